@@ -1,0 +1,2 @@
+//! Part of Handfast.
+fn main() {}
