@@ -1,0 +1,227 @@
+//! Commits: what must be durable before something may leave the machine.
+//!
+//! A [`Commit`] is a list of operations over a flat, ordered byte keyspace that is private to this library. The
+//! application applies it inside its own transaction, together with the effect it belongs to, and then reports it
+//! with `committed`. May touch: nothing outside memory.
+
+use alloc::collections::VecDeque;
+use alloc::vec::Vec;
+
+use handfast_codec::ids::MailboxId;
+use handfast_codec::limits::COMMITS_OPEN_MAX;
+use zeroize::Zeroizing;
+
+use crate::error::ApiMisuse;
+use crate::keys;
+
+/// The number of a commit: ascending, from 1, within one machine's life.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct CommitId(u64);
+
+impl CommitId {
+    /// The number.
+    #[must_use]
+    pub const fn get(self) -> u64 {
+        self.0
+    }
+}
+
+/// A value to be stored. It is wiped when dropped, since it may hold keys.
+pub type Value = Zeroizing<Vec<u8>>;
+
+/// One operation on the keyspace of a link.
+#[non_exhaustive]
+pub enum Op {
+    /// Stores `value` under `key`, in place of what was there.
+    Put {
+        /// The key, 1 to 64 bytes.
+        key: Vec<u8>,
+        /// The value.
+        value: Value,
+    },
+    /// Removes `key`, if it is there.
+    Delete {
+        /// The key.
+        key: Vec<u8>,
+    },
+    /// Removes every key `k` with `from <= k < to`.
+    DeleteRange {
+        /// The first key of the range.
+        from: Vec<u8>,
+        /// The first key after the range.
+        to: Vec<u8>,
+    },
+}
+
+impl core::fmt::Debug for Op {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        match self {
+            Self::Put { key, value } => write!(f, "Put({:02x?}, {} bytes)", key, value.len()),
+            Self::Delete { key } => write!(f, "Delete({key:02x?})"),
+            Self::DeleteRange { from, to } => write!(f, "DeleteRange({from:02x?}..{to:02x?})"),
+        }
+    }
+}
+
+impl Op {
+    pub(crate) fn put(key: Vec<u8>, value: Vec<u8>) -> Self {
+        Self::Put { key, value: Zeroizing::new(value) }
+    }
+}
+
+/// What a transaction of the application's store must offer.
+pub trait StoreTxn {
+    /// The store's own error.
+    type Error;
+
+    /// Reads one value.
+    ///
+    /// # Errors
+    ///
+    /// The store's.
+    fn read(&mut self, link: MailboxId, key: &[u8]) -> Result<Option<Vec<u8>>, Self::Error>;
+
+    /// Stores one value. Keys for which [`is_secret`] holds should be wrapped by a device-bound key.
+    ///
+    /// # Errors
+    ///
+    /// The store's.
+    fn put(&mut self, link: MailboxId, key: &[u8], value: &[u8]) -> Result<(), Self::Error>;
+
+    /// Removes one value.
+    ///
+    /// # Errors
+    ///
+    /// The store's.
+    fn delete(&mut self, link: MailboxId, key: &[u8]) -> Result<(), Self::Error>;
+
+    /// Removes every key `k` with `from <= k < to`.
+    ///
+    /// # Errors
+    ///
+    /// The store's.
+    fn delete_range(&mut self, link: MailboxId, from: &[u8], to: &[u8]) -> Result<(), Self::Error>;
+}
+
+/// Why a commit could not be applied. The transaction must be rolled back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum CommitError<E> {
+    /// The store is not at the version that this machine wrote last: another process, an older copy, or a stolen
+    /// lock. Drop the machine; do not retry.
+    Conflict {
+        /// The version the machine expects.
+        expected: u64,
+        /// The version found.
+        found: u64,
+    },
+    /// The store failed.
+    Store(E),
+}
+
+/// A set of writes that become durable together or not at all.
+#[must_use = "a commit must be applied in a transaction and reported with `committed`"]
+#[derive(Debug)]
+pub struct Commit {
+    id: CommitId,
+    link: MailboxId,
+    expects: u64,
+    ops: Vec<Op>,
+}
+
+impl Commit {
+    /// The number to report to `committed`.
+    #[must_use]
+    pub const fn id(&self) -> CommitId {
+        self.id
+    }
+
+    /// The link whose keyspace this changes.
+    #[must_use]
+    pub const fn link(&self) -> MailboxId {
+        self.link
+    }
+
+    /// The operations, in order.
+    #[must_use]
+    pub fn ops(&self) -> &[Op] {
+        &self.ops
+    }
+
+    /// Applies the commit inside a transaction: compares the store's version, then writes.
+    ///
+    /// # Errors
+    ///
+    /// [`CommitError::Conflict`] when the store is at another version, [`CommitError::Store`] when it fails.
+    pub fn apply<S: StoreTxn>(&self, txn: &mut S) -> Result<(), CommitError<S::Error>> {
+        let found = txn.read(self.link, keys::VERSION).map_err(CommitError::Store)?;
+        let found = match found {
+            None => 0,
+            Some(bytes) => <[u8; 8]>::try_from(bytes.as_slice()).map_or(u64::MAX, u64::from_be_bytes),
+        };
+        if found != self.expects {
+            return Err(CommitError::Conflict { expected: self.expects, found });
+        }
+        for op in &self.ops {
+            match op {
+                Op::Put { key, value } => txn.put(self.link, key, value),
+                Op::Delete { key } => txn.delete(self.link, key),
+                Op::DeleteRange { from, to } => txn.delete_range(self.link, from, to),
+            }
+            .map_err(CommitError::Store)?;
+        }
+        let version = self.expects.saturating_add(1).to_be_bytes();
+        txn.put(self.link, keys::VERSION, &version).map_err(CommitError::Store)
+    }
+}
+
+/// Whether values under `key` hold key material, so that a store should wrap them.
+#[must_use]
+pub fn is_secret(key: &[u8]) -> bool {
+    keys::is_secret(key)
+}
+
+/// Numbers the commits of one machine, and knows which are open.
+#[derive(Debug)]
+pub(crate) struct CommitGate {
+    link: MailboxId,
+    version: u64,
+    last: u64,
+    open: VecDeque<CommitId>,
+}
+
+impl CommitGate {
+    /// A gate over a store at `version` (0: empty).
+    pub(crate) fn new(link: MailboxId, version: u64) -> Self {
+        Self { link, version, last: 0, open: VecDeque::new() }
+    }
+
+    /// Whether one more commit may be opened.
+    pub(crate) fn has_room(&self) -> bool {
+        self.open.len() < COMMITS_OPEN_MAX
+    }
+
+    /// Whether `id` is not yet durable.
+    pub(crate) fn is_open(&self, id: CommitId) -> bool {
+        self.open.contains(&id)
+    }
+
+    /// Opens a commit.
+    pub(crate) fn open(&mut self, ops: Vec<Op>) -> Commit {
+        self.last = self.last.saturating_add(1);
+        let id = CommitId(self.last);
+        let commit = Commit { id, link: self.link, expects: self.version, ops };
+        self.version = self.version.saturating_add(1);
+        self.open.push_back(id);
+        commit
+    }
+
+    /// Takes the report that `id` is durable.
+    pub(crate) fn committed(&mut self, id: CommitId) -> Result<(), ApiMisuse> {
+        if self.open.front() == Some(&id) {
+            let _ = self.open.pop_front();
+            return Ok(());
+        }
+        Err(ApiMisuse::CommitOrder)
+    }
+}

@@ -1,0 +1,199 @@
+//! Everything that comes out of a machine: outputs, events, delivered messages, the states that are shown.
+
+use bytes::Bytes;
+use handfast_codec::Timestamp;
+use handfast_codec::error::ErrorCode;
+use handfast_codec::frame::{Collection, Items, OpenKind};
+
+use crate::commit::Commit;
+
+/// What the driver must do next. Drain until [`Output::Wait`].
+#[must_use]
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Output {
+    /// Apply the commit in a transaction, then report it with `committed`.
+    Persist(Commit),
+    /// Apply the message's effect and the commit in *one* transaction, then report it with `committed`.
+    Deliver {
+        /// What arrived.
+        message: Message,
+        /// What must become durable with its effect.
+        commit: Commit,
+    },
+    /// Send these bytes as one binary WebSocket message; report them with `transmitted` when the socket took them.
+    Transmit(Bytes),
+    /// Something happened.
+    Event(Event),
+    /// Nothing more now. Call `handle_timeout` at this time, if any.
+    Wait(Option<Timestamp>),
+}
+
+/// What arrived for the application, once and in order.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Message {
+    /// At the phone: a command that was never run. Run it, and answer it with `answer`, in the same transaction.
+    Command {
+        /// The command's number in this link.
+        cmd_id: u64,
+        /// Its body.
+        body: Bytes,
+    },
+    /// At the web: the result of a command.
+    Result {
+        /// The command's number in this link.
+        cmd_id: u64,
+        /// The result's body; none when the phone ran the command before and has forgotten the result.
+        body: Option<Bytes>,
+    },
+    /// At the web: changed rows of a collection, covering the revisions above `from` up to `to`.
+    Delta {
+        /// The collection.
+        collection: Collection,
+        /// The cursor before.
+        from: u64,
+        /// The cursor after.
+        to: u64,
+        /// The rows, in parts.
+        items: alloc::vec::Vec<Items>,
+    },
+    /// The peer opened a stream: answer a get by supplying bytes when asked, a put by `stream_durable` with the
+    /// offset already held (0), or either by `stream_stop`.
+    Opened {
+        /// The stream.
+        id: u64,
+        /// Whether the peer wants bytes or has some.
+        kind: OpenKind,
+        /// The application's words about it.
+        meta: Bytes,
+    },
+    /// The pairing commit of a link; the link record is in the commit.
+    LinkStored,
+}
+
+/// What the user may be shown about the connection (spec, timers).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum LinkState {
+    /// No attached socket.
+    RelayDown,
+    /// Attached; the peer is not.
+    PeerAbsent,
+    /// Attached, the peer too, and nothing decrypted yet or for a while.
+    PeerSilent,
+    /// Traffic decrypts.
+    Live,
+}
+
+/// How a stream ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum StreamEnd {
+    /// All bytes are durable at the receiver.
+    Done,
+    /// A side stopped it, with this code.
+    Stopped(ErrorCode),
+    /// The peer no longer knows it, after a reconnect; open a new one.
+    Lost,
+}
+
+/// Something happened.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Event {
+    /// Open a WebSocket to the link's relay, then call `handle_opened`, or `handle_closed` if it fails.
+    Connect,
+    /// Close the socket, at once; `handle_closed` is not needed.
+    Disconnect,
+    /// The state to show changed.
+    State(LinkState),
+    /// A connection is proven in both directions. Subscribe again now. `resumed` is false after a RESET.
+    Connected {
+        /// Whether streams and sequence numbers went on.
+        resumed: bool,
+    },
+    /// This side ended the connection because the peer broke a rule, or a check failed.
+    Failed(ErrorCode),
+    /// The peer closed the connection.
+    Closed(ErrorCode),
+    /// The relay refused or ended the attachment.
+    Relay(ErrorCode),
+    /// Another socket took this seat. A web waits for its user (`take_back`); a phone returns by itself.
+    Replaced,
+    /// At the phone or web: the peer's seat was taken over while its former holder was alive, n times.
+    Contended(u64),
+    /// Two holders of this link were seen: a copied, restored or crashed store. The link is suspended; the ways out
+    /// are linking again or revoking.
+    Diverged,
+    /// The phone suspended the link.
+    Suspended,
+    /// At the web: the link was revoked with a valid signature; its keys are deleted by the commit that comes with it.
+    Revoked,
+    /// At the phone: the companion was told that it is revoked.
+    RevokedTold,
+    /// At the phone: rows of the collection above `after` are wanted, about `budget` bytes of them: call `delta`.
+    DeltaWanted {
+        /// The collection.
+        collection: Collection,
+        /// The revision after which rows are wanted.
+        after: u64,
+        /// How many bytes fit now.
+        budget: usize,
+    },
+    /// The peer set a slot to a value.
+    Now {
+        /// The slot.
+        slot: u64,
+        /// The value.
+        body: Bytes,
+    },
+    /// Bytes of an outgoing stream are wanted: call `stream_supply` with up to `max` bytes from `offset`.
+    DataWanted {
+        /// The stream.
+        id: u64,
+        /// The offset of the first byte wanted.
+        offset: u64,
+        /// The most bytes to give.
+        max: usize,
+    },
+    /// Bytes of an incoming stream: write them, and report with `stream_durable` once they are on disk.
+    Data {
+        /// The stream.
+        id: u64,
+        /// The offset of the first byte.
+        offset: u64,
+        /// The bytes.
+        bytes: Bytes,
+    },
+    /// The peer has sent all of an incoming stream: check it, then `stream_durable` its size or `stream_stop`.
+    Fin {
+        /// The stream.
+        id: u64,
+        /// The hash the peer claims.
+        hash: [u8; 32],
+    },
+    /// An open stream goes on after a reconnect: an incoming one at this durable offset (cut off what lies beyond).
+    StreamResumed {
+        /// The stream.
+        id: u64,
+        /// The offset where it goes on.
+        offset: u64,
+    },
+    /// Progress of an outgoing stream: the peer has this many bytes on its disk.
+    StreamDurable {
+        /// The stream.
+        id: u64,
+        /// The offset.
+        offset: u64,
+    },
+    /// A stream ended.
+    StreamEnded {
+        /// The stream.
+        id: u64,
+        /// How.
+        end: StreamEnd,
+    },
+    /// Something of a pairing attempt.
+    Pairing(crate::pairing::PairingEvent),
+}

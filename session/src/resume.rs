@@ -1,0 +1,101 @@
+//! The verdict of a reconnect: does the session go on, or start anew (spec, delivery, *Resume*).
+//!
+//! A pure function of the two blocks as they were sent, so that both sides reach the same answer.
+
+use handfast_codec::payload::ResumeBlock;
+
+/// Why a session starts anew: the first that holds, in this order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ResetReason {
+    /// The web's outgoing epoch is not the phone's incoming one.
+    EpochW2p,
+    /// The phone's outgoing epoch is not the web's incoming one.
+    EpochP2w,
+    /// The web no longer holds a message that the phone lacks.
+    LackW2p,
+    /// The phone has a message that the web has not sent.
+    FutureW2p,
+    /// The phone no longer holds a message that the web lacks.
+    LackP2w,
+    /// The web has a message that the phone has not sent.
+    FutureP2w,
+}
+
+/// The verdict.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[expect(clippy::exhaustive_enums, reason = "there is no third verdict")]
+pub enum Verdict {
+    /// The session goes on.
+    Resume,
+    /// The session starts anew.
+    Reset(ResetReason),
+}
+
+/// The verdict over the web's and the phone's block.
+#[must_use]
+pub fn verdict(web: &ResumeBlock, phone: &ResumeBlock) -> Verdict {
+    // req: RES-020
+    let reasons = [
+        (web.out_epoch != phone.in_epoch, ResetReason::EpochW2p),
+        (phone.out_epoch != web.in_epoch, ResetReason::EpochP2w),
+        (lacks(web, phone), ResetReason::LackW2p),
+        (is_ahead(web, phone), ResetReason::FutureW2p),
+        (lacks(phone, web), ResetReason::LackP2w),
+        (is_ahead(phone, web), ResetReason::FutureP2w),
+    ];
+    reasons
+        .into_iter()
+        .find_map(|(holds, reason)| holds.then_some(Verdict::Reset(reason)))
+        .unwrap_or(Verdict::Resume)
+}
+
+/// Whether the sender no longer holds the next message that the receiver needs.
+fn lacks(sender: &ResumeBlock, receiver: &ResumeBlock) -> bool {
+    sender.oldest > receiver.durable.saturating_add(1)
+}
+
+/// Whether the receiver has what the sender has not sent.
+fn is_ahead(sender: &ResumeBlock, receiver: &ResumeBlock) -> bool {
+    receiver.durable >= sender.next_seq
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::vec::Vec;
+    use handfast_codec::ids::{Epoch, LogId};
+
+    fn block(out: u8, inn: u8, next_seq: u64, durable: u64, oldest: u64) -> ResumeBlock {
+        ResumeBlock {
+            out_epoch: Epoch::from_bytes([out; 16]),
+            in_epoch: Epoch::from_bytes([inn; 16]),
+            next_seq,
+            durable,
+            oldest,
+            log_id: LogId::from_bytes([0; 16]),
+            rev: 0,
+            streams: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn each_reason_is_found_and_the_first_one_wins() {
+        // req: RES-020
+        let web = || block(1, 2, 5, 3, 4);
+        let phone = || block(2, 1, 4, 3, 4);
+        assert_eq!(verdict(&web(), &phone()), Verdict::Resume);
+        let cases = [
+            (block(9, 2, 5, 3, 4), phone(), ResetReason::EpochW2p),
+            (block(1, 9, 5, 3, 4), phone(), ResetReason::EpochP2w),
+            (block(1, 2, 6, 3, 5), phone(), ResetReason::LackW2p),
+            (web(), block(2, 1, 4, 5, 4), ResetReason::FutureW2p),
+            (web(), block(2, 1, 9, 3, 5), ResetReason::LackP2w),
+            (block(1, 2, 5, 4, 4), phone(), ResetReason::FutureP2w),
+            (block(9, 9, 6, 9, 5), block(2, 1, 4, 9, 9), ResetReason::EpochW2p),
+        ];
+        for (web, phone, reason) in cases {
+            assert_eq!(verdict(&web, &phone), Verdict::Reset(reason));
+        }
+    }
+}
