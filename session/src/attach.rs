@@ -14,7 +14,8 @@ use handfast_codec::relay::{Attach as AttachFrame, DataKind, MailboxProof, Peer,
 use handfast_codec::role::DeviceRole;
 use handfast_codec::{RelayName, signed};
 use handfast_handshake::identity::SigningKey;
-use rand_core::Rng;
+
+use crate::jitter::Jitter;
 
 /// The only version of the relay envelope.
 const VERSION: u8 = 1;
@@ -88,13 +89,14 @@ pub(crate) struct Attach {
     last_heard: Timestamp,
     hidden: bool,
     failures: u32,
+    jitter: Jitter,
     /// Set by ERROR{REPLACED}: the next PING is answered, then the seat is given up.
     replaced: bool,
 }
 
 impl Attach {
     /// A seat that wants a socket at once.
-    pub(crate) fn new(relay: RelayName, mailbox: MailboxId, role: DeviceRole, now: Timestamp) -> Self {
+    pub(crate) fn new(relay: RelayName, mailbox: MailboxId, role: DeviceRole, now: Timestamp, jitter: Jitter) -> Self {
         Self {
             relay,
             mailbox,
@@ -103,6 +105,7 @@ impl Attach {
             last_heard: now,
             hidden: false,
             failures: 0,
+            jitter,
             replaced: false,
         }
     }
@@ -152,9 +155,9 @@ impl Attach {
         self.phase = Phase::Greeting { until: now.plus(GREETING_MAX), hello: false };
     }
 
-    /// The socket is gone: when to ask for another. `rng` is for jitter only.
-    pub(crate) fn closed(&mut self, now: Timestamp, rng: &mut dyn Rng) {
-        let after = self.backoff(rng);
+    /// The socket is gone: another is asked for after a random delay.
+    pub(crate) fn closed(&mut self, now: Timestamp) {
+        let after = self.backoff();
         self.phase = Phase::Down(Some(now.plus(after)));
     }
 
@@ -164,11 +167,11 @@ impl Attach {
     }
 
     /// Full jitter: a uniform delay between nothing and min(60 s, 1 s * 2^n).
-    fn backoff(&mut self, rng: &mut dyn Rng) -> Duration {
+    pub(crate) fn backoff(&mut self) -> Duration {
         // req: TIM-005
         let cap = BACKOFF_START.saturating_mul(1_u32.checked_shl(self.failures.min(6)).unwrap_or(64)).min(BACKOFF_MAX);
         self.failures = self.failures.saturating_add(1);
-        jitter(cap, rng)
+        self.jitter.up_to(cap)
     }
 
     /// The next time at which [`Attach::timeout`] has something to do.
@@ -273,10 +276,4 @@ pub(crate) enum AttachTimeout {
     Connect,
     /// The relay is silent: drop the socket.
     RelaySilent,
-}
-
-/// A uniform duration between nothing and `cap`.
-pub(crate) fn jitter(cap: Duration, rng: &mut dyn Rng) -> Duration {
-    let micros = u64::try_from(cap.as_micros()).unwrap_or(u64::MAX);
-    Duration::from_micros(rng.next_u64().checked_rem(micros.saturating_add(1)).unwrap_or(0))
 }

@@ -1,2 +1,61 @@
-//! Part of Handfast.
+//! Delivery, streams, resume and liveness of the Handfast protocol, without I/O.
+//!
+//! [`Endpoint`] is one link: its seat at the relay, its handshakes, its session. [`Pairing`] makes a link. Both take
+//! time, randomness and bytes as parameters, and give all that goes out by `poll_output`:
+//!
+//! 1. drain `poll_output`: apply [`Output::Persist`] and [`Output::Deliver`] in a transaction and say `committed` when
+//!    it is durable, write [`Output::Transmit`] to the WebSocket, hand [`Output::Event`] to the application, stop at
+//!    [`Output::Wait`];
+//! 2. wait for exactly one of: bytes from the WebSocket, a call of the application, the deadline;
+//! 3. read the clock once, make the one matching call, go to 1.
+//!
+//! If a transaction fails, drop the machine and load it again: nothing in memory is worth saving.
 #![no_std]
+#![cfg_attr(
+    not(test),
+    warn(
+        clippy::unwrap_used,
+        clippy::expect_used,
+        clippy::panic,
+        clippy::unreachable,
+        clippy::indexing_slicing,
+        clippy::string_slice,
+        clippy::arithmetic_side_effects,
+        clippy::as_conversions,
+        clippy::iter_over_hash_type,
+        clippy::exhaustive_enums,
+        clippy::std_instead_of_core,
+        clippy::alloc_instead_of_core,
+        clippy::print_stdout,
+        clippy::print_stderr
+    )
+)]
+
+extern crate alloc;
+#[cfg(test)]
+extern crate std;
+
+mod attach;
+mod commit;
+mod counters;
+mod endpoint;
+mod error;
+mod inbox;
+mod jitter;
+mod keys;
+pub mod media;
+mod outbox;
+mod output;
+pub mod pairing;
+mod psk;
+pub mod resume;
+mod slots;
+mod stream;
+mod sync;
+mod words;
+
+pub use commit::{Commit, CommitError, CommitId, Op, StoreTxn, Value, is_secret};
+pub use endpoint::{Endpoint, LinkStatus, Opened, Pairs, Sent, StreamInfo};
+pub use error::{ApiMisuse, LoadError, SendRefused};
+pub use output::{Event, LinkState, Message, Output, StreamEnd};
+pub use pairing::{Pairing, PairingEvent};

@@ -68,8 +68,6 @@ pub enum Message {
         /// The application's words about it.
         meta: Bytes,
     },
-    /// The pairing commit of a link; the link record is in the commit.
-    LinkStored,
 }
 
 /// What the user may be shown about the connection (spec, timers).

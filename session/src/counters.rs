@@ -1,0 +1,121 @@
+//! The session's counters and epochs: one row, written with every commit that changes it.
+
+use alloc::vec::Vec;
+
+use handfast_codec::ids::{Epoch, LogId};
+
+use crate::commit::Op;
+use crate::error::LoadError;
+use crate::keys;
+
+/// The layout's version.
+const LAYOUT: u8 = 1;
+/// Bytes of a row.
+const LEN: usize = 1 + 16 + 16 + 16 + 8 * 7;
+
+/// What outlives connections and processes, besides the rows of the lanes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Counters {
+    /// The epoch of what this side sends.
+    pub(crate) out_epoch: Epoch,
+    /// The epoch of what this side receives.
+    pub(crate) in_epoch: Epoch,
+    /// The phone's log: its own, or the one the web knows (zeros: none yet).
+    pub(crate) log_id: LogId,
+    /// Outbox rows are numbered for life; `seq = index - out_base`.
+    pub(crate) out_base: u64,
+    /// The index of the next message.
+    pub(crate) next_index: u64,
+    /// The highest seq received whose effect is durable.
+    pub(crate) in_durable: u64,
+    /// At the web: the next command.
+    pub(crate) next_cmd: u64,
+    /// At the phone: the highest floor seen.
+    pub(crate) floor: u64,
+    /// The next stream this side opens.
+    pub(crate) next_stream: u64,
+    /// The lowest id that the peer's next stream may have.
+    pub(crate) peer_stream_min: u64,
+}
+
+impl Counters {
+    /// Those of a new link. `first_stream` is 0 for the web, 1 for the phone.
+    pub(crate) fn new(out_epoch: Epoch, in_epoch: Epoch, first_stream: u64) -> Self {
+        Self {
+            out_epoch,
+            in_epoch,
+            log_id: LogId::from_bytes([0; 16]),
+            out_base: 0,
+            next_index: 1,
+            in_durable: 0,
+            next_cmd: 1,
+            floor: 0,
+            next_stream: first_stream,
+            peer_stream_min: first_stream ^ 1,
+        }
+    }
+
+    pub(crate) fn encode(&self) -> Vec<u8> {
+        let mut row = Vec::with_capacity(LEN);
+        row.push(LAYOUT);
+        row.extend_from_slice(self.out_epoch.as_bytes());
+        row.extend_from_slice(self.in_epoch.as_bytes());
+        row.extend_from_slice(self.log_id.as_bytes());
+        for number in [
+            self.out_base,
+            self.next_index,
+            self.in_durable,
+            self.next_cmd,
+            self.floor,
+            self.next_stream,
+            self.peer_stream_min,
+        ] {
+            row.extend_from_slice(&number.to_be_bytes());
+        }
+        row
+    }
+
+    pub(crate) fn decode(row: &[u8]) -> Result<Self, LoadError> {
+        let (layout, rest) = row.split_first().ok_or(LoadError::Damaged)?;
+        if *layout != LAYOUT || row.len() != LEN {
+            return Err(LoadError::Damaged);
+        }
+        let (out_epoch, rest) = rest.split_first_chunk().ok_or(LoadError::Damaged)?;
+        let (in_epoch, rest) = rest.split_first_chunk().ok_or(LoadError::Damaged)?;
+        let (log_id, rest) = rest.split_first_chunk().ok_or(LoadError::Damaged)?;
+        let mut numbers = rest.as_chunks::<8>().0.iter().map(|n| u64::from_be_bytes(*n));
+        let mut next = || numbers.next().ok_or(LoadError::Damaged);
+        Ok(Self {
+            out_epoch: Epoch::from_bytes(*out_epoch),
+            in_epoch: Epoch::from_bytes(*in_epoch),
+            log_id: LogId::from_bytes(*log_id),
+            out_base: next()?,
+            next_index: next()?,
+            in_durable: next()?,
+            next_cmd: next()?,
+            floor: next()?,
+            next_stream: next()?,
+            peer_stream_min: next()?,
+        })
+    }
+
+    pub(crate) fn put(&self) -> Op {
+        Op::put(keys::SESSION.to_vec(), self.encode())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_row_decodes_to_what_was_encoded_and_other_lengths_are_refused() {
+        let mut counters = Counters::new(Epoch::from_bytes([1; 16]), Epoch::from_bytes([2; 16]), 1);
+        counters.next_index = u64::MAX;
+        counters.floor = 77;
+        let row = counters.encode();
+        assert_eq!(Counters::decode(&row).unwrap(), counters);
+        assert_eq!(Counters::decode(&row[..row.len() - 1]), Err(LoadError::Damaged));
+        assert_eq!(Counters::decode(&[&row[..], &[0]].concat()), Err(LoadError::Damaged));
+    }
+}

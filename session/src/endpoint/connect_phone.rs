@@ -1,0 +1,255 @@
+//! The phone's side of the reconnect: two slots, quarantine, recovery (spec, handshake, *Reconnect*, *Recovery*).
+
+use alloc::vec::Vec;
+
+use bytes::Bytes;
+use handfast_codec::error::ErrorCode;
+use handfast_codec::link::LinkFrame;
+use handfast_codec::payload::{Kk1, Kk2, KkMode, ResumeBlock};
+use handfast_codec::record::LinkRecord;
+use handfast_codec::relay::{DataKind, RelayFrame};
+use handfast_handshake::ratchet::{Decision, Holder, Recovery};
+use handfast_handshake::reconnect::phone::{ReceiveError, Received};
+use handfast_handshake::reconnect::{self, LinkContext};
+use rand_core::CryptoRng;
+
+use super::load::{active_row, put_phone_ratchet, put_status};
+use super::time::MESSAGE1_EVERY;
+use super::{Confirm, Connection, Deferred, Endpoint, Keys, LinkStatus, Side};
+use crate::output::Event;
+use crate::psk::IdPsk;
+use crate::resume::{Verdict, verdict};
+
+impl Endpoint {
+    /// Message 1 came.
+    pub(super) fn on_message1(&mut self, rng: &mut dyn CryptoRng, body: Bytes) {
+        let Side::Phone(phone) = &mut self.side else { return };
+        // req: HSK-030
+        let early = phone.answered.is_some_and(|at| self.now < at.plus(MESSAGE1_EVERY));
+        if early || !self.gate.has_room() {
+            phone.held = Some(body);
+            return;
+        }
+        self.read_message1(rng, &body);
+    }
+
+    /// Takes the message 1 that came too early, once it is time.
+    pub(super) fn answer_held(&mut self, rng: &mut dyn CryptoRng) {
+        let Side::Phone(phone) = &mut self.side else { return };
+        let due = phone.answered.is_none_or(|at| self.now >= at.plus(MESSAGE1_EVERY));
+        if due && self.gate.has_room() && let Some(body) = phone.held.take() {
+            self.read_message1(rng, &body);
+        }
+    }
+
+    fn read_message1(&mut self, rng: &mut dyn CryptoRng, body: &[u8]) {
+        let (Some(own), Some(peer)) = (self.attach.own(), self.attach.peer().map(|p| p.id)) else { return };
+        let Side::Phone(phone) = &mut self.side else { return };
+        let context =
+            LinkContext { mailbox: phone.link.mailbox, web: peer, phone: own, relay: &phone.link.relay };
+        // req: HSK-031
+        let lookup = |mode: KkMode, id: &handfast_codec::ids::PskId| match mode {
+            KkMode::Resume => phone.ratchet.key(id).map(|slot| &slot.psk),
+            KkMode::Recover => (*id == phone.recovery_id).then_some(&phone.link.recovery),
+        };
+        match reconnect::phone::receive(&context, &phone.link, body, lookup, rng) {
+            Ok(received) => {
+                phone.answered = Some(self.now);
+                match received.head.mode {
+                    KkMode::Resume => self.answer_resume(received),
+                    KkMode::Recover => self.answer_recover(received),
+                }
+            }
+            // req: HSK-040
+            Err(ReceiveError::UnknownKey) if phone.hinted != Some(peer) => {
+                phone.hinted = Some(peer);
+                let hint = RelayFrame::Data { kind: DataKind::UNKNOWN_KEY, body: Bytes::new() };
+                self.transmit(hint.encode());
+            }
+            // A relay can forge these at will: they change nothing.
+            Err(_) => {}
+        }
+    }
+
+    fn answer_resume(&mut self, received: Received) {
+        let block = self.block();
+        let Side::Phone(phone) = &mut self.side else { return };
+        let Some(holder) = phone.ratchet.find(&received.head.psk_id) else { return };
+        let stopped = matches!(self.status, LinkStatus::Suspended | LinkStatus::Revoked);
+        let decision = phone.ratchet.decide(holder, received.payload.try_);
+        match decision {
+            // req: HSK-027, HSK-044
+            Decision::Quarantine => self.answer_quarantine(received, holder),
+            Decision::Answer(_) if stopped => self.answer_quarantine(received, holder),
+            // req: HSK-026
+            Decision::Silence => {}
+            Decision::Answer(answer) => {
+                let Kk1 { resume, pending, .. } = received.payload.clone();
+                let Some(peer) = resume else { return };
+                let reply = Kk2::resume(block.clone());
+                let Ok((connection, message)) = received.answer(&reply) else { return };
+                // req: HSK-023, HSK-025
+                let next = IdPsk::new(connection.next, &phone.link.mailbox);
+                phone.ratchet.answered(answer, next);
+                let op = put_phone_ratchet(&phone.ratchet);
+                let verdict = verdict(&peer, &block);
+                let keys = Keys { sealer: connection.sealer, opener: connection.opener };
+                let kind = Confirm::Resume { verdict, peer, pending, h: connection.h };
+                self.await_confirm(keys, kind);
+                let frame = RelayFrame::Data { kind: DataKind::KK2, body: Bytes::from(message) }.encode();
+                let _ = self.persist(alloc::vec![op], Deferred::SendHandshake(frame));
+            }
+        }
+    }
+
+    fn answer_quarantine(&mut self, received: Received, holder: Holder) {
+        let Ok((connection, message)) = received.answer(&Kk2::quarantine()) else { return };
+        let keys = Keys { sealer: connection.sealer, opener: connection.opener };
+        self.await_confirm(keys, Confirm::Quarantine { holder });
+        self.send_handshake(RelayFrame::Data { kind: DataKind::KK2, body: Bytes::from(message) }.encode());
+    }
+
+    fn answer_recover(&mut self, received: Received) {
+        let Side::Phone(phone) = &self.side else { return };
+        let Some(held) = received.payload.psk_id_held else { return };
+        let in_step = phone.ratchet.find(&held).is_some();
+        let Ok((connection, message)) = received.answer(&Kk2::recover()) else { return };
+        let keys = Keys { sealer: connection.sealer, opener: connection.opener };
+        self.await_confirm(keys, Confirm::Recover { held, in_step });
+        self.send_handshake(RelayFrame::Data { kind: DataKind::KK2, body: Bytes::from(message) }.encode());
+    }
+
+    fn await_confirm(&mut self, keys: Keys, kind: Confirm) {
+        self.drop_connection();
+        self.conn = Connection::AwaitConfirm { keys, kind, until: None };
+    }
+
+    /// The confirm opened.
+    pub(super) fn on_confirm(&mut self, keys: Keys, kind: Confirm, plaintext: Bytes) {
+        match kind {
+            Confirm::Resume { verdict, peer, pending, h } => {
+                self.confirm_resume(keys, verdict, &peer, &h, pending, plaintext);
+            }
+            Confirm::Quarantine { holder } => self.confirm_quarantine(keys, holder),
+            Confirm::Recover { held, in_step } => {
+                let Side::Phone(phone) = &self.side else { return };
+                // req: HSK-043
+                match phone.ratchet.recovery_verdict(in_step, &held) {
+                    Recovery::InStep => {
+                        let code = match self.status {
+                            LinkStatus::Suspended => ErrorCode::SUSPENDED,
+                            _ => ErrorCode::IN_STEP,
+                        };
+                        self.keep_for_close(keys);
+                        self.end_told(code);
+                    }
+                    Recovery::Diverged => self.diverged(keys),
+                }
+            }
+        }
+    }
+
+    fn confirm_resume(
+        &mut self,
+        keys: Keys,
+        verdict: Verdict,
+        peer: &ResumeBlock,
+        h: &[u8; 32],
+        pending: bool,
+        plaintext: Bytes,
+    ) {
+        if pending && let Err(code) = self.check_accept(&plaintext) {
+            self.keep_for_close(keys);
+            return self.fail(code);
+        }
+        // req: HSK-018
+        if !pending && self.status == LinkStatus::Offered {
+            self.keep_for_close(keys);
+            return self.fail(ErrorCode::NOT_ACCEPTED);
+        }
+        let mut ops = self.apply_verdict(verdict, peer, h);
+        let Side::Phone(phone) = &mut self.side else { return };
+        // req: HSK-025
+        phone.ratchet.confirmed();
+        ops.push(put_phone_ratchet(&phone.ratchet));
+        phone.sync.restart();
+        if self.status == LinkStatus::Offered {
+            self.status = LinkStatus::Active;
+            ops.push(active_row());
+        }
+        ops.push(self.counters.put());
+        let deferred = if pending { Deferred::LinkCommit } else { Deferred::Nothing };
+        let commit = self.persist(ops, deferred);
+        let resumed = verdict == Verdict::Resume;
+        let gate = (pending || !resumed).then_some(commit);
+        self.go_live(keys, resumed, true, gate);
+        self.event(Event::Connected { resumed });
+        if !pending {
+            self.on_plaintext(plaintext);
+        }
+    }
+
+    fn check_accept(&self, plaintext: &Bytes) -> Result<(), ErrorCode> {
+        let frames = LinkRecord::decode(plaintext.clone()).map_err(|e| e.code())?;
+        let Side::Phone(phone) = &self.side else { return Err(ErrorCode::UNEXPECTED_MESSAGE) };
+        let accept = frames.iter().find_map(|frame| match frame {
+            LinkFrame::Accept { signature } => Some(signature),
+            _ => None,
+        });
+        let signature = accept.ok_or(ErrorCode::NOT_ACCEPTED)?;
+        // req: CRT-004
+        phone.link.verify_accept(signature).map(|_| ()).map_err(|e| e.code())
+    }
+
+    /// The link's ACTIVE row is durable: a pending web is told.
+    pub(super) fn send_link_commit(&mut self) {
+        if matches!(self.conn, Connection::Live(_)) {
+            self.send_link_frame(&LinkFrame::Commit);
+        }
+    }
+
+    fn confirm_quarantine(&mut self, keys: Keys, holder: Holder) {
+        match (self.status, holder) {
+            (LinkStatus::Revoked, _) => {
+                self.keep_for_close(keys);
+                if let Side::Phone(phone) = &self.side && let Some(signature) = phone.revoked {
+                    self.send_revoked(signature);
+                }
+            }
+            (LinkStatus::Suspended, Holder::Current | Holder::Candidate) => {
+                self.keep_for_close(keys);
+                self.end_told(ErrorCode::SUSPENDED);
+            }
+            _ => self.diverged(keys),
+        }
+    }
+
+    /// Two holders were seen: the link is suspended, and whoever asks is told.
+    fn diverged(&mut self, keys: Keys) {
+        self.keep_for_close(keys);
+        if self.status == LinkStatus::Revoked {
+            if let Side::Phone(phone) = &self.side && let Some(signature) = phone.revoked {
+                self.send_revoked(signature);
+            }
+            return;
+        }
+        self.event(Event::Diverged);
+        if self.status == LinkStatus::Suspended {
+            return self.end_told(ErrorCode::DIVERGED);
+        }
+        self.status = LinkStatus::Suspended;
+        let ops: Vec<_> = alloc::vec![put_status(LinkStatus::Suspended)];
+        let _ = self.persist(ops, Deferred::Close(ErrorCode::DIVERGED));
+    }
+
+    /// Keeps the keys for one CLOSE, and nothing else.
+    fn keep_for_close(&mut self, keys: Keys) {
+        let until = self.now.plus(super::HANDSHAKE_MAX);
+        self.conn = Connection::AwaitVerdict { keys, until };
+    }
+
+    /// Sends CLOSE without an event: this is no failure.
+    fn end_told(&mut self, code: ErrorCode) {
+        self.send_close(code);
+    }
+}

@@ -1,0 +1,226 @@
+//! The web's side of the reconnect: message 1, the verdict, the confirm (spec, handshake, *Reconnect*, *Recovery*).
+
+use core::time::Duration;
+
+use bytes::Bytes;
+use handfast_codec::error::ErrorCode;
+use handfast_codec::link::LinkFrame;
+use handfast_codec::payload::{Kk1, KkMode, Kk2, ResumeBlock};
+use handfast_codec::record::LinkRecord;
+use handfast_codec::relay::{DataKind, RelayFrame};
+use handfast_handshake::reconnect::{self, LinkContext};
+use rand_core::CryptoRng;
+
+use super::load::{active_row, put_web_ratchet};
+use super::{Connection, Deferred, Endpoint, HANDSHAKE_MAX, Keys, Live, LinkStatus, Side};
+use crate::commit::Op;
+use crate::keys;
+use crate::output::Event;
+use crate::psk::IdPsk;
+use crate::resume::{Verdict, verdict};
+
+/// How long a web waits after the phone said DIVERGED or SUSPENDED before it asks again.
+pub(super) const SUSPENDED_WAIT: Duration = Duration::from_secs(60);
+
+impl Endpoint {
+    /// Whether only the time keeps a new attempt from starting.
+    pub(super) fn may_start(&self) -> bool {
+        // req: HSK-020
+        let Side::Web(web) = &self.side else { return false };
+        let free = match &self.conn {
+            Connection::None => true,
+            Connection::Live(live) => live.closing,
+            _ => false,
+        };
+        free && !web.replaced && !self.dead && self.attach.peer().is_some() && self.gate.has_room()
+    }
+
+    /// Starts an attempt when one is due.
+    pub(super) fn start_if_due(&mut self, rng: &mut dyn CryptoRng) {
+        let due = matches!(&self.side, Side::Web(web) if web.next_attempt <= self.now);
+        if !due || !self.may_start() {
+            return;
+        }
+        if let Err(code) = self.start_attempt(rng) {
+            self.event(Event::Failed(code));
+            self.wait_before_next();
+        }
+    }
+
+    fn start_attempt(&mut self, rng: &mut dyn CryptoRng) -> Result<(), ErrorCode> {
+        let (Some(own), Some(peer)) = (self.attach.own(), self.attach.peer().map(|p| p.id)) else {
+            return Ok(());
+        };
+        // req: HSK-022
+        self.drop_connection();
+        let block = self.block();
+        let Side::Web(web) = &mut self.side else { return Ok(()) };
+        let mode = if web.recover { KkMode::Recover } else { KkMode::Resume };
+        let context =
+            LinkContext { mailbox: web.link.mailbox, web: own, phone: peer, relay: &web.link.relay };
+        let mut payload = Kk1::new(web.ratchet.last_try());
+        let psk = match mode {
+            KkMode::Resume => {
+                // req: HSK-021
+                payload.try_ = web.ratchet.next_try().map_err(|_| ErrorCode::TRY_EXHAUSTED)?;
+                payload.resume = Some(block.clone());
+                payload.pending = self.status == LinkStatus::Pending;
+                &web.ratchet.key().psk
+            }
+            KkMode::Recover => {
+                // req: HSK-042
+                payload.psk_id_held = Some(handfast_handshake::ratchet::Slot::id(web.ratchet.key()));
+                &web.link.recovery
+            }
+        };
+        let (state, body) =
+            reconnect::web::start(&context, &web.link, mode, psk, &payload, rng).map_err(|e| e.code())?;
+        let frame = RelayFrame::Data { kind: DataKind::KK1, body: Bytes::from(body) }.encode();
+        web.recover = false;
+        let op = put_web_ratchet(&web.ratchet);
+        match mode {
+            KkMode::Resume => {
+                self.conn = Connection::AwaitReply { state, block: Some(block), until: None };
+                let _ = self.persist(alloc::vec![op], Deferred::SendHandshake(frame));
+            }
+            KkMode::Recover => {
+                self.conn = Connection::AwaitReply { state, block: None, until: None };
+                self.send_handshake(frame);
+            }
+        }
+        Ok(())
+    }
+
+    /// The phone does not know the psk id (or a relay says so).
+    pub(super) fn on_unknown_key(&mut self) {
+        // req: HSK-041
+        let waits = matches!(&self.conn, Connection::AwaitReply { block: Some(_), until: Some(_), .. });
+        if let (true, Side::Web(web)) = (waits, &mut self.side) {
+            web.recover = true;
+            web.next_attempt = self.now;
+            self.drop_connection();
+        }
+    }
+
+    /// Message 2 came.
+    pub(super) fn on_message2(&mut self, body: &[u8]) {
+        if !matches!(&self.conn, Connection::AwaitReply { until: Some(_), .. }) {
+            return;
+        }
+        let Connection::AwaitReply { state, block, .. } = core::mem::replace(&mut self.conn, Connection::None)
+        else {
+            return;
+        };
+        let connection = match state.read(body) {
+            Ok(connection) => connection,
+            Err(error) => return self.attempt_failed(error.code()),
+        };
+        let keys = Keys { sealer: connection.sealer, opener: connection.opener };
+        match (block, &connection.reply) {
+            // req: HSK-028
+            (_, Kk2 { quarantine: true, .. }) | (None, _) => {
+                self.conn = Connection::AwaitVerdict { keys, until: self.now.plus(HANDSHAKE_MAX) };
+                self.send_empty_record();
+            }
+            (Some(own), Kk2 { resume: Some(peer), .. }) => {
+                self.take_reply(keys, connection.next, &connection.h, &own, peer);
+            }
+            (Some(_), Kk2 { resume: None, .. }) => self.attempt_failed(ErrorCode::FIELD_MISSING),
+        }
+    }
+
+    fn attempt_failed(&mut self, code: ErrorCode) {
+        self.event(Event::Failed(code));
+        self.drop_connection();
+        self.wait_before_next();
+    }
+
+    /// Commits the next psk with this side's part of the verdict; the confirm waits for it.
+    fn take_reply(
+        &mut self,
+        keys: Keys,
+        next: handfast_handshake::secret::Psk,
+        h: &[u8; 32],
+        own: &ResumeBlock,
+        peer: &ResumeBlock,
+    ) {
+        let verdict = verdict(own, peer);
+        // req: HSK-024, RES-022
+        let mut ops = self.apply_verdict(verdict, peer, h);
+        if let Side::Web(web) = &mut self.side {
+            web.ratchet.advanced(IdPsk::new(next, &web.link.mailbox));
+            ops.push(put_web_ratchet(&web.ratchet));
+            // req: RES-023
+            if self.counters.log_id != peer.log_id {
+                self.counters.log_id = peer.log_id;
+                web.sync.forget();
+                ops.push(Op::DeleteRange { from: alloc::vec![keys::CURSOR], to: alloc::vec![keys::CURSOR + 1] });
+            }
+            web.sync.restart();
+        }
+        ops.push(self.counters.put());
+        self.conn = Connection::Confirming { keys, resumed: verdict == Verdict::Resume };
+        let _ = self.persist(ops, Deferred::Confirm);
+    }
+
+    /// The commit is durable: the first record leaves.
+    pub(super) fn send_confirm(&mut self) {
+        let Connection::Confirming { keys, resumed } = core::mem::replace(&mut self.conn, Connection::None) else {
+            return;
+        };
+        if self.status == LinkStatus::Pending {
+            let signature = match &self.side {
+                Side::Web(web) => web.link.accept,
+                Side::Phone(_) => return,
+            };
+            let until = self.now.plus(HANDSHAKE_MAX);
+            self.conn = Connection::AwaitCommit { keys, resumed, until };
+            self.send_link_frame(&LinkFrame::Accept { signature });
+            return;
+        }
+        self.go_live(keys, resumed, false, None);
+    }
+
+    /// A record came while the phone's COMMIT is awaited.
+    pub(super) fn on_link_record(&mut self, plaintext: Bytes) {
+        match LinkRecord::decode(plaintext) {
+            Ok(frames) if frames.iter().any(|f| matches!(f, LinkFrame::Commit)) => {
+                let _ = self.persist(alloc::vec![active_row()], Deferred::Active);
+                self.status = LinkStatus::Active;
+            }
+            Ok(_) => self.fail(ErrorCode::UNEXPECTED_MESSAGE),
+            Err(error) => self.fail(error.code()),
+        }
+    }
+
+    /// The link is ACTIVE and durable.
+    pub(super) fn on_active(&mut self) {
+        if !matches!(self.conn, Connection::AwaitCommit { .. }) {
+            return;
+        }
+        if let Connection::AwaitCommit { keys, resumed, .. } =
+            core::mem::replace(&mut self.conn, Connection::None)
+        {
+            self.go_live(keys, resumed, true, None);
+            self.event(Event::Connected { resumed });
+        }
+    }
+
+    /// Records flow from now on.
+    pub(super) fn go_live(
+        &mut self,
+        keys: Keys,
+        resumed: bool,
+        proven: bool,
+        gate: Option<crate::commit::CommitId>,
+    ) {
+        let since = self.now;
+        self.conn = Connection::Live(Live { keys, since, resumed, proven, gate, closing: false });
+        self.alive.start(self.now);
+        self.lanes.ack = super::Ack::None;
+        self.ping();
+        if proven {
+            self.attach.live();
+        }
+    }
+}

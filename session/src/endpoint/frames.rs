@@ -1,0 +1,427 @@
+//! What decrypts: records into frames, frames into the lanes.
+
+use alloc::vec::Vec;
+
+use bytes::{Bytes, BytesMut};
+use handfast_codec::error::ErrorCode;
+use handfast_codec::frame::{Frame, OpenKind};
+use handfast_codec::ids::Signature;
+use handfast_codec::limits::MESSAGE_LEN_MAX;
+use handfast_codec::payload::ResumeBlock;
+use handfast_codec::record;
+use handfast_codec::role::DeviceRole;
+use handfast_handshake::{certificate, key_schedule};
+
+use super::connect_web::SUSPENDED_WAIT;
+use super::load::wipe_rows;
+use super::{Connection, Deferred, Endpoint, Side};
+use crate::commit::Op;
+use crate::keys;
+use crate::output::{Event, Message, StreamEnd};
+use crate::resume::Verdict;
+use crate::words;
+
+/// The NOW slot of the page's state (spec, delivery, *NOW*).
+pub(super) const SLOT_PAGE: u64 = 1;
+
+impl Endpoint {
+    /// One sealed record came.
+    pub(super) fn on_record(&mut self, ciphertext: BytesMut) {
+        // req: CHN-006
+        let opener = match &mut self.conn {
+            Connection::None | Connection::AwaitReply { .. } | Connection::Confirming { .. } => return,
+            Connection::AwaitConfirm { until: None, .. } => return,
+            Connection::AwaitVerdict { keys, .. }
+            | Connection::AwaitCommit { keys, .. }
+            | Connection::AwaitConfirm { keys, .. } => &mut keys.opener,
+            Connection::Live(live) => &mut live.keys.opener,
+        };
+        let plaintext = match opener.open(ciphertext) {
+            Ok(plaintext) => plaintext.freeze(),
+            Err(error) => {
+                // req: CHN-003, HSK-029
+                self.event(Event::Failed(error.local_code()));
+                self.drop_connection();
+                self.wait_before_next();
+                return;
+            }
+        };
+        self.alive.heard(self.now);
+        match core::mem::replace(&mut self.conn, Connection::None) {
+            Connection::AwaitConfirm { keys, kind, .. } => self.on_confirm(keys, kind, plaintext),
+            conn => {
+                self.conn = conn;
+                match &self.conn {
+                    Connection::AwaitCommit { .. } => self.on_link_record(plaintext),
+                    _ => self.on_plaintext(plaintext),
+                }
+            }
+        }
+    }
+
+    /// The plaintext of a record of frames.
+    pub(super) fn on_plaintext(&mut self, plaintext: Bytes) {
+        let frames = match record::decode_record(plaintext) {
+            Ok(frames) => frames,
+            Err(error) => return self.fail(error.code()),
+        };
+        if let Connection::Live(live) = &mut self.conn && !live.proven {
+            live.proven = true;
+            let resumed = live.resumed;
+            self.attach.live();
+            self.event(Event::Connected { resumed });
+        }
+        for frame in frames {
+            let only_close = matches!(self.conn, Connection::AwaitVerdict { .. });
+            if matches!(self.conn, Connection::None) || self.dead {
+                return;
+            }
+            if only_close && !matches!(frame, Frame::Close { .. } | Frame::Revoked { .. }) {
+                continue;
+            }
+            if let Err(code) = self.on_frame(frame) {
+                return self.fail(code);
+            }
+        }
+    }
+
+    fn on_frame(&mut self, frame: Frame) -> Result<(), ErrorCode> {
+        // req: FRM-022
+        if !frame.may_be_sent_by(!self.role()) {
+            return Err(ErrorCode::FRAME_NOT_ALLOWED);
+        }
+        match frame {
+            Frame::Ping { id, .. } => {
+                self.lanes.control.push_back(Frame::Pong { id });
+                Ok(())
+            }
+            Frame::Pong { id } => {
+                self.alive.pong(self.now, id);
+                Ok(())
+            }
+            Frame::Msg { seq, part, last, body } => self.lanes.inbox.msg(seq, part, last, body),
+            Frame::Ack { durable, cursors } => self.on_ack(durable, cursors),
+            Frame::Now { slot, body } => {
+                if slot == SLOT_PAGE && self.role() == DeviceRole::Phone {
+                    self.alive.hidden = body.first() == Some(&1);
+                }
+                self.event(Event::Now { slot, body });
+                Ok(())
+            }
+            Frame::Close { code, .. } => {
+                self.on_close(code);
+                Ok(())
+            }
+            Frame::Revoked { signature } => self.on_revoked(&signature),
+            other => self.on_lane_frame(other),
+        }
+    }
+
+    fn on_lane_frame(&mut self, frame: Frame) -> Result<(), ErrorCode> {
+        let streams = &mut self.lanes.streams;
+        let event = match (frame, &mut self.side) {
+            (Frame::Since { collection, cursor }, Side::Phone(phone)) => {
+                phone.sync.since(collection, cursor)?;
+                None
+            }
+            (Frame::Delta { collection, from, to, part, last, items }, Side::Web(web)) => {
+                let delta = web.sync.delta(collection, (from, to), (part, last), items)?;
+                if let Some(delta) = delta {
+                    self.deliver_delta(delta);
+                }
+                None
+            }
+            (Frame::Open { id, kind, meta }, _) => return self.on_open(id, kind, meta),
+            (Frame::Data { id, offset, body }, _) => {
+                self.check_stream_id(id)?;
+                self.lanes.streams.data(id, offset, body)?
+            }
+            (Frame::Fin { id, hash }, _) => {
+                self.check_stream_id(id)?;
+                self.lanes.streams.fin(id, hash)?
+            }
+            (Frame::Credit { id, offset }, _) => {
+                self.check_stream_id(id)?;
+                self.lanes.streams.credit(id, offset)?;
+                None
+            }
+            (Frame::ConnCredit { offset }, _) => {
+                streams.conn_credit(offset);
+                None
+            }
+            (Frame::Durable { id, offset }, _) => return self.on_durable(id, offset),
+            (Frame::Stop { id, code }, _) => {
+                self.check_stream_id(id)?;
+                self.end_stream(id, StreamEnd::Stopped(code));
+                None
+            }
+            _ => return Err(ErrorCode::FRAME_NOT_ALLOWED),
+        };
+        if let Some(event) = event {
+            self.event(event);
+        }
+        Ok(())
+    }
+
+    /// A stream that was never opened must not be named.
+    fn check_stream_id(&self, id: u64) -> Result<(), ErrorCode> {
+        // req: STR-009
+        let is_local = id & 1 == self.counters.next_stream & 1;
+        let known = if is_local { id < self.counters.next_stream } else { id < self.counters.peer_stream_min };
+        if known { Ok(()) } else { Err(ErrorCode::STREAM_STATE) }
+    }
+
+    fn on_ack(
+        &mut self,
+        durable: u64,
+        cursors: Vec<(handfast_codec::frame::Collection, u64)>,
+    ) -> Result<(), ErrorCode> {
+        // req: RES-001
+        let gone = self.lanes.outbox.ack(durable)?;
+        if !gone.is_empty() {
+            let ops = gone.into_iter().map(|i| Op::Delete { key: keys::numbered(keys::OUTBOX, i) }).collect();
+            let _ = self.persist(ops, Deferred::Nothing);
+        }
+        for (collection, cursor) in cursors {
+            match &mut self.side {
+                Side::Phone(phone) => phone.sync.ack(&collection, cursor)?,
+                Side::Web(_) => return Err(ErrorCode::FRAME_NOT_ALLOWED),
+            }
+        }
+        Ok(())
+    }
+
+    fn on_open(&mut self, id: u64, kind: OpenKind, meta: Bytes) -> Result<(), ErrorCode> {
+        // req: STR-001
+        let parity = id & 1 != self.counters.next_stream & 1;
+        if !parity || id < self.counters.peer_stream_min {
+            return Err(ErrorCode::STREAM_ID);
+        }
+        self.counters.peer_stream_min = id.checked_add(2).ok_or(ErrorCode::STREAM_ID)?;
+        if !self.gate.has_room() {
+            self.lanes.streams.control(Frame::Stop { id, code: ErrorCode::BUSY });
+            return Ok(());
+        }
+        match self.lanes.streams.opened(id, kind, meta.clone()) {
+            Ok(op) => {
+                let ops = alloc::vec![op, self.counters.put()];
+                self.deliver_with(Message::Opened { id, kind, meta }, ops, Deferred::Nothing);
+            }
+            Err(code) => self.lanes.streams.control(Frame::Stop { id, code }),
+        }
+        Ok(())
+    }
+
+    fn on_durable(&mut self, id: u64, offset: u64) -> Result<(), ErrorCode> {
+        self.check_stream_id(id)?;
+        match self.lanes.streams.durable(id, offset)? {
+            Some(true) => self.end_stream(id, StreamEnd::Done),
+            Some(false) => self.event(Event::StreamDurable { id, offset }),
+            None => {}
+        }
+        Ok(())
+    }
+
+    /// Forgets a stream and tells the application.
+    pub(super) fn end_stream(&mut self, id: u64, end: StreamEnd) {
+        if let Some(op) = self.lanes.streams.close(id) {
+            let _ = self.persist(alloc::vec![op], Deferred::Nothing);
+            self.event(Event::StreamEnded { id, end });
+        }
+    }
+
+    fn deliver_delta(&mut self, delta: crate::sync::Delta) {
+        let crate::sync::Delta { collection, from, to, items } = delta;
+        // req: SYN-003
+        let op = Op::put(keys::cursor(&collection), to.to_be_bytes().to_vec());
+        let deferred = Deferred::Cursor(collection.clone(), to);
+        self.deliver_with(Message::Delta { collection, from, to, items }, alloc::vec![op], deferred);
+    }
+
+    /// Hands out messages while commits may be opened.
+    pub(super) fn deliver(&mut self) {
+        while self.gate.has_room() && self.has_room_for_result() {
+            let Some((seq, body)) = self.lanes.inbox.next() else { return };
+            self.counters.in_durable = seq;
+            let result = match self.role() {
+                DeviceRole::Phone => self.on_command(seq, &body),
+                DeviceRole::Web => self.on_result(seq, &body),
+            };
+            if let Err(code) = result {
+                // It would be no better the next time: it counts as received, so that it cannot wedge the link.
+                let _ = self.persist(alloc::vec![self.counters.put()], Deferred::Received(seq));
+                return self.fail(code);
+            }
+        }
+    }
+
+    /// A phone takes no command whose result it could not keep.
+    fn has_room_for_result(&self) -> bool {
+        self.role() == DeviceRole::Web || self.lanes.outbox.check_room(MESSAGE_LEN_MAX).is_ok()
+    }
+
+    fn on_command(&mut self, seq: u64, body: &Bytes) -> Result<(), ErrorCode> {
+        let command = words::CommandMessage::decode(body).map_err(|e| e.code())?;
+        if command.cmd_id < command.floor {
+            return Err(ErrorCode::COMMAND_FLOOR);
+        }
+        let mut ops = Vec::new();
+        let Side::Phone(phone) = &mut self.side else { return Err(ErrorCode::FRAME_NOT_ALLOWED) };
+        // req: RES-014
+        if command.floor > self.counters.floor {
+            self.counters.floor = command.floor;
+            phone.results = phone.results.split_off(&command.floor);
+            let range = |n| keys::numbered(keys::RESULT, n);
+            ops.push(Op::DeleteRange { from: range(0), to: range(command.floor) });
+        }
+        let held = phone.results.get(&command.cmd_id).cloned();
+        let below = command.cmd_id < self.counters.floor;
+        // req: RES-013
+        let again = match held {
+            Some(result) => Some(result),
+            None if below => Some(words::already_done(command.cmd_id)),
+            None => None,
+        };
+        if let Some(result) = again {
+            self.lanes.outbox.check_room(result.len()).map_err(|_| ErrorCode::LIMIT)?;
+            let index = self.lanes.outbox.push(result.clone());
+            self.counters.next_index = self.lanes.outbox.next_index();
+            ops.push(Op::put(keys::numbered(keys::OUTBOX, index), result.to_vec()));
+            ops.push(self.counters.put());
+            let _ = self.persist(ops, Deferred::ReceivedAndRelease(seq, index));
+            return Ok(());
+        }
+        ops.push(self.counters.put());
+        if self.running.insert(command.cmd_id) {
+            let message = Message::Command { cmd_id: command.cmd_id, body: command.body };
+            self.deliver_with(message, ops, Deferred::Received(seq));
+        } else {
+            let _ = self.persist(ops, Deferred::Received(seq));
+        }
+        Ok(())
+    }
+
+    fn on_result(&mut self, seq: u64, body: &Bytes) -> Result<(), ErrorCode> {
+        let result = words::ResultMessage::decode(body).map_err(|e| e.code())?;
+        let Side::Web(web) = &mut self.side else { return Err(ErrorCode::FRAME_NOT_ALLOWED) };
+        let mut ops = alloc::vec![self.counters.put()];
+        // req: RES-015
+        if web.unsettled.remove(&result.cmd_id) {
+            ops.push(Op::Delete { key: keys::numbered(keys::UNSETTLED, result.cmd_id) });
+            let message = Message::Result { cmd_id: result.cmd_id, body: result.body };
+            self.deliver_with(message, ops, Deferred::Received(seq));
+        } else {
+            let _ = self.persist(ops, Deferred::Received(seq));
+        }
+        Ok(())
+    }
+
+    /// Asks the application for rows and bytes.
+    pub(super) fn ask(&mut self) {
+        if !self.is_live() {
+            return;
+        }
+        if let Side::Phone(phone) = &mut self.side
+            && let Some((collection, after, budget)) = phone.sync.next_wanted()
+        {
+            self.event(Event::DeltaWanted { collection, after, budget });
+        }
+        if self.ahead < handfast_codec::limits::AHEAD_BULK_MAX {
+            while let Some(event) = self.lanes.streams.next_wanted() {
+                self.event(event);
+            }
+        }
+    }
+
+    fn on_close(&mut self, code: ErrorCode) {
+        self.drop_connection();
+        if code == ErrorCode::REKEY || code == ErrorCode::IN_STEP {
+            if let Side::Web(web) = &mut self.side {
+                web.next_attempt = self.now;
+            }
+            return;
+        }
+        self.event(if code == ErrorCode::DIVERGED {
+            Event::Diverged
+        } else if code == ErrorCode::SUSPENDED {
+            Event::Suspended
+        } else {
+            Event::Closed(code)
+        });
+        // req: HSK-045
+        if code == ErrorCode::DIVERGED || code == ErrorCode::SUSPENDED {
+            if let Side::Web(web) = &mut self.side {
+                web.next_attempt = self.now.plus(SUSPENDED_WAIT);
+            }
+        } else {
+            self.wait_before_next();
+        }
+    }
+
+    fn on_revoked(&mut self, signature: &Signature) -> Result<(), ErrorCode> {
+        let Side::Web(web) = &self.side else { return Err(ErrorCode::FRAME_NOT_ALLOWED) };
+        // req: CRT-005
+        certificate::verify_revoked(&web.link, signature).map_err(|e| e.code())?;
+        self.drop_connection();
+        let _ = self.persist(alloc::vec![wipe_rows()], Deferred::Wiped);
+        self.event(Event::Revoked);
+        self.event(Event::Disconnect);
+        self.attach.down_until(None);
+        Ok(())
+    }
+
+    /// This side's resume block.
+    pub(super) fn block(&self) -> ResumeBlock {
+        ResumeBlock {
+            out_epoch: self.counters.out_epoch,
+            in_epoch: self.counters.in_epoch,
+            next_seq: self.lanes.outbox.next_seq(),
+            durable: self.lanes.inbox.durable(),
+            oldest: self.lanes.outbox.oldest_seq(),
+            log_id: self.counters.log_id,
+            rev: match &self.side {
+                Side::Phone(phone) => phone.sync.rev(),
+                Side::Web(_) => 0,
+            },
+            streams: self.lanes.streams.block(),
+        }
+    }
+
+    /// Brings the lanes to the verdict. Gives what must be committed, besides the counters.
+    pub(super) fn apply_verdict(&mut self, verdict: Verdict, peer: &ResumeBlock, h: &[u8; 32]) -> Vec<Op> {
+        let mut events = Vec::new();
+        let mut ops = Vec::new();
+        match verdict {
+            Verdict::Resume => {
+                let gone = self.lanes.outbox.resume(peer.durable);
+                ops.extend(gone.into_iter().map(|i| Op::Delete { key: keys::numbered(keys::OUTBOX, i) }));
+                self.lanes.inbox.resume();
+                ops.extend(self.lanes.streams.resume(&peer.streams, &mut events));
+            }
+            // req: RES-021
+            Verdict::Reset(_) => {
+                let (w2p, p2w) = (key_schedule::epoch(h, "w2p"), key_schedule::epoch(h, "p2w"));
+                let web = self.role() == DeviceRole::Web;
+                (self.counters.out_epoch, self.counters.in_epoch) = if web { (w2p, p2w) } else { (p2w, w2p) };
+                self.lanes.outbox.reset();
+                self.lanes.inbox.reset();
+                self.counters.out_base = self.lanes.outbox.base();
+                self.counters.in_durable = 0;
+                for (_, deferred) in &mut self.deferred {
+                    deferred.end_session();
+                }
+                let gone = self.lanes.streams.reset();
+                ops.push(Op::DeleteRange { from: alloc::vec![keys::STREAM], to: alloc::vec![keys::STREAM + 1] });
+                events.extend(gone.into_iter().map(|id| Event::StreamEnded { id, end: StreamEnd::Lost }));
+                let first = u64::from(!web);
+                self.counters.next_stream = first;
+                self.counters.peer_stream_min = first ^ 1;
+            }
+        }
+        self.lanes.streams.restart();
+        for event in events {
+            self.event(event);
+        }
+        ops
+    }
+}

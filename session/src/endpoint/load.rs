@@ -1,0 +1,333 @@
+//! From rows to a machine, and the rows of a new link.
+
+use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
+use alloc::vec::Vec;
+
+use bytes::Bytes;
+use handfast_codec::Timestamp;
+use handfast_codec::frame::{Collection, OpenKind};
+use handfast_codec::ids::{LogId, MailboxId, Signature};
+use handfast_codec::role::DeviceRole;
+use handfast_handshake::key_schedule;
+use handfast_handshake::link::{PhoneLink, Start, WebLink};
+use handfast_handshake::ratchet::{PhoneRatchet, WebRatchet};
+use handfast_handshake::secret::Psk;
+use rand_core::CryptoRng;
+use zeroize::Zeroizing;
+
+use super::{Ack, Connection, Endpoint, Lanes, Liveness, PhoneSide, Side, WebSide};
+use crate::attach::Attach;
+use crate::commit::{CommitGate, Op};
+use crate::counters::Counters;
+use crate::error::LoadError;
+use crate::inbox::Inbox;
+use crate::jitter::Jitter;
+use crate::keys;
+use crate::outbox::Outbox;
+use crate::psk::IdPsk;
+use crate::slots::Slots;
+use crate::stream::Streams;
+use crate::sync::{PhoneSync, WebSync};
+
+/// Where a link stands (spec, handshake, *Commit* and *Recovery*).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum LinkStatus {
+    /// At the phone: the certificate was sent, nothing was accepted.
+    Offered,
+    /// At the web: accepted, and the phone has not confirmed.
+    Pending,
+    /// Linked.
+    Active,
+    /// At the phone: two holders were seen.
+    Suspended,
+    /// At the phone: revoked.
+    Revoked,
+}
+
+/// An open stream, for the application that opens its files again after a start.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct StreamInfo {
+    /// The stream.
+    pub id: u64,
+    /// Get or put.
+    pub kind: OpenKind,
+    /// Whether this side opened it.
+    pub local: bool,
+    /// The opener's words about it.
+    pub meta: Bytes,
+    /// What is durable here of an incoming stream; 0 for an outgoing one.
+    pub durable: u64,
+}
+
+/// The stored rows of a link, as [`Endpoint::load`] takes them: key and value, in any order.
+pub type Pairs = BTreeMap<Vec<u8>, Zeroizing<Vec<u8>>>;
+
+fn status_row(status: LinkStatus, revoked: Option<&Signature>) -> Op {
+    let mut row = Vec::with_capacity(65);
+    row.push(match status {
+        LinkStatus::Offered => 1,
+        LinkStatus::Pending => 2,
+        LinkStatus::Active => 3,
+        LinkStatus::Suspended => 4,
+        LinkStatus::Revoked => 5,
+    });
+    if let Some(signature) = revoked {
+        row.extend_from_slice(signature.as_bytes());
+    }
+    Op::put(keys::STATUS.to_vec(), row)
+}
+
+pub(super) fn put_status(status: LinkStatus) -> Op {
+    status_row(status, None)
+}
+
+pub(super) fn put_revoked(signature: &Signature) -> Op {
+    status_row(LinkStatus::Revoked, Some(signature))
+}
+
+fn read_status(row: &[u8]) -> Result<(LinkStatus, Option<Signature>), LoadError> {
+    let (head, rest) = row.split_first().ok_or(LoadError::Damaged)?;
+    let status = match head {
+        1 => LinkStatus::Offered,
+        2 => LinkStatus::Pending,
+        3 => LinkStatus::Active,
+        4 => LinkStatus::Suspended,
+        5 => LinkStatus::Revoked,
+        _ => return Err(LoadError::Damaged),
+    };
+    let signature = match (status, rest) {
+        (LinkStatus::Revoked, bytes) => {
+            Some(Signature::from_bytes(bytes.try_into().map_err(|_| LoadError::Damaged)?))
+        }
+        (_, []) => None,
+        _ => return Err(LoadError::Damaged),
+    };
+    Ok((status, signature))
+}
+
+pub(super) fn put_phone_ratchet(ratchet: &PhoneRatchet<IdPsk>) -> Op {
+    let mut row = Zeroizing::new(Vec::with_capacity(73));
+    row.extend_from_slice(&ratchet.last_try().to_be_bytes());
+    row.extend_from_slice(ratchet.current().psk.expose());
+    if let Some(candidate) = ratchet.candidate() {
+        row.extend_from_slice(candidate.psk.expose());
+    }
+    Op::Put { key: keys::RATCHET.to_vec(), value: row }
+}
+
+pub(super) fn put_web_ratchet(ratchet: &WebRatchet<IdPsk>) -> Op {
+    let mut row = Zeroizing::new(Vec::with_capacity(40));
+    row.extend_from_slice(&ratchet.last_try().to_be_bytes());
+    row.extend_from_slice(ratchet.key().psk.expose());
+    Op::Put { key: keys::RATCHET.to_vec(), value: row }
+}
+
+fn read_ratchet(row: &[u8], mailbox: &MailboxId) -> Result<(u64, IdPsk, Option<IdPsk>), LoadError> {
+    let (last_try, rest) = row.split_first_chunk::<8>().ok_or(LoadError::Damaged)?;
+    let (current, rest) = rest.split_first_chunk::<32>().ok_or(LoadError::Damaged)?;
+    let candidate = match rest {
+        [] => None,
+        bytes => Some(<[u8; 32]>::try_from(bytes).map_err(|_| LoadError::Damaged)?),
+    };
+    let slot = |bytes: [u8; 32]| IdPsk::new(Psk::from_bytes(bytes), mailbox);
+    Ok((u64::from_be_bytes(*last_try), slot(*current), candidate.map(slot)))
+}
+
+/// The rows of a new link at the phone, in the commit that makes it OFFERED.
+pub(crate) fn phone_rows(link: &PhoneLink, start: Start) -> Vec<Op> {
+    let ratchet = PhoneRatchet::new(IdPsk::new(start.resume, &link.mailbox), None, 0);
+    let counters = Counters::new(start.epoch_p2w, start.epoch_w2p, 1);
+    alloc::vec![
+        Op::Put { key: keys::LINK.to_vec(), value: link.encode() },
+        put_phone_ratchet(&ratchet),
+        put_status(LinkStatus::Offered),
+        counters.put(),
+    ]
+}
+
+/// The rows of a new link at the web, in the commit that makes it PENDING.
+pub(crate) fn web_rows(link: &WebLink, start: Start) -> Vec<Op> {
+    let ratchet = WebRatchet::new(IdPsk::new(start.resume, &link.mailbox), 0);
+    let counters = Counters::new(start.epoch_w2p, start.epoch_p2w, 0);
+    alloc::vec![
+        Op::Put { key: keys::LINK.to_vec(), value: link.encode() },
+        put_web_ratchet(&ratchet),
+        put_status(LinkStatus::Pending),
+        counters.put(),
+    ]
+}
+
+/// The row that makes a link ACTIVE.
+pub(crate) fn active_row() -> Op {
+    put_status(LinkStatus::Active)
+}
+
+/// The operation that forgets a link.
+pub(crate) fn wipe_rows() -> Op {
+    Op::DeleteRange { from: alloc::vec![1], to: keys::END.to_vec() }
+}
+
+/// The rows of the lanes.
+struct Rows {
+    outbox: BTreeMap<u64, Bytes>,
+    results: BTreeMap<u64, Bytes>,
+    unsettled: BTreeSet<u64>,
+    cursors: BTreeMap<Collection, u64>,
+    streams: Streams,
+}
+
+fn read_rows(pairs: &Pairs) -> Result<Rows, LoadError> {
+    let mut rows = Rows {
+        outbox: BTreeMap::new(),
+        results: BTreeMap::new(),
+        unsettled: BTreeSet::new(),
+        cursors: BTreeMap::new(),
+        streams: Streams::default(),
+    };
+    for (key, value) in pairs {
+        let number = || keys::number_of(key).ok_or(LoadError::Damaged);
+        match key.first() {
+            Some(&keys::OUTBOX) => {
+                let _ = rows.outbox.insert(number()?, Bytes::copy_from_slice(value));
+            }
+            Some(&keys::RESULT) => {
+                let _ = rows.results.insert(number()?, Bytes::copy_from_slice(value));
+            }
+            Some(&keys::UNSETTLED) => {
+                let _ = rows.unsettled.insert(number()?);
+            }
+            Some(&keys::CURSOR) => {
+                let name = Bytes::copy_from_slice(key.get(1..).unwrap_or_default());
+                let cursor = value.as_slice().try_into().map(u64::from_be_bytes).map_err(|_| LoadError::Damaged)?;
+                let _ = rows.cursors.insert(Collection::new(name).ok_or(LoadError::Damaged)?, cursor);
+            }
+            Some(&keys::STREAM) => rows.streams.load(number()?, value)?,
+            _ => {}
+        }
+    }
+    Ok(rows)
+}
+
+impl Endpoint {
+    /// Opens a stored link. `log_id` is this phone's log, `None` at a web. `rng` seeds delays and grease only.
+    ///
+    /// # Errors
+    ///
+    /// [`LoadError`] when rows are missing or damaged.
+    pub fn load(
+        role: DeviceRole,
+        pairs: &Pairs,
+        log_id: Option<LogId>,
+        now: Timestamp,
+        rng: &mut dyn CryptoRng,
+    ) -> Result<Self, LoadError> {
+        let row = |key: &[u8]| {
+            pairs.get(key).ok_or_else(|| LoadError::Missing(key.first().copied().unwrap_or_default()))
+        };
+        let version = row(keys::VERSION)?.as_slice().try_into().map(u64::from_be_bytes);
+        let version = version.map_err(|_| LoadError::Damaged)?;
+        let (status, revoked) = read_status(row(keys::STATUS)?)?;
+        let mut counters = Counters::decode(row(keys::SESSION)?)?;
+        let rows = read_rows(pairs)?;
+        let (link, ratchet) = (row(keys::LINK)?, row(keys::RATCHET)?);
+        let (side, relay, mailbox) = match role {
+            DeviceRole::Phone => {
+                counters.log_id = log_id.ok_or(LoadError::Damaged)?;
+                let link = PhoneLink::decode(link)?;
+                let (relay, mailbox) = (link.relay.clone(), link.mailbox);
+                let (last_try, current, candidate) = read_ratchet(ratchet, &mailbox)?;
+                let ratchet = PhoneRatchet::new(current, candidate, last_try);
+                let side = phone_side(link, ratchet, rows.results, revoked);
+                (Side::Phone(side), relay, mailbox)
+            }
+            DeviceRole::Web => {
+                let link = WebLink::decode(link)?;
+                let (relay, mailbox) = (link.relay.clone(), link.mailbox);
+                let (last_try, key, _) = read_ratchet(ratchet, &mailbox)?;
+                let ratchet = WebRatchet::new(key, last_try);
+                let side = WebSide {
+                    link,
+                    ratchet,
+                    next_attempt: now,
+                    recover: false,
+                    replaced: false,
+                    sync: WebSync::new(rows.cursors),
+                    unsettled: rows.unsettled,
+                };
+                (Side::Web(side), relay, mailbox)
+            }
+        };
+        let mut jitter = Jitter::new(rng.next_u64());
+        let attach = Attach::new(relay, mailbox, role, now, Jitter::new(jitter.next()));
+        let lanes = Lanes {
+            outbox: Outbox::new(counters.out_base, counters.next_index, rows.outbox),
+            inbox: Inbox::new(counters.in_durable),
+            slots: Slots::default(),
+            streams: rows.streams,
+            control: VecDeque::new(),
+            ack: Ack::None,
+        };
+        Ok(Self {
+            side,
+            status,
+            attach,
+            conn: Connection::None,
+            counters,
+            lanes,
+            gate: CommitGate::new(mailbox, version),
+            deferred: VecDeque::new(),
+            out: VecDeque::new(),
+            jitter,
+            now,
+            shown: None,
+            alive: Liveness::new(now),
+            ahead: 0,
+            running: BTreeSet::new(),
+            dead: false,
+        })
+    }
+
+    /// Where the link stands.
+    #[must_use]
+    pub fn status(&self) -> LinkStatus {
+        self.status
+    }
+
+    /// The streams that are open, so that the application can open their files again.
+    #[must_use]
+    pub fn streams(&self) -> Vec<StreamInfo> {
+        let durable: BTreeMap<u64, u64> = self.lanes.streams.block().into_iter().collect();
+        self.lanes
+            .streams
+            .iter()
+            .map(|(id, stream)| StreamInfo {
+                id,
+                kind: stream.kind,
+                local: stream.local,
+                meta: stream.meta.clone(),
+                durable: durable.get(&id).copied().unwrap_or(0),
+            })
+            .collect()
+    }
+}
+
+fn phone_side(
+    link: PhoneLink,
+    ratchet: PhoneRatchet<IdPsk>,
+    results: BTreeMap<u64, Bytes>,
+    revoked: Option<Signature>,
+) -> PhoneSide {
+    PhoneSide {
+        recovery_id: key_schedule::psk_id(&link.recovery, &link.mailbox),
+        link,
+        ratchet,
+        held: None,
+        answered: None,
+        hinted: None,
+        sync: PhoneSync::default(),
+        results,
+        revoked,
+    }
+}

@@ -1,0 +1,239 @@
+//! Deadlines and signs of life (spec, timers).
+
+use core::time::Duration;
+
+use handfast_codec::Timestamp;
+use handfast_codec::error::ErrorCode;
+use handfast_codec::frame::Frame;
+
+use super::{Ack, AttachTimeout, Connection, Endpoint, Liveness, Side};
+use crate::output::{Event, LinkState};
+
+/// How often the phone shows that it lives, while the page is visible and while it is hidden.
+const PING_VISIBLE: Duration = Duration::from_secs(25);
+const PING_HIDDEN: Duration = Duration::from_secs(55);
+/// A peer that says nothing for this long is shown as silent, and probed.
+const SILENT_VISIBLE: Duration = Duration::from_secs(60);
+const SILENT_HIDDEN: Duration = Duration::from_secs(120);
+/// How long a probe after silence waits, and one after an event of visibility, network or clock.
+const PROBE_MAX: Duration = Duration::from_secs(10);
+const PROBE_EVENT_MAX: Duration = Duration::from_secs(5);
+/// Windows grow while round trips stay this close to the least one seen.
+const RTT_SLACK: Duration = Duration::from_millis(100);
+/// Keys serve this long at the most.
+const KEYS_MAX: Duration = Duration::from_secs(24 * 3600);
+/// Two message 1 under known keys are at least this far apart.
+pub(super) const MESSAGE1_EVERY: Duration = Duration::from_secs(1);
+
+impl Liveness {
+    pub(super) fn new(now: Timestamp) -> Self {
+        Self {
+            last_record: now,
+            next_ping: None,
+            ping_id: 0,
+            pinged: None,
+            probe: None,
+            rtt_least: None,
+            rtt_last: None,
+            hidden: false,
+        }
+    }
+
+    /// The connection is gone.
+    pub(super) fn stop(&mut self) {
+        self.next_ping = None;
+        self.pinged = None;
+        self.probe = None;
+    }
+
+    /// A connection begins: the first PING leaves at once.
+    pub(super) fn start(&mut self, now: Timestamp) {
+        self.stop();
+        self.last_record = now;
+        self.next_ping = Some(now);
+    }
+
+    /// A record decrypted.
+    pub(super) fn heard(&mut self, now: Timestamp) {
+        self.last_record = now;
+        self.probe = None;
+    }
+
+    /// A PONG came.
+    pub(super) fn pong(&mut self, now: Timestamp, id: u64) {
+        if let Some((_, at)) = self.pinged.take_if(|(pinged, _)| *pinged == id) {
+            let rtt = now.since(at);
+            self.rtt_last = Some(rtt);
+            self.rtt_least = Some(self.rtt_least.map_or(rtt, |least| least.min(rtt)));
+        }
+    }
+
+    /// Whether round trips are short enough for windows to grow.
+    pub(super) fn is_quick(&self) -> bool {
+        match (self.rtt_last, self.rtt_least) {
+            (Some(last), Some(least)) => last <= least.saturating_add(RTT_SLACK),
+            _ => false,
+        }
+    }
+
+    fn silent_at(&self) -> Timestamp {
+        self.last_record.plus(if self.hidden { SILENT_HIDDEN } else { SILENT_VISIBLE })
+    }
+}
+
+/// The earlier of two deadlines.
+fn earlier(a: Option<Timestamp>, b: Option<Timestamp>) -> Option<Timestamp> {
+    match (a, b) {
+        (Some(a), Some(b)) => Some(a.min(b)),
+        (a, b) => a.or(b),
+    }
+}
+
+impl Endpoint {
+    /// When the next thing happens by itself.
+    pub(super) fn deadline(&self) -> Option<Timestamp> {
+        let mut at = earlier(self.attach.deadline(), self.connection_deadline());
+        if let (Ack::By(due), true) = (self.lanes.ack, self.is_live()) {
+            at = earlier(at, Some(due));
+        }
+        match &self.side {
+            Side::Web(web) if self.may_start() => at = earlier(at, Some(web.next_attempt)),
+            Side::Phone(phone) if phone.held.is_some() => {
+                at = earlier(at, phone.answered.map(|at| at.plus(MESSAGE1_EVERY)));
+            }
+            Side::Web(_) | Side::Phone(_) => {}
+        }
+        at
+    }
+
+    fn connection_deadline(&self) -> Option<Timestamp> {
+        match &self.conn {
+            Connection::None | Connection::Confirming { .. } => None,
+            Connection::AwaitReply { until, .. } | Connection::AwaitConfirm { until, .. } => *until,
+            Connection::AwaitVerdict { until, .. } | Connection::AwaitCommit { until, .. } => Some(*until),
+            Connection::Live(live) => {
+                let silent = self.alive.probe.unwrap_or_else(|| self.alive.silent_at());
+                let at = earlier(Some(silent), self.alive.next_ping.filter(|_| !live.closing));
+                earlier(at, Some(live.since.plus(KEYS_MAX)).filter(|_| !live.closing))
+            }
+        }
+    }
+
+    /// Does what is due by time alone.
+    pub(super) fn on_time(&mut self) {
+        match self.attach.timeout(self.now) {
+            Some(AttachTimeout::Connect) => self.event(Event::Connect),
+            Some(AttachTimeout::RelaySilent) => self.drop_socket(ErrorCode::IDLE),
+            None => {}
+        }
+        if matches!(self.lanes.ack, Ack::By(due) if due <= self.now) {
+            self.lanes.ack = Ack::Now;
+        }
+        if self.connection_deadline().is_none_or(|at| self.now < at) {
+            return;
+        }
+        match &self.conn {
+            Connection::None | Connection::Confirming { .. } => {}
+            // req: HSK-006, HSK-032
+            Connection::AwaitReply { .. }
+            | Connection::AwaitVerdict { .. }
+            | Connection::AwaitCommit { .. }
+            | Connection::AwaitConfirm { .. } => {
+                self.event(Event::Failed(ErrorCode::TIMEOUT));
+                self.drop_connection();
+                self.wait_before_next();
+            }
+            Connection::Live(live) => {
+                let old = self.now >= live.since.plus(KEYS_MAX);
+                self.on_live_time(old);
+            }
+        }
+    }
+
+    fn on_live_time(&mut self, keys_are_old: bool) {
+        if keys_are_old {
+            self.rekey();
+            return;
+        }
+        if self.alive.next_ping.is_some_and(|at| at <= self.now) {
+            self.ping();
+        }
+        match self.alive.probe {
+            // req: TIM-003
+            Some(at) if at <= self.now => {
+                self.event(Event::Failed(ErrorCode::TIMEOUT));
+                self.drop_connection();
+            }
+            None if self.alive.silent_at() <= self.now => {
+                self.alive.probe = Some(self.now.plus(PROBE_MAX));
+                self.ping();
+            }
+            Some(_) | None => {}
+        }
+    }
+
+    /// Queues a PING and sets when the next one is due.
+    pub(super) fn ping(&mut self) {
+        self.alive.ping_id = self.alive.ping_id.saturating_add(1);
+        let id = self.alive.ping_id;
+        self.alive.pinged = Some((id, self.now));
+        let rev = match &self.side {
+            Side::Phone(phone) => phone.sync.told(),
+            Side::Web(_) => 0,
+        };
+        self.lanes.control.push_back(Frame::Ping { id, rev });
+        // req: TIM-002
+        self.alive.next_ping = match &self.side {
+            Side::Phone(_) => Some(self.now.plus(if self.alive.hidden { PING_HIDDEN } else { PING_VISIBLE })),
+            Side::Web(_) => None,
+        };
+    }
+
+    /// Something of visibility, network or clock changed: is the peer still there?
+    pub(super) fn probe_now(&mut self) {
+        // req: TIM-004
+        if self.is_live() {
+            self.alive.probe = Some(self.now.plus(PROBE_EVENT_MAX));
+            self.ping();
+        }
+    }
+
+    /// An ACK covers `due` more messages now.
+    pub(super) fn schedule_ack(&mut self, due: usize) {
+        // req: RES-002
+        if due >= handfast_codec::limits::ACK_EVERY {
+            self.lanes.ack = Ack::Now;
+        } else if due > 0 && self.lanes.ack == Ack::None {
+            self.lanes.ack = Ack::By(self.now.plus(handfast_codec::limits::ACK_DELAY_MAX));
+        }
+    }
+
+    /// After a failed attempt: the next one after a random delay.
+    pub(super) fn wait_before_next(&mut self) {
+        let delay = self.attach.backoff();
+        if let Side::Web(web) = &mut self.side {
+            web.next_attempt = self.now.plus(delay);
+        }
+    }
+
+    pub(super) fn is_live(&self) -> bool {
+        matches!(&self.conn, Connection::Live(live) if live.proven)
+    }
+
+    /// Tells the state if it is another than the one told last.
+    pub(super) fn show(&mut self) {
+        let state = if self.attach.own().is_none() {
+            LinkState::RelayDown
+        } else if self.attach.peer().is_none() {
+            LinkState::PeerAbsent
+        } else if self.is_live() && self.now < self.alive.silent_at() {
+            LinkState::Live
+        } else {
+            LinkState::PeerSilent
+        };
+        if self.shown != Some(state) && !self.dead {
+            self.shown = Some(state);
+            self.event(Event::State(state));
+        }
+    }
+}

@@ -1,0 +1,310 @@
+//! What the application wants.
+
+use alloc::vec::Vec;
+
+use bytes::Bytes;
+use handfast_codec::Timestamp;
+use handfast_codec::error::ErrorCode;
+use handfast_codec::frame::{Collection, Frame, OpenKind};
+use handfast_codec::ids::Signature;
+use handfast_codec::limits::{MESSAGE_LEN_MAX, STREAM_META_LEN_MAX};
+use handfast_codec::role::DeviceRole;
+
+use super::frames::SLOT_PAGE;
+use super::load::put_revoked;
+use super::{Connection, Deferred, Endpoint, LinkStatus, Side};
+use crate::commit::{Commit, Op};
+use crate::error::{ApiMisuse, SendRefused};
+use crate::keys;
+use crate::output::StreamEnd;
+use crate::words::{CommandMessage, ResultMessage};
+
+/// A command that was taken: its number, and the commit that stores it.
+#[must_use = "the command leaves only when its commit is durable"]
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct Sent {
+    /// The command's number in this link.
+    pub cmd_id: u64,
+    /// Apply it together with the row the application shows, then report it with `committed`.
+    pub commit: Commit,
+}
+
+/// A stream that was opened: its id, and the commit that stores it.
+#[must_use = "the stream opens only when its commit is durable"]
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct Opened {
+    /// The stream.
+    pub id: u64,
+    /// Apply it, then report it with `committed`.
+    pub commit: Commit,
+}
+
+/// Bytes that a command or result adds around its body, at most.
+const ENVELOPE_LEN_MAX: usize = 17;
+
+impl Endpoint {
+    fn check_alive(&self) -> Result<(), SendRefused> {
+        if self.dead {
+            return Err(SendRefused::Ended);
+        }
+        if self.gate.has_room() { Ok(()) } else { Err(SendRefused::Busy) }
+    }
+
+    /// At the web: sends a command of at most 65,519 bytes. It is delivered once, in order, whatever happens in
+    /// between.
+    ///
+    /// # Errors
+    ///
+    /// [`SendRefused`]; nothing was taken then.
+    pub fn send(&mut self, now: Timestamp, body: &Bytes) -> Result<Sent, SendRefused> {
+        self.tick(now);
+        self.check_alive()?;
+        if body.len() > MESSAGE_LEN_MAX.saturating_sub(ENVELOPE_LEN_MAX) {
+            return Err(SendRefused::TooLarge);
+        }
+        let Side::Web(web) = &mut self.side else { return Err(ApiMisuse::WrongRole.into()) };
+        // req: RES-010, RES-011
+        let cmd_id = self.counters.next_cmd;
+        let floor = web.unsettled.first().copied().unwrap_or(cmd_id);
+        let message = CommandMessage { cmd_id, floor, body: body.clone() }.encode();
+        self.lanes.outbox.check_room(message.len())?;
+        let _ = web.unsettled.insert(cmd_id);
+        self.counters.next_cmd = cmd_id.saturating_add(1);
+        let index = self.lanes.outbox.push(message.clone());
+        self.counters.next_index = self.lanes.outbox.next_index();
+        let ops = alloc::vec![
+            Op::put(keys::numbered(keys::OUTBOX, index), message.to_vec()),
+            Op::put(keys::numbered(keys::UNSETTLED, cmd_id), Vec::new()),
+            self.counters.put(),
+        ];
+        let commit = self.return_commit(ops, Deferred::Release(index));
+        Ok(Sent { cmd_id, commit })
+    }
+
+    /// At the phone: answers a delivered command. Apply the commit in the transaction of the command's effect.
+    ///
+    /// # Errors
+    ///
+    /// [`SendRefused`]; `Misuse` when the command was not delivered or is answered already.
+    pub fn answer(&mut self, now: Timestamp, cmd_id: u64, body: &Bytes) -> Result<Commit, SendRefused> {
+        self.tick(now);
+        if body.len() > MESSAGE_LEN_MAX.saturating_sub(ENVELOPE_LEN_MAX) {
+            return Err(SendRefused::TooLarge);
+        }
+        let Side::Phone(phone) = &mut self.side else { return Err(ApiMisuse::WrongRole.into()) };
+        if !self.running.contains(&cmd_id) {
+            return Err(ApiMisuse::WrongState.into());
+        }
+        let message = ResultMessage { cmd_id, body: Some(body.clone()) }.encode();
+        self.lanes.outbox.check_room(message.len())?;
+        let _ = self.running.remove(&cmd_id);
+        // req: RES-012
+        let _ = phone.results.insert(cmd_id, message.clone());
+        let index = self.lanes.outbox.push(message.clone());
+        self.counters.next_index = self.lanes.outbox.next_index();
+        let ops = alloc::vec![
+            Op::put(keys::numbered(keys::RESULT, cmd_id), message.to_vec()),
+            Op::put(keys::numbered(keys::OUTBOX, index), message.to_vec()),
+            self.counters.put(),
+        ];
+        Ok(self.return_commit(ops, Deferred::Release(index)))
+    }
+
+    /// At the phone: the log has grown to `rev`.
+    pub fn changed(&mut self, now: Timestamp, rev: u64) {
+        self.tick(now);
+        if let Side::Phone(phone) = &mut self.side {
+            phone.sync.changed(rev);
+        }
+    }
+
+    /// At the phone: the answer to [`crate::Event::DeltaWanted`]: all rows of the collection above the revision asked
+    /// for and up to `to`, each at most 15,000 bytes; none, when nothing changed up to `to`.
+    ///
+    /// # Errors
+    ///
+    /// [`SendRefused`] when it was not asked for, or is over the budget.
+    pub fn delta(
+        &mut self,
+        now: Timestamp,
+        collection: &Collection,
+        to: u64,
+        items: &[Bytes],
+    ) -> Result<(), SendRefused> {
+        self.tick(now);
+        match &mut self.side {
+            Side::Phone(phone) => phone.sync.delta(collection, to, items),
+            Side::Web(_) => Err(ApiMisuse::WrongRole.into()),
+        }
+    }
+
+    /// At the web: opens a subscription from the stored cursor on. It lasts as long as the connection.
+    ///
+    /// # Errors
+    ///
+    /// [`SendRefused::TooMany`] past 64.
+    pub fn subscribe(&mut self, now: Timestamp, collection: Collection) -> Result<(), SendRefused> {
+        self.tick(now);
+        match &mut self.side {
+            Side::Web(web) if self.dead => {
+                let _ = web;
+                Err(SendRefused::Ended)
+            }
+            Side::Web(web) => web.sync.subscribe(collection),
+            Side::Phone(_) => Err(ApiMisuse::WrongRole.into()),
+        }
+    }
+
+    /// Sets a slot to a value of at most 1,024 bytes; only the last value is sent, and never again.
+    ///
+    /// # Errors
+    ///
+    /// [`SendRefused`].
+    pub fn set_now(&mut self, now: Timestamp, slot: u64, body: Bytes) -> Result<(), SendRefused> {
+        self.tick(now);
+        self.lanes.slots.set(slot, body)
+    }
+
+    /// At the web: the page became hidden or visible.
+    pub fn set_hidden(&mut self, now: Timestamp, hidden: bool) {
+        self.tick(now);
+        if self.role() == DeviceRole::Web && self.alive.hidden != hidden {
+            self.alive.hidden = hidden;
+            self.attach.set_hidden(hidden);
+            let _ = self.lanes.slots.set(SLOT_PAGE, Bytes::copy_from_slice(&[u8::from(hidden)]));
+            self.probe_now();
+        }
+    }
+
+    /// Visibility, network or clock changed: asks at once whether the peer is there.
+    pub fn probe(&mut self, now: Timestamp) {
+        self.tick(now);
+        self.probe_now();
+    }
+
+    /// At the web: the user wants the seat back that another socket took.
+    pub fn take_back(&mut self, now: Timestamp) {
+        self.tick(now);
+        if let Side::Web(web) = &mut self.side
+            && web.replaced
+        {
+            web.replaced = false;
+            self.attach.down_until(Some(now));
+        }
+    }
+
+    /// Opens a stream. A get asks the peer for bytes, a put offers some. `meta` is at most 1,024 bytes.
+    ///
+    /// # Errors
+    ///
+    /// [`SendRefused`].
+    pub fn stream_open(&mut self, now: Timestamp, kind: OpenKind, meta: Bytes) -> Result<Opened, SendRefused> {
+        self.tick(now);
+        self.check_alive()?;
+        if meta.len() > STREAM_META_LEN_MAX {
+            return Err(SendRefused::TooLarge);
+        }
+        let id = self.counters.next_stream;
+        let op = self.lanes.streams.open(id, kind, meta)?;
+        self.counters.next_stream = id.saturating_add(2);
+        let ops = alloc::vec![op, self.counters.put()];
+        Ok(Opened { id, commit: self.return_commit(ops, Deferred::OpenStream(id)) })
+    }
+
+    /// Gives bytes of an outgoing stream, in answer to [`crate::Event::DataWanted`]: at most `max` of them, and the
+    /// content's hash with the last.
+    ///
+    /// # Errors
+    ///
+    /// [`ApiMisuse`] when they were not asked for.
+    pub fn stream_supply(
+        &mut self,
+        now: Timestamp,
+        id: u64,
+        offset: u64,
+        bytes: Bytes,
+        fin: Option<[u8; 32]>,
+    ) -> Result<(), ApiMisuse> {
+        self.tick(now);
+        self.lanes.streams.supply(id, offset, bytes, fin)
+    }
+
+    /// Bytes of an incoming stream are on disk up to `offset`. Apply the commit *after* the file was synced; then the
+    /// peer is told. After [`crate::Event::Fin`], the offset of the end finishes the stream.
+    ///
+    /// # Errors
+    ///
+    /// [`SendRefused`].
+    pub fn stream_durable(&mut self, now: Timestamp, id: u64, offset: u64) -> Result<Commit, SendRefused> {
+        self.tick(now);
+        self.check_alive()?;
+        let op = self.lanes.streams.written(id, offset)?;
+        Ok(self.return_commit(alloc::vec![op], Deferred::StreamDurable(id, offset)))
+    }
+
+    /// Answers a put whose content is here already: the peer need not send it.
+    ///
+    /// # Errors
+    ///
+    /// [`SendRefused`].
+    pub fn stream_have(&mut self, now: Timestamp, id: u64, size: u64) -> Result<Commit, SendRefused> {
+        self.tick(now);
+        self.check_alive()?;
+        let op = self.lanes.streams.close(id).ok_or(ApiMisuse::NoSuchStream)?;
+        self.lanes.streams.control(Frame::Durable { id, offset: size });
+        Ok(self.return_commit(alloc::vec![op], Deferred::Nothing))
+    }
+
+    /// Stops a stream, for both sides.
+    ///
+    /// # Errors
+    ///
+    /// [`SendRefused`].
+    pub fn stream_stop(&mut self, now: Timestamp, id: u64, code: ErrorCode) -> Result<(), SendRefused> {
+        self.tick(now);
+        self.check_alive()?;
+        if !self.lanes.streams.iter().any(|(open, _)| open == id) {
+            return Err(ApiMisuse::NoSuchStream.into());
+        }
+        self.lanes.streams.control(Frame::Stop { id, code });
+        self.end_stream(id, StreamEnd::Stopped(code));
+        Ok(())
+    }
+
+    /// At the phone: revokes the link. `signature` is the account's over this companion
+    /// (`handfast_handshake::certificate::sign_revoked`). The companion is told at once if it is connected, and at
+    /// its next attempt if it is not; it never resumes.
+    ///
+    /// # Errors
+    ///
+    /// [`SendRefused`].
+    pub fn revoke(&mut self, now: Timestamp, signature: Signature) -> Result<Commit, SendRefused> {
+        self.tick(now);
+        self.check_alive()?;
+        let Side::Phone(phone) = &mut self.side else { return Err(ApiMisuse::WrongRole.into()) };
+        phone.revoked = Some(signature);
+        self.status = LinkStatus::Revoked;
+        let live = matches!(self.conn, Connection::Live(_));
+        if !live {
+            self.drop_connection();
+        }
+        let deferred = if live { Deferred::Revoke(signature) } else { Deferred::Nothing };
+        Ok(self.return_commit(alloc::vec![put_revoked(&signature)], deferred))
+    }
+
+    /// Ends the use of this machine: the socket should be closed. The store keeps the link.
+    pub fn shut_down(&mut self, now: Timestamp) {
+        self.tick(now);
+        self.drop_connection();
+        self.attach.down_until(None);
+        self.dead = true;
+    }
+
+    /// How much lies in the outbox: messages, bytes.
+    #[must_use]
+    pub fn outbox_len(&self) -> (usize, usize) {
+        self.lanes.outbox.len()
+    }
+}

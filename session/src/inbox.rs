@@ -1,0 +1,195 @@
+//! The reliable lane's receiving side: parts into messages, messages in order, acknowledged when durable.
+
+use alloc::collections::VecDeque;
+
+use bytes::{Bytes, BytesMut};
+use handfast_codec::error::ErrorCode;
+use handfast_codec::limits::{MESSAGE_LEN_MAX, MSG_UNACKED_LEN_MAX};
+
+/// A message whose last part has not come.
+#[derive(Debug)]
+struct Partial {
+    seq: u64,
+    next_part: u8,
+    last: u8,
+    body: BytesMut,
+}
+
+/// Messages of the peer.
+#[derive(Debug)]
+pub(crate) struct Inbox {
+    /// The highest seq whose effect is durable.
+    durable: u64,
+    /// The highest seq received whole.
+    received: u64,
+    partial: Option<Partial>,
+    /// Received whole, not yet handed out.
+    waiting: VecDeque<(u64, Bytes)>,
+    /// Received and not covered by an ACK that left: seq and length.
+    unacked: VecDeque<(u64, usize)>,
+    unacked_len: usize,
+}
+
+impl Inbox {
+    pub(crate) fn new(durable: u64) -> Self {
+        Self {
+            durable,
+            received: durable,
+            partial: None,
+            waiting: VecDeque::new(),
+            unacked: VecDeque::new(),
+            unacked_len: 0,
+        }
+    }
+
+    pub(crate) fn durable(&self) -> u64 {
+        self.durable
+    }
+
+    /// A connection begins: half messages are sent again from their start.
+    pub(crate) fn resume(&mut self) {
+        self.partial = None;
+    }
+
+    /// A session begins anew.
+    pub(crate) fn reset(&mut self) {
+        *self = Self::new(0);
+    }
+
+    /// Takes one part. What is whole waits in [`Inbox::next`].
+    pub(crate) fn msg(&mut self, seq: u64, part: u8, last: u8, body: Bytes) -> Result<(), ErrorCode> {
+        // req: RES-003
+        if seq <= self.received {
+            return if self.partial.is_none() { Ok(()) } else { Err(ErrorCode::PART_ORDER) };
+        }
+        if seq > self.received.saturating_add(1) {
+            return Err(ErrorCode::SEQ_GAP);
+        }
+        if part == 0 && last == 0 && self.partial.is_none() {
+            return self.whole(seq, body);
+        }
+        let whole = match &mut self.partial {
+            None if part == 0 => {
+                self.partial = Some(Partial { seq, next_part: 1, last, body: BytesMut::from(&*body) });
+                return Ok(());
+            }
+            Some(partial) if partial.seq == seq && partial.next_part == part && partial.last == last => {
+                // req: RES-005
+                if partial.body.len().saturating_add(body.len()) > MESSAGE_LEN_MAX {
+                    return Err(ErrorCode::MESSAGE_TOO_LARGE);
+                }
+                partial.body.extend_from_slice(&body);
+                partial.next_part = part.saturating_add(1);
+                part == last
+            }
+            // req: RES-004
+            None | Some(_) => return Err(ErrorCode::PART_ORDER),
+        };
+        if whole && let Some(partial) = self.partial.take() {
+            return self.whole(seq, partial.body.freeze());
+        }
+        Ok(())
+    }
+
+    fn whole(&mut self, seq: u64, body: Bytes) -> Result<(), ErrorCode> {
+        self.unacked_len = self.unacked_len.saturating_add(body.len());
+        // req: RES-006
+        if self.unacked_len > MSG_UNACKED_LEN_MAX {
+            return Err(ErrorCode::UNACKED);
+        }
+        self.received = seq;
+        self.unacked.push_back((seq, body.len()));
+        self.waiting.push_back((seq, body));
+        Ok(())
+    }
+
+    /// The next message to hand out.
+    pub(crate) fn next(&mut self) -> Option<(u64, Bytes)> {
+        self.waiting.pop_front()
+    }
+
+    /// Whether a message waits.
+    pub(crate) fn is_waiting(&self) -> bool {
+        !self.waiting.is_empty()
+    }
+
+    /// The effect of `seq` is durable. Gives the number of messages that an ACK would newly cover.
+    pub(crate) fn committed(&mut self, seq: u64) -> usize {
+        self.durable = self.durable.max(seq);
+        self.unacked.iter().take_while(|(s, _)| *s <= self.durable).count()
+    }
+
+    /// An ACK for everything durable leaves now.
+    pub(crate) fn acked(&mut self) {
+        while let Some((_, len)) = self.unacked.pop_front_if(|(seq, _)| *seq <= self.durable) {
+            self.unacked_len = self.unacked_len.saturating_sub(len);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn body(len: usize) -> Bytes {
+        Bytes::from(alloc::vec![7; len])
+    }
+
+    #[test]
+    fn parts_join_in_order_and_only_then() {
+        // req: RES-004
+        let mut inbox = Inbox::new(0);
+        inbox.msg(1, 0, 1, body(16_000)).unwrap();
+        assert!(!inbox.is_waiting());
+        inbox.msg(1, 1, 1, body(5)).unwrap();
+        assert_eq!(inbox.next().unwrap().1.len(), 16_005);
+        assert_eq!(inbox.msg(2, 1, 1, body(1)), Err(ErrorCode::PART_ORDER));
+        inbox.msg(2, 0, 2, body(1)).unwrap();
+        assert_eq!(inbox.msg(2, 2, 2, body(1)), Err(ErrorCode::PART_ORDER));
+        assert_eq!(inbox.msg(2, 0, 0, body(1)), Err(ErrorCode::PART_ORDER));
+    }
+
+    #[test]
+    fn a_skipped_seq_is_refused_and_an_old_one_ignored() {
+        // req: RES-003
+        let mut inbox = Inbox::new(4);
+        assert_eq!(inbox.msg(6, 0, 0, body(1)), Err(ErrorCode::SEQ_GAP));
+        inbox.msg(4, 0, 0, body(1)).unwrap();
+        inbox.msg(1, 0, 0, body(1)).unwrap();
+        assert!(!inbox.is_waiting());
+        inbox.msg(5, 0, 0, body(1)).unwrap();
+        assert!(inbox.is_waiting());
+    }
+
+    #[test]
+    fn a_message_is_refused_past_its_maximum() {
+        // req: RES-005
+        let mut inbox = Inbox::new(0);
+        for part in 0..4 {
+            inbox.msg(1, part, 4, body(16_000)).unwrap();
+        }
+        inbox.msg(1, 4, 4, body(1_536)).unwrap();
+        assert_eq!(inbox.next().unwrap().1.len(), MESSAGE_LEN_MAX);
+        for part in 0..4 {
+            inbox.msg(2, part, 4, body(16_000)).unwrap();
+        }
+        assert_eq!(inbox.msg(2, 4, 4, body(1_537)), Err(ErrorCode::MESSAGE_TOO_LARGE));
+    }
+
+    #[test]
+    fn unacknowledged_bytes_are_bounded_and_freed_by_an_ack() {
+        // req: RES-006
+        let mut inbox = Inbox::new(0);
+        for seq in 1..=16 {
+            inbox.msg(seq, 0, 0, body(16_000)).unwrap();
+        }
+        inbox.msg(17, 0, 0, body(MSG_UNACKED_LEN_MAX - 256_000)).unwrap();
+        assert_eq!(inbox.committed(17), 17);
+        inbox.acked();
+        inbox.msg(18, 0, 0, body(16_000)).unwrap();
+        for seq in 19..=33 {
+            inbox.msg(seq, 0, 0, body(16_000)).unwrap();
+        }
+        assert_eq!(inbox.msg(34, 0, 0, body(MSG_UNACKED_LEN_MAX - 256_000 + 1)), Err(ErrorCode::UNACKED));
+    }
+}

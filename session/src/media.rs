@@ -1,0 +1,349 @@
+//! Media: chunk lists, content ids, and the check of content as it arrives (spec, streams, *Media*).
+//!
+//! A media stream is `size u64 | chunk hashes | content`. [`ContentHasher`] makes the list of content one has;
+//! [`MediaReceiver`] takes a stream's bytes in order and says which of them may be kept.
+
+use alloc::vec::Vec;
+
+use handfast_codec::error::ErrorCode;
+use handfast_codec::ids::ContentId;
+use handfast_codec::limits::{MEDIA_CHUNK_LEN, MEDIA_LEN_MAX};
+use sha2::{Digest, Sha256};
+
+/// Bytes of a chunk's hash.
+const HASH_LEN: usize = 32;
+/// Bytes of the size in front.
+const SIZE_LEN: usize = 8;
+
+/// The size and chunk hashes of some content.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ChunkList {
+    size: u64,
+    hashes: Vec<[u8; HASH_LEN]>,
+}
+
+/// The number of chunks of content of `size` bytes.
+fn chunk_count(size: u64) -> u64 {
+    size.div_ceil(MEDIA_CHUNK_LEN)
+}
+
+impl ChunkList {
+    /// The content's length, in bytes.
+    #[must_use]
+    pub fn size(&self) -> u64 {
+        self.size
+    }
+
+    /// The content id: `SHA-256(size u64 || hashes)`.
+    #[must_use]
+    pub fn content_id(&self) -> ContentId {
+        ContentId::from_bytes(Sha256::digest(self.encode()).into())
+    }
+
+    /// `size u64 | hashes`: the first bytes of a media stream, and what an application keeps beside the content.
+    #[must_use]
+    pub fn encode(&self) -> Vec<u8> {
+        let mut out = Vec::with_capacity(self.hashes.len().saturating_mul(HASH_LEN).saturating_add(SIZE_LEN));
+        out.extend_from_slice(&self.size.to_be_bytes());
+        for hash in &self.hashes {
+            out.extend_from_slice(hash);
+        }
+        out
+    }
+
+    /// Reads what [`ChunkList::encode`] wrote.
+    ///
+    /// # Errors
+    ///
+    /// `TOO_LARGE` for a size over 2 GiB, `FIELD_LENGTH` when the hashes do not fit the size.
+    pub fn decode(bytes: &[u8]) -> Result<Self, ErrorCode> {
+        let (size, hashes) = bytes.split_first_chunk::<SIZE_LEN>().ok_or(ErrorCode::TRUNCATED)?;
+        let size = u64::from_be_bytes(*size);
+        if size > MEDIA_LEN_MAX {
+            return Err(ErrorCode::TOO_LARGE);
+        }
+        let (hashes, rest) = hashes.as_chunks::<HASH_LEN>();
+        if !rest.is_empty() || u64::try_from(hashes.len()) != Ok(chunk_count(size)) {
+            return Err(ErrorCode::FIELD_LENGTH);
+        }
+        Ok(Self { size, hashes: hashes.to_vec() })
+    }
+
+    /// The length of [`ChunkList::encode`]: where the content begins in a stream.
+    #[must_use]
+    pub fn encoded_len(&self) -> u64 {
+        list_len(self.size)
+    }
+
+    /// The length of a whole stream of this content.
+    #[must_use]
+    pub fn stream_len(&self) -> u64 {
+        self.encoded_len().saturating_add(self.size)
+    }
+}
+
+/// The length of the list of content of `size` bytes.
+fn list_len(size: u64) -> u64 {
+    chunk_count(size).saturating_mul(32).saturating_add(8)
+}
+
+/// Makes a chunk list of content that is read once, in order.
+#[derive(Debug, Default)]
+pub struct ContentHasher {
+    size: u64,
+    in_chunk: u64,
+    chunk: Sha256,
+    hashes: Vec<[u8; HASH_LEN]>,
+}
+
+impl ContentHasher {
+    /// A hasher that has seen nothing.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Takes the next bytes of the content.
+    pub fn update(&mut self, mut bytes: &[u8]) {
+        while !bytes.is_empty() {
+            let room = MEDIA_CHUNK_LEN.saturating_sub(self.in_chunk);
+            let take = usize::try_from(room).unwrap_or(usize::MAX).min(bytes.len());
+            let (head, rest) = bytes.split_at_checked(take).unwrap_or((bytes, &[]));
+            self.chunk.update(head);
+            let taken = u64::try_from(head.len()).unwrap_or(u64::MAX);
+            self.size = self.size.saturating_add(taken);
+            self.in_chunk = self.in_chunk.saturating_add(taken);
+            if self.in_chunk == MEDIA_CHUNK_LEN {
+                self.end_chunk();
+            }
+            bytes = rest;
+        }
+    }
+
+    fn end_chunk(&mut self) {
+        self.hashes.push(core::mem::take(&mut self.chunk).finalize().into());
+        self.in_chunk = 0;
+    }
+
+    /// The list of what was taken.
+    #[must_use]
+    pub fn finish(mut self) -> ChunkList {
+        if self.in_chunk > 0 {
+            self.end_chunk();
+        }
+        ChunkList { size: self.size, hashes: self.hashes }
+    }
+}
+
+/// Checks the bytes of an incoming media stream.
+///
+/// It holds the list (at most 1 MiB) and the hash of the chunk under way; content goes straight through.
+#[derive(Debug)]
+pub struct MediaReceiver {
+    content_id: ContentId,
+    /// Bytes of the list, until it is whole.
+    head: Vec<u8>,
+    list: Option<ChunkList>,
+    chunk: Sha256,
+    in_chunk: u64,
+    /// Content bytes taken.
+    taken: u64,
+}
+
+/// What a receiver says of bytes it took.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Taken {
+    /// How many of the bytes, from their end, are content to be written (the others belong to the list).
+    pub content: usize,
+    /// The stream offset up to which everything is checked, and may be reported durable once written.
+    pub checked: u64,
+}
+
+impl MediaReceiver {
+    /// A receiver at the start of a stream.
+    #[must_use]
+    pub fn new(content_id: ContentId) -> Self {
+        Self { content_id, head: Vec::new(), list: None, chunk: Sha256::new(), in_chunk: 0, taken: 0 }
+    }
+
+    /// A receiver that goes on: the list is known, and the first `checked` stream bytes are on disk.
+    ///
+    /// # Errors
+    ///
+    /// `HASH` when the list is not the content's, `OFFSET` when `checked` is not a boundary of its chunks.
+    pub fn resume(content_id: ContentId, list: ChunkList, checked: u64) -> Result<Self, ErrorCode> {
+        if list.content_id() != content_id {
+            return Err(ErrorCode::HASH);
+        }
+        let taken = checked.checked_sub(list.encoded_len()).ok_or(ErrorCode::OFFSET)?;
+        if taken > list.size || (taken < list.size && taken.checked_rem(MEDIA_CHUNK_LEN) != Some(0)) {
+            return Err(ErrorCode::OFFSET);
+        }
+        Ok(Self { taken, list: Some(list), ..Self::new(content_id) })
+    }
+
+    /// The list, once it is whole and its root is the content id.
+    #[must_use]
+    pub fn list(&self) -> Option<&ChunkList> {
+        self.list.as_ref()
+    }
+
+    /// Whether all content was taken and checked.
+    #[must_use]
+    pub fn is_complete(&self) -> bool {
+        self.list.as_ref().is_some_and(|list| self.taken == list.size)
+    }
+
+    /// Takes the next bytes of the stream, which must follow those before.
+    ///
+    /// # Errors
+    ///
+    /// `HASH` when a chunk or the list does not match, `TOO_LARGE`, `OFFSET` for bytes after the end.
+    pub fn take(&mut self, bytes: &[u8]) -> Result<Taken, ErrorCode> {
+        let content = self.take_list(bytes)?;
+        let mut rest = content;
+        while !rest.is_empty() {
+            rest = self.take_content(rest)?;
+        }
+        let checked = match &self.list {
+            Some(list) => list.encoded_len().saturating_add(self.taken).saturating_sub(self.in_chunk),
+            None => 0,
+        };
+        Ok(Taken { content: content.len(), checked })
+    }
+
+    /// Takes what belongs to the list, gives the rest.
+    fn take_list<'a>(&mut self, bytes: &'a [u8]) -> Result<&'a [u8], ErrorCode> {
+        if self.list.is_some() {
+            return Ok(bytes);
+        }
+        let mut rest = bytes;
+        for wanted in [SIZE_LEN, self.list_len()?] {
+            let wanted = if self.head.len() >= SIZE_LEN { self.list_len()?.max(wanted) } else { wanted };
+            let take = wanted.saturating_sub(self.head.len()).min(rest.len());
+            let (head, tail) = rest.split_at_checked(take).unwrap_or((rest, &[]));
+            self.head.extend_from_slice(head);
+            rest = tail;
+        }
+        if self.head.len() >= SIZE_LEN && self.head.len() == self.list_len()? {
+            // req: STR-010
+            let list = ChunkList::decode(&self.head)?;
+            if list.content_id() != self.content_id {
+                return Err(ErrorCode::HASH);
+            }
+            self.head = Vec::new();
+            self.list = Some(list);
+        }
+        Ok(rest)
+    }
+
+    /// The list's length, once the size is known; before, the length of the size.
+    fn list_len(&self) -> Result<usize, ErrorCode> {
+        let Some((size, _)) = self.head.split_first_chunk::<SIZE_LEN>() else { return Ok(SIZE_LEN) };
+        let size = u64::from_be_bytes(*size);
+        if size > MEDIA_LEN_MAX {
+            return Err(ErrorCode::TOO_LARGE);
+        }
+        usize::try_from(list_len(size)).map_err(|_| ErrorCode::TOO_LARGE)
+    }
+
+    fn take_content<'a>(&mut self, bytes: &'a [u8]) -> Result<&'a [u8], ErrorCode> {
+        let list = self.list.as_ref().ok_or(ErrorCode::OFFSET)?;
+        let left = list.size.saturating_sub(self.taken);
+        let room = MEDIA_CHUNK_LEN.saturating_sub(self.in_chunk).min(left);
+        if room == 0 {
+            return Err(ErrorCode::OFFSET);
+        }
+        let take = usize::try_from(room).unwrap_or(usize::MAX).min(bytes.len());
+        let (head, rest) = bytes.split_at_checked(take).unwrap_or((bytes, &[]));
+        self.chunk.update(head);
+        let taken = u64::try_from(head.len()).unwrap_or(u64::MAX);
+        self.taken = self.taken.saturating_add(taken);
+        self.in_chunk = self.in_chunk.saturating_add(taken);
+        if self.in_chunk == MEDIA_CHUNK_LEN || self.taken == list.size {
+            let index = self.taken.saturating_sub(1).checked_div(MEDIA_CHUNK_LEN).unwrap_or(0);
+            let expected = usize::try_from(index).ok().and_then(|i| list.hashes.get(i));
+            let found: [u8; HASH_LEN] = core::mem::take(&mut self.chunk).finalize().into();
+            // req: STR-010
+            if expected != Some(&found) {
+                return Err(ErrorCode::HASH);
+            }
+            self.in_chunk = 0;
+        }
+        Ok(rest)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn content(len: usize) -> Vec<u8> {
+        (0..len).map(|i| u8::try_from(i % 251).unwrap()).collect()
+    }
+
+    fn stream(content: &[u8]) -> (ChunkList, Vec<u8>) {
+        let mut hasher = ContentHasher::new();
+        hasher.update(content);
+        let list = hasher.finish();
+        let bytes = [list.encode(), content.to_vec()].concat();
+        (list, bytes)
+    }
+
+    #[test]
+    fn every_cut_of_a_stream_gives_the_same_content() {
+        for len in [0, 1, 65_535, 65_536, 65_537, 200_000] {
+            let content = content(len);
+            let (list, bytes) = stream(&content);
+            for step in [1_000, 7_777, 16_000, 1_000_000] {
+                let mut receiver = MediaReceiver::new(list.content_id());
+                let mut got = Vec::new();
+                for part in bytes.chunks(step) {
+                    let taken = receiver.take(part).unwrap();
+                    got.extend_from_slice(&part[part.len() - taken.content..]);
+                }
+                assert!(receiver.is_complete(), "len {len} step {step}");
+                assert_eq!(got, content);
+            }
+        }
+    }
+
+    #[test]
+    fn a_changed_byte_anywhere_is_refused() {
+        // req: STR-010
+        let (list, bytes) = stream(&content(70_000));
+        for at in [8, 39, 71, 72, 60_000, bytes.len() - 1] {
+            let mut bad = bytes.clone();
+            bad[at] ^= 1;
+            let mut receiver = MediaReceiver::new(list.content_id());
+            assert_eq!(receiver.take(&bad), Err(ErrorCode::HASH), "byte {at}");
+        }
+    }
+
+    #[test]
+    fn a_receiver_goes_on_at_a_chunk_and_nowhere_else() {
+        let content = content(150_000);
+        let (list, bytes) = stream(&content);
+        let at = list.encoded_len() + MEDIA_CHUNK_LEN;
+        let mut receiver = MediaReceiver::resume(list.content_id(), list.clone(), at).unwrap();
+        let _ = receiver.take(&bytes[usize::try_from(at).unwrap()..]).unwrap();
+        assert!(receiver.is_complete());
+        let off = MediaReceiver::resume(list.content_id(), list.clone(), at + 1);
+        assert_eq!(off.err(), Some(ErrorCode::OFFSET));
+        let other = MediaReceiver::resume(ContentId::from_bytes([0; 32]), list, at);
+        assert_eq!(other.err(), Some(ErrorCode::HASH));
+    }
+
+    #[test]
+    fn sizes_are_refused_past_the_maximum_and_bytes_past_the_end() {
+        let mut receiver = MediaReceiver::new(ContentId::from_bytes([0; 32]));
+        assert_eq!(receiver.take(&(MEDIA_LEN_MAX + 1).to_be_bytes()), Err(ErrorCode::TOO_LARGE));
+        let mut receiver = MediaReceiver::new(ContentId::from_bytes([0; 32]));
+        assert!(receiver.take(&MEDIA_LEN_MAX.to_be_bytes()).is_ok());
+        let (list, bytes) = stream(&content(10));
+        let mut receiver = MediaReceiver::new(list.content_id());
+        let _ = receiver.take(&bytes).unwrap();
+        assert_eq!(receiver.take(&[0]), Err(ErrorCode::OFFSET));
+    }
+}
