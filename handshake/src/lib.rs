@@ -1,2 +1,44 @@
-//! Part of Handfast.
+//! The keys of a Handfast link: the Noise core, pairing, reconnect, ratchet, certificates and sealed records.
+//!
+//! This crate knows no socket, clock, file or thread, and draws randomness only from a generator that a constructor is
+//! given. Its authority is the specification (`spec/handshake.md`, `spec/certificates.md`, `spec/records.md`); the ids
+//! in the code, as `HSK-001`, are those of its requirements.
+//!
+//! From the bottom up:
+//!
+//! - [`secret`]: one type for each secret, wiped when dropped;
+//! - [`noise`]: Noise revision 34 by pattern names, byte-compatible, with the third output of `Split`;
+//! - [`record`]: sealing and opening the padded records of a connection.
+//!
+//! Every step of a handshake consumes the state before it. A step that fails has destroyed its keys and returns a
+//! [`HandshakeError`], which has one code for the wire and a finer one for this device.
 #![no_std]
+#![cfg_attr(
+    not(test),
+    warn(
+        clippy::unwrap_used,
+        clippy::expect_used,
+        clippy::panic,
+        clippy::unreachable,
+        clippy::indexing_slicing,
+        clippy::string_slice,
+        clippy::arithmetic_side_effects,
+        clippy::as_conversions,
+        clippy::iter_over_hash_type,
+        clippy::exhaustive_enums,
+        clippy::std_instead_of_core,
+        clippy::alloc_instead_of_core,
+        clippy::print_stdout,
+        clippy::print_stderr
+    )
+)]
+
+extern crate alloc;
+
+pub mod error;
+#[cfg(feature = "hazmat")]
+pub mod hazmat;
+pub mod noise;
+pub mod secret;
+
+pub use error::{BadKey, HandshakeError};

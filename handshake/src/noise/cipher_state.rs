@@ -1,0 +1,212 @@
+//! Noise 5.1: a key and the counter of what was done with it.
+
+use core::fmt;
+
+use bytes::BytesMut;
+use chacha20poly1305::aead::AeadInOut;
+use chacha20poly1305::{ChaCha20Poly1305, KeyInit};
+use handfast_codec::limits::TAG_LEN;
+
+use crate::error::HandshakeError;
+use crate::secret::CipherKey;
+
+/// A Poly1305 tag.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Tag(pub(crate) [u8; TAG_LEN]);
+
+impl Tag {
+    /// Wraps the bytes.
+    #[must_use]
+    pub const fn from_bytes(bytes: [u8; TAG_LEN]) -> Self {
+        Self(bytes)
+    }
+
+    /// The bytes.
+    #[must_use]
+    pub const fn as_bytes(&self) -> &[u8; TAG_LEN] {
+        &self.0
+    }
+}
+
+/// Counts messages under one key: 0 to 2^64-2. The last value is reserved and never given out.
+struct Counter(u64);
+
+impl Counter {
+    /// Returns the next value without using it.
+    fn peek(&self) -> Result<u64, HandshakeError> {
+        // req: CHN-004
+        if self.0 == u64::MAX { Err(HandshakeError::NonceExhausted) } else { Ok(self.0) }
+    }
+
+    /// Uses the next value up and returns it.
+    fn take(&mut self) -> Result<u64, HandshakeError> {
+        let n = self.peek()?;
+        self.0 = n.saturating_add(1);
+        Ok(n)
+    }
+}
+
+/// A key `k` and its counter `n`. An instance with an empty `k`, which Noise also has, is an absent one here.
+pub struct CipherState {
+    k: CipherKey,
+    n: Counter,
+}
+
+impl CipherState {
+    /// Starts a key at counter 0.
+    pub(crate) fn new(k: CipherKey) -> Self {
+        Self { k, n: Counter(0) }
+    }
+
+    #[cfg(feature = "hazmat")]
+    pub(crate) fn at(k: CipherKey, n: u64) -> Self {
+        Self { k, n: Counter(n) }
+    }
+
+    #[cfg(feature = "hazmat")]
+    pub(crate) fn k(&self) -> &CipherKey {
+        &self.k
+    }
+
+    /// Returns the counter's next value: how many messages were sealed or opened.
+    #[must_use]
+    pub const fn n(&self) -> u64 {
+        self.n.0
+    }
+
+    /// Encrypts `data` in place and returns its tag. The counter is used up before any byte changes.
+    ///
+    /// # Errors
+    ///
+    /// [`HandshakeError::NonceExhausted`] once the counter is 2^64-1; `data` is then unchanged.
+    pub fn encrypt(&mut self, ad: &[u8], data: &mut [u8]) -> Result<Tag, HandshakeError> {
+        // req: CHN-005
+        let n = self.n.take()?;
+        // Fails only past 256 GiB; nothing that long is ever passed.
+        let tag = self
+            .aead()
+            .encrypt_inout_detached(&nonce(n).into(), ad, data.into())
+            .map_err(|_| HandshakeError::MessageTooLong)?;
+        Ok(Tag(tag.into()))
+    }
+
+    /// Decrypts `data` in place. The counter moves only when the tag is right.
+    ///
+    /// # Errors
+    ///
+    /// [`HandshakeError::NonceExhausted`] once the counter is 2^64-1, [`HandshakeError::Decrypt`] if the tag is
+    /// wrong; `data` is then still ciphertext.
+    pub fn decrypt(&mut self, ad: &[u8], data: &mut [u8], tag: &Tag) -> Result<(), HandshakeError> {
+        let n = self.n.peek()?;
+        self.aead()
+            .decrypt_inout_detached(&nonce(n).into(), ad, data.into(), &tag.0.into())
+            .map_err(|_| HandshakeError::Decrypt)?;
+        let _ = self.n.take()?;
+        Ok(())
+    }
+
+    /// Encrypts the buffer in place and appends the tag: without allocation if 16 bytes are spare.
+    ///
+    /// # Errors
+    ///
+    /// [`HandshakeError::NonceExhausted`] once the counter is 2^64-1.
+    pub fn encrypt_in_place(&mut self, ad: &[u8], buf: &mut BytesMut) -> Result<(), HandshakeError> {
+        let tag = self.encrypt(ad, buf)?;
+        buf.extend_from_slice(&tag.0);
+        Ok(())
+    }
+
+    /// Decrypts the buffer in place and takes the tag off its end.
+    ///
+    /// # Errors
+    ///
+    /// As [`decrypt`](Self::decrypt), and [`HandshakeError::MessageTooShort`] if there is no room for a tag.
+    pub fn decrypt_in_place(&mut self, ad: &[u8], buf: &mut BytesMut) -> Result<(), HandshakeError> {
+        let (data, tag) = buf.split_last_chunk_mut::<TAG_LEN>().ok_or(HandshakeError::MessageTooShort)?;
+        let (len, tag) = (data.len(), Tag(*tag));
+        self.decrypt(ad, data, &tag)?;
+        buf.truncate(len);
+        Ok(())
+    }
+
+    fn aead(&self) -> ChaCha20Poly1305 {
+        ChaCha20Poly1305::new(self.k.expose().into())
+    }
+}
+
+/// Noise 12.3: 32 bits of zeros, then the counter in little-endian order.
+fn nonce(n: u64) -> [u8; 12] {
+    let mut nonce = [0; 12];
+    for (to, from) in nonce.iter_mut().skip(4).zip(n.to_le_bytes()) {
+        *to = from;
+    }
+    nonce
+}
+
+impl fmt::Debug for CipherState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("CipherState").field("n", &self.n.0).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(n: u64) -> CipherState {
+        CipherState { k: CipherKey::from_bytes([0x11; 32]), n: Counter(n) }
+    }
+
+    #[test]
+    fn the_last_counter_value_is_never_used() {
+        // req: CHN-004
+        let mut data = *b"data";
+        let mut sender = at(u64::MAX - 1);
+        let tag = sender.encrypt(b"", &mut data).expect("2^64-2 is used");
+        assert_eq!(sender.n(), u64::MAX);
+        let sealed = data;
+        assert_eq!(sender.encrypt(b"", &mut data), Err(HandshakeError::NonceExhausted));
+        assert_eq!(data, sealed, "nothing was encrypted under 2^64-1");
+
+        let mut receiver = at(u64::MAX - 1);
+        receiver.decrypt(b"", &mut data, &tag).expect("2^64-2 is used");
+        assert_eq!(&data, b"data");
+        assert_eq!(receiver.decrypt(b"", &mut data, &tag), Err(HandshakeError::NonceExhausted));
+        assert_eq!(&data, b"data", "nothing was decrypted under 2^64-1");
+    }
+
+    #[test]
+    fn a_wrong_tag_leaves_ciphertext_and_counter() {
+        let mut data = *b"data";
+        let tag = at(0).encrypt(b"ad", &mut data).expect("seals");
+        let sealed = data;
+        let mut receiver = at(0);
+        for bit in 0..128_usize {
+            let mut wrong = tag;
+            wrong.0[bit / 8] ^= 1 << (bit % 8);
+            assert_eq!(receiver.decrypt(b"ad", &mut data, &wrong), Err(HandshakeError::Decrypt));
+        }
+        assert_eq!(receiver.decrypt(b"other", &mut data, &tag), Err(HandshakeError::Decrypt));
+        assert_eq!((data, receiver.n()), (sealed, 0));
+        receiver.decrypt(b"ad", &mut data, &tag).expect("still opens");
+        assert_eq!((&data, receiver.n()), (b"data", 1));
+    }
+
+    #[test]
+    fn a_buffer_shorter_than_a_tag_is_refused() {
+        let mut buf = BytesMut::from(&[0_u8; 15][..]);
+        assert_eq!(at(0).decrypt_in_place(b"", &mut buf), Err(HandshakeError::MessageTooShort));
+    }
+
+    #[test]
+    fn in_place_and_detached_agree() {
+        let mut buf = BytesMut::from(&b"data"[..]);
+        at(3).encrypt_in_place(b"ad", &mut buf).expect("seals");
+        let mut data = *b"data";
+        let tag = at(3).encrypt(b"ad", &mut data).expect("seals");
+        assert_eq!(&buf[..4], &data);
+        assert_eq!(&buf[4..], &tag.0);
+        at(3).decrypt_in_place(b"ad", &mut buf).expect("opens");
+        assert_eq!(&buf[..], b"data");
+    }
+}

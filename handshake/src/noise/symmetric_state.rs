@@ -1,0 +1,135 @@
+//! Noise 5.2: the chaining key, the handshake hash, and the cipher of the moment.
+
+use alloc::vec::Vec;
+
+use handfast_codec::limits::TAG_LEN;
+use hkdf::HmacImpl;
+use hmac::Hmac;
+use sha2::{Digest, Sha256};
+use zeroize::Zeroizing;
+
+use super::cipher_state::{CipherState, Tag};
+use super::handshake_state::Split;
+use crate::error::HandshakeError;
+use crate::secret::{ChainingKey, CipherKey, Psk, Rs};
+
+/// SHA-256 gives 32 bytes, and so does its HMAC.
+const HASH_LEN: usize = 32;
+
+/// `ck`, `h`, and a [`CipherState`] once there is a key.
+pub(super) struct SymmetricState {
+    ck: ChainingKey,
+    h: [u8; HASH_LEN],
+    cipher: Option<CipherState>,
+}
+
+impl SymmetricState {
+    /// Noise `InitializeSymmetric`: a name of at most 32 bytes is padded with zeros, a longer one hashed.
+    pub(super) fn new(protocol_name: &str) -> Self {
+        let name = protocol_name.as_bytes();
+        let mut h = [0; HASH_LEN];
+        match h.get_mut(..name.len()) {
+            Some(start) => start.copy_from_slice(name),
+            None => h = Sha256::digest(name).into(),
+        }
+        Self { ck: ChainingKey::from_bytes(h), h, cipher: None }
+    }
+
+    /// `ck, temp_k = HKDF(ck, input, 2); InitializeKey(temp_k)`.
+    pub(super) fn mix_key(&mut self, input: &[u8]) {
+        let [ck, temp_k, _] = hkdf(&self.ck, input);
+        self.ck = ChainingKey::from_bytes(*ck);
+        self.cipher = Some(CipherState::new(CipherKey::from_bytes(*temp_k)));
+    }
+
+    /// `h = HASH(h || data)`.
+    pub(super) fn mix_hash(&mut self, data: &[u8]) {
+        self.h = Sha256::new().chain_update(self.h).chain_update(data).finalize().into();
+    }
+
+    /// `ck, temp_h, temp_k = HKDF(ck, input, 3); MixHash(temp_h); InitializeKey(temp_k)`.
+    pub(super) fn mix_key_and_hash(&mut self, psk: &Psk) {
+        let [ck, temp_h, temp_k] = hkdf(&self.ck, psk.expose());
+        self.ck = ChainingKey::from_bytes(*ck);
+        self.mix_hash(&*temp_h);
+        self.cipher = Some(CipherState::new(CipherKey::from_bytes(*temp_k)));
+    }
+
+    /// The handshake hash `h`.
+    pub(super) const fn handshake_hash(&self) -> [u8; HASH_LEN] {
+        self.h
+    }
+
+    /// Whether what is sent now is encrypted.
+    pub(super) const fn has_key(&self) -> bool {
+        self.cipher.is_some()
+    }
+
+    /// Appends the plaintext, encrypted once there is a key, and mixes what was appended into `h`.
+    pub(super) fn encrypt_and_hash(
+        &mut self,
+        plaintext: &[u8],
+        out: &mut Vec<u8>,
+    ) -> Result<(), HandshakeError> {
+        let start = out.len();
+        out.extend_from_slice(plaintext);
+        if let Some(cipher) = &mut self.cipher {
+            let data = out.get_mut(start..).unwrap_or_default();
+            let tag = cipher.encrypt(&self.h, data)?;
+            out.extend_from_slice(tag.as_bytes());
+        }
+        self.mix_hash(out.get(start..).unwrap_or_default());
+        Ok(())
+    }
+
+    /// Decrypts the ciphertext once there is a key, and mixes it into `h`.
+    pub(super) fn decrypt_and_hash(&mut self, ciphertext: &[u8]) -> Result<Vec<u8>, HandshakeError> {
+        let mut plaintext = ciphertext.to_vec();
+        if let Some(cipher) = &mut self.cipher {
+            let (data, tag) =
+                plaintext.split_last_chunk_mut::<TAG_LEN>().ok_or(HandshakeError::MessageTooShort)?;
+            let (len, tag) = (data.len(), Tag::from_bytes(*tag));
+            cipher.decrypt(&self.h, data, &tag)?;
+            plaintext.truncate(len);
+        }
+        self.mix_hash(ciphertext);
+        Ok(plaintext)
+    }
+
+    /// Noise `Split`, with a third output: `k1, k2, rs = HKDF(ck, empty, 3)`.
+    pub(super) fn split(self) -> Split {
+        let [k1, k2, rs] = hkdf(&self.ck, &[]);
+        Split {
+            h: self.h,
+            initiator_to_responder: CipherState::new(CipherKey::from_bytes(*k1)),
+            responder_to_initiator: CipherState::new(CipherKey::from_bytes(*k2)),
+            rs: Rs::from_bytes(*rs),
+        }
+    }
+
+    #[cfg(feature = "hazmat")]
+    pub(super) fn parts(&self) -> (&ChainingKey, Option<&CipherState>) {
+        (&self.ck, self.cipher.as_ref())
+    }
+}
+
+/// Noise 4.3: three outputs of HKDF. The first two are those of its form with two outputs.
+fn hkdf(ck: &ChainingKey, input: &[u8]) -> [Zeroizing<[u8; HASH_LEN]>; 3] {
+    // temp_key = HMAC-HASH(ck, input)
+    let temp_key = hmac(ck.expose(), &[input]);
+    // output1 = HMAC-HASH(temp_key, 0x01)
+    let output1 = hmac(&temp_key, &[&[1]]);
+    // output2 = HMAC-HASH(temp_key, output1 || 0x02)
+    let output2 = hmac(&temp_key, &[&*output1, &[2]]);
+    // output3 = HMAC-HASH(temp_key, output2 || 0x03)
+    let output3 = hmac(&temp_key, &[&*output2, &[3]]);
+    [output1, output2, output3]
+}
+
+fn hmac(key: &[u8; HASH_LEN], parts: &[&[u8]]) -> Zeroizing<[u8; HASH_LEN]> {
+    let mut mac = <Hmac<Sha256> as HmacImpl>::new_from_slice(key);
+    for part in parts {
+        HmacImpl::update(&mut mac, part);
+    }
+    Zeroizing::new(HmacImpl::finalize(mac).into())
+}
