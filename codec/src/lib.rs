@@ -1,2 +1,51 @@
-//! Part of Handfast.
+//! Bytes and values of the Handfast protocol.
+//!
+//! Everything that crosses a wire, stands in a QR code, is signed or is hashed has its layout here: see `spec/` for the
+//! text that this crate follows. Decoders read whole items, accept one encoding for each value, and give slices of the
+//! input instead of copies. Nothing here reads a clock, a socket or a random number.
 #![no_std]
+#![cfg_attr(
+    not(test),
+    warn(
+        clippy::unwrap_used,
+        clippy::expect_used,
+        clippy::panic,
+        clippy::unreachable,
+        clippy::indexing_slicing,
+        clippy::string_slice,
+        clippy::arithmetic_side_effects,
+        clippy::as_conversions,
+        clippy::iter_over_hash_type,
+        clippy::exhaustive_enums,
+        clippy::std_instead_of_core,
+        clippy::alloc_instead_of_core,
+        clippy::print_stdout,
+        clippy::print_stderr
+    )
+)]
+
+extern crate alloc;
+
+pub mod error;
+pub mod frame;
+pub mod ids;
+pub mod limits;
+pub mod link;
+pub mod name;
+mod parse;
+pub mod payload;
+pub mod qr;
+pub mod record;
+pub mod relay;
+pub mod role;
+pub mod signed;
+pub mod time;
+pub mod tlv;
+pub mod varint;
+pub mod versions;
+
+pub use error::{DecodeError, ErrorCode};
+pub use name::RelayName;
+pub use role::DeviceRole;
+pub use time::Timestamp;
+pub use versions::Versions;

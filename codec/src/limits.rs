@@ -1,0 +1,121 @@
+//! Every limit of the protocol, by name (spec, limits). Lengths are in bytes unless the name says otherwise.
+
+/// The longest relay frame: 16,512 bytes (spec, relay).
+pub const RELAY_FRAME_LEN_MAX: usize = 16_512;
+/// The longest relay name: 64 bytes (spec, qr).
+pub const RELAY_NAME_LEN_MAX: usize = 64;
+/// The longest host in a QR payload: 40 bytes (spec, qr).
+pub const QR_HOST_LEN_MAX: usize = 40;
+/// The longest QR payload: 108 bytes (spec, qr).
+pub const QR_PAYLOAD_LEN_MAX: usize = 108;
+/// The longest value of a sticky slot: 512 bytes (spec, relay).
+pub const STICKY_LEN_MAX: usize = 512;
+/// The longest origin: 128 bytes (spec, relay).
+pub const ORIGIN_LEN_MAX: usize = 128;
+/// The longest label or account name: 64 bytes (spec, handshake).
+pub const LABEL_LEN_MAX: usize = 64;
+/// The longest handshake message: 4,096 bytes (spec, handshake).
+pub const HANDSHAKE_MESSAGE_LEN_MAX: usize = 4_096;
+/// The longest handshake payload: 2,048 bytes, padded (spec, records).
+pub const HANDSHAKE_PAYLOAD_LEN_MAX: usize = 2_048;
+/// The most versions in an offer: 8 versions (spec, handshake).
+pub const VERSIONS_COUNT_MAX: usize = 8;
+/// The most capabilities, and the most limits, in an offer: 32 entries (spec, handshake).
+pub const CAPABILITIES_COUNT_MAX: usize = 32;
+/// The longest plaintext of a record: 16,384 bytes (spec, records).
+pub const RECORD_PLAINTEXT_LEN_MAX: usize = 16_384;
+/// The longest part of a message: 16,000 bytes (spec, frames).
+pub const MSG_PART_LEN_MAX: usize = 16_000;
+/// The most parts of a message or delta: 32 parts (spec, frames).
+pub const MSG_PARTS_MAX: usize = 32;
+/// The longest message: 65,536 bytes (spec, delivery).
+pub const MESSAGE_LEN_MAX: usize = 65_536;
+/// The most unacknowledged message bytes: 262,144 bytes a direction (spec, delivery).
+pub const MSG_UNACKED_LEN_MAX: usize = 262_144;
+/// The most messages in an outbox: 1,024 messages (spec, delivery).
+pub const OUTBOX_MESSAGES_MAX: usize = 1_024;
+/// The most bytes in an outbox: 4,194,304 bytes (spec, delivery).
+pub const OUTBOX_LEN_MAX: usize = 4_194_304;
+/// The longest delay of an acknowledgement: 250 ms (spec, delivery).
+pub const ACK_DELAY_MAX: u64 = 250;
+/// The most messages without an acknowledgement: 32 messages (spec, delivery).
+pub const ACK_EVERY: u64 = 32;
+/// The longest name of a collection: 32 bytes (spec, frames).
+pub const COLLECTION_LEN_MAX: usize = 32;
+/// The longest item: 15,000 bytes (spec, frames).
+pub const ITEM_LEN_MAX: usize = 15_000;
+/// The longest list of items in a frame: 16,000 bytes a frame (spec, frames).
+pub const ITEMS_LEN_MAX: usize = 16_000;
+/// The longest delta: 65,536 bytes (spec, delivery).
+pub const DELTA_LEN_MAX: usize = 65_536;
+/// The most unacknowledged delta bytes: 65,536 bytes (spec, delivery).
+pub const DELTA_UNACKED_LEN_MAX: usize = 65_536;
+/// The most subscriptions, and the most cursors in an ACK: 64 a connection (spec, delivery).
+pub const SUBSCRIPTIONS_MAX: usize = 64;
+/// The longest value of a NOW slot: 1,024 bytes (spec, frames).
+pub const NOW_LEN_MAX: usize = 1_024;
+/// The most NOW slots: 64 slots (spec, delivery).
+pub const NOW_SLOTS_MAX: usize = 64;
+/// The longest meta of a stream: 1,024 bytes (spec, frames).
+pub const STREAM_META_LEN_MAX: usize = 1_024;
+/// The longest body of a DATA frame: 16,000 bytes (spec, frames).
+pub const DATA_LEN_MAX: usize = 16_000;
+/// The most open streams: 16 streams (spec, streams).
+pub const STREAMS_OPEN_MAX: usize = 16;
+/// The credit a get starts with: 65,536 bytes (spec, streams).
+pub const STREAM_CREDIT_START: u64 = 65_536;
+/// The credit a connection starts with: 262,144 bytes (spec, streams).
+pub const CONN_CREDIT_START: u64 = 262_144;
+/// The largest piece of content: 2,147,483,648 bytes (spec, streams).
+pub const MEDIA_LEN_MAX: u64 = 2_147_483_648;
+/// The length of a chunk of content: 65,536 bytes (spec, streams).
+pub const MEDIA_CHUNK_LEN: u64 = 65_536;
+/// The most open commits: 32 commits (spec, delivery).
+pub const COMMITS_OPEN_MAX: usize = 32;
+/// The most wrong check codes: 3 tries (spec, handshake).
+pub const CHECK_CODE_TRIES_MAX: u8 = 3;
+/// The records after which fresh keys are due: 1,048,576 records a direction (spec, records).
+pub const REKEY_RECORDS: u64 = 1_048_576;
+/// The bytes after which fresh keys are due: 1,073,741,824 bytes a direction (spec, records).
+pub const REKEY_BYTES: u64 = 1_073_741_824;
+/// The longest page cursor: 64 bytes (spec, frames).
+pub const PAGE_CURSOR_LEN_MAX: usize = 64;
+/// The shortest plaintext of a record, and of a handshake payload: 128 bytes (spec, records).
+pub const PADDED_LEN_MIN: usize = 128;
+/// The length of an authentication tag: 16 bytes (spec, records).
+pub const TAG_LEN: usize = 16;
+/// The longest ciphertext of a record: 16,400 bytes (spec, records).
+pub const RECORD_CIPHERTEXT_LEN_MAX: usize = RECORD_PLAINTEXT_LEN_MAX + TAG_LEN;
+/// The largest number that a varint holds: 2^62 - 1 (spec, conventions).
+pub const VARINT_MAX: u64 = (1 << 62) - 1;
+/// The longest text of a message: 8,192 bytes (spec, messages).
+pub const TEXT_LEN_MAX: usize = 8_192;
+/// The longest caption of a media message: 1,024 bytes (spec, messages).
+pub const CAPTION_LEN_MAX: usize = 1_024;
+/// The longest title of a chat: 128 bytes (spec, messages).
+pub const TITLE_LEN_MAX: usize = 128;
+/// The longest preview of a chat's last message: 256 bytes (spec, messages).
+pub const PREVIEW_LEN_MAX: usize = 256;
+/// The longest name of an author: 128 bytes (spec, messages).
+pub const AUTHOR_LEN_MAX: usize = 128;
+/// The longest media type: 64 bytes (spec, messages).
+pub const MEDIA_TYPE_LEN_MAX: usize = 64;
+/// The longest file name of media: 128 bytes (spec, messages).
+pub const MEDIA_NAME_LEN_MAX: usize = 128;
+/// The most messages in a page of history: 50 messages (spec, messages).
+pub const HISTORY_COUNT_MAX: u64 = 50;
+/// The longest idle limit of a link: 365 days (spec, certificates).
+pub const IDLE_DAYS_MAX: u16 = 365;
+
+const _: () = {
+    // A sealed record with its two bytes of relay header fits a relay frame.
+    assert!(RECORD_CIPHERTEXT_LEN_MAX + 2 <= RELAY_FRAME_LEN_MAX, "a record must fit a relay frame");
+    // Every frame fits a record: the largest is a PAGE with both cursors.
+    assert!(3 + 33 + 2 * 65 + 8 + ITEMS_LEN_MAX <= RECORD_PLAINTEXT_LEN_MAX, "a frame must fit a record");
+    assert!(3 + 8 + 2 + MSG_PART_LEN_MAX <= RECORD_PLAINTEXT_LEN_MAX, "a part must fit a record");
+    assert!(MESSAGE_LEN_MAX <= MSG_PARTS_MAX * MSG_PART_LEN_MAX, "a message must fit its parts");
+    assert!(ITEM_LEN_MAX + 2 <= ITEMS_LEN_MAX, "an item must fit a list");
+    assert!(RECORD_PLAINTEXT_LEN_MAX == PADDED_LEN_MIN << 7, "records have eight sizes");
+    assert!(HANDSHAKE_PAYLOAD_LEN_MAX == PADDED_LEN_MIN << 4, "handshake payloads have five sizes");
+    assert!(QR_PAYLOAD_LEN_MAX == 68 + QR_HOST_LEN_MAX, "the longest offer is that of the longest host");
+};

@@ -1,0 +1,162 @@
+//! Link records: the three steps by which a pairing becomes a link (spec, certificates).
+
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use crate::error::{DecodeError, ErrorCode};
+use crate::ids::{AttachKey, CompanionId, Salt, Signature, SigningPublic};
+use crate::limits::{IDLE_DAYS_MAX, LABEL_LEN_MAX};
+use crate::parse::Cursor;
+use crate::tlv::{TlvReader, TlvWriter};
+use crate::varint::{len_u64, put_varint};
+
+/// The version of the certificate.
+pub const CERTIFICATE_VERSION: u8 = 1;
+
+const CERT: u64 = 1;
+const ACCEPT: u64 = 3;
+const COMMIT: u64 = 5;
+const CLOSE: u64 = 7;
+const KNOWN: [u64; 10] = [3, 7, 15, 19, 21, 23, 25, 27, 31, 33];
+
+/// The phone's offer of a link, signed by its account. What is signed is [`crate::signed::certificate_tbs`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LinkCert {
+    /// The account's key.
+    pub account: SigningPublic,
+    /// The phone's attach key of this link.
+    pub phone_attach: AttachKey,
+    /// The salt of the link's mailbox.
+    pub salt: Salt,
+    /// The companion's id.
+    pub companion: CompanionId,
+    /// The companion's serial number at this phone.
+    pub serial: u64,
+    /// The grants given, as bits (spec, messages).
+    pub grants: u64,
+    /// After how many idle days the link is suspended, 1 to 365.
+    pub idle_days: u16,
+    /// The account's name, 1 to 64 bytes.
+    pub account_name: String,
+    /// The account's signature.
+    pub signature: Signature,
+}
+
+impl LinkCert {
+    /// The body of LINK_CERT.
+    #[must_use]
+    pub fn encode(&self) -> Vec<u8> {
+        let mut w = TlvWriter::new();
+        let _ = w
+            .u8(3, CERTIFICATE_VERSION)
+            .bytes(7, self.account.as_bytes())
+            .bytes(15, self.phone_attach.as_bytes())
+            .bytes(19, self.salt.as_bytes())
+            .bytes(21, self.companion.as_bytes())
+            .varint(23, self.serial)
+            .varint(25, self.grants)
+            .varint(27, u64::from(self.idle_days))
+            .bytes(31, self.account_name.as_bytes())
+            .bytes(33, self.signature.as_bytes());
+        w.finish()
+    }
+
+    /// Reads the body of LINK_CERT.
+    ///
+    /// # Errors
+    /// `FIELD_VALUE` for another version or idle days outside 1 to 365, and the faults of a TLV list.
+    pub fn decode(input: &[u8]) -> Result<Self, DecodeError> {
+        Self::read(TlvReader::new(input, &KNOWN)?)
+    }
+
+    fn read(mut r: TlvReader<'_>) -> Result<Self, DecodeError> {
+        let version = r.required(3, "certificate version")?;
+        // req: FRM-011
+        if version.u8()? != CERTIFICATE_VERSION {
+            return Err(version.error(ErrorCode::FIELD_VALUE));
+        }
+        let account = SigningPublic::from_bytes(r.required(7, "account key")?.array()?);
+        let phone_attach = AttachKey::from_bytes(r.required(15, "phone attach key")?.array()?);
+        let salt = Salt::from_bytes(r.required(19, "salt")?.array()?);
+        let companion = CompanionId::from_bytes(r.required(21, "companion id")?.array()?);
+        let serial = r.required(23, "serial")?.varint()?;
+        let grants = r.required(25, "grants")?.varint()?;
+        let idle = r.required(27, "idle days")?;
+        let idle_days = u16::try_from(idle.varint_in(1, u64::from(IDLE_DAYS_MAX))?)
+            .map_err(|_| idle.error(ErrorCode::FIELD_VALUE))?;
+        let account_name = r.required(31, "account name")?.text(1, LABEL_LEN_MAX)?;
+        let signature = Signature::from_bytes(r.required(33, "certificate signature")?.array()?);
+        Ok(Self {
+            account,
+            phone_attach,
+            salt,
+            companion,
+            serial,
+            grants,
+            idle_days,
+            account_name,
+            signature,
+        })
+    }
+}
+
+/// One frame of a link record.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum LinkFrame {
+    /// The phone offers the link.
+    Cert(LinkCert),
+    /// The web accepts it.
+    Accept {
+        /// The web's signature over [`crate::signed::accept_tbs`].
+        signature: Signature,
+    },
+    /// The phone has made the link active.
+    Commit,
+    /// A side ends the attempt.
+    Close {
+        /// The reason.
+        code: ErrorCode,
+    },
+}
+
+impl LinkFrame {
+    /// The frame's bytes: type, length and body.
+    #[must_use]
+    pub fn encode(&self) -> Vec<u8> {
+        let (kind, body) = match self {
+            Self::Cert(cert) => (CERT, cert.encode()),
+            Self::Accept { signature } => (ACCEPT, Vec::from(signature.as_bytes())),
+            Self::Commit => (COMMIT, Vec::new()),
+            Self::Close { code } => (CLOSE, Vec::from(code.as_u16().to_be_bytes())),
+        };
+        let mut out = Vec::with_capacity(body.len().saturating_add(3));
+        put_varint(&mut out, kind);
+        put_varint(&mut out, len_u64(body.len()));
+        out.extend_from_slice(&body);
+        out
+    }
+
+    /// Reads the next frame; none if it is to be ignored.
+    pub(crate) fn read(cursor: &mut Cursor<'_>) -> Result<Option<Self>, DecodeError> {
+        let start = cursor.clone();
+        let kind = cursor.varint("frame type")?;
+        let value = cursor.long(0, usize::MAX, "frame body")?;
+        let base = cursor.offset().saturating_sub(value.len());
+        let mut body = Cursor::at(value, base);
+        let frame = match kind {
+            CERT => {
+                return LinkCert::read(TlvReader::at(value, base, &KNOWN)?).map(|cert| Some(Self::Cert(cert)));
+            }
+            ACCEPT => Self::Accept { signature: Signature::from_bytes(body.array("accept signature")?) },
+            COMMIT => Self::Commit,
+            CLOSE => Self::Close { code: ErrorCode::from_u16(body.u16("close code")?) },
+            // req: FRM-021
+            even if even != 0 && even.is_multiple_of(2) => return Ok(None),
+            // req: FRM-020
+            _ => return Err(start.error(ErrorCode::UNKNOWN_CRITICAL, "frame type")),
+        };
+        body.finish("link frame")?;
+        Ok(Some(frame))
+    }
+}

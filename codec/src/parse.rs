@@ -1,0 +1,215 @@
+//! nom `complete` parsers over whole slices, and the cursor that runs them one after another and knows the offset.
+
+use alloc::string::String;
+
+use nom::bytes::complete::take;
+use nom::error::{ErrorKind, ParseError};
+use nom::number::complete::{be_u8, be_u16, be_u32};
+use nom::{Err, IResult, Parser};
+
+use crate::error::{DecodeError, ErrorCode};
+use crate::varint::varint_len;
+
+/// What a parser says of malformed bytes: the rule, and how many bytes were left at the fault.
+#[derive(Debug)]
+pub(crate) struct Fault {
+    code: ErrorCode,
+    left: usize,
+}
+
+impl<'a> ParseError<&'a [u8]> for Fault {
+    fn from_error_kind(input: &'a [u8], _: ErrorKind) -> Self {
+        // req: FRM-002
+        Self { code: ErrorCode::TRUNCATED, left: input.len() }
+    }
+
+    fn append(_: &'a [u8], _: ErrorKind, other: Self) -> Self {
+        other
+    }
+}
+
+type Parsed<'a, O> = IResult<&'a [u8], O, Fault>;
+
+fn fault<O>(code: ErrorCode, input: &[u8]) -> Parsed<'_, O> {
+    Err(Err::Failure(Fault { code, left: input.len() }))
+}
+
+/// `varint`, in its shortest form only.
+fn varint(input: &[u8]) -> Parsed<'_, u64> {
+    let (_, first) = be_u8(input)?;
+    let (len, mask): (usize, u64) = match first >> 6 {
+        0 => (1, 0x3f),
+        1 => (2, 0x3fff),
+        2 => (4, 0x3fff_ffff),
+        _ => (8, 0x3fff_ffff_ffff_ffff),
+    };
+    let (rest, bytes) = take(len).parse(input)?;
+    let value = bytes.iter().fold(0_u64, |value, byte| (value << 8) | u64::from(*byte)) & mask;
+    // req: FRM-001
+    if varint_len(value) != len {
+        return fault(ErrorCode::VARINT_NOT_MINIMAL, input);
+    }
+    Ok((rest, value))
+}
+
+/// `len u8 | x`.
+fn short_bytes(input: &[u8]) -> Parsed<'_, &[u8]> {
+    let (rest, len) = be_u8(input)?;
+    take(len).parse(rest)
+}
+
+/// `len varint | x`.
+fn long_bytes(input: &[u8]) -> Parsed<'_, &[u8]> {
+    let (rest, len) = varint(input)?;
+    // A length beyond the address space is beyond the input too.
+    match usize::try_from(len) {
+        Ok(len) => take(len).parse(rest),
+        Err(_) => fault(ErrorCode::TRUNCATED, rest),
+    }
+}
+
+/// A slice that is read from front to back; every error names the offset in the outermost input.
+#[derive(Clone, Debug)]
+pub(crate) struct Cursor<'a> {
+    rest: &'a [u8],
+    /// The offset of the end of `rest` in the outermost input.
+    end: usize,
+}
+
+impl<'a> Cursor<'a> {
+    pub(crate) fn new(input: &'a [u8]) -> Self {
+        Self { rest: input, end: input.len() }
+    }
+
+    /// A cursor over a slice that begins at `base` in the outermost input.
+    pub(crate) fn at(input: &'a [u8], base: usize) -> Self {
+        Self { rest: input, end: base.saturating_add(input.len()) }
+    }
+
+    /// The offset of the next byte in the outermost input.
+    pub(crate) fn offset(&self) -> usize {
+        self.end.saturating_sub(self.rest.len())
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.rest.is_empty()
+    }
+
+    pub(crate) fn error(&self, code: ErrorCode, what: &'static str) -> DecodeError {
+        DecodeError::new(code, self.offset(), what)
+    }
+
+    fn run<O>(
+        &mut self,
+        mut parser: impl Parser<&'a [u8], Output = O, Error = Fault>,
+        what: &'static str,
+    ) -> Result<O, DecodeError> {
+        match parser.parse(self.rest) {
+            Ok((rest, value)) => {
+                self.rest = rest;
+                Ok(value)
+            }
+            Err(Err::Error(fault) | Err::Failure(fault)) => {
+                Err(DecodeError::new(fault.code, self.end.saturating_sub(fault.left), what))
+            }
+            // Complete parsers never ask for more.
+            Err(Err::Incomplete(_)) => Err(self.error(ErrorCode::TRUNCATED, what)),
+        }
+    }
+
+    pub(crate) fn u8(&mut self, what: &'static str) -> Result<u8, DecodeError> {
+        self.run(be_u8, what)
+    }
+
+    pub(crate) fn u16(&mut self, what: &'static str) -> Result<u16, DecodeError> {
+        self.run(be_u16, what)
+    }
+
+    pub(crate) fn u32(&mut self, what: &'static str) -> Result<u32, DecodeError> {
+        self.run(be_u32, what)
+    }
+
+    pub(crate) fn varint(&mut self, what: &'static str) -> Result<u64, DecodeError> {
+        self.run(varint, what)
+    }
+
+    pub(crate) fn take(&mut self, len: usize, what: &'static str) -> Result<&'a [u8], DecodeError> {
+        self.run(take(len), what)
+    }
+
+    /// `len u8 | x`, x of `min` to `max` bytes.
+    pub(crate) fn short(
+        &mut self,
+        min: usize,
+        max: usize,
+        what: &'static str,
+    ) -> Result<&'a [u8], DecodeError> {
+        let at = self.offset();
+        let value = self.run(short_bytes, what)?;
+        check_len(value, min, max, at, what)
+    }
+
+    /// `len varint | x`, x of `min` to `max` bytes.
+    pub(crate) fn long(
+        &mut self,
+        min: usize,
+        max: usize,
+        what: &'static str,
+    ) -> Result<&'a [u8], DecodeError> {
+        let at = self.offset();
+        let value = self.run(long_bytes, what)?;
+        check_len(value, min, max, at, what)
+    }
+
+    /// The next `N` bytes.
+    pub(crate) fn array<const N: usize>(&mut self, what: &'static str) -> Result<[u8; N], DecodeError> {
+        let at = self.offset();
+        let value = self.take(N, what)?;
+        value.try_into().map_err(|_| DecodeError::new(ErrorCode::TRUNCATED, at, what))
+    }
+
+    /// All that is left, `min` to `max` bytes.
+    pub(crate) fn rest(
+        &mut self,
+        min: usize,
+        max: usize,
+        what: &'static str,
+    ) -> Result<&'a [u8], DecodeError> {
+        let at = self.offset();
+        let value = core::mem::take(&mut self.rest);
+        check_len(value, min, max, at, what)
+    }
+
+    /// All that is left, unread.
+    pub(crate) fn peek(&self) -> &'a [u8] {
+        self.rest
+    }
+
+    /// Refuses bytes after the last field.
+    pub(crate) fn finish(self, what: &'static str) -> Result<(), DecodeError> {
+        // req: FRM-003
+        if self.rest.is_empty() { Ok(()) } else { Err(self.error(ErrorCode::TRAILING_BYTES, what)) }
+    }
+}
+
+fn check_len<'a>(
+    value: &'a [u8],
+    min: usize,
+    max: usize,
+    at: usize,
+    what: &'static str,
+) -> Result<&'a [u8], DecodeError> {
+    // req: FRM-024
+    if value.len() < min || value.len() > max {
+        return Err(DecodeError::new(ErrorCode::FIELD_LENGTH, at, what));
+    }
+    Ok(value)
+}
+
+/// Text of a slice that begins at `at`.
+pub(crate) fn text(value: &[u8], at: usize, what: &'static str) -> Result<String, DecodeError> {
+    // req: FRM-004
+    core::str::from_utf8(value)
+        .map(String::from)
+        .map_err(|error| DecodeError::new(ErrorCode::BAD_UTF8, at.saturating_add(error.valid_up_to()), what))
+}

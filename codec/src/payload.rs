@@ -1,0 +1,434 @@
+//! Handshake payloads: padded TLV lists (spec, handshake), the clear head of a reconnect, and the resume block
+//! (spec, delivery).
+
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use crate::error::{DecodeError, ErrorCode};
+use crate::ids::{AttachKey, DhPublic, Epoch, LogId, PskId, SigningPublic};
+use crate::limits::{
+    CAPABILITIES_COUNT_MAX, HANDSHAKE_PAYLOAD_LEN_MAX, LABEL_LEN_MAX, ORIGIN_LEN_MAX, STREAMS_OPEN_MAX,
+};
+use crate::parse::Cursor;
+use crate::record::{is_padded_len, padded_to};
+use crate::tlv::{Field, TlvReader, TlvWriter};
+use crate::varint::put_varint;
+use crate::versions::Versions;
+
+/// The length of [`KkHead`] on the wire: 10 bytes.
+pub const KK_HEAD_LEN: usize = 10;
+/// The only suite: X25519, ChaCha20-Poly1305, SHA-256.
+const SUITE: u8 = 1;
+
+/// The payload of the first pairing message.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(clippy::exhaustive_structs, reason = "the fields of version 1")]
+pub struct Xk1 {
+    /// The versions offered.
+    pub versions: Versions,
+    /// Capabilities, ascending, 32 at most.
+    pub capabilities: Vec<u64>,
+    /// Limits as (id, value), ascending by id, 32 at most.
+    pub limits: Vec<(u64, u64)>,
+}
+
+/// The payload of the second pairing message: all of it is claimed by the page, nothing is proven.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(clippy::exhaustive_structs, reason = "the fields of version 1")]
+pub struct Xk2 {
+    /// The version chosen.
+    pub version: u8,
+    /// Capabilities, ascending, 32 at most.
+    pub capabilities: Vec<u64>,
+    /// Limits as (id, value), ascending by id, 32 at most.
+    pub limits: Vec<(u64, u64)>,
+    /// The web's static key of the link.
+    pub web_key: DhPublic,
+    /// The web's signing key of the link.
+    pub signing_key: SigningPublic,
+    /// The web's attach key of the link.
+    pub attach_key: AttachKey,
+    /// A name for the companion, 1 to 64 bytes.
+    pub label: String,
+    /// The origin it claims, 0 to 128 bytes.
+    pub origin: String,
+    /// The grants it asks for, as bits (spec, messages).
+    pub grants: u64,
+}
+
+/// The payload of the third pairing message: an empty list.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[expect(clippy::exhaustive_structs, reason = "the fields of version 1")]
+pub struct Xk3;
+
+/// The payload of the first reconnect message.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(clippy::exhaustive_structs, reason = "the fields of version 1")]
+pub struct Kk1 {
+    /// The versions offered.
+    pub versions: Versions,
+    /// Capabilities, ascending, 32 at most.
+    pub capabilities: Vec<u64>,
+    /// Limits as (id, value), ascending by id, 32 at most.
+    pub limits: Vec<(u64, u64)>,
+    /// The number of the attempt.
+    pub try_: u64,
+    /// The resume block, in mode resume.
+    pub resume: Option<ResumeBlock>,
+    /// The psk id that the web holds, in mode recover.
+    pub psk_id_held: Option<PskId>,
+    /// Whether the web still waits for LINK_COMMIT.
+    pub pending: bool,
+}
+
+/// The payload of the second reconnect message.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(clippy::exhaustive_structs, reason = "the fields of version 1")]
+pub struct Kk2 {
+    /// The version chosen.
+    pub version: u8,
+    /// Capabilities, ascending, 32 at most.
+    pub capabilities: Vec<u64>,
+    /// Limits as (id, value), ascending by id, 32 at most.
+    pub limits: Vec<(u64, u64)>,
+    /// The resume block, in mode resume and not with quarantine.
+    pub resume: Option<ResumeBlock>,
+    /// Whether the handshake only proves a second holder.
+    pub quarantine: bool,
+}
+
+/// A device's view of the session, per direction.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(clippy::exhaustive_structs, reason = "the fields of version 1")]
+pub struct ResumeBlock {
+    /// The epoch of what this side sends.
+    pub out_epoch: Epoch,
+    /// The epoch of what it receives.
+    pub in_epoch: Epoch,
+    /// The sequence number of its next new message.
+    pub next_seq: u64,
+    /// The last message received that is durable.
+    pub durable: u64,
+    /// The lowest sequence number in its outbox; `next_seq` if that is empty.
+    pub oldest: u64,
+    /// The phone's log; at the web the one it knows, or zeros.
+    pub log_id: LogId,
+    /// The phone's newest revision; 0 from a web.
+    pub rev: u64,
+    /// Open streams as (id, durable offset), ascending by id, 16 at most.
+    pub streams: Vec<(u64, u64)>,
+}
+
+impl ResumeBlock {
+    /// The block's bytes, without padding.
+    #[must_use]
+    pub fn encode(&self) -> Vec<u8> {
+        let mut out = Vec::new();
+        out.extend_from_slice(self.out_epoch.as_bytes());
+        out.extend_from_slice(self.in_epoch.as_bytes());
+        for number in [self.next_seq, self.durable, self.oldest] {
+            put_varint(&mut out, number);
+        }
+        out.extend_from_slice(self.log_id.as_bytes());
+        put_varint(&mut out, self.rev);
+        for (id, offset) in &self.streams {
+            put_varint(&mut out, *id);
+            put_varint(&mut out, *offset);
+        }
+        out
+    }
+
+    /// Reads a block.
+    ///
+    /// # Errors
+    /// `TRUNCATED`, `VARINT_NOT_MINIMAL`, `FIELD_ORDER` or `DUPLICATE_FIELD` for streams that do not ascend,
+    /// `FIELD_LENGTH` for more than 16 of them.
+    pub fn decode(input: &[u8]) -> Result<Self, DecodeError> {
+        Self::read(Cursor::new(input))
+    }
+
+    fn read(mut c: Cursor<'_>) -> Result<Self, DecodeError> {
+        Ok(Self {
+            out_epoch: Epoch::from_bytes(c.array("out epoch")?),
+            in_epoch: Epoch::from_bytes(c.array("in epoch")?),
+            next_seq: c.varint("next seq")?,
+            durable: c.varint("durable")?,
+            oldest: c.varint("oldest held")?,
+            log_id: LogId::from_bytes(c.array("log id")?),
+            rev: c.varint("rev")?,
+            streams: pairs(&mut c, STREAMS_OPEN_MAX, "resume streams")?,
+        })
+    }
+}
+
+/// Whether a reconnect goes on with the ratchet or asks for its state.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[expect(clippy::exhaustive_enums, reason = "the modes of version 1; others are refused")]
+pub enum KkMode {
+    /// Under a psk of the ratchet.
+    Resume,
+    /// Under the recovery psk.
+    Recover,
+}
+
+/// The clear head of a reconnect's first message: `suite u8 | mode u8 | psk id 8`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(clippy::exhaustive_structs, reason = "the fields of version 1")]
+pub struct KkHead {
+    /// The mode.
+    pub mode: KkMode,
+    /// The psk that the message is under.
+    pub psk_id: PskId,
+}
+
+impl KkHead {
+    /// The head's bytes.
+    #[must_use]
+    pub fn encode(&self) -> [u8; KK_HEAD_LEN] {
+        let mode = match self.mode {
+            KkMode::Resume => 0,
+            KkMode::Recover => 1,
+        };
+        let [a, b, c, d, e, f, g, h] = *self.psk_id.as_bytes();
+        [SUITE, mode, a, b, c, d, e, f, g, h]
+    }
+
+    /// Reads the head of a message, and gives the Noise message behind it.
+    ///
+    /// # Errors
+    /// `TRUNCATED`, or `FIELD_VALUE` for another suite or mode.
+    pub fn split_from(message: &[u8]) -> Result<(Self, &[u8]), DecodeError> {
+        let mut c = Cursor::new(message);
+        let (suite, mode) = (c.u8("suite")?, c.u8("mode")?);
+        let psk_id = PskId::from_bytes(c.array("psk id")?);
+        // req: FRM-011
+        let mode = match (suite, mode) {
+            (SUITE, 0) => KkMode::Resume,
+            (SUITE, 1) => KkMode::Recover,
+            (SUITE, _) => return Err(DecodeError::new(ErrorCode::FIELD_VALUE, 1, "mode")),
+            _ => return Err(DecodeError::new(ErrorCode::FIELD_VALUE, 0, "suite")),
+        };
+        Ok((Self { mode, psk_id }, c.peek()))
+    }
+}
+
+/// Pads a list with zeros to the smallest 128*2^k that holds it.
+fn pad(mut list: Vec<u8>) -> Vec<u8> {
+    let len = padded_to(list.len(), HANDSHAKE_PAYLOAD_LEN_MAX);
+    debug_assert!(len.is_some(), "a payload within its limits has at most 2,048 bytes");
+    list.resize(len.unwrap_or(list.len()), 0);
+    list
+}
+
+/// Reads a padded list.
+fn padded<'a>(input: &'a [u8], known: &[u64]) -> Result<TlvReader<'a>, DecodeError> {
+    let wrong_size = DecodeError::new(ErrorCode::BAD_RECORD_SIZE, 0, "handshake payload");
+    // req: CHN-001
+    if !is_padded_len(input.len(), HANDSHAKE_PAYLOAD_LEN_MAX) {
+        return Err(wrong_size);
+    }
+    let (reader, len) = TlvReader::padded(input, known)?;
+    if padded_to(len, HANDSHAKE_PAYLOAD_LEN_MAX) == Some(input.len()) { Ok(reader) } else { Err(wrong_size) }
+}
+
+/// Pairs of varints whose first ascend.
+fn pairs(c: &mut Cursor<'_>, max: usize, what: &'static str) -> Result<Vec<(u64, u64)>, DecodeError> {
+    let mut out: Vec<(u64, u64)> = Vec::new();
+    while !c.is_empty() {
+        let start = c.clone();
+        if out.len() == max {
+            return Err(start.error(ErrorCode::FIELD_LENGTH, what));
+        }
+        let id = c.varint(what)?;
+        ascends(out.last().map(|(last, _)| *last), id, &start, what)?;
+        out.push((id, c.varint(what)?));
+    }
+    Ok(out)
+}
+
+/// Refuses a number that is not above the last.
+fn ascends(last: Option<u64>, id: u64, start: &Cursor<'_>, what: &'static str) -> Result<(), DecodeError> {
+    match last {
+        // req: FRM-005
+        Some(last) if id == last => Err(start.error(ErrorCode::DUPLICATE_FIELD, what)),
+        // req: FRM-006
+        Some(last) if id < last => Err(start.error(ErrorCode::FIELD_ORDER, what)),
+        _ => Ok(()),
+    }
+}
+
+fn write_terms(w: &mut TlvWriter, versions: &[u8], capabilities: &[u64], limits: &[(u64, u64)]) {
+    let mut caps = Vec::new();
+    for capability in capabilities {
+        put_varint(&mut caps, *capability);
+    }
+    let mut pairs = Vec::new();
+    for (id, value) in limits {
+        put_varint(&mut pairs, *id);
+        put_varint(&mut pairs, *value);
+    }
+    let _ = w.bytes(1, versions).bytes(3, &caps).bytes(5, &pairs);
+}
+
+type Terms = (Versions, Vec<u64>, Vec<(u64, u64)>);
+
+fn read_terms(r: &mut TlvReader<'_>) -> Result<Terms, DecodeError> {
+    let versions = Versions::decode(&r.required(1, "versions")?)?;
+    let field = r.required(3, "capabilities")?;
+    let mut c = field.cursor();
+    let mut capabilities = Vec::new();
+    while !c.is_empty() {
+        let start = c.clone();
+        if capabilities.len() == CAPABILITIES_COUNT_MAX {
+            return Err(start.error(ErrorCode::FIELD_LENGTH, "capabilities"));
+        }
+        let capability = c.varint("capabilities")?;
+        ascends(capabilities.last().copied(), capability, &start, "capabilities")?;
+        capabilities.push(capability);
+    }
+    let limits = pairs(&mut r.required(5, "limits")?.cursor(), CAPABILITIES_COUNT_MAX, "limits")?;
+    Ok((versions, capabilities, limits))
+}
+
+/// The terms of a reply, which names exactly one version.
+fn read_reply(r: &mut TlvReader<'_>) -> Result<(u8, Vec<u64>, Vec<(u64, u64)>), DecodeError> {
+    let field = r.clone().required(1, "version")?;
+    let version = field.u8()?;
+    let (_, capabilities, limits) = read_terms(r)?;
+    Ok((version, capabilities, limits))
+}
+
+fn read_resume(field: Option<Field<'_>>) -> Result<Option<ResumeBlock>, DecodeError> {
+    field.map(|field| ResumeBlock::read(field.cursor())).transpose()
+}
+
+impl Xk1 {
+    /// The padded payload.
+    #[must_use]
+    pub fn encode(&self) -> Vec<u8> {
+        let mut w = TlvWriter::new();
+        write_terms(&mut w, &self.versions, &self.capabilities, &self.limits);
+        pad(w.finish())
+    }
+
+    /// Reads a padded payload.
+    ///
+    /// # Errors
+    /// `BAD_RECORD_SIZE`, `BAD_PADDING`, and the faults of a TLV list and its fields.
+    pub fn decode(input: &[u8]) -> Result<Self, DecodeError> {
+        let (versions, capabilities, limits) = read_terms(&mut padded(input, &[1, 3, 5])?)?;
+        Ok(Self { versions, capabilities, limits })
+    }
+}
+
+impl Xk2 {
+    /// The padded payload.
+    #[must_use]
+    pub fn encode(&self) -> Vec<u8> {
+        let mut w = TlvWriter::new();
+        write_terms(&mut w, &[self.version], &self.capabilities, &self.limits);
+        let _ = w
+            .bytes(7, self.web_key.as_bytes())
+            .bytes(9, self.signing_key.as_bytes())
+            .bytes(11, self.attach_key.as_bytes())
+            .bytes(13, self.label.as_bytes())
+            .bytes(15, self.origin.as_bytes())
+            .varint(17, self.grants);
+        pad(w.finish())
+    }
+
+    /// Reads a padded payload.
+    ///
+    /// # Errors
+    /// As [`Xk1::decode`].
+    pub fn decode(input: &[u8]) -> Result<Self, DecodeError> {
+        let mut r = padded(input, &[1, 3, 5, 7, 9, 11, 13, 15, 17])?;
+        let (version, capabilities, limits) = read_reply(&mut r)?;
+        Ok(Self {
+            version,
+            capabilities,
+            limits,
+            web_key: DhPublic::from_bytes(r.required(7, "web static key")?.array()?),
+            signing_key: SigningPublic::from_bytes(r.required(9, "web signing key")?.array()?),
+            attach_key: AttachKey::from_bytes(r.required(11, "web attach key")?.array()?),
+            label: r.required(13, "label")?.text(1, LABEL_LEN_MAX)?,
+            origin: r.required(15, "claimed origin")?.text(0, ORIGIN_LEN_MAX)?,
+            grants: r.required(17, "grants asked")?.varint()?,
+        })
+    }
+}
+
+impl Xk3 {
+    /// The padded payload.
+    #[must_use]
+    pub fn encode(self) -> Vec<u8> {
+        pad(Vec::new())
+    }
+
+    /// Reads a padded payload.
+    ///
+    /// # Errors
+    /// As [`Xk1::decode`].
+    pub fn decode(input: &[u8]) -> Result<Self, DecodeError> {
+        padded(input, &[]).map(|_| Self)
+    }
+}
+
+impl Kk1 {
+    /// The padded payload.
+    #[must_use]
+    pub fn encode(&self) -> Vec<u8> {
+        let mut w = TlvWriter::new();
+        write_terms(&mut w, &self.versions, &self.capabilities, &self.limits);
+        let _ = w.u64(19, self.try_);
+        if let Some(block) = &self.resume {
+            let _ = w.bytes(21, &block.encode());
+        }
+        if let Some(id) = &self.psk_id_held {
+            let _ = w.bytes(23, id.as_bytes());
+        }
+        let _ = w.flag(25, self.pending);
+        pad(w.finish())
+    }
+
+    /// Reads a padded payload.
+    ///
+    /// # Errors
+    /// As [`Xk1::decode`].
+    pub fn decode(input: &[u8]) -> Result<Self, DecodeError> {
+        let mut r = padded(input, &[1, 3, 5, 19, 21, 23, 25])?;
+        let (versions, capabilities, limits) = read_terms(&mut r)?;
+        let try_ = r.required(19, "try")?.u64()?;
+        let resume = read_resume(r.optional(21, "resume block")?)?;
+        let held = r.optional(23, "psk id held")?;
+        let psk_id_held = held.map(|field| field.array().map(PskId::from_bytes)).transpose()?;
+        let pending = r.flag(25, "pending")?;
+        Ok(Self { versions, capabilities, limits, try_, resume, psk_id_held, pending })
+    }
+}
+
+impl Kk2 {
+    /// The padded payload.
+    #[must_use]
+    pub fn encode(&self) -> Vec<u8> {
+        let mut w = TlvWriter::new();
+        write_terms(&mut w, &[self.version], &self.capabilities, &self.limits);
+        if let Some(block) = &self.resume {
+            let _ = w.bytes(21, &block.encode());
+        }
+        let _ = w.flag(27, self.quarantine);
+        pad(w.finish())
+    }
+
+    /// Reads a padded payload.
+    ///
+    /// # Errors
+    /// As [`Xk1::decode`].
+    pub fn decode(input: &[u8]) -> Result<Self, DecodeError> {
+        let mut r = padded(input, &[1, 3, 5, 21, 27])?;
+        let (version, capabilities, limits) = read_reply(&mut r)?;
+        let resume = read_resume(r.optional(21, "resume block")?)?;
+        let quarantine = r.flag(27, "quarantine")?;
+        Ok(Self { version, capabilities, limits, resume, quarantine })
+    }
+}

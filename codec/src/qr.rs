@@ -1,0 +1,263 @@
+//! The text of a QR code: `HF1*` and BASE32 of one offer (spec, qr).
+
+use alloc::boxed::Box;
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::fmt;
+
+use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
+
+use crate::error::{DecodeError, ErrorCode};
+use crate::ids::DhPublic;
+use crate::limits::{QR_HOST_LEN_MAX, QR_PAYLOAD_LEN_MAX};
+use crate::name::RelayName;
+use crate::parse::Cursor;
+use crate::tlv::TlvReader;
+
+/// What every code begins with.
+pub const PREFIX: &str = "HF1*";
+
+const TYPE: u8 = 1;
+const FLAGS: u8 = 0;
+const ALPHABET: &[u8; 32] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
+/// 2^255 - 19, little-endian.
+const FIELD_PRIME: [u8; 32] = {
+    let mut p = [0xff; 32];
+    let [first, .., last] = &mut p;
+    *first = 0xed;
+    *last = 0x7f;
+    p
+};
+
+/// The secret of one code. Wiped when it is dropped.
+pub struct OfferSecret(Box<[u8; 32]>);
+
+impl Zeroize for OfferSecret {
+    fn zeroize(&mut self) {
+        self.0.zeroize();
+    }
+}
+
+impl Drop for OfferSecret {
+    fn drop(&mut self) {
+        self.zeroize();
+    }
+}
+
+impl ZeroizeOnDrop for OfferSecret {}
+
+impl fmt::Debug for OfferSecret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("OfferSecret").finish_non_exhaustive()
+    }
+}
+
+/// Where the page of a code waits.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(clippy::exhaustive_enums, reason = "the relay byte has these three ranges")]
+pub enum RelayRef {
+    /// A relay by name.
+    Host(RelayName),
+    /// A registered relay, 1 to 239. Version 1 has none.
+    Registered(u8),
+    /// A relay that the app knows, 240 to 255.
+    Private(u8),
+}
+
+/// What a QR code carries. It has no text form but [`Offer::encode`], and no copy.
+///
+/// # Security
+/// Whoever sees a code can begin a pairing with it. Take one only from inside *link a device*.
+pub struct Offer {
+    /// The page's key, fresh for this code.
+    pub web_key: DhPublic,
+    secret: OfferSecret,
+    /// The page's relay.
+    pub relay: RelayRef,
+    /// The TLV list behind the relay, as it stood in the code.
+    extra: Vec<u8>,
+}
+
+impl Offer {
+    /// An offer of this key, this secret and this relay; `None` if the relay does not fit a code: a host of more than
+    /// 40 bytes, or a number outside its range.
+    #[must_use]
+    pub fn new(web_key: DhPublic, secret: [u8; 32], relay: RelayRef) -> Option<Self> {
+        let secret = Zeroizing::new(secret);
+        let fits = match &relay {
+            RelayRef::Host(name) => name.as_str().len() <= QR_HOST_LEN_MAX,
+            RelayRef::Registered(number) => (1..240).contains(number),
+            RelayRef::Private(number) => *number >= 240,
+        };
+        fits.then(|| Self { web_key, secret: OfferSecret(Box::new(*secret)), relay, extra: Vec::new() })
+    }
+
+    /// The secret of the code.
+    #[must_use]
+    pub fn secret(&self) -> &[u8; 32] {
+        &self.secret.0
+    }
+
+    /// The payload with its 32 bytes of secret left out, as the pairing's prologue binds it.
+    #[must_use]
+    pub fn payload_without_secret(&self) -> Vec<u8> {
+        let mut out = Vec::with_capacity(QR_PAYLOAD_LEN_MAX);
+        self.write(&mut out, None);
+        out
+    }
+
+    fn write(&self, out: &mut Vec<u8>, secret: Option<&[u8; 32]>) {
+        out.extend_from_slice(&[TYPE, FLAGS]);
+        out.extend_from_slice(self.web_key.as_bytes());
+        if let Some(secret) = secret {
+            out.extend_from_slice(secret);
+        }
+        match &self.relay {
+            RelayRef::Host(name) => {
+                let name = name.as_str().as_bytes();
+                out.extend_from_slice(&[0, u8::try_from(name.len()).unwrap_or(u8::MAX)]);
+                out.extend_from_slice(name);
+            }
+            RelayRef::Registered(number) | RelayRef::Private(number) => out.push(*number),
+        }
+        out.extend_from_slice(&self.extra);
+    }
+
+    /// The text to draw. It holds the secret, and is wiped when it is dropped.
+    #[must_use]
+    pub fn encode(&self) -> Zeroizing<String> {
+        let mut payload = Zeroizing::new(Vec::with_capacity(QR_PAYLOAD_LEN_MAX));
+        self.write(&mut payload, Some(self.secret()));
+        base32_encode(&payload)
+    }
+
+    /// Reads the text of a code.
+    ///
+    /// # Errors
+    /// `QR_NOT_HANDFAST`, `FIELD_LENGTH`, `QR_ALPHABET`, `QR_UNSUPPORTED`, `RELAY_NAME`, `FIELD_VALUE` for a key that is
+    /// not canonical, and the faults of truncated or trailing bytes. Offsets count bytes of the payload, or of the text
+    /// for the first three.
+    pub fn decode(text: &str) -> Result<Self, DecodeError> {
+        // req: QRP-001
+        let code =
+            text.strip_prefix(PREFIX).ok_or(DecodeError::new(ErrorCode::QR_NOT_HANDFAST, 0, "qr text"))?;
+        let payload = base32_decode(code.as_bytes())?;
+        Self::read(&payload)
+    }
+
+    fn read(payload: &[u8]) -> Result<Self, DecodeError> {
+        let mut c = Cursor::new(payload);
+        let start = c.clone();
+        let (kind, flags) = (c.u8("qr type")?, c.u8("qr flags")?);
+        // req: QRP-004
+        if (kind, flags) != (TYPE, FLAGS) {
+            return Err(start.error(ErrorCode::QR_UNSUPPORTED, "qr type"));
+        }
+        let at = c.clone();
+        let web_key: [u8; 32] = c.array("qr key")?;
+        // req: QRP-008
+        if !is_canonical(&web_key) {
+            return Err(at.error(ErrorCode::FIELD_VALUE, "qr key"));
+        }
+        let mut secret = Zeroizing::new([0; 32]);
+        secret.copy_from_slice(c.take(32, "qr secret")?);
+        let relay = read_relay(&mut c)?;
+        let base = c.offset();
+        let extra = c.rest(0, QR_PAYLOAD_LEN_MAX, "qr fields")?;
+        let _ = TlvReader::at(extra, base, &[])?;
+        Ok(Self {
+            web_key: DhPublic::from_bytes(web_key),
+            secret: OfferSecret(Box::new(*secret)),
+            relay,
+            extra: Vec::from(extra),
+        })
+    }
+}
+
+fn read_relay(c: &mut Cursor<'_>) -> Result<RelayRef, DecodeError> {
+    match c.u8("qr relay")? {
+        0 => {
+            let at = c.offset();
+            let name = c.short(0, usize::MAX, "qr host")?;
+            // req: QRP-005
+            if name.len() > QR_HOST_LEN_MAX {
+                return Err(DecodeError::new(ErrorCode::RELAY_NAME, at, "relay name"));
+            }
+            RelayName::from_slice(name, at).map(RelayRef::Host)
+        }
+        number @ 1..=239 => Ok(RelayRef::Registered(number)),
+        number => Ok(RelayRef::Private(number)),
+    }
+}
+
+/// Whether the key is below 2^255 - 19.
+fn is_canonical(key: &[u8; 32]) -> bool {
+    key.iter().rev().lt(FIELD_PRIME.iter().rev())
+}
+
+impl fmt::Debug for Offer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Offer")
+            .field("web_key", &self.web_key)
+            .field("relay", &self.relay)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The length of the text of `len` bytes.
+const fn base32_len(len: usize) -> usize {
+    len.saturating_mul(8).div_ceil(5)
+}
+
+fn base32_encode(payload: &[u8]) -> Zeroizing<String> {
+    let len = base32_len(payload.len()).saturating_add(PREFIX.len());
+    let mut text = Zeroizing::new(String::with_capacity(len));
+    text.push_str(PREFIX);
+    let (mut bits, mut held) = (0_u16, 0_u32);
+    for byte in payload {
+        bits = (bits << 8) | u16::from(*byte);
+        held = held.saturating_add(8);
+        while held >= 5 {
+            held = held.saturating_sub(5);
+            text.push(letter(bits.checked_shr(held).unwrap_or(0)));
+        }
+    }
+    if held > 0 {
+        text.push(letter(bits.checked_shl(5_u32.saturating_sub(held)).unwrap_or(0)));
+    }
+    text
+}
+
+fn letter(bits: u16) -> char {
+    ALPHABET.get(usize::from(bits & 0x1f)).copied().map_or('A', char::from)
+}
+
+fn base32_decode(code: &[u8]) -> Result<Zeroizing<Vec<u8>>, DecodeError> {
+    let fault = |code, at: usize| DecodeError::new(code, at.saturating_add(PREFIX.len()), "qr text");
+    // req: QRP-003
+    if code.len() > base32_len(QR_PAYLOAD_LEN_MAX) {
+        return Err(fault(ErrorCode::FIELD_LENGTH, 0));
+    }
+    let mut payload = Zeroizing::new(Vec::with_capacity(QR_PAYLOAD_LEN_MAX));
+    let (mut bits, mut held) = (0_u16, 0_u32);
+    for (at, letter) in code.iter().enumerate() {
+        // req: QRP-002
+        let five = match letter {
+            b'A'..=b'Z' => letter.wrapping_sub(b'A'),
+            b'2'..=b'7' => letter.wrapping_sub(b'2').wrapping_add(26),
+            _ => return Err(fault(ErrorCode::QR_ALPHABET, at)),
+        };
+        bits = (bits << 5) | u16::from(five);
+        held = held.saturating_add(5);
+        if held >= 8 {
+            held = held.saturating_sub(8);
+            let [_, byte] = bits.checked_shr(held).unwrap_or(0).to_be_bytes();
+            payload.push(byte);
+        }
+    }
+    let spare = 1_u16.checked_shl(held).unwrap_or(0).wrapping_sub(1);
+    if held >= 5 || bits & spare != 0 {
+        return Err(fault(ErrorCode::QR_ALPHABET, code.len().saturating_sub(1)));
+    }
+    Ok(payload)
+}

@@ -1,0 +1,61 @@
+//! The two devices of a link.
+
+use core::ops::Not;
+
+/// Which device of a link: apart from the handshake roles *initiator* and *responder*.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[expect(clippy::exhaustive_enums, reason = "a link has two sides")]
+pub enum DeviceRole {
+    /// The phone: holds the account, the messages and the media.
+    Phone,
+    /// The companion: a web page or a native program.
+    Web,
+}
+
+impl DeviceRole {
+    /// The role's number on the wire: 1 phone, 2 web (spec, relay).
+    #[must_use]
+    pub const fn number(self) -> u8 {
+        match self {
+            Self::Phone => 1,
+            Self::Web => 2,
+        }
+    }
+
+    /// The role of a number on the wire.
+    #[must_use]
+    pub const fn from_number(number: u8) -> Option<Self> {
+        match number {
+            1 => Some(Self::Phone),
+            2 => Some(Self::Web),
+            _ => None,
+        }
+    }
+}
+
+impl Not for DeviceRole {
+    type Output = Self;
+
+    fn not(self) -> Self {
+        match self {
+            Self::Phone => Self::Web,
+            Self::Web => Self::Phone,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_and_not_are_inverse() {
+        for role in [DeviceRole::Phone, DeviceRole::Web] {
+            assert_eq!(DeviceRole::from_number(role.number()), Some(role));
+            assert_eq!(!!role, role);
+            assert_ne!(!role, role);
+        }
+        assert_eq!(DeviceRole::from_number(0), None);
+        assert_eq!(DeviceRole::from_number(3), None);
+    }
+}
