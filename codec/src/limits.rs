@@ -78,6 +78,14 @@ pub const CHECK_CODE_TRIES_MAX: u8 = 3;
 pub const REKEY_RECORDS: u64 = 1_048_576;
 /// The bytes after which fresh keys are due: 1,073,741,824 bytes a direction (spec, records).
 pub const REKEY_BYTES: u64 = 1_073_741_824;
+/// The most bytes sealed ahead of the socket: 262,144 bytes (spec, streams).
+pub const AHEAD_LEN_MAX: usize = 262_144;
+/// The most bytes sealed ahead of the socket while stream data is added: 131,072 bytes (spec, streams).
+pub const AHEAD_BULK_LEN_MAX: usize = 131_072;
+/// The most credit beyond the durable offset of a stream: 1,048,576 bytes (spec, streams).
+pub const STREAM_WINDOW_MAX: u64 = 1_048_576;
+/// The most credit beyond the durable bytes of a connection: 1,048,576 bytes (spec, streams).
+pub const CONN_WINDOW_MAX: u64 = 1_048_576;
 /// The longest page cursor: 64 bytes (spec, frames).
 pub const PAGE_CURSOR_LEN_MAX: usize = 64;
 /// The shortest plaintext of a record, and of a handshake payload: 128 bytes (spec, records).

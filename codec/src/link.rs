@@ -43,7 +43,7 @@ pub struct LinkCert {
 }
 
 impl LinkCert {
-    /// The body of LINK_CERT.
+    /// The body of `LINK_CERT`.
     #[must_use]
     pub fn encode(&self) -> Vec<u8> {
         let mut w = TlvWriter::new();
@@ -61,7 +61,7 @@ impl LinkCert {
         w.finish()
     }
 
-    /// Reads the body of LINK_CERT.
+    /// Reads the body of `LINK_CERT`.
     ///
     /// # Errors
     /// `FIELD_VALUE` for another version or idle days outside 1 to 365, and the faults of a TLV list.
@@ -146,7 +146,8 @@ impl LinkFrame {
         let mut body = Cursor::at(value, base);
         let frame = match kind {
             CERT => {
-                return LinkCert::read(TlvReader::at(value, base, &KNOWN)?).map(|cert| Some(Self::Cert(cert)));
+                return LinkCert::read(TlvReader::at(value, base, &KNOWN)?)
+                    .map(|cert| Some(Self::Cert(cert)));
             }
             ACCEPT => Self::Accept { signature: Signature::from_bytes(body.array("accept signature")?) },
             COMMIT => Self::Commit,

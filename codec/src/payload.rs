@@ -77,7 +77,7 @@ pub struct Kk1 {
     pub resume: Option<ResumeBlock>,
     /// The psk id that the web holds, in mode recover.
     pub psk_id_held: Option<PskId>,
-    /// Whether the web still waits for LINK_COMMIT.
+    /// Whether the web still waits for `LINK_COMMIT`.
     pub pending: bool,
 }
 
@@ -189,8 +189,11 @@ impl KkHead {
             KkMode::Resume => 0,
             KkMode::Recover => 1,
         };
-        let [a, b, c, d, e, f, g, h] = *self.psk_id.as_bytes();
-        [SUITE, mode, a, b, c, d, e, f, g, h]
+        let mut head = [0; KK_HEAD_LEN];
+        let [suite, at_mode, id @ ..] = &mut head;
+        (*suite, *at_mode) = (SUITE, mode);
+        id.copy_from_slice(self.psk_id.as_bytes());
+        head
     }
 
     /// Reads the head of a message, and gives the Noise message behind it.
@@ -270,9 +273,9 @@ fn write_terms(w: &mut TlvWriter, versions: &[u8], capabilities: &[u64], limits:
     let _ = w.bytes(1, versions).bytes(3, &caps).bytes(5, &pairs);
 }
 
-type Terms = (Versions, Vec<u64>, Vec<(u64, u64)>);
+type Terms<V> = (V, Vec<u64>, Vec<(u64, u64)>);
 
-fn read_terms(r: &mut TlvReader<'_>) -> Result<Terms, DecodeError> {
+fn read_terms(r: &mut TlvReader<'_>) -> Result<Terms<Versions>, DecodeError> {
     let versions = Versions::decode(&r.required(1, "versions")?)?;
     let field = r.required(3, "capabilities")?;
     let mut c = field.cursor();
@@ -291,7 +294,7 @@ fn read_terms(r: &mut TlvReader<'_>) -> Result<Terms, DecodeError> {
 }
 
 /// The terms of a reply, which names exactly one version.
-fn read_reply(r: &mut TlvReader<'_>) -> Result<(u8, Vec<u64>, Vec<(u64, u64)>), DecodeError> {
+fn read_reply(r: &mut TlvReader<'_>) -> Result<Terms<u8>, DecodeError> {
     let field = r.clone().required(1, "version")?;
     let version = field.u8()?;
     let (_, capabilities, limits) = read_terms(r)?;

@@ -73,6 +73,7 @@ fn walk(
 ///
 /// # Errors
 /// `BAD_RECORD_SIZE`, `BAD_PADDING`, or the fault of the first bad frame.
+#[expect(clippy::needless_pass_by_value, reason = "the plaintext is given away: its slices own it")]
 pub fn decode_record(plaintext: Bytes) -> Result<Vec<Frame>, DecodeError> {
     decode(&plaintext, None)
 }
@@ -81,6 +82,7 @@ pub fn decode_record(plaintext: Bytes) -> Result<Vec<Frame>, DecodeError> {
 ///
 /// # Errors
 /// As [`decode_record`], and `FRAME_NOT_ALLOWED` for a frame that the role may not send.
+#[expect(clippy::needless_pass_by_value, reason = "the plaintext is given away: its slices own it")]
 pub fn decode_record_from(plaintext: Bytes, sender: DeviceRole) -> Result<Vec<Frame>, DecodeError> {
     decode(&plaintext, Some(sender))
 }
@@ -98,6 +100,7 @@ fn decode(plaintext: &Bytes, sender: Option<DeviceRole>) -> Result<Vec<Frame>, D
 ///
 /// # Errors
 /// `BAD_RECORD_SIZE`, `BAD_PADDING`, or the fault of the first bad frame.
+#[expect(clippy::needless_pass_by_value, reason = "the plaintext is given away: its slices own it")]
 pub fn decode_link_record(plaintext: Bytes) -> Result<Vec<LinkFrame>, DecodeError> {
     let mut frames = Vec::new();
     walk(&plaintext, |cursor| {

@@ -279,6 +279,7 @@ impl RelayFrame {
     /// # Errors
     /// `FIELD_LENGTH` for more than 16,512 bytes, `UNKNOWN_CRITICAL` for an unknown odd type, and the faults of the
     /// frame's own body.
+    #[expect(clippy::needless_pass_by_value, reason = "the message is given away: its slices own it")]
     pub fn decode(input: Bytes) -> Result<Self, DecodeError> {
         // req: RLY-003
         if input.len() > RELAY_FRAME_LEN_MAX {

@@ -82,7 +82,7 @@ pub struct CertificateFields<'a> {
     pub relay: &'a RelayName,
 }
 
-/// What the account signs in a LINK_CERT: the canonical TLV list of spec, certificates.
+/// What the account signs in a `LINK_CERT`: the canonical TLV list of spec, certificates.
 #[must_use]
 pub fn certificate_tbs(fields: &CertificateFields<'_>) -> Vec<u8> {
     let mut w = TlvWriter::new();
@@ -113,7 +113,7 @@ pub fn certificate_preimage(tbs: &[u8], signature: &Signature) -> Vec<u8> {
     out
 }
 
-/// What a LINK_ACCEPT signs: `"accept" || SHA-256(signed TLV list || certificate signature) || h`.
+/// What a `LINK_ACCEPT` signs: `"accept" || SHA-256(signed TLV list || certificate signature) || h`.
 #[must_use]
 pub fn accept_tbs(cert_hash: &[u8; 32], h: &[u8; 32]) -> Vec<u8> {
     labelled("accept", &[cert_hash, h])

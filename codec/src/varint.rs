@@ -2,7 +2,9 @@
 
 use bytes::BufMut;
 
+use crate::error::DecodeError;
 use crate::limits::VARINT_MAX;
+use crate::parse::Cursor;
 
 /// The encoded length of a value, in bytes: 1, 2, 4 or 8.
 #[must_use]
@@ -27,6 +29,16 @@ pub fn put_varint(out: &mut impl BufMut, value: u64) {
         4 => out.put_uint(value | 0x8000_0000, 4),
         _ => out.put_u64(value | 0xc000_0000_0000_0000),
     }
+}
+
+/// Reads a value, and gives the bytes after it.
+///
+/// # Errors
+/// `TRUNCATED`, or `VARINT_NOT_MINIMAL` for a form that is not the shortest.
+pub fn take_varint(input: &[u8]) -> Result<(u64, &[u8]), DecodeError> {
+    let mut cursor = Cursor::new(input);
+    let value = cursor.varint("varint")?;
+    Ok((value, cursor.peek()))
 }
 
 /// A length as a varint's value.

@@ -25,6 +25,7 @@ impl Items {
     /// # Errors
     /// `FIELD_LENGTH` for a list or an item that is too long or an item that is empty, `TRUNCATED` or
     /// `VARINT_NOT_MINIMAL` for a malformed one.
+    #[expect(clippy::needless_pass_by_value, reason = "the list is given away: the value owns it")]
     pub fn decode(input: Bytes) -> Result<Self, DecodeError> {
         Self::read(&mut Cursor::new(&input), &input)
     }
