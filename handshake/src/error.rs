@@ -107,6 +107,36 @@ impl HandshakeError {
     }
 }
 
+/// Why a record was not sealed or not opened. The connection is over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum RecordError {
+    /// The length is not that of a record.
+    #[error("the record is not of an allowed size")]
+    BadSize,
+    /// The record does not carry a valid tag.
+    #[error("the record does not open")]
+    Decrypt,
+    /// The record counter reached 2^64-1, which is never used.
+    #[error("the record counter is used up")]
+    NonceExhausted,
+    /// An earlier record of this direction failed, and its key is wiped.
+    #[error("an earlier record failed")]
+    Dead,
+}
+
+impl RecordError {
+    /// Returns the code that may be told to the peer.
+    #[must_use]
+    pub const fn code(&self) -> ErrorCode {
+        match self {
+            Self::BadSize => ErrorCode::BAD_RECORD_SIZE,
+            Self::Decrypt | Self::Dead => ErrorCode::DECRYPT_FAILED,
+            Self::NonceExhausted => ErrorCode::NONCE_EXHAUSTED,
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

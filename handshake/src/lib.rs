@@ -39,6 +39,7 @@ pub mod error;
 #[cfg(feature = "hazmat")]
 pub mod hazmat;
 pub mod noise;
+pub mod record;
 pub mod secret;
 
-pub use error::{BadKey, HandshakeError};
+pub use error::{BadKey, HandshakeError, RecordError};
