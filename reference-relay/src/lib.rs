@@ -1,1 +1,7 @@
-//! Part of Handfast.
+//! The reference relay of Handfast: untrusted, it forwards sealed frames between the two seats of a mailbox.
+//!
+//! [`core`] is the relay without I/O. What a relay must do, and what it learns, stands in `spec/relay.md`.
+
+pub mod core;
+#[cfg(feature = "failpoints")]
+pub mod failpoint;

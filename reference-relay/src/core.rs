@@ -1,0 +1,491 @@
+//! The relay without I/O: sockets, mailboxes, and what is sent to whom (spec, relay).
+//!
+//! [`Relay`] is told what sockets bring, with the time and fresh random bytes as parameters, and answers through
+//! [`Relay::poll_output`], which is drained after every call. It opens no socket, reads no clock, draws no randomness
+//! and never looks into a DATA frame beyond its kind. Every frame handed out counts against its socket's queue until
+//! [`Relay::transmitted`] says that it has left.
+//!
+//! ```
+//! use handfast_codec::{RelayName, Timestamp, ids::{AttachmentId, BootId}};
+//! use reference_relay::core::{Fresh, Limits, Output, Relay, SocketId};
+//!
+//! let name = RelayName::parse("127.0.0.1:8787").expect("a valid name");
+//! let mut relay = Relay::new(name, BootId::from_bytes([1; 16]), Limits::default());
+//! let (now, socket) = (Timestamp::ZERO, SocketId::new(1));
+//! let fresh = Fresh { nonce: [2; 32], id: AttachmentId::from_bytes([3; 8]) };
+//! relay.handle_open(now, socket, [127, 0, 0, 1].into(), None, fresh).expect("names are fresh");
+//! loop {
+//!     match relay.poll_output() {
+//!         Output::Send(to, frame) => {
+//!             // Write it to the socket as one binary message, then:
+//!             relay.transmitted(to, frame.len());
+//!         }
+//!         Output::Close(socket, code) => println!("close {socket:?}: {code}"),
+//!         Output::Wait(deadline) => break assert!(deadline.is_some()),
+//!     }
+//! }
+//! ```
+#![cfg_attr(
+    not(test),
+    warn(
+        clippy::unwrap_used,
+        clippy::expect_used,
+        clippy::panic,
+        clippy::unreachable,
+        clippy::indexing_slicing,
+        clippy::string_slice,
+        clippy::arithmetic_side_effects,
+        clippy::as_conversions,
+        clippy::iter_over_hash_type,
+        clippy::exhaustive_enums,
+        clippy::std_instead_of_core,
+        clippy::print_stdout,
+        clippy::print_stderr
+    )
+)]
+
+mod attach;
+mod carry;
+mod due;
+pub mod limits;
+mod mailbox;
+mod network;
+mod proof;
+mod socket;
+mod stats;
+mod sticky;
+mod timers;
+
+use core::net::IpAddr;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use bytes::Bytes;
+use handfast_codec::error::ErrorCode;
+use handfast_codec::ids::{AttachmentId, BootId, MailboxId};
+use handfast_codec::limits::{ORIGIN_LEN_MAX, RELAY_FRAME_LEN_MAX};
+use handfast_codec::relay::{Hello, MailboxKind, Peer, RelayFrame};
+use handfast_codec::versions::Versions;
+use handfast_codec::{RelayName, Timestamp};
+
+pub use limits::Limits;
+use mailbox::{Link, Pairing, Seats};
+use network::{Holding, Network, Usages};
+pub use socket::SocketId;
+use socket::{Phase, Place, Socket};
+pub use stats::Stats;
+use sticky::StickyStore;
+use timers::{Timer, Timers};
+
+/// Random bytes for one socket, from the caller.
+#[derive(Clone, Copy, Debug)]
+#[expect(clippy::exhaustive_structs, reason = "the caller builds it")]
+pub struct Fresh {
+    /// What the client must sign.
+    pub nonce: [u8; 32],
+    /// The attachment id that the socket gets when it attaches; never one that was given before.
+    pub id: AttachmentId,
+}
+
+/// What the relay wants done.
+#[must_use]
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(clippy::exhaustive_enums, reason = "a driver must handle each")]
+pub enum Output {
+    /// Send this frame to this socket as one binary message, then say [`Relay::transmitted`].
+    Send(SocketId, Bytes),
+    /// Close this socket once what was sent to it has left. The relay has forgotten it.
+    Close(SocketId, ErrorCode),
+    /// Nothing is left to do before this time (`None`: before the next input).
+    Wait(Option<Timestamp>),
+}
+
+/// A mistake of the caller's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ApiMisuse {
+    /// The socket's name is in use.
+    #[error("the socket is already open")]
+    SocketInUse,
+    /// The attachment id is in use: draw another.
+    #[error("the attachment id is in use")]
+    IdInUse,
+}
+
+/// The relay: every socket and every mailbox of one process.
+#[derive(Debug)]
+pub struct Relay {
+    name: RelayName,
+    boot: BootId,
+    limits: Limits,
+    /// The latest time seen; it never runs backward.
+    now: Timestamp,
+    sockets: BTreeMap<SocketId, Socket>,
+    /// The attachment ids of `sockets`.
+    ids: BTreeSet<AttachmentId>,
+    links: BTreeMap<MailboxId, Link>,
+    pairings: BTreeMap<MailboxId, Pairing>,
+    usages: Usages,
+    sticky: StickyStore,
+    timers: Timers,
+    output: VecDeque<Output>,
+    stats: Stats,
+}
+
+impl Relay {
+    /// An empty relay. `boot` is random, of this process.
+    #[must_use]
+    pub fn new(name: RelayName, boot: BootId, limits: Limits) -> Self {
+        Self {
+            name,
+            boot,
+            limits,
+            now: Timestamp::ZERO,
+            sockets: BTreeMap::new(),
+            ids: BTreeSet::new(),
+            links: BTreeMap::new(),
+            pairings: BTreeMap::new(),
+            usages: Usages::default(),
+            sticky: StickyStore::default(),
+            timers: Timers::default(),
+            output: VecDeque::new(),
+            stats: Stats::default(),
+        }
+    }
+
+    /// The name that it says in HELLO.
+    #[must_use]
+    pub const fn name(&self) -> &RelayName {
+        &self.name
+    }
+
+    /// A client's WebSocket is open: greets and challenges it, or refuses it.
+    ///
+    /// `origin` is the Origin header of a page, `fresh` is random.
+    ///
+    /// # Errors
+    /// [`ApiMisuse`] when the socket's name or the attachment id is in use; then nothing has changed.
+    pub fn handle_open(
+        &mut self,
+        now: Timestamp,
+        socket: SocketId,
+        address: IpAddr,
+        origin: Option<String>,
+        fresh: Fresh,
+    ) -> Result<(), ApiMisuse> {
+        self.tick(now);
+        if self.sockets.contains_key(&socket) {
+            return Err(ApiMisuse::SocketInUse);
+        }
+        // req: RLY-011
+        if self.ids.contains(&fresh.id) {
+            return Err(ApiMisuse::IdInUse);
+        }
+        let network = Network::from(address);
+        if let Err(code) = self.admit(network, origin.as_deref()) {
+            self.push_error(socket, code);
+            self.output.push_back(Output::Close(socket, code));
+            return Ok(());
+        }
+        self.stats.opened = self.stats.opened.saturating_add(1);
+        let state = Socket::new(self.now, network, origin, fresh.nonce, fresh.id, &self.limits);
+        let _ = self.sockets.insert(socket, state);
+        let _ = self.ids.insert(fresh.id);
+        let hello = RelayFrame::Hello(Hello {
+            versions: Versions::CURRENT,
+            name: self.name.clone(),
+            boot: self.boot,
+            frame_len_max: u64::try_from(RELAY_FRAME_LEN_MAX).unwrap_or(u64::MAX),
+            ping_interval_ms: u64::try_from(self.limits.ping_interval.as_millis()).unwrap_or(u64::MAX),
+        });
+        self.send(socket, hello.encode());
+        self.send(socket, RelayFrame::Challenge(fresh.nonce).encode());
+        self.arm(socket);
+        Ok(())
+    }
+
+    /// A whole binary message came from a socket. One that the relay has closed is ignored.
+    pub fn handle_frame(&mut self, now: Timestamp, socket: SocketId, bytes: Bytes) {
+        self.tick(now);
+        let now = self.now;
+        let Some(state) = self.sockets.get_mut(&socket) else {
+            return;
+        };
+        state.heard = now;
+        let phase = state.phase;
+        self.stats.frames_received = self.stats.frames_received.saturating_add(1);
+        let len = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
+        self.stats.bytes_received = self.stats.bytes_received.saturating_add(len);
+        if let Phase::Replaced { place, token, at, by, .. } = phase {
+            // Its words no longer count, but its life does.
+            if RelayFrame::decode(bytes) == Ok(RelayFrame::Pong(token)) {
+                self.on_replaced_pong(socket, place, at, by);
+            }
+            return;
+        }
+        // req: RLY-003
+        if bytes.len() > RELAY_FRAME_LEN_MAX {
+            return self.refuse(socket, ErrorCode::FIELD_LENGTH);
+        }
+        match self.on_frame(socket, phase, bytes) {
+            Ok(()) => self.arm(socket),
+            Err(code) => self.refuse(socket, code),
+        }
+    }
+
+    /// A socket broke a rule of the layer below, as with a message that was too long to be read: it is told `code`
+    /// and closed.
+    pub fn handle_violation(&mut self, now: Timestamp, socket: SocketId, code: ErrorCode) {
+        self.tick(now);
+        self.refuse(socket, code);
+    }
+
+    /// A socket is gone.
+    pub fn handle_closed(&mut self, now: Timestamp, socket: SocketId) {
+        self.tick(now);
+        let _ = self.forget(socket);
+    }
+
+    /// Does what is due. Called at the time that [`Output::Wait`] named; earlier does no harm.
+    pub fn handle_timeout(&mut self, now: Timestamp) {
+        self.tick(now);
+        while let Some(timer) = self.timers.pop_due(self.now) {
+            match timer {
+                Timer::Socket(socket) => self.on_socket_timer(socket),
+                Timer::Pairing(mailbox) => self.on_pairing_timer(mailbox),
+            }
+        }
+    }
+
+    /// The relay stops: every client is told so, and is closed.
+    pub fn handle_shutdown(&mut self, now: Timestamp) {
+        self.tick(now);
+        self.links.clear();
+        while let Some((socket, _)) = self.sockets.first_key_value() {
+            self.refuse(*socket, ErrorCode::SHUTDOWN);
+        }
+    }
+
+    /// One frame of this length, handed out by [`Output::Send`], has been written to the socket.
+    pub fn transmitted(&mut self, socket: SocketId, frame_len: usize) {
+        if let Some(state) = self.sockets.get_mut(&socket) {
+            state.queued_len = state.queued_len.saturating_sub(frame_len);
+            state.queued_frames = state.queued_frames.saturating_sub(1);
+        }
+    }
+
+    /// The socket in the other seat of this one's mailbox.
+    #[must_use]
+    pub fn peer_of(&self, socket: SocketId) -> Option<SocketId> {
+        let place = self.sockets.get(&socket)?.place()?;
+        self.seats(place)?.holder(!place.role)
+    }
+
+    /// Whether a caller should read on from this socket: false while the queue of its peer is half full, so that a
+    /// fast sender waits instead of ending a slow receiver.
+    #[must_use]
+    pub fn is_ready(&self, socket: SocketId) -> bool {
+        let Some(peer) = self.peer_of(socket).and_then(|peer| self.sockets.get(&peer)) else {
+            return true;
+        };
+        let half = |max: usize| max.checked_div(limits::QUEUE_PAUSE_DIVISOR).unwrap_or(max);
+        peer.queued_len < half(self.limits.queue_len_max)
+            && peer.queued_frames < half(self.limits.queue_frames_max)
+    }
+
+    /// The next thing to do. Drained until [`Output::Wait`] after every other call.
+    pub fn poll_output(&mut self) -> Output {
+        self.output.pop_front().unwrap_or_else(|| Output::Wait(self.timers.next()))
+    }
+
+    /// What it has counted, and what it holds now.
+    #[must_use]
+    pub fn stats(&self) -> Stats {
+        Stats {
+            sockets: self.sockets.len(),
+            link_mailboxes: self.links.len(),
+            pairing_mailboxes: self.pairings.len(),
+            sticky_mailboxes: self.sticky.len(),
+            ..self.stats.clone()
+        }
+    }
+
+    fn tick(&mut self, now: Timestamp) {
+        self.now = self.now.max(now);
+    }
+
+    /// Whether one more socket may open; on `Ok` it is counted.
+    fn admit(&mut self, network: Network, origin: Option<&str>) -> Result<(), ErrorCode> {
+        if origin.is_some_and(|origin| origin.len() > ORIGIN_LEN_MAX) {
+            return Err(ErrorCode::FIELD_LENGTH);
+        }
+        if self.sockets.len() >= self.limits.sockets_max {
+            return Err(ErrorCode::LIMIT);
+        }
+        // req: RLY-021
+        if !self.usages.take(network, Holding::Socket, self.limits.sockets_per_address_max) {
+            return Err(ErrorCode::ADDRESS_CAP);
+        }
+        Ok(())
+    }
+
+    /// Reads a frame of a socket that may speak. The order of checks is length, type, state, grammar, semantics.
+    fn on_frame(&mut self, socket: SocketId, phase: Phase, bytes: Bytes) -> Result<(), ErrorCode> {
+        let attached = match phase {
+            Phase::Attached { place, .. } => Some(place),
+            Phase::Opened { .. } | Phase::Replaced { .. } => None,
+        };
+        // req: ERR-001
+        check_state(bytes.first().copied(), attached.is_some())?;
+        // req: RLY-001
+        match (RelayFrame::decode(bytes.clone()), attached) {
+            (Ok(RelayFrame::Ignored(_) | RelayFrame::Pong(_)), _) => Ok(()),
+            (Ok(RelayFrame::Ping(token)), _) => {
+                self.send(socket, RelayFrame::Pong(token).encode());
+                Ok(())
+            }
+            (Ok(RelayFrame::Attach(attach)), None) => self.on_attach(socket, &attach),
+            (Ok(RelayFrame::Data { body, .. }), Some(place)) => {
+                self.on_data(socket, place, bytes, body.len().saturating_add(1));
+                Ok(())
+            }
+            (Ok(RelayFrame::Sticky { role, value }), Some(place)) => {
+                self.on_sticky(socket, place, role, &value)
+            }
+            // req: ERR-002
+            (Ok(RelayFrame::Error { .. }), _) => {
+                self.close(socket, ErrorCode::FRAME_NOT_ALLOWED);
+                Ok(())
+            }
+            (Ok(_), _) => Err(ErrorCode::FRAME_NOT_ALLOWED),
+            (Err(error), _) => Err(error.code),
+        }
+    }
+
+    /// The seats of a mailbox, while it exists.
+    fn seats(&self, place: Place) -> Option<&Seats> {
+        match place.kind {
+            MailboxKind::Link => self.links.get(&place.mailbox).map(|link| &link.seats),
+            MailboxKind::Pairing => self.pairings.get(&place.mailbox).map(|pairing| &pairing.seats),
+        }
+    }
+
+    /// Hands out a frame, or closes a socket that has let too much pile up.
+    fn send(&mut self, socket: SocketId, frame: Bytes) {
+        let Some(state) = self.sockets.get_mut(&socket) else {
+            return;
+        };
+        if state.enqueue(&frame, &self.limits) {
+            self.output.push_back(Output::Send(socket, frame));
+        } else {
+            self.refuse(socket, ErrorCode::LIMIT);
+        }
+    }
+
+    /// Tells a socket why, and closes it.
+    fn refuse(&mut self, socket: SocketId, code: ErrorCode) {
+        if self.sockets.contains_key(&socket) {
+            self.push_error(socket, code);
+            self.close(socket, code);
+        }
+    }
+
+    fn push_error(&mut self, socket: SocketId, code: ErrorCode) {
+        self.stats.error(code);
+        let retry_ms = match code {
+            ErrorCode::SHUTDOWN => limits::SHUTDOWN_RETRY_MS,
+            ErrorCode::LIMIT | ErrorCode::ADDRESS_CAP => limits::RETRY_MS,
+            _ => 0,
+        };
+        self.output.push_back(Output::Send(socket, RelayFrame::Error { code, retry_ms }.encode()));
+    }
+
+    fn close(&mut self, socket: SocketId, code: ErrorCode) {
+        if self.forget(socket) {
+            self.output.push_back(Output::Close(socket, code));
+        }
+    }
+
+    /// Frees all that a socket holds; the other seat learns that it left.
+    fn forget(&mut self, socket: SocketId) -> bool {
+        let Some(state) = self.sockets.remove(&socket) else {
+            return false;
+        };
+        let _ = self.ids.remove(&state.id);
+        self.usages.give(state.network, Holding::Socket);
+        if let Some(at) = state.armed {
+            self.timers.clear(at, Timer::Socket(socket));
+        }
+        if let Some(place) = state.place() {
+            self.vacate(socket, place);
+        }
+        true
+    }
+
+    fn vacate(&mut self, socket: SocketId, place: Place) {
+        let seats = match place.kind {
+            MailboxKind::Link => self.links.get_mut(&place.mailbox).map(|link| &mut link.seats),
+            MailboxKind::Pairing => self.pairings.get_mut(&place.mailbox).map(|pairing| &mut pairing.seats),
+        };
+        let Some(seats) = seats else {
+            return;
+        };
+        let held = seats.leave(place.role, socket);
+        let (peer, empty) = (seats.holder(!place.role), seats.is_empty());
+        if empty {
+            self.free(place);
+        }
+        if let (true, Some(peer)) = (held, peer) {
+            self.send(peer, RelayFrame::Peer(Peer::Down).encode());
+        }
+    }
+
+    /// Forgets a mailbox in which nobody sits, if it may be.
+    fn free(&mut self, place: Place) {
+        match place.kind {
+            MailboxKind::Link => {
+                let _ = self.links.remove(&place.mailbox);
+            }
+            MailboxKind::Pairing => {
+                if let Some(pairing) = self.pairings.get(&place.mailbox)
+                    && !pairing.is_kept_empty()
+                {
+                    self.timers.clear(pairing.until, Timer::Pairing(place.mailbox));
+                    self.usages.give(pairing.payer, Holding::Pairing);
+                    let _ = self.pairings.remove(&place.mailbox);
+                }
+            }
+        }
+    }
+
+    /// Sets a socket's timer, unless an earlier one is set.
+    fn arm(&mut self, socket: SocketId) {
+        let Some(state) = self.sockets.get_mut(&socket) else {
+            return;
+        };
+        let at = state.deadline(&self.limits);
+        match state.armed {
+            Some(armed) if armed <= at => return,
+            Some(armed) => self.timers.clear(armed, Timer::Socket(socket)),
+            None => {}
+        }
+        state.armed = Some(at);
+        self.timers.set(at, Timer::Socket(socket));
+    }
+}
+
+/// Whether a client may send a frame of this type now. An unknown type is left to the decoder.
+fn check_state(frame_type: Option<u8>, attached: bool) -> Result<(), ErrorCode> {
+    const HELLO: u8 = 1;
+    const CHALLENGE: u8 = 3;
+    const ATTACH: u8 = 5;
+    const ATTACHED: u8 = 7;
+    const DATA: u8 = 9;
+    const PEER: u8 = 11;
+    const STICKY: u8 = 15;
+    match (frame_type, attached) {
+        // req: RLY-004
+        (Some(HELLO | CHALLENGE | ATTACHED | DATA | PEER | STICKY), false) => Err(ErrorCode::NOT_ATTACHED),
+        (Some(HELLO | CHALLENGE | ATTACH | ATTACHED | PEER), true) => Err(ErrorCode::FRAME_NOT_ALLOWED),
+        _ => Ok(()),
+    }
+}

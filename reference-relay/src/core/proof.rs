@@ -1,0 +1,43 @@
+//! The proof in an ATTACH: a signature over this socket's challenge, and a mailbox that certifies itself.
+
+use ed25519_dalek::{Signature, VerifyingKey};
+use handfast_codec::error::ErrorCode;
+use handfast_codec::ids::{AttachKey, MailboxId, Salt};
+use handfast_codec::relay::{Attach, MailboxProof};
+use handfast_codec::{RelayName, signed};
+use sha2::{Digest, Sha256};
+
+/// An ATTACH whose key was proven to be held by this socket; only [`verify`] makes one.
+#[derive(Debug)]
+pub(crate) struct Proven {
+    key: AttachKey,
+}
+
+impl Proven {
+    pub(crate) const fn key(&self) -> AttachKey {
+        self.key
+    }
+}
+
+/// The id of the link mailbox of these two keys.
+fn link_mailbox(phone_key: &AttachKey, web_key: &AttachKey, salt: &Salt) -> Option<MailboxId> {
+    let hash = Sha256::digest(signed::mailbox_preimage(phone_key, web_key, salt));
+    hash.first_chunk::<16>().copied().map(MailboxId::from_bytes)
+}
+
+/// Checks an ATTACH. Every fault is the same `BAD_ATTACH`.
+pub(crate) fn verify(attach: &Attach, name: &RelayName, nonce: &[u8; 32]) -> Result<Proven, ErrorCode> {
+    // req: RLY-010
+    if let MailboxProof::Link { phone_key, web_key, salt } = &attach.proof
+        && (link_mailbox(phone_key, web_key, salt) != Some(attach.mailbox) || phone_key == web_key)
+    {
+        return Err(ErrorCode::BAD_ATTACH);
+    }
+    let key = *attach.proof.own_key(attach.role);
+    let tbs = signed::attach_tbs(name, attach.proof.kind(), attach.role, &attach.mailbox, nonce);
+    let signature = Signature::from_bytes(attach.signature.as_bytes());
+    VerifyingKey::from_bytes(key.as_bytes())
+        .and_then(|verifying| verifying.verify_strict(&tbs, &signature))
+        .map_err(|_| ErrorCode::BAD_ATTACH)?;
+    Ok(Proven { key })
+}

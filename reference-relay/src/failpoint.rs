@@ -1,0 +1,25 @@
+//! Named kill points, for tests that stop the relay at the worst moment. Compiled under the feature `failpoints` only.
+
+use std::sync::LazyLock;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// The variable that names the point: `HANDFAST_KILL_AT=name` or `name:n` for its n-th pass.
+pub const VARIABLE: &str = "HANDFAST_KILL_AT";
+
+/// The point at which to die, and the passes left until then.
+static ARMED: LazyLock<Option<(String, AtomicU64)>> = LazyLock::new(|| {
+    let value = std::env::var(VARIABLE).ok()?;
+    let (name, passes) = value.split_once(':').unwrap_or((&value, "1"));
+    let passes = passes.parse().ok().filter(|passes| *passes > 0)?;
+    Some((name.to_owned(), AtomicU64::new(passes)))
+});
+
+/// Passes the point `name`: aborts the process if this is the pass that [`VARIABLE`] names.
+pub fn hit(name: &str) {
+    if let Some((armed, passes)) = &*ARMED
+        && armed == name
+        && passes.fetch_sub(1, Ordering::Relaxed) == 1
+    {
+        std::process::abort();
+    }
+}

@@ -1,0 +1,181 @@
+//! How a seat is proven.
+
+use bytes::Bytes;
+use handfast_codec::error::ErrorCode;
+use handfast_codec::ids::{AttachKey, MailboxId, Salt, Signature};
+use handfast_codec::relay::{Attach, MailboxProof, Peer, PeerInfo, RelayFrame};
+use handfast_codec::role::DeviceRole;
+use reference_relay::core::{ApiMisuse, Fresh, SocketId};
+
+use crate::harness::{AWAY, HOME, Harness, Link, ORIGIN, key, public};
+
+fn refused(change: impl FnOnce(&mut Attach, &Link)) {
+    let (link, mut h) = (Link::new(1), Harness::new());
+    let socket = h.open();
+    let mut claim = Harness::claim(socket, DeviceRole::Phone, link.mailbox, link.proof(), &link.phone);
+    change(&mut claim, &link);
+    h.send(socket, &RelayFrame::Attach(claim));
+    h.assert_refused(socket, ErrorCode::BAD_ATTACH);
+    assert_eq!(h.relay.stats().link_mailboxes, 0);
+}
+
+#[test]
+fn rly_010_a_claim_that_is_not_proven_is_refused() {
+    // req: RLY-010
+    refused(|claim, _| claim.role = DeviceRole::Web);
+    refused(|claim, _| {
+        let mut bytes = *claim.signature.as_bytes();
+        bytes[0] ^= 1;
+        claim.signature = Signature::from_bytes(bytes);
+    });
+    // Another socket's nonce.
+    refused(|claim, link| {
+        *claim = Harness::claim(SocketId::new(9), DeviceRole::Phone, link.mailbox, link.proof(), &link.phone);
+    });
+    // The web's key in the phone's seat.
+    refused(|claim, link| {
+        *claim = Harness::claim(SocketId::new(1), DeviceRole::Phone, link.mailbox, link.proof(), &link.web);
+    });
+}
+
+#[test]
+fn rly_010_a_link_mailbox_must_be_the_hash_of_its_keys() {
+    // req: RLY-010
+    refused(|claim, link| {
+        let other = MailboxId::from_bytes([9; 16]);
+        *claim = Harness::claim(SocketId::new(1), DeviceRole::Phone, other, link.proof(), &link.phone);
+    });
+    refused(|claim, link| {
+        let MailboxProof::Link { phone_key, web_key, .. } = link.proof() else { panic!("a link") };
+        let proof = MailboxProof::Link { phone_key, web_key, salt: Salt::from_bytes([9; 16]) };
+        *claim = Harness::claim(SocketId::new(1), DeviceRole::Phone, link.mailbox, proof, &link.phone);
+    });
+}
+
+#[test]
+fn rly_010_verification_is_strict() {
+    // req: RLY-010
+    // The neutral point as key, with R neutral and s zero, satisfies the loose equation for every message.
+    let mut neutral = [0; 32];
+    neutral[0] = 1;
+    let mut signature = [0; 64];
+    signature[0] = 1;
+    let mut h = Harness::new();
+    let socket = h.open();
+    let proof = MailboxProof::Pairing { key: AttachKey::from_bytes(neutral) };
+    let mut claim = Harness::claim(socket, DeviceRole::Web, MailboxId::from_bytes([1; 16]), proof, &key(1));
+    claim.signature = Signature::from_bytes(signature);
+    h.send(socket, &RelayFrame::Attach(claim));
+    h.assert_refused(socket, ErrorCode::BAD_ATTACH);
+}
+
+#[test]
+fn a_pairing_signature_does_not_open_a_link_mailbox() {
+    refused(|claim, link| {
+        let pairing = MailboxProof::Pairing { key: public(&link.phone) };
+        let other = Harness::claim(SocketId::new(1), DeviceRole::Phone, link.mailbox, pairing, &link.phone);
+        claim.signature = other.signature;
+    });
+}
+
+#[test]
+fn another_version_of_the_envelope_is_refused() {
+    let (link, mut h) = (Link::new(1), Harness::new());
+    let socket = h.open();
+    let mut claim = Harness::claim(socket, DeviceRole::Phone, link.mailbox, link.proof(), &link.phone);
+    claim.version = 2;
+    h.send(socket, &RelayFrame::Attach(claim));
+    h.assert_refused(socket, ErrorCode::RELAY_VERSION);
+}
+
+#[test]
+fn both_seats_learn_of_each_other() {
+    let (link, mut h) = (Link::new(1), Harness::new());
+    let phone = h.open();
+    h.attach(phone, &link, DeviceRole::Phone);
+    let attached = h.attached(phone);
+    assert_eq!((attached.own, attached.peer), (Harness::id(phone), None));
+
+    let web = h.open_from(AWAY, Some(ORIGIN));
+    let _ = h.take(web);
+    h.attach(web, &link, DeviceRole::Web);
+    let attached = h.attached(web);
+    let phone_seen = PeerInfo { id: Harness::id(phone), same_net: false, origin: None };
+    assert_eq!((attached.own, attached.peer), (Harness::id(web), Some(phone_seen)));
+    let web_seen = PeerInfo { id: Harness::id(web), same_net: false, origin: Some(ORIGIN.to_owned()) };
+    assert_eq!(h.take(phone), [RelayFrame::Peer(Peer::Up(web_seen))]);
+
+    h.close(web);
+    assert_eq!(h.take(phone), [RelayFrame::Peer(Peer::Down)]);
+    h.close(phone);
+    let stats = h.relay.stats();
+    assert_eq!((stats.sockets, stats.link_mailboxes), (0, 0), "an empty mailbox is freed");
+    assert_eq!(h.deadline, None, "and no timer is left");
+}
+
+#[test]
+fn two_sockets_of_one_address_are_on_the_same_network() {
+    let (link, mut h) = (Link::new(1), Harness::new());
+    let _phone = h.seat(&link, DeviceRole::Phone);
+    let web = h.open_from(HOME, None);
+    let _ = h.take(web);
+    h.attach(web, &link, DeviceRole::Web);
+    assert_eq!(h.attached(web).peer.map(|peer| peer.same_net), Some(true));
+}
+
+#[test]
+fn rly_011_an_attachment_id_in_use_is_the_callers_mistake() {
+    // req: RLY-011
+    let mut h = Harness::new();
+    let socket = h.open();
+    let fresh = |id| Fresh { nonce: [1; 32], id };
+    let address = HOME.parse().expect("an address");
+    let again = h.relay.handle_open(h.now, SocketId::new(99), address, None, fresh(Harness::id(socket)));
+    assert_eq!(again, Err(ApiMisuse::IdInUse));
+    let same = h.relay.handle_open(h.now, socket, address, None, fresh(Harness::id(SocketId::new(99))));
+    assert_eq!(same, Err(ApiMisuse::SocketInUse));
+    h.drain();
+    assert_eq!((h.take(socket), h.relay.stats().sockets), (vec![], 1), "nothing has changed");
+}
+
+#[test]
+fn rly_018_a_client_writes_its_own_sticky_slot_and_both_seats_hear_it() {
+    // req: RLY-018
+    let (link, mut h) = (Link::new(1), Harness::new());
+    let (phone, web) = h.both(&link);
+    let tombstone = RelayFrame::Sticky { role: DeviceRole::Phone, value: Bytes::from_static(b"gone") };
+    h.send(phone, &tombstone);
+    assert_eq!((h.take(phone), h.take(web)), (vec![tombstone.clone()], vec![tombstone]));
+    h.send(web, &RelayFrame::Sticky { role: DeviceRole::Phone, value: Bytes::from_static(b"forged") });
+    h.assert_refused(web, ErrorCode::FRAME_NOT_ALLOWED);
+
+    let web = h.open();
+    h.attach(web, &link, DeviceRole::Web);
+    let attached = h.attached(web);
+    assert_eq!((attached.phone_sticky, attached.web_sticky), (Some(Bytes::from_static(b"gone")), None));
+    let _ = h.take(phone);
+    h.send(phone, &RelayFrame::Sticky { role: DeviceRole::Phone, value: Bytes::new() });
+    assert_eq!(h.relay.stats().sticky_mailboxes, 0);
+}
+
+#[test]
+fn a_sticky_value_outlives_the_sockets_and_has_at_most_512_bytes() {
+    let (link, mut h) = (Link::new(1), Harness::new());
+    let web = h.seat(&link, DeviceRole::Web);
+    let value = Bytes::from(vec![5; 512]);
+    h.send(web, &RelayFrame::Sticky { role: DeviceRole::Web, value: value.clone() });
+    let _ = h.take(web);
+    h.send(web, &RelayFrame::Sticky { role: DeviceRole::Web, value: vec![6; 513].into() });
+    h.assert_refused(web, ErrorCode::FIELD_LENGTH);
+    let phone = h.open();
+    h.attach(phone, &link, DeviceRole::Phone);
+    assert_eq!(h.attached(phone).web_sticky, Some(value));
+}
+
+#[test]
+fn a_pairing_mailbox_has_no_sticky_slots() {
+    let mut h = Harness::new();
+    let web = h.seat_pairing(1, DeviceRole::Web, &key(1));
+    h.send(web, &RelayFrame::Sticky { role: DeviceRole::Web, value: Bytes::from_static(b"x") });
+    h.assert_refused(web, ErrorCode::FRAME_NOT_ALLOWED);
+}

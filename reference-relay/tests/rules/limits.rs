@@ -1,0 +1,168 @@
+//! Every limit at its maximum and one past it.
+
+use bytes::Bytes;
+use handfast_codec::error::ErrorCode;
+use handfast_codec::relay::{Peer, RelayFrame};
+use handfast_codec::role::DeviceRole;
+
+use crate::harness::{AWAY, HOME, Harness, Link, key};
+
+#[test]
+fn rly_020_a_socket_that_does_not_read_is_closed_past_256_kib() {
+    // req: RLY-020
+    let (link, mut h) = (Link::new(1), Harness::new());
+    let (phone, web) = h.both(&link);
+    h.reads = false;
+    for _ in 0..16 {
+        h.data(phone, 16_382);
+    }
+    assert_eq!((h.take(web).len(), h.closed.len()), (16, 0), "exactly 256 KiB are held");
+    h.data(phone, 0);
+    h.assert_refused(web, ErrorCode::LIMIT);
+    assert_eq!(h.take(phone), [RelayFrame::Peer(Peer::Down)]);
+}
+
+#[test]
+fn rly_020_tiny_frames_are_bounded_by_their_count() {
+    // req: RLY-020
+    let (link, mut h) = (Link::new(1), Harness::new());
+    let phone = h.seat(&link, DeviceRole::Phone);
+    h.reads = false;
+    for _ in 0..2_048 {
+        h.send(phone, &RelayFrame::Ping([0; 8]));
+    }
+    assert_eq!((h.take(phone).len(), h.closed.len()), (2_048, 0));
+    h.send(phone, &RelayFrame::Ping([0; 8]));
+    h.assert_refused(phone, ErrorCode::LIMIT);
+}
+
+#[test]
+fn what_was_transmitted_makes_room() {
+    let (link, mut h) = (Link::new(1), Harness::new());
+    let (phone, web) = h.both(&link);
+    h.reads = false;
+    for _ in 0..64 {
+        h.data(phone, 16_382);
+        h.relay.transmitted(web, 16_384);
+    }
+    assert_eq!((h.take(web).len(), h.closed.len()), (64, 0));
+}
+
+#[test]
+fn a_sender_is_paused_while_half_the_queue_of_its_peer_is_full() {
+    let (link, mut h) = (Link::new(1), Harness::new());
+    let (phone, web) = h.both(&link);
+    h.reads = false;
+    for _ in 0..7 {
+        h.data(phone, 16_382);
+    }
+    assert!(h.relay.is_ready(phone));
+    h.data(phone, 16_382);
+    assert!(!h.relay.is_ready(phone), "128 KiB wait");
+    assert!(h.relay.is_ready(web), "the other way is free");
+    h.relay.transmitted(web, 16_384);
+    assert!(h.relay.is_ready(phone));
+    h.close(web);
+    assert_eq!((h.relay.peer_of(phone), h.relay.is_ready(phone)), (None, true));
+}
+
+#[test]
+fn rly_021_an_address_has_a_cap() {
+    // req: RLY-021
+    let mut h = Harness::with(|limits| limits.sockets_per_address_max = 64);
+    let sockets: Vec<_> = (0..64).map(|_| h.open()).collect();
+    let refused = h.open_from(HOME, None);
+    assert_eq!(h.take(refused), [RelayFrame::Error { code: ErrorCode::ADDRESS_CAP, retry_ms: 5_000 }]);
+    assert_eq!(h.closed.get(&refused), Some(&ErrorCode::ADDRESS_CAP));
+    let other = h.open_from(AWAY, None);
+    assert_eq!(h.take(other).len(), 2, "another address is free");
+    h.close(sockets[0]);
+    let next = h.open_from(HOME, None);
+    assert_eq!(h.take(next).len(), 2, "room is given back");
+}
+
+#[test]
+fn sockets_in_all_have_a_cap() {
+    let mut h = Harness::with(|limits| limits.sockets_max = 2);
+    let (first, _) = (h.open(), h.open());
+    let refused = h.open_from(HOME, None);
+    assert_eq!(h.take(refused), [RelayFrame::Error { code: ErrorCode::LIMIT, retry_ms: 5_000 }]);
+    h.close(first);
+    let _ = h.open();
+}
+
+#[test]
+fn new_pairings_leave_room_for_linked_devices() {
+    let mut h = Harness::with(|limits| {
+        limits.sockets_max = 3;
+        limits.sockets_reserved = 1;
+    });
+    let _ = h.seat_pairing(1, DeviceRole::Web, &key(1));
+    let _ = h.seat_pairing(2, DeviceRole::Web, &key(2));
+    let third = h.open();
+    h.attach_pairing(third, 3, DeviceRole::Web, &key(3));
+    h.assert_refused(third, ErrorCode::LIMIT);
+    let _ = h.seat(&Link::new(1), DeviceRole::Phone);
+}
+
+#[test]
+fn pairing_mailboxes_have_a_cap_in_all_and_for_an_address() {
+    let mut h = Harness::with(|limits| limits.pairing_mailboxes_max = 2);
+    let first = h.seat_pairing(1, DeviceRole::Web, &key(1));
+    let _ = h.seat_pairing(2, DeviceRole::Web, &key(2));
+    let third = h.open();
+    h.attach_pairing(third, 3, DeviceRole::Web, &key(3));
+    h.assert_refused(third, ErrorCode::LIMIT);
+    h.close(first);
+    let _ = h.seat_pairing(3, DeviceRole::Web, &key(3));
+
+    let mut h = Harness::with(|limits| limits.pairing_mailboxes_per_address_max = 1);
+    let _ = h.seat_pairing(1, DeviceRole::Web, &key(1));
+    let _ = h.seat_pairing(1, DeviceRole::Phone, &key(2));
+    let second = h.open();
+    h.attach_pairing(second, 2, DeviceRole::Web, &key(3));
+    h.assert_refused(second, ErrorCode::ADDRESS_CAP);
+}
+
+#[test]
+fn mailboxes_that_hold_sticky_values_have_a_cap() {
+    let mut h = Harness::with(|limits| limits.sticky_mailboxes_max = 2);
+    let links = [Link::new(1), Link::new(2), Link::new(3)];
+    for link in &links {
+        let phone = h.seat(link, DeviceRole::Phone);
+        h.send(phone, &RelayFrame::Sticky { role: DeviceRole::Phone, value: Bytes::from_static(b"x") });
+    }
+    assert_eq!(h.relay.stats().sticky_mailboxes, 2);
+    let mut held = links.iter().map(|link| {
+        let web = h.open();
+        h.attach(web, link, DeviceRole::Web);
+        h.attached(web).phone_sticky.is_some()
+    });
+    assert_eq!([held.next(), held.next(), held.next()], [Some(false), Some(true), Some(true)]);
+}
+
+#[test]
+fn an_origin_has_128_bytes_at_most() {
+    let mut h = Harness::new();
+    let longest = format!("https://{}", "a".repeat(120));
+    let socket = h.open_from(HOME, Some(&longest));
+    assert_eq!(h.take(socket).len(), 2);
+    let refused = h.open_from(HOME, Some(&format!("{longest}a")));
+    assert_eq!(h.closed.get(&refused), Some(&ErrorCode::FIELD_LENGTH));
+}
+
+#[test]
+fn many_clients_that_come_and_go_leave_nothing() {
+    let mut h = Harness::new();
+    for round in 0..100_u8 {
+        let (phone, web) = h.both(&Link::new(round & 0x7f));
+        let pairing = h.seat_pairing(round, DeviceRole::Web, &key(round));
+        h.data(phone, 100);
+        for socket in [phone, web, pairing] {
+            h.close(socket);
+        }
+    }
+    let stats = h.relay.stats();
+    assert_eq!((stats.sockets, stats.link_mailboxes, stats.pairing_mailboxes), (0, 0, 0));
+    assert_eq!((h.deadline, stats.attached, stats.frames_forwarded), (None, 300, 100));
+}

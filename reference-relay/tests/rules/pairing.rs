@@ -1,0 +1,157 @@
+//! The seats, the silence, the bytes and the time of pairing mailboxes.
+
+use std::time::Duration;
+
+use handfast_codec::error::ErrorCode;
+use handfast_codec::relay::{Peer, RelayFrame};
+use handfast_codec::role::DeviceRole;
+
+use crate::harness::{Harness, key};
+
+const PHONE: DeviceRole = DeviceRole::Phone;
+const WEB: DeviceRole = DeviceRole::Web;
+
+#[test]
+fn rly_014_the_web_seat_belongs_to_its_first_key() {
+    // req: RLY-014
+    let mut h = Harness::new();
+    let web = h.seat_pairing(1, WEB, &key(1));
+    let _phone = h.seat_pairing(1, PHONE, &key(2));
+    let _ = h.take(web);
+    let thief = h.open();
+    h.attach_pairing(thief, 1, WEB, &key(3));
+    h.assert_refused(thief, ErrorCode::CODE_TAKEN);
+    assert_eq!(h.take(web), []);
+
+    let again = h.seat_pairing(1, WEB, &key(1));
+    h.assert_refused(web, ErrorCode::REPLACED);
+    h.close(again);
+    let thief = h.open();
+    h.attach_pairing(thief, 1, WEB, &key(3));
+    h.assert_refused(thief, ErrorCode::CODE_TAKEN);
+}
+
+#[test]
+fn rly_014_an_empty_moment_does_not_give_the_web_seat_away_once_a_phone_came() {
+    // req: RLY-014
+    let mut h = Harness::new();
+    let web = h.seat_pairing(1, WEB, &key(1));
+    let phone = h.seat_pairing(1, PHONE, &key(2));
+    h.close(web);
+    h.close(phone);
+    assert_eq!(h.relay.stats().pairing_mailboxes, 1);
+    let thief = h.open();
+    h.attach_pairing(thief, 1, WEB, &key(3));
+    h.assert_refused(thief, ErrorCode::CODE_TAKEN);
+    h.pass(Duration::from_mins(6));
+    assert_eq!((h.relay.stats().pairing_mailboxes, h.deadline), (0, None), "freed when its time is over");
+}
+
+#[test]
+fn a_code_that_nobody_scanned_is_freed_at_once() {
+    let mut h = Harness::new();
+    let web = h.seat_pairing(1, WEB, &key(1));
+    h.close(web);
+    assert_eq!((h.relay.stats().pairing_mailboxes, h.deadline), (0, None));
+}
+
+#[test]
+fn rly_015_the_phone_seat_holds_one_key_at_a_time() {
+    // req: RLY-015
+    let mut h = Harness::new();
+    let web = h.seat_pairing(1, WEB, &key(1));
+    let phone = h.seat_pairing(1, PHONE, &key(2));
+    let _ = h.take(web);
+    let second = h.open();
+    h.attach_pairing(second, 1, PHONE, &key(3));
+    h.assert_refused(second, ErrorCode::CODE_TAKEN);
+    h.data(phone, 1);
+    assert_eq!(h.take(web).len(), 1, "the first keeps its seat");
+}
+
+#[test]
+fn rly_015_the_phone_seat_holds_three_keys_in_all() {
+    // req: RLY-015
+    let mut h = Harness::new();
+    let _web = h.seat_pairing(1, WEB, &key(1));
+    for seed in 2..=4 {
+        let phone = h.seat_pairing(1, PHONE, &key(seed));
+        h.close(phone);
+    }
+    let fourth = h.open();
+    h.attach_pairing(fourth, 1, PHONE, &key(5));
+    h.assert_refused(fourth, ErrorCode::CODE_TAKEN);
+    let third = h.seat_pairing(1, PHONE, &key(4));
+    assert!(!h.closed.contains_key(&third), "a key that was there may come again");
+}
+
+#[test]
+fn rly_016_a_silent_phone_seat_is_emptied() {
+    // req: RLY-016
+    let mut h = Harness::new();
+    let web = h.seat_pairing(1, WEB, &key(1));
+    let phone = h.seat_pairing(1, PHONE, &key(2));
+    let _ = h.take(web);
+    h.send(phone, &RelayFrame::Ping([1; 8]));
+    let _ = h.take(phone);
+    h.pass(Duration::from_micros(9_999_999));
+    assert!(h.closed.is_empty());
+    h.pass(Duration::from_micros(1));
+    h.assert_refused(phone, ErrorCode::IDLE);
+    assert_eq!(h.take(web), [RelayFrame::Peer(Peer::Down)]);
+    let next = h.seat_pairing(1, PHONE, &key(3));
+    h.data(next, 1);
+    h.pass(Duration::from_secs(20));
+    assert!(!h.closed.contains_key(&next), "one that spoke stays");
+}
+
+#[test]
+fn rly_016_the_web_may_wait_in_silence() {
+    // req: RLY-016
+    let mut h = Harness::new();
+    let web = h.seat_pairing(1, WEB, &key(1));
+    h.pass(Duration::from_secs(24));
+    assert_eq!((h.take(web), h.closed.len()), (vec![], 0));
+}
+
+#[test]
+fn rly_017_a_pairing_mailbox_carries_65536_bytes_each_way() {
+    // req: RLY-017
+    let mut h = Harness::new();
+    let web = h.seat_pairing(1, WEB, &key(1));
+    let phone = h.seat_pairing(1, PHONE, &key(2));
+    let _ = h.take(web);
+    for (from, to) in [(phone, web), (web, phone)] {
+        for _ in 0..8 {
+            h.data(from, 8_191);
+        }
+        assert_eq!(h.take(to).len(), 8, "exactly 64 KiB pass, kinds counted");
+    }
+    h.data(web, 0);
+    h.assert_refused(phone, ErrorCode::PAIRING_BYTES);
+    h.assert_refused(web, ErrorCode::PAIRING_BYTES);
+    let again = h.open();
+    h.attach_pairing(again, 1, WEB, &key(1));
+    h.assert_refused(again, ErrorCode::PAIRING_BYTES);
+}
+
+#[test]
+fn rly_017_a_pairing_mailbox_lives_360_seconds() {
+    // req: RLY-017
+    let mut h = Harness::new();
+    let web = h.seat_pairing(1, WEB, &key(1));
+    let phone = h.seat_pairing(1, PHONE, &key(2));
+    h.data(phone, 1);
+    for _ in 0..11 {
+        h.pass(Duration::from_secs(30));
+        h.send(web, &RelayFrame::Pong([0; 8]));
+        h.send(phone, &RelayFrame::Pong([0; 8]));
+    }
+    h.pass(Duration::from_micros(29_999_999));
+    assert!(h.closed.is_empty(), "{:?}", h.closed);
+    let _ = (h.take(web), h.take(phone));
+    h.pass(Duration::from_micros(1));
+    h.assert_refused(phone, ErrorCode::PAIRING_TIME);
+    h.assert_refused(web, ErrorCode::PAIRING_TIME);
+    assert_eq!((h.relay.stats().pairing_mailboxes, h.deadline), (0, None));
+}
