@@ -45,6 +45,7 @@ use crate::slots::Slots;
 use crate::stream::Streams;
 use crate::sync::{PhoneSync, WebSync};
 
+pub(crate) use load::{active_row, phone_rows, web_rows, wipe_rows};
 pub use load::{LinkStatus, Pairs, StreamInfo};
 pub use verbs::{Opened, Sent};
 
@@ -342,6 +343,7 @@ impl Endpoint {
         if self.out.is_empty() {
             self.deliver();
             self.ask();
+            self.rekey_if_worn();
         }
         if let Some(output) = self.out.pop_front() {
             return output;

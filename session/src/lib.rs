@@ -40,6 +40,8 @@ mod commit;
 mod counters;
 mod endpoint;
 mod error;
+#[cfg(feature = "hazmat")]
+pub mod hazmat;
 mod inbox;
 mod jitter;
 mod keys;

@@ -21,6 +21,8 @@ use crate::output::{Event, StreamEnd};
 
 /// The most bytes asked of the application at once.
 const WANT_MAX: u64 = 65_536;
+/// Bytes that a DATA frame adds around its content, at most: type, length, id, offset.
+const DATA_OVERHEAD_MAX: usize = 1 + 4 + 8 + 8;
 
 /// One open stream.
 #[derive(Debug)]
@@ -449,7 +451,7 @@ impl Sending {
             return None;
         }
         let front = self.queue.front_mut()?;
-        let fits = record.data_room(id, self.offset).min(DATA_LEN_MAX).min(usize::try_from(room).unwrap_or(usize::MAX));
+        let fits = record.room().saturating_sub(DATA_OVERHEAD_MAX).min(DATA_LEN_MAX).min(usize::try_from(room).unwrap_or(usize::MAX));
         let take = front.len().min(fits);
         if take == 0 {
             return None;

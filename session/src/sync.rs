@@ -7,7 +7,7 @@ use alloc::vec::Vec;
 
 use bytes::Bytes;
 use handfast_codec::error::ErrorCode;
-use handfast_codec::frame::{Collection, Frame, Items};
+use handfast_codec::frame::{Collection, Frame, Items, ItemsWriter};
 use handfast_codec::limits::{DELTA_LEN_MAX, DELTA_UNACKED_LEN_MAX, SUBSCRIPTIONS_MAX};
 use handfast_codec::record::RecordBuilder;
 
@@ -92,7 +92,8 @@ impl PhoneSync {
         if !self.waiting || self.asked.as_ref() != Some(collection) {
             return Err(ApiMisuse::WrongState.into());
         }
-        let total = items.iter().map(|item| Items::len_with(item)).sum();
+        let parts = pack(items).ok_or(ApiMisuse::TooLarge)?;
+        let total = parts.iter().map(Items::len).sum();
         let budget = DELTA_UNACKED_LEN_MAX.saturating_sub(self.in_flight);
         let sub = self.subs.get_mut(collection).ok_or(ApiMisuse::WrongState)?;
         // req: SYN-005
@@ -104,7 +105,6 @@ impl PhoneSync {
         if items.is_empty() {
             return Ok(());
         }
-        let parts = Items::pack(items).ok_or(ApiMisuse::TooLarge)?;
         let last = u8::try_from(parts.len().saturating_sub(1)).map_err(|_| ApiMisuse::TooLarge)?;
         for (part, items) in (0_u8..).zip(parts) {
             self.queue.push_back(Frame::Delta {
@@ -142,6 +142,20 @@ impl PhoneSync {
     pub(crate) fn fill(&mut self, record: &mut RecordBuilder) {
         while self.queue.pop_front_if(|frame| record.push(frame)).is_some() {}
     }
+}
+
+/// Items in as few parts as they fit; `None` if one is empty or too long.
+fn pack(items: &[Bytes]) -> Option<Vec<Items>> {
+    let mut parts = Vec::new();
+    let mut part = ItemsWriter::new();
+    for item in items {
+        if !part.push(item) {
+            parts.push(core::mem::take(&mut part).finish());
+            part.push(item).then_some(())?;
+        }
+    }
+    parts.push(part.finish());
+    Some(parts)
 }
 
 /// The web's side.

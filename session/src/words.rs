@@ -4,7 +4,7 @@ use alloc::vec::Vec;
 
 use bytes::Bytes;
 use handfast_codec::error::{DecodeError, ErrorCode};
-use handfast_codec::varint;
+use handfast_codec::varint::{put_varint, take_varint};
 
 const STATUS_RESULT: u8 = 0;
 const STATUS_ALREADY_DONE: u8 = 1;
@@ -19,15 +19,15 @@ pub(crate) struct CommandMessage {
 impl CommandMessage {
     pub(crate) fn encode(&self) -> Bytes {
         let mut out = Vec::with_capacity(self.body.len().saturating_add(16));
-        varint::encode(self.cmd_id, &mut out);
-        varint::encode(self.floor, &mut out);
+        put_varint(&mut out, self.cmd_id);
+        put_varint(&mut out, self.floor);
         out.extend_from_slice(&self.body);
         Bytes::from(out)
     }
 
     pub(crate) fn decode(message: &Bytes) -> Result<Self, DecodeError> {
-        let (cmd_id, rest) = varint::decode(message)?;
-        let (floor, rest) = varint::decode(rest)?;
+        let (cmd_id, rest) = take_varint(message)?;
+        let (floor, rest) = take_varint(rest)?;
         Ok(Self { cmd_id, floor, body: message.slice_ref(rest) })
     }
 }
@@ -43,7 +43,7 @@ impl ResultMessage {
     pub(crate) fn encode(&self) -> Bytes {
         let len = self.body.as_ref().map_or(0, Bytes::len);
         let mut out = Vec::with_capacity(len.saturating_add(9));
-        varint::encode(self.cmd_id, &mut out);
+        put_varint(&mut out, self.cmd_id);
         match &self.body {
             Some(body) => {
                 out.push(STATUS_RESULT);
@@ -55,7 +55,7 @@ impl ResultMessage {
     }
 
     pub(crate) fn decode(message: &Bytes) -> Result<Self, DecodeError> {
-        let (cmd_id, rest) = varint::decode(message)?;
+        let (cmd_id, rest) = take_varint(message)?;
         let at = message.len().saturating_sub(rest.len());
         let (status, body) = rest.split_first().ok_or(DecodeError::new(ErrorCode::TRUNCATED, at, "result status"))?;
         let body = match *status {

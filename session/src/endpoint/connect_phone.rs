@@ -6,7 +6,7 @@ use bytes::Bytes;
 use handfast_codec::error::ErrorCode;
 use handfast_codec::link::LinkFrame;
 use handfast_codec::payload::{Kk1, Kk2, KkMode, ResumeBlock};
-use handfast_codec::record::LinkRecord;
+use handfast_codec::record::decode_link_record;
 use handfast_codec::relay::{DataKind, RelayFrame};
 use handfast_handshake::ratchet::{Decision, Holder, Recovery};
 use handfast_handshake::reconnect::phone::{ReceiveError, Received};
@@ -190,7 +190,7 @@ impl Endpoint {
     }
 
     fn check_accept(&self, plaintext: &Bytes) -> Result<(), ErrorCode> {
-        let frames = LinkRecord::decode(plaintext.clone()).map_err(|e| e.code())?;
+        let frames = decode_link_record(plaintext.clone()).map_err(|e| e.code())?;
         let Side::Phone(phone) = &self.side else { return Err(ErrorCode::UNEXPECTED_MESSAGE) };
         let accept = frames.iter().find_map(|frame| match frame {
             LinkFrame::Accept { signature } => Some(signature),

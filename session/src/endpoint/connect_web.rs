@@ -6,7 +6,7 @@ use bytes::Bytes;
 use handfast_codec::error::ErrorCode;
 use handfast_codec::link::LinkFrame;
 use handfast_codec::payload::{Kk1, KkMode, Kk2, ResumeBlock};
-use handfast_codec::record::LinkRecord;
+use handfast_codec::record::decode_link_record;
 use handfast_codec::relay::{DataKind, RelayFrame};
 use handfast_handshake::reconnect::{self, LinkContext};
 use rand_core::CryptoRng;
@@ -183,7 +183,7 @@ impl Endpoint {
 
     /// A record came while the phone's COMMIT is awaited.
     pub(super) fn on_link_record(&mut self, plaintext: Bytes) {
-        match LinkRecord::decode(plaintext) {
+        match decode_link_record(plaintext) {
             Ok(frames) if frames.iter().any(|f| matches!(f, LinkFrame::Commit)) => {
                 let _ = self.persist(alloc::vec![active_row()], Deferred::Active);
                 self.status = LinkStatus::Active;

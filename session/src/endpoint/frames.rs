@@ -40,7 +40,7 @@ impl Endpoint {
             Ok(plaintext) => plaintext.freeze(),
             Err(error) => {
                 // req: CHN-003, HSK-029
-                self.event(Event::Failed(error.local_code()));
+                self.event(Event::Failed(error.code()));
                 self.drop_connection();
                 self.wait_before_next();
                 return;
@@ -61,7 +61,7 @@ impl Endpoint {
 
     /// The plaintext of a record of frames.
     pub(super) fn on_plaintext(&mut self, plaintext: Bytes) {
-        let frames = match record::decode_record(plaintext) {
+        let frames = match record::decode_record_from(plaintext, !self.role()) {
             Ok(frames) => frames,
             Err(error) => return self.fail(error.code()),
         };
@@ -86,10 +86,6 @@ impl Endpoint {
     }
 
     fn on_frame(&mut self, frame: Frame) -> Result<(), ErrorCode> {
-        // req: FRM-022
-        if !frame.may_be_sent_by(!self.role()) {
-            return Err(ErrorCode::FRAME_NOT_ALLOWED);
-        }
         match frame {
             Frame::Ping { id, .. } => {
                 self.lanes.control.push_back(Frame::Pong { id });
@@ -326,7 +322,7 @@ impl Endpoint {
         {
             self.event(Event::DeltaWanted { collection, after, budget });
         }
-        if self.ahead < handfast_codec::limits::AHEAD_BULK_MAX {
+        if self.ahead < handfast_codec::limits::AHEAD_BULK_LEN_MAX {
             while let Some(event) = self.lanes.streams.next_wanted() {
                 self.event(event);
             }

@@ -199,7 +199,7 @@ fn read_rows(pairs: &Pairs) -> Result<Rows, LoadError> {
                 let _ = rows.unsettled.insert(number()?);
             }
             Some(&keys::CURSOR) => {
-                let name = Bytes::copy_from_slice(key.get(1..).unwrap_or_default());
+                let name = key.get(1..).unwrap_or_default();
                 let cursor = value.as_slice().try_into().map(u64::from_be_bytes).map_err(|_| LoadError::Damaged)?;
                 let _ = rows.cursors.insert(Collection::new(name).ok_or(LoadError::Damaged)?, cursor);
             }

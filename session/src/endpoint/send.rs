@@ -7,9 +7,9 @@ use bytes::{Bytes, BytesMut};
 use handfast_codec::error::ErrorCode;
 use handfast_codec::frame::Frame;
 use handfast_codec::ids::Signature;
-use handfast_codec::limits::{AHEAD_BULK_MAX, AHEAD_MAX};
+use handfast_codec::limits::{AHEAD_BULK_LEN_MAX, AHEAD_LEN_MAX};
 use handfast_codec::link::LinkFrame;
-use handfast_codec::record::{LinkRecord, RecordBuilder};
+use handfast_codec::record::RecordBuilder;
 
 use super::{Ack, Connection, Endpoint, HANDSHAKE_MAX, Keys, Side};
 use crate::output::Event;
@@ -42,13 +42,20 @@ impl Endpoint {
 
     /// Seals a record that is not chosen late.
     fn send_record(&mut self, record: BytesMut) {
-        let Some(keys) = self.keys() else { return };
+        if let Some(bytes) = self.seal(record) {
+            self.transmit(bytes);
+        }
+    }
+
+    /// Seals a record under the connection's keys.
+    fn seal(&mut self, mut record: BytesMut) -> Option<Bytes> {
         // req: CHN-005
-        match keys.sealer.seal(record) {
-            Ok(bytes) => self.transmit(bytes),
+        match self.keys()?.sealer.seal(&mut record) {
+            Ok(()) => Some(record.freeze()),
             Err(error) => {
                 self.drop_connection();
-                self.event(Event::Failed(error.local_code()));
+                self.event(Event::Failed(error.code()));
+                None
             }
         }
     }
@@ -58,7 +65,10 @@ impl Endpoint {
     }
 
     pub(super) fn send_link_frame(&mut self, frame: &LinkFrame) {
-        self.send_record(LinkRecord::encode(frame));
+        let mut record = RecordBuilder::new();
+        if record.push_link(frame) {
+            self.send_record(record.finish());
+        }
     }
 
     /// Sends CLOSE and ends the connection.
@@ -102,11 +112,21 @@ impl Endpoint {
         }
     }
 
+    /// Asks for fresh keys when these have sealed or opened enough.
+    pub(super) fn rekey_if_worn(&mut self) {
+        if let Connection::Live(live) = &self.conn
+            && !live.closing
+            && (live.keys.sealer.rekey_due() || live.keys.opener.rekey_due())
+        {
+            self.rekey();
+        }
+    }
+
     /// Whether lane records may leave now.
     fn may_seal(&self) -> bool {
         match &self.conn {
             Connection::Live(live) => {
-                !live.closing && live.gate.is_none_or(|id| !self.gate.is_open(id)) && self.ahead < AHEAD_MAX
+                !live.closing && live.gate.is_none_or(|id| !self.gate.is_open(id)) && self.ahead < AHEAD_LEN_MAX
             }
             _ => false,
         }
@@ -117,18 +137,7 @@ impl Endpoint {
         if !self.may_seal() {
             return None;
         }
-        if let Connection::Live(live) = &self.conn && live.keys.sealer.is_worn() {
-            self.rekey();
-            return match self.out.pop_front() {
-                Some(crate::output::Output::Transmit(bytes)) => Some(bytes),
-                Some(other) => {
-                    self.out.push_front(other);
-                    None
-                }
-                None => None,
-            };
-        }
-        let bulk = self.ahead < AHEAD_BULK_MAX;
+        let bulk = self.ahead < AHEAD_BULK_LEN_MAX;
         if !self.has_news(bulk) {
             return None;
         }
@@ -136,20 +145,12 @@ impl Endpoint {
         self.fill(&mut record, bulk);
         // req: EXT-001
         if self.jitter.below(GREASE_EVERY) == 0 {
-            record.grease(self.jitter.next());
+            let [n, ..] = self.jitter.next().to_be_bytes();
+            record.grease(n);
         }
-        let Connection::Live(live) = &mut self.conn else { return None };
-        match live.keys.sealer.seal(record.finish()) {
-            Ok(bytes) => {
-                self.ahead = self.ahead.saturating_add(bytes.len());
-                Some(bytes)
-            }
-            Err(error) => {
-                self.drop_connection();
-                self.event(Event::Failed(error.local_code()));
-                None
-            }
-        }
+        let bytes = self.seal(record.finish())?;
+        self.ahead = self.ahead.saturating_add(bytes.len());
+        Some(bytes)
     }
 
     fn has_news(&mut self, bulk: bool) -> bool {

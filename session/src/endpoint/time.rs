@@ -5,6 +5,7 @@ use core::time::Duration;
 use handfast_codec::Timestamp;
 use handfast_codec::error::ErrorCode;
 use handfast_codec::frame::Frame;
+use handfast_codec::limits::{ACK_DELAY_MAX, ACK_EVERY};
 
 use super::{Ack, AttachTimeout, Connection, Endpoint, Liveness, Side};
 use crate::output::{Event, LinkState};
@@ -201,10 +202,10 @@ impl Endpoint {
     /// An ACK covers `due` more messages now.
     pub(super) fn schedule_ack(&mut self, due: usize) {
         // req: RES-002
-        if due >= handfast_codec::limits::ACK_EVERY {
+        if u64::try_from(due).is_ok_and(|due| due >= ACK_EVERY) {
             self.lanes.ack = Ack::Now;
         } else if due > 0 && self.lanes.ack == Ack::None {
-            self.lanes.ack = Ack::By(self.now.plus(handfast_codec::limits::ACK_DELAY_MAX));
+            self.lanes.ack = Ack::By(self.now.plus(Duration::from_millis(ACK_DELAY_MAX)));
         }
     }
 

@@ -1,0 +1,293 @@
+//! Messages, rows and streams through every loss of connection (spec, delivery and streams).
+
+mod world;
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use handfast_codec::DeviceRole;
+use handfast_codec::frame::OpenKind;
+use handfast_codec::limits::OUTBOX_MESSAGES_MAX;
+use handfast_session::{Event, LinkState, SendRefused, StreamEnd};
+use proptest::prelude::*;
+use world::World;
+
+const MINUTE: Duration = Duration::from_secs(60);
+
+fn send(world: &mut World, text: &str) -> u64 {
+    let now = world.now;
+    let sent = world.web.endpoint.send(now, &Bytes::copy_from_slice(text.as_bytes())).unwrap();
+    let _ = world.web.commit(now, &sent.commit);
+    sent.cmd_id
+}
+
+fn texts(effects: &[(u64, Vec<u8>)]) -> Vec<String> {
+    effects.iter().map(|(_, body)| String::from_utf8(body.clone()).unwrap()).collect()
+}
+
+fn all_settled(world: &World, n: usize) -> bool {
+    world.web.disk.effects.len() == n && world.phone.disk.effects.len() == n
+}
+
+#[test]
+fn a_linked_pair_becomes_live_and_says_so() {
+    let world = World::live(1);
+    assert!(world.saw(DeviceRole::Phone, &Event::Connected { resumed: true }));
+    assert!(world.saw(DeviceRole::Web, &Event::Connected { resumed: true }));
+}
+
+#[test]
+fn commands_run_once_in_order_and_are_answered() {
+    // req: RES-012
+    let mut world = World::live(2);
+    for n in 0..100 {
+        let _ = send(&mut world, &format!("text {n}"));
+        let _ = world.settle();
+    }
+    world.run_until("settled", MINUTE, |w| all_settled(w, 100));
+    let expected: Vec<String> = (0..100).map(|n| format!("text {n}")).collect();
+    assert_eq!(texts(&world.phone.disk.effects), expected);
+    let answers: Vec<String> = expected.iter().map(|t| format!("did {t}")).collect();
+    assert_eq!(texts(&world.web.disk.effects), answers);
+    world.run_for(Duration::from_secs(2));
+    assert_eq!(world.web.endpoint.outbox_len(), (0, 0));
+    assert_eq!(world.phone.endpoint.outbox_len(), (0, 0));
+}
+
+#[test]
+fn what_was_sent_while_apart_arrives_once_together() {
+    // req: RES-001, RES-013
+    let mut world = World::live(3);
+    world.cut(DeviceRole::Phone);
+    for n in 0..10 {
+        let _ = send(&mut world, &format!("{n}"));
+    }
+    world.crash(DeviceRole::Web);
+    world.run_until("settled", MINUTE, |w| all_settled(w, 10));
+    assert_eq!(texts(&world.phone.disk.effects), (0..10).map(|n| n.to_string()).collect::<Vec<_>>());
+}
+
+#[test]
+fn a_message_of_every_size_up_to_the_maximum_passes_and_one_more_byte_is_refused() {
+    // req: RES-005
+    let mut world = World::live(4);
+    let now = world.now;
+    let max = 65_536 - 17;
+    for len in [0, 1, 15_998, 16_000, 32_001, max] {
+        let sent = world.web.endpoint.send(now, &Bytes::from(vec![b'x'; len])).unwrap();
+        let _ = world.web.commit(now, &sent.commit);
+    }
+    let refused = world.web.endpoint.send(now, &Bytes::from(vec![b'x'; max + 1]));
+    assert_eq!(refused.err(), Some(SendRefused::TooLarge));
+    world.run_until("run", MINUTE, |w| w.phone.disk.effects.len() == 6);
+    let lens: Vec<usize> = world.phone.disk.effects.iter().map(|(_, b)| b.len()).collect();
+    assert_eq!(lens, [0, 1, 15_998, 16_000, 32_001, max]);
+}
+
+#[test]
+fn the_outbox_is_full_at_its_limit_and_loses_nothing() {
+    // req: RES-016
+    let mut world = World::linked(5);
+    for n in 0..OUTBOX_MESSAGES_MAX {
+        let _ = send(&mut world, &n.to_string());
+    }
+    let now = world.now;
+    let refused = world.web.endpoint.send(now, &Bytes::from_static(b"one more"));
+    assert_eq!(refused.err(), Some(SendRefused::OutboxFull));
+    world.run_until("settled", 10 * MINUTE, |w| all_settled(w, OUTBOX_MESSAGES_MAX));
+}
+
+#[test]
+fn commits_past_the_limit_make_send_busy() {
+    let mut world = World::live(6);
+    let now = world.now;
+    let body = Bytes::from_static(b"x");
+    let held: Vec<_> = (0..32).map(|_| world.web.endpoint.send(now, &body).unwrap()).collect();
+    assert_eq!(world.web.endpoint.send(now, &body).err(), Some(SendRefused::Busy));
+    let first = held[0].commit.id();
+    assert!(world.web.endpoint.committed(now, held[1].commit.id()).is_err());
+    world.web.endpoint.committed(now, first).unwrap();
+    assert!(world.web.endpoint.send(now, &body).is_ok());
+}
+
+#[test]
+fn rows_arrive_once_and_live_ones_follow() {
+    // req: SYN-001, SYN-003
+    let mut world = World::linked(7);
+    world.web.want_collections = vec![b"a".to_vec(), b"b".to_vec()];
+    let now = world.now;
+    for n in 0..2_000_u64 {
+        let name: &[u8] = if n % 2 == 0 { b"a" } else { b"b" };
+        world.phone.add_row(now, name, format!("row {n} {}", "x".repeat(100)).as_bytes());
+    }
+    world.run_until("synced", MINUTE, |w| w.web.disk.rows.len() == 2_000);
+    world.crash(DeviceRole::Web);
+    let now = world.now;
+    world.phone.add_row(now, b"a", b"late");
+    world.run_until("late row", MINUTE, |w| w.web.disk.rows.len() == 2_001);
+    assert_eq!(world.web.disk.rows, world.phone.disk.rows);
+}
+
+fn content(len: usize) -> Vec<u8> {
+    (0..len).map(|i| u8::try_from(i * 7 % 253).unwrap()).collect()
+}
+
+#[test]
+fn a_put_and_a_get_carry_their_bytes_and_end() {
+    // req: STR-008
+    let mut world = World::live(8);
+    let now = world.now;
+    let up = content(700_001);
+    let down = content(500_000);
+    let _ = world.web.content.insert(b"up".to_vec(), up.clone());
+    let _ = world.phone.content.insert(b"down".to_vec(), down.clone());
+    for (kind, meta) in [(OpenKind::Put, &b"up"[..]), (OpenKind::Get, b"down")] {
+        let opened = world.web.endpoint.stream_open(now, kind, Bytes::from_static(meta)).unwrap();
+        let _ = world.web.streams.insert(opened.id, meta.to_vec());
+        if kind == OpenKind::Get {
+            let _ = world.web.disk.files.insert(meta.to_vec(), Vec::new());
+        }
+        let _ = world.web.commit(now, &opened.commit);
+    }
+    world.run_until("done", MINUTE, |w| w.web.ended.len() == 2 && w.phone.ended.len() == 2);
+    assert_eq!(world.phone.disk.files[&b"up".to_vec()], up);
+    assert_eq!(world.web.disk.files[&b"down".to_vec()], down);
+    assert!(world.web.ended.iter().all(|(_, end)| *end == StreamEnd::Done), "{:?}", world.web.ended);
+    assert!(world.web.endpoint.streams().is_empty() && world.phone.endpoint.streams().is_empty());
+}
+
+#[test]
+fn a_transfer_goes_on_at_its_durable_offset_after_every_kind_of_cut() {
+    // req: STR-007
+    for cut in 0..4 {
+        let mut world = World::live(20 + cut);
+        let now = world.now;
+        let up = content(1_000_000);
+        let _ = world.web.content.insert(b"up".to_vec(), up.clone());
+        let opened = world.web.endpoint.stream_open(now, OpenKind::Put, Bytes::from_static(b"up")).unwrap();
+        let _ = world.web.streams.insert(opened.id, b"up".to_vec());
+        let _ = world.web.commit(now, &opened.commit);
+        let mut budget = 60;
+        world.filter = Box::new(move |_, _| {
+            budget -= 1;
+            budget > 0
+        });
+        let _ = world.settle();
+        let got = world.phone.disk.files[&b"up".to_vec()].len();
+        assert!(got > 0 && got < up.len(), "cut {cut} in the middle, at {got}");
+        world.filter = Box::new(|_, _| true);
+        match cut {
+            0 => world.cut(DeviceRole::Web),
+            1 => world.crash(DeviceRole::Web),
+            2 => world.crash(DeviceRole::Phone),
+            _ => world.restart_relay(),
+        }
+        let before = world.phone.arrived.get(&b"up".to_vec()).copied().unwrap_or(0);
+        world.run_until("done", 2 * MINUTE, |w| !w.phone.ended.is_empty());
+        assert_eq!(world.phone.disk.files[&b"up".to_vec()], up);
+        let after = world.phone.arrived[&b"up".to_vec()] - before;
+        assert!(after <= u64::try_from(up.len() - got).unwrap(), "cut {cut}: only the rest was sent again");
+    }
+}
+
+#[test]
+fn a_silent_phone_is_shown_probed_and_left() {
+    // req: TIM-003
+    let mut world = World::live(9);
+    world.filter = Box::new(|role, bytes| role == DeviceRole::Web || bytes.first() != Some(&9));
+    world.run_until("silence is shown", 2 * MINUTE, |w| w.web.state == Some(LinkState::PeerSilent));
+    world.filter = Box::new(|_, _| true);
+    world.run_until_live();
+}
+
+#[test]
+fn a_relay_that_restarts_is_found_again() {
+    // req: TIM-005
+    let mut world = World::live(10);
+    world.restart_relay();
+    assert_eq!(world.settle(), world.settle());
+    world.run_until_live();
+}
+
+/// What happens to the pair between two rests.
+#[derive(Clone, Debug)]
+enum Act {
+    Send(u8),
+    Row(bool),
+    Cut(bool),
+    Crash(bool),
+    StopAfter(bool, usize),
+    Relay,
+    Wait(u16),
+}
+
+fn act() -> impl Strategy<Value = Act> {
+    prop_oneof![
+        4 => any::<u8>().prop_map(Act::Send),
+        3 => any::<bool>().prop_map(Act::Row),
+        1 => any::<bool>().prop_map(Act::Cut),
+        1 => any::<bool>().prop_map(Act::Crash),
+        2 => (any::<bool>(), 0_usize..6).prop_map(|(p, n)| Act::StopAfter(p, n)),
+        1 => Just(Act::Relay),
+        2 => (0_u16..3_000).prop_map(Act::Wait),
+    ]
+}
+
+fn role(phone: bool) -> DeviceRole {
+    if phone { DeviceRole::Phone } else { DeviceRole::Web }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    /// Every stream of commits cut anywhere and reloaded gives a machine that reaches LIVE, and nothing is lost,
+    /// doubled or misordered.
+    #[test]
+    fn commits_cut_anywhere_reach_live_and_lose_nothing(seed: u64, acts in proptest::collection::vec(act(), 1..40)) {
+        let mut world = World::linked(seed);
+        world.web.want_collections = vec![b"a".to_vec(), b"b".to_vec()];
+        let (mut asked, mut rows) = (Vec::new(), 0);
+        for act in acts {
+            match act {
+                Act::Send(n) => {
+                    let text = format!("{}-{n}", asked.len());
+                    if !world.web.is_stopped() {
+                        let now = world.now;
+                        if let Ok(sent) = world.web.endpoint.send(now, &Bytes::from(text.clone().into_bytes()))
+                            && world.web.commit(now, &sent.commit)
+                        {
+                            asked.push(text);
+                        }
+                    }
+                }
+                Act::Row(a) => {
+                    let now = world.now;
+                    world.phone.add_row(now, if a { b"a" } else { b"b" }, b"row");
+                    rows += 1;
+                }
+                Act::Cut(p) => world.cut(role(p)),
+                Act::Crash(p) => world.crash(role(p)),
+                Act::StopAfter(p, n) => {
+                    world.device(role(p)).commits_left = Some(n);
+                    world.run_for(Duration::from_secs(2));
+                    world.crash(role(p));
+                }
+                Act::Relay => world.restart_relay(),
+                Act::Wait(ms) => world.run_for(Duration::from_millis(u64::from(ms))),
+            }
+        }
+        for p in [true, false] {
+            world.device(role(p)).commits_left = None;
+            world.crash(role(p));
+        }
+        world.run_until_live();
+        let n = asked.len();
+        world.run_until("settled", 10 * MINUTE, |w| {
+            w.web.disk.effects.len() >= n && w.phone.disk.effects.len() >= n && w.web.disk.rows.len() >= rows
+        });
+        prop_assert_eq!(texts(&world.phone.disk.effects), asked.clone());
+        let answers: Vec<String> = asked.iter().map(|t| format!("did {t}")).collect();
+        prop_assert_eq!(texts(&world.web.disk.effects), answers);
+        prop_assert_eq!(&world.web.disk.rows, &world.phone.disk.rows);
+    }
+}

@@ -1,0 +1,343 @@
+//! One device: an endpoint, its store, and a small application whose effects live in the same transactions.
+
+use std::collections::BTreeMap;
+
+use bytes::{Bytes, BytesMut};
+use handfast_codec::frame::{Collection, Items};
+use handfast_codec::ids::{LogId, MailboxId};
+use handfast_codec::{DeviceRole, Timestamp};
+use handfast_session::{
+    Commit, Endpoint, Event, LinkState, LoadError, Message, Output, Pairs, StoreTxn, StreamEnd,
+};
+use rand_chacha::rand_core::CryptoRng;
+use reference_relay::core::SocketId;
+use zeroize::Zeroizing;
+
+/// What survives a crash.
+#[derive(Clone, Default)]
+pub struct Disk {
+    pub pairs: Pairs,
+    /// Phone: commands run. Web: results taken. In order.
+    pub effects: Vec<(u64, Vec<u8>)>,
+    /// Web: rows of collections. Phone: the log.
+    pub rows: BTreeMap<(Vec<u8>, u64), Vec<u8>>,
+    /// Files by stream name (the stream's meta).
+    pub files: BTreeMap<Vec<u8>, Vec<u8>>,
+}
+
+/// A transaction over the disk.
+pub struct Txn<'a>(&'a mut Pairs);
+
+impl StoreTxn for Txn<'_> {
+    type Error = ();
+
+    fn read(&mut self, _: MailboxId, key: &[u8]) -> Result<Option<Vec<u8>>, ()> {
+        Ok(self.0.get(key).map(|value| value.to_vec()))
+    }
+
+    fn put(&mut self, _: MailboxId, key: &[u8], value: &[u8]) -> Result<(), ()> {
+        let _ = self.0.insert(key.to_vec(), Zeroizing::new(value.to_vec()));
+        Ok(())
+    }
+
+    fn delete(&mut self, _: MailboxId, key: &[u8]) -> Result<(), ()> {
+        let _ = self.0.remove(key);
+        Ok(())
+    }
+
+    fn delete_range(&mut self, _: MailboxId, from: &[u8], to: &[u8]) -> Result<(), ()> {
+        self.0.retain(|key, _| key.as_slice() < from || key.as_slice() >= to);
+        Ok(())
+    }
+}
+
+/// A device.
+pub struct Device {
+    pub role: DeviceRole,
+    pub disk: Disk,
+    pub endpoint: Endpoint,
+    pub socket: Option<SocketId>,
+    pub events: Vec<Event>,
+    pub state: Option<LinkState>,
+    pub deadline: Option<Timestamp>,
+    /// Content of outgoing streams, by meta.
+    pub content: BTreeMap<Vec<u8>, Vec<u8>>,
+    /// Metas of streams by id, as far as known.
+    pub streams: BTreeMap<u64, Vec<u8>>,
+    pub ended: Vec<(Vec<u8>, StreamEnd)>,
+    /// Bytes of an incoming stream that arrived in this run, by meta.
+    pub arrived: BTreeMap<Vec<u8>, u64>,
+    /// Commits left before the device stops taking any (a crash before the next commit).
+    pub commits_left: Option<usize>,
+    pub commits: usize,
+    pub want_collections: Vec<Vec<u8>>,
+    wants_socket: bool,
+    closing: Option<SocketId>,
+    moved: bool,
+}
+
+pub const LOG: [u8; 16] = [9; 16];
+
+fn load(role: DeviceRole, pairs: &Pairs, now: Timestamp, rng: &mut dyn CryptoRng) -> Result<Endpoint, LoadError> {
+    let log = (role == DeviceRole::Phone).then_some(LogId::from_bytes(LOG));
+    Endpoint::load(role, pairs, log, now, rng)
+}
+
+impl Device {
+    pub fn new(role: DeviceRole, pairs: Pairs, now: Timestamp, rng: &mut dyn CryptoRng) -> Self {
+        let endpoint = load(role, &pairs, now, rng).unwrap();
+        let disk = Disk { pairs, ..Disk::default() };
+        Self::over(role, disk, endpoint, now)
+    }
+
+    fn over(role: DeviceRole, disk: Disk, endpoint: Endpoint, now: Timestamp) -> Self {
+        Self {
+            role,
+            disk,
+            endpoint,
+            socket: None,
+            events: Vec::new(),
+            state: None,
+            deadline: Some(now),
+            content: BTreeMap::new(),
+            streams: BTreeMap::new(),
+            ended: Vec::new(),
+            arrived: BTreeMap::new(),
+            commits_left: None,
+            commits: 0,
+            want_collections: Vec::new(),
+            wants_socket: false,
+            closing: None,
+            moved: false,
+        }
+    }
+
+    /// Starts again from the disk; what was in memory is gone.
+    pub fn reload(&mut self, now: Timestamp, rng: &mut dyn CryptoRng) {
+        let endpoint = load(self.role, &self.disk.pairs, now, rng).unwrap();
+        let content = std::mem::take(&mut self.content);
+        let want_collections = std::mem::take(&mut self.want_collections);
+        let mut new = Self::over(self.role, std::mem::take(&mut self.disk), endpoint, now);
+        new.content = content;
+        new.want_collections = want_collections;
+        for stream in new.endpoint.streams() {
+            let meta = stream.meta.to_vec();
+            if let Some(file) = new.disk.files.get_mut(&meta) {
+                file.truncate(usize::try_from(stream.durable).unwrap());
+            }
+            let _ = new.streams.insert(stream.id, meta);
+        }
+        new.endpoint.changed(now, new.rev());
+        *self = new;
+    }
+
+    pub fn moved(&mut self) -> bool {
+        std::mem::take(&mut self.moved)
+    }
+
+    pub fn wants_socket(&mut self) -> bool {
+        std::mem::take(&mut self.wants_socket)
+    }
+
+    pub fn take_closing(&mut self) -> Option<SocketId> {
+        self.closing.take()
+    }
+
+    pub fn opened(&mut self, now: Timestamp, socket: SocketId, rng: &mut dyn CryptoRng) {
+        self.socket = Some(socket);
+        self.endpoint.handle_opened(now, rng);
+    }
+
+    pub fn closed(&mut self, now: Timestamp, rng: &mut dyn CryptoRng) {
+        if self.socket.take().is_some() {
+            self.endpoint.handle_closed(now, rng);
+        }
+    }
+
+    pub fn receive(&mut self, now: Timestamp, rng: &mut dyn CryptoRng, bytes: BytesMut) {
+        self.endpoint.handle_bytes(now, rng, bytes).unwrap();
+    }
+
+    pub fn timeout(&mut self, now: Timestamp, rng: &mut dyn CryptoRng) {
+        if self.deadline.is_some_and(|at| at <= now) {
+            self.endpoint.handle_timeout(now, rng);
+        }
+    }
+
+    pub fn transmitted(&mut self, now: Timestamp, len: usize) {
+        self.endpoint.transmitted(now, len);
+    }
+
+    fn rev(&self) -> u64 {
+        self.disk.rows.keys().map(|(_, rev)| *rev).max().unwrap_or(0)
+    }
+
+    /// Phone: adds a row to its log.
+    pub fn add_row(&mut self, now: Timestamp, collection: &[u8], item: &[u8]) {
+        let rev = self.rev() + 1;
+        let _ = self.disk.rows.insert((collection.to_vec(), rev), item.to_vec());
+        self.endpoint.changed(now, rev);
+    }
+
+    /// Applies a commit, or refuses when the crash is due.
+    pub fn commit(&mut self, now: Timestamp, commit: &Commit) -> bool {
+        if self.commits_left == Some(0) {
+            return false;
+        }
+        self.commits_left = self.commits_left.map(|n| n - 1);
+        self.commits += 1;
+        commit.apply(&mut Txn(&mut self.disk.pairs)).unwrap();
+        self.endpoint.committed(now, commit.id()).unwrap();
+        true
+    }
+
+    /// Whether the device has crashed before a commit: it does nothing more.
+    pub fn is_stopped(&self) -> bool {
+        self.commits_left == Some(0)
+    }
+
+    /// Drains the endpoint. Gives what it sends.
+    pub fn drain(&mut self, now: Timestamp) -> Vec<Bytes> {
+        let mut sent = Vec::new();
+        loop {
+            if self.is_stopped() {
+                self.deadline = None;
+                return sent;
+            }
+            match self.endpoint.poll_output() {
+                Output::Persist(commit) => {
+                    let _ = self.commit(now, &commit);
+                }
+                Output::Deliver { message, commit } => self.deliver(now, message, &commit),
+                Output::Transmit(bytes) => {
+                    sent.push(bytes);
+                    if sent.len() >= 8 {
+                        return sent;
+                    }
+                }
+                Output::Event(event) => self.on_event(now, event),
+                Output::Wait(at) => {
+                    self.deadline = at;
+                    return sent;
+                }
+                other => panic!("unexpected {other:?}"),
+            }
+            self.moved = true;
+        }
+    }
+
+    fn deliver(&mut self, now: Timestamp, message: Message, commit: &Commit) {
+        if !self.commit(now, commit) {
+            return;
+        }
+        match message {
+            Message::Command { cmd_id, body } => {
+                self.disk.effects.push((cmd_id, body.to_vec()));
+                let answer = Bytes::from([b"did ", &body[..]].concat());
+                let commit = self.endpoint.answer(now, cmd_id, &answer).unwrap();
+                // One transaction with the effect: it cannot be cut in between.
+                self.commits_left = self.commits_left.map(|n| n.max(1));
+                let _ = self.commit(now, &commit);
+            }
+            Message::Result { cmd_id, body } => {
+                self.disk.effects.push((cmd_id, body.map(|b| b.to_vec()).unwrap_or_default()));
+            }
+            Message::Delta { collection, to, items, .. } => {
+                for item in items.iter().flat_map(Items::iter).collect::<Vec<_>>() {
+                    let rev = u64::from_be_bytes(item[..8].try_into().unwrap());
+                    assert!(rev <= to, "a row beyond the delta");
+                    let old = self.disk.rows.insert((collection.as_bytes().to_vec(), rev), item[8..].to_vec());
+                    assert_eq!(old, None, "a row twice");
+                }
+            }
+            Message::Opened { id, meta, .. } => {
+                let _ = self.streams.insert(id, meta.to_vec());
+                if !self.content.contains_key(&meta[..]) {
+                    let _ = self.disk.files.insert(meta.to_vec(), Vec::new());
+                    let commit = self.endpoint.stream_durable(now, id, 0).unwrap();
+                    let _ = self.commit(now, &commit);
+                }
+            }
+            other => panic!("unexpected {other:?}"),
+        }
+    }
+
+    fn on_event(&mut self, now: Timestamp, event: Event) {
+        match event.clone() {
+            Event::Connect => self.wants_socket = true,
+            Event::Disconnect => {
+                self.closing = self.socket.take();
+            }
+            Event::State(state) => self.state = Some(state),
+            Event::Connected { .. } if self.role == DeviceRole::Web => {
+                for name in &self.want_collections {
+                    self.endpoint.subscribe(now, Collection::new(name).unwrap()).unwrap();
+                }
+            }
+            Event::DeltaWanted { collection, after, budget } => self.give_rows(now, &collection, after, budget),
+            Event::DataWanted { id, offset, max } => self.give_data(now, id, offset, max),
+            Event::Data { id, offset, bytes } => self.take_data(now, id, offset, &bytes),
+            Event::Fin { id, hash } => {
+                let meta = self.streams[&id].clone();
+                let len = self.disk.files[&meta].len();
+                assert_eq!(hash[0], u8::try_from(len % 251).unwrap(), "the hash of {len} bytes");
+                let commit = self.endpoint.stream_durable(now, id, u64::try_from(len).unwrap()).unwrap();
+                let _ = self.commit(now, &commit);
+                self.ended.push((meta, StreamEnd::Done));
+            }
+            Event::StreamResumed { id, offset } => {
+                let meta = self.streams[&id].clone();
+                if let Some(file) = self.disk.files.get_mut(&meta) {
+                    file.truncate(usize::try_from(offset).unwrap());
+                }
+            }
+            Event::StreamEnded { id, end } => {
+                let meta = self.streams.remove(&id).unwrap_or_default();
+                self.ended.push((meta, end));
+            }
+            _ => {}
+        }
+        self.events.push(event);
+    }
+
+    fn give_rows(&mut self, now: Timestamp, collection: &Collection, after: u64, budget: usize) {
+        let mut to = self.rev();
+        let mut items = Vec::new();
+        let mut len = 0;
+        for ((name, rev), item) in &self.disk.rows {
+            if name == collection.as_bytes() && *rev > after {
+                if len + item.len() + 16 > budget {
+                    break;
+                }
+                len += item.len() + 16;
+                items.push(Bytes::from([&rev.to_be_bytes()[..], item].concat()));
+                to = *rev;
+            }
+        }
+        let whole = self.disk.rows.keys().filter(|(n, r)| n == collection.as_bytes() && *r > to).count() == 0;
+        let to = if whole { self.rev() } else { to };
+        self.endpoint.delta(now, collection, to, &items).unwrap();
+    }
+
+    fn give_data(&mut self, now: Timestamp, id: u64, offset: u64, max: usize) {
+        let meta = self.streams[&id].clone();
+        let content = &self.content[&meta];
+        let from = usize::try_from(offset).unwrap();
+        let to = (from + max).min(content.len());
+        let fin = (to == content.len()).then_some([u8::try_from(to % 251).unwrap(); 32]);
+        let bytes = Bytes::copy_from_slice(&content[from..to]);
+        self.endpoint.stream_supply(now, id, offset, bytes, fin).unwrap();
+    }
+
+    fn take_data(&mut self, now: Timestamp, id: u64, offset: u64, bytes: &[u8]) {
+        let meta = self.streams[&id].clone();
+        *self.arrived.entry(meta.clone()).or_insert(0) += u64::try_from(bytes.len()).unwrap();
+        let file = self.disk.files.entry(meta).or_default();
+        assert_eq!(u64::try_from(file.len()).unwrap(), offset, "bytes follow one another");
+        file.extend_from_slice(bytes);
+        let len = u64::try_from(file.len()).unwrap();
+        if let Ok(commit) = self.endpoint.stream_durable(now, id, len) {
+            let _ = self.commit(now, &commit);
+        }
+    }
+}
