@@ -31,6 +31,7 @@ pub mod frame;
 pub mod ids;
 pub mod limits;
 pub mod link;
+pub mod message;
 pub mod name;
 mod parse;
 pub mod payload;

@@ -1,0 +1,66 @@
+//! The collections of the reference application.
+
+use alloc::vec::Vec;
+
+use crate::frame::Collection;
+use crate::varint::{put_varint, take_varint};
+
+const CHATS: u8 = 1;
+const MESSAGES: u8 = 2;
+
+/// A collection that the application knows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[non_exhaustive]
+pub enum CollectionName {
+    /// `01`: the list of chats.
+    Chats,
+    /// `02 | chat id varint`: the last 200 messages of a chat.
+    Messages(u64),
+}
+
+impl CollectionName {
+    /// The name on the wire; `None` for a chat id above 2^62 - 1.
+    #[must_use]
+    pub fn encode(self) -> Option<Collection> {
+        match self {
+            Self::Chats => Collection::new(&[CHATS]),
+            Self::Messages(chat) if chat <= crate::limits::VARINT_MAX => {
+                let mut name = Vec::from([MESSAGES]);
+                put_varint(&mut name, chat);
+                Collection::new(&name)
+            }
+            Self::Messages(_) => None,
+        }
+    }
+
+    /// The collection of a name; `None` for one that the application does not know.
+    #[must_use]
+    pub fn decode(collection: &Collection) -> Option<Self> {
+        match collection.as_bytes() {
+            [CHATS] => Some(Self::Chats),
+            [MESSAGES, rest @ ..] => match take_varint(rest) {
+                Ok((chat, [])) => Some(Self::Messages(chat)),
+                _ => None,
+            },
+            _ => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_by_example() {
+        assert_eq!(CollectionName::Chats.encode().unwrap().as_bytes(), [0x01]);
+        assert_eq!(CollectionName::Messages(300).encode().unwrap().as_bytes(), [0x02, 0x41, 0x2c]);
+        for name in [CollectionName::Chats, CollectionName::Messages(0), CollectionName::Messages(1 << 40)] {
+            assert_eq!(CollectionName::decode(&name.encode().unwrap()), Some(name));
+        }
+        assert_eq!(CollectionName::Messages(u64::MAX).encode(), None);
+        for unknown in [&[1, 0][..], &[2], &[2, 1, 1], &[2, 0x40, 1], &[3]] {
+            assert_eq!(CollectionName::decode(&Collection::new(unknown).unwrap()), None, "{unknown:?}");
+        }
+    }
+}

@@ -1,0 +1,131 @@
+//! Values of NOW slots.
+
+use alloc::vec::Vec;
+
+use bytes::Bytes;
+
+use crate::error::{DecodeError, ErrorCode};
+use crate::parse::Cursor;
+use crate::varint::put_varint;
+
+const PAGE_STATE: u64 = 1;
+const PHONE_STATUS: u64 = 3;
+const TYPING: u64 = 5;
+
+/// Whether a page can be seen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[expect(clippy::exhaustive_enums, reason = "the states of version 1; others are refused")]
+pub enum PageState {
+    /// It can.
+    Visible,
+    /// It cannot.
+    Hidden,
+}
+
+/// The value of a slot.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum NowValue {
+    /// Slot 1, from the web: its page state.
+    Page(PageState),
+    /// Slot 3, from the phone.
+    PhoneStatus {
+        /// Charge of the battery, 0 to 100 percent.
+        battery: u8,
+        /// Whether it is being charged.
+        charging: bool,
+    },
+    /// Slot 5: someone types in this chat.
+    Typing {
+        /// The chat.
+        chat: u64,
+    },
+}
+
+impl NowValue {
+    /// The slot.
+    #[must_use]
+    pub const fn slot(&self) -> u64 {
+        match self {
+            Self::Page(_) => PAGE_STATE,
+            Self::PhoneStatus { .. } => PHONE_STATUS,
+            Self::Typing { .. } => TYPING,
+        }
+    }
+
+    /// The value's bytes.
+    #[must_use]
+    pub fn encode(&self) -> Bytes {
+        match self {
+            Self::Page(PageState::Visible) => Bytes::from_static(&[0]),
+            Self::Page(PageState::Hidden) => Bytes::from_static(&[1]),
+            Self::PhoneStatus { battery, charging } => {
+                Bytes::copy_from_slice(&[*battery, u8::from(*charging)])
+            }
+            Self::Typing { chat } => {
+                let mut out = Vec::new();
+                put_varint(&mut out, *chat);
+                Bytes::from(out)
+            }
+        }
+    }
+
+    /// Reads the value of a slot; none for a slot that the application does not know.
+    ///
+    /// # Errors
+    /// `TRUNCATED`, `TRAILING_BYTES`, `FIELD_VALUE` or `VARINT_NOT_MINIMAL`.
+    pub fn decode(slot: u64, body: &[u8]) -> Result<Option<Self>, DecodeError> {
+        let mut c = Cursor::new(body);
+        // req: FRM-011
+        let refused = |at, what| Err(DecodeError::new(ErrorCode::FIELD_VALUE, at, what));
+        let value = match slot {
+            PAGE_STATE => match c.u8("page state")? {
+                0 => Self::Page(PageState::Visible),
+                1 => Self::Page(PageState::Hidden),
+                _ => return refused(0, "page state"),
+            },
+            PHONE_STATUS => match (c.u8("battery")?, c.u8("charging")?) {
+                (battery @ 0..=100, charging @ 0..=1) => {
+                    Self::PhoneStatus { battery, charging: charging == 1 }
+                }
+                (0..=100, _) => return refused(1, "charging"),
+                _ => return refused(0, "battery"),
+            },
+            TYPING => Self::Typing { chat: c.varint("chat")? },
+            _ => return Ok(None),
+        };
+        c.finish("now body")?;
+        Ok(Some(value))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_by_example() {
+        let cases: [(NowValue, u64, &[u8]); 4] = [
+            (NowValue::Page(PageState::Visible), 1, &[0]),
+            (NowValue::Page(PageState::Hidden), 1, &[1]),
+            (NowValue::PhoneStatus { battery: 100, charging: true }, 3, &[100, 1]),
+            (NowValue::Typing { chat: 300 }, 5, &[0x41, 0x2c]),
+        ];
+        for (value, slot, bytes) in cases {
+            assert_eq!((value.slot(), value.encode().as_ref()), (slot, bytes));
+            assert_eq!(NowValue::decode(slot, bytes), Ok(Some(value)));
+        }
+        assert_eq!(NowValue::decode(7, &[1]), Ok(None));
+    }
+
+    #[test]
+    fn frm_011_values_out_of_range_are_refused() {
+        // req: FRM-011
+        let refused = |slot, body: &[u8]| NowValue::decode(slot, body).unwrap_err();
+        assert_eq!(refused(1, &[2]), DecodeError::new(ErrorCode::FIELD_VALUE, 0, "page state"));
+        assert_eq!(refused(3, &[101, 0]), DecodeError::new(ErrorCode::FIELD_VALUE, 0, "battery"));
+        assert_eq!(refused(3, &[1, 2]), DecodeError::new(ErrorCode::FIELD_VALUE, 1, "charging"));
+        assert_eq!(refused(3, &[1]), DecodeError::new(ErrorCode::TRUNCATED, 1, "charging"));
+        assert_eq!(refused(1, &[0, 0]), DecodeError::new(ErrorCode::TRAILING_BYTES, 1, "now body"));
+    }
+}

@@ -1,0 +1,117 @@
+//! Results: what a phone answers to a command.
+
+use alloc::vec::Vec;
+
+use bytes::Bytes;
+
+use super::{freeze, list, read_kind, unknown_kind, writer};
+use crate::error::{DecodeError, ErrorCode};
+use crate::limits::{HISTORY_COUNT_MAX, ITEM_LEN_MAX};
+use crate::tlv::Field;
+use crate::varint::{len_u64, put_varint};
+
+const ACCEPTED: u64 = 1;
+const HISTORY_PAGE: u64 = 3;
+const FAILED: u64 = 5;
+const DONE: u64 = 7;
+
+/// The body of a result.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ResultBody {
+    /// The message is on the phone's disk.
+    Accepted {
+        /// Its id.
+        message: u64,
+        /// The revision of its row.
+        rev: u64,
+    },
+    /// Older messages.
+    HistoryPage {
+        /// Encoded items, 50 at most; one that does not decode is skipped.
+        items: Vec<Bytes>,
+        /// Whether there are older ones.
+        more: bool,
+    },
+    /// The command was not carried out.
+    Failed {
+        /// The reason.
+        code: ErrorCode,
+    },
+    /// The command was carried out.
+    Done,
+}
+
+impl ResultBody {
+    /// The body's bytes.
+    #[must_use]
+    pub fn encode(&self) -> Bytes {
+        match self {
+            Self::Accepted { message, rev } => {
+                let mut w = writer(ACCEPTED);
+                let _ = w.varint(1, *message).varint(3, *rev);
+                freeze(w)
+            }
+            Self::HistoryPage { items, more } => {
+                let mut all = Vec::new();
+                for item in items {
+                    put_varint(&mut all, len_u64(item.len()));
+                    all.extend_from_slice(item);
+                }
+                let mut w = writer(HISTORY_PAGE);
+                let _ = w.bytes(1, &all).u8(3, u8::from(*more));
+                freeze(w)
+            }
+            Self::Failed { code } => {
+                let mut w = writer(FAILED);
+                let _ = w.u16(1, code.as_u16());
+                freeze(w)
+            }
+            Self::Done => freeze(writer(DONE)),
+        }
+    }
+
+    /// Reads a body. Items are slices of it.
+    ///
+    /// # Errors
+    /// `UNKNOWN_CRITICAL` for an unknown kind, and the faults of a TLV list and its fields.
+    pub fn decode(body: &Bytes) -> Result<Self, DecodeError> {
+        let (kind, mut c) = read_kind(body, "result kind")?;
+        match kind {
+            ACCEPTED => {
+                let mut r = list(&mut c, &[1, 3])?;
+                let message = r.required(1, "message id")?.varint()?;
+                Ok(Self::Accepted { message, rev: r.required(3, "rev")?.varint()? })
+            }
+            HISTORY_PAGE => {
+                let mut r = list(&mut c, &[1, 3])?;
+                let items = read_items(&r.required(1, "history items")?, body)?;
+                let more = r.required(3, "history more")?;
+                match more.u8()? {
+                    0 => Ok(Self::HistoryPage { items, more: false }),
+                    1 => Ok(Self::HistoryPage { items, more: true }),
+                    _ => Err(more.error(ErrorCode::FIELD_VALUE)),
+                }
+            }
+            FAILED => {
+                let code = list(&mut c, &[1])?.required(1, "failure code")?.u16()?;
+                Ok(Self::Failed { code: ErrorCode::from_u16(code) })
+            }
+            DONE => list(&mut c, &[]).map(|_| Self::Done),
+            _ => unknown_kind("result kind"),
+        }
+    }
+}
+
+fn read_items(field: &Field<'_>, body: &Bytes) -> Result<Vec<Bytes>, DecodeError> {
+    let mut cursor = field.cursor();
+    let mut items = Vec::new();
+    while !cursor.is_empty() {
+        // req: FRM-024
+        if len_u64(items.len()) == HISTORY_COUNT_MAX {
+            return Err(cursor.error(ErrorCode::FIELD_LENGTH, "history items"));
+        }
+        items.push(body.slice_ref(cursor.long(1, ITEM_LEN_MAX, "item")?));
+    }
+    Ok(items)
+}
