@@ -140,9 +140,8 @@ registry! {
     0x0607 TOO_LARGE User Stream "the content is over the limit";
     0x0608 CANCELLED User Stream "a side cancelled";
     0x0609 IO Retry Stream "reading or writing failed";
-    0x060a STREAM_ID Retry Session "a stream id is of the wrong parity or order";
+    0x060b STREAM_ID Retry Session "a stream id is of the wrong parity or order";
     0x0701 REPLACED User Relay "another socket took this seat";
-    0x0702 CODE_TAKEN User Relay "another phone holds this code";
     0x0703 BAD_ATTACH Fatal Relay "the attach was not proven";
     0x0704 NOT_ATTACHED Fatal Relay "a frame came before ATTACH";
     0x0705 RELAY_NAME_MISMATCH User Relay "the relay has another name";
@@ -150,6 +149,7 @@ registry! {
     0x0707 RELAY_VERSION User Relay "the relay speaks no shared version";
     0x0708 SHUTDOWN RetryAfter Relay "the relay is stopping";
     0x0709 ATTACH_TIMEOUT Retry Relay "no ATTACH came in time";
+    0x070a CODE_TAKEN User Relay "another phone holds this code";
     0x0801 LIMIT RetryAfter Connection "a limit was exceeded";
     0x0802 MESSAGE_TOO_LARGE Fatal Session "a message is over its maximum";
     0x0803 OUTBOX_FULL Retry Request "the outbox is full";
