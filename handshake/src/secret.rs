@@ -246,6 +246,15 @@ mod tests {
     }
 
     #[test]
+    fn internal_secrets_are_wiped_too() {
+        fn zeroizes<T: ZeroizeOnDrop>() {}
+        zeroizes::<ChainingKey>();
+        zeroizes::<CipherKey>();
+        zeroizes::<SharedSecret>();
+        zeroizes::<chacha20poly1305::ChaCha20Poly1305>();
+    }
+
+    #[test]
     fn debug_shows_no_byte() {
         assert_eq!(format!("{:?}", Psk::from_bytes([0x2a; 32])), "Psk { .. }");
         assert_eq!(format!("{:?}", DhSecret::from_bytes([0x2a; 32])), "DhSecret { .. }");

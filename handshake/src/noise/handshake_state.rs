@@ -80,6 +80,7 @@ pub struct Split {
 ///
 /// Each step takes the state and gives it back only when it succeeded: after a failure there is none, and its keys
 /// are wiped.
+// req: HSK-003
 pub struct HandshakeState {
     symmetric: SymmetricState,
     role: HandshakeRole,
