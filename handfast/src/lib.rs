@@ -1,1 +1,10 @@
-//! Part of Handfast.
+#![doc = include_str!("../README.md")]
+#![cfg_attr(not(any(feature = "tokio", feature = "sqlite", feature = "program")), no_std)]
+
+pub use handfast_codec as codec;
+pub use handfast_codec::{DecodeError, DeviceRole, ErrorCode, RelayName, Timestamp};
+pub use handfast_handshake as handshake;
+pub use handfast_session as session;
+
+#[cfg(feature = "tokio")]
+pub mod driver;

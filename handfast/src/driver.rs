@@ -1,0 +1,40 @@
+//! The tokio driver: one WebSocket to a relay, and the random generator that the machines are given.
+//!
+//! The machines of this library do no I/O. A program that keeps them in one thread needs one task for each socket:
+//! [`spawn_socket`] starts it, a bounded channel brings what happens, a [`SocketHandle`] takes what is to be sent.
+//!
+//! ```no_run
+//! use handfast::RelayName;
+//! use handfast::driver::{SocketEvent, spawn_socket};
+//! use tokio::runtime::Handle;
+//! use tokio::sync::mpsc;
+//!
+//! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+//! let relay = RelayName::parse("127.0.0.1:8787")?;
+//! let (events, mut inbox) = mpsc::channel(64);
+//! let tag = 7; // Which socket: events of one that was given up may still come.
+//! let socket = spawn_socket(&Handle::current(), relay, events, move |event| (tag, event));
+//! while let Some((tag, event)) = inbox.recv().await {
+//!     match event {
+//!         SocketEvent::Opened => println!("{tag} is open"),
+//!         SocketEvent::Message(frame) => println!("{} bytes came", frame.len()), // endpoint.handle_bytes(..)
+//!         SocketEvent::Written(len) => println!("{len} bytes left"),             // endpoint.transmitted(..)
+//!         SocketEvent::Closed(reason) => break println!("{reason}"),             // endpoint.handle_closed(..)
+//!     }
+//! }
+//! # drop(socket);
+//! # Ok(())
+//! # }
+//! ```
+
+mod connect;
+mod rng;
+mod task;
+mod websocket;
+
+pub use connect::Connector;
+pub use rng::{NoRandomness, os_rng};
+pub use task::{
+    QUEUE_LEN_MAX, SendError, SocketEvent, SocketHandle, WRITE_DEADLINE, spawn_socket, spawn_socket_with,
+};
+pub use websocket::{CONNECT_DEADLINE, SocketError, WebSocket};

@@ -1,0 +1,164 @@
+//! From a relay's name to an open stream: addresses, TCP, TLS.
+
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+use std::{fmt, io};
+
+use handfast_codec::RelayName;
+use rustls::pki_types::ServerName;
+use rustls::{ClientConfig, RootCertStore};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::{TcpSocket, TcpStream, lookup_host};
+use tokio::time::timeout;
+use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
+
+use super::SocketError;
+
+/// The kernel's part of what is written and not yet sent, in bytes: small, so that a text does not wait behind a video
+/// that already left this process.
+const SEND_BUFFER_LEN: u32 = 64 * 1024;
+/// How long one address of several is tried.
+const ADDRESS_DEADLINE: Duration = Duration::from_secs(4);
+
+/// How relays are reached: `ws` to loopback names, `wss` to all others, checked against its root certificates.
+#[derive(Clone)]
+pub struct Connector {
+    tls: Arc<ClientConfig>,
+}
+
+impl Connector {
+    /// Trusts the public certificate authorities that Mozilla trusts.
+    ///
+    /// # Errors
+    /// [`SocketError::Tls`] when the cryptography offers no usable version of TLS.
+    pub fn new() -> Result<Self, SocketError> {
+        Self::with_roots(RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() })
+    }
+
+    /// Trusts these certificate authorities and no others.
+    ///
+    /// # Errors
+    /// [`SocketError::Tls`] when the cryptography offers no usable version of TLS.
+    pub fn with_roots(roots: RootCertStore) -> Result<Self, SocketError> {
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let tls = ClientConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .map_err(|_| SocketError::Tls)?
+            .with_root_certificates(roots)
+            .with_no_client_auth();
+        Ok(Self { tls: Arc::new(tls) })
+    }
+
+    /// An open stream to the relay. The caller sets the deadline.
+    pub(super) async fn open(&self, relay: &RelayName) -> Result<RelayStream, SocketError> {
+        let plain = relay.is_loopback();
+        let stream = open_tcp(relay, plain).await?;
+        if plain {
+            return Ok(RelayStream::Plain(stream));
+        }
+        let host = relay.host().trim_start_matches('[').trim_end_matches(']').to_owned();
+        let name = ServerName::try_from(host).map_err(|_| SocketError::Resolve)?;
+        let tls = TlsConnector::from(Arc::clone(&self.tls)).connect(name, stream).await;
+        tls.map(|stream| RelayStream::Tls(Box::new(stream))).map_err(|_| SocketError::Tls)
+    }
+}
+
+impl fmt::Debug for Connector {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Connector").finish_non_exhaustive()
+    }
+}
+
+/// The URL of a relay, for the upgrade request.
+pub(super) fn url(relay: &RelayName) -> String {
+    let scheme = if relay.is_loopback() { "ws" } else { "wss" };
+    format!("{scheme}://{relay}/v1")
+}
+
+async fn open_tcp(relay: &RelayName, plain: bool) -> Result<TcpStream, SocketError> {
+    let port = relay.port().unwrap_or(if plain { 80 } else { 443 });
+    let host = relay.host().trim_start_matches('[').trim_end_matches(']');
+    let mut failure = SocketError::Resolve;
+    for address in lookup_host((host, port)).await.map_err(|_| SocketError::Resolve)? {
+        // Without TLS nothing may leave this machine, whatever `localhost` resolves to.
+        if plain && !address.ip().is_loopback() {
+            continue;
+        }
+        match timeout(ADDRESS_DEADLINE, open_address(address)).await {
+            Ok(Ok(stream)) => return Ok(stream),
+            Ok(Err(error)) => failure = SocketError::Connect(error.kind()),
+            Err(_) => failure = SocketError::Connect(io::ErrorKind::TimedOut),
+        }
+    }
+    Err(failure)
+}
+
+async fn open_address(address: SocketAddr) -> io::Result<TcpStream> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+    socket.set_send_buffer_size(SEND_BUFFER_LEN)?;
+    let stream = socket.connect(address).await?;
+    stream.set_nodelay(true)?;
+    Ok(stream)
+}
+
+/// A stream to a relay, plain or sealed.
+#[derive(Debug)]
+pub(super) enum RelayStream {
+    Plain(TcpStream),
+    Tls(Box<TlsStream<TcpStream>>),
+}
+
+impl AsyncRead for RelayStream {
+    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Self::Plain(stream) => Pin::new(stream).poll_read(cx, buf),
+            Self::Tls(stream) => Pin::new(stream).poll_read(cx, buf),
+        }
+    }
+}
+
+impl AsyncWrite for RelayStream {
+    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        match self.get_mut() {
+            Self::Plain(stream) => Pin::new(stream).poll_write(cx, buf),
+            Self::Tls(stream) => Pin::new(stream).poll_write(cx, buf),
+        }
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Self::Plain(stream) => Pin::new(stream).poll_flush(cx),
+            Self::Tls(stream) => Pin::new(stream).poll_flush(cx),
+        }
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Self::Plain(stream) => Pin::new(stream).poll_shutdown(cx),
+            Self::Tls(stream) => Pin::new(stream).poll_shutdown(cx),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_loopback_names_are_spoken_to_without_tls() {
+        for (name, expected) in [
+            ("127.0.0.1:8787", "ws://127.0.0.1:8787/v1"),
+            ("localhost", "ws://localhost/v1"),
+            ("[::1]:9", "ws://[::1]:9/v1"),
+            ("relay.example", "wss://relay.example/v1"),
+            ("localhost.example:80", "wss://localhost.example:80/v1"),
+            ("192.168.0.1", "wss://192.168.0.1/v1"),
+        ] {
+            assert_eq!(url(&RelayName::parse(name).expect("a valid name")), expected);
+        }
+    }
+}

@@ -1,0 +1,220 @@
+//! The task that runs one socket.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use futures_util::{SinkExt, StreamExt};
+use handfast_codec::RelayName;
+use tokio::runtime::Handle;
+use tokio::sync::{mpsc, watch};
+use tokio::time::timeout;
+use tokio_tungstenite::tungstenite::Message;
+
+use super::connect::Connector;
+use super::websocket::{CLOSE_DEADLINE, SocketError, WebSocket, WsSink, WsStream, frame_of, going_away};
+
+/// Bytes that wait to be written to one socket. An `Endpoint` seals at most 256 KiB ahead, so a program that reports
+/// what was written never meets it.
+pub const QUEUE_LEN_MAX: usize = 1_048_576;
+/// How long the relay may take nothing of what is written.
+pub const WRITE_DEADLINE: Duration = Duration::from_secs(30);
+
+/// What happens to a socket: `Opened` at most once and first, `Closed` exactly once and last.
+#[derive(Debug, PartialEq, Eq)]
+#[expect(clippy::exhaustive_enums, reason = "a program must handle each")]
+pub enum SocketEvent {
+    /// It is open: call `handle_opened`.
+    Opened,
+    /// A relay frame came: call `handle_bytes`.
+    Message(BytesMut),
+    /// A frame of this length has been handed to the kernel: call `transmitted`.
+    Written(usize),
+    /// It is gone, or could not be opened: call `handle_closed`.
+    Closed(SocketError),
+}
+
+/// A frame could not be queued.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum SendError {
+    /// The socket has ended; its `Closed` is on its way.
+    #[error("the socket is closed")]
+    Closed,
+    /// More than [`QUEUE_LEN_MAX`] would wait.
+    #[error("too much waits to be written")]
+    Full,
+}
+
+/// The sending half of a socket's task. Dropped, it closes the socket.
+#[derive(Debug)]
+pub struct SocketHandle {
+    frames: mpsc::UnboundedSender<Bytes>,
+    queued: Arc<AtomicUsize>,
+    closing: watch::Sender<bool>,
+}
+
+impl SocketHandle {
+    /// Queues one relay frame; it does not wait.
+    ///
+    /// # Errors
+    /// [`SendError`] when the socket is closed or its queue is full. The frame is lost; close the socket.
+    pub fn send(&self, frame: Bytes) -> Result<(), SendError> {
+        let len = frame.len();
+        let fits = |queued: usize| queued.checked_add(len).filter(|queued| *queued <= QUEUE_LEN_MAX);
+        if self.queued.fetch_update(Ordering::Relaxed, Ordering::Relaxed, fits).is_err() {
+            return Err(SendError::Full);
+        }
+        self.frames.send(frame).map_err(|_| SendError::Closed)
+    }
+
+    /// Bytes that wait to be written.
+    #[must_use]
+    pub fn queued(&self) -> usize {
+        self.queued.load(Ordering::Relaxed)
+    }
+
+    /// Closes the socket in good order; what is queued is not written any more. `Closed` follows.
+    pub fn close(&self) {
+        let _ = self.closing.send_replace(true);
+    }
+}
+
+/// Starts a task that opens a WebSocket to `relay` and runs it to its end.
+///
+/// Each event goes through `wrap` into the channel, which belongs to the program's own loop: `wrap` adds which socket it
+/// is, as events of a socket that was given up may still come. While the channel is full nothing is read, so the relay
+/// waits. It may be called from any thread.
+pub fn spawn_socket<E, W>(
+    runtime: &Handle,
+    relay: RelayName,
+    events: mpsc::Sender<E>,
+    wrap: W,
+) -> SocketHandle
+where
+    E: Send + 'static,
+    W: Fn(SocketEvent) -> E + Send + Sync + 'static,
+{
+    spawn_socket_with(runtime, Connector::new(), relay, events, wrap)
+}
+
+/// The same, by a connector of the program's own: one for all its sockets, or one with other root certificates. An
+/// error in its place becomes the socket's `Closed`.
+pub fn spawn_socket_with<E, W>(
+    runtime: &Handle,
+    connector: Result<Connector, SocketError>,
+    relay: RelayName,
+    events: mpsc::Sender<E>,
+    wrap: W,
+) -> SocketHandle
+where
+    E: Send + 'static,
+    W: Fn(SocketEvent) -> E + Send + Sync + 'static,
+{
+    let (frames, outgoing) = mpsc::unbounded_channel();
+    let (closing, closed_here) = watch::channel(false);
+    let queued = Arc::new(AtomicUsize::new(0));
+    let task = Task { events, wrap, queued: Arc::clone(&queued) };
+    drop(runtime.spawn(async move {
+        let reason = task.run(connector, &relay, outgoing, closed_here).await;
+        // A program that dropped its inbox wants no last word.
+        let _ = task.emit(SocketEvent::Closed(reason)).await;
+    }));
+    SocketHandle { frames, queued, closing }
+}
+
+struct Task<E, W> {
+    events: mpsc::Sender<E>,
+    wrap: W,
+    queued: Arc<AtomicUsize>,
+}
+
+impl<E: Send, W: Fn(SocketEvent) -> E + Send + Sync> Task<E, W> {
+    async fn emit(&self, event: SocketEvent) -> Result<(), SocketError> {
+        self.events.send((self.wrap)(event)).await.map_err(|_| SocketError::ClosedHere)
+    }
+
+    async fn run(
+        &self,
+        connector: Result<Connector, SocketError>,
+        relay: &RelayName,
+        outgoing: mpsc::UnboundedReceiver<Bytes>,
+        mut closed_here: watch::Receiver<bool>,
+    ) -> SocketError {
+        let connector = match connector {
+            Ok(connector) => connector,
+            Err(error) => return error,
+        };
+        let socket = tokio::select! {
+            socket = WebSocket::connect_with(&connector, relay) => socket,
+            () = asked_to_close(&mut closed_here) => return SocketError::ClosedHere,
+        };
+        let (mut sink, mut stream) = match socket {
+            Ok(socket) => socket.split(),
+            Err(error) => return error,
+        };
+        if let Err(error) = self.emit(SocketEvent::Opened).await {
+            return error;
+        }
+        let reason = tokio::select! {
+            reason = self.read(&mut stream) => reason,
+            reason = self.write(&mut sink, outgoing) => reason,
+            () = asked_to_close(&mut closed_here) => SocketError::ClosedHere,
+        };
+        // A relay that hangs up has often said why: what it sent before is still to be read.
+        let reason = match reason {
+            SocketError::Lost => timeout(CLOSE_DEADLINE, self.read(&mut stream)).await.unwrap_or(reason),
+            other => other,
+        };
+        if matches!(reason, SocketError::ClosedHere | SocketError::Protocol | SocketError::TooLong) {
+            close(&mut sink, &mut stream).await;
+        }
+        reason
+    }
+
+    async fn read(&self, stream: &mut WsStream) -> SocketError {
+        loop {
+            let event = match frame_of(stream.next().await) {
+                Ok(Some(frame)) => SocketEvent::Message(frame),
+                Ok(None) => continue,
+                Err(reason) => return reason,
+            };
+            if let Err(reason) = self.emit(event).await {
+                return reason;
+            }
+        }
+    }
+
+    async fn write(&self, sink: &mut WsSink, mut outgoing: mpsc::UnboundedReceiver<Bytes>) -> SocketError {
+        while let Some(frame) = outgoing.recv().await {
+            let len = frame.len();
+            match timeout(WRITE_DEADLINE, sink.send(Message::Binary(frame))).await {
+                Ok(Ok(())) => {}
+                Ok(Err(error)) => return error.into(),
+                Err(_) => return SocketError::WriteTimeout,
+            }
+            let _ = self.queued.fetch_sub(len, Ordering::Relaxed);
+            if let Err(reason) = self.emit(SocketEvent::Written(len)).await {
+                return reason;
+            }
+        }
+        SocketError::ClosedHere
+    }
+}
+
+/// Waits until the handle asks for the end, or is dropped.
+async fn asked_to_close(closed_here: &mut watch::Receiver<bool>) {
+    // An error means that the handle is gone.
+    let _ = closed_here.wait_for(|closing| *closing).await;
+}
+
+async fn close(sink: &mut WsSink, stream: &mut WsStream) {
+    // Whatever comes of it, the socket ends here.
+    let _ = timeout(CLOSE_DEADLINE, async {
+        sink.send(Message::Close(Some(going_away()))).await?;
+        while let Some(Ok(_)) = stream.next().await {}
+        Ok::<(), tokio_tungstenite::tungstenite::Error>(())
+    })
+    .await;
+}

@@ -1,0 +1,179 @@
+//! One WebSocket to a relay, by hand: for tests and small programs. [`super::spawn_socket`] runs one in a task.
+
+use std::io;
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use futures_util::stream::{SplitSink, SplitStream};
+use futures_util::{SinkExt, StreamExt};
+use handfast_codec::RelayName;
+use handfast_codec::limits::RELAY_FRAME_LEN_MAX;
+use tokio::time::timeout;
+use tokio_tungstenite::tungstenite::protocol::{CloseFrame, WebSocketConfig, frame::coding::CloseCode};
+use tokio_tungstenite::tungstenite::{Error as WsError, Message, error::CapacityError};
+use tokio_tungstenite::{WebSocketStream, client_async_with_config};
+
+use super::connect::{Connector, RelayStream, url};
+
+/// How long it may take to reach a relay: name, TCP, TLS and upgrade together.
+pub const CONNECT_DEADLINE: Duration = Duration::from_secs(10);
+/// How long the relay may take to answer a close.
+pub(super) const CLOSE_DEADLINE: Duration = Duration::from_secs(2);
+/// What is read from the kernel at once, in bytes.
+const READ_BUFFER_LEN: usize = 32 * 1024;
+
+/// Why a socket could not be opened, or ended.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum SocketError {
+    /// The relay's name has no address, or `localhost` no loopback address.
+    #[error("the relay's name has no usable address")]
+    Resolve,
+    /// No TCP connection.
+    #[error("the relay cannot be reached: {0}")]
+    Connect(io::ErrorKind),
+    /// TLS failed: most often its certificate is not valid for the relay's name.
+    #[error("no secure connection: the relay's certificate is not valid for its name, or it speaks no TLS")]
+    Tls,
+    /// What answered is no relay: it refused to speak WebSocket, with this HTTP status if there was one.
+    #[error("what answers there is not a relay (HTTP status {0:?})")]
+    NotARelay(Option<u16>),
+    /// The deadline of the connect passed.
+    #[error("the relay did not answer in time")]
+    ConnectTimeout,
+    /// A message was longer than a relay frame may be.
+    #[error("the relay sent a message that is too long")]
+    TooLong,
+    /// The relay broke the rules of WebSockets, or sent text.
+    #[error("the relay broke the rules of its protocol")]
+    Protocol,
+    /// The connection is lost.
+    #[error("the connection to the relay is lost")]
+    Lost,
+    /// The relay took nothing for too long.
+    #[error("the relay takes nothing any more")]
+    WriteTimeout,
+    /// The relay closed the socket, with this code if it gave one.
+    #[error("the relay closed the connection")]
+    ClosedByRelay(Option<u16>),
+    /// This side closed the socket.
+    #[error("the connection was closed here")]
+    ClosedHere,
+}
+
+impl From<WsError> for SocketError {
+    fn from(error: WsError) -> Self {
+        match error {
+            WsError::Capacity(CapacityError::MessageTooLong { .. }) => Self::TooLong,
+            WsError::Protocol(
+                tokio_tungstenite::tungstenite::error::ProtocolError::ResetWithoutClosingHandshake,
+            )
+            | WsError::Io(_)
+            | WsError::ConnectionClosed
+            | WsError::AlreadyClosed => Self::Lost,
+            WsError::Http(response) => Self::NotARelay(Some(response.status().as_u16())),
+            _ => Self::Protocol,
+        }
+    }
+}
+
+/// An open WebSocket to a relay: each binary message is one relay frame.
+#[derive(Debug)]
+pub struct WebSocket(WebSocketStream<RelayStream>);
+
+impl WebSocket {
+    /// Opens a WebSocket: `ws` to a loopback name, `wss` to any other.
+    ///
+    /// # Errors
+    /// [`SocketError`] when it cannot be opened within [`CONNECT_DEADLINE`].
+    pub async fn connect(relay: &RelayName) -> Result<Self, SocketError> {
+        Self::connect_with(&Connector::new()?, relay).await
+    }
+
+    /// Opens a WebSocket by this connector.
+    ///
+    /// # Errors
+    /// [`SocketError`] when it cannot be opened within [`CONNECT_DEADLINE`].
+    pub async fn connect_with(connector: &Connector, relay: &RelayName) -> Result<Self, SocketError> {
+        timeout(CONNECT_DEADLINE, Self::open(connector, relay))
+            .await
+            .unwrap_or(Err(SocketError::ConnectTimeout))
+    }
+
+    async fn open(connector: &Connector, relay: &RelayName) -> Result<Self, SocketError> {
+        let stream = connector.open(relay).await?;
+        let config = WebSocketConfig::default()
+            .read_buffer_size(READ_BUFFER_LEN)
+            .write_buffer_size(0)
+            .max_write_buffer_size(4 * RELAY_FRAME_LEN_MAX)
+            .max_message_size(Some(RELAY_FRAME_LEN_MAX))
+            .max_frame_size(Some(RELAY_FRAME_LEN_MAX));
+        match client_async_with_config(url(relay), stream, Some(config)).await {
+            Ok((socket, _)) => Ok(Self(socket)),
+            Err(WsError::Io(_)) => Err(SocketError::Lost),
+            Err(error) => Err(match SocketError::from(error) {
+                SocketError::Protocol | SocketError::TooLong => SocketError::NotARelay(None),
+                other => other,
+            }),
+        }
+    }
+
+    /// Sends one relay frame.
+    ///
+    /// # Errors
+    /// [`SocketError`] when the connection is lost.
+    pub async fn send(&mut self, frame: Bytes) -> Result<(), SocketError> {
+        Ok(self.0.send(Message::Binary(frame)).await?)
+    }
+
+    /// Waits for one relay frame.
+    ///
+    /// # Errors
+    /// [`SocketError`] when the socket ended, or the relay broke a rule.
+    pub async fn recv(&mut self) -> Result<BytesMut, SocketError> {
+        loop {
+            if let Some(frame) = frame_of(self.0.next().await)? {
+                return Ok(frame);
+            }
+        }
+    }
+
+    /// Closes the socket in good order, in at most two seconds.
+    pub async fn close(mut self) {
+        // Whatever comes of it, the socket ends here.
+        let _ = timeout(CLOSE_DEADLINE, async {
+            self.0.close(Some(going_away())).await?;
+            while let Some(Ok(_)) = self.0.next().await {}
+            Ok::<(), WsError>(())
+        })
+        .await;
+    }
+
+    pub(super) fn split(self) -> (WsSink, WsStream) {
+        self.0.split()
+    }
+}
+
+pub(super) type WsSink = SplitSink<WebSocketStream<RelayStream>, Message>;
+pub(super) type WsStream = SplitStream<WebSocketStream<RelayStream>>;
+
+pub(super) fn going_away() -> CloseFrame {
+    CloseFrame { code: CloseCode::Normal, reason: "".into() }
+}
+
+/// The relay frame in what the socket gave; `None` for a message of the WebSocket layer.
+pub(super) fn frame_of(next: Option<Result<Message, WsError>>) -> Result<Option<BytesMut>, SocketError> {
+    match next {
+        Some(Ok(Message::Binary(bytes))) => {
+            // The socket shares its buffer, so this is the one copy; a record is opened in place behind it.
+            Ok(Some(bytes.try_into_mut().unwrap_or_else(|shared| BytesMut::from(&shared[..]))))
+        }
+        Some(Ok(Message::Text(_))) => Err(SocketError::Protocol),
+        Some(Ok(Message::Close(frame))) => {
+            Err(SocketError::ClosedByRelay(frame.map(|frame| frame.code.into())))
+        }
+        Some(Ok(Message::Ping(_) | Message::Pong(_) | Message::Frame(_))) => Ok(None),
+        Some(Err(error)) => Err(error.into()),
+        None => Err(SocketError::Lost),
+    }
+}
