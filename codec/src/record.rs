@@ -137,6 +137,12 @@ impl RecordBuilder {
         Self { buffer }
     }
 
+    /// The DATA header and the frames so far.
+    #[must_use]
+    pub fn as_slice(&self) -> &[u8] {
+        &self.buffer
+    }
+
     /// The length of the frames so far, in bytes.
     #[must_use]
     pub fn len(&self) -> usize {

@@ -3,6 +3,8 @@
 #[path = "support/samples.rs"]
 #[expect(dead_code, reason = "each test file uses some of the samples")]
 mod samples;
+#[path = "support/walk.rs"]
+mod walk;
 
 use bytes::Bytes;
 use handfast_codec::frame::{Collection, Frame};

@@ -1,5 +1,6 @@
 //! One value of every kind, with fields at their limits where that is cheap.
 
+use super::walk;
 use bytes::Bytes;
 use handfast_codec::frame::{Collection, Frame, Items, OpenKind, PageCursor};
 use handfast_codec::ids::{
@@ -262,55 +263,70 @@ pub(crate) fn items() -> Vec<Item> {
     ]
 }
 
-/// The bytes of a sample, and a decoder that gives the bytes of what it read.
+/// The bytes of a sample, a decoder that gives the bytes of what it read, and whether the grammar allows the bytes to
+/// hold something that is ignored.
 pub(crate) struct Sample {
     pub(crate) name: String,
     pub(crate) bytes: Bytes,
     pub(crate) again: fn(Bytes) -> Result<Vec<u8>, handfast_codec::DecodeError>,
+    pub(crate) ignores: fn(&[u8]) -> bool,
 }
 
 /// Every sample of this file in its encoded form.
 pub(crate) fn all() -> Vec<Sample> {
     let mut out = Vec::new();
-    let mut add = |name: String, bytes: Bytes, again| out.push(Sample { name, bytes, again });
+    let mut add =
+        |name: String, bytes: Bytes, again, ignores| out.push(Sample { name, bytes, again, ignores });
     for frame in relay_frames() {
-        add(format!("{frame:?}"), frame.encode(), |b| Ok(RelayFrame::decode(b)?.encode().to_vec()));
+        let again = |b| Ok(RelayFrame::decode(b)?.encode().to_vec());
+        add(format!("{frame:?}"), frame.encode(), again, walk::relay_frame_ignores);
     }
     for frame in frames() {
         let mut bytes = Vec::new();
         frame.encode(&mut bytes);
-        add(format!("{frame:?}"), bytes.into(), |b| {
-            let mut out = Vec::new();
-            if let Some(frame) = Frame::decode(&b)? {
-                frame.encode(&mut out);
-            }
-            Ok(out)
-        });
+        add(format!("{frame:?}"), bytes.into(), frame_again, walk::ignores);
     }
-    add("certificate".into(), certificate().encode().into(), |b| Ok(LinkCert::decode(&b)?.encode()));
-    add("resume block".into(), resume_block().encode().into(), |b| Ok(ResumeBlock::decode(&b)?.encode()));
-    add("xk1".into(), xk1().encode().into(), |b| Ok(Xk1::decode(&b)?.encode()));
-    add("xk2".into(), xk2().encode().into(), |b| Ok(Xk2::decode(&b)?.encode()));
-    add("xk3".into(), Xk3.encode().into(), |b| Ok(Xk3::decode(&b)?.encode()));
+    let list = walk::ignores;
+    add("certificate".into(), certificate().encode().into(), |b| Ok(LinkCert::decode(&b)?.encode()), list);
+    add(
+        "resume block".into(),
+        resume_block().encode().into(),
+        |b| Ok(ResumeBlock::decode(&b)?.encode()),
+        |_| false,
+    );
+    add("xk1".into(), xk1().encode().into(), |b| Ok(Xk1::decode(&b)?.encode()), list);
+    add("xk2".into(), xk2().encode().into(), |b| Ok(Xk2::decode(&b)?.encode()), list);
+    add("xk3".into(), Xk3.encode().into(), |b| Ok(Xk3::decode(&b)?.encode()), list);
     for payload in [kk1(), kk1_recover()] {
-        add("kk1".into(), payload.encode().into(), |b| Ok(Kk1::decode(&b)?.encode()));
+        add("kk1".into(), payload.encode().into(), |b| Ok(Kk1::decode(&b)?.encode()), list);
     }
     for payload in [kk2(), kk2_quarantine()] {
-        add("kk2".into(), payload.encode().into(), |b| Ok(Kk2::decode(&b)?.encode()));
+        add("kk2".into(), payload.encode().into(), |b| Ok(Kk2::decode(&b)?.encode()), list);
     }
     for command in commands() {
-        add(format!("{command:?}"), command.encode(), |b| Ok(Command::decode(&b)?.encode().to_vec()));
+        let again = |b: Bytes| Ok(Command::decode(&b)?.encode().to_vec());
+        add(format!("{command:?}"), command.encode(), again, |b| walk::body_ignores(b, &[(5, 3)]));
     }
     for result in results() {
-        add(format!("{result:?}"), result.encode(), |b| Ok(ResultBody::decode(&b)?.encode().to_vec()));
+        let again = |b: Bytes| Ok(ResultBody::decode(&b)?.encode().to_vec());
+        add(format!("{result:?}"), result.encode(), again, |b| walk::body_ignores(b, &[]));
     }
     for item in items() {
-        add(format!("{item:?}"), item.encode(), |b| Ok(Item::decode(&b)?.encode().to_vec()));
+        let again = |b: Bytes| Ok(Item::decode(&b)?.encode().to_vec());
+        add(format!("{item:?}"), item.encode(), again, |b| walk::body_ignores(b, &[(3, 15)]));
     }
-    add("media".into(), media().encode().into(), |b| Ok(MediaDescriptor::decode(&b)?.encode()));
+    add("media".into(), media().encode().into(), |b| Ok(MediaDescriptor::decode(&b)?.encode()), list);
     let now = NowValue::Page(PageState::Hidden);
-    add("now".into(), now.encode(), |b| {
-        Ok(NowValue::decode(1, &b)?.map(|value| value.encode().to_vec()).unwrap_or_default())
-    });
+    let again =
+        |b: Bytes| Ok(NowValue::decode(1, &b)?.map(|value| value.encode().to_vec()).unwrap_or_default());
+    add("now".into(), now.encode(), again, |_| false);
     out
+}
+
+fn frame_again(bytes: Bytes) -> Result<Vec<u8>, handfast_codec::DecodeError> {
+    let mut out = Vec::new();
+    if let Some(frame) = Frame::decode(&bytes)? {
+        frame.encode(&mut out);
+    }
+    Ok(out)
 }
