@@ -1,2 +1,87 @@
-//! Part of Handfast.
-fn main() {}
+//! `handfast-relay`: the reference relay as a program.
+
+mod arguments;
+
+use std::io::Write;
+use std::process::ExitCode;
+
+use clap::Parser;
+use reference_relay::server::Server;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
+use arguments::{Arguments, Settings};
+
+/// A wrong command line or configuration file.
+const EXIT_USAGE: u8 = 2;
+/// The relay could not run.
+const EXIT_FAILURE: u8 = 1;
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let json = arguments.json;
+    let settings = match arguments.settings() {
+        Ok(settings) => settings,
+        Err(message) => return fail(json, &message, EXIT_USAGE),
+    };
+    tracing_subscriber::fmt()
+        .with_env_filter(tracing_subscriber::EnvFilter::from_default_env())
+        .with_writer(std::io::stderr)
+        .init();
+    let json = settings.json;
+    match run(settings) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(message) => fail(json, &message, EXIT_FAILURE),
+    }
+}
+
+fn run(settings: Settings) -> Result<(), String> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| format!("cannot start its threads: {error}"))?;
+    let served = runtime.block_on(async {
+        let signals = |error| format!("cannot wait for signals: {error}");
+        let terminate = signal(SignalKind::terminate()).map_err(signals)?;
+        let interrupt = signal(SignalKind::interrupt()).map_err(signals)?;
+        let server = Server::bind(settings.server).map_err(|error| error.to_string())?;
+        announce(&server, settings.json)?;
+        server.run(stopped(terminate, interrupt)).await;
+        Ok(())
+    });
+    // Connections that do not end in time are cut off.
+    runtime.shutdown_background();
+    served
+}
+
+async fn stopped(mut terminate: Signal, mut interrupt: Signal) {
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+}
+
+/// Says where it listens, in one line.
+fn announce(server: &Server, json: bool) -> Result<(), String> {
+    let (url, name, pid) = (server.url(), server.name(), std::process::id());
+    let line = if json {
+        serde_json::json!({ "event": "listening", "url": url, "name": name.as_str(), "pid": pid }).to_string()
+    } else {
+        format!("listening on {url} name {name} pid {pid}")
+    };
+    let mut out = std::io::stdout().lock();
+    writeln!(out, "{line}")
+        .and_then(|()| out.flush())
+        .map_err(|error| format!("cannot write to its output: {error}"))
+}
+
+/// Says in one line what is wrong.
+fn fail(json: bool, message: &str, code: u8) -> ExitCode {
+    let line = if json {
+        serde_json::json!({ "event": "error", "message": message, "exit": code }).to_string()
+    } else {
+        format!("handfast-relay: {message}")
+    };
+    // If even that cannot be written, the exit code still says it.
+    let _ = writeln!(std::io::stderr(), "{line}");
+    ExitCode::from(code)
+}

@@ -1,0 +1,149 @@
+//! One WebSocket, from its upgrade to its end. One task reads, writes and watches the time.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::extract::ws::{CloseFrame, Message, WebSocket};
+use futures_util::stream::{SplitSink, SplitStream};
+use futures_util::{SinkExt, StreamExt};
+use handfast_codec::ErrorCode;
+use handfast_codec::error::Area;
+use tokio::sync::mpsc;
+use tokio::time::{sleep, timeout};
+use tokio_tungstenite::tungstenite::Error as WsError;
+use tokio_tungstenite::tungstenite::error::CapacityError;
+
+use super::connections::Permit;
+use super::shared::{Outgoing, Shared, Signals};
+use crate::core::SocketId;
+
+/// Close codes of RFC 6455, section 7.4.1, and its registry.
+mod close {
+    pub(super) const NORMAL: u16 = 1000;
+    pub(super) const GOING_AWAY: u16 = 1001;
+    pub(super) const PROTOCOL: u16 = 1002;
+    pub(super) const UNSUPPORTED: u16 = 1003;
+    pub(super) const NOT_UTF8: u16 = 1007;
+    pub(super) const POLICY: u16 = 1008;
+    pub(super) const TOO_BIG: u16 = 1009;
+    pub(super) const TRY_AGAIN_LATER: u16 = 1013;
+}
+
+/// How a connection ends.
+enum End {
+    /// By a close handshake that this side begins, with this code.
+    Close(u16),
+    /// At once: the client left, or does not read.
+    Drop,
+}
+
+/// Runs one connection. The permit is its place among the connections of its address.
+pub(super) async fn run(
+    shared: Arc<Shared>,
+    address: IpAddr,
+    origin: Option<String>,
+    socket: WebSocket,
+    permit: Arc<Permit>,
+) {
+    let (mut sink, mut stream) = socket.split();
+    // Without random bytes there is no challenge: the client is let go.
+    let Ok(mut seat) = shared.open(address, origin.as_deref()) else {
+        return;
+    };
+    let limits = shared.limits();
+    let signals = Arc::clone(&seat.signals);
+    let end = tokio::select! {
+        end = read(&shared, seat.socket, &signals, &mut stream) => end,
+        end = write(&shared, seat.socket, &mut seat.queue, &mut sink, limits.write_deadline) => end,
+        end = overdue(&signals, limits.close_deadline) => end,
+    };
+    drop(seat);
+    if let End::Close(code) = end {
+        // Whatever comes of it, the connection ends here.
+        let _ = timeout(limits.close_deadline, finish(&mut sink, &mut stream, code)).await;
+    }
+    drop(permit);
+}
+
+async fn read(
+    shared: &Shared,
+    socket: SocketId,
+    signals: &Signals,
+    stream: &mut SplitStream<WebSocket>,
+) -> End {
+    loop {
+        while !shared.is_ready(socket) {
+            signals.ready.notified().await;
+        }
+        match stream.next().await {
+            Some(Ok(Message::Binary(bytes))) => shared.frame(socket, bytes),
+            Some(Ok(Message::Ping(_) | Message::Pong(_))) => {}
+            Some(Ok(Message::Text(_))) => return End::Close(close::UNSUPPORTED),
+            Some(Ok(Message::Close(_))) | None => return End::Drop,
+            Some(Err(error)) => match error.into_inner().downcast_ref::<WsError>() {
+                // req: RLY-003
+                Some(WsError::Capacity(CapacityError::MessageTooLong { .. })) => {
+                    shared.violation(socket, ErrorCode::FIELD_LENGTH);
+                    // The writer tells the client, and ends the connection.
+                    return std::future::pending().await;
+                }
+                Some(WsError::Protocol(_)) => return End::Close(close::PROTOCOL),
+                Some(WsError::Utf8(_)) => return End::Close(close::NOT_UTF8),
+                _ => return End::Drop,
+            },
+        }
+    }
+}
+
+async fn write(
+    shared: &Shared,
+    socket: SocketId,
+    queue: &mut mpsc::UnboundedReceiver<Outgoing>,
+    sink: &mut SplitSink<WebSocket, Message>,
+    deadline: Duration,
+) -> End {
+    while let Some(outgoing) = queue.recv().await {
+        match outgoing {
+            Outgoing::Frame(frame) => {
+                let len = frame.len();
+                match timeout(deadline, sink.send(Message::Binary(frame))).await {
+                    Ok(Ok(())) => shared.transmitted(socket, len),
+                    Ok(Err(_)) | Err(_) => return End::Drop,
+                }
+            }
+            Outgoing::Close(code) => return End::Close(close_code(code)),
+        }
+    }
+    End::Drop
+}
+
+/// The core has closed the socket, and the client does not read what is left.
+async fn overdue(signals: &Signals, deadline: Duration) -> End {
+    signals.closing.notified().await;
+    sleep(deadline).await;
+    End::Drop
+}
+
+/// Sends the close, and waits for the client's.
+async fn finish(
+    sink: &mut SplitSink<WebSocket, Message>,
+    stream: &mut SplitStream<WebSocket>,
+    code: u16,
+) -> Result<(), axum::Error> {
+    sink.send(Message::Close(Some(CloseFrame { code, reason: "".into() }))).await?;
+    while let Some(Ok(_)) = stream.next().await {}
+    Ok(())
+}
+
+/// The close code that goes with an error: for people and tools, as clients read the ERROR frame.
+fn close_code(code: ErrorCode) -> u16 {
+    match code {
+        ErrorCode::SHUTDOWN => close::GOING_AWAY,
+        ErrorCode::FIELD_LENGTH => close::TOO_BIG,
+        ErrorCode::LIMIT | ErrorCode::ADDRESS_CAP => close::TRY_AGAIN_LATER,
+        ErrorCode::BAD_ATTACH | ErrorCode::NOT_ATTACHED | ErrorCode::CODE_TAKEN => close::POLICY,
+        code if code.area() == Area::Framing => close::POLICY,
+        _ => close::NORMAL,
+    }
+}

@@ -1,0 +1,99 @@
+//! From an accepted connection to its HTTP: caps, TLS, one deadline over all of it.
+
+use std::convert::Infallible;
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use axum::{Extension, Router};
+use hyper::server::conn::http1;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::service::TowerToHyperService;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::time::{sleep, timeout};
+use tokio_rustls::TlsAcceptor;
+
+use super::connections::Permit;
+use super::limits::ServerLimits;
+use super::routes;
+use super::shared::Shared;
+
+/// Who is at the other end of a connection, as every route of it sees it.
+#[derive(Clone, Debug)]
+pub(super) struct Caller {
+    pub(super) address: IpAddr,
+    pub(super) permit: Arc<Permit>,
+}
+
+/// Accepts connections for ever.
+pub(super) async fn accept(
+    listener: &TcpListener,
+    tls: Option<&TlsAcceptor>,
+    shared: &Arc<Shared>,
+    limits: &ServerLimits,
+) -> Infallible {
+    let router = routes::router(Arc::clone(shared));
+    loop {
+        let (stream, peer) = match listener.accept().await {
+            Ok(accepted) => accepted,
+            Err(error) => {
+                tracing::warn!(kind = ?error.kind(), "cannot accept a connection");
+                sleep(limits.accept_pause).await;
+                continue;
+            }
+        };
+        let address = peer.ip().to_canonical();
+        let (max, max_of_address) = (limits.connections_max, limits.connections_per_address_max);
+        let Some(permit) = shared.connections().enter(address, max, max_of_address) else {
+            let _ = shared.turned_away.fetch_add(1, Ordering::Relaxed);
+            continue;
+        };
+        let caller = Caller { address, permit: Arc::new(permit) };
+        drop(tokio::spawn(serve(stream, tls.cloned(), router.clone(), caller, limits.clone())));
+    }
+}
+
+/// One connection until it has answered or is upgraded; then its WebSocket runs in a task of its own.
+async fn serve(
+    stream: TcpStream,
+    tls: Option<TlsAcceptor>,
+    router: Router,
+    caller: Caller,
+    limits: ServerLimits,
+) {
+    // A connection that cannot be tuned is slower, not wrong.
+    let _ = stream.set_nodelay(true);
+    let deadline = limits.upgrade_deadline;
+    let served = timeout(deadline, async move {
+        match tls {
+            None => http(stream, router, caller, &limits).await,
+            Some(tls) => match tls.accept(stream).await {
+                Ok(stream) => http(stream, router, caller, &limits).await,
+                Err(error) => tracing::debug!(kind = ?error.kind(), "no TLS"),
+            },
+        }
+    });
+    if served.await.is_err() {
+        tracing::debug!("a connection did not finish its request in time");
+    }
+}
+
+async fn http(
+    stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    router: Router,
+    caller: Caller,
+    limits: &ServerLimits,
+) {
+    let service = TowerToHyperService::new(router.layer(Extension(caller)));
+    let connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(limits.upgrade_deadline)
+        .max_headers(limits.headers_max)
+        .max_buf_size(limits.head_len_max)
+        .serve_connection(TokioIo::new(stream), service)
+        .with_upgrades();
+    if let Err(error) = connection.await {
+        tracing::debug!(parse = error.is_parse(), timeout = error.is_timeout(), "a request failed");
+    }
+}

@@ -1,0 +1,269 @@
+//! The core under its lock, the queues of the connections, and the clock.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use bytes::Bytes;
+use handfast_codec::ids::{AttachmentId, BootId};
+use handfast_codec::{ErrorCode, RelayName, Timestamp};
+use tokio::sync::{Notify, mpsc};
+use tokio::time::Instant;
+
+use super::connections::Connections;
+use super::limits::ServerLimits;
+use super::origin::OriginPolicy;
+use super::{ServerError, metrics};
+use crate::core::{ApiMisuse, Fresh, Limits, Output, Relay, SocketId};
+
+/// What a connection is to write.
+#[derive(Debug)]
+pub(super) enum Outgoing {
+    Frame(Bytes),
+    Close(ErrorCode),
+}
+
+/// A connection as the core's side sees it.
+#[derive(Debug)]
+struct Outbox {
+    queue: mpsc::UnboundedSender<Outgoing>,
+    signals: Arc<Signals>,
+}
+
+/// What wakes a connection, besides its queue.
+#[derive(Debug, Default)]
+pub(super) struct Signals {
+    /// Its peer's queue may have room again.
+    pub(super) ready: Notify,
+    /// The core has closed it: its time runs.
+    pub(super) closing: Notify,
+}
+
+/// The connection's own ends of its queue and signals. Dropped, the socket is closed in the core.
+#[derive(Debug)]
+pub(super) struct Seat {
+    pub(super) socket: SocketId,
+    pub(super) queue: mpsc::UnboundedReceiver<Outgoing>,
+    pub(super) signals: Arc<Signals>,
+    shared: Arc<Shared>,
+}
+
+impl Drop for Seat {
+    fn drop(&mut self) {
+        self.shared.closed(self.socket);
+    }
+}
+
+#[derive(Debug)]
+struct State {
+    relay: Relay,
+    outboxes: BTreeMap<SocketId, Outbox>,
+    next_socket: u64,
+    deadline: Option<Timestamp>,
+}
+
+/// What all connections of one server share.
+#[derive(Debug)]
+pub(super) struct Shared {
+    name: RelayName,
+    state: Mutex<State>,
+    /// The core's deadline came nearer.
+    sooner: Notify,
+    start: Instant,
+    connections: Arc<Connections>,
+    origins: OriginPolicy,
+    limits: ServerLimits,
+    /// Upgrades refused for their Origin.
+    pub(super) refused_origins: AtomicU64,
+    /// Connections turned away by the caps of the server.
+    pub(super) turned_away: AtomicU64,
+}
+
+impl Shared {
+    pub(super) fn new(
+        name: RelayName,
+        relay_limits: Limits,
+        limits: ServerLimits,
+        origins: OriginPolicy,
+    ) -> Result<Self, ServerError> {
+        let mut boot = [0; 16];
+        getrandom::fill(&mut boot).map_err(|_| ServerError::NoRandomness)?;
+        let relay = Relay::new(name.clone(), BootId::from_bytes(boot), relay_limits);
+        Ok(Self {
+            name,
+            state: Mutex::new(State { relay, outboxes: BTreeMap::new(), next_socket: 0, deadline: None }),
+            sooner: Notify::new(),
+            start: Instant::now(),
+            connections: Arc::default(),
+            origins,
+            limits,
+            refused_origins: AtomicU64::new(0),
+            turned_away: AtomicU64::new(0),
+        })
+    }
+
+    pub(super) const fn name(&self) -> &RelayName {
+        &self.name
+    }
+
+    pub(super) const fn connections(&self) -> &Arc<Connections> {
+        &self.connections
+    }
+
+    pub(super) const fn limits(&self) -> &ServerLimits {
+        &self.limits
+    }
+
+    /// Whether a page of this origin may connect; counted if not.
+    pub(super) fn allows(&self, origin: &str) -> bool {
+        let allowed = self.origins.allows(origin);
+        if !allowed {
+            let _ = self.refused_origins.fetch_add(1, Ordering::Relaxed);
+        }
+        allowed
+    }
+
+    fn now(&self) -> Timestamp {
+        Timestamp::ZERO.plus(self.start.elapsed())
+    }
+
+    /// A panic elsewhere leaves the core in order, or one mailbox in disorder: it is used on.
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Gives the core one input, and its outputs to those they are for.
+    fn with<T>(&self, input: impl FnOnce(&mut Relay, Timestamp) -> T) -> T {
+        let mut state = self.lock();
+        let result = input(&mut state.relay, self.now());
+        self.drain(&mut state);
+        result
+    }
+
+    fn drain(&self, state: &mut State) {
+        loop {
+            match state.relay.poll_output() {
+                Output::Send(socket, frame) => {
+                    if let Some(outbox) = state.outboxes.get(&socket) {
+                        // A connection that is gone needs nothing any more.
+                        let _ = outbox.queue.send(Outgoing::Frame(frame));
+                        outbox.signals.ready.notify_one();
+                    }
+                }
+                Output::Close(socket, code) => {
+                    if let Some(outbox) = state.outboxes.remove(&socket) {
+                        let _ = outbox.queue.send(Outgoing::Close(code));
+                        outbox.signals.ready.notify_one();
+                        outbox.signals.closing.notify_one();
+                    }
+                }
+                Output::Wait(deadline) => {
+                    let sooner = match (deadline, state.deadline) {
+                        (Some(new), Some(old)) => new < old,
+                        (Some(_), None) => true,
+                        (None, _) => false,
+                    };
+                    state.deadline = deadline;
+                    if sooner {
+                        self.sooner.notify_one();
+                    }
+                    return;
+                }
+            }
+        }
+    }
+
+    /// A WebSocket is open.
+    pub(super) fn open(self: &Arc<Self>, address: IpAddr, origin: Option<&str>) -> Result<Seat, ServerError> {
+        let mut state = self.lock();
+        state.next_socket += 1;
+        let socket = SocketId::new(state.next_socket);
+        let (sender, queue) = mpsc::unbounded_channel();
+        let signals = Arc::new(Signals::default());
+        let outbox = Outbox { queue: sender, signals: Arc::clone(&signals) };
+        let _ = state.outboxes.insert(socket, outbox);
+        let now = self.now();
+        loop {
+            let fresh = fresh()?;
+            match state.relay.handle_open(now, socket, address, origin.map(str::to_owned), fresh) {
+                Ok(()) | Err(ApiMisuse::SocketInUse) => break,
+                Err(ApiMisuse::IdInUse) => {}
+            }
+        }
+        self.drain(&mut state);
+        drop(state);
+        Ok(Seat { socket, queue, signals, shared: Arc::clone(self) })
+    }
+
+    pub(super) fn frame(&self, socket: SocketId, bytes: Bytes) {
+        self.with(|relay, now| relay.handle_frame(now, socket, bytes));
+    }
+
+    pub(super) fn violation(&self, socket: SocketId, code: ErrorCode) {
+        self.with(|relay, now| relay.handle_violation(now, socket, code));
+    }
+
+    /// One frame has been written: its sender's connection may read on if there is room now.
+    pub(super) fn transmitted(&self, socket: SocketId, len: usize) {
+        let mut state = self.lock();
+        state.relay.transmitted(socket, len);
+        if let Some(peer) = state.relay.peer_of(socket)
+            && state.relay.is_ready(peer)
+            && let Some(outbox) = state.outboxes.get(&peer)
+        {
+            outbox.signals.ready.notify_one();
+        }
+    }
+
+    pub(super) fn is_ready(&self, socket: SocketId) -> bool {
+        self.lock().relay.is_ready(socket)
+    }
+
+    fn closed(&self, socket: SocketId) {
+        let mut state = self.lock();
+        let _ = state.outboxes.remove(&socket);
+        let now = self.now();
+        state.relay.handle_closed(now, socket);
+        self.drain(&mut state);
+    }
+
+    pub(super) fn shutdown(&self) {
+        self.with(Relay::handle_shutdown);
+    }
+
+    pub(super) fn metrics(&self) -> String {
+        let stats = self.lock().relay.stats();
+        let server = metrics::ServerCounts {
+            connections: self.connections.total(),
+            refused_origins: self.refused_origins.load(Ordering::Relaxed),
+            turned_away: self.turned_away.load(Ordering::Relaxed),
+        };
+        metrics::render(&stats, &server)
+    }
+
+    /// Calls the core at each of its deadlines, for ever.
+    pub(super) async fn keep_time(self: Arc<Self>) {
+        loop {
+            let deadline = self.lock().deadline;
+            let wait = async {
+                match deadline {
+                    Some(at) => tokio::time::sleep(at.since(self.now()).max(Duration::from_millis(1))).await,
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                () = wait => self.with(Relay::handle_timeout),
+                () = self.sooner.notified() => {}
+            }
+        }
+    }
+}
+
+fn fresh() -> Result<Fresh, ServerError> {
+    let (mut nonce, mut id) = ([0; 32], [0; 8]);
+    getrandom::fill(&mut nonce).map_err(|_| ServerError::NoRandomness)?;
+    getrandom::fill(&mut id).map_err(|_| ServerError::NoRandomness)?;
+    Ok(Fresh { nonce, id: AttachmentId::from_bytes(id) })
+}
