@@ -64,7 +64,12 @@ pub enum RelayRef {
     Private(u8),
 }
 
-/// What a QR code carries. It has no text form but [`Offer::encode`], and no copy.
+/// What a QR code carries. It has no text form but [`Offer::encode`], and no copy:
+///
+/// ```compile_fail,E0599
+/// # let offer = handfast_codec::qr::Offer::decode("").unwrap();
+/// let second = offer.clone();
+/// ```
 ///
 /// # Security
 /// Whoever sees a code can begin a pairing with it. Take one only from inside *link a device*.
@@ -178,11 +183,8 @@ fn read_relay(c: &mut Cursor<'_>) -> Result<RelayRef, DecodeError> {
     match c.u8("qr relay")? {
         0 => {
             let at = c.offset();
-            let name = c.short(0, usize::MAX, "qr host")?;
+            let name = c.short(0, QR_HOST_LEN_MAX, "qr host")?;
             // req: QRP-005
-            if name.len() > QR_HOST_LEN_MAX {
-                return Err(DecodeError::new(ErrorCode::RELAY_NAME, at, "relay name"));
-            }
             RelayName::from_slice(name, at).map(RelayRef::Host)
         }
         number @ 1..=239 => Ok(RelayRef::Registered(number)),
@@ -260,4 +262,33 @@ fn base32_decode(code: &[u8]) -> Result<Zeroizing<Vec<u8>>, DecodeError> {
         return Err(fault(ErrorCode::QR_ALPHABET, code.len().saturating_sub(1)));
     }
     Ok(payload)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn zeroizes<T: ZeroizeOnDrop>() {}
+
+    #[test]
+    fn the_secret_is_wiped_and_the_text_too() {
+        zeroizes::<OfferSecret>();
+        zeroizes::<Zeroizing<String>>();
+    }
+
+    #[test]
+    fn base32_by_the_examples_of_rfc_4648() {
+        for (bytes, text) in [
+            ("", ""),
+            ("f", "MY"),
+            ("fo", "MZXQ"),
+            ("foo", "MZXW6"),
+            ("foob", "MZXW6YQ"),
+            ("fooba", "MZXW6YTB"),
+            ("foobar", "MZXW6YTBOI"),
+        ] {
+            assert_eq!(base32_encode(bytes.as_bytes()).as_str(), alloc::format!("{PREFIX}{text}"));
+            assert_eq!(base32_decode(text.as_bytes()).unwrap().as_slice(), bytes.as_bytes());
+        }
+    }
 }

@@ -1,17 +1,16 @@
 //! The relay's frames: one binary WebSocket message is one frame, `type u8 | body` (spec, relay).
 
-use alloc::string::String;
+mod body;
 
 use bytes::{BufMut, Bytes, BytesMut};
 
+pub use self::body::{Attach, Attached, Hello, MailboxKind, MailboxProof, Peer, PeerInfo};
+use self::body::{CONTENDED, DOWN, UP};
 use crate::error::{DecodeError, ErrorCode};
-use crate::ids::{AttachKey, AttachmentId, BootId, MailboxId, Salt, Signature};
-use crate::limits::{ORIGIN_LEN_MAX, RELAY_FRAME_LEN_MAX, STICKY_LEN_MAX};
-use crate::name::RelayName;
+use crate::limits::{RELAY_FRAME_LEN_MAX, STICKY_LEN_MAX};
 use crate::parse::Cursor;
 use crate::role::DeviceRole;
-use crate::tlv::{Field, TlvReader, TlvWriter};
-use crate::versions::Versions;
+use crate::tlv::TlvWriter;
 
 /// The length of what precedes the body of a DATA frame: its type and its kind.
 pub const DATA_HEADER_LEN: usize = 2;
@@ -28,10 +27,6 @@ const STICKY: u8 = 15;
 const PING: u8 = 17;
 const PONG: u8 = 19;
 const ERROR: u8 = 21;
-
-const UP: u8 = 1;
-const DOWN: u8 = 2;
-const CONTENDED: u8 = 3;
 
 /// What the bytes of a DATA frame are. An unknown kind survives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -69,134 +64,6 @@ pub fn data_kind(frame: &[u8]) -> Option<DataKind> {
         [DATA, kind, ..] if frame.len() <= RELAY_FRAME_LEN_MAX => Some(DataKind(*kind)),
         _ => None,
     }
-}
-
-/// The relay's greeting.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Hello {
-    /// The versions of the envelope that the relay speaks.
-    pub versions: Versions,
-    /// The relay's own name.
-    pub name: RelayName,
-    /// This run of the relay.
-    pub boot: BootId,
-    /// The longest frame it takes, in bytes.
-    pub frame_len_max: u64,
-    /// How often it pings, in milliseconds.
-    pub ping_interval_ms: u64,
-}
-
-/// The kind of a mailbox.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[expect(clippy::exhaustive_enums, reason = "version 1 has two kinds")]
-pub enum MailboxKind {
-    /// A mailbox of one QR code.
-    Pairing,
-    /// A mailbox of one link.
-    Link,
-}
-
-impl MailboxKind {
-    /// The number on the wire: 1 pairing, 2 link.
-    #[must_use]
-    pub const fn number(self) -> u8 {
-        match self {
-            Self::Pairing => 1,
-            Self::Link => 2,
-        }
-    }
-}
-
-/// The keys that prove a seat.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[expect(clippy::exhaustive_enums, reason = "version 1 has two kinds")]
-pub enum MailboxProof {
-    /// A seat of a pairing mailbox, under a fresh key.
-    Pairing {
-        /// The key of this seat.
-        key: AttachKey,
-    },
-    /// A seat of a link mailbox, whose id is the hash of these.
-    Link {
-        /// The phone's attach key.
-        phone_key: AttachKey,
-        /// The web's attach key.
-        web_key: AttachKey,
-        /// The salt of the mailbox.
-        salt: Salt,
-    },
-}
-
-impl MailboxProof {
-    /// The kind of the mailbox.
-    #[must_use]
-    pub const fn kind(&self) -> MailboxKind {
-        match self {
-            Self::Pairing { .. } => MailboxKind::Pairing,
-            Self::Link { .. } => MailboxKind::Link,
-        }
-    }
-
-    /// The key that must have signed the ATTACH of this role.
-    #[must_use]
-    pub const fn own_key(&self, role: DeviceRole) -> &AttachKey {
-        match (self, role) {
-            (Self::Pairing { key }, _) => key,
-            (Self::Link { phone_key, .. }, DeviceRole::Phone) => phone_key,
-            (Self::Link { web_key, .. }, DeviceRole::Web) => web_key,
-        }
-    }
-}
-
-/// A client's claim to a seat.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Attach {
-    /// The version of the envelope that the client chose.
-    pub version: u8,
-    /// The client's device role.
-    pub role: DeviceRole,
-    /// The mailbox.
-    pub mailbox: MailboxId,
-    /// The keys that prove it.
-    pub proof: MailboxProof,
-    /// The signature over [`crate::signed::attach_tbs`].
-    pub signature: Signature,
-}
-
-/// What the relay says of the peer's seat. Nothing of it is proven.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct PeerInfo {
-    /// The peer's attachment.
-    pub id: AttachmentId,
-    /// Whether both sockets come from one network.
-    pub same_net: bool,
-    /// The origin of the page, if the peer is a web.
-    pub origin: Option<String>,
-}
-
-/// A seat was given.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Attached {
-    /// This socket's attachment.
-    pub own: AttachmentId,
-    /// The peer, if its seat is occupied.
-    pub peer: Option<PeerInfo>,
-    /// The phone's sticky value.
-    pub phone_sticky: Option<Bytes>,
-    /// The web's sticky value.
-    pub web_sticky: Option<Bytes>,
-}
-
-/// A change of the peer's seat.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[expect(clippy::exhaustive_enums, reason = "the states of version 1; others are refused")]
-pub enum Peer {
-    /// The peer came.
-    Up(PeerInfo),
-    /// The peer left.
-    Down,
-    /// The peer's seat was taken over while its holder was alive, this many times.
-    Contended(u64),
 }
 
 /// One relay frame.
@@ -334,166 +201,4 @@ fn put_tlv(out: &mut BytesMut, head: &[u8], write: impl FnOnce(&mut TlvWriter)) 
     write(&mut list);
     out.put_slice(head);
     out.put_slice(&list.finish());
-}
-
-/// The rest of the frame as a TLV list.
-fn list<'a>(cursor: &mut Cursor<'a>, known: &[u64]) -> Result<TlvReader<'a>, DecodeError> {
-    let base = cursor.offset();
-    TlvReader::at(cursor.rest(0, usize::MAX, "relay frame")?, base, known)
-}
-
-impl Hello {
-    fn write(&self, w: &mut TlvWriter) {
-        let _ = w
-            .bytes(1, self.versions.as_slice())
-            .bytes(3, self.name.as_str().as_bytes())
-            .bytes(5, self.boot.as_bytes())
-            .varint(7, self.frame_len_max)
-            .varint(9, self.ping_interval_ms);
-    }
-
-    fn read(cursor: &mut Cursor<'_>) -> Result<Self, DecodeError> {
-        let mut r = list(cursor, &[1, 3, 5, 7, 9])?;
-        let versions = Versions::decode(&r.required(1, "hello versions")?)?;
-        let name = r.required(3, "relay name")?;
-        Ok(Self {
-            versions,
-            name: RelayName::from_slice(name.as_slice(), name.at())?,
-            boot: BootId::from_bytes(r.required(5, "boot id")?.array()?),
-            frame_len_max: r.required(7, "frame length max")?.varint()?,
-            ping_interval_ms: r.required(9, "ping interval")?.varint()?,
-        })
-    }
-}
-
-impl Attach {
-    fn write(&self, w: &mut TlvWriter) {
-        let _ = w
-            .u8(1, self.version)
-            .u8(3, self.proof.kind().number())
-            .u8(5, self.role.number())
-            .bytes(7, self.mailbox.as_bytes());
-        let _ = match (&self.proof, self.role) {
-            (MailboxProof::Pairing { key }, DeviceRole::Phone) => w.bytes(9, key.as_bytes()),
-            (MailboxProof::Pairing { key }, DeviceRole::Web) => w.bytes(11, key.as_bytes()),
-            (MailboxProof::Link { phone_key, web_key, salt }, _) => {
-                w.bytes(9, phone_key.as_bytes()).bytes(11, web_key.as_bytes()).bytes(13, salt.as_bytes())
-            }
-        };
-        let _ = w.bytes(15, self.signature.as_bytes());
-    }
-
-    fn read(cursor: &mut Cursor<'_>) -> Result<Self, DecodeError> {
-        let mut r = list(cursor, &[1, 3, 5, 7, 9, 11, 13, 15])?;
-        let version = r.required(1, "attach version")?.u8()?;
-        let kind = r.required(3, "mailbox kind")?;
-        let is_link = match kind.u8()? {
-            1 => false,
-            2 => true,
-            _ => return Err(kind.error(ErrorCode::FIELD_VALUE)),
-        };
-        let role = r.required(5, "attach role")?;
-        let role = DeviceRole::from_number(role.u8()?).ok_or(role.error(ErrorCode::FIELD_VALUE))?;
-        let mailbox = MailboxId::from_bytes(r.required(7, "mailbox")?.array()?);
-        let proof = if is_link {
-            MailboxProof::Link {
-                phone_key: AttachKey::from_bytes(r.required(9, "phone attach key")?.array()?),
-                web_key: AttachKey::from_bytes(r.required(11, "web attach key")?.array()?),
-                salt: Salt::from_bytes(r.required(13, "salt")?.array()?),
-            }
-        } else {
-            let phone = r.optional(9, "phone attach key")?;
-            let web = r.optional(11, "web attach key")?;
-            let (own, other, what) = match role {
-                DeviceRole::Phone => (phone, web, "phone attach key"),
-                DeviceRole::Web => (web, phone, "web attach key"),
-            };
-            // req: RLY-009
-            forbidden(other)?;
-            forbidden(r.optional(13, "salt")?)?;
-            let own = own.ok_or_else(|| r.missing(what))?;
-            MailboxProof::Pairing { key: AttachKey::from_bytes(own.array()?) }
-        };
-        let signature = Signature::from_bytes(r.required(15, "attach signature")?.array()?);
-        Ok(Self { version, role, mailbox, proof, signature })
-    }
-}
-
-/// Refuses a field that may not stand beside the others.
-fn forbidden(field: Option<Field<'_>>) -> Result<(), DecodeError> {
-    field.map_or(Ok(()), |field| Err(field.error(ErrorCode::FIELD_VALUE)))
-}
-
-impl PeerInfo {
-    fn write(&self, w: &mut TlvWriter) {
-        let _ = w.bytes(3, self.id.as_bytes()).u8(5, u8::from(self.same_net));
-        if let Some(origin) = &self.origin {
-            let _ = w.bytes(7, origin.as_bytes());
-        }
-    }
-
-    /// Reads fields 3, 5 and 7; none when there is none of them.
-    fn read(r: &mut TlvReader<'_>) -> Result<Option<Self>, DecodeError> {
-        let id = r.optional(3, "peer attachment id")?;
-        let same_net = r.optional(5, "same network")?;
-        let origin = r.optional(7, "peer origin")?;
-        let Some(id) = id else {
-            return if same_net.is_some() || origin.is_some() {
-                Err(r.missing("peer attachment id"))
-            } else {
-                Ok(None)
-            };
-        };
-        let same_net = same_net.ok_or_else(|| r.missing("same network"))?;
-        let id = AttachmentId::from_bytes(id.array()?);
-        let same_net = match same_net.u8()? {
-            0 => false,
-            1 => true,
-            _ => return Err(same_net.error(ErrorCode::FIELD_VALUE)),
-        };
-        let origin = origin.map(|origin| origin.text(0, ORIGIN_LEN_MAX)).transpose()?;
-        Ok(Some(Self { id, same_net, origin }))
-    }
-}
-
-impl Attached {
-    fn write(&self, w: &mut TlvWriter) {
-        let _ = w.bytes(1, self.own.as_bytes());
-        if let Some(peer) = &self.peer {
-            peer.write(w);
-        }
-        for (kind, sticky) in [(9, &self.phone_sticky), (11, &self.web_sticky)] {
-            if let Some(value) = sticky {
-                let _ = w.bytes(kind, value);
-            }
-        }
-    }
-
-    fn read(cursor: &mut Cursor<'_>, input: &Bytes) -> Result<Self, DecodeError> {
-        let mut r = list(cursor, &[1, 3, 5, 7, 9, 11])?;
-        let own = AttachmentId::from_bytes(r.required(1, "own attachment id")?.array()?);
-        let peer = PeerInfo::read(&mut r)?;
-        let mut sticky = |kind, what| {
-            let field = r.optional(kind, what)?;
-            field.map(|field| field.bytes(1, STICKY_LEN_MAX).map(|value| input.slice_ref(value))).transpose()
-        };
-        let phone_sticky = sticky(9, "phone sticky")?;
-        let web_sticky = sticky(11, "web sticky")?;
-        Ok(Self { own, peer, phone_sticky, web_sticky })
-    }
-}
-
-impl Peer {
-    fn read(cursor: &mut Cursor<'_>) -> Result<Self, DecodeError> {
-        let at = cursor.clone();
-        match cursor.u8("peer state")? {
-            UP => {
-                let mut r = list(cursor, &[3, 5, 7])?;
-                PeerInfo::read(&mut r)?.map(Self::Up).ok_or_else(|| r.missing("peer attachment id"))
-            }
-            DOWN => list(cursor, &[]).map(|_| Self::Down),
-            CONTENDED => Ok(Self::Contended(list(cursor, &[1])?.required(1, "contended count")?.varint()?)),
-            _ => Err(at.error(ErrorCode::FIELD_VALUE, "peer state")),
-        }
-    }
 }

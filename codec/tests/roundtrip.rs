@@ -119,7 +119,9 @@ proptest! {
         let samples = samples::all();
         let sample = &samples[sample.index(samples.len())];
         let mut bytes = sample.bytes.to_vec();
-        edits.iter().for_each(|edit| edit.apply(&mut bytes));
+        for edit in &edits {
+            edit.apply(&mut bytes);
+        }
         if let Ok(again) = (sample.again)(bytes.clone().into()) {
             let ignored = (sample.ignores)(&bytes);
             prop_assert!(again == bytes || ignored, "{}: {:02x?} {:02x?}", sample.name, bytes, again);
@@ -133,7 +135,9 @@ proptest! {
             let _ = record.push(frame);
         }
         let mut bytes = plaintext(record).to_vec();
-        edits.iter().for_each(|edit| edit.apply(&mut bytes));
+        for edit in &edits {
+            edit.apply(&mut bytes);
+        }
         if let Ok(frames) = decode_record(bytes.clone().into()) {
             let mut again = RecordBuilder::new();
             prop_assert!(frames.iter().all(|frame| again.push(frame)));

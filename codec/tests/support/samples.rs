@@ -323,6 +323,7 @@ pub(crate) fn all() -> Vec<Sample> {
     out
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "every sample's decoder takes its bytes")]
 fn frame_again(bytes: Bytes) -> Result<Vec<u8>, handfast_codec::DecodeError> {
     let mut out = Vec::new();
     if let Some(frame) = Frame::decode(&bytes)? {
