@@ -35,10 +35,17 @@
 
 extern crate alloc;
 
+pub mod certificate;
 pub mod error;
 #[cfg(feature = "hazmat")]
 pub mod hazmat;
+pub mod identity;
+pub mod key_schedule;
+pub mod link;
 pub mod noise;
+pub mod pairing;
+pub mod ratchet;
+pub mod reconnect;
 pub mod record;
 pub mod secret;
 

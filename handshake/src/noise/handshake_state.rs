@@ -214,6 +214,11 @@ impl HandshakeState {
         self.messages.is_empty()
     }
 
+    /// Returns this party's static key.
+    pub(crate) const fn local_static(&self) -> Option<&DhSecret> {
+        self.keys.s.as_ref()
+    }
+
     /// Returns this party's role.
     #[must_use]
     pub const fn role(&self) -> HandshakeRole {

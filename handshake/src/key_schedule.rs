@@ -1,0 +1,137 @@
+//! Every derivation of the protocol (spec, handshake), one function each, with its formula above it.
+//!
+//! ```text
+//! QR secret --Extract("pair")--> prk --+--> mailbox
+//!                                      +--> pairing psk --+
+//! XKpsk0 --Split--> rs ------------------> x = Extract(psk, rs) --+--> resume psk --> KKpsk0 --> x' --> next ..
+//!                                                                 +--> recovery psk
+//!                                                                 +--> tombstone seal, goodbye seal
+//! ```
+
+use alloc::vec::Vec;
+
+use handfast_codec::ids::{DhPublic, Epoch, MailboxId, PskId};
+use handfast_codec::signed::LABEL_PREFIX;
+use hkdf::Hkdf;
+use sha2::Sha256;
+use zeroize::Zeroizing;
+
+use crate::secret::{Psk, Rs, SealKey};
+
+/// A label with its prefix, then parts.
+fn label(name: &str, parts: &[&[u8]]) -> Vec<u8> {
+    let mut info = Vec::from(LABEL_PREFIX.as_bytes());
+    info.extend_from_slice(name.as_bytes());
+    for part in parts {
+        info.extend_from_slice(part);
+    }
+    info
+}
+
+/// `Expand(prk, info, N)`, `prk` being inside `hkdf`. SHA-256 gives up to 8,160 bytes, `N` is at most 32.
+fn expand<const N: usize>(hkdf: &Hkdf<Sha256>, info: &[u8]) -> Zeroizing<[u8; N]> {
+    let mut out = Zeroizing::new([0; N]);
+    let done = hkdf.expand(info, out.as_mut_slice());
+    debug_assert!(done.is_ok(), "32 bytes are within HKDF's limit");
+    out
+}
+
+/// `HKDF(ikm, info, N) = Expand(Extract(empty, ikm), info, N)`.
+fn hkdf<const N: usize>(ikm: &[u8], info: &[u8]) -> Zeroizing<[u8; N]> {
+    expand(&Hkdf::<Sha256>::new(Some(&[]), ikm), info)
+}
+
+/// A number from the first eight bytes: `u64(HKDF(ikm, name, 8))`.
+fn number(ikm: &[u8], name: &str) -> u64 {
+    u64::from_be_bytes(*hkdf::<8>(ikm, &label(name, &[])))
+}
+
+/// What a QR code's secret gives.
+pub(crate) struct PairingKeys {
+    pub(crate) mailbox: MailboxId,
+    pub(crate) psk: Psk,
+}
+
+/// Derives the mailbox and the psk of a code.
+pub(crate) fn pairing(secret: &[u8; 32], web_key: &DhPublic) -> PairingKeys {
+    // prk     = Extract("pair", secret)
+    // mailbox = Expand(prk, "pair mailbox" || Wq, 16)
+    // psk     = Expand(prk, "pair psk" || Wq, 32)
+    let prk = Hkdf::<Sha256>::new(Some(&label("pair", &[])), secret);
+    let mailbox = expand(&prk, &label("pair mailbox", &[web_key.as_bytes()]));
+    let psk = expand(&prk, &label("pair psk", &[web_key.as_bytes()]));
+    PairingKeys { mailbox: MailboxId::from_bytes(*mailbox), psk: Psk::from_bytes(*psk) }
+}
+
+/// Derives the check code of a pairing from `h1`: below 10,000.
+#[must_use]
+pub(crate) fn check_code(h1: &[u8; 32]) -> u16 {
+    // u64(HKDF(h1, "check", 8)) mod 10^4
+    u16::try_from(number(h1, "check") % 10_000).unwrap_or(0)
+}
+
+/// Derives NN from the final `h`: below 100.
+#[must_use]
+pub(crate) fn confirm_number(h: &[u8; 32]) -> u8 {
+    // u64(HKDF(h, "confirm", 8)) mod 100
+    u8::try_from(number(h, "confirm") % 100).unwrap_or(0)
+}
+
+/// The stage after a handshake: `x = Extract(psk used, rs)`. Its methods consume it.
+pub(crate) struct AfterHandshake(Hkdf<Sha256>);
+
+impl AfterHandshake {
+    pub(crate) fn new(psk: &Psk, rs: &Rs) -> Self {
+        Self(Hkdf::new(Some(psk.expose()), rs.expose()))
+    }
+
+    /// `Expand(x, "resume", 32)`.
+    pub(crate) fn next_psk(self) -> Psk {
+        Psk::from_bytes(*expand(&self.0, &label("resume", &[])))
+    }
+
+    /// The keys of a new link.
+    pub(crate) fn link_keys(self) -> LinkKeys {
+        // recovery psk   = Expand(x, "recovery psk", 32)
+        // tombstone seal = Expand(x, "tombstone seal", 32)
+        // goodbye seal   = Expand(x, "goodbye seal", 32)
+        let recovery = Psk::from_bytes(*expand(&self.0, &label("recovery psk", &[])));
+        let tombstone_seal = SealKey::from_bytes(*expand(&self.0, &label("tombstone seal", &[])));
+        let goodbye_seal = SealKey::from_bytes(*expand(&self.0, &label("goodbye seal", &[])));
+        LinkKeys { recovery, tombstone_seal, goodbye_seal, resume: self.next_psk() }
+    }
+}
+
+/// What a pairing derives for the life of a link.
+pub(crate) struct LinkKeys {
+    pub(crate) resume: Psk,
+    pub(crate) recovery: Psk,
+    pub(crate) tombstone_seal: SealKey,
+    pub(crate) goodbye_seal: SealKey,
+}
+
+/// Derives the id by which a psk is named in clear: `HKDF(psk, "id" || mailbox, 8)`.
+#[must_use]
+pub fn psk_id(psk: &Psk, mailbox: &MailboxId) -> PskId {
+    PskId::from_bytes(*hkdf(psk.expose(), &label("id", &[mailbox.as_bytes()])))
+}
+
+/// A direction of a link, as epochs are derived for it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(clippy::exhaustive_enums, reason = "there are two directions")]
+pub enum Direction {
+    /// From the web to the phone.
+    WebToPhone,
+    /// From the phone to the web.
+    PhoneToWeb,
+}
+
+/// Derives an epoch: `HKDF(h, "epoch" || direction, 16)`.
+#[must_use]
+pub fn epoch(h: &[u8; 32], direction: Direction) -> Epoch {
+    let name: &[u8] = match direction {
+        Direction::WebToPhone => b"w2p",
+        Direction::PhoneToWeb => b"p2w",
+    };
+    Epoch::from_bytes(*hkdf(h, &label("epoch", &[name])))
+}

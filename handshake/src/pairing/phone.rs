@@ -1,0 +1,254 @@
+//! The phone's side of a pairing.
+
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use handfast_codec::Versions;
+use handfast_codec::ids::{CompanionId, Salt, Signature};
+use handfast_codec::limits::CHECK_CODE_TRIES_MAX;
+use handfast_codec::link::LinkCert;
+use handfast_codec::payload::{Xk1, Xk2, Xk3};
+use handfast_codec::qr::Offer;
+use handfast_codec::signed;
+use rand_core::CryptoRng;
+
+use super::{CheckCode, Claims, PairingContext, link_keys, pattern, prologue, psk};
+use crate::certificate::{Bound, hash};
+use crate::error::HandshakeError;
+use crate::identity::SigningKey;
+use crate::key_schedule;
+use crate::link::{PhoneLink, Start, Terms, mailbox};
+use crate::noise::{HandshakeRole, HandshakeState, Keys};
+use crate::record::{Opener, Sealer};
+use crate::secret::{DhSecret, Psk, require_canonical};
+
+/// Message 1 was made; message 2 is awaited.
+pub struct AwaitMessage2 {
+    state: HandshakeState,
+    psk: Psk,
+    context: PairingContext,
+    offered: Versions,
+    code: CheckCode,
+}
+
+/// Message 2 was read: the user is to type the check code and to approve what the page claims.
+pub struct AwaitApproval {
+    state: HandshakeState,
+    psk: Psk,
+    context: PairingContext,
+    code: CheckCode,
+    tries_left: u8,
+    reply: Xk2,
+    claims: Claims,
+}
+
+/// Proof that the user typed the check code.
+#[derive(Debug)]
+pub struct CodeConfirmed(());
+
+/// The check code was wrong.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the check code is wrong; {left} tries are left")]
+#[non_exhaustive]
+pub struct WrongCode {
+    /// How many tries are left. At 0 the attempt is over.
+    pub left: u8,
+}
+
+/// What the phone gives to a link.
+#[derive(Clone, Debug)]
+#[expect(clippy::exhaustive_structs, reason = "the terms that the application chooses")]
+pub struct Offering {
+    /// The account's name, 1 to 64 bytes.
+    pub account_name: String,
+    /// A fresh id for the companion.
+    pub companion: CompanionId,
+    /// The companion's serial number at this phone.
+    pub serial: u64,
+    /// The grants given, as bits.
+    pub grants: u64,
+    /// After how many idle days the link is suspended, 1 to 365.
+    pub idle_days: u16,
+}
+
+/// Message 3 was made: the link is to be stored as OFFERED, then `LINK_CERT` may leave.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct Offered {
+    /// The link.
+    pub link: PhoneLink,
+    /// Where its ratchet and session start.
+    pub start: Start,
+    /// The certificate to send.
+    pub cert: LinkCert,
+    /// NN, below 100, to be shown.
+    pub nn: u8,
+    /// Seals what the phone sends.
+    pub sealer: Sealer,
+    /// Opens what the web sends.
+    pub opener: Opener,
+}
+
+/// Makes message 1.
+///
+/// # Errors
+///
+/// [`HandshakeError`] if the offer's key is refused.
+pub fn start(
+    offer: &Offer,
+    context: &PairingContext,
+    rng: &mut dyn CryptoRng,
+) -> Result<(AwaitMessage2, Vec<u8>), HandshakeError> {
+    let psk = psk(offer);
+    // Ps is fresh for this link.
+    let (ps, e) = (DhSecret::generate(rng), DhSecret::generate(rng));
+    let keys = Keys::new(e).with_s(ps).with_rs(offer.web_key).with_psk(psk.duplicate());
+    let state = HandshakeState::new(&pattern()?, HandshakeRole::Initiator, &prologue(offer, context), keys)?;
+    let offered = Versions::CURRENT;
+    let payload = Xk1 { versions: offered, capabilities: Vec::new(), limits: Vec::new() };
+    let (state, message) = state.write_message(&payload.encode())?;
+    let code = CheckCode::new(&state.handshake_hash());
+    Ok((AwaitMessage2 { state, psk, context: context.clone(), offered, code }, message))
+}
+
+impl AwaitMessage2 {
+    /// Reads message 2.
+    ///
+    /// # Errors
+    ///
+    /// [`HandshakeError`]; the attempt is dead then.
+    pub fn read(self, message: &[u8]) -> Result<AwaitApproval, HandshakeError> {
+        let (state, payload) = self.state.read_message(message)?;
+        let reply = Xk2::decode(&payload)?;
+        // req: HSK-008
+        if !self.offered.contains(&reply.version) {
+            return Err(HandshakeError::NoCommonVersion);
+        }
+        require_canonical(&reply.web_key)?;
+        let claims =
+            Claims { label: reply.label.clone(), origin: reply.origin.clone(), grants: reply.grants };
+        Ok(AwaitApproval {
+            state,
+            psk: self.psk,
+            context: self.context,
+            code: self.code,
+            tries_left: CHECK_CODE_TRIES_MAX,
+            reply,
+            claims,
+        })
+    }
+}
+
+impl AwaitApproval {
+    /// What the page claims. Show it as claimed.
+    #[must_use]
+    pub const fn claims(&self) -> &Claims {
+        &self.claims
+    }
+
+    /// Compares what the user typed with the check code.
+    ///
+    /// # Errors
+    ///
+    /// [`WrongCode`] with the tries that are left; at 0 no code is right any more, and this must be dropped.
+    pub fn check(&mut self, typed: &str) -> Result<CodeConfirmed, WrongCode> {
+        // req: HSK-011
+        let Some(left) = self.tries_left.checked_sub(1) else { return Err(WrongCode { left: 0 }) };
+        if self.code.matches(typed) {
+            return Ok(CodeConfirmed(()));
+        }
+        self.tries_left = left;
+        Err(WrongCode { left })
+    }
+
+    /// The user approved: makes message 3, the link and its certificate.
+    ///
+    /// # Errors
+    ///
+    /// [`HandshakeError::KeyReused`] if a key of the page serves twice; the attempt is dead then.
+    pub fn approve(
+        self,
+        _code: CodeConfirmed,
+        account: &SigningKey,
+        offering: Offering,
+        rng: &mut dyn CryptoRng,
+    ) -> Result<(Offered, Vec<u8>), HandshakeError> {
+        // req: HSK-010
+        let ps = self.state.local_static().ok_or(HandshakeError::MissingKey)?.duplicate();
+        let (state, message) = self.state.write_message(&Xk3.encode())?;
+        let split = state.split()?;
+        let (keys, start) = link_keys(&self.psk, &split.rs, &split.h);
+        let attach = SigningKey::generate(rng);
+        let mut salt = [0; 16];
+        rng.fill_bytes(&mut salt);
+        let mut cert = LinkCert {
+            account: account.public(),
+            phone_attach: attach.attach_key(),
+            salt: Salt::from_bytes(salt),
+            companion: offering.companion,
+            serial: offering.serial,
+            grants: offering.grants,
+            idle_days: offering.idle_days,
+            account_name: offering.account_name,
+            signature: Signature::from_bytes([0; 64]),
+        };
+        let phone_key = ps.public();
+        let bound = Bound {
+            h: &split.h,
+            phone_key: &phone_key,
+            web_key: &self.reply.web_key,
+            web_signing: &self.reply.signing_key,
+            web_attach: &self.reply.attach_key,
+            relay: &self.context.relay,
+        };
+        bound.require_distinct(&cert)?;
+        cert.signature = account.sign(&signed::certificate_tbs(&bound.fields(&cert)));
+        let terms = Terms {
+            mailbox: mailbox(&cert.phone_attach, &self.reply.attach_key, &cert.salt),
+            salt: cert.salt,
+            relay: self.context.relay.clone(),
+            companion: cert.companion,
+            serial: cert.serial,
+            grants: cert.grants,
+            idle_days: cert.idle_days,
+            account: cert.account,
+            account_name: cert.account_name.clone(),
+            label: self.claims.label,
+            origin: self.claims.origin,
+            h: split.h,
+            cert_hash: hash(&bound.fields(&cert), &cert.signature),
+        };
+        let link = PhoneLink {
+            terms,
+            ps,
+            attach,
+            web_key: self.reply.web_key,
+            web_signing: self.reply.signing_key,
+            web_attach: self.reply.attach_key,
+            recovery: keys.recovery,
+            tombstone_seal: keys.tombstone_seal,
+            goodbye_seal: keys.goodbye_seal,
+        };
+        let offered = Offered {
+            nn: key_schedule::confirm_number(&split.h),
+            link,
+            start,
+            cert,
+            sealer: Sealer::new(split.initiator_to_responder),
+            opener: Opener::new(split.responder_to_initiator),
+        };
+        Ok((offered, message))
+    }
+}
+
+impl core::fmt::Debug for AwaitMessage2 {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_struct("AwaitMessage2").finish_non_exhaustive()
+    }
+}
+
+impl core::fmt::Debug for AwaitApproval {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_struct("AwaitApproval").field("claims", &self.claims).finish_non_exhaustive()
+    }
+}

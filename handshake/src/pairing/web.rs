@@ -1,0 +1,247 @@
+//! The web's side of a pairing.
+
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use handfast_codec::RelayName;
+use handfast_codec::Versions;
+use handfast_codec::ids::DhPublic;
+use handfast_codec::link::LinkCert;
+use handfast_codec::payload::{Xk1, Xk2, Xk3};
+use handfast_codec::qr::{Offer, RelayRef};
+use rand_core::CryptoRng;
+use zeroize::Zeroizing;
+
+use super::{CheckCode, Claims, PairingContext, link_keys, pattern, prologue, psk};
+use crate::certificate::{Bound, sign_accept};
+use crate::error::HandshakeError;
+use crate::identity::SigningKey;
+use crate::key_schedule::{self, LinkKeys};
+use crate::link::{Start, Terms, WebLink, mailbox};
+use crate::noise::{HandshakeRole, HandshakeState, Keys};
+use crate::record::{Opener, Sealer};
+use crate::secret::{DhSecret, Psk};
+
+/// One QR code: the offer it shows, and the key behind it.
+pub struct Code {
+    offer: Offer,
+    wq: DhSecret,
+}
+
+/// The keys that the web makes for the link.
+struct OwnKeys {
+    wd: DhSecret,
+    we: SigningKey,
+    attach: SigningKey,
+}
+
+/// Message 1 decrypted, message 2 was made: the check code is shown, message 3 is awaited.
+pub struct AwaitMessage3 {
+    state: HandshakeState,
+    psk: Psk,
+    own: OwnKeys,
+    context: PairingContext,
+    claims: Claims,
+    code: CheckCode,
+}
+
+/// Message 3 was read: the certificate is awaited, under keys that are given out with this.
+pub struct AwaitCertificate {
+    own: OwnKeys,
+    context: PairingContext,
+    claims: Claims,
+    phone_key: DhPublic,
+    h: [u8; 32],
+    keys: LinkKeys,
+    start: Start,
+}
+
+/// The certificate holds: the user is asked whether the phone shows NN.
+#[derive(Debug)]
+pub struct AwaitDecision {
+    nn: u8,
+    link: WebLink,
+    start: Start,
+}
+
+impl Code {
+    /// Draws a code for this relay: `Wq` and the secret are fresh.
+    ///
+    /// # Errors
+    ///
+    /// [`HandshakeError::WrongTerms`] if the relay's name does not fit a code.
+    pub fn generate(relay: RelayName, rng: &mut dyn CryptoRng) -> Result<Self, HandshakeError> {
+        // req: QRP-006
+        let wq = DhSecret::generate(rng);
+        let mut secret = Zeroizing::new([0; 32]);
+        rng.fill_bytes(secret.as_mut_slice());
+        let offer =
+            Offer::new(wq.public(), *secret, RelayRef::Host(relay)).ok_or(HandshakeError::WrongTerms)?;
+        Ok(Self { offer, wq })
+    }
+
+    /// What the QR code carries.
+    #[must_use]
+    pub const fn offer(&self) -> &Offer {
+        &self.offer
+    }
+
+    /// Reads message 1 and makes message 2. A message that does not decrypt burns nothing: the code can read another.
+    ///
+    /// # Errors
+    ///
+    /// [`HandshakeError`]; nothing has changed then.
+    pub fn read_message1(
+        &self,
+        context: &PairingContext,
+        claims: &Claims,
+        message: &[u8],
+        rng: &mut dyn CryptoRng,
+    ) -> Result<(AwaitMessage3, Vec<u8>), HandshakeError> {
+        // req: HSK-013
+        let psk = psk(&self.offer);
+        let keys =
+            Keys::new(DhSecret::generate(rng)).with_s(self.wq.duplicate()).with_psk(psk.duplicate());
+        let prologue = prologue(&self.offer, context);
+        let state = HandshakeState::new(&pattern()?, HandshakeRole::Responder, &prologue, keys)?;
+        let (state, payload) = state.read_message(message)?;
+        let code = CheckCode::new(&state.handshake_hash());
+        let offered = Xk1::decode(&payload)?;
+        // req: HSK-007
+        let version =
+            Versions::CURRENT.highest_common(&offered.versions).ok_or(HandshakeError::NoCommonVersion)?;
+        let own = OwnKeys {
+            wd: DhSecret::generate(rng),
+            we: SigningKey::generate(rng),
+            attach: SigningKey::generate(rng),
+        };
+        let reply = Xk2 {
+            version,
+            capabilities: Vec::new(),
+            limits: Vec::new(),
+            web_key: own.wd.public(),
+            signing_key: own.we.public(),
+            attach_key: own.attach.attach_key(),
+            label: claims.label.clone(),
+            origin: claims.origin.clone(),
+            grants: claims.grants,
+        };
+        let (state, message) = state.write_message(&reply.encode())?;
+        let next = AwaitMessage3 { state, psk, own, context: context.clone(), claims: claims.clone(), code };
+        Ok((next, message))
+    }
+}
+
+impl AwaitMessage3 {
+    /// The check code, to be shown.
+    #[must_use]
+    pub const fn check_code(&self) -> CheckCode {
+        self.code
+    }
+
+    /// Reads message 3. Gives the keys under which the certificate comes.
+    ///
+    /// # Errors
+    ///
+    /// [`HandshakeError`]; the attempt is dead then.
+    pub fn read(self, message: &[u8]) -> Result<(AwaitCertificate, Sealer, Opener), HandshakeError> {
+        let (state, payload) = self.state.read_message(message)?;
+        let _ = Xk3::decode(&payload)?;
+        let phone_key = state.remote_static().ok_or(HandshakeError::MissingKey)?;
+        let split = state.split()?;
+        let (keys, start) = link_keys(&self.psk, &split.rs, &split.h);
+        let next = AwaitCertificate {
+            own: self.own,
+            context: self.context,
+            claims: self.claims,
+            phone_key,
+            h: split.h,
+            keys,
+            start,
+        };
+        Ok((next, Sealer::new(split.responder_to_initiator), Opener::new(split.initiator_to_responder)))
+    }
+}
+
+impl AwaitCertificate {
+    /// Verifies the certificate.
+    ///
+    /// # Errors
+    ///
+    /// [`HandshakeError::BadSignature`] or [`HandshakeError::KeyReused`]; the attempt is dead then.
+    pub fn read(self, cert: &LinkCert) -> Result<AwaitDecision, HandshakeError> {
+        let (web_key, web_signing) = (self.own.wd.public(), self.own.we.public());
+        let web_attach = self.own.attach.attach_key();
+        let bound = Bound {
+            h: &self.h,
+            phone_key: &self.phone_key,
+            web_key: &web_key,
+            web_signing: &web_signing,
+            web_attach: &web_attach,
+            relay: &self.context.relay,
+        };
+        let cert_hash = bound.verify(cert)?;
+        let accept = sign_accept(&self.own.we, &cert_hash, &self.h);
+        let terms = Terms {
+            mailbox: mailbox(&cert.phone_attach, &web_attach, &cert.salt),
+            salt: cert.salt,
+            relay: self.context.relay,
+            companion: cert.companion,
+            serial: cert.serial,
+            grants: cert.grants,
+            idle_days: cert.idle_days,
+            account: cert.account,
+            account_name: cert.account_name.clone(),
+            label: self.claims.label,
+            origin: self.claims.origin,
+            h: self.h,
+            cert_hash,
+        };
+        let link = WebLink {
+            terms,
+            wd: self.own.wd,
+            we: self.own.we,
+            attach: self.own.attach,
+            phone_key: self.phone_key,
+            phone_attach: cert.phone_attach,
+            accept,
+            recovery: self.keys.recovery,
+            tombstone_seal: self.keys.tombstone_seal,
+            goodbye_seal: self.keys.goodbye_seal,
+        };
+        Ok(AwaitDecision { nn: key_schedule::confirm_number(&self.h), link, start: self.start })
+    }
+}
+
+impl AwaitDecision {
+    /// NN, below 100: the user is asked whether the phone shows it.
+    #[must_use]
+    pub const fn nn(&self) -> u8 {
+        self.nn
+    }
+
+    /// The name of the account, signed by nobody but whoever holds the phone.
+    #[must_use]
+    pub const fn account_name(&self) -> &String {
+        &self.link.terms.account_name
+    }
+
+    /// The user said yes: the link is to be stored as PENDING, then its `accept` may leave.
+    #[must_use]
+    pub fn confirm(self) -> (WebLink, Start) {
+        // req: HSK-016
+        (self.link, self.start)
+    }
+}
+
+macro_rules! opaque_debug {
+    ($($name:ident),*) => {$(
+        impl core::fmt::Debug for $name {
+            fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+                f.debug_struct(stringify!($name)).finish_non_exhaustive()
+            }
+        }
+    )*};
+}
+
+opaque_debug!(Code, AwaitMessage3, AwaitCertificate);

@@ -1,0 +1,273 @@
+//! The rules of the two-slot ratchet and of recovery, apart from keys and messages (spec, handshake).
+//!
+//! [`PhoneRatchet`] and [`WebRatchet`] are generic over the key, so that the session runs them over pre-shared keys,
+//! and an exhaustive search runs the same code over small numbers.
+//!
+//! ```text
+//! phone, message 1 under a known key:   try > last  -> answer; promote first if it is under the candidate
+//!                                       try = last  -> silence
+//!                                       try < last  -> quarantine
+//! phone, confirm opens:                 candidate becomes current
+//! ```
+
+use crate::error::HandshakeError;
+
+/// A key that is found by its id.
+pub trait Slot {
+    /// What names the key in clear.
+    type Id: PartialEq;
+
+    /// The key's id.
+    fn id(&self) -> Self::Id;
+}
+
+/// Which slot holds a key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[expect(clippy::exhaustive_enums, reason = "there are two slots")]
+pub enum Holder {
+    /// The key of the last confirmed connection.
+    Current,
+    /// The key that was offered and is not confirmed.
+    Candidate,
+}
+
+/// What a phone does with a valid message 1.
+#[derive(Debug, PartialEq, Eq)]
+#[expect(clippy::exhaustive_enums, reason = "the three rules of HSK-025 to HSK-027")]
+pub enum Decision {
+    /// Answer it with a new candidate: hand this to [`PhoneRatchet::answered`].
+    Answer(Answer),
+    /// Say nothing.
+    Silence,
+    /// Answer it, but move no slot: a valid confirm proves a second holder.
+    Quarantine,
+}
+
+/// Permission to make a new candidate; only [`PhoneRatchet::decide`] gives it.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Answer {
+    holder: Holder,
+    try_: u64,
+}
+
+/// What the confirm of a recovery shows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[expect(clippy::exhaustive_enums, reason = "the two outcomes of HSK-043")]
+pub enum Recovery {
+    /// The web holds current or candidate: the hint that it does not was forged.
+    InStep,
+    /// The web holds neither: there are two holders, or a store lost a committed write.
+    Diverged,
+}
+
+/// The phone's slots.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct PhoneRatchet<K> {
+    current: K,
+    candidate: Option<K>,
+    last_try: u64,
+}
+
+impl<K: Slot> PhoneRatchet<K> {
+    /// Slots as they are stored; those of a new link have no candidate and try 0.
+    #[must_use]
+    pub const fn new(current: K, candidate: Option<K>, last_try: u64) -> Self {
+        Self { current, candidate, last_try }
+    }
+
+    /// The key of the last confirmed connection.
+    #[must_use]
+    pub const fn current(&self) -> &K {
+        &self.current
+    }
+
+    /// The key that was offered and is not confirmed.
+    #[must_use]
+    pub const fn candidate(&self) -> Option<&K> {
+        self.candidate.as_ref()
+    }
+
+    /// The highest try that was answered.
+    #[must_use]
+    pub const fn last_try(&self) -> u64 {
+        self.last_try
+    }
+
+    /// Which slot holds the key with this id.
+    #[must_use]
+    pub fn find(&self, id: &K::Id) -> Option<Holder> {
+        if self.current.id() == *id {
+            return Some(Holder::Current);
+        }
+        self.candidate.as_ref().filter(|candidate| candidate.id() == *id).map(|_| Holder::Candidate)
+    }
+
+    /// The key with this id.
+    #[must_use]
+    pub fn key(&self, id: &K::Id) -> Option<&K> {
+        self.find(id).and_then(|holder| match holder {
+            Holder::Current => Some(&self.current),
+            Holder::Candidate => self.candidate.as_ref(),
+        })
+    }
+
+    /// What to do with a valid message 1 under the key of `holder`, with this try.
+    #[must_use]
+    pub const fn decide(&self, holder: Holder, try_: u64) -> Decision {
+        // req: HSK-021
+        if try_ == u64::MAX {
+            return Decision::Silence;
+        }
+        // req: HSK-026, HSK-027
+        if try_ == self.last_try {
+            Decision::Silence
+        } else if try_ < self.last_try {
+            Decision::Quarantine
+        } else {
+            Decision::Answer(Answer { holder, try_ })
+        }
+    }
+
+    /// A new candidate, to be persisted before message 2 leaves. A message 1 under the old candidate has proven it:
+    /// it becomes current first.
+    pub fn answered(&mut self, answer: &Answer, next: K) {
+        // req: HSK-023, HSK-025
+        if answer.holder == Holder::Candidate
+            && let Some(candidate) = self.candidate.take()
+        {
+            self.current = candidate;
+        }
+        self.candidate = Some(next);
+        self.last_try = answer.try_;
+    }
+
+    /// The confirm under the candidate's connection opened.
+    pub fn confirmed(&mut self) {
+        // req: HSK-025
+        if let Some(candidate) = self.candidate.take() {
+            self.current = candidate;
+        }
+    }
+
+    /// What the confirm of a recovery shows: whether the id that the web holds was known at message 1, or is now.
+    #[must_use]
+    pub fn recovery_verdict(&self, was_in_step: bool, held: &K::Id) -> Recovery {
+        // req: HSK-043
+        if was_in_step || self.find(held).is_some() { Recovery::InStep } else { Recovery::Diverged }
+    }
+}
+
+/// The web's slot.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct WebRatchet<K> {
+    key: K,
+    last_try: u64,
+}
+
+impl<K> WebRatchet<K> {
+    /// A slot as it is stored; that of a new link has try 0.
+    #[must_use]
+    pub const fn new(key: K, last_try: u64) -> Self {
+        Self { key, last_try }
+    }
+
+    /// The key.
+    #[must_use]
+    pub const fn key(&self) -> &K {
+        &self.key
+    }
+
+    /// The try of the last attempt.
+    #[must_use]
+    pub const fn last_try(&self) -> u64 {
+        self.last_try
+    }
+
+    /// Takes the next try, to be persisted before message 1 leaves.
+    ///
+    /// # Errors
+    ///
+    /// [`HandshakeError::TryExhausted`] at 2^64-1, which is never used.
+    pub fn next_try(&mut self) -> Result<u64, HandshakeError> {
+        // req: HSK-021
+        match self.last_try.checked_add(1) {
+            Some(next) if next != u64::MAX => {
+                self.last_try = next;
+                Ok(next)
+            }
+            Some(_) | None => Err(HandshakeError::TryExhausted),
+        }
+    }
+
+    /// The next key, to be persisted before the confirm leaves. The old one is dropped.
+    pub fn advanced(&mut self, next: K) {
+        // req: HSK-024
+        self.key = next;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    impl Slot for u8 {
+        type Id = Self;
+
+        fn id(&self) -> Self {
+            *self
+        }
+    }
+
+    fn answer(ratchet: &PhoneRatchet<u8>, holder: Holder, try_: u64) -> Answer {
+        match ratchet.decide(holder, try_) {
+            Decision::Answer(answer) => answer,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn a_higher_try_is_answered_an_equal_one_not_a_lower_one_is_quarantined() {
+        // req: HSK-025, HSK-026, HSK-027
+        let ratchet = PhoneRatchet::new(1_u8, None, 5);
+        assert!(matches!(ratchet.decide(Holder::Current, 6), Decision::Answer(_)));
+        assert_eq!(ratchet.decide(Holder::Current, 5), Decision::Silence);
+        assert_eq!(ratchet.decide(Holder::Current, 4), Decision::Quarantine);
+        assert_eq!(ratchet.decide(Holder::Current, u64::MAX), Decision::Silence);
+        assert!(matches!(ratchet.decide(Holder::Current, u64::MAX - 1), Decision::Answer(_)));
+    }
+
+    #[test]
+    fn a_candidate_is_promoted_by_its_confirm_or_by_the_next_message_1_under_it() {
+        // req: HSK-025
+        let mut ratchet = PhoneRatchet::new(1_u8, None, 0);
+        ratchet.answered(&answer(&ratchet, Holder::Current, 1), 2);
+        assert_eq!((ratchet.find(&1), ratchet.find(&2)), (Some(Holder::Current), Some(Holder::Candidate)));
+        ratchet.answered(&answer(&ratchet, Holder::Current, 2), 3);
+        assert_eq!(ratchet.find(&2), None);
+        ratchet.answered(&answer(&ratchet, Holder::Candidate, 3), 4);
+        assert_eq!((ratchet.current(), ratchet.candidate()), (&3, Some(&4)));
+        ratchet.confirmed();
+        assert_eq!((ratchet.current(), ratchet.candidate()), (&4, None));
+        ratchet.confirmed();
+        assert_eq!(ratchet.current(), &4);
+    }
+
+    #[test]
+    fn a_recovery_is_in_step_if_the_id_was_or_is_known() {
+        // req: HSK-043
+        let ratchet = PhoneRatchet::new(1_u8, Some(2), 1);
+        assert_eq!(ratchet.recovery_verdict(false, &1), Recovery::InStep);
+        assert_eq!(ratchet.recovery_verdict(false, &2), Recovery::InStep);
+        assert_eq!(ratchet.recovery_verdict(true, &9), Recovery::InStep);
+        assert_eq!(ratchet.recovery_verdict(false, &9), Recovery::Diverged);
+    }
+
+    #[test]
+    fn a_try_is_never_the_last_number() {
+        // req: HSK-021
+        let mut ratchet = WebRatchet::new(1_u8, u64::MAX - 2);
+        assert_eq!(ratchet.next_try(), Ok(u64::MAX - 1));
+        assert_eq!(ratchet.next_try(), Err(HandshakeError::TryExhausted));
+        assert_eq!(ratchet.next_try(), Err(HandshakeError::TryExhausted));
+    }
+}

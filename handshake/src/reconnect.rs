@@ -1,0 +1,72 @@
+//! The reconnect: `Noise_KKpsk0_25519_ChaChaPoly_SHA256`, which the web initiates (spec, handshake).
+//!
+//! One round trip. What the messages mean for the ratchet and the session is decided above: this module makes and
+//! reads them.
+
+pub mod phone;
+pub mod web;
+
+use handfast_codec::RelayName;
+use handfast_codec::ids::{AttachmentId, MailboxId};
+use handfast_codec::payload::KkHead;
+use handfast_codec::signed;
+
+use crate::error::HandshakeError;
+use crate::key_schedule::AfterHandshake;
+use crate::noise::{HandshakeState, Pattern};
+use crate::record::{Opener, Sealer};
+use crate::secret::Psk;
+
+/// The pattern of a reconnect.
+const PATTERN: &str = "KKpsk0";
+
+/// Where a reconnect takes place. All of it is bound by the handshake.
+#[derive(Clone, Copy, Debug)]
+#[expect(clippy::exhaustive_structs, reason = "the parts of the prologue")]
+pub struct LinkContext<'a> {
+    /// The link's mailbox.
+    pub mailbox: MailboxId,
+    /// The web's attachment.
+    pub web: AttachmentId,
+    /// The phone's attachment.
+    pub phone: AttachmentId,
+    /// The relay.
+    pub relay: &'a RelayName,
+}
+
+impl LinkContext<'_> {
+    fn prologue(&self, head: &KkHead) -> alloc::vec::Vec<u8> {
+        signed::link_prologue(&self.mailbox, &self.web, &self.phone, self.relay, head)
+    }
+}
+
+/// The keys of a connection.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct Connection {
+    /// The next psk of the ratchet; unused after a quarantine or a recovery.
+    pub next: Psk,
+    /// The final handshake hash.
+    pub h: [u8; 32],
+    /// Seals what this side sends.
+    pub sealer: Sealer,
+    /// Opens what the peer sends.
+    pub opener: Opener,
+}
+
+fn pattern() -> Result<Pattern, HandshakeError> {
+    Pattern::parse(PATTERN)
+}
+
+/// The keys after the last message.
+fn finish(state: HandshakeState, psk: &Psk, initiator: bool) -> Result<Connection, HandshakeError> {
+    // x = Extract(psk used, rs); next psk = Expand(x, "resume", 32)
+    let split = state.split()?;
+    let next = AfterHandshake::new(psk, &split.rs).next_psk();
+    let (seal, open) = if initiator {
+        (split.initiator_to_responder, split.responder_to_initiator)
+    } else {
+        (split.responder_to_initiator, split.initiator_to_responder)
+    };
+    Ok(Connection { next, h: split.h, sealer: Sealer::new(seal), opener: Opener::new(open) })
+}

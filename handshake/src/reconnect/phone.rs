@@ -1,0 +1,84 @@
+//! The phone's side of the reconnect: it reads message 1 and makes message 2.
+
+use alloc::vec::Vec;
+
+use handfast_codec::Versions;
+use handfast_codec::payload::{KkHead, Kk1, Kk2};
+use rand_core::CryptoRng;
+
+use super::{Connection, LinkContext, finish, pattern};
+use crate::error::HandshakeError;
+use crate::link::PhoneLink;
+use crate::noise::{HandshakeRole, HandshakeState, Keys};
+use crate::secret::{DhSecret, Psk};
+
+/// Why message 1 was not taken. Nothing has changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ReceiveError {
+    /// No psk has this id. No key was used.
+    #[error("no psk has this id")]
+    UnknownKey,
+    /// The message is not valid.
+    #[error(transparent)]
+    Failed(#[from] HandshakeError),
+}
+
+/// A valid message 1: whoever sent it holds the web's key and the psk, or replays one who does. Only the confirm
+/// tells which.
+pub struct Received {
+    /// The clear head.
+    pub head: KkHead,
+    /// The payload.
+    pub payload: Kk1,
+    /// The version that both speak.
+    pub version: u8,
+    state: HandshakeState,
+    psk: Psk,
+}
+
+impl core::fmt::Debug for Received {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_struct("Received").field("head", &self.head).finish_non_exhaustive()
+    }
+}
+
+/// Reads message 1: the body of a DATA frame of kind KK1. `lookup` gives the psk that the head names.
+///
+/// # Errors
+///
+/// [`ReceiveError::UnknownKey`] before any key is used, or [`ReceiveError::Failed`].
+pub fn receive<'k>(
+    context: &LinkContext<'_>,
+    link: &PhoneLink,
+    body: &[u8],
+    lookup: impl FnOnce(&KkHead) -> Option<&'k Psk>,
+    rng: &mut dyn CryptoRng,
+) -> Result<Received, ReceiveError> {
+    let (head, message) = KkHead::split_from(body).map_err(HandshakeError::from)?;
+    // req: HSK-031
+    let psk = lookup(&head).ok_or(ReceiveError::UnknownKey)?;
+    let keys = Keys::new(DhSecret::generate(rng))
+        .with_s(link.ps.duplicate())
+        .with_rs(link.web_key)
+        .with_psk(psk.duplicate());
+    let state =
+        HandshakeState::new(&pattern()?, HandshakeRole::Responder, &context.prologue(&head), keys)?;
+    let (state, payload) = state.read_message(message)?;
+    let payload = Kk1::decode(&payload).map_err(HandshakeError::from)?;
+    // req: HSK-007
+    let version = Versions::CURRENT.highest_common(&payload.versions).ok_or(HandshakeError::NoCommonVersion)?;
+    Ok(Received { head, payload, version, state, psk: psk.duplicate() })
+}
+
+impl Received {
+    /// Makes message 2. Gives the keys of the connection; they prove nothing before the confirm opens.
+    ///
+    /// # Errors
+    ///
+    /// [`HandshakeError`]; the attempt is dead then.
+    pub fn answer(self, reply: &Kk2) -> Result<(Connection, Vec<u8>), HandshakeError> {
+        let (state, message) = self.state.write_message(&reply.encode())?;
+        Ok((finish(state, &self.psk, false)?, message))
+    }
+}

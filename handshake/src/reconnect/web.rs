@@ -1,0 +1,69 @@
+//! The web's side of the reconnect: it sends message 1 and reads message 2.
+
+use alloc::vec::Vec;
+
+use handfast_codec::Versions;
+use handfast_codec::payload::{KkHead, KkMode, Kk1, Kk2};
+use rand_core::CryptoRng;
+
+use super::{Connection, LinkContext, finish, pattern};
+use crate::error::HandshakeError;
+use crate::key_schedule::psk_id;
+use crate::link::WebLink;
+use crate::noise::{HandshakeRole, HandshakeState, Keys};
+use crate::secret::{DhSecret, Psk};
+
+/// Message 1 was made; message 2 is awaited.
+pub struct AwaitMessage2 {
+    state: HandshakeState,
+    psk: Psk,
+    offered: Versions,
+}
+
+impl core::fmt::Debug for AwaitMessage2 {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_struct("AwaitMessage2").finish_non_exhaustive()
+    }
+}
+
+/// Makes message 1: the body of a DATA frame of kind KK1. `psk` is that of the mode.
+///
+/// # Errors
+///
+/// [`HandshakeError`] if a key of the link is refused or the payload is too long.
+pub fn start(
+    context: &LinkContext<'_>,
+    link: &WebLink,
+    mode: KkMode,
+    psk: &Psk,
+    payload: &Kk1,
+    rng: &mut dyn CryptoRng,
+) -> Result<(AwaitMessage2, Vec<u8>), HandshakeError> {
+    let head = KkHead { mode, psk_id: psk_id(psk, &context.mailbox) };
+    let keys = Keys::new(DhSecret::generate(rng))
+        .with_s(link.wd.duplicate())
+        .with_rs(link.phone_key)
+        .with_psk(psk.duplicate());
+    let state =
+        HandshakeState::new(&pattern()?, HandshakeRole::Initiator, &context.prologue(&head), keys)?;
+    let (state, message) = state.write_message(&payload.encode())?;
+    let body = [head.encode().as_slice(), &message].concat();
+    Ok((AwaitMessage2 { state, psk: psk.duplicate(), offered: payload.versions }, body))
+}
+
+impl AwaitMessage2 {
+    /// Reads message 2. Gives its payload and the keys of the connection.
+    ///
+    /// # Errors
+    ///
+    /// [`HandshakeError`]; the attempt is dead then.
+    pub fn read(self, body: &[u8]) -> Result<(Kk2, Connection), HandshakeError> {
+        let (state, payload) = self.state.read_message(body)?;
+        let reply = Kk2::decode(&payload)?;
+        // req: HSK-008
+        if !self.offered.contains(&reply.version) {
+            return Err(HandshakeError::NoCommonVersion);
+        }
+        Ok((reply, finish(state, &self.psk, true)?))
+    }
+}
