@@ -174,6 +174,11 @@ impl Attach {
         self.jitter.up_to(cap)
     }
 
+    /// A frame came that was not read here.
+    pub(crate) fn heard(&mut self, now: Timestamp) {
+        self.last_heard = now;
+    }
+
     /// The next time at which [`Attach::timeout`] has something to do.
     pub(crate) fn deadline(&self) -> Option<Timestamp> {
         match &self.phase {

@@ -108,11 +108,6 @@ impl Inbox {
         self.waiting.pop_front()
     }
 
-    /// Whether a message waits.
-    pub(crate) fn is_waiting(&self) -> bool {
-        !self.waiting.is_empty()
-    }
-
     /// The effect of `seq` is durable. Gives the number of messages that an ACK would newly cover.
     pub(crate) fn committed(&mut self, seq: u64) -> usize {
         self.durable = self.durable.max(seq);
@@ -140,7 +135,7 @@ mod tests {
         // req: RES-004
         let mut inbox = Inbox::new(0);
         inbox.msg(1, 0, 1, body(16_000)).unwrap();
-        assert!(!inbox.is_waiting());
+        assert_eq!(inbox.waiting.len(), 0);
         inbox.msg(1, 1, 1, body(5)).unwrap();
         assert_eq!(inbox.next().unwrap().1.len(), 16_005);
         assert_eq!(inbox.msg(2, 1, 1, body(1)), Err(ErrorCode::PART_ORDER));
@@ -156,9 +151,9 @@ mod tests {
         assert_eq!(inbox.msg(6, 0, 0, body(1)), Err(ErrorCode::SEQ_GAP));
         inbox.msg(4, 0, 0, body(1)).unwrap();
         inbox.msg(1, 0, 0, body(1)).unwrap();
-        assert!(!inbox.is_waiting());
+        assert_eq!(inbox.waiting.len(), 0);
         inbox.msg(5, 0, 0, body(1)).unwrap();
-        assert!(inbox.is_waiting());
+        assert_eq!(inbox.waiting.len(), 1);
     }
 
     #[test]

@@ -263,10 +263,6 @@ impl WebSync {
         }
     }
 
-    pub(crate) fn has_acks(&self) -> bool {
-        !self.dirty.is_empty()
-    }
-
     /// The cursors for an ACK.
     pub(crate) fn take_acks(&mut self) -> Vec<(Collection, u64)> {
         let dirty = core::mem::take(&mut self.dirty);

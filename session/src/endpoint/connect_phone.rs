@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 use bytes::Bytes;
 use handfast_codec::error::ErrorCode;
 use handfast_codec::link::LinkFrame;
-use handfast_codec::payload::{Kk1, Kk2, KkMode, ResumeBlock};
+use handfast_codec::payload::{Kk1, Kk2, KkHead, KkMode, ResumeBlock};
 use handfast_codec::record::decode_link_record;
 use handfast_codec::relay::{DataKind, RelayFrame};
 use handfast_handshake::ratchet::{Decision, Holder, Recovery};
@@ -19,6 +19,11 @@ use super::{Confirm, Connection, Deferred, Endpoint, Keys, LinkStatus, Side};
 use crate::output::Event;
 use crate::psk::IdPsk;
 use crate::resume::{Verdict, verdict};
+
+/// A reply in this version.
+fn kk2(version: u8, resume: Option<ResumeBlock>, quarantine: bool) -> Kk2 {
+    Kk2 { version, capabilities: Vec::new(), limits: Vec::new(), resume, quarantine }
+}
 
 impl Endpoint {
     /// Message 1 came.
@@ -46,11 +51,11 @@ impl Endpoint {
         let (Some(own), Some(peer)) = (self.attach.own(), self.attach.peer().map(|p| p.id)) else { return };
         let Side::Phone(phone) = &mut self.side else { return };
         let context =
-            LinkContext { mailbox: phone.link.mailbox, web: peer, phone: own, relay: &phone.link.relay };
+            LinkContext { mailbox: phone.link.terms.mailbox, web: peer, phone: own, relay: &phone.link.terms.relay };
         // req: HSK-031
-        let lookup = |mode: KkMode, id: &handfast_codec::ids::PskId| match mode {
-            KkMode::Resume => phone.ratchet.key(id).map(|slot| &slot.psk),
-            KkMode::Recover => (*id == phone.recovery_id).then_some(&phone.link.recovery),
+        let lookup = |head: &KkHead| match head.mode {
+            KkMode::Resume => phone.ratchet.key(&head.psk_id).map(|slot| &slot.psk),
+            KkMode::Recover => (head.psk_id == phone.recovery_id).then_some(&phone.link.recovery),
         };
         match reconnect::phone::receive(&context, &phone.link, body, lookup, rng) {
             Ok(received) => {
@@ -86,11 +91,11 @@ impl Endpoint {
             Decision::Answer(answer) => {
                 let Kk1 { resume, pending, .. } = received.payload.clone();
                 let Some(peer) = resume else { return };
-                let reply = Kk2::resume(block.clone());
+                let reply = kk2(received.version, Some(block.clone()), false);
                 let Ok((connection, message)) = received.answer(&reply) else { return };
                 // req: HSK-023, HSK-025
-                let next = IdPsk::new(connection.next, &phone.link.mailbox);
-                phone.ratchet.answered(answer, next);
+                let next = IdPsk::new(connection.next, &phone.link.terms.mailbox);
+                phone.ratchet.answered(&answer, next);
                 let op = put_phone_ratchet(&phone.ratchet);
                 let verdict = verdict(&peer, &block);
                 let keys = Keys { sealer: connection.sealer, opener: connection.opener };
@@ -103,7 +108,8 @@ impl Endpoint {
     }
 
     fn answer_quarantine(&mut self, received: Received, holder: Holder) {
-        let Ok((connection, message)) = received.answer(&Kk2::quarantine()) else { return };
+        let reply = kk2(received.version, None, true);
+        let Ok((connection, message)) = received.answer(&reply) else { return };
         let keys = Keys { sealer: connection.sealer, opener: connection.opener };
         self.await_confirm(keys, Confirm::Quarantine { holder });
         self.send_handshake(RelayFrame::Data { kind: DataKind::KK2, body: Bytes::from(message) }.encode());
@@ -113,7 +119,8 @@ impl Endpoint {
         let Side::Phone(phone) = &self.side else { return };
         let Some(held) = received.payload.psk_id_held else { return };
         let in_step = phone.ratchet.find(&held).is_some();
-        let Ok((connection, message)) = received.answer(&Kk2::recover()) else { return };
+        let reply = kk2(received.version, None, false);
+        let Ok((connection, message)) = received.answer(&reply) else { return };
         let keys = Keys { sealer: connection.sealer, opener: connection.opener };
         self.await_confirm(keys, Confirm::Recover { held, in_step });
         self.send_handshake(RelayFrame::Data { kind: DataKind::KK2, body: Bytes::from(message) }.encode());

@@ -1,8 +1,10 @@
 //! The web's side of the reconnect: message 1, the verdict, the confirm (spec, handshake, *Reconnect*, *Recovery*).
 
+use alloc::vec::Vec;
 use core::time::Duration;
 
 use bytes::Bytes;
+use handfast_codec::Versions;
 use handfast_codec::error::ErrorCode;
 use handfast_codec::link::LinkFrame;
 use handfast_codec::payload::{Kk1, KkMode, Kk2, ResumeBlock};
@@ -18,6 +20,19 @@ use crate::keys;
 use crate::output::Event;
 use crate::psk::IdPsk;
 use crate::resume::{Verdict, verdict};
+
+/// A payload that offers version 1.
+fn kk1() -> Kk1 {
+    Kk1 {
+        versions: Versions::CURRENT,
+        capabilities: Vec::new(),
+        limits: Vec::new(),
+        try_: 0,
+        resume: None,
+        psk_id_held: None,
+        pending: false,
+    }
+}
 
 /// How long a web waits after the phone said DIVERGED or SUSPENDED before it asks again.
 pub(super) const SUSPENDED_WAIT: Duration = Duration::from_secs(60);
@@ -57,8 +72,8 @@ impl Endpoint {
         let Side::Web(web) = &mut self.side else { return Ok(()) };
         let mode = if web.recover { KkMode::Recover } else { KkMode::Resume };
         let context =
-            LinkContext { mailbox: web.link.mailbox, web: own, phone: peer, relay: &web.link.relay };
-        let mut payload = Kk1::new(web.ratchet.last_try());
+            LinkContext { mailbox: web.link.terms.mailbox, web: own, phone: peer, relay: &web.link.terms.relay };
+        let mut payload = kk1();
         let psk = match mode {
             KkMode::Resume => {
                 // req: HSK-021
@@ -111,12 +126,12 @@ impl Endpoint {
         else {
             return;
         };
-        let connection = match state.read(body) {
-            Ok(connection) => connection,
+        let (reply, connection) = match state.read(body) {
+            Ok(read) => read,
             Err(error) => return self.attempt_failed(error.code()),
         };
         let keys = Keys { sealer: connection.sealer, opener: connection.opener };
-        match (block, &connection.reply) {
+        match (block, &reply) {
             // req: HSK-028
             (_, Kk2 { quarantine: true, .. }) | (None, _) => {
                 self.conn = Connection::AwaitVerdict { keys, until: self.now.plus(HANDSHAKE_MAX) };
@@ -148,7 +163,7 @@ impl Endpoint {
         // req: HSK-024, RES-022
         let mut ops = self.apply_verdict(verdict, peer, h);
         if let Side::Web(web) = &mut self.side {
-            web.ratchet.advanced(IdPsk::new(next, &web.link.mailbox));
+            web.ratchet.advanced(IdPsk::new(next, &web.link.terms.mailbox));
             ops.push(put_web_ratchet(&web.ratchet));
             // req: RES-023
             if self.counters.log_id != peer.log_id {

@@ -10,7 +10,8 @@ use handfast_codec::limits::MESSAGE_LEN_MAX;
 use handfast_codec::payload::ResumeBlock;
 use handfast_codec::record;
 use handfast_codec::role::DeviceRole;
-use handfast_handshake::{certificate, key_schedule};
+use handfast_handshake::certificate;
+use handfast_handshake::key_schedule::{Direction, epoch};
 
 use super::connect_web::SUSPENDED_WAIT;
 use super::load::wipe_rows;
@@ -396,7 +397,7 @@ impl Endpoint {
             }
             // req: RES-021
             Verdict::Reset(_) => {
-                let (w2p, p2w) = (key_schedule::epoch(h, "w2p"), key_schedule::epoch(h, "p2w"));
+                let (w2p, p2w) = (epoch(h, Direction::WebToPhone), epoch(h, Direction::PhoneToWeb));
                 let web = self.role() == DeviceRole::Web;
                 (self.counters.out_epoch, self.counters.in_epoch) = if web { (w2p, p2w) } else { (p2w, w2p) };
                 self.lanes.outbox.reset();

@@ -137,7 +137,7 @@ fn read_ratchet(row: &[u8], mailbox: &MailboxId) -> Result<(u64, IdPsk, Option<I
 
 /// The rows of a new link at the phone, in the commit that makes it OFFERED.
 pub(crate) fn phone_rows(link: &PhoneLink, start: Start) -> Vec<Op> {
-    let ratchet = PhoneRatchet::new(IdPsk::new(start.resume, &link.mailbox), None, 0);
+    let ratchet = PhoneRatchet::new(IdPsk::new(start.resume, &link.terms.mailbox), None, 0);
     let counters = Counters::new(start.epoch_p2w, start.epoch_w2p, 1);
     alloc::vec![
         Op::Put { key: keys::LINK.to_vec(), value: link.encode() },
@@ -149,7 +149,7 @@ pub(crate) fn phone_rows(link: &PhoneLink, start: Start) -> Vec<Op> {
 
 /// The rows of a new link at the web, in the commit that makes it PENDING.
 pub(crate) fn web_rows(link: &WebLink, start: Start) -> Vec<Op> {
-    let ratchet = WebRatchet::new(IdPsk::new(start.resume, &link.mailbox), 0);
+    let ratchet = WebRatchet::new(IdPsk::new(start.resume, &link.terms.mailbox), 0);
     let counters = Counters::new(start.epoch_w2p, start.epoch_p2w, 0);
     alloc::vec![
         Op::Put { key: keys::LINK.to_vec(), value: link.encode() },
@@ -236,7 +236,7 @@ impl Endpoint {
             DeviceRole::Phone => {
                 counters.log_id = log_id.ok_or(LoadError::Damaged)?;
                 let link = PhoneLink::decode(link)?;
-                let (relay, mailbox) = (link.relay.clone(), link.mailbox);
+                let (relay, mailbox) = (link.terms.relay.clone(), link.terms.mailbox);
                 let (last_try, current, candidate) = read_ratchet(ratchet, &mailbox)?;
                 let ratchet = PhoneRatchet::new(current, candidate, last_try);
                 let side = phone_side(link, ratchet, rows.results, revoked);
@@ -244,7 +244,7 @@ impl Endpoint {
             }
             DeviceRole::Web => {
                 let link = WebLink::decode(link)?;
-                let (relay, mailbox) = (link.relay.clone(), link.mailbox);
+                let (relay, mailbox) = (link.terms.relay.clone(), link.terms.mailbox);
                 let (last_try, key, _) = read_ratchet(ratchet, &mailbox)?;
                 let ratchet = WebRatchet::new(key, last_try);
                 let side = WebSide {
@@ -320,7 +320,7 @@ fn phone_side(
     revoked: Option<Signature>,
 ) -> PhoneSide {
     PhoneSide {
-        recovery_id: key_schedule::psk_id(&link.recovery, &link.mailbox),
+        recovery_id: key_schedule::psk_id(&link.recovery, &link.terms.mailbox),
         link,
         ratchet,
         held: None,

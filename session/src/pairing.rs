@@ -1,0 +1,490 @@
+//! Pairing, whole: a seat in the code's mailbox, the XK handshake, the three link records (spec, handshake).
+//!
+//! [`Pairing`] is one attempt for one code: at the web it lives as long as the code, at the phone as long as the
+//! attempt. Its commits hold the rows of the new link, so that [`crate::Endpoint::load`] opens it afterwards. Rotation
+//! of codes is the application's affair.
+
+mod phone;
+mod web;
+
+use alloc::collections::VecDeque;
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use handfast_codec::error::ErrorCode;
+use handfast_codec::ids::{MailboxId, SigningPublic};
+use handfast_codec::link::LinkFrame;
+use handfast_codec::qr::Offer;
+use handfast_codec::record::{RecordBuilder, decode_link_record};
+use handfast_codec::relay::{DataKind, RelayFrame};
+use handfast_codec::role::DeviceRole;
+use handfast_codec::{RelayName, Timestamp};
+use handfast_handshake::identity::SigningKey;
+use handfast_handshake::link::Terms;
+use handfast_handshake::pairing::{CheckCode, Claims, PairingContext};
+use handfast_handshake::record::{Opener, Sealer};
+use rand_core::CryptoRng;
+use zeroize::Zeroizing;
+
+use crate::attach::{Attach, AttachEvent, AttachTimeout, Seat};
+use crate::commit::{CommitGate, CommitId, Op};
+use crate::error::ApiMisuse;
+use crate::jitter::Jitter;
+use crate::output::{Event, Output};
+
+/// How long a handshake message is awaited.
+const MESSAGE_MAX: Duration = Duration::from_secs(10);
+/// How long the user has for the check code, the approval, and NN.
+const CODE_MAX: Duration = Duration::from_secs(60);
+const APPROVAL_MAX: Duration = Duration::from_secs(120);
+const NN_MAX: Duration = Duration::from_secs(90);
+
+/// What happens in a pairing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum PairingEvent {
+    /// Web: a phone has scanned the code. Freeze rotation, give up the other code, and show these four digits.
+    CheckCode(String),
+    /// Phone: ask the user for the four digits that the page shows: [`Pairing::enter_check_code`].
+    CheckCodeWanted,
+    /// Phone: they were wrong; this many tries are left.
+    WrongCheckCode(u8),
+    /// Phone: ask the user to approve what the page *claims*: [`Pairing::approve`] or [`Pairing::refuse`].
+    ApprovalWanted {
+        /// The companion's label, as claimed.
+        label: String,
+        /// The origin, as claimed by the page.
+        origin: String,
+        /// The origin, as seen by the relay.
+        origin_seen: Option<String>,
+        /// The grants asked for, as bits.
+        grants: u64,
+        /// Whether the relay says that both devices are in one network. A reason to warn if not; never to trust.
+        same_net: bool,
+    },
+    /// Phone: show these two digits; the page's user is asked about them.
+    ShowNn(String),
+    /// Web: ask the user whether the phone shows these two digits: [`Pairing::confirm`].
+    ConfirmNn {
+        /// The two digits.
+        nn: String,
+        /// The account's name.
+        account_name: String,
+        /// The account's key.
+        account: SigningPublic,
+    },
+    /// The link is stored as ACTIVE. Load it, and drop this machine and its socket.
+    Linked(MailboxId),
+    /// The attempt is over. At the web the code is burnt, and a stored PENDING link may still come to life.
+    Ended(ErrorCode),
+}
+
+/// What differs by role: the state of the attempt.
+enum Side {
+    Phone(phone::PhoneState),
+    Web(web::WebState),
+}
+
+/// What waits for a commit.
+enum Deferred {
+    /// Send the bytes of message 3 and then this link frame.
+    Offer(Bytes, LinkFrame),
+    /// Send this link frame.
+    Send(LinkFrame),
+    /// The link is stored as ACTIVE.
+    Linked,
+    /// Send this link frame, then the same.
+    SendLinked(LinkFrame),
+    /// Nothing but the durability itself.
+    Nothing,
+}
+
+/// The keys of the attempt's records.
+struct Keys {
+    sealer: Sealer,
+    opener: Opener,
+}
+
+/// One pairing attempt, from the QR code to a stored link.
+pub struct Pairing {
+    side: Side,
+    attach: Attach,
+    seat_key: SigningKey,
+    keys: Option<Keys>,
+    /// What is stored, once something is.
+    gate: Option<CommitGate>,
+    terms: Option<Terms>,
+    deferred: VecDeque<(CommitId, Deferred)>,
+    out: VecDeque<Output>,
+    now: Timestamp,
+    /// When waiting is over, and what it means.
+    deadline: Option<(Timestamp, ErrorCode)>,
+    ended: bool,
+}
+
+impl core::fmt::Debug for Pairing {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_struct("Pairing")
+            .field("mailbox", &self.attach.mailbox())
+            .field("ended", &self.ended)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Pairing {
+    fn new(side: Side, relay: RelayName, mailbox: MailboxId, now: Timestamp, rng: &mut dyn CryptoRng) -> Self {
+        let role = match &side {
+            Side::Phone(_) => DeviceRole::Phone,
+            Side::Web(_) => DeviceRole::Web,
+        };
+        Self {
+            side,
+            attach: Attach::new(relay, mailbox, role, now, Jitter::new(rng.next_u64())),
+            seat_key: SigningKey::generate(rng),
+            keys: None,
+            gate: None,
+            terms: None,
+            deferred: VecDeque::new(),
+            out: VecDeque::new(),
+            now,
+            deadline: None,
+            ended: false,
+        }
+    }
+
+    /// Web: a fresh code, waiting for a phone.
+    ///
+    /// # Errors
+    ///
+    /// [`ApiMisuse::TooLarge`] when the relay's name does not fit a code (40 bytes), or a claim is over its limit.
+    pub fn web(
+        relay: RelayName,
+        claims: Claims,
+        now: Timestamp,
+        rng: &mut dyn CryptoRng,
+    ) -> Result<Self, ApiMisuse> {
+        let (state, mailbox) = web::WebState::new(relay.clone(), claims, rng)?;
+        Ok(Self::new(Side::Web(state), relay, mailbox, now, rng))
+    }
+
+    /// Phone: an attempt on a scanned code. `relay` is the one that the offer names.
+    pub fn phone(offer: Offer, relay: RelayName, now: Timestamp, rng: &mut dyn CryptoRng) -> Self {
+        let (state, mailbox) = phone::PhoneState::new(offer);
+        let mut pairing = Self::new(Side::Phone(state), relay, mailbox, now, rng);
+        pairing.wait(MESSAGE_MAX, ErrorCode::CODE_EXPIRED);
+        pairing
+    }
+
+    /// Web: the text of the QR code. It holds the code's secret.
+    #[must_use]
+    pub fn offer_text(&self) -> Option<Zeroizing<String>> {
+        match &self.side {
+            Side::Web(web) => web.offer_text(),
+            Side::Phone(_) => None,
+        }
+    }
+
+    /// Web: whether a phone has scanned the code, so that it must not be replaced.
+    #[must_use]
+    pub fn is_frozen(&self) -> bool {
+        matches!(&self.side, Side::Web(web) if web.is_frozen())
+    }
+
+    /// Whether the attempt is over, linked or not.
+    #[must_use]
+    pub fn is_over(&self) -> bool {
+        self.ended
+    }
+
+    /// The relay to connect to.
+    #[must_use]
+    pub fn relay(&self) -> &RelayName {
+        self.attach.relay()
+    }
+
+    /// The terms of the link, once they are agreed: what the application stores beside the commits.
+    #[must_use]
+    pub fn terms(&self) -> Option<&Terms> {
+        self.terms.as_ref()
+    }
+
+    /// The socket that [`Event::Connect`] asked for is open.
+    pub fn handle_opened(&mut self, now: Timestamp) {
+        self.tick(now);
+        self.attach.opened(self.now);
+    }
+
+    /// The socket is closed, or could not be opened.
+    pub fn handle_closed(&mut self, now: Timestamp) {
+        self.tick(now);
+        if self.ended {
+            return;
+        }
+        if self.is_begun() {
+            self.end(ErrorCode::PEER_GONE);
+        } else if self.is_settled() {
+            self.attach.down_until(None);
+        } else {
+            self.attach.closed(self.now);
+        }
+    }
+
+    /// One binary WebSocket message came from the relay.
+    ///
+    /// # Errors
+    ///
+    /// [`ApiMisuse::NotOpen`] when no socket is open.
+    pub fn handle_bytes(
+        &mut self,
+        now: Timestamp,
+        rng: &mut dyn CryptoRng,
+        bytes: BytesMut,
+    ) -> Result<(), ApiMisuse> {
+        self.tick(now);
+        if self.ended {
+            return Ok(());
+        }
+        if !self.attach.is_open() {
+            return Err(ApiMisuse::NotOpen);
+        }
+        match RelayFrame::decode(bytes.freeze()) {
+            Ok(frame) => self.on_relay_frame(rng, frame),
+            Err(error) => self.end(error.code()),
+        }
+        Ok(())
+    }
+
+    /// A deadline given by [`Output::Wait`] has passed.
+    pub fn handle_timeout(&mut self, now: Timestamp) {
+        self.tick(now);
+        if self.ended {
+            return;
+        }
+        match self.attach.timeout(self.now) {
+            Some(AttachTimeout::Connect) => self.out.push_back(Output::Event(Event::Connect)),
+            Some(AttachTimeout::RelaySilent) => {
+                self.out.push_back(Output::Event(Event::Disconnect));
+                self.handle_closed(now);
+            }
+            None => {}
+        }
+        if let Some((at, code)) = self.deadline
+            && at <= self.now
+            && !self.ended
+        {
+            // req: HSK-014
+            self.refuse_with(code);
+        }
+    }
+
+    /// The application's transaction with this commit is durable.
+    ///
+    /// # Errors
+    ///
+    /// [`ApiMisuse::CommitOrder`] when the commit is not the oldest open one.
+    pub fn committed(&mut self, now: Timestamp, id: CommitId) -> Result<(), ApiMisuse> {
+        self.tick(now);
+        self.gate.as_mut().ok_or(ApiMisuse::CommitOrder)?.committed(id)?;
+        while let Some((_, deferred)) = self.deferred.pop_front_if(|(of, _)| *of <= id) {
+            match deferred {
+                Deferred::Offer(message, frame) => {
+                    self.send_data(DataKind::PAIRING, message);
+                    self.send_link(&frame);
+                }
+                Deferred::Send(frame) => self.send_link(&frame),
+                Deferred::SendLinked(frame) => {
+                    self.send_link(&frame);
+                    self.linked();
+                }
+                Deferred::Linked => self.linked(),
+                Deferred::Nothing => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// The next thing to do. Drain until [`Output::Wait`].
+    pub fn poll_output(&mut self) -> Output {
+        if let Some(output) = self.out.pop_front() {
+            return output;
+        }
+        if self.ended {
+            return Output::Wait(None);
+        }
+        let own = self.deadline.map(|(at, _)| at);
+        let at = match (own, self.attach.deadline()) {
+            (Some(a), Some(b)) => Some(a.min(b)),
+            (a, b) => a.or(b),
+        };
+        Output::Wait(at)
+    }
+
+    fn tick(&mut self, now: Timestamp) {
+        self.now = self.now.max(now);
+    }
+
+    fn wait(&mut self, time: Duration, code: ErrorCode) {
+        self.deadline = Some((self.now.plus(time), code));
+    }
+
+    fn event(&mut self, event: PairingEvent) {
+        self.out.push_back(Output::Event(Event::Pairing(event)));
+    }
+
+    /// Whether a handshake has begun, so that a lost socket ends it.
+    fn is_begun(&self) -> bool {
+        match &self.side {
+            Side::Phone(phone) => phone.is_begun(),
+            Side::Web(web) => web.is_begun(),
+        }
+    }
+
+    /// Whether only the commit of ACTIVE is awaited, and the peer and the socket no longer matter.
+    fn is_settled(&self) -> bool {
+        matches!(&self.side, Side::Phone(phone::PhoneState::Active) | Side::Web(web::WebState::Active))
+    }
+
+    fn persist(&mut self, link: MailboxId, ops: Vec<Op>, deferred: Deferred) {
+        let gate = self.gate.get_or_insert_with(|| CommitGate::new(link, 0));
+        let commit = gate.open(ops);
+        self.deferred.push_back((commit.id(), deferred));
+        self.out.push_back(Output::Persist(commit));
+    }
+
+    fn send_data(&mut self, kind: DataKind, body: Bytes) {
+        self.out.push_back(Output::Transmit(RelayFrame::Data { kind, body }.encode()));
+    }
+
+    fn send_link(&mut self, frame: &LinkFrame) {
+        let mut record = RecordBuilder::new();
+        let Some(keys) = self.keys.as_mut() else { return };
+        if !record.push_link(frame) {
+            return;
+        }
+        let mut record = record.finish();
+        if keys.sealer.seal(&mut record).is_ok() {
+            self.out.push_back(Output::Transmit(record.freeze()));
+        }
+    }
+
+    /// The attempt is over: says so to the peer, where there are keys to say it with.
+    fn refuse_with(&mut self, code: ErrorCode) {
+        self.send_link(&LinkFrame::Close { code });
+        self.end(code);
+    }
+
+    /// The attempt is over. What only an unaccepted offer stored is forgotten; keys are wiped by being dropped.
+    fn end(&mut self, code: ErrorCode) {
+        if self.ended {
+            return;
+        }
+        self.ended = true;
+        self.forget_offer();
+        self.side.wipe();
+        self.keys = None;
+        self.event(PairingEvent::Ended(code));
+        self.out.push_back(Output::Event(Event::Disconnect));
+    }
+
+    /// The link is ACTIVE and durable.
+    fn linked(&mut self) {
+        if self.ended {
+            return;
+        }
+        self.ended = true;
+        self.side.wipe();
+        self.keys = None;
+        if let Some(terms) = &self.terms {
+            let mailbox = terms.mailbox;
+            self.event(PairingEvent::Linked(mailbox));
+        }
+        self.out.push_back(Output::Event(Event::Disconnect));
+    }
+
+    fn context(&self) -> Option<PairingContext> {
+        let (own, peer) = (self.attach.own()?, self.attach.peer()?.id);
+        let relay = self.attach.relay().clone();
+        Some(match &self.side {
+            Side::Phone(_) => PairingContext { relay, phone: own, web: peer },
+            Side::Web(_) => PairingContext { relay, phone: peer, web: own },
+        })
+    }
+
+    fn on_relay_frame(&mut self, rng: &mut dyn CryptoRng, frame: RelayFrame) {
+        let seat = Seat::Pairing { key: &self.seat_key };
+        match self.attach.frame(self.now, &seat, frame) {
+            AttachEvent::None | AttachEvent::Contended(_) => {}
+            AttachEvent::Send(bytes) => self.out.push_back(Output::Transmit(bytes)),
+            AttachEvent::Attached | AttachEvent::PeerUp => {
+                if self.attach.peer().is_some() {
+                    self.on_peer(rng);
+                }
+            }
+            AttachEvent::PeerDown => {
+                // A link that both sides may have stored lives on in its own mailbox.
+                if self.is_begun() {
+                    self.end(ErrorCode::PEER_GONE);
+                }
+            }
+            AttachEvent::Data(kind, body) => self.on_data(rng, kind, body),
+            AttachEvent::Refused(code) => self.end(code),
+        }
+    }
+
+    fn on_data(&mut self, rng: &mut dyn CryptoRng, kind: DataKind, body: Bytes) {
+        if kind == DataKind::PAIRING {
+            match self.side {
+                Side::Phone(_) => self.phone_message(&body),
+                Side::Web(_) => self.web_message(rng, &body),
+            }
+        } else if kind == DataKind::RECORD {
+            self.on_record(body);
+        }
+    }
+
+    fn on_record(&mut self, body: Bytes) {
+        let Some(keys) = self.keys.as_mut() else { return };
+        let frames = match keys.opener.open(BytesMut::from(body)) {
+            Ok(plaintext) => decode_link_record(plaintext.freeze()).map_err(|e| e.code()),
+            Err(error) => Err(error.code()),
+        };
+        match frames {
+            Ok(frames) => {
+                for frame in frames {
+                    if self.ended {
+                        return;
+                    }
+                    match (frame, &self.side) {
+                        // req: ERR-002
+                        (LinkFrame::Close { code }, _) => self.end(code),
+                        (frame, Side::Phone(_)) => self.phone_link_frame(&frame),
+                        (frame, Side::Web(_)) => self.web_link_frame(&frame),
+                    }
+                }
+            }
+            Err(code) => self.refuse_with(code),
+        }
+    }
+}
+
+impl Side {
+    /// Drops every key of the attempt.
+    fn wipe(&mut self) {
+        match self {
+            Self::Phone(phone) => *phone = phone::PhoneState::Over,
+            Self::Web(web) => *web = web::WebState::Over,
+        }
+    }
+}
+
+/// A check code as text.
+fn code_text(code: CheckCode) -> String {
+    alloc::format!("{code}")
+}
+
+/// NN as text.
+fn nn_text(nn: u8) -> String {
+    alloc::format!("{nn:02}")
+}

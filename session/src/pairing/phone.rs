@@ -1,0 +1,212 @@
+//! The phone's steps.
+
+use alloc::boxed::Box;
+
+use bytes::Bytes;
+use handfast_codec::Timestamp;
+use handfast_codec::error::ErrorCode;
+use handfast_codec::ids::MailboxId;
+use handfast_codec::link::LinkFrame;
+use handfast_codec::qr::Offer;
+use handfast_codec::relay::DataKind;
+use handfast_handshake::identity::SigningKey;
+use handfast_handshake::link::PhoneLink;
+use handfast_handshake::pairing;
+use handfast_handshake::pairing::phone::{AwaitApproval, AwaitMessage2, CodeConfirmed, Offering};
+use rand_core::CryptoRng;
+
+use super::{APPROVAL_MAX, CODE_MAX, Deferred, Keys, MESSAGE_MAX, NN_MAX, Pairing, PairingEvent, Side, nn_text};
+use crate::endpoint::{active_row, phone_rows, wipe_rows};
+use crate::error::ApiMisuse;
+
+/// Where the phone stands.
+pub(super) enum PhoneState {
+    /// The page is not there yet.
+    AwaitPeer(Offer),
+    /// Message 1 has left.
+    AwaitMessage2(Box<AwaitMessage2>),
+    /// The user is asked for the check code.
+    AwaitCode(Box<AwaitApproval>),
+    /// The user is asked to approve.
+    AwaitUser(Box<AwaitApproval>, CodeConfirmed),
+    /// The link is stored as OFFERED.
+    Offered(Box<PhoneLink>),
+    /// The link is stored as ACTIVE; `LINK_COMMIT` follows its commit.
+    Active,
+    /// Linked, or ended.
+    Over,
+}
+
+impl PhoneState {
+    pub(super) fn new(offer: Offer) -> (Self, MailboxId) {
+        let mailbox = pairing::mailbox(&offer);
+        (Self::AwaitPeer(offer), mailbox)
+    }
+
+    pub(super) fn is_begun(&self) -> bool {
+        !matches!(self, Self::AwaitPeer(_) | Self::Active | Self::Over)
+    }
+}
+
+impl Pairing {
+    fn phone_state(&mut self) -> PhoneState {
+        match &mut self.side {
+            Side::Phone(state) => core::mem::replace(state, PhoneState::Over),
+            Side::Web(_) => PhoneState::Over,
+        }
+    }
+
+    fn set_phone(&mut self, state: PhoneState) {
+        self.side = Side::Phone(state);
+    }
+
+    /// The page is there.
+    pub(super) fn on_peer(&mut self, rng: &mut dyn CryptoRng) {
+        let Side::Phone(PhoneState::AwaitPeer(offer)) = &self.side else {
+            // Another page took the seat in the middle of an attempt: it cannot go on.
+            if self.is_begun() {
+                self.end(ErrorCode::PEER_GONE);
+            }
+            return;
+        };
+        let Some(context) = self.context() else { return };
+        match pairing::phone::start(offer, &context, rng) {
+            Ok((state, message)) => {
+                self.send_data(DataKind::PAIRING, Bytes::from(message));
+                self.set_phone(PhoneState::AwaitMessage2(Box::new(state)));
+                self.wait(MESSAGE_MAX, ErrorCode::TIMEOUT);
+            }
+            Err(error) => self.end(error.code()),
+        }
+    }
+
+    /// A handshake message came.
+    pub(super) fn phone_message(&mut self, message: &Bytes) {
+        match self.phone_state() {
+            PhoneState::AwaitMessage2(state) => match state.read(message) {
+                Ok(state) => {
+                    self.set_phone(PhoneState::AwaitCode(Box::new(state)));
+                    self.wait(CODE_MAX, ErrorCode::CODE_EXPIRED);
+                    self.event(PairingEvent::CheckCodeWanted);
+                }
+                Err(error) => self.end(error.code()),
+            },
+            _ => self.end(ErrorCode::UNEXPECTED_MESSAGE),
+        }
+    }
+
+    /// Phone: the user typed the check code.
+    ///
+    /// # Errors
+    ///
+    /// [`ApiMisuse::WrongState`] when it is not asked for.
+    pub fn enter_check_code(&mut self, now: Timestamp, typed: &str) -> Result<(), ApiMisuse> {
+        self.tick(now);
+        if !matches!(&self.side, Side::Phone(PhoneState::AwaitCode(_))) {
+            return Err(ApiMisuse::WrongState);
+        }
+        let PhoneState::AwaitCode(mut state) = self.phone_state() else { return Ok(()) };
+        match state.check(typed) {
+            Ok(code) => {
+                let claims = state.claims().clone();
+                let peer = self.attach.peer();
+                let wanted = PairingEvent::ApprovalWanted {
+                    label: claims.label,
+                    origin: claims.origin,
+                    origin_seen: peer.and_then(|p| p.origin.clone()),
+                    grants: claims.grants,
+                    same_net: peer.is_some_and(|p| p.same_net),
+                };
+                self.set_phone(PhoneState::AwaitUser(state, code));
+                self.wait(APPROVAL_MAX, ErrorCode::CODE_EXPIRED);
+                self.event(wanted);
+            }
+            Err(wrong) => {
+                self.event(PairingEvent::WrongCheckCode(wrong.left));
+                // req: HSK-011
+                if wrong.left == 0 {
+                    self.end(ErrorCode::CHECK_CODE_WRONG);
+                } else {
+                    self.set_phone(PhoneState::AwaitCode(state));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Phone: the user approved. The account signs the link's certificate.
+    ///
+    /// # Errors
+    ///
+    /// [`ApiMisuse::WrongState`] when the approval is not asked for.
+    pub fn approve(
+        &mut self,
+        now: Timestamp,
+        rng: &mut dyn CryptoRng,
+        account: &SigningKey,
+        offering: Offering,
+    ) -> Result<(), ApiMisuse> {
+        self.tick(now);
+        // req: HSK-010
+        if !matches!(&self.side, Side::Phone(PhoneState::AwaitUser(..))) {
+            return Err(ApiMisuse::WrongState);
+        }
+        let PhoneState::AwaitUser(state, code) = self.phone_state() else { return Ok(()) };
+        match state.approve(code, account, offering, rng) {
+            Ok((offered, message)) => {
+                let terms = offered.link.terms.clone();
+                self.keys = Some(Keys { sealer: offered.sealer, opener: offered.opener });
+                let rows = phone_rows(&offered.link, offered.start);
+                let deferred = Deferred::Offer(Bytes::from(message), LinkFrame::Cert(offered.cert));
+                self.persist(terms.mailbox, rows, deferred);
+                self.terms = Some(terms);
+                self.set_phone(PhoneState::Offered(Box::new(offered.link)));
+                self.wait(NN_MAX, ErrorCode::CODE_EXPIRED);
+                self.event(PairingEvent::ShowNn(nn_text(offered.nn)));
+            }
+            Err(error) => self.end(error.code()),
+        }
+        Ok(())
+    }
+
+    /// Phone: the user refused.
+    pub fn refuse(&mut self, now: Timestamp) {
+        self.tick(now);
+        if !self.ended {
+            self.refuse_with(ErrorCode::REFUSED);
+        }
+    }
+
+    /// A link record came.
+    pub(super) fn phone_link_frame(&mut self, frame: &LinkFrame) {
+        let LinkFrame::Accept { signature } = frame else {
+            return self.refuse_with(ErrorCode::UNEXPECTED_MESSAGE);
+        };
+        match &self.side {
+            Side::Phone(PhoneState::Offered(link)) => {
+                // req: CRT-004
+                if let Err(error) = link.verify_accept(signature) {
+                    return self.refuse_with(error.code());
+                }
+                let mailbox = link.terms.mailbox;
+                self.set_phone(PhoneState::Active);
+                self.deadline = None;
+                self.persist(mailbox, alloc::vec![active_row()], Deferred::SendLinked(LinkFrame::Commit));
+            }
+            // req: HSK-017
+            Side::Phone(PhoneState::Active) => {}
+            Side::Phone(_) | Side::Web(_) => self.refuse_with(ErrorCode::UNEXPECTED_MESSAGE),
+        }
+    }
+
+    /// An offer that was not accepted is forgotten. One that the web may have accepted unheard is not: a lost socket
+    /// says nothing of it, and it drops after 24 hours by itself.
+    pub(super) fn forget_offer(&mut self) {
+        if let Side::Phone(PhoneState::Offered(link)) = &self.side
+            && self.attach.peer().is_some()
+        {
+            let mailbox = link.terms.mailbox;
+            self.persist(mailbox, alloc::vec![wipe_rows()], Deferred::Nothing);
+        }
+    }
+}
