@@ -1,0 +1,246 @@
+//! Writes `fuzz/seeds/`: real encodings, one file each. Run it again after a change of the formats.
+
+use std::fs;
+use std::path::Path;
+
+use bytes::Bytes;
+use handfast_codec::frame::{Collection, Frame, Items, OpenKind, PageCursor};
+use handfast_codec::ids::{
+    AttachKey, AttachmentId, BootId, CompanionId, ContentId, DhPublic, MailboxId, Salt, Signature,
+    SigningPublic,
+};
+use handfast_codec::link::{LinkCert, LinkFrame};
+use handfast_codec::message::{
+    CollectionName, Command, CommandRef, Item, MediaDescriptor, Message, MessageState, NowValue, PageState,
+    ResultBody,
+};
+use handfast_codec::qr::{Offer, RelayRef};
+use handfast_codec::record::RecordBuilder;
+use handfast_codec::relay::{Attach, Attached, DataKind, Hello, MailboxProof, Peer, PeerInfo, RelayFrame};
+use handfast_codec::{DeviceRole, ErrorCode, RelayName, Versions};
+
+fn main() {
+    write("qr", &qr());
+    write("relay_frames", &relay_frames());
+    write("record_frames", &record_frames());
+}
+
+type Seeds = Vec<(&'static str, Vec<u8>)>;
+
+fn write(target: &str, seeds: &Seeds) {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("seeds").join(target);
+    fs::create_dir_all(&folder).expect("the folder can be made");
+    for (name, bytes) in seeds {
+        fs::write(folder.join(name), bytes).expect("the file can be written");
+    }
+    println!("{} seeds in {}", seeds.len(), folder.display());
+}
+
+fn qr() -> Seeds {
+    let offer = |relay| Offer::new(DhPublic::from_bytes([9; 32]), [0x5a; 32], relay).expect("the relay fits");
+    let host = |name: &str| RelayRef::Host(name.parse::<RelayName>().expect("the name is valid"));
+    let text = |relay| offer(relay).encode().as_bytes().to_vec();
+    // A payload without its text, which the target makes itself; this one has a field of a later version.
+    let payload = [&[1, 0][..], &[9; 32], &[0x5a; 32], &[240, 58, 2, 7, 7]].concat();
+    vec![
+        ("host", text(host("relay.example"))),
+        ("host-port", text(host("relay.example:8443"))),
+        ("ipv4", text(host("127.0.0.1:8787"))),
+        ("ipv6", text(host("[2001:db8::1]:443"))),
+        ("registered", text(RelayRef::Registered(1))),
+        ("private", text(RelayRef::Private(255))),
+        ("payload", payload),
+        ("other", b"https://example.com/".to_vec()),
+    ]
+}
+
+fn relay_frames() -> Seeds {
+    let key = AttachKey::from_bytes([4; 32]);
+    let link = MailboxProof::Link { phone_key: key, web_key: key, salt: Salt::from_bytes([6; 16]) };
+    let attach = |role, proof| {
+        RelayFrame::Attach(Attach {
+            version: 1,
+            role,
+            mailbox: MailboxId::from_bytes([3; 16]),
+            proof,
+            signature: Signature::from_bytes([5; 64]),
+        })
+    };
+    let info =
+        PeerInfo { id: AttachmentId::from_bytes([2; 8]), same_net: true, origin: Some("https://a.b".into()) };
+    let attached = Attached {
+        own: AttachmentId::from_bytes([1; 8]),
+        peer: Some(info.clone()),
+        phone_sticky: Some(Bytes::from_static(b"tombstone")),
+        web_sticky: Some(Bytes::from_static(b"goodbye")),
+    };
+    let hello = Hello {
+        versions: Versions::new(&[1, 58]).expect("two versions"),
+        name: "relay.example".parse().expect("a valid name"),
+        boot: BootId::from_bytes([9; 16]),
+        frame_len_max: 16_512,
+        ping_interval_ms: 25_000,
+    };
+    let frames = [
+        ("hello", RelayFrame::Hello(hello)),
+        ("challenge", RelayFrame::Challenge([7; 32])),
+        ("attach-phone", attach(DeviceRole::Phone, MailboxProof::Pairing { key })),
+        ("attach-web", attach(DeviceRole::Web, MailboxProof::Pairing { key })),
+        ("attach-link", attach(DeviceRole::Web, link)),
+        ("attached", RelayFrame::Attached(attached)),
+        ("data", RelayFrame::Data { kind: DataKind::RECORD, body: Bytes::from_static(&[8; 20]) }),
+        ("up", RelayFrame::Peer(Peer::Up(info))),
+        ("down", RelayFrame::Peer(Peer::Down)),
+        ("contended", RelayFrame::Peer(Peer::Contended(3))),
+        ("sticky", RelayFrame::Sticky { role: DeviceRole::Web, value: Bytes::from_static(b"goodbye") }),
+        ("ping", RelayFrame::Ping(*b"01234567")),
+        ("pong", RelayFrame::Pong(*b"01234567")),
+        ("error", RelayFrame::Error { code: ErrorCode::REPLACED, retry_ms: 1_000 }),
+        ("ignored", RelayFrame::Ignored(58)),
+    ];
+    frames.into_iter().map(|(name, frame)| (name, frame.encode().to_vec())).collect()
+}
+
+fn record_frames() -> Seeds {
+    let collection = CollectionName::Messages(300).encode().expect("a small id");
+    let frames: Vec<(&'static str, Vec<Frame>)> = vec![
+        ("control", control_frames(collection)),
+        ("commands", commands().iter().map(|command| msg(command.encode())).collect()),
+        ("results", results().iter().map(|result| msg(result.encode())).collect()),
+        ("sync", sync_frames(collection)),
+        ("streams", stream_frames()),
+    ];
+    let mut seeds: Seeds = frames
+        .into_iter()
+        .map(|(name, frames)| {
+            let mut record = RecordBuilder::new();
+            assert!(frames.iter().all(|frame| record.push(frame)), "the frames fit");
+            record.grease(0x35);
+            (name, record.as_slice()[2..].to_vec())
+        })
+        .collect();
+    let mut link = RecordBuilder::new();
+    for frame in link_frames() {
+        assert!(link.push_link(&frame), "the frame fits");
+    }
+    seeds.push(("link", link.as_slice()[2..].to_vec()));
+    seeds.push(("empty", RecordBuilder::new().finish()[2..].to_vec()));
+    seeds
+}
+
+fn msg(body: Bytes) -> Frame {
+    Frame::Msg { seq: 1, part: 0, last: 0, body }
+}
+
+fn control_frames(collection: Collection) -> Vec<Frame> {
+    vec![
+        Frame::Ping { id: 1, rev: 300 },
+        Frame::Pong { id: 1 },
+        Frame::Ack { durable: 7, cursors: vec![(collection, 1 << 33)] },
+        Frame::Now { slot: 1, body: NowValue::Page(PageState::Hidden).encode() },
+        Frame::Now { slot: 3, body: NowValue::PhoneStatus { battery: 80, charging: true }.encode() },
+        Frame::Now { slot: 5, body: NowValue::Typing { chat: 70 }.encode() },
+        Frame::Close { code: ErrorCode::REKEY, retry_ms: 0 },
+        Frame::Revoked { signature: Signature::from_bytes([5; 64]) },
+    ]
+}
+
+fn sync_frames(collection: Collection) -> Vec<Frame> {
+    let encoded: Vec<Bytes> = items().iter().map(Item::encode).collect();
+    let items = Items::build(encoded).expect("the items fit");
+    let page = PageCursor::new(Bytes::from_static(b"page 2")).expect("a short cursor");
+    let next = PageCursor::default();
+    vec![
+        Frame::Since { collection, cursor: 2 },
+        Frame::Delta { collection, from: 2, to: 4, part: 0, last: 1, items: items.clone() },
+        Frame::SnapshotRequired { collection, rev: 5 },
+        Frame::PageGet { collection, page: page.clone() },
+        Frame::Page { collection, page, next, rev: 9, items },
+        Frame::DigestGet { collection, cursor: 2 },
+        Frame::Digest { collection, cursor: 2, digest: [0xdd; 32] },
+    ]
+}
+
+fn stream_frames() -> Vec<Frame> {
+    vec![
+        Frame::Open { id: 2, kind: OpenKind::Get, meta: Bytes::from_static(b"\x01\x02ab") },
+        Frame::Open { id: 4, kind: OpenKind::Put, meta: Bytes::new() },
+        Frame::Data { id: 2, offset: 65_536, body: Bytes::from_static(b"content") },
+        Frame::Credit { id: 2, offset: 131_072 },
+        Frame::Durable { id: 2, offset: 7 },
+        Frame::Stop { id: 4, code: ErrorCode::TOO_LARGE },
+        Frame::Fin { id: 2, hash: [0xaa; 32] },
+        Frame::ConnCredit { offset: 262_144 },
+    ]
+}
+
+fn media() -> MediaDescriptor {
+    MediaDescriptor {
+        content: ContentId::from_bytes([7; 32]),
+        size: 5_000_000,
+        media_type: "image/png".into(),
+        name: "cat.png".into(),
+    }
+}
+
+fn commands() -> Vec<Command> {
+    vec![
+        Command::SendText { chat: 1, text: "hello".into(), reply_to: Some(2) },
+        Command::History { chat: 1, before: 0, count: 50 },
+        Command::SendMedia { chat: 1, media: media(), caption: Some("a cat".into()) },
+        Command::MarkRead { chat: 1, message: 9 },
+    ]
+}
+
+fn results() -> Vec<ResultBody> {
+    vec![
+        ResultBody::Accepted { message: 3, rev: 70 },
+        ResultBody::HistoryPage { items: items().iter().map(Item::encode).collect(), more: true },
+        ResultBody::Failed { code: ErrorCode::OFFLINE },
+        ResultBody::Done,
+    ]
+}
+
+fn items() -> Vec<Item> {
+    vec![
+        Item::Chat {
+            chat: 1,
+            title: "Bob".into(),
+            last_message: 2,
+            last_text: "hello".into(),
+            last_time: 1_700_000_000_000,
+            unread: 1,
+        },
+        Item::Message(Message {
+            chat: 1,
+            message: 2,
+            author: "Bob".into(),
+            time: 1_700_000_000_000,
+            text: "hello".into(),
+            state: MessageState::Received,
+            reply_to: Some(1),
+            media: Some(media()),
+            command: Some(CommandRef { companion: CompanionId::from_bytes([4; 16]), cmd_id: 77 }),
+        }),
+        Item::Deleted { chat: 1, message: Some(2) },
+    ]
+}
+
+fn link_frames() -> Vec<LinkFrame> {
+    vec![
+        LinkFrame::Cert(LinkCert {
+            account: SigningPublic::from_bytes([1; 32]),
+            phone_attach: AttachKey::from_bytes([2; 32]),
+            salt: Salt::from_bytes([3; 16]),
+            companion: CompanionId::from_bytes([4; 16]),
+            serial: 1,
+            grants: 7,
+            idle_days: 14,
+            account_name: "Ada".into(),
+            signature: Signature::from_bytes([5; 64]),
+        }),
+        LinkFrame::Accept { signature: Signature::from_bytes([5; 64]) },
+        LinkFrame::Commit,
+        LinkFrame::Close { code: ErrorCode::NOT_CONFIRMED },
+    ]
+}
