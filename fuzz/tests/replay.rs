@@ -55,7 +55,7 @@ fn inputs(target: &str) -> Vec<(PathBuf, Vec<u8>)> {
 /// Runs a target, and says how to see a failure again.
 fn run(target: &Target, input: &[u8], from: &str) {
     if let Err(panic) = catch_unwind(AssertUnwindSafe(|| target.1(input))) {
-        let hex: String = input.iter().map(|byte| format!("{byte:02x}")).collect();
+        let hex = input.iter().fold(String::new(), |hex, byte| hex + &format!("{byte:02x}"));
         eprintln!(
             "{} fails for {from}; put these bytes into fuzz/regressions/{}/: {hex}",
             target.0, target.0
