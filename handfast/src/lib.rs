@@ -8,3 +8,5 @@ pub use handfast_session as session;
 
 #[cfg(feature = "tokio")]
 pub mod driver;
+#[cfg(feature = "sqlite")]
+pub mod sqlite;

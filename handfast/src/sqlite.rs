@@ -1,0 +1,278 @@
+//! Links in SQLite: a connection that is set up right, and commits inside the application's own transactions.
+//!
+//! ```
+//! use handfast::sqlite::{self, DeviceKey, Txn};
+//! # use handfast::session::Commit;
+//! # fn example(commit: &Commit) -> Result<(), Box<dyn std::error::Error>> {
+//! # let dir = std::env::temp_dir();
+//! let key = DeviceKey::load_or_create(&dir.join("device.key"))?;
+//! let mut store = sqlite::open(&dir.join("app.db"))?;
+//! sqlite::create_table(&store)?;
+//!
+//! let txn = sqlite::begin(&mut store)?;
+//! // .. the rows of the application that belong to the commit ..
+//! commit.apply(&mut Txn::new(&txn, &key)).map_err(|_| "the commit was not applied")?;
+//! txn.commit()?; // then: endpoint.committed(now, commit.id())
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! One process owns the database, with one connection: hold a lock on its directory.
+
+mod device_key;
+pub mod file;
+
+use std::path::Path;
+use std::time::Duration;
+
+use handfast_codec::ids::MailboxId;
+use handfast_session::{Pairs, StoreTxn, is_secret};
+use rusqlite::{
+    Connection, ErrorCode, OpenFlags, OptionalExtension, Transaction, TransactionBehavior, params,
+};
+use zeroize::Zeroizing;
+
+pub use device_key::DeviceKey;
+
+/// The oldest SQLite that is accepted, as `major * 1,000,000 + minor * 1,000 + patch`: older ones can corrupt a
+/// database in WAL mode.
+pub const SQLITE_VERSION_MIN: i32 = 3_051_003;
+/// A version that its makers withdrew.
+const SQLITE_VERSION_WITHDRAWN: i32 = 3_052_000;
+/// How long a write waits for another program that holds the database.
+pub const BUSY_DEADLINE: Duration = Duration::from_secs(5);
+
+/// The table of this library; one row for each key of each link.
+const TABLE: &str = "CREATE TABLE IF NOT EXISTS handfast(
+    link BLOB NOT NULL,
+    key BLOB NOT NULL,
+    value BLOB NOT NULL,
+    PRIMARY KEY(link, key)
+) STRICT, WITHOUT ROWID";
+
+/// Why a store could not be opened, read or written.
+#[derive(Debug, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum SqliteError {
+    /// The SQLite library is too old, or a withdrawn version.
+    #[error("the SQLite library {0} is not safe to use; build with 3.51.3 or later")]
+    Version(&'static str),
+    /// SQLite failed.
+    #[error(transparent)]
+    Sql(#[from] rusqlite::Error),
+    /// A file could not be opened or written.
+    #[error("{path}: {kind}")]
+    File {
+        /// The file.
+        path: String,
+        /// What went wrong.
+        kind: std::io::ErrorKind,
+    },
+    /// A file that must be a plain one is a symbolic link or something else.
+    #[error("{0} is not a plain file; remove it")]
+    NotAFile(String),
+    /// The database did not take the settings that durability needs.
+    #[error("the database refuses {0}; is its file system read-only or remote?")]
+    Setting(&'static str),
+    /// The file of the device key is not one.
+    #[error("{0} is damaged; restore it from where the database came from, or start anew and link again")]
+    KeyFile(String),
+    /// A wrapped value does not open: another device's key, or a damaged row.
+    #[error("a stored key cannot be unwrapped; the database and device.key do not belong together")]
+    Unwrap,
+    /// The operating system gives no random bytes.
+    #[error("the operating system gives no random bytes")]
+    NoRandomness,
+}
+
+impl SqliteError {
+    /// Whether another program held the database for longer than [`BUSY_DEADLINE`]: nothing is wrong, try again.
+    #[must_use]
+    pub fn is_busy(&self) -> bool {
+        matches!(self, Self::Sql(error) if error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy))
+    }
+
+    /// Whether the disk is full or failing.
+    #[must_use]
+    pub fn is_disk(&self) -> bool {
+        let code = match self {
+            Self::Sql(error) => error.sqlite_error_code(),
+            _ => None,
+        };
+        matches!(code, Some(ErrorCode::DiskFull | ErrorCode::SystemIoFailure | ErrorCode::ReadOnly))
+    }
+}
+
+/// The version number of a SQLite library, if it is safe.
+fn check_version(number: i32, name: &'static str) -> Result<(), SqliteError> {
+    if number < SQLITE_VERSION_MIN || number == SQLITE_VERSION_WITHDRAWN {
+        return Err(SqliteError::Version(name));
+    }
+    Ok(())
+}
+
+/// Opens a database, and creates it if it is not there: readable by this user alone, in WAL mode, each commit synced.
+/// A symbolic link in its place is refused.
+///
+/// # Errors
+///
+/// [`SqliteError`].
+pub fn open(path: &Path) -> Result<Connection, SqliteError> {
+    check_version(rusqlite::version_number(), rusqlite::version())?;
+    file::require_plain_or_absent(path)?;
+    if !path.exists() {
+        drop(file::create_new(path)?);
+    }
+    // SQLite looks at every part of the path: the directory may well be reached by a link, the file may not.
+    let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let parent = parent.canonicalize().map_err(|error| file::error(parent, &error))?;
+    let path = parent.join(path.file_name().unwrap_or_default());
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
+        | OpenFlags::SQLITE_OPEN_NO_MUTEX
+        | OpenFlags::SQLITE_OPEN_NOFOLLOW
+        | OpenFlags::SQLITE_OPEN_EXRESCODE;
+    let conn = Connection::open_with_flags(path, flags)?;
+    conn.busy_timeout(BUSY_DEADLINE)?;
+    conn.pragma_update(None, "foreign_keys", true)?;
+    conn.pragma_update(None, "trusted_schema", false)?;
+    conn.pragma_update(None, "secure_delete", true)?;
+    let mode: String = conn.pragma_update_and_check(None, "journal_mode", "WAL", |row| row.get(0))?;
+    if !mode.eq_ignore_ascii_case("wal") {
+        return Err(SqliteError::Setting("journal_mode = WAL"));
+    }
+    conn.pragma_update(None, "synchronous", "FULL")?;
+    let level: i64 = conn.pragma_query_value(None, "synchronous", |row| row.get(0))?;
+    if level < 2 {
+        return Err(SqliteError::Setting("synchronous = FULL"));
+    }
+    Ok(conn)
+}
+
+/// Creates the table of this library if it is not there. Call it in the transaction that creates the others.
+///
+/// # Errors
+///
+/// [`SqliteError::Sql`].
+pub fn create_table(conn: &Connection) -> Result<(), SqliteError> {
+    Ok(conn.execute_batch(TABLE)?)
+}
+
+/// Begins a transaction that writes from its first moment, so that it can never fail in the middle because another
+/// program wrote first.
+///
+/// # Errors
+///
+/// [`SqliteError::Sql`]; see [`SqliteError::is_busy`].
+pub fn begin(conn: &mut Connection) -> Result<Transaction<'_>, SqliteError> {
+    Ok(conn.transaction_with_behavior(TransactionBehavior::Immediate)?)
+}
+
+/// The settings that durability hangs on, as they are now: name and value, for a status command.
+///
+/// # Errors
+///
+/// [`SqliteError::Sql`].
+pub fn settings(conn: &Connection) -> Result<Vec<(&'static str, String)>, SqliteError> {
+    let mut settings = vec![("sqlite_version", rusqlite::version().to_owned())];
+    for name in ["journal_mode", "synchronous", "foreign_keys", "secure_delete", "user_version"] {
+        let value = conn.pragma_query_value(None, name, |row| {
+            Ok(match row.get_ref(0)? {
+                rusqlite::types::ValueRef::Integer(number) => number.to_string(),
+                other => String::from_utf8_lossy(other.as_bytes()?).into_owned(),
+            })
+        })?;
+        settings.push((name, value));
+    }
+    Ok(settings)
+}
+
+/// The links that have rows.
+///
+/// # Errors
+///
+/// [`SqliteError::Sql`].
+pub fn links(conn: &Connection) -> Result<Vec<MailboxId>, SqliteError> {
+    // A revoked or wiped link keeps its version row alone, so that an old machine cannot write again.
+    let mut query =
+        conn.prepare_cached("SELECT DISTINCT link FROM handfast WHERE key <> x'00' ORDER BY link")?;
+    let rows = query.query_map([], |row| row.get::<_, [u8; 16]>(0))?;
+    Ok(rows.map(|row| row.map(MailboxId::from_bytes)).collect::<Result<_, _>>()?)
+}
+
+/// The rows of a link, as `Endpoint::load` takes them.
+///
+/// # Errors
+///
+/// [`SqliteError::Sql`], [`SqliteError::Unwrap`].
+pub fn load_pairs(conn: &Connection, key: &DeviceKey, link: MailboxId) -> Result<Pairs, SqliteError> {
+    let mut query = conn.prepare_cached("SELECT key, value FROM handfast WHERE link = ?1")?;
+    let mut rows = query.query([link.as_bytes()])?;
+    let mut pairs = Pairs::new();
+    while let Some(row) = rows.next()? {
+        let name: Vec<u8> = row.get(0)?;
+        let stored = Zeroizing::new(row.get::<_, Vec<u8>>(1)?);
+        let value = if is_secret(&name) { key.unwrap(link, &name, &stored)? } else { stored };
+        drop(pairs.insert(name, value));
+    }
+    Ok(pairs)
+}
+
+/// A transaction of the application, as [`handfast_session::Commit::apply`] takes it.
+#[derive(Debug)]
+pub struct Txn<'a> {
+    conn: &'a Connection,
+    key: &'a DeviceKey,
+}
+
+impl<'a> Txn<'a> {
+    /// Over a connection on which a transaction is open; a [`Transaction`] is one.
+    #[must_use]
+    pub fn new(conn: &'a Connection, key: &'a DeviceKey) -> Self {
+        Self { conn, key }
+    }
+}
+
+impl StoreTxn for Txn<'_> {
+    type Error = SqliteError;
+
+    fn read(&mut self, link: MailboxId, key: &[u8]) -> Result<Option<Vec<u8>>, SqliteError> {
+        let mut query =
+            self.conn.prepare_cached("SELECT value FROM handfast WHERE link = ?1 AND key = ?2")?;
+        let stored =
+            query.query_row(params![link.as_bytes(), key], |row| row.get::<_, Vec<u8>>(0)).optional()?;
+        match stored {
+            Some(stored) if is_secret(key) => Ok(Some(self.key.unwrap(link, key, &stored)?.to_vec())),
+            other => Ok(other),
+        }
+    }
+
+    fn put(&mut self, link: MailboxId, key: &[u8], value: &[u8]) -> Result<(), SqliteError> {
+        let mut insert = self.conn.prepare_cached(
+            "INSERT INTO handfast(link, key, value) VALUES(?1, ?2, ?3)
+             ON CONFLICT(link, key) DO UPDATE SET value = excluded.value",
+        )?;
+        if is_secret(key) {
+            let wrapped = self.key.wrap(link, key, value)?;
+            let _ = insert.execute(params![link.as_bytes(), key, wrapped])?;
+        } else {
+            let _ = insert.execute(params![link.as_bytes(), key, value])?;
+        }
+        Ok(())
+    }
+
+    fn delete(&mut self, link: MailboxId, key: &[u8]) -> Result<(), SqliteError> {
+        let mut delete = self.conn.prepare_cached("DELETE FROM handfast WHERE link = ?1 AND key = ?2")?;
+        let _ = delete.execute(params![link.as_bytes(), key])?;
+        Ok(())
+    }
+
+    fn delete_range(&mut self, link: MailboxId, from: &[u8], to: &[u8]) -> Result<(), SqliteError> {
+        let mut delete =
+            self.conn.prepare_cached("DELETE FROM handfast WHERE link = ?1 AND key >= ?2 AND key < ?3")?;
+        let _ = delete.execute(params![link.as_bytes(), from, to])?;
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests;
