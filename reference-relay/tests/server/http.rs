@@ -1,0 +1,107 @@
+//! Everything that is not a WebSocket, and which pages may open one.
+
+use handfast_codec::DeviceRole;
+use tokio_tungstenite::tungstenite::Error as WsError;
+
+use crate::client::{Link, start, start_with};
+
+#[tokio::test]
+async fn the_plain_routes_answer() {
+    let relay = start();
+    let health = relay.get("/healthz").await;
+    assert!(health.starts_with("HTTP/1.1 200 ") && health.ends_with("\r\n\r\nok"), "{health}");
+    let page = relay.get("/").await;
+    assert!(page.contains("This is a Handfast relay") && page.contains("default-src 'none'"), "{page}");
+    for path in ["/nowhere", "/../etc/passwd", "/%2e%2e/etc/passwd", "//", "/metrics/", "/v1/x"] {
+        let answer = relay.get(path).await;
+        assert!(answer.starts_with("HTTP/1.1 404 "), "{path}: {answer}");
+    }
+    let no_upgrade = relay.get("/v1").await;
+    assert!(
+        no_upgrade.starts_with("HTTP/1.1 400 ") || no_upgrade.starts_with("HTTP/1.1 426 "),
+        "{no_upgrade}"
+    );
+    relay.stop().await;
+}
+
+#[tokio::test]
+async fn metrics_count_what_happens() {
+    let relay = start();
+    let mut client = relay.client().await;
+    let _ = client.attach(&Link::new(1), DeviceRole::Phone).await;
+    for (name, expected) in [
+        ("handfast_relay_sockets", 1),
+        ("handfast_relay_mailboxes{kind=\"link\"}", 1),
+        ("handfast_relay_mailboxes{kind=\"pairing\"}", 0),
+        ("handfast_relay_attached_total", 1),
+        ("handfast_relay_frames_total{what=\"received\"}", 1),
+    ] {
+        assert_eq!(relay.metric(name).await, expected, "{name}");
+    }
+    let text = relay.get("/metrics").await;
+    assert!(text.contains("# TYPE handfast_relay_errors_total counter"), "{text}");
+    assert!(!text.contains("127.0.0.1"), "no address is told");
+    relay.stop().await;
+}
+
+#[tokio::test]
+async fn pages_of_other_origins_are_refused() {
+    let relay = start_with(|config| config.allow_origins = vec!["https://app.example".to_owned()]);
+    let own = format!("http://{}", relay.address);
+    for origin in [own.as_str(), "https://app.example"] {
+        let client = relay.client_on(relay.tcp().await, Some(origin)).await;
+        assert!(client.is_ok(), "{origin}");
+    }
+    for origin in ["null", "https://evil.example", "https://app.example.evil.example", "http://app.example"] {
+        match relay.client_on(relay.tcp().await, Some(origin)).await {
+            Err(WsError::Http(response)) => assert_eq!(response.status(), 403, "{origin}"),
+            other => panic!("{origin}: {:?}", other.err()),
+        }
+    }
+    relay.until("handfast_relay_refused_origins_total", 4).await;
+    relay.stop().await;
+}
+
+#[tokio::test]
+async fn the_origin_of_a_page_is_told_to_the_phone() {
+    let relay = start_with(|config| config.allow_origins = vec!["https://app.example".to_owned()]);
+    let link = Link::new(1);
+    let mut page = relay.client_on(relay.tcp().await, Some("https://app.example")).await.expect("allowed");
+    let _ = page.attach(&link, DeviceRole::Web).await;
+    let mut phone = relay.client().await;
+    let peer = phone.attach(&link, DeviceRole::Phone).await.peer.expect("the page is there");
+    assert_eq!(peer.origin.as_deref(), Some("https://app.example"));
+    assert!(peer.same_net);
+    relay.stop().await;
+}
+
+#[tokio::test]
+async fn two_origins_are_malformed() {
+    let relay = start();
+    let answer = relay
+        .raw(
+            b"GET /v1 HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n\
+              Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nOrigin: https://a.example\r\nOrigin: https://b.example\r\n\
+              Connection: close\r\n\r\n",
+        )
+        .await;
+    assert!(answer.starts_with("HTTP/1.1 400 "), "{answer}");
+    relay.stop().await;
+}
+
+#[tokio::test]
+async fn a_head_without_end_is_refused() {
+    let relay = start();
+    let mut long = b"GET / HTTP/1.1\r\nHost: x\r\nX: ".to_vec();
+    long.resize(1_000_000, b'a');
+    let answer = relay.raw(&long).await;
+    assert!(answer.is_empty() || answer.starts_with("HTTP/1.1 431 "), "{answer}");
+    let many = format!("GET / HTTP/1.1\r\nHost: x\r\n{}\r\n", "A: b\r\n".repeat(1_000));
+    let answer = relay.raw(many.as_bytes()).await;
+    assert!(answer.is_empty() || answer.starts_with("HTTP/1.1 431 "), "{answer}");
+    let smuggled = b"GET / HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n\
+                     ffffffffffffffffff\r\n";
+    let answer = relay.raw(smuggled).await;
+    assert!(answer.matches("HTTP/1.1").count() <= 1, "{answer}");
+    relay.stop().await;
+}

@@ -1,0 +1,8 @@
+//! The relay over loopback: real TCP, real WebSockets, hostile bytes.
+
+mod client;
+mod flow;
+mod hostile;
+mod http;
+mod program;
+mod tls;
