@@ -1,0 +1,133 @@
+//! Lists, checks and makes the vectors of the Handfast protocol.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use anyhow::{Context, Result, bail, ensure};
+use clap::{Parser, Subcommand};
+use handfast_vectors::case::{VectorFile, Verdict};
+
+/// Vectors of the Handfast protocol.
+#[derive(Parser)]
+#[command(version)]
+struct Arguments {
+    /// The folder of the vector files.
+    #[arg(long, default_value_os_t = default_folder())]
+    folder: PathBuf,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Print the id of every case, or how many there are.
+    List {
+        /// Print the counts of each file alone.
+        #[arg(long)]
+        count: bool,
+    },
+    /// Run every case, and compare the files with what this build would make.
+    Check,
+    /// Make the files anew.
+    Generate,
+}
+
+fn default_folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("v1")
+}
+
+fn read(path: &Path) -> Result<(VectorFile, String)> {
+    let text = fs::read_to_string(path)
+        .with_context(|| format!("{} cannot be read; `generate` makes the files", path.display()))?;
+    let file = serde_json::from_str(&text).with_context(|| format!("{} is malformed", path.display()))?;
+    Ok((file, text))
+}
+
+/// Every vector file of the folder, by name.
+fn paths(folder: &Path) -> Result<Vec<PathBuf>> {
+    let entries = fs::read_dir(folder)
+        .with_context(|| format!("{} cannot be read; `generate` makes it", folder.display()))?;
+    let mut paths: Vec<_> = entries.map(|entry| Ok(entry?.path())).collect::<Result<_>>()?;
+    paths.retain(|path| path.extension().is_some_and(|ending| ending == "json"));
+    paths.sort();
+    Ok(paths)
+}
+
+fn list(folder: &Path, count: bool) -> Result<()> {
+    let (mut total, mut negative) = (0, 0);
+    for path in paths(folder)? {
+        let (file, _) = read(&path)?;
+        let invalid = file.cases.iter().filter(|case| case.result == Verdict::Invalid).count();
+        (total, negative) = (total + file.cases.len(), negative + invalid);
+        if count {
+            println!("{:>4} of them {:>3} invalid  {}", file.cases.len(), invalid, file.topic);
+        } else {
+            file.cases.iter().for_each(|case| println!("{}", case.id));
+        }
+    }
+    if count {
+        println!("{total:>4} of them {negative:>3} invalid  in all");
+    }
+    Ok(())
+}
+
+fn check(folder: &Path) -> Result<()> {
+    let made = handfast_vectors::files()?;
+    let found = paths(folder)?;
+    ensure!(
+        found.len() == made.len(),
+        "{} has {} files, {} are made",
+        folder.display(),
+        found.len(),
+        made.len()
+    );
+    let (mut cases, mut faults) = (0, Vec::new());
+    for file in &made {
+        let (stored, text) = read(&folder.join(&file.topic).with_extension("json"))?;
+        for case in &stored.cases {
+            cases += 1;
+            if let Err(fault) = case.check() {
+                faults.push(format!("{fault:#}"));
+            }
+        }
+        if text != file.to_text()? {
+            faults.push(format!("{}: the file differs from what this build makes", file.topic));
+        }
+    }
+    if faults.is_empty() {
+        println!("{cases} cases in {} files agree", made.len());
+        return Ok(());
+    }
+    bail!("{} faults in {cases} cases:\n{}", faults.len(), faults.join("\n"));
+}
+
+fn generate(folder: &Path) -> Result<()> {
+    fs::create_dir_all(folder)?;
+    for path in paths(folder)? {
+        fs::remove_file(path)?;
+    }
+    let mut total = 0;
+    for file in handfast_vectors::files()? {
+        total += file.count;
+        fs::write(folder.join(&file.topic).with_extension("json"), file.to_text()?)?;
+    }
+    println!("{total} cases written to {}", folder.display());
+    Ok(())
+}
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let done = match arguments.command {
+        Command::List { count } => list(&arguments.folder, count),
+        Command::Check => check(&arguments.folder),
+        Command::Generate => generate(&arguments.folder),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

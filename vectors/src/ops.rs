@@ -1,0 +1,63 @@
+//! The operations of cases: each takes the input of a case and gives its output, or the code of its refusal.
+
+mod decode;
+mod noise;
+mod pairing;
+mod reconnect;
+mod record;
+mod sign;
+
+pub(crate) use self::sign::{mailbox, public, sign};
+
+use anyhow::{Result, bail};
+use handfast_codec::error::ErrorCode;
+use serde_json::{Map, Value};
+
+use crate::describe::object;
+
+/// What an accepted input gives.
+#[derive(Debug, Default)]
+#[expect(clippy::exhaustive_structs, reason = "the two parts of a case's outcome")]
+pub struct Outcome {
+    /// The output.
+    pub out: Map<String, Value>,
+    /// Values on the way.
+    pub debug: Map<String, Value>,
+}
+
+impl Outcome {
+    fn of(out: Value) -> Self {
+        Self { out: object(out), debug: Map::new() }
+    }
+
+    fn with_debug(self, debug: Value) -> Self {
+        Self { debug: object(debug), ..self }
+    }
+}
+
+/// The outcome of a case: an output, or a code.
+type Ending = Result<Outcome, ErrorCode>;
+
+/// Runs an operation on an input.
+///
+/// # Errors
+///
+/// If the operation is not known or the input lacks a field: then the case is malformed.
+pub fn run(op: &str, input: &Map<String, Value>) -> Result<Ending> {
+    match op {
+        "qr.decode" => decode::qr(input),
+        "relay.decode" => decode::relay(input),
+        "record.decode" => decode::record(input),
+        "link-record.decode" => decode::link_record(input),
+        "payload.decode" => decode::payload(input),
+        "record.open" => record::open(input),
+        "noise.read" => noise::read(input),
+        "attach.verify" => sign::attach(input),
+        "certificate.verify" => sign::certificate(input),
+        "accept.verify" => sign::accept(input),
+        "revoked.verify" => sign::revoked(input),
+        "pairing" => pairing::run(input),
+        "reconnect" => reconnect::run(input),
+        other => bail!("the operation {other} is not known"),
+    }
+}

@@ -1,0 +1,52 @@
+//! What the vector files hold.
+
+mod certificates;
+mod frames_record;
+mod frames_relay;
+mod noise;
+mod pairing;
+mod payloads;
+mod qr;
+mod reconnect;
+mod records;
+mod tlv;
+
+use anyhow::Result;
+
+use crate::case::Case;
+
+/// Makes the cases of a file.
+type Cases = fn() -> Result<Vec<Case>>;
+
+/// Name, comment and cases of each file.
+pub(crate) const ALL: &[(&str, &str, Cases)] = &[
+    ("qr", "The text of a QR code and its fields.", qr::valid),
+    ("refuse-qr", "Texts that are no QR code of Handfast, one fault each.", qr::invalid),
+    ("frames-relay", "Relay frames and their fields.", frames_relay::valid),
+    ("refuse-frames-relay", "Relay frames that are refused, one fault each.", frames_relay::invalid),
+    ("frames-record", "Plaintexts of records and their frames.", frames_record::valid),
+    (
+        "refuse-frames-record",
+        "Plaintexts of records that are refused, one fault each.",
+        frames_record::invalid,
+    ),
+    ("payloads", "Handshake payloads and their fields.", payloads::valid),
+    ("refuse-payloads", "Handshake payloads that are refused, one fault each.", payloads::invalid),
+    ("records", "Sealed records that open.", records::valid),
+    ("refuse-records", "Sealed records that do not open.", records::invalid),
+    (
+        "certificates",
+        "Signatures that hold: attach, certificate, acceptance, revocation.",
+        certificates::valid,
+    ),
+    ("refuse-certificates", "Signatures that do not hold.", certificates::invalid),
+    ("noise", "First messages of the two handshakes that are read.", noise::valid),
+    (
+        "refuse-noise",
+        "First messages of the two handshakes that are refused, with the local code.",
+        noise::invalid,
+    ),
+    ("pairing", "Whole pairings, from their keys to the commit.", pairing::valid),
+    ("reconnect", "Whole reconnects, from their keys to the first records.", reconnect::reconnects),
+    ("recovery", "Whole recoveries, from their keys to the verdict.", reconnect::recoveries),
+];
