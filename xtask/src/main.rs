@@ -1,2 +1,59 @@
-//! Part of Handfast.
-fn main() {}
+//! Tasks of the Handfast workspace: `cargo xtask demo|test|fuzz|models`.
+
+mod command;
+mod demo;
+mod fuzz;
+mod models;
+mod test;
+mod workspace;
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+
+/// Tasks of the Handfast workspace.
+#[derive(Parser, Debug)]
+#[command(name = "cargo xtask", version)]
+struct Arguments {
+    #[command(subcommand)]
+    task: Task,
+}
+
+/// What there is to do.
+#[derive(Subcommand, Debug)]
+enum Task {
+    /// Starts relay, phone and companion and takes you through pairing and a chat.
+    Demo(demo::Options),
+    /// Runs all checks, one after the other, up to the first that fails.
+    Test(test::Options),
+    /// Runs the fuzz targets with libFuzzer.
+    Fuzz(fuzz::Options),
+    /// Runs the exhaustive searches over the ratchet and resume types.
+    Models,
+    /// Ends the processes named on its standard input when that closes (used by `demo`).
+    #[command(hide = true)]
+    Keep,
+}
+
+fn main() -> ExitCode {
+    let result = match Arguments::parse().task {
+        Task::Demo(options) => demo::run(&options),
+        Task::Test(options) => test::run(&options),
+        Task::Fuzz(options) => fuzz::run(&options),
+        Task::Models => models::run(),
+        Task::Keep => demo::keeper::keep().map(|()| true),
+    };
+    report(result)
+}
+
+fn report(result: Result<bool>) -> ExitCode {
+    match result {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("xtask: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

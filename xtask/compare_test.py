@@ -1,0 +1,189 @@
+#!/usr/bin/env python3
+"""Tests of compare.py: a small made-up pair of devices, and one fault at a time put into it by hand."""
+
+import hashlib
+import json
+import pathlib
+import sqlite3
+import tempfile
+import unittest
+
+import compare
+
+MESSAGES = """CREATE TABLE messages(chat INTEGER, id INTEGER, author TEXT, time_ms INTEGER, text TEXT, state INTEGER,
+    content BLOB NULL, media_type TEXT NULL, media_name TEXT NULL, media_size INTEGER NULL,
+    companion BLOB NULL, cmd_id INTEGER NULL, rev INTEGER)"""
+COMMANDS = "CREATE TABLE commands(cmd_id INTEGER, client_id TEXT, kind INTEGER, body BLOB, state INTEGER, result INTEGER NULL)"
+COMPANION = b"\x01" * 16
+PHOTO = bytes(range(256)) * 600  # three chunks, the last one short
+
+
+class CompareTest(unittest.TestCase):
+    """Each test changes one thing and expects one kind of fault."""
+
+    def setUp(self):
+        scratch = tempfile.TemporaryDirectory()
+        self.addCleanup(scratch.cleanup)
+        self.root = pathlib.Path(scratch.name)
+        self.phone, self.companion = self.root / "phone", self.root / "companion"
+        (self.phone / "media").mkdir(parents=True)
+        self.companion.mkdir()
+        photo = self.root / "photo.png"
+        photo.write_bytes(PHOTO)
+        self.content, self.sha256 = compare.content_id(photo)
+        (self.phone / "media" / self.content).write_bytes(PHOTO)
+        self.fetched = self.root / "fetched.png"
+        self.fetched.write_bytes(PHOTO)
+        self.rows = [self.row(1, n, author="Ada", text=f"old {n}") for n in range(1, 4)]
+        self.rows += [self.row(2, n, author="Bob", text=f"old {n}") for n in range(1, 4)]
+        self.rows += [
+            self.row(1, 4, text="first", cmd_id=1),
+            self.row(1, 5, author="Ada", text="answer to first"),
+            self.row(1, 6, text="second", cmd_id=2),
+            self.row(1, 7, text="from the phone"),
+            self.row(2, 4, cmd_id=3, content=bytes.fromhex(self.content), name="photo.png", size=len(PHOTO)),
+        ]
+        self.commands = [(1, "a", 1, b"", 2, 4), (2, "b", 1, b"", 2, 6), (3, "c", 5, b"", 2, 4)]
+        for directory, name in ((self.phone, "phone.db"), (self.companion, "companion.db")):
+            database = sqlite3.connect(directory / name)
+            database.execute(MESSAGES)
+            database.executemany("INSERT INTO messages VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?)", self.rows)
+            if directory == self.companion:
+                database.execute(COMMANDS)
+                database.executemany("INSERT INTO commands VALUES (?,?,?,?,?,?)", self.commands)
+            database.commit()
+            database.close()
+        self.write_ledger()
+
+    @staticmethod
+    def row(chat, number, author="", text="", cmd_id=None, content=None, name=None, size=None):
+        companion = None if cmd_id is None else COMPANION
+        kind = None if content is None else "image/png"
+        return (chat, number, author, 1000, text, 2, content, kind, name, size, companion, cmd_id, 10 * chat + number)
+
+    def write_ledger(self):
+        entries = [
+            {"kind": "history", "chats": 2, "messages": 6},
+            {"kind": "text", "by": "web", "chat": 1, "text": "first", "client_id": "a", "answer": "answer to first"},
+            {"kind": "text", "by": "web", "chat": 1, "text": "second", "client_id": "b"},
+            {"kind": "text", "by": "phone", "chat": 1, "text": "from the phone"},
+            {"kind": "photo", "by": "web", "chat": 2, "name": "photo.png", "size": len(PHOTO), "sha256": self.sha256,
+             "client_id": "c"},
+            {"kind": "fetch", "content": self.content, "sha256": self.sha256, "out": str(self.fetched)},
+        ]
+        self.ledger = self.root / "ledger.jsonl"
+        self.ledger.write_text("".join(json.dumps({"n": n, **e}) + "\n" for n, e in enumerate(entries, 1)))
+
+    def change(self, where, statement):
+        name = "phone.db" if where == "phone" else "companion.db"
+        database = sqlite3.connect(self.root / where / name)
+        changed = database.execute(statement).rowcount
+        database.commit()
+        database.close()
+        self.assertGreaterEqual(changed, 1, "the change by hand must hit a row")
+
+    def faults(self):
+        faults, _ = compare.compare(self.ledger, self.phone, self.companion)
+        return {kind: len(texts) for kind, texts in faults.by_kind.items() if texts}
+
+    def test_no_fault(self):
+        self.assertEqual(self.faults(), {})
+        faults, _ = compare.compare(self.ledger, self.phone, self.companion, live=True)
+        self.assertEqual(faults.total(), 0)
+
+    def test_nothing_is_changed_by_looking(self):
+        before = {path: path.read_bytes() for path in self.root.rglob("*") if path.is_file()}
+        self.faults()
+        after = {path: path.read_bytes() for path in self.root.rglob("*") if path.is_file()}
+        self.assertEqual(before, after)
+
+    def test_row_deleted_at_the_phone_is_lost(self):
+        self.change("phone", "DELETE FROM messages WHERE text = 'second'")
+        self.assertIn("lost", self.faults())
+
+    def test_history_row_deleted_at_the_phone_is_seen(self):
+        self.change("phone", "DELETE FROM messages WHERE chat = 2 AND id = 2")
+        self.assertIn("duplicated", self.faults(), "the companion then holds a row too many")
+
+    def test_row_deleted_at_the_companion_is_lost(self):
+        self.change("companion", "DELETE FROM messages WHERE chat = 2 AND id = 2")
+        self.assertEqual(self.faults(), {"lost": 1})
+
+    def test_row_deleted_at_both_is_lost(self):
+        for where in ("phone", "companion"):
+            self.change(where, "DELETE FROM messages WHERE text = 'from the phone'")
+        self.assertEqual(self.faults(), {"lost": 2})
+
+    def test_answer_deleted_at_both_is_lost(self):
+        for where in ("phone", "companion"):
+            self.change(where, "DELETE FROM messages WHERE text = 'answer to first'")
+        self.assertEqual(self.faults(), {"lost": 2})
+
+    def test_old_rev_at_the_companion_is_lost(self):
+        self.change("companion", "UPDATE messages SET rev = rev - 1, state = 1 WHERE text = 'first'")
+        self.assertEqual(self.faults(), {"lost": 1})
+
+    def test_text_twice_is_duplicated(self):
+        for where in ("phone", "companion"):
+            self.change(where, "INSERT INTO messages SELECT chat, 8, author, time_ms, text, state, content, media_type,"
+                        " media_name, media_size, companion, 9, rev FROM messages WHERE text = 'second'")
+        self.assertEqual(self.faults(), {"duplicated": 2})
+
+    def test_command_that_ran_twice_is_duplicated(self):
+        for where in ("phone", "companion"):
+            self.change(where, "INSERT INTO messages SELECT chat, 8, author, time_ms, 'other', state, content, media_type,"
+                        " media_name, media_size, companion, cmd_id, rev FROM messages WHERE text = 'second'")
+        self.assertEqual(self.faults(), {"duplicated": 1})
+
+    def test_command_twice_is_duplicated(self):
+        self.change("companion", "INSERT INTO commands SELECT 9, client_id, kind, body, state, result FROM commands"
+                    " WHERE client_id = 'b'")
+        self.assertEqual(self.faults(), {"duplicated": 1})
+
+    def test_command_without_result_is_lost(self):
+        self.change("companion", "UPDATE commands SET result = NULL WHERE client_id = 'b'")
+        self.assertEqual(self.faults(), {"lost": 1})
+
+    def test_swapped_texts_are_misordered(self):
+        for where in ("phone", "companion"):
+            self.change(where, "UPDATE messages SET id = 100 WHERE text = 'first'")
+            self.change(where, "UPDATE messages SET id = 4 WHERE text = 'second'")
+            self.change(where, "UPDATE messages SET id = 6 WHERE text = 'first'")
+        self.assertIn("misordered", self.faults())
+
+    def test_swapped_commands_are_misordered(self):
+        for where in ("phone", "companion"):
+            self.change(where, "UPDATE messages SET cmd_id = 3 - cmd_id WHERE cmd_id IN (1, 2)")
+        self.assertIn("misordered", self.faults())
+
+    def test_changed_text_at_the_companion_is_damaged(self):
+        self.change("companion", "UPDATE messages SET text = 'old 9' WHERE chat = 2 AND id = 2")
+        self.assertEqual(self.faults(), {"damaged": 1})
+
+    def flip(self, path):
+        data = bytearray(path.read_bytes())
+        data[70_000] ^= 1
+        path.write_bytes(data)
+
+    def test_flipped_byte_on_the_phones_disk_is_damaged(self):
+        self.flip(self.phone / "media" / self.content)
+        self.assertEqual(self.faults(), {"damaged": 1})
+
+    def test_flipped_byte_in_a_fetched_file_is_damaged(self):
+        self.flip(self.fetched)
+        self.assertEqual(self.faults(), {"damaged": 1})
+
+    def test_missing_media_file_is_lost(self):
+        (self.phone / "media" / self.content).unlink()
+        self.assertEqual(self.faults(), {"lost": 1})
+
+    def test_content_id_by_hand(self):
+        path = self.root / "small"
+        path.write_bytes(b"handfast")
+        chunk = hashlib.sha256(b"handfast").digest()
+        root = hashlib.sha256(bytes([0, 0, 0, 0, 0, 0, 0, 8]) + chunk).hexdigest()
+        self.assertEqual(compare.content_id(path)[0], root)
+
+
+if __name__ == "__main__":
+    unittest.main()

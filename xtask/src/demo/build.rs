@@ -1,0 +1,46 @@
+//! Builds the three programs.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Result, ensure};
+
+use crate::{command, workspace};
+
+const PACKAGES: [&str; 3] = ["reference-relay", "reference-phone", "reference-web"];
+
+/// Where the three programs lie.
+#[derive(Clone, Debug)]
+pub(crate) struct Programs {
+    pub(crate) relay: PathBuf,
+    pub(crate) phone: PathBuf,
+    pub(crate) web: PathBuf,
+}
+
+/// Builds the programs in the dev profile, in which the dependencies are optimised.
+///
+/// # Errors
+/// They do not build.
+pub(crate) fn build(failpoints: bool) -> Result<Programs> {
+    let mut build = command::cargo(["build", "--locked"]);
+    for package in PACKAGES {
+        let _ = build.args(["--package", package]);
+    }
+    if failpoints {
+        let features = PACKAGES.map(|package| format!("{package}/failpoints")).join(",");
+        let _ = build.args(["--features", &features]);
+        println!("The programs are built with the feature `failpoints`, which no shipped build has.");
+    }
+    command::run(&mut build)?;
+    let folder = workspace::target().join("debug");
+    Ok(Programs {
+        relay: found(&folder, "handfast-relay")?,
+        phone: found(&folder, "handfast-phone")?,
+        web: found(&folder, "handfast-web")?,
+    })
+}
+
+fn found(folder: &Path, name: &str) -> Result<PathBuf> {
+    let path = folder.join(name);
+    ensure!(path.is_file(), "{} was not built", path.display());
+    Ok(path)
+}

@@ -1,0 +1,103 @@
+//! Pairing with a user, who plays both: the one at the phone and the one at the computer.
+
+use std::time::Duration;
+
+use anyhow::{Context as _, Result};
+use qrcode::render::unicode::Dense1x2;
+use qrcode::{EcLevel, QrCode};
+use serde_json::{Value, json};
+
+use super::{Session, ask_user, ask_yes};
+use crate::demo::processes::Process;
+use crate::demo::story::pair::{self, Page, STEP};
+
+/// The user may take this long for what the companion waits for.
+const USER_LIMIT: Duration = Duration::from_secs(90);
+
+/// Pairs; returns `false` if the user leaves.
+pub(super) fn pair(session: &mut Session) -> Result<bool> {
+    loop {
+        println!("\nStep 1: the companion shows a code, the phone scans it.");
+        let mut page = pair::show_code(&session.web, None)?;
+        println!("  companion  process {}, data in {}", page.process.pid(), session.web.dir().display());
+        show_code(&page)?;
+        println!("The same code lies as a picture in {}", page.picture.display());
+        println!("The demo's phone has no camera: it reads that picture. A new code is drawn every 30 s.");
+        if ask_user("Press Enter to let the phone scan it, or q and Enter to leave:")?
+            .is_none_or(|word| word == "q")
+        {
+            return Ok(false);
+        }
+        let mut scan = pair::scan(&session.phone, &page)?;
+        match attempt(session, &mut page, &mut scan) {
+            Ok(true) => return Ok(true),
+            Ok(false) => println!("This code is burnt. Once more, with a new one."),
+            Err(error) => println!("The attempt is over: {error:#}\nOnce more, with a new code."),
+        }
+    }
+}
+
+fn show_code(page: &Page) -> Result<()> {
+    let shown = page.process.wait_event(page.mark, "code", STEP)?;
+    let text = shown["text"].as_str().context("a code without text")?;
+    let code = QrCode::with_error_correction_level(text, EcLevel::M)?;
+    println!(
+        "\n{}\n",
+        code.render::<Dense1x2>().dark_color(Dense1x2::Light).light_color(Dense1x2::Dark).build()
+    );
+    Ok(())
+}
+
+/// One attempt; returns whether the two are linked.
+fn attempt(session: &mut Session, page: &mut Page, scan: &mut Process) -> Result<bool> {
+    let _ = scan.wait_event(0, "check_code_wanted", STEP)?;
+    let shown = page.process.wait_event(page.mark, "check_code", STEP)?;
+    println!(
+        "\nStep 2: the check code. The companion's screen shows   {}",
+        shown["code"].as_str().unwrap_or("?")
+    );
+    let Some(claims) = check_code(scan)? else { return Ok(false) };
+    println!("\nStep 3: approval. The phone's screen shows who asks; it cannot check these claims:");
+    for (name, value) in claims.as_object().into_iter().flatten().filter(|(name, _)| *name != "event") {
+        println!("  {name}: {value}");
+    }
+    let approved = ask_yes("At the phone: link this computer?")?;
+    scan.say(&json!({"approve": approved}))?;
+    if !approved {
+        return Ok(false);
+    }
+    let ours = scan.wait_event(0, "show_nn", USER_LIMIT)?;
+    let theirs = page.process.wait_event(page.mark, "confirm_nn", USER_LIMIT)?;
+    println!("\nStep 4: the same number on both. The phone shows   {}", ours["nn"].as_str().unwrap_or("?"));
+    println!("The companion asks whether your phone shows   {}", theirs["nn"].as_str().unwrap_or("?"));
+    let confirmed = ask_yes("At the companion: does your phone show this number?")?;
+    page.process.say(&json!({"confirm": confirmed}))?;
+    if !confirmed {
+        return Ok(false);
+    }
+    let linked = scan.wait_event(0, "linked", STEP)?;
+    linked["companion"].as_str().context("a link without an id")?.clone_into(&mut session.companion);
+    let _ = page.process.wait_end("`pair` ends when it is linked", STEP)?;
+    println!("\nLinked. The phone lists the companion as {}.", session.companion);
+    Ok(true)
+}
+
+/// Lets the user type the check code; returns what the phone shows then, or nothing when the code is burnt.
+fn check_code(scan: &mut Process) -> Result<Option<Value>> {
+    loop {
+        let Some(code) = ask_user("At the phone, type the check code:")? else { return Ok(None) };
+        let mark = scan.mark();
+        scan.say(&json!({"check_code": code}))?;
+        let next = scan.wait(mark, "the phone's verdict on the check code", STEP, |event| {
+            matches!(event["event"].as_str(), Some("wrong_code" | "approval_wanted" | "ended"))
+                .then(|| event.clone())
+        })?;
+        match next["event"].as_str() {
+            Some("approval_wanted") => return Ok(Some(next)),
+            Some("wrong_code") if next["left"] != 0 => {
+                println!("That is not the code; {} tries are left.", next["left"]);
+            }
+            _ => return Ok(None),
+        }
+    }
+}

@@ -1,0 +1,29 @@
+//! Waiting until nothing is on its way any more.
+
+use std::time::Duration;
+
+use anyhow::{Result, bail};
+
+use super::world::World;
+use crate::demo::comparison::Report;
+use crate::demo::patience::until;
+
+/// The time in which phone and companion must agree when nothing disturbs them.
+const SETTLE_LIMIT: Duration = Duration::from_secs(40);
+
+impl World {
+    /// Waits until ledger, phone and companion agree while all programs run.
+    ///
+    /// # Errors
+    /// They do not in time: the text names the first fault.
+    pub(crate) fn settle(&mut self) -> Result<()> {
+        until("phone and companion to agree with the ledger", SETTLE_LIMIT, || {
+            self.ensure_running()?;
+            let report = Report::make(self.ledger.path(), self.phone.dir(), self.web.dir(), true)?;
+            match report.first_fault()? {
+                None => Ok(Some(())),
+                Some(fault) => bail!("{fault}"),
+            }
+        })
+    }
+}

@@ -1,0 +1,149 @@
+//! `cargo xtask test`: all checks, fast ones first, up to the first that fails.
+
+mod inner;
+mod licences;
+mod packages;
+mod python;
+
+use std::time::Instant;
+
+use anyhow::Result;
+
+use crate::{command, demo, fuzz, models, workspace};
+use packages::Package;
+
+/// What to run.
+#[derive(clap::Args, Debug)]
+pub(crate) struct Options {
+    /// Adds the exhaustive searches with their output and ten seconds of each fuzz target.
+    #[arg(long)]
+    full: bool,
+    /// Leaves out the demo, which starts processes and takes a few minutes.
+    #[arg(long)]
+    no_demo: bool,
+}
+
+/// How a step ended that did not fail.
+pub(crate) enum Done {
+    /// It ran and found nothing wrong.
+    Passed,
+    /// This machine cannot run it; the text says why.
+    Skipped(String),
+}
+
+/// One check.
+struct Step {
+    title: String,
+    body: Box<dyn Fn() -> Result<Done>>,
+}
+
+impl Step {
+    fn new(title: impl Into<String>, body: impl Fn() -> Result<Done> + 'static) -> Self {
+        Self { title: title.into(), body: Box::new(body) }
+    }
+
+    fn cargo(title: impl Into<String>, words: Vec<String>) -> Self {
+        Self::new(title, move || command::run(&mut command::cargo(&words)).map(|()| Done::Passed))
+    }
+}
+
+/// Runs the checks in order; the last line says how many passed and failed.
+///
+/// # Errors
+/// The list of steps cannot be made: Cargo does not answer.
+pub(crate) fn run(options: &Options) -> Result<bool> {
+    let steps = steps(options)?;
+    let (start, count) = (Instant::now(), steps.len());
+    let (mut passed, mut skipped) = (0, Vec::new());
+    for (index, step) in steps.iter().enumerate() {
+        println!("\n==== {} of {count}: {}", index + 1, step.title);
+        let began = Instant::now();
+        match (step.body)() {
+            Ok(Done::Passed) => {
+                passed += 1;
+                println!("---- ok, {:.1} s", began.elapsed().as_secs_f32());
+            }
+            Ok(Done::Skipped(reason)) => {
+                println!("---- skipped: {reason}");
+                skipped.push(format!("{}: {reason}", step.title));
+            }
+            Err(error) => {
+                println!(
+                    "---- FAILED: {error:#}\n\nThe steps after it were not run.\n{passed} passed, 1 failed"
+                );
+                return Ok(false);
+            }
+        }
+    }
+    println!("\nAll steps done in {} s.", start.elapsed().as_secs());
+    for line in skipped {
+        println!("skipped: {line}");
+    }
+    println!("{passed} passed, 0 failed");
+    Ok(true)
+}
+
+fn steps(options: &Options) -> Result<Vec<Step>> {
+    let packages = packages::members()?;
+    let mut steps = vec![
+        Step::cargo("format", words("fmt --all --check")),
+        Step::new("licences of all dependencies", || licences::check().map(|()| Done::Passed)),
+        Step::new("the inner crates use no std and no runtime", || inner::tree().map(|()| Done::Passed)),
+        Step::new("compare.py finds what is lost, doubled, misordered, damaged", || {
+            python::run_test(&workspace::xtask_file("compare_test.py")).map(|()| Done::Passed)
+        }),
+    ];
+    steps.extend(packages.iter().flat_map(lint));
+    steps.extend(packages.iter().map(document));
+    steps.extend(packages.iter().map(test));
+    steps.push(Step::new("the inner crates build for a target without std", inner::bare_metal));
+    steps.push(Step::new("vectors: the checker in Python agrees", python::check_vectors));
+    if !options.no_demo {
+        steps.push(Step::new("demo --headless", || {
+            let good = demo::run(&demo::Options::headless())?;
+            anyhow::ensure!(good, "the story did not go as told above");
+            Ok(Done::Passed)
+        }));
+    }
+    if options.full {
+        steps.push(Step::new("exhaustive searches", || models::run().map(|_| Done::Passed)));
+        let smoke = || fuzz::run(&fuzz::Options { seconds: 10, target: None }).map(|_| Done::Passed);
+        steps.push(Step::new("fuzz smoke, 10 s a target", smoke));
+    }
+    Ok(steps)
+}
+
+fn words(line: &str) -> Vec<String> {
+    line.split_whitespace().map(str::to_owned).collect()
+}
+
+/// Clippy on one package, as it ships and with all that can be switched on.
+///
+/// Each package alone: in a build of the whole workspace, Cargo would switch on for one package what another asks for.
+fn lint(package: &Package) -> Vec<Step> {
+    let name = &package.name;
+    let tail = "-- -D warnings";
+    let line = format!("clippy --locked --package {name} --all-targets {tail}");
+    let mut steps = vec![Step::cargo(format!("clippy {name}"), words(&line))];
+    if !package.features.is_empty() {
+        let features = package.features.join(",");
+        let line = format!("clippy --locked --package {name} --all-targets --features {features} {tail}");
+        steps.push(Step::cargo(format!("clippy {name} with {features}"), words(&line)));
+    }
+    steps
+}
+
+fn document(package: &Package) -> Step {
+    let line = format!("doc --locked --no-deps --package {}{}", package.name, package.feature_words());
+    Step::new(format!("documentation of {}", package.name), move || {
+        command::run(command::cargo(words(&line)).env("RUSTDOCFLAGS", "-D warnings"))?;
+        Ok(Done::Passed)
+    })
+}
+
+/// The tests of one package: programs as they ship, libraries with all features.
+fn test(package: &Package) -> Step {
+    let features = if package.is_program() { String::new() } else { package.feature_words() };
+    let line = format!("test --locked --package {}{features}", package.name);
+    Step::cargo(format!("tests of {}", package.name), words(&line))
+}

@@ -1,0 +1,52 @@
+//! The checks that are written in Python.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result};
+
+use super::Done;
+use crate::{command, workspace};
+
+/// The version that is installed where none is found.
+const CRYPTOGRAPHY: &str = "cryptography==48.0.0";
+
+/// Runs a file of Python unit tests from its own folder.
+///
+/// # Errors
+/// A test fails, or Python 3 is missing.
+pub(crate) fn run_test(file: &Path) -> Result<()> {
+    let folder = file.parent().context("a file without a folder")?;
+    let mut python = command::program("python3", ["-B"]);
+    command::run(python.arg(file).current_dir(folder))
+}
+
+/// Checks the vectors with a second implementation, written over another cryptographic library.
+///
+/// # Errors
+/// The checker disagrees, or its library cannot be installed.
+pub(crate) fn check_vectors() -> Result<Done> {
+    let checker = workspace::root().join("vectors/check.py");
+    let python = python_with_cryptography()?;
+    command::run(command::program(python, ["-B"]).arg(checker))?;
+    Ok(Done::Passed)
+}
+
+/// Returns a Python that has the library: the system's, or that of an environment below the target folder.
+fn python_with_cryptography() -> Result<PathBuf> {
+    if has_cryptography(Path::new("python3")) {
+        return Ok("python3".into());
+    }
+    let environment = workspace::target().join("python");
+    let python = environment.join("bin/python3");
+    if !has_cryptography(&python) {
+        println!("the Python module `cryptography` is missing, so it is installed below the target folder");
+        command::run(command::program("python3", ["-m", "venv"]).arg(&environment))
+            .context("Debian splits venv off: install the package python3-venv")?;
+        command::run(&mut command::program(&python, ["-m", "pip", "install", "--quiet", CRYPTOGRAPHY]))?;
+    }
+    Ok(python)
+}
+
+fn has_cryptography(python: &Path) -> bool {
+    command::succeeds(&mut command::program(python, ["-c", "import cryptography"]))
+}
