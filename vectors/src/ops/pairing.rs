@@ -26,7 +26,7 @@ type Object = Map<String, Value>;
 
 /// The three messages, and what they lead to.
 struct Messages {
-    messages: [Vec<u8>; 3],
+    sent: [Vec<u8>; 3],
     steps: [Value; 3],
     h1: [u8; 32],
     split: Split,
@@ -85,7 +85,7 @@ fn messages(input: &Object, setting: &Setting) -> Result<Messages> {
     let step3 = step(&page);
     let split = phone.split()?;
     ensure!(split.rs.expose() == page.split()?.rs.expose(), "both sides have the same rs");
-    Ok(Messages { messages: [message1, message2, message3], steps: [step1, step2, step3], h1, split })
+    Ok(Messages { sent: [message1, message2, message3], steps: [step1, step2, step3], h1, split })
 }
 
 /// The commit's three frames, and what is signed in them.
@@ -150,7 +150,7 @@ fn sealed(sealer: &mut Sealer, frame: &LinkFrame) -> Result<String> {
 
 pub(super) fn run(input: &Object) -> Result<Ending> {
     let setting = setting(input)?;
-    let Messages { messages: [message1, message2, message3], steps, h1, split } = messages(input, &setting)?;
+    let Messages { sent: [message1, message2, message3], steps, h1, split } = messages(input, &setting)?;
     let (h, rs) = (split.h, *split.rs.expose());
     let commit = commit(input, &setting.relay, &h)?;
     let (k_p2w, k_w2p) = (
@@ -160,19 +160,19 @@ pub(super) fn run(input: &Object) -> Result<Ending> {
     let mut phone = Sealer::new(split.initiator_to_responder);
     let mut web = Sealer::new(split.responder_to_initiator);
     let [cert, accept, done] = &commit.frames;
-    let records = [sealed(&mut phone, cert)?, sealed(&mut web, accept)?, sealed(&mut phone, done)?];
+    let records_sent = [sealed(&mut phone, cert)?, sealed(&mut web, accept)?, sealed(&mut phone, done)?];
     let x = derive::extract(&setting.psk, &rs);
     let resume: [u8; 32] = derive::expand(&x, "resume", &[]);
     let keys = ["recovery psk", "tombstone seal", "goodbye seal"]
         .map(|name| hex(derive::expand::<32>(&x, name, &[])));
     let [recovery, tombstone, goodbye] = keys;
-    let [record1, record2, record3] = records;
+    let [cert_record, accept_record, commit_record] = records_sent;
     let [step1, step2, step3] = steps;
     let out = json!({
         "qr": setting.offer.encode().as_str(), "mailbox": hex(setting.mailbox),
         "message1": hex(message1), "check_code": derive::check_code(&h1), "message2": hex(message2),
-        "message3": hex(message3), "h": hex(h), "cert_record": record1, "nn": derive::nn(&h),
-        "accept_record": record2, "commit_record": record3, "link_mailbox": hex(commit.link_mailbox),
+        "message3": hex(message3), "h": hex(h), "cert_record": cert_record, "nn": derive::nn(&h),
+        "accept_record": accept_record, "commit_record": commit_record, "link_mailbox": hex(commit.link_mailbox),
         "resume_psk": hex(resume), "resume_psk_id": hex(derive::psk_id(&resume, &commit.link_mailbox)),
         "recovery_psk": recovery, "tombstone_seal": tombstone, "goodbye_seal": goodbye,
         "epoch_w2p": hex(derive::epoch(&h, "w2p")), "epoch_p2w": hex(derive::epoch(&h, "p2w")),

@@ -121,7 +121,7 @@ pub(super) fn run(input: &Object) -> Result<Ending> {
     let out = json!({
         "psk_id": hex(setting.head.psk_id), "message1": hex(message1), "message2": hex(message2), "h": hex(h),
         "confirm_record": confirm, "answer_record": answer,
-        "close": verdict.map(|code| code.name()),
+        "close": verdict.map(ErrorCode::name),
         "next_psk": resumes.then(|| hex(next)),
         "next_psk_id": resumes.then(|| hex(derive::psk_id(&next, &setting.mailbox))),
         "epoch_w2p": hex(derive::epoch(&h, "w2p")), "epoch_p2w": hex(derive::epoch(&h, "p2w")),

@@ -248,6 +248,14 @@ fn values() -> Vec<Refusal> {
         "phone",
         &[9, 8, 1, 1, 0, 1, 0, 0, 2, 1],
     );
+    out
+}
+
+fn limits() -> Vec<Refusal> {
+    let mut out = Vec::new();
+    let mut push = |name: &str, req, code, comment, from, frames: &[u8]| {
+        out.push((name.to_owned(), req, code, comment, from, padded(frames.to_vec())));
+    };
     let long = |frame: &Frame| {
         let mut bytes = Vec::new();
         frame.encode(&mut bytes);
@@ -292,7 +300,7 @@ fn values() -> Vec<Refusal> {
 }
 
 pub(super) fn invalid() -> Result<Vec<Case>> {
-    let all = [sizes(), grammar(), values()].concat();
+    let all = [sizes(), grammar(), values(), limits()].concat();
     all.into_iter()
         .map(|(name, req, code, comment, from, plaintext)| {
             let id = format!("refuse-frames-record/{name}");

@@ -136,7 +136,7 @@ type Refusal = (String, &'static str, ErrorCode, &'static str, Vec<u8>);
 fn envelopes() -> Vec<Refusal> {
     let mut out = Vec::new();
     let mut push = |name: &str, req, code, comment, bytes: Vec<u8>| {
-        out.push((name.to_owned(), req, code, comment, bytes))
+        out.push((name.to_owned(), req, code, comment, bytes));
     };
     push("empty", "FRM-002", ErrorCode::TRUNCATED, "no byte", vec![]);
     for kind in [25_u8, 99, 255, 13, 23] {
@@ -222,17 +222,28 @@ fn lists() -> Vec<Refusal> {
         let comment = "the last byte is missing";
         out.push((format!("{name}-cut"), "FRM-002", ErrorCode::TRUNCATED, comment, cut));
     }
-    let values: [(&str, &RelayFrame, u64, &[u8], ErrorCode, &'static str); 8] = [
-        ("attach-kind-3", &frames[1].1, 3, &[3], ErrorCode::FIELD_VALUE, "no such kind"),
-        ("attach-role-3", &frames[1].1, 5, &[3], ErrorCode::FIELD_VALUE, "no such role"),
-        ("attach-mailbox-15", &frames[1].1, 7, &[0; 15], ErrorCode::FIELD_LENGTH, "a mailbox of 15 bytes"),
-        ("attach-key-33", &frames[1].1, 9, &[0; 33], ErrorCode::FIELD_LENGTH, "a key of 33 bytes"),
-        ("attached-net-2", &frames[3].1, 5, &[2], ErrorCode::FIELD_VALUE, "a flag that is neither 0 nor 1"),
-        ("attached-origin-utf8", &frames[3].1, 7, &[0xff], ErrorCode::BAD_UTF8, "text that is not UTF-8"),
-        ("hello-versions-9", &frames[0].1, 1, &[1; 9], ErrorCode::FIELD_LENGTH, "nine versions"),
+    out
+}
+
+/// Name, frame, field, its new value, code, comment.
+type Change<'a> = (&'static str, &'a RelayFrame, u64, &'a [u8], ErrorCode, &'static str);
+
+fn values() -> Vec<Refusal> {
+    let hello = hello(&[1]);
+    let attach = attach(DeviceRole::Phone, pairing());
+    let attached = attached(Some(peer(Some("https://web.example"))), Some(1));
+    let mut out = Vec::new();
+    let values: [Change<'_>; 8] = [
+        ("attach-kind-3", &attach, 3, &[3], ErrorCode::FIELD_VALUE, "no such kind"),
+        ("attach-role-3", &attach, 5, &[3], ErrorCode::FIELD_VALUE, "no such role"),
+        ("attach-mailbox-15", &attach, 7, &[0; 15], ErrorCode::FIELD_LENGTH, "a mailbox of 15 bytes"),
+        ("attach-key-33", &attach, 9, &[0; 33], ErrorCode::FIELD_LENGTH, "a key of 33 bytes"),
+        ("attached-net-2", &attached, 5, &[2], ErrorCode::FIELD_VALUE, "a flag that is neither 0 nor 1"),
+        ("attached-origin-utf8", &attached, 7, &[0xff], ErrorCode::BAD_UTF8, "text that is not UTF-8"),
+        ("hello-versions-9", &hello, 1, &[1; 9], ErrorCode::FIELD_LENGTH, "nine versions"),
         (
             "hello-length-varint",
-            &frames[0].1,
+            &hello,
             7,
             &[0x40, 1],
             ErrorCode::VARINT_NOT_MINIMAL,
@@ -269,7 +280,7 @@ fn mixes() -> Vec<Refusal> {
 }
 
 pub(super) fn invalid() -> Result<Vec<Case>> {
-    let all = [envelopes(), lists(), mixes()].concat();
+    let all = [envelopes(), lists(), values(), mixes()].concat();
     all.into_iter()
         .map(|(name, req, code, comment, bytes)| {
             let id = format!("refuse-frames-relay/{name}");

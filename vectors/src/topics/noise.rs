@@ -86,6 +86,41 @@ const ORDER_8: [[u8; 32]; 2] = [
     ],
 ];
 
+/// Ephemeral keys that no side takes.
+fn keys() -> Result<Vec<Case>> {
+    let mut cases = Vec::new();
+    for (name, protocol) in [("xkpsk0", PAIRING), ("kkpsk0", RECONNECT)] {
+        let good = case(&format!("refuse-noise/{name}"), protocol, &[0x70; 128])?;
+        let mut push = |what: &str, req: &str, comment: &str, key| -> Result<()> {
+            let mut input = with_ephemeral(&good, key);
+            input["local"] = true.into();
+            let id = format!("refuse-noise/{name}-{what}");
+            cases.push(Case::invalid(&id, &[req], comment, "noise.read", input, ErrorCode::BAD_KEY)?);
+            Ok(())
+        };
+        for (order, key) in [
+            ("0", little_endian(0, 0, 0)),
+            ("1", little_endian(1, 0, 0)),
+            ("8-low", ORDER_8[0]),
+            ("8-high", ORDER_8[1]),
+            ("minus-1", little_endian(0xec, 0xff, 0x7f)),
+        ] {
+            let comment = "a key of low order: the shared secret is zero";
+            push(&format!("low-{order}"), "HSK-001", comment, key)?;
+        }
+        for (which, key) in [
+            ("prime", little_endian(0xed, 0xff, 0x7f)),
+            ("prime-10", little_endian(0xf6, 0xff, 0x7f)),
+            ("top-bit", little_endian(9, 0, 0x80)),
+            ("ones", little_endian(0xff, 0xff, 0xff)),
+        ] {
+            let comment = "a key that is not canonical";
+            push(&format!("key-{which}"), "HSK-009", comment, key)?;
+        }
+    }
+    Ok(cases)
+}
+
 pub(super) fn invalid() -> Result<Vec<Case>> {
     let mut cases = Vec::new();
     for (name, protocol) in [("xkpsk0", PAIRING), ("kkpsk0", RECONNECT)] {
@@ -120,38 +155,8 @@ pub(super) fn invalid() -> Result<Vec<Case>> {
         push("cut-47", "ERR-001", "no room for key and tag", input, ErrorCode::TRUNCATED)?;
         let input = with_message(&good, |message| message.resize(4_097, 0));
         push("length-4097", "HSK-004", "one byte over the longest message", input, ErrorCode::FIELD_LENGTH)?;
-        for (order, key) in [
-            ("0", little_endian(0, 0, 0)),
-            ("1", little_endian(1, 0, 0)),
-            ("8-low", ORDER_8[0]),
-            ("8-high", ORDER_8[1]),
-            ("minus-1", little_endian(0xec, 0xff, 0x7f)),
-        ] {
-            let comment = "a key of low order: the shared secret is zero";
-            push(
-                &format!("low-{order}"),
-                "HSK-001",
-                comment,
-                with_ephemeral(&good, key),
-                ErrorCode::BAD_KEY,
-            )?;
-        }
-        for (which, key) in [
-            ("prime", little_endian(0xed, 0xff, 0x7f)),
-            ("prime-10", little_endian(0xf6, 0xff, 0x7f)),
-            ("top-bit", little_endian(9, 0, 0x80)),
-            ("ones", little_endian(0xff, 0xff, 0xff)),
-        ] {
-            let comment = "a key that is not canonical";
-            push(
-                &format!("key-{which}"),
-                "HSK-009",
-                comment,
-                with_ephemeral(&good, key),
-                ErrorCode::BAD_KEY,
-            )?;
-        }
     }
+    cases.extend(keys()?);
     let id = "refuse-noise/kkpsk0-own-static";
     let mut input = case(id, RECONNECT, &[])?;
     let own: DhPublic = dh(id, "responder", "s").public();

@@ -144,8 +144,7 @@ fn values() -> Vec<Refusal> {
     };
     let (one, two) = (xk1(&[1], vec![], vec![]).encode(), xk2("label", "").encode());
     let (kk1, kk2) = (kk1(1, Some(block(2)), None, true).encode(), kk2(Some(block(0)), true).encode());
-    let (length, value) = (ErrorCode::FIELD_LENGTH, ErrorCode::FIELD_VALUE);
-    let _ = value;
+    let length = ErrorCode::FIELD_LENGTH;
     push("versions-0", "FRM-010", length, "no version", "xk1", &one, 1, &[]);
     push("versions-9", "FRM-010", length, "nine versions", "xk1", &one, 1, &[1; 9]);
     push("versions-2-in-reply", "FRM-010", length, "a reply names one version", "xk2", &two, 1, &[1, 2]);
@@ -184,35 +183,27 @@ fn values() -> Vec<Refusal> {
     push("try-7", "FRM-010", length, "a try of 7 bytes", "kk1", &kk1, 19, &[0; 7]);
     push("pending-1", "FRM-010", length, "a flag with a value", "kk1", &kk1, 25, &[1]);
     push("quarantine-1", "FRM-010", length, "a flag with a value", "kk2", &kk2, 27, &[1]);
+    out
+}
+
+fn resume_blocks() -> Vec<Refusal> {
+    let kk1 = kk1(1, Some(block(2)), None, true).encode();
+    let mut out = Vec::new();
+    let mut push = |name: &str, req, code, comment, value: &[u8]| {
+        let bytes = padded(List::of(&kk1, 0).with(21, value).bytes());
+        out.push((name.to_owned(), req, code, comment, "kk1", bytes));
+    };
     let resume = List::of(&kk1, 0).value(21).to_vec();
-    push(
-        "resume-cut",
-        "FRM-002",
-        ErrorCode::TRUNCATED,
-        "half a stream",
-        "kk1",
-        &kk1,
-        21,
-        &resume[..resume.len() - 4],
-    );
-    push("resume-short", "FRM-002", ErrorCode::TRUNCATED, "one epoch", "kk1", &kk1, 21, &resume[..16]);
+    push("resume-cut", "FRM-002", ErrorCode::TRUNCATED, "half a stream", &resume[..resume.len() - 4]);
+    push("resume-short", "FRM-002", ErrorCode::TRUNCATED, "one epoch", &resume[..16]);
     let streams = |streams: &[u8]| [&block(0).encode()[..], streams].concat();
-    push(
-        "streams-order",
-        "FRM-006",
-        ErrorCode::FIELD_ORDER,
-        "descending",
-        "kk1",
-        &kk1,
-        21,
-        &streams(&[4, 0, 2, 0]),
-    );
-    push("streams-17", "FRM-024", length, "17 streams", "kk1", &kk1, 21, &block(17).encode());
+    push("streams-order", "FRM-006", ErrorCode::FIELD_ORDER, "descending", &streams(&[4, 0, 2, 0]));
+    push("streams-17", "FRM-024", ErrorCode::FIELD_LENGTH, "17 streams", &block(17).encode());
     out
 }
 
 pub(super) fn invalid() -> Result<Vec<Case>> {
-    let all = [lists(), values()].concat();
+    let all = [lists(), values(), resume_blocks()].concat();
     all.into_iter()
         .map(|(name, req, code, comment, kind, payload)| {
             let id = format!("refuse-payloads/{name}");

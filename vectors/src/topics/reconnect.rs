@@ -8,7 +8,7 @@ use crate::derive;
 use crate::fields::hex;
 use crate::seed;
 
-fn block(id: &str, out: &str, into: &str, rev: u64, streams: Value) -> Value {
+fn block(id: &str, out: &str, into: &str, rev: u64, streams: &Value) -> Value {
     let epoch = |name: &str| hex(seed::bytes::<16>(id, "both", name));
     json!({
         "out_epoch": epoch(out), "in_epoch": epoch(into), "next_seq": 5, "durable": 3, "oldest": 4,
@@ -33,15 +33,15 @@ pub(super) fn reconnects() -> Result<Vec<Case>> {
     let reqs = ["HSK-021", "HSK-023", "HSK-024"];
     let resumed = |id: &str, attempt: &str| {
         let mut input = input(id, "resume", attempt);
-        input["payload1"]["resume"] = block(id, "w2p", "p2w", 0, json!([[0, 0], [1, 65_536]]));
-        input["payload2"]["resume"] = block(id, "p2w", "w2p", 4_242, json!([[0, 131_072], [1, 0]]));
+        input["payload1"]["resume"] = block(id, "w2p", "p2w", 0, &json!([[0, 0], [1, 65_536]]));
+        input["payload2"]["resume"] = block(id, "p2w", "w2p", 4_242, &json!([[0, 131_072], [1, 0]]));
         input
     };
     let plain = resumed("reconnect/plain", "1");
     let mut pending = resumed("reconnect/pending", "18446744073709551614");
     pending["payload1"]["pending"] = true.into();
     let mut quarantine = input("reconnect/quarantine", "resume", "3");
-    quarantine["payload1"]["resume"] = block("reconnect/quarantine", "w2p", "p2w", 0, json!([]));
+    quarantine["payload1"]["resume"] = block("reconnect/quarantine", "w2p", "p2w", 0, &json!([]));
     quarantine["payload2"]["quarantine"] = true.into();
     Ok(vec![
         Case::valid("reconnect/plain", &reqs, "one reconnect, all of it", "reconnect", plain)?,

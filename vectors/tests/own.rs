@@ -1,0 +1,92 @@
+//! The files in `v1/` are what this build makes, every case runs, and every case can fail.
+
+use std::fs;
+use std::path::Path;
+
+use handfast_vectors::case::{ErrorName, VectorFile, Verdict};
+use serde_json::Value;
+
+fn stored(topic: &str) -> (VectorFile, String) {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("v1").join(topic).with_extension("json");
+    let text = fs::read_to_string(path).expect("the file is there");
+    (serde_json::from_str(&text).expect("the file is as described"), text)
+}
+
+#[test]
+fn the_files_are_what_this_build_makes() {
+    let files = handfast_vectors::files().expect("every case ends as written down");
+    let mut total = 0;
+    for file in &files {
+        let (stored, text) = stored(&file.topic);
+        assert_eq!(file.to_text().expect("JSON"), text, "{}: run `handfast-vectors generate`", file.topic);
+        for case in &stored.cases {
+            case.check().expect("the case agrees");
+        }
+        total += stored.cases.len();
+    }
+    println!("{total} cases in {} files", files.len());
+    assert!(total >= 500, "no file was lost");
+}
+
+/// Changes one digit of a text, or a number, or a flag, somewhere in a value.
+fn alter(value: &mut Value) {
+    match value {
+        Value::String(text) => {
+            let first = if text.starts_with('0') { "1" } else { "0" };
+            *text = format!("{first}{}", text.get(1..).unwrap_or_default());
+        }
+        Value::Bool(flag) => *flag = !*flag,
+        Value::Number(number) => *value = (number.as_u64().expect("unsigned") + 1).into(),
+        Value::Array(list) => list.push(Value::Null),
+        Value::Object(map) => alter(map.values_mut().next().expect("a field")),
+        Value::Null => *value = true.into(),
+    }
+}
+
+#[test]
+fn a_case_with_another_expectation_fails() {
+    let mut changed = 0;
+    for file in handfast_vectors::files().expect("every case ends as written down") {
+        for case in file.cases {
+            let fields: Vec<_> = case.out.keys().cloned().collect();
+            for field in fields {
+                let mut wrong = case.clone();
+                alter(wrong.out.get_mut(&field).expect("the field"));
+                assert!(wrong.check().is_err(), "{}: {field}", case.id);
+                changed += 1;
+            }
+            let mut wrong = case.clone();
+            if case.result == Verdict::Valid {
+                wrong.result = Verdict::Invalid;
+            } else {
+                wrong.error = Some(ErrorName { area: "link".to_owned(), code: "REKEY".to_owned() });
+            }
+            assert!(wrong.check().is_err(), "{}: the verdict", case.id);
+            changed += 1;
+        }
+    }
+    println!("{changed} changed expectations fail");
+    assert!(changed > 1_000);
+}
+
+#[test]
+fn every_requirement_of_a_case_stands_in_the_specification() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../spec");
+    let texts = fs::read_dir(folder).expect("the specification").map(|entry| {
+        let path = entry.expect("an entry").path();
+        if path.extension().is_some_and(|ending| ending == "md") {
+            fs::read_to_string(path).expect("text")
+        } else {
+            String::new()
+        }
+    });
+    let spec: String = texts.collect();
+    for file in handfast_vectors::files().expect("every case ends as written down") {
+        for case in file.cases {
+            assert!(!case.reqs.is_empty(), "{} shows something", case.id);
+            for req in case.reqs {
+                assert!(spec.contains(&format!("[{req}]")), "{}: {req}", case.id);
+            }
+        }
+    }
+}
