@@ -34,6 +34,8 @@ mod close {
 enum End {
     /// By a close handshake that this side begins, with this code.
     Close(u16),
+    /// The client began the close handshake: its answer is still to be sent.
+    Answer,
     /// At once: the client left, or does not read.
     Drop,
 }
@@ -59,10 +61,15 @@ pub(super) async fn run(
         end = overdue(&signals, limits.close_deadline) => end,
     };
     drop(seat);
-    if let End::Close(code) = end {
-        // Whatever comes of it, the connection ends here.
-        let _ = timeout(limits.close_deadline, finish(&mut sink, &mut stream, code)).await;
-    }
+    let last = async {
+        match end {
+            End::Close(code) => finish(&mut sink, &mut stream, code).await,
+            End::Answer => sink.flush().await,
+            End::Drop => Ok(()),
+        }
+    };
+    // Whatever comes of it, the connection ends here.
+    let _ = timeout(limits.close_deadline, last).await;
     drop(permit);
 }
 
@@ -80,7 +87,8 @@ async fn read(
             Some(Ok(Message::Binary(bytes))) => shared.frame(socket, bytes),
             Some(Ok(Message::Ping(_) | Message::Pong(_))) => {}
             Some(Ok(Message::Text(_))) => return End::Close(close::UNSUPPORTED),
-            Some(Ok(Message::Close(_))) | None => return End::Drop,
+            Some(Ok(Message::Close(_))) => return End::Answer,
+            None => return End::Drop,
             Some(Err(error)) => match error.into_inner().downcast_ref::<WsError>() {
                 // req: RLY-003
                 Some(WsError::Capacity(CapacityError::MessageTooLong { .. })) => {

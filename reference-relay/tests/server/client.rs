@@ -29,7 +29,7 @@ pub(crate) struct Running {
     pub(crate) address: SocketAddr,
     pub(crate) name: RelayName,
     stop: Option<oneshot::Sender<()>>,
-    served: JoinHandle<()>,
+    task: JoinHandle<()>,
 }
 
 pub(crate) fn start() -> Running {
@@ -38,20 +38,23 @@ pub(crate) fn start() -> Running {
 
 pub(crate) fn start_with(change: impl FnOnce(&mut ServerConfig)) -> Running {
     let mut config = ServerConfig::new(SocketAddr::from(([127, 0, 0, 1], 0)));
+    // The tests leave without a word, and do not wait for one.
+    config.server_limits.shutdown_deadline = Duration::from_millis(100);
+    config.server_limits.close_deadline = Duration::from_millis(500);
     change(&mut config);
     let server = Server::bind(config).expect("a free port");
     let (address, name) = (server.address(), server.name().clone());
     let (stop, stopped) = oneshot::channel();
-    let served = tokio::spawn(server.run(async {
+    let task = tokio::spawn(server.run(async {
         let _ = stopped.await;
     }));
-    Running { address, name, stop: Some(stop), served }
+    Running { address, name, stop: Some(stop), task }
 }
 
 impl Running {
     pub(crate) async fn stop(mut self) {
         let _ = self.stop.take().expect("stopped once").send(());
-        timeout(PATIENCE, self.served).await.expect("it stops").expect("it does not panic");
+        timeout(PATIENCE, self.task).await.expect("it stops").expect("it does not panic");
     }
 
     pub(crate) async fn tcp(&self) -> TcpStream {

@@ -111,7 +111,7 @@ async fn pings_go_out_and_silent_sockets_are_closed() {
 
 #[tokio::test]
 async fn a_stop_tells_every_client_why() {
-    let relay = start();
+    let relay = start_with(|config| config.server_limits.shutdown_deadline = PATIENCE);
     let (mut phone, mut web) = both(&relay, 1).await;
     let start = Instant::now();
     let stopping = tokio::spawn(relay.stop());
