@@ -8,5 +8,7 @@ pub use handfast_session as session;
 
 #[cfg(feature = "tokio")]
 pub mod driver;
+#[cfg(feature = "program")]
+pub mod program;
 #[cfg(feature = "sqlite")]
 pub mod sqlite;

@@ -1,0 +1,53 @@
+//! What native programs share: a locked data directory, a control socket, JSON lines, a core loop's inbox, kill points.
+//!
+//! A program keeps its machines and its store in one *core* thread. Everything that happens reaches that thread by an
+//! [`Inbox`]: socket events ([`crate::driver::spawn_socket`]), requests of other processes ([`serve_control`]), lines
+//! of stdin ([`spawn_stdin`]). It holds its data directory by a [`DirLock`].
+//!
+//! ```no_run
+//! use std::path::Path;
+//! use handfast::program::{Clock, ControlEvent, DirLock, Inbox, IoThread, serve_control};
+//!
+//! enum Input {
+//!     Control(ControlEvent),
+//! }
+//!
+//! # fn example() -> Result<(), Box<dyn std::error::Error>> {
+//! let lock = DirLock::acquire(Path::new("data"))?;
+//! let clock = Clock::start();
+//! let (events, mut inbox) = Inbox::new(256)?;
+//! let io = IoThread::start()?;
+//! let _server = serve_control(io.handle(), &lock, events, Input::Control)?;
+//! let mut batch = Vec::new();
+//! while inbox.wait(None, &mut batch) {
+//!     for Input::Control(event) in batch.drain(..) {
+//!         println!("{:?} {event:?}", clock.now());
+//!     }
+//! }
+//! # Ok(())
+//! # }
+//! ```
+
+mod client;
+mod dir;
+mod inbox;
+mod io_thread;
+mod kill;
+mod lines;
+mod server;
+
+pub use client::{ControlClient, ControlError};
+pub use dir::{DirLock, DirLockError, write_file};
+pub use inbox::{Clock, Inbox};
+pub use io_thread::IoThread;
+#[doc(hidden)]
+#[cfg(feature = "failpoints")]
+pub use kill::passed as kill_point_passed;
+pub use lines::{
+    LINE_LEN_MAX, LineError, StdinEvent, field_hex, field_str, field_u64, parse_hex, parse_object, print_line,
+    spawn_stdin,
+};
+pub use server::{CLIENTS_MAX, ControlEvent, ControlServer, REPLIES_MAX, ReplyGone, Replies, serve_control};
+
+/// The control socket's name in the data directory.
+pub const CONTROL_SOCKET: &str = "control.sock";

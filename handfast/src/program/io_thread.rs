@@ -1,0 +1,83 @@
+//! The thread that runs socket tasks.
+
+use std::io;
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use tokio::runtime::{Builder, Handle};
+use tokio::sync::oneshot;
+
+/// How long tasks may take to end in good order.
+const LINGER: Duration = Duration::from_millis(500);
+
+/// A thread that drives a tokio runtime: sockets, signals, timers. Dropped, it gives its tasks half a second and ends.
+#[derive(Debug)]
+pub struct IoThread {
+    handle: Handle,
+    end: Option<oneshot::Sender<()>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl IoThread {
+    /// Starts the thread.
+    ///
+    /// # Errors
+    /// The system's.
+    pub fn start() -> io::Result<Self> {
+        let runtime = Builder::new_current_thread().enable_all().build()?;
+        let handle = runtime.handle().clone();
+        let (end, ended) = oneshot::channel();
+        let run = move || {
+            // An error means that the owner is gone: the same.
+            let _ = runtime.block_on(ended);
+            runtime.block_on(async {
+                let tasks = Handle::current().metrics();
+                let wait = async {
+                    while tasks.num_alive_tasks() > 0 {
+                        tokio::time::sleep(Duration::from_millis(10)).await;
+                    }
+                };
+                let _ = tokio::time::timeout(LINGER, wait).await;
+            });
+            runtime.shutdown_background();
+        };
+        let thread = std::thread::Builder::new().name("io".into()).spawn(run)?;
+        Ok(Self { handle, end: Some(end), thread: Some(thread) })
+    }
+
+    /// Where tasks are spawned.
+    #[must_use]
+    pub fn handle(&self) -> &Handle {
+        &self.handle
+    }
+}
+
+impl Drop for IoThread {
+    fn drop(&mut self) {
+        drop(self.end.take());
+        if let Some(thread) = self.thread.take() {
+            // A panic of the thread was printed; there is nothing more to do about it.
+            let _ = thread.join();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tasks_run_and_the_end_does_not_wait_for_those_that_hang() {
+        let thread = IoThread::start().expect("a thread");
+        let (sender, receiver) = std::sync::mpsc::channel();
+        drop(thread.handle().spawn(async move {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+            sender.send(7)
+        }));
+        assert_eq!(receiver.recv_timeout(Duration::from_secs(10)), Ok(7));
+        drop(thread.handle().spawn(std::future::pending::<()>()));
+        let begin = std::time::Instant::now();
+        drop(thread);
+        assert!(begin.elapsed() < Duration::from_secs(5));
+    }
+}

@@ -1,0 +1,217 @@
+//! JSON lines: one object a line, bounded, both ways.
+
+use std::io::{self, BufRead, Read, Write};
+
+use serde_json::{Map, Value};
+use tokio::sync::mpsc;
+
+/// The longest line, in bytes, without its end.
+pub const LINE_LEN_MAX: usize = 65_536;
+
+/// A line or a field of it is not what it must be.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum LineError {
+    /// Over [`LINE_LEN_MAX`].
+    #[error("the line is longer than 65,536 bytes")]
+    TooLong,
+    /// No JSON object.
+    #[error("the line is not a JSON object")]
+    NotAnObject,
+    /// The field is missing or of another kind.
+    #[error("the field \"{name}\" is missing or is not {kind}")]
+    Field {
+        /// The field.
+        name: &'static str,
+        /// What it must be.
+        kind: &'static str,
+    },
+}
+
+/// The object in a line.
+///
+/// # Errors
+/// [`LineError::TooLong`], [`LineError::NotAnObject`].
+pub fn parse_object(line: &[u8]) -> Result<Map<String, Value>, LineError> {
+    if line.len() > LINE_LEN_MAX {
+        return Err(LineError::TooLong);
+    }
+    match serde_json::from_slice(line) {
+        Ok(Value::Object(object)) => Ok(object),
+        Ok(_) | Err(_) => Err(LineError::NotAnObject),
+    }
+}
+
+/// A text in an object.
+///
+/// # Errors
+/// [`LineError::Field`].
+pub fn field_str<'a>(object: &'a Map<String, Value>, name: &'static str) -> Result<&'a str, LineError> {
+    object.get(name).and_then(Value::as_str).ok_or(LineError::Field { name, kind: "a text" })
+}
+
+/// A number in an object.
+///
+/// # Errors
+/// [`LineError::Field`].
+pub fn field_u64(object: &Map<String, Value>, name: &'static str) -> Result<u64, LineError> {
+    object
+        .get(name)
+        .and_then(Value::as_u64)
+        .ok_or(LineError::Field { name, kind: "a whole number, 0 or more" })
+}
+
+/// `N` bytes in hex in an object.
+///
+/// # Errors
+/// [`LineError::Field`].
+pub fn field_hex<const N: usize>(
+    object: &Map<String, Value>,
+    name: &'static str,
+) -> Result<[u8; N], LineError> {
+    parse_hex(field_str(object, name)?).ok_or(LineError::Field { name, kind: "hex of the right length" })
+}
+
+/// `N` bytes from hex of either case; `None` for anything else.
+#[must_use]
+pub fn parse_hex<const N: usize>(text: &str) -> Option<[u8; N]> {
+    let digits = text.as_bytes();
+    if digits.len() != N.checked_mul(2)? {
+        return None;
+    }
+    let mut bytes = [0; N];
+    for (byte, pair) in bytes.iter_mut().zip(digits.chunks_exact(2)) {
+        let mut value = 0;
+        for digit in pair {
+            value = value * 16 + u8::try_from(char::from(*digit).to_digit(16)?).ok()?;
+        }
+        *byte = value;
+    }
+    Some(bytes)
+}
+
+/// Prints one JSON value as a line of stdout, at once.
+///
+/// # Errors
+/// The stream's: most often that the reader is gone.
+pub fn print_line(value: &Value) -> io::Result<()> {
+    let mut out = io::stdout().lock();
+    serde_json::to_writer(&mut out, value)?;
+    out.write_all(b"\n")?;
+    out.flush()
+}
+
+/// What comes by stdin.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(clippy::exhaustive_enums, reason = "a program must handle each")]
+pub enum StdinEvent {
+    /// A line, without its end.
+    Line(String),
+    /// A line that is too long or is no UTF-8, and was left out.
+    Bad,
+    /// The end.
+    End,
+}
+
+/// Starts a thread that reads stdin line by line into a channel, until the end of either. It ends with the process.
+///
+/// # Errors
+/// The system's, when it starts no thread.
+pub fn spawn_stdin<E, W>(events: mpsc::Sender<E>, wrap: W) -> io::Result<()>
+where
+    E: Send + 'static,
+    W: Fn(StdinEvent) -> E + Send + 'static,
+{
+    let read = move || {
+        let mut input = io::stdin().lock();
+        loop {
+            let event = read_line(&mut input).unwrap_or(StdinEvent::End);
+            let end = event == StdinEvent::End;
+            if events.blocking_send(wrap(event)).is_err() || end {
+                return;
+            }
+        }
+    };
+    std::thread::Builder::new().name("stdin".into()).spawn(read).map(drop)
+}
+
+/// Reads one line of at most [`LINE_LEN_MAX`] bytes; a longer one is skipped whole.
+fn read_line(input: &mut impl BufRead) -> io::Result<StdinEvent> {
+    let mut line = Vec::new();
+    let limit = u64::try_from(LINE_LEN_MAX).unwrap_or(u64::MAX).saturating_add(1);
+    let _ = input.by_ref().take(limit).read_until(b'\n', &mut line)?;
+    if line.is_empty() {
+        return Ok(StdinEvent::End);
+    }
+    if line.last() != Some(&b'\n') && line.len() > LINE_LEN_MAX {
+        skip_line(input)?;
+        return Ok(StdinEvent::Bad);
+    }
+    Ok(String::from_utf8(line).map_or(StdinEvent::Bad, |line| StdinEvent::Line(line.trim_end().to_owned())))
+}
+
+fn skip_line(input: &mut impl BufRead) -> io::Result<()> {
+    loop {
+        let buffer = input.fill_buf()?;
+        if buffer.is_empty() {
+            return Ok(());
+        }
+        let end = buffer.iter().position(|byte| *byte == b'\n');
+        let used = end.map_or(buffer.len(), |at| at.saturating_add(1));
+        input.consume(used);
+        if end.is_some() {
+            return Ok(());
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn objects_and_fields_are_checked() {
+        let object = parse_object(br#"{"verb":"send","chat":3,"content":"00fF"}"#).expect("an object");
+        assert_eq!(field_str(&object, "verb"), Ok("send"));
+        assert_eq!(field_u64(&object, "chat"), Ok(3));
+        assert_eq!(field_hex(&object, "content"), Ok([0, 255]));
+        assert_eq!(field_str(&object, "chat"), Err(LineError::Field { name: "chat", kind: "a text" }));
+        assert!(field_hex::<3>(&object, "content").is_err());
+        for bad in [&b"[1]"[..], b"", b"{", b"\xff"] {
+            assert_eq!(parse_object(bad), Err(LineError::NotAnObject));
+        }
+        let long = format!("{{\"a\":\"{}\"}}", "x".repeat(LINE_LEN_MAX - 8));
+        assert_eq!(long.len(), LINE_LEN_MAX);
+        assert!(parse_object(long.as_bytes()).is_ok());
+        assert_eq!(parse_object(format!("{long} ").as_bytes()), Err(LineError::TooLong));
+    }
+
+    #[test]
+    fn hex_is_read_strictly() {
+        assert_eq!(parse_hex("0aF0"), Some([10, 240]));
+        for bad in ["0a", "0aF00", "0g00", "é00"] {
+            assert_eq!(parse_hex::<2>(bad), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn lines_are_bounded_and_a_long_one_is_skipped_whole() {
+        let long = "x".repeat(LINE_LEN_MAX);
+        let text = format!("a\r\n{long}\n{long}y{long}\n\nlast");
+        let mut input = text.as_bytes();
+        let mut events = Vec::new();
+        while let Ok(event) = read_line(&mut input) {
+            events.push(event.clone());
+            if event == StdinEvent::End {
+                break;
+            }
+        }
+        let line = |text: &str| StdinEvent::Line(text.to_owned());
+        assert_eq!(
+            events,
+            [line("a"), line(&long), StdinEvent::Bad, line(""), line("last"), StdinEvent::End]
+        );
+        let mut invalid = &b"\xff\n"[..];
+        assert_eq!(read_line(&mut invalid).expect("read"), StdinEvent::Bad);
+    }
+}
