@@ -1,11 +1,7 @@
-//! Ed25519 identities: account keys, a web's signing key, attach keys (spec, certificates).
-//!
-//! A key is always made from its seed, so a public half from elsewhere can never meet it. What is signed is always one
-//! of the layouts of `handfast_codec::signed`, each of which begins with a label of its own.
-
-use core::fmt;
+//! Ed25519 keys: of an account, of a web, of a seat in a mailbox (spec, certificates).
 
 use alloc::boxed::Box;
+use core::fmt;
 
 use ed25519_dalek::{Signer, VerifyingKey};
 use handfast_codec::ids::{AttachKey, Signature, SigningPublic};
@@ -14,49 +10,49 @@ use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
 use crate::error::HandshakeError;
 
-/// An Ed25519 key that signs.
+/// An Ed25519 secret key with its public key. It is wiped when it is dropped.
 pub struct SigningKey(Box<ed25519_dalek::SigningKey>);
 
 impl SigningKey {
-    /// Takes over a seed and wipes the copy that was passed in.
+    /// Takes over the bytes and wipes the copy that was passed in.
     #[must_use]
-    pub fn from_bytes(mut seed: [u8; 32]) -> Self {
-        let key = Self(Box::new(ed25519_dalek::SigningKey::from_bytes(&seed)));
-        seed.zeroize();
+    pub fn from_bytes(mut bytes: [u8; 32]) -> Self {
+        let key = Self(Box::new(ed25519_dalek::SigningKey::from_bytes(&bytes)));
+        bytes.zeroize();
         key
     }
 
     /// Draws a key.
     #[must_use]
     pub fn generate(rng: &mut dyn CryptoRng) -> Self {
-        let mut seed = Zeroizing::new([0; 32]);
-        rng.fill_bytes(seed.as_mut_slice());
-        Self::from_bytes(*seed)
+        let mut bytes = Zeroizing::new([0; 32]);
+        rng.fill_bytes(&mut *bytes);
+        Self::from_bytes(*bytes)
     }
 
-    /// Returns the seed, to be stored.
+    /// Returns the secret bytes, to be stored.
     ///
     /// # Security
     ///
-    /// The caller must neither log nor compare it, and must wipe every copy it makes.
+    /// The caller must neither log nor compare them, and must wipe every copy it makes.
     #[must_use]
     pub fn expose(&self) -> &[u8; 32] {
         self.0.as_bytes()
     }
 
-    /// Returns the public key, as that of an account or a web.
+    /// Returns the public key of an account or of a web.
     #[must_use]
     pub fn public(&self) -> SigningPublic {
         SigningPublic::from_bytes(self.0.verifying_key().to_bytes())
     }
 
-    /// Returns the public key, as that of a mailbox seat.
+    /// Returns the public key of a seat in a mailbox.
     #[must_use]
     pub fn attach_key(&self) -> AttachKey {
         AttachKey::from_bytes(self.0.verifying_key().to_bytes())
     }
 
-    /// Signs a layout of `handfast_codec::signed`.
+    /// Signs bytes that begin with a label of their own: one of the layouts of `handfast_codec::signed`.
     #[must_use]
     pub fn sign(&self, tbs: &[u8]) -> Signature {
         Signature::from_bytes(self.0.sign(tbs).to_bytes())
@@ -69,16 +65,104 @@ impl fmt::Debug for SigningKey {
     }
 }
 
+// The key of ed25519-dalek wipes itself: its feature `zeroize` is on.
 impl ZeroizeOnDrop for SigningKey {}
 
-/// Verifies a signature by the strict rule: cofactorless, canonical, no key or point of small order.
+/// Verifies a signature by the strict rule: cofactorless, S < L, A and R canonical and not of small order.
 ///
 /// # Errors
 ///
-/// [`HandshakeError::BadSignature`], whatever the reason.
+/// [`HandshakeError::BadSignature`] if it does not hold.
 pub fn verify(public: &[u8; 32], tbs: &[u8], signature: &Signature) -> Result<(), HandshakeError> {
     // req: CRT-001
+    // R is compared as bytes to a canonical encoding by `verify_strict`; A is not.
+    if !is_canonical_y(public) {
+        return Err(HandshakeError::BadSignature);
+    }
     let key = VerifyingKey::from_bytes(public).map_err(|_| HandshakeError::BadSignature)?;
     let signature = ed25519_dalek::Signature::from_bytes(signature.as_bytes());
     key.verify_strict(tbs, &signature).map_err(|_| HandshakeError::BadSignature)
+}
+
+/// Returns whether the y coordinate of an encoded point is below 2^255-19. The sign bit does not count; the points
+/// where it has two encodings are of small order.
+fn is_canonical_y(point: &[u8; 32]) -> bool {
+    let [low, middle @ .., high] = point;
+    !(high & 0x7f == 0x7f && middle.iter().all(|byte| *byte == 0xff) && *low >= 0xed)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::format;
+
+    /// Order L of the base point, little-endian.
+    const L: [u8; 32] = [
+        0xed, 0xd3, 0xf5, 0x5c, 0x1a, 0x63, 0x12, 0x58, 0xd6, 0x9c, 0xf7, 0xa2, 0xde, 0xf9, 0xde, 0x14, 0, 0,
+        0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0x10,
+    ];
+
+    #[test]
+    fn a_signature_verifies_for_its_key_and_bytes_alone() {
+        // req: CRT-001
+        let (key, other) = (SigningKey::from_bytes([1; 32]), SigningKey::from_bytes([2; 32]));
+        let signature = key.sign(b"handfast/1 test bytes");
+        assert_eq!(verify(key.public().as_bytes(), b"handfast/1 test bytes", &signature), Ok(()));
+        let refused = Err(HandshakeError::BadSignature);
+        assert_eq!(verify(other.public().as_bytes(), b"handfast/1 test bytes", &signature), refused);
+        assert_eq!(verify(key.public().as_bytes(), b"handfast/1 other bytes", &signature), refused);
+        for bit in 0..512_usize {
+            let mut wrong = *signature.as_bytes();
+            wrong[bit / 8] ^= 1 << (bit % 8);
+            let wrong = Signature::from_bytes(wrong);
+            assert_eq!(verify(key.public().as_bytes(), b"handfast/1 test bytes", &wrong), refused, "{bit}");
+        }
+    }
+
+    #[test]
+    fn an_s_of_l_or_more_is_refused() {
+        // req: CRT-001
+        let key = SigningKey::from_bytes([1; 32]);
+        let mut bytes = *key.sign(b"tbs").as_bytes();
+        let mut carry = 0_u16;
+        for (byte, l) in bytes[32..].iter_mut().zip(L) {
+            carry += u16::from(*byte) + u16::from(l);
+            *byte = carry.to_le_bytes()[0];
+            carry >>= 8;
+        }
+        let malleated = Signature::from_bytes(bytes);
+        assert_eq!(verify(key.public().as_bytes(), b"tbs", &malleated), Err(HandshakeError::BadSignature));
+    }
+
+    #[test]
+    fn keys_and_r_of_small_order_or_not_canonical_are_refused() {
+        // req: CRT-001
+        let mut identity = [0; 32];
+        identity[0] = 1;
+        let mut identity_non_canonical = [0xff; 32];
+        identity_non_canonical[0] = 0xee;
+        identity_non_canonical[31] = 0x7f;
+        let mut order_2 = [0xff; 32];
+        order_2[0] = 0xec;
+        order_2[31] = 0x7f;
+        // With A of order 1, R of order 1 and S = 0 the equation holds for every message.
+        for a in [identity, identity_non_canonical, order_2, [0; 32]] {
+            for r in [identity, identity_non_canonical] {
+                let mut signature = [0; 64];
+                signature[..32].copy_from_slice(&r);
+                let signature = Signature::from_bytes(signature);
+                assert_eq!(
+                    verify(&a, b"anything", &signature),
+                    Err(HandshakeError::BadSignature),
+                    "{a:02x?}"
+                );
+            }
+        }
+        assert!(!is_canonical_y(&identity_non_canonical) && is_canonical_y(&order_2));
+    }
+
+    #[test]
+    fn debug_shows_no_byte() {
+        assert_eq!(format!("{:?}", SigningKey::from_bytes([0x2a; 32])), "SigningKey { .. }");
+    }
 }

@@ -16,6 +16,7 @@ use handfast_codec::{RelayName, signed};
 use sha2::{Digest, Sha256};
 use zeroize::{Zeroize, Zeroizing};
 
+use crate::error::HandshakeError;
 use crate::identity::SigningKey;
 use crate::secret::{DhSecret, Psk, SealKey};
 
@@ -121,11 +122,9 @@ pub fn mailbox(phone: &AttachKey, web: &AttachKey, salt: &Salt) -> MailboxId {
 }
 
 /// All fields of a phone's row.
-const PHONE: [u64; 21] =
-    [1, 3, 5, 7, 9, 11, 13, 15, 17, 19, 21, 23, 25, 31, 33, 35, 37, 39, 41, 43, 45];
+const PHONE: [u64; 21] = [1, 3, 5, 7, 9, 11, 13, 15, 17, 19, 21, 23, 25, 31, 33, 35, 37, 39, 41, 43, 45];
 /// All fields of a web's row.
-const WEB: [u64; 22] =
-    [1, 3, 5, 7, 9, 11, 13, 15, 17, 19, 21, 23, 25, 31, 33, 35, 37, 39, 41, 43, 45, 47];
+const WEB: [u64; 22] = [1, 3, 5, 7, 9, 11, 13, 15, 17, 19, 21, 23, 25, 31, 33, 35, 37, 39, 41, 43, 45, 47];
 
 impl Terms {
     fn write(&self, w: &mut TlvWriter) {
@@ -173,6 +172,12 @@ fn secret<T>(r: &mut TlvReader<'_>, kind: u64, make: impl FnOnce([u8; 32]) -> T)
 }
 
 impl PhoneLink {
+    /// Returns the keys of the companion, which no other link of this phone may have.
+    #[must_use]
+    pub const fn peer_keys(&self) -> [[u8; 32]; 3] {
+        [*self.web_key.as_bytes(), *self.web_signing.as_bytes(), *self.web_attach.as_bytes()]
+    }
+
     /// Returns the row to be stored. It holds secrets.
     #[must_use]
     pub fn encode(&self) -> Zeroizing<Vec<u8>> {
@@ -212,6 +217,13 @@ impl PhoneLink {
 }
 
 impl WebLink {
+    /// Returns the keys of the phone in this link, which no other link of this device may have. The account's key is
+    /// not among them: one account may be linked twice.
+    #[must_use]
+    pub const fn peer_keys(&self) -> [[u8; 32]; 2] {
+        [*self.phone_key.as_bytes(), *self.phone_attach.as_bytes()]
+    }
+
     /// Returns the row to be stored. It holds secrets.
     #[must_use]
     pub fn encode(&self) -> Zeroizing<Vec<u8>> {
@@ -265,8 +277,15 @@ impl fmt::Debug for WebLink {
 }
 
 /// Refuses keys that equal one another where they must not.
-pub(crate) fn require_distinct(keys: &[&[u8; 32]]) -> Result<(), crate::error::HandshakeError> {
+pub(crate) fn require_distinct(keys: &[&[u8; 32]]) -> Result<(), HandshakeError> {
     // req: CRT-003
-    let twice = keys.iter().enumerate().any(|(at, key)| keys.iter().skip(at.saturating_add(1)).any(|k| k == key));
-    if twice { Err(crate::error::HandshakeError::KeyReused) } else { Ok(()) }
+    let twice =
+        keys.iter().enumerate().any(|(at, key)| keys.iter().skip(at.saturating_add(1)).any(|k| k == key));
+    if twice { Err(HandshakeError::KeyReused) } else { Ok(()) }
+}
+
+/// Refuses keys that another link has.
+pub(crate) fn require_unused(keys: &[[u8; 32]], in_use: &[[u8; 32]]) -> Result<(), HandshakeError> {
+    // req: CRT-003
+    if keys.iter().any(|key| in_use.contains(key)) { Err(HandshakeError::KeyReused) } else { Ok(()) }
 }

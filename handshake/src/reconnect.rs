@@ -7,6 +7,7 @@ pub mod phone;
 pub mod web;
 
 use handfast_codec::RelayName;
+use handfast_codec::error::{DecodeError, ErrorCode};
 use handfast_codec::ids::{AttachmentId, MailboxId};
 use handfast_codec::payload::KkHead;
 use handfast_codec::signed;
@@ -56,6 +57,19 @@ pub struct Connection {
 
 fn pattern() -> Result<Pattern, HandshakeError> {
     Pattern::parse(PATTERN)
+}
+
+/// Checks that each field is there exactly where the mode asks for it: `(wanted, present, name)`.
+fn require_fields(fields: &[(bool, bool, &'static str)]) -> Result<(), DecodeError> {
+    // req: FRM-009
+    for (wanted, present, what) in fields {
+        match (wanted, present) {
+            (true, false) => return Err(DecodeError::new(ErrorCode::FIELD_MISSING, 0, what)),
+            (false, true) => return Err(DecodeError::new(ErrorCode::FIELD_VALUE, 0, what)),
+            (true, true) | (false, false) => {}
+        }
+    }
+    Ok(())
 }
 
 /// The keys after the last message.

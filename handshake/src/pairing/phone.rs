@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 
 use handfast_codec::Versions;
 use handfast_codec::ids::{CompanionId, Salt, Signature};
-use handfast_codec::limits::CHECK_CODE_TRIES_MAX;
+use handfast_codec::limits::{CHECK_CODE_TRIES_MAX, IDLE_DAYS_MAX, LABEL_LEN_MAX, VARINT_MAX};
 use handfast_codec::link::LinkCert;
 use handfast_codec::payload::{Xk1, Xk2, Xk3};
 use handfast_codec::qr::Offer;
@@ -17,7 +17,7 @@ use crate::certificate::{Bound, hash};
 use crate::error::HandshakeError;
 use crate::identity::SigningKey;
 use crate::key_schedule;
-use crate::link::{PhoneLink, Start, Terms, mailbox};
+use crate::link::{PhoneLink, Start, Terms, mailbox, require_distinct, require_unused};
 use crate::noise::{HandshakeRole, HandshakeState, Keys};
 use crate::record::{Opener, Sealer};
 use crate::secret::{DhSecret, Psk, require_canonical};
@@ -42,9 +42,9 @@ pub struct AwaitApproval {
     claims: Claims,
 }
 
-/// Proof that the user typed the check code.
+/// Proof that the user typed the check code of one attempt, which it names by its handshake hash.
 #[derive(Debug)]
-pub struct CodeConfirmed(());
+pub struct CodeConfirmed([u8; 32]);
 
 /// The check code was wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -69,6 +69,17 @@ pub struct Offering {
     pub grants: u64,
     /// After how many idle days the link is suspended, 1 to 365.
     pub idle_days: u16,
+}
+
+impl Offering {
+    /// Refuses a term that the certificate cannot carry.
+    fn check(&self) -> Result<(), HandshakeError> {
+        let holds = (1..=LABEL_LEN_MAX).contains(&self.account_name.len())
+            && (1..=IDLE_DAYS_MAX).contains(&self.idle_days)
+            && self.serial <= VARINT_MAX
+            && self.grants <= VARINT_MAX;
+        if holds { Ok(()) } else { Err(HandshakeError::WrongTerms) }
+    }
 }
 
 /// Message 3 was made: the link is to be stored as OFFERED, then `LINK_CERT` may leave.
@@ -124,7 +135,15 @@ impl AwaitMessage2 {
         if !self.offered.contains(&reply.version) {
             return Err(HandshakeError::NoCommonVersion);
         }
+        // req: HSK-001, HSK-002
         require_canonical(&reply.web_key)?;
+        let ps = state.local_static().ok_or(HandshakeError::MissingKey)?;
+        let _ = ps.diffie_hellman(&reply.web_key)?;
+        // req: CRT-003
+        let (ps, wq) = (ps.public(), state.remote_static().ok_or(HandshakeError::MissingKey)?);
+        let (wd, we, attach) = (&reply.web_key, &reply.signing_key, &reply.attach_key);
+        let keys = [ps.as_bytes(), wq.as_bytes(), wd.as_bytes(), we.as_bytes(), attach.as_bytes()];
+        require_distinct(&keys)?;
         let claims =
             Claims { label: reply.label.clone(), origin: reply.origin.clone(), grants: reply.grants };
         Ok(AwaitApproval {
@@ -155,25 +174,42 @@ impl AwaitApproval {
         // req: HSK-011
         let Some(left) = self.tries_left.checked_sub(1) else { return Err(WrongCode { left: 0 }) };
         if self.code.matches(typed) {
-            return Ok(CodeConfirmed(()));
+            return Ok(CodeConfirmed(self.state.handshake_hash()));
         }
         self.tries_left = left;
         Err(WrongCode { left })
+    }
+
+    /// Refuses a page whose keys are in use in another link of this device: see [`PhoneLink::peer_keys`].
+    ///
+    /// # Errors
+    ///
+    /// [`HandshakeError::KeyReused`]; this must be dropped then.
+    pub fn require_unused(&self, in_use: &[[u8; 32]]) -> Result<(), HandshakeError> {
+        let reply = &self.reply;
+        let keys = [*reply.web_key.as_bytes(), *reply.signing_key.as_bytes(), *reply.attach_key.as_bytes()];
+        require_unused(&keys, in_use)
     }
 
     /// The user approved: makes message 3, the link and its certificate.
     ///
     /// # Errors
     ///
-    /// [`HandshakeError::KeyReused`] if a key of the page serves twice; the attempt is dead then.
+    /// [`HandshakeError::OutOfTurn`] if the check code was that of another attempt, [`HandshakeError::WrongTerms`] if a
+    /// term is out of its range, [`HandshakeError::KeyReused`] if a key of the page serves twice. The attempt is dead
+    /// then.
     pub fn approve(
         self,
-        _code: CodeConfirmed,
+        code: CodeConfirmed,
         account: &SigningKey,
         offering: Offering,
         rng: &mut dyn CryptoRng,
     ) -> Result<(Offered, Vec<u8>), HandshakeError> {
         // req: HSK-010
+        if code.0 != self.state.handshake_hash() {
+            return Err(HandshakeError::OutOfTurn);
+        }
+        offering.check()?;
         let ps = self.state.local_static().ok_or(HandshakeError::MissingKey)?.duplicate();
         let (state, message) = self.state.write_message(&Xk3.encode())?;
         let split = state.split()?;

@@ -17,7 +17,7 @@ use crate::certificate::{Bound, sign_accept};
 use crate::error::HandshakeError;
 use crate::identity::SigningKey;
 use crate::key_schedule::{self, LinkKeys};
-use crate::link::{Start, Terms, WebLink, mailbox};
+use crate::link::{Start, Terms, WebLink, mailbox, require_unused};
 use crate::noise::{HandshakeRole, HandshakeState, Keys};
 use crate::record::{Opener, Sealer};
 use crate::secret::{DhSecret, Psk};
@@ -90,7 +90,8 @@ impl Code {
     ///
     /// # Errors
     ///
-    /// [`HandshakeError`]; nothing has changed then.
+    /// [`HandshakeError::Decode`] or [`HandshakeError::NoCommonVersion`] if message 1 decrypted and the attempt ends
+    /// all the same: the caller must burn the code. Any other if it did not decrypt: the code stays valid.
     pub fn read_message1(
         &self,
         context: &PairingContext,
@@ -100,8 +101,7 @@ impl Code {
     ) -> Result<(AwaitMessage3, Vec<u8>), HandshakeError> {
         // req: HSK-013
         let psk = psk(&self.offer);
-        let keys =
-            Keys::new(DhSecret::generate(rng)).with_s(self.wq.duplicate()).with_psk(psk.duplicate());
+        let keys = Keys::new(DhSecret::generate(rng)).with_s(self.wq.duplicate()).with_psk(psk.duplicate());
         let prologue = prologue(&self.offer, context);
         let state = HandshakeState::new(&pattern()?, HandshakeRole::Responder, &prologue, keys)?;
         let (state, payload) = state.read_message(message)?;
@@ -214,6 +214,15 @@ impl AwaitCertificate {
 }
 
 impl AwaitDecision {
+    /// Refuses a phone whose keys are in use in another link of this device: see [`WebLink::peer_keys`].
+    ///
+    /// # Errors
+    ///
+    /// [`HandshakeError::KeyReused`]; this must be dropped then.
+    pub fn require_unused(&self, in_use: &[[u8; 32]]) -> Result<(), HandshakeError> {
+        require_unused(&self.link.peer_keys(), in_use)
+    }
+
     /// NN, below 100: the user is asked whether the phone shows it.
     #[must_use]
     pub const fn nn(&self) -> u8 {

@@ -3,10 +3,10 @@
 use alloc::vec::Vec;
 
 use handfast_codec::Versions;
-use handfast_codec::payload::{KkHead, Kk1, Kk2};
+use handfast_codec::payload::{Kk1, Kk2, KkHead, KkMode};
 use rand_core::CryptoRng;
 
-use super::{Connection, LinkContext, finish, pattern};
+use super::{Connection, LinkContext, finish, pattern, require_fields};
 use crate::error::HandshakeError;
 use crate::link::PhoneLink;
 use crate::noise::{HandshakeRole, HandshakeState, Keys};
@@ -62,22 +62,29 @@ pub fn receive<'k>(
         .with_s(link.ps.duplicate())
         .with_rs(link.web_key)
         .with_psk(psk.duplicate());
-    let state =
-        HandshakeState::new(&pattern()?, HandshakeRole::Responder, &context.prologue(&head), keys)?;
+    let state = HandshakeState::new(&pattern()?, HandshakeRole::Responder, &context.prologue(&head), keys)?;
     let (state, payload) = state.read_message(message)?;
     let payload = Kk1::decode(&payload).map_err(HandshakeError::from)?;
+    require_fields(&[
+        (head.mode == KkMode::Resume, payload.resume.is_some(), "resume block"),
+        (head.mode == KkMode::Recover, payload.psk_id_held.is_some(), "psk id held"),
+    ])
+    .map_err(HandshakeError::from)?;
     // req: HSK-007
-    let version = Versions::CURRENT.highest_common(&payload.versions).ok_or(HandshakeError::NoCommonVersion)?;
+    let version =
+        Versions::CURRENT.highest_common(&payload.versions).ok_or(HandshakeError::NoCommonVersion)?;
     Ok(Received { head, payload, version, state, psk: psk.duplicate() })
 }
 
 impl Received {
-    /// Makes message 2. Gives the keys of the connection; they prove nothing before the confirm opens.
+    /// Makes message 2, with the version that both speak in place of the reply's. Gives the keys of the connection;
+    /// they prove nothing before the confirm opens.
     ///
     /// # Errors
     ///
     /// [`HandshakeError`]; the attempt is dead then.
     pub fn answer(self, reply: &Kk2) -> Result<(Connection, Vec<u8>), HandshakeError> {
+        let reply = Kk2 { version: self.version, ..reply.clone() };
         let (state, message) = self.state.write_message(&reply.encode())?;
         Ok((finish(state, &self.psk, false)?, message))
     }

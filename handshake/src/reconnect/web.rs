@@ -3,10 +3,10 @@
 use alloc::vec::Vec;
 
 use handfast_codec::Versions;
-use handfast_codec::payload::{KkHead, KkMode, Kk1, Kk2};
+use handfast_codec::payload::{Kk1, Kk2, KkHead, KkMode};
 use rand_core::CryptoRng;
 
-use super::{Connection, LinkContext, finish, pattern};
+use super::{Connection, LinkContext, finish, pattern, require_fields};
 use crate::error::HandshakeError;
 use crate::key_schedule::psk_id;
 use crate::link::WebLink;
@@ -18,6 +18,7 @@ pub struct AwaitMessage2 {
     state: HandshakeState,
     psk: Psk,
     offered: Versions,
+    mode: KkMode,
 }
 
 impl core::fmt::Debug for AwaitMessage2 {
@@ -44,11 +45,10 @@ pub fn start(
         .with_s(link.wd.duplicate())
         .with_rs(link.phone_key)
         .with_psk(psk.duplicate());
-    let state =
-        HandshakeState::new(&pattern()?, HandshakeRole::Initiator, &context.prologue(&head), keys)?;
+    let state = HandshakeState::new(&pattern()?, HandshakeRole::Initiator, &context.prologue(&head), keys)?;
     let (state, message) = state.write_message(&payload.encode())?;
     let body = [head.encode().as_slice(), &message].concat();
-    Ok((AwaitMessage2 { state, psk: psk.duplicate(), offered: payload.versions }, body))
+    Ok((AwaitMessage2 { state, psk: psk.duplicate(), offered: payload.versions, mode }, body))
 }
 
 impl AwaitMessage2 {
@@ -64,6 +64,11 @@ impl AwaitMessage2 {
         if !self.offered.contains(&reply.version) {
             return Err(HandshakeError::NoCommonVersion);
         }
+        require_fields(&[(
+            self.mode == KkMode::Resume && !reply.quarantine,
+            reply.resume.is_some(),
+            "resume block",
+        )])?;
         Ok((reply, finish(state, &self.psk, true)?))
     }
 }
