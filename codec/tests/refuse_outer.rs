@@ -193,6 +193,8 @@ fn chn_001_a_record_of_another_size() {
         assert_eq!(check_ciphertext_len(len + 16), Err(wrong_size), "{len}");
     }
     assert_eq!(check_ciphertext_len(15), Err(wrong_size));
+    // The size is looked at before the frames are.
+    assert_eq!(decode_record(record(&[43, 0], 100)), Err(wrong_size));
     for len in (0..8).map(|k| 128 << k) {
         assert_eq!(check_ciphertext_len(len + 16), Ok(()));
     }

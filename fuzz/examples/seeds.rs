@@ -6,14 +6,15 @@ use std::path::Path;
 use bytes::Bytes;
 use handfast_codec::frame::{Collection, Frame, Items, OpenKind, PageCursor};
 use handfast_codec::ids::{
-    AttachKey, AttachmentId, BootId, CompanionId, ContentId, DhPublic, MailboxId, Salt, Signature,
-    SigningPublic,
+    AttachKey, AttachmentId, BootId, CompanionId, ContentId, DhPublic, Epoch, LogId, MailboxId, PskId, Salt,
+    Signature, SigningPublic,
 };
 use handfast_codec::link::{LinkCert, LinkFrame};
 use handfast_codec::message::{
     CollectionName, Command, CommandRef, Item, MediaDescriptor, Message, MessageState, NowValue, PageState,
     ResultBody,
 };
+use handfast_codec::payload::{Kk1, Kk2, KkHead, KkMode, ResumeBlock, Xk1, Xk2};
 use handfast_codec::qr::{Offer, RelayRef};
 use handfast_codec::record::RecordBuilder;
 use handfast_codec::relay::{Attach, Attached, DataKind, Hello, MailboxProof, Peer, PeerInfo, RelayFrame};
@@ -23,6 +24,8 @@ fn main() {
     write("qr", &qr());
     write("relay_frames", &relay_frames());
     write("record_frames", &record_frames());
+    write("handshake_bytes", &handshake_bytes());
+    write("endpoint_pair", &endpoint_pair());
 }
 
 type Seeds = Vec<(&'static str, Vec<u8>)>;
@@ -51,6 +54,95 @@ fn qr() -> Seeds {
         ("private", text(RelayRef::Private(255))),
         ("payload", payload),
         ("other", b"https://example.com/".to_vec()),
+    ]
+}
+
+/// Operations by number, as `endpoint_pair` reads them: 0 deliver, 13 time, 14 cut, 15 crash, 16 hold, 17 flush, 18
+/// command, 19 row, 20 follow, 21 stream, and the relay's lies.
+fn endpoint_pair() -> Seeds {
+    let live = [0, 13, 1, 0, 0].as_slice();
+    let with = |rest: &[&[u8]]| [&[live], rest].concat().concat();
+    vec![
+        ("live", with(&[])),
+        ("commands", with(&[&[18, 3, 4, 7], &[0], &[18, 255, 255, 8], &[0]])),
+        ("apart", with(&[&[14, 0], &[18, 3, 4, 7], &[15, 1], &[0]])),
+        ("rows", with(&[&[20, 1], &[19, 1, 9, 5], &[0], &[19, 1, 255, 6], &[14, 1], &[19, 1, 1, 7], &[0]])),
+        ("streams", with(&[&[21, 0, 2, 1], &[21, 1, 3, 1], &[0], &[14, 1], &[13, 2], &[0]])),
+        ("held", with(&[&[16, 0], &[16, 1], &[18, 9, 9, 9], &[0], &[17, 1], &[0], &[15, 0], &[17, 0], &[0]])),
+        ("replay", with(&[&[18, 3, 4, 7], &[0], &[11, 0, 3], &[11, 1, 5], &[0]])),
+        ("corrupt", with(&[&[18, 3, 4, 7], &[10, 0, 200, 1], &[0], &[13, 3], &[0]])),
+        ("unknown-key", with(&[&[14, 1], &[0], &[23, 1, 4], &[0], &[13, 3], &[0]])),
+        ("lies", with(&[&[23, 0, 0], &[23, 1, 1, 9], &[23, 0, 2, 7], &[23, 1, 3, 52], &[0]])),
+    ]
+}
+
+/// The first byte chooses the step; the rest changes its honest message, or replaces it.
+fn handshake_bytes() -> Seeds {
+    let patch = |step: u8, patches: &[u8]| [&[step, 0], patches].concat();
+    let raw = |step: u8, bytes: &[u8]| [&[step, 1], bytes].concat();
+    let payload = |bytes: &[u8]| [&[8], bytes].concat();
+    let versions = Versions::CURRENT.with_grease(0);
+    let xk1 = Xk1 { versions, capabilities: vec![1, 58], limits: vec![(1, 16_384)] };
+    let xk2 = Xk2 {
+        version: 1,
+        capabilities: vec![],
+        limits: vec![],
+        web_key: DhPublic::from_bytes([1; 32]),
+        signing_key: SigningPublic::from_bytes([2; 32]),
+        attach_key: AttachKey::from_bytes([3; 32]),
+        label: "Firefox".into(),
+        origin: "https://a.b".into(),
+        grants: 7,
+    };
+    let resume = Some(ResumeBlock {
+        out_epoch: Epoch::from_bytes([1; 16]),
+        in_epoch: Epoch::from_bytes([2; 16]),
+        next_seq: 300,
+        durable: 2,
+        oldest: 1,
+        log_id: LogId::from_bytes([3; 16]),
+        rev: 1 << 33,
+        streams: vec![(0, 65_536), (1, 0)],
+    });
+    let kk1 = Kk1 {
+        versions,
+        capabilities: vec![],
+        limits: vec![],
+        try_: 1,
+        resume: resume.clone(),
+        psk_id_held: Some(PskId::from_bytes([8; 8])),
+        pending: true,
+    };
+    let kk2 =
+        Kk2 { version: 1, capabilities: vec![], limits: vec![], resume: resume.clone(), quarantine: true };
+    let head = KkHead { mode: KkMode::Recover, psk_id: PskId::from_bytes([8; 8]) };
+    vec![
+        ("message-1", patch(0, &[])),
+        ("message-1-flipped", patch(0, &[0, 3, 1])),
+        ("message-1-cut", patch(0, &[0xff, 0xff, 16])),
+        ("message-1-raw", raw(0, &[9; 200])),
+        ("message-2", patch(1, &[])),
+        ("message-2-flipped", patch(1, &[0, 90, 0x80])),
+        ("message-3", patch(2, &[])),
+        ("message-3-flipped", patch(2, &[0, 0, 2])),
+        ("certificate", patch(3, &[])),
+        ("certificate-flipped", patch(3, &[0, 6, 1])),
+        ("reconnect", patch(4, &[])),
+        ("reconnect-mode", patch(4, &[0, 1, 1])),
+        ("reconnect-key", patch(4, &[0, 4, 1])),
+        ("answer", patch(5, &[])),
+        ("answer-flipped", patch(5, &[0, 40, 4])),
+        ("record", patch(6, &[])),
+        ("record-flipped", patch(6, &[0, 0, 1])),
+        ("code", patch(7, b"0000 1111 2222")),
+        ("xk1", payload(&xk1.encode())),
+        ("xk2", payload(&xk2.encode())),
+        ("kk1", payload(&kk1.encode())),
+        ("kk2", payload(&kk2.encode())),
+        ("head", payload(&head.encode())),
+        ("block", payload(&resume.map(|block| block.encode()).unwrap_or_default())),
+        ("rows", patch(9, &[])),
+        ("rows-flipped", patch(9, &[0, 0, 2])),
     ]
 }
 

@@ -9,6 +9,7 @@ use rand_chacha::ChaCha8Rng;
 use rand_core::{Rng, SeedableRng};
 
 const ITERATIONS: u64 = 20_000;
+const TAPES: u64 = 200;
 const INPUT_LEN_MAX: usize = 20_000;
 
 #[test]
@@ -35,6 +36,24 @@ fn mutations_of_relay_frames_hold() {
 #[test]
 fn mutations_of_record_frames_hold() {
     mutate("record_frames");
+}
+
+#[test]
+fn mutations_of_handshakes_hold() {
+    mutate("handshake_bytes");
+}
+
+/// Tapes are random bytes: any of them means something.
+#[test]
+fn random_tapes_of_two_endpoints_hold() {
+    let target = TARGETS.iter().find(|target| target.0 == "endpoint_pair").unwrap();
+    let seed = seed();
+    for tape in 0..TAPES {
+        let mut rng = ChaCha8Rng::seed_from_u64(seed.wrapping_mul(1_000_000) + tape);
+        let mut input = vec![0; 40 + below(&mut rng, 400)];
+        rng.fill_bytes(&mut input);
+        run(target, &input, &format!("SEED={seed} tape {tape}"));
+    }
 }
 
 /// Every file that is committed for a target.
@@ -68,7 +87,7 @@ fn run(target: &Target, input: &[u8], from: &str) {
 fn mutate(name: &str) {
     let target = TARGETS.iter().find(|target| target.0 == name).unwrap();
     let inputs: Vec<Vec<u8>> = inputs(name).into_iter().map(|(_, input)| input).collect();
-    let seed = std::env::var("SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or(1);
+    let seed = seed();
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
     for iteration in 0..ITERATIONS {
         let mut input = pick(&mut rng, &inputs).clone();
@@ -78,6 +97,10 @@ fn mutate(name: &str) {
         input.truncate(INPUT_LEN_MAX);
         run(target, &input, &format!("SEED={seed} iteration {iteration}"));
     }
+}
+
+fn seed() -> u64 {
+    std::env::var("SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or(1)
 }
 
 fn below(rng: &mut ChaCha8Rng, bound: usize) -> usize {

@@ -1,0 +1,446 @@
+//! Two honest endpoints, a relay between them that a tape of bytes makes hostile, and stores that a tape makes slow.
+//!
+//! Whatever the relay drops, delays, repeats, changes or makes up, and whenever a device crashes: commands run once and in
+//! order, rows and streams are what they were, no side sees a fault of the other and none thinks that it was copied.
+//! When the relay is honest again, all of it arrives.
+
+mod device;
+mod relay;
+
+use std::sync::OnceLock;
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use handfast_codec::error::Area;
+use handfast_codec::frame::OpenKind;
+use handfast_codec::ids::{AttachmentId, CompanionId};
+use handfast_codec::relay::{DataKind, Peer, PeerInfo, RelayFrame};
+use handfast_codec::{DeviceRole, ErrorCode, RelayName, Timestamp};
+use handfast_handshake::identity::SigningKey;
+use handfast_handshake::pairing::phone::Offering;
+use handfast_handshake::pairing::web::Code;
+use handfast_handshake::pairing::{Claims, PairingContext, phone};
+use handfast_session::{Event, LinkState, Pairs, hazmat};
+use rand_chacha::ChaCha20Rng;
+use rand_core::SeedableRng;
+
+use self::device::{Device, Disk, answer_to, content};
+use self::relay::Relay;
+
+const OPS_MAX: usize = 200;
+/// The longest time in which all must have arrived once the relay is honest.
+const CALM_MAX: Duration = Duration::from_secs(7_200);
+
+/// Plays the tape, then lets all come to rest.
+///
+/// # Panics
+/// When one of the properties above does not hold.
+pub fn run(data: &[u8]) {
+    let mut tape = Tape(data);
+    let mut pair = Pair::new();
+    for _ in 0..OPS_MAX {
+        let Some(op) = tape.next() else { break };
+        pair.step(op, &mut tape);
+        pair.settle();
+        pair.check();
+    }
+    pair.calm();
+}
+
+/// The bytes that choose.
+struct Tape<'a>(&'a [u8]);
+
+impl Tape<'_> {
+    fn next(&mut self) -> Option<u8> {
+        let (first, rest) = self.0.split_first()?;
+        self.0 = rest;
+        Some(*first)
+    }
+
+    fn byte(&mut self) -> u8 {
+        self.next().unwrap_or(0)
+    }
+
+    fn role(&mut self) -> DeviceRole {
+        if self.byte() % 2 == 0 { DeviceRole::Phone } else { DeviceRole::Web }
+    }
+
+    fn take(&mut self) -> Vec<u8> {
+        let len = usize::from(self.byte() % 32).min(self.0.len());
+        let (taken, rest) = self.0.split_at(len);
+        self.0 = rest;
+        taken.to_vec()
+    }
+}
+
+struct Pair {
+    now: Timestamp,
+    rng: ChaCha20Rng,
+    relay: Relay,
+    phone: Device,
+    web: Device,
+    /// How many streams were asked for.
+    streams: u8,
+}
+
+fn relay_name() -> RelayName {
+    RelayName::parse("127.0.0.1:8787").expect("a valid name")
+}
+
+/// The rows of a fresh link: the phone's, the web's.
+fn linked() -> (Pairs, Pairs) {
+    static LINKED: OnceLock<(Pairs, Pairs)> = OnceLock::new();
+    LINKED.get_or_init(link).clone()
+}
+
+fn link() -> (Pairs, Pairs) {
+    let rng = &mut ChaCha20Rng::seed_from_u64(1);
+    let code = Code::generate(relay_name(), rng).expect("a short name");
+    let ids = (AttachmentId::from_bytes([1; 8]), AttachmentId::from_bytes([2; 8]));
+    let context = PairingContext { relay: relay_name(), phone: ids.0, web: ids.1 };
+    let claims = Claims { label: "fuzz".into(), origin: String::new(), grants: 7 };
+    let (state, message) = phone::start(code.offer(), &context, rng).expect("an honest code");
+    let (web, message) = code.read_message1(&context, &claims, &message, rng).expect("an honest message");
+    let mut state = state.read(&message).expect("an honest message");
+    let confirmed = state.check(&web.check_code().to_string()).expect("the code that is shown");
+    let offering = Offering {
+        account_name: "Ada".into(),
+        companion: CompanionId::from_bytes([3; 16]),
+        serial: 1,
+        grants: 7,
+        idle_days: 14,
+    };
+    let account = SigningKey::generate(rng);
+    let (offered, message) = state.approve(confirmed, &account, offering, rng).expect("honest terms");
+    let (web, _, _) = web.read(&message).expect("an honest message");
+    let (link, start) = web.read(&offered.cert).expect("an honest certificate").confirm();
+    (hazmat::phone_pairs(&offered.link, offered.start), hazmat::web_pairs(&link, start, true))
+}
+
+impl Pair {
+    fn new() -> Self {
+        let (phone, web) = linked();
+        let mut rng = ChaCha20Rng::seed_from_u64(2);
+        let now = Timestamp::from_micros(1_000_000);
+        let disk = |pairs| Disk { pairs, ..Disk::default() };
+        Self {
+            now,
+            phone: Device::new(DeviceRole::Phone, disk(phone), now, &mut rng),
+            web: Device::new(DeviceRole::Web, disk(web), now, &mut rng),
+            rng,
+            relay: Relay::new(relay_name()),
+            streams: 0,
+        }
+    }
+
+    fn device(&mut self, role: DeviceRole) -> &mut Device {
+        match role {
+            DeviceRole::Phone => &mut self.phone,
+            DeviceRole::Web => &mut self.web,
+        }
+    }
+
+    fn step(&mut self, op: u8, tape: &mut Tape<'_>) {
+        match op % 24 {
+            0..=5 => self.deliver_all(),
+            6 => {
+                let role = tape.role();
+                let _ = self.deliver(role);
+            }
+            7..=12 | 23 => self.be_hostile(op % 24, tape),
+            13 => self.advance(Duration::from_millis(match tape.byte() % 6 {
+                0 => 10,
+                1 => 1_000,
+                2 => 11_000,
+                3 => 26_000,
+                4 => 61_000,
+                _ => 300_000,
+            })),
+            14 => {
+                let role = tape.role();
+                self.cut(role);
+            }
+            15 => {
+                let role = tape.role();
+                self.crash(role);
+            }
+            16 => {
+                let role = tape.role();
+                self.device(role).hold ^= true;
+            }
+            17 => {
+                let (role, now) = (tape.role(), self.now);
+                let _ = self.device(role).flush(now);
+            }
+            _ => self.use_it(op % 24, tape),
+        }
+    }
+
+    /// What the relay can do to frames that are on their way.
+    fn be_hostile(&mut self, op: u8, tape: &mut Tape<'_>) {
+        let role = tape.role();
+        let seen = self.relay.seen.clone();
+        let Some(queue) = self.relay.queue(role) else { return };
+        match op {
+            7 => drop(queue.pop_front()),
+            8 => queue.extend(queue.front().cloned()),
+            9 if queue.len() >= 2 => queue.swap(0, 1),
+            10 => {
+                if let Some(front) = queue.front_mut() {
+                    let mut bytes = front.to_vec();
+                    let at = usize::from(tape.byte()) * bytes.len() / 256;
+                    bytes[at] ^= tape.byte() | 1;
+                    *front = bytes.into();
+                }
+            }
+            11 if !seen.is_empty() => queue.push_back(seen[usize::from(tape.byte()) % seen.len()].clone()),
+            12 => {
+                let kind = DataKind::from_u8(tape.byte() % 12);
+                let frame = RelayFrame::Data { kind, body: tape.take().into() };
+                queue.push_back(frame.encode());
+            }
+            23 => {
+                let lie = lie(tape);
+                self.relay.send(role, &lie);
+            }
+            _ => {}
+        }
+    }
+
+    /// What an application does.
+    fn use_it(&mut self, op: u8, tape: &mut Tape<'_>) {
+        let now = self.now;
+        match op {
+            18 => {
+                let len = usize::from(tape.byte()) * usize::from(tape.byte());
+                self.web.send(now, vec![tape.byte(); len].into());
+            }
+            19 => {
+                let (collection, len) = (tape.byte() % 3, usize::from(tape.byte()) * 8);
+                self.phone.add_row(now, collection, &vec![tape.byte(); len + 1]);
+            }
+            20 => self.web.follow(now, tape.byte() % 3),
+            21 => {
+                let kind = if tape.byte() % 2 == 0 { OpenKind::Get } else { OpenKind::Put };
+                self.streams = self.streams.wrapping_add(1);
+                let meta = Bytes::from(vec![self.streams, tape.byte()]);
+                let role = tape.role();
+                self.device(role).open_stream(now, kind, meta);
+            }
+            _ => match tape.byte() % 4 {
+                0 => self.web.endpoint.set_hidden(now, tape.byte() % 2 == 0),
+                1 => {
+                    let role = tape.role();
+                    self.device(role).endpoint.probe(now);
+                }
+                2 => self.web.endpoint.take_back(now),
+                _ => {
+                    let role = tape.role();
+                    let slot = 3 + 2 * u64::from(tape.byte() % 2);
+                    let _ = self.device(role).endpoint.set_now(now, slot, vec![tape.byte()].into());
+                }
+            },
+        }
+    }
+
+    fn advance(&mut self, by: Duration) {
+        self.now = self.now.plus(by);
+        self.tick();
+    }
+
+    fn tick(&mut self) {
+        self.relay.tick(self.now);
+        for device in [&mut self.phone, &mut self.web] {
+            if device.deadline.is_some_and(|at| at <= self.now) {
+                device.endpoint.handle_timeout(self.now, &mut self.rng);
+            }
+        }
+    }
+
+    fn cut(&mut self, role: DeviceRole) {
+        self.relay.close(role);
+        let (now, rng) = (self.now, &mut self.rng);
+        let device = match role {
+            DeviceRole::Phone => &mut self.phone,
+            DeviceRole::Web => &mut self.web,
+        };
+        if std::mem::take(&mut device.is_open) {
+            device.endpoint.handle_closed(now, rng);
+        }
+    }
+
+    fn crash(&mut self, role: DeviceRole) {
+        self.relay.close(role);
+        match role {
+            DeviceRole::Phone => self.phone.crash(self.now, &mut self.rng),
+            DeviceRole::Web => self.web.crash(self.now, &mut self.rng),
+        }
+    }
+
+    /// Gives a device the next frame on its way to it.
+    fn deliver(&mut self, role: DeviceRole) -> bool {
+        let Some(frame) = self.relay.queue(role).and_then(std::collections::VecDeque::pop_front) else {
+            return false;
+        };
+        let (now, rng) = (self.now, &mut self.rng);
+        let device = match role {
+            DeviceRole::Phone => &mut self.phone,
+            DeviceRole::Web => &mut self.web,
+        };
+        if device.is_open {
+            let bytes = BytesMut::from(&frame[..]);
+            device.endpoint.handle_bytes(now, rng, bytes).expect("the socket is open");
+        }
+        true
+    }
+
+    fn deliver_all(&mut self) {
+        for _ in 0..3_000 {
+            let moved = self.deliver(DeviceRole::Phone) | self.deliver(DeviceRole::Web);
+            if !moved {
+                return;
+            }
+            self.settle();
+        }
+        panic!("the devices do not come to rest");
+    }
+
+    /// Takes from both devices what they have to say.
+    fn settle(&mut self) {
+        for role in [DeviceRole::Phone, DeviceRole::Web] {
+            loop {
+                let now = self.now;
+                let device = self.device(role);
+                let had_socket = device.is_open;
+                let sent = device.drain(now);
+                if had_socket && !device.is_open {
+                    self.relay.close(role);
+                }
+                let quiet = sent.is_empty();
+                for bytes in sent {
+                    if self.device(role).is_open {
+                        self.relay.receive(role, bytes);
+                    }
+                }
+                if std::mem::take(&mut self.device(role).wants_socket) {
+                    self.open(role);
+                } else if quiet {
+                    break;
+                }
+            }
+        }
+    }
+
+    fn open(&mut self, role: DeviceRole) {
+        self.relay.open(role, self.now);
+        let (now, rng) = (self.now, &mut self.rng);
+        let device = match role {
+            DeviceRole::Phone => &mut self.phone,
+            DeviceRole::Web => &mut self.web,
+        };
+        device.is_open = true;
+        device.endpoint.handle_opened(now, rng);
+    }
+
+    /// What must hold at any moment.
+    fn check(&mut self) {
+        for (cmd_id, body) in &self.phone.disk.ran {
+            assert_eq!(self.web.disk.sent.get(cmd_id), Some(body), "what runs was asked for");
+        }
+        for (cmd_id, body) in &self.web.disk.answered {
+            let asked = self.web.disk.sent.get(cmd_id).expect("an answer to what was asked for");
+            assert_eq!(*body, answer_to(asked), "an answer to this and nothing else");
+        }
+        for (key, item) in &self.web.disk.rows {
+            assert_eq!(self.phone.disk.rows.get(key), Some(item), "a row is the phone's");
+        }
+        for device in [&mut self.phone, &mut self.web] {
+            for event in device.events.drain(..) {
+                check_event(device.role, &event);
+            }
+        }
+        for device in [&self.phone, &self.web] {
+            for meta in &device.done {
+                let files = [&self.phone.disk.files, &self.web.disk.files];
+                let there =
+                    files.iter().any(|files| files.get(meta).is_some_and(|file| *file == content(meta)));
+                let pending = self.phone.hold || self.web.hold;
+                assert!(there || pending, "a stream that is done is on the disk: {meta:?}");
+            }
+        }
+    }
+
+    /// The relay is honest and the stores are quick from now on: all must arrive.
+    fn calm(&mut self) {
+        for role in [DeviceRole::Phone, DeviceRole::Web] {
+            self.cut(role);
+            self.device(role).hold = false;
+        }
+        let end = self.now.plus(CALM_MAX);
+        while self.now < end {
+            self.settle();
+            self.deliver_all();
+            self.check();
+            if self.is_done() {
+                return;
+            }
+            self.web.endpoint.take_back(self.now);
+            self.settle();
+            let deadlines = [self.phone.deadline, self.web.deadline, self.relay.deadline()];
+            self.now = deadlines
+                .into_iter()
+                .flatten()
+                .min()
+                .unwrap_or(end)
+                .max(self.now.plus(Duration::from_micros(1)));
+            self.tick();
+        }
+        panic!("it does not all arrive: {:?} {:?}", self.phone.endpoint, self.web.endpoint);
+    }
+
+    fn is_done(&self) -> bool {
+        let (phone, web) = (&self.phone, &self.web);
+        let live = [phone, web].iter().all(|device| device.state == Some(LinkState::Live));
+        let settled =
+            web.disk.answered.len() == web.disk.sent.len() && phone.disk.ran.len() == web.disk.sent.len();
+        let empty = phone.endpoint.outbox_len().0 == 0 && web.endpoint.outbox_len().0 == 0;
+        let synced = web.follows.iter().all(|followed| {
+            let rows = |device: &Device| device.disk.rows.keys().filter(|(of, _)| of == followed).count();
+            rows(phone) == rows(web)
+        });
+        live && settled && empty && synced && !phone.has_streams() && !web.has_streams()
+    }
+}
+
+/// Something that is not so.
+fn lie(tape: &mut Tape<'_>) -> RelayFrame {
+    match tape.byte() % 5 {
+        0 => RelayFrame::Peer(Peer::Down),
+        1 => {
+            let id = AttachmentId::from_bytes([tape.byte(); 8]);
+            RelayFrame::Peer(Peer::Up(PeerInfo { id, same_net: true, origin: None }))
+        }
+        2 => RelayFrame::Peer(Peer::Contended(u64::from(tape.byte()))),
+        3 => {
+            let code = ErrorCode::ALL[usize::from(tape.byte()) % ErrorCode::ALL.len()];
+            RelayFrame::Error { code, retry_ms: u32::from(tape.byte()) }
+        }
+        _ => RelayFrame::Data { kind: DataKind::UNKNOWN_KEY, body: Bytes::new() },
+    }
+}
+
+/// Both devices are honest, and no store loses a write: no side may say otherwise, whatever the relay does.
+fn check_event(role: DeviceRole, event: &Event) {
+    match event {
+        Event::Diverged | Event::Suspended | Event::Revoked | Event::RevokedTold => {
+            panic!("{role:?}: a false alarm: {event:?}");
+        }
+        Event::Failed(code) | Event::Closed(code) => {
+            let innocent =
+                !matches!(code.area(), Area::Session | Area::Stream | Area::Limit | Area::Internal)
+                    && !matches!(*code, ErrorCode::FRAME_NOT_ALLOWED | ErrorCode::UNKNOWN_CRITICAL);
+            assert!(innocent, "{role:?}: an honest peer is blamed: {event:?}");
+        }
+        _ => {}
+    }
+}

@@ -1,0 +1,425 @@
+//! One device: an endpoint, its store, and an application whose effects stand in the same transactions.
+
+use std::collections::BTreeMap;
+
+use bytes::{Bytes, BytesMut};
+use handfast_codec::frame::{Collection, Items, OpenKind};
+use handfast_codec::ids::{LogId, MailboxId};
+use handfast_codec::{DeviceRole, Timestamp};
+use handfast_session::{Commit, Endpoint, Event, LinkState, Message, Output, Pairs, StoreTxn, StreamEnd};
+use rand_chacha::ChaCha20Rng;
+use zeroize::Zeroizing;
+
+/// What a crash leaves.
+#[derive(Default)]
+pub(super) struct Disk {
+    pub(super) pairs: Pairs,
+    /// Web: what it asked for, by command.
+    pub(super) sent: BTreeMap<u64, Bytes>,
+    /// Phone: what it ran, in order.
+    pub(super) ran: Vec<(u64, Bytes)>,
+    /// Web: what it was answered, by command.
+    pub(super) answered: BTreeMap<u64, Bytes>,
+    /// Rows by collection and revision.
+    pub(super) rows: BTreeMap<(u8, u64), Bytes>,
+    /// Web: how far each collection is known.
+    pub(super) cursors: BTreeMap<u8, u64>,
+    /// What arrived of each stream, by its meta.
+    pub(super) files: BTreeMap<Bytes, Vec<u8>>,
+}
+
+/// What happens with a commit.
+enum Effect {
+    Sent(u64, Bytes),
+    Ran(u64, Bytes),
+    Answered(u64, Bytes),
+    Rows { collection: u8, from: u64, to: u64, rows: Vec<(u64, Bytes)> },
+    Written(Bytes, usize, Bytes),
+}
+
+/// One transaction.
+#[derive(Default)]
+struct Batch {
+    commits: Vec<Commit>,
+    effects: Vec<Effect>,
+}
+
+/// A stream of this device: its meta, and for an incoming one how far it has arrived and is written.
+struct Stream {
+    meta: Bytes,
+    arrived: usize,
+    fin: bool,
+    /// Bytes that arrived and could not be handed to the store yet.
+    unsaved: Option<(usize, BytesMut)>,
+}
+
+pub(super) struct Device {
+    pub(super) role: DeviceRole,
+    pub(super) disk: Disk,
+    pub(super) endpoint: Endpoint,
+    pub(super) state: Option<LinkState>,
+    pub(super) deadline: Option<Timestamp>,
+    pub(super) is_open: bool,
+    pub(super) wants_socket: bool,
+    /// Transactions are only made when told to.
+    pub(super) hold: bool,
+    pub(super) events: Vec<Event>,
+    pub(super) done: Vec<Bytes>,
+    /// Collections that the web follows.
+    pub(super) follows: Vec<u8>,
+    streams: BTreeMap<u64, Stream>,
+    current: Batch,
+    pending: std::collections::VecDeque<Batch>,
+}
+
+struct Txn<'a>(&'a mut Pairs);
+
+impl StoreTxn for Txn<'_> {
+    type Error = core::convert::Infallible;
+
+    fn read(&mut self, _: MailboxId, key: &[u8]) -> Result<Option<Vec<u8>>, Self::Error> {
+        Ok(self.0.get(key).map(|value| value.to_vec()))
+    }
+
+    fn put(&mut self, _: MailboxId, key: &[u8], value: &[u8]) -> Result<(), Self::Error> {
+        let _ = self.0.insert(key.to_vec(), Zeroizing::new(value.to_vec()));
+        Ok(())
+    }
+
+    fn delete(&mut self, _: MailboxId, key: &[u8]) -> Result<(), Self::Error> {
+        let _ = self.0.remove(key);
+        Ok(())
+    }
+
+    fn delete_range(&mut self, _: MailboxId, from: &[u8], to: &[u8]) -> Result<(), Self::Error> {
+        self.0.retain(|key, _| key.as_slice() < from || key.as_slice() >= to);
+        Ok(())
+    }
+}
+
+/// The content of a stream: its length and its bytes hang on its meta.
+pub(super) fn content(meta: &[u8]) -> Vec<u8> {
+    let seed = meta.iter().fold(7_usize, |seed, byte| (seed * 31 + usize::from(*byte)) % 65_521);
+    let len = 1 + seed * usize::from(meta.last().copied().unwrap_or(0) % 4);
+    (0..len).map(|n| u8::try_from((n * 7 + seed) % 251).expect("below 256")).collect()
+}
+
+fn hash(content: &[u8]) -> [u8; 32] {
+    [u8::try_from(content.len() % 251).expect("below 256"); 32]
+}
+
+pub(super) fn answer_to(body: &[u8]) -> Bytes {
+    [b"did ", body].concat().into()
+}
+
+fn load(role: DeviceRole, pairs: &Pairs, now: Timestamp, rng: &mut ChaCha20Rng) -> Endpoint {
+    let log = (role == DeviceRole::Phone).then_some(LogId::from_bytes([9; 16]));
+    Endpoint::load(role, pairs, log, now, rng).expect("what was committed can be loaded")
+}
+
+impl Device {
+    pub(super) fn new(role: DeviceRole, disk: Disk, now: Timestamp, rng: &mut ChaCha20Rng) -> Self {
+        let endpoint = load(role, &disk.pairs, now, rng);
+        let mut device = Self {
+            role,
+            endpoint,
+            state: None,
+            deadline: Some(now),
+            is_open: false,
+            wants_socket: false,
+            hold: false,
+            events: Vec::new(),
+            done: Vec::new(),
+            follows: Vec::new(),
+            streams: BTreeMap::new(),
+            current: Batch::default(),
+            pending: std::collections::VecDeque::new(),
+            disk,
+        };
+        for stream in device.endpoint.streams() {
+            let durable = usize::try_from(stream.durable).expect("a small stream");
+            if let Some(file) = device.disk.files.get_mut(&stream.meta) {
+                assert!(file.len() >= durable, "what was reported durable is on the disk");
+                file.truncate(durable);
+            }
+            let stream_state = Stream { meta: stream.meta, arrived: durable, fin: false, unsaved: None };
+            let _ = device.streams.insert(stream.id, stream_state);
+        }
+        if role == DeviceRole::Phone {
+            device.endpoint.changed(now, device.rev());
+        }
+        device
+    }
+
+    /// The process ends, and starts again from its disk.
+    pub(super) fn crash(&mut self, now: Timestamp, rng: &mut ChaCha20Rng) {
+        let follows = std::mem::take(&mut self.follows);
+        *self = Self::new(self.role, std::mem::take(&mut self.disk), now, rng);
+        self.follows = follows;
+    }
+
+    pub(super) fn rev(&self) -> u64 {
+        self.disk.rows.keys().map(|(_, rev)| *rev).max().unwrap_or(0)
+    }
+
+    pub(super) fn has_streams(&self) -> bool {
+        !self.streams.is_empty()
+    }
+
+    /// Adds a row to the phone's log.
+    pub(super) fn add_row(&mut self, now: Timestamp, collection: u8, item: &[u8]) {
+        let rev = self.rev() + 1;
+        let _ = self.disk.rows.insert((collection, rev), Bytes::copy_from_slice(item));
+        self.endpoint.changed(now, rev);
+    }
+
+    pub(super) fn send(&mut self, now: Timestamp, body: Bytes) {
+        if let Ok(sent) = self.endpoint.send(now, &body) {
+            self.current.effects.push(Effect::Sent(sent.cmd_id, body));
+            self.current.commits.push(sent.commit);
+        }
+    }
+
+    pub(super) fn open_stream(&mut self, now: Timestamp, kind: OpenKind, meta: Bytes) {
+        if let Ok(opened) = self.endpoint.stream_open(now, kind, meta.clone()) {
+            let stream = Stream { meta, arrived: 0, fin: false, unsaved: None };
+            let _ = self.streams.insert(opened.id, stream);
+            self.current.commits.push(opened.commit);
+        }
+    }
+
+    pub(super) fn follow(&mut self, now: Timestamp, collection: u8) {
+        if !self.follows.contains(&collection) {
+            self.follows.push(collection);
+        }
+        let _ = self.endpoint.subscribe(now, name(collection));
+    }
+
+    /// Drains the endpoint, and makes its transactions unless they are held. Gives what it sends.
+    pub(super) fn drain(&mut self, now: Timestamp) -> Vec<Bytes> {
+        let mut sent = Vec::new();
+        loop {
+            self.save_more(now);
+            while let Some(output) = self.next_output() {
+                match output {
+                    Output::Persist(commit) => self.current.commits.push(commit),
+                    Output::Deliver { message, commit } => {
+                        self.current.commits.push(commit);
+                        self.deliver(now, message);
+                    }
+                    Output::Transmit(bytes) => {
+                        self.endpoint.transmitted(now, bytes.len());
+                        sent.push(bytes);
+                    }
+                    Output::Event(event) => self.on_event(now, event),
+                    other => panic!("an output that the harness does not know: {other:?}"),
+                }
+            }
+            let mut batch = std::mem::take(&mut self.current);
+            batch.commits.sort_by_key(Commit::id);
+            if !batch.commits.is_empty() {
+                self.pending.push_back(batch);
+            }
+            if self.hold || !self.flush(now) {
+                return sent;
+            }
+        }
+    }
+
+    fn next_output(&mut self) -> Option<Output> {
+        match self.endpoint.poll_output() {
+            Output::Wait(at) => {
+                self.deadline = at;
+                None
+            }
+            output => Some(output),
+        }
+    }
+
+    /// Makes the oldest transaction. Gives whether there was one.
+    pub(super) fn flush(&mut self, now: Timestamp) -> bool {
+        let Some(batch) = self.pending.pop_front() else { return false };
+        for commit in &batch.commits {
+            commit
+                .apply(&mut Txn(&mut self.disk.pairs))
+                .expect("the store is at the version of its only writer");
+        }
+        for effect in batch.effects {
+            self.disk.apply(effect);
+        }
+        for commit in &batch.commits {
+            self.endpoint.committed(now, commit.id()).expect("commits are reported in order");
+        }
+        true
+    }
+
+    fn deliver(&mut self, now: Timestamp, message: Message) {
+        match message {
+            Message::Command { cmd_id, body } => {
+                let commit = self.endpoint.answer(now, cmd_id, &answer_to(&body));
+                self.current.commits.push(commit.expect("a command that was delivered can be answered"));
+                self.current.effects.push(Effect::Ran(cmd_id, body));
+            }
+            Message::Result { cmd_id, body } => {
+                let body = body.expect("a result that is not settled is kept");
+                self.current.effects.push(Effect::Answered(cmd_id, body));
+            }
+            Message::Delta { collection, from, to, items } => {
+                let rows = items.iter().flat_map(Items::iter).map(|item| {
+                    let rev = item.get(..8).and_then(|rev| rev.try_into().ok()).map(u64::from_be_bytes);
+                    (rev.expect("the phone's own item"), item.slice(8..))
+                });
+                let rows = rows.collect();
+                let collection = collection.as_bytes()[0];
+                self.current.effects.push(Effect::Rows { collection, from, to, rows });
+            }
+            Message::Opened { id, kind, meta } => {
+                let receives = (kind == OpenKind::Put) == (self.role == DeviceRole::Phone);
+                let unsaved = receives.then(|| (0, BytesMut::new()));
+                let _ = self.streams.insert(id, Stream { meta, arrived: 0, fin: false, unsaved });
+            }
+            other => panic!("a message that the harness does not know: {other:?}"),
+        }
+    }
+
+    fn on_event(&mut self, now: Timestamp, event: Event) {
+        match &event {
+            Event::Connect => self.wants_socket = true,
+            Event::Disconnect => self.is_open = false,
+            Event::State(state) => self.state = Some(*state),
+            Event::Connected { .. } if self.role == DeviceRole::Web => {
+                for collection in self.follows.clone() {
+                    let _ = self.endpoint.subscribe(now, name(collection));
+                }
+            }
+            Event::DeltaWanted { collection, after, budget } => {
+                self.give_rows(now, collection, *after, *budget)
+            }
+            Event::DataWanted { id, offset, max } => {
+                let content = content(&self.streams[id].meta);
+                let from = usize::try_from(*offset).expect("a small stream");
+                let to = (from + max).min(content.len());
+                let fin = (to == content.len()).then(|| hash(&content));
+                let bytes = Bytes::copy_from_slice(&content[from..to]);
+                self.endpoint.stream_supply(now, *id, *offset, bytes, fin).expect("what was asked for");
+            }
+            Event::Data { id, offset, bytes } => {
+                let stream = self.streams.get_mut(id).expect("a stream that is open");
+                assert_eq!(*offset, stream.arrived as u64, "bytes follow one another");
+                let whole = content(&stream.meta);
+                assert_eq!(
+                    Some(&bytes[..]),
+                    whole.get(stream.arrived..stream.arrived + bytes.len()),
+                    "the content"
+                );
+                let (_, unsaved) = stream.unsaved.get_or_insert((stream.arrived, BytesMut::new()));
+                unsaved.extend_from_slice(bytes);
+                stream.arrived += bytes.len();
+                self.save_more(now);
+            }
+            Event::Fin { id, hash: claimed } => {
+                let stream = self.streams.get_mut(id).expect("a stream that is open");
+                let whole = content(&stream.meta);
+                assert_eq!((stream.arrived, *claimed), (whole.len(), hash(&whole)), "the end of the content");
+                stream.fin = true;
+                let _ = stream.unsaved.get_or_insert((stream.arrived, BytesMut::new()));
+                self.save_more(now);
+            }
+            Event::StreamResumed { id, offset } => {
+                if let Some(stream) = self.streams.get_mut(id) {
+                    stream.arrived = usize::try_from(*offset).expect("a small stream");
+                    stream.unsaved = None;
+                    stream.fin = false;
+                }
+            }
+            Event::StreamEnded { id, end } => {
+                if let Some(stream) = self.streams.remove(id)
+                    && *end == StreamEnd::Done
+                {
+                    self.done.push(stream.meta);
+                }
+            }
+            _ => {}
+        }
+        self.events.push(event);
+    }
+
+    /// Hands what arrived to the store, as far as commits can be opened.
+    fn save_more(&mut self, now: Timestamp) {
+        let mut finished = Vec::new();
+        for (id, stream) in &mut self.streams {
+            let Some((from, bytes)) = stream.unsaved.take() else { continue };
+            let to = u64::try_from(from + bytes.len()).expect("a small stream");
+            match self.endpoint.stream_durable(now, *id, to) {
+                Ok(commit) => {
+                    self.current.commits.push(commit);
+                    self.current.effects.push(Effect::Written(stream.meta.clone(), from, bytes.freeze()));
+                    if stream.fin {
+                        finished.push(*id);
+                    }
+                }
+                Err(handfast_session::SendRefused::Busy) => stream.unsaved = Some((from, bytes)),
+                Err(error) => panic!("what arrived can be stored: {error}"),
+            }
+        }
+        for id in finished {
+            // The receiver knows by itself that all of it is there.
+            if let Some(stream) = self.streams.remove(&id) {
+                self.done.push(stream.meta);
+            }
+        }
+    }
+
+    fn give_rows(&mut self, now: Timestamp, collection: &Collection, after: u64, budget: usize) {
+        let mut len = 0;
+        let (mut items, mut to) = (Vec::new(), self.rev());
+        for ((of, rev), item) in &self.disk.rows {
+            if [*of] != collection.as_bytes() || *rev <= after {
+                continue;
+            }
+            len += item.len() + 16;
+            if len > budget {
+                to = rev - 1;
+                break;
+            }
+            items.push(Bytes::from([&rev.to_be_bytes()[..], item].concat()));
+        }
+        self.endpoint.delta(now, collection, to, &items).expect("what was asked for");
+    }
+}
+
+impl Disk {
+    fn apply(&mut self, effect: Effect) {
+        match effect {
+            Effect::Sent(cmd_id, body) => {
+                assert_eq!(self.sent.insert(cmd_id, body), None, "a number is used once");
+            }
+            Effect::Ran(cmd_id, body) => {
+                let last = self.ran.last().map_or(0, |(last, _)| *last);
+                assert!(cmd_id > last, "commands run once, and in order");
+                self.ran.push((cmd_id, body));
+            }
+            Effect::Answered(cmd_id, body) => {
+                assert_eq!(self.answered.insert(cmd_id, body), None, "a command is answered once");
+            }
+            Effect::Rows { collection, from, to, rows } => {
+                let cursor = self.cursors.insert(collection, to).unwrap_or(0);
+                assert!(cursor == from && to >= from, "a delta begins where the last one ended");
+                for (rev, item) in rows {
+                    assert!(rev > from && rev <= to, "a row lies in its delta");
+                    assert_eq!(self.rows.insert((collection, rev), item), None, "a row comes once");
+                }
+            }
+            Effect::Written(meta, from, bytes) => {
+                let file = self.files.entry(meta).or_default();
+                file.truncate(from);
+                assert_eq!(file.len(), from, "a file has no holes");
+                file.extend_from_slice(&bytes);
+            }
+        }
+    }
+}
+
+fn name(collection: u8) -> Collection {
+    Collection::new(&[collection]).expect("a short name")
+}
