@@ -1,11 +1,17 @@
 //! Secrets are wiped, and shown by nothing.
 
+mod support;
+
 use std::fmt::Debug;
 
 use bytes::BytesMut;
+use handfast_codec::ids::AttachmentId;
+use handfast_codec::qr::OfferSecret;
 use handfast_codec::relay::RECORD_HEADER;
-use handfast_handshake::hazmat::cipher_state;
+use handfast_handshake::hazmat::{ScriptedRng, cipher_state};
+use handfast_handshake::identity::SigningKey;
 use handfast_handshake::noise::{HandshakeRole, HandshakeState, Keys, Pattern};
+use handfast_handshake::pairing::{Claims, PairingContext, phone, web};
 use handfast_handshake::record::{Opener, Sealer};
 use handfast_handshake::secret::{DhSecret, Psk, Rs, SealKey};
 use zeroize::ZeroizeOnDrop;
@@ -18,6 +24,8 @@ fn every_secret_is_wiped_when_dropped() {
     zeroizes::<Psk>();
     zeroizes::<Rs>();
     zeroizes::<SealKey>();
+    zeroizes::<SigningKey>();
+    zeroizes::<OfferSecret>();
 }
 
 /// The key bytes of this test: no other text of a `Debug` output contains them in any base.
@@ -44,6 +52,7 @@ fn debug_shows_no_key() {
     shows_no_key(&Psk::from_bytes(SECRET));
     shows_no_key(&Rs::from_bytes(SECRET));
     shows_no_key(&SealKey::from_bytes(SECRET));
+    shows_no_key(&SigningKey::from_bytes(SECRET));
     shows_no_key(&keys());
     let pattern = Pattern::parse("XXpsk0").expect("a pattern");
     shows_no_key(&pattern);
@@ -68,6 +77,30 @@ fn debug_shows_no_key() {
 }
 
 #[test]
+fn debug_of_a_pairing_shows_no_key() {
+    // Every draw is the known byte, so every secret of both sides is made of it.
+    let rng = || ScriptedRng::new(&[&[0xa7; 1_024]]);
+    let context = PairingContext {
+        relay: "relay.example".parse().expect("a name"),
+        phone: AttachmentId::from_bytes([1; 8]),
+        web: AttachmentId::from_bytes([2; 8]),
+    };
+    let code = web::Code::generate(context.relay.clone(), &mut rng()).expect("a code");
+    shows_no_key(&code);
+    // The phone's own keys are drawn apart: a side refuses its own static key.
+    let mut phone_rng = ScriptedRng::new(&[&[0x5c; 64], &[0xa7; 1_024]]);
+    let (at_phone, message1) = phone::start(code.offer(), &context, &mut phone_rng).expect("message 1");
+    shows_no_key(&at_phone);
+    let claims = Claims { label: "label".to_owned(), origin: String::new(), grants: 1 };
+    let mut web_rng = ScriptedRng::new(&[&[0xa7; 32], &[0x3b; 32], &[0xa7; 32], &[0xb4; 32]]);
+    let read = code.read_message1(&context, &claims, &message1, &mut web_rng);
+    let (at_web, message2) = read.expect("message 2");
+    shows_no_key(&at_web);
+    let at_phone = at_phone.read(&message2).expect("reads message 2");
+    shows_no_key(&at_phone);
+}
+
+#[test]
 fn debug_of_the_keys_of_a_finished_handshake_shows_none() {
     let pattern = Pattern::parse("N").expect("a pattern");
     let remote = DhSecret::from_bytes([1; 32]).public();
@@ -79,4 +112,39 @@ fn debug_of_the_keys_of_a_finished_handshake_shows_none() {
     assert_eq!(text, "Split { .. }");
     assert_eq!(format!("{:?}", split.rs), "Rs { .. }");
     assert_eq!(format!("{:?}", split.initiator_to_responder), "CipherState { n: 0, .. }");
+}
+
+#[test]
+fn debug_of_a_pairing_and_a_link_shows_no_secret() {
+    let made = support::scan();
+    let shown = made.web.check_code();
+    assert_eq!(format!("{shown:?}"), "CheckCode { .. }", "a check code is told to the user alone");
+    let texts = [format!("{:?}", made.code), format!("{:?}", made.web), format!("{:?}", made.phone)];
+    let hex = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+    let decimal = |bytes: &[u8]| format!("{bytes:?}");
+    for text in texts {
+        assert!(!text.contains(&hex(made.code.offer().secret())), "{text}");
+        assert!(!text.contains(&decimal(made.code.offer().secret())), "{text}");
+    }
+    let link = support::link();
+    let texts = [
+        format!("{:?}", link.phone),
+        format!("{:?}", link.web),
+        format!("{:?}", link.phone_start),
+        format!("{:?}", link.web_start),
+    ];
+    let secrets = [
+        link.phone.ps.expose(),
+        link.phone.attach.expose(),
+        link.phone.recovery.expose(),
+        link.web.wd.expose(),
+        link.web.we.expose(),
+        link.web.attach.expose(),
+        link.phone_start.resume.expose(),
+    ];
+    for text in &texts {
+        for secret in secrets {
+            assert!(!text.contains(&hex(secret)) && !text.contains(&decimal(secret)), "{text}");
+        }
+    }
 }

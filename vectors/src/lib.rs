@@ -9,6 +9,8 @@ pub mod case;
 mod derive;
 mod describe;
 mod fields;
+#[cfg(test)]
+mod machines;
 pub mod ops;
 pub mod seed;
 mod topics;
