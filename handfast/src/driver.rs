@@ -19,7 +19,7 @@
 //!         SocketEvent::Opened => println!("{tag} is open"),
 //!         SocketEvent::Message(frame) => println!("{} bytes came", frame.len()), // endpoint.handle_bytes(..)
 //!         SocketEvent::Written(len) => println!("{len} bytes left"),             // endpoint.transmitted(..)
-//!         SocketEvent::Closed(reason) => break println!("{reason}"),             // endpoint.handle_closed(..)
+//!         SocketEvent::Closed(reason) => println!("{reason}"),                   // endpoint.handle_closed(..)
 //!     }
 //! }
 //! # drop(socket);

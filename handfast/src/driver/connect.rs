@@ -16,7 +16,7 @@ use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
-use super::SocketError;
+use super::{CONNECT_DEADLINE, SocketError};
 
 /// The kernel's part of what is written and not yet sent, in bytes: small, so that a text does not wait behind a video
 /// that already left this process.
@@ -28,6 +28,7 @@ const ADDRESS_DEADLINE: Duration = Duration::from_secs(4);
 #[derive(Clone)]
 pub struct Connector {
     tls: Arc<ClientConfig>,
+    deadline: Duration,
 }
 
 impl Connector {
@@ -50,7 +51,18 @@ impl Connector {
             .map_err(|_| SocketError::Tls)?
             .with_root_certificates(roots)
             .with_no_client_auth();
-        Ok(Self { tls: Arc::new(tls) })
+        Ok(Self { tls: Arc::new(tls), deadline: CONNECT_DEADLINE })
+    }
+
+    /// The same with another deadline than [`CONNECT_DEADLINE`].
+    #[must_use]
+    pub fn with_deadline(mut self, deadline: Duration) -> Self {
+        self.deadline = deadline;
+        self
+    }
+
+    pub(super) const fn deadline(&self) -> Duration {
+        self.deadline
     }
 
     /// An open stream to the relay. The caller sets the deadline.
@@ -60,8 +72,11 @@ impl Connector {
         if plain {
             return Ok(RelayStream::Plain(stream));
         }
-        let host = relay.host().trim_start_matches('[').trim_end_matches(']').to_owned();
-        let name = ServerName::try_from(host).map_err(|_| SocketError::Resolve)?;
+        self.seal(relay, stream).await
+    }
+
+    async fn seal(&self, relay: &RelayName, stream: TcpStream) -> Result<RelayStream, SocketError> {
+        let name = ServerName::try_from(bare_host(relay).to_owned()).map_err(|_| SocketError::Resolve)?;
         let tls = TlsConnector::from(Arc::clone(&self.tls)).connect(name, stream).await;
         tls.map(|stream| RelayStream::Tls(Box::new(stream))).map_err(|_| SocketError::Tls)
     }
@@ -79,11 +94,15 @@ pub(super) fn url(relay: &RelayName) -> String {
     format!("{scheme}://{relay}/v1")
 }
 
+/// The host without the brackets of an IPv6 address.
+fn bare_host(relay: &RelayName) -> &str {
+    relay.host().trim_start_matches('[').trim_end_matches(']')
+}
+
 async fn open_tcp(relay: &RelayName, plain: bool) -> Result<TcpStream, SocketError> {
     let port = relay.port().unwrap_or(if plain { 80 } else { 443 });
-    let host = relay.host().trim_start_matches('[').trim_end_matches(']');
     let mut failure = SocketError::Resolve;
-    for address in lookup_host((host, port)).await.map_err(|_| SocketError::Resolve)? {
+    for address in lookup_host((bare_host(relay), port)).await.map_err(|_| SocketError::Resolve)? {
         // Without TLS nothing may leave this machine, whatever `localhost` resolves to.
         if plain && !address.ip().is_loopback() {
             continue;
@@ -160,5 +179,79 @@ mod tests {
         ] {
             assert_eq!(url(&RelayName::parse(name).expect("a valid name")), expected);
         }
+    }
+
+    /// A TLS server with the certificate of `relay.test`; what a client says to it goes unread.
+    async fn tls_server() -> SocketAddr {
+        use rustls::pki_types::pem::PemObject;
+        use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+
+        let chain = CertificateDer::pem_slice_iter(include_bytes!("../../tests/data/relay.test.pem"));
+        let key =
+            PrivateKeyDer::from_pem_slice(include_bytes!("../../tests/data/relay.test.key")).expect("a key");
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let config = rustls::ServerConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .expect("TLS")
+            .with_no_client_auth()
+            .with_single_cert(chain.map(|cert| cert.expect("a certificate")).collect(), key)
+            .expect("a pair");
+        let acceptor = tokio_rustls::TlsAcceptor::from(Arc::new(config));
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        let address = listener.local_addr().expect("an address");
+        drop(tokio::spawn(async move {
+            while let Ok((stream, _)) = listener.accept().await {
+                drop(acceptor.accept(stream).await);
+            }
+        }));
+        address
+    }
+
+    fn test_roots() -> RootCertStore {
+        use rustls::pki_types::CertificateDer;
+        use rustls::pki_types::pem::PemObject;
+
+        let mut roots = RootCertStore::empty();
+        let root =
+            CertificateDer::from_pem_slice(include_bytes!("../../tests/data/root.pem")).expect("a root");
+        roots.add(root).expect("a root");
+        roots
+    }
+
+    #[tokio::test]
+    async fn a_certificate_must_be_valid_for_the_relays_name() {
+        let address = tls_server().await;
+        let own = Connector::with_roots(test_roots()).expect("TLS");
+        let public = Connector::new().expect("TLS");
+        for (connector, name, valid) in [
+            (&own, "relay.test", true),
+            (&own, "relay.test:8443", true),
+            (&own, "other.test", false),
+            (&own, "127.0.0.1", false),
+            (&public, "relay.test", false),
+        ] {
+            let stream = TcpStream::connect(address).await.expect("it listens");
+            let sealed = connector.seal(&RelayName::parse(name).expect("a valid name"), stream).await;
+            match sealed {
+                Ok(RelayStream::Tls(_)) => assert!(valid, "{name} was taken"),
+                Ok(RelayStream::Plain(_)) => panic!("not sealed"),
+                Err(error) => assert_eq!((error, valid), (SocketError::Tls, false), "{name}"),
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn a_server_without_tls_is_not_spoken_to() {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        let address = listener.local_addr().expect("an address");
+        drop(tokio::spawn(async move {
+            use tokio::io::AsyncWriteExt;
+            let (mut stream, _) = listener.accept().await.expect("a client");
+            stream.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n").await.expect("written");
+        }));
+        let stream = TcpStream::connect(address).await.expect("it listens");
+        let name = RelayName::parse("relay.test").expect("a valid name");
+        let sealed = Connector::with_roots(test_roots()).expect("TLS").seal(&name, stream).await;
+        assert_eq!(sealed.err(), Some(SocketError::Tls));
     }
 }

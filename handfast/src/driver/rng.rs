@@ -10,7 +10,7 @@ use zeroize::Zeroizing;
 #[non_exhaustive]
 pub struct NoRandomness;
 
-/// A ChaCha20 generator seeded by the operating system. It cannot fail any more, as the machines require.
+/// A `ChaCha20` generator seeded by the operating system. It cannot fail any more, as the machines require.
 ///
 /// # Errors
 /// [`NoRandomness`] when the operating system gives no seed.

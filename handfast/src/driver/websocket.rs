@@ -44,7 +44,7 @@ pub enum SocketError {
     /// A message was longer than a relay frame may be.
     #[error("the relay sent a message that is too long")]
     TooLong,
-    /// The relay broke the rules of WebSockets, or sent text.
+    /// The relay broke the rules of the WebSocket protocol, or sent text.
     #[error("the relay broke the rules of its protocol")]
     Protocol,
     /// The connection is lost.
@@ -93,9 +93,9 @@ impl WebSocket {
     /// Opens a WebSocket by this connector.
     ///
     /// # Errors
-    /// [`SocketError`] when it cannot be opened within [`CONNECT_DEADLINE`].
+    /// [`SocketError`] when it cannot be opened within the connector's deadline.
     pub async fn connect_with(connector: &Connector, relay: &RelayName) -> Result<Self, SocketError> {
-        timeout(CONNECT_DEADLINE, Self::open(connector, relay))
+        timeout(connector.deadline(), Self::open(connector, relay))
             .await
             .unwrap_or(Err(SocketError::ConnectTimeout))
     }

@@ -1,0 +1,271 @@
+//! The socket task against relays that behave, that do not, and that are not there.
+#![cfg(feature = "tokio")]
+
+use std::io::ErrorKind;
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use futures_util::{SinkExt, StreamExt};
+use handfast::RelayName;
+use handfast::driver::{
+    Connector, QUEUE_LEN_MAX, SendError, SocketError, SocketEvent, SocketHandle, WebSocket, spawn_socket,
+    spawn_socket_with,
+};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::runtime::Handle;
+use tokio::sync::mpsc;
+use tokio::time::timeout;
+use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::tungstenite::protocol::{CloseFrame, frame::coding::CloseCode};
+use tokio_tungstenite::{WebSocketStream, accept_async};
+
+const PATIENCE: Duration = Duration::from_secs(20);
+const FRAME_LEN_MAX: usize = 16_512;
+
+async fn listen() -> (TcpListener, RelayName) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    let name = listener.local_addr().expect("an address").to_string();
+    (listener, RelayName::parse(&name).expect("a valid name"))
+}
+
+fn spawn(name: &RelayName, room: usize) -> (SocketHandle, mpsc::Receiver<SocketEvent>) {
+    let (events, inbox) = mpsc::channel(room);
+    (spawn_socket(&Handle::current(), name.clone(), events, |event| event), inbox)
+}
+
+async fn next(inbox: &mut mpsc::Receiver<SocketEvent>) -> Option<SocketEvent> {
+    timeout(PATIENCE, inbox.recv()).await.expect("something happens")
+}
+
+/// A socket and the relay's end of it.
+async fn pair() -> (SocketHandle, mpsc::Receiver<SocketEvent>, WebSocketStream<TcpStream>) {
+    let (listener, name) = listen().await;
+    let (socket, mut inbox) = spawn(&name, 16);
+    let (stream, _) = listener.accept().await.expect("a client");
+    let relay = accept_async(stream).await.expect("an upgrade");
+    assert_eq!(next(&mut inbox).await, Some(SocketEvent::Opened));
+    (socket, inbox, relay)
+}
+
+/// `Closed` comes with this reason, and nothing after it.
+async fn assert_closed(inbox: &mut mpsc::Receiver<SocketEvent>, reason: SocketError) {
+    assert_eq!(next(inbox).await, Some(SocketEvent::Closed(reason)));
+    assert_eq!(next(inbox).await, None);
+}
+
+#[tokio::test]
+async fn frames_go_both_ways_and_what_was_written_is_told() {
+    let (socket, mut inbox, mut relay) = pair().await;
+    for len in [1, 1_000, FRAME_LEN_MAX] {
+        socket.send(vec![1; len].into()).expect("room");
+        assert_eq!(next(&mut inbox).await, Some(SocketEvent::Written(len)));
+        let got = relay.next().await.expect("open").expect("a message");
+        assert_eq!(got, Message::Binary(vec![1; len].into()));
+        relay.send(Message::Binary(vec![2; len].into())).await.expect("open");
+        assert_eq!(next(&mut inbox).await, Some(SocketEvent::Message(BytesMut::from(&vec![2; len][..]))));
+    }
+    assert_eq!(socket.queued(), 0);
+}
+
+#[tokio::test]
+async fn the_upgrade_asks_for_v1_without_origin() {
+    let (listener, name) = listen().await;
+    let (_socket, mut inbox) = spawn(&name, 16);
+    let (mut stream, _) = listener.accept().await.expect("a client");
+    let mut head = Vec::new();
+    while !head.ends_with(b"\r\n\r\n") {
+        head.push(stream.read_u8().await.expect("a byte"));
+    }
+    let head = String::from_utf8(head).expect("text").to_lowercase();
+    assert!(head.starts_with("get /v1 http/1.1\r\n"), "{head}");
+    assert!(head.contains(&format!("\r\nhost: {name}\r\n")), "{head}");
+    assert!(!head.contains("\r\norigin:") && !head.contains("extensions"), "{head}");
+    stream.write_all(b"HTTP/1.1 503 Service Unavailable\r\n\r\n").await.expect("open");
+    assert_closed(&mut inbox, SocketError::NotARelay(Some(503))).await;
+}
+
+#[tokio::test]
+async fn a_relay_that_is_not_there_is_told_once() {
+    let (listener, name) = listen().await;
+    drop(listener);
+    let (socket, mut inbox) = spawn(&name, 16);
+    assert_closed(&mut inbox, SocketError::Connect(ErrorKind::ConnectionRefused)).await;
+    assert_eq!(socket.send(Bytes::from_static(b"x")), Err(SendError::Closed));
+}
+
+#[tokio::test]
+async fn what_is_no_relay_is_told_apart() {
+    for (answer, expected) in [
+        (&b"SSH-2.0-OpenSSH_9.9\r\n"[..], SocketError::NotARelay(None)),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi", SocketError::NotARelay(Some(200))),
+        (b"HTTP/1.1 301 Moved\r\nLocation: http://192.0.2.1/\r\n\r\n", SocketError::NotARelay(Some(301))),
+        (b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: no\r\n\r\n",
+            SocketError::NotARelay(None)),
+        (b"", SocketError::NotARelay(None)),
+    ] {
+        let (listener, name) = listen().await;
+        let (_socket, mut inbox) = spawn(&name, 16);
+        let (mut stream, _) = listener.accept().await.expect("a client");
+        let mut head = [0; 1024];
+        let _ = stream.read(&mut head).await.expect("a head");
+        stream.write_all(answer).await.expect("open");
+        stream.shutdown().await.expect("open");
+        assert_closed(&mut inbox, expected).await;
+    }
+}
+
+#[tokio::test]
+async fn a_relay_that_says_nothing_meets_the_deadline() {
+    let (listener, name) = listen().await;
+    let connector = Connector::new().expect("TLS").with_deadline(Duration::from_millis(200));
+    let (events, mut inbox) = mpsc::channel(16);
+    let _socket = spawn_socket_with(&Handle::current(), Ok(connector), name, events, |event| event);
+    let _silent = listener.accept().await.expect("a client");
+    assert_closed(&mut inbox, SocketError::ConnectTimeout).await;
+}
+
+#[tokio::test]
+async fn a_relay_that_breaks_the_rules_is_left() {
+    let (_socket, mut inbox, mut relay) = pair().await;
+    relay.send(Message::Binary(vec![0; FRAME_LEN_MAX + 1].into())).await.expect("open");
+    assert_closed(&mut inbox, SocketError::TooLong).await;
+
+    let (_socket, mut inbox, mut relay) = pair().await;
+    relay.send(Message::Text("hello".into())).await.expect("open");
+    // A second text, and then nothing: the task hangs up by itself.
+    relay.send(Message::Text("hello".into())).await.expect("open");
+    assert_closed(&mut inbox, SocketError::Protocol).await;
+
+    let (_socket, mut inbox, mut relay) = pair().await;
+    relay.get_mut().write_all(&[0x83, 0x00]).await.expect("open");
+    assert_closed(&mut inbox, SocketError::Protocol).await;
+}
+
+#[tokio::test]
+async fn the_relays_close_code_is_told() {
+    let (_socket, mut inbox, mut relay) = pair().await;
+    relay.close(Some(CloseFrame { code: CloseCode::Away, reason: "".into() })).await.expect("open");
+    assert_closed(&mut inbox, SocketError::ClosedByRelay(Some(1001))).await;
+}
+
+#[tokio::test]
+async fn a_connection_that_breaks_is_lost() {
+    let (_socket, mut inbox, relay) = pair().await;
+    relay.get_ref().set_zero_linger().expect("TCP");
+    drop(relay);
+    assert_closed(&mut inbox, SocketError::Lost).await;
+}
+
+#[tokio::test]
+async fn a_last_word_is_heard_even_by_a_socket_that_writes() {
+    let (socket, mut inbox, mut relay) = pair().await;
+    relay.send(Message::Binary(Bytes::from_static(b"last word"))).await.expect("open");
+    relay.close(None).await.expect("open");
+    for _ in 0..8 {
+        // It may be closed by now.
+        let _ = socket.send(vec![0; 1_000].into());
+    }
+    let mut heard = false;
+    while let Some(event) = next(&mut inbox).await {
+        heard |= event == SocketEvent::Message(BytesMut::from(&b"last word"[..]));
+    }
+    assert!(heard);
+}
+
+#[tokio::test]
+async fn closing_and_dropping_say_goodbye() {
+    let (socket, mut inbox, mut relay) = pair().await;
+    socket.close();
+    let Some(Ok(Message::Close(Some(frame)))) = relay.next().await else { panic!("no close") };
+    assert_eq!(frame.code, CloseCode::Normal);
+    assert!(relay.next().await.is_none());
+    assert_closed(&mut inbox, SocketError::ClosedHere).await;
+
+    let (socket, mut inbox, mut relay) = pair().await;
+    drop(socket);
+    assert!(matches!(relay.next().await, Some(Ok(Message::Close(_)))));
+    assert!(relay.next().await.is_none());
+    assert_closed(&mut inbox, SocketError::ClosedHere).await;
+}
+
+#[tokio::test]
+async fn a_close_during_the_connect_ends_it() {
+    let (listener, name) = listen().await;
+    let (socket, mut inbox) = spawn(&name, 16);
+    let _silent = listener.accept().await.expect("a client");
+    socket.close();
+    assert_closed(&mut inbox, SocketError::ClosedHere).await;
+}
+
+#[tokio::test]
+async fn the_queue_is_bounded() {
+    let (socket, mut inbox, _relay) = pair().await;
+    let frame = Bytes::from(vec![0; 16_384]);
+    let mut queued = 0;
+    // The relay reads nothing: its kernel and ours fill up, then the queue does.
+    let refused = timeout(PATIENCE, async {
+        loop {
+            match socket.send(frame.clone()) {
+                Ok(()) => queued += frame.len(),
+                Err(error) => break error,
+            }
+            tokio::task::yield_now().await;
+            while inbox.try_recv().is_ok() {}
+        }
+    });
+    assert_eq!(refused.await.expect("it fills up"), SendError::Full);
+    assert!(socket.queued() <= QUEUE_LEN_MAX && queued >= QUEUE_LEN_MAX);
+    socket.close();
+    while let Some(event) = next(&mut inbox).await {
+        if let SocketEvent::Closed(reason) = event {
+            assert_eq!(reason, SocketError::ClosedHere);
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_program_that_is_slow_loses_nothing() {
+    let (listener, name) = listen().await;
+    let (_socket, mut inbox) = spawn(&name, 1);
+    let (stream, _) = listener.accept().await.expect("a client");
+    let relay = tokio::spawn(async move {
+        let mut relay = accept_async(stream).await.expect("an upgrade");
+        for n in 0..2_000_u32 {
+            let mut frame = n.to_be_bytes().to_vec();
+            frame.resize(8_000, 0);
+            relay.send(Message::Binary(frame.into())).await.expect("open");
+        }
+        relay
+    });
+    assert_eq!(next(&mut inbox).await, Some(SocketEvent::Opened));
+    for n in 0..2_000_u32 {
+        if n % 500 == 0 {
+            // Long enough for every buffer on the way to fill.
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        let Some(SocketEvent::Message(frame)) = next(&mut inbox).await else { panic!("frame {n}") };
+        assert_eq!(frame[..4], n.to_be_bytes());
+    }
+    let _ = timeout(PATIENCE, relay).await.expect("in time").expect("no panic");
+}
+
+#[tokio::test]
+async fn a_socket_by_hand_sends_and_receives() {
+    let (listener, name) = listen().await;
+    let relay = tokio::spawn(async move {
+        let (stream, _) = listener.accept().await.expect("a client");
+        let mut relay = accept_async(stream).await.expect("an upgrade");
+        relay.send(Message::Ping(Bytes::from_static(b"skipped"))).await.expect("open");
+        while let Some(Ok(message)) = relay.next().await {
+            if message.is_binary() {
+                relay.send(message).await.expect("open");
+            }
+        }
+    });
+    let mut socket = WebSocket::connect(&name).await.expect("a relay");
+    socket.send(Bytes::from_static(b"echo")).await.expect("open");
+    assert_eq!(socket.recv().await, Ok(BytesMut::from(&b"echo"[..])));
+    socket.close().await;
+    timeout(PATIENCE, relay).await.expect("it saw the close").expect("no panic");
+}
