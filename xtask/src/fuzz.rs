@@ -4,10 +4,7 @@ use std::process::{Command, Stdio};
 
 use anyhow::{Context as _, Result, bail, ensure};
 
-use crate::{command, workspace};
-
-/// The fuzz targets of `fuzz/`, one program each.
-pub(crate) const TARGETS: [&str; 5] = ["qr", "relay_frame", "record_frames", "handshake", "endpoint_pair"];
+use crate::{command, packages, workspace};
 
 /// How long to fuzz what.
 #[derive(clap::Args, Debug)]
@@ -16,7 +13,7 @@ pub(crate) struct Options {
     #[arg(long, default_value_t = 60)]
     pub(crate) seconds: u32,
     /// One target alone.
-    #[arg(long, value_parser = TARGETS)]
+    #[arg(long)]
     pub(crate) target: Option<String>,
 }
 
@@ -33,14 +30,17 @@ pub(crate) fn run(options: &Options) -> Result<bool> {
         println!("cargo-fuzz is missing, so it is installed now");
         command::run(&mut command::cargo(["install", "--locked", "cargo-fuzz"]))?;
     }
-    let targets: Vec<&str> = match &options.target {
-        Some(target) => vec![target],
-        None => TARGETS.to_vec(),
-    };
+    let mut targets = packages::programs("handfast-fuzz")?;
+    if let Some(wanted) = &options.target {
+        let all = targets.join(", ");
+        targets.retain(|target| target == wanted);
+        ensure!(!targets.is_empty(), "there is no target {wanted}; there are {all}");
+    }
     let mut table = Vec::new();
     for target in targets {
         println!("\n== fuzz target {target}, {} s", options.seconds);
-        table.push((target, run_target(target, options.seconds)?));
+        let executions = run_target(&target, options.seconds)?;
+        table.push((target, executions));
     }
     println!("\ntarget            executions");
     for (target, executions) in table {
@@ -53,12 +53,10 @@ pub(crate) fn run(options: &Options) -> Result<bool> {
 fn run_target(target: &str, seconds: u32) -> Result<u64> {
     let corpus = format!("fuzz/corpus-local/{target}");
     std::fs::create_dir_all(workspace::root().join(&corpus))?;
-    // Committed inputs come after the folder that grows: libFuzzer writes to the first.
-    let committed = format!("fuzz/corpus/{target}");
     let mut fuzz = command::cargo(["fuzz", "run", "--features", "libfuzzer", "-s", "none", target, &corpus]);
-    if workspace::root().join(&committed).is_dir() {
-        let _ = fuzz.arg(&committed);
-    }
+    // Committed inputs come after the folder that grows: libFuzzer writes to the first.
+    let committed = ["seeds", "regressions"].map(|folder| format!("fuzz/{folder}/{target}"));
+    let _ = fuzz.args(committed.iter().filter(|folder| workspace::root().join(folder).is_dir()));
     let _ = fuzz.args(["--", &format!("-max_total_time={seconds}"), "-print_final_stats=1", "-timeout=10"]);
     let _ = fuzz.env("RUSTC_BOOTSTRAP", "1").stdin(Stdio::null()).stderr(Stdio::piped());
     let output = fuzz.spawn().context("cargo fuzz cannot be started")?.wait_with_output()?;

@@ -4,6 +4,7 @@ mod command;
 mod demo;
 mod fuzz;
 mod models;
+mod packages;
 mod test;
 mod workspace;
 

@@ -1,16 +1,16 @@
 //! `cargo xtask test`: all checks, fast ones first, up to the first that fails.
 
+mod faults;
 mod inner;
 mod licences;
-mod packages;
 mod python;
 
 use std::time::Instant;
 
 use anyhow::Result;
 
+use crate::packages::{self, Package};
 use crate::{command, demo, fuzz, models, workspace};
-use packages::Package;
 
 /// What to run.
 #[derive(clap::Args, Debug)]
@@ -21,6 +21,9 @@ pub(crate) struct Options {
     /// Leaves out the demo, which starts processes and takes a few minutes.
     #[arg(long)]
     no_demo: bool,
+    /// Runs only the steps whose title contains this text.
+    #[arg(long)]
+    only: Option<String>,
 }
 
 /// How a step ended that did not fail.
@@ -52,7 +55,11 @@ impl Step {
 /// # Errors
 /// The list of steps cannot be made: Cargo does not answer.
 pub(crate) fn run(options: &Options) -> Result<bool> {
-    let steps = steps(options)?;
+    let mut steps = steps(options)?;
+    if let Some(text) = &options.only {
+        steps.retain(|step| step.title.contains(text));
+        anyhow::ensure!(!steps.is_empty(), "no step has `{text}` in its title");
+    }
     let (start, count) = (Instant::now(), steps.len());
     let (mut passed, mut skipped) = (0, Vec::new());
     for (index, step) in steps.iter().enumerate() {
@@ -89,6 +96,7 @@ fn steps(options: &Options) -> Result<Vec<Step>> {
         Step::cargo("format", words("fmt --all --check")),
         Step::new("licences of all dependencies", || licences::check().map(|()| Done::Passed)),
         Step::new("the inner crates use no std and no runtime", || inner::tree().map(|()| Done::Passed)),
+        Step::new("the tests that FAULTS.md names exist", || faults::check().map(|()| Done::Passed)),
         Step::new("compare.py finds what is lost, doubled, misordered, damaged", || {
             python::run_test(&workspace::xtask_file("compare_test.py")).map(|()| Done::Passed)
         }),

@@ -2,7 +2,7 @@
 
 use anyhow::{Context as _, Result, bail};
 
-use super::packages;
+use crate::packages;
 
 /// Licences under which a dependency may be used.
 const ALLOWED: [&str; 14] = [

@@ -6,7 +6,7 @@ use super::world::{By, CHATS, World};
 
 /// The answer that the demo network's contact gives to a text.
 pub(crate) fn answer_to(text: &str) -> String {
-    format!("You said: {text}")
+    format!("echo: {text}")
 }
 
 /// Plays the chapter.

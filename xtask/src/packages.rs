@@ -53,6 +53,20 @@ pub(crate) fn members() -> Result<Vec<Package>> {
     Ok(members)
 }
 
+/// Returns the names of the programs of one package.
+///
+/// # Errors
+/// Cargo does not answer, or does not know the package.
+pub(crate) fn programs(name: &str) -> Result<Vec<String>> {
+    let metadata = metadata()?;
+    let packages = metadata["packages"].as_array().context("no packages")?;
+    let package = packages.iter().find(|package| package["name"] == name);
+    let targets = package.and_then(|package| package["targets"].as_array());
+    let targets = targets.with_context(|| format!("no package {name}"))?;
+    let bins = targets.iter().filter(|target| target["kind"][0] == "bin");
+    Ok(bins.filter_map(|target| target["name"].as_str().map(str::to_owned)).collect())
+}
+
 fn member(package: &Value) -> Result<Package> {
     let name = package["name"].as_str().context("a package without a name")?.to_owned();
     let features = package["features"].as_object().context("a package without features")?;
