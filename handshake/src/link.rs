@@ -166,9 +166,9 @@ impl Terms {
 /// Reads 32 secret bytes.
 fn secret<T>(r: &mut TlvReader<'_>, kind: u64, make: impl FnOnce([u8; 32]) -> T) -> Result<T, DecodeError> {
     let mut bytes: [u8; 32] = r.required(kind, "secret")?.array()?;
-    let made = make(bytes);
+    let taken = make(bytes);
     bytes.zeroize();
-    Ok(made)
+    Ok(taken)
 }
 
 impl PhoneLink {

@@ -120,7 +120,7 @@ fn debug_of_a_pairing_and_a_link_shows_no_secret() {
     let shown = made.web.check_code();
     assert_eq!(format!("{shown:?}"), "CheckCode { .. }", "a check code is told to the user alone");
     let texts = [format!("{:?}", made.code), format!("{:?}", made.web), format!("{:?}", made.phone)];
-    let hex = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+    let hex = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().concat();
     let decimal = |bytes: &[u8]| format!("{bytes:?}");
     for text in texts {
         assert!(!text.contains(&hex(made.code.offer().secret())), "{text}");

@@ -46,6 +46,14 @@ pub struct AwaitApproval {
 #[derive(Debug)]
 pub struct CodeConfirmed([u8; 32]);
 
+impl CodeConfirmed {
+    /// Uses the proof up, and tells whether it was that of the attempt in this state.
+    fn spend_on(self, state: &HandshakeState) -> bool {
+        let Self(attempt) = self;
+        attempt == state.handshake_hash()
+    }
+}
+
 /// The check code was wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the check code is wrong; {left} tries are left")]
@@ -206,7 +214,7 @@ impl AwaitApproval {
         rng: &mut dyn CryptoRng,
     ) -> Result<(Offered, Vec<u8>), HandshakeError> {
         // req: HSK-010
-        if code.0 != self.state.handshake_hash() {
+        if !code.spend_on(&self.state) {
             return Err(HandshakeError::OutOfTurn);
         }
         offering.check()?;
