@@ -1,6 +1,7 @@
 //! What the vector files hold.
 
 mod certificates;
+mod frames_link;
 mod frames_record;
 mod frames_relay;
 mod noise;
@@ -29,6 +30,12 @@ pub(crate) const ALL: &[(&str, &str, Cases)] = &[
         "refuse-frames-record",
         "Plaintexts of records that are refused, one fault each.",
         frames_record::invalid,
+    ),
+    ("frames-link", "Plaintexts of link records and their frames.", frames_link::valid),
+    (
+        "refuse-frames-link",
+        "Plaintexts of link records that are refused, one fault each.",
+        frames_link::invalid,
     ),
     ("payloads", "Handshake payloads and their fields.", payloads::valid),
     ("refuse-payloads", "Handshake payloads that are refused, one fault each.", payloads::invalid),
