@@ -22,7 +22,7 @@ use handfast_codec::relay::{DataKind, RelayFrame};
 use handfast_codec::role::DeviceRole;
 use handfast_codec::{RelayName, Timestamp};
 use handfast_handshake::identity::SigningKey;
-use handfast_handshake::link::Terms;
+use handfast_handshake::link::{PhoneLink, Terms, WebLink};
 use handfast_handshake::pairing::{CheckCode, Claims, PairingContext};
 use handfast_handshake::record::{Opener, Sealer};
 use rand_core::CryptoRng;
@@ -30,8 +30,10 @@ use zeroize::Zeroizing;
 
 use crate::attach::{Attach, AttachEvent, AttachTimeout, Seat};
 use crate::commit::{CommitGate, CommitId, Op};
-use crate::error::ApiMisuse;
+use crate::endpoint::{Pairs, wipe_rows};
+use crate::error::{ApiMisuse, LoadError};
 use crate::jitter::Jitter;
+use crate::keys;
 use crate::output::{Event, Output};
 
 /// How long a handshake message is awaited.
@@ -40,6 +42,8 @@ const MESSAGE_MAX: Duration = Duration::from_secs(10);
 const CODE_MAX: Duration = Duration::from_secs(60);
 const APPROVAL_MAX: Duration = Duration::from_secs(120);
 const NN_MAX: Duration = Duration::from_secs(90);
+/// How long a phone waits for `LINK_ACCEPT`: the page's user may take all of the time for NN.
+const ACCEPT_MAX: Duration = Duration::from_secs(100);
 
 /// What happens in a pairing.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -77,7 +81,8 @@ pub enum PairingEvent {
     },
     /// The link is stored as ACTIVE. Load it, and drop this machine and its socket.
     Linked(MailboxId),
-    /// The attempt is over. At the web the code is burnt, and a stored PENDING link may still come to life.
+    /// The attempt is over, and at the web the code is burnt. If rows of the link are in the store, as OFFERED or
+    /// PENDING, it may still come to life: load it as any other link, and drop it if it stays so for 24 hours.
     Ended(ErrorCode),
 }
 
@@ -119,6 +124,8 @@ pub struct Pairing {
     deferred: VecDeque<(CommitId, Deferred)>,
     out: VecDeque<Output>,
     now: Timestamp,
+    /// The peers' keys of this device's other links.
+    in_use: Vec<[u8; 32]>,
     /// When waiting is over, and what it means.
     deadline: Option<(Timestamp, ErrorCode)>,
     ended: bool,
@@ -134,7 +141,13 @@ impl core::fmt::Debug for Pairing {
 }
 
 impl Pairing {
-    fn new(side: Side, relay: RelayName, mailbox: MailboxId, now: Timestamp, rng: &mut dyn CryptoRng) -> Self {
+    fn new(
+        side: Side,
+        relay: RelayName,
+        mailbox: MailboxId,
+        now: Timestamp,
+        rng: &mut dyn CryptoRng,
+    ) -> Self {
         let role = match &side {
             Side::Phone(_) => DeviceRole::Phone,
             Side::Web(_) => DeviceRole::Web,
@@ -149,6 +162,7 @@ impl Pairing {
             deferred: VecDeque::new(),
             out: VecDeque::new(),
             now,
+            in_use: Vec::new(),
             deadline: None,
             ended: false,
         }
@@ -173,8 +187,15 @@ impl Pairing {
     pub fn phone(offer: Offer, relay: RelayName, now: Timestamp, rng: &mut dyn CryptoRng) -> Self {
         let (state, mailbox) = phone::PhoneState::new(offer);
         let mut pairing = Self::new(Side::Phone(state), relay, mailbox, now, rng);
-        pairing.wait(MESSAGE_MAX, ErrorCode::CODE_EXPIRED);
+        pairing.wait(MESSAGE_MAX, ErrorCode::TIMEOUT);
         pairing
+    }
+
+    /// Names the peers' keys of this device's other links, which the new link may not share: see [`keys_in_use`].
+    #[must_use]
+    pub fn with_keys_in_use(mut self, keys: Vec<[u8; 32]>) -> Self {
+        self.in_use = keys;
+        self
     }
 
     /// Web: the text of the QR code. It holds the code's secret.
@@ -223,6 +244,7 @@ impl Pairing {
             return;
         }
         if self.is_begun() {
+            self.attach.down_until(None);
             self.end(ErrorCode::PEER_GONE);
         } else if self.is_settled() {
             self.attach.down_until(None);
@@ -274,7 +296,7 @@ impl Pairing {
             && at <= self.now
             && !self.ended
         {
-            // req: HSK-014
+            // req: HSK-006, HSK-014
             self.refuse_with(code);
         }
     }
@@ -289,6 +311,7 @@ impl Pairing {
         self.gate.as_mut().ok_or(ApiMisuse::CommitOrder)?.committed(id)?;
         while let Some((_, deferred)) = self.deferred.pop_front_if(|(of, _)| *of <= id) {
             match deferred {
+                _ if self.ended => {}
                 Deferred::Offer(message, frame) => {
                     self.send_data(DataKind::PAIRING, message);
                     self.send_link(&frame);
@@ -369,19 +392,44 @@ impl Pairing {
         }
     }
 
-    /// The attempt is over: says so to the peer, where there are keys to say it with.
+    /// This side ends the attempt: says so to the peer, where there are keys to say it with, and forgets an offer. A
+    /// web that has stored PENDING says nothing: the phone may have accepted already, and the link mailbox tells.
     fn refuse_with(&mut self, code: ErrorCode) {
-        self.send_link(&LinkFrame::Close { code });
+        if !matches!(&self.side, Side::Web(web::WebState::Pending { .. })) {
+            self.send_link(&LinkFrame::Close { code });
+            self.forget();
+        }
         self.end(code);
     }
 
-    /// The attempt is over. What only an unaccepted offer stored is forgotten; keys are wiped by being dropped.
+    /// The peer ended the attempt, under the attempt's own keys: what was stored of it is forgotten. A link that is
+    /// ACTIVE here is past that.
+    fn closed_by_peer(&mut self, code: ErrorCode) {
+        if !self.is_settled() {
+            self.forget();
+            self.end(code);
+        }
+    }
+
+    /// Forgets what is stored of a link that is not ACTIVE.
+    fn forget(&mut self) {
+        let stored = match &self.side {
+            Side::Phone(phone) => matches!(phone, phone::PhoneState::Offered(_)),
+            Side::Web(web) => matches!(web, web::WebState::Pending { .. }),
+        };
+        if let (true, Some(terms)) = (stored, &self.terms) {
+            self.persist(terms.mailbox, alloc::vec![wipe_rows()], Deferred::Nothing);
+        }
+    }
+
+    /// The attempt is over; its keys are wiped by being dropped. A stored link stays: a lost socket or a relay's word
+    /// says nothing of whether the other side has accepted.
     fn end(&mut self, code: ErrorCode) {
+        // req: HSK-003, HSK-012
         if self.ended {
             return;
         }
         self.ended = true;
-        self.forget_offer();
         self.side.wipe();
         self.keys = None;
         self.event(PairingEvent::Ended(code));
@@ -420,6 +468,9 @@ impl Pairing {
             AttachEvent::Attached | AttachEvent::PeerUp => {
                 if self.attach.peer().is_some() {
                     self.on_peer(rng);
+                } else if let Side::Phone(_) = &self.side {
+                    // The code is no longer shown, unless its page comes back at once.
+                    self.wait(MESSAGE_MAX, ErrorCode::CODE_EXPIRED);
                 }
             }
             AttachEvent::PeerDown => {
@@ -458,7 +509,7 @@ impl Pairing {
                     }
                     match (frame, &self.side) {
                         // req: ERR-002
-                        (LinkFrame::Close { code }, _) => self.end(code),
+                        (LinkFrame::Close { code }, _) => self.closed_by_peer(code),
                         (frame, Side::Phone(_)) => self.phone_link_frame(&frame),
                         (frame, Side::Web(_)) => self.web_link_frame(&frame),
                     }
@@ -477,6 +528,22 @@ impl Side {
             Self::Web(web) => *web = web::WebState::Over,
         }
     }
+}
+
+/// The peer's keys in a stored link, for [`Pairing::with_keys_in_use`].
+///
+/// # Errors
+///
+/// [`LoadError`] when the rows are missing or damaged.
+pub fn keys_in_use(role: DeviceRole, pairs: &Pairs) -> Result<Vec<[u8; 32]>, LoadError> {
+    // req: CRT-003
+    let row = pairs
+        .get(keys::LINK)
+        .ok_or_else(|| LoadError::Missing(keys::LINK.first().copied().unwrap_or_default()))?;
+    Ok(match role {
+        DeviceRole::Phone => PhoneLink::decode(row)?.peer_keys().to_vec(),
+        DeviceRole::Web => WebLink::decode(row)?.peer_keys().to_vec(),
+    })
 }
 
 /// A check code as text.

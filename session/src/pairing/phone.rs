@@ -15,8 +15,10 @@ use handfast_handshake::pairing;
 use handfast_handshake::pairing::phone::{AwaitApproval, AwaitMessage2, CodeConfirmed, Offering};
 use rand_core::CryptoRng;
 
-use super::{APPROVAL_MAX, CODE_MAX, Deferred, Keys, MESSAGE_MAX, NN_MAX, Pairing, PairingEvent, Side, nn_text};
-use crate::endpoint::{active_row, phone_rows, wipe_rows};
+use super::{
+    ACCEPT_MAX, APPROVAL_MAX, CODE_MAX, Deferred, Keys, MESSAGE_MAX, Pairing, PairingEvent, Side, nn_text,
+};
+use crate::endpoint::{active_row, phone_rows};
 use crate::error::ApiMisuse;
 
 /// Where the phone stands.
@@ -85,6 +87,10 @@ impl Pairing {
         match self.phone_state() {
             PhoneState::AwaitMessage2(state) => match state.read(message) {
                 Ok(state) => {
+                    // req: CRT-003
+                    if let Err(error) = state.require_unused(&self.in_use) {
+                        return self.end(error.code());
+                    }
                     self.set_phone(PhoneState::AwaitCode(Box::new(state)));
                     self.wait(CODE_MAX, ErrorCode::CODE_EXPIRED);
                     self.event(PairingEvent::CheckCodeWanted);
@@ -161,7 +167,7 @@ impl Pairing {
                 self.persist(terms.mailbox, rows, deferred);
                 self.terms = Some(terms);
                 self.set_phone(PhoneState::Offered(Box::new(offered.link)));
-                self.wait(NN_MAX, ErrorCode::CODE_EXPIRED);
+                self.wait(ACCEPT_MAX, ErrorCode::CODE_EXPIRED);
                 self.event(PairingEvent::ShowNn(nn_text(offered.nn)));
             }
             Err(error) => self.end(error.code()),
@@ -196,17 +202,6 @@ impl Pairing {
             // req: HSK-017
             Side::Phone(PhoneState::Active) => {}
             Side::Phone(_) | Side::Web(_) => self.refuse_with(ErrorCode::UNEXPECTED_MESSAGE),
-        }
-    }
-
-    /// An offer that was not accepted is forgotten. One that the web may have accepted unheard is not: a lost socket
-    /// says nothing of it, and it drops after 24 hours by itself.
-    pub(super) fn forget_offer(&mut self) {
-        if let Side::Phone(PhoneState::Offered(link)) = &self.side
-            && self.attach.peer().is_some()
-        {
-            let mailbox = link.terms.mailbox;
-            self.persist(mailbox, alloc::vec![wipe_rows()], Deferred::Nothing);
         }
     }
 }

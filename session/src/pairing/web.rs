@@ -7,16 +7,18 @@ use bytes::Bytes;
 use handfast_codec::error::ErrorCode;
 use handfast_codec::ids::MailboxId;
 use handfast_codec::limits::{LABEL_LEN_MAX, ORIGIN_LEN_MAX};
-use handfast_codec::link::LinkFrame;
+use handfast_codec::link::{LinkCert, LinkFrame};
 use handfast_codec::relay::DataKind;
 use handfast_codec::{RelayName, Timestamp};
+use handfast_handshake::HandshakeError;
 use handfast_handshake::pairing::web::{AwaitCertificate, AwaitDecision, AwaitMessage3, Code};
 use handfast_handshake::pairing::{self, Claims};
 use rand_core::CryptoRng;
 use zeroize::Zeroizing;
 
 use super::{
-    APPROVAL_MAX, CODE_MAX, Deferred, Keys, MESSAGE_MAX, NN_MAX, Pairing, PairingEvent, Side, code_text, nn_text,
+    APPROVAL_MAX, CODE_MAX, Deferred, Keys, MESSAGE_MAX, NN_MAX, Pairing, PairingEvent, Side, code_text,
+    nn_text,
 };
 use crate::endpoint::{active_row, web_rows};
 use crate::error::ApiMisuse;
@@ -30,9 +32,9 @@ pub(super) enum WebState {
     /// The certificate is awaited.
     AwaitCertificate(Box<AwaitCertificate>),
     /// The user is asked about NN.
-    AwaitUser(Box<AwaitDecision>),
+    AwaitUser { state: Box<AwaitDecision>, cert: Box<LinkCert> },
     /// The link is stored as PENDING.
-    Pending(MailboxId),
+    Pending { link: MailboxId, cert: Box<LinkCert> },
     /// The link is stored as ACTIVE.
     Active,
     /// Linked, or ended.
@@ -109,6 +111,10 @@ impl Pairing {
                 self.wait(CODE_MAX.saturating_add(APPROVAL_MAX), ErrorCode::CODE_EXPIRED);
                 self.event(PairingEvent::CheckCode(digits));
             }
+            // req: HSK-012
+            Some(Err(error @ (HandshakeError::Decode(_) | HandshakeError::NoCommonVersion))) => {
+                self.end(error.code());
+            }
             // req: HSK-013
             Some(Err(_)) | None => self.set_web(WebState::Shown(code, claims)),
         }
@@ -119,27 +125,39 @@ impl Pairing {
         match (self.web_state(), frame) {
             (WebState::AwaitCertificate(state), LinkFrame::Cert(cert)) => match state.read(cert) {
                 Ok(state) => {
+                    // req: CRT-003
+                    if let Err(error) = state.require_unused(&self.in_use) {
+                        return self.refuse_with(error.code());
+                    }
                     let asked = PairingEvent::ConfirmNn {
                         nn: nn_text(state.nn()),
                         account_name: state.account_name().clone(),
                         account: cert.account,
                     };
-                    self.set_web(WebState::AwaitUser(Box::new(state)));
+                    let cert = Box::new(cert.clone());
+                    self.set_web(WebState::AwaitUser { state: Box::new(state), cert });
                     self.wait(NN_MAX, ErrorCode::NOT_CONFIRMED);
                     self.event(asked);
                 }
                 Err(error) => self.refuse_with(error.code()),
             },
-            (WebState::Pending(mailbox), LinkFrame::Commit) => {
+            (WebState::Pending { link, .. }, LinkFrame::Commit) => {
                 self.set_web(WebState::Active);
                 self.deadline = None;
-                self.persist(mailbox, alloc::vec![active_row()], Deferred::Linked);
+                self.persist(link, alloc::vec![active_row()], Deferred::Linked);
             }
             // req: HSK-017
-            (WebState::AwaitUser(state), LinkFrame::Cert(_)) => self.set_web(WebState::AwaitUser(state)),
-            (WebState::Pending(mailbox), LinkFrame::Cert(_)) => self.set_web(WebState::Pending(mailbox)),
-            (WebState::Active, LinkFrame::Cert(_) | LinkFrame::Commit) => self.set_web(WebState::Active),
-            (_, _) => self.refuse_with(ErrorCode::UNEXPECTED_MESSAGE),
+            (WebState::AwaitUser { state, cert }, LinkFrame::Cert(again)) if *cert == *again => {
+                self.set_web(WebState::AwaitUser { state, cert });
+            }
+            (WebState::Pending { link, cert }, LinkFrame::Cert(again)) if *cert == *again => {
+                self.set_web(WebState::Pending { link, cert });
+            }
+            (WebState::Active, _) => self.set_web(WebState::Active),
+            (state, _) => {
+                self.set_web(state);
+                self.refuse_with(ErrorCode::UNEXPECTED_MESSAGE);
+            }
         }
     }
 
@@ -150,10 +168,10 @@ impl Pairing {
     /// [`ApiMisuse::WrongState`] when it is not asked for.
     pub fn confirm(&mut self, now: Timestamp, yes: bool) -> Result<(), ApiMisuse> {
         self.tick(now);
-        if !matches!(&self.side, Side::Web(WebState::AwaitUser(_))) {
+        if !matches!(&self.side, Side::Web(WebState::AwaitUser { .. })) {
             return Err(ApiMisuse::WrongState);
         }
-        let WebState::AwaitUser(state) = self.web_state() else { return Ok(()) };
+        let WebState::AwaitUser { state, cert } = self.web_state() else { return Ok(()) };
         if !yes {
             self.refuse_with(ErrorCode::NOT_CONFIRMED);
             return Ok(());
@@ -162,7 +180,7 @@ impl Pairing {
         let (link, start) = state.confirm();
         let accept = LinkFrame::Accept { signature: link.accept };
         let terms = link.terms.clone();
-        self.set_web(WebState::Pending(terms.mailbox));
+        self.set_web(WebState::Pending { link: terms.mailbox, cert });
         self.persist(terms.mailbox, web_rows(&link, start), Deferred::Send(accept));
         self.terms = Some(terms);
         self.wait(MESSAGE_MAX, ErrorCode::TIMEOUT);
