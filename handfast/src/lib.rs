@@ -1,4 +1,8 @@
-#![doc = include_str!("../README.md")]
+#![cfg_attr(feature = "tokio", doc = include_str!("../README.md"))]
+#![cfg_attr(
+    not(feature = "tokio"),
+    doc = "Handfast without a driver: the machines of [`session`], for the application's own loop. See the README."
+)]
 #![cfg_attr(not(any(feature = "tokio", feature = "sqlite", feature = "program")), no_std)]
 
 pub use handfast_codec as codec;

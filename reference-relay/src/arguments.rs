@@ -18,7 +18,7 @@ pub(crate) struct Arguments {
     /// Address and port to listen on; port 0 takes a free one [default: 127.0.0.1:8787]
     #[arg(long, value_name = "ADDRESS:PORT")]
     listen: Option<String>,
-    /// The relay's name, as QR codes carry it: host[:port] in lower case [default: the address it listens on]
+    /// The relay's name, as QR codes carry it: host or host:port in lower case [default: the address it listens on]
     #[arg(long, value_name = "HOST[:PORT]")]
     name: Option<String>,
     /// PEM file with the certificate chain; with it the relay speaks wss
