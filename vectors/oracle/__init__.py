@@ -1,0 +1,1 @@
+"""Handfast, written a second time from the text of spec/: see check.py."""
