@@ -174,17 +174,20 @@ def compare_answer(entry, asked, rows, name, faults):
 
 
 def compare_order(ledger, found, where, faults):
-    """What one side asked for stands in a chat in the order of asking; commands also across chats."""
+    """Texts of one side stand in a chat in the order of asking, their commands also across chats.
+
+    Photos have an order of their own: one stands in the chat when it is whole, and texts need not wait for it.
+    """
     last_id, last_cmd = {}, 0
     for entry in ledger:
         row = found.get(entry["n"])
         if row is None:
             continue
-        lane = (entry["by"], entry["chat"])
+        lane = (entry["by"], entry["kind"], entry["chat"])
         if row["id"] < last_id.get(lane, -1):
             faults.add("misordered", f"{where}: {entry['kind']} {entry['n']} stands before the one asked for earlier")
         last_id[lane] = row["id"]
-        if entry["by"] == "web" and row["cmd_id"] is not None:
+        if lane[:2] == ("web", "text") and row["cmd_id"] is not None:
             if row["cmd_id"] <= last_cmd:
                 faults.add("misordered", f"{where}: command {row['cmd_id']} of {entry['n']} came after {last_cmd}")
             last_cmd = row["cmd_id"]
