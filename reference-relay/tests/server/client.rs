@@ -81,7 +81,7 @@ impl Running {
         }
         let (socket, response) = client_async(request, stream).await?;
         assert_eq!(response.headers().get("Sec-WebSocket-Extensions"), None);
-        Ok(Client { socket, name: self.name.clone() })
+        Ok(Client::new(socket, self.name.clone()))
     }
 
     /// One HTTP request; the whole answer.
@@ -134,6 +134,19 @@ impl Link {
         let mailbox = MailboxId::from_bytes(hash[..16].try_into().expect("16 bytes"));
         Self { phone, web, salt, mailbox }
     }
+
+    /// The answer to a challenge.
+    pub(crate) fn claim(&self, relay: &RelayName, role: DeviceRole, nonce: &[u8; 32]) -> Attach {
+        let key = match role {
+            DeviceRole::Phone => &self.phone,
+            DeviceRole::Web => &self.web,
+        };
+        let (phone_key, web_key, salt) = (public(&self.phone), public(&self.web), self.salt);
+        let proof = MailboxProof::Link { phone_key, web_key, salt };
+        let tbs = signed::attach_tbs(relay, proof.kind(), role, &self.mailbox, nonce);
+        let signature = Signature::from_bytes(key.sign(&tbs).to_bytes());
+        Attach { version: 1, role, mailbox: self.mailbox, proof, signature }
+    }
 }
 
 fn public(key: &SigningKey) -> AttachKey {
@@ -146,6 +159,10 @@ pub(crate) struct Client {
 }
 
 impl Client {
+    pub(crate) const fn new(socket: WebSocketStream<TcpStream>, name: RelayName) -> Self {
+        Self { socket, name }
+    }
+
     pub(crate) async fn send(&mut self, frame: &RelayFrame) {
         self.send_raw(frame.encode()).await;
     }
@@ -178,19 +195,7 @@ impl Client {
 
     pub(crate) async fn attach(&mut self, link: &Link, role: DeviceRole) -> Attached {
         let nonce = self.challenged().await;
-        let key = match role {
-            DeviceRole::Phone => &link.phone,
-            DeviceRole::Web => &link.web,
-        };
-        let proof = MailboxProof::Link {
-            phone_key: public(&link.phone),
-            web_key: public(&link.web),
-            salt: link.salt,
-        };
-        let tbs = signed::attach_tbs(&self.name, proof.kind(), role, &link.mailbox, &nonce);
-        let signature = Signature::from_bytes(key.sign(&tbs).to_bytes());
-        let attach = Attach { version: 1, role, mailbox: link.mailbox, proof, signature };
-        self.send(&RelayFrame::Attach(attach)).await;
+        self.send(&RelayFrame::Attach(link.claim(&self.name, role, &nonce))).await;
         match self.next().await {
             RelayFrame::Attached(attached) => attached,
             other => panic!("not attached: {other:?}"),

@@ -123,3 +123,31 @@ fn nothing_is_logged_unless_asked_for() {
     let _ = child.stderr.take().expect("piped").read_to_string(&mut said).expect("text");
     assert_eq!((child.wait().expect("it ends").code(), said.as_str()), (Some(0), ""));
 }
+
+#[test]
+fn a_relay_that_ran_out_of_file_descriptors_goes_on() {
+    use std::io::Write;
+    use std::net::TcpStream;
+
+    let mut command = Command::new("sh");
+    let _ = command.args([
+        "-c",
+        "ulimit -n 40; exec \"$0\" --listen 127.0.0.1:0",
+        env!("CARGO_BIN_EXE_handfast-relay"),
+    ]);
+    let mut child = command.env_remove("RUST_LOG").stdout(Stdio::piped()).spawn().expect("a shell");
+    let mut line = String::new();
+    let _ = BufReader::new(child.stdout.take().expect("piped")).read_line(&mut line).expect("a line");
+    let running = Running { child, line };
+    let address = running.line.split(' ').nth(4).expect("a name");
+    // The kernel takes them all, the relay cannot.
+    let crowd: Vec<_> = (0..60).map(|_| TcpStream::connect(address).expect("the backlog has room")).collect();
+    std::thread::sleep(Duration::from_millis(300));
+    drop(crowd);
+    let mut stream = TcpStream::connect(address).expect("it listens");
+    stream.set_read_timeout(Some(Duration::from_secs(15))).expect("TCP");
+    stream.write_all(b"GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").expect("open");
+    let mut answer = String::new();
+    let _ = stream.read_to_string(&mut answer).expect("an answer");
+    assert!(answer.ends_with("\r\n\r\nok"), "{answer}");
+}
