@@ -6,3 +6,4 @@ mod harness;
 mod limits;
 mod link;
 mod pairing;
+mod random;
