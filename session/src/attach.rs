@@ -96,7 +96,13 @@ pub(crate) struct Attach {
 
 impl Attach {
     /// A seat that wants a socket at once.
-    pub(crate) fn new(relay: RelayName, mailbox: MailboxId, role: DeviceRole, now: Timestamp, jitter: Jitter) -> Self {
+    pub(crate) fn new(
+        relay: RelayName,
+        mailbox: MailboxId,
+        role: DeviceRole,
+        now: Timestamp,
+        jitter: Jitter,
+    ) -> Self {
         Self {
             relay,
             mailbox,
@@ -169,7 +175,9 @@ impl Attach {
     /// Full jitter: a uniform delay between nothing and min(60 s, 1 s * 2^n).
     pub(crate) fn backoff(&mut self) -> Duration {
         // req: TIM-005
-        let cap = BACKOFF_START.saturating_mul(1_u32.checked_shl(self.failures.min(6)).unwrap_or(64)).min(BACKOFF_MAX);
+        let cap = BACKOFF_START
+            .saturating_mul(1_u32.checked_shl(self.failures.min(6)).unwrap_or(64))
+            .min(BACKOFF_MAX);
         self.failures = self.failures.saturating_add(1);
         self.jitter.up_to(cap)
     }
@@ -214,7 +222,9 @@ impl Attach {
         self.last_heard = now;
         match (frame, &mut self.phase) {
             (RelayFrame::Ping(token), _) => AttachEvent::Send(RelayFrame::Pong(token).encode()),
-            (RelayFrame::Pong(_) | RelayFrame::Ignored(_) | RelayFrame::Sticky { .. }, _) => AttachEvent::None,
+            (RelayFrame::Pong(_) | RelayFrame::Ignored(_) | RelayFrame::Sticky { .. }, _) => {
+                AttachEvent::None
+            }
             (RelayFrame::Error { code, .. }, _) => {
                 if code == ErrorCode::REPLACED {
                     self.replaced = true;
@@ -236,7 +246,8 @@ impl Attach {
                 AttachEvent::Send(self.prove(seat, &nonce))
             }
             (RelayFrame::Attached(attached), Phase::Greeting { hello: true, .. }) => {
-                let peer = attached.peer.map(|p| Presence { id: p.id, same_net: p.same_net, origin: p.origin });
+                let peer =
+                    attached.peer.map(|p| Presence { id: p.id, same_net: p.same_net, origin: p.origin });
                 self.phase = Phase::Attached { own: attached.own, peer };
                 AttachEvent::Attached
             }
@@ -269,8 +280,14 @@ impl Attach {
         };
         let tbs = signed::attach_tbs(&self.relay, proof.kind(), self.role, &self.mailbox, nonce);
         let signature = key.sign(&tbs);
-        RelayFrame::Attach(AttachFrame { version: VERSION, role: self.role, mailbox: self.mailbox, proof, signature })
-            .encode()
+        RelayFrame::Attach(AttachFrame {
+            version: VERSION,
+            role: self.role,
+            mailbox: self.mailbox,
+            proof,
+            signature,
+        })
+        .encode()
     }
 }
 

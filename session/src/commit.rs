@@ -196,14 +196,9 @@ impl CommitGate {
         Self { link, version, last: 0, open: VecDeque::new() }
     }
 
-    /// Whether one more commit may be opened.
-    pub(crate) fn has_room(&self) -> bool {
-        self.open.len() < COMMITS_OPEN_MAX
-    }
-
-    /// Whether `id` is not yet durable.
-    pub(crate) fn is_open(&self, id: CommitId) -> bool {
-        self.open.contains(&id)
+    /// Whether one more commit may be opened, besides `queued` that will be.
+    pub(crate) fn has_room(&self, queued: usize) -> bool {
+        self.open.len().saturating_add(queued) < COMMITS_OPEN_MAX
     }
 
     /// Opens a commit.

@@ -22,7 +22,7 @@ use bytes::{Bytes, BytesMut};
 use handfast_codec::Timestamp;
 use handfast_codec::error::ErrorCode;
 use handfast_codec::frame::Frame;
-use handfast_codec::ids::{AttachmentId, MailboxId, PskId, Signature};
+use handfast_codec::ids::{AttachmentId, LogId, MailboxId, PskId, Signature};
 use handfast_codec::relay::{DataKind, RECORD_HEADER, RelayFrame};
 use handfast_codec::role::DeviceRole;
 use handfast_handshake::link::{PhoneLink, WebLink};
@@ -45,8 +45,8 @@ use crate::slots::Slots;
 use crate::stream::Streams;
 use crate::sync::{PhoneSync, WebSync};
 
-pub(crate) use load::{active_row, phone_rows, web_rows, wipe_rows};
 pub use load::{LinkStatus, Pairs, StreamInfo};
+pub(crate) use load::{active_row, phone_rows, web_rows, wipe_rows};
 pub use verbs::{Opened, Sent};
 
 /// How long a handshake message is awaited.
@@ -65,7 +65,9 @@ pub struct Endpoint {
     lanes: Lanes,
     gate: CommitGate,
     deferred: VecDeque<(CommitId, Deferred)>,
-    out: VecDeque<Output>,
+    out: VecDeque<Queued>,
+    /// Rows that the peer has acknowledged, to be deleted with a commit of their own.
+    lapsed: Vec<Op>,
     jitter: Jitter,
     now: Timestamp,
     shown: Option<LinkState>,
@@ -75,6 +77,22 @@ pub struct Endpoint {
     /// At the phone: results not yet given for commands that were delivered.
     running: alloc::collections::BTreeSet<u64>,
     dead: bool,
+}
+
+/// What goes out next. A commit gets its number when it is taken, not when it is queued: a verb that is called in
+/// between returns one that the application applies first.
+enum Queued {
+    Output(Output),
+    Commit(Pending),
+}
+
+/// A commit without its number.
+struct Pending {
+    message: Option<Message>,
+    ops: Vec<Op>,
+    /// The phone's log that this commit makes known.
+    log_id: Option<LogId>,
+    deferred: Deferred,
 }
 
 /// What differs by device role.
@@ -152,15 +170,33 @@ struct Keys {
 enum Connection {
     None,
     /// Web: message 1 is decided; it is awaited from when it left.
-    AwaitReply { state: reconnect::web::AwaitMessage2, block: Option<handfast_codec::payload::ResumeBlock>, until: Option<Timestamp> },
+    AwaitReply {
+        state: reconnect::web::AwaitMessage2,
+        block: Option<handfast_codec::payload::ResumeBlock>,
+        until: Option<Timestamp>,
+    },
     /// Web: message 2 was read; the confirm waits for its commit.
-    Confirming { keys: Keys, resumed: bool },
+    Confirming {
+        keys: Keys,
+        resumed: bool,
+    },
     /// Web: the confirm of a quarantine or recovery has left; only the phone's verdict is awaited.
-    AwaitVerdict { keys: Keys, until: Timestamp },
+    AwaitVerdict {
+        keys: Keys,
+        until: Timestamp,
+    },
     /// Web: a pending link's ACCEPT has left.
-    AwaitCommit { keys: Keys, resumed: bool, until: Timestamp },
+    AwaitCommit {
+        keys: Keys,
+        resumed: bool,
+        until: Timestamp,
+    },
     /// Phone: message 2 is decided; the next record is the confirm.
-    AwaitConfirm { keys: Keys, kind: Confirm, until: Option<Timestamp> },
+    AwaitConfirm {
+        keys: Keys,
+        kind: Confirm,
+        until: Option<Timestamp>,
+    },
     /// Records flow.
     Live(Live),
 }
@@ -171,8 +207,8 @@ struct Live {
     resumed: bool,
     /// Web: no record has been opened yet.
     proven: bool,
-    /// Nothing is sealed while this commit is open.
-    gate: Option<CommitId>,
+    /// Nothing is sealed before the session's commit is durable.
+    locked: bool,
     /// CLOSE{REKEY} has left: read on, send nothing.
     closing: bool,
 }
@@ -190,6 +226,8 @@ enum Deferred {
     SendHandshake(Bytes),
     /// Web: seal and send the confirm.
     Confirm,
+    /// Phone: records may be sealed.
+    Unlock,
     /// Phone: tell a pending web that its link is ACTIVE.
     LinkCommit,
     /// Seal a CLOSE and end the connection.
@@ -221,7 +259,12 @@ impl Deferred {
     fn is_of_connection(&self) -> bool {
         matches!(
             self,
-            Self::SendHandshake(_) | Self::Confirm | Self::LinkCommit | Self::Close(_) | Self::Revoke(_)
+            Self::SendHandshake(_)
+                | Self::Confirm
+                | Self::Unlock
+                | Self::LinkCommit
+                | Self::Close(_)
+                | Self::Revoke(_)
         )
     }
 
@@ -289,7 +332,12 @@ impl Endpoint {
     /// # Errors
     ///
     /// [`ApiMisuse::NotOpen`] when no socket is open. What the relay or the peer did wrong is an event.
-    pub fn handle_bytes(&mut self, now: Timestamp, rng: &mut dyn CryptoRng, mut bytes: BytesMut) -> Result<(), ApiMisuse> {
+    pub fn handle_bytes(
+        &mut self,
+        now: Timestamp,
+        rng: &mut dyn CryptoRng,
+        mut bytes: BytesMut,
+    ) -> Result<(), ApiMisuse> {
         self.tick(now);
         if self.dead {
             return Ok(());
@@ -349,8 +397,15 @@ impl Endpoint {
             self.ask();
             self.rekey_if_worn();
         }
-        if let Some(output) = self.out.pop_front() {
-            return output;
+        match self.out.pop_front() {
+            Some(Queued::Output(output)) => {
+                if let Output::Event(Event::Fin { id, .. }) = &output {
+                    self.lanes.streams.fin_told(*id);
+                }
+                return output;
+            }
+            Some(Queued::Commit(pending)) => return self.number(pending),
+            None => {}
         }
         if let Some(bytes) = self.seal_next() {
             return Output::Transmit(bytes);
@@ -373,35 +428,59 @@ impl Endpoint {
     }
 
     fn event(&mut self, event: Event) {
-        self.out.push_back(Output::Event(event));
+        self.out.push_back(Queued::Output(Output::Event(event)));
     }
 
-    /// Opens a commit that the application must persist.
-    fn persist(&mut self, ops: Vec<Op>, deferred: Deferred) -> CommitId {
-        let commit = self.gate.open(ops);
-        let id = commit.id();
-        self.out.push_back(Output::Persist(commit));
-        self.deferred.push_back((id, deferred));
-        id
+    /// Whether one more commit may be made.
+    fn has_room(&self) -> bool {
+        let queued = self.out.iter().filter(|queued| matches!(queued, Queued::Commit(_))).count();
+        self.gate.has_room(queued)
     }
 
-    /// Opens a commit that comes with a message.
+    /// Queues a commit that the application must persist.
+    fn persist(&mut self, ops: Vec<Op>, deferred: Deferred) {
+        self.out.push_back(Queued::Commit(Pending { message: None, ops, log_id: None, deferred }));
+    }
+
+    /// Queues a commit that comes with a message.
     fn deliver_with(&mut self, message: Message, ops: Vec<Op>, deferred: Deferred) {
-        let commit = self.gate.open(ops);
-        self.deferred.push_back((commit.id(), deferred));
-        self.out.push_back(Output::Deliver { message, commit });
+        self.out.push_back(Queued::Commit(Pending { message: Some(message), ops, log_id: None, deferred }));
     }
 
-    /// Opens a commit that a verb returns.
-    fn return_commit(&mut self, ops: Vec<Op>, deferred: Deferred) -> Commit {
+    /// Numbers a queued commit.
+    fn number(&mut self, pending: Pending) -> Output {
+        if let Some(log_id) = pending.log_id {
+            self.counters.log_id = log_id;
+        }
+        let commit = self.return_commit(pending.ops, pending.deferred);
+        match pending.message {
+            Some(message) => Output::Deliver { message, commit },
+            None => Output::Persist(commit),
+        }
+    }
+
+    /// Opens a commit. The counters go with every one, as they are now.
+    fn return_commit(&mut self, mut ops: Vec<Op>, deferred: Deferred) -> Commit {
+        if !matches!(deferred, Deferred::Wiped) {
+            ops.push(self.counters.put());
+        }
         let commit = self.gate.open(ops);
         self.deferred.push_back((commit.id(), deferred));
         commit
     }
 
+    /// Everything that waits for a commit, numbered or not.
+    fn waiting(&mut self) -> impl Iterator<Item = &mut Deferred> {
+        let queued = self.out.iter_mut().filter_map(|queued| match queued {
+            Queued::Commit(pending) => Some(&mut pending.deferred),
+            Queued::Output(_) => None,
+        });
+        self.deferred.iter_mut().map(|(_, deferred)| deferred).chain(queued)
+    }
+
     fn transmit(&mut self, bytes: Bytes) {
         self.ahead = self.ahead.saturating_add(bytes.len());
-        self.out.push_back(Output::Transmit(bytes));
+        self.out.push_back(Queued::Output(Output::Transmit(bytes)));
     }
 
     /// Runs what waited for a commit.
@@ -409,6 +488,7 @@ impl Endpoint {
         match deferred {
             Deferred::SendHandshake(bytes) => self.send_handshake(bytes),
             Deferred::Confirm => self.send_confirm(),
+            Deferred::Unlock => self.unlock(),
             Deferred::LinkCommit => self.send_link_commit(),
             Deferred::Close(code) => self.send_close(code),
             Deferred::Revoke(signature) => self.send_revoked(signature),
@@ -444,10 +524,14 @@ impl Endpoint {
     /// The seat this link has at its relay.
     fn with_seat<T>(&mut self, f: impl FnOnce(&mut Attach, &Seat<'_>) -> T) -> T {
         let seat = match &self.side {
-            Side::Phone(phone) => {
-                Seat::Link { own: &phone.link.attach, peer: phone.link.web_attach, salt: phone.link.terms.salt }
+            Side::Phone(phone) => Seat::Link {
+                own: &phone.link.attach,
+                peer: phone.link.web_attach,
+                salt: phone.link.terms.salt,
+            },
+            Side::Web(web) => {
+                Seat::Link { own: &web.link.attach, peer: web.link.phone_attach, salt: web.link.terms.salt }
             }
-            Side::Web(web) => Seat::Link { own: &web.link.attach, peer: web.link.phone_attach, salt: web.link.terms.salt },
         };
         f(&mut self.attach, &seat)
     }
@@ -501,10 +585,8 @@ impl Endpoint {
         self.conn = Connection::None;
         self.alive.stop();
         self.lanes.control.clear();
-        for (_, deferred) in &mut self.deferred {
-            if deferred.is_of_connection() {
-                *deferred = Deferred::Nothing;
-            }
+        for deferred in self.waiting().filter(|deferred| deferred.is_of_connection()) {
+            *deferred = Deferred::Nothing;
         }
     }
 }

@@ -10,7 +10,8 @@ use bytes::Bytes;
 use handfast_codec::error::ErrorCode;
 use handfast_codec::frame::{Frame, OpenKind};
 use handfast_codec::limits::{
-    CONN_CREDIT_START, CONN_WINDOW_MAX, DATA_LEN_MAX, STREAM_CREDIT_START, STREAM_WINDOW_MAX, STREAMS_OPEN_MAX,
+    CONN_CREDIT_START, CONN_WINDOW_MAX, DATA_LEN_MAX, STREAM_CREDIT_START, STREAM_WINDOW_MAX,
+    STREAMS_OPEN_MAX,
 };
 use handfast_codec::record::RecordBuilder;
 
@@ -65,7 +66,12 @@ pub(crate) struct Receiving {
     durable: u64,
     credit: u64,
     window: u64,
+    /// FIN has come.
     fin: bool,
+    /// The application knows of it, and may finish.
+    fin_told: bool,
+    /// The application has finished; its commit is open.
+    finishing: bool,
 }
 
 /// The streams of a session.
@@ -98,7 +104,7 @@ impl Stream {
                 durable,
                 credit: start,
                 window: STREAM_CREDIT_START,
-                fin: false,
+                ..Receiving::default()
             })
         };
         Self { kind, local, meta, half }
@@ -232,7 +238,7 @@ impl Streams {
                 Half::Receiving(r) => {
                     r.received = r.durable;
                     r.credit = r.durable.saturating_add(STREAM_CREDIT_START);
-                    r.fin = false;
+                    (r.fin, r.fin_told) = (false, false);
                     r.durable
                 }
             };
@@ -281,6 +287,13 @@ impl Streams {
         }
         r.fin = true;
         Ok(Some(Event::Fin { id, hash }))
+    }
+
+    /// The application is told of a FIN.
+    pub(crate) fn fin_told(&mut self, id: u64) {
+        if let Some(Stream { half: Half::Receiving(r), .. }) = self.open.get_mut(&id) {
+            r.fin_told = r.fin;
+        }
     }
 
     /// Takes CREDIT.
@@ -348,8 +361,8 @@ impl Streams {
             return Err(ApiMisuse::WrongOffset);
         }
         r.durable = offset;
-        let finished = r.fin && offset == r.received;
-        Ok(if finished { Op::Delete { key: keys::numbered(keys::STREAM, id) } } else { stream.put(id) })
+        r.finishing = r.fin_told && offset == r.received;
+        Ok(if r.finishing { Op::Delete { key: keys::numbered(keys::STREAM, id) } } else { stream.put(id) })
     }
 
     /// What was written is durable: tell the peer, and give credit. `quick` lets the window grow.
@@ -360,11 +373,10 @@ impl Streams {
             r.window = r.window.saturating_mul(2).min(STREAM_WINDOW_MAX);
         }
         let credit = offset.saturating_add(r.window);
-        let finished = r.fin && offset == r.received;
-        if offset > 0 || finished {
+        if offset > 0 || r.finishing {
             self.control.push_back(Frame::Durable { id, offset });
         }
-        if finished {
+        if r.finishing {
             // req: STR-008
             let _ = self.open.remove(&id);
             return;
@@ -426,7 +438,8 @@ impl Streams {
 
     /// Puts data into the record, a frame of each stream in turn.
     pub(crate) fn fill_data(&mut self, record: &mut RecordBuilder) {
-        let ids: Vec<u64> = self.open.range(self.turn..).chain(self.open.range(..self.turn)).map(|(i, _)| *i).collect();
+        let ids: Vec<u64> =
+            self.open.range(self.turn..).chain(self.open.range(..self.turn)).map(|(i, _)| *i).collect();
         for id in ids {
             let Some(Stream { half: Half::Sending(s), .. }) = self.open.get_mut(&id) else { continue };
             let room = self.conn_credit.saturating_sub(self.conn_sent);
@@ -451,7 +464,11 @@ impl Sending {
             return None;
         }
         let front = self.queue.front_mut()?;
-        let fits = record.room().saturating_sub(DATA_OVERHEAD_MAX).min(DATA_LEN_MAX).min(usize::try_from(room).unwrap_or(usize::MAX));
+        let fits = record
+            .room()
+            .saturating_sub(DATA_OVERHEAD_MAX)
+            .min(DATA_LEN_MAX)
+            .min(usize::try_from(room).unwrap_or(usize::MAX));
         let take = front.len().min(fits);
         if take == 0 {
             return None;

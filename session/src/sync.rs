@@ -79,7 +79,8 @@ impl PhoneSync {
         }
         let behind = |(_, sub): &(&Collection, &PhoneSub)| sub.scanned < self.rev;
         let start = self.asked.clone();
-        let after_last = self.subs.iter().filter(|(c, _)| start.as_ref().is_some_and(|s| *c > s)).find(behind);
+        let after_last =
+            self.subs.iter().filter(|(c, _)| start.as_ref().is_some_and(|s| *c > s)).find(behind);
         let (collection, sub) = after_last.or_else(|| self.subs.iter().find(behind))?;
         let wanted = (collection.clone(), sub.scanned, budget);
         self.asked = Some(wanted.0.clone());
@@ -88,7 +89,12 @@ impl PhoneSync {
     }
 
     /// The application's answer: all rows of the collection with a revision above the one asked for, up to `to`.
-    pub(crate) fn delta(&mut self, collection: &Collection, to: u64, items: &[Bytes]) -> Result<(), SendRefused> {
+    pub(crate) fn delta(
+        &mut self,
+        collection: &Collection,
+        to: u64,
+        items: &[Bytes],
+    ) -> Result<(), SendRefused> {
         if !self.waiting || self.asked.as_ref() != Some(collection) {
             return Err(ApiMisuse::WrongState.into());
         }
@@ -167,6 +173,8 @@ pub(crate) struct WebSync {
     /// Cursors to put into the next ACK.
     dirty: BTreeSet<Collection>,
     queue: VecDeque<Frame>,
+    /// Whole DELTAs that have not been handed out.
+    ready: VecDeque<Delta>,
 }
 
 #[derive(Debug)]
@@ -198,6 +206,7 @@ impl WebSync {
         self.subs.clear();
         self.dirty.clear();
         self.queue.clear();
+        self.ready.clear();
     }
 
     /// The phone has another log: nothing stored says anything of it.
@@ -221,14 +230,14 @@ impl WebSync {
         Ok(())
     }
 
-    /// Takes one part; gives the DELTA with its last one.
+    /// Takes one part; with its last one the DELTA waits in [`WebSync::next`].
     pub(crate) fn delta(
         &mut self,
         collection: Collection,
         span: (u64, u64),
         part: (u8, u8),
         items: Items,
-    ) -> Result<Option<Delta>, ErrorCode> {
+    ) -> Result<(), ErrorCode> {
         // req: SYN-008
         let sub = self.subs.get_mut(&collection).ok_or(ErrorCode::FRAME_NOT_ALLOWED)?;
         let (from, to) = span;
@@ -248,10 +257,16 @@ impl WebSync {
             return Err(ErrorCode::MESSAGE_TOO_LARGE);
         }
         if part < last {
-            return Ok(None);
+            return Ok(());
         }
         sub.received = to;
-        Ok(Some(Delta { collection, from, to, items: core::mem::take(&mut sub.parts) }))
+        self.ready.push_back(Delta { collection, from, to, items: core::mem::take(&mut sub.parts) });
+        Ok(())
+    }
+
+    /// The next DELTA to hand out.
+    pub(crate) fn next(&mut self) -> Option<Delta> {
+        self.ready.pop_front()
     }
 
     /// A DELTA is durable: acknowledge it.

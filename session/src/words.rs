@@ -57,7 +57,8 @@ impl ResultMessage {
     pub(crate) fn decode(message: &Bytes) -> Result<Self, DecodeError> {
         let (cmd_id, rest) = take_varint(message)?;
         let at = message.len().saturating_sub(rest.len());
-        let (status, body) = rest.split_first().ok_or(DecodeError::new(ErrorCode::TRUNCATED, at, "result status"))?;
+        let (status, body) =
+            rest.split_first().ok_or(DecodeError::new(ErrorCode::TRUNCATED, at, "result status"))?;
         let body = match *status {
             STATUS_RESULT => Some(message.slice_ref(body)),
             STATUS_ALREADY_DONE if body.is_empty() => None,

@@ -28,10 +28,11 @@ fn kk2(version: u8, resume: Option<ResumeBlock>, quarantine: bool) -> Kk2 {
 impl Endpoint {
     /// Message 1 came.
     pub(super) fn on_message1(&mut self, rng: &mut dyn CryptoRng, body: Bytes) {
+        let has_room = self.has_room();
         let Side::Phone(phone) = &mut self.side else { return };
         // req: HSK-030
         let early = phone.answered.is_some_and(|at| self.now < at.plus(MESSAGE1_EVERY));
-        if early || !self.gate.has_room() {
+        if early || !has_room {
             phone.held = Some(body);
             return;
         }
@@ -40,9 +41,13 @@ impl Endpoint {
 
     /// Takes the message 1 that came too early, once it is time.
     pub(super) fn answer_held(&mut self, rng: &mut dyn CryptoRng) {
+        let has_room = self.has_room();
         let Side::Phone(phone) = &mut self.side else { return };
         let due = phone.answered.is_none_or(|at| self.now >= at.plus(MESSAGE1_EVERY));
-        if due && self.gate.has_room() && let Some(body) = phone.held.take() {
+        if due
+            && has_room
+            && let Some(body) = phone.held.take()
+        {
             self.read_message1(rng, &body);
         }
     }
@@ -50,8 +55,12 @@ impl Endpoint {
     fn read_message1(&mut self, rng: &mut dyn CryptoRng, body: &[u8]) {
         let (Some(own), Some(peer)) = (self.attach.own(), self.attach.peer().map(|p| p.id)) else { return };
         let Side::Phone(phone) = &mut self.side else { return };
-        let context =
-            LinkContext { mailbox: phone.link.terms.mailbox, web: peer, phone: own, relay: &phone.link.terms.relay };
+        let context = LinkContext {
+            mailbox: phone.link.terms.mailbox,
+            web: peer,
+            phone: own,
+            relay: &phone.link.terms.relay,
+        };
         // req: HSK-031
         let lookup = |head: &KkHead| match head.mode {
             KkMode::Resume => phone.ratchet.key(&head.psk_id).map(|slot| &slot.psk),
@@ -102,7 +111,7 @@ impl Endpoint {
                 let kind = Confirm::Resume { verdict, peer, pending, h: connection.h };
                 self.await_confirm(keys, kind);
                 let frame = RelayFrame::Data { kind: DataKind::KK2, body: Bytes::from(message) }.encode();
-                let _ = self.persist(alloc::vec![op], Deferred::SendHandshake(frame));
+                self.persist(alloc::vec![op], Deferred::SendHandshake(frame));
             }
         }
     }
@@ -184,12 +193,14 @@ impl Endpoint {
             self.status = LinkStatus::Active;
             ops.push(active_row());
         }
-        ops.push(self.counters.put());
-        let deferred = if pending { Deferred::LinkCommit } else { Deferred::Nothing };
-        let commit = self.persist(ops, deferred);
         let resumed = verdict == Verdict::Resume;
-        let gate = (pending || !resumed).then_some(commit);
-        self.go_live(keys, resumed, true, gate);
+        let deferred = match (pending, resumed) {
+            (true, _) => Deferred::LinkCommit,
+            (false, false) => Deferred::Unlock,
+            (false, true) => Deferred::Nothing,
+        };
+        self.persist(ops, deferred);
+        self.go_live(keys, resumed, true, pending || !resumed);
         self.event(Event::Connected { resumed });
         if !pending {
             self.on_plaintext(plaintext);
@@ -212,6 +223,14 @@ impl Endpoint {
     pub(super) fn send_link_commit(&mut self) {
         if matches!(self.conn, Connection::Live(_)) {
             self.send_link_frame(&LinkFrame::Commit);
+            self.unlock();
+        }
+    }
+
+    /// The session's commit is durable: records may be sealed.
+    pub(super) fn unlock(&mut self) {
+        if let Connection::Live(live) = &mut self.conn {
+            live.locked = false;
         }
     }
 
@@ -219,7 +238,9 @@ impl Endpoint {
         match (self.status, holder) {
             (LinkStatus::Revoked, _) => {
                 self.keep_for_close(keys);
-                if let Side::Phone(phone) = &self.side && let Some(signature) = phone.revoked {
+                if let Side::Phone(phone) = &self.side
+                    && let Some(signature) = phone.revoked
+                {
                     self.send_revoked(signature);
                 }
             }
@@ -235,7 +256,9 @@ impl Endpoint {
     fn diverged(&mut self, keys: Keys) {
         self.keep_for_close(keys);
         if self.status == LinkStatus::Revoked {
-            if let Side::Phone(phone) = &self.side && let Some(signature) = phone.revoked {
+            if let Side::Phone(phone) = &self.side
+                && let Some(signature) = phone.revoked
+            {
                 self.send_revoked(signature);
             }
             return;
@@ -246,7 +269,7 @@ impl Endpoint {
         }
         self.status = LinkStatus::Suspended;
         let ops: Vec<_> = alloc::vec![put_status(LinkStatus::Suspended)];
-        let _ = self.persist(ops, Deferred::Close(ErrorCode::DIVERGED));
+        self.persist(ops, Deferred::Close(ErrorCode::DIVERGED));
     }
 
     /// Keeps the keys for one CLOSE, and nothing else.

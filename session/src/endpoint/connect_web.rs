@@ -7,14 +7,14 @@ use bytes::Bytes;
 use handfast_codec::Versions;
 use handfast_codec::error::ErrorCode;
 use handfast_codec::link::LinkFrame;
-use handfast_codec::payload::{Kk1, KkMode, Kk2, ResumeBlock};
+use handfast_codec::payload::{Kk1, Kk2, KkMode, ResumeBlock};
 use handfast_codec::record::decode_link_record;
 use handfast_codec::relay::{DataKind, RelayFrame};
 use handfast_handshake::reconnect::{self, LinkContext};
 use rand_core::CryptoRng;
 
 use super::load::{active_row, put_web_ratchet};
-use super::{Connection, Deferred, Endpoint, HANDSHAKE_MAX, Keys, Live, LinkStatus, Side};
+use super::{Connection, Deferred, Endpoint, HANDSHAKE_MAX, Keys, LinkStatus, Live, Pending, Queued, Side};
 use crate::commit::Op;
 use crate::keys;
 use crate::output::Event;
@@ -47,7 +47,7 @@ impl Endpoint {
             Connection::Live(live) => live.closing,
             _ => false,
         };
-        free && !web.replaced && !self.dead && self.attach.peer().is_some() && self.gate.has_room()
+        free && !web.replaced && !self.dead && self.attach.peer().is_some() && self.has_room()
     }
 
     /// Starts an attempt when one is due.
@@ -71,8 +71,12 @@ impl Endpoint {
         let block = self.block();
         let Side::Web(web) = &mut self.side else { return Ok(()) };
         let mode = if web.recover { KkMode::Recover } else { KkMode::Resume };
-        let context =
-            LinkContext { mailbox: web.link.terms.mailbox, web: own, phone: peer, relay: &web.link.terms.relay };
+        let context = LinkContext {
+            mailbox: web.link.terms.mailbox,
+            web: own,
+            phone: peer,
+            relay: &web.link.terms.relay,
+        };
         let mut payload = kk1();
         let psk = match mode {
             KkMode::Resume => {
@@ -96,7 +100,7 @@ impl Endpoint {
         match mode {
             KkMode::Resume => {
                 self.conn = Connection::AwaitReply { state, block: Some(block), until: None };
-                let _ = self.persist(alloc::vec![op], Deferred::SendHandshake(frame));
+                self.persist(alloc::vec![op], Deferred::SendHandshake(frame));
             }
             KkMode::Recover => {
                 self.conn = Connection::AwaitReply { state, block: None, until: None };
@@ -122,7 +126,8 @@ impl Endpoint {
         if !matches!(&self.conn, Connection::AwaitReply { until: Some(_), .. }) {
             return;
         }
-        let Connection::AwaitReply { state, block, .. } = core::mem::replace(&mut self.conn, Connection::None)
+        let Connection::AwaitReply { state, block, .. } =
+            core::mem::replace(&mut self.conn, Connection::None)
         else {
             return;
         };
@@ -162,25 +167,30 @@ impl Endpoint {
         let verdict = verdict(own, peer);
         // req: HSK-024, RES-022
         let mut ops = self.apply_verdict(verdict, peer, h);
+        let mut log_id = None;
         if let Side::Web(web) = &mut self.side {
             web.ratchet.advanced(IdPsk::new(next, &web.link.terms.mailbox));
             ops.push(put_web_ratchet(&web.ratchet));
             // req: RES-023
             if self.counters.log_id != peer.log_id {
-                self.counters.log_id = peer.log_id;
+                log_id = Some(peer.log_id);
                 web.sync.forget();
-                ops.push(Op::DeleteRange { from: alloc::vec![keys::CURSOR], to: alloc::vec![keys::CURSOR + 1] });
+                ops.push(Op::DeleteRange {
+                    from: alloc::vec![keys::CURSOR],
+                    to: alloc::vec![keys::CURSOR + 1],
+                });
             }
             web.sync.restart();
         }
-        ops.push(self.counters.put());
         self.conn = Connection::Confirming { keys, resumed: verdict == Verdict::Resume };
-        let _ = self.persist(ops, Deferred::Confirm);
+        let pending = Pending { message: None, ops, log_id, deferred: Deferred::Confirm };
+        self.out.push_back(Queued::Commit(pending));
     }
 
     /// The commit is durable: the first record leaves.
     pub(super) fn send_confirm(&mut self) {
-        let Connection::Confirming { keys, resumed } = core::mem::replace(&mut self.conn, Connection::None) else {
+        let Connection::Confirming { keys, resumed } = core::mem::replace(&mut self.conn, Connection::None)
+        else {
             return;
         };
         if self.status == LinkStatus::Pending {
@@ -193,14 +203,14 @@ impl Endpoint {
             self.send_link_frame(&LinkFrame::Accept { signature });
             return;
         }
-        self.go_live(keys, resumed, false, None);
+        self.go_live(keys, resumed, false, false);
     }
 
     /// A record came while the phone's COMMIT is awaited.
     pub(super) fn on_link_record(&mut self, plaintext: Bytes) {
         match decode_link_record(plaintext) {
             Ok(frames) if frames.iter().any(|f| matches!(f, LinkFrame::Commit)) => {
-                let _ = self.persist(alloc::vec![active_row()], Deferred::Active);
+                self.persist(alloc::vec![active_row()], Deferred::Active);
                 self.status = LinkStatus::Active;
             }
             Ok(_) => self.fail(ErrorCode::UNEXPECTED_MESSAGE),
@@ -216,21 +226,15 @@ impl Endpoint {
         if let Connection::AwaitCommit { keys, resumed, .. } =
             core::mem::replace(&mut self.conn, Connection::None)
         {
-            self.go_live(keys, resumed, true, None);
+            self.go_live(keys, resumed, true, false);
             self.event(Event::Connected { resumed });
         }
     }
 
     /// Records flow from now on.
-    pub(super) fn go_live(
-        &mut self,
-        keys: Keys,
-        resumed: bool,
-        proven: bool,
-        gate: Option<crate::commit::CommitId>,
-    ) {
+    pub(super) fn go_live(&mut self, keys: Keys, resumed: bool, proven: bool, locked: bool) {
         let since = self.now;
-        self.conn = Connection::Live(Live { keys, since, resumed, proven, gate, closing: false });
+        self.conn = Connection::Live(Live { keys, since, resumed, proven, locked, closing: false });
         self.alive.start(self.now);
         self.lanes.ack = super::Ack::None;
         self.ping();

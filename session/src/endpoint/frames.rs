@@ -66,7 +66,9 @@ impl Endpoint {
             Ok(frames) => frames,
             Err(error) => return self.fail(error.code()),
         };
-        if let Connection::Live(live) = &mut self.conn && !live.proven {
+        if let Connection::Live(live) = &mut self.conn
+            && !live.proven
+        {
             live.proven = true;
             let resumed = live.resumed;
             self.attach.live();
@@ -122,10 +124,7 @@ impl Endpoint {
                 None
             }
             (Frame::Delta { collection, from, to, part, last, items }, Side::Web(web)) => {
-                let delta = web.sync.delta(collection, (from, to), (part, last), items)?;
-                if let Some(delta) = delta {
-                    self.deliver_delta(delta);
-                }
+                web.sync.delta(collection, (from, to), (part, last), items)?;
                 None
             }
             (Frame::Open { id, kind, meta }, _) => return self.on_open(id, kind, meta),
@@ -164,7 +163,8 @@ impl Endpoint {
     fn check_stream_id(&self, id: u64) -> Result<(), ErrorCode> {
         // req: STR-009
         let is_local = id & 1 == self.counters.next_stream & 1;
-        let known = if is_local { id < self.counters.next_stream } else { id < self.counters.peer_stream_min };
+        let known =
+            if is_local { id < self.counters.next_stream } else { id < self.counters.peer_stream_min };
         if known { Ok(()) } else { Err(ErrorCode::STREAM_STATE) }
     }
 
@@ -175,10 +175,7 @@ impl Endpoint {
     ) -> Result<(), ErrorCode> {
         // req: RES-001
         let gone = self.lanes.outbox.ack(durable)?;
-        if !gone.is_empty() {
-            let ops = gone.into_iter().map(|i| Op::Delete { key: keys::numbered(keys::OUTBOX, i) }).collect();
-            let _ = self.persist(ops, Deferred::Nothing);
-        }
+        self.lapsed.extend(gone.into_iter().map(|i| Op::Delete { key: keys::numbered(keys::OUTBOX, i) }));
         for (collection, cursor) in cursors {
             match &mut self.side {
                 Side::Phone(phone) => phone.sync.ack(&collection, cursor)?,
@@ -195,13 +192,13 @@ impl Endpoint {
             return Err(ErrorCode::STREAM_ID);
         }
         self.counters.peer_stream_min = id.checked_add(2).ok_or(ErrorCode::STREAM_ID)?;
-        if !self.gate.has_room() {
+        if !self.has_room() {
             self.lanes.streams.control(Frame::Stop { id, code: ErrorCode::BUSY });
             return Ok(());
         }
         match self.lanes.streams.opened(id, kind, meta.clone()) {
             Ok(op) => {
-                let ops = alloc::vec![op, self.counters.put()];
+                let ops = alloc::vec![op];
                 self.deliver_with(Message::Opened { id, kind, meta }, ops, Deferred::Nothing);
             }
             Err(code) => self.lanes.streams.control(Frame::Stop { id, code }),
@@ -222,7 +219,7 @@ impl Endpoint {
     /// Forgets a stream and tells the application.
     pub(super) fn end_stream(&mut self, id: u64, end: StreamEnd) {
         if let Some(op) = self.lanes.streams.close(id) {
-            let _ = self.persist(alloc::vec![op], Deferred::Nothing);
+            self.persist(alloc::vec![op], Deferred::Nothing);
             self.event(Event::StreamEnded { id, end });
         }
     }
@@ -235,9 +232,20 @@ impl Endpoint {
         self.deliver_with(Message::Delta { collection, from, to, items }, alloc::vec![op], deferred);
     }
 
-    /// Hands out messages while commits may be opened.
+    /// Hands out what arrived and waits, and forgets what was acknowledged, while commits may be opened.
     pub(super) fn deliver(&mut self) {
-        while self.gate.has_room() && self.has_room_for_result() {
+        if !self.lapsed.is_empty() && self.has_room() {
+            let ops = core::mem::take(&mut self.lapsed);
+            return self.persist(ops, Deferred::Nothing);
+        }
+        if self.has_room()
+            && let Side::Web(web) = &mut self.side
+            && let Some(delta) = web.sync.next()
+        {
+            return self.deliver_delta(delta);
+        }
+        // One at a time: it is numbered at once, so that no commit before it can count it as received.
+        if self.has_room() && self.has_room_for_result() {
             let Some((seq, body)) = self.lanes.inbox.next() else { return };
             self.counters.in_durable = seq;
             let result = match self.role() {
@@ -246,7 +254,7 @@ impl Endpoint {
             };
             if let Err(code) = result {
                 // It would be no better the next time: it counts as received, so that it cannot wedge the link.
-                let _ = self.persist(alloc::vec![self.counters.put()], Deferred::Received(seq));
+                self.persist(Vec::new(), Deferred::Received(seq));
                 return self.fail(code);
             }
         }
@@ -284,16 +292,14 @@ impl Endpoint {
             let index = self.lanes.outbox.push(result.clone());
             self.counters.next_index = self.lanes.outbox.next_index();
             ops.push(Op::put(keys::numbered(keys::OUTBOX, index), result.to_vec()));
-            ops.push(self.counters.put());
-            let _ = self.persist(ops, Deferred::ReceivedAndRelease(seq, index));
+            self.persist(ops, Deferred::ReceivedAndRelease(seq, index));
             return Ok(());
         }
-        ops.push(self.counters.put());
         if self.running.insert(command.cmd_id) {
             let message = Message::Command { cmd_id: command.cmd_id, body: command.body };
             self.deliver_with(message, ops, Deferred::Received(seq));
         } else {
-            let _ = self.persist(ops, Deferred::Received(seq));
+            self.persist(ops, Deferred::Received(seq));
         }
         Ok(())
     }
@@ -301,14 +307,14 @@ impl Endpoint {
     fn on_result(&mut self, seq: u64, body: &Bytes) -> Result<(), ErrorCode> {
         let result = words::ResultMessage::decode(body).map_err(|e| e.code())?;
         let Side::Web(web) = &mut self.side else { return Err(ErrorCode::FRAME_NOT_ALLOWED) };
-        let mut ops = alloc::vec![self.counters.put()];
+        let mut ops = Vec::new();
         // req: RES-015
         if web.unsettled.remove(&result.cmd_id) {
             ops.push(Op::Delete { key: keys::numbered(keys::UNSETTLED, result.cmd_id) });
             let message = Message::Result { cmd_id: result.cmd_id, body: result.body };
             self.deliver_with(message, ops, Deferred::Received(seq));
         } else {
-            let _ = self.persist(ops, Deferred::Received(seq));
+            self.persist(ops, Deferred::Received(seq));
         }
         Ok(())
     }
@@ -360,7 +366,7 @@ impl Endpoint {
         // req: CRT-005
         certificate::verify_revoked(&web.link, signature).map_err(|e| e.code())?;
         self.drop_connection();
-        let _ = self.persist(alloc::vec![wipe_rows()], Deferred::Wiped);
+        self.persist(alloc::vec![wipe_rows()], Deferred::Wiped);
         self.event(Event::Revoked);
         self.event(Event::Disconnect);
         self.attach.down_until(None);
@@ -404,11 +410,12 @@ impl Endpoint {
                 self.lanes.inbox.reset();
                 self.counters.out_base = self.lanes.outbox.base();
                 self.counters.in_durable = 0;
-                for (_, deferred) in &mut self.deferred {
-                    deferred.end_session();
-                }
+                self.waiting().for_each(Deferred::end_session);
                 let gone = self.lanes.streams.reset();
-                ops.push(Op::DeleteRange { from: alloc::vec![keys::STREAM], to: alloc::vec![keys::STREAM + 1] });
+                ops.push(Op::DeleteRange {
+                    from: alloc::vec![keys::STREAM],
+                    to: alloc::vec![keys::STREAM + 1],
+                });
                 events.extend(gone.into_iter().map(|id| Event::StreamEnded { id, end: StreamEnd::Lost }));
                 let first = u64::from(!web);
                 self.counters.next_stream = first;

@@ -200,7 +200,8 @@ fn read_rows(pairs: &Pairs) -> Result<Rows, LoadError> {
             }
             Some(&keys::CURSOR) => {
                 let name = key.get(1..).unwrap_or_default();
-                let cursor = value.as_slice().try_into().map(u64::from_be_bytes).map_err(|_| LoadError::Damaged)?;
+                let cursor =
+                    value.as_slice().try_into().map(u64::from_be_bytes).map_err(|_| LoadError::Damaged)?;
                 let _ = rows.cursors.insert(Collection::new(name).ok_or(LoadError::Damaged)?, cursor);
             }
             Some(&keys::STREAM) => rows.streams.load(number()?, value)?,
@@ -279,6 +280,7 @@ impl Endpoint {
             gate: CommitGate::new(mailbox, version),
             deferred: VecDeque::new(),
             out: VecDeque::new(),
+            lapsed: Vec::new(),
             jitter,
             now,
             shown: None,

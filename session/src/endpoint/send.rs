@@ -22,7 +22,9 @@ impl Endpoint {
     pub(super) fn send_handshake(&mut self, frame: Bytes) {
         let due = self.now.plus(HANDSHAKE_MAX);
         match &mut self.conn {
-            Connection::AwaitReply { until, .. } | Connection::AwaitConfirm { until, .. } => *until = Some(due),
+            Connection::AwaitReply { until, .. } | Connection::AwaitConfirm { until, .. } => {
+                *until = Some(due)
+            }
             _ => return,
         }
         self.transmit(frame);
@@ -78,7 +80,10 @@ impl Endpoint {
 
     /// Sends REVOKED and CLOSE{REVOKED}, and ends the connection.
     pub(super) fn send_revoked(&mut self, signature: Signature) {
-        self.send_last(&[Frame::Revoked { signature }, Frame::Close { code: ErrorCode::REVOKED, retry_ms: 0 }]);
+        self.send_last(&[
+            Frame::Revoked { signature },
+            Frame::Close { code: ErrorCode::REVOKED, retry_ms: 0 },
+        ]);
         self.event(Event::RevokedTold);
     }
 
@@ -125,9 +130,7 @@ impl Endpoint {
     /// Whether lane records may leave now.
     fn may_seal(&self) -> bool {
         match &self.conn {
-            Connection::Live(live) => {
-                !live.closing && live.gate.is_none_or(|id| !self.gate.is_open(id)) && self.ahead < AHEAD_LEN_MAX
-            }
+            Connection::Live(live) => !live.closing && !live.locked && self.ahead < AHEAD_LEN_MAX,
             _ => false,
         }
     }

@@ -49,7 +49,7 @@ impl Endpoint {
         if self.dead {
             return Err(SendRefused::Ended);
         }
-        if self.gate.has_room() { Ok(()) } else { Err(SendRefused::Busy) }
+        if self.has_room() { Ok(()) } else { Err(SendRefused::Busy) }
     }
 
     /// At the web: sends a command of at most 65,519 bytes. It is delivered once, in order, whatever happens in
@@ -77,7 +77,6 @@ impl Endpoint {
         let ops = alloc::vec![
             Op::put(keys::numbered(keys::OUTBOX, index), message.to_vec()),
             Op::put(keys::numbered(keys::UNSETTLED, cmd_id), Vec::new()),
-            self.counters.put(),
         ];
         let commit = self.return_commit(ops, Deferred::Release(index));
         Ok(Sent { cmd_id, commit })
@@ -107,7 +106,6 @@ impl Endpoint {
         let ops = alloc::vec![
             Op::put(keys::numbered(keys::RESULT, cmd_id), message.to_vec()),
             Op::put(keys::numbered(keys::OUTBOX, index), message.to_vec()),
-            self.counters.put(),
         ];
         Ok(self.return_commit(ops, Deferred::Release(index)))
     }
@@ -200,7 +198,12 @@ impl Endpoint {
     /// # Errors
     ///
     /// [`SendRefused`].
-    pub fn stream_open(&mut self, now: Timestamp, kind: OpenKind, meta: Bytes) -> Result<Opened, SendRefused> {
+    pub fn stream_open(
+        &mut self,
+        now: Timestamp,
+        kind: OpenKind,
+        meta: Bytes,
+    ) -> Result<Opened, SendRefused> {
         self.tick(now);
         self.check_alive()?;
         if meta.len() > STREAM_META_LEN_MAX {
@@ -209,7 +212,7 @@ impl Endpoint {
         let id = self.counters.next_stream;
         let op = self.lanes.streams.open(id, kind, meta)?;
         self.counters.next_stream = id.saturating_add(2);
-        let ops = alloc::vec![op, self.counters.put()];
+        let ops = alloc::vec![op];
         Ok(Opened { id, commit: self.return_commit(ops, Deferred::OpenStream(id)) })
     }
 

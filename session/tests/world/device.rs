@@ -78,7 +78,12 @@ pub struct Device {
 
 pub const LOG: [u8; 16] = [9; 16];
 
-fn load(role: DeviceRole, pairs: &Pairs, now: Timestamp, rng: &mut dyn CryptoRng) -> Result<Endpoint, LoadError> {
+fn load(
+    role: DeviceRole,
+    pairs: &Pairs,
+    now: Timestamp,
+    rng: &mut dyn CryptoRng,
+) -> Result<Endpoint, LoadError> {
     let log = (role == DeviceRole::Phone).then_some(LogId::from_bytes(LOG));
     Endpoint::load(role, pairs, log, now, rng)
 }
@@ -233,7 +238,7 @@ impl Device {
         match message {
             Message::Command { cmd_id, body } => {
                 self.disk.effects.push((cmd_id, body.to_vec()));
-                let answer = Bytes::from([b"did ", &body[..]].concat());
+                let answer = Bytes::from([b"did ", &body[..body.len().min(60_000)]].concat());
                 let commit = self.endpoint.answer(now, cmd_id, &answer).unwrap();
                 // One transaction with the effect: it cannot be cut in between.
                 self.commits_left = self.commits_left.map(|n| n.max(1));
@@ -246,7 +251,8 @@ impl Device {
                 for item in items.iter().flat_map(Items::iter).collect::<Vec<_>>() {
                     let rev = u64::from_be_bytes(item[..8].try_into().unwrap());
                     assert!(rev <= to, "a row beyond the delta");
-                    let old = self.disk.rows.insert((collection.as_bytes().to_vec(), rev), item[8..].to_vec());
+                    let old =
+                        self.disk.rows.insert((collection.as_bytes().to_vec(), rev), item[8..].to_vec());
                     assert_eq!(old, None, "a row twice");
                 }
             }
@@ -274,7 +280,9 @@ impl Device {
                     self.endpoint.subscribe(now, Collection::new(name).unwrap()).unwrap();
                 }
             }
-            Event::DeltaWanted { collection, after, budget } => self.give_rows(now, &collection, after, budget),
+            Event::DeltaWanted { collection, after, budget } => {
+                self.give_rows(now, &collection, after, budget)
+            }
             Event::DataWanted { id, offset, max } => self.give_data(now, id, offset, max),
             Event::Data { id, offset, bytes } => self.take_data(now, id, offset, &bytes),
             Event::Fin { id, hash } => {

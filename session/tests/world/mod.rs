@@ -1,5 +1,5 @@
 //! Two endpoints over the relay's real core, with stores in memory and a virtual clock.
-#![allow(dead_code, reason = "each test file uses its part of the world")]
+#![allow(dead_code, unreachable_pub, missing_docs, reason = "a test world: each test file uses its part")]
 
 pub mod device;
 pub mod keys;
