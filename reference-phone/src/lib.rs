@@ -1,1 +1,12 @@
-//! Part of Handfast.
+//! The reference phone of Handfast: holds the account, the messages and the media, and tethers companions to them.
+//!
+//! - [`store`]: the SQLite database; [`media`]: content on disk;
+//! - [`app`]: what happens on inputs, without socket, clock or thread;
+//! - [`upstream`]: the network behind the phone, as a trait, and a demo network with contacts that answer;
+//! - [`policy`]: which relays it talks to.
+
+pub mod app;
+pub mod media;
+pub mod policy;
+pub mod store;
+pub mod upstream;

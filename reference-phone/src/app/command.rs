@@ -1,0 +1,118 @@
+//! Commands of companions, run inside the open transaction.
+
+use bytes::Bytes;
+use handfast::ErrorCode;
+use handfast::codec::ids::CompanionId;
+use handfast::codec::limits::MESSAGE_LEN_MAX;
+use handfast::codec::message::{Command, CommandRef, MediaDescriptor, MessageState, ResultBody, grants};
+
+use super::{App, Now};
+use crate::store::{NewMessage, StoreError};
+
+/// Bytes of a history page, at most: what one result holds, with room for its envelope.
+const PAGE_LEN_MAX: usize = MESSAGE_LEN_MAX - 1_024;
+
+/// What a command needs to be allowed.
+fn grant_of(command: &Command) -> u64 {
+    match command {
+        Command::SendText { .. } => grants::SEND,
+        Command::SendMedia { .. } => grants::SEND | grants::MEDIA,
+        _ => grants::READ,
+    }
+}
+
+fn failed(code: ErrorCode) -> ResultBody {
+    ResultBody::Failed { code }
+}
+
+/// A message that a command asks for.
+struct Wanted<'a> {
+    chat: u64,
+    text: &'a str,
+    reply_to: Option<u64>,
+    media: Option<&'a MediaDescriptor>,
+}
+
+impl App {
+    /// Runs a command, and gives its result. What a companion asks for in vain is a result, too.
+    pub(super) fn run_command(
+        &mut self,
+        now: Now,
+        companion: CompanionId,
+        granted: u64,
+        cmd_id: u64,
+        body: &Bytes,
+    ) -> Result<ResultBody, StoreError> {
+        let command = match Command::decode(body) {
+            Ok(command) => command,
+            // req: MSG-001
+            Err(error) => return Ok(failed(error.code())),
+        };
+        let needed = grant_of(&command);
+        if granted & needed != needed {
+            return Ok(failed(ErrorCode::REFUSED));
+        }
+        let by = CommandRef { companion, cmd_id };
+        match &command {
+            Command::SendText { chat, text, reply_to } => {
+                self.send_for(now, by, &Wanted { chat: *chat, text, reply_to: *reply_to, media: None })
+            }
+            Command::SendMedia { chat, media, caption } => {
+                let whole = self.store.media(media.content)?;
+                if whole.is_none_or(|row| row.size != media.size) {
+                    return Ok(failed(ErrorCode::GONE));
+                }
+                let text = caption.as_deref().unwrap_or("");
+                self.send_for(now, by, &Wanted { chat: *chat, text, reply_to: None, media: Some(media) })
+            }
+            Command::History { chat, before, count } => self.history_page(*chat, *before, *count),
+            Command::MarkRead { chat, message } => Ok(match self.store.mark_read(*chat, *message)? {
+                true => ResultBody::Done,
+                false => failed(ErrorCode::GONE),
+            }),
+            // req: MSG-001
+            _ => Ok(failed(ErrorCode::UNKNOWN_CRITICAL)),
+        }
+    }
+
+    fn send_for(&mut self, now: Now, by: CommandRef, wanted: &Wanted<'_>) -> Result<ResultBody, StoreError> {
+        if self.store.contact(wanted.chat)?.is_none() {
+            return Ok(failed(ErrorCode::GONE));
+        }
+        if let Some(original) = wanted.reply_to
+            && self.store.message(wanted.chat, original)?.is_none_or(|message| message.deleted)
+        {
+            return Ok(failed(ErrorCode::GONE));
+        }
+        let added = self.store.add_message(&NewMessage {
+            chat: wanted.chat,
+            author: "",
+            time_ms: now.wall_ms,
+            text: wanted.text,
+            state: MessageState::Accepted,
+            reply_to: wanted.reply_to,
+            media: wanted.media,
+            command: Some(by),
+            network_id: None,
+        })?;
+        let Some((message, rev)) = added else { return Ok(failed(ErrorCode::ALREADY_DONE)) };
+        self.queue_outgoing(wanted.chat, message)?;
+        Ok(ResultBody::Accepted { message, rev })
+    }
+
+    fn history_page(&self, chat: u64, before: u64, count: u8) -> Result<ResultBody, StoreError> {
+        if self.store.contact(chat)?.is_none() {
+            return Ok(failed(ErrorCode::GONE));
+        }
+        let rows = self.store.history(chat, before, u64::from(count).saturating_add(1))?;
+        let (mut items, mut left) = (Vec::new(), PAGE_LEN_MAX);
+        for row in rows.iter().take(usize::from(count)) {
+            let item = row.item().encode();
+            let Some(rest) = left.checked_sub(item.len().saturating_add(4)) else { break };
+            left = rest;
+            items.push(item);
+        }
+        let more = items.len() < rows.len();
+        Ok(ResultBody::HistoryPage { items, more })
+    }
+}

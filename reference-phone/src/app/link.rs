@@ -1,0 +1,98 @@
+//! One link at run time: its machine, its socket, its transfers.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use handfast::codec::frame::Collection;
+use handfast::codec::ids::{CompanionId, ContentId, MailboxId};
+use handfast::session::{Commit, CommitId, Endpoint, LinkState, LinkStatus};
+use handfast::{ErrorCode, Timestamp};
+
+use super::SocketTag;
+use super::transfer::Transfer;
+use crate::media::MediaDir;
+use crate::store::{Companion, CompanionStatus, Store, StoreError};
+
+/// A link.
+#[derive(Debug)]
+pub(super) struct Link {
+    pub(super) endpoint: Endpoint,
+    pub(super) companion: CompanionId,
+    pub(super) grants: u64,
+    /// Where the companion stands in the database.
+    pub(super) stored_status: CompanionStatus,
+    pub(super) socket: Option<SocketTag>,
+    pub(super) deadline: Option<Timestamp>,
+    pub(super) state: Option<LinkState>,
+    /// Commits that are not yet in the open transaction.
+    pub(super) commits: Vec<Commit>,
+    /// Commits of the open transaction, to be reported once it is durable.
+    pub(super) applied: VecDeque<CommitId>,
+    /// Rows that are asked for: they are read once nothing is open.
+    pub(super) wanted: Option<(Collection, u64, usize)>,
+    pub(super) transfers: BTreeMap<u64, Transfer>,
+    /// Streams to be stopped as soon as the machine takes it.
+    pub(super) stops: VecDeque<(u64, ErrorCode)>,
+    /// Puts that are taken, to be told so.
+    pub(super) accepts: VecDeque<u64>,
+    /// Puts of content that is here: stream and stream length.
+    pub(super) haves: VecDeque<(u64, u64)>,
+    /// The companion was connected in this round.
+    pub(super) seen: bool,
+}
+
+/// Where the companion of a link in this state stands.
+pub(super) fn status_of(status: LinkStatus) -> CompanionStatus {
+    match status {
+        LinkStatus::Offered | LinkStatus::Pending => CompanionStatus::Offered,
+        LinkStatus::Active => CompanionStatus::Active,
+        LinkStatus::Revoked => CompanionStatus::Revoked,
+        _ => CompanionStatus::Suspended,
+    }
+}
+
+impl Link {
+    pub(super) fn new(endpoint: Endpoint, companion: &Companion, now: Timestamp) -> Self {
+        Self {
+            endpoint,
+            companion: companion.companion,
+            grants: companion.grants,
+            stored_status: companion.status,
+            socket: None,
+            deadline: Some(now),
+            state: None,
+            commits: Vec::new(),
+            applied: VecDeque::new(),
+            wanted: None,
+            transfers: BTreeMap::new(),
+            stops: VecDeque::new(),
+            accepts: VecDeque::new(),
+            haves: VecDeque::new(),
+            seen: false,
+        }
+    }
+
+    /// Opens the files of the streams that were open when the process ended.
+    pub(super) fn reopen_transfers(
+        &mut self,
+        link: MailboxId,
+        store: &Store,
+        media: &MediaDir,
+    ) -> Result<(), StoreError> {
+        for stream in self.endpoint.streams() {
+            let transfer = Transfer::reopen(link, &stream, store, media)?;
+            match transfer {
+                Ok(transfer) => drop(self.transfers.insert(stream.id, transfer)),
+                Err(code) => self.stops.push_back((stream.id, code)),
+            }
+        }
+        Ok(())
+    }
+
+    /// The uploads under way.
+    pub(super) fn uploads(&self, link: MailboxId) -> Vec<(MailboxId, u64, ContentId)> {
+        self.transfers
+            .iter()
+            .filter_map(|(stream, transfer)| transfer.upload_content().map(|content| (link, *stream, content)))
+            .collect()
+    }
+}

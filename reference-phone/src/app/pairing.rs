@@ -1,0 +1,259 @@
+//! One pairing attempt: from a scanned text to a linked companion.
+
+use handfast::codec::ids::{CompanionId, MailboxId};
+use handfast::codec::message::grants;
+use handfast::codec::qr::Offer;
+use handfast::handshake::pairing::phone::Offering;
+use handfast::session::{CommitId, Pairing, PairingEvent};
+use handfast::{ErrorCode, RelayName, Timestamp};
+use rand_core::CryptoRng;
+
+use super::{App, AppEvent, AppOutput, Now, Owner, SocketTag, VerbError};
+use crate::store::{Companion, CompanionStatus, StoreError};
+
+/// After how many idle days a new link is suspended.
+const IDLE_DAYS: u16 = 14;
+
+/// The attempt under way.
+#[derive(Debug)]
+pub(super) struct Attempt {
+    pub(super) pairing: Pairing,
+    pub(super) socket: Option<SocketTag>,
+    pub(super) deadline: Option<Timestamp>,
+    /// Why the last socket ended.
+    pub(super) lost: Option<String>,
+    /// Commits of the open transaction, to be reported once it is durable.
+    pub(super) applied: Vec<CommitId>,
+    /// How many commits were stored.
+    pub(super) stored: u32,
+    /// The page's claims, until the certificate names them.
+    claims: Option<(String, String, u64)>,
+    /// The link, once something of it is stored.
+    link: Option<MailboxId>,
+    /// The end, which is told when everything before it is durable.
+    over: Option<ScanStep>,
+}
+
+/// What happens in an attempt, for whoever runs it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ScanStep {
+    /// Ask for the four digits that the page shows.
+    CheckCodeWanted,
+    /// They were wrong.
+    WrongCode {
+        /// How many tries are left.
+        left: u8,
+    },
+    /// Ask whether to link what the page claims to be.
+    ApprovalWanted {
+        /// The label.
+        label: String,
+        /// The origin, as the page claims.
+        origin: String,
+        /// The origin, as the relay saw it.
+        origin_seen: Option<String>,
+        /// Whether the relay says that both are in one network.
+        same_net: bool,
+        /// The grants asked for, as bits.
+        grants: u64,
+        /// The relay.
+        relay: RelayName,
+    },
+    /// Show these two digits.
+    ShowNn(String),
+    /// Linked.
+    Linked {
+        /// The companion.
+        companion: CompanionId,
+    },
+    /// The attempt is over.
+    Ended {
+        /// Why.
+        code: ErrorCode,
+        /// What to do.
+        message: String,
+    },
+}
+
+/// The names of grants that are asked for or given.
+#[must_use]
+pub fn grant_names(bits: u64) -> Vec<&'static str> {
+    [(grants::READ, "read"), (grants::SEND, "send"), (grants::MEDIA, "media")]
+        .into_iter()
+        .filter(|(bit, _)| bits & bit != 0)
+        .map(|(_, name)| name)
+        .collect()
+}
+
+/// What a user can do about the end of an attempt.
+fn advice(code: ErrorCode, lost: Option<&str>, relay: &RelayName) -> String {
+    let text = match code {
+        ErrorCode::CODE_EXPIRED => match lost {
+            Some(reason) => return format!("no connection to {relay} ({reason}); check that the relay runs, then scan again"),
+            None => "the code is no longer shown, or it took too long; scan the one that the page shows now",
+        },
+        ErrorCode::CODE_TAKEN => "another phone is linking with this code; if it is not yours, cancel there and scan a new code",
+        ErrorCode::CHECK_CODE_WRONG => "the four digits were wrong three times; scan the new code that the page shows",
+        ErrorCode::REFUSED => "refused; nothing was linked",
+        ErrorCode::NOT_CONFIRMED => "the page's user said that the two digits differ; someone may be in between: scan again, and refuse if it happens twice",
+        ErrorCode::PEER_GONE => "the page went away; keep it open and scan its new code",
+        ErrorCode::TIMEOUT => "the page does not answer; reload it and scan its new code",
+        ErrorCode::RELAY_NAME_MISMATCH => "the relay has another name than the code says; do not use this code",
+        ErrorCode::NO_COMMON_VERSION | ErrorCode::RELAY_VERSION => "page and phone share no version; update the older one",
+        ErrorCode::HANDSHAKE_FAILED => "the handshake failed; scan the new code that the page shows",
+        _ => return format!("the attempt ended ({code}); scan the new code that the page shows"),
+    };
+    text.to_owned()
+}
+
+impl App {
+    /// Begins an attempt on the text of a QR code.
+    ///
+    /// # Errors
+    ///
+    /// [`VerbError`]: nothing was begun.
+    pub fn scan(&mut self, now: Now, rng: &mut dyn CryptoRng, text: &str) -> Result<(), VerbError> {
+        if self.attempt.is_some() {
+            return Err(VerbError::ScanUnderWay);
+        }
+        let offer = Offer::decode(text.trim()).map_err(|error| VerbError::Code(error.code()))?;
+        let relay = self.policy.check(&offer.relay).map_err(VerbError::Relay)?;
+        self.attempt = Some(Attempt {
+            pairing: Pairing::phone(offer, relay, now.mono, rng),
+            socket: None,
+            deadline: Some(now.mono),
+            lost: None,
+            applied: Vec::new(),
+            stored: 0,
+            claims: None,
+            link: None,
+            over: None,
+        });
+        Ok(())
+    }
+
+    /// The user typed the check code.
+    ///
+    /// # Errors
+    ///
+    /// [`VerbError::NotAsked`].
+    pub fn enter_check_code(&mut self, now: Now, typed: &str) -> Result<(), VerbError> {
+        let attempt = self.attempt.as_mut().ok_or(VerbError::NotAsked)?;
+        attempt.pairing.enter_check_code(now.mono, typed).map_err(|_| VerbError::NotAsked)
+    }
+
+    /// The user approved what the page claims, or refused.
+    ///
+    /// # Errors
+    ///
+    /// [`VerbError::NotAsked`], [`VerbError::Store`].
+    pub fn approve(&mut self, now: Now, rng: &mut dyn CryptoRng, approved: bool) -> Result<(), VerbError> {
+        let attempt = self.attempt.as_mut().ok_or(VerbError::NotAsked)?;
+        if !approved {
+            attempt.pairing.refuse(now.mono);
+            return Ok(());
+        }
+        let Some((_, _, asked)) = &attempt.claims else { return Err(VerbError::NotAsked) };
+        let mut companion = [0; 16];
+        rng.fill_bytes(&mut companion);
+        let offering = Offering {
+            account_name: self.account.name.clone(),
+            companion: CompanionId::from_bytes(companion),
+            serial: self.store.next_serial()?,
+            grants: asked & grants::ALL,
+            idle_days: IDLE_DAYS,
+        };
+        let approved = attempt.pairing.approve(now.mono, rng, &self.account.key, offering);
+        approved.map_err(|_| VerbError::NotAsked)
+    }
+
+    /// Whoever runs the attempt went away.
+    pub fn cancel_scan(&mut self, now: Now) {
+        if let Some(attempt) = &mut self.attempt {
+            attempt.pairing.refuse(now.mono);
+        }
+    }
+
+    /// The pairing stores something of the link: the row of its companion belongs to it.
+    pub(super) fn store_offer(&mut self, now: Now, link: MailboxId) -> Result<(), StoreError> {
+        let Some(attempt) = &mut self.attempt else { return Ok(()) };
+        if attempt.link.is_some() {
+            return Ok(());
+        }
+        let Some(terms) = attempt.pairing.terms().cloned() else { return Ok(()) };
+        attempt.link = Some(link);
+        self.store.put_companion(&Companion {
+            companion: terms.companion,
+            link,
+            serial: terms.serial,
+            label: terms.label,
+            origin: terms.origin,
+            relay: terms.relay.as_str().to_owned(),
+            grants: terms.grants,
+            linked_ms: now.wall_ms,
+            seen_ms: 0,
+            status: CompanionStatus::Offered,
+        })
+    }
+
+    /// Something happened in the attempt.
+    pub(super) fn on_pairing_event(&mut self, event: PairingEvent) -> Result<(), StoreError> {
+        let Some(attempt) = &mut self.attempt else { return Ok(()) };
+        let step = match event {
+            PairingEvent::CheckCodeWanted => ScanStep::CheckCodeWanted,
+            PairingEvent::WrongCheckCode(left) => ScanStep::WrongCode { left },
+            PairingEvent::ApprovalWanted { label, origin, origin_seen, grants, same_net } => {
+                attempt.claims = Some((label.clone(), origin.clone(), grants));
+                let relay = attempt.pairing.relay().clone();
+                ScanStep::ApprovalWanted { label, origin, origin_seen, same_net, grants, relay }
+            }
+            PairingEvent::ShowNn(nn) => ScanStep::ShowNn(nn),
+            PairingEvent::Linked(link) => {
+                self.store.set_companion_status(link, CompanionStatus::Active)?;
+                let companion = attempt.pairing.terms().map(|terms| terms.companion);
+                attempt.over = companion.map(|companion| ScanStep::Linked { companion });
+                return Ok(());
+            }
+            PairingEvent::Ended(code) => {
+                let message = advice(code, attempt.lost.as_deref(), attempt.pairing.relay());
+                attempt.over = Some(ScanStep::Ended { code, message });
+                return Ok(());
+            }
+            _ => return Ok(()),
+        };
+        self.out.push_back(AppOutput::Scan(step));
+        Ok(())
+    }
+
+    /// Once an attempt is over and durable: its link is opened, or what is left of it forgotten. Gives whether there
+    /// was something to store.
+    pub(super) fn end_attempt(&mut self, now: Now, rng: &mut dyn CryptoRng) -> Result<(), StoreError> {
+        let Some(step) = self.attempt.as_mut().and_then(|attempt| attempt.over.take()) else { return Ok(()) };
+        let Some(attempt) = self.attempt.take() else { return Ok(()) };
+        self.disconnect(attempt.socket);
+        if let Some(link) = attempt.link {
+            // An offer that the page may have accepted stays for a day: the page can still prove it.
+            if self.store.links()?.contains(&link) {
+                self.load_link(link, now, rng)?;
+            } else {
+                self.store.forget_companion(link)?;
+                self.store.commit()?;
+            }
+        }
+        if let ScanStep::Linked { companion } = &step {
+            self.out.push_back(AppOutput::Event(AppEvent::Linked { companion: *companion }));
+        }
+        self.out.push_back(AppOutput::Scan(step));
+        Ok(())
+    }
+
+    /// The socket of the attempt is wanted.
+    pub(super) fn connect_attempt(&mut self) {
+        let Some(relay) = self.attempt.as_ref().map(|attempt| attempt.pairing.relay().clone()) else { return };
+        let socket = self.connect(Owner::Scan, relay);
+        if let Some(attempt) = &mut self.attempt {
+            attempt.socket = Some(socket);
+        }
+    }
+}

@@ -1,0 +1,237 @@
+//! What the phone's user wants.
+
+use handfast::codec::ids::CompanionId;
+use handfast::codec::limits::TEXT_LEN_MAX;
+use handfast::codec::message::{MediaDescriptor, MessageState};
+use handfast::codec::signed;
+use handfast::session::{LinkState, SendRefused};
+use handfast::ErrorCode;
+
+use super::{App, Now};
+use crate::media::Imported;
+use crate::policy::RelayRefused;
+use crate::store::{ChatRow, Companion, CompanionStatus, NewMessage, StoreError, StoredMessage};
+
+/// A verb that was not carried out.
+#[derive(Debug, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum VerbError {
+    /// No such chat.
+    #[error("there is no chat {0}; `chats` lists them")]
+    NoSuchChat(u64),
+    /// A text that cannot be sent.
+    #[error("a text has 1 to 8,192 bytes; this one has {0}")]
+    TextLength(usize),
+    /// No such companion.
+    #[error("there is no companion {0}; `companions` lists them")]
+    NoSuchCompanion(CompanionId),
+    /// It was revoked before.
+    #[error("the companion {0} is revoked already")]
+    AlreadyRevoked(CompanionId),
+    /// An attempt is under way.
+    #[error("another scan is under way; finish or cancel it first")]
+    ScanUnderWay,
+    /// Nothing of the kind was asked.
+    #[error("nothing is waiting for this answer; begin with `scan`")]
+    NotAsked,
+    /// The text is no code of ours.
+    #[error("{}", code_text(*.0))]
+    Code(ErrorCode),
+    /// The code names a relay that is not allowed.
+    #[error(transparent)]
+    Relay(RelayRefused),
+    /// The link is too busy.
+    #[error("the link is busy; try again")]
+    Busy,
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// What a user can do about a code that is refused.
+fn code_text(code: ErrorCode) -> &'static str {
+    match code {
+        ErrorCode::QR_NOT_HANDFAST => "this is not a Handfast code; scan the one that the page shows under \"link a device\"",
+        ErrorCode::QR_UNSUPPORTED => "the code is of a newer version of Handfast; update this phone",
+        _ => "the code is damaged; scan it again",
+    }
+}
+
+/// What there is to know about a running phone.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(clippy::exhaustive_structs, reason = "a report")]
+pub struct Status {
+    /// The account's name.
+    pub account: String,
+    /// The newest revision.
+    pub rev: u64,
+    /// Chats, messages.
+    pub counts: (u64, u64),
+    /// The settings of the database.
+    pub settings: Vec<(&'static str, String)>,
+    /// Each link: companion, state, sockets, messages and bytes in its outbox, open streams.
+    pub links: Vec<LinkReport>,
+    /// Whether a pairing attempt is under way.
+    pub scanning: bool,
+}
+
+/// One link in a [`Status`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(clippy::exhaustive_structs, reason = "a report")]
+pub struct LinkReport {
+    /// The companion.
+    pub companion: CompanionId,
+    /// What is shown of its connection.
+    pub state: Option<LinkState>,
+    /// Whether a socket is open or being opened.
+    pub has_socket: bool,
+    /// Messages and bytes that wait for the companion.
+    pub outbox: (usize, usize),
+    /// Open streams.
+    pub streams: usize,
+}
+
+impl App {
+    /// The chats, the most recent first.
+    ///
+    /// # Errors
+    ///
+    /// [`VerbError::Store`].
+    pub fn chats(&self) -> Result<Vec<ChatRow>, VerbError> {
+        Ok(self.store.chats()?)
+    }
+
+    /// The last messages of a chat, oldest first.
+    ///
+    /// # Errors
+    ///
+    /// [`VerbError::NoSuchChat`], [`VerbError::Store`].
+    pub fn history(&self, chat: u64, count: u64) -> Result<Vec<StoredMessage>, VerbError> {
+        if self.store.contact(chat)?.is_none() {
+            return Err(VerbError::NoSuchChat(chat));
+        }
+        let mut messages = self.store.history(chat, 0, count)?;
+        messages.reverse();
+        Ok(messages)
+    }
+
+    /// Sends a text. It is accepted once the round is settled. Gives its id.
+    ///
+    /// # Errors
+    ///
+    /// [`VerbError`].
+    pub fn send_text(&mut self, now: Now, chat: u64, text: &str) -> Result<u64, VerbError> {
+        if text.is_empty() || text.len() > TEXT_LEN_MAX {
+            return Err(VerbError::TextLength(text.len()));
+        }
+        self.send(now, chat, text, None)
+    }
+
+    /// Sends content that was brought in. Gives the message's id.
+    ///
+    /// # Errors
+    ///
+    /// [`VerbError`].
+    pub fn send_media(&mut self, now: Now, chat: u64, imported: &Imported) -> Result<u64, VerbError> {
+        if self.store.contact(chat)?.is_none() {
+            return Err(VerbError::NoSuchChat(chat));
+        }
+        self.store.put_media(imported.content, &imported.list)?;
+        let media = MediaDescriptor {
+            content: imported.content,
+            size: imported.list.size(),
+            media_type: imported.media_type.to_owned(),
+            name: imported.name.clone(),
+        };
+        self.send(now, chat, "", Some(&media))
+    }
+
+    fn send(&mut self, now: Now, chat: u64, text: &str, media: Option<&MediaDescriptor>) -> Result<u64, VerbError> {
+        if self.store.contact(chat)?.is_none() {
+            return Err(VerbError::NoSuchChat(chat));
+        }
+        let added = self.store.add_message(&NewMessage {
+            chat,
+            author: "",
+            time_ms: now.wall_ms,
+            text,
+            state: MessageState::Accepted,
+            reply_to: None,
+            media,
+            command: None,
+            network_id: None,
+        })?;
+        let (id, _) = added.ok_or(VerbError::Busy)?;
+        self.queue_outgoing(chat, id)?;
+        Ok(id)
+    }
+
+    /// The companions, and what is shown of the connection of each.
+    ///
+    /// # Errors
+    ///
+    /// [`VerbError::Store`].
+    pub fn companions(&self) -> Result<Vec<(Companion, Option<LinkState>)>, VerbError> {
+        let companions = self.store.companions()?.into_iter();
+        Ok(companions
+            .map(|companion| {
+                let state = self.links.get(&companion.link).and_then(|link| link.state);
+                (companion, state)
+            })
+            .collect())
+    }
+
+    /// Revokes a companion: it is told at once if it is connected, and when it comes back if it is not.
+    ///
+    /// # Errors
+    ///
+    /// [`VerbError`].
+    pub fn revoke(&mut self, now: Now, companion: CompanionId) -> Result<(), VerbError> {
+        let found = self.store.companions()?.into_iter().find(|found| found.companion == companion);
+        let found = found.ok_or(VerbError::NoSuchCompanion(companion))?;
+        if found.status == CompanionStatus::Revoked {
+            return Err(VerbError::AlreadyRevoked(companion));
+        }
+        let Some(link) = self.links.get_mut(&found.link) else {
+            // It cannot even be opened: without its keys it is over.
+            self.store.forget_link(found.link)?;
+            self.store.set_companion_status(found.link, CompanionStatus::Revoked)?;
+            return Ok(());
+        };
+        let tbs = signed::revoked_tbs(&found.companion, found.serial, &found.link);
+        let signature = self.account.key.sign(&tbs);
+        match link.endpoint.revoke(now.mono, signature) {
+            Ok(commit) => link.commits.push(commit),
+            Err(SendRefused::Busy) => return Err(VerbError::Busy),
+            Err(_) => return Err(VerbError::AlreadyRevoked(companion)),
+        }
+        for (stream, _) in std::mem::take(&mut link.transfers) {
+            self.media.drop_part(found.link, stream);
+            self.store.forget_upload(found.link, stream)?;
+        }
+        Ok(())
+    }
+
+    /// What there is to know.
+    ///
+    /// # Errors
+    ///
+    /// [`VerbError::Store`].
+    pub fn status(&self) -> Result<Status, VerbError> {
+        let links = self.links.values().map(|link| LinkReport {
+            companion: link.companion,
+            state: link.state,
+            has_socket: link.socket.is_some(),
+            outbox: link.endpoint.outbox_len(),
+            streams: link.endpoint.streams().len(),
+        });
+        Ok(Status {
+            account: self.account.name.clone(),
+            rev: self.store.rev(),
+            counts: self.store.counts()?,
+            settings: self.store.settings()?,
+            links: links.collect(),
+            scanning: self.attempt.is_some(),
+        })
+    }
+}

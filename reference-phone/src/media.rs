@@ -1,0 +1,424 @@
+//! Content on disk: `DIR/media/<content id>`, and files of uploads under way beside it.
+//!
+//! A file gets its final name only when it is whole, checked and synced. Names come from ids alone, never from a peer.
+
+use std::fs::{self, File};
+use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::path::{Path, PathBuf};
+
+use handfast::codec::ids::{ContentId, MailboxId};
+use handfast::codec::limits::{MEDIA_CHUNK_LEN, MEDIA_LEN_MAX};
+use handfast::session::media::{ChunkList, ContentHasher};
+use handfast::sqlite::{SqliteError, file};
+
+/// The directory of content in the data directory.
+pub const MEDIA_DIR: &str = "media";
+/// What the name of an unfinished file ends with.
+const PART: &str = ".part";
+
+/// The directory of content.
+#[derive(Clone, Debug)]
+pub struct MediaDir(PathBuf);
+
+/// Content that was brought in from elsewhere on this machine; its file is synced and has its final name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Imported {
+    /// Its id.
+    pub content: ContentId,
+    /// Its chunk list.
+    pub list: ChunkList,
+    /// Its media type, from its first bytes.
+    pub media_type: &'static str,
+    /// Its file name without any directory, cut to what a descriptor holds.
+    pub name: String,
+}
+
+/// Why a file could not be brought in.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ImportError {
+    /// It cannot be read.
+    #[error("{path} cannot be read ({kind}); check the path")]
+    Unreadable {
+        /// The file.
+        path: String,
+        /// Why.
+        kind: io::ErrorKind,
+    },
+    /// It is no file.
+    #[error("{0} is not a file")]
+    NotAFile(String),
+    /// It is over the limit.
+    #[error("{0} is larger than 2 GiB; send something smaller")]
+    TooLarge(String),
+    /// It cannot be copied.
+    #[error(transparent)]
+    Store(#[from] SqliteError),
+}
+
+impl MediaDir {
+    /// The directory inside a data directory; it is created if it is not there.
+    ///
+    /// # Errors
+    ///
+    /// [`SqliteError`], also when a symbolic link stands in its place.
+    pub fn open(data: &Path) -> Result<Self, SqliteError> {
+        let dir = data.join(MEDIA_DIR);
+        file::require_dir(&dir)?;
+        Ok(Self(dir))
+    }
+
+    /// The final path of content.
+    #[must_use]
+    pub fn path(&self, content: ContentId) -> PathBuf {
+        self.0.join(content.to_string())
+    }
+
+    /// The path of an upload under way.
+    fn part(&self, link: MailboxId, stream: u64) -> PathBuf {
+        self.0.join(format!("{link}-{stream}{PART}"))
+    }
+
+    fn io(path: &Path) -> impl Fn(io::Error) -> SqliteError + '_ {
+        move |error| file::error(path, &error)
+    }
+
+    /// Begins an upload anew.
+    ///
+    /// # Errors
+    ///
+    /// [`SqliteError`].
+    pub fn create_part(&self, link: MailboxId, stream: u64) -> Result<File, SqliteError> {
+        let path = self.part(link, stream);
+        match fs::remove_file(&path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(file::error(&path, &error)),
+            Ok(()) | Err(_) => {}
+        }
+        let file = file::create_new(&path)?;
+        file::sync_dir(&self.0)?;
+        Ok(file)
+    }
+
+    /// Goes on with an upload: cuts off what lies beyond `len` and writes from there. When the file had its final
+    /// name already (the process ended before that was noted), it is taken back.
+    ///
+    /// # Errors
+    ///
+    /// [`SqliteError`], also when the file is shorter than `len`.
+    pub fn resume_part(
+        &self,
+        link: MailboxId,
+        stream: u64,
+        content: ContentId,
+        len: u64,
+        is_noted: bool,
+    ) -> Result<File, SqliteError> {
+        let path = self.part(link, stream);
+        if !path.exists() && !is_noted && self.path(content).exists() {
+            fs::rename(self.path(content), &path).map_err(Self::io(&path))?;
+            file::sync_dir(&self.0)?;
+        }
+        let mut part = file::open(&path, true)?;
+        let found = part.metadata().map_err(Self::io(&path))?.len();
+        if found < len {
+            return Err(SqliteError::File { path: path.display().to_string(), kind: io::ErrorKind::UnexpectedEof });
+        }
+        part.set_len(len).and_then(|()| part.seek(SeekFrom::Start(len))).map_err(Self::io(&path))?;
+        Ok(part)
+    }
+
+    /// Gives a whole, checked upload its final name, and makes that durable.
+    ///
+    /// # Errors
+    ///
+    /// [`SqliteError`].
+    pub fn finish_part(
+        &self,
+        link: MailboxId,
+        stream: u64,
+        part: &File,
+        content: ContentId,
+    ) -> Result<(), SqliteError> {
+        let path = self.part(link, stream);
+        part.sync_all().map_err(Self::io(&path))?;
+        self.publish(&path, content)
+    }
+
+    fn publish(&self, from: &Path, content: ContentId) -> Result<(), SqliteError> {
+        let path = self.path(content);
+        file::require_plain_or_absent(&path)?;
+        fs::rename(from, &path).map_err(Self::io(&path))?;
+        file::sync_dir(&self.0)
+    }
+
+    /// Forgets an upload.
+    pub fn drop_part(&self, link: MailboxId, stream: u64) {
+        // What cannot be removed now is removed at the next start.
+        let _ = fs::remove_file(self.part(link, stream));
+    }
+
+    /// Removes content.
+    pub fn remove(&self, content: ContentId) {
+        let _ = fs::remove_file(self.path(content));
+    }
+
+    /// Opens whole content for reading.
+    ///
+    /// # Errors
+    ///
+    /// [`SqliteError`].
+    pub fn open_content(&self, content: ContentId) -> Result<File, SqliteError> {
+        file::open(&self.path(content), false)
+    }
+
+    /// Removes what belongs to nothing: content that is not noted, uploads that are not under way, cut imports.
+    ///
+    /// # Errors
+    ///
+    /// [`SqliteError`].
+    pub fn sweep(
+        &self,
+        noted: &[ContentId],
+        uploads: &[(MailboxId, u64, ContentId)],
+    ) -> Result<(), SqliteError> {
+        let mut keep: Vec<PathBuf> = noted.iter().map(|content| self.path(*content)).collect();
+        for (link, stream, content) in uploads {
+            keep.push(self.part(*link, *stream));
+            keep.push(self.path(*content));
+        }
+        keep.sort();
+        for entry in fs::read_dir(&self.0).map_err(Self::io(&self.0))? {
+            let path = entry.map_err(Self::io(&self.0))?.path();
+            let name = path.file_name().unwrap_or_default().to_string_lossy();
+            let is_content = name.len() == 64 && name.bytes().all(|byte| byte.is_ascii_hexdigit());
+            let is_ours = is_content || name.ends_with(PART);
+            if is_ours && keep.binary_search(&path).is_err() {
+                fs::remove_file(&path).map_err(Self::io(&path))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes small content that the program made itself.
+    ///
+    /// # Errors
+    ///
+    /// [`SqliteError`].
+    pub fn put(&self, bytes: &[u8]) -> Result<(ContentId, ChunkList), SqliteError> {
+        let mut hasher = ContentHasher::new();
+        hasher.update(bytes);
+        let list = hasher.finish();
+        let content = list.content_id();
+        let path = self.0.join(format!("made-{content}{PART}"));
+        let _ = fs::remove_file(&path);
+        let mut made = file::create_new(&path)?;
+        made.write_all(bytes).and_then(|()| made.sync_all()).map_err(Self::io(&path))?;
+        self.publish(&path, content)?;
+        Ok((content, list))
+    }
+
+    /// Copies a file in, with a fixed buffer. `unique` tells this import from others at the same time.
+    ///
+    /// # Errors
+    ///
+    /// [`ImportError`].
+    pub fn import(&self, source: &Path, unique: u64) -> Result<Imported, ImportError> {
+        let shown = || source.display().to_string();
+        let unreadable = |error: io::Error| ImportError::Unreadable { path: shown(), kind: error.kind() };
+        let mut from = File::open(source).map_err(unreadable)?;
+        let meta = from.metadata().map_err(unreadable)?;
+        if !meta.is_file() {
+            return Err(ImportError::NotAFile(shown()));
+        }
+        if meta.len() > MEDIA_LEN_MAX {
+            return Err(ImportError::TooLarge(shown()));
+        }
+        let path = self.0.join(format!("import-{unique}{PART}"));
+        let _ = fs::remove_file(&path);
+        let mut to = file::create_new(&path)?;
+        let copied = copy(&mut from, &mut to, unreadable, |error| Self::io(&path)(error).into());
+        let (list, head) = match copied {
+            Ok(Some(copied)) => copied,
+            Ok(None) => {
+                let _ = fs::remove_file(&path);
+                return Err(ImportError::TooLarge(shown()));
+            }
+            Err(error) => {
+                let _ = fs::remove_file(&path);
+                return Err(error);
+            }
+        };
+        let content = list.content_id();
+        to.sync_all().map_err(Self::io(&path))?;
+        self.publish(&path, content)?;
+        let name = source.file_name().unwrap_or_default().to_string_lossy();
+        let name = crate::store::cut(&name, handfast::codec::limits::MEDIA_NAME_LEN_MAX).to_owned();
+        Ok(Imported { content, list, media_type: media_type(&head), name })
+    }
+}
+
+/// Copies, hashes, and keeps the first bytes; `None` when the source grew over the limit.
+fn copy(
+    from: &mut File,
+    to: &mut File,
+    unreadable: impl Fn(io::Error) -> ImportError,
+    unwritable: impl Fn(io::Error) -> ImportError,
+) -> Result<Option<(ChunkList, Vec<u8>)>, ImportError> {
+    let mut hasher = ContentHasher::new();
+    let mut buffer = vec![0; usize::try_from(MEDIA_CHUNK_LEN).unwrap_or(65_536)];
+    let (mut head, mut size) = (Vec::new(), 0_u64);
+    loop {
+        let len = match from.read(&mut buffer) {
+            Ok(0) => return Ok(Some((hasher.finish(), head))),
+            Ok(len) => len,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+            Err(error) => return Err(unreadable(error)),
+        };
+        let bytes = buffer.get(..len).unwrap_or(&[]);
+        size = size.saturating_add(u64::try_from(len).unwrap_or(u64::MAX));
+        if size > MEDIA_LEN_MAX {
+            return Ok(None);
+        }
+        if head.is_empty() {
+            head = bytes.get(..16.min(len)).unwrap_or(&[]).to_vec();
+        }
+        hasher.update(bytes);
+        to.write_all(bytes).map_err(&unwritable)?;
+    }
+}
+
+/// The media type that the first bytes say; a name says nothing.
+#[must_use]
+pub fn media_type(head: &[u8]) -> &'static str {
+    match head {
+        [0x89, b'P', b'N', b'G', 0x0d, 0x0a, 0x1a, 0x0a, ..] => "image/png",
+        [0xff, 0xd8, 0xff, ..] => "image/jpeg",
+        [b'G', b'I', b'F', b'8', b'7' | b'9', b'a', ..] => "image/gif",
+        [b'R', b'I', b'F', b'F', _, _, _, _, b'W', b'E', b'B', b'P', ..] => "image/webp",
+        [_, _, _, _, b'f', b't', b'y', b'p', ..] => "video/mp4",
+        [b'O', b'g', b'g', b'S', ..] => "audio/ogg",
+        [b'%', b'P', b'D', b'F', b'-', ..] => "application/pdf",
+        _ => "application/octet-stream",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LINK: MailboxId = MailboxId::from_bytes([1; 16]);
+
+    fn content(bytes: &[u8]) -> (ContentId, ChunkList) {
+        let mut hasher = ContentHasher::new();
+        hasher.update(bytes);
+        let list = hasher.finish();
+        (list.content_id(), list)
+    }
+
+    fn names(data: &Path) -> Vec<String> {
+        let mut names: Vec<_> = fs::read_dir(data.join(MEDIA_DIR))
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .collect();
+        names.sort();
+        names
+    }
+
+    #[test]
+    fn an_upload_is_cut_at_its_durable_end_and_named_when_it_is_whole() {
+        let data = tempfile::tempdir().unwrap();
+        let media = MediaDir::open(data.path()).unwrap();
+        let (id, _) = content(b"0123456789");
+        let mut part = media.create_part(LINK, 2).unwrap();
+        part.write_all(b"01234XXXX").unwrap();
+        drop(part);
+        let mut part = media.resume_part(LINK, 2, id, 5, false).unwrap();
+        part.write_all(b"56789").unwrap();
+        media.finish_part(LINK, 2, &part, id).unwrap();
+        assert_eq!(fs::read(media.path(id)).unwrap(), b"0123456789");
+        assert_eq!(names(data.path()), [id.to_string()]);
+        // The process ended before the content was noted: the file is taken back.
+        let part = media.resume_part(LINK, 2, id, 5, false).unwrap();
+        assert_eq!(part.metadata().unwrap().len(), 5);
+        assert!(!media.path(id).exists());
+        drop(part);
+        assert!(media.resume_part(LINK, 2, id, 6, false).is_err(), "shorter than what was durable");
+    }
+
+    #[test]
+    fn a_new_upload_never_begins_in_an_old_file() {
+        let data = tempfile::tempdir().unwrap();
+        let media = MediaDir::open(data.path()).unwrap();
+        media.create_part(LINK, 4).unwrap().write_all(b"old").unwrap();
+        assert_eq!(media.create_part(LINK, 4).unwrap().metadata().unwrap().len(), 0);
+    }
+
+    #[test]
+    fn the_sweep_removes_what_belongs_to_nothing_and_touches_no_other_file() {
+        let data = tempfile::tempdir().unwrap();
+        let media = MediaDir::open(data.path()).unwrap();
+        let (kept, _) = media.put(b"kept").unwrap();
+        let (orphan, _) = media.put(b"orphan").unwrap();
+        let (unnoted, _) = media.put(b"renamed, and the commit was cut").unwrap();
+        for (link, stream) in [(LINK, 2), (LINK, 4)] {
+            drop(media.create_part(link, stream).unwrap());
+        }
+        fs::write(data.path().join(MEDIA_DIR).join("note.txt"), b"the user's").unwrap();
+        media.sweep(&[kept], &[(LINK, 2, unnoted)]).unwrap();
+        let mut expected = vec![
+            kept.to_string(),
+            unnoted.to_string(),
+            format!("{LINK}-2.part"),
+            "note.txt".to_owned(),
+        ];
+        expected.sort();
+        assert_eq!(names(data.path()), expected);
+        assert!(!media.path(orphan).exists());
+    }
+
+    #[test]
+    fn imports_hash_as_the_library_does_and_types_come_from_bytes() {
+        let data = tempfile::tempdir().unwrap();
+        let media = MediaDir::open(data.path()).unwrap();
+        let bytes = [b"\x89PNG\r\n\x1a\n".as_slice(), &vec![7; 150_000]].concat();
+        let source = data.path().join("holiday.exe");
+        fs::write(&source, &bytes).unwrap();
+        let imported = media.import(&source, 1).unwrap();
+        let (id, list) = content(&bytes);
+        assert_eq!((imported.content, imported.list), (id, list));
+        assert_eq!((imported.media_type, imported.name.as_str()), ("image/png", "holiday.exe"));
+        assert_eq!(fs::read(media.path(id)).unwrap(), bytes);
+        assert!(media.import(&source, 2).is_ok(), "the same again");
+        assert!(matches!(media.import(&data.path().join("none"), 3), Err(ImportError::Unreadable { .. })));
+        assert!(matches!(media.import(data.path(), 4), Err(ImportError::NotAFile(_))));
+        assert_eq!(names(data.path()), [id.to_string()]);
+    }
+
+    #[test]
+    fn files_over_the_limit_are_refused_by_their_length() {
+        let data = tempfile::tempdir().unwrap();
+        let media = MediaDir::open(data.path()).unwrap();
+        let source = data.path().join("sparse");
+        File::create(&source).unwrap().set_len(MEDIA_LEN_MAX + 1).unwrap();
+        assert!(matches!(media.import(&source, 1), Err(ImportError::TooLarge(_))));
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_link_in_place_of_content_is_not_followed() {
+        let data = tempfile::tempdir().unwrap();
+        let media = MediaDir::open(data.path()).unwrap();
+        let (id, _) = content(b"secret");
+        let target = data.path().join("target");
+        fs::write(&target, b"secret").unwrap();
+        std::os::unix::fs::symlink(&target, media.path(id)).unwrap();
+        assert!(media.open_content(id).is_err());
+        assert!(media.put(b"secret").is_err());
+        let link = data.path().join("elsewhere");
+        fs::create_dir(&link).unwrap();
+        let other = tempfile::tempdir().unwrap();
+        std::os::unix::fs::symlink(&link, other.path().join(MEDIA_DIR)).unwrap();
+        assert!(MediaDir::open(other.path()).is_err());
+    }
+}

@@ -1,0 +1,150 @@
+//! The list of chats.
+
+use handfast::codec::limits::{PREVIEW_LEN_MAX, TITLE_LEN_MAX};
+use handfast::codec::message::Item;
+use rusqlite::{OptionalExtension, Row, params};
+
+use super::{Store, StoreError, cut, sql, unsql};
+
+/// A chat.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ChatRow {
+    /// The chat.
+    pub chat: u64,
+    /// Its title.
+    pub title: String,
+    /// Its newest message; 0 when there is none.
+    pub last_message: u64,
+    /// The beginning of that message's text.
+    pub last_text: String,
+    /// When that was written, in milliseconds since 1970.
+    pub last_time_ms: u64,
+    /// How many messages are not read.
+    pub unread: u64,
+    /// The revision of the row.
+    pub rev: u64,
+}
+
+pub(super) const COLUMNS: &str = "chat, title, last_message, last_text, last_time_ms, unread, rev";
+
+impl ChatRow {
+    pub(super) fn read(row: &Row<'_>) -> rusqlite::Result<Self> {
+        Ok(Self {
+            chat: unsql(row.get(0)?),
+            title: row.get(1)?,
+            last_message: unsql(row.get(2)?),
+            last_text: row.get(3)?,
+            last_time_ms: unsql(row.get(4)?),
+            unread: unsql(row.get(5)?),
+            rev: unsql(row.get(6)?),
+        })
+    }
+
+    /// The item that companions get.
+    #[must_use]
+    pub fn item(&self) -> Item {
+        Item::Chat {
+            chat: self.chat,
+            title: self.title.clone(),
+            last_message: self.last_message,
+            last_text: self.last_text.clone(),
+            last_time: self.last_time_ms,
+            unread: self.unread,
+        }
+    }
+}
+
+impl Store {
+    /// Adds a chat with a contact of the network.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Sqlite`].
+    pub fn add_chat(&mut self, chat: u64, title: &str, contact: &str) -> Result<(), StoreError> {
+        self.begin()?;
+        let rev = self.next_rev();
+        let _ = self
+            .conn
+            .prepare_cached("INSERT INTO chats(chat, title, contact, rev) VALUES(?1, ?2, ?3, ?4)")?
+            .execute(params![sql(chat), cut(title, TITLE_LEN_MAX), contact, sql(rev)])?;
+        Ok(())
+    }
+
+    /// All chats, the most recent first.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Sqlite`].
+    pub fn chats(&self) -> Result<Vec<ChatRow>, StoreError> {
+        let mut query = self
+            .conn
+            .prepare_cached(&format!("SELECT {COLUMNS} FROM chats ORDER BY last_message DESC, chat"))?;
+        let rows = query.query_map([], ChatRow::read)?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+
+    /// The contact of a chat; none when there is no such chat.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Sqlite`].
+    pub fn contact(&self, chat: u64) -> Result<Option<String>, StoreError> {
+        let mut query = self.conn.prepare_cached("SELECT contact FROM chats WHERE chat = ?1")?;
+        Ok(query.query_row([sql(chat)], |row| row.get(0)).optional()?)
+    }
+
+    /// Marks a chat as read up to a message. Gives whether there is such a chat.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Sqlite`].
+    pub fn mark_read(&mut self, chat: u64, message: u64) -> Result<bool, StoreError> {
+        self.begin()?;
+        let old = self
+            .conn
+            .prepare_cached("SELECT read_to, unread, last_message FROM chats WHERE chat = ?1")?
+            .query_row([sql(chat)], |row| Ok((unsql(row.get(0)?), unsql(row.get(1)?), unsql(row.get(2)?))))
+            .optional()?;
+        let Some((read_to, unread, last)) = old else { return Ok(false) };
+        // A companion may name a message that is not there; what comes later is not read by that.
+        let read_to = read_to.max(message.min(last));
+        let left: i64 = self
+            .conn
+            .prepare_cached("SELECT count(*) FROM messages WHERE chat = ?1 AND id > ?2 AND state = 6 AND deleted = 0")?
+            .query_row([sql(chat), sql(read_to)], |row| row.get(0))?;
+        let rev = if unsql(left) == unread { None } else { Some(self.next_rev()) };
+        let _ = self
+            .conn
+            .prepare_cached("UPDATE chats SET read_to = ?2, unread = ?3, rev = coalesce(?4, rev) WHERE chat = ?1")?
+            .execute(params![sql(chat), sql(read_to), left, rev.map(sql)])?;
+        Ok(true)
+    }
+
+    /// Brings a chat's row to its newest message.
+    pub(super) fn refresh_chat(&mut self, chat: u64) -> Result<(), StoreError> {
+        let rev = self.next_rev();
+        let last = self
+            .conn
+            .prepare_cached(
+                "SELECT id, text, time_ms, media_name FROM messages WHERE chat = ?1 AND deleted = 0
+                 ORDER BY id DESC LIMIT 1",
+            )?
+            .query_row([sql(chat)], |row| {
+                let (text, name): (String, Option<String>) = (row.get(1)?, row.get(3)?);
+                let text = if text.is_empty() { name.unwrap_or_default() } else { text };
+                Ok((row.get::<_, i64>(0)?, text, row.get::<_, i64>(2)?))
+            })
+            .optional()?;
+        let (id, text, time_ms) = last.unwrap_or_default();
+        let _ = self
+            .conn
+            .prepare_cached(
+                "UPDATE chats SET last_message = ?2, last_text = ?3, last_time_ms = ?4, rev = ?5,
+                 unread = (SELECT count(*) FROM messages WHERE chat = ?1 AND id > read_to AND state = 6 AND deleted = 0)
+                 WHERE chat = ?1",
+            )?
+            .execute(params![sql(chat), id, cut(&text, PREVIEW_LEN_MAX), time_ms, sql(rev)])?;
+        Ok(())
+    }
+}

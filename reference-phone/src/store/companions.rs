@@ -1,0 +1,168 @@
+//! The companions that were linked.
+
+use handfast::codec::ids::{CompanionId, MailboxId};
+use rusqlite::{OptionalExtension, Row, params};
+
+use super::{Store, StoreError, sql, unsql};
+
+/// Where a companion stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum CompanionStatus {
+    /// Approved here, and not yet accepted there.
+    Offered,
+    /// Linked.
+    Active,
+    /// Two holders of the link were seen.
+    Suspended,
+    /// Revoked.
+    Revoked,
+}
+
+impl CompanionStatus {
+    /// The word in the database and for users.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Offered => "offered",
+            Self::Active => "active",
+            Self::Suspended => "suspended",
+            Self::Revoked => "revoked",
+        }
+    }
+
+    fn from_str(word: &str) -> Option<Self> {
+        [Self::Offered, Self::Active, Self::Suspended, Self::Revoked].into_iter().find(|s| s.as_str() == word)
+    }
+}
+
+/// A companion.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(clippy::exhaustive_structs, reason = "each field has to be thought of")]
+pub struct Companion {
+    /// Its id.
+    pub companion: CompanionId,
+    /// Its link.
+    pub link: MailboxId,
+    /// Its serial number at this phone.
+    pub serial: u64,
+    /// What it calls itself.
+    pub label: String,
+    /// The origin that its page claims.
+    pub origin: String,
+    /// The relay of the link.
+    pub relay: String,
+    /// What it may do, as bits.
+    pub grants: u64,
+    /// When it was linked, in milliseconds since 1970.
+    pub linked_ms: u64,
+    /// When it was last connected, in milliseconds since 1970; 0: never.
+    pub seen_ms: u64,
+    /// Where it stands.
+    pub status: CompanionStatus,
+}
+
+fn read(row: &Row<'_>) -> rusqlite::Result<Companion> {
+    let status: String = row.get(9)?;
+    Ok(Companion {
+        companion: CompanionId::from_bytes(row.get(0)?),
+        link: MailboxId::from_bytes(row.get(1)?),
+        serial: unsql(row.get(2)?),
+        label: row.get(3)?,
+        origin: row.get(4)?,
+        relay: row.get(5)?,
+        grants: unsql(row.get(6)?),
+        linked_ms: unsql(row.get(7)?),
+        seen_ms: unsql(row.get(8)?),
+        status: CompanionStatus::from_str(&status).unwrap_or(CompanionStatus::Suspended),
+    })
+}
+
+const COLUMNS: &str = "companion, link, serial, label, origin, relay, grants, linked_ms, seen_ms, status";
+
+impl Store {
+    /// Stores a companion, in place of what was there of the same id.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Sqlite`].
+    pub fn put_companion(&mut self, companion: &Companion) -> Result<(), StoreError> {
+        self.begin()?;
+        let _ = self.conn.execute(
+            &format!("INSERT OR REPLACE INTO companions({COLUMNS}) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)"),
+            params![
+                companion.companion.as_bytes(),
+                companion.link.as_bytes(),
+                sql(companion.serial),
+                companion.label,
+                companion.origin,
+                companion.relay,
+                sql(companion.grants),
+                sql(companion.linked_ms),
+                sql(companion.seen_ms),
+                companion.status.as_str(),
+            ],
+        )?;
+        Ok(())
+    }
+
+    /// Changes where the companion of a link stands.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Sqlite`].
+    pub fn set_companion_status(&mut self, link: MailboxId, status: CompanionStatus) -> Result<(), StoreError> {
+        self.begin()?;
+        let _ = self.conn.execute(
+            "UPDATE companions SET status = ?2 WHERE link = ?1",
+            params![link.as_bytes(), status.as_str()],
+        )?;
+        Ok(())
+    }
+
+    /// Notes that the companion of a link was connected.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Sqlite`].
+    pub fn set_companion_seen(&mut self, link: MailboxId, seen_ms: u64) -> Result<(), StoreError> {
+        self.begin()?;
+        let _ = self.conn.execute(
+            "UPDATE companions SET seen_ms = max(seen_ms, ?2) WHERE link = ?1",
+            params![link.as_bytes(), sql(seen_ms)],
+        )?;
+        Ok(())
+    }
+
+    /// Forgets the companion of a link that never became active.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Sqlite`].
+    pub fn forget_companion(&mut self, link: MailboxId) -> Result<(), StoreError> {
+        self.begin()?;
+        let _ = self.conn.execute("DELETE FROM companions WHERE link = ?1", [link.as_bytes()])?;
+        Ok(())
+    }
+
+    /// All companions, in the order in which they were linked.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Sqlite`].
+    pub fn companions(&self) -> Result<Vec<Companion>, StoreError> {
+        let mut query = self.conn.prepare_cached(&format!("SELECT {COLUMNS} FROM companions ORDER BY serial"))?;
+        let rows = query.query_map([], read)?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+
+    /// The companion of a link.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Sqlite`].
+    pub fn companion_of(&self, link: MailboxId) -> Result<Option<Companion>, StoreError> {
+        let mut query = self.conn.prepare_cached(&format!("SELECT {COLUMNS} FROM companions WHERE link = ?1"))?;
+        Ok(query.query_row([link.as_bytes()], read).optional()?)
+    }
+}

@@ -1,0 +1,92 @@
+//! What changed in a collection since a revision.
+
+use bytes::Bytes;
+use handfast::codec::frame::Collection;
+use handfast::codec::message::CollectionName;
+use rusqlite::{OptionalExtension, params};
+
+use super::{CHAT_WINDOW, ChatRow, Store, StoreError, StoredMessage, chats, messages, sql};
+
+/// Bytes that a list adds to an item, at most.
+const ITEM_OVERHEAD: usize = 4;
+
+/// Changed rows, as `Endpoint::delta` takes them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Delta {
+    /// All changes up to here are in it.
+    pub to: u64,
+    /// The rows as items, in the order of their revisions.
+    pub items: Vec<Bytes>,
+}
+
+impl Delta {
+    /// Nothing changed up to here.
+    #[must_use]
+    pub fn nothing(to: u64) -> Self {
+        Self { to, items: Vec::new() }
+    }
+}
+
+impl Store {
+    /// The rows of a collection above a revision, in the order of revisions, as many as fit `budget` bytes. Only what
+    /// is durable is given. A collection that is not known has no rows.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Sqlite`].
+    pub fn delta(&self, collection: &Collection, after: u64, budget: usize) -> Result<Delta, StoreError> {
+        let newest = self.rev();
+        match CollectionName::decode(collection) {
+            Some(CollectionName::Chats) => {
+                let mut query = self.conn.prepare_cached(&format!(
+                    "SELECT {} FROM chats WHERE rev > ?1 AND rev <= ?2 ORDER BY rev",
+                    chats::COLUMNS
+                ))?;
+                let rows = query.query_map([sql(after), sql(newest)], |row| {
+                    ChatRow::read(row).map(|chat| (chat.rev, chat.item().encode()))
+                })?;
+                take(rows, after, newest, budget)
+            }
+            Some(CollectionName::Messages(chat)) => {
+                let oldest: Option<i64> = self
+                    .conn
+                    .prepare_cached(
+                        "SELECT id FROM messages WHERE chat = ?1 AND deleted = 0 ORDER BY id DESC LIMIT 1 OFFSET ?2",
+                    )?
+                    .query_row([sql(chat), sql(CHAT_WINDOW.saturating_sub(1))], |row| row.get(0))
+                    .optional()?;
+                let mut query = self.conn.prepare_cached(&format!(
+                    "SELECT {} FROM messages WHERE chat = ?1 AND rev > ?2 AND rev <= ?3 AND id >= ?4 ORDER BY rev",
+                    messages::COLUMNS
+                ))?;
+                let range = params![sql(chat), sql(after), sql(newest), oldest.unwrap_or(0)];
+                let rows = query.query_map(range, |row| {
+                    StoredMessage::read(row).map(|message| (message.rev, message.item().encode()))
+                })?;
+                take(rows, after, newest, budget)
+            }
+            _ => Ok(Delta::nothing(newest.max(after))),
+        }
+    }
+}
+
+/// Rows in order, while they fit.
+fn take(
+    rows: impl Iterator<Item = rusqlite::Result<(u64, Bytes)>>,
+    after: u64,
+    newest: u64,
+    budget: usize,
+) -> Result<Delta, StoreError> {
+    let mut delta = Delta::nothing(after);
+    let mut left = budget;
+    for row in rows {
+        let (rev, item) = row?;
+        let Some(rest) = left.checked_sub(item.len().saturating_add(ITEM_OVERHEAD)) else { return Ok(delta) };
+        left = rest;
+        delta.to = rev;
+        delta.items.push(item);
+    }
+    delta.to = newest.max(after);
+    Ok(delta)
+}

@@ -1,0 +1,248 @@
+//! Messages.
+
+use handfast::codec::ids::{CompanionId, ContentId};
+use handfast::codec::limits::{AUTHOR_LEN_MAX, TEXT_LEN_MAX};
+use handfast::codec::message::{CommandRef, Item, MediaDescriptor, Message, MessageState};
+use rusqlite::{OptionalExtension, Row, params};
+
+use super::{Store, StoreError, cut, sql, unsql};
+
+/// A message to be added.
+#[derive(Clone, Debug)]
+#[expect(clippy::exhaustive_structs, reason = "each field has to be thought of")]
+pub struct NewMessage<'a> {
+    /// The chat.
+    pub chat: u64,
+    /// Who wrote it; empty: the account itself.
+    pub author: &'a str,
+    /// When, in milliseconds since 1970.
+    pub time_ms: u64,
+    /// Its text.
+    pub text: &'a str,
+    /// How far it has come.
+    pub state: MessageState,
+    /// The message that it answers.
+    pub reply_to: Option<u64>,
+    /// Its media, whose content is in the store.
+    pub media: Option<&'a MediaDescriptor>,
+    /// The command that made it.
+    pub command: Option<CommandRef>,
+    /// Its id in the network, if it came from there: no second one is stored.
+    pub network_id: Option<&'a str>,
+}
+
+/// A message, and the revision of its row.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct StoredMessage {
+    /// The message.
+    pub message: Message,
+    /// The revision.
+    pub rev: u64,
+    /// Whether it was deleted, and only its marker is left.
+    pub deleted: bool,
+}
+
+pub(super) const COLUMNS: &str = "chat, id, author, time_ms, text, state, reply_to, content, media_type, media_name, \
+                                  media_size, companion, cmd_id, deleted, rev";
+
+impl StoredMessage {
+    pub(super) fn read(row: &Row<'_>) -> rusqlite::Result<Self> {
+        let content: Option<[u8; 32]> = row.get(7)?;
+        let media = match content {
+            None => None,
+            Some(content) => Some(MediaDescriptor {
+                content: ContentId::from_bytes(content),
+                media_type: row.get(8)?,
+                name: row.get(9)?,
+                size: unsql(row.get(10)?),
+            }),
+        };
+        let companion: Option<[u8; 16]> = row.get(11)?;
+        let command = match companion {
+            None => None,
+            Some(companion) => Some(CommandRef {
+                companion: CompanionId::from_bytes(companion),
+                cmd_id: unsql(row.get(12)?),
+            }),
+        };
+        let state: i64 = row.get(5)?;
+        let state = u8::try_from(state).ok().and_then(MessageState::from_number);
+        let message = Message {
+            chat: unsql(row.get(0)?),
+            message: unsql(row.get(1)?),
+            author: row.get(2)?,
+            time: unsql(row.get(3)?),
+            text: row.get(4)?,
+            state: state.ok_or(rusqlite::Error::IntegralValueOutOfRange(5, 0))?,
+            reply_to: row.get::<_, Option<i64>>(6)?.map(unsql),
+            media,
+            command,
+        };
+        Ok(Self { message, deleted: row.get::<_, i64>(13)? != 0, rev: unsql(row.get(14)?) })
+    }
+
+    /// The item that companions get.
+    #[must_use]
+    pub fn item(&self) -> Item {
+        if self.deleted {
+            Item::Deleted { chat: self.message.chat, message: Some(self.message.message) }
+        } else {
+            Item::Message(self.message.clone())
+        }
+    }
+}
+
+impl Store {
+    /// Adds a message. Gives its id and revision; none when the network's id is there already.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Sqlite`], also when there is no such chat or content.
+    pub fn add_message(&mut self, new: &NewMessage<'_>) -> Result<Option<(u64, u64)>, StoreError> {
+        self.begin()?;
+        if let Some(network_id) = new.network_id {
+            let known = self.conn.prepare_cached("SELECT 1 FROM messages WHERE network_id = ?1")?.exists([network_id])?;
+            if known {
+                return Ok(None);
+            }
+        }
+        let id = self.counters.next_message;
+        self.counters.next_message = id.saturating_add(1);
+        let rev = self.next_rev();
+        let _ = self
+            .conn
+            .prepare_cached(
+                "INSERT INTO messages(chat, id, author, time_ms, text, state, reply_to, content, media_type,
+                 media_name, media_size, companion, cmd_id, network_id, rev)
+                 VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)",
+            )?
+            .execute(params![
+                sql(new.chat),
+                sql(id),
+                cut(new.author, AUTHOR_LEN_MAX),
+                sql(new.time_ms),
+                cut(new.text, TEXT_LEN_MAX),
+                new.state.number(),
+                new.reply_to.map(sql),
+                new.media.map(|media| media.content.as_bytes()),
+                new.media.map(|media| media.media_type.as_str()),
+                new.media.map(|media| media.name.as_str()),
+                new.media.map(|media| sql(media.size)),
+                new.command.map(|command| *command.companion.as_bytes()),
+                new.command.map(|command| sql(command.cmd_id)),
+                new.network_id,
+                sql(rev),
+            ])?;
+        self.refresh_chat(new.chat)?;
+        Ok(Some((id, rev)))
+    }
+
+    /// Moves a message of this account on to a further state. Gives its new revision; none when it is there already,
+    /// or the message is not.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Sqlite`].
+    pub fn advance(&mut self, chat: u64, id: u64, state: MessageState) -> Result<Option<u64>, StoreError> {
+        self.begin()?;
+        let old: Option<i64> = self
+            .conn
+            .prepare_cached("SELECT state FROM messages WHERE chat = ?1 AND id = ?2 AND author = '' AND deleted = 0")?
+            .query_row([sql(chat), sql(id)], |row| row.get(0))
+            .optional()?;
+        if old.is_none_or(|old| old >= i64::from(state.number())) {
+            return Ok(None);
+        }
+        let rev = self.next_rev();
+        let _ = self
+            .conn
+            .prepare_cached("UPDATE messages SET state = ?3, rev = ?4 WHERE chat = ?1 AND id = ?2")?
+            .execute(params![sql(chat), sql(id), state.number(), sql(rev)])?;
+        Ok(Some(rev))
+    }
+
+    /// Deletes a message; its marker stays for a while. Gives the content that nothing refers to any more, whose file
+    /// can be removed once the transaction is durable.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Sqlite`].
+    pub fn delete_message(&mut self, chat: u64, id: u64) -> Result<Option<ContentId>, StoreError> {
+        self.begin()?;
+        let found = self
+            .conn
+            .prepare_cached("SELECT content FROM messages WHERE chat = ?1 AND id = ?2 AND deleted = 0")?
+            .query_row([sql(chat), sql(id)], |row| row.get::<_, Option<[u8; 32]>>(0))
+            .optional()?;
+        let Some(content) = found else { return Ok(None) };
+        let rev = self.next_rev();
+        let _ = self
+            .conn
+            .prepare_cached(
+                "UPDATE messages SET deleted = 1, rev = ?3, text = '', reply_to = NULL, content = NULL,
+                 media_type = NULL, media_name = NULL, media_size = NULL WHERE chat = ?1 AND id = ?2",
+            )?
+            .execute([sql(chat), sql(id), sql(rev)])?;
+        self.refresh_chat(chat)?;
+        let Some(content) = content else { return Ok(None) };
+        let used = self.conn.prepare_cached("SELECT 1 FROM messages WHERE content = ?1")?.exists([content])?;
+        if used {
+            return Ok(None);
+        }
+        let _ = self.conn.execute("DELETE FROM media WHERE content = ?1", [content])?;
+        Ok(Some(ContentId::from_bytes(content)))
+    }
+
+    /// Messages of a chat before one (0: the newest), newest first, at most `count`.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Sqlite`].
+    pub fn history(&self, chat: u64, before: u64, count: u64) -> Result<Vec<StoredMessage>, StoreError> {
+        let before = if before == 0 { u64::MAX } else { before };
+        let mut query = self.conn.prepare_cached(&format!(
+            "SELECT {COLUMNS} FROM messages WHERE chat = ?1 AND id < ?2 AND deleted = 0 ORDER BY id DESC LIMIT ?3"
+        ))?;
+        let rows = query.query_map([sql(chat), sql(before), sql(count)], StoredMessage::read)?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+
+    /// One message.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Sqlite`].
+    pub fn message(&self, chat: u64, id: u64) -> Result<Option<StoredMessage>, StoreError> {
+        let mut query =
+            self.conn.prepare_cached(&format!("SELECT {COLUMNS} FROM messages WHERE chat = ?1 AND id = ?2"))?;
+        Ok(query.query_row([sql(chat), sql(id)], StoredMessage::read).optional()?)
+    }
+
+    /// Messages of this account that the network has not brought to their end, oldest first.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Sqlite`].
+    pub fn unfinished(&self) -> Result<Vec<StoredMessage>, StoreError> {
+        let mut query = self.conn.prepare_cached(&format!(
+            "SELECT {COLUMNS} FROM messages WHERE author = '' AND state < 4 AND deleted = 0 ORDER BY id"
+        ))?;
+        let rows = query.query_map([], StoredMessage::read)?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+
+    /// How many chats and messages there are.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Sqlite`].
+    pub fn counts(&self) -> Result<(u64, u64), StoreError> {
+        let counts = self.conn.query_row(
+            "SELECT (SELECT count(*) FROM chats), (SELECT count(*) FROM messages WHERE deleted = 0)",
+            [],
+            |row| Ok((unsql(row.get(0)?), unsql(row.get(1)?))),
+        )?;
+        Ok(counts)
+    }
+}

@@ -1,0 +1,196 @@
+//! The tables, and how an account comes to be.
+
+use std::fs;
+use std::io::ErrorKind;
+use std::path::Path;
+
+use handfast::codec::ids::LogId;
+use handfast::handshake::identity::SigningKey;
+use handfast::sqlite::{self, DeviceKey, SqliteError, file};
+use rusqlite::{Connection, OptionalExtension, params};
+use zeroize::Zeroizing;
+
+use super::{Account, Counters, DATABASE, DEVICE_KEY, Store, StoreError, unsql, unwrap_account_key, wrap_account_key};
+
+/// The version of the tables, in `user_version`.
+const VERSION: i64 = 1;
+/// The device key while the account is being created.
+const DEVICE_KEY_NEW: &str = "device.key.new";
+
+const TABLES: &str = "
+CREATE TABLE account(
+    id INTEGER PRIMARY KEY CHECK(id = 1),
+    name TEXT NOT NULL,
+    key BLOB NOT NULL,
+    log_id BLOB NOT NULL,
+    rev INTEGER NOT NULL,
+    next_message INTEGER NOT NULL,
+    next_serial INTEGER NOT NULL
+) STRICT;
+CREATE TABLE chats(
+    chat INTEGER PRIMARY KEY,
+    title TEXT NOT NULL,
+    contact TEXT NOT NULL,
+    last_message INTEGER NOT NULL DEFAULT 0,
+    last_text TEXT NOT NULL DEFAULT '',
+    last_time_ms INTEGER NOT NULL DEFAULT 0,
+    unread INTEGER NOT NULL DEFAULT 0,
+    read_to INTEGER NOT NULL DEFAULT 0,
+    rev INTEGER NOT NULL
+) STRICT;
+CREATE INDEX chats_rev ON chats(rev);
+CREATE TABLE messages(
+    chat INTEGER NOT NULL REFERENCES chats(chat),
+    id INTEGER NOT NULL,
+    author TEXT NOT NULL,
+    time_ms INTEGER NOT NULL,
+    text TEXT NOT NULL,
+    state INTEGER NOT NULL,
+    reply_to INTEGER,
+    content BLOB REFERENCES media(content),
+    media_type TEXT,
+    media_name TEXT,
+    media_size INTEGER,
+    companion BLOB,
+    cmd_id INTEGER,
+    network_id TEXT,
+    deleted INTEGER NOT NULL DEFAULT 0,
+    rev INTEGER NOT NULL,
+    PRIMARY KEY(chat, id)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX messages_rev ON messages(chat, rev);
+CREATE INDEX messages_content ON messages(content) WHERE content IS NOT NULL;
+CREATE INDEX messages_unfinished ON messages(id) WHERE author = '' AND state < 4;
+CREATE UNIQUE INDEX messages_command ON messages(companion, cmd_id) WHERE companion IS NOT NULL;
+CREATE UNIQUE INDEX messages_network ON messages(network_id) WHERE network_id IS NOT NULL;
+CREATE TABLE media(
+    content BLOB PRIMARY KEY,
+    size INTEGER NOT NULL,
+    chunks BLOB NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE TABLE uploads(
+    link BLOB NOT NULL,
+    stream INTEGER NOT NULL,
+    content BLOB NOT NULL,
+    chunks BLOB NOT NULL,
+    PRIMARY KEY(link, stream)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE companions(
+    companion BLOB PRIMARY KEY,
+    link BLOB NOT NULL UNIQUE,
+    serial INTEGER NOT NULL,
+    label TEXT NOT NULL,
+    origin TEXT NOT NULL,
+    relay TEXT NOT NULL,
+    grants INTEGER NOT NULL,
+    linked_ms INTEGER NOT NULL,
+    seen_ms INTEGER NOT NULL,
+    status TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+";
+
+/// Removes a file that may not be there.
+fn remove(path: &Path) -> Result<(), SqliteError> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != ErrorKind::NotFound => Err(file::error(path, &error)),
+        Ok(()) | Err(_) => Ok(()),
+    }
+}
+
+fn rename_key(dir: &Path) -> Result<(), SqliteError> {
+    let path = dir.join(DEVICE_KEY);
+    fs::rename(dir.join(DEVICE_KEY_NEW), &path).map_err(|error| file::error(&path, &error))?;
+    file::sync_dir(dir)
+}
+
+/// Whether the database has an account, whatever its key.
+fn has_account(conn: &Connection) -> bool {
+    let count: Result<i64, _> = conn.query_row("SELECT count(*) FROM account", [], |row| row.get(0));
+    count == Ok(1)
+}
+
+/// The device key of the directory; takes up a creation that was cut off after its commit.
+pub(super) fn load_key(dir: &Path) -> Result<DeviceKey, StoreError> {
+    let (database, key) = (dir.join(DATABASE), dir.join(DEVICE_KEY));
+    file::require_plain_or_absent(&database)?;
+    file::require_plain_or_absent(&key)?;
+    match (database.exists(), key.exists()) {
+        (true, true) => Ok(DeviceKey::load(&key)?),
+        (false, true) => Err(StoreError::NotWhole),
+        (false, false) => Err(StoreError::NoAccount),
+        (true, false) => {
+            if !has_account(&sqlite::open(&database)?) {
+                return Err(StoreError::NoAccount);
+            }
+            if !dir.join(DEVICE_KEY_NEW).exists() {
+                return Err(StoreError::KeyMissing);
+            }
+            rename_key(dir)?;
+            Ok(DeviceKey::load(&key)?)
+        }
+    }
+}
+
+/// Reads the account of an opened database.
+pub(super) fn read_account(conn: &Connection, key: &DeviceKey) -> Result<(Account, Counters), StoreError> {
+    let version: i64 = conn.pragma_query_value(None, "user_version", |row| row.get(0))?;
+    if version > VERSION {
+        return Err(StoreError::Newer(version));
+    }
+    if version < VERSION {
+        return Err(StoreError::NotWhole);
+    }
+    let row = conn
+        .query_row("SELECT name, key, log_id, rev, next_message, next_serial FROM account", [], |row| {
+            let counters = Counters {
+                rev: unsql(row.get(3)?),
+                next_message: unsql(row.get(4)?),
+                next_serial: unsql(row.get(5)?),
+            };
+            Ok((row.get(0)?, row.get::<_, Vec<u8>>(1)?, row.get::<_, [u8; 16]>(2)?, counters))
+        })
+        .optional()?;
+    let (name, wrapped, log_id, counters) = row.ok_or(StoreError::NotWhole)?;
+    let account = Account { name, key: unwrap_account_key(key, &wrapped)?, log_id: LogId::from_bytes(log_id) };
+    Ok((account, counters))
+}
+
+/// Creates the account. The device key gets its name last: before that there is no account, after that a whole one.
+pub(super) fn create(
+    dir: &Path,
+    name: &str,
+    fill: impl FnOnce(&mut Store) -> Result<(), StoreError>,
+) -> Result<(Store, Account), StoreError> {
+    remove(&dir.join(DEVICE_KEY_NEW))?;
+    for suffix in ["", "-wal", "-shm"] {
+        remove(&dir.join(format!("{DATABASE}{suffix}")))?;
+    }
+    let key = DeviceKey::generate()?;
+    key.save_new(&dir.join(DEVICE_KEY_NEW))?;
+    let (mut seed, mut log_id) = (Zeroizing::new([0; 32]), [0; 16]);
+    getrandom::fill(seed.as_mut_slice()).map_err(|_| SqliteError::NoRandomness)?;
+    getrandom::fill(&mut log_id).map_err(|_| SqliteError::NoRandomness)?;
+    let account = Account {
+        name: name.to_owned(),
+        key: SigningKey::from_bytes(*seed),
+        log_id: LogId::from_bytes(log_id),
+    };
+    let counters = Counters { rev: 0, next_message: 1, next_serial: 1 };
+    let conn = sqlite::open(&dir.join(DATABASE))?;
+    let mut store = Store { conn, key, open: false, counters, stored: counters };
+    store.begin()?;
+    store.conn.execute_batch(TABLES)?;
+    sqlite::create_table(&store.conn)?;
+    let wrapped = wrap_account_key(&store.key, &account.key)?;
+    let _ = store.conn.execute(
+        "INSERT INTO account(id, name, key, log_id, rev, next_message, next_serial) VALUES(1, ?1, ?2, ?3, 0, 1, 1)",
+        params![name, wrapped, log_id],
+    )?;
+    fill(&mut store)?;
+    store.conn.pragma_update(None, "user_version", VERSION)?;
+    store.commit()?;
+    // The main file alone is a whole database from here on.
+    let _: i64 = store.conn.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0))?;
+    rename_key(dir)?;
+    Ok((store, account))
+}
