@@ -22,11 +22,11 @@ const VERSION: u8 = 1;
 /// How long a relay has to finish the greeting.
 const GREETING_MAX: Duration = Duration::from_secs(10);
 /// A relay that says nothing for this long is gone, while the page is visible.
-const SILENCE_MAX_VISIBLE: Duration = Duration::from_secs(60);
+const SILENCE_MAX_VISIBLE: Duration = Duration::from_mins(1);
 /// The same while the page is hidden.
-const SILENCE_MAX_HIDDEN: Duration = Duration::from_secs(120);
+const SILENCE_MAX_HIDDEN: Duration = Duration::from_mins(2);
 /// The longest wait between two attempts.
-const BACKOFF_MAX: Duration = Duration::from_secs(60);
+const BACKOFF_MAX: Duration = Duration::from_mins(1);
 /// The longest wait before the first attempt.
 const BACKOFF_START: Duration = Duration::from_secs(1);
 

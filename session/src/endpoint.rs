@@ -3,13 +3,16 @@
 //! [`Endpoint`] takes what comes from outside by `handle_*`, what the application wants by plain verbs, and gives all
 //! that goes out by [`Endpoint::poll_output`]. It knows no clock, socket, file or thread.
 //!
-//! The parts: `connect_web` and `connect_phone` run the reconnect handshake and the ratchet, `frames` takes what
-//! decrypts, `send` chooses and seals records, `verbs` are the application's calls.
+//! The parts: `load` reads the stored rows, `connection` names the states of a connection, `connect_web` and
+//! `connect_phone` run the reconnect handshake and the ratchet, `frames` takes what decrypts, `send` chooses and seals
+//! records, `pending` holds what waits for a commit, `time` the deadlines, `verbs` are the application's calls.
 
 mod connect_phone;
 mod connect_web;
+mod connection;
 mod frames;
 mod load;
+mod pending;
 mod send;
 mod time;
 mod verbs;
@@ -22,28 +25,28 @@ use bytes::{Bytes, BytesMut};
 use handfast_codec::Timestamp;
 use handfast_codec::error::ErrorCode;
 use handfast_codec::frame::Frame;
-use handfast_codec::ids::{AttachmentId, LogId, MailboxId, PskId, Signature};
+use handfast_codec::ids::{AttachmentId, MailboxId, PskId, Signature};
 use handfast_codec::relay::{DataKind, RECORD_HEADER, RelayFrame};
 use handfast_codec::role::DeviceRole;
 use handfast_handshake::link::{PhoneLink, WebLink};
-use handfast_handshake::ratchet::{Holder, PhoneRatchet, WebRatchet};
-use handfast_handshake::reconnect;
-use handfast_handshake::record::{Opener, Sealer};
+use handfast_handshake::ratchet::{PhoneRatchet, WebRatchet};
 use rand_core::CryptoRng;
 
 use crate::attach::{Attach, AttachEvent, AttachTimeout, Seat};
-use crate::commit::{Commit, CommitGate, CommitId, Op};
+use crate::commit::{CommitGate, CommitId, Op};
 use crate::counters::Counters;
 use crate::error::ApiMisuse;
 use crate::inbox::Inbox;
 use crate::jitter::Jitter;
 use crate::outbox::Outbox;
-use crate::output::{Event, LinkState, Message, Output};
+use crate::output::{Event, LinkState, Output};
 use crate::psk::IdPsk;
-use crate::resume::Verdict;
 use crate::slots::Slots;
 use crate::stream::Streams;
 use crate::sync::{PhoneSync, WebSync};
+
+use connection::{Confirm, Connection, Keys, Live, Sending};
+use pending::{Deferred, Pending, Queued};
 
 pub use load::{LinkStatus, Pairs, StreamInfo};
 pub(crate) use load::{active_row, phone_rows, web_rows, wipe_rows};
@@ -79,22 +82,6 @@ pub struct Endpoint {
     dead: bool,
 }
 
-/// What goes out next. A commit gets its number when it is taken, not when it is queued: a verb that is called in
-/// between returns one that the application applies first.
-enum Queued {
-    Output(Output),
-    Commit(Pending),
-}
-
-/// A commit without its number.
-struct Pending {
-    message: Option<Message>,
-    ops: Vec<Op>,
-    /// The phone's log that this commit makes known.
-    log_id: Option<LogId>,
-    deferred: Deferred,
-}
-
 /// What differs by device role.
 enum Side {
     Phone(PhoneSide),
@@ -108,7 +95,7 @@ struct PhoneSide {
     /// A message 1 that came too early, and when the last was answered.
     held: Option<Bytes>,
     answered: Option<Timestamp>,
-    /// The web's attachment to which UNKNOWN_KEY was sent.
+    /// The web's attachment to which `UNKNOWN_KEY` was sent.
     hinted: Option<AttachmentId>,
     sync: PhoneSync,
     results: alloc::collections::BTreeMap<u64, Bytes>,
@@ -159,123 +146,6 @@ struct Liveness {
     rtt_last: Option<Duration>,
     /// At the phone: the web's page is hidden. At the web: its own.
     hidden: bool,
-}
-
-/// The keys of one connection.
-struct Keys {
-    sealer: Sealer,
-    opener: Opener,
-}
-
-enum Connection {
-    None,
-    /// Web: message 1 is decided; it is awaited from when it left.
-    AwaitReply {
-        state: reconnect::web::AwaitMessage2,
-        block: Option<handfast_codec::payload::ResumeBlock>,
-        until: Option<Timestamp>,
-    },
-    /// Web: message 2 was read; the confirm waits for its commit.
-    Confirming {
-        keys: Keys,
-        resumed: bool,
-    },
-    /// Web: the confirm of a quarantine or recovery has left; only the phone's verdict is awaited.
-    AwaitVerdict {
-        keys: Keys,
-        until: Timestamp,
-    },
-    /// Web: a pending link's ACCEPT has left.
-    AwaitCommit {
-        keys: Keys,
-        resumed: bool,
-        until: Timestamp,
-    },
-    /// Phone: message 2 is decided; the next record is the confirm.
-    AwaitConfirm {
-        keys: Keys,
-        kind: Confirm,
-        until: Option<Timestamp>,
-    },
-    /// Records flow.
-    Live(Live),
-}
-
-struct Live {
-    keys: Keys,
-    since: Timestamp,
-    resumed: bool,
-    /// Web: no record has been opened yet.
-    proven: bool,
-    /// Nothing is sealed before the session's commit is durable.
-    locked: bool,
-    /// CLOSE{REKEY} has left: read on, send nothing.
-    closing: bool,
-}
-
-/// What the phone's next record confirms.
-enum Confirm {
-    Resume { verdict: Verdict, peer: handfast_codec::payload::ResumeBlock, pending: bool, h: [u8; 32] },
-    Quarantine { holder: Holder },
-    Recover { held: PskId, in_step: bool },
-}
-
-/// What waits for a commit.
-enum Deferred {
-    /// Send a relay frame, and count the wait for its answer from then.
-    SendHandshake(Bytes),
-    /// Web: seal and send the confirm.
-    Confirm,
-    /// Phone: records may be sealed.
-    Unlock,
-    /// Phone: tell a pending web that its link is ACTIVE.
-    LinkCommit,
-    /// Seal a CLOSE and end the connection.
-    Close(ErrorCode),
-    /// Phone: seal REVOKED and CLOSE.
-    Revoke(Signature),
-    /// A message may leave.
-    Release(u64),
-    /// The effect of a message is durable.
-    Received(u64),
-    /// Both: a message that was answered without running it.
-    ReceivedAndRelease(u64, u64),
-    /// A DELTA is stored.
-    Cursor(handfast_codec::frame::Collection, u64),
-    /// An OPEN may leave.
-    OpenStream(u64),
-    /// Bytes of a stream are durable.
-    StreamDurable(u64, u64),
-    /// Web: a pending link has become ACTIVE.
-    Active,
-    /// Everything of the link is deleted.
-    Wiped,
-    /// Nothing but the durability itself.
-    Nothing,
-}
-
-impl Deferred {
-    /// Whether it means nothing once the connection is gone.
-    fn is_of_connection(&self) -> bool {
-        matches!(
-            self,
-            Self::SendHandshake(_)
-                | Self::Confirm
-                | Self::Unlock
-                | Self::LinkCommit
-                | Self::Close(_)
-                | Self::Revoke(_)
-        )
-    }
-
-    /// A session has begun anew: what counted in the old one is forgotten.
-    fn end_session(&mut self) {
-        match self {
-            Self::Received(_) | Self::OpenStream(_) | Self::StreamDurable(..) => *self = Self::Nothing,
-            Self::ReceivedAndRelease(_, index) => *self = Self::Release(*index),
-            _ => {}
-        }
-    }
 }
 
 impl core::fmt::Debug for Endpoint {
@@ -431,53 +301,6 @@ impl Endpoint {
         self.out.push_back(Queued::Output(Output::Event(event)));
     }
 
-    /// Whether one more commit may be made.
-    fn has_room(&self) -> bool {
-        let queued = self.out.iter().filter(|queued| matches!(queued, Queued::Commit(_))).count();
-        self.gate.has_room(queued)
-    }
-
-    /// Queues a commit that the application must persist.
-    fn persist(&mut self, ops: Vec<Op>, deferred: Deferred) {
-        self.out.push_back(Queued::Commit(Pending { message: None, ops, log_id: None, deferred }));
-    }
-
-    /// Queues a commit that comes with a message.
-    fn deliver_with(&mut self, message: Message, ops: Vec<Op>, deferred: Deferred) {
-        self.out.push_back(Queued::Commit(Pending { message: Some(message), ops, log_id: None, deferred }));
-    }
-
-    /// Numbers a queued commit.
-    fn number(&mut self, pending: Pending) -> Output {
-        if let Some(log_id) = pending.log_id {
-            self.counters.log_id = log_id;
-        }
-        let commit = self.return_commit(pending.ops, pending.deferred);
-        match pending.message {
-            Some(message) => Output::Deliver { message, commit },
-            None => Output::Persist(commit),
-        }
-    }
-
-    /// Opens a commit. The counters go with every one, as they are now.
-    fn return_commit(&mut self, mut ops: Vec<Op>, deferred: Deferred) -> Commit {
-        if !matches!(deferred, Deferred::Wiped) {
-            ops.push(self.counters.put());
-        }
-        let commit = self.gate.open(ops);
-        self.deferred.push_back((commit.id(), deferred));
-        commit
-    }
-
-    /// Everything that waits for a commit, numbered or not.
-    fn waiting(&mut self) -> impl Iterator<Item = &mut Deferred> {
-        let queued = self.out.iter_mut().filter_map(|queued| match queued {
-            Queued::Commit(pending) => Some(&mut pending.deferred),
-            Queued::Output(_) => None,
-        });
-        self.deferred.iter_mut().map(|(_, deferred)| deferred).chain(queued)
-    }
-
     fn transmit(&mut self, bytes: Bytes) {
         self.ahead = self.ahead.saturating_add(bytes.len());
         self.out.push_back(Queued::Output(Output::Transmit(bytes)));
@@ -539,9 +362,8 @@ impl Endpoint {
     fn on_relay_frame(&mut self, rng: &mut dyn CryptoRng, frame: RelayFrame) {
         let now = self.now;
         match self.with_seat(|attach, seat| attach.frame(now, seat, frame)) {
-            AttachEvent::None => {}
             AttachEvent::Send(bytes) => self.transmit(bytes),
-            AttachEvent::Attached => {}
+            AttachEvent::None | AttachEvent::Attached => {}
             AttachEvent::PeerUp | AttachEvent::PeerDown => self.drop_connection(),
             AttachEvent::Contended(n) => self.event(Event::Contended(n)),
             AttachEvent::Data(kind, body) => self.on_data(rng, kind, body),

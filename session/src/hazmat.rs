@@ -19,6 +19,12 @@ fn pairs(ops: Vec<Op>) -> Pairs {
     pairs
 }
 
+/// The stored rows of an OFFERED link at the phone.
+#[must_use]
+pub fn offered_pairs(link: &PhoneLink, start: Start) -> Pairs {
+    pairs(phone_rows(link, start))
+}
+
 /// The stored rows of an ACTIVE link at the phone.
 #[must_use]
 pub fn phone_pairs(link: &PhoneLink, start: Start) -> Pairs {

@@ -39,8 +39,8 @@ use crate::output::{Event, Output};
 /// How long a handshake message is awaited.
 const MESSAGE_MAX: Duration = Duration::from_secs(10);
 /// How long the user has for the check code, the approval, and NN.
-const CODE_MAX: Duration = Duration::from_secs(60);
-const APPROVAL_MAX: Duration = Duration::from_secs(120);
+const CODE_MAX: Duration = Duration::from_mins(1);
+const APPROVAL_MAX: Duration = Duration::from_mins(2);
 const NN_MAX: Duration = Duration::from_secs(90);
 /// How long a phone waits for `LINK_ACCEPT`: the page's user may take all of the time for NN.
 const ACCEPT_MAX: Duration = Duration::from_secs(100);

@@ -78,12 +78,12 @@ impl PhoneSync {
             return None;
         }
         let behind = |(_, sub): &(&Collection, &PhoneSub)| sub.scanned < self.rev;
-        let start = self.asked.clone();
+        let start = self.asked;
         let after_last =
             self.subs.iter().filter(|(c, _)| start.as_ref().is_some_and(|s| *c > s)).find(behind);
         let (collection, sub) = after_last.or_else(|| self.subs.iter().find(behind))?;
-        let wanted = (collection.clone(), sub.scanned, budget);
-        self.asked = Some(wanted.0.clone());
+        let wanted = (*collection, sub.scanned, budget);
+        self.asked = Some(wanted.0);
         self.waiting = true;
         Some(wanted)
     }
@@ -114,7 +114,7 @@ impl PhoneSync {
         let last = u8::try_from(parts.len().saturating_sub(1)).map_err(|_| ApiMisuse::TooLarge)?;
         for (part, items) in (0_u8..).zip(parts) {
             self.queue.push_back(Frame::Delta {
-                collection: collection.clone(),
+                collection: *collection,
                 from: sub.sent,
                 to,
                 part,
@@ -225,7 +225,7 @@ impl WebSync {
         }
         let cursor = self.cursors.get(&collection).copied().unwrap_or(0);
         let sub = WebSub { received: cursor, to: 0, last: 0, parts: Vec::new() };
-        let _ = self.subs.insert(collection.clone(), sub);
+        let _ = self.subs.insert(collection, sub);
         self.queue.push_back(Frame::Since { collection, cursor });
         Ok(())
     }
@@ -271,7 +271,7 @@ impl WebSync {
 
     /// A DELTA is durable: acknowledge it.
     pub(crate) fn committed(&mut self, collection: Collection, to: u64) {
-        let cursor = self.cursors.entry(collection.clone()).or_insert(0);
+        let cursor = self.cursors.entry(collection).or_insert(0);
         *cursor = to.max(*cursor);
         if self.subs.contains_key(&collection) {
             let _ = self.dirty.insert(collection);
@@ -281,7 +281,7 @@ impl WebSync {
     /// The cursors for an ACK.
     pub(crate) fn take_acks(&mut self) -> Vec<(Collection, u64)> {
         let dirty = core::mem::take(&mut self.dirty);
-        dirty.into_iter().filter_map(|c| self.cursors.get(&c).map(|cursor| (c.clone(), *cursor))).collect()
+        dirty.into_iter().filter_map(|c| self.cursors.get(&c).map(|cursor| (c, *cursor))).collect()
     }
 
     pub(crate) fn wants_to_send(&self) -> bool {

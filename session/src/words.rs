@@ -35,7 +35,7 @@ impl CommandMessage {
 /// A result, phone to web: `cmd_id varint | status u8 | body`.
 pub(crate) struct ResultMessage {
     pub(crate) cmd_id: u64,
-    /// `None`: ALREADY_DONE.
+    /// `None`: `ALREADY_DONE`.
     pub(crate) body: Option<Bytes>,
 }
 

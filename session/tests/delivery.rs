@@ -12,7 +12,7 @@ use handfast_session::{Event, LinkState, SendRefused, StreamEnd};
 use proptest::prelude::*;
 use world::World;
 
-const MINUTE: Duration = Duration::from_secs(60);
+const MINUTE: Duration = Duration::from_mins(1);
 
 fn send(world: &mut World, text: &str) -> u64 {
     let now = world.now;
@@ -182,7 +182,7 @@ fn a_transfer_goes_on_at_its_durable_offset_after_every_kind_of_cut() {
             2 => world.crash(DeviceRole::Phone),
             _ => world.restart_relay(),
         }
-        let before = world.phone.arrived.get(&b"up".to_vec()).copied().unwrap_or(0);
+        let before = world.phone.arrived.get(b"up".as_slice()).copied().unwrap_or(0);
         world.run_until("done", 2 * MINUTE, |w| !w.phone.ended.is_empty());
         assert_eq!(world.phone.disk.files[&b"up".to_vec()], up);
         let after = world.phone.arrived[&b"up".to_vec()] - before;

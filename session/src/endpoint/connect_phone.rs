@@ -15,7 +15,7 @@ use rand_core::CryptoRng;
 
 use super::load::{active_row, put_phone_ratchet, put_status};
 use super::time::MESSAGE1_EVERY;
-use super::{Confirm, Connection, Deferred, Endpoint, Keys, LinkStatus, Side};
+use super::{Confirm, Connection, Deferred, Endpoint, Keys, LinkStatus, Sending, Side};
 use crate::output::Event;
 use crate::psk::IdPsk;
 use crate::resume::{Verdict, verdict};
@@ -200,7 +200,8 @@ impl Endpoint {
             (false, true) => Deferred::Nothing,
         };
         self.persist(ops, deferred);
-        self.go_live(keys, resumed, true, pending || !resumed);
+        let sending = if pending || !resumed { Sending::Locked } else { Sending::Open };
+        self.go_live(keys, resumed, true, sending);
         self.event(Event::Connected { resumed });
         if !pending {
             self.on_plaintext(plaintext);
@@ -229,8 +230,10 @@ impl Endpoint {
 
     /// The session's commit is durable: records may be sealed.
     pub(super) fn unlock(&mut self) {
-        if let Connection::Live(live) = &mut self.conn {
-            live.locked = false;
+        if let Connection::Live(live) = &mut self.conn
+            && live.sending == Sending::Locked
+        {
+            live.sending = Sending::Open;
         }
     }
 

@@ -14,7 +14,9 @@ use handfast_handshake::reconnect::{self, LinkContext};
 use rand_core::CryptoRng;
 
 use super::load::{active_row, put_web_ratchet};
-use super::{Connection, Deferred, Endpoint, HANDSHAKE_MAX, Keys, LinkStatus, Live, Pending, Queued, Side};
+use super::{
+    Connection, Deferred, Endpoint, HANDSHAKE_MAX, Keys, LinkStatus, Live, Pending, Queued, Sending, Side,
+};
 use crate::commit::Op;
 use crate::keys;
 use crate::output::Event;
@@ -35,7 +37,7 @@ fn kk1() -> Kk1 {
 }
 
 /// How long a web waits after the phone said DIVERGED or SUSPENDED before it asks again.
-pub(super) const SUSPENDED_WAIT: Duration = Duration::from_secs(60);
+pub(super) const SUSPENDED_WAIT: Duration = Duration::from_mins(1);
 
 impl Endpoint {
     /// Whether only the time keeps a new attempt from starting.
@@ -44,7 +46,7 @@ impl Endpoint {
         let Side::Web(web) = &self.side else { return false };
         let free = match &self.conn {
             Connection::None => true,
-            Connection::Live(live) => live.closing,
+            Connection::Live(live) => live.sending == Sending::Closing,
             _ => false,
         };
         free && !web.replaced && !self.dead && self.attach.peer().is_some() && self.has_room()
@@ -167,7 +169,7 @@ impl Endpoint {
         let verdict = verdict(own, peer);
         // req: HSK-024, RES-022
         let mut ops = self.apply_verdict(verdict, peer, h);
-        let mut log_id = None;
+        let (mut log_id, mut forget) = (None, false);
         if let Side::Web(web) = &mut self.side {
             web.ratchet.advanced(IdPsk::new(next, &web.link.terms.mailbox));
             ops.push(put_web_ratchet(&web.ratchet));
@@ -175,6 +177,7 @@ impl Endpoint {
             if self.counters.log_id != peer.log_id {
                 log_id = Some(peer.log_id);
                 web.sync.forget();
+                forget = true;
                 ops.push(Op::DeleteRange {
                     from: alloc::vec![keys::CURSOR],
                     to: alloc::vec![keys::CURSOR + 1],
@@ -183,6 +186,9 @@ impl Endpoint {
             web.sync.restart();
         }
         self.conn = Connection::Confirming { keys, resumed: verdict == Verdict::Resume };
+        if forget {
+            self.waiting().for_each(Deferred::forget_log);
+        }
         let pending = Pending { message: None, ops, log_id, deferred: Deferred::Confirm };
         self.out.push_back(Queued::Commit(pending));
     }
@@ -203,7 +209,7 @@ impl Endpoint {
             self.send_link_frame(&LinkFrame::Accept { signature });
             return;
         }
-        self.go_live(keys, resumed, false, false);
+        self.go_live(keys, resumed, false, Sending::Open);
     }
 
     /// A record came while the phone's COMMIT is awaited.
@@ -226,15 +232,15 @@ impl Endpoint {
         if let Connection::AwaitCommit { keys, resumed, .. } =
             core::mem::replace(&mut self.conn, Connection::None)
         {
-            self.go_live(keys, resumed, true, false);
+            self.go_live(keys, resumed, true, Sending::Open);
             self.event(Event::Connected { resumed });
         }
     }
 
     /// Records flow from now on.
-    pub(super) fn go_live(&mut self, keys: Keys, resumed: bool, proven: bool, locked: bool) {
+    pub(super) fn go_live(&mut self, keys: Keys, resumed: bool, proven: bool, sending: Sending) {
         let since = self.now;
-        self.conn = Connection::Live(Live { keys, since, resumed, proven, locked, closing: false });
+        self.conn = Connection::Live(Live { keys, since, resumed, proven, sending });
         self.alive.start(self.now);
         self.lanes.ack = super::Ack::None;
         self.ping();

@@ -30,8 +30,10 @@ impl Endpoint {
     pub(super) fn on_record(&mut self, ciphertext: BytesMut) {
         // req: CHN-006
         let opener = match &mut self.conn {
-            Connection::None | Connection::AwaitReply { .. } | Connection::Confirming { .. } => return,
-            Connection::AwaitConfirm { until: None, .. } => return,
+            Connection::None
+            | Connection::AwaitReply { .. }
+            | Connection::Confirming { .. }
+            | Connection::AwaitConfirm { until: None, .. } => return,
             Connection::AwaitVerdict { keys, .. }
             | Connection::AwaitCommit { keys, .. }
             | Connection::AwaitConfirm { keys, .. } => &mut keys.opener,
@@ -228,7 +230,7 @@ impl Endpoint {
         let crate::sync::Delta { collection, from, to, items } = delta;
         // req: SYN-003
         let op = Op::put(keys::cursor(&collection), to.to_be_bytes().to_vec());
-        let deferred = Deferred::Cursor(collection.clone(), to);
+        let deferred = Deferred::Cursor(collection, to);
         self.deliver_with(Message::Delta { collection, from, to, items }, alloc::vec![op], deferred);
     }
 
@@ -255,7 +257,7 @@ impl Endpoint {
             if let Err(code) = result {
                 // It would be no better the next time: it counts as received, so that it cannot wedge the link.
                 self.persist(Vec::new(), Deferred::Received(seq));
-                return self.fail(code);
+                self.fail(code);
             }
         }
     }

@@ -11,7 +11,7 @@ use handfast_codec::limits::{AHEAD_BULK_LEN_MAX, AHEAD_LEN_MAX};
 use handfast_codec::link::LinkFrame;
 use handfast_codec::record::RecordBuilder;
 
-use super::{Ack, Connection, Endpoint, HANDSHAKE_MAX, Keys, Side};
+use super::{Ack, Connection, Endpoint, HANDSHAKE_MAX, Keys, Sending, Side};
 use crate::output::Event;
 
 /// About one record in this many carries grease.
@@ -23,7 +23,7 @@ impl Endpoint {
         let due = self.now.plus(HANDSHAKE_MAX);
         match &mut self.conn {
             Connection::AwaitReply { until, .. } | Connection::AwaitConfirm { until, .. } => {
-                *until = Some(due)
+                *until = Some(due);
             }
             _ => return,
         }
@@ -110,7 +110,7 @@ impl Endpoint {
         let _ = record.push(&Frame::Close { code: ErrorCode::REKEY, retry_ms: 0 });
         self.send_record(record.finish());
         if let Connection::Live(live) = &mut self.conn {
-            live.closing = true;
+            live.sending = Sending::Closing;
         }
         if let Side::Web(web) = &mut self.side {
             web.next_attempt = self.now;
@@ -120,7 +120,7 @@ impl Endpoint {
     /// Asks for fresh keys when these have sealed or opened enough.
     pub(super) fn rekey_if_worn(&mut self) {
         if let Connection::Live(live) = &self.conn
-            && !live.closing
+            && live.sending != Sending::Closing
             && (live.keys.sealer.rekey_due() || live.keys.opener.rekey_due())
         {
             self.rekey();
@@ -130,7 +130,7 @@ impl Endpoint {
     /// Whether lane records may leave now.
     fn may_seal(&self) -> bool {
         match &self.conn {
-            Connection::Live(live) => !live.closing && !live.locked && self.ahead < AHEAD_LEN_MAX,
+            Connection::Live(live) => live.sending == Sending::Open && self.ahead < AHEAD_LEN_MAX,
             _ => false,
         }
     }

@@ -7,22 +7,22 @@ use handfast_codec::error::ErrorCode;
 use handfast_codec::frame::Frame;
 use handfast_codec::limits::{ACK_DELAY_MAX, ACK_EVERY};
 
-use super::{Ack, AttachTimeout, Connection, Endpoint, Liveness, Side};
+use super::{Ack, AttachTimeout, Connection, Endpoint, Liveness, Sending, Side};
 use crate::output::{Event, LinkState};
 
 /// How often the phone shows that it lives, while the page is visible and while it is hidden.
 const PING_VISIBLE: Duration = Duration::from_secs(25);
 const PING_HIDDEN: Duration = Duration::from_secs(55);
 /// A peer that says nothing for this long is shown as silent, and probed.
-const SILENT_VISIBLE: Duration = Duration::from_secs(60);
-const SILENT_HIDDEN: Duration = Duration::from_secs(120);
+const SILENT_VISIBLE: Duration = Duration::from_mins(1);
+const SILENT_HIDDEN: Duration = Duration::from_mins(2);
 /// How long a probe after silence waits, and one after an event of visibility, network or clock.
 const PROBE_MAX: Duration = Duration::from_secs(10);
 const PROBE_EVENT_MAX: Duration = Duration::from_secs(5);
 /// Windows grow while round trips stay this close to the least one seen.
 const RTT_SLACK: Duration = Duration::from_millis(100);
 /// Keys serve this long at the most.
-const KEYS_MAX: Duration = Duration::from_secs(24 * 3600);
+const KEYS_MAX: Duration = Duration::from_hours(24);
 /// Two message 1 under known keys are at least this far apart.
 pub(super) const MESSAGE1_EVERY: Duration = Duration::from_secs(1);
 
@@ -72,7 +72,7 @@ impl Liveness {
     /// Whether round trips are short enough for windows to grow.
     pub(super) fn is_quick(&self) -> bool {
         match (self.rtt_last, self.rtt_least) {
-            (Some(last), Some(least)) => last <= least.saturating_add(RTT_SLACK),
+            (Some(recent), Some(least)) => recent <= least.saturating_add(RTT_SLACK),
             _ => false,
         }
     }
@@ -114,8 +114,9 @@ impl Endpoint {
             Connection::AwaitVerdict { until, .. } | Connection::AwaitCommit { until, .. } => Some(*until),
             Connection::Live(live) => {
                 let silent = self.alive.probe.unwrap_or_else(|| self.alive.silent_at());
-                let at = earlier(Some(silent), self.alive.next_ping.filter(|_| !live.closing));
-                earlier(at, Some(live.since.plus(KEYS_MAX)).filter(|_| !live.closing))
+                let at =
+                    earlier(Some(silent), self.alive.next_ping.filter(|_| live.sending != Sending::Closing));
+                earlier(at, Some(live.since.plus(KEYS_MAX)).filter(|_| live.sending != Sending::Closing))
             }
         }
     }

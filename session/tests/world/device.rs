@@ -281,7 +281,7 @@ impl Device {
                 }
             }
             Event::DeltaWanted { collection, after, budget } => {
-                self.give_rows(now, &collection, after, budget)
+                self.give_rows(now, &collection, after, budget);
             }
             Event::DataWanted { id, offset, max } => self.give_data(now, id, offset, max),
             Event::Data { id, offset, bytes } => self.take_data(now, id, offset, &bytes),

@@ -15,6 +15,9 @@ use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 use reference_relay::core::{Fresh, Limits, Output as RelayOutput, Relay, SocketId};
 
+/// Says of each frame that a device sends whether it arrives.
+pub type Filter = Box<dyn FnMut(DeviceRole, &[u8]) -> bool>;
+
 /// Everything there is.
 pub struct World {
     pub now: Timestamp,
@@ -24,7 +27,9 @@ pub struct World {
     pub rng: ChaCha20Rng,
     sockets: u64,
     /// Called on each frame that a device sends; `false` drops it.
-    pub filter: Box<dyn FnMut(DeviceRole, &[u8]) -> bool>,
+    pub filter: Filter,
+    /// Devices that only hear: what the relay still sends to them is delivered, and answered.
+    pub others: Vec<Device>,
 }
 
 impl World {
@@ -40,7 +45,7 @@ impl World {
 
     pub fn with(phone: Device, web: Device, now: Timestamp, rng: ChaCha20Rng) -> Self {
         let relay = new_relay();
-        Self { now, relay, phone, web, rng, sockets: 0, filter: Box::new(|_, _| true) }
+        Self { now, relay, phone, web, rng, sockets: 0, filter: Box::new(|_, _| true), others: Vec::new() }
     }
 
     /// A linked pair that is live.
@@ -61,7 +66,10 @@ impl World {
     pub fn settle(&mut self) -> bool {
         let mut moved = false;
         for _ in 0..100_000 {
-            let again = self.pump(DeviceRole::Phone) | self.pump(DeviceRole::Web) | self.pump_relay();
+            let again = self.pump(DeviceRole::Phone)
+                | self.pump(DeviceRole::Web)
+                | self.pump_others()
+                | self.pump_relay();
             if !again {
                 return moved;
             }
@@ -99,6 +107,20 @@ impl World {
         moved
     }
 
+    fn pump_others(&mut self) -> bool {
+        let now = self.now;
+        let mut moved = false;
+        for device in &mut self.others {
+            for bytes in device.drain(now) {
+                if let Some(socket) = device.socket {
+                    self.relay.handle_frame(now, socket, bytes);
+                }
+            }
+            moved |= device.moved();
+        }
+        moved
+    }
+
     fn connect(&mut self, role: DeviceRole) {
         self.sockets += 1;
         let socket = SocketId::new(self.sockets);
@@ -122,7 +144,7 @@ impl World {
                     moved = true;
                     self.relay.transmitted(to, frame.len());
                     let (now, rng) = (self.now, &mut self.rng);
-                    for device in [&mut self.phone, &mut self.web] {
+                    for device in [&mut self.phone, &mut self.web].into_iter().chain(&mut self.others) {
                         if device.socket == Some(to) {
                             device.receive(now, rng, BytesMut::from(&*frame));
                         }
@@ -131,7 +153,7 @@ impl World {
                 RelayOutput::Close(socket, _) => {
                     moved = true;
                     let (now, rng) = (self.now, &mut self.rng);
-                    for device in [&mut self.phone, &mut self.web] {
+                    for device in [&mut self.phone, &mut self.web].into_iter().chain(&mut self.others) {
                         if device.socket == Some(socket) {
                             device.closed(now, rng);
                         }
@@ -193,7 +215,7 @@ impl World {
 
     /// Runs until both sides show LIVE.
     pub fn run_until_live(&mut self) {
-        self.run_until("live", Duration::from_secs(300), |w| {
+        self.run_until("live", Duration::from_mins(5), |w| {
             w.phone.state == Some(LinkState::Live) && w.web.state == Some(LinkState::Live)
         });
     }

@@ -1,0 +1,78 @@
+//! The states of a connection, from message 1 to its last record.
+
+use handfast_codec::Timestamp;
+use handfast_codec::ids::PskId;
+use handfast_codec::payload::ResumeBlock;
+use handfast_handshake::ratchet::Holder;
+use handfast_handshake::reconnect;
+use handfast_handshake::record::{Opener, Sealer};
+
+use crate::resume::Verdict;
+
+/// The keys of one connection.
+pub(super) struct Keys {
+    pub(super) sealer: Sealer,
+    pub(super) opener: Opener,
+}
+
+/// Where a connection stands. A record is opened only in a state that has keys.
+pub(super) enum Connection {
+    None,
+    /// Web: message 1 is decided; it is awaited from when it left.
+    AwaitReply {
+        state: reconnect::web::AwaitMessage2,
+        block: Option<ResumeBlock>,
+        until: Option<Timestamp>,
+    },
+    /// Web: message 2 was read; the confirm waits for its commit.
+    Confirming {
+        keys: Keys,
+        resumed: bool,
+    },
+    /// Web: the confirm of a quarantine or recovery has left; only the phone's verdict is awaited.
+    AwaitVerdict {
+        keys: Keys,
+        until: Timestamp,
+    },
+    /// Web: a pending link's ACCEPT has left.
+    AwaitCommit {
+        keys: Keys,
+        resumed: bool,
+        until: Timestamp,
+    },
+    /// Phone: message 2 is decided; the next record is the confirm.
+    AwaitConfirm {
+        keys: Keys,
+        kind: Confirm,
+        until: Option<Timestamp>,
+    },
+    /// Records flow.
+    Live(Live),
+}
+
+pub(super) struct Live {
+    pub(super) keys: Keys,
+    pub(super) since: Timestamp,
+    pub(super) resumed: bool,
+    /// Web: no record has been opened yet.
+    pub(super) proven: bool,
+    pub(super) sending: Sending,
+}
+
+/// Whether records may be sealed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Sending {
+    /// Not before the session's commit is durable.
+    Locked,
+    /// Yes.
+    Open,
+    /// CLOSE{REKEY} has left: read on, send nothing.
+    Closing,
+}
+
+/// What the phone's next record confirms.
+pub(super) enum Confirm {
+    Resume { verdict: Verdict, peer: ResumeBlock, pending: bool, h: [u8; 32] },
+    Quarantine { holder: Holder },
+    Recover { held: PskId, in_step: bool },
+}

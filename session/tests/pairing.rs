@@ -1,0 +1,732 @@
+//! Pairing, whole: from a scanned code to a stored link, and every way not to get there.
+
+mod couple;
+mod world;
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use couple::raw::{self, message, pairing_psk, record};
+use couple::{Couple, Crash, NAME, ORIGIN, offering};
+use handfast_codec::error::ErrorCode;
+use handfast_codec::link::{LinkCert, LinkFrame};
+use handfast_codec::payload::Xk1;
+use handfast_codec::relay::{DataKind, RelayFrame};
+use handfast_codec::versions::Versions;
+use handfast_codec::{DeviceRole, RelayName, signed};
+use handfast_handshake::identity::SigningKey;
+use handfast_handshake::noise::{HandshakeRole, HandshakeState, Keys, Pattern};
+use handfast_handshake::pairing::{mailbox, phone};
+use handfast_handshake::record::{Opener, Sealer};
+use handfast_handshake::secret::DhSecret;
+use handfast_session::pairing::keys_in_use;
+use handfast_session::{ApiMisuse, LinkStatus, Pairing, PairingEvent};
+use world::World;
+use world::device::Device;
+
+const PHONE: DeviceRole = DeviceRole::Phone;
+const WEB: DeviceRole = DeviceRole::Web;
+
+const fn seconds(n: u64) -> Duration {
+    Duration::from_secs(n)
+}
+
+/// Opens both stored links, as after a start, and runs them until they are live.
+fn run_stored(couple: Couple) -> World {
+    let Couple { now, phone, web, mut rng, .. } = couple;
+    let phone = Device::new(PHONE, phone.disk, now, &mut rng);
+    let web = Device::new(WEB, web.disk, now, &mut rng);
+    let mut world = World::with(phone, web, now, rng);
+    world.run_until_live();
+    world
+}
+
+#[test]
+fn a_pairing_ends_in_a_link_that_both_sides_open() {
+    // req: HSK-010, HSK-015, HSK-016
+    let mut couple = Couple::new(1);
+    couple.type_code();
+    assert!(couple.web.pairing.is_frozen());
+    let expected = PairingEvent::ApprovalWanted {
+        label: "Firefox".into(),
+        origin: ORIGIN.into(),
+        origin_seen: Some(ORIGIN.into()),
+        grants: 5,
+        same_net: true,
+    };
+    assert_eq!(couple.phone.events.last(), Some(&expected));
+    couple.phone.pairing.approve(couple.now, &mut couple.rng, &couple.account, offering()).unwrap();
+    couple.settle();
+    let Some(PairingEvent::ShowNn(phone_nn)) = couple.phone.events.last().cloned() else {
+        panic!("NN is shown")
+    };
+    let Some(PairingEvent::ConfirmNn { nn, account_name, account }) = couple.web.events.last().cloned()
+    else {
+        panic!("NN is asked for")
+    };
+    assert_eq!((nn.as_str(), nn.len()), (phone_nn.as_str(), 2));
+    assert_eq!((account_name.as_str(), account), ("Ada", couple.account.public()));
+    assert!(couple.phone.has_link(), "the phone is OFFERED");
+    assert!(couple.web.disk.is_empty(), "the web has stored nothing");
+    couple.web.pairing.confirm(couple.now, true).unwrap();
+    couple.settle();
+    assert!(couple.phone.is_linked() && couple.web.is_linked());
+    assert_eq!(couple.phone.pairing.terms(), couple.web.pairing.terms());
+    assert!(couple.phone.pairing.is_over() && couple.web.pairing.is_over());
+    let world = run_stored(couple);
+    assert_eq!(world.phone.endpoint.status(), LinkStatus::Active);
+    assert_eq!(world.web.endpoint.status(), LinkStatus::Active);
+}
+
+#[test]
+fn a_web_that_comes_after_the_phone_is_met_all_the_same() {
+    let mut couple = Couple::new(2);
+    couple.web.offline = true;
+    couple.run_for(seconds(3));
+    couple.web.offline = false;
+    couple.run_for(seconds(6));
+    assert!(matches!(couple.web.events[..], [PairingEvent::CheckCode(_)]), "{:?}", couple.web.events);
+}
+
+#[test]
+fn three_wrong_codes_burn_the_code_and_a_new_one_works() {
+    // req: HSK-011, HSK-012
+    let mut couple = Couple::new(3);
+    let right = couple.scan();
+    let wrong = if right == "0000" { "0001" } else { "0000" };
+    for left in [2, 1, 0] {
+        couple.phone.pairing.enter_check_code(couple.now, wrong).unwrap();
+        couple.settle();
+        assert!(couple.phone.events.contains(&PairingEvent::WrongCheckCode(left)));
+    }
+    assert_eq!(couple.phone.ended(), Some(ErrorCode::CHECK_CODE_WRONG));
+    let late = couple.phone.pairing.enter_check_code(couple.now, &right);
+    assert_eq!(late, Err(ApiMisuse::WrongState), "the right code comes too late");
+    assert_eq!(couple.web.ended(), Some(ErrorCode::PEER_GONE));
+    assert!(couple.web.pairing.offer_text().is_none(), "the code is burnt");
+    assert!(couple.phone.disk.is_empty() && couple.web.disk.is_empty());
+    let mut again = Couple::new(33);
+    again.confirm();
+    assert!(again.phone.is_linked() && again.web.is_linked());
+}
+
+#[test]
+fn two_wrong_codes_leave_one_try() {
+    // req: HSK-011
+    let mut couple = Couple::new(4);
+    let right = couple.scan();
+    let wrong = if right == "0000" { "0001" } else { "0000" };
+    for _ in 0..2 {
+        couple.phone.pairing.enter_check_code(couple.now, wrong).unwrap();
+    }
+    couple.phone.pairing.enter_check_code(couple.now, &right).unwrap();
+    couple.settle();
+    assert!(matches!(couple.phone.events.last(), Some(PairingEvent::ApprovalWanted { .. })));
+}
+
+#[test]
+fn a_refusal_ends_both_and_stores_nothing() {
+    // req: HSK-010, HSK-012
+    let mut couple = Couple::new(5);
+    couple.type_code();
+    couple.phone.pairing.refuse(couple.now);
+    couple.settle();
+    assert_eq!(couple.phone.ended(), Some(ErrorCode::REFUSED));
+    assert_eq!(couple.web.ended(), Some(ErrorCode::PEER_GONE));
+    assert!(couple.phone.disk.is_empty() && couple.web.disk.is_empty());
+}
+
+#[test]
+fn when_nn_differs_nothing_stays_stored() {
+    // req: HSK-016
+    let mut couple = Couple::new(6);
+    couple.approve();
+    assert!(couple.phone.has_link());
+    couple.web.pairing.confirm(couple.now, false).unwrap();
+    couple.settle();
+    assert_eq!(couple.web.ended(), Some(ErrorCode::NOT_CONFIRMED));
+    assert_eq!(couple.phone.ended(), Some(ErrorCode::NOT_CONFIRMED));
+    assert!(couple.web.disk.is_empty(), "the web never stored anything");
+    assert!(!couple.phone.has_link(), "the phone drops OFFERED");
+}
+
+#[test]
+fn garbage_and_damaged_first_messages_burn_nothing() {
+    // req: HSK-013
+    let mut couple = Couple::new(7);
+    let mut first = true;
+    couple.alter = Box::new(move |role, frame| {
+        let is_message =
+            matches!(RelayFrame::decode(frame.clone()), Ok(RelayFrame::Data { kind: DataKind::PAIRING, .. }));
+        if role == PHONE && is_message && std::mem::take(&mut first) {
+            let mut damaged = frame.to_vec();
+            *damaged.last_mut().unwrap() ^= 1;
+            return vec![message(b"garbage"), message(&[]), damaged.into(), message(&[7; 4_097]), frame];
+        }
+        vec![frame]
+    });
+    couple.confirm();
+    assert!(couple.phone.is_linked() && couple.web.is_linked());
+}
+
+#[test]
+fn a_first_message_that_decrypts_and_offers_no_common_version_burns_the_code() {
+    // req: HSK-007, HSK-012
+    let mut couple = Couple::new(8);
+    couple.phone.absent = true;
+    couple.settle();
+    let offer = couple.offer();
+    let at = couple.add_raw(PHONE, SigningKey::from_bytes([1; 32]));
+    let context = couple.raw[at].context();
+    let name = RelayName::parse(NAME).unwrap();
+    let prologue = signed::pairing_prologue(
+        &offer.payload_without_secret(),
+        &name,
+        &mailbox(&offer),
+        &context.phone,
+        &context.web,
+    );
+    let keys = Keys::new(DhSecret::from_bytes([2; 32]))
+        .with_s(DhSecret::from_bytes([3; 32]))
+        .with_rs(offer.web_key)
+        .with_psk(pairing_psk(&offer));
+    let pattern = Pattern::parse("XKpsk0").unwrap();
+    let state = HandshakeState::new(&pattern, HandshakeRole::Initiator, &prologue, keys).unwrap();
+    let versions = Versions::new(&[2]).unwrap();
+    let payload = Xk1 { versions, capabilities: vec![], limits: vec![] }.encode();
+    let (_, message1) = state.write_message(&payload).unwrap();
+    couple.raw_send(at, message(&message1));
+    assert_eq!(couple.web.ended(), Some(ErrorCode::NO_COMMON_VERSION));
+    assert!(couple.web.pairing.offer_text().is_none());
+}
+
+#[test]
+fn a_second_phone_is_refused_while_the_first_pairs() {
+    let mut couple = Couple::new(9);
+    let offer = couple.offer();
+    let _ = couple.scan();
+    let name = RelayName::parse(NAME).unwrap();
+    let second = Pairing::phone(offer, name, couple.now, &mut couple.rng);
+    let first = std::mem::replace(&mut couple.phone.pairing, second);
+    let socket_of_first = couple.swap_phone_socket(None);
+    couple.run_for(seconds(1));
+    assert_eq!(couple.phone.ended(), Some(ErrorCode::CODE_TAKEN));
+    // The first is not disturbed.
+    couple.phone.pairing = first;
+    couple.phone.events = vec![PairingEvent::CheckCodeWanted];
+    let _ = couple.swap_phone_socket(socket_of_first);
+    couple.confirm();
+    assert!(couple.phone.is_linked() && couple.web.is_linked());
+}
+
+#[test]
+fn a_relay_with_another_name_is_left() {
+    // req: RLY-006
+    let mut couple = Couple::at_relay(10, "localhost:1");
+    couple.settle();
+    assert_eq!(couple.phone.ended(), Some(ErrorCode::RELAY_NAME_MISMATCH));
+    assert_eq!(couple.web.ended(), Some(ErrorCode::RELAY_NAME_MISMATCH));
+    assert_eq!((couple.phone.sent, couple.web.sent), (0, 0), "nothing is told to it");
+}
+
+#[test]
+fn what_depends_on_a_commit_waits_for_it() {
+    // Message 3 and LINK_CERT wait for OFFERED, ACCEPT for PENDING, COMMIT for ACTIVE, Linked for ACTIVE.
+    let mut couple = Couple::new(11);
+    couple.phone.hold = true;
+    couple.web.hold = true;
+    couple.type_code();
+    let sent = couple.phone.sent;
+    couple.phone.pairing.approve(couple.now, &mut couple.rng, &couple.account, offering()).unwrap();
+    couple.settle();
+    assert_eq!(couple.phone.sent, sent, "message 3 waits");
+    couple.release(PHONE);
+    couple.phone.hold = true;
+    assert_eq!(couple.phone.sent, sent + 2, "message 3 and LINK_CERT");
+
+    let sent = couple.web.sent;
+    couple.web.pairing.confirm(couple.now, true).unwrap();
+    couple.settle();
+    assert_eq!(couple.web.sent, sent, "LINK_ACCEPT waits");
+    couple.release(WEB);
+    couple.web.hold = true;
+    assert_eq!(couple.web.sent, sent + 1);
+
+    let sent = couple.phone.sent;
+    couple.settle();
+    assert_eq!(couple.phone.sent, sent, "LINK_COMMIT waits");
+    assert!(!couple.phone.is_linked());
+    couple.release(PHONE);
+    assert_eq!(couple.phone.sent, sent + 1);
+    assert!(couple.phone.is_linked());
+
+    assert!(!couple.web.is_linked(), "Linked waits");
+    couple.release(WEB);
+    assert!(couple.web.is_linked());
+}
+
+#[test]
+fn a_crash_around_every_commit_leaves_a_link_or_none() {
+    // req: HSK-018
+    let cases = [
+        // An offer that was never heard of: no link.
+        (PHONE, Crash::Before(1), None),
+        (PHONE, Crash::After(1), Some(false)),
+        // Nothing was accepted: no link.
+        (WEB, Crash::Before(1), Some(false)),
+        // The web is PENDING: its confirm carries ACCEPT, and the phone answers COMMIT.
+        (WEB, Crash::After(1), Some(true)),
+        (PHONE, Crash::Before(2), Some(true)),
+        (PHONE, Crash::After(2), Some(true)),
+        (WEB, Crash::Before(2), Some(true)),
+        (WEB, Crash::After(2), Some(true)),
+    ];
+    for (n, (role, crash, expected)) in (100..).zip(cases) {
+        let mut couple = Couple::new(n);
+        couple.party(role).crash = Some(crash);
+        couple.confirm();
+        couple.run_for(seconds(120));
+        assert!(couple.party(role).absent, "{role:?} {crash:?}: the crash came to pass");
+        let survivor = couple.party(!role);
+        assert!(
+            survivor.is_linked() || survivor.ended().is_some(),
+            "{role:?} {crash:?}: the other side knows"
+        );
+        match expected {
+            None => assert!(!couple.phone.has_link() && !couple.web.has_link(), "{role:?} {crash:?}"),
+            Some(false) => assert!(!couple.web.has_link(), "{role:?} {crash:?}"),
+            Some(true) => {
+                let world = run_stored(couple);
+                assert_eq!(world.phone.endpoint.status(), LinkStatus::Active, "{role:?} {crash:?}");
+                assert_eq!(world.web.endpoint.status(), LinkStatus::Active, "{role:?} {crash:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_socket_lost_in_the_middle_ends_the_attempt_and_forgets_no_stored_link() {
+    // req: HSK-012, HSK-045
+    for (n, cut) in (200..).zip([PHONE, WEB]) {
+        // While the user is asked for the code.
+        let mut couple = Couple::new(n);
+        let _ = couple.scan();
+        couple.cut(cut);
+        assert_eq!(couple.phone.ended(), Some(ErrorCode::PEER_GONE));
+        assert_eq!(couple.web.ended(), Some(ErrorCode::PEER_GONE));
+        // While ACCEPT is on its way: the relay drops it, then the socket.
+        let mut couple = Couple::new(n + 10);
+        couple.approve();
+        couple.alter = Box::new(|role, frame| if role == WEB { vec![] } else { vec![frame] });
+        couple.web.pairing.confirm(couple.now, true).unwrap();
+        couple.settle();
+        couple.cut(cut);
+        assert_eq!(couple.phone.ended(), Some(ErrorCode::PEER_GONE));
+        assert_eq!(couple.web.ended(), Some(ErrorCode::PEER_GONE));
+        assert!(couple.phone.has_link() && couple.web.has_link());
+        let world = run_stored(couple);
+        assert_eq!(world.phone.endpoint.status(), LinkStatus::Active);
+    }
+}
+
+#[test]
+fn a_lost_acceptance_or_commit_is_made_good_in_the_link_mailbox() {
+    // req: HSK-006, HSK-018
+    for (n, dropper) in (300..).zip([WEB, PHONE]) {
+        let mut couple = Couple::new(n);
+        couple.approve();
+        couple.alter = Box::new(move |role, frame| {
+            let record = matches!(
+                RelayFrame::decode(frame.clone()),
+                Ok(RelayFrame::Data { kind: DataKind::RECORD, .. })
+            );
+            if role == dropper && record { vec![] } else { vec![frame] }
+        });
+        couple.web.pairing.confirm(couple.now, true).unwrap();
+        couple.run_for(seconds(10));
+        let expected = if dropper == WEB { ErrorCode::TIMEOUT } else { ErrorCode::PEER_GONE };
+        assert_eq!(couple.web.ended(), Some(expected));
+        let world = run_stored(couple);
+        assert_eq!(world.web.endpoint.status(), LinkStatus::Active);
+        assert_eq!(world.phone.endpoint.status(), LinkStatus::Active);
+    }
+}
+
+#[test]
+fn a_record_that_does_not_open_ends_the_attempt() {
+    // req: CHN-003
+    let mut couple = Couple::new(12);
+    couple.approve();
+    couple.alter = Box::new(|role, frame| {
+        let mut frame = frame.to_vec();
+        if role == WEB && frame.len() > 100 {
+            *frame.last_mut().unwrap() ^= 1;
+        }
+        vec![frame.into()]
+    });
+    couple.web.pairing.confirm(couple.now, true).unwrap();
+    couple.settle();
+    assert_eq!(couple.phone.ended(), Some(ErrorCode::DECRYPT_FAILED));
+    assert!(!couple.phone.has_link());
+    assert!(!couple.web.is_linked());
+}
+
+#[test]
+fn every_wait_has_its_end() {
+    // req: HSK-006, HSK-014
+    // No page in the mailbox.
+    let mut couple = Couple::new(13);
+    couple.web.absent = true;
+    couple.run_for(Duration::from_millis(9_999));
+    assert_eq!(couple.phone.ended(), None);
+    couple.run_for(seconds(1));
+    assert_eq!(couple.phone.ended(), Some(ErrorCode::CODE_EXPIRED));
+    // No relay.
+    let mut couple = Couple::new(14);
+    couple.phone.offline = true;
+    couple.run_for(Duration::from_millis(9_999));
+    assert_eq!(couple.phone.ended(), None);
+    couple.run_for(seconds(1));
+    assert_eq!(couple.phone.ended(), Some(ErrorCode::TIMEOUT));
+    // No message 2.
+    let mut couple = Couple::new(15);
+    couple.alter = Box::new(|role, frame| if role == WEB && frame[0] == 9 { vec![] } else { vec![frame] });
+    couple.run_for(Duration::from_millis(9_999));
+    assert_eq!(couple.phone.ended(), None);
+    couple.run_for(seconds(1));
+    assert_eq!(couple.phone.ended(), Some(ErrorCode::TIMEOUT));
+    // No check code.
+    let mut couple = Couple::new(16);
+    let _ = couple.scan();
+    couple.run_for(Duration::from_millis(59_999));
+    assert_eq!(couple.phone.ended(), None);
+    couple.run_for(Duration::from_millis(1));
+    assert_eq!(couple.phone.ended(), Some(ErrorCode::CODE_EXPIRED));
+    // No approval.
+    let mut couple = Couple::new(17);
+    couple.type_code();
+    couple.run_for(Duration::from_millis(119_999));
+    assert_eq!(couple.phone.ended(), None);
+    couple.run_for(Duration::from_millis(1));
+    assert_eq!(couple.phone.ended(), Some(ErrorCode::CODE_EXPIRED));
+    assert_eq!(couple.web.ended(), Some(ErrorCode::PEER_GONE));
+    // No answer to NN.
+    let mut couple = Couple::new(18);
+    couple.approve();
+    couple.run_for(Duration::from_millis(89_999));
+    assert_eq!(couple.web.ended(), None);
+    couple.run_for(Duration::from_millis(1));
+    assert_eq!(couple.web.ended(), Some(ErrorCode::CODE_EXPIRED));
+    assert_eq!(couple.phone.ended(), Some(ErrorCode::CODE_EXPIRED));
+    assert!(!couple.phone.has_link() && !couple.web.has_link());
+    // A web that is gone without a word.
+    let mut couple = Couple::new(19);
+    couple.approve();
+    couple.alter = Box::new(|role, frame| if role == WEB && frame[0] == 9 { vec![] } else { vec![frame] });
+    couple.run_for(seconds(101));
+    assert!(couple.phone.ended().is_some());
+    // No message 3.
+    let mut couple = Couple::new(20);
+    let _ = couple.scan();
+    couple.alter = Box::new(|role, frame| if role == PHONE && frame[0] == 9 { vec![] } else { vec![frame] });
+    couple.run_for(seconds(59));
+    couple.phone.absent = false;
+    assert_eq!(couple.web.ended(), None);
+    couple.run_for(seconds(122));
+    assert!(couple.web.ended().is_some());
+}
+
+#[test]
+fn keys_of_another_link_are_refused() {
+    // req: CRT-003
+    let mut first = Couple::new(21);
+    first.confirm();
+    let web_keys = keys_in_use(PHONE, &first.phone.disk).unwrap();
+    let phone_keys = keys_in_use(WEB, &first.web.disk).unwrap();
+    assert_eq!((web_keys.len(), phone_keys.len()), (3, 2));
+    assert!(keys_in_use(PHONE, &first.web.disk).is_err(), "another role's rows");
+    // The same draws make the same keys.
+    let mut again = Couple::new(21);
+    again.with_keys_in_use(PHONE, web_keys);
+    again.settle();
+    assert_eq!(again.phone.ended(), Some(ErrorCode::HANDSHAKE_FAILED));
+    let mut again = Couple::new(21);
+    again.with_keys_in_use(WEB, phone_keys);
+    again.approve();
+    assert_eq!(again.web.ended(), Some(ErrorCode::HANDSHAKE_FAILED));
+    assert_eq!(again.phone.ended(), Some(ErrorCode::HANDSHAKE_FAILED));
+    assert!(!again.phone.has_link());
+}
+
+#[test]
+fn calls_that_do_not_fit_are_misuse_and_change_nothing() {
+    let mut couple = Couple::new(22);
+    let (now, mut rng) = (couple.now, couple.rng.clone());
+    let wrong = Err(ApiMisuse::WrongState);
+    assert_eq!(couple.phone.pairing.enter_check_code(now, "0000"), wrong);
+    assert_eq!(couple.phone.pairing.approve(now, &mut rng, &couple.account, offering()), wrong);
+    assert_eq!(couple.phone.pairing.confirm(now, true), wrong);
+    assert_eq!(couple.web.pairing.confirm(now, true), wrong);
+    assert_eq!(couple.web.pairing.enter_check_code(now, "0000"), wrong);
+    let bytes = bytes::BytesMut::from(&[1_u8][..]);
+    assert_eq!(couple.phone.pairing.handle_bytes(now, &mut rng, bytes), Err(ApiMisuse::NotOpen));
+    let _ = couple.scan();
+    assert_eq!(couple.phone.pairing.approve(now, &mut rng, &couple.account, offering()), wrong);
+    assert_eq!(couple.web.pairing.confirm(now, true), wrong);
+    couple.web.events.truncate(1);
+    couple.confirm();
+    assert!(couple.phone.is_linked() && couple.web.is_linked());
+    assert_eq!(couple.web.pairing.confirm(now, false), wrong);
+    couple.phone.pairing.refuse(now);
+    assert!(couple.phone.has_link(), "a link that is ACTIVE is not refused");
+}
+
+#[test]
+fn a_claim_over_its_limit_is_misuse() {
+    let mut rng = Couple::new(1).rng;
+    let now = handfast_codec::Timestamp::ZERO;
+    let name = RelayName::parse(NAME).unwrap();
+    let mut web = |label: usize, origin: usize| {
+        let claims = handfast_handshake::pairing::Claims {
+            label: "l".repeat(label),
+            origin: "o".repeat(origin),
+            grants: 0,
+        };
+        Pairing::web(name.clone(), claims, now, &mut rng).map(|_| ())
+    };
+    assert_eq!((web(1, 0), web(64, 128)), (Ok(()), Ok(())));
+    assert_eq!(web(0, 0), Err(ApiMisuse::TooLarge));
+    assert_eq!(web(65, 0), Err(ApiMisuse::TooLarge));
+    assert_eq!(web(1, 129), Err(ApiMisuse::TooLarge));
+}
+
+/// A scripted phone whose user has approved, and what it may send next.
+struct ScriptedPhone {
+    couple: Couple,
+    at: usize,
+    cert: LinkCert,
+    sealer: Sealer,
+    opener: Opener,
+}
+
+impl ScriptedPhone {
+    fn new(seed: u64) -> Self {
+        let mut couple = Couple::new(seed);
+        couple.phone.absent = true;
+        couple.settle();
+        let offer = couple.offer();
+        let at = couple.add_raw(PHONE, SigningKey::from_bytes([1; 32]));
+        let context = couple.raw[at].context();
+        let (state, message1) = phone::start(&offer, &context, &mut couple.rng).unwrap();
+        couple.raw_send(at, message(&message1));
+        let mut state = state.read(couple.raw[at].message()).unwrap();
+        let [PairingEvent::CheckCode(digits)] = &couple.web.events[..] else { panic!("a code is shown") };
+        let code = state.check(digits).unwrap();
+        let (offered, message3) = state.approve(code, &couple.account, offering(), &mut couple.rng).unwrap();
+        couple.raw_send(at, message(&message3));
+        Self { couple, at, cert: offered.cert, sealer: offered.sealer, opener: offered.opener }
+    }
+
+    fn send(&mut self, frames: &[LinkFrame]) {
+        let record = record(&mut self.sealer, frames);
+        self.couple.raw_send(self.at, record);
+    }
+
+    fn received(&mut self) -> Vec<LinkFrame> {
+        self.couple.raw[self.at].link_frames(&mut self.opener)
+    }
+
+    fn cert(&self) -> LinkFrame {
+        LinkFrame::Cert(self.cert.clone())
+    }
+}
+
+#[test]
+fn repeated_link_records_have_the_same_effect_at_the_web() {
+    // req: HSK-017
+    let mut phone = ScriptedPhone::new(40);
+    let cert = phone.cert();
+    phone.send(&[cert.clone()]);
+    phone.send(&[cert.clone(), cert.clone()]);
+    let asked =
+        phone.couple.web.events.iter().filter(|e| matches!(e, PairingEvent::ConfirmNn { .. })).count();
+    assert_eq!(asked, 1);
+    let now = phone.couple.now;
+    phone.couple.web.pairing.confirm(now, true).unwrap();
+    phone.couple.settle();
+    assert!(matches!(phone.received()[..], [LinkFrame::Accept { .. }]));
+    phone.send(&[cert]);
+    phone.couple.web.hold = true;
+    phone.send(&[LinkFrame::Commit, LinkFrame::Commit]);
+    phone.send(&[LinkFrame::Commit]);
+    phone.couple.release(WEB);
+    assert!(phone.couple.web.is_linked());
+    assert_eq!(phone.couple.web.ended(), None);
+}
+
+#[test]
+fn another_certificate_in_the_place_of_the_first_is_refused() {
+    // req: HSK-017
+    let mut phone = ScriptedPhone::new(41);
+    let mut other = phone.cert.clone();
+    other.account_name = "Eve".into();
+    let cert = phone.cert();
+    phone.send(&[cert]);
+    phone.send(&[LinkFrame::Cert(other)]);
+    assert_eq!(phone.couple.web.ended(), Some(ErrorCode::UNEXPECTED_MESSAGE));
+    assert!(phone.couple.web.disk.is_empty());
+}
+
+#[test]
+fn a_certificate_that_does_not_hold_is_refused_without_saying_why() {
+    // req: CRT-002, ERR-004
+    let mut phone = ScriptedPhone::new(42);
+    let mut other = phone.cert.clone();
+    other.serial += 1;
+    phone.send(&[LinkFrame::Cert(other)]);
+    assert_eq!(phone.couple.web.ended(), Some(ErrorCode::HANDSHAKE_FAILED));
+    assert_eq!(phone.received(), [LinkFrame::Close { code: ErrorCode::HANDSHAKE_FAILED }]);
+}
+
+#[test]
+fn link_frames_out_of_turn_end_the_attempt() {
+    let accept = LinkFrame::Accept { signature: handfast_codec::ids::Signature::from_bytes([1; 64]) };
+    for (seed, frames) in (50..).zip([vec![LinkFrame::Commit], vec![accept.clone()]]) {
+        let mut phone = ScriptedPhone::new(seed);
+        phone.send(&frames);
+        assert_eq!(phone.couple.web.ended(), Some(ErrorCode::UNEXPECTED_MESSAGE));
+        let mut phone = ScriptedPhone::new(seed + 10);
+        let cert = phone.cert();
+        phone.send(&[cert]);
+        phone.send(&frames);
+        assert_eq!(phone.couple.web.ended(), Some(ErrorCode::UNEXPECTED_MESSAGE));
+    }
+}
+
+#[test]
+fn a_close_is_not_answered_and_forgets_a_pending_link() {
+    // req: ERR-002
+    let mut phone = ScriptedPhone::new(43);
+    phone.send(&[LinkFrame::Close { code: ErrorCode::REFUSED }]);
+    assert_eq!(phone.couple.web.ended(), Some(ErrorCode::REFUSED));
+    assert_eq!(phone.received(), []);
+
+    let mut phone = ScriptedPhone::new(44);
+    let cert = phone.cert();
+    phone.send(&[cert]);
+    let now = phone.couple.now;
+    phone.couple.web.pairing.confirm(now, true).unwrap();
+    phone.couple.settle();
+    assert!(phone.couple.web.has_link());
+    let _ = phone.received();
+    phone.send(&[LinkFrame::Close { code: ErrorCode::CODE_EXPIRED }]);
+    assert_eq!(phone.couple.web.ended(), Some(ErrorCode::CODE_EXPIRED));
+    assert_eq!(phone.received(), []);
+    assert!(!phone.couple.web.has_link());
+}
+
+#[test]
+fn handshake_messages_out_of_turn_burn_the_code() {
+    // req: HSK-012
+    let mut phone = ScriptedPhone::new(45);
+    phone.couple.raw_send(phone.at, message(&[7; 64]));
+    assert_eq!(phone.couple.web.ended(), Some(ErrorCode::UNEXPECTED_MESSAGE));
+}
+
+/// A scripted web whose code the phone has scanned.
+struct ScriptedWeb {
+    couple: Couple,
+    at: usize,
+    accept: LinkFrame,
+    sealer: Sealer,
+    opener: Opener,
+}
+
+impl ScriptedWeb {
+    /// The phone has sent its certificate, and the web's user said yes.
+    fn new(seed: u64) -> Self {
+        use handfast_handshake::pairing::web::Code;
+        let mut couple = Couple::new(seed);
+        let name = RelayName::parse(NAME).unwrap();
+        let code = Code::generate(name.clone(), &mut couple.rng).unwrap();
+        couple.web.absent = true;
+        let offer = handfast_codec::qr::Offer::decode(&code.offer().encode()).unwrap();
+        couple.phone.pairing = Pairing::phone(offer, name, couple.now, &mut couple.rng);
+        let at = couple.add_raw_in(WEB, SigningKey::from_bytes([1; 32]), mailbox(code.offer()));
+        let (context, message1) = (couple.raw[at].context(), couple.raw[at].message().clone());
+        let (state, message2) =
+            code.read_message1(&context, &couple::claims(), &message1, &mut couple.rng).unwrap();
+        couple.raw_send(at, message(&message2));
+        couple.phone.pairing.enter_check_code(couple.now, &state.check_code().to_string()).unwrap();
+        couple.settle();
+        couple.phone.pairing.approve(couple.now, &mut couple.rng, &couple.account, offering()).unwrap();
+        couple.settle();
+        let message3 = couple.raw[at].message().clone();
+        let (state, sealer, mut opener) = state.read(&message3).unwrap();
+        let frames = couple.raw[at].link_frames(&mut opener);
+        let [LinkFrame::Cert(cert)] = &frames[..] else { panic!("{frames:?}") };
+        let (link, _) = state.read(cert).unwrap().confirm();
+        Self { couple, at, accept: LinkFrame::Accept { signature: link.accept }, sealer, opener }
+    }
+
+    fn send(&mut self, frames: &[LinkFrame]) {
+        let record = record(&mut self.sealer, frames);
+        self.couple.raw_send(self.at, record);
+    }
+
+    fn received(&mut self) -> Vec<LinkFrame> {
+        self.couple.raw[self.at].link_frames(&mut self.opener)
+    }
+}
+
+#[test]
+fn a_repeated_acceptance_has_the_same_effect_at_the_phone() {
+    // req: HSK-017
+    let mut web = ScriptedWeb::new(60);
+    web.couple.phone.hold = true;
+    let accept = web.accept.clone();
+    web.send(&[accept.clone(), accept.clone()]);
+    web.send(&[accept]);
+    web.couple.release(PHONE);
+    assert!(web.couple.phone.is_linked());
+    assert_eq!(web.received(), [LinkFrame::Commit]);
+}
+
+#[test]
+fn a_foreign_acceptance_is_refused_and_the_offer_forgotten() {
+    // req: CRT-004, ERR-004
+    let mut web = ScriptedWeb::new(61);
+    let foreign = SigningKey::from_bytes([9; 32]).sign(b"handfast/1 accept");
+    web.send(&[LinkFrame::Accept { signature: foreign }]);
+    assert_eq!(web.couple.phone.ended(), Some(ErrorCode::HANDSHAKE_FAILED));
+    assert_eq!(web.received(), [LinkFrame::Close { code: ErrorCode::HANDSHAKE_FAILED }]);
+    assert!(!web.couple.phone.has_link());
+}
+
+#[test]
+fn an_accepted_link_is_not_undone_by_a_close() {
+    let mut web = ScriptedWeb::new(62);
+    web.couple.phone.hold = true;
+    let accept = web.accept.clone();
+    web.send(&[accept, LinkFrame::Close { code: ErrorCode::NOT_CONFIRMED }]);
+    web.couple.release(PHONE);
+    assert!(web.couple.phone.is_linked());
+    assert!(web.couple.phone.has_link());
+}
+
+#[test]
+fn nothing_but_an_acceptance_is_taken_by_an_offering_phone() {
+    // req: HSK-015
+    for (seed, frame) in (63..).zip([LinkFrame::Commit, LinkFrame::Close { code: ErrorCode::NOT_CONFIRMED }])
+    {
+        let mut web = ScriptedWeb::new(seed);
+        web.send(&[frame]);
+        assert!(web.couple.phone.ended().is_some());
+        assert!(!web.couple.phone.is_linked() && !web.couple.phone.has_link());
+    }
+    let mut web = ScriptedWeb::new(65);
+    let garbage = RelayFrame::Data { kind: DataKind::RECORD, body: Bytes::from_static(b"x") }.encode();
+    web.couple.raw_send(web.at, garbage);
+    assert_eq!(web.couple.phone.ended(), Some(ErrorCode::BAD_RECORD_SIZE));
+    let _ = message(b"");
+}
