@@ -57,13 +57,14 @@ fn qr() -> Seeds {
     ]
 }
 
-/// Operations by number, as `endpoint_pair` reads them: 0 deliver, 13 time, 14 cut, 15 crash, 16 hold, 17 flush, 18
+/// A byte that says whether the pair is live at first, then operations by number, as `endpoint_pair` reads them: 0 deliver, 13 time, 14 cut, 15 crash, 16 hold, 17 flush, 18
 /// command, 19 row, 20 follow, 21 stream, and the relay's lies.
 fn endpoint_pair() -> Seeds {
-    let live = [0, 13, 1, 0, 0].as_slice();
+    let live = [1].as_slice();
     let with = |rest: &[&[u8]]| [&[live], rest].concat().concat();
     vec![
         ("live", with(&[])),
+        ("from-nothing", vec![0, 18, 3, 4, 7, 13, 3, 0, 13, 3, 0]),
         ("commands", with(&[&[18, 3, 4, 7], &[0], &[18, 255, 255, 8], &[0]])),
         ("apart", with(&[&[14, 0], &[18, 3, 4, 7], &[15, 1], &[0]])),
         ("rows", with(&[&[20, 1], &[19, 1, 9, 5], &[0], &[19, 1, 255, 6], &[14, 1], &[19, 1, 1, 7], &[0]])),

@@ -274,7 +274,7 @@ impl Device {
                 self.current.effects.push(Effect::Rows { collection, from, to, rows });
             }
             Message::Opened { id, kind, meta } => {
-                let receives = (kind == OpenKind::Put) == (self.role == DeviceRole::Phone);
+                let receives = kind == OpenKind::Put;
                 let unsaved = receives.then(|| (0, BytesMut::new()));
                 let _ = self.streams.insert(id, Stream { meta, arrived: 0, fin: false, unsaved });
             }
