@@ -29,7 +29,7 @@ use self::relay::Relay;
 
 const OPS_MAX: usize = 200;
 /// The longest time in which all must have arrived once the relay is honest.
-const CALM_MAX: Duration = Duration::from_secs(7_200);
+const CALM_MAX: Duration = Duration::from_hours(2);
 
 /// Plays the tape, then lets all come to rest.
 ///
@@ -66,7 +66,7 @@ impl Tape<'_> {
     }
 
     fn role(&mut self) -> DeviceRole {
-        if self.byte() % 2 == 0 { DeviceRole::Phone } else { DeviceRole::Web }
+        if self.byte().is_multiple_of(2) { DeviceRole::Phone } else { DeviceRole::Web }
     }
 
     fn take(&mut self) -> Vec<u8> {
@@ -225,14 +225,14 @@ impl Pair {
             }
             20 => self.web.follow(now, tape.byte() % 3),
             21 | 28 | 29 => {
-                let kind = if tape.byte() % 2 == 0 { OpenKind::Get } else { OpenKind::Put };
+                let kind = if tape.byte().is_multiple_of(2) { OpenKind::Get } else { OpenKind::Put };
                 self.streams = self.streams.wrapping_add(1);
                 let meta = Bytes::from(vec![self.streams, tape.byte()]);
                 let role = tape.role();
                 self.device(role).open_stream(now, kind, meta);
             }
             _ => match tape.byte() % 4 {
-                0 => self.web.endpoint.set_hidden(now, tape.byte() % 2 == 0),
+                0 => self.web.endpoint.set_hidden(now, tape.byte().is_multiple_of(2)),
                 1 => {
                     let role = tape.role();
                     self.device(role).endpoint.probe(now);

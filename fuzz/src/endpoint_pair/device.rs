@@ -293,7 +293,7 @@ impl Device {
                 }
             }
             Event::DeltaWanted { collection, after, budget } => {
-                self.give_rows(now, collection, *after, *budget)
+                self.give_rows(now, collection, *after, *budget);
             }
             Event::DataWanted { id, offset, max } => {
                 let content = content(&self.streams[id].meta);
