@@ -1,9 +1,8 @@
-//! Tasks of the Handfast workspace: `cargo xtask demo|test|fuzz|models`.
+//! Tasks of the Handfast workspace: `cargo xtask demo|test|fuzz`.
 
 mod command;
 mod demo;
 mod fuzz;
-mod models;
 mod packages;
 mod test;
 mod workspace;
@@ -30,8 +29,6 @@ enum Task {
     Test(test::Options),
     /// Runs the fuzz targets with libFuzzer.
     Fuzz(fuzz::Options),
-    /// Runs the exhaustive searches over the ratchet and resume types.
-    Models,
     /// Ends the processes named on its standard input when that closes (used by `demo`).
     #[command(hide = true)]
     Keep,
@@ -42,7 +39,6 @@ fn main() -> ExitCode {
         Task::Demo(options) => demo::run(&options),
         Task::Test(options) => test::run(&options),
         Task::Fuzz(options) => fuzz::run(&options),
-        Task::Models => models::run(),
         Task::Keep => demo::keeper::keep().map(|()| true),
     };
     report(result)

@@ -32,11 +32,20 @@ pub(crate) fn build(failpoints: bool) -> Result<Programs> {
     }
     command::run(&mut build)?;
     let folder = workspace::target().join("debug");
-    Ok(Programs {
+    let programs = Programs {
         relay: found(&folder, "handfast-relay")?,
         phone: found(&folder, "handfast-phone")?,
         web: found(&folder, "handfast-web")?,
-    })
+    };
+    [&programs.relay, &programs.phone, &programs.web].into_iter().try_for_each(|path| runs(path))?;
+    Ok(programs)
+}
+
+/// A program that has no command line is told at once, instead of a wait for what it never says.
+fn runs(path: &Path) -> Result<()> {
+    let version = command::output(&mut command::program(path, ["--version"]))?;
+    ensure!(!version.trim().is_empty(), "{} has no command line yet: it cannot be run", path.display());
+    Ok(())
 }
 
 fn found(folder: &Path, name: &str) -> Result<PathBuf> {
