@@ -136,7 +136,7 @@ impl Pairing {
                     };
                     let cert = Box::new(cert.clone());
                     self.set_web(WebState::AwaitUser { state: Box::new(state), cert });
-                    self.wait(NN_MAX, ErrorCode::NOT_CONFIRMED);
+                    self.wait(NN_MAX, ErrorCode::CODE_EXPIRED);
                     self.event(asked);
                 }
                 Err(error) => self.refuse_with(error.code()),

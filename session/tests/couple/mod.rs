@@ -235,6 +235,10 @@ impl Couple {
 
     fn pump(&mut self, role: DeviceRole) -> bool {
         let now = self.now;
+        let party = self.party(role);
+        if !party.absent && party.deadline.take().is_some_and(|at| at <= now) {
+            party.pairing.handle_timeout(now);
+        }
         let sent = self.party(role).drain(now);
         let mut moved = !sent.is_empty();
         for frame in sent {
