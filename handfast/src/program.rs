@@ -44,10 +44,10 @@ pub use io_thread::IoThread;
 #[cfg(feature = "failpoints")]
 pub use kill::passed as kill_point_passed;
 pub use lines::{
-    LINE_LEN_MAX, LineError, StdinEvent, field_hex, field_str, field_u64, parse_hex, parse_object, print_line,
-    spawn_stdin,
+    LINE_LEN_MAX, LineError, StdinEvent, field_hex, field_str, field_u64, parse_hex, parse_object,
+    print_line, spawn_stdin,
 };
-pub use server::{CLIENTS_MAX, ControlEvent, ControlServer, REPLIES_MAX, ReplyGone, Replies, serve_control};
+pub use server::{CLIENTS_MAX, ControlEvent, ControlServer, REPLIES_MAX, Replies, ReplyGone, serve_control};
 
 /// The control socket's name in the data directory.
 pub const CONTROL_SOCKET: &str = "control.sock";

@@ -10,3 +10,5 @@ pub mod media;
 pub mod policy;
 pub mod store;
 pub mod upstream;
+mod describe;
+pub mod driver;

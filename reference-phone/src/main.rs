@@ -1,2 +1,110 @@
-//! Part of Handfast.
-fn main() {}
+//! The command line of the reference phone.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use clap::{Parser, Subcommand};
+use handfast::RelayName;
+use handfast::driver::os_rng;
+use handfast::program::{Clock, ControlClient, DirLock, print_line};
+use reference_phone::driver;
+use reference_phone::policy::RelayPolicy;
+use serde_json::{Value, json};
+
+/// How long a running phone may take to answer.
+const ANSWER_MAX: Duration = Duration::from_secs(30);
+
+/// The phone of Handfast: account, messages and media. Events and answers are JSON, one object a line.
+#[derive(Debug, Parser)]
+#[command(name = "handfast-phone", version)]
+struct Args {
+    /// The directory of the phone.
+    #[arg(long)]
+    data: PathBuf,
+    /// A relay that codes may name; may be given again.
+    #[arg(long = "allow-relay", value_name = "HOST")]
+    allow_relay: Vec<String>,
+    /// Codes may name relays of this machine and of private networks.
+    #[arg(long)]
+    developer: bool,
+    /// The account's name, when it is created.
+    #[arg(long, default_value = "Demo")]
+    account_name: String,
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    /// Runs the phone until it is interrupted.
+    Run,
+    /// Lists companions.
+    Companions,
+    /// Revokes a companion.
+    Revoke { companion: String },
+    /// Lists chats.
+    Chats,
+    /// Shows the last messages of a chat.
+    History { chat: u64 },
+    /// Sends a text.
+    Send { chat: u64, text: String },
+    /// Says how the phone does.
+    Status,
+}
+
+fn main() -> ExitCode {
+    match run(Args::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("handfast-phone: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(args: Args) -> anyhow::Result<()> {
+    let mut allowed = Vec::new();
+    for name in &args.allow_relay {
+        let name = RelayName::parse(&name.to_lowercase());
+        allowed.push(name.map_err(|_| anyhow::anyhow!("--allow-relay takes a host, or host:port"))?);
+    }
+    let policy = RelayPolicy::new(allowed, args.developer);
+    let request = match args.verb {
+        Verb::Run => {
+            if !(1..=64).contains(&args.account_name.len()) {
+                anyhow::bail!("--account-name takes 1 to 64 bytes");
+            }
+            // A reader that is gone does not end the phone.
+            return driver::run(&args.data, &args.account_name, policy, |event| drop(print_line(event)));
+        }
+        Verb::Companions => json!({"verb": "companions"}),
+        Verb::Revoke { companion } => json!({"verb": "revoke", "companion": companion}),
+        Verb::Chats => json!({"verb": "chats"}),
+        Verb::History { chat } => json!({"verb": "history", "chat": chat}),
+        Verb::Send { chat, text } => json!({"verb": "send", "chat": chat, "text": text}),
+        Verb::Status => json!({"verb": "status"}),
+    };
+    let answer = ask(&args.data, policy, &request)?;
+    if let Some(error) = answer.get("error").and_then(Value::as_str) {
+        anyhow::bail!("{error}");
+    }
+    Ok(print_line(&answer)?)
+}
+
+/// Asks the running phone, or opens its directory when none runs.
+fn ask(dir: &std::path::Path, policy: RelayPolicy, request: &Value) -> anyhow::Result<Value> {
+    if !dir.is_dir() {
+        anyhow::bail!("there is no phone in {}; start one with `run`", dir.display());
+    }
+    if let Some(mut client) = ControlClient::connect(dir)? {
+        return Ok(client.call(request, ANSWER_MAX)?);
+    }
+    let lock = DirLock::acquire(dir)?;
+    let clock = Clock::start();
+    let mut app = driver::open(&lock, None, policy, clock)?;
+    let object = request.as_object().cloned().unwrap_or_default();
+    let answer = driver::verb(&mut app, driver::now(clock), &object)?;
+    let settled = app.settle(driver::now(clock), &mut os_rng()?)?;
+    Ok(settled.failure.map_or(answer, |failure| json!({"error": failure})))
+}

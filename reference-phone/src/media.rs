@@ -122,7 +122,10 @@ impl MediaDir {
         let mut part = file::open(&path, true)?;
         let found = part.metadata().map_err(Self::io(&path))?.len();
         if found < len {
-            return Err(SqliteError::File { path: path.display().to_string(), kind: io::ErrorKind::UnexpectedEof });
+            return Err(SqliteError::File {
+                path: path.display().to_string(),
+                kind: io::ErrorKind::UnexpectedEof,
+            });
         }
         part.set_len(len).and_then(|()| part.seek(SeekFrom::Start(len))).map_err(Self::io(&path))?;
         Ok(part)
@@ -366,12 +369,8 @@ mod tests {
         }
         fs::write(data.path().join(MEDIA_DIR).join("note.txt"), b"the user's").unwrap();
         media.sweep(&[kept], &[(LINK, 2, unnoted)]).unwrap();
-        let mut expected = vec![
-            kept.to_string(),
-            unnoted.to_string(),
-            format!("{LINK}-2.part"),
-            "note.txt".to_owned(),
-        ];
+        let mut expected =
+            vec![kept.to_string(), unnoted.to_string(), format!("{LINK}-2.part"), "note.txt".to_owned()];
         expected.sort();
         assert_eq!(names(data.path()), expected);
         assert!(!media.path(orphan).exists());

@@ -17,10 +17,14 @@ pub struct RelayPolicy {
 #[non_exhaustive]
 pub enum RelayRefused {
     /// It is not in the list.
-    #[error("the code names the relay {0}, which is not in this phone's list; allow it with --allow-relay {0}")]
+    #[error(
+        "the code names the relay {0}, which is not in this phone's list; allow it with --allow-relay {0}"
+    )]
     NotAllowed(RelayName),
     /// It is named by a number that this program does not know.
-    #[error("the code names a relay by the number {0}, which this program does not know; use a newer program")]
+    #[error(
+        "the code names a relay by the number {0}, which this program does not know; use a newer program"
+    )]
     Unknown(u8),
 }
 

@@ -52,7 +52,9 @@ pub enum StoreError {
     )]
     NotWhole,
     /// The device key's file is missing.
-    #[error("device.key is missing beside phone.db; restore it, or start with an empty directory and link again")]
+    #[error(
+        "device.key is missing beside phone.db; restore it, or start with an empty directory and link again"
+    )]
     KeyMissing,
     /// There is no account here.
     #[error("there is no phone in this directory yet; start one with `run`")]

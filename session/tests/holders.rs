@@ -14,7 +14,7 @@ use rand_chacha::rand_core::SeedableRng;
 use world::device::Device;
 use world::{World, keys};
 
-const MINUTE: Duration = Duration::from_secs(60);
+const MINUTE: Duration = Duration::from_mins(1);
 
 /// Puts another holder of the web's store in its place; what was there is given back.
 fn swap_web(world: &mut World, disk: world::device::Disk) -> world::device::Disk {

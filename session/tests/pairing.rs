@@ -6,7 +6,7 @@ mod world;
 use std::time::Duration;
 
 use bytes::Bytes;
-use couple::raw::{self, message, pairing_psk, record};
+use couple::raw::{message, pairing_psk, record};
 use couple::{Couple, Crash, NAME, ORIGIN, offering};
 use handfast_codec::error::ErrorCode;
 use handfast_codec::link::{LinkCert, LinkFrame};
@@ -546,7 +546,7 @@ fn repeated_link_records_have_the_same_effect_at_the_web() {
     // req: HSK-017
     let mut phone = ScriptedPhone::new(40);
     let cert = phone.cert();
-    phone.send(&[cert.clone()]);
+    phone.send(std::slice::from_ref(&cert));
     phone.send(&[cert.clone(), cert.clone()]);
     let asked =
         phone.couple.web.events.iter().filter(|e| matches!(e, PairingEvent::ConfirmNn { .. })).count();

@@ -92,7 +92,9 @@ impl Link {
     pub(super) fn uploads(&self, link: MailboxId) -> Vec<(MailboxId, u64, ContentId)> {
         self.transfers
             .iter()
-            .filter_map(|(stream, transfer)| transfer.upload_content().map(|content| (link, *stream, content)))
+            .filter_map(|(stream, transfer)| {
+                transfer.upload_content().map(|content| (link, *stream, content))
+            })
             .collect()
     }
 }

@@ -90,17 +90,31 @@ pub fn grant_names(bits: u64) -> Vec<&'static str> {
 fn advice(code: ErrorCode, lost: Option<&str>, relay: &RelayName) -> String {
     let text = match code {
         ErrorCode::CODE_EXPIRED => match lost {
-            Some(reason) => return format!("no connection to {relay} ({reason}); check that the relay runs, then scan again"),
+            Some(reason) => {
+                return format!(
+                    "no connection to {relay} ({reason}); check that the relay runs, then scan again"
+                );
+            }
             None => "the code is no longer shown, or it took too long; scan the one that the page shows now",
         },
-        ErrorCode::CODE_TAKEN => "another phone is linking with this code; if it is not yours, cancel there and scan a new code",
-        ErrorCode::CHECK_CODE_WRONG => "the four digits were wrong three times; scan the new code that the page shows",
+        ErrorCode::CODE_TAKEN => {
+            "another phone is linking with this code; if it is not yours, cancel there and scan a new code"
+        }
+        ErrorCode::CHECK_CODE_WRONG => {
+            "the four digits were wrong three times; scan the new code that the page shows"
+        }
         ErrorCode::REFUSED => "refused; nothing was linked",
-        ErrorCode::NOT_CONFIRMED => "the page's user said that the two digits differ; someone may be in between: scan again, and refuse if it happens twice",
+        ErrorCode::NOT_CONFIRMED => {
+            "the page's user said that the two digits differ; someone may be in between: scan again, and refuse if it happens twice"
+        }
         ErrorCode::PEER_GONE => "the page went away; keep it open and scan its new code",
         ErrorCode::TIMEOUT => "the page does not answer; reload it and scan its new code",
-        ErrorCode::RELAY_NAME_MISMATCH => "the relay has another name than the code says; do not use this code",
-        ErrorCode::NO_COMMON_VERSION | ErrorCode::RELAY_VERSION => "page and phone share no version; update the older one",
+        ErrorCode::RELAY_NAME_MISMATCH => {
+            "the relay has another name than the code says; do not use this code"
+        }
+        ErrorCode::NO_COMMON_VERSION | ErrorCode::RELAY_VERSION => {
+            "page and phone share no version; update the older one"
+        }
         ErrorCode::HANDSHAKE_FAILED => "the handshake failed; scan the new code that the page shows",
         _ => return format!("the attempt ended ({code}); scan the new code that the page shows"),
     };
@@ -250,7 +264,9 @@ impl App {
 
     /// The socket of the attempt is wanted.
     pub(super) fn connect_attempt(&mut self) {
-        let Some(relay) = self.attempt.as_ref().map(|attempt| attempt.pairing.relay().clone()) else { return };
+        let Some(relay) = self.attempt.as_ref().map(|attempt| attempt.pairing.relay().clone()) else {
+            return;
+        };
         let socket = self.connect(Owner::Scan, relay);
         if let Some(attempt) = &mut self.attempt {
             attempt.socket = Some(socket);

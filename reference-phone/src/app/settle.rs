@@ -210,7 +210,13 @@ impl App {
         Ok(moved)
     }
 
-    fn deliver(&mut self, now: Now, id: MailboxId, link: &mut Link, message: Message) -> Result<(), StoreError> {
+    fn deliver(
+        &mut self,
+        now: Now,
+        id: MailboxId,
+        link: &mut Link,
+        message: Message,
+    ) -> Result<(), StoreError> {
         match message {
             Message::Command { cmd_id, body } => {
                 let result = self.run_command(now, link.companion, link.grants, cmd_id, &body)?;
@@ -287,7 +293,9 @@ impl App {
             Event::Failed(code) => Some(AppEvent::LinkError { companion, code, by: "here" }),
             Event::Closed(code) => Some(AppEvent::LinkError { companion, code, by: "companion" }),
             Event::Relay(code) => Some(AppEvent::LinkError { companion, code, by: "relay" }),
-            Event::Replaced => Some(AppEvent::LinkError { companion, code: ErrorCode::REPLACED, by: "relay" }),
+            Event::Replaced => {
+                Some(AppEvent::LinkError { companion, code: ErrorCode::REPLACED, by: "relay" })
+            }
             Event::Contended(times) => Some(AppEvent::Contended { companion, times }),
             Event::Diverged => Some(AppEvent::Diverged { companion }),
             Event::RevokedTold => Some(AppEvent::RevokedTold { companion }),
@@ -304,7 +312,13 @@ impl App {
         Ok(())
     }
 
-    fn on_stream_event(&mut self, now: Now, id: MailboxId, link: &mut Link, event: Event) -> Result<(), StoreError> {
+    fn on_stream_event(
+        &mut self,
+        now: Now,
+        id: MailboxId,
+        link: &mut Link,
+        event: Event,
+    ) -> Result<(), StoreError> {
         match event {
             Event::Data { id: stream, bytes, .. } => {
                 let upload = link.transfers.get_mut(&stream).and_then(Transfer::as_upload);
@@ -324,7 +338,9 @@ impl App {
                 };
                 match download.read(offset, max) {
                     // What is not wanted any more is not missed.
-                    Ok((bytes, fin)) => drop(link.endpoint.stream_supply(now.mono, stream, offset, bytes, fin)),
+                    Ok((bytes, fin)) => {
+                        drop(link.endpoint.stream_supply(now.mono, stream, offset, bytes, fin))
+                    }
                     Err(code) => self.stop(id, link, stream, code)?,
                 }
             }
@@ -344,7 +360,13 @@ impl App {
         Ok(())
     }
 
-    fn stop(&mut self, id: MailboxId, link: &mut Link, stream: u64, code: ErrorCode) -> Result<(), StoreError> {
+    fn stop(
+        &mut self,
+        id: MailboxId,
+        link: &mut Link,
+        stream: u64,
+        code: ErrorCode,
+    ) -> Result<(), StoreError> {
         link.stops.push_back((stream, code));
         self.forget_transfer(id, link, stream)
     }
@@ -407,14 +429,18 @@ impl App {
             if link.commits.len() >= COMMITS_FULL {
                 return Ok(true);
             }
-            let Some(upload) = link.transfers.get_mut(&stream).and_then(Transfer::as_upload) else { continue };
+            let Some(upload) = link.transfers.get_mut(&stream).and_then(Transfer::as_upload) else {
+                continue;
+            };
             if let Some(list) = upload.list_to_store() {
                 self.store.put_upload(id, stream, upload.content(), list)?;
                 upload.list_is_stored();
             }
             match upload.sync(id, stream, &self.media) {
                 Ok(UploadStep::Nothing) => continue,
-                Ok(UploadStep::Durable(offset)) => link.commits.extend(link.endpoint.stream_durable(now.mono, stream, offset)),
+                Ok(UploadStep::Durable(offset)) => {
+                    link.commits.extend(link.endpoint.stream_durable(now.mono, stream, offset))
+                }
                 Ok(UploadStep::Whole(len)) => {
                     if let Some(list) = upload.list() {
                         self.store.put_media(upload.content(), list)?;

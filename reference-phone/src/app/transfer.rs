@@ -108,19 +108,17 @@ impl Transfer {
         }
         // req: STR-012
         if let Some(row) = known {
-            return if row.size == size { Ok(PutAnswer::Have(row.list.stream_len())) } else { Err(ErrorCode::HASH) };
+            return if row.size == size {
+                Ok(PutAnswer::Have(row.list.stream_len()))
+            } else {
+                Err(ErrorCode::HASH)
+            };
         }
         let file = media.create_part(link, stream).map_err(io)?;
         Ok(PutAnswer::Take(Self::upload(content, size, file, MediaReceiver::new(content), 0)))
     }
 
-    fn upload(
-        content: ContentId,
-        size: u64,
-        file: File,
-        receiver: MediaReceiver,
-        checked: u64,
-    ) -> Self {
+    fn upload(content: ContentId, size: u64, file: File, receiver: MediaReceiver, checked: u64) -> Self {
         Self::Upload(Box::new(Upload {
             content,
             size,
@@ -291,10 +289,12 @@ impl Download {
                 self.head.slice(at..to)
             }
             Some(past) => {
-                let at = self.from.checked_add(past).filter(|at| *at <= self.size).ok_or(ErrorCode::OFFSET)?;
+                let at =
+                    self.from.checked_add(past).filter(|at| *at <= self.size).ok_or(ErrorCode::OFFSET)?;
                 let left = usize::try_from(self.size.saturating_sub(at)).unwrap_or(usize::MAX);
                 let mut buffer = vec![0; max.min(left)];
-                let read = self.file.seek(SeekFrom::Start(at)).and_then(|_| self.file.read_exact(&mut buffer));
+                let read =
+                    self.file.seek(SeekFrom::Start(at)).and_then(|_| self.file.read_exact(&mut buffer));
                 // Someone shortened the file: it is not the content any more.
                 read.map_err(|_| ErrorCode::GONE)?;
                 buffer.into()

@@ -1,11 +1,11 @@
 //! What the phone's user wants.
 
+use handfast::ErrorCode;
 use handfast::codec::ids::CompanionId;
 use handfast::codec::limits::TEXT_LEN_MAX;
 use handfast::codec::message::{MediaDescriptor, MessageState};
 use handfast::codec::signed;
 use handfast::session::{LinkState, SendRefused};
-use handfast::ErrorCode;
 
 use super::{App, Now};
 use crate::media::Imported;
@@ -51,7 +51,9 @@ pub enum VerbError {
 /// What a user can do about a code that is refused.
 fn code_text(code: ErrorCode) -> &'static str {
     match code {
-        ErrorCode::QR_NOT_HANDFAST => "this is not a Handfast code; scan the one that the page shows under \"link a device\"",
+        ErrorCode::QR_NOT_HANDFAST => {
+            "this is not a Handfast code; scan the one that the page shows under \"link a device\""
+        }
         ErrorCode::QR_UNSUPPORTED => "the code is of a newer version of Handfast; update this phone",
         _ => "the code is damaged; scan it again",
     }
@@ -146,7 +148,13 @@ impl App {
         self.send(now, chat, "", Some(&media))
     }
 
-    fn send(&mut self, now: Now, chat: u64, text: &str, media: Option<&MediaDescriptor>) -> Result<u64, VerbError> {
+    fn send(
+        &mut self,
+        now: Now,
+        chat: u64,
+        text: &str,
+        media: Option<&MediaDescriptor>,
+    ) -> Result<u64, VerbError> {
         if self.store.contact(chat)?.is_none() {
             return Err(VerbError::NoSuchChat(chat));
         }

@@ -111,12 +111,16 @@ impl Store {
         let read_to = read_to.max(message.min(last));
         let left: i64 = self
             .conn
-            .prepare_cached("SELECT count(*) FROM messages WHERE chat = ?1 AND id > ?2 AND state = 6 AND deleted = 0")?
+            .prepare_cached(
+                "SELECT count(*) FROM messages WHERE chat = ?1 AND id > ?2 AND state = 6 AND deleted = 0",
+            )?
             .query_row([sql(chat), sql(read_to)], |row| row.get(0))?;
         let rev = if unsql(left) == unread { None } else { Some(self.next_rev()) };
         let _ = self
             .conn
-            .prepare_cached("UPDATE chats SET read_to = ?2, unread = ?3, rev = coalesce(?4, rev) WHERE chat = ?1")?
+            .prepare_cached(
+                "UPDATE chats SET read_to = ?2, unread = ?3, rev = coalesce(?4, rev) WHERE chat = ?1",
+            )?
             .execute(params![sql(chat), sql(read_to), left, rev.map(sql)])?;
         Ok(true)
     }

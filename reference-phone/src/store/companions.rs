@@ -89,7 +89,9 @@ impl Store {
     pub fn put_companion(&mut self, companion: &Companion) -> Result<(), StoreError> {
         self.begin()?;
         let _ = self.conn.execute(
-            &format!("INSERT OR REPLACE INTO companions({COLUMNS}) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)"),
+            &format!(
+                "INSERT OR REPLACE INTO companions({COLUMNS}) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)"
+            ),
             params![
                 companion.companion.as_bytes(),
                 companion.link.as_bytes(),
@@ -111,7 +113,11 @@ impl Store {
     /// # Errors
     ///
     /// [`StoreError::Sqlite`].
-    pub fn set_companion_status(&mut self, link: MailboxId, status: CompanionStatus) -> Result<(), StoreError> {
+    pub fn set_companion_status(
+        &mut self,
+        link: MailboxId,
+        status: CompanionStatus,
+    ) -> Result<(), StoreError> {
         self.begin()?;
         let _ = self.conn.execute(
             "UPDATE companions SET status = ?2 WHERE link = ?1",
@@ -151,7 +157,8 @@ impl Store {
     ///
     /// [`StoreError::Sqlite`].
     pub fn companions(&self) -> Result<Vec<Companion>, StoreError> {
-        let mut query = self.conn.prepare_cached(&format!("SELECT {COLUMNS} FROM companions ORDER BY serial"))?;
+        let mut query =
+            self.conn.prepare_cached(&format!("SELECT {COLUMNS} FROM companions ORDER BY serial"))?;
         let rows = query.query_map([], read)?;
         Ok(rows.collect::<Result<_, _>>()?)
     }
@@ -162,7 +169,8 @@ impl Store {
     ///
     /// [`StoreError::Sqlite`].
     pub fn companion_of(&self, link: MailboxId) -> Result<Option<Companion>, StoreError> {
-        let mut query = self.conn.prepare_cached(&format!("SELECT {COLUMNS} FROM companions WHERE link = ?1"))?;
+        let mut query =
+            self.conn.prepare_cached(&format!("SELECT {COLUMNS} FROM companions WHERE link = ?1"))?;
         Ok(query.query_row([link.as_bytes()], read).optional()?)
     }
 }

@@ -99,9 +99,10 @@ impl Store {
     /// [`StoreError::Sqlite`].
     pub fn forget_upload(&mut self, link: MailboxId, stream: u64) -> Result<(), StoreError> {
         self.begin()?;
-        let _ = self
-            .conn
-            .execute("DELETE FROM uploads WHERE link = ?1 AND stream = ?2", params![link.as_bytes(), sql(stream)])?;
+        let _ = self.conn.execute(
+            "DELETE FROM uploads WHERE link = ?1 AND stream = ?2",
+            params![link.as_bytes(), sql(stream)],
+        )?;
         Ok(())
     }
 }

@@ -102,7 +102,10 @@ impl Store {
     pub fn add_message(&mut self, new: &NewMessage<'_>) -> Result<Option<(u64, u64)>, StoreError> {
         self.begin()?;
         if let Some(network_id) = new.network_id {
-            let known = self.conn.prepare_cached("SELECT 1 FROM messages WHERE network_id = ?1")?.exists([network_id])?;
+            let known = self
+                .conn
+                .prepare_cached("SELECT 1 FROM messages WHERE network_id = ?1")?
+                .exists([network_id])?;
             if known {
                 return Ok(None);
             }
@@ -148,7 +151,9 @@ impl Store {
         self.begin()?;
         let old: Option<i64> = self
             .conn
-            .prepare_cached("SELECT state FROM messages WHERE chat = ?1 AND id = ?2 AND author = '' AND deleted = 0")?
+            .prepare_cached(
+                "SELECT state FROM messages WHERE chat = ?1 AND id = ?2 AND author = '' AND deleted = 0",
+            )?
             .query_row([sql(chat), sql(id)], |row| row.get(0))
             .optional()?;
         if old.is_none_or(|old| old >= i64::from(state.number())) {
@@ -186,7 +191,8 @@ impl Store {
             .execute([sql(chat), sql(id), sql(rev)])?;
         self.refresh_chat(chat)?;
         let Some(content) = content else { return Ok(None) };
-        let used = self.conn.prepare_cached("SELECT 1 FROM messages WHERE content = ?1")?.exists([content])?;
+        let used =
+            self.conn.prepare_cached("SELECT 1 FROM messages WHERE content = ?1")?.exists([content])?;
         if used {
             return Ok(None);
         }
@@ -214,8 +220,9 @@ impl Store {
     ///
     /// [`StoreError::Sqlite`].
     pub fn message(&self, chat: u64, id: u64) -> Result<Option<StoredMessage>, StoreError> {
-        let mut query =
-            self.conn.prepare_cached(&format!("SELECT {COLUMNS} FROM messages WHERE chat = ?1 AND id = ?2"))?;
+        let mut query = self
+            .conn
+            .prepare_cached(&format!("SELECT {COLUMNS} FROM messages WHERE chat = ?1 AND id = ?2"))?;
         Ok(query.query_row([sql(chat), sql(id)], StoredMessage::read).optional()?)
     }
 

@@ -10,7 +10,9 @@ use handfast::sqlite::{self, DeviceKey, SqliteError, file};
 use rusqlite::{Connection, OptionalExtension, params};
 use zeroize::Zeroizing;
 
-use super::{Account, Counters, DATABASE, DEVICE_KEY, Store, StoreError, unsql, unwrap_account_key, wrap_account_key};
+use super::{
+    Account, Counters, DATABASE, DEVICE_KEY, Store, StoreError, unsql, unwrap_account_key, wrap_account_key,
+};
 
 /// The version of the tables, in `user_version`.
 const VERSION: i64 = 1;
@@ -151,7 +153,8 @@ pub(super) fn read_account(conn: &Connection, key: &DeviceKey) -> Result<(Accoun
         })
         .optional()?;
     let (name, wrapped, log_id, counters) = row.ok_or(StoreError::NotWhole)?;
-    let account = Account { name, key: unwrap_account_key(key, &wrapped)?, log_id: LogId::from_bytes(log_id) };
+    let account =
+        Account { name, key: unwrap_account_key(key, &wrapped)?, log_id: LogId::from_bytes(log_id) };
     Ok((account, counters))
 }
 

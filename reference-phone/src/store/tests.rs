@@ -32,7 +32,12 @@ fn new(chat: u64, text: &str) -> NewMessage<'_> {
 }
 
 fn received<'a>(chat: u64, text: &'a str, network_id: &'a str) -> NewMessage<'a> {
-    NewMessage { author: "Bo", state: MessageState::Received, network_id: Some(network_id), ..new(chat, text) }
+    NewMessage {
+        author: "Bo",
+        state: MessageState::Received,
+        network_id: Some(network_id),
+        ..new(chat, text)
+    }
 }
 
 fn add(store: &mut Store, new: &NewMessage<'_>) -> (u64, u64) {
@@ -271,7 +276,8 @@ fn text_is_text_whatever_it_looks_like() {
         assert_eq!(store.counts().unwrap().1, u64::try_from(n).unwrap() + 1);
     }
     store.commit().unwrap();
-    let stored: Vec<String> = store.history(1, 0, 50).unwrap().into_iter().rev().map(|m| m.message.text).collect();
+    let stored: Vec<String> =
+        store.history(1, 0, 50).unwrap().into_iter().rev().map(|m| m.message.text).collect();
     assert_eq!(stored, texts);
     assert_eq!(store.chats().unwrap()[0].title, "Bobby'); DROP TABLE chats;--");
 }

@@ -33,7 +33,8 @@ const FIRST: [&str; 10] = ["Ada", "Bruno", "Chioma", "Dae", "Elif", "Farid", "Gr
 const LAST: [&str; 7] = ["Adeyemi", "Bergmann", "Castillo", "Dubois", "Eriksen", "Fujita", "Georgiou"];
 const WORDS: [&str; 24] = [
     "train", "tomorrow", "coffee", "the", "bridge", "late", "again", "rain", "found", "your", "keys", "soup",
-    "Tuesday", "after", "lunch", "maybe", "garden", "cat", "asleep", "window", "music", "louder", "thanks", "yes",
+    "Tuesday", "after", "lunch", "maybe", "garden", "cat", "asleep", "window", "music", "louder", "thanks",
+    "yes",
 ];
 
 /// The demo network.
@@ -133,7 +134,8 @@ impl Upstream for Demo {
         for (after, state) in steps {
             if state > message.state {
                 self.next += 1;
-                let _ = self.due.insert((now.plus(after), self.next), Due { message: message.clone(), state });
+                let _ =
+                    self.due.insert((now.plus(after), self.next), Due { message: message.clone(), state });
             }
         }
     }
@@ -190,8 +192,11 @@ mod tests {
     #[test]
     fn photos_are_valid_pictures() {
         let history = Demo::new(7).history();
-        let photos: Vec<_> =
-            history.iter().flat_map(|chat| &chat.messages).filter_map(|message| message.photo.as_ref()).collect();
+        let photos: Vec<_> = history
+            .iter()
+            .flat_map(|chat| &chat.messages)
+            .filter_map(|message| message.photo.as_ref())
+            .collect();
         assert!(photos.len() >= 10, "{} photos", photos.len());
         for (name, png) in photos {
             assert!(name.ends_with(".png"));
@@ -234,7 +239,8 @@ mod tests {
         let mut demo = Demo::new(7);
         demo.send(Timestamp::ZERO, outgoing(&"é".repeat(TEXT_LEN_MAX / 2), MessageState::Delivered));
         let events = run(&mut demo, Timestamp::ZERO.plus(READ_AFTER));
-        let [UpstreamEvent::State { state: MessageState::Read, .. }, UpstreamEvent::Incoming { text, .. }] = &events[..]
+        let [UpstreamEvent::State { state: MessageState::Read, .. }, UpstreamEvent::Incoming { text, .. }] =
+            &events[..]
         else {
             panic!("{events:?}")
         };

@@ -59,6 +59,7 @@ pub(crate) enum Crash {
 }
 
 /// One device in the middle of pairing.
+#[expect(clippy::struct_excessive_bools, reason = "switches of a test")]
 pub(crate) struct Party {
     pub(crate) pairing: Pairing,
     pub(crate) disk: Pairs,
