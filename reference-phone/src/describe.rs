@@ -1,0 +1,83 @@
+//! Events and answers as JSON.
+
+use handfast::session::LinkState;
+use serde_json::{Value, json};
+
+use crate::app::{AppEvent, ScanStep, Status, grant_names};
+use crate::store::{ChatRow, Companion, StoredMessage};
+
+fn state(state: LinkState) -> &'static str {
+    match state {
+        LinkState::RelayDown => "relay_down",
+        LinkState::PeerAbsent => "peer_absent",
+        LinkState::Live => "live",
+        _ => "peer_silent",
+    }
+}
+
+pub(crate) fn event(event: &AppEvent) -> Value {
+    match event {
+        AppEvent::LinkState { companion, state: s } => {
+            json!({"event": "link_state", "companion": companion.to_string(), "state": state(*s)})
+        }
+        AppEvent::Linked { companion } => json!({"event": "linked", "companion": companion.to_string()}),
+        AppEvent::Diverged { companion } => json!({"event": "diverged", "companion": companion.to_string()}),
+        AppEvent::Contended { companion, times } => {
+            json!({"event": "contended", "companion": companion.to_string(), "times": times})
+        }
+        AppEvent::RevokedTold { companion } => json!({"event": "revoked_told", "companion": companion.to_string()}),
+        AppEvent::LinkError { companion, code, by } => {
+            json!({"event": "link_error", "companion": companion.to_string(), "code": code.to_string(), "by": by})
+        }
+        AppEvent::LinkDamaged { link, error } => {
+            json!({"event": "link_damaged", "link": link.to_string(), "message": error.to_string()})
+        }
+    }
+}
+
+pub(crate) fn scan(step: &ScanStep) -> Value {
+    match step {
+        ScanStep::CheckCodeWanted => json!({"event": "check_code_wanted"}),
+        ScanStep::WrongCode { left } => json!({"event": "wrong_code", "left": left}),
+        ScanStep::ApprovalWanted { label, origin, origin_seen, same_net, grants, relay } => json!({
+            "event": "approval_wanted", "label": label, "origin": origin, "origin_seen": origin_seen,
+            "same_net": same_net, "grants": grant_names(*grants), "relay": relay.as_str(),
+        }),
+        ScanStep::ShowNn(nn) => json!({"event": "show_nn", "nn": nn}),
+        ScanStep::Linked { companion } => json!({"event": "linked", "companion": companion.to_string()}),
+        ScanStep::Ended { code, message } => {
+            json!({"event": "ended", "code": code.to_string(), "message": message})
+        }
+    }
+}
+
+pub(crate) fn chats(chats: &[ChatRow]) -> Value {
+    let rows = chats.iter().map(|c| {
+        json!({"chat": c.chat, "title": c.title, "last_message": c.last_message, "last_text": c.last_text,
+            "last_time_ms": c.last_time_ms, "unread": c.unread})
+    });
+    json!({"chats": rows.collect::<Vec<_>>()})
+}
+
+pub(crate) fn history(messages: &[StoredMessage]) -> Value {
+    let rows = messages.iter().map(|m| {
+        let m = &m.message;
+        json!({"chat": m.chat, "id": m.message, "author": m.author, "time_ms": m.time, "text": m.text,
+            "state": m.state.number(), "content": m.media.as_ref().map(|media| media.content.to_string())})
+    });
+    json!({"messages": rows.collect::<Vec<_>>()})
+}
+
+pub(crate) fn companions(companions: &[(Companion, Option<LinkState>)]) -> Value {
+    let rows = companions.iter().map(|(c, s)| {
+        json!({"companion": c.companion.to_string(), "label": c.label, "origin": c.origin, "relay": c.relay,
+            "linked_ms": c.linked_ms, "seen_ms": c.seen_ms, "status": c.status.as_str(), "state": s.map(state)})
+    });
+    json!({"companions": rows.collect::<Vec<_>>()})
+}
+
+pub(crate) fn status(status: &Status) -> Value {
+    json!({"account": status.account, "rev": status.rev, "chats": status.counts.0, "messages": status.counts.1,
+        "scanning": status.scanning, "links": status.links.len(),
+        "settings": status.settings.iter().map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>()})
+}

@@ -1,0 +1,288 @@
+//! The running phone: one core thread owns the [`App`] and the database, socket tasks move bytes.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use anyhow::Context;
+use handfast::driver::{SocketEvent, SocketHandle, os_rng, spawn_socket};
+use handfast::program::{Clock, ControlEvent, DirLock, Inbox, Replies, field_hex, field_str, field_u64, serve_control};
+use handfast::codec::ids::CompanionId;
+use serde_json::{Map, Value, json};
+use tokio::runtime::Handle;
+use tokio::sync::mpsc;
+
+use crate::app::{App, AppOutput, Now, ScanStep, SocketTag};
+use crate::describe;
+use crate::media::MediaDir;
+use crate::policy::RelayPolicy;
+use crate::store::{NewMessage, Store, StoreError};
+use crate::upstream::{Upstream, demo::Demo};
+
+/// How long a socket that is given up may still write what was queued.
+const LINGER: Duration = Duration::from_millis(500);
+/// The seed of the demo network.
+const SEED: u64 = 1;
+
+/// What reaches the core thread.
+#[derive(Debug)]
+enum Input {
+    Socket(SocketTag, SocketEvent),
+    Control(ControlEvent),
+    Stop,
+}
+
+/// The time now.
+#[must_use]
+pub fn now(clock: Clock) -> Now {
+    let wall = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    Now { mono: clock.now(), wall_ms: u64::try_from(wall.as_millis()).unwrap_or(u64::MAX) }
+}
+
+/// Opens the phone of a locked directory; with a name, creates it if it is not there.
+///
+/// # Errors
+///
+/// What is wrong with the directory.
+pub fn open(lock: &DirLock, create: Option<&str>, policy: RelayPolicy, clock: Clock) -> anyhow::Result<App> {
+    let dir = lock.dir();
+    let demo = Demo::new(SEED);
+    let media = MediaDir::open(dir)?;
+    let (store, account) = match create {
+        None => Store::open(dir)?,
+        Some(name) => Store::open_or_create(dir, name, |store| fill(store, &demo, &media))?,
+    };
+    Ok(App::new(store, account, media, Box::new(demo), policy, now(clock), &mut os_rng()?)?)
+}
+
+/// Puts what the network holds into a new store.
+fn fill(store: &mut Store, network: &dyn Upstream, media: &MediaDir) -> Result<(), StoreError> {
+    for chat in network.history() {
+        store.add_chat(chat.chat, &chat.title, &chat.contact)?;
+        for (number, message) in chat.messages.iter().enumerate() {
+            let photo = match &message.photo {
+                None => None,
+                Some((name, png)) => {
+                    let (content, list) = media.put(png)?;
+                    store.put_media(content, &list)?;
+                    let size = list.size();
+                    let (media_type, name) = ("image/png".to_owned(), name.clone());
+                    Some(handfast::codec::message::MediaDescriptor { content, size, media_type, name })
+                }
+            };
+            let is_own = message.author.is_empty();
+            let state = handfast::codec::message::MessageState::from_number(if is_own { 4 } else { 6 });
+            let network_id = format!("history-{}-{number}", chat.chat);
+            let _ = store.add_message(&NewMessage {
+                chat: chat.chat,
+                author: &message.author,
+                time_ms: message.time_ms,
+                text: &message.text,
+                state: state.unwrap_or(handfast::codec::message::MessageState::Received),
+                reply_to: None,
+                media: photo.as_ref(),
+                command: None,
+                network_id: Some(&network_id),
+            })?;
+        }
+        let _ = store.mark_read(chat.chat, u64::MAX)?;
+    }
+    Ok(())
+}
+
+/// The core thread's state besides the App.
+struct Core {
+    app: App,
+    clock: Clock,
+    runtime: Handle,
+    events: mpsc::Sender<Input>,
+    sockets: BTreeMap<SocketTag, SocketHandle>,
+    /// Who runs the pairing attempt.
+    scanner: Option<(u64, Replies)>,
+    tell: fn(&Value),
+}
+
+/// Runs the phone until SIGINT or SIGTERM. `tell` is given each event.
+///
+/// # Errors
+///
+/// What ended it.
+pub fn run(dir: &Path, name: &str, policy: RelayPolicy, tell: fn(&Value)) -> anyhow::Result<()> {
+    let lock = DirLock::acquire(dir)?;
+    let clock = Clock::start();
+    let app = open(&lock, Some(name), policy, clock)?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let (events, inbox) = Inbox::new(256)?;
+    let server = serve_control(runtime.handle(), &lock, events.clone(), Input::Control)
+        .context("the control socket cannot be made")?;
+    let core = Core {
+        app,
+        clock,
+        runtime: runtime.handle().clone(),
+        events: events.clone(),
+        sockets: BTreeMap::new(),
+        scanner: None,
+        tell,
+    };
+    let (ended, end) = tokio::sync::oneshot::channel();
+    let thread = std::thread::Builder::new().name("core".into()).spawn(move || {
+        let result = core.run(inbox);
+        drop(ended.send(()));
+        result
+    })?;
+    runtime.block_on(async {
+        use tokio::signal::unix::{SignalKind, signal};
+        let mut term = signal(SignalKind::terminate())?;
+        tokio::select! {
+            _ = end => return std::io::Result::Ok(()),
+            _ = term.recv() => {}
+            _ = tokio::signal::ctrl_c() => {}
+        }
+        let _ = events.send(Input::Stop).await;
+        // What is queued may still leave; the core thread ends meanwhile.
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        Ok(())
+    })?;
+    let result = thread.join().unwrap_or_else(|_| Err(anyhow::anyhow!("the core thread failed")));
+    drop(server);
+    runtime.shutdown_timeout(Duration::from_secs(1));
+    result
+}
+
+impl Core {
+    fn run(mut self, mut inbox: Inbox<Input>) -> anyhow::Result<()> {
+        let mut rng = os_rng()?;
+        (self.tell)(&json!({"event": "ready", "pid": std::process::id()}));
+        let mut batch = Vec::new();
+        loop {
+            let mut answers = Vec::new();
+            for input in batch.drain(..) {
+                let now = now(self.clock);
+                match input {
+                    Input::Stop => return Ok(()),
+                    Input::Socket(tag, SocketEvent::Opened) => self.app.handle_opened(now, &mut rng, tag),
+                    Input::Socket(tag, SocketEvent::Message(bytes)) => {
+                        self.app.handle_bytes(now, &mut rng, tag, bytes);
+                    }
+                    Input::Socket(tag, SocketEvent::Written(len)) => self.app.handle_written(now, tag, len),
+                    Input::Socket(tag, SocketEvent::Closed(reason)) => {
+                        drop(self.sockets.remove(&tag));
+                        self.app.handle_closed(now, &mut rng, tag, &reason.to_string());
+                    }
+                    Input::Control(ControlEvent::Gone { client }) => {
+                        if self.scanner.as_ref().is_some_and(|(scanner, _)| *scanner == client) {
+                            self.scanner = None;
+                            self.app.cancel_scan(now);
+                        }
+                    }
+                    Input::Control(ControlEvent::Object { client, object, replies }) => {
+                        let answer = self.request(now, &mut rng, client, &object, &replies);
+                        let line = answer.unwrap_or_else(|error| Some(json!({"error": format!("{error:#}")})));
+                        answers.extend(line.map(|line| (replies, line)));
+                    }
+                }
+            }
+            let time = now(self.clock);
+            self.app.handle_timeout(time, &mut rng);
+            let settled = self.app.settle(time, &mut rng)?;
+            for (replies, line) in answers {
+                let line = settled.failure.as_ref().map_or(line, |failure| json!({"error": failure}));
+                // A client that is gone wants no answer.
+                let _ = replies.send(line);
+            }
+            for output in settled.outputs {
+                self.output(output);
+            }
+            let wait = self.app.deadline().map(|at| at.since(self.clock.now()));
+            if !inbox.wait(wait, &mut batch) {
+                return Ok(());
+            }
+        }
+    }
+
+    fn output(&mut self, output: AppOutput) {
+        match output {
+            AppOutput::Connect { socket, relay } => {
+                let wrap = move |event| Input::Socket(socket, event);
+                let handle = spawn_socket(&self.runtime, relay, self.events.clone(), wrap);
+                drop(self.sockets.insert(socket, handle));
+            }
+            AppOutput::Transmit { socket, bytes } => {
+                if let Some(handle) = self.sockets.get(&socket)
+                    && handle.send(bytes).is_err()
+                {
+                    handle.close();
+                }
+            }
+            AppOutput::Disconnect { socket } => {
+                if let Some(handle) = self.sockets.remove(&socket) {
+                    drop(self.runtime.spawn(async move {
+                        tokio::time::sleep(if handle.queued() > 0 { LINGER } else { Duration::ZERO }).await;
+                        handle.close();
+                    }));
+                }
+            }
+            AppOutput::Event(event) => (self.tell)(&describe::event(&event)),
+            AppOutput::Scan(step) => {
+                let is_over = matches!(step, ScanStep::Linked { .. } | ScanStep::Ended { .. });
+                if let Some((_, replies)) = &self.scanner {
+                    let _ = replies.send(describe::scan(&step));
+                }
+                if is_over {
+                    self.scanner = None;
+                }
+            }
+        }
+    }
+
+    fn request(
+        &mut self,
+        now: Now,
+        rng: &mut dyn rand_core::CryptoRng,
+        client: u64,
+        object: &Map<String, Value>,
+        replies: &Replies,
+    ) -> anyhow::Result<Option<Value>> {
+        if let Some(code) = object.get("check_code").and_then(Value::as_str) {
+            self.app.enter_check_code(now, code)?;
+            return Ok(None);
+        }
+        if let Some(approved) = object.get("approve").and_then(Value::as_bool) {
+            self.app.approve(now, rng, approved)?;
+            return Ok(None);
+        }
+        if field_str(object, "verb")? == "scan" {
+            self.app.scan(now, rng, field_str(object, "text")?)?;
+            self.scanner = Some((client, replies.clone()));
+            return Ok(None);
+        }
+        verb(&mut self.app, now, object).map(Some)
+    }
+}
+
+/// Carries out a verb that needs no connection. The answer holds once the round is settled.
+///
+/// # Errors
+///
+/// What the user did wrong, or what failed.
+pub fn verb(app: &mut App, now: Now, object: &Map<String, Value>) -> anyhow::Result<Value> {
+    match field_str(object, "verb")? {
+        "chats" => Ok(describe::chats(&app.chats()?)),
+        "history" => {
+            let count = object.get("count").and_then(Value::as_u64).unwrap_or(50).min(1_000);
+            Ok(describe::history(&app.history(field_u64(object, "chat")?, count)?))
+        }
+        "companions" => Ok(describe::companions(&app.companions()?)),
+        "status" => Ok(describe::status(&app.status()?)),
+        "send" => {
+            let id = app.send_text(now, field_u64(object, "chat")?, field_str(object, "text")?)?;
+            Ok(json!({"accepted": true, "id": id}))
+        }
+        "revoke" => {
+            let id: [u8; 16] = field_hex(object, "companion")?;
+            app.revoke(now, CompanionId::from_bytes(id))?;
+            Ok(json!({"revoked": true}))
+        }
+        other => Err(anyhow::anyhow!("the verb \"{other}\" is not known")),
+    }
+}
