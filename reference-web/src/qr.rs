@@ -1,0 +1,225 @@
+//! Drawing of QR codes: for a terminal, and as a PNG file (spec, qr).
+
+use std::io;
+use std::path::Path;
+
+use handfast::program::write_file;
+use qrcode::{EcLevel, QrCode};
+
+/// Light modules around a code.
+const QUIET_ZONE: usize = 4;
+/// Pixels of a module in a PNG, each way.
+const MODULE_LEN: usize = 8;
+/// Grey values of a PNG.
+const DARK: u8 = 0;
+const LIGHT: u8 = 255;
+
+/// A code could not be drawn.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum DrawError {
+    /// The text does not fit a code.
+    #[error("the text does not fit a QR code")]
+    TooLong,
+    /// The picture cannot be written.
+    #[error("cannot write {path} ({reason}): choose another file with --qr-png")]
+    File {
+        /// The file.
+        path: String,
+        /// Why.
+        #[source]
+        reason: io::Error,
+    },
+}
+
+/// A drawn code: dark and light modules, the quiet zone included.
+#[derive(Debug)]
+pub struct Drawing {
+    width: usize,
+    dark: Vec<bool>,
+}
+
+impl Drawing {
+    /// Draws a text at error correction level M.
+    ///
+    /// # Errors
+    /// [`DrawError::TooLong`].
+    pub fn new(text: &str) -> Result<Self, DrawError> {
+        // req: QRP-007
+        let code = QrCode::with_error_correction_level(text, EcLevel::M).map_err(|_| DrawError::TooLong)?;
+        let inner = code.width();
+        let width = inner.saturating_add(2 * QUIET_ZONE);
+        let mut dark = vec![false; width.saturating_mul(width)];
+        for (index, color) in code.to_colors().into_iter().enumerate() {
+            let (x, y) = (index % inner + QUIET_ZONE, index / inner + QUIET_ZONE);
+            dark[y * width + x] = color == qrcode::Color::Dark;
+        }
+        Ok(Self { width, dark })
+    }
+
+    /// Modules each way, the quiet zone included.
+    #[must_use]
+    pub fn width(&self) -> usize {
+        self.width
+    }
+
+    fn is_dark(&self, x: usize, y: usize) -> bool {
+        x < self.width && self.dark.get(y * self.width + x).copied().unwrap_or(false)
+    }
+
+    /// The code for a terminal: two modules a character, black on white by colour codes, so that a dark terminal shows
+    /// it as it must be.
+    #[must_use]
+    pub fn to_terminal(&self) -> String {
+        let mut out = String::new();
+        for y in (0..self.width).step_by(2) {
+            out.push_str("\x1b[30;107m");
+            for x in 0..self.width {
+                out.push(match (self.is_dark(x, y), self.is_dark(x, y + 1)) {
+                    (true, true) => '█',
+                    (true, false) => '▀',
+                    (false, true) => '▄',
+                    (false, false) => ' ',
+                });
+            }
+            out.push_str("\x1b[0m\n");
+        }
+        out
+    }
+
+    /// The code as a PNG: 8-bit greyscale, eight pixels a module.
+    ///
+    /// # Errors
+    /// The encoder's, of memory alone.
+    pub fn to_png(&self) -> Result<Vec<u8>, png::EncodingError> {
+        let side = self.width.saturating_mul(MODULE_LEN);
+        let side_u32 = u32::try_from(side).map_err(|_| png::EncodingError::LimitsExceeded)?;
+        let mut pixels = Vec::with_capacity(side.saturating_mul(side));
+        for y in 0..side {
+            for x in 0..side {
+                pixels.push(if self.is_dark(x / MODULE_LEN, y / MODULE_LEN) { DARK } else { LIGHT });
+            }
+        }
+        let mut bytes = Vec::new();
+        let mut encoder = png::Encoder::new(&mut bytes, side_u32, side_u32);
+        encoder.set_color(png::ColorType::Grayscale);
+        encoder.set_depth(png::BitDepth::Eight);
+        let mut writer = encoder.write_header()?;
+        writer.write_image_data(&pixels)?;
+        writer.finish()?;
+        Ok(bytes)
+    }
+
+    /// Writes the PNG, whole or not at all, readable by this user alone: it holds the code's secret.
+    ///
+    /// # Errors
+    /// [`DrawError::File`].
+    pub fn write_png(&self, path: &Path) -> Result<(), DrawError> {
+        let failed = |reason| DrawError::File { path: path.display().to_string(), reason };
+        let bytes = self.to_png().map_err(|error| failed(io::Error::other(error)))?;
+        write_file(path, &bytes).map_err(failed)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use handfast::RelayName;
+    use handfast::codec::ids::DhPublic;
+    use handfast::codec::qr::{Offer, RelayRef};
+    use rand_core::Rng;
+
+    use super::*;
+
+    /// What a camera reads: the text, and the version of the code.
+    fn scan(png: &[u8]) -> (String, usize) {
+        let mut reader = png::Decoder::new(io::Cursor::new(png)).read_info().expect("a PNG");
+        let mut pixels = vec![0; reader.output_buffer_size().expect("a size")];
+        let info = reader.next_frame(&mut pixels).expect("a picture");
+        assert_eq!((info.color_type, info.bit_depth), (png::ColorType::Grayscale, png::BitDepth::Eight));
+        let (width, height) = (info.width as usize, info.height as usize);
+        let mut image =
+            rqrr::PreparedImage::prepare_from_greyscale(width, height, |x, y| pixels[y * width + x]);
+        let grids = image.detect_grids();
+        assert_eq!(grids.len(), 1, "one code");
+        let (meta, text) = grids[0].decode().expect("it decodes");
+        assert_eq!(meta.ecc_level, 0, "level M is 0 in the format bits");
+        (text, meta.version.0)
+    }
+
+    fn offer(host: &str) -> Offer {
+        let mut rng = handfast::driver::os_rng().expect("a seed");
+        let (mut key, mut secret) = ([0; 32], [0; 32]);
+        rng.fill_bytes(&mut key);
+        rng.fill_bytes(&mut secret);
+        key[31] &= 0x7f;
+        let relay = RelayRef::Host(RelayName::parse(host).expect("a name"));
+        Offer::new(DhPublic::from_bytes(key), secret, relay).expect("it fits")
+    }
+
+    #[test]
+    fn qrp_007_a_code_of_every_length_is_read_again() {
+        // req: QRP-007
+        for len in 1..=40 {
+            let host: String = "a".repeat(len);
+            let text = offer(&host).encode();
+            let drawing = Drawing::new(&text).expect("it fits");
+            let (read, version) = scan(&drawing.to_png().expect("drawn"));
+            assert_eq!(read, *text, "host of {len}");
+            let payload = 68 + len;
+            let expected = match payload {
+                ..=73 => 5,
+                74..=93 => 6,
+                _ => 7,
+            };
+            assert_eq!(version, expected, "payload of {payload} bytes");
+            assert!(Offer::decode(&read).is_ok());
+        }
+        let text = Offer::new(DhPublic::from_bytes([1; 32]), [2; 32], RelayRef::Private(240))
+            .expect("fits")
+            .encode();
+        assert_eq!(scan(&Drawing::new(&text).expect("fits").to_png().expect("drawn")).1, 5, "67 bytes");
+    }
+
+    #[test]
+    fn the_quiet_zone_is_four_light_modules() {
+        // req: QRP-007
+        let drawing = Drawing::new(&offer("127.0.0.1:8787").encode()).expect("it fits");
+        let width = drawing.width();
+        for outer in 0..width {
+            for inner in (0..QUIET_ZONE).chain(width - QUIET_ZONE..width) {
+                assert!(!drawing.is_dark(outer, inner) && !drawing.is_dark(inner, outer));
+            }
+        }
+        assert!(drawing.is_dark(QUIET_ZONE, QUIET_ZONE), "the finder begins behind it");
+    }
+
+    #[test]
+    fn the_terminal_shows_the_same_modules() {
+        let drawing = Drawing::new(&offer("relay.example").encode()).expect("it fits");
+        let text = drawing.to_terminal();
+        let lines: Vec<_> = text.lines().collect();
+        assert_eq!(lines.len(), drawing.width().div_ceil(2));
+        for (row, line) in lines.iter().enumerate() {
+            let body =
+                line.strip_prefix("\x1b[30;107m").and_then(|l| l.strip_suffix("\x1b[0m")).expect("colours");
+            let halves: Vec<_> = body.chars().collect();
+            assert_eq!(halves.len(), drawing.width());
+            for (x, half) in halves.into_iter().enumerate() {
+                let (top, bottom) = (matches!(half, '█' | '▀'), matches!(half, '█' | '▄'));
+                assert_eq!((top, bottom), (drawing.is_dark(x, 2 * row), drawing.is_dark(x, 2 * row + 1)));
+            }
+        }
+    }
+
+    #[test]
+    fn files_are_private_and_a_bad_path_says_what_to_do() {
+        use std::os::unix::fs::PermissionsExt;
+        let dir = tempfile::tempdir().expect("a directory");
+        let path = dir.path().join("code.png");
+        let drawing = Drawing::new(&offer("relay.example").encode()).expect("it fits");
+        drawing.write_png(&path).expect("written");
+        assert_eq!(std::fs::metadata(&path).expect("there").permissions().mode() & 0o777, 0o600);
+        let error = drawing.write_png(&dir.path().join("no/code.png")).expect_err("no directory");
+        assert!(error.to_string().contains("--qr-png"), "{error}");
+    }
+}

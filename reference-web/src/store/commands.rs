@@ -1,0 +1,173 @@
+//! What was asked of the phone, and what became of it.
+
+use handfast::ErrorCode;
+use rusqlite::{OptionalExtension, params};
+
+use super::{Store, StoreError, from_sql, to_sql};
+
+/// How far a command has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum CommandState {
+    /// It is in the outbox.
+    Queued,
+    /// It was handed to a live connection, and is not answered.
+    Sent,
+    /// The phone has carried it out.
+    Accepted,
+    /// The phone has refused it.
+    Failed,
+}
+
+impl CommandState {
+    /// The word in the table and in answers.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Queued => "queued",
+            Self::Sent => "sent",
+            Self::Accepted => "accepted",
+            Self::Failed => "failed",
+        }
+    }
+
+    fn parse(word: &str) -> Result<Self, StoreError> {
+        Ok(match word {
+            "queued" => Self::Queued,
+            "sent" => Self::Sent,
+            "accepted" => Self::Accepted,
+            "failed" => Self::Failed,
+            _ => return Err(StoreError::Damaged("command state")),
+        })
+    }
+}
+
+/// A command, as it was asked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct StoredCommand {
+    /// Its number in the link.
+    pub cmd_id: u64,
+    /// The name that the asker gave it.
+    pub client_id: Option<String>,
+    /// What it is.
+    pub kind: String,
+    /// How far it has come.
+    pub state: CommandState,
+    /// The message that it made.
+    pub result: Option<u64>,
+    /// Why the phone refused it.
+    pub error: Option<ErrorCode>,
+}
+
+impl Store {
+    /// Stores a command, in the open transaction.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn put_command(
+        &mut self,
+        cmd_id: u64,
+        client_id: Option<&str>,
+        kind: &str,
+        body: &[u8],
+        state: CommandState,
+    ) -> Result<(), StoreError> {
+        let cmd_id = to_sql(cmd_id)?;
+        let _ = self.write()?.execute(
+            "INSERT INTO commands(cmd_id, client_id, kind, body, state) VALUES(?1, ?2, ?3, ?4, ?5)",
+            params![cmd_id, client_id, kind, body, state.as_str()],
+        )?;
+        Ok(())
+    }
+
+    /// A connection is live: what waits goes now. In the open transaction.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn commands_leave(&mut self) -> Result<(), StoreError> {
+        let waiting: i64 =
+            self.conn
+                .query_row("SELECT count(*) FROM commands WHERE state = 'queued'", [], |row| row.get(0))?;
+        if waiting > 0 {
+            let _ = self.write()?.execute("UPDATE commands SET state = 'sent' WHERE state = 'queued'", [])?;
+        }
+        Ok(())
+    }
+
+    /// Notes the answer to a command, in the open transaction.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn settle_command(
+        &mut self,
+        cmd_id: u64,
+        state: CommandState,
+        result: Option<u64>,
+        error: Option<ErrorCode>,
+    ) -> Result<(), StoreError> {
+        let (cmd_id, result) = (to_sql(cmd_id)?, result.map(to_sql).transpose()?);
+        let _ = self.write()?.execute(
+            "UPDATE commands SET state = ?2, result = ?3, error = ?4 WHERE cmd_id = ?1",
+            params![cmd_id, state.as_str(), result, error.map(ErrorCode::as_u16)],
+        )?;
+        Ok(())
+    }
+
+    /// A command by its number.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn command(&self, cmd_id: u64) -> Result<Option<StoredCommand>, StoreError> {
+        self.find_command("cmd_id = ?1", to_sql(cmd_id)?)
+    }
+
+    /// A command by the name that its asker gave it.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn command_of_client(&self, client_id: &str) -> Result<Option<StoredCommand>, StoreError> {
+        self.find_command("client_id = ?1", client_id)
+    }
+
+    fn find_command(
+        &self,
+        filter: &str,
+        value: impl rusqlite::ToSql,
+    ) -> Result<Option<StoredCommand>, StoreError> {
+        let sql =
+            format!("SELECT cmd_id, client_id, kind, state, result, error FROM commands WHERE {filter}");
+        let mut query = self.conn.prepare_cached(&sql)?;
+        let row = query
+            .query_row([value], |row| {
+                let state: String = row.get(3)?;
+                Ok((
+                    row.get::<_, i64>(0)?,
+                    row.get(1)?,
+                    row.get(2)?,
+                    state,
+                    row.get::<_, Option<i64>>(4)?,
+                    row.get::<_, Option<u16>>(5)?,
+                ))
+            })
+            .optional()?;
+        let Some((cmd_id, client_id, kind, state, result, error)) = row else { return Ok(None) };
+        Ok(Some(StoredCommand {
+            cmd_id: from_sql(cmd_id),
+            client_id,
+            kind,
+            state: CommandState::parse(&state)?,
+            result: result.map(from_sql),
+            error: error.map(ErrorCode::from_u16),
+        }))
+    }
+
+    /// How many commands the phone has not answered.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn commands_open(&self) -> Result<u64, StoreError> {
+        let sql = "SELECT count(*) FROM commands WHERE state IN ('queued', 'sent')";
+        Ok(self.conn.query_row(sql, [], |row| row.get::<_, i64>(0)).map(from_sql)?)
+    }
+}

@@ -1,0 +1,152 @@
+//! The link of this companion: what may be shown of it.
+
+use handfast::codec::ids::{CompanionId, MailboxId, SigningPublic};
+use handfast::handshake::link::Terms;
+use rusqlite::params;
+
+use super::{Store, StoreError, from_sql, to_sql, wall_ms};
+
+/// Where the link stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum LinkRowState {
+    /// The phone has not confirmed it.
+    Pending,
+    /// Linked.
+    Active,
+    /// The phone has seen two holders of this link.
+    Diverged,
+    /// The phone suspended it.
+    Suspended,
+}
+
+impl LinkRowState {
+    /// The word in the table and in answers.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Pending => "pending",
+            Self::Active => "active",
+            Self::Diverged => "diverged",
+            Self::Suspended => "suspended",
+        }
+    }
+
+    fn parse(word: &str) -> Result<Self, StoreError> {
+        Ok(match word {
+            "pending" => Self::Pending,
+            "active" => Self::Active,
+            "diverged" => Self::Diverged,
+            "suspended" => Self::Suspended,
+            _ => return Err(StoreError::Damaged("link state")),
+        })
+    }
+}
+
+/// A link, without its keys.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct LinkRow {
+    /// Its mailbox.
+    pub link: MailboxId,
+    /// The account's key.
+    pub account: SigningPublic,
+    /// The account's name.
+    pub account_name: String,
+    /// This companion's id.
+    pub companion: CompanionId,
+    /// The relay's name.
+    pub relay: String,
+    /// This companion's label.
+    pub label: String,
+    /// The grants, as bits.
+    pub grants: u64,
+    /// When it was made, in milliseconds since 1970.
+    pub created_ms: u64,
+    /// Where it stands.
+    pub state: LinkRowState,
+}
+
+impl Store {
+    /// The link that this companion has, if it has one: the newest.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn link(&self) -> Result<Option<LinkRow>, StoreError> {
+        let mut query = self.conn.prepare_cached(
+            "SELECT link, account, account_name, companion, relay, label, grants, created_ms, state
+             FROM links ORDER BY created_ms DESC, rowid DESC LIMIT 1",
+        )?;
+        let mut rows = query.query([])?;
+        let Some(row) = rows.next()? else { return Ok(None) };
+        Ok(Some(LinkRow {
+            link: MailboxId::from_bytes(row.get(0)?),
+            account: SigningPublic::from_bytes(row.get(1)?),
+            account_name: row.get(2)?,
+            companion: CompanionId::from_bytes(row.get(3)?),
+            relay: row.get(4)?,
+            label: row.get(5)?,
+            grants: from_sql(row.get(6)?),
+            created_ms: from_sql(row.get(7)?),
+            state: LinkRowState::parse(&row.get::<_, String>(8)?)?,
+        }))
+    }
+
+    /// Stores a new link as pending, in the open transaction.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn put_link(&mut self, terms: &Terms) -> Result<(), StoreError> {
+        let (grants, created) = (to_sql(terms.grants)?, to_sql(wall_ms())?);
+        let _ = self.write()?.execute(
+            "INSERT OR REPLACE INTO links(link, account, account_name, companion, relay, label, grants, created_ms, state)
+             VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, 'pending')",
+            params![
+                terms.mailbox.as_bytes(),
+                terms.account.as_bytes(),
+                terms.account_name,
+                terms.companion.as_bytes(),
+                terms.relay.as_str(),
+                terms.label,
+                grants,
+                created,
+            ],
+        )?;
+        Ok(())
+    }
+
+    /// Notes where a link stands, in the open transaction.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn set_link_state(&mut self, link: MailboxId, state: LinkRowState) -> Result<(), StoreError> {
+        let _ = self.write()?.execute(
+            "UPDATE links SET state = ?2 WHERE link = ?1",
+            params![link.as_bytes(), state.as_str()],
+        )?;
+        Ok(())
+    }
+
+    /// Deletes a link's row and keys, in the open transaction.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn forget_link(&mut self, link: MailboxId) -> Result<(), StoreError> {
+        let conn = self.write()?;
+        let _ = conn.execute("DELETE FROM links WHERE link = ?1", [link.as_bytes()])?;
+        let _ = conn.execute("DELETE FROM handfast WHERE link = ?1", [link.as_bytes()])?;
+        Ok(())
+    }
+
+    /// Deletes every link but this one, and all that came over them, in the open transaction.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn forget_links_but(&mut self, link: MailboxId) -> Result<(), StoreError> {
+        self.wipe_mirror()?;
+        let conn = self.write()?;
+        let _ = conn.execute("DELETE FROM links WHERE link <> ?1", [link.as_bytes()])?;
+        let _ = conn.execute("DELETE FROM handfast WHERE link <> ?1", [link.as_bytes()])?;
+        Ok(())
+    }
+}

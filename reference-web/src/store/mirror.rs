@@ -1,0 +1,269 @@
+//! The mirror of the phone's chats and messages, as DELTAs and pages of history bring them.
+
+use handfast::codec::ids::{CompanionId, ContentId};
+use handfast::codec::message::{Item, Message as WireMessage};
+use rusqlite::{OptionalExtension, Row, params};
+
+use super::{Store, StoreError, from_sql, to_sql};
+
+/// A chat, as it is shown.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Chat {
+    /// The chat.
+    pub chat: u64,
+    /// Its title.
+    pub title: String,
+    /// Its newest message; 0 when there is none.
+    pub last_message: u64,
+    /// The beginning of that message.
+    pub last_text: String,
+    /// When that was written, in milliseconds since 1970: a label.
+    pub last_time_ms: u64,
+    /// How many messages are not read.
+    pub unread: u64,
+}
+
+/// A message, as it is shown.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Message {
+    /// The chat.
+    pub chat: u64,
+    /// The message.
+    pub id: u64,
+    /// Who wrote it; empty: the account itself.
+    pub author: String,
+    /// When, in milliseconds since 1970: a label.
+    pub time_ms: u64,
+    /// The text.
+    pub text: String,
+    /// How far it has come: the number of spec, messages.
+    pub state: u8,
+    /// The message that it answers.
+    pub reply_to: Option<u64>,
+    /// Its media: content id, type, name, size.
+    pub media: Option<(ContentId, String, String, u64)>,
+    /// The companion whose command made it, and the command.
+    pub command: Option<(CompanionId, u64)>,
+}
+
+/// What an item changed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Change {
+    /// A chat is new, or another.
+    Chat(u64),
+    /// A message is new.
+    NewMessage(Message),
+    /// A message is another than before.
+    Message(Message),
+    /// A message was deleted.
+    DeletedMessage(u64, u64),
+    /// A chat was deleted.
+    DeletedChat(u64),
+    /// Nothing.
+    None,
+}
+
+/// How many rows there are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Counts {
+    /// Chats.
+    pub chats: u64,
+    /// Messages.
+    pub messages: u64,
+}
+
+const COLUMNS: &str = "chat, id, author, time_ms, text, state, reply_to, content, media_type, media_name, \
+                       media_size, companion, cmd_id";
+
+fn message(row: &Row<'_>) -> rusqlite::Result<Message> {
+    let number = |index| row.get::<_, i64>(index).map(from_sql);
+    let content: Option<[u8; 32]> = row.get(7)?;
+    let companion: Option<[u8; 16]> = row.get(11)?;
+    let cmd_id: Option<i64> = row.get(12)?;
+    Ok(Message {
+        chat: number(0)?,
+        id: number(1)?,
+        author: row.get(2)?,
+        time_ms: number(3)?,
+        text: row.get(4)?,
+        state: row.get(5)?,
+        reply_to: row.get::<_, Option<i64>>(6)?.map(from_sql),
+        media: match content {
+            Some(content) => Some((ContentId::from_bytes(content), row.get(8)?, row.get(9)?, number(10)?)),
+            None => None,
+        },
+        command: companion.zip(cmd_id).map(|(c, id)| (CompanionId::from_bytes(c), from_sql(id))),
+    })
+}
+
+impl Store {
+    /// Takes an item of a DELTA up to `rev`, in the open transaction.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn put_item(&mut self, item: &Item, rev: u64) -> Result<Change, StoreError> {
+        match item {
+            Item::Chat { chat, title, last_message, last_text, last_time, unread } => {
+                let _ = self.write()?.execute(
+                    "INSERT OR REPLACE INTO chats(chat, title, last_message, last_text, last_time_ms, unread)
+                     VALUES(?1, ?2, ?3, ?4, ?5, ?6)",
+                    params![
+                        to_sql(*chat)?,
+                        title,
+                        to_sql(*last_message)?,
+                        last_text,
+                        to_sql(*last_time)?,
+                        to_sql(*unread)?
+                    ],
+                )?;
+                Ok(Change::Chat(*chat))
+            }
+            Item::Message(wire) => self.put_message(wire, rev),
+            Item::Deleted { chat, message: Some(message) } => {
+                let gone = self.write()?.execute(
+                    "DELETE FROM messages WHERE chat = ?1 AND id = ?2",
+                    params![to_sql(*chat)?, to_sql(*message)?],
+                )?;
+                Ok(if gone > 0 { Change::DeletedMessage(*chat, *message) } else { Change::None })
+            }
+            Item::Deleted { chat, message: None } => {
+                let id = to_sql(*chat)?;
+                let conn = self.write()?;
+                let _ = conn.execute("DELETE FROM messages WHERE chat = ?1", [id])?;
+                let gone = conn.execute("DELETE FROM chats WHERE chat = ?1", [id])?;
+                Ok(if gone > 0 { Change::DeletedChat(*chat) } else { Change::None })
+            }
+            _ => Ok(Change::None),
+        }
+    }
+
+    fn put_message(&mut self, wire: &WireMessage, rev: u64) -> Result<Change, StoreError> {
+        let before = self.message(wire.chat, wire.message)?;
+        let media = wire.media.as_ref();
+        let size = media.map(|media| to_sql(media.size)).transpose()?;
+        let cmd_id = wire.command.as_ref().map(|command| to_sql(command.cmd_id)).transpose()?;
+        let reply_to = wire.reply_to.map(to_sql).transpose()?;
+        // A page of history (rev 0) may be older than what a DELTA brought.
+        let _ = self.write()?.execute(
+            "INSERT INTO messages(chat, id, author, time_ms, text, state, reply_to, content, media_type, media_name,
+                                  media_size, companion, cmd_id, rev)
+             VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)
+             ON CONFLICT(chat, id) DO UPDATE SET
+                author = excluded.author, time_ms = excluded.time_ms, text = excluded.text, state = excluded.state,
+                reply_to = excluded.reply_to, content = excluded.content, media_type = excluded.media_type,
+                media_name = excluded.media_name, media_size = excluded.media_size,
+                companion = excluded.companion, cmd_id = excluded.cmd_id, rev = excluded.rev
+             WHERE excluded.rev >= messages.rev",
+            params![
+                to_sql(wire.chat)?,
+                to_sql(wire.message)?,
+                wire.author,
+                to_sql(wire.time)?,
+                wire.text,
+                wire.state.number(),
+                reply_to,
+                media.map(|media| media.content.as_bytes()),
+                media.map(|media| media.media_type.as_str()),
+                media.map(|media| media.name.as_str()),
+                size,
+                wire.command.as_ref().map(|command| command.companion.as_bytes()),
+                cmd_id,
+                to_sql(rev)?,
+            ],
+        )?;
+        let after = self.message(wire.chat, wire.message)?;
+        Ok(match (before, after) {
+            (None, Some(new)) => Change::NewMessage(new),
+            (Some(old), Some(new)) if old != new => Change::Message(new),
+            _ => Change::None,
+        })
+    }
+
+    /// Deletes all chats, in the open transaction: the phone begins the list anew.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn clear_chats(&mut self) -> Result<(), StoreError> {
+        let _ = self.write()?.execute("DELETE FROM chats", [])?;
+        Ok(())
+    }
+
+    /// Deletes a chat's messages, in the open transaction: the phone begins them anew.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn clear_messages(&mut self, chat: u64) -> Result<(), StoreError> {
+        let chat = to_sql(chat)?;
+        let _ = self.write()?.execute("DELETE FROM messages WHERE chat = ?1", [chat])?;
+        Ok(())
+    }
+
+    fn message(&self, chat: u64, id: u64) -> Result<Option<Message>, StoreError> {
+        let mut query = self
+            .conn
+            .prepare_cached(&format!("SELECT {COLUMNS} FROM messages WHERE chat = ?1 AND id = ?2"))?;
+        Ok(query.query_row(params![to_sql(chat)?, to_sql(id)?], message).optional()?)
+    }
+
+    /// The chats, the one with the newest message first.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn chats(&self) -> Result<Vec<Chat>, StoreError> {
+        let mut query = self.conn.prepare_cached(
+            "SELECT chat, title, last_message, last_text, last_time_ms, unread FROM chats
+             ORDER BY last_message DESC, chat",
+        )?;
+        let rows = query.query_map([], |row| {
+            let number = |index| row.get::<_, i64>(index).map(from_sql);
+            Ok(Chat {
+                chat: number(0)?,
+                title: row.get(1)?,
+                last_message: number(2)?,
+                last_text: row.get(3)?,
+                last_time_ms: number(4)?,
+                unread: number(5)?,
+            })
+        })?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+
+    /// The last `count` messages of a chat, in order of their ids.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn history(&self, chat: u64, count: u64) -> Result<Vec<Message>, StoreError> {
+        let mut query = self.conn.prepare_cached(&format!(
+            "SELECT * FROM (SELECT {COLUMNS} FROM messages WHERE chat = ?1 ORDER BY id DESC LIMIT ?2) ORDER BY id"
+        ))?;
+        let rows = query.query_map(params![to_sql(chat)?, to_sql(count)?], message)?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+
+    /// The oldest message of a chat that is here; 0 when there is none.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn oldest(&self, chat: u64) -> Result<u64, StoreError> {
+        let chat = to_sql(chat)?;
+        let oldest: Option<i64> =
+            self.conn.query_row("SELECT min(id) FROM messages WHERE chat = ?1", [chat], |row| row.get(0))?;
+        Ok(oldest.map_or(0, from_sql))
+    }
+
+    /// How many rows there are.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn counts(&self) -> Result<Counts, StoreError> {
+        let count = |sql: &str| self.conn.query_row(sql, [], |row| row.get::<_, i64>(0)).map(from_sql);
+        Ok(Counts {
+            chats: count("SELECT count(*) FROM chats")?,
+            messages: count("SELECT count(*) FROM messages")?,
+        })
+    }
+}

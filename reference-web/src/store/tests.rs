@@ -1,0 +1,227 @@
+use handfast::ErrorCode;
+use handfast::codec::ids::{CompanionId, ContentId, Salt, SigningPublic};
+use handfast::codec::message::{CommandRef, Item, MediaDescriptor, Message as WireMessage, MessageState};
+use handfast::handshake::link::Terms;
+
+use super::transfers::PutRow;
+use super::*;
+
+fn store() -> (tempfile::TempDir, Store) {
+    let dir = tempfile::tempdir().expect("a directory");
+    let store = Store::open(dir.path()).expect("opened");
+    (dir, store)
+}
+
+fn chat(chat: u64, title: &str, last: u64) -> Item {
+    Item::Chat {
+        chat,
+        title: title.into(),
+        last_message: last,
+        last_text: "hello".into(),
+        last_time: 5,
+        unread: 2,
+    }
+}
+
+fn wire(chat: u64, message: u64, text: &str) -> WireMessage {
+    WireMessage {
+        chat,
+        message,
+        author: "Ada".into(),
+        time: 1_700_000_000_000,
+        text: text.into(),
+        state: MessageState::Received,
+        reply_to: None,
+        media: None,
+        command: None,
+    }
+}
+
+fn terms(mailbox: u8) -> Terms {
+    Terms {
+        mailbox: MailboxId::from_bytes([mailbox; 16]),
+        salt: Salt::from_bytes([0; 16]),
+        relay: handfast::RelayName::parse("relay.example").expect("a name"),
+        companion: CompanionId::from_bytes([4; 16]),
+        serial: 1,
+        grants: 7,
+        idle_days: 14,
+        account: SigningPublic::from_bytes([5; 32]),
+        account_name: "Demo".into(),
+        label: "laptop".into(),
+        origin: String::new(),
+        h: [0; 32],
+        cert_hash: [0; 32],
+    }
+}
+
+#[test]
+fn files_are_private_and_tables_are_made_once() {
+    use std::os::unix::fs::PermissionsExt;
+    let (dir, store) = store();
+    drop(store);
+    for name in [DB_FILE, KEY_FILE] {
+        let mode = std::fs::metadata(dir.path().join(name)).expect("there").permissions().mode();
+        assert_eq!(mode & 0o777, 0o600, "{name}");
+    }
+    let media = std::fs::metadata(dir.path().join("media")).expect("there").permissions().mode();
+    assert_eq!(media & 0o777, 0o700);
+    let store = Store::open(dir.path()).expect("opened again");
+    let settings = store.settings().expect("read");
+    assert!(settings.contains(&("journal_mode", "wal".into())), "{settings:?}");
+    store.conn.pragma_update(None, "user_version", SCHEMA_VERSION + 1).expect("set");
+    drop(store);
+    assert!(matches!(Store::open(dir.path()), Err(StoreError::Newer(2))));
+}
+
+#[test]
+fn items_upsert_and_deleted_ones_go() {
+    let (_dir, mut store) = store();
+    assert_eq!(store.put_item(&chat(1, "Ada", 3), 1).expect("put"), Change::Chat(1));
+    let _ = store.put_item(&chat(2, "Bob", 9), 1).expect("put");
+    let mut first = wire(1, 3, "hello");
+    first.media = Some(MediaDescriptor {
+        content: ContentId::from_bytes([8; 32]),
+        size: 70_000,
+        media_type: "image/png".into(),
+        name: "x.png".into(),
+    });
+    first.command = Some(CommandRef { companion: CompanionId::from_bytes([4; 16]), cmd_id: 6 });
+    let change = store.put_item(&Item::Message(first.clone()), 4).expect("put");
+    let Change::NewMessage(new) = change else { panic!("{change:?}") };
+    assert_eq!(new.media, Some((ContentId::from_bytes([8; 32]), "image/png".into(), "x.png".into(), 70_000)));
+    assert_eq!(new.command, Some((CompanionId::from_bytes([4; 16]), 6)));
+    assert_eq!(store.put_item(&Item::Message(first.clone()), 5).expect("put"), Change::None);
+    first.text = "edited".into();
+    first.state = MessageState::Read;
+    let change = store.put_item(&Item::Message(first.clone()), 6).expect("put");
+    assert!(matches!(change, Change::Message(ref m) if m.text == "edited" && m.state == 4));
+    // A page of history that was answered before the edit does not undo it.
+    first.text = "hello".into();
+    assert_eq!(store.put_item(&Item::Message(first), 0).expect("put"), Change::None);
+
+    for id in 4..10 {
+        let _ = store.put_item(&Item::Message(wire(1, id, "more")), 7).expect("put");
+    }
+    store.commit().expect("durable");
+    assert_eq!(store.chats().expect("read").iter().map(|c| c.chat).collect::<Vec<_>>(), [2, 1]);
+    let ids =
+        |store: &Store| -> Vec<u64> { store.history(1, 3).expect("read").iter().map(|m| m.id).collect() };
+    assert_eq!(ids(&store), [7, 8, 9]);
+    assert_eq!(store.oldest(1).expect("read"), 3);
+    let gone = Item::Deleted { chat: 1, message: Some(8) };
+    assert_eq!(store.put_item(&gone, 8).expect("put"), Change::DeletedMessage(1, 8));
+    assert_eq!(store.put_item(&gone, 8).expect("put"), Change::None);
+    assert_eq!(ids(&store), [6, 7, 9]);
+    let gone = store.put_item(&Item::Deleted { chat: 1, message: None }, 9).expect("put");
+    assert_eq!(gone, Change::DeletedChat(1));
+    assert_eq!(store.counts().expect("read"), Counts { chats: 1, messages: 0 });
+}
+
+#[test]
+fn a_rolled_back_round_leaves_nothing() {
+    let (_dir, mut store) = store();
+    let _ = store.put_item(&chat(1, "Ada", 3), 1).expect("put");
+    assert!(store.is_dirty());
+    store.roll_back();
+    assert!(!store.is_dirty());
+    assert_eq!(store.counts().expect("read").chats, 0);
+    store.commit().expect("nothing to do");
+}
+
+#[test]
+fn numbers_that_sqlite_cannot_keep_are_refused() {
+    let (_dir, mut store) = store();
+    assert!(store.put_item(&chat(u64::MAX, "x", 1), 1).is_err());
+    assert!(store.put_item(&chat(i64::MAX.unsigned_abs(), "x", 1), 1).is_ok());
+}
+
+#[test]
+fn commands_are_found_by_number_and_by_name() {
+    let (dir, mut store) = store();
+    store.put_command(1, Some("a"), "send_text", b"body", CommandState::Queued).expect("put");
+    store.put_command(2, None, "send_text", b"body", CommandState::Sent).expect("put");
+    store.commit().expect("durable");
+    assert!(
+        store.put_command(3, Some("a"), "send_text", b"", CommandState::Queued).is_err(),
+        "the name is taken"
+    );
+    store.roll_back();
+    drop(store);
+    let mut store = Store::open(dir.path()).expect("opened");
+    let found = store.command_of_client("a").expect("read").expect("there");
+    assert_eq!((found.cmd_id, found.state), (1, CommandState::Queued));
+    store.commands_leave().expect("updated");
+    assert_eq!(store.command(1).expect("read").expect("there").state, CommandState::Sent);
+    assert_eq!(store.commands_open().expect("read"), 2);
+    store.settle_command(1, CommandState::Accepted, Some(44), None).expect("settled");
+    store.settle_command(2, CommandState::Failed, None, Some(ErrorCode::GONE)).expect("settled");
+    assert_eq!(store.command(1).expect("read").expect("there").result, Some(44));
+    assert_eq!(store.command(2).expect("read").expect("there").error, Some(ErrorCode::GONE));
+    assert_eq!(store.commands_open().expect("read"), 0);
+    assert_eq!(store.command_of_client("b").expect("read"), None);
+}
+
+#[test]
+fn transfers_outlive_the_process() {
+    let (dir, mut store) = store();
+    let content = ContentId::from_bytes([1; 32]);
+    let put = PutRow::new(3, "text/plain".into(), "a.txt".into(), Some("look".into()));
+    let id = store.put_upload(content, 10, &put, Some("c")).expect("put");
+    let get = store.put_download(ContentId::from_bytes([2; 32])).expect("put");
+    store.put_export(ContentId::from_bytes([2; 32]), "/tmp/x").expect("put");
+    let mut transfer = store.transfer_of_client("c").expect("read").expect("there");
+    assert_eq!((transfer.id, transfer.put.as_ref()), (id, Some(&put)));
+    assert!(!store.is_content_in_use(content, id).expect("read"));
+    (transfer.stream, transfer.offset, transfer.state) = (Some(4), 7, TransferState::Open);
+    store.update_transfer(&transfer).expect("put");
+    store.commit().expect("durable");
+    drop(store);
+    let mut store = Store::open(dir.path()).expect("opened");
+    let open = store.transfers_open().expect("read");
+    assert_eq!(open.len(), 2);
+    assert_eq!(open[0], transfer);
+    assert_eq!((open[1].id, open[1].direction, open[1].size), (get, Direction::Get, None));
+    assert_eq!(store.exports(open[1].content).expect("read"), ["/tmp/x"]);
+    let mut done = open[1].clone();
+    done.state = TransferState::Done;
+    store.update_transfer(&done).expect("put");
+    store.drop_exports(done.content).expect("dropped");
+    assert_eq!(store.downloads_done().expect("read"), [done]);
+    assert_eq!(store.transfers_open().expect("read").len(), 1);
+}
+
+#[test]
+fn links_are_kept_without_keys_and_forgotten_whole() {
+    let (_dir, mut store) = store();
+    assert_eq!(store.link().expect("read"), None);
+    store.put_link(&terms(1)).expect("put");
+    let link = store.link().expect("read").expect("there");
+    assert_eq!((link.state, link.account_name.as_str()), (LinkRowState::Pending, "Demo"));
+    for state in [LinkRowState::Active, LinkRowState::Diverged, LinkRowState::Suspended] {
+        store.set_link_state(link.link, state).expect("set");
+        assert_eq!(store.link().expect("read").expect("there").state, state);
+    }
+    let _ = store.put_item(&chat(1, "Ada", 3), 1).expect("put");
+    store.put_link(&terms(2)).expect("put");
+    store.forget_links_but(MailboxId::from_bytes([2; 16])).expect("forgotten");
+    assert_eq!(store.link().expect("read").expect("there").link, MailboxId::from_bytes([2; 16]));
+    assert_eq!(store.counts().expect("read").chats, 0, "what came over the old link is gone");
+    store.forget_link(MailboxId::from_bytes([2; 16])).expect("forgotten");
+    assert_eq!(store.link().expect("read"), None);
+}
+
+#[test]
+fn a_destroyed_store_leaves_no_file_but_the_directory() {
+    let (dir, mut store) = store();
+    store.put_link(&terms(1)).expect("put");
+    std::fs::write(dir.path().join("media/x.part"), b"x").expect("written");
+    store.destroy().expect("destroyed");
+    let left: Vec<_> = std::fs::read_dir(dir.path())
+        .expect("listed")
+        .map(|entry| entry.expect("an entry").file_name().into_string().expect("a name"))
+        .collect();
+    assert_eq!(left, ["media"]);
+    assert_eq!(std::fs::read_dir(dir.path().join("media")).expect("listed").count(), 0);
+    assert!(!Store::exists(dir.path()));
+}

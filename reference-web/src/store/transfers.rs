@@ -1,0 +1,278 @@
+//! Content under way, each way. Rows outlive the process: a transfer goes on where it was.
+
+use handfast::ErrorCode;
+use handfast::codec::ids::ContentId;
+use rusqlite::{OptionalExtension, Row, params};
+
+use super::{Store, StoreError, from_sql, to_sql};
+
+/// Which way content goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(clippy::exhaustive_enums, reason = "there are two")]
+pub enum Direction {
+    /// From the phone.
+    Get,
+    /// To the phone.
+    Put,
+}
+
+impl Direction {
+    /// The word in the table and in events.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Get => "get",
+            Self::Put => "put",
+        }
+    }
+}
+
+/// How far a transfer has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum TransferState {
+    /// It waits for a stream.
+    Queued,
+    /// Its stream is open.
+    Open,
+    /// All of it is there.
+    Done,
+    /// It has ended otherwise.
+    Failed,
+}
+
+impl TransferState {
+    /// The word in the table.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Queued => "queued",
+            Self::Open => "open",
+            Self::Done => "done",
+            Self::Failed => "failed",
+        }
+    }
+
+    fn parse(word: &str) -> Option<Self> {
+        Some(match word {
+            "queued" => Self::Queued,
+            "open" => Self::Open,
+            "done" => Self::Done,
+            "failed" => Self::Failed,
+            _ => return None,
+        })
+    }
+}
+
+/// One transfer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Transfer {
+    /// Its row.
+    pub id: u64,
+    /// Which way.
+    pub direction: Direction,
+    /// What.
+    pub content: ContentId,
+    /// The content's size, once it is known.
+    pub size: Option<u64>,
+    /// Where in the content its stream begins.
+    pub base: u64,
+    /// Bytes of its stream (list and content) that are durable at the receiver.
+    pub offset: u64,
+    /// Its stream, while one is open.
+    pub stream: Option<u64>,
+    /// How far it has come.
+    pub state: TransferState,
+    /// Why it failed.
+    pub error: Option<ErrorCode>,
+    /// Of a put: the chat, the media type, the name, the caption.
+    pub put: Option<PutRow>,
+    /// The name that the asker gave it.
+    pub client_id: Option<String>,
+    /// Of a put that is done: the command that sends it.
+    pub cmd_id: Option<u64>,
+}
+
+/// What a put's command will say.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct PutRow {
+    /// The chat.
+    pub chat: u64,
+    /// The media type.
+    pub media_type: String,
+    /// The name.
+    pub name: String,
+    /// The caption.
+    pub caption: Option<String>,
+}
+
+impl PutRow {
+    /// What a put's command will say.
+    #[must_use]
+    pub fn new(chat: u64, media_type: String, name: String, caption: Option<String>) -> Self {
+        Self { chat, media_type, name, caption }
+    }
+}
+
+const COLUMNS: &str = "id, direction, content, size, base, offset, stream, state, error, chat, media_type, \
+                       media_name, caption, client_id, cmd_id";
+
+fn transfer(row: &Row<'_>) -> rusqlite::Result<Transfer> {
+    let number = |index| row.get::<_, Option<i64>>(index).map(|n| n.map(from_sql));
+    let state: String = row.get(7)?;
+    let chat = number(9)?;
+    Ok(Transfer {
+        id: number(0)?.unwrap_or_default(),
+        direction: if row.get::<_, String>(1)? == "put" { Direction::Put } else { Direction::Get },
+        content: ContentId::from_bytes(row.get(2)?),
+        size: number(3)?,
+        base: number(4)?.unwrap_or_default(),
+        offset: number(5)?.unwrap_or_default(),
+        stream: number(6)?,
+        state: TransferState::parse(&state).unwrap_or(TransferState::Failed),
+        error: row.get::<_, Option<u16>>(8)?.map(ErrorCode::from_u16),
+        put: match chat {
+            Some(chat) => Some(PutRow::new(chat, row.get(10)?, row.get(11)?, row.get(12)?)),
+            None => None,
+        },
+        client_id: row.get(13)?,
+        cmd_id: number(14)?,
+    })
+}
+
+impl Store {
+    /// Stores a new transfer to the phone, in the open transaction. Gives its row.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn put_upload(
+        &mut self,
+        content: ContentId,
+        size: u64,
+        put: &PutRow,
+        client_id: Option<&str>,
+    ) -> Result<u64, StoreError> {
+        let (size, chat) = (to_sql(size)?, to_sql(put.chat)?);
+        let conn = self.write()?;
+        let _ = conn.execute(
+            "INSERT INTO transfers(direction, content, size, base, offset, state, chat, media_type, media_name, caption,
+                                   client_id)
+             VALUES('put', ?1, ?2, 0, 0, 'queued', ?3, ?4, ?5, ?6, ?7)",
+            params![content.as_bytes(), size, chat, put.media_type, put.name, put.caption, client_id],
+        )?;
+        Ok(from_sql(conn.last_insert_rowid()))
+    }
+
+    /// Stores a new transfer from the phone, in the open transaction. Gives its row.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn put_download(&mut self, content: ContentId) -> Result<u64, StoreError> {
+        let conn = self.write()?;
+        let _ = conn.execute(
+            "INSERT INTO transfers(direction, content, base, offset, state) VALUES('get', ?1, 0, 0, 'queued')",
+            [content.as_bytes()],
+        )?;
+        Ok(from_sql(conn.last_insert_rowid()))
+    }
+
+    /// Stores how far a transfer has come, in the open transaction: all but what never changes.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn update_transfer(&mut self, transfer: &Transfer) -> Result<(), StoreError> {
+        let sql = |number: Option<u64>| number.map(to_sql).transpose();
+        let (size, stream, cmd_id) = (sql(transfer.size)?, sql(transfer.stream)?, sql(transfer.cmd_id)?);
+        let (id, base, offset) = (to_sql(transfer.id)?, to_sql(transfer.base)?, to_sql(transfer.offset)?);
+        let _ = self.write()?.execute(
+            "UPDATE transfers SET size = ?2, base = ?3, offset = ?4, stream = ?5, state = ?6, error = ?7, cmd_id = ?8
+             WHERE id = ?1",
+            params![
+                id,
+                size,
+                base,
+                offset,
+                stream,
+                transfer.state.as_str(),
+                transfer.error.map(ErrorCode::as_u16),
+                cmd_id
+            ],
+        )?;
+        Ok(())
+    }
+
+    /// The transfers that are not over, oldest first.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn transfers_open(&self) -> Result<Vec<Transfer>, StoreError> {
+        self.transfers_where("state IN ('queued', 'open')")
+    }
+
+    /// Downloads that are whole.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn downloads_done(&self) -> Result<Vec<Transfer>, StoreError> {
+        self.transfers_where("state = 'done' AND direction = 'get'")
+    }
+
+    fn transfers_where(&self, filter: &str) -> Result<Vec<Transfer>, StoreError> {
+        let sql = format!("SELECT {COLUMNS} FROM transfers WHERE {filter} ORDER BY id");
+        let mut query = self.conn.prepare_cached(&sql)?;
+        let rows = query.query_map([], transfer)?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+
+    /// The upload to which its asker gave this name.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn transfer_of_client(&self, client_id: &str) -> Result<Option<Transfer>, StoreError> {
+        let sql = format!("SELECT {COLUMNS} FROM transfers WHERE client_id = ?1");
+        let mut query = self.conn.prepare_cached(&sql)?;
+        Ok(query.query_row([client_id], transfer).optional()?)
+    }
+
+    /// Notes a path to which content is to be copied once it is whole, in the open transaction.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn put_export(&mut self, content: ContentId, out: &str) -> Result<(), StoreError> {
+        let _ = self.write()?.execute(
+            "INSERT OR IGNORE INTO exports(content, out) VALUES(?1, ?2)",
+            params![content.as_bytes(), out],
+        )?;
+        Ok(())
+    }
+
+    /// The paths to which content is to be copied.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn exports(&self, content: ContentId) -> Result<Vec<String>, StoreError> {
+        let mut query =
+            self.conn.prepare_cached("SELECT out FROM exports WHERE content = ?1 ORDER BY out")?;
+        let rows = query.query_map([content.as_bytes()], |row| row.get(0))?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+
+    /// Forgets the paths of content, in the open transaction.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn drop_exports(&mut self, content: ContentId) -> Result<(), StoreError> {
+        let _ = self.write()?.execute("DELETE FROM exports WHERE content = ?1", [content.as_bytes()])?;
+        Ok(())
+    }
+
+    /// Whether someone else than transfer `id` still sends or fetches this content.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn is_content_in_use(&self, content: ContentId, id: u64) -> Result<bool, StoreError> {
+        Ok(self.transfers_open()?.iter().any(|other| other.content == content && other.id != id))
+    }
+}
