@@ -19,7 +19,7 @@ use rusqlite::Connection;
 pub use commands::{CommandState, StoredCommand};
 pub use links::{LinkRow, LinkRowState};
 pub use mirror::{Change, Chat, Counts, Message};
-pub use transfers::{Direction, Transfer, TransferState};
+pub use transfers::{Direction, PutRow, Transfer, TransferState};
 
 use crate::media::MediaDir;
 
