@@ -25,7 +25,9 @@ pub(crate) fn event(event: &AppEvent) -> Value {
         AppEvent::Contended { companion, times } => {
             json!({"event": "contended", "companion": companion.to_string(), "times": times})
         }
-        AppEvent::RevokedTold { companion } => json!({"event": "revoked_told", "companion": companion.to_string()}),
+        AppEvent::RevokedTold { companion } => {
+            json!({"event": "revoked_told", "companion": companion.to_string()})
+        }
         AppEvent::LinkError { companion, code, by } => {
             json!({"event": "link_error", "companion": companion.to_string(), "code": code.to_string(), "by": by})
         }

@@ -5,9 +5,11 @@ use std::path::Path;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anyhow::Context;
-use handfast::driver::{SocketEvent, SocketHandle, os_rng, spawn_socket};
-use handfast::program::{Clock, ControlEvent, DirLock, Inbox, Replies, field_hex, field_str, field_u64, serve_control};
 use handfast::codec::ids::CompanionId;
+use handfast::driver::{SocketEvent, SocketHandle, os_rng, spawn_socket};
+use handfast::program::{
+    Clock, ControlEvent, DirLock, Inbox, Replies, field_hex, field_str, field_u64, serve_control,
+};
 use serde_json::{Map, Value, json};
 use tokio::runtime::Handle;
 use tokio::sync::mpsc;
@@ -127,7 +129,7 @@ pub fn run(dir: &Path, name: &str, policy: RelayPolicy, tell: fn(&Value)) -> any
     let (ended, end) = tokio::sync::oneshot::channel();
     let thread = std::thread::Builder::new().name("core".into()).spawn(move || {
         let result = core.run(inbox);
-        drop(ended.send(()));
+        let _ = ended.send(());
         result
     })?;
     runtime.block_on(async {
@@ -177,7 +179,8 @@ impl Core {
                     }
                     Input::Control(ControlEvent::Object { client, object, replies }) => {
                         let answer = self.request(now, &mut rng, client, &object, &replies);
-                        let line = answer.unwrap_or_else(|error| Some(json!({"error": format!("{error:#}")})));
+                        let line =
+                            answer.unwrap_or_else(|error| Some(json!({"error": format!("{error:#}")})));
                         answers.extend(line.map(|line| (replies, line)));
                     }
                 }

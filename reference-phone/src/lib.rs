@@ -6,9 +6,10 @@
 //! - [`policy`]: which relays it talks to.
 
 pub mod app;
+mod describe;
+pub mod driver;
 pub mod media;
+pub mod picture;
 pub mod policy;
 pub mod store;
 pub mod upstream;
-mod describe;
-pub mod driver;

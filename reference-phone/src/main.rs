@@ -15,6 +15,9 @@ use serde_json::{Value, json};
 /// How long a running phone may take to answer.
 const ANSWER_MAX: Duration = Duration::from_secs(30);
 
+/// How long one step of a scan may take: a user decides in it.
+const SCAN_STEP_MAX: Duration = Duration::from_secs(300);
+
 /// The phone of Handfast: account, messages and media. Events and answers are JSON, one object a line.
 #[derive(Debug, Parser)]
 #[command(name = "handfast-phone", version)]
@@ -39,6 +42,16 @@ struct Args {
 enum Verb {
     /// Runs the phone until it is interrupted.
     Run,
+    /// Links a companion: the running phone scans the code that a page shows.
+    #[command(group(clap::ArgGroup::new("code").required(true)))]
+    Scan {
+        /// A picture of the code.
+        #[arg(long, value_name = "FILE", group = "code")]
+        image: Option<PathBuf>,
+        /// The code's text is the first line of stdin.
+        #[arg(long, group = "code")]
+        text_stdin: bool,
+    },
     /// Lists companions.
     Companions,
     /// Revokes a companion.
@@ -78,6 +91,7 @@ fn run(args: Args) -> anyhow::Result<()> {
             // A reader that is gone does not end the phone.
             return driver::run(&args.data, &args.account_name, policy, |event| drop(print_line(event)));
         }
+        Verb::Scan { image, .. } => return scan(&args.data, image.as_deref()),
         Verb::Companions => json!({"verb": "companions"}),
         Verb::Revoke { companion } => json!({"verb": "revoke", "companion": companion}),
         Verb::Chats => json!({"verb": "chats"}),
@@ -90,6 +104,44 @@ fn run(args: Args) -> anyhow::Result<()> {
         anyhow::bail!("{error}");
     }
     Ok(print_line(&answer)?)
+}
+
+/// Has the running phone scan a code. Its questions are JSON lines on stdout, answered by JSON lines on stdin.
+fn scan(dir: &std::path::Path, image: Option<&std::path::Path>) -> anyhow::Result<()> {
+    let mut lines = std::io::stdin().lines();
+    let text = match image {
+        Some(image) => reference_phone::picture::read_code(image)?,
+        None => lines.next().transpose()?.unwrap_or_default(),
+    };
+    let Some(mut client) = ControlClient::connect(dir)? else {
+        anyhow::bail!("no phone runs on {}; start it with `run` first", dir.display());
+    };
+    client.send(&json!({"verb": "scan", "text": text}))?;
+    loop {
+        let step = client.recv(SCAN_STEP_MAX)?;
+        if let Some(error) = step.get("error").and_then(Value::as_str) {
+            anyhow::bail!("{error}");
+        }
+        print_line(&step)?;
+        match step.get("event").and_then(Value::as_str) {
+            Some("linked") => return Ok(()),
+            Some("ended") => {
+                let message = step.get("message").and_then(Value::as_str).unwrap_or_default();
+                anyhow::bail!("{message}");
+            }
+            Some("check_code_wanted" | "approval_wanted" | "wrong_code")
+                if step.get("left") != Some(&json!(0)) =>
+            {
+                let line = lines.next().transpose()?;
+                let line =
+                    line.ok_or_else(|| anyhow::anyhow!("stdin ended before an answer; nothing was linked"))?;
+                client.send(&serde_json::from_str(&line).map_err(|_| {
+                    anyhow::anyhow!("an answer is {{\"check_code\":\"1234\"}} or {{\"approve\":true}}")
+                })?)?;
+            }
+            _ => {}
+        }
+    }
 }
 
 /// Asks the running phone, or opens its directory when none runs.

@@ -66,10 +66,10 @@ impl App {
                 self.send_for(now, by, &Wanted { chat: *chat, text, reply_to: None, media: Some(media) })
             }
             Command::History { chat, before, count } => self.history_page(*chat, *before, *count),
-            Command::MarkRead { chat, message } => Ok(match self.store.mark_read(*chat, *message)? {
-                true => ResultBody::Done,
-                false => failed(ErrorCode::GONE),
-            }),
+            Command::MarkRead { chat, message } => {
+                let found = self.store.mark_read(*chat, *message)?;
+                Ok(if found { ResultBody::Done } else { failed(ErrorCode::GONE) })
+            }
             // req: MSG-001
             _ => Ok(failed(ErrorCode::UNKNOWN_CRITICAL)),
         }

@@ -339,7 +339,7 @@ impl App {
                 match download.read(offset, max) {
                     // What is not wanted any more is not missed.
                     Ok((bytes, fin)) => {
-                        drop(link.endpoint.stream_supply(now.mono, stream, offset, bytes, fin))
+                        let _ = link.endpoint.stream_supply(now.mono, stream, offset, bytes, fin);
                     }
                     Err(code) => self.stop(id, link, stream, code)?,
                 }
@@ -467,13 +467,10 @@ impl App {
         if let Some(attempt) = &mut self.attempt {
             for commit in attempt.applied.drain(..) {
                 attempt.stored = attempt.stored.saturating_add(1);
-                match attempt.stored {
-                    1 => {
-                        handfast::kill_point!("phone.pairing_offered");
-                    }
-                    _ => {
-                        handfast::kill_point!("phone.pairing_active");
-                    }
+                if attempt.stored == 1 {
+                    handfast::kill_point!("phone.pairing_offered");
+                } else {
+                    handfast::kill_point!("phone.pairing_active");
                 }
                 let _ = attempt.pairing.committed(now.mono, commit);
             }

@@ -87,7 +87,7 @@ impl Demo {
     }
 
     fn message(&self, chat: u64, number: u64, contact: &str) -> NetworkMessage {
-        let is_own = mix(self.seed, chat, number + 7) % 3 == 0;
+        let is_own = mix(self.seed, chat, number + 7).is_multiple_of(3);
         let back = (MESSAGES - number) * 3_600_000 + chat * 60_000;
         let photo = (number % PHOTO_EVERY == 10 + chat % 20)
             .then(|| photo(mix(self.seed, chat, number + 9)))
@@ -104,10 +104,10 @@ impl Demo {
 
 /// A small picture: two colours that run into one another.
 fn photo(seed: u64) -> Option<Vec<u8>> {
-    let [r, g, b, ..] = seed.to_be_bytes();
+    let [red, green, blue, ..] = seed.to_be_bytes();
     let picture = image::RgbImage::from_fn(PHOTO_SIDE, PHOTO_SIDE, |x, y| {
         let (x, y) = (u8::try_from(x * 2).unwrap_or(u8::MAX), u8::try_from(y * 2).unwrap_or(u8::MAX));
-        image::Rgb([r.wrapping_add(x), g.wrapping_add(y), b ^ (x / 2 + y / 2)])
+        image::Rgb([red.wrapping_add(x), green.wrapping_add(y), blue ^ (x / 2 + y / 2)])
     });
     let mut png = std::io::Cursor::new(Vec::new());
     picture.write_to(&mut png, image::ImageFormat::Png).ok()?;
