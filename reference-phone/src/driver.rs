@@ -281,6 +281,13 @@ pub fn verb(app: &mut App, now: Now, object: &Map<String, Value>) -> anyhow::Res
             let id = app.send_text(now, field_u64(object, "chat")?, field_str(object, "text")?)?;
             Ok(json!({"accepted": true, "id": id}))
         }
+        "attach" => {
+            let chat = field_u64(object, "chat")?;
+            let imported = app.import(Path::new(field_str(object, "file")?))?;
+            let content = imported.content.to_string();
+            let id = app.send_media(now, chat, &imported)?;
+            Ok(json!({"accepted": true, "id": id, "content": content}))
+        }
         "revoke" => {
             let id: [u8; 16] = field_hex(object, "companion")?;
             app.revoke(now, CompanionId::from_bytes(id))?;

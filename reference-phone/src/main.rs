@@ -62,6 +62,8 @@ enum Verb {
     History { chat: u64 },
     /// Sends a text.
     Send { chat: u64, text: String },
+    /// Sends a file.
+    Attach { chat: u64, file: PathBuf },
     /// Says how the phone does.
     Status,
 }
@@ -97,6 +99,11 @@ fn run(args: Args) -> anyhow::Result<()> {
         Verb::Chats => json!({"verb": "chats"}),
         Verb::History { chat } => json!({"verb": "history", "chat": chat}),
         Verb::Send { chat, text } => json!({"verb": "send", "chat": chat, "text": text}),
+        Verb::Attach { chat, file } => {
+            let file = std::path::absolute(&file)?;
+            let Some(file) = file.to_str() else { anyhow::bail!("the file's path is not UTF-8; rename it") };
+            json!({"verb": "attach", "chat": chat, "file": file})
+        }
         Verb::Status => json!({"verb": "status"}),
     };
     let answer = ask(&args.data, policy, &request)?;

@@ -439,7 +439,7 @@ impl App {
             match upload.sync(id, stream, &self.media) {
                 Ok(UploadStep::Nothing) => continue,
                 Ok(UploadStep::Durable(offset)) => {
-                    link.commits.extend(link.endpoint.stream_durable(now.mono, stream, offset))
+                    link.commits.extend(link.endpoint.stream_durable(now.mono, stream, offset));
                 }
                 Ok(UploadStep::Whole(len)) => {
                     if let Some(list) = upload.list() {
@@ -469,7 +469,8 @@ impl App {
                 attempt.stored = attempt.stored.saturating_add(1);
                 if attempt.stored == 1 {
                     handfast::kill_point!("phone.pairing_offered");
-                } else {
+                }
+                if attempt.stored > 1 {
                     handfast::kill_point!("phone.pairing_active");
                 }
                 let _ = attempt.pairing.committed(now.mono, commit);

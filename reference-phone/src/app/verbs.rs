@@ -1,5 +1,7 @@
 //! What the phone's user wants.
 
+use std::path::Path;
+
 use handfast::ErrorCode;
 use handfast::codec::ids::CompanionId;
 use handfast::codec::limits::TEXT_LEN_MAX;
@@ -8,7 +10,7 @@ use handfast::codec::signed;
 use handfast::session::{LinkState, SendRefused};
 
 use super::{App, Now};
-use crate::media::Imported;
+use crate::media::{ImportError, Imported};
 use crate::policy::RelayRefused;
 use crate::store::{ChatRow, Companion, CompanionStatus, NewMessage, StoreError, StoredMessage};
 
@@ -127,6 +129,15 @@ impl App {
             return Err(VerbError::TextLength(text.len()));
         }
         self.send(now, chat, text, None)
+    }
+
+    /// Copies a file into the phone's content.
+    ///
+    /// # Errors
+    ///
+    /// [`ImportError`].
+    pub fn import(&self, source: &Path) -> Result<Imported, ImportError> {
+        self.media.import(source, self.next_socket)
     }
 
     /// Sends content that was brought in. Gives the message's id.

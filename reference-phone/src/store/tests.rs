@@ -364,7 +364,7 @@ fn companions_are_kept_in_order_with_all_that_is_known() {
 fn uploads_remember_their_lists() {
     let Phone { mut store, .. } = phone();
     let mut hasher = ContentHasher::new();
-    hasher.update(&[5; 70_000]);
+    hasher.update(&vec![5; 70_000]);
     let list = hasher.finish();
     let link = MailboxId::from_bytes([1; 16]);
     store.put_upload(link, 2, list.content_id(), &list).unwrap();
