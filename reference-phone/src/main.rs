@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 const ANSWER_MAX: Duration = Duration::from_secs(30);
 
 /// How long one step of a scan may take: a user decides in it.
-const SCAN_STEP_MAX: Duration = Duration::from_secs(300);
+const SCAN_STEP_MAX: Duration = Duration::from_mins(5);
 
 /// The phone of Handfast: account, messages and media. Events and answers are JSON, one object a line.
 #[derive(Debug, Parser)]
