@@ -27,6 +27,9 @@ const SILENCE_MAX_VISIBLE: Duration = Duration::from_mins(1);
 const SILENCE_MAX_HIDDEN: Duration = Duration::from_mins(2);
 /// The longest wait between two attempts.
 const BACKOFF_MAX: Duration = Duration::from_mins(1);
+/// A phone whose seat was taken returns after this long, and up to the spread more.
+const RETURN_MIN: Duration = Duration::from_secs(30);
+const RETURN_SPREAD: Duration = Duration::from_mins(1);
 /// The longest wait before the first attempt.
 const BACKOFF_START: Duration = Duration::from_secs(1);
 
@@ -163,8 +166,15 @@ impl Attach {
 
     /// The socket is gone: another is asked for after a random delay.
     pub(crate) fn closed(&mut self, now: Timestamp) {
-        let after = self.backoff();
-        self.phase = Phase::Down(Some(now.plus(after)));
+        let at = match (self.replaced, self.role) {
+            // A web waits for its user.
+            (true, DeviceRole::Web) => None,
+            (true, DeviceRole::Phone) => {
+                Some(now.plus(RETURN_MIN.saturating_add(self.jitter.up_to(RETURN_SPREAD))))
+            }
+            (false, _) => Some(now.plus(self.backoff())),
+        };
+        self.phase = Phase::Down(at);
     }
 
     /// The socket is gone, and none is wanted before `at`.

@@ -49,6 +49,8 @@ impl Inbox {
     /// A connection begins: half messages are sent again from their start.
     pub(crate) fn resume(&mut self) {
         self.partial = None;
+        // The resume block tells the peer what an ACK would have.
+        self.acked();
     }
 
     /// A session begins anew.

@@ -16,7 +16,7 @@ use super::{Connection, Deferred, Endpoint, LinkStatus, Side};
 use crate::commit::{Commit, Op};
 use crate::error::{ApiMisuse, SendRefused};
 use crate::keys;
-use crate::output::StreamEnd;
+use crate::output::{Event, StreamEnd};
 use crate::words::{CommandMessage, ResultMessage};
 
 /// A command that was taken: its number, and the commit that stores it.
@@ -189,6 +189,9 @@ impl Endpoint {
             && web.replaced
         {
             web.replaced = false;
+            if self.attach.is_open() {
+                self.event(Event::Disconnect);
+            }
             self.attach.down_until(Some(now));
         }
     }

@@ -260,8 +260,10 @@ impl Device {
                 let _ = self.streams.insert(id, meta.to_vec());
                 if !self.content.contains_key(&meta[..]) {
                     let _ = self.disk.files.insert(meta.to_vec(), Vec::new());
-                    let commit = self.endpoint.stream_durable(now, id, 0).unwrap();
-                    let _ = self.commit(now, &commit);
+                    // It may have been stopped since.
+                    if let Ok(commit) = self.endpoint.stream_durable(now, id, 0) {
+                        let _ = self.commit(now, &commit);
+                    }
                 }
             }
             other => panic!("unexpected {other:?}"),

@@ -2,6 +2,7 @@
 #![allow(dead_code, unreachable_pub, missing_docs, reason = "a test world: each test file uses its part")]
 
 pub mod device;
+pub mod evil;
 pub mod keys;
 
 use std::time::Duration;

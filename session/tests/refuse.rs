@@ -1,0 +1,370 @@
+//! An evil peer with real keys: each rule it breaks ends the session with the code that the rule names, and nothing is
+//! lost, wedged or grown.
+
+mod world;
+
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use handfast_codec::frame::{Collection, Frame, Items, OpenKind};
+use handfast_codec::ids::Signature;
+use handfast_codec::limits::{CONN_CREDIT_START, SUBSCRIPTIONS_MAX};
+use handfast_codec::relay::RECORD_HEADER;
+use handfast_codec::{DeviceRole, ErrorCode};
+use handfast_session::{Event, SendRefused, StreamEnd};
+use world::evil::Evil;
+
+fn against_phone(frames: &[Frame]) -> Evil {
+    let mut evil = Evil::against(DeviceRole::Phone);
+    evil.send(frames);
+    evil
+}
+
+fn against_web(frames: &[Frame]) -> Evil {
+    let mut evil = Evil::against(DeviceRole::Web);
+    evil.send(frames);
+    evil
+}
+
+/// A command: `cmd_id varint | floor varint | body`, of small numbers.
+fn command(seq: u64, cmd_id: u8, floor: u8) -> Frame {
+    Frame::Msg { seq, part: 0, last: 0, body: Bytes::from(vec![cmd_id, floor, b'x']) }
+}
+
+fn collection(n: usize) -> Collection {
+    Collection::new(&[1, u8::try_from(n).unwrap()]).unwrap()
+}
+
+fn open(id: u64, kind: OpenKind) -> Frame {
+    Frame::Open { id, kind, meta: Bytes::from_static(b"file") }
+}
+
+fn data(id: u64, offset: u64, len: usize) -> Frame {
+    Frame::Data { id, offset, body: Bytes::from(vec![7; len]) }
+}
+
+#[test]
+fn an_honest_record_is_taken_by_both_roles() {
+    assert_eq!(against_phone(&[Frame::Ping { id: 1, rev: 0 }]).failure(), None);
+    let evil = against_web(&[Frame::Ping { id: 1, rev: 0 }]);
+    assert_eq!(evil.failure(), None);
+    assert!(evil.heard.contains(&Frame::Pong { id: 1 }));
+}
+
+#[test]
+fn a_skipped_message_ends_the_session() {
+    // req: RES-003
+    assert_eq!(against_phone(&[command(2, 1, 1)]).failure(), Some(ErrorCode::SEQ_GAP));
+    let evil = against_phone(&[command(1, 1, 1), command(1, 1, 1)]);
+    assert_eq!(evil.failure(), None);
+    assert_eq!(evil.device.disk.effects.len(), 1, "a repeated message is ignored");
+}
+
+#[test]
+fn parts_out_of_order_end_the_session() {
+    // req: RES-004
+    let part = |part, last| Frame::Msg { seq: 1, part, last, body: Bytes::from_static(b"x") };
+    for frames in [vec![part(1, 1)], vec![part(0, 2), part(2, 2)], vec![part(0, 2), part(0, 2)]] {
+        assert_eq!(against_phone(&frames).failure(), Some(ErrorCode::PART_ORDER), "{frames:?}");
+    }
+}
+
+#[test]
+fn a_message_over_its_maximum_ends_the_session() {
+    // req: RES-005
+    let part = |part, len| Frame::Msg { seq: 1, part, last: 4, body: Bytes::from(vec![1; len]) };
+    for (len, failure) in [(1_536, None), (1_537, Some(ErrorCode::MESSAGE_TOO_LARGE))] {
+        let mut evil = Evil::against(DeviceRole::Phone);
+        for n in 0..4 {
+            evil.send(&[part(n, 16_000)]);
+        }
+        evil.send(&[part(4, len)]);
+        assert_eq!(evil.failure(), failure);
+    }
+}
+
+#[test]
+fn an_ack_of_the_future_ends_the_session_and_empties_nothing() {
+    // req: RES-007
+    let mut evil = Evil::against(DeviceRole::Web);
+    let sent = evil.device.endpoint.send(evil.now, &Bytes::from_static(b"keep me")).unwrap();
+    let _ = evil.device.commit(evil.now, &sent.commit);
+    evil.listen();
+    evil.send(&[Frame::Ack { durable: 2, cursors: vec![] }]);
+    assert_eq!(evil.failure(), Some(ErrorCode::ACK_FUTURE));
+    assert_eq!(evil.device.endpoint.outbox_len().0, 1);
+    let max = Frame::Ack { durable: (1 << 62) - 1, cursors: vec![] };
+    assert_eq!(against_web(&[max]).failure(), Some(ErrorCode::ACK_FUTURE));
+}
+
+#[test]
+fn a_command_below_its_own_floor_ends_the_session_and_does_not_wedge_the_link() {
+    // req: RES-013
+    let evil = against_phone(&[command(1, 3, 5)]);
+    assert_eq!(evil.failure(), Some(ErrorCode::COMMAND_FLOOR));
+    assert!(evil.device.disk.effects.is_empty());
+}
+
+#[test]
+fn a_command_is_run_once_and_answered_each_time() {
+    // req: RES-013, RES-014
+    let mut evil = against_phone(&[command(1, 1, 1), command(2, 1, 1)]);
+    evil.listen();
+    assert_eq!(evil.device.disk.effects.len(), 1);
+    let results = |evil: &Evil| evil.heard.iter().filter(|f| matches!(f, Frame::Msg { .. })).count();
+    assert_eq!(results(&evil), 2, "the held result is given again");
+    evil.send(&[command(3, 9, 9), command(4, 1, 1)]);
+    assert_eq!(evil.device.disk.effects.len(), 2);
+    let done = Frame::Msg { seq: 4, part: 0, last: 0, body: Bytes::from_static(&[1, 1]) };
+    assert!(evil.heard.contains(&done), "ALREADY_DONE: {:?}", evil.heard);
+}
+
+#[test]
+fn a_malformed_command_counts_as_received() {
+    let mut evil = against_phone(&[Frame::Msg { seq: 1, part: 0, last: 0, body: Bytes::new() }]);
+    assert_eq!(evil.failure(), Some(ErrorCode::TRUNCATED));
+    evil.wait(Duration::from_secs(1));
+    assert!(evil.device.disk.effects.is_empty());
+}
+
+#[test]
+fn subscriptions_are_limited() {
+    // req: SYN-007
+    let since = |n| Frame::Since { collection: collection(n), cursor: 0 };
+    let most: Vec<Frame> = (0..SUBSCRIPTIONS_MAX).map(since).collect();
+    let mut evil = against_phone(&most);
+    assert_eq!(evil.failure(), None);
+    evil.send(&[since(SUBSCRIPTIONS_MAX)]);
+    assert_eq!(evil.failure(), Some(ErrorCode::LIMIT));
+}
+
+fn delta(from: u64, to: u64, part: u8, last: u8) -> Frame {
+    let items = Items::build([[&to.to_be_bytes()[..], b"row"].concat()]).unwrap();
+    Frame::Delta { collection: collection(0), from, to, part, last, items }
+}
+
+fn subscribed() -> Evil {
+    let mut evil = Evil::against(DeviceRole::Web);
+    evil.device.endpoint.subscribe(evil.now, collection(0)).unwrap();
+    evil.listen();
+    evil
+}
+
+#[test]
+fn a_delta_must_be_asked_for_and_begin_at_the_cursor() {
+    // req: SYN-002, SYN-008
+    assert_eq!(against_web(&[delta(0, 1, 0, 0)]).failure(), Some(ErrorCode::FRAME_NOT_ALLOWED));
+    for (frames, failure) in [
+        (vec![delta(0, 1, 0, 0), delta(1, 2, 0, 0)], None),
+        (vec![delta(1, 2, 0, 0)], Some(ErrorCode::SEQ_GAP)),
+        (vec![delta(0, 1, 0, 0), delta(0, 2, 0, 0)], Some(ErrorCode::SEQ_GAP)),
+        (vec![delta(0, 0, 0, 0)], Some(ErrorCode::SEQ_GAP)),
+        (vec![delta(0, 1, 1, 1)], Some(ErrorCode::PART_ORDER)),
+        (vec![delta(0, 1, 0, 2), delta(0, 1, 2, 2)], Some(ErrorCode::PART_ORDER)),
+    ] {
+        let mut evil = subscribed();
+        evil.send(&frames);
+        assert_eq!(evil.failure(), failure, "{frames:?}");
+    }
+}
+
+#[test]
+fn a_delta_over_its_maximum_ends_the_session() {
+    // req: SYN-005
+    let mut evil = subscribed();
+    for part in 0..5 {
+        let items = Items::build([vec![1; 15_000]]).unwrap();
+        evil.send(&[Frame::Delta { collection: collection(0), from: 0, to: 1, part, last: 9, items }]);
+    }
+    assert_eq!(evil.failure(), Some(ErrorCode::MESSAGE_TOO_LARGE));
+}
+
+#[test]
+fn a_stream_id_must_be_the_peers_and_ascend() {
+    // req: STR-001
+    for frames in [
+        vec![open(1, OpenKind::Put)],
+        vec![open(2, OpenKind::Put), open(0, OpenKind::Put)],
+        vec![open(2, OpenKind::Put), open(2, OpenKind::Put)],
+    ] {
+        assert_eq!(against_phone(&frames).failure(), Some(ErrorCode::STREAM_ID), "{frames:?}");
+    }
+}
+
+#[test]
+fn the_seventeenth_stream_is_stopped_and_the_others_live() {
+    // req: STR-002
+    let frames: Vec<Frame> = (0..17).map(|n| open(n * 2, OpenKind::Put)).collect();
+    let evil = against_phone(&frames);
+    assert_eq!(evil.failure(), None);
+    assert!(evil.heard.contains(&Frame::Stop { id: 32, code: ErrorCode::TOO_MANY_STREAMS }));
+    assert_eq!(evil.device.endpoint.streams().len(), 16);
+}
+
+#[test]
+fn frames_for_a_stream_that_was_never_opened_end_the_session() {
+    // req: STR-009
+    for frame in [
+        data(0, 0, 1),
+        Frame::Fin { id: 0, hash: [0; 32] },
+        Frame::Credit { id: 1, offset: 1 },
+        Frame::Durable { id: 1, offset: 1 },
+        Frame::Stop { id: 2, code: ErrorCode::CANCELLED },
+    ] {
+        assert_eq!(
+            against_phone(std::slice::from_ref(&frame)).failure(),
+            Some(ErrorCode::STREAM_STATE),
+            "{frame:?}"
+        );
+    }
+}
+
+#[test]
+fn frames_for_a_closed_stream_are_ignored() {
+    // req: STR-009
+    let evil = against_phone(&[
+        open(0, OpenKind::Put),
+        Frame::Stop { id: 0, code: ErrorCode::CANCELLED },
+        data(0, 0, 100),
+        Frame::Fin { id: 0, hash: [0; 32] },
+        Frame::Stop { id: 0, code: ErrorCode::CANCELLED },
+    ]);
+    assert_eq!(evil.failure(), None);
+    let ended: Vec<StreamEnd> = evil.device.ended.iter().map(|(_, end)| *end).collect();
+    assert_eq!(ended, [StreamEnd::Stopped(ErrorCode::CANCELLED)]);
+}
+
+#[test]
+fn data_must_follow_and_stay_within_its_credit() {
+    // req: STR-003, STR-004
+    let mut evil = against_phone(&[open(0, OpenKind::Put)]);
+    evil.send(&[data(0, 1, 10)]);
+    assert_eq!(evil.failure(), Some(ErrorCode::OFFSET));
+    let mut evil = against_phone(&[open(0, OpenKind::Put)]);
+    evil.send(&[data(0, 0, 100), data(0, 99, 10)]);
+    assert_eq!(evil.failure(), Some(ErrorCode::OFFSET));
+    let beyond = against_phone(&[open(0, OpenKind::Put), data(0, 0, 100)]);
+    assert_eq!(beyond.failure(), Some(ErrorCode::CREDIT_EXCEEDED), "a put starts without credit");
+}
+
+#[test]
+fn a_connection_carries_no_more_data_than_its_credit() {
+    // req: STR-004
+    let mut evil =
+        against_phone(&[open(0, OpenKind::Put), Frame::Stop { id: 0, code: ErrorCode::CANCELLED }]);
+    let granted = |evil: &Evil| {
+        let credits = evil.heard.iter().filter_map(|f| match f {
+            Frame::ConnCredit { offset } => Some(*offset),
+            _ => None,
+        });
+        credits.max().unwrap_or(CONN_CREDIT_START)
+    };
+    let mut sent = 0;
+    while granted(&evil) == CONN_CREDIT_START && sent + 16_000 <= CONN_CREDIT_START {
+        evil.send(&[data(0, sent, 16_000)]);
+        sent += 16_000;
+        assert_eq!(evil.failure(), None);
+    }
+    let room = granted(&evil);
+    while sent + 16_000 <= room {
+        let mut record = handfast_codec::record::RecordBuilder::new();
+        assert!(record.push(&data(0, sent, 16_000)));
+        evil.send_record(record.finish());
+        sent += 16_000;
+        if granted(&evil) > room {
+            return;
+        }
+    }
+    evil.send(&[data(0, sent, 16_000)]);
+    assert_eq!(evil.failure(), Some(ErrorCode::CREDIT_EXCEEDED));
+}
+
+#[test]
+fn a_role_may_not_send_the_frames_of_the_other() {
+    // req: FRM-022
+    assert_eq!(against_phone(&[delta(0, 1, 0, 0)]).failure(), Some(ErrorCode::FRAME_NOT_ALLOWED));
+    let revoked = Frame::Revoked { signature: Signature::from_bytes([1; 64]) };
+    assert_eq!(against_phone(std::slice::from_ref(&revoked)).failure(), Some(ErrorCode::FRAME_NOT_ALLOWED));
+    let since = Frame::Since { collection: collection(0), cursor: 0 };
+    assert_eq!(against_web(&[since]).failure(), Some(ErrorCode::FRAME_NOT_ALLOWED));
+    assert_eq!(against_web(&[revoked]).failure(), Some(ErrorCode::HANDSHAKE_FAILED));
+}
+
+#[test]
+fn a_record_of_another_shape_ends_the_connection() {
+    // req: CHN-001, CHN-002
+    for (fill, failure) in [
+        (vec![2, 0, 0, 1], ErrorCode::BAD_PADDING),
+        (vec![63, 0], ErrorCode::UNKNOWN_CRITICAL),
+        (vec![1, 2, 0x40, 1], ErrorCode::VARINT_NOT_MINIMAL),
+    ] {
+        let mut evil = Evil::against(DeviceRole::Phone);
+        let mut record = BytesMut::from(&RECORD_HEADER[..]);
+        record.extend_from_slice(&fill);
+        record.resize(128 + RECORD_HEADER.len(), 0);
+        evil.send_record(record);
+        assert_eq!(evil.failure(), Some(failure), "{fill:?}");
+    }
+}
+
+#[test]
+fn unknown_even_frames_are_ignored() {
+    // req: FRM-021, EXT-002
+    let mut evil = Evil::against(DeviceRole::Phone);
+    let mut record = BytesMut::from(&RECORD_HEADER[..]);
+    record.extend_from_slice(&[58, 3, 1, 2, 3, 1, 2, 7, 0]);
+    record.resize(128 + RECORD_HEADER.len(), 0);
+    evil.send_record(record);
+    assert_eq!(evil.failure(), None);
+    assert!(evil.heard.contains(&Frame::Pong { id: 7 }), "{:?}", evil.heard);
+}
+
+#[test]
+fn a_record_that_does_not_open_ends_the_connection_and_the_store_stays() {
+    // req: CHN-003
+    let mut evil = Evil::against(DeviceRole::Web);
+    let mut forged = BytesMut::from(&RECORD_HEADER[..]);
+    forged.resize(128 + 16 + RECORD_HEADER.len(), 9);
+    let before = evil.device.disk.pairs.len();
+    evil.give(&forged);
+    evil.listen();
+    assert!(evil.device.events.contains(&Event::Failed(ErrorCode::DECRYPT_FAILED)));
+    assert_eq!(evil.device.disk.pairs.len(), before);
+}
+
+#[test]
+fn nothing_a_close_says_wipes_keys() {
+    // req: HSK-045, ERR-003
+    for code in ErrorCode::ALL.iter().copied().chain([ErrorCode::from_u16(0xffff)]) {
+        let mut evil = against_web(&[Frame::Close { code, retry_ms: 0 }]);
+        evil.wait(Duration::from_secs(1));
+        assert!(!evil.device.events.contains(&Event::Revoked), "{code}");
+        assert!(evil.device.disk.pairs.len() > 4, "{code}: the link is still stored");
+    }
+}
+
+#[test]
+fn nothing_a_relay_says_wipes_keys_or_ends_the_link() {
+    // req: HSK-045
+    for code in ErrorCode::ALL {
+        let mut evil = Evil::against(DeviceRole::Web);
+        let frame = handfast_codec::relay::RelayFrame::Error { code: *code, retry_ms: 0 };
+        evil.give(&frame.encode());
+        evil.hang_up();
+        evil.wait(Duration::from_secs(90));
+        assert!(evil.device.disk.pairs.len() > 4, "{code}: the link is still stored");
+        let again = evil.device.events.iter().filter(|e| **e == Event::Connect).count();
+        assert_eq!(again > 0, *code != ErrorCode::REPLACED, "{code}: tried {again} times");
+    }
+}
+
+#[test]
+fn a_verb_of_the_other_role_is_refused_without_effect() {
+    let mut evil = Evil::against(DeviceRole::Phone);
+    let now = evil.now;
+    assert!(matches!(evil.device.endpoint.send(now, &Bytes::new()), Err(SendRefused::Misuse(_))));
+    assert!(evil.device.endpoint.subscribe(now, collection(0)).is_err());
+    assert!(evil.device.endpoint.answer(now, 1, &Bytes::new()).is_err());
+    assert!(evil.device.endpoint.stream_supply(now, 0, 0, Bytes::new(), None).is_err());
+    assert!(evil.device.endpoint.stream_durable(now, 0, 0).is_err());
+}

@@ -1,0 +1,245 @@
+//! A peer that holds real keys and sends whatever the test likes. It speaks to one endpoint, and plays its relay too.
+
+use bytes::{Bytes, BytesMut};
+use handfast_codec::frame::Frame;
+use handfast_codec::ids::{AttachmentId, BootId, Epoch, LogId};
+use handfast_codec::payload::{Kk1, Kk2, KkMode, ResumeBlock};
+use handfast_codec::record::{RecordBuilder, decode_record};
+use handfast_codec::relay::{Attached, DataKind, Hello, PeerInfo, RECORD_HEADER, RelayFrame};
+use handfast_codec::{DeviceRole, ErrorCode, RelayName, Timestamp, Versions};
+use handfast_handshake::key_schedule::{Direction, epoch};
+use handfast_handshake::link::{PhoneLink, WebLink};
+use handfast_handshake::reconnect::{self, LinkContext};
+use handfast_handshake::record::{Opener, Sealer};
+use handfast_handshake::secret::Psk;
+use handfast_session::{Event, hazmat};
+use rand_chacha::ChaCha20Rng;
+use rand_chacha::rand_core::SeedableRng;
+use reference_relay::core::SocketId;
+
+use super::device::Device;
+use super::keys;
+
+enum Link {
+    Phone(PhoneLink),
+    Web(WebLink),
+}
+
+/// The endpoint under test, and its evil peer's keys.
+pub struct Evil {
+    pub device: Device,
+    pub now: Timestamp,
+    rng: ChaCha20Rng,
+    link: Link,
+    psk: Psk,
+    h: [u8; 32],
+    sealer: Option<Sealer>,
+    opener: Option<Opener>,
+    /// What the endpoint sent in records.
+    pub heard: Vec<Frame>,
+}
+
+const PHONE: [u8; 8] = [1; 8];
+const WEB: [u8; 8] = [2; 8];
+
+impl Evil {
+    /// An endpoint of this role, connected to an evil peer.
+    pub fn against(role: DeviceRole) -> Self {
+        let mut rng = ChaCha20Rng::seed_from_u64(77);
+        let now = Timestamp::from_micros(1);
+        let ((phone, phone_start), (web, web_start), _) = keys::link(&mut rng);
+        let h = phone.terms.h;
+        let psk = Psk::from_bytes(*phone_start.resume.expose());
+        let (device, link) = match role {
+            DeviceRole::Phone => {
+                let rows = hazmat::phone_pairs(&phone, phone_start);
+                (Device::new(role, rows, now, &mut rng), Link::Web(web))
+            }
+            DeviceRole::Web => {
+                let rows = hazmat::web_pairs(&web, web_start, true);
+                (Device::new(role, rows, now, &mut rng), Link::Phone(phone))
+            }
+        };
+        let mut evil = Self { device, now, rng, link, psk, h, sealer: None, opener: None, heard: Vec::new() };
+        evil.attach();
+        evil.connect();
+        evil
+    }
+
+    fn attach(&mut self) {
+        let _ = self.device.drain(self.now);
+        self.device.opened(self.now, SocketId::new(1), &mut self.rng);
+        let hello = RelayFrame::Hello(Hello {
+            versions: Versions::CURRENT,
+            name: RelayName::parse("127.0.0.1:8787").unwrap(),
+            boot: BootId::from_bytes([0; 16]),
+            frame_len_max: 16_512,
+            ping_interval_ms: 25_000,
+        });
+        let (own, peer) = match self.device.role {
+            DeviceRole::Phone => (PHONE, WEB),
+            DeviceRole::Web => (WEB, PHONE),
+        };
+        let peer = PeerInfo { id: AttachmentId::from_bytes(peer), same_net: true, origin: None };
+        let attached = RelayFrame::Attached(Attached {
+            own: AttachmentId::from_bytes(own),
+            peer: Some(peer),
+            phone_sticky: None,
+            web_sticky: None,
+        });
+        for frame in [hello, RelayFrame::Challenge([5; 32]), attached] {
+            self.give(&frame.encode());
+        }
+    }
+
+    /// Hands the endpoint one relay frame.
+    pub fn give(&mut self, frame: &[u8]) {
+        self.device.receive(self.now, &mut self.rng, BytesMut::from(frame));
+    }
+
+    fn block(&self) -> ResumeBlock {
+        let (w2p, p2w) = (epoch(&self.h, Direction::WebToPhone), epoch(&self.h, Direction::PhoneToWeb));
+        let (out_epoch, in_epoch): (Epoch, Epoch) = match self.link {
+            Link::Phone(_) => (p2w, w2p),
+            Link::Web(_) => (w2p, p2w),
+        };
+        let log_id = LogId::from_bytes(super::device::LOG);
+        ResumeBlock {
+            out_epoch,
+            in_epoch,
+            next_seq: 1,
+            durable: 0,
+            oldest: 1,
+            log_id,
+            rev: 0,
+            streams: vec![],
+        }
+    }
+
+    fn connect(&mut self) {
+        let relay = RelayName::parse("127.0.0.1:8787").unwrap();
+        let block = self.block();
+        let sent = self.device.drain(self.now);
+        match &self.link {
+            Link::Web(link) => {
+                let context = context(&relay, link.terms.mailbox);
+                let payload = Kk1 {
+                    versions: Versions::CURRENT,
+                    capabilities: vec![],
+                    limits: vec![],
+                    try_: 1,
+                    resume: Some(block),
+                    psk_id_held: None,
+                    pending: false,
+                };
+                let (state, body) =
+                    reconnect::web::start(&context, link, KkMode::Resume, &self.psk, &payload, &mut self.rng)
+                        .unwrap();
+                self.give(&RelayFrame::Data { kind: DataKind::KK1, body: body.into() }.encode());
+                let reply = self.body(DataKind::KK2);
+                let (_, connection) = state.read(&reply).unwrap();
+                (self.sealer, self.opener) = (Some(connection.sealer), Some(connection.opener));
+                self.send(&[]);
+            }
+            Link::Phone(link) => {
+                let body = find(&sent, DataKind::KK1).expect("message 1");
+                let context = context(&relay, link.terms.mailbox);
+                let received =
+                    reconnect::phone::receive(&context, link, &body, |_| Some(&self.psk), &mut self.rng)
+                        .unwrap();
+                let reply = Kk2 {
+                    version: 1,
+                    capabilities: vec![],
+                    limits: vec![],
+                    resume: Some(block),
+                    quarantine: false,
+                };
+                let (connection, message) = received.answer(&reply).unwrap();
+                (self.sealer, self.opener) = (Some(connection.sealer), Some(connection.opener));
+                self.give(&RelayFrame::Data { kind: DataKind::KK2, body: message.into() }.encode());
+                self.listen();
+                self.send(&[]);
+            }
+        }
+    }
+
+    fn body(&mut self, kind: DataKind) -> Bytes {
+        let sent = self.device.drain(self.now);
+        find(&sent, kind).expect("the awaited message")
+    }
+
+    /// Sends a record of these frames, and takes what the endpoint answers.
+    pub fn send(&mut self, frames: &[Frame]) {
+        let mut record = RecordBuilder::new();
+        for frame in frames {
+            assert!(record.push(frame), "{frame:?} fits");
+        }
+        self.send_record(record.finish());
+    }
+
+    /// Seals and sends a plaintext with its DATA header.
+    pub fn send_record(&mut self, mut record: BytesMut) {
+        self.sealer.as_mut().unwrap().seal(&mut record).unwrap();
+        self.give(&record);
+        self.listen();
+    }
+
+    /// Takes what the endpoint sends.
+    pub fn listen(&mut self) {
+        loop {
+            let sent = self.device.drain(self.now);
+            if sent.is_empty() {
+                return;
+            }
+            for frame in sent {
+                self.device.transmitted(self.now, frame.len());
+                if let Some(ciphertext) = frame.strip_prefix(&RECORD_HEADER[..])
+                    && let Some(opener) = &mut self.opener
+                {
+                    let plaintext = opener.open(BytesMut::from(ciphertext)).expect("opens").freeze();
+                    self.heard.extend(decode_record(plaintext).unwrap());
+                }
+            }
+        }
+    }
+
+    /// The relay closes the socket.
+    pub fn hang_up(&mut self) {
+        self.listen();
+        self.device.closed(self.now, &mut self.rng);
+        self.listen();
+    }
+
+    /// Lets time pass.
+    pub fn wait(&mut self, time: core::time::Duration) {
+        let end = self.now.plus(time);
+        while let Some(at) = self.device.deadline.filter(|at| *at <= end) {
+            self.now = self.now.max(at);
+            self.device.timeout(self.now, &mut self.rng);
+            self.listen();
+        }
+        self.now = end;
+    }
+
+    /// The code with which the endpoint ended the connection, having said so.
+    pub fn failure(&self) -> Option<ErrorCode> {
+        let failed = self.device.events.iter().find_map(|event| match event {
+            Event::Failed(code) => Some(*code),
+            _ => None,
+        })?;
+        let closed = self.heard.iter().any(|f| matches!(f, Frame::Close { code, .. } if *code == failed));
+        assert!(closed, "a CLOSE says {failed} too: {:?}", self.heard);
+        Some(failed)
+    }
+}
+
+fn context(relay: &RelayName, mailbox: handfast_codec::ids::MailboxId) -> LinkContext<'_> {
+    LinkContext { mailbox, web: AttachmentId::from_bytes(WEB), phone: AttachmentId::from_bytes(PHONE), relay }
+}
+
+fn find(sent: &[Bytes], wanted: DataKind) -> Option<Bytes> {
+    sent.iter().find_map(|frame| match RelayFrame::decode(frame.clone()) {
+        Ok(RelayFrame::Data { kind, body }) if kind == wanted => Some(body),
+        _ => None,
+    })
+}
