@@ -65,7 +65,10 @@ pub(crate) fn history(messages: &[StoredMessage]) -> Value {
     let rows = messages.iter().map(|m| {
         let m = &m.message;
         json!({"chat": m.chat, "id": m.message, "author": m.author, "time_ms": m.time, "text": m.text,
-            "state": m.state.number(), "content": m.media.as_ref().map(|media| media.content.to_string())})
+            "state": m.state.number(), "content": m.media.as_ref().map(|media| media.content.to_string()),
+            "media_type": m.media.as_ref().map(|media| media.media_type.as_str()),
+            "media_name": m.media.as_ref().map(|media| media.name.as_str()),
+            "media_size": m.media.as_ref().map(|media| media.size)})
     });
     json!({"messages": rows.collect::<Vec<_>>()})
 }

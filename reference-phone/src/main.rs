@@ -31,6 +31,9 @@ struct Args {
     /// Codes may name relays of this machine and of private networks.
     #[arg(long)]
     developer: bool,
+    /// Events and answers as JSON, one object a line. They always are.
+    #[arg(long)]
+    json: bool,
     /// The account's name, when it is created.
     #[arg(long, default_value = "Demo")]
     account_name: String,

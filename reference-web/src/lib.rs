@@ -1,5 +1,10 @@
-//! The reference companion: the store, the machine and the drawing of codes behind `handfast-web`.
+//! The reference companion of Handfast, native: it shows a code, mirrors the phone's chats, sends and fetches.
+//!
+//! [`app::App`] is everything without I/O; [`driver`] runs it over sockets and a database.
 
+pub mod app;
+mod describe;
+pub mod driver;
 pub mod media;
 pub mod qr;
 pub mod store;

@@ -255,6 +255,17 @@ impl Store {
         Ok(oldest.map_or(0, from_sql))
     }
 
+    /// Whether there are chats, and messages of each of them.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn is_mirrored(&self) -> Result<bool, StoreError> {
+        let sql = "SELECT EXISTS(SELECT 1 FROM chats) AND NOT EXISTS(
+            SELECT 1 FROM chats WHERE last_message > 0
+            AND NOT EXISTS(SELECT 1 FROM messages WHERE messages.chat = chats.chat))";
+        Ok(self.conn.query_row(sql, [], |row| row.get(0))?)
+    }
+
     /// How many rows there are.
     ///
     /// # Errors

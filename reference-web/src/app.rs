@@ -1,0 +1,372 @@
+//! What the companion does: codes that are shown, one link, the mirror of the phone's chats, transfers.
+//!
+//! No socket, clock, thread or hidden randomness: sockets are numbers, time and randomness are parameters. What
+//! arrives goes in by `handle_*` and verbs; [`App::settle`] then stores everything that it led to in one transaction,
+//! and gives what is to be sent.
+
+mod codes;
+mod link;
+mod settle;
+mod transfer;
+mod verbs;
+
+use std::collections::{BTreeMap, VecDeque};
+
+use bytes::{Bytes, BytesMut};
+use handfast::codec::ids::{CompanionId, ContentId};
+use handfast::session::LinkState;
+use handfast::{ErrorCode, RelayName, Timestamp};
+use rand_core::CryptoRng;
+
+use crate::store::{Direction, Message, Store, StoreError};
+use codes::Code;
+use link::Link;
+
+pub use codes::CODE_SHOWN;
+pub use settle::{SettleError, Settled};
+pub use verbs::{Sent, Status, VerbError};
+
+/// One socket, by a number that is not used again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct SocketTag(u64);
+
+impl SocketTag {
+    /// The number.
+    #[must_use]
+    pub const fn get(self) -> u64 {
+        self.0
+    }
+}
+
+/// What the driver must do.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum AppOutput {
+    /// Open a socket to this relay, and report it with `handle_opened` or `handle_closed`.
+    Connect {
+        /// The socket.
+        socket: SocketTag,
+        /// The relay.
+        relay: RelayName,
+    },
+    /// Send one binary message, and report it with `handle_written`.
+    Transmit {
+        /// The socket.
+        socket: SocketTag,
+        /// The message.
+        bytes: Bytes,
+    },
+    /// Close the socket. `handle_closed` is not needed.
+    Disconnect {
+        /// The socket.
+        socket: SocketTag,
+    },
+    /// Tell whoever watches this companion.
+    Event(AppEvent),
+}
+
+/// What happens at a companion, for its user.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum AppEvent {
+    /// Show this code, in place of the one before.
+    Code {
+        /// The text of the QR code. It holds the code's secret.
+        text: String,
+    },
+    /// A phone has scanned the code: show these four digits.
+    CheckCode(String),
+    /// Ask whether the phone shows these two digits.
+    ConfirmNn {
+        /// The digits.
+        nn: String,
+        /// The account's name.
+        account: String,
+    },
+    /// A code is burnt; another follows.
+    CodeBurnt {
+        /// Why.
+        code: ErrorCode,
+    },
+    /// No relay can be reached for the code; it is tried again.
+    RelayLost {
+        /// Why.
+        reason: String,
+    },
+    /// Linked.
+    Linked {
+        /// This companion's id.
+        companion: CompanionId,
+        /// The account's name.
+        account: String,
+    },
+    /// The state of the link changed.
+    LinkState(LinkState),
+    /// Every collection that the phone has is mirrored.
+    Synced {
+        /// How many chats.
+        chats: u64,
+        /// How many messages.
+        messages: u64,
+    },
+    /// A message is new here, or is another than before.
+    Message {
+        /// The message.
+        message: Box<Message>,
+        /// Whether it is new.
+        is_new: bool,
+    },
+    /// Items of the phone that this version does not understand were skipped.
+    Skipped {
+        /// How many.
+        items: u64,
+    },
+    /// The phone answered a command.
+    Result {
+        /// The command.
+        cmd_id: u64,
+        /// The name that the asker gave it.
+        client_id: Option<String>,
+        /// The message that it made, or why it failed.
+        outcome: Result<Option<u64>, ErrorCode>,
+    },
+    /// A transfer came further.
+    Transfer {
+        /// Which way.
+        direction: Direction,
+        /// What.
+        content: ContentId,
+        /// Bytes of the stream that are durable at the receiver.
+        offset: u64,
+        /// The content's size, once it is known.
+        size: Option<u64>,
+        /// Whether it is over, and well.
+        done: bool,
+        /// Why it failed, if it did.
+        error: Option<ErrorCode>,
+    },
+    /// The link is suspended: two holders of it were seen.
+    Diverged,
+    /// The link is suspended.
+    Suspended,
+    /// The phone revoked this companion; its keys and messages are deleted.
+    Revoked,
+    /// Another process holds this companion's seat.
+    Replaced,
+    /// A connection ended for a reason worth telling.
+    LinkError {
+        /// The reason.
+        code: ErrorCode,
+        /// Who said so: `here`, `phone` or `relay`.
+        by: &'static str,
+    },
+}
+
+/// Whom a socket belongs to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Owner {
+    Link,
+    Code(u64),
+}
+
+/// The companion.
+#[derive(Debug)]
+pub struct App {
+    store: Store,
+    relay: RelayName,
+    label: String,
+    link: Option<Link>,
+    codes: Vec<Code>,
+    /// When the next code is due; `None` while no codes are shown.
+    next_code: Option<Timestamp>,
+    /// Counts codes, so that sockets name them.
+    code_count: u64,
+    sockets: BTreeMap<SocketTag, Owner>,
+    next_socket: u64,
+    out: VecDeque<AppOutput>,
+    /// Rounds in a row that could not be stored.
+    failures: u32,
+}
+
+impl App {
+    /// Takes over an opened store, and loads its link if it has one.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`].
+    pub fn new(
+        store: Store,
+        relay: RelayName,
+        label: String,
+        now: Timestamp,
+        rng: &mut dyn CryptoRng,
+    ) -> Result<Self, StoreError> {
+        let mut app = Self {
+            store,
+            relay,
+            label,
+            link: None,
+            codes: Vec::new(),
+            next_code: None,
+            code_count: 0,
+            sockets: BTreeMap::new(),
+            next_socket: 1,
+            out: VecDeque::new(),
+            failures: 0,
+        };
+        app.load_link(now, rng)?;
+        Ok(app)
+    }
+
+    fn event(&mut self, event: AppEvent) {
+        self.out.push_back(AppOutput::Event(event));
+    }
+
+    fn connect(&mut self, owner: Owner, relay: RelayName) -> SocketTag {
+        let socket = SocketTag(self.next_socket);
+        self.next_socket = self.next_socket.saturating_add(1);
+        let _ = self.sockets.insert(socket, owner);
+        self.out.push_back(AppOutput::Connect { socket, relay });
+        socket
+    }
+
+    /// Gives a socket up.
+    fn disconnect(&mut self, socket: Option<SocketTag>) {
+        if let Some(socket) = socket
+            && self.sockets.remove(&socket).is_some()
+        {
+            self.out.push_back(AppOutput::Disconnect { socket });
+        }
+    }
+
+    fn code_mut(&mut self, number: u64) -> Option<&mut Code> {
+        self.codes.iter_mut().find(|code| code.number == number)
+    }
+
+    /// A socket is open.
+    pub fn handle_opened(&mut self, now: Timestamp, rng: &mut dyn CryptoRng, socket: SocketTag) {
+        match self.sockets.get(&socket).copied() {
+            Some(Owner::Link) => {
+                if let Some(link) = &mut self.link {
+                    link.endpoint.handle_opened(now, rng);
+                }
+            }
+            Some(Owner::Code(number)) => {
+                if let Some(code) = self.code_mut(number) {
+                    code.pairing.handle_opened(now);
+                }
+            }
+            None => {}
+        }
+    }
+
+    /// One binary message arrived.
+    pub fn handle_bytes(
+        &mut self,
+        now: Timestamp,
+        rng: &mut dyn CryptoRng,
+        socket: SocketTag,
+        bytes: BytesMut,
+    ) {
+        // A machine that takes no bytes now has given this socket up: they are of no use.
+        let _ = match self.sockets.get(&socket).copied() {
+            Some(Owner::Link) => self.link.as_mut().map(|link| link.endpoint.handle_bytes(now, rng, bytes)),
+            Some(Owner::Code(number)) => {
+                self.code_mut(number).map(|code| code.pairing.handle_bytes(now, rng, bytes))
+            }
+            None => None,
+        };
+    }
+
+    /// The socket took a message of this length.
+    pub fn handle_written(&mut self, now: Timestamp, socket: SocketTag, len: usize) {
+        if let (Some(Owner::Link), Some(link)) = (self.sockets.get(&socket), &mut self.link) {
+            link.endpoint.transmitted(now, len);
+        }
+    }
+
+    /// A socket is closed, or could not be opened; `reason` says why, for the user.
+    pub fn handle_closed(
+        &mut self,
+        now: Timestamp,
+        rng: &mut dyn CryptoRng,
+        socket: SocketTag,
+        reason: &str,
+    ) {
+        match self.sockets.remove(&socket) {
+            Some(Owner::Link) => {
+                if let Some(link) = &mut self.link {
+                    link.socket = None;
+                    link.endpoint.handle_closed(now, rng);
+                }
+            }
+            Some(Owner::Code(number)) => {
+                if let Some(code) = self.code_mut(number) {
+                    code.socket = None;
+                    code.pairing.handle_closed(now);
+                    self.event(AppEvent::RelayLost { reason: reason.to_owned() });
+                }
+            }
+            None => {}
+        }
+    }
+
+    /// Time has passed; call it at [`App::deadline`] or at any other time.
+    pub fn handle_timeout(&mut self, now: Timestamp, rng: &mut dyn CryptoRng) {
+        if let Some(link) = &mut self.link
+            && link.deadline.is_some_and(|at| at <= now)
+        {
+            link.endpoint.handle_timeout(now, rng);
+        }
+        for code in &mut self.codes {
+            if code.deadline.is_some_and(|at| at <= now) {
+                code.pairing.handle_timeout(now);
+            }
+        }
+        self.rotate(now, rng);
+    }
+
+    /// When [`App::handle_timeout`] is due.
+    #[must_use]
+    pub fn deadline(&self) -> Option<Timestamp> {
+        let link = self.link.as_ref().and_then(|link| link.deadline);
+        let codes = self.codes.iter().filter_map(|code| code.deadline);
+        codes.chain(link).chain(self.next_code).min()
+    }
+
+    /// The store, to be looked at.
+    #[must_use]
+    pub fn store(&self) -> &Store {
+        &self.store
+    }
+
+    /// Gives the store back, to be destroyed.
+    #[must_use]
+    pub fn into_store(self) -> Store {
+        self.store
+    }
+
+    /// Whether this companion is linked, or may be.
+    #[must_use]
+    pub fn is_linked(&self) -> bool {
+        self.link.is_some()
+    }
+
+    /// The user wants the seat back that another process took.
+    pub fn take_back(&mut self, now: Timestamp) {
+        if let Some(link) = &mut self.link {
+            link.endpoint.take_back(now);
+        }
+    }
+
+    /// The link is over: its row, its keys and all that came over it are deleted, in the open transaction.
+    fn forget_link(&mut self) -> Result<(), StoreError> {
+        if let Some(link) = self.link.take() {
+            self.disconnect(link.socket);
+            self.store.forget_link(link.id)?;
+            self.store.wipe_mirror()?;
+            self.store.media().wipe()?;
+        }
+        Ok(())
+    }
+}

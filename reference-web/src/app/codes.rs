@@ -1,0 +1,215 @@
+//! Codes: a new one every 30 s while nobody scans, the one before stays valid for as long (spec, qr and handshake).
+
+use std::time::Duration;
+
+use handfast::codec::ids::MailboxId;
+use handfast::codec::message::grants;
+use handfast::handshake::pairing::Claims;
+use handfast::session::{CommitId, Event, Output, Pairing, PairingEvent};
+use handfast::{ErrorCode, Timestamp};
+use rand_core::CryptoRng;
+
+use super::{App, AppEvent, AppOutput, Owner, SocketTag, VerbError};
+use crate::store::{LinkRowState, StoreError};
+
+/// How long a code is shown.
+pub const CODE_SHOWN: Duration = Duration::from_secs(30);
+/// How many codes are valid at once.
+const CODES_MAX: usize = 2;
+
+/// One code and its pairing attempt.
+#[derive(Debug)]
+pub(super) struct Code {
+    pub(super) number: u64,
+    pub(super) pairing: Pairing,
+    pub(super) socket: Option<SocketTag>,
+    pub(super) deadline: Option<Timestamp>,
+    /// Commits of the open transaction, to be reported once it is durable.
+    applied: Vec<CommitId>,
+    /// How many commits were stored.
+    stored: u32,
+    /// The link, once something of it is stored.
+    link: Option<MailboxId>,
+    /// How the attempt ended.
+    over: Option<Result<(), ErrorCode>>,
+}
+
+impl App {
+    /// Shows codes until a phone is linked.
+    ///
+    /// # Errors
+    ///
+    /// [`VerbError::Linked`] when this companion is linked.
+    pub fn pair(&mut self, now: Timestamp, rng: &mut dyn CryptoRng) -> Result<(), VerbError> {
+        if self.link.is_some() {
+            return Err(VerbError::Linked);
+        }
+        self.next_code = Some(now);
+        self.rotate(now, rng);
+        Ok(())
+    }
+
+    /// The user said whether the phone shows NN.
+    ///
+    /// # Errors
+    ///
+    /// [`VerbError::NotAsked`].
+    pub fn confirm(&mut self, now: Timestamp, yes: bool) -> Result<(), VerbError> {
+        let asked = self.codes.iter_mut().find_map(|code| code.pairing.confirm(now, yes).ok());
+        asked.ok_or(VerbError::NotAsked)
+    }
+
+    /// Shows another code when it is time. A code that a phone has scanned stays.
+    pub(super) fn rotate(&mut self, now: Timestamp, rng: &mut dyn CryptoRng) {
+        if self.next_code.is_none_or(|at| now < at) || self.codes.iter().any(|code| code.pairing.is_frozen())
+        {
+            return;
+        }
+        self.next_code = Some(now.plus(CODE_SHOWN));
+        while self.codes.len() >= CODES_MAX {
+            let old = self.codes.remove(0);
+            self.disconnect(old.socket);
+        }
+        let claims = Claims { label: self.label.clone(), origin: String::new(), grants: grants::ALL };
+        // The relay's name and the label were checked when the program started.
+        let Ok(pairing) = Pairing::web(self.relay.clone(), claims, now, rng) else { return };
+        let text = pairing.offer_text().map(|text| text.as_str().to_owned()).unwrap_or_default();
+        self.code_count = self.code_count.saturating_add(1);
+        self.codes.push(Code {
+            number: self.code_count,
+            pairing,
+            socket: None,
+            deadline: Some(now),
+            applied: Vec::new(),
+            stored: 0,
+            link: None,
+            over: None,
+        });
+        self.event(AppEvent::Code { text });
+    }
+
+    /// Drains the attempts. Gives whether anything happened.
+    pub(super) fn pump_codes(&mut self) -> Result<bool, StoreError> {
+        let mut moved = false;
+        let numbers: Vec<u64> = self.codes.iter().map(|code| code.number).collect();
+        for number in numbers {
+            while self.pump_code(number)? {
+                moved = true;
+            }
+        }
+        Ok(moved)
+    }
+
+    fn pump_code(&mut self, number: u64) -> Result<bool, StoreError> {
+        let Some(code) = self.code_mut(number) else { return Ok(false) };
+        match code.pairing.poll_output() {
+            Output::Persist(commit) => {
+                code.applied.push(commit.id());
+                if code.link.is_none() {
+                    code.link = Some(commit.link());
+                    if let Some(terms) = code.pairing.terms().cloned() {
+                        self.store.forget_links_but(terms.mailbox)?;
+                        self.store.put_link(&terms)?;
+                    }
+                }
+                self.store.apply(&commit)?;
+            }
+            Output::Transmit(bytes) => {
+                let socket = code.socket;
+                self.out.extend(socket.map(|socket| AppOutput::Transmit { socket, bytes }));
+            }
+            Output::Event(Event::Connect) => {
+                let relay = code.pairing.relay().clone();
+                let socket = self.connect(Owner::Code(number), relay);
+                if let Some(code) = self.code_mut(number) {
+                    code.socket = Some(socket);
+                }
+            }
+            Output::Event(Event::Disconnect) => {
+                let socket = code.socket.take();
+                self.disconnect(socket);
+            }
+            Output::Event(Event::Pairing(event)) => self.on_pairing_event(number, event)?,
+            Output::Wait(at) => {
+                code.deadline = at;
+                return Ok(false);
+            }
+            _ => {}
+        }
+        Ok(true)
+    }
+
+    fn on_pairing_event(&mut self, number: u64, event: PairingEvent) -> Result<(), StoreError> {
+        match event {
+            PairingEvent::CheckCode(digits) => {
+                // The other code is given up: one phone at a time.
+                let others: Vec<_> =
+                    self.codes.iter().filter(|c| c.number != number).map(|c| c.socket).collect();
+                self.codes.retain(|code| code.number == number);
+                for socket in others {
+                    self.disconnect(socket);
+                }
+                self.event(AppEvent::CheckCode(digits));
+            }
+            PairingEvent::ConfirmNn { nn, account_name, .. } => {
+                self.event(AppEvent::ConfirmNn { nn, account: account_name });
+            }
+            PairingEvent::Linked(link) => {
+                self.store.set_link_state(link, LinkRowState::Active)?;
+                self.code_mut(number).into_iter().for_each(|code| code.over = Some(Ok(())));
+            }
+            PairingEvent::Ended(reason) => {
+                self.code_mut(number).into_iter().for_each(|code| code.over = Some(Err(reason)));
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// Tells the attempts that the transaction is durable.
+    pub(super) fn report_codes(&mut self, now: Timestamp) {
+        for code in &mut self.codes {
+            for commit in code.applied.drain(..) {
+                code.stored = code.stored.saturating_add(1);
+                if code.stored == 1 {
+                    handfast::kill_point!("web.pairing_pending");
+                }
+                if code.stored > 1 {
+                    handfast::kill_point!("web.pairing_linked");
+                }
+                // Reported once each and in order: it cannot be refused.
+                let _ = code.pairing.committed(now, commit);
+            }
+        }
+    }
+
+    /// Once an attempt is over and durable: its link is opened, or another code shown.
+    pub(super) fn end_codes(&mut self, now: Timestamp, rng: &mut dyn CryptoRng) -> Result<(), StoreError> {
+        let Some(at) = self.codes.iter().position(|code| code.over.is_some()) else { return Ok(()) };
+        let code = self.codes.remove(at);
+        self.disconnect(code.socket);
+        if let Some(Err(reason)) = code.over {
+            self.event(AppEvent::CodeBurnt { code: reason });
+        }
+        if code.link.is_some() {
+            // A link that is stored as PENDING comes to life by itself if the phone has accepted it.
+            self.next_code = None;
+            self.load_link(now, rng)?;
+            if code.over == Some(Ok(())) {
+                self.tell_linked()?;
+            }
+        } else {
+            self.next_code = Some(now);
+            self.rotate(now, rng);
+        }
+        Ok(())
+    }
+
+    /// Says that this companion is linked.
+    pub(super) fn tell_linked(&mut self) -> Result<(), StoreError> {
+        if let Some(row) = self.store.link()? {
+            self.event(AppEvent::Linked { companion: row.companion, account: row.account_name });
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,197 @@
+//! What the user asks for.
+
+use std::path::Path;
+
+use handfast::Timestamp;
+use handfast::codec::ids::ContentId;
+use handfast::codec::limits::{HISTORY_COUNT_MAX, TEXT_LEN_MAX};
+use handfast::codec::message::Command;
+use handfast::session::{LinkStatus, SendRefused};
+
+use super::App;
+use crate::media::{ImportError, Imported};
+use crate::store::{CommandState, Counts, Direction, LinkRow, PutRow, StoreError, TransferState};
+
+/// Why a verb was refused. Nothing was stored or sent.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum VerbError {
+    /// This companion is linked already.
+    #[error("this companion is linked; run `logout --yes` first to link it anew")]
+    Linked,
+    /// This companion is not linked.
+    #[error("this companion is not linked; run `pair` first")]
+    NotLinked,
+    /// Nothing is asked of the user now.
+    #[error("nothing is asked now")]
+    NotAsked,
+    /// The text is empty or too long.
+    #[error("a text has 1 to {TEXT_LEN_MAX} bytes; send it in parts")]
+    TextLength,
+    /// The machine refused.
+    #[error("{0}")]
+    Refused(#[from] SendRefused),
+    /// The store failed.
+    #[error("{0}")]
+    Store(#[from] StoreError),
+    /// A file cannot be taken.
+    #[error("{0}")]
+    Import(#[from] ImportError),
+}
+
+/// A command that was taken; it is durable once the round is settled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(clippy::exhaustive_structs, reason = "an answer")]
+pub struct Sent {
+    /// Its number; `None` for media that the phone does not have yet.
+    pub cmd_id: Option<u64>,
+}
+
+/// How the companion does.
+#[derive(Debug)]
+#[expect(clippy::exhaustive_structs, reason = "an answer")]
+pub struct Status {
+    /// The link.
+    pub link: Option<LinkRow>,
+    /// How many chats and messages are mirrored.
+    pub counts: Counts,
+    /// Commands that are not answered.
+    pub commands_open: u64,
+    /// Messages and bytes in the outbox.
+    pub outbox: (usize, usize),
+    /// Transfers under way.
+    pub transfers: u64,
+    /// The settings of the database.
+    pub settings: Vec<(&'static str, String)>,
+}
+
+impl App {
+    /// Sends a text. The same `client_id` again gives the same command.
+    ///
+    /// # Errors
+    ///
+    /// [`VerbError`].
+    pub fn send_text(
+        &mut self,
+        now: Timestamp,
+        chat: u64,
+        text: &str,
+        client_id: Option<&str>,
+    ) -> Result<Sent, VerbError> {
+        if text.is_empty() || text.len() > TEXT_LEN_MAX {
+            return Err(VerbError::TextLength);
+        }
+        let body = Command::SendText { chat, text: text.to_owned(), reply_to: None };
+        self.command(now, &body, "text", client_id)
+    }
+
+    /// Asks for messages of a chat that are older than those here.
+    ///
+    /// # Errors
+    ///
+    /// [`VerbError`].
+    pub fn ask_older(&mut self, now: Timestamp, chat: u64) -> Result<Sent, VerbError> {
+        let before = self.store.oldest(chat)?;
+        let count = u8::try_from(HISTORY_COUNT_MAX).unwrap_or(u8::MAX);
+        self.command(now, &Command::History { chat, before, count }, "history", None)
+    }
+
+    fn command(
+        &mut self,
+        now: Timestamp,
+        command: &Command,
+        kind: &str,
+        client_id: Option<&str>,
+    ) -> Result<Sent, VerbError> {
+        let known = client_id.map(|id| self.store.command_of_client(id)).transpose()?.flatten();
+        if let Some(known) = known {
+            return Ok(Sent { cmd_id: Some(known.cmd_id) });
+        }
+        let Some(link) = &mut self.link else { return Err(VerbError::NotLinked) };
+        let body = command.encode();
+        let sent = link.endpoint.send(now, &body)?;
+        link.commits.push(sent.commit);
+        let state = if link.live { CommandState::Sent } else { CommandState::Queued };
+        self.store.put_command(sent.cmd_id, client_id, kind, &body, state)?;
+        Ok(Sent { cmd_id: Some(sent.cmd_id) })
+    }
+
+    /// Sends a file, which was imported into the directory of content.
+    ///
+    /// # Errors
+    ///
+    /// [`VerbError`].
+    pub fn send_media(
+        &mut self,
+        chat: u64,
+        imported: Imported,
+        client_id: Option<&str>,
+    ) -> Result<Sent, VerbError> {
+        if let Some(sent) = self.media_of_client(client_id)? {
+            return Ok(sent);
+        }
+        if self.link.is_none() {
+            return Err(VerbError::NotLinked);
+        }
+        let put = PutRow::new(chat, imported.media_type.to_owned(), imported.name, None);
+        let _ = self.store.put_upload(imported.content, imported.list.size(), &put, client_id)?;
+        Ok(Sent { cmd_id: None })
+    }
+
+    /// What became of media that its asker gave this name.
+    ///
+    /// # Errors
+    ///
+    /// [`VerbError::Store`].
+    pub fn media_of_client(&self, client_id: Option<&str>) -> Result<Option<Sent>, VerbError> {
+        let known = client_id.map(|id| self.store.transfer_of_client(id)).transpose()?.flatten();
+        Ok(known.map(|transfer| Sent { cmd_id: transfer.cmd_id }))
+    }
+
+    /// Fetches content and copies it to `out`. One that goes on goes on; one that is here is copied at once.
+    ///
+    /// # Errors
+    ///
+    /// [`VerbError`].
+    pub fn get(&mut self, content: ContentId, out: &Path) -> Result<(), VerbError> {
+        if self.link.is_none() {
+            return Err(VerbError::NotLinked);
+        }
+        let out = out.to_str().ok_or(VerbError::Store(StoreError::Damaged("path")))?;
+        self.store.put_export(content, out)?;
+        let is_ours =
+            |row: &crate::store::Transfer| row.direction == Direction::Get && row.content == content;
+        let open = self.store.transfers_open()?.iter().any(is_ours);
+        let done = self.store.media().has(content);
+        if !open {
+            let id = self.store.put_download(content)?;
+            if done && let Some(mut row) = self.store.transfers_open()?.into_iter().find(|row| row.id == id) {
+                row.state = TransferState::Done;
+                self.store.update_transfer(&row)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// How the companion does.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`].
+    pub fn status(&self) -> Result<Status, StoreError> {
+        Ok(Status {
+            link: self.store.link()?,
+            counts: self.store.counts()?,
+            commands_open: self.store.commands_open()?,
+            outbox: self.link.as_ref().map_or((0, 0), |link| link.endpoint.outbox_len()),
+            transfers: u64::try_from(self.store.transfers_open()?.len()).unwrap_or(u64::MAX),
+            settings: self.store.settings()?,
+        })
+    }
+
+    /// Whether the link is stored and not confirmed by the phone.
+    #[must_use]
+    pub fn is_pending(&self) -> bool {
+        self.link.as_ref().is_some_and(|link| link.endpoint.status() == LinkStatus::Pending)
+    }
+}

@@ -1,0 +1,95 @@
+//! Events and answers as JSON.
+
+use handfast::session::LinkState;
+use serde_json::{Value, json};
+
+use crate::app::{AppEvent, Status};
+use crate::store::{Chat, Message};
+
+fn state(state: LinkState) -> &'static str {
+    match state {
+        LinkState::RelayDown => "relay_down",
+        LinkState::PeerAbsent => "peer_absent",
+        LinkState::Live => "live",
+        _ => "peer_silent",
+    }
+}
+
+fn row(m: &Message) -> Value {
+    let (content, media_type, name, size) = match &m.media {
+        Some((content, media_type, name, size)) => {
+            (Some(content.to_string()), Some(media_type), Some(name), Some(size))
+        }
+        None => (None, None, None, None),
+    };
+    json!({"chat": m.chat, "id": m.id, "author": m.author, "time_ms": m.time_ms, "text": m.text,
+        "state": m.state, "reply_to": m.reply_to, "content": content, "media_type": media_type,
+        "media_name": name, "media_size": size})
+}
+
+/// An event as a JSON object; codes are described by the driver, which draws them.
+pub(crate) fn event(event: &AppEvent) -> Value {
+    match event {
+        AppEvent::Code { text } => json!({"event": "code", "text": text}),
+        AppEvent::CheckCode(code) => json!({"event": "check_code", "code": code}),
+        AppEvent::ConfirmNn { nn, account } => json!({"event": "confirm_nn", "nn": nn, "account": account}),
+        AppEvent::CodeBurnt { code } => json!({"event": "code_burnt", "code": code.to_string()}),
+        AppEvent::RelayLost { reason } => json!({"event": "relay_lost", "reason": reason}),
+        AppEvent::Linked { companion, account } => {
+            json!({"event": "linked", "companion": companion.to_string(), "account": account})
+        }
+        AppEvent::LinkState(s) => json!({"event": "link_state", "state": state(*s)}),
+        AppEvent::Synced { chats, messages } => {
+            json!({"event": "synced", "chats": chats, "messages": messages})
+        }
+        AppEvent::Message { message, is_new } => {
+            let mut line = row(message);
+            line["event"] = json!(if *is_new { "message" } else { "message_changed" });
+            line
+        }
+        AppEvent::Skipped { items } => json!({"event": "skipped", "items": items}),
+        AppEvent::Result { cmd_id, client_id, outcome } => json!({
+            "event": "result", "cmd_id": cmd_id, "client_id": client_id,
+            "message": outcome.as_ref().ok().copied().flatten(),
+            "code": outcome.as_ref().err().map(ToString::to_string),
+        }),
+        AppEvent::Transfer { direction, content, offset, size, done, error } => json!({
+            "event": "transfer", "direction": direction.as_str(), "content": content.to_string(),
+            "offset": offset, "size": size, "done": done, "code": error.map(|code| code.to_string()),
+        }),
+        AppEvent::Diverged => json!({"event": "diverged", "message":
+            "two copies of this companion were seen; link it again on the phone, or revoke it there"}),
+        AppEvent::Suspended => json!({"event": "suspended", "message":
+            "the phone has suspended this companion; look at its linked devices"}),
+        AppEvent::Revoked => json!({"event": "revoked", "message":
+            "the phone has unlinked this companion; its keys and messages are deleted"}),
+        AppEvent::Replaced => json!({"event": "replaced", "message":
+            "another process uses this companion; stop it, or send {\"verb\":\"take_back\"}"}),
+        AppEvent::LinkError { code, by } => {
+            json!({"event": "link_error", "code": code.to_string(), "by": by})
+        }
+    }
+}
+
+pub(crate) fn chats(chats: &[Chat]) -> Value {
+    let rows = chats.iter().map(|c| {
+        json!({"chat": c.chat, "title": c.title, "last_message": c.last_message, "last_text": c.last_text,
+            "last_time_ms": c.last_time_ms, "unread": c.unread})
+    });
+    json!({"chats": rows.collect::<Vec<_>>()})
+}
+
+pub(crate) fn history(messages: &[Message]) -> Value {
+    json!({"messages": messages.iter().map(row).collect::<Vec<_>>()})
+}
+
+pub(crate) fn status(status: &Status) -> Value {
+    let link = status.link.as_ref().map(|link| {
+        json!({"companion": link.companion.to_string(), "account": link.account_name, "relay": link.relay,
+            "label": link.label, "state": link.state.as_str()})
+    });
+    json!({"link": link, "chats": status.counts.chats, "messages": status.counts.messages,
+        "commands_open": status.commands_open, "outbox_messages": status.outbox.0,
+        "outbox_bytes": status.outbox.1, "transfers": status.transfers,
+        "settings": status.settings.iter().map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>()})
+}

@@ -1,0 +1,315 @@
+//! The running companion: one core thread owns the [`App`] and the database, socket tasks move bytes.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::Context;
+use handfast::codec::ids::ContentId;
+use handfast::driver::{SocketEvent, SocketHandle, os_rng, spawn_socket};
+use handfast::program::{
+    Clock, ControlEvent, DirLock, Inbox, Replies, StdinEvent, field_hex, field_str, field_u64, parse_object,
+    serve_control, spawn_stdin,
+};
+use handfast::{RelayName, Timestamp};
+use serde_json::{Map, Value, json};
+use tokio::runtime::Handle;
+use tokio::sync::mpsc;
+
+use crate::app::{App, AppEvent, AppOutput, SocketTag};
+use crate::describe;
+use crate::qr::Drawing;
+use crate::store::Store;
+
+/// How long a socket that is given up may still write what was queued.
+const LINGER: Duration = Duration::from_millis(500);
+
+/// What the program is to do.
+#[derive(Debug)]
+#[expect(clippy::exhaustive_enums, reason = "the two ways to run")]
+pub enum Mode {
+    /// Show codes until a phone is linked; each is drawn to this file too.
+    Pair {
+        /// The picture of the code.
+        qr_png: Option<PathBuf>,
+    },
+    /// Be the companion until it is interrupted.
+    Run,
+}
+
+/// Who this companion is.
+#[derive(Debug)]
+#[expect(clippy::exhaustive_structs, reason = "the program's settings")]
+pub struct Settings {
+    /// The relay of new codes.
+    pub relay: RelayName,
+    /// The label that the phone shows.
+    pub label: String,
+}
+
+/// What reaches the core thread.
+#[derive(Debug)]
+enum Input {
+    Socket(SocketTag, SocketEvent),
+    Control(ControlEvent),
+    Stdin(StdinEvent),
+    Stop,
+}
+
+/// Opens the companion of a locked directory.
+///
+/// # Errors
+///
+/// What is wrong with the directory.
+pub fn open(lock: &DirLock, settings: Settings, clock: Clock) -> anyhow::Result<App> {
+    let store = Store::open(lock.dir())?;
+    Ok(App::new(store, settings.relay, settings.label, clock.now(), &mut os_rng()?)?)
+}
+
+/// The core thread's state besides the App.
+struct Core {
+    app: App,
+    mode: Mode,
+    clock: Clock,
+    runtime: Handle,
+    events: mpsc::Sender<Input>,
+    sockets: BTreeMap<SocketTag, SocketHandle>,
+    tell: fn(&Value),
+    /// Why the program ends.
+    end: Option<anyhow::Result<()>>,
+}
+
+/// Runs the companion until it is done, SIGINT or SIGTERM. `tell` is given each event.
+///
+/// # Errors
+///
+/// What ended it.
+pub fn run(dir: &Path, settings: Settings, mode: Mode, tell: fn(&Value)) -> anyhow::Result<()> {
+    let lock = DirLock::acquire(dir)?;
+    let clock = Clock::start();
+    let mut app = open(&lock, settings, clock)?;
+    match &mode {
+        Mode::Pair { .. } => app.pair(clock.now(), &mut os_rng()?)?,
+        Mode::Run if !app.is_linked() => anyhow::bail!("this companion is not linked; run `pair` first"),
+        Mode::Run => {}
+    }
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let (events, inbox) = Inbox::new(256)?;
+    let server = serve_control(runtime.handle(), &lock, events.clone(), Input::Control)
+        .context("the control socket cannot be made")?;
+    spawn_stdin(events.clone(), Input::Stdin)?;
+    let core = Core {
+        app,
+        mode,
+        clock,
+        runtime: runtime.handle().clone(),
+        events: events.clone(),
+        sockets: BTreeMap::new(),
+        tell,
+        end: None,
+    };
+    let (ended, end) = tokio::sync::oneshot::channel();
+    let thread = std::thread::Builder::new().name("core".into()).spawn(move || {
+        let result = core.run(inbox);
+        let _ = ended.send(());
+        result
+    })?;
+    runtime.block_on(async {
+        use tokio::signal::unix::{SignalKind, signal};
+        let mut term = signal(SignalKind::terminate())?;
+        tokio::select! {
+            // What is queued may still leave.
+            _ = end => {
+                tokio::time::sleep(LINGER).await;
+                return std::io::Result::Ok(());
+            }
+            _ = term.recv() => {}
+            _ = tokio::signal::ctrl_c() => {}
+        }
+        let _ = events.send(Input::Stop).await;
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        Ok(())
+    })?;
+    let result = thread.join().unwrap_or_else(|_| Err(anyhow::anyhow!("the core thread failed")));
+    drop(server);
+    runtime.shutdown_timeout(Duration::from_secs(1));
+    result
+}
+
+impl Core {
+    fn run(mut self, mut inbox: Inbox<Input>) -> anyhow::Result<()> {
+        let mut rng = os_rng()?;
+        if matches!(self.mode, Mode::Run) {
+            (self.tell)(&json!({"event": "ready", "pid": std::process::id()}));
+        }
+        let mut batch = Vec::new();
+        loop {
+            let mut answers = Vec::new();
+            for input in batch.drain(..) {
+                match input {
+                    Input::Stop => return Ok(()),
+                    Input::Socket(tag, event) => self.socket(&mut rng, tag, event),
+                    Input::Stdin(StdinEvent::Line(line)) => {
+                        let object = parse_object(line.as_bytes());
+                        let answer = object.map_err(Into::into).and_then(|object| self.request(&object));
+                        let line = answer.unwrap_or_else(|error| json!({"error": format!("{error:#}")}));
+                        answers.push((None, line));
+                    }
+                    Input::Stdin(StdinEvent::Bad) => {
+                        answers.push((None, json!({"error": "a line must be one JSON object"})));
+                    }
+                    Input::Stdin(_) | Input::Control(ControlEvent::Gone { .. }) => {}
+                    Input::Control(ControlEvent::Object { object, replies, .. }) => {
+                        let answer = self.request(&object);
+                        let line = answer.unwrap_or_else(|error| json!({"error": format!("{error:#}")}));
+                        answers.push((Some(replies), line));
+                    }
+                }
+            }
+            let now = self.clock.now();
+            self.app.handle_timeout(now, &mut rng);
+            let settled = self.app.settle(now, &mut rng)?;
+            for (replies, line) in answers {
+                let line = settled.failure.as_ref().map_or(line, |failure| json!({"error": failure}));
+                self.answer(replies.as_ref(), line);
+            }
+            for output in settled.outputs {
+                self.output(output)?;
+            }
+            if let Some(end) = self.end.take() {
+                return end;
+            }
+            let wait = self.app.deadline().map(|at| at.since(self.clock.now()));
+            if !inbox.wait(wait, &mut batch) {
+                return Ok(());
+            }
+        }
+    }
+
+    fn answer(&self, replies: Option<&Replies>, line: Value) {
+        match replies {
+            // A client that is gone wants no answer.
+            Some(replies) => drop(replies.send(line)),
+            None => (self.tell)(&line),
+        }
+    }
+
+    fn socket(&mut self, rng: &mut dyn rand_core::CryptoRng, tag: SocketTag, event: SocketEvent) {
+        let now = self.clock.now();
+        match event {
+            SocketEvent::Opened => self.app.handle_opened(now, rng, tag),
+            SocketEvent::Message(bytes) => self.app.handle_bytes(now, rng, tag, bytes),
+            SocketEvent::Written(len) => self.app.handle_written(now, tag, len),
+            SocketEvent::Closed(reason) => {
+                drop(self.sockets.remove(&tag));
+                self.app.handle_closed(now, rng, tag, &reason.to_string());
+            }
+        }
+    }
+
+    fn output(&mut self, output: AppOutput) -> anyhow::Result<()> {
+        match output {
+            AppOutput::Connect { socket, relay } => {
+                let wrap = move |event| Input::Socket(socket, event);
+                let handle = spawn_socket(&self.runtime, relay, self.events.clone(), wrap);
+                drop(self.sockets.insert(socket, handle));
+            }
+            AppOutput::Transmit { socket, bytes } => {
+                if let Some(handle) = self.sockets.get(&socket)
+                    && handle.send(bytes).is_err()
+                {
+                    handle.close();
+                }
+            }
+            AppOutput::Disconnect { socket } => {
+                if let Some(handle) = self.sockets.remove(&socket) {
+                    drop(self.runtime.spawn(async move {
+                        tokio::time::sleep(if handle.queued() > 0 { LINGER } else { Duration::ZERO }).await;
+                        handle.close();
+                    }));
+                }
+            }
+            AppOutput::Event(AppEvent::Code { text }) => self.show_code(&text)?,
+            AppOutput::Event(event) => {
+                (self.tell)(&describe::event(&event));
+                match (&self.mode, event) {
+                    (Mode::Pair { .. }, AppEvent::Linked { .. }) => self.end = Some(Ok(())),
+                    (Mode::Run, AppEvent::Revoked) => {
+                        self.end = Some(Err(anyhow::anyhow!(
+                            "the phone has unlinked this companion; run `pair` to link it anew"
+                        )));
+                    }
+                    _ => {}
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Draws a code: to the picture first, so that whoever reads of it finds it there.
+    fn show_code(&self, text: &str) -> anyhow::Result<()> {
+        let Mode::Pair { qr_png } = &self.mode else { return Ok(()) };
+        let drawing = Drawing::new(text)?;
+        if let Some(path) = qr_png {
+            drawing.write_png(path)?;
+        }
+        (self.tell)(&json!({"event": "code", "text": text, "qr_png": qr_png,
+            "expires_in_s": 2 * crate::app::CODE_SHOWN.as_secs(), "drawing": drawing.to_terminal()}));
+        Ok(())
+    }
+
+    fn request(&mut self, object: &Map<String, Value>) -> anyhow::Result<Value> {
+        let now = self.clock.now();
+        if let Some(yes) = object.get("confirm").and_then(Value::as_bool) {
+            self.app.confirm(now, yes)?;
+            return Ok(json!({"confirmed": yes}));
+        }
+        verb(&mut self.app, now, object)
+    }
+}
+
+/// Carries out a verb. The answer holds once the round is settled.
+///
+/// # Errors
+///
+/// What the user did wrong, or what failed.
+pub fn verb(app: &mut App, now: Timestamp, object: &Map<String, Value>) -> anyhow::Result<Value> {
+    let client_id = object.get("client_id").and_then(Value::as_str);
+    match field_str(object, "verb")? {
+        "chats" => Ok(describe::chats(&app.store().chats()?)),
+        "history" => {
+            let count = object.get("count").and_then(Value::as_u64).unwrap_or(50).min(1_000);
+            Ok(describe::history(&app.store().history(field_u64(object, "chat")?, count)?))
+        }
+        "older" => {
+            let sent = app.ask_older(now, field_u64(object, "chat")?)?;
+            Ok(json!({"accepted": true, "cmd_id": sent.cmd_id}))
+        }
+        "status" => Ok(describe::status(&app.status()?)),
+        "send" => {
+            let sent =
+                app.send_text(now, field_u64(object, "chat")?, field_str(object, "text")?, client_id)?;
+            Ok(json!({"accepted": true, "cmd_id": sent.cmd_id}))
+        }
+        "attach" => {
+            let chat = field_u64(object, "chat")?;
+            if let Some(sent) = app.media_of_client(client_id)? {
+                return Ok(json!({"accepted": true, "cmd_id": sent.cmd_id}));
+            }
+            let imported = app.store().media().import(Path::new(field_str(object, "file")?))?;
+            let content = imported.content.to_string();
+            let sent = app.send_media(chat, imported, client_id)?;
+            Ok(json!({"accepted": true, "cmd_id": sent.cmd_id, "content": content}))
+        }
+        "get" => {
+            let content: [u8; 32] = field_hex(object, "content")?;
+            app.get(ContentId::from_bytes(content), Path::new(field_str(object, "out")?))?;
+            Ok(json!({"accepted": true}))
+        }
+        "take_back" => {
+            app.take_back(now);
+            Ok(json!({"accepted": true}))
+        }
+        other => Err(anyhow::anyhow!("the verb \"{other}\" is not known")),
+    }
+}
