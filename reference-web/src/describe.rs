@@ -88,7 +88,8 @@ pub(crate) fn status(status: &Status) -> Value {
         json!({"companion": link.companion.to_string(), "account": link.account_name, "relay": link.relay,
             "label": link.label, "state": link.state.as_str()})
     });
-    json!({"link": link, "chats": status.counts.chats, "messages": status.counts.messages,
+    let companion = status.link.as_ref().map(|link| link.companion.to_string());
+    json!({"companion": companion, "link": link, "chats": status.counts.chats, "messages": status.counts.messages,
         "commands_open": status.commands_open, "outbox_messages": status.outbox.0,
         "outbox_bytes": status.outbox.1, "transfers": status.transfers,
         "settings": status.settings.iter().map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>()})

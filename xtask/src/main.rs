@@ -1,8 +1,9 @@
-//! Tasks of the Handfast workspace: `cargo xtask demo|test|fuzz`.
+//! Tasks of the Handfast workspace: `cargo xtask demo|test|fuzz|models`.
 
 mod command;
 mod demo;
 mod fuzz;
+mod models;
 mod packages;
 mod test;
 mod workspace;
@@ -29,6 +30,8 @@ enum Task {
     Test(test::Options),
     /// Runs the fuzz targets with libFuzzer.
     Fuzz(fuzz::Options),
+    /// Searches the rules of ratchet, recovery and resume exhaustively, and shows that each rule is needed.
+    Models,
     /// Ends the processes named on its standard input when that closes (used by `demo`).
     #[command(hide = true)]
     Keep,
@@ -39,6 +42,7 @@ fn main() -> ExitCode {
         Task::Demo(options) => demo::run(&options),
         Task::Test(options) => test::run(&options),
         Task::Fuzz(options) => fuzz::run(&options),
+        Task::Models => models::run(),
         Task::Keep => demo::keeper::keep().map(|()| true),
     };
     report(result)

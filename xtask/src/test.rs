@@ -10,17 +10,14 @@ use std::time::Instant;
 use anyhow::Result;
 
 use crate::packages::{self, Package};
-use crate::{command, demo, fuzz, workspace};
+use crate::{command, demo, fuzz, models, workspace};
 
 /// What to run.
 #[derive(clap::Args, Debug)]
 pub(crate) struct Options {
-    /// Adds ten seconds of each fuzz target.
+    /// Adds ten seconds of each fuzz target, and the models with each rule patched out.
     #[arg(long)]
     full: bool,
-    /// Adds `demo --headless`, which needs a phone and a companion that can be run.
-    #[arg(long)]
-    demo: bool,
     /// Runs only the steps whose title contains this text.
     #[arg(long)]
     only: Option<String>,
@@ -106,16 +103,15 @@ fn steps(options: &Options) -> Result<Vec<Step>> {
     steps.extend(packages.iter().map(test));
     steps.push(Step::new("the inner crates build for a target without std", inner::bare_metal));
     steps.push(Step::new("vectors: the checker in Python agrees", python::check_vectors));
-    if options.demo {
-        steps.push(Step::new("demo --headless", || {
-            let good = demo::run(&demo::Options::headless())?;
-            anyhow::ensure!(good, "the story did not go as told above");
-            Ok(Done::Passed)
-        }));
-    }
+    steps.push(Step::new("demo --headless", || {
+        let good = demo::run(&demo::Options::headless())?;
+        anyhow::ensure!(good, "the story did not go as told above");
+        Ok(Done::Passed)
+    }));
     if options.full {
         let smoke = || fuzz::run(&fuzz::Options { seconds: 10, target: None }).map(|_| Done::Passed);
         steps.push(Step::new("fuzz smoke, 10 s a target", smoke));
+        steps.push(Step::new("models, and each rule patched out", || models::run().map(|_| Done::Passed)));
     }
     Ok(steps)
 }
