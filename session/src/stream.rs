@@ -65,6 +65,8 @@ pub(crate) struct Receiving {
     received: u64,
     durable: u64,
     credit: u64,
+    /// Bytes that the application holds, durable or not.
+    held: u64,
     window: u64,
     /// FIN has come.
     fin: bool,
@@ -237,6 +239,7 @@ impl Streams {
                 }
                 Half::Receiving(r) => {
                     r.received = r.durable;
+                    r.held = r.durable;
                     r.credit = r.durable.saturating_add(STREAM_CREDIT_START);
                     (r.fin, r.fin_told) = (false, false);
                     r.durable
@@ -365,6 +368,22 @@ impl Streams {
         Ok(if r.finishing { Op::Delete { key: keys::numbered(keys::STREAM, id) } } else { stream.put(id) })
     }
 
+    /// The application holds what arrived up to `offset`, and wants more although nothing of it is durable.
+    pub(crate) fn hold(&mut self, id: u64, offset: u64) -> Result<(), ApiMisuse> {
+        let stream = self.open.get_mut(&id).ok_or(ApiMisuse::NoSuchStream)?;
+        let Half::Receiving(r) = &mut stream.half else { return Err(ApiMisuse::WrongRole) };
+        if offset > r.received {
+            return Err(ApiMisuse::WrongOffset);
+        }
+        r.held = r.held.max(offset);
+        let credit = r.held.saturating_add(STREAM_CREDIT_START);
+        if credit >= r.credit.saturating_add(STREAM_CREDIT_START / 2) && !r.fin {
+            r.credit = credit;
+            self.control.push_back(Frame::Credit { id, offset: credit });
+        }
+        Ok(())
+    }
+
     /// What was written is durable: tell the peer, and give credit. `quick` lets the window grow.
     pub(crate) fn written_durable(&mut self, id: u64, offset: u64, quick: bool) {
         let Some(stream) = self.open.get_mut(&id) else { return };
@@ -408,7 +427,7 @@ impl Streams {
             .open
             .values()
             .map(|stream| match &stream.half {
-                Half::Receiving(r) => r.received.saturating_sub(r.durable),
+                Half::Receiving(r) => r.received.saturating_sub(r.durable.max(r.held)),
                 Half::Sending(_) => 0,
             })
             .sum();

@@ -157,6 +157,21 @@ fn a_put_and_a_get_carry_their_bytes_and_end() {
 }
 
 #[test]
+fn a_beginning_that_is_held_in_memory_may_be_longer_than_the_first_credit() {
+    // req: STR-016
+    let mut world = World::live(30);
+    let now = world.now;
+    let down = content(2_500_000);
+    world.web.hold_to = 1_048_584;
+    let _ = world.phone.content.insert(b"down".to_vec(), down.clone());
+    let opened = world.web.endpoint.stream_open(now, OpenKind::Get, Bytes::from_static(b"down")).unwrap();
+    let _ = world.web.streams.insert(opened.id, b"down".to_vec());
+    let _ = world.web.commit(now, &opened.commit);
+    world.run_until("done", MINUTE, |w| !w.web.ended.is_empty() && !w.phone.ended.is_empty());
+    assert_eq!(world.web.disk.files[&b"down".to_vec()], down);
+}
+
+#[test]
 fn a_transfer_goes_on_at_its_durable_offset_after_every_kind_of_cut() {
     // req: STR-007
     for cut in 0..4 {

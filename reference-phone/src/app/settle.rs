@@ -320,10 +320,18 @@ impl App {
         event: Event,
     ) -> Result<(), StoreError> {
         match event {
-            Event::Data { id: stream, bytes, .. } => {
-                let upload = link.transfers.get_mut(&stream).and_then(Transfer::as_upload);
-                if let Some(Err(code)) = upload.map(|upload| upload.write(&bytes)) {
-                    self.stop(id, link, stream, code)?;
+            Event::Data { id: stream, offset, bytes } => {
+                let Some(upload) = link.transfers.get_mut(&stream).and_then(Transfer::as_upload) else {
+                    return Ok(());
+                };
+                match upload.write(&bytes) {
+                    // The chunk list may be longer than the first credit, and is stored when it is whole.
+                    Ok(()) if upload.list().is_none() => {
+                        let end = offset.saturating_add(u64::try_from(bytes.len()).unwrap_or(0));
+                        let _ = link.endpoint.stream_hold(now.mono, stream, end);
+                    }
+                    Ok(()) => {}
+                    Err(code) => self.stop(id, link, stream, code)?,
                 }
             }
             Event::Fin { id: stream, hash } => {

@@ -250,6 +250,17 @@ impl Endpoint {
         Ok(self.return_commit(alloc::vec![op], Deferred::StreamDurable(id, offset)))
     }
 
+    /// Asks for more of an incoming stream of which nothing is durable yet, because the application holds its
+    /// beginning in memory until it is whole: a media stream's chunk list. `offset` is how far that goes.
+    ///
+    /// # Errors
+    ///
+    /// [`ApiMisuse`].
+    pub fn stream_hold(&mut self, now: Timestamp, id: u64, offset: u64) -> Result<(), ApiMisuse> {
+        self.tick(now);
+        self.lanes.streams.hold(id, offset)
+    }
+
     /// Answers a put whose content is here already: the peer need not send it.
     ///
     /// # Errors

@@ -71,6 +71,8 @@ pub struct Device {
     pub commits_left: Option<usize>,
     pub commits: usize,
     pub want_collections: Vec<Vec<u8>>,
+    /// Incoming streams are held in memory up to here, and durable beyond.
+    pub hold_to: u64,
     wants_socket: bool,
     closing: Option<SocketId>,
     moved: bool,
@@ -111,6 +113,7 @@ impl Device {
             commits_left: None,
             commits: 0,
             want_collections: Vec::new(),
+            hold_to: 0,
             wants_socket: false,
             closing: None,
             moved: false,
@@ -346,7 +349,9 @@ impl Device {
         assert_eq!(u64::try_from(file.len()).unwrap(), offset, "bytes follow one another");
         file.extend_from_slice(bytes);
         let len = u64::try_from(file.len()).unwrap();
-        if let Ok(commit) = self.endpoint.stream_durable(now, id, len) {
+        if len < self.hold_to {
+            self.endpoint.stream_hold(now, id, len).unwrap();
+        } else if let Ok(commit) = self.endpoint.stream_durable(now, id, len) {
             let _ = self.commit(now, &commit);
         }
     }
