@@ -331,7 +331,7 @@ impl App {
     pub fn deadline(&self) -> Option<Timestamp> {
         let link = self.link.as_ref().and_then(|link| link.deadline);
         let codes = self.codes.iter().filter_map(|code| code.deadline);
-        codes.chain(link).chain(self.next_code).min()
+        codes.chain(link).chain(self.rotation_due()).min()
     }
 
     /// The store, to be looked at.

@@ -59,10 +59,14 @@ impl App {
         asked.ok_or(VerbError::NotAsked)
     }
 
+    /// When another code is due; not while a phone has scanned one.
+    pub(super) fn rotation_due(&self) -> Option<Timestamp> {
+        self.next_code.filter(|_| !self.codes.iter().any(|code| code.pairing.is_frozen()))
+    }
+
     /// Shows another code when it is time. A code that a phone has scanned stays.
     pub(super) fn rotate(&mut self, now: Timestamp, rng: &mut dyn CryptoRng) {
-        if self.next_code.is_none_or(|at| now < at) || self.codes.iter().any(|code| code.pairing.is_frozen())
-        {
+        if self.rotation_due().is_none_or(|at| now < at) {
             return;
         }
         self.next_code = Some(now.plus(CODE_SHOWN));

@@ -40,7 +40,10 @@ struct Get {
     part: File,
     list: File,
     receiver: MediaReceiver,
-    /// Stream bytes that are checked and written, and those that were reported.
+    /// Bytes of the chunk list that are written.
+    list_len: u64,
+    /// Stream bytes that may be reported once they are synced, and those that were reported. While the chunk list is
+    /// not whole these are its bytes: a list may be longer than the credit, and more comes only for what is durable.
     checked: u64,
     reported: u64,
     fin: Option<[u8; 32]>,
@@ -68,15 +71,27 @@ impl Way {
         let (receiver, list_len) = if durable == 0 {
             (MediaReceiver::new(content), 0)
         } else {
-            let list = ChunkList::decode(&media.read_list(content, u64::MAX)?);
-            let list = list.map_err(|_| StoreError::Damaged("chunk list"))?;
-            let len = list.encoded_len();
-            let receiver = MediaReceiver::resume(content, list, durable);
-            (receiver.map_err(|_| StoreError::Damaged("transfer offset"))?, len)
+            receiver_at(content, &media.read_list(content, durable)?, durable)?
         };
         let (part, list) = media.open_part(content, durable.saturating_sub(list_len), list_len)?;
-        Ok(Self::Get(Box::new(Get { part, list, receiver, checked: durable, reported: durable, fin: None })))
+        let (checked, reported) = (durable, durable);
+        Ok(Self::Get(Box::new(Get { part, list, receiver, list_len, checked, reported, fin: None })))
     }
+}
+
+/// A receiver that goes on behind `durable` bytes, and how many of them are the chunk list's; `head` is the stored list
+/// or the beginning of it.
+fn receiver_at(content: ContentId, head: &[u8], durable: u64) -> Result<(MediaReceiver, u64), StoreError> {
+    if let Ok(list) = ChunkList::decode(head) {
+        let len = list.encoded_len();
+        let receiver = MediaReceiver::resume(content, list, durable);
+        return Ok((receiver.map_err(|_| StoreError::Damaged("transfer offset"))?, len));
+    }
+    let mut receiver = MediaReceiver::new(content);
+    if u64::try_from(head.len()) != Ok(durable) || receiver.take(head).is_err() {
+        return Err(StoreError::Damaged("chunk list"));
+    }
+    Ok((receiver, durable))
 }
 
 impl Get {
@@ -86,7 +101,8 @@ impl Get {
             bytes.split_at_checked(bytes.len().saturating_sub(taken.content)).unwrap_or((bytes, &[]));
         self.list.write_all(list).map_err(io_failed)?;
         self.part.write_all(content).map_err(io_failed)?;
-        self.checked = taken.checked;
+        self.list_len = self.list_len.saturating_add(u64::try_from(list.len()).unwrap_or(0));
+        self.checked = if self.receiver.list().is_some() { taken.checked } else { self.list_len };
         Ok(())
     }
 }

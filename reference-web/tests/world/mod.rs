@@ -1,0 +1,319 @@
+//! The companion's App over real SQLite, and a phone, joined by the relay's real core under a virtual clock.
+#![allow(dead_code, clippy::allow_attributes, reason = "each test file uses a part of it")]
+
+pub(crate) mod phone;
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use bytes::BytesMut;
+use handfast::codec::ids::{AttachmentId, BootId};
+use handfast::session::{LinkState, PairingEvent};
+use handfast::{RelayName, Timestamp};
+use phone::Phone;
+use rand_chacha::ChaCha20Rng;
+use rand_core::{Rng, SeedableRng};
+use reference_relay::core::{Fresh, Limits, Output as RelayOutput, Relay, SocketId};
+use reference_web::app::{App, AppEvent, AppOutput, SocketTag};
+use reference_web::store::Store;
+
+pub(crate) const NAME: &str = "127.0.0.1:8787";
+pub(crate) const MINUTE: Duration = Duration::from_mins(1);
+
+/// Everything there is.
+pub(crate) struct World {
+    pub(crate) now: Timestamp,
+    pub(crate) relay: Relay,
+    pub(crate) phone: Phone,
+    pub(crate) app: App,
+    pub(crate) dir: PathBuf,
+    _dir: tempfile::TempDir,
+    pub(crate) rng: ChaCha20Rng,
+    sockets: u64,
+    pub(crate) web_sockets: BTreeMap<SocketTag, SocketId>,
+    pub(crate) events: Vec<AppEvent>,
+    /// The App is stopped: what it would say is not heard.
+    pub(crate) offline: bool,
+}
+
+pub(crate) fn open(dir: &Path, now: Timestamp, rng: &mut ChaCha20Rng) -> App {
+    let store = Store::open(dir).unwrap();
+    App::new(store, RelayName::parse(NAME).unwrap(), "laptop".into(), now, rng).unwrap()
+}
+
+impl World {
+    pub(crate) fn new(seed: u64) -> Self {
+        let mut rng = ChaCha20Rng::seed_from_u64(seed);
+        let now = Timestamp::from_micros(1_000_000);
+        let temporary = tempfile::tempdir().unwrap();
+        let dir = temporary.path().join("web");
+        std::fs::create_dir(&dir).unwrap();
+        let app = open(&dir, now, &mut rng);
+        let relay =
+            Relay::new(RelayName::parse(NAME).unwrap(), BootId::from_bytes([7; 16]), Limits::default());
+        Self {
+            now,
+            relay,
+            phone: Phone::new(&mut rng),
+            app,
+            dir,
+            _dir: temporary,
+            rng,
+            sockets: 0,
+            web_sockets: BTreeMap::new(),
+            events: Vec::new(),
+            offline: false,
+        }
+    }
+
+    /// A pair that is linked and live.
+    pub(crate) fn live(seed: u64) -> Self {
+        let mut world = Self::new(seed);
+        world.pair();
+        world.run_until_live();
+        world
+    }
+
+    /// Links the two, as their users would.
+    pub(crate) fn pair(&mut self) {
+        self.app.pair(self.now, &mut self.rng).unwrap();
+        self.settle();
+        let text = self.code();
+        self.phone.scan(self.now, &mut self.rng, &text);
+        let digits = self.check_code();
+        self.phone.pairing().enter_check_code(self.now, &digits).unwrap();
+        self.settle();
+        self.phone.approve(self.now, &mut self.rng);
+        let nn = self.wait_for("NN", |event| match event {
+            AppEvent::ConfirmNn { nn, .. } => Some(nn.clone()),
+            _ => None,
+        });
+        assert!(self.phone.pairing_events.contains(&PairingEvent::ShowNn(nn)), "both show the same");
+        self.app.confirm(self.now, true).unwrap();
+        self.wait_for("linked", |event| matches!(event, AppEvent::Linked { .. }).then_some(()));
+    }
+
+    /// The code that is shown.
+    pub(crate) fn code(&self) -> String {
+        let last = self.events.iter().rev().find_map(|event| match event {
+            AppEvent::Code { text } => Some(text.clone()),
+            _ => None,
+        });
+        last.expect("a code is shown")
+    }
+
+    pub(crate) fn check_code(&mut self) -> String {
+        self.wait_for("check code", |event| match event {
+            AppEvent::CheckCode(digits) => Some(digits.clone()),
+            _ => None,
+        })
+    }
+
+    /// Runs until an event comes that was not there before, or is there already.
+    pub(crate) fn wait_for<T>(&mut self, what: &str, find: impl Fn(&AppEvent) -> Option<T>) -> T {
+        self.run_until(what, MINUTE, |world| world.events.iter().any(|event| find(event).is_some()));
+        self.events.iter().rev().find_map(find).unwrap()
+    }
+
+    pub(crate) fn run_until_live(&mut self) {
+        self.run_until("live", 5 * MINUTE, |world| {
+            world.phone.state == Some(LinkState::Live) && world.states().last() == Some(&LinkState::Live)
+        });
+    }
+
+    pub(crate) fn states(&self) -> Vec<LinkState> {
+        let state = |event: &AppEvent| match event {
+            AppEvent::LinkState(state) => Some(*state),
+            _ => None,
+        };
+        self.events.iter().filter_map(state).collect()
+    }
+
+    /// Ends the App as if its power failed, and opens its directory again.
+    pub(crate) fn restart_web(&mut self) {
+        self.stop_web();
+        self.offline = false;
+        self.app = open(&self.dir, self.now, &mut self.rng);
+    }
+
+    /// Ends the App's process, and keeps it ended.
+    pub(crate) fn stop_web(&mut self) {
+        for socket in std::mem::take(&mut self.web_sockets).into_values() {
+            self.relay.handle_closed(self.now, socket);
+        }
+        self.offline = true;
+        self.settle();
+    }
+
+    /// Moves everything that can move now.
+    pub(crate) fn settle(&mut self) {
+        for _ in 0..200_000 {
+            if !(self.pump_web() | self.pump_phone() | self.pump_relay()) {
+                return;
+            }
+        }
+        panic!("the world does not come to rest");
+    }
+
+    fn pump_web(&mut self) -> bool {
+        if self.offline {
+            return false;
+        }
+        let settled = self.app.settle(self.now, &mut self.rng).unwrap();
+        assert_eq!(settled.failure, None);
+        let moved = !settled.outputs.is_empty();
+        for output in settled.outputs {
+            match output {
+                AppOutput::Connect { socket, .. } => {
+                    let id = self.open_socket();
+                    let _ = self.web_sockets.insert(socket, id);
+                    self.app.handle_opened(self.now, &mut self.rng, socket);
+                }
+                AppOutput::Transmit { socket, bytes } => {
+                    let len = bytes.len();
+                    if let Some(id) = self.web_sockets.get(&socket) {
+                        self.relay.handle_frame(self.now, *id, bytes);
+                    }
+                    self.app.handle_written(self.now, socket, len);
+                }
+                AppOutput::Disconnect { socket } => {
+                    if let Some(id) = self.web_sockets.remove(&socket) {
+                        self.relay.handle_closed(self.now, id);
+                    }
+                }
+                AppOutput::Event(event) => self.events.push(event),
+                other => panic!("unexpected {other:?}"),
+            }
+        }
+        moved
+    }
+
+    fn pump_phone(&mut self) -> bool {
+        let sent = self.phone.drain(self.now, &mut self.rng);
+        let mut moved = self.phone.moved() || !sent.is_empty();
+        if let Some(socket) = self.phone.closing.take() {
+            self.relay.handle_closed(self.now, socket);
+            moved = true;
+        }
+        if self.phone.wants_socket {
+            let id = self.open_socket();
+            self.phone.opened(self.now, &mut self.rng, id);
+            moved = true;
+        }
+        for bytes in sent {
+            let len = bytes.len();
+            if let Some(socket) = self.phone.socket {
+                self.relay.handle_frame(self.now, socket, bytes);
+            }
+            self.phone.transmitted(self.now, len);
+        }
+        moved
+    }
+
+    fn open_socket(&mut self) -> SocketId {
+        self.sockets += 1;
+        let socket = SocketId::new(self.sockets);
+        let (mut nonce, mut id) = ([0; 32], [0; 8]);
+        self.rng.fill_bytes(&mut nonce);
+        self.rng.fill_bytes(&mut id);
+        let fresh = Fresh { nonce, id: AttachmentId::from_bytes(id) };
+        self.relay.handle_open(self.now, socket, [127, 0, 0, 1].into(), None, fresh).unwrap();
+        socket
+    }
+
+    fn web_socket(&self, id: SocketId) -> Option<SocketTag> {
+        self.web_sockets.iter().find(|(_, other)| **other == id).map(|(tag, _)| *tag)
+    }
+
+    fn pump_relay(&mut self) -> bool {
+        let mut moved = false;
+        loop {
+            match self.relay.poll_output() {
+                RelayOutput::Send(to, frame) => {
+                    self.relay.transmitted(to, frame.len());
+                    let bytes = BytesMut::from(&*frame);
+                    if let Some(tag) = self.web_socket(to) {
+                        self.app.handle_bytes(self.now, &mut self.rng, tag, bytes);
+                    } else if self.phone.socket == Some(to) {
+                        self.phone.receive(self.now, &mut self.rng, bytes);
+                    }
+                }
+                RelayOutput::Close(socket, _) => {
+                    if let Some(tag) = self.web_socket(socket) {
+                        let _ = self.web_sockets.remove(&tag);
+                        self.app.handle_closed(self.now, &mut self.rng, tag, "closed");
+                    } else if self.phone.socket == Some(socket) {
+                        self.phone.closed(self.now, &mut self.rng);
+                    }
+                }
+                RelayOutput::Wait(_) => return moved,
+            }
+            moved = true;
+        }
+    }
+
+    fn next_deadline(&mut self) -> Option<Timestamp> {
+        let relay = match self.relay.poll_output() {
+            RelayOutput::Wait(at) => at,
+            _ => Some(self.now),
+        };
+        let app = self.app.deadline().filter(|_| !self.offline);
+        [app, self.phone.deadline, relay].into_iter().flatten().min()
+    }
+
+    fn step_to(&mut self, at: Timestamp) {
+        self.now = self.now.max(at);
+        self.relay.handle_timeout(self.now);
+        if !self.offline {
+            self.app.handle_timeout(self.now, &mut self.rng);
+        }
+        self.phone.timeout(self.now, &mut self.rng);
+        self.settle();
+    }
+
+    /// One small step, so that a test may stop in the middle; time passes only when nothing else happens.
+    pub(crate) fn step(&mut self) {
+        if self.pump_web() | self.pump_phone() | self.pump_relay() {
+            return;
+        }
+        let at = self.next_deadline().expect("something is due");
+        self.now = self.now.max(at);
+        self.relay.handle_timeout(self.now);
+        self.app.handle_timeout(self.now, &mut self.rng);
+        self.phone.timeout(self.now, &mut self.rng);
+    }
+
+    /// The same, until the companion is live.
+    pub(crate) fn run_web_until_live(&mut self) {
+        for _ in 0..200_000 {
+            if self.states().last() == Some(&LinkState::Live) {
+                return;
+            }
+            self.step();
+        }
+        panic!("not live: {:?}", self.events);
+    }
+
+    /// Runs until `done`, at most `time`.
+    pub(crate) fn run_until(&mut self, what: &str, time: Duration, mut done: impl FnMut(&mut Self) -> bool) {
+        let end = self.now.plus(time);
+        self.settle();
+        while !done(self) {
+            let Some(at) = self.next_deadline().filter(|at| *at <= end) else {
+                panic!("{what}: not within {time:?}; companion {:?}", self.events);
+            };
+            self.step_to(at);
+        }
+    }
+
+    /// Lets time pass.
+    pub(crate) fn run_for(&mut self, time: Duration) {
+        let end = self.now.plus(time);
+        self.settle();
+        while let Some(at) = self.next_deadline().filter(|at| *at <= end) {
+            self.step_to(at);
+        }
+        self.step_to(end);
+    }
+}
