@@ -29,11 +29,13 @@
 
 mod connect;
 mod rng;
+mod set;
 mod task;
 mod websocket;
 
 pub use connect::Connector;
 pub use rng::{NoRandomness, os_rng};
+pub use set::SocketSet;
 pub use task::{
     QUEUE_LEN_MAX, SendError, SocketEvent, SocketHandle, WRITE_DEADLINE, spawn_socket, spawn_socket_with,
 };

@@ -1,18 +1,15 @@
 //! The running phone: one core thread owns the [`App`] and the database, socket tasks move bytes.
 
-use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anyhow::Context;
 use handfast::codec::ids::CompanionId;
-use handfast::driver::{SocketEvent, SocketHandle, os_rng, spawn_socket};
+use handfast::driver::{SocketEvent, SocketSet, os_rng};
 use handfast::program::{
     Clock, ControlEvent, DirLock, Inbox, Replies, field_hex, field_str, field_u64, serve_control,
 };
 use serde_json::{Map, Value, json};
-use tokio::runtime::Handle;
-use tokio::sync::mpsc;
 
 use crate::app::{App, AppOutput, Now, ScanStep, SocketTag};
 use crate::describe;
@@ -21,8 +18,6 @@ use crate::policy::RelayPolicy;
 use crate::store::{NewMessage, Store, StoreError};
 use crate::upstream::{Upstream, demo::Demo};
 
-/// How long a socket that is given up may still write what was queued.
-const LINGER: Duration = Duration::from_millis(500);
 /// The seed of the demo network.
 const SEED: u64 = 1;
 
@@ -96,9 +91,7 @@ fn fill(store: &mut Store, network: &dyn Upstream, media: &MediaDir) -> Result<(
 struct Core {
     app: App,
     clock: Clock,
-    runtime: Handle,
-    events: mpsc::Sender<Input>,
-    sockets: BTreeMap<SocketTag, SocketHandle>,
+    sockets: SocketSet<SocketTag, Input>,
     /// Who runs the pairing attempt.
     scanner: Option<(u64, Replies)>,
     tell: fn(&Value),
@@ -120,9 +113,7 @@ pub fn run(dir: &Path, name: &str, policy: RelayPolicy, tell: fn(&Value)) -> any
     let core = Core {
         app,
         clock,
-        runtime: runtime.handle().clone(),
-        events: events.clone(),
-        sockets: BTreeMap::new(),
+        sockets: SocketSet::new(runtime.handle().clone(), events.clone(), Input::Socket),
         scanner: None,
         tell,
     };
@@ -168,7 +159,7 @@ impl Core {
                     }
                     Input::Socket(tag, SocketEvent::Written(len)) => self.app.handle_written(now, tag, len),
                     Input::Socket(tag, SocketEvent::Closed(reason)) => {
-                        drop(self.sockets.remove(&tag));
+                        self.sockets.closed(tag);
                         self.app.handle_closed(now, &mut rng, tag, &reason.to_string());
                     }
                     Input::Control(ControlEvent::Gone { client }) => {
@@ -205,26 +196,9 @@ impl Core {
 
     fn output(&mut self, output: AppOutput) {
         match output {
-            AppOutput::Connect { socket, relay } => {
-                let wrap = move |event| Input::Socket(socket, event);
-                let handle = spawn_socket(&self.runtime, relay, self.events.clone(), wrap);
-                drop(self.sockets.insert(socket, handle));
-            }
-            AppOutput::Transmit { socket, bytes } => {
-                if let Some(handle) = self.sockets.get(&socket)
-                    && handle.send(bytes).is_err()
-                {
-                    handle.close();
-                }
-            }
-            AppOutput::Disconnect { socket } => {
-                if let Some(handle) = self.sockets.remove(&socket) {
-                    drop(self.runtime.spawn(async move {
-                        tokio::time::sleep(if handle.queued() > 0 { LINGER } else { Duration::ZERO }).await;
-                        handle.close();
-                    }));
-                }
-            }
+            AppOutput::Connect { socket, relay } => self.sockets.connect(socket, relay),
+            AppOutput::Transmit { socket, bytes } => self.sockets.send(socket, bytes),
+            AppOutput::Disconnect { socket } => self.sockets.disconnect(socket),
             AppOutput::Event(event) => (self.tell)(&describe::event(&event)),
             AppOutput::Scan(step) => {
                 let is_over = matches!(step, ScanStep::Linked { .. } | ScanStep::Ended { .. });

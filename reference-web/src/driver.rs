@@ -1,27 +1,24 @@
 //! The running companion: one core thread owns the [`App`] and the database, socket tasks move bytes.
 
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::Context;
 use handfast::codec::ids::ContentId;
-use handfast::driver::{SocketEvent, SocketHandle, os_rng, spawn_socket};
+use handfast::driver::{SocketEvent, SocketSet, os_rng};
 use handfast::program::{
     Clock, ControlEvent, DirLock, Inbox, Replies, StdinEvent, field_hex, field_str, field_u64, parse_object,
     serve_control, spawn_stdin,
 };
 use handfast::{RelayName, Timestamp};
 use serde_json::{Map, Value, json};
-use tokio::runtime::Handle;
-use tokio::sync::mpsc;
 
 use crate::app::{App, AppEvent, AppOutput, SocketTag};
 use crate::describe;
 use crate::qr::Drawing;
 use crate::store::Store;
 
-/// How long a socket that is given up may still write what was queued.
+/// How long the last sockets may still write what was queued.
 const LINGER: Duration = Duration::from_millis(500);
 
 /// What the program is to do.
@@ -71,9 +68,7 @@ struct Core {
     app: App,
     mode: Mode,
     clock: Clock,
-    runtime: Handle,
-    events: mpsc::Sender<Input>,
-    sockets: BTreeMap<SocketTag, SocketHandle>,
+    sockets: SocketSet<SocketTag, Input>,
     tell: fn(&Value),
     /// Why the program ends.
     end: Option<anyhow::Result<()>>,
@@ -102,9 +97,7 @@ pub fn run(dir: &Path, settings: Settings, mode: Mode, tell: fn(&Value)) -> anyh
         app,
         mode,
         clock,
-        runtime: runtime.handle().clone(),
-        events: events.clone(),
-        sockets: BTreeMap::new(),
+        sockets: SocketSet::new(runtime.handle().clone(), events.clone(), Input::Socket),
         tell,
         end: None,
     };
@@ -201,7 +194,7 @@ impl Core {
             SocketEvent::Message(bytes) => self.app.handle_bytes(now, rng, tag, bytes),
             SocketEvent::Written(len) => self.app.handle_written(now, tag, len),
             SocketEvent::Closed(reason) => {
-                drop(self.sockets.remove(&tag));
+                self.sockets.closed(tag);
                 self.app.handle_closed(now, rng, tag, &reason.to_string());
             }
         }
@@ -209,26 +202,9 @@ impl Core {
 
     fn output(&mut self, output: AppOutput) -> anyhow::Result<()> {
         match output {
-            AppOutput::Connect { socket, relay } => {
-                let wrap = move |event| Input::Socket(socket, event);
-                let handle = spawn_socket(&self.runtime, relay, self.events.clone(), wrap);
-                drop(self.sockets.insert(socket, handle));
-            }
-            AppOutput::Transmit { socket, bytes } => {
-                if let Some(handle) = self.sockets.get(&socket)
-                    && handle.send(bytes).is_err()
-                {
-                    handle.close();
-                }
-            }
-            AppOutput::Disconnect { socket } => {
-                if let Some(handle) = self.sockets.remove(&socket) {
-                    drop(self.runtime.spawn(async move {
-                        tokio::time::sleep(if handle.queued() > 0 { LINGER } else { Duration::ZERO }).await;
-                        handle.close();
-                    }));
-                }
-            }
+            AppOutput::Connect { socket, relay } => self.sockets.connect(socket, relay),
+            AppOutput::Transmit { socket, bytes } => self.sockets.send(socket, bytes),
+            AppOutput::Disconnect { socket } => self.sockets.disconnect(socket),
             AppOutput::Event(AppEvent::Code { text }) => self.show_code(&text)?,
             AppOutput::Event(event) => {
                 (self.tell)(&describe::event(&event));

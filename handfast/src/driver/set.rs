@@ -1,0 +1,67 @@
+//! The open sockets of a program that keeps its machines in one thread.
+
+use std::collections::BTreeMap;
+use std::fmt::Debug;
+use std::time::Duration;
+
+use bytes::Bytes;
+use tokio::runtime::Handle;
+use tokio::sync::mpsc;
+
+use super::task::{SocketEvent, SocketHandle, spawn_socket};
+use crate::RelayName;
+
+/// How long a socket that is given up may still write what was queued: the last words of a connection.
+const LINGER: Duration = Duration::from_millis(500);
+
+/// Sockets by the tag that a program gives them.
+#[derive(Debug)]
+pub struct SocketSet<T, E> {
+    runtime: Handle,
+    events: mpsc::Sender<E>,
+    wrap: fn(T, SocketEvent) -> E,
+    open: BTreeMap<T, SocketHandle>,
+}
+
+impl<T, E> SocketSet<T, E>
+where
+    T: Copy + Ord + Send + Sync + 'static,
+    E: Send + 'static,
+{
+    /// An empty set whose sockets tell what happens through `wrap` into `events`.
+    #[must_use]
+    pub fn new(runtime: Handle, events: mpsc::Sender<E>, wrap: fn(T, SocketEvent) -> E) -> Self {
+        Self { runtime, events, wrap, open: BTreeMap::new() }
+    }
+
+    /// Opens a socket.
+    pub fn connect(&mut self, tag: T, relay: RelayName) {
+        let wrap = self.wrap;
+        let handle = spawn_socket(&self.runtime, relay, self.events.clone(), move |event| wrap(tag, event));
+        drop(self.open.insert(tag, handle));
+    }
+
+    /// Sends one relay frame. A socket whose queue is full is closed, and its `Closed` follows.
+    pub fn send(&self, tag: T, frame: Bytes) {
+        if let Some(handle) = self.open.get(&tag)
+            && handle.send(frame).is_err()
+        {
+            handle.close();
+        }
+    }
+
+    /// Gives a socket up; what is queued may still leave.
+    pub fn disconnect(&mut self, tag: T) {
+        if let Some(handle) = self.open.remove(&tag) {
+            drop(self.runtime.spawn(async move {
+                tokio::time::sleep(if handle.queued() > 0 { LINGER } else { Duration::ZERO }).await;
+                handle.close();
+            }));
+        }
+    }
+
+    /// A socket's `Closed` has come: forgets it.
+    pub fn closed(&mut self, tag: T) {
+        drop(self.open.remove(&tag));
+    }
+}
