@@ -1,0 +1,67 @@
+//! Where frames stand in records means nothing: any placing gives the same events and effects.
+
+mod world;
+
+use bytes::Bytes;
+use handfast_codec::DeviceRole;
+use handfast_codec::frame::{Collection, Frame, OpenKind};
+use handfast_session::Event;
+use proptest::prelude::*;
+use world::evil::Evil;
+
+/// What an honest web may send, by a choice and the numbers that count up.
+fn frames(choices: &[u8]) -> Vec<Frame> {
+    let (mut seq, mut stream) = (0_u64, 0_u64);
+    let mut frames = Vec::new();
+    for choice in choices {
+        frames.push(match choice % 5 {
+            0 => Frame::Ping { id: seq, rev: 0 },
+            1 => {
+                seq += 1;
+                let cmd_id = u8::try_from(seq).unwrap();
+                Frame::Msg { seq, part: 0, last: 0, body: Bytes::from(vec![cmd_id, 1, *choice]) }
+            }
+            2 => Frame::Since { collection: Collection::new(&[*choice % 8]).unwrap(), cursor: 0 },
+            3 => Frame::Now { slot: u64::from(*choice), body: Bytes::copy_from_slice(&[*choice]) },
+            _ => {
+                stream += 2;
+                Frame::Open { id: stream, kind: OpenKind::Put, meta: Bytes::copy_from_slice(&[*choice]) }
+            }
+        });
+    }
+    frames
+}
+
+/// What came of it: events, effects, open streams.
+type Outcome = (Vec<Event>, Vec<(u64, Vec<u8>)>, usize);
+
+/// Sends the frames with record boundaries at these places.
+fn outcome(frames: &[Frame], cuts: &[bool]) -> Outcome {
+    let mut evil = Evil::against(DeviceRole::Phone);
+    let mut record = Vec::new();
+    for (at, frame) in frames.iter().enumerate() {
+        record.push(frame.clone());
+        if cuts.get(at).copied().unwrap_or(false) {
+            evil.send(&std::mem::take(&mut record));
+        }
+    }
+    evil.send(&record);
+    assert_eq!(evil.failure(), None);
+    // Questions to the application depend on when it was asked last; what the peer did does not.
+    let events = evil.device.events.iter().filter(|e| !matches!(e, Event::DeltaWanted { .. })).cloned();
+    (events.collect(), evil.device.disk.effects.clone(), evil.device.endpoint.streams().len())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(48))]
+
+    #[test]
+    fn any_placing_of_frames_into_records_gives_the_same_events(
+        choices in proptest::collection::vec(any::<u8>(), 1..16),
+        cuts in proptest::collection::vec(any::<bool>(), 16),
+        other in proptest::collection::vec(any::<bool>(), 16),
+    ) {
+        let frames = frames(&choices);
+        prop_assert_eq!(outcome(&frames, &cuts), outcome(&frames, &other));
+    }
+}
