@@ -5,6 +5,7 @@ mod demo;
 mod fuzz;
 mod models;
 mod packages;
+mod patches;
 mod test;
 mod workspace;
 
@@ -31,7 +32,7 @@ enum Task {
     /// Runs the fuzz targets with libFuzzer.
     Fuzz(fuzz::Options),
     /// Searches the rules of ratchet, recovery and resume exhaustively, and shows that each rule is needed.
-    Models,
+    Models(models::Options),
     /// Ends the processes named on its standard input when that closes (used by `demo`).
     #[command(hide = true)]
     Keep,
@@ -42,7 +43,7 @@ fn main() -> ExitCode {
         Task::Demo(options) => demo::run(&options),
         Task::Test(options) => test::run(&options),
         Task::Fuzz(options) => fuzz::run(&options),
-        Task::Models => models::run(),
+        Task::Models(options) => models::run(&options),
         Task::Keep => demo::keeper::keep().map(|()| true),
     };
     report(result)
