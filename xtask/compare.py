@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""Compares what was asked for with what lies on the two devices.
+"""Compares what was asked for with what lies on the phone and on its companions.
 
-    compare.py --ledger FILE --phone DIR --companion DIR [--json] [--live]
+    compare.py --ledger FILE --phone DIR --companion NAME DIR [--companion NAME DIR ..] [--json] [--live]
 
 The ledger has one JSON object a line, written before each thing was asked for:
 
@@ -11,7 +11,8 @@ The ledger has one JSON object a line, written before each thing was asked for:
     {"n":4,"kind":"photo","by":"web","chat":3,"name":"..","size":5242880,"sha256":"..","client_id":".."}
     {"n":5,"kind":"fetch","content":"..","sha256":"..","out":"FILE"}
 
-`answer`, where it is given, is the text by which the contact answers. The databases are copied before they are opened,
+`by` is `phone` or the name of a companion; `fetch` and `photo` are looked at for all. `answer`, where it is given, is
+the text by which the contact answers. The databases are copied before they are opened,
 so nothing is changed in the directories; the programs must have ended. With `--live` they may still run, and the
 databases are read where they are.
 
@@ -116,21 +117,21 @@ def by_key(rows, where, faults):
     return index
 
 
-def compare_devices(phone, companion, faults):
+def compare_devices(phone, companion, name, faults):
     """Every row of the phone must be at the companion as it is, and no other."""
     for key, ours in phone.items():
         theirs = companion.get(key)
         if theirs is None:
-            faults.add("lost", f"{label(ours)} of the phone is not at the companion")
+            faults.add("lost", f"{label(ours)} of the phone is not at {name}")
         elif theirs["rev"] < ours["rev"]:
-            faults.add("lost", f"{label(ours)}: the companion holds rev {theirs['rev']}, the phone {ours['rev']}")
+            faults.add("lost", f"{label(ours)}: {name} holds rev {theirs['rev']}, the phone {ours['rev']}")
         else:
-            other = [name for name in ours if name != "rev" and ours[name] != theirs[name]]
+            other = [column for column in ours if column != "rev" and ours[column] != theirs[column]]
             if other:
-                faults.add("damaged", f"{label(ours)} differs at the companion in {', '.join(other)}")
+                faults.add("damaged", f"{label(ours)} differs at {name} in {', '.join(other)}")
     for key, theirs in companion.items():
         if key not in phone:
-            faults.add("duplicated", f"{label(theirs)} of the companion is not at the phone")
+            faults.add("duplicated", f"{label(theirs)} of {name} is not at the phone")
 
 
 def find_asked(entry, rows):
@@ -178,7 +179,7 @@ def compare_order(ledger, found, where, faults):
 
     Photos have an order of their own: one stands in the chat when it is whole, and texts need not wait for it.
     """
-    last_id, last_cmd = {}, 0
+    last_id, last_cmd = {}, {}
     for entry in ledger:
         row = found.get(entry["n"])
         if row is None:
@@ -187,30 +188,35 @@ def compare_order(ledger, found, where, faults):
         if row["id"] < last_id.get(lane, -1):
             faults.add("misordered", f"{where}: {entry['kind']} {entry['n']} stands before the one asked for earlier")
         last_id[lane] = row["id"]
-        if lane[:2] == ("web", "text") and row["cmd_id"] is not None:
-            if row["cmd_id"] <= last_cmd:
-                faults.add("misordered", f"{where}: command {row['cmd_id']} of {entry['n']} came after {last_cmd}")
-            last_cmd = row["cmd_id"]
+        if entry["by"] != "phone" and entry["kind"] == "text" and row["cmd_id"] is not None:
+            before = last_cmd.get(entry["by"], 0)
+            if row["cmd_id"] <= before:
+                faults.add("misordered", f"{where}: command {row['cmd_id']} of {entry['n']} came after {before}")
+            last_cmd[entry["by"]] = row["cmd_id"]
 
 
-def compare_commands(ledger, found, commands, phone, faults):
-    """Each command of the ledger is one row at the companion, its result is the phone's row, and no command ran twice."""
+def compare_commands(ledger, found, commands, by, faults):
+    """Each command that this companion was asked for is one row there, and its result is the phone's row."""
     by_client = {}
     for command in commands:
         by_client.setdefault(command["client_id"], []).append(command)
     for entry in ledger:
-        if entry.get("by") != "web":
+        if entry.get("by") != by:
             continue
         hits, row = by_client.get(entry["client_id"], []), found.get(entry["n"])
-        name = f"command of {entry['kind']} {entry['n']}"
+        name = f"{by}: the command of {entry['kind']} {entry['n']}"
         if not hits:
-            faults.add("lost", f"{name} is not among the companion's commands")
+            faults.add("lost", f"{name} is not there")
         elif len(hits) > 1:
-            faults.add("duplicated", f"{name} stands {len(hits)} times among the companion's commands")
+            faults.add("duplicated", f"{name} is there {len(hits)} times")
         elif hits[0]["result"] is None:
             faults.add("lost", f"{name} has no result")
         elif row is not None and (hits[0]["result"], hits[0]["cmd_id"]) != (row["id"], row["cmd_id"]):
             faults.add("damaged", f"{name}: result or number is not the one of the phone's row")
+
+
+def compare_runs(phone, faults):
+    """No command of a companion made two rows at the phone."""
     ran = {}
     for row in phone.values():
         if row["cmd_id"] is not None:
@@ -254,43 +260,49 @@ def compare_media(ledger, found, phone, phone_dir, faults):
     return files
 
 
-def compare_history(ledger, phone, companion, faults):
-    """Both devices hold at least the history that was there at the beginning."""
+def compare_history(ledger, rows, where, faults):
+    """A device holds at least the history that was there at the beginning."""
     for entry in ledger:
         if entry["kind"] != "history":
             continue
-        for where, rows in (("phone", phone), ("companion", companion)):
-            chats = len({chat for chat, _ in rows})
-            if chats < entry["chats"]:
-                faults.add("lost", f"the {where} holds {chats} chats of {entry['chats']}")
-            if len(rows) < entry["messages"]:
-                faults.add("lost", f"the {where} holds {len(rows)} messages of {entry['messages']}")
+        chats = len({chat for chat, _ in rows})
+        if chats < entry["chats"]:
+            faults.add("lost", f"{where} holds {chats} chats of {entry['chats']}")
+        if len(rows) < entry["messages"]:
+            faults.add("lost", f"{where} holds {len(rows)} messages of {entry['messages']}")
 
 
-def compare(ledger_path, phone_dir, companion_dir, live=False):
-    """Makes the whole comparison; returns the faults and what was looked at."""
+def compare(ledger_path, phone_dir, companion_dirs, live=False):
+    """Makes the whole comparison, with directories of companions by name; returns the faults and what was looked at."""
     faults = Faults()
     ledger = [json.loads(line) for line in ledger_path.read_text().splitlines() if line.strip()]
     messages = f"SELECT {MESSAGE_COLUMNS} FROM messages ORDER BY chat, id"
+    commands = f"SELECT {COMMAND_COLUMNS} FROM commands"
+    mirrors = {}
     with tempfile.TemporaryDirectory() as folder:
         scratch = None if live else folder
         phone_rows = read_rows(phone_dir / "phone.db", messages, scratch)
-        companion_rows = read_rows(companion_dir / "companion.db", messages, scratch)
-        commands = read_rows(companion_dir / "companion.db", f"SELECT {COMMAND_COLUMNS} FROM commands", scratch)
+        for by, folder in companion_dirs.items():
+            database = folder / "companion.db"
+            mirrors[by] = (read_rows(database, messages, scratch), read_rows(database, commands, scratch))
     phone = by_key(phone_rows, "phone", faults)
-    companion = by_key(companion_rows, "companion", faults)
-    compare_history(ledger, phone, companion, faults)
-    compare_devices(phone, companion, faults)
+    compare_history(ledger, phone, "phone", faults)
     found = compare_ledger(ledger, phone, "phone", faults)
     compare_order(ledger, found, "phone", faults)
-    compare_order(ledger, compare_ledger(ledger, companion, "companion", faults), "companion", faults)
-    compare_commands(ledger, found, commands, phone, faults)
+    compare_runs(phone, faults)
+    for by, (rows, asked) in mirrors.items():
+        mirror = by_key(rows, by, faults)
+        compare_history(ledger, mirror, by, faults)
+        compare_devices(phone, mirror, by, faults)
+        compare_order(ledger, compare_ledger(ledger, mirror, by, faults), by, faults)
+        compare_commands(ledger, found, asked, by, faults)
     files = compare_media(ledger, found, phone, phone_dir, faults)
     looked_at = {
         "asked": len(ledger),
         "phone_messages": len(phone),
-        "companion_messages": len(companion),
-        "commands": len(commands),
+        "companions": len(mirrors),
+        "companion_messages": sum(len(rows) for rows, _ in mirrors.values()),
+        "commands": sum(len(asked) for _, asked in mirrors.values()),
         "files": files,
     }
     return faults, looked_at
@@ -300,12 +312,13 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--ledger", type=pathlib.Path, required=True)
     parser.add_argument("--phone", type=pathlib.Path, required=True)
-    parser.add_argument("--companion", type=pathlib.Path, required=True)
+    parser.add_argument("--companion", nargs=2, action="append", required=True, metavar=("NAME", "DIR"))
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     parser.add_argument("--live", action="store_true", help="the programs may still run")
     options = parser.parse_args()
     try:
-        faults, looked_at = compare(options.ledger, options.phone, options.companion, options.live)
+        companions = {name: pathlib.Path(folder) for name, folder in options.companion}
+        faults, looked_at = compare(options.ledger, options.phone, companions, options.live)
     except (OSError, sqlite3.Error, ValueError, KeyError) as error:
         print(f"compare.py: no comparison: {type(error).__name__}: {error}", file=sys.stderr)
         return 2

@@ -44,20 +44,40 @@ class CompareTest(unittest.TestCase):
             self.row(2, 4, cmd_id=3, content=bytes.fromhex(self.content), name="photo.png", size=len(PHOTO)),
         ]
         self.commands = [(1, "a", 1, b"", 2, 4), (2, "b", 1, b"", 2, 6), (3, "c", 5, b"", 2, 4)]
-        for directory, name in ((self.phone, "phone.db"), (self.companion, "companion.db")):
-            database = sqlite3.connect(directory / name)
-            database.execute(MESSAGES)
-            database.executemany("INSERT INTO messages VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?)", self.rows)
-            if directory == self.companion:
-                database.execute(COMMANDS)
-                database.executemany("INSERT INTO commands VALUES (?,?,?,?,?,?)", self.commands)
-            database.commit()
-            database.close()
+        self.companions = {"web": self.companion}
+        self.write_device(self.phone / "phone.db", None)
+        self.write_device(self.companion / "companion.db", self.commands)
         self.write_ledger()
 
+    def write_device(self, path, commands):
+        path.parent.mkdir(exist_ok=True)
+        database = sqlite3.connect(path)
+        database.execute(MESSAGES)
+        database.executemany("INSERT INTO messages VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?)", self.rows)
+        if commands is not None:
+            database.execute(COMMANDS)
+            database.executemany("INSERT INTO commands VALUES (?,?,?,?,?,?)", commands)
+        database.commit()
+        database.close()
+
+    def add_tablet(self):
+        """A second companion, whose one text stands in the ledger too."""
+        row = self.row(2, 5, text="from the tablet", companion=b"\x02" * 16, cmd_id=1)
+        self.rows.append(row)
+        for path in (self.phone / "phone.db", self.companion / "companion.db"):
+            database = sqlite3.connect(path)
+            database.execute("INSERT INTO messages VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?)", row)
+            database.commit()
+            database.close()
+        self.write_device(self.root / "tablet" / "companion.db", [(1, "t", 1, b"", 2, 5)])
+        self.companions["tablet"] = self.root / "tablet"
+        entry = {"n": 7, "kind": "text", "by": "tablet", "chat": 2, "text": "from the tablet", "client_id": "t"}
+        with self.ledger.open("a") as ledger:
+            ledger.write(json.dumps(entry) + "\n")
+
     @staticmethod
-    def row(chat, number, author="", text="", cmd_id=None, content=None, name=None, size=None):
-        companion = None if cmd_id is None else COMPANION
+    def row(chat, number, author="", text="", cmd_id=None, content=None, name=None, size=None, companion=COMPANION):
+        companion = None if cmd_id is None else companion
         kind = None if content is None else "image/png"
         return (chat, number, author, 1000, text, 2, content, kind, name, size, companion, cmd_id, 10 * chat + number)
 
@@ -83,12 +103,12 @@ class CompareTest(unittest.TestCase):
         self.assertGreaterEqual(changed, 1, "the change by hand must hit a row")
 
     def faults(self):
-        faults, _ = compare.compare(self.ledger, self.phone, self.companion)
+        faults, _ = compare.compare(self.ledger, self.phone, self.companions)
         return {kind: len(texts) for kind, texts in faults.by_kind.items() if texts}
 
     def test_no_fault(self):
         self.assertEqual(self.faults(), {})
-        faults, _ = compare.compare(self.ledger, self.phone, self.companion, live=True)
+        faults, _ = compare.compare(self.ledger, self.phone, self.companions, live=True)
         self.assertEqual(faults.total(), 0)
 
     def test_nothing_is_changed_by_looking(self):
@@ -176,6 +196,25 @@ class CompareTest(unittest.TestCase):
     def test_missing_media_file_is_lost(self):
         (self.phone / "media" / self.content).unlink()
         self.assertEqual(self.faults(), {"lost": 1})
+
+    def test_two_companions_without_fault(self):
+        self.add_tablet()
+        self.assertEqual(self.faults(), {}, "both have a command 1 of their own")
+
+    def test_row_deleted_at_the_second_companion_is_lost(self):
+        self.add_tablet()
+        self.change("tablet", "DELETE FROM messages WHERE chat = 2 AND id = 2")
+        self.assertEqual(self.faults(), {"lost": 1})
+
+    def test_command_of_the_second_companion_without_result_is_lost(self):
+        self.add_tablet()
+        self.change("tablet", "UPDATE commands SET result = NULL")
+        self.assertEqual(self.faults(), {"lost": 1})
+
+    def test_text_of_the_second_companion_missing_at_the_first_is_lost(self):
+        self.add_tablet()
+        self.change("companion", "DELETE FROM messages WHERE text = 'from the tablet'")
+        self.assertEqual(self.faults(), {"lost": 2}, "as a row of the phone, and as an entry of the ledger")
 
     def test_content_id_by_hand(self):
         path = self.root / "small"

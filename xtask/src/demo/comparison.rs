@@ -19,16 +19,24 @@ const SHOWN_MAX: usize = 20;
 pub(crate) struct Report(Value);
 
 impl Report {
-    /// Compares the ledger with two data directories, in which programs run only if `live`.
+    /// Compares the ledger with the data directories of the phone and of companions, each with its word in the ledger;
+    /// programs run in them only if `live`.
     ///
     /// # Errors
     /// The comparison cannot be made.
-    pub(crate) fn make(ledger: &Path, phone: &Path, companion: &Path, live: bool) -> Result<Self> {
+    pub(crate) fn make<'a>(
+        ledger: &Path,
+        phone: &Path,
+        companions: impl IntoIterator<Item = (&'a str, &'a Path)>,
+        live: bool,
+    ) -> Result<Self> {
         let mut python = Command::new("python3");
         let _ = python.arg("-B").arg(workspace::xtask_file("compare.py")).arg("--json");
         let _ = python.args(live.then_some("--live"));
-        let _ =
-            python.arg("--ledger").arg(ledger).arg("--phone").arg(phone).arg("--companion").arg(companion);
+        let _ = python.arg("--ledger").arg(ledger).arg("--phone").arg(phone);
+        for (word, dir) in companions {
+            let _ = python.arg("--companion").arg(word).arg(dir);
+        }
         let output = python.stdin(Stdio::null()).output().context("Python 3 is needed")?;
         if !matches!(output.status.code(), Some(0 | 1)) {
             bail!("compare.py: {}", String::from_utf8_lossy(&output.stderr).trim());

@@ -89,6 +89,11 @@ impl Device {
         self.process.as_mut().with_context(|| format!("{name} was not started"))
     }
 
+    /// Returns whether the program was started, and not ended from here since.
+    pub(crate) fn was_started(&self) -> bool {
+        self.process.is_some()
+    }
+
     /// Returns the process id.
     ///
     /// # Errors

@@ -3,6 +3,7 @@
 mod asked;
 mod chat;
 mod copied;
+mod crowd;
 mod kill_points;
 pub(crate) mod pair;
 mod pairing_kills;
@@ -30,17 +31,19 @@ const STORY_LIMIT: Duration = Duration::from_mins(5);
 
 type Chapter = (&'static str, fn(&mut World) -> Result<()>);
 
-const CHAPTERS: [Chapter; 11] = [
+const CHAPTERS: [Chapter; 13] = [
     ("A computer is paired: the phone reads the code from a picture", pair::play),
     ("The companion holds 20 chats with 2,000 messages", sync::play),
     ("Texts both ways, and the contact answers", chat::play),
     ("A photo of 5 MB each way", photos::play),
     ("A wrong check code three times; a second phone with the same code", refusals::play),
-    ("The phone revokes the second computer", revoke::play),
+    ("Ten companions on one phone", crowd::play),
+    ("The phone revokes the second computer, while nine go on", revoke::play),
     ("The relay dies in the middle of a transfer", relay_loss::play),
     ("Each program dies at each of its named kill points", kill_points::play),
     ("Pairing is cut at its kill points", pairing_kills::play),
     ("Fifty kills at random moments, with texts and a transfer going on", random_kills::play),
+    ("Eight companions that were away for all of it come back", crowd::come_back),
     ("Phone and companion settle; the companion's directory is copied", copied::play),
 ];
 
@@ -59,7 +62,10 @@ pub(crate) fn play(programs: &Programs, root: &Path) -> Result<bool> {
     }
     println!("\n== All processes are ended, and another program compares");
     world.end_all();
-    let report = Report::make(world.ledger.path(), world.phone.dir(), world.web.dir(), false);
+    let report = {
+        let companions = world.companions().map(|(by, device)| (by.word(), device.dir()));
+        Report::make(world.ledger.path(), world.phone.dir(), companions, false)
+    };
     if let Err(error) = report.and_then(|report| report.tell(&mut world.table)) {
         world.table.add(false, "comparison", format!("{error:#}"));
     }

@@ -61,7 +61,7 @@ impl World {
     /// # Errors
     /// It is not accepted, or nobody answers.
     pub(crate) fn ask_once(&self, asked: &Asked) -> Result<()> {
-        let device = self.at(asked.by);
+        let device = self.at(asked.by)?;
         // The phone has no ids for what its own user sends, so look before asking a second time.
         if asked.by == By::Phone && row(device, asked)?.is_some() {
             return Ok(());
@@ -77,7 +77,7 @@ impl World {
     /// It is not accepted in time.
     pub(crate) fn hand_over(&mut self, asked: &Asked) -> Result<()> {
         until(&format!("the {} to accept `{}`", asked.by.word(), asked.value), LIMIT, || {
-            self.at_mut(asked.by).ensure_running()?;
+            self.ensure_running_at(asked.by)?;
             self.ask_once(asked).map(Some)
         })
     }
@@ -89,7 +89,7 @@ impl World {
     pub(crate) fn wait_for(&mut self, at: By, asked: &Asked) -> Result<Value> {
         until(&format!("`{}` in chat {} of the {}", asked.value, asked.chat, at.word()), LIMIT, || {
             self.ensure_running()?;
-            row(self.at(at), asked)
+            row(self.at(at)?, asked)
         })
     }
 
@@ -132,7 +132,7 @@ impl World {
 
 /// The companion knows a request that comes again by its client id.
 fn give_client_id(by: By, entry: &mut Value, request: &mut Value) -> Result<()> {
-    if by == By::Web {
+    if by != By::Phone {
         entry["client_id"] = json!(random::uuid()?);
         request["client_id"] = entry["client_id"].clone();
     }

@@ -4,12 +4,12 @@ use anyhow::{Context as _, Result, ensure};
 use serde_json::json;
 
 use super::pair::{self, STEP};
-use super::world::World;
+use super::world::{OTHERS, World};
 use crate::demo::devices::Kind;
 
 /// Plays the chapter; afterwards the second computer is linked and runs.
 pub(super) fn play(world: &mut World) -> Result<()> {
-    let mut laptop = world.device(Kind::Web, "laptop")?;
+    let mut laptop = world.device(Kind::Web, OTHERS[0])?;
     let mut page = pair::show_code(&laptop, None)?;
     let mut scan = pair::scan(&world.phone, &page)?;
     let _ = scan.wait_event(0, "check_code_wanted", STEP)?;
@@ -41,7 +41,7 @@ pub(super) fn play(world: &mut World) -> Result<()> {
     laptop.start()?;
     let _ = laptop.process()?.wait_event(0, "synced", STEP)?;
     world.table.ok("a new code of the same page works", format!("companion {companion}"));
-    world.laptop = Some((laptop, companion));
+    world.others.push((laptop, companion));
     Ok(())
 }
 

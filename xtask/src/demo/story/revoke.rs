@@ -1,4 +1,4 @@
-//! The phone revokes the second computer.
+//! The phone revokes the second computer; the other nine do not notice.
 
 use std::process::{Command, Stdio};
 use std::time::Duration;
@@ -6,13 +6,17 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, ensure};
 use serde_json::{Value, json};
 
+use super::crowd::shown_by_all;
 use super::pair::{STEP, lists};
-use super::world::World;
+use super::world::{By, World};
 use crate::demo::devices::Device;
 
-/// Plays the chapter.
+/// Plays the chapter; afterwards the companions besides the first are stopped.
 pub(super) fn play(world: &mut World) -> Result<()> {
-    let (mut laptop, companion) = world.laptop.take().context("the second computer was not linked")?;
+    ensure!(!world.others.is_empty(), "the second computer was not linked");
+    let (mut laptop, companion) = world.others.remove(0);
+    let marks: Vec<usize> =
+        world.others.iter_mut().map(|(device, _)| Ok(device.process()?.mark())).collect::<Result<_>>()?;
     let before = secrets(&laptop)?;
     ensure!(before > 0, "the linked computer holds no keys");
     let answer = world.phone.ask(&json!({"verb": "revoke", "companion": companion}))?;
@@ -27,6 +31,23 @@ pub(super) fn play(world: &mut World) -> Result<()> {
     cannot_come_back(world, &mut laptop)?;
     let listed = world.phone.ask(&json!({"verb": "companions"}))?;
     ensure!(lists(&listed, &world.companion), "the first computer is not listed any more: {listed}");
+    nine_go_on(world, &marks)
+}
+
+/// The companions that were not revoked still show texts, and nothing happened to their links meanwhile.
+fn nine_go_on(world: &mut World, marks: &[usize]) -> Result<()> {
+    let rest: Vec<By> = world.companions().map(|(by, _)| by).collect();
+    let text = world.plan_text(By::Phone, 11)?;
+    shown_by_all(world, &text, &rest)?;
+    for ((device, _), mark) in world.others.iter_mut().zip(marks) {
+        let events = device.process()?.events_since(*mark);
+        let hit = events.iter().find(|event| {
+            event["event"] == "revoked" || (event["event"] == "link_state" && event["state"] != "live")
+        });
+        ensure!(hit.is_none(), "{} was hit by the revocation of another: {hit:?}", device.name());
+        device.kill();
+    }
+    world.table.ok("one revoked, nine go on", format!("a text shows on all {}", rest.len()));
     Ok(())
 }
 

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use anyhow::Result;
+use anyhow::{Context as _, Result};
 
 use crate::demo::build::Programs;
 use crate::demo::devices::{self, Device, Kind};
@@ -15,6 +15,18 @@ use crate::demo::table::Table;
 pub(crate) const PHOTO_LEN: usize = 5 * 1024 * 1024;
 /// The time in which something that was asked for must have happened, programs restarting included.
 pub(crate) const LIMIT: Duration = Duration::from_secs(30);
+/// The companions besides the first: ten in all.
+pub(crate) const OTHERS: [&str; 9] = [
+    "laptop",
+    "companion-3",
+    "companion-4",
+    "companion-5",
+    "companion-6",
+    "companion-7",
+    "companion-8",
+    "companion-9",
+    "companion-10",
+];
 /// The number of chats of the built-in demo network.
 pub(crate) const CHATS: u64 = 20;
 
@@ -23,6 +35,8 @@ pub(crate) const CHATS: u64 = 20;
 pub(crate) enum By {
     Phone,
     Web,
+    /// One of [`World::others`], by its name.
+    Other(&'static str),
 }
 
 impl By {
@@ -31,6 +45,7 @@ impl By {
         match self {
             Self::Phone => "phone",
             Self::Web => "web",
+            Self::Other(name) => name,
         }
     }
 }
@@ -41,8 +56,8 @@ pub(crate) struct World {
     pub(crate) relay: Device,
     pub(crate) phone: Device,
     pub(crate) web: Device,
-    /// A second computer and its companion id, linked for a while.
-    pub(crate) laptop: Option<(Device, String)>,
+    /// Companions besides `web` that are linked to the phone, each with its companion id; not all of them run.
+    pub(crate) others: Vec<(Device, String)>,
     pub(crate) ledger: Ledger,
     pub(crate) table: Table,
     pub(crate) keeper: Keeper,
@@ -67,7 +82,7 @@ impl World {
             relay: device(Kind::Relay, "relay")?,
             phone: device(Kind::Phone, "phone")?,
             web: device(Kind::Web, "companion")?,
-            laptop: None,
+            others: Vec::new(),
             ledger,
             table: Table::new(),
             root: root.to_owned(),
@@ -90,11 +105,11 @@ impl World {
     pub(crate) fn end_all(&mut self) {
         self.web.kill();
         self.phone.kill();
-        self.laptop = None;
+        self.others.iter_mut().for_each(|(device, _)| device.kill());
         self.relay.kill();
     }
 
-    /// Starts again whatever has ended.
+    /// Starts again whatever has ended, but for the other companions, which are started when they are needed.
     ///
     /// # Errors
     /// A program does not become ready.
@@ -105,12 +120,41 @@ impl World {
     }
 
     /// Returns a device by who uses it.
-    pub(crate) fn at(&self, by: By) -> &Device {
-        if by == By::Web { &self.web } else { &self.phone }
+    ///
+    /// # Errors
+    /// No such companion is linked.
+    pub(crate) fn at(&self, by: By) -> Result<&Device> {
+        match by {
+            By::Phone => Ok(&self.phone),
+            By::Web => Ok(&self.web),
+            By::Other(name) => {
+                let found = self.others.iter().find(|(device, _)| device.name() == name);
+                Ok(&found.with_context(|| format!("{name} is not linked"))?.0)
+            }
+        }
     }
 
-    /// Returns a device by who uses it.
-    pub(crate) fn at_mut(&mut self, by: By) -> &mut Device {
-        if by == By::Web { &mut self.web } else { &mut self.phone }
+    /// Starts the device of `by` if it has ended.
+    ///
+    /// # Errors
+    /// It does not become ready, or is not linked.
+    pub(crate) fn ensure_running_at(&mut self, by: By) -> Result<()> {
+        match by {
+            By::Phone => self.phone.ensure_running(),
+            By::Web => self.web.ensure_running(),
+            By::Other(name) => {
+                let found = self.others.iter_mut().find(|(device, _)| device.name() == name);
+                found.with_context(|| format!("{name} is not linked"))?.0.ensure_running()
+            }
+        }
+    }
+
+    /// Returns the linked companions as the comparison names them, the first one included.
+    pub(crate) fn companions(&self) -> impl Iterator<Item = (By, &Device)> {
+        let others = self.others.iter().filter_map(|(device, _)| {
+            let name = OTHERS.into_iter().find(|name| *name == device.name())?;
+            Some((By::Other(name), device))
+        });
+        std::iter::once((By::Web, &self.web)).chain(others)
     }
 }
