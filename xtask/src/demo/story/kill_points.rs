@@ -32,12 +32,12 @@ const POINTS: [(&str, Trigger); 14] = [
     ("phone.before_commit:4", Trigger::Text),
     ("phone.after_commit", Trigger::Text),
     ("phone.after_commit:4", Trigger::Text),
-    ("phone.chunk_synced:20", Trigger::Upload),
+    ("phone.chunk_synced:3", Trigger::Upload),
     ("phone.upload_done", Trigger::Upload),
     ("web.before_commit", Trigger::Text),
     ("web.before_commit:4", Trigger::Text),
     ("web.after_commit", Trigger::Text),
-    ("web.chunk_synced:20", Trigger::Fetch),
+    ("web.chunk_synced:3", Trigger::Fetch),
     ("web.fetch_done", Trigger::Fetch),
 ];
 
