@@ -9,8 +9,8 @@ use crate::{command, patches};
 
 /// Where the patches lie.
 pub(crate) const FOLDER: &str = "spec/models/rules";
-/// The test that searches.
-const SEARCH: [&str; 6] = ["test", "--locked", "--package", "handfast-session", "--test", "models"];
+/// The tests that search: package and name.
+const SEARCHES: [(&str, &str); 2] = [("handfast-models", "*"), ("handfast-session", "epochs")];
 
 /// Runs the searches on the tree as it is, then with each rule patched out.
 ///
@@ -18,7 +18,10 @@ const SEARCH: [&str; 6] = ["test", "--locked", "--package", "handfast-session", 
 /// The tree has a violation, a patch does not apply, or a patched tree has no violation or another one.
 pub(super) fn run() -> Result<()> {
     println!("== The rules as they are");
-    command::run(command::cargo(SEARCH).args(["--", "--nocapture"]))?;
+    for (package, test) in SEARCHES {
+        let line = ["test", "--locked", "--package", package, "--test", test, "--", "--nocapture"];
+        command::run(&mut command::cargo(line))?;
+    }
     let scratch = Scratch::new("models");
     let mut table = Vec::new();
     for patch in patches::read(FOLDER)? {
@@ -38,7 +41,9 @@ pub(super) fn run() -> Result<()> {
 fn search_without(patch: &Patch, scratch: &Scratch) -> Result<String> {
     let expect = patch.field("expect")?;
     scratch.with(patch)?;
-    let mut search = scratch.cargo(&SEARCH);
+    let (package, searching) =
+        patch.field("search")?.split_once(' ').context("`# search:` names package and test")?;
+    let mut search = scratch.cargo(&["test", "--locked", "--package", package, "--test", searching]);
     let _ = search.env("RUST_BACKTRACE", "0").stdin(Stdio::null());
     let output = search.output().context("cargo cannot be started")?;
     let text = String::from_utf8_lossy(&output.stdout);
