@@ -8,6 +8,7 @@
 //!
 //! A test prints how many states it has visited; `cargo xtask models` also breaks rules, which must be found.
 
+pub mod commit;
 pub mod ratchet;
 mod search;
 

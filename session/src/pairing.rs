@@ -393,8 +393,13 @@ impl Pairing {
     }
 
     /// This side ends the attempt: says so to the peer, where there are keys to say it with, and forgets an offer. A
-    /// web that has stored PENDING says nothing: the phone may have accepted already, and the link mailbox tells.
+    /// web that has stored PENDING says nothing: the phone may have accepted already, and the link mailbox tells. Once
+    /// the commit of ACTIVE is given out there is nothing to refuse: a peer that is told so would forget its side.
     fn refuse_with(&mut self, code: ErrorCode) {
+        // req: HSK-046
+        if self.is_settled() {
+            return;
+        }
         if !matches!(&self.side, Side::Web(web::WebState::Pending { .. })) {
             self.send_link(&LinkFrame::Close { code });
             self.forget();
