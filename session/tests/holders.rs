@@ -26,7 +26,7 @@ fn swap_web(world: &mut World, disk: world::device::Disk) -> world::device::Disk
 
 #[test]
 fn a_copied_store_is_noticed_and_both_sides_are_told() {
-    // req: HSK-027, HSK-040, HSK-042, HSK-043, HSK-044
+    // req: HSK-027, HSK-040, HSK-043
     for connections_by_copy in 1..4 {
         let mut world = World::live(1);
         let copy = world.web.disk.clone();

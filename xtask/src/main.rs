@@ -1,4 +1,4 @@
-//! Tasks of the Handfast workspace: `cargo xtask demo|test|fuzz|models`.
+//! Tasks of the Handfast workspace: `cargo xtask demo|test|fuzz|models|trace`.
 
 mod command;
 mod demo;
@@ -7,6 +7,7 @@ mod models;
 mod packages;
 mod patches;
 mod test;
+mod trace;
 mod workspace;
 
 use std::process::ExitCode;
@@ -33,6 +34,8 @@ enum Task {
     Fuzz(fuzz::Options),
     /// Searches the rules of ratchet, recovery and resume exhaustively, and shows that each rule is needed.
     Models(models::Options),
+    /// Shows which code, tests and vectors stand behind each requirement of the specification.
+    Trace(trace::Options),
     /// Ends the processes named on its standard input when that closes (used by `demo`).
     #[command(hide = true)]
     Keep,
@@ -44,6 +47,7 @@ fn main() -> ExitCode {
         Task::Test(options) => test::run(&options),
         Task::Fuzz(options) => fuzz::run(&options),
         Task::Models(options) => models::run(&options),
+        Task::Trace(options) => trace::run(&options),
         Task::Keep => demo::keeper::keep().map(|()| true),
     };
     report(result)

@@ -91,6 +91,14 @@ impl Scratch {
         copy_tree(&self.tree())
     }
 
+    /// Replaces one file of the copy.
+    ///
+    /// # Errors
+    /// It cannot be written.
+    pub(crate) fn write(&self, file: &str, text: &str) -> Result<()> {
+        Ok(std::fs::write(self.tree().join(file), text)?)
+    }
+
     /// A Cargo command that runs in the copy.
     pub(crate) fn cargo(&self, words: &[&str]) -> Command {
         let mut cargo = command::cargo(words);
@@ -116,9 +124,8 @@ fn apply(patch: &Patch, to: &Path, words: &[&str]) -> Command {
 
 /// Copies the files that Git tracks, or would.
 fn copy_tree(to: &Path) -> Result<()> {
-    let patterns = ["*.rs", "*.toml", "*.md", "Cargo.lock", "*.sql"];
-    let words = ["ls-files", "--cached", "--others", "--exclude-standard", "--"];
-    let listed = command::output(&mut command::program("git", words.iter().chain(&patterns)))?;
+    let words = ["ls-files", "--cached", "--others", "--exclude-standard"];
+    let listed = command::output(&mut command::program("git", words))?;
     for name in listed.lines() {
         let (from, to) = (workspace::root().join(name), to.join(name));
         if !from.is_file() {

@@ -10,7 +10,7 @@ use std::time::Instant;
 use anyhow::Result;
 
 use crate::packages::{self, Package};
-use crate::{command, demo, fuzz, models, patches, workspace};
+use crate::{command, demo, fuzz, models, patches, trace, workspace};
 
 /// What to run.
 #[derive(clap::Args, Debug)]
@@ -94,6 +94,9 @@ fn steps(options: &Options) -> Result<Vec<Step>> {
         Step::new("licences of all dependencies", || licences::check().map(|()| Done::Passed)),
         Step::new("the inner crates use no std and no runtime", || inner::tree().map(|()| Done::Passed)),
         Step::new("the tests that FAULTS.md names exist", || faults::check().map(|()| Done::Passed)),
+        Step::new("what cites requirements cites known ones, three at most", || {
+            trace::check().map(|()| Done::Passed)
+        }),
         Step::new("the patches of the models apply", || {
             patches::check(&patches::read(models::RULES)?).map(|()| Done::Passed)
         }),

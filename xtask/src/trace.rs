@@ -1,0 +1,116 @@
+//! `cargo xtask trace`: which code, tests and vectors stand behind each requirement of `spec/`.
+
+mod gaps;
+mod prove;
+mod sites;
+mod spec;
+mod table;
+mod take_out;
+mod vectors;
+
+use std::collections::BTreeMap;
+
+use anyhow::{Result, ensure};
+
+use crate::workspace;
+use gaps::Gaps;
+use sites::Site;
+use spec::Requirement;
+use vectors::Case;
+
+/// What a trace is to do beyond writing its table.
+#[derive(clap::Args, Debug)]
+pub(crate) struct Options {
+    /// Takes this many cited checks out of a copy of the tree, one at a time; cited tests must then fail.
+    #[arg(long)]
+    prove: Option<usize>,
+    /// Chooses the checks.
+    #[arg(long, default_value_t = 1, requires = "prove")]
+    seed: u64,
+    /// Chooses only among the checks that cite this requirement.
+    #[arg(long, requires = "prove")]
+    only: Option<String>,
+}
+
+/// A requirement, and all that cites it.
+struct Traced {
+    requirement: Requirement,
+    code: Vec<Site>,
+    tests: Vec<Site>,
+    cases: Vec<Case>,
+}
+
+/// Everything that is traced.
+struct Trace {
+    requirements: Vec<Traced>,
+    gaps: Gaps,
+}
+
+/// Prints the figures and what is missing, writes the table, and takes checks out if asked.
+///
+/// # Errors
+/// A source cannot be read, or the copy cannot be built.
+pub(crate) fn run(options: &Options) -> Result<bool> {
+    let trace = Trace::read()?;
+    let path = table::write(&trace)?;
+    trace.gaps.print();
+    println!("table: {}", path.display());
+    match options.prove {
+        Some(count) => prove::run(&trace, count, options.seed, options.only.as_deref()),
+        None => Ok(trace.gaps.is_empty()),
+    }
+}
+
+/// Checks what holds already: citations are known, few, and of requirements that stand.
+///
+/// # Errors
+/// One is not; the text lists them.
+pub(crate) fn check() -> Result<()> {
+    let trace = Trace::read()?;
+    trace.gaps.print();
+    ensure!(
+        trace.gaps.citations.is_empty(),
+        "these citations are wrong:\n{}",
+        trace.gaps.citations.join("\n")
+    );
+    Ok(())
+}
+
+impl Trace {
+    fn read() -> Result<Self> {
+        let root = workspace::root();
+        let requirements = spec::read(&root)?;
+        let (code, tests) = sites::read(&root)?;
+        let cases = vectors::read(&root)?;
+        let mut by_id: BTreeMap<String, Traced> = requirements
+            .into_iter()
+            .map(|requirement| (requirement.id.clone(), Traced::new(requirement)))
+            .collect();
+        let citations = gaps::wrong_citations(&by_id, &code, &tests, &cases);
+        for site in code {
+            site.ids.iter().for_each(|id| push(&mut by_id, id, |traced| traced.code.push(site.clone())));
+        }
+        for site in tests {
+            site.ids.iter().for_each(|id| push(&mut by_id, id, |traced| traced.tests.push(site.clone())));
+        }
+        for case in cases {
+            case.ids.iter().for_each(|id| push(&mut by_id, id, |traced| traced.cases.push(case.clone())));
+        }
+        let requirements: Vec<Traced> = by_id.into_values().collect();
+        let gaps = Gaps::new(&requirements, citations);
+        Ok(Self { requirements, gaps })
+    }
+}
+
+impl Traced {
+    fn new(requirement: Requirement) -> Self {
+        Self { requirement, code: Vec::new(), tests: Vec::new(), cases: Vec::new() }
+    }
+}
+
+/// Adds to the requirement of this id, if there is one.
+fn push(all: &mut BTreeMap<String, Traced>, id: &str, add: impl FnOnce(&mut Traced)) {
+    if let Some(traced) = all.get_mut(id) {
+        add(traced);
+    }
+}

@@ -1,0 +1,239 @@
+//! Takes cited checks out of a copy of the tree, one at a time, and looks whether a test that cites them fails.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::process::{Command, Stdio};
+
+use anyhow::{Context as _, Result, ensure};
+
+use super::sites::Site;
+use super::take_out::take_out;
+use super::{Trace, Traced};
+use crate::patches::Scratch;
+use crate::{packages, workspace};
+
+/// A run that takes longer hangs without the check, which is a failure too.
+const SECONDS_MAX: &str = "900";
+const VECTORS: [&str; 7] = ["run", "--locked", "--quiet", "--package", "handfast-vectors", "--", "check"];
+
+/// What one run of cited tests showed.
+enum Outcome {
+    /// The name of a cited test or case that failed.
+    Failed(String),
+    Passed,
+    /// The compiler refuses the tree without the check.
+    NotBuilt,
+}
+
+/// Takes out `count` checks chosen by `seed`; a check whose tests all pass without it is a fault.
+///
+/// # Errors
+/// The copy cannot be written, or a command cannot be started.
+pub(super) fn run(trace: &Trace, count: usize, seed: u64, only: Option<&str>) -> Result<bool> {
+    let runner = Runner::new()?;
+    let sites = sites(&trace.requirements, only);
+    let (mut caught, mut survived, mut skipped, mut unbuilt) = (Vec::new(), Vec::new(), 0, 0);
+    for site in shuffled(sites, seed) {
+        if caught.len() + survived.len() == count {
+            break;
+        }
+        let path = workspace::root().join(&site.file);
+        let Some((text, change)) = take_out(&std::fs::read_to_string(path)?, site.line) else {
+            skipped += 1;
+            continue;
+        };
+        runner.scratch.copy()?;
+        runner.scratch.write(&site.file, &text)?;
+        let place = format!("{} {}:{}", site.ids.join(" "), site.file, site.line);
+        match runner.cited(trace, &site)? {
+            Outcome::Failed(name) => {
+                println!("caught    {place}: {change}\n          by {name}");
+                caught.push(site);
+            }
+            Outcome::Passed => {
+                println!("SURVIVED  {place}: {change}");
+                survived.push(place);
+            }
+            Outcome::NotBuilt => {
+                println!("no build  {place}: {change}");
+                unbuilt += 1;
+            }
+        }
+    }
+    println!("skipped: {skipped} of another shape, {unbuilt} that the compiler does not let go");
+    runner.scratch.copy()?;
+    let failing = caught.iter().map(|site| runner.cited(trace, site)).collect::<Result<Vec<_>>>()?;
+    for outcome in &failing {
+        if let Outcome::Failed(name) = outcome {
+            println!("FAILS WITH THE CHECK TOO: {name}");
+        }
+    }
+    let clean = failing.iter().all(|outcome| matches!(outcome, Outcome::Passed));
+    let tried = caught.len() + survived.len();
+    println!("{tried} checks taken out, {} caught by what cites them, {} not", caught.len(), survived.len());
+    ensure!(tried > 0, "no check of a known shape is cited");
+    Ok(clean && survived.is_empty() && (only.is_some() || tried == count))
+}
+
+/// The sites in code, each once.
+fn sites(all: &[Traced], only: Option<&str>) -> Vec<Site> {
+    let wanted = all.iter().filter(|traced| only.is_none_or(|id| traced.requirement.id == id));
+    let by_place: BTreeMap<_, _> =
+        wanted.flat_map(|traced| &traced.code).map(|site| ((&site.file, site.line), site)).collect();
+    by_place.into_values().cloned().collect()
+}
+
+/// Fisher and Yates' shuffle over the generator `SplitMix64`.
+fn shuffled(mut sites: Vec<Site>, seed: u64) -> Vec<Site> {
+    let mut state = seed;
+    for last in (1..sites.len()).rev() {
+        state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = state;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        let drawn = usize::try_from((z ^ (z >> 31)) >> 32).unwrap_or(0);
+        sites.swap(last, drawn % (last + 1));
+    }
+    sites
+}
+
+/// One Cargo command: the tests of one target.
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+struct Target {
+    package: String,
+    words: Vec<String>,
+}
+
+struct Runner {
+    scratch: Scratch,
+    /// The words that switch on the features, by package.
+    features: BTreeMap<String, String>,
+}
+
+impl Runner {
+    fn new() -> Result<Self> {
+        let members = packages::members()?;
+        let features = members.iter().map(|package| {
+            let words = if package.is_program() { String::new() } else { package.feature_words() };
+            (package.name.clone(), words)
+        });
+        Ok(Self { scratch: Scratch::new("trace"), features: features.collect() })
+    }
+
+    /// Runs the tests and cases that cite what the site cites, until one fails.
+    fn cited(&self, trace: &Trace, site: &Site) -> Result<Outcome> {
+        let cited: Vec<&Traced> =
+            trace.requirements.iter().filter(|traced| site.ids.contains(&traced.requirement.id)).collect();
+        let mut targets: BTreeMap<(bool, Target), BTreeSet<&str>> = BTreeMap::new();
+        let home = site.file.split('/').next().unwrap_or_default();
+        for test in cited.iter().flat_map(|traced| &traced.tests) {
+            if let Some(target) = target(test)? {
+                let elsewhere = !test.file.starts_with(&format!("{home}/"));
+                let _ = targets.entry((elsewhere, target)).or_default().insert(&test.function);
+            }
+        }
+        // The tests of the crate that was changed are built soonest.
+        for ((_, target), names) in &targets {
+            match self.tests(target, names)? {
+                Outcome::Passed => {}
+                outcome => return Ok(outcome),
+            }
+        }
+        let cases: BTreeSet<&str> =
+            cited.iter().flat_map(|traced| &traced.cases).map(|case| case.id.as_str()).collect();
+        if cases.is_empty() { Ok(Outcome::Passed) } else { self.cases(&cases) }
+    }
+
+    fn tests(&self, target: &Target, names: &BTreeSet<&str>) -> Result<Outcome> {
+        let features = self.features.get(&target.package).map_or("", String::as_str);
+        let line = format!("test --locked --package {}{features}", target.package);
+        let mut words: Vec<&str> = line.split_whitespace().collect();
+        words.extend(target.words.iter().map(String::as_str));
+        words.push("--");
+        words.extend(names);
+        let (text, ended) = self.output(&words)?;
+        if !text.contains("\nrunning ") {
+            return Ok(Outcome::NotBuilt);
+        }
+        if !ended {
+            return Ok(Outcome::Failed(format!("{}: does not end", names.iter().next().unwrap_or(&""))));
+        }
+        let failed = text.lines().find_map(|line| {
+            let name = line.strip_prefix("test ")?.strip_suffix(" ... FAILED")?;
+            names.contains(name.rsplit("::").next()?).then(|| name.to_owned())
+        });
+        Ok(failed.map_or(Outcome::Passed, Outcome::Failed))
+    }
+
+    fn cases(&self, cases: &BTreeSet<&str>) -> Result<Outcome> {
+        let (text, ended) = self.output(&VECTORS)?;
+        if !text.contains(" cases") {
+            return Ok(if ended {
+                Outcome::NotBuilt
+            } else {
+                Outcome::Failed("the vectors: no end".to_owned())
+            });
+        }
+        let failed = text.lines().find_map(|line| {
+            let (id, _) = line.split_once(": ")?;
+            cases.contains(id).then(|| id.to_owned())
+        });
+        Ok(failed.map_or(Outcome::Passed, Outcome::Failed))
+    }
+
+    /// What Cargo and the program wrote, and whether they ended by themselves.
+    fn output(&self, words: &[&str]) -> Result<(String, bool)> {
+        let cargo = self.scratch.cargo(words);
+        let mut timed = Command::new("timeout");
+        let _ = timed.args(["-k", "5", SECONDS_MAX]).arg(cargo.get_program()).args(cargo.get_args());
+        let _ = timed.current_dir(cargo.get_current_dir().context("no folder to run in")?);
+        for (key, value) in cargo.get_envs() {
+            let _ = timed.env(key, value.unwrap_or_default());
+        }
+        let _ = timed.env("RUST_BACKTRACE", "0").stdin(Stdio::null());
+        let output = timed.output().context("`timeout` cannot be started: is it installed?")?;
+        let both = [output.stdout, output.stderr].concat();
+        Ok((String::from_utf8_lossy(&both).into_owned(), output.status.code() != Some(124)))
+    }
+}
+
+/// The target that a test is part of; none for what several targets share.
+fn target(test: &Site) -> Result<Option<Target>> {
+    let root = workspace::root();
+    let mut parts = test.file.split('/');
+    let (folder, kind) = (parts.next().unwrap_or_default(), parts.next().unwrap_or_default());
+    let words = match (kind, parts.next()) {
+        ("tests", Some(name)) => {
+            let name = name.trim_end_matches(".rs");
+            let tests = root.join(folder).join("tests");
+            if !tests.join(format!("{name}.rs")).is_file() && !tests.join(name).join("main.rs").is_file() {
+                return Ok(None);
+            }
+            vec!["--test".to_owned(), name.to_owned()]
+        }
+        ("src", Some(_)) if root.join(folder).join("src/lib.rs").is_file() => vec!["--lib".to_owned()],
+        ("src", Some(_)) => vec!["--bins".to_owned()],
+        _ => return Ok(None),
+    };
+    let manifest = std::fs::read_to_string(root.join(folder).join("Cargo.toml"))?;
+    let name = manifest.lines().find_map(|line| line.strip_prefix("name = \"")?.strip_suffix('"'));
+    let package = name.with_context(|| format!("{folder}/Cargo.toml has no name"))?.to_owned();
+    Ok(Some(Target { package, words }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_seed_gives_an_order_and_another_one_another() {
+        let site = |line| Site { file: String::new(), line, function: String::new(), ids: Vec::new() };
+        let order = |seed| {
+            shuffled((0..50).map(site).collect(), seed).into_iter().map(|site| site.line).collect::<Vec<_>>()
+        };
+        assert_eq!(order(1), order(1));
+        assert_ne!(order(1), order(2));
+        let mut sorted = order(3);
+        sorted.sort_unstable();
+        assert_eq!(sorted, (0..50).collect::<Vec<_>>());
+    }
+}
