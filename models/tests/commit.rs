@@ -5,6 +5,6 @@ use handfast_models::search;
 
 #[test]
 fn a_pairing_ends_linked_on_both_or_on_neither() {
-    // req: HSK-010, HSK-016, HSK-017, HSK-018, HSK-046
+    // req: HSK-017, HSK-018, HSK-046
     search("pairing with two faults", Commit::new(2), &[], None);
 }
