@@ -269,3 +269,29 @@ async fn a_socket_by_hand_sends_and_receives() {
     socket.close().await;
     timeout(PATIENCE, relay).await.expect("it saw the close").expect("no panic");
 }
+
+#[tokio::test]
+async fn re17_a_thousand_reconnects_leave_no_task() {
+    let (listener, name) = listen().await;
+    let tasks = || Handle::current().metrics().num_alive_tasks();
+    let before = tasks();
+    for n in 0..1_000 {
+        let (socket, mut inbox) = spawn(&name, 16);
+        let (stream, _) = listener.accept().await.expect("a client");
+        match n % 3 {
+            0 => drop(stream),
+            1 => drop(accept_async(stream).await.expect("an upgrade")),
+            _ => {
+                let _relay = accept_async(stream).await.expect("an upgrade");
+                drop(socket);
+            }
+        }
+        while next(&mut inbox).await.is_some() {}
+    }
+    let gone = async {
+        while tasks() > before {
+            tokio::task::yield_now().await;
+        }
+    };
+    timeout(PATIENCE, gone).await.expect("no task of an old socket lives on");
+}

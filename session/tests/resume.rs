@@ -1,0 +1,286 @@
+//! Order and delivery over lost connections: the rows RE of FAULTS.md.
+
+mod world;
+
+use std::cell::RefCell;
+use std::collections::VecDeque;
+use std::rc::Rc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use handfast_codec::frame::Frame;
+use handfast_codec::{DeviceRole, ErrorCode};
+use handfast_session::{Event, LinkState, Value};
+use rand_chacha::ChaCha20Rng;
+use rand_chacha::rand_core::{Rng, SeedableRng};
+use world::World;
+use world::evil::Evil;
+
+const MINUTE: Duration = Duration::from_mins(1);
+const ROLES: [DeviceRole; 2] = [DeviceRole::Phone, DeviceRole::Web];
+/// How the data frames of a relay begin, and those that hold a message 1.
+const DATA: u8 = 9;
+const MESSAGE_1: [u8; 2] = [DATA, 3];
+
+fn send(world: &mut World, n: usize) {
+    let now = world.now;
+    let sent = world.web.endpoint.send(now, &Bytes::from(format!("{n}").into_bytes())).unwrap();
+    assert!(world.web.commit(now, &sent.commit));
+}
+
+/// All of 0..n had its effect once, in order, and was answered so; nobody holds anything any more.
+fn settled(world: &mut World, n: usize) {
+    world.run_until("settled", 30 * MINUTE, |w| {
+        w.web.disk.effects.len() >= n
+            && [&w.web, &w.phone].into_iter().all(|d| d.endpoint.outbox_len() == (0, 0))
+    });
+    let bodies = |effects: &[(u64, Vec<u8>)]| -> Vec<String> {
+        effects.iter().map(|(_, body)| String::from_utf8(body.clone()).unwrap()).collect()
+    };
+    let asked: Vec<String> = (0..n).map(|n| n.to_string()).collect();
+    assert_eq!(bodies(&world.phone.disk.effects), asked);
+    assert_eq!(bodies(&world.web.disk.effects), asked.iter().map(|t| format!("did {t}")).collect::<Vec<_>>());
+}
+
+fn frames_until(budget: usize) -> world::Filter {
+    let mut left = budget;
+    Box::new(move |_, _| {
+        left = left.saturating_sub(1);
+        left > 0
+    })
+}
+
+#[test]
+fn re01_messages_are_neither_doubled_nor_lost_over_five_hundred_cuts() {
+    // req: RES-001, RES-003, RES-013
+    let mut world = World::live(101);
+    let mut rng = ChaCha20Rng::seed_from_u64(1);
+    for n in 0..500 {
+        send(&mut world, n);
+        // The wire dies after a few frames of either side, in the middle of whatever is under way.
+        world.filter = frames_until(usize::try_from(rng.next_u32() % 24).unwrap());
+        world.run_for(Duration::from_millis(u64::from(rng.next_u32() % 3_000)));
+        world.filter = Box::new(|_, _| true);
+        world.cut(ROLES[usize::try_from(rng.next_u32() % 2).unwrap()]);
+    }
+    settled(&mut world, 500);
+}
+
+#[test]
+fn re02_a_cut_before_or_after_every_frame_leaves_the_acknowledgements_right() {
+    // req: RES-002
+    for cut in 1..40 {
+        let mut world = World::live(102);
+        world.filter = frames_until(cut);
+        (0..4).for_each(|n| send(&mut world, n));
+        world.run_for(Duration::from_secs(1));
+        world.filter = Box::new(|_, _| true);
+        world.cut(DeviceRole::Web);
+        settled(&mut world, 4);
+    }
+}
+
+/// Sets the numbers of a device's session row, as they stand after its layout byte and three ids of 16 bytes.
+fn set_counters(pairs: &mut handfast_session::Pairs, set: impl FnOnce(&mut [u64])) {
+    let (_, row) = pairs.iter_mut().find(|(_, row)| row.len() == 1 + 3 * 16 + 7 * 8).expect("a session row");
+    let mut numbers: Vec<u64> =
+        row[49..].chunks(8).map(|n| u64::from_be_bytes(n.try_into().unwrap())).collect();
+    set(&mut numbers);
+    let bytes: Vec<u8> =
+        row[..49].iter().copied().chain(numbers.iter().flat_map(|n| n.to_be_bytes())).collect();
+    *row = Value::new(bytes);
+}
+
+#[test]
+fn re03_counters_pass_the_width_of_32_bits() {
+    let mut world = World::linked(103);
+    let near = u64::from(u32::MAX) - 1;
+    for device in [&mut world.phone, &mut world.web] {
+        // out_base, next_index, in_durable, next_cmd
+        set_counters(&mut device.disk.pairs, |n| (n[1], n[2], n[3]) = (near, near - 1, near));
+    }
+    for role in ROLES {
+        world.crash(role);
+    }
+    world.run_until_live();
+    for n in 0..6 {
+        send(&mut world, n);
+        if n % 2 == 1 {
+            world.run_for(Duration::from_secs(1));
+            world.cut(DeviceRole::Phone);
+        }
+    }
+    settled(&mut world, 6);
+    assert_eq!(world.phone.disk.effects[0].0, near);
+    assert!(world.saw(DeviceRole::Web, &Event::Connected { resumed: true }));
+    assert!(!world.saw(DeviceRole::Web, &Event::Connected { resumed: false }));
+}
+
+#[test]
+fn re04_an_ack_that_goes_back_is_ignored_and_one_of_the_future_is_not() {
+    // req: RES-007
+    let mut evil = Evil::against(DeviceRole::Web);
+    for _ in 0..3 {
+        let sent = evil.device.endpoint.send(evil.now, &Bytes::from_static(b"x")).unwrap();
+        let _ = evil.device.commit(evil.now, &sent.commit);
+    }
+    evil.listen();
+    let ack = |durable| Frame::Ack { durable, cursors: vec![] };
+    for (durable, held) in [(2, 1), (1, 1), (0, 1), (2, 1), (3, 0)] {
+        evil.send(&[ack(durable)]);
+        assert_eq!((evil.failure(), evil.device.endpoint.outbox_len().0), (None, held), "ACK {durable}");
+    }
+    evil.send(&[ack(4)]);
+    assert_eq!(evil.failure(), Some(ErrorCode::ACK_FUTURE));
+}
+
+#[test]
+fn re05_frames_of_the_old_connection_change_nothing_in_the_new_one() {
+    let mut world = World::live(105);
+    let old = Rc::new(RefCell::new(Vec::new()));
+    let kept = Rc::clone(&old);
+    world.filter = Box::new(move |role, bytes| {
+        if role == DeviceRole::Web && bytes.first() == Some(&DATA) {
+            kept.borrow_mut().push(Bytes::copy_from_slice(bytes));
+        }
+        true
+    });
+    (0..3).for_each(|n| send(&mut world, n));
+    world.run_for(Duration::from_secs(1));
+    world.filter = Box::new(|_, _| true);
+    world.cut(DeviceRole::Web);
+    world.run_until_live();
+    send(&mut world, 3);
+    for frame in old.take() {
+        // The relay takes it for one of the new socket, as it would one that was late.
+        if let Some(socket) = world.web.socket {
+            let now = world.now;
+            world.relay.handle_frame(now, socket, frame);
+        }
+        let _ = world.settle();
+    }
+    settled(&mut world, 4);
+}
+
+#[test]
+fn re07_connections_without_end_leave_nothing_behind() {
+    let mut world = World::live(107);
+    send(&mut world, 0);
+    settled(&mut world, 1);
+    let sizes = |world: &World| {
+        [&world.phone, &world.web]
+            .map(|d| (d.disk.pairs.len(), d.disk.pairs.values().map(|value| value.len()).sum::<usize>()))
+    };
+    world.cut(DeviceRole::Web);
+    world.run_until_live();
+    let first = sizes(&world);
+    for n in 0..300 {
+        world.cut(ROLES[n % 2]);
+        world.run_until_live();
+        world.web.events.clear();
+        world.phone.events.clear();
+    }
+    assert_eq!(sizes(&world), first);
+}
+
+#[test]
+fn re08_what_happens_while_apart_arrives_however_long_it_was() {
+    for (seed, apart) in (0..).zip([100, 1_000, 60_000, 600_000, 86_400_000]) {
+        let mut world = World::linked(1_080 + seed);
+        world.web.want_collections = vec![b"a".to_vec()];
+        world.run_until_live();
+        world.filter = Box::new(|_, _| false);
+        world.cut(DeviceRole::Web);
+        let now = world.now;
+        send(&mut world, 0);
+        world.phone.add_row(now, b"a", b"while apart");
+        world.run_for(Duration::from_millis(apart));
+        world.filter = Box::new(|_, _| true);
+        settled(&mut world, 1);
+        world.run_until("the row", MINUTE, |w| w.web.disk.rows.len() == 1);
+    }
+}
+
+#[test]
+fn re09_attempts_that_nobody_answers_become_no_storm() {
+    let mut world = World::linked(109);
+    let count = Rc::new(RefCell::new(0));
+    let counted = Rc::clone(&count);
+    world.filter = Box::new(move |role, bytes| {
+        if bytes.starts_with(&MESSAGE_1) {
+            *counted.borrow_mut() += 1;
+        }
+        // The phone is there and never answers.
+        role == DeviceRole::Web || bytes.first() != Some(&DATA)
+    });
+    world.run_for(10 * MINUTE);
+    let attempts = *count.borrow();
+    // One attempt lasts 10 s, and what lies between two of them grows up to 60 s.
+    assert!((8..=60).contains(&attempts), "{attempts} attempts in ten minutes");
+}
+
+#[test]
+fn re10_a_connection_whose_first_answers_are_lost_is_left_in_time() {
+    // req: TIM-003
+    for (role, frames) in ROLES.into_iter().flat_map(|role| (1..4).map(move |n| (role, n))) {
+        let mut world = World::linked(110);
+        // A socket that carries nothing more after the first frames of one side, and does not close.
+        let mut left = frames;
+        world.filter = Box::new(move |from, bytes| {
+            if from == role && bytes.first() == Some(&DATA) {
+                left -= i32::from(left > 0);
+            }
+            left > 0 || from != role || bytes.first() != Some(&DATA)
+        });
+        world.run_for(Duration::from_secs(30));
+        world.filter = Box::new(|_, _| true);
+        let states = |w: &World| [w.phone.state, w.web.state] == [Some(LinkState::Live); 2];
+        // 60 s without a word, 10 s for the probe, at most 60 s before the next attempt and 10 s for it.
+        world.run_until("live", Duration::from_secs(140), |w| states(w));
+        send(&mut world, 0);
+        settled(&mut world, 1);
+    }
+}
+
+#[test]
+fn re11_a_relay_that_drops_doubles_and_reorders_delays_and_nothing_else() {
+    let mut world = World::live(111);
+    let rng = RefCell::new(ChaCha20Rng::seed_from_u64(11));
+    let held: Rc<RefCell<VecDeque<(DeviceRole, Bytes)>>> = Rc::default();
+    let holds = Rc::clone(&held);
+    let hurt = Rc::new(RefCell::new(0));
+    let hurts = Rc::clone(&hurt);
+    world.filter = Box::new(move |role, bytes| {
+        if bytes.first() != Some(&DATA) {
+            return true;
+        }
+        let chance = rng.borrow_mut().next_u32() % 16;
+        *hurts.borrow_mut() += i32::from(chance < 3);
+        match chance {
+            0 => false,
+            1 => {
+                holds.borrow_mut().push_back((role, Bytes::copy_from_slice(bytes)));
+                false
+            }
+            2 => {
+                holds.borrow_mut().push_back((role, Bytes::copy_from_slice(bytes)));
+                true
+            }
+            _ => true,
+        }
+    });
+    for n in 0..200 {
+        send(&mut world, n);
+        world.run_for(Duration::from_millis(400));
+        let late = held.borrow_mut().pop_front();
+        if let Some((role, frame)) = late
+            && let Some(socket) = world.device(role).socket
+        {
+            let now = world.now;
+            world.relay.handle_frame(now, socket, frame);
+        }
+    }
+    world.filter = Box::new(|_, _| true);
+    settled(&mut world, 200);
+    assert!(*hurt.borrow() > 30, "only {} frames were hurt", hurt.borrow());
+}
