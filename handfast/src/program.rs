@@ -35,6 +35,8 @@ mod io_thread;
 mod kill;
 mod lines;
 mod server;
+mod usage;
+mod words;
 
 pub use client::{ControlClient, ControlError};
 pub use dir::{DirLock, DirLockError, write_file};
@@ -48,6 +50,8 @@ pub use lines::{
     print_line, spawn_stdin,
 };
 pub use server::{CLIENTS_MAX, ControlEvent, ControlServer, REPLIES_MAX, Replies, ReplyGone, serve_control};
+pub use usage::{resident_memory, usage};
+pub use words::{ago, columns, print_words, printable, size, yes_or_no};
 
 /// The control socket's name in the data directory.
 pub const CONTROL_SOCKET: &str = "control.sock";

@@ -81,8 +81,13 @@ pub(crate) fn companions(companions: &[(Companion, Option<LinkState>)]) -> Value
     json!({"companions": rows.collect::<Vec<_>>()})
 }
 
-pub(crate) fn status(status: &Status) -> Value {
+/// The status; `process` is what a running phone uses, or null.
+pub(crate) fn status(status: &Status, process: &Value) -> Value {
+    let links = status.links.iter().map(|link| {
+        json!({"companion": link.companion.to_string(), "state": link.state.map(state), "socket": link.has_socket,
+            "outbox_messages": link.outbox.0, "outbox_bytes": link.outbox.1, "streams": link.streams})
+    });
     json!({"account": status.account, "rev": status.rev, "chats": status.counts.0, "messages": status.counts.1,
-        "scanning": status.scanning, "links": status.links.len(),
+        "scanning": status.scanning, "links": links.collect::<Vec<_>>(), "process": process,
         "settings": status.settings.iter().map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>()})
 }

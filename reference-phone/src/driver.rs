@@ -7,7 +7,7 @@ use anyhow::Context;
 use handfast::codec::ids::CompanionId;
 use handfast::driver::{SocketEvent, SocketSet, os_rng};
 use handfast::program::{
-    Clock, ControlEvent, DirLock, Inbox, Replies, field_hex, field_str, field_u64, serve_control,
+    Clock, ControlEvent, DirLock, Inbox, Replies, field_hex, field_str, field_u64, serve_control, usage,
 };
 use serde_json::{Map, Value, json};
 
@@ -153,15 +153,7 @@ impl Core {
                 let now = now(self.clock);
                 match input {
                     Input::Stop => return Ok(()),
-                    Input::Socket(tag, SocketEvent::Opened) => self.app.handle_opened(now, &mut rng, tag),
-                    Input::Socket(tag, SocketEvent::Message(bytes)) => {
-                        self.app.handle_bytes(now, &mut rng, tag, bytes);
-                    }
-                    Input::Socket(tag, SocketEvent::Written(len)) => self.app.handle_written(now, tag, len),
-                    Input::Socket(tag, SocketEvent::Closed(reason)) => {
-                        self.sockets.closed(tag);
-                        self.app.handle_closed(now, &mut rng, tag, &reason.to_string());
-                    }
+                    Input::Socket(tag, event) => self.socket(now, &mut rng, tag, event),
                     Input::Control(ControlEvent::Gone { client }) => {
                         if self.scanner.as_ref().is_some_and(|(scanner, _)| *scanner == client) {
                             self.scanner = None;
@@ -179,6 +171,9 @@ impl Core {
             let time = now(self.clock);
             self.app.handle_timeout(time, &mut rng);
             let settled = self.app.settle(time, &mut rng)?;
+            if let Some(failure) = &settled.failure {
+                tracing::warn!(failure, "a round could not be stored");
+            }
             for (replies, line) in answers {
                 let line = settled.failure.as_ref().map_or(line, |failure| json!({"error": failure}));
                 // A client that is gone wants no answer.
@@ -194,12 +189,41 @@ impl Core {
         }
     }
 
+    // Logs name sockets, companions, sizes and codes: never a text, a name, a key or a payload.
+    fn socket(&mut self, now: Now, rng: &mut dyn rand_core::CryptoRng, tag: SocketTag, event: SocketEvent) {
+        match event {
+            SocketEvent::Opened => {
+                tracing::debug!(socket = tag.get(), "open");
+                self.app.handle_opened(now, rng, tag);
+            }
+            SocketEvent::Message(bytes) => {
+                tracing::trace!(socket = tag.get(), len = bytes.len(), "came");
+                self.app.handle_bytes(now, rng, tag, bytes);
+            }
+            SocketEvent::Written(len) => {
+                tracing::trace!(socket = tag.get(), len, "left");
+                self.app.handle_written(now, tag, len);
+            }
+            SocketEvent::Closed(reason) => {
+                tracing::debug!(socket = tag.get(), %reason, "closed");
+                self.sockets.closed(tag);
+                self.app.handle_closed(now, rng, tag, &reason.to_string());
+            }
+        }
+    }
+
     fn output(&mut self, output: AppOutput) {
         match output {
-            AppOutput::Connect { socket, relay } => self.sockets.connect(socket, relay),
+            AppOutput::Connect { socket, relay } => {
+                tracing::debug!(socket = socket.get(), %relay, "connecting");
+                self.sockets.connect(socket, relay);
+            }
             AppOutput::Transmit { socket, bytes } => self.sockets.send(socket, bytes),
             AppOutput::Disconnect { socket } => self.sockets.disconnect(socket),
-            AppOutput::Event(event) => (self.tell)(&describe::event(&event)),
+            AppOutput::Event(event) => {
+                tracing::info!(?event);
+                (self.tell)(&describe::event(&event));
+            }
             AppOutput::Scan(step) => {
                 let is_over = matches!(step, ScanStep::Linked { .. } | ScanStep::Ended { .. });
                 if let Some((_, replies)) = &self.scanner {
@@ -233,16 +257,24 @@ impl Core {
             self.scanner = Some((client, replies.clone()));
             return Ok(None);
         }
-        verb(&mut self.app, now, object).map(Some)
+        let (sockets, queued) = self.sockets.usage();
+        let usage = || usage(self.sockets.runtime(), sockets, queued);
+        verb(&mut self.app, now, object, usage).map(Some)
     }
 }
 
-/// Carries out a verb that needs no connection. The answer holds once the round is settled.
+/// Carries out a verb that needs no connection. The answer holds once the round is settled. `process` says what the
+/// running process uses, or null.
 ///
 /// # Errors
 ///
 /// What the user did wrong, or what failed.
-pub fn verb(app: &mut App, now: Now, object: &Map<String, Value>) -> anyhow::Result<Value> {
+pub fn verb(
+    app: &mut App,
+    now: Now,
+    object: &Map<String, Value>,
+    process: impl FnOnce() -> Value,
+) -> anyhow::Result<Value> {
     match field_str(object, "verb")? {
         "chats" => Ok(describe::chats(&app.chats()?)),
         "history" => {
@@ -250,7 +282,7 @@ pub fn verb(app: &mut App, now: Now, object: &Map<String, Value>) -> anyhow::Res
             Ok(describe::history(&app.history(field_u64(object, "chat")?, count)?))
         }
         "companions" => Ok(describe::companions(&app.companions()?)),
-        "status" => Ok(describe::status(&app.status()?)),
+        "status" => Ok(describe::status(&app.status()?, &process())),
         "send" => {
             let id = app.send_text(now, field_u64(object, "chat")?, field_str(object, "text")?)?;
             Ok(json!({"accepted": true, "id": id}))

@@ -3,7 +3,8 @@
 //! - [`store`]: the SQLite database; [`media`]: content on disk;
 //! - [`app`]: what happens on inputs, without socket, clock or thread;
 //! - [`upstream`]: the network behind the phone, as a trait, and a demo network with contacts that answer;
-//! - [`policy`]: which relays it talks to.
+//! - [`policy`]: which relays it talks to;
+//! - [`words`]: what it says to a person.
 
 pub mod app;
 mod describe;
@@ -13,3 +14,4 @@ pub mod picture;
 pub mod policy;
 pub mod store;
 pub mod upstream;
+pub mod words;

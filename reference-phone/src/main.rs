@@ -1,15 +1,16 @@
 //! The command line of the reference phone.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
+use anyhow::Context as _;
 use clap::{Parser, Subcommand};
 use handfast::RelayName;
 use handfast::driver::os_rng;
-use handfast::program::{Clock, ControlClient, DirLock, print_line};
-use reference_phone::driver;
+use handfast::program::{Clock, ControlClient, DirLock, print_line, print_words};
 use reference_phone::policy::RelayPolicy;
+use reference_phone::{driver, words};
 use serde_json::{Value, json};
 
 /// How long a running phone may take to answer.
@@ -18,7 +19,7 @@ const ANSWER_MAX: Duration = Duration::from_secs(30);
 /// How long one step of a scan may take: a user decides in it.
 const SCAN_STEP_MAX: Duration = Duration::from_mins(5);
 
-/// The phone of Handfast: account, messages and media. Events and answers are JSON, one object a line.
+/// The phone of Handfast: account, messages and media.
 #[derive(Debug, Parser)]
 #[command(name = "handfast-phone", version)]
 struct Args {
@@ -31,7 +32,7 @@ struct Args {
     /// Codes may name relays of this machine and of private networks.
     #[arg(long)]
     developer: bool,
-    /// Events and answers as JSON, one object a line. They always are.
+    /// Speak JSON, one object a line, both ways.
     #[arg(long)]
     json: bool,
     /// The account's name, when it is created.
@@ -72,13 +73,36 @@ enum Verb {
 }
 
 fn main() -> ExitCode {
-    match run(Args::parse()) {
+    let args = Args::parse();
+    tracing_subscriber::fmt()
+        .with_env_filter(tracing_subscriber::EnvFilter::from_default_env())
+        .with_writer(std::io::stderr)
+        .init();
+    match run(args) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("handfast-phone: {error:#}");
             ExitCode::FAILURE
         }
     }
+}
+
+/// Prints an event as JSON. A reader that is gone does not end the phone.
+fn tell_json(event: &Value) {
+    drop(print_line(event));
+}
+
+/// Prints an event in words, likewise.
+fn tell_words(event: &Value) {
+    drop(print_words(&words::event(event)));
+}
+
+/// Prints an answer.
+fn show(answer: &Value, json: bool) -> std::io::Result<()> {
+    if json {
+        return print_line(answer);
+    }
+    print_words(&words::answer(answer, driver::now(Clock::start()).wall_ms))
 }
 
 fn run(args: Args) -> anyhow::Result<()> {
@@ -93,10 +117,10 @@ fn run(args: Args) -> anyhow::Result<()> {
             if !(1..=64).contains(&args.account_name.len()) {
                 anyhow::bail!("--account-name takes 1 to 64 bytes");
             }
-            // A reader that is gone does not end the phone.
-            return driver::run(&args.data, &args.account_name, policy, |event| drop(print_line(event)));
+            let tell = if args.json { tell_json } else { tell_words };
+            return driver::run(&args.data, &args.account_name, policy, tell);
         }
-        Verb::Scan { image, .. } => return scan(&args.data, image.as_deref()),
+        Verb::Scan { image, .. } => return scan(&args.data, image.as_deref(), args.json),
         Verb::Companions => json!({"verb": "companions"}),
         Verb::Revoke { companion } => json!({"verb": "revoke", "companion": companion}),
         Verb::Chats => json!({"verb": "chats"}),
@@ -113,11 +137,12 @@ fn run(args: Args) -> anyhow::Result<()> {
     if let Some(error) = answer.get("error").and_then(Value::as_str) {
         anyhow::bail!("{error}");
     }
-    Ok(print_line(&answer)?)
+    Ok(show(&answer, args.json)?)
 }
 
-/// Has the running phone scan a code. Its questions are JSON lines on stdout, answered by JSON lines on stdin.
-fn scan(dir: &std::path::Path, image: Option<&std::path::Path>) -> anyhow::Result<()> {
+/// Has the running phone scan a code. Its questions are lines on stdout, answered by lines on stdin.
+fn scan(dir: &Path, image: Option<&Path>, json: bool) -> anyhow::Result<()> {
+    let tell = if json { tell_json } else { tell_words };
     let mut lines = std::io::stdin().lines();
     let text = match image {
         Some(image) => reference_phone::picture::read_code(image)?,
@@ -132,30 +157,46 @@ fn scan(dir: &std::path::Path, image: Option<&std::path::Path>) -> anyhow::Resul
         if let Some(error) = step.get("error").and_then(Value::as_str) {
             anyhow::bail!("{error}");
         }
-        print_line(&step)?;
-        match step.get("event").and_then(Value::as_str) {
+        let is_end = step["event"] == "ended";
+        // In words, the error that ends the program says the same.
+        if json || !is_end {
+            tell(&step);
+        }
+        match step["event"].as_str() {
             Some("linked") => return Ok(()),
             Some("ended") => {
-                let message = step.get("message").and_then(Value::as_str).unwrap_or_default();
+                let message = step["message"].as_str().unwrap_or_default();
                 anyhow::bail!("{message}");
             }
-            Some("check_code_wanted" | "approval_wanted" | "wrong_code")
-                if step.get("left") != Some(&json!(0)) =>
-            {
-                let line = lines.next().transpose()?;
-                let line =
-                    line.ok_or_else(|| anyhow::anyhow!("stdin ended before an answer; nothing was linked"))?;
-                client.send(&serde_json::from_str(&line).map_err(|_| {
-                    anyhow::anyhow!("an answer is {{\"check_code\":\"1234\"}} or {{\"approve\":true}}")
-                })?)?;
+            Some("check_code_wanted" | "approval_wanted" | "wrong_code") if step["left"] != 0 => {
+                client.send(&scan_answer(&mut lines, json)?)?;
             }
             _ => {}
         }
     }
 }
 
+/// Reads the answer to a question; a person is asked again until it is one.
+fn scan_answer(
+    lines: &mut impl Iterator<Item = std::io::Result<String>>,
+    json: bool,
+) -> anyhow::Result<Value> {
+    loop {
+        let line = lines.next().transpose()?;
+        let line = line.context("stdin ended before an answer; nothing was linked")?;
+        if json {
+            let hint = "an answer is {\"check_code\":\"1234\"} or {\"approve\":true}";
+            return serde_json::from_str(&line).context(hint);
+        }
+        if let Some(answer) = words::scan_answer(&line) {
+            return Ok(answer);
+        }
+        print_words("Please type the four digits, or yes or no: ")?;
+    }
+}
+
 /// Asks the running phone, or opens its directory when none runs.
-fn ask(dir: &std::path::Path, policy: RelayPolicy, request: &Value) -> anyhow::Result<Value> {
+fn ask(dir: &Path, policy: RelayPolicy, request: &Value) -> anyhow::Result<Value> {
     if !dir.is_dir() {
         anyhow::bail!("there is no phone in {}; start one with `run`", dir.display());
     }
@@ -166,7 +207,7 @@ fn ask(dir: &std::path::Path, policy: RelayPolicy, request: &Value) -> anyhow::R
     let clock = Clock::start();
     let mut app = driver::open(&lock, None, policy, clock)?;
     let object = request.as_object().cloned().unwrap_or_default();
-    let answer = driver::verb(&mut app, driver::now(clock), &object)?;
+    let answer = driver::verb(&mut app, driver::now(clock), &object, || Value::Null)?;
     let settled = app.settle(driver::now(clock), &mut os_rng()?)?;
     Ok(settled.failure.map_or(answer, |failure| json!({"error": failure})))
 }

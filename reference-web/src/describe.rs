@@ -83,7 +83,8 @@ pub(crate) fn history(messages: &[Message]) -> Value {
     json!({"messages": messages.iter().map(row).collect::<Vec<_>>()})
 }
 
-pub(crate) fn status(status: &Status) -> Value {
+/// The status; `process` is what a running companion uses, or null.
+pub(crate) fn status(status: &Status, process: &Value) -> Value {
     let link = status.link.as_ref().map(|link| {
         json!({"companion": link.companion.to_string(), "account": link.account_name, "relay": link.relay,
             "label": link.label, "state": link.state.as_str()})
@@ -91,6 +92,6 @@ pub(crate) fn status(status: &Status) -> Value {
     let companion = status.link.as_ref().map(|link| link.companion.to_string());
     json!({"companion": companion, "link": link, "chats": status.counts.chats, "messages": status.counts.messages,
         "commands_open": status.commands_open, "outbox_messages": status.outbox.0,
-        "outbox_bytes": status.outbox.1, "transfers": status.transfers,
+        "outbox_bytes": status.outbox.1, "transfers": status.transfers, "process": process,
         "settings": status.settings.iter().map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>()})
 }

@@ -7,8 +7,8 @@ use anyhow::Context;
 use handfast::codec::ids::ContentId;
 use handfast::driver::{SocketEvent, SocketSet, os_rng};
 use handfast::program::{
-    Clock, ControlEvent, DirLock, Inbox, Replies, StdinEvent, field_hex, field_str, field_u64, parse_object,
-    serve_control, spawn_stdin,
+    Clock, ControlEvent, DirLock, Inbox, Replies, StdinEvent, field_hex, field_str, field_u64, serve_control,
+    spawn_stdin, usage,
 };
 use handfast::{RelayName, Timestamp};
 use serde_json::{Map, Value, json};
@@ -44,6 +44,16 @@ pub struct Settings {
     pub label: String,
 }
 
+/// How the program speaks to whoever runs it.
+#[derive(Clone, Copy, Debug)]
+#[expect(clippy::exhaustive_structs, reason = "both ways")]
+pub struct Console {
+    /// Shows an event, or the answer to a line.
+    pub tell: fn(&Value),
+    /// Reads a line of stdin as a request.
+    pub read: fn(&str) -> anyhow::Result<Map<String, Value>>,
+}
+
 /// What reaches the core thread.
 #[derive(Debug)]
 enum Input {
@@ -69,17 +79,17 @@ struct Core {
     mode: Mode,
     clock: Clock,
     sockets: SocketSet<SocketTag, Input>,
-    tell: fn(&Value),
+    console: Console,
     /// Why the program ends.
     end: Option<anyhow::Result<()>>,
 }
 
-/// Runs the companion until it is done, SIGINT or SIGTERM. `tell` is given each event.
+/// Runs the companion until it is done, SIGINT or SIGTERM.
 ///
 /// # Errors
 ///
 /// What ended it.
-pub fn run(dir: &Path, settings: Settings, mode: Mode, tell: fn(&Value)) -> anyhow::Result<()> {
+pub fn run(dir: &Path, settings: Settings, mode: Mode, console: Console) -> anyhow::Result<()> {
     let lock = DirLock::acquire(dir)?;
     let clock = Clock::start();
     let mut app = open(&lock, settings, clock)?;
@@ -98,7 +108,7 @@ pub fn run(dir: &Path, settings: Settings, mode: Mode, tell: fn(&Value)) -> anyh
         mode,
         clock,
         sockets: SocketSet::new(runtime.handle().clone(), events.clone(), Input::Socket),
-        tell,
+        console,
         end: None,
     };
     let (ended, end) = tokio::sync::oneshot::channel();
@@ -133,7 +143,7 @@ impl Core {
     fn run(mut self, mut inbox: Inbox<Input>) -> anyhow::Result<()> {
         let mut rng = os_rng()?;
         if matches!(self.mode, Mode::Run) {
-            (self.tell)(&json!({"event": "ready", "pid": std::process::id()}));
+            (self.console.tell)(&json!({"event": "ready", "pid": std::process::id()}));
         }
         let mut batch = Vec::new();
         loop {
@@ -143,13 +153,13 @@ impl Core {
                     Input::Stop => return Ok(()),
                     Input::Socket(tag, event) => self.socket(&mut rng, tag, event),
                     Input::Stdin(StdinEvent::Line(line)) => {
-                        let object = parse_object(line.as_bytes());
-                        let answer = object.map_err(Into::into).and_then(|object| self.request(&object));
+                        let object = (self.console.read)(&line);
+                        let answer = object.and_then(|object| self.request(&object));
                         let line = answer.unwrap_or_else(|error| json!({"error": format!("{error:#}")}));
                         answers.push((None, line));
                     }
                     Input::Stdin(StdinEvent::Bad) => {
-                        answers.push((None, json!({"error": "a line must be one JSON object"})));
+                        answers.push((None, json!({"error": "the line is too long or no UTF-8"})));
                     }
                     Input::Stdin(_) | Input::Control(ControlEvent::Gone { .. }) => {}
                     Input::Control(ControlEvent::Object { object, replies, .. }) => {
@@ -162,6 +172,9 @@ impl Core {
             let now = self.clock.now();
             self.app.handle_timeout(now, &mut rng);
             let settled = self.app.settle(now, &mut rng)?;
+            if let Some(failure) = &settled.failure {
+                tracing::warn!(failure, "a round could not be stored");
+            }
             for (replies, line) in answers {
                 let line = settled.failure.as_ref().map_or(line, |failure| json!({"error": failure}));
                 self.answer(replies.as_ref(), line);
@@ -183,17 +196,28 @@ impl Core {
         match replies {
             // A client that is gone wants no answer.
             Some(replies) => drop(replies.send(line)),
-            None => (self.tell)(&line),
+            None => (self.console.tell)(&line),
         }
     }
 
+    // Logs name sockets, events, sizes and codes: never a text, a name, a key or a payload.
     fn socket(&mut self, rng: &mut dyn rand_core::CryptoRng, tag: SocketTag, event: SocketEvent) {
         let now = self.clock.now();
         match event {
-            SocketEvent::Opened => self.app.handle_opened(now, rng, tag),
-            SocketEvent::Message(bytes) => self.app.handle_bytes(now, rng, tag, bytes),
-            SocketEvent::Written(len) => self.app.handle_written(now, tag, len),
+            SocketEvent::Opened => {
+                tracing::debug!(socket = tag.get(), "open");
+                self.app.handle_opened(now, rng, tag);
+            }
+            SocketEvent::Message(bytes) => {
+                tracing::trace!(socket = tag.get(), len = bytes.len(), "came");
+                self.app.handle_bytes(now, rng, tag, bytes);
+            }
+            SocketEvent::Written(len) => {
+                tracing::trace!(socket = tag.get(), len, "left");
+                self.app.handle_written(now, tag, len);
+            }
             SocketEvent::Closed(reason) => {
+                tracing::debug!(socket = tag.get(), %reason, "closed");
                 self.sockets.closed(tag);
                 self.app.handle_closed(now, rng, tag, &reason.to_string());
             }
@@ -202,12 +226,17 @@ impl Core {
 
     fn output(&mut self, output: AppOutput) -> anyhow::Result<()> {
         match output {
-            AppOutput::Connect { socket, relay } => self.sockets.connect(socket, relay),
+            AppOutput::Connect { socket, relay } => {
+                tracing::debug!(socket = socket.get(), %relay, "connecting");
+                self.sockets.connect(socket, relay);
+            }
             AppOutput::Transmit { socket, bytes } => self.sockets.send(socket, bytes),
             AppOutput::Disconnect { socket } => self.sockets.disconnect(socket),
             AppOutput::Event(AppEvent::Code { text }) => self.show_code(&text)?,
             AppOutput::Event(event) => {
-                (self.tell)(&describe::event(&event));
+                let line = describe::event(&event);
+                tracing::info!(event = %line["event"]);
+                (self.console.tell)(&line);
                 match (&self.mode, event) {
                     (Mode::Pair { .. }, AppEvent::Linked { .. }) => self.end = Some(Ok(())),
                     (Mode::Run, AppEvent::Revoked) => {
@@ -229,7 +258,7 @@ impl Core {
         if let Some(path) = qr_png {
             drawing.write_png(path)?;
         }
-        (self.tell)(&json!({"event": "code", "text": text, "qr_png": qr_png,
+        (self.console.tell)(&json!({"event": "code", "text": text, "qr_png": qr_png,
             "expires_in_s": 2 * crate::app::CODE_SHOWN.as_secs(), "drawing": drawing.to_terminal()}));
         Ok(())
     }
@@ -240,16 +269,24 @@ impl Core {
             self.app.confirm(now, yes)?;
             return Ok(json!({"confirmed": yes}));
         }
-        verb(&mut self.app, now, object)
+        let (sockets, queued) = self.sockets.usage();
+        let process = || usage(self.sockets.runtime(), sockets, queued);
+        verb(&mut self.app, now, object, process)
     }
 }
 
-/// Carries out a verb. The answer holds once the round is settled.
+/// Carries out a verb. The answer holds once the round is settled. `process` says what the running process uses, or
+/// null.
 ///
 /// # Errors
 ///
 /// What the user did wrong, or what failed.
-pub fn verb(app: &mut App, now: Timestamp, object: &Map<String, Value>) -> anyhow::Result<Value> {
+pub fn verb(
+    app: &mut App,
+    now: Timestamp,
+    object: &Map<String, Value>,
+    process: impl FnOnce() -> Value,
+) -> anyhow::Result<Value> {
     let client_id = object.get("client_id").and_then(Value::as_str);
     match field_str(object, "verb")? {
         "chats" => Ok(describe::chats(&app.store().chats()?)),
@@ -261,7 +298,7 @@ pub fn verb(app: &mut App, now: Timestamp, object: &Map<String, Value>) -> anyho
             let sent = app.ask_older(now, field_u64(object, "chat")?)?;
             Ok(json!({"accepted": true, "cmd_id": sent.cmd_id}))
         }
-        "status" => Ok(describe::status(&app.status()?)),
+        "status" => Ok(describe::status(&app.status()?, &process())),
         "send" => {
             let sent =
                 app.send_text(now, field_u64(object, "chat")?, field_str(object, "text")?, client_id)?;

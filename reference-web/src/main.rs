@@ -1,22 +1,22 @@
 //! The command line of the native companion.
 
-use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use clap::{Parser, Subcommand};
 use handfast::RelayName;
 use handfast::driver::os_rng;
-use handfast::program::{Clock, ControlClient, DirLock, print_line};
-use reference_web::driver::{self, Mode, Settings};
+use handfast::program::{Clock, ControlClient, DirLock, parse_object, print_line, print_words};
+use reference_web::driver::{self, Console, Mode, Settings};
 use reference_web::store::Store;
+use reference_web::words;
 use serde_json::{Value, json};
 
 /// How long a running companion may take to answer.
 const ANSWER_MAX: Duration = Duration::from_secs(30);
 
-/// The native companion of Handfast: a window on the chats of a phone. Events and answers are JSON, one object a line.
+/// The native companion of Handfast: a window on the chats of a phone.
 #[derive(Debug, Parser)]
 #[command(name = "handfast-web", version)]
 struct Args {
@@ -26,7 +26,7 @@ struct Args {
     /// The relay of new codes.
     #[arg(long, default_value = "127.0.0.1:8787", value_name = "HOST")]
     relay: String,
-    /// Print codes as JSON only, without drawing them on the terminal.
+    /// Speak JSON, one object a line, both ways; codes are not drawn on the terminal.
     #[arg(long)]
     json: bool,
     #[command(subcommand)]
@@ -35,7 +35,7 @@ struct Args {
 
 #[derive(Debug, Subcommand)]
 enum Verb {
-    /// Shows a code, and links the phone that scans it. NN is answered by a JSON line on stdin.
+    /// Shows a code, and links the phone that scans it.
     Pair {
         /// Draw the code to this picture too.
         #[arg(long, value_name = "FILE")]
@@ -67,7 +67,12 @@ enum Verb {
 }
 
 fn main() -> ExitCode {
-    match run(Args::parse()) {
+    let args = Args::parse();
+    tracing_subscriber::fmt()
+        .with_env_filter(tracing_subscriber::EnvFilter::from_default_env())
+        .with_writer(std::io::stderr)
+        .init();
+    match run(args) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("handfast-web: {error:#}");
@@ -76,29 +81,32 @@ fn main() -> ExitCode {
     }
 }
 
-/// Prints an event; a code is drawn for a human too.
-fn tell(event: &Value) {
-    let mut event = event.clone();
-    let drawing = event.as_object_mut().and_then(|line| line.remove("drawing"));
-    if let Some(Value::String(drawing)) = drawing {
-        // A terminal that is gone does not end the companion.
-        let _ = writeln!(std::io::stderr(), "{drawing}");
-    }
-    let _ = print_line(&event);
-}
+/// How it speaks to a program.
+const JSON: Console =
+    Console { tell: tell_json, read: |line| parse_object(line.as_bytes()).map_err(Into::into) };
 
-/// Prints an event as JSON alone.
+/// How it speaks to a person.
+const WORDS: Console = Console {
+    tell: tell_words,
+    read: |line| words::request(line).ok_or_else(|| anyhow::anyhow!("please type yes or no")),
+};
+
+/// Prints an event as JSON. A reader that is gone does not end the companion.
 fn tell_json(event: &Value) {
     let mut event = event.clone();
     let _ = event.as_object_mut().and_then(|line| line.remove("drawing"));
-    // A reader that is gone does not end the companion.
-    let _ = print_line(&event);
+    drop(print_line(&event));
+}
+
+/// Prints an event in words, likewise.
+fn tell_words(event: &Value) {
+    drop(words::event(event).map(|said| print_words(&said)));
 }
 
 fn run(args: Args) -> anyhow::Result<()> {
     let relay = RelayName::parse(&args.relay.to_lowercase())
         .map_err(|_| anyhow::anyhow!("--relay takes a host, or host:port"))?;
-    let tell = if args.json { tell_json } else { tell };
+    let console = if args.json { JSON } else { WORDS };
     let settings = |label: &str| Settings { relay: relay.clone(), label: label.to_owned() };
     let request = match args.verb {
         Verb::Pair { qr_png, label } => {
@@ -108,13 +116,13 @@ fn run(args: Args) -> anyhow::Result<()> {
             if relay.as_str().len() > handfast::codec::limits::QR_HOST_LEN_MAX {
                 anyhow::bail!("a relay's name in a code has at most 40 bytes; use a shorter one");
             }
-            return driver::run(&args.data, settings(&label), Mode::Pair { qr_png }, tell);
+            return driver::run(&args.data, settings(&label), Mode::Pair { qr_png }, console);
         }
         Verb::Run => {
             require(&args.data)?;
-            return driver::run(&args.data, settings("run"), Mode::Run, tell);
+            return driver::run(&args.data, settings("run"), Mode::Run, console);
         }
-        Verb::Logout { yes } => return logout(&args.data, yes),
+        Verb::Logout { yes } => return logout(&args.data, yes, args.json),
         Verb::Chats => json!({"verb": "chats"}),
         Verb::History { chat } => json!({"verb": "history", "chat": chat}),
         Verb::Send { chat, text } => json!({"verb": "send", "chat": chat, "text": text}),
@@ -130,7 +138,16 @@ fn run(args: Args) -> anyhow::Result<()> {
     if let Some(error) = answer.get("error").and_then(Value::as_str) {
         anyhow::bail!("{error}");
     }
-    Ok(print_line(&answer)?)
+    Ok(show(&answer, args.json)?)
+}
+
+/// Prints an answer.
+fn show(answer: &Value, json: bool) -> std::io::Result<()> {
+    if json {
+        return print_line(answer);
+    }
+    let wall = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    print_words(&words::answer(answer, u64::try_from(wall.as_millis()).unwrap_or(u64::MAX)))
 }
 
 fn absolute(path: &Path) -> anyhow::Result<String> {
@@ -155,17 +172,17 @@ fn ask(dir: &Path, settings: Settings, request: &Value) -> anyhow::Result<Value>
     let clock = Clock::start();
     let mut app = driver::open(&lock, settings, clock)?;
     let object = request.as_object().cloned().unwrap_or_default();
-    let answer = driver::verb(&mut app, clock.now(), &object)?;
+    let answer = driver::verb(&mut app, clock.now(), &object, || Value::Null)?;
     let settled = app.settle(clock.now(), &mut os_rng()?)?;
     Ok(settled.failure.map_or(answer, |failure| json!({"error": failure})))
 }
 
-fn logout(dir: &Path, yes: bool) -> anyhow::Result<()> {
+fn logout(dir: &Path, yes: bool, json: bool) -> anyhow::Result<()> {
     require(dir)?;
     if !yes {
         anyhow::bail!("this deletes the companion's keys, messages and media here; say `logout --yes`");
     }
     let lock = DirLock::acquire(dir)?;
     Store::open(lock.dir())?.destroy()?;
-    Ok(print_line(&json!({"logged_out": true}))?)
+    Ok(show(&json!({"logged_out": true}), json)?)
 }

@@ -60,6 +60,18 @@ where
         }
     }
 
+    /// How many sockets are open or being opened, and how many bytes wait in them.
+    #[must_use]
+    pub fn usage(&self) -> (usize, usize) {
+        (self.open.len(), self.open.values().map(SocketHandle::queued).sum())
+    }
+
+    /// The runtime of the sockets' tasks.
+    #[must_use]
+    pub fn runtime(&self) -> &Handle {
+        &self.runtime
+    }
+
     /// A socket's `Closed` has come: forgets it.
     pub fn closed(&mut self, tag: T) {
         drop(self.open.remove(&tag));

@@ -1,0 +1,37 @@
+//! What the process uses of its machine.
+
+use serde_json::{Value, json};
+use tokio::runtime::Handle;
+
+/// Bytes of memory that the process holds, where the system tells (`VmRSS` on Linux).
+#[must_use]
+pub fn resident_memory() -> Option<u64> {
+    resident_of(&std::fs::read_to_string("/proc/self/status").ok()?)
+}
+
+fn resident_of(status: &str) -> Option<u64> {
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
+    let kibibytes: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
+    kibibytes.checked_mul(1_024)
+}
+
+/// The report of a running program: memory, tasks of its runtime, open sockets and bytes that wait in them.
+#[must_use]
+pub fn usage(runtime: &Handle, sockets: usize, queued_bytes: usize) -> Value {
+    json!({"pid": std::process::id(), "memory_bytes": resident_memory(),
+        "tasks": runtime.metrics().num_alive_tasks(), "sockets": sockets, "queued_bytes": queued_bytes})
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_resident_memory_is_read() {
+        assert_eq!(resident_of("Name:\tx\nVmRSS:\t    1234 kB\nThreads: 1\n"), Some(1_263_616));
+        assert_eq!(resident_of("Name:\tx\n"), None);
+        if cfg!(target_os = "linux") {
+            assert!(resident_memory().is_some_and(|bytes| bytes > 100_000));
+        }
+    }
+}

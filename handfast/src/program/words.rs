@@ -1,0 +1,131 @@
+//! Plain words for a terminal: what others wrote cannot command it, columns line up, times are told as ages.
+
+use std::fmt::Write as _;
+use std::io::{self, Write as _};
+
+/// Text that others chose, fit for one line of a terminal: what would move the cursor, break the line, hide or reorder
+/// characters is written as `\u{..}`.
+#[must_use]
+pub fn printable(text: &str) -> String {
+    let mut shown = String::with_capacity(text.len());
+    for letter in text.chars() {
+        if letter.is_control() || is_invisible(letter) {
+            shown.extend(letter.escape_unicode());
+        } else {
+            shown.push(letter);
+        }
+    }
+    shown
+}
+
+/// Line separators, zero-width characters, and those that change the direction of writing.
+fn is_invisible(letter: char) -> bool {
+    matches!(letter, '\u{ad}' | '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
+}
+
+/// How long ago a wall time was, by another: `just now`, `5 min ago`, `3 h ago`, `2 days ago`. Both in milliseconds.
+#[must_use]
+pub fn ago(then_ms: u64, now_ms: u64) -> String {
+    let minutes = now_ms.saturating_sub(then_ms) / 60_000;
+    match minutes {
+        0 => "just now".to_owned(),
+        1..=59 => format!("{minutes} min ago"),
+        60..=2_879 => format!("{} h ago", minutes / 60),
+        _ => format!("{} days ago", minutes / 1_440),
+    }
+}
+
+/// Rows in columns, the first one a heading; the last column is not padded. Each line ends with a line feed.
+#[must_use]
+pub fn columns<const N: usize>(rows: &[[String; N]]) -> String {
+    let mut widths = [0; N];
+    for row in rows {
+        for (width, cell) in widths.iter_mut().zip(row) {
+            *width = cell.chars().count().max(*width);
+        }
+    }
+    let mut out = String::new();
+    for row in rows {
+        let mut line = String::new();
+        for (cell, width) in row.iter().zip(widths) {
+            // Writing to a string cannot fail.
+            let _ = write!(line, "{cell:width$}  ");
+        }
+        out.push_str(line.trim_end());
+        out.push('\n');
+    }
+    out
+}
+
+/// Bytes as a person reads them.
+#[must_use]
+pub fn size(bytes: u64) -> String {
+    match bytes {
+        0..=1_023 => format!("{bytes} bytes"),
+        1_024..=1_048_575 => format!("{} KiB", bytes / 1_024),
+        _ => format!("{}.{} MiB", bytes / 1_048_576, bytes % 1_048_576 * 10 / 1_048_576),
+    }
+}
+
+/// Whether an answer means yes or no; `None` when it is neither.
+#[must_use]
+pub fn yes_or_no(answer: &str) -> Option<bool> {
+    match answer.trim().to_lowercase().as_str() {
+        "y" | "yes" => Some(true),
+        "n" | "no" => Some(false),
+        _ => None,
+    }
+}
+
+/// Prints words at once, with a line feed if they have none.
+///
+/// # Errors
+/// The stream's: most often that the reader is gone.
+pub fn print_words(words: &str) -> io::Result<()> {
+    let mut out = io::stdout().lock();
+    out.write_all(words.as_bytes())?;
+    if !words.ends_with(['\n', ' ']) {
+        out.write_all(b"\n")?;
+    }
+    out.flush()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rl09_text_of_others_cannot_command_the_terminal_or_add_lines() {
+        let text = "Ada\x1b[2J\r\nroot:\u{9b}31m\u{202e}gpj.exe\u{200b}\0é";
+        let shown = printable(text);
+        assert_eq!(shown, "Ada\\u{1b}[2J\\u{d}\\u{a}root:\\u{9b}31m\\u{202e}gpj.exe\\u{200b}\\u{0}é");
+        assert_eq!(printable("Größe 👍 ok"), "Größe 👍 ok");
+    }
+
+    #[test]
+    fn ages_and_sizes_have_their_steps() {
+        let minute = 60_000;
+        for (age, told) in [
+            (0, "just now"),
+            (minute - 1, "just now"),
+            (minute, "1 min ago"),
+            (60 * minute, "1 h ago"),
+            (47 * 60 * minute, "47 h ago"),
+            (48 * 60 * minute, "2 days ago"),
+        ] {
+            assert_eq!(ago(1_000, 1_000 + age), told);
+        }
+        assert_eq!(ago(5, 0), "just now", "a clock that was set back");
+        assert_eq!(
+            (size(1_023), size(1_024), size(1_572_864)),
+            ("1023 bytes".into(), "1 KiB".into(), "1.5 MiB".into())
+        );
+    }
+
+    #[test]
+    fn columns_line_up_and_answers_are_read() {
+        let rows = [["A".to_owned(), "B".to_owned()], ["äöü".to_owned(), "x".to_owned()]];
+        assert_eq!(columns(&rows), "A    B\näöü  x\n");
+        assert_eq!((yes_or_no(" Yes\n"), yes_or_no("n"), yes_or_no("")), (Some(true), Some(false), None));
+    }
+}

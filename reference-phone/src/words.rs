@@ -1,0 +1,309 @@
+//! Events and answers in plain words, from the same objects that `--json` prints.
+
+use handfast::program::{ago, columns, printable, size};
+use serde_json::Value;
+
+/// A text of an object, fit for a terminal; empty when it is not there.
+fn text(object: &Value, name: &str) -> String {
+    printable(object[name].as_str().unwrap_or_default())
+}
+
+fn number(object: &Value, name: &str) -> u64 {
+    object[name].as_u64().unwrap_or_default()
+}
+
+fn rows<'a>(object: &'a Value, name: &str) -> impl Iterator<Item = &'a Value> {
+    object[name].as_array().into_iter().flatten()
+}
+
+/// A state of a link, in words.
+fn state(state: &str) -> &str {
+    match state {
+        "relay_down" => "the relay cannot be reached; trying again",
+        "peer_absent" => "not connected",
+        "waking" => "being woken",
+        "peer_silent" => "there, but silent",
+        "live" => "connected",
+        other => other,
+    }
+}
+
+/// An event that a running phone tells, or a step of a scan, as lines for a person.
+#[must_use]
+pub fn event(event: &Value) -> String {
+    let companion = text(event, "companion");
+    match event["event"].as_str().unwrap_or_default() {
+        "ready" => {
+            format!("The phone runs as process {}. Ctrl-C ends it; `scan` links a companion.", event["pid"])
+        }
+        "link_state" => format!("Companion {companion}: {}.", state(&text(event, "state"))),
+        "linked" => format!("Linked. The companion's id is {companion}; `revoke {companion}` ends the link."),
+        "diverged" => format!(
+            "Companion {companion} exists twice: it was copied or restored, or its computer crashed. It is suspended. \
+             `revoke {companion}`, then link it again."
+        ),
+        "contended" => format!(
+            "Somebody else takes the place of this phone at the relay, {} times now (companion {companion}). If you \
+             did not copy this phone, `revoke {companion}` and link again.",
+            number(event, "times")
+        ),
+        "revoked_told" => format!("Companion {companion} knows that it is revoked."),
+        "link_error" => {
+            let (code, by) = (text(event, "code"), text(event, "by"));
+            format!("Companion {companion}: the connection ended ({code}, said by the {}).", speaker(&by))
+        }
+        "link_damaged" => format!(
+            "A link cannot be opened ({}). The others work; revoke this one and link it again.",
+            text(event, "message")
+        ),
+        _ => step(event),
+    }
+}
+
+fn speaker(by: &str) -> &str {
+    if by == "here" { "phone" } else { by }
+}
+
+/// A step of a scan. One that asks something ends with a space, for the answer on the same line.
+fn step(event: &Value) -> String {
+    match event["event"].as_str().unwrap_or_default() {
+        "check_code_wanted" => "Check code, the four digits that the page shows: ".to_owned(),
+        "wrong_code" if number(event, "left") == 0 => "That is not the code.".to_owned(),
+        "wrong_code" => format!(
+            "That is not the code; {} tries are left. Look at the page again: ",
+            number(event, "left")
+        ),
+        "approval_wanted" => approval(event),
+        "show_nn" => format!(
+            "Your number is {}. The page asks whether this phone shows it: say yes there only if it is the same.",
+            text(event, "nn")
+        ),
+        "ended" => format!("The scan is over: {}.", text(event, "message")),
+        _ => printable(&event.to_string()),
+    }
+}
+
+/// What the user must see before linking: who asks, and which of it is a mere claim.
+fn approval(event: &Value) -> String {
+    let claimed = match text(event, "origin") {
+        origin if origin.is_empty() => "none: a program, not a page".to_owned(),
+        origin => format!("{origin} (its own claim)"),
+    };
+    let seen = match text(event, "origin_seen") {
+        seen if seen.is_empty() => "no origin".to_owned(),
+        seen => seen,
+    };
+    let grants: Vec<_> = rows(event, "grants").filter_map(Value::as_str).map(printable).collect();
+    let hint = if event["same_net"] == true {
+        "in the same network as this phone, says the relay"
+    } else {
+        "not in this phone's network, says the relay: refuse if the page should be beside you"
+    };
+    format!(
+        "The check code is right. A companion asks to be linked:\n  \
+           label      {} (its own claim)\n  \
+           origin     {claimed}\n  \
+           the relay  saw {seen}\n  \
+           where      {hint}\n  \
+           wants to   {}\n  \
+           by         {}\n\
+         It will see your messages. Only go on if you are linking a device just now. Link it? [yes/no] ",
+        text(event, "label"),
+        grants.join(", "),
+        text(event, "relay"),
+    )
+}
+
+/// The answer to a verb, in lines for a person; `now_ms` is the wall time.
+#[must_use]
+pub fn answer(answer: &Value, now_ms: u64) -> String {
+    if answer["chats"].is_array() {
+        return chats(answer, now_ms);
+    }
+    if answer["messages"].is_array() {
+        return history(answer, now_ms);
+    }
+    if answer["companions"].is_array() {
+        return companions(answer, now_ms);
+    }
+    if answer["settings"].is_array() {
+        return status(answer);
+    }
+    if answer["accepted"] == true {
+        return format!("Accepted as message {}; `history` shows how far it is.", answer["id"]);
+    }
+    if answer["revoked"] == true {
+        return "Revoked. It is told at once if it is connected, else when it comes back.".to_owned();
+    }
+    printable(&answer.to_string())
+}
+
+fn chats(answer: &Value, now_ms: u64) -> String {
+    let mut table = vec![["CHAT", "NEW", "TITLE", "LAST", "TEXT"].map(str::to_owned)];
+    table.extend(rows(answer, "chats").map(|row| {
+        let last = number(row, "last_time_ms");
+        let last = if last == 0 { String::new() } else { ago(last, now_ms) };
+        [row["chat"].to_string(), row["unread"].to_string(), text(row, "title"), last, text(row, "last_text")]
+    }));
+    columns(&table)
+}
+
+fn history(answer: &Value, now_ms: u64) -> String {
+    let mut table = vec![["ID", "WHEN", "WHO", "TEXT"].map(str::to_owned)];
+    table.extend(rows(answer, "messages").map(|row| {
+        let who = match text(row, "author") {
+            author if author.is_empty() => format!("you ({})", delivery(number(row, "state"))),
+            author => author,
+        };
+        let what = match row["content"].as_str() {
+            None => text(row, "text"),
+            Some(content) => {
+                let bytes = size(number(row, "media_size"));
+                format!("[{}, {bytes}, content {content}] {}", text(row, "media_name"), text(row, "text"))
+            }
+        };
+        [row["id"].to_string(), ago(number(row, "time_ms"), now_ms), who, what]
+    }));
+    columns(&table)
+}
+
+/// How far a message of this account is.
+fn delivery(state: u64) -> &'static str {
+    match state {
+        1 => "accepted",
+        2 => "sent",
+        3 => "delivered",
+        4 => "read",
+        5 => "failed",
+        _ => "received",
+    }
+}
+
+fn companions(answer: &Value, now_ms: u64) -> String {
+    let mut table = vec![["ID", "LABEL", "STATUS", "NOW", "LAST SEEN"].map(str::to_owned)];
+    table.extend(rows(answer, "companions").map(|row| {
+        let seen = number(row, "seen_ms");
+        let seen = if seen == 0 { "never".to_owned() } else { ago(seen, now_ms) };
+        let now = state(row["state"].as_str().unwrap_or_default()).to_owned();
+        [text(row, "companion"), text(row, "label"), text(row, "status"), now, seen]
+    }));
+    if table.len() == 1 {
+        return "No companion is linked; `scan` links one.".to_owned();
+    }
+    columns(&table)
+}
+
+fn status(answer: &Value) -> String {
+    let mut lines = vec![
+        format!("account   {}", text(answer, "account")),
+        format!(
+            "content   {} chats, {} messages, revision {}",
+            answer["chats"], answer["messages"], answer["rev"]
+        ),
+        process(&answer["process"]),
+    ];
+    lines.extend(rows(answer, "links").map(|link| {
+        format!(
+            "link      {}: {}; {} messages ({}) wait for it, {} streams",
+            text(link, "companion"),
+            state(link["state"].as_str().unwrap_or("not connected")),
+            link["outbox_messages"],
+            size(number(link, "outbox_bytes")),
+            link["streams"]
+        )
+    }));
+    let settings: Vec<_> = rows(answer, "settings").filter_map(Value::as_str).collect();
+    lines.push(format!("database  {}", settings.join(", ")));
+    lines.join("\n")
+}
+
+fn process(process: &Value) -> String {
+    if process.is_null() {
+        return "process   none runs; `run` starts it".to_owned();
+    }
+    let memory = process["memory_bytes"].as_u64().map_or_else(|| "unknown".to_owned(), size);
+    format!(
+        "process   {}, memory {memory}, {} tasks, {} sockets in which {} wait",
+        process["pid"],
+        process["tasks"],
+        process["sockets"],
+        size(number(process, "queued_bytes"))
+    )
+}
+
+/// A line of the person who scans, as the object that the running phone takes: digits, or yes and no.
+#[must_use]
+pub fn scan_answer(line: &str) -> Option<Value> {
+    let line = line.trim();
+    if !line.is_empty() && line.bytes().all(|digit| digit.is_ascii_digit()) {
+        return Some(serde_json::json!({"check_code": line}));
+    }
+    handfast::program::yes_or_no(line).map(|approve| serde_json::json!({"approve": approve}))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn the_approval_shows_label_origin_hint_and_what_is_a_claim() {
+        let asked = json!({"event": "approval_wanted", "label": "Laptop\x1b[2J", "origin": "https://app.example",
+            "origin_seen": "https://evil.example", "same_net": false, "grants": ["read", "send"],
+            "relay": "relay.example"});
+        let shown = event(&asked);
+        for part in [
+            "Laptop\\u{1b}[2J (its own claim)",
+            "https://app.example (its own claim)",
+            "saw https://evil.example",
+            "not in this phone's network",
+            "read, send",
+            "relay.example",
+            "[yes/no] ",
+        ] {
+            assert!(shown.contains(part), "{part}: {shown}");
+        }
+        assert!(!shown.contains('\x1b'));
+    }
+
+    #[test]
+    fn questions_end_open_and_statements_with_a_full_stop() {
+        for asks in [json!({"event": "check_code_wanted"}), json!({"event": "wrong_code", "left": 2})] {
+            assert!(event(&asks).ends_with(": "), "{asks}");
+        }
+        for says in [
+            json!({"event": "wrong_code", "left": 0}),
+            json!({"event": "show_nn", "nn": "07"}),
+            json!({"event": "ended", "code": "REFUSED", "message": "refused; nothing was linked"}),
+            json!({"event": "link_state", "companion": "ab", "state": "live"}),
+        ] {
+            assert!(event(&says).ends_with('.'), "{says}");
+        }
+        assert!(event(&json!({"event": "of_later", "x": 1})).contains("of_later"));
+    }
+
+    #[test]
+    fn answers_of_a_person_are_digits_or_yes_and_no() {
+        assert_eq!(scan_answer(" 0042 "), Some(json!({"check_code": "0042"})));
+        assert_eq!(scan_answer("yes"), Some(json!({"approve": true})));
+        assert_eq!(scan_answer("N"), Some(json!({"approve": false})));
+        assert_eq!((scan_answer(""), scan_answer("maybe")), (None, None));
+    }
+
+    #[test]
+    fn lists_are_tables_and_text_of_contacts_stays_in_its_line() {
+        let said = json!({"messages": [
+            {"id": 4, "time_ms": 0, "author": "", "text": "hello", "state": 4, "content": null},
+            {"id": 5, "time_ms": 0, "author": "Ada", "text": "one\ntwo", "state": 6, "content": null},
+            {"id": 6, "time_ms": 0, "author": "Ada", "text": "", "state": 6, "content": "ab", "media_name": "a.png", "media_size": 2048},
+        ]});
+        let shown = answer(&said, 120_000);
+        assert_eq!(shown.lines().count(), 4, "{shown}");
+        assert!(
+            shown.contains("you (read)") && shown.contains("one\\u{a}two") && shown.contains("a.png, 2 KiB")
+        );
+        assert!(answer(&json!({"companions": []}), 0).contains("`scan`"));
+        assert!(answer(&json!({"accepted": true, "id": 9}), 0).contains("message 9"));
+    }
+}

@@ -1,0 +1,282 @@
+//! Events and answers in plain words, from the same objects that `--json` prints.
+
+use handfast::program::{ago, columns, printable, size};
+use serde_json::{Map, Value};
+
+/// A text of an object, fit for a terminal; empty when it is not there.
+fn text(object: &Value, name: &str) -> String {
+    printable(object[name].as_str().unwrap_or_default())
+}
+
+fn number(object: &Value, name: &str) -> u64 {
+    object[name].as_u64().unwrap_or_default()
+}
+
+fn rows<'a>(object: &'a Value, name: &str) -> impl Iterator<Item = &'a Value> {
+    object[name].as_array().into_iter().flatten()
+}
+
+/// A state of the link, in words.
+fn state(state: &str) -> &str {
+    match state {
+        "relay_down" => "The relay cannot be reached. Trying again; what you send waits on this disk.",
+        "peer_absent" => "The phone is not connected. What you send waits on this disk.",
+        "waking" => "The phone is being woken.",
+        "peer_silent" => "The phone does not answer yet.",
+        "live" => "Connected to the phone.",
+        other => other,
+    }
+}
+
+/// An event that a running companion tells, as lines for a person; `None` for what is only of use to a program. One
+/// that asks something ends with a space, for the answer on the same line.
+#[must_use]
+pub fn event(event: &Value) -> Option<String> {
+    let said = match event["event"].as_str().unwrap_or_default() {
+        "ready" => format!("The companion runs as process {}. Ctrl-C ends it.", event["pid"]),
+        "code" => code(event),
+        "check_code" => {
+            format!("A phone has scanned the code. Type this into the phone: {}", text(event, "code"))
+        }
+        "confirm_nn" => format!(
+            "The phone of \"{}\" wants to link. Does your phone show the number {}? [yes/no] ",
+            text(event, "account"),
+            text(event, "nn")
+        ),
+        "code_burnt" => format!("This code is used up ({}); a new one follows.", text(event, "code")),
+        "relay_lost" => {
+            format!("No connection to the relay ({}). Is it running? Trying again.", text(event, "reason"))
+        }
+        "linked" => format!("Linked with \"{}\". Start the companion with `run`.", text(event, "account")),
+        "link_state" => state(&text(event, "state")).to_owned(),
+        "synced" => format!("All here: {} chats, {} messages.", event["chats"], event["messages"]),
+        "message" => format!("Chat {}: {}: {}", event["chat"], author(event), content(event)),
+        "transfer" => return transfer(event),
+        "result" => return result(event),
+        "message_changed" => return None,
+        "skipped" => {
+            format!("{} items of the phone are of a newer version; update this program.", event["items"])
+        }
+        "diverged" | "suspended" | "revoked" => format!("{}.", capital(&text(event, "message"))),
+        "replaced" => "Another process uses this companion. End it, or type: take back".to_owned(),
+        "link_error" => {
+            let by = text(event, "by");
+            let by = if by == "here" { "companion" } else { &by };
+            format!("The connection ended ({}, said by the {by}).", text(event, "code"))
+        }
+        _ => answer_to_line(event),
+    };
+    Some(said)
+}
+
+/// What a line of stdin led to.
+fn answer_to_line(event: &Value) -> String {
+    if let Some(error) = event["error"].as_str() {
+        return printable(error);
+    }
+    match event["confirmed"].as_bool() {
+        Some(true) => "The phone is told; one moment.".to_owned(),
+        Some(false) => {
+            "Not linked. Somebody may be in between: scan again, and say no if it happens twice.".to_owned()
+        }
+        None => printable(&event.to_string()),
+    }
+}
+
+fn code(event: &Value) -> String {
+    let drawing = event["drawing"].as_str().unwrap_or_default();
+    let mut said = format!(
+        "{drawing}\nScan this with the phone, from \"link a device\" in its app. It is shown for {} s, then a new one.",
+        number(event, "expires_in_s") / 2
+    );
+    if let Some(path) = event["qr_png"].as_str() {
+        said.push_str("\nThe same code is drawn to ");
+        said.push_str(&printable(path));
+    }
+    said
+}
+
+fn transfer(event: &Value) -> Option<String> {
+    let (what, content) = (text(event, "direction"), text(event, "content"));
+    if let Some(code) = event["code"].as_str() {
+        return Some(format!("The {what} of {content} failed ({}); ask again.", printable(code)));
+    }
+    (event["done"] == true).then(|| format!("The {what} of {content} is done."))
+}
+
+fn result(event: &Value) -> Option<String> {
+    let code = event["code"].as_str()?;
+    Some(format!(
+        "The phone refused what you sent ({}); look at the chat, then send it again.",
+        printable(code)
+    ))
+}
+
+fn capital(text: &str) -> String {
+    let mut letters = text.chars();
+    letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
+}
+
+fn author(row: &Value) -> String {
+    match text(row, "author") {
+        author if author.is_empty() => "you".to_owned(),
+        author => author,
+    }
+}
+
+fn content(row: &Value) -> String {
+    match row["content"].as_str() {
+        None => text(row, "text"),
+        Some(content) => {
+            let bytes = size(number(row, "media_size"));
+            format!("[{}, {bytes}, content {content}] {}", text(row, "media_name"), text(row, "text"))
+        }
+    }
+}
+
+/// The answer to a verb, in lines for a person; `now_ms` is the wall time.
+#[must_use]
+pub fn answer(answer: &Value, now_ms: u64) -> String {
+    if answer["settings"].is_array() {
+        return status(answer);
+    }
+    if answer["chats"].is_array() {
+        return chats(answer, now_ms);
+    }
+    if answer["messages"].is_array() {
+        return history(answer, now_ms);
+    }
+    if answer["accepted"] == true {
+        return "Accepted: it is on this disk, and goes on as soon as the phone is there.".to_owned();
+    }
+    if answer["logged_out"] == true {
+        return "The keys, messages and media of this companion are deleted here. Revoke it on the phone too.".to_owned();
+    }
+    printable(&answer.to_string())
+}
+
+fn chats(answer: &Value, now_ms: u64) -> String {
+    let mut table = vec![["CHAT", "NEW", "TITLE", "LAST", "TEXT"].map(str::to_owned)];
+    table.extend(rows(answer, "chats").map(|row| {
+        let last = number(row, "last_time_ms");
+        let last = if last == 0 { String::new() } else { ago(last, now_ms) };
+        [row["chat"].to_string(), row["unread"].to_string(), text(row, "title"), last, text(row, "last_text")]
+    }));
+    columns(&table)
+}
+
+fn history(answer: &Value, now_ms: u64) -> String {
+    let mut table = vec![["ID", "WHEN", "WHO", "TEXT"].map(str::to_owned)];
+    table.extend(
+        rows(answer, "messages").map(|row| {
+            [row["id"].to_string(), ago(number(row, "time_ms"), now_ms), author(row), content(row)]
+        }),
+    );
+    columns(&table)
+}
+
+fn status(answer: &Value) -> String {
+    let link = &answer["link"];
+    let linked = if link.is_null() {
+        "none; `pair` makes one".to_owned()
+    } else {
+        format!(
+            "{} with \"{}\" over {}, {}",
+            text(link, "companion"),
+            text(link, "account"),
+            text(link, "relay"),
+            text(link, "state")
+        )
+    };
+    let settings: Vec<_> = rows(answer, "settings").filter_map(Value::as_str).collect();
+    [
+        format!("link      {linked}"),
+        format!("mirrored  {} chats, {} messages", answer["chats"], answer["messages"]),
+        format!(
+            "waiting   {} commands without answer, {} messages ({}), {} transfers",
+            answer["commands_open"],
+            answer["outbox_messages"],
+            size(number(answer, "outbox_bytes")),
+            answer["transfers"]
+        ),
+        process(&answer["process"]),
+        format!("database  {}", settings.join(", ")),
+    ]
+    .join("\n")
+}
+
+fn process(process: &Value) -> String {
+    if process.is_null() {
+        return "process   none runs; `run` starts it".to_owned();
+    }
+    let memory = process["memory_bytes"].as_u64().map_or_else(|| "unknown".to_owned(), size);
+    format!(
+        "process   {}, memory {memory}, {} tasks, {} sockets in which {} wait",
+        process["pid"],
+        process["tasks"],
+        process["sockets"],
+        size(number(process, "queued_bytes"))
+    )
+}
+
+/// A line that a person typed, as the object that the companion takes.
+#[must_use]
+pub fn request(line: &str) -> Option<Map<String, Value>> {
+    let line = line.trim();
+    let (name, value) = match handfast::program::yes_or_no(line) {
+        Some(yes) => ("confirm", Value::Bool(yes)),
+        None if line == "take back" => ("verb", Value::from("take_back")),
+        None => return None,
+    };
+    Some(Map::from_iter([(name.to_owned(), value)]))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn said(line: &Value) -> String {
+        event(line).expect("something to say")
+    }
+
+    #[test]
+    fn the_steps_of_pairing_say_what_to_do() {
+        let code =
+            said(&json!({"event": "code", "drawing": "##", "expires_in_s": 60, "qr_png": "/tmp/c.png"}));
+        assert!(
+            code.starts_with("##\n") && code.contains("for 30 s") && code.contains("/tmp/c.png"),
+            "{code}"
+        );
+        assert!(said(&json!({"event": "check_code", "code": "0042"})).ends_with("0042"));
+        let asked = said(&json!({"event": "confirm_nn", "nn": "07", "account": "Ada\n"}));
+        assert!(
+            asked.ends_with("[yes/no] ") && asked.contains("number 07") && asked.contains("Ada\\u{a}"),
+            "{asked}"
+        );
+        assert!(said(&json!({"event": "relay_lost", "reason": "refused"})).contains("refused"));
+    }
+
+    #[test]
+    fn news_are_told_and_steps_of_programs_are_not() {
+        let message =
+            json!({"event": "message", "chat": 3, "author": "Ada", "text": "one\ntwo", "content": null});
+        assert_eq!(said(&message), "Chat 3: Ada: one\\u{a}two");
+        let step =
+            json!({"event": "transfer", "direction": "get", "content": "ab", "done": false, "code": null});
+        assert_eq!(event(&step), None);
+        assert_eq!(event(&json!({"event": "result", "cmd_id": 3, "message": 4, "code": null})), None);
+        let refused = json!({"event": "result", "cmd_id": 3, "code": "REFUSED"});
+        assert!(said(&refused).contains("REFUSED"));
+        assert_eq!(said(&json!({"event": "suspended", "message": "the phone x"})), "The phone x.");
+        assert!(said(&json!({"event": "of_later"})).contains("of_later"));
+    }
+
+    #[test]
+    fn lines_of_a_person_are_yes_no_and_take_back() {
+        assert_eq!(request("YES").map(Value::from), Some(json!({"confirm": true})));
+        assert_eq!(request("take back").map(Value::from), Some(json!({"verb": "take_back"})));
+        assert_eq!(request("{}"), None);
+    }
+}
