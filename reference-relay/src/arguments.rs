@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
-use clap::Parser;
+use clap::{Parser, Subcommand};
 use handfast_codec::RelayName;
 use reference_relay::server::{ServerConfig, TlsFiles};
 use serde::Deserialize;
@@ -36,6 +36,15 @@ pub(crate) struct Arguments {
     /// Speak JSON, one object a line
     #[arg(long)]
     pub(crate) json: bool,
+    #[command(subcommand)]
+    pub(crate) verb: Option<Verb>,
+}
+
+/// What to do besides running.
+#[derive(Clone, Copy, Debug, Subcommand)]
+pub(crate) enum Verb {
+    /// Says how the relay does that runs at the address of --listen: memory, tasks, sockets, queues, counts
+    Status,
 }
 
 /// The configuration file.

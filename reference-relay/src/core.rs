@@ -305,6 +305,7 @@ impl Relay {
             link_mailboxes: self.links.len(),
             pairing_mailboxes: self.pairings.len(),
             sticky_mailboxes: self.sticky.len(),
+            queued_bytes: self.sockets.values().map(|socket| socket.queued_len).sum(),
             ..self.stats.clone()
         }
     }

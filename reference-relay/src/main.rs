@@ -1,6 +1,7 @@
 //! `handfast-relay`: the reference relay as a program.
 
 mod arguments;
+mod status;
 
 use std::io::Write;
 use std::process::ExitCode;
@@ -9,7 +10,7 @@ use clap::Parser;
 use reference_relay::server::Server;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-use arguments::{Arguments, Settings};
+use arguments::{Arguments, Settings, Verb};
 
 /// A wrong command line or configuration file.
 const EXIT_USAGE: u8 = 2;
@@ -18,7 +19,7 @@ const EXIT_FAILURE: u8 = 1;
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    let json = arguments.json;
+    let (json, verb) = (arguments.json, arguments.verb);
     let settings = match arguments.settings() {
         Ok(settings) => settings,
         Err(message) => return fail(json, &message, EXIT_USAGE),
@@ -28,7 +29,11 @@ fn main() -> ExitCode {
         .with_writer(std::io::stderr)
         .init();
     let json = settings.json;
-    match run(settings) {
+    let done = match verb {
+        Some(Verb::Status) => show_status(&settings),
+        None => run(settings),
+    };
+    match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(message) => fail(json, &message, EXIT_FAILURE),
     }
@@ -58,6 +63,16 @@ async fn stopped(mut terminate: Signal, mut interrupt: Signal) {
         _ = terminate.recv() => {}
         _ = interrupt.recv() => {}
     }
+}
+
+fn show_status(settings: &Settings) -> Result<(), String> {
+    let metrics = status::ask(settings.server.listen)?;
+    let shown =
+        if settings.json { format!("{}\n", status::to_json(&metrics)) } else { status::to_words(&metrics) };
+    let mut out = std::io::stdout().lock();
+    out.write_all(shown.as_bytes())
+        .and_then(|()| out.flush())
+        .map_err(|error| format!("cannot write to its output: {error}"))
 }
 
 /// Says where it listens, in one line.

@@ -235,7 +235,7 @@ impl Core {
             AppOutput::Event(AppEvent::Code { text }) => self.show_code(&text)?,
             AppOutput::Event(event) => {
                 let line = describe::event(&event);
-                tracing::info!(event = %line["event"]);
+                tracing::debug!(event = %line["event"]);
                 (self.console.tell)(&line);
                 match (&self.mode, event) {
                     (Mode::Pair { .. }, AppEvent::Linked { .. }) => self.end = Some(Ok(())),

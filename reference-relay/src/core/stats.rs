@@ -16,6 +16,8 @@ pub struct Stats {
     pub pairing_mailboxes: usize,
     /// Link mailboxes that hold a sticky value now.
     pub sticky_mailboxes: usize,
+    /// Bytes that wait in the queues of all sockets now.
+    pub queued_bytes: usize,
     /// Sockets ever opened.
     pub opened: u64,
     /// Attaches ever proven.

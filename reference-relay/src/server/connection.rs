@@ -31,6 +31,7 @@ mod close {
 }
 
 /// How a connection ends.
+#[derive(Debug)]
 enum End {
     /// By a close handshake that this side begins, with this code.
     Close(u16),
@@ -53,6 +54,8 @@ pub(super) async fn run(
     let Ok(mut seat) = shared.open(address, origin.as_deref()) else {
         return;
     };
+    // Logs name sockets by their number: no address, mailbox or origin.
+    tracing::debug!(socket = ?seat.socket, "open");
     let limits = shared.limits();
     let signals = Arc::clone(&seat.signals);
     let end = tokio::select! {
@@ -60,6 +63,7 @@ pub(super) async fn run(
         end = write(&shared, seat.socket, &mut seat.queue, &mut sink, limits.write_deadline) => end,
         end = overdue(&signals, limits.close_deadline) => end,
     };
+    tracing::debug!(socket = ?seat.socket, ?end, "closed");
     drop(seat);
     let last = async {
         match end {

@@ -10,10 +10,26 @@ pub(super) struct ServerCounts {
     pub(super) connections: usize,
     pub(super) refused_origins: u64,
     pub(super) turned_away: u64,
+    /// Bytes of memory that the process holds, where the system tells.
+    pub(super) memory_bytes: Option<u64>,
+    /// Tasks of its runtime.
+    pub(super) tasks: usize,
+}
+
+/// Bytes of memory that the process holds: `VmRSS` on Linux.
+pub(super) fn memory_bytes() -> Option<u64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
+    line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok()?.checked_mul(1_024)
 }
 
 pub(super) fn render(stats: &Stats, server: &ServerCounts) -> String {
     let mut out = String::new();
+    if let Some(bytes) = &server.memory_bytes {
+        gauge(&mut out, "memory_bytes", "Memory that the process holds.", &[("", bytes)]);
+    }
+    gauge(&mut out, "tasks", "Tasks of the runtime.", &[("", &server.tasks)]);
+    gauge(&mut out, "queued_bytes", "Bytes that wait to be written.", &[("", &stats.queued_bytes)]);
     gauge(&mut out, "connections", "TCP connections open now.", &[("", &server.connections)]);
     gauge(&mut out, "sockets", "WebSockets open now.", &[("", &stats.sockets)]);
     gauge(

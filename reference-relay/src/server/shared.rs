@@ -233,12 +233,15 @@ impl Shared {
         self.with(Relay::handle_shutdown);
     }
 
+    /// The metrics' text. Must be called inside the runtime.
     pub(super) fn metrics(&self) -> String {
         let stats = self.lock().relay.stats();
         let server = metrics::ServerCounts {
             connections: self.connections.total(),
             refused_origins: self.refused_origins.load(Ordering::Relaxed),
             turned_away: self.turned_away.load(Ordering::Relaxed),
+            memory_bytes: metrics::memory_bytes(),
+            tasks: tokio::runtime::Handle::current().metrics().num_alive_tasks(),
         };
         metrics::render(&stats, &server)
     }

@@ -45,6 +45,39 @@ async fn fragments_count_together() {
     relay.stop().await;
 }
 
+/// Empty pieces finish no message, so they are no sign of life: the deadline of the socket stands, and meanwhile the
+/// others are served.
+#[tokio::test]
+async fn ws07_endless_empty_fragments_cost_the_others_nothing_and_end_at_the_deadline() {
+    let relay = start_with(|config| config.relay_limits.attach_timeout = Duration::from_secs(1));
+    let mut other = relay.client().await;
+    let _ = other.attach(&Link::new(1), DeviceRole::Phone).await;
+    let before = relay.metric("handfast_relay_memory_bytes").await;
+    let mut stream = upgraded(&relay).await;
+    let flood = tokio::spawn(async move {
+        // The beginning of a binary message, then continuations without a byte, and never the last one.
+        let (begin, empty) = ([0x02, 0x80, 0, 0, 0, 0], [0x00, 0x80, 0, 0, 0, 0]);
+        let pieces = empty.repeat(1_000);
+        let mut sent = 0_u64;
+        let mut open = stream.write_all(&begin).await.is_ok();
+        while open {
+            open = stream.write_all(&pieces).await.is_ok();
+            sent += 1_000;
+        }
+        sent
+    });
+    while !flood.is_finished() {
+        other.send(&RelayFrame::Ping([1; 8])).await;
+        assert_eq!(other.next().await, RelayFrame::Pong([1; 8]), "the others are served");
+    }
+    let sent = flood.await.expect("it ends");
+    assert!(sent > 10_000, "{sent} pieces are no flood");
+    let after = relay.metric("handfast_relay_memory_bytes").await;
+    assert!(after < before + 16 * 1_048_576, "memory grew from {before} to {after}");
+    relay.until("handfast_relay_sockets", 1).await;
+    relay.stop().await;
+}
+
 #[tokio::test]
 async fn text_is_closed_with_1003() {
     let relay = start();

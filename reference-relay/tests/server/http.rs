@@ -38,6 +38,9 @@ async fn metrics_count_what_happens() {
     ] {
         assert_eq!(relay.metric(name).await, expected, "{name}");
     }
+    assert!(relay.metric("handfast_relay_memory_bytes").await > 100_000);
+    assert!(relay.metric("handfast_relay_tasks").await >= 1, "one connection at least");
+    assert_eq!(relay.metric("handfast_relay_queued_bytes").await, 0);
     let text = relay.get("/metrics").await;
     assert!(text.contains("# TYPE handfast_relay_errors_total counter"), "{text}");
     assert!(!text.contains("127.0.0.1"), "no address is told");

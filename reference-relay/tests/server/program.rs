@@ -99,6 +99,23 @@ fn usage_errors_are_exit_code_2_and_files_that_fail_are_1() {
 }
 
 #[test]
+fn status_asks_the_running_relay() {
+    let running = start(&["--listen", "127.0.0.1:0"]);
+    let address = running.line.split(' ').nth(4).expect("a name");
+    let said = program().args(["--listen", address, "--json", "status"]).output().expect("it runs");
+    let said: serde_json::Value = serde_json::from_slice(&said.stdout).expect("an object");
+    assert_eq!((&said["sockets"], &said["queued_bytes"]), (&0.into(), &0.into()));
+    assert!(said["memory_bytes"].as_u64().is_some_and(|bytes| bytes > 100_000), "{said}");
+    let words = program().args(["--listen", address, "status"]).output().expect("it runs");
+    assert!(String::from_utf8_lossy(&words.stdout).contains("tasks"));
+    let address = address.to_owned();
+    drop(running);
+    let (code, said) = run(&["--listen", &address, "status"]);
+    assert_eq!(code, Some(1));
+    assert!(said.contains("--listen") && said.lines().count() == 1, "{said}");
+}
+
+#[test]
 fn a_configuration_file_is_read() {
     let path = std::env::temp_dir().join(format!("handfast-relay-{}.json", std::process::id()));
     std::fs::write(&path, r#"{"listen": "127.0.0.1:0", "name": "relay.example"}"#).expect("written");

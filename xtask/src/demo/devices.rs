@@ -14,6 +14,7 @@ use super::control;
 use super::keeper::Keeper;
 use super::patience::until;
 use super::processes::Process;
+use super::story::logs;
 
 /// The time in which a program must say that it is ready.
 const READY_LIMIT: Duration = Duration::from_secs(20);
@@ -166,7 +167,7 @@ impl Device {
             ]),
             Kind::Web => command.arg("--data").arg(&self.dir).args(["--relay", &self.relay_name, "--json"]),
         };
-        let _ = command.args(words).env_remove(KILL_AT);
+        let _ = command.args(words).env_remove(KILL_AT).env("RUST_LOG", logs::LEVEL);
         if let Some(point) = kill_at {
             let _ = command.env(KILL_AT, point);
         }

@@ -5,6 +5,7 @@ mod chat;
 mod copied;
 mod crowd;
 mod kill_points;
+pub(crate) mod logs;
 pub(crate) mod pair;
 mod pairing_kills;
 mod photos;
@@ -31,7 +32,7 @@ const STORY_LIMIT: Duration = Duration::from_mins(5);
 
 type Chapter = (&'static str, fn(&mut World) -> Result<()>);
 
-const CHAPTERS: [Chapter; 13] = [
+const CHAPTERS: [Chapter; 14] = [
     ("A computer is paired: the phone reads the code from a picture", pair::play),
     ("The companion holds 20 chats with 2,000 messages", sync::play),
     ("Texts both ways, and the contact answers", chat::play),
@@ -44,6 +45,7 @@ const CHAPTERS: [Chapter; 13] = [
     ("Pairing is cut at its kill points", pairing_kills::play),
     ("Fifty kills at random moments, with texts and a transfer going on", random_kills::play),
     ("Eight companions that were away for all of it come back", crowd::come_back),
+    ("What the programs logged is searched for what nobody else may know", logs::play),
     ("Phone and companion settle; the companion's directory is copied", copied::play),
 ];
 

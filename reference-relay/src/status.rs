@@ -1,0 +1,72 @@
+//! `handfast-relay status`: asks a running relay over plain HTTP for its metrics, and shows them.
+
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::time::Duration;
+
+use serde_json::Value;
+
+/// How long the running relay may take for each step.
+const ANSWER_MAX: Duration = Duration::from_secs(5);
+/// The longest answer, in bytes.
+const ANSWER_LEN_MAX: u64 = 1_048_576;
+/// What every name begins with.
+const PREFIX: &str = "handfast_relay_";
+
+/// Asks the relay at an address. The error says what to do.
+pub(crate) fn ask(address: SocketAddr) -> Result<String, String> {
+    let no_answer = |error: std::io::Error| {
+        format!(
+            "no relay answers on {address} ({}): start one, or give its address with --listen",
+            error.kind()
+        )
+    };
+    let mut stream = TcpStream::connect_timeout(&address, ANSWER_MAX).map_err(no_answer)?;
+    stream.set_read_timeout(Some(ANSWER_MAX)).map_err(no_answer)?;
+    stream.set_write_timeout(Some(ANSWER_MAX)).map_err(no_answer)?;
+    let request = format!("GET /metrics HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n");
+    stream.write_all(request.as_bytes()).map_err(no_answer)?;
+    let mut answer = Vec::new();
+    let _ = stream.take(ANSWER_LEN_MAX).read_to_end(&mut answer).map_err(no_answer)?;
+    let answer = String::from_utf8_lossy(&answer);
+    match answer.split_once("\r\n\r\n") {
+        Some((head, body)) if head.starts_with("HTTP/1.1 200 ") && body.contains(PREFIX) => {
+            Ok(body.to_owned())
+        }
+        _ => Err(format!(
+            "what answers on {address} is no relay without TLS: with TLS, ask https://{address}/metrics"
+        )),
+    }
+}
+
+/// The numbers by their names, without what is the same in all of them.
+fn numbers(metrics: &str) -> impl Iterator<Item = (&str, u64)> {
+    let lines = metrics.lines().filter_map(|line| line.strip_prefix(PREFIX));
+    lines
+        .filter_map(|line| line.rsplit_once(' '))
+        .filter_map(|(name, value)| Some((name, value.parse().ok()?)))
+}
+
+/// The status as one JSON object.
+pub(crate) fn to_json(metrics: &str) -> Value {
+    Value::Object(numbers(metrics).map(|(name, value)| (name.to_owned(), value.into())).collect())
+}
+
+/// The status as lines for a person.
+pub(crate) fn to_words(metrics: &str) -> String {
+    let lines: Vec<_> = numbers(metrics).map(|(name, value)| format!("{name:<36} {value}")).collect();
+    lines.join("\n") + "\n"
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn metrics_are_read_by_name() {
+        let text = "# HELP handfast_relay_sockets WebSockets.\n# TYPE handfast_relay_sockets gauge\n\
+                    handfast_relay_sockets 3\nhandfast_relay_mailboxes{kind=\"link\"} 2\n";
+        assert_eq!(to_json(text), serde_json::json!({"sockets": 3, "mailboxes{kind=\"link\"}": 2}));
+        assert_eq!(to_words(text).lines().count(), 2);
+    }
+}
