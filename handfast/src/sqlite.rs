@@ -27,6 +27,7 @@ use std::time::Duration;
 
 use handfast_codec::ids::MailboxId;
 use handfast_session::{Pairs, StoreTxn, is_secret};
+use rusqlite::config::DbConfig;
 use rusqlite::{
     Connection, ErrorCode, OpenFlags, OptionalExtension, Transaction, TransactionBehavior, params,
 };
@@ -133,6 +134,8 @@ pub fn open(path: &Path) -> Result<Connection, SqliteError> {
         | OpenFlags::SQLITE_OPEN_EXRESCODE;
     let conn = Connection::open_with_flags(path, flags)?;
     conn.busy_timeout(BUSY_DEADLINE)?;
+    // A query keeps its plan whatever is bound to it: else SQLite prepares it anew for each new revision.
+    let _ = conn.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
     conn.pragma_update(None, "foreign_keys", true)?;
     conn.pragma_update(None, "trusted_schema", false)?;
     conn.pragma_update(None, "secure_delete", true)?;

@@ -119,10 +119,10 @@ impl Store {
         status: CompanionStatus,
     ) -> Result<(), StoreError> {
         self.begin()?;
-        let _ = self.conn.execute(
-            "UPDATE companions SET status = ?2 WHERE link = ?1",
-            params![link.as_bytes(), status.as_str()],
-        )?;
+        let _ = self
+            .conn
+            .prepare_cached("UPDATE companions SET status = ?2 WHERE link = ?1")?
+            .execute(params![link.as_bytes(), status.as_str()])?;
         Ok(())
     }
 
@@ -133,10 +133,10 @@ impl Store {
     /// [`StoreError::Sqlite`].
     pub fn set_companion_seen(&mut self, link: MailboxId, seen_ms: u64) -> Result<(), StoreError> {
         self.begin()?;
-        let _ = self.conn.execute(
-            "UPDATE companions SET seen_ms = max(seen_ms, ?2) WHERE link = ?1",
-            params![link.as_bytes(), sql(seen_ms)],
-        )?;
+        let _ = self
+            .conn
+            .prepare_cached("UPDATE companions SET seen_ms = max(seen_ms, ?2) WHERE link = ?1")?
+            .execute(params![link.as_bytes(), sql(seen_ms)])?;
         Ok(())
     }
 
@@ -147,7 +147,8 @@ impl Store {
     /// [`StoreError::Sqlite`].
     pub fn forget_companion(&mut self, link: MailboxId) -> Result<(), StoreError> {
         self.begin()?;
-        let _ = self.conn.execute("DELETE FROM companions WHERE link = ?1", [link.as_bytes()])?;
+        let _ =
+            self.conn.prepare_cached("DELETE FROM companions WHERE link = ?1")?.execute([link.as_bytes()])?;
         Ok(())
     }
 

@@ -74,10 +74,12 @@ impl Store {
         state: CommandState,
     ) -> Result<(), StoreError> {
         let cmd_id = to_sql(cmd_id)?;
-        let _ = self.write()?.execute(
-            "INSERT INTO commands(cmd_id, client_id, kind, body, state) VALUES(?1, ?2, ?3, ?4, ?5)",
-            params![cmd_id, client_id, kind, body, state.as_str()],
-        )?;
+        let _ = self
+            .write()?
+            .prepare_cached(
+                "INSERT INTO commands(cmd_id, client_id, kind, body, state) VALUES(?1, ?2, ?3, ?4, ?5)",
+            )?
+            .execute(params![cmd_id, client_id, kind, body, state.as_str()])?;
         Ok(())
     }
 
@@ -90,7 +92,10 @@ impl Store {
             self.conn
                 .query_row("SELECT count(*) FROM commands WHERE state = 'queued'", [], |row| row.get(0))?;
         if waiting > 0 {
-            let _ = self.write()?.execute("UPDATE commands SET state = 'sent' WHERE state = 'queued'", [])?;
+            let _ = self
+                .write()?
+                .prepare_cached("UPDATE commands SET state = 'sent' WHERE state = 'queued'")?
+                .execute([])?;
         }
         Ok(())
     }
@@ -107,10 +112,10 @@ impl Store {
         error: Option<ErrorCode>,
     ) -> Result<(), StoreError> {
         let (cmd_id, result) = (to_sql(cmd_id)?, result.map(to_sql).transpose()?);
-        let _ = self.write()?.execute(
-            "UPDATE commands SET state = ?2, result = ?3, error = ?4 WHERE cmd_id = ?1",
-            params![cmd_id, state.as_str(), result, error.map(ErrorCode::as_u16)],
-        )?;
+        let _ = self
+            .write()?
+            .prepare_cached("UPDATE commands SET state = ?2, result = ?3, error = ?4 WHERE cmd_id = ?1")?
+            .execute(params![cmd_id, state.as_str(), result, error.map(ErrorCode::as_u16)])?;
         Ok(())
     }
 

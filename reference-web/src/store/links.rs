@@ -4,7 +4,7 @@ use handfast::codec::ids::{CompanionId, MailboxId, SigningPublic};
 use handfast::handshake::link::Terms;
 use rusqlite::params;
 
-use super::{Store, StoreError, from_sql, to_sql, wall_ms};
+use super::{Store, StoreError, from_sql, to_sql};
 
 /// Where the link stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -97,10 +97,9 @@ impl Store {
     /// # Errors
     /// [`StoreError`].
     pub fn put_link(&mut self, terms: &Terms) -> Result<(), StoreError> {
-        let (grants, created) = (to_sql(terms.grants)?, to_sql(wall_ms())?);
-        let _ = self.write()?.execute(
-            "INSERT OR REPLACE INTO links(link, account, account_name, companion, relay, label, grants, created_ms, state)
-             VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, 'pending')",
+        let (grants, created) = (to_sql(terms.grants)?, to_sql(self.wall_ms())?);
+        let _ = self.write()?.prepare_cached("INSERT OR REPLACE INTO links(link, account, account_name, companion, relay, label, grants, created_ms, state)
+             VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, 'pending')")?.execute(
             params![
                 terms.mailbox.as_bytes(),
                 terms.account.as_bytes(),
@@ -120,10 +119,10 @@ impl Store {
     /// # Errors
     /// [`StoreError`].
     pub fn set_link_state(&mut self, link: MailboxId, state: LinkRowState) -> Result<(), StoreError> {
-        let _ = self.write()?.execute(
-            "UPDATE links SET state = ?2 WHERE link = ?1",
-            params![link.as_bytes(), state.as_str()],
-        )?;
+        let _ = self
+            .write()?
+            .prepare_cached("UPDATE links SET state = ?2 WHERE link = ?1")?
+            .execute(params![link.as_bytes(), state.as_str()])?;
         Ok(())
     }
 

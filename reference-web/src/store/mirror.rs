@@ -108,9 +108,8 @@ impl Store {
     pub fn put_item(&mut self, item: &Item, rev: u64) -> Result<Change, StoreError> {
         match item {
             Item::Chat { chat, title, last_message, last_text, last_time, unread } => {
-                let _ = self.write()?.execute(
-                    "INSERT OR REPLACE INTO chats(chat, title, last_message, last_text, last_time_ms, unread)
-                     VALUES(?1, ?2, ?3, ?4, ?5, ?6)",
+                let _ = self.write()?.prepare_cached("INSERT OR REPLACE INTO chats(chat, title, last_message, last_text, last_time_ms, unread)
+                     VALUES(?1, ?2, ?3, ?4, ?5, ?6)")?.execute(
                     params![
                         to_sql(*chat)?,
                         title,
@@ -124,10 +123,10 @@ impl Store {
             }
             Item::Message(wire) => self.put_message(wire, rev),
             Item::Deleted { chat, message: Some(message) } => {
-                let gone = self.write()?.execute(
-                    "DELETE FROM messages WHERE chat = ?1 AND id = ?2",
-                    params![to_sql(*chat)?, to_sql(*message)?],
-                )?;
+                let gone = self
+                    .write()?
+                    .prepare_cached("DELETE FROM messages WHERE chat = ?1 AND id = ?2")?
+                    .execute(params![to_sql(*chat)?, to_sql(*message)?])?;
                 Ok(if gone > 0 { Change::DeletedMessage(*chat, *message) } else { Change::None })
             }
             Item::Deleted { chat, message: None } => {
@@ -148,8 +147,7 @@ impl Store {
         let cmd_id = wire.command.as_ref().map(|command| to_sql(command.cmd_id)).transpose()?;
         let reply_to = wire.reply_to.map(to_sql).transpose()?;
         // A page of history (rev 0) may be older than what a DELTA brought.
-        let _ = self.write()?.execute(
-            "INSERT INTO messages(chat, id, author, time_ms, text, state, reply_to, content, media_type, media_name,
+        let _ = self.write()?.prepare_cached("INSERT INTO messages(chat, id, author, time_ms, text, state, reply_to, content, media_type, media_name,
                                   media_size, companion, cmd_id, rev)
              VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)
              ON CONFLICT(chat, id) DO UPDATE SET
@@ -157,7 +155,7 @@ impl Store {
                 reply_to = excluded.reply_to, content = excluded.content, media_type = excluded.media_type,
                 media_name = excluded.media_name, media_size = excluded.media_size,
                 companion = excluded.companion, cmd_id = excluded.cmd_id, rev = excluded.rev
-             WHERE excluded.rev >= messages.rev",
+             WHERE excluded.rev >= messages.rev")?.execute(
             params![
                 to_sql(wire.chat)?,
                 to_sql(wire.message)?,
@@ -188,7 +186,7 @@ impl Store {
     /// # Errors
     /// [`StoreError`].
     pub fn clear_chats(&mut self) -> Result<(), StoreError> {
-        let _ = self.write()?.execute("DELETE FROM chats", [])?;
+        let _ = self.write()?.prepare_cached("DELETE FROM chats")?.execute([])?;
         Ok(())
     }
 
@@ -198,7 +196,7 @@ impl Store {
     /// [`StoreError`].
     pub fn clear_messages(&mut self, chat: u64) -> Result<(), StoreError> {
         let chat = to_sql(chat)?;
-        let _ = self.write()?.execute("DELETE FROM messages WHERE chat = ?1", [chat])?;
+        let _ = self.write()?.prepare_cached("DELETE FROM messages WHERE chat = ?1")?.execute([chat])?;
         Ok(())
     }
 

@@ -186,9 +186,8 @@ impl Store {
         let sql = |number: Option<u64>| number.map(to_sql).transpose();
         let (size, stream, cmd_id) = (sql(transfer.size)?, sql(transfer.stream)?, sql(transfer.cmd_id)?);
         let (id, base, offset) = (to_sql(transfer.id)?, to_sql(transfer.base)?, to_sql(transfer.offset)?);
-        let _ = self.write()?.execute(
-            "UPDATE transfers SET size = ?2, base = ?3, offset = ?4, stream = ?5, state = ?6, error = ?7, cmd_id = ?8
-             WHERE id = ?1",
+        let _ = self.write()?.prepare_cached("UPDATE transfers SET size = ?2, base = ?3, offset = ?4, stream = ?5, state = ?6, error = ?7, cmd_id = ?8
+             WHERE id = ?1")?.execute(
             params![
                 id,
                 size,
@@ -241,10 +240,10 @@ impl Store {
     /// # Errors
     /// [`StoreError`].
     pub fn put_export(&mut self, content: ContentId, out: &str) -> Result<(), StoreError> {
-        let _ = self.write()?.execute(
-            "INSERT OR IGNORE INTO exports(content, out) VALUES(?1, ?2)",
-            params![content.as_bytes(), out],
-        )?;
+        let _ = self
+            .write()?
+            .prepare_cached("INSERT OR IGNORE INTO exports(content, out) VALUES(?1, ?2)")?
+            .execute(params![content.as_bytes(), out])?;
         Ok(())
     }
 
@@ -264,7 +263,10 @@ impl Store {
     /// # Errors
     /// [`StoreError`].
     pub fn drop_exports(&mut self, content: ContentId) -> Result<(), StoreError> {
-        let _ = self.write()?.execute("DELETE FROM exports WHERE content = ?1", [content.as_bytes()])?;
+        let _ = self
+            .write()?
+            .prepare_cached("DELETE FROM exports WHERE content = ?1")?
+            .execute([content.as_bytes()])?;
         Ok(())
     }
 
