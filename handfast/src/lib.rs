@@ -16,3 +16,5 @@ pub mod driver;
 pub mod program;
 #[cfg(feature = "sqlite")]
 pub mod sqlite;
+#[cfg(all(feature = "hazmat", any(feature = "sqlite", feature = "program")))]
+pub mod witness;

@@ -5,6 +5,8 @@
 //! and gives what is to be sent. Nothing that depends on a transaction leaves before it is durable.
 
 mod command;
+#[cfg(feature = "hazmat")]
+mod hazmat;
 mod link;
 mod pairing;
 mod settle;

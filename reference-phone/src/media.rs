@@ -144,7 +144,7 @@ impl MediaDir {
         content: ContentId,
     ) -> Result<(), SqliteError> {
         let path = self.part(link, stream);
-        part.sync_all().map_err(Self::io(&path))?;
+        file::sync(part).map_err(Self::io(&path))?;
         self.publish(&path, content)
     }
 
@@ -216,7 +216,7 @@ impl MediaDir {
         let path = self.0.join(format!("made-{content}{PART}"));
         let _ = fs::remove_file(&path);
         let mut made = file::create_new(&path)?;
-        made.write_all(bytes).and_then(|()| made.sync_all()).map_err(Self::io(&path))?;
+        made.write_all(bytes).and_then(|()| file::sync(&made)).map_err(Self::io(&path))?;
         self.publish(&path, content)?;
         Ok((content, list))
     }
@@ -253,7 +253,7 @@ impl MediaDir {
             }
         };
         let content = list.content_id();
-        to.sync_all().map_err(Self::io(&path))?;
+        file::sync(&to).map_err(Self::io(&path))?;
         self.publish(&path, content)?;
         let name = source.file_name().unwrap_or_default().to_string_lossy();
         let name = crate::store::cut(&name, handfast::codec::limits::MEDIA_NAME_LEN_MAX).to_owned();

@@ -7,6 +7,8 @@
 mod chats;
 mod companions;
 mod delta;
+#[cfg(feature = "hazmat")]
+mod hazmat;
 mod media;
 mod messages;
 mod schema;
@@ -173,7 +175,7 @@ impl Store {
     /// [`StoreError::Sqlite`].
     pub fn begin(&mut self) -> Result<(), StoreError> {
         if !self.open {
-            self.conn.execute_batch("BEGIN IMMEDIATE")?;
+            let _ = self.conn.prepare_cached("BEGIN IMMEDIATE")?.execute([])?;
             self.open = true;
         }
         Ok(())
@@ -201,7 +203,7 @@ impl Store {
                 .prepare_cached("UPDATE account SET rev = ?1, next_message = ?2, next_serial = ?3")?
                 .execute([sql(rev), sql(next_message), sql(next_serial)])?;
         }
-        self.conn.execute_batch("COMMIT")?;
+        let _ = self.conn.prepare_cached("COMMIT")?.execute([])?;
         self.open = false;
         self.stored = self.counters;
         Ok(())

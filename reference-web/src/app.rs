@@ -5,6 +5,8 @@
 //! and gives what is to be sent.
 
 mod codes;
+#[cfg(feature = "hazmat")]
+mod hazmat;
 mod link;
 mod settle;
 mod transfer;

@@ -212,7 +212,7 @@ impl MediaDir {
         let mut copy = || -> Result<(), SqliteError> {
             let mut output = file::create_new(&temporary)?;
             let _ = io::copy(&mut input, &mut output).map_err(failed)?;
-            output.sync_all().map_err(failed)?;
+            file::sync(&output).map_err(failed)?;
             fs::rename(&temporary, out).map_err(failed)
         };
         let copied = copy();
@@ -253,7 +253,7 @@ fn copy_in(input: &mut File, temporary: &Temporary, source: &Path) -> Result<Chu
         hasher.update(bytes);
         output.write_all(bytes).map_err(|error| file::error(path, &error))?;
     }
-    output.sync_all().map_err(|error| file::error(path, &error))?;
+    file::sync(output).map_err(|error| file::error(path, &error))?;
     Ok(hasher.finish())
 }
 

@@ -4,6 +4,8 @@
 //! produced becomes durable together, with the commits of the machine.
 
 mod commands;
+#[cfg(feature = "hazmat")]
+mod hazmat;
 mod links;
 mod mirror;
 mod transfers;
@@ -148,6 +150,8 @@ pub struct Store {
     key: DeviceKey,
     dir: PathBuf,
     media: MediaDir,
+    /// The wall clock.
+    wall_ms: fn() -> u64,
     in_txn: bool,
 }
 
@@ -159,7 +163,17 @@ impl Store {
     pub fn open(dir: &Path) -> Result<Self, StoreError> {
         let media = MediaDir::open(dir)?;
         let key = DeviceKey::load_or_create(&dir.join(KEY_FILE))?;
-        let mut conn = sqlite::open(&dir.join(DB_FILE))?;
+        let conn = sqlite::open(&dir.join(DB_FILE))?;
+        Self::with(conn, key, media, dir, wall_ms)
+    }
+
+    fn with(
+        mut conn: Connection,
+        key: DeviceKey,
+        media: MediaDir,
+        dir: &Path,
+        wall_ms: fn() -> u64,
+    ) -> Result<Self, StoreError> {
         let version: i64 = conn.pragma_query_value(None, "user_version", |row| row.get(0))?;
         if version > SCHEMA_VERSION {
             return Err(StoreError::Newer(version));
@@ -171,7 +185,7 @@ impl Store {
             txn.pragma_update(None, "user_version", SCHEMA_VERSION)?;
             txn.commit()?;
         }
-        Ok(Self { conn, key, dir: dir.to_path_buf(), media, in_txn: false })
+        Ok(Self { conn, key, dir: dir.to_path_buf(), media, wall_ms, in_txn: false })
     }
 
     /// Whether a data directory holds a store.
@@ -186,10 +200,16 @@ impl Store {
         &self.media
     }
 
+    /// Milliseconds since 1970 on the wall clock, which nobody vouches for.
+    #[must_use]
+    pub fn wall_ms(&self) -> u64 {
+        (self.wall_ms)()
+    }
+
     /// The connection, inside a transaction that writes.
     fn write(&mut self) -> Result<&Connection, StoreError> {
         if !self.in_txn {
-            self.conn.execute_batch("BEGIN IMMEDIATE")?;
+            let _ = self.conn.prepare_cached("BEGIN IMMEDIATE")?.execute([])?;
             self.in_txn = true;
         }
         Ok(&self.conn)
@@ -207,7 +227,7 @@ impl Store {
     /// [`StoreError`]; nothing of it is stored then: call [`Store::roll_back`].
     pub fn commit(&mut self) -> Result<(), StoreError> {
         if self.in_txn {
-            self.conn.execute_batch("COMMIT")?;
+            let _ = self.conn.prepare_cached("COMMIT")?.execute([])?;
             self.in_txn = false;
         }
         Ok(())
@@ -298,9 +318,8 @@ fn from_sql(number: i64) -> u64 {
     u64::try_from(number).unwrap_or(0)
 }
 
-/// Milliseconds since 1970 on this machine's clock, which nobody vouches for.
-#[must_use]
-pub fn wall_ms() -> u64 {
+/// Milliseconds since 1970 on this machine's clock.
+fn wall_ms() -> u64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }

@@ -88,7 +88,10 @@ fn write_new(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let mut file =
         OpenOptions::new().create(true).truncate(true).write(true).mode(MODE_PRIVATE).open(path)?;
     file.write_all(bytes)?;
-    file.sync_all()
+    file.sync_all()?;
+    #[cfg(feature = "hazmat")]
+    crate::witness::synced(&file)?;
+    Ok(())
 }
 
 #[cfg(test)]

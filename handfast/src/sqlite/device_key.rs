@@ -45,6 +45,13 @@ impl DeviceKey {
         Ok(Self(key))
     }
 
+    /// A given key, for tests and the simulator.
+    #[cfg(feature = "hazmat")]
+    #[must_use]
+    pub fn from_bytes(key: [u8; 32]) -> Self {
+        Self(Box::new(key))
+    }
+
     /// Reads the key's file.
     ///
     /// # Errors

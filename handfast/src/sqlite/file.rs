@@ -77,6 +77,18 @@ pub fn open(path: &Path, write: bool) -> Result<File, SqliteError> {
     if is_same(&before, &opened) { Ok(file) } else { Err(refused()) }
 }
 
+/// Makes what was written to a file durable.
+///
+/// # Errors
+///
+/// The system's.
+pub fn sync(file: &File) -> io::Result<()> {
+    file.sync_all()?;
+    #[cfg(feature = "hazmat")]
+    crate::witness::synced(file)?;
+    Ok(())
+}
+
 /// Makes renames, creations and removals in a directory durable.
 ///
 /// # Errors

@@ -10,7 +10,7 @@ use handfast::codec::limits::{MEDIA_CHUNK_LEN, MEDIA_LEN_MAX};
 use handfast::codec::tlv::TlvReader;
 use handfast::session::StreamInfo;
 use handfast::session::media::{ChunkList, MediaReceiver};
-use handfast::sqlite::SqliteError;
+use handfast::sqlite::{SqliteError, file};
 use handfast::{DecodeError, ErrorCode};
 
 use crate::media::MediaDir;
@@ -265,7 +265,7 @@ impl Upload {
             return Ok(UploadStep::Nothing);
         }
         // req: STR-006
-        self.file.sync_data().map_err(|_| ErrorCode::IO)?;
+        file::sync(&self.file).map_err(|_| ErrorCode::IO)?;
         handfast::kill_point!("phone.chunk_synced");
         self.reported = self.checked;
         Ok(UploadStep::Durable(self.checked))

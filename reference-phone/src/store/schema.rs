@@ -181,19 +181,28 @@ pub(super) fn create(
     let counters = Counters { rev: 0, next_message: 1, next_serial: 1 };
     let conn = sqlite::open(&dir.join(DATABASE))?;
     let mut store = Store { conn, key, open: false, counters, stored: counters };
+    create_account(&mut store, &account, fill)?;
+    // The main file alone is a whole database from here on.
+    let _: i64 = store.conn.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0))?;
+    rename_key(dir)?;
+    Ok((store, account))
+}
+
+/// The tables and the account, in one transaction.
+pub(super) fn create_account(
+    store: &mut Store,
+    account: &Account,
+    fill: impl FnOnce(&mut Store) -> Result<(), StoreError>,
+) -> Result<(), StoreError> {
     store.begin()?;
     store.conn.execute_batch(TABLES)?;
     sqlite::create_table(&store.conn)?;
     let wrapped = wrap_account_key(&store.key, &account.key)?;
     let _ = store.conn.execute(
         "INSERT INTO account(id, name, key, log_id, rev, next_message, next_serial) VALUES(1, ?1, ?2, ?3, 0, 1, 1)",
-        params![name, wrapped, log_id],
+        params![account.name, wrapped, account.log_id.as_bytes()],
     )?;
-    fill(&mut store)?;
+    fill(store)?;
     store.conn.pragma_update(None, "user_version", VERSION)?;
-    store.commit()?;
-    // The main file alone is a whole database from here on.
-    let _: i64 = store.conn.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0))?;
-    rename_key(dir)?;
-    Ok((store, account))
+    store.commit()
 }

@@ -54,7 +54,7 @@ impl App {
         self.link = None;
         let Some(row) = self.store.link()? else { return Ok(()) };
         // req: HSK-019
-        let old = crate::store::wall_ms().saturating_sub(row.created_ms) >= PENDING_KEPT_MS;
+        let old = self.store.wall_ms().saturating_sub(row.created_ms) >= PENDING_KEPT_MS;
         if row.state == LinkRowState::Pending && old {
             self.store.forget_link(row.link)?;
             return self.store.commit();

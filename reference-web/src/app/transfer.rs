@@ -371,7 +371,7 @@ impl App {
         if !whole && get.checked == get.reported {
             return Ok(false);
         }
-        let synced = get.list.sync_data().and_then(|()| get.part.sync_data());
+        let synced = file::sync(&get.list).and_then(|()| file::sync(&get.part));
         if synced.is_err() {
             self.stop(link, id, ErrorCode::IO)?;
             return Ok(true);

@@ -1,0 +1,52 @@
+//! What of each file was made durable, so that a simulator can take away the rest. Never part of a shipped build.
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io;
+use std::path::Path;
+
+thread_local! {
+    /// Length that was durable, by a file's number.
+    static SYNCED: RefCell<BTreeMap<u64, u64>> = const { RefCell::new(BTreeMap::new()) };
+}
+
+#[cfg(unix)]
+fn number(meta: &std::fs::Metadata) -> u64 {
+    std::os::unix::fs::MetadataExt::ino(meta)
+}
+
+#[cfg(not(unix))]
+fn number(_: &std::fs::Metadata) -> u64 {
+    0
+}
+
+/// A file was synced.
+pub(crate) fn synced(file: &File) -> io::Result<()> {
+    let meta = file.metadata()?;
+    SYNCED.with_borrow_mut(|synced| {
+        let _ = synced.insert(number(&meta), meta.len());
+    });
+    Ok(())
+}
+
+/// Forgets all files of this thread.
+pub fn forget() {
+    SYNCED.with_borrow_mut(BTreeMap::clear);
+}
+
+/// Takes away what of a file was never made durable, as a power failure may. Gives how many bytes that were.
+///
+/// # Errors
+///
+/// The system's.
+pub fn lose_unsynced(path: &Path) -> io::Result<u64> {
+    let file = File::options().write(true).open(path)?;
+    let meta = file.metadata()?;
+    let durable = SYNCED.with_borrow(|synced| synced.get(&number(&meta)).copied().unwrap_or(0));
+    let lost = meta.len().saturating_sub(durable);
+    if lost > 0 {
+        file.set_len(durable)?;
+    }
+    Ok(lost)
+}

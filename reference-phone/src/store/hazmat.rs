@@ -1,0 +1,43 @@
+//! A store over a connection that the caller opened, with keys that the caller chose: for the simulator.
+
+use handfast::sqlite::DeviceKey;
+use rusqlite::Connection;
+
+use super::{Account, Counters, Store, StoreError, schema};
+
+impl Store {
+    /// Takes over a database that holds an account.
+    ///
+    /// # Errors
+    ///
+    /// As [`Store::open`].
+    pub fn over(conn: Connection, key: DeviceKey) -> Result<(Self, Account), StoreError> {
+        let (account, counters) = schema::read_account(&conn, &key)?;
+        let mut store = Self { conn, key, open: false, counters, stored: counters };
+        store.prune_markers()?;
+        Ok((store, account))
+    }
+
+    /// Creates this account in an empty database.
+    ///
+    /// # Errors
+    ///
+    /// As [`Store::open_or_create`].
+    pub fn create_over(
+        conn: Connection,
+        key: DeviceKey,
+        account: &Account,
+        fill: impl FnOnce(&mut Self) -> Result<(), StoreError>,
+    ) -> Result<Self, StoreError> {
+        let counters = Counters { rev: 0, next_message: 1, next_serial: 1 };
+        let mut store = Self { conn, key, open: false, counters, stored: counters };
+        schema::create_account(&mut store, account, fill)?;
+        Ok(store)
+    }
+
+    /// The connection, to be looked through.
+    #[must_use]
+    pub fn connection(&self) -> &Connection {
+        &self.conn
+    }
+}
