@@ -1,4 +1,4 @@
-//! Tasks of the Handfast workspace: `cargo xtask demo|test|fuzz|models|trace`.
+//! Tasks of the Handfast workspace: `cargo xtask demo|test|fuzz|models|sim|trace`.
 
 mod command;
 mod demo;
@@ -6,6 +6,7 @@ mod fuzz;
 mod models;
 mod packages;
 mod patches;
+mod sim;
 mod test;
 mod trace;
 mod workspace;
@@ -36,6 +37,8 @@ enum Task {
     Models(models::Options),
     /// Shows which code, tests and vectors stand behind each requirement of the specification.
     Trace(trace::Options),
+    /// Runs the whole system in one process under seeded faults.
+    Sim(sim::Options),
     /// Ends the processes named on its standard input when that closes (used by `demo`).
     #[command(hide = true)]
     Keep,
@@ -48,6 +51,7 @@ fn main() -> ExitCode {
         Task::Fuzz(options) => fuzz::run(&options),
         Task::Models(options) => models::run(&options),
         Task::Trace(options) => trace::run(&options),
+        Task::Sim(options) => sim::run(&options),
         Task::Keep => demo::keeper::keep().map(|()| true),
     };
     report(result)

@@ -1,0 +1,28 @@
+//! The invariants, checked from outside: by what users were told, by SQL over the disks, by the bytes on the wire.
+
+pub mod delivery;
+pub mod limits;
+pub mod logs;
+pub mod nonces;
+pub mod recovery;
+
+use crate::world::World;
+
+/// Whether the world has come to rest in a state that is right; if not, what is missing.
+///
+/// # Errors
+///
+/// What is missing yet: the invariant, and what was seen.
+pub fn at_rest(world: &mut World) -> Result<(), (&'static str, String)> {
+    recovery::everyone_stands_right(world)?;
+    logs::converge(world)?;
+    delivery::nothing_is_under_way(world)
+}
+
+/// What must hold at the end, and at any other time.
+pub fn at_end(world: &mut World) {
+    delivery::exactly_once(world);
+    delivery::in_order(world);
+    delivery::media_is_whole(world);
+    limits::hold(world);
+}

@@ -1,0 +1,115 @@
+//! Every command's effect exactly once and in order, and no command that was confirmed is lost: `exactly-once`,
+//! `order-kept`; media arrive whole: `media-whole`.
+
+use std::collections::BTreeMap;
+
+use super::recovery::is_out;
+use crate::users::PHONE;
+use crate::world::World;
+
+/// Messages of the phone by chat and text or file name: their ids.
+fn messages(world: &World) -> BTreeMap<(u64, String), Vec<i64>> {
+    let mut found: BTreeMap<(u64, String), Vec<i64>> = BTreeMap::new();
+    let conn = world.nodes[PHONE.0].disk.look();
+    let sql = "SELECT chat, CASE text WHEN '' THEN media_name ELSE text END, id FROM messages
+               WHERE author = '' AND deleted = 0 ORDER BY id";
+    let Ok(mut query) = conn.prepare_cached(sql) else { return found };
+    let rows = query.query_map([], |row| {
+        Ok((row.get::<_, i64>(0)?, row.get::<_, Option<String>>(1)?, row.get::<_, i64>(2)?))
+    });
+    for (chat, text, id) in rows.into_iter().flatten().flatten() {
+        let key = (u64::try_from(chat).unwrap_or(0), text.unwrap_or_default());
+        found.entry(key).or_default().push(id);
+    }
+    found
+}
+
+/// Whether companions wait for nothing.
+///
+/// # Errors
+///
+/// Which does.
+pub fn nothing_is_under_way(world: &mut World) -> Result<(), (&'static str, String)> {
+    for web in 0..world.plan.webs {
+        if is_out(world, web) {
+            continue;
+        }
+        let conn = world.nodes[world.web_node(web).0].disk.look();
+        for (what, sql) in [
+            ("commands", "SELECT count(*) FROM commands WHERE state IN ('queued', 'sent')"),
+            ("transfers", "SELECT count(*) FROM transfers WHERE state IN ('queued', 'open')"),
+        ] {
+            let open: i64 = conn.query_row(sql, [], |row| row.get(0)).unwrap_or(-1);
+            if open != 0 {
+                return Err(("exactly-once", format!("companion {web} has {open} {what} open")));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// What was sent is there once; what was not confirmed, once at most.
+pub fn exactly_once(world: &mut World) {
+    let found = messages(world);
+    let mut wrong = Vec::new();
+    for sent in &world.ledger.sent {
+        let count = found.get(&(sent.chat, sent.text.clone())).map_or(0, Vec::len);
+        let stopped = sent.web.is_some_and(|web| is_out(world, web));
+        let lost_by_disk =
+            world.ledger.phone_lost || sent.web.is_some_and(|web| world.ledger.web_lost.contains(&web));
+        let must = sent.stored && !sent.link_over && !stopped && !lost_by_disk;
+        if count > 1 || (must && count == 0) {
+            wrong.push(format!("{:?} of {:?} is there {count} times", sent.text, sent.web));
+        }
+    }
+    for detail in wrong {
+        world.ledger.violation("exactly-once", detail);
+    }
+}
+
+/// What one sender wrote into one chat stands there in the order in which it was sent.
+pub fn in_order(world: &mut World) {
+    let found = messages(world);
+    let mut last: BTreeMap<(Option<usize>, u64), i64> = BTreeMap::new();
+    let mut wrong = Vec::new();
+    // Files take their time, and no promise is made about their order.
+    for sent in world.ledger.sent.iter().filter(|sent| !sent.text.starts_with("file")) {
+        let Some(id) = found.get(&(sent.chat, sent.text.clone())).and_then(|ids| ids.first()) else {
+            continue;
+        };
+        let before = last.insert((sent.web, sent.chat), *id);
+        if before.is_some_and(|before| before > *id) {
+            wrong.push(format!("{:?} of {:?} stands before an older one", sent.text, sent.web));
+        }
+    }
+    for detail in wrong {
+        world.ledger.violation("order-kept", detail);
+    }
+}
+
+/// Every file that a device says is whole has the bytes that it had where it came from.
+pub fn media_is_whole(world: &mut World) {
+    let mut wrong = Vec::new();
+    let noted: Vec<[u8; 32]> = {
+        let conn = world.nodes[PHONE.0].disk.look();
+        conn.prepare_cached("SELECT content FROM media")
+            .and_then(|mut query| query.query_map([], |row| row.get(0))?.collect())
+            .unwrap_or_default()
+    };
+    let mut claims: Vec<(usize, handfast::codec::ids::ContentId)> =
+        noted.into_iter().map(|id| (0, handfast::codec::ids::ContentId::from_bytes(id))).collect();
+    for (web, view) in world.ledger.webs.iter().enumerate() {
+        let revoked = view.revoked;
+        claims.extend(view.fetched.iter().filter(|_| !revoked).map(|content| (web + 1, *content)));
+    }
+    for (node, content) in claims {
+        let path = world.nodes[node].disk.dir().join("media").join(content.to_string());
+        let Some(bytes) = world.ledger.files.get(&content) else { continue };
+        if std::fs::read(&path).ok().as_ref() != Some(bytes) {
+            wrong.push(format!("{content} at device {node} is not what was sent"));
+        }
+    }
+    for detail in wrong {
+        world.ledger.violation("media-whole", detail);
+    }
+}

@@ -1,0 +1,70 @@
+//! Each companion's mirror is the phone's account, row by row: `logs-converge`.
+
+use rusqlite::Connection;
+use rusqlite::types::Value;
+
+use super::recovery::is_out;
+use crate::users::PHONE;
+use crate::world::World;
+
+/// The invariant's name.
+pub const CONVERGE: &str = "logs-converge";
+/// The newest messages of a chat that a companion must have.
+const WINDOW: u64 = reference_phone::store::CHAT_WINDOW;
+
+const CHATS: &str =
+    "SELECT chat, title, last_message, last_text, last_time_ms, unread FROM chats ORDER BY chat";
+const MESSAGES: &str =
+    "SELECT chat, id, author, time_ms, text, state, reply_to, content, media_type, media_name,
+    media_size, companion, cmd_id FROM messages";
+
+fn rows(conn: &Connection, sql: &str) -> rusqlite::Result<Vec<Vec<Value>>> {
+    let mut query = conn.prepare_cached(sql)?;
+    let width = query.column_count();
+    let rows = query.query_map([], |row| (0..width).map(|at| row.get::<_, Value>(at)).collect())?;
+    rows.collect()
+}
+
+/// Compares the disks.
+///
+/// # Errors
+///
+/// The first difference.
+pub fn converge(world: &mut World) -> Result<(), (&'static str, String)> {
+    let failed = |error: rusqlite::Error| (CONVERGE, error.to_string());
+    let phone = world.nodes[PHONE.0].disk.look();
+    let chats = rows(phone, CHATS).map_err(failed)?;
+    let live = format!(
+        "{MESSAGES} AS m WHERE deleted = 0 AND (SELECT count(*) FROM messages AS n WHERE n.chat = m.chat
+         AND n.id > m.id AND n.deleted = 0) < {WINDOW} ORDER BY chat, id"
+    );
+    let messages = rows(phone, &live).map_err(failed)?;
+    for web in 0..world.plan.webs {
+        if is_out(world, web) {
+            continue;
+        }
+        let disk = world.nodes[world.web_node(web).0].disk.look();
+        let there = rows(disk, CHATS).map_err(failed)?;
+        compare(web, "chats", &chats, &there)?;
+        let there = rows(disk, &format!("{MESSAGES} ORDER BY chat, id")).map_err(failed)?;
+        compare(web, "messages", &messages, &there)?;
+    }
+    Ok(())
+}
+
+fn compare(
+    web: usize,
+    what: &str,
+    here: &[Vec<Value>],
+    there: &[Vec<Value>],
+) -> Result<(), (&'static str, String)> {
+    if here == there {
+        return Ok(());
+    }
+    let differs = here.iter().zip(there).find(|(one, other)| one != other);
+    let text: String = format!("{differs:?}").chars().take(300).collect();
+    Err((
+        CONVERGE,
+        format!("companion {web}: {} {what} at the phone, {} there; {text}", here.len(), there.len()),
+    ))
+}

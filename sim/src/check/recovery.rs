@@ -1,0 +1,63 @@
+//! Once faults stop, every link is LIVE or in the one right stopped state: `recovers`.
+
+use handfast::session::LinkState;
+
+use crate::world::World;
+
+/// The invariant's name.
+pub const RECOVERS: &str = "recovers";
+
+/// Whether every link stands where it must.
+///
+/// # Errors
+///
+/// Which does not.
+pub fn everyone_stands_right(world: &mut World) -> Result<(), (&'static str, String)> {
+    for web in 0..world.plan.webs {
+        if world.ledger.evil.contains(&web) {
+            continue;
+        }
+        let view = &world.ledger.webs[web];
+        let Some(companion) = view.companion else {
+            return Err((RECOVERS, format!("companion {web} is not linked")));
+        };
+        let at_phone = world.ledger.phone.states.get(&companion).copied();
+        let live = view.state == Some(LinkState::Live) && at_phone == Some(LinkState::Live);
+        if is_stopped(world, web) {
+            if !world.ledger.may_stop.contains(&web) {
+                return Err(("no-false-alarm", format!("companion {web} is stopped")));
+            }
+            continue;
+        }
+        if !live {
+            return Err((
+                RECOVERS,
+                format!("companion {web}: {:?} there, {at_phone:?} at the phone", view.state),
+            ));
+        }
+    }
+    Ok(())
+}
+
+/// Whether a link promises nothing: it is stopped, or one side of it was evil.
+#[must_use]
+pub fn is_out(world: &World, web: usize) -> bool {
+    world.ledger.evil.contains(&web) || is_stopped(world, web)
+}
+
+/// Whether a link is stopped on both sides: two holders were seen.
+#[must_use]
+pub fn is_stopped(world: &World, web: usize) -> bool {
+    let view = &world.ledger.webs[web];
+    let Some(companion) = view.companion else { return false };
+    let status = world.nodes[0].disk.look().query_row(
+        "SELECT status FROM companions WHERE companion = ?1",
+        [companion.as_bytes()],
+        |row| row.get::<_, String>(0),
+    );
+    match status {
+        Ok(status) => status == "suspended",
+        // The phone that linked it is no more.
+        Err(_) => world.ledger.phone_lost,
+    }
+}

@@ -1,0 +1,219 @@
+//! Copies of devices, older states of them, other phones, revocation, reload.
+
+use handfast::DeviceRole;
+
+use crate::disk::Disk;
+use crate::kind::Kind;
+use crate::node::{Node, NodeId};
+use crate::plan::Fault;
+use crate::rng::SimRng;
+use crate::users::PHONE;
+use crate::world::{Happening, World};
+
+/// How many phones scan one code.
+const PHONES: usize = 2;
+/// A page that is loaded anew is away for so long, in microseconds.
+const RELOAD: u64 = 300_000;
+
+/// A device that a fault added, or a state that it keeps.
+#[derive(Debug)]
+pub enum Extra {
+    /// Another program with the keys of a companion.
+    Holder {
+        /// The companion.
+        web: usize,
+        /// Where it runs.
+        node: NodeId,
+        /// Whether it has a copy, not the directory itself.
+        copy: bool,
+    },
+    /// A phone of somebody else.
+    Stranger(NodeId),
+    /// A disk as it was.
+    Snapshot {
+        /// Of which fault.
+        fault: usize,
+        /// The disk.
+        disk: Disk,
+    },
+}
+
+/// A fault begins.
+pub fn begin(world: &mut World, fault: &Fault, number: usize) {
+    let id = world.web_node(fault.web);
+    match fault.kind {
+        Kind::Revoke => revoke(world, fault.web),
+        Kind::Reload => {
+            if world.nodes[id.0].machine.is_some() {
+                world.ledger.fire(Kind::Reload);
+                world.crash(id, false);
+                world.at(world.now + RELOAD, Happening::FaultLater(number));
+            }
+        }
+        Kind::ThreePhones => {
+            for stranger in 0..PHONES {
+                add_stranger(world, fault, stranger);
+            }
+            stranger_scans(world, fault.web);
+            world.at(world.now + 1_000_000, Happening::FaultLater(number));
+        }
+        Kind::RolledBackPhone | Kind::RolledBackWeb => {
+            let id = if fault.kind == Kind::RolledBackPhone { PHONE } else { id };
+            if let Ok(disk) = world.nodes[id.0].disk.copy(&world.base) {
+                world.extras.push(Extra::Snapshot { fault: number, disk });
+                world.at(world.now + fault.len, Happening::FaultLater(number));
+            }
+        }
+        Kind::CopiedProfile => {
+            if world.ledger.webs.get(fault.web).is_some_and(|view| view.companion.is_some())
+                && let Ok(disk) = world.nodes[id.0].disk.copy(&world.base)
+            {
+                world.extras.push(Extra::Snapshot { fault: number, disk });
+                world.at(world.now + fault.len, Happening::FaultLater(number));
+            }
+        }
+        _ => {
+            if let Ok(disk) = world.nodes[id.0].disk.second() {
+                add_holder(world, fault.web, disk, false);
+                world.ledger.fire(Kind::TwoProcesses);
+            }
+        }
+    }
+}
+
+/// The second half of a fault.
+pub fn later(world: &mut World, fault: &Fault, number: usize) {
+    let id = world.web_node(fault.web);
+    match fault.kind {
+        Kind::Reload => world.start(id),
+        Kind::ThreePhones => stranger_scans(world, fault.web),
+        Kind::RolledBackPhone | Kind::RolledBackWeb => roll_back(world, fault, number),
+        Kind::CopiedProfile => {
+            if let Some(disk) = take_snapshot(world, number) {
+                add_holder(world, fault.web, disk, true);
+                let _ = world.ledger.may_stop.insert(fault.web);
+                world.ledger.fire(Kind::CopiedProfile);
+            }
+        }
+        _ => {}
+    }
+}
+
+fn take_snapshot(world: &mut World, number: usize) -> Option<Disk> {
+    let at =
+        world.extras.iter().position(|e| matches!(e, Extra::Snapshot { fault, .. } if *fault == number))?;
+    match world.extras.swap_remove(at) {
+        Extra::Snapshot { disk, .. } => Some(disk),
+        Extra::Holder { .. } | Extra::Stranger(_) => None,
+    }
+}
+
+/// A disk becomes what it was.
+fn roll_back(world: &mut World, fault: &Fault, number: usize) {
+    let id = if fault.kind == Kind::RolledBackPhone { PHONE } else { world.web_node(fault.web) };
+    let Some(snapshot) = take_snapshot(world, number) else { return };
+    world.crash(id, true);
+    if world.nodes[id.0].disk.write_over(&snapshot).is_err() {
+        return;
+    }
+    world.ledger.fire(fault.kind);
+    if id == PHONE {
+        world.ledger.phone_lost = true;
+        world.ledger.may_stop.extend(0..world.plan.webs);
+    } else {
+        let _ = world.ledger.may_stop.insert(fault.web);
+        let _ = world.ledger.web_lost.insert(fault.web);
+    }
+}
+
+fn add_holder(world: &mut World, web: usize, disk: Disk, copy: bool) {
+    let number = world.nodes.len();
+    let rng = SimRng::new(world.plan.seed, 1_000 + u64::try_from(number).unwrap_or(0));
+    let name = world.nodes[world.web_node(web).0].name.clone() + if copy { "-copy" } else { "-twin" };
+    world.nodes.push(Node::new(DeviceRole::Web, name, disk, rng));
+    let node = NodeId(number);
+    world.extras.push(Extra::Holder { web, node, copy });
+    world.start(node);
+}
+
+fn add_stranger(world: &mut World, fault: &Fault, stranger: usize) {
+    let number = world.nodes.len();
+    let rng = SimRng::new(world.plan.seed, 2_000 + u64::try_from(number).unwrap_or(0));
+    let key = [u8::try_from(number % 251).unwrap_or(0) ^ 0x5a; 32];
+    let Ok(disk) = Disk::new(&world.base, key) else { return };
+    let name = format!("stranger{}-{stranger}", fault.web);
+    let mut node = Node::new(DeviceRole::Phone, name, disk, rng);
+    if node.create_account(1, 1).is_err() {
+        return;
+    }
+    world.nodes.push(node);
+    world.extras.push(Extra::Stranger(NodeId(number)));
+    world.start(NodeId(number));
+}
+
+/// Strangers scan the code that a companion shows, and go no further.
+fn stranger_scans(world: &mut World, web: usize) {
+    let Some(text) = world.ledger.webs.get(web).and_then(|view| view.code.clone()) else { return };
+    let strangers: Vec<NodeId> = world
+        .extras
+        .iter()
+        .filter_map(|extra| match extra {
+            Extra::Stranger(id) => Some(*id),
+            Extra::Holder { .. } | Extra::Snapshot { .. } => None,
+        })
+        .collect();
+    for id in strangers {
+        let time = world.nodes[id.0].clocks(world.now);
+        let mut rng = world.nodes[id.0].rng.clone();
+        let scans = world.nodes[id.0].phone().is_some_and(|app| app.scan(time, rng.crypto(), &text).is_ok());
+        world.nodes[id.0].rng = rng;
+        if scans {
+            world.ledger.fire(Kind::ThreePhones);
+            let _ = world.run(id);
+        }
+    }
+}
+
+fn revoke(world: &mut World, web: usize) {
+    let Some(companion) = world.ledger.webs.get(web).and_then(|view| view.companion) else { return };
+    if world.nodes[PHONE.0].asleep_until > world.now {
+        return;
+    }
+    let time = world.nodes[PHONE.0].clocks(world.now);
+    let Some(app) = world.nodes[PHONE.0].phone() else { return };
+    if app.revoke(time, companion).is_ok() {
+        // Before the round: the companion may be told within it.
+        let _ = world.ledger.revoked.insert(companion);
+        world.ledger.fire(Kind::Revoke);
+        world.link_is_over(web);
+        if world.run(PHONE) == crate::world::Ran::NotStored {
+            let _ = world.ledger.maybe_revoked.insert(companion);
+        }
+    }
+}
+
+/// Second holders are switched off, strangers go away, and users take their seats back.
+pub fn end(world: &mut World) {
+    let extras = std::mem::take(&mut world.extras);
+    for extra in extras {
+        match extra {
+            Extra::Holder { node, .. } | Extra::Stranger(node) => world.crash(node, false),
+            Extra::Snapshot { .. } => {}
+        }
+    }
+    for web in 0..world.plan.webs {
+        if std::mem::take(&mut world.ledger.webs[web].replaced) {
+            take_back(world, web);
+        }
+    }
+}
+
+/// The user of a companion wants its seat back.
+pub fn take_back(world: &mut World, web: usize) {
+    let id = world.web_node(web);
+    let time = world.nodes[id.0].clocks(world.now);
+    if let Some(app) = world.nodes[id.0].web() {
+        app.take_back(time.mono);
+        let _ = world.run(id);
+    }
+}

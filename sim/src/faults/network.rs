@@ -1,0 +1,132 @@
+//! Faults between a device and the relay.
+
+use bytes::Bytes;
+
+use super::{Active, target};
+use crate::kind::Kind;
+use crate::net::Way;
+use crate::node::NodeId;
+use crate::plan::Fault;
+use crate::world::{Happening, World};
+
+/// Bytes a second that a slow reader reads, and that a socket takes byte by byte.
+const SLOW_RATE: u64 = 4_000;
+
+fn sockets_of(world: &World, id: NodeId) -> Vec<u64> {
+    let open = world.conns.iter().filter(|(_, conn)| conn.node == id && conn.at_node && !conn.dead);
+    open.map(|(number, _)| *number).collect()
+}
+
+/// A fault begins.
+pub fn begin(world: &mut World, fault: &Fault, number: usize) {
+    let id = target(world, fault);
+    let until = world.now + fault.len;
+    match fault.kind {
+        Kind::Cut => {
+            for number in sockets_of(world, id) {
+                world.ledger.fire(Kind::Cut);
+                world.cut(number);
+            }
+        }
+        Kind::HalfOpen => {
+            for number in sockets_of(world, id) {
+                if let Some(conn) = world.conns.get_mut(&number) {
+                    conn.dead = true;
+                }
+            }
+        }
+        Kind::SlowReader | Kind::OneByte => {
+            let way = usize::from(fault.kind == Kind::SlowReader);
+            for number in sockets_of(world, id) {
+                if let Some(rate) = world.conns.get_mut(&number).and_then(|conn| conn.rate.get_mut(way)) {
+                    *rate = SLOW_RATE;
+                }
+            }
+            world.active.push(Active {
+                kind: fault.kind,
+                node: id,
+                until,
+                left: u32::MAX,
+                amount: fault.amount,
+            });
+            world.at(until, Happening::FaultLater(number));
+        }
+        Kind::StalledConsumer => {
+            for number in sockets_of(world, id) {
+                if let Some(conn) = world.conns.get_mut(&number) {
+                    conn.stalled_until = until;
+                }
+            }
+            world.active.push(Active {
+                kind: fault.kind,
+                node: id,
+                until,
+                left: u32::MAX,
+                amount: fault.amount,
+            });
+        }
+        _ => {
+            let left = u32::try_from(1 + fault.amount % 6).unwrap_or(1);
+            world.active.push(Active { kind: fault.kind, node: id, until, left, amount: fault.amount });
+        }
+    }
+}
+
+/// Slow sockets are quick again.
+pub fn end(world: &mut World) {
+    for conn in world.conns.values_mut() {
+        conn.rate = [0; 2];
+        conn.stalled_until = 0;
+    }
+    let waiting: Vec<u64> =
+        world.conns.iter().filter(|(_, conn)| !conn.unread.is_empty()).map(|(number, _)| *number).collect();
+    for number in waiting {
+        world.at(world.now, Happening::Unstall(number));
+    }
+}
+
+/// A frame is on its way: gives what arrives of it, each with a delay of its own.
+pub fn on_frame(world: &mut World, number: u64, way: Way, frame: Bytes) -> Vec<(u64, Bytes)> {
+    let Some(conn) = world.conns.get(&number) else { return Vec::new() };
+    if conn.dead {
+        world.ledger.fire(Kind::HalfOpen);
+        return Vec::new();
+    }
+    if world.active.is_empty() {
+        return vec![(0, frame)];
+    }
+    let (id, now) = (conn.node, world.now);
+    let mut arriving = vec![(0, frame)];
+    world.active.retain(|active| active.until > now && active.left > 0);
+    for at in 0..world.active.len() {
+        let active = &world.active[at];
+        if active.node != id || !world.rng.percent(40) {
+            continue;
+        }
+        let (kind, amount) = (world.active[at].kind, world.active[at].amount);
+        match kind {
+            Kind::Drop => drop(arriving.pop()),
+            Kind::Duplicate => arriving.extend(arriving.first().cloned()),
+            Kind::Reorder => {
+                let later = 20_000 + amount % 400_000;
+                for (extra, _) in &mut arriving {
+                    *extra += later;
+                }
+            }
+            Kind::Delay => {
+                if let Some(conn) = world.conns.get_mut(&number) {
+                    let last = if way == Way::Up { &mut conn.last[0] } else { &mut conn.last[1] };
+                    *last = (*last).max(now) + amount % 3_000_000;
+                }
+            }
+            Kind::SlowReader | Kind::StalledConsumer if way == Way::Down => {}
+            Kind::OneByte if way == Way::Up => {}
+            _ => continue,
+        }
+        if !matches!(kind, Kind::SlowReader | Kind::StalledConsumer | Kind::OneByte) {
+            world.active[at].left -= 1;
+        }
+        world.ledger.fire(kind);
+    }
+    arriving
+}

@@ -1,0 +1,104 @@
+//! A peer that holds real keys and sends any inner record.
+
+use bytes::{Bytes, BytesMut};
+use handfast::ErrorCode;
+use handfast::codec::frame::{Collection, Frame, OpenKind};
+use handfast::codec::record::RecordBuilder;
+use handfast::codec::varint::put_varint;
+use rand_core::Rng;
+
+use crate::kind::Kind;
+use crate::node::Machine;
+use crate::plan::Fault;
+use crate::users::PHONE;
+use crate::world::{Happening, World};
+
+/// How long between two evil records, in microseconds.
+const AGAIN_AFTER: u64 = 700_000;
+
+/// An evil record leaves, and another follows while the fault lasts.
+pub fn begin(world: &mut World, fault: &Fault, number: usize) {
+    let companion = world.ledger.webs.get(fault.web).and_then(|view| view.companion);
+    let id = if fault.kind == Kind::EvilPhone { PHONE } else { world.web_node(fault.web) };
+    let record = evil_record(world, fault);
+    let now = world.nodes[id.0].clocks(world.now);
+    let sent = match &mut world.nodes[id.0].machine {
+        Some(Machine::Phone(app)) => companion.is_some_and(|companion| app.inject(companion, record)),
+        Some(Machine::Web(app)) => app.inject(record),
+        None => false,
+    };
+    let _ = now;
+    if sent {
+        let _ = world.ledger.evil.insert(fault.web);
+        world.ledger.fire(fault.kind);
+        let _ = world.run(id);
+    }
+    if world.now < fault.at + AGAIN_AFTER * (2 + fault.amount % 8) {
+        world.at(world.now + AGAIN_AFTER, Happening::FaultLater(number));
+    }
+}
+
+fn evil_record(world: &mut World, _: &Fault) -> BytesMut {
+    let mut record = RecordBuilder::new();
+    for _ in 0..=world.rng.below(3) {
+        let frame = evil_frame(world);
+        let _ = record.push(&frame);
+    }
+    let mut bytes = record.finish();
+    if world.rng.percent(15) {
+        // Bytes that are no frames at all, behind the two of the header.
+        let (_, body) = bytes.split_at_mut(2);
+        let len = usize::try_from(world.rng.below(64)).unwrap_or(0);
+        if let Some(part) = body.get_mut(..len) {
+            world.rng.crypto().fill_bytes(part);
+        }
+    }
+    bytes
+}
+
+/// A number that an implementation may not have thought of.
+fn number(world: &mut World) -> u64 {
+    let small = world.rng.below(40);
+    *world.rng.pick(&[0, 1, small, small, 65_535, 1 << 20, 1 << 32, (1 << 62) - 2, (1 << 62) - 1])
+}
+
+fn body(world: &mut World) -> Bytes {
+    let len = *world.rng.pick(&[0, 1, 30, 1_000, 15_000]);
+    let mut bytes = vec![0; len];
+    world.rng.crypto().fill_bytes(&mut bytes);
+    bytes.into()
+}
+
+fn some_body(world: &mut World) -> Bytes {
+    let bytes = body(world);
+    if bytes.is_empty() { Bytes::from_static(b"x") } else { bytes }
+}
+
+fn evil_frame(world: &mut World) -> Frame {
+    let (one, two) = (number(world), number(world));
+    let small = |number: u64| u8::try_from(number & 31).unwrap_or(0);
+    match world.rng.below(13) {
+        0 => Frame::Ping { id: one, rev: two },
+        1 => Frame::Pong { id: one },
+        2 => Frame::Msg { seq: one, part: small(two), last: small(world.rng.number()), body: body(world) },
+        3 => Frame::Ack { durable: one, cursors: Vec::new() },
+        4 => {
+            let kind = if two.is_multiple_of(2) { OpenKind::Get } else { OpenKind::Put };
+            let meta = some_body(world).slice(..1);
+            Frame::Open { id: one, kind, meta }
+        }
+        5 => Frame::Data { id: one, offset: two, body: some_body(world) },
+        6 => Frame::Credit { id: one, offset: two },
+        7 => Frame::Durable { id: one, offset: two },
+        8 => Frame::Stop { id: one, code: ErrorCode::CANCELLED },
+        9 => Frame::Fin { id: one, hash: [3; 32] },
+        10 => Frame::ConnCredit { offset: one },
+        11 => {
+            let mut name = Vec::new();
+            put_varint(&mut name, one);
+            let collection = Collection::new(&name).expect("a short name");
+            Frame::Since { collection, cursor: two }
+        }
+        _ => Frame::Now { slot: one, body: Bytes::from_static(b"x") },
+    }
+}

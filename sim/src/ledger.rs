@@ -1,0 +1,146 @@
+//! What an onlooker of the run knows: what users did and were told, and which invariants were broken.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use handfast::codec::ids::{CompanionId, ContentId};
+use handfast::session::LinkState;
+
+use crate::kind::Kind;
+
+/// An invariant that did not hold.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Violation {
+    /// Its name.
+    pub invariant: &'static str,
+    /// What was seen.
+    pub detail: String,
+}
+
+/// A text or a file that somebody sent.
+#[derive(Clone, Debug)]
+pub struct Sent {
+    /// The companion, or the phone itself.
+    pub web: Option<usize>,
+    /// The chat.
+    pub chat: u64,
+    /// The text, or the file's name.
+    pub text: String,
+    /// Its sender was told that it is stored.
+    pub stored: bool,
+    /// The link over which it went was given up since.
+    pub link_over: bool,
+}
+
+/// What a companion has shown its user.
+#[derive(Debug, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "what a screen has shown, or has not")]
+pub struct WebView {
+    /// The state of the link.
+    pub state: Option<LinkState>,
+    /// Its id, once linked.
+    pub companion: Option<CompanionId>,
+    /// The code that is shown.
+    pub code: Option<String>,
+    /// The digits that are shown.
+    pub digits: Option<String>,
+    /// NN, when it asks.
+    pub nn: Option<String>,
+    /// Two holders were seen.
+    pub diverged: bool,
+    /// The phone suspended the link.
+    pub suspended: bool,
+    /// It was revoked.
+    pub revoked: bool,
+    /// Another took its seat.
+    pub replaced: bool,
+    /// Files that it was told are here.
+    pub fetched: BTreeSet<ContentId>,
+    /// Its phone's user has approved it.
+    pub approved: bool,
+}
+
+/// What the phone has shown its user.
+#[derive(Debug, Default)]
+pub struct PhoneView {
+    /// The companion whose code is being scanned.
+    pub scanning: Option<usize>,
+    /// NN.
+    pub nn: Option<String>,
+    /// It waits for the digits.
+    pub wants_digits: bool,
+    /// It waits for an approval.
+    pub wants_approval: bool,
+    /// The state of each link.
+    pub states: BTreeMap<CompanionId, LinkState>,
+    /// Links of which two holders were seen.
+    pub diverged: BTreeSet<CompanionId>,
+    /// Links that were revoked, and told.
+    pub told: BTreeSet<CompanionId>,
+}
+
+/// Everything that is known.
+#[derive(Debug, Default)]
+pub struct Ledger {
+    /// What did not hold.
+    pub violations: Vec<Violation>,
+    /// What was sent.
+    pub sent: Vec<Sent>,
+    /// Files: content and bytes.
+    pub files: BTreeMap<ContentId, Vec<u8>>,
+    /// Links whose revocation may not have been stored.
+    pub maybe_revoked: BTreeSet<CompanionId>,
+    /// Companions on whose link one side was evil.
+    pub evil: BTreeSet<usize>,
+    /// Companions, by number.
+    pub webs: Vec<WebView>,
+    /// The phone.
+    pub phone: PhoneView,
+    /// Links that the user revoked.
+    pub revoked: BTreeSet<CompanionId>,
+    /// Companions whose link may stop because a store lost commits or was copied.
+    pub may_stop: BTreeSet<usize>,
+    /// Companions whose link has two holders that both were used.
+    pub must_stop: BTreeSet<usize>,
+    /// The phone lost commits.
+    pub phone_lost: bool,
+    /// Companions that lost commits.
+    pub web_lost: BTreeSet<usize>,
+    /// How often each kind changed something for someone.
+    pub fired: Vec<u64>,
+    /// Kinds after which a device had to recover.
+    pub needed_recovery: BTreeSet<Kind>,
+    /// Kinds that fired since everyone was live.
+    pub pending: BTreeSet<Kind>,
+}
+
+impl Ledger {
+    /// An empty ledger for so many companions.
+    #[must_use]
+    pub fn new(webs: usize) -> Self {
+        Self {
+            webs: std::iter::repeat_with(WebView::default).take(webs).collect(),
+            fired: vec![0; Kind::COUNT],
+            ..Self::default()
+        }
+    }
+
+    /// A fault changed bytes, state or time for someone.
+    pub fn fire(&mut self, kind: Kind) {
+        if let Some(count) = self.fired.get_mut(kind.index()) {
+            *count += 1;
+        }
+        let _ = self.pending.insert(kind);
+    }
+
+    /// A device had to recover: from what happened before.
+    pub fn recovers(&mut self) {
+        self.needed_recovery.append(&mut self.pending);
+    }
+
+    /// An invariant was broken.
+    pub fn violation(&mut self, invariant: &'static str, detail: impl Into<String>) {
+        if self.violations.len() < 20 {
+            self.violations.push(Violation { invariant, detail: detail.into() });
+        }
+    }
+}

@@ -1,0 +1,382 @@
+//! The users: they pair, send, fetch, and note what their devices tell them.
+
+use handfast::DeviceRole;
+use handfast::session::LinkState;
+use reference_phone::app::{AppEvent as PhoneEvent, ScanStep};
+use reference_web::app::AppEvent as WebEvent;
+use reference_web::store::Direction;
+
+use crate::ledger::{Sent, WebView};
+use crate::node::NodeId;
+use crate::plan::Act;
+use crate::world::{Happening, Ran, World};
+
+/// The phone, by its place.
+pub const PHONE: NodeId = NodeId(0);
+/// How often users look at screens, in microseconds.
+const LOOK_EVERY: u64 = 700_000;
+
+impl World {
+    /// The number of the companion that a device is, unless a fault added it.
+    #[must_use]
+    pub fn web_of(&self, id: NodeId) -> Option<usize> {
+        id.0.checked_sub(1).filter(|web| *web < self.plan.webs)
+    }
+
+    fn view(&mut self, id: NodeId) -> Option<&mut WebView> {
+        let web = self.web_of(id)?;
+        self.ledger.webs.get_mut(web)
+    }
+
+    /// A companion that is not linked shows codes.
+    pub fn show_codes_if_unlinked(&mut self, id: NodeId) {
+        if self.web_of(id).is_none() {
+            return;
+        }
+        let time = self.nodes[id.0].clocks(self.now);
+        let node = &mut self.nodes[id.0];
+        let mut rng = node.rng.clone();
+        if let Some(app) = node.web()
+            && !app.is_linked()
+        {
+            // Refused only when it is linked.
+            let _ = app.pair(time.mono, rng.crypto());
+            node.rng = rng;
+            self.at(self.now + LOOK_EVERY, Happening::Look);
+        }
+    }
+
+    /// What a screen showed is gone with its program.
+    pub fn stopped(&mut self, id: NodeId) {
+        if id == PHONE {
+            self.ledger.phone.states.clear();
+            self.scan_over();
+        } else if let Some(view) = self.view(id) {
+            view.state = None;
+            view.code = None;
+            view.digits = None;
+            view.nn = None;
+        }
+    }
+
+    fn scan_over(&mut self) {
+        let phone = &mut self.ledger.phone;
+        phone.scanning = None;
+        phone.nn = None;
+        phone.wants_digits = false;
+        phone.wants_approval = false;
+    }
+
+    fn unlinked(&self) -> Option<usize> {
+        self.ledger.webs.iter().position(|view| view.companion.is_none() && view.code.is_some())
+    }
+
+    /// The users look at their screens, and do what is asked there.
+    pub fn look(&mut self) {
+        if self.ledger.webs.iter().any(|view| view.companion.is_none()) {
+            self.at(self.now + LOOK_EVERY, Happening::Look);
+        }
+        if self.nodes[0].machine.is_none() || self.nodes[0].asleep_until > self.now {
+            return;
+        }
+        match self.ledger.phone.scanning {
+            None => {
+                if let Some(web) = self.unlinked() {
+                    self.scan(web);
+                }
+            }
+            Some(web) => self.answer(web),
+        }
+    }
+
+    fn scan(&mut self, web: usize) {
+        let Some(text) = self.ledger.webs[web].code.clone() else { return };
+        let time = self.nodes[0].clocks(self.now);
+        let mut rng = self.nodes[0].rng.clone();
+        let Some(app) = self.nodes[0].phone() else { return };
+        if app.scan(time, rng.crypto(), &text).is_ok() {
+            self.nodes[0].rng = rng;
+            self.ledger.phone.scanning = Some(web);
+            let _ = self.run(PHONE);
+        }
+    }
+
+    fn answer(&mut self, web: usize) {
+        let time = self.nodes[0].clocks(self.now);
+        if self.ledger.phone.wants_digits
+            && let Some(digits) = self.ledger.webs[web].digits.clone()
+        {
+            self.ledger.phone.wants_digits = false;
+            if let Some(app) = self.nodes[0].phone() {
+                // Refused when the attempt is over, which is told by an event.
+                let _ = app.enter_check_code(time, &digits);
+            }
+            let _ = self.run(PHONE);
+        } else if self.ledger.phone.wants_approval {
+            self.ledger.phone.wants_approval = false;
+            let mut rng = self.nodes[0].rng.clone();
+            if let Some(app) = self.nodes[0].phone() {
+                let _ = app.approve(time, rng.crypto(), true);
+            }
+            self.nodes[0].rng = rng;
+            self.ledger.webs[web].approved = true;
+            let _ = self.run(PHONE);
+        } else if let (Some(here), Some(there)) = (&self.ledger.phone.nn, &self.ledger.webs[web].nn) {
+            let yes = here == there;
+            self.ledger.webs[web].nn = None;
+            let id = self.web_node(web);
+            let time = self.nodes[id.0].clocks(self.now);
+            if let Some(app) = self.nodes[id.0].web() {
+                let _ = app.confirm(time.mono, yes);
+            }
+            let _ = self.run(id);
+        }
+    }
+
+    /// The phone tells its user something.
+    pub fn phone_event(&mut self, id: NodeId, event: &PhoneEvent) {
+        let now = self.now;
+        self.trace.line(now, || format!("{} tells {event:?}", self.nodes[id.0].name));
+        if id != PHONE {
+            return;
+        }
+        match *event {
+            PhoneEvent::LinkState { companion, state } => {
+                let old = self.ledger.phone.states.insert(companion, state);
+                if state == LinkState::Live && self.ledger.revoked.contains(&companion) {
+                    self.ledger
+                        .violation("revoked-never-resumes", format!("the phone is live with {companion}"));
+                }
+                if old == Some(LinkState::Live) && state != LinkState::Live {
+                    self.ledger.recovers();
+                }
+            }
+            PhoneEvent::Diverged { companion } => {
+                let _ = self.ledger.phone.diverged.insert(companion);
+            }
+            PhoneEvent::RevokedTold { companion } => {
+                let _ = self.ledger.phone.told.insert(companion);
+            }
+            PhoneEvent::LinkDamaged { link, ref error } => {
+                self.ledger.violation("stored-link-opens", format!("{link}: {error:?}"));
+            }
+            _ => {}
+        }
+    }
+
+    /// The phone asks whoever scans.
+    pub fn scan_step(&mut self, id: NodeId, step: ScanStep) {
+        let now = self.now;
+        self.trace.line(now, || format!("{} asks {step:?}", self.nodes[id.0].name));
+        if id != PHONE {
+            return;
+        }
+        match step {
+            ScanStep::CheckCodeWanted => self.ledger.phone.wants_digits = true,
+            ScanStep::ApprovalWanted { .. } => self.ledger.phone.wants_approval = true,
+            ScanStep::ShowNn(nn) => self.ledger.phone.nn = Some(nn),
+            ScanStep::Linked { .. } | ScanStep::Ended { .. } => self.scan_over(),
+            _ => {}
+        }
+    }
+
+    /// A companion tells its user something. Gives whether the user did something about it at once.
+    pub fn web_event(&mut self, id: NodeId, event: WebEvent) -> bool {
+        let now = self.now;
+        self.trace.line(now, || {
+            let text: String = format!("{event:?}").chars().take(160).collect();
+            format!("{} tells {text}", self.nodes[id.0].name)
+        });
+        let Some(web) = self.web_of(id) else { return false };
+        let view = &mut self.ledger.webs[web];
+        match event {
+            WebEvent::Code { text } => {
+                view.code = Some(text);
+                view.digits = None;
+                view.nn = None;
+            }
+            WebEvent::CheckCode(digits) => view.digits = Some(digits),
+            WebEvent::ConfirmNn { nn, .. } => {
+                view.nn = Some(nn);
+                if !view.approved {
+                    self.ledger.violation("nothing-before-approval", format!("companion {web} asks for NN"));
+                }
+            }
+            WebEvent::Linked { companion, .. } => {
+                view.companion = Some(companion);
+                view.code = None;
+                view.digits = None;
+            }
+            WebEvent::LinkState(state) => {
+                let old = view.state.replace(state);
+                if old == Some(LinkState::Live) && state != LinkState::Live {
+                    self.ledger.recovers();
+                }
+            }
+            WebEvent::Message { .. } | WebEvent::Synced { .. } if !view.approved => {
+                self.ledger.violation("nothing-before-approval", format!("companion {web} got a message"));
+            }
+            WebEvent::Transfer { direction: Direction::Get, content, done: true, .. } => {
+                let _ = view.fetched.insert(content);
+            }
+            WebEvent::Diverged => view.diverged = true,
+            WebEvent::Suspended => view.suspended = true,
+            WebEvent::Replaced => view.replaced = true,
+            WebEvent::Revoked => {
+                self.web_is_revoked(id, web);
+                return true;
+            }
+            _ => {}
+        }
+        false
+    }
+
+    fn web_is_revoked(&mut self, id: NodeId, web: usize) {
+        let view = &mut self.ledger.webs[web];
+        view.revoked = true;
+        let companion = view.companion.take();
+        if !companion.is_some_and(|companion| self.ledger.revoked.contains(&companion)) {
+            self.ledger.violation("no-wipe-without-signature", format!("companion {web} wiped its keys"));
+        }
+        self.ledger.webs[web].approved = false;
+        self.link_is_over(web);
+        self.show_codes_if_unlinked(id);
+    }
+
+    /// What a companion had sent over a link that is over may never arrive.
+    pub fn link_is_over(&mut self, web: usize) {
+        for sent in &mut self.ledger.sent {
+            sent.link_over |= sent.web == Some(web);
+        }
+    }
+
+    /// A user does what the plan says.
+    pub fn act(&mut self, number: usize) {
+        let Some(op) = self.plan.ops.get(number).cloned() else { return };
+        match op.act {
+            Act::WebText { web, chat, len } => self.web_text(web, chat, len, number),
+            Act::PhoneText { chat } => self.phone_text(chat, number),
+            Act::Older { web, chat } => {
+                let id = self.web_node(web);
+                let time = self.nodes[id.0].clocks(self.now);
+                if let Some(app) = self.nodes[id.0].web() {
+                    // Refused when it is not linked, or busy.
+                    let _ = app.ask_older(time.mono, chat);
+                    let _ = self.run(id);
+                }
+            }
+            Act::Put { web, chat, len } => self.put(web, chat, len, number),
+            Act::Get { web, chat, len } => self.get(web, chat, len, number),
+        }
+    }
+
+    fn awake(&self, id: NodeId) -> bool {
+        self.nodes[id.0].machine.is_some() && self.nodes[id.0].asleep_until <= self.now
+    }
+
+    fn sent(&mut self, web: Option<usize>, chat: u64, text: String, ran: Ran) {
+        self.ledger.sent.push(Sent { web, chat, text, stored: ran == Ran::Stored, link_over: false });
+    }
+
+    fn web_text(&mut self, web: usize, chat: u64, len: usize, number: usize) {
+        let id = self.web_node(web);
+        if !self.awake(id) {
+            return;
+        }
+        let mut text = format!("w{web}-{number:04} ");
+        while text.len() < len {
+            text.push(char::from(b'a' + u8::try_from(text.len() % 26).unwrap_or(0)));
+        }
+        let time = self.nodes[id.0].clocks(self.now);
+        let Some(app) = self.nodes[id.0].web() else { return };
+        if app.send_text(time.mono, chat, &text, Some(&format!("c{number}"))).is_ok() {
+            let ran = self.run(id);
+            self.sent(Some(web), chat, text, ran);
+        }
+    }
+
+    fn phone_text(&mut self, chat: u64, number: usize) {
+        if !self.awake(PHONE) {
+            return;
+        }
+        let text = format!("p-{number:04}");
+        let time = self.nodes[0].clocks(self.now);
+        let Some(app) = self.nodes[0].phone() else { return };
+        if app.send_text(time, chat, &text).is_ok() {
+            let ran = self.run(PHONE);
+            self.sent(None, chat, text, ran);
+        }
+    }
+
+    /// A file with content of its own.
+    fn file(&mut self, id: NodeId, len: usize, number: usize) -> std::path::PathBuf {
+        let mut bytes = vec![0; len];
+        let mut rng = crate::rng::SimRng::new(self.plan.seed, 100 + u64::try_from(number).unwrap_or(0));
+        rand_core::Rng::fill_bytes(rng.crypto(), &mut bytes);
+        let path = self.nodes[id.0].disk.dir().join(format!("file-{number:04}.bin"));
+        std::fs::write(&path, &bytes).expect("the temporary directory can be written");
+        let mut hasher = handfast::session::media::ContentHasher::new();
+        hasher.update(&bytes);
+        let _ = self.ledger.files.insert(hasher.finish().content_id(), bytes);
+        path
+    }
+
+    fn put(&mut self, web: usize, chat: u64, len: usize, number: usize) {
+        let id = self.web_node(web);
+        if !self.awake(id) {
+            return;
+        }
+        let path = self.file(id, len, number);
+        let Some(app) = self.nodes[id.0].web() else { return };
+        let Ok(imported) = app.store().media().import(&path) else { return };
+        if app.send_media(chat, imported, Some(&format!("m{number}"))).is_ok() {
+            let ran = self.run(id);
+            self.sent(Some(web), chat, format!("file-{number:04}.bin"), ran);
+        }
+    }
+
+    fn get(&mut self, web: usize, chat: u64, len: usize, number: usize) {
+        if !self.awake(PHONE) {
+            return;
+        }
+        let path = self.file(PHONE, len, number);
+        let time = self.nodes[0].clocks(self.now);
+        let Some(app) = self.nodes[0].phone() else { return };
+        let Ok(imported) = app.import(&path) else { return };
+        let content = imported.content;
+        if app.send_media(time, chat, &imported).is_err() {
+            return;
+        }
+        let ran = self.run(PHONE);
+        self.sent(None, chat, format!("file-{number:04}.bin"), ran);
+        let id = self.web_node(web);
+        if ran == Ran::Stored && self.awake(id) {
+            let out = self.nodes[id.0].disk.dir().join(format!("out-{number:04}"));
+            if let Some(app) = self.nodes[id.0].web() {
+                // Refused when it is not linked.
+                let _ = app.get(content, &out);
+                let _ = self.run(id);
+            }
+        }
+    }
+
+    /// A program has ended by itself. Gives nothing; it starts again later.
+    pub fn ended(&mut self, id: NodeId, reason: &str) {
+        crate::faults::disk::sprung(self, id);
+        let by_swap = reason.contains("changed by");
+        self.crash(id, true);
+        if self.healed && !by_swap {
+            let name = self.nodes[id.0].name.clone();
+            self.ledger.violation("program-goes-on", format!("{name} ended: {reason}"));
+        }
+    }
+
+    /// The device that plays a role for a fault.
+    #[must_use]
+    pub fn side(&self, role: DeviceRole, web: usize) -> NodeId {
+        match role {
+            DeviceRole::Phone => PHONE,
+            DeviceRole::Web => self.web_node(web),
+        }
+    }
+}

@@ -1,0 +1,41 @@
+//! `cargo xtask sim`: builds the simulator optimised, and runs it.
+
+use anyhow::{Result, ensure};
+
+use crate::{command, workspace};
+
+/// What to run; the words are those of `handfast-sim`.
+#[derive(clap::Args, Debug)]
+pub(crate) struct Options {
+    /// The seeds: `A..B`, or one number.
+    #[arg(long)]
+    seeds: Option<String>,
+    /// Every fault is of this kind.
+    #[arg(long)]
+    fault: Option<String>,
+    /// Prints everything that happens in one seed.
+    #[arg(long)]
+    trace: bool,
+}
+
+/// Builds the simulator and runs it.
+///
+/// # Errors
+/// It does not build, cannot be started, or is told something wrong.
+pub(crate) fn run(options: &Options) -> Result<bool> {
+    let mut words = Vec::new();
+    for (flag, value) in [("--seeds", &options.seeds), ("--fault", &options.fault)] {
+        if let Some(value) = value {
+            words.extend([flag.to_owned(), value.clone()]);
+        }
+    }
+    if options.trace {
+        words.push("--trace".to_owned());
+    }
+    command::run(&mut command::cargo(["build", "--locked", "--release", "--package", "handfast-sim"]))?;
+    let program = workspace::target().join("release").join("handfast-sim");
+    let status = command::program(&program, &words).status()?;
+    let is_told = matches!(status.code(), Some(0 | 1));
+    ensure!(is_told, "handfast-sim ended with {status}");
+    Ok(status.success())
+}
