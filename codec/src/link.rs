@@ -71,7 +71,7 @@ impl LinkCert {
 
     fn read(mut r: TlvReader<'_>) -> Result<Self, DecodeError> {
         let version = r.required(3, "certificate version")?;
-        // req: FRM-011
+        // req: FRM-011, CRT-008
         if version.u8()? != CERTIFICATE_VERSION {
             return Err(version.error(ErrorCode::FIELD_VALUE));
         }
@@ -145,12 +145,16 @@ impl LinkFrame {
         let base = cursor.offset().saturating_sub(value.len());
         let mut body = Cursor::at(value, base);
         let frame = match kind {
+            // req: CRT-007, CHN-010
             CERT => {
                 return LinkCert::read(TlvReader::at(value, base, &KNOWN)?)
                     .map(|cert| Some(Self::Cert(cert)));
             }
+            // req: CRT-009
             ACCEPT => Self::Accept { signature: Signature::from_bytes(body.array("accept signature")?) },
+            // req: CRT-010
             COMMIT => Self::Commit,
+            // req: CRT-011
             CLOSE => Self::Close { code: ErrorCode::from_u16(body.u16("close code")?) },
             // req: FRM-021
             even if even != 0 && even.is_multiple_of(2) => return Ok(None),

@@ -204,7 +204,7 @@ impl KkHead {
         let mut c = Cursor::new(message);
         let (suite, mode) = (c.u8("suite")?, c.u8("mode")?);
         let psk_id = PskId::from_bytes(c.array("psk id")?);
-        // req: FRM-011
+        // req: HSK-078
         let mode = match (suite, mode) {
             (SUITE, 0) => KkMode::Resume,
             (SUITE, 1) => KkMode::Recover,
@@ -226,7 +226,7 @@ fn pad(mut list: Vec<u8>) -> Vec<u8> {
 /// Reads a padded list.
 fn padded<'a>(input: &'a [u8], known: &[u64]) -> Result<TlvReader<'a>, DecodeError> {
     let wrong_size = DecodeError::new(ErrorCode::BAD_RECORD_SIZE, 0, "handshake payload");
-    // req: CHN-001
+    // req: CHN-001, CHN-009
     if !is_padded_len(input.len(), HANDSHAKE_PAYLOAD_LEN_MAX) {
         return Err(wrong_size);
     }
@@ -252,9 +252,9 @@ fn pairs(c: &mut Cursor<'_>, max: usize, what: &'static str) -> Result<Vec<(u64,
 /// Refuses a number that is not above the last.
 fn ascends(last: Option<u64>, id: u64, start: &Cursor<'_>, what: &'static str) -> Result<(), DecodeError> {
     match last {
-        // req: FRM-005
+        // req: FRM-005, HSK-066
         Some(last) if id == last => Err(start.error(ErrorCode::DUPLICATE_FIELD, what)),
-        // req: FRM-006
+        // req: FRM-006, HSK-066
         Some(last) if id < last => Err(start.error(ErrorCode::FIELD_ORDER, what)),
         _ => Ok(()),
     }
@@ -296,6 +296,7 @@ fn read_terms(r: &mut TlvReader<'_>) -> Result<Terms<Versions>, DecodeError> {
 /// The terms of a reply, which names exactly one version.
 fn read_reply(r: &mut TlvReader<'_>) -> Result<Terms<u8>, DecodeError> {
     let field = r.clone().required(1, "version")?;
+    // req: HSK-065
     let version = field.u8()?;
     let (_, capabilities, limits) = read_terms(r)?;
     Ok((version, capabilities, limits))
@@ -319,6 +320,7 @@ impl Xk1 {
     /// # Errors
     /// `BAD_RECORD_SIZE`, `BAD_PADDING`, and the faults of a TLV list and its fields.
     pub fn decode(input: &[u8]) -> Result<Self, DecodeError> {
+        // req: HSK-060
         let (versions, capabilities, limits) = read_terms(&mut padded(input, &[1, 3, 5])?)?;
         Ok(Self { versions, capabilities, limits })
     }
@@ -345,6 +347,7 @@ impl Xk2 {
     /// # Errors
     /// As [`Xk1::decode`].
     pub fn decode(input: &[u8]) -> Result<Self, DecodeError> {
+        // req: HSK-061
         let mut r = padded(input, &[1, 3, 5, 7, 9, 11, 13, 15, 17])?;
         let (version, capabilities, limits) = read_reply(&mut r)?;
         Ok(Self {
@@ -373,6 +376,7 @@ impl Xk3 {
     /// # Errors
     /// As [`Xk1::decode`].
     pub fn decode(input: &[u8]) -> Result<Self, DecodeError> {
+        // req: HSK-062
         padded(input, &[]).map(|_| Self)
     }
 }
@@ -399,6 +403,7 @@ impl Kk1 {
     /// # Errors
     /// As [`Xk1::decode`].
     pub fn decode(input: &[u8]) -> Result<Self, DecodeError> {
+        // req: HSK-063
         let mut r = padded(input, &[1, 3, 5, 19, 21, 23, 25])?;
         let (versions, capabilities, limits) = read_terms(&mut r)?;
         let try_ = r.required(19, "try")?.u64()?;
@@ -428,6 +433,7 @@ impl Kk2 {
     /// # Errors
     /// As [`Xk1::decode`].
     pub fn decode(input: &[u8]) -> Result<Self, DecodeError> {
+        // req: HSK-064
         let mut r = padded(input, &[1, 3, 5, 21, 27])?;
         let (version, capabilities, limits) = read_reply(&mut r)?;
         let resume = read_resume(r.optional(21, "resume block")?)?;

@@ -143,7 +143,7 @@ impl Offer {
     /// not canonical, and the faults of truncated or trailing bytes. Offsets count bytes of the payload, or of the text
     /// for the first three.
     pub fn decode(text: &str) -> Result<Self, DecodeError> {
-        // req: QRP-001
+        // req: QRP-001, QRP-009
         let code =
             text.strip_prefix(PREFIX).ok_or(DecodeError::new(ErrorCode::QR_NOT_HANDFAST, 0, "qr text"))?;
         let payload = base32_decode(code.as_bytes())?;

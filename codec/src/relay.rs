@@ -155,15 +155,22 @@ impl RelayFrame {
         let mut cursor = Cursor::new(&input);
         let kind = cursor.u8("relay frame type")?;
         let frame = match kind {
+            // req: RLY-041
             HELLO => Self::Hello(Hello::read(&mut cursor)?),
+            // req: RLY-042
             CHALLENGE => Self::Challenge(cursor.array("challenge")?),
+            // req: RLY-043
             ATTACH => Self::Attach(Attach::read(&mut cursor)?),
+            // req: RLY-044
             ATTACHED => Self::Attached(Attached::read(&mut cursor, &input)?),
+            // req: RLY-045
             DATA => {
                 let kind = DataKind(cursor.u8("data kind")?);
                 Self::Data { kind, body: input.slice_ref(cursor.rest(0, RELAY_FRAME_LEN_MAX, "data")?) }
             }
+            // req: RLY-046
             PEER => Self::Peer(Peer::read(&mut cursor)?),
+            // req: RLY-048
             STICKY => {
                 let at = cursor.offset();
                 // req: FRM-011
@@ -174,8 +181,11 @@ impl RelayFrame {
                 ))?;
                 Self::Sticky { role, value: input.slice_ref(cursor.rest(0, STICKY_LEN_MAX, "sticky value")?) }
             }
+            // req: RLY-049
             PING => Self::Ping(cursor.array("ping token")?),
+            // req: RLY-050
             PONG => Self::Pong(cursor.array("pong token")?),
+            // req: RLY-051
             ERROR => {
                 let code = ErrorCode::from_u16(cursor.u16("error code")?);
                 Self::Error { code, retry_ms: cursor.u32("error retry")? }

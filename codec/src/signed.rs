@@ -85,6 +85,7 @@ pub struct CertificateFields<'a> {
 /// What the account signs in a `LINK_CERT`: the canonical TLV list of spec, certificates.
 #[must_use]
 pub fn certificate_tbs(fields: &CertificateFields<'_>) -> Vec<u8> {
+    // req: CRT-006
     let mut w = TlvWriter::new();
     let _ = w
         .bytes(1, b"handfast/1 certificate")
@@ -116,12 +117,14 @@ pub fn certificate_preimage(tbs: &[u8], signature: &Signature) -> Vec<u8> {
 /// What a `LINK_ACCEPT` signs: `"accept" || SHA-256(signed TLV list || certificate signature) || h`.
 #[must_use]
 pub fn accept_tbs(cert_hash: &[u8; 32], h: &[u8; 32]) -> Vec<u8> {
+    // req: CRT-009
     labelled("accept", &[cert_hash, h])
 }
 
 /// What a REVOKED signs: `"revoked" || companion id || serial u64 || mailbox`.
 #[must_use]
 pub fn revoked_tbs(companion: &CompanionId, serial: u64, mailbox: &MailboxId) -> Vec<u8> {
+    // req: CRT-012
     labelled("revoked", &[companion.as_bytes(), &serial.to_be_bytes(), mailbox.as_bytes()])
 }
 
@@ -136,6 +139,7 @@ pub fn pairing_prologue(
     phone: &AttachmentId,
     web: &AttachmentId,
 ) -> Vec<u8> {
+    // req: HSK-071
     let name = relay.as_str().as_bytes();
     labelled(
         "pairing",
@@ -153,6 +157,7 @@ pub fn link_prologue(
     relay: &RelayName,
     head: &KkHead,
 ) -> Vec<u8> {
+    // req: HSK-079
     let name = relay.as_str().as_bytes();
     labelled(
         "link",

@@ -144,6 +144,7 @@ impl<'a> TlvReader<'a> {
 
     pub(crate) fn at(input: &'a [u8], base: usize, known: &[u64]) -> Result<Self, DecodeError> {
         let mut cursor = Cursor::at(input, base);
+        // req: FRM-013
         let mut last = None;
         while !cursor.is_empty() {
             let _ = item(&mut cursor, &mut last, known)?;
@@ -228,6 +229,7 @@ fn item<'a>(
         Some(last) if kind == last => return fault(ErrorCode::DUPLICATE_FIELD, &start),
         // req: FRM-006
         Some(last) if kind < last => return fault(ErrorCode::FIELD_ORDER, &start),
+        // req: FRM-012
         _ if kind == 0 => return fault(ErrorCode::FIELD_VALUE, &start),
         // req: FRM-007, FRM-008, EXT-002
         _ if !kind.is_multiple_of(2) && !known.contains(&kind) => {

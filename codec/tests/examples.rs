@@ -19,6 +19,7 @@ use handfast_codec::{DeviceRole, ErrorCode};
 
 #[test]
 fn a_qr_code() {
+    // req: QRP-009
     let relay = RelayRef::Host("a.b".parse().unwrap());
     let offer = Offer::new(DhPublic::from_bytes([0x11; 32]), [0x22; 32], relay).unwrap();
     let without_secret = [
@@ -93,6 +94,7 @@ fn frames_of_a_record() {
 
 #[test]
 fn a_link_record() {
+    // req: CHN-010, CRT-010, CRT-011
     let mut record = RecordBuilder::new();
     for frame in samples::link_frames() {
         assert!(record.push_link(&frame));
@@ -106,6 +108,7 @@ fn a_link_record() {
 
 #[test]
 fn the_head_of_a_reconnect() {
+    // req: HSK-078
     let head = KkHead { mode: KkMode::Recover, psk_id: PskId::from_bytes([7; 8]) };
     let bytes = [
         0x01, // suite
@@ -119,11 +122,13 @@ fn the_head_of_a_reconnect() {
 
 #[test]
 fn the_payload_of_the_third_pairing_message_is_padding() {
+    // req: HSK-062, CHN-009
     assert_eq!(Xk3.encode(), [0; 128]);
 }
 
 #[test]
 fn what_is_signed_and_hashed() {
+    // req: HSK-071, HSK-079, CRT-012
     let name = samples::name();
     let key = samples::certificate().phone_attach;
     let (mailbox, salt) = (MailboxId::from_bytes([0xaa; 16]), Salt::from_bytes([0xbb; 16]));
@@ -158,6 +163,7 @@ fn what_is_signed_and_hashed() {
 
 #[test]
 fn the_signed_list_of_a_certificate() {
+    // req: CRT-006
     let (cert, xk2, name) = (samples::certificate(), samples::xk2(), samples::name());
     let phone_key = DhPublic::from_bytes([0xcc; 32]);
     let tbs = signed::certificate_tbs(&CertificateFields {

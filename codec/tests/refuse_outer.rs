@@ -113,7 +113,7 @@ fn qrp_008_a_key_that_is_not_canonical() {
 
 #[test]
 fn fields_of_a_later_version_of_a_code_are_bound_and_kept() {
-    // req: FRM-007, FRM-008
+    // req: FRM-007, FRM-008, FRM-012
     let text = qr_text(&qr_payload(&[1, 0], &[9; 32], &[240], &list(&[(58, b"new")])));
     let offer = Offer::decode(&text).unwrap();
     assert_eq!(offer.relay, RelayRef::Private(240));

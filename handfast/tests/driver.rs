@@ -70,6 +70,7 @@ async fn frames_go_both_ways_and_what_was_written_is_told() {
 
 #[tokio::test]
 async fn the_upgrade_asks_for_v1_without_origin() {
+    // req: RLY-022, RLY-024
     let (listener, name) = listen().await;
     let (_socket, mut inbox) = spawn(&name, 16);
     let (mut stream, _) = listener.accept().await.expect("a client");

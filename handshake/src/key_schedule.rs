@@ -57,6 +57,7 @@ pub(crate) fn pairing(secret: &[u8; 32], web_key: &DhPublic) -> PairingKeys {
     // prk     = Extract("pair", secret)
     // mailbox = Expand(prk, "pair mailbox" || Wq, 16)
     // psk     = Expand(prk, "pair psk" || Wq, 32)
+    // req: HSK-070
     let prk = Hkdf::<Sha256>::new(Some(&label("pair", &[])), secret);
     let mailbox = expand(&prk, &label("pair mailbox", &[web_key.as_bytes()]));
     let psk = expand(&prk, &label("pair psk", &[web_key.as_bytes()]));
@@ -67,6 +68,7 @@ pub(crate) fn pairing(secret: &[u8; 32], web_key: &DhPublic) -> PairingKeys {
 #[must_use]
 pub(crate) fn check_code(h1: &[u8; 32]) -> u16 {
     // u64(HKDF(h1, "check", 8)) mod 10^4
+    // req: HSK-072
     u16::try_from(number(h1, "check") % 10_000).unwrap_or(0)
 }
 
@@ -74,6 +76,7 @@ pub(crate) fn check_code(h1: &[u8; 32]) -> u16 {
 #[must_use]
 pub(crate) fn confirm_number(h: &[u8; 32]) -> u8 {
     // u64(HKDF(h, "confirm", 8)) mod 100
+    // req: HSK-073
     u8::try_from(number(h, "confirm") % 100).unwrap_or(0)
 }
 
@@ -87,6 +90,7 @@ impl AfterHandshake {
 
     /// `Expand(x, "resume", 32)`.
     pub(crate) fn next_psk(self) -> Psk {
+        // req: HSK-083
         Psk::from_bytes(*expand(&self.0, &label("resume", &[])))
     }
 
@@ -95,7 +99,9 @@ impl AfterHandshake {
         // recovery psk   = Expand(x, "recovery psk", 32)
         // tombstone seal = Expand(x, "tombstone seal", 32)
         // goodbye seal   = Expand(x, "goodbye seal", 32)
+        // req: HSK-074
         let recovery = Psk::from_bytes(*expand(&self.0, &label("recovery psk", &[])));
+        // req: HSK-075
         let tombstone_seal = SealKey::from_bytes(*expand(&self.0, &label("tombstone seal", &[])));
         let goodbye_seal = SealKey::from_bytes(*expand(&self.0, &label("goodbye seal", &[])));
         LinkKeys { recovery, tombstone_seal, goodbye_seal, resume: self.next_psk() }
@@ -113,6 +119,7 @@ pub(crate) struct LinkKeys {
 /// Derives the id by which a psk is named in clear: `HKDF(psk, "id" || mailbox, 8)`.
 #[must_use]
 pub fn psk_id(psk: &Psk, mailbox: &MailboxId) -> PskId {
+    // req: HSK-077
     PskId::from_bytes(*hkdf(psk.expose(), &label("id", &[mailbox.as_bytes()])))
 }
 
@@ -133,5 +140,6 @@ pub fn epoch(h: &[u8; 32], direction: Direction) -> Epoch {
         Direction::WebToPhone => b"w2p",
         Direction::PhoneToWeb => b"p2w",
     };
+    // req: HSK-076
     Epoch::from_bytes(*hkdf(h, &label("epoch", &[name])))
 }

@@ -197,6 +197,7 @@ impl Relay {
             frame_len_max: u64::try_from(RELAY_FRAME_LEN_MAX).unwrap_or(u64::MAX),
             ping_interval_ms: u64::try_from(self.limits.ping_interval.as_millis()).unwrap_or(u64::MAX),
         });
+        // req: RLY-026
         self.send(socket, hello.encode());
         self.send(socket, RelayFrame::Challenge(fresh.nonce).encode());
         self.arm(socket);
@@ -340,6 +341,7 @@ impl Relay {
         // req: RLY-001
         match (RelayFrame::decode(bytes.clone()), attached) {
             (Ok(RelayFrame::Ignored(_) | RelayFrame::Pong(_)), _) => Ok(()),
+            // req: RLY-027
             (Ok(RelayFrame::Ping(token)), _) => {
                 self.send(socket, RelayFrame::Pong(token).encode());
                 Ok(())

@@ -231,6 +231,7 @@ impl Attach {
     pub(crate) fn frame(&mut self, now: Timestamp, seat: &Seat<'_>, frame: RelayFrame) -> AttachEvent {
         self.last_heard = now;
         match (frame, &mut self.phase) {
+            // req: RLY-027
             (RelayFrame::Ping(token), _) => AttachEvent::Send(RelayFrame::Pong(token).encode()),
             (RelayFrame::Pong(_) | RelayFrame::Ignored(_) | RelayFrame::Sticky { .. }, _) => {
                 AttachEvent::None

@@ -62,6 +62,7 @@ impl PhoneSync {
         if !self.subs.contains_key(&collection) && self.subs.len() >= SUBSCRIPTIONS_MAX {
             return Err(ErrorCode::LIMIT);
         }
+        // req: SYN-001
         let sub = PhoneSub { sent: cursor, scanned: cursor, in_flight: VecDeque::new() };
         if let Some(old) = self.subs.insert(collection, sub) {
             let freed = old.in_flight.iter().map(|(_, len)| *len).sum();

@@ -138,7 +138,7 @@ fn a_refusal_ends_both_and_stores_nothing() {
 
 #[test]
 fn when_nn_differs_nothing_stays_stored() {
-    // req: HSK-016
+    // req: HSK-016, HSK-082
     let mut couple = Couple::new(6);
     couple.approve();
     assert!(couple.phone.has_link());
@@ -231,6 +231,7 @@ fn a_relay_with_another_name_is_left() {
 
 #[test]
 fn what_depends_on_a_commit_waits_for_it() {
+    // req: HSK-080, HSK-081
     // Message 3 and LINK_CERT wait for OFFERED, ACCEPT for PENDING, COMMIT for ACTIVE, Linked for ACTIVE.
     let mut couple = Couple::new(11);
     couple.phone.hold = true;

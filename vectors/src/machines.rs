@@ -206,7 +206,7 @@ fn links(input: &Object) -> (WebLink, PhoneLink) {
 #[test]
 fn the_reconnect_machines_say_the_bytes_of_the_vectors() {
     let all = [cases("reconnect"), cases("recovery")].concat();
-    assert_eq!(all.len(), 5);
+    assert_eq!(all.len(), 9);
     for case in &all {
         let (input, out) = (&case.input, &case.out);
         let (web_link, phone_link) = links(input);

@@ -158,8 +158,11 @@ impl Frame {
 
     pub(super) fn read_body(kind: FrameType, c: &mut Cursor<'_>, input: &Bytes) -> Result<Self, DecodeError> {
         Ok(match kind {
+            // req: FRM-031
             FrameType::PING => Self::Ping { id: c.varint("ping id")?, rev: c.varint("ping rev")? },
+            // req: FRM-032
             FrameType::PONG => Self::Pong { id: c.varint("pong id")? },
+            // req: FRM-033
             FrameType::MSG => {
                 let at = c.offset();
                 let seq = c.varint("msg seq")?;
@@ -170,21 +173,26 @@ impl Frame {
                 let (part, last) = read_parts(c)?;
                 Self::Msg { seq, part, last, body: input.slice_ref(c.rest(0, MSG_PART_LEN_MAX, "msg body")?) }
             }
+            // req: FRM-034
             FrameType::SINCE => {
                 Self::Since { collection: Collection::read(c)?, cursor: c.varint("since cursor")? }
             }
+            // req: FRM-035
             FrameType::DELTA => {
                 let collection = Collection::read(c)?;
                 let (from, to) = (c.varint("delta from")?, c.varint("delta to")?);
                 let (part, last) = read_parts(c)?;
                 Self::Delta { collection, from, to, part, last, items: Items::read(c, input)? }
             }
+            // req: FRM-036
             FrameType::SNAPSHOT_REQUIRED => {
                 Self::SnapshotRequired { collection: Collection::read(c)?, rev: c.varint("snapshot rev")? }
             }
+            // req: FRM-037
             FrameType::PAGE_GET => {
                 Self::PageGet { collection: Collection::read(c)?, page: PageCursor::read(c, input)? }
             }
+            // req: FRM-038
             FrameType::PAGE => Self::Page {
                 collection: Collection::read(c)?,
                 page: PageCursor::read(c, input)?,
@@ -192,15 +200,19 @@ impl Frame {
                 rev: c.varint("page rev")?,
                 items: Items::read(c, input)?,
             },
+            // req: FRM-039
             FrameType::DIGEST_GET => {
                 Self::DigestGet { collection: Collection::read(c)?, cursor: c.varint("digest cursor")? }
             }
+            // req: FRM-040
             FrameType::DIGEST => Self::Digest {
                 collection: Collection::read(c)?,
                 cursor: c.varint("digest cursor")?,
                 digest: c.array("digest")?,
             },
+            // req: FRM-041
             FrameType::ACK => Self::Ack { durable: c.varint("ack durable")?, cursors: read_cursors(c)? },
+            // req: FRM-051
             FrameType::REVOKED => {
                 Self::Revoked { signature: Signature::from_bytes(c.array("revoked signature")?) }
             }
@@ -212,29 +224,38 @@ impl Frame {
     fn read_stream_body(kind: FrameType, c: &mut Cursor<'_>, input: &Bytes) -> Result<Self, DecodeError> {
         let code = |c: &mut Cursor<'_>| c.u16("error code").map(ErrorCode::from_u16);
         Ok(match kind {
+            // req: FRM-042
             FrameType::NOW => Self::Now {
                 slot: c.varint("now slot")?,
                 body: input.slice_ref(c.rest(0, NOW_LEN_MAX, "now body")?),
             },
+            // req: FRM-043
             FrameType::OPEN => Self::Open {
                 id: c.varint("stream id")?,
                 kind: read_open_kind(c)?,
                 meta: input.slice_ref(c.rest(0, STREAM_META_LEN_MAX, "open meta")?),
             },
+            // req: FRM-044
             FrameType::DATA => Self::Data {
                 id: c.varint("stream id")?,
                 offset: c.varint("data offset")?,
                 body: input.slice_ref(c.rest(1, DATA_LEN_MAX, "data body")?),
             },
+            // req: FRM-045
             FrameType::CREDIT => {
                 Self::Credit { id: c.varint("stream id")?, offset: c.varint("credit offset")? }
             }
+            // req: FRM-046
             FrameType::DURABLE => {
                 Self::Durable { id: c.varint("stream id")?, offset: c.varint("durable offset")? }
             }
+            // req: FRM-047
             FrameType::STOP => Self::Stop { id: c.varint("stream id")?, code: code(c)? },
+            // req: FRM-048
             FrameType::FIN => Self::Fin { id: c.varint("stream id")?, hash: c.array("fin hash")? },
+            // req: FRM-049
             FrameType::CONN_CREDIT => Self::ConnCredit { offset: c.varint("conn credit offset")? },
+            // req: FRM-050
             FrameType::CLOSE => Self::Close { code: code(c)?, retry_ms: c.varint("close retry")? },
             _ => return Err(c.error(ErrorCode::UNKNOWN_CRITICAL, "frame type")),
         })

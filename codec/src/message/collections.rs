@@ -37,7 +37,9 @@ impl CollectionName {
     #[must_use]
     pub fn decode(collection: &Collection) -> Option<Self> {
         match collection.as_bytes() {
+            // req: MSG-002
             [CHATS] => Some(Self::Chats),
+            // req: MSG-003
             [MESSAGES, rest @ ..] => match take_varint(rest) {
                 Ok((chat, [])) => Some(Self::Messages(chat)),
                 _ => None,
@@ -53,6 +55,7 @@ mod tests {
 
     #[test]
     fn names_by_example() {
+        // req: MSG-002, MSG-003
         assert_eq!(CollectionName::Chats.encode().unwrap().as_bytes(), [0x01]);
         assert_eq!(CollectionName::Messages(300).encode().unwrap().as_bytes(), [0x02, 0x41, 0x2c]);
         for name in [CollectionName::Chats, CollectionName::Messages(0), CollectionName::Messages(1 << 40)] {

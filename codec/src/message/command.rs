@@ -95,6 +95,7 @@ impl Command {
     pub fn decode(body: &[u8]) -> Result<Self, DecodeError> {
         let (kind, mut c) = read_kind(body, "command kind")?;
         match kind {
+            // req: MSG-011
             SEND_TEXT => {
                 let mut r = list(&mut c, &[1, 3, 5])?;
                 Ok(Self::SendText {
@@ -103,6 +104,7 @@ impl Command {
                     reply_to: r.optional(5, "reply to")?.map(|field| field.varint()).transpose()?,
                 })
             }
+            // req: MSG-012
             HISTORY => {
                 let mut r = list(&mut c, &[1, 3, 5])?;
                 let chat = r.required(1, "chat")?.varint()?;
@@ -112,6 +114,7 @@ impl Command {
                     .map_err(|_| field.error(ErrorCode::FIELD_VALUE))?;
                 Ok(Self::History { chat, before, count })
             }
+            // req: MSG-013
             SEND_MEDIA => {
                 let mut r = list(&mut c, &[1, 3, 5])?;
                 Ok(Self::SendMedia {
@@ -123,11 +126,13 @@ impl Command {
                         .transpose()?,
                 })
             }
+            // req: MSG-014
             MARK_READ => {
                 let mut r = list(&mut c, &[1, 3])?;
                 let chat = r.required(1, "chat")?.varint()?;
                 Ok(Self::MarkRead { chat, message: r.required(3, "message id")?.varint()? })
             }
+            // req: MSG-001
             _ => unknown_kind("command kind"),
         }
     }

@@ -164,6 +164,7 @@ impl Item {
     pub fn decode(item: &[u8]) -> Result<Self, DecodeError> {
         let (kind, mut c) = read_kind(item, "item kind")?;
         match kind {
+            // req: MSG-031
             CHAT => {
                 let mut r = list(&mut c, &[1, 3, 5, 7, 9, 11])?;
                 Ok(Self::Chat {
@@ -175,13 +176,16 @@ impl Item {
                     unread: r.required(11, "unread")?.varint()?,
                 })
             }
+            // req: MSG-032
             MESSAGE => Message::read(&mut c).map(Self::Message),
+            // req: MSG-033
             DELETED => {
                 let mut r = list(&mut c, &[1, 3])?;
                 let chat = r.required(1, "chat")?.varint()?;
                 let message = r.optional(3, "message id")?.map(|field| field.varint()).transpose()?;
                 Ok(Self::Deleted { chat, message })
             }
+            // req: MSG-001
             _ => unknown_kind("item kind"),
         }
     }

@@ -49,6 +49,7 @@ impl MediaDescriptor {
         Self::read_list(TlvReader::at(field.as_slice(), field.at(), &KNOWN)?)
     }
 
+    // req: MSG-034
     fn read_list(mut r: TlvReader<'_>) -> Result<Self, DecodeError> {
         Ok(Self {
             content: ContentId::from_bytes(r.required(1, "content id")?.array()?),

@@ -76,14 +76,16 @@ impl NowValue {
     /// `TRUNCATED`, `TRAILING_BYTES`, `FIELD_VALUE` or `VARINT_NOT_MINIMAL`.
     pub fn decode(slot: u64, body: &[u8]) -> Result<Option<Self>, DecodeError> {
         let mut c = Cursor::new(body);
-        // req: FRM-011
+        // req: MSG-044
         let refused = |at, what| Err(DecodeError::new(ErrorCode::FIELD_VALUE, at, what));
         let value = match slot {
+            // req: MSG-041
             PAGE_STATE => match c.u8("page state")? {
                 0 => Self::Page(PageState::Visible),
                 1 => Self::Page(PageState::Hidden),
                 _ => return refused(0, "page state"),
             },
+            // req: MSG-042
             PHONE_STATUS => match (c.u8("battery")?, c.u8("charging")?) {
                 (battery @ 0..=100, charging @ 0..=1) => {
                     Self::PhoneStatus { battery, charging: charging == 1 }
@@ -91,6 +93,7 @@ impl NowValue {
                 (0..=100, _) => return refused(1, "charging"),
                 _ => return refused(0, "battery"),
             },
+            // req: MSG-043
             TYPING => Self::Typing { chat: c.varint("chat")? },
             _ => return Ok(None),
         };
@@ -105,6 +108,7 @@ mod tests {
 
     #[test]
     fn values_by_example() {
+        // req: MSG-041, MSG-042, MSG-043
         let cases: [(NowValue, u64, &[u8]); 4] = [
             (NowValue::Page(PageState::Visible), 1, &[0]),
             (NowValue::Page(PageState::Hidden), 1, &[1]),
@@ -120,7 +124,7 @@ mod tests {
 
     #[test]
     fn frm_011_values_out_of_range_are_refused() {
-        // req: FRM-011
+        // req: FRM-011, MSG-044
         let refused = |slot, body: &[u8]| NowValue::decode(slot, body).unwrap_err();
         assert_eq!(refused(1, &[2]), DecodeError::new(ErrorCode::FIELD_VALUE, 0, "page state"));
         assert_eq!(refused(3, &[101, 0]), DecodeError::new(ErrorCode::FIELD_VALUE, 0, "battery"));

@@ -78,11 +78,13 @@ impl ResultBody {
     pub fn decode(body: &Bytes) -> Result<Self, DecodeError> {
         let (kind, mut c) = read_kind(body, "result kind")?;
         match kind {
+            // req: MSG-021
             ACCEPTED => {
                 let mut r = list(&mut c, &[1, 3])?;
                 let message = r.required(1, "message id")?.varint()?;
                 Ok(Self::Accepted { message, rev: r.required(3, "rev")?.varint()? })
             }
+            // req: MSG-022
             HISTORY_PAGE => {
                 let mut r = list(&mut c, &[1, 3])?;
                 let items = read_items(&r.required(1, "history items")?, body)?;
@@ -93,11 +95,14 @@ impl ResultBody {
                     _ => Err(more.error(ErrorCode::FIELD_VALUE)),
                 }
             }
+            // req: MSG-023
             FAILED => {
                 let code = list(&mut c, &[1])?.required(1, "failure code")?.u16()?;
                 Ok(Self::Failed { code: ErrorCode::from_u16(code) })
             }
+            // req: MSG-024
             DONE => list(&mut c, &[]).map(|_| Self::Done),
+            // req: MSG-001
             _ => unknown_kind("result kind"),
         }
     }

@@ -90,6 +90,7 @@ impl fmt::Debug for Connector {
 
 /// The URL of a relay, for the upgrade request.
 pub(super) fn url(relay: &RelayName) -> String {
+    // req: RLY-022
     let scheme = if relay.is_loopback() { "ws" } else { "wss" };
     format!("{scheme}://{relay}/v1")
 }
@@ -169,6 +170,7 @@ mod tests {
 
     #[test]
     fn only_loopback_names_are_spoken_to_without_tls() {
+        // req: RLY-022
         for (name, expected) in [
             ("127.0.0.1:8787", "ws://127.0.0.1:8787/v1"),
             ("localhost", "ws://localhost/v1"),

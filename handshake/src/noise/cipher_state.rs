@@ -130,6 +130,7 @@ impl CipherState {
     }
 
     fn aead(&self) -> ChaCha20Poly1305 {
+        // req: CHN-008
         ChaCha20Poly1305::new(self.k.expose().into())
     }
 }

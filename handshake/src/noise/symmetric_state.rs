@@ -98,6 +98,7 @@ impl SymmetricState {
 
     /// Noise `Split`, with a third output: `k1, k2, rs = HKDF(ck, empty, 3)`.
     pub(super) fn split(self) -> Split {
+        // req: HSK-084
         let [k1, k2, rs] = hkdf(&self.ck, &[]);
         Split {
             h: self.h,

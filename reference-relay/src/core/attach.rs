@@ -19,6 +19,7 @@ impl Relay {
         let Some(state) = self.sockets.get(&socket) else {
             return Ok(());
         };
+        // req: RLY-028
         if !Versions::CURRENT.contains(&attach.version) {
             return Err(ErrorCode::RELAY_VERSION);
         }
@@ -132,6 +133,7 @@ impl Relay {
             web_sticky: slots.web,
         };
         self.send(socket, RelayFrame::Attached(attached).encode());
+        // req: RLY-032
         if let Some(peer) = peer
             && let Some(info) = self.describe(socket, place.role, peer)
         {
@@ -142,6 +144,7 @@ impl Relay {
     /// What the relay says of `socket`, which sits in seat `role`, to `to`.
     fn describe(&self, socket: SocketId, role: DeviceRole, to: SocketId) -> Option<PeerInfo> {
         let (state, to) = (self.sockets.get(&socket)?, self.sockets.get(&to)?);
+        // req: RLY-033
         let origin = match role {
             DeviceRole::Web => state.origin.clone(),
             DeviceRole::Phone => None,

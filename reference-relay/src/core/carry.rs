@@ -47,7 +47,7 @@ impl Relay {
         role: DeviceRole,
         value: &[u8],
     ) -> Result<(), ErrorCode> {
-        // req: RLY-018
+        // req: RLY-018, RLY-031
         if place.kind != MailboxKind::Link || role != place.role {
             return Err(ErrorCode::FRAME_NOT_ALLOWED);
         }

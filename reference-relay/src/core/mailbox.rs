@@ -103,6 +103,7 @@ impl Pairing {
         key: AttachKey,
         limits: &Limits,
     ) -> Result<(), ErrorCode> {
+        // req: RLY-030
         if self.spent {
             return Err(ErrorCode::PAIRING_BYTES);
         }
@@ -143,6 +144,7 @@ impl Pairing {
     /// Whether it must be remembered while nobody sits in it: once a phone came, until its time is over, lest an
     /// empty moment give its seats and counts away.
     pub(crate) fn is_kept_empty(&self) -> bool {
+        // req: RLY-029
         self.spent || !self.phone_keys.is_empty()
     }
 }

@@ -90,6 +90,7 @@ async fn read(
         match stream.next().await {
             Some(Ok(Message::Binary(bytes))) => shared.frame(socket, bytes),
             Some(Ok(Message::Ping(_) | Message::Pong(_))) => {}
+            // req: RLY-023
             Some(Ok(Message::Text(_))) => return End::Close(close::UNSUPPORTED),
             Some(Ok(Message::Close(_))) => return End::Answer,
             None => return End::Drop,

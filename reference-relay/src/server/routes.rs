@@ -56,9 +56,11 @@ async fn upgrade(
         Ok(origin) => origin,
         Err(answer) => return answer.into_response(),
     };
+    // req: RLY-025
     if origin.as_deref().is_some_and(|origin| !shared.allows(origin)) {
         return (StatusCode::FORBIDDEN, "this relay does not serve pages of this origin\n").into_response();
     }
+    // req: RLY-024
     upgrade
         .read_buffer_size(shared.limits().read_buffer_len)
         .write_buffer_size(0)

@@ -80,6 +80,7 @@ fn a_pairing_signature_does_not_open_a_link_mailbox() {
 
 #[test]
 fn another_version_of_the_envelope_is_refused() {
+    // req: RLY-028
     let (link, mut h) = (Link::new(1), Harness::new());
     let socket = h.open();
     let mut claim = Harness::claim(socket, DeviceRole::Phone, link.mailbox, link.proof(), &link.phone);
@@ -90,6 +91,7 @@ fn another_version_of_the_envelope_is_refused() {
 
 #[test]
 fn both_seats_learn_of_each_other() {
+    // req: RLY-032, RLY-033
     let (link, mut h) = (Link::new(1), Harness::new());
     let phone = h.open();
     h.attach(phone, &link, DeviceRole::Phone);
@@ -174,6 +176,7 @@ fn a_sticky_value_outlives_the_sockets_and_has_at_most_512_bytes() {
 
 #[test]
 fn a_pairing_mailbox_has_no_sticky_slots() {
+    // req: RLY-031
     let mut h = Harness::new();
     let web = h.seat_pairing(1, DeviceRole::Web, &key(1));
     h.send(web, &RelayFrame::Sticky { role: DeviceRole::Web, value: Bytes::from_static(b"x") });

@@ -11,6 +11,7 @@ use crate::harness::{Harness, Link, NAME};
 
 #[test]
 fn a_socket_is_greeted_and_challenged() {
+    // req: RLY-026
     let mut h = Harness::new();
     let socket = h.open_from("192.0.2.1", None);
     let greeting = h.take(socket);
@@ -165,6 +166,7 @@ fn rly_008_data_for_an_absent_peer_is_dropped() {
 
 #[test]
 fn a_ping_is_answered_with_its_token() {
+    // req: RLY-027
     let (link, mut h) = (Link::new(1), Harness::new());
     let phone = h.seat(&link, DeviceRole::Phone);
     h.send(phone, &RelayFrame::Ping(*b"12345678"));

@@ -33,7 +33,7 @@ fn rly_014_the_web_seat_belongs_to_its_first_key() {
 
 #[test]
 fn rly_014_an_empty_moment_does_not_give_the_web_seat_away_once_a_phone_came() {
-    // req: RLY-014
+    // req: RLY-014, RLY-029
     let mut h = Harness::new();
     let web = h.seat_pairing(1, WEB, &key(1));
     let phone = h.seat_pairing(1, PHONE, &key(2));
@@ -116,7 +116,7 @@ fn rly_016_the_web_may_wait_in_silence() {
 
 #[test]
 fn rly_017_a_pairing_mailbox_carries_65536_bytes_each_way() {
-    // req: RLY-017
+    // req: RLY-017, RLY-030
     let mut h = Harness::new();
     let web = h.seat_pairing(1, WEB, &key(1));
     let phone = h.seat_pairing(1, PHONE, &key(2));

@@ -80,6 +80,7 @@ async fn ws07_endless_empty_fragments_cost_the_others_nothing_and_end_at_the_dea
 
 #[tokio::test]
 async fn text_is_closed_with_1003() {
+    // req: RLY-023
     let relay = start();
     let mut client = relay.client().await;
     let _ = client.challenged().await;

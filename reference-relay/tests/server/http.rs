@@ -49,6 +49,7 @@ async fn metrics_count_what_happens() {
 
 #[tokio::test]
 async fn pages_of_other_origins_are_refused() {
+    // req: RLY-025
     let relay = start_with(|config| config.allow_origins = vec!["https://app.example".to_owned()]);
     let own = format!("http://{}", relay.address);
     for origin in [own.as_str(), "https://app.example"] {
@@ -67,6 +68,7 @@ async fn pages_of_other_origins_are_refused() {
 
 #[tokio::test]
 async fn the_origin_of_a_page_is_told_to_the_phone() {
+    // req: RLY-033
     let relay = start_with(|config| config.allow_origins = vec!["https://app.example".to_owned()]);
     let link = Link::new(1);
     let mut page = relay.client_on(relay.tcp().await, Some("https://app.example")).await.expect("allowed");

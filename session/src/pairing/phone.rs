@@ -162,6 +162,7 @@ impl Pairing {
             Ok((offered, message)) => {
                 let terms = offered.link.terms.clone();
                 self.keys = Some(Keys { sealer: offered.sealer, opener: offered.opener });
+                // req: HSK-080, HSK-015
                 let rows = phone_rows(&offered.link, offered.start);
                 let deferred = Deferred::Offer(Bytes::from(message), LinkFrame::Cert(offered.cert));
                 self.persist(terms.mailbox, rows, deferred);
@@ -197,6 +198,7 @@ impl Pairing {
                 let mailbox = link.terms.mailbox;
                 self.set_phone(PhoneState::Active);
                 self.deadline = None;
+                // req: HSK-080
                 self.persist(mailbox, alloc::vec![active_row()], Deferred::SendLinked(LinkFrame::Commit));
             }
             // req: HSK-017

@@ -172,6 +172,7 @@ impl Pairing {
             return Err(ApiMisuse::WrongState);
         }
         let WebState::AwaitUser { state, cert } = self.web_state() else { return Ok(()) };
+        // req: HSK-082
         if !yes {
             self.refuse_with(ErrorCode::NOT_CONFIRMED);
             return Ok(());
@@ -181,6 +182,7 @@ impl Pairing {
         let accept = LinkFrame::Accept { signature: link.accept };
         let terms = link.terms.clone();
         self.set_web(WebState::Pending { link: terms.mailbox, cert });
+        // req: HSK-081
         self.persist(terms.mailbox, web_rows(&link, start), Deferred::Send(accept));
         self.terms = Some(terms);
         self.wait(MESSAGE_MAX, ErrorCode::TIMEOUT);

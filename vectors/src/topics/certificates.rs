@@ -152,14 +152,26 @@ pub(super) fn valid() -> Result<Vec<Case>> {
         let id = format!("certificates/link-{name}");
         let input = certificate_input(&cert.encode(), None);
         let comment = "the web fills in what it knows itself";
-        cases.push(Case::valid(&id, &["CRT-002"], comment, "certificate.verify", input)?);
+        cases.push(Case::valid(&id, &["CRT-002", "CRT-006"], comment, "certificate.verify", input)?);
     }
     let comment = "by the web's signing key over the certificate's hash";
-    cases.push(Case::valid("certificates/accept", &["CRT-004"], comment, "accept.verify", accept_input())?);
+    cases.push(Case::valid(
+        "certificates/accept",
+        &["CRT-004", "CRT-009"],
+        comment,
+        "accept.verify",
+        accept_input(),
+    )?);
     for (name, serial) in [("plain", 1), ("serial-large", 1 << 60)] {
         let id = format!("certificates/revoked-{name}");
         let comment = "by the account key";
-        cases.push(Case::valid(&id, &["CRT-005"], comment, "revoked.verify", revoked_input(serial))?);
+        cases.push(Case::valid(
+            &id,
+            &["CRT-005", "CRT-012"],
+            comment,
+            "revoked.verify",
+            revoked_input(serial),
+        )?);
     }
     Ok(cases)
 }
@@ -290,7 +302,7 @@ fn links() -> Result<Vec<Case>> {
         ("name-utf8", 31, &[0xff], ErrorCode::BAD_UTF8),
         ("signature-63", 33, &[0; 63], ErrorCode::FIELD_LENGTH),
     ] {
-        let req = if code == ErrorCode::FIELD_VALUE { "FRM-011" } else { "FRM-010" };
+        let req = if code == ErrorCode::FIELD_VALUE { "CRT-008" } else { "FRM-010" };
         let req = if code == ErrorCode::BAD_UTF8 { "FRM-004" } else { req };
         let input = certificate_input(&list.clone().with(field, value).bytes(), None);
         push(name, req, "grammar comes before the signature", input, code)?;

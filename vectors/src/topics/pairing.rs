@@ -46,8 +46,23 @@ pub(super) fn valid() -> Result<Vec<Case>> {
     greased["terms"]["serial"] = 70.into();
     greased["terms"]["grants"] = 1.into();
     greased["terms"]["idle_days"] = 365.into();
-    Ok(vec![
+    let mut cases = vec![
         Case::valid("pairing/plain", &reqs, "one pairing, all of it", "pairing", plain)?,
         Case::valid("pairing/terms", &reqs, "with grease, limits and other terms", "pairing", greased)?,
-    ])
+    ];
+    for (name, req, comment) in [
+        ("offer", "HSK-070", "mailbox and psk of the code"),
+        ("prologue", "HSK-071", "the prologue, at a relay without a port"),
+        ("check-code", "HSK-072", "the check code from h1"),
+        ("nn", "HSK-073", "NN from h"),
+        ("link-keys", "HSK-074", "resume psk and recovery psk of the new link"),
+        ("seals", "HSK-075", "tombstone seal and goodbye seal of the new link"),
+        ("epochs", "HSK-076", "the first epochs of the new link"),
+        ("split", "HSK-084", "the third output of Split"),
+    ] {
+        let id = format!("pairing/{name}");
+        let input = input(&id, "relay.example", "Firefox on Linux", "https://web.example");
+        cases.push(Case::valid(&id, &[req], comment, "pairing", input)?);
+    }
+    Ok(cases)
 }

@@ -74,7 +74,15 @@ pub(super) fn valid() -> Result<Vec<Case>> {
     ] {
         let input = json!({ "kind": kind, "payload": hex(payload) });
         let comment = "a payload that a sender writes so";
-        cases.push(Case::valid(&format!("payloads/{name}"), &["CHN-001"], comment, "payload.decode", input)?);
+        let fields = match kind {
+            "xk1" => "HSK-060",
+            "xk2" => "HSK-061",
+            "xk3" => "HSK-062",
+            "kk1" => "HSK-063",
+            _ => "HSK-064",
+        };
+        let id = format!("payloads/{name}");
+        cases.push(Case::valid(&id, &["CHN-009", fields], comment, "payload.decode", input)?);
     }
     let greased = padded(List::of(&xk1(&[1], vec![], vec![]).encode(), 0).and(58, &[1]).bytes());
     let input = json!({ "kind": "xk1", "payload": hex(greased) });
@@ -119,7 +127,7 @@ fn lists() -> Vec<Refusal> {
         let mut long = payload.clone();
         long.resize(payload.len() * 2, 0);
         let comment = "the list fits half of it";
-        out.push((format!("{kind}-size"), "CHN-001", ErrorCode::BAD_RECORD_SIZE, comment, kind, long));
+        out.push((format!("{kind}-size"), "CHN-009", ErrorCode::BAD_RECORD_SIZE, comment, kind, long));
     }
     let mut padding = Xk3.encode();
     padding[127] = 1;
@@ -131,7 +139,7 @@ fn lists() -> Vec<Refusal> {
     for len in [0, 127, 129] {
         let comment = "no payload has this size";
         let name = format!("xk3-size-{len}");
-        out.push((name, "CHN-001", ErrorCode::BAD_RECORD_SIZE, comment, "xk3", vec![0; len]));
+        out.push((name, "CHN-009", ErrorCode::BAD_RECORD_SIZE, comment, "xk3", vec![0; len]));
     }
     out
 }
@@ -147,8 +155,8 @@ fn values() -> Vec<Refusal> {
     let length = ErrorCode::FIELD_LENGTH;
     push("versions-0", "FRM-010", length, "no version", "xk1", &one, 1, &[]);
     push("versions-9", "FRM-010", length, "nine versions", "xk1", &one, 1, &[1; 9]);
-    push("versions-2-in-reply", "FRM-010", length, "a reply names one version", "xk2", &two, 1, &[1, 2]);
-    push("capabilities-order", "FRM-006", ErrorCode::FIELD_ORDER, "descending", "xk1", &one, 3, &[4, 2]);
+    push("versions-2-in-reply", "HSK-065", length, "a reply names one version", "xk2", &two, 1, &[1, 2]);
+    push("capabilities-order", "HSK-066", ErrorCode::FIELD_ORDER, "descending", "xk1", &one, 3, &[4, 2]);
     push(
         "capabilities-twice",
         "FRM-005",
@@ -172,7 +180,7 @@ fn values() -> Vec<Refusal> {
         &[0x40, 2],
     );
     push("limits-half", "FRM-002", ErrorCode::TRUNCATED, "an id without a value", "xk1", &one, 5, &[2]);
-    push("limits-order", "FRM-006", ErrorCode::FIELD_ORDER, "descending", "xk1", &one, 5, &[4, 1, 2, 1]);
+    push("limits-order", "HSK-066", ErrorCode::FIELD_ORDER, "descending", "xk1", &one, 5, &[4, 1, 2, 1]);
     push("wd-31", "FRM-010", length, "a key of 31 bytes", "xk2", &two, 7, &[1; 31]);
     push("we-33", "FRM-010", length, "a key of 33 bytes", "xk2", &two, 9, &[1; 33]);
     push("label-0", "FRM-010", length, "an empty label", "xk2", &two, 13, &[]);

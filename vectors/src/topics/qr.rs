@@ -56,7 +56,7 @@ pub(super) fn valid() -> Result<Vec<Case>> {
     ] {
         let id = format!("qr/{name}");
         let text = text(&payload(&id, &relay));
-        cases.push(Case::valid(&id, &["QRP-001"], comment, "qr.decode", json!({ "text": text }))?);
+        cases.push(Case::valid(&id, &["QRP-009"], comment, "qr.decode", json!({ "text": text }))?);
     }
     let id = "qr/grease";
     let greased = [&host("relay.example")[..], &[58, 2, 0xab, 0xcd]].concat();
@@ -168,7 +168,7 @@ fn malformed_payloads() -> Vec<Refusal> {
     push("length-109", "QRP-003", ErrorCode::FIELD_LENGTH, "109 bytes", &longer);
     let lists: [(&str, &str, ErrorCode, &str, &[u8]); 7] = [
         ("tlv-odd", "FRM-007", ErrorCode::UNKNOWN_CRITICAL, "an unknown odd TLV", &[1, 0]),
-        ("tlv-zero", "FRM-005", ErrorCode::FIELD_VALUE, "type 0 in a list that is not padded", &[0]),
+        ("tlv-zero", "FRM-012", ErrorCode::FIELD_VALUE, "type 0 in a list that is not padded", &[0]),
         ("tlv-twice", "FRM-005", ErrorCode::DUPLICATE_FIELD, "a TLV twice", &[58, 0, 58, 0]),
         ("tlv-order", "FRM-006", ErrorCode::FIELD_ORDER, "TLVs in descending order", &[58, 0, 2, 0]),
         ("tlv-cut", "FRM-002", ErrorCode::TRUNCATED, "a TLV without a length", &[58]),

@@ -43,7 +43,7 @@ pub(super) fn reconnects() -> Result<Vec<Case>> {
     let mut quarantine = input("reconnect/quarantine", "resume", "3");
     quarantine["payload1"]["resume"] = block("reconnect/quarantine", "w2p", "p2w", 0, &json!([]));
     quarantine["payload2"]["quarantine"] = true.into();
-    Ok(vec![
+    let mut cases = vec![
         Case::valid("reconnect/plain", &reqs, "one reconnect, all of it", "reconnect", plain)?,
         Case::valid(
             "reconnect/pending",
@@ -59,7 +59,17 @@ pub(super) fn reconnects() -> Result<Vec<Case>> {
             "reconnect",
             quarantine,
         )?,
-    ])
+    ];
+    for (name, req, comment) in [
+        ("psk-id", "HSK-077", "the name of the psk"),
+        ("head", "HSK-078", "the clear head of message 1"),
+        ("prologue", "HSK-079", "the prologue"),
+        ("next-psk", "HSK-083", "the psk of the next connection"),
+    ] {
+        let id = format!("reconnect/{name}");
+        cases.push(Case::valid(&id, &[req], comment, "reconnect", resumed(&id, "2"))?);
+    }
+    Ok(cases)
 }
 
 pub(super) fn recoveries() -> Result<Vec<Case>> {
