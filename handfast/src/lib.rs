@@ -16,5 +16,7 @@ pub mod driver;
 pub mod program;
 #[cfg(feature = "sqlite")]
 pub mod sqlite;
+#[cfg(feature = "store-suite")]
+pub mod store_suite;
 #[cfg(all(feature = "hazmat", any(feature = "sqlite", feature = "program")))]
 pub mod witness;

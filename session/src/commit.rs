@@ -130,6 +130,12 @@ pub struct Commit {
 }
 
 impl Commit {
+    /// A commit outside any machine.
+    #[cfg(feature = "hazmat")]
+    pub(crate) const fn new(link: MailboxId, expects: u64, ops: Vec<Op>) -> Self {
+        Self { id: CommitId(1), link, expects, ops }
+    }
+
     /// The number to report to `committed`.
     #[must_use]
     pub const fn id(&self) -> CommitId {

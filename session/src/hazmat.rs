@@ -1,11 +1,13 @@
 //! Links from fixed keys, for vectors, tests and the simulator. Never part of a shipped build.
 
+use alloc::vec::Vec;
+
+use handfast_codec::ids::MailboxId;
 use handfast_handshake::link::{PhoneLink, Start, WebLink};
 
-use crate::commit::{Op, Value};
+use crate::commit::{Commit, Op, Value};
 use crate::endpoint::{Pairs, active_row, phone_rows, web_rows};
 use crate::keys;
-use alloc::vec::Vec;
 
 fn pairs(ops: Vec<Op>) -> Pairs {
     let mut pairs = Pairs::new();
@@ -42,3 +44,11 @@ pub fn web_pairs(link: &WebLink, start: Start, active: bool) -> Pairs {
     }
     pairs(ops)
 }
+
+/// A commit of a machine that expects the store at version `expects` (0: nothing is stored).
+pub fn commit(link: MailboxId, expects: u64, ops: Vec<Op>) -> Commit {
+    Commit::new(link, expects, ops)
+}
+
+/// The key under which the version stands that each commit compares.
+pub const VERSION_KEY: &[u8] = keys::VERSION;

@@ -4,11 +4,10 @@ use std::collections::BTreeMap;
 
 use bytes::{Bytes, BytesMut};
 use handfast_codec::frame::{Collection, Items, OpenKind};
-use handfast_codec::ids::{LogId, MailboxId};
+use handfast_codec::ids::LogId;
 use handfast_codec::{DeviceRole, Timestamp};
-use handfast_session::{Commit, Endpoint, Event, LinkState, Message, Output, Pairs, StoreTxn, StreamEnd};
+use handfast_session::{Commit, Endpoint, Event, LinkState, Message, Output, Pairs, PairsTxn, StreamEnd};
 use rand_chacha::ChaCha20Rng;
-use zeroize::Zeroizing;
 
 /// What a crash leaves.
 #[derive(Default)]
@@ -70,31 +69,6 @@ pub(super) struct Device {
     streams: BTreeMap<u64, Stream>,
     current: Batch,
     pending: std::collections::VecDeque<Batch>,
-}
-
-struct Txn<'a>(&'a mut Pairs);
-
-impl StoreTxn for Txn<'_> {
-    type Error = core::convert::Infallible;
-
-    fn read(&mut self, _: MailboxId, key: &[u8]) -> Result<Option<Vec<u8>>, Self::Error> {
-        Ok(self.0.get(key).map(|value| value.to_vec()))
-    }
-
-    fn put(&mut self, _: MailboxId, key: &[u8], value: &[u8]) -> Result<(), Self::Error> {
-        let _ = self.0.insert(key.to_vec(), Zeroizing::new(value.to_vec()));
-        Ok(())
-    }
-
-    fn delete(&mut self, _: MailboxId, key: &[u8]) -> Result<(), Self::Error> {
-        let _ = self.0.remove(key);
-        Ok(())
-    }
-
-    fn delete_range(&mut self, _: MailboxId, from: &[u8], to: &[u8]) -> Result<(), Self::Error> {
-        self.0.retain(|key, _| key.as_slice() < from || key.as_slice() >= to);
-        Ok(())
-    }
 }
 
 /// The content of a stream: its length and its bytes hang on its meta.
@@ -241,7 +215,7 @@ impl Device {
         let Some(batch) = self.pending.pop_front() else { return false };
         for commit in &batch.commits {
             commit
-                .apply(&mut Txn(&mut self.disk.pairs))
+                .apply(&mut PairsTxn::new(&mut self.disk.pairs))
                 .expect("the store is at the version of its only writer");
         }
         for effect in batch.effects {

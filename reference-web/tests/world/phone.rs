@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use bytes::{Bytes, BytesMut};
 use handfast::codec::frame::{Collection, OpenKind};
-use handfast::codec::ids::{CompanionId, ContentId, LogId, MailboxId};
+use handfast::codec::ids::{CompanionId, ContentId, LogId};
 use handfast::codec::message::{CollectionName, Command, Item, ResultBody};
 use handfast::codec::qr::Offer;
 use handfast::codec::tlv::TlvReader;
@@ -14,38 +14,12 @@ use handfast::handshake::link::Terms;
 use handfast::handshake::pairing::phone::Offering;
 use handfast::session::media::{ChunkList, ContentHasher};
 use handfast::session::{
-    Commit, CommitId, Endpoint, Event, LinkState, Message, Output, Pairing, PairingEvent, Pairs, StoreTxn,
+    Commit, CommitId, Endpoint, Event, LinkState, Message, Output, Pairing, PairingEvent, Pairs, PairsTxn,
     StreamEnd,
 };
 use handfast::{DeviceRole, ErrorCode, RelayName, Timestamp};
 use rand_core::CryptoRng;
 use reference_relay::core::SocketId;
-use zeroize::Zeroizing;
-
-struct Txn<'a>(&'a mut Pairs);
-
-impl StoreTxn for Txn<'_> {
-    type Error = ();
-
-    fn read(&mut self, _: MailboxId, key: &[u8]) -> Result<Option<Vec<u8>>, ()> {
-        Ok(self.0.get(key).map(|value| value.to_vec()))
-    }
-
-    fn put(&mut self, _: MailboxId, key: &[u8], value: &[u8]) -> Result<(), ()> {
-        let _ = self.0.insert(key.to_vec(), Zeroizing::new(value.to_vec()));
-        Ok(())
-    }
-
-    fn delete(&mut self, _: MailboxId, key: &[u8]) -> Result<(), ()> {
-        let _ = self.0.remove(key);
-        Ok(())
-    }
-
-    fn delete_range(&mut self, _: MailboxId, from: &[u8], to: &[u8]) -> Result<(), ()> {
-        self.0.retain(|key, _| key.as_slice() < from || key.as_slice() >= to);
-        Ok(())
-    }
-}
 
 enum Machine {
     None,
@@ -223,7 +197,7 @@ impl Phone {
     }
 
     fn commit(&mut self, now: Timestamp, commit: &Commit) {
-        commit.apply(&mut Txn(&mut self.pairs)).unwrap();
+        commit.apply(&mut PairsTxn::new(&mut self.pairs)).unwrap();
         self.committed(now, commit.id());
     }
 

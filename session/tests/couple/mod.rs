@@ -14,42 +14,15 @@ use handfast_codec::{DeviceRole, RelayName, Timestamp};
 use handfast_handshake::identity::SigningKey;
 use handfast_handshake::pairing::Claims;
 use handfast_handshake::pairing::phone::Offering;
-use handfast_session::{Commit, CommitId, Event, Output, Pairing, PairingEvent, Pairs, StoreTxn};
+use handfast_session::{Commit, CommitId, Event, Output, Pairing, PairingEvent, Pairs, PairsTxn};
 use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 use reference_relay::core::{Fresh, Limits, Output as RelayOutput, Relay, SocketId};
-use zeroize::Zeroizing;
 
 use raw::Raw;
 
 pub(crate) const NAME: &str = "127.0.0.1:8787";
 pub(crate) const ORIGIN: &str = "https://web.example";
-
-/// A transaction over the rows of one link.
-struct Txn<'a>(&'a mut Pairs);
-
-impl StoreTxn for Txn<'_> {
-    type Error = ();
-
-    fn read(&mut self, _: MailboxId, key: &[u8]) -> Result<Option<Vec<u8>>, ()> {
-        Ok(self.0.get(key).map(|value| value.to_vec()))
-    }
-
-    fn put(&mut self, _: MailboxId, key: &[u8], value: &[u8]) -> Result<(), ()> {
-        let _ = self.0.insert(key.to_vec(), Zeroizing::new(value.to_vec()));
-        Ok(())
-    }
-
-    fn delete(&mut self, _: MailboxId, key: &[u8]) -> Result<(), ()> {
-        let _ = self.0.remove(key);
-        Ok(())
-    }
-
-    fn delete_range(&mut self, _: MailboxId, from: &[u8], to: &[u8]) -> Result<(), ()> {
-        self.0.retain(|key, _| key.as_slice() < from || key.as_slice() >= to);
-        Ok(())
-    }
-}
 
 /// When a device dies: before or after it has stored its n-th commit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -123,7 +96,7 @@ impl Party {
             self.absent = true;
             return;
         }
-        commit.apply(&mut Txn(&mut self.disk)).unwrap();
+        commit.apply(&mut PairsTxn::new(&mut self.disk)).unwrap();
         if self.crash == Some(Crash::After(self.commits)) {
             self.absent = true;
         } else if self.hold {

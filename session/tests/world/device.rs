@@ -4,14 +4,13 @@ use std::collections::BTreeMap;
 
 use bytes::{Bytes, BytesMut};
 use handfast_codec::frame::{Collection, Items};
-use handfast_codec::ids::{LogId, MailboxId};
+use handfast_codec::ids::LogId;
 use handfast_codec::{DeviceRole, Timestamp};
 use handfast_session::{
-    Commit, Endpoint, Event, LinkState, LoadError, Message, Output, Pairs, StoreTxn, StreamEnd,
+    Commit, Endpoint, Event, LinkState, LoadError, Message, Output, Pairs, PairsTxn, StreamEnd,
 };
 use rand_chacha::rand_core::CryptoRng;
 use reference_relay::core::SocketId;
-use zeroize::Zeroizing;
 
 /// What survives a crash.
 #[derive(Clone, Default)]
@@ -23,32 +22,6 @@ pub struct Disk {
     pub rows: BTreeMap<(Vec<u8>, u64), Vec<u8>>,
     /// Files by stream name (the stream's meta).
     pub files: BTreeMap<Vec<u8>, Vec<u8>>,
-}
-
-/// A transaction over the disk.
-pub struct Txn<'a>(&'a mut Pairs);
-
-impl StoreTxn for Txn<'_> {
-    type Error = ();
-
-    fn read(&mut self, _: MailboxId, key: &[u8]) -> Result<Option<Vec<u8>>, ()> {
-        Ok(self.0.get(key).map(|value| value.to_vec()))
-    }
-
-    fn put(&mut self, _: MailboxId, key: &[u8], value: &[u8]) -> Result<(), ()> {
-        let _ = self.0.insert(key.to_vec(), Zeroizing::new(value.to_vec()));
-        Ok(())
-    }
-
-    fn delete(&mut self, _: MailboxId, key: &[u8]) -> Result<(), ()> {
-        let _ = self.0.remove(key);
-        Ok(())
-    }
-
-    fn delete_range(&mut self, _: MailboxId, from: &[u8], to: &[u8]) -> Result<(), ()> {
-        self.0.retain(|key, _| key.as_slice() < from || key.as_slice() >= to);
-        Ok(())
-    }
 }
 
 /// A device.
@@ -194,7 +167,7 @@ impl Device {
         }
         self.commits_left = self.commits_left.map(|n| n - 1);
         self.commits += 1;
-        commit.apply(&mut Txn(&mut self.disk.pairs)).unwrap();
+        commit.apply(&mut PairsTxn::new(&mut self.disk.pairs)).unwrap();
         self.endpoint.committed(now, commit.id()).unwrap();
         true
     }

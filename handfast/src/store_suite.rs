@@ -1,0 +1,134 @@
+//! What every store must hold, written once: a suite that any store of this protocol can be put through.
+//!
+//! The machines of [`crate::session`] hand out commits; an application applies each inside a transaction of its own
+//! store, together with the effect it belongs to. Whether it does that right is what the suite finds out, for SQLite,
+//! memory, IndexedDB or anything else: implement [`StoreHarness`] and call [`store_suite!`](crate::store_suite!), or
+//! await the functions of [`cases`] one by one where tests are asynchronous. It knows no files, threads and clocks.
+//!
+//! The feature `store-suite` is for tests: it brings commits that no machine gave out.
+
+pub mod cases;
+#[cfg(feature = "sqlite")]
+mod interrupt;
+mod memory;
+mod model;
+
+extern crate alloc;
+
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::future::Future;
+use core::pin::pin;
+use core::task::{Context, Poll, Waker};
+
+use handfast_codec::ids::MailboxId;
+use handfast_session::{Commit, Pairs};
+
+#[cfg(feature = "sqlite")]
+pub use interrupt::interrupt;
+pub use memory::MemoryHarness;
+
+/// What one transaction writes.
+#[derive(Debug)]
+#[expect(clippy::exhaustive_structs, reason = "a harness needs all of it")]
+pub struct Write<'a> {
+    /// The commits of machines, in order.
+    pub commits: &'a [Commit],
+    /// The row of the application that belongs to them: a number that the store keeps in the order of writing.
+    pub effect: Option<u64>,
+}
+
+/// Why a transaction was not made.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(clippy::exhaustive_enums, reason = "a harness says one of these")]
+pub enum WriteError {
+    /// A commit did not find the version that it expects.
+    Conflict,
+    /// The store failed, or was made to.
+    Store(String),
+}
+
+/// A fault that a harness is to put into the store. Calls are what the store itself asks of what lies below it: a read,
+/// a write, an instruction of the database.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(clippy::exhaustive_enums, reason = "a harness takes each of these")]
+pub enum Fault {
+    /// The n-th call from now on fails, from 1; those behind it work.
+    Once(u64),
+    /// The n-th call from now on fails and each one behind it, rolling back included.
+    From(u64),
+}
+
+/// A store under test.
+///
+/// The methods are asynchronous for stores that are; where nothing waits, [`block_on`] runs them.
+#[expect(async_fn_in_trait, reason = "tests run on one thread")]
+pub trait StoreHarness {
+    /// The store as one process, or one tab, holds it.
+    type Holder;
+
+    /// A store that holds nothing, in a place of its own.
+    async fn new() -> Self;
+
+    /// Opens the store, as a process of its own would.
+    async fn open(&mut self) -> Self::Holder;
+
+    /// Makes one transaction: all of it or nothing.
+    async fn write(&mut self, holder: &mut Self::Holder, write: &Write<'_>) -> Result<(), WriteError>;
+
+    /// Ends the holder in the middle of a transaction that has written all of this, without any clean-up of its own.
+    async fn die_within(&mut self, holder: Self::Holder, write: &Write<'_>);
+
+    /// The rows of a link.
+    async fn pairs(&mut self, holder: &mut Self::Holder, link: MailboxId) -> Pairs;
+
+    /// The links that have rows, besides the version that a wiped one leaves; in ascending order.
+    async fn links(&mut self, holder: &mut Self::Holder) -> Vec<MailboxId>;
+
+    /// The application's rows, in the order of writing.
+    async fn effects(&mut self, holder: &mut Self::Holder) -> Vec<u64>;
+
+    /// Puts a fault into the store, or takes it out.
+    fn set_fault(&mut self, holder: &mut Self::Holder, fault: Option<Fault>);
+}
+
+/// Runs a future that never waits.
+///
+/// # Panics
+///
+/// When it waits.
+pub fn block_on<T>(future: impl Future<Output = T>) -> T {
+    match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(value) => value,
+        Poll::Pending => panic!("a store that waits needs a runtime of its own"),
+    }
+}
+
+/// Makes one test of each case of the suite, for a harness whose methods never wait.
+#[macro_export]
+macro_rules! store_suite {
+    ($harness:ty) => {
+        $crate::store_suite! { $harness:
+            a_new_store_holds_nothing
+            a_commit_and_its_effect_are_there_together_after_a_start
+            whatever_is_written_is_read_again
+            ranges_are_half_open_and_stay_in_their_link
+            a_holder_that_dies_within_a_transaction_leaves_nothing_of_it
+            a_call_that_fails_leaves_the_store_as_it_was
+            a_store_that_fails_from_a_call_on_is_as_it_was_when_it_works_again
+            a_swap_is_lost_by_whoever_comes_second_and_the_loser_never_writes
+            a_swap_that_is_lost_undoes_what_stands_before_it_in_the_transaction
+            a_store_that_is_older_or_newer_than_its_machine_takes_nothing
+            a_wiped_link_is_gone_and_stays_gone
+            links_do_not_see_one_another
+        }
+    };
+    ($harness:ty: $($case:ident)*) => {
+        $(
+            #[test]
+            fn $case() {
+                $crate::store_suite::block_on($crate::store_suite::cases::$case::<$harness>());
+            }
+        )*
+    };
+}

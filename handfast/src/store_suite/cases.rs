@@ -1,0 +1,226 @@
+//! The cases. Each begins with a store that holds nothing, and panics when the store does not hold what it must.
+
+extern crate alloc;
+
+use alloc::vec;
+use alloc::vec::Vec;
+
+use handfast_session::Op;
+use handfast_session::hazmat::commit;
+
+use super::model::{LINK, OTHER, PLAIN, Pair, SECRET, delete_range, mixed, put, version};
+use super::{Fault, StoreHarness, Write, WriteError};
+
+/// Calls of one transaction after which the suite believes that faults never come.
+const CALLS_MAX: u64 = 1_000_000;
+
+/// A new store has no links, no rows, no effects.
+pub async fn a_new_store_holds_nothing<H: StoreHarness>() {
+    let mut pair = Pair::<H>::new().await;
+    pair.check_reopened("new").await;
+    pair.check_reopened("opened again").await;
+}
+
+/// What one transaction wrote is there after the process ended, commit and effect.
+pub async fn a_commit_and_its_effect_are_there_together_after_a_start<H: StoreHarness>() {
+    let mut pair = Pair::<H>::new().await;
+    let mut holder = pair.harness.open().await;
+    for n in 0..6 {
+        pair.write(&mut holder, &[mixed(LINK, n)], n).await;
+        pair.check(&mut holder, "written").await;
+    }
+    drop(holder);
+    pair.check_reopened("reopened").await;
+    // Commits of several links, and several of one, may share a transaction.
+    let mut holder = pair.harness.open().await;
+    pair.write(&mut holder, &[mixed(LINK, 6), mixed(OTHER, 0), mixed(LINK, 7)], 6).await;
+    drop(holder);
+    pair.check_reopened("several in one").await;
+}
+
+/// Keys of 1 to 64 bytes and values from none to the largest, whatever bytes are in them.
+pub async fn whatever_is_written_is_read_again<H: StoreHarness>() {
+    let mut pair = Pair::<H>::new().await;
+    let mut holder = pair.harness.open().await;
+    let every_byte: Vec<u8> = (0..=255).collect();
+    let ops = vec![
+        put(SECRET, &every_byte),
+        put(&[0x02], &[]),
+        put(&[0x30; 64], &vec![0; 70_000]),
+        put(&[0x30; 63], &vec![0xff; 70_000]),
+        put(&[0x31, 0], b"NUL"),
+        put(&[0x31], b"'; DROP TABLE handfast; --"),
+        put(&[0x40, 0xff, 0xff], &every_byte),
+    ];
+    pair.write(&mut holder, &[commit(LINK, 0, ops)], 0).await;
+    pair.check(&mut holder, "written").await;
+    let ops = every_byte.iter().filter(|byte| **byte > 1).map(|byte| put(&[*byte], &[*byte])).collect();
+    pair.write(&mut holder, &[commit(LINK, 1, ops)], 1).await;
+    pair.check(&mut holder, "written over").await;
+    drop(holder);
+    pair.check_reopened("reopened").await;
+}
+
+/// `DeleteRange` takes its first key and leaves the one behind its last; bytes are compared without sign.
+pub async fn ranges_are_half_open_and_stay_in_their_link<H: StoreHarness>() {
+    let mut pair = Pair::<H>::new().await;
+    let mut holder = pair.harness.open().await;
+    let keys: [&[u8]; 8] =
+        [&[0x20], &[0x20, 0], &[0x20, 0xff], &[0x20, 0xff, 0], &[0x21], &[0x7f], &[0x80], &[0xfe]];
+    let all = || keys.iter().map(|key| put(key, key)).collect::<Vec<Op>>();
+    pair.write(&mut holder, &[commit(LINK, 0, all()), commit(OTHER, 0, all())], 0).await;
+    let ranges: [(&[u8], &[u8]); 5] = [
+        (&[0x20], &[0x20]),
+        (&[0x21], &[0x20]),
+        (&[0x20, 0], &[0x20, 0xff, 0]),
+        (&[0x70], &[0x80]),
+        (&[0x20], &[0xff]),
+    ];
+    for (n, (from, to)) in (1..).zip(ranges) {
+        pair.write(&mut holder, &[commit(LINK, n, vec![delete_range(from, to)])], n).await;
+        pair.check(&mut holder, "a range is gone").await;
+    }
+    // Operations hold in their order.
+    let ops = vec![
+        put(PLAIN, b"1"),
+        Op::Delete { key: PLAIN.to_vec() },
+        Op::Delete { key: PLAIN.to_vec() },
+        put(PLAIN, b"2"),
+        delete_range(PLAIN, &[0x12]),
+        put(PLAIN, b"3"),
+    ];
+    pair.write(&mut holder, &[commit(LINK, 6, ops)], 6).await;
+    pair.check(&mut holder, "in order").await;
+}
+
+/// A process may end between any two calls.
+pub async fn a_holder_that_dies_within_a_transaction_leaves_nothing_of_it<H: StoreHarness>() {
+    let mut pair = Pair::<H>::new().await;
+    for n in 0..4 {
+        let mut holder = pair.harness.open().await;
+        pair.write(&mut holder, &[mixed(LINK, n)], n).await;
+        let commits = [mixed(LINK, n + 1), mixed(OTHER, 0)];
+        pair.harness.die_within(holder, &Write { commits: &commits, effect: Some(99) }).await;
+        pair.check_reopened("after a death").await;
+    }
+}
+
+/// Whichever call of a transaction fails: nothing of it is there, and the same transaction can be made afterwards.
+pub async fn a_call_that_fails_leaves_the_store_as_it_was<H: StoreHarness>() {
+    each_call_fails::<H>(Fault::Once).await;
+}
+
+/// The same when nothing works from that call on, rolling back included, until the store works again.
+pub async fn a_store_that_fails_from_a_call_on_is_as_it_was_when_it_works_again<H: StoreHarness>() {
+    each_call_fails::<H>(Fault::From).await;
+}
+
+async fn each_call_fails<H: StoreHarness>(fault: fn(u64) -> Fault) {
+    let mut pair = Pair::<H>::new().await;
+    let mut holder = pair.harness.open().await;
+    pair.write(&mut holder, &[mixed(LINK, 0)], 0).await;
+    for nth in 1..CALLS_MAX {
+        let at = pair.model.version(LINK);
+        let commits = [mixed(LINK, at), mixed(LINK, at + 1), mixed(OTHER, pair.model.version(OTHER))];
+        let write = Write { commits: &commits, effect: Some(nth) };
+        pair.harness.set_fault(&mut holder, Some(fault(nth)));
+        let written = pair.harness.write(&mut holder, &write).await;
+        pair.harness.set_fault(&mut holder, None);
+        match written {
+            Ok(()) => {
+                assert!(nth > 10, "a transaction of three commits makes more than {nth} calls");
+                pair.model.take(&write);
+                pair.check(&mut holder, "no call was left to fail").await;
+                drop(holder);
+                return pair.check_reopened("no call was left to fail").await;
+            }
+            Err(WriteError::Conflict) => panic!("call {nth}: a failure is no conflict"),
+            Err(WriteError::Store(_)) => {}
+        }
+        pair.check(&mut holder, "a call failed").await;
+        if nth % 64 == 1 {
+            // The same again works, with the same holder and after a start.
+            pair.write(&mut holder, &commits, nth).await;
+            holder = pair.harness.open().await;
+            pair.check(&mut holder, "made again").await;
+        }
+    }
+    panic!("faults never end");
+}
+
+/// Two holders of one store: a copied profile, a stolen lock, a tab that was frozen.
+pub async fn a_swap_is_lost_by_whoever_comes_second_and_the_loser_never_writes<H: StoreHarness>() {
+    let mut pair = Pair::<H>::new().await;
+    let mut winner = pair.harness.open().await;
+    pair.write(&mut winner, &[mixed(LINK, 0)], 0).await;
+    let mut loser = pair.harness.open().await;
+    pair.write(&mut winner, &[mixed(LINK, 1)], 1).await;
+    // The loser's machine believes in version 1, and in those that it gave out since.
+    for (n, expects) in [1, 2, 3, 1].into_iter().enumerate() {
+        if expects == 2 {
+            // Its second commit would fit by its number: but a machine gives it out only behind the first.
+            pair.conflict(&mut loser, &[mixed(LINK, 1), mixed(LINK, 2)], 90).await;
+        } else {
+            pair.conflict(&mut loser, &[mixed(LINK, expects)], 91).await;
+        }
+        pair.check(&mut loser, "the loser wrote nothing").await;
+        pair.write(&mut winner, &[mixed(LINK, 2 + n as u64)], 2 + n as u64).await;
+    }
+    drop((winner, loser));
+    pair.check_reopened("the winner's alone").await;
+}
+
+/// A conflict in the last commit of a transaction undoes the others and the effect.
+pub async fn a_swap_that_is_lost_undoes_what_stands_before_it_in_the_transaction<H: StoreHarness>() {
+    let mut pair = Pair::<H>::new().await;
+    let mut holder = pair.harness.open().await;
+    pair.write(&mut holder, &[mixed(LINK, 0), mixed(OTHER, 0)], 0).await;
+    pair.conflict(&mut holder, &[mixed(LINK, 1), mixed(LINK, 2), mixed(OTHER, 5)], 1).await;
+    pair.check(&mut holder, "after the conflict").await;
+    pair.check_reopened("after the conflict").await;
+    pair.write(&mut holder, &[mixed(LINK, 1), mixed(OTHER, 1)], 1).await;
+    pair.check(&mut holder, "and on").await;
+}
+
+/// A store that was taken back to an older copy, and one that went on without this machine.
+pub async fn a_store_that_is_older_or_newer_than_its_machine_takes_nothing<H: StoreHarness>() {
+    let mut pair = Pair::<H>::new().await;
+    let mut holder = pair.harness.open().await;
+    pair.conflict(&mut holder, &[mixed(LINK, 1)], 0).await;
+    for n in 0..3 {
+        pair.write(&mut holder, &[mixed(LINK, n)], n).await;
+    }
+    for expects in [0, 1, 2, 4, 5, u64::MAX - 1, u64::MAX] {
+        pair.conflict(&mut holder, &[mixed(LINK, expects)], 9).await;
+    }
+    pair.check(&mut holder, "nothing was taken").await;
+    pair.write(&mut holder, &[mixed(LINK, 3)], 3).await;
+}
+
+/// A wiped link leaves its version alone: a machine of before cannot bring it back.
+pub async fn a_wiped_link_is_gone_and_stays_gone<H: StoreHarness>() {
+    let mut pair = Pair::<H>::new().await;
+    let mut holder = pair.harness.open().await;
+    pair.write(&mut holder, &[mixed(LINK, 0), mixed(OTHER, 0)], 0).await;
+    pair.write(&mut holder, &[commit(LINK, 1, vec![delete_range(&[0x01], &[0xff])])], 1).await;
+    pair.check(&mut holder, "wiped").await;
+    assert_eq!(pair.harness.links(&mut holder).await, [OTHER]);
+    assert_eq!(version(&pair.harness.pairs(&mut holder, LINK).await), 2);
+    for expects in [0, 1] {
+        pair.conflict(&mut holder, &[mixed(LINK, expects)], 9).await;
+    }
+    drop(holder);
+    pair.check_reopened("wiped").await;
+}
+
+/// Rows and versions of one link are none of another's.
+pub async fn links_do_not_see_one_another<H: StoreHarness>() {
+    let mut pair = Pair::<H>::new().await;
+    let mut holder = pair.harness.open().await;
+    for n in 0..5 {
+        pair.write(&mut holder, &[mixed(LINK, n)], n).await;
+    }
+    pair.conflict(&mut holder, &[mixed(OTHER, 5)], 9).await;
+    pair.write(&mut holder, &[mixed(OTHER, 0)], 5).await;
+    pair.check(&mut holder, "two links").await;
+}

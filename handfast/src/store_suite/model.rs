@@ -1,0 +1,119 @@
+//! What a store should hold, kept beside it; and commits to put into both.
+
+extern crate alloc;
+
+use alloc::vec;
+use alloc::vec::Vec;
+
+use handfast_codec::ids::MailboxId;
+use handfast_session::hazmat::{VERSION_KEY, commit};
+use handfast_session::{Commit, MemoryStore, Op, Pairs};
+use zeroize::Zeroizing;
+
+use super::{StoreHarness, Write, WriteError};
+
+/// A link of the tests.
+pub(crate) const LINK: MailboxId = MailboxId::from_bytes([7; 16]);
+/// Another one.
+pub(crate) const OTHER: MailboxId = MailboxId::from_bytes([8; 16]);
+/// A key whose values hold key material: a store may wrap them.
+pub(crate) const SECRET: &[u8] = &[0x01];
+/// A key whose values do not.
+pub(crate) const PLAIN: &[u8] = &[0x11];
+
+pub(crate) fn put(key: &[u8], value: &[u8]) -> Op {
+    Op::Put { key: key.to_vec(), value: Zeroizing::new(value.to_vec()) }
+}
+
+pub(crate) fn delete_range(from: &[u8], to: &[u8]) -> Op {
+    Op::DeleteRange { from: from.to_vec(), to: to.to_vec() }
+}
+
+/// The commit that expects version `expects`, with some of everything.
+pub(crate) fn mixed(link: MailboxId, expects: u64) -> Commit {
+    let number = expects.to_be_bytes();
+    commit(
+        link,
+        expects,
+        vec![
+            put(SECRET, &[b"secret ".as_slice(), &number].concat()),
+            put(PLAIN, &number),
+            put(&[&[0x20], number.as_slice()].concat(), &vec![0x5a; 3_000]),
+            delete_range(&[0x21], &[0x22]),
+            put(&[&[0x21], number.as_slice()].concat(), &[]),
+            Op::Delete { key: [&[0x20], expects.saturating_sub(3).to_be_bytes().as_slice()].concat() },
+        ],
+    )
+}
+
+/// What the store should hold.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Model {
+    pub(crate) store: MemoryStore,
+    pub(crate) effects: Vec<u64>,
+}
+
+impl Model {
+    /// Takes a write that the store took.
+    pub(crate) fn take(&mut self, write: &Write<'_>) {
+        let mut txn = self.store.begin();
+        for commit in write.commits {
+            commit.apply(&mut txn).expect("the model is at the version that the commit expects");
+        }
+        txn.commit();
+        self.effects.extend(write.effect);
+    }
+
+    /// The version of a link; 0 when nothing is stored.
+    pub(crate) fn version(&self, link: MailboxId) -> u64 {
+        version(&self.store.pairs(link))
+    }
+}
+
+/// The version that stands in the rows of a link.
+pub(crate) fn version(pairs: &Pairs) -> u64 {
+    pairs.get(VERSION_KEY).map_or(0, |bytes| {
+        u64::from_be_bytes(bytes.as_slice().try_into().expect("a version has eight bytes"))
+    })
+}
+
+/// A store beside its model.
+pub(crate) struct Pair<H: StoreHarness> {
+    pub(crate) harness: H,
+    pub(crate) model: Model,
+}
+
+impl<H: StoreHarness> Pair<H> {
+    pub(crate) async fn new() -> Self {
+        Self { harness: H::new().await, model: Model::default() }
+    }
+
+    /// Writes into both.
+    pub(crate) async fn write(&mut self, holder: &mut H::Holder, commits: &[Commit], effect: u64) {
+        let write = Write { commits, effect: Some(effect) };
+        assert_eq!(self.harness.write(holder, &write).await, Ok(()), "a write that nothing speaks against");
+        self.model.take(&write);
+    }
+
+    /// A write that the store must refuse because of a version.
+    pub(crate) async fn conflict(&mut self, holder: &mut H::Holder, commits: &[Commit], effect: u64) {
+        let write = Write { commits, effect: Some(effect) };
+        assert_eq!(self.harness.write(holder, &write).await, Err(WriteError::Conflict));
+    }
+
+    /// The store holds what the model holds.
+    pub(crate) async fn check(&mut self, holder: &mut H::Holder, when: &str) {
+        for link in [LINK, OTHER] {
+            let pairs = self.harness.pairs(holder, link).await;
+            assert!(pairs == self.model.store.pairs(link), "{when}: the rows of {link} are others");
+        }
+        assert_eq!(self.harness.links(holder).await, self.model.store.links(), "{when}");
+        assert_eq!(self.harness.effects(holder).await, self.model.effects, "{when}");
+    }
+
+    /// The same after a start.
+    pub(crate) async fn check_reopened(&mut self, when: &str) {
+        let mut holder = self.harness.open().await;
+        self.check(&mut holder, when).await;
+    }
+}
