@@ -58,9 +58,26 @@ pub enum SqliteError {
     /// The SQLite library is too old, or a withdrawn version.
     #[error("the SQLite library {0} is not safe to use; build with 3.51.3 or later")]
     Version(&'static str),
-    /// SQLite failed.
+    /// Another program held the database for longer than [`BUSY_DEADLINE`]: nothing is wrong.
+    #[error("another program holds the database; close it, then try again")]
+    Busy,
+    /// There is no room.
+    #[error("the disk is full; free some space, then try again")]
+    Full,
+    /// The database may be read, not written.
+    #[error("the database cannot be written; check the permissions of its directory and files")]
+    ReadOnly,
+    /// The disk fails, or the file cannot be opened. The number is SQLite's extended code.
+    #[error("the database cannot be read or written (SQLite code {0}); check the disk and the directory")]
+    Disk(i32),
+    /// The file is no database, or a part of it is wrong.
+    #[error(
+        "the database is damaged; restore the whole directory from a copy, or start with an empty one and link again"
+    )]
+    Damaged,
+    /// SQLite failed otherwise.
     #[error(transparent)]
-    Sql(#[from] rusqlite::Error),
+    Sql(rusqlite::Error),
     /// A file could not be opened or written.
     #[error("{path}: {kind}")]
     File {
@@ -86,21 +103,19 @@ pub enum SqliteError {
     NoRandomness,
 }
 
-impl SqliteError {
-    /// Whether another program held the database for longer than [`BUSY_DEADLINE`]: nothing is wrong, try again.
-    #[must_use]
-    pub fn is_busy(&self) -> bool {
-        matches!(self, Self::Sql(error) if error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy))
-    }
-
-    /// Whether the disk is full or failing.
-    #[must_use]
-    pub fn is_disk(&self) -> bool {
-        let code = match self {
-            Self::Sql(error) => error.sqlite_error_code(),
-            _ => None,
-        };
-        matches!(code, Some(ErrorCode::DiskFull | ErrorCode::SystemIoFailure | ErrorCode::ReadOnly))
+impl From<rusqlite::Error> for SqliteError {
+    fn from(error: rusqlite::Error) -> Self {
+        let rusqlite::Error::SqliteFailure(found, _) = &error else { return Self::Sql(error) };
+        match found.code {
+            ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked => Self::Busy,
+            ErrorCode::DiskFull => Self::Full,
+            ErrorCode::ReadOnly => Self::ReadOnly,
+            ErrorCode::SystemIoFailure | ErrorCode::CannotOpen | ErrorCode::PermissionDenied => {
+                Self::Disk(found.extended_code)
+            }
+            ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase => Self::Damaged,
+            _ => Self::Sql(error),
+        }
     }
 }
 
@@ -155,7 +170,7 @@ pub fn open(path: &Path) -> Result<Connection, SqliteError> {
 ///
 /// # Errors
 ///
-/// [`SqliteError::Sql`].
+/// [`SqliteError`].
 pub fn create_table(conn: &Connection) -> Result<(), SqliteError> {
     Ok(conn.execute_batch(TABLE)?)
 }
@@ -165,16 +180,39 @@ pub fn create_table(conn: &Connection) -> Result<(), SqliteError> {
 ///
 /// # Errors
 ///
-/// [`SqliteError::Sql`]; see [`SqliteError::is_busy`].
+/// [`SqliteError`].
 pub fn begin(conn: &mut Connection) -> Result<Transaction<'_>, SqliteError> {
     Ok(conn.transaction_with_behavior(TransactionBehavior::Immediate)?)
+}
+
+/// Begins a transaction as [`begin`] does, for a store that keeps it open over several calls.
+///
+/// # Errors
+///
+/// [`SqliteError`]. What is to be read or written next must wait until [`roll_back`] has worked.
+pub fn begin_kept(conn: &Connection) -> Result<(), SqliteError> {
+    roll_back(conn)?;
+    let _ = conn.prepare_cached("BEGIN IMMEDIATE")?.execute([])?;
+    Ok(())
+}
+
+/// Rolls back what is open, if anything is: SQLite does it by itself after some failures.
+///
+/// # Errors
+///
+/// [`SqliteError`]; then the transaction is still open, and reads would see what it wrote. Try again.
+pub fn roll_back(conn: &Connection) -> Result<(), SqliteError> {
+    if !conn.is_autocommit() {
+        conn.execute_batch("ROLLBACK")?;
+    }
+    Ok(())
 }
 
 /// The settings that durability hangs on, as they are now: name and value, for a status command.
 ///
 /// # Errors
 ///
-/// [`SqliteError::Sql`].
+/// [`SqliteError`].
 pub fn settings(conn: &Connection) -> Result<Vec<(&'static str, String)>, SqliteError> {
     let mut settings = vec![("sqlite_version", rusqlite::version().to_owned())];
     for name in ["journal_mode", "synchronous", "foreign_keys", "secure_delete", "user_version"] {
@@ -193,7 +231,7 @@ pub fn settings(conn: &Connection) -> Result<Vec<(&'static str, String)>, Sqlite
 ///
 /// # Errors
 ///
-/// [`SqliteError::Sql`].
+/// [`SqliteError`].
 pub fn links(conn: &Connection) -> Result<Vec<MailboxId>, SqliteError> {
     // A revoked or wiped link keeps its version row alone, so that an old machine cannot write again.
     let mut query =
@@ -206,7 +244,7 @@ pub fn links(conn: &Connection) -> Result<Vec<MailboxId>, SqliteError> {
 ///
 /// # Errors
 ///
-/// [`SqliteError::Sql`], [`SqliteError::Unwrap`].
+/// [`SqliteError`].
 pub fn load_pairs(conn: &Connection, key: &DeviceKey, link: MailboxId) -> Result<Pairs, SqliteError> {
     let mut query = conn.prepare_cached("SELECT key, value FROM handfast WHERE link = ?1")?;
     let mut rows = query.query([link.as_bytes()])?;

@@ -26,7 +26,7 @@ use handfast_session::{Commit, Pairs};
 
 #[cfg(feature = "sqlite")]
 pub use interrupt::interrupt;
-pub use memory::MemoryHarness;
+pub use memory::{MemoryHarness, MemoryHolder};
 
 /// What one transaction writes.
 #[derive(Debug)]
@@ -34,7 +34,7 @@ pub use memory::MemoryHarness;
 pub struct Write<'a> {
     /// The commits of machines, in order.
     pub commits: &'a [Commit],
-    /// The row of the application that belongs to them: a number that the store keeps in the order of writing.
+    /// The row of the application that belongs to them: a number, each higher than those before.
     pub effect: Option<u64>,
 }
 
@@ -76,6 +76,9 @@ pub trait StoreHarness {
     /// Makes one transaction: all of it or nothing.
     async fn write(&mut self, holder: &mut Self::Holder, write: &Write<'_>) -> Result<(), WriteError>;
 
+    /// Does what the application does between a transaction that failed and whatever it reads or writes next.
+    async fn recover(&mut self, holder: &mut Self::Holder);
+
     /// Ends the holder in the middle of a transaction that has written all of this, without any clean-up of its own.
     async fn die_within(&mut self, holder: Self::Holder, write: &Write<'_>);
 
@@ -85,7 +88,7 @@ pub trait StoreHarness {
     /// The links that have rows, besides the version that a wiped one leaves; in ascending order.
     async fn links(&mut self, holder: &mut Self::Holder) -> Vec<MailboxId>;
 
-    /// The application's rows, in the order of writing.
+    /// The numbers of the application that are stored, ascending.
     async fn effects(&mut self, holder: &mut Self::Holder) -> Vec<u64>;
 
     /// Puts a fault into the store, or takes it out.

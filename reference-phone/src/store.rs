@@ -68,7 +68,7 @@ pub enum StoreError {
 
 impl From<rusqlite::Error> for StoreError {
     fn from(error: rusqlite::Error) -> Self {
-        Self::Sqlite(SqliteError::Sql(error))
+        Self::Sqlite(error.into())
     }
 }
 
@@ -114,6 +114,8 @@ pub struct Store {
     counters: Counters,
     /// As they stand in the database.
     stored: Counters,
+    /// A transaction failed, and nobody knows whether the database took it: the counters must be read again.
+    in_doubt: bool,
 }
 
 /// A number as SQLite holds it. Numbers of the protocol end at 2^62 - 1, so none is ever cut.
@@ -146,7 +148,7 @@ impl Store {
         let key = schema::load_key(dir)?;
         let conn = sqlite::open(&dir.join(DATABASE))?;
         let (account, counters) = schema::read_account(&conn, &key)?;
-        let mut store = Self { conn, key, open: false, counters, stored: counters };
+        let mut store = Self { conn, key, open: false, counters, stored: counters, in_doubt: false };
         store.prune_markers()?;
         Ok((store, account))
     }
@@ -175,7 +177,8 @@ impl Store {
     /// [`StoreError::Sqlite`].
     pub fn begin(&mut self) -> Result<(), StoreError> {
         if !self.open {
-            let _ = self.conn.prepare_cached("BEGIN IMMEDIATE")?.execute([])?;
+            sqlite::begin_kept(&self.conn)?;
+            self.read_counters()?;
             self.open = true;
         }
         Ok(())
@@ -210,13 +213,24 @@ impl Store {
     }
 
     /// Drops the open transaction, if there is one.
-    pub fn roll_back(&mut self) {
-        if self.open {
-            // SQLite may have rolled back by itself; then there is nothing to do, and it says so.
-            let _ = self.conn.execute_batch("ROLLBACK");
-            self.open = false;
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Sqlite`]: nothing may be read or written until this has worked.
+    pub fn roll_back(&mut self) -> Result<(), StoreError> {
+        (self.open, self.in_doubt) = (false, true);
+        sqlite::roll_back(&self.conn)?;
+        self.read_counters()
+    }
+
+    /// Reads the counters again if they are in doubt: a commit whose answer was lost may have been made.
+    fn read_counters(&mut self) -> Result<(), StoreError> {
+        if self.in_doubt {
+            self.counters = schema::read_counters(&self.conn)?;
+            self.stored = self.counters;
+            self.in_doubt = false;
         }
-        self.counters = self.stored;
+        Ok(())
     }
 
     /// Applies a commit of the library in the open transaction.

@@ -209,7 +209,7 @@ impl Store {
     /// The connection, inside a transaction that writes.
     fn write(&mut self) -> Result<&Connection, StoreError> {
         if !self.in_txn {
-            let _ = self.conn.prepare_cached("BEGIN IMMEDIATE")?.execute([])?;
+            sqlite::begin_kept(&self.conn)?;
             self.in_txn = true;
         }
         Ok(&self.conn)
@@ -234,12 +234,12 @@ impl Store {
     }
 
     /// Forgets everything written since the last commit.
-    pub fn roll_back(&mut self) {
-        if self.in_txn {
-            // SQLite may have rolled back by itself.
-            let _ = self.conn.execute_batch("ROLLBACK");
-            self.in_txn = false;
-        }
+    ///
+    /// # Errors
+    /// [`StoreError`]: nothing may be read or written until this has worked.
+    pub fn roll_back(&mut self) -> Result<(), StoreError> {
+        self.in_txn = false;
+        Ok(sqlite::roll_back(&self.conn)?)
     }
 
     /// Applies a commit of a machine to the open transaction.

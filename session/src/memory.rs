@@ -149,7 +149,8 @@ mod tests {
             for expects in [0, 1, u64::MAX - 1] {
                 let mut pairs = Pairs::new();
                 drop(pairs.insert(keys::VERSION.to_vec(), Zeroizing::new(bad.to_vec())));
-                let refused = CommitGate::new(LINK, expects).open(vec![]).apply(&mut PairsTxn::new(&mut pairs));
+                let refused =
+                    CommitGate::new(LINK, expects).open(vec![]).apply(&mut PairsTxn::new(&mut pairs));
                 assert_eq!(refused, Err(CommitError::Conflict { expected: expects, found: u64::MAX }));
             }
         }

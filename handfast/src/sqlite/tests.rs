@@ -173,8 +173,42 @@ fn a_writer_that_holds_the_database_makes_others_busy_not_wrong() {
     let mut other = open(&dir.path().join("app.db")).unwrap();
     other.busy_timeout(Duration::from_millis(1)).unwrap();
     let tx = begin(&mut conn).unwrap();
-    let busy = begin(&mut other).err().unwrap();
-    assert!(busy.is_busy() && !busy.is_disk(), "{busy}");
+    assert_eq!(begin(&mut other).err(), Some(SqliteError::Busy));
+    assert_eq!(begin_kept(&other), Err(SqliteError::Busy));
     tx.commit().unwrap();
     assert!(begin(&mut other).is_ok());
+}
+
+#[test]
+fn what_a_failed_end_left_open_never_becomes_part_of_the_next_transaction() {
+    let dir = tempfile::tempdir().unwrap();
+    let (conn, key) = store(&dir);
+    begin_kept(&conn).unwrap();
+    Txn::new(&conn, &key).put(LINK, PLAIN, b"half").unwrap();
+    // Its `ROLLBACK` failed, and nobody could do anything about it.
+    begin_kept(&conn).unwrap();
+    Txn::new(&conn, &key).put(OTHER, PLAIN, b"whole").unwrap();
+    conn.execute_batch("COMMIT").unwrap();
+    assert_eq!(links(&conn).unwrap(), [OTHER]);
+}
+
+#[test]
+fn failures_say_what_to_do() {
+    let code = |extended| {
+        SqliteError::from(rusqlite::Error::SqliteFailure(rusqlite::ffi::Error::new(extended), None))
+    };
+    // BUSY_SNAPSHOT, LOCKED, FULL, READONLY_DIRECTORY, IOERR_WRITE, CANTOPEN, CORRUPT, NOTADB
+    for (extended, error) in [
+        (517, SqliteError::Busy),
+        (6, SqliteError::Busy),
+        (13, SqliteError::Full),
+        (1544, SqliteError::ReadOnly),
+        (778, SqliteError::Disk(778)),
+        (14, SqliteError::Disk(14)),
+        (11, SqliteError::Damaged),
+        (26, SqliteError::Damaged),
+    ] {
+        assert_eq!(code(extended), error, "{extended}");
+    }
+    assert!(matches!(code(19), SqliteError::Sql(_)));
 }

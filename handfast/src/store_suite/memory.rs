@@ -99,6 +99,8 @@ impl StoreHarness for MemoryHarness {
         Ok(())
     }
 
+    async fn recover(&mut self, _: &mut MemoryHolder) {}
+
     async fn die_within(&mut self, holder: MemoryHolder, write: &Write<'_>) {
         let Disk { store, .. } = &mut *holder.disk.borrow_mut();
         let mut txn = FailingTxn { txn: store.begin(), fault: None, calls: 0 };

@@ -51,7 +51,7 @@ impl App {
             }
             Err(error) => {
                 self.failures = self.failures.saturating_add(1);
-                self.store.roll_back();
+                self.store.roll_back()?;
                 if error == StoreError::Conflict || self.failures >= FAILURES_MAX {
                     return Err(error.into());
                 }

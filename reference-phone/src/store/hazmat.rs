@@ -13,7 +13,7 @@ impl Store {
     /// As [`Store::open`].
     pub fn over(conn: Connection, key: DeviceKey) -> Result<(Self, Account), StoreError> {
         let (account, counters) = schema::read_account(&conn, &key)?;
-        let mut store = Self { conn, key, open: false, counters, stored: counters };
+        let mut store = Self { conn, key, open: false, counters, stored: counters, in_doubt: false };
         store.prune_markers()?;
         Ok((store, account))
     }
@@ -30,7 +30,7 @@ impl Store {
         fill: impl FnOnce(&mut Self) -> Result<(), StoreError>,
     ) -> Result<Self, StoreError> {
         let counters = Counters { rev: 0, next_message: 1, next_serial: 1 };
-        let mut store = Self { conn, key, open: false, counters, stored: counters };
+        let mut store = Self { conn, key, open: false, counters, stored: counters, in_doubt: false };
         schema::create_account(&mut store, account, fill)?;
         Ok(store)
     }

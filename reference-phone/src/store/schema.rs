@@ -143,19 +143,26 @@ pub(super) fn read_account(conn: &Connection, key: &DeviceKey) -> Result<(Accoun
         return Err(StoreError::NotWhole);
     }
     let row = conn
-        .query_row("SELECT name, key, log_id, rev, next_message, next_serial FROM account", [], |row| {
-            let counters = Counters {
-                rev: unsql(row.get(3)?),
-                next_message: unsql(row.get(4)?),
-                next_serial: unsql(row.get(5)?),
-            };
-            Ok((row.get(0)?, row.get::<_, Vec<u8>>(1)?, row.get::<_, [u8; 16]>(2)?, counters))
+        .query_row("SELECT name, key, log_id FROM account", [], |row| {
+            Ok((row.get(0)?, row.get::<_, Vec<u8>>(1)?, row.get::<_, [u8; 16]>(2)?))
         })
         .optional()?;
-    let (name, wrapped, log_id, counters) = row.ok_or(StoreError::NotWhole)?;
+    let (name, wrapped, log_id) = row.ok_or(StoreError::NotWhole)?;
     let account =
         Account { name, key: unwrap_account_key(key, &wrapped)?, log_id: LogId::from_bytes(log_id) };
-    Ok((account, counters))
+    Ok((account, read_counters(conn)?))
+}
+
+/// Reads the counters of the account.
+pub(super) fn read_counters(conn: &Connection) -> Result<Counters, StoreError> {
+    let mut query = conn.prepare_cached("SELECT rev, next_message, next_serial FROM account")?;
+    Ok(query.query_row([], |row| {
+        Ok(Counters {
+            rev: unsql(row.get(0)?),
+            next_message: unsql(row.get(1)?),
+            next_serial: unsql(row.get(2)?),
+        })
+    })?)
 }
 
 /// Creates the account. The device key gets its name last: before that there is no account, after that a whole one.
@@ -180,7 +187,7 @@ pub(super) fn create(
     };
     let counters = Counters { rev: 0, next_message: 1, next_serial: 1 };
     let conn = sqlite::open(&dir.join(DATABASE))?;
-    let mut store = Store { conn, key, open: false, counters, stored: counters };
+    let mut store = Store { conn, key, open: false, counters, stored: counters, in_doubt: false };
     create_account(&mut store, &account, fill)?;
     // The main file alone is a whole database from here on.
     let _: i64 = store.conn.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0))?;

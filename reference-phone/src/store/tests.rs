@@ -5,6 +5,8 @@ use handfast::session::media::ContentHasher;
 
 use super::*;
 
+mod suite;
+
 struct Phone {
     dir: tempfile::TempDir,
     store: Store,
@@ -136,7 +138,7 @@ fn a_rolled_back_round_leaves_no_row_and_no_number() {
     store.add_chat(1, "Bo", "Bo").unwrap();
     store.commit().unwrap();
     let first = add(&mut store, &new(1, "lost"));
-    store.roll_back();
+    store.roll_back().unwrap();
     assert_eq!(store.history(1, 0, 10).unwrap(), []);
     assert_eq!(add(&mut store, &new(1, "kept")), first);
     store.commit().unwrap();
@@ -325,7 +327,7 @@ fn a_command_makes_one_message() {
     let _ = add(&mut store, &by_command);
     store.commit().unwrap();
     assert!(store.add_message(&by_command).is_err(), "the database itself refuses a second one");
-    store.roll_back();
+    store.roll_back().unwrap();
     let stored = store.history(1, 0, 1).unwrap();
     assert_eq!(stored[0].message.command, Some(command));
 }

@@ -6,6 +6,8 @@ use handfast::handshake::link::Terms;
 use super::transfers::PutRow;
 use super::*;
 
+mod suite;
+
 fn store() -> (tempfile::TempDir, Store) {
     let dir = tempfile::tempdir().expect("a directory");
     let store = Store::open(dir.path()).expect("opened");
@@ -123,7 +125,7 @@ fn a_rolled_back_round_leaves_nothing() {
     let (_dir, mut store) = store();
     let _ = store.put_item(&chat(1, "Ada", 3), 1).expect("put");
     assert!(store.is_dirty());
-    store.roll_back();
+    store.roll_back().expect("rolled back");
     assert!(!store.is_dirty());
     assert_eq!(store.counts().expect("read").chats, 0);
     store.commit().expect("nothing to do");
@@ -146,7 +148,7 @@ fn commands_are_found_by_number_and_by_name() {
         store.put_command(3, Some("a"), "send_text", b"", CommandState::Queued).is_err(),
         "the name is taken"
     );
-    store.roll_back();
+    store.roll_back().expect("rolled back");
     drop(store);
     let mut store = Store::open(dir.path()).expect("opened");
     let found = store.command_of_client("a").expect("read").expect("there");

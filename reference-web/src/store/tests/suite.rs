@@ -1,0 +1,73 @@
+//! The companion's store under the suite that every store passes. An effect is a command that was sent.
+
+use handfast::store_suite::{Fault, StoreHarness, Write, WriteError, interrupt};
+
+use super::*;
+
+struct Harness(tempfile::TempDir);
+
+fn failed(error: &StoreError) -> WriteError {
+    match error {
+        StoreError::Conflict { .. } => WriteError::Conflict,
+        other => WriteError::Store(other.to_string()),
+    }
+}
+
+/// Everything of a transaction but its end.
+fn put(store: &mut Store, write: &Write<'_>) -> Result<(), StoreError> {
+    for commit in write.commits {
+        store.apply(commit)?;
+    }
+    if let Some(effect) = write.effect {
+        store.put_command(effect, None, "send_text", b"", CommandState::Queued)?;
+    }
+    Ok(())
+}
+
+impl StoreHarness for Harness {
+    type Holder = Store;
+
+    async fn new() -> Self {
+        Self(tempfile::tempdir().expect("a directory"))
+    }
+
+    async fn open(&mut self) -> Store {
+        Store::open(self.0.path()).expect("opened")
+    }
+
+    async fn write(&mut self, store: &mut Store, write: &Write<'_>) -> Result<(), WriteError> {
+        put(store, write).and_then(|()| store.commit()).map_err(|error| {
+            // Where this fails, `recover` does it.
+            let _ = store.roll_back();
+            failed(&error)
+        })
+    }
+
+    async fn recover(&mut self, store: &mut Store) {
+        store.roll_back().expect("it works again");
+    }
+
+    async fn die_within(&mut self, mut store: Store, write: &Write<'_>) {
+        put(&mut store, write).expect("nothing speaks against it");
+    }
+
+    async fn pairs(&mut self, store: &mut Store, link: MailboxId) -> Pairs {
+        store.pairs(link).expect("read")
+    }
+
+    async fn links(&mut self, store: &mut Store) -> Vec<MailboxId> {
+        sqlite::links(&store.conn).expect("read")
+    }
+
+    async fn effects(&mut self, store: &mut Store) -> Vec<u64> {
+        let mut query = store.conn.prepare("SELECT cmd_id FROM commands ORDER BY rowid").expect("prepared");
+        let rows = query.query_map([], |row| row.get(0).map(from_sql)).expect("read");
+        rows.map(|row| row.expect("read")).collect()
+    }
+
+    fn set_fault(&mut self, store: &mut Store, fault: Option<Fault>) {
+        interrupt(&mut store.conn, fault);
+    }
+}
+
+handfast::store_suite!(Harness);
