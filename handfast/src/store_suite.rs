@@ -2,11 +2,12 @@
 //!
 //! The machines of [`crate::session`] hand out commits; an application applies each inside a transaction of its own
 //! store, together with the effect it belongs to. Whether it does that right is what the suite finds out, for SQLite,
-//! memory, IndexedDB or anything else: implement [`StoreHarness`] and call [`store_suite!`](crate::store_suite!), or
+//! memory, `IndexedDB` or anything else: implement [`StoreHarness`] and call [`store_suite!`](crate::store_suite!), or
 //! await the functions of [`cases`] one by one where tests are asynchronous. It knows no files, threads and clocks.
 //!
 //! The feature `store-suite` is for tests: it brings commits that no machine gave out.
 
+#[expect(clippy::missing_panics_doc, reason = "a case panics where the store is wrong: that is its answer")]
 pub mod cases;
 #[cfg(feature = "sqlite")]
 mod interrupt;
