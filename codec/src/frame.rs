@@ -3,6 +3,7 @@
 mod body;
 mod collection;
 mod items;
+mod row;
 
 use alloc::vec::Vec;
 use core::fmt;
@@ -11,6 +12,7 @@ use bytes::{BufMut, Bytes};
 
 pub use self::collection::{Collection, PageCursor};
 pub use self::items::{Items, ItemsWriter};
+pub use self::row::{Row, RowId};
 use crate::error::{DecodeError, ErrorCode};
 use crate::ids::Signature;
 use crate::parse::Cursor;
@@ -71,6 +73,7 @@ frame_types! {
     37 CONN_CREDIT From::Both, "How many bytes of DATA may be sent.";
     39 CLOSE From::Both, "Ends the connection.";
     41 REVOKED From::Only(DeviceRole::Phone), "Revokes the link.";
+    43 LEAVE From::Both, "Ends a subscription.";
 }
 
 impl FrameType {
@@ -290,6 +293,11 @@ pub enum Frame {
         /// The account's signature over [`crate::signed::revoked_tbs`].
         signature: Signature,
     },
+    /// Ends a subscription; the phone's answer says that nothing more of it follows.
+    Leave {
+        /// The collection.
+        collection: Collection,
+    },
 }
 
 impl Frame {
@@ -318,6 +326,7 @@ impl Frame {
             Self::ConnCredit { .. } => FrameType::CONN_CREDIT,
             Self::Close { .. } => FrameType::CLOSE,
             Self::Revoked { .. } => FrameType::REVOKED,
+            Self::Leave { .. } => FrameType::LEAVE,
         }
     }
 

@@ -52,6 +52,16 @@ pub const DELTA_LEN_MAX: usize = 65_536;
 pub const DELTA_UNACKED_LEN_MAX: usize = 65_536;
 /// The most subscriptions, and the most cursors in an ACK: 64 a connection (spec, delivery).
 pub const SUBSCRIPTIONS_MAX: usize = 64;
+/// The longest name of a row: 32 bytes (spec, delivery).
+pub const ROW_ID_LEN_MAX: usize = 32;
+/// The most answers of a phone on the sync lane that wait to be sent, DELTAs not counted: 256 frames (spec, delivery).
+pub const SYNC_ANSWERS_MAX: usize = 256;
+/// The DELTAs of a subscription after which its digest is due: 1,000 deltas (spec, delivery).
+pub const DIGEST_EVERY: u32 = 1_000;
+/// The most snapshots of a collection without a digest that matches: 3 snapshots (spec, delivery).
+pub const SNAPSHOT_TRIES_MAX: u8 = 3;
+/// The revisions for which a phone keeps the marker of a deleted row, at least: 100,000 revisions (spec, delivery).
+pub const MARKER_REVS: u64 = 100_000;
 /// The longest value of a NOW slot: 1,024 bytes (spec, frames).
 pub const NOW_LEN_MAX: usize = 1_024;
 /// The most NOW slots: 64 slots (spec, delivery).

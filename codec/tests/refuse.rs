@@ -269,9 +269,9 @@ fn frm_011_a_value_out_of_range() {
 #[test]
 fn frm_020_an_unknown_odd_frame() {
     // req: FRM-020
-    assert_eq!(frame([43, 0]), Err(error(ErrorCode::UNKNOWN_CRITICAL, 0, "frame type")));
+    assert_eq!(frame([45, 0]), Err(error(ErrorCode::UNKNOWN_CRITICAL, 0, "frame type")));
     assert_eq!(frame([0, 0]), Err(error(ErrorCode::UNKNOWN_CRITICAL, 0, "frame type")));
-    let refused = decode_record(record(&[3, 1, 1, 43, 0], 128));
+    let refused = decode_record(record(&[3, 1, 1, 45, 0], 128));
     assert_eq!(refused, Err(error(ErrorCode::UNKNOWN_CRITICAL, 3, "frame type")));
     let refused = decode_link_record(record(&[9, 0], 128));
     assert_eq!(refused, Err(error(ErrorCode::UNKNOWN_CRITICAL, 0, "frame type")));

@@ -251,6 +251,7 @@ fn sync_frames(collection: Collection) -> Vec<Frame> {
         Frame::Page { collection, page, next, rev: 9, items },
         Frame::DigestGet { collection, cursor: 2 },
         Frame::Digest { collection, cursor: 2, digest: [0xdd; 32] },
+        Frame::Leave { collection },
     ]
 }
 

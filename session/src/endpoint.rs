@@ -4,8 +4,8 @@
 //! that goes out by [`Endpoint::poll_output`]. It knows no clock, socket, file or thread.
 //!
 //! The parts: `load` reads the stored rows, `connection` names the states of a connection, `connect_web` and
-//! `connect_phone` run the reconnect handshake and the ratchet, `frames` takes what decrypts, `send` chooses and seals
-//! records, `pending` holds what waits for a commit, `time` the deadlines, `verbs` are the application's calls.
+//! `connect_phone` run the reconnect handshake and the ratchet, `frames` takes what decrypts, `sync` joins the sync lane to
+//! the application, `send` chooses and seals records, `pending` holds what waits for a commit, `time` the deadlines, `verbs` are the application's calls.
 
 mod connect_phone;
 mod connect_web;
@@ -14,6 +14,7 @@ mod frames;
 mod load;
 mod pending;
 mod send;
+mod sync;
 mod time;
 mod verbs;
 
@@ -326,6 +327,11 @@ impl Endpoint {
                     web.sync.committed(collection, to);
                 }
                 self.schedule_ack(1);
+            }
+            Deferred::Page(collection) => {
+                if let Side::Web(web) = &mut self.side {
+                    web.sync.page_committed(collection);
+                }
             }
             Deferred::OpenStream(id) => self.lanes.streams.release(id),
             Deferred::StreamDurable(id, offset) => {

@@ -24,6 +24,8 @@ pub(crate) const RESULT: u8 = 0x21;
 pub(crate) const UNSETTLED: u8 = 0x22;
 /// Prefix of a web's cursors, by collection.
 pub(crate) const CURSOR: u8 = 0x30;
+/// Prefix of a web's snapshots that are not whole, by collection. Follows the cursors, so that one range holds both.
+pub(crate) const SNAPSHOT: u8 = 0x31;
 /// Prefix of stream rows, by id.
 pub(crate) const STREAM: u8 = 0x40;
 /// The first key after all.
@@ -47,11 +49,16 @@ pub(crate) fn number_of(key: &[u8]) -> Option<u64> {
     <[u8; 8]>::try_from(key.get(1..)?).ok().map(u64::from_be_bytes)
 }
 
-/// The key of a web's cursor.
-pub(crate) fn cursor(collection: &Collection) -> Vec<u8> {
+/// A key with a collection behind its prefix.
+pub(crate) fn named(prefix: u8, collection: &Collection) -> Vec<u8> {
     let name = collection.as_bytes();
     let mut key = Vec::with_capacity(name.len().saturating_add(1));
-    key.push(CURSOR);
+    key.push(prefix);
     key.extend_from_slice(name);
     key
+}
+
+/// The collection behind the prefix of a key.
+pub(crate) fn collection_of(key: &[u8]) -> Option<Collection> {
+    Collection::new(key.get(1..)?)
 }

@@ -38,6 +38,7 @@ extern crate std;
 mod attach;
 mod commit;
 mod counters;
+mod digest;
 mod endpoint;
 mod error;
 #[cfg(feature = "hazmat")]
@@ -58,6 +59,7 @@ mod sync;
 mod words;
 
 pub use commit::{Commit, CommitError, CommitId, Op, StoreTxn, Value, is_secret};
+pub use digest::RowDigest;
 pub use endpoint::{Endpoint, LinkStatus, Opened, Pairs, Sent, StreamInfo};
 pub use error::{ApiMisuse, LoadError, SendRefused};
 pub use memory::{MemoryStore, MemoryTxn, PairsTxn};

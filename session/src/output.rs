@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use handfast_codec::Timestamp;
 use handfast_codec::error::ErrorCode;
-use handfast_codec::frame::{Collection, Items, OpenKind};
+use handfast_codec::frame::{Collection, Items, OpenKind, PageCursor};
 
 use crate::commit::Commit;
 
@@ -57,6 +57,20 @@ pub enum Message {
         to: u64,
         /// The rows, in parts.
         items: alloc::vec::Vec<Items>,
+    },
+    /// At the web: a page of a snapshot, which replaces what is stored of the collection. On the first page, keep in
+    /// mind which rows are older; on the last, delete those of them that no page brought.
+    Page {
+        /// The collection.
+        collection: Collection,
+        /// Whether it is the first page.
+        first: bool,
+        /// Whether it is the last page.
+        last: bool,
+        /// The revision of the snapshot.
+        rev: u64,
+        /// The rows.
+        items: Items,
     },
     /// The peer opened a stream: answer a get by supplying bytes when asked, a put by `stream_durable` with the
     /// offset already held (0), or either by `stream_stop`.
@@ -138,6 +152,42 @@ pub enum Event {
         after: u64,
         /// How many bytes fit now.
         budget: usize,
+    },
+    /// At the phone: a page of a snapshot of the collection is wanted, with at most `budget` bytes of rows: call `page`,
+    /// or `page_unknown`.
+    PageWanted {
+        /// The collection.
+        collection: Collection,
+        /// Which page; empty: the first.
+        page: PageCursor,
+        /// How many bytes fit.
+        budget: usize,
+    },
+    /// The digest of the collection's rows as they are stored now is wanted: call `digest`. At the web, no further
+    /// rows come until then.
+    DigestWanted {
+        /// The collection.
+        collection: Collection,
+    },
+    /// At the web: the rows of the collection are those of the phone.
+    InStep {
+        /// The collection.
+        collection: Collection,
+    },
+    /// At the web: the rows of the collection are not those of the phone; a snapshot is fetched.
+    OutOfStep {
+        /// The collection.
+        collection: Collection,
+    },
+    /// At the web: three snapshots in a row have not brought the rows of the collection in step. Changes still come.
+    RepairFailed {
+        /// The collection.
+        collection: Collection,
+    },
+    /// At the web: a subscription that was left is over; another one may take its place.
+    Left {
+        /// The collection.
+        collection: Collection,
     },
     /// The peer set a slot to a value.
     Now {

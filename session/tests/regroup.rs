@@ -48,7 +48,12 @@ fn outcome(frames: &[Frame], cuts: &[bool]) -> Outcome {
     evil.send(&record);
     assert_eq!(evil.failure(), None);
     // Questions to the application depend on when it was asked last; what the peer did does not.
-    let events = evil.device.events.iter().filter(|e| !matches!(e, Event::DeltaWanted { .. })).cloned();
+    let events = evil
+        .device
+        .events
+        .iter()
+        .filter(|e| !matches!(e, Event::DeltaWanted { .. } | Event::DigestWanted { .. }))
+        .cloned();
     (events.collect(), evil.device.disk.effects.clone(), evil.device.endpoint.streams().len())
 }
 

@@ -96,6 +96,7 @@ FRAMES = {
     37: ("CONN_CREDIT", ANY, varints("offset")),
     39: ("CLOSE", ANY, then(CODE, varints("retry_ms"))),
     41: ("REVOKED", PHONE, exactly("signature", 64)),
+    43: ("LEAVE", ANY, IN),
 }
 SIZES = [128 << k for k in range(8)]
 

@@ -135,6 +135,7 @@ pub(crate) fn frame(frame: &Frame) -> Result<Value> {
                 cursors.iter().map(|(c, cursor)| json!([name(c), number(*cursor)])).collect();
             json!({ "durable": number(*durable), "cursors": cursors })
         }
+        Frame::Leave { collection } => json!({ "collection": name(collection) }),
         Frame::Revoked { signature } => json!({ "signature": hex(signature) }),
         other => stream_frame(other)?,
     };

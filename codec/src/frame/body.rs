@@ -51,6 +51,7 @@ impl Frame {
             Self::ConnCredit { offset } => v(*offset),
             Self::Close { retry_ms, .. } => sum([2, v(*retry_ms)]),
             Self::Revoked { .. } => Signature::LEN,
+            Self::Leave { collection } => collection.encoded_len(),
         }
     }
 
@@ -115,6 +116,7 @@ impl Frame {
                 }
             }
             Self::Revoked { signature } => out.put_slice(signature.as_bytes()),
+            Self::Leave { collection } => collection.write(out),
             _ => self.write_stream_body(out),
         }
     }
@@ -216,6 +218,8 @@ impl Frame {
             FrameType::REVOKED => {
                 Self::Revoked { signature: Signature::from_bytes(c.array("revoked signature")?) }
             }
+            // req: FRM-052
+            FrameType::LEAVE => Self::Leave { collection: Collection::read(c)? },
             _ => return Self::read_stream_body(kind, c, input),
         })
     }

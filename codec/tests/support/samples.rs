@@ -117,6 +117,7 @@ pub(crate) fn frames() -> Vec<Frame> {
         Frame::ConnCredit { offset: 262_144 },
         Frame::Close { code: ErrorCode::REKEY, retry_ms: 0 },
         Frame::Revoked { signature: signature() },
+        Frame::Leave { collection },
     ]
 }
 

@@ -191,6 +191,7 @@ fn sync_frame() -> impl Strategy<Value = Frame> {
         (collection(), page(), page(), number(), items()).prop_map(|(collection, page, next, rev, items)| {
             Frame::Page { collection, page, next, rev, items }
         }),
+        collection().prop_map(|collection| Frame::Leave { collection }),
         (collection(), number()).prop_map(|(collection, cursor)| Frame::DigestGet { collection, cursor }),
         (collection(), number(), any::<[u8; 32]>()).prop_map(|(collection, cursor, digest)| Frame::Digest {
             collection,

@@ -3,10 +3,12 @@
 use std::collections::BTreeMap;
 
 use bytes::{Bytes, BytesMut};
-use handfast_codec::frame::{Collection, Items, OpenKind};
+use handfast_codec::frame::{Collection, Items, OpenKind, RowId};
 use handfast_codec::ids::LogId;
 use handfast_codec::{DeviceRole, Timestamp};
-use handfast_session::{Commit, Endpoint, Event, LinkState, Message, Output, Pairs, PairsTxn, StreamEnd};
+use handfast_session::{
+    Commit, Endpoint, Event, LinkState, Message, Output, Pairs, PairsTxn, RowDigest, StreamEnd,
+};
 use rand_chacha::ChaCha20Rng;
 
 /// What a crash leaves.
@@ -269,6 +271,10 @@ impl Device {
             Event::DeltaWanted { collection, after, budget } => {
                 self.give_rows(now, collection, *after, *budget);
             }
+            Event::DigestWanted { collection } => self.give_digest(now, collection),
+            Event::PageWanted { .. } | Event::OutOfStep { .. } | Event::RepairFailed { .. } => {
+                panic!("no row was damaged, and the log is whole: {event:?}")
+            }
             Event::DataWanted { id, offset, max } => {
                 let content = content(&self.streams[id].meta);
                 let from = usize::try_from(*offset).expect("a small stream");
@@ -360,6 +366,23 @@ impl Device {
         }
         self.endpoint.delta(now, collection, to, &items).expect("what was asked for");
     }
+
+    /// The digest of the rows as the open transactions leave them.
+    fn give_digest(&mut self, now: Timestamp, collection: &Collection) {
+        let stored = self.disk.rows.keys().copied();
+        let open = self.pending.iter().chain([&self.current]).flat_map(|batch| &batch.effects);
+        let open = open.flat_map(|effect| match effect {
+            Effect::Rows { collection, rows, .. } => {
+                rows.iter().map(|(rev, _)| (*collection, *rev)).collect()
+            }
+            _ => Vec::new(),
+        });
+        let mut digest = RowDigest::default();
+        for (_, rev) in stored.chain(open).filter(|(of, _)| [*of] == collection.as_bytes()) {
+            digest.add(&RowId::from_number(rev), rev);
+        }
+        self.endpoint.digest(now, collection, self.rev(), digest.value()).expect("what was asked for");
+    }
 }
 
 impl Disk {
@@ -378,7 +401,7 @@ impl Disk {
             }
             Effect::Rows { collection, from, to, rows } => {
                 let cursor = self.cursors.insert(collection, to).unwrap_or(0);
-                assert!(cursor == from && to >= from, "a delta begins where the last one ended");
+                assert!(cursor <= from && to >= from, "a delta begins where the last one ended, or later");
                 for (rev, item) in rows {
                     assert!(rev > from && rev <= to, "a row lies in its delta");
                     assert_eq!(self.rows.insert((collection, rev), item), None, "a row comes once");

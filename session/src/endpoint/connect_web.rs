@@ -180,7 +180,7 @@ impl Endpoint {
                 forget = true;
                 ops.push(Op::DeleteRange {
                     from: alloc::vec![keys::CURSOR],
-                    to: alloc::vec![keys::CURSOR + 1],
+                    to: alloc::vec![keys::SNAPSHOT + 1],
                 });
             }
             web.sync.restart();

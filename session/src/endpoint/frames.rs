@@ -92,7 +92,10 @@ impl Endpoint {
 
     fn on_frame(&mut self, frame: Frame) -> Result<(), ErrorCode> {
         match frame {
-            Frame::Ping { id, .. } => {
+            Frame::Ping { id, rev } => {
+                if let Side::Web(web) = &mut self.side {
+                    web.sync.told(rev);
+                }
                 self.lanes.control.push_back(Frame::Pong { id });
                 Ok(())
             }
@@ -121,14 +124,6 @@ impl Endpoint {
     fn on_lane_frame(&mut self, frame: Frame) -> Result<(), ErrorCode> {
         let streams = &mut self.lanes.streams;
         let event = match (frame, &mut self.side) {
-            (Frame::Since { collection, cursor }, Side::Phone(phone)) => {
-                phone.sync.since(collection, cursor)?;
-                None
-            }
-            (Frame::Delta { collection, from, to, part, last, items }, Side::Web(web)) => {
-                web.sync.delta(collection, (from, to), (part, last), items)?;
-                None
-            }
             (Frame::Open { id, kind, meta }, _) => return self.on_open(id, kind, meta),
             (Frame::Data { id, offset, body }, _) => {
                 self.check_stream_id(id)?;
@@ -153,7 +148,7 @@ impl Endpoint {
                 self.end_stream(id, StreamEnd::Stopped(code));
                 None
             }
-            _ => return Err(ErrorCode::FRAME_NOT_ALLOWED),
+            (other, _) => return self.on_sync_frame(other),
         };
         if let Some(event) = event {
             self.event(event);
@@ -226,14 +221,6 @@ impl Endpoint {
         }
     }
 
-    fn deliver_delta(&mut self, delta: crate::sync::Delta) {
-        let crate::sync::Delta { collection, from, to, items } = delta;
-        // req: SYN-003
-        let op = Op::put(keys::cursor(&collection), to.to_be_bytes().to_vec());
-        let deferred = Deferred::Cursor(collection, to);
-        self.deliver_with(Message::Delta { collection, from, to, items }, alloc::vec![op], deferred);
-    }
-
     /// Hands out what arrived and waits, and forgets what was acknowledged, while commits may be opened.
     pub(super) fn deliver(&mut self) {
         if !self.lapsed.is_empty() && self.has_room() {
@@ -242,9 +229,9 @@ impl Endpoint {
         }
         if self.has_room()
             && let Side::Web(web) = &mut self.side
-            && let Some(delta) = web.sync.next()
+            && let Some(arrived) = web.sync.next()
         {
-            return self.deliver_delta(delta);
+            return self.deliver_rows(arrived);
         }
         // One at a time: it is numbered at once, so that no commit before it can count it as received.
         if self.has_room() && self.has_room_for_result() {
@@ -327,9 +314,9 @@ impl Endpoint {
             return;
         }
         if let Side::Phone(phone) = &mut self.side
-            && let Some((collection, after, budget)) = phone.sync.next_wanted()
+            && let Some(wanted) = phone.sync.next_wanted()
         {
-            self.event(Event::DeltaWanted { collection, after, budget });
+            self.ask_for(wanted);
         }
         if self.ahead < handfast_codec::limits::AHEAD_BULK_LEN_MAX {
             while let Some(event) = self.lanes.streams.next_wanted() {

@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 
 use bytes::Bytes;
 use handfast_codec::Timestamp;
-use handfast_codec::frame::{Collection, OpenKind};
+use handfast_codec::frame::{Collection, OpenKind, PageCursor};
 use handfast_codec::ids::{LogId, MailboxId, Signature};
 use handfast_codec::role::DeviceRole;
 use handfast_handshake::key_schedule;
@@ -169,12 +169,24 @@ pub(crate) fn wipe_rows() -> Op {
     Op::DeleteRange { from: alloc::vec![1], to: keys::END.to_vec() }
 }
 
+/// The row of a snapshot that is not whole: its revision, and the page that comes next.
+pub(super) fn snapshot_row(rev: u64, next: &PageCursor) -> Vec<u8> {
+    [&rev.to_be_bytes()[..], next.as_bytes()].concat()
+}
+
+fn read_snapshot(row: &[u8]) -> Result<(u64, PageCursor), LoadError> {
+    let (rev, next) = row.split_first_chunk::<8>().ok_or(LoadError::Damaged)?;
+    let next = PageCursor::new(Bytes::copy_from_slice(next)).ok_or(LoadError::Damaged)?;
+    Ok((u64::from_be_bytes(*rev), next))
+}
+
 /// The rows of the lanes.
 struct Rows {
     outbox: BTreeMap<u64, Bytes>,
     results: BTreeMap<u64, Bytes>,
     unsettled: BTreeSet<u64>,
     cursors: BTreeMap<Collection, u64>,
+    snapshots: BTreeMap<Collection, (u64, PageCursor)>,
     streams: Streams,
 }
 
@@ -184,6 +196,7 @@ fn read_rows(pairs: &Pairs) -> Result<Rows, LoadError> {
         results: BTreeMap::new(),
         unsettled: BTreeSet::new(),
         cursors: BTreeMap::new(),
+        snapshots: BTreeMap::new(),
         streams: Streams::default(),
     };
     for (key, value) in pairs {
@@ -199,10 +212,14 @@ fn read_rows(pairs: &Pairs) -> Result<Rows, LoadError> {
                 let _ = rows.unsettled.insert(number()?);
             }
             Some(&keys::CURSOR) => {
-                let name = key.get(1..).unwrap_or_default();
+                let collection = keys::collection_of(key).ok_or(LoadError::Damaged)?;
                 let cursor =
                     value.as_slice().try_into().map(u64::from_be_bytes).map_err(|_| LoadError::Damaged)?;
-                let _ = rows.cursors.insert(Collection::new(name).ok_or(LoadError::Damaged)?, cursor);
+                let _ = rows.cursors.insert(collection, cursor);
+            }
+            Some(&keys::SNAPSHOT) => {
+                let collection = keys::collection_of(key).ok_or(LoadError::Damaged)?;
+                let _ = rows.snapshots.insert(collection, read_snapshot(value)?);
             }
             Some(&keys::STREAM) => rows.streams.load(number()?, value)?,
             _ => {}
@@ -254,7 +271,7 @@ impl Endpoint {
                     next_attempt: now,
                     recover: false,
                     replaced: false,
-                    sync: WebSync::new(rows.cursors),
+                    sync: WebSync::new(rows.cursors, rows.snapshots),
                     unsettled: rows.unsettled,
                 };
                 (Side::Web(side), relay, mailbox)

@@ -49,6 +49,8 @@ pub(super) enum Deferred {
     ReceivedAndRelease(u64, u64),
     /// A DELTA is stored.
     Cursor(Collection, u64),
+    /// A page of a snapshot is stored.
+    Page(Collection),
     /// An OPEN may leave.
     OpenStream(u64),
     /// Bytes of a stream are durable.
@@ -77,7 +79,7 @@ impl Deferred {
 
     /// The phone has another log: cursors of the old one are forgotten.
     pub(super) fn forget_log(&mut self) {
-        if matches!(self, Self::Cursor(..)) {
+        if matches!(self, Self::Cursor(..) | Self::Page(_)) {
             *self = Self::Nothing;
         }
     }

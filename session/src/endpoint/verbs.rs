@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 use bytes::Bytes;
 use handfast_codec::Timestamp;
 use handfast_codec::error::ErrorCode;
-use handfast_codec::frame::{Collection, Frame, OpenKind};
+use handfast_codec::frame::{Frame, OpenKind};
 use handfast_codec::ids::Signature;
 use handfast_codec::limits::{MESSAGE_LEN_MAX, STREAM_META_LEN_MAX};
 use handfast_codec::role::DeviceRole;
@@ -45,7 +45,7 @@ pub struct Opened {
 const ENVELOPE_LEN_MAX: usize = 17;
 
 impl Endpoint {
-    fn check_alive(&self) -> Result<(), SendRefused> {
+    pub(super) fn check_alive(&self) -> Result<(), SendRefused> {
         if self.dead {
             return Err(SendRefused::Ended);
         }
@@ -108,51 +108,6 @@ impl Endpoint {
             Op::put(keys::numbered(keys::OUTBOX, index), message.to_vec()),
         ];
         Ok(self.return_commit(ops, Deferred::Release(index)))
-    }
-
-    /// At the phone: the log has grown to `rev`.
-    pub fn changed(&mut self, now: Timestamp, rev: u64) {
-        self.tick(now);
-        if let Side::Phone(phone) = &mut self.side {
-            phone.sync.changed(rev);
-        }
-    }
-
-    /// At the phone: the answer to [`crate::Event::DeltaWanted`]: all rows of the collection above the revision asked
-    /// for and up to `to`, each at most 15,000 bytes; none, when nothing changed up to `to`.
-    ///
-    /// # Errors
-    ///
-    /// [`SendRefused`] when it was not asked for, or is over the budget.
-    pub fn delta(
-        &mut self,
-        now: Timestamp,
-        collection: &Collection,
-        to: u64,
-        items: &[Bytes],
-    ) -> Result<(), SendRefused> {
-        self.tick(now);
-        match &mut self.side {
-            Side::Phone(phone) => phone.sync.delta(collection, to, items),
-            Side::Web(_) => Err(ApiMisuse::WrongRole.into()),
-        }
-    }
-
-    /// At the web: opens a subscription from the stored cursor on. It lasts as long as the connection.
-    ///
-    /// # Errors
-    ///
-    /// [`SendRefused::TooMany`] past 64.
-    pub fn subscribe(&mut self, now: Timestamp, collection: Collection) -> Result<(), SendRefused> {
-        self.tick(now);
-        match &mut self.side {
-            Side::Web(web) if self.dead => {
-                let _ = web;
-                Err(SendRefused::Ended)
-            }
-            Side::Web(web) => web.sync.subscribe(collection),
-            Side::Phone(_) => Err(ApiMisuse::WrongRole.into()),
-        }
     }
 
     /// Sets a slot to a value of at most 1,024 bytes; only the last value is sent, and never again.

@@ -1,13 +1,13 @@
 //! One device: an endpoint, its store, and a small application whose effects live in the same transactions.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::{Bytes, BytesMut};
-use handfast_codec::frame::{Collection, Items};
+use handfast_codec::frame::{Collection, Items, PageCursor, RowId};
 use handfast_codec::ids::LogId;
 use handfast_codec::{DeviceRole, Timestamp};
 use handfast_session::{
-    Commit, Endpoint, Event, LinkState, LoadError, Message, Output, Pairs, PairsTxn, StreamEnd,
+    Commit, Endpoint, Event, LinkState, LoadError, Message, Output, Pairs, PairsTxn, RowDigest, StreamEnd,
 };
 use rand_chacha::rand_core::CryptoRng;
 use reference_relay::core::SocketId;
@@ -20,6 +20,10 @@ pub struct Disk {
     pub effects: Vec<(u64, Vec<u8>)>,
     /// Web: rows of collections. Phone: the log.
     pub rows: BTreeMap<(Vec<u8>, u64), Vec<u8>>,
+    /// Web: rows that no page of the snapshot under way has brought yet.
+    pub stale: BTreeSet<(Vec<u8>, u64)>,
+    /// Phone: markers of rows at or below are gone.
+    pub floor: u64,
     /// Files by stream name (the stream's meta).
     pub files: BTreeMap<Vec<u8>, Vec<u8>>,
 }
@@ -44,6 +48,15 @@ pub struct Device {
     pub commits_left: Option<usize>,
     pub commits: usize,
     pub want_collections: Vec<Vec<u8>>,
+    /// Phone: no page's cursor can be read.
+    pub refuse_pages: bool,
+    pub pages_given: usize,
+    /// Phone: rows that come up while a page is made.
+    pub rows_a_page: u64,
+    /// Web: its digest is never right.
+    pub wrong_digest: bool,
+    /// Web: a page has come.
+    paged: bool,
     /// Incoming streams are held in memory up to here, and durable beyond.
     pub hold_to: u64,
     wants_socket: bool,
@@ -52,6 +65,10 @@ pub struct Device {
 }
 
 pub const LOG: [u8; 16] = [9; 16];
+
+fn read_row(item: &[u8]) -> (u64, Vec<u8>) {
+    (u64::from_be_bytes(item[..8].try_into().unwrap()), item[8..].to_vec())
+}
 
 fn load(
     role: DeviceRole,
@@ -86,6 +103,11 @@ impl Device {
             commits_left: None,
             commits: 0,
             want_collections: Vec::new(),
+            refuse_pages: false,
+            pages_given: 0,
+            rows_a_page: 0,
+            wrong_digest: false,
+            paged: false,
             hold_to: 0,
             wants_socket: false,
             closing: None,
@@ -101,6 +123,9 @@ impl Device {
         let mut new = Self::over(self.role, std::mem::take(&mut self.disk), endpoint, now);
         new.content = content;
         new.want_collections = want_collections;
+        new.pages_given = self.pages_given;
+        new.rows_a_page = self.rows_a_page;
+        new.wrong_digest = self.wrong_digest;
         for stream in new.endpoint.streams() {
             let meta = stream.meta.to_vec();
             if let Some(file) = new.disk.files.get_mut(&meta) {
@@ -109,6 +134,7 @@ impl Device {
             let _ = new.streams.insert(stream.id, meta);
         }
         new.endpoint.changed(now, new.rev());
+        new.endpoint.pruned(now, new.disk.floor);
         *self = new;
     }
 
@@ -158,6 +184,12 @@ impl Device {
         let rev = self.rev() + 1;
         let _ = self.disk.rows.insert((collection.to_vec(), rev), item.to_vec());
         self.endpoint.changed(now, rev);
+    }
+
+    /// Phone: the log no longer reaches back beyond `floor`.
+    pub fn prune(&mut self, now: Timestamp, floor: u64) {
+        self.disk.floor = floor;
+        self.endpoint.pruned(now, floor);
     }
 
     /// Applies a commit, or refuses when the crash is due.
@@ -225,12 +257,16 @@ impl Device {
             }
             Message::Delta { collection, to, items, .. } => {
                 for item in items.iter().flat_map(Items::iter).collect::<Vec<_>>() {
-                    let rev = u64::from_be_bytes(item[..8].try_into().unwrap());
+                    let (rev, row) = read_row(&item);
                     assert!(rev <= to, "a row beyond the delta");
-                    let old =
-                        self.disk.rows.insert((collection.as_bytes().to_vec(), rev), item[8..].to_vec());
-                    assert_eq!(old, None, "a row twice");
+                    let old = self.disk.rows.insert((collection.as_bytes().to_vec(), rev), row);
+                    // Only a snapshot may have brought a row that was newer than itself.
+                    assert!(old.is_none() || self.paged, "a row twice");
                 }
+            }
+            Message::Page { collection, first, last, items, .. } => {
+                self.paged = true;
+                self.take_page(&collection, first, last, &items);
             }
             Message::Opened { id, meta, .. } => {
                 let _ = self.streams.insert(id, meta.to_vec());
@@ -260,6 +296,16 @@ impl Device {
             }
             Event::DeltaWanted { collection, after, budget } => {
                 self.give_rows(now, &collection, after, budget);
+            }
+            Event::PageWanted { collection, page, budget } => self.give_page(now, &collection, &page, budget),
+            Event::DigestWanted { collection } => {
+                let rows = self.disk.rows.keys().filter(|(name, _)| name == collection.as_bytes());
+                let ids: Vec<(RowId, u64)> = rows.map(|(_, rev)| (RowId::from_number(*rev), *rev)).collect();
+                let mut digest: RowDigest = ids.iter().map(|(id, rev)| (id, *rev)).collect();
+                if self.wrong_digest {
+                    digest.add(&RowId::from_number(0), 0);
+                }
+                self.endpoint.digest(now, &collection, self.rev(), digest.value()).unwrap();
             }
             Event::DataWanted { id, offset, max } => self.give_data(now, id, offset, max),
             Event::Data { id, offset, bytes } => self.take_data(now, id, offset, &bytes),
@@ -303,6 +349,57 @@ impl Device {
         let whole = self.disk.rows.keys().filter(|(n, r)| n == collection.as_bytes() && *r > to).count() == 0;
         let to = if whole { self.rev() } else { to };
         self.endpoint.delta(now, collection, to, &items).unwrap();
+    }
+
+    /// The cursor of a page: the snapshot's revision and the last row given.
+    fn give_page(&mut self, now: Timestamp, collection: &Collection, page: &PageCursor, budget: usize) {
+        if self.refuse_pages {
+            self.endpoint.page_unknown(now, collection).unwrap();
+            return;
+        }
+        let number =
+            |at: usize| page.as_bytes().get(at..at + 8).map(|b| u64::from_be_bytes(b.try_into().unwrap()));
+        let (rev, after) = (number(0).unwrap_or(self.rev()), number(8).unwrap_or(0));
+        let (mut items, mut len, mut next) = (Vec::new(), 0, PageCursor::default());
+        let mut reached = after;
+        for ((name, row), item) in &self.disk.rows {
+            if name != collection.as_bytes() || *row <= after {
+                continue;
+            }
+            len += item.len() + 16;
+            if len > budget {
+                next = PageCursor::new([rev.to_be_bytes(), reached.to_be_bytes()].concat().into()).unwrap();
+                break;
+            }
+            reached = *row;
+            items.push(Bytes::from([&row.to_be_bytes()[..], item].concat()));
+        }
+        self.pages_given += 1;
+        for _ in 0..self.rows_a_page {
+            self.add_row(now, collection.as_bytes(), b"live");
+        }
+        self.endpoint.page(now, collection, rev, next, &items).unwrap();
+    }
+
+    fn take_page(&mut self, collection: &Collection, first: bool, last: bool, items: &Items) {
+        let name = collection.as_bytes().to_vec();
+        if first {
+            let rows = self.disk.rows.keys().filter(|(of, _)| *of == name).cloned();
+            self.disk.stale.extend(rows);
+        }
+        for item in items.iter() {
+            let (rev, row) = read_row(&item);
+            let key = (name.clone(), rev);
+            let _ = self.disk.stale.remove(&key);
+            let _ = self.disk.rows.insert(key, row);
+        }
+        if last {
+            let gone = self.disk.stale.iter().filter(|(of, _)| *of == name).cloned().collect::<Vec<_>>();
+            for key in gone {
+                let _ = self.disk.stale.remove(&key);
+                let _ = self.disk.rows.remove(&key);
+            }
+        }
     }
 
     fn give_data(&mut self, now: Timestamp, id: u64, offset: u64, max: usize) {

@@ -63,6 +63,7 @@ fn both() -> Vec<(&'static str, Frame)> {
         ("fin", Frame::Fin { id: 0, hash: [0xf1; 32] }),
         ("conn-credit", Frame::ConnCredit { offset: 262_144 }),
         ("close", Frame::Close { code: ErrorCode::REKEY, retry_ms: 0 }),
+        ("leave", Frame::Leave { collection: collection(&[1]) }),
         ("close-retry", Frame::Close { code: ErrorCode::LIMIT, retry_ms: 60_000 }),
     ]
 }
@@ -167,7 +168,7 @@ fn grammar() -> Vec<Refusal> {
     let mut push = |name: &str, req, code, comment, frame: &[u8]| {
         out.push((name.to_owned(), req, code, comment, "web", padded(frame.to_vec())));
     };
-    for (name, frame) in [("43", &[43, 0][..]), ("63", &[63, 0]), ("119", &[0x40, 119, 0])] {
+    for (name, frame) in [("45", &[45, 0][..]), ("63", &[63, 0]), ("119", &[0x40, 119, 0])] {
         push(&format!("type-{name}"), "FRM-020", ErrorCode::UNKNOWN_CRITICAL, "an unknown odd type", frame);
     }
     push("type-varint", "FRM-001", ErrorCode::VARINT_NOT_MINIMAL, "a type in a long form", &[0x40, 3, 1, 1]);

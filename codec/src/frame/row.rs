@@ -1,0 +1,122 @@
+//! Rows: what an item of a DELTA or PAGE holds for the sync lane, around a body that only the application reads.
+
+use bytes::{BufMut, Bytes, BytesMut};
+
+use crate::error::{DecodeError, ErrorCode};
+use crate::limits::ROW_ID_LEN_MAX;
+use crate::parse::Cursor;
+use crate::varint::put_varint;
+
+/// The name of a row in its collection: 1 to 32 bytes that the application gives (spec, delivery).
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct RowId(Bytes);
+
+impl RowId {
+    /// A row of this name; `None` if it is empty or longer than 32 bytes.
+    #[must_use]
+    pub fn new(id: Bytes) -> Option<Self> {
+        (1..=ROW_ID_LEN_MAX).contains(&id.len()).then_some(Self(id))
+    }
+
+    /// The row with a number: its 8 bytes, so that names stand in the order of numbers.
+    #[must_use]
+    pub fn from_number(number: u64) -> Self {
+        Self(Bytes::copy_from_slice(&number.to_be_bytes()))
+    }
+
+    /// The number, if the name is one.
+    #[must_use]
+    pub fn number(&self) -> Option<u64> {
+        <[u8; 8]>::try_from(self.as_bytes()).ok().map(u64::from_be_bytes)
+    }
+
+    /// The name.
+    #[must_use]
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+impl core::fmt::Debug for RowId {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str("RowId(")?;
+        crate::ids::write_hex(f, &self.0)?;
+        f.write_str(")")
+    }
+}
+
+/// One row of a collection, `id (len u8) | rev varint | body` (spec, delivery).
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(clippy::exhaustive_structs, reason = "the fields of version 1")]
+pub struct Row {
+    /// Its name in the collection.
+    pub id: RowId,
+    /// The revision of its last change.
+    pub rev: u64,
+    /// The application's words about it.
+    pub body: Bytes,
+}
+
+impl Row {
+    /// The row's bytes.
+    #[must_use]
+    pub fn encode(&self) -> Bytes {
+        let mut out = BytesMut::new();
+        // A name has 32 bytes at the most.
+        out.put_u8(u8::try_from(self.id.as_bytes().len()).unwrap_or(u8::MAX));
+        out.put_slice(self.id.as_bytes());
+        put_varint(&mut out, self.rev);
+        out.put_slice(&self.body);
+        out.freeze()
+    }
+
+    /// Reads a row, which is a whole item.
+    ///
+    /// # Errors
+    /// `FIELD_LENGTH` for a name that is empty or too long, `TRUNCATED`, `VARINT_NOT_MINIMAL`.
+    pub fn decode(item: &Bytes) -> Result<Self, DecodeError> {
+        let mut c = Cursor::new(item);
+        let id = item.slice_ref(c.short(1, ROW_ID_LEN_MAX, "row id")?);
+        let id = RowId::new(id).ok_or(DecodeError::new(ErrorCode::FIELD_LENGTH, 0, "row id"))?;
+        let rev = c.varint("row rev")?;
+        Ok(Self { id, rev, body: item.slice_ref(c.rest(0, usize::MAX, "row body")?) })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn item(bytes: &[u8]) -> Bytes {
+        Bytes::copy_from_slice(bytes)
+    }
+
+    #[test]
+    fn a_row_comes_out_as_it_went_in() {
+        let row = Row { id: RowId::from_number(7), rev: 300, body: Bytes::from_static(b"body") };
+        let bytes = row.encode();
+        assert_eq!(bytes.as_ref(), b"\x08\0\0\0\0\0\0\0\x07\x41\x2cbody");
+        assert_eq!(Row::decode(&bytes), Ok(row.clone()));
+        assert_eq!(row.id.number(), Some(7));
+        assert_eq!(RowId::new(item(b"ab")).unwrap().number(), None);
+    }
+
+    #[test]
+    fn frm_024_a_row_id_has_1_to_32_bytes() {
+        // req: FRM-024, SYN-009
+        let row = |len: u8| item(&[&[len][..], &[9; 33][..usize::from(len)], &[1]].concat());
+        assert!(Row::decode(&row(ROW_ID_LEN_MAX.try_into().unwrap())).is_ok());
+        for len in [0, 33] {
+            let refused = Row::decode(&row(len)).unwrap_err();
+            assert_eq!(refused.code(), ErrorCode::FIELD_LENGTH);
+        }
+        assert!(RowId::new(item(&[0; 32])).is_some());
+        assert!(RowId::new(item(&[0; 33])).is_none());
+        assert!(RowId::new(Bytes::new()).is_none());
+        let cut = row(32);
+        for len in 0..cut.len() {
+            assert!(Row::decode(&cut.slice(..len)).is_err(), "{len} bytes");
+        }
+        assert_eq!(Row::decode(&item(&[1, 9, 0x40, 1])).unwrap_err().code(), ErrorCode::VARINT_NOT_MINIMAL);
+    }
+}

@@ -1,0 +1,338 @@
+//! The phone's side of the sync lane, for one connection.
+
+use alloc::collections::{BTreeMap, VecDeque};
+use alloc::vec::Vec;
+
+use bytes::Bytes;
+use handfast_codec::error::ErrorCode;
+use handfast_codec::frame::{Collection, Frame, Items, ItemsWriter, PageCursor};
+use handfast_codec::limits::{DELTA_LEN_MAX, DELTA_UNACKED_LEN_MAX, SUBSCRIPTIONS_MAX, SYNC_ANSWERS_MAX};
+use handfast_codec::record::RecordBuilder;
+
+use crate::error::{ApiMisuse, SendRefused};
+
+/// Frames that wait to be sent, above which nothing more is asked of the application.
+const QUEUE_FULL: usize = 8;
+
+/// What the application is asked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Wanted {
+    /// Rows of a collection above a revision, about so many bytes of them.
+    Delta { collection: Collection, after: u64, budget: usize },
+    /// A page of a snapshot.
+    Page { collection: Collection, page: PageCursor },
+    /// The digest of a collection.
+    Digest { collection: Collection },
+}
+
+impl Wanted {
+    fn collection(&self) -> &Collection {
+        match self {
+            Self::Delta { collection, .. } | Self::Page { collection, .. } | Self::Digest { collection } => {
+                collection
+            }
+        }
+    }
+}
+
+/// The phone's side of one connection.
+#[derive(Debug, Default)]
+pub(crate) struct PhoneSync {
+    subs: BTreeMap<Collection, Sub>,
+    /// Pages that the web asked for.
+    pages: BTreeMap<Collection, PageCursor>,
+    queue: VecDeque<Frame>,
+    /// The phone's newest revision.
+    rev: u64,
+    /// The log is whole from here on: markers of deleted rows at or below it may be gone.
+    floor: u64,
+    /// Bytes of DELTAs that the web has not acknowledged.
+    in_flight: usize,
+    /// The collection that was asked for rows last.
+    last: Option<Collection>,
+    /// What the application was asked and has not answered, and whether the answer still counts.
+    asked: Option<(Wanted, bool)>,
+}
+
+#[derive(Debug)]
+struct Sub {
+    /// The cursor that the web has, or is being sent.
+    sent: u64,
+    /// Up to here there are no further rows.
+    scanned: u64,
+    /// DELTAs in flight: the cursor after, and the length.
+    in_flight: VecDeque<(u64, usize)>,
+    /// Whether the web waits for a digest.
+    digest: bool,
+}
+
+impl PhoneSync {
+    /// A connection begins.
+    pub(crate) fn restart(&mut self) {
+        let asked = self.asked.take().map(|(wanted, _)| (wanted, false));
+        *self = Self { rev: self.rev, floor: self.floor, asked, ..Self::default() };
+    }
+
+    pub(crate) fn rev(&self) -> u64 {
+        self.rev
+    }
+
+    /// The log grew to `rev`.
+    pub(crate) fn changed(&mut self, rev: u64) {
+        self.rev = self.rev.max(rev);
+    }
+
+    /// The log lost markers: it is whole from `floor` on.
+    pub(crate) fn pruned(&mut self, floor: u64) {
+        // req: SYN-010
+        self.floor = self.floor.max(floor);
+        let floor = self.floor;
+        let behind: Vec<Collection> =
+            self.subs.iter().filter(|(_, sub)| sub.scanned < floor).map(|(c, _)| *c).collect();
+        for collection in behind {
+            self.end(&collection);
+            self.queue.push_back(Frame::SnapshotRequired { collection, rev: self.rev });
+        }
+    }
+
+    /// The highest revision up to which everything of every subscription has left, or was skipped.
+    pub(crate) fn told(&self) -> u64 {
+        // req: SYN-021
+        let scanned = self.subs.values().map(|sub| sub.scanned).min().unwrap_or(0);
+        let queued = self.queue.iter().filter_map(|frame| match frame {
+            Frame::Delta { from, .. } => Some(*from),
+            _ => None,
+        });
+        queued.fold(scanned, u64::min)
+    }
+
+    /// The web subscribes.
+    pub(crate) fn since(&mut self, collection: Collection, cursor: u64) -> Result<(), ErrorCode> {
+        self.end(&collection);
+        // req: SYN-007
+        if self.subs.len() >= SUBSCRIPTIONS_MAX {
+            return Err(ErrorCode::LIMIT);
+        }
+        // req: SYN-010
+        if cursor < self.floor || cursor > self.rev {
+            return self.reply(Frame::SnapshotRequired { collection, rev: self.rev });
+        }
+        // req: SYN-001
+        let sub = Sub { sent: cursor, scanned: cursor, in_flight: VecDeque::new(), digest: false };
+        let _ = self.subs.insert(collection, sub);
+        Ok(())
+    }
+
+    /// The web ends a subscription, or gives a snapshot up.
+    pub(crate) fn leave(&mut self, collection: Collection) -> Result<(), ErrorCode> {
+        // req: SYN-011
+        self.end(&collection);
+        let _ = self.pages.remove(&collection);
+        self.reply(Frame::Leave { collection })
+    }
+
+    /// The web asks for a page.
+    pub(crate) fn page_get(&mut self, collection: Collection, page: PageCursor) -> Result<(), ErrorCode> {
+        // req: SYN-020
+        if !self.pages.contains_key(&collection) && self.pages.len() >= SUBSCRIPTIONS_MAX {
+            return Err(ErrorCode::LIMIT);
+        }
+        let _ = self.pages.insert(collection, page);
+        Ok(())
+    }
+
+    /// The web asks for a digest.
+    pub(crate) fn digest_get(&mut self, collection: &Collection, cursor: u64) -> Result<(), ErrorCode> {
+        // It may cross a SNAPSHOT_REQUIRED.
+        let Some(sub) = self.subs.get_mut(collection) else { return Ok(()) };
+        if cursor > sub.sent {
+            return Err(ErrorCode::ACK_FUTURE);
+        }
+        sub.digest = true;
+        Ok(())
+    }
+
+    /// Forgets a subscription, if there is one, and what the application was asked for it.
+    fn end(&mut self, collection: &Collection) {
+        if let Some(old) = self.subs.remove(collection) {
+            let freed = old.in_flight.iter().map(|(_, len)| *len).sum();
+            self.in_flight = self.in_flight.saturating_sub(freed);
+        }
+        if let Some((wanted, counts)) = &mut self.asked
+            && wanted.collection() == collection
+        {
+            *counts = false;
+        }
+    }
+
+    /// Answers the web at once.
+    fn reply(&mut self, frame: Frame) -> Result<(), ErrorCode> {
+        // req: SYN-020
+        let replies = self.queue.iter().filter(|frame| !matches!(frame, Frame::Delta { .. })).count();
+        if replies >= SYNC_ANSWERS_MAX {
+            return Err(ErrorCode::LIMIT);
+        }
+        self.queue.push_back(frame);
+        Ok(())
+    }
+
+    /// The next question to the application, when there is room and none is open.
+    pub(crate) fn next_wanted(&mut self) -> Option<Wanted> {
+        if self.asked.is_some() || self.queue.len() >= QUEUE_FULL {
+            return None;
+        }
+        let wanted = self.wanted_page().or_else(|| self.wanted_digest()).or_else(|| self.wanted_delta())?;
+        self.asked = Some((wanted.clone(), true));
+        Some(wanted)
+    }
+
+    fn wanted_page(&mut self) -> Option<Wanted> {
+        self.pages.pop_first().map(|(collection, page)| Wanted::Page { collection, page })
+    }
+
+    /// A digest is of use once everything before it has been sent.
+    fn wanted_digest(&self) -> Option<Wanted> {
+        // req: SYN-017
+        let due = |(_, sub): &(&Collection, &Sub)| sub.digest && sub.scanned >= self.rev;
+        self.subs.iter().find(due).map(|(collection, _)| Wanted::Digest { collection: *collection })
+    }
+
+    fn wanted_delta(&mut self) -> Option<Wanted> {
+        // req: SYN-004
+        let budget = DELTA_UNACKED_LEN_MAX.saturating_sub(self.in_flight);
+        if budget < DELTA_UNACKED_LEN_MAX / 4 {
+            return None;
+        }
+        let behind = |(_, sub): &(&Collection, &Sub)| sub.scanned < self.rev;
+        let last = self.last;
+        let after_last = self.subs.iter().filter(|(c, _)| last.is_some_and(|l| **c > l)).find(behind);
+        let (collection, sub) = after_last.or_else(|| self.subs.iter().find(behind))?;
+        let wanted = Wanted::Delta { collection: *collection, after: sub.scanned, budget };
+        self.last = Some(*collection);
+        Some(wanted)
+    }
+
+    /// Whether the question to which the application gives an answer is the open one, and whether it still counts.
+    fn is_asked(&self, matches: impl Fn(&Wanted) -> bool) -> Result<bool, ApiMisuse> {
+        match &self.asked {
+            Some((wanted, counts)) if matches(wanted) => Ok(*counts),
+            Some(_) | None => Err(ApiMisuse::WrongState),
+        }
+    }
+
+    /// The application's answer: all rows of the collection with a revision above the one asked for, up to `to`.
+    pub(crate) fn delta(
+        &mut self,
+        collection: &Collection,
+        to: u64,
+        items: &[Bytes],
+    ) -> Result<(), SendRefused> {
+        let is_it =
+            |wanted: &Wanted| matches!(wanted, Wanted::Delta { collection: c, .. } if c == collection);
+        let counts = self.is_asked(is_it)?;
+        let Some(sub) = self.subs.get_mut(collection).filter(|_| counts) else {
+            self.asked = None;
+            return Ok(());
+        };
+        let parts = pack(items).ok_or(ApiMisuse::TooLarge)?;
+        let total = parts.iter().map(Items::len).sum();
+        let budget = DELTA_UNACKED_LEN_MAX.saturating_sub(self.in_flight);
+        // req: SYN-005
+        if total > budget.min(DELTA_LEN_MAX) || to < sub.scanned {
+            return Err(ApiMisuse::TooLarge.into());
+        }
+        let last = u8::try_from(parts.len().saturating_sub(1)).map_err(|_| ApiMisuse::TooLarge)?;
+        self.asked = None;
+        sub.scanned = to;
+        if items.is_empty() {
+            return Ok(());
+        }
+        let (collection, from) = (*collection, sub.sent);
+        sub.sent = to;
+        sub.in_flight.push_back((to, total));
+        self.in_flight = self.in_flight.saturating_add(total);
+        for (part, items) in (0_u8..).zip(parts) {
+            self.queue.push_back(Frame::Delta { collection, from, to, part, last, items });
+        }
+        Ok(())
+    }
+
+    /// The application's answer: a page, or none when it cannot read the page's cursor.
+    pub(crate) fn page(
+        &mut self,
+        collection: &Collection,
+        answer: Option<(u64, PageCursor, &[Bytes])>,
+    ) -> Result<(), SendRefused> {
+        let counts =
+            self.is_asked(|wanted| matches!(wanted, Wanted::Page { collection: c, .. } if c == collection))?;
+        let Some((Wanted::Page { page, .. }, _)) = &self.asked else { return Ok(()) };
+        let collection = *collection;
+        let frame = match answer {
+            // req: SYN-012
+            None => Frame::SnapshotRequired { collection, rev: self.rev },
+            Some((rev, next, items)) => {
+                let items = Items::build(items).ok_or(ApiMisuse::TooLarge)?;
+                Frame::Page { collection, page: page.clone(), next, rev, items }
+            }
+        };
+        self.asked = None;
+        if counts {
+            self.queue.push_back(frame);
+        }
+        Ok(())
+    }
+
+    /// The application's answer: the digest of the collection, computed when its newest revision was `rev`.
+    pub(crate) fn digest(
+        &mut self,
+        collection: &Collection,
+        rev: u64,
+        digest: [u8; 32],
+    ) -> Result<(), SendRefused> {
+        let counts =
+            self.is_asked(|wanted| matches!(wanted, Wanted::Digest { collection: c } if c == collection))?;
+        self.asked = None;
+        // The digest of another moment says nothing: it is asked for again once what came in between is sent.
+        if let Some(sub) = self.subs.get_mut(collection).filter(|sub| counts && sub.scanned == rev) {
+            sub.digest = false;
+            sub.sent = rev;
+            self.queue.push_back(Frame::Digest { collection: *collection, cursor: rev, digest });
+        }
+        Ok(())
+    }
+
+    /// The web has stored a collection up to `cursor`.
+    pub(crate) fn ack(&mut self, collection: &Collection, cursor: u64) -> Result<(), ErrorCode> {
+        let Some(sub) = self.subs.get_mut(collection) else { return Ok(()) };
+        // req: RES-007
+        if cursor > sub.sent {
+            return Err(ErrorCode::ACK_FUTURE);
+        }
+        while let Some((_, len)) = sub.in_flight.pop_front_if(|(to, _)| *to <= cursor) {
+            self.in_flight = self.in_flight.saturating_sub(len);
+        }
+        Ok(())
+    }
+
+    pub(crate) fn wants_to_send(&self) -> bool {
+        !self.queue.is_empty()
+    }
+
+    pub(crate) fn fill(&mut self, record: &mut RecordBuilder) {
+        while self.queue.pop_front_if(|frame| record.push(frame)).is_some() {}
+    }
+}
+
+/// Items in as few parts as they fit; `None` if one is empty or too long.
+fn pack(items: &[Bytes]) -> Option<Vec<Items>> {
+    let mut parts = Vec::new();
+    let mut part = ItemsWriter::new();
+    for item in items {
+        if !part.push(item) {
+            parts.push(core::mem::take(&mut part).finish());
+            part.push(item).then_some(())?;
+        }
+    }
+    parts.push(part.finish());
+    Some(parts)
+}

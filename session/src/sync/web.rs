@@ -1,0 +1,440 @@
+//! The web's side of the sync lane: subscriptions of one connection, and cursors that outlive it.
+
+use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
+use alloc::vec::Vec;
+
+use handfast_codec::error::ErrorCode;
+use handfast_codec::frame::{Collection, Frame, Items, PageCursor};
+use handfast_codec::limits::{DELTA_LEN_MAX, DIGEST_EVERY, SNAPSHOT_TRIES_MAX, SUBSCRIPTIONS_MAX};
+use handfast_codec::record::RecordBuilder;
+
+use crate::error::{ApiMisuse, SendRefused};
+
+/// The web's side.
+#[derive(Debug, Default)]
+pub(crate) struct WebSync {
+    /// What is durable, or about to be.
+    cursors: BTreeMap<Collection, u64>,
+    /// Snapshots that are not whole: their revision, and the page that comes next.
+    snapshots: BTreeMap<Collection, (u64, PageCursor)>,
+    /// Snapshots of a collection since its digest matched last.
+    tries: BTreeMap<Collection, u8>,
+    subs: BTreeMap<Collection, Sub>,
+    /// Cursors to put into the next ACK.
+    dirty: BTreeSet<Collection>,
+    queue: VecDeque<Frame>,
+    /// What arrived whole and has not been handed out.
+    ready: VecDeque<Arrived>,
+    /// The digest that the application is asked to compare: nothing more is handed out until it has answered.
+    comparing: Option<(Collection, u64, [u8; 32])>,
+}
+
+/// Where a subscription stands.
+#[derive(Debug)]
+enum Sub {
+    /// DELTAs come.
+    Open(OpenSub),
+    /// Pages come: the next one is asked for, or its page before is being stored.
+    Snapshot { asked: bool },
+    /// LEAVE was sent, its answer has not come: what arrives is ignored.
+    Leaving(Then),
+}
+
+/// What follows a LEAVE.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Then {
+    Nothing,
+    Subscribe,
+    Snapshot,
+}
+
+#[derive(Debug)]
+struct OpenSub {
+    /// The cursor after the last whole DELTA received on this connection.
+    received: u64,
+    /// The phone said in a PING that it has sent everything up to here.
+    told: u64,
+    /// Whether anything came in this subscription: from then on a PING speaks of it too.
+    heard: bool,
+    /// DELTAs since the last digest.
+    deltas: u32,
+    digest_asked: bool,
+    /// The parts of the DELTA that is not whole.
+    to: u64,
+    last: u8,
+    parts: Vec<Items>,
+}
+
+/// A whole DELTA.
+#[derive(Debug)]
+pub(crate) struct Delta {
+    pub(crate) collection: Collection,
+    pub(crate) from: u64,
+    pub(crate) to: u64,
+    pub(crate) items: Vec<Items>,
+}
+
+/// A page of a snapshot.
+#[derive(Debug)]
+pub(crate) struct Page {
+    pub(crate) collection: Collection,
+    pub(crate) at: PageCursor,
+    pub(crate) next: PageCursor,
+    pub(crate) rev: u64,
+    pub(crate) items: Items,
+}
+
+/// What is handed out next.
+#[derive(Debug)]
+pub(crate) enum Arrived {
+    /// A whole DELTA.
+    Delta(Delta),
+    /// A page.
+    Page(Page),
+    /// A digest, to be compared with that of the rows as they stand now.
+    Digest { collection: Collection, cursor: u64, digest: [u8; 32] },
+}
+
+/// What the comparison of two digests led to.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Compared {
+    /// Both hold the same rows, and the cursor may move up to that of the digest.
+    Equal { moved: Option<u64> },
+    /// They do not: a snapshot follows.
+    Repair,
+    /// They do not, and the snapshots that were allowed have not helped.
+    GivenUp,
+    /// They do not, and the subscription is over: the next one asks again.
+    Left,
+}
+
+impl WebSync {
+    pub(crate) fn new(
+        cursors: BTreeMap<Collection, u64>,
+        snapshots: BTreeMap<Collection, (u64, PageCursor)>,
+    ) -> Self {
+        Self { cursors, snapshots, ..Self::default() }
+    }
+
+    /// A connection begins.
+    pub(crate) fn restart(&mut self) {
+        self.subs.clear();
+        self.dirty.clear();
+        self.queue.clear();
+        self.ready.clear();
+        self.comparing = None;
+    }
+
+    /// The phone has another log: nothing stored says anything of it.
+    pub(crate) fn forget(&mut self) {
+        *self = Self::default();
+    }
+
+    /// Asks for a collection from its stored cursor on, or for the rest of its snapshot.
+    pub(crate) fn subscribe(&mut self, collection: Collection) -> Result<(), SendRefused> {
+        let is_full = self.subs.len() >= SUBSCRIPTIONS_MAX;
+        match self.subs.get_mut(&collection) {
+            Some(Sub::Leaving(then)) if *then == Then::Nothing => *then = Then::Subscribe,
+            Some(_) => {}
+            None if is_full => return Err(SendRefused::TooMany),
+            None => self.open(collection),
+        }
+        Ok(())
+    }
+
+    fn open(&mut self, collection: Collection) {
+        // req: SYN-013
+        if self.snapshots.contains_key(&collection) {
+            return self.ask_page(collection);
+        }
+        let cursor = self.cursors.get(&collection).copied().unwrap_or(0);
+        let sub = OpenSub {
+            received: cursor,
+            told: 0,
+            heard: false,
+            deltas: 0,
+            digest_asked: true,
+            to: 0,
+            last: 0,
+            parts: Vec::new(),
+        };
+        let _ = self.subs.insert(collection, Sub::Open(sub));
+        self.queue.push_back(Frame::Since { collection, cursor });
+        // req: SYN-016
+        self.queue.push_back(Frame::DigestGet { collection, cursor });
+    }
+
+    /// Asks for the page of a snapshot that comes next, or for its first.
+    fn ask_page(&mut self, collection: Collection) {
+        let page = self.next_page(&collection);
+        let _ = self.subs.insert(collection, Sub::Snapshot { asked: true });
+        self.queue.push_back(Frame::PageGet { collection, page });
+    }
+
+    fn next_page(&self, collection: &Collection) -> PageCursor {
+        self.snapshots.get(collection).map(|(_, next)| next.clone()).unwrap_or_default()
+    }
+
+    /// Ends a subscription. Gives whether there was one.
+    pub(crate) fn leave(&mut self, collection: Collection) -> bool {
+        self.leave_then(collection, Then::Nothing)
+    }
+
+    fn leave_then(&mut self, collection: Collection, next: Then) -> bool {
+        match self.subs.get_mut(&collection) {
+            None => return false,
+            Some(Sub::Leaving(then)) => *then = next,
+            Some(sub) => {
+                *sub = Sub::Leaving(next);
+                let _ = self.dirty.remove(&collection);
+                self.queue.push_back(Frame::Leave { collection });
+            }
+        }
+        true
+    }
+
+    /// The phone's answer to a LEAVE. Gives whether the subscription is over.
+    pub(crate) fn left(&mut self, collection: Collection) -> Result<bool, ErrorCode> {
+        let Some(Sub::Leaving(then)) = self.subs.get(&collection) else {
+            return Err(ErrorCode::FRAME_NOT_ALLOWED);
+        };
+        match then {
+            Then::Nothing => {
+                let _ = self.subs.remove(&collection);
+                return Ok(true);
+            }
+            Then::Subscribe => self.open(collection),
+            Then::Snapshot => self.ask_page(collection),
+        }
+        Ok(false)
+    }
+
+    /// Whether frames of the collection are to be ignored, because it is being left.
+    ///
+    /// # Errors
+    /// `FRAME_NOT_ALLOWED` when there is no subscription at all.
+    fn is_leaving(&self, collection: &Collection) -> Result<bool, ErrorCode> {
+        // req: SYN-008, SYN-011
+        match self.subs.get(collection) {
+            None => Err(ErrorCode::FRAME_NOT_ALLOWED),
+            Some(Sub::Leaving(_)) => Ok(true),
+            Some(_) => Ok(false),
+        }
+    }
+
+    /// The phone says that everything up to `rev` has been sent or skipped.
+    pub(crate) fn told(&mut self, rev: u64) {
+        for sub in self.subs.values_mut() {
+            if let Sub::Open(sub) = sub
+                && sub.heard
+            {
+                sub.told = sub.told.max(rev);
+            }
+        }
+    }
+
+    /// Takes one part; with its last one the DELTA waits in [`WebSync::next`].
+    pub(crate) fn delta(
+        &mut self,
+        collection: Collection,
+        span: (u64, u64),
+        part: (u8, u8),
+        items: Items,
+    ) -> Result<(), ErrorCode> {
+        if self.is_leaving(&collection)? {
+            return Ok(());
+        }
+        let Some(Sub::Open(sub)) = self.subs.get_mut(&collection) else {
+            return Err(ErrorCode::FRAME_NOT_ALLOWED);
+        };
+        let (from, to) = span;
+        let (part, last) = part;
+        // req: SYN-002, SYN-021
+        if from != sub.received || to <= from || to <= sub.told {
+            return Err(ErrorCode::SEQ_GAP);
+        }
+        if part == 0 && sub.parts.is_empty() {
+            (sub.to, sub.last) = (to, last);
+        } else if usize::from(part) != sub.parts.len() || part == 0 || (to, last) != (sub.to, sub.last) {
+            return Err(ErrorCode::PART_ORDER);
+        }
+        sub.parts.push(items);
+        // req: SYN-005
+        if sub.parts.iter().map(Items::len).sum::<usize>() > DELTA_LEN_MAX {
+            return Err(ErrorCode::MESSAGE_TOO_LARGE);
+        }
+        if part < last {
+            return Ok(());
+        }
+        (sub.received, sub.heard) = (to, true);
+        let items = core::mem::take(&mut sub.parts);
+        self.ready.push_back(Arrived::Delta(Delta { collection, from, to, items }));
+        // req: SYN-016
+        sub.deltas = sub.deltas.saturating_add(1);
+        if sub.deltas >= DIGEST_EVERY && !sub.digest_asked {
+            sub.digest_asked = true;
+            self.queue.push_back(Frame::DigestGet { collection, cursor: to });
+        }
+        Ok(())
+    }
+
+    /// The phone wants this collection to be read anew. Gives whether that was done too often.
+    pub(crate) fn snapshot_required(&mut self, collection: Collection) -> Result<bool, ErrorCode> {
+        if self.is_leaving(&collection)? {
+            return Ok(false);
+        }
+        // A page's cursor that the phone cannot read counts as a snapshot that did not help.
+        if matches!(self.subs.get(&collection), Some(Sub::Snapshot { .. })) {
+            self.count(collection);
+        }
+        let _ = self.snapshots.remove(&collection);
+        if self.is_given_up(&collection) {
+            let _ = self.subs.remove(&collection);
+            return Ok(true);
+        }
+        // req: SYN-013
+        self.ask_page(collection);
+        Ok(false)
+    }
+
+    fn count(&mut self, collection: Collection) {
+        let tries = self.tries.entry(collection).or_insert(0);
+        *tries = tries.saturating_add(1);
+    }
+
+    fn is_given_up(&self, collection: &Collection) -> bool {
+        // req: SYN-019
+        self.tries.get(collection).is_some_and(|tries| *tries >= SNAPSHOT_TRIES_MAX)
+    }
+
+    /// Takes a page that was asked for.
+    pub(crate) fn page(&mut self, page: Page) -> Result<(), ErrorCode> {
+        if self.is_leaving(&page.collection)? {
+            return Ok(());
+        }
+        let expected = self.next_page(&page.collection);
+        let is_of_snapshot = self.snapshots.get(&page.collection).is_none_or(|(rev, _)| *rev == page.rev);
+        // req: SYN-008
+        match self.subs.get_mut(&page.collection) {
+            Some(Sub::Snapshot { asked }) if *asked && expected == page.at => *asked = false,
+            _ => return Err(ErrorCode::FRAME_NOT_ALLOWED),
+        }
+        // req: SYN-012
+        if !is_of_snapshot {
+            return Err(ErrorCode::SEQ_GAP);
+        }
+        self.ready.push_back(Arrived::Page(page));
+        Ok(())
+    }
+
+    /// Takes a digest that was asked for.
+    pub(crate) fn digest(
+        &mut self,
+        collection: Collection,
+        cursor: u64,
+        digest: [u8; 32],
+    ) -> Result<(), ErrorCode> {
+        if self.is_leaving(&collection)? {
+            return Ok(());
+        }
+        match self.subs.get_mut(&collection) {
+            Some(Sub::Open(sub)) if sub.digest_asked && sub.parts.is_empty() => {
+                // req: SYN-017
+                if cursor < sub.received {
+                    return Err(ErrorCode::SEQ_GAP);
+                }
+                (sub.received, sub.heard) = (cursor, true);
+                (sub.digest_asked, sub.deltas) = (false, 0);
+            }
+            _ => return Err(ErrorCode::FRAME_NOT_ALLOWED),
+        }
+        self.ready.push_back(Arrived::Digest { collection, cursor, digest });
+        Ok(())
+    }
+
+    /// The next thing to hand out.
+    pub(crate) fn next(&mut self) -> Option<Arrived> {
+        if self.comparing.is_some() {
+            return None;
+        }
+        let arrived = self.ready.pop_front()?;
+        match &arrived {
+            Arrived::Delta(_) => {}
+            Arrived::Page(page) => {
+                let _ = if page.next.as_bytes().is_empty() {
+                    let _ = self.snapshots.remove(&page.collection);
+                    self.cursors.insert(page.collection, page.rev)
+                } else {
+                    self.snapshots.insert(page.collection, (page.rev, page.next.clone())).map(|(rev, _)| rev)
+                };
+            }
+            Arrived::Digest { collection, cursor, digest } => {
+                self.comparing = Some((*collection, *cursor, *digest));
+            }
+        }
+        Some(arrived)
+    }
+
+    /// The digest check: the application says what its own rows of the collection come to.
+    pub(crate) fn compare(&mut self, collection: &Collection, own: &[u8; 32]) -> Result<Compared, ApiMisuse> {
+        let (_, cursor, digest) =
+            self.comparing.take_if(|(asked, ..)| asked == collection).ok_or(ApiMisuse::WrongState)?;
+        // req: SYN-018
+        if digest == *own {
+            let _ = self.tries.remove(collection);
+            let stored = self.cursors.get(collection).copied().unwrap_or(0);
+            return Ok(Compared::Equal { moved: (cursor > stored).then_some(cursor) });
+        }
+        if !matches!(self.subs.get(collection), Some(Sub::Open(_))) {
+            return Ok(Compared::Left);
+        }
+        if self.is_given_up(collection) {
+            return Ok(Compared::GivenUp);
+        }
+        let _ = self.leave_then(*collection, Then::Snapshot);
+        Ok(Compared::Repair)
+    }
+
+    /// Rows are durable up to `to`: acknowledge it, if this subscription has come that far.
+    pub(crate) fn committed(&mut self, collection: Collection, to: u64) {
+        let cursor = self.cursors.entry(collection).or_insert(0);
+        *cursor = to.max(*cursor);
+        if let Some(Sub::Open(sub)) = self.subs.get(&collection)
+            && to <= sub.received
+        {
+            let _ = self.dirty.insert(collection);
+        }
+    }
+
+    /// A page is durable: the next one is asked for, or the changes since the snapshot.
+    pub(crate) fn page_committed(&mut self, collection: Collection) {
+        // req: SYN-013
+        if let Some(Sub::Snapshot { asked: false }) = self.subs.get(&collection) {
+            if !self.snapshots.contains_key(&collection) {
+                self.count(collection);
+            }
+            self.open(collection);
+        }
+    }
+
+    /// The cursors for an ACK.
+    pub(crate) fn take_acks(&mut self) -> Vec<(Collection, u64)> {
+        let dirty = core::mem::take(&mut self.dirty);
+        let received = |collection: &Collection| match self.subs.get(collection) {
+            Some(Sub::Open(sub)) => Some(sub.received),
+            _ => None,
+        };
+        dirty
+            .into_iter()
+            .filter_map(|c| Some((c, received(&c)?.min(self.cursors.get(&c).copied()?))))
+            .collect()
+    }
+
+    pub(crate) fn wants_to_send(&self) -> bool {
+        !self.queue.is_empty()
+    }
+
+    pub(crate) fn fill(&mut self, record: &mut RecordBuilder) {
+        while self.queue.pop_front_if(|frame| record.push(frame)).is_some() {}
+    }
+}

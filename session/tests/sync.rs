@@ -1,0 +1,249 @@
+//! Snapshots, digests and what ends a subscription, between two real endpoints (spec, delivery, *Sync*).
+
+mod world;
+
+use std::time::Duration;
+
+use handfast_codec::DeviceRole;
+use handfast_codec::frame::Collection;
+use handfast_codec::limits::{DIGEST_EVERY, SNAPSHOT_TRIES_MAX, SUBSCRIPTIONS_MAX};
+use handfast_session::{Event, SendRefused};
+use world::World;
+
+const MINUTE: Duration = Duration::from_mins(1);
+
+fn collection(name: &[u8]) -> Collection {
+    Collection::new(name).unwrap()
+}
+
+fn count(world: &World, is: impl Fn(&Event) -> bool) -> usize {
+    world.web.events.iter().filter(|event| is(event)).count()
+}
+
+fn in_step(world: &World) -> usize {
+    count(world, |event| matches!(event, Event::InStep { .. }))
+}
+
+fn repairs(world: &World) -> usize {
+    count(world, |event| matches!(event, Event::OutOfStep { .. }))
+}
+
+fn add(world: &mut World, name: &[u8], rows: u64) {
+    let now = world.now;
+    for n in 0..rows {
+        world.phone.add_row(now, name, format!("row {n} {}", "x".repeat(100)).as_bytes());
+    }
+}
+
+/// Two devices that hold the same rows of `a`, and are connected.
+fn synced(seed: u64, rows: u64) -> World {
+    let mut world = World::linked(seed);
+    world.web.want_collections = vec![b"a".to_vec()];
+    add(&mut world, b"a", rows);
+    world.run_until("in step", MINUTE, |w| in_step(w) == 1);
+    assert_eq!(world.web.disk.rows, world.phone.disk.rows);
+    world
+}
+
+/// Deletes a row at the phone, and its marker too.
+fn delete_without_trace(world: &mut World, rev: u64) {
+    let row = world.phone.disk.rows.remove(&(b"a".to_vec(), rev));
+    assert!(row.is_some(), "row {rev} was there");
+}
+
+#[test]
+fn both_sides_are_found_in_step_after_each_connection() {
+    // req: SYN-016, SYN-018
+    let mut world = synced(1, 300);
+    for round in 2..5 {
+        world.crash(DeviceRole::Web);
+        add(&mut world, b"a", 10);
+        world.run_until("in step again", MINUTE, |w| in_step(w) == 1);
+        assert_eq!(world.web.disk.rows, world.phone.disk.rows, "round {round}");
+        assert_eq!(repairs(&world), 0);
+    }
+}
+
+#[test]
+fn re15_a_row_that_changed_under_the_companions_feet_is_found_by_the_digest_and_repaired() {
+    // req: SYN-015, SYN-018
+    for damage in 0..3 {
+        let mut world = synced(10 + damage, 300);
+        world.crash(DeviceRole::Web);
+        let rows = &mut world.web.disk.rows;
+        match damage {
+            0 => drop(rows.remove(&(b"a".to_vec(), 120))),
+            1 => drop(rows.insert((b"a".to_vec(), 9_000), b"invented".to_vec())),
+            _ => {
+                let row = rows.remove(&(b"a".to_vec(), 7)).unwrap();
+                drop(rows.insert((b"a".to_vec(), 9_007), row));
+            }
+        }
+        world.run_until("repaired", MINUTE, |w| in_step(w) == 1);
+        assert_eq!(repairs(&world), 1);
+        assert_eq!(world.web.disk.rows, world.phone.disk.rows, "damage {damage}");
+    }
+}
+
+#[test]
+fn a_digest_is_due_after_a_thousand_deltas_and_not_before() {
+    // req: SYN-016
+    let mut world = synced(2, 5);
+    for n in 1..=u64::from(DIGEST_EVERY) {
+        assert_eq!(in_step(&world), 1, "after {n} deltas");
+        add(&mut world, b"a", 1);
+        let rows = world.phone.disk.rows.len();
+        world.run_until("the row", MINUTE, |w| w.web.disk.rows.len() == rows);
+    }
+    world.run_until("in step", MINUTE, |w| in_step(w) == 2);
+    assert_eq!(repairs(&world), 0);
+}
+
+#[test]
+fn re14_a_companion_behind_the_log_gets_a_snapshot_in_pages_while_live_rows_go_on() {
+    // req: SYN-010, SYN-012, SYN-013, SYN-014
+    let mut world = synced(3, 50);
+    world.crash(DeviceRole::Web);
+    for rev in [3, 17, 44] {
+        delete_without_trace(&mut world, rev);
+    }
+    add(&mut world, b"a", 2_000);
+    let now = world.now;
+    world.phone.prune(now, 51);
+    world.phone.rows_a_page = 3;
+    world.run_until("in step", MINUTE, |w| in_step(w) == 1);
+    assert!(world.phone.pages_given > 10, "{} pages", world.phone.pages_given);
+    assert_eq!(repairs(&world), 0, "a snapshot that was asked for by the phone is no repair");
+    assert_eq!(world.web.disk.rows, world.phone.disk.rows);
+}
+
+#[test]
+fn each_page_is_retried_alone_whatever_is_cut() {
+    // req: SYN-012, SYN-013
+    let mut world = synced(4, 5);
+    world.crash(DeviceRole::Web);
+    add(&mut world, b"a", 2_000);
+    delete_without_trace(&mut world, 2);
+    let now = world.now;
+    world.phone.prune(now, 6);
+    let mut cuts = 0;
+    for commits in 1_usize.. {
+        world.web.commits_left = Some(commits % 2 + 3);
+        world.run_until("a stop, or the end", MINUTE, |w| w.web.is_stopped() || in_step(w) > 0);
+        if in_step(&world) > 0 {
+            break;
+        }
+        cuts += 1;
+        let role = if cuts % 3 == 0 { DeviceRole::Phone } else { DeviceRole::Web };
+        world.crash(role);
+        if role == DeviceRole::Phone {
+            world.crash(DeviceRole::Web);
+        }
+        assert!(cuts < 200, "it must end");
+    }
+    assert!(cuts > 5, "{cuts} cuts");
+    world.web.commits_left = None;
+    world.run_for(MINUTE);
+    assert_eq!(world.web.disk.rows, world.phone.disk.rows);
+    // About 16,000 bytes a page, 130 bytes a row: a snapshot begun anew at each cut would have given many more.
+    assert!(world.phone.pages_given < 20 + 2 * cuts, "{} pages for {cuts} cuts", world.phone.pages_given);
+}
+
+#[test]
+fn a_subscription_that_falls_behind_the_log_is_ended_with_a_snapshot() {
+    // req: SYN-010
+    let mut world = synced(5, 2_000);
+    delete_without_trace(&mut world, 500);
+    add(&mut world, b"a", 10);
+    let now = world.now;
+    world.phone.prune(now, 2_005);
+    world.run_until("in step", MINUTE, |w| in_step(w) == 2);
+    assert_eq!(world.web.disk.rows, world.phone.disk.rows);
+}
+
+#[test]
+fn re09_a_collection_that_never_matches_gets_three_snapshots_and_is_reported() {
+    // req: SYN-019
+    let mut world = synced(6, 20);
+    world.web.wrong_digest = true;
+    world.crash(DeviceRole::Web);
+    let failed = |w: &World| count(w, |event| matches!(event, Event::RepairFailed { .. }));
+    world.run_until("given up", MINUTE, |w| failed(w) == 1);
+    assert_eq!(repairs(&world), usize::from(SNAPSHOT_TRIES_MAX));
+    let pages = world.phone.pages_given;
+    add(&mut world, b"a", 1);
+    world.run_for(10 * MINUTE);
+    assert_eq!(world.phone.pages_given, pages, "no fourth snapshot");
+    assert_eq!(world.web.disk.rows, world.phone.disk.rows, "changes still come");
+}
+
+#[test]
+fn re09_pages_that_cannot_be_read_are_asked_for_three_times() {
+    // req: SYN-019
+    let mut world = World::linked(7);
+    world.web.want_collections = vec![b"a".to_vec()];
+    add(&mut world, b"a", 20);
+    world.phone.refuse_pages = true;
+    let now = world.now;
+    world.phone.prune(now, 5);
+    let failed = |w: &World| count(w, |event| matches!(event, Event::RepairFailed { .. }));
+    world.run_until("given up", MINUTE, |w| failed(w) == 1);
+    assert!(world.web.disk.rows.is_empty());
+}
+
+#[test]
+fn collections_past_the_limit_are_reached_by_leaving_others() {
+    // req: SYN-007, SYN-011
+    let mut world = World::live(8);
+    let names: Vec<Vec<u8>> = (0..200_u8).map(|n| vec![b'c', n]).collect();
+    for name in &names {
+        add(&mut world, name, 3);
+    }
+    for (at, name) in names.iter().enumerate() {
+        if at >= SUBSCRIPTIONS_MAX {
+            let row = (
+                names[at - SUBSCRIPTIONS_MAX].clone(),
+                3 * u64::try_from(at - SUBSCRIPTIONS_MAX + 1).unwrap(),
+            );
+            world.run_until("its rows", MINUTE, |w| w.web.disk.rows.contains_key(&row));
+            let refused = world.web.endpoint.subscribe(world.now, collection(name));
+            assert_eq!(refused, Err(SendRefused::TooMany));
+            world.web.endpoint.leave(world.now, collection(&names[at - SUBSCRIPTIONS_MAX])).unwrap();
+            let left = count(&world, |event| matches!(event, Event::Left { .. })) + 1;
+            world
+                .run_until("left", MINUTE, |w| count(w, |event| matches!(event, Event::Left { .. })) == left);
+        }
+        world.web.endpoint.subscribe(world.now, collection(name)).unwrap();
+    }
+    world.run_until("all rows", MINUTE, |w| w.web.disk.rows.len() == 600);
+    assert_eq!(world.web.disk.rows, world.phone.disk.rows);
+}
+
+#[test]
+fn a_subscription_left_and_taken_again_at_once_loses_nothing() {
+    // req: SYN-011
+    let mut world = World::live(9);
+    add(&mut world, b"a", 400);
+    world.web.endpoint.subscribe(world.now, collection(b"a")).unwrap();
+    for _ in 0..40 {
+        world.web.endpoint.leave(world.now, collection(b"a")).unwrap();
+        world.web.endpoint.subscribe(world.now, collection(b"a")).unwrap();
+        world.run_for(Duration::from_millis(1));
+        add(&mut world, b"a", 1);
+    }
+    world.run_until("all rows", MINUTE, |w| w.web.disk.rows == w.phone.disk.rows);
+    assert_eq!(repairs(&world), 0);
+    assert!(world.web.endpoint.leave(world.now, collection(b"b")).is_err(), "there is none to leave");
+}
+
+#[test]
+fn a_cursor_above_the_phones_log_gets_a_snapshot() {
+    // req: SYN-010
+    let mut world = synced(12, 30);
+    world.crash(DeviceRole::Web);
+    // The phone's rows were restored, under the same log id, from an older copy.
+    world.phone.disk.rows.retain(|(_, rev), _| *rev <= 20);
+    world.crash(DeviceRole::Phone);
+    world.run_until("in step", MINUTE, |w| in_step(w) == 1);
+    assert_eq!(world.web.disk.rows, world.phone.disk.rows);
+}
