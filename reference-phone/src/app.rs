@@ -10,6 +10,7 @@ mod hazmat;
 mod link;
 mod pairing;
 mod settle;
+mod sync;
 mod transfer;
 mod verbs;
 
@@ -234,6 +235,7 @@ impl App {
         match Endpoint::load(DeviceRole::Phone, &pairs, Some(self.account.log_id), now.mono, rng) {
             Ok(mut endpoint) => {
                 endpoint.changed(now.mono, self.store.rev());
+                endpoint.pruned(now.mono, self.store.floor());
                 let mut loaded = Link::new(endpoint, &companion, now.mono);
                 loaded.reopen_transfers(link, &self.store, &self.media)?;
                 drop(self.links.insert(link, loaded));

@@ -12,10 +12,12 @@ mod hazmat;
 mod media;
 mod messages;
 mod schema;
+mod snapshot;
 
 use std::path::Path;
 
 use handfast::codec::ids::{LogId, MailboxId};
+use handfast::codec::limits::MARKER_REVS;
 use handfast::handshake::identity::SigningKey;
 use handfast::session::{Commit, CommitError, Pairs};
 use handfast::sqlite::{self, DeviceKey, SqliteError, Txn};
@@ -27,13 +29,14 @@ pub use companions::{Companion, CompanionStatus};
 pub use delta::Delta;
 pub use media::MediaRow;
 pub use messages::{NewMessage, StoredMessage};
+pub use snapshot::PageRows;
 
 /// The file of the database in the data directory.
 pub const DATABASE: &str = "phone.db";
 /// The file of the device key in the data directory.
 pub const DEVICE_KEY: &str = "device.key";
-/// How many revisions a marker of something deleted is kept.
-pub const MARKER_REVS: u64 = 100_000;
+/// How many revisions behind [`MARKER_REVS`] old markers pile up before they are removed at one go.
+const PRUNE_EVERY: u64 = 10_000;
 /// The newest messages of a chat that its collection holds.
 pub const CHAT_WINDOW: u64 = 200;
 
@@ -116,6 +119,8 @@ pub struct Store {
     stored: Counters,
     /// A transaction failed, and nobody knows whether the database took it: the counters must be read again.
     in_doubt: bool,
+    /// Markers with a revision up to here are gone.
+    floor: u64,
 }
 
 /// A number as SQLite holds it. Numbers of the protocol end at 2^62 - 1, so none is ever cut.
@@ -148,8 +153,9 @@ impl Store {
         let key = schema::load_key(dir)?;
         let conn = sqlite::open(&dir.join(DATABASE))?;
         let (account, counters) = schema::read_account(&conn, &key)?;
-        let mut store = Self { conn, key, open: false, counters, stored: counters, in_doubt: false };
-        store.prune_markers()?;
+        schema::complete(&conn)?;
+        let mut store = Self { conn, key, open: false, counters, stored: counters, floor: 0, in_doubt: false };
+        store.floor = store.prune_markers()?;
         Ok((store, account))
     }
 
@@ -206,9 +212,12 @@ impl Store {
                 .prepare_cached("UPDATE account SET rev = ?1, next_message = ?2, next_serial = ?3")?
                 .execute([sql(rev), sql(next_message), sql(next_serial)])?;
         }
+        let oldest = self.floor.saturating_add(MARKER_REVS).saturating_add(PRUNE_EVERY);
+        let floor = if self.counters.rev > oldest { self.prune_markers()? } else { self.floor };
         let _ = self.conn.prepare_cached("COMMIT")?.execute([])?;
         self.open = false;
         self.stored = self.counters;
+        self.floor = floor;
         Ok(())
     }
 
@@ -305,11 +314,19 @@ impl Store {
         Ok(sqlite::settings(&self.conn)?)
     }
 
-    /// Forgets markers of deleted rows that are older than [`MARKER_REVS`] revisions.
-    fn prune_markers(&mut self) -> Result<(), StoreError> {
-        let before = self.counters.rev.saturating_sub(MARKER_REVS);
-        let _ = self.conn.execute("DELETE FROM messages WHERE deleted = 1 AND rev < ?1", [sql(before)])?;
-        Ok(())
+    /// The revision from which on the log has every marker.
+    #[must_use]
+    pub fn floor(&self) -> u64 {
+        self.floor
+    }
+
+    /// Forgets markers of deleted rows that are older than [`MARKER_REVS`] revisions. Gives the log's new floor.
+    fn prune_markers(&self) -> Result<u64, StoreError> {
+        // req: SYN-010
+        let floor = self.counters.rev.saturating_sub(MARKER_REVS);
+        let sql_text = "DELETE FROM messages WHERE deleted = 1 AND rev <= ?1";
+        let _ = self.conn.prepare_cached(sql_text)?.execute([sql(floor)])?;
+        Ok(floor)
     }
 }
 

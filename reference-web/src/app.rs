@@ -9,12 +9,15 @@ mod codes;
 mod hazmat;
 mod link;
 mod settle;
+mod subscriptions;
+mod sync;
 mod transfer;
 mod verbs;
 
 use std::collections::{BTreeMap, VecDeque};
 
 use bytes::{Bytes, BytesMut};
+use handfast::codec::frame::Collection;
 use handfast::codec::ids::{CompanionId, ContentId};
 use handfast::session::LinkState;
 use handfast::{ErrorCode, RelayName, Timestamp};
@@ -122,6 +125,13 @@ pub enum AppEvent {
     Skipped {
         /// How many.
         items: u64,
+    },
+    /// A collection was found to differ from the phone's: it is fetched anew, or that did not help.
+    Repair {
+        /// The collection.
+        collection: Collection,
+        /// Whether that was tried three times in vain.
+        failed: bool,
     },
     /// The phone answered a command.
     Result {

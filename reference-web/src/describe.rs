@@ -1,5 +1,6 @@
 //! Events and answers as JSON.
 
+use handfast::codec::message::CollectionName;
 use handfast::session::LinkState;
 use serde_json::{Value, json};
 
@@ -47,6 +48,13 @@ pub(crate) fn event(event: &AppEvent) -> Value {
             line["event"] = json!(if *is_new { "message" } else { "message_changed" });
             line
         }
+        AppEvent::Repair { collection, failed } => json!({
+            "event": if *failed { "repair_failed" } else { "repair" },
+            "chat": match CollectionName::decode(collection) {
+                Some(CollectionName::Messages(chat)) => Some(chat),
+                _ => None,
+            },
+        }),
         AppEvent::Skipped { items } => json!({"event": "skipped", "items": items}),
         AppEvent::Result { cmd_id, client_id, outcome } => json!({
             "event": "result", "cmd_id": cmd_id, "client_id": client_id,
@@ -91,6 +99,7 @@ pub(crate) fn status(status: &Status, process: &Value) -> Value {
     });
     let companion = status.link.as_ref().map(|link| link.companion.to_string());
     json!({"companion": companion, "link": link, "chats": status.counts.chats, "messages": status.counts.messages,
+        "aside": status.counts.aside, "followed": status.followed.0, "waiting": status.followed.1,
         "commands_open": status.commands_open, "outbox_messages": status.outbox.0,
         "outbox_bytes": status.outbox.1, "transfers": status.transfers, "process": process,
         "settings": status.settings.iter().map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>()})

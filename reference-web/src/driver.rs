@@ -292,7 +292,9 @@ pub fn verb(
         "chats" => Ok(describe::chats(&app.store().chats()?)),
         "history" => {
             let count = object.get("count").and_then(Value::as_u64).unwrap_or(50).min(1_000);
-            Ok(describe::history(&app.store().history(field_u64(object, "chat")?, count)?))
+            let chat = field_u64(object, "chat")?;
+            app.open_chat(now, chat);
+            Ok(describe::history(&app.store().history(chat, count)?))
         }
         "older" => {
             let sent = app.ask_older(now, field_u64(object, "chat")?)?;

@@ -8,6 +8,7 @@ mod commands;
 mod hazmat;
 mod links;
 mod mirror;
+mod sync;
 mod transfers;
 
 use std::path::{Path, PathBuf};
@@ -21,6 +22,7 @@ use rusqlite::Connection;
 pub use commands::{CommandState, StoredCommand};
 pub use links::{LinkRow, LinkRowState};
 pub use mirror::{Change, Chat, Counts, Message};
+pub use sync::CHAT_WINDOW;
 pub use transfers::{Direction, PutRow, Transfer, TransferState};
 
 use crate::media::MediaDir;
@@ -30,7 +32,7 @@ pub const DB_FILE: &str = "companion.db";
 /// The device key's name in the data directory.
 pub const KEY_FILE: &str = "device.key";
 /// The version of the tables, kept in `user_version`.
-const SCHEMA_VERSION: i64 = 1;
+const SCHEMA_VERSION: i64 = 2;
 
 const SCHEMA: &str = "
 CREATE TABLE links(
@@ -100,6 +102,20 @@ CREATE TABLE exports(
     out TEXT NOT NULL,
     PRIMARY KEY(content, out)
 ) STRICT;
+";
+
+/// What version 2 adds: the revision of each row, which rows a snapshot has not brought yet, and what was set aside.
+/// Rows of version 1 do not know their revision: the digest finds that, and a snapshot brings it.
+const SCHEMA_2: &str = "
+ALTER TABLE chats ADD COLUMN rev INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE chats ADD COLUMN stale INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE messages ADD COLUMN stale INTEGER NOT NULL DEFAULT 0;
+CREATE TABLE aside(
+    collection BLOB NOT NULL,
+    id BLOB NOT NULL,
+    rev INTEGER NOT NULL,
+    PRIMARY KEY(collection, id)
+) STRICT, WITHOUT ROWID;
 ";
 
 /// The store could not be opened, read or written.
@@ -178,10 +194,13 @@ impl Store {
         if version > SCHEMA_VERSION {
             return Err(StoreError::Newer(version));
         }
-        if version == 0 {
+        if version < SCHEMA_VERSION {
             let txn = sqlite::begin(&mut conn)?;
-            sqlite::create_table(&txn)?;
-            txn.execute_batch(SCHEMA)?;
+            if version == 0 {
+                sqlite::create_table(&txn)?;
+                txn.execute_batch(SCHEMA)?;
+            }
+            txn.execute_batch(SCHEMA_2)?;
             txn.pragma_update(None, "user_version", SCHEMA_VERSION)?;
             txn.commit()?;
         }
@@ -282,7 +301,8 @@ impl Store {
     /// [`StoreError`].
     pub fn wipe_mirror(&mut self) -> Result<(), StoreError> {
         Ok(self.write()?.execute_batch(
-            "DELETE FROM chats; DELETE FROM messages; DELETE FROM commands; DELETE FROM transfers; DELETE FROM exports;",
+            "DELETE FROM chats; DELETE FROM messages; DELETE FROM aside; DELETE FROM commands; DELETE FROM transfers;
+             DELETE FROM exports;",
         )?)
     }
 

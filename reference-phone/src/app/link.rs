@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use handfast::codec::frame::Collection;
+use handfast::codec::frame::{Collection, PageCursor};
 use handfast::codec::ids::{CompanionId, ContentId, MailboxId};
 use handfast::session::{Commit, CommitId, Endpoint, LinkState, LinkStatus};
 use handfast::{ErrorCode, Timestamp};
@@ -27,8 +27,8 @@ pub(super) struct Link {
     pub(super) commits: Vec<Commit>,
     /// Commits of the open transaction, to be reported once it is durable.
     pub(super) applied: VecDeque<CommitId>,
-    /// Rows that are asked for: they are read once nothing is open.
-    pub(super) wanted: Option<(Collection, u64, usize)>,
+    /// What is asked of the change log: it is read once no transaction is open.
+    pub(super) wanted: Option<Wanted>,
     pub(super) transfers: BTreeMap<u64, Transfer>,
     /// Streams to be stopped as soon as the machine takes it.
     pub(super) stops: VecDeque<(u64, ErrorCode)>,
@@ -38,6 +38,14 @@ pub(super) struct Link {
     pub(super) haves: VecDeque<(u64, u64)>,
     /// The companion was connected in this round.
     pub(super) seen: bool,
+}
+
+/// What a machine asks of the change log.
+#[derive(Debug)]
+pub(super) enum Wanted {
+    Delta { collection: Collection, after: u64, budget: usize },
+    Page { collection: Collection, page: PageCursor, budget: usize },
+    Digest { collection: Collection },
 }
 
 /// Where the companion of a link in this state stands.

@@ -7,7 +7,7 @@ use handfast::codec::message::{MessageState, grants};
 use handfast::session::{Event, Message, Output, SendRefused};
 use rand_core::CryptoRng;
 
-use super::link::{Link, status_of};
+use super::link::{Link, Wanted, status_of};
 use super::transfer::{PutAnswer, Transfer, UploadStep};
 use super::{App, AppEvent, AppOutput, Now, Owner, ScanStep};
 use crate::store::{NewMessage, StoreError};
@@ -300,7 +300,15 @@ impl App {
             Event::Diverged => Some(AppEvent::Diverged { companion }),
             Event::RevokedTold => Some(AppEvent::RevokedTold { companion }),
             Event::DeltaWanted { collection, after, budget } => {
-                link.wanted = Some((collection, after, budget));
+                link.wanted = Some(Wanted::Delta { collection, after, budget });
+                None
+            }
+            Event::PageWanted { collection, page, budget } => {
+                link.wanted = Some(Wanted::Page { collection, page, budget });
+                None
+            }
+            Event::DigestWanted { collection } => {
+                link.wanted = Some(Wanted::Digest { collection });
                 None
             }
             other => {
@@ -496,18 +504,13 @@ impl App {
             self.told_rev = self.store.rev();
             for link in self.links.values_mut() {
                 link.endpoint.changed(now.mono, self.told_rev);
+                link.endpoint.pruned(now.mono, self.store.floor());
             }
             moved = true;
         }
         for link in self.links.values_mut() {
-            let Some((collection, after, budget)) = link.wanted.take() else { continue };
-            let delta = if link.grants & grants::READ == 0 {
-                crate::store::Delta::nothing(self.told_rev.max(after))
-            } else {
-                self.store.delta(&collection, after, budget)?
-            };
-            // A connection that ended in between wants it no more.
-            let _ = link.endpoint.delta(now.mono, &collection, delta.to, &delta.items);
+            let Some(wanted) = link.wanted.take() else { continue };
+            link.give(now, &self.store, wanted)?;
             moved = true;
         }
         Ok(moved)

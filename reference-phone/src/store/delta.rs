@@ -1,14 +1,28 @@
 //! What changed in a collection since a revision.
 
 use bytes::Bytes;
-use handfast::codec::frame::Collection;
+use handfast::codec::frame::{Collection, Row, RowId};
 use handfast::codec::message::CollectionName;
 use rusqlite::{OptionalExtension, params};
 
-use super::{CHAT_WINDOW, ChatRow, Store, StoreError, StoredMessage, chats, messages, sql};
+use super::{CHAT_WINDOW, ChatRow, Store, StoreError, StoredMessage, chats, messages, sql, unsql};
 
 /// Bytes that a list adds to an item, at most.
-const ITEM_OVERHEAD: usize = 4;
+pub(super) const ITEM_OVERHEAD: usize = 4;
+
+impl ChatRow {
+    /// The chat as a row of the list of chats.
+    pub(super) fn row(&self) -> Row {
+        Row { id: RowId::from_number(self.chat), rev: self.rev, body: self.item().encode() }
+    }
+}
+
+impl StoredMessage {
+    /// The message, or its marker, as a row of its chat.
+    pub(super) fn row(&self) -> Row {
+        Row { id: RowId::from_number(self.message.message), rev: self.rev, body: self.item().encode() }
+    }
+}
 
 /// Changed rows, as `Endpoint::delta` takes them.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -43,37 +57,37 @@ impl Store {
                     "SELECT {} FROM chats WHERE rev > ?1 AND rev <= ?2 ORDER BY rev",
                     chats::COLUMNS
                 ))?;
-                let rows = query.query_map([sql(after), sql(newest)], |row| {
-                    ChatRow::read(row).map(|chat| (chat.rev, chat.item().encode()))
-                })?;
+                let rows = query
+                    .query_map([sql(after), sql(newest)], |row| ChatRow::read(row).map(|chat| chat.row()))?;
                 take(rows, after, newest, budget)
             }
             Some(CollectionName::Messages(chat)) => {
-                let oldest: Option<i64> = self
-                    .conn
-                    .prepare_cached(
-                        "SELECT id FROM messages WHERE chat = ?1 AND deleted = 0 ORDER BY id DESC LIMIT 1 OFFSET ?2",
-                    )?
-                    .query_row([sql(chat), sql(CHAT_WINDOW.saturating_sub(1))], |row| row.get(0))
-                    .optional()?;
                 let mut query = self.conn.prepare_cached(&format!(
                     "SELECT {} FROM messages WHERE chat = ?1 AND rev > ?2 AND rev <= ?3 AND id >= ?4 ORDER BY rev",
                     messages::COLUMNS
                 ))?;
-                let range = params![sql(chat), sql(after), sql(newest), oldest.unwrap_or(0)];
-                let rows = query.query_map(range, |row| {
-                    StoredMessage::read(row).map(|message| (message.rev, message.item().encode()))
-                })?;
+                let range = params![sql(chat), sql(after), sql(newest), sql(self.oldest_of(chat)?)];
+                let rows =
+                    query.query_map(range, |row| StoredMessage::read(row).map(|message| message.row()))?;
                 take(rows, after, newest, budget)
             }
             _ => Ok(Delta::nothing(newest.max(after))),
         }
     }
+
+    /// The oldest message of a chat that its collection holds; 0: all are in it.
+    pub(super) fn oldest_of(&self, chat: u64) -> Result<u64, StoreError> {
+        let mut query = self.conn.prepare_cached(
+            "SELECT id FROM messages WHERE chat = ?1 AND deleted = 0 ORDER BY id DESC LIMIT 1 OFFSET ?2",
+        )?;
+        let last = [sql(chat), sql(CHAT_WINDOW.saturating_sub(1))];
+        Ok(query.query_row(last, |row| row.get(0)).optional()?.map_or(0, unsql))
+    }
 }
 
 /// Rows in order, while they fit.
 fn take(
-    rows: impl Iterator<Item = rusqlite::Result<(u64, Bytes)>>,
+    rows: impl Iterator<Item = rusqlite::Result<Row>>,
     after: u64,
     newest: u64,
     budget: usize,
@@ -81,10 +95,11 @@ fn take(
     let mut delta = Delta::nothing(after);
     let mut left = budget;
     for row in rows {
-        let (rev, item) = row?;
+        let row = row?;
+        let item = row.encode();
         let Some(rest) = left.checked_sub(item.len().saturating_add(ITEM_OVERHEAD)) else { return Ok(delta) };
         left = rest;
-        delta.to = rev;
+        delta.to = row.rev;
         delta.items.push(item);
     }
     delta.to = newest.max(after);

@@ -190,6 +190,7 @@ impl Store {
             )?
             .execute([sql(chat), sql(id), sql(rev)])?;
         self.refresh_chat(chat)?;
+        self.fill_window(chat, id)?;
         let Some(content) = content else { return Ok(None) };
         let used =
             self.conn.prepare_cached("SELECT 1 FROM messages WHERE content = ?1")?.exists([content])?;
@@ -198,6 +199,22 @@ impl Store {
         }
         let _ = self.conn.execute("DELETE FROM media WHERE content = ?1", [content])?;
         Ok(Some(ContentId::from_bytes(content)))
+    }
+
+    /// A message left its chat's collection: the one that enters it instead gets a new revision, so that companions
+    /// hear of it.
+    fn fill_window(&mut self, chat: u64, gone: u64) -> Result<(), StoreError> {
+        // req: SYN-015
+        let oldest = self.oldest_of(chat)?;
+        if oldest == 0 || gone < oldest {
+            return Ok(());
+        }
+        let rev = self.next_rev();
+        let _ = self
+            .conn
+            .prepare_cached("UPDATE messages SET rev = ?3 WHERE chat = ?1 AND id = ?2")?
+            .execute([sql(chat), sql(oldest), sql(rev)])?;
+        Ok(())
     }
 
     /// Messages of a chat before one (0: the newest), newest first, at most `count`.

@@ -91,6 +91,17 @@ CREATE TABLE companions(
 ) STRICT, WITHOUT ROWID;
 ";
 
+/// Indexes that came after the first release of the tables; made when they are not there.
+const INDEXES: &str = "
+CREATE INDEX IF NOT EXISTS chats_recent ON chats(last_message, chat);
+CREATE INDEX IF NOT EXISTS messages_markers ON messages(rev) WHERE deleted = 1;
+";
+
+/// Makes the indexes that an older program did not.
+pub(super) fn complete(conn: &Connection) -> Result<(), StoreError> {
+    Ok(conn.execute_batch(INDEXES)?)
+}
+
 /// Removes a file that may not be there.
 fn remove(path: &Path) -> Result<(), SqliteError> {
     match fs::remove_file(path) {
@@ -187,7 +198,7 @@ pub(super) fn create(
     };
     let counters = Counters { rev: 0, next_message: 1, next_serial: 1 };
     let conn = sqlite::open(&dir.join(DATABASE))?;
-    let mut store = Store { conn, key, open: false, counters, stored: counters, in_doubt: false };
+    let mut store = Store { conn, key, open: false, counters, stored: counters, floor: 0, in_doubt: false };
     create_account(&mut store, &account, fill)?;
     // The main file alone is a whole database from here on.
     let _: i64 = store.conn.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0))?;
@@ -203,6 +214,7 @@ pub(super) fn create_account(
 ) -> Result<(), StoreError> {
     store.begin()?;
     store.conn.execute_batch(TABLES)?;
+    complete(&store.conn)?;
     sqlite::create_table(&store.conn)?;
     let wrapped = wrap_account_key(&store.key, &account.key)?;
     let _ = store.conn.execute(

@@ -1,4 +1,4 @@
-use handfast::codec::frame::Collection;
+use handfast::codec::frame::{Collection, Row};
 use handfast::codec::ids::{CompanionId, ContentId};
 use handfast::codec::message::{CollectionName, CommandRef, Item, MediaDescriptor, MessageState};
 use handfast::session::media::ContentHasher;
@@ -57,7 +57,7 @@ fn messages(chat: u64) -> Collection {
 /// The texts of a delta's messages, and where it ends.
 fn texts(store: &Store, chat: u64, after: u64, budget: usize) -> (Vec<String>, u64) {
     let delta = store.delta(&messages(chat), after, budget).unwrap();
-    let text = |item: &bytes::Bytes| match Item::decode(item).unwrap() {
+    let text = |item: &bytes::Bytes| match Item::decode(&Row::decode(item).unwrap().body).unwrap() {
         Item::Message(message) => message.text,
         Item::Deleted { message, .. } => format!("deleted {}", message.unwrap()),
         other => panic!("{other:?}"),
@@ -168,7 +168,7 @@ fn deltas_come_in_the_order_of_revisions_and_end_at_the_last_one_given() {
     let names: Vec<u64> = of_chats
         .items
         .iter()
-        .map(|item| match Item::decode(item).unwrap() {
+        .map(|item| match Item::decode(&Row::decode(item).unwrap().body).unwrap() {
             Item::Chat { chat, .. } => chat,
             other => panic!("{other:?}"),
         })

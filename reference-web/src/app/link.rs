@@ -2,15 +2,17 @@
 
 use std::collections::BTreeMap;
 
+use handfast::codec::frame::Items;
 use handfast::codec::ids::MailboxId;
-use handfast::codec::message::{CollectionName, Item, ResultBody};
+use handfast::codec::message::{Item, ResultBody};
 use handfast::session::{Commit, CommitId, Endpoint, Event, LinkStatus, Message, Output};
 use handfast::{DeviceRole, ErrorCode, Timestamp};
 use rand_core::CryptoRng;
 
+use super::subscriptions::{CHATS_FOLLOWED_MAX, Subscriptions};
 use super::transfer::Running;
 use super::{App, AppEvent, AppOutput, Owner, SocketTag};
-use crate::store::{Change, CommandState, LinkRowState, StoreError, TransferState};
+use crate::store::{CommandState, LinkRowState, StoreError, TransferState};
 
 /// How long a link that the phone never confirmed is kept.
 const PENDING_KEPT_MS: u64 = 24 * 3_600_000;
@@ -35,6 +37,7 @@ pub(super) struct Link {
     /// Whether the phone has confirmed the link.
     active: bool,
     pub(super) told: Told,
+    pub(super) subscriptions: Subscriptions,
 }
 
 /// What is to be told once, and what was.
@@ -75,6 +78,7 @@ impl App {
             live: false,
             active,
             told: Told::Nothing,
+            subscriptions: Subscriptions::default(),
         });
         self.reopen_transfers()
     }
@@ -124,22 +128,21 @@ impl App {
     fn deliver(&mut self, now: Timestamp, link: &mut Link, message: Message) -> Result<(), StoreError> {
         match message {
             Message::Result { cmd_id, body } => self.on_result(cmd_id, body.as_ref()),
-            Message::Delta { to, items, from, collection } => {
+            Message::Delta { items, from, collection, .. } => {
                 if from == 0 {
-                    self.begin_anew(CollectionName::decode(&collection))?;
+                    self.store.clear_collection(&collection)?;
                 }
-                let mut skipped = 0_u64;
-                for item in items.iter().flat_map(handfast::codec::frame::Items::iter) {
-                    // req: SYN-006
-                    match Item::decode(&item) {
-                        Ok(item) => self.on_item(now, link, &item, to)?,
-                        Err(_) => skipped = skipped.saturating_add(1),
-                    }
+                self.take_rows(now, link, &collection, items.iter().flat_map(Items::iter))
+            }
+            Message::Page { collection, first, last, items, .. } => {
+                if first {
+                    self.store.begin_snapshot(&collection)?;
                 }
-                if skipped > 0 {
-                    self.event(AppEvent::Skipped { items: skipped });
+                self.take_rows(now, link, &collection, items.iter())?;
+                if last {
+                    self.store.end_snapshot(&collection)?;
                 }
-                self.tell_synced(link)
+                Ok(())
             }
             // The phone opens no streams.
             Message::Opened { id, .. } => {
@@ -148,39 +151,6 @@ impl App {
             }
             _ => Ok(()),
         }
-    }
-
-    /// The phone tells a collection from its beginning.
-    fn begin_anew(&mut self, collection: Option<CollectionName>) -> Result<(), StoreError> {
-        match collection {
-            Some(CollectionName::Chats) => self.store.clear_chats(),
-            Some(CollectionName::Messages(chat)) => self.store.clear_messages(chat),
-            _ => Ok(()),
-        }
-    }
-
-    fn on_item(&mut self, now: Timestamp, link: &mut Link, item: &Item, rev: u64) -> Result<(), StoreError> {
-        match self.store.put_item(item, rev)? {
-            Change::Chat(chat) => subscribe(now, link, CollectionName::Messages(chat)),
-            Change::NewMessage(message) => {
-                self.event(AppEvent::Message { message: Box::new(message), is_new: true });
-            }
-            Change::Message(message) => {
-                self.event(AppEvent::Message { message: Box::new(message), is_new: false });
-            }
-            _ => {}
-        }
-        Ok(())
-    }
-
-    /// Says once that every chat is here.
-    fn tell_synced(&mut self, link: &mut Link) -> Result<(), StoreError> {
-        if link.told == Told::Nothing && self.store.is_mirrored()? {
-            link.told = Told::Synced;
-            let counts = self.store.counts()?;
-            self.event(AppEvent::Synced { chats: counts.chats, messages: counts.messages });
-        }
-        Ok(())
     }
 
     fn on_result(&mut self, cmd_id: u64, body: Option<&bytes::Bytes>) -> Result<(), StoreError> {
@@ -224,10 +194,8 @@ impl App {
             Event::Connected { .. } => {
                 self.store.commands_leave()?;
                 self.store.set_link_state(link.id, LinkRowState::Active)?;
-                subscribe(now, link, CollectionName::Chats);
-                for chat in self.store.chats()? {
-                    subscribe(now, link, CollectionName::Messages(chat.chat));
-                }
+                let recent = self.store.recent_chats(CHATS_FOLLOWED_MAX)?;
+                link.subscriptions.begin(now, &mut link.endpoint, &recent);
                 self.tell_synced(link)?;
             }
             Event::Diverged => {
@@ -243,7 +211,11 @@ impl App {
             Event::Failed(code) => self.event(AppEvent::LinkError { code, by: "here" }),
             Event::Closed(code) => self.event(AppEvent::LinkError { code, by: "phone" }),
             Event::Relay(code) => self.event(AppEvent::LinkError { code, by: "relay" }),
-            other => self.on_stream_event(now, link, other)?,
+            other => {
+                if let Some(other) = self.on_sync_event(now, link, other)? {
+                    self.on_stream_event(now, link, other)?;
+                }
+            }
         }
         Ok(())
     }
@@ -271,9 +243,4 @@ impl App {
         self.link = Some(link);
         self.store.commit()
     }
-}
-
-fn subscribe(now: Timestamp, link: &mut Link, name: CollectionName) {
-    // Past 64 subscriptions the chat is fetched by its history only.
-    let _ = name.encode().map(|collection| link.endpoint.subscribe(now, collection));
 }

@@ -61,6 +61,8 @@ pub struct Status {
     pub outbox: (usize, usize),
     /// Transfers under way.
     pub transfers: u64,
+    /// Chats that are followed, and chats that wait until one of those is left.
+    pub followed: (usize, usize),
     /// The settings of the database.
     pub settings: Vec<(&'static str, String)>,
 }
@@ -185,6 +187,7 @@ impl App {
             commands_open: self.store.commands_open()?,
             outbox: self.link.as_ref().map_or((0, 0), |link| link.endpoint.outbox_len()),
             transfers: u64::try_from(self.store.transfers_open()?.len()).unwrap_or(u64::MAX),
+            followed: self.link.as_ref().map_or((0, 0), |link| link.subscriptions.counts()),
             settings: self.store.settings()?,
         })
     }

@@ -74,6 +74,8 @@ pub struct Counts {
     pub chats: u64,
     /// Messages.
     pub messages: u64,
+    /// Rows that this version cannot read, set aside.
+    pub aside: u64,
 }
 
 const COLUMNS: &str = "chat, id, author, time_ms, text, state, reply_to, content, media_type, media_name, \
@@ -101,24 +103,34 @@ fn message(row: &Row<'_>) -> rusqlite::Result<Message> {
 }
 
 impl Store {
-    /// Takes an item of a DELTA up to `rev`, in the open transaction.
+    /// Takes an item of this revision, in the open transaction; 0: from a page of history, which does not know it.
     ///
     /// # Errors
     /// [`StoreError`].
     pub fn put_item(&mut self, item: &Item, rev: u64) -> Result<Change, StoreError> {
         match item {
             Item::Chat { chat, title, last_message, last_text, last_time, unread } => {
-                let _ = self.write()?.prepare_cached("INSERT OR REPLACE INTO chats(chat, title, last_message, last_text, last_time_ms, unread)
-                     VALUES(?1, ?2, ?3, ?4, ?5, ?6)")?.execute(
-                    params![
+                // req: SYN-014
+                let _ = self
+                    .write()?
+                    .prepare_cached(
+                        "INSERT INTO chats(chat, title, last_message, last_text, last_time_ms, unread, rev)
+                         VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7)
+                         ON CONFLICT(chat) DO UPDATE SET
+                            title = excluded.title, last_message = excluded.last_message,
+                            last_text = excluded.last_text, last_time_ms = excluded.last_time_ms,
+                            unread = excluded.unread, rev = excluded.rev, stale = 0
+                         WHERE excluded.rev >= chats.rev OR chats.stale = 1",
+                    )?
+                    .execute(params![
                         to_sql(*chat)?,
                         title,
                         to_sql(*last_message)?,
                         last_text,
                         to_sql(*last_time)?,
-                        to_sql(*unread)?
-                    ],
-                )?;
+                        to_sql(*unread)?,
+                        to_sql(rev)?
+                    ])?;
                 Ok(Change::Chat(*chat))
             }
             Item::Message(wire) => self.put_message(wire, rev),
@@ -147,6 +159,7 @@ impl Store {
         let cmd_id = wire.command.as_ref().map(|command| to_sql(command.cmd_id)).transpose()?;
         let reply_to = wire.reply_to.map(to_sql).transpose()?;
         // A page of history (rev 0) may be older than what a DELTA brought.
+        // req: SYN-014
         let _ = self.write()?.prepare_cached("INSERT INTO messages(chat, id, author, time_ms, text, state, reply_to, content, media_type, media_name,
                                   media_size, companion, cmd_id, rev)
              VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)
@@ -154,8 +167,8 @@ impl Store {
                 author = excluded.author, time_ms = excluded.time_ms, text = excluded.text, state = excluded.state,
                 reply_to = excluded.reply_to, content = excluded.content, media_type = excluded.media_type,
                 media_name = excluded.media_name, media_size = excluded.media_size,
-                companion = excluded.companion, cmd_id = excluded.cmd_id, rev = excluded.rev
-             WHERE excluded.rev >= messages.rev")?.execute(
+                companion = excluded.companion, cmd_id = excluded.cmd_id, rev = excluded.rev, stale = 0
+             WHERE excluded.rev >= messages.rev OR (messages.stale = 1 AND excluded.rev > 0)")?.execute(
             params![
                 to_sql(wire.chat)?,
                 to_sql(wire.message)?,
@@ -179,25 +192,6 @@ impl Store {
             (Some(old), Some(new)) if old != new => Change::Message(new),
             _ => Change::None,
         })
-    }
-
-    /// Deletes all chats, in the open transaction: the phone begins the list anew.
-    ///
-    /// # Errors
-    /// [`StoreError`].
-    pub fn clear_chats(&mut self) -> Result<(), StoreError> {
-        let _ = self.write()?.prepare_cached("DELETE FROM chats")?.execute([])?;
-        Ok(())
-    }
-
-    /// Deletes a chat's messages, in the open transaction: the phone begins them anew.
-    ///
-    /// # Errors
-    /// [`StoreError`].
-    pub fn clear_messages(&mut self, chat: u64) -> Result<(), StoreError> {
-        let chat = to_sql(chat)?;
-        let _ = self.write()?.prepare_cached("DELETE FROM messages WHERE chat = ?1")?.execute([chat])?;
-        Ok(())
     }
 
     fn message(&self, chat: u64, id: u64) -> Result<Option<Message>, StoreError> {
@@ -253,15 +247,38 @@ impl Store {
         Ok(oldest.map_or(0, from_sql))
     }
 
-    /// Whether there are chats, and messages of each of them.
+    /// The chats with the newest messages, the newest first, at most `count`.
     ///
     /// # Errors
     /// [`StoreError`].
-    pub fn is_mirrored(&self) -> Result<bool, StoreError> {
+    pub fn recent_chats(&self, count: usize) -> Result<Vec<u64>, StoreError> {
+        let sql = "SELECT chat FROM chats ORDER BY last_message DESC, chat LIMIT ?1";
+        let mut query = self.conn.prepare_cached(sql)?;
+        let rows =
+            query.query_map([i64::try_from(count).unwrap_or(i64::MAX)], |row| row.get(0).map(from_sql))?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+
+    /// Whether a chat has a newer message than those here.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn has_news(&self, chat: u64) -> Result<bool, StoreError> {
+        let sql = "SELECT EXISTS(SELECT 1 FROM chats WHERE chat = ?1
+            AND last_message > (SELECT coalesce(max(id), 0) FROM messages WHERE messages.chat = ?1))";
+        Ok(self.conn.prepare_cached(sql)?.query_row([to_sql(chat)?], |row| row.get(0))?)
+    }
+
+    /// Whether there are chats, and messages of each of the `count` most recent ones.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn is_mirrored(&self, count: usize) -> Result<bool, StoreError> {
         let sql = "SELECT EXISTS(SELECT 1 FROM chats) AND NOT EXISTS(
-            SELECT 1 FROM chats WHERE last_message > 0
-            AND NOT EXISTS(SELECT 1 FROM messages WHERE messages.chat = chats.chat))";
-        Ok(self.conn.query_row(sql, [], |row| row.get(0))?)
+            SELECT 1 FROM (SELECT chat, last_message FROM chats ORDER BY last_message DESC, chat LIMIT ?1) AS recent
+            WHERE last_message > 0 AND NOT EXISTS(SELECT 1 FROM messages WHERE messages.chat = recent.chat))";
+        let count = i64::try_from(count).unwrap_or(i64::MAX);
+        Ok(self.conn.prepare_cached(sql)?.query_row([count], |row| row.get(0))?)
     }
 
     /// How many rows there are.
@@ -273,6 +290,7 @@ impl Store {
         Ok(Counts {
             chats: count("SELECT count(*) FROM chats")?,
             messages: count("SELECT count(*) FROM messages")?,
+            aside: count("SELECT count(*) FROM aside")?,
         })
     }
 }

@@ -73,7 +73,7 @@ fn files_are_private_and_tables_are_made_once() {
     assert!(settings.contains(&("journal_mode", "wal".into())), "{settings:?}");
     store.conn.pragma_update(None, "user_version", SCHEMA_VERSION + 1).expect("set");
     drop(store);
-    assert!(matches!(Store::open(dir.path()), Err(StoreError::Newer(2))));
+    assert!(matches!(Store::open(dir.path()), Err(StoreError::Newer(newer)) if newer == SCHEMA_VERSION + 1));
 }
 
 #[test]
@@ -117,7 +117,7 @@ fn items_upsert_and_deleted_ones_go() {
     assert_eq!(ids(&store), [6, 7, 9]);
     let gone = store.put_item(&Item::Deleted { chat: 1, message: None }, 9).expect("put");
     assert_eq!(gone, Change::DeletedChat(1));
-    assert_eq!(store.counts().expect("read"), Counts { chats: 1, messages: 0 });
+    assert_eq!(store.counts().expect("read"), Counts { chats: 1, messages: 0, aside: 0 });
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use bytes::{Bytes, BytesMut};
-use handfast::codec::frame::{Collection, OpenKind};
+use handfast::codec::frame::{Collection, OpenKind, Row, RowId};
 use handfast::codec::ids::{CompanionId, ContentId, LogId};
 use handfast::codec::message::{CollectionName, Command, Item, ResultBody};
 use handfast::codec::qr::Offer;
@@ -15,7 +15,7 @@ use handfast::handshake::pairing::phone::Offering;
 use handfast::session::media::{ChunkList, ContentHasher};
 use handfast::session::{
     Commit, CommitId, Endpoint, Event, LinkState, Message, Output, Pairing, PairingEvent, Pairs, PairsTxn,
-    StreamEnd,
+    RowDigest, StreamEnd,
 };
 use handfast::{DeviceRole, ErrorCode, RelayName, Timestamp};
 use rand_core::CryptoRng;
@@ -49,7 +49,8 @@ pub(crate) struct Phone {
     pub(crate) deadline: Option<Timestamp>,
     pub(crate) pairing_events: Vec<PairingEvent>,
     pub(crate) state: Option<LinkState>,
-    rows: Vec<(Collection, Bytes)>,
+    /// Collection, row, and whether it lives.
+    rows: Vec<(Collection, Row, bool)>,
     pub(crate) commands: Vec<(u64, Command)>,
     pub(crate) answer_with: Option<ErrorCode>,
     pub(crate) content: BTreeMap<ContentId, Content>,
@@ -122,12 +123,23 @@ impl Phone {
 
     /// Adds a row to the log.
     pub(crate) fn add(&mut self, now: Timestamp, name: CollectionName, item: &Item) {
-        self.add_raw(now, name, item.encode());
+        let (id, lives) = match item {
+            Item::Chat { chat, .. } => (*chat, true),
+            Item::Message(message) => (message.message, true),
+            Item::Deleted { chat, message } => (message.unwrap_or(*chat), false),
+            other => panic!("{other:?}"),
+        };
+        self.add_row(now, name, RowId::from_number(id), item.encode(), lives);
     }
 
-    pub(crate) fn add_raw(&mut self, now: Timestamp, name: CollectionName, item: Bytes) {
-        self.rows.push((name.encode().unwrap(), item));
-        let rev = self.rev();
+    /// Adds a row whose body is these bytes.
+    pub(crate) fn add_raw(&mut self, now: Timestamp, name: CollectionName, id: u64, body: Bytes) {
+        self.add_row(now, name, RowId::from_number(id), body, true);
+    }
+
+    fn add_row(&mut self, now: Timestamp, name: CollectionName, id: RowId, body: Bytes, lives: bool) {
+        let rev = self.rev() + 1;
+        self.rows.push((name.encode().unwrap(), Row { id, rev, body }, lives));
         if let Machine::Link(endpoint) = &mut self.machine {
             endpoint.changed(now, rev);
         }
@@ -302,6 +314,19 @@ impl Phone {
             Event::DeltaWanted { collection, after, budget } => {
                 self.give_rows(now, &collection, after, budget);
             }
+            Event::DigestWanted { collection } => {
+                let mut rows = BTreeMap::new();
+                for (_, row, lives) in self.rows.iter().filter(|(of, ..)| *of == collection) {
+                    let _ = rows.remove(&row.id);
+                    if *lives {
+                        let _ = rows.insert(row.id.clone(), row.rev);
+                    }
+                }
+                let digest: RowDigest = rows.iter().map(|(id, rev)| (id, *rev)).collect();
+                let rev = self.rev();
+                self.endpoint().digest(now, &collection, rev, digest.value()).unwrap();
+            }
+            Event::PageWanted { .. } => panic!("nothing was damaged"),
             Event::DataWanted { id, offset, max } => self.give_data(now, id, offset, max),
             Event::Data { id, bytes, .. } => self.take_data(now, id, &bytes),
             Event::Fin { id, hash } => {
@@ -324,14 +349,15 @@ impl Phone {
 
     fn give_rows(&mut self, now: Timestamp, collection: &Collection, after: u64, budget: usize) {
         let (mut items, mut len, mut to) = (Vec::new(), 0, self.rev());
-        for (index, (name, item)) in self.rows.iter().enumerate().skip(usize::try_from(after).unwrap()) {
+        for (index, (name, row, _)) in self.rows.iter().enumerate().skip(usize::try_from(after).unwrap()) {
             if name == collection {
+                let item = row.encode();
                 len += item.len() + 8;
                 if len > budget {
                     to = u64::try_from(index).unwrap();
                     break;
                 }
-                items.push(item.clone());
+                items.push(item);
             }
         }
         self.endpoint().delta(now, collection, to, &items).unwrap();

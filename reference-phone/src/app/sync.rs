@@ -1,0 +1,44 @@
+//! What companions ask of the change log.
+
+use handfast::codec::message::grants;
+use handfast::session::RowDigest;
+
+use super::Now;
+use super::link::{Link, Wanted};
+use crate::store::{Delta, PageRows, Store, StoreError};
+
+impl Link {
+    /// Answers the machine from what is durable. A companion that may not read finds every collection empty.
+    pub(super) fn give(&mut self, now: Now, store: &Store, wanted: Wanted) -> Result<(), StoreError> {
+        let may_read = self.grants & grants::READ != 0;
+        // A connection that ended in between wants nothing more: the answer is dropped.
+        let _ = match wanted {
+            Wanted::Delta { collection, after, budget } => {
+                let delta = if may_read {
+                    store.delta(&collection, after, budget)?
+                } else {
+                    Delta::nothing(store.rev().max(after))
+                };
+                self.endpoint.delta(now.mono, &collection, delta.to, &delta.items)
+            }
+            Wanted::Page { collection, page, budget } => {
+                let rows = if may_read {
+                    store.page(&collection, &page, budget)?
+                } else {
+                    Some(PageRows::empty(store.rev()))
+                };
+                match rows {
+                    Some(PageRows { rev, next, items }) => {
+                        self.endpoint.page(now.mono, &collection, rev, next, &items)
+                    }
+                    None => self.endpoint.page_unknown(now.mono, &collection),
+                }
+            }
+            Wanted::Digest { collection } => {
+                let digest = if may_read { store.digest(&collection)? } else { RowDigest::default() };
+                self.endpoint.digest(now.mono, &collection, store.rev(), digest.value())
+            }
+        };
+        Ok(())
+    }
+}

@@ -1,0 +1,128 @@
+//! What comes over the sync lane: rows, pages, and whether they are those of the phone.
+
+use bytes::Bytes;
+use handfast::Timestamp;
+use handfast::codec::frame::Collection;
+use handfast::codec::message::CollectionName;
+use handfast::session::Event;
+
+use super::link::{Link, Told};
+use super::subscriptions::CHATS_FOLLOWED_MAX;
+use super::{App, AppEvent};
+use crate::store::{Change, StoreError};
+
+impl App {
+    /// Takes rows into the mirror, in the open transaction.
+    pub(super) fn take_rows(
+        &mut self,
+        now: Timestamp,
+        link: &mut Link,
+        collection: &Collection,
+        rows: impl Iterator<Item = Bytes>,
+    ) -> Result<(), StoreError> {
+        let mut skipped = 0_u64;
+        for row in rows {
+            // req: SYN-006
+            match self.store.put_row(collection, &row)? {
+                Some(change) => self.on_change(now, link, change)?,
+                None => skipped = skipped.saturating_add(1),
+            }
+        }
+        if skipped > 0 {
+            self.event(AppEvent::Skipped { items: skipped });
+        }
+        self.tell_synced(link)
+    }
+
+    fn on_change(&mut self, now: Timestamp, link: &mut Link, change: Change) -> Result<(), StoreError> {
+        match change {
+            Change::Chat(chat) => {
+                let subscriptions = &mut link.subscriptions;
+                let is_needed =
+                    subscriptions.has_room() || (subscriptions.has_list && self.store.has_news(chat)?);
+                if is_needed {
+                    subscriptions.need(now, &mut link.endpoint, chat);
+                }
+            }
+            Change::NewMessage(message) => {
+                self.event(AppEvent::Message { message: Box::new(message), is_new: true });
+            }
+            Change::Message(message) => {
+                self.event(AppEvent::Message { message: Box::new(message), is_new: false });
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// Says once that every chat that is followed is here.
+    pub(super) fn tell_synced(&mut self, link: &mut Link) -> Result<(), StoreError> {
+        if link.told == Told::Nothing && self.store.is_mirrored(CHATS_FOLLOWED_MAX)? {
+            link.told = Told::Synced;
+            let counts = self.store.counts()?;
+            self.event(AppEvent::Synced { chats: counts.chats, messages: counts.messages });
+        }
+        Ok(())
+    }
+
+    /// Takes an event of the sync lane; gives back any other.
+    pub(super) fn on_sync_event(
+        &mut self,
+        now: Timestamp,
+        link: &mut Link,
+        event: Event,
+    ) -> Result<Option<Event>, StoreError> {
+        match event {
+            // req: SYN-018
+            Event::DigestWanted { collection } => {
+                let digest = self.store.digest(&collection)?;
+                // A connection that ended in between wants it no more.
+                let _ = link.endpoint.digest(now, &collection, 0, digest.value());
+            }
+            Event::InStep { collection } => self.on_settled(now, link, &collection)?,
+            Event::OutOfStep { collection } => self.event(AppEvent::Repair { collection, failed: false }),
+            Event::RepairFailed { collection } => {
+                self.event(AppEvent::Repair { collection, failed: true });
+                self.on_settled(now, link, &collection)?;
+            }
+            Event::Left { collection } => {
+                if let Some(CollectionName::Messages(chat)) = CollectionName::decode(&collection) {
+                    link.subscriptions.left(now, &mut link.endpoint, chat);
+                }
+            }
+            other => return Ok(Some(other)),
+        }
+        Ok(None)
+    }
+
+    /// A collection is in step, or will not come to be.
+    fn on_settled(
+        &mut self,
+        now: Timestamp,
+        link: &mut Link,
+        collection: &Collection,
+    ) -> Result<(), StoreError> {
+        match CollectionName::decode(collection) {
+            Some(CollectionName::Chats) if !link.subscriptions.has_list => {
+                link.subscriptions.has_list = true;
+                // Chats came in the order of their changes: the most recent ones are needed first.
+                for chat in self.store.recent_chats(CHATS_FOLLOWED_MAX)?.into_iter().rev() {
+                    link.subscriptions.need(now, &mut link.endpoint, chat);
+                }
+                self.tell_synced(link)
+            }
+            Some(CollectionName::Messages(chat)) => {
+                link.subscriptions.settled(now, &mut link.endpoint, chat);
+                Ok(())
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// The user looks at a chat: it is followed from now on.
+    pub fn open_chat(&mut self, now: Timestamp, chat: u64) {
+        if let Some(link) = &mut self.link {
+            link.subscriptions.open(now, &mut link.endpoint, chat, link.live);
+        }
+    }
+}
