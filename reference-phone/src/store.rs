@@ -152,6 +152,11 @@ impl Store {
     pub fn open(dir: &Path) -> Result<(Self, Account), StoreError> {
         let key = schema::load_key(dir)?;
         let conn = sqlite::open(&dir.join(DATABASE))?;
+        Self::take_over(conn, key)
+    }
+
+    /// Takes over a database that holds an account.
+    fn take_over(conn: Connection, key: DeviceKey) -> Result<(Self, Account), StoreError> {
         let (account, counters) = schema::read_account(&conn, &key)?;
         schema::complete(&conn)?;
         let mut store = Self { conn, key, open: false, counters, stored: counters, floor: 0, in_doubt: false };

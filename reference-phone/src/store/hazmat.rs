@@ -12,10 +12,7 @@ impl Store {
     ///
     /// As [`Store::open`].
     pub fn over(conn: Connection, key: DeviceKey) -> Result<(Self, Account), StoreError> {
-        let (account, counters) = schema::read_account(&conn, &key)?;
-        let mut store = Self { conn, key, open: false, counters, stored: counters, in_doubt: false };
-        store.prune_markers()?;
-        Ok((store, account))
+        Self::take_over(conn, key)
     }
 
     /// Creates this account in an empty database.
@@ -30,7 +27,7 @@ impl Store {
         fill: impl FnOnce(&mut Self) -> Result<(), StoreError>,
     ) -> Result<Self, StoreError> {
         let counters = Counters { rev: 0, next_message: 1, next_serial: 1 };
-        let mut store = Self { conn, key, open: false, counters, stored: counters, in_doubt: false };
+        let mut store = Self { conn, key, open: false, counters, stored: counters, floor: 0, in_doubt: false };
         schema::create_account(&mut store, account, fill)?;
         Ok(store)
     }

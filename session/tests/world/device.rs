@@ -29,6 +29,7 @@ pub struct Disk {
 }
 
 /// A device.
+#[expect(clippy::struct_excessive_bools, reason = "switches of a test")]
 pub struct Device {
     pub role: DeviceRole,
     pub disk: Disk,
