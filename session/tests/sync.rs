@@ -101,7 +101,7 @@ fn a_digest_is_due_after_a_thousand_deltas_and_not_before() {
 
 #[test]
 fn re14_a_companion_behind_the_log_gets_a_snapshot_in_pages_while_live_rows_go_on() {
-    // req: SYN-010, SYN-012, SYN-013, SYN-014
+    // req: SYN-012, SYN-013, SYN-014
     let mut world = synced(3, 50);
     world.crash(DeviceRole::Web);
     for rev in [3, 17, 44] {
