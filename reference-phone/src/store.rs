@@ -159,8 +159,9 @@ impl Store {
     fn take_over(conn: Connection, key: DeviceKey) -> Result<(Self, Account), StoreError> {
         let (account, counters) = schema::read_account(&conn, &key)?;
         schema::complete(&conn)?;
-        let mut store = Self { conn, key, open: false, counters, stored: counters, floor: 0, in_doubt: false };
-        store.floor = store.prune_markers()?;
+        let mut store =
+            Self { conn, key, open: false, counters, stored: counters, floor: 0, in_doubt: false };
+        store.prune_markers()?;
         Ok((store, account))
     }
 
@@ -218,11 +219,12 @@ impl Store {
                 .execute([sql(rev), sql(next_message), sql(next_serial)])?;
         }
         let oldest = self.floor.saturating_add(MARKER_REVS).saturating_add(PRUNE_EVERY);
-        let floor = if self.counters.rev > oldest { self.prune_markers()? } else { self.floor };
+        if self.counters.rev > oldest {
+            self.prune_markers()?;
+        }
         let _ = self.conn.prepare_cached("COMMIT")?.execute([])?;
         self.open = false;
         self.stored = self.counters;
-        self.floor = floor;
         Ok(())
     }
 
@@ -325,13 +327,15 @@ impl Store {
         self.floor
     }
 
-    /// Forgets markers of deleted rows that are older than [`MARKER_REVS`] revisions. Gives the log's new floor.
-    fn prune_markers(&self) -> Result<u64, StoreError> {
+    /// Forgets markers of deleted rows that are older than [`MARKER_REVS`] revisions. The log's floor rises at once: a
+    /// commit whose answer is lost may have been made.
+    fn prune_markers(&mut self) -> Result<(), StoreError> {
         // req: SYN-010
         let floor = self.counters.rev.saturating_sub(MARKER_REVS);
+        self.floor = self.floor.max(floor);
         let sql_text = "DELETE FROM messages WHERE deleted = 1 AND rev <= ?1";
         let _ = self.conn.prepare_cached(sql_text)?.execute([sql(floor)])?;
-        Ok(floor)
+        Ok(())
     }
 }
 
