@@ -367,3 +367,19 @@ fn frm_024_a_body_an_item_or_a_list_past_its_maximum() {
     assert!(ResultBody::decode(&history(50).into()).is_ok());
     assert_eq!(ResultBody::decode(&history(51).into()).unwrap_err().code, ErrorCode::FIELD_LENGTH);
 }
+
+#[test]
+fn frm_013_the_whole_list_is_checked_before_its_fields() {
+    // req: FRM-013
+    let cert = samples::certificate().encode();
+    let bad = |kind: u64, value: &[u8]| with(&cert, kind, value);
+    let refused = |list: &[u8]| LinkCert::decode(list).unwrap_err().code;
+    // One fault each, and then two of them.
+    assert_eq!(refused(&bad(3, &[9])), ErrorCode::FIELD_VALUE);
+    assert_eq!(refused(&bad(7, &[1])), ErrorCode::FIELD_LENGTH);
+    assert_eq!(refused(&with(&bad(3, &[9]), 7, &[1])), ErrorCode::FIELD_VALUE, "the lower field first");
+    let critical = [&bad(3, &[9])[..], &list(&[(61, &[])])].concat();
+    assert_eq!(refused(&critical), ErrorCode::UNKNOWN_CRITICAL, "the list before its fields");
+    let cut = [&bad(3, &[9])[..], &[62]].concat();
+    assert_eq!(refused(&cut), ErrorCode::TRUNCATED, "the list before its fields");
+}

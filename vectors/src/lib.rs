@@ -8,7 +8,9 @@ mod build;
 pub mod case;
 mod derive;
 mod describe;
+pub mod example;
 mod fields;
+pub mod grammar;
 #[cfg(test)]
 mod machines;
 pub mod ops;

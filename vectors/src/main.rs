@@ -31,6 +31,8 @@ enum Command {
     Check,
     /// Make the files anew.
     Generate,
+    /// Print the worked example of the specification, `spec/example.md`.
+    Example,
 }
 
 fn default_folder() -> PathBuf {
@@ -116,6 +118,7 @@ fn main() -> ExitCode {
         Command::List { count } => list(&arguments.folder, count),
         Command::Check => check(&arguments.folder),
         Command::Generate => generate(&arguments.folder),
+        Command::Example => handfast_vectors::example::page().map(|page| print!("{page}")),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

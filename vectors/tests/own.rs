@@ -90,3 +90,11 @@ fn every_requirement_of_a_case_stands_in_the_specification() {
         }
     }
 }
+
+#[test]
+fn the_worked_example_is_what_this_build_makes() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../spec/example.md");
+    let stored = fs::read_to_string(path).expect("the example is there");
+    let made = handfast_vectors::example::page().expect("every value is there");
+    assert!(stored == made, "run `handfast-vectors example > spec/example.md`");
+}

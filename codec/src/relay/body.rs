@@ -211,21 +211,31 @@ impl Attach {
                 salt: Salt::from_bytes(r.required(13, "salt")?.array()?),
             }
         } else {
-            let phone = r.optional(9, "phone attach key")?;
-            let web = r.optional(11, "web attach key")?;
-            let (own, other, what) = match role {
-                DeviceRole::Phone => (phone, web, "phone attach key"),
-                DeviceRole::Web => (web, phone, "web attach key"),
-            };
+            let phone = seat_key(&mut r, 9, "phone attach key", role == DeviceRole::Phone)?;
+            let web = seat_key(&mut r, 11, "web attach key", role == DeviceRole::Web)?;
             // req: RLY-009
-            forbidden(other)?;
             forbidden(r.optional(13, "salt")?)?;
-            let own = own.ok_or_else(|| r.missing(what))?;
-            MailboxProof::Pairing { key: AttachKey::from_bytes(own.array()?) }
+            MailboxProof::Pairing { key: phone.or(web).ok_or_else(|| r.missing("attach key"))? }
         };
         let signature = Signature::from_bytes(r.required(15, "attach signature")?.array()?);
         Ok(Self { version, role, mailbox, proof, signature })
     }
+}
+
+/// The key of one seat of a pairing mailbox: required of its own role, forbidden to the other.
+fn seat_key(
+    r: &mut TlvReader<'_>,
+    number: u64,
+    what: &'static str,
+    is_own: bool,
+) -> Result<Option<AttachKey>, DecodeError> {
+    let field = r.optional(number, what)?;
+    // req: RLY-009
+    if !is_own {
+        return forbidden(field).map(|()| None);
+    }
+    let field = field.ok_or_else(|| r.missing(what))?;
+    Ok(Some(AttachKey::from_bytes(field.array()?)))
 }
 
 /// Refuses a field that may not stand beside the others.

@@ -1,0 +1,281 @@
+//! Rules of the reconnect, of commands and of timers that a good peer never puts to the test.
+
+mod world;
+
+use std::cell::RefCell;
+use std::rc::Rc;
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use handfast_codec::frame::{Collection, Frame};
+use handfast_codec::limits::DELTA_UNACKED_LEN_MAX;
+use handfast_codec::relay::{DataKind, RelayFrame, data_kind};
+use handfast_codec::{DeviceRole, ErrorCode};
+use handfast_session::{Event, LinkState};
+use world::World;
+use world::evil::Evil;
+
+const MINUTE: Duration = Duration::from_mins(1);
+const PHONE: DeviceRole = DeviceRole::Phone;
+const WEB: DeviceRole = DeviceRole::Web;
+
+/// Frames of one kind that a device sent.
+type Tape = Rc<RefCell<Vec<Vec<u8>>>>;
+
+/// Records the DATA of one kind; with `drop` it does not arrive.
+fn tape(world: &mut World, kind: DataKind, from: DeviceRole, drop: bool) -> Tape {
+    let tape = Tape::default();
+    let kept = tape.clone();
+    world.filter = Box::new(move |role, bytes| {
+        let is_it = role == from && data_kind(bytes) == Some(kind);
+        if is_it {
+            kept.borrow_mut().push(bytes.to_vec());
+        }
+        !(is_it && drop)
+    });
+    tape
+}
+
+fn garbage() -> BytesMut {
+    BytesMut::from(&*RelayFrame::Data { kind: DataKind::RECORD, body: Bytes::from(vec![7; 144]) }.encode())
+}
+
+#[test]
+fn a_record_outside_a_connection_is_dropped_unread() {
+    // req: CHN-006
+    let mut world = World::linked(1);
+    let _ = tape(&mut world, DataKind::KK1, WEB, true);
+    world.run_for(Duration::from_secs(5));
+    let now = world.now;
+    world.phone.receive(now, &mut world.rng, garbage());
+    world.web.receive(now, &mut world.rng, garbage());
+    let _ = world.settle();
+    for device in [&world.phone, &world.web] {
+        assert!(!device.events.iter().any(|event| matches!(event, Event::Failed(_))), "{:?}", device.events);
+        assert!(device.socket.is_some());
+    }
+}
+
+#[test]
+fn a_web_says_nothing_to_an_empty_seat() {
+    // req: HSK-020
+    let mut world = World::linked(2);
+    world.phone.commits_left = Some(0);
+    let sent = tape(&mut world, DataKind::KK1, WEB, false);
+    world.run_for(10 * MINUTE);
+    assert_eq!(sent.borrow().len(), 0);
+    assert_eq!(world.web.state, Some(LinkState::PeerAbsent));
+    world.phone.commits_left = None;
+    world.crash(PHONE);
+    world.run_until_live();
+    assert_eq!(sent.borrow().len(), 1);
+}
+
+#[test]
+fn a_web_that_sends_message_1_has_left_its_old_connection() {
+    // req: HSK-022
+    let mut world = World::live(3);
+    let records = tape(&mut world, DataKind::RECORD, PHONE, true);
+    let before = records.borrow().len();
+    world.run_until("a record is lost", MINUTE, |_| records.borrow().len() > before);
+    let late = records.borrow().last().cloned().unwrap();
+    let started = tape(&mut world, DataKind::KK1, WEB, true);
+    let silence = Rc::new(RefCell::new(true));
+    let (kept, silent) = (started.clone(), silence.clone());
+    world.filter = Box::new(move |role, bytes| {
+        if role == WEB && data_kind(bytes) == Some(DataKind::KK1) {
+            kept.borrow_mut().push(bytes.to_vec());
+        }
+        !(role == PHONE && *silent.borrow() && data_kind(bytes).is_some())
+    });
+    world.run_until("message 1", 5 * MINUTE, |_| !started.borrow().is_empty());
+    let (now, events) = (world.now, world.web.events.len());
+    world.web.receive(now, &mut world.rng, BytesMut::from(&*late));
+    let _ = world.settle();
+    let since = &world.web.events[events..];
+    assert!(
+        !since.iter().any(|event| matches!(event, Event::Failed(_) | Event::Connected { .. })),
+        "{since:?}"
+    );
+    *silence.borrow_mut() = false;
+    world.run_until_live();
+}
+
+#[test]
+fn the_record_after_message_2_is_the_confirm_or_ends_the_attempt() {
+    // req: HSK-029
+    let mut world = World::linked(4);
+    let confirms = tape(&mut world, DataKind::RECORD, WEB, true);
+    world.run_until("a confirm is lost", MINUTE, |_| !confirms.borrow().is_empty());
+    let now = world.now;
+    world.phone.receive(now, &mut world.rng, garbage());
+    let _ = world.settle();
+    assert!(world.saw(PHONE, &Event::Failed(ErrorCode::DECRYPT_FAILED)), "{:?}", world.phone.events);
+    let confirm = confirms.borrow()[0].clone();
+    world.phone.receive(now, &mut world.rng, BytesMut::from(&*confirm));
+    let _ = world.settle();
+    assert!(!world.phone.events.iter().any(|event| matches!(event, Event::Connected { .. })), "it is dead");
+    world.filter = Box::new(|_, _| true);
+    world.run_until_live();
+}
+
+#[test]
+fn a_phone_answers_one_message_1_a_second() {
+    // req: HSK-030
+    let mut world = World::linked(5);
+    let answers = tape(&mut world, DataKind::KK2, PHONE, false);
+    let mut last = None;
+    for n in 1..20 {
+        world.run_until("an answer", MINUTE, |_| answers.borrow().len() >= n);
+        let now = world.now;
+        if let Some(last) = last {
+            assert!(now.since(last) >= Duration::from_secs(1), "{now:?} {last:?}");
+        }
+        last = Some(now);
+        world.cut(WEB);
+    }
+    world.run_until_live();
+}
+
+#[test]
+fn an_attempt_without_answer_is_repeated_with_a_new_try() {
+    // req: HSK-032
+    let mut world = World::linked(6);
+    let answers = tape(&mut world, DataKind::KK2, PHONE, true);
+    world.run_until("the first is lost", MINUTE, |_| answers.borrow().len() == 1);
+    world.run_for(Duration::from_millis(9_900));
+    assert_eq!(answers.borrow().len(), 1, "not before ten seconds are over");
+    // A try that the phone has seen gets silence; only a new one is answered.
+    world.run_until("an answer to a new try", 2 * MINUTE, |_| answers.borrow().len() == 2);
+    world.filter = Box::new(|_, _| true);
+    world.run_until_live();
+}
+
+/// The commands that the web sent: `cmd_id`, floor.
+fn commands(evil: &Evil) -> Vec<(u8, u8)> {
+    let head = |frame: &Frame| match frame {
+        Frame::Msg { body, .. } => Some((body[0], body[1])),
+        _ => None,
+    };
+    evil.heard.iter().filter_map(head).collect()
+}
+
+fn command(evil: &mut Evil) {
+    let sent = evil.device.endpoint.send(evil.now, &Bytes::from_static(b"x")).unwrap();
+    let _ = evil.device.commit(evil.now, &sent.commit);
+    evil.listen();
+}
+
+fn result(seq: u64, cmd_id: u8) -> Frame {
+    Frame::Msg { seq, part: 0, last: 0, body: Bytes::from(vec![cmd_id, 0, b'r']) }
+}
+
+#[test]
+fn commands_count_from_1_and_name_the_lowest_that_is_not_settled() {
+    // req: RES-010, RES-011
+    let mut evil = Evil::against(WEB);
+    for _ in 0..3 {
+        command(&mut evil);
+    }
+    assert_eq!(commands(&evil), [(1, 1), (2, 1), (3, 1)]);
+    evil.send(&[result(1, 2)]);
+    command(&mut evil);
+    assert_eq!(commands(&evil).last(), Some(&(4, 1)), "the first is not settled");
+    evil.send(&[result(2, 1)]);
+    command(&mut evil);
+    assert_eq!(commands(&evil).last(), Some(&(5, 3)), "the third is the lowest now");
+}
+
+#[test]
+fn a_second_result_of_one_command_is_ignored() {
+    // req: RES-015
+    let mut evil = Evil::against(WEB);
+    command(&mut evil);
+    evil.send(&[result(1, 1), result(2, 1)]);
+    assert_eq!(evil.device.disk.effects.len(), 1);
+    assert_eq!(evil.failure(), None);
+}
+
+#[test]
+fn deltas_in_flight_are_bounded_until_they_are_acknowledged() {
+    // req: SYN-004
+    let mut evil = Evil::against(PHONE);
+    let (now, name) = (evil.now, Collection::new(&[1]).unwrap());
+    for _ in 0..100 {
+        evil.device.add_row(now, &[1], &[0; 2_000]);
+    }
+    evil.send(&[Frame::Since { collection: name, cursor: 0 }]);
+    let in_flight = |evil: &Evil| {
+        let deltas = evil.heard.iter().filter_map(|frame| match frame {
+            Frame::Delta { items, to, .. } => Some((items.len(), *to)),
+            _ => None,
+        });
+        deltas.fold((0, 0), |(len, _), (items, to)| (len + items, to))
+    };
+    evil.wait(Duration::from_secs(5));
+    let (len, cursor) = in_flight(&evil);
+    assert!(len > DELTA_UNACKED_LEN_MAX / 2 && len <= DELTA_UNACKED_LEN_MAX, "{len}");
+    evil.heard.clear();
+    evil.send(&[Frame::Ack { durable: 0, cursors: vec![(name, cursor)] }]);
+    let (more, _) = in_flight(&evil);
+    assert!(more > 0 && more <= DELTA_UNACKED_LEN_MAX, "{more}");
+}
+
+#[test]
+fn a_relay_that_says_nothing_for_a_minute_is_left() {
+    // req: TIM-001
+    for role in [PHONE, WEB] {
+        let mut evil = Evil::against(role);
+        let left = |evil: &Evil| evil.device.events.contains(&Event::Disconnect);
+        for _ in 0..10 {
+            evil.wait(Duration::from_secs(30));
+            evil.give(&RelayFrame::Ping([1; 8]).encode());
+            evil.listen();
+        }
+        assert!(!left(&evil), "it spoke every 30 s");
+        evil.wait(Duration::from_secs(59));
+        assert!(!left(&evil), "59 s");
+        evil.wait(Duration::from_secs(2));
+        assert!(left(&evil), "61 s");
+    }
+}
+
+fn pings(evil: &Evil) -> usize {
+    evil.heard.iter().filter(|frame| matches!(frame, Frame::Ping { .. })).count()
+}
+
+#[test]
+fn a_phone_pings_every_25_seconds_and_a_hidden_page_every_55() {
+    // req: TIM-002
+    let mut evil = Evil::against(PHONE);
+    let before = pings(&evil);
+    evil.wait(Duration::from_secs(24));
+    assert_eq!(pings(&evil), before);
+    evil.wait(Duration::from_secs(2));
+    assert_eq!(pings(&evil), before + 1);
+    let hidden = Frame::Now { slot: 1, body: Bytes::from_static(&[1]) };
+    evil.send(&[hidden, Frame::Pong { id: 1 }]);
+    evil.wait(Duration::from_secs(26));
+    let before = pings(&evil);
+    evil.give(&RelayFrame::Ping([1; 8]).encode());
+    // The last one left at 50 s, two seconds ago.
+    evil.wait(Duration::from_secs(52));
+    assert_eq!(pings(&evil), before);
+    evil.wait(Duration::from_secs(2));
+    assert_eq!(pings(&evil), before + 1);
+}
+
+#[test]
+fn a_probe_goes_out_at_once_and_waits_five_seconds() {
+    // req: TIM-004
+    let mut evil = Evil::against(WEB);
+    evil.send(&[Frame::Ping { id: 1, rev: 0 }]);
+    let before = pings(&evil);
+    evil.device.endpoint.probe(evil.now);
+    evil.listen();
+    assert_eq!(pings(&evil), before + 1);
+    evil.wait(Duration::from_millis(4_900));
+    assert_ne!(evil.device.state, Some(LinkState::PeerSilent));
+    evil.wait(Duration::from_millis(200));
+    assert_eq!(evil.device.state, Some(LinkState::PeerSilent));
+}

@@ -1,0 +1,177 @@
+//! A second decoder: it reads bytes by the collected grammar in `spec/wire.tls` alone.
+//!
+//! It shares no code with the codec but the rule of relay names. What it finds, values or the one right error, is
+//! compared with the codec in `tests/grammar.rs`, so that the text and the code cannot drift apart.
+
+mod decode;
+mod parse;
+mod source;
+
+use std::collections::BTreeMap;
+
+use anyhow::{Context as _, Result};
+use serde_json::{Map, Value};
+
+/// The text of the grammar.
+pub const WIRE: &str = include_str!("../../spec/wire.tls");
+
+/// Every definition of a grammar.
+#[derive(Debug)]
+pub struct Grammar {
+    definitions: BTreeMap<String, Definition>,
+}
+
+/// What a name stands for.
+#[derive(Clone, Debug)]
+enum Definition {
+    Struct(Vec<Member>),
+    Tlv(Vec<Entry>),
+    /// Names by number; another one is refused with `FIELD_VALUE`.
+    Enum(BTreeMap<u64, String>),
+    Select(Select),
+    /// A whole message of this type.
+    Message(String, Bounds),
+    /// Zeros follow up to the smallest 128*2^k.
+    Padded(String, Bounds),
+}
+
+type Bounds = (usize, usize);
+
+#[derive(Clone, Debug)]
+enum Member {
+    Field(Field),
+    /// The first number is not above the second.
+    Require(String, String),
+}
+
+#[derive(Clone, Debug)]
+struct Field {
+    name: String,
+    kind: Kind,
+    /// A number's bounds.
+    range: Option<(u64, u64)>,
+}
+
+#[derive(Clone, Debug)]
+enum Kind {
+    /// An integer of this many bytes.
+    Uint(usize),
+    Varint,
+    Bytes(Content, Extent),
+    /// Something that has a name.
+    Named(String),
+    List {
+        element: Box<Kind>,
+        bounds: Bounds,
+        in_bytes: bool,
+        ascending: bool,
+    },
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Content {
+    Opaque,
+    Text,
+    RelayName,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Extent {
+    Fixed(usize),
+    Rest(Bounds),
+    /// Behind a length of one byte.
+    Short(Bounds),
+    /// Behind a length as a varint.
+    Long(Bounds),
+}
+
+/// A field of a TLV list, or several that stand together.
+#[derive(Clone, Debug)]
+enum Entry {
+    One(u64, Presence, Field),
+    Group(Vec<Entry>),
+}
+
+#[derive(Clone, Debug)]
+enum Presence {
+    Required,
+    Optional,
+    Flag,
+    /// Required when one of these names has this number, else forbidden.
+    When(Vec<(String, u64)>),
+}
+
+#[derive(Clone, Debug)]
+struct Select {
+    /// What the name of the case is called.
+    label: String,
+    tag: Kind,
+    has_length: bool,
+    cases: BTreeMap<u64, Case>,
+    ignores_even: bool,
+    other: String,
+}
+
+#[derive(Clone, Debug)]
+struct Case {
+    body: String,
+    /// How it is called.
+    name: String,
+    /// The only role that may send it.
+    from: Option<String>,
+}
+
+/// Bytes of the input, and what they are.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Span {
+    /// The names from the outside in, joined by dots.
+    pub path: String,
+    /// The first byte.
+    pub at: usize,
+    /// How many bytes.
+    pub len: usize,
+}
+
+/// What an input holds.
+#[derive(Clone, Debug)]
+pub struct Reading {
+    /// The values by name, as the vectors show them.
+    pub value: Map<String, Value>,
+    /// Each field's bytes, in the order of the input.
+    pub spans: Vec<Span>,
+}
+
+/// Why an input is refused: the name of an error of the specification.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refusal {
+    /// The error's name.
+    pub code: String,
+    /// The byte at which it was found.
+    pub at: usize,
+}
+
+impl Grammar {
+    /// Reads a grammar.
+    ///
+    /// # Errors
+    ///
+    /// If the text is malformed, or names something that it does not define.
+    pub fn parse(text: &str) -> Result<Self> {
+        parse::grammar(text)
+    }
+
+    /// Reads `bytes` as the named definition; `from` is the role of the sender where that matters.
+    ///
+    /// # Errors
+    ///
+    /// If the grammar does not have the name. A refusal of the bytes is a value.
+    pub fn read(&self, name: &str, from: Option<&str>, bytes: &[u8]) -> Result<Result<Reading, Refusal>> {
+        let definition = self.definitions.get(name).with_context(|| format!("no {name} in the grammar"))?;
+        Ok(decode::read(self, definition, from, bytes))
+    }
+
+    /// The names of all definitions.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.definitions.keys().map(String::as_str)
+    }
+}
