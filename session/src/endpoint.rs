@@ -42,6 +42,7 @@ use crate::jitter::Jitter;
 use crate::outbox::Outbox;
 use crate::output::{Event, LinkState, Output};
 use crate::psk::IdPsk;
+use crate::queue::pop_front_if;
 use crate::slots::Slots;
 use crate::stream::Streams;
 use crate::sync::{PhoneSync, WebSync};
@@ -248,7 +249,7 @@ impl Endpoint {
     pub fn committed(&mut self, now: Timestamp, id: CommitId) -> Result<(), ApiMisuse> {
         self.tick(now);
         self.gate.committed(id)?;
-        while let Some((_, deferred)) = self.deferred.pop_front_if(|(of, _)| *of <= id) {
+        while let Some((_, deferred)) = pop_front_if(&mut self.deferred, |(of, _)| *of <= id) {
             self.run(deferred);
         }
         self.show();

@@ -2,6 +2,7 @@
 
 use alloc::collections::VecDeque;
 
+use crate::queue::pop_front_if;
 use bytes::{Bytes, BytesMut};
 use handfast_codec::error::ErrorCode;
 use handfast_codec::limits::{MESSAGE_LEN_MAX, MSG_UNACKED_LEN_MAX};
@@ -118,7 +119,7 @@ impl Inbox {
 
     /// An ACK for everything durable leaves now.
     pub(crate) fn acked(&mut self) {
-        while let Some((_, len)) = self.unacked.pop_front_if(|(seq, _)| *seq <= self.durable) {
+        while let Some((_, len)) = pop_front_if(&mut self.unacked, |(seq, _)| *seq <= self.durable) {
             self.unacked_len = self.unacked_len.saturating_sub(len);
         }
     }

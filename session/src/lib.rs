@@ -52,6 +52,7 @@ mod outbox;
 mod output;
 pub mod pairing;
 mod psk;
+mod queue;
 pub mod resume;
 mod slots;
 mod stream;

@@ -35,6 +35,7 @@ use crate::error::{ApiMisuse, LoadError};
 use crate::jitter::Jitter;
 use crate::keys;
 use crate::output::{Event, Output};
+use crate::queue::pop_front_if;
 
 /// How long a handshake message is awaited.
 const MESSAGE_MAX: Duration = Duration::from_secs(10);
@@ -309,7 +310,7 @@ impl Pairing {
     pub fn committed(&mut self, now: Timestamp, id: CommitId) -> Result<(), ApiMisuse> {
         self.tick(now);
         self.gate.as_mut().ok_or(ApiMisuse::CommitOrder)?.committed(id)?;
-        while let Some((_, deferred)) = self.deferred.pop_front_if(|(of, _)| *of <= id) {
+        while let Some((_, deferred)) = pop_front_if(&mut self.deferred, |(of, _)| *of <= id) {
             match deferred {
                 _ if self.ended => {}
                 Deferred::Offer(message, frame) => {

@@ -19,6 +19,7 @@ use crate::commit::Op;
 use crate::error::{ApiMisuse, LoadError, SendRefused};
 use crate::keys;
 use crate::output::{Event, StreamEnd};
+use crate::queue::pop_front_if;
 
 /// The most bytes asked of the application at once.
 const WANT_MAX: u64 = 65_536;
@@ -444,7 +445,7 @@ impl Streams {
     }
 
     pub(crate) fn fill_control(&mut self, record: &mut RecordBuilder) {
-        while self.control.pop_front_if(|frame| record.push(frame)).is_some() {}
+        while pop_front_if(&mut self.control, |frame| record.push(frame)).is_some() {}
     }
 
     pub(crate) fn wants_data(&self) -> bool {

@@ -13,6 +13,7 @@ use handfast_codec::record::RecordBuilder;
 
 use super::{Ack, Connection, Endpoint, HANDSHAKE_MAX, Keys, Sending, Side};
 use crate::output::Event;
+use crate::queue::pop_front_if;
 
 /// About one record in this many carries grease.
 const GREASE_EVERY: u64 = 16;
@@ -183,7 +184,7 @@ impl Endpoint {
 
     /// Control, then messages, then rows, then slots, then streams.
     fn fill(&mut self, record: &mut RecordBuilder, bulk: bool) {
-        while self.lanes.control.pop_front_if(|frame| record.push(frame)).is_some() {}
+        while pop_front_if(&mut self.lanes.control, |frame| record.push(frame)).is_some() {}
         if self.lanes.ack != Ack::None {
             self.fill_ack(record);
         }

@@ -10,6 +10,7 @@ use handfast_codec::limits::{DELTA_LEN_MAX, DELTA_UNACKED_LEN_MAX, SUBSCRIPTIONS
 use handfast_codec::record::RecordBuilder;
 
 use crate::error::{ApiMisuse, SendRefused};
+use crate::queue::pop_front_if;
 
 /// Frames that wait to be sent, above which nothing more is asked of the application.
 const QUEUE_FULL: usize = 8;
@@ -308,7 +309,7 @@ impl PhoneSync {
         if cursor > sub.sent {
             return Err(ErrorCode::ACK_FUTURE);
         }
-        while let Some((_, len)) = sub.in_flight.pop_front_if(|(to, _)| *to <= cursor) {
+        while let Some((_, len)) = pop_front_if(&mut sub.in_flight, |(to, _)| *to <= cursor) {
             self.in_flight = self.in_flight.saturating_sub(len);
         }
         Ok(())
@@ -319,7 +320,7 @@ impl PhoneSync {
     }
 
     pub(crate) fn fill(&mut self, record: &mut RecordBuilder) {
-        while self.queue.pop_front_if(|frame| record.push(frame)).is_some() {}
+        while pop_front_if(&mut self.queue, |frame| record.push(frame)).is_some() {}
     }
 }
 

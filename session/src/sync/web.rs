@@ -9,6 +9,7 @@ use handfast_codec::limits::{DELTA_LEN_MAX, DIGEST_EVERY, SNAPSHOT_TRIES_MAX, SU
 use handfast_codec::record::RecordBuilder;
 
 use crate::error::{ApiMisuse, SendRefused};
+use crate::queue::pop_front_if;
 
 /// The web's side.
 #[derive(Debug, Default)]
@@ -435,6 +436,6 @@ impl WebSync {
     }
 
     pub(crate) fn fill(&mut self, record: &mut RecordBuilder) {
-        while self.queue.pop_front_if(|frame| record.push(frame)).is_some() {}
+        while pop_front_if(&mut self.queue, |frame| record.push(frame)).is_some() {}
     }
 }
