@@ -16,6 +16,7 @@ use handfast_codec::{RelayName, signed};
 use handfast_handshake::identity::SigningKey;
 
 use crate::jitter::Jitter;
+use crate::returns::Returns;
 
 /// The only version of the relay envelope.
 const VERSION: u8 = 1;
@@ -27,9 +28,6 @@ const SILENCE_MAX_VISIBLE: Duration = Duration::from_mins(1);
 const SILENCE_MAX_HIDDEN: Duration = Duration::from_mins(2);
 /// The longest wait between two attempts.
 const BACKOFF_MAX: Duration = Duration::from_mins(1);
-/// A phone whose seat was taken returns after this long, and up to the spread more.
-const RETURN_MIN: Duration = Duration::from_secs(30);
-const RETURN_SPREAD: Duration = Duration::from_mins(1);
 /// The longest wait before the first attempt.
 const BACKOFF_START: Duration = Duration::from_secs(1);
 
@@ -95,6 +93,8 @@ pub(crate) struct Attach {
     jitter: Jitter,
     /// Set by ERROR{REPLACED}: the next PING is answered, then the seat is given up.
     replaced: bool,
+    /// When a phone came back to a seat that was taken.
+    returns: Returns,
 }
 
 impl Attach {
@@ -116,6 +116,7 @@ impl Attach {
             failures: 0,
             jitter,
             replaced: false,
+            returns: Returns::default(),
         }
     }
 
@@ -169,9 +170,7 @@ impl Attach {
         let at = match (self.replaced, self.role) {
             // A web waits for its user.
             (true, DeviceRole::Web) => None,
-            (true, DeviceRole::Phone) => {
-                Some(now.plus(RETURN_MIN.saturating_add(self.jitter.up_to(RETURN_SPREAD))))
-            }
+            (true, DeviceRole::Phone) => Some(self.returns.next(now, &mut self.jitter)),
             (false, _) => Some(now.plus(self.backoff())),
         };
         self.phase = Phase::Down(at);

@@ -54,6 +54,7 @@ pub mod pairing;
 mod psk;
 mod queue;
 pub mod resume;
+mod returns;
 mod slots;
 mod stream;
 mod sync;

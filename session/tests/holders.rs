@@ -235,5 +235,6 @@ fn a_second_socket_takes_the_seat_and_the_first_says_so() {
     assert!(world.others[0].socket != Some(socket) || world.others[0].state != Some(LinkState::Live));
     world.run_for(MINUTE);
     let reconnects = world.others[0].events.iter().filter(|e| **e == Event::Connect).count();
+    // req: TIM-010
     assert!(reconnects <= 1, "a replaced web waits for its user");
 }
