@@ -10,7 +10,7 @@ use handfast::RelayName;
 use handfast::driver::os_rng;
 use handfast::program::{Clock, ControlClient, DirLock, print_line, print_words};
 use reference_phone::policy::RelayPolicy;
-use reference_phone::{driver, words};
+use reference_phone::{driver, store, words};
 use serde_json::{Value, json};
 
 /// How long a running phone may take to answer.
@@ -70,6 +70,10 @@ enum Verb {
     Attach { chat: u64, file: PathBuf },
     /// Says how the phone does.
     Status,
+    /// Writes account, messages and media to a new file, also while the phone runs. Whoever has the file has the account.
+    Backup { file: PathBuf },
+    /// Makes the phone of a backup in an empty directory. Its companions have to be linked anew.
+    Restore { file: PathBuf },
 }
 
 fn main() -> ExitCode {
@@ -132,6 +136,22 @@ fn run(args: Args) -> anyhow::Result<()> {
             json!({"verb": "attach", "chat": chat, "file": file})
         }
         Verb::Status => json!({"verb": "status"}),
+        Verb::Backup { file } => {
+            require(&args.data)?;
+            let made = store::write_backup(&args.data, &file)?;
+            return Ok(show(
+                &json!({"backed_up": file, "messages": made.messages, "media": made.media}),
+                args.json,
+            )?);
+        }
+        Verb::Restore { file } => {
+            let lock = DirLock::acquire(&args.data)?;
+            let made = store::restore(lock.dir(), &file)?;
+            return Ok(show(
+                &json!({"restored": file, "messages": made.messages, "media": made.media}),
+                args.json,
+            )?);
+        }
     };
     let answer = ask(&args.data, policy, &request)?;
     if let Some(error) = answer.get("error").and_then(Value::as_str) {
@@ -195,11 +215,14 @@ fn scan_answer(
     }
 }
 
+fn require(dir: &Path) -> anyhow::Result<()> {
+    anyhow::ensure!(dir.is_dir(), "there is no phone in {}; start one with `run`", dir.display());
+    Ok(())
+}
+
 /// Asks the running phone, or opens its directory when none runs.
 fn ask(dir: &Path, policy: RelayPolicy, request: &Value) -> anyhow::Result<Value> {
-    if !dir.is_dir() {
-        anyhow::bail!("there is no phone in {}; start one with `run`", dir.display());
-    }
+    require(dir)?;
     if let Some(mut client) = ControlClient::connect(dir)? {
         return Ok(client.call(request, ANSWER_MAX)?);
     }

@@ -221,6 +221,34 @@ impl MediaDir {
         Ok((content, list))
     }
 
+    /// Writes content that comes in parts, if it is what its id says. Gives whether it was.
+    ///
+    /// # Errors
+    ///
+    /// [`SqliteError`], of this directory or of the parts.
+    pub fn put_parts(
+        &self,
+        content: ContentId,
+        parts: impl Iterator<Item = Result<Vec<u8>, SqliteError>>,
+    ) -> Result<bool, SqliteError> {
+        let path = self.0.join(format!("made-{content}{PART}"));
+        let _ = fs::remove_file(&path);
+        let mut made = file::create_new(&path)?;
+        let mut hasher = ContentHasher::new();
+        for part in parts {
+            let part = part?;
+            hasher.update(&part);
+            made.write_all(&part).map_err(Self::io(&path))?;
+        }
+        if hasher.finish().content_id() != content {
+            let _ = fs::remove_file(&path);
+            return Ok(false);
+        }
+        made.sync_all().map_err(Self::io(&path))?;
+        self.publish(&path, content)?;
+        Ok(true)
+    }
+
     /// Copies a file in, with a fixed buffer. `unique` tells this import from others at the same time.
     ///
     /// # Errors

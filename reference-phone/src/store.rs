@@ -4,6 +4,7 @@
 //! makes all of it durable at once. Every row of state carries the revision of its last change, from one counter, so
 //! that a companion can ask for what changed since ([`Store::delta`]).
 
+mod backup;
 mod chats;
 mod companions;
 mod delta;
@@ -24,6 +25,7 @@ use handfast::sqlite::{self, DeviceKey, SqliteError, Txn};
 use rusqlite::Connection;
 use zeroize::Zeroizing;
 
+pub use backup::{BackupError, BackupReport, restore, write_backup};
 pub use chats::ChatRow;
 pub use companions::{Companion, CompanionStatus};
 pub use delta::Delta;

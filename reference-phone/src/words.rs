@@ -123,6 +123,20 @@ pub fn answer(answer: &Value, now_ms: u64) -> String {
     if answer["messages"].is_array() {
         return history(answer, now_ms);
     }
+    if let Some(file) = answer["backed_up"].as_str() {
+        return format!(
+            "{} messages and {} media are in {}. Whoever has this file has the account: keep it as you keep the phone.",
+            answer["messages"],
+            answer["media"],
+            printable(file)
+        );
+    }
+    if answer["restored"].is_string() {
+        return format!(
+            "Restored: {} messages, {} media. Start it with `run`, and link your companions anew.",
+            answer["messages"], answer["media"]
+        );
+    }
     if answer["companions"].is_array() {
         return companions(answer, now_ms);
     }

@@ -17,6 +17,8 @@ pub enum CompanionStatus {
     Suspended,
     /// Revoked.
     Revoked,
+    /// Its link stayed behind when this phone was restored from a backup: it has to be linked anew.
+    Lost,
 }
 
 impl CompanionStatus {
@@ -28,11 +30,14 @@ impl CompanionStatus {
             Self::Active => "active",
             Self::Suspended => "suspended",
             Self::Revoked => "revoked",
+            Self::Lost => "lost",
         }
     }
 
     fn from_str(word: &str) -> Option<Self> {
-        [Self::Offered, Self::Active, Self::Suspended, Self::Revoked].into_iter().find(|s| s.as_str() == word)
+        [Self::Offered, Self::Active, Self::Suspended, Self::Revoked, Self::Lost]
+            .into_iter()
+            .find(|s| s.as_str() == word)
     }
 }
 

@@ -15,11 +15,11 @@ use super::{
 };
 
 /// The version of the tables, in `user_version`.
-const VERSION: i64 = 1;
+pub(super) const VERSION: i64 = 1;
 /// The device key while the account is being created.
-const DEVICE_KEY_NEW: &str = "device.key.new";
+pub(super) const DEVICE_KEY_NEW: &str = "device.key.new";
 
-const TABLES: &str = "
+pub(super) const TABLES: &str = "
 CREATE TABLE account(
     id INTEGER PRIMARY KEY CHECK(id = 1),
     name TEXT NOT NULL,
@@ -103,14 +103,14 @@ pub(super) fn complete(conn: &Connection) -> Result<(), StoreError> {
 }
 
 /// Removes a file that may not be there.
-fn remove(path: &Path) -> Result<(), SqliteError> {
+pub(super) fn remove(path: &Path) -> Result<(), SqliteError> {
     match fs::remove_file(path) {
         Err(error) if error.kind() != ErrorKind::NotFound => Err(file::error(path, &error)),
         Ok(()) | Err(_) => Ok(()),
     }
 }
 
-fn rename_key(dir: &Path) -> Result<(), SqliteError> {
+pub(super) fn rename_key(dir: &Path) -> Result<(), SqliteError> {
     let path = dir.join(DEVICE_KEY);
     fs::rename(dir.join(DEVICE_KEY_NEW), &path).map_err(|error| file::error(&path, &error))?;
     file::sync_dir(dir)

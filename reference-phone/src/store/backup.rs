@@ -1,0 +1,297 @@
+//! A phone in one file, and back.
+//!
+//! The file is a database of its own: the phone's tables but for those of its links, the account key in the clear, and
+//! all media in parts. So it holds no key of a link: a phone that is restored has no links, and a new log id. Whoever
+//! has the file has the account; it is readable by this user alone.
+
+use std::fs::{self, File};
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use handfast::codec::ids::ContentId;
+use handfast::codec::limits::MEDIA_LEN_MAX;
+use handfast::handshake::identity::SigningKey;
+use handfast::sqlite::{self, DeviceKey, SqliteError, file};
+use rusqlite::{Connection, OptionalExtension, params};
+use zeroize::Zeroizing;
+
+use super::schema::{self, DEVICE_KEY_NEW, TABLES, VERSION};
+use super::{DATABASE, DEVICE_KEY, StoreError, sql, unsql, unwrap_account_key, wrap_account_key};
+use crate::media::MediaDir;
+
+/// `application_id` of a backup: "HFBK".
+const MARK: i64 = 0x4846_424b;
+/// Bytes of media in one row.
+const PART_LEN: u64 = 1_048_576;
+/// How long another program may hold the database.
+const BUSY_DEADLINE: Duration = Duration::from_secs(5);
+/// Tables whose rows stay behind: keys of links, uploads over them, and the account, which is written apart.
+const LEFT_OUT: [&str; 3] = ["handfast", "uploads", "account"];
+const MEDIA_PARTS: &str = "CREATE TABLE media_parts(
+    content BLOB NOT NULL,
+    part INTEGER NOT NULL,
+    bytes BLOB NOT NULL,
+    PRIMARY KEY(content, part)
+) STRICT";
+
+/// What a backup holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct BackupReport {
+    /// Messages.
+    pub messages: u64,
+    /// Media.
+    pub media: u64,
+}
+
+/// Why a backup was not made or not restored. The directory of the phone is as it was.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum BackupError {
+    /// The file is there already.
+    #[error("{} is there already; name another file", .0.display())]
+    Exists(PathBuf),
+    /// The directory holds a phone.
+    #[error("{} holds a phone already; restore into an empty directory", .0.display())]
+    Occupied(PathBuf),
+    /// The file is no backup, or not a whole one.
+    #[error("{} is not a whole backup of a phone ({what}); use another copy of it", .file.display())]
+    NotABackup {
+        /// The file.
+        file: PathBuf,
+        /// What is wrong.
+        what: &'static str,
+    },
+    /// Media that the database notes is not on the disk.
+    #[error("the file of the content {0} is missing or damaged; the backup was not made")]
+    Media(ContentId),
+    /// The store.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl From<SqliteError> for BackupError {
+    fn from(error: SqliteError) -> Self {
+        Self::Store(error.into())
+    }
+}
+
+impl From<rusqlite::Error> for BackupError {
+    fn from(error: rusqlite::Error) -> Self {
+        Self::Store(error.into())
+    }
+}
+
+/// Writes the phone of a directory to a new file. The phone may run meanwhile.
+///
+/// # Errors
+///
+/// [`BackupError`]; then the file is not there.
+pub fn write_backup(dir: &Path, to: &Path) -> Result<BackupReport, BackupError> {
+    if to.symlink_metadata().is_ok() {
+        return Err(BackupError::Exists(to.to_owned()));
+    }
+    let key = schema::load_key(dir)?;
+    let mut part = to.as_os_str().to_owned();
+    part.push(".part");
+    let part = PathBuf::from(part);
+    schema::remove(&part)?;
+    drop(file::create_new(&part)?);
+    let written = fill(&part, dir, &key).and_then(|report| {
+        publish(&part, to)?;
+        Ok(report)
+    });
+    if written.is_err() {
+        // The first error is the one to tell.
+        let _ = fs::remove_file(&part);
+    }
+    written
+}
+
+fn fill(part: &Path, dir: &Path, key: &DeviceKey) -> Result<BackupReport, BackupError> {
+    let media = MediaDir::open(dir)?;
+    let conn = attach(part, &dir.join(DATABASE))?;
+    conn.execute_batch("BEGIN")?;
+    copy_tables(&conn)?;
+    let (stored, log_id): (Vec<u8>, Vec<u8>) =
+        conn.query_row("SELECT key, log_id FROM src.account", [], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    insert_account(&conn, unwrap_account_key(key, &stored)?.expose(), &log_id)?;
+    conn.execute_batch(MEDIA_PARTS)?;
+    let contents = contents(&conn)?;
+    for (content, size) in &contents {
+        copy_media(&conn, &media, *content, *size)?;
+    }
+    conn.pragma_update(None, "application_id", MARK)?;
+    finish(conn, contents.len())
+}
+
+/// Makes the phone of a backup in a directory whose lock is held. It has a new log id, and no links.
+///
+/// # Errors
+///
+/// [`BackupError`]; then the directory holds no phone.
+pub fn restore(dir: &Path, from: &Path) -> Result<BackupReport, BackupError> {
+    if dir.join(DATABASE).exists() || dir.join(DEVICE_KEY).exists() {
+        return Err(BackupError::Occupied(dir.to_owned()));
+    }
+    drop(file::open(from, false)?);
+    let not_whole = |what| BackupError::NotABackup { file: from.to_owned(), what };
+    let key = DeviceKey::generate()?;
+    let part = dir.join("phone.db.part");
+    schema::remove(&part)?;
+    schema::remove(&dir.join(DEVICE_KEY_NEW))?;
+    let made = read(&part, dir, from, &key);
+    let report = made.map_err(|error| {
+        let _ = fs::remove_file(&part);
+        // What SQLite says of a damaged file is told as such.
+        if is_damage(&error) { not_whole("it is damaged") } else { error }
+    })?;
+    // Cut after the first of these, the next start finishes: it is how an account comes to be.
+    key.save_new(&dir.join(DEVICE_KEY_NEW))?;
+    publish(&part, &dir.join(DATABASE))?;
+    schema::rename_key(dir)?;
+    Ok(report)
+}
+
+fn read(part: &Path, dir: &Path, from: &Path, key: &DeviceKey) -> Result<BackupReport, BackupError> {
+    let not_whole = |what| BackupError::NotABackup { file: from.to_owned(), what };
+    drop(file::create_new(part)?);
+    let conn = attach(part, from)?;
+    if conn.query_row("PRAGMA src.application_id", [], |row| row.get::<_, i64>(0))? != MARK {
+        return Err(not_whole("it is something else"));
+    }
+    let version: i64 = conn.query_row("PRAGMA src.user_version", [], |row| row.get(0))?;
+    if version != VERSION {
+        return Err(StoreError::Newer(version).into());
+    }
+    let verdict: String = conn.query_row("PRAGMA src.integrity_check", [], |row| row.get(0))?;
+    if verdict != "ok" {
+        return Err(not_whole("it is damaged"));
+    }
+    conn.execute_batch("BEGIN")?;
+    copy_tables(&conn)?;
+    let seed: Zeroizing<Vec<u8>> =
+        conn.query_row("SELECT key FROM src.account", [], |row| row.get(0).map(Zeroizing::new))?;
+    let seed = <[u8; 32]>::try_from(seed.as_slice()).map_err(|_| not_whole("it has no account key"))?;
+    let mut log_id = [0; 16];
+    getrandom::fill(&mut log_id).map_err(|_| SqliteError::NoRandomness)?;
+    // req: HSK-090
+    insert_account(&conn, &wrap_account_key(key, &SigningKey::from_bytes(seed))?, &log_id)?;
+    conn.execute_batch(
+        "DELETE FROM companions WHERE status = 'offered';
+         UPDATE companions SET status = 'lost' WHERE status <> 'revoked'",
+    )?;
+    let media = MediaDir::open(dir)?;
+    let contents = contents(&conn)?;
+    for (content, _) in &contents {
+        if !media.put_parts(*content, parts(&conn, *content))? {
+            return Err(not_whole("a file in it is damaged"));
+        }
+    }
+    finish(conn, contents.len())
+}
+
+/// Opens an empty file as a database, with another one beside it as `src`.
+fn attach(part: &Path, src: &Path) -> Result<Connection, BackupError> {
+    let conn = Connection::open(part)?;
+    conn.busy_timeout(BUSY_DEADLINE)?;
+    // Rows come in any order; nothing that the other file defines is run.
+    conn.execute_batch(
+        "PRAGMA journal_mode = DELETE; PRAGMA synchronous = FULL; PRAGMA foreign_keys = OFF; PRAGMA trusted_schema = OFF",
+    )?;
+    let src = src.to_str().ok_or_else(|| SqliteError::NotAFile(src.display().to_string()))?;
+    let _ = conn.execute("ATTACH DATABASE ?1 AS src", [src])?;
+    Ok(conn)
+}
+
+/// Makes the phone's tables, and copies the rows of all that do not stay behind.
+fn copy_tables(conn: &Connection) -> Result<(), BackupError> {
+    conn.execute_batch(TABLES)?;
+    sqlite::create_table(conn)?;
+    let mut query = conn.prepare("SELECT name FROM main.sqlite_schema WHERE type = 'table'")?;
+    let tables: Vec<String> = query.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?;
+    for table in tables.iter().filter(|table| !LEFT_OUT.contains(&table.as_str())) {
+        let mut query = conn.prepare("SELECT name FROM pragma_table_info(?1)")?;
+        let columns: Vec<String> = query.query_map([table], |row| row.get(0))?.collect::<Result<_, _>>()?;
+        let columns = columns.join(", ");
+        let _ = conn
+            .execute(&format!("INSERT INTO main.{table}({columns}) SELECT {columns} FROM src.{table}"), [])?;
+    }
+    Ok(())
+}
+
+fn insert_account(conn: &Connection, key: &[u8], log_id: &[u8]) -> Result<(), BackupError> {
+    let _ = conn.execute(
+        "INSERT INTO main.account(id, name, key, log_id, rev, next_message, next_serial)
+         SELECT 1, name, ?1, ?2, rev, next_message, next_serial FROM src.account",
+        params![key, log_id],
+    )?;
+    Ok(())
+}
+
+/// The ids and sizes of all media.
+fn contents(conn: &Connection) -> Result<Vec<(ContentId, u64)>, BackupError> {
+    let mut query = conn.prepare("SELECT content, size FROM main.media")?;
+    let rows = query.query_map([], |row| Ok((ContentId::from_bytes(row.get(0)?), row.get(1)?)))?;
+    Ok(rows
+        .map(|row| row.map(|(content, size): (_, i64)| (content, unsql(size))))
+        .collect::<Result<_, _>>()?)
+}
+
+/// Puts a file into the backup, part by part.
+fn copy_media(conn: &Connection, media: &MediaDir, content: ContentId, size: u64) -> Result<(), BackupError> {
+    let mut file = media.open_content(content).map_err(|_| BackupError::Media(content))?;
+    let mut insert =
+        conn.prepare_cached("INSERT INTO main.media_parts(content, part, bytes) VALUES(?1, ?2, ?3)")?;
+    let mut copied = 0;
+    for part in 0_u64.. {
+        let mut bytes = Vec::new();
+        let read = (&mut file).take(PART_LEN).read_to_end(&mut bytes);
+        match read {
+            Ok(0) => break,
+            Ok(len) => copied += u64::try_from(len).unwrap_or(u64::MAX),
+            Err(_) => return Err(BackupError::Media(content)),
+        }
+        let _ = insert.execute(params![content.as_bytes(), sql(part), bytes])?;
+    }
+    if copied == size { Ok(()) } else { Err(BackupError::Media(content)) }
+}
+
+/// The parts of a file in the backup.
+fn parts(conn: &Connection, content: ContentId) -> impl Iterator<Item = Result<Vec<u8>, SqliteError>> {
+    let part = move |part: u64| {
+        conn.prepare_cached("SELECT bytes FROM src.media_parts WHERE content = ?1 AND part = ?2")?
+            .query_row(params![content.as_bytes(), sql(part)], |row| row.get(0))
+            .optional()
+    };
+    // No file is longer than the limit, whatever a file that was made by hand holds.
+    (0..MEDIA_LEN_MAX.div_ceil(PART_LEN))
+        .map_while(move |number| part(number).map_err(Into::into).transpose())
+}
+
+/// Makes it whole.
+fn finish(conn: Connection, media: usize) -> Result<BackupReport, BackupError> {
+    conn.pragma_update(None, "user_version", VERSION)?;
+    conn.execute_batch("COMMIT")?;
+    let messages: i64 = conn.query_row("SELECT count(*) FROM main.messages", [], |row| row.get(0))?;
+    conn.close().map_err(|(_, error)| error)?;
+    Ok(BackupReport { messages: unsql(messages), media: u64::try_from(media).unwrap_or(u64::MAX) })
+}
+
+/// Gives a finished file its name, durably.
+fn publish(part: &Path, to: &Path) -> Result<(), BackupError> {
+    let failed = |error| file::error(to, &error);
+    File::open(part).and_then(|part| part.sync_all()).map_err(failed)?;
+    fs::rename(part, to).map_err(failed)?;
+    let dir = to.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    Ok(file::sync_dir(dir)?)
+}
+
+/// Whether SQLite could not make sense of a file: not for want of space or time.
+fn is_damage(error: &BackupError) -> bool {
+    matches!(error, BackupError::Store(StoreError::Sqlite(SqliteError::Damaged | SqliteError::Sql(_))))
+}
+
+#[cfg(test)]
+mod tests;
