@@ -386,3 +386,6 @@ impl App {
         &self.account
     }
 }
+
+#[cfg(test)]
+mod tests;

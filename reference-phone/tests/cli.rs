@@ -1,7 +1,9 @@
 //! The real binary and what it says when it is used wrongly.
 
+use std::io::{BufRead, BufReader};
 use std::path::Path;
-use std::process::{Command, Output, Stdio};
+use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant};
 
 fn phone(dir: &Path, args: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_handfast-phone"))
@@ -59,4 +61,135 @@ fn a_directory_has_one_phone() {
     let dir = tempfile::tempdir().expect("a directory");
     let _held = handfast::program::DirLock::acquire(dir.path()).expect("free");
     fails(&phone(dir.path(), &["run"]), 1, "another process uses");
+}
+
+/// A running phone that is ended with the test.
+struct Running(Child);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// Starts the phone of a directory; gives its first line.
+fn start(dir: &Path, args: &[&str]) -> (Running, String) {
+    let mut child = Command::new(env!("CARGO_BIN_EXE_handfast-phone"))
+        .arg("--data")
+        .arg(dir)
+        .args(args)
+        .arg("run")
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("the binary runs");
+    let mut line = String::new();
+    let _ = BufReader::new(child.stdout.take().expect("piped")).read_line(&mut line).expect("a line");
+    (Running(child), line)
+}
+
+/// Ends it as `kill` does; it must be gone, and well, within five seconds.
+fn stop(mut running: Running) {
+    let start = Instant::now();
+    assert!(Command::new("kill").arg(running.0.id().to_string()).status().expect("kill").success());
+    assert_eq!(running.0.wait().expect("it ends").code(), Some(0));
+    assert!(start.elapsed() < Duration::from_secs(5));
+}
+
+fn says(dir: &Path, args: &[&str]) -> String {
+    let output = phone(dir, args);
+    assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).expect("text")
+}
+
+#[test]
+fn it_speaks_words_to_people_and_json_to_programs() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let (running, line) = start(dir.path(), &[]);
+    assert!(line.starts_with("The phone runs as process "), "{line}");
+    let words = says(dir.path(), &["status"]);
+    assert!(words.contains("memory ") && words.contains("synchronous"), "{words}");
+    let status: serde_json::Value =
+        serde_json::from_str(&says(dir.path(), &["--json", "status"])).expect("an object");
+    assert!(status["process"]["memory_bytes"].as_u64().is_some_and(|bytes| bytes > 100_000), "{status}");
+    assert_eq!((&status["process"]["sockets"], &status["links"]), (&0.into(), &serde_json::json!([])));
+    assert!(says(dir.path(), &["companions"]).contains("`scan`"));
+    assert!(says(dir.path(), &["send", "1", "hello there"]).contains("Accepted as message"));
+    assert!(says(dir.path(), &["chats"]).starts_with("CHAT"));
+    stop(running);
+    let words = says(dir.path(), &["status"]);
+    assert!(words.contains("none runs"), "{words}");
+    assert!(says(dir.path(), &["history", "1"]).contains("hello there"), "it is there after the end");
+    let (running, line) = start(dir.path(), &["--json"]);
+    let line: serde_json::Value = serde_json::from_str(&line).expect("an object");
+    assert_eq!(line["event"], "ready");
+    stop(running);
+}
+
+#[test]
+fn a_phone_is_backed_up_while_it_runs_and_restored_elsewhere() {
+    let (dir, new) = (tempfile::tempdir().expect("a directory"), tempfile::tempdir().expect("a directory"));
+    let (running, _) = start(dir.path(), &[]);
+    let _ = says(dir.path(), &["send", "2", "kept for ever"]);
+    let file = dir.path().join("phone.backup");
+    let file = file.to_str().expect("text");
+    assert!(says(dir.path(), &["backup", file]).contains("keep it as you keep the phone"));
+    fails(&phone(dir.path(), &["backup", file]), 1, "another file");
+    fails(&phone(dir.path(), &["restore", file]), 1, "another process uses");
+    stop(running);
+    fails(&phone(dir.path(), &["restore", file]), 1, "empty directory");
+    assert!(says(new.path(), &["restore", file]).contains("link your companions anew"));
+    let (running, _) = start(new.path(), &[]);
+    assert!(says(new.path(), &["history", "2"]).contains("kept for ever"));
+    stop(running);
+}
+
+#[test]
+fn op07_sigterm_at_any_moment_ends_it_in_time_and_the_database_is_whole() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let (first, _) = start(dir.path(), &[]);
+    stop(first);
+    for round in 0..10_u64 {
+        let (running, _) = start(dir.path(), &[]);
+        let mut client =
+            handfast::program::ControlClient::connect(dir.path()).expect("it listens").expect("it runs");
+        // What it is in the middle of differs from round to round.
+        for number in 0..round * 3 {
+            let text = format!("round {round} text {number}");
+            client.send(&serde_json::json!({"verb": "send", "chat": 1, "text": text})).expect("sent");
+        }
+        stop(running);
+        let store = reference_phone::store::Store::open(dir.path()).expect("it opens");
+        drop(store);
+        let conn = rusqlite::Connection::open(dir.path().join("phone.db")).expect("it opens");
+        let verdict: String =
+            conn.query_row("PRAGMA integrity_check", [], |row| row.get(0)).expect("a verdict");
+        assert_eq!(verdict, "ok", "round {round}");
+    }
+}
+
+#[test]
+fn op08_no_option_takes_a_secret() {
+    for verb in [&["--help"][..], &["scan", "--help"], &["backup", "--help"], &["restore", "--help"]] {
+        let output = Command::new(env!("CARGO_BIN_EXE_handfast-phone")).args(verb).output().expect("it runs");
+        let help = String::from_utf8(output.stdout).expect("text");
+        let options: Vec<_> = help.split_whitespace().filter(|word| word.starts_with("--")).collect();
+        for option in &options {
+            let known = [
+                "--data",
+                "--allow-relay",
+                "--developer",
+                "--json",
+                "--account-name",
+                "--help",
+                "--version",
+                "--image",
+                "--text-stdin",
+            ];
+            let option = option.trim_end_matches([',', '>', ']']).split('|').next().unwrap_or_default();
+            assert!(known.contains(&option), "{option} is new: may a secret stand in it?");
+        }
+        assert!(!options.is_empty(), "{help}");
+    }
 }

@@ -1,6 +1,7 @@
 //! `cargo xtask test`: all checks, fast ones first, up to the first that fails.
 
 mod faults;
+mod floors;
 mod inner;
 mod licences;
 mod python;
@@ -92,6 +93,9 @@ fn steps(options: &Options) -> Result<Vec<Step>> {
     let mut steps = vec![
         Step::cargo("format", words("fmt --all --check")),
         Step::new("licences of all dependencies", || licences::check().map(|()| Done::Passed)),
+        Step::new("no dependency below a version with a known flaw", || {
+            floors::check().map(|()| Done::Passed)
+        }),
         Step::new("the inner crates use no std and no runtime", || inner::tree().map(|()| Done::Passed)),
         Step::new("the tests that FAULTS.md names exist", || faults::check().map(|()| Done::Passed)),
         Step::new("what cites requirements cites known ones, three at most", || {

@@ -270,3 +270,33 @@ fn fresh() -> Result<Fresh, ServerError> {
     getrandom::fill(&mut id).map_err(|_| ServerError::NoRandomness)?;
     Ok(Fresh { nonce, id: AttachmentId::from_bytes(id) })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A panic while the core is held ends the connection that it happened in, and no other.
+    #[tokio::test]
+    async fn op06_a_panic_in_one_connection_leaves_the_core_to_the_others() {
+        let name = RelayName::parse("relay.example").expect("a name");
+        let origins = OriginPolicy::new(&name, Vec::new());
+        let shared =
+            Shared::new(name, Limits::default(), ServerLimits::default(), origins).expect("randomness");
+        let shared = Arc::new(shared);
+        let address = IpAddr::from([192, 0, 2, 1]);
+        let before = shared.open(address, None).expect("open");
+        let hit = Arc::clone(&shared);
+        let ended = tokio::spawn(async move {
+            let seat = hit.open(address, None).expect("open");
+            let _held = hit.lock();
+            let _ = seat;
+            panic!("in the middle of a call");
+        });
+        assert!(ended.await.expect_err("it panicked").is_panic());
+        assert!(shared.state.is_poisoned());
+        let after = shared.open(address, None).expect("the core is used on");
+        assert_eq!(shared.lock().relay.stats().sockets, 2, "the socket of the panic is closed");
+        drop((before, after));
+        assert_eq!(shared.lock().relay.stats().sockets, 0);
+    }
+}

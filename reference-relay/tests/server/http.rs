@@ -25,6 +25,34 @@ async fn the_plain_routes_answer() {
 }
 
 #[tokio::test]
+async fn ws15_what_follows_an_odd_head_is_no_second_request() {
+    let relay = start();
+    let hidden = "GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n";
+    let upgrade = "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n\
+                   Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n";
+    let len = hidden.len();
+    for head in [
+        format!("Content-Length: {len}\r\nTransfer-Encoding: chunked\r\n"),
+        format!("Content-Length: {len}\r\nContent-Length: 0\r\n"),
+        "Transfer-Encoding: chunked\r\nTransfer-Encoding: identity\r\n".to_owned(),
+        format!("{upgrade}Content-Length: {len}\r\n"),
+        format!("{upgrade}Transfer-Encoding: chunked\r\n"),
+    ] {
+        for body in
+            [hidden.to_owned(), format!("ffffffffffffffff1\r\n{hidden}"), format!("0\r\n\r\n{hidden}")]
+        {
+            let answer =
+                relay.raw(format!("GET /v1 HTTP/1.1\r\nHost: x\r\n{head}\r\n{body}").as_bytes()).await;
+            assert!(!answer.contains("handfast_relay_"), "{head}: {answer}");
+            assert!(answer.matches("HTTP/1.1 ").count() <= 1, "{head}: {answer}");
+        }
+    }
+    let answer = relay.get("/healthz").await;
+    assert!(answer.ends_with("ok"), "it goes on: {answer}");
+    relay.stop().await;
+}
+
+#[tokio::test]
 async fn metrics_count_what_happens() {
     let relay = start();
     let mut client = relay.client().await;

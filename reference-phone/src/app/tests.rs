@@ -1,0 +1,89 @@
+use handfast::codec::ids::ContentId;
+use handfast::codec::message::{Command, MediaDescriptor, MessageState, ResultBody, grants};
+use rand_chacha::ChaCha20Rng;
+use rand_core::SeedableRng;
+
+use super::*;
+use crate::upstream::{NetworkChat, UpstreamEvent};
+
+const NOW: Now = Now { mono: Timestamp::from_micros(1), wall_ms: 1 };
+
+/// A network in which one contact once wrote something.
+#[derive(Debug)]
+struct Contact(Option<String>);
+
+impl Upstream for Contact {
+    fn history(&self) -> Vec<NetworkChat> {
+        Vec::new()
+    }
+
+    fn send(&mut self, _: Timestamp, message: Outgoing) {
+        panic!("nobody of this account asked for {message:?}");
+    }
+
+    fn poll(&mut self, _: Timestamp) -> Option<UpstreamEvent> {
+        let text = self.0.take()?;
+        let (network_id, author) = ("1".to_owned(), "Mallory".to_owned());
+        Some(UpstreamEvent::Incoming { chat: 1, network_id, author, text, reply_to: None })
+    }
+
+    fn deadline(&self) -> Option<Timestamp> {
+        None
+    }
+}
+
+fn phone(text: Option<String>) -> (tempfile::TempDir, App) {
+    let dir = tempfile::tempdir().unwrap();
+    let fill = |store: &mut Store| store.add_chat(1, "Mallory", "mallory");
+    let (store, account) = Store::open_or_create(dir.path(), "Ada", fill).unwrap();
+    let media = MediaDir::open(dir.path()).unwrap();
+    let mut rng = ChaCha20Rng::seed_from_u64(1);
+    let policy = RelayPolicy::default();
+    let app = App::new(store, account, media, Box::new(Contact(text)), policy, NOW, &mut rng).unwrap();
+    (dir, app)
+}
+
+/// The bytes of a command, as far as they are text, and a JSON request: both are texts of a contact and no more.
+#[test]
+fn op02_a_contacts_message_that_looks_like_a_command_is_a_text() {
+    let command = Command::SendText { chat: 1, text: "sent by nobody".to_owned(), reply_to: None }.encode();
+    let looks_alike = String::from_utf8_lossy(&command).into_owned();
+    for text in [looks_alike, r#"{"verb":"revoke","companion":"00"}"#.to_owned()] {
+        let (_dir, mut app) = phone(Some(text.clone()));
+        let settled = app.settle(NOW, &mut ChaCha20Rng::seed_from_u64(2)).unwrap();
+        assert_eq!(settled.failure, None);
+        let messages = app.history(1, 10).unwrap();
+        assert_eq!(messages.len(), 1, "nothing was sent");
+        let message = &messages[0].message;
+        assert_eq!((&message.text, message.author.as_str()), (&text, "Mallory"));
+        assert_eq!((message.state, &message.command), (MessageState::Received, &None));
+    }
+}
+
+/// One function runs all commands, by whichever connection they come.
+#[test]
+fn op04_a_command_needs_its_grant() {
+    let media = MediaDescriptor {
+        content: ContentId::from_bytes([1; 32]),
+        size: 1,
+        media_type: "image/png".to_owned(),
+        name: "a.png".to_owned(),
+    };
+    let (_dir, mut app) = phone(None);
+    let companion = CompanionId::from_bytes([1; 16]);
+    let refused = ResultBody::Failed { code: ErrorCode::REFUSED };
+    for (number, (command, needed)) in (1_u64..).zip([
+        (Command::SendText { chat: 1, text: "x".to_owned(), reply_to: None }, grants::SEND),
+        (Command::SendMedia { chat: 1, media, caption: None }, grants::SEND | grants::MEDIA),
+        (Command::History { chat: 1, before: 0, count: 1 }, grants::READ),
+        (Command::MarkRead { chat: 1, message: 1 }, grants::READ),
+    ]) {
+        for bit in [grants::READ, grants::SEND, grants::MEDIA].into_iter().filter(|bit| needed & bit != 0) {
+            let granted = grants::ALL & !bit;
+            let result = app.run_command(NOW, companion, granted, number, &command.encode()).unwrap();
+            assert_eq!(result, refused, "{command:?} without {bit}");
+        }
+        let result = app.run_command(NOW, companion, needed, number, &command.encode()).unwrap();
+        assert_ne!(result, refused, "{command:?} with what it needs");
+    }
+}
