@@ -1,10 +1,10 @@
 //! The list of chats.
 
 use handfast::codec::limits::{PREVIEW_LEN_MAX, TITLE_LEN_MAX};
-use handfast::codec::message::Item;
+use handfast::codec::message::{Item, MessageState};
 use rusqlite::{OptionalExtension, Row, params};
 
-use super::{Store, StoreError, cut, sql, unsql};
+use super::{NewMessage, Store, StoreError, cut, sql, unsql};
 
 /// A chat.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -123,6 +123,30 @@ impl Store {
             )?
             .execute(params![sql(chat), sql(read_to), left, rev.map(sql)])?;
         Ok(true)
+    }
+
+    /// Counts a message that was added: it is its chat's newest, since ids ascend. Nothing is looked through, however
+    /// many messages are not read.
+    pub(super) fn put_newest(&mut self, new: &NewMessage<'_>, id: u64) -> Result<(), StoreError> {
+        let rev = self.next_rev();
+        let name = new.media.map_or("", |media| media.name.as_str());
+        let text = if new.text.is_empty() { name } else { new.text };
+        let unread = i64::from(new.state == MessageState::Received);
+        let _ = self
+            .conn
+            .prepare_cached(
+                "UPDATE chats SET last_message = ?2, last_text = ?3, last_time_ms = ?4, rev = ?5,
+                 unread = unread + ?6 WHERE chat = ?1",
+            )?
+            .execute(params![
+                sql(new.chat),
+                sql(id),
+                cut(text, PREVIEW_LEN_MAX),
+                sql(new.time_ms),
+                sql(rev),
+                unread
+            ])?;
+        Ok(())
     }
 
     /// Brings a chat's row to its newest message.

@@ -137,7 +137,7 @@ impl Store {
                 new.network_id,
                 sql(rev),
             ])?;
-        self.refresh_chat(new.chat)?;
+        self.put_newest(new, id)?;
         Ok(Some((id, rev)))
     }
 

@@ -1,0 +1,451 @@
+//! The real phone and the real companion, each over its SQLite database, joined by the relay's real core under a virtual
+//! clock.
+#![allow(dead_code, clippy::allow_attributes, reason = "each test file uses a part of it")]
+
+use std::collections::{BTreeMap, VecDeque};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use handfast::codec::ids::{AttachmentId, BootId};
+use handfast::codec::message::MessageState;
+use handfast::session::LinkState;
+use handfast::{RelayName, Timestamp};
+use rand_chacha::ChaCha20Rng;
+use rand_core::{Rng, SeedableRng};
+use reference_phone::app::{App as Phone, AppOutput as PhoneOutput, Now, ScanStep, SocketTag as PhoneTag};
+use reference_phone::media::MediaDir;
+use reference_phone::policy::RelayPolicy;
+use reference_phone::store::{NewMessage, Store as PhoneStore};
+use reference_phone::upstream::{NetworkChat, Outgoing, Upstream, UpstreamEvent};
+use reference_relay::core::{Fresh, Limits, Output as RelayOutput, Relay, SocketId};
+use reference_web::app::{App as Web, AppEvent, AppOutput as WebOutput, SocketTag as WebTag};
+use reference_web::store::Store as WebStore;
+
+pub(crate) const NAME: &str = "127.0.0.1:8787";
+pub(crate) const MINUTE: Duration = Duration::from_mins(1);
+
+/// A network that says what a test gives it, one thing a round.
+#[derive(Debug, Default, Clone)]
+pub(crate) struct Network(std::sync::Arc<std::sync::Mutex<VecDeque<UpstreamEvent>>>);
+
+impl Network {
+    pub(crate) fn says(&self, chat: u64, network_id: u64, text: &str) {
+        self.0.lock().unwrap().push_back(UpstreamEvent::Incoming {
+            chat,
+            network_id: network_id.to_string(),
+            author: "Bo".into(),
+            text: text.into(),
+            reply_to: None,
+        });
+    }
+
+    pub(crate) fn is_silent(&self) -> bool {
+        self.0.lock().unwrap().is_empty()
+    }
+}
+
+impl Upstream for Network {
+    fn history(&self) -> Vec<NetworkChat> {
+        Vec::new()
+    }
+
+    fn send(&mut self, _: Timestamp, _: Outgoing) {}
+
+    fn poll(&mut self, _: Timestamp) -> Option<UpstreamEvent> {
+        self.0.lock().unwrap().pop_front()
+    }
+
+    fn deadline(&self) -> Option<Timestamp> {
+        None
+    }
+}
+
+/// Whose socket it is.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Owner {
+    Phone(PhoneTag),
+    Web(WebTag),
+}
+
+/// Everything there is.
+pub(crate) struct Both {
+    pub(crate) now: Timestamp,
+    pub(crate) phone: Option<Phone>,
+    pub(crate) web: Option<Web>,
+    pub(crate) network: Network,
+    pub(crate) events: Vec<AppEvent>,
+    /// Called once a round of the companion, to make things happen in the middle.
+    pub(crate) each_round: Box<dyn FnMut(&Network)>,
+    relay: Relay,
+    dir: tempfile::TempDir,
+    rng: ChaCha20Rng,
+    sockets: BTreeMap<SocketId, Owner>,
+    next_socket: u64,
+    asked: VecDeque<ScanStep>,
+}
+
+fn phone_dir(dir: &Path) -> PathBuf {
+    dir.join("phone")
+}
+
+fn web_dir(dir: &Path) -> PathBuf {
+    dir.join("web")
+}
+
+/// A received message.
+pub(crate) fn received<'a>(chat: u64, text: &'a str) -> NewMessage<'a> {
+    NewMessage {
+        chat,
+        author: "Bo",
+        time_ms: 5,
+        text,
+        state: MessageState::Received,
+        reply_to: None,
+        media: None,
+        command: None,
+        network_id: None,
+    }
+}
+
+impl Both {
+    /// A phone with so many chats of so many messages each, and a companion, linked.
+    pub(crate) fn linked(seed: u64, chats: u64, messages: u64) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::create_dir(web_dir(dir.path())).unwrap();
+        std::fs::create_dir(phone_dir(dir.path())).unwrap();
+        let fill = |store: &mut PhoneStore| {
+            for chat in 1..=chats {
+                store.add_chat(chat, &format!("chat {chat}"), "Bo")?;
+            }
+            for n in 0..messages {
+                for chat in 1..=chats {
+                    let _ = store.add_message(&received(chat, &format!("message {n} of {chat}")))?;
+                }
+            }
+            Ok(())
+        };
+        drop(PhoneStore::open_or_create(&phone_dir(dir.path()), "Ada", fill).unwrap());
+        let mut both = Self {
+            now: Timestamp::from_micros(1_000_000),
+            phone: None,
+            web: None,
+            network: Network::default(),
+            events: Vec::new(),
+            each_round: Box::new(|_| {}),
+            relay: Relay::new(
+                RelayName::parse(NAME).unwrap(),
+                BootId::from_bytes([7; 16]),
+                Limits::default(),
+            ),
+            dir,
+            rng: ChaCha20Rng::seed_from_u64(seed),
+            sockets: BTreeMap::new(),
+            next_socket: 1,
+            asked: VecDeque::new(),
+        };
+        both.start_phone();
+        both.start_web();
+        both.pair();
+        both
+    }
+
+    fn times(&self) -> Now {
+        Now { mono: self.now, wall_ms: 1_767_225_600_000 }
+    }
+
+    pub(crate) fn start_phone(&mut self) {
+        let dir = phone_dir(self.dir.path());
+        let (store, account) = PhoneStore::open(&dir).unwrap();
+        let policy = RelayPolicy::new(vec![RelayName::parse(NAME).unwrap()], true);
+        let network = Box::new(self.network.clone());
+        let media = MediaDir::open(&dir).unwrap();
+        let app = Phone::new(store, account, media, network, policy, self.times(), &mut self.rng).unwrap();
+        self.phone = Some(app);
+    }
+
+    pub(crate) fn start_web(&mut self) {
+        let store = WebStore::open(&web_dir(self.dir.path())).unwrap();
+        let relay = RelayName::parse(NAME).unwrap();
+        self.web = Some(Web::new(store, relay, "laptop".into(), self.now, &mut self.rng).unwrap());
+    }
+
+    /// Ends the phone's process as a power failure does; messages may be added by `change`, as if while it was away
+    /// from its companions.
+    pub(crate) fn away(&mut self, change: impl FnOnce(&mut PhoneStore)) {
+        self.stop_phone();
+        let (mut store, _) = PhoneStore::open(&phone_dir(self.dir.path())).unwrap();
+        change(&mut store);
+        store.commit().unwrap();
+        drop(store);
+        self.start_phone();
+    }
+
+    pub(crate) fn stop_phone(&mut self) {
+        self.phone = None;
+        self.close(|owner| matches!(owner, Owner::Phone(_)));
+    }
+
+    pub(crate) fn stop_web(&mut self) {
+        self.web = None;
+        self.close(|owner| matches!(owner, Owner::Web(_)));
+    }
+
+    /// Changes rows of the companion under its feet, while it is stopped.
+    pub(crate) fn damage(&mut self, sql: &str) -> usize {
+        self.stop_web();
+        let conn = rusqlite::Connection::open(web_dir(self.dir.path()).join("companion.db")).unwrap();
+        let changed = conn.execute(sql, []).unwrap();
+        drop(conn);
+        self.start_web();
+        changed
+    }
+
+    fn close(&mut self, is: impl Fn(Owner) -> bool) {
+        let gone: Vec<SocketId> =
+            self.sockets.iter().filter(|(_, owner)| is(**owner)).map(|(id, _)| *id).collect();
+        for id in gone {
+            let _ = self.sockets.remove(&id);
+            self.relay.handle_closed(self.now, id);
+        }
+    }
+
+    fn pair(&mut self) {
+        let now = self.now;
+        self.web.as_mut().unwrap().pair(now, &mut self.rng).unwrap();
+        self.settle();
+        let text = self.event(|event| match event {
+            AppEvent::Code { text } => Some(text.clone()),
+            _ => None,
+        });
+        let times = self.times();
+        self.phone.as_mut().unwrap().scan(times, &mut self.rng, &text).unwrap();
+        self.run_until("digits", |b| b.events.iter().any(|e| matches!(e, AppEvent::CheckCode(_))));
+        let digits = self.event(|event| match event {
+            AppEvent::CheckCode(digits) => Some(digits.clone()),
+            _ => None,
+        });
+        self.phone.as_mut().unwrap().enter_check_code(times, &digits).unwrap();
+        self.settle();
+        self.phone.as_mut().unwrap().approve(times, &mut self.rng, true).unwrap();
+        self.run_until("NN", |b| b.events.iter().any(|e| matches!(e, AppEvent::ConfirmNn { .. })));
+        let now = self.now;
+        self.web.as_mut().unwrap().confirm(now, true).unwrap();
+        self.run_until("linked", |both| both.events.iter().any(|e| matches!(e, AppEvent::Linked { .. })));
+    }
+
+    /// The newest event of a kind.
+    pub(crate) fn event<T>(&self, find: impl Fn(&AppEvent) -> Option<T>) -> T {
+        self.events.iter().rev().find_map(find).unwrap_or_else(|| panic!("not in {:?}", self.events))
+    }
+
+    pub(crate) fn repairs(&self) -> usize {
+        self.events.iter().filter(|event| matches!(event, AppEvent::Repair { .. })).count()
+    }
+
+    pub(crate) fn is_live(&self) -> bool {
+        let state = |event: &AppEvent| match event {
+            AppEvent::LinkState(state) => Some(*state),
+            _ => None,
+        };
+        self.events.iter().rev().find_map(state) == Some(LinkState::Live)
+    }
+
+    pub(crate) fn web(&mut self) -> &mut Web {
+        self.web.as_mut().unwrap()
+    }
+
+    pub(crate) fn phone(&self) -> &Phone {
+        self.phone.as_ref().unwrap()
+    }
+
+    fn open(&mut self, owner: Owner) {
+        let socket = SocketId::new(self.next_socket);
+        self.next_socket += 1;
+        let (mut nonce, mut id) = ([0; 32], [0; 8]);
+        self.rng.fill_bytes(&mut nonce);
+        self.rng.fill_bytes(&mut id);
+        let fresh = Fresh { nonce, id: AttachmentId::from_bytes(id) };
+        self.relay.handle_open(self.now, socket, [127, 0, 0, 1].into(), None, fresh).unwrap();
+        let _ = self.sockets.insert(socket, owner);
+        let times = self.times();
+        match owner {
+            Owner::Phone(tag) => self.phone.as_mut().unwrap().handle_opened(times, &mut self.rng, tag),
+            Owner::Web(tag) => self.web.as_mut().unwrap().handle_opened(times.mono, &mut self.rng, tag),
+        }
+    }
+
+    fn socket_of(&self, owner: Owner) -> Option<SocketId> {
+        self.sockets.iter().find(|(_, of)| **of == owner).map(|(id, _)| *id)
+    }
+
+    fn transmit(&mut self, owner: Owner, bytes: Bytes) {
+        if let Some(id) = self.socket_of(owner) {
+            self.relay.handle_frame(self.now, id, bytes);
+        }
+    }
+
+    fn disconnect(&mut self, owner: Owner) {
+        if let Some(id) = self.socket_of(owner) {
+            let _ = self.sockets.remove(&id);
+            self.relay.handle_closed(self.now, id);
+        }
+    }
+
+    fn pump_phone(&mut self) -> bool {
+        let times = self.times();
+        let Some(phone) = &mut self.phone else { return false };
+        let settled = phone.settle(times, &mut self.rng).unwrap();
+        assert_eq!(settled.failure, None);
+        let moved = !settled.outputs.is_empty();
+        for output in settled.outputs {
+            match output {
+                PhoneOutput::Connect { socket, .. } => self.open(Owner::Phone(socket)),
+                PhoneOutput::Transmit { socket, bytes } => {
+                    let len = bytes.len();
+                    self.transmit(Owner::Phone(socket), bytes);
+                    self.phone.as_mut().unwrap().handle_written(times, socket, len);
+                }
+                PhoneOutput::Disconnect { socket } => self.disconnect(Owner::Phone(socket)),
+                PhoneOutput::Scan(step) => self.asked.push_back(step),
+                _ => {}
+            }
+        }
+        moved
+    }
+
+    fn pump_web(&mut self) -> bool {
+        let now = self.now;
+        let Some(web) = &mut self.web else { return false };
+        let settled = web.settle(now, &mut self.rng).unwrap();
+        assert_eq!(settled.failure, None);
+        let moved = !settled.outputs.is_empty();
+        for output in settled.outputs {
+            match output {
+                WebOutput::Connect { socket, .. } => self.open(Owner::Web(socket)),
+                WebOutput::Transmit { socket, bytes } => {
+                    let len = bytes.len();
+                    self.transmit(Owner::Web(socket), bytes);
+                    self.web.as_mut().unwrap().handle_written(now, socket, len);
+                }
+                WebOutput::Disconnect { socket } => self.disconnect(Owner::Web(socket)),
+                // Tens of thousands of them in a first sync.
+                WebOutput::Event(AppEvent::Message { .. }) => {}
+                WebOutput::Event(event) => self.events.push(event),
+                other => panic!("unexpected {other:?}"),
+            }
+        }
+        (self.each_round)(&self.network);
+        moved
+    }
+
+    fn pump_relay(&mut self) -> bool {
+        let (mut moved, times) = (false, self.times());
+        loop {
+            match self.relay.poll_output() {
+                RelayOutput::Send(to, frame) => {
+                    self.relay.transmitted(to, frame.len());
+                    let bytes = BytesMut::from(&*frame);
+                    match self.sockets.get(&to) {
+                        Some(Owner::Phone(tag)) => {
+                            self.phone.as_mut().unwrap().handle_bytes(times, &mut self.rng, *tag, bytes);
+                        }
+                        Some(Owner::Web(tag)) => {
+                            self.web.as_mut().unwrap().handle_bytes(times.mono, &mut self.rng, *tag, bytes);
+                        }
+                        None => {}
+                    }
+                }
+                RelayOutput::Close(socket, _) => match self.sockets.remove(&socket) {
+                    Some(Owner::Phone(tag)) => {
+                        self.phone.as_mut().unwrap().handle_closed(times, &mut self.rng, tag, "closed");
+                    }
+                    Some(Owner::Web(tag)) => {
+                        self.web.as_mut().unwrap().handle_closed(times.mono, &mut self.rng, tag, "closed");
+                    }
+                    None => {}
+                },
+                RelayOutput::Wait(_) => return moved,
+            }
+            moved = true;
+        }
+    }
+
+    /// Moves everything that can move now.
+    pub(crate) fn settle(&mut self) {
+        for _ in 0..1_000_000 {
+            if !(self.pump_web() | self.pump_phone() | self.pump_relay()) && self.network.is_silent() {
+                return;
+            }
+        }
+        panic!("it does not come to rest");
+    }
+
+    /// Moves a little.
+    pub(crate) fn step(&mut self) {
+        let _ = self.pump_web() | self.pump_phone() | self.pump_relay();
+    }
+
+    fn next_deadline(&mut self) -> Option<Timestamp> {
+        let relay = match self.relay.poll_output() {
+            RelayOutput::Wait(at) => at,
+            _ => Some(self.now),
+        };
+        let phone = self.phone.as_ref().and_then(Phone::deadline);
+        let web = self.web.as_ref().and_then(Web::deadline);
+        [phone, web, relay].into_iter().flatten().min()
+    }
+
+    fn step_to(&mut self, at: Timestamp) {
+        self.now = self.now.max(at);
+        self.relay.handle_timeout(self.now);
+        let times = self.times();
+        if let Some(phone) = &mut self.phone {
+            phone.handle_timeout(times, &mut self.rng);
+        }
+        if let Some(web) = &mut self.web {
+            web.handle_timeout(times.mono, &mut self.rng);
+        }
+        self.settle();
+    }
+
+    /// Runs until `done`, five minutes at most.
+    pub(crate) fn run_until(&mut self, what: &str, mut done: impl FnMut(&mut Self) -> bool) {
+        let end = self.now.plus(5 * MINUTE);
+        self.settle();
+        while !done(self) {
+            let Some(at) = self.next_deadline().filter(|at| *at <= end) else {
+                panic!("{what}: not in time; {:?}", self.events);
+            };
+            self.step_to(at);
+        }
+    }
+
+    /// Lets time pass.
+    pub(crate) fn run_for(&mut self, time: Duration) {
+        let end = self.now.plus(time);
+        self.settle();
+        while let Some(at) = self.next_deadline().filter(|at| *at <= end) {
+            self.step_to(at);
+        }
+        self.step_to(end);
+    }
+
+    /// Where the companion's rows of a chat differ from the phone's.
+    pub(crate) fn difference(&mut self, chat: u64) -> Option<String> {
+        let here: Vec<(u64, String)> =
+            self.web().store().history(chat, 200).unwrap().into_iter().map(|m| (m.id, m.text)).collect();
+        let phone = self.phone().store().history(chat, 0, 200).unwrap();
+        let there: Vec<(u64, String)> =
+            phone.into_iter().rev().map(|m| (m.message.message, m.message.text)).collect();
+        (here != there).then(|| format!("chat {chat}: {} here, {} there", here.len(), there.len()))
+    }
+
+    /// Titles, last messages and unread counts of all chats: here, and at the phone.
+    pub(crate) fn lists(&mut self) -> (Vec<(u64, u64, u64)>, Vec<(u64, u64, u64)>) {
+        let here = self.web().store().chats().unwrap().into_iter();
+        let here = here.map(|c| (c.chat, c.last_message, c.unread)).collect();
+        let there = self.phone().store().chats().unwrap().into_iter();
+        (here, there.map(|c| (c.chat, c.last_message, c.unread)).collect())
+    }
+}

@@ -1,0 +1,133 @@
+//! Sync between the real phone and the real companion, over their SQLite databases: what is damaged is found and
+//! mended, what a log no longer reaches comes in pages, and no chat is out of reach.
+
+mod both;
+
+use both::{Both, MINUTE, received};
+use handfast::codec::limits::{MARKER_REVS, SUBSCRIPTIONS_MAX};
+use handfast::codec::message::CollectionName;
+use reference_web::app::AppEvent;
+
+fn assert_same(both: &mut Both, chats: impl Iterator<Item = u64>) {
+    let (here, there) = both.lists();
+    assert_eq!(here, there, "the list of chats");
+    let differences: Vec<String> = chats.filter_map(|chat| both.difference(chat)).collect();
+    assert!(differences.is_empty(), "{differences:?}");
+}
+
+/// A pair that is in step.
+fn synced(seed: u64, chats: u64, messages: u64) -> Both {
+    let mut both = Both::linked(seed, chats, messages);
+    both.run_until("synced", |b| b.events.iter().any(|e| matches!(e, AppEvent::Synced { .. })));
+    both.run_for(MINUTE);
+    assert_eq!(both.repairs(), 0);
+    both
+}
+
+#[test]
+fn syn_018_rows_that_change_under_the_companions_feet_are_found_by_the_digest_and_mended() {
+    // req: SYN-015, SYN-018
+    for (n, sql) in [
+        "DELETE FROM messages WHERE chat = 2 AND id % 3 = 0",
+        "DELETE FROM chats WHERE chat = 2",
+        "UPDATE messages SET rev = rev - 1 WHERE chat = 2 AND id % 7 = 0",
+        "UPDATE messages SET rev = rev + 1000, text = 'wrong' WHERE chat = 2",
+        "UPDATE chats SET rev = rev + 5, unread = 99",
+        "INSERT INTO messages(chat, id, author, time_ms, text, state, rev) VALUES(2, 9999, 'x', 1, 'invented', 6, 5)",
+        "INSERT INTO chats(chat, title, last_message, last_text, last_time_ms, unread) VALUES(77, 'x', 0, '', 0, 0)",
+        "UPDATE messages SET id = id + 100000 WHERE chat = 3",
+        "INSERT INTO aside(collection, id, rev) VALUES(x'01', x'aabb', 3)",
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let mut both = synced(u64::try_from(n).unwrap(), 4, 30);
+        assert!(both.damage(sql) > 0, "{sql}");
+        both.run_for(MINUTE);
+        assert!(both.repairs() > 0, "it was found: {sql}");
+        assert!(!both.events.iter().any(|e| matches!(e, AppEvent::Repair { failed: true, .. })), "{sql}");
+        assert_same(&mut both, 1..=4);
+        assert_eq!(both.web().store().counts().unwrap().messages, 120, "{sql}");
+        let repairs = both.repairs();
+        both.stop_web();
+        both.start_web();
+        both.run_for(MINUTE);
+        assert_eq!(both.repairs(), repairs, "once is enough: {sql}");
+    }
+}
+
+#[test]
+fn syn_010_a_companion_that_was_away_longer_than_markers_are_kept_gets_pages() {
+    // req: SYN-010, SYN-013
+    let mut both = synced(20, 3, 250);
+    both.stop_web();
+    both.away(|store| {
+        let ids: Vec<u64> = store.history(1, 0, 200).unwrap().iter().map(|m| m.message.message).collect();
+        for id in ids.iter().step_by(5) {
+            let _ = store.delete_message(1, *id).unwrap();
+        }
+        store.commit().unwrap();
+        let floor = store.rev() + MARKER_REVS;
+        while store.rev() <= floor {
+            for _ in 0..10_000 {
+                let _ = store.add_message(&received(3, "news")).unwrap();
+            }
+            store.commit().unwrap();
+        }
+    });
+    assert!(both.phone().store().floor() > 0);
+    both.start_web();
+    both.run_for(MINUTE);
+    assert_same(&mut both, 1..=3);
+    assert_eq!(both.repairs(), 0, "pages were due: nothing was damaged");
+}
+
+#[test]
+fn syn_011_every_chat_is_within_reach_whatever_their_number() {
+    // req: SYN-007, SYN-011
+    let chats = 150;
+    let mut both = synced(21, chats, 3);
+    let here = both.web().store().counts().unwrap();
+    assert_eq!(here.chats, chats);
+    assert!(here.messages < chats * 3, "not all are followed");
+    // News of any chat arrives without asking,
+    let followed = both.web().status().unwrap().followed;
+    assert_eq!(followed, (SUBSCRIPTIONS_MAX - 1, 0));
+    for chat in 1..=chats {
+        both.network.says(chat, chat, "news");
+    }
+    both.run_for(MINUTE);
+    assert_same(&mut both, 1..=chats);
+    // and so does a chat that is opened.
+    let mut both = synced(22, chats, 3);
+    let far: Vec<u64> =
+        (1..=chats).filter(|chat| both.web().store().history(*chat, 1).unwrap().is_empty()).collect();
+    assert!(far.len() > 20, "{}", far.len());
+    for chat in far {
+        let now = both.now;
+        both.web().open_chat(now, chat);
+        both.settle();
+        assert_eq!(both.difference(chat), None);
+    }
+    assert_eq!(both.repairs(), 0);
+}
+
+#[test]
+fn re12_deletions_of_a_long_chat_leave_both_with_the_same_window() {
+    // req: SYN-015
+    let mut both = synced(23, 1, 260);
+    for round in 0..4_u64 {
+        both.away(|store| {
+            let ids: Vec<u64> = store.history(1, 0, 220).unwrap().iter().map(|m| m.message.message).collect();
+            for id in ids.iter().skip(usize::try_from(round).unwrap()).step_by(9) {
+                let _ = store.delete_message(1, *id).unwrap();
+            }
+            let _ = store.add_message(&received(1, "after")).unwrap();
+        });
+        both.run_for(MINUTE);
+        assert_eq!(both.repairs(), 0, "round {round}");
+        let chat = CollectionName::Messages(1).encode().unwrap();
+        let here = both.web().store().digest(&chat).unwrap();
+        assert_eq!(here, both.phone().store().digest(&chat).unwrap(), "round {round}");
+    }
+}
