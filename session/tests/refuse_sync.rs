@@ -4,7 +4,7 @@ mod world;
 
 use bytes::Bytes;
 use handfast_codec::frame::{Collection, Frame, Items, PageCursor};
-use handfast_codec::limits::{SUBSCRIPTIONS_MAX, SYNC_ANSWERS_MAX};
+use handfast_codec::limits::{DELTA_UNACKED_LEN_MAX, SUBSCRIPTIONS_MAX, SYNC_ANSWERS_MAX};
 use handfast_codec::{DeviceRole, ErrorCode};
 use world::evil::Evil;
 
@@ -174,4 +174,36 @@ fn a_digest_of_the_future_is_refused() {
     let get = |n, cursor| Frame::DigestGet { collection: collection(n), cursor };
     assert_eq!(against_phone(&[since.clone(), get(0, 1)]).failure(), Some(ErrorCode::ACK_FUTURE));
     assert_eq!(against_phone(&[since, get(0, 0), get(1, 9)]).failure(), None, "one that is over is ignored");
+}
+
+#[test]
+fn re13_a_web_that_takes_nothing_holds_64_kib_of_rows_at_most() {
+    // req: SYN-004
+    let mut evil = Evil::against(DeviceRole::Phone);
+    for _ in 0..2_000 {
+        evil.device.add_row(evil.now, &[0], &[7; 100]);
+    }
+    evil.send(&[Frame::Since { collection: collection(0), cursor: 0 }]);
+    let rows = |evil: &Evil| {
+        let mut last = 0;
+        let len = |frame: &Frame| match frame {
+            Frame::Delta { items, to, .. } => {
+                last = *to;
+                items.len()
+            }
+            _ => 0,
+        };
+        let len: usize = evil.heard.iter().map(len).sum();
+        (len, last)
+    };
+    let (len, cursor) = rows(&evil);
+    assert!(len <= DELTA_UNACKED_LEN_MAX && len > DELTA_UNACKED_LEN_MAX / 2, "{len} bytes");
+    for _ in 0..2_000 {
+        evil.device.add_row(evil.now, &[0], &[7; 100]);
+    }
+    evil.listen();
+    assert_eq!(rows(&evil).0, len, "nothing more without an ACK");
+    evil.send(&[Frame::Ack { durable: 0, cursors: vec![(collection(0), cursor)] }]);
+    let (more, further) = rows(&evil);
+    assert!(more > len && more <= len + DELTA_UNACKED_LEN_MAX && further > cursor, "{more} bytes");
 }

@@ -65,7 +65,7 @@ fn both_sides_are_found_in_step_after_each_connection() {
 }
 
 #[test]
-fn re15_a_row_that_changed_under_the_companions_feet_is_found_by_the_digest_and_repaired() {
+fn a_row_that_changed_under_the_companions_feet_is_found_by_the_digest_and_repaired() {
     // req: SYN-015, SYN-018
     for damage in 0..3 {
         let mut world = synced(10 + damage, 300);
@@ -237,7 +237,7 @@ fn a_subscription_left_and_taken_again_at_once_loses_nothing() {
 }
 
 #[test]
-fn a_cursor_above_the_phones_log_gets_a_snapshot() {
+fn re15_a_cursor_above_the_phones_log_gets_a_snapshot() {
     // req: SYN-010
     let mut world = synced(12, 30);
     world.crash(DeviceRole::Web);

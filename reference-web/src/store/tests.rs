@@ -1,7 +1,12 @@
+use bytes::Bytes;
 use handfast::ErrorCode;
+use handfast::codec::frame::{Collection, Row, RowId};
 use handfast::codec::ids::{CompanionId, ContentId, Salt, SigningPublic};
-use handfast::codec::message::{CommandRef, Item, MediaDescriptor, Message as WireMessage, MessageState};
+use handfast::codec::message::{
+    CollectionName, CommandRef, Item, MediaDescriptor, Message as WireMessage, MessageState,
+};
 use handfast::handshake::link::Terms;
+use handfast::session::RowDigest;
 
 use super::transfers::PutRow;
 use super::*;
@@ -226,4 +231,116 @@ fn a_destroyed_store_leaves_no_file_but_the_directory() {
     assert_eq!(left, ["media"]);
     assert_eq!(std::fs::read_dir(dir.path().join("media")).expect("listed").count(), 0);
     assert!(!Store::exists(dir.path()));
+}
+
+fn chats_name() -> Collection {
+    CollectionName::Chats.encode().expect("a name")
+}
+
+fn messages_name(chat: u64) -> Collection {
+    CollectionName::Messages(chat).encode().expect("a name")
+}
+
+fn row(id: u64, rev: u64, item: &Item) -> Bytes {
+    Row { id: RowId::from_number(id), rev, body: item.encode() }.encode()
+}
+
+#[test]
+fn syn_009_what_cannot_be_applied_is_set_aside_and_counts_until_it_can() {
+    // req: SYN-006, SYN-009, SYN-015
+    let (_dir, mut store) = store();
+    let good = Item::Message(wire(1, 3, "hello"));
+    let before = store.digest(&messages_name(1)).expect("read");
+    let unknown = Row { id: RowId::from_number(3), rev: 5, body: Bytes::from_static(b"\x7d\x01") };
+    for (what, collection, bytes) in [
+        ("an unknown kind", messages_name(1), unknown.encode()),
+        ("another message", messages_name(1), row(4, 5, &good)),
+        ("another chat", messages_name(2), row(3, 5, &good)),
+        ("another kind", chats_name(), row(3, 5, &good)),
+        ("an unknown collection", Collection::new(&[9]).expect("a name"), row(3, 5, &good)),
+        ("not a row", messages_name(1), Bytes::from_static(&[0, 1, 2])),
+    ] {
+        assert_eq!(store.put_row(&collection, &bytes).expect("taken"), None, "{what}");
+    }
+    assert_eq!(store.counts().expect("read"), Counts { chats: 0, messages: 0, aside: 5 });
+    let mut expected = RowDigest::default();
+    expected.add(&RowId::from_number(3), 5);
+    expected.add(&RowId::from_number(4), 5);
+    assert_ne!(store.digest(&messages_name(1)).expect("read"), before);
+    assert_eq!(store.digest(&messages_name(1)).expect("read"), expected);
+    // A later version of the row that can be read takes its place.
+    let change = store.put_row(&messages_name(1), &row(3, 6, &good)).expect("taken");
+    assert!(matches!(change, Some(Change::NewMessage(_))));
+    expected.remove(&RowId::from_number(3), 5);
+    expected.add(&RowId::from_number(3), 6);
+    assert_eq!(store.digest(&messages_name(1)).expect("read"), expected);
+    assert_eq!(store.counts().expect("read").aside, 4);
+}
+
+#[test]
+fn re12_four_versions_of_a_row_end_the_same_in_every_order() {
+    // req: SYN-014
+    let versions: Vec<Bytes> =
+        (1..=4).map(|rev| row(3, rev, &Item::Message(wire(1, 3, &format!("version {rev}"))))).collect();
+    for order in 0..24_usize {
+        let (mut left, mut code) = (versions.clone(), order);
+        let (_dir, mut store) = store();
+        while !left.is_empty() {
+            let next = left.remove(code % left.len());
+            code /= left.len() + 1;
+            let _ = store.put_row(&messages_name(1), &next).expect("taken");
+        }
+        assert_eq!(store.history(1, 9).expect("read")[0].text, "version 4", "order {order}");
+    }
+}
+
+#[test]
+fn syn_014_a_snapshot_replaces_what_is_here_whatever_its_revision() {
+    // req: SYN-013, SYN-014
+    let (_dir, mut store) = store();
+    let name = messages_name(1);
+    for (id, rev) in [(1, 900), (2, 5), (3, 5)] {
+        let item = Item::Message(wire(1, id, "damaged"));
+        let _ = store.put_row(&name, &row(id, rev, &item)).expect("taken");
+    }
+    let other = Item::Message(wire(2, 8, "of another chat"));
+    let _ = store.put_row(&messages_name(2), &row(8, 5, &other)).expect("taken");
+    store.begin_snapshot(&name).expect("begun");
+    assert_eq!(store.counts().expect("read").messages, 4, "shown until the snapshot is whole");
+    let bring = |store: &mut Store, id, rev, text: &str| {
+        let item = Item::Message(wire(1, id, text));
+        let _ = store.put_row(&name, &row(id, rev, &item)).expect("taken");
+    };
+    // A page of history does not count as brought.
+    let _ = store.put_item(&Item::Message(wire(1, 3, "history")), 0).expect("taken");
+    bring(&mut store, 1, 7, "right");
+    bring(&mut store, 2, 8, "right");
+    // A page that is given twice brings an older copy: the newer one stays.
+    bring(&mut store, 2, 6, "old");
+    store.end_snapshot(&name).expect("ended");
+    let texts: Vec<_> = store.history(1, 9).expect("read").into_iter().map(|m| (m.id, m.text)).collect();
+    assert_eq!(texts, [(1, "right".to_owned()), (2, "right".to_owned())]);
+    assert_eq!(store.history(2, 9).expect("read").len(), 1);
+}
+
+#[test]
+fn tables_of_version_1_are_taken_over() {
+    let dir = tempfile::tempdir().expect("a directory");
+    drop(DeviceKey::load_or_create(&dir.path().join(KEY_FILE)).expect("a key"));
+    let conn = sqlite::open(&dir.path().join(DB_FILE)).expect("opened");
+    sqlite::create_table(&conn).expect("made");
+    conn.execute_batch(SCHEMA).expect("made");
+    conn.execute_batch(
+        "INSERT INTO chats(chat, title, last_message, last_text, last_time_ms, unread) VALUES(1, 'Ada', 3, '', 0, 0);
+         PRAGMA user_version = 1;",
+    )
+    .expect("made");
+    drop(conn);
+    let store = Store::open(dir.path()).expect("taken over");
+    assert_eq!(store.chats().expect("read").len(), 1);
+    let mut digest = RowDigest::default();
+    digest.add(&RowId::from_number(1), 0);
+    assert_eq!(store.digest(&chats_name()).expect("read"), digest, "its revision is not known");
+    drop(store);
+    assert!(Store::open(dir.path()).is_ok());
 }

@@ -61,6 +61,9 @@ impl Upstream for Network {
     }
 }
 
+/// A chat in a list: its id, its newest message, how many are not read.
+pub(crate) type Listed = (u64, u64, u64);
+
 /// Whose socket it is.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Owner {
@@ -94,7 +97,7 @@ fn web_dir(dir: &Path) -> PathBuf {
 }
 
 /// A received message.
-pub(crate) fn received<'a>(chat: u64, text: &'a str) -> NewMessage<'a> {
+pub(crate) fn received(chat: u64, text: &str) -> NewMessage<'_> {
     NewMessage {
         chat,
         author: "Bo",
@@ -442,7 +445,7 @@ impl Both {
     }
 
     /// Titles, last messages and unread counts of all chats: here, and at the phone.
-    pub(crate) fn lists(&mut self) -> (Vec<(u64, u64, u64)>, Vec<(u64, u64, u64)>) {
+    pub(crate) fn lists(&mut self) -> (Vec<Listed>, Vec<Listed>) {
         let here = self.web().store().chats().unwrap().into_iter();
         let here = here.map(|c| (c.chat, c.last_message, c.unread)).collect();
         let there = self.phone().store().chats().unwrap().into_iter();
