@@ -5,6 +5,8 @@ pub mod limits;
 pub mod logs;
 pub mod nonces;
 pub mod recovery;
+pub mod rules;
+pub mod tries;
 
 use crate::world::World;
 

@@ -12,6 +12,7 @@ use handfast::DeviceRole;
 use crate::kind::Kind;
 use crate::node::{Node, NodeId};
 use crate::plan::Fault;
+use crate::users::PHONE;
 use crate::world::{Happening, World};
 
 /// A fault that goes on for some time.
@@ -72,9 +73,11 @@ pub fn begin(world: &mut World, number: usize) {
         | Kind::RolledBackPhone
         | Kind::RolledBackWeb
         | Kind::ThreePhones
+        | Kind::EpochsApart
         | Kind::Revoke
         | Kind::Reload => device::begin(world, &fault, number),
         Kind::EvilWeb | Kind::EvilPhone => peer::begin(world, &fault, number),
+        Kind::FutureAck => peer::future_ack(world, &fault, number),
     }
 }
 
@@ -99,6 +102,7 @@ pub fn later(world: &mut World, number: usize) {
         | Kind::ThreePhones
         | Kind::Reload => device::later(world, &fault, number),
         Kind::EvilWeb | Kind::EvilPhone => peer::begin(world, &fault, number),
+        Kind::FutureAck => network::cut(world, PHONE),
         _ => {}
     }
 }

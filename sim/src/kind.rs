@@ -58,11 +58,13 @@ kinds! {
     RolledBackPhone "phone-rolled-back" "The phone gets an older state of itself.",
     RolledBackWeb "web-rolled-back" "The companion's disk loses commits that it had confirmed.",
     ThreePhones "three-phones" "Three phones scan one code.",
+    EpochsApart "epochs-apart" "The two ends of a session disagree on its epochs, as after a RESET that was cut.",
     Revoke "revoke" "The user revokes a companion.",
     Reload "reload" "The page is loaded anew.",
     VersionMix "version-mix" "The relay offers other versions too.",
     GreaseMix "grease-mix" "The relay sends frames and fields that nobody knows.",
     EvilWeb "evil-web" "A companion with real keys sends any inner record.",
+    FutureAck "future-ack" "A phone acknowledges what it never got, and its socket is lost.",
     EvilPhone "evil-phone" "A phone with real keys sends any inner record.",
 }
 

@@ -91,6 +91,8 @@ pub struct Ledger {
     pub maybe_revoked: BTreeSet<CompanionId>,
     /// Companions on whose link one side was evil.
     pub evil: BTreeSet<usize>,
+    /// Companions whose phone broke a rule in a way that must cost nothing.
+    pub liars: BTreeSet<usize>,
     /// Companions, by number.
     pub webs: Vec<WebView>,
     /// The phone.

@@ -20,9 +20,9 @@ struct Arguments {
     /// The seeds: `A..B`, or one number.
     #[arg(long, default_value = "0..1000")]
     seeds: String,
-    /// Every fault is of this kind.
-    #[arg(long)]
-    fault: Option<String>,
+    /// Every fault is of one of these kinds, divided by commas.
+    #[arg(long, value_delimiter = ',')]
+    fault: Vec<String>,
     /// Prints everything that happens; for one seed.
     #[arg(long)]
     trace: bool,
@@ -46,6 +46,13 @@ fn seeds(text: &str) -> anyhow::Result<std::ops::Range<u64>> {
     Ok(seed..seed + 1)
 }
 
+fn kind(name: &str) -> anyhow::Result<Kind> {
+    Kind::of_name(name).with_context(|| {
+        let names: Vec<_> = Kind::ALL.iter().map(|kind| kind.name()).collect();
+        format!("there is no kind \"{name}\"; there are: {}", names.join(", "))
+    })
+}
+
 fn main() -> ExitCode {
     match run(&Arguments::parse()) {
         Ok(true) => ExitCode::SUCCESS,
@@ -59,22 +66,16 @@ fn main() -> ExitCode {
 
 fn run(arguments: &Arguments) -> anyhow::Result<bool> {
     let seeds = seeds(&arguments.seeds)?;
-    let only = match &arguments.fault {
-        Some(name) => Some(Kind::of_name(name).with_context(|| {
-            let names: Vec<_> = Kind::ALL.iter().map(|kind| kind.name()).collect();
-            format!("there is no kind \"{name}\"; there are: {}", names.join(", "))
-        })?),
-        None => None,
-    };
+    let only = arguments.fault.iter().map(|name| kind(name)).collect::<anyhow::Result<Vec<_>>>()?;
     if arguments.trace {
-        return Ok(trace(seeds.start, only));
+        return Ok(trace(seeds.start, &only));
     }
     let threads = match arguments.threads {
         0 => std::thread::available_parallelism().map_or(1, usize::from),
         given => given,
     };
     let began = Instant::now();
-    let report = all(&seeds, only, threads, arguments.fail_max);
+    let report = all(&seeds, &only, threads, arguments.fail_max);
     for (seed, invariant, detail) in &report.violations {
         println!("violation: {invariant} seed {seed}: {detail}");
     }
@@ -82,16 +83,19 @@ fn run(arguments: &Arguments) -> anyhow::Result<bool> {
     if !arguments.no_shrink
         && let Some((seed, invariant, _)) = report.violations.first()
     {
-        let small = shrink::shrink(&mut Runner::new(), &Plan::standard(*seed, only), invariant);
+        let small = shrink::shrink(&mut Runner::new(), &Plan::standard(*seed, &only), invariant);
         println!("seed {seed} made small ({invariant}): {small:#?}");
-        let only = arguments.fault.as_ref().map(|name| format!(" --fault {name}")).unwrap_or_default();
+        let only = match arguments.fault.join(",") {
+            names if names.is_empty() => names,
+            names => format!(" --fault {names}"),
+        };
         println!("replay: cargo xtask sim --seeds {seed}{only} --trace");
     }
     Ok(report.violations.is_empty())
 }
 
 /// Runs all seeds on some threads.
-fn all(seeds: &std::ops::Range<u64>, only: Option<Kind>, threads: usize, fail_max: usize) -> Report {
+fn all(seeds: &std::ops::Range<u64>, only: &[Kind], threads: usize, fail_max: usize) -> Report {
     let (next, failed) = (AtomicU64::new(seeds.start), AtomicU64::new(0));
     let mut report = Report::default();
     std::thread::scope(|scope| {
@@ -123,7 +127,7 @@ fn all(seeds: &std::ops::Range<u64>, only: Option<Kind>, threads: usize, fail_ma
 }
 
 /// Runs one seed, and prints all of it.
-fn trace(seed: u64, only: Option<Kind>) -> bool {
+fn trace(seed: u64, only: &[Kind]) -> bool {
     let plan = Plan::standard(seed, only);
     println!("{plan:#?}");
     let outcome = Runner::new().run(&plan, true);

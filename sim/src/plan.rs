@@ -134,20 +134,24 @@ pub fn fault(rng: &mut SimRng, kind: Kind, webs: u64, len: u64) -> Fault {
 }
 
 impl Plan {
-    /// The standard mix of a seed; with `only`, every fault is of that kind.
+    /// The standard mix of a seed; with `only`, every fault is of one of those kinds.
     #[must_use]
-    pub fn standard(seed: u64, only: Option<Kind>) -> Self {
+    pub fn standard(seed: u64, only: &[Kind]) -> Self {
         let mut rng = SimRng::new(seed, 1);
         let webs = match rng.below(10) {
             0..6 => 1,
             6..9 => 2,
             _ => 3,
         };
-        let pairs = seed % PAIRS_EVERY == PAIRS_EVERY - 1 || only == Some(Kind::ThreePhones);
-        let count = if only.is_some() { rng.range(1, 4) } else { rng.range(0, 8) };
+        let pairs = seed % PAIRS_EVERY == PAIRS_EVERY - 1 || only.contains(&Kind::ThreePhones);
+        let count = match only.len() {
+            0 => rng.range(0, 8),
+            1 => rng.range(1, 4),
+            _ => rng.range(2, 8),
+        };
         let faults = (0..count)
             .map(|_| {
-                let kind = only.unwrap_or_else(|| *rng.pick(Kind::ALL));
+                let kind = *rng.pick(if only.is_empty() { Kind::ALL } else { only });
                 fault(&mut rng, kind, webs, MIX_LEN)
             })
             .collect();

@@ -165,6 +165,26 @@ fn node(plan: &Plan, id: usize, disk: Disk) -> Node {
     }
 }
 
+/// A session that is at rest goes on over a lost connection: its epochs stay (`session-goes-on`).
+fn goes_on(world: &mut World) -> Option<(&'static str, String)> {
+    let before = check::recovery::epochs(world);
+    let numbers: Vec<u64> = world.conns.keys().copied().collect();
+    for number in numbers {
+        world.cut(number);
+    }
+    let end = world.now + REST_MAX;
+    loop {
+        world.run_to(world.now + LOOK_EVERY);
+        match check::at_rest(world) {
+            Ok(()) => break,
+            Err(missing) if world.now >= end => return Some(missing),
+            Err(_) => {}
+        }
+    }
+    let after = check::recovery::epochs(world);
+    (before != after).then(|| ("session-goes-on", "a session at rest began anew".to_owned()))
+}
+
 /// Ends all faults, waits for rest, and checks.
 fn finish(world: &mut World) -> Outcome {
     crate::faults::heal(world);
@@ -178,6 +198,10 @@ fn finish(world: &mut World) -> Outcome {
             break;
         }
     }
+    let rest = world.now - healed;
+    if missing.is_none() && world.ledger.violations.is_empty() && world.plan.seed % 4 == 1 {
+        missing = goes_on(world);
+    }
     if let Some((invariant, detail)) = missing {
         world
             .ledger
@@ -187,7 +211,7 @@ fn finish(world: &mut World) -> Outcome {
     Outcome {
         violations: std::mem::take(&mut world.ledger.violations),
         time: world.now,
-        rest: world.now - healed,
+        rest,
         fired: world.ledger.fired.clone(),
         recovered: world.ledger.needed_recovery.iter().copied().collect(),
         hash: world.trace.hash(),

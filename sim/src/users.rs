@@ -157,6 +157,12 @@ impl World {
             PhoneEvent::RevokedTold { companion } => {
                 let _ = self.ledger.phone.told.insert(companion);
             }
+            PhoneEvent::LinkError { companion, code, by: "here" } => {
+                let web = self.ledger.webs.iter().position(|view| view.companion == Some(companion));
+                if let Some(web) = web {
+                    crate::check::rules::link_failed(self, web, "the phone", code);
+                }
+            }
             PhoneEvent::LinkDamaged { link, ref error } => {
                 self.ledger.violation("stored-link-opens", format!("{link}: {error:?}"));
             }
@@ -219,6 +225,9 @@ impl World {
             WebEvent::Transfer { direction: Direction::Get, content, done: true, .. } => {
                 let _ = view.fetched.insert(content);
             }
+            WebEvent::LinkError { code, by: "here" } => {
+                crate::check::rules::link_failed(self, web, "the companion", code);
+            }
             WebEvent::Diverged => view.diverged = true,
             WebEvent::Suspended => view.suspended = true,
             WebEvent::Replaced => view.replaced = true,
@@ -278,7 +287,8 @@ impl World {
         self.ledger.sent.push(Sent { web, chat, text, stored: ran == Ran::Stored, link_over: false });
     }
 
-    fn web_text(&mut self, web: usize, chat: u64, len: usize, number: usize) {
+    /// A companion sends a text.
+    pub fn web_text(&mut self, web: usize, chat: u64, len: usize, number: usize) {
         let id = self.web_node(web);
         if !self.awake(id) {
             return;

@@ -12,6 +12,7 @@ use rand_core::Rng;
 use reference_relay::core::{Fresh, Limits, Output as RelayOutput, Relay, SocketId};
 
 use crate::check::nonces::Nonces;
+use crate::check::tries::{self, Tries};
 use crate::faults::Active;
 use crate::faults::device::Extra;
 use crate::faults::relay::Captured;
@@ -95,6 +96,8 @@ pub struct World {
     pub ledger: Ledger,
     /// Watches records.
     pub nonces: Nonces,
+    /// Watches tries.
+    pub tries: Tries,
     /// What happened.
     pub trace: Trace,
     /// Where disks' content lies.
@@ -131,6 +134,7 @@ impl World {
             extras: Vec::new(),
             ledger: Ledger::new(plan.webs),
             nonces: Nonces::default(),
+            tries: Tries::default(),
             trace: Trace::new(verbose),
             base: base.to_path_buf(),
             healed: false,
@@ -274,11 +278,16 @@ impl World {
                 self.trace.line(now, || format!("{} could not store: {reason}", self.nodes[id.0].name));
                 self.ledger.recovers();
             }
+            // What a program gives out although it could not store is on its way before the power fails.
+            let (lost, kept) = if is_stored { (Vec::new(), round.outs) } else { (round.outs, Vec::new()) };
+            let mut again = false;
+            for out in lost {
+                again |= self.output(id, out);
+            }
             if crate::faults::disk::crashes(self, id, is_stored) {
                 return ran.unwrap_or(Ran::NotStored);
             }
-            let mut again = false;
-            for out in round.outs {
+            for out in kept {
                 again |= self.output(id, out);
             }
             if !again {
@@ -363,6 +372,7 @@ impl World {
         self.trace.line(now, || {
             format!("{} -> {number}: {}", self.nodes[id.0].name, crate::describe::frame(bytes))
         });
+        tries::sent(self, id, bytes);
         if let Some(detail) = self.nonces.sent(bytes) {
             self.ledger.violation("nonce-used-once", format!("{}: {detail}", self.nodes[id.0].name));
         }

@@ -8,9 +8,9 @@ fn a_seed_gives_one_run_whichever_ran_before_it() {
     let mut runner = Runner::new();
     // 7 pairs in the run.
     let seeds = [3, 7, 12];
-    let first: Vec<_> = seeds.map(|seed| runner.run(&Plan::standard(seed, None), false)).into();
+    let first: Vec<_> = seeds.map(|seed| runner.run(&Plan::standard(seed, &[]), false)).into();
     let again: Vec<_> =
-        seeds.iter().rev().map(|seed| Runner::new().run(&Plan::standard(*seed, None), false)).collect();
+        seeds.iter().rev().map(|seed| Runner::new().run(&Plan::standard(*seed, &[]), false)).collect();
     for (one, other) in first.iter().zip(again.iter().rev()) {
         assert_eq!(one.hash, other.hash, "the same bytes at the same times");
         assert_eq!(one.fired, other.fired, "the same faults");
@@ -21,7 +21,7 @@ fn a_seed_gives_one_run_whichever_ran_before_it() {
 
 #[test]
 fn a_plan_without_faults_comes_to_rest_at_once() {
-    let plan = Plan { faults: Vec::new(), ..Plan::standard(1, None) };
+    let plan = Plan { faults: Vec::new(), ..Plan::standard(1, &[]) };
     let outcome = Runner::new().run(&plan, false);
     assert_eq!(outcome.violations, [], "nothing is broken");
     assert!(outcome.rest <= 2_000_000, "{} us to rest", outcome.rest);

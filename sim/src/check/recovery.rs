@@ -61,3 +61,15 @@ pub fn is_stopped(world: &World, web: usize) -> bool {
         Err(_) => world.ledger.phone_lost,
     }
 }
+
+/// The epochs of each companion's session that promises something, from its disk.
+#[must_use]
+pub fn epochs(world: &World) -> Vec<(usize, Vec<u8>)> {
+    let honest = (0..world.plan.webs).filter(|web| !is_out(world, *web));
+    let row = |web: usize| {
+        let disk = world.nodes[world.web_node(web).0].disk.look();
+        let sql = "SELECT substr(value, 2, 32) FROM handfast WHERE key = x'11'";
+        disk.query_row(sql, [], |row| row.get(0)).unwrap_or_default()
+    };
+    honest.map(|web| (web, row(web))).collect()
+}

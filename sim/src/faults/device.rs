@@ -43,6 +43,7 @@ pub fn begin(world: &mut World, fault: &Fault, number: usize) {
     let id = world.web_node(fault.web);
     match fault.kind {
         Kind::Revoke => revoke(world, fault.web),
+        Kind::EpochsApart => epochs_apart(world, fault),
         Kind::Reload => {
             if world.nodes[id.0].machine.is_some() {
                 world.ledger.fire(Kind::Reload);
@@ -171,6 +172,32 @@ fn stranger_scans(world: &mut World, web: usize) {
             world.ledger.fire(Kind::ThreePhones);
             let _ = world.run(id);
         }
+    }
+}
+
+/// A device's sessions have other epochs than their peers'. It must be off while its rows are written.
+fn epochs_apart(world: &mut World, fault: &Fault) {
+    let id = super::target(world, fault);
+    if world.nodes[id.0].machine.is_none() {
+        return;
+    }
+    world.crash(id, true);
+    let conn = world.nodes[id.0].disk.look();
+    let rows: rusqlite::Result<Vec<(Vec<u8>, Vec<u8>)>> = conn
+        .prepare_cached("SELECT link, value FROM handfast WHERE key = x'11'")
+        .and_then(|mut query| query.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?.collect());
+    let mut changed = 0;
+    for (link, mut value) in rows.unwrap_or_default() {
+        // Behind its layout byte stand the two epochs.
+        let at = 1 + 16 * usize::from(fault.amount.is_multiple_of(2));
+        if let Some(byte) = value.get_mut(at) {
+            *byte ^= 1;
+        }
+        let set = "UPDATE handfast SET value = ?1 WHERE link = ?2 AND key = x'11'";
+        changed += conn.execute(set, rusqlite::params![value, link]).unwrap_or(0);
+    }
+    if changed > 0 {
+        world.ledger.fire(Kind::EpochsApart);
     }
 }
 

@@ -17,16 +17,23 @@ fn sockets_of(world: &World, id: NodeId) -> Vec<u64> {
     open.map(|(number, _)| *number).collect()
 }
 
+/// All sockets of a device are closed.
+pub fn cut(world: &mut World, id: NodeId) {
+    for number in sockets_of(world, id) {
+        world.cut(number);
+    }
+}
+
 /// A fault begins.
 pub fn begin(world: &mut World, fault: &Fault, number: usize) {
     let id = target(world, fault);
     let until = world.now + fault.len;
     match fault.kind {
         Kind::Cut => {
-            for number in sockets_of(world, id) {
+            if !sockets_of(world, id).is_empty() {
                 world.ledger.fire(Kind::Cut);
-                world.cut(number);
             }
+            cut(world, id);
         }
         Kind::HalfOpen => {
             for number in sockets_of(world, id) {

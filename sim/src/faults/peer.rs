@@ -3,11 +3,13 @@
 use bytes::{Bytes, BytesMut};
 use handfast::ErrorCode;
 use handfast::codec::frame::{Collection, Frame, OpenKind};
+use handfast::codec::ids::Signature;
 use handfast::codec::record::RecordBuilder;
 use handfast::codec::varint::put_varint;
 use rand_core::Rng;
 
 use crate::kind::Kind;
+use crate::net::LATENCY;
 use crate::node::Machine;
 use crate::plan::Fault;
 use crate::users::PHONE;
@@ -15,6 +17,8 @@ use crate::world::{Happening, World};
 
 /// How long between two evil records, in microseconds.
 const AGAIN_AFTER: u64 = 700_000;
+/// Texts that no plan has are numbered from here.
+const UNPLANNED: usize = 5_000;
 
 /// An evil record leaves, and another follows while the fault lasts.
 pub fn begin(world: &mut World, fault: &Fault, number: usize) {
@@ -36,6 +40,28 @@ pub fn begin(world: &mut World, fault: &Fault, number: usize) {
     if world.now < fault.at + AGAIN_AFTER * (2 + fault.amount % 8) {
         world.at(world.now + AGAIN_AFTER, Happening::FaultLater(number));
     }
+}
+
+/// A phone acknowledges what it never got, while a text is on its way to it and its socket is about to be lost.
+pub fn future_ack(world: &mut World, fault: &Fault, number: usize) {
+    let companion = world.ledger.webs.get(fault.web).and_then(|view| view.companion);
+    let mut record = RecordBuilder::new();
+    let durable = *world.rng.pick(&[1 << 10, 1 << 32, (1 << 62) - 1]);
+    let _ = record.push(&Frame::Ack { durable, cursors: Vec::new() });
+    let sent = match &mut world.nodes[PHONE.0].machine {
+        Some(Machine::Phone(app)) => {
+            companion.is_some_and(|companion| app.inject(companion, record.finish()))
+        }
+        _ => false,
+    };
+    if !sent {
+        return;
+    }
+    let _ = world.ledger.liars.insert(fault.web);
+    world.ledger.fire(fault.kind);
+    let _ = world.run(PHONE);
+    world.web_text(fault.web, 1 + fault.amount % crate::upstream::CHATS, 20, UNPLANNED + number);
+    world.at(world.now + LATENCY.1, Happening::FaultLater(number));
 }
 
 fn evil_record(world: &mut World, _: &Fault) -> BytesMut {
@@ -77,7 +103,7 @@ fn some_body(world: &mut World) -> Bytes {
 fn evil_frame(world: &mut World) -> Frame {
     let (one, two) = (number(world), number(world));
     let small = |number: u64| u8::try_from(number & 31).unwrap_or(0);
-    match world.rng.below(13) {
+    match world.rng.below(14) {
         0 => Frame::Ping { id: one, rev: two },
         1 => Frame::Pong { id: one },
         2 => Frame::Msg { seq: one, part: small(two), last: small(world.rng.number()), body: body(world) },
@@ -93,7 +119,8 @@ fn evil_frame(world: &mut World) -> Frame {
         8 => Frame::Stop { id: one, code: ErrorCode::CANCELLED },
         9 => Frame::Fin { id: one, hash: [3; 32] },
         10 => Frame::ConnCredit { offset: one },
-        11 => {
+        11 => Frame::Revoked { signature: Signature::from_bytes([small(one); 64]) },
+        12 => {
             let mut name = Vec::new();
             put_varint(&mut name, one);
             let collection = Collection::new(&name).expect("a short name");
