@@ -1,5 +1,7 @@
 //! `cargo xtask sim`: builds the simulator optimised, and runs it.
 
+pub(crate) mod mutants;
+
 use anyhow::{Result, ensure};
 
 use crate::{command, workspace};
@@ -10,9 +12,15 @@ pub(crate) struct Options {
     /// The seeds: `A..B`, or one number.
     #[arg(long)]
     seeds: Option<String>,
-    /// Every fault is of this kind.
+    /// Every fault is of one of these kinds, divided by commas.
     #[arg(long)]
     fault: Option<String>,
+    /// Plants each fault of `sim/mutants` in a copy of the tree; all must be caught.
+    #[arg(long)]
+    mutants: bool,
+    /// Only the mutants with this text in their name.
+    #[arg(long, requires = "mutants")]
+    only: Option<String>,
     /// Prints everything that happens in one seed.
     #[arg(long)]
     trace: bool,
@@ -23,6 +31,9 @@ pub(crate) struct Options {
 /// # Errors
 /// It does not build, cannot be started, or is told something wrong.
 pub(crate) fn run(options: &Options) -> Result<bool> {
+    if options.mutants {
+        return mutants::run(options.only.as_deref().unwrap_or_default());
+    }
     let mut words = Vec::new();
     for (flag, value) in [("--seeds", &options.seeds), ("--fault", &options.fault)] {
         if let Some(value) = value {

@@ -11,7 +11,7 @@ use std::time::Instant;
 use anyhow::Result;
 
 use crate::packages::{self, Package};
-use crate::{command, demo, fuzz, models, patches, trace, workspace};
+use crate::{command, demo, fuzz, models, patches, sim, trace, workspace};
 
 /// What to run.
 #[derive(clap::Args, Debug)]
@@ -101,8 +101,9 @@ fn steps(options: &Options) -> Result<Vec<Step>> {
         Step::new("what cites requirements cites known ones, three at most", || {
             trace::check().map(|()| Done::Passed)
         }),
-        Step::new("the patches of the models apply", || {
-            patches::check(&patches::read(models::RULES)?).map(|()| Done::Passed)
+        Step::new("the patches of models and simulator apply", || {
+            patches::check(&patches::read(models::RULES)?)?;
+            sim::mutants::check().map(|()| Done::Passed)
         }),
         Step::new("compare.py finds what is lost, doubled, misordered, damaged", || {
             python::run_test(&workspace::xtask_file("compare_test.py")).map(|()| Done::Passed)
