@@ -27,13 +27,17 @@
 //! # }
 //! ```
 
+mod clock;
 mod connect;
+mod link_socket;
 mod rng;
 mod set;
 mod task;
 mod websocket;
 
+pub use clock::Clock;
 pub use connect::Connector;
+pub use link_socket::{LinkSocket, tell};
 pub use rng::{NoRandomness, os_rng};
 pub use set::SocketSet;
 pub use task::{

@@ -38,9 +38,10 @@ mod server;
 mod usage;
 mod words;
 
+pub use crate::driver::Clock;
 pub use client::{ControlClient, ControlError};
 pub use dir::{DirLock, DirLockError, write_file};
-pub use inbox::{Clock, Inbox};
+pub use inbox::Inbox;
 pub use io_thread::IoThread;
 #[doc(hidden)]
 #[cfg(feature = "failpoints")]

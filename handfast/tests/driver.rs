@@ -8,8 +8,8 @@ use bytes::{Bytes, BytesMut};
 use futures_util::{SinkExt, StreamExt};
 use handfast::RelayName;
 use handfast::driver::{
-    Connector, QUEUE_LEN_MAX, SendError, SocketError, SocketEvent, SocketHandle, WebSocket, spawn_socket,
-    spawn_socket_with,
+    Connector, LinkSocket, QUEUE_LEN_MAX, SendError, SocketError, SocketEvent, SocketHandle, WebSocket,
+    spawn_socket, spawn_socket_with,
 };
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -295,4 +295,31 @@ async fn re17_a_thousand_reconnects_leave_no_task() {
         }
     };
     timeout(PATIENCE, gone).await.expect("no task of an old socket lives on");
+}
+
+#[tokio::test]
+async fn the_socket_of_a_link_tells_nothing_of_one_that_was_given_up() {
+    let (listener, name) = listen().await;
+    let mut socket = LinkSocket::default();
+    let wait = Some(PATIENCE);
+    assert_eq!(socket.next(Some(Duration::from_millis(5))).await, None, "nothing is open");
+    let accept =
+        async || accept_async(listener.accept().await.expect("a client").0).await.expect("an upgrade");
+    socket.connect(&name);
+    let mut first = accept().await;
+    assert_eq!(socket.next(wait).await, Some(SocketEvent::Opened));
+    first.send(Message::Binary(vec![1].into())).await.expect("open");
+    assert_eq!(socket.next(wait).await, Some(SocketEvent::Message(BytesMut::from(&[1][..]))));
+    // What the first one still says, and its end, belong to nobody any more.
+    first.send(Message::Binary(vec![2].into())).await.expect("open");
+    socket.connect(&name);
+    let mut second = accept().await;
+    assert_eq!(socket.next(wait).await, Some(SocketEvent::Opened));
+    socket.send(Bytes::from_static(&[3]));
+    assert_eq!(socket.next(wait).await, Some(SocketEvent::Written(1)));
+    assert_eq!(second.next().await.expect("open").expect("a message"), Message::Binary(vec![3].into()));
+    drop(second);
+    assert!(matches!(socket.next(wait).await, Some(SocketEvent::Closed(_))));
+    socket.send(Bytes::from_static(&[4]));
+    assert_eq!(socket.next(Some(Duration::from_millis(5))).await, None, "it is closed once");
 }

@@ -1,35 +1,14 @@
-//! The inbox of a core thread, and its clock.
+//! The inbox of a core thread.
 
 use std::io;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use handfast_codec::Timestamp;
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 
 /// Events taken in one round, at most: what one transaction may have to carry.
 const BATCH_MAX: usize = 128;
-
-/// The monotonic clock of one process.
-#[derive(Clone, Copy, Debug)]
-pub struct Clock {
-    start: Instant,
-}
-
-impl Clock {
-    /// A clock that begins now.
-    #[must_use]
-    pub fn start() -> Self {
-        Self { start: Instant::now() }
-    }
-
-    /// The time since its start.
-    #[must_use]
-    pub fn now(&self) -> Timestamp {
-        Timestamp::ZERO.plus(self.start.elapsed())
-    }
-}
 
 /// What happens to a core thread, in order, with a deadline on the wait.
 #[derive(Debug)]
@@ -96,12 +75,5 @@ mod tests {
         assert!(inbox.wait(Some(Duration::ZERO), &mut batch), "what is left comes first");
         assert_eq!(batch, [BATCH_MAX]);
         assert!(!inbox.wait(None, &mut batch), "and then the end");
-    }
-
-    #[test]
-    fn the_clock_does_not_go_back() {
-        let clock = Clock::start();
-        let (one, two) = (clock.now(), clock.now());
-        assert!(one <= two);
     }
 }

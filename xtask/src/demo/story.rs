@@ -1,6 +1,7 @@
 //! The story that `--headless` plays: one user's way through all of it, with every loss on the way.
 
 mod asked;
+mod backup;
 mod chat;
 mod copied;
 mod crowd;
@@ -32,7 +33,7 @@ const STORY_LIMIT: Duration = Duration::from_mins(5);
 
 type Chapter = (&'static str, fn(&mut World) -> Result<()>);
 
-const CHAPTERS: [Chapter; 14] = [
+const CHAPTERS: [Chapter; 15] = [
     ("A computer is paired: the phone reads the code from a picture", pair::play),
     ("The companion holds 20 chats with 2,000 messages", sync::play),
     ("Texts both ways, and the contact answers", chat::play),
@@ -45,6 +46,7 @@ const CHAPTERS: [Chapter; 14] = [
     ("Pairing is cut at its kill points", pairing_kills::play),
     ("Fifty kills at random moments, with texts and a transfer going on", random_kills::play),
     ("Eight companions that were away for all of it come back", crowd::come_back),
+    ("The phone is backed up, and restored elsewhere", backup::play),
     ("What the programs logged is searched for what nobody else may know", logs::play),
     ("Phone and companion settle; the companion's directory is copied", copied::play),
 ];

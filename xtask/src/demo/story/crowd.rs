@@ -16,7 +16,7 @@ const BACK_LIMIT: Duration = Duration::from_secs(30);
 /// Plays the chapter; afterwards all ten companions run.
 pub(super) fn play(world: &mut World) -> Result<()> {
     for name in OTHERS.into_iter().skip(world.others.len()) {
-        let (device, companion) = link(world, name)?;
+        let (device, companion) = link(world, &world.phone, name)?;
         world.others.push((device, companion));
     }
     let listed = world.phone.ask(&json!({"verb": "companions"}))?;
@@ -54,11 +54,11 @@ pub(super) fn come_back(world: &mut World) -> Result<()> {
     Ok(())
 }
 
-/// Links one more companion, starts it, and waits until it holds all chats.
-fn link(world: &World, name: &str) -> Result<(Device, String)> {
+/// Links one more companion to a phone, starts it, and waits until it holds all chats.
+pub(super) fn link(world: &World, phone: &Device, name: &str) -> Result<(Device, String)> {
     let mut device = world.device(Kind::Web, name)?;
     let mut page = pair::show_code(&device, None)?;
-    let mut scan = pair::scan(&world.phone, &page)?;
+    let mut scan = pair::scan(phone, &page)?;
     let _ = pair::up_to_approval(&mut page, &mut scan)?;
     let (_, companion) = pair::up_to_linked(&mut page, &mut scan)?;
     ensure!(world.others.iter().all(|(_, other)| *other != companion), "{name} got another's companion id");
