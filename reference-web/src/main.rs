@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use clap::{Parser, Subcommand};
@@ -98,8 +99,14 @@ fn tell_json(event: &Value) {
     drop(print_line(&event));
 }
 
-/// Prints an event in words, likewise.
+/// Prints an event in words, likewise. The thousands of messages of a first sync are told by their number.
 fn tell_words(event: &Value) {
+    static SYNCED: AtomicBool = AtomicBool::new(false);
+    match event["event"].as_str() {
+        Some("synced") => SYNCED.store(true, Ordering::Relaxed),
+        Some("message") if !SYNCED.load(Ordering::Relaxed) => return,
+        _ => {}
+    }
     drop(words::event(event).map(|said| print_words(&said)));
 }
 
