@@ -492,6 +492,10 @@ impl Pairing {
 
     fn on_data(&mut self, rng: &mut dyn CryptoRng, kind: DataKind, body: Bytes) {
         if kind == DataKind::PAIRING {
+            // req: HSK-085
+            if self.is_settled() {
+                return;
+            }
             match self.side {
                 Side::Phone(_) => self.phone_message(&body),
                 Side::Web(_) => self.web_message(rng, &body),

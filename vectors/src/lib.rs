@@ -15,6 +15,7 @@ pub mod grammar;
 mod machines;
 pub mod ops;
 pub mod seed;
+pub mod state;
 mod topics;
 
 use anyhow::Result;

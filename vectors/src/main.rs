@@ -33,6 +33,8 @@ enum Command {
     Generate,
     /// Print the worked example of the specification, `spec/example.md`.
     Example,
+    /// Print the state tables of the specification, `spec/state.md`.
+    States,
 }
 
 fn default_folder() -> PathBuf {
@@ -118,6 +120,7 @@ fn main() -> ExitCode {
         Command::List { count } => list(&arguments.folder, count),
         Command::Check => check(&arguments.folder),
         Command::Generate => generate(&arguments.folder),
+        Command::States => handfast_vectors::state::page().map(|page| print!("{page}")),
         Command::Example => handfast_vectors::example::page().map(|page| print!("{page}")),
     };
     match done {

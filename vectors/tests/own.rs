@@ -98,3 +98,24 @@ fn the_worked_example_is_what_this_build_makes() {
     let made = handfast_vectors::example::page().expect("every value is there");
     assert!(stored == made, "run `handfast-vectors example > spec/example.md`");
 }
+
+#[test]
+fn the_page_of_state_tables_is_current_and_cites_what_stands() {
+    let spec = Path::new(env!("CARGO_MANIFEST_DIR")).join("../spec");
+    let stored = fs::read_to_string(spec.join("state.md")).expect("the page is there");
+    let tables = handfast_vectors::state::tables().expect("total tables");
+    assert!(
+        stored == handfast_vectors::state::page().expect("total tables"),
+        "run `handfast-vectors states`"
+    );
+    let texts = fs::read_dir(spec).expect("the specification").filter_map(|entry| {
+        let path = entry.expect("an entry").path();
+        path.extension().is_some_and(|ending| ending == "md").then(|| fs::read_to_string(path).expect("text"))
+    });
+    let text: String = texts.collect();
+    for table in &tables {
+        for req in table.reqs() {
+            assert!(text.contains(&format!("[{req}]")), "{}: {req}", table.machine);
+        }
+    }
+}

@@ -7,3 +7,4 @@ mod limits;
 mod link;
 mod pairing;
 mod random;
+mod state;

@@ -41,7 +41,7 @@ pub(crate) struct Party {
     /// Commits are stored and not reported, until they are released.
     pub(crate) hold: bool,
     held: Vec<CommitId>,
-    commits: usize,
+    pub(crate) commits: usize,
     /// Dead, or never there.
     pub(crate) absent: bool,
     /// Sockets do not open.

@@ -71,6 +71,14 @@ impl Raw {
         &self.got.iter().rfind(|(kind, _)| *kind == DataKind::PAIRING).unwrap().1
     }
 
+    /// As [`Raw::link_frames`], and keeps what is no record.
+    pub(crate) fn take_link_frames(&mut self, opener: &mut Opener) -> Vec<LinkFrame> {
+        let others = self.got.iter().filter(|(kind, _)| *kind != DataKind::RECORD).cloned().collect();
+        let frames = self.link_frames(opener);
+        self.got = others;
+        frames
+    }
+
     /// Opens every record that came since the last call, in order.
     pub(crate) fn link_frames(&mut self, opener: &mut Opener) -> Vec<LinkFrame> {
         let records = std::mem::take(&mut self.got).into_iter().filter(|(kind, _)| *kind == DataKind::RECORD);

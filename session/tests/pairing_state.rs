@@ -1,0 +1,287 @@
+//! Every cell of the tables of pairing in `spec/state`, at a real device whose peer says what the table wants.
+
+mod couple;
+mod pairing_peers;
+
+use std::fmt::Debug;
+use std::time::Duration;
+
+use couple::{Couple, Party, offering};
+use handfast_codec::DeviceRole;
+use handfast_codec::link::LinkFrame;
+use handfast_codec::relay::DataKind;
+use handfast_session::PairingEvent;
+use handfast_vectors::state::table;
+use pairing_peers::{Peer, Phone, Web};
+
+const PHONE: DeviceRole = DeviceRole::Phone;
+const WEB: DeviceRole = DeviceRole::Web;
+/// Longer than any wait of a pairing.
+const LONG: Duration = Duration::from_mins(5);
+
+/// What an application is told, in the words of the tables.
+fn told(event: &PairingEvent) -> Option<String> {
+    Some(match event {
+        PairingEvent::CheckCode(_) => "told CHECK_CODE".to_owned(),
+        PairingEvent::CheckCodeWanted => "told CHECK_CODE_WANTED".to_owned(),
+        PairingEvent::WrongCheckCode(_) => "told WRONG_CODE".to_owned(),
+        PairingEvent::ApprovalWanted { .. } => "told APPROVAL_WANTED".to_owned(),
+        PairingEvent::ShowNn(_) => "told SHOW_NN".to_owned(),
+        PairingEvent::ConfirmNn { .. } => "told CONFIRM_NN".to_owned(),
+        PairingEvent::Linked(_) => "told LINKED".to_owned(),
+        PairingEvent::Ended(code) => format!("told {}", code.name()),
+        _ => return None,
+    })
+}
+
+fn sent(frame: &LinkFrame) -> String {
+    match frame {
+        LinkFrame::Cert(_) => "LINK_CERT".to_owned(),
+        LinkFrame::Accept { .. } => "LINK_ACCEPT".to_owned(),
+        LinkFrame::Commit => "LINK_COMMIT".to_owned(),
+        LinkFrame::Close { code } => format!("LINK_CLOSE({})", code.name()),
+        frame => format!("{frame:?}"),
+    }
+}
+
+/// The device under test, its scripted peer, and what was seen of it so far.
+struct Case<P> {
+    couple: Couple,
+    role: DeviceRole,
+    peer: P,
+    events: usize,
+    commits: usize,
+    messages: usize,
+    misused: bool,
+}
+
+impl<P: Peer> Case<P> {
+    fn new(role: DeviceRole, couple: Couple, peer: P) -> Self {
+        Self { couple, role, peer, events: 0, commits: 0, messages: 0, misused: false }
+    }
+
+    fn party(&mut self) -> &mut Party {
+        self.couple.party(self.role)
+    }
+
+    fn note<T: Debug, E: Debug>(&mut self, done: &Result<T, E>) {
+        self.misused = done.is_err();
+        self.couple.settle();
+    }
+
+    /// What was stored, sent and told since the last look.
+    fn says(&mut self) -> Vec<String> {
+        let mut says = Vec::new();
+        if std::mem::take(&mut self.misused) {
+            says.push("MISUSE".to_owned());
+        }
+        let (commits, events) = (self.party().commits, self.party().events.clone());
+        if commits > self.commits {
+            says.push("STORED".to_owned());
+        }
+        let messages = self.peer.got(&self.couple, DataKind::PAIRING);
+        if messages > self.messages {
+            says.push("MESSAGE".to_owned());
+        }
+        says.extend(self.peer.link_frames(&mut self.couple).iter().map(sent));
+        says.extend(events.iter().skip(self.events).filter_map(told));
+        (self.commits, self.messages, self.events) = (commits, messages, events.len());
+        says
+    }
+
+    /// An event that both devices know.
+    fn common(&mut self, event: &str) {
+        match event {
+            "MESSAGE_BAD" => self.peer.garbage(&mut self.couple, DataKind::PAIRING, 200),
+            "RECORD_BAD" => self.peer.garbage(&mut self.couple, DataKind::RECORD, 144),
+            "PEER_UP" => self.peer.come(&mut self.couple),
+            "PEER_DOWN" => self.peer.leave(&mut self.couple),
+            "CLOSE" => self.peer.close(&mut self.couple),
+            "LONG_WAIT" => self.couple.run_for(LONG),
+            "SOCKET_LOST" => {
+                self.couple.cut(self.role);
+                self.couple.settle();
+            }
+            "DURABLE" => self.couple.release(self.role),
+            other => panic!("no such event: {other}"),
+        }
+    }
+}
+
+impl Case<Web> {
+    /// A phone in this state.
+    fn phone(state: &str) -> Self {
+        let (couple, peer) = Web::with_phone(70);
+        let mut case = Self::new(PHONE, couple, peer);
+        let way: &[&str] = match state {
+            "AWAIT_PEER" => &[],
+            "AWAIT_MESSAGE_2" => &["PEER_UP"],
+            "AWAIT_CODE" => &["PEER_UP", "MESSAGE_2"],
+            "AWAIT_USER" => &["PEER_UP", "MESSAGE_2", "CODE"],
+            "OFFERED" => &["PEER_UP", "MESSAGE_2", "CODE", "APPROVE"],
+            "ACTIVE" => &["PEER_UP", "MESSAGE_2", "CODE", "APPROVE", "ACCEPT"],
+            _ => &["REFUSE"],
+        };
+        for event in way {
+            case.couple.phone.hold = *event == "ACCEPT";
+            case.act(event);
+            let _ = case.says();
+        }
+        case
+    }
+
+    fn act(&mut self, event: &str) {
+        let now = self.couple.now;
+        match event {
+            "MESSAGE_2" => self.peer.message2(&mut self.couple),
+            "CODE" => {
+                let digits = self.peer.check_code();
+                let done = self.couple.phone.pairing.enter_check_code(now, &digits);
+                self.note(&done);
+            }
+            "CODE_WRONG" => {
+                let wrong = if self.peer.check_code() == "0000" { "0001" } else { "0000" };
+                let done = self.couple.phone.pairing.enter_check_code(now, wrong);
+                self.note(&done);
+            }
+            "APPROVE" => {
+                let Couple { phone, rng, account, .. } = &mut self.couple;
+                let done = phone.pairing.approve(now, rng, account, offering());
+                self.note(&done);
+            }
+            "REFUSE" => {
+                self.couple.phone.pairing.refuse(now);
+                self.couple.settle();
+            }
+            "ACCEPT" => self.peer.accept(&mut self.couple),
+            "ACCEPT_FOREIGN" => self.peer.accept_foreign(&mut self.couple),
+            "OTHER" => self.peer.send(&mut self.couple, &LinkFrame::Commit),
+            event => self.common(event),
+        }
+    }
+
+    /// The state, as it shows in what the phone takes.
+    fn state(&mut self) -> &'static str {
+        if self.couple.phone.pairing.is_over() {
+            return "OVER";
+        }
+        match self.couple.phone.commits {
+            0 => {}
+            1 => return "OFFERED",
+            _ => return "ACTIVE",
+        }
+        let now = self.couple.now;
+        if self.couple.phone.pairing.enter_check_code(now, "none").is_ok() {
+            return "AWAIT_CODE";
+        }
+        let Couple { phone, rng, account, .. } = &mut self.couple;
+        if phone.pairing.approve(now, rng, account, offering()).is_ok() {
+            return "AWAIT_USER";
+        }
+        if self.peer.got(&self.couple, DataKind::PAIRING) > 0 { "AWAIT_MESSAGE_2" } else { "AWAIT_PEER" }
+    }
+}
+
+impl Case<Phone> {
+    /// A web in this state.
+    fn web(state: &str) -> Self {
+        let (couple, peer) = Phone::with_web(71);
+        let mut case = Self::new(WEB, couple, peer);
+        let way: &[&str] = match state {
+            "SHOWN" => &[],
+            "AWAIT_MESSAGE_3" => &["MESSAGE_1"],
+            "AWAIT_CERT" => &["MESSAGE_1", "MESSAGE_3"],
+            "AWAIT_USER" => &["MESSAGE_1", "MESSAGE_3", "CERT"],
+            "PENDING" => &["MESSAGE_1", "MESSAGE_3", "CERT", "YES"],
+            "ACTIVE" => &["MESSAGE_1", "MESSAGE_3", "CERT", "YES", "COMMIT"],
+            _ => &["MESSAGE_1", "MESSAGE_BAD"],
+        };
+        for event in way {
+            case.couple.web.hold = *event == "COMMIT";
+            case.act(event);
+            let _ = case.says();
+        }
+        case
+    }
+
+    fn act(&mut self, event: &str) {
+        let now = self.couple.now;
+        match event {
+            "MESSAGE_1" => self.peer.message1(&mut self.couple),
+            "MESSAGE_3" => self.peer.message3(&mut self.couple),
+            "CERT" => self.peer.cert(&mut self.couple),
+            "CERT_OTHER" => self.peer.cert_other(&mut self.couple),
+            "COMMIT" => self.peer.send(&mut self.couple, &LinkFrame::Commit),
+            "YES" | "NO" => {
+                let done = self.couple.web.pairing.confirm(now, event == "YES");
+                self.note(&done);
+            }
+            event => self.common(event),
+        }
+    }
+
+    fn state(&mut self) -> &'static str {
+        if self.couple.web.pairing.is_over() {
+            return "OVER";
+        }
+        if !self.couple.web.pairing.is_frozen() {
+            return "SHOWN";
+        }
+        match self.couple.web.commits {
+            0 => {}
+            1 => return "PENDING",
+            _ => return "ACTIVE",
+        }
+        let now = self.couple.now;
+        if self.couple.web.pairing.confirm(now, true).is_ok() {
+            return "AWAIT_USER";
+        }
+        // Only who has record keys minds a record that does not open.
+        self.act("RECORD_BAD");
+        if self.couple.web.pairing.is_over() { "AWAIT_CERT" } else { "AWAIT_MESSAGE_3" }
+    }
+}
+
+/// Walks a table with `run`, which gives what was said and the state after it.
+fn walk(machine: &str, run: impl Fn(&str, &str) -> (Vec<String>, &'static str)) {
+    let table = table(machine).expect("a total table");
+    let (mut walked, mut wrong) = (0, Vec::new());
+    for ((state, event), cell) in table.cells().expect("a total table") {
+        if !cell.never.is_empty() {
+            continue;
+        }
+        let (says, after) = run(state, event);
+        let next = if after == state { String::new() } else { after.to_owned() };
+        if (&next, &says) != (&cell.next, &cell.says) {
+            wrong.push(format!("{state} x {event}: {next:?} {says:?}, not {:?} {:?}", cell.next, cell.says));
+        }
+        walked += 1;
+    }
+    println!("{machine}: {walked} cells");
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    assert!(walked >= 75, "{walked}");
+}
+
+#[test]
+fn every_cell_of_a_phone_that_pairs_is_as_its_table_says() {
+    // req: HSK-046, HSK-085
+    walk("pairing-phone", |state, event| {
+        let mut case = Case::phone(state);
+        assert_eq!(Case::phone(state).state(), state, "the state is reached");
+        case.act(event);
+        let says = case.says();
+        (says, case.state())
+    });
+}
+
+#[test]
+fn every_cell_of_a_web_that_pairs_is_as_its_table_says() {
+    // req: HSK-085
+    walk("pairing-web", |state, event| {
+        let mut case = Case::web(state);
+        assert_eq!(Case::web(state).state(), state, "the state is reached");
+        case.act(event);
+        let says = case.says();
+        (says, case.state())
+    });
+}
