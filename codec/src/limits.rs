@@ -96,6 +96,12 @@ pub const AHEAD_BULK_LEN_MAX: usize = 131_072;
 pub const STREAM_WINDOW_MAX: u64 = 1_048_576;
 /// The most credit beyond the durable bytes of a connection: 1,048,576 bytes (spec, streams).
 pub const CONN_WINDOW_MAX: u64 = 1_048_576;
+/// The longest wake handle: 256 bytes (spec, relay).
+pub const WAKE_HANDLE_LEN_MAX: usize = 256;
+/// The most stream data that a side takes from its application ahead of sealing: 262,144 bytes (spec, streams).
+pub const SUPPLIED_LEN_MAX: u64 = 262_144;
+/// The most answers of a kind that a peer makes a side owe: 64 frames (spec, frames).
+pub const OWED_FRAMES_MAX: usize = 64;
 /// The longest page cursor: 64 bytes (spec, frames).
 pub const PAGE_CURSOR_LEN_MAX: usize = 64;
 /// The shortest plaintext of a record, and of a handshake payload: 128 bytes (spec, records).

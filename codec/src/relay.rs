@@ -4,7 +4,7 @@ mod body;
 
 use bytes::{BufMut, Bytes, BytesMut};
 
-pub use self::body::{Attach, Attached, Hello, MailboxKind, MailboxProof, Peer, PeerInfo};
+pub use self::body::{Attach, Attached, Hello, MailboxKind, MailboxProof, Peer, PeerInfo, Wake, WakeFailure};
 use self::body::{CONTENDED, DOWN, UP};
 use crate::error::{DecodeError, ErrorCode};
 use crate::limits::{RELAY_FRAME_LEN_MAX, STICKY_LEN_MAX};
@@ -23,6 +23,7 @@ const ATTACH: u8 = 5;
 const ATTACHED: u8 = 7;
 const DATA: u8 = 9;
 const PEER: u8 = 11;
+const WAKE: u8 = 13;
 const STICKY: u8 = 15;
 const PING: u8 = 17;
 const PONG: u8 = 19;
@@ -94,6 +95,8 @@ pub enum RelayFrame {
         /// The value; empty empties the slot.
         value: Bytes,
     },
+    /// Asks the relay to wake the phone, or answers that.
+    Wake(Wake),
     /// Asks for a PONG with this token.
     Ping([u8; 8]),
     /// Answers a PING.
@@ -132,6 +135,7 @@ impl RelayFrame {
                 let _ = w.varint(1, *count);
             }),
             Self::Sticky { role, value } => put(out, STICKY, &[role.number()], value),
+            Self::Wake(wake) => wake.write(|head, body| put(out, WAKE, head, body)),
             Self::Ping(token) => put(out, PING, &[], token),
             Self::Pong(token) => put(out, PONG, &[], token),
             Self::Error { code, retry_ms } => {
@@ -181,6 +185,8 @@ impl RelayFrame {
                 ))?;
                 Self::Sticky { role, value: input.slice_ref(cursor.rest(0, STICKY_LEN_MAX, "sticky value")?) }
             }
+            // req: RLY-047
+            WAKE => Self::Wake(Wake::read(&mut cursor, &input)?),
             // req: RLY-049
             PING => Self::Ping(cursor.array("ping token")?),
             // req: RLY-050

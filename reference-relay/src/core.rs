@@ -63,7 +63,7 @@ use bytes::Bytes;
 use handfast_codec::error::ErrorCode;
 use handfast_codec::ids::{AttachmentId, BootId, MailboxId};
 use handfast_codec::limits::{ORIGIN_LEN_MAX, RELAY_FRAME_LEN_MAX};
-use handfast_codec::relay::{Hello, MailboxKind, Peer, RelayFrame};
+use handfast_codec::relay::{Hello, MailboxKind, Peer, RelayFrame, Wake};
 use handfast_codec::versions::Versions;
 use handfast_codec::{RelayName, Timestamp};
 
@@ -354,6 +354,7 @@ impl Relay {
             (Ok(RelayFrame::Sticky { role, value }), Some(place)) => {
                 self.on_sticky(socket, place, role, &value)
             }
+            (Ok(RelayFrame::Wake(Wake::Ask(_))), Some(place)) => self.on_wake(socket, place),
             // req: ERR-002
             (Ok(RelayFrame::Error { .. }), _) => {
                 self.close(socket, ErrorCode::FRAME_NOT_ALLOWED);
@@ -484,10 +485,13 @@ fn check_state(frame_type: Option<u8>, attached: bool) -> Result<(), ErrorCode> 
     const ATTACHED: u8 = 7;
     const DATA: u8 = 9;
     const PEER: u8 = 11;
+    const WAKE: u8 = 13;
     const STICKY: u8 = 15;
     match (frame_type, attached) {
         // req: RLY-004
-        (Some(HELLO | CHALLENGE | ATTACHED | DATA | PEER | STICKY), false) => Err(ErrorCode::NOT_ATTACHED),
+        (Some(HELLO | CHALLENGE | ATTACHED | DATA | PEER | WAKE | STICKY), false) => {
+            Err(ErrorCode::NOT_ATTACHED)
+        }
         (Some(HELLO | CHALLENGE | ATTACH | ATTACHED | PEER), true) => Err(ErrorCode::FRAME_NOT_ALLOWED),
         _ => Ok(()),
     }

@@ -10,7 +10,7 @@ use bytes::Bytes;
 use handfast_codec::Timestamp;
 use handfast_codec::error::ErrorCode;
 use handfast_codec::ids::{AttachmentId, MailboxId, Salt};
-use handfast_codec::relay::{Attach as AttachFrame, DataKind, MailboxProof, Peer, RelayFrame};
+use handfast_codec::relay::{Attach as AttachFrame, DataKind, MailboxProof, Peer, RelayFrame, Wake};
 use handfast_codec::role::DeviceRole;
 use handfast_codec::{RelayName, signed};
 use handfast_handshake::identity::SigningKey;
@@ -62,6 +62,8 @@ pub(crate) enum AttachEvent {
     PeerDown,
     /// The peer's seat was contended, n times.
     Contended(u64),
+    /// The relay answered a WAKE.
+    Wake(Wake),
     /// The peer sent bytes through the relay.
     Data(DataKind, Bytes),
     /// The relay refused, or broke a rule: close the socket.
@@ -181,6 +183,13 @@ impl Attach {
         self.phase = Phase::Down(at);
     }
 
+    /// If a socket is wanted later, it is wanted now.
+    pub(crate) fn hurry(&mut self, now: Timestamp) {
+        if let Phase::Down(Some(at)) = &mut self.phase {
+            *at = now.min(*at);
+        }
+    }
+
     /// Full jitter: a uniform delay between nothing and min(60 s, 1 s * 2^n).
     pub(crate) fn backoff(&mut self) -> Duration {
         // req: TIM-005
@@ -260,6 +269,11 @@ impl Attach {
                     attached.peer.map(|p| Presence { id: p.id, same_net: p.same_net, origin: p.origin });
                 self.phase = Phase::Attached { own: attached.own, peer };
                 AttachEvent::Attached
+            }
+            (RelayFrame::Wake(answer), Phase::Attached { .. })
+                if self.role == DeviceRole::Web && !matches!(answer, Wake::Ask(_)) =>
+            {
+                AttachEvent::Wake(answer)
             }
             (RelayFrame::Data { kind, body }, Phase::Attached { .. }) => AttachEvent::Data(kind, body),
             (RelayFrame::Peer(peer), Phase::Attached { peer: seat, .. }) => match peer {

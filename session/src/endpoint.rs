@@ -27,7 +27,7 @@ use handfast_codec::Timestamp;
 use handfast_codec::error::ErrorCode;
 use handfast_codec::frame::Frame;
 use handfast_codec::ids::{AttachmentId, MailboxId, PskId, Signature};
-use handfast_codec::relay::{DataKind, RECORD_HEADER, RelayFrame};
+use handfast_codec::relay::{DataKind, RECORD_HEADER, RelayFrame, Wake};
 use handfast_codec::role::DeviceRole;
 use handfast_handshake::link::{PhoneLink, WebLink};
 use handfast_handshake::ratchet::{PhoneRatchet, WebRatchet};
@@ -46,8 +46,9 @@ use crate::queue::pop_front_if;
 use crate::slots::Slots;
 use crate::stream::Streams;
 use crate::sync::{PhoneSync, WebSync};
+use crate::wake::{PhoneWake, WebWake};
 
-use connection::{Confirm, Connection, Keys, Live, Sending};
+use connection::{Confirm, Connection, Keys, Live, Resuming, Sending};
 use pending::{Deferred, Pending, Queued};
 
 pub use load::{LinkStatus, Pairs, StreamInfo};
@@ -102,6 +103,7 @@ struct PhoneSide {
     sync: PhoneSync,
     results: alloc::collections::BTreeMap<u64, Bytes>,
     revoked: Option<Signature>,
+    wake: PhoneWake,
 }
 
 struct WebSide {
@@ -115,6 +117,7 @@ struct WebSide {
     replaced: bool,
     sync: WebSync,
     unsettled: alloc::collections::BTreeSet<u64>,
+    wake: WebWake,
 }
 
 /// The lanes that both roles have.
@@ -146,6 +149,8 @@ struct Liveness {
     probe: Option<Timestamp>,
     rtt_least: Option<Duration>,
     rtt_last: Option<Duration>,
+    /// Fresh keys are being made, until then at the latest: what is LIVE stays so.
+    rekeying: Option<Timestamp>,
     /// At the phone: the web's page is hidden. At the web: its own.
     hidden: bool,
 }
@@ -293,6 +298,7 @@ impl Endpoint {
     /// Brings what follows from the new state: a new attempt, and the state to show.
     fn settle(&mut self, rng: &mut dyn CryptoRng) {
         if !self.dead {
+            self.wake_if_absent();
             self.start_if_due(rng);
             self.answer_held(rng);
         }
@@ -372,9 +378,19 @@ impl Endpoint {
             AttachEvent::Send(bytes) => self.transmit(bytes),
             AttachEvent::None | AttachEvent::Attached => {}
             AttachEvent::PeerUp | AttachEvent::PeerDown => self.drop_connection(),
+            AttachEvent::Wake(answer) => self.on_wake_answer(&answer),
             AttachEvent::Contended(n) => self.event(Event::Contended(n)),
             AttachEvent::Data(kind, body) => self.on_data(rng, kind, body),
             AttachEvent::Refused(code) => self.on_refused(code),
+        }
+    }
+
+    fn on_wake_answer(&mut self, answer: &Wake) {
+        if let Side::Web(web) = &mut self.side {
+            web.wake.answered(answer);
+        }
+        if let Wake::Failed(class) = answer {
+            self.event(Event::WakeFailed(*class));
         }
     }
 
@@ -409,8 +425,14 @@ impl Endpoint {
         self.drop_connection();
     }
 
-    /// Forgets the keys of the connection, if there is one.
+    /// Forgets the keys of the connection, if there is one, and the hope for fresh ones.
     fn drop_connection(&mut self) {
+        self.alive.rekeying = None;
+        self.end_connection();
+    }
+
+    /// Forgets the keys of the connection: a new one follows.
+    fn end_connection(&mut self) {
         self.conn = Connection::None;
         self.alive.stop();
         self.lanes.control.clear();

@@ -5,7 +5,10 @@ use alloc::collections::VecDeque;
 use crate::queue::pop_front_if;
 use bytes::{Bytes, BytesMut};
 use handfast_codec::error::ErrorCode;
-use handfast_codec::limits::{MESSAGE_LEN_MAX, MSG_UNACKED_LEN_MAX};
+use handfast_codec::limits::{MESSAGE_LEN_MAX, MSG_UNACKED_LEN_MAX, OUTBOX_MESSAGES_MAX};
+
+/// Bodies shorter than this, in bytes, are copied out of their record.
+const COPIED_BELOW: usize = 4_096;
 
 /// A message whose last part has not come.
 #[derive(Debug)]
@@ -29,6 +32,8 @@ pub(crate) struct Inbox {
     /// Received and not covered by an ACK that left: seq and length.
     unacked: VecDeque<(u64, usize)>,
     unacked_len: usize,
+    /// What the peer was told is durable.
+    told: u64,
 }
 
 impl Inbox {
@@ -40,6 +45,7 @@ impl Inbox {
             waiting: VecDeque::new(),
             unacked: VecDeque::new(),
             unacked_len: 0,
+            told: durable,
         }
     }
 
@@ -47,11 +53,16 @@ impl Inbox {
         self.durable
     }
 
-    /// A connection begins: half messages are sent again from their start.
-    pub(crate) fn resume(&mut self) {
+    /// A connection begins: half messages are sent again from their start. This side's resume block has told the peer
+    /// what an ACK would have; more may be durable by now.
+    pub(crate) fn resume(&mut self, told: u64) {
         self.partial = None;
-        // The resume block tells the peer what an ACK would have.
-        self.acked();
+        self.tell(told);
+    }
+
+    /// Whether more is durable than the peer was told.
+    pub(crate) fn owes_ack(&self) -> bool {
+        self.durable > self.told
     }
 
     /// A session begins anew.
@@ -97,9 +108,11 @@ impl Inbox {
     fn whole(&mut self, seq: u64, body: Bytes) -> Result<(), ErrorCode> {
         self.unacked_len = self.unacked_len.saturating_add(body.len());
         // req: RES-006
-        if self.unacked_len > MSG_UNACKED_LEN_MAX {
+        if self.unacked_len > MSG_UNACKED_LEN_MAX || self.unacked.len() >= OUTBOX_MESSAGES_MAX {
             return Err(ErrorCode::UNACKED);
         }
+        // A small body must not keep its record's buffer alive while it waits.
+        let body = if body.len() < COPIED_BELOW { Bytes::copy_from_slice(&body) } else { body };
         self.received = seq;
         self.unacked.push_back((seq, body.len()));
         self.waiting.push_back((seq, body));
@@ -119,7 +132,12 @@ impl Inbox {
 
     /// An ACK for everything durable leaves now.
     pub(crate) fn acked(&mut self) {
-        while let Some((_, len)) = pop_front_if(&mut self.unacked, |(seq, _)| *seq <= self.durable) {
+        self.tell(self.durable);
+    }
+
+    fn tell(&mut self, durable: u64) {
+        self.told = durable;
+        while let Some((_, len)) = pop_front_if(&mut self.unacked, |(seq, _)| *seq <= durable) {
             self.unacked_len = self.unacked_len.saturating_sub(len);
         }
     }
@@ -189,5 +207,29 @@ mod tests {
             inbox.msg(seq, 0, 0, body(16_000)).unwrap();
         }
         assert_eq!(inbox.msg(34, 0, 0, body(MSG_UNACKED_LEN_MAX - 256_000 + 1)), Err(ErrorCode::UNACKED));
+    }
+
+    #[test]
+    fn unacknowledged_messages_are_bounded_however_small() {
+        // req: RES-006
+        let mut inbox = Inbox::new(0);
+        for seq in 1..=1_024 {
+            inbox.msg(seq, 0, 0, Bytes::new()).unwrap();
+        }
+        assert_eq!(inbox.msg(1_025, 0, 0, Bytes::new()), Err(ErrorCode::UNACKED));
+    }
+
+    #[test]
+    fn what_became_durable_after_the_block_is_owed_an_ack() {
+        // req: RES-002
+        let mut inbox = Inbox::new(0);
+        inbox.msg(1, 0, 0, body(10)).unwrap();
+        let block = inbox.durable();
+        assert_eq!(inbox.committed(1), 1);
+        inbox.resume(block);
+        assert!(inbox.owes_ack());
+        inbox.msg(1, 0, 0, body(10)).unwrap();
+        inbox.acked();
+        assert!(!inbox.owes_ack());
     }
 }

@@ -58,6 +58,7 @@ mod returns;
 mod slots;
 mod stream;
 mod sync;
+mod wake;
 mod words;
 
 pub use commit::{Commit, CommitError, CommitId, Op, StoreTxn, Value, is_secret};

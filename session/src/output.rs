@@ -4,8 +4,10 @@ use bytes::Bytes;
 use handfast_codec::Timestamp;
 use handfast_codec::error::ErrorCode;
 use handfast_codec::frame::{Collection, Items, OpenKind, PageCursor};
+use handfast_codec::relay::WakeFailure;
 
 use crate::commit::Commit;
+use crate::resume::Verdict;
 
 /// What the driver must do next. Drain until [`Output::Wait`].
 #[must_use]
@@ -92,6 +94,8 @@ pub enum LinkState {
     RelayDown,
     /// Attached; the peer is not.
     PeerAbsent,
+    /// Attached, the peer is not, and the relay has passed on the wish to wake it.
+    Waking,
     /// Attached, the peer too, and nothing decrypted yet or for a while.
     PeerSilent,
     /// Traffic decrypts.
@@ -120,10 +124,11 @@ pub enum Event {
     Disconnect,
     /// The state to show changed.
     State(LinkState),
-    /// A connection is proven in both directions. Subscribe again now. `resumed` is false after a RESET.
+    /// A connection is proven in both directions. Subscribe again now. After a RESET all streams are gone, and what the
+    /// outbox holds is sent again.
     Connected {
-        /// Whether streams and sequence numbers went on.
-        resumed: bool,
+        /// Whether streams and sequence numbers went on, or why not.
+        verdict: Verdict,
     },
     /// This side ended the connection because the peer broke a rule, or a check failed.
     Failed(ErrorCode),
@@ -133,6 +138,8 @@ pub enum Event {
     Relay(ErrorCode),
     /// Another socket took this seat. A web waits for its user (`take_back`); a phone returns by itself.
     Replaced,
+    /// At the web: the phone could not be woken. It is asked for again, later each time.
+    WakeFailed(WakeFailure),
     /// At the phone or web: the peer's seat was taken over while its former holder was alive, n times.
     Contended(u64),
     /// Two holders of this link were seen: a copied, restored or crashed store. The link is suspended; the ways out

@@ -469,7 +469,7 @@ impl Pairing {
     fn on_relay_frame(&mut self, rng: &mut dyn CryptoRng, frame: RelayFrame) {
         let seat = Seat::Pairing { key: &self.seat_key };
         match self.attach.frame(self.now, &seat, frame) {
-            AttachEvent::None | AttachEvent::Contended(_) => {}
+            AttachEvent::None | AttachEvent::Contended(_) | AttachEvent::Wake(_) => {}
             AttachEvent::Send(bytes) => self.out.push_back(Output::Transmit(bytes)),
             AttachEvent::Attached | AttachEvent::PeerUp => {
                 if self.attach.peer().is_some() {

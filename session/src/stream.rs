@@ -1,7 +1,16 @@
 //! Streams: bytes one way, with credit, that go on at the receiver's durable offset (spec, streams).
 //!
 //! Content is the application's: it is asked for bytes of outgoing streams, and reports what it has on its disk of
-//! incoming ones. Nothing is buffered but what was supplied and not yet sealed.
+//! incoming ones. Nothing is buffered but what was supplied and not yet sealed. May touch: nothing outside memory.
+//!
+//! The parts: `one` is a stream and its row, `sending` and `receiving` its halves, `flow` the connection's credit.
+
+mod flow;
+mod one;
+mod receiving;
+mod sending;
+#[cfg(test)]
+mod tests;
 
 use alloc::collections::{BTreeMap, VecDeque};
 use alloc::vec::Vec;
@@ -9,142 +18,30 @@ use alloc::vec::Vec;
 use bytes::Bytes;
 use handfast_codec::error::ErrorCode;
 use handfast_codec::frame::{Frame, OpenKind};
-use handfast_codec::limits::{
-    CONN_CREDIT_START, CONN_WINDOW_MAX, DATA_LEN_MAX, STREAM_CREDIT_START, STREAM_WINDOW_MAX,
-    STREAMS_OPEN_MAX,
-};
+use handfast_codec::limits::{OWED_FRAMES_MAX, STREAMS_OPEN_MAX, SUPPLIED_LEN_MAX};
 use handfast_codec::record::RecordBuilder;
 
 use crate::commit::Op;
 use crate::error::{ApiMisuse, LoadError, SendRefused};
 use crate::keys;
 use crate::output::{Event, StreamEnd};
-use crate::queue::pop_front_if;
+use flow::Flow;
+use one::{Half, Open};
+use receiving::{Fin, Receiving};
+use sending::Sending;
 
-/// The most bytes asked of the application at once.
-const WANT_MAX: u64 = 65_536;
-/// Bytes that a DATA frame adds around its content, at most: type, length, id, offset.
-const DATA_OVERHEAD_MAX: usize = 1 + 4 + 8 + 8;
-
-/// One open stream.
-#[derive(Debug)]
-pub(crate) struct Stream {
-    pub(crate) kind: OpenKind,
-    /// Whether this side opened it.
-    pub(crate) local: bool,
-    pub(crate) meta: Bytes,
-    pub(crate) half: Half,
-}
-
-/// Which way its bytes go.
-#[derive(Debug)]
-pub(crate) enum Half {
-    Sending(Sending),
-    Receiving(Receiving),
-}
-
-#[derive(Debug, Default)]
-pub(crate) struct Sending {
-    /// The offset of the next byte to seal.
-    offset: u64,
-    /// The offset after what was supplied.
-    supplied: u64,
-    credit: u64,
-    /// What the receiver has on its disk.
-    durable: u64,
-    queue: VecDeque<Bytes>,
-    /// Whether the application was asked and has not answered.
-    asked: bool,
-    fin: Option<[u8; 32]>,
-    fin_sent: bool,
-    /// A put waits for its first credit; a get's first question follows the OPEN.
-    open_released: bool,
-}
-
-#[derive(Debug, Default)]
-pub(crate) struct Receiving {
-    received: u64,
-    durable: u64,
-    credit: u64,
-    /// Bytes that the application holds, durable or not.
-    held: u64,
-    window: u64,
-    /// FIN has come.
-    fin: bool,
-    /// The application knows of it, and may finish.
-    fin_told: bool,
-    /// The application has finished; its commit is open.
-    finishing: bool,
-}
+pub(crate) use one::Stream;
+pub(crate) use sending::Durable;
 
 /// The streams of a session.
 #[derive(Debug, Default)]
 pub(crate) struct Streams {
     open: BTreeMap<u64, Stream>,
-    /// Control frames about streams, to go before any data.
-    control: VecDeque<Frame>,
-    /// Credit that the peer gave this connection, and what was used of it.
-    conn_credit: u64,
-    conn_sent: u64,
-    conn_received: u64,
-    conn_granted: u64,
+    /// Last words about streams that are closed here.
+    words: VecDeque<(u64, Frame)>,
+    flow: Flow,
     /// Which stream sent last, so that they take turns.
     turn: u64,
-}
-
-impl Stream {
-    fn is_sending(kind: OpenKind, local: bool) -> bool {
-        (kind == OpenKind::Put) == local
-    }
-
-    fn new(kind: OpenKind, local: bool, meta: Bytes, durable: u64) -> Self {
-        let start = if kind == OpenKind::Get { STREAM_CREDIT_START } else { 0 };
-        let half = if Self::is_sending(kind, local) {
-            Half::Sending(Sending { credit: start, ..Sending::default() })
-        } else {
-            Half::Receiving(Receiving {
-                received: durable,
-                durable,
-                credit: start,
-                window: STREAM_CREDIT_START,
-                ..Receiving::default()
-            })
-        };
-        Self { kind, local, meta, half }
-    }
-
-    /// The offset up to which this side has received durably.
-    fn durable_in(&self) -> u64 {
-        match &self.half {
-            Half::Sending(_) => 0,
-            Half::Receiving(r) => r.durable,
-        }
-    }
-
-    fn put(&self, id: u64) -> Op {
-        let mut row = Vec::with_capacity(self.meta.len().saturating_add(10));
-        row.push(if self.kind == OpenKind::Get { 1 } else { 2 });
-        row.push(u8::from(self.local));
-        row.extend_from_slice(&self.durable_in().to_be_bytes());
-        row.extend_from_slice(&self.meta);
-        Op::put(keys::numbered(keys::STREAM, id), row)
-    }
-
-    fn from_row(row: &[u8]) -> Result<Self, LoadError> {
-        let (head, rest) = row.split_first_chunk::<2>().ok_or(LoadError::Damaged)?;
-        let (durable, meta) = rest.split_first_chunk::<8>().ok_or(LoadError::Damaged)?;
-        let kind = match head {
-            [1, _] => OpenKind::Get,
-            [2, _] => OpenKind::Put,
-            _ => return Err(LoadError::Damaged),
-        };
-        let durable = u64::from_be_bytes(*durable);
-        let mut stream = Self::new(kind, head.last() == Some(&1), Bytes::copy_from_slice(meta), durable);
-        if let Half::Sending(s) = &mut stream.half {
-            s.open_released = true;
-        }
-        Ok(stream)
-    }
 }
 
 impl Streams {
@@ -154,14 +51,14 @@ impl Streams {
         Ok(())
     }
 
-    /// The open streams: id, kind, whether this side opened it, meta.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (u64, &Stream)> {
         self.open.iter().map(|(id, stream)| (*id, stream))
     }
 
-    /// The list for a resume block.
+    /// The list for a resume block: those that the peer can know.
     pub(crate) fn block(&self) -> Vec<(u64, u64)> {
-        self.open.iter().map(|(id, stream)| (*id, stream.durable_in())).collect()
+        let known = self.open.iter().filter(|(_, stream)| stream.open == Open::Known);
+        known.map(|(id, stream)| (*id, stream.offset())).collect()
     }
 
     /// Opens a stream. Its OPEN leaves after [`Streams::release`].
@@ -169,7 +66,7 @@ impl Streams {
         if self.open.len() >= STREAMS_OPEN_MAX {
             return Err(SendRefused::TooMany);
         }
-        let stream = Stream::new(kind, true, meta, 0);
+        let stream = Stream::new(kind, true, meta);
         let op = stream.put(id);
         let _ = self.open.insert(id, stream);
         Ok(op)
@@ -178,10 +75,7 @@ impl Streams {
     /// The OPEN's commit is durable.
     pub(crate) fn release(&mut self, id: u64) {
         if let Some(stream) = self.open.get_mut(&id) {
-            if let Half::Sending(s) = &mut stream.half {
-                s.open_released = true;
-            }
-            self.control.push_back(Frame::Open { id, kind: stream.kind, meta: stream.meta.clone() });
+            stream.open = Open::Due;
         }
     }
 
@@ -191,22 +85,29 @@ impl Streams {
         if self.open.len() >= STREAMS_OPEN_MAX {
             return Err(ErrorCode::TOO_MANY_STREAMS);
         }
-        let mut stream = Stream::new(kind, false, meta, 0);
-        if let Half::Sending(s) = &mut stream.half {
-            s.open_released = true;
-        }
+        let stream = Stream::new(kind, false, meta);
         let op = stream.put(id);
         let _ = self.open.insert(id, stream);
         Ok(op)
     }
 
-    pub(crate) fn control(&mut self, frame: Frame) {
-        self.control.push_back(frame);
+    /// Whether the peer made this side owe as much as it may.
+    pub(crate) fn owes_too_much(&self) -> bool {
+        self.words.len() >= OWED_FRAMES_MAX
     }
 
-    /// Ends a stream on this side. Gives the operation that forgets it.
-    pub(crate) fn close(&mut self, id: u64) -> Option<Op> {
-        let _ = self.open.remove(&id)?;
+    /// Has the peer told that a stream is over.
+    pub(crate) fn say(&mut self, id: u64, frame: Frame) {
+        self.words.push_back((id, frame));
+    }
+
+    /// Ends a stream on this side, with a word to the peer if it can know the stream. Gives the operation that
+    /// forgets it.
+    pub(crate) fn close(&mut self, id: u64, word: Option<Frame>) -> Option<Op> {
+        let stream = self.open.remove(&id)?;
+        if let Some(word) = word.filter(|_| stream.open == Open::Known) {
+            self.say(id, word);
+        }
         Some(Op::Delete { key: keys::numbered(keys::STREAM, id) })
     }
 
@@ -217,118 +118,100 @@ impl Streams {
         open.into_keys().collect()
     }
 
-    /// A session goes on: streams that the peer does not list are gone, the others continue.
-    pub(crate) fn resume(&mut self, peer: &[(u64, u64)], events: &mut Vec<Event>) -> Vec<Op> {
+    /// A session goes on from these two lists: what is on one of them alone is over, the others continue.
+    pub(crate) fn resume(
+        &mut self,
+        own: &[(u64, u64)],
+        peer: &[(u64, u64)],
+        events: &mut Vec<Event>,
+    ) -> Vec<Op> {
+        let own: BTreeMap<u64, u64> = own.iter().copied().collect();
         let peer: BTreeMap<u64, u64> = peer.iter().copied().collect();
-        let lost: Vec<u64> = self.open.keys().filter(|id| !peer.contains_key(id)).copied().collect();
-        let ops = lost.iter().filter_map(|id| self.close(*id)).collect();
-        events.extend(lost.into_iter().map(|id| Event::StreamEnded { id, end: StreamEnd::Lost }));
+        let (mut ops, mut lost) = (Vec::new(), Vec::new());
+        self.flow = Flow::default();
+        // What was closed here after the list was made is open for the peer.
+        self.words.retain(|(id, _)| own.contains_key(id) && peer.contains_key(id));
         for (id, stream) in &mut self.open {
-            let offset = match &mut stream.half {
-                // req: STR-007
-                Half::Sending(s) => {
-                    let offset = peer.get(id).copied().unwrap_or(0);
-                    *s = Sending {
-                        offset,
-                        supplied: offset,
-                        durable: offset,
-                        credit: offset.saturating_add(STREAM_CREDIT_START),
-                        open_released: true,
-                        ..Sending::default()
-                    };
-                    offset
-                }
-                Half::Receiving(r) => {
-                    r.received = r.durable;
-                    r.held = r.durable;
-                    r.credit = r.durable.saturating_add(STREAM_CREDIT_START);
-                    (r.fin, r.fin_told) = (false, false);
-                    r.durable
-                }
+            let goes_on = match (own.get(id), peer.get(id), &mut stream.half) {
+                // It was opened after the lists were made.
+                (None, None, _) if stream.open != Open::Known => continue,
+                (Some(_), Some(offset), Half::Sending(s)) => s.resume(*offset).then_some(*offset),
+                (Some(block), Some(_), Half::Receiving(r)) => match r.resume(*block) {
+                    Some(offset) => Some(offset),
+                    None => continue,
+                },
+                // req: STR-013
+                _ => None,
             };
-            events.push(Event::StreamResumed { id: *id, offset });
+            match goes_on {
+                Some(offset) => events.push(Event::StreamResumed { id: *id, offset }),
+                None => lost.push(*id),
+            }
+        }
+        for id in lost {
+            let word = peer.contains_key(&id).then_some(Frame::Stop { id, code: ErrorCode::OFFSET });
+            ops.extend(self.close(id, word));
+            events.push(Event::StreamEnded { id, end: StreamEnd::Lost });
         }
         ops
     }
 
-    /// A connection begins.
-    pub(crate) fn restart(&mut self) {
-        self.control.clear();
-        self.conn_credit = CONN_CREDIT_START;
-        self.conn_granted = CONN_CREDIT_START;
-        self.conn_sent = 0;
-        self.conn_received = 0;
+    fn sending(&mut self, id: u64) -> Result<Option<(OpenKind, &mut Sending)>, ErrorCode> {
+        match self.open.get_mut(&id) {
+            None => Ok(None),
+            Some(Stream { kind, half: Half::Sending(s), .. }) => Ok(Some((*kind, s))),
+            Some(_) => Err(ErrorCode::FRAME_NOT_ALLOWED),
+        }
+    }
+
+    fn receiving(&mut self, id: u64) -> Result<Option<&mut Receiving>, ErrorCode> {
+        match self.open.get_mut(&id) {
+            None => Ok(None),
+            Some(Stream { half: Half::Receiving(r), .. }) => Ok(Some(r)),
+            Some(_) => Err(ErrorCode::FRAME_NOT_ALLOWED),
+        }
     }
 
     /// Takes DATA.
     pub(crate) fn data(&mut self, id: u64, offset: u64, bytes: Bytes) -> Result<Option<Event>, ErrorCode> {
-        let len = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
-        self.conn_received = self.conn_received.saturating_add(len);
-        // req: STR-004
-        if self.conn_received > self.conn_granted {
-            return Err(ErrorCode::CREDIT_EXCEEDED);
-        }
-        let Some(stream) = self.open.get_mut(&id) else { return Ok(None) };
-        let Half::Receiving(r) = &mut stream.half else { return Err(ErrorCode::FRAME_NOT_ALLOWED) };
-        // req: STR-003
-        if offset != r.received || r.fin {
-            return Err(ErrorCode::OFFSET);
-        }
-        let end = offset.checked_add(len).ok_or(ErrorCode::OFFSET)?;
-        if end > r.credit {
-            return Err(ErrorCode::CREDIT_EXCEEDED);
-        }
-        r.received = end;
-        Ok(Some(Event::Data { id, offset, bytes }))
+        self.flow.received(u64::try_from(bytes.len()).unwrap_or(u64::MAX))?;
+        let Some(r) = self.receiving(id)? else { return Ok(None) };
+        let new = r.data(offset, bytes)?;
+        Ok(new.map(|(offset, bytes)| Event::Data { id, offset, bytes }))
     }
 
     /// Takes FIN.
     pub(crate) fn fin(&mut self, id: u64, hash: [u8; 32]) -> Result<Option<Event>, ErrorCode> {
-        let Some(stream) = self.open.get_mut(&id) else { return Ok(None) };
-        let Half::Receiving(r) = &mut stream.half else { return Err(ErrorCode::FRAME_NOT_ALLOWED) };
-        if r.fin {
-            return Err(ErrorCode::OFFSET);
+        let Some(r) = self.receiving(id)? else { return Ok(None) };
+        match r.fin()? {
+            Fin::New => return Ok(Some(Event::Fin { id, hash })),
+            Fin::Known => {}
+            Fin::Over => self.end_received(id),
         }
-        r.fin = true;
-        Ok(Some(Event::Fin { id, hash }))
+        Ok(None)
     }
 
     /// The application is told of a FIN.
     pub(crate) fn fin_told(&mut self, id: u64) {
-        if let Some(Stream { half: Half::Receiving(r), .. }) = self.open.get_mut(&id) {
-            r.fin_told = r.fin;
+        if let Ok(Some(r)) = self.receiving(id) {
+            r.fin_told();
         }
     }
 
     /// Takes CREDIT.
     pub(crate) fn credit(&mut self, id: u64, offset: u64) -> Result<(), ErrorCode> {
-        let Some(stream) = self.open.get_mut(&id) else { return Ok(()) };
-        let Half::Sending(s) = &mut stream.half else { return Err(ErrorCode::FRAME_NOT_ALLOWED) };
-        // req: STR-005
-        s.credit = s.credit.max(offset);
-        Ok(())
+        self.sending(id)?.map_or(Ok(()), |(_, s)| s.credit(offset))
     }
 
-    pub(crate) fn conn_credit(&mut self, offset: u64) {
-        self.conn_credit = self.conn_credit.max(offset);
+    /// Takes `CONN_CREDIT`.
+    pub(crate) fn conn_credit(&mut self, offset: u64) -> Result<(), ErrorCode> {
+        self.flow.credit(offset)
     }
 
-    /// Takes DURABLE. Gives whether the stream is done with it.
-    pub(crate) fn durable(&mut self, id: u64, offset: u64) -> Result<Option<bool>, ErrorCode> {
-        let Some(stream) = self.open.get_mut(&id) else { return Ok(None) };
-        let Half::Sending(s) = &mut stream.half else { return Err(ErrorCode::FRAME_NOT_ALLOWED) };
-        // A receiver that has the content already answers an untouched put with the whole size.
-        let untouched = s.offset == 0 && s.durable == 0 && stream.kind == OpenKind::Put;
-        if offset > s.offset && !untouched {
-            return Err(ErrorCode::ACK_FUTURE);
-        }
-        // req: STR-006
-        if offset < s.durable {
-            return Err(ErrorCode::OFFSET);
-        }
-        s.durable = offset;
-        // req: STR-008
-        Ok(Some((s.fin_sent && offset == s.offset) || offset > s.offset))
+    /// Takes DURABLE; nothing for a stream that is closed here.
+    pub(crate) fn durable(&mut self, id: u64, offset: u64) -> Result<Option<Durable>, ErrorCode> {
+        let Some((kind, s)) = self.sending(id)? else { return Ok(None) };
+        s.durable(offset, kind == OpenKind::Put).map(Some)
     }
 
     /// The application supplies bytes, in answer to [`Event::DataWanted`]; `fin` with the last of them.
@@ -339,170 +222,126 @@ impl Streams {
         bytes: Bytes,
         fin: Option<[u8; 32]>,
     ) -> Result<(), ApiMisuse> {
-        let stream = self.open.get_mut(&id).ok_or(ApiMisuse::NoSuchStream)?;
-        let Half::Sending(s) = &mut stream.half else { return Err(ApiMisuse::WrongRole) };
-        if offset != s.supplied || !s.asked || s.fin.is_some() {
-            return Err(ApiMisuse::WrongOffset);
-        }
-        let len = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
-        if len > WANT_MAX || (len == 0 && fin.is_none()) {
-            return Err(ApiMisuse::TooLarge);
-        }
-        s.asked = false;
-        s.supplied = s.supplied.saturating_add(len);
-        s.fin = fin;
-        if len > 0 {
-            s.queue.push_back(bytes);
-        }
+        self.local_sending(id)?.supply(offset, bytes, fin)
+    }
+
+    /// A stream's content goes before that of others.
+    pub(crate) fn set_urgent(&mut self, id: u64) -> Result<(), ApiMisuse> {
+        self.local_sending(id)?.urgent = true;
         Ok(())
+    }
+
+    fn local_sending(&mut self, id: u64) -> Result<&mut Sending, ApiMisuse> {
+        let sending = self.sending(id).map_err(|_| ApiMisuse::WrongRole)?;
+        sending.map(|(_, s)| s).ok_or(ApiMisuse::NoSuchStream)
+    }
+
+    fn local_receiving(&mut self, id: u64) -> Result<&mut Receiving, ApiMisuse> {
+        self.receiving(id).map_err(|_| ApiMisuse::WrongRole)?.ok_or(ApiMisuse::NoSuchStream)
     }
 
     /// The application has written an incoming stream up to `offset`. Gives the row to commit.
     pub(crate) fn written(&mut self, id: u64, offset: u64) -> Result<Op, ApiMisuse> {
-        let stream = self.open.get_mut(&id).ok_or(ApiMisuse::NoSuchStream)?;
-        let Half::Receiving(r) = &mut stream.half else { return Err(ApiMisuse::WrongRole) };
-        if offset < r.durable || offset > r.received {
-            return Err(ApiMisuse::WrongOffset);
+        if self.local_receiving(id)?.written(offset)? {
+            return Ok(Op::Delete { key: keys::numbered(keys::STREAM, id) });
         }
-        r.durable = offset;
-        r.finishing = r.fin_told && offset == r.received;
-        Ok(if r.finishing { Op::Delete { key: keys::numbered(keys::STREAM, id) } } else { stream.put(id) })
+        self.open.get(&id).map(|stream| stream.put(id)).ok_or(ApiMisuse::NoSuchStream)
     }
 
     /// The application holds what arrived up to `offset`, and wants more although nothing of it is durable.
     pub(crate) fn hold(&mut self, id: u64, offset: u64) -> Result<(), ApiMisuse> {
-        let stream = self.open.get_mut(&id).ok_or(ApiMisuse::NoSuchStream)?;
-        let Half::Receiving(r) = &mut stream.half else { return Err(ApiMisuse::WrongRole) };
-        if offset > r.received {
-            return Err(ApiMisuse::WrongOffset);
-        }
-        r.held = r.held.max(offset);
-        let credit = r.held.saturating_add(STREAM_CREDIT_START);
-        if credit >= r.credit.saturating_add(STREAM_CREDIT_START / 2) && !r.fin {
-            r.credit = credit;
-            self.control.push_back(Frame::Credit { id, offset: credit });
-        }
-        Ok(())
+        self.local_receiving(id)?.hold(offset)
     }
 
-    /// What was written is durable: tell the peer, and give credit. `quick` lets the window grow.
+    /// What was written is durable. `quick` lets the window grow.
     pub(crate) fn written_durable(&mut self, id: u64, offset: u64, quick: bool) {
-        let Some(stream) = self.open.get_mut(&id) else { return };
-        let Half::Receiving(r) = &mut stream.half else { return };
-        if quick && offset > 0 {
-            r.window = r.window.saturating_mul(2).min(STREAM_WINDOW_MAX);
-        }
-        let credit = offset.saturating_add(r.window);
-        if offset > 0 || r.finishing {
-            self.control.push_back(Frame::Durable { id, offset });
-        }
-        if r.finishing {
-            // req: STR-008
-            let _ = self.open.remove(&id);
-            return;
-        }
-        if credit > r.credit && !r.fin {
-            r.credit = credit;
-            self.control.push_back(Frame::Credit { id, offset: credit });
+        if let Ok(Some(r)) = self.receiving(id)
+            && r.durable(offset, quick)
+        {
+            self.end_received(id);
         }
     }
 
-    /// The next question to the application: an outgoing stream that could send more.
+    /// All of an incoming stream is durable, and the row is gone: the sender may forget it too.
+    fn end_received(&mut self, id: u64) {
+        // req: STR-008
+        if let Some(stream) = self.open.remove(&id) {
+            self.say(id, Frame::Durable { id, offset: stream.offset() });
+        }
+    }
+
+    /// The next question to the application: an outgoing stream that could send more, the urgent ones first.
     pub(crate) fn next_wanted(&mut self) -> Option<Event> {
-        let conn_room = self.conn_credit.saturating_sub(self.conn_sent);
-        self.open.iter_mut().find_map(|(id, stream)| {
-            let Half::Sending(s) = &mut stream.half else { return None };
-            let room = s.credit.saturating_sub(s.supplied).min(WANT_MAX).min(conn_room);
-            let idle = s.queue.is_empty() && !s.asked && s.fin.is_none() && s.open_released;
-            if !idle || room == 0 {
+        let held: u64 = self.outgoing().map(|(_, s)| s.held()).sum();
+        let room = SUPPLIED_LEN_MAX.min(self.flow.room()).saturating_sub(held);
+        self.in_turn().into_iter().find_map(|id| {
+            let Some(Stream { half: Half::Sending(s), open: Open::Known, .. }) = self.open.get_mut(&id)
+            else {
                 return None;
-            }
-            s.asked = true;
-            Some(Event::DataWanted { id: *id, offset: s.supplied, max: usize::try_from(room).ok()? })
+            };
+            s.want(room).map(|(offset, max)| Event::DataWanted { id, offset, max })
         })
     }
 
-    /// Gives the connection more credit once half of it is used; what lies undurable counts as used.
-    fn grant(&mut self) {
-        let pending: u64 = self
-            .open
-            .values()
-            .map(|stream| match &stream.half {
-                Half::Receiving(r) => r.received.saturating_sub(r.durable.max(r.held)),
-                Half::Sending(_) => 0,
-            })
-            .sum();
-        let target = self.conn_received.saturating_sub(pending).saturating_add(CONN_WINDOW_MAX);
-        if target >= self.conn_granted.saturating_add(CONN_CREDIT_START / 2) {
-            self.conn_granted = target;
-            self.control.push_back(Frame::ConnCredit { offset: target });
-        }
+    fn outgoing(&self) -> impl Iterator<Item = (u64, &Sending)> {
+        self.open.iter().filter_map(|(id, stream)| match &stream.half {
+            Half::Sending(s) => Some((*id, s)),
+            Half::Receiving(_) => None,
+        })
     }
 
+    /// Outgoing streams, urgent ones first, each kind from the one whose turn it is.
+    fn in_turn(&self) -> Vec<u64> {
+        let mut ids: Vec<_> = self.outgoing().map(|(id, s)| (!s.urgent, id < self.turn, id)).collect();
+        ids.sort_unstable();
+        ids.into_iter().map(|(_, _, id)| id).collect()
+    }
+
+    /// Whether something about streams waits to be said.
     pub(crate) fn wants_control(&mut self) -> bool {
-        self.grant();
-        !self.control.is_empty()
+        let incoming = self.open.values().map(|stream| match &stream.half {
+            Half::Receiving(r) => r.pending(),
+            Half::Sending(_) => 0,
+        });
+        self.flow.grant(incoming.sum());
+        let of_one = |stream: &Stream| {
+            let told = matches!(&stream.half, Half::Receiving(r) if r.has_news());
+            stream.open == Open::Due || (told && stream.open == Open::Known)
+        };
+        self.flow.has_news() || !self.words.is_empty() || self.open.values().any(of_one)
     }
 
+    /// Puts what is to be said about streams into the record.
     pub(crate) fn fill_control(&mut self, record: &mut RecordBuilder) {
-        while pop_front_if(&mut self.control, |frame| record.push(frame)).is_some() {}
-    }
-
-    pub(crate) fn wants_data(&self) -> bool {
-        let room = self.conn_credit > self.conn_sent;
-        self.open.values().any(|stream| match &stream.half {
-            Half::Sending(s) => (room && !s.queue.is_empty()) || s.fin_due(),
-            Half::Receiving(_) => false,
-        })
-    }
-
-    /// Puts data into the record, a frame of each stream in turn.
-    pub(crate) fn fill_data(&mut self, record: &mut RecordBuilder) {
-        let ids: Vec<u64> =
-            self.open.range(self.turn..).chain(self.open.range(..self.turn)).map(|(i, _)| *i).collect();
-        for id in ids {
-            let Some(Stream { half: Half::Sending(s), .. }) = self.open.get_mut(&id) else { continue };
-            let room = self.conn_credit.saturating_sub(self.conn_sent);
-            if let Some(sent) = s.fill(id, room, record) {
-                self.conn_sent = self.conn_sent.saturating_add(sent);
-                self.turn = id.saturating_add(1);
+        while pop_front_if(&mut self.words, |(_, frame)| record.push(frame)).is_some() {}
+        self.flow.fill(record);
+        for (id, stream) in &mut self.open {
+            stream.fill_open(*id, record);
+            if let Half::Receiving(r) = &mut stream.half
+                && stream.open == Open::Known
+            {
+                r.fill(*id, record);
             }
         }
     }
-}
 
-impl Sending {
-    fn fin_due(&self) -> bool {
-        self.fin.is_some() && !self.fin_sent && self.queue.is_empty()
+    /// Whether content waits to be sent.
+    pub(crate) fn wants_data(&self) -> bool {
+        let room = self.flow.room() > 0;
+        self.outgoing().any(|(_, s)| s.is_ready(room))
     }
 
-    /// Puts one DATA, or the FIN, into the record. Gives the bytes of content sent.
-    fn fill(&mut self, id: u64, room: u64, record: &mut RecordBuilder) -> Option<u64> {
-        if self.fin_due() {
-            let hash = self.fin?;
-            self.fin_sent = record.push(&Frame::Fin { id, hash });
-            return None;
+    /// Puts content into the record: all that fits of urgent streams, then a frame of each other in turn.
+    pub(crate) fn fill_data(&mut self, record: &mut RecordBuilder) {
+        for id in self.in_turn() {
+            let Some(Stream { half: Half::Sending(s), .. }) = self.open.get_mut(&id) else { continue };
+            while let Some(sent) = s.fill(id, self.flow.room(), record) {
+                self.flow.sent(sent);
+                self.turn = id.saturating_add(1);
+                if !s.urgent {
+                    break;
+                }
+            }
         }
-        let front = self.queue.front_mut()?;
-        let fits = record
-            .room()
-            .saturating_sub(DATA_OVERHEAD_MAX)
-            .min(DATA_LEN_MAX)
-            .min(usize::try_from(room).unwrap_or(usize::MAX));
-        let take = front.len().min(fits);
-        if take == 0 {
-            return None;
-        }
-        let body = front.slice(..take);
-        if !record.push(&Frame::Data { id, offset: self.offset, body }) {
-            return None;
-        }
-        bytes::Buf::advance(front, take);
-        if front.is_empty() {
-            let _ = self.queue.pop_front();
-        }
-        let sent = u64::try_from(take).ok()?;
-        self.offset = self.offset.saturating_add(sent);
-        Some(sent)
     }
 }

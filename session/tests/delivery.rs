@@ -8,6 +8,7 @@ use bytes::Bytes;
 use handfast_codec::DeviceRole;
 use handfast_codec::frame::OpenKind;
 use handfast_codec::limits::OUTBOX_MESSAGES_MAX;
+use handfast_session::resume::Verdict;
 use handfast_session::{Event, LinkState, SendRefused, StreamEnd};
 use proptest::prelude::*;
 use world::World;
@@ -32,8 +33,8 @@ fn all_settled(world: &World, n: usize) -> bool {
 #[test]
 fn a_linked_pair_becomes_live_and_says_so() {
     let world = World::live(1);
-    assert!(world.saw(DeviceRole::Phone, &Event::Connected { resumed: true }));
-    assert!(world.saw(DeviceRole::Web, &Event::Connected { resumed: true }));
+    assert!(world.saw(DeviceRole::Phone, &Event::Connected { verdict: Verdict::Resume }));
+    assert!(world.saw(DeviceRole::Web, &Event::Connected { verdict: Verdict::Resume }));
 }
 
 #[test]

@@ -8,6 +8,7 @@ use handfast_codec::ids::Epoch;
 use handfast_codec::{DeviceRole, Timestamp};
 use handfast_handshake::link::Start;
 use handfast_handshake::secret::Psk;
+use handfast_session::resume::Verdict;
 use handfast_session::{Event, hazmat};
 use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::SeedableRng;
@@ -63,10 +64,10 @@ fn resume_case(start: [u8; 4], cuts: u8) {
         } else {
             world.run_until_live();
             honest += 1;
-            let resumed = world.web.events.contains(&Event::Connected { resumed: true });
+            let resumed = world.web.events.contains(&Event::Connected { verdict: Verdict::Resume });
             assert_eq!(
                 resumed,
-                world.phone.events.contains(&Event::Connected { resumed: true }),
+                world.phone.events.contains(&Event::Connected { verdict: Verdict::Resume }),
                 "one verdict"
             );
             if resumed {

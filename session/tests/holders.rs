@@ -8,6 +8,7 @@ use handfast_codec::relay::{DataKind, RelayFrame, data_kind};
 use handfast_codec::{DeviceRole, ErrorCode, Timestamp};
 use handfast_handshake::certificate::sign_revoked;
 use handfast_handshake::identity::SigningKey;
+use handfast_session::resume::Verdict;
 use handfast_session::{Event, LinkState, LinkStatus, hazmat};
 use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::SeedableRng;
@@ -153,8 +154,8 @@ fn fresh_keys_come_after_a_day_and_the_session_goes_on() {
     let before = connected(&world);
     world.run_for(Duration::from_hours(25));
     assert!(connected(&world) > before);
-    assert!(world.web.events.contains(&Event::Connected { resumed: true }));
-    assert!(!world.web.events.contains(&Event::Connected { resumed: false }));
+    assert!(world.web.events.contains(&Event::Connected { verdict: Verdict::Resume }));
+    assert!(!world.web.events.iter().any(|e| matches!(e, Event::Connected { verdict: Verdict::Reset(_) })));
     assert_eq!(world.web.state, Some(LinkState::Live));
 }
 

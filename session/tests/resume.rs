@@ -10,10 +10,12 @@ use std::time::Duration;
 use bytes::Bytes;
 use handfast_codec::frame::Frame;
 use handfast_codec::{DeviceRole, ErrorCode};
-use handfast_session::{Event, LinkState, Value};
+use handfast_session::resume::Verdict;
+use handfast_session::{Event, LinkState};
 use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 use world::World;
+use world::device::set_counters;
 use world::evil::Evil;
 
 const MINUTE: Duration = Duration::from_mins(1);
@@ -80,17 +82,6 @@ fn re02_a_cut_before_or_after_every_frame_leaves_the_acknowledgements_right() {
     }
 }
 
-/// Sets the numbers of a device's session row, as they stand after its layout byte and three ids of 16 bytes.
-fn set_counters(pairs: &mut handfast_session::Pairs, set: impl FnOnce(&mut [u64])) {
-    let (_, row) = pairs.iter_mut().find(|(_, row)| row.len() == 1 + 3 * 16 + 7 * 8).expect("a session row");
-    let mut numbers: Vec<u64> =
-        row[49..].chunks(8).map(|n| u64::from_be_bytes(n.try_into().unwrap())).collect();
-    set(&mut numbers);
-    let bytes: Vec<u8> =
-        row[..49].iter().copied().chain(numbers.iter().flat_map(|n| n.to_be_bytes())).collect();
-    *row = Value::new(bytes);
-}
-
 #[test]
 fn re03_counters_pass_the_width_of_32_bits() {
     let mut world = World::linked(103);
@@ -112,8 +103,8 @@ fn re03_counters_pass_the_width_of_32_bits() {
     }
     settled(&mut world, 6);
     assert_eq!(world.phone.disk.effects[0].0, near);
-    assert!(world.saw(DeviceRole::Web, &Event::Connected { resumed: true }));
-    assert!(!world.saw(DeviceRole::Web, &Event::Connected { resumed: false }));
+    assert!(world.saw(DeviceRole::Web, &Event::Connected { verdict: Verdict::Resume }));
+    assert!(!world.web.events.iter().any(|e| matches!(e, Event::Connected { verdict: Verdict::Reset(_) })));
 }
 
 #[test]

@@ -6,7 +6,7 @@ use bytes::Bytes;
 
 use crate::error::{DecodeError, ErrorCode};
 use crate::ids::{AttachKey, AttachmentId, BootId, MailboxId, Salt, Signature};
-use crate::limits::{ORIGIN_LEN_MAX, STICKY_LEN_MAX};
+use crate::limits::{ORIGIN_LEN_MAX, STICKY_LEN_MAX, WAKE_HANDLE_LEN_MAX};
 use crate::name::RelayName;
 use crate::parse::Cursor;
 use crate::role::DeviceRole;
@@ -16,6 +16,11 @@ use crate::versions::Versions;
 pub(super) const UP: u8 = 1;
 pub(super) const DOWN: u8 = 2;
 pub(super) const CONTENDED: u8 = 3;
+
+const ASK: u8 = 1;
+const SENT: u8 = 2;
+const FAILED: u8 = 3;
+const PEER_UP: u8 = 4;
 
 /// The relay's greeting.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -143,6 +148,59 @@ pub enum Peer {
     Down,
     /// The peer's seat was taken over while its holder was alive, this many times.
     Contended(u64),
+}
+
+/// The web asks the relay to wake the phone, and what the relay answers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(clippy::exhaustive_enums, reason = "the words of version 1; others are refused")]
+pub enum Wake {
+    /// From the web: wake the phone by this handle, which the phone sealed for the wake service.
+    Ask(Bytes),
+    /// The wake service took it.
+    Sent,
+    /// It could not be sent.
+    Failed(WakeFailure),
+    /// The phone sits in the mailbox already.
+    PeerUp,
+}
+
+/// Why a phone could not be woken: a number of the registry (spec, relay).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct WakeFailure(pub u8);
+
+impl WakeFailure {
+    /// The relay has no wake service.
+    pub const NO_SERVICE: Self = Self(1);
+    /// The wake service refuses the handle.
+    pub const REFUSED: Self = Self(2);
+    /// The wake service cannot be reached.
+    pub const UNREACHABLE: Self = Self(3);
+    /// It was asked too often.
+    pub const TOO_OFTEN: Self = Self(4);
+}
+
+impl Wake {
+    pub(super) fn write(&self, put: impl FnOnce(&[u8], &[u8])) {
+        match self {
+            Self::Ask(handle) => put(&[ASK], handle),
+            Self::Sent => put(&[SENT], &[]),
+            Self::Failed(class) => put(&[FAILED, class.0], &[]),
+            Self::PeerUp => put(&[PEER_UP], &[]),
+        }
+    }
+
+    pub(super) fn read(cursor: &mut Cursor<'_>, input: &Bytes) -> Result<Self, DecodeError> {
+        let at = cursor.clone();
+        Ok(match cursor.u8("wake word")? {
+            // req: FRM-024
+            ASK => Self::Ask(input.slice_ref(cursor.rest(0, WAKE_HANDLE_LEN_MAX, "wake handle")?)),
+            SENT => Self::Sent,
+            FAILED => Self::Failed(WakeFailure(cursor.u8("wake failure")?)),
+            PEER_UP => Self::PeerUp,
+            // req: FRM-011
+            _ => return Err(at.error(ErrorCode::FIELD_VALUE, "wake word")),
+        })
+    }
 }
 
 /// The rest of the frame as a TLV list.

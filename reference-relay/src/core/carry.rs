@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use handfast_codec::error::ErrorCode;
-use handfast_codec::relay::{MailboxKind, RelayFrame};
+use handfast_codec::relay::{MailboxKind, RelayFrame, Wake, WakeFailure};
 use handfast_codec::role::DeviceRole;
 
 use super::Relay;
@@ -38,6 +38,18 @@ impl Relay {
         let forwarded = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
         self.stats.bytes_forwarded = self.stats.bytes_forwarded.saturating_add(forwarded);
         self.send(peer, bytes);
+    }
+
+    /// A web asks for its phone to be woken. This relay has no wake service.
+    pub(super) fn on_wake(&mut self, socket: SocketId, place: Place) -> Result<(), ErrorCode> {
+        // req: RLY-022
+        if place.kind != MailboxKind::Link || place.role != DeviceRole::Web {
+            return Err(ErrorCode::FRAME_NOT_ALLOWED);
+        }
+        let here = self.seats(place).and_then(|seats| seats.holder(DeviceRole::Phone)).is_some();
+        let answer = if here { Wake::PeerUp } else { Wake::Failed(WakeFailure::NO_SERVICE) };
+        self.send(socket, RelayFrame::Wake(answer).encode());
+        Ok(())
     }
 
     pub(super) fn on_sticky(

@@ -1,5 +1,6 @@
 //! The phone's side of the reconnect: two slots, quarantine, recovery (spec, handshake, *Reconnect*, *Recovery*).
 
+use alloc::boxed::Box;
 use alloc::vec::Vec;
 
 use bytes::Bytes;
@@ -15,7 +16,7 @@ use rand_core::CryptoRng;
 
 use super::load::{active_row, put_phone_ratchet, put_status};
 use super::time::MESSAGE1_EVERY;
-use super::{Confirm, Connection, Deferred, Endpoint, Keys, LinkStatus, Sending, Side};
+use super::{Confirm, Connection, Deferred, Endpoint, Keys, LinkStatus, Resuming, Sending, Side};
 use crate::output::Event;
 use crate::psk::IdPsk;
 use crate::resume::{Verdict, verdict};
@@ -108,8 +109,8 @@ impl Endpoint {
                 let op = put_phone_ratchet(&phone.ratchet);
                 let verdict = verdict(&peer, &block);
                 let keys = Keys { sealer: connection.sealer, opener: connection.opener };
-                let kind = Confirm::Resume { verdict, peer, pending, h: connection.h };
-                self.await_confirm(keys, kind);
+                let kind = Resuming { verdict, own: block, peer, pending, h: connection.h };
+                self.await_confirm(keys, Confirm::Resume(Box::new(kind)));
                 let frame = RelayFrame::Data { kind: DataKind::KK2, body: Bytes::from(message) }.encode();
                 self.persist(alloc::vec![op], Deferred::SendHandshake(frame));
             }
@@ -136,16 +137,14 @@ impl Endpoint {
     }
 
     fn await_confirm(&mut self, keys: Keys, kind: Confirm) {
-        self.drop_connection();
+        self.end_connection();
         self.conn = Connection::AwaitConfirm { keys, kind, until: None };
     }
 
     /// The confirm opened.
     pub(super) fn on_confirm(&mut self, keys: Keys, kind: Confirm, plaintext: Bytes) {
         match kind {
-            Confirm::Resume { verdict, peer, pending, h } => {
-                self.confirm_resume(keys, verdict, &peer, &h, pending, plaintext);
-            }
+            Confirm::Resume(resuming) => self.confirm_resume(keys, &resuming, plaintext),
             Confirm::Quarantine { holder } => self.confirm_quarantine(keys, holder),
             Confirm::Recover { held, in_step } => {
                 let Side::Phone(phone) = &self.side else { return };
@@ -165,15 +164,9 @@ impl Endpoint {
         }
     }
 
-    fn confirm_resume(
-        &mut self,
-        keys: Keys,
-        verdict: Verdict,
-        peer: &ResumeBlock,
-        h: &[u8; 32],
-        pending: bool,
-        plaintext: Bytes,
-    ) {
+    fn confirm_resume(&mut self, keys: Keys, resuming: &Resuming, plaintext: Bytes) {
+        let Resuming { verdict, own, peer, pending, h } = resuming;
+        let (verdict, pending) = (*verdict, *pending);
         if pending && let Err(code) = self.check_accept(&plaintext) {
             self.keep_for_close(keys);
             return self.fail(code);
@@ -183,10 +176,11 @@ impl Endpoint {
             self.keep_for_close(keys);
             return self.fail(ErrorCode::NOT_ACCEPTED);
         }
-        let mut ops = self.apply_verdict(verdict, peer, h);
+        let mut ops = self.apply_verdict(verdict, (own, peer), h);
         let Side::Phone(phone) = &mut self.side else { return };
         // req: HSK-025
         phone.ratchet.confirmed();
+        phone.wake.confirmed();
         ops.push(put_phone_ratchet(&phone.ratchet));
         phone.sync.restart();
         if self.status == LinkStatus::Offered {
@@ -201,8 +195,8 @@ impl Endpoint {
         };
         self.persist(ops, deferred);
         let sending = if pending || !resumed { Sending::Locked } else { Sending::Open };
-        self.go_live(keys, resumed, true, sending);
-        self.event(Event::Connected { resumed });
+        self.go_live(keys, verdict, true, sending);
+        self.event(Event::Connected { verdict });
         if !pending {
             self.on_plaintext(plaintext);
         }

@@ -1,5 +1,6 @@
 //! The web's side of the reconnect: message 1, the verdict, the confirm (spec, handshake, *Reconnect*, *Recovery*).
 
+use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::time::Duration;
 
@@ -69,7 +70,7 @@ impl Endpoint {
             return Ok(());
         };
         // req: HSK-022
-        self.drop_connection();
+        self.end_connection();
         let block = self.block();
         let Side::Web(web) = &mut self.side else { return Ok(()) };
         let mode = if web.recover { KkMode::Recover } else { KkMode::Resume };
@@ -101,11 +102,15 @@ impl Endpoint {
         let op = put_web_ratchet(&web.ratchet);
         match mode {
             KkMode::Resume => {
-                self.conn = Connection::AwaitReply { state, block: Some(block), until: None };
+                self.conn = Connection::AwaitReply {
+                    state: Box::new(state),
+                    block: Some(Box::new(block)),
+                    until: None,
+                };
                 self.persist(alloc::vec![op], Deferred::SendHandshake(frame));
             }
             KkMode::Recover => {
-                self.conn = Connection::AwaitReply { state, block: None, until: None };
+                self.conn = Connection::AwaitReply { state: Box::new(state), block: None, until: None };
                 self.send_handshake(frame);
             }
         }
@@ -168,7 +173,7 @@ impl Endpoint {
     ) {
         let verdict = verdict(own, peer);
         // req: HSK-024, RES-022
-        let mut ops = self.apply_verdict(verdict, peer, h);
+        let mut ops = self.apply_verdict(verdict, (own, peer), h);
         let (mut log_id, mut forget) = (None, false);
         if let Side::Web(web) = &mut self.side {
             web.ratchet.advanced(IdPsk::new(next, &web.link.terms.mailbox));
@@ -185,7 +190,7 @@ impl Endpoint {
             }
             web.sync.restart();
         }
-        self.conn = Connection::Confirming { keys, resumed: verdict == Verdict::Resume };
+        self.conn = Connection::Confirming { keys, verdict };
         if forget {
             self.waiting().for_each(Deferred::forget_log);
         }
@@ -195,7 +200,7 @@ impl Endpoint {
 
     /// The commit is durable: the first record leaves.
     pub(super) fn send_confirm(&mut self) {
-        let Connection::Confirming { keys, resumed } = core::mem::replace(&mut self.conn, Connection::None)
+        let Connection::Confirming { keys, verdict } = core::mem::replace(&mut self.conn, Connection::None)
         else {
             return;
         };
@@ -205,11 +210,11 @@ impl Endpoint {
                 Side::Phone(_) => return,
             };
             let until = self.now.plus(HANDSHAKE_MAX);
-            self.conn = Connection::AwaitCommit { keys, resumed, until };
+            self.conn = Connection::AwaitCommit { keys, verdict, until };
             self.send_link_frame(&LinkFrame::Accept { signature });
             return;
         }
-        self.go_live(keys, resumed, false, Sending::Open);
+        self.go_live(keys, verdict, false, Sending::Open);
     }
 
     /// A record came while the phone's COMMIT is awaited.
@@ -229,20 +234,21 @@ impl Endpoint {
         if !matches!(self.conn, Connection::AwaitCommit { .. }) {
             return;
         }
-        if let Connection::AwaitCommit { keys, resumed, .. } =
+        if let Connection::AwaitCommit { keys, verdict, .. } =
             core::mem::replace(&mut self.conn, Connection::None)
         {
-            self.go_live(keys, resumed, true, Sending::Open);
-            self.event(Event::Connected { resumed });
+            self.go_live(keys, verdict, true, Sending::Open);
+            self.event(Event::Connected { verdict });
         }
     }
 
     /// Records flow from now on.
-    pub(super) fn go_live(&mut self, keys: Keys, resumed: bool, proven: bool, sending: Sending) {
+    pub(super) fn go_live(&mut self, keys: Keys, verdict: Verdict, proven: bool, sending: Sending) {
         let since = self.now;
-        self.conn = Connection::Live(Live { keys, since, resumed, proven, sending });
+        self.conn = Connection::Live(Live { keys, since, verdict, proven, sending });
         self.alive.start(self.now);
         self.lanes.ack = super::Ack::None;
+        self.schedule_ack(usize::from(self.lanes.inbox.owes_ack()));
         self.ping();
         if proven {
             self.attach.live();

@@ -1,5 +1,7 @@
 //! The states of a connection, from message 1 to its last record.
 
+use alloc::boxed::Box;
+
 use handfast_codec::Timestamp;
 use handfast_codec::ids::PskId;
 use handfast_codec::payload::ResumeBlock;
@@ -20,14 +22,14 @@ pub(super) enum Connection {
     None,
     /// Web: message 1 is decided; it is awaited from when it left.
     AwaitReply {
-        state: reconnect::web::AwaitMessage2,
-        block: Option<ResumeBlock>,
+        state: Box<reconnect::web::AwaitMessage2>,
+        block: Option<Box<ResumeBlock>>,
         until: Option<Timestamp>,
     },
     /// Web: message 2 was read; the confirm waits for its commit.
     Confirming {
         keys: Keys,
-        resumed: bool,
+        verdict: Verdict,
     },
     /// Web: the confirm of a quarantine or recovery has left; only the phone's verdict is awaited.
     AwaitVerdict {
@@ -37,7 +39,7 @@ pub(super) enum Connection {
     /// Web: a pending link's ACCEPT has left.
     AwaitCommit {
         keys: Keys,
-        resumed: bool,
+        verdict: Verdict,
         until: Timestamp,
     },
     /// Phone: message 2 is decided; the next record is the confirm.
@@ -53,7 +55,7 @@ pub(super) enum Connection {
 pub(super) struct Live {
     pub(super) keys: Keys,
     pub(super) since: Timestamp,
-    pub(super) resumed: bool,
+    pub(super) verdict: Verdict,
     /// Web: no record has been opened yet.
     pub(super) proven: bool,
     pub(super) sending: Sending,
@@ -72,7 +74,18 @@ pub(super) enum Sending {
 
 /// What the phone's next record confirms.
 pub(super) enum Confirm {
-    Resume { verdict: Verdict, peer: ResumeBlock, pending: bool, h: [u8; 32] },
+    Resume(Box<Resuming>),
     Quarantine { holder: Holder },
     Recover { held: PskId, in_step: bool },
+}
+
+/// What the phone does once a resume is confirmed.
+pub(super) struct Resuming {
+    pub(super) verdict: Verdict,
+    /// The two blocks as sent.
+    pub(super) own: ResumeBlock,
+    pub(super) peer: ResumeBlock,
+    /// The web's link is PENDING: the confirm carries its ACCEPT.
+    pub(super) pending: bool,
+    pub(super) h: [u8; 32],
 }

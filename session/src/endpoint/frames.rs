@@ -6,7 +6,7 @@ use bytes::{Bytes, BytesMut};
 use handfast_codec::error::ErrorCode;
 use handfast_codec::frame::{Frame, OpenKind};
 use handfast_codec::ids::Signature;
-use handfast_codec::limits::MESSAGE_LEN_MAX;
+use handfast_codec::limits::{MESSAGE_LEN_MAX, OWED_FRAMES_MAX};
 use handfast_codec::payload::ResumeBlock;
 use handfast_codec::record;
 use handfast_codec::role::DeviceRole;
@@ -20,6 +20,7 @@ use crate::commit::Op;
 use crate::keys;
 use crate::output::{Event, Message, StreamEnd};
 use crate::resume::Verdict;
+use crate::stream::Durable;
 use crate::words;
 
 /// The NOW slot of the page's state (spec, delivery, *NOW*).
@@ -72,9 +73,9 @@ impl Endpoint {
             && !live.proven
         {
             live.proven = true;
-            let resumed = live.resumed;
+            let verdict = live.verdict;
             self.attach.live();
-            self.event(Event::Connected { resumed });
+            self.event(Event::Connected { verdict });
         }
         for frame in frames {
             let only_close = matches!(self.conn, Connection::AwaitVerdict { .. });
@@ -93,6 +94,10 @@ impl Endpoint {
     fn on_frame(&mut self, frame: Frame) -> Result<(), ErrorCode> {
         match frame {
             Frame::Ping { id, rev } => {
+                // req: FRM-025
+                if self.lanes.control.len() >= OWED_FRAMES_MAX {
+                    return Err(ErrorCode::LIMIT);
+                }
                 if let Side::Web(web) = &mut self.side {
                     web.sync.told(rev);
                 }
@@ -139,7 +144,7 @@ impl Endpoint {
                 None
             }
             (Frame::ConnCredit { offset }, _) => {
-                streams.conn_credit(offset);
+                streams.conn_credit(offset)?;
                 None
             }
             (Frame::Durable { id, offset }, _) => return self.on_durable(id, offset),
@@ -189,8 +194,12 @@ impl Endpoint {
             return Err(ErrorCode::STREAM_ID);
         }
         self.counters.peer_stream_min = id.checked_add(2).ok_or(ErrorCode::STREAM_ID)?;
+        // req: FRM-025
+        if self.lanes.streams.owes_too_much() {
+            return Err(ErrorCode::LIMIT);
+        }
         if !self.has_room() {
-            self.lanes.streams.control(Frame::Stop { id, code: ErrorCode::BUSY });
+            self.lanes.streams.say(id, Frame::Stop { id, code: ErrorCode::BUSY });
             return Ok(());
         }
         match self.lanes.streams.opened(id, kind, meta.clone()) {
@@ -198,7 +207,7 @@ impl Endpoint {
                 let ops = alloc::vec![op];
                 self.deliver_with(Message::Opened { id, kind, meta }, ops, Deferred::Nothing);
             }
-            Err(code) => self.lanes.streams.control(Frame::Stop { id, code }),
+            Err(code) => self.lanes.streams.say(id, Frame::Stop { id, code }),
         }
         Ok(())
     }
@@ -206,16 +215,16 @@ impl Endpoint {
     fn on_durable(&mut self, id: u64, offset: u64) -> Result<(), ErrorCode> {
         self.check_stream_id(id)?;
         match self.lanes.streams.durable(id, offset)? {
-            Some(true) => self.end_stream(id, StreamEnd::Done),
-            Some(false) => self.event(Event::StreamDurable { id, offset }),
+            Some(Durable::Done) => self.end_stream(id, StreamEnd::Done),
+            Some(Durable::Progress) => self.event(Event::StreamDurable { id, offset }),
             None => {}
         }
         Ok(())
     }
 
-    /// Forgets a stream and tells the application.
-    pub(super) fn end_stream(&mut self, id: u64, end: StreamEnd) {
-        if let Some(op) = self.lanes.streams.close(id) {
+    /// The peer ended a stream: forgets it and tells the application.
+    fn end_stream(&mut self, id: u64, end: StreamEnd) {
+        if let Some(op) = self.lanes.streams.close(id, None) {
             self.persist(alloc::vec![op], Deferred::Nothing);
             self.event(Event::StreamEnded { id, end });
         }
@@ -327,6 +336,9 @@ impl Endpoint {
 
     fn on_close(&mut self, code: ErrorCode) {
         self.drop_connection();
+        if code == ErrorCode::REKEY {
+            self.alive.rekeying(self.now);
+        }
         if code == ErrorCode::REKEY || code == ErrorCode::IN_STEP {
             if let Side::Web(web) = &mut self.side {
                 web.next_attempt = self.now;
@@ -380,15 +392,20 @@ impl Endpoint {
     }
 
     /// Brings the lanes to the verdict. Gives what must be committed, besides the counters.
-    pub(super) fn apply_verdict(&mut self, verdict: Verdict, peer: &ResumeBlock, h: &[u8; 32]) -> Vec<Op> {
+    pub(super) fn apply_verdict(
+        &mut self,
+        verdict: Verdict,
+        (own, peer): (&ResumeBlock, &ResumeBlock),
+        h: &[u8; 32],
+    ) -> Vec<Op> {
         let mut events = Vec::new();
         let mut ops = Vec::new();
         match verdict {
             Verdict::Resume => {
                 let gone = self.lanes.outbox.resume(peer.durable);
                 ops.extend(gone.into_iter().map(|i| Op::Delete { key: keys::numbered(keys::OUTBOX, i) }));
-                self.lanes.inbox.resume();
-                ops.extend(self.lanes.streams.resume(&peer.streams, &mut events));
+                self.lanes.inbox.resume(own.durable);
+                ops.extend(self.lanes.streams.resume(&own.streams, &peer.streams, &mut events));
             }
             // req: RES-021
             Verdict::Reset(_) => {
@@ -411,7 +428,6 @@ impl Endpoint {
                 self.counters.peer_stream_min = first ^ 1;
             }
         }
-        self.lanes.streams.restart();
         for event in events {
             self.event(event);
         }

@@ -28,6 +28,7 @@ use crate::psk::IdPsk;
 use crate::slots::Slots;
 use crate::stream::Streams;
 use crate::sync::{PhoneSync, WebSync};
+use crate::wake::{PhoneWake, WebWake};
 
 /// Where a link stands (spec, handshake, *Commit* and *Recovery*).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -273,6 +274,7 @@ impl Endpoint {
                     replaced: false,
                     sync: WebSync::new(rows.cursors, rows.snapshots),
                     unsettled: rows.unsettled,
+                    wake: WebWake::default(),
                 };
                 (Side::Web(side), relay, mailbox)
             }
@@ -348,5 +350,6 @@ fn phone_side(
         sync: PhoneSync::default(),
         results,
         revoked,
+        wake: PhoneWake::default(),
     }
 }

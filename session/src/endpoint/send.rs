@@ -123,6 +123,7 @@ impl Endpoint {
         self.send_record(record.finish());
         if let Connection::Live(live) = &mut self.conn {
             live.sending = Sending::Closing;
+            self.alive.rekeying(self.now);
         }
         if let Side::Web(web) = &mut self.side {
             web.next_attempt = self.now;

@@ -7,7 +7,7 @@ use handfast_codec::error::ErrorCode;
 use handfast_codec::frame::Frame;
 use handfast_codec::limits::{ACK_DELAY_MAX, ACK_EVERY};
 
-use super::{Ack, AttachTimeout, Connection, Endpoint, Liveness, Sending, Side};
+use super::{Ack, AttachTimeout, Connection, Endpoint, HANDSHAKE_MAX, Liveness, Sending, Side};
 use crate::output::{Event, LinkState};
 
 /// How often the phone shows that it lives, while the page is visible and while it is hidden.
@@ -36,6 +36,7 @@ impl Liveness {
             probe: None,
             rtt_least: None,
             rtt_last: None,
+            rekeying: None,
             hidden: false,
         }
     }
@@ -52,6 +53,11 @@ impl Liveness {
         self.stop();
         self.last_record = now;
         self.next_ping = Some(now);
+    }
+
+    /// Fresh keys are due, and asked for.
+    pub(super) fn rekeying(&mut self, now: Timestamp) {
+        self.rekeying = Some(now.plus(HANDSHAKE_MAX));
     }
 
     /// A record decrypted.
@@ -94,11 +100,15 @@ impl Endpoint {
     /// When the next thing happens by itself.
     pub(super) fn deadline(&self) -> Option<Timestamp> {
         let mut at = earlier(self.attach.deadline(), self.connection_deadline());
+        if !self.is_live() {
+            at = earlier(at, self.alive.rekeying.filter(|until| self.now < *until));
+        }
         if let (Ack::By(due), true) = (self.lanes.ack, self.is_live()) {
             at = earlier(at, Some(due));
         }
         match &self.side {
             Side::Web(web) if self.may_start() => at = earlier(at, Some(web.next_attempt)),
+            Side::Web(web) if !self.alive.hidden => at = earlier(at, web.wake.deadline()),
             Side::Phone(phone) if phone.held.is_some() => {
                 at = earlier(at, phone.answered.map(|at| at.plus(MESSAGE1_EVERY)));
             }
@@ -222,13 +232,36 @@ impl Endpoint {
         matches!(&self.conn, Connection::Live(live) if live.proven)
     }
 
+    /// Whether a connection that was live has ended for fresh keys alone.
+    fn is_rekeying(&self) -> bool {
+        self.alive.rekeying.is_some_and(|until| self.now < until)
+    }
+
+    /// While the phone is absent the web asks for it to be woken, now and then.
+    pub(super) fn wake_if_absent(&mut self) {
+        let Side::Web(web) = &mut self.side else { return };
+        if self.attach.own().is_none() || self.attach.peer().is_some() {
+            return web.wake.stop();
+        }
+        web.wake.absent(self.now, &mut self.jitter);
+        if !self.alive.hidden
+            && let Some(frame) = web.wake.due(self.now, &mut self.jitter)
+        {
+            self.transmit(frame);
+        }
+    }
+
     /// Tells the state if it is another than the one told last.
     pub(super) fn show(&mut self) {
+        // req: TIM-008
         let state = if self.attach.own().is_none() {
             LinkState::RelayDown
         } else if self.attach.peer().is_none() {
-            LinkState::PeerAbsent
-        } else if self.is_live() && self.now < self.alive.silent_at() {
+            match &self.side {
+                Side::Web(web) if web.wake.is_waking() => LinkState::Waking,
+                Side::Web(_) | Side::Phone(_) => LinkState::PeerAbsent,
+            }
+        } else if (self.is_live() && self.now < self.alive.silent_at()) || self.is_rekeying() {
             LinkState::Live
         } else {
             LinkState::PeerSilent

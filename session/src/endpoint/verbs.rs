@@ -7,7 +7,7 @@ use handfast_codec::Timestamp;
 use handfast_codec::error::ErrorCode;
 use handfast_codec::frame::{Frame, OpenKind};
 use handfast_codec::ids::Signature;
-use handfast_codec::limits::{MESSAGE_LEN_MAX, STREAM_META_LEN_MAX};
+use handfast_codec::limits::{MESSAGE_LEN_MAX, STREAM_META_LEN_MAX, VARINT_MAX, WAKE_HANDLE_LEN_MAX};
 use handfast_codec::role::DeviceRole;
 
 use super::frames::SLOT_PAGE;
@@ -137,6 +137,35 @@ impl Endpoint {
         self.probe_now();
     }
 
+    /// At the web: what the relay needs to wake this phone, at most 256 bytes, as the phone's application gave it; none
+    /// when the phone cannot be woken. It is not stored: give it after each start.
+    ///
+    /// # Errors
+    ///
+    /// [`ApiMisuse`].
+    pub fn set_wake_handle(&mut self, now: Timestamp, handle: Option<Bytes>) -> Result<(), ApiMisuse> {
+        self.tick(now);
+        if handle.as_ref().is_some_and(|handle| handle.len() > WAKE_HANDLE_LEN_MAX) {
+            return Err(ApiMisuse::TooLarge);
+        }
+        let Side::Web(web) = &mut self.side else { return Err(ApiMisuse::WrongRole) };
+        web.wake.set_handle(handle);
+        Ok(())
+    }
+
+    /// At the phone: a wake for this link's mailbox came. Gives whether it is followed: the fourth in an hour without a
+    /// confirm is not. If it is, and no socket is open, [`Event::Connect`] follows. The count lasts as long as this
+    /// machine.
+    pub fn woken(&mut self, now: Timestamp) -> bool {
+        self.tick(now);
+        let Side::Phone(phone) = &mut self.side else { return false };
+        let follow = !self.dead && phone.wake.woken(self.now);
+        if follow {
+            self.attach.hurry(self.now);
+        }
+        follow
+    }
+
     /// At the web: the user wants the seat back that another socket took.
     pub fn take_back(&mut self, now: Timestamp) {
         self.tick(now);
@@ -168,10 +197,24 @@ impl Endpoint {
             return Err(SendRefused::TooLarge);
         }
         let id = self.counters.next_stream;
+        // req: STR-001
+        if id > VARINT_MAX {
+            return Err(SendRefused::TooMany);
+        }
         let op = self.lanes.streams.open(id, kind, meta)?;
         self.counters.next_stream = id.saturating_add(2);
         let ops = alloc::vec![op];
         Ok(Opened { id, commit: self.return_commit(ops, Deferred::OpenStream(id)) })
+    }
+
+    /// Has an outgoing stream's content go before that of others, as a thumbnail's: this lasts until the process ends.
+    ///
+    /// # Errors
+    ///
+    /// [`ApiMisuse`] when no outgoing stream has this id.
+    pub fn stream_urgent(&mut self, now: Timestamp, id: u64) -> Result<(), ApiMisuse> {
+        self.tick(now);
+        self.lanes.streams.set_urgent(id)
     }
 
     /// Gives bytes of an outgoing stream, in answer to [`crate::Event::DataWanted`]: at most `max` of them, and the
@@ -224,8 +267,8 @@ impl Endpoint {
     pub fn stream_have(&mut self, now: Timestamp, id: u64, size: u64) -> Result<Commit, SendRefused> {
         self.tick(now);
         self.check_alive()?;
-        let op = self.lanes.streams.close(id).ok_or(ApiMisuse::NoSuchStream)?;
-        self.lanes.streams.control(Frame::Durable { id, offset: size });
+        let word = Frame::Durable { id, offset: size };
+        let op = self.lanes.streams.close(id, Some(word)).ok_or(ApiMisuse::NoSuchStream)?;
         Ok(self.return_commit(alloc::vec![op], Deferred::Nothing))
     }
 
@@ -237,11 +280,10 @@ impl Endpoint {
     pub fn stream_stop(&mut self, now: Timestamp, id: u64, code: ErrorCode) -> Result<(), SendRefused> {
         self.tick(now);
         self.check_alive()?;
-        if !self.lanes.streams.iter().any(|(open, _)| open == id) {
-            return Err(ApiMisuse::NoSuchStream.into());
-        }
-        self.lanes.streams.control(Frame::Stop { id, code });
-        self.end_stream(id, StreamEnd::Stopped(code));
+        let op =
+            self.lanes.streams.close(id, Some(Frame::Stop { id, code })).ok_or(ApiMisuse::NoSuchStream)?;
+        self.persist(alloc::vec![op], Deferred::Nothing);
+        self.event(Event::StreamEnded { id, end: StreamEnd::Stopped(code) });
         Ok(())
     }
 

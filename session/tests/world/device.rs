@@ -7,7 +7,8 @@ use handfast_codec::frame::{Collection, Items, PageCursor, RowId};
 use handfast_codec::ids::LogId;
 use handfast_codec::{DeviceRole, Timestamp};
 use handfast_session::{
-    Commit, Endpoint, Event, LinkState, LoadError, Message, Output, Pairs, PairsTxn, RowDigest, StreamEnd,
+    ApiMisuse, Commit, Endpoint, Event, LinkState, LoadError, Message, Output, Pairs, PairsTxn, RowDigest,
+    StreamEnd, Value,
 };
 use rand_chacha::rand_core::CryptoRng;
 use reference_relay::core::SocketId;
@@ -312,11 +313,13 @@ impl Device {
             Event::Data { id, offset, bytes } => self.take_data(now, id, offset, &bytes),
             Event::Fin { id, hash } => {
                 let meta = self.streams[&id].clone();
-                let len = self.disk.files[&meta].len();
-                assert_eq!(hash[0], u8::try_from(len % 251).unwrap(), "the hash of {len} bytes");
-                let commit = self.endpoint.stream_durable(now, id, u64::try_from(len).unwrap()).unwrap();
-                let _ = self.commit(now, &commit);
-                self.ended.push((meta, StreamEnd::Done));
+                let len = self.disk.files.entry(meta.clone()).or_default().len();
+                // It may have been stopped since.
+                if let Ok(commit) = self.endpoint.stream_durable(now, id, u64::try_from(len).unwrap()) {
+                    assert_eq!(hash[0], u8::try_from(len % 251).unwrap(), "the hash of {len} bytes");
+                    let _ = self.commit(now, &commit);
+                    self.ended.push((meta, StreamEnd::Done));
+                }
             }
             Event::StreamResumed { id, offset } => {
                 let meta = self.streams[&id].clone();
@@ -410,7 +413,9 @@ impl Device {
         let to = (from + max).min(content.len());
         let fin = (to == content.len()).then_some([u8::try_from(to % 251).unwrap(); 32]);
         let bytes = Bytes::copy_from_slice(&content[from..to]);
-        self.endpoint.stream_supply(now, id, offset, bytes, fin).unwrap();
+        // It may have been stopped since.
+        let supplied = self.endpoint.stream_supply(now, id, offset, bytes, fin);
+        assert!(matches!(supplied, Ok(()) | Err(ApiMisuse::NoSuchStream)), "{supplied:?}");
     }
 
     fn take_data(&mut self, now: Timestamp, id: u64, offset: u64, bytes: &[u8]) {
@@ -421,9 +426,20 @@ impl Device {
         file.extend_from_slice(bytes);
         let len = u64::try_from(file.len()).unwrap();
         if len < self.hold_to {
-            self.endpoint.stream_hold(now, id, len).unwrap();
+            let _ = self.endpoint.stream_hold(now, id, len);
         } else if let Ok(commit) = self.endpoint.stream_durable(now, id, len) {
             let _ = self.commit(now, &commit);
         }
     }
+}
+
+/// Sets the numbers of a device's session row, as they stand after its layout byte and three ids of 16 bytes.
+pub fn set_counters(pairs: &mut Pairs, set: impl FnOnce(&mut [u64])) {
+    let (_, row) = pairs.iter_mut().find(|(_, row)| row.len() == 1 + 3 * 16 + 7 * 8).expect("a session row");
+    let mut numbers: Vec<u64> =
+        row[49..].chunks(8).map(|n| u64::from_be_bytes(n.try_into().unwrap())).collect();
+    set(&mut numbers);
+    let bytes: Vec<u8> =
+        row[..49].iter().copied().chain(numbers.iter().flat_map(|n| n.to_be_bytes())).collect();
+    *row = Value::new(bytes);
 }

@@ -37,6 +37,10 @@ pub struct Evil {
     opener: Option<Opener>,
     /// What the endpoint sent in records.
     pub heard: Vec<Frame>,
+    /// What it sent to the relay.
+    pub asked: Vec<RelayFrame>,
+    /// The socket takes nothing that the endpoint sends; it is heard all the same.
+    pub deaf: bool,
 }
 
 const PHONE: [u8; 8] = [1; 8];
@@ -60,7 +64,19 @@ impl Evil {
                 (Device::new(role, rows, now, &mut rng), Link::Phone(phone))
             }
         };
-        let mut evil = Self { device, now, rng, link, psk, h, sealer: None, opener: None, heard: Vec::new() };
+        let mut evil = Self {
+            device,
+            now,
+            rng,
+            link,
+            psk,
+            h,
+            sealer: None,
+            opener: None,
+            heard: Vec::new(),
+            asked: Vec::new(),
+            deaf: false,
+        };
         evil.attach();
         evil.connect();
         evil
@@ -192,15 +208,25 @@ impl Evil {
                 return;
             }
             for frame in sent {
-                self.device.transmitted(self.now, frame.len());
+                if !self.deaf {
+                    self.device.transmitted(self.now, frame.len());
+                }
                 if let Some(ciphertext) = frame.strip_prefix(&RECORD_HEADER[..])
                     && let Some(opener) = &mut self.opener
                 {
                     let plaintext = opener.open(BytesMut::from(ciphertext)).expect("opens").freeze();
                     self.heard.extend(decode_record(plaintext).unwrap());
+                } else {
+                    self.asked.extend(RelayFrame::decode(frame));
                 }
             }
         }
+    }
+
+    /// How many bytes of DATA were heard.
+    pub fn data_heard(&self) -> usize {
+        let len = |frame: &Frame| if let Frame::Data { body, .. } = frame { body.len() } else { 0 };
+        self.heard.iter().map(len).sum()
     }
 
     /// The relay closes the socket.

@@ -67,16 +67,17 @@ impl World {
     pub fn settle(&mut self) -> bool {
         let mut moved = false;
         for _ in 0..100_000 {
-            let again = self.pump(DeviceRole::Phone)
-                | self.pump(DeviceRole::Web)
-                | self.pump_others()
-                | self.pump_relay();
-            if !again {
+            if !self.step() {
                 return moved;
             }
             moved = true;
         }
         panic!("the world does not come to rest");
+    }
+
+    /// Moves what each party has ready, once. Gives whether something moved.
+    pub fn step(&mut self) -> bool {
+        self.pump(DeviceRole::Phone) | self.pump(DeviceRole::Web) | self.pump_others() | self.pump_relay()
     }
 
     fn pump(&mut self, role: DeviceRole) -> bool {

@@ -1,0 +1,221 @@
+//! Two sides of a session whose streams change while a reconnect is under way.
+
+use alloc::vec;
+use alloc::vec::Vec;
+
+use bytes::Bytes;
+use handfast_codec::error::ErrorCode;
+use handfast_codec::frame::{Frame, OpenKind};
+use handfast_codec::record::{RecordBuilder, decode_record};
+
+use super::{Durable, Streams};
+use crate::output::{Event, StreamEnd};
+
+const ID: u64 = 0;
+const LEN: usize = 60_000;
+
+/// What a side has to say, as frames.
+fn said(side: &mut Streams) -> Vec<Frame> {
+    let mut frames = Vec::new();
+    while side.wants_control() || side.wants_data() {
+        let mut record = RecordBuilder::new();
+        side.fill_control(&mut record);
+        side.fill_data(&mut record);
+        let plaintext = record.finish().split_off(2).freeze();
+        frames.extend(decode_record(plaintext).unwrap());
+    }
+    frames
+}
+
+/// Takes frames. Gives the events.
+fn take(side: &mut Streams, frames: Vec<Frame>) -> Result<Vec<Event>, ErrorCode> {
+    let mut events = Vec::new();
+    for frame in frames {
+        match frame {
+            Frame::Open { id, kind, meta } => drop(side.opened(id, kind, meta)?),
+            Frame::Data { id, offset, body } => events.extend(side.data(id, offset, body)?),
+            Frame::Fin { id, hash } => {
+                let fin = side.fin(id, hash)?;
+                side.fin_told(id);
+                events.extend(fin);
+            }
+            Frame::Credit { id, offset } => side.credit(id, offset)?,
+            Frame::ConnCredit { offset } => side.conn_credit(offset)?,
+            Frame::Durable { id, offset } => match side.durable(id, offset)? {
+                Some(Durable::Done) => {
+                    let _ = side.close(id, None);
+                    events.push(Event::StreamEnded { id, end: StreamEnd::Done });
+                }
+                Some(Durable::Progress) => events.push(Event::StreamDurable { id, offset }),
+                None => {}
+            },
+            Frame::Stop { id, code } => {
+                if side.close(id, None).is_some() {
+                    events.push(Event::StreamEnded { id, end: StreamEnd::Stopped(code) });
+                }
+            }
+            other => panic!("unexpected {other:?}"),
+        }
+    }
+    Ok(events)
+}
+
+/// Supplies what is wanted of `LEN` bytes, with the end.
+fn supply(side: &mut Streams) {
+    while let Some(Event::DataWanted { id, offset, max }) = side.next_wanted() {
+        let from = usize::try_from(offset).unwrap();
+        let to = (from + max).min(LEN);
+        let fin = (to == LEN).then_some([1; 32]);
+        side.supply(id, offset, Bytes::from(vec![7; to - from]), fin).unwrap();
+    }
+}
+
+/// A put of which the receiver has all bytes and nothing durable. The FIN was told.
+fn transferred() -> (Streams, Streams) {
+    let (mut sender, mut receiver) = (Streams::default(), Streams::default());
+    drop(sender.open(ID, OpenKind::Put, Bytes::new()).unwrap());
+    sender.release(ID);
+    take(&mut receiver, said(&mut sender)).unwrap();
+    drop(receiver.written(ID, 0).unwrap());
+    receiver.written_durable(ID, 0, false);
+    take(&mut sender, said(&mut receiver)).unwrap();
+    supply(&mut sender);
+    let events = take(&mut receiver, said(&mut sender)).unwrap();
+    assert!(matches!(events.last(), Some(Event::Fin { .. })));
+    (sender, receiver)
+}
+
+fn reconnect(
+    sender: &mut Streams,
+    receiver: &mut Streams,
+    blocks: (&[(u64, u64)], &[(u64, u64)]),
+) -> (Vec<Event>, Vec<Event>) {
+    let (mut at_sender, mut at_receiver) = (Vec::new(), Vec::new());
+    let _ = sender.resume(blocks.0, blocks.1, &mut at_sender);
+    let _ = receiver.resume(blocks.1, blocks.0, &mut at_receiver);
+    (at_sender, at_receiver)
+}
+
+#[test]
+fn what_became_durable_after_the_block_comes_again_and_is_dropped() {
+    // req: STR-006, STR-007
+    let (mut sender, mut receiver) = transferred();
+    let (a, b) = (sender.block(), receiver.block());
+    assert_eq!(b, [(ID, 0)]);
+    // The reconnect is under way: more becomes durable, though not the end.
+    drop(receiver.written(ID, 30_000).unwrap());
+    receiver.written_durable(ID, 30_000, false);
+    let (_, events) = reconnect(&mut sender, &mut receiver, (&a, &b));
+    assert_eq!(events, [Event::StreamResumed { id: ID, offset: 30_000 }]);
+    assert!(said(&mut receiver).iter().all(|f| !matches!(f, Frame::Durable { .. })), "nothing has come yet");
+    supply(&mut sender);
+    let events = take(&mut receiver, said(&mut sender)).unwrap();
+    let new: usize =
+        events.iter().map(|e| if let Event::Data { bytes, .. } = e { bytes.len() } else { 0 }).sum();
+    assert_eq!(new, LEN - 30_000, "only what is new is told");
+    assert!(matches!(events.first(), Some(Event::Data { offset: 30_000, .. })));
+    let events = take(&mut sender, said(&mut receiver)).unwrap();
+    assert_eq!(events, [Event::StreamDurable { id: ID, offset: 30_000 }]);
+    drop(receiver.written(ID, 60_000).unwrap());
+    receiver.written_durable(ID, 60_000, false);
+    let events = take(&mut sender, said(&mut receiver)).unwrap();
+    assert_eq!(events, [Event::StreamEnded { id: ID, end: StreamEnd::Done }]);
+    assert_eq!((sender.iter().count(), receiver.iter().count()), (0, 0));
+}
+
+#[test]
+fn what_was_finished_after_the_block_is_answered_when_the_end_comes_again() {
+    // req: STR-008
+    // With the commit durable before the verdict, or open until after the end.
+    for early in [true, false] {
+        let (mut sender, mut receiver) = transferred();
+        let (a, b) = (sender.block(), receiver.block());
+        drop(receiver.written(ID, 60_000).unwrap());
+        let (_, events) = reconnect(&mut sender, &mut receiver, (&a, &b));
+        assert_eq!(events, [], "the application has finished");
+        if early {
+            receiver.written_durable(ID, 60_000, false);
+        }
+        assert!(receiver.written(ID, 60_000).is_err());
+        supply(&mut sender);
+        assert_eq!(take(&mut receiver, said(&mut sender)).unwrap(), []);
+        if !early {
+            assert_eq!(receiver.iter().count(), 1);
+            receiver.written_durable(ID, 60_000, false);
+        }
+        let events = take(&mut sender, said(&mut receiver)).unwrap();
+        assert_eq!(events, [Event::StreamEnded { id: ID, end: StreamEnd::Done }]);
+        assert_eq!((sender.iter().count(), receiver.iter().count()), (0, 0));
+    }
+}
+
+#[test]
+fn what_was_finished_before_the_verdict_is_said_again() {
+    // req: STR-013
+    let (mut sender, mut receiver) = transferred();
+    let (a, b) = (sender.block(), receiver.block());
+    drop(receiver.written(ID, 60_000).unwrap());
+    receiver.written_durable(ID, 60_000, false);
+    let _ = reconnect(&mut sender, &mut receiver, (&a, &b));
+    supply(&mut sender);
+    // What is under way for a stream that is closed here is ignored, and the sender learns the end.
+    let sent = said(&mut sender);
+    assert_eq!(take(&mut receiver, sent).unwrap(), []);
+    let events = take(&mut sender, said(&mut receiver)).unwrap();
+    assert_eq!(events, [Event::StreamEnded { id: ID, end: StreamEnd::Done }]);
+}
+
+#[test]
+fn what_was_stopped_after_the_block_is_stopped_for_the_peer_too() {
+    // req: STR-013
+    for at_sender in [true, false] {
+        let (mut sender, mut receiver) = transferred();
+        let (a, b) = (sender.block(), receiver.block());
+        let stop = Frame::Stop { id: ID, code: ErrorCode::CANCELLED };
+        let stopper = if at_sender { &mut sender } else { &mut receiver };
+        assert!(stopper.close(ID, Some(stop)).is_some());
+        let _ = reconnect(&mut sender, &mut receiver, (&a, &b));
+        let (from, to) = if at_sender { (&mut sender, &mut receiver) } else { (&mut receiver, &mut sender) };
+        let events = take(to, said(from)).unwrap();
+        assert_eq!(events, [Event::StreamEnded { id: ID, end: StreamEnd::Stopped(ErrorCode::CANCELLED) }]);
+    }
+}
+
+#[test]
+fn what_one_block_alone_lists_is_lost_and_what_none_lists_goes_on() {
+    // req: STR-013
+    let (mut sender, mut receiver) = transferred();
+    let (a, b) = (sender.block(), receiver.block());
+    drop(sender.open(2, OpenKind::Get, Bytes::new()).unwrap());
+    sender.release(2);
+    assert_eq!(sender.block(), a, "nobody knows of it");
+    let (events, _) = reconnect(&mut sender, &mut receiver, (&a, &[]));
+    assert_eq!(events, [Event::StreamEnded { id: ID, end: StreamEnd::Lost }]);
+    assert!(said(&mut sender).contains(&Frame::Open { id: 2, kind: OpenKind::Get, meta: Bytes::new() }));
+    assert_eq!(b.len(), 1);
+}
+
+#[test]
+fn a_block_beyond_what_was_sent_ends_the_stream() {
+    // req: STR-007
+    let (mut sender, _) = transferred();
+    let block = sender.block();
+    let mut events = Vec::new();
+    let ops = sender.resume(&block, &[(ID, 60_001)], &mut events);
+    assert_eq!((ops.len(), events), (1, vec![Event::StreamEnded { id: ID, end: StreamEnd::Lost }]));
+    assert!(said(&mut sender).contains(&Frame::Stop { id: ID, code: ErrorCode::OFFSET }));
+}
+
+#[test]
+fn what_is_supplied_ahead_is_bounded_over_all_streams() {
+    let mut sender = Streams::default();
+    for id in 0..16 {
+        drop(sender.opened(id, OpenKind::Get, Bytes::new()).unwrap());
+    }
+    let mut asked = 0;
+    while let Some(Event::DataWanted { id, offset, max }) = sender.next_wanted() {
+        sender.supply(id, offset, Bytes::from(vec![1; max]), None).unwrap();
+        asked += max;
+    }
+    assert_eq!(asked, 262_144);
+}
