@@ -28,7 +28,7 @@ fn alone() -> Evil {
 
 #[test]
 fn a_web_asks_for_its_phone_and_shows_that_it_wakes() {
-    // req: TIM-006, RLY-022
+    // req: TIM-006, RLY-060
     let mut evil = alone();
     assert_eq!(evil.device.state, Some(LinkState::PeerAbsent));
     evil.wait(Duration::from_secs(2));
@@ -89,7 +89,7 @@ fn a_handle_has_a_maximum_and_a_phone_has_none() {
 
 #[test]
 fn the_relay_says_that_it_cannot_wake_and_the_web_waits_on() {
-    // req: RLY-022
+    // req: RLY-060
     let mut world = World::live(300);
     let now = world.now;
     world.web.endpoint.set_wake_handle(now, Some(Bytes::from_static(b"handle"))).unwrap();
@@ -124,7 +124,7 @@ fn a_phone_that_is_woken_comes_at_once_but_not_for_ever() {
 
 #[test]
 fn a_client_refuses_an_ask_from_the_relay() {
-    // req: RLY-022
+    // req: RLY-060
     let mut evil = Evil::against(DeviceRole::Web);
     evil.give(&RelayFrame::Wake(Wake::Ask(Bytes::new())).encode());
     evil.listen();

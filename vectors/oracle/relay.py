@@ -70,6 +70,16 @@ def relay_peer(reader):
     return {"state": "CONTENDED", "count": number(Tlv(reader.rest(), (1,)).varint(1))}
 
 
+def relay_wake(reader):
+    word = reader.u8()
+    need(word in (1, 2, 3, 4), "FIELD_VALUE")
+    if word == 1:
+        return {"word": "ASK", "handle": reader.sized(0, 256).hex()}
+    if word == 3:
+        return {"word": "FAILED", "class": reader.u8()}
+    return {"word": "SENT" if word == 2 else "PEER_UP"}
+
+
 def relay_sticky(reader):
     role = reader.u8()
     need(role in (1, 2), "FIELD_VALUE")
@@ -83,6 +93,7 @@ RELAY = {
     7: ("ATTACHED", relay_attached),
     9: ("DATA", lambda reader: {"kind": reader.u8(), "body": reader.rest().hex()}),
     11: ("PEER", relay_peer),
+    13: ("WAKE", relay_wake),
     15: ("STICKY", relay_sticky),
     17: ("PING", lambda reader: {"token": reader.take(8).hex()}),
     19: ("PONG", lambda reader: {"token": reader.take(8).hex()}),

@@ -5,7 +5,7 @@ use handfast_codec::frame::{Collection, Frame, Items, OpenKind};
 use handfast_codec::link::{LinkCert, LinkFrame};
 use handfast_codec::payload::{Kk1, Kk2, ResumeBlock, Xk1, Xk2};
 use handfast_codec::qr::{Offer, RelayRef};
-use handfast_codec::relay::{Attach, Attached, Hello, MailboxProof, Peer, PeerInfo, RelayFrame};
+use handfast_codec::relay::{Attach, Attached, Hello, MailboxProof, Peer, PeerInfo, RelayFrame, Wake};
 use serde_json::{Map, Value, json};
 
 use crate::derive;
@@ -49,6 +49,14 @@ pub(crate) fn relay_frame(frame: &RelayFrame) -> Result<Value> {
         RelayFrame::Peer(Peer::Contended(count)) => {
             json!({ "frame": "PEER", "state": "CONTENDED", "count": number(*count) })
         }
+        RelayFrame::Wake(Wake::Ask(handle)) => {
+            json!({ "frame": "WAKE", "word": "ASK", "handle": hex(handle) })
+        }
+        RelayFrame::Wake(Wake::Sent) => json!({ "frame": "WAKE", "word": "SENT" }),
+        RelayFrame::Wake(Wake::Failed(class)) => {
+            json!({ "frame": "WAKE", "word": "FAILED", "class": class.0 })
+        }
+        RelayFrame::Wake(Wake::PeerUp) => json!({ "frame": "WAKE", "word": "PEER_UP" }),
         RelayFrame::Sticky { role, value } => {
             json!({ "frame": "STICKY", "role": role.number(), "value": hex(value) })
         }

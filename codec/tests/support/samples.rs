@@ -13,7 +13,9 @@ use handfast_codec::message::{
 };
 use handfast_codec::payload::{Kk1, Kk2, ResumeBlock, Xk1, Xk2, Xk3};
 use handfast_codec::qr::{Offer, RelayRef};
-use handfast_codec::relay::{Attach, Attached, DataKind, Hello, MailboxProof, Peer, PeerInfo, RelayFrame};
+use handfast_codec::relay::{
+    Attach, Attached, DataKind, Hello, MailboxProof, Peer, PeerInfo, RelayFrame, Wake, WakeFailure,
+};
 use handfast_codec::{DeviceRole, ErrorCode, RelayName, Versions};
 
 pub(crate) const HOST: &str = "relay.example:8443";
@@ -78,6 +80,10 @@ pub(crate) fn relay_frames() -> Vec<RelayFrame> {
         RelayFrame::Peer(Peer::Up(plain)),
         RelayFrame::Peer(Peer::Down),
         RelayFrame::Peer(Peer::Contended(70)),
+        RelayFrame::Wake(Wake::Ask(Bytes::from_static(b"handle"))),
+        RelayFrame::Wake(Wake::Sent),
+        RelayFrame::Wake(Wake::Failed(WakeFailure::REFUSED)),
+        RelayFrame::Wake(Wake::PeerUp),
         RelayFrame::Sticky { role: DeviceRole::Phone, value: Bytes::from_static(b"tombstone") },
         RelayFrame::Sticky { role: DeviceRole::Web, value: Bytes::new() },
         RelayFrame::Ping(*b"01234567"),

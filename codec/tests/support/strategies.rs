@@ -11,7 +11,9 @@ use handfast_codec::message::{
     Command, CommandRef, Item, MediaDescriptor, Message, MessageState, ResultBody,
 };
 use handfast_codec::payload::{Kk1, Kk2, ResumeBlock, Xk1, Xk2};
-use handfast_codec::relay::{Attach, Attached, DataKind, Hello, MailboxProof, Peer, PeerInfo, RelayFrame};
+use handfast_codec::relay::{
+    Attach, Attached, DataKind, Hello, MailboxProof, Peer, PeerInfo, RelayFrame, Wake, WakeFailure,
+};
 use handfast_codec::{DeviceRole, ErrorCode, RelayName, Versions};
 use proptest::collection::{btree_map, btree_set, vec};
 use proptest::option;
@@ -128,6 +130,9 @@ pub(crate) fn relay_frame() -> impl Strategy<Value = RelayFrame> {
         peer_info().prop_map(|info| RelayFrame::Peer(Peer::Up(info))),
         Just(RelayFrame::Peer(Peer::Down)),
         number().prop_map(|count| RelayFrame::Peer(Peer::Contended(count))),
+        bytes(0, 256).prop_map(|handle| RelayFrame::Wake(Wake::Ask(handle))),
+        any::<u8>().prop_map(|class| RelayFrame::Wake(Wake::Failed(WakeFailure(class)))),
+        Just(RelayFrame::Wake(Wake::PeerUp)),
         (role(), bytes(0, 512)).prop_map(|(role, value)| RelayFrame::Sticky { role, value }),
         any::<[u8; 8]>().prop_map(RelayFrame::Ping),
         any::<[u8; 8]>().prop_map(RelayFrame::Pong),

@@ -42,7 +42,7 @@ impl Relay {
 
     /// A web asks for its phone to be woken. This relay has no wake service.
     pub(super) fn on_wake(&mut self, socket: SocketId, place: Place) -> Result<(), ErrorCode> {
-        // req: RLY-022
+        // req: RLY-060
         if place.kind != MailboxKind::Link || place.role != DeviceRole::Web {
             return Err(ErrorCode::FRAME_NOT_ALLOWED);
         }

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use handfast_codec::error::ErrorCode;
 use handfast_codec::ids::BootId;
 use handfast_codec::limits::RELAY_FRAME_LEN_MAX;
-use handfast_codec::relay::{DataKind, Peer, RelayFrame};
+use handfast_codec::relay::{DataKind, Peer, RelayFrame, Wake, WakeFailure};
 use handfast_codec::role::DeviceRole;
 
 use crate::harness::{Harness, Link, NAME};
@@ -81,6 +81,30 @@ fn rly_004_only_attach_ping_and_pong_may_come_before_attached() {
     h.send(socket, &RelayFrame::Ping([2; 8]));
     assert_eq!(h.take(socket), [RelayFrame::Pong([2; 8])]);
     assert!(h.closed.is_empty(), "it stays open");
+}
+
+#[test]
+fn rly_060_a_wake_is_answered_to_the_web_of_a_link_and_refused_from_others() {
+    // req: RLY-060
+    let link = Link::new(1);
+    let ask = RelayFrame::Wake(Wake::Ask(Bytes::from_static(b"handle")));
+    let mut h = Harness::new();
+    let web = h.seat(&link, DeviceRole::Web);
+    let _ = h.take(web);
+    h.send(web, &ask);
+    assert_eq!(h.take(web), [RelayFrame::Wake(Wake::Failed(WakeFailure::NO_SERVICE))]);
+    let phone = h.seat(&link, DeviceRole::Phone);
+    let _ = h.take(web);
+    h.send(web, &ask);
+    assert_eq!(h.take(web), [RelayFrame::Wake(Wake::PeerUp)]);
+    h.send(web, &RelayFrame::Wake(Wake::Sent));
+    h.assert_refused(web, ErrorCode::FRAME_NOT_ALLOWED);
+    h.send(phone, &ask);
+    h.assert_refused(phone, ErrorCode::FRAME_NOT_ALLOWED);
+    let mut h = Harness::new();
+    let socket = h.open();
+    h.send(socket, &ask);
+    h.assert_refused(socket, ErrorCode::NOT_ATTACHED);
 }
 
 #[test]

@@ -85,14 +85,17 @@ fn transferred() -> (Streams, Streams) {
     (sender, receiver)
 }
 
+/// A stream and the offset in a block.
+type Listed = (u64, u64);
+
+/// Both sides go on from the blocks that they sent. Gives what each tells its application.
 fn reconnect(
-    sender: &mut Streams,
-    receiver: &mut Streams,
-    blocks: (&[(u64, u64)], &[(u64, u64)]),
+    (sender, of_sender): (&mut Streams, &[Listed]),
+    (receiver, of_receiver): (&mut Streams, &[Listed]),
 ) -> (Vec<Event>, Vec<Event>) {
     let (mut at_sender, mut at_receiver) = (Vec::new(), Vec::new());
-    let _ = sender.resume(blocks.0, blocks.1, &mut at_sender);
-    let _ = receiver.resume(blocks.1, blocks.0, &mut at_receiver);
+    let _ = sender.resume(of_sender, of_receiver, &mut at_sender);
+    let _ = receiver.resume(of_receiver, of_sender, &mut at_receiver);
     (at_sender, at_receiver)
 }
 
@@ -105,7 +108,7 @@ fn what_became_durable_after_the_block_comes_again_and_is_dropped() {
     // The reconnect is under way: more becomes durable, though not the end.
     drop(receiver.written(ID, 30_000).unwrap());
     receiver.written_durable(ID, 30_000, false);
-    let (_, events) = reconnect(&mut sender, &mut receiver, (&a, &b));
+    let (_, events) = reconnect((&mut sender, &a), (&mut receiver, &b));
     assert_eq!(events, [Event::StreamResumed { id: ID, offset: 30_000 }]);
     assert!(said(&mut receiver).iter().all(|f| !matches!(f, Frame::Durable { .. })), "nothing has come yet");
     supply(&mut sender);
@@ -131,7 +134,7 @@ fn what_was_finished_after_the_block_is_answered_when_the_end_comes_again() {
         let (mut sender, mut receiver) = transferred();
         let (a, b) = (sender.block(), receiver.block());
         drop(receiver.written(ID, 60_000).unwrap());
-        let (_, events) = reconnect(&mut sender, &mut receiver, (&a, &b));
+        let (_, events) = reconnect((&mut sender, &a), (&mut receiver, &b));
         assert_eq!(events, [], "the application has finished");
         if early {
             receiver.written_durable(ID, 60_000, false);
@@ -156,7 +159,7 @@ fn what_was_finished_before_the_verdict_is_said_again() {
     let (a, b) = (sender.block(), receiver.block());
     drop(receiver.written(ID, 60_000).unwrap());
     receiver.written_durable(ID, 60_000, false);
-    let _ = reconnect(&mut sender, &mut receiver, (&a, &b));
+    let _ = reconnect((&mut sender, &a), (&mut receiver, &b));
     supply(&mut sender);
     // What is under way for a stream that is closed here is ignored, and the sender learns the end.
     let sent = said(&mut sender);
@@ -174,7 +177,7 @@ fn what_was_stopped_after_the_block_is_stopped_for_the_peer_too() {
         let stop = Frame::Stop { id: ID, code: ErrorCode::CANCELLED };
         let stopper = if at_sender { &mut sender } else { &mut receiver };
         assert!(stopper.close(ID, Some(stop)).is_some());
-        let _ = reconnect(&mut sender, &mut receiver, (&a, &b));
+        let _ = reconnect((&mut sender, &a), (&mut receiver, &b));
         let (from, to) = if at_sender { (&mut sender, &mut receiver) } else { (&mut receiver, &mut sender) };
         let events = take(to, said(from)).unwrap();
         assert_eq!(events, [Event::StreamEnded { id: ID, end: StreamEnd::Stopped(ErrorCode::CANCELLED) }]);
@@ -189,7 +192,7 @@ fn what_one_block_alone_lists_is_lost_and_what_none_lists_goes_on() {
     drop(sender.open(2, OpenKind::Get, Bytes::new()).unwrap());
     sender.release(2);
     assert_eq!(sender.block(), a, "nobody knows of it");
-    let (events, _) = reconnect(&mut sender, &mut receiver, (&a, &[]));
+    let (events, _) = reconnect((&mut sender, &a), (&mut receiver, &[]));
     assert_eq!(events, [Event::StreamEnded { id: ID, end: StreamEnd::Lost }]);
     assert!(said(&mut sender).contains(&Frame::Open { id: 2, kind: OpenKind::Get, meta: Bytes::new() }));
     assert_eq!(b.len(), 1);

@@ -3,7 +3,9 @@
 use anyhow::Result;
 use bytes::Bytes;
 use handfast_codec::ids::{AttachKey, AttachmentId, BootId, MailboxId, Salt, Signature};
-use handfast_codec::relay::{Attach, Attached, DataKind, Hello, MailboxProof, Peer, PeerInfo, RelayFrame};
+use handfast_codec::relay::{
+    Attach, Attached, DataKind, Hello, MailboxProof, Peer, PeerInfo, RelayFrame, Wake, WakeFailure,
+};
 use handfast_codec::{DeviceRole, ErrorCode, RelayName, Versions};
 use serde_json::json;
 
@@ -98,6 +100,12 @@ pub(super) fn valid() -> Result<Vec<Case>> {
         ("peer-up-web", RelayFrame::Peer(Peer::Up(peer(Some(""))))),
         ("peer-down", RelayFrame::Peer(Peer::Down)),
         ("peer-contended", RelayFrame::Peer(Peer::Contended(64))),
+        ("wake-ask-empty", RelayFrame::Wake(Wake::Ask(Bytes::new()))),
+        ("wake-ask-256", RelayFrame::Wake(Wake::Ask(Bytes::from(vec![7; 256])))),
+        ("wake-sent", RelayFrame::Wake(Wake::Sent)),
+        ("wake-failed", RelayFrame::Wake(Wake::Failed(WakeFailure::NO_SERVICE))),
+        ("wake-failed-unknown-class", RelayFrame::Wake(Wake::Failed(WakeFailure(255)))),
+        ("wake-peer-up", RelayFrame::Wake(Wake::PeerUp)),
         ("sticky-empty", sticky(DeviceRole::Phone, 0)),
         ("sticky-512", sticky(DeviceRole::Web, 512)),
         ("ping", RelayFrame::Ping(some("ping"))),
@@ -142,7 +150,7 @@ fn envelopes() -> Vec<Refusal> {
         out.push((name.to_owned(), req, code, comment, bytes));
     };
     push("empty", "FRM-002", ErrorCode::TRUNCATED, "no byte", vec![]);
-    for kind in [25_u8, 99, 255, 13, 23] {
+    for kind in [25_u8, 99, 255, 23] {
         let comment = "an unknown or reserved odd type";
         push(&format!("type-{kind}"), "RLY-001", ErrorCode::UNKNOWN_CRITICAL, comment, vec![kind, 0]);
     }
@@ -171,6 +179,12 @@ fn envelopes() -> Vec<Refusal> {
         }
     }
     push("data-cut", "FRM-002", ErrorCode::TRUNCATED, "DATA without a kind", vec![9]);
+    push("wake-word-0", "FRM-011", ErrorCode::FIELD_VALUE, "no such word", vec![13, 0]);
+    push("wake-word-5", "FRM-011", ErrorCode::FIELD_VALUE, "no such word", vec![13, 5]);
+    push("wake-failed-cut", "FRM-002", ErrorCode::TRUNCATED, "FAILED without a class", vec![13, 3]);
+    push("wake-sent-trailing", "FRM-003", ErrorCode::TRAILING_BYTES, "one byte too many", vec![13, 2, 0]);
+    let handle = [vec![13, 1], vec![7; 257]].concat();
+    push("wake-ask-257", "FRM-024", ErrorCode::FIELD_LENGTH, "a handle of 257 bytes", handle);
     push("sticky-role-0", "FRM-011", ErrorCode::FIELD_VALUE, "no such role", vec![15, 0]);
     push("sticky-role-3", "FRM-011", ErrorCode::FIELD_VALUE, "no such role", vec![15, 3]);
     push(
