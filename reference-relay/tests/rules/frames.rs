@@ -32,7 +32,7 @@ fn rly_001_unknown_even_types_are_ignored_and_odd_ones_refused() {
     let link = Link::new(1);
     for attached in [false, true] {
         for (first, refused) in
-            [(0, false), (58, false), (254, false), (13, true), (23, true), (61, true), (255, true)]
+            [(0, false), (58, false), (254, false), (23, true), (25, true), (61, true), (255, true)]
         {
             let mut h = Harness::new();
             let socket = if attached { h.seat(&link, DeviceRole::Phone) } else { h.open() };
@@ -99,6 +99,7 @@ fn rly_060_a_wake_is_answered_to_the_web_of_a_link_and_refused_from_others() {
     assert_eq!(h.take(web), [RelayFrame::Wake(Wake::PeerUp)]);
     h.send(web, &RelayFrame::Wake(Wake::Sent));
     h.assert_refused(web, ErrorCode::FRAME_NOT_ALLOWED);
+    let _ = h.take(phone);
     h.send(phone, &ask);
     h.assert_refused(phone, ErrorCode::FRAME_NOT_ALLOWED);
     let mut h = Harness::new();
