@@ -25,6 +25,7 @@ use crate::commit::Op;
 use crate::error::{ApiMisuse, LoadError, SendRefused};
 use crate::keys;
 use crate::output::{Event, StreamEnd};
+use crate::queue::pop_front_if;
 use flow::Flow;
 use one::{Half, Open};
 use receiving::{Fin, Receiving};
