@@ -47,6 +47,7 @@
 mod attach;
 mod carry;
 mod due;
+mod leave;
 pub mod limits;
 mod mailbox;
 mod network;
@@ -63,7 +64,7 @@ use bytes::Bytes;
 use handfast_codec::error::ErrorCode;
 use handfast_codec::ids::{AttachmentId, BootId, MailboxId};
 use handfast_codec::limits::{ORIGIN_LEN_MAX, RELAY_FRAME_LEN_MAX};
-use handfast_codec::relay::{Hello, MailboxKind, Peer, RelayFrame, Wake};
+use handfast_codec::relay::{Hello, MailboxKind, RelayFrame, Wake};
 use handfast_codec::versions::Versions;
 use handfast_codec::{RelayName, Timestamp};
 
@@ -382,82 +383,6 @@ impl Relay {
             self.output.push_back(Output::Send(socket, frame));
         } else {
             self.refuse(socket, ErrorCode::LIMIT);
-        }
-    }
-
-    /// Tells a socket why, and closes it.
-    fn refuse(&mut self, socket: SocketId, code: ErrorCode) {
-        if self.sockets.contains_key(&socket) {
-            self.push_error(socket, code);
-            self.close(socket, code);
-        }
-    }
-
-    fn push_error(&mut self, socket: SocketId, code: ErrorCode) {
-        self.stats.error(code);
-        let retry_ms = match code {
-            ErrorCode::SHUTDOWN => limits::SHUTDOWN_RETRY_MS,
-            ErrorCode::LIMIT | ErrorCode::ADDRESS_CAP => limits::RETRY_MS,
-            _ => 0,
-        };
-        self.output.push_back(Output::Send(socket, RelayFrame::Error { code, retry_ms }.encode()));
-    }
-
-    fn close(&mut self, socket: SocketId, code: ErrorCode) {
-        if self.forget(socket) {
-            self.output.push_back(Output::Close(socket, code));
-        }
-    }
-
-    /// Frees all that a socket holds; the other seat learns that it left.
-    fn forget(&mut self, socket: SocketId) -> bool {
-        let Some(state) = self.sockets.remove(&socket) else {
-            return false;
-        };
-        let _ = self.ids.remove(&state.id);
-        self.usages.give(state.network, Holding::Socket);
-        if let Some(at) = state.armed {
-            self.timers.clear(at, Timer::Socket(socket));
-        }
-        if let Some(place) = state.place() {
-            self.vacate(socket, place);
-        }
-        true
-    }
-
-    fn vacate(&mut self, socket: SocketId, place: Place) {
-        let seats = match place.kind {
-            MailboxKind::Link => self.links.get_mut(&place.mailbox).map(|link| &mut link.seats),
-            MailboxKind::Pairing => self.pairings.get_mut(&place.mailbox).map(|pairing| &mut pairing.seats),
-        };
-        let Some(seats) = seats else {
-            return;
-        };
-        let held = seats.leave(place.role, socket);
-        let (peer, empty) = (seats.holder(!place.role), seats.is_empty());
-        if empty {
-            self.free(place);
-        }
-        if let (true, Some(peer)) = (held, peer) {
-            self.send(peer, RelayFrame::Peer(Peer::Down).encode());
-        }
-    }
-
-    /// Forgets a mailbox in which nobody sits, if it may be.
-    fn free(&mut self, place: Place) {
-        match place.kind {
-            MailboxKind::Link => {
-                let _ = self.links.remove(&place.mailbox);
-            }
-            MailboxKind::Pairing => {
-                if let Some(pairing) = self.pairings.get(&place.mailbox)
-                    && !pairing.is_kept_empty()
-                {
-                    self.timers.clear(pairing.until, Timer::Pairing(place.mailbox));
-                    self.usages.give(pairing.payer, Holding::Pairing);
-                    let _ = self.pairings.remove(&place.mailbox);
-                }
-            }
         }
     }
 

@@ -11,6 +11,7 @@ fn state(state: LinkState) -> &'static str {
     match state {
         LinkState::RelayDown => "relay_down",
         LinkState::PeerAbsent => "peer_absent",
+        LinkState::Waking => "waking",
         LinkState::Live => "live",
         _ => "peer_silent",
     }

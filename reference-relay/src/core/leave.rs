@@ -1,0 +1,87 @@
+//! How a socket ends, and what it leaves behind: a word to itself, a word to the other seat, an empty mailbox.
+
+use handfast_codec::error::ErrorCode;
+use handfast_codec::relay::{MailboxKind, Peer, RelayFrame};
+
+use super::network::Holding;
+use super::socket::{Place, SocketId};
+use super::timers::Timer;
+use super::{Output, Relay, limits};
+
+impl Relay {
+    /// Tells a socket why, and closes it.
+    pub(super) fn refuse(&mut self, socket: SocketId, code: ErrorCode) {
+        if self.sockets.contains_key(&socket) {
+            self.push_error(socket, code);
+            self.close(socket, code);
+        }
+    }
+
+    pub(super) fn push_error(&mut self, socket: SocketId, code: ErrorCode) {
+        self.stats.error(code);
+        let retry_ms = match code {
+            ErrorCode::SHUTDOWN => limits::SHUTDOWN_RETRY_MS,
+            ErrorCode::LIMIT | ErrorCode::ADDRESS_CAP => limits::RETRY_MS,
+            _ => 0,
+        };
+        self.output.push_back(Output::Send(socket, RelayFrame::Error { code, retry_ms }.encode()));
+    }
+
+    pub(super) fn close(&mut self, socket: SocketId, code: ErrorCode) {
+        if self.forget(socket) {
+            self.output.push_back(Output::Close(socket, code));
+        }
+    }
+
+    /// Frees all that a socket holds; the other seat learns that it left.
+    pub(super) fn forget(&mut self, socket: SocketId) -> bool {
+        let Some(state) = self.sockets.remove(&socket) else {
+            return false;
+        };
+        let _ = self.ids.remove(&state.id);
+        self.usages.give(state.network, Holding::Socket);
+        if let Some(at) = state.armed {
+            self.timers.clear(at, Timer::Socket(socket));
+        }
+        if let Some(place) = state.place() {
+            self.vacate(socket, place);
+        }
+        true
+    }
+
+    pub(super) fn vacate(&mut self, socket: SocketId, place: Place) {
+        let seats = match place.kind {
+            MailboxKind::Link => self.links.get_mut(&place.mailbox).map(|link| &mut link.seats),
+            MailboxKind::Pairing => self.pairings.get_mut(&place.mailbox).map(|pairing| &mut pairing.seats),
+        };
+        let Some(seats) = seats else {
+            return;
+        };
+        let held = seats.leave(place.role, socket);
+        let (peer, empty) = (seats.holder(!place.role), seats.is_empty());
+        if empty {
+            self.free(place);
+        }
+        if let (true, Some(peer)) = (held, peer) {
+            self.send(peer, RelayFrame::Peer(Peer::Down).encode());
+        }
+    }
+
+    /// Forgets a mailbox in which nobody sits, if it may be.
+    pub(super) fn free(&mut self, place: Place) {
+        match place.kind {
+            MailboxKind::Link => {
+                let _ = self.links.remove(&place.mailbox);
+            }
+            MailboxKind::Pairing => {
+                if let Some(pairing) = self.pairings.get(&place.mailbox)
+                    && !pairing.is_kept_empty()
+                {
+                    self.timers.clear(pairing.until, Timer::Pairing(place.mailbox));
+                    self.usages.give(pairing.payer, Holding::Pairing);
+                    let _ = self.pairings.remove(&place.mailbox);
+                }
+            }
+        }
+    }
+}
