@@ -163,6 +163,10 @@ pub struct App {
     outgoing: Vec<Outgoing>,
     /// The revision that the links were told.
     told_rev: u64,
+    /// Whether a transaction of this round is durable.
+    stored: bool,
+    /// How many of `out` no open transaction can undo.
+    out_durable: usize,
     /// Rounds in a row that could not be stored.
     failures: u32,
 }
@@ -195,6 +199,8 @@ impl App {
             next_socket: 1,
             out: VecDeque::new(),
             outgoing: Vec::new(),
+            stored: false,
+            out_durable: 0,
             failures: 0,
         };
         app.drop_old_offers(now)?;

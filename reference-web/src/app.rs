@@ -181,6 +181,17 @@ enum Owner {
     Code(u64),
 }
 
+/// A file that nothing needs once the open transaction is durable.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Leftover {
+    /// The chunk list of content that was sent.
+    List(ContentId),
+    /// Content that was under way.
+    Part(ContentId),
+    /// Everything: the link is over.
+    All,
+}
+
 /// The companion.
 #[derive(Debug)]
 pub struct App {
@@ -196,6 +207,12 @@ pub struct App {
     sockets: BTreeMap<SocketTag, Owner>,
     next_socket: u64,
     out: VecDeque<AppOutput>,
+    /// Files that the open transaction makes useless: they go once it is durable.
+    leftovers: Vec<Leftover>,
+    /// Whether a transaction of this round is durable.
+    stored: bool,
+    /// How many of `out` no open transaction can undo.
+    out_durable: usize,
     /// Rounds in a row that could not be stored.
     failures: u32,
 }
@@ -224,9 +241,16 @@ impl App {
             sockets: BTreeMap::new(),
             next_socket: 1,
             out: VecDeque::new(),
+            leftovers: Vec::new(),
+            stored: false,
+            out_durable: 0,
             failures: 0,
         };
         app.load_link(now, rng)?;
+        if app.link.is_none() {
+            // The process may have ended between the commit that deleted a link and this.
+            app.store.media().wipe()?;
+        }
         Ok(app)
     }
 
@@ -377,7 +401,7 @@ impl App {
             self.disconnect(link.socket);
             self.store.forget_link(link.id)?;
             self.store.wipe_mirror()?;
-            self.store.media().wipe()?;
+            self.leftovers.push(Leftover::All);
         }
         Ok(())
     }

@@ -81,6 +81,11 @@ impl MediaDir {
         self.0.join(format!("{content}.list"))
     }
 
+    /// The list of content that is sent: the same content may be fetched at the same time.
+    fn sent_list(&self, content: ContentId) -> PathBuf {
+        self.0.join(format!("{content}.sent"))
+    }
+
     /// Whether whole content is here.
     #[must_use]
     pub fn has(&self, content: ContentId) -> bool {
@@ -114,11 +119,7 @@ impl MediaDir {
     /// # Errors
     /// [`SqliteError`].
     pub fn read_list(&self, content: ContentId, len: u64) -> Result<Vec<u8>, SqliteError> {
-        let path = self.list(content);
-        let failed = |error| file::error(&path, &error);
-        let mut bytes = Vec::new();
-        let _ = file::open(&path, false)?.take(len).read_to_end(&mut bytes).map_err(failed)?;
-        Ok(bytes)
+        read(&self.list(content), len)
     }
 
     /// Keeps the list of content that is to be sent.
@@ -126,14 +127,22 @@ impl MediaDir {
     /// # Errors
     /// [`SqliteError`].
     pub fn write_list(&self, content: ContentId, list: &ChunkList) -> Result<(), SqliteError> {
-        let path = self.list(content);
+        let path = self.sent_list(content);
         handfast::program::write_file(&path, &list.encode()).map_err(|error| file::error(&path, &error))
     }
 
-    /// Forgets the list of content.
-    pub fn drop_list(&self, content: ContentId) {
+    /// The list of content that is to be sent.
+    ///
+    /// # Errors
+    /// [`SqliteError`].
+    pub fn read_sent_list(&self, content: ContentId) -> Result<Vec<u8>, SqliteError> {
+        read(&self.sent_list(content), u64::MAX)
+    }
+
+    /// Forgets the list of content that was sent.
+    pub fn drop_sent_list(&self, content: ContentId) {
         // It may be gone already.
-        let _ = fs::remove_file(self.list(content));
+        let _ = fs::remove_file(self.sent_list(content));
     }
 
     /// Gives content that is whole, checked and synced its name.
@@ -144,7 +153,8 @@ impl MediaDir {
         let part = self.part(content);
         fs::rename(&part, self.path(content)).map_err(|error| file::error(&part, &error))?;
         file::sync_dir(&self.0)?;
-        self.drop_list(content);
+        // It may be gone already.
+        let _ = fs::remove_file(self.list(content));
         Ok(())
     }
 
@@ -152,7 +162,7 @@ impl MediaDir {
     pub fn drop_part(&self, content: ContentId) {
         // It may be gone already.
         let _ = fs::remove_file(self.part(content));
-        self.drop_list(content);
+        let _ = fs::remove_file(self.list(content));
     }
 
     /// Removes everything.
@@ -222,6 +232,14 @@ impl MediaDir {
         }
         copied
     }
+}
+
+/// The first `len` bytes of a file.
+fn read(path: &Path, len: u64) -> Result<Vec<u8>, SqliteError> {
+    let mut bytes = Vec::new();
+    let input = file::open(path, false)?;
+    let _ = input.take(len).read_to_end(&mut bytes).map_err(|error| file::error(path, &error))?;
+    Ok(bytes)
 }
 
 /// A file with a name that nothing else uses.
@@ -314,7 +332,7 @@ mod tests {
         let imported = media.import(&source).expect("imported");
         assert_eq!((imported.media_type, imported.name.as_str()), ("image/jpeg", "Photo.JPG"));
         assert!(media.has(imported.content));
-        let list = media.read_list(imported.content, u64::MAX).expect("kept");
+        let list = media.read_sent_list(imported.content).expect("kept");
         assert_eq!(ChunkList::decode(&list).expect("a list"), imported.list);
         assert_eq!(media.import(&source).expect("again").content, imported.content);
         let out = base.path().join("out");

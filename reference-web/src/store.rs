@@ -278,6 +278,14 @@ impl Store {
         Ok(sqlite::load_pairs(&self.conn, &self.key, link)?)
     }
 
+    /// Whether there are keys of a link.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn has_keys(&self, link: MailboxId) -> Result<bool, StoreError> {
+        Ok(sqlite::links(&self.conn)?.contains(&link))
+    }
+
     /// The settings that durability hangs on: name and value.
     ///
     /// # Errors

@@ -111,6 +111,8 @@ struct WebSide {
     ratchet: WebRatchet<IdPsk>,
     /// When the next attempt may start.
     next_attempt: Timestamp,
+    /// Attempts in a row that had no answer on this attachment.
+    unanswered: u8,
     /// Whether the next attempt is a recovery.
     recover: bool,
     /// Whether another socket took the seat, and the user has not taken it back.
@@ -376,7 +378,12 @@ impl Endpoint {
         let now = self.now;
         match self.with_seat(|attach, seat| attach.frame(now, seat, frame)) {
             AttachEvent::Send(bytes) => self.transmit(bytes),
-            AttachEvent::None | AttachEvent::Attached => {}
+            AttachEvent::None => {}
+            AttachEvent::Attached => {
+                if let Side::Web(web) = &mut self.side {
+                    web.unanswered = 0;
+                }
+            }
             AttachEvent::PeerUp | AttachEvent::PeerDown => self.drop_connection(),
             AttachEvent::Wake(answer) => self.on_wake_answer(&answer),
             AttachEvent::Contended(n) => self.event(Event::Contended(n)),

@@ -239,3 +239,22 @@ fn a_second_socket_takes_the_seat_and_the_first_says_so() {
     // req: TIM-010
     assert!(reconnects <= 1, "a replaced web waits for its user");
 }
+
+#[test]
+fn a_web_that_gets_no_answer_twice_attaches_anew() {
+    // req: HSK-085
+    let mut world = World::linked(31);
+    let mut lost = 0;
+    // The relay has never told the phone that the web came: message 1 reaches a phone that knows of no peer.
+    world.filter = Box::new(move |role, bytes| {
+        let is_message1 = role == DeviceRole::Web && data_kind(bytes) == Some(DataKind::KK1);
+        lost += u32::from(is_message1);
+        !is_message1 || lost > 2
+    });
+    let attachments = |w: &World| w.web.events.iter().filter(|event| **event == Event::Connect).count();
+    world.run_until("the second attachment", 5 * MINUTE, |w| attachments(w) == 2);
+    let timeouts = world.web.events.iter().filter(|e| **e == Event::Failed(ErrorCode::TIMEOUT)).count();
+    assert_eq!(timeouts, 2, "not after the first");
+    world.run_until_live();
+    assert_eq!(attachments(&world), 2);
+}

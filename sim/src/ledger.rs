@@ -87,8 +87,6 @@ pub struct Ledger {
     pub sent: Vec<Sent>,
     /// Files: content and bytes.
     pub files: BTreeMap<ContentId, Vec<u8>>,
-    /// Links whose revocation may not have been stored.
-    pub maybe_revoked: BTreeSet<CompanionId>,
     /// Companions on whose link one side was evil.
     pub evil: BTreeSet<usize>,
     /// Companions whose phone broke a rule in a way that must cost nothing.

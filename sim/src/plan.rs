@@ -6,6 +6,8 @@ use crate::upstream::CHATS;
 
 /// The standard mix lasts this long, in microseconds; then all faults end.
 pub const MIX_LEN: u64 = 60_000_000;
+/// Files of this length are all the same file, in bytes.
+pub const POPULAR_LEN: usize = 30_000;
 /// One seed in this many really pairs.
 const PAIRS_EVERY: u64 = 8;
 
@@ -114,7 +116,8 @@ fn act(rng: &mut SimRng, webs: u64) -> Act {
 fn media_len(rng: &mut SimRng) -> usize {
     let len = match rng.below(10) {
         0 => 0,
-        1..6 => rng.range(1, 20_000),
+        1..3 => return POPULAR_LEN,
+        3..6 => rng.range(1, 20_000),
         6..9 => rng.range(60_000, 200_000),
         _ => 65_536 * rng.range(1, 4),
     };
@@ -123,9 +126,11 @@ fn media_len(rng: &mut SimRng) -> usize {
 
 /// A fault of this kind, somewhere in the run.
 pub fn fault(rng: &mut SimRng, kind: Kind, webs: u64, len: u64) -> Fault {
+    // Codes are shown at the beginning.
+    let end = if kind == Kind::ThreePhones { 4_000_000 } else { len.max(1_000_000) };
     Fault {
         kind,
-        at: rng.range(500_000, len.max(1_000_000)),
+        at: rng.range(500_000, end),
         len: *rng.pick(&[200_000, 1_000_000, 5_000_000, 15_000_000, 40_000_000]),
         web: usize::try_from(rng.below(webs)).unwrap_or(0),
         at_phone: rng.percent(50),
@@ -143,18 +148,20 @@ impl Plan {
             6..9 => 2,
             _ => 3,
         };
-        let pairs = seed % PAIRS_EVERY == PAIRS_EVERY - 1 || only.contains(&Kind::ThreePhones);
         let count = match only.len() {
             0 => rng.range(0, 8),
             1 => rng.range(1, 4),
             _ => rng.range(2, 8),
         };
-        let faults = (0..count)
+        let faults: Vec<Fault> = (0..count)
             .map(|_| {
                 let kind = *rng.pick(if only.is_empty() { Kind::ALL } else { only });
                 fault(&mut rng, kind, webs, MIX_LEN)
             })
             .collect();
+        // A code that three phones scan must be shown.
+        let pairs = seed % PAIRS_EVERY == PAIRS_EVERY - 1
+            || faults.iter().any(|fault| fault.kind == Kind::ThreePhones);
         let mut ops: Vec<Op> = (0..rng.range(4, 24))
             .map(|_| Op { at: rng.range(0, MIX_LEN), act: act(&mut rng, webs) })
             .collect();

@@ -8,7 +8,7 @@ use reference_web::store::Direction;
 
 use crate::ledger::{Sent, WebView};
 use crate::node::NodeId;
-use crate::plan::Act;
+use crate::plan::{Act, POPULAR_LEN};
 use crate::world::{Happening, Ran, World};
 
 /// The phone, by its place.
@@ -43,6 +43,24 @@ impl World {
             let _ = app.pair(time.mono, rng.crypto());
             node.rng = rng;
             self.at(self.now + LOOK_EVERY, Happening::Look);
+        }
+    }
+
+    /// A user who starts a companion sees whether it is linked, and as what; its disk may have lost that.
+    pub fn see_link(&mut self, id: NodeId) {
+        let Some(web) = self.web_of(id) else { return };
+        let sql = "SELECT companion FROM links WHERE state <> 'pending'";
+        let found = self.nodes[id.0].disk.look().query_row(sql, [], |row| row.get(0));
+        let companion = found.ok().map(handfast::codec::ids::CompanionId::from_bytes);
+        let linked = self.nodes[id.0].web().is_some_and(|app| app.is_linked());
+        let view = &mut self.ledger.webs[web];
+        if linked && companion.is_none() {
+            return;
+        }
+        let old = std::mem::replace(&mut view.companion, companion);
+        if old.is_some() && old != companion {
+            view.approved = companion.is_some();
+            self.link_is_over(web);
         }
     }
 
@@ -190,7 +208,7 @@ impl World {
     pub fn web_event(&mut self, id: NodeId, event: WebEvent) -> bool {
         let now = self.now;
         self.trace.line(now, || {
-            let text: String = format!("{event:?}").chars().take(160).collect();
+            let text: String = format!("{event:?}").chars().take(420).collect();
             format!("{} tells {text}", self.nodes[id.0].name)
         });
         let Some(web) = self.web_of(id) else { return false };
@@ -321,7 +339,9 @@ impl World {
     /// A file with content of its own.
     fn file(&mut self, id: NodeId, len: usize, number: usize) -> std::path::PathBuf {
         let mut bytes = vec![0; len];
-        let mut rng = crate::rng::SimRng::new(self.plan.seed, 100 + u64::try_from(number).unwrap_or(0));
+        // Some files are sent again and again.
+        let which = if len == POPULAR_LEN { 0 } else { u64::try_from(number).unwrap_or(0) };
+        let mut rng = crate::rng::SimRng::new(self.plan.seed, 100 + which);
         rand_core::Rng::fill_bytes(rng.crypto(), &mut bytes);
         let path = self.nodes[id.0].disk.dir().join(format!("file-{number:04}.bin"));
         std::fs::write(&path, &bytes).expect("the temporary directory can be written");
@@ -374,7 +394,8 @@ impl World {
     pub fn ended(&mut self, id: NodeId, reason: &str) {
         crate::faults::disk::sprung(self, id);
         let by_swap = reason.contains("changed by");
-        self.crash(id, true);
+        // A second holder that loses is not started again.
+        self.crash(id, id == PHONE || self.web_of(id).is_some());
         if self.healed && !by_swap {
             let name = self.nodes[id.0].name.clone();
             self.ledger.violation("program-goes-on", format!("{name} ended: {reason}"));

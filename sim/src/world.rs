@@ -234,6 +234,7 @@ impl World {
             return;
         }
         if self.nodes[id.0].role == DeviceRole::Web {
+            self.see_link(id);
             self.show_codes_if_unlinked(id);
         }
         let _ = self.run(id);

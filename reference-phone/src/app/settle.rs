@@ -44,6 +44,7 @@ impl App {
     ///
     /// [`SettleError`] when the process should end.
     pub fn settle(&mut self, now: Now, rng: &mut dyn CryptoRng) -> Result<Settled, SettleError> {
+        self.stored = false;
         let failure = match self.round(now, rng) {
             Ok(()) => {
                 self.failures = 0;
@@ -56,7 +57,8 @@ impl App {
                     return Err(error.into());
                 }
                 self.start_over(now, rng)?;
-                Some(error.to_string())
+                // The first transaction holds what was asked for: if it is durable, so is that.
+                (!self.stored).then(|| error.to_string())
             }
         };
         Ok(Settled { outputs: self.out.drain(..).collect(), failure })
@@ -64,7 +66,8 @@ impl App {
 
     /// A transaction failed: nothing in memory is worth saving.
     fn start_over(&mut self, now: Now, rng: &mut dyn CryptoRng) -> Result<(), StoreError> {
-        self.out.clear();
+        // What a commit of this round has made durable is told all the same.
+        self.out.truncate(self.out_durable);
         self.outgoing.clear();
         for socket in std::mem::take(&mut self.sockets).into_keys() {
             self.out.push_back(AppOutput::Disconnect { socket });
@@ -85,6 +88,8 @@ impl App {
 
     fn round(&mut self, now: Now, rng: &mut dyn CryptoRng) -> Result<(), StoreError> {
         loop {
+            // No transaction is open here.
+            self.out_durable = self.out.len();
             let mut moved = self.pump_upstream(now)?;
             moved |= self.pump_attempt(now)?;
             let links: Vec<MailboxId> = self.links.keys().copied().collect();
@@ -98,6 +103,7 @@ impl App {
                 moved = true;
                 handfast::kill_point!("phone.before_commit");
                 self.store.commit()?;
+                self.stored = true;
                 handfast::kill_point!("phone.after_commit");
             }
             self.report(now);

@@ -197,8 +197,10 @@ impl App {
         }
         if code.link.is_some() {
             // A link that is stored as PENDING comes to life by itself if the phone has accepted it.
-            self.next_code = None;
             self.load_link(now, rng)?;
+        }
+        if self.link.is_some() {
+            self.next_code = None;
             if code.over == Some(Ok(())) {
                 self.tell_linked()?;
             }

@@ -62,10 +62,16 @@ impl App {
             self.store.forget_link(row.link)?;
             return self.store.commit();
         }
+        if !self.store.has_keys(row.link)? {
+            // The phone ended the attempt after this side had stored it: the keys are gone, the row follows.
+            self.store.forget_link(row.link)?;
+            return self.store.commit();
+        }
         let pairs = self.store.pairs(row.link)?;
         let endpoint = Endpoint::load(DeviceRole::Web, &pairs, None, now, rng)
             .map_err(|_| StoreError::Damaged("link"))?;
-        let active = endpoint.status() == LinkStatus::Active;
+        // The keys may be confirmed in an older transaction than the row: then the user was not told yet.
+        let active = row.state != LinkRowState::Pending;
         self.link = Some(Link {
             id: row.link,
             endpoint,

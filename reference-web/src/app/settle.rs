@@ -4,7 +4,7 @@ use handfast::Timestamp;
 use rand_core::CryptoRng;
 
 use super::link::Told;
-use super::{App, AppEvent, AppOutput};
+use super::{App, AppEvent, AppOutput, Leftover};
 use crate::store::StoreError;
 
 /// Rounds in a row that may fail before the program gives up.
@@ -36,6 +36,7 @@ impl App {
     ///
     /// [`SettleError`] when the process should end.
     pub fn settle(&mut self, now: Timestamp, rng: &mut dyn CryptoRng) -> Result<Settled, SettleError> {
+        self.stored = false;
         let failure = match self.round(now, rng) {
             Ok(()) => {
                 self.failures = 0;
@@ -48,7 +49,8 @@ impl App {
                     return Err(error.into());
                 }
                 self.start_over(now, rng)?;
-                Some(error.to_string())
+                // The first transaction holds what was asked for: if it is durable, so is that.
+                (!self.stored).then(|| error.to_string())
             }
         };
         Ok(Settled { outputs: self.out.drain(..).collect(), failure })
@@ -56,7 +58,9 @@ impl App {
 
     /// A transaction failed: nothing in memory is worth saving.
     fn start_over(&mut self, now: Timestamp, rng: &mut dyn CryptoRng) -> Result<(), StoreError> {
-        self.out.clear();
+        // What a commit of this round has made durable is told all the same.
+        self.out.truncate(self.out_durable);
+        self.leftovers.clear();
         for socket in std::mem::take(&mut self.sockets).into_keys() {
             self.out.push_back(AppOutput::Disconnect { socket });
         }
@@ -69,8 +73,24 @@ impl App {
         Ok(())
     }
 
+    /// What the transaction made useless is deleted: never before, since it may fail.
+    fn drop_leftovers(&mut self) -> Result<(), StoreError> {
+        for leftover in std::mem::take(&mut self.leftovers) {
+            match leftover {
+                // The same content may be on its way in another message.
+                Leftover::List(content) if self.is_being_sent(content)? => {}
+                Leftover::List(content) => self.store.media().drop_sent_list(content),
+                Leftover::Part(content) => self.store.media().drop_part(content),
+                Leftover::All => self.store.media().wipe()?,
+            }
+        }
+        Ok(())
+    }
+
     fn round(&mut self, now: Timestamp, rng: &mut dyn CryptoRng) -> Result<(), StoreError> {
         loop {
+            // No transaction is open here.
+            self.out_durable = self.out.len();
             let mut moved = self.pump_codes()?;
             moved |= self.pump_link(now)?;
             let revoked = self.link.as_ref().is_some_and(|link| link.told == Told::Revoked);
@@ -81,8 +101,10 @@ impl App {
                 moved = true;
                 handfast::kill_point!("web.before_commit");
                 self.store.commit()?;
+                self.stored = true;
                 handfast::kill_point!("web.after_commit");
             }
+            self.drop_leftovers()?;
             if revoked {
                 self.event(AppEvent::Revoked);
             }

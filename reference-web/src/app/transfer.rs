@@ -15,7 +15,7 @@ use handfast::sqlite::{SqliteError, file};
 use handfast::{ErrorCode, Timestamp};
 
 use super::link::Link;
-use super::{App, AppEvent};
+use super::{App, AppEvent, Leftover};
 use crate::store::{CommandState, Direction, StoreError, Transfer, TransferState};
 
 /// Transfers whose streams are open at once.
@@ -57,7 +57,7 @@ impl Way {
     fn put(store: &crate::store::Store, content: ContentId) -> Result<Self, ErrorCode> {
         let path = store.media().path(content);
         let file = file::open(&path, false).map_err(|_| ErrorCode::GONE)?;
-        let list = store.media().read_list(content, u64::MAX).map_err(|_| ErrorCode::GONE)?;
+        let list = store.media().read_sent_list(content).map_err(|_| ErrorCode::GONE)?;
         let parsed = ChunkList::decode(&list)?;
         if parsed.content_id() != content {
             return Err(ErrorCode::HASH);
@@ -147,7 +147,8 @@ impl App {
             Direction::Put => Way::put(&self.store, row.content),
             // The process ended between the rename and its transaction.
             Direction::Get if self.store.media().has(row.content) => Err(ErrorCode::CANCELLED),
-            Direction::Get => Ok(Way::get(&self.store, row.content, durable)?),
+            // Its files are not what the database says (a copy, a restored directory): it begins anew.
+            Direction::Get => Way::get(&self.store, row.content, durable).map_err(|_| ErrorCode::IO),
         };
         match way {
             Ok(way) => drop(link.running.insert(id, Running { row, way })),
@@ -157,12 +158,25 @@ impl App {
                 row.stream = None;
                 self.store.update_transfer(&row)?;
             }
+            Err(ErrorCode::IO) => {
+                link.stops.push((id, ErrorCode::IO));
+                row.state = TransferState::Queued;
+                row.stream = None;
+                row.offset = 0;
+                self.store.update_transfer(&row)?;
+            }
             Err(code) => {
                 link.stops.push((id, code));
                 self.fail(row, code)?;
             }
         }
         Ok(())
+    }
+
+    /// Whether a transfer that is not over sends this content.
+    pub(super) fn is_being_sent(&self, content: ContentId) -> Result<bool, StoreError> {
+        let sends = |row: &Transfer| row.direction == Direction::Put && row.content == content;
+        Ok(self.store.transfers_open()?.iter().any(sends))
     }
 
     fn tell(&mut self, row: &Transfer) {
@@ -182,7 +196,7 @@ impl App {
         row.stream = None;
         self.store.update_transfer(&row)?;
         if row.direction == Direction::Get {
-            self.store.media().drop_part(row.content);
+            self.leftovers.push(Leftover::Part(row.content));
         }
         self.tell(&row);
         Ok(())
@@ -257,9 +271,7 @@ impl App {
             _ => {
                 row.state = TransferState::Queued;
                 row.offset = 0;
-                if row.direction == Direction::Get {
-                    self.store.media().drop_part(row.content);
-                }
+                // What is there of content to be fetched is cut when its next stream is opened.
                 self.store.update_transfer(&row)
             }
         }
@@ -287,7 +299,7 @@ impl App {
         row.state = TransferState::Done;
         row.offset = row.size.unwrap_or(row.offset).max(row.offset);
         self.store.update_transfer(&row)?;
-        self.store.media().drop_list(row.content);
+        self.leftovers.push(Leftover::List(row.content));
         self.tell(&row);
         Ok(())
     }
@@ -322,7 +334,8 @@ impl App {
                 (OpenKind::Put, Way::put(&self.store, row.content))
             }
             Direction::Get => {
-                self.store.media().drop_part(row.content);
+                // It is taken up again, from its beginning.
+                self.leftovers.retain(|leftover| *leftover != Leftover::Part(row.content));
                 (OpenKind::Get, Ok(Way::get(&self.store, row.content, 0)?))
             }
         };

@@ -40,7 +40,20 @@ fn kk1() -> Kk1 {
 /// How long a web waits after the phone said DIVERGED or SUSPENDED before it asks again.
 pub(super) const SUSPENDED_WAIT: Duration = Duration::from_mins(1);
 
+/// So many attempts in a row without an answer mean that the attachment is not what it seems.
+const UNANSWERED_MAX: u8 = 2;
+
 impl Endpoint {
+    /// Message 1 had no answer: it is repeated, or the attachment given up.
+    pub(super) fn on_unanswered(&mut self) {
+        let Side::Web(web) = &mut self.side else { return };
+        web.unanswered = web.unanswered.saturating_add(1);
+        // req: HSK-085
+        if web.unanswered >= UNANSWERED_MAX {
+            self.drop_socket(ErrorCode::TIMEOUT);
+        }
+    }
+
     /// Whether only the time keeps a new attempt from starting.
     pub(super) fn may_start(&self) -> bool {
         // req: HSK-020
@@ -122,6 +135,7 @@ impl Endpoint {
         // req: HSK-041
         let waits = matches!(&self.conn, Connection::AwaitReply { block: Some(_), until: Some(_), .. });
         if let (true, Side::Web(web)) = (waits, &mut self.side) {
+            web.unanswered = 0;
             web.recover = true;
             web.next_attempt = self.now;
             self.drop_connection();
@@ -132,6 +146,9 @@ impl Endpoint {
     pub(super) fn on_message2(&mut self, body: &[u8]) {
         if !matches!(&self.conn, Connection::AwaitReply { until: Some(_), .. }) {
             return;
+        }
+        if let Side::Web(web) = &mut self.side {
+            web.unanswered = 0;
         }
         let Connection::AwaitReply { state, block, .. } =
             core::mem::replace(&mut self.conn, Connection::None)

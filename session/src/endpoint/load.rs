@@ -270,6 +270,7 @@ impl Endpoint {
                     link,
                     ratchet,
                     next_attempt: now,
+                    unanswered: 0,
                     recover: false,
                     replaced: false,
                     sync: WebSync::new(rows.cursors, rows.snapshots),

@@ -151,9 +151,13 @@ impl Endpoint {
             | Connection::AwaitVerdict { .. }
             | Connection::AwaitCommit { .. }
             | Connection::AwaitConfirm { .. } => {
+                let unanswered = matches!(self.conn, Connection::AwaitReply { .. });
                 self.event(Event::Failed(ErrorCode::TIMEOUT));
                 self.drop_connection();
                 self.wait_before_next();
+                if unanswered {
+                    self.on_unanswered();
+                }
             }
             Connection::Live(live) => {
                 let old = self.now >= live.since.plus(KEYS_MAX);

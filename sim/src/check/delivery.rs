@@ -99,7 +99,8 @@ pub fn media_is_whole(world: &mut World) {
     let mut claims: Vec<(usize, handfast::codec::ids::ContentId)> =
         noted.into_iter().map(|id| (0, handfast::codec::ids::ContentId::from_bytes(id))).collect();
     for (web, view) in world.ledger.webs.iter().enumerate() {
-        let revoked = view.revoked;
+        // A companion that lost commits, or its link, need not have what it once had.
+        let revoked = view.revoked || world.ledger.web_lost.contains(&web);
         claims.extend(view.fetched.iter().filter(|_| !revoked).map(|content| (web + 1, *content)));
     }
     for (node, content) in claims {

@@ -1,6 +1,7 @@
 //! Copies of devices, older states of them, other phones, revocation, reload.
 
 use handfast::DeviceRole;
+use handfast::codec::ids::CompanionId;
 
 use crate::disk::Disk;
 use crate::kind::Kind;
@@ -120,11 +121,22 @@ fn roll_back(world: &mut World, fault: &Fault, number: usize) {
     world.ledger.fire(fault.kind);
     if id == PHONE {
         world.ledger.phone_lost = true;
+        forget_lost_revocations(world);
         world.ledger.may_stop.extend(0..world.plan.webs);
     } else {
         let _ = world.ledger.may_stop.insert(fault.web);
         let _ = world.ledger.web_lost.insert(fault.web);
     }
+}
+
+/// A phone that lost commits may have lost that it revoked someone.
+fn forget_lost_revocations(world: &mut World) {
+    let conn = world.nodes[PHONE.0].disk.look();
+    let sql = "SELECT count(*) FROM companions WHERE companion = ?1 AND status = 'revoked'";
+    let still = |companion: &CompanionId| {
+        conn.query_row(sql, [companion.as_bytes()], |row| row.get::<_, i64>(0)).is_ok_and(|count| count > 0)
+    };
+    world.ledger.revoked.retain(still);
 }
 
 fn add_holder(world: &mut World, web: usize, disk: Disk, copy: bool) {
@@ -214,7 +226,8 @@ fn revoke(world: &mut World, web: usize) {
         world.ledger.fire(Kind::Revoke);
         world.link_is_over(web);
         if world.run(PHONE) == crate::world::Ran::NotStored {
-            let _ = world.ledger.maybe_revoked.insert(companion);
+            // The user is told so. Nothing of it can have left.
+            let _ = world.ledger.revoked.remove(&companion);
         }
     }
 }

@@ -36,11 +36,11 @@ pub fn begin(world: &mut World, fault: &Fault, number: usize) {
     let gate = std::sync::Arc::clone(&world.nodes[id.0].disk.gate);
     match fault.kind {
         Kind::CrashPhoneBefore | Kind::CrashWebBefore => {
-            gate.fail_after(fault.amount % 6);
+            gate.fail_after(fault.amount % 12);
             world.nodes[id.0].trap = Some(Trap::Before(fault.kind));
         }
         Kind::CrashPhoneAfter | Kind::CrashWebAfter => {
-            let at = gate.commits() + 1 + fault.amount % 6;
+            let at = gate.commits() + 1 + fault.amount % 12;
             world.nodes[id.0].trap = Some(Trap::After(fault.kind, at));
         }
         Kind::LostUnsyncedPhone | Kind::LostUnsyncedWeb => {
@@ -58,10 +58,10 @@ pub fn begin(world: &mut World, fault: &Fault, number: usize) {
             world.at(world.now + fault.len.min(5_000_000), Happening::FaultLater(number));
         }
         _ => {
-            let swapped = world.nodes[id.0].disk.look().execute(
-                "UPDATE handfast SET value = randomblob(0) || x'000000000000ffff' WHERE key = x'00'",
-                [],
-            );
+            let swapped = world.nodes[id.0]
+                .disk
+                .look()
+                .execute("UPDATE handfast SET value = x'0000000000ffffff' WHERE key = x'00'", []);
             if swapped.is_ok_and(|rows| rows > 0) {
                 world.nodes[id.0].trap = Some(Trap::After(fault.kind, u64::MAX));
             }
