@@ -27,4 +27,5 @@ pub fn at_end(world: &mut World) {
     delivery::in_order(world);
     delivery::media_is_whole(world);
     limits::hold(world);
+    recovery::within_round_trips(world);
 }

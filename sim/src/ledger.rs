@@ -99,8 +99,10 @@ pub struct Ledger {
     pub revoked: BTreeSet<CompanionId>,
     /// Companions whose link may stop because a store lost commits or was copied.
     pub may_stop: BTreeSet<usize>,
-    /// Companions whose link has two holders that both were used.
-    pub must_stop: BTreeSet<usize>,
+    /// Companions of which a copy was live: whoever comes back must be noticed.
+    pub copy_live: BTreeSet<usize>,
+    /// Messages 1 of each companion since faults have stopped.
+    pub attempts: BTreeMap<usize, u64>,
     /// The phone lost commits.
     pub phone_lost: bool,
     /// Companions that lost commits.

@@ -211,7 +211,10 @@ impl World {
             let text: String = format!("{event:?}").chars().take(420).collect();
             format!("{} tells {text}", self.nodes[id.0].name)
         });
-        let Some(web) = self.web_of(id) else { return false };
+        let Some(web) = self.web_of(id) else {
+            crate::faults::device::holder_tells(self, id, &event);
+            return false;
+        };
         let view = &mut self.ledger.webs[web];
         match event {
             WebEvent::Code { text } => {
@@ -272,6 +275,7 @@ impl World {
 
     /// What a companion had sent over a link that is over may never arrive.
     pub fn link_is_over(&mut self, web: usize) {
+        let _ = self.ledger.copy_live.remove(&web);
         for sent in &mut self.ledger.sent {
             sent.link_over |= sent.web == Some(web);
         }

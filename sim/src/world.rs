@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
 use handfast::codec::ids::{AttachmentId, BootId};
-use handfast::codec::relay::RelayFrame;
+use handfast::codec::relay::{DataKind, RelayFrame};
 use handfast::{DeviceRole, RelayName, Timestamp};
 use rand_core::Rng;
 use reference_relay::core::{Fresh, Limits, Output as RelayOutput, Relay, SocketId};
@@ -374,6 +374,12 @@ impl World {
             format!("{} -> {number}: {}", self.nodes[id.0].name, crate::describe::frame(bytes))
         });
         tries::sent(self, id, bytes);
+        if self.healed
+            && handfast::codec::relay::data_kind(bytes) == Some(DataKind::KK1)
+            && let Some(web) = self.web_of(id)
+        {
+            *self.ledger.attempts.entry(web).or_default() += 1;
+        }
         if let Some(detail) = self.nonces.sent(bytes) {
             self.ledger.violation("nonce-used-once", format!("{}: {detail}", self.nodes[id.0].name));
         }

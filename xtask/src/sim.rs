@@ -2,6 +2,9 @@
 
 pub(crate) mod mutants;
 
+use std::path::PathBuf;
+use std::time::{SystemTime, UNIX_EPOCH};
+
 use anyhow::{Result, ensure};
 
 use crate::{command, workspace};
@@ -43,10 +46,33 @@ pub(crate) fn run(options: &Options) -> Result<bool> {
     if options.trace {
         words.push("--trace".to_owned());
     }
-    command::run(&mut command::cargo(["build", "--locked", "--release", "--package", "handfast-sim"]))?;
-    let program = workspace::target().join("release").join("handfast-sim");
+    let program = build()?;
     let status = command::program(&program, &words).status()?;
     let is_told = matches!(status.code(), Some(0 | 1));
     ensure!(is_told, "handfast-sim ended with {status}");
     Ok(status.success())
+}
+
+/// The seeds that every test runs.
+const FIXED: &str = "0..1000";
+/// How many others it runs besides.
+const FRESH: u64 = 64;
+
+/// Runs the fixed seeds, and some that nobody has run before; their first number is printed by the simulator's report.
+///
+/// # Errors
+/// It does not build, or an invariant was broken.
+pub(crate) fn check() -> Result<()> {
+    let program = build()?;
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let fresh = 1_000_000 + since.as_secs();
+    for seeds in [FIXED.to_owned(), format!("{fresh}..{}", fresh + FRESH)] {
+        command::run(&mut command::program(&program, ["--seeds", &seeds]))?;
+    }
+    Ok(())
+}
+
+fn build() -> Result<PathBuf> {
+    command::run(&mut command::cargo(["build", "--locked", "--release", "--package", "handfast-sim"]))?;
+    Ok(workspace::target().join("release").join("handfast-sim"))
 }

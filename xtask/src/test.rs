@@ -114,6 +114,7 @@ fn steps(options: &Options) -> Result<Vec<Step>> {
     steps.extend(packages.iter().map(test));
     steps.push(Step::new("the inner crates build for a target without std", inner::bare_metal));
     steps.push(Step::new("vectors: the checker in Python agrees", python::check_vectors));
+    steps.push(Step::new("sim: 1,000 fixed seeds and 64 fresh ones", || sim::check().map(|()| Done::Passed)));
     steps.push(Step::new("demo --headless", || {
         let good = demo::run(&demo::Options::headless())?;
         anyhow::ensure!(good, "the story did not go as told above");

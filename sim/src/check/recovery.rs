@@ -29,6 +29,9 @@ pub fn everyone_stands_right(world: &mut World) -> Result<(), (&'static str, Str
             }
             continue;
         }
+        if world.ledger.copy_live.contains(&web) && !world.ledger.phone_lost {
+            return Err(("second-holder-noticed", format!("companion {web} was copied, and both were live")));
+        }
         if !live {
             return Err((
                 RECOVERS,
@@ -37,6 +40,25 @@ pub fn everyone_stands_right(world: &mut World) -> Result<(), (&'static str, Str
         }
     }
     Ok(())
+}
+
+/// Messages 1 that a companion needs, at most, once faults have stopped. Each is one round trip: one that fails since
+/// the peer does not know yet that its connection is gone, one that is answered `UNKNOWN_KEY` or not at all, a recovery, and
+/// a resume; twice, since the relay may have told either of the two wrong before.
+pub const ATTEMPTS_MAX: u64 = 8;
+
+/// Links come back within few round trips: `few-round-trips`.
+pub fn within_round_trips(world: &mut World) {
+    let over: Vec<_> = world
+        .ledger
+        .attempts
+        .iter()
+        .filter(|(web, count)| **count > ATTEMPTS_MAX && !is_out(world, **web))
+        .map(|(web, count)| format!("companion {web} sent message 1 {count} times"))
+        .collect();
+    for detail in over {
+        world.ledger.violation("few-round-trips", detail);
+    }
 }
 
 /// Whether a link promises nothing: it is stopped, or one side of it was evil.

@@ -2,6 +2,8 @@
 
 use handfast::DeviceRole;
 use handfast::codec::ids::CompanionId;
+use handfast::session::LinkState;
+use reference_web::app::AppEvent;
 
 use crate::disk::Disk;
 use crate::kind::Kind;
@@ -229,6 +231,17 @@ fn revoke(world: &mut World, web: usize) {
             // The user is told so. Nothing of it can have left.
             let _ = world.ledger.revoked.remove(&companion);
         }
+    }
+}
+
+/// A device that a fault added tells its user something.
+pub fn holder_tells(world: &mut World, id: NodeId, event: &AppEvent) {
+    let copy_of = world.extras.iter().find_map(|extra| match extra {
+        Extra::Holder { web, node, copy: true } if *node == id => Some(*web),
+        Extra::Holder { .. } | Extra::Stranger(_) | Extra::Snapshot { .. } => None,
+    });
+    if let (Some(web), AppEvent::LinkState(LinkState::Live)) = (copy_of, event) {
+        let _ = world.ledger.copy_live.insert(web);
     }
 }
 

@@ -1,6 +1,7 @@
 //! Faults between a device and the relay.
 
 use bytes::Bytes;
+use handfast::codec::relay::RECORD_HEADER;
 
 use super::{Active, target};
 use crate::kind::Kind;
@@ -103,6 +104,7 @@ pub fn on_frame(world: &mut World, number: u64, way: Way, frame: Bytes) -> Vec<(
         return vec![(0, frame)];
     }
     let (id, now) = (conn.node, world.now);
+    let is_word_of_relay = !frame.starts_with(&RECORD_HEADER[..1]);
     let mut arriving = vec![(0, frame)];
     world.active.retain(|active| active.until > now && active.left > 0);
     for at in 0..world.active.len() {
@@ -134,6 +136,13 @@ pub fn on_frame(world: &mut World, number: u64, way: Way, frame: Bytes) -> Vec<(
             world.active[at].left -= 1;
         }
         world.ledger.fire(kind);
+        if way == Way::Down && is_word_of_relay && kind != Kind::Delay {
+            // The relay's own words do not come again by themselves: what was lost or moved of them is a lie that lasts
+            // as long as the socket.
+            if let Some(conn) = world.conns.get_mut(&number) {
+                conn.lied = true;
+            }
+        }
     }
     arriving
 }
