@@ -8,10 +8,11 @@ use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use handfast_codec::frame::{Collection, Frame};
+use handfast_codec::ids::LogId;
 use handfast_codec::limits::DELTA_UNACKED_LEN_MAX;
 use handfast_codec::relay::{DataKind, RelayFrame, data_kind};
 use handfast_codec::{DeviceRole, ErrorCode};
-use handfast_session::{Event, LinkState};
+use handfast_session::{Endpoint, Event, LinkState};
 use world::World;
 use world::evil::Evil;
 
@@ -237,6 +238,31 @@ fn a_relay_that_says_nothing_for_a_minute_is_left() {
         assert!(!left(&evil), "59 s");
         evil.wait(Duration::from_secs(2));
         assert!(left(&evil), "61 s");
+    }
+}
+
+#[test]
+fn a_web_starts_anew_at_a_phone_with_another_log() {
+    // req: RES-023
+    for is_other_log in [false, true] {
+        let mut world = World::linked(7);
+        world.web.want_collections = vec![b"a".to_vec()];
+        let now = world.now;
+        world.phone.add_row(now, b"a", b"row");
+        world.run_until("synced", MINUTE, |w| w.web.disk.rows.len() == 1);
+        world.run_for(Duration::from_secs(5));
+        world.web.disk.rows.clear();
+        world.crash(PHONE);
+        if is_other_log {
+            let (now, log) = (world.now, Some(LogId::from_bytes([1; 16])));
+            let pairs = &world.phone.disk.pairs;
+            world.phone.endpoint = Endpoint::load(PHONE, pairs, log, now, &mut world.rng).unwrap();
+            world.phone.endpoint.changed(now, 1);
+        }
+        world.run_until_live();
+        world.run_for(Duration::from_secs(5));
+        let from_0 = |event: &Event| matches!(event, Event::DeltaWanted { after: 0, .. });
+        assert_eq!(world.phone.events.iter().any(from_0), is_other_log, "rows are asked for from the first");
     }
 }
 

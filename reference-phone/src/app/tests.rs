@@ -4,6 +4,7 @@ use rand_chacha::ChaCha20Rng;
 use rand_core::SeedableRng;
 
 use super::*;
+use crate::store::Companion;
 use crate::upstream::{NetworkChat, UpstreamEvent};
 
 const NOW: Now = Now { mono: Timestamp::from_micros(1), wall_ms: 1 };
@@ -85,5 +86,33 @@ fn op04_a_command_needs_its_grant() {
         }
         let result = app.run_command(NOW, companion, needed, number, &command.encode()).unwrap();
         assert_ne!(result, refused, "{command:?} with what it needs");
+    }
+}
+
+#[test]
+fn hsk_019_an_offer_that_nobody_accepted_is_forgotten_after_a_day() {
+    // req: HSK-019
+    for (age_ms, kept) in [(OFFER_KEPT_MS - 1, 1), (OFFER_KEPT_MS, 0)] {
+        let dir = tempfile::tempdir().unwrap();
+        let (mut store, account) = Store::open_or_create(dir.path(), "Ada", |_| Ok(())).unwrap();
+        let companion = Companion {
+            companion: CompanionId::from_bytes([1; 16]),
+            link: MailboxId::from_bytes([1; 16]),
+            serial: 1,
+            label: "page".to_owned(),
+            origin: String::new(),
+            relay: "127.0.0.1:8787".to_owned(),
+            grants: 7,
+            linked_ms: 1_000,
+            seen_ms: 0,
+            status: CompanionStatus::Offered,
+        };
+        store.put_companion(&companion).unwrap();
+        store.commit().unwrap();
+        let now = Now { wall_ms: companion.linked_ms + age_ms, ..NOW };
+        let (media, mut rng) = (MediaDir::open(dir.path()).unwrap(), ChaCha20Rng::seed_from_u64(1));
+        let policy = RelayPolicy::default();
+        let app = App::new(store, account, media, Box::new(Contact(None)), policy, now, &mut rng).unwrap();
+        assert_eq!(app.store().companions().unwrap().len(), kept, "{age_ms} ms");
     }
 }

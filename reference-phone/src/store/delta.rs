@@ -13,6 +13,7 @@ pub(super) const ITEM_OVERHEAD: usize = 4;
 impl ChatRow {
     /// The chat as a row of the list of chats.
     pub(super) fn row(&self) -> Row {
+        // req: MSG-004
         Row { id: RowId::from_number(self.chat), rev: self.rev, body: self.item().encode() }
     }
 }
@@ -20,6 +21,7 @@ impl ChatRow {
 impl StoredMessage {
     /// The message, or its marker, as a row of its chat.
     pub(super) fn row(&self) -> Row {
+        // req: MSG-004
         Row { id: RowId::from_number(self.message.message), rev: self.rev, body: self.item().encode() }
     }
 }

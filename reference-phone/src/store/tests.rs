@@ -479,7 +479,7 @@ fn syn_012_a_cursor_that_cannot_be_read_gives_no_page() {
 
 #[test]
 fn syn_015_the_digest_is_over_the_rows_of_the_window_that_live() {
-    // req: SYN-015
+    // req: SYN-015, MSG-004
     let Phone { mut store, .. } = phone();
     store.add_chat(1, "Bo", "Bo").unwrap();
     let all: Vec<_> = (0..CHAT_WINDOW + 2).map(|_| add(&mut store, &new(1, "x"))).collect();
