@@ -492,7 +492,7 @@ impl Pairing {
 
     fn on_data(&mut self, rng: &mut dyn CryptoRng, kind: DataKind, body: Bytes) {
         if kind == DataKind::PAIRING {
-            // req: HSK-085
+            // req: HSK-086
             if self.is_settled() {
                 return;
             }

@@ -264,7 +264,7 @@ fn walk(machine: &str, run: impl Fn(&str, &str) -> (Vec<String>, &'static str)) 
 
 #[test]
 fn every_cell_of_a_phone_that_pairs_is_as_its_table_says() {
-    // req: HSK-046, HSK-085
+    // req: HSK-046, HSK-086
     walk("pairing-phone", |state, event| {
         let mut case = Case::phone(state);
         assert_eq!(Case::phone(state).state(), state, "the state is reached");
@@ -276,7 +276,7 @@ fn every_cell_of_a_phone_that_pairs_is_as_its_table_says() {
 
 #[test]
 fn every_cell_of_a_web_that_pairs_is_as_its_table_says() {
-    // req: HSK-085
+    // req: HSK-086
     walk("pairing-web", |state, event| {
         let mut case = Case::web(state);
         assert_eq!(Case::web(state).state(), state, "the state is reached");
