@@ -34,6 +34,7 @@ mod inbox;
 mod io_thread;
 mod kill;
 mod lines;
+mod media_type;
 mod server;
 mod usage;
 mod words;
@@ -50,6 +51,7 @@ pub use lines::{
     LINE_LEN_MAX, LineError, StdinEvent, field_hex, field_str, field_u64, parse_hex, parse_object,
     print_line, spawn_stdin,
 };
+pub use media_type::media_type;
 pub use server::{CLIENTS_MAX, ControlEvent, ControlServer, REPLIES_MAX, Replies, ReplyGone, serve_control};
 pub use usage::{resident_memory, usage};
 pub use words::{ago, columns, print_words, printable, size, yes_or_no};

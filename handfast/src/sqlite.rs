@@ -22,6 +22,7 @@
 mod device_key;
 pub mod file;
 
+use std::io::Read;
 use std::path::Path;
 use std::time::Duration;
 
@@ -42,6 +43,12 @@ pub const SQLITE_VERSION_MIN: i32 = 3_051_003;
 const SQLITE_VERSION_WITHDRAWN: i32 = 3_052_000;
 /// How long a write waits for another program that holds the database.
 pub const BUSY_DEADLINE: Duration = Duration::from_secs(5);
+
+/// The size of a database that holds no tables: one page.
+const EMPTY_LEN_MAX: u64 = 4_096;
+/// Where the header of a database says how it is written, and what that is in WAL mode.
+const WRITE_VERSION_AT: usize = 18;
+const WRITE_VERSION_WAL: u8 = 2;
 
 /// The table of this library; one row for each key of each link.
 const TABLE: &str = "CREATE TABLE IF NOT EXISTS handfast(
@@ -75,6 +82,12 @@ pub enum SqliteError {
         "the database is damaged; restore the whole directory from a copy, or start with an empty one and link again"
     )]
     Damaged,
+    /// The database stands alone, without the log that holds its newest changes.
+    #[error(
+        "{0} stands without {0}-wal, which holds the newest changes: restore both; if another SQLite program has merged \
+         them, create {0}-wal as an empty file"
+    )]
+    WithoutLog(String),
     /// SQLite failed otherwise.
     #[error(transparent)]
     Sql(rusqlite::Error),
@@ -130,6 +143,8 @@ fn check_version(number: i32, name: &'static str) -> Result<(), SqliteError> {
 /// Opens a database, and creates it if it is not there: readable by this user alone, in WAL mode, each commit synced.
 /// A symbolic link in its place is refused.
 ///
+/// The log stays beside the database when it is closed, so that a database without one is known to be half of a copy.
+///
 /// # Errors
 ///
 /// [`SqliteError`].
@@ -139,6 +154,7 @@ pub fn open(path: &Path) -> Result<Connection, SqliteError> {
     if !path.exists() {
         drop(file::create_new(path)?);
     }
+    require_log(path)?;
     // SQLite looks at every part of the path: the directory may well be reached by a link, the file may not.
     let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let parent = parent.canonicalize().map_err(|error| file::error(parent, &error))?;
@@ -151,6 +167,7 @@ pub fn open(path: &Path) -> Result<Connection, SqliteError> {
     conn.busy_timeout(BUSY_DEADLINE)?;
     // A query keeps its plan whatever is bound to it: else SQLite prepares it anew for each new revision.
     let _ = conn.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
+    let _ = conn.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
     conn.pragma_update(None, "foreign_keys", true)?;
     conn.pragma_update(None, "trusted_schema", false)?;
     conn.pragma_update(None, "secure_delete", true)?;
@@ -163,7 +180,28 @@ pub fn open(path: &Path) -> Result<Connection, SqliteError> {
     if level < 2 {
         return Err(SqliteError::Setting("synchronous = FULL"));
     }
+    // Rows that were deleted before do not stay in the log. Whoever reads just now is not waited for.
+    conn.busy_timeout(Duration::ZERO)?;
+    let _: Result<i64, _> = conn.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0));
+    conn.busy_timeout(BUSY_DEADLINE)?;
     Ok(conn)
+}
+
+/// Refuses a database that has tables, is in WAL mode, and has no log beside it.
+fn require_log(path: &Path) -> Result<(), SqliteError> {
+    let failed = |error: std::io::Error| file::error(path, &error);
+    let mut log = path.as_os_str().to_os_string();
+    log.push("-wal");
+    let mut opened = file::open(path, false)?;
+    if Path::new(&log).exists() || opened.metadata().map_err(failed)?.len() <= EMPTY_LEN_MAX {
+        return Ok(());
+    }
+    let mut header = [0; WRITE_VERSION_AT + 1];
+    opened.read_exact(&mut header).map_err(failed)?;
+    if header[WRITE_VERSION_AT] == WRITE_VERSION_WAL {
+        return Err(SqliteError::WithoutLog(path.display().to_string()));
+    }
+    Ok(())
 }
 
 /// Creates the table of this library if it is not there. Call it in the transaction that creates the others.

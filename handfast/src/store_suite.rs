@@ -9,6 +9,8 @@
 
 #[expect(clippy::missing_panics_doc, reason = "a case panics where the store is wrong: that is its answer")]
 pub mod cases;
+#[cfg(feature = "store-suite-files")]
+pub mod files;
 #[cfg(feature = "sqlite")]
 mod interrupt;
 mod memory;

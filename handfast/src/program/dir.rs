@@ -43,6 +43,10 @@ impl DirLock {
     pub fn acquire(dir: &Path) -> Result<Self, DirLockError> {
         let failed = |reason| DirLockError::Io { dir: dir.to_path_buf(), reason };
         DirBuilder::new().recursive(true).mode(0o700).create(dir).map_err(failed)?;
+        // A link here would have a file made wherever it points to.
+        if std::fs::symlink_metadata(dir.join(LOCK_FILE)).is_ok_and(|found| !found.is_file()) {
+            return Err(failed(io::Error::other(format!("{LOCK_FILE} in it is not a plain file"))));
+        }
         let lock = OpenOptions::new()
             .create(true)
             .truncate(false)
@@ -115,6 +119,18 @@ mod tests {
         assert!(error.to_string().contains("another process uses"), "{error}");
         drop(lock);
         assert_eq!(DirLock::acquire(&dir).expect("free again").dir(), dir);
+    }
+
+    #[test]
+    fn st11_a_link_in_place_of_the_lock_is_not_followed() {
+        let base = tempfile::tempdir().expect("a directory");
+        let target = base.path().join("target");
+        let dir = base.path().join("data");
+        std::fs::create_dir(&dir).expect("created");
+        std::os::unix::fs::symlink(&target, dir.join(LOCK_FILE)).expect("planted");
+        let error = DirLock::acquire(&dir).expect_err("a link");
+        assert!(error.to_string().contains("not a plain file"), "{error}");
+        assert!(!target.exists(), "nothing was made where it points to");
     }
 
     #[test]
