@@ -9,12 +9,14 @@ mod command;
 mod hazmat;
 mod link;
 mod pairing;
+mod rest;
 mod settle;
 mod sync;
 mod transfer;
 mod verbs;
 
 use std::collections::{BTreeMap, VecDeque};
+use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use handfast::codec::ids::{CompanionId, MailboxId};
@@ -26,12 +28,12 @@ use rand_core::CryptoRng;
 use crate::media::MediaDir;
 use crate::policy::RelayPolicy;
 use crate::store::{Account, CompanionStatus, Store, StoreError};
-use crate::upstream::{Outgoing, Upstream};
+use crate::upstream::{Outgoing, Upstream, UpstreamEvent};
 use link::Link;
 use pairing::Attempt;
 
 pub use pairing::{ScanStep, grant_names};
-pub use settle::{SettleError, Settled};
+pub use rest::{SettleError, Settled};
 pub use verbs::{LinkReport, Status, VerbError};
 
 /// How long an offer that was never accepted is kept.
@@ -130,6 +132,13 @@ pub enum AppEvent {
         /// Who said so: `here`, `companion` or `relay`.
         by: &'static str,
     },
+    /// The database could not be written. Nothing of what was asked for meanwhile is done.
+    StoreFailed {
+        /// Why, and what to do.
+        reason: String,
+        /// It is tried again after this time.
+        retry: Duration,
+    },
     /// A stored link could not be opened.
     LinkDamaged {
         /// Its mailbox.
@@ -167,8 +176,14 @@ pub struct App {
     stored: bool,
     /// How many of `out` no open transaction can undo.
     out_durable: usize,
+    /// What the network told and is not durable yet.
+    heard: Vec<UpstreamEvent>,
+    /// A verb could not do all its writes: the round must not be stored.
+    spoiled: bool,
     /// Rounds in a row that could not be stored.
     failures: u32,
+    /// The store failed: until then there are no links.
+    resting: Option<Timestamp>,
 }
 
 impl App {
@@ -201,7 +216,10 @@ impl App {
             outgoing: Vec::new(),
             stored: false,
             out_durable: 0,
+            heard: Vec::new(),
+            spoiled: false,
             failures: 0,
+            resting: None,
         };
         app.drop_old_offers(now)?;
         app.load_links(now, rng)?;
@@ -377,7 +395,9 @@ impl App {
     pub fn deadline(&self) -> Option<Timestamp> {
         let links = self.links.values().filter_map(|link| link.deadline);
         let attempt = self.attempt.as_ref().and_then(|attempt| attempt.deadline);
-        links.chain(attempt).chain(self.upstream.deadline()).min()
+        // What the network has to tell is not asked for while it cannot be stored.
+        let upstream = self.resting.or_else(|| self.upstream.deadline());
+        links.chain(attempt).chain(upstream).min()
     }
 
     /// The store, to be looked at.

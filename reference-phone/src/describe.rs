@@ -32,6 +32,9 @@ pub(crate) fn event(event: &AppEvent) -> Value {
         AppEvent::LinkError { companion, code, by } => {
             json!({"event": "link_error", "companion": companion.to_string(), "code": code.to_string(), "by": by})
         }
+        AppEvent::StoreFailed { reason, retry } => {
+            json!({"event": "store_failed", "message": reason, "retry_s": retry.as_secs()})
+        }
         AppEvent::LinkDamaged { link, error } => {
             json!({"event": "link_damaged", "link": link.to_string(), "message": error.to_string()})
         }

@@ -10,6 +10,7 @@ use handfast::program::{
     Clock, ControlEvent, DirLock, Inbox, Replies, field_hex, field_str, field_u64, serve_control, usage,
 };
 use serde_json::{Map, Value, json};
+use tokio::signal::unix::{SignalKind, signal};
 
 use crate::app::{App, AppOutput, Now, ScanStep, SocketTag};
 use crate::describe;
@@ -117,6 +118,11 @@ pub fn run(dir: &Path, name: &str, policy: RelayPolicy, tell: fn(&Value)) -> any
         scanner: None,
         tell,
     };
+    // Before anybody is told that it runs.
+    let (mut term, mut interrupt) = {
+        let _guard = runtime.enter();
+        (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?)
+    };
     let (ended, end) = tokio::sync::oneshot::channel();
     let thread = std::thread::Builder::new().name("core".into()).spawn(move || {
         let result = core.run(inbox);
@@ -124,12 +130,10 @@ pub fn run(dir: &Path, name: &str, policy: RelayPolicy, tell: fn(&Value)) -> any
         result
     })?;
     runtime.block_on(async {
-        use tokio::signal::unix::{SignalKind, signal};
-        let mut term = signal(SignalKind::terminate())?;
         tokio::select! {
             _ = end => return std::io::Result::Ok(()),
             _ = term.recv() => {}
-            _ = tokio::signal::ctrl_c() => {}
+            _ = interrupt.recv() => {}
         }
         let _ = events.send(Input::Stop).await;
         // What is queued may still leave; the core thread ends meanwhile.

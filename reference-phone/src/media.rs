@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 
 use handfast::codec::ids::{ContentId, MailboxId};
 use handfast::codec::limits::{MEDIA_CHUNK_LEN, MEDIA_LEN_MAX};
+use handfast::program::media_type;
 use handfast::session::media::{ChunkList, ContentHasher};
 use handfast::sqlite::{SqliteError, file};
 
@@ -15,6 +16,8 @@ use handfast::sqlite::{SqliteError, file};
 pub const MEDIA_DIR: &str = "media";
 /// What the name of an unfinished file ends with.
 const PART: &str = ".part";
+/// How much of content says its type.
+const MEDIA_HEAD_LEN: u64 = 16;
 
 /// The directory of content.
 #[derive(Clone, Debug)]
@@ -175,6 +178,15 @@ impl MediaDir {
         file::open(&self.path(content), false)
     }
 
+    /// The media type of whole content, from its first bytes: what its sender says of it counts for nothing.
+    #[must_use]
+    pub fn type_of(&self, content: ContentId) -> &'static str {
+        let mut head = Vec::new();
+        // What cannot be read has no type.
+        let _ = self.open_content(content).map(|file| file.take(MEDIA_HEAD_LEN).read_to_end(&mut head));
+        media_type(&head)
+    }
+
     /// Removes what belongs to nothing: content that is not noted, uploads that are not under way, cut imports.
     ///
     /// # Errors
@@ -319,21 +331,6 @@ fn copy(
     }
 }
 
-/// The media type that the first bytes say; a name says nothing.
-#[must_use]
-pub fn media_type(head: &[u8]) -> &'static str {
-    match head {
-        [0x89, b'P', b'N', b'G', 0x0d, 0x0a, 0x1a, 0x0a, ..] => "image/png",
-        [0xff, 0xd8, 0xff, ..] => "image/jpeg",
-        [b'G', b'I', b'F', b'8', b'7' | b'9', b'a', ..] => "image/gif",
-        [b'R', b'I', b'F', b'F', _, _, _, _, b'W', b'E', b'B', b'P', ..] => "image/webp",
-        [_, _, _, _, b'f', b't', b'y', b'p', ..] => "video/mp4",
-        [b'O', b'g', b'g', b'S', ..] => "audio/ogg",
-        [b'%', b'P', b'D', b'F', b'-', ..] => "application/pdf",
-        _ => "application/octet-stream",
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -357,7 +354,7 @@ mod tests {
     }
 
     #[test]
-    fn an_upload_is_cut_at_its_durable_end_and_named_when_it_is_whole() {
+    fn st08_a_part_is_cut_at_its_durable_end_and_named_when_it_is_whole() {
         let data = tempfile::tempdir().unwrap();
         let media = MediaDir::open(data.path()).unwrap();
         let (id, _) = content(b"0123456789");
@@ -423,12 +420,32 @@ mod tests {
     }
 
     #[test]
-    fn files_over_the_limit_are_refused_by_their_length() {
+    fn st10_files_around_2_and_4_gib_are_refused_by_their_length() {
         let data = tempfile::tempdir().unwrap();
         let media = MediaDir::open(data.path()).unwrap();
         let source = data.path().join("sparse");
-        File::create(&source).unwrap().set_len(MEDIA_LEN_MAX + 1).unwrap();
-        assert!(matches!(media.import(&source, 1), Err(ImportError::TooLarge(_))));
+        for len in [MEDIA_LEN_MAX + 1, (1 << 32) - 1, 1 << 32, (1 << 32) + 1, (1 << 32) + MEDIA_LEN_MAX] {
+            File::create(&source).unwrap().set_len(len).unwrap();
+            assert!(matches!(media.import(&source, 1), Err(ImportError::TooLarge(_))), "{len}");
+        }
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn st12_a_name_is_never_a_path_and_content_is_never_executable() {
+        use std::os::unix::fs::PermissionsExt;
+        let data = tempfile::tempdir().unwrap();
+        let media = MediaDir::open(data.path()).unwrap();
+        for name in [".bashrc", "app.desktop", "run.sh", "..%2f..%2fx", "CON"] {
+            let source = data.path().join(name);
+            fs::write(&source, b"#!/bin/sh").unwrap();
+            fs::set_permissions(&source, fs::Permissions::from_mode(0o777)).unwrap();
+            let imported = media.import(&source, 1).unwrap();
+            assert_eq!((imported.name.as_str(), imported.media_type), (name, "application/octet-stream"));
+            assert_eq!(names(data.path()), [imported.content.to_string()]);
+            let mode = fs::metadata(media.path(imported.content)).unwrap().permissions().mode();
+            assert_eq!(mode & 0o777, 0o600, "{name}");
+        }
     }
 
     #[cfg(unix)]

@@ -64,3 +64,48 @@ pub fn read_code(path: &Path) -> Result<String, PictureError> {
     let (_, text) = codes.next().ok_or_else(|| PictureError::NoCode(name()))?;
     if codes.next().is_some() { Err(PictureError::Several(name())) } else { Ok(text) }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn crc(bytes: &[u8]) -> u32 {
+        !bytes.iter().fold(u32::MAX, |crc, byte| {
+            (0..8).fold(crc ^ u32::from(*byte), |crc, _| (crc >> 1) ^ (0xedb8_8320 * (crc & 1)))
+        })
+    }
+
+    fn chunk(name: [u8; 4], data: &[u8]) -> Vec<u8> {
+        let checked = [name.as_slice(), data].concat();
+        let len = u32::try_from(data.len()).unwrap().to_be_bytes();
+        [len.as_slice(), &checked, &crc(&checked).to_be_bytes()].concat()
+    }
+
+    /// A PNG that claims a size and holds nothing.
+    fn png(width: u32, height: u32) -> Vec<u8> {
+        let (width, height) = (width.to_be_bytes(), height.to_be_bytes());
+        let header = [width.as_slice(), &height, &[8, 0, 0, 0, 0]].concat();
+        [b"\x89PNG\r\n\x1a\n".as_slice(), &chunk(*b"IHDR", &header), &chunk(*b"IDAT", &[0x78, 1, 3, 0])]
+            .concat()
+    }
+
+    #[test]
+    fn st18_a_picture_that_is_too_large_is_refused_before_it_is_decoded() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("code.png");
+        let name = path.display().to_string();
+        let read = |bytes: &[u8]| {
+            std::fs::write(&path, bytes).unwrap();
+            read_code(&path)
+        };
+        let too_large = Err(PictureError::TooLarge(name.clone()));
+        for (width, height) in [(65_535, 65_535), (40_000_001, 1), (1, 40_000_001), (6_325, 6_325)] {
+            assert_eq!(read(&png(width, height)), too_large, "{width} by {height}");
+        }
+        // At the limit it is decoded, and there is nothing in it.
+        assert_eq!(read(&png(8_000, 5_000)), Err(PictureError::Unreadable(name.clone())));
+        File::create(&path).unwrap().set_len(FILE_LEN_MAX + 1).unwrap();
+        assert_eq!(read_code(&path), too_large);
+        assert_eq!(read(b"<html>"), Err(PictureError::Unreadable(name)));
+    }
+}

@@ -66,9 +66,24 @@ pub enum StoreError {
     /// There is no account here.
     #[error("there is no phone in this directory yet; start one with `run`")]
     NoAccount,
+    /// A change could not be written whole.
+    #[error("a change could not be stored whole, and was taken back")]
+    Incomplete,
     /// Another process wrote to a link.
     #[error("the database was changed by another program (a copy, a second phone?); nothing more is written")]
     Conflict,
+}
+
+impl StoreError {
+    /// Whether it cannot be otherwise when it is tried again: the database is another's, or not whole.
+    #[must_use]
+    pub const fn is_final(&self) -> bool {
+        match self {
+            Self::Sqlite(error) => matches!(error, SqliteError::Damaged | SqliteError::Unwrap),
+            Self::Incomplete => false,
+            Self::Newer(_) | Self::NotWhole | Self::KeyMissing | Self::NoAccount | Self::Conflict => true,
+        }
+    }
 }
 
 impl From<rusqlite::Error> for StoreError {

@@ -15,6 +15,7 @@ mod transfer;
 mod verbs;
 
 use std::collections::{BTreeMap, VecDeque};
+use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use handfast::codec::frame::Collection;
@@ -165,6 +166,13 @@ pub enum AppEvent {
     Revoked,
     /// Another process holds this companion's seat.
     Replaced,
+    /// The store could not be written. Nothing of what was asked for meanwhile is done.
+    StoreFailed {
+        /// Why, and what to do.
+        reason: String,
+        /// It is tried again after this time.
+        retry: Duration,
+    },
     /// A connection ended for a reason worth telling.
     LinkError {
         /// The reason.
@@ -213,8 +221,12 @@ pub struct App {
     stored: bool,
     /// How many of `out` no open transaction can undo.
     out_durable: usize,
+    /// A verb could not do all its writes: the round must not be stored.
+    spoiled: bool,
     /// Rounds in a row that could not be stored.
     failures: u32,
+    /// The store failed: until then there is no link and no code.
+    resting: Option<Timestamp>,
 }
 
 impl App {
@@ -244,7 +256,9 @@ impl App {
             leftovers: Vec::new(),
             stored: false,
             out_durable: 0,
+            spoiled: false,
             failures: 0,
+            resting: None,
         };
         app.load_link(now, rng)?;
         if app.link.is_none() {
@@ -367,7 +381,7 @@ impl App {
     pub fn deadline(&self) -> Option<Timestamp> {
         let link = self.link.as_ref().and_then(|link| link.deadline);
         let codes = self.codes.iter().filter_map(|code| code.deadline);
-        codes.chain(link).chain(self.rotation_due()).min()
+        codes.chain(link).chain(self.resting).chain(self.rotation_due()).min()
     }
 
     /// The store, to be looked at.

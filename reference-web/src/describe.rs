@@ -74,6 +74,9 @@ pub(crate) fn event(event: &AppEvent) -> Value {
             "the phone has unlinked this companion; its keys and messages are deleted"}),
         AppEvent::Replaced => json!({"event": "replaced", "message":
             "another process uses this companion; stop it, or send {\"verb\":\"take_back\"}"}),
+        AppEvent::StoreFailed { reason, retry } => {
+            json!({"event": "store_failed", "message": reason, "retry_s": retry.as_secs()})
+        }
         AppEvent::LinkError { code, by } => {
             json!({"event": "link_error", "code": code.to_string(), "by": by})
         }

@@ -12,6 +12,7 @@ use handfast::program::{
 };
 use handfast::{RelayName, Timestamp};
 use serde_json::{Map, Value, json};
+use tokio::signal::unix::{SignalKind, signal};
 
 use crate::app::{App, AppEvent, AppOutput, SocketTag};
 use crate::describe;
@@ -111,6 +112,11 @@ pub fn run(dir: &Path, settings: Settings, mode: Mode, console: Console) -> anyh
         console,
         end: None,
     };
+    // Before anybody is told that it runs.
+    let (mut term, mut interrupt) = {
+        let _guard = runtime.enter();
+        (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?)
+    };
     let (ended, end) = tokio::sync::oneshot::channel();
     let thread = std::thread::Builder::new().name("core".into()).spawn(move || {
         let result = core.run(inbox);
@@ -118,8 +124,6 @@ pub fn run(dir: &Path, settings: Settings, mode: Mode, console: Console) -> anyh
         result
     })?;
     runtime.block_on(async {
-        use tokio::signal::unix::{SignalKind, signal};
-        let mut term = signal(SignalKind::terminate())?;
         tokio::select! {
             // What is queued may still leave.
             _ = end => {
@@ -127,7 +131,7 @@ pub fn run(dir: &Path, settings: Settings, mode: Mode, console: Console) -> anyh
                 return std::io::Result::Ok(());
             }
             _ = term.recv() => {}
-            _ = tokio::signal::ctrl_c() => {}
+            _ = interrupt.recv() => {}
         }
         let _ = events.send(Input::Stop).await;
         tokio::time::sleep(Duration::from_millis(100)).await;

@@ -8,11 +8,14 @@ use std::path::{Path, PathBuf};
 
 use handfast::codec::ids::ContentId;
 use handfast::codec::limits::{MEDIA_LEN_MAX, MEDIA_NAME_LEN_MAX};
+use handfast::program::media_type;
 use handfast::session::media::{ChunkList, ContentHasher};
 use handfast::sqlite::{SqliteError, file};
 
 /// The directory of content in the data directory.
 pub const MEDIA_DIR: &str = "media";
+/// How much of content says its type.
+const MEDIA_HEAD_LEN: usize = 16;
 
 /// The directory of content.
 #[derive(Clone, Debug)]
@@ -26,7 +29,7 @@ pub struct Imported {
     pub list: ChunkList,
     /// Its content id.
     pub content: ContentId,
-    /// Its media type, guessed from the name.
+    /// Its media type, from its first bytes.
     pub media_type: &'static str,
     /// Its name, cut to what a descriptor takes.
     pub name: String,
@@ -186,19 +189,23 @@ impl MediaDir {
     pub fn import(&self, source: &Path) -> Result<Imported, ImportError> {
         let unreadable = |reason| ImportError::Read { path: source.to_path_buf(), reason };
         let mut input = File::open(source).map_err(unreadable)?;
-        if !input.metadata().map_err(unreadable)?.is_file() {
+        let found = input.metadata().map_err(unreadable)?;
+        if !found.is_file() {
             return Err(ImportError::NotAFile(source.to_path_buf()));
+        }
+        if found.len() > MEDIA_LEN_MAX {
+            return Err(ImportError::TooLarge(source.to_path_buf()));
         }
         let temporary = tempfile_in(&self.0)?;
         let copied = copy_in(&mut input, &temporary, source);
-        let kept = copied.and_then(|list| self.keep(list, &temporary));
+        let kept = copied.and_then(|(list, head)| Ok((self.keep(list, &temporary)?, head)));
         if kept.is_err() {
             // The first error is the one to tell.
             let _ = fs::remove_file(&temporary.0);
         }
-        let list = kept?;
+        let (list, head) = kept?;
         let content = list.content_id();
-        Ok(Imported { list, content, media_type: media_type(source), name: name(source) })
+        Ok(Imported { list, content, media_type: media_type(&head), name: name(source) })
     }
 
     fn keep(&self, list: ChunkList, temporary: &Temporary) -> Result<ChunkList, ImportError> {
@@ -253,12 +260,17 @@ fn tempfile_in(dir: &Path) -> Result<Temporary, SqliteError> {
     Ok(Temporary(path, file))
 }
 
-fn copy_in(input: &mut File, temporary: &Temporary, source: &Path) -> Result<ChunkList, ImportError> {
+/// Copies and hashes; gives the first bytes too.
+fn copy_in(
+    input: &mut File,
+    temporary: &Temporary,
+    source: &Path,
+) -> Result<(ChunkList, Vec<u8>), ImportError> {
     let Temporary(path, output) = temporary;
     let mut output = output;
     let mut hasher = ContentHasher::new();
     let mut buffer = vec![0; 262_144];
-    let mut total = 0_u64;
+    let (mut total, mut head) = (0_u64, Vec::new());
     loop {
         let read = input
             .read(&mut buffer)
@@ -268,11 +280,14 @@ fn copy_in(input: &mut File, temporary: &Temporary, source: &Path) -> Result<Chu
         if total > MEDIA_LEN_MAX {
             return Err(ImportError::TooLarge(source.to_path_buf()));
         }
+        if head.is_empty() {
+            head = bytes.get(..MEDIA_HEAD_LEN).unwrap_or(bytes).to_vec();
+        }
         hasher.update(bytes);
         output.write_all(bytes).map_err(|error| file::error(path, &error))?;
     }
     file::sync(output).map_err(|error| file::error(path, &error))?;
-    Ok(hasher.finish())
+    Ok((hasher.finish(), head))
 }
 
 /// Opens or creates a file, cut to `len` bytes, at its end.
@@ -287,23 +302,6 @@ fn open_cut(path: &Path, len: u64) -> Result<File, SqliteError> {
     opened.set_len(len).map_err(failed)?;
     let _ = opened.seek(SeekFrom::End(0)).map_err(failed)?;
     Ok(opened)
-}
-
-fn media_type(source: &Path) -> &'static str {
-    let extension = source.extension().and_then(|e| e.to_str()).unwrap_or_default().to_ascii_lowercase();
-    match extension.as_str() {
-        "jpg" | "jpeg" => "image/jpeg",
-        "png" => "image/png",
-        "gif" => "image/gif",
-        "webp" => "image/webp",
-        "mp4" => "video/mp4",
-        "webm" => "video/webm",
-        "mp3" => "audio/mpeg",
-        "ogg" | "opus" => "audio/ogg",
-        "pdf" => "application/pdf",
-        "txt" => "text/plain",
-        _ => "application/octet-stream",
-    }
 }
 
 /// The file's name in at most [`MEDIA_NAME_LEN_MAX`] bytes.
@@ -327,7 +325,8 @@ mod tests {
     fn a_file_is_copied_in_under_its_content_id_and_out_again() {
         let (base, media) = dir();
         let source = base.path().join("Photo.JPG");
-        let bytes: Vec<u8> = (0..200_000_u32).map(|n| n.to_be_bytes()[3]).collect();
+        let mut bytes: Vec<u8> = (0..200_000_u32).map(|n| n.to_be_bytes()[3]).collect();
+        bytes[..3].copy_from_slice(b"\xff\xd8\xff");
         fs::write(&source, &bytes).expect("written");
         let imported = media.import(&source).expect("imported");
         assert_eq!((imported.media_type, imported.name.as_str()), ("image/jpeg", "Photo.JPG"));
@@ -350,9 +349,12 @@ mod tests {
         let (base, media) = dir();
         assert!(matches!(media.import(&base.path().join("none")), Err(ImportError::Read { .. })));
         assert!(matches!(media.import(base.path()), Err(ImportError::NotAFile(_))));
-        let large = base.path().join("large");
-        File::create(&large).expect("created").set_len(MEDIA_LEN_MAX + 1).expect("sparse");
-        assert!(matches!(media.import(&large), Err(ImportError::TooLarge(_))));
+        // Around 2 and 4 GiB, in sparse files.
+        for len in [MEDIA_LEN_MAX + 1, (1 << 32) - 1, 1 << 32, (1 << 32) + 1, (1 << 32) + MEDIA_LEN_MAX] {
+            let large = base.path().join("large");
+            File::create(&large).expect("created").set_len(len).expect("sparse");
+            assert!(matches!(media.import(&large), Err(ImportError::TooLarge(_))), "{len}");
+        }
         assert_eq!(fs::read_dir(base.path().join(MEDIA_DIR)).expect("listed").count(), 0, "nothing is left");
     }
 

@@ -8,6 +8,7 @@ mod commands;
 mod hazmat;
 mod links;
 mod mirror;
+mod schema;
 mod sync;
 mod transfers;
 
@@ -31,92 +32,6 @@ use crate::media::MediaDir;
 pub const DB_FILE: &str = "companion.db";
 /// The device key's name in the data directory.
 pub const KEY_FILE: &str = "device.key";
-/// The version of the tables, kept in `user_version`.
-const SCHEMA_VERSION: i64 = 2;
-
-const SCHEMA: &str = "
-CREATE TABLE links(
-    link BLOB PRIMARY KEY,
-    account BLOB NOT NULL,
-    account_name TEXT NOT NULL,
-    companion BLOB NOT NULL,
-    relay TEXT NOT NULL,
-    label TEXT NOT NULL,
-    grants INTEGER NOT NULL,
-    created_ms INTEGER NOT NULL,
-    state TEXT NOT NULL
-) STRICT;
-CREATE TABLE chats(
-    chat INTEGER PRIMARY KEY,
-    title TEXT NOT NULL,
-    last_message INTEGER NOT NULL,
-    last_text TEXT NOT NULL,
-    last_time_ms INTEGER NOT NULL,
-    unread INTEGER NOT NULL
-) STRICT;
-CREATE TABLE messages(
-    chat INTEGER NOT NULL,
-    id INTEGER NOT NULL,
-    author TEXT NOT NULL,
-    time_ms INTEGER NOT NULL,
-    text TEXT NOT NULL,
-    state INTEGER NOT NULL,
-    reply_to INTEGER,
-    content BLOB,
-    media_type TEXT,
-    media_name TEXT,
-    media_size INTEGER,
-    companion BLOB,
-    cmd_id INTEGER,
-    rev INTEGER NOT NULL,
-    PRIMARY KEY(chat, id)
-) STRICT;
-CREATE TABLE commands(
-    cmd_id INTEGER PRIMARY KEY,
-    client_id TEXT UNIQUE,
-    kind TEXT NOT NULL,
-    body BLOB NOT NULL,
-    state TEXT NOT NULL,
-    result INTEGER,
-    error INTEGER
-) STRICT;
-CREATE TABLE transfers(
-    id INTEGER PRIMARY KEY AUTOINCREMENT,
-    direction TEXT NOT NULL,
-    content BLOB NOT NULL,
-    size INTEGER,
-    base INTEGER NOT NULL,
-    offset INTEGER NOT NULL,
-    stream INTEGER,
-    state TEXT NOT NULL,
-    error INTEGER,
-    chat INTEGER,
-    media_type TEXT,
-    media_name TEXT,
-    caption TEXT,
-    client_id TEXT UNIQUE,
-    cmd_id INTEGER
-) STRICT;
-CREATE TABLE exports(
-    content BLOB NOT NULL,
-    out TEXT NOT NULL,
-    PRIMARY KEY(content, out)
-) STRICT;
-";
-
-/// What version 2 adds: the revision of each row, which rows a snapshot has not brought yet, and what was set aside.
-/// Rows of version 1 do not know their revision: the digest finds that, and a snapshot brings it.
-const SCHEMA_2: &str = "
-ALTER TABLE chats ADD COLUMN rev INTEGER NOT NULL DEFAULT 0;
-ALTER TABLE chats ADD COLUMN stale INTEGER NOT NULL DEFAULT 0;
-ALTER TABLE messages ADD COLUMN stale INTEGER NOT NULL DEFAULT 0;
-CREATE TABLE aside(
-    collection BLOB NOT NULL,
-    id BLOB NOT NULL,
-    rev INTEGER NOT NULL,
-    PRIMARY KEY(collection, id)
-) STRICT, WITHOUT ROWID;
-";
 
 /// The store could not be opened, read or written.
 #[derive(Debug, thiserror::Error)]
@@ -128,6 +43,17 @@ pub enum StoreError {
     /// The tables are of a newer program.
     #[error("the data directory was written by a newer handfast-web (version {0}): use that")]
     Newer(i64),
+    /// The database lacks its tables.
+    #[error("companion.db is not whole: restore the whole data directory, or empty it and pair again")]
+    NotWhole,
+    /// The device key's file is missing.
+    #[error(
+        "device.key is missing beside companion.db: restore it, or empty the data directory and pair again"
+    )]
+    KeyMissing,
+    /// A change could not be written whole.
+    #[error("a change could not be stored whole, and was taken back")]
+    Incomplete,
     /// Another machine wrote to the store.
     #[error("the store was changed by something else (expected version {expected}, found {found})")]
     Conflict {
@@ -141,6 +67,20 @@ pub enum StoreError {
         "a row of the store is damaged ({0}): restore the data directory, or run `logout --yes` and pair again"
     )]
     Damaged(&'static str),
+}
+
+impl StoreError {
+    /// Whether it cannot be otherwise when it is tried again: the store is another's, or not whole.
+    #[must_use]
+    pub const fn is_final(&self) -> bool {
+        match self {
+            Self::Sqlite(error) => matches!(error, SqliteError::Damaged | SqliteError::Unwrap),
+            Self::Incomplete => false,
+            Self::Newer(_) | Self::NotWhole | Self::KeyMissing | Self::Conflict { .. } | Self::Damaged(_) => {
+                true
+            }
+        }
+    }
 }
 
 impl From<rusqlite::Error> for StoreError {
@@ -178,8 +118,7 @@ impl Store {
     /// [`StoreError`].
     pub fn open(dir: &Path) -> Result<Self, StoreError> {
         let media = MediaDir::open(dir)?;
-        let key = DeviceKey::load_or_create(&dir.join(KEY_FILE))?;
-        let conn = sqlite::open(&dir.join(DB_FILE))?;
+        let (conn, key) = schema::open(dir)?;
         Self::with(conn, key, media, dir, wall_ms)
     }
 
@@ -190,20 +129,7 @@ impl Store {
         dir: &Path,
         wall_ms: fn() -> u64,
     ) -> Result<Self, StoreError> {
-        let version: i64 = conn.pragma_query_value(None, "user_version", |row| row.get(0))?;
-        if version > SCHEMA_VERSION {
-            return Err(StoreError::Newer(version));
-        }
-        if version < SCHEMA_VERSION {
-            let txn = sqlite::begin(&mut conn)?;
-            if version == 0 {
-                sqlite::create_table(&txn)?;
-                txn.execute_batch(SCHEMA)?;
-            }
-            txn.execute_batch(SCHEMA_2)?;
-            txn.pragma_update(None, "user_version", SCHEMA_VERSION)?;
-            txn.commit()?;
-        }
+        schema::check(&mut conn)?;
         Ok(Self { conn, key, dir: dir.to_path_buf(), media, wall_ms, in_txn: false })
     }
 
@@ -324,16 +250,7 @@ impl Store {
         self.media.wipe()?;
         let Self { conn, dir, .. } = self;
         conn.close().map_err(|(_, error)| error)?;
-        for name in [DB_FILE, "companion.db-wal", "companion.db-shm", KEY_FILE] {
-            let path = dir.join(name);
-            match std::fs::remove_file(&path) {
-                Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-                    return Err(sqlite::file::error(&path, &error).into());
-                }
-                Ok(()) | Err(_) => {}
-            }
-        }
-        Ok(sqlite::file::sync_dir(&dir)?)
+        schema::remove(&dir)
     }
 }
 

@@ -62,8 +62,10 @@ impl App {
                 if whole.is_none_or(|row| row.size != media.size) {
                     return Ok(failed(ErrorCode::GONE));
                 }
+                let media_type = self.media.type_of(media.content).to_owned();
+                let media = MediaDescriptor { media_type, ..media.clone() };
                 let text = caption.as_deref().unwrap_or("");
-                self.send_for(now, by, &Wanted { chat: *chat, text, reply_to: None, media: Some(media) })
+                self.send_for(now, by, &Wanted { chat: *chat, text, reply_to: None, media: Some(&media) })
             }
             Command::History { chat, before, count } => self.history_page(*chat, *before, *count),
             Command::MarkRead { chat, message } => {

@@ -131,6 +131,9 @@ impl App {
         if self.attempt.is_some() {
             return Err(VerbError::ScanUnderWay);
         }
+        if self.resting.is_some() {
+            return Err(VerbError::Resting);
+        }
         let offer = Offer::decode(text.trim()).map_err(|error| VerbError::Code(error.code()))?;
         let relay = self.policy.check(&offer.relay).map_err(VerbError::Relay)?;
         self.attempt = Some(Attempt {
@@ -169,15 +172,19 @@ impl App {
             return Ok(());
         }
         let Some((_, _, asked)) = &attempt.claims else { return Err(VerbError::NotAsked) };
+        let asked = *asked;
+        let serial = self.store.next_serial().map_err(VerbError::from);
+        let serial = self.whole(serial)?;
         let mut companion = [0; 16];
         rng.fill_bytes(&mut companion);
         let offering = Offering {
             account_name: self.account.name.clone(),
             companion: CompanionId::from_bytes(companion),
-            serial: self.store.next_serial()?,
+            serial,
             grants: asked & grants::ALL,
             idle_days: IDLE_DAYS,
         };
+        let attempt = self.attempt.as_mut().ok_or(VerbError::NotAsked)?;
         let approved = attempt.pairing.approve(now.mono, rng, &self.account.key, offering);
         approved.map_err(|_| VerbError::NotAsked)
     }

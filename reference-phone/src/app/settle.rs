@@ -1,4 +1,4 @@
-//! One round: everything that the inputs led to, stored in one transaction and then told.
+//! One round: everything that the inputs led to, stored in one transaction.
 
 use handfast::ErrorCode;
 use handfast::codec::frame::OpenKind;
@@ -9,84 +9,21 @@ use rand_core::CryptoRng;
 
 use super::link::{Link, Wanted, status_of};
 use super::transfer::{PutAnswer, Transfer, UploadStep};
-use super::{App, AppEvent, AppOutput, Now, Owner, ScanStep};
+use super::{App, AppEvent, AppOutput, Now, Owner};
 use crate::store::{NewMessage, StoreError};
 use crate::upstream::UpstreamEvent;
 
 /// Commits of one link in a transaction, after which its files wait for the next one.
 const COMMITS_FULL: usize = 16;
-/// Rounds in a row that may fail before the program gives up.
-const FAILURES_MAX: u32 = 3;
-
-/// The phone cannot go on: end the process. Everything that was told is durable.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum SettleError {
-    /// The store fails again and again, or belongs to someone else now.
-    #[error("{0}; nothing that was confirmed is lost")]
-    Store(#[from] StoreError),
-}
-
-/// What a round led to.
-#[derive(Debug)]
-#[expect(clippy::exhaustive_structs, reason = "both parts matter to a driver")]
-pub struct Settled {
-    /// What the driver must do, in order.
-    pub outputs: Vec<AppOutput>,
-    /// Why nothing of this round was stored, if so: whoever asked for something must ask again.
-    pub failure: Option<String>,
-}
 
 impl App {
-    /// Stores what the inputs since the last call led to, and gives what must be done now.
-    ///
-    /// # Errors
-    ///
-    /// [`SettleError`] when the process should end.
-    pub fn settle(&mut self, now: Now, rng: &mut dyn CryptoRng) -> Result<Settled, SettleError> {
-        self.stored = false;
-        let failure = match self.round(now, rng) {
-            Ok(()) => {
-                self.failures = 0;
-                None
-            }
-            Err(error) => {
-                self.failures = self.failures.saturating_add(1);
-                self.store.roll_back()?;
-                if error == StoreError::Conflict || self.failures >= FAILURES_MAX {
-                    return Err(error.into());
-                }
-                self.start_over(now, rng)?;
-                // The first transaction holds what was asked for: if it is durable, so is that.
-                (!self.stored).then(|| error.to_string())
-            }
-        };
-        Ok(Settled { outputs: self.out.drain(..).collect(), failure })
-    }
-
-    /// A transaction failed: nothing in memory is worth saving.
-    fn start_over(&mut self, now: Now, rng: &mut dyn CryptoRng) -> Result<(), StoreError> {
-        // What a commit of this round has made durable is told all the same.
-        self.out.truncate(self.out_durable);
-        self.outgoing.clear();
-        for socket in std::mem::take(&mut self.sockets).into_keys() {
-            self.out.push_back(AppOutput::Disconnect { socket });
+    pub(super) fn round(&mut self, now: Now, rng: &mut dyn CryptoRng) -> Result<(), StoreError> {
+        if std::mem::take(&mut self.spoiled) {
+            return Err(StoreError::Incomplete);
         }
-        self.links.clear();
-        if self.attempt.take().is_some() {
-            let message = "the database could not be written; free some space, then scan again".to_owned();
-            self.out.push_back(AppOutput::Scan(ScanStep::Ended { code: ErrorCode::STORE_FAILED, message }));
+        if self.resting.is_some_and(|until| until <= now.mono) {
+            self.wake(now, rng)?;
         }
-        self.told_rev = self.store.rev();
-        self.load_links(now, rng)?;
-        for unfinished in self.store.unfinished()? {
-            let message = self.outgoing_of(&unfinished.message)?;
-            self.upstream.send(now.mono, message);
-        }
-        Ok(())
-    }
-
-    fn round(&mut self, now: Now, rng: &mut dyn CryptoRng) -> Result<(), StoreError> {
         loop {
             // No transaction is open here.
             self.out_durable = self.out.len();
@@ -105,7 +42,9 @@ impl App {
                 self.store.commit()?;
                 self.stored = true;
                 handfast::kill_point!("phone.after_commit");
+                self.failures = 0;
             }
+            self.heard.clear();
             self.report(now);
             self.end_attempt(now, rng)?;
             moved |= self.after_commit(now)?;
@@ -117,29 +56,39 @@ impl App {
 
     /// What happened in the network.
     fn pump_upstream(&mut self, now: Now) -> Result<bool, StoreError> {
-        let mut moved = false;
-        while let Some(event) = self.upstream.poll(now.mono) {
-            moved = true;
-            match event {
-                UpstreamEvent::State { chat, message, state } => {
-                    let _ = self.store.advance(chat, message, state)?;
-                }
-                UpstreamEvent::Incoming { chat, network_id, author, text, reply_to } => {
-                    let _ = self.store.add_message(&NewMessage {
-                        chat,
-                        author: &author,
-                        time_ms: now.wall_ms,
-                        text: &text,
-                        state: MessageState::Received,
-                        reply_to,
-                        media: None,
-                        command: None,
-                        network_id: Some(&network_id),
-                    })?;
-                }
+        if self.resting.is_some() {
+            return Ok(false);
+        }
+        // What could not be stored before is not told again, so that it is kept until it is durable.
+        self.heard.extend(std::iter::from_fn(|| self.upstream.poll(now.mono)));
+        for at in 0..self.heard.len() {
+            let Some(event) = self.heard.get(at).cloned() else { break };
+            self.hear(now, event)?;
+        }
+        Ok(!self.heard.is_empty())
+    }
+
+    /// Stores what happened in the network.
+    fn hear(&mut self, now: Now, event: UpstreamEvent) -> Result<(), StoreError> {
+        match event {
+            UpstreamEvent::State { chat, message, state } => {
+                let _ = self.store.advance(chat, message, state)?;
+            }
+            UpstreamEvent::Incoming { chat, network_id, author, text, reply_to } => {
+                let _ = self.store.add_message(&NewMessage {
+                    chat,
+                    author: &author,
+                    time_ms: now.wall_ms,
+                    text: &text,
+                    state: MessageState::Received,
+                    reply_to,
+                    media: None,
+                    command: None,
+                    network_id: Some(&network_id),
+                })?;
             }
         }
-        Ok(moved)
+        Ok(())
     }
 
     /// Drains the pairing attempt.

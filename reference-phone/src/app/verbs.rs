@@ -33,6 +33,9 @@ pub enum VerbError {
     /// An attempt is under way.
     #[error("another scan is under way; finish or cancel it first")]
     ScanUnderWay,
+    /// The database could not be written, and is tried again later.
+    #[error("the database cannot be written now; free some space, then ask again")]
+    Resting,
     /// Nothing of the kind was asked.
     #[error("nothing is waiting for this answer; begin with `scan`")]
     NotAsked,
@@ -128,7 +131,8 @@ impl App {
         if text.is_empty() || text.len() > TEXT_LEN_MAX {
             return Err(VerbError::TextLength(text.len()));
         }
-        self.send(now, chat, text, None)
+        let sent = self.send(now, chat, text, None);
+        self.whole(sent)
     }
 
     /// Copies a file into the phone's content.
@@ -146,6 +150,11 @@ impl App {
     ///
     /// [`VerbError`].
     pub fn send_media(&mut self, now: Now, chat: u64, imported: &Imported) -> Result<u64, VerbError> {
+        let sent = self.send_imported(now, chat, imported);
+        self.whole(sent)
+    }
+
+    fn send_imported(&mut self, now: Now, chat: u64, imported: &Imported) -> Result<u64, VerbError> {
         if self.store.contact(chat)?.is_none() {
             return Err(VerbError::NoSuchChat(chat));
         }
@@ -206,6 +215,20 @@ impl App {
     ///
     /// [`VerbError`].
     pub fn revoke(&mut self, now: Now, companion: CompanionId) -> Result<(), VerbError> {
+        if self.resting.is_some() {
+            return Err(VerbError::Resting);
+        }
+        let revoked = self.revoke_now(now, companion);
+        self.whole(revoked)
+    }
+
+    /// A verb whose writes failed has done half of them, perhaps: the round takes them back.
+    pub(super) fn whole<T>(&mut self, done: Result<T, VerbError>) -> Result<T, VerbError> {
+        self.spoiled |= matches!(done, Err(VerbError::Store(_)));
+        done
+    }
+
+    fn revoke_now(&mut self, now: Now, companion: CompanionId) -> Result<(), VerbError> {
         let found = self.store.companions()?.into_iter().find(|found| found.companion == companion);
         let found = found.ok_or(VerbError::NoSuchCompanion(companion))?;
         if found.status == CompanionStatus::Revoked {

@@ -13,6 +13,7 @@ use handfast::codec::ids::ContentId;
 use handfast::codec::limits::MEDIA_LEN_MAX;
 use handfast::handshake::identity::SigningKey;
 use handfast::sqlite::{self, DeviceKey, SqliteError, file};
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OptionalExtension, params};
 use zeroize::Zeroizing;
 
@@ -196,6 +197,8 @@ fn read(part: &Path, dir: &Path, from: &Path, key: &DeviceKey) -> Result<BackupR
 fn attach(part: &Path, src: &Path) -> Result<Connection, BackupError> {
     let conn = Connection::open(part)?;
     conn.busy_timeout(BUSY_DEADLINE)?;
+    // The other database keeps its log, also where nobody else has it open.
+    let _ = conn.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
     // Rows come in any order; nothing that the other file defines is run.
     conn.execute_batch(
         "PRAGMA journal_mode = DELETE; PRAGMA synchronous = FULL; PRAGMA foreign_keys = OFF; PRAGMA trusted_schema = OFF",

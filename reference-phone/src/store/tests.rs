@@ -6,6 +6,7 @@ use handfast::session::media::ContentHasher;
 
 use super::*;
 
+mod disk;
 mod suite;
 
 struct Phone {
@@ -261,7 +262,7 @@ fn a_deleted_message_leaves_a_marker_and_its_content_goes_with_the_last_referenc
 }
 
 #[test]
-fn text_is_text_whatever_it_looks_like() {
+fn st07_text_is_text_whatever_it_looks_like() {
     let Phone { mut store, .. } = phone();
     store.add_chat(1, "Bobby'); DROP TABLE chats;--", "Bo").unwrap();
     let texts = [

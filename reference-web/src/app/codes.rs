@@ -39,8 +39,11 @@ impl App {
     ///
     /// # Errors
     ///
-    /// [`VerbError::Linked`] when this companion is linked.
+    /// [`VerbError::Linked`] when this companion is linked, [`VerbError::Resting`].
     pub fn pair(&mut self, now: Timestamp, rng: &mut dyn CryptoRng) -> Result<(), VerbError> {
+        if self.resting.is_some() {
+            return Err(VerbError::Resting);
+        }
         if self.link.is_some() {
             return Err(VerbError::Linked);
         }
@@ -61,7 +64,8 @@ impl App {
 
     /// When another code is due; not while a phone has scanned one.
     pub(super) fn rotation_due(&self) -> Option<Timestamp> {
-        self.next_code.filter(|_| !self.codes.iter().any(|code| code.pairing.is_frozen()))
+        let next = self.next_code.filter(|_| self.resting.is_none());
+        next.filter(|_| !self.codes.iter().any(|code| code.pairing.is_frozen()))
     }
 
     /// Shows another code when it is time. A code that a phone has scanned stays.

@@ -1,5 +1,7 @@
 //! One round: everything that the inputs led to, stored in one transaction and then told.
 
+use std::time::Duration;
+
 use handfast::Timestamp;
 use rand_core::CryptoRng;
 
@@ -7,14 +9,16 @@ use super::link::Told;
 use super::{App, AppEvent, AppOutput, Leftover};
 use crate::store::StoreError;
 
-/// Rounds in a row that may fail before the program gives up.
-const FAILURES_MAX: u32 = 3;
+/// How long the companion rests after a round that could not be stored; doubled with each that follows.
+const REST: Duration = Duration::from_secs(1);
+/// The longest rest.
+const REST_MAX: Duration = Duration::from_mins(1);
 
 /// The companion cannot go on: end the process. Everything that was told is durable.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum SettleError {
-    /// The store fails again and again, or belongs to someone else now.
+    /// The store belongs to someone else now, or is damaged: see [`StoreError::is_final`].
     #[error("{0}; nothing that was confirmed is lost")]
     Store(#[from] StoreError),
 }
@@ -32,23 +36,19 @@ pub struct Settled {
 impl App {
     /// Stores what the inputs since the last call led to, and gives what must be done now.
     ///
+    /// When the store fails, nothing of the round is told but that: the companion rests without any connection or code,
+    /// and loads what is stored when the rest is over. A full disk is waited for as long as it takes.
+    ///
     /// # Errors
     ///
     /// [`SettleError`] when the process should end.
     pub fn settle(&mut self, now: Timestamp, rng: &mut dyn CryptoRng) -> Result<Settled, SettleError> {
-        self.stored = false;
+        (self.stored, self.out_durable) = (false, 0);
         let failure = match self.round(now, rng) {
-            Ok(()) => {
-                self.failures = 0;
-                None
-            }
+            Ok(()) => None,
+            Err(error) if error.is_final() => return Err(error.into()),
             Err(error) => {
-                self.failures = self.failures.saturating_add(1);
-                self.store.roll_back()?;
-                if matches!(error, StoreError::Conflict { .. }) || self.failures >= FAILURES_MAX {
-                    return Err(error.into());
-                }
-                self.start_over(now, rng)?;
+                self.rest(now, &error);
                 // The first transaction holds what was asked for: if it is durable, so is that.
                 (!self.stored).then(|| error.to_string())
             }
@@ -57,7 +57,9 @@ impl App {
     }
 
     /// A transaction failed: nothing in memory is worth saving.
-    fn start_over(&mut self, now: Timestamp, rng: &mut dyn CryptoRng) -> Result<(), StoreError> {
+    fn rest(&mut self, now: Timestamp, error: &StoreError) {
+        // Where it cannot be rolled back now, it is before anything is loaded.
+        let _ = self.store.roll_back();
         // What a commit of this round has made durable is told all the same.
         self.out.truncate(self.out_durable);
         self.leftovers.clear();
@@ -65,7 +67,18 @@ impl App {
             self.out.push_back(AppOutput::Disconnect { socket });
         }
         self.codes.clear();
+        self.link = None;
+        let retry = REST.saturating_mul(1 << self.failures.min(8)).min(REST_MAX);
+        self.failures = self.failures.saturating_add(1);
+        self.resting = Some(now.plus(retry));
+        self.event(AppEvent::StoreFailed { reason: error.to_string(), retry });
+    }
+
+    /// The rest is over: everything is loaded again.
+    fn wake(&mut self, now: Timestamp, rng: &mut dyn CryptoRng) -> Result<(), StoreError> {
+        self.store.roll_back()?;
         self.load_link(now, rng)?;
+        self.resting = None;
         if self.next_code.is_some() {
             self.next_code = Some(now);
             self.rotate(now, rng);
@@ -88,6 +101,12 @@ impl App {
     }
 
     fn round(&mut self, now: Timestamp, rng: &mut dyn CryptoRng) -> Result<(), StoreError> {
+        if std::mem::take(&mut self.spoiled) {
+            return Err(StoreError::Incomplete);
+        }
+        if self.resting.is_some_and(|until| until <= now) {
+            self.wake(now, rng)?;
+        }
         loop {
             // No transaction is open here.
             self.out_durable = self.out.len();
@@ -103,6 +122,7 @@ impl App {
                 self.store.commit()?;
                 self.stored = true;
                 handfast::kill_point!("web.after_commit");
+                self.failures = 0;
             }
             self.drop_leftovers()?;
             if revoked {

@@ -53,6 +53,10 @@ fn io_failed(_: std::io::Error) -> ErrorCode {
     ErrorCode::IO
 }
 
+fn file_failed(_: SqliteError) -> ErrorCode {
+    ErrorCode::IO
+}
+
 impl Way {
     fn put(store: &crate::store::Store, content: ContentId) -> Result<Self, ErrorCode> {
         let path = store.media().path(content);
@@ -65,15 +69,17 @@ impl Way {
         Ok(Self::Put { list, content: file })
     }
 
-    /// Content that comes in, from this durable offset of its stream on.
-    fn get(store: &crate::store::Store, content: ContentId, durable: u64) -> Result<Self, StoreError> {
+    /// Content that comes in, from this durable offset of its stream on. A file that is missing, or shorter than what
+    /// was durable, is an error of this transfer alone.
+    fn get(store: &crate::store::Store, content: ContentId, durable: u64) -> Result<Self, ErrorCode> {
         let media = store.media();
         let (receiver, list_len) = if durable == 0 {
             (MediaReceiver::new(content), 0)
         } else {
-            receiver_at(content, &media.read_list(content, durable)?, durable)?
+            receiver_at(content, &media.read_list(content, durable).map_err(file_failed)?, durable)?
         };
-        let (part, list) = media.open_part(content, durable.saturating_sub(list_len), list_len)?;
+        let content_len = durable.saturating_sub(list_len);
+        let (part, list) = media.open_part(content, content_len, list_len).map_err(file_failed)?;
         let (checked, reported) = (durable, durable);
         Ok(Self::Get(Box::new(Get { part, list, receiver, list_len, checked, reported, fin: None })))
     }
@@ -81,16 +87,16 @@ impl Way {
 
 /// A receiver that goes on behind `durable` bytes, and how many of them are the chunk list's; `head` is the stored list
 /// or the beginning of it.
-fn receiver_at(content: ContentId, head: &[u8], durable: u64) -> Result<(MediaReceiver, u64), StoreError> {
+fn receiver_at(content: ContentId, head: &[u8], durable: u64) -> Result<(MediaReceiver, u64), ErrorCode> {
     if let Ok(list) = ChunkList::decode(head) {
         let len = list.encoded_len();
-        let receiver = MediaReceiver::resume(content, list, durable);
-        return Ok((receiver.map_err(|_| StoreError::Damaged("transfer offset"))?, len));
+        return Ok((MediaReceiver::resume(content, list, durable)?, len));
     }
     let mut receiver = MediaReceiver::new(content);
-    if u64::try_from(head.len()) != Ok(durable) || receiver.take(head).is_err() {
-        return Err(StoreError::Damaged("chunk list"));
+    if u64::try_from(head.len()) != Ok(durable) {
+        return Err(ErrorCode::IO);
     }
+    let _ = receiver.take(head)?;
     Ok((receiver, durable))
 }
 
@@ -336,7 +342,7 @@ impl App {
             Direction::Get => {
                 // It is taken up again, from its beginning.
                 self.leftovers.retain(|leftover| *leftover != Leftover::Part(row.content));
-                (OpenKind::Get, Ok(Way::get(&self.store, row.content, 0)?))
+                (OpenKind::Get, Way::get(&self.store, row.content, 0))
             }
         };
         let way = match way {
@@ -397,7 +403,10 @@ impl App {
         row.size = get.receiver.list().map(ChunkList::size);
         let mut row = row.clone();
         if whole {
-            self.store.media().finish(row.content)?;
+            if self.store.media().finish(row.content).is_err() {
+                self.stop(link, id, ErrorCode::IO)?;
+                return Ok(true);
+            }
             handfast::kill_point!("web.fetch_done");
             row.state = TransferState::Done;
             row.stream = None;

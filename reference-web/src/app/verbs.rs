@@ -9,6 +9,7 @@ use handfast::codec::message::Command;
 use handfast::session::{LinkStatus, SendRefused};
 
 use super::App;
+use super::link::Link;
 use crate::media::{ImportError, Imported};
 use crate::store::{CommandState, Counts, Direction, LinkRow, PutRow, StoreError, TransferState};
 
@@ -22,6 +23,9 @@ pub enum VerbError {
     /// This companion is not linked.
     #[error("this companion is not linked; run `pair` first")]
     NotLinked,
+    /// The store could not be written, and is tried again later.
+    #[error("the store cannot be written now; free some space, then ask again")]
+    Resting,
     /// Nothing is asked of the user now.
     #[error("nothing is asked now")]
     NotAsked,
@@ -109,13 +113,25 @@ impl App {
         if let Some(known) = known {
             return Ok(Sent { cmd_id: Some(known.cmd_id) });
         }
-        let Some(link) = &mut self.link else { return Err(VerbError::NotLinked) };
         let body = command.encode();
+        let link = self.linked()?;
         let sent = link.endpoint.send(now, &body)?;
         link.commits.push(sent.commit);
         let state = if link.live { CommandState::Sent } else { CommandState::Queued };
-        self.store.put_command(sent.cmd_id, client_id, kind, &body, state)?;
+        let put = self.store.put_command(sent.cmd_id, client_id, kind, &body, state);
+        self.whole(put)?;
         Ok(Sent { cmd_id: Some(sent.cmd_id) })
+    }
+
+    fn linked(&mut self) -> Result<&mut Link, VerbError> {
+        let missing = if self.resting.is_some() { VerbError::Resting } else { VerbError::NotLinked };
+        self.link.as_mut().ok_or(missing)
+    }
+
+    /// A verb whose writes failed has done half of them, perhaps: the round takes them back.
+    fn whole<T>(&mut self, done: Result<T, StoreError>) -> Result<T, StoreError> {
+        self.spoiled |= done.is_err();
+        done
     }
 
     /// Sends a file, which was imported into the directory of content.
@@ -132,11 +148,10 @@ impl App {
         if let Some(sent) = self.media_of_client(client_id)? {
             return Ok(sent);
         }
-        if self.link.is_none() {
-            return Err(VerbError::NotLinked);
-        }
+        let _ = self.linked()?;
         let put = PutRow::new(chat, imported.media_type.to_owned(), imported.name, None);
-        let _ = self.store.put_upload(imported.content, imported.list.size(), &put, client_id)?;
+        let put = self.store.put_upload(imported.content, imported.list.size(), &put, client_id);
+        let _ = self.whole(put)?;
         Ok(Sent { cmd_id: None })
     }
 
@@ -156,10 +171,13 @@ impl App {
     ///
     /// [`VerbError`].
     pub fn get(&mut self, content: ContentId, out: &Path) -> Result<(), VerbError> {
-        if self.link.is_none() {
-            return Err(VerbError::NotLinked);
-        }
+        let _ = self.linked()?;
         let out = out.to_str().ok_or(VerbError::Store(StoreError::Damaged("path")))?;
+        let wanted = self.want(content, out);
+        Ok(self.whole(wanted)?)
+    }
+
+    fn want(&mut self, content: ContentId, out: &str) -> Result<(), StoreError> {
         self.store.put_export(content, out)?;
         let is_ours =
             |row: &crate::store::Transfer| row.direction == Direction::Get && row.content == content;

@@ -5,7 +5,7 @@ use std::path::Path;
 use handfast::sqlite::DeviceKey;
 use rusqlite::Connection;
 
-use super::{Store, StoreError};
+use super::{Store, StoreError, schema};
 use crate::media::MediaDir;
 
 impl Store {
@@ -14,12 +14,16 @@ impl Store {
     /// # Errors
     /// As [`Store::open`].
     pub fn over(
-        conn: Connection,
+        mut conn: Connection,
         key: DeviceKey,
         dir: &Path,
         wall_ms: fn() -> u64,
     ) -> Result<Self, StoreError> {
         let media = MediaDir::open(dir)?;
+        let tables: i64 = conn.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
+        if tables == 0 {
+            schema::create_tables(&mut conn)?;
+        }
         Self::with(conn, key, media, dir, wall_ms)
     }
 

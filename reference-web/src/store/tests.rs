@@ -76,9 +76,45 @@ fn files_are_private_and_tables_are_made_once() {
     let store = Store::open(dir.path()).expect("opened again");
     let settings = store.settings().expect("read");
     assert!(settings.contains(&("journal_mode", "wal".into())), "{settings:?}");
-    store.conn.pragma_update(None, "user_version", SCHEMA_VERSION + 1).expect("set");
+}
+
+#[test]
+fn the_parts_of_a_store_belong_together_and_a_cut_creation_is_taken_up() {
+    let (dir, mut store) = store();
+    let (key, kept) = (dir.path().join(KEY_FILE), dir.path().join("kept"));
+    let is_empty = |store: &Store| store.link().expect("read").is_none();
+    // Cut after the tables were made, before the key has its name.
     drop(store);
-    assert!(matches!(Store::open(dir.path()), Err(StoreError::Newer(newer)) if newer == SCHEMA_VERSION + 1));
+    std::fs::rename(&key, dir.path().join("device.key.new")).expect("renamed");
+    store = Store::open(dir.path()).expect("taken up");
+    assert!(key.exists());
+    // A key that is lost while nothing hangs on it is made anew; afterwards it is asked for.
+    drop(store);
+    std::fs::remove_file(&key).expect("removed");
+    store = Store::open(dir.path()).expect("made anew");
+    let commit = handfast::session::hazmat::commit(
+        MailboxId::from_bytes([1; 16]),
+        0,
+        vec![handfast::session::Op::Put { key: vec![1], value: b"secret".to_vec().into() }],
+    );
+    store.apply(&commit).expect("applied");
+    store.put_link(&terms(1)).expect("put");
+    store.commit().expect("durable");
+    drop(store);
+    std::fs::rename(&key, &kept).expect("renamed");
+    assert!(matches!(Store::open(dir.path()), Err(StoreError::KeyMissing)));
+    std::fs::rename(&kept, &key).expect("renamed");
+    assert!(!is_empty(&Store::open(dir.path()).expect("whole again")));
+    // A key without its database, or with an empty file in its place, is no new store.
+    for content in [None, Some(b"".as_slice()), Some(b"x")] {
+        let database = dir.path().join(DB_FILE);
+        std::fs::rename(&database, &kept).expect("renamed");
+        if let Some(content) = content {
+            std::fs::write(&database, content).expect("written");
+        }
+        assert!(matches!(Store::open(dir.path()), Err(StoreError::NotWhole)), "{content:?}");
+        std::fs::rename(&kept, &database).expect("renamed");
+    }
 }
 
 #[test]
@@ -329,7 +365,7 @@ fn tables_of_version_1_are_taken_over() {
     drop(DeviceKey::load_or_create(&dir.path().join(KEY_FILE)).expect("a key"));
     let conn = sqlite::open(&dir.path().join(DB_FILE)).expect("opened");
     sqlite::create_table(&conn).expect("made");
-    conn.execute_batch(SCHEMA).expect("made");
+    conn.execute_batch(schema::TABLES).expect("made");
     conn.execute_batch(
         "INSERT INTO chats(chat, title, last_message, last_text, last_time_ms, unread) VALUES(1, 'Ada', 3, '', 0, 0);
          PRAGMA user_version = 1;",

@@ -198,6 +198,9 @@ impl Both {
     pub(crate) fn damage(&mut self, sql: &str) -> usize {
         self.stop_web();
         let conn = rusqlite::Connection::open(web_dir(self.dir.path()).join("companion.db")).unwrap();
+        // As the last user that closes it this would remove the log, and the store would miss it.
+        let keep_log = rusqlite::config::DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE;
+        let _ = conn.set_db_config(keep_log, true).unwrap();
         let changed = conn.execute(sql, []).unwrap();
         drop(conn);
         self.start_web();

@@ -35,6 +35,9 @@ pub(crate) struct World {
     pub(crate) events: Vec<AppEvent>,
     /// The App is stopped: what it would say is not heard.
     pub(crate) offline: bool,
+    /// Whether the store may fail, and how often it did.
+    pub(crate) may_fail: bool,
+    pub(crate) failures: usize,
 }
 
 pub(crate) fn open(dir: &Path, now: Timestamp, rng: &mut ChaCha20Rng) -> App {
@@ -64,6 +67,8 @@ impl World {
             web_sockets: BTreeMap::new(),
             events: Vec::new(),
             offline: false,
+            may_fail: false,
+            failures: 0,
         }
     }
 
@@ -161,7 +166,12 @@ impl World {
             return false;
         }
         let settled = self.app.settle(self.now, &mut self.rng).unwrap();
-        assert_eq!(settled.failure, None);
+        assert!(settled.failure.is_none() || self.may_fail, "{:?}", settled.failure);
+        if settled.failure.is_some() {
+            self.failures += 1;
+            let is_quiet = |output: &AppOutput| !matches!(output, AppOutput::Transmit { .. });
+            assert!(settled.outputs.iter().all(is_quiet), "nothing leaves a round that was not stored");
+        }
         let moved = !settled.outputs.is_empty();
         for output in settled.outputs {
             match output {

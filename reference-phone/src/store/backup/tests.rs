@@ -148,6 +148,14 @@ fn it_runs_beside_a_phone_that_writes() {
 }
 
 #[test]
+fn it_leaves_the_log_beside_a_phone_that_does_not_run() {
+    let (dir, account) = phone();
+    let _ = backup_of(&dir);
+    assert!(dir.path().join("phone.db-wal").exists());
+    assert_eq!(Store::open(dir.path()).unwrap().1.log_id, account.log_id);
+}
+
+#[test]
 fn nothing_is_written_over() {
     let (dir, _) = phone();
     let file = backup_of(&dir);

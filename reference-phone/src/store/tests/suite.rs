@@ -1,10 +1,16 @@
 //! The phone's store under the suite that every store passes. An effect is a message of chat 1.
 
+use std::path::PathBuf;
+
+use handfast::store_suite::files::FileHarness;
 use handfast::store_suite::{Fault, StoreHarness, Write, WriteError, interrupt};
 
 use super::*;
 
-struct Harness(tempfile::TempDir);
+struct Harness {
+    dir: PathBuf,
+    _dir: Option<tempfile::TempDir>,
+}
 
 fn failed(error: &StoreError) -> WriteError {
     match error {
@@ -30,11 +36,11 @@ impl StoreHarness for Harness {
     async fn new() -> Self {
         let dir = tempfile::tempdir().unwrap();
         drop(Store::open_or_create(dir.path(), "Ada", |store| store.add_chat(1, "Bo", "Bo")).unwrap());
-        Self(dir)
+        Self { dir: dir.path().to_path_buf(), _dir: Some(dir) }
     }
 
     async fn open(&mut self) -> Store {
-        Store::open(self.0.path()).unwrap().0
+        Store::open(&self.dir).unwrap().0
     }
 
     async fn write(&mut self, store: &mut Store, write: &Write<'_>) -> Result<(), WriteError> {
@@ -71,4 +77,25 @@ impl StoreHarness for Harness {
     }
 }
 
+impl FileHarness for Harness {
+    const DATABASE: &'static str = DATABASE;
+
+    fn at(dir: &Path) -> Self {
+        Self { dir: dir.to_path_buf(), _dir: None }
+    }
+
+    fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    fn try_open(&mut self) -> Result<Store, String> {
+        Store::open(&self.dir).map(|(store, _)| store).map_err(|error| error.to_string())
+    }
+
+    fn conn(store: &mut Store) -> &mut Connection {
+        &mut store.conn
+    }
+}
+
 handfast::store_suite!(Harness);
+handfast::store_file_suite!(Harness);

@@ -1,10 +1,14 @@
 //! The companion's store under the suite that every store passes. An effect is a command that was sent.
 
+use handfast::store_suite::files::FileHarness;
 use handfast::store_suite::{Fault, StoreHarness, Write, WriteError, interrupt};
 
 use super::*;
 
-struct Harness(tempfile::TempDir);
+struct Harness {
+    dir: PathBuf,
+    _dir: Option<tempfile::TempDir>,
+}
 
 fn failed(error: &StoreError) -> WriteError {
     match error {
@@ -28,11 +32,12 @@ impl StoreHarness for Harness {
     type Holder = Store;
 
     async fn new() -> Self {
-        Self(tempfile::tempdir().expect("a directory"))
+        let dir = tempfile::tempdir().expect("a directory");
+        Self { dir: dir.path().to_path_buf(), _dir: Some(dir) }
     }
 
     async fn open(&mut self) -> Store {
-        Store::open(self.0.path()).expect("opened")
+        Store::open(&self.dir).expect("opened")
     }
 
     async fn write(&mut self, store: &mut Store, write: &Write<'_>) -> Result<(), WriteError> {
@@ -70,4 +75,25 @@ impl StoreHarness for Harness {
     }
 }
 
+impl FileHarness for Harness {
+    const DATABASE: &'static str = DB_FILE;
+
+    fn at(dir: &Path) -> Self {
+        Self { dir: dir.to_path_buf(), _dir: None }
+    }
+
+    fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    fn try_open(&mut self) -> Result<Store, String> {
+        Store::open(&self.dir).map_err(|error| error.to_string())
+    }
+
+    fn conn(store: &mut Store) -> &mut Connection {
+        &mut store.conn
+    }
+}
+
 handfast::store_suite!(Harness);
+handfast::store_file_suite!(Harness);

@@ -1,0 +1,92 @@
+//! What becomes of a round: it is told, or the store failed and the phone rests.
+
+use std::time::Duration;
+
+use handfast::ErrorCode;
+use rand_core::CryptoRng;
+
+use super::{App, AppEvent, AppOutput, Now, ScanStep};
+use crate::store::StoreError;
+
+/// How long the phone rests after a round that could not be stored; doubled with each that follows.
+const REST: Duration = Duration::from_secs(1);
+/// The longest rest.
+const REST_MAX: Duration = Duration::from_mins(1);
+
+/// The phone cannot go on: end the process. Everything that was told is durable.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum SettleError {
+    /// The store belongs to someone else now, or is damaged: see [`StoreError::is_final`].
+    #[error("{0}; nothing that was confirmed is lost")]
+    Store(#[from] StoreError),
+}
+
+/// What a round led to.
+#[derive(Debug)]
+#[expect(clippy::exhaustive_structs, reason = "both parts matter to a driver")]
+pub struct Settled {
+    /// What the driver must do, in order.
+    pub outputs: Vec<AppOutput>,
+    /// Why nothing of this round was stored, if so: whoever asked for something must ask again.
+    pub failure: Option<String>,
+}
+
+impl App {
+    /// Stores what the inputs since the last call led to, and gives what must be done now.
+    ///
+    /// When the store fails, nothing of the round is told but that: the phone rests without any connection, and loads
+    /// what is stored when the rest is over. A full disk is waited for as long as it takes.
+    ///
+    /// # Errors
+    ///
+    /// [`SettleError`] when the process should end.
+    pub fn settle(&mut self, now: Now, rng: &mut dyn CryptoRng) -> Result<Settled, SettleError> {
+        (self.stored, self.out_durable) = (false, 0);
+        let failure = match self.round(now, rng) {
+            Ok(()) => None,
+            Err(error) if error.is_final() => return Err(error.into()),
+            Err(error) => {
+                self.rest(now, &error);
+                // The first transaction holds what was asked for: if it is durable, so is that.
+                (!self.stored).then(|| error.to_string())
+            }
+        };
+        Ok(Settled { outputs: self.out.drain(..).collect(), failure })
+    }
+
+    /// A transaction failed: nothing in memory is worth saving but what the network told.
+    fn rest(&mut self, now: Now, error: &StoreError) {
+        // Where it cannot be rolled back now, it is before anything is loaded.
+        let _ = self.store.roll_back();
+        // What a commit of this round has made durable is told all the same.
+        self.out.truncate(self.out_durable);
+        self.outgoing.clear();
+        for socket in std::mem::take(&mut self.sockets).into_keys() {
+            self.out.push_back(AppOutput::Disconnect { socket });
+        }
+        self.links.clear();
+        if self.attempt.take().is_some() {
+            let message = format!("nothing was linked: {error}");
+            self.out.push_back(AppOutput::Scan(ScanStep::Ended { code: ErrorCode::STORE_FAILED, message }));
+        }
+        let pause = REST.saturating_mul(1 << self.failures.min(8)).min(REST_MAX);
+        self.failures = self.failures.saturating_add(1);
+        self.resting = Some(now.mono.plus(pause));
+        let (reason, retry) = (error.to_string(), pause);
+        self.out.push_back(AppOutput::Event(AppEvent::StoreFailed { reason, retry }));
+    }
+
+    /// The rest is over: everything is loaded again.
+    pub(super) fn wake(&mut self, now: Now, rng: &mut dyn CryptoRng) -> Result<(), StoreError> {
+        self.store.roll_back()?;
+        self.told_rev = self.store.rev();
+        self.load_links(now, rng)?;
+        for unfinished in self.store.unfinished()? {
+            let message = self.outgoing_of(&unfinished.message)?;
+            self.upstream.send(now.mono, message);
+        }
+        self.resting = None;
+        Ok(())
+    }
+}

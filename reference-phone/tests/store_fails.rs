@@ -1,0 +1,190 @@
+//! A database that cannot be written, under the phone's App: whoever asked is told, nothing leaves that is not durable,
+//! and it goes on when there is room again. A trigger that another program puts into the database makes writes fail.
+
+use std::collections::VecDeque;
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use handfast::Timestamp;
+use rand_chacha::ChaCha20Rng;
+use rand_core::SeedableRng;
+use reference_phone::app::{App, AppEvent, AppOutput, Now, Settled};
+use reference_phone::media::MediaDir;
+use reference_phone::policy::RelayPolicy;
+use reference_phone::store::{DATABASE, Store};
+use reference_phone::upstream::{NetworkChat, Outgoing, Upstream, UpstreamEvent};
+
+/// What a network was given, and what it will tell.
+#[derive(Debug, Default)]
+struct Network {
+    sent: Vec<String>,
+    tells: VecDeque<UpstreamEvent>,
+}
+
+#[derive(Clone, Debug, Default)]
+struct Shared(Arc<Mutex<Network>>);
+
+impl Upstream for Shared {
+    fn history(&self) -> Vec<NetworkChat> {
+        Vec::new()
+    }
+
+    fn send(&mut self, _: Timestamp, message: Outgoing) {
+        self.0.lock().unwrap().sent.push(message.text);
+    }
+
+    fn poll(&mut self, _: Timestamp) -> Option<UpstreamEvent> {
+        self.0.lock().unwrap().tells.pop_front()
+    }
+
+    fn deadline(&self) -> Option<Timestamp> {
+        None
+    }
+}
+
+struct Phone {
+    dir: tempfile::TempDir,
+    app: App,
+    network: Shared,
+    now: Now,
+    rng: ChaCha20Rng,
+}
+
+impl Phone {
+    fn new() -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let (store, account) =
+            Store::open_or_create(dir.path(), "Ada", |store| store.add_chat(1, "Bo", "Bo")).unwrap();
+        let media = MediaDir::open(dir.path()).unwrap();
+        let (network, policy) = (Shared::default(), RelayPolicy::new(Vec::new(), true));
+        let now = Now { mono: Timestamp::from_micros(1_000_000), wall_ms: 1_700_000_000_000 };
+        let mut rng = ChaCha20Rng::seed_from_u64(1);
+        let app = App::new(store, account, media, Box::new(network.clone()), policy, now, &mut rng).unwrap();
+        Self { dir, app, network, now, rng }
+    }
+
+    fn settle(&mut self) -> Settled {
+        self.app.settle(self.now, &mut self.rng).unwrap()
+    }
+
+    fn texts(&self) -> Vec<String> {
+        self.app.history(1, 100).unwrap().into_iter().map(|stored| stored.message.text).collect()
+    }
+
+    fn sent(&self) -> Vec<String> {
+        self.network.0.lock().unwrap().sent.clone()
+    }
+
+    fn pass(&mut self, time: Duration) {
+        self.now.mono = self.now.mono.plus(time);
+    }
+}
+
+/// Another program's hand in the database.
+fn execute(dir: &Path, sql: &str) {
+    rusqlite::Connection::open(dir.join(DATABASE)).unwrap().execute_batch(sql).unwrap();
+}
+
+/// Writes to a table fail from here on; `how` is `FAIL` (the statement) or `ROLLBACK` (SQLite rolls back by itself).
+fn break_table(dir: &Path, table: &str, how: &str) {
+    let sql = "CREATE TRIGGER broken BEFORE UPDATE ON {} BEGIN SELECT RAISE({}, 'no room'); END";
+    execute(dir, &sql.replacen("{}", table, 1).replacen("{}", how, 1));
+}
+
+fn mend(dir: &Path) {
+    execute(dir, "DROP TRIGGER broken");
+}
+
+fn retry_of(settled: &Settled) -> Duration {
+    let retry = settled.outputs.iter().find_map(|output| match output {
+        AppOutput::Event(AppEvent::StoreFailed { retry, .. }) => Some(*retry),
+        _ => None,
+    });
+    retry.expect("the user is told")
+}
+
+#[test]
+fn a_failed_round_is_told_and_nothing_of_it_leaves() {
+    // The message's row, the chat's row, and the counters at the commit: each may be what does not fit.
+    for (table, how) in
+        [("chats", "FAIL"), ("chats", "ROLLBACK"), ("account", "FAIL"), ("account", "ROLLBACK")]
+    {
+        let mut phone = Phone::new();
+        phone.app.send_text(phone.now, 1, "before").unwrap();
+        assert_eq!(phone.settle().failure, None);
+        break_table(phone.dir.path(), table, how);
+        for (n, seconds) in [1, 2, 4, 8, 16, 32, 60, 60].into_iter().enumerate() {
+            // Where the verb itself fails it says so, and the round takes back what it had written.
+            let asked = phone.app.send_text(phone.now, 1, "lost");
+            let settled = phone.settle();
+            assert!(settled.failure.is_some(), "{table} {how} {n}: whoever asked must ask again");
+            assert!(asked.is_ok() || table == "chats", "{asked:?}");
+            assert_eq!(retry_of(&settled), Duration::from_secs(seconds), "{table} {how} {n}");
+            assert_eq!(phone.app.deadline(), Some(phone.now.mono.plus(Duration::from_secs(seconds))));
+            assert_eq!(phone.texts(), ["before"], "{table} {how}");
+        }
+        mend(phone.dir.path());
+        // A verb that can be stored is, even while the phone rests.
+        phone.app.send_text(phone.now, 1, "after").unwrap();
+        assert_eq!(phone.settle().failure, None);
+        phone.pass(Duration::from_mins(1));
+        assert_eq!(phone.settle().failure, None);
+        assert_eq!(phone.texts(), ["before", "after"]);
+        let sent = phone.sent();
+        assert!(
+            !sent.iter().any(|text| text == "lost") && sent.iter().any(|text| text == "after"),
+            "{sent:?}"
+        );
+    }
+}
+
+#[test]
+fn what_the_network_tells_while_nothing_can_be_stored_is_stored_later_and_once() {
+    let mut phone = Phone::new();
+    break_table(phone.dir.path(), "account", "FAIL");
+    let incoming = |n: u64| UpstreamEvent::Incoming {
+        chat: 1,
+        network_id: format!("n{n}"),
+        author: "Bo".to_owned(),
+        text: format!("text {n}"),
+        reply_to: None,
+    };
+    phone.network.0.lock().unwrap().tells.extend([incoming(1), incoming(2)]);
+    assert!(phone.settle().failure.is_some());
+    phone.network.0.lock().unwrap().tells.push_back(incoming(3));
+    for _ in 0..3 {
+        phone.pass(Duration::from_mins(1));
+        assert!(phone.settle().failure.is_some());
+        assert_eq!(phone.texts(), Vec::<String>::new());
+    }
+    mend(phone.dir.path());
+    phone.pass(Duration::from_mins(1));
+    assert_eq!(phone.settle().failure, None);
+    assert_eq!(phone.texts(), ["text 1", "text 2", "text 3"]);
+    assert_eq!(phone.settle().failure, None);
+    assert_eq!(phone.texts().len(), 3);
+}
+
+#[test]
+fn what_needs_a_link_is_refused_while_the_phone_rests() {
+    let mut phone = Phone::new();
+    break_table(phone.dir.path(), "account", "FAIL");
+    phone.app.send_text(phone.now, 1, "lost").unwrap();
+    assert!(phone.settle().failure.is_some());
+    let error = phone.app.scan(phone.now, &mut phone.rng, "HF1*").unwrap_err();
+    assert!(error.to_string().contains("free some space"), "{error}");
+    let nobody = handfast::codec::ids::CompanionId::from_bytes([1; 16]);
+    let error = phone.app.revoke(phone.now, nobody).unwrap_err();
+    assert!(error.to_string().contains("free some space"), "{error}");
+}
+
+#[test]
+fn st06_the_settings_that_durability_hangs_on_can_be_read() {
+    let phone = Phone::new();
+    let settings = phone.app.status().unwrap().settings;
+    for wanted in [("journal_mode", "wal"), ("synchronous", "2"), ("secure_delete", "1")] {
+        assert!(settings.contains(&(wanted.0, wanted.1.to_owned())), "{settings:?}");
+    }
+    assert!(settings.iter().any(|(name, version)| *name == "sqlite_version" && version.starts_with('3')));
+}

@@ -1,0 +1,189 @@
+//! The tables, and how the files of a store come and go.
+
+use std::fs;
+use std::io::ErrorKind;
+use std::path::Path;
+
+use handfast::sqlite::{self, DeviceKey, file};
+use rusqlite::Connection;
+
+use super::{DB_FILE, KEY_FILE, StoreError};
+
+/// The version of the tables, kept in `user_version`.
+const VERSION: i64 = 2;
+/// The device key while the store is being created.
+const KEY_FILE_NEW: &str = "device.key.new";
+
+pub(super) const TABLES: &str = "
+CREATE TABLE links(
+    link BLOB PRIMARY KEY,
+    account BLOB NOT NULL,
+    account_name TEXT NOT NULL,
+    companion BLOB NOT NULL,
+    relay TEXT NOT NULL,
+    label TEXT NOT NULL,
+    grants INTEGER NOT NULL,
+    created_ms INTEGER NOT NULL,
+    state TEXT NOT NULL
+) STRICT;
+CREATE TABLE chats(
+    chat INTEGER PRIMARY KEY,
+    title TEXT NOT NULL,
+    last_message INTEGER NOT NULL,
+    last_text TEXT NOT NULL,
+    last_time_ms INTEGER NOT NULL,
+    unread INTEGER NOT NULL
+) STRICT;
+CREATE TABLE messages(
+    chat INTEGER NOT NULL,
+    id INTEGER NOT NULL,
+    author TEXT NOT NULL,
+    time_ms INTEGER NOT NULL,
+    text TEXT NOT NULL,
+    state INTEGER NOT NULL,
+    reply_to INTEGER,
+    content BLOB,
+    media_type TEXT,
+    media_name TEXT,
+    media_size INTEGER,
+    companion BLOB,
+    cmd_id INTEGER,
+    rev INTEGER NOT NULL,
+    PRIMARY KEY(chat, id)
+) STRICT;
+CREATE TABLE commands(
+    cmd_id INTEGER PRIMARY KEY,
+    client_id TEXT UNIQUE,
+    kind TEXT NOT NULL,
+    body BLOB NOT NULL,
+    state TEXT NOT NULL,
+    result INTEGER,
+    error INTEGER
+) STRICT;
+CREATE TABLE transfers(
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    direction TEXT NOT NULL,
+    content BLOB NOT NULL,
+    size INTEGER,
+    base INTEGER NOT NULL,
+    offset INTEGER NOT NULL,
+    stream INTEGER,
+    state TEXT NOT NULL,
+    error INTEGER,
+    chat INTEGER,
+    media_type TEXT,
+    media_name TEXT,
+    caption TEXT,
+    client_id TEXT UNIQUE,
+    cmd_id INTEGER
+) STRICT;
+CREATE TABLE exports(
+    content BLOB NOT NULL,
+    out TEXT NOT NULL,
+    PRIMARY KEY(content, out)
+) STRICT;
+";
+
+/// What version 2 adds: the revision of each row, which rows a snapshot has not brought yet, and what was set aside.
+/// Rows of version 1 do not know their revision: the digest finds that, and a snapshot brings it.
+const TABLES_2: &str = "
+ALTER TABLE chats ADD COLUMN rev INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE chats ADD COLUMN stale INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE messages ADD COLUMN stale INTEGER NOT NULL DEFAULT 0;
+CREATE TABLE aside(
+    collection BLOB NOT NULL,
+    id BLOB NOT NULL,
+    rev INTEGER NOT NULL,
+    PRIMARY KEY(collection, id)
+) STRICT, WITHOUT ROWID;
+";
+
+/// Opens the parts of a store that belong together, or creates them. The key gets its name last: before that there is
+/// no store, after that a whole one.
+pub(super) fn open(dir: &Path) -> Result<(Connection, DeviceKey), StoreError> {
+    let (database, key) = (dir.join(DB_FILE), dir.join(KEY_FILE));
+    file::require_plain_or_absent(&database)?;
+    file::require_plain_or_absent(&key)?;
+    if !key.exists() && !take_up(dir)? {
+        return create(dir);
+    }
+    if !database.exists() {
+        return Err(StoreError::NotWhole);
+    }
+    let key = DeviceKey::load(&key)?;
+    Ok((sqlite::open(&database)?, key))
+}
+
+/// Takes up a creation that was cut off after its commit. Gives whether there is a store then.
+fn take_up(dir: &Path) -> Result<bool, StoreError> {
+    let database = dir.join(DB_FILE);
+    if !database.exists() {
+        return Ok(false);
+    }
+    let conn = sqlite::open(&database)?;
+    // Where there are no tables, or no keys in them, nothing is lost with the device key.
+    let keys: rusqlite::Result<i64> = conn.query_row("SELECT count(*) FROM handfast", [], |row| row.get(0));
+    if dir.join(KEY_FILE_NEW).exists() && keys.is_ok() {
+        rename_key(dir)?;
+        return Ok(true);
+    }
+    if keys.is_ok_and(|keys| keys > 0) { Err(StoreError::KeyMissing) } else { Ok(false) }
+}
+
+fn rename_key(dir: &Path) -> Result<(), StoreError> {
+    let path = dir.join(KEY_FILE);
+    fs::rename(dir.join(KEY_FILE_NEW), &path).map_err(|error| file::error(&path, &error))?;
+    Ok(file::sync_dir(dir)?)
+}
+
+fn create(dir: &Path) -> Result<(Connection, DeviceKey), StoreError> {
+    remove(dir)?;
+    let key = DeviceKey::generate()?;
+    key.save_new(&dir.join(KEY_FILE_NEW))?;
+    let mut conn = sqlite::open(&dir.join(DB_FILE))?;
+    create_tables(&mut conn)?;
+    // The tables are there from here on, whatever becomes of the log.
+    let _: i64 = conn.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0))?;
+    rename_key(dir)?;
+    Ok((conn, key))
+}
+
+/// Creates the tables in an empty database.
+pub(super) fn create_tables(conn: &mut Connection) -> Result<(), StoreError> {
+    let txn = sqlite::begin(conn)?;
+    sqlite::create_table(&txn)?;
+    txn.execute_batch(TABLES)?;
+    txn.execute_batch(TABLES_2)?;
+    txn.pragma_update(None, "user_version", VERSION)?;
+    Ok(txn.commit()?)
+}
+
+/// Makes sure that the tables are those of this program, and brings older ones up to them.
+pub(super) fn check(conn: &mut Connection) -> Result<(), StoreError> {
+    let version: i64 = conn.pragma_query_value(None, "user_version", |row| row.get(0))?;
+    match version {
+        VERSION => Ok(()),
+        1 => {
+            let txn = sqlite::begin(conn)?;
+            txn.execute_batch(TABLES_2)?;
+            txn.pragma_update(None, "user_version", VERSION)?;
+            Ok(txn.commit()?)
+        }
+        newer if newer > VERSION => Err(StoreError::Newer(newer)),
+        _ => Err(StoreError::NotWhole),
+    }
+}
+
+/// Removes the files of a store: the key first, so that what is left at any moment is nothing or the whole.
+pub(super) fn remove(dir: &Path) -> Result<(), StoreError> {
+    for name in [KEY_FILE, KEY_FILE_NEW, DB_FILE, "companion.db-wal", "companion.db-shm"] {
+        let path = dir.join(name);
+        match fs::remove_file(&path) {
+            Err(error) if error.kind() != ErrorKind::NotFound => {
+                return Err(file::error(&path, &error).into());
+            }
+            Ok(()) | Err(_) => {}
+        }
+    }
+    Ok(file::sync_dir(dir)?)
+}
