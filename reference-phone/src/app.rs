@@ -11,6 +11,7 @@ mod link;
 mod pairing;
 mod rest;
 mod settle;
+mod streams;
 mod sync;
 mod transfer;
 mod verbs;
