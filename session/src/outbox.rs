@@ -28,6 +28,8 @@ pub(crate) struct Outbox {
     released: u64,
     /// The next index to send on this connection, and the next part of it.
     cursor: (u64, usize),
+    /// The highest index that may have left whole in this epoch, on this connection or another.
+    sent: u64,
     /// Bytes of messages begun on this connection and not acknowledged.
     in_flight: usize,
 }
@@ -37,7 +39,8 @@ impl Outbox {
     pub(crate) fn new(base: u64, next_index: u64, rows: BTreeMap<u64, Bytes>) -> Self {
         let len = rows.values().map(Bytes::len).sum();
         let released = next_index.saturating_sub(1);
-        Self { rows, len, base, next_index, released, cursor: (next_index, 0), in_flight: 0 }
+        // What was stored before this process may have left.
+        Self { rows, len, base, next_index, released, cursor: (next_index, 0), sent: released, in_flight: 0 }
     }
 
     pub(crate) fn base(&self) -> u64 {
@@ -103,6 +106,7 @@ impl Outbox {
         let first = self.rows.keys().next().copied().unwrap_or(self.next_index);
         self.base = first.saturating_sub(1);
         self.cursor = (first, 0);
+        self.sent = self.base;
         self.in_flight = 0;
     }
 
@@ -110,18 +114,30 @@ impl Outbox {
     pub(crate) fn ack(&mut self, durable: u64) -> Result<Vec<u64>, ErrorCode> {
         let index = self.base.saturating_add(durable);
         // req: RES-007
-        if index >= self.cursor.0 {
+        if index > self.sent {
             return Err(ErrorCode::ACK_FUTURE);
         }
-        Ok(self.drop_to(index))
+        let gone = self.drop_to(index);
+        // It came over an earlier connection, and was written only now: it need not leave again.
+        if self.cursor.0 <= index {
+            self.cursor = (index.saturating_add(1), 0);
+        }
+        Ok(gone)
     }
 
     fn drop_to(&mut self, index: u64) -> Vec<u64> {
         let keep = self.rows.split_off(&index.saturating_add(1));
         let gone = core::mem::replace(&mut self.rows, keep);
-        let freed: usize = gone.values().map(Bytes::len).sum();
+        let (at, part) = self.cursor;
+        let (mut freed, mut landed) = (0_usize, 0_usize);
+        for (index, body) in &gone {
+            freed = freed.saturating_add(body.len());
+            if *index < at || (*index == at && part > 0) {
+                landed = landed.saturating_add(body.len());
+            }
+        }
         self.len = self.len.saturating_sub(freed);
-        self.in_flight = self.in_flight.saturating_sub(freed);
+        self.in_flight = self.in_flight.saturating_sub(landed);
         gone.into_keys().collect()
     }
 
@@ -140,6 +156,9 @@ impl Outbox {
             if part == 0 {
                 let len = self.rows.get(&index).map_or(0, Bytes::len);
                 self.in_flight = self.in_flight.saturating_add(len);
+            }
+            if last {
+                self.sent = self.sent.max(index);
             }
             self.cursor = if last { (index.saturating_add(1), 0) } else { (index, part.saturating_add(1)) };
         }
@@ -163,5 +182,48 @@ impl Outbox {
             body: body.slice(from..to),
         };
         Some((frame, part == last))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// An outbox with rows 1 to 3 that are durable, and what of it leaves in one record.
+    fn filled() -> Outbox {
+        let mut outbox = Outbox::new(0, 1, BTreeMap::new());
+        let _ = outbox.resume(0);
+        for _ in 0..3 {
+            let index = outbox.push(Bytes::from_static(b"x"));
+            outbox.release(index);
+        }
+        outbox
+    }
+
+    #[test]
+    fn an_ack_of_what_left_over_an_earlier_connection_is_taken() {
+        // req: RES-007
+        let mut outbox = filled();
+        outbox.fill(&mut RecordBuilder::new());
+        // The next connection begins before the peer has written what came over the last one.
+        let _ = outbox.resume(0);
+        assert_eq!(outbox.ack(2), Ok(alloc::vec![1, 2]));
+        assert!(outbox.wants_to_send(), "row 3 leaves, and none before it");
+        let mut record = RecordBuilder::new();
+        outbox.fill(&mut record);
+        assert_eq!(outbox.ack(3), Ok(alloc::vec![3]));
+        assert_eq!((outbox.len(), outbox.in_flight), ((0, 0), 0));
+    }
+
+    #[test]
+    fn an_ack_of_what_never_left_is_refused() {
+        // req: RES-007
+        let mut outbox = filled();
+        assert_eq!(outbox.ack(1), Err(ErrorCode::ACK_FUTURE));
+        outbox.fill(&mut RecordBuilder::new());
+        assert_eq!(outbox.ack(4), Err(ErrorCode::ACK_FUTURE));
+        outbox.reset();
+        assert_eq!(outbox.ack(1), Err(ErrorCode::ACK_FUTURE), "nothing has left in the new epoch");
+        assert_eq!(outbox.len(), (3, 3));
     }
 }

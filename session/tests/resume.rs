@@ -126,6 +126,23 @@ fn re04_an_ack_that_goes_back_is_ignored_and_one_of_the_future_is_not() {
 }
 
 #[test]
+fn re04_a_message_that_comes_again_is_acknowledged_again() {
+    // req: RES-003
+    let mut evil = Evil::against(DeviceRole::Phone);
+    let command = Frame::Msg { seq: 1, part: 0, last: 0, body: Bytes::from_static(&[1, 1, b'x']) };
+    let acks = |evil: &Evil| {
+        evil.heard.iter().filter(|frame| matches!(frame, Frame::Ack { durable: 1, .. })).count()
+    };
+    for round in 1..=2 {
+        evil.send(std::slice::from_ref(&command));
+        evil.wait(Duration::from_millis(300));
+        evil.listen();
+        assert_eq!((evil.failure(), acks(&evil)), (None, round));
+    }
+    assert_eq!(evil.device.disk.effects.len(), 1);
+}
+
+#[test]
 fn re05_frames_of_the_old_connection_change_nothing_in_the_new_one() {
     let mut world = World::live(105);
     let old = Rc::new(RefCell::new(Vec::new()));

@@ -108,7 +108,15 @@ impl Endpoint {
                 self.alive.pong(self.now, id);
                 Ok(())
             }
-            Frame::Msg { seq, part, last, body } => self.lanes.inbox.msg(seq, part, last, body),
+            Frame::Msg { seq, part, last, body } => {
+                let known = seq <= self.lanes.inbox.durable();
+                self.lanes.inbox.msg(seq, part, last, body)?;
+                if known {
+                    // Its ACK was lost, or it was written after the resume block had left.
+                    self.schedule_ack(1);
+                }
+                Ok(())
+            }
             Frame::Ack { durable, cursors } => self.on_ack(durable, cursors),
             Frame::Now { slot, body } => {
                 if slot == SLOT_PAGE && self.role() == DeviceRole::Phone {
