@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Result, ensure};
 
 use crate::patches::{self, Scratch};
 use crate::{command, workspace};
@@ -37,7 +37,10 @@ pub(super) fn run(only: &str) -> Result<bool> {
     for patch in &patches {
         let faults = patch.field("faults")?;
         scratch.with(patch)?;
-        build(&scratch).with_context(|| format!("{} does not build", patch.name))?;
+        if let Err(error) = build(&scratch) {
+            println!("{:<32} DOES NOT BUILD: {error}", patch.name);
+            continue;
+        }
         let found = first(&program(&scratch), SEEDS, faults)?;
         let Some(Found { invariant, seed }) = found else {
             println!("{:<32} {:<26} {:>6}  {}", patch.name, "NOTHING", "", patch.field("rule")?);
