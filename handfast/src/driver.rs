@@ -30,15 +30,14 @@
 mod clock;
 mod connect;
 mod link_socket;
-mod rng;
 mod set;
 mod task;
 mod websocket;
 
+pub use crate::rng::{NoRandomness, os_rng};
 pub use clock::Clock;
 pub use connect::Connector;
 pub use link_socket::{LinkSocket, tell};
-pub use rng::{NoRandomness, os_rng};
 pub use set::SocketSet;
 pub use task::{
     QUEUE_LEN_MAX, SendError, SocketEvent, SocketHandle, WRITE_DEADLINE, spawn_socket, spawn_socket_with,

@@ -3,7 +3,7 @@
     not(feature = "tokio"),
     doc = "Handfast without a driver: the machines of [`session`], for the application's own loop. See the README."
 )]
-#![cfg_attr(not(any(feature = "tokio", feature = "sqlite", feature = "program")), no_std)]
+#![cfg_attr(not(any(feature = "tokio", feature = "sqlite", feature = "program", feature = "wasm")), no_std)]
 
 pub use handfast_codec as codec;
 pub use handfast_codec::{DecodeError, DeviceRole, ErrorCode, RelayName, Timestamp};
@@ -14,9 +14,13 @@ pub use handfast_session as session;
 pub mod driver;
 #[cfg(feature = "program")]
 pub mod program;
+#[cfg(any(feature = "tokio", feature = "wasm"))]
+mod rng;
 #[cfg(feature = "sqlite")]
 pub mod sqlite;
 #[cfg(feature = "store-suite")]
 pub mod store_suite;
+#[cfg(feature = "wasm")]
+pub mod wasm;
 #[cfg(all(feature = "hazmat", any(feature = "sqlite", feature = "program")))]
 pub mod witness;

@@ -26,6 +26,10 @@ impl CommitId {
     }
 }
 
+/// The key of the version that every commit compares and swaps. A store that applies a commit later than it was made
+/// compares the version again when it does.
+pub const VERSION_KEY: &[u8] = keys::VERSION;
+
 /// A value to be stored. It is wiped when dropped, since it may hold keys.
 pub type Value = Zeroizing<Vec<u8>>;
 

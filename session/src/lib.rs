@@ -61,7 +61,7 @@ mod sync;
 mod wake;
 mod words;
 
-pub use commit::{Commit, CommitError, CommitId, Op, StoreTxn, Value, is_secret};
+pub use commit::{Commit, CommitError, CommitId, Op, StoreTxn, VERSION_KEY, Value, is_secret};
 pub use digest::RowDigest;
 pub use endpoint::{Endpoint, LinkStatus, Opened, Pairs, Sent, StreamInfo};
 pub use error::{ApiMisuse, LoadError, SendRefused};

@@ -9,6 +9,7 @@ mod patches;
 mod sim;
 mod test;
 mod trace;
+mod wasm;
 mod workspace;
 
 use std::process::ExitCode;
@@ -39,12 +40,17 @@ enum Task {
     Trace(trace::Options),
     /// Runs the whole system in one process under seeded faults.
     Sim(sim::Options),
+    /// Builds the engine of the page as an importable package, in `reference-web/page/pkg`.
+    Wasm(wasm::Options),
     /// Ends the processes named on its standard input when that closes (used by `demo`).
     #[command(hide = true)]
     Keep,
 }
 
 fn main() -> ExitCode {
+    if wasm::is_rustc_wrapper() {
+        return wasm::wrap_rustc();
+    }
     let result = match Arguments::parse().task {
         Task::Demo(options) => demo::run(&options),
         Task::Test(options) => test::run(&options),
@@ -52,6 +58,7 @@ fn main() -> ExitCode {
         Task::Models(options) => models::run(&options),
         Task::Trace(options) => trace::run(&options),
         Task::Sim(options) => sim::run(&options),
+        Task::Wasm(options) => wasm::run(&options),
         Task::Keep => demo::keeper::keep().map(|()| true),
     };
     report(result)

@@ -1,0 +1,71 @@
+import init, { LinkEvent, Row, Terms } from "./handfast.js";
+export * from "./handfast.js";
+export default init;
+
+/** Somebody else wrote to the database. */
+export class Conflict extends Error {}
+
+/** A link as it is known: its terms, when it was made (milliseconds since 1970), and where it stands. */
+export interface KnownLink extends Terms { created: number; state: "pending" | "active" | "diverged" | "suspended" }
+
+export type CompanionEvent =
+  | LinkEvent
+  | { type: "code"; text: string; shownFor: number }
+  | { type: "codeBurnt"; code: string }
+  | { type: "relayLost"; reason: string }
+  | { type: "linked"; known: KnownLink }
+  | { type: "unlinked" }
+  | { type: "taken" }
+  | { type: "failed"; reason: string };
+
+export interface Application {
+  /** The application's own object stores: the options and the indexes of each. They are cleared with the link. */
+  stores: Record<string, IDBObjectStoreParameters & { indexes?: Record<string, string | string[]> }>;
+  /**
+   * A row is new or newer. Puts its effect into the transaction of its commit, without waiting for anything but requests of `txn`, and
+   * says whether the row stays: false for one that marks a deletion.
+   */
+  row(row: Row & { collection: Uint8Array }, txn: IDBTransaction): boolean;
+  /** A row is no longer among those of the phone. */
+  gone(row: { collection: Uint8Array; id: Uint8Array }, txn: IDBTransaction): void;
+  /** The answer to a command. */
+  result(result: { cmdId: bigint; body?: Uint8Array }, txn: IDBTransaction): void;
+  event(event: CompanionEvent): void;
+}
+
+export interface Options {
+  database: string;
+  /** The version of `stores`, from 1. */
+  version?: number;
+  /** The relay's name: a host, or host:port. */
+  relay: string;
+  /** What the phone shows of this page, 1 to 64 bytes. */
+  label: string;
+  /** What the page claims to be; its own origin if not given. */
+  origin?: string;
+  grants: bigint;
+  application: Application;
+}
+
+/** Reading of the database beside the companion. */
+export interface Database {
+  get(store: string, key: IDBValidKey): Promise<unknown>;
+  read(...stores: string[]): IDBTransaction;
+}
+
+export class Companion {
+  private constructor();
+  static open(options: Options): Promise<Companion>;
+  start(): Promise<void>;
+  takeOver(): Promise<void>;
+  readonly known: KnownLink | null;
+  readonly isLinked: boolean;
+  readonly database: Database | null;
+  send(body: Uint8Array, effect?: (txn: IDBTransaction, cmdId: bigint) => void): Promise<bigint>;
+  subscribe(collection: Uint8Array): void;
+  leave(collection: Uint8Array): void;
+  setNow(slot: bigint, body: Uint8Array): void;
+  takeBack(): void;
+  confirm(yes: boolean): void;
+  logOut(): Promise<void>;
+}

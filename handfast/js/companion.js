@@ -1,0 +1,445 @@
+// A companion in a page: shows codes until a phone is linked, then keeps the link. It joins the machines of the module
+// with a socket, a database, a lock and a clock; what the messages mean is the application's affair.
+//
+//   import init, { Companion } from "handfast";
+//   const companion = await Companion.open({ database: "my-app", relay: "relay.example", label: "My page", grants: 3n, application });
+//   await companion.start();
+//
+// `application`: `stores` (its own stores, see database.js); `row(row, txn)`, `gone(row, txn)` and `result(result, txn)`, which put the
+// effect of what arrived into the transaction of its commit; and `event(event)`. Events of a link come as the machine says them; besides them there are `code`,
+// `checkCode`, `confirmNn`, `codeBurnt`, `relayLost`, `linked`, `unlinked`, `taken` (another tab has the link), `failed`.
+
+import { Database, Conflict, ofLink } from "./database.js";
+import init, { WebLink, WebPairing, relayUrl } from "./handfast.js";
+import { watchMoments } from "./moments.js";
+import { ROWS_STORE, digestOf, takeRows } from "./rows.js";
+import { Socket } from "./sockets.js";
+import { TabLock } from "./tab_lock.js";
+
+export { Conflict };
+export * from "./handfast.js";
+export default init;
+
+/** How long a code is shown, and how many are valid at once. */
+const CODE_SHOWN = 30_000;
+const CODES_MAX = 2;
+/** How long a link is kept that the phone never confirmed, in milliseconds. */
+const PENDING_KEPT = 24 * 3_600_000;
+/** Rounds in a row that the database may fail before the page gives up. */
+const FAILURES_MAX = 3;
+/** The longest that a timer of the browser takes. */
+const TIMER_MAX = 2 ** 31 - 1;
+
+/** A machine at work: `machine`, its `socket`, its deadline `at`, and whether it is `over`. */
+class Task {
+  socket = null;
+  at = null;
+  over = null;
+  terms = null;
+
+  constructor(kind, machine) {
+    this.kind = kind;
+    this.machine = machine;
+  }
+}
+
+export class Companion {
+  #options;
+  #application;
+  #stores;
+  #lock;
+  #database = null;
+  #link = null;
+  #known = null;
+  #codes = [];
+  #nextCode = null;
+  #timer = 0;
+  #writing = Promise.resolve();
+  #failures = 0;
+  #stopWatching = null;
+  #generation = 0;
+
+  /** Opens nothing yet but the lock's channel. */
+  static async open(options) {
+    const companion = new Companion();
+    companion.#options = { version: 1, origin: location.origin, ...options };
+    companion.#application = options.application;
+    companion.#stores = { ...options.application.stores, [ROWS_STORE]: { keyPath: ["collection", "id"] } };
+    companion.#lock = new TabLock(options.database, () => companion.#stop({ type: "taken" }));
+    return companion;
+  }
+
+  /** Takes the lock and begins. Without the lock it only says `taken`. */
+  async start() {
+    if (await this.#lock.take()) await this.#begin();
+    else this.#tell({ type: "taken" });
+  }
+
+  /** Takes the link from the tab that has it. */
+  async takeOver() {
+    if (await this.#lock.takeOver()) await this.#begin();
+  }
+
+  /** What is known of the link: its terms, `created` and `state`; null while there is none. */
+  get known() {
+    return this.#known;
+  }
+
+  get isLinked() {
+    return this.#link !== null;
+  }
+
+  /** The open database, for the application's own reading. */
+  get database() {
+    return this.#database;
+  }
+
+  /** Sends a command. `effect(txn, cmdId)` is part of its transaction. The promise is done when both are durable. */
+  async send(body, effect) {
+    if (!this.#link) throw new Error("this page is not linked");
+    const { cmdId, commit } = this.#link.machine.send(performance.now(), body);
+    await this.#write([[this.#link, commit]], [(txn) => effect?.(txn, cmdId)]);
+    return cmdId;
+  }
+
+  subscribe(collection) {
+    this.#verb((link, now) => link.subscribe(now, collection));
+  }
+
+  leave(collection) {
+    this.#verb((link, now) => link.leave(now, collection));
+  }
+
+  setNow(slot, body) {
+    this.#verb((link, now) => link.setNow(now, slot, body));
+  }
+
+  /** The user wants the seat at the relay back. */
+  takeBack() {
+    this.#verb((link, now) => link.takeBack(now));
+  }
+
+  /** The user said whether the phone shows NN. */
+  confirm(yes) {
+    for (const code of this.#codes) {
+      try {
+        code.machine.confirm(performance.now(), yes);
+      } catch {
+        // It is not the one that asks.
+      }
+    }
+    this.#run();
+  }
+
+  /** Forgets the link and everything that came over it, durably, and shows codes again. */
+  async logOut() {
+    await this.#forget();
+    this.#showCodes();
+  }
+
+  #verb(verb) {
+    if (!this.#link) return;
+    verb(this.#link.machine, performance.now());
+    this.#run();
+  }
+
+  #tell(event) {
+    this.#application.event(event);
+  }
+
+  async #begin() {
+    const { database, version } = this.#options;
+    this.#generation += 1;
+    this.#database = await Database.open(database, version, this.#stores, () => this.#stop({ type: "failed", reason: "the browser closed the database" }));
+    this.#stopWatching = watchMoments(({ hidden }) => this.#onMoment(hidden));
+    await this.#load();
+    if (!this.#link) this.#showCodes();
+  }
+
+  #onMoment(hidden) {
+    const now = performance.now();
+    this.#link?.machine.setHidden(now, hidden);
+    this.#link?.machine.probe(now);
+    this.#run();
+  }
+
+  /** Ends everything of this tab, and says why. What is being written is still written. */
+  async #stop(event) {
+    this.#generation += 1;
+    clearTimeout(this.#timer);
+    this.#stopWatching?.();
+    this.#dropMachines();
+    await this.#writing.catch(() => {});
+    this.#database?.close();
+    this.#database = null;
+    this.#tell(event);
+  }
+
+  #dropMachines() {
+    for (const task of [...this.#codes, this.#link].filter(Boolean)) {
+      task.socket?.close();
+      task.machine.free();
+    }
+    this.#codes = [];
+    this.#link = null;
+    this.#nextCode = null;
+  }
+
+  /** Opens the stored link, if there is one. */
+  async #load() {
+    const known = await this.#database.link();
+    if (known?.state === "pending" && Date.now() - known.created > PENDING_KEPT) return this.#forget();
+    this.#known = known ?? null;
+    if (!known) return;
+    const rows = await this.#database.rows(known.link);
+    this.#link = new Task("link", WebLink.load(rows, performance.now()));
+    if (document.hidden) this.#link.machine.setHidden(performance.now(), true);
+    this.#tell({ type: "linked", known });
+    this.#run();
+  }
+
+  async #forget() {
+    const known = this.#known;
+    this.#dropMachines();
+    this.#known = null;
+    const stores = Object.keys(this.#stores);
+    await this.#database.write([], [(txn) => {
+      if (known) {
+        txn.objectStore("handfast").delete(ofLink(known.link));
+        txn.objectStore("links").delete(known.link);
+      }
+      for (const store of stores) txn.objectStore(store).clear();
+    }]);
+    this.#tell({ type: "unlinked" });
+  }
+
+  #showCodes() {
+    this.#nextCode = performance.now();
+    this.#run();
+  }
+
+  /** When another code is due; not while a phone has scanned one, nor while nobody can see it. */
+  #rotationDue() {
+    return document.hidden || this.#codes.some((code) => code.machine.isFrozen()) ? null : this.#nextCode;
+  }
+
+  #rotate(now) {
+    const due = this.#rotationDue();
+    if (due === null || now < due) return;
+    this.#nextCode = now + CODE_SHOWN;
+    while (this.#codes.length >= CODES_MAX) this.#drop(this.#codes[0]);
+    const { relay, label, origin, grants } = this.#options;
+    const code = new Task("code", new WebPairing(relay, label, origin, grants, now));
+    this.#codes.push(code);
+    this.#tell({ type: "code", text: code.machine.offerText(), shownFor: CODE_SHOWN });
+  }
+
+  #drop(code) {
+    this.#codes = this.#codes.filter((other) => other !== code);
+    code.socket?.close();
+    code.machine.free();
+  }
+
+  /** Takes all that the machines put out, and sets the clock for what is next. */
+  #run() {
+    if (!this.#database) return;
+    const now = performance.now();
+    this.#rotate(now);
+    const commits = [];
+    const effects = [];
+    for (const task of [...this.#codes, this.#link].filter(Boolean)) {
+      if (this.#isAtWork(task)) this.#drain(task, now, commits, effects);
+    }
+    if (commits.length + effects.length > 0) this.#write(commits, effects).catch(() => {});
+    this.#endCodes();
+    clearTimeout(this.#timer);
+    const due = [...this.#codes.map((code) => code.at), this.#link?.at, this.#rotationDue()].filter((at) => at !== null && at !== undefined);
+    if (due.length > 0) {
+      const wait = Math.min(TIMER_MAX, Math.max(0, Math.min(...due) - performance.now()));
+      this.#timer = setTimeout(() => this.#onTime(), wait);
+    }
+  }
+
+  #isAtWork(task) {
+    return task === this.#link || this.#codes.includes(task);
+  }
+
+  #onTime() {
+    const now = performance.now();
+    for (const task of [...this.#codes, this.#link].filter(Boolean)) if (task.at !== null && task.at <= now) task.machine.handleTimeout(now);
+    this.#run();
+  }
+
+  #drain(task, now, commits, effects) {
+    for (;;) {
+      const output = task.machine.pollOutput();
+      if (output.type === "wait") {
+        task.at = output.at ?? null;
+        return;
+      }
+      if (output.type === "transmit") task.socket?.send(output.bytes);
+      else if (output.type === "event") this.#onEvent(task, output.event, effects);
+      else {
+        commits.push([task, output.commit]);
+        if (output.type === "deliver") effects.push((txn) => this.#deliver(output.message, txn));
+        else if (task.kind === "code" && !task.terms) this.#keepTerms(task, effects);
+      }
+    }
+  }
+
+  /** The effect of what arrived, in the transaction of its commit. */
+  #deliver(message, txn) {
+    const application = this.#application;
+    if (message.type === "result") application.result(message, txn);
+    else if (message.type === "delta" || message.type === "page") {
+      takeRows(message, txn, (row) => application.row(row, txn), (row) => application.gone(row, txn));
+    }
+  }
+
+  /** The phone's digest of a collection is to be compared with that of the rows here, as they are after all that came before. */
+  async #answerDigest(task, collection) {
+    await this.#writing.catch(() => {});
+    if (!this.#isAtWork(task)) return;
+    const digest = await digestOf(this.#database.read(ROWS_STORE), collection);
+    if (this.#isAtWork(task)) this.#verb((link, now) => link.digest(now, collection, digest));
+  }
+
+  /** The first commit of a pairing makes the link's row, in place of any before it. */
+  #keepTerms(task, effects) {
+    task.terms = task.machine.terms();
+    const row = { ...task.terms, created: Date.now(), state: "pending" };
+    effects.push((txn) => {
+      for (const store of ["links", ...Object.keys(this.#stores)]) txn.objectStore(store).clear();
+      txn.objectStore("links").put(row);
+    });
+  }
+
+  /** Applies commits in their machines' order. When they are durable the machines are told, and go on. */
+  #write(commits, effects) {
+    const generation = this.#generation;
+    const written = this.#database.write(commits.map(([, commit]) => commit), effects);
+    // One after the other: the browser ends transactions over the same stores in the order in which they began.
+    this.#writing = written.then(() => {
+      if (generation !== this.#generation) return;
+      this.#failures = 0;
+      for (const [task] of commits) if (this.#isAtWork(task)) task.machine.committed(performance.now());
+      this.#run();
+    }, (error) => {
+      if (generation === this.#generation) this.#startOver(error);
+      throw error;
+    });
+    return this.#writing;
+  }
+
+  /** A transaction failed: nothing in memory is worth saving. */
+  async #startOver(error) {
+    this.#failures += 1;
+    if (error instanceof Conflict || this.#failures >= FAILURES_MAX) return this.#stop({ type: "failed", reason: error.message });
+    this.#generation += 1;
+    const showed = this.#nextCode !== null;
+    this.#dropMachines();
+    await this.#load();
+    if (!this.#link && showed) this.#showCodes();
+  }
+
+  #onEvent(task, event, effects) {
+    switch (event.type) {
+      case "connect":
+        this.#connect(task);
+        return;
+      case "disconnect":
+        task.socket?.close();
+        task.socket = null;
+        return;
+      case "checkCode":
+        // One phone at a time: the other code is given up.
+        for (const other of this.#codes.filter((code) => code !== task)) this.#drop(other);
+        break;
+      case "ended":
+        task.over = event;
+        return;
+      case "linked":
+        task.over = event;
+        effects.push((txn) => setState(txn, event.link, "active"));
+        return;
+      case "connected":
+        if (this.#known?.state !== "active") this.#note("active", effects);
+        break;
+      case "diverged":
+      case "suspended":
+        this.#note(event.type, effects);
+        break;
+      case "digestWanted":
+        queueMicrotask(() => this.#answerDigest(task, event.collection).catch(() => {}));
+        return;
+      case "revoked":
+        task.over = event;
+        queueMicrotask(() => this.#onRevoked());
+        return;
+      default:
+    }
+    this.#tell(event);
+  }
+
+  #note(state, effects) {
+    this.#known = { ...this.#known, state };
+    const { link } = this.#known;
+    effects.push((txn) => setState(txn, link, state));
+  }
+
+  async #onRevoked() {
+    await this.#writing.catch(() => {});
+    await this.#forget();
+    this.#tell({ type: "revoked" });
+  }
+
+  #connect(task) {
+    const relay = task.kind === "link" ? task.machine.relay() : this.#options.relay;
+    const input = (call) => (...values) => {
+      if (!this.#isAtWork(task)) return;
+      call(performance.now(), ...values);
+      this.#run();
+    };
+    task.socket = new Socket(relayUrl(relay), {
+      opened: input((now) => task.machine.handleOpened(now)),
+      message: input((now, bytes) => task.machine.handleBytes(now, bytes)),
+      written: input((now, bytes) => task.machine.transmitted?.(now, bytes)),
+      closed: input((now, reason) => {
+        task.socket = null;
+        task.machine.handleClosed(now);
+        if (task.kind === "code") this.#tell({ type: "relayLost", reason });
+      }),
+    });
+  }
+
+  /** An attempt that is over: once everything of it is durable its link is opened, or another code shown. */
+  #endCodes() {
+    const over = this.#codes.find((code) => code.over);
+    if (!over) return;
+    const { terms } = over;
+    const ended = over.over;
+    this.#codes = this.#codes.filter((code) => code !== over);
+    this.#finish(over, terms, ended);
+  }
+
+  async #finish(code, terms, ended) {
+    await this.#writing.catch(() => {});
+    code.socket?.close();
+    code.machine.free();
+    if (ended.type === "ended") this.#tell({ type: "codeBurnt", code: ended.code });
+    if (terms) {
+      // A link that is stored as pending comes to life by itself if the phone has accepted it.
+      this.#nextCode = null;
+      await this.#load();
+    } else {
+      this.#showCodes();
+    }
+  }
+}
+
+function setState(txn, link, state) {
+  const store = txn.objectStore("links");
+  store.get(link).onsuccess = ({ target }) => {
+    if (target.result) store.put({ ...target.result, state });
+  };
+}

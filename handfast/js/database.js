@@ -1,0 +1,132 @@
+// One IndexedDB database: the rows of the machines, and the application's own stores, changed together. Each commit is
+// one transaction with `durability: "strict"`: when `write` is done, it is on the disk.
+
+/** The machines' store, by `[link, key]`. */
+const ROWS = "handfast";
+/** What is known of each link, by link. */
+const LINKS = "links";
+
+/** Somebody else wrote to the database: another tab or process. Drop everything, and open it again. */
+export class Conflict extends Error {
+  constructor() {
+    super("the database was changed by something else");
+    this.name = "Conflict";
+  }
+}
+
+export class Database {
+  #db;
+  #stores;
+
+  constructor(db, stores) {
+    this.#db = db;
+    this.#stores = [ROWS, LINKS, ...stores];
+  }
+
+  /**
+   * Opens the database. `stores`: the application's stores, a name and the options and indexes of each. `lost` is called
+   * when the browser closes it, because its data were cleared for instance.
+   */
+  static async open(name, version, stores, lost) {
+    const request = indexedDB.open(name, version);
+    request.onupgradeneeded = () => {
+      const db = request.result;
+      const make = (store, options) => (db.objectStoreNames.contains(store) ? request.transaction.objectStore(store) : db.createObjectStore(store, options));
+      make(ROWS);
+      make(LINKS, { keyPath: "link" });
+      for (const [store, { indexes = {}, ...options }] of Object.entries(stores)) {
+        const made = make(store, options);
+        for (const [index, path] of Object.entries(indexes)) if (!made.indexNames.contains(index)) made.createIndex(index, path);
+      }
+    };
+    const db = await done(request);
+    db.onversionchange = () => { db.close(); lost(); };
+    db.onclose = lost;
+    return new Database(db, Object.keys(stores));
+  }
+
+  close() {
+    this.#db.close();
+  }
+
+  /** A link's rows, as `WebLink.load` takes them. */
+  async rows(link) {
+    const store = this.#db.transaction(ROWS).objectStore(ROWS);
+    const range = ofLink(link);
+    const [keys, values] = await Promise.all([done(store.getAllKeys(range)), done(store.getAll(range))]);
+    return keys.map(([, key], index) => [new Uint8Array(key), values[index]]);
+  }
+
+  /** The newest link, if there is one. */
+  async link() {
+    const all = await done(this.#db.transaction(LINKS).objectStore(LINKS).getAll());
+    return all.sort((a, b) => b.created - a.created)[0];
+  }
+
+  /** One value of one of the application's stores. */
+  get(store, key) {
+    return done(this.#db.transaction(store).objectStore(store).get(key));
+  }
+
+  /** A transaction that only reads. */
+  read(...stores) {
+    return this.#db.transaction(stores);
+  }
+
+  /**
+   * Applies commits and effects in one transaction. An effect is a function that is given the transaction and must use it
+   * at once. Fails with `Conflict` when the store is not at the version that the first commit of a link expects.
+   */
+  write(commits, effects) {
+    const txn = this.#db.transaction(this.#stores, "readwrite", { durability: "strict" });
+    return new Promise((resolve, reject) => {
+      let reason = null;
+      const fail = (error) => {
+        reason ??= error;
+        try { txn.abort(); } catch { /* It is over already. */ }
+      };
+      txn.oncomplete = () => resolve();
+      txn.onabort = () => reject(reason ?? txn.error ?? new Error("the database gave a transaction up"));
+      try {
+        applyAll(txn.objectStore(ROWS), commits, fail);
+        for (const effect of effects) effect(txn);
+      } catch (error) {
+        fail(error);
+      }
+    });
+  }
+}
+
+/** Compares versions and writes. The requests of a transaction run in order, so a failed comparison undoes what follows it. */
+function applyAll(store, commits, fail) {
+  const compared = new Set();
+  for (const commit of commits) {
+    if (!compared.has(commit.link)) {
+      compared.add(commit.link);
+      store.get([commit.link, commit.versionKey]).onsuccess = ({ target }) => {
+        if (!same(target.result, commit.expects)) fail(new Conflict());
+      };
+    }
+    for (const { key, value, from, to } of commit.writes) {
+      if (value) store.put(value, [commit.link, key]);
+      else if (key) store.delete([commit.link, key]);
+      else store.delete(IDBKeyRange.bound([commit.link, from], [commit.link, to], false, true));
+    }
+  }
+}
+
+/** Every key of a link: an array is behind every binary key. */
+export const ofLink = (link) => IDBKeyRange.bound([link], [link, []]);
+
+function same(a, b) {
+  if (!a || !b) return !a && !b;
+  return a.length === b.length && a.every((byte, index) => byte === b[index]);
+}
+
+/** The result of a request. */
+export function done(request) {
+  return new Promise((resolve, reject) => {
+    request.onsuccess = () => resolve(request.result);
+    request.onerror = () => reject(request.error);
+  });
+}

@@ -1,0 +1,81 @@
+//! The machines for pages: [`WebPairing`] makes a link, [`WebLink`] is one, both without I/O.
+//!
+//! Everything that a page adds is in `handfast/js`: `companion.js` drives the machines over a WebSocket and an
+//! IndexedDB database, in one tab at a time. Times are milliseconds as `performance.now()` gives them. Numbers of the
+//! protocol are `bigint`.
+
+mod journal;
+mod link;
+mod output;
+mod pairing;
+mod rows;
+
+use core::time::Duration;
+
+use handfast_codec::{RelayName, Timestamp};
+use rand_chacha::ChaCha20Rng;
+use wasm_bindgen::prelude::*;
+
+pub use crate::rng::{NoRandomness, os_rng};
+pub use link::WebLink;
+pub use pairing::WebPairing;
+pub use rows::{decode_row, row_digest};
+
+/// The types of what crosses the border, as an editor shows them.
+#[wasm_bindgen(typescript_custom_section)]
+const TYPES: &str = include_str!("wasm/types.d.ts");
+
+/// The address of a relay's socket: `ws` to this machine, `wss` to any other.
+///
+/// # Errors
+/// The name is no relay name.
+#[wasm_bindgen(js_name = relayUrl)]
+pub fn relay_url(name: &str) -> Result<String, JsError> {
+    let relay = relay(name)?;
+    let scheme = if relay.is_loopback() { "ws" } else { "wss" };
+    Ok(format!("{scheme}://{relay}/v1"))
+}
+
+fn relay(name: &str) -> Result<RelayName, JsError> {
+    RelayName::parse(name).map_err(|_| JsError::new("not a relay name: a host, or host:port, in lower case"))
+}
+
+/// The generator of one machine.
+fn generator() -> Result<ChaCha20Rng, JsError> {
+    os_rng().map_err(|error| JsError::new(&error.to_string()))
+}
+
+/// A time of the page. One that is not a number, or before the start, is the start.
+fn timestamp(ms: f64) -> Timestamp {
+    Duration::try_from_secs_f64(ms / 1000.0).map_or(Timestamp::ZERO, |since| Timestamp::ZERO.plus(since))
+}
+
+/// A time for the page.
+fn milliseconds(at: Timestamp) -> f64 {
+    at.since(Timestamp::ZERO).as_secs_f64() * 1000.0
+}
+
+/// Any error, as the page sees it.
+fn refused(error: impl core::fmt::Display) -> JsError {
+    JsError::new(&error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_survive_the_border() {
+        for micros in [0, 1, 999, 1_000, 86_400_000_000 * 365] {
+            let at = Timestamp::from_micros(micros);
+            assert_eq!(timestamp(milliseconds(at)), at);
+        }
+    }
+
+    #[test]
+    fn what_is_no_time_is_the_start() {
+        for ms in [-1.0, f64::NAN, f64::INFINITY, f64::NEG_INFINITY, 1e300] {
+            assert_eq!(timestamp(ms), Timestamp::ZERO);
+        }
+    }
+}

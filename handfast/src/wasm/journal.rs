@@ -1,0 +1,83 @@
+//! Commits as lists of writes, for a store that applies them later than they are made.
+
+use core::convert::Infallible;
+
+use handfast_codec::ids::MailboxId;
+use handfast_session::{Commit, CommitError, StoreTxn, VERSION_KEY};
+use js_sys::{Array, Uint8Array};
+use wasm_bindgen::prelude::*;
+
+use super::output::object;
+
+/// Which version the store will have once everything is applied that was written down so far.
+#[derive(Debug, Default)]
+pub(super) struct Journal {
+    version: Option<Vec<u8>>,
+}
+
+/// The writes of one commit.
+struct Writing<'a> {
+    version: &'a mut Option<Vec<u8>>,
+    writes: Array,
+}
+
+impl Journal {
+    /// The journal of a store at the version of these rows.
+    pub(super) fn at(version: Option<&[u8]>) -> Self {
+        Self { version: version.map(<[u8]>::to_vec) }
+    }
+
+    /// Writes a commit down.
+    ///
+    /// # Errors
+    /// The machine was loaded from other rows than this journal.
+    pub(super) fn write(&mut self, commit: &Commit) -> Result<JsValue, JsError> {
+        let expects = self.version.clone();
+        let mut writing = Writing { version: &mut self.version, writes: Array::new() };
+        commit.apply(&mut writing).map_err(|error| match error {
+            CommitError::Conflict { expected, found } => {
+                JsError::new(&format!("the machine expects version {expected}, the journal is at {found}"))
+            }
+            _ => JsError::new("the commit cannot be written down"),
+        })?;
+        let mut fields = vec![
+            ("id", JsValue::from(commit.id().get())),
+            ("link", JsValue::from(commit.link().to_string())),
+            ("versionKey", bytes(VERSION_KEY)),
+            ("writes", writing.writes.into()),
+        ];
+        fields.extend(expects.map(|version| ("expects", bytes(&version))));
+        Ok(object(fields))
+    }
+}
+
+impl StoreTxn for Writing<'_> {
+    type Error = Infallible;
+
+    fn read(&mut self, _: MailboxId, key: &[u8]) -> Result<Option<Vec<u8>>, Infallible> {
+        // A commit reads its version and nothing else.
+        Ok(self.version.clone().filter(|_| key == VERSION_KEY))
+    }
+
+    fn put(&mut self, _: MailboxId, key: &[u8], value: &[u8]) -> Result<(), Infallible> {
+        if key == VERSION_KEY {
+            *self.version = Some(value.to_vec());
+        }
+        let _ = self.writes.push(&object([("key", bytes(key)), ("value", bytes(value))]));
+        Ok(())
+    }
+
+    fn delete(&mut self, _: MailboxId, key: &[u8]) -> Result<(), Infallible> {
+        let _ = self.writes.push(&object([("key", bytes(key))]));
+        Ok(())
+    }
+
+    fn delete_range(&mut self, _: MailboxId, from: &[u8], to: &[u8]) -> Result<(), Infallible> {
+        let _ = self.writes.push(&object([("from", bytes(from)), ("to", bytes(to))]));
+        Ok(())
+    }
+}
+
+fn bytes(slice: &[u8]) -> JsValue {
+    Uint8Array::from(slice).into()
+}

@@ -1,0 +1,164 @@
+//! What comes out of a machine, as objects of the page: see `types.d.ts`.
+
+use handfast_codec::ErrorCode;
+use handfast_codec::frame::{Collection, Items};
+use handfast_session::resume::Verdict;
+use handfast_session::{Event, LinkState, Message, Output, PairingEvent, StreamEnd};
+use js_sys::{Array, Object, Reflect, Uint8Array};
+use wasm_bindgen::prelude::*;
+
+use super::journal::Journal;
+use super::milliseconds;
+
+type Field = (&'static str, JsValue);
+
+/// An object with these fields.
+pub(super) fn object(fields: impl IntoIterator<Item = Field>) -> JsValue {
+    let object = Object::new();
+    for (name, value) in fields {
+        // A plain object takes every field.
+        let _ = Reflect::set(&object, &name.into(), &value);
+    }
+    object.into()
+}
+
+fn typed(name: &str, fields: impl IntoIterator<Item = Field>) -> JsValue {
+    object([("type", JsValue::from(name))].into_iter().chain(fields))
+}
+
+fn bytes(slice: &[u8]) -> JsValue {
+    Uint8Array::from(slice).into()
+}
+
+fn coded(name: &str, code: ErrorCode) -> JsValue {
+    typed(name, [("code", code.to_string().into())])
+}
+
+/// An output.
+///
+/// # Errors
+/// A commit does not belong to the journal.
+pub(super) fn output(output: Output, journal: &mut Journal) -> Result<JsValue, JsError> {
+    Ok(match output {
+        Output::Persist(commit) => typed("persist", [("commit", journal.write(&commit)?)]),
+        Output::Deliver { message: said, commit } => {
+            typed("deliver", [("message", message(&said)), ("commit", journal.write(&commit)?)])
+        }
+        Output::Transmit(frame) => typed("transmit", [("bytes", bytes(&frame))]),
+        Output::Event(said) => typed("event", [("event", event(said))]),
+        Output::Wait(at) => typed("wait", at.map(|at| ("at", milliseconds(at).into()))),
+        _ => typed("event", [("event", typed("other", []))]),
+    })
+}
+
+fn message(message: &Message) -> JsValue {
+    match message {
+        Message::Result { cmd_id, body } => {
+            let body = body.as_ref().map(|body| ("body", bytes(body)));
+            typed("result", [("cmdId", (*cmd_id).into())].into_iter().chain(body))
+        }
+        Message::Delta { collection, from, to, items } => {
+            let range = [("from", (*from).into()), ("to", (*to).into()), ("items", rows(items))];
+            typed("delta", [("collection", bytes(collection.as_bytes()))].into_iter().chain(range))
+        }
+        Message::Page { collection, first, last, rev, items } => typed(
+            "page",
+            [
+                ("collection", bytes(collection.as_bytes())),
+                ("first", (*first).into()),
+                ("last", (*last).into()),
+                ("rev", (*rev).into()),
+                ("items", rows(core::slice::from_ref(items))),
+            ],
+        ),
+        _ => typed("other", []),
+    }
+}
+
+fn rows(parts: &[Items]) -> JsValue {
+    let all = Array::new();
+    for item in parts.iter().flat_map(Items::iter) {
+        let _ = all.push(&bytes(&item));
+    }
+    all.into()
+}
+
+fn event(event: Event) -> JsValue {
+    match event {
+        Event::Connect => typed("connect", []),
+        Event::Disconnect => typed("disconnect", []),
+        Event::State(shown) => typed("state", [("state", state(shown).into())]),
+        Event::Connected { verdict } => {
+            typed("connected", [("resumed", (verdict == Verdict::Resume).into())])
+        }
+        Event::Failed(code) => coded("failed", code),
+        Event::Closed(code) => coded("closed", code),
+        Event::Relay(code) => coded("relay", code),
+        Event::Replaced => typed("replaced", []),
+        Event::Contended(times) => typed("contended", [("times", times.into())]),
+        Event::Diverged => typed("diverged", []),
+        Event::Suspended => typed("suspended", []),
+        Event::Revoked => typed("revoked", []),
+        Event::Now { slot, body } => typed("now", [("slot", slot.into()), ("body", bytes(&body))]),
+        Event::Pairing(said) => pairing_event(said),
+        other => sync_event(other),
+    }
+}
+
+fn state(state: LinkState) -> &'static str {
+    match state {
+        LinkState::RelayDown => "relay_down",
+        LinkState::PeerAbsent => "peer_absent",
+        LinkState::Waking => "waking",
+        LinkState::Live => "live",
+        _ => "peer_silent",
+    }
+}
+
+fn sync_event(event: Event) -> JsValue {
+    let of = |name, collection: &Collection| typed(name, [("collection", bytes(collection.as_bytes()))]);
+    match event {
+        Event::DigestWanted { collection } => of("digestWanted", &collection),
+        Event::InStep { collection } => of("inStep", &collection),
+        Event::OutOfStep { collection } => of("outOfStep", &collection),
+        Event::RepairFailed { collection } => of("repairFailed", &collection),
+        Event::Left { collection } => of("left", &collection),
+        other => stream_event(other),
+    }
+}
+
+fn stream_event(event: Event) -> JsValue {
+    let at = |name, id: u64, offset: u64| typed(name, [("id", id.into()), ("offset", offset.into())]);
+    match event {
+        Event::DataWanted { id, offset, max } => {
+            typed("dataWanted", [("id", id.into()), ("offset", offset.into()), ("max", max.into())])
+        }
+        Event::Data { id, offset, bytes: data } => {
+            typed("data", [("id", id.into()), ("offset", offset.into()), ("bytes", bytes(&data))])
+        }
+        Event::Fin { id, hash } => typed("fin", [("id", id.into()), ("hash", bytes(&hash))]),
+        Event::StreamResumed { id, offset } => at("streamResumed", id, offset),
+        Event::StreamDurable { id, offset } => at("streamDurable", id, offset),
+        Event::StreamEnded { id, end } => {
+            let end = match end {
+                StreamEnd::Done => "done".to_owned(),
+                StreamEnd::Stopped(code) => code.to_string(),
+                _ => "lost".to_owned(),
+            };
+            typed("streamEnded", [("id", id.into()), ("end", end.into())])
+        }
+        _ => typed("other", []),
+    }
+}
+
+fn pairing_event(event: PairingEvent) -> JsValue {
+    match event {
+        PairingEvent::CheckCode(digits) => typed("checkCode", [("digits", digits.into())]),
+        PairingEvent::ConfirmNn { nn, account_name, .. } => {
+            typed("confirmNn", [("nn", nn.into()), ("accountName", account_name.into())])
+        }
+        PairingEvent::Linked(link) => typed("linked", [("link", link.to_string().into())]),
+        PairingEvent::Ended(code) => coded("ended", code),
+        _ => typed("other", []),
+    }
+}

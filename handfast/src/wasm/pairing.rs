@@ -1,0 +1,133 @@
+//! A pairing attempt, for a page.
+
+use bytes::BytesMut;
+use handfast_handshake::pairing::Claims;
+use handfast_session::{Output, Pairing};
+use rand_chacha::ChaCha20Rng;
+use wasm_bindgen::prelude::*;
+
+use super::journal::Journal;
+use super::output::{self, object};
+use super::{generator, refused, relay, timestamp};
+use crate::session::CommitId;
+
+/// One code and its attempt: see `Pairing` of the crate `handfast-session`.
+#[wasm_bindgen]
+#[derive(Debug)]
+pub struct WebPairing {
+    pairing: Pairing,
+    rng: ChaCha20Rng,
+    journal: Journal,
+    open: Vec<CommitId>,
+}
+
+#[wasm_bindgen]
+impl WebPairing {
+    /// A fresh code, waiting for a phone. The origin is what the page claims to be.
+    ///
+    /// # Errors
+    /// The relay's name or a claim is over its limit, or there is no randomness.
+    #[wasm_bindgen(constructor)]
+    pub fn new(
+        relay_name: &str,
+        label: String,
+        origin: String,
+        grants: u64,
+        now: f64,
+    ) -> Result<Self, JsError> {
+        let mut rng = generator()?;
+        let claims = Claims { label, origin, grants };
+        let pairing = Pairing::web(relay(relay_name)?, claims, timestamp(now), &mut rng).map_err(refused)?;
+        Ok(Self { pairing, rng, journal: Journal::default(), open: Vec::new() })
+    }
+
+    /// The text of the QR code. It holds the code's secret: draw it, and keep it nowhere.
+    #[wasm_bindgen(js_name = offerText)]
+    #[must_use]
+    pub fn offer_text(&self) -> String {
+        self.pairing.offer_text().map(|text| text.as_str().to_owned()).unwrap_or_default()
+    }
+
+    /// Whether a phone has scanned the code, so that it must not be replaced.
+    #[wasm_bindgen(js_name = isFrozen)]
+    #[must_use]
+    pub fn is_frozen(&self) -> bool {
+        self.pairing.is_frozen()
+    }
+
+    /// What is agreed, once it is: store it beside the commits.
+    #[wasm_bindgen(unchecked_return_type = "Terms | undefined")]
+    #[must_use]
+    pub fn terms(&self) -> JsValue {
+        self.pairing.terms().map_or(JsValue::UNDEFINED, |terms| {
+            object([
+                ("link", terms.mailbox.to_string().into()),
+                ("accountName", terms.account_name.as_str().into()),
+                ("companion", terms.companion.to_string().into()),
+                ("relay", terms.relay.to_string().into()),
+                ("label", terms.label.as_str().into()),
+                ("grants", terms.grants.into()),
+            ])
+        })
+    }
+
+    /// The socket that `connect` asked for is open.
+    #[wasm_bindgen(js_name = handleOpened)]
+    pub fn handle_opened(&mut self, now: f64) {
+        self.pairing.handle_opened(timestamp(now));
+    }
+
+    /// The socket is closed, or could not be opened.
+    #[wasm_bindgen(js_name = handleClosed)]
+    pub fn handle_closed(&mut self, now: f64) {
+        self.pairing.handle_closed(timestamp(now));
+    }
+
+    /// One binary message arrived.
+    ///
+    /// # Errors
+    /// No socket is open.
+    #[wasm_bindgen(js_name = handleBytes)]
+    pub fn handle_bytes(&mut self, now: f64, bytes: &[u8]) -> Result<(), JsError> {
+        let bytes = BytesMut::from(bytes);
+        self.pairing.handle_bytes(timestamp(now), &mut self.rng, bytes).map_err(refused)
+    }
+
+    /// Time has passed.
+    #[wasm_bindgen(js_name = handleTimeout)]
+    pub fn handle_timeout(&mut self, now: f64) {
+        self.pairing.handle_timeout(timestamp(now));
+    }
+
+    /// The user said whether the phone shows NN.
+    ///
+    /// # Errors
+    /// Nothing is asked.
+    pub fn confirm(&mut self, now: f64, yes: bool) -> Result<(), JsError> {
+        self.pairing.confirm(timestamp(now), yes).map_err(refused)
+    }
+
+    /// The oldest open commit is durable.
+    ///
+    /// # Errors
+    /// None is open.
+    pub fn committed(&mut self, now: f64) -> Result<(), JsError> {
+        if self.open.is_empty() {
+            return Err(JsError::new("no commit is open"));
+        }
+        self.pairing.committed(timestamp(now), self.open.remove(0)).map_err(refused)
+    }
+
+    /// What the driver must do next.
+    ///
+    /// # Errors
+    /// A commit does not fit.
+    #[wasm_bindgen(js_name = pollOutput, unchecked_return_type = "Output")]
+    pub fn poll_output(&mut self) -> Result<JsValue, JsError> {
+        let next = self.pairing.poll_output();
+        if let Output::Persist(commit) | Output::Deliver { commit, .. } = &next {
+            self.open.push(commit.id());
+        }
+        output::output(next, &mut self.journal)
+    }
+}

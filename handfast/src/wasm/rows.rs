@@ -1,0 +1,41 @@
+//! Rows of the sync lane, and their digest.
+
+use bytes::Bytes;
+use handfast_codec::frame::{Row, RowId};
+use handfast_session::RowDigest;
+use js_sys::Uint8Array;
+use wasm_bindgen::prelude::*;
+
+use super::output::object;
+use super::refused;
+
+/// Reads a row in the items of a `delta` or a `page`.
+///
+/// # Errors
+/// It is no row.
+#[wasm_bindgen(js_name = decodeRow, unchecked_return_type = "Row")]
+pub fn decode_row(item: Vec<u8>) -> Result<JsValue, JsError> {
+    let row = Row::decode(&Bytes::from(item)).map_err(refused)?;
+    Ok(object([
+        ("id", Uint8Array::from(row.id.as_bytes()).into()),
+        ("rev", row.rev.into()),
+        ("body", Uint8Array::from(&row.body[..]).into()),
+    ]))
+}
+
+/// The digest of rows, by their names and revisions in the same order.
+///
+/// # Errors
+/// A name is empty or too long, or there are not as many of both.
+#[wasm_bindgen(js_name = rowDigest)]
+pub fn row_digest(ids: Vec<Uint8Array>, revs: Vec<u64>) -> Result<Vec<u8>, JsError> {
+    if ids.len() != revs.len() {
+        return Err(JsError::new("each row has a name and a revision"));
+    }
+    let mut digest = RowDigest::default();
+    for (id, rev) in ids.into_iter().zip(revs) {
+        let id = RowId::new(Bytes::from(id.to_vec())).ok_or_else(|| JsError::new("not a row's name"))?;
+        digest.add(&id, rev);
+    }
+    Ok(digest.value().to_vec())
+}

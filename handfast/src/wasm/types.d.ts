@@ -1,0 +1,48 @@
+/** One write of a commit: a value, a removal, or the removal of a range (`to` excluded). */
+export type Write = { key: Uint8Array; value: Uint8Array } | { key: Uint8Array } | { from: Uint8Array; to: Uint8Array };
+
+/**
+ * What must become durable in one transaction, with what it belongs to. In that transaction compare the row
+ * `versionKey` with `expects` (absent: there must be none) first, and give up if they differ: somebody else wrote.
+ */
+export interface Commit { id: bigint; link: string; versionKey: Uint8Array; expects?: Uint8Array; writes: Write[] }
+
+export type Message =
+  | { type: "result"; cmdId: bigint; body?: Uint8Array }
+  | { type: "delta"; collection: Uint8Array; from: bigint; to: bigint; items: Uint8Array[] }
+  | { type: "page"; collection: Uint8Array; first: boolean; last: boolean; rev: bigint; items: Uint8Array[] }
+  | { type: "other" };
+
+/** One row of a collection, in the items of a `delta` or a `page`. */
+export interface Row { id: Uint8Array; rev: bigint; body: Uint8Array }
+
+export type LinkEvent =
+  | { type: "connect" } | { type: "disconnect" }
+  | { type: "state"; state: "relay_down" | "peer_absent" | "peer_silent" | "waking" | "live" }
+  | { type: "connected"; resumed: boolean }
+  | { type: "failed" | "closed" | "relay"; code: string }
+  | { type: "replaced" } | { type: "diverged" } | { type: "suspended" } | { type: "revoked" }
+  | { type: "contended"; times: bigint }
+  | { type: "digestWanted" | "inStep" | "outOfStep" | "repairFailed" | "left"; collection: Uint8Array }
+  | { type: "now"; slot: bigint; body: Uint8Array }
+  | { type: "dataWanted"; id: bigint; offset: bigint; max: number }
+  | { type: "data"; id: bigint; offset: bigint; bytes: Uint8Array }
+  | { type: "fin"; id: bigint; hash: Uint8Array }
+  | { type: "streamResumed" | "streamDurable"; id: bigint; offset: bigint }
+  | { type: "streamEnded"; id: bigint; end: "done" | "lost" | string }
+  | { type: "checkCode"; digits: string }
+  | { type: "confirmNn"; nn: string; accountName: string }
+  | { type: "linked"; link: string }
+  | { type: "ended"; code: string }
+  | { type: "other" };
+
+/** What the driver must do next. Take them until `wait`. */
+export type Output =
+  | { type: "persist"; commit: Commit }
+  | { type: "deliver"; message: Message; commit: Commit }
+  | { type: "transmit"; bytes: Uint8Array }
+  | { type: "event"; event: LinkEvent }
+  | { type: "wait"; at?: number };
+
+/** What may be shown of a link, and is stored beside its commits. */
+export interface Terms { link: string; accountName: string; companion: string; relay: string; label: string; grants: bigint }

@@ -1,0 +1,58 @@
+//! What the page of the reference companion needs besides the machines: the application's words, and drawing of codes.
+//!
+//! The machines themselves are exported by `handfast::wasm`.
+
+mod words;
+
+use js_sys::Uint8Array;
+use qrcode::{EcLevel, QrCode};
+use wasm_bindgen::prelude::*;
+
+pub use handfast::wasm::{WebLink, WebPairing, decode_row, relay_url, row_digest};
+pub use words::{
+    chats_collection, decode_item, decode_now, decode_result, history, mark_read, messages_collection,
+    send_text, typing,
+};
+
+/// Light modules around a code.
+const QUIET_ZONE: usize = 4;
+
+/// Draws a code: the modules row by row, 1 for dark, the quiet zone included; the width is the root of the length.
+///
+/// # Errors
+/// The text does not fit a code.
+#[wasm_bindgen(js_name = drawCode)]
+pub fn draw_code(text: &str) -> Result<Uint8Array, JsError> {
+    modules(text)
+        .map(|dark| Uint8Array::from(dark.as_slice()))
+        .ok_or_else(|| JsError::new("too long for a code"))
+}
+
+fn modules(text: &str) -> Option<Vec<u8>> {
+    // req: QRP-007
+    let code = QrCode::with_error_correction_level(text, EcLevel::M).ok()?;
+    let inner = code.width();
+    let width = inner + 2 * QUIET_ZONE;
+    let mut dark = vec![0; width * width];
+    for (index, color) in code.to_colors().into_iter().enumerate() {
+        let (x, y) = (index % inner + QUIET_ZONE, index / inner + QUIET_ZONE);
+        dark[y * width + x] = u8::from(color == qrcode::Color::Dark);
+    }
+    Some(dark)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn qrp_007_a_drawn_code_is_square_with_its_quiet_zone() {
+        // req: QRP-007
+        let dark = modules(&"A".repeat(119)).expect("it fits");
+        let width = dark.len().isqrt();
+        assert_eq!(width * width, dark.len());
+        assert!(dark[..QUIET_ZONE * width].iter().all(|module| *module == 0), "light above");
+        assert_eq!(dark[QUIET_ZONE * width + QUIET_ZONE], 1, "the finder begins behind it");
+        assert!(modules(&"a".repeat(5000)).is_none());
+    }
+}

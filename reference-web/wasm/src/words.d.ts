@@ -1,0 +1,14 @@
+export type Item =
+  | { kind: "chat"; chat: number; title: string; last_message: number; last_text: string; last_time_ms: number; unread: number }
+  | {
+      kind: "message"; chat: number; id: number; author: string; time_ms: number; text: string;
+      state: "accepted" | "sent" | "delivered" | "read" | "failed" | "received";
+      reply_to?: number; media?: { content: string; type: string; name: string; size: number }; companion?: string; cmd_id?: number;
+    }
+  | { kind: "deleted"; chat: number; message?: number };
+
+export type Result =
+  | { kind: "accepted"; message: number } | { kind: "history"; items: Uint8Array[]; more: boolean }
+  | { kind: "failed"; code: string } | { kind: "done" };
+
+export type Now = { battery: number; charging: boolean } | { typing: number };

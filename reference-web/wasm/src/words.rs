@@ -1,0 +1,224 @@
+//! The application's words (spec, messages) as objects of the page.
+//!
+//! Ids and times are numbers where the page can hold them exactly, which is below 2^53; an item beyond that is refused.
+
+use bytes::Bytes;
+use handfast::codec::message::{
+    CollectionName, Command, Item, MediaDescriptor, Message, MessageState, NowValue, ResultBody,
+};
+use js_sys::{Array, Object, Reflect, Uint8Array};
+use wasm_bindgen::prelude::*;
+
+/// The largest whole number that a page holds exactly.
+const EXACT_MAX: u64 = (1 << 53) - 1;
+
+#[wasm_bindgen(typescript_custom_section)]
+const TYPES: &str = include_str!("words.d.ts");
+
+fn refused(error: impl core::fmt::Display) -> JsError {
+    JsError::new(&error.to_string())
+}
+
+/// A number for the page.
+#[expect(clippy::cast_precision_loss, reason = "at most 2^53 - 1, which an f64 holds")]
+fn number(value: u64) -> Result<JsValue, JsError> {
+    if value > EXACT_MAX { Err(JsError::new("a number is beyond 2^53")) } else { Ok((value as f64).into()) }
+}
+
+/// A number from the page.
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "checked to be whole and in range"
+)]
+fn whole(value: f64) -> Result<u64, JsError> {
+    #[expect(clippy::cast_precision_loss, reason = "2^53 - 1 is exact")]
+    let max = EXACT_MAX as f64;
+    if (0.0..=max).contains(&value) && value.fract() == 0.0 {
+        Ok(value as u64)
+    } else {
+        Err(JsError::new("not a whole number below 2^53"))
+    }
+}
+
+fn object(fields: impl IntoIterator<Item = (&'static str, JsValue)>) -> Object {
+    let object = Object::new();
+    for (name, value) in fields {
+        // A plain object takes every field.
+        let _ = Reflect::set(&object, &name.into(), &value);
+    }
+    object
+}
+
+/// The name of the list of chats.
+#[wasm_bindgen(js_name = chatsCollection)]
+#[must_use]
+pub fn chats_collection() -> Vec<u8> {
+    CollectionName::Chats.encode().map(|name| name.as_bytes().to_vec()).unwrap_or_default()
+}
+
+/// The name of the last messages of a chat.
+///
+/// # Errors
+/// That is no id.
+#[wasm_bindgen(js_name = messagesCollection)]
+pub fn messages_collection(chat: f64) -> Result<Vec<u8>, JsError> {
+    let name = CollectionName::Messages(whole(chat)?).encode();
+    name.map(|name| name.as_bytes().to_vec()).ok_or_else(|| JsError::new("no such chat"))
+}
+
+/// The body of a command that sends a text.
+///
+/// # Errors
+/// That is no id.
+#[wasm_bindgen(js_name = sendText)]
+pub fn send_text(chat: f64, text: String, reply_to: Option<f64>) -> Result<Vec<u8>, JsError> {
+    let reply_to = reply_to.map(whole).transpose()?;
+    Ok(Command::SendText { chat: whole(chat)?, text, reply_to }.encode().to_vec())
+}
+
+/// The body of a command that asks for older messages.
+///
+/// # Errors
+/// That is no id.
+#[wasm_bindgen]
+pub fn history(chat: f64, before: f64, count: u8) -> Result<Vec<u8>, JsError> {
+    Ok(Command::History { chat: whole(chat)?, before: whole(before)?, count }.encode().to_vec())
+}
+
+/// The body of a command that marks a chat as read.
+///
+/// # Errors
+/// That is no id.
+#[wasm_bindgen(js_name = markRead)]
+pub fn mark_read(chat: f64, message: f64) -> Result<Vec<u8>, JsError> {
+    Ok(Command::MarkRead { chat: whole(chat)?, message: whole(message)? }.encode().to_vec())
+}
+
+/// The value of slot 5: here somebody types.
+///
+/// # Errors
+/// That is no id.
+#[wasm_bindgen]
+pub fn typing(chat: f64) -> Result<Vec<u8>, JsError> {
+    Ok(NowValue::Typing { chat: whole(chat)? }.encode().to_vec())
+}
+
+/// What a slot of the phone says; undefined for a slot that is not known.
+///
+/// # Errors
+/// The value is malformed.
+#[wasm_bindgen(js_name = decodeNow, unchecked_return_type = "Now | undefined")]
+pub fn decode_now(slot: u64, body: &[u8]) -> Result<JsValue, JsError> {
+    Ok(match NowValue::decode(slot, body).map_err(refused)? {
+        Some(NowValue::PhoneStatus { battery, charging }) => {
+            object([("battery", battery.into()), ("charging", charging.into())]).into()
+        }
+        Some(NowValue::Typing { chat }) => object([("typing", number(chat)?)]).into(),
+        _ => JsValue::UNDEFINED,
+    })
+}
+
+/// Reads an item of a collection.
+///
+/// # Errors
+/// It is of a kind, or has a value, that this version does not understand.
+#[wasm_bindgen(js_name = decodeItem, unchecked_return_type = "Item")]
+pub fn decode_item(item: &[u8]) -> Result<Object, JsError> {
+    match Item::decode(item).map_err(refused)? {
+        Item::Chat { chat, title, last_message, last_text, last_time, unread } => Ok(object([
+            ("kind", "chat".into()),
+            ("chat", number(chat)?),
+            ("title", title.into()),
+            ("last_message", number(last_message)?),
+            ("last_text", last_text.into()),
+            ("last_time_ms", number(last_time)?),
+            ("unread", number(unread)?),
+        ])),
+        Item::Message(message) => read_message(message),
+        Item::Deleted { chat, message } => {
+            let message = message.map(number).transpose()?.map(|message| ("message", message));
+            let all = [("kind", "deleted".into()), ("chat", number(chat)?)];
+            Ok(object(all.into_iter().chain(message)))
+        }
+        _ => Err(JsError::new("an item of a later version")),
+    }
+}
+
+fn read_message(message: Message) -> Result<Object, JsError> {
+    let mut fields: Vec<(&'static str, JsValue)> = vec![
+        ("kind", "message".into()),
+        ("chat", number(message.chat)?),
+        ("id", number(message.message)?),
+        ("author", message.author.into()),
+        ("time_ms", number(message.time)?),
+        ("text", message.text.into()),
+        ("state", state(message.state).into()),
+    ];
+    if let Some(to) = message.reply_to {
+        fields.push(("reply_to", number(to)?));
+    }
+    if let Some(media) = message.media {
+        fields.push(("media", media_object(media)?));
+    }
+    if let Some(command) = message.command {
+        fields.push(("companion", command.companion.to_string().into()));
+        fields.push(("cmd_id", number(command.cmd_id)?));
+    }
+    Ok(object(fields))
+}
+
+fn media_object(media: MediaDescriptor) -> Result<JsValue, JsError> {
+    Ok(object([
+        ("content", media.content.to_string().into()),
+        ("type", media.media_type.into()),
+        ("name", media.name.into()),
+        ("size", number(media.size)?),
+    ])
+    .into())
+}
+
+const fn state(state: MessageState) -> &'static str {
+    match state {
+        MessageState::Accepted => "accepted",
+        MessageState::Sent => "sent",
+        MessageState::Delivered => "delivered",
+        MessageState::Read => "read",
+        MessageState::Failed => "failed",
+        _ => "received",
+    }
+}
+
+/// Reads the answer to a command.
+///
+/// # Errors
+/// It is malformed, or of a later version.
+#[wasm_bindgen(js_name = decodeResult, unchecked_return_type = "Result")]
+pub fn decode_result(body: Vec<u8>) -> Result<Object, JsError> {
+    Ok(match ResultBody::decode(&Bytes::from(body)).map_err(refused)? {
+        ResultBody::Accepted { message, .. } => {
+            object([("kind", "accepted".into()), ("message", number(message)?)])
+        }
+        ResultBody::HistoryPage { items, more } => {
+            let all = Array::new();
+            for item in &items {
+                let _ = all.push(&Uint8Array::from(&item[..]).into());
+            }
+            object([("kind", "history".into()), ("items", all.into()), ("more", more.into())])
+        }
+        ResultBody::Failed { code } => object([("kind", "failed".into()), ("code", code.to_string().into())]),
+        ResultBody::Done => object([("kind", "done".into())]),
+        _ => return Err(JsError::new("a result of a later version")),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_chat_has_a_collection_of_its_own() {
+        assert_eq!(chats_collection(), [1]);
+        assert_eq!(messages_collection(7.0).ok(), Some(vec![2, 7]));
+    }
+}
