@@ -108,6 +108,10 @@ fn steps(options: &Options) -> Result<Vec<Step>> {
         Step::new("compare.py finds what is lost, doubled, misordered, damaged", || {
             python::run_test(&workspace::xtask_file("compare_test.py")).map(|()| Done::Passed)
         }),
+        Step::new("the page: states and words, without a browser", || {
+            command::run(&mut command::program("node", ["--test", "reference-web/tests/page"]))
+                .map(|()| Done::Passed)
+        }),
     ];
     steps.extend(packages.iter().flat_map(lint));
     steps.extend(packages.iter().map(document));

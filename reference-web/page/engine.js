@@ -1,0 +1,346 @@
+// The companion behind the page: the phone's chats mirrored into the database, and what the user asks for. It turns what the machines
+// say into the events of `state.js`, and verbs of the views into commands.
+
+import init, {
+  Companion, chatsCollection, decodeItem, decodeNow, decodeResult, drawCode, history, markRead, messagesCollection, sendText, typing,
+} from "./pkg/companion.js";
+import { done } from "./pkg/database.js";
+import { describe } from "./words.js";
+
+/** Messages that are read from the database, or asked of the phone, at once. */
+const STRETCH = 50;
+/** Chats whose messages are followed: a connection has 64 subscriptions, one of them the list. */
+const FOLLOWED_MAX = 60;
+/** All grants: read, send, media (spec, messages). */
+const GRANTS = 7n;
+const SLOT_PHONE = 3n;
+const SLOT_TYPING = 5n;
+/** How long "typing" is shown without another word, and how often it is said, in milliseconds. */
+const TYPING_SHOWN = 6_000;
+const TYPING_EVERY = 3_000;
+
+const STORES = {
+  chats: { keyPath: "chat" },
+  messages: { keyPath: ["chat", "id"] },
+  commands: { keyPath: "cmd_id", indexes: { chat: "chat" } },
+};
+
+export class Engine {
+  #companion;
+  #emit;
+  #open = null;
+  #codes = 0;
+  #typed = 0;
+  #typingTimers = new Map();
+  #shows = false;
+  #telling = false;
+  #followed = new Set();
+
+  /** `emit` takes the events. */
+  static async start(emit) {
+    const engine = new Engine();
+    engine.#emit = emit;
+    await init();
+    const application = { stores: STORES, row: (row, txn) => engine.#row(row, txn), gone: (row, txn) => engine.#gone(row, txn), result: (result, txn) => engine.#result(result, txn), event: (event) => engine.#onEvent(event) };
+    engine.#companion = await Companion.open({ database: "handfast", relay: location.host, label: describe(navigator), grants: GRANTS, application });
+    await engine.#companion.start();
+    return engine;
+  }
+
+  /** What the user asks for. */
+  async act(action) {
+    const verb = VERBS[action.verb];
+    if (verb) await verb(this, this.#companion, action);
+  }
+
+  // Events of the companion.
+
+  #onEvent(event) {
+    const translate = EVENTS[event.type];
+    if (translate) translate(this, event, (out) => this.#emit({ at: Date.now(), ...out }));
+  }
+
+  showCode(text, shownFor, emit) {
+    const dark = drawCode(text);
+    this.#codes += 1;
+    emit({ event: "code", qr: { width: Math.sqrt(dark.length), dark, text_id: this.#codes }, shown_for_s: shownFor / 1000 });
+  }
+
+  async linked(known, emit) {
+    this.#shows = true;
+    const { accountName: account, companion, label, relay, created: since, state } = known;
+    emit({ event: "linked", account, companion, label, relay, since });
+    if (state === "diverged" || state === "suspended") emit({ event: state });
+    await this.#tellChats();
+    // The browser may refuse, and then it may clear the database when the disk is full: the phone still has everything.
+    navigator.storage?.persist?.().catch(() => {});
+  }
+
+  async subscribe() {
+    this.#followed.clear();
+    this.#companion.subscribe(chatsCollection());
+    const txn = this.#companion.database.read("chats");
+    const chats = await done(txn.objectStore("chats").getAll());
+    for (const { chat } of chats.sort((a, b) => b.last_time_ms - a.last_time_ms)) this.#follow(chat);
+  }
+
+  now(slot, body, emit) {
+    let value;
+    try {
+      value = decodeNow(slot, body);
+    } catch {
+      return;
+    }
+    if (slot === SLOT_PHONE && value) emit({ event: "phone", ...value, lastSeen: Date.now() });
+    if (slot === SLOT_TYPING && value) {
+      clearTimeout(this.#typingTimers.get(value.typing));
+      emit({ event: "typing", chat: value.typing, who: "Somebody" });
+      this.#typingTimers.set(value.typing, setTimeout(() => emit({ event: "typing", chat: value.typing, who: null }), TYPING_SHOWN));
+    }
+  }
+
+  // What arrives, in the transaction that makes it durable.
+
+  /** A row is new or newer. Says whether it stays. */
+  #row({ collection, body }, txn) {
+    const item = decoded(body);
+    // Of a later version: it is set aside, and counts as a row (spec, SYN-006).
+    if (!item) return true;
+    const isChat = collection.length === 1;
+    if (item.kind === "chat") {
+      txn.objectStore("chats").put(item);
+      this.#after(txn, () => this.#follow(item.chat));
+    } else if (item.kind === "message") {
+      const event = this.#putMessage(item, txn);
+      this.#after(txn, () => this.#emit(event));
+    } else {
+      this.#remove(item, txn);
+    }
+    if (isChat) this.#after(txn, () => this.#tellChats());
+    return item.kind !== "deleted";
+  }
+
+  /** A row is not among those of the phone any more. */
+  #gone({ collection, id }, txn) {
+    const number = Number(new DataView(id.buffer, id.byteOffset, id.byteLength).getBigUint64(0));
+    if (collection.length === 1) this.#remove({ chat: number }, txn);
+    this.#after(txn, () => this.#tellChats());
+  }
+
+  #remove({ chat, message }, txn) {
+    if (message === undefined) {
+      txn.objectStore("chats").delete(chat);
+      txn.objectStore("messages").delete(ofChat(chat));
+    } else {
+      txn.objectStore("messages").delete([chat, message]);
+      this.#after(txn, () => this.#emit({ event: "message_removed", chat, id: message }));
+    }
+  }
+
+  #after(txn, then) {
+    txn.addEventListener("complete", then);
+  }
+
+  /** Follows a chat's messages, while there is room for another collection. */
+  #follow(chat) {
+    if (this.#followed.has(chat) || this.#followed.size >= FOLLOWED_MAX) return;
+    this.#followed.add(chat);
+    this.#companion.subscribe(messagesCollection(chat));
+  }
+
+  /** Stores a message; one that a command of this page made takes the place of what waited. */
+  #putMessage(item, txn) {
+    txn.objectStore("messages").put(item);
+    const own = item.companion === this.#companion.known?.companion ? item.cmd_id : undefined;
+    if (own !== undefined) txn.objectStore("commands").delete(own);
+    if (item.chat === this.#open && item.author !== "") this.#after(txn, () => this.#read(item.chat));
+    return { event: "message", message: shown(item, own) };
+  }
+
+  #result({ cmdId, body }, txn) {
+    const commands = txn.objectStore("commands");
+    const result = body ? decodeResult(body) : { kind: "done" };
+    const id = Number(cmdId);
+    commands.get(id).onsuccess = ({ target }) => {
+      const command = target.result;
+      if (!command) return;
+      if (command.kind === "history") {
+        commands.delete(id);
+        const items = result.kind === "history" ? result.items.map(decoded).filter((item) => item?.kind === "message") : [];
+        for (const item of items) addOnce(txn.objectStore("messages"), item);
+        const more = result.kind === "history" && result.more;
+        txn.addEventListener("complete", () => this.#tellOlder(command.chat, command.before, more));
+      } else if (command.kind === "text" && result.kind === "failed") {
+        const failed = { ...command, state: "failed", error: `Your phone refused it (${result.code}).` };
+        commands.put(failed);
+        txn.addEventListener("complete", () => this.#emit({ event: "message", message: waiting(failed) }));
+      } else if (command.kind !== "text") {
+        commands.delete(id);
+      }
+    };
+  }
+
+  // What the page shows of the database.
+
+  async #tellChats() {
+    // A delta has many rows: it is told once.
+    if (this.#telling) return;
+    this.#telling = true;
+    await null;
+    this.#telling = false;
+    const txn = this.#companion.database?.read("chats");
+    if (txn && this.#shows) this.#emit({ event: "chats", chats: await done(txn.objectStore("chats").getAll()) });
+  }
+
+  async open(chat) {
+    this.#open = chat;
+    this.#emit({ event: "open_chat", chat });
+    this.#emit({ event: "loading", chat, what: "anew" });
+    const txn = this.#companion.database.read("messages", "commands");
+    const [stored, commands] = await Promise.all([
+      backwards(txn.objectStore("messages"), ofChat(chat), STRETCH),
+      done(txn.objectStore("commands").index("chat").getAll(chat)),
+    ]);
+    const unsent = commands.filter((command) => command.kind === "text").map(waiting);
+    if (stored.length === 0) await this.#askOlder(chat, 0);
+    this.#emit({ event: "page", chat, where: "anew", messages: [...stored.map((item) => shown(item)), ...unsent], more: stored.length > 0 });
+    await this.#read(chat);
+  }
+
+  /** Older messages: from the database, or else from the phone. */
+  async older(chat, before) {
+    this.#emit({ event: "loading", chat, what: "older" });
+    const stored = await this.#before(chat, before);
+    if (stored.length > 0) this.#emit({ event: "page", chat, where: "older", messages: stored, more: true });
+    else await this.#askOlder(chat, before);
+  }
+
+  async newer(chat, after) {
+    const store = this.#companion.database.read("messages").objectStore("messages");
+    const stored = await done(store.getAll(IDBKeyRange.bound([chat, after], [chat, Infinity], true), STRETCH));
+    this.#emit({ event: "page", chat, where: "newer", messages: stored.map((item) => shown(item)), newer: stored.length === STRETCH });
+  }
+
+  #before(chat, before) {
+    const store = this.#companion.database.read("messages").objectStore("messages");
+    const range = before ? IDBKeyRange.bound([chat, 0], [chat, before], false, true) : ofChat(chat);
+    return backwards(store, range, STRETCH).then((items) => items.map((item) => shown(item)));
+  }
+
+  async #askOlder(chat, before) {
+    const row = (cmdId) => ({ cmd_id: Number(cmdId), kind: "history", chat, before });
+    await this.#companion.send(history(chat, before, STRETCH), (txn, cmdId) => txn.objectStore("commands").put(row(cmdId)));
+  }
+
+  async #tellOlder(chat, before, more) {
+    this.#emit({ event: "page", chat, where: "older", messages: await this.#before(chat, before), more });
+  }
+
+  /** Marks a chat as read up to its newest message, if the user can see it. */
+  async #read(chat) {
+    if (document.hidden) return;
+    const known = await this.#companion.database.get("chats", chat);
+    if (!known?.unread) return;
+    const row = (cmdId) => ({ cmd_id: Number(cmdId), kind: "read", chat });
+    await this.#companion.send(markRead(chat, known.last_message), (txn, cmdId) => txn.objectStore("commands").put(row(cmdId)));
+  }
+
+  async send(chat, text, reply) {
+    let row = null;
+    await this.#companion.send(sendText(chat, text, reply?.id), (txn, cmdId) => {
+      row = { cmd_id: Number(cmdId), kind: "text", chat, text, reply_to: reply?.id, time_ms: Date.now(), state: "waiting" };
+      txn.objectStore("commands").put(row);
+    });
+    this.#emit({ event: "message", message: waiting(row) });
+  }
+
+  sayTyping(chat) {
+    if (performance.now() - this.#typed < TYPING_EVERY) return;
+    this.#typed = performance.now();
+    this.#companion.setNow(SLOT_TYPING, typing(chat));
+  }
+
+  closed() {
+    this.#open = null;
+  }
+
+  forgotten() {
+    this.#shows = false;
+    this.#open = null;
+  }
+}
+
+const EVENTS = {
+  code: (engine, { text, shownFor }, emit) => engine.showCode(text, shownFor, emit),
+  checkCode: (_, { digits }, emit) => emit({ event: "check_code", code: digits }),
+  confirmNn: (_, { nn, accountName }, emit) => emit({ event: "confirm_nn", nn, account: accountName }),
+  codeBurnt: (_, { code }, emit) => emit({ event: "code_burnt", code }),
+  relayLost: (_, event, emit) => emit({ event: "relay_lost" }),
+  linked: (engine, { known }, emit) => engine.linked(known, emit),
+  unlinked: (engine) => engine.forgotten(),
+  state: (_, { state }, emit) => emit({ event: "link_state", state }),
+  connected: (engine) => engine.subscribe(),
+  now: (engine, { slot, body }, emit) => engine.now(slot, body, emit),
+  contended: (_, { times }, emit) => emit({ event: "contended", times: Number(times) }),
+  replaced: (_, event, emit) => emit({ event: "replaced" }),
+  taken: (_, event, emit) => emit({ event: "replaced" }),
+  diverged: (_, event, emit) => emit({ event: "diverged" }),
+  suspended: (_, event, emit) => emit({ event: "suspended" }),
+  revoked: (_, event, emit) => emit({ event: "revoked" }),
+  failed: (_, { reason }, emit) => reason && emit({ event: "broken", text: reason }),
+};
+
+const VERBS = {
+  confirm: (engine, companion, { yes }) => companion.confirm(yes),
+  open: (engine, _, { chat }) => engine.open(chat),
+  close: (engine) => engine.closed(),
+  older: (engine, _, { chat, before }) => engine.older(chat, before),
+  newer: (engine, _, { chat, after }) => engine.newer(chat, after),
+  send: (engine, _, { chat, text, reply }) => engine.send(chat, text, reply),
+  typing: (engine, _, { chat }) => engine.sayTyping(chat),
+  retry_message: (engine, _, { message }) => engine.send(message.chat, message.text, message.reply_to ? { id: message.reply_to } : null),
+  takeOver: (engine, companion) => (companion.isLinked ? companion.takeBack() : companion.takeOver()),
+  retry: () => location.reload(),
+  reload: () => location.reload(),
+  logOut: async (engine, companion) => { await companion.logOut(); },
+  startAnew: () => location.reload(),
+};
+
+const ofChat = (chat) => IDBKeyRange.bound([chat, 0], [chat, Infinity]);
+
+function decoded(item) {
+  try {
+    return decodeItem(item);
+  } catch {
+    // Of a later version: it is skipped (spec, SYN-006).
+    return null;
+  }
+}
+
+const shown = ({ kind, companion, ...message }, cmdId) => (cmdId === undefined ? message : { ...message, client_id: `c${cmdId}` });
+
+const waiting = ({ cmd_id: cmdId, chat, text, time_ms, state, error, reply_to }) =>
+  ({ chat, id: null, author: "", text, time_ms, state, error, reply_to, client_id: `c${cmdId}` });
+
+/** Adds a row unless there is one, which is newer. */
+function addOnce(store, row) {
+  store.add(row).onerror = (event) => {
+    event.preventDefault();
+    event.stopPropagation();
+  };
+}
+
+/** The last rows of a range, in order. */
+function backwards(store, range, count) {
+  return new Promise((resolve, reject) => {
+    const rows = [];
+    const request = store.openCursor(range, "prev");
+    request.onerror = () => reject(request.error);
+    request.onsuccess = () => {
+      const cursor = request.result;
+      if (!cursor || rows.length === count) return resolve(rows.reverse());
+      rows.push(cursor.value);
+      cursor.continue();
+    };
+  });
+}

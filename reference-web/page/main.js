@@ -1,0 +1,116 @@
+// Joins the engine and the views: events go into the state, the state is drawn once a frame, what the user does goes to the engine.
+
+import { render } from "./dom.js";
+import { initial, reduce } from "./state.js";
+import { pageView } from "./views/frame.js";
+
+const host = document.getElementById("page");
+let state = initial();
+let engine = null;
+let due = false;
+let composer = null;
+
+function emit(event) {
+  state = reduce(state, event);
+  schedule();
+}
+
+function schedule() {
+  if (due) return;
+  due = true;
+  // A hidden page draws no frames, and still has to keep its title.
+  if (document.hidden) setTimeout(draw);
+  else requestAnimationFrame(draw);
+}
+
+function draw() {
+  due = false;
+  const before = place();
+  render(host, pageView(state, Date.now(), act));
+  restore(before);
+  const unread = state.chats.filter((chat) => chat.unread > 0).length;
+  document.title = unread > 0 ? `(${unread}) Handfast` : "Handfast";
+}
+
+/** Where the list of messages stands. */
+function place() {
+  const list = document.querySelector(".messages");
+  if (!list) return null;
+  return { list, first: firstOf(list), height: list.scrollHeight, top: list.scrollTop, atEnd: list.scrollHeight - list.scrollTop - list.clientHeight < 40 };
+}
+
+const firstOf = (list) => list.querySelector("article");
+
+/** Stays at the end if it was there; stays at the same message when older ones came in front of it. */
+function restore(before) {
+  const list = document.querySelector(".messages");
+  if (!list) return;
+  if (!before || before.atEnd || before.list !== list || !before.first) list.scrollTop = list.scrollHeight;
+  else if (firstOf(list) !== before.first) list.scrollTop = before.top + list.scrollHeight - before.height;
+}
+
+/** What the user does: events of the views change the state alone, verbs go to the engine. */
+function act(action) {
+  if (action.event) {
+    emit(action);
+    if (action.event === "close_chat") run({ verb: "close" });
+    if (action.event === "reply_to") composer?.focus();
+    return;
+  }
+  const own = OWN[action.verb];
+  if (own) own(action);
+  else run(action);
+}
+
+const OWN = {
+  composer_made: ({ node }) => { composer = node; },
+  draft: ({ chat, text }) => {
+    emit({ event: "draft", chat, text });
+    if (text) run({ verb: "typing", chat });
+  },
+  send: (action) => {
+    emit({ event: "draft", chat: action.chat, text: "" });
+    emit({ event: "reply_to", chat: action.chat, message: null });
+    run(action, () => emit({ event: "draft", chat: action.chat, text: action.text }));
+  },
+  confirm: (action) => {
+    emit({ event: "nn_answered", yes: action.yes });
+    run(action);
+  },
+  older: ({ chat }) => run({ verb: "older", chat, before: state.pages[chat]?.messages.find((one) => one.id)?.id ?? 0 }),
+  newer: ({ chat }) => run({ verb: "newer", chat, after: state.pages[chat]?.messages.findLast((one) => one.id)?.id ?? 0 }),
+  logOut: async (action) => {
+    state = initial();
+    await run(action);
+  },
+};
+
+async function run(action, undo) {
+  try {
+    await engine?.act(action);
+  } catch (error) {
+    undo?.();
+    emit({ event: "notice", text: `That did not work: ${error.message}` });
+  }
+}
+
+/** What this browser lacks, in words. */
+function lacks() {
+  if (!window.isSecureContext) return "Its address is not secure. Open it with https.";
+  if (typeof WebAssembly !== "object") return "It does not run WebAssembly.";
+  if (!window.indexedDB) return "It keeps no databases for this page (IndexedDB). A private window may be the reason.";
+  if (!navigator.locks || !window.BroadcastChannel) return "It cannot keep two tabs apart (Web Locks). A newer version can.";
+  return null;
+}
+
+async function start() {
+  const missing = lacks();
+  if (missing) return emit({ event: "unsupported", text: missing });
+  schedule();
+  // The ring of the code and the words about time go on by themselves.
+  setInterval(() => { if (state.pair || !document.hidden) schedule(); }, 1000);
+  const { Engine } = await import("./engine.js");
+  engine = await Engine.start(emit);
+}
+
+start().catch((error) => emit({ event: "broken", text: error.message }));

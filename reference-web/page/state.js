@@ -1,0 +1,121 @@
+// What the page shows, as a pure function of what the engine said and what the user did: `reduce(state, event)`.
+// No document, no clock: an event that needs the time carries it as `at`, in milliseconds since 1970.
+
+/** How many messages of a chat are held at once. Older and newer ones are asked for again. */
+export const WINDOW = 300;
+
+export const initial = () => ({
+  dead: null,
+  pair: null,
+  link: { state: null, account: "", since: 0 },
+  chats: [],
+  filter: "",
+  open: null,
+  pages: {},
+  drafts: {},
+  replies: {},
+  editing: null,
+  typing: {},
+  transfers: {},
+  devices: null,
+  notice: null,
+  sheet: null,
+  can: [],
+});
+
+/** The state after an event. What it does not know it ignores. */
+export function reduce(state, event) {
+  const step = STEPS[event.event];
+  return step ? { ...state, ...step(state, event) } : state;
+}
+
+const STEPS = {
+  // Linking.
+  code: (s, e) => ({ dead: null, pair: { ...fresh(s), step: "code", qr: e.qr, shownAt: e.at, shownFor: e.shown_for_s } }),
+  check_code: (s, e) => ({ pair: { ...s.pair, step: "check", code: e.code } }),
+  confirm_nn: (s, e) => ({ pair: { ...s.pair, step: "nn", nn: e.nn, account: e.account } }),
+  nn_answered: (s, e) => ({ pair: { ...s.pair, step: e.yes ? "finishing" : "declined" } }),
+  code_burnt: (s, e) => ({ pair: { step: "starting", burnt: e.code } }),
+  relay_lost: (s) => (s.pair ? { pair: { ...s.pair, relayLost: true } } : {}),
+  relay_found: (s) => (s.pair ? { pair: { ...s.pair, relayLost: false } } : {}),
+  linked: (s, e) => ({ pair: null, dead: null, link: { ...s.link, ...pick(e, ["account", "companion", "label", "relay", "since"]) } }),
+
+  // The link.
+  link_state: (s, e) => ({ link: { ...s.link, state: e.state, stateAt: e.at }, dead: s.dead === "replaced" ? null : s.dead }),
+  phone: (s, e) => ({ link: { ...s.link, ...pick(e, ["battery", "charging", "lastSeen"]) } }),
+  contended: (s, e) => ({ link: { ...s.link, contended: e.times } }),
+  contended_seen: (s) => ({ link: { ...s.link, contended: 0 } }),
+  replaced: () => ({ dead: "replaced" }),
+  suspended: () => ({ dead: "suspended" }),
+  diverged: () => ({ dead: "diverged" }),
+  revoked: () => ({ ...initial(), dead: "revoked" }),
+  unsupported: (s, e) => ({ dead: "unsupported", deadText: e.text }),
+  broken: (s, e) => ({ dead: "broken", deadText: e.text }),
+  can: (s, e) => ({ can: e.what }),
+  devices: (s, e) => ({ devices: e.devices }),
+
+  // Chats and messages.
+  chats: (s, e) => ({ chats: [...e.chats].sort((a, b) => b.last_time_ms - a.last_time_ms || a.chat - b.chat) }),
+  page: (s, e) => ({ pages: { ...s.pages, [e.chat]: joined(s.pages[e.chat], e) } }),
+  message: (s, e) => withMessage(s, e.message),
+  message_removed: (s, e) => onPage(s, e.chat, (all) => all.filter((one) => one.id !== e.id)),
+  loading: (s, e) => ({ pages: { ...s.pages, [e.chat]: { ...page(s, e.chat), loading: e.what } } }),
+  typing: (s, e) => ({ typing: { ...s.typing, [e.chat]: e.who } }),
+
+  // Transfers, by content.
+  transfer: (s, e) => ({ transfers: { ...s.transfers, [e.content]: pick(e, ["direction", "offset", "size", "state", "code"]) } }),
+
+  // What the user did.
+  open_chat: (s, e) => ({ open: e.chat, editing: null, sheet: null }),
+  close_chat: () => ({ open: null, editing: null }),
+  filter: (s, e) => ({ filter: e.text }),
+  draft: (s, e) => ({ drafts: { ...s.drafts, [e.chat]: e.text } }),
+  reply_to: (s, e) => ({ replies: { ...s.replies, [e.chat]: e.message }, editing: null }),
+  edit: (s, e) => ({ editing: e.message, drafts: { ...s.drafts, [e.message.chat]: e.message.text } }),
+  edit_done: (s) => ({ editing: null, drafts: { ...s.drafts, [s.editing?.chat]: "" } }),
+  sheet: (s, e) => ({ sheet: e.what }),
+  notice: (s, e) => ({ notice: e.text }),
+};
+
+const pick = (from, names) => Object.fromEntries(names.filter((name) => from[name] !== undefined).map((name) => [name, from[name]]));
+
+const fresh = (s) => (s.pair?.burnt ? { burnt: s.pair.burnt } : { relayLost: s.pair?.relayLost });
+
+const page = (s, chat) => s.pages[chat] ?? { messages: [], more: true, newer: false };
+
+const onPage = (s, chat, change) => ({ pages: { ...s.pages, [chat]: { ...page(s, chat), messages: change(page(s, chat).messages) } } });
+
+/** The window of a chat with another stretch joined on: older ones in front, newer ones behind, or all anew. */
+function joined(old, e) {
+  const known = old && e.where !== "anew" ? old.messages : [];
+  const fresh = e.messages.filter((one) => !known.some((other) => other.id === one.id));
+  const all = e.where === "older" ? [...fresh, ...known] : [...known, ...fresh];
+  const cut = e.where === "older" ? all.slice(0, WINDOW) : all.slice(-WINDOW);
+  const dropped = all.length - cut.length;
+  return {
+    messages: cut,
+    more: e.where === "newer" ? (old?.more ?? true) || dropped > 0 : e.more,
+    newer: e.where === "older" ? (old?.newer ?? false) || dropped > 0 : e.newer ?? false,
+    loading: null,
+  };
+}
+
+/** A message that is new or changed. It replaces the one that waited under its `client_id`. */
+function withMessage(s, message) {
+  const known = page(s, message.chat);
+  const isSame = (one) => one.id === message.id || (message.client_id && one.client_id === message.client_id);
+  const at = known.messages.findIndex(isSame);
+  if (at >= 0) return onPage(s, message.chat, (all) => all.with(at, message));
+  if (known.newer) return {};
+  return onPage(s, message.chat, (all) => [...all, message].sort(order).slice(-WINDOW));
+}
+
+/** By the phone's ids; what still waits for one comes last. */
+const order = (a, b) => (a.id ?? Infinity) - (b.id ?? Infinity) || 0;
+
+/** The chats that the filter leaves, by title and last message. */
+export function shownChats(state) {
+  const wanted = state.filter.trim().toLocaleLowerCase();
+  if (!wanted) return state.chats;
+  return state.chats.filter((chat) => `${chat.title}\n${chat.last_text}`.toLocaleLowerCase().includes(wanted));
+}

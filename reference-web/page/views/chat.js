@@ -1,0 +1,144 @@
+// One chat: its messages with day separators, and what can be done with each.
+
+import { h } from "../dom.js";
+import { icon } from "../icons.js";
+import { day, messageState, sameDay, time } from "../words.js";
+import { avatar } from "./chats.js";
+import { composer } from "./composer.js";
+import { mediaView } from "./media.js";
+
+const REACTIONS = ["👍", "❤️", "😂", "😮", "😢", "🙏"];
+/** How near an end of what is loaded the next stretch is asked for, in pixels. */
+const NEAR = 600;
+
+export function chatView(state, act, now) {
+  const chat = state.chats.find((one) => one.chat === state.open);
+  if (!chat) return emptyView();
+  const page = state.pages[chat.chat] ?? { messages: [], more: true, loading: "anew" };
+  return h("main", { class: "chat", id: "main", key: `main-${chat.chat}`, "aria-label": `Chat with ${chat.title}`, ...dropping(chat, act) },
+    h("header", { class: "bar" },
+      h("button", { class: "round back", type: "button", "aria-label": "Back to the chats", on: { click: () => act({ event: "close_chat" }) } }, icon("back")),
+      avatar(chat.title, chat.chat),
+      h("div", { class: "chat-name" },
+        h("h1", {}, h("bdi", {}, chat.title)),
+        h("p", { class: "small", role: "status" }, state.typing[chat.chat] ? [h("bdi", {}, state.typing[chat.chat]), " is typing"] : (chat.presence ?? "")))),
+    messagesView(state, chat, page, act, now),
+    composer(state, chat, act));
+}
+
+function emptyView() {
+  return h("main", { class: "chat chat-none", id: "main", key: "main-none" }, h("p", {}, "Choose a chat to read and write."));
+}
+
+function dropping(chat, act) {
+  const over = (on) => (event) => {
+    event.preventDefault();
+    event.currentTarget.classList.toggle("dropping", on);
+  };
+  const drop = (event) => {
+    over(false)(event);
+    for (const file of event.dataTransfer.files) act({ verb: "attach", chat: chat.chat, file });
+  };
+  return { on: { dragover: over(true), dragleave: over(false), drop } };
+}
+
+function messagesView(state, chat, page, act, now) {
+  const scrolled = (event) => {
+    const list = event.currentTarget;
+    if (page.loading) return;
+    if (list.scrollTop < NEAR && page.more) act({ verb: "older", chat: chat.chat });
+    else if (page.newer && list.scrollHeight - list.scrollTop - list.clientHeight < NEAR) act({ verb: "newer", chat: chat.chat });
+  };
+  return h("div", {
+    class: "messages", key: `messages-${chat.chat}`, tabindex: "0", role: "log", "aria-label": "Messages", "aria-live": page.loading ? "off" : "polite",
+    on: { scroll: scrolled },
+  },
+  h("div", { class: "messages-head", role: "status" },
+    page.loading === "older" || page.loading === "anew" ? h("span", { class: "spinner small-spinner", "aria-label": "Loading messages" })
+      : page.more ? h("button", { type: "button", class: "quiet", on: { click: () => act({ verb: "older", chat: chat.chat }) } }, "Older messages")
+        : h("span", { class: "small" }, page.messages.length ? "This is the beginning of the chat." : "No messages yet.")),
+  page.messages.flatMap((message, index) => {
+    const before = page.messages[index - 1];
+    const separator = !before || !sameDay(before.time_ms, message.time_ms);
+    const joined = before && !separator && before.author === message.author && message.time_ms - before.time_ms < 300_000;
+    return [
+      separator && h("h2", { class: "day", key: `day-${day(message.time_ms, now)}-${message.id}` }, day(message.time_ms, now)),
+      messageView(state, message, joined, act),
+    ];
+  }));
+}
+
+function messageView(state, message, joined, act) {
+  const own = message.author === "";
+  const said = messageState(message);
+  const classes = ["message", own ? "own" : "other", joined ? "joined" : "", message.state === "failed" ? "failed" : ""].join(" ");
+  return h("article", { class: classes, tabindex: "-1", key: `message-${message.client_id ?? message.id}`, "aria-label": own ? "You" : message.author },
+    !own && !joined && h("bdi", { class: "author" }, message.author),
+    message.reply && quote(message.reply),
+    message.deleted ? h("p", { class: "text gone" }, "This message was deleted.") : [
+      message.media && mediaView(message, state.transfers[message.media.content], act),
+      message.text && h("p", { class: "text", dir: "auto" }, linked(message.text)),
+    ],
+    h("footer", {},
+      message.edited && h("span", {}, "edited"),
+      h("time", { datetime: new Date(message.time_ms).toISOString() }, time(message.time_ms)),
+      own && said && h("span", { class: `state state-${message.state}`, title: said.text }, icon(said.icon, said.text))),
+    message.state === "failed" && h("p", { class: "problem", role: "alert" }, said.text, " ",
+      h("button", { type: "button", class: "quiet", on: { click: () => act({ verb: "retry_message", message }) } }, "Try again")),
+    reactionsView(state, message, act),
+    !message.deleted && message.id && actions(state, message, own, act));
+}
+
+function quote(reply) {
+  return h("blockquote", {}, h("bdi", { class: "author" }, reply.author === "" ? "You" : reply.author), h("p", { dir: "auto" }, reply.text));
+}
+
+function reactionsView(state, message, act) {
+  if (!message.reactions?.length) return null;
+  return h("ul", { class: "reactions", "aria-label": "Reactions" }, message.reactions.map((one) =>
+    h("li", { key: one.emoji }, h("button", {
+      type: "button", "aria-pressed": one.own ? "true" : "false", "aria-label": `${one.emoji} ${one.count}`, disabled: !state.can.includes("react"),
+      on: { click: () => act({ verb: "react", message, emoji: one.own ? "" : one.emoji }) },
+    }, one.emoji, one.count > 1 && h("span", {}, one.count)))));
+}
+
+function actions(state, message, own, act) {
+  const button = (name, label, action) => h("button", { type: "button", class: "round", "aria-label": label, title: label, on: { click: () => act(action) } }, icon(name));
+  const can = (what) => state.can.includes(what);
+  return h("div", { class: "actions", role: "group", "aria-label": "For this message" },
+    button("reply", "Reply", { event: "reply_to", chat: message.chat, message }),
+    can("react") && h("details", { class: "react" },
+      h("summary", { class: "round", "aria-label": "React", title: "React" }, icon("react")),
+      h("div", { class: "react-choices" }, REACTIONS.map((emoji) =>
+        h("button", { type: "button", "aria-label": `React with ${emoji}`, on: { click: () => act({ verb: "react", message, emoji }) } }, emoji)))),
+    own && can("edit") && message.text && button("edit", "Edit", { event: "edit", message }),
+    own && can("delete") && button("remove", "Delete", { event: "sheet", what: { delete: message } }));
+}
+
+const ADDRESS = /\b(?:https?:\/\/|mailto:)[^\s<>"'`]+/giu;
+
+/** The text, with addresses of web pages and mail as links. Nothing else becomes one. */
+export function linked(text) {
+  const parts = [];
+  let at = 0;
+  for (const found of text.matchAll(ADDRESS)) {
+    const address = found[0].replace(/[.,:;!?)\]}]+$/u, "");
+    const url = parsed(address);
+    if (!url) continue;
+    parts.push(text.slice(at, found.index));
+    parts.push(h("a", { href: url, target: "_blank", rel: "noopener noreferrer" }, h("bdi", {}, address)));
+    at = found.index + address.length;
+  }
+  parts.push(text.slice(at));
+  return parts.filter((part) => part !== "");
+}
+
+function parsed(address) {
+  try {
+    const url = new URL(address);
+    return ["http:", "https:", "mailto:"].includes(url.protocol) ? url.href : null;
+  } catch {
+    return null;
+  }
+}
+

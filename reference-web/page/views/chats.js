@@ -1,0 +1,62 @@
+// The list of chats: search, unread marks, the last message.
+
+import { h } from "../dom.js";
+import { icon } from "../icons.js";
+import { shownChats } from "../state.js";
+import { when } from "../words.js";
+import { mark } from "./linking.js";
+
+export function chatsView(state, act, now) {
+  const chats = shownChats(state);
+  return h("nav", { class: "chats", "aria-label": "Chats" },
+    h("header", { class: "bar" },
+      h("div", { class: "brand" }, mark(), h("bdi", { class: "account" }, state.link.account || "Handfast")),
+      h("button", { class: "round", type: "button", "aria-label": "Linked devices and log out", on: { click: () => act({ event: "sheet", what: "devices" }) } }, icon("device"))),
+    h("div", { class: "search", role: "search" },
+      icon("search"),
+      h("input", {
+        type: "search", placeholder: "Search chats", "aria-label": "Search chats", autocomplete: "off",
+        set: { value: state.filter }, on: { input: (event) => act({ event: "filter", text: event.target.value }) },
+      })),
+    h("ul", { class: "chat-list", on: { keydown: arrows } }, chats.map((chat) => chatRow(state, chat, act, now))),
+    chats.length === 0 && h("p", { class: "empty", role: "status" }, state.filter ? "No chat matches." : emptyText(state)));
+}
+
+const emptyText = (state) => (state.link.state === "live" ? "No chats yet." : "Chats appear once your phone answers.");
+
+function chatRow(state, chat, act, now) {
+  const draft = state.open === chat.chat ? "" : state.drafts[chat.chat];
+  const typing = state.typing[chat.chat];
+  const last = typing ? h("span", { class: "typing-word" }, "typing …")
+    : draft ? [h("span", { class: "draft-word" }, "Draft: "), h("bdi", {}, draft)] : h("bdi", {}, chat.last_text);
+  return h("li", { key: `chat-${chat.chat}` },
+    h("button", {
+      type: "button", class: "chat-row", "aria-current": state.open === chat.chat ? "true" : null,
+      on: { click: () => act({ verb: "open", chat: chat.chat }) },
+    },
+    avatar(chat.title, chat.chat),
+    h("span", { class: "chat-text" },
+      h("span", { class: "chat-top" },
+        h("bdi", { class: "chat-title" }, chat.title),
+        chat.last_time_ms > 0 && h("time", { datetime: new Date(chat.last_time_ms).toISOString() }, when(chat.last_time_ms, now))),
+      h("span", { class: "chat-bottom" },
+        h("span", { class: "chat-last" }, last),
+        chat.unread > 0 && h("span", { class: "unread", "aria-label": `${chat.unread} unread` }, chat.unread > 99 ? "99+" : chat.unread)))));
+}
+
+/** Up and down move between the rows. */
+function arrows(event) {
+  const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
+  if (!step) return;
+  const rows = [...event.currentTarget.querySelectorAll("button")];
+  const next = rows[rows.indexOf(document.activeElement) + step];
+  if (next) {
+    event.preventDefault();
+    next.focus();
+  }
+}
+
+export function avatar(title, id) {
+  const letter = [...title.trim()][0] ?? "?";
+  return h("span", { class: `avatar hue-${Number(id) % 6}`, "aria-hidden": "true" }, letter.toLocaleUpperCase());
+}

@@ -1,0 +1,52 @@
+// Where one writes: text by button or Enter, files by button, paste or drop; a reply or an edit under way above it.
+
+import { h } from "../dom.js";
+import { icon } from "../icons.js";
+
+/** The longest text, in bytes of UTF-8 (spec, limits: TEXT_LEN_MAX). */
+export const TEXT_LEN_MAX = 8192;
+
+const encoder = new TextEncoder();
+
+const excess = (text) => encoder.encode(text).length - TEXT_LEN_MAX;
+const canSend = (text) => text.trim() !== "" && excess(text) <= 0;
+
+export function composer(state, chat, act) {
+  const text = state.drafts[chat.chat] ?? "";
+  const over = excess(text);
+  const editing = state.editing?.chat === chat.chat ? state.editing : null;
+  const reply = state.replies[chat.chat];
+  // The text that is in the field now: what was drawn last may be behind a fast typist.
+  const send = (form) => {
+    const { value } = form.querySelector("textarea");
+    if (canSend(value)) act(editing ? { verb: "save_edit", message: editing, text: value } : { verb: "send", chat: chat.chat, text: value, reply });
+  };
+  const stop = () => act(editing ? { event: "edit_done" } : { event: "reply_to", chat: chat.chat, message: null });
+  return h("form", { class: "composer", key: `composer-${chat.chat}`, "aria-label": "Write a message", on: { submit: (event) => { event.preventDefault(); send(event.currentTarget); } } },
+    (editing || reply) && h("div", { class: "composer-about" }, icon(editing ? "edit" : "reply"),
+      h("p", {}, editing ? "Editing" : ["Reply to ", h("bdi", {}, reply.author === "" ? "yourself" : reply.author)], ": ", h("bdi", {}, (editing ?? reply).text)),
+      h("button", { type: "button", class: "round", "aria-label": editing ? "Stop editing" : "Do not reply", on: { click: stop } }, icon("close"))),
+    over > 0 && h("p", { class: "problem", role: "alert" }, `This is too long by ${over} bytes. Send it in parts.`),
+    h("div", { class: "composer-row" },
+      state.can.includes("media") && h("label", { class: "round", title: "Attach a file" }, icon("attach", "Attach a file"),
+        h("input", { type: "file", class: "hidden", multiple: true, on: { change: (event) => { files(event.target.files, chat, act); event.target.value = ""; } } })),
+      h("textarea", {
+        rows: 1, placeholder: "Message", "aria-label": "Message", dir: "auto", spellcheck: "true", set: { value: text }, made: (node) => act({ verb: "composer_made", node }),
+        on: {
+          input: (event) => act({ verb: "draft", chat: chat.chat, text: event.target.value }),
+          keydown: (event) => {
+            if (event.isComposing) return;
+            if (event.key === "Enter" && !event.shiftKey) { event.preventDefault(); send(event.currentTarget.form); }
+            else if (event.key === "Escape" && (editing || reply)) stop();
+          },
+          paste: (event) => {
+            if (event.clipboardData.files.length > 0) { event.preventDefault(); files(event.clipboardData.files, chat, act); }
+          },
+        },
+      }),
+      h("button", { class: "round send", type: "submit", "aria-label": editing ? "Save the edit" : "Send", disabled: !canSend(text) }, icon("send"))));
+}
+
+function files(list, chat, act) {
+  for (const file of list) act({ verb: "attach", chat: chat.chat, file });
+}

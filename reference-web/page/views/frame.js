@@ -1,0 +1,89 @@
+// The whole page for a state: linking, a dead end, or the chats with their banner and sheets.
+
+import { h } from "../dom.js";
+import { icon } from "../icons.js";
+import { DEAD_ENDS, linkState, when } from "../words.js";
+import { chatView } from "./chat.js";
+import { chatsView } from "./chats.js";
+import { linkingView, mark } from "./linking.js";
+
+/** The page. `now` is the time in milliseconds since 1970; `act` takes what the user does: a verb for the engine, or an event. */
+export function pageView(state, now, act) {
+  if (state.dead) return deadEnd(state, act);
+  if (state.pair || !state.link.account) return linkingView(state.pair, now, act);
+  return h("div", { class: state.open === null ? "app on-list" : "app on-chat", key: "app" },
+    h("a", { class: "skip", href: "#main" }, "To the messages"),
+    banner(state, act, now),
+    h("div", { class: "panes" }, chatsView(state, act, now), chatView(state, act, now)),
+    state.notice && h("div", { class: "toast", role: "status" }, h("p", {}, state.notice),
+      h("button", { type: "button", class: "round", "aria-label": "Close", on: { click: () => act({ event: "notice", text: null }) } }, icon("close"))),
+    sheet(state, act, now));
+}
+
+function banner(state, act, now) {
+  const { tone, title, text } = linkState(state.link, now);
+  return h("div", { class: "banners" },
+    h("div", { class: `banner tone-${tone}`, role: "status" }, h("span", { class: "dot", "aria-hidden": "true" }), h("strong", {}, title), text && h("span", {}, text)),
+    state.link.contended > 0 && h("div", { class: "banner tone-warn", role: "alert" }, icon("warn"),
+      h("strong", {}, "This place was taken over by somebody else"),
+      h("span", {}, "Another browser with this device's keys connected. If that was not you, remove this device on your phone."),
+      h("button", { type: "button", class: "quiet", on: { click: () => act({ event: "contended_seen" }) } }, "I know")));
+}
+
+function deadEnd(state, act) {
+  const end = DEAD_ENDS[state.dead];
+  return h("main", { class: "dead-end", id: "main", key: `dead-${state.dead}` },
+    h("div", { class: "dead-card", role: "alert" },
+      h("header", { class: "brand" }, mark(), h("span", {}, "Handfast")),
+      h("span", { class: "dead-icon" }, icon(end.icon)),
+      h("h1", {}, end.title),
+      h("p", {}, state.deadText && !end.verb ? state.deadText : end.text),
+      state.deadText && end.verb && h("p", { class: "small" }, state.deadText),
+      end.verb && h("button", { class: "primary", type: "button", on: { click: () => act({ verb: end.verb }) } }, end.action)));
+}
+
+function sheet(state, act, now) {
+  if (!state.sheet) return null;
+  const close = () => act({ event: "sheet", what: null });
+  const body = state.sheet === "devices" ? devices(state, act, now) : state.sheet === "log_out" ? logOut(act, close) : deleting(state.sheet.delete, act, close);
+  return h("dialog", {
+    class: "sheet", key: `sheet-${typeof state.sheet === "string" ? state.sheet : "delete"}`, "aria-labelledby": "sheet-title",
+    made: (node) => queueMicrotask(() => node.isConnected && !node.open && node.showModal()), on: { close, cancel: close },
+  },
+  h("button", { class: "round sheet-close", type: "button", "aria-label": "Close", on: { click: close } }, icon("close")), body);
+}
+
+function devices(state, act, now) {
+  const { link } = state;
+  const fact = (name, value) => value && [h("dt", {}, name), h("dd", {}, h("bdi", {}, value))];
+  return [
+    h("h1", { id: "sheet-title" }, "Linked devices"),
+    h("section", { "aria-label": "This device" },
+      h("h2", {}, icon("device"), "This browser"),
+      h("dl", {}, fact("Account", link.account), fact("Name of this device", link.label), fact("Relay", link.relay), fact("Linked", link.since ? when(link.since, now) : ""))),
+    state.devices && h("section", { "aria-label": "Other devices" }, state.devices.map((one) =>
+      h("div", { class: "device", key: one.companion }, icon("device"), h("bdi", {}, one.label), h("span", { class: "small" }, one.live ? "connected" : `last seen ${when(one.last_seen, now)}`)))),
+    h("p", { class: "small" }, "To remove a device, open linked devices on your phone."),
+    h("button", { type: "button", class: "danger", on: { click: () => act({ event: "sheet", what: "log_out" }) } }, "Log out here"),
+  ];
+}
+
+function logOut(act, close) {
+  return [
+    h("h1", { id: "sheet-title" }, "Log out of this browser?"),
+    h("p", {}, "Its keys and the messages that it holds are deleted here. Your phone keeps everything. Texts that still wait for your phone are lost."),
+    h("div", { class: "buttons" },
+      h("button", { type: "button", class: "danger", on: { click: () => act({ verb: "logOut" }) } }, "Log out"),
+      h("button", { type: "button", on: { click: close } }, "Stay")),
+  ];
+}
+
+function deleting(message, act, close) {
+  return [
+    h("h1", { id: "sheet-title" }, "Delete this message?"),
+    h("p", { class: "quoted", dir: "auto" }, message.text || message.media?.name || ""),
+    h("div", { class: "buttons" },
+      h("button", { type: "button", class: "danger", on: { click: () => act({ verb: "delete", message }) } }, "Delete"),
+      h("button", { type: "button", on: { click: close } }, "Keep")),
+  ];
+}

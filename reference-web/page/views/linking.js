@@ -1,0 +1,112 @@
+// The first visit: the code with its ring, the check code, the question about NN.
+
+import { h } from "../dom.js";
+import { icon } from "../icons.js";
+import { codeBurnt } from "../words.js";
+
+const STEPS = ["Scan", "Check code", "Compare", "Done"];
+const AT = { starting: 0, code: 0, check: 1, nn: 2, declined: 2, finishing: 3 };
+
+export function linkingView(pair, now, act) {
+  const step = pair?.step ?? "starting";
+  return h("main", { class: "linking", id: "main", tabindex: "-1" },
+    h("div", { class: "linking-card" },
+      h("header", { class: "brand" }, mark(), h("span", {}, "Handfast")),
+      h("div", { class: "linking-body" }, BODIES[step](pair ?? {}, now, act)),
+      h("ol", { class: "steps", "aria-label": "Steps" }, STEPS.map((name, index) =>
+        h("li", { class: index < AT[step] ? "past" : "", "aria-current": index === AT[step] ? "step" : null }, name))),
+    ),
+    h("p", { class: "small print" }, "Your phone keeps the account, the messages and the media. What passes between it and this page is "
+      + "sealed end to end; the relay cannot read it."),
+  );
+}
+
+const BODIES = {
+  starting: (pair) => [notes(pair), frame(h("div", { class: "spinner", role: "status", "aria-label": "Getting a code" })), howTo()],
+
+  code: (pair, now) => {
+    const left = Math.max(0, Math.ceil(pair.shownFor - (now - pair.shownAt) / 1000));
+    return [
+      notes(pair),
+      h("div", { class: "code-area", key: pair.qr.text_id },
+        frame(qrCode(pair.qr), left / pair.shownFor),
+        h("p", { class: "small", "aria-hidden": "true" }, left > 0 ? `A new code in ${left} s` : "A new code is coming")),
+      howTo(),
+    ];
+  },
+
+  check: (pair) => [
+    h("h1", { tabindex: "-1", made: focus }, "Type this code on your phone"),
+    h("p", { class: "digits", role: "status", "aria-label": `Check code ${[...pair.code].join(" ")}` }, [...pair.code].map((digit) => h("span", { "aria-hidden": "true" }, digit))),
+    h("p", {}, "Your phone then shows this page's name and address and asks whether to link it. Look at them before you agree."),
+    h("p", { class: "small" }, "Never read this code to somebody else, however good their reason sounds."),
+  ],
+
+  nn: (pair, now, act) => [
+    h("h1", { tabindex: "-1", made: focus }, "Does your phone show this number?"),
+    h("p", { class: "digits", role: "status", "aria-label": `The number ${[...pair.nn].join(" ")}` }, [...pair.nn].map((digit) => h("span", { "aria-hidden": "true" }, digit))),
+    h("p", {}, "Account: ", h("bdi", { class: "strong" }, pair.account)),
+    h("div", { class: "buttons" },
+      h("button", { class: "primary", type: "button", on: { click: () => act({ verb: "confirm", yes: true }) } }, "Yes, the same number"),
+      h("button", { type: "button", on: { click: () => act({ verb: "confirm", yes: false }) } }, "No")),
+    h("p", { class: "small" }, "If the numbers differ, or your phone shows none, somebody may be between the two. Choose No."),
+  ],
+
+  declined: () => [h("h1", {}, "Nothing was linked"), h("p", { role: "status" }, "A new code follows.")],
+
+  finishing: (pair) => [
+    h("h1", {}, "Linking"),
+    h("div", { class: "spinner", "aria-hidden": "true" }),
+    h("p", { role: "status" }, "Waiting for the last word of the phone of ", h("bdi", {}, pair.account ?? ""), "."),
+  ],
+};
+
+const focus = (node) => queueMicrotask(() => node.focus());
+
+function notes(pair) {
+  return [
+    pair.burnt && h("p", { class: "note", role: "alert" }, icon("warn"), h("span", {}, codeBurnt(pair.burnt), " Here is a new code.")),
+    pair.relayLost && h("p", { class: "note", role: "alert" }, icon("warn"), h("span", {}, "The relay cannot be reached. Trying again.")),
+  ];
+}
+
+function howTo() {
+  return h("div", { class: "how-to" },
+    h("h1", {}, "Link your phone"),
+    h("ol", {},
+      h("li", {}, "Open the app on your phone."),
+      h("li", {}, "Choose ", h("b", {}, "Linked devices"), ", then ", h("b", {}, "Link a device"), "."),
+      h("li", {}, "Point the phone at the code on this screen.")),
+    h("p", { class: "small" }, "Only scan a code from inside the app, and only one on a screen of your own."));
+}
+
+/** A frame around the code whose ring is as long as the time that is left, from 1 to 0. */
+function frame(inside, left) {
+  const ring = { class: "ring", x: 2, y: 2, width: 96, height: 96, rx: 9, pathLength: 100 };
+  return h("div", { class: "code-frame" },
+    h("svg", { class: "ring-box", viewBox: "0 0 100 100", "aria-hidden": "true" },
+      h("rect", { ...ring, class: "ring ring-rest" }),
+      left !== undefined && h("rect", { ...ring, "stroke-dasharray": `${(left * 100).toFixed(1)} 100` })),
+    inside);
+}
+
+/** A code as one path: dark modules on white, the quiet zone included. */
+function qrCode({ width, dark }) {
+  let path = "";
+  for (let y = 0; y < width; y += 1) {
+    for (let x = 0; x < width; x += 1) {
+      let run = 0;
+      while (x + run < width && dark[y * width + x + run]) run += 1;
+      if (run) path += `M${x} ${y}h${run}v1h-${run}z`;
+      x += run;
+    }
+  }
+  return h("svg", { class: "code", viewBox: `0 0 ${width} ${width}`, role: "img", "aria-label": "Code to be scanned with the phone", "shape-rendering": "crispEdges" },
+    h("rect", { class: "code-light", width, height: width }), h("path", { class: "code-dark", d: path }));
+}
+
+export function mark() {
+  return h("svg", { class: "mark", viewBox: "0 0 32 32", "aria-hidden": "true" },
+    h("path", { d: "M11.500 20.500a6 6 0 0 1 0-9l3-3a6 6 0 0 1 8.500 8.500l-1.500 1.500" }),
+    h("path", { d: "M20.500 11.500a6 6 0 0 1 0 9l-3 3a6 6 0 0 1-8.500-8.500l1.500-1.500" }));
+}

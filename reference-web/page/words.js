@@ -1,0 +1,129 @@
+// Plain words for what happens: one place, so that the page says the same thing in the same way everywhere.
+
+/** Why a code was given up, by error code. */
+const BURNT = {
+  CODE_EXPIRED: "Nobody answered in time.",
+  TIMEOUT: "The phone did not answer in time.",
+  CHECK_CODE_WRONG: "The wrong check code was typed three times.",
+  REFUSED: "The phone declined this device.",
+  NOT_CONFIRMED: "You said that the phone shows another number, so nothing was linked.",
+  CANCELLED: "Linking was stopped on the phone.",
+  PEER_GONE: "The phone went away.",
+  CODE_TAKEN: "Another phone holds this code. If that was not you, check who can see your screen.",
+  NO_COMMON_VERSION: "The phone speaks another version of Handfast. Update its app, then reload this page.",
+  RELAY_NAME_MISMATCH: "This relay calls itself by another name. Open the page at the relay's own address.",
+};
+
+export const codeBurnt = (code) => BURNT[code] ?? `Linking did not work (${code}).`;
+
+/** The banner for a state of the link. `tone` is one of `off`, `wait`, `good`. */
+export function linkState(link, now) {
+  switch (link.state) {
+    case "relay_down":
+      return { tone: "off", title: "No connection", text: "This computer cannot reach the relay. Trying again." };
+    case "peer_absent":
+      return { tone: "off", title: "Phone not reachable", text: seen(link, now, "Make sure that your phone has a connection.") };
+    case "waking":
+      return { tone: "wait", title: "Waking your phone", text: "This can take a few seconds." };
+    case "peer_silent":
+      return { tone: "wait", title: "Waiting for your phone", text: seen(link, now, "It is there, but has not answered yet.") };
+    case "live":
+      return { tone: "good", title: "Connected to your phone", text: battery(link) };
+    default:
+      return { tone: "wait", title: "Connecting", text: "" };
+  }
+}
+
+const seen = (link, now, text) => (link.lastSeen ? `Last seen ${when(link.lastSeen, now)}. ${text}` : text);
+
+function battery(link) {
+  if (link.battery === undefined) return "";
+  return `Phone battery ${link.battery} %${link.charging ? ", charging" : ""}`;
+}
+
+/** How far a message has come: the icon and the words. */
+export function messageState(message) {
+  switch (message.state) {
+    case "waiting": return { icon: "waiting", text: "Waiting for your phone" };
+    case "accepted": return { icon: "waiting", text: "On your phone, not sent yet" };
+    case "sent": return { icon: "sent", text: "Sent" };
+    case "delivered": return { icon: "delivered", text: "Delivered" };
+    case "read": return { icon: "delivered", text: "Read" };
+    case "failed": return { icon: "failed", text: message.error ?? "Not sent" };
+    default: return null;
+  }
+}
+
+/** What each dead end says, and what its button does. */
+export const DEAD_ENDS = {
+  replaced: {
+    icon: "device", title: "Handfast is open in another tab or window",
+    text: "Only one can be connected at a time. Nothing is lost.", action: "Use it here", verb: "takeOver",
+  },
+  suspended: {
+    icon: "pause", title: "Your phone has paused this device",
+    text: "Open linked devices on your phone and allow this one again. Messages stay on your phone until then.",
+    action: "Try again", verb: "retry",
+  },
+  diverged: {
+    icon: "warn", title: "A copy of this device was seen",
+    text: "Two browsers hold the keys of this link: it was copied or restored, or this computer crashed. To be safe, "
+      + "your phone talks to neither. If you did not copy it yourself, remove this device on your phone.",
+    action: "Link this device again", verb: "logOut",
+  },
+  revoked: {
+    icon: "link", title: "This device is no longer linked",
+    text: "It was removed on your phone. Its keys and messages are deleted here.", action: "Link again", verb: "startAnew",
+  },
+  unsupported: { icon: "warn", title: "This browser cannot run Handfast", text: "" },
+  broken: {
+    icon: "warn", title: "Handfast has stopped",
+    text: "Nothing that was confirmed is lost.", action: "Reload", verb: "reload",
+  },
+};
+
+const TIME = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit" });
+const WEEKDAY = new Intl.DateTimeFormat(undefined, { weekday: "long" });
+const DATE = new Intl.DateTimeFormat(undefined, { day: "numeric", month: "long", year: "numeric" });
+const SHORT = new Intl.DateTimeFormat(undefined, { day: "numeric", month: "short" });
+
+export const time = (ms) => TIME.format(ms);
+
+const dayNumber = (ms) => Math.floor((ms - new Date(ms).getTimezoneOffset() * 60_000) / 86_400_000);
+
+/** The heading over the messages of a day. */
+export function day(ms, now = Date.now()) {
+  const ago = dayNumber(now) - dayNumber(ms);
+  if (ago === 0) return "Today";
+  if (ago === 1) return "Yesterday";
+  return ago > 1 && ago < 7 ? WEEKDAY.format(ms) : DATE.format(ms);
+}
+
+/** Short: the time today, else the day. */
+export function when(ms, now = Date.now()) {
+  const ago = dayNumber(now) - dayNumber(ms);
+  if (ago === 0) return time(ms);
+  if (ago === 1) return "yesterday";
+  return ago > 1 && ago < 7 ? WEEKDAY.format(ms) : SHORT.format(ms);
+}
+
+export const sameDay = (a, b) => dayNumber(a) === dayNumber(b);
+
+/** A size for people. */
+export function size(bytes) {
+  if (bytes < 1000) return `${bytes} B`;
+  const units = ["kB", "MB", "GB"];
+  let value = bytes;
+  let unit = -1;
+  while (value >= 999.5 && unit < 2) { value /= 1000; unit += 1; }
+  return `${value < 10 ? value.toFixed(1) : Math.round(value)} ${units[unit]}`;
+}
+
+const BROWSERS = [["Edg/", "Edge"], ["OPR/", "Opera"], ["Firefox/", "Firefox"], ["Chromium/", "Chromium"], ["Chrome/", "Chrome"], ["Safari/", "Safari"]];
+const SYSTEMS = [["Android", "Android"], ["iPhone", "iPhone"], ["iPad", "iPad"], ["Windows", "Windows"], ["Mac OS", "Mac"], ["CrOS", "ChromeOS"], ["Linux", "Linux"]];
+
+/** What the phone shows of this browser: a name, not a fingerprint. */
+export function describe({ userAgent }) {
+  const of = (table) => table.find(([mark]) => userAgent.includes(mark))?.[1];
+  return [of(BROWSERS) ?? "Browser", of(SYSTEMS)].filter(Boolean).join(" on ");
+}

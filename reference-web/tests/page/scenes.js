@@ -1,0 +1,99 @@
+// What an engine says, written down: each scene is a list of events, as `reduce` takes them.
+
+export const NOW = Date.UTC(2026, 4, 20, 15, 42);
+const MINUTE = 60_000;
+const DAY = 1440 * MINUTE;
+
+/** A pattern as large as a code of version 5. It is not one: nothing can be linked by it. */
+function pattern() {
+  const width = 45;
+  const dark = new Array(width * width).fill(false);
+  for (let y = 4; y < 41; y += 1) for (let x = 4; x < 41; x += 1) dark[y * width + x] = (x * 7 + y * 13 + x * y) % 5 < 2;
+  for (const [left, top] of [[4, 4], [34, 4], [4, 34]]) {
+    for (let y = -1; y < 8; y += 1) for (let x = -1; x < 8; x += 1) {
+      const ring = Math.max(Math.abs(x - 3), Math.abs(y - 3));
+      dark[(top + y) * width + left + x] = ring !== 2 && ring !== 4;
+    }
+  }
+  return { width, dark, text_id: 1 };
+}
+
+const code = () => [{ event: "code", qr: pattern(), at: NOW - 9_000, shown_for_s: 30 }];
+
+const linked = () => [
+  { event: "can", what: ["media", "react", "edit", "delete"] },
+  { event: "linked", account: "Ada Lovelace", label: "Chromium on Linux", relay: "relay.example", since: NOW - 3 * DAY },
+  { event: "link_state", state: "live", at: NOW },
+  { event: "phone", battery: 64, charging: true, lastSeen: NOW - 4 * MINUTE },
+  { event: "chats", chats: [
+    { chat: 1, title: "Grace Hopper", last_text: "Then I will bring the moth.", last_time_ms: NOW - 2 * MINUTE, unread: 2 },
+    { chat: 2, title: "Reading group", last_text: "Katherine: chapter four on Thursday", last_time_ms: NOW - 49 * MINUTE, unread: 0 },
+    { chat: 3, title: "نورا", last_text: "أراك غدًا في المكتبة", last_time_ms: NOW - DAY, unread: 0 },
+    { chat: 4, title: "Annie Easley", last_text: "The photos from the launch", last_time_ms: NOW - 2 * DAY, unread: 0 },
+    { chat: 5, title: "A group whose name goes on for longer than any list is wide", last_text: "Nobody reads this far, and that is fine", last_time_ms: NOW - 9 * DAY, unread: 140 },
+  ] },
+];
+
+const message = (id, author, minutesAgo, text, more = {}) =>
+  ({ chat: 1, id, author, time_ms: NOW - minutesAgo * MINUTE, text, state: author === "" ? "read" : "received", ...more });
+
+const talk = () => [
+  ...linked(),
+  { event: "open_chat", chat: 1 },
+  { event: "page", chat: 1, where: "anew", more: false, messages: [
+    message(1, "Grace Hopper", 1500, "Are you coming on Wednesday?"),
+    message(2, "", 1496, "Yes. Is there still room for one more?"),
+    message(3, "Grace Hopper", 62, "Always. The programme is at https://example.org/programme, doors open at six.", { reactions: [{ emoji: "👍", count: 1, own: true }] }),
+    message(4, "Grace Hopper", 61, "Bring a coat, the hall is cold."),
+    message(5, "", 40, "Noted. Here is what I have so far:", { edited: true }),
+    message(6, "", 39, "", { media: { content: "c1", type: "application/pdf", name: "Notes on the engine.pdf", size: 1_843_200 }, state: "delivered" }),
+    message(7, "Grace Hopper", 12, "I read it on the train. Section three is the best part.", { reply: { author: "", text: "Noted. Here is what I have so far:" } }),
+    message(8, "", 4, "Thank you! I still have doubts about the table on page nine, where the numbers of the last column do not add up.", { state: "delivered" }),
+    message(9, "Grace Hopper", 2, "Then I will bring the moth."),
+  ] },
+];
+
+export const SCENES = {
+  "first-visit": () => code(),
+  "code-burnt": () => [{ event: "code_burnt", code: "CHECK_CODE_WRONG" }, ...code()],
+  "relay-lost": () => [...code(), { event: "relay_lost" }],
+  "check-code": () => [...code(), { event: "check_code", code: "4071" }],
+  "compare": () => [...code(), { event: "check_code", code: "4071" }, { event: "confirm_nn", nn: "38", account: "Ada Lovelace" }],
+  "finishing": () => [...SCENES.compare(), { event: "nn_answered", yes: true }],
+  "chats": () => linked(),
+  "chat": () => talk(),
+  "states": () => [
+    ...talk(),
+    { event: "message", message: message(10, "", 1, "The library has it too.", { state: "sent" }) },
+    { event: "message", message: message(null, "", 0, "And this one waits until the phone is back.", { state: "waiting", client_id: "a" }) },
+    { event: "message", message: message(11, "", 0, "This one did not leave.", { state: "failed", error: "The contact's network refused it." }) },
+    { event: "link_state", state: "peer_absent", at: NOW },
+    { event: "draft", chat: 1, text: "See you at" },
+    { event: "reply_to", chat: 1, message: message(9, "Grace Hopper", 2, "Then I will bring the moth.") },
+  ],
+  "transfer": () => [
+    ...talk(),
+    { event: "message", message: message(12, "", 1, "The recording", { state: "waiting", media: { content: "c2", type: "video/mp4", name: "lecture.mp4", size: 184_000_000 } }) },
+    { event: "transfer", content: "c2", direction: "put", offset: 71_000_000, size: 184_000_000, state: "running" },
+    { event: "message", message: message(13, "Grace Hopper", 0, "", { media: { content: "c3", type: "application/zip", name: "archive \u202Egpj.zip", size: 40_960 } }) },
+    { event: "transfer", content: "c3", direction: "get", offset: 12_000, size: 40_960, state: "paused" },
+  ],
+  "silent": () => [...talk(), { event: "link_state", state: "peer_silent", at: NOW }],
+  "relay-down": () => [...talk(), { event: "link_state", state: "relay_down", at: NOW }],
+  "contended": () => [...talk(), { event: "contended", times: 1 }],
+  "devices": () => [...talk(), { event: "sheet", what: "devices" }],
+  "log-out": () => [...talk(), { event: "sheet", what: "log_out" }],
+  "taken-over": () => [...talk(), { event: "replaced" }],
+  "suspended": () => [...talk(), { event: "suspended" }],
+  "diverged": () => [...talk(), { event: "diverged" }],
+  "revoked": () => [...talk(), { event: "revoked" }],
+  "unsupported": () => [{ event: "unsupported", text: "It keeps no databases for this page (IndexedDB). A private window may be the reason." }],
+  "hostile": () => [...linked(), { event: "open_chat", chat: 1 }, { event: "page", chat: 1, where: "anew", more: false, messages: HOSTILE.map((text, index) =>
+    message(index + 1, text.slice(0, 40), 30, text, { reply: { author: text, text }, media: { content: `h${index}`, type: text.slice(0, 30), name: text, size: 1, url: text, thumbnail: text } })) }],
+};
+
+/** Texts that a page must only ever show. */
+const HOSTILE = [
+  "<img src=x onerror=alert(1)>", "<script>alert(1)</script>", "\"><svg onload=alert(1)>", "javascript:alert(1)", "https://example.org/\"onmouseover=alert(1)",
+  "data:text/html,<script>alert(1)</script>", "\u202Egnp.exe", "{{constructor.constructor('alert(1)')()}}", "a".repeat(2000), "\u0000\u0007\uFFFD", "mailto:a@example.org?subject=<b>",
+];

@@ -1,0 +1,95 @@
+// The page's pure functions, without a browser: `node --test reference-web/tests/page`.
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+
+import { WINDOW, initial, reduce, shownChats } from "../../page/state.js";
+import { nameParts } from "../../page/views/media.js";
+import { linked } from "../../page/views/chat.js";
+import { day, describe, size, when } from "../../page/words.js";
+import { SCENES } from "./scenes.js";
+
+const play = (events, state = initial()) => events.reduce(reduce, state);
+const message = (id, more = {}) => ({ chat: 1, id, author: "A", time_ms: id, text: `${id}`, state: "received", ...more });
+const page = (where, ids, more = {}) => ({ event: "page", chat: 1, where, messages: ids.map((id) => message(id)), more: true, ...more });
+const ids = (state) => state.pages[1].messages.map((one) => one.id);
+
+test("an event does not change the state before it, and one that is not known changes nothing", () => {
+  const before = play(SCENES.chat());
+  const copy = structuredClone(before);
+  play(SCENES.states(), before);
+  assert.deepEqual(before, copy);
+  assert.equal(reduce(before, { event: "of a later version" }), before);
+});
+
+test("every scene leads to a state", () => {
+  for (const [name, events] of Object.entries(SCENES)) assert.ok(play(events()).pages, name);
+});
+
+test("messages stand in the order of the phone's ids, each once", () => {
+  const state = play([page("anew", [5, 6]), { event: "message", message: message(8) }, { event: "message", message: message(7) }, { event: "message", message: message(6, { text: "anew" }) }]);
+  assert.deepEqual(ids(state), [5, 6, 7, 8]);
+  assert.equal(state.pages[1].messages[1].text, "anew");
+});
+
+test("a text that waits comes last, and gives its place to the one that the phone made of it", () => {
+  const waiting = { ...message(null), author: "", client_id: "c1", state: "waiting" };
+  let state = play([page("anew", [5]), { event: "message", message: waiting }, { event: "message", message: message(6) }]);
+  assert.deepEqual(ids(state), [5, 6, null]);
+  state = reduce(state, { event: "message", message: { ...message(7), author: "", client_id: "c1" } });
+  assert.deepEqual(ids(state), [5, 6, 7]);
+});
+
+test("a chat holds a window of its messages, and knows at which side there are more", () => {
+  const stretch = (from) => Array.from({ length: WINDOW }, (_, index) => from + index);
+  let state = play([page("anew", stretch(1000)), page("older", [998, 999])]);
+  assert.equal(ids(state).length, WINDOW);
+  assert.equal(ids(state)[0], 998);
+  assert.equal(state.pages[1].newer, true);
+  assert.equal(reduce(state, { event: "message", message: message(5000) }).pages[1].messages.length, WINDOW, "what is beyond the window is not shown");
+  state = reduce(state, page("newer", [1298, 1299], { newer: false }));
+  assert.equal(ids(state).at(-1), 1299);
+  assert.equal(state.pages[1].newer, false);
+  assert.equal(state.pages[1].more, true);
+});
+
+test("a revoked page forgets everything that it showed", () => {
+  const state = reduce(play(SCENES.chat()), { event: "revoked" });
+  assert.equal(state.dead, "revoked");
+  assert.doesNotMatch(JSON.stringify(state), /Grace|moth|Ada/);
+});
+
+test("chats are searched by title and last message, whatever the case", () => {
+  const state = play([...SCENES.chats(), { event: "filter", text: " MOTH " }]);
+  assert.deepEqual(shownChats(state).map((chat) => chat.chat), [1]);
+  assert.deepEqual(shownChats({ ...state, filter: "nobody at all" }), []);
+});
+
+test("only addresses of the web and of mail become links", () => {
+  const links = (text) => linked(text).filter((part) => part.tag === "a").map((part) => part.props.href);
+  assert.deepEqual(links("see https://example.org/a, and mailto:a@example.org."), ["https://example.org/a", "mailto:a@example.org"]);
+  for (const text of ["javascript:alert(1)", "data:text/html,x", "file:///etc/passwd", "https://", "xhttps://example.org"]) assert.deepEqual(links(text), [], text);
+  assert.equal(linked("a https://example.org b").map((part) => part.tag ? "L" : part).join(""), "a L b");
+});
+
+test("a name keeps its extension apart, whichever way it is written", () => {
+  assert.deepEqual(nameParts("a\u202Egpj.exe"), ["a\u202Egpj", ".exe"]);
+  assert.deepEqual(nameParts("notes"), ["notes", ""]);
+  assert.deepEqual(nameParts(".profile"), [".profile", ""]);
+  assert.deepEqual(nameParts(""), ["file", ""]);
+});
+
+test("sizes and times are for people", () => {
+  assert.deepEqual([0, 999, 1000, 12_345, 999_600, 2 ** 31].map(size), ["0 B", "999 B", "1.0 kB", "12 kB", "1.0 MB", "2.1 GB"]);
+  const now = new Date(2026, 4, 20, 15).getTime();
+  assert.equal(day(now, now), "Today");
+  assert.equal(day(now - 86_400_000, now), "Yesterday");
+  assert.equal(when(now - 86_400_000, now), "yesterday");
+});
+
+test("a browser is named, not told by its fingerprint", () => {
+  const of = (userAgent) => describe({ userAgent });
+  assert.equal(of("Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 Chrome/148.0.0.0 Safari/537.36"), "Chrome on Linux");
+  assert.equal(of("Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"), "Firefox on Linux");
+  assert.equal(of("something else"), "Browser");
+});
