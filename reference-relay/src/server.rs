@@ -10,6 +10,7 @@ mod limits;
 mod listener;
 mod metrics;
 mod origin;
+mod page;
 mod routes;
 mod shared;
 

@@ -2,43 +2,36 @@
 
 use std::sync::Arc;
 
-use axum::extract::State;
 use axum::extract::ws::WebSocketUpgrade;
-use axum::http::header::{
-    CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, ORIGIN, X_CONTENT_TYPE_OPTIONS,
-};
+use axum::extract::{Path, State};
+use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, ORIGIN};
 use axum::http::{HeaderMap, StatusCode};
-use axum::response::{Html, IntoResponse, Response};
+use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Extension, Router};
 use handfast_codec::limits::{ORIGIN_LEN_MAX, RELAY_FRAME_LEN_MAX};
 
 use super::connection;
 use super::listener::Caller;
+use super::page::page;
 use super::shared::Shared;
-
-/// What `/` shows to a person.
-const PAGE: &str = "<!doctype html>
-<html lang=en>
-<meta charset=utf-8>
-<title>Handfast relay</title>
-<h1>This is a Handfast relay</h1>
-<p>It passes sealed frames between a phone and its companion, and can read none of them.
-<p>Nothing is to be done here: programs connect to <code>/v1</code>.
-";
 
 pub(super) fn router(shared: Arc<Shared>) -> Router {
     Router::new()
-        .route("/", get(page))
+        .route("/", get(index))
+        .route("/assets/{*path}", get(asset))
         .route("/healthz", get(async || "ok"))
         .route("/metrics", get(metrics))
         .route("/v1", get(upgrade))
         .with_state(shared)
 }
 
-async fn page() -> Response {
-    let policy = (CONTENT_SECURITY_POLICY, "default-src 'none'; frame-ancestors 'none'");
-    ([policy, (X_CONTENT_TYPE_OPTIONS, "nosniff")], Html(PAGE)).into_response()
+async fn index(State(shared): State<Arc<Shared>>, headers: HeaderMap) -> Response {
+    page().index(shared.name(), &headers)
+}
+
+async fn asset(Path(path): Path<String>, headers: HeaderMap) -> Response {
+    page().asset(&path, &headers)
 }
 
 async fn metrics(State(shared): State<Arc<Shared>>) -> Response {

@@ -11,8 +11,24 @@ async fn the_plain_routes_answer() {
     let health = relay.get("/healthz").await;
     assert!(health.starts_with("HTTP/1.1 200 ") && health.ends_with("\r\n\r\nok"), "{health}");
     let page = relay.get("/").await;
-    assert!(page.contains("This is a Handfast relay") && page.contains("default-src 'none'"), "{page}");
-    for path in ["/nowhere", "/../etc/passwd", "/%2e%2e/etc/passwd", "//", "/metrics/", "/v1/x"] {
+    assert!(page.starts_with("HTTP/1.1 200 ") && page.contains("default-src 'none'"), "{page}");
+    match page.split("src=\"").nth(1).and_then(|rest| rest.split('"').next()) {
+        Some(script) => {
+            let script = relay.get(script).await;
+            assert!(script.starts_with("HTTP/1.1 200 ") && script.contains("immutable"), "{script}");
+        }
+        None => assert!(page.contains("cargo xtask wasm"), "{page}"),
+    }
+    for path in [
+        "/nowhere",
+        "/../etc/passwd",
+        "/%2e%2e/etc/passwd",
+        "//",
+        "/metrics/",
+        "/v1/x",
+        "/assets/",
+        "/assets/x/main.js",
+    ] {
         let answer = relay.get(path).await;
         assert!(answer.starts_with("HTTP/1.1 404 "), "{path}: {answer}");
     }
