@@ -1,18 +1,18 @@
 //! `cargo xtask demo`: relay, phone and companion as three processes on this machine.
 
-mod build;
+pub(crate) mod build;
 mod comparison;
 mod control;
-mod devices;
+pub(crate) mod devices;
 mod interactive;
 pub(crate) mod keeper;
 mod ledger;
-mod patience;
+pub(crate) mod patience;
 mod photo;
-mod processes;
-mod random;
-mod story;
-mod table;
+pub(crate) mod processes;
+pub(crate) mod random;
+pub(crate) mod story;
+pub(crate) mod table;
 
 use std::path::PathBuf;
 

@@ -5,6 +5,7 @@ mod demo;
 mod fuzz;
 mod models;
 mod packages;
+mod page_test;
 mod patches;
 mod sim;
 mod test;
@@ -42,6 +43,8 @@ enum Task {
     Sim(sim::Options),
     /// Builds the engine of the page as an importable package, in `reference-web/page/pkg`.
     Wasm(wasm::Options),
+    /// Plays a story with the page as the companion, in Chromium.
+    PageTest(page_test::Options),
     /// Ends the processes named on its standard input when that closes (used by `demo`).
     #[command(hide = true)]
     Keep,
@@ -59,6 +62,7 @@ fn main() -> ExitCode {
         Task::Trace(options) => trace::run(&options),
         Task::Sim(options) => sim::run(&options),
         Task::Wasm(options) => wasm::run(&options),
+        Task::PageTest(options) => page_test::run(&options),
         Task::Keep => demo::keeper::keep().map(|()| true),
     };
     report(result)

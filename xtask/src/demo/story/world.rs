@@ -93,6 +93,11 @@ impl World {
         })
     }
 
+    /// The address of the relay's page.
+    pub(crate) fn page(&self) -> String {
+        format!("http://{}/", self.relay_name)
+    }
+
     /// Makes one more device with a fresh directory.
     ///
     /// # Errors

@@ -1,0 +1,43 @@
+//! `cargo xtask page-test`: the page in Debian's Chromium, as the companion of the real phone over the real relay.
+//!
+//! Pictures of the screens are written to `reference-web/screenshots`.
+
+mod chromium;
+mod scenes;
+mod story;
+mod webdriver;
+
+use anyhow::{Context as _, Result};
+
+use crate::demo::{build, random};
+use crate::{wasm, workspace};
+
+/// What to run.
+#[derive(clap::Args, Debug)]
+pub(crate) struct Options {
+    /// Takes the engine as it was built last, if it was.
+    #[arg(long)]
+    keep_engine: bool,
+}
+
+/// Builds the page and everything around it, and plays the tests; returns whether all that was checked held.
+///
+/// # Errors
+/// Something cannot be built, installed or started.
+pub(crate) fn run(options: &Options) -> Result<bool> {
+    chromium::ensure()?;
+    if !options.keep_engine || !wasm::package().is_dir() {
+        let _ = wasm::run(&wasm::Options::default())?;
+    }
+    let programs = build::build(false)?;
+    let root = std::env::temp_dir().join(format!("handfast-page-{}", random::hex(4)?));
+    std::fs::create_dir_all(&root)?;
+    let pictures = workspace::root().join("reference-web/screenshots");
+    std::fs::create_dir_all(&pictures)?;
+    println!("Data and logs lie in {}", root.display());
+    let good = story::play(&programs, &root, &pictures)?;
+    if good {
+        std::fs::remove_dir_all(&root).with_context(|| format!("{} cannot be removed", root.display()))?;
+    }
+    Ok(good)
+}

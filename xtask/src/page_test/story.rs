@@ -1,0 +1,212 @@
+//! One user's way, with the page as the companion: the phone scans what the browser's window shows.
+
+use std::path::Path;
+use std::time::Instant;
+
+use anyhow::{Context as _, Result, ensure};
+use serde_json::{Value, json};
+
+use super::scenes;
+use super::webdriver::{Browser, ChromeDriver};
+use crate::demo::build::Programs;
+use crate::demo::patience::until;
+use crate::demo::story::pair::STEP;
+use crate::demo::story::world::{CHATS, LIMIT, World};
+
+/// A script that says whether the page is connected to the phone.
+const LIVE: &str = "return document.querySelector('.banner.tone-good') !== null";
+
+/// Plays the scenes, then the story; returns whether all that was checked held.
+///
+/// # Errors
+/// Something cannot be started.
+pub(super) fn play(programs: &Programs, root: &Path, pictures: &Path) -> Result<bool> {
+    let mut world = World::new(programs, root)?;
+    let driver = ChromeDriver::start(&world.keeper)?;
+    let browser = driver.browser(&root.join("profile"), 1200, 800)?;
+    let keeper = world.keeper.clone();
+    let played = scenes::play(&browser, &keeper, pictures, &mut world.table)
+        .and_then(|()| linking(&mut world, &browser, pictures))
+        .and_then(|()| chatting(&mut world, &browser, pictures))
+        .and_then(|()| coming_back(&mut world, &browser))
+        .and_then(|()| two_tabs(&mut world, &browser))
+        .and_then(|()| revoked(&mut world, &browser));
+    if let Err(error) = played {
+        let _ = browser.picture(&root.join("failed.png"));
+        world.table.add(false, "the page", format!("{error:#}; see failed.png in {}", root.display()));
+    }
+    drop(browser);
+    world.end_all();
+    println!("\n{}", world.table);
+    let (rows, failed) = world.table.counts();
+    println!("{} checks ok, {failed} failed", rows - failed);
+    Ok(world.table.all_good())
+}
+
+fn linking(world: &mut World, browser: &Browser, pictures: &Path) -> Result<()> {
+    world.relay.start()?;
+    world.phone.start()?;
+    browser.pretend(1200, 800, false)?;
+    let began = Instant::now();
+    browser.go(&world.page())?;
+    let _ = browser.wait("a code", "return document.querySelector('svg.code') !== null")?;
+    world
+        .table
+        .ok("the page shows a code", format!("{} ms after it was asked for", began.elapsed().as_millis()));
+    let picture = pictures.join("first-visit.png");
+    browser.picture(&picture)?;
+    let mut scan = world
+        .phone
+        .spawn(&["scan", "--image", picture.to_str().context("a path that is no UTF-8")?], None)?;
+    let _ = scan.wait_event(0, "check_code_wanted", STEP)?;
+    world.table.ok("the phone reads the code from a picture of the window", picture.display().to_string());
+    let code = browser.wait(
+        "the check code",
+        "return document.querySelector('.digits[aria-label^=\"Check code\"]')?.textContent",
+    )?;
+    browser.picture(&pictures.join("check-code.png"))?;
+    scan.say(&json!({"check_code": code}))?;
+    let claims = scan.wait_event(0, "approval_wanted", STEP)?;
+    let origin = world.page();
+    let seen = claims["origin_seen"].as_str().unwrap_or_default();
+    ensure!(origin.starts_with(seen) && !seen.is_empty(), "the relay saw the origin {seen:?} of {origin}");
+    world.table.ok("the phone shows who asks", format!("{}, origin {}", claims["label"], claims["origin"]));
+    scan.say(&json!({"approve": true}))?;
+    let ours = scan.wait_event(0, "show_nn", STEP)?;
+    let theirs = browser
+        .wait("NN", "return document.querySelector('.digits[aria-label^=\"The number\"]')?.textContent")?;
+    ensure!(ours["nn"] == theirs, "NN differs: phone {}, page {theirs}", ours["nn"]);
+    browser.picture(&pictures.join("compare.png"))?;
+    browser.click("button.primary")?;
+    let _ = scan.wait_event(0, "linked", STEP)?;
+    world.table.ok("NN agrees on both, and both are linked", format!("NN {theirs}"));
+    let _ = browser.wait("the state live", LIVE)?;
+    let wanted = format!("return document.querySelectorAll('.chat-row').length === {CHATS}");
+    let _ = browser.wait("all chats", &wanted)?;
+    world.table.ok("the page lists the phone's chats", format!("{CHATS} chats"));
+    Ok(())
+}
+
+fn chatting(world: &mut World, browser: &Browser, pictures: &Path) -> Result<()> {
+    browser.click(".chat-list li:first-child .chat-row")?;
+    let title = browser.text(".chat-name h1")?;
+    let _ = browser.wait("messages", "return document.querySelectorAll('article').length > 10")?;
+    let listed = world.phone.ask(&json!({"verb": "chats"}))?;
+    let chats = listed["chats"].as_array().context("no chats at the phone")?;
+    let chat =
+        chats.iter().find(|chat| chat["title"] == title.as_str()).context("another chat than the phone's")?;
+    let chat = chat["chat"].as_u64().context("a chat without an id")?;
+    // A text from the page, with what a careless page would take for markup.
+    let ours = "From the page: <b>hello</b> & \u{5e9}\u{5dc}\u{5d5}\u{5dd}";
+    browser.type_into(".composer textarea", &format!("{ours}\u{e007}"))?;
+    until("the page's text at the phone", LIMIT, || {
+        Ok(has_text(&world.phone.ask(&history(chat))?, ours).then_some(()))
+    })?;
+    let echo = format!("echo: {ours}");
+    let _ = browser.wait("the contact's answer", &shows(&echo))?;
+    world.table.ok("a text from the page", "it is on the phone, and the contact's answer on the page");
+    let theirs = "From the phone";
+    let _ = world.phone.ask(&json!({"verb": "send", "chat": chat, "text": theirs}))?;
+    let _ = browser.wait("the phone's text", &shows(theirs))?;
+    let state = "return [...document.querySelectorAll('.message.own .state')].every((one) => !one.className.includes('waiting'))";
+    let _ = browser.wait("no text that waits", state)?;
+    world.table.ok("a text from the phone", "it is on the page");
+    browser.picture(&pictures.join("live.png"))?;
+    quiet(browser)
+}
+
+/// The page is loaded anew, and the relay and the phone go away and come back: nothing is lost, nothing doubled.
+fn coming_back(world: &mut World, browser: &Browser) -> Result<()> {
+    browser.go(&world.page())?;
+    let _ = browser.wait("the state live", LIVE)?;
+    browser.click(".chat-list li:first-child .chat-row")?;
+    let count = "return [...document.querySelectorAll('article .text')].filter((one) => one.textContent === 'From the phone').length";
+    let _ = browser.wait("the texts of before", &shows("From the phone"))?;
+    ensure!(browser.run(count)? == 1, "a text is doubled");
+    world
+        .table
+        .ok("the page is loaded anew", "it is live again with the same link, and shows each text once");
+    world.phone.kill();
+    let _ = browser.wait(
+        "the state without a phone",
+        "return document.querySelector('.banner:not(.tone-good)') !== null",
+    )?;
+    browser.type_into(".composer textarea", "While the phone was away\u{e007}")?;
+    let _ = browser.wait("a text that waits", "return document.querySelector('.state-waiting') !== null")?;
+    world.phone.start()?;
+    let sent = "return document.querySelector('.banner.tone-good') !== null && document.querySelector('.state-waiting') === null";
+    let _ = browser.wait("the text that waited, on its way", sent)?;
+    let _ = browser.wait("its answer", &shows("echo: While the phone was away"))?;
+    world.table.ok("the phone goes away and comes back", "what was written meanwhile went out by itself");
+    world.relay.kill();
+    let _ = browser.wait(
+        "the state without a relay",
+        "return document.querySelector('.banner:not(.tone-good)') !== null",
+    )?;
+    world.relay.start()?;
+    let _ = browser.wait("the state live", LIVE)?;
+    world.table.ok("the relay is started anew", "the page is live again");
+    // What the network lost is said by the browser itself; anything else would be the page's.
+    let said = browser.said()?;
+    let own: Vec<_> = said.iter().filter(|line| !line.contains("WebSocket connection to")).collect();
+    ensure!(own.is_empty(), "the console says {own:?}");
+    Ok(())
+}
+
+/// A second tab opens no connection, until its user takes over; then the first one has none.
+fn two_tabs(world: &mut World, browser: &Browser) -> Result<()> {
+    let first = browser.new_tab()?;
+    browser.go(&world.page())?;
+    let title = browser.text(".dead-card h1")?;
+    ensure!(title.contains("another tab"), "the second tab says {title:?}");
+    browser.click(".dead-card button.primary")?;
+    let _ = browser.wait("the state live in the second tab", LIVE)?;
+    let listed = world.phone.ask(&json!({"verb": "companions"}))?;
+    ensure!(listed["companions"].as_array().is_some_and(|all| all.len() == 1), "not one companion: {listed}");
+    browser.tab(&first)?;
+    let title = browser.text(".dead-card h1")?;
+    ensure!(title.contains("another tab"), "the first tab says {title:?}");
+    browser.click(".dead-card button.primary")?;
+    let _ = browser.wait("the state live in the first tab", LIVE)?;
+    world.table.ok("two tabs", "one is live at a time; each takes over when its user says so");
+    Ok(())
+}
+
+/// The phone revokes the page while it is open: it says so, and nothing of the account is left in the browser.
+fn revoked(world: &mut World, browser: &Browser) -> Result<()> {
+    let listed = world.phone.ask(&json!({"verb": "companions"}))?;
+    let companion = listed["companions"][0]["companion"].as_str().context("no companion")?.to_owned();
+    let _ = world.phone.ask(&json!({"verb": "revoke", "companion": companion}))?;
+    let title = browser.text(".dead-card h1")?;
+    ensure!(title.contains("no longer linked"), "the page says {title:?}");
+    let rows = browser.wait("the database, emptied", "return new Promise((ok) => { \
+        const open = indexedDB.open('handfast'); open.onsuccess = async () => { let all = 0; \
+        for (const name of open.result.objectStoreNames) all += await new Promise((count) => { \
+        open.result.transaction(name).objectStore(name).count().onsuccess = (event) => count(event.target.result); }); \
+        open.result.close(); ok(`${all} rows`); }; })")?;
+    ensure!(rows == "0 rows", "of the account there are still {rows}");
+    world.table.ok("the phone revokes the page while it is open", "it says so, and its database is empty");
+    Ok(())
+}
+
+fn history(chat: u64) -> Value {
+    json!({"verb": "history", "chat": chat})
+}
+
+fn has_text(history: &Value, text: &str) -> bool {
+    history["messages"].as_array().is_some_and(|all| all.iter().any(|message| message["text"] == text))
+}
+
+/// A script that says whether a message with this text is shown.
+fn shows(text: &str) -> String {
+    let text = json!(text);
+    format!(
+        "return [...document.querySelectorAll('article .text')].some((one) => one.textContent === {text})"
+    )
+}
+
+fn quiet(browser: &Browser) -> Result<()> {
+    let said = browser.said()?;
+    ensure!(said.is_empty(), "the console says {said:?}");
+    Ok(())
+}
