@@ -247,3 +247,19 @@ fn re15_a_cursor_above_the_phones_log_gets_a_snapshot() {
     world.run_until("in step", MINUTE, |w| in_step(w) == 1);
     assert_eq!(world.web.disk.rows, world.phone.disk.rows);
 }
+
+#[test]
+fn another_log_is_told_from_its_beginning() {
+    // req: RES-023
+    let mut world = synced(13, 30);
+    world.phone.has_other_log = true;
+    world.phone.disk.rows.clear();
+    for n in 1..=50 {
+        let _ = world.phone.disk.rows.insert((b"a".to_vec(), n), format!("other {n}").into_bytes());
+    }
+    world.web.events.clear();
+    world.crash(DeviceRole::Phone);
+    world.run_until("in step", MINUTE, |w| in_step(w) == 1);
+    assert_eq!(world.web.disk.rows, world.phone.disk.rows);
+    assert_eq!(repairs(&world), 0, "no digest was needed to find it");
+}

@@ -93,6 +93,7 @@ mod tests {
 
     #[test]
     fn a_row_comes_out_as_it_went_in() {
+        // req: MSG-004
         let row = Row { id: RowId::from_number(7), rev: 300, body: Bytes::from_static(b"body") };
         let bytes = row.encode();
         assert_eq!(bytes.as_ref(), b"\x08\0\0\0\0\0\0\0\x07\x41\x2cbody");

@@ -15,7 +15,7 @@ pub const CHAT_WINDOW: usize = 200;
 
 /// Whether an item speaks of the row that it came as.
 fn is_of(item: &Item, name: CollectionName, id: &RowId) -> bool {
-    // req: SYN-009
+    // req: SYN-009, MSG-004
     let is = |number: u64| id.number() == Some(number);
     match (name, item) {
         (CollectionName::Chats, Item::Chat { chat, .. } | Item::Deleted { chat, message: None }) => is(*chat),

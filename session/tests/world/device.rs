@@ -55,6 +55,8 @@ pub struct Device {
     pub pages_given: usize,
     /// Phone: rows that come up while a page is made.
     pub rows_a_page: u64,
+    /// Phone: from its next start on it has another log.
+    pub has_other_log: bool,
     /// Web: its digest is never right.
     pub wrong_digest: bool,
     /// Web: a page has come.
@@ -67,6 +69,7 @@ pub struct Device {
 }
 
 pub const LOG: [u8; 16] = [9; 16];
+const OTHER_LOG: [u8; 16] = [8; 16];
 
 fn read_row(item: &[u8]) -> (u64, Vec<u8>) {
     (u64::from_be_bytes(item[..8].try_into().unwrap()), item[8..].to_vec())
@@ -75,16 +78,17 @@ fn read_row(item: &[u8]) -> (u64, Vec<u8>) {
 fn load(
     role: DeviceRole,
     pairs: &Pairs,
+    log: [u8; 16],
     now: Timestamp,
     rng: &mut dyn CryptoRng,
 ) -> Result<Endpoint, LoadError> {
-    let log = (role == DeviceRole::Phone).then_some(LogId::from_bytes(LOG));
+    let log = (role == DeviceRole::Phone).then_some(LogId::from_bytes(log));
     Endpoint::load(role, pairs, log, now, rng)
 }
 
 impl Device {
     pub fn new(role: DeviceRole, pairs: Pairs, now: Timestamp, rng: &mut dyn CryptoRng) -> Self {
-        let endpoint = load(role, &pairs, now, rng).unwrap();
+        let endpoint = load(role, &pairs, LOG, now, rng).unwrap();
         let disk = Disk { pairs, ..Disk::default() };
         Self::over(role, disk, endpoint, now)
     }
@@ -109,6 +113,7 @@ impl Device {
             pages_given: 0,
             rows_a_page: 0,
             wrong_digest: false,
+            has_other_log: false,
             paged: false,
             hold_to: 0,
             wants_socket: false,
@@ -119,7 +124,8 @@ impl Device {
 
     /// Starts again from the disk; what was in memory is gone.
     pub fn reload(&mut self, now: Timestamp, rng: &mut dyn CryptoRng) {
-        let endpoint = load(self.role, &self.disk.pairs, now, rng).unwrap();
+        let log = if self.has_other_log { OTHER_LOG } else { LOG };
+        let endpoint = load(self.role, &self.disk.pairs, log, now, rng).unwrap();
         let content = std::mem::take(&mut self.content);
         let want_collections = std::mem::take(&mut self.want_collections);
         let mut new = Self::over(self.role, std::mem::take(&mut self.disk), endpoint, now);
@@ -128,6 +134,7 @@ impl Device {
         new.pages_given = self.pages_given;
         new.rows_a_page = self.rows_a_page;
         new.wrong_digest = self.wrong_digest;
+        new.has_other_log = self.has_other_log;
         for stream in new.endpoint.streams() {
             let meta = stream.meta.to_vec();
             if let Some(file) = new.disk.files.get_mut(&meta) {
@@ -257,7 +264,10 @@ impl Device {
             Message::Result { cmd_id, body } => {
                 self.disk.effects.push((cmd_id, body.map(|b| b.to_vec()).unwrap_or_default()));
             }
-            Message::Delta { collection, to, items, .. } => {
+            Message::Delta { collection, from, to, items } => {
+                if from == 0 {
+                    self.disk.rows.retain(|(of, _), _| of != collection.as_bytes());
+                }
                 for item in items.iter().flat_map(Items::iter).collect::<Vec<_>>() {
                     let (rev, row) = read_row(&item);
                     assert!(rev <= to, "a row beyond the delta");
