@@ -263,3 +263,17 @@ fn another_log_is_told_from_its_beginning() {
     assert_eq!(world.web.disk.rows, world.phone.disk.rows);
     assert_eq!(repairs(&world), 0, "no digest was needed to find it");
 }
+
+#[test]
+fn a_quiet_collection_does_not_fall_behind_the_log() {
+    // req: SYN-018
+    let mut world = synced(14, 30);
+    add(&mut world, b"b", 100);
+    world.crash(DeviceRole::Web);
+    world.run_until("in step", MINUTE, |w| in_step(w) == 1);
+    world.crash(DeviceRole::Web);
+    let now = world.now;
+    world.phone.prune(now, 130);
+    world.run_until("in step", MINUTE, |w| in_step(w) == 1);
+    assert_eq!(world.phone.pages_given, 0, "its cursor moved with the digest, without any change");
+}

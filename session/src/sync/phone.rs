@@ -337,3 +337,84 @@ fn pack(items: &[Bytes]) -> Option<Vec<Items>> {
     parts.push(part.finish());
     Some(parts)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn collection() -> Collection {
+        Collection::new(b"a").unwrap()
+    }
+
+    fn rows() -> [Bytes; 1] {
+        [Bytes::from_static(b"row")]
+    }
+
+    /// A phone whose newest revision is 5, and a web that has subscribed from 0.
+    fn subscribed() -> PhoneSync {
+        let mut sync = PhoneSync::default();
+        sync.changed(5);
+        sync.since(collection(), 0).unwrap();
+        sync
+    }
+
+    fn after(wanted: Option<Wanted>) -> Option<u64> {
+        match wanted {
+            Some(Wanted::Delta { after, .. }) => Some(after),
+            _ => None,
+        }
+    }
+
+    #[test]
+    fn a_ping_tells_what_has_left_and_not_what_waits() {
+        // req: SYN-021
+        let mut sync = subscribed();
+        assert_eq!(after(sync.next_wanted()), Some(0));
+        sync.delta(&collection(), 5, &rows()).unwrap();
+        assert_eq!(sync.told(), 0, "it waits");
+        sync.fill(&mut RecordBuilder::new());
+        assert_eq!(sync.told(), 5);
+        let other = Collection::new(b"b").unwrap();
+        sync.since(other, 2).unwrap();
+        assert_eq!(sync.told(), 2, "the least of all subscriptions");
+        assert_eq!(PhoneSync::default().told(), 0);
+    }
+
+    #[test]
+    fn a_digest_of_another_moment_is_not_sent() {
+        // req: SYN-017
+        let mut sync = subscribed();
+        sync.digest_get(&collection(), 0).unwrap();
+        let _ = sync.next_wanted();
+        sync.delta(&collection(), 5, &[]).unwrap();
+        assert_eq!(sync.next_wanted(), Some(Wanted::Digest { collection: collection() }));
+        sync.digest(&collection(), 6, [1; 32]).unwrap();
+        assert!(!sync.wants_to_send(), "a change came in between, and was not sent");
+        sync.changed(6);
+        assert_eq!(after(sync.next_wanted()), Some(5));
+        sync.delta(&collection(), 6, &[]).unwrap();
+        assert_eq!(sync.next_wanted(), Some(Wanted::Digest { collection: collection() }));
+        sync.digest(&collection(), 6, [2; 32]).unwrap();
+        let sent = Frame::Digest { collection: collection(), cursor: 6, digest: [2; 32] };
+        assert_eq!(sync.queue.pop_front(), Some(sent));
+        assert_eq!(sync.next_wanted(), None);
+    }
+
+    #[test]
+    fn an_answer_to_a_subscription_that_is_over_is_dropped() {
+        // req: SYN-011
+        let mut sync = subscribed();
+        assert_eq!(after(sync.next_wanted()), Some(0));
+        sync.leave(collection()).unwrap();
+        sync.since(collection(), 3).unwrap();
+        assert_eq!(sync.next_wanted(), None, "one question at a time");
+        sync.delta(&collection(), 5, &rows()).unwrap();
+        assert_eq!(sync.queue.len(), 1, "the answer to LEAVE alone");
+        assert_eq!(after(sync.next_wanted()), Some(3));
+        sync.restart();
+        sync.since(collection(), 1).unwrap();
+        sync.delta(&collection(), 5, &rows()).unwrap();
+        assert_eq!(after(sync.next_wanted()), Some(1));
+        assert!(sync.page(&collection(), None).is_err() && sync.digest(&collection(), 5, [0; 32]).is_err());
+    }
+}
