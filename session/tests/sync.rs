@@ -4,6 +4,7 @@ mod world;
 
 use std::time::Duration;
 
+use bytes::Bytes;
 use handfast_codec::DeviceRole;
 use handfast_codec::frame::Collection;
 use handfast_codec::limits::{DIGEST_EVERY, SNAPSHOT_TRIES_MAX, SUBSCRIPTIONS_MAX};
@@ -276,4 +277,29 @@ fn a_quiet_collection_does_not_fall_behind_the_log() {
     world.phone.prune(now, 130);
     world.run_until("in step", MINUTE, |w| in_step(w) == 1);
     assert_eq!(world.phone.pages_given, 0, "its cursor moved with the digest, without any change");
+}
+
+#[test]
+fn re15_rows_that_a_rolled_back_phone_wrote_anew_under_old_revisions_arrive() {
+    // req: RES-023
+    let mut world = synced(15, 30);
+    let before = world.phone.disk.clone();
+    add(&mut world, b"a", 3);
+    let now = world.now;
+    let sent = world.web.endpoint.send(now, &Bytes::from_static(b"done and lost")).unwrap();
+    let _ = world.web.commit(now, &sent.commit);
+    world.run_until("answered", MINUTE, |w| w.web.disk.effects.len() == 1);
+    world.run_for(Duration::from_secs(2));
+    // The phone's disk forgets all that, and other rows get the same revisions.
+    let rows = before.rows.clone();
+    world.phone.disk = before;
+    world.phone.disk.rows = rows;
+    world.web.events.clear();
+    for n in 31..=33 {
+        let _ = world.phone.disk.rows.insert((b"a".to_vec(), n), b"another".to_vec());
+    }
+    world.crash(DeviceRole::Phone);
+    world.run_until("in step", MINUTE, |w| in_step(w) == 1);
+    assert!(world.saw(DeviceRole::Web, &Event::Connected { resumed: false }), "what was lost is noticed");
+    assert_eq!(world.web.disk.rows, world.phone.disk.rows);
 }

@@ -400,6 +400,10 @@ impl Disk {
                 assert_eq!(self.answered.insert(cmd_id, body), None, "a command is answered once");
             }
             Effect::Rows { collection, from, to, rows } => {
+                if from == 0 {
+                    self.rows.retain(|(of, _), _| *of != collection);
+                    let _ = self.cursors.remove(&collection);
+                }
                 let cursor = self.cursors.insert(collection, to).unwrap_or(0);
                 assert!(cursor <= from && to >= from, "a delta begins where the last one ended, or later");
                 for (rev, item) in rows {

@@ -196,7 +196,7 @@ impl Endpoint {
             web.ratchet.advanced(IdPsk::new(next, &web.link.terms.mailbox));
             ops.push(put_web_ratchet(&web.ratchet));
             // req: RES-023
-            if self.counters.log_id != peer.log_id {
+            if self.counters.log_id != peer.log_id || verdict != Verdict::Resume {
                 log_id = Some(peer.log_id);
                 web.sync.forget();
                 forget = true;
