@@ -20,6 +20,8 @@ pub enum ResetReason {
     LackP2w,
     /// The web has a message that the phone has not sent.
     FutureP2w,
+    /// The web knows a revision that the phone's log does not: the phone was rolled back.
+    LogBack,
 }
 
 /// The verdict.
@@ -43,6 +45,7 @@ pub fn verdict(web: &ResumeBlock, phone: &ResumeBlock) -> Verdict {
         (is_ahead(web, phone), ResetReason::FutureW2p),
         (lacks(phone, web), ResetReason::LackP2w),
         (is_ahead(phone, web), ResetReason::FutureP2w),
+        (web.log_id == phone.log_id && web.rev > phone.rev, ResetReason::LogBack),
     ];
     reasons
         .into_iter()
@@ -85,6 +88,10 @@ mod tests {
         let web = || block(1, 2, 5, 3, 4);
         let phone = || block(2, 1, 4, 3, 4);
         assert_eq!(verdict(&web(), &phone()), Verdict::Resume);
+        let at = |rev, log: u8| ResumeBlock { rev, log_id: LogId::from_bytes([log; 16]), ..web() };
+        let of_phone = ResumeBlock { rev: 7, ..phone() };
+        assert_eq!(verdict(&at(7, 0), &of_phone), Verdict::Resume);
+        assert_eq!(verdict(&at(8, 1), &of_phone), Verdict::Resume, "revisions of another log");
         let cases = [
             (block(9, 2, 5, 3, 4), phone(), ResetReason::EpochW2p),
             (block(1, 9, 5, 3, 4), phone(), ResetReason::EpochP2w),
@@ -93,6 +100,7 @@ mod tests {
             (web(), block(2, 1, 9, 3, 5), ResetReason::LackP2w),
             (block(1, 2, 5, 4, 4), phone(), ResetReason::FutureP2w),
             (block(9, 9, 6, 9, 5), block(2, 1, 4, 9, 9), ResetReason::EpochW2p),
+            (ResumeBlock { rev: 8, ..web() }, ResumeBlock { rev: 7, ..phone() }, ResetReason::LogBack),
         ];
         for (web, phone, reason) in cases {
             assert_eq!(verdict(&web, &phone), Verdict::Reset(reason));

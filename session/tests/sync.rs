@@ -303,3 +303,23 @@ fn re15_rows_that_a_rolled_back_phone_wrote_anew_under_old_revisions_arrive() {
     assert!(world.saw(DeviceRole::Web, &Event::Connected { resumed: false }), "what was lost is noticed");
     assert_eq!(world.web.disk.rows, world.phone.disk.rows);
 }
+
+#[test]
+fn re15_a_phone_that_lost_rows_alone_is_noticed_by_the_revision_that_the_companion_knows() {
+    // req: RES-020, RES-023
+    let mut world = synced(16, 30);
+    add(&mut world, b"a", 3);
+    world.run_until("three more", MINUTE, |w| w.web.disk.rows.len() == 33);
+    world.run_for(Duration::from_secs(2));
+    // Its disk forgets the last rows; before the companion is back it has written as many others.
+    world.phone.disk.rows.retain(|(_, rev), _| *rev <= 30);
+    world.crash(DeviceRole::Phone);
+    world.web.events.clear();
+    let now = world.now;
+    for _ in 0..4 {
+        world.phone.add_row(now, b"a", b"another");
+    }
+    world.run_until("in step", MINUTE, |w| in_step(w) == 1);
+    assert!(world.saw(DeviceRole::Web, &Event::Connected { resumed: false }));
+    assert_eq!(world.web.disk.rows, world.phone.disk.rows);
+}

@@ -393,7 +393,7 @@ impl Endpoint {
             log_id: self.counters.log_id,
             rev: match &self.side {
                 Side::Phone(phone) => phone.sync.rev(),
-                Side::Web(_) => 0,
+                Side::Web(web) => web.sync.rev(),
             },
             streams: self.lanes.streams.block(),
         }

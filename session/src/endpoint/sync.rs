@@ -73,7 +73,8 @@ impl Endpoint {
         }
     }
 
-    /// At the phone: the log has grown to `rev`.
+    /// At the phone: the log has grown to `rev`. Call it once after [`Endpoint::load`] too, before anything else: a
+    /// companion that knows a later revision then shows that the phone was rolled back.
     pub fn changed(&mut self, now: Timestamp, rev: u64) {
         if let Ok(sync) = self.phone_sync(now) {
             sync.changed(rev);

@@ -45,6 +45,10 @@ pub(crate) struct PhoneSync {
     queue: VecDeque<Frame>,
     /// The phone's newest revision.
     rev: u64,
+    /// The newest revision when this machine was loaded: until the web asks for rows, it can know no later one.
+    first: Option<u64>,
+    /// Whether the web has asked for rows since this machine was loaded.
+    was_read: bool,
     /// The log is whole from here on: markers of deleted rows at or below it may be gone.
     floor: u64,
     /// Bytes of DELTAs that the web has not acknowledged.
@@ -71,15 +75,24 @@ impl PhoneSync {
     /// A connection begins.
     pub(crate) fn restart(&mut self) {
         let asked = self.asked.take().map(|(wanted, _)| (wanted, false));
-        *self = Self { rev: self.rev, floor: self.floor, asked, ..Self::default() };
+        *self = Self {
+            rev: self.rev,
+            first: self.first,
+            was_read: self.was_read,
+            floor: self.floor,
+            asked,
+            ..Self::default()
+        };
     }
 
+    /// The revision for the resume block: the highest one that a web can know.
     pub(crate) fn rev(&self) -> u64 {
-        self.rev
+        self.first.filter(|_| !self.was_read).unwrap_or(self.rev)
     }
 
-    /// The log grew to `rev`.
+    /// The log has grown to `rev`, or is loaded with it.
     pub(crate) fn changed(&mut self, rev: u64) {
+        let _ = self.first.get_or_insert(rev);
         self.rev = self.rev.max(rev);
     }
 
@@ -109,6 +122,7 @@ impl PhoneSync {
 
     /// The web subscribes.
     pub(crate) fn since(&mut self, collection: Collection, cursor: u64) -> Result<(), ErrorCode> {
+        self.was_read = true;
         self.end(&collection);
         // req: SYN-007
         if self.subs.len() >= SUBSCRIPTIONS_MAX {
@@ -134,6 +148,7 @@ impl PhoneSync {
 
     /// The web asks for a page.
     pub(crate) fn page_get(&mut self, collection: Collection, page: PageCursor) -> Result<(), ErrorCode> {
+        self.was_read = true;
         // req: SYN-020
         if !self.pages.contains_key(&collection) && self.pages.len() >= SUBSCRIPTIONS_MAX {
             return Err(ErrorCode::LIMIT);
@@ -358,8 +373,9 @@ mod tests {
         sync
     }
 
-    fn after(wanted: Option<Wanted>) -> Option<u64> {
-        match wanted {
+    /// The revision after which rows are asked for next.
+    fn after(sync: &mut PhoneSync) -> Option<u64> {
+        match sync.next_wanted() {
             Some(Wanted::Delta { after, .. }) => Some(after),
             _ => None,
         }
@@ -369,7 +385,7 @@ mod tests {
     fn a_ping_tells_what_has_left_and_not_what_waits() {
         // req: SYN-021
         let mut sync = subscribed();
-        assert_eq!(after(sync.next_wanted()), Some(0));
+        assert_eq!(after(&mut sync), Some(0));
         sync.delta(&collection(), 5, &rows()).unwrap();
         assert_eq!(sync.told(), 0, "it waits");
         sync.fill(&mut RecordBuilder::new());
@@ -391,7 +407,7 @@ mod tests {
         sync.digest(&collection(), 6, [1; 32]).unwrap();
         assert!(!sync.wants_to_send(), "a change came in between, and was not sent");
         sync.changed(6);
-        assert_eq!(after(sync.next_wanted()), Some(5));
+        assert_eq!(after(&mut sync), Some(5));
         sync.delta(&collection(), 6, &[]).unwrap();
         assert_eq!(sync.next_wanted(), Some(Wanted::Digest { collection: collection() }));
         sync.digest(&collection(), 6, [2; 32]).unwrap();
@@ -404,17 +420,17 @@ mod tests {
     fn an_answer_to_a_subscription_that_is_over_is_dropped() {
         // req: SYN-011
         let mut sync = subscribed();
-        assert_eq!(after(sync.next_wanted()), Some(0));
+        assert_eq!(after(&mut sync), Some(0));
         sync.leave(collection()).unwrap();
         sync.since(collection(), 3).unwrap();
         assert_eq!(sync.next_wanted(), None, "one question at a time");
         sync.delta(&collection(), 5, &rows()).unwrap();
         assert_eq!(sync.queue.len(), 1, "the answer to LEAVE alone");
-        assert_eq!(after(sync.next_wanted()), Some(3));
+        assert_eq!(after(&mut sync), Some(3));
         sync.restart();
         sync.since(collection(), 1).unwrap();
         sync.delta(&collection(), 5, &rows()).unwrap();
-        assert_eq!(after(sync.next_wanted()), Some(1));
+        assert_eq!(after(&mut sync), Some(1));
         assert!(sync.page(&collection(), None).is_err() && sync.digest(&collection(), 5, [0; 32]).is_err());
     }
 }

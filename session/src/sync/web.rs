@@ -117,6 +117,12 @@ impl WebSync {
         Self { cursors, snapshots, ..Self::default() }
     }
 
+    /// The highest revision of the phone's log that is known here.
+    pub(crate) fn rev(&self) -> u64 {
+        let snapshots = self.snapshots.values().map(|(rev, _)| rev);
+        self.cursors.values().chain(snapshots).copied().max().unwrap_or(0)
+    }
+
     /// A connection begins.
     pub(crate) fn restart(&mut self) {
         self.subs.clear();
