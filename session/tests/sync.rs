@@ -8,6 +8,7 @@ use bytes::Bytes;
 use handfast_codec::DeviceRole;
 use handfast_codec::frame::Collection;
 use handfast_codec::limits::{DIGEST_EVERY, SNAPSHOT_TRIES_MAX, SUBSCRIPTIONS_MAX};
+use handfast_session::resume::{ResetReason, Verdict};
 use handfast_session::{Event, SendRefused};
 use world::World;
 
@@ -300,7 +301,8 @@ fn re15_rows_that_a_rolled_back_phone_wrote_anew_under_old_revisions_arrive() {
     }
     world.crash(DeviceRole::Phone);
     world.run_until("in step", MINUTE, |w| in_step(w) == 1);
-    assert!(world.saw(DeviceRole::Web, &Event::Connected { resumed: false }), "what was lost is noticed");
+    let lost = Event::Connected { verdict: Verdict::Reset(ResetReason::LackW2p) };
+    assert!(world.saw(DeviceRole::Web, &lost), "{:?}", world.web.events);
     assert_eq!(world.web.disk.rows, world.phone.disk.rows);
 }
 
@@ -320,6 +322,7 @@ fn re15_a_phone_that_lost_rows_alone_is_noticed_by_the_revision_that_the_compani
         world.phone.add_row(now, b"a", b"another");
     }
     world.run_until("in step", MINUTE, |w| in_step(w) == 1);
-    assert!(world.saw(DeviceRole::Web, &Event::Connected { resumed: false }));
+    let back = Event::Connected { verdict: Verdict::Reset(ResetReason::LogBack) };
+    assert!(world.saw(DeviceRole::Web, &back), "{:?}", world.web.events);
     assert_eq!(world.web.disk.rows, world.phone.disk.rows);
 }
