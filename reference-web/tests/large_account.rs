@@ -8,7 +8,7 @@ use reference_web::app::AppEvent;
 const CHATS: u64 = 1_500;
 const MESSAGES: u64 = 80;
 /// What phone, companion and relay may need together above what they had when nothing was connected.
-const GROWTH_MAX_KIB: u64 = 48 * 1_024;
+const GROWTH_MAX_KIB: u64 = 16 * 1_024;
 
 /// A figure of this process, in KiB; `None` where there is none.
 fn kib(name: &str) -> Option<u64> {
