@@ -69,6 +69,14 @@ impl ChunkList {
         Ok(Self { size, hashes: hashes.to_vec() })
     }
 
+    /// How many bytes of content that lies on a disk are good: its chunks up to the first that is not this list's.
+    /// `found` is the list of what lies there, which may be a part. A stream goes on from there.
+    #[must_use]
+    pub fn good_len(&self, found: &Self) -> u64 {
+        let same = self.hashes.iter().zip(&found.hashes).take_while(|(wanted, is)| wanted == is).count();
+        u64::try_from(same).unwrap_or(u64::MAX).saturating_mul(MEDIA_CHUNK_LEN).min(self.size)
+    }
+
     /// The length of [`ChunkList::encode`]: where the content begins in a stream.
     #[must_use]
     pub fn encoded_len(&self) -> u64 {
@@ -307,6 +315,47 @@ mod tests {
                 assert_eq!(got, content);
             }
         }
+    }
+
+    #[test]
+    fn mx19_a_media_stream_cut_at_any_chunk_is_never_complete() {
+        // req: STR-010
+        let (list, bytes) = stream(&content(200_000));
+        let start = usize::try_from(list.encoded_len()).unwrap();
+        let chunk = usize::try_from(MEDIA_CHUNK_LEN).unwrap();
+        for cut in [0, 8, start - 1, start, start + 1, start + chunk, start + 2 * chunk, bytes.len() - 1] {
+            let mut receiver = MediaReceiver::new(list.content_id());
+            let _ = receiver.take(&bytes[..cut]).unwrap();
+            assert!(!receiver.is_complete(), "cut at {cut}");
+        }
+        // Chunks in another order, or one of them twice.
+        let chunks: Vec<&[u8]> = bytes[start..].chunks(chunk).collect();
+        for order in [[1, 0, 2, 3], [0, 0, 1, 2]] {
+            let mut receiver = MediaReceiver::new(list.content_id());
+            let _ = receiver.take(&bytes[..start]).unwrap();
+            let refused = order.iter().try_for_each(|i| receiver.take(chunks[*i]).map(drop));
+            assert_eq!((refused, receiver.is_complete()), (Err(ErrorCode::HASH), false), "{order:?}");
+        }
+    }
+
+    #[test]
+    fn what_lies_on_a_disk_is_good_up_to_the_first_bad_chunk() {
+        let whole = content(200_000);
+        let (list, _) = stream(&whole);
+        let found = |bytes: &[u8]| {
+            let mut hasher = ContentHasher::new();
+            hasher.update(bytes);
+            list.good_len(&hasher.finish())
+        };
+        assert_eq!(found(&whole), 200_000);
+        assert_eq!((found(&[]), found(&whole[..65_535]), found(&whole[..65_536])), (0, 0, 65_536));
+        assert_eq!((found(&whole[..150_000]), found(&whole[..199_999])), (131_072, 196_608));
+        let mut bad = whole.clone();
+        bad[70_000] ^= 1;
+        assert_eq!(found(&bad), 65_536);
+        bad.push(0);
+        assert_eq!(found(&bad), 65_536);
+        assert_eq!(found(&[&whole[..], &[0]].concat()), 196_608, "what is too long is not whole");
     }
 
     #[test]
