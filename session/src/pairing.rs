@@ -4,8 +4,11 @@
 //! attempt. Its commits hold the rows of the new link, so that [`crate::Endpoint::load`] opens it afterwards. Rotation
 //! of codes is the application's affair.
 
+mod ending;
+mod event;
 mod phone;
 mod web;
+mod wire;
 
 use alloc::collections::VecDeque;
 use alloc::string::String;
@@ -14,28 +17,30 @@ use core::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use handfast_codec::error::ErrorCode;
-use handfast_codec::ids::{MailboxId, SigningPublic};
+use handfast_codec::ids::MailboxId;
 use handfast_codec::link::LinkFrame;
 use handfast_codec::qr::Offer;
-use handfast_codec::record::{RecordBuilder, decode_link_record};
 use handfast_codec::relay::{DataKind, RelayFrame};
 use handfast_codec::role::DeviceRole;
 use handfast_codec::{RelayName, Timestamp};
 use handfast_handshake::identity::SigningKey;
 use handfast_handshake::link::{PhoneLink, Terms, WebLink};
-use handfast_handshake::pairing::{CheckCode, Claims, PairingContext};
+use handfast_handshake::pairing::Claims;
 use handfast_handshake::record::{Opener, Sealer};
 use rand_core::CryptoRng;
 use zeroize::Zeroizing;
 
-use crate::attach::{Attach, AttachEvent, AttachTimeout, Seat};
+use crate::attach::{Attach, AttachTimeout};
 use crate::commit::{CommitGate, CommitId, Op};
-use crate::endpoint::{Pairs, wipe_rows};
+use crate::endpoint::Pairs;
 use crate::error::{ApiMisuse, LoadError};
 use crate::jitter::Jitter;
 use crate::keys;
 use crate::output::{Event, Output};
 use crate::queue::pop_front_if;
+use event::{code_text, nn_text};
+
+pub use event::PairingEvent;
 
 /// How long a handshake message is awaited.
 const MESSAGE_MAX: Duration = Duration::from_secs(10);
@@ -45,47 +50,6 @@ const APPROVAL_MAX: Duration = Duration::from_mins(2);
 const NN_MAX: Duration = Duration::from_secs(90);
 /// How long a phone waits for `LINK_ACCEPT`: the page's user may take all of the time for NN.
 const ACCEPT_MAX: Duration = Duration::from_secs(100);
-
-/// What happens in a pairing.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum PairingEvent {
-    /// Web: a phone has scanned the code. Freeze rotation, give up the other code, and show these four digits.
-    CheckCode(String),
-    /// Phone: ask the user for the four digits that the page shows: [`Pairing::enter_check_code`].
-    CheckCodeWanted,
-    /// Phone: they were wrong; this many tries are left.
-    WrongCheckCode(u8),
-    /// Phone: ask the user to approve what the page *claims*: [`Pairing::approve`] or [`Pairing::refuse`].
-    ApprovalWanted {
-        /// The companion's label, as claimed.
-        label: String,
-        /// The origin, as claimed by the page.
-        origin: String,
-        /// The origin, as seen by the relay.
-        origin_seen: Option<String>,
-        /// The grants asked for, as bits.
-        grants: u64,
-        /// Whether the relay says that both devices are in one network. A reason to warn if not; never to trust.
-        same_net: bool,
-    },
-    /// Phone: show these two digits; the page's user is asked about them.
-    ShowNn(String),
-    /// Web: ask the user whether the phone shows these two digits: [`Pairing::confirm`].
-    ConfirmNn {
-        /// The two digits.
-        nn: String,
-        /// The account's name.
-        account_name: String,
-        /// The account's key.
-        account: SigningPublic,
-    },
-    /// The link is stored as ACTIVE. Load it, and drop this machine and its socket.
-    Linked(MailboxId),
-    /// The attempt is over, and at the web the code is burnt. If rows of the link are in the store, as OFFERED or
-    /// PENDING, it may still come to life: load it as any other link, and drop it if it stays so for 24 hours.
-    Ended(ErrorCode),
-}
 
 /// What differs by role: the state of the attempt.
 enum Side {
@@ -376,168 +340,6 @@ impl Pairing {
         self.deferred.push_back((commit.id(), deferred));
         self.out.push_back(Output::Persist(commit));
     }
-
-    fn send_data(&mut self, kind: DataKind, body: Bytes) {
-        self.out.push_back(Output::Transmit(RelayFrame::Data { kind, body }.encode()));
-    }
-
-    fn send_link(&mut self, frame: &LinkFrame) {
-        let mut record = RecordBuilder::new();
-        let Some(keys) = self.keys.as_mut() else { return };
-        if !record.push_link(frame) {
-            return;
-        }
-        let mut record = record.finish();
-        if keys.sealer.seal(&mut record).is_ok() {
-            self.out.push_back(Output::Transmit(record.freeze()));
-        }
-    }
-
-    /// This side ends the attempt: says so to the peer, where there are keys to say it with, and forgets an offer. A
-    /// web that has stored PENDING says nothing: the phone may have accepted already, and the link mailbox tells. Once
-    /// the commit of ACTIVE is given out there is nothing to refuse: a peer that is told so would forget its side.
-    fn refuse_with(&mut self, code: ErrorCode) {
-        // req: HSK-046
-        if self.is_settled() {
-            return;
-        }
-        if !matches!(&self.side, Side::Web(web::WebState::Pending { .. })) {
-            self.send_link(&LinkFrame::Close { code });
-            self.forget();
-        }
-        self.end(code);
-    }
-
-    /// The peer ended the attempt, under the attempt's own keys: what was stored of it is forgotten. A link that is
-    /// ACTIVE here is past that.
-    fn closed_by_peer(&mut self, code: ErrorCode) {
-        if !self.is_settled() {
-            self.forget();
-            self.end(code);
-        }
-    }
-
-    /// Forgets what is stored of a link that is not ACTIVE.
-    fn forget(&mut self) {
-        let stored = match &self.side {
-            Side::Phone(phone) => matches!(phone, phone::PhoneState::Offered(_)),
-            Side::Web(web) => matches!(web, web::WebState::Pending { .. }),
-        };
-        if let (true, Some(terms)) = (stored, &self.terms) {
-            self.persist(terms.mailbox, alloc::vec![wipe_rows()], Deferred::Nothing);
-        }
-    }
-
-    /// The attempt is over; its keys are wiped by being dropped. A stored link stays: a lost socket or a relay's word
-    /// says nothing of whether the other side has accepted.
-    fn end(&mut self, code: ErrorCode) {
-        // req: HSK-003, HSK-012
-        if self.ended {
-            return;
-        }
-        self.ended = true;
-        self.side.wipe();
-        self.keys = None;
-        self.event(PairingEvent::Ended(code));
-        self.out.push_back(Output::Event(Event::Disconnect));
-    }
-
-    /// The link is ACTIVE and durable.
-    fn linked(&mut self) {
-        if self.ended {
-            return;
-        }
-        self.ended = true;
-        self.side.wipe();
-        self.keys = None;
-        if let Some(terms) = &self.terms {
-            let mailbox = terms.mailbox;
-            self.event(PairingEvent::Linked(mailbox));
-        }
-        self.out.push_back(Output::Event(Event::Disconnect));
-    }
-
-    fn context(&self) -> Option<PairingContext> {
-        let (own, peer) = (self.attach.own()?, self.attach.peer()?.id);
-        let relay = self.attach.relay().clone();
-        Some(match &self.side {
-            Side::Phone(_) => PairingContext { relay, phone: own, web: peer },
-            Side::Web(_) => PairingContext { relay, phone: peer, web: own },
-        })
-    }
-
-    fn on_relay_frame(&mut self, rng: &mut dyn CryptoRng, frame: RelayFrame) {
-        let seat = Seat::Pairing { key: &self.seat_key };
-        match self.attach.frame(self.now, &seat, frame) {
-            AttachEvent::None | AttachEvent::Contended(_) | AttachEvent::Wake(_) => {}
-            AttachEvent::Send(bytes) => self.out.push_back(Output::Transmit(bytes)),
-            AttachEvent::Attached | AttachEvent::PeerUp => {
-                if self.attach.peer().is_some() {
-                    self.on_peer(rng);
-                } else if let Side::Phone(_) = &self.side {
-                    // The code is no longer shown, unless its page comes back at once.
-                    self.wait(MESSAGE_MAX, ErrorCode::CODE_EXPIRED);
-                }
-            }
-            AttachEvent::PeerDown => {
-                // A link that both sides may have stored lives on in its own mailbox.
-                if self.is_begun() {
-                    self.end(ErrorCode::PEER_GONE);
-                }
-            }
-            AttachEvent::Data(kind, body) => self.on_data(rng, kind, body),
-            AttachEvent::Refused(code) => self.end(code),
-        }
-    }
-
-    fn on_data(&mut self, rng: &mut dyn CryptoRng, kind: DataKind, body: Bytes) {
-        if kind == DataKind::PAIRING {
-            // req: HSK-086
-            if self.is_settled() {
-                return;
-            }
-            match self.side {
-                Side::Phone(_) => self.phone_message(&body),
-                Side::Web(_) => self.web_message(rng, &body),
-            }
-        } else if kind == DataKind::RECORD {
-            self.on_record(body);
-        }
-    }
-
-    fn on_record(&mut self, body: Bytes) {
-        let Some(keys) = self.keys.as_mut() else { return };
-        let frames = match keys.opener.open(BytesMut::from(body)) {
-            Ok(plaintext) => decode_link_record(plaintext.freeze()).map_err(|e| e.code()),
-            Err(error) => Err(error.code()),
-        };
-        match frames {
-            Ok(frames) => {
-                for frame in frames {
-                    if self.ended {
-                        return;
-                    }
-                    match (frame, &self.side) {
-                        // req: ERR-002
-                        (LinkFrame::Close { code }, _) => self.closed_by_peer(code),
-                        (frame, Side::Phone(_)) => self.phone_link_frame(&frame),
-                        (frame, Side::Web(_)) => self.web_link_frame(&frame),
-                    }
-                }
-            }
-            Err(code) => self.refuse_with(code),
-        }
-    }
-}
-
-impl Side {
-    /// Drops every key of the attempt.
-    fn wipe(&mut self) {
-        match self {
-            Self::Phone(phone) => *phone = phone::PhoneState::Over,
-            Self::Web(web) => *web = web::WebState::Over,
-        }
-    }
 }
 
 /// The peer's keys in a stored link, for [`Pairing::with_keys_in_use`].
@@ -554,14 +356,4 @@ pub fn keys_in_use(role: DeviceRole, pairs: &Pairs) -> Result<Vec<[u8; 32]>, Loa
         DeviceRole::Phone => PhoneLink::decode(row)?.peer_keys().to_vec(),
         DeviceRole::Web => WebLink::decode(row)?.peer_keys().to_vec(),
     })
-}
-
-/// A check code as text.
-fn code_text(code: CheckCode) -> String {
-    alloc::format!("{code}")
-}
-
-/// NN as text.
-fn nn_text(nn: u8) -> String {
-    alloc::format!("{nn:02}")
 }
