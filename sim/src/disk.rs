@@ -83,7 +83,12 @@ fn connect(name: &str) -> rusqlite::Result<Connection> {
         | OpenFlags::SQLITE_OPEN_CREATE
         | OpenFlags::SQLITE_OPEN_URI
         | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let conn = Connection::open_with_flags(format!("file:{name}?vfs=memdb"), flags)?;
+    let is_file = Path::new(name).extension().is_some();
+    let vfs = if is_file { "unix" } else { "memdb" };
+    let conn = Connection::open_with_flags(format!("file:{name}?vfs={vfs}"), flags)?;
+    if is_file {
+        let _: String = conn.query_row("PRAGMA journal_mode = MEMORY", [], |row| row.get(0))?;
+    }
     conn.execute_batch("PRAGMA synchronous = OFF; PRAGMA foreign_keys = ON; PRAGMA trusted_schema = OFF;")?;
     let _ = conn.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
     conn.set_prepared_statement_cache_capacity(128);
@@ -107,6 +112,18 @@ impl Disk {
         let dir = base.join(format!("disk-{thread}-{number}"));
         std::fs::create_dir_all(&dir)?;
         Ok(Self { anchor: connect(&name)?, name, key, dir, gate: Arc::new(Gate::new()), is_guest: false })
+    }
+
+    /// An empty disk whose database is a file, so that it does not count as memory of the process.
+    ///
+    /// # Errors
+    ///
+    /// SQLite's, the file system's.
+    pub fn on_file(base: &Path, key: [u8; 32]) -> anyhow::Result<Self> {
+        let mut disk = Self::new(base, key)?;
+        disk.name = disk.dir.join("large.db").display().to_string();
+        disk.anchor = connect(&disk.name)?;
+        Ok(disk)
     }
 
     /// Another disk with the same content: a copy, or a snapshot.

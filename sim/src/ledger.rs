@@ -107,6 +107,9 @@ pub struct Ledger {
     pub phone_lost: bool,
     /// Companions that lost commits.
     pub web_lost: BTreeSet<usize>,
+    /// When a companion showed a text of the phone's user for the first time, or the answer to a command of its own by
+    /// the name that the command was given.
+    pub heard: BTreeMap<String, u64>,
     /// How often each kind changed something for someone.
     pub fired: Vec<u64>,
     /// Kinds after which a device had to recover.

@@ -13,6 +13,7 @@ pub mod plan;
 pub mod report;
 pub mod rng;
 pub mod run;
+pub mod scenario;
 pub mod shrink;
 pub mod trace;
 pub mod upstream;

@@ -10,6 +10,7 @@ use handfast_sim::kind::Kind;
 use handfast_sim::plan::Plan;
 use handfast_sim::report::Report;
 use handfast_sim::run::Runner;
+use handfast_sim::scenario;
 use handfast_sim::shrink;
 
 /// Runs the whole system under seeded faults. Prints `violation: INVARIANT seed N` for each broken invariant, and then
@@ -23,6 +24,9 @@ struct Arguments {
     /// Every fault is of one of these kinds, divided by commas.
     #[arg(long, value_delimiter = ',')]
     fault: Vec<String>,
+    /// Runs a scenario in place of seeds: text-during-bulk, sixteen, million.
+    #[arg(long)]
+    scenario: Option<String>,
     /// Prints everything that happens; for one seed.
     #[arg(long)]
     trace: bool,
@@ -65,6 +69,12 @@ fn main() -> ExitCode {
 }
 
 fn run(arguments: &Arguments) -> anyhow::Result<bool> {
+    if let Some(name) = &arguments.scenario {
+        let scenario = scenario::Scenario::of_name(name).with_context(|| {
+            format!("there is no scenario \"{name}\"; there are: {}", scenario::NAMES.join(", "))
+        })?;
+        return Ok(scenario.run());
+    }
     let seeds = seeds(&arguments.seeds)?;
     let only = arguments.fault.iter().map(|name| kind(name)).collect::<anyhow::Result<Vec<_>>>()?;
     if arguments.trace {

@@ -104,7 +104,7 @@ impl Runner {
     }
 
     /// A phone with a new account, companions with empty disks.
-    fn fresh(&self, plan: &Plan, verbose: bool) -> World {
+    pub(crate) fn fresh(&self, plan: &Plan, verbose: bool) -> World {
         let mut world = World::new(plan.clone(), &self.base, verbose);
         for id in 0..=plan.webs {
             let disk = Disk::new(&self.base, [u8::try_from(id + 1).unwrap_or(0); 32]);
@@ -114,8 +114,19 @@ impl Runner {
         world
     }
 
+    /// A phone with a large account and one companion, with databases in files.
+    pub(crate) fn large(&self, plan: &Plan, chats: u64, messages: u64) -> World {
+        let mut world = World::new(plan.clone(), &self.base, false);
+        for id in 0..=plan.webs {
+            let disk = Disk::on_file(&self.base, [u8::try_from(id + 1).unwrap_or(0); 32]);
+            world.nodes.push(node(plan, id, disk.expect("a disk")));
+        }
+        world.nodes[0].create_account(chats, messages).expect("an account");
+        world
+    }
+
     /// Everyone is linked already.
-    fn paired(&mut self, plan: &Plan, verbose: bool) -> World {
+    pub(crate) fn paired(&mut self, plan: &Plan, verbose: bool) -> World {
         if !self.snapshots.contains_key(&plan.webs) {
             let snapshot = self.snapshot(plan.webs);
             let _ = self.snapshots.insert(plan.webs, snapshot);
@@ -186,7 +197,7 @@ fn goes_on(world: &mut World) -> Option<(&'static str, String)> {
 }
 
 /// Ends all faults, waits for rest, and checks.
-fn finish(world: &mut World) -> Outcome {
+pub(crate) fn finish(world: &mut World) -> Outcome {
     crate::faults::heal(world);
     let healed = world.now;
     let end = healed + REST_MAX;

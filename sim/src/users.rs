@@ -240,6 +240,14 @@ impl World {
                     self.ledger.recovers();
                 }
             }
+            WebEvent::Message { message, is_new: true }
+                if view.approved && message.text.starts_with("p-") =>
+            {
+                let _ = self.ledger.heard.entry(message.text).or_insert(now);
+            }
+            WebEvent::Result { client_id: Some(client), .. } => {
+                let _ = self.ledger.heard.entry(client).or_insert(now);
+            }
             WebEvent::Message { .. } | WebEvent::Synced { .. } if !view.approved => {
                 self.ledger.violation("nothing-before-approval", format!("companion {web} got a message"));
             }

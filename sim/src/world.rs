@@ -102,6 +102,9 @@ pub struct World {
     pub trace: Trace,
     /// Where disks' content lies.
     pub base: PathBuf,
+    /// Every frame takes this long one way, in microseconds, and every socket carries so many bytes a second; without
+    /// it, times are drawn and sockets are as wide as needed.
+    pub link: Option<(u64, u64)>,
     /// Faults are over.
     pub healed: bool,
     steps: u64,
@@ -137,6 +140,7 @@ impl World {
             tries: Tries::default(),
             trace: Trace::new(verbose),
             base: base.to_path_buf(),
+            link: None,
             healed: false,
             steps: 0,
             plan,
@@ -312,7 +316,9 @@ impl World {
     fn connect(&mut self, id: NodeId, tag: Tag) {
         self.next_conn += 1;
         let number = self.next_conn;
-        let _ = self.conns.insert(number, Conn::new(id, tag));
+        let mut conn = Conn::new(id, tag);
+        conn.rate = [self.link.map_or(0, |(_, rate)| rate); 2];
+        let _ = self.conns.insert(number, conn);
         let _ = self.nodes[id.0].sockets.insert(tag, number);
         let time = self.now + 2 * self.latency();
         self.at(time, Happening::Opened(number));
@@ -340,7 +346,7 @@ impl World {
 
     /// One way's time for one frame.
     pub fn latency(&mut self) -> u64 {
-        self.rng.range(LATENCY.0, LATENCY.1)
+        self.link.map_or_else(|| self.rng.range(LATENCY.0, LATENCY.1), |(latency, _)| latency)
     }
 
     fn transmit(&mut self, id: NodeId, tag: Tag, bytes: Bytes) -> bool {

@@ -18,6 +18,9 @@ pub(crate) struct Options {
     /// Every fault is of one of these kinds, divided by commas.
     #[arg(long)]
     fault: Option<String>,
+    /// Runs a scenario: text-during-bulk, sixteen, million.
+    #[arg(long)]
+    scenario: Option<String>,
     /// Plants each fault of `sim/mutants` in a copy of the tree; all must be caught.
     #[arg(long)]
     mutants: bool,
@@ -38,7 +41,9 @@ pub(crate) fn run(options: &Options) -> Result<bool> {
         return mutants::run(options.only.as_deref().unwrap_or_default());
     }
     let mut words = Vec::new();
-    for (flag, value) in [("--seeds", &options.seeds), ("--fault", &options.fault)] {
+    for (flag, value) in
+        [("--seeds", &options.seeds), ("--fault", &options.fault), ("--scenario", &options.scenario)]
+    {
         if let Some(value) = value {
             words.extend([flag.to_owned(), value.clone()]);
         }
