@@ -1,4 +1,4 @@
-//! Tasks of the Handfast workspace: `cargo xtask demo|test|fuzz|models|sim|trace`.
+//! Tasks of the Handfast workspace: `cargo xtask demo|test|fuzz|models|sim|trace|bench`.
 
 mod command;
 mod demo;
@@ -45,6 +45,8 @@ enum Task {
     Wasm(wasm::Options),
     /// Plays a story with the page as the companion, in Chromium.
     PageTest(page_test::Options),
+    /// Prints figures of memory, round trips and speed.
+    Bench,
     /// Ends the processes named on its standard input when that closes (used by `demo`).
     #[command(hide = true)]
     Keep,
@@ -63,9 +65,16 @@ fn main() -> ExitCode {
         Task::Sim(options) => sim::run(&options),
         Task::Wasm(options) => wasm::run(&options),
         Task::PageTest(options) => page_test::run(&options),
+        Task::Bench => bench(),
         Task::Keep => demo::keeper::keep().map(|()| true),
     };
     report(result)
+}
+
+/// Builds the figures' program optimised, and runs it.
+fn bench() -> Result<bool> {
+    let words = ["run", "--locked", "--release", "--package", "handfast-bench"];
+    command::run(&mut command::cargo(words)).map(|()| true)
 }
 
 fn report(result: Result<bool>) -> ExitCode {
