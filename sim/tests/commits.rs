@@ -10,6 +10,8 @@ fn plan(kind: Kind, commit: u64) -> Plan {
     let acts = [
         Act::Put { web: 0, chat: 1, len: 70_000 },
         Act::Put { web: 0, chat: 2, len: 70_000 },
+        // In one record, so that FIN is in another.
+        Act::Put { web: 0, chat: 3, len: 14_589 },
         Act::WebText { web: 0, chat: 1, len: 100 },
         Act::Get { web: 0, chat: 3, len: 70_000 },
         Act::PhoneText { chat: 2 },

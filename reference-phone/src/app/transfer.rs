@@ -261,7 +261,7 @@ impl Upload {
             self.reported = self.checked;
             return Ok(UploadStep::Whole(self.checked));
         }
-        if self.checked == self.reported {
+        if !self.is_behind() {
             return Ok(UploadStep::Nothing);
         }
         // req: STR-006
@@ -273,7 +273,8 @@ impl Upload {
 
     /// Whether there is anything for [`Upload::sync`].
     pub(super) fn is_behind(&self) -> bool {
-        self.fin.is_some() || self.checked != self.reported
+        // req: STR-018
+        self.fin.is_some() || (self.checked != self.reported && !self.receiver.is_complete())
     }
 }
 

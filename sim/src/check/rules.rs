@@ -19,7 +19,9 @@ const BROKEN: [ErrorCode; 9] = [
 
 /// The link of a companion failed for this reason.
 pub fn link_failed(world: &mut World, web: usize, name: &str, code: ErrorCode) {
-    let honest = !world.ledger.evil.contains(&web) && !world.ledger.liars.contains(&web);
+    // A copy, or an older state of itself, does again what was done: numbers of streams and messages that were used.
+    let forked = world.ledger.may_stop.contains(&web);
+    let honest = !forked && !world.ledger.evil.contains(&web) && !world.ledger.liars.contains(&web);
     if BROKEN.contains(&code) && honest {
         world.ledger.violation("no-rule-broken", format!("{name} says {code:?} of companion {web}"));
     }
