@@ -35,6 +35,7 @@ mod io_thread;
 mod kill;
 mod lines;
 mod media_type;
+mod rest;
 mod server;
 mod usage;
 mod words;
@@ -52,6 +53,7 @@ pub use lines::{
     print_line, spawn_stdin,
 };
 pub use media_type::media_type;
+pub use rest::StoreRest;
 pub use server::{CLIENTS_MAX, ControlEvent, ControlServer, REPLIES_MAX, Replies, ReplyGone, serve_control};
 pub use usage::{resident_memory, usage};
 pub use words::{ago, columns, print_words, printable, size, yes_or_no};

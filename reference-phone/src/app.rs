@@ -22,6 +22,7 @@ use std::time::Duration;
 use bytes::{Bytes, BytesMut};
 use handfast::codec::ids::{CompanionId, MailboxId};
 use handfast::codec::message::MessageState;
+use handfast::program::StoreRest;
 use handfast::session::{Endpoint, LinkState, LoadError};
 use handfast::{DeviceRole, ErrorCode, RelayName, Timestamp};
 use rand_core::CryptoRng;
@@ -181,10 +182,8 @@ pub struct App {
     heard: Vec<UpstreamEvent>,
     /// A verb could not do all its writes: the round must not be stored.
     spoiled: bool,
-    /// Rounds in a row that could not be stored.
-    failures: u32,
-    /// The store failed: until then there are no links.
-    resting: Option<Timestamp>,
+    /// While it is on, after the store failed, there are no links.
+    rest: StoreRest,
 }
 
 impl App {
@@ -219,8 +218,7 @@ impl App {
             out_durable: 0,
             heard: Vec::new(),
             spoiled: false,
-            failures: 0,
-            resting: None,
+            rest: StoreRest::default(),
         };
         app.drop_old_offers(now)?;
         app.load_links(now, rng)?;
@@ -397,7 +395,7 @@ impl App {
         let links = self.links.values().filter_map(|link| link.deadline);
         let attempt = self.attempt.as_ref().and_then(|attempt| attempt.deadline);
         // What the network has to tell is not asked for while it cannot be stored.
-        let upstream = self.resting.or_else(|| self.upstream.deadline());
+        let upstream = self.rest.until().or_else(|| self.upstream.deadline());
         links.chain(attempt).chain(upstream).min()
     }
 

@@ -20,6 +20,7 @@ use std::time::Duration;
 use bytes::{Bytes, BytesMut};
 use handfast::codec::frame::Collection;
 use handfast::codec::ids::{CompanionId, ContentId};
+use handfast::program::StoreRest;
 use handfast::session::LinkState;
 use handfast::{ErrorCode, RelayName, Timestamp};
 use rand_core::CryptoRng;
@@ -223,10 +224,8 @@ pub struct App {
     out_durable: usize,
     /// A verb could not do all its writes: the round must not be stored.
     spoiled: bool,
-    /// Rounds in a row that could not be stored.
-    failures: u32,
-    /// The store failed: until then there is no link and no code.
-    resting: Option<Timestamp>,
+    /// While it is on, after the store failed, there is no link and no code.
+    rest: StoreRest,
 }
 
 impl App {
@@ -257,8 +256,7 @@ impl App {
             stored: false,
             out_durable: 0,
             spoiled: false,
-            failures: 0,
-            resting: None,
+            rest: StoreRest::default(),
         };
         app.load_link(now, rng)?;
         if app.link.is_none() {
@@ -381,7 +379,7 @@ impl App {
     pub fn deadline(&self) -> Option<Timestamp> {
         let link = self.link.as_ref().and_then(|link| link.deadline);
         let codes = self.codes.iter().filter_map(|code| code.deadline);
-        codes.chain(link).chain(self.resting).chain(self.rotation_due()).min()
+        codes.chain(link).chain(self.rest.until()).chain(self.rotation_due()).min()
     }
 
     /// The store, to be looked at.

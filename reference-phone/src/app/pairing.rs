@@ -131,7 +131,7 @@ impl App {
         if self.attempt.is_some() {
             return Err(VerbError::ScanUnderWay);
         }
-        if self.resting.is_some() {
+        if self.rest.is_on() {
             return Err(VerbError::Resting);
         }
         let offer = Offer::decode(text.trim()).map_err(|error| VerbError::Code(error.code()))?;

@@ -1,17 +1,10 @@
 //! What becomes of a round: it is told, or the store failed and the phone rests.
 
-use std::time::Duration;
-
 use handfast::ErrorCode;
 use rand_core::CryptoRng;
 
 use super::{App, AppEvent, AppOutput, Now, ScanStep};
 use crate::store::StoreError;
-
-/// How long the phone rests after a round that could not be stored; doubled with each that follows.
-const REST: Duration = Duration::from_secs(1);
-/// The longest rest.
-const REST_MAX: Duration = Duration::from_mins(1);
 
 /// The phone cannot go on: end the process. Everything that was told is durable.
 #[derive(Debug, thiserror::Error)]
@@ -47,7 +40,7 @@ impl App {
             Ok(()) => None,
             Err(error) if error.is_final() => return Err(error.into()),
             Err(error) => {
-                self.rest(now, &error);
+                self.begin_rest(now, &error);
                 // The first transaction holds what was asked for: if it is durable, so is that.
                 (!self.stored).then(|| error.to_string())
             }
@@ -56,7 +49,7 @@ impl App {
     }
 
     /// A transaction failed: nothing in memory is worth saving but what the network told.
-    fn rest(&mut self, now: Now, error: &StoreError) {
+    fn begin_rest(&mut self, now: Now, error: &StoreError) {
         // Where it cannot be rolled back now, it is before anything is loaded.
         let _ = self.store.roll_back();
         // What a commit of this round has made durable is told all the same.
@@ -70,10 +63,7 @@ impl App {
             let message = format!("nothing was linked: {error}");
             self.out.push_back(AppOutput::Scan(ScanStep::Ended { code: ErrorCode::STORE_FAILED, message }));
         }
-        let pause = REST.saturating_mul(1 << self.failures.min(8)).min(REST_MAX);
-        self.failures = self.failures.saturating_add(1);
-        self.resting = Some(now.mono.plus(pause));
-        let (reason, retry) = (error.to_string(), pause);
+        let (reason, retry) = (error.to_string(), self.rest.begin(now.mono));
         self.out.push_back(AppOutput::Event(AppEvent::StoreFailed { reason, retry }));
     }
 
@@ -86,7 +76,7 @@ impl App {
             let message = self.outgoing_of(&unfinished.message)?;
             self.upstream.send(now.mono, message);
         }
-        self.resting = None;
+        self.rest.end();
         Ok(())
     }
 }

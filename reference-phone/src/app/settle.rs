@@ -16,7 +16,7 @@ impl App {
         if std::mem::take(&mut self.spoiled) {
             return Err(StoreError::Incomplete);
         }
-        if self.resting.is_some_and(|until| until <= now.mono) {
+        if self.rest.is_due(now.mono) {
             self.wake(now, rng)?;
         }
         loop {
@@ -37,7 +37,7 @@ impl App {
                 self.store.commit()?;
                 self.stored = true;
                 handfast::kill_point!("phone.after_commit");
-                self.failures = 0;
+                self.rest.stored();
             }
             self.heard.clear();
             self.report(now);
@@ -51,7 +51,7 @@ impl App {
 
     /// What happened in the network.
     fn pump_upstream(&mut self, now: Now) -> Result<bool, StoreError> {
-        if self.resting.is_some() {
+        if self.rest.is_on() {
             return Ok(false);
         }
         // What could not be stored before is not told again, so that it is kept until it is durable.

@@ -215,7 +215,7 @@ impl App {
     ///
     /// [`VerbError`].
     pub fn revoke(&mut self, now: Now, companion: CompanionId) -> Result<(), VerbError> {
-        if self.resting.is_some() {
+        if self.rest.is_on() {
             return Err(VerbError::Resting);
         }
         let revoked = self.revoke_now(now, companion);

@@ -41,7 +41,7 @@ impl App {
     ///
     /// [`VerbError::Linked`] when this companion is linked, [`VerbError::Resting`].
     pub fn pair(&mut self, now: Timestamp, rng: &mut dyn CryptoRng) -> Result<(), VerbError> {
-        if self.resting.is_some() {
+        if self.rest.is_on() {
             return Err(VerbError::Resting);
         }
         if self.link.is_some() {
@@ -64,7 +64,7 @@ impl App {
 
     /// When another code is due; not while a phone has scanned one.
     pub(super) fn rotation_due(&self) -> Option<Timestamp> {
-        let next = self.next_code.filter(|_| self.resting.is_none());
+        let next = self.next_code.filter(|_| !self.rest.is_on());
         next.filter(|_| !self.codes.iter().any(|code| code.pairing.is_frozen()))
     }
 

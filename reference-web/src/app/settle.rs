@@ -1,18 +1,11 @@
 //! One round: everything that the inputs led to, stored in one transaction and then told.
 
-use std::time::Duration;
-
 use handfast::Timestamp;
 use rand_core::CryptoRng;
 
 use super::link::Told;
 use super::{App, AppEvent, AppOutput, Leftover};
 use crate::store::StoreError;
-
-/// How long the companion rests after a round that could not be stored; doubled with each that follows.
-const REST: Duration = Duration::from_secs(1);
-/// The longest rest.
-const REST_MAX: Duration = Duration::from_mins(1);
 
 /// The companion cannot go on: end the process. Everything that was told is durable.
 #[derive(Debug, thiserror::Error)]
@@ -48,7 +41,7 @@ impl App {
             Ok(()) => None,
             Err(error) if error.is_final() => return Err(error.into()),
             Err(error) => {
-                self.rest(now, &error);
+                self.begin_rest(now, &error);
                 // The first transaction holds what was asked for: if it is durable, so is that.
                 (!self.stored).then(|| error.to_string())
             }
@@ -57,7 +50,7 @@ impl App {
     }
 
     /// A transaction failed: nothing in memory is worth saving.
-    fn rest(&mut self, now: Timestamp, error: &StoreError) {
+    fn begin_rest(&mut self, now: Timestamp, error: &StoreError) {
         // Where it cannot be rolled back now, it is before anything is loaded.
         let _ = self.store.roll_back();
         // What a commit of this round has made durable is told all the same.
@@ -68,9 +61,7 @@ impl App {
         }
         self.codes.clear();
         self.link = None;
-        let retry = REST.saturating_mul(1 << self.failures.min(8)).min(REST_MAX);
-        self.failures = self.failures.saturating_add(1);
-        self.resting = Some(now.plus(retry));
+        let retry = self.rest.begin(now);
         self.event(AppEvent::StoreFailed { reason: error.to_string(), retry });
     }
 
@@ -78,7 +69,7 @@ impl App {
     fn wake(&mut self, now: Timestamp, rng: &mut dyn CryptoRng) -> Result<(), StoreError> {
         self.store.roll_back()?;
         self.load_link(now, rng)?;
-        self.resting = None;
+        self.rest.end();
         if self.next_code.is_some() {
             self.next_code = Some(now);
             self.rotate(now, rng);
@@ -104,7 +95,7 @@ impl App {
         if std::mem::take(&mut self.spoiled) {
             return Err(StoreError::Incomplete);
         }
-        if self.resting.is_some_and(|until| until <= now) {
+        if self.rest.is_due(now) {
             self.wake(now, rng)?;
         }
         loop {
@@ -122,7 +113,7 @@ impl App {
                 self.store.commit()?;
                 self.stored = true;
                 handfast::kill_point!("web.after_commit");
-                self.failures = 0;
+                self.rest.stored();
             }
             self.drop_leftovers()?;
             if revoked {

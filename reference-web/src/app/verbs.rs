@@ -124,7 +124,7 @@ impl App {
     }
 
     fn linked(&mut self) -> Result<&mut Link, VerbError> {
-        let missing = if self.resting.is_some() { VerbError::Resting } else { VerbError::NotLinked };
+        let missing = if self.rest.is_on() { VerbError::Resting } else { VerbError::NotLinked };
         self.link.as_mut().ok_or(missing)
     }
 
