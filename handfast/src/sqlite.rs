@@ -116,6 +116,14 @@ pub enum SqliteError {
     NoRandomness,
 }
 
+impl SqliteError {
+    /// Whether a store that is open will fail so again: the database is not whole, or not this device's.
+    #[must_use]
+    pub const fn is_final(&self) -> bool {
+        matches!(self, Self::Damaged | Self::Unwrap)
+    }
+}
+
 impl From<rusqlite::Error> for SqliteError {
     fn from(error: rusqlite::Error) -> Self {
         let rusqlite::Error::SqliteFailure(found, _) = &error else { return Self::Sql(error) };

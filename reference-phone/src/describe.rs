@@ -6,20 +6,10 @@ use serde_json::{Value, json};
 use crate::app::{AppEvent, ScanStep, Status, grant_names};
 use crate::store::{ChatRow, Companion, StoredMessage};
 
-fn state(state: LinkState) -> &'static str {
-    match state {
-        LinkState::RelayDown => "relay_down",
-        LinkState::PeerAbsent => "peer_absent",
-        LinkState::Waking => "waking",
-        LinkState::Live => "live",
-        _ => "peer_silent",
-    }
-}
-
 pub(crate) fn event(event: &AppEvent) -> Value {
     match event {
-        AppEvent::LinkState { companion, state: s } => {
-            json!({"event": "link_state", "companion": companion.to_string(), "state": state(*s)})
+        AppEvent::LinkState { companion, state } => {
+            json!({"event": "link_state", "companion": companion.to_string(), "state": state.name()})
         }
         AppEvent::Linked { companion } => json!({"event": "linked", "companion": companion.to_string()}),
         AppEvent::Diverged { companion } => json!({"event": "diverged", "companion": companion.to_string()}),
@@ -80,7 +70,7 @@ pub(crate) fn history(messages: &[StoredMessage]) -> Value {
 pub(crate) fn companions(companions: &[(Companion, Option<LinkState>)]) -> Value {
     let rows = companions.iter().map(|(c, s)| {
         json!({"companion": c.companion.to_string(), "label": c.label, "origin": c.origin, "relay": c.relay,
-            "linked_ms": c.linked_ms, "seen_ms": c.seen_ms, "status": c.status.as_str(), "state": s.map(state)})
+            "linked_ms": c.linked_ms, "seen_ms": c.seen_ms, "status": c.status.as_str(), "state": s.map(LinkState::name)})
     });
     json!({"companions": rows.collect::<Vec<_>>()})
 }
@@ -88,7 +78,7 @@ pub(crate) fn companions(companions: &[(Companion, Option<LinkState>)]) -> Value
 /// The status; `process` is what a running phone uses, or null.
 pub(crate) fn status(status: &Status, process: &Value) -> Value {
     let links = status.links.iter().map(|link| {
-        json!({"companion": link.companion.to_string(), "state": link.state.map(state), "socket": link.has_socket,
+        json!({"companion": link.companion.to_string(), "state": link.state.map(LinkState::name), "socket": link.has_socket,
             "outbox_messages": link.outbox.0, "outbox_bytes": link.outbox.1, "streams": link.streams})
     });
     json!({"account": status.account, "rev": status.rev, "chats": status.counts.0, "messages": status.counts.1,

@@ -79,7 +79,7 @@ impl StoreError {
     #[must_use]
     pub const fn is_final(&self) -> bool {
         match self {
-            Self::Sqlite(error) => matches!(error, SqliteError::Damaged | SqliteError::Unwrap),
+            Self::Sqlite(error) => error.is_final(),
             Self::Incomplete => false,
             Self::Newer(_) | Self::NotWhole | Self::KeyMissing | Self::NoAccount | Self::Conflict => true,
         }

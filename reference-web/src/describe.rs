@@ -1,21 +1,10 @@
 //! Events and answers as JSON.
 
 use handfast::codec::message::CollectionName;
-use handfast::session::LinkState;
 use serde_json::{Value, json};
 
 use crate::app::{AppEvent, Status};
 use crate::store::{Chat, Message};
-
-fn state(state: LinkState) -> &'static str {
-    match state {
-        LinkState::RelayDown => "relay_down",
-        LinkState::PeerAbsent => "peer_absent",
-        LinkState::Waking => "waking",
-        LinkState::Live => "live",
-        _ => "peer_silent",
-    }
-}
 
 fn row(m: &Message) -> Value {
     let (content, media_type, name, size) = match &m.media {
@@ -40,7 +29,7 @@ pub(crate) fn event(event: &AppEvent) -> Value {
         AppEvent::Linked { companion, account } => {
             json!({"event": "linked", "companion": companion.to_string(), "account": account})
         }
-        AppEvent::LinkState(s) => json!({"event": "link_state", "state": state(*s)}),
+        AppEvent::LinkState(state) => json!({"event": "link_state", "state": state.name()}),
         AppEvent::Synced { chats, messages } => {
             json!({"event": "synced", "chats": chats, "messages": messages})
         }

@@ -102,6 +102,20 @@ pub enum LinkState {
     Live,
 }
 
+impl LinkState {
+    /// Its name, for programs: `relay_down`, `peer_absent`, `waking`, `peer_silent`, `live`.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::RelayDown => "relay_down",
+            Self::PeerAbsent => "peer_absent",
+            Self::Waking => "waking",
+            Self::PeerSilent => "peer_silent",
+            Self::Live => "live",
+        }
+    }
+}
+
 /// How a stream ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]

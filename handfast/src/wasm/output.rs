@@ -3,7 +3,7 @@
 use handfast_codec::ErrorCode;
 use handfast_codec::frame::{Collection, Items};
 use handfast_session::resume::Verdict;
-use handfast_session::{Event, LinkState, Message, Output, PairingEvent, StreamEnd};
+use handfast_session::{Event, Message, Output, PairingEvent, StreamEnd};
 use js_sys::{Array, Object, Reflect, Uint8Array};
 use wasm_bindgen::prelude::*;
 
@@ -87,7 +87,7 @@ fn event(event: Event) -> JsValue {
     match event {
         Event::Connect => typed("connect", []),
         Event::Disconnect => typed("disconnect", []),
-        Event::State(shown) => typed("state", [("state", state(shown).into())]),
+        Event::State(shown) => typed("state", [("state", shown.name().into())]),
         Event::Connected { verdict } => {
             typed("connected", [("resumed", (verdict == Verdict::Resume).into())])
         }
@@ -102,16 +102,6 @@ fn event(event: Event) -> JsValue {
         Event::Now { slot, body } => typed("now", [("slot", slot.into()), ("body", bytes(&body))]),
         Event::Pairing(said) => pairing_event(said),
         other => sync_event(other),
-    }
-}
-
-fn state(state: LinkState) -> &'static str {
-    match state {
-        LinkState::RelayDown => "relay_down",
-        LinkState::PeerAbsent => "peer_absent",
-        LinkState::Waking => "waking",
-        LinkState::Live => "live",
-        _ => "peer_silent",
     }
 }
 
