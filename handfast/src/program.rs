@@ -30,6 +30,7 @@
 
 mod client;
 mod dir;
+pub mod fields;
 mod inbox;
 mod io_thread;
 mod kill;
@@ -55,7 +56,7 @@ pub use lines::{
 pub use media_type::media_type;
 pub use rest::StoreRest;
 pub use server::{CLIENTS_MAX, ControlEvent, ControlServer, REPLIES_MAX, Replies, ReplyGone, serve_control};
-pub use usage::{resident_memory, usage};
+pub use usage::{resident_memory, usage, usage_words};
 pub use words::{ago, columns, print_words, printable, size, yes_or_no};
 
 /// The control socket's name in the data directory.

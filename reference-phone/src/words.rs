@@ -1,20 +1,8 @@
 //! Events and answers in plain words, from the same objects that `--json` prints.
 
-use handfast::program::{ago, columns, printable, size};
+use handfast::program::fields::{number, rows, text};
+use handfast::program::{ago, columns, printable, size, usage_words};
 use serde_json::Value;
-
-/// A text of an object, fit for a terminal; empty when it is not there.
-fn text(object: &Value, name: &str) -> String {
-    printable(object[name].as_str().unwrap_or_default())
-}
-
-fn number(object: &Value, name: &str) -> u64 {
-    object[name].as_u64().unwrap_or_default()
-}
-
-fn rows<'a>(object: &'a Value, name: &str) -> impl Iterator<Item = &'a Value> {
-    object[name].as_array().into_iter().flatten()
-}
 
 /// A state of a link, in words.
 fn state(state: &str) -> &str {
@@ -214,7 +202,7 @@ fn status(answer: &Value) -> String {
             "content   {} chats, {} messages, revision {}",
             answer["chats"], answer["messages"], answer["rev"]
         ),
-        process(&answer["process"]),
+        usage_words(&answer["process"]),
     ];
     lines.extend(rows(answer, "links").map(|link| {
         format!(
@@ -229,20 +217,6 @@ fn status(answer: &Value) -> String {
     let settings: Vec<_> = rows(answer, "settings").filter_map(Value::as_str).collect();
     lines.push(format!("database  {}", settings.join(", ")));
     lines.join("\n")
-}
-
-fn process(process: &Value) -> String {
-    if process.is_null() {
-        return "process   none runs; `run` starts it".to_owned();
-    }
-    let memory = process["memory_bytes"].as_u64().map_or_else(|| "unknown".to_owned(), size);
-    format!(
-        "process   {}, memory {memory}, {} tasks, {} sockets in which {} wait",
-        process["pid"],
-        process["tasks"],
-        process["sockets"],
-        size(number(process, "queued_bytes"))
-    )
 }
 
 /// A line of the person who scans, as the object that the running phone takes: digits, or yes and no.

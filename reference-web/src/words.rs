@@ -1,20 +1,8 @@
 //! Events and answers in plain words, from the same objects that `--json` prints.
 
-use handfast::program::{ago, columns, printable, size};
+use handfast::program::fields::{number, rows, text};
+use handfast::program::{ago, columns, printable, size, usage_words};
 use serde_json::{Map, Value};
-
-/// A text of an object, fit for a terminal; empty when it is not there.
-fn text(object: &Value, name: &str) -> String {
-    printable(object[name].as_str().unwrap_or_default())
-}
-
-fn number(object: &Value, name: &str) -> u64 {
-    object[name].as_u64().unwrap_or_default()
-}
-
-fn rows<'a>(object: &'a Value, name: &str) -> impl Iterator<Item = &'a Value> {
-    object[name].as_array().into_iter().flatten()
-}
 
 /// A state of the link, in words.
 fn state(state: &str) -> &str {
@@ -199,24 +187,10 @@ fn status(answer: &Value) -> String {
             size(number(answer, "outbox_bytes")),
             answer["transfers"]
         ),
-        process(&answer["process"]),
+        usage_words(&answer["process"]),
         format!("database  {}", settings.join(", ")),
     ]
     .join("\n")
-}
-
-fn process(process: &Value) -> String {
-    if process.is_null() {
-        return "process   none runs; `run` starts it".to_owned();
-    }
-    let memory = process["memory_bytes"].as_u64().map_or_else(|| "unknown".to_owned(), size);
-    format!(
-        "process   {}, memory {memory}, {} tasks, {} sockets in which {} wait",
-        process["pid"],
-        process["tasks"],
-        process["sockets"],
-        size(number(process, "queued_bytes"))
-    )
 }
 
 /// A line that a person typed, as the object that the companion takes.

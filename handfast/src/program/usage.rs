@@ -3,6 +3,8 @@
 use serde_json::{Value, json};
 use tokio::runtime::Handle;
 
+use super::{fields, size};
+
 /// Bytes of memory that the process holds, where the system tells (`VmRSS` on Linux).
 #[must_use]
 pub fn resident_memory() -> Option<u64> {
@@ -20,6 +22,22 @@ fn resident_of(status: &str) -> Option<u64> {
 pub fn usage(runtime: &Handle, sockets: usize, queued_bytes: usize) -> Value {
     json!({"pid": std::process::id(), "memory_bytes": resident_memory(),
         "tasks": runtime.metrics().num_alive_tasks(), "sockets": sockets, "queued_bytes": queued_bytes})
+}
+
+/// What [`usage`] gave, as a line of a status; of null, that no process runs.
+#[must_use]
+pub fn usage_words(process: &Value) -> String {
+    if process.is_null() {
+        return "process   none runs; `run` starts it".to_owned();
+    }
+    let memory = process["memory_bytes"].as_u64().map_or_else(|| "unknown".to_owned(), size);
+    format!(
+        "process   {}, memory {memory}, {} tasks, {} sockets in which {} wait",
+        process["pid"],
+        process["tasks"],
+        process["sockets"],
+        size(fields::number(process, "queued_bytes"))
+    )
 }
 
 #[cfg(test)]
