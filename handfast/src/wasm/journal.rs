@@ -1,18 +1,21 @@
 //! Commits as lists of writes, for a store that applies them later than they are made.
 
 use core::convert::Infallible;
+use std::collections::VecDeque;
 
 use handfast_codec::ids::MailboxId;
-use handfast_session::{Commit, CommitError, StoreTxn, VERSION_KEY};
+use handfast_session::{Commit, CommitError, CommitId, StoreTxn, VERSION_KEY};
 use js_sys::{Array, Uint8Array};
 use wasm_bindgen::prelude::*;
 
 use super::output::object;
 
-/// Which version the store will have once everything is applied that was written down so far.
+/// Which version the store will have once everything is applied that was written down so far, and which of it is not
+/// durable yet.
 #[derive(Debug, Default)]
 pub(super) struct Journal {
     version: Option<Vec<u8>>,
+    open: VecDeque<CommitId>,
 }
 
 /// The writes of one commit.
@@ -24,14 +27,23 @@ struct Writing<'a> {
 impl Journal {
     /// The journal of a store at the version of these rows.
     pub(super) fn at(version: Option<&[u8]>) -> Self {
-        Self { version: version.map(<[u8]>::to_vec) }
+        Self { version: version.map(<[u8]>::to_vec), open: VecDeque::new() }
     }
 
-    /// Writes a commit down.
+    /// The oldest open commit, which is durable now.
+    ///
+    /// # Errors
+    /// None is open.
+    pub(super) fn take_oldest(&mut self) -> Result<CommitId, JsError> {
+        self.open.pop_front().ok_or_else(|| JsError::new("no commit is open"))
+    }
+
+    /// Writes a commit down. It is open from now on.
     ///
     /// # Errors
     /// The machine was loaded from other rows than this journal.
     pub(super) fn write(&mut self, commit: &Commit) -> Result<JsValue, JsError> {
+        self.open.push_back(commit.id());
         let expects = self.version.clone();
         let mut writing = Writing { version: &mut self.version, writes: Array::new() };
         commit.apply(&mut writing).map_err(|error| match error {

@@ -3,7 +3,7 @@
 use bytes::{Bytes, BytesMut};
 use handfast_codec::DeviceRole;
 use handfast_codec::frame::{Collection, OpenKind};
-use handfast_session::{Commit, CommitId, Endpoint, Output, Pairs, VERSION_KEY};
+use handfast_session::{Endpoint, Pairs, VERSION_KEY};
 use js_sys::{Array, Uint8Array};
 use rand_chacha::ChaCha20Rng;
 use wasm_bindgen::prelude::*;
@@ -22,7 +22,6 @@ pub struct WebLink {
     endpoint: Endpoint,
     rng: ChaCha20Rng,
     journal: Journal,
-    open: Vec<CommitId>,
 }
 
 #[wasm_bindgen]
@@ -45,7 +44,7 @@ impl WebLink {
         let journal = Journal::at(pairs.get(VERSION_KEY).map(|version| version.as_slice()));
         let endpoint =
             Endpoint::load(DeviceRole::Web, &pairs, None, timestamp(now), &mut rng).map_err(refused)?;
-        Ok(Self { endpoint, rng, journal, open: Vec::new() })
+        Ok(Self { endpoint, rng, journal })
     }
 
     /// The relay's name.
@@ -98,10 +97,7 @@ impl WebLink {
     /// # Errors
     /// None is open.
     pub fn committed(&mut self, now: f64) -> Result<(), JsError> {
-        if self.open.is_empty() {
-            return Err(JsError::new("no commit is open"));
-        }
-        self.endpoint.committed(timestamp(now), self.open.remove(0)).map_err(refused)
+        self.endpoint.committed(timestamp(now), self.journal.take_oldest()?).map_err(refused)
     }
 
     /// What the driver must do next.
@@ -110,16 +106,7 @@ impl WebLink {
     /// A commit does not fit.
     #[wasm_bindgen(js_name = pollOutput, unchecked_return_type = "Output")]
     pub fn poll_output(&mut self) -> Result<JsValue, JsError> {
-        let next = self.endpoint.poll_output();
-        if let Output::Persist(commit) | Output::Deliver { commit, .. } = &next {
-            self.open.push(commit.id());
-        }
-        output::output(next, &mut self.journal)
-    }
-
-    fn taken(&mut self, commit: &Commit) -> Result<JsValue, JsError> {
-        self.open.push(commit.id());
-        self.journal.write(commit)
+        output::output(self.endpoint.poll_output(), &mut self.journal)
     }
 
     /// Sends a command. Gives its number and a commit.
@@ -129,7 +116,7 @@ impl WebLink {
     #[wasm_bindgen(unchecked_return_type = "{ cmdId: bigint; commit: Commit }")]
     pub fn send(&mut self, now: f64, body: Vec<u8>) -> Result<JsValue, JsError> {
         let sent = self.endpoint.send(timestamp(now), &Bytes::from(body)).map_err(refused)?;
-        let commit = self.taken(&sent.commit)?;
+        let commit = self.journal.write(&sent.commit)?;
         Ok(object([("cmdId", sent.cmd_id.into()), ("commit", commit)]))
     }
 
@@ -202,7 +189,7 @@ impl WebLink {
     pub fn stream_open(&mut self, now: f64, put: bool, meta: Vec<u8>) -> Result<JsValue, JsError> {
         let kind = if put { OpenKind::Put } else { OpenKind::Get };
         let opened = self.endpoint.stream_open(timestamp(now), kind, Bytes::from(meta)).map_err(refused)?;
-        let commit = self.taken(&opened.commit)?;
+        let commit = self.journal.write(&opened.commit)?;
         Ok(object([("id", opened.id.into()), ("commit", commit)]))
     }
 
@@ -231,7 +218,7 @@ impl WebLink {
     #[wasm_bindgen(js_name = streamDurable, unchecked_return_type = "Commit")]
     pub fn stream_durable(&mut self, now: f64, id: u64, offset: u64) -> Result<JsValue, JsError> {
         let commit = self.endpoint.stream_durable(timestamp(now), id, offset).map_err(refused)?;
-        self.taken(&commit)
+        self.journal.write(&commit)
     }
 
     /// Cancels a stream.

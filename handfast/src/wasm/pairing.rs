@@ -2,14 +2,13 @@
 
 use bytes::BytesMut;
 use handfast_handshake::pairing::Claims;
-use handfast_session::{Output, Pairing};
+use handfast_session::Pairing;
 use rand_chacha::ChaCha20Rng;
 use wasm_bindgen::prelude::*;
 
 use super::journal::Journal;
 use super::output::{self, object};
 use super::{generator, refused, relay, timestamp};
-use crate::session::CommitId;
 
 /// One code and its attempt: see `Pairing` of the crate `handfast-session`.
 #[wasm_bindgen]
@@ -18,7 +17,6 @@ pub struct WebPairing {
     pairing: Pairing,
     rng: ChaCha20Rng,
     journal: Journal,
-    open: Vec<CommitId>,
 }
 
 #[wasm_bindgen]
@@ -38,7 +36,7 @@ impl WebPairing {
         let mut rng = generator()?;
         let claims = Claims { label, origin, grants };
         let pairing = Pairing::web(relay(relay_name)?, claims, timestamp(now), &mut rng).map_err(refused)?;
-        Ok(Self { pairing, rng, journal: Journal::default(), open: Vec::new() })
+        Ok(Self { pairing, rng, journal: Journal::default() })
     }
 
     /// The text of the QR code. It holds the code's secret: draw it, and keep it nowhere.
@@ -112,10 +110,7 @@ impl WebPairing {
     /// # Errors
     /// None is open.
     pub fn committed(&mut self, now: f64) -> Result<(), JsError> {
-        if self.open.is_empty() {
-            return Err(JsError::new("no commit is open"));
-        }
-        self.pairing.committed(timestamp(now), self.open.remove(0)).map_err(refused)
+        self.pairing.committed(timestamp(now), self.journal.take_oldest()?).map_err(refused)
     }
 
     /// What the driver must do next.
@@ -124,10 +119,6 @@ impl WebPairing {
     /// A commit does not fit.
     #[wasm_bindgen(js_name = pollOutput, unchecked_return_type = "Output")]
     pub fn poll_output(&mut self) -> Result<JsValue, JsError> {
-        let next = self.pairing.poll_output();
-        if let Output::Persist(commit) | Output::Deliver { commit, .. } = &next {
-            self.open.push(commit.id());
-        }
-        output::output(next, &mut self.journal)
+        output::output(self.pairing.poll_output(), &mut self.journal)
     }
 }
