@@ -30,6 +30,13 @@ pub struct Active {
     pub amount: u64,
 }
 
+impl World {
+    /// A fault goes on, until a time or for so many frames.
+    fn activate(&mut self, fault: &Fault, node: NodeId, until: u64, left: u32) {
+        self.active.push(Active { kind: fault.kind, node, until, left, amount: fault.amount });
+    }
+}
+
 /// A fault begins.
 pub fn begin(world: &mut World, number: usize) {
     let Some(fault) = world.plan.faults.get(number).cloned().filter(|_| !world.healed) else { return };

@@ -15,6 +15,7 @@ pub mod rng;
 pub mod run;
 pub mod scenario;
 pub mod shrink;
+mod sockets;
 pub mod trace;
 pub mod upstream;
 pub mod users;

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use handfast::codec::relay::RECORD_HEADER;
 
-use super::{Active, target};
+use super::target;
 use crate::kind::Kind;
 use crate::net::Way;
 use crate::node::NodeId;
@@ -50,13 +50,7 @@ pub fn begin(world: &mut World, fault: &Fault, number: usize) {
                     *rate = SLOW_RATE;
                 }
             }
-            world.active.push(Active {
-                kind: fault.kind,
-                node: id,
-                until,
-                left: u32::MAX,
-                amount: fault.amount,
-            });
+            world.activate(fault, id, until, u32::MAX);
             world.at(until, Happening::FaultLater(number));
         }
         Kind::StalledConsumer => {
@@ -65,17 +59,11 @@ pub fn begin(world: &mut World, fault: &Fault, number: usize) {
                     conn.stalled_until = until;
                 }
             }
-            world.active.push(Active {
-                kind: fault.kind,
-                node: id,
-                until,
-                left: u32::MAX,
-                amount: fault.amount,
-            });
+            world.activate(fault, id, until, u32::MAX);
         }
         _ => {
             let left = u32::try_from(1 + fault.amount % 6).unwrap_or(1);
-            world.active.push(Active { kind: fault.kind, node: id, until, left, amount: fault.amount });
+            world.activate(fault, id, until, left);
         }
     }
 }

@@ -6,7 +6,7 @@ use handfast::codec::relay::{DataKind, Peer, PeerInfo, RelayFrame};
 use handfast::codec::versions::Versions;
 use rand_core::Rng;
 
-use super::{Active, target};
+use super::target;
 use crate::kind::Kind;
 use crate::net::Way;
 use crate::node::NodeId;
@@ -52,15 +52,15 @@ pub fn begin(world: &mut World, fault: &Fault, number: usize) {
         Kind::RelayForgesUnknownKey => {
             // It can only hit a companion that waits for message 2: it is made to reconnect.
             let node = world.web_node(fault.web);
-            world.active.push(Active { kind: fault.kind, node, until, left: 3, amount: fault.amount });
+            world.activate(fault, node, until, 3);
             reconnect(world, node, fault.web);
         }
         Kind::RelayCorrupts => {
             let left = u32::try_from(1 + fault.amount % 4).unwrap_or(1);
-            world.active.push(Active { kind: fault.kind, node: id, until, left, amount: fault.amount });
+            world.activate(fault, id, until, left);
         }
         Kind::RelayLiesIds | Kind::VersionMix => {
-            world.active.push(Active { kind: fault.kind, node: id, until, left: 2, amount: fault.amount });
+            world.activate(fault, id, until, 2);
             reconnect(world, id, fault.web);
             world.at(until, Happening::FaultLater(number));
         }
