@@ -1,5 +1,6 @@
 //! The network behind the phone, as a trait: what a real messenger would connect to.
 
+pub mod contacts;
 pub mod demo;
 
 use handfast::Timestamp;

@@ -1,12 +1,9 @@
 //! A network of made-up contacts: 20 chats with 100 messages each, and an answer to every text.
 
-use std::collections::{BTreeMap, VecDeque};
-use std::time::Duration;
-
 use handfast::Timestamp;
 use handfast::codec::limits::TEXT_LEN_MAX;
-use handfast::codec::message::MessageState;
 
+use super::contacts::Contacts;
 use super::{NetworkChat, NetworkMessage, Outgoing, Upstream, UpstreamEvent};
 use crate::store::cut;
 
@@ -20,11 +17,6 @@ const PHOTO_EVERY: u64 = 80;
 const PHOTO_SIDE: u32 = 96;
 /// 2026-01-01: the history ends about here.
 const HISTORY_END_MS: u64 = 1_767_225_600_000;
-
-/// When the network has a message, when it is delivered, and when it is read and answered.
-const SENT_AFTER: Duration = Duration::from_millis(40);
-const DELIVERED_AFTER: Duration = Duration::from_millis(120);
-const READ_AFTER: Duration = Duration::from_millis(300);
 
 /// What an answer begins with.
 pub const ECHO: &str = "echo: ";
@@ -41,15 +33,11 @@ const WORDS: [&str; 24] = [
 #[derive(Debug)]
 pub struct Demo {
     seed: u64,
-    due: BTreeMap<(Timestamp, u64), Due>,
-    next: u64,
-    ready: VecDeque<UpstreamEvent>,
+    contacts: Contacts,
 }
 
-#[derive(Debug)]
-struct Due {
-    message: Outgoing,
-    state: MessageState,
+fn echo(text: &str) -> String {
+    cut(&format!("{ECHO}{text}"), TEXT_LEN_MAX).to_owned()
 }
 
 /// A small generator with nothing secret in it: the same seed gives the same network.
@@ -70,7 +58,7 @@ impl Demo {
     /// The network of a seed.
     #[must_use]
     pub fn new(seed: u64) -> Self {
-        Self { seed, due: BTreeMap::new(), next: 0, ready: VecDeque::new() }
+        Self { seed, contacts: Contacts::new(echo) }
     }
 
     fn name(&self, chat: u64) -> String {
@@ -126,52 +114,23 @@ impl Upstream for Demo {
     }
 
     fn send(&mut self, now: Timestamp, message: Outgoing) {
-        let steps = [
-            (SENT_AFTER, MessageState::Sent),
-            (DELIVERED_AFTER, MessageState::Delivered),
-            (READ_AFTER, MessageState::Read),
-        ];
-        for (after, state) in steps {
-            if state > message.state {
-                self.next += 1;
-                let _ =
-                    self.due.insert((now.plus(after), self.next), Due { message: message.clone(), state });
-            }
-        }
+        self.contacts.send(now, &message);
     }
 
     fn poll(&mut self, now: Timestamp) -> Option<UpstreamEvent> {
-        if let Some(event) = self.ready.pop_front() {
-            return Some(event);
-        }
-        if self.due.first_key_value().is_none_or(|((at, _), _)| *at > now) {
-            return None;
-        }
-        let (_, Due { message, state }) = self.due.pop_first()?;
-        if state == MessageState::Read {
-            // Whoever reads, answers: READ and the answer become durable together.
-            let text = format!("{ECHO}{}", message.text);
-            self.ready.push_back(UpstreamEvent::Incoming {
-                chat: message.chat,
-                network_id: format!("answer-{}-{}", message.chat, message.message),
-                author: message.contact,
-                text: cut(&text, TEXT_LEN_MAX).to_owned(),
-                reply_to: Some(message.message),
-            });
-        }
-        Some(UpstreamEvent::State { chat: message.chat, message: message.message, state })
+        self.contacts.poll(now)
     }
 
     fn deadline(&self) -> Option<Timestamp> {
-        if !self.ready.is_empty() {
-            return Some(Timestamp::ZERO);
-        }
-        self.due.first_key_value().map(|((at, _), _)| *at)
+        self.contacts.deadline()
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use handfast::codec::message::MessageState;
+
+    use super::super::contacts::{DELIVERED_AFTER, READ_AFTER, SENT_AFTER};
     use super::*;
 
     #[test]
