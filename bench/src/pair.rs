@@ -4,14 +4,11 @@ use std::collections::VecDeque;
 
 use bytes::{Bytes, BytesMut};
 use handfast_codec::frame::OpenKind;
-use handfast_codec::ids::{AttachmentId, BootId, CompanionId, LogId};
+use handfast_codec::ids::{AttachmentId, BootId, LogId};
 use handfast_codec::relay::{Attached, Hello, PeerInfo, RECORD_HEADER, RelayFrame};
 use handfast_codec::{DeviceRole, RelayName, Timestamp, Versions};
-use handfast_handshake::identity::SigningKey;
-use handfast_handshake::pairing::phone::Offering;
-use handfast_handshake::pairing::web::Code;
-use handfast_handshake::pairing::{Claims, PairingContext, phone};
-use handfast_session::{Commit, Endpoint, Event, Message, Output, Pairs, PairsTxn, hazmat};
+use handfast_session::hazmat::Linked;
+use handfast_session::{Commit, Endpoint, Event, Message, Output, Pairs, PairsTxn};
 use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::SeedableRng;
 
@@ -26,27 +23,7 @@ fn relay_name() -> RelayName {
 /// The rows of both sides of a fresh link: the phone's, the web's.
 pub fn linked_rows(seed: u64) -> (Pairs, Pairs) {
     let rng = &mut ChaCha20Rng::seed_from_u64(seed);
-    let relay = relay_name();
-    let code = Code::generate(relay.clone(), rng).expect("a code");
-    let (phone, web) = (AttachmentId::from_bytes(PHONE), AttachmentId::from_bytes(WEB));
-    let context = PairingContext { relay, phone, web };
-    let claims = Claims { label: "bench".into(), origin: String::new(), grants: 7 };
-    let (state, message) = phone::start(code.offer(), &context, rng).expect("message 1");
-    let (web, message) = code.read_message1(&context, &claims, &message, rng).expect("message 2");
-    let mut state = state.read(&message).expect("message 2 is read");
-    let confirmed = state.check(&web.check_code().to_string()).expect("the check code");
-    let account = SigningKey::generate(rng);
-    let offering = Offering {
-        account_name: "Bench".into(),
-        companion: CompanionId::from_bytes([3; 16]),
-        serial: 1,
-        grants: 7,
-        idle_days: 14,
-    };
-    let (offered, message) = state.approve(confirmed, &account, offering, rng).expect("message 3");
-    let (web, _, _) = web.read(&message).expect("message 3 is read");
-    let (link, start) = web.read(&offered.cert).expect("the certificate").confirm();
-    (hazmat::phone_pairs(&offered.link, offered.start), hazmat::web_pairs(&link, start, true))
+    Linked::new(relay_name(), rng).expect("an honest pairing").rows()
 }
 
 /// One side.

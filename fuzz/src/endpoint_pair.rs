@@ -13,14 +13,11 @@ use std::time::Duration;
 use bytes::{Bytes, BytesMut};
 use handfast_codec::error::Area;
 use handfast_codec::frame::OpenKind;
-use handfast_codec::ids::{AttachmentId, CompanionId};
+use handfast_codec::ids::AttachmentId;
 use handfast_codec::relay::{DataKind, Peer, PeerInfo, RelayFrame};
 use handfast_codec::{DeviceRole, ErrorCode, RelayName, Timestamp};
-use handfast_handshake::identity::SigningKey;
-use handfast_handshake::pairing::phone::Offering;
-use handfast_handshake::pairing::web::Code;
-use handfast_handshake::pairing::{Claims, PairingContext, phone};
-use handfast_session::{Event, LinkState, Pairs, hazmat};
+use handfast_session::hazmat::Linked;
+use handfast_session::{Event, LinkState, Pairs};
 use rand_chacha::ChaCha20Rng;
 use rand_core::SeedableRng;
 
@@ -94,31 +91,12 @@ fn relay_name() -> RelayName {
 /// The rows of a fresh link: the phone's, the web's.
 fn linked() -> (Pairs, Pairs) {
     static LINKED: OnceLock<(Pairs, Pairs)> = OnceLock::new();
-    LINKED.get_or_init(link).clone()
-}
-
-fn link() -> (Pairs, Pairs) {
-    let rng = &mut ChaCha20Rng::seed_from_u64(1);
-    let code = Code::generate(relay_name(), rng).expect("a short name");
-    let ids = (AttachmentId::from_bytes([1; 8]), AttachmentId::from_bytes([2; 8]));
-    let context = PairingContext { relay: relay_name(), phone: ids.0, web: ids.1 };
-    let claims = Claims { label: "fuzz".into(), origin: String::new(), grants: 7 };
-    let (state, message) = phone::start(code.offer(), &context, rng).expect("an honest code");
-    let (web, message) = code.read_message1(&context, &claims, &message, rng).expect("an honest message");
-    let mut state = state.read(&message).expect("an honest message");
-    let confirmed = state.check(&web.check_code().to_string()).expect("the code that is shown");
-    let offering = Offering {
-        account_name: "Ada".into(),
-        companion: CompanionId::from_bytes([3; 16]),
-        serial: 1,
-        grants: 7,
-        idle_days: 14,
-    };
-    let account = SigningKey::generate(rng);
-    let (offered, message) = state.approve(confirmed, &account, offering, rng).expect("honest terms");
-    let (web, _, _) = web.read(&message).expect("an honest message");
-    let (link, start) = web.read(&offered.cert).expect("an honest certificate").confirm();
-    (hazmat::phone_pairs(&offered.link, offered.start), hazmat::web_pairs(&link, start, true))
+    LINKED
+        .get_or_init(|| {
+            let rng = &mut ChaCha20Rng::seed_from_u64(1);
+            Linked::new(relay_name(), rng).expect("an honest pairing").rows()
+        })
+        .clone()
 }
 
 impl Pair {
