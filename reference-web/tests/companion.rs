@@ -343,6 +343,24 @@ fn content_is_fetched_checked_and_copied_to_where_it_is_wanted() {
 }
 
 #[test]
+fn str_018_the_last_byte_of_a_fetch_is_reported_with_fin() {
+    // req: STR-018
+    let mut world = synced(21);
+    let bytes = vec![7; 400_000];
+    let content = world.phone.has(bytes.clone());
+    world.phone.holds_fin = true;
+    let out = world.dir.parent().unwrap().join("out");
+    world.app.get(content, &out).unwrap();
+    world.run_for(MINUTE);
+    let reported = offset(&world, Direction::Get);
+    assert!((65_536..400_000).contains(&reported), "chunks before the last: {reported}");
+    assert!(world.phone.stream_ends.is_empty() && !is_done(&world, Direction::Get));
+    world.phone.release_fin(world.now);
+    world.run_until("fetched", MINUTE, |w| is_done(w, Direction::Get));
+    assert_eq!(std::fs::read(&out).unwrap(), bytes);
+}
+
+#[test]
 fn a_fetch_goes_on_at_its_offset_after_a_crash() {
     let mut world = synced(13);
     let bytes: Vec<u8> = (0..3_000_000_u32).map(|n| n.to_be_bytes()[2] ^ n.to_be_bytes()[3]).collect();

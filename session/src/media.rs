@@ -203,6 +203,14 @@ impl MediaReceiver {
         self.list.as_ref().is_some_and(|list| self.taken == list.size)
     }
 
+    /// Whether stream bytes up to `checked` are to be synced and reported, of which `reported` were: the last byte with
+    /// FIN alone.
+    #[must_use]
+    pub fn is_behind(&self, checked: u64, reported: u64, has_fin: bool) -> bool {
+        // req: STR-018
+        has_fin || (checked != reported && !self.is_complete())
+    }
+
     /// Takes the next bytes of the stream, which must follow those before.
     ///
     /// # Errors
@@ -297,6 +305,21 @@ mod tests {
         let list = hasher.finish();
         let bytes = [list.encode(), content.to_vec()].concat();
         (list, bytes)
+    }
+
+    #[test]
+    fn str_018_the_last_byte_is_reported_with_fin_alone() {
+        // req: STR-018
+        let (list, bytes) = stream(&content(70_000));
+        let mut receiver = MediaReceiver::new(list.content_id());
+        let (most, rest) = bytes.split_at(bytes.len() - 1);
+        let before = receiver.take(most).unwrap().checked;
+        assert!(receiver.is_behind(before, 0, false));
+        assert!(!receiver.is_behind(before, before, false));
+        let all = receiver.take(rest).unwrap().checked;
+        assert_eq!(all, list.stream_len());
+        assert!(!receiver.is_behind(all, before, false), "the sender would take it for the answer to FIN");
+        assert!(receiver.is_behind(all, before, true));
     }
 
     #[test]

@@ -273,8 +273,7 @@ impl Upload {
 
     /// Whether there is anything for [`Upload::sync`].
     pub(super) fn is_behind(&self) -> bool {
-        // req: STR-018
-        self.fin.is_some() || (self.checked != self.reported && !self.receiver.is_complete())
+        self.receiver.is_behind(self.checked, self.reported, self.fin.is_some())
     }
 }
 

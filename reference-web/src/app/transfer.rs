@@ -49,6 +49,13 @@ struct Get {
     fin: Option<[u8; 32]>,
 }
 
+impl Get {
+    /// Whether there is anything to sync and report.
+    fn is_behind(&self) -> bool {
+        self.receiver.is_behind(self.checked, self.reported, self.fin.is_some())
+    }
+}
+
 fn io_failed(_: std::io::Error) -> ErrorCode {
     ErrorCode::IO
 }
@@ -366,7 +373,7 @@ impl App {
             .running
             .iter()
             .filter(|(_, running)| match &running.way {
-                Way::Get(get) => get.checked > get.reported || get.fin.is_some(),
+                Way::Get(get) => get.is_behind(),
                 Way::Put { .. } => false,
             })
             .map(|(id, _)| *id)
@@ -386,10 +393,10 @@ impl App {
             self.stop(link, id, ErrorCode::HASH)?;
             return Ok(true);
         }
-        let whole = get.fin.is_some();
-        if !whole && get.checked == get.reported {
+        if !get.is_behind() {
             return Ok(false);
         }
+        let whole = get.fin.is_some();
         let synced = file::sync(&get.list).and_then(|()| file::sync(&get.part));
         if synced.is_err() {
             self.stop(link, id, ErrorCode::IO)?;

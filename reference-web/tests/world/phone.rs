@@ -59,6 +59,8 @@ pub(crate) struct Phone {
     pub(crate) arrived: u64,
     streams: BTreeMap<u64, Stream>,
     pub(crate) stream_ends: Vec<StreamEnd>,
+    /// Content is sent without FIN.
+    pub(crate) holds_fin: bool,
     moved: bool,
 }
 
@@ -83,6 +85,7 @@ impl Phone {
             arrived: 0,
             streams: BTreeMap::new(),
             stream_ends: Vec::new(),
+            holds_fin: false,
             moved: false,
         }
     }
@@ -375,8 +378,29 @@ impl Phone {
         part.extend(bytes(offset.saturating_sub(head_len) + from, max - part.len()));
         let whole = list.stream_len() - from;
         let end = offset + u64::try_from(part.len()).unwrap();
-        let fin = (end == whole).then_some(*content.as_bytes());
+        let fin = (end == whole && !self.holds_fin).then_some(*content.as_bytes());
+        if part.is_empty() && fin.is_none() {
+            return;
+        }
         self.endpoint().stream_supply(now, id, offset, Bytes::from(part), fin).unwrap();
+    }
+
+    /// FIN, which was held back, of all that is being sent and has been supplied whole.
+    pub(crate) fn release_fin(&mut self, now: Timestamp) {
+        self.holds_fin = false;
+        let wholes: Vec<(u64, u64, [u8; 32])> = self
+            .streams
+            .iter()
+            .filter_map(|(id, stream)| match stream {
+                Stream::Gives(content, from) => {
+                    Some((*id, self.content[content].list.stream_len() - from, *content.as_bytes()))
+                }
+                Stream::Takes(..) => None,
+            })
+            .collect();
+        for (id, end, hash) in wholes {
+            self.endpoint().stream_supply(now, id, end, Bytes::new(), Some(hash)).unwrap();
+        }
     }
 
     fn take_data(&mut self, now: Timestamp, id: u64, bytes: &[u8]) {
