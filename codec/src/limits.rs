@@ -56,6 +56,8 @@ pub const SUBSCRIPTIONS_MAX: usize = 64;
 pub const ROW_ID_LEN_MAX: usize = 32;
 /// The most answers of a phone on the sync lane that wait to be sent, DELTAs not counted: 256 frames (spec, delivery).
 pub const SYNC_ANSWERS_MAX: usize = 256;
+/// The newest messages of a chat that its collection holds: 200 messages (spec, messages).
+pub const CHAT_WINDOW: u64 = 200;
 /// The DELTAs of a subscription after which its digest is due: 1,000 deltas (spec, delivery).
 pub const DIGEST_EVERY: u32 = 1_000;
 /// The most snapshots of a collection without a digest that matches: 3 snapshots (spec, delivery).

@@ -39,8 +39,6 @@ pub const DATABASE: &str = "phone.db";
 pub const DEVICE_KEY: &str = "device.key";
 /// How many revisions behind [`MARKER_REVS`] old markers pile up before they are removed at one go.
 const PRUNE_EVERY: u64 = 10_000;
-/// The newest messages of a chat that its collection holds.
-pub const CHAT_WINDOW: u64 = 200;
 
 /// Why the store could not do something.
 #[derive(Debug, PartialEq, thiserror::Error)]

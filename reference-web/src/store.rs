@@ -23,7 +23,6 @@ use rusqlite::Connection;
 pub use commands::{CommandState, StoredCommand};
 pub use links::{LinkRow, LinkRowState};
 pub use mirror::{Change, Chat, Counts, Message};
-pub use sync::CHAT_WINDOW;
 pub use transfers::{Direction, PutRow, Transfer, TransferState};
 
 use crate::media::MediaDir;

@@ -2,10 +2,11 @@
 
 use bytes::Bytes;
 use handfast::codec::frame::{Collection, Row, RowId};
+use handfast::codec::limits::CHAT_WINDOW;
 use handfast::codec::message::CollectionName;
 use rusqlite::{OptionalExtension, params};
 
-use super::{CHAT_WINDOW, ChatRow, Store, StoreError, StoredMessage, chats, messages, sql, unsql};
+use super::{ChatRow, Store, StoreError, StoredMessage, chats, messages, sql, unsql};
 
 /// Bytes that a list adds to an item, at most.
 pub(super) const ITEM_OVERHEAD: usize = 4;

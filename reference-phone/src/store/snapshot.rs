@@ -2,12 +2,13 @@
 
 use bytes::Bytes;
 use handfast::codec::frame::{Collection, PageCursor, Row, RowId};
+use handfast::codec::limits::CHAT_WINDOW;
 use handfast::codec::message::CollectionName;
 use handfast::session::RowDigest;
 use rusqlite::params;
 
 use super::delta::ITEM_OVERHEAD;
-use super::{CHAT_WINDOW, ChatRow, Store, StoreError, StoredMessage, chats, messages, sql, unsql};
+use super::{ChatRow, Store, StoreError, StoredMessage, chats, messages, sql, unsql};
 
 /// A page, as `Endpoint::page` takes it.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -4,14 +4,12 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use handfast::codec::frame::{Collection, Row, RowId};
+use handfast::codec::limits::CHAT_WINDOW;
 use handfast::codec::message::{CollectionName, Item};
 use handfast::session::RowDigest;
 use rusqlite::params;
 
 use super::{Change, Store, StoreError, from_sql, to_sql};
-
-/// The newest messages of a chat that its collection holds (spec, messages).
-pub const CHAT_WINDOW: usize = 200;
 
 /// Whether an item speaks of the row that it came as.
 fn is_of(item: &Item, name: CollectionName, id: &RowId) -> bool {
@@ -100,9 +98,9 @@ impl Store {
     pub fn digest(&self, collection: &Collection) -> Result<RowDigest, StoreError> {
         // req: SYN-015
         let mut rows = BTreeMap::new();
-        let read = |rows: &mut BTreeMap<RowId, u64>, sql: &str, key: i64| -> Result<(), StoreError> {
+        let read = |rows: &mut BTreeMap<RowId, u64>, sql: &str, of: &[i64]| -> Result<(), StoreError> {
             let mut query = self.conn.prepare_cached(sql)?;
-            let mut found = query.query([key])?;
+            let mut found = query.query(rusqlite::params_from_iter(of))?;
             while let Some(row) = found.next()? {
                 let _ = rows.insert(RowId::from_number(from_sql(row.get(0)?)), from_sql(row.get(1)?));
             }
@@ -110,13 +108,13 @@ impl Store {
         };
         let window = match CollectionName::decode(collection) {
             Some(CollectionName::Chats) => {
-                read(&mut rows, "SELECT chat, rev FROM chats WHERE chat >= ?1", 0)?;
+                read(&mut rows, "SELECT chat, rev FROM chats", &[])?;
                 usize::MAX
             }
             Some(CollectionName::Messages(chat)) => {
-                let newest = "SELECT id, rev FROM messages WHERE chat = ?1 ORDER BY id DESC LIMIT 200";
-                read(&mut rows, newest, to_sql(chat)?)?;
-                CHAT_WINDOW
+                let newest = "SELECT id, rev FROM messages WHERE chat = ?1 ORDER BY id DESC LIMIT ?2";
+                read(&mut rows, newest, &[to_sql(chat)?, to_sql(CHAT_WINDOW)?])?;
+                usize::try_from(CHAT_WINDOW).unwrap_or(usize::MAX)
             }
             _ => usize::MAX,
         };

@@ -1,6 +1,7 @@
 //! The companion's App over real SQLite, and a phone, joined by the relay's real core under a virtual clock.
 #![allow(dead_code, clippy::allow_attributes, reason = "each test file uses a part of it")]
 
+pub(crate) mod account;
 pub(crate) mod phone;
 
 use std::collections::BTreeMap;

@@ -1,5 +1,6 @@
 //! Each companion's mirror is the phone's account, row by row: `logs-converge`.
 
+use handfast::codec::limits::CHAT_WINDOW;
 use rusqlite::Connection;
 use rusqlite::types::Value;
 
@@ -9,9 +10,6 @@ use crate::world::World;
 
 /// The invariant's name.
 pub const CONVERGE: &str = "logs-converge";
-/// The newest messages of a chat that a companion must have.
-const WINDOW: u64 = reference_phone::store::CHAT_WINDOW;
-
 const CHATS: &str =
     "SELECT chat, title, last_message, last_text, last_time_ms, unread FROM chats ORDER BY chat";
 const MESSAGES: &str =
@@ -36,7 +34,7 @@ pub fn converge(world: &mut World) -> Result<(), (&'static str, String)> {
     let chats = rows(phone, CHATS).map_err(failed)?;
     let live = format!(
         "{MESSAGES} AS m WHERE deleted = 0 AND (SELECT count(*) FROM messages AS n WHERE n.chat = m.chat
-         AND n.id > m.id AND n.deleted = 0) < {WINDOW} ORDER BY chat, id"
+         AND n.id > m.id AND n.deleted = 0) < {CHAT_WINDOW} ORDER BY chat, id"
     );
     let messages = rows(phone, &live).map_err(failed)?;
     for web in 0..world.plan.webs {
@@ -61,7 +59,7 @@ pub fn converge(world: &mut World) -> Result<(), (&'static str, String)> {
 fn same_ids(world: &World, web: usize) -> Result<(), String> {
     let ids = format!(
         "SELECT chat, id FROM messages AS m WHERE (SELECT count(*) FROM messages AS n WHERE n.chat = m.chat
-         AND n.id > m.id) < {WINDOW} ORDER BY chat, id"
+         AND n.id > m.id) < {CHAT_WINDOW} ORDER BY chat, id"
     );
     let here = rows(world.nodes[PHONE.0].disk.look(), &ids).map_err(|error| error.to_string())?;
     let there =

@@ -1,0 +1,207 @@
+//! Content that goes up and comes down; over the relay's core and a phone.
+
+mod world;
+
+use std::path::PathBuf;
+
+use handfast::ErrorCode;
+use handfast::codec::ids::ContentId;
+use handfast::codec::limits::{MEDIA_CHUNK_LEN, STREAM_CREDIT_START};
+use handfast::codec::message::Command;
+use handfast::session::media::ChunkList;
+use reference_web::app::AppEvent;
+use reference_web::store::Direction;
+use sha2::{Digest, Sha256};
+use world::account::{is_done, offset, synced};
+use world::phone::Content;
+use world::{MINUTE, World};
+
+fn file(world: &World, name: &str, len: usize) -> (PathBuf, Vec<u8>) {
+    let bytes: Vec<u8> = (0..len).map(|i| u8::try_from(i * 7 % 251).unwrap()).collect();
+    let path = world.dir.parent().unwrap().join(name);
+    std::fs::write(&path, &bytes).unwrap();
+    (path, bytes)
+}
+
+fn attach(world: &mut World, path: &std::path::Path, client_id: &str) -> ContentId {
+    let imported = world.app.store().media().import(path).unwrap();
+    let content = imported.content;
+    let _ = world.app.send_media(1, imported, Some(client_id)).unwrap();
+    world.settle();
+    content
+}
+
+#[test]
+fn a_file_is_uploaded_and_then_sent_in_one_step() {
+    let mut world = synced(10);
+    let (path, bytes) = file(&world, "photo.png", 300_000);
+    let content = attach(&mut world, &path, "up");
+    world.run_until("sent", MINUTE, |w| !w.phone.commands.is_empty());
+    let received = &world.phone.received[&content];
+    assert!(received.ends_with(&bytes), "the phone has it");
+    let Command::SendMedia { chat, media, .. } = &world.phone.commands[0].1 else { panic!("no media") };
+    assert_eq!((*chat, media.content, media.size), (1, content, 300_000));
+    assert_eq!((media.media_type.as_str(), media.name.as_str()), ("application/octet-stream", "photo.png"));
+    world.run_until("result", MINUTE, |w| w.app.store().commands_open().unwrap() == 0);
+    assert!(is_done(&world, Direction::Put));
+    assert!(world.app.media_of_client(Some("up")).unwrap().unwrap().cmd_id.is_some());
+    assert_eq!(world.app.store().transfers_open().unwrap(), []);
+}
+
+#[test]
+fn an_upload_goes_on_at_its_offset_after_a_crash() {
+    let mut world = synced(11);
+    let (path, bytes) = file(&world, "film.mp4", 2_000_000);
+    let content = attach_without_running(&mut world, &path);
+    step_until(&mut world, |w| w.phone.arrived > 500_000);
+    assert!(world.phone.arrived < 2_000_000, "the crash comes in the middle");
+    world.restart_web();
+    world.run_until("sent", 5 * MINUTE, |w| !w.phone.commands.is_empty());
+    assert!(world.phone.received[&content].ends_with(&bytes));
+    let twice = world.phone.arrived - u64::try_from(world.phone.received[&content].len()).unwrap();
+    assert!(twice <= 1_048_576, "{twice} bytes came twice");
+}
+
+fn attach_without_running(world: &mut World, path: &std::path::Path) -> ContentId {
+    let imported = world.app.store().media().import(path).unwrap();
+    let content = imported.content;
+    let _ = world.app.send_media(1, imported, None).unwrap();
+    content
+}
+
+/// Moves bit by bit, so that a test may stop in the middle of a transfer.
+fn step_until(world: &mut World, done: impl Fn(&World) -> bool) {
+    for _ in 0..200_000 {
+        if done(world) {
+            return;
+        }
+        world.step();
+    }
+    panic!("it does not come to pass: {:?}", world.events.last());
+}
+
+#[test]
+fn content_is_fetched_checked_and_copied_to_where_it_is_wanted() {
+    let mut world = synced(12);
+    let bytes: Vec<u8> = (0..400_000_u32).map(|n| n.to_be_bytes()[3]).collect();
+    let content = world.phone.has(bytes.clone());
+    let out = world.dir.parent().unwrap().join("out");
+    world.app.get(content, &out).unwrap();
+    world.run_until("fetched", MINUTE, |w| is_done(w, Direction::Get));
+    assert_eq!(std::fs::read(&out).unwrap(), bytes);
+    assert_eq!(std::fs::read(world.dir.join("media").join(content.to_string())).unwrap(), bytes);
+    // It is here now: the phone is not asked again.
+    world.stop_web();
+    world.restart_web();
+    let again = world.dir.parent().unwrap().join("again");
+    world.app.get(content, &again).unwrap();
+    world.settle();
+    assert_eq!(std::fs::read(&again).unwrap(), bytes);
+}
+
+#[test]
+fn str_018_the_last_byte_of_a_fetch_is_reported_with_fin() {
+    // req: STR-018
+    let mut world = synced(21);
+    let bytes = vec![7; 400_000];
+    let content = world.phone.has(bytes.clone());
+    world.phone.holds_fin = true;
+    let out = world.dir.parent().unwrap().join("out");
+    world.app.get(content, &out).unwrap();
+    world.run_for(MINUTE);
+    let reported = offset(&world, Direction::Get);
+    assert!((65_536..400_000).contains(&reported), "chunks before the last: {reported}");
+    assert!(world.phone.stream_ends.is_empty() && !is_done(&world, Direction::Get));
+    world.phone.release_fin(world.now);
+    world.run_until("fetched", MINUTE, |w| is_done(w, Direction::Get));
+    assert_eq!(std::fs::read(&out).unwrap(), bytes);
+}
+
+#[test]
+fn a_fetch_goes_on_at_its_offset_after_a_crash() {
+    let mut world = synced(13);
+    let bytes: Vec<u8> = (0..3_000_000_u32).map(|n| n.to_be_bytes()[2] ^ n.to_be_bytes()[3]).collect();
+    let content = world.phone.has(bytes.clone());
+    let out = world.dir.parent().unwrap().join("out");
+    world.app.get(content, &out).unwrap();
+    step_until(&mut world, |w| offset(w, Direction::Get) > 1_000_000);
+    let before = offset(&world, Direction::Get);
+    assert!(!is_done(&world, Direction::Get), "the crash comes in the middle");
+    world.events.clear();
+    world.restart_web();
+    world.run_until("fetched", 5 * MINUTE, |w| is_done(w, Direction::Get));
+    let first = world.events.iter().find_map(|event| match event {
+        AppEvent::Transfer { offset, .. } => Some(*offset),
+        _ => None,
+    });
+    assert!(first.unwrap() > before, "it goes on behind {before}, and does not begin at 0: {first:?}");
+    assert_eq!(std::fs::read(&out).unwrap(), bytes);
+}
+
+#[test]
+fn str_010_changed_content_is_refused_and_not_kept() {
+    // req: STR-010
+    let mut world = synced(14);
+    let mut bytes = vec![7_u8; 200_000];
+    let content = world.phone.has(bytes.clone());
+    bytes[150_000] ^= 1;
+    let give = move |from: u64, max: usize| {
+        let from = usize::try_from(from).unwrap();
+        bytes[from..bytes.len().min(from + max)].to_vec()
+    };
+    world.phone.content.get_mut(&content).unwrap().bytes = Box::new(give);
+    let out = world.dir.parent().unwrap().join("out");
+    world.app.get(content, &out).unwrap();
+    assert_eq!(failure(&mut world), ErrorCode::HASH);
+    assert!(!out.exists() && !world.app.store().media().has(content));
+}
+
+#[test]
+fn content_that_is_gone_is_told() {
+    // req: STR-011
+    let mut world = synced(15);
+    let out = world.dir.parent().unwrap().join("out");
+    world.app.get(ContentId::from_bytes([1; 32]), &out).unwrap();
+    assert_eq!(failure(&mut world), ErrorCode::GONE);
+    assert_eq!(world.app.store().transfers_open().unwrap(), []);
+}
+
+fn failure(world: &mut World) -> ErrorCode {
+    world.wait_for("failed", |event| match event {
+        AppEvent::Transfer { error, .. } => *error,
+        _ => None,
+    })
+}
+
+/// Content of zeros, whose list alone is longer than the credit that a get begins with.
+fn long_list(world: &mut World) -> (ContentId, u64) {
+    let chunks = 2_100_u64;
+    let hash = Sha256::digest(vec![0; usize::try_from(MEDIA_CHUNK_LEN).unwrap()]);
+    let mut list = (chunks * MEDIA_CHUNK_LEN).to_be_bytes().to_vec();
+    for _ in 0..chunks {
+        list.extend_from_slice(&hash);
+    }
+    let list = ChunkList::decode(&list).unwrap();
+    let (content, len) = (list.content_id(), list.encoded_len());
+    assert!(len > STREAM_CREDIT_START);
+    let size = list.size();
+    let give = move |from: u64, max: usize| vec![0; usize::try_from(size - from).unwrap().min(max)];
+    let _ = world.phone.content.insert(content, Content { list, bytes: Box::new(give) });
+    (content, len)
+}
+
+#[test]
+fn a_list_that_is_longer_than_the_credit_arrives_too() {
+    // req: STR-006
+    let mut world = synced(16);
+    let (content, list_len) = long_list(&mut world);
+    let out = world.dir.parent().unwrap().join("out");
+    world.app.get(content, &out).unwrap();
+    step_until(&mut world, |w| offset(w, Direction::Get) > 0);
+    let before = offset(&world, Direction::Get);
+    assert!(before < list_len, "the crash comes in the middle of the list");
+    world.restart_web();
+    world.events.clear();
+    world.run_web_until_live();
+    step_until(&mut world, |w| offset(w, Direction::Get) > list_len + 4 * MEDIA_CHUNK_LEN);
+}
