@@ -262,7 +262,7 @@ impl Pairing {
             && !self.ended
         {
             // req: HSK-006, HSK-014
-            self.refuse_with(code);
+            self.give_up(code);
         }
     }
 

@@ -353,23 +353,40 @@ fn a_lost_acceptance_or_commit_is_made_good_in_the_link_mailbox() {
     }
 }
 
-#[test]
-fn a_record_that_does_not_open_ends_the_attempt() {
-    // req: CHN-003
+/// A couple whose relay harms LINK_ACCEPT, and drops the phone's answer where that is asked.
+fn harmed_accept(answer_lost: bool) -> Couple {
     let mut couple = Couple::new(12);
     couple.approve();
-    couple.alter = Box::new(|role, frame| {
+    couple.alter = Box::new(move |role, frame| {
         let mut frame = frame.to_vec();
-        if role == WEB && frame.len() > 100 {
+        let is_data = frame.len() > 100;
+        if role == WEB && is_data {
             *frame.last_mut().unwrap() ^= 1;
         }
-        vec![frame.into()]
+        if role == PHONE && is_data && answer_lost { vec![] } else { vec![frame.into()] }
     });
     couple.web.pairing.confirm(couple.now, true).unwrap();
     couple.settle();
+    couple
+}
+
+#[test]
+fn a_record_that_does_not_open_ends_the_attempt() {
+    // req: CHN-003
+    let couple = harmed_accept(false);
     assert_eq!(couple.phone.ended(), Some(ErrorCode::DECRYPT_FAILED));
-    assert!(!couple.phone.has_link());
-    assert!(!couple.web.is_linked());
+    assert_eq!(couple.web.ended(), Some(ErrorCode::DECRYPT_FAILED));
+    assert!(!couple.web.has_link());
+}
+
+#[test]
+fn a_phone_keeps_its_offer_when_the_relay_alone_ended_the_attempt() {
+    // req: HSK-087
+    // The web is PENDING, and proves its LINK_ACCEPT in the link's own mailbox.
+    let couple = harmed_accept(true);
+    assert_eq!(couple.phone.ended(), Some(ErrorCode::DECRYPT_FAILED));
+    assert_eq!(couple.web.ended(), Some(ErrorCode::PEER_GONE));
+    assert!(couple.phone.has_link() && couple.web.has_link());
 }
 
 #[test]

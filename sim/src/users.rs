@@ -270,15 +270,22 @@ impl World {
     }
 
     fn web_is_revoked(&mut self, id: NodeId, web: usize) {
+        self.link_is_wiped(web);
+        let view = &mut self.ledger.webs[web];
+        view.companion = None;
+        view.approved = false;
+        self.link_is_over(web);
+        self.show_codes_if_unlinked(id);
+    }
+
+    /// A disk of a companion has nothing of its link any more.
+    pub fn link_is_wiped(&mut self, web: usize) {
         let view = &mut self.ledger.webs[web];
         view.revoked = true;
-        let companion = view.companion.take();
+        let companion = view.companion;
         if !companion.is_some_and(|companion| self.ledger.revoked.contains(&companion)) {
             self.ledger.violation("no-wipe-without-signature", format!("companion {web} wiped its keys"));
         }
-        self.ledger.webs[web].approved = false;
-        self.link_is_over(web);
-        self.show_codes_if_unlinked(id);
     }
 
     /// What a companion had sent over a link that is over may never arrive.

@@ -14,14 +14,23 @@ impl Pairing {
     /// web that has stored PENDING says nothing: the phone may have accepted already, and the link mailbox tells. Once
     /// the commit of ACTIVE is given out there is nothing to refuse: a peer that is told so would forget its side.
     pub(super) fn refuse_with(&mut self, code: ErrorCode) {
+        if matches!(&self.side, Side::Phone(phone::PhoneState::Offered(_))) {
+            self.forget();
+        }
+        self.give_up(code);
+    }
+
+    /// This side gives up for what a relay can do alone: it harmed a record, or kept one back. It says so to the peer, and
+    /// forgets nothing that is stored: the web may have stored PENDING, and the link mailbox tells.
+    pub(super) fn give_up(&mut self, code: ErrorCode) {
         // req: HSK-046
         if self.is_settled() {
             return;
         }
         if !matches!(&self.side, Side::Web(web::WebState::Pending { .. })) {
             self.send_link(&LinkFrame::Close { code });
-            self.forget();
         }
+        // req: HSK-087
         self.end(code);
     }
 

@@ -99,7 +99,7 @@ impl Pairing {
                     }
                 }
             }
-            Err(code) => self.refuse_with(code),
+            Err(code) => self.give_up(code),
         }
     }
 }

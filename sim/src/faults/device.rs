@@ -236,12 +236,17 @@ fn revoke(world: &mut World, web: usize) {
 
 /// A device that a fault added tells its user something.
 pub fn holder_tells(world: &mut World, id: NodeId, event: &AppEvent) {
-    let copy_of = world.extras.iter().find_map(|extra| match extra {
-        Extra::Holder { web, node, copy: true } if *node == id => Some(*web),
+    let holder = world.extras.iter().find_map(|extra| match extra {
+        Extra::Holder { web, node, copy } if *node == id => Some((*web, *copy)),
         Extra::Holder { .. } | Extra::Stranger(_) | Extra::Snapshot { .. } => None,
     });
-    if let (Some(web), AppEvent::LinkState(LinkState::Live)) = (copy_of, event) {
-        let _ = world.ledger.copy_live.insert(web);
+    match (holder, event) {
+        (Some((web, true)), AppEvent::LinkState(LinkState::Live)) => {
+            let _ = world.ledger.copy_live.insert(web);
+        }
+        // A second process on the same disk wipes what both have.
+        (Some((web, false)), AppEvent::Revoked) => world.link_is_wiped(web),
+        _ => {}
     }
 }
 
