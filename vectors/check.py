@@ -15,7 +15,7 @@ from pathlib import Path
 if importlib.util.find_spec("cryptography") is None:
     sys.exit("check.py needs the package `cryptography`: python3 -m pip install 'cryptography>=41' (in a venv where pip refuses)")
 
-from oracle.conventions import Refused
+from oracle.conventions import Refused, error_areas
 from oracle.handshakes import pairing, reconnect
 from oracle.noise import noise_read, record_open
 from oracle.payload import payload_decode
@@ -23,16 +23,7 @@ from oracle.qr import qr_decode
 from oracle.record import link_record_decode, record_decode
 from oracle.relay import relay_decode
 from oracle.signatures import accept_verify, attach_verify, certificate_verify, revoked_verify
-
-# The codes that these vectors use, by area (spec/errors.md).
-AREAS = {
-    "framing": "TRUNCATED VARINT_NOT_MINIMAL TRAILING_BYTES UNKNOWN_CRITICAL DUPLICATE_FIELD FIELD_ORDER FIELD_MISSING "
-    "FIELD_LENGTH FIELD_VALUE BAD_UTF8 BAD_PADDING BAD_RECORD_SIZE FRAME_NOT_ALLOWED QR_NOT_HANDFAST QR_ALPHABET "
-    "QR_UNSUPPORTED RELAY_NAME",
-    "handshake": "HANDSHAKE_FAILED BAD_KEY BAD_SIGNATURE",
-    "channel": "DECRYPT_FAILED NONCE_EXHAUSTED",
-    "relay": "BAD_ATTACH",
-}
+from oracle.state import state_path
 
 OPS = {
     "qr.decode": qr_decode,
@@ -48,6 +39,7 @@ OPS = {
     "revoked.verify": revoked_verify,
     "pairing": pairing,
     "reconnect": reconnect,
+    "state": state_path,
 }
 
 
@@ -59,8 +51,7 @@ def fault_of(case):
     except Refused as refused:
         if case["result"] == "valid":
             return f"refused with {refused}"
-        area = next((area for area, codes in AREAS.items() if str(refused) in codes.split()), None)
-        found = {"area": area, "code": str(refused)}
+        found = {"area": error_areas().get(str(refused)), "code": str(refused)}
         return None if found == expected else f"refused with {found}, not {expected}"
     if case["result"] != "valid":
         return f"accepted, not refused with {expected}"

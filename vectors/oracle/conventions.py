@@ -2,10 +2,23 @@
 
 import hashlib
 import hmac
+import re
+from functools import lru_cache
+from pathlib import Path
 
+# The text that this is written from; its registry and its state tables are read.
+SPEC = Path(__file__).resolve().parent.parent.parent / "spec"
 PRIME = 2**255 - 19
 # What is told to this device alone (spec/errors.md).
 LOCAL = {"BAD_SIGNATURE", "BAD_KEY", "KEY_REUSED"}
+
+
+@lru_cache
+def error_areas():
+    """The area of each error, by its name, from the registry."""
+    text = (SPEC / "errors.md").read_text(encoding="utf-8")
+    areas = dict(re.findall(r"([1-9]) ([a-z]+)[,.]", text.split("## ", 1)[0]))
+    return {name: areas[area] for area, name in re.findall(r"\| 0x0([1-9])[0-9a-f]{2} \| ([A-Z_0-9]+) ", text)}
 
 
 class Refused(Exception):

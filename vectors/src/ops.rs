@@ -6,8 +6,10 @@ mod pairing;
 mod reconnect;
 mod record;
 mod sign;
+mod state;
 
 pub(crate) use self::sign::{mailbox, public, sign};
+pub(crate) use self::state::code_of;
 
 use anyhow::{Result, bail};
 use handfast_codec::error::ErrorCode;
@@ -58,6 +60,7 @@ pub fn run(op: &str, input: &Map<String, Value>) -> Result<Ending> {
         "revoked.verify" => sign::revoked(input),
         "pairing" => pairing::run(input),
         "reconnect" => reconnect::run(input),
+        "state" => state::run(input),
         other => bail!("the operation {other} is not known"),
     }
 }

@@ -33,6 +33,8 @@ pub struct Table {
     pub machine: String,
     /// What it is, for a person.
     pub title: String,
+    /// The requirement that a cell shows which cites none of its own.
+    pub req: String,
     /// The states and what they mean; the first is where it begins.
     pub states: Vec<(String, String)>,
     /// The events and what they mean.
@@ -107,7 +109,8 @@ impl Table {
 
     /// The requirements that its cells cite.
     pub fn reqs(&self) -> impl Iterator<Item = &str> {
-        self.rules.iter().flat_map(|rule| &rule.cell.req).map(String::as_str)
+        let cited = self.rules.iter().flat_map(|rule| &rule.cell.req).map(String::as_str);
+        cited.chain([self.req.as_str()])
     }
 
     fn markdown(&self, out: &mut String) -> Result<()> {

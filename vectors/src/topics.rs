@@ -10,6 +10,7 @@ mod payloads;
 mod qr;
 mod reconnect;
 mod records;
+mod state;
 mod tlv;
 
 use anyhow::Result;
@@ -56,4 +57,6 @@ pub(crate) const ALL: &[(&str, &str, Cases)] = &[
     ("pairing", "Whole pairings, from their keys to the commit.", pairing::valid),
     ("reconnect", "Whole reconnects, from their keys to the first records.", reconnect::reconnects),
     ("recovery", "Whole recoveries, from their keys to the verdict.", reconnect::recoveries),
+    ("state", "Cells of the state tables in which nothing is refused.", state::valid),
+    ("refuse-state", "Cells of the state tables whose event is answered by an error.", state::invalid),
 ];

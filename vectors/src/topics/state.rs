@@ -1,0 +1,131 @@
+//! Every cell of every state table: the shortest way to the state, then the event.
+
+use std::collections::BTreeMap;
+
+use anyhow::Result;
+use bytes::Bytes;
+use handfast_codec::ErrorCode;
+use handfast_codec::frame::{Frame, OpenKind};
+use handfast_codec::record::RecordBuilder;
+use handfast_codec::relay::DATA_HEADER_LEN;
+use serde_json::{Value, json};
+
+use crate::case::Case;
+use crate::fields::hex;
+use crate::ops::code_of;
+use crate::state::{Cells, Table, tables};
+
+const ID: u64 = 0;
+const META: &[u8] = b"content";
+/// The stream of the table of a sender.
+const LEN: u64 = 100_000;
+
+/// The frames of an event of a stream, of which so many bytes have arrived.
+fn stream_frames(kind: OpenKind, event: &str, arrived: u64) -> Vec<Frame> {
+    let open = |id| Frame::Open { id, kind, meta: Bytes::from_static(META) };
+    let data = |offset| Frame::Data { id: ID, offset, body: Bytes::from_static(&[7; 100]) };
+    let durable = |offset| Frame::Durable { id: ID, offset };
+    vec![match event {
+        "OPEN" => open(ID),
+        "OPEN_PARITY" => open(1),
+        "OPEN_AND_DATA" => return vec![open(ID), data(0)],
+        "DATA" => data(arrived),
+        "DATA_GAP" => data(arrived + 1),
+        "FIN" => Frame::Fin { id: ID, hash: [7; 32] },
+        "STOP" => Frame::Stop { id: ID, code: ErrorCode::CANCELLED },
+        "CREDIT" => Frame::Credit { id: ID, offset: LEN },
+        "CREDIT_LESS" => Frame::Credit { id: ID, offset: 1 },
+        "DURABLE" => durable(2_000),
+        "DURABLE_ALL" => durable(LEN),
+        "DURABLE_BACK" => durable(10),
+        _ => durable(LEN + 1),
+    }]
+}
+
+/// The plaintext of a record of these frames.
+pub(super) fn plaintext(frames: &[Frame]) -> String {
+    let mut builder = RecordBuilder::new();
+    assert!(frames.iter().all(|frame| builder.push(frame)), "the frames fit a record");
+    hex(builder.finish().split_off(DATA_HEADER_LEN))
+}
+
+/// The events as steps; where an event fixes the bytes that come, they stand beside it.
+fn steps(machine: &str, events: &[&str]) -> Vec<Value> {
+    let mut arrived = 0;
+    let mut out = Vec::new();
+    for event in events {
+        let frames = match machine {
+            "stream-receiver" => stream_frames(OpenKind::Put, event, arrived),
+            "stream-sender" => stream_frames(OpenKind::Get, event, arrived),
+            _ => Vec::new(),
+        };
+        arrived += if *event == "DATA" { 100 } else { 0 };
+        let mut step = json!({ "event": event });
+        if !frames.is_empty() {
+            step["recv"] = plaintext(&frames).into();
+        }
+        out.push(step);
+    }
+    out
+}
+
+/// For each state the shortest list of events that leads there, the earlier event first.
+fn ways<'a>(table: &'a Table, cells: &Cells<'a>) -> BTreeMap<&'a str, Vec<&'a str>> {
+    let mut ways = BTreeMap::new();
+    let mut queue: Vec<(&str, Vec<&str>)> =
+        table.states.first().map(|(name, _)| (name.as_str(), vec![])).into_iter().collect();
+    let mut next = 0;
+    while let Some((state, way)) = queue.get(next).cloned() {
+        next += 1;
+        if ways.contains_key(state) {
+            continue;
+        }
+        for (event, _) in &table.events {
+            let Some(cell) = cells.get(&(state, event.as_str())) else { continue };
+            if cell.never.is_empty() && !cell.next.is_empty() {
+                queue.push((cell.next.as_str(), [&way[..], &[event.as_str()]].concat()));
+            }
+        }
+        let _ = ways.insert(state, way);
+    }
+    ways
+}
+
+/// The cells whose event is answered by an error, or the others.
+fn cases(refused: bool) -> Result<Vec<Case>> {
+    let mut out = Vec::new();
+    for table in tables()? {
+        let cells = table.cells()?;
+        let ways = ways(&table, &cells);
+        for (state, _) in &table.states {
+            let Some(way) = ways.get(state.as_str()) else { continue };
+            for (event, meaning) in &table.events {
+                let Some(cell) = cells.get(&(state.as_str(), event.as_str())) else { continue };
+                let code = cell.says.iter().find_map(|word| code_of(word));
+                if !cell.never.is_empty() || code.is_some() != refused {
+                    continue;
+                }
+                let steps = steps(&table.machine, &[&way[..], &[event.as_str()]].concat());
+                let input = json!({ "machine": table.machine, "state": state, "steps": steps });
+                let fallback = [table.req.as_str()];
+                let cited: Vec<&str> = cell.req.iter().map(String::as_str).take(3).collect();
+                let reqs = if cited.is_empty() { &fallback[..] } else { &cited[..] };
+                let prefix = if refused { "refuse-state" } else { "state" };
+                let id = format!("{prefix}/{}/{state}/{event}", table.machine).to_lowercase();
+                out.push(match code {
+                    Some(code) => Case::invalid(&id, reqs, meaning, "state", input, code)?,
+                    None => Case::valid(&id, reqs, meaning, "state", input)?,
+                });
+            }
+        }
+    }
+    Ok(out)
+}
+
+pub(super) fn valid() -> Result<Vec<Case>> {
+    cases(false)
+}
+
+pub(super) fn invalid() -> Result<Vec<Case>> {
+    cases(true)
+}
