@@ -2,7 +2,7 @@
 
 use bytes::{BufMut, Bytes, BytesMut};
 use handfast::codec::ids::{AttachmentId, MailboxId};
-use handfast::codec::relay::{DataKind, Peer, PeerInfo, RelayFrame};
+use handfast::codec::relay::{DataKind, Peer, PeerInfo, RelayFrame, data_kind};
 use handfast::codec::versions::Versions;
 use rand_core::Rng;
 
@@ -11,10 +11,13 @@ use crate::kind::Kind;
 use crate::net::Way;
 use crate::node::NodeId;
 use crate::plan::Fault;
+use crate::users::PHONE;
 use crate::world::{Happening, World};
 
 /// How many frames of the past the relay remembers.
 const CAPTURED_MAX: usize = 64;
+/// How long an attempt to connect may be repeated, in microseconds.
+const LATE_MAX: u64 = 30_000_000;
 /// How long between two injections of one fault, in microseconds.
 const AGAIN_AFTER: u64 = 1_300_000;
 
@@ -55,6 +58,11 @@ pub fn begin(world: &mut World, fault: &Fault, number: usize) {
             world.activate(fault, node, until, 3);
             reconnect(world, node, fault.web);
         }
+        Kind::RelayReplay if fault.amount.is_multiple_of(3) => {
+            // A message 1 that comes behind the next one: it is kept, then given out late.
+            world.activate(fault, PHONE, until.max(world.now + LATE_MAX), 2);
+            reconnect(world, world.web_node(fault.web), fault.web);
+        }
         Kind::RelayCorrupts => {
             let left = u32::try_from(1 + fault.amount % 4).unwrap_or(1);
             world.activate(fault, id, until, left);
@@ -82,7 +90,6 @@ pub fn later(world: &mut World, fault: &Fault, number: usize) {
     let id = target(world, fault);
     match fault.kind {
         Kind::RelayLiesIds => end_lies(world),
-        Kind::VersionMix => {}
         Kind::RelayLiesPresence => {
             if let Some((socket, frame)) = truth(world, id, fault.web) {
                 give(world, socket, frame);
@@ -207,6 +214,14 @@ pub fn on_frame(world: &mut World, number: u64, frame: Bytes) -> Vec<Bytes> {
         }
         let kind = active.kind;
         let changed = match (kind, frames.first().cloned().map(RelayFrame::decode)) {
+            (Kind::RelayReplay, Some(Ok(RelayFrame::Data { kind: DataKind::KK1, .. }))) => {
+                if active.left == 2 {
+                    world.active[at].left = 1;
+                    frames.clear();
+                    break;
+                }
+                older_attempt(world, number, &mut frames)
+            }
             (Kind::RelayCorrupts, Some(Ok(RelayFrame::Data { .. }))) => corrupt(world, &mut frames),
             (Kind::VersionMix, Some(Ok(RelayFrame::Hello(mut hello)))) => {
                 let versions = [9, 1, 58 + u8::try_from(now % 3).unwrap_or(0), 200];
@@ -236,6 +251,17 @@ pub fn on_frame(world: &mut World, number: u64, frame: Bytes) -> Vec<Bytes> {
         }
     }
     frames
+}
+
+/// A message 1 that the phone has not got is put behind the one that follows it.
+fn older_attempt(world: &World, number: u64, frames: &mut Vec<Bytes>) -> bool {
+    let Some(mailbox) = world.conns.get(&number).map(|conn| conn.mailbox) else { return false };
+    let older = world.captured.iter().rev().map(|captured| (captured.mailbox, &captured.frame)).find(|(of, frame)| {
+        *of == mailbox && data_kind(frame) == Some(DataKind::KK1) && !frames.contains(frame)
+    });
+    let Some((_, older)) = older else { return false };
+    frames.push(older.clone());
+    true
 }
 
 fn corrupt(world: &mut World, frames: &mut [Bytes]) -> bool {
