@@ -7,11 +7,14 @@ use serde_json::{Map, Value};
 
 use crate::ops;
 
+/// The form that this build reads and writes.
+pub const SCHEMA: &str = "handfast-vectors.v1";
+
 /// One file of vectors.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct VectorFile {
-    /// The form of this file: `handfast-vectors.v1`.
+    /// The form of this file: [`SCHEMA`].
     pub schema: String,
     /// The version of the specification.
     pub spec: String,
@@ -100,7 +103,7 @@ impl VectorFile {
             ensure!(pair.first() != pair.last(), "two cases are named {:?}", pair.first());
         }
         Ok(Self {
-            schema: "handfast-vectors.v1".to_owned(),
+            schema: SCHEMA.to_owned(),
             spec: "1".to_owned(),
             topic: topic.to_owned(),
             comment: comment.to_owned(),

@@ -14,8 +14,11 @@ pub mod grammar;
 #[cfg(test)]
 mod machines;
 pub mod ops;
+pub mod runner;
 pub mod seed;
+pub mod shim;
 pub mod state;
+pub mod suite;
 mod topics;
 
 use anyhow::Result;

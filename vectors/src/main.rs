@@ -4,9 +4,11 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Result, bail, ensure};
 use clap::{Parser, Subcommand};
-use handfast_vectors::case::{VectorFile, Verdict};
+use handfast_vectors::case::Verdict;
+use handfast_vectors::runner;
+use handfast_vectors::suite::{Damaged, paths, read};
 
 /// Vectors of the Handfast protocol.
 #[derive(Parser)]
@@ -31,6 +33,8 @@ enum Command {
     Check,
     /// Make the files anew.
     Generate,
+    /// Ask an implementation every case through its shim: see SHIMS.md.
+    Run(runner::Options),
     /// Print the worked example of the specification, `spec/example.md`.
     Example,
     /// Print the state tables of the specification, `spec/state.md`.
@@ -39,23 +43,6 @@ enum Command {
 
 fn default_folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("v1")
-}
-
-fn read(path: &Path) -> Result<(VectorFile, String)> {
-    let text = fs::read_to_string(path)
-        .with_context(|| format!("{} cannot be read; `generate` makes the files", path.display()))?;
-    let file = serde_json::from_str(&text).with_context(|| format!("{} is malformed", path.display()))?;
-    Ok((file, text))
-}
-
-/// Every vector file of the folder, by name.
-fn paths(folder: &Path) -> Result<Vec<PathBuf>> {
-    let entries = fs::read_dir(folder)
-        .with_context(|| format!("{} cannot be read; `generate` makes it", folder.display()))?;
-    let mut paths: Vec<_> = entries.map(|entry| Ok(entry?.path())).collect::<Result<_>>()?;
-    paths.retain(|path| path.extension().is_some_and(|ending| ending == "json"));
-    paths.sort();
-    Ok(paths)
 }
 
 fn list(folder: &Path, count: bool) -> Result<()> {
@@ -77,7 +64,7 @@ fn list(folder: &Path, count: bool) -> Result<()> {
 }
 
 fn check(folder: &Path) -> Result<()> {
-    let stored: Vec<_> = paths(folder)?.iter().map(|path| read(path)).collect::<Result<_>>()?;
+    let stored: Vec<_> = paths(folder)?.iter().map(|path| read(path)).collect::<Result<_, _>>()?;
     let cases: Vec<_> = stored.iter().flat_map(|(file, _)| &file.cases).collect();
     let faults: Vec<_> = cases.iter().filter_map(|case| case.check().err()).collect();
     if !faults.is_empty() {
@@ -114,20 +101,30 @@ fn generate(folder: &Path) -> Result<()> {
     Ok(())
 }
 
+/// Exit code 1: something is wrong with what was looked at; 2: it could not be looked at.
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    let done = match arguments.command {
-        Command::List { count } => list(&arguments.folder, count),
-        Command::Check => check(&arguments.folder),
-        Command::Generate => generate(&arguments.folder),
+    let folder = &arguments.folder;
+    let done = match &arguments.command {
+        Command::List { count } => list(folder, *count),
+        Command::Check => check(folder),
+        Command::Generate => generate(folder),
         Command::States => handfast_vectors::state::page().map(|page| print!("{page}")),
         Command::Example => handfast_vectors::example::page().map(|page| print!("{page}")),
+        Command::Run(options) => match runner::run(folder, options) {
+            Ok((_, true)) => Ok(()),
+            Ok((_, false)) => return ExitCode::FAILURE,
+            Err(error) => return told(&error, 2),
+        },
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("{error:#}");
-            ExitCode::FAILURE
-        }
+        Err(error) if error.is::<Damaged>() => told(&error, 2),
+        Err(error) => told(&error, 1),
     }
+}
+
+fn told(error: &anyhow::Error, code: u8) -> ExitCode {
+    eprintln!("{error:#}");
+    ExitCode::from(code)
 }

@@ -37,6 +37,23 @@ impl Outcome {
     }
 }
 
+/// The names of all operations.
+pub const NAMES: &[&str] = &[
+    "qr.decode",
+    "relay.decode",
+    "record.decode",
+    "link-record.decode",
+    "payload.decode",
+    "record.open",
+    "noise.read",
+    "attach.verify",
+    "certificate.verify",
+    "accept.verify",
+    "revoked.verify",
+    "pairing",
+    "reconnect",
+];
+
 /// The outcome of a case: an output, or a code.
 type Ending = Result<Outcome, ErrorCode>;
 

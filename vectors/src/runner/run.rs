@@ -1,0 +1,299 @@
+//! `handfast-vectors run`: every case through each shim.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use anyhow::{Result, ensure};
+use serde_json::{Map, json};
+
+use super::finding::{Class, Finding};
+use super::protocol::{Answer, Hello, PROTOCOL};
+use super::shim::{Shim, Trouble};
+use super::skips::Skips;
+use super::{command_line, compare, select};
+use crate::case::{Case, VectorFile};
+use crate::suite;
+
+/// After so many cases in a row to which a shim said nothing, it is not asked any more.
+const SILENT_MAX: usize = 10;
+/// How many failures are printed; all of them stand in the reports.
+const PRINTED_MAX: usize = 20;
+
+/// How an error is held against what is right.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+#[expect(clippy::exhaustive_enums, reason = "the two levels of conformance")]
+pub enum Level {
+    /// The area must be right.
+    Area,
+    /// The code must be right.
+    Strict,
+}
+
+/// What to run.
+#[derive(Debug, clap::Args)]
+#[expect(clippy::exhaustive_structs, reason = "the options of a command")]
+pub struct Options {
+    /// The command that starts the shim; give it once for each implementation. No shell reads it.
+    #[arg(long = "shim", value_name = "CMD", required = true)]
+    pub shims: Vec<String>,
+    /// Only cases whose id fits: `*` stands for any letters, `?` for one.
+    #[arg(long, value_name = "GLOB", default_value = "*")]
+    pub case: String,
+    /// Whether the area of an error is enough.
+    #[arg(long, value_enum, default_value = "area")]
+    pub level: Level,
+    /// How many processes of a shim run at a time [default: one for each core].
+    #[arg(long, value_name = "N")]
+    pub jobs: Option<usize>,
+    /// Ask each case so many times; every answer must be right.
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub repeat: usize,
+    /// How long a shim may take for one answer.
+    #[arg(long, value_name = "MS", default_value_t = 5_000)]
+    pub patience_ms: u64,
+    /// Cases to leave out, each for a reason: see SHIMS.md.
+    #[arg(long, value_name = "FILE")]
+    pub skips: Option<PathBuf>,
+    /// Count what is not supported or skipped as failed.
+    #[arg(long)]
+    pub complete: bool,
+}
+
+/// What came of one shim.
+#[derive(Debug)]
+#[expect(clippy::exhaustive_structs, reason = "what reports show")]
+pub struct Column {
+    /// The command that started it.
+    pub command: String,
+    /// What it says about itself; why not, if it did not.
+    pub hello: Result<Hello, Finding>,
+    /// What came of each case that is about one of its roles, by id.
+    pub findings: BTreeMap<String, Finding>,
+    /// How long all of it took.
+    pub took: Duration,
+}
+
+/// A run over all shims.
+#[derive(Debug)]
+#[expect(clippy::exhaustive_structs, reason = "what reports show")]
+pub struct Run {
+    /// The cases that were selected, in the order of the files.
+    pub cases: Vec<Case>,
+    /// The shims, in the order given.
+    pub columns: Vec<Column>,
+}
+
+impl Column {
+    /// How many cases ended so.
+    #[must_use]
+    pub fn count(&self, class: Class) -> usize {
+        self.findings.values().filter(|finding| finding.class == class).count()
+    }
+
+    /// What it is called: its own name, or its command.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        self.hello.as_ref().map_or(&self.command, |hello| &hello.name)
+    }
+}
+
+/// Runs the selected cases of a folder through each shim, and prints what came of it.
+///
+/// # Errors
+///
+/// The files are damaged, or an option makes no sense. What a shim does is a finding.
+pub fn run(folder: &Path, options: &Options) -> Result<(Run, bool)> {
+    ensure!(options.repeat > 0 && options.jobs != Some(0), "--repeat and --jobs are at least 1");
+    let skips = options.skips.as_deref().map_or_else(|| Ok(Skips::default()), Skips::read)?;
+    let files: Vec<VectorFile> = suite::load(folder)?;
+    let all: Vec<Case> = files.into_iter().flat_map(|file| file.cases).collect();
+    let ids: Vec<&str> = all.iter().map(|case| case.id.as_str()).collect();
+    let stale = skips.stale(&ids);
+    ensure!(stale.is_empty(), "these skips fit no case: {}", stale.join(", "));
+    let cases: Vec<Case> = all.into_iter().filter(|case| select::matches(&options.case, &case.id)).collect();
+    ensure!(!cases.is_empty(), "no case fits --case {}; `list` prints their ids", options.case);
+    let columns: Result<Vec<_>> =
+        options.shims.iter().map(|command| column(&cases, command, options, &skips)).collect();
+    let run = Run { cases, columns: columns? };
+    let mut good = true;
+    for column in &run.columns {
+        good &= print(&run, column, options);
+    }
+    Ok((run, good))
+}
+
+/// One line for each class, and the first failures.
+fn print(run: &Run, column: &Column, options: &Options) -> bool {
+    let strict = options.level == Level::Strict;
+    let seconds = column.took.as_secs_f64();
+    match &column.hello {
+        Ok(hello) => {
+            let roles: Vec<&str> = hello.roles.iter().map(String::as_str).collect();
+            let (name, version, roles) = (printable(&hello.name), printable(&hello.version), roles.join(", "));
+            println!("{name} {version} ({roles}): {} cases in {seconds:.1} s", column.findings.len());
+        }
+        Err(finding) => {
+            println!("{}: {} {}", column.command, finding.class.name(), printable(&finding.reason));
+            return false;
+        }
+    }
+    let counts: Vec<String> =
+        Class::ALL.iter().map(|class| format!("{} {}", class.name(), column.count(*class))).collect();
+    println!("  {}", counts.join("  "));
+    let is_failure = |finding: &Finding| {
+        let left_out = matches!(finding.class, Class::Unsupported | Class::Skipped);
+        finding.class.is_failure(strict) || (options.complete && left_out)
+    };
+    let failed: Vec<_> = column.findings.iter().filter(|(_, finding)| is_failure(finding)).collect();
+    for (id, finding) in failed.iter().take(PRINTED_MAX) {
+        println!("  {} {id}: {}", finding.class.name(), printable(&finding.reason));
+    }
+    if let Some((id, _)) = failed.first() {
+        println!("  {} failed; one again: {}", failed.len(), reproduction(&column.command, id));
+    }
+    for (id, finding) in column.findings.iter().filter(|(_, finding)| finding.class == Class::Skipped) {
+        println!("  SKIPPED {id}: {}", printable(&finding.reason));
+    }
+    let elsewhere = run.cases.len() - column.findings.len();
+    if elsewhere > 0 {
+        println!("  {elsewhere} cases are about other roles");
+    }
+    failed.is_empty()
+}
+
+/// The line that runs one case again.
+pub(super) fn reproduction(command: &str, id: &str) -> String {
+    let quote = if command.contains('\'') { '"' } else { '\'' };
+    format!("handfast-vectors run --shim {quote}{command}{quote} --case '{id}'")
+}
+
+/// A text of a shim on a terminal: nothing that a terminal would obey.
+fn printable(text: &str) -> String {
+    text.chars().map(|letter| if letter.is_control() { '\u{fffd}' } else { letter }).collect()
+}
+
+fn column(cases: &[Case], command: &str, options: &Options, skips: &Skips) -> Result<Column> {
+    let (words, start) = (command_line::words(command)?, Instant::now());
+    let patience = Duration::from_millis(options.patience_ms);
+    let started = greeted(&words, patience);
+    let hello = match &started {
+        Ok((_, hello)) => hello.clone(),
+        Err(finding) => {
+            let hello = Err(finding.clone());
+            let (command, took) = (command.to_owned(), start.elapsed());
+            return Ok(Column { command, hello, findings: BTreeMap::new(), took });
+        }
+    };
+    drop(started);
+    let is_of = |case: &&Case| select::role(case).is_none_or(|role| hello.roles.contains(role));
+    let asked: Vec<&Case> = cases.iter().filter(is_of).collect();
+    let cores = || std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    let jobs = options.jobs.unwrap_or_else(cores).min(asked.len());
+    let (next, findings) = (AtomicUsize::new(0), Mutex::new(BTreeMap::new()));
+    std::thread::scope(|scope| {
+        for _ in 0..jobs {
+            let _ = scope.spawn(|| {
+                let mut worker = Worker { words: &words, patience, repeat: options.repeat, shim: None, silent: 0 };
+                while let Some(case) = asked.get(next.fetch_add(1, Ordering::Relaxed)) {
+                    let finding = match skips.reason(&hello.name, &case.id) {
+                        Some(reason) => Finding::new(Class::Skipped, reason),
+                        None => worker.finding(case),
+                    };
+                    if let Ok(mut findings) = findings.lock() {
+                        let _ = findings.insert(case.id.clone(), finding);
+                    }
+                }
+            });
+        }
+    });
+    let findings = findings.into_inner().unwrap_or_default();
+    Ok(Column { command: command.to_owned(), hello: Ok(hello), findings, took: start.elapsed() })
+}
+
+/// Starts a shim and hears what it says about itself.
+fn greeted(words: &[String], patience: Duration) -> Result<(Shim, Hello), Finding> {
+    let mut shim = Shim::start(words, patience).map_err(|trouble| of_trouble(trouble, None))?;
+    let input = json!({ "proto": PROTOCOL });
+    let answer = shim.ask("hello", input.as_object().unwrap_or(&Map::new()));
+    let hello = answer.and_then(|answer| Hello::read(&answer).map_err(Trouble::Nonsense));
+    match hello {
+        Ok(hello) => Ok((shim, hello)),
+        Err(trouble) => Err(of_trouble(trouble, Some(&shim))),
+    }
+}
+
+fn of_trouble(trouble: Trouble, shim: Option<&Shim>) -> Finding {
+    let (class, reason) = match trouble {
+        Trouble::Crash(reason) => (Class::Crash, reason),
+        Trouble::Hang(reason) => (Class::Hang, reason),
+        Trouble::Nonsense(reason) => (Class::Fail, reason),
+    };
+    Finding { stderr: shim.map(Shim::stderr).unwrap_or_default(), ..Finding::new(class, reason) }
+}
+
+/// One process of a shim at a time, started again after each trouble.
+struct Worker<'a> {
+    words: &'a [String],
+    patience: Duration,
+    repeat: usize,
+    shim: Option<(Shim, Hello)>,
+    /// Cases in a row that ended in trouble.
+    silent: usize,
+}
+
+impl Worker<'_> {
+    fn finding(&mut self, case: &Case) -> Finding {
+        let start = Instant::now();
+        let mut finding = Finding::new(Class::Pass, "");
+        for turn in 1..=self.repeat {
+            finding = self.once(case);
+            if finding.class != Class::Pass {
+                if self.repeat > 1 {
+                    finding.reason = format!("time {turn} of {}: {}", self.repeat, finding.reason);
+                }
+                break;
+            }
+        }
+        finding.took = start.elapsed();
+        finding
+    }
+
+    fn once(&mut self, case: &Case) -> Finding {
+        if self.silent >= SILENT_MAX {
+            return Finding::new(Class::Fail, format!("not asked: the {SILENT_MAX} before it got no answer"));
+        }
+        if self.shim.is_none() {
+            match greeted(self.words, self.patience) {
+                Ok(shim) => self.shim = Some(shim),
+                Err(finding) => {
+                    self.silent += 1;
+                    let reason = format!("at its start: {}", finding.reason);
+                    return Finding { reason, ..finding };
+                }
+            }
+        }
+        let Some((shim, hello)) = &mut self.shim else { return Finding::new(Class::Crash, "it is gone") };
+        if hello.ops.as_ref().is_some_and(|ops| !ops.contains(&case.op)) {
+            return Finding::new(Class::Unsupported, format!("its hello does not name {}", case.op));
+        }
+        let answer = shim.ask(&case.op, &case.input);
+        let read = answer.and_then(|answer| Answer::read(&answer).map_err(Trouble::Nonsense));
+        match read {
+            Ok(answer) => {
+                self.silent = 0;
+                compare::judge(case, hello, &answer)
+            }
+            Err(trouble) => {
+                let silent = matches!(trouble, Trouble::Crash(_) | Trouble::Hang(_));
+                self.silent = if silent { self.silent + 1 } else { 0 };
+                let finding = of_trouble(trouble, Some(shim));
+                self.shim = None;
+                finding
+            }
+        }
+    }
+}
+
