@@ -52,6 +52,7 @@ pub const NAMES: &[&str] = &[
     "revoked.verify",
     "pairing",
     "reconnect",
+    "state",
 ];
 
 /// The outcome of a case: an output, or a code.

@@ -19,7 +19,8 @@ use crate::runner::PROTOCOL;
 pub fn serve(roles: &[String], requests: impl BufRead, mut answers: impl Write) -> Result<()> {
     for line in requests.lines() {
         let line = line?;
-        let request: Map<String, Value> = serde_json::from_str(&line).context("a request is a JSON object")?;
+        let request: Map<String, Value> =
+            serde_json::from_str(&line).context("a request is a JSON object")?;
         let (id, op) = (request.get("id").context("a request has an id")?, request.get("op"));
         let op = op.and_then(Value::as_str).context("a request has an op")?;
         let none = Map::new();

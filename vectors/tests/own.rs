@@ -18,7 +18,7 @@ fn the_files_are_what_this_build_makes() {
     let mut total = 0;
     for file in &files {
         let (stored, text) = stored(&file.topic);
-        assert_eq!(file.to_text().expect("JSON"), text, "{}: run `handfast-vectors generate`", file.topic);
+        assert!(file.to_text().expect("JSON") == text, "{}: run `handfast-vectors generate`", file.topic);
         for case in &stored.cases {
             case.check().expect("the case agrees");
         }

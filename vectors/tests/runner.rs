@@ -84,9 +84,19 @@ fn a_shim_that_misbehaves_fails_one_case_and_the_run_goes_on() {
     let right = "say(right)";
     for (name, body, class, reason) in [
         ("crashes", "if n == 2: os._exit(3)", "CRASH", "exit status: 3"),
-        ("closes", "if n == 2: sys.stdout.close(); os.close(1); time.sleep(60)", "CRASH", "closed its output"),
+        (
+            "closes",
+            "if n == 2: sys.stdout.close(); os.close(1); time.sleep(60)",
+            "CRASH",
+            "closed its output",
+        ),
         ("hangs", "if n == 2: time.sleep(60)", "HANG", "no answer within 1500 ms"),
-        ("babbles", "if n == 2: print('Ahoy \\x1b[2J', flush=True); continue", "FAIL", "no JSON object: Ahoy"),
+        (
+            "babbles",
+            "if n == 2: print('Ahoy \\x1b[2J', flush=True); continue",
+            "FAIL",
+            "no JSON object: Ahoy",
+        ),
         ("bytes", "if n == 2: os.write(1, b'\\xff\\xfe\\n'); continue", "FAIL", "no JSON object"),
         ("order", "if n == 2: right['id'] += 1", "FAIL", "answered 3, asked was 2"),
         ("no id", "if n == 2: del right['id']", "FAIL", "no `id`"),
@@ -124,7 +134,10 @@ fn a_shim_of_another_version_fails_and_the_next_one_is_run() {
     let (other, right) = (shim("other.py", "\"proto\": 9"), shim("right.py", "\"proto\": 1"));
     let (code, told) = folder.run_command(&other, &["--shim", &right]);
     assert_eq!(code, Some(1), "{told}");
-    assert!(told.contains("FAIL it speaks version 9 of the shim protocol") && told.contains("PASS 4 "), "{told}");
+    assert!(
+        told.contains("FAIL it speaks version 9 of the shim protocol") && told.contains("PASS 4 "),
+        "{told}"
+    );
     let (code, told) = folder.run_command("/no/such/shim", &["--shim", &right]);
     assert_eq!(code, Some(1), "{told}");
     assert!(told.contains("cannot be started") && told.contains("PASS 4 "), "{told}");

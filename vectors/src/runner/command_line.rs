@@ -34,7 +34,10 @@ mod tests {
 
     #[test]
     fn quotes_hold_blanks_together() {
-        assert_eq!(words(r#" python3 "a b.py" --x='' it"'"s"#).unwrap(), ["python3", "a b.py", "--x=", "it's"]);
+        assert_eq!(
+            words(r#" python3 "a b.py" --x='' it"'"s"#).unwrap(),
+            ["python3", "a b.py", "--x=", "it's"]
+        );
         assert!(words("  ").is_err());
         assert!(words("a 'b").unwrap_err().to_string().contains("does not end"));
     }

@@ -115,12 +115,15 @@ mod tests {
 
     #[test]
     fn each_class_has_its_answer() {
-        let valid = case(&json!({"id": "a", "reqs": [], "comment": "", "op": "x", "in": {}, "result": "valid",
+        let valid =
+            case(&json!({"id": "a", "reqs": [], "comment": "", "op": "x", "in": {}, "result": "valid",
             "out": {"list": [{"n": 1}, 2], "text": "t"}}));
         let invalid = case(&json!({"id": "b", "reqs": [], "comment": "", "op": "x", "in": {},
             "result": "invalid", "error": {"area": "framing", "code": "TRUNCATED"}}));
-        let accepted = |out: Value| Answer::read(json!({"ok": true, "out": out}).as_object().unwrap()).unwrap();
-        let refused = |area: &str, code: &str| Answer::Refused { area: area.to_owned(), code: code.to_owned() };
+        let accepted =
+            |out: Value| Answer::read(json!({"ok": true, "out": out}).as_object().unwrap()).unwrap();
+        let refused =
+            |area: &str, code: &str| Answer::Refused { area: area.to_owned(), code: code.to_owned() };
         let unsupported = Answer::Unsupported("x".to_owned());
         let right = json!({"list": [{"n": 1}, 2], "text": "t"});
         for (case, answer, class, part) in [

@@ -132,7 +132,8 @@ fn print(run: &Run, column: &Column, options: &Options) -> bool {
     match &column.hello {
         Ok(hello) => {
             let roles: Vec<&str> = hello.roles.iter().map(String::as_str).collect();
-            let (name, version, roles) = (printable(&hello.name), printable(&hello.version), roles.join(", "));
+            let (name, version, roles) =
+                (printable(&hello.name), printable(&hello.version), roles.join(", "));
             println!("{name} {version} ({roles}): {} cases in {seconds:.1} s", column.findings.len());
         }
         Err(finding) => {
@@ -196,7 +197,8 @@ fn column(cases: &[Case], command: &str, options: &Options, skips: &Skips) -> Re
     std::thread::scope(|scope| {
         for _ in 0..jobs {
             let _ = scope.spawn(|| {
-                let mut worker = Worker { words: &words, patience, repeat: options.repeat, shim: None, silent: 0 };
+                let mut worker =
+                    Worker { words: &words, patience, repeat: options.repeat, shim: None, silent: 0 };
                 while let Some(case) = asked.get(next.fetch_add(1, Ordering::Relaxed)) {
                     let finding = match skips.reason(&hello.name, &case.id) {
                         Some(reason) => Finding::new(Class::Skipped, reason),
@@ -296,4 +298,3 @@ impl Worker<'_> {
         }
     }
 }
-

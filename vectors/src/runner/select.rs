@@ -30,12 +30,16 @@ pub(super) fn matches(pattern: &str, name: &str) -> bool {
 #[must_use]
 pub(super) fn role(case: &Case) -> Option<&'static str> {
     let text = |name: &str| case.input.get(name).and_then(Value::as_str);
-    match (case.op.as_str(), text("role"), text("from"), text("kind")) {
-        (_, Some("phone"), ..) | ("qr.decode" | "accept.verify", ..) => Some("phone"),
-        (_, Some("web"), ..) | ("certificate.verify" | "revoked.verify", ..) => Some("web"),
-        (_, Some("relay"), ..) | ("attach.verify", ..) => Some("relay"),
-        ("record.decode", _, Some("web"), _) | ("payload.decode", _, _, Some("xk2" | "kk1")) => Some("phone"),
-        ("record.decode", _, Some("phone"), _) | ("payload.decode", ..) => Some("web"),
+    let what = text("from").or(text("kind")).or(text("machine"));
+    match (case.op.as_str(), what) {
+        ("qr.decode" | "accept.verify", _)
+        | ("state", Some("pairing-phone"))
+        | ("record.decode", Some("web"))
+        | ("payload.decode", Some("xk2" | "kk1")) => Some("phone"),
+        ("certificate.verify" | "revoked.verify" | "payload.decode", _)
+        | ("state", Some("pairing-web"))
+        | ("record.decode", Some("phone")) => Some("web"),
+        ("attach.verify", _) | ("state", Some("relay-socket")) => Some("relay"),
         _ => None,
     }
 }

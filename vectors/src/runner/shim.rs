@@ -89,7 +89,11 @@ impl Shim {
     /// # Errors
     ///
     /// What came instead. The shim is then of no further use.
-    pub(super) fn ask(&mut self, op: &str, input: &Map<String, Value>) -> Result<Map<String, Value>, Trouble> {
+    pub(super) fn ask(
+        &mut self,
+        op: &str,
+        input: &Map<String, Value>,
+    ) -> Result<Map<String, Value>, Trouble> {
         let id = self.next_id;
         self.next_id += 1;
         let deadline = Instant::now() + self.patience;

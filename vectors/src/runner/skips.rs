@@ -45,9 +45,8 @@ impl Skips {
 
     /// Why a case is left out of this shim's, if it is.
     pub(super) fn reason(&self, shim: &str, case: &str) -> Option<&str> {
-        let is_of = |skip: &&Skip| {
-            skip.shim.as_ref().is_none_or(|name| name == shim) && matches(&skip.case, case)
-        };
+        let is_of =
+            |skip: &&Skip| skip.shim.as_ref().is_none_or(|name| name == shim) && matches(&skip.case, case);
         self.skip.iter().find(is_of).map(|skip| skip.reason.as_str())
     }
 
