@@ -166,12 +166,52 @@ impl Grammar {
     ///
     /// If the grammar does not have the name. A refusal of the bytes is a value.
     pub fn read(&self, name: &str, from: Option<&str>, bytes: &[u8]) -> Result<Result<Reading, Refusal>> {
-        let definition = self.definitions.get(name).with_context(|| format!("no {name} in the grammar"))?;
-        Ok(decode::read(self, definition, from, bytes))
+        let (spans, read) = decode::read(self, self.definition(name)?, from, bytes);
+        Ok(read.map(|value| Reading { value, spans }))
+    }
+
+    /// Reads as [`read`](Self::read) does, and gives the fields that were found, also those in front of a refusal.
+    ///
+    /// # Errors
+    ///
+    /// If the grammar does not have the name.
+    pub fn annotate(
+        &self,
+        name: &str,
+        from: Option<&str>,
+        bytes: &[u8],
+    ) -> Result<(Vec<Span>, Option<Refusal>)> {
+        let (spans, read) = decode::read(self, self.definition(name)?, from, bytes);
+        Ok((spans, read.err()))
+    }
+
+    fn definition(&self, name: &str) -> Result<&Definition> {
+        self.definitions.get(name).with_context(|| format!("no {name} in the grammar"))
     }
 
     /// The names of all definitions.
     pub fn names(&self) -> impl Iterator<Item = &str> {
         self.definitions.keys().map(String::as_str)
     }
+}
+
+/// The definition for the bytes of a case, the sender where that matters, and the bytes; none if they have no layout of
+/// their own.
+#[must_use]
+pub fn of_case(case: &crate::case::Case) -> Option<(&'static str, Option<&str>, Vec<u8>)> {
+    let text = |name: &str| case.input.get(name).and_then(Value::as_str);
+    let (name, field) = match case.op.as_str() {
+        "relay.decode" | "attach.verify" => ("RelayMessage", "frame"),
+        "record.decode" => ("Record", "plaintext"),
+        "link-record.decode" => ("LinkRecord", "plaintext"),
+        "payload.decode" => match text("kind")? {
+            "xk1" => ("Xk1", "payload"),
+            "xk2" => ("Xk2", "payload"),
+            "xk3" => ("Xk3", "payload"),
+            "kk1" => ("Kk1", "payload"),
+            _ => ("Kk2", "payload"),
+        },
+        _ => return None,
+    };
+    Some((name, text("from"), crate::fields::unhex(text(field)?).ok()?))
 }

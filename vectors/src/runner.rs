@@ -6,6 +6,8 @@ mod command_line;
 mod compare;
 mod finding;
 mod protocol;
+mod report;
+mod requirements;
 mod run;
 mod select;
 mod shim;

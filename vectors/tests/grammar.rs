@@ -5,39 +5,20 @@ use std::path::Path;
 
 use handfast_codec::relay::RelayFrame;
 use handfast_vectors::case::{Case, VectorFile, Verdict};
-use handfast_vectors::grammar::{Grammar, Refusal, Span, WIRE};
+use handfast_vectors::grammar::{Grammar, Refusal, Span, WIRE, of_case};
 use serde_json::Value;
 
 fn grammar() -> Grammar {
     Grammar::parse(WIRE).expect("the grammar is well formed")
 }
 
-fn unhex(text: &str) -> Vec<u8> {
-    let digits = |at| u8::from_str_radix(text.get(at..at + 2).expect("two digits"), 16).expect("hex");
-    (0..text.len()).step_by(2).map(digits).collect()
-}
-
 fn hex(bytes: &[u8]) -> String {
     bytes.iter().fold(String::new(), |text, byte| text + &format!("{byte:02x}"))
 }
 
-/// The definition for a case, the sender and the bytes; none for what is no layout.
+/// The definition for a case, the sender and the bytes, where a case is about them alone.
 fn input(case: &Case) -> Option<(&'static str, Option<&str>, Vec<u8>)> {
-    let text = |name: &str| case.input.get(name).and_then(Value::as_str);
-    let (name, field) = match case.op.as_str() {
-        "relay.decode" => ("RelayMessage", "frame"),
-        "record.decode" => ("Record", "plaintext"),
-        "link-record.decode" => ("LinkRecord", "plaintext"),
-        "payload.decode" => match text("kind")? {
-            "xk1" => ("Xk1", "payload"),
-            "xk2" => ("Xk2", "payload"),
-            "xk3" => ("Xk3", "payload"),
-            "kk1" => ("Kk1", "payload"),
-            _ => ("Kk2", "payload"),
-        },
-        _ => return None,
-    };
-    Some((name, text("from"), unhex(text(field)?)))
+    if case.op == "attach.verify" { None } else { of_case(case) }
 }
 
 /// Each value with the name of the field it stands in; what is absent in one form and false in the other is left out.

@@ -1,5 +1,6 @@
 //! `cargo xtask test`: all checks, fast ones first, up to the first that fails.
 
+mod conformance;
 mod faults;
 mod floors;
 mod inner;
@@ -118,6 +119,9 @@ fn steps(options: &Options) -> Result<Vec<Step>> {
     steps.extend(packages.iter().map(test));
     steps.push(Step::new("the inner crates build for a target without std", inner::bare_metal));
     steps.push(Step::new("vectors: the checker in Python agrees", python::check_vectors));
+    steps.push(Step::new("vectors: the runner over every shim", || {
+        conformance::run(&python::python_with_cryptography()?).map(|()| Done::Passed)
+    }));
     steps.push(Step::new("sim: 1,000 fixed seeds and 64 fresh ones", || sim::check().map(|()| Done::Passed)));
     steps.push(Step::new("demo --headless", || {
         let good = demo::run(&demo::Options::headless())?;

@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 
 use super::source::{Read, Source};
 use super::{
-    Bounds, Content, Definition, Entry, Extent, Field, Grammar, Kind, Member, Presence, Reading, Select, Span,
+    Bounds, Content, Definition, Entry, Extent, Field, Grammar, Kind, Member, Presence, Select, Span,
 };
 use crate::fields::{hex, number};
 
@@ -16,12 +16,11 @@ pub(super) fn read(
     definition: &Definition,
     from: Option<&str>,
     bytes: &[u8],
-) -> Read<Reading> {
+) -> (Vec<Span>, Read<Map<String, Value>>) {
     let mut reader = Reader { grammar, from, spans: Vec::new(), path: Vec::new() };
     let (mut value, mut source) = (Map::new(), Source::new(bytes));
-    reader.definition(definition, &mut source, &mut value)?;
-    source.finish()?;
-    Ok(Reading { value, spans: reader.spans })
+    let read = reader.definition(definition, &mut source, &mut value).and_then(|()| source.finish());
+    (reader.spans, read.map(|()| value))
 }
 
 /// The fields of a TLV list by type, each with its value's bytes.

@@ -13,7 +13,7 @@ use super::finding::{Class, Finding};
 use super::protocol::{Answer, Hello, PROTOCOL};
 use super::shim::{Shim, Trouble};
 use super::skips::Skips;
-use super::{command_line, compare, select};
+use super::{command_line, compare, report, select};
 use crate::case::{Case, VectorFile};
 use crate::suite;
 
@@ -57,9 +57,29 @@ pub struct Options {
     /// Cases to leave out, each for a reason: see SHIMS.md.
     #[arg(long, value_name = "FILE")]
     pub skips: Option<PathBuf>,
+    /// Write report.json, junit.xml and report.html into this folder.
+    #[arg(long, value_name = "DIR")]
+    pub report: Option<PathBuf>,
     /// Count what is not supported or skipped as failed.
     #[arg(long)]
     pub complete: bool,
+}
+
+impl Level {
+    /// Its name.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Area => "area",
+            Self::Strict => "strict",
+        }
+    }
+}
+
+impl Options {
+    pub(super) fn is_strict(&self) -> bool {
+        self.level == Level::Strict
+    }
 }
 
 /// What came of one shim.
@@ -122,12 +142,15 @@ pub fn run(folder: &Path, options: &Options) -> Result<(Run, bool)> {
     for column in &run.columns {
         good &= print(&run, column, options);
     }
+    if let Some(folder) = &options.report {
+        report::write(folder, &run, options)?;
+    }
     Ok((run, good))
 }
 
 /// One line for each class, and the first failures.
 fn print(run: &Run, column: &Column, options: &Options) -> bool {
-    let strict = options.level == Level::Strict;
+    let strict = options.is_strict();
     let seconds = column.took.as_secs_f64();
     match &column.hello {
         Ok(hello) => {

@@ -32,7 +32,7 @@ pub(crate) fn check_vectors() -> Result<Done> {
 }
 
 /// Returns a Python that has the library: the system's, or that of an environment below the target folder.
-fn python_with_cryptography() -> Result<PathBuf> {
+pub(super) fn python_with_cryptography() -> Result<PathBuf> {
     if has_cryptography(Path::new("python3")) {
         return Ok("python3".into());
     }

@@ -1,0 +1,33 @@
+//! Reports of a run: `report.json`, `junit.xml`, `report.html`. What shims wrote stands in them as text alone.
+
+mod annotate;
+mod escape;
+mod html;
+mod json;
+mod junit;
+mod page;
+
+use std::path::Path;
+
+use anyhow::{Context as _, Result};
+
+use super::run::{Options, Run};
+
+/// Writes all reports of a run into a folder.
+///
+/// # Errors
+///
+/// A file cannot be written.
+pub(super) fn write(folder: &Path, run: &Run, options: &Options) -> Result<()> {
+    std::fs::create_dir_all(folder).with_context(|| format!("{}", folder.display()))?;
+    for (name, text) in [
+        ("report.json", json::text(run, options)?),
+        ("junit.xml", junit::text(run, options)),
+        ("report.html", html::text(run, options)?),
+    ] {
+        let path = folder.join(name);
+        std::fs::write(&path, text).with_context(|| format!("{}", path.display()))?;
+    }
+    println!("{}", folder.join("report.html").display());
+    Ok(())
+}
