@@ -38,6 +38,9 @@ pub struct Case {
     pub reqs: Vec<String>,
     /// What is special about it, for a person.
     pub comment: String,
+    /// What made the input of another one, if anything did: a row of the table of mutators.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mutator: Option<String>,
     /// What to do with the input: see the README.
     pub op: String,
     /// The input.
@@ -157,6 +160,7 @@ impl Case {
             id: id.to_owned(),
             reqs: reqs.iter().map(|req| (*req).to_owned()).collect(),
             comment: comment.to_owned(),
+            mutator: None,
             op: op.to_owned(),
             input,
             result,

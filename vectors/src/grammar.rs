@@ -6,6 +6,7 @@
 mod decode;
 mod parse;
 mod source;
+pub(crate) mod tree;
 
 use std::collections::BTreeMap;
 
@@ -69,7 +70,7 @@ enum Kind {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Content {
+pub(crate) enum Content {
     Opaque,
     Text,
     RelayName,
@@ -187,6 +188,11 @@ impl Grammar {
 
     fn definition(&self, name: &str) -> Result<&Definition> {
         self.definitions.get(name).with_context(|| format!("no {name} in the grammar"))
+    }
+
+    /// Takes a message apart that was accepted.
+    pub(crate) fn take_apart(&self, name: &str, bytes: &[u8]) -> tree::Node {
+        tree::of(self, name, bytes)
     }
 
     /// The names of all definitions.

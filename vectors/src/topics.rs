@@ -1,5 +1,6 @@
 //! What the vector files hold.
 
+mod bytes;
 mod certificates;
 mod frames_link;
 mod frames_record;
@@ -57,6 +58,16 @@ pub(crate) const ALL: &[(&str, &str, Cases)] = &[
     ("pairing", "Whole pairings, from their keys to the commit.", pairing::valid),
     ("reconnect", "Whole reconnects, from their keys to the first records.", reconnect::reconnects),
     ("recovery", "Whole recoveries, from their keys to the verdict.", reconnect::recoveries),
+    ("bytes-relay", "Relay frames at the edges of what is allowed.", bytes::relay_valid),
+    ("refuse-bytes-relay", "Relay frames with one thing broken by a mutator.", bytes::relay_invalid),
+    ("bytes-record", "Records at the edges of what is allowed.", bytes::record_valid),
+    ("refuse-bytes-record", "Records with one thing broken by a mutator.", bytes::record_invalid),
+    ("bytes-payload", "Handshake payloads at the edges of what is allowed.", bytes::payload_valid),
+    (
+        "refuse-bytes-payload",
+        "Handshake payloads with one thing broken by a mutator.",
+        bytes::payload_invalid,
+    ),
     ("state", "Cells of the state tables in which nothing is refused.", state::valid),
     ("refuse-state", "Cells of the state tables whose event is answered by an error.", state::invalid),
 ];

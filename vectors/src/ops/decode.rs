@@ -59,9 +59,14 @@ pub(super) fn record(input: &Map<String, Value>) -> Result<Ending> {
 pub(super) fn link_record(input: &Map<String, Value>) -> Result<Ending> {
     let plaintext = Bytes::from(input.bytes("plaintext")?);
     decoded(decode_link_record(plaintext.clone()), |frames| {
-        let mut builder = RecordBuilder::new();
-        ensure!(frames.iter().all(|frame| builder.push_link(frame)), "a frame that was read can be written");
-        same(builder.finish(), &plaintext)?;
+        if !input.contains_key("grease") {
+            let mut builder = RecordBuilder::new();
+            ensure!(
+                frames.iter().all(|frame| builder.push_link(frame)),
+                "a frame that was read can be written"
+            );
+            same(builder.finish(), &plaintext)?;
+        }
         let frames: Result<Vec<_>> = frames.iter().map(describe::link_frame).collect();
         Ok(json!({ "frames": frames? }))
     })
