@@ -1,5 +1,6 @@
 //! `cargo xtask test`: all checks, fast ones first, up to the first that fails.
 
+mod checkers;
 mod conformance;
 mod faults;
 mod floors;
@@ -118,7 +119,8 @@ fn steps(options: &Options) -> Result<Vec<Step>> {
     steps.extend(packages.iter().map(document));
     steps.extend(packages.iter().map(test));
     steps.push(Step::new("the inner crates build for a target without std", inner::bare_metal));
-    steps.push(Step::new("vectors: the checker in Python agrees", python::check_vectors));
+    steps.push(Step::new("vectors: the checker in Python agrees", checkers::in_python));
+    steps.push(Step::new("vectors: the checker in Node agrees", checkers::in_node));
     steps.push(Step::new("vectors: the runner over every shim", || {
         conformance::run(&python::python_with_cryptography()?).map(|()| Done::Passed)
     }));

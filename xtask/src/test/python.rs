@@ -4,7 +4,6 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
 
-use super::Done;
 use crate::{command, workspace};
 
 /// The version that is installed where none is found.
@@ -20,18 +19,10 @@ pub(crate) fn run_test(file: &Path) -> Result<()> {
     command::run(python.arg(file).current_dir(folder))
 }
 
-/// Checks the vectors with a second implementation, written over another cryptographic library.
+/// Returns a Python that has the library: the system's, or that of an environment below the target folder.
 ///
 /// # Errors
-/// The checker disagrees, or its library cannot be installed.
-pub(crate) fn check_vectors() -> Result<Done> {
-    let checker = workspace::root().join("vectors/check.py");
-    let python = python_with_cryptography()?;
-    command::run(command::program(python, ["-B"]).arg(checker))?;
-    Ok(Done::Passed)
-}
-
-/// Returns a Python that has the library: the system's, or that of an environment below the target folder.
+/// The library cannot be installed.
 pub(super) fn python_with_cryptography() -> Result<PathBuf> {
     if has_cryptography(Path::new("python3")) {
         return Ok("python3".into());
