@@ -9,11 +9,12 @@ import { readFileSync, readdirSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { isDeepStrictEqual } from "node:util";
+import { holds } from "./oracle-node/crypto.mjs";
 import { Refused } from "./oracle-node/conventions.mjs";
 import { pairing, reconnect } from "./oracle-node/handshakes.mjs";
 import { linkRecordDecode, payloadDecode, qrDecode, recordDecode, relayDecode } from "./oracle-node/layouts.mjs";
 import { noiseRead, recordOpen } from "./oracle-node/noise.mjs";
-import { acceptVerify, attachVerify, certificateVerify, revokedVerify } from "./oracle-node/signatures.mjs";
+import { acceptVerify, attachVerify, certificateVerify, ed25519Verify, revokedVerify } from "./oracle-node/signatures.mjs";
 
 const OPS = {
   "qr.decode": qrDecode,
@@ -27,6 +28,7 @@ const OPS = {
   "certificate.verify": certificateVerify,
   "accept.verify": acceptVerify,
   "revoked.verify": revokedVerify,
+  "ed25519.verify": ed25519Verify,
   pairing,
   reconnect,
 };
@@ -90,6 +92,13 @@ function unnoticed(given) {
   return wrong.filter((change) => faultOf({ ...given, ...change }) === undefined);
 }
 
+/** How many of the edge points of Ed25519 there are, and how many hold by CRT-001. */
+function edgePoints() {
+  const points = JSON.parse(readFileSync(join(here, "ed25519/ed25519vectors.json"), "utf8"));
+  const holding = points.filter(({ key, sig, msg }) => holds(Buffer.from(key, "hex"), Buffer.from(msg), Buffer.from(sig, "hex")));
+  return [points.length, holding.length];
+}
+
 function main() {
   const selfTest = process.argv.includes("--self-test");
   const folder = process.argv.slice(2).find((argument) => !argument.startsWith("--")) ?? join(here, "v1");
@@ -108,6 +117,8 @@ function main() {
       else if (selfTest) unnoticed(given).forEach((change) => faults.push(`${given.id}: ${JSON.stringify(change)} goes unnoticed`));
     }
   }
+  const points = edgePoints();
+  if (!isDeepStrictEqual(points, [914, 43])) faults.push(`of ${points[0]} edge points ${points[1]} hold`);
   faults.forEach((fault) => console.log(`FAULT ${fault}`));
   console.log(`${total} cases, ${faults.length} faults, ${left} left to check.py`);
   process.exitCode = faults.length || !total ? 1 : 0;

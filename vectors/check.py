@@ -22,7 +22,7 @@ from oracle.payload import payload_decode
 from oracle.qr import qr_decode
 from oracle.record import link_record_decode, record_decode
 from oracle.relay import relay_decode
-from oracle.signatures import accept_verify, attach_verify, certificate_verify, revoked_verify
+from oracle.signatures import accept_verify, attach_verify, certificate_verify, ed25519_verify, revoked_verify, signature_holds
 from oracle.state import state_path
 
 OPS = {
@@ -37,6 +37,7 @@ OPS = {
     "certificate.verify": certificate_verify,
     "accept.verify": accept_verify,
     "revoked.verify": revoked_verify,
+    "ed25519.verify": ed25519_verify,
     "pairing": pairing,
     "reconnect": reconnect,
     "state": state_path,
@@ -93,6 +94,17 @@ def requirements(spec):
     return set(re.findall(r"\[([A-Z]{3}-[0-9]{3})\]", text))
 
 
+def edge_points(path):
+    """How many of the edge points of Ed25519 there are, and how many hold by CRT-001."""
+    points = json.loads(path.read_text(encoding="utf-8"))
+    holding = [
+        point
+        for point in points
+        if signature_holds(bytes.fromhex(point["key"]), point["msg"].encode(), bytes.fromhex(point["sig"]))
+    ]
+    return len(points), len(holding)
+
+
 def main():
     here = Path(__file__).resolve().parent
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -119,6 +131,9 @@ def main():
             if options.self_test and not fault:
                 faults += [f"{case['id']}: {change} goes unnoticed" for change in unnoticed(case)]
         print(f"{len(file['cases']):4} {file['topic']}")
+    points = edge_points(here / "ed25519" / "ed25519vectors.json")
+    if points != (914, 43):
+        faults.append(f"of {points[0]} edge points {points[1]} hold")
     for fault in faults:
         print(f"FAULT {fault}")
     print(f"{total} cases, {len(faults)} faults")

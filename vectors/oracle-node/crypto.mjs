@@ -28,15 +28,20 @@ export function exchange(secret, remote) {
 
 export const sign = (secret, bytes) => ed25519(null, bytes, secretKey("ed25519", secret));
 
-// The y of the points of order 1, 2, 4 and 8, and those of them that have a second encoding.
+// The y of the points of order 1, 2, 4 and 8.
 const little = (bytes) => BigInt(`0x${hex(Buffer.from(bytes).reverse())}`);
 const Y8 = little(unhex("26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc05"));
-const SMALL = [0n, 1n, PRIME - 1n, PRIME, PRIME + 1n, Y8, PRIME - Y8];
-const isSmall = (point) => SMALL.includes(little(point) & (2n ** 255n - 1n));
+const SMALL = [0n, 1n, PRIME - 1n, Y8, PRIME - Y8];
 
-/** The strict rule: cofactorless, S < L, neither A nor R of small order. */
+/** Canonical, and not of small order. */
+function allowed(point) {
+  const y = little(point) & (2n ** 255n - 1n);
+  return y < PRIME && !SMALL.includes(y);
+}
+
+/** The strict rule: cofactorless, S < L, A and R canonical and not of small order. */
 export function holds(key, signed, signature) {
-  if (isSmall(key) || isSmall(signature.subarray(0, 32))) return false;
+  if (!allowed(key) || !allowed(signature.subarray(0, 32))) return false;
   try {
     return verify(null, signed, publicKey("ed25519", key), signature);
   } catch {

@@ -63,3 +63,8 @@ export function revokedVerify({ account, companion, serial, mailbox, signature }
   const signed = join(label("revoked"), unhex(companion), unsigned(serial, 8), unhex(mailbox));
   return verified(account, signed, signature, { revoked: true });
 }
+
+export function ed25519Verify({ key, signature, message }) {
+  need(holds(unhex(key), unhex(message), unhex(signature)), "BAD_SIGNATURE");
+  return { out: { holds: true } };
+}

@@ -13,7 +13,6 @@ def peer_info(tlv):
     if not tlv.has(3):
         need(not tlv.has(5) and not tlv.has(7), "FIELD_MISSING")
         return None
-    need(tlv.has(5), "FIELD_MISSING")
     out = {"id": tlv.hex(3, 8), "same_net": tlv.u8(5, (0, 1)) == 1}
     if tlv.has(7):
         out["origin"] = tlv.text(7, 0, 128)

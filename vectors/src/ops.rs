@@ -75,6 +75,7 @@ pub fn run(op: &str, input: &Map<String, Value>) -> Result<Ending> {
         "attach.verify" => sign::attach(input),
         "certificate.verify" => sign::certificate(input),
         "accept.verify" => sign::accept(input),
+        "ed25519.verify" => sign::ed25519(input),
         "revoked.verify" => sign::revoked(input),
         "pairing" => pairing::run(input),
         "reconnect" => reconnect::run(input),

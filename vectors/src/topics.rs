@@ -11,6 +11,7 @@ mod payloads;
 mod qr;
 mod reconnect;
 mod records;
+mod signatures;
 mod state;
 mod tlv;
 
@@ -58,6 +59,12 @@ pub(crate) const ALL: &[(&str, &str, Cases)] = &[
     ("pairing", "Whole pairings, from their keys to the commit.", pairing::valid),
     ("reconnect", "Whole reconnects, from their keys to the first records.", reconnect::reconnects),
     ("recovery", "Whole recoveries, from their keys to the verdict.", reconnect::recoveries),
+    ("signatures", "Signatures at the edges of what holds.", signatures::valid),
+    (
+        "refuse-signatures",
+        "Signatures with one bit, label, relay or point that does not fit.",
+        signatures::invalid,
+    ),
     ("bytes-relay", "Relay frames at the edges of what is allowed.", bytes::relay_valid),
     ("refuse-bytes-relay", "Relay frames with one thing broken by a mutator.", bytes::relay_invalid),
     ("bytes-record", "Records at the edges of what is allowed.", bytes::record_valid),

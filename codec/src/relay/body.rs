@@ -321,8 +321,9 @@ impl PeerInfo {
                 Ok(None)
             };
         };
-        let same_net = same_net.ok_or_else(|| r.missing("same network"))?;
+        // req: FRM-013
         let id = AttachmentId::from_bytes(id.array()?);
+        let same_net = same_net.ok_or_else(|| r.missing("same network"))?;
         let same_net = match same_net.u8()? {
             0 => false,
             1 => true,

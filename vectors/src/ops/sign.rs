@@ -1,7 +1,7 @@
 //! Signatures: ATTACH, certificate, acceptance, revocation.
 
 use anyhow::Result;
-use ed25519_dalek::{Signature, SigningKey, VerifyingKey};
+use ed25519_dalek::SigningKey;
 use handfast_codec::error::ErrorCode;
 use handfast_codec::ids::{AttachKey, CompanionId, DhPublic, MailboxId, Salt, SigningPublic};
 use handfast_codec::link::LinkCert;
@@ -9,6 +9,7 @@ use handfast_codec::relay::{MailboxKind, RelayFrame};
 use handfast_codec::role::DeviceRole;
 use handfast_codec::signed::{self, CertificateFields};
 use handfast_codec::{RelayName, ids};
+use handfast_handshake::identity;
 use serde_json::{Map, Value, json};
 
 use super::{Ending, Outcome};
@@ -28,8 +29,7 @@ pub(crate) fn public(secret: &[u8; 32]) -> [u8; 32] {
 
 /// Whether a signature holds by the strict rule.
 fn holds(key: &[u8; 32], tbs: &[u8], signature: &[u8; 64]) -> bool {
-    let signature = Signature::from_bytes(signature);
-    VerifyingKey::from_bytes(key).is_ok_and(|key| key.verify_strict(tbs, &signature).is_ok())
+    identity::verify(key, tbs, &ids::Signature::from_bytes(*signature)).is_ok()
 }
 
 /// Gives the output if the signature holds, and this code otherwise.
@@ -106,6 +106,13 @@ pub(super) fn revoked(input: &Map<String, Value>) -> Result<Ending> {
     );
     let holds = holds(&input.array("account")?, &tbs, &input.array("signature")?);
     Ok(ending(holds, ErrorCode::BAD_SIGNATURE, json!({ "revoked": true }), &tbs))
+}
+
+/// Whether a signature over a message holds.
+pub(super) fn ed25519(input: &Map<String, Value>) -> Result<Ending> {
+    let message = input.bytes("message")?;
+    let holds = holds(&input.array("key")?, &message, &input.array("signature")?);
+    Ok(if holds { Ok(Outcome::of(json!({ "holds": true }))) } else { Err(ErrorCode::BAD_SIGNATURE) })
 }
 
 /// The id of a link's mailbox.

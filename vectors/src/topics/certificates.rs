@@ -15,7 +15,7 @@ use crate::fields::{hex, number};
 use crate::ops::{mailbox, public, sign};
 use crate::seed;
 
-const RELAY: &str = "relay.example:8443";
+pub(super) const RELAY: &str = "relay.example:8443";
 
 fn relay() -> RelayName {
     RelayName::parse(RELAY).expect("a name")
@@ -55,15 +55,15 @@ fn link_proof() -> MailboxProof {
     MailboxProof::Link { phone_key: attach_key("phone"), web_key: attach_key("web"), salt: salt() }
 }
 
-fn link_attach(role: DeviceRole) -> Vec<u8> {
+pub(super) fn link_attach(role: DeviceRole) -> Vec<u8> {
     attach(role, link_proof(), mailbox(&attach_key("phone"), &attach_key("web"), &salt()))
 }
 
-fn pairing_attach(role: DeviceRole, name: &str) -> Vec<u8> {
+pub(super) fn pairing_attach(role: DeviceRole, name: &str) -> Vec<u8> {
     attach(role, MailboxProof::Pairing { key: attach_key(name) }, [0x77; 16])
 }
 
-fn attach_input(frame: &[u8]) -> Value {
+pub(super) fn attach_input(frame: &[u8]) -> Value {
     json!({ "relay": RELAY, "nonce": hex(nonce()), "frame": hex(frame) })
 }
 
@@ -76,7 +76,7 @@ fn web_side() -> Value {
     })
 }
 
-fn certificate(serial: u64, idle_days: u16, account_name: &str) -> LinkCert {
+pub(super) fn certificate(serial: u64, idle_days: u16, account_name: &str) -> LinkCert {
     let mut cert = LinkCert {
         account: SigningPublic::from_bytes(ed_public("phone", "account")),
         phone_attach: attach_key("phone"),
@@ -107,7 +107,7 @@ fn certificate(serial: u64, idle_days: u16, account_name: &str) -> LinkCert {
     cert
 }
 
-fn certificate_input(body: &[u8], change: Option<(&str, Value)>) -> Value {
+pub(super) fn certificate_input(body: &[u8], change: Option<(&str, Value)>) -> Value {
     let mut input = web_side();
     input["certificate"] = hex(body).into();
     if let Some((field, value)) = change {
@@ -116,13 +116,13 @@ fn certificate_input(body: &[u8], change: Option<(&str, Value)>) -> Value {
     input
 }
 
-fn accept_input() -> Value {
+pub(super) fn accept_input() -> Value {
     let (hash, h) = (sha256(b"a certificate"), secret("both", "h"));
     let signature = sign(&secret("web", "we"), &signed::accept_tbs(&hash, &h));
     json!({ "we": hex(ed_public("web", "we")), "hash": hex(hash), "h": hex(h), "signature": hex(signature) })
 }
 
-fn revoked_input(serial: u64) -> Value {
+pub(super) fn revoked_input(serial: u64) -> Value {
     let companion = CompanionId::from_bytes(seed::bytes("certificates", "phone", "companion"));
     let mailbox = MailboxId::from_bytes(mailbox(&attach_key("phone"), &attach_key("web"), &salt()));
     let signature = sign(&secret("phone", "account"), &signed::revoked_tbs(&companion, serial, &mailbox));

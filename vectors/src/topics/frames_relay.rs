@@ -285,6 +285,19 @@ fn values() -> Vec<Refusal> {
     out
 }
 
+/// Two faults in one list: that of the lower field is told.
+fn precedence() -> Vec<Refusal> {
+    let attached = List::of(&attached(Some(peer(Some("https://web.example"))), None).encode(), 1);
+    let up = List::of(&RelayFrame::Peer(Peer::Up(peer(Some("")))).encode(), 2);
+    [("attached", attached), ("peer-up", up)]
+        .map(|(name, list)| {
+            let bytes = list.with(3, &[1]).without(5).bytes();
+            let comment = "the id is too short, and the field after it is missing";
+            (format!("{name}-precedence"), "FRM-013", ErrorCode::FIELD_LENGTH, comment, bytes)
+        })
+        .to_vec()
+}
+
 /// A pairing ATTACH that carries what only a link has.
 fn mixes() -> Vec<Refusal> {
     let pairing = List::of(&attach(DeviceRole::Phone, link()).encode(), 1).with(3, &[1]);
@@ -297,7 +310,7 @@ fn mixes() -> Vec<Refusal> {
 }
 
 pub(super) fn invalid() -> Result<Vec<Case>> {
-    let all = [envelopes(), lists(), values(), mixes()].concat();
+    let all = [envelopes(), lists(), values(), mixes(), precedence()].concat();
     all.into_iter()
         .map(|(name, req, code, comment, bytes)| {
             let id = format!("refuse-frames-relay/{name}");

@@ -48,6 +48,13 @@ impl List {
         self
     }
 
+    /// The list with one more field, in its place by number.
+    pub(super) fn between(mut self, kind: u64, value: &[u8]) -> Self {
+        let at = self.fields.iter().position(|(other, _)| *other > kind).unwrap_or(self.fields.len());
+        self.fields.insert(at, (kind, value.to_vec()));
+        self
+    }
+
     pub(super) fn bytes(&self) -> Vec<u8> {
         let mut out = self.head.clone();
         for (kind, value) in &self.fields {

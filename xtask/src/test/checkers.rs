@@ -18,7 +18,7 @@ const GIVEN: [&str; 2] = ["vectors", "spec"];
 /// The checker disagrees, or its library cannot be installed.
 pub(crate) fn in_python() -> Result<Done> {
     let python = python::python_with_cryptography()?;
-    run(&python, &["-B", "vectors/check.py"])
+    run(&python, ["-c", "import sys; print(sys.executable)"], &["-B", "vectors/check.py"])
 }
 
 /// Checks the vectors in Node, over `node:crypto`.
@@ -26,11 +26,13 @@ pub(crate) fn in_python() -> Result<Done> {
 /// # Errors
 /// The checker disagrees, or Node is missing.
 pub(crate) fn in_node() -> Result<Done> {
-    run(Path::new("node"), &["vectors/check.mjs"])
+    run(Path::new("node"), ["-p", "process.execPath"], &["vectors/check.mjs"])
 }
 
-fn run(program: &Path, arguments: &[&str]) -> Result<Done> {
-    let (folder, program) = (copied()?, found(program)?);
+/// Runs a checker with an interpreter, which is asked first where it is: its name may be that of a script.
+fn run(program: &Path, where_it_is: [&str; 2], arguments: &[&str]) -> Result<Done> {
+    let folder = copied()?;
+    let program = PathBuf::from(command::output(&mut command::program(program, where_it_is))?.trim_end());
     let mut checker = command::program(&program, arguments);
     let path = program.parent().context("a program stands in a folder")?;
     command::run(checker.current_dir(folder.path()).env_clear().env("PATH", path))?;
@@ -60,16 +62,4 @@ fn copy(from: &Path, to: &Path) -> Result<()> {
         }
     }
     Ok(())
-}
-
-/// Where a program is, if only its name is given.
-fn found(program: &Path) -> Result<PathBuf> {
-    if program.components().count() > 1 {
-        return Ok(program.to_owned());
-    }
-    let path = std::env::var_os("PATH").context("no PATH")?;
-    std::env::split_paths(&path)
-        .map(|folder| folder.join(program))
-        .find(|file| file.is_file())
-        .with_context(|| format!("{} is not installed", program.display()))
 }

@@ -158,7 +158,7 @@ impl Mutants<'_> {
             self.raw("long-form", name.to_owned(), way, node, long);
         }
         // The bounds of `part` hang on `last`.
-        let is_part = name.ends_with(".part");
+        let (is_part, is_last) = (node.name == "part", node.name == "last");
         if low > 0 {
             self.raw("below-range", name.to_owned(), way, node, written(low - 1));
         }
@@ -166,7 +166,7 @@ impl Mutants<'_> {
             let above = if is_part { 255 } else { high + 1 };
             self.raw("above-range", name.to_owned(), way, node, written(above));
         }
-        if is_part || name.ends_with(".last") {
+        if is_part || is_last {
             return;
         }
         self.raw("edge", format!("{name}-low"), way, node, written(low));
