@@ -13,10 +13,10 @@ import { holds } from "./oracle-node/crypto.mjs";
 import { Refused } from "./oracle-node/conventions.mjs";
 import { pairing, reconnect } from "./oracle-node/handshakes.mjs";
 import { linkRecordDecode, payloadDecode, qrDecode, recordDecode, relayDecode } from "./oracle-node/layouts.mjs";
-import { noiseRead, recordOpen } from "./oracle-node/noise.mjs";
+import { handshakeParty, noiseRead, recordOpen } from "./oracle-node/noise.mjs";
 import { acceptVerify, attachVerify, certificateVerify, ed25519Verify, revokedVerify } from "./oracle-node/signatures.mjs";
 
-const OPS = {
+export const OPS = {
   "qr.decode": qrDecode,
   "relay.decode": relayDecode,
   "record.decode": recordDecode,
@@ -24,6 +24,7 @@ const OPS = {
   "payload.decode": payloadDecode,
   "record.open": recordOpen,
   "noise.read": noiseRead,
+  "handshake.party": handshakeParty,
   "attach.verify": attachVerify,
   "certificate.verify": certificateVerify,
   "accept.verify": acceptVerify,
@@ -44,7 +45,7 @@ function errorAreas() {
   return Object.fromEntries([...text.matchAll(/\| 0x0([1-9])[0-9a-f]{2} \| ([A-Z_0-9]+) /g)].map(([, n, name]) => [name, areas[n]]));
 }
 
-const AREAS = errorAreas();
+export const AREAS = errorAreas();
 
 /** What differs between a case and this derivation, if anything. */
 function faultOf(given) {
@@ -124,4 +125,4 @@ function main() {
   process.exitCode = faults.length || !total ? 1 : 0;
 }
 
-main();
+if (process.argv[1] === fileURLToPath(import.meta.url)) main();

@@ -17,7 +17,7 @@ if importlib.util.find_spec("cryptography") is None:
 
 from oracle.conventions import Refused, error_areas
 from oracle.handshakes import pairing, reconnect
-from oracle.noise import noise_read, record_open
+from oracle.noise import handshake_party, noise_read, record_open
 from oracle.payload import payload_decode
 from oracle.qr import qr_decode
 from oracle.record import link_record_decode, record_decode
@@ -33,6 +33,7 @@ OPS = {
     "payload.decode": payload_decode,
     "record.open": record_open,
     "noise.read": noise_read,
+    "handshake.party": handshake_party,
     "attach.verify": attach_verify,
     "certificate.verify": certificate_verify,
     "accept.verify": accept_verify,

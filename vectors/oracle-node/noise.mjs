@@ -133,6 +133,26 @@ export function noiseRead(given) {
   });
 }
 
+/** A party that writes its own messages and reads those that come, until it refuses one. */
+export function handshakeParty(given) {
+  return hidden(given, () => {
+    const get = (name) => unhex(given[name]);
+    const initiates = given.role === "initiator";
+    const [payloads, messages] = [given.payloads.map(unhex), given.messages.map(unhex)];
+    const rs = given.rs && get("rs");
+    const party = new Noise(given.protocol, initiates, get("prologue"), get("e"), get("s"), get("psk"), rs);
+    const [sent, read, steps] = [[], [], []];
+    for (;;) {
+      const writes = initiates === (party.turn % 2 === 0);
+      if (!(writes ? payloads : messages).length) break;
+      if (writes) sent.push(hex(party.write(payloads.shift())));
+      else read.push(hex(party.read(messages.shift())));
+      steps.push(party.variables());
+    }
+    return { out: { sent, read, h: hex(party.h) }, debug: { steps } };
+  });
+}
+
 export function recordOpen({ k, n, record }) {
   const bytes = unhex(record);
   need(SIZES.includes(bytes.length - 16), "BAD_RECORD_SIZE");

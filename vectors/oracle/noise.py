@@ -1,6 +1,7 @@
 """The Noise Protocol Framework, revision 34, section 5, for the two patterns of Handfast; sealed records."""
 
 import hmac
+from contextlib import contextmanager
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
@@ -133,16 +134,41 @@ class Noise:
         return {"ck": self.ck.hex(), "h": self.h.hex(), "k": self.k.hex(), "n": self.n}
 
 
-def noise_read(given):
-    get = lambda name: bytes.fromhex(given[name])  # noqa: E731
+@contextmanager
+def local_code(given):
+    """What is told to this device alone leaves it as HANDSHAKE_FAILED (ERR-004)."""
     try:
-        rs = get("rs") if "rs" in given else None
-        party = Noise(given["protocol"], False, get("prologue"), get("e"), get("s"), get("psk"), rs)
-        payload = party.read(get("message"))
+        yield
     except Refused as refused:
         hidden = "local" not in given and str(refused) in LOCAL
         raise Refused("HANDSHAKE_FAILED" if hidden else str(refused)) from None
+
+
+def noise_read(given):
+    get = lambda name: bytes.fromhex(given[name])  # noqa: E731
+    with local_code(given):
+        rs = get("rs") if "rs" in given else None
+        party = Noise(given["protocol"], False, get("prologue"), get("e"), get("s"), get("psk"), rs)
+        payload = party.read(get("message"))
     return {"payload": payload.hex(), "h": party.h.hex()}, party.variables()
+
+
+def handshake_party(given):
+    """A party that writes its own messages and reads those that come, until it refuses one."""
+    get = lambda name: bytes.fromhex(given[name])  # noqa: E731
+    initiates = given["role"] == "initiator"
+    payloads, messages = ([bytes.fromhex(text) for text in given[name]] for name in ("payloads", "messages"))
+    sent, read, steps = [], [], []
+    with local_code(given):
+        rs = get("rs") if "rs" in given else None
+        party = Noise(given["protocol"], initiates, get("prologue"), get("e"), get("s"), get("psk"), rs)
+        while payloads if initiates == (party.turn % 2 == 0) else messages:
+            if initiates == (party.turn % 2 == 0):
+                sent.append(party.write(payloads.pop(0)).hex())
+            else:
+                read.append(party.read(messages.pop(0)).hex())
+            steps.append(party.variables())
+    return {"sent": sent, "read": read, "h": party.h.hex()}, {"steps": steps}
 
 
 def record_open(given):

@@ -3,6 +3,7 @@
 mod decode;
 mod noise;
 mod pairing;
+mod party;
 mod reconnect;
 mod record;
 mod sign;
@@ -72,6 +73,7 @@ pub fn run(op: &str, input: &Map<String, Value>) -> Result<Ending> {
         "payload.decode" => decode::payload(input),
         "record.open" => record::open(input),
         "noise.read" => noise::read(input),
+        "handshake.party" => party::run(input),
         "attach.verify" => sign::attach(input),
         "certificate.verify" => sign::certificate(input),
         "accept.verify" => sign::accept(input),

@@ -14,6 +14,7 @@ mod records;
 mod signatures;
 mod state;
 mod tlv;
+mod transcripts;
 
 use anyhow::Result;
 
@@ -59,6 +60,12 @@ pub(crate) const ALL: &[(&str, &str, Cases)] = &[
     ("pairing", "Whole pairings, from their keys to the commit.", pairing::valid),
     ("reconnect", "Whole reconnects, from their keys to the first records.", reconnect::reconnects),
     ("recovery", "Whole recoveries, from their keys to the verdict.", reconnect::recoveries),
+    ("transcripts", "Handshakes as each of the parties sees them.", transcripts::valid),
+    (
+        "refuse-transcripts",
+        "Handshakes in which one thing is wrong at one of the parties.",
+        transcripts::invalid,
+    ),
     ("signatures", "Signatures at the edges of what holds.", signatures::valid),
     (
         "refuse-signatures",

@@ -1,0 +1,69 @@
+//! One party of a handshake from its keys: it writes its own messages and reads the peer's.
+
+use anyhow::{Context as _, Result, bail};
+use handfast_codec::ids::DhPublic;
+use handfast_handshake::HandshakeError;
+use handfast_handshake::hazmat;
+use handfast_handshake::noise::{HandshakeRole, HandshakeState, Keys, Pattern};
+use handfast_handshake::secret::{DhSecret, Psk};
+use serde_json::{Map, Value, json};
+
+use super::noise::variables;
+use super::{Ending, Outcome};
+use crate::fields::{Fields, hex, unhex};
+
+fn texts(input: &Map<String, Value>, name: &str) -> Result<Vec<Vec<u8>>> {
+    let list = input.field(name)?.as_array().with_context(|| format!("{name} is a list"))?;
+    list.iter().map(|text| unhex(text.as_str().context("hex")?)).collect()
+}
+
+/// Runs the party until a message is refused or the lists are used up.
+pub(super) fn run(input: &Map<String, Value>) -> Result<Ending> {
+    let role = match input.text("role")? {
+        "initiator" => HandshakeRole::Initiator,
+        "responder" => HandshakeRole::Responder,
+        other => bail!("{other} is no role"),
+    };
+    let pattern = Pattern::from_protocol_name(input.text("protocol")?)?;
+    let mut keys = Keys::new(DhSecret::from_bytes(input.array("e")?))
+        .with_s(DhSecret::from_bytes(input.array("s")?))
+        .with_psk(Psk::from_bytes(input.array("psk")?));
+    if input.contains_key("rs") {
+        keys = keys.with_rs(DhPublic::from_bytes(input.array("rs")?));
+    }
+    let (payloads, messages) = (texts(input, "payloads")?, texts(input, "messages")?);
+    let started = HandshakeState::new(&pattern, role, &input.bytes("prologue")?, keys);
+    Ok(match started.and_then(|state| talk(state, role, &payloads, &messages)) {
+        Ok(outcome) => Ok(outcome),
+        Err(error) if input.contains_key("local") => Err(error.local_code()),
+        Err(error) => Err(error.code()),
+    })
+}
+
+fn talk(
+    mut state: HandshakeState,
+    role: HandshakeRole,
+    payloads: &[Vec<u8>],
+    messages: &[Vec<u8>],
+) -> Result<Outcome, HandshakeError> {
+    let (mut sent, mut read, mut steps) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut payloads, mut messages) = (payloads.iter(), messages.iter());
+    let mut writes = role == HandshakeRole::Initiator;
+    loop {
+        if writes {
+            let Some(payload) = payloads.next() else { break };
+            let (next, message) = state.write_message(payload)?;
+            sent.push(hex(message));
+            state = next;
+        } else {
+            let Some(message) = messages.next() else { break };
+            let (next, payload) = state.read_message(message)?;
+            read.push(hex(payload));
+            state = next;
+        }
+        steps.push(variables(&hazmat::intermediates(&state)));
+        writes = !writes;
+    }
+    let out = json!({ "sent": sent, "read": read, "h": hex(state.handshake_hash()) });
+    Ok(Outcome::of(out).with_debug(json!({ "steps": steps })))
+}
