@@ -13,6 +13,7 @@ import { holds } from "./oracle-node/crypto.mjs";
 import { Refused } from "./oracle-node/conventions.mjs";
 import { pairing, reconnect } from "./oracle-node/handshakes.mjs";
 import { linkRecordDecode, payloadDecode, qrDecode, recordDecode, relayDecode } from "./oracle-node/layouts.mjs";
+import { messageDecode } from "./oracle-node/messages.mjs";
 import { handshakeParty, noiseRead, recordOpen } from "./oracle-node/noise.mjs";
 import { acceptVerify, attachVerify, certificateVerify, ed25519Verify, revokedVerify } from "./oracle-node/signatures.mjs";
 
@@ -22,6 +23,7 @@ export const OPS = {
   "record.decode": recordDecode,
   "link-record.decode": linkRecordDecode,
   "payload.decode": payloadDecode,
+  "message.decode": messageDecode,
   "record.open": recordOpen,
   "noise.read": noiseRead,
   "handshake.party": handshakeParty,

@@ -17,6 +17,7 @@ if importlib.util.find_spec("cryptography") is None:
 
 from oracle.conventions import Refused, error_areas
 from oracle.handshakes import pairing, reconnect
+from oracle.message import message_decode
 from oracle.noise import handshake_party, noise_read, record_open
 from oracle.payload import payload_decode
 from oracle.qr import qr_decode
@@ -31,6 +32,7 @@ OPS = {
     "record.decode": record_decode,
     "link-record.decode": link_record_decode,
     "payload.decode": payload_decode,
+    "message.decode": message_decode,
     "record.open": record_open,
     "noise.read": noise_read,
     "handshake.party": handshake_party,

@@ -205,19 +205,28 @@ impl Grammar {
 /// their own.
 #[must_use]
 pub fn of_case(case: &crate::case::Case) -> Option<(&'static str, Option<&str>, Vec<u8>)> {
+    let (name, field) = of_input(&case.op, &case.input)?;
     let text = |name: &str| case.input.get(name).and_then(Value::as_str);
-    let (name, field) = match case.op.as_str() {
-        "relay.decode" | "attach.verify" => ("RelayMessage", "frame"),
-        "record.decode" => ("Record", "plaintext"),
-        "link-record.decode" => ("LinkRecord", "plaintext"),
-        "payload.decode" => match text("kind")? {
-            "xk1" => ("Xk1", "payload"),
-            "xk2" => ("Xk2", "payload"),
-            "xk3" => ("Xk3", "payload"),
-            "kk1" => ("Kk1", "payload"),
-            _ => ("Kk2", "payload"),
-        },
-        _ => return None,
-    };
     Some((name, text("from"), crate::fields::unhex(text(field)?).ok()?))
+}
+
+/// The definition for the bytes of an operation's input, and the field in which they stand.
+pub(crate) fn of_input(op: &str, input: &Map<String, Value>) -> Option<(&'static str, &'static str)> {
+    Some(match (op, input.get("kind").and_then(Value::as_str)) {
+        ("relay.decode" | "attach.verify", _) => ("RelayMessage", "frame"),
+        ("record.decode", _) => ("Record", "plaintext"),
+        ("link-record.decode", _) => ("LinkRecord", "plaintext"),
+        ("payload.decode", Some("xk1")) => ("Xk1", "payload"),
+        ("payload.decode", Some("xk2")) => ("Xk2", "payload"),
+        ("payload.decode", Some("xk3")) => ("Xk3", "payload"),
+        ("payload.decode", Some("kk1")) => ("Kk1", "payload"),
+        ("payload.decode", Some("kk2")) => ("Kk2", "payload"),
+        ("message.decode", Some("command")) => ("Command", "body"),
+        ("message.decode", Some("result")) => ("Result", "body"),
+        ("message.decode", Some("item")) => ("RowBody", "body"),
+        ("message.decode", Some("now-1")) => ("Slot1", "body"),
+        ("message.decode", Some("now-3")) => ("Slot3", "body"),
+        ("message.decode", Some("now-5")) => ("Slot5", "body"),
+        _ => return None,
+    })
 }

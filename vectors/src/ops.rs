@@ -1,6 +1,7 @@
 //! The operations of cases: each takes the input of a case and gives its output, or the code of its refusal.
 
 mod decode;
+mod message;
 mod noise;
 mod pairing;
 mod party;
@@ -45,11 +46,14 @@ pub const NAMES: &[&str] = &[
     "record.decode",
     "link-record.decode",
     "payload.decode",
+    "message.decode",
     "record.open",
     "noise.read",
+    "handshake.party",
     "attach.verify",
     "certificate.verify",
     "accept.verify",
+    "ed25519.verify",
     "revoked.verify",
     "pairing",
     "reconnect",
@@ -72,6 +76,7 @@ pub fn run(op: &str, input: &Map<String, Value>) -> Result<Ending> {
         "link-record.decode" => decode::link_record(input),
         "payload.decode" => decode::payload(input),
         "record.open" => record::open(input),
+        "message.decode" => message::decode(input),
         "noise.read" => noise::read(input),
         "handshake.party" => party::run(input),
         "attach.verify" => sign::attach(input),

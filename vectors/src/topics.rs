@@ -5,6 +5,7 @@ mod certificates;
 mod frames_link;
 mod frames_record;
 mod frames_relay;
+mod messages;
 mod noise;
 mod pairing;
 mod payloads;
@@ -72,6 +73,10 @@ pub(crate) const ALL: &[(&str, &str, Cases)] = &[
         "Signatures with one bit, label, relay or point that does not fit.",
         signatures::invalid,
     ),
+    ("messages", "Bodies of the reference application.", messages::valid),
+    ("refuse-messages", "Bodies of unknown kinds, and values that a slot does not have.", messages::invalid),
+    ("bytes-message", "Bodies at the edges of what is allowed.", bytes::message_valid),
+    ("refuse-bytes-message", "Bodies with one thing broken by a mutator.", bytes::message_invalid),
     ("bytes-relay", "Relay frames at the edges of what is allowed.", bytes::relay_valid),
     ("refuse-bytes-relay", "Relay frames with one thing broken by a mutator.", bytes::relay_invalid),
     ("bytes-record", "Records at the edges of what is allowed.", bytes::record_valid),

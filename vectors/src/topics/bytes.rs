@@ -13,7 +13,7 @@ use serde_json::{Map, Value};
 use self::mutators::{MUTATORS, Variant, variants};
 use crate::case::{Case, Verdict};
 use crate::fields::{Fields, hex};
-use crate::grammar::{Grammar, WIRE};
+use crate::grammar::{Grammar, WIRE, of_input};
 use crate::ops;
 
 /// A kind of message: its name here, the messages to begin with, and those that exist already.
@@ -111,25 +111,41 @@ const PAYLOAD: Layout = Layout {
     refused: super::payloads::invalid,
 };
 
-const ALL: [Layout; 4] = [RELAY, RECORD, LINK, PAYLOAD];
+const MESSAGE: Layout = Layout {
+    name: "message",
+    field: "body",
+    bases: &[
+        "send-text-reply",
+        "history",
+        "send-media-caption",
+        "mark-read",
+        "accepted",
+        "history-page",
+        "failed",
+        "done",
+        "chat",
+        "message-all",
+        "deleted-message",
+        "page-visible",
+        "phone-status",
+        "typing",
+    ],
+    accepted: super::messages::valid,
+    refused: super::messages::invalid,
+};
+
+const ALL: [Layout; 5] = [RELAY, RECORD, LINK, PAYLOAD, MESSAGE];
 
 /// The definition of the grammar that an input is read by.
 fn definition(op: &str, input: &Map<String, Value>) -> Result<&'static str> {
-    Ok(match (op, input.get("kind").and_then(Value::as_str)) {
-        ("relay.decode", _) => "RelayMessage",
-        ("record.decode", _) => "Record",
-        ("link-record.decode", _) => "LinkRecord",
-        (_, Some("xk1")) => "Xk1",
-        (_, Some("xk2")) => "Xk2",
-        (_, Some("xk3")) => "Xk3",
-        (_, Some("kk1")) => "Kk1",
-        (_, Some("kk2")) => "Kk2",
-        (op, kind) => anyhow::bail!("{op} {kind:?} is no layout"),
-    })
+    of_input(op, input).map(|(name, _)| name).with_context(|| format!("{op} reads no layout"))
 }
 
 /// The requirement that a code shows, in such a message.
-fn requirement(layout: &Layout, mutator: &str, code: &str) -> &'static str {
+fn requirement(layout: &Layout, op_kind: &str, mutator: &str, code: &str) -> &'static str {
+    if op_kind.starts_with("now-") {
+        return "MSG-044";
+    }
     match (code, mutator, layout.name) {
         ("TRUNCATED", ..) => "FRM-002",
         ("VARINT_NOT_MINIMAL", ..) => "FRM-001",
@@ -174,7 +190,7 @@ fn cases(layout: &Layout, wanted: Verdict) -> Result<Vec<Case>> {
         for variant in variants(&tree) {
             let mut input = base.input.clone();
             let _ = input.insert(layout.field.to_owned(), hex(&variant.bytes).into());
-            if variant.mutator == "grease" && layout.name != "relay" && layout.name != "payload" {
+            if variant.mutator == "grease" && ["record", "link"].contains(&layout.name) {
                 let _ = input.insert("grease".to_owned(), true.into());
             }
             made.push((variant, input));
@@ -259,7 +275,8 @@ fn refusal(
     (op, input, body): (&str, Map<String, Value>, &str),
     code: ErrorCode,
 ) -> Result<Case> {
-    let rule = requirement(layout, mutator, code.name());
+    let kind = input.get("kind").and_then(Value::as_str).unwrap_or_default();
+    let rule = requirement(layout, kind, mutator, code.name());
     let reqs = if rule == body { vec![rule] } else { vec![rule, body] };
     let mut case = Case::invalid(id, &reqs, comment, op, Value::Object(input), code)?;
     case.mutator = Some(mutator.to_owned());
@@ -296,4 +313,12 @@ pub(super) fn payload_valid() -> Result<Vec<Case>> {
 
 pub(super) fn payload_invalid() -> Result<Vec<Case>> {
     all(Verdict::Invalid, &["payload"])
+}
+
+pub(super) fn message_valid() -> Result<Vec<Case>> {
+    all(Verdict::Valid, &["message"])
+}
+
+pub(super) fn message_invalid() -> Result<Vec<Case>> {
+    all(Verdict::Invalid, &["message"])
 }

@@ -218,7 +218,7 @@ impl Maker<'_> {
         let input = self.good.input(self.role);
         for (what, prologue) in [
             ("empty", Vec::new()),
-            ("first-bit", b"`prologue".iter().copied().collect()),
+            ("first-bit", b"`prologue".to_vec()),
             ("longer", [&self.good.prologue[..], &[0]].concat()),
             ("shorter", self.good.prologue[..9].to_vec()),
             ("twice", self.good.prologue.repeat(2)),
