@@ -90,15 +90,10 @@ fn a_changed_byte_is_read_alike() {
     let grammar = grammar();
     let mut tried = 0;
     for file in handfast_vectors::files().expect("every case ends as written down") {
-        for case in file.cases.iter().filter(|case| case.result == Verdict::Valid) {
+        for case in file.cases.iter().filter(|case| case.result == Verdict::Valid && case.mutator.is_none()) {
             let Some((name, from, bytes)) = input(case) else { continue };
-            let field = if name == "RelayMessage" {
-                "frame"
-            } else if name.ends_with("Record") {
-                "plaintext"
-            } else {
-                "payload"
-            };
+            let field = ["frame", "plaintext", "payload", "body"];
+            let field = field.into_iter().find(|field| case.input.contains_key(*field)).expect("bytes");
             for at in (0..bytes.len()).take(160) {
                 for change in [1_u8, 0x40, 0x80] {
                     let mut changed = bytes.clone();
