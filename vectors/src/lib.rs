@@ -11,9 +11,11 @@ mod describe;
 pub mod example;
 mod fields;
 pub mod grammar;
+mod link_keys;
 #[cfg(test)]
 mod machines;
 pub mod ops;
+pub mod peer;
 pub mod runner;
 pub mod seed;
 pub mod shim;

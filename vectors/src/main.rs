@@ -35,6 +35,8 @@ enum Command {
     Generate,
     /// Ask an implementation every case through its shim: see SHIMS.md.
     Run(runner::Options),
+    /// Play a faulty peer against an implementation, live and in virtual time.
+    Peer(runner::Options),
     /// Print the worked example of the specification, `spec/example.md`.
     Example,
     /// Print the state tables of the specification, `spec/state.md`.
@@ -111,9 +113,9 @@ fn main() -> ExitCode {
         Command::Generate => generate(folder),
         Command::States => handfast_vectors::state::page().map(|page| print!("{page}")),
         Command::Example => handfast_vectors::example::page().map(|page| print!("{page}")),
-        Command::Run(options) => match runner::run(folder, options) {
-            Ok((_, true)) => Ok(()),
-            Ok((_, false)) => return ExitCode::FAILURE,
+        Command::Run(_) | Command::Peer(_) => match through_shims(folder, &arguments.command) {
+            Ok(true) => Ok(()),
+            Ok(false) => return ExitCode::FAILURE,
             Err(error) => return told(&error, 2),
         },
     };
@@ -122,6 +124,16 @@ fn main() -> ExitCode {
         Err(error) if error.is::<Damaged>() => told(&error, 2),
         Err(error) => told(&error, 1),
     }
+}
+
+/// Whether every shim did as it should.
+fn through_shims(folder: &Path, command: &Command) -> Result<bool> {
+    let (_, good) = match command {
+        Command::Run(options) => runner::run(folder, options)?,
+        Command::Peer(options) => runner::peer(options)?,
+        _ => bail!("this command has no shim"),
+    };
+    Ok(good)
 }
 
 fn told(error: &anyhow::Error, code: u8) -> ExitCode {

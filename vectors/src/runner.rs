@@ -15,4 +15,5 @@ mod skips;
 
 pub use self::finding::{Class, Finding};
 pub use self::protocol::{Hello, PROTOCOL};
-pub use self::run::{Column, Level, Options, Run, run};
+pub use self::run::{Column, Level, Options, Run, peer, run};
+pub(crate) use self::shim::{Shim, Trouble};

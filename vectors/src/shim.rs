@@ -2,14 +2,17 @@
 //!
 //! It plays the roles that it is started with; what it does for each operation stands in [`crate::ops`].
 
+mod session;
+
 use std::io::{BufRead, Write};
 
 use anyhow::{Context as _, Result};
 use serde_json::{Map, Value, json};
 
+use self::session::Session;
 use crate::case::ErrorName;
-use crate::ops;
 use crate::runner::PROTOCOL;
+use crate::{ops, peer};
 
 /// Answers each line of `requests` by one of `answers`, until there is none.
 ///
@@ -17,6 +20,7 @@ use crate::runner::PROTOCOL;
 ///
 /// A line cannot be read, or is no request.
 pub fn serve(roles: &[String], requests: impl BufRead, mut answers: impl Write) -> Result<()> {
+    let mut session = None;
     for line in requests.lines() {
         let line = line?;
         let request: Map<String, Value> =
@@ -25,7 +29,11 @@ pub fn serve(roles: &[String], requests: impl BufRead, mut answers: impl Write) 
         let op = op.and_then(Value::as_str).context("a request has an op")?;
         let none = Map::new();
         let input = request.get("in").and_then(Value::as_object).unwrap_or(&none);
-        let mut answer = if op == "hello" { hello(roles) } else { answer(op, input)? };
+        let mut answer = match op {
+            "hello" => hello(roles),
+            _ if op.starts_with("session.") => in_session(&mut session, op, input)?,
+            _ => answer(op, input)?,
+        };
         answer["id"] = id.clone();
         writeln!(answers, "{answer}")?;
         answers.flush()?;
@@ -33,11 +41,20 @@ pub fn serve(roles: &[String], requests: impl BufRead, mut answers: impl Write) 
     Ok(())
 }
 
+/// A request of a live case; `session.new` begins another one.
+fn in_session(session: &mut Option<Session>, op: &str, input: &Map<String, Value>) -> Result<Value> {
+    if op == "session.new" {
+        *session = Some(Session::new(input)?);
+    }
+    let out = session.as_mut().context("session.new comes first")?.step(op, input)?;
+    Ok(json!({ "ok": true, "out": out }))
+}
+
 fn hello(roles: &[String]) -> Value {
     let name = format!("rust-{}", roles.join("-"));
     let version = env!("CARGO_PKG_VERSION");
     json!({ "ok": true, "proto": PROTOCOL, "spec": "1", "name": name, "version": version, "roles": roles,
-        "ops": ops::NAMES })
+        "ops": ops::NAMES.iter().chain(&[peer::OP]).collect::<Vec<_>>() })
 }
 
 fn answer(op: &str, input: &Map<String, Value>) -> Result<Value> {

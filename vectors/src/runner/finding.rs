@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use handfast_codec::error::ErrorCode;
 use serde::Serialize;
 use serde_json::Value;
 
@@ -84,6 +85,27 @@ impl Finding {
     pub(super) fn new(class: Class, reason: impl Into<String>) -> Self {
         let took = Duration::ZERO;
         Self { class, reason: reason.into(), answer: None, stderr: String::new(), took }
+    }
+
+    /// As the case says.
+    pub(crate) fn pass() -> Self {
+        Self::new(Class::Pass, "")
+    }
+
+    /// Not as the case says.
+    pub(crate) fn fail(reason: String) -> Self {
+        Self::new(Class::Fail, reason)
+    }
+
+    /// Refused, with another code than the right one.
+    pub(crate) fn other_code(right: ErrorCode, found: ErrorCode) -> Self {
+        let class = if right.area() == found.area() { Class::PassArea } else { Class::Fail };
+        Self::new(class, format!("refused with {}, right is {}", found.name(), right.name()))
+    }
+
+    /// Not there yet.
+    pub(crate) fn unsupported(what: &str) -> Self {
+        Self::new(Class::Unsupported, format!("not supported: {what}"))
     }
 
     pub(super) fn with_answer(self, answer: &Answer) -> Self {

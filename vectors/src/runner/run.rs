@@ -15,12 +15,12 @@ use super::shim::{Shim, Trouble};
 use super::skips::Skips;
 use super::{command_line, compare, report, select};
 use crate::case::{Case, VectorFile};
-use crate::suite;
+use crate::{peer, suite};
 
 /// After so many cases in a row to which a shim said nothing, it is not asked any more.
 const SILENT_MAX: usize = 10;
 /// How many failures are printed; all of them stand in the reports.
-const PRINTED_MAX: usize = 20;
+const PRINTED_MAX: usize = 40;
 
 /// How an error is held against what is right.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
@@ -126,10 +126,22 @@ impl Column {
 ///
 /// The files are damaged, or an option makes no sense. What a shim does is a finding.
 pub fn run(folder: &Path, options: &Options) -> Result<(Run, bool)> {
+    let files: Vec<VectorFile> = suite::load(folder)?;
+    run_cases(files.into_iter().flat_map(|file| file.cases).collect(), options)
+}
+
+/// Plays the selected faults against each shim, and prints what came of it.
+///
+/// # Errors
+///
+/// An option makes no sense. What a shim does is a finding.
+pub fn peer(options: &Options) -> Result<(Run, bool)> {
+    run_cases(peer::cases()?, options)
+}
+
+fn run_cases(all: Vec<Case>, options: &Options) -> Result<(Run, bool)> {
     ensure!(options.repeat > 0 && options.jobs != Some(0), "--repeat and --jobs are at least 1");
     let skips = options.skips.as_deref().map_or_else(|| Ok(Skips::default()), Skips::read)?;
-    let files: Vec<VectorFile> = suite::load(folder)?;
-    let all: Vec<Case> = files.into_iter().flat_map(|file| file.cases).collect();
     let ids: Vec<&str> = all.iter().map(|case| case.id.as_str()).collect();
     let stale = skips.stale(&ids);
     ensure!(stale.is_empty(), "these skips fit no case: {}", stale.join(", "));
@@ -190,8 +202,9 @@ fn print(run: &Run, column: &Column, options: &Options) -> bool {
 
 /// The line that runs one case again.
 pub(super) fn reproduction(command: &str, id: &str) -> String {
+    let verb = if id.starts_with("peer/") { "peer" } else { "run" };
     let quote = if command.contains('\'') { '"' } else { '\'' };
-    format!("handfast-vectors run --shim {quote}{command}{quote} --case '{id}'")
+    format!("handfast-vectors {verb} --shim {quote}{command}{quote} --case '{id}'")
 }
 
 /// A text of a shim on a terminal: nothing that a terminal would obey.
@@ -304,12 +317,17 @@ impl Worker<'_> {
         if hello.ops.as_ref().is_some_and(|ops| !ops.contains(&case.op)) {
             return Finding::new(Class::Unsupported, format!("its hello does not name {}", case.op));
         }
-        let answer = shim.ask(&case.op, &case.input);
-        let read = answer.and_then(|answer| Answer::read(&answer).map_err(Trouble::Nonsense));
-        match read {
-            Ok(answer) => {
+        let played = if case.op == peer::OP {
+            peer::play(case, shim)
+        } else {
+            let answer = shim.ask(&case.op, &case.input);
+            let read = answer.and_then(|answer| Answer::read(&answer).map_err(Trouble::Nonsense));
+            read.map(|answer| compare::judge(case, hello, &answer))
+        };
+        match played {
+            Ok(finding) => {
                 self.silent = 0;
-                compare::judge(case, hello, &answer)
+                finding
             }
             Err(trouble) => {
                 let silent = matches!(trouble, Trouble::Crash(_) | Trouble::Hang(_));

@@ -24,7 +24,7 @@ const SHOWN_MAX: usize = 120;
 
 /// What a shim did instead of answering.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Trouble {
+pub(crate) enum Trouble {
     /// It ended, or closed its output.
     Crash(String),
     /// It did not answer in time.
@@ -39,7 +39,7 @@ enum Line {
 }
 
 /// A running shim. It ends with this value.
-pub(super) struct Shim {
+pub(crate) struct Shim {
     child: Child,
     requests: SyncSender<String>,
     lines: Receiver<Line>,
@@ -89,7 +89,7 @@ impl Shim {
     /// # Errors
     ///
     /// What came instead. The shim is then of no further use.
-    pub(super) fn ask(
+    pub(crate) fn ask(
         &mut self,
         op: &str,
         input: &Map<String, Value>,

@@ -1,4 +1,5 @@
-//! The conformance runner over the shims of this repository, with none of their cases left out.
+//! The conformance runner over the shims of this repository, with none of their cases left out; its faulty peer against
+//! those that can be live.
 
 use std::path::Path;
 
@@ -6,7 +7,7 @@ use anyhow::Result;
 
 use crate::{command, workspace};
 
-/// Runs every case through each shim; the reports lie in `target/conformance`.
+/// Runs every case through each shim, then the faulty peer; the reports lie in `target/conformance`.
 ///
 /// # Errors
 /// A case fails, is skipped or not supported.

@@ -1,0 +1,141 @@
+//! The faults of the peer, each a case of its own.
+
+mod message1;
+mod message2;
+mod messages;
+mod records;
+mod relay;
+mod streams;
+mod sync;
+
+use anyhow::Result;
+use handfast_codec::error::ErrorCode;
+use handfast_codec::frame::Frame;
+use handfast_codec::role::DeviceRole;
+
+use super::driver::{Peer, Step, Stop};
+use crate::runner::Shim;
+
+const PHONE: DeviceRole = DeviceRole::Phone;
+const WEB: DeviceRole = DeviceRole::Web;
+
+/// How far things are when the fault is made.
+#[derive(Clone, Copy)]
+enum Begin {
+    /// The link is open, without a socket.
+    Opened,
+    /// Attached beside the peer.
+    Attached,
+    /// Connected to the peer.
+    Connected,
+}
+
+type Body = Box<dyn Fn(&mut Peer<'_>) -> Step>;
+
+/// One rule that the peer breaks, and what the implementation must do about it.
+pub(crate) struct Fault {
+    /// The role of the implementation.
+    role: DeviceRole,
+    name: &'static str,
+    pub(super) reqs: &'static [&'static str],
+    pub(super) comment: &'static str,
+    /// With which CLOSE the connection must end, if it must.
+    code: Option<ErrorCode>,
+    begin: Begin,
+    body: Body,
+}
+
+impl Fault {
+    fn new(
+        role: DeviceRole,
+        name: &'static str,
+        reqs: &'static [&'static str],
+        comment: &'static str,
+        begin: Begin,
+        body: impl Fn(&mut Peer<'_>) -> Step + 'static,
+    ) -> Self {
+        Self { role, name, reqs, comment, code: None, begin, body: Box::new(body) }
+    }
+
+    /// Records of these frames, after which the connection must end with the code.
+    fn frames(
+        role: DeviceRole,
+        name: &'static str,
+        reqs: &'static [&'static str],
+        comment: &'static str,
+        records: Vec<Vec<Frame>>,
+        code: ErrorCode,
+    ) -> Self {
+        let body = move |peer: &mut Peer<'_>| {
+            for frames in &records {
+                peer.send(frames)?;
+            }
+            peer.ends_with(code)
+        };
+        Self { code: Some(code), ..Self::new(role, name, reqs, comment, Begin::Connected, body) }
+    }
+
+    /// Records of these frames, which must not end the connection.
+    fn borne(
+        role: DeviceRole,
+        name: &'static str,
+        reqs: &'static [&'static str],
+        comment: &'static str,
+        records: Vec<Vec<Frame>>,
+    ) -> Self {
+        Self::new(role, name, reqs, comment, Begin::Connected, move |peer| {
+            for frames in &records {
+                peer.send(frames)?;
+            }
+            peer.lives()
+        })
+    }
+
+    fn ending(self, code: ErrorCode) -> Self {
+        Self { code: Some(code), ..self }
+    }
+
+    pub(super) fn role(&self) -> &'static str {
+        if self.role == PHONE { "phone" } else { "web" }
+    }
+
+    pub(super) fn name(&self) -> &'static str {
+        self.name
+    }
+
+    pub(super) fn id(&self) -> String {
+        format!("peer/{}/{}", self.role(), self.name)
+    }
+
+    pub(super) fn code(&self) -> Option<ErrorCode> {
+        self.code
+    }
+
+    pub(super) fn play(&self, shim: &mut Shim) -> Result<(), Stop> {
+        let id = self.id();
+        let mut peer = match self.begin {
+            Begin::Opened => Peer::new(shim, &id, self.role)?,
+            Begin::Attached | Begin::Connected => Peer::attached(shim, &id, self.role)?,
+        };
+        if matches!(self.begin, Begin::Connected) {
+            peer.connect(1)?;
+        }
+        (self.body)(&mut peer)
+    }
+}
+
+/// All faults.
+///
+/// # Errors
+///
+/// None that can happen: what the codec builds is well formed.
+pub(super) fn all() -> Result<Vec<Fault>> {
+    let mut all = records::all();
+    all.extend(messages::all());
+    all.extend(streams::all());
+    all.extend(sync::all()?);
+    all.extend(message1::all());
+    all.extend(message2::all());
+    all.extend(relay::all());
+    Ok(all)
+}

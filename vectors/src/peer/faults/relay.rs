@@ -1,0 +1,144 @@
+//! A relay that is not the one of the link, or breaks the envelope's rules.
+#![expect(clippy::too_many_lines, reason = "lists, an entry for each fault")]
+
+use bytes::Bytes;
+use handfast_codec::Versions;
+use handfast_codec::error::ErrorCode as C;
+use handfast_codec::frame::Frame;
+use handfast_codec::relay::{Peer as PeerFrame, RelayFrame};
+use handfast_codec::role::DeviceRole;
+
+use super::{Begin, Fault, PHONE, WEB};
+use crate::link_keys::RELAY;
+use crate::peer::driver::{Peer, Step, hello, wrong};
+
+fn both(
+    name: &'static str,
+    reqs: &'static [&'static str],
+    comment: &'static str,
+    begin: Begin,
+    body: fn(&mut Peer<'_>) -> Step,
+) -> Vec<Fault> {
+    [PHONE, WEB].map(|role: DeviceRole| Fault::new(role, name, reqs, comment, begin, body)).into()
+}
+
+fn has_not_attached(peer: &mut Peer<'_>) -> Step {
+    peer.relay(&RelayFrame::Challenge([5; 32]))?;
+    peer.wait(0)?;
+    if peer.asked.iter().any(|frame| matches!(frame, RelayFrame::Attach(_))) {
+        return wrong("ATTACH must not be sent to this relay, and is");
+    }
+    Ok(())
+}
+
+pub(super) fn all() -> Vec<Fault> {
+    let mut all = Vec::new();
+    all.extend(both(
+        "relay-of-another-name",
+        &["RLY-006"],
+        "a relay with another name gets no ATTACH",
+        Begin::Opened,
+        |peer| {
+            peer.open_socket()?;
+            peer.relay(&hello("other.example", Versions::CURRENT))?;
+            has_not_attached(peer)?;
+            peer.is_told("relay RELAY_NAME_MISMATCH")
+        },
+    ));
+    all.extend(both(
+        "relay-of-another-version",
+        &["RLY-028"],
+        "a relay without a shared version gets no ATTACH",
+        Begin::Opened,
+        |peer| {
+            let Some(versions) = Versions::new(&[9]) else { return wrong("the runner's own version") };
+            peer.open_socket()?;
+            peer.relay(&hello(RELAY, versions))?;
+            has_not_attached(peer)?;
+            peer.is_told("relay RELAY_VERSION")
+        },
+    ));
+    all.extend(both(
+        "relay-frame-unknown-even",
+        &["RLY-001"],
+        "a relay frame of an even type that no version has is ignored",
+        Begin::Connected,
+        |peer| {
+            peer.give(&[58, 1, 2, 3])?;
+            peer.lives()
+        },
+    ));
+    all.extend(both(
+        "relay-frame-unknown-odd",
+        &["RLY-001"],
+        "a relay frame of an odd type that no version has ends the socket",
+        Begin::Connected,
+        |peer| {
+            peer.give(&[63, 1, 2, 3])?;
+            peer.wait(0)?;
+            peer.is_told("disconnect")
+        },
+    ));
+    all.extend(both(
+        "relay-ping",
+        &["RLY-027"],
+        "a relay's PING is answered with its token",
+        Begin::Connected,
+        |peer| {
+            peer.relay(&RelayFrame::Ping([6; 8]))?;
+            peer.wait(0)?;
+            if peer.asked.contains(&RelayFrame::Pong([6; 8])) {
+                return Ok(());
+            }
+            wrong("a PING of the relay must be answered by PONG with the same token")
+        },
+    ));
+    all.extend(both(
+        "relay-error-each-code",
+        &["HSK-045"],
+        "whatever error a relay gives, the link is kept and no key wiped",
+        Begin::Connected,
+        |peer| {
+            for code in C::ALL {
+                peer.relay(&RelayFrame::Error { code: *code, retry_ms: 0 })?;
+                peer.close_socket()?;
+                peer.is_not_told("revoked")?;
+                peer.is_not_told("diverged")?;
+            }
+            Ok(())
+        },
+    ));
+    all.extend(both(
+        "peer-down",
+        &["CHN-006"],
+        "PEER DOWN ends the connection: no record follows",
+        Begin::Connected,
+        |peer| {
+            peer.relay(&RelayFrame::Peer(PeerFrame::Down))?;
+            peer.wait(0)?;
+            let before = peer.heard.len();
+            peer.send(&[Frame::Ping { id: 79, rev: 0 }])?;
+            peer.wait(0)?;
+            if peer.heard.iter().skip(before).any(|frame| *frame == Frame::Pong { id: 79 }) {
+                return wrong("what arrives after PEER DOWN must not be answered");
+            }
+            Ok(())
+        },
+    ));
+    all.extend(both(
+        "data-before-attached",
+        &["RLY-004"],
+        "DATA before ATTACHED ends the socket",
+        Begin::Opened,
+        |peer| {
+            peer.open_socket()?;
+            peer.relay(&hello(RELAY, Versions::CURRENT))?;
+            let kind = handfast_codec::relay::DataKind::RECORD;
+            peer.relay(&RelayFrame::Data { kind, body: Bytes::from_static(&[7; 144]) })?;
+            peer.wait(0)?;
+            peer.is_not_told("connected")?;
+            peer.is_told("disconnect")
+        },
+    ));
+    all
+}
