@@ -34,6 +34,7 @@ fn case(fault: &Fault) -> Case {
         id: fault.id(),
         reqs: fault.reqs.iter().map(|req| (*req).to_owned()).collect(),
         comment: fault.comment.to_owned(),
+        mutator: None,
         op: OP.to_owned(),
         input: input.as_object().cloned().unwrap_or_default(),
         result: if error.is_some() { Verdict::Invalid } else { Verdict::Valid },
