@@ -226,7 +226,7 @@ fn pad(mut list: Vec<u8>) -> Vec<u8> {
 /// Reads a padded list.
 fn padded<'a>(input: &'a [u8], known: &[u64]) -> Result<TlvReader<'a>, DecodeError> {
     let wrong_size = DecodeError::new(ErrorCode::BAD_RECORD_SIZE, 0, "handshake payload");
-    // req: CHN-001, CHN-009
+    // req: CHN-011, CHN-009
     if !is_padded_len(input.len(), HANDSHAKE_PAYLOAD_LEN_MAX) {
         return Err(wrong_size);
     }

@@ -33,7 +33,7 @@ pub(crate) const fn padded_to(len: usize, max: usize) -> Option<usize> {
 /// # Errors
 /// `BAD_RECORD_SIZE` unless it is 128*2^k + 16 bytes, k = 0 to 7.
 pub const fn check_ciphertext_len(len: usize) -> Result<(), DecodeError> {
-    // req: CHN-001
+    // req: CHN-011
     match len.checked_sub(TAG_LEN) {
         Some(plain) if len <= RECORD_CIPHERTEXT_LEN_MAX && is_padded_len(plain, RECORD_PLAINTEXT_LEN_MAX) => {
             Ok(())
@@ -53,7 +53,7 @@ fn walk(
     mut frame: impl FnMut(&mut Cursor<'_>) -> Result<(), DecodeError>,
 ) -> Result<(), DecodeError> {
     let wrong_size = DecodeError::new(ErrorCode::BAD_RECORD_SIZE, 0, "record");
-    // req: CHN-001
+    // req: CHN-011
     if !is_padded_len(plaintext.len(), RECORD_PLAINTEXT_LEN_MAX) {
         return Err(wrong_size);
     }

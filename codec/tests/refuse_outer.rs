@@ -186,7 +186,7 @@ fn rly_009_a_pairing_attach_with_a_key_or_a_salt_too_many() {
 
 #[test]
 fn chn_001_a_record_of_another_size() {
-    // req: CHN-001
+    // req: CHN-011
     let wrong_size = error(ErrorCode::BAD_RECORD_SIZE, 0, "record");
     for len in [0, 1, 127, 129, 255, 384, 16_383, 16_385, 32_768] {
         assert_eq!(decode_record(record(&[], len)), Err(wrong_size), "{len}");

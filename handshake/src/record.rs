@@ -114,7 +114,7 @@ impl Opener {
     pub fn open(&mut self, mut record: BytesMut) -> Result<BytesMut, RecordError> {
         // req: CHN-003
         let mut cipher = self.0.cipher.take().ok_or(RecordError::Dead)?;
-        // req: CHN-001
+        // req: CHN-011
         check_ciphertext_len(record.len()).map_err(|_| RecordError::BadSize)?;
         let (ciphertext, tag) = record.split_last_chunk_mut::<TAG_LEN>().ok_or(RecordError::BadSize)?;
         let (len, tag) = (ciphertext.len(), Tag::from_bytes(*tag));
@@ -194,7 +194,7 @@ mod tests {
 
     #[test]
     fn another_size_is_refused_before_decrypting_and_ends_the_connection() {
-        // req: CHN-001
+        // req: CHN-011
         for len in [0, 15, 16, 127, 128 + 15, 128 + 17, 192 + 16, 16_384 + 15, 32_768 + 16] {
             let (mut sealer, mut opener) = pair(0);
             let good = sealed(&mut sealer, 128);

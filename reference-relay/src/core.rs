@@ -417,6 +417,7 @@ fn check_state(frame_type: Option<u8>, attached: bool) -> Result<(), ErrorCode> 
         (Some(HELLO | CHALLENGE | ATTACHED | DATA | PEER | WAKE | STICKY), false) => {
             Err(ErrorCode::NOT_ATTACHED)
         }
+        // req: RLY-061
         (Some(HELLO | CHALLENGE | ATTACH | ATTACHED | PEER), true) => Err(ErrorCode::FRAME_NOT_ALLOWED),
         _ => Ok(()),
     }

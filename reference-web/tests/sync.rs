@@ -26,7 +26,7 @@ fn synced(seed: u64, chats: u64, messages: u64) -> Both {
 
 #[test]
 fn syn_018_rows_that_change_under_the_companions_feet_are_found_by_the_digest_and_mended() {
-    // req: SYN-015, SYN-018
+    // req: SYN-015, SYN-018, SYN-032
     for (n, sql) in [
         "DELETE FROM messages WHERE chat = 2 AND id % 3 = 0",
         "DELETE FROM chats WHERE chat = 2",
@@ -58,7 +58,7 @@ fn syn_018_rows_that_change_under_the_companions_feet_are_found_by_the_digest_an
 
 #[test]
 fn syn_010_a_companion_that_was_away_longer_than_markers_are_kept_gets_pages() {
-    // req: SYN-010, SYN-013
+    // req: SYN-013, SYN-025
     let mut both = synced(20, 3, 250);
     both.stop_web();
     both.away(|store| {
@@ -114,7 +114,7 @@ fn syn_011_every_chat_is_within_reach_whatever_their_number() {
 
 #[test]
 fn re12_deletions_of_a_long_chat_leave_both_with_the_same_window() {
-    // req: SYN-015
+    // req: SYN-030
     let mut both = synced(23, 1, 260);
     for round in 0..4_u64 {
         both.away(|store| {

@@ -287,6 +287,7 @@ impl Attach {
                 }
                 Peer::Contended(n) => AttachEvent::Contended(n),
             },
+            // req: RLY-064
             _ => AttachEvent::Refused(ErrorCode::UNEXPECTED_MESSAGE),
         }
     }

@@ -415,6 +415,7 @@ impl Endpoint {
     fn on_refused(&mut self, code: ErrorCode) {
         if code == ErrorCode::REPLACED {
             self.event(Event::Replaced);
+            // req: TIM-012
             if let Side::Web(web) = &mut self.side {
                 web.replaced = true;
             }

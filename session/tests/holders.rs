@@ -186,7 +186,7 @@ fn a_pending_web_comes_to_life_with_an_offered_or_active_phone() {
 
 #[test]
 fn an_offered_link_without_accept_is_closed() {
-    // req: HSK-018
+    // req: HSK-089
     let mut rng = ChaCha20Rng::seed_from_u64(10);
     let now = Timestamp::from_micros(1);
     let ((phone, phone_start), (web, web_start), _) = keys::link(&mut rng);
@@ -236,7 +236,7 @@ fn a_second_socket_takes_the_seat_and_the_first_says_so() {
     assert!(world.others[0].socket != Some(socket) || world.others[0].state != Some(LinkState::Live));
     world.run_for(MINUTE);
     let reconnects = world.others[0].events.iter().filter(|e| **e == Event::Connect).count();
-    // req: TIM-010
+    // req: TIM-012
     assert!(reconnects <= 1, "a replaced web waits for its user");
 }
 

@@ -138,7 +138,7 @@ fn a_refusal_ends_both_and_stores_nothing() {
 
 #[test]
 fn when_nn_differs_nothing_stays_stored() {
-    // req: HSK-016, HSK-082
+    // req: HSK-016, HSK-082, HSK-088
     let mut couple = Couple::new(6);
     couple.approve();
     assert!(couple.phone.has_link());

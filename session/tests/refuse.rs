@@ -292,7 +292,7 @@ fn a_role_may_not_send_the_frames_of_the_other() {
 
 #[test]
 fn a_record_of_another_shape_ends_the_connection() {
-    // req: CHN-001, CHN-002
+    // req: CHN-011, CHN-002
     for (fill, failure) in [
         (vec![2, 0, 0, 1], ErrorCode::BAD_PADDING),
         (vec![63, 0], ErrorCode::UNKNOWN_CRITICAL),

@@ -107,7 +107,7 @@ fn a_snapshot_has_one_revision() {
 
 #[test]
 fn a_digest_is_not_of_an_older_cursor_and_the_next_delta_begins_at_it() {
-    // req: SYN-017
+    // req: SYN-017, SYN-031
     let gap = Some(ErrorCode::SEQ_GAP);
     assert_eq!(after(&[delta(0, 5), digest(4)]), gap);
     assert_eq!(after(&[delta(0, 5), digest(5)]), None);
@@ -120,7 +120,7 @@ fn a_digest_is_not_of_an_older_cursor_and_the_next_delta_begins_at_it() {
 
 #[test]
 fn a_delta_below_what_a_ping_told_is_a_gap() {
-    // req: SYN-021
+    // req: SYN-024
     let ping = |rev| Frame::Ping { id: 9, rev };
     let gap = Some(ErrorCode::SEQ_GAP);
     assert_eq!(after(&[delta(0, 5), ping(8), delta(5, 8)]), gap);
@@ -130,7 +130,7 @@ fn a_delta_below_what_a_ping_told_is_a_gap() {
 
 #[test]
 fn what_is_left_may_still_arrive_until_the_answer() {
-    // req: SYN-011
+    // req: SYN-011, SYN-023
     let mut evil = subscribed();
     evil.device.endpoint.leave(evil.now, collection(0)).unwrap();
     evil.listen();

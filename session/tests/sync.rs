@@ -68,7 +68,7 @@ fn both_sides_are_found_in_step_after_each_connection() {
 
 #[test]
 fn a_row_that_changed_under_the_companions_feet_is_found_by_the_digest_and_repaired() {
-    // req: SYN-015, SYN-018
+    // req: SYN-015, SYN-032
     for damage in 0..3 {
         let mut world = synced(10 + damage, 300);
         world.crash(DeviceRole::Web);
@@ -103,7 +103,7 @@ fn a_digest_is_due_after_a_thousand_deltas_and_not_before() {
 
 #[test]
 fn re14_a_companion_behind_the_log_gets_a_snapshot_in_pages_while_live_rows_go_on() {
-    // req: SYN-012, SYN-013, SYN-014
+    // req: SYN-013, SYN-014, SYN-028
     let mut world = synced(3, 50);
     world.crash(DeviceRole::Web);
     for rev in [3, 17, 44] {
@@ -121,7 +121,7 @@ fn re14_a_companion_behind_the_log_gets_a_snapshot_in_pages_while_live_rows_go_o
 
 #[test]
 fn each_page_is_retried_alone_whatever_is_cut() {
-    // req: SYN-012, SYN-013
+    // req: SYN-013, SYN-026
     let mut world = synced(4, 5);
     world.crash(DeviceRole::Web);
     add(&mut world, b"a", 2_000);
@@ -153,7 +153,7 @@ fn each_page_is_retried_alone_whatever_is_cut() {
 
 #[test]
 fn a_subscription_that_falls_behind_the_log_is_ended_with_a_snapshot() {
-    // req: SYN-010
+    // req: SYN-025
     let mut world = synced(5, 2_000);
     delete_without_trace(&mut world, 500);
     add(&mut world, b"a", 10);
@@ -240,7 +240,7 @@ fn a_subscription_left_and_taken_again_at_once_loses_nothing() {
 
 #[test]
 fn re15_a_cursor_above_the_phones_log_gets_a_snapshot() {
-    // req: SYN-010
+    // req: SYN-025
     let mut world = synced(12, 30);
     world.crash(DeviceRole::Web);
     // The phone's rows were restored, under the same log id, from an older copy.

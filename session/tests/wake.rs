@@ -124,7 +124,7 @@ fn a_phone_that_is_woken_comes_at_once_but_not_for_ever() {
 
 #[test]
 fn a_client_refuses_an_ask_from_the_relay() {
-    // req: RLY-060
+    // req: RLY-064
     let mut evil = Evil::against(DeviceRole::Web);
     evil.give(&RelayFrame::Wake(Wake::Ask(Bytes::new())).encode());
     evil.listen();

@@ -177,7 +177,7 @@ fn read(part: &Path, dir: &Path, from: &Path, key: &DeviceKey) -> Result<BackupR
     let seed = <[u8; 32]>::try_from(seed.as_slice()).map_err(|_| not_whole("it has no account key"))?;
     let mut log_id = [0; 16];
     getrandom::fill(&mut log_id).map_err(|_| SqliteError::NoRandomness)?;
-    // req: HSK-090
+    // req: HSK-091, HSK-092
     insert_account(&conn, &wrap_account_key(key, &SigningKey::from_bytes(seed))?, &log_id)?;
     conn.execute_batch(
         "DELETE FROM companions WHERE status = 'offered';
@@ -210,6 +210,7 @@ fn attach(part: &Path, src: &Path) -> Result<Connection, BackupError> {
 
 /// Makes the phone's tables, and copies the rows of all that do not stay behind.
 fn copy_tables(conn: &Connection) -> Result<(), BackupError> {
+    // req: HSK-090
     conn.execute_batch(TABLES)?;
     sqlite::create_table(conn)?;
     let mut query = conn.prepare("SELECT name FROM main.sqlite_schema WHERE type = 'table'")?;

@@ -204,7 +204,7 @@ impl Store {
     /// A message left its chat's collection: the one that enters it instead gets a new revision, so that companions
     /// hear of it.
     fn fill_window(&mut self, chat: u64, gone: u64) -> Result<(), StoreError> {
-        // req: SYN-015
+        // req: SYN-030
         let oldest = self.oldest_of(chat)?;
         if oldest == 0 || gone < oldest {
             return Ok(());

@@ -73,7 +73,7 @@ impl Store {
         page: &PageCursor,
         budget: usize,
     ) -> Result<Option<PageRows>, StoreError> {
-        // req: SYN-012, SYN-014
+        // req: SYN-012, SYN-014, SYN-026
         let place = Place::read(page, self.rev()).filter(|place| place.rev >= self.floor());
         let Some(place) = place else { return Ok(None) };
         match CollectionName::decode(collection) {

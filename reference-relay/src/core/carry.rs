@@ -33,7 +33,7 @@ impl Relay {
         };
         #[cfg(feature = "failpoints")]
         crate::failpoint::hit("relay.forward");
-        // req: RLY-007
+        // req: RLY-007, RLY-062
         self.stats.frames_forwarded = self.stats.frames_forwarded.saturating_add(1);
         let forwarded = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
         self.stats.bytes_forwarded = self.stats.bytes_forwarded.saturating_add(forwarded);
@@ -42,7 +42,7 @@ impl Relay {
 
     /// A web asks for its phone to be woken. This relay has no wake service.
     pub(super) fn on_wake(&mut self, socket: SocketId, place: Place) -> Result<(), ErrorCode> {
-        // req: RLY-060
+        // req: RLY-060, RLY-063
         if place.kind != MailboxKind::Link || place.role != DeviceRole::Web {
             return Err(ErrorCode::FRAME_NOT_ALLOWED);
         }

@@ -85,7 +85,7 @@ fn rly_004_only_attach_ping_and_pong_may_come_before_attached() {
 
 #[test]
 fn rly_060_a_wake_is_answered_to_the_web_of_a_link_and_refused_from_others() {
-    // req: RLY-060
+    // req: RLY-060, RLY-063
     let link = Link::new(1);
     let ask = RelayFrame::Wake(Wake::Ask(Bytes::from_static(b"handle")));
     let mut h = Harness::new();
@@ -110,6 +110,7 @@ fn rly_060_a_wake_is_answered_to_the_web_of_a_link_and_refused_from_others() {
 
 #[test]
 fn frames_that_only_a_relay_sends_are_refused_from_a_client() {
+    // req: RLY-061
     let link = Link::new(1);
     for frame in [
         RelayFrame::Challenge([1; 32]).encode(),
@@ -161,7 +162,7 @@ fn malformed_frames_end_their_own_socket_only() {
 
 #[test]
 fn rly_007_data_of_any_kind_is_forwarded_as_the_same_bytes() {
-    // req: RLY-007
+    // req: RLY-007, RLY-062
     let (link, mut h) = (Link::new(1), Harness::new());
     let (phone, web) = h.both(&link);
     for (from, to, kind) in [(phone, web, 7), (web, phone, 3), (phone, web, 200), (web, phone, 201)] {

@@ -110,7 +110,7 @@ impl Store {
     pub fn put_item(&mut self, item: &Item, rev: u64) -> Result<Change, StoreError> {
         match item {
             Item::Chat { chat, title, last_message, last_text, last_time, unread } => {
-                // req: SYN-014
+                // req: SYN-029
                 let _ = self
                     .write()?
                     .prepare_cached(
@@ -159,7 +159,7 @@ impl Store {
         let cmd_id = wire.command.as_ref().map(|command| to_sql(command.cmd_id)).transpose()?;
         let reply_to = wire.reply_to.map(to_sql).transpose()?;
         // A page of history (rev 0) may be older than what a DELTA brought.
-        // req: SYN-014
+        // req: SYN-029
         let _ = self.write()?.prepare_cached("INSERT INTO messages(chat, id, author, time_ms, text, state, reply_to, content, media_type, media_name,
                                   media_size, companion, cmd_id, rev)
              VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)

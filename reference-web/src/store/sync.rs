@@ -79,7 +79,7 @@ impl Store {
     /// # Errors
     /// [`StoreError`].
     pub fn end_snapshot(&mut self, collection: &Collection) -> Result<(), StoreError> {
-        // req: SYN-013
+        // req: SYN-028
         let conn = self.write()?;
         let _ = match CollectionName::decode(collection) {
             Some(CollectionName::Chats) => conn.execute("DELETE FROM chats WHERE stale = 1", [])?,
@@ -96,7 +96,7 @@ impl Store {
     /// # Errors
     /// [`StoreError`].
     pub fn digest(&self, collection: &Collection) -> Result<RowDigest, StoreError> {
-        // req: SYN-015
+        // req: SYN-015, SYN-022
         let mut rows = BTreeMap::new();
         let read = |rows: &mut BTreeMap<RowId, u64>, sql: &str, of: &[i64]| -> Result<(), StoreError> {
             let mut query = self.conn.prepare_cached(sql)?;

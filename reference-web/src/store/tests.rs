@@ -283,7 +283,7 @@ fn row(id: u64, rev: u64, item: &Item) -> Bytes {
 
 #[test]
 fn syn_009_what_cannot_be_applied_is_set_aside_and_counts_until_it_can() {
-    // req: SYN-006, SYN-009, SYN-015
+    // req: SYN-006, SYN-009, SYN-022
     let (_dir, mut store) = store();
     let good = Item::Message(wire(1, 3, "hello"));
     let before = store.digest(&messages_name(1)).expect("read");
@@ -315,7 +315,7 @@ fn syn_009_what_cannot_be_applied_is_set_aside_and_counts_until_it_can() {
 
 #[test]
 fn re12_four_versions_of_a_row_end_the_same_in_every_order() {
-    // req: SYN-014
+    // req: SYN-029
     let versions: Vec<Bytes> =
         (1..=4).map(|rev| row(3, rev, &Item::Message(wire(1, 3, &format!("version {rev}"))))).collect();
     for order in 0..24_usize {
@@ -332,7 +332,7 @@ fn re12_four_versions_of_a_row_end_the_same_in_every_order() {
 
 #[test]
 fn syn_014_a_snapshot_replaces_what_is_here_whatever_its_revision() {
-    // req: SYN-013, SYN-014
+    // req: SYN-028, SYN-029
     let (_dir, mut store) = store();
     let name = messages_name(1);
     for (id, rev) in [(1, 900), (2, 5), (3, 5)] {

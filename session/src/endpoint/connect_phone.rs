@@ -171,7 +171,7 @@ impl Endpoint {
             self.keep_for_close(keys);
             return self.fail(code);
         }
-        // req: HSK-018
+        // req: HSK-018, HSK-089
         if !pending && self.status == LinkStatus::Offered {
             self.keep_for_close(keys);
             return self.fail(ErrorCode::NOT_ACCEPTED);

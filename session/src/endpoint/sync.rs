@@ -49,7 +49,7 @@ impl Endpoint {
                 let message = Message::Delta { collection, from, to, items };
                 self.deliver_with(message, ops, Deferred::Cursor(collection, to));
             }
-            // req: SYN-013
+            // req: SYN-013, SYN-028
             Arrived::Page(Page { collection, at, next, rev, items }) => {
                 let key = keys::named(keys::SNAPSHOT, &collection);
                 let (first, last) = (at.as_bytes().is_empty(), next.as_bytes().is_empty());

@@ -37,6 +37,7 @@ impl Pairing {
     /// The peer ended the attempt, under the attempt's own keys: what was stored of it is forgotten. A link that is
     /// ACTIVE here is past that.
     pub(super) fn closed_by_peer(&mut self, code: ErrorCode) {
+        // req: HSK-088
         if !self.is_settled() {
             self.forget();
             self.end(code);

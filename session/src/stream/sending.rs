@@ -89,7 +89,7 @@ impl Sending {
         if offset > self.offset && !untouched {
             return Err(ErrorCode::ACK_FUTURE);
         }
-        // req: STR-006
+        // req: STR-019
         if offset < self.durable {
             return Err(ErrorCode::OFFSET);
         }

@@ -100,6 +100,17 @@ fn reconnect(
 }
 
 #[test]
+fn durable_does_not_go_back() {
+    // req: STR-019
+    let (mut sender, _) = transferred();
+    let durable = |offset| vec![Frame::Durable { id: ID, offset }];
+    let progress = Event::StreamDurable { id: ID, offset: 30_000 };
+    assert_eq!(take(&mut sender, durable(30_000)), Ok(vec![progress.clone()]));
+    assert_eq!(take(&mut sender, durable(30_000)), Ok(vec![progress]), "the same once more");
+    assert_eq!(take(&mut sender, durable(29_999)), Err(ErrorCode::OFFSET));
+}
+
+#[test]
 fn what_became_durable_after_the_block_comes_again_and_is_dropped() {
     // req: STR-006, STR-007
     let (mut sender, mut receiver) = transferred();

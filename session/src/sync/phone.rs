@@ -98,7 +98,7 @@ impl PhoneSync {
 
     /// The log lost markers: it is whole from `floor` on.
     pub(crate) fn pruned(&mut self, floor: u64) {
-        // req: SYN-010
+        // req: SYN-025
         self.floor = self.floor.max(floor);
         let floor = self.floor;
         let behind: Vec<Collection> =
@@ -128,7 +128,7 @@ impl PhoneSync {
         if self.subs.len() >= SUBSCRIPTIONS_MAX {
             return Err(ErrorCode::LIMIT);
         }
-        // req: SYN-010
+        // req: SYN-025
         if cursor < self.floor || cursor > self.rev {
             return self.reply(Frame::SnapshotRequired { collection, rev: self.rev });
         }
@@ -284,7 +284,7 @@ impl PhoneSync {
         let Some((Wanted::Page { page, .. }, _)) = &self.asked else { return Ok(()) };
         let collection = *collection;
         let frame = match answer {
-            // req: SYN-012
+            // req: SYN-027
             None => Frame::SnapshotRequired { collection, rev: self.rev },
             Some((rev, next, items)) => {
                 let items = Items::build(items).ok_or(ApiMisuse::TooLarge)?;

@@ -221,7 +221,7 @@ impl WebSync {
     /// # Errors
     /// `FRAME_NOT_ALLOWED` when there is no subscription at all.
     fn is_leaving(&self, collection: &Collection) -> Result<bool, ErrorCode> {
-        // req: SYN-008, SYN-011
+        // req: SYN-008, SYN-023
         match self.subs.get(collection) {
             None => Err(ErrorCode::FRAME_NOT_ALLOWED),
             Some(Sub::Leaving(_)) => Ok(true),
@@ -256,7 +256,7 @@ impl WebSync {
         };
         let (from, to) = span;
         let (part, last) = part;
-        // req: SYN-002, SYN-021
+        // req: SYN-002, SYN-024
         if from != sub.received || to <= from || to <= sub.told {
             return Err(ErrorCode::SEQ_GAP);
         }
@@ -346,7 +346,7 @@ impl WebSync {
         }
         match self.subs.get_mut(&collection) {
             Some(Sub::Open(sub)) if sub.digest_asked && sub.parts.is_empty() => {
-                // req: SYN-017
+                // req: SYN-031
                 if cursor < sub.received {
                     return Err(ErrorCode::SEQ_GAP);
                 }
@@ -398,6 +398,7 @@ impl WebSync {
         if self.is_given_up(collection) {
             return Ok(Compared::GivenUp);
         }
+        // req: SYN-032
         let _ = self.leave_then(*collection, Then::Snapshot);
         Ok(Compared::Repair)
     }

@@ -256,9 +256,9 @@ pub fn on_frame(world: &mut World, number: u64, frame: Bytes) -> Vec<Bytes> {
 /// A message 1 that the phone has not got is put behind the one that follows it.
 fn older_attempt(world: &World, number: u64, frames: &mut Vec<Bytes>) -> bool {
     let Some(mailbox) = world.conns.get(&number).map(|conn| conn.mailbox) else { return false };
-    let older = world.captured.iter().rev().map(|captured| (captured.mailbox, &captured.frame)).find(|(of, frame)| {
-        *of == mailbox && data_kind(frame) == Some(DataKind::KK1) && !frames.contains(frame)
-    });
+    let older = world.captured.iter().rev().map(|captured| (captured.mailbox, &captured.frame)).find(
+        |(of, frame)| *of == mailbox && data_kind(frame) == Some(DataKind::KK1) && !frames.contains(frame),
+    );
     let Some((_, older)) = older else { return false };
     frames.push(older.clone());
     true

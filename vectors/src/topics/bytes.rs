@@ -161,7 +161,7 @@ fn requirement(layout: &Layout, op_kind: &str, mutator: &str, code: &str) -> &'s
         ("FIELD_VALUE", ..) => "FRM-011",
         ("BAD_PADDING", ..) => "CHN-002",
         ("BAD_RECORD_SIZE", _, "payload") => "CHN-009",
-        ("BAD_RECORD_SIZE", ..) => "CHN-001",
+        ("BAD_RECORD_SIZE", ..) => "CHN-011",
         ("FRAME_NOT_ALLOWED", ..) => "FRM-022",
         _ => "QRP-005",
     }

@@ -76,7 +76,7 @@ pub(super) fn invalid() -> Result<Vec<Case>> {
     padding[100] = 5;
     push("padding", "CHN-002", "a frame behind the padding", padding, ErrorCode::BAD_PADDING)?;
     let large = [padded(vec![5, 0]), vec![0; 128]].concat();
-    push("size", "CHN-001", "the frames fit a smaller record", large, ErrorCode::BAD_RECORD_SIZE)?;
+    push("size", "CHN-011", "the frames fit a smaller record", large, ErrorCode::BAD_RECORD_SIZE)?;
     let list = List::of(&cert().encode(), 0).without(33).bytes();
     let frame =
         [&[1, 0x40 | u8::try_from(list.len() >> 8)?, list.len().to_le_bytes()[0]][..], &list].concat();

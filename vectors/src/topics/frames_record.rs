@@ -148,11 +148,11 @@ fn sizes() -> Vec<Refusal> {
     };
     let mut out = Vec::new();
     for len in [0, 4, 64, 127, 129, 192, 32_768] {
-        out.push((format!("size-{len}"), "CHN-001", size, "no record has this size", "web", sized(len)));
+        out.push((format!("size-{len}"), "CHN-011", size, "no record has this size", "web", sized(len)));
     }
     for len in [256, 512] {
         let comment = "the frames fit a smaller record";
-        out.push((format!("size-{len}-of-128"), "CHN-001", size, comment, "web", sized(len)));
+        out.push((format!("size-{len}-of-128"), "CHN-011", size, comment, "web", sized(len)));
     }
     for at in [5, 64, 127] {
         let mut plaintext = ping.clone();

@@ -74,7 +74,7 @@ pub(super) fn invalid() -> Result<Vec<Case>> {
     for len in [0, 15, 16, 128, 143, 145, 192 + 16, 8_192] {
         let mut record = good.clone();
         record.resize(len, 0);
-        push(&format!("size-{len}"), "CHN-001", "no record has this length", (k, 5), &record, size)?;
+        push(&format!("size-{len}"), "CHN-011", "no record has this length", (k, 5), &record, size)?;
     }
     let comment = "the length is checked first: no key is used";
     push("size-and-nonce", "ERR-001", comment, (k, u64::MAX), &good[..143], size)?;

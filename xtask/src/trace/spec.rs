@@ -36,7 +36,7 @@ impl Requirement {
 /// Reads all requirements, in the order of files and lines.
 ///
 /// # Errors
-/// A file cannot be read, or an id stands twice.
+/// A file cannot be read, an id stands twice, or a requirement has more than one MUST.
 pub(super) fn read(root: &Path) -> Result<Vec<Requirement>> {
     let mut names = Vec::new();
     for entry in std::fs::read_dir(root.join("spec"))? {
@@ -53,6 +53,9 @@ pub(super) fn read(root: &Path) -> Result<Vec<Requirement>> {
     let mut seen = BTreeSet::new();
     let twice: Vec<&str> = all.iter().map(|r| r.id.as_str()).filter(|id| !seen.insert(*id)).collect();
     ensure!(twice.is_empty(), "these ids stand twice in spec/: {}", twice.join(", "));
+    let many: Vec<&str> =
+        all.iter().filter(|r| r.text.matches("MUST").count() > 1).map(|r| r.id.as_str()).collect();
+    ensure!(many.is_empty(), "a requirement is one sentence with one MUST; split these: {}", many.join(", "));
     Ok(all)
 }
 

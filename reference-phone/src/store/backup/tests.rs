@@ -90,7 +90,7 @@ fn contains(bytes: &[u8], part: &[u8]) -> bool {
     bytes.windows(part.len()).any(|window| window == part)
 }
 
-// req: HSK-090
+// req: HSK-091, HSK-092
 #[test]
 fn a_restored_phone_has_the_account_and_all_messages_a_new_log_and_no_links() {
     let (dir, account) = phone();

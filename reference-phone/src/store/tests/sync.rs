@@ -80,7 +80,7 @@ fn syn_012_pages_hold_every_row_once_and_come_out_the_same_when_asked_again() {
 
 #[test]
 fn syn_012_a_cursor_that_cannot_be_read_gives_no_page() {
-    // req: SYN-012
+    // req: SYN-027
     let Phone { mut store, .. } = phone();
     store.add_chat(1, "Bo", "Bo").unwrap();
     store.commit().unwrap();
