@@ -65,6 +65,13 @@ export class Companion {
   subscribe(collection: Uint8Array): void;
   leave(collection: Uint8Array): void;
   setNow(slot: bigint, body: Uint8Array): void;
+  readonly streams: Set<bigint>;
+  streamOpen(put: boolean, meta: Uint8Array, effect?: (txn: IDBTransaction, id: bigint) => void): Promise<bigint>;
+  streamSupply(id: bigint, offset: bigint, bytes: Uint8Array, hash?: Uint8Array): void;
+  streamHold(id: bigint, offset: bigint): void;
+  streamDurable(id: bigint, offset: bigint, effect?: (txn: IDBTransaction) => void): Promise<void>;
+  streamStop(id: bigint, code: "CANCELLED" | "HASH" | "IO" | "GONE"): void;
+  change(effect: (txn: IDBTransaction) => void): Promise<void>;
   takeBack(): void;
   confirm(yes: boolean): void;
   logOut(): Promise<void>;

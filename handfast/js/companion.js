@@ -58,6 +58,7 @@ export class Companion {
   #failures = 0;
   #stopWatching = null;
   #generation = 0;
+  #told = null;
 
   /** Opens nothing yet but the lock's channel. */
   static async open(options) {
@@ -114,6 +115,48 @@ export class Companion {
     this.#verb((link, now) => link.setNow(now, slot, body));
   }
 
+  /** The streams that are open. One that is not among them, and was not said to have ended, is to be opened anew. */
+  get streams() {
+    return new Set(this.#link?.machine.streams() ?? []);
+  }
+
+  /**
+   * Opens a stream. `effect(txn, id)` is part of its transaction. Of a stream come `dataWanted`, `data`, `fin`, `streamDurable`,
+   * `streamResumed` and `streamEnded`.
+   */
+  async streamOpen(put, meta, effect) {
+    if (!this.#link) throw new Error("this page is not linked");
+    const { id, commit } = this.#link.machine.streamOpen(performance.now(), put, meta);
+    await this.#write([[this.#link, commit]], [(txn) => effect?.(txn, id)]);
+    return id;
+  }
+
+  /** Bytes that `dataWanted` asked for. */
+  streamSupply(id, offset, bytes, hash) {
+    this.#verb((link, now) => link.streamSupply(now, id, offset, bytes, hash));
+  }
+
+  /** What came is held in memory up to here, and more may come: for a list of chunks that is not whole. */
+  streamHold(id, offset) {
+    this.#verb((link, now) => link.streamHold(now, id, offset));
+  }
+
+  /** What came is on the disk up to here. `effect(txn)` is part of the transaction that says so. */
+  async streamDurable(id, offset, effect) {
+    if (!this.#link) throw new Error("this page is not linked");
+    const commit = this.#link.machine.streamDurable(performance.now(), id, offset);
+    await this.#write([[this.#link, commit]], [(txn) => effect?.(txn)]);
+  }
+
+  streamStop(id, code) {
+    this.#verb((link, now) => link.streamStop(now, id, code));
+  }
+
+  /** Changes the application's own stores, after all that came before. */
+  async change(effect) {
+    await this.#write([], [effect]);
+  }
+
   /** The user wants the seat at the relay back. */
   takeBack() {
     this.#verb((link, now) => link.takeBack(now));
@@ -144,7 +187,8 @@ export class Companion {
   }
 
   #tell(event) {
-    this.#application.event(event);
+    if (this.#told) this.#told.push(event);
+    else this.#application.event(event);
   }
 
   async #begin() {
@@ -240,10 +284,22 @@ export class Companion {
     code.machine.free();
   }
 
-  /** Takes all that the machines put out, and sets the clock for what is next. */
+  /**
+   * Takes all that the machines put out, and sets the clock for what is next. The application is told last: what it does then makes
+   * commits that come after these.
+   */
   #run() {
     if (!this.#database) return;
-    const now = performance.now();
+    const told = this.#told = [];
+    try {
+      this.#advance(performance.now());
+    } finally {
+      this.#told = null;
+    }
+    for (const event of told) this.#tell(event);
+  }
+
+  #advance(now) {
     this.#rotate(now);
     const commits = [];
     const effects = [];

@@ -1,5 +1,7 @@
 // One IndexedDB database: the rows of the machines, and the application's own stores, changed together. Each commit is
-// one transaction with `durability: "strict"`: when `write` is done, it is on the disk.
+// one transaction with `durability: "strict"`: when `write` is done, it is on the disk. Secret rows are wrapped.
+
+import { DeviceKey, KEY_STORE } from "./device_key.js";
 
 /** The machines' store, by `[link, key]`. */
 const ROWS = "handfast";
@@ -17,10 +19,13 @@ export class Conflict extends Error {
 export class Database {
   #db;
   #stores;
+  #key;
+  #begun = Promise.resolve();
 
-  constructor(db, stores) {
+  constructor(db, stores, key) {
     this.#db = db;
     this.#stores = [ROWS, LINKS, ...stores];
+    this.#key = key;
   }
 
   /**
@@ -33,6 +38,7 @@ export class Database {
       const db = request.result;
       const make = (store, options) => (db.objectStoreNames.contains(store) ? request.transaction.objectStore(store) : db.createObjectStore(store, options));
       make(ROWS);
+      make(KEY_STORE);
       make(LINKS, { keyPath: "link" });
       for (const [store, { indexes = {}, ...options }] of Object.entries(stores)) {
         const made = make(store, options);
@@ -42,7 +48,7 @@ export class Database {
     const db = await done(request);
     db.onversionchange = () => { db.close(); lost(); };
     db.onclose = lost;
-    return new Database(db, Object.keys(stores));
+    return new Database(db, Object.keys(stores), await DeviceKey.of(db));
   }
 
   close() {
@@ -54,7 +60,10 @@ export class Database {
     const store = this.#db.transaction(ROWS).objectStore(ROWS);
     const range = ofLink(link);
     const [keys, values] = await Promise.all([done(store.getAllKeys(range)), done(store.getAll(range))]);
-    return keys.map(([, key], index) => [new Uint8Array(key), values[index]]);
+    return Promise.all(keys.map(async ([, key], index) => {
+      const value = values[index];
+      return [new Uint8Array(key), value instanceof Uint8Array ? value : await this.#key.unwrap(link, key, value)];
+    }));
   }
 
   /** The newest link, if there is one. */
@@ -76,8 +85,24 @@ export class Database {
   /**
    * Applies commits and effects in one transaction. An effect is a function that is given the transaction and must use it
    * at once. Fails with `Conflict` when the store is not at the version that the first commit of a link expects.
+   * Transactions begin in the order in which they are asked for, each when its secrets are wrapped.
    */
   write(commits, effects) {
+    const wrapped = this.#wrap(commits);
+    const begun = this.#begun.then(() => wrapped);
+    this.#begun = begun.catch(() => {});
+    return begun.then((ready) => this.#apply(ready, effects));
+  }
+
+  #wrap(commits) {
+    return Promise.all(commits.map(async (commit) => {
+      const writes = commit.writes.map(async (write) =>
+        (write.secret ? { ...write, value: await this.#key.wrap(commit.link, write.key, write.value) } : write));
+      return { ...commit, writes: await Promise.all(writes) };
+    }));
+  }
+
+  #apply(commits, effects) {
     const txn = this.#db.transaction(this.#stores, "readwrite", { durability: "strict" });
     return new Promise((resolve, reject) => {
       let reason = null;

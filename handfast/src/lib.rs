@@ -12,6 +12,10 @@ pub use handfast_session as session;
 
 #[cfg(feature = "tokio")]
 pub mod driver;
+#[cfg(any(feature = "program", feature = "wasm"))]
+mod hex;
+#[cfg(any(feature = "program", feature = "wasm"))]
+mod media_type;
 #[cfg(feature = "program")]
 pub mod program;
 #[cfg(any(feature = "tokio", feature = "wasm"))]

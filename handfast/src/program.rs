@@ -35,13 +35,14 @@ mod inbox;
 mod io_thread;
 mod kill;
 mod lines;
-mod media_type;
 mod rest;
 mod server;
 mod usage;
 mod words;
 
 pub use crate::driver::Clock;
+pub use crate::hex::parse_hex;
+pub use crate::media_type::media_type;
 pub use client::{ControlClient, ControlError};
 pub use dir::{DirLock, DirLockError, write_file};
 pub use inbox::Inbox;
@@ -50,10 +51,9 @@ pub use io_thread::IoThread;
 #[cfg(feature = "failpoints")]
 pub use kill::passed as kill_point_passed;
 pub use lines::{
-    LINE_LEN_MAX, LineError, StdinEvent, field_hex, field_str, field_u64, parse_hex, parse_object,
-    print_line, spawn_stdin,
+    LINE_LEN_MAX, LineError, StdinEvent, field_hex, field_str, field_u64, parse_object, print_line,
+    spawn_stdin,
 };
-pub use media_type::media_type;
 pub use rest::StoreRest;
 pub use server::{CLIENTS_MAX, ControlEvent, ControlServer, REPLIES_MAX, Replies, ReplyGone, serve_control};
 pub use usage::{resident_memory, usage, usage_words};

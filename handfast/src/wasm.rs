@@ -6,6 +6,7 @@
 
 mod journal;
 mod link;
+mod media;
 mod output;
 mod pairing;
 mod rows;
@@ -16,8 +17,10 @@ use handfast_codec::{RelayName, Timestamp};
 use rand_chacha::ChaCha20Rng;
 use wasm_bindgen::prelude::*;
 
+pub use crate::hex::parse_hex;
 pub use crate::rng::{NoRandomness, os_rng};
 pub use link::WebLink;
+pub use media::{ContentHasher, MediaReceiver, get_meta, media_type, put_meta};
 pub use pairing::WebPairing;
 pub use rows::{decode_row, row_digest};
 

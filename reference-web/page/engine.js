@@ -2,9 +2,13 @@
 // say into the events of `state.js`, and verbs of the views into commands.
 
 import init, {
-  Companion, chatsCollection, decodeItem, decodeNow, decodeResult, drawCode, history, markRead, messagesCollection, sendText, typing,
+  Companion, chatsCollection, decodeItem, decodeNow, decodeResult, drawCode, history, markRead, messagesCollection, sendMedia, sendText, typing,
 } from "./pkg/companion.js";
+import { Disk } from "./disk.js";
+import { LIBRARY_STORES, Library } from "./library.js";
+import { kindOf } from "./media_types.js";
 import { done } from "./pkg/database.js";
+import { TRANSFER_STORES, Transfers } from "./transfers.js";
 import { describe } from "./words.js";
 
 /** Messages that are read from the database, or asked of the phone, at once. */
@@ -13,6 +17,9 @@ const STRETCH = 50;
 const FOLLOWED_MAX = 60;
 /** All grants: read, send, media (spec, messages). */
 const GRANTS = 7n;
+const GRANT_MEDIA = 4n;
+/** A picture of at most this many bytes is fetched without being asked for. */
+const PICTURE_FETCHED = 2 << 20;
 const SLOT_PHONE = 3n;
 const SLOT_TYPING = 5n;
 /** How long "typing" is shown without another word, and how often it is said, in milliseconds. */
@@ -23,6 +30,8 @@ const STORES = {
   chats: { keyPath: "chat" },
   messages: { keyPath: ["chat", "id"] },
   commands: { keyPath: "cmd_id", indexes: { chat: "chat" } },
+  ...TRANSFER_STORES,
+  ...LIBRARY_STORES,
 };
 
 export class Engine {
@@ -35,6 +44,9 @@ export class Engine {
   #shows = false;
   #telling = false;
   #followed = new Set();
+  #disk = null;
+  #library = null;
+  #transfers = null;
 
   /** `emit` takes the events. */
   static async start(emit) {
@@ -42,7 +54,7 @@ export class Engine {
     engine.#emit = emit;
     await init();
     const application = { stores: STORES, row: (row, txn) => engine.#row(row, txn), gone: (row, txn) => engine.#gone(row, txn), result: (result, txn) => engine.#result(result, txn), event: (event) => engine.#onEvent(event) };
-    engine.#companion = await Companion.open({ database: "handfast", relay: location.host, label: describe(navigator), grants: GRANTS, application });
+    engine.#companion = await Companion.open({ database: "handfast", version: 2, relay: location.host, label: describe(navigator), grants: GRANTS, application });
     await engine.#companion.start();
     return engine;
   }
@@ -68,8 +80,13 @@ export class Engine {
 
   async linked(known, emit) {
     this.#shows = true;
-    const { accountName: account, companion, label, relay, created: since, state } = known;
+    const { accountName: account, companion, label, relay, created: since, state, grants } = known;
     emit({ event: "linked", account, companion, label, relay, since });
+    emit({ event: "can", what: grants & GRANT_MEDIA ? ["media"] : [] });
+    this.#disk ??= new Disk();
+    this.#library ??= new Library(this.#companion, this.#disk, this.#emit);
+    this.#transfers ??= new Transfers(this.#companion, this.#disk, this.#library, this.#emit);
+    await this.#transfers.load();
     if (state === "diverged" || state === "suspended") emit({ event: state });
     await this.#tellChats();
     // The browser may refuse, and then it may clear the database when the disk is full: the phone still has everything.
@@ -77,6 +94,7 @@ export class Engine {
   }
 
   async subscribe() {
+    this.#transfers?.onConnected();
     this.#followed.clear();
     this.#companion.subscribe(chatsCollection());
     const txn = this.#companion.database.read("chats");
@@ -112,7 +130,7 @@ export class Engine {
       this.#after(txn, () => this.#follow(item.chat));
     } else if (item.kind === "message") {
       const event = this.#putMessage(item, txn);
-      this.#after(txn, () => this.#emit(event));
+      this.#after(txn, () => this.#emitMessages(event, [event.message]));
     } else {
       this.#remove(item, txn);
     }
@@ -170,11 +188,11 @@ export class Engine {
         for (const item of items) addOnce(txn.objectStore("messages"), item);
         const more = result.kind === "history" && result.more;
         txn.addEventListener("complete", () => this.#tellOlder(command.chat, command.before, more));
-      } else if (command.kind === "text" && result.kind === "failed") {
+      } else if (WRITTEN.has(command.kind) && result.kind === "failed") {
         const failed = { ...command, state: "failed", error: `Your phone refused it (${result.code}).` };
         commands.put(failed);
         txn.addEventListener("complete", () => this.#emit({ event: "message", message: waiting(failed) }));
-      } else if (command.kind !== "text") {
+      } else if (!WRITTEN.has(command.kind)) {
         commands.delete(id);
       }
     };
@@ -201,9 +219,10 @@ export class Engine {
       backwards(txn.objectStore("messages"), ofChat(chat), STRETCH),
       done(txn.objectStore("commands").index("chat").getAll(chat)),
     ]);
-    const unsent = commands.filter((command) => command.kind === "text").map(waiting);
+    const unsent = [...commands.filter((command) => WRITTEN.has(command.kind)).map(waiting), ...await this.#transfers.unsent(chat)];
     if (stored.length === 0) await this.#askOlder(chat, 0);
-    this.#emit({ event: "page", chat, where: "anew", messages: [...stored.map((item) => shown(item)), ...unsent], more: stored.length > 0 });
+    const messages = [...stored.map((item) => shown(item)), ...unsent];
+    this.#emitMessages({ event: "page", chat, where: "anew", messages, more: stored.length > 0 }, messages);
     await this.#read(chat);
   }
 
@@ -211,14 +230,15 @@ export class Engine {
   async older(chat, before) {
     this.#emit({ event: "loading", chat, what: "older" });
     const stored = await this.#before(chat, before);
-    if (stored.length > 0) this.#emit({ event: "page", chat, where: "older", messages: stored, more: true });
+    if (stored.length > 0) this.#emitMessages({ event: "page", chat, where: "older", messages: stored, more: true }, stored);
     else await this.#askOlder(chat, before);
   }
 
   async newer(chat, after) {
     const store = this.#companion.database.read("messages").objectStore("messages");
     const stored = await done(store.getAll(IDBKeyRange.bound([chat, after], [chat, Infinity], true), STRETCH));
-    this.#emit({ event: "page", chat, where: "newer", messages: stored.map((item) => shown(item)), newer: stored.length === STRETCH });
+    const messages = stored.map((item) => shown(item));
+    this.#emitMessages({ event: "page", chat, where: "newer", messages, newer: messages.length === STRETCH }, messages);
   }
 
   #before(chat, before) {
@@ -233,7 +253,8 @@ export class Engine {
   }
 
   async #tellOlder(chat, before, more) {
-    this.#emit({ event: "page", chat, where: "older", messages: await this.#before(chat, before), more });
+    const messages = await this.#before(chat, before);
+    this.#emitMessages({ event: "page", chat, where: "older", messages, more }, messages);
   }
 
   /** Marks a chat as read up to its newest message, if the user can see it. */
@@ -254,6 +275,68 @@ export class Engine {
     this.#emit({ event: "message", message: waiting(row) });
   }
 
+  /** Sends again what the phone refused. */
+  async again({ chat, text, reply_to, media, client_id: client }) {
+    if (!media) await this.send(chat, text, reply_to ? { id: reply_to } : null);
+    else {
+      let row = null;
+      await this.#companion.send(sendMedia(chat, media.content, media.size, media.type, media.name), (txn, cmdId) => {
+        row = { cmd_id: Number(cmdId), kind: "media", chat, text: "", media, time_ms: Date.now(), state: "waiting" };
+        txn.objectStore("commands").put(row);
+      });
+      this.#emit({ event: "message", message: waiting(row) });
+    }
+    await this.#companion.change((txn) => txn.objectStore("commands").delete(Number(client.slice(1))));
+    this.#emit({ event: "message_removed", chat, client_id: client });
+  }
+
+  attach(chat, file) {
+    return this.#transfers.attach(chat, file);
+  }
+
+  fetch(message) {
+    return this.#transfers.fetch(message.media);
+  }
+
+  /** Pause, resume or cancel. */
+  transfer(verb, { author, id, media }) {
+    const transfer = this.#transfers.of(media.content, author === "" && id === null ? "put" : "get") ?? this.#transfers.of(media.content, "put");
+    return transfer && this.#transfers[verb](transfer);
+  }
+
+  /** Opens a picture in the window. */
+  async view(message) {
+    this.#emit({ event: "sheet", what: { picture: message } });
+    await this.#transfers.fetch(message.media);
+  }
+
+  /** A message is on the screen: its picture is shown, and fetched if it is small. */
+  async #showPicture({ id, media }) {
+    if (!media || id === null || kindOf(media.type) !== "image" || await this.#library.showThumbnail(media.content)) return;
+    const isAsked = this.#transfers.of(media.content, "get") || this.#library.has(media.content);
+    if (media.size <= PICTURE_FETCHED && !isAsked && this.#companion.known.grants & GRANT_MEDIA) await this.#transfers.fetch(media);
+  }
+
+  #emitMessages(event, messages) {
+    this.#emit(event);
+    for (const message of messages) if (message.chat === this.#open) this.#showPicture(message).catch(() => {});
+  }
+
+  onState(state, emit) {
+    emit({ event: "link_state", state });
+    this.#transfers?.onState(state);
+  }
+
+  onStream(event) {
+    this.#transfers?.onStream(event);
+  }
+
+  /** Another tab has the link, and the files. */
+  taken(emit) {
+    this.#disk?.close();
+    emit({ event: "replaced" });
+  }
+
   sayTyping(chat) {
     if (performance.now() - this.#typed < TYPING_EVERY) return;
     this.#typed = performance.now();
@@ -267,6 +350,8 @@ export class Engine {
   forgotten() {
     this.#shows = false;
     this.#open = null;
+    this.#library?.clear().catch(() => {});
+    this.#transfers = null;
   }
 }
 
@@ -278,17 +363,21 @@ const EVENTS = {
   relayLost: (_, event, emit) => emit({ event: "relay_lost" }),
   linked: (engine, { known }, emit) => engine.linked(known, emit),
   unlinked: (engine) => engine.forgotten(),
-  state: (_, { state }, emit) => emit({ event: "link_state", state }),
+  state: (engine, { state }, emit) => engine.onState(state, emit),
   connected: (engine) => engine.subscribe(),
   now: (engine, { slot, body }, emit) => engine.now(slot, body, emit),
   contended: (_, { times }, emit) => emit({ event: "contended", times: Number(times) }),
   replaced: (_, event, emit) => emit({ event: "replaced" }),
-  taken: (_, event, emit) => emit({ event: "replaced" }),
+  taken: (engine, _, emit) => engine.taken(emit),
   diverged: (_, event, emit) => emit({ event: "diverged" }),
   suspended: (_, event, emit) => emit({ event: "suspended" }),
   revoked: (_, event, emit) => emit({ event: "revoked" }),
   failed: (_, { reason }, emit) => reason && emit({ event: "broken", text: reason }),
+  ...Object.fromEntries(["dataWanted", "data", "fin", "streamDurable", "streamResumed", "streamEnded"].map((type) => [type, (engine, event) => engine.onStream(event)])),
 };
+
+/** Commands that are messages, and wait in the chat. */
+const WRITTEN = new Set(["text", "media"]);
 
 const VERBS = {
   confirm: (engine, companion, { yes }) => companion.confirm(yes),
@@ -298,7 +387,11 @@ const VERBS = {
   newer: (engine, _, { chat, after }) => engine.newer(chat, after),
   send: (engine, _, { chat, text, reply }) => engine.send(chat, text, reply),
   typing: (engine, _, { chat }) => engine.sayTyping(chat),
-  retry_message: (engine, _, { message }) => engine.send(message.chat, message.text, message.reply_to ? { id: message.reply_to } : null),
+  retry_message: (engine, _, { message }) => engine.again(message),
+  attach: (engine, _, { chat, file }) => engine.attach(chat, file),
+  fetch: (engine, _, { message }) => engine.fetch(message),
+  view: (engine, _, { message }) => engine.view(message),
+  ...Object.fromEntries(["pause", "resume", "cancel"].map((verb) => [verb, (engine, _, { message }) => engine.transfer(verb, message)])),
   takeOver: (engine, companion) => (companion.isLinked ? companion.takeBack() : companion.takeOver()),
   retry: () => location.reload(),
   reload: () => location.reload(),
@@ -319,8 +412,8 @@ function decoded(item) {
 
 const shown = ({ kind, companion, ...message }, cmdId) => (cmdId === undefined ? message : { ...message, client_id: `c${cmdId}` });
 
-const waiting = ({ cmd_id: cmdId, chat, text, time_ms, state, error, reply_to }) =>
-  ({ chat, id: null, author: "", text, time_ms, state, error, reply_to, client_id: `c${cmdId}` });
+const waiting = ({ cmd_id: cmdId, chat, text, media, time_ms, state, error, reply_to }) =>
+  ({ chat, id: null, author: "", text, media, time_ms, state, error, reply_to, client_id: `c${cmdId}` });
 
 /** Adds a row unless there is one, which is newer. */
 function addOnce(store, row) {

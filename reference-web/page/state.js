@@ -17,6 +17,7 @@ export const initial = () => ({
   editing: null,
   typing: {},
   transfers: {},
+  media: {},
   devices: null,
   notice: null,
   sheet: null,
@@ -58,12 +59,14 @@ const STEPS = {
   chats: (s, e) => ({ chats: [...e.chats].sort((a, b) => b.last_time_ms - a.last_time_ms || a.chat - b.chat) }),
   page: (s, e) => ({ pages: { ...s.pages, [e.chat]: joined(s.pages[e.chat], e) } }),
   message: (s, e) => withMessage(s, e.message),
-  message_removed: (s, e) => onPage(s, e.chat, (all) => all.filter((one) => one.id !== e.id)),
+  message_removed: (s, e) => onPage(s, e.chat, (all) => all.filter((one) => (e.client_id ? one.client_id !== e.client_id : one.id !== e.id))),
   loading: (s, e) => ({ pages: { ...s.pages, [e.chat]: { ...page(s, e.chat), loading: e.what } } }),
   typing: (s, e) => ({ typing: { ...s.typing, [e.chat]: e.who } }),
 
-  // Transfers, by content.
+  // Transfers, and what is here, by content.
   transfer: (s, e) => ({ transfers: { ...s.transfers, [e.content]: pick(e, ["direction", "offset", "size", "state", "code"]) } }),
+  transfer_gone: (s, e) => ({ transfers: without(s.transfers, e.content) }),
+  media: (s, e) => ({ media: { ...s.media, [e.content]: { ...s.media[e.content], ...pick(e, ["url", "thumbnail", "width", "height", "broken"]) } } }),
 
   // What the user did.
   open_chat: (s, e) => ({ open: e.chat, editing: null, sheet: null }),
@@ -78,6 +81,8 @@ const STEPS = {
 };
 
 const pick = (from, names) => Object.fromEntries(names.filter((name) => from[name] !== undefined).map((name) => [name, from[name]]));
+
+const without = (from, name) => Object.fromEntries(Object.entries(from).filter(([key]) => key !== name));
 
 const fresh = (s) => (s.pair?.burnt ? { burnt: s.pair.burnt } : { relayLost: s.pair?.relayLost });
 
@@ -100,10 +105,10 @@ function joined(old, e) {
   };
 }
 
-/** A message that is new or changed. It replaces the one that waited under its `client_id`. */
+/** A message that is new or changed. It replaces the one that waited under its `client_id`, or under the name it `replaces`. */
 function withMessage(s, message) {
   const known = page(s, message.chat);
-  const isSame = (one) => one.id === message.id || (message.client_id && one.client_id === message.client_id);
+  const isSame = (one) => (message.id !== null && one.id === message.id) || (one.client_id && [message.client_id, message.replaces].includes(one.client_id));
   const at = known.messages.findIndex(isSame);
   if (at >= 0) return onPage(s, message.chat, (all) => all.with(at, message));
   if (known.newer) return {};

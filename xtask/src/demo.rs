@@ -8,7 +8,7 @@ mod interactive;
 pub(crate) mod keeper;
 mod ledger;
 pub(crate) mod patience;
-mod photo;
+pub(crate) mod photo;
 pub(crate) mod processes;
 pub(crate) mod random;
 pub(crate) mod story;

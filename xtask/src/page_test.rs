@@ -3,6 +3,7 @@
 //! Pictures of the screens are written to `reference-web/screenshots`.
 
 mod chromium;
+mod media;
 mod scenes;
 mod story;
 mod webdriver;
@@ -13,7 +14,7 @@ use crate::demo::{build, random};
 use crate::{wasm, workspace};
 
 /// What to run.
-#[derive(clap::Args, Debug)]
+#[derive(clap::Args, Debug, Default)]
 pub(crate) struct Options {
     /// Takes the engine as it was built last, if it was.
     #[arg(long)]

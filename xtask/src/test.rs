@@ -13,12 +13,12 @@ use std::time::Instant;
 use anyhow::Result;
 
 use crate::packages::{self, Package};
-use crate::{command, demo, fuzz, models, patches, sim, trace, workspace};
+use crate::{command, demo, fuzz, models, page_test, patches, sim, trace, workspace};
 
 /// What to run.
 #[derive(clap::Args, Debug)]
 pub(crate) struct Options {
-    /// Adds ten seconds of each fuzz target, and the models with each rule patched out.
+    /// Adds the page in Chromium, ten seconds of each fuzz target, and the models with each rule patched out.
     #[arg(long)]
     full: bool,
     /// Runs only the steps whose title contains this text.
@@ -131,6 +131,11 @@ fn steps(options: &Options) -> Result<Vec<Step>> {
         Ok(Done::Passed)
     }));
     if options.full {
+        steps.push(Step::new("the page in Chromium", || {
+            let good = page_test::run(&page_test::Options::default())?;
+            anyhow::ensure!(good, "the page did not do what is told above");
+            Ok(Done::Passed)
+        }));
         let smoke = || fuzz::run(&fuzz::Options { seconds: 10, target: None }).map(|_| Done::Passed);
         steps.push(Step::new("fuzz smoke, 10 s a target", smoke));
         steps.push(Step::new("models, and each rule patched out", || {

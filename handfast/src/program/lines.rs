@@ -5,6 +5,8 @@ use std::io::{self, BufRead, Read, Write};
 use serde_json::{Map, Value};
 use tokio::sync::mpsc;
 
+use crate::hex::parse_hex;
+
 /// The longest line, in bytes, without its end.
 pub const LINE_LEN_MAX: usize = 65_536;
 
@@ -70,24 +72,6 @@ pub fn field_hex<const N: usize>(
     name: &'static str,
 ) -> Result<[u8; N], LineError> {
     parse_hex(field_str(object, name)?).ok_or(LineError::Field { name, kind: "hex of the right length" })
-}
-
-/// `N` bytes from hex of either case; `None` for anything else.
-#[must_use]
-pub fn parse_hex<const N: usize>(text: &str) -> Option<[u8; N]> {
-    let digits = text.as_bytes();
-    if digits.len() != N.checked_mul(2)? {
-        return None;
-    }
-    let mut bytes = [0; N];
-    for (byte, pair) in bytes.iter_mut().zip(digits.chunks_exact(2)) {
-        let mut value = 0;
-        for digit in pair {
-            value = value * 16 + u8::try_from(char::from(*digit).to_digit(16)?).ok()?;
-        }
-        *byte = value;
-    }
-    Some(bytes)
 }
 
 /// Prints one JSON value as a line of stdout, at once.
@@ -184,14 +168,6 @@ mod tests {
         assert_eq!(long.len(), LINE_LEN_MAX);
         assert!(parse_object(long.as_bytes()).is_ok());
         assert_eq!(parse_object(format!("{long} ").as_bytes()), Err(LineError::TooLong));
-    }
-
-    #[test]
-    fn hex_is_read_strictly() {
-        assert_eq!(parse_hex("0aF0"), Some([10, 240]));
-        for bad in ["0a", "0aF00", "0g00", "é00"] {
-            assert_eq!(parse_hex::<2>(bad), None, "{bad}");
-        }
     }
 
     #[test]

@@ -4,7 +4,7 @@ use core::convert::Infallible;
 use std::collections::VecDeque;
 
 use handfast_codec::ids::MailboxId;
-use handfast_session::{Commit, CommitError, CommitId, StoreTxn, VERSION_KEY};
+use handfast_session::{Commit, CommitError, CommitId, StoreTxn, VERSION_KEY, is_secret};
 use js_sys::{Array, Uint8Array};
 use wasm_bindgen::prelude::*;
 
@@ -75,7 +75,9 @@ impl StoreTxn for Writing<'_> {
         if key == VERSION_KEY {
             *self.version = Some(value.to_vec());
         }
-        let _ = self.writes.push(&object([("key", bytes(key)), ("value", bytes(value))]));
+        let secret = is_secret(key).then_some(("secret", JsValue::TRUE));
+        let row = [("key", bytes(key)), ("value", bytes(value))].into_iter().chain(secret);
+        let _ = self.writes.push(&object(row));
         Ok(())
     }
 

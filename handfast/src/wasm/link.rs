@@ -11,8 +11,7 @@ use zeroize::Zeroizing;
 
 use super::journal::Journal;
 use super::output::{self, object};
-use super::{generator, refused, timestamp};
-use crate::ErrorCode;
+use super::{generator, media, refused, timestamp};
 
 /// One link: see `Endpoint` of the crate `handfast-session`. A verb gives a commit where the text says so: apply it with
 /// the verb's own effect, and say `committed`.
@@ -221,12 +220,34 @@ impl WebLink {
         self.journal.write(&commit)
     }
 
-    /// Cancels a stream.
+    /// Asks for more of an incoming stream whose beginning is held in memory until it is whole: a list of chunks.
     ///
     /// # Errors
     /// No such stream.
-    #[wasm_bindgen(js_name = streamCancel)]
-    pub fn stream_cancel(&mut self, now: f64, id: u64) -> Result<(), JsError> {
-        self.endpoint.stream_stop(timestamp(now), id, ErrorCode::CANCELLED).map_err(refused)
+    #[wasm_bindgen(js_name = streamHold)]
+    pub fn stream_hold(&mut self, now: f64, id: u64, offset: u64) -> Result<(), JsError> {
+        self.endpoint.stream_hold(timestamp(now), id, offset).map_err(refused)
+    }
+
+    /// Stops a stream, for both sides: the user does not want it any more, what came is not what was wanted, or it
+    /// cannot be read or written here.
+    ///
+    /// # Errors
+    /// No such stream, or too much is open.
+    #[wasm_bindgen(js_name = streamStop)]
+    pub fn stream_stop(
+        &mut self,
+        now: f64,
+        id: u64,
+        #[wasm_bindgen(unchecked_param_type = "'CANCELLED' | 'HASH' | 'IO' | 'GONE'")] code: &str,
+    ) -> Result<(), JsError> {
+        let code = media::code(code).ok_or_else(|| JsError::new("not a reason to stop"))?;
+        self.endpoint.stream_stop(timestamp(now), id, code).map_err(refused)
+    }
+
+    /// The streams that are open: what is not among them must be opened anew.
+    #[must_use]
+    pub fn streams(&self) -> Vec<u64> {
+        self.endpoint.streams().into_iter().map(|info| info.id).collect()
     }
 }

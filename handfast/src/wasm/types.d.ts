@@ -1,5 +1,8 @@
-/** One write of a commit: a value, a removal, or the removal of a range (`to` excluded). */
-export type Write = { key: Uint8Array; value: Uint8Array } | { key: Uint8Array } | { from: Uint8Array; to: Uint8Array };
+/**
+ * One write of a commit: a value, a removal, or the removal of a range (`to` excluded). A secret value is stored wrapped by a key that
+ * does not lie beside it.
+ */
+export type Write = { key: Uint8Array; value: Uint8Array; secret?: true } | { key: Uint8Array } | { from: Uint8Array; to: Uint8Array };
 
 /**
  * What must become durable in one transaction, with what it belongs to. In that transaction compare the row

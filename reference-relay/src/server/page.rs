@@ -33,6 +33,9 @@ pub(super) struct Page {
 /// The page, if it was built before the relay.
 static BUILT: Option<Page> = include!(concat!(env!("OUT_DIR"), "/page.rs"));
 
+/// The script that answers for media: it may stand in front of the page, from where it lies.
+const MEDIA_WORKER: &str = "/media_worker.js";
+
 /// Where the page would be, in a build without it.
 const NOT_BUILT: &str = "<!doctype html>
 <html lang=en>
@@ -73,8 +76,15 @@ impl Page {
             return (StatusCode::NOT_FOUND, "there is no such file; load the page anew\n").into_response();
         };
         let mut response = asset.response(request);
+        let headers = response.headers_mut();
         let lasting = HeaderValue::from_static("public, max-age=31536000, immutable");
-        let _ = response.headers_mut().insert(CACHE_CONTROL, lasting);
+        let _ = headers.insert(CACHE_CONTROL, lasting);
+        // A worker has the rules that come with its own script: it loads nothing.
+        let _ = headers.insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static("default-src 'none'"));
+        if asset.path.ends_with(MEDIA_WORKER) {
+            let everywhere = HeaderValue::from_static("/");
+            let _ = headers.insert(HeaderName::from_static("service-worker-allowed"), everywhere);
+        }
         response
     }
 }
@@ -108,7 +118,7 @@ fn policy(relay: &RelayName) -> String {
     format!(
         "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; style-src 'self'; img-src 'self' blob:; \
          media-src 'self' blob:; worker-src 'self'; connect-src 'self' {scheme}://{relay}; base-uri 'none'; \
-         form-action 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types 'none'"
+         form-action 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types handfast"
     )
 }
 
@@ -188,7 +198,7 @@ mod tests {
         }
         let policy = header(&index, "content-security-policy");
         for rule in
-            ["default-src 'none'", "wss://relay.example;", "trusted-types 'none'", "frame-ancestors 'none'"]
+            ["default-src 'none'", "wss://relay.example;", "trusted-types handfast", "frame-ancestors 'none'"]
         {
             assert!(policy.contains(rule), "{rule}: {policy}");
         }

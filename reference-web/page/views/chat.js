@@ -76,7 +76,7 @@ function messageView(state, message, joined, act) {
     !own && !joined && h("bdi", { class: "author" }, message.author),
     message.reply && quote(message.reply),
     message.deleted ? h("p", { class: "text gone" }, "This message was deleted.") : [
-      message.media && mediaView(message, state.transfers[message.media.content], act),
+      message.media && mediaView(message, state.media[message.media.content], state.transfers[message.media.content], act),
       message.text && h("p", { class: "text", dir: "auto" }, linked(message.text)),
     ],
     h("footer", {},

@@ -28,8 +28,8 @@ export function composer(state, chat, act) {
       h("button", { type: "button", class: "round", "aria-label": editing ? "Stop editing" : "Do not reply", on: { click: stop } }, icon("close"))),
     over > 0 && h("p", { class: "problem", role: "alert" }, `This is too long by ${over} bytes. Send it in parts.`),
     h("div", { class: "composer-row" },
-      state.can.includes("media") && h("label", { class: "round", title: "Attach a file" }, icon("attach", "Attach a file"),
-        h("input", { type: "file", class: "hidden", multiple: true, on: { change: (event) => { files(event.target.files, chat, act); event.target.value = ""; } } })),
+      state.can.includes("media") && h("label", { class: "round attach", title: "Attach files" }, icon("attach"),
+        h("input", { type: "file", class: "hidden", multiple: true, "aria-label": "Attach files", on: { change: (event) => { files(event.target.files, chat, act); event.target.value = ""; } } })),
       h("textarea", {
         rows: 1, placeholder: "Message", "aria-label": "Message", dir: "auto", spellcheck: "true", set: { value: text }, made: (node) => act({ verb: "composer_made", node }),
         on: {

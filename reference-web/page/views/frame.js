@@ -6,6 +6,7 @@ import { DEAD_ENDS, linkState, when } from "../words.js";
 import { chatView } from "./chat.js";
 import { chatsView } from "./chats.js";
 import { linkingView, mark } from "./linking.js";
+import { viewer } from "./media.js";
 
 /** The page. `now` is the time in milliseconds since 1970; `act` takes what the user does: a verb for the engine, or an event. */
 export function pageView(state, now, act) {
@@ -45,9 +46,11 @@ function deadEnd(state, act) {
 function sheet(state, act, now) {
   if (!state.sheet) return null;
   const close = () => act({ event: "sheet", what: null });
-  const body = state.sheet === "devices" ? devices(state, act, now) : state.sheet === "log_out" ? logOut(act, close) : deleting(state.sheet.delete, act, close);
+  const { picture } = state.sheet;
+  const body = state.sheet === "devices" ? devices(state, act, now) : state.sheet === "log_out" ? logOut(act, close)
+    : picture ? viewer(picture, state.media[picture.media.content], act) : deleting(state.sheet.delete, act, close);
   return h("dialog", {
-    class: "sheet", key: `sheet-${typeof state.sheet === "string" ? state.sheet : "delete"}`, "aria-labelledby": "sheet-title",
+    class: picture ? "sheet viewer" : "sheet", key: `sheet-${typeof state.sheet === "string" ? state.sheet : Object.keys(state.sheet)[0]}`, "aria-labelledby": "sheet-title",
     made: (node) => queueMicrotask(() => node.isConnected && !node.open && node.showModal()), on: { close, cancel: close },
   },
   h("button", { class: "round sheet-close", type: "button", "aria-label": "Close", on: { click: close } }, icon("close")), body);

@@ -1,57 +1,80 @@
-// Media in a message: pictures with a thumbnail, video and audio, documents with name and size, and how far it has come.
+// Media in a message: pictures with a thumbnail, video and audio that seek, documents with size and name, and how far each has come.
 
 import { h } from "../dom.js";
 import { icon } from "../icons.js";
+import { kindOf, nameParts, savedName } from "../media_types.js";
 import { size } from "../words.js";
 
-/** What is shown inside the page; anything else is a document that can only be saved. */
-const SHOWN = { "image/jpeg": "image", "image/png": "image", "image/webp": "image", "image/gif": "image", "video/mp4": "video", "video/webm": "video",
-  "audio/mpeg": "audio", "audio/mp4": "audio", "audio/ogg": "audio", "audio/webm": "audio" };
-
-export function mediaView(message, transfer, act) {
+/** `here`: what is here of the content: `url`, `thumbnail` with `width` and `height`, `broken`. */
+export function mediaView(message, here, transfer, act) {
   const { media } = message;
-  const kind = SHOWN[media.type] ?? "file";
-  const url = safe(media.url);
-  const body = kind === "image" ? picture(media, url) : kind === "video" && url ? h("video", { class: "media", controls: true, preload: "metadata", src: url })
-    : kind === "audio" && url ? h("audio", { controls: true, preload: "metadata", src: url }) : documentRow(media, kind);
-  return h("div", { class: `media-box media-${kind}` }, body, progress(message, transfer, url, act));
+  const kind = here?.broken ? "file" : kindOf(media.type);
+  const url = safe(here?.url);
+  const label = `${{ image: "Picture", video: "Video", audio: "Sound" }[kind] ?? "File"} ${media.name}`;
+  const body = kind === "image" ? picture(message, here, url, label, act)
+    : kind === "video" && url ? h("video", { class: "media", controls: true, preload: "metadata", src: url, "aria-label": label })
+      : kind === "audio" && url ? [documentRow(media, kind), h("audio", { controls: true, preload: "metadata", src: url, "aria-label": label })] : documentRow(media, kind);
+  return h("div", { class: `media-box media-${kind}`, "data-name": media.name }, body, progress(message, transfer, url, kind, act));
 }
 
 /** Only what this page made or serves itself is a source. */
 const safe = (url) => (url && (url.startsWith("blob:") || url.startsWith("/media/")) ? url : null);
 
-function picture(media, url) {
-  const source = url ?? safe(media.thumbnail);
+function picture(message, here, url, label, act) {
+  const { media } = message;
+  const source = safe(here?.thumbnail) ?? url;
   if (!source) return documentRow(media, "image");
-  return h("img", { class: url ? "media" : "media thumbnail", src: source, alt: `Picture ${media.name}`, width: media.width, height: media.height, loading: "lazy" });
+  return h("button", { type: "button", class: "picture", "aria-label": `Open ${label}`, on: { click: () => act({ verb: "view", message }) } },
+    h("img", { class: "media", src: source, alt: label, width: here.width, height: here.height, decoding: "async" }));
+}
+
+/** A picture as large as the window. */
+export function viewer({ media }, here, act) {
+  const url = safe(here?.url);
+  return [
+    h("h1", { id: "sheet-title", class: "file-name" }, names(media.name)),
+    url ? h("img", { class: "viewed", src: url, alt: `Picture ${media.name}` }) : h("p", { role: "status" }, "Your phone sends it …"),
+    url && saving(media, url),
+  ];
 }
 
 function documentRow(media, kind) {
-  const [stem, extension] = nameParts(media.name);
-  return h("div", { class: "document" }, icon(kind === "file" ? "file" : "play"),
+  return h("div", { class: "document" }, icon(kind === "file" ? "file" : kind === "image" ? "picture" : "play"),
     h("span", { class: "document-text" },
-      h("span", { class: "file-name" }, h("bdi", {}, stem), extension && h("bdi", { class: "extension" }, extension)),
+      h("span", { class: "file-name" }, names(media.name)),
       h("span", { class: "small" }, size(media.size))));
 }
 
-/** A name and its extension, apart: a name that turns the direction of writing cannot hide what it ends with. */
-export function nameParts(name) {
-  const at = name.lastIndexOf(".");
-  return at > 0 && name.length - at <= 12 ? [name.slice(0, at), name.slice(at)] : [name || "file", ""];
+function names(name) {
+  const [stem, extension] = nameParts(name);
+  return [h("bdi", {}, stem), extension && h("bdi", { class: "extension" }, extension)];
 }
 
-function progress(message, transfer, url, act) {
+const saving = (media, url) => h("a", { class: "quiet", href: url, download: savedName(media.name, media.type) }, icon("download"), "Save");
+
+function progress(message, transfer, url, kind, act) {
   const { media } = message;
-  const button = (label, verb, name) => h("button", { type: "button", class: "quiet", on: { click: () => act({ verb, message }) } }, icon(name), label);
-  if (url) return h("div", { class: "transfer" }, h("a", { class: "quiet", href: url, download: media.name || "file" }, icon("download"), "Save"));
-  if (!transfer) return h("div", { class: "transfer" }, button(`Get ${size(media.size)}`, "fetch", "download"));
+  const button = (label, verb, name) => h("button", { type: "button", class: "quiet", "data-verb": verb, on: { click: () => act({ verb, message }) } }, icon(name), label);
+  if (!transfer) {
+    if (url) return kind === "image" ? null : h("div", { class: "transfer" }, saving(media, url));
+    return h("div", { class: "transfer" }, button(`Get ${size(media.size)}`, "fetch", "download"));
+  }
   const total = transfer.size ?? media.size;
   const part = total > 0 ? Math.min(1, transfer.offset / total) : 0;
-  const words = { paused: "Paused", failed: `Stopped (${transfer.code})`, running: `${size(transfer.offset)} of ${size(total)}`, waiting: "Waiting for your phone" };
+  const words = {
+    reading: "Reading", waiting: "Waiting for your phone", paused: "Paused", running: `${size(transfer.offset)} of ${size(total)}`, failed: stopped(transfer),
+  };
   return h("div", { class: "transfer" },
     h("progress", { max: 1, set: { value: part }, "aria-label": `${transfer.direction === "put" ? "Sending" : "Getting"} ${media.name}` }),
     h("span", { class: "small", role: "status" }, words[transfer.state] ?? ""),
-    transfer.state === "running" && button("Pause", "pause", "pause"),
+    ["running", "waiting"].includes(transfer.state) && button("Pause", "pause", "pause"),
     (transfer.state === "paused" || transfer.state === "failed") && button("Go on", "resume", "play"),
-    transfer.state !== "done" && button("Cancel", "cancel", "close"));
+    transfer.state !== "reading" && button("Cancel", "cancel", "close"));
 }
+
+const REASONS = {
+  GONE: "Your phone does not have it any more.", TOO_LARGE: "It is larger than your phone takes.", HASH: "It arrived damaged.",
+  IO: "It could not be written or read.", CANCELLED: "It was cancelled on your phone.", OFFLINE: "Your phone cannot get it now.",
+};
+
+const stopped = ({ code }) => REASONS[code] ?? `Stopped (${code}).`;

@@ -77,6 +77,7 @@ export const SCENES = {
     { event: "transfer", content: "c2", direction: "put", offset: 71_000_000, size: 184_000_000, state: "running" },
     { event: "message", message: message(13, "Grace Hopper", 0, "", { media: { content: "c3", type: "application/zip", name: "archive \u202Egpj.zip", size: 40_960 } }) },
     { event: "transfer", content: "c3", direction: "get", offset: 12_000, size: 40_960, state: "paused" },
+    { event: "message", message: message(14, "Grace Hopper", 0, "", { media: { content: "c4", type: "audio/ogg", name: "moth.ogg", size: 912_000 } }) },
   ],
   "silent": () => [...talk(), { event: "link_state", state: "peer_silent", at: NOW }],
   "relay-down": () => [...talk(), { event: "link_state", state: "relay_down", at: NOW }],
@@ -89,7 +90,9 @@ export const SCENES = {
   "revoked": () => [...talk(), { event: "revoked" }],
   "unsupported": () => [{ event: "unsupported", text: "It keeps no databases for this page (IndexedDB). A private window may be the reason." }],
   "hostile": () => [...linked(), { event: "open_chat", chat: 1 }, { event: "page", chat: 1, where: "anew", more: false, messages: HOSTILE.map((text, index) =>
-    message(index + 1, text.slice(0, 40), 30, text, { reply: { author: text, text }, media: { content: `h${index}`, type: text.slice(0, 30), name: text, size: 1, url: text, thumbnail: text } })) }],
+    message(index + 1, text.slice(0, 40), 30, text, { reply: { author: text, text }, media: { content: `h${index}`, type: text.slice(0, 30), name: text, size: 1 } })) },
+    ...HOSTILE.map((text, index) => ({ event: "media", content: `h${index}`, url: text, thumbnail: text })),
+    ...HOSTILE.slice(0, 4).map((text, index) => ({ event: "transfer", content: `h${index}`, direction: text, offset: 1, size: 2, state: "failed", code: text }))],
 };
 
 /** Texts that a page must only ever show. */

@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import { WINDOW, initial, reduce, shownChats } from "../../page/state.js";
-import { nameParts } from "../../page/views/media.js";
+import { kindOf, nameParts, savedName, servedType } from "../../page/media_types.js";
 import { linked } from "../../page/views/chat.js";
 import { day, describe, size, when } from "../../page/words.js";
 import { SCENES } from "./scenes.js";
@@ -77,6 +77,29 @@ test("a name keeps its extension apart, whichever way it is written", () => {
   assert.deepEqual(nameParts("notes"), ["notes", ""]);
   assert.deepEqual(nameParts(".profile"), [".profile", ""]);
   assert.deepEqual(nameParts(""), ["file", ""]);
+});
+
+test("only what is on the list is shown; all else is a file that is saved", () => {
+  assert.deepEqual(["image/png", "video/mp4", "audio/wav"].map(kindOf), ["image", "video", "audio"]);
+  for (const type of ["image/svg+xml", "text/html", "application/xhtml+xml", "application/pdf", "IMAGE/PNG", "image/png; x", "constructor", "__proto__", ""]) {
+    assert.equal(kindOf(type), "file", type);
+    assert.equal(servedType(type), "application/octet-stream", type);
+  }
+  assert.equal(savedName("photo.png", "image/png"), "photo.png");
+  assert.equal(savedName("photo.html", "image/png"), "photo.png");
+  assert.equal(savedName("a\u202Egnp.exe", "image/png"), "a_gnp.png");
+  assert.equal(savedName("../../.profile", "application/zip"), "__.._.profile");
+  assert.equal(savedName("", "text/html"), "file");
+});
+
+test("what is sent stands under its name until the phone has made a message of it", () => {
+  const file = { ...message(null), author: "", client_id: "f1", state: "waiting" };
+  let state = play([page("anew", [5]), { event: "message", message: file }, { event: "message", message: { ...file, client_id: "c9", replaces: "f1" } }]);
+  assert.deepEqual(state.pages[1].messages.map((one) => one.client_id), [undefined, "c9"]);
+  state = play([{ event: "message", message: { ...message(6), author: "", client_id: "c9" } }], state);
+  assert.deepEqual(ids(state), [5, 6]);
+  state = play([{ event: "message", message: file }, { event: "message_removed", chat: 1, client_id: "f1" }], state);
+  assert.deepEqual(ids(state), [5, 6]);
 });
 
 test("sizes and times are for people", () => {

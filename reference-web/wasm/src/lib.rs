@@ -8,10 +8,13 @@ use js_sys::Uint8Array;
 use qrcode::{EcLevel, QrCode};
 use wasm_bindgen::prelude::*;
 
-pub use handfast::wasm::{WebLink, WebPairing, decode_row, relay_url, row_digest};
+pub use handfast::wasm::{
+    ContentHasher, MediaReceiver, WebLink, WebPairing, decode_row, get_meta, media_type, put_meta, relay_url,
+    row_digest,
+};
 pub use words::{
     chats_collection, decode_item, decode_now, decode_result, history, mark_read, messages_collection,
-    send_text, typing,
+    send_media, send_text, typing,
 };
 
 /// Light modules around a code.

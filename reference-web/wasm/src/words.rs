@@ -3,9 +3,11 @@
 //! Ids and times are numbers where the page can hold them exactly, which is below 2^53; an item beyond that is refused.
 
 use bytes::Bytes;
+use handfast::codec::ids::ContentId;
 use handfast::codec::message::{
     CollectionName, Command, Item, MediaDescriptor, Message, MessageState, NowValue, ResultBody,
 };
+use handfast::wasm::parse_hex;
 use js_sys::{Array, Object, Reflect, Uint8Array};
 use wasm_bindgen::prelude::*;
 
@@ -75,6 +77,24 @@ pub fn messages_collection(chat: f64) -> Result<Vec<u8>, JsError> {
 pub fn send_text(chat: f64, text: String, reply_to: Option<f64>) -> Result<Vec<u8>, JsError> {
     let reply_to = reply_to.map(whole).transpose()?;
     Ok(Command::SendText { chat: whole(chat)?, text, reply_to }.encode().to_vec())
+}
+
+/// The body of a command that sends media that the phone has.
+///
+/// # Errors
+/// An id, or a size that is none.
+#[wasm_bindgen(js_name = sendMedia)]
+pub fn send_media(
+    chat: f64,
+    content: &str,
+    size: f64,
+    media_type: String,
+    name: String,
+    caption: Option<String>,
+) -> Result<Vec<u8>, JsError> {
+    let content = ContentId::from_bytes(parse_hex(content).ok_or_else(|| JsError::new("not a content id"))?);
+    let media = MediaDescriptor { content, size: whole(size)?, media_type, name };
+    Ok(Command::SendMedia { chat: whole(chat)?, media, caption }.encode().to_vec())
 }
 
 /// The body of a command that asks for older messages.

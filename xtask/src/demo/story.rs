@@ -16,7 +16,7 @@ mod relay_loss;
 mod revoke;
 mod settle;
 mod sync;
-mod transfers;
+pub(crate) mod transfers;
 pub(crate) mod world;
 
 use std::path::Path;

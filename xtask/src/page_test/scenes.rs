@@ -33,6 +33,9 @@ const PICTURES: [(&str, (u32, u32), bool); 9] = [
 /// text has too little contrast.
 const FAULTS: &str = include_str!("faults.js");
 
+/// The program of that server.
+const SERVER: &str = include_str!("files.py");
+
 /// A server for the files of `reference-web`. It ends with this value.
 struct Files {
     child: Child,
@@ -40,11 +43,12 @@ struct Files {
 }
 
 impl Files {
-    fn serve(keeper: &Keeper) -> Result<Self> {
+    fn serve(keeper: &Keeper, policy: &str) -> Result<Self> {
         let mut command = Command::new("python3");
         let _ = command
-            .args(["-u", "-m", "http.server", "0", "--bind", "127.0.0.1", "--directory"])
+            .args(["-c", SERVER])
             .arg(workspace::root().join("reference-web"))
+            .arg(policy)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::null());
@@ -53,8 +57,8 @@ impl Files {
         let started = keeper.hold(child.id()).and_then(|()| {
             let output = child.stdout.take().context("python3 has no output")?;
             let _ = BufReader::new(output).read_line(&mut line)?;
-            let port = line.split_whitespace().skip_while(|word| *word != "port").nth(1);
-            port.map(|port| format!("http://127.0.0.1:{port}")).context("python3 names no port")
+            let port: u16 = line.trim().parse().context("python3 names no port")?;
+            Ok(format!("http://127.0.0.1:{port}"))
         });
         match started {
             Ok(address) => Ok(Self { child, address }),
@@ -74,12 +78,43 @@ impl Drop for Files {
     }
 }
 
-/// Shows every scene, wide and narrow, light and dark, looks for faults, and takes the pictures.
+/// Shows every scene, wide and narrow, light and dark, looks for faults, and takes the pictures; then hostile texts. All
+/// of it under the policy with which the relay serves its page at `page`.
 ///
 /// # Errors
 /// A scene does not come, or has a fault.
-pub(super) fn play(browser: &Browser, keeper: &Keeper, pictures: &Path, table: &mut Table) -> Result<()> {
-    let files = Files::serve(keeper)?;
+pub(super) fn play(
+    browser: &Browser,
+    keeper: &Keeper,
+    page: &str,
+    pictures: &Path,
+    table: &mut Table,
+) -> Result<()> {
+    browser.go(page)?;
+    let policy = browser.run("return (await fetch('/')).headers.get('content-security-policy')")?;
+    let files = Files::serve(keeper, policy.as_str().context("the relay serves the page without a policy")?)?;
+    layouts(browser, &files, pictures, table)?;
+    hostile(browser, &files, table)
+}
+
+/// 500 texts in six places stay texts.
+fn hostile(browser: &Browser, files: &Files, table: &mut Table) -> Result<()> {
+    browser.pretend(WIDE.0, WIDE.1, false)?;
+    browser.go(&format!("{}/tests/page/hostile.html", files.address))?;
+    let found = browser.wait("the hostile texts", "return document.documentElement.dataset.found")?;
+    let found: serde_json::Value = serde_json::from_str(found.as_str().unwrap_or_default())?;
+    let wanted = serde_json::json!({"texts": 500, "shown": 3000, "faults": []});
+    ensure!(found == wanted, "of the hostile texts: {found}");
+    let said = browser.said()?;
+    ensure!(said.is_empty(), "of the hostile texts the console says {said:?}");
+    table.ok(
+        "500 hostile texts in six places",
+        "each is shown as it is; no policy was violated, no dialog opened",
+    );
+    Ok(())
+}
+
+fn layouts(browser: &Browser, files: &Files, pictures: &Path, table: &mut Table) -> Result<()> {
     browser.go(&format!("{}/tests/page/names.html", files.address))?;
     let names = browser.wait("the names of the scenes", "return document.documentElement.dataset.names")?;
     let names: Vec<String> = names.as_str().unwrap_or_default().split(' ').map(str::to_owned).collect();

@@ -6,15 +6,15 @@ use std::time::Instant;
 use anyhow::{Context as _, Result, ensure};
 use serde_json::{Value, json};
 
-use super::scenes;
 use super::webdriver::{Browser, ChromeDriver};
+use super::{media, scenes};
 use crate::demo::build::Programs;
 use crate::demo::patience::until;
 use crate::demo::story::pair::STEP;
 use crate::demo::story::world::{CHATS, LIMIT, World};
 
 /// A script that says whether the page is connected to the phone.
-const LIVE: &str = "return document.querySelector('.banner.tone-good') !== null";
+pub(super) const LIVE: &str = "return document.querySelector('.banner.tone-good') !== null";
 
 /// Plays the scenes, then the story; returns whether all that was checked held.
 ///
@@ -25,9 +25,12 @@ pub(super) fn play(programs: &Programs, root: &Path, pictures: &Path) -> Result<
     let driver = ChromeDriver::start(&world.keeper)?;
     let browser = driver.browser(&root.join("profile"), 1200, 800)?;
     let keeper = world.keeper.clone();
-    let played = scenes::play(&browser, &keeper, pictures, &mut world.table)
+    world.relay.start()?;
+    let page = world.page();
+    let played = scenes::play(&browser, &keeper, &page, pictures, &mut world.table)
         .and_then(|()| linking(&mut world, &browser, pictures))
         .and_then(|()| chatting(&mut world, &browser, pictures))
+        .and_then(|()| media::play(&mut world, &browser, pictures))
         .and_then(|()| coming_back(&mut world, &browser))
         .and_then(|()| two_tabs(&mut world, &browser))
         .and_then(|()| revoked(&mut world, &browser));
@@ -44,7 +47,6 @@ pub(super) fn play(programs: &Programs, root: &Path, pictures: &Path) -> Result<
 }
 
 fn linking(world: &mut World, browser: &Browser, pictures: &Path) -> Result<()> {
-    world.relay.start()?;
     world.phone.start()?;
     browser.pretend(1200, 800, false)?;
     let began = Instant::now();

@@ -140,8 +140,9 @@ impl Browser {
         self.post("goog/cdp/execute", &json!({"cmd": command, "params": parameters}))
     }
 
-    /// Runs a script in the page and gives what it returns.
+    /// Runs a script in the page, which may wait, and gives what it returns.
     pub(super) fn run(&self, script: &str) -> Result<Value> {
+        let script = format!("return (async () => {{ {script} }})()");
         self.post("execute/sync", &json!({"script": script, "args": []}))
     }
 

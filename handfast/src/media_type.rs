@@ -1,5 +1,10 @@
 //! What kind of media a file is.
 
+#![cfg_attr(
+    not(feature = "program"),
+    expect(unreachable_pub, reason = "programs export it; pages have it by `wasm`")
+)]
+
 /// The media type that the first bytes say; a name says nothing.
 #[must_use]
 pub fn media_type(head: &[u8]) -> &'static str {
@@ -8,7 +13,10 @@ pub fn media_type(head: &[u8]) -> &'static str {
         [0xff, 0xd8, 0xff, ..] => "image/jpeg",
         [b'G', b'I', b'F', b'8', b'7' | b'9', b'a', ..] => "image/gif",
         [b'R', b'I', b'F', b'F', _, _, _, _, b'W', b'E', b'B', b'P', ..] => "image/webp",
+        [b'R', b'I', b'F', b'F', _, _, _, _, b'W', b'A', b'V', b'E', ..] => "audio/wav",
         [_, _, _, _, b'f', b't', b'y', b'p', ..] => "video/mp4",
+        [0x1a, 0x45, 0xdf, 0xa3, ..] => "video/webm",
+        [b'I', b'D', b'3', ..] => "audio/mpeg",
         [b'O', b'g', b'g', b'S', ..] => "audio/ogg",
         [b'%', b'P', b'D', b'F', b'-', ..] => "application/pdf",
         _ => "application/octet-stream",
@@ -21,12 +29,14 @@ mod tests {
 
     #[test]
     fn st14_the_type_is_what_the_first_bytes_say() {
-        let known: [(&[u8], &str); 7] = [
+        let known: [(&[u8], &str); 9] = [
             (b"\x89PNG\r\n\x1a\n", "image/png"),
             (b"\xff\xd8\xff\xe0", "image/jpeg"),
             (b"GIF89a", "image/gif"),
             (b"RIFF\x10\0\0\0WEBPVP8 ", "image/webp"),
+            (b"RIFF\x10\0\0\0WAVEfmt ", "audio/wav"),
             (b"\0\0\0\x18ftypmp42", "video/mp4"),
+            (b"\x1a\x45\xdf\xa3\x9f", "video/webm"),
             (b"OggS\0", "audio/ogg"),
             (b"%PDF-1.7", "application/pdf"),
         ];

@@ -1,0 +1,81 @@
+// The files of the page, in its private file system. Only a worker may write them in place. Requests are taken one after the other.
+
+const FOLDER = "media";
+/** How often a file is tried that another tab still holds, and how long apart, in milliseconds. */
+const TRIES = 30;
+const APART = 100;
+
+const handles = new Map();
+let folder = null;
+let last = Promise.resolve();
+
+async function open(name) {
+  const known = handles.get(name);
+  if (known) return known;
+  const file = await folder.getFileHandle(name, { create: true });
+  for (let tries = 1; ; tries += 1) {
+    try {
+      const handle = await file.createSyncAccessHandle();
+      handles.set(name, handle);
+      return handle;
+    } catch (error) {
+      if (error.name !== "NoModificationAllowedError" || tries === TRIES) throw error;
+      await new Promise((ok) => setTimeout(ok, APART));
+    }
+  }
+}
+
+function close(name) {
+  handles.get(name)?.close();
+  handles.delete(name);
+}
+
+async function remove(name) {
+  close(name);
+  await folder.removeEntry(name).catch((error) => { if (error.name !== "NotFoundError") throw error; });
+}
+
+const VERBS = {
+  async write({ name, at, bytes }) {
+    const handle = await open(name);
+    if (handle.write(bytes, { at }) !== bytes.byteLength) throw new Error("the disk is full");
+  },
+  async flush({ name }) {
+    (await open(name)).flush();
+  },
+  async read({ name, at, length }) {
+    const bytes = new Uint8Array(length);
+    const handle = await open(name);
+    return bytes.subarray(0, handle.read(bytes, { at }));
+  },
+  async size({ name }) {
+    return (await open(name)).getSize();
+  },
+  async rename({ name, to }) {
+    close(name);
+    await remove(to);
+    await (await folder.getFileHandle(name)).move(to);
+  },
+  remove: ({ name }) => remove(name),
+  /** Removes every file but these. */
+  async keep({ names }) {
+    const all = [];
+    for await (const name of folder.keys()) if (!names.includes(name)) all.push(name);
+    for (const name of all) await remove(name);
+  },
+  close() {
+    for (const name of [...handles.keys()]) close(name);
+  },
+};
+
+async function answer({ id, verb, ...request }) {
+  try {
+    folder ??= await (await navigator.storage.getDirectory()).getDirectoryHandle(FOLDER, { create: true });
+    const value = await VERBS[verb](request);
+    postMessage({ id, value }, value?.buffer ? [value.buffer] : []);
+  } catch (error) {
+    postMessage({ id, error: `${error.name}: ${error.message}` });
+  }
+}
+
+onmessage = ({ data }) => { last = last.then(() => answer(data)); };
