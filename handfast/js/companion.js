@@ -253,6 +253,7 @@ export class Companion {
         txn.objectStore("links").delete(known.link);
       }
       for (const store of stores) txn.objectStore(store).clear();
+      this.#database.forgetKey(txn);
     }]);
     this.#tell({ type: "unlinked" });
   }

@@ -19,13 +19,12 @@ export class Conflict extends Error {
 export class Database {
   #db;
   #stores;
-  #key;
+  #key = null;
   #begun = Promise.resolve();
 
-  constructor(db, stores, key) {
+  constructor(db, stores) {
     this.#db = db;
-    this.#stores = [ROWS, LINKS, ...stores];
-    this.#key = key;
+    this.#stores = [ROWS, LINKS, KEY_STORE, ...stores];
   }
 
   /**
@@ -48,11 +47,22 @@ export class Database {
     const db = await done(request);
     db.onversionchange = () => { db.close(); lost(); };
     db.onclose = lost;
-    return new Database(db, Object.keys(stores), await DeviceKey.of(db));
+    return new Database(db, Object.keys(stores));
   }
 
   close() {
     this.#db.close();
+  }
+
+  /** The key of the secrets, made when the first of them is stored. */
+  #deviceKey() {
+    return (this.#key ??= DeviceKey.of(this.#db));
+  }
+
+  /** Forgets the key with an effect: what is left of the secrets on the disk, wherever that is, is of no use any more. */
+  forgetKey(txn) {
+    txn.objectStore(KEY_STORE).clear();
+    this.#key = null;
   }
 
   /** A link's rows, as `WebLink.load` takes them. */
@@ -62,7 +72,7 @@ export class Database {
     const [keys, values] = await Promise.all([done(store.getAllKeys(range)), done(store.getAll(range))]);
     return Promise.all(keys.map(async ([, key], index) => {
       const value = values[index];
-      return [new Uint8Array(key), value instanceof Uint8Array ? value : await this.#key.unwrap(link, key, value)];
+      return [new Uint8Array(key), value instanceof Uint8Array ? value : await (await this.#deviceKey()).unwrap(link, key, value)];
     }));
   }
 
@@ -97,7 +107,7 @@ export class Database {
   #wrap(commits) {
     return Promise.all(commits.map(async (commit) => {
       const writes = commit.writes.map(async (write) =>
-        (write.secret ? { ...write, value: await this.#key.wrap(commit.link, write.key, write.value) } : write));
+        (write.secret ? { ...write, value: await (await this.#deviceKey()).wrap(commit.link, write.key, write.value) } : write));
       return { ...commit, writes: await Promise.all(writes) };
     }));
   }

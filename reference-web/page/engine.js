@@ -52,7 +52,9 @@ export class Engine {
   static async start(emit) {
     const engine = new Engine();
     engine.#emit = emit;
-    await init();
+    await init().catch(() => {
+      throw new Error("Its engine arrived damaged, or is of another version than the page. Load the page again; the keys in this browser are kept.");
+    });
     const application = { stores: STORES, row: (row, txn) => engine.#row(row, txn), gone: (row, txn) => engine.#gone(row, txn), result: (result, txn) => engine.#result(result, txn), event: (event) => engine.#onEvent(event) };
     engine.#companion = await Companion.open({ database: "handfast", version: 2, relay: location.host, label: describe(navigator), grants: GRANTS, application });
     await engine.#companion.start();
@@ -393,10 +395,7 @@ const VERBS = {
   view: (engine, _, { message }) => engine.view(message),
   ...Object.fromEntries(["pause", "resume", "cancel"].map((verb) => [verb, (engine, _, { message }) => engine.transfer(verb, message)])),
   takeOver: (engine, companion) => (companion.isLinked ? companion.takeBack() : companion.takeOver()),
-  retry: () => location.reload(),
-  reload: () => location.reload(),
   logOut: async (engine, companion) => { await companion.logOut(); },
-  startAnew: () => location.reload(),
 };
 
 const ofChat = (chat) => IDBKeyRange.bound([chat, 0], [chat, Infinity]);

@@ -32,11 +32,13 @@ function draw() {
   document.title = unread > 0 ? `(${unread}) Handfast` : "Handfast";
 }
 
+/** Whether the list of messages is to stay at its end: it was there, and the user has not scrolled up since. */
+let end = { is: true, top: 0 };
+
 /** Where the list of messages stands. */
 function place() {
   const list = document.querySelector(".messages");
-  if (!list) return null;
-  return { list, first: firstOf(list), height: list.scrollHeight, top: list.scrollTop, atEnd: list.scrollHeight - list.scrollTop - list.clientHeight < 40 };
+  return list && { list, first: firstOf(list), height: list.scrollHeight, top: list.scrollTop };
 }
 
 const firstOf = (list) => list.querySelector("article");
@@ -45,8 +47,28 @@ const firstOf = (list) => list.querySelector("article");
 function restore(before) {
   const list = document.querySelector(".messages");
   if (!list) return;
-  if (!before || before.atEnd || before.list !== list || !before.first) list.scrollTop = list.scrollHeight;
+  if (before?.list !== list || !before.first) end.is = true;
+  if (end.is) toEnd(list);
   else if (firstOf(list) !== before.first) list.scrollTop = before.top + list.scrollHeight - before.height;
+}
+
+function toEnd(list) {
+  list.scrollTop = list.scrollHeight;
+  end = { is: true, top: list.scrollTop };
+}
+
+document.addEventListener("scroll", ({ target: list }) => {
+  if (!list.matches?.(".messages")) return;
+  const isNear = list.scrollHeight - list.scrollTop - list.clientHeight < 40;
+  end = { is: isNear || (end.is && list.scrollTop >= end.top), top: list.scrollTop };
+}, true);
+
+// Pictures and players take their place when they are loaded.
+for (const type of ["load", "loadedmetadata"]) {
+  document.addEventListener(type, ({ target }) => {
+    const list = target.closest?.(".messages");
+    if (list && end.is) toEnd(list);
+  }, true);
 }
 
 /** What the user does: events of the views change the state alone, verbs go to the engine. */
@@ -79,6 +101,10 @@ const OWN = {
   },
   older: ({ chat }) => run({ verb: "older", chat, before: state.pages[chat]?.messages.find((one) => one.id)?.id ?? 0 }),
   newer: ({ chat }) => run({ verb: "newer", chat, after: state.pages[chat]?.messages.findLast((one) => one.id)?.id ?? 0 }),
+  // These must work without an engine too.
+  retry: () => location.reload(),
+  reload: () => location.reload(),
+  startAnew: () => location.reload(),
   logOut: async (action) => {
     state = initial();
     await run(action);

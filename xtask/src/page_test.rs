@@ -6,6 +6,7 @@ mod chromium;
 mod media;
 mod scenes;
 mod story;
+mod troubles;
 mod webdriver;
 
 use anyhow::{Context as _, Result};

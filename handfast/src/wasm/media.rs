@@ -43,7 +43,7 @@ fn offset(value: f64) -> Result<u64, JsError> {
 pub fn put_meta(content: &str, size: f64) -> Result<Vec<u8>, JsError> {
     let mut meta = TlvWriter::new();
     let _ = meta.bytes(1, content_id(content)?.as_bytes()).u64(5, offset(size)?);
-    Ok(meta.finish().to_vec())
+    Ok(meta.finish())
 }
 
 /// What `streamOpen` says of content that is wanted, from an offset that is a multiple of the chunks' length.
@@ -57,7 +57,7 @@ pub fn get_meta(content: &str, from: f64) -> Result<Vec<u8>, JsError> {
     if from > 0.0 {
         let _ = meta.u64(3, offset(from)?);
     }
-    Ok(meta.finish().to_vec())
+    Ok(meta.finish())
 }
 
 /// Makes the chunk list of content that is read once, in order.

@@ -39,7 +39,8 @@ pub(super) fn play(world: &mut World, browser: &Browser, pictures: &Path) -> Res
     download(world, browser, chat)
 }
 
-fn first_chat(world: &World) -> Result<u64> {
+/// The chat with the newest message.
+pub(super) fn first_chat(world: &World) -> Result<u64> {
     let listed = world.phone.ask(&json!({"verb": "chats"}))?;
     let chats = listed["chats"].as_array().context("no chats at the phone")?;
     let newest = chats.iter().max_by_key(|chat| chat["last_time_ms"].as_u64());

@@ -6,6 +6,7 @@ use std::time::Instant;
 use anyhow::{Context as _, Result, ensure};
 use serde_json::{Value, json};
 
+use super::troubles::{self, Stage};
 use super::webdriver::{Browser, ChromeDriver};
 use super::{media, scenes};
 use crate::demo::build::Programs;
@@ -16,6 +17,9 @@ use crate::demo::story::world::{CHATS, LIMIT, World};
 /// A script that says whether the page is connected to the phone.
 pub(super) const LIVE: &str = "return document.querySelector('.banner.tone-good') !== null";
 
+/// A script that gives the check code.
+const CHECK_CODE: &str = "return document.querySelector('.digits[aria-label^=\"Check code\"]')?.textContent";
+
 /// Plays the scenes, then the story; returns whether all that was checked held.
 ///
 /// # Errors
@@ -23,27 +27,53 @@ pub(super) const LIVE: &str = "return document.querySelector('.banner.tone-good'
 pub(super) fn play(programs: &Programs, root: &Path, pictures: &Path) -> Result<bool> {
     let mut world = World::new(programs, root)?;
     let driver = ChromeDriver::start(&world.keeper)?;
-    let browser = driver.browser(&root.join("profile"), 1200, 800)?;
-    let keeper = world.keeper.clone();
-    world.relay.start()?;
-    let page = world.page();
-    let played = scenes::play(&browser, &keeper, &page, pictures, &mut world.table)
-        .and_then(|()| linking(&mut world, &browser, pictures))
-        .and_then(|()| chatting(&mut world, &browser, pictures))
-        .and_then(|()| media::play(&mut world, &browser, pictures))
-        .and_then(|()| coming_back(&mut world, &browser))
-        .and_then(|()| two_tabs(&mut world, &browser))
-        .and_then(|()| revoked(&mut world, &browser));
-    if let Err(error) = played {
-        let _ = browser.picture(&root.join("failed.png"));
+    let mut stage = Stage::open(&driver, root.join("profile"))?;
+    if let Err(error) = chapters(&mut world, &mut stage, pictures) {
+        let _ = stage.browser.picture(&root.join("failed.png"));
         world.table.add(false, "the page", format!("{error:#}; see failed.png in {}", root.display()));
     }
-    drop(browser);
+    drop(stage);
     world.end_all();
     println!("\n{}", world.table);
     let (rows, failed) = world.table.counts();
     println!("{} checks ok, {failed} failed", rows - failed);
     Ok(world.table.all_good())
+}
+
+fn chapters(world: &mut World, stage: &mut Stage<'_>, pictures: &Path) -> Result<()> {
+    world.relay.start()?;
+    let (page, keeper) = (world.page(), world.keeper.clone());
+    scenes::play(&stage.browser, &keeper, &page, pictures, &mut world.table)?;
+    linking(world, &stage.browser, pictures)?;
+    chatting(world, &stage.browser, pictures)?;
+    media::play(world, &stage.browser, pictures)?;
+    coming_back(world, &stage.browser)?;
+    troubles::play(world, stage)?;
+    revoked(world, &stage.browser)?;
+    stage.browser.click(".dead-card button.primary")?;
+    link(world, &stage.browser)?;
+    troubles::copied(world, stage)
+}
+
+/// Links the page, which shows a code, to the phone.
+///
+/// # Errors
+/// It does not come so far in time.
+pub(super) fn link(world: &World, browser: &Browser) -> Result<()> {
+    let _ = browser.wait("a code", "return document.querySelector('svg.code') !== null")?;
+    let picture = world.root.join("code.png");
+    browser.picture(&picture)?;
+    let picture = picture.to_str().context("a path that is no UTF-8")?;
+    let mut scan = world.phone.spawn(&["scan", "--image", picture], None)?;
+    let _ = scan.wait_event(0, "check_code_wanted", STEP)?;
+    let code = browser.wait("the check code", CHECK_CODE)?;
+    scan.say(&json!({"check_code": code}))?;
+    let _ = scan.wait_event(0, "approval_wanted", STEP)?;
+    scan.say(&json!({"approve": true}))?;
+    let _ = scan.wait_event(0, "show_nn", STEP)?;
+    browser.click("button.primary")?;
+    let _ = scan.wait_event(0, "linked", STEP)?;
+    browser.wait("the state live", LIVE).map(drop)
 }
 
 fn linking(world: &mut World, browser: &Browser, pictures: &Path) -> Result<()> {
@@ -62,10 +92,7 @@ fn linking(world: &mut World, browser: &Browser, pictures: &Path) -> Result<()> 
         .spawn(&["scan", "--image", picture.to_str().context("a path that is no UTF-8")?], None)?;
     let _ = scan.wait_event(0, "check_code_wanted", STEP)?;
     world.table.ok("the phone reads the code from a picture of the window", picture.display().to_string());
-    let code = browser.wait(
-        "the check code",
-        "return document.querySelector('.digits[aria-label^=\"Check code\"]')?.textContent",
-    )?;
+    let code = browser.wait("the check code", CHECK_CODE)?;
     browser.picture(&pictures.join("check-code.png"))?;
     scan.say(&json!({"check_code": code}))?;
     let claims = scan.wait_event(0, "approval_wanted", STEP)?;
@@ -155,29 +182,12 @@ fn coming_back(world: &mut World, browser: &Browser) -> Result<()> {
     Ok(())
 }
 
-/// A second tab opens no connection, until its user takes over; then the first one has none.
-fn two_tabs(world: &mut World, browser: &Browser) -> Result<()> {
-    let first = browser.new_tab()?;
-    browser.go(&world.page())?;
-    let title = browser.text(".dead-card h1")?;
-    ensure!(title.contains("another tab"), "the second tab says {title:?}");
-    browser.click(".dead-card button.primary")?;
-    let _ = browser.wait("the state live in the second tab", LIVE)?;
-    let listed = world.phone.ask(&json!({"verb": "companions"}))?;
-    ensure!(listed["companions"].as_array().is_some_and(|all| all.len() == 1), "not one companion: {listed}");
-    browser.tab(&first)?;
-    let title = browser.text(".dead-card h1")?;
-    ensure!(title.contains("another tab"), "the first tab says {title:?}");
-    browser.click(".dead-card button.primary")?;
-    let _ = browser.wait("the state live in the first tab", LIVE)?;
-    world.table.ok("two tabs", "one is live at a time; each takes over when its user says so");
-    Ok(())
-}
-
 /// The phone revokes the page while it is open: it says so, and nothing of the account is left in the browser.
 fn revoked(world: &mut World, browser: &Browser) -> Result<()> {
     let listed = world.phone.ask(&json!({"verb": "companions"}))?;
-    let companion = listed["companions"][0]["companion"].as_str().context("no companion")?.to_owned();
+    let all = listed["companions"].as_array().context("no companions")?;
+    let newest = all.iter().max_by_key(|one| one["linked_ms"].as_u64()).context("no companion")?;
+    let companion = newest["companion"].as_str().context("a companion without an id")?.to_owned();
     let _ = world.phone.ask(&json!({"verb": "revoke", "companion": companion}))?;
     let title = browser.text(".dead-card h1")?;
     ensure!(title.contains("no longer linked"), "the page says {title:?}");
@@ -191,16 +201,16 @@ fn revoked(world: &mut World, browser: &Browser) -> Result<()> {
     Ok(())
 }
 
-fn history(chat: u64) -> Value {
+pub(super) fn history(chat: u64) -> Value {
     json!({"verb": "history", "chat": chat})
 }
 
-fn has_text(history: &Value, text: &str) -> bool {
+pub(super) fn has_text(history: &Value, text: &str) -> bool {
     history["messages"].as_array().is_some_and(|all| all.iter().any(|message| message["text"] == text))
 }
 
 /// A script that says whether a message with this text is shown.
-fn shows(text: &str) -> String {
+pub(super) fn shows(text: &str) -> String {
     let text = json!(text);
     format!(
         "return [...document.querySelectorAll('article .text')].some((one) => one.textContent === {text})"

@@ -10,6 +10,7 @@ use anyhow::{Context as _, Result, bail, ensure};
 use serde_json::{Value, json};
 
 use super::chromium;
+use crate::command;
 use crate::demo::keeper::Keeper;
 
 /// How long one request may take.
@@ -81,7 +82,8 @@ impl ChromeDriver {
         let body = json!({"capabilities": {"alwaysMatch": capabilities}});
         let answer = request(self.port, "POST", "/session", &body)?;
         let session = answer["sessionId"].as_str().context("a session without an id")?.to_owned();
-        Ok(Browser { port: self.port, session })
+        let pid = answer["capabilities"]["goog:processID"].as_u64().context("a browser without a process")?;
+        Ok(Browser { port: self.port, session, pid })
     }
 }
 
@@ -101,6 +103,7 @@ fn port_of(line: &str) -> Option<u16> {
 pub(super) struct Browser {
     port: u16,
     session: String,
+    pid: u64,
 }
 
 impl Browser {
@@ -113,13 +116,63 @@ impl Browser {
         self.post("url", &json!({"url": url})).map(drop)
     }
 
-    /// Opens another tab and goes on in it; gives what [`Browser::tab`] takes to come back.
-    pub(super) fn new_tab(&self) -> Result<String> {
+    /// The tab that is driven, as [`Browser::tab`] takes it.
+    pub(super) fn this_tab(&self) -> Result<String> {
         let path = format!("/session/{}/window", self.session);
         let here = request(self.port, "GET", &path, &Value::Null)?;
-        let new = self.post("window/new", &json!({"type": "tab"}))?;
-        self.tab(new["handle"].as_str().context("a tab without a name")?)?;
         here.as_str().map(str::to_owned).context("a tab without a name")
+    }
+
+    /// Opens another tab and goes on in it.
+    pub(super) fn new_tab(&self) -> Result<()> {
+        let new = self.post("window/new", &json!({"type": "tab"}))?;
+        self.tab(new["handle"].as_str().context("a tab without a name")?)
+    }
+
+    /// Closes the tab that is driven. Go on in another one.
+    pub(super) fn close_tab(&self) -> Result<()> {
+        let path = format!("/session/{}/window", self.session);
+        request(self.port, "DELETE", &path, &Value::Null).map(drop)
+    }
+
+    /// Closes the browser, as its user does.
+    pub(super) fn close(&self) -> Result<()> {
+        request(self.port, "DELETE", &format!("/session/{}", self.session), &Value::Null).map(drop)
+    }
+
+    /// Ends the browser's process, as a crash does.
+    pub(super) fn kill(&self) -> Result<()> {
+        command::run(&mut command::program("kill", ["-KILL", &self.pid.to_string()]))
+    }
+
+    /// Has a script run before those of every page that is loaded from now on; gives what ends that.
+    pub(super) fn before_load(&self, script: &str) -> Result<Value> {
+        self.chrome("Page.addScriptToEvaluateOnNewDocument", &json!({"source": script}))
+    }
+
+    /// Ends what [`Browser::before_load`] began.
+    pub(super) fn not_before_load(&self, script: &Value) -> Result<()> {
+        self.chrome("Page.removeScriptToEvaluateOnNewDocument", script).map(drop)
+    }
+
+    /// Says to the page that there is a network, or that there is none.
+    pub(super) fn network(&self, is_there: bool) -> Result<()> {
+        let network =
+            json!({"offline": !is_there, "latency": 0, "downloadThroughput": -1, "uploadThroughput": -1});
+        let _ = self.chrome("Network.enable", &json!({}))?;
+        self.chrome("Network.emulateNetworkConditions", &network).map(drop)
+    }
+
+    /// Freezes the page, as a browser does with tabs that nobody looks at, or thaws it.
+    pub(super) fn freeze(&self, is_frozen: bool) -> Result<()> {
+        let state = if is_frozen { "frozen" } else { "active" };
+        self.chrome("Page.setWebLifecycleState", &json!({"state": state})).map(drop)
+    }
+
+    /// Clears all that the browser stores for an origin.
+    pub(super) fn clear_storage(&self, origin: &str) -> Result<()> {
+        let what = json!({"origin": origin, "storageTypes": "all"});
+        self.chrome("Storage.clearDataForOrigin", &what).map(drop)
     }
 
     /// Goes on in this tab.
