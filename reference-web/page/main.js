@@ -101,6 +101,10 @@ const OWN = {
   },
   older: ({ chat }) => run({ verb: "older", chat, before: state.pages[chat]?.messages.find((one) => one.id)?.id ?? 0 }),
   newer: ({ chat }) => run({ verb: "newer", chat, after: state.pages[chat]?.messages.findLast((one) => one.id)?.id ?? 0 }),
+  takeOver: (action) => {
+    if (state.dead === "displaced") emit({ event: "taking_back" });
+    run(action);
+  },
   // These must work without an engine too.
   retry: () => location.reload(),
   reload: () => location.reload(),

@@ -42,11 +42,13 @@ const STEPS = {
   linked: (s, e) => ({ pair: null, dead: null, link: { ...s.link, ...pick(e, ["account", "companion", "label", "relay", "since"]) } }),
 
   // The link.
-  link_state: (s, e) => ({ link: { ...s.link, state: e.state, stateAt: e.at }, dead: s.dead === "replaced" ? null : s.dead }),
+  link_state: (s, e) => ({ link: { ...s.link, state: e.state, stateAt: e.at }, dead: s.dead === "displaced" && e.state === "live" ? null : s.dead }),
   phone: (s, e) => ({ link: { ...s.link, ...pick(e, ["battery", "charging", "lastSeen"]) } }),
   contended: (s, e) => ({ link: { ...s.link, contended: e.times } }),
   contended_seen: (s) => ({ link: { ...s.link, contended: 0 } }),
   replaced: () => ({ dead: "replaced" }),
+  displaced: () => ({ dead: "displaced" }),
+  taking_back: () => ({ dead: null }),
   suspended: () => ({ dead: "suspended" }),
   diverged: () => ({ dead: "diverged" }),
   revoked: () => ({ ...initial(), dead: "revoked" }),

@@ -417,9 +417,11 @@ export class Transfers {
     transfer.receiver = null;
   }
 
+  /** What is shown is durable. */
   async #store(transfer) {
-    this.#tell(transfer);
-    await this.#companion.change((txn) => { if (this.#all.has(transfer.row.client)) txn.objectStore("transfers").put(transfer.row); });
+    const isKnown = () => this.#all.get(transfer.row.client) === transfer;
+    await this.#companion.change((txn) => { if (isKnown()) txn.objectStore("transfers").put(transfer.row); });
+    if (isKnown()) this.#tell(transfer);
   }
 
   async #forget(transfer) {

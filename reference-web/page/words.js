@@ -60,6 +60,11 @@ export const DEAD_ENDS = {
     icon: "device", title: "Handfast is open in another tab or window",
     text: "Only one can be connected at a time. Nothing is lost.", action: "Use it here", verb: "takeOver",
   },
+  displaced: {
+    icon: "warn", title: "Another browser took this place",
+    text: "A browser with the keys of this device is connected in place of this one. If you did not copy this browser yourself, remove this device on your phone.",
+    action: "Use it here", verb: "takeOver",
+  },
   suspended: {
     icon: "pause", title: "Your phone has paused this device",
     text: "Open linked devices on your phone and allow this one again. Messages stay on your phone until then.",

@@ -85,6 +85,7 @@ export const SCENES = {
   "devices": () => [...talk(), { event: "sheet", what: "devices" }],
   "log-out": () => [...talk(), { event: "sheet", what: "log_out" }],
   "taken-over": () => [...talk(), { event: "replaced" }],
+  "displaced": () => [...talk(), { event: "displaced" }, { event: "link_state", state: "peer_silent", at: NOW }, { event: "link_state", state: "relay_down", at: NOW }],
   "suspended": () => [...talk(), { event: "suspended" }],
   "diverged": () => [...talk(), { event: "diverged" }],
   "revoked": () => [...talk(), { event: "revoked" }],

@@ -59,6 +59,13 @@ test("a revoked page forgets everything that it showed", () => {
   assert.doesNotMatch(JSON.stringify(state), /Grace|moth|Ada/);
 });
 
+test("a page whose place was taken says so until it is connected again", () => {
+  const taken = play(SCENES.displaced());
+  assert.equal(taken.dead, "displaced");
+  assert.equal(reduce(taken, { event: "link_state", state: "live" }).dead, null);
+  assert.equal(reduce(taken, { event: "taking_back" }).dead, null);
+});
+
 test("chats are searched by title and last message, whatever the case", () => {
   const state = play([...SCENES.chats(), { event: "filter", text: " MOTH " }]);
   assert.deepEqual(shownChats(state).map((chat) => chat.chat), [1]);

@@ -153,7 +153,7 @@ fn upload(world: &mut World, browser: &Browser, chat: u64) -> Result<()> {
     let listed = world.phone.ask(&json!({"verb": "history", "chat": chat}))?;
     ensure!(find(&listed, "large out.bin").is_none(), "the phone has what was paused");
     browser.click(&act("large out.bin", "resume"))?;
-    let _ = browser.wait("progress after the pause", &moving("large out.bin"))?;
+    let _ = browser.wait("progress after the pause", &transfer_says("large out.bin", " of "))?;
     reload(world, browser)?;
     let row = message(world, chat, "large out.bin")?;
     on_phone(world, &row, &hash)?;
@@ -178,7 +178,7 @@ fn download(world: &mut World, browser: &Browser, chat: u64) -> Result<()> {
     browser.click(&act("large in.bin", "pause"))?;
     let _ = browser.wait("the pause", &transfer_says("large in.bin", "Paused"))?;
     browser.click(&act("large in.bin", "resume"))?;
-    let _ = browser.wait("progress after the pause", &moving("large in.bin"))?;
+    let _ = browser.wait("progress after the pause", &transfer_says("large in.bin", " of "))?;
     reload(world, browser)?;
     let _ = browser.wait("all of the download", &saved("large in.bin"))?;
     let got = browser.run(&format!(

@@ -15,8 +15,6 @@ use crate::demo::story::world::{LIMIT, World};
 
 /// A script that says whether the page is not connected.
 const NOT_LIVE: &str = "return document.querySelector('.banner:not(.tone-good)') !== null";
-/// A script that says whether the page shows a code.
-const CODE: &str = "return document.querySelector('svg.code') !== null";
 /// A script that opens a database and counts its rows of a store.
 const KEYS: &str = "return new Promise((ok, fail) => { const open = indexedDB.open('handfast'); open.onerror = fail; \
     open.onsuccess = () => { open.result.transaction('handfast').objectStore('handfast').getAll().onsuccess = ({ target }) => { \
@@ -60,8 +58,7 @@ pub(super) fn play(world: &mut World, stage: &mut Stage<'_>) -> Result<()> {
     five_tabs(world, &stage.browser)?;
     lacking(world, &stage.browser)?;
     wrong_engine(world, &stage.browser)?;
-    killed(world, stage)?;
-    cleared(world, &stage.browser)
+    killed(world, stage)
 }
 
 /// One text of the largest size and many small ones, at once, come in their order.
@@ -127,9 +124,9 @@ fn five_tabs(world: &mut World, browser: &Browser) -> Result<()> {
         let mut live = 0;
         for tab in &tabs {
             browser.tab(tab)?;
-            live += u32::from(browser.run(LIVE)? == true);
+            live += u32::from(browser.run("return document.querySelector('.dead-card') === null")? == true);
         }
-        ensure!(live == 1, "{live} tabs are live");
+        ensure!(live == 1, "{live} tabs have the link");
     }
     for tab in tabs.iter().skip(1) {
         browser.tab(tab)?;
@@ -221,19 +218,6 @@ fn killed(world: &mut World, stage: &mut Stage<'_>) -> Result<()> {
     Ok(())
 }
 
-/// The user clears what the browser stores while the page is open.
-fn cleared(world: &mut World, browser: &Browser) -> Result<()> {
-    browser.clear_storage(world.page().trim_end_matches('/'))?;
-    let title = browser.text(".dead-card h1")?;
-    ensure!(title.contains("stopped"), "after its storage was cleared the page says {title:?}");
-    browser.click(".dead-card button.primary")?;
-    let _ = browser.wait("a code", CODE)?;
-    world.table.ok("storage cleared while the page is open", "it says so, and begins as on the first visit");
-    link(world, browser)?;
-    world.table.ok("linked again", "by the next code");
-    Ok(())
-}
-
 /// A copy of the profile is noticed, by the phone and by both pages. The link is of no use afterwards.
 ///
 /// # Errors
@@ -249,8 +233,12 @@ pub(super) fn copied(world: &mut World, stage: &mut Stage<'_>) -> Result<()> {
     copied.browser.go(&world.page())?;
     let title = copied.browser.text(".dead-card h1")?;
     ensure!(title.contains("copy"), "the copy says {title:?}");
+    // The copy has the seat at the relay; when the original takes it back, it is told too.
     let title = stage.browser.text(".dead-card h1")?;
-    ensure!(title.contains("paused") || title.contains("copy"), "the original says {title:?}");
+    ensure!(title.contains("took this place"), "the original says {title:?}");
+    stage.browser.click(".dead-card button.primary")?;
+    let told = "return /paused|copy/.test(document.querySelector('.dead-card h1')?.textContent)";
+    let _ = stage.browser.wait("the original, told of the copy", told)?;
     let listed = world.phone.ask(&json!({"verb": "companions"}))?;
     let suspended = |one: &Value| one["status"] == "suspended";
     ensure!(
