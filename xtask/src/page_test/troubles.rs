@@ -7,7 +7,7 @@ use std::process::Command;
 use anyhow::{Context as _, Result, ensure};
 use serde_json::{Value, json};
 
-use super::story::{LIVE, has_text, history, link, shows};
+use super::story::{LIVE, has_text, history, shows};
 use super::webdriver::{Browser, ChromeDriver};
 use crate::command;
 use crate::demo::patience::until;
