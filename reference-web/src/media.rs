@@ -290,11 +290,13 @@ fn copy_in(
     Ok((hasher.finish(), head))
 }
 
-/// Opens or creates a file, cut to `len` bytes, at its end.
+/// Opens or creates a file, cut to `len` bytes, at its end, for this process alone: one that got past the directory's
+/// lock must not cut what another one writes.
 fn open_cut(path: &Path, len: u64) -> Result<File, SqliteError> {
     let failed = |error: io::Error| file::error(path, &error);
     file::require_plain_or_absent(path)?;
     let mut opened = if path.exists() { file::open(path, true)? } else { file::create_new(path)? };
+    opened.try_lock().map_err(|error| failed(error.into()))?;
     let found = opened.metadata().map_err(failed)?.len();
     if found < len {
         return Err(failed(io::ErrorKind::UnexpectedEof.into()));
@@ -365,8 +367,12 @@ mod tests {
         let (mut part, mut list) = media.open_part(content, 0, 0).expect("new");
         part.write_all(b"0123456789").expect("written");
         list.write_all(b"list").expect("written");
-        let (mut part, _) = media.open_part(content, 6, 4).expect("cut");
+        assert!(media.open_part(content, 6, 4).is_err(), "it is being written");
+        assert_eq!(fs::read(media.part(content)).expect("read"), b"0123456789");
+        drop((part, list));
+        let (mut part, list) = media.open_part(content, 6, 4).expect("cut");
         part.write_all(b"x").expect("written");
+        drop((part, list));
         assert!(media.open_part(content, 8, 4).is_err(), "shorter than what is said to be durable");
         media.finish(content).expect("renamed");
         assert_eq!(fs::read(media.path(content)).expect("read"), b"012345x");

@@ -27,6 +27,22 @@ fn a_scanned_code_ends_in_a_link_that_mirrors_the_phone() {
 }
 
 #[test]
+fn nothing_is_taken_for_a_link_that_the_phone_has_not_confirmed() {
+    let mut world = World::new(21);
+    world.pair_until_nn();
+    world.app.confirm(world.now, true).unwrap();
+    world.lose_phone();
+    assert!(world.app.is_pending(), "the phone may have it, or not");
+    let sent = world.app.send_text(world.now, 1, "hello", None);
+    assert!(matches!(sent, Err(VerbError::Pending)), "{sent:?}");
+    let older = world.app.ask_older(world.now, 1);
+    assert!(matches!(older, Err(VerbError::Pending)), "{older:?}");
+    let got = world.app.get(ContentId::from_bytes([1; 32]), std::path::Path::new("out"));
+    assert!(matches!(got, Err(VerbError::Pending)), "{got:?}");
+    assert_eq!(world.app.status().unwrap().outbox, (0, 0));
+}
+
+#[test]
 fn live_changes_arrive_without_asking_and_deletions_too() {
     let mut world = synced(2);
     world.events.clear();

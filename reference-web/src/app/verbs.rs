@@ -23,6 +23,9 @@ pub enum VerbError {
     /// This companion is not linked.
     #[error("this companion is not linked; run `pair` first")]
     NotLinked,
+    /// The phone has not confirmed the link, and may never do.
+    #[error("the phone has not confirmed the link; connect it, and send when the chats are here")]
+    Pending,
     /// The store could not be written, and is tried again later.
     #[error("the store cannot be written now; free some space, then ask again")]
     Resting,
@@ -123,7 +126,11 @@ impl App {
         Ok(Sent { cmd_id: Some(sent.cmd_id) })
     }
 
+    /// The link, once it is sure: what is taken before could be lost with it.
     fn linked(&mut self) -> Result<&mut Link, VerbError> {
+        if self.is_pending() {
+            return Err(VerbError::Pending);
+        }
         let missing = if self.rest.is_on() { VerbError::Resting } else { VerbError::NotLinked };
         self.link.as_mut().ok_or(missing)
     }

@@ -83,6 +83,13 @@ impl World {
 
     /// Links the two, as their users would.
     pub(crate) fn pair(&mut self) {
+        self.pair_until_nn();
+        self.app.confirm(self.now, true).unwrap();
+        self.wait_for("linked", |event| matches!(event, AppEvent::Linked { .. }).then_some(()));
+    }
+
+    /// Both sides show NN, and the companion's user is asked.
+    pub(crate) fn pair_until_nn(&mut self) {
         self.app.pair(self.now, &mut self.rng).unwrap();
         self.settle();
         let text = self.code();
@@ -96,8 +103,13 @@ impl World {
             _ => None,
         });
         assert!(self.phone.pairing_events.contains(&PairingEvent::ShowNn(nn)), "both show the same");
-        self.app.confirm(self.now, true).unwrap();
-        self.wait_for("linked", |event| matches!(event, AppEvent::Linked { .. }).then_some(()));
+    }
+
+    /// The phone's socket is lost, and the phone does not know.
+    pub(crate) fn lose_phone(&mut self) {
+        let socket = self.phone.socket.take().expect("it has one");
+        self.relay.handle_closed(self.now, socket);
+        self.settle();
     }
 
     /// The code that is shown.

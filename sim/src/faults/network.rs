@@ -1,7 +1,7 @@
 //! Faults between a device and the relay.
 
 use bytes::Bytes;
-use handfast::codec::relay::RECORD_HEADER;
+use handfast::codec::relay::{DataKind, RECORD_HEADER, data_kind};
 
 use super::target;
 use crate::kind::Kind;
@@ -12,6 +12,10 @@ use crate::world::{Happening, World};
 
 /// Bytes a second that a slow reader reads, and that a socket takes byte by byte.
 const SLOW_RATE: u64 = 4_000;
+/// How long a fault waits for two handshakes, in microseconds.
+const HANDSHAKES_MAX: u64 = 40_000_000;
+/// A message 2 to wait for, the confirm behind it and the next message 2.
+const CONFIRM_AND_ANSWER: u32 = 3;
 
 fn sockets_of(world: &World, id: NodeId) -> Vec<u64> {
     let open = world.conns.iter().filter(|(_, conn)| conn.node == id && conn.at_node && !conn.dead);
@@ -35,6 +39,11 @@ pub fn begin(world: &mut World, fault: &Fault, number: usize) {
                 world.ledger.fire(Kind::Cut);
             }
             cut(world, id);
+        }
+        Kind::Drop if loses_handshakes(fault.amount) => {
+            let web = world.web_node(fault.web);
+            world.activate(fault, web, world.now + HANDSHAKES_MAX, CONFIRM_AND_ANSWER);
+            cut(world, web);
         }
         Kind::HalfOpen => {
             for number in sockets_of(world, id) {
@@ -68,6 +77,21 @@ pub fn begin(world: &mut World, fault: &Fault, number: usize) {
     }
 }
 
+/// Whether a fault that drops frames chooses those of two handshakes in a row: the confirm, and the next message 2. Each
+/// side then has a newer key than the other knows of.
+const fn loses_handshakes(amount: u64) -> bool {
+    amount.is_multiple_of(4)
+}
+
+/// Whether this frame is the next that such a fault waits for; `left` goes from [`CONFIRM_AND_ANSWER`] to 0. The first is
+/// let through.
+fn is_next_of_handshakes(left: u32, way: Way, kind: Option<DataKind>) -> bool {
+    match left {
+        CONFIRM_AND_ANSWER | 1 => way == Way::Down && kind == Some(DataKind::KK2),
+        _ => way == Way::Up && kind == Some(DataKind::RECORD),
+    }
+}
+
 /// Slow sockets are quick again.
 pub fn end(world: &mut World) {
     for conn in world.conns.values_mut() {
@@ -92,15 +116,29 @@ pub fn on_frame(world: &mut World, number: u64, way: Way, frame: Bytes) -> Vec<(
         return vec![(0, frame)];
     }
     let (id, now) = (conn.node, world.now);
+    let kind = data_kind(&frame);
     let is_word_of_relay = !frame.starts_with(&RECORD_HEADER[..1]);
     let mut arriving = vec![(0, frame)];
     world.active.retain(|active| active.until > now && active.left > 0);
     for at in 0..world.active.len() {
-        let active = &world.active[at];
-        if active.node != id || !world.rng.percent(40) {
+        let active = &mut world.active[at];
+        if active.node != id {
             continue;
         }
-        let (kind, amount) = (world.active[at].kind, world.active[at].amount);
+        if active.kind == Kind::Drop && loses_handshakes(active.amount) {
+            if is_next_of_handshakes(active.left, way, kind) {
+                active.left -= 1;
+                if active.left + 1 < CONFIRM_AND_ANSWER {
+                    arriving.clear();
+                    world.ledger.fire(Kind::Drop);
+                }
+            }
+            continue;
+        }
+        if !world.rng.percent(40) {
+            continue;
+        }
+        let (kind, amount) = (active.kind, active.amount);
         match kind {
             Kind::Drop => drop(arriving.pop()),
             Kind::Duplicate => arriving.extend(arriving.first().cloned()),
