@@ -35,6 +35,7 @@ mod inbox;
 mod io_thread;
 mod kill;
 mod lines;
+mod part_check;
 mod rest;
 mod server;
 mod usage;
@@ -54,6 +55,7 @@ pub use lines::{
     LINE_LEN_MAX, LineError, StdinEvent, field_hex, field_str, field_u64, parse_object, print_line,
     spawn_stdin,
 };
+pub use part_check::{CHECK_STEP_LEN, PartCheck};
 pub use rest::StoreRest;
 pub use server::{CLIENTS_MAX, ControlEvent, ControlServer, REPLIES_MAX, Replies, ReplyGone, serve_control};
 pub use usage::{resident_memory, usage, usage_words};

@@ -270,7 +270,10 @@ impl App {
 
     /// Removes files that belong to nothing.
     fn sweep(&self) -> Result<(), StoreError> {
-        let uploads: Vec<_> = self.links.iter().flat_map(|(link, l)| l.uploads(*link)).collect();
+        let mut uploads = Vec::new();
+        for (link, running) in &self.links {
+            uploads.extend(running.uploads().chain(self.store.parts(*link)?).map(|content| (*link, content)));
+        }
         Ok(self.media.sweep(&self.store.media_ids()?, &uploads)?)
     }
 
@@ -392,7 +395,7 @@ impl App {
     /// When [`App::handle_timeout`] is due.
     #[must_use]
     pub fn deadline(&self) -> Option<Timestamp> {
-        let links = self.links.values().filter_map(|link| link.deadline);
+        let links = self.links.values().filter_map(Link::deadline);
         let attempt = self.attempt.as_ref().and_then(|attempt| attempt.deadline);
         // What the network has to tell is not asked for while it cannot be stored.
         let upstream = self.rest.until().or_else(|| self.upstream.deadline());

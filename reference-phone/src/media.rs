@@ -79,8 +79,8 @@ impl MediaDir {
     }
 
     /// The path of an upload under way.
-    fn part(&self, link: MailboxId, stream: u64) -> PathBuf {
-        self.0.join(format!("{link}-{stream}{PART}"))
+    fn part(&self, link: MailboxId, content: ContentId) -> PathBuf {
+        self.0.join(format!("{link}-{content}{PART}"))
     }
 
     fn io(path: &Path) -> impl Fn(io::Error) -> SqliteError + '_ {
@@ -92,8 +92,8 @@ impl MediaDir {
     /// # Errors
     ///
     /// [`SqliteError`].
-    pub fn create_part(&self, link: MailboxId, stream: u64) -> Result<File, SqliteError> {
-        let path = self.part(link, stream);
+    pub fn create_part(&self, link: MailboxId, content: ContentId) -> Result<File, SqliteError> {
+        let path = self.part(link, content);
         match fs::remove_file(&path) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(file::error(&path, &error)),
             Ok(()) | Err(_) => {}
@@ -112,12 +112,11 @@ impl MediaDir {
     pub fn resume_part(
         &self,
         link: MailboxId,
-        stream: u64,
         content: ContentId,
         len: u64,
         is_noted: bool,
     ) -> Result<File, SqliteError> {
-        let path = self.part(link, stream);
+        let path = self.part(link, content);
         if !path.exists() && !is_noted && self.path(content).exists() {
             fs::rename(self.path(content), &path).map_err(Self::io(&path))?;
             file::sync_dir(&self.0)?;
@@ -134,19 +133,22 @@ impl MediaDir {
         Ok(part)
     }
 
+    /// Opens what an upload left, to be looked through.
+    ///
+    /// # Errors
+    ///
+    /// [`SqliteError`].
+    pub fn read_part(&self, link: MailboxId, content: ContentId) -> Result<File, SqliteError> {
+        file::open(&self.part(link, content), false)
+    }
+
     /// Gives a whole, checked upload its final name, and makes that durable.
     ///
     /// # Errors
     ///
     /// [`SqliteError`].
-    pub fn finish_part(
-        &self,
-        link: MailboxId,
-        stream: u64,
-        part: &File,
-        content: ContentId,
-    ) -> Result<(), SqliteError> {
-        let path = self.part(link, stream);
+    pub fn finish_part(&self, link: MailboxId, part: &File, content: ContentId) -> Result<(), SqliteError> {
+        let path = self.part(link, content);
         file::sync(part).map_err(Self::io(&path))?;
         self.publish(&path, content)
     }
@@ -159,9 +161,9 @@ impl MediaDir {
     }
 
     /// Forgets an upload.
-    pub fn drop_part(&self, link: MailboxId, stream: u64) {
+    pub fn drop_part(&self, link: MailboxId, content: ContentId) {
         // What cannot be removed now is removed at the next start.
-        let _ = fs::remove_file(self.part(link, stream));
+        let _ = fs::remove_file(self.part(link, content));
     }
 
     /// Removes content.
@@ -187,19 +189,15 @@ impl MediaDir {
         media_type(&head)
     }
 
-    /// Removes what belongs to nothing: content that is not noted, uploads that are not under way, cut imports.
+    /// Removes what belongs to nothing: content that is not noted, uploads of which nothing is kept, cut imports.
     ///
     /// # Errors
     ///
     /// [`SqliteError`].
-    pub fn sweep(
-        &self,
-        noted: &[ContentId],
-        uploads: &[(MailboxId, u64, ContentId)],
-    ) -> Result<(), SqliteError> {
+    pub fn sweep(&self, noted: &[ContentId], uploads: &[(MailboxId, ContentId)]) -> Result<(), SqliteError> {
         let mut keep: Vec<PathBuf> = noted.iter().map(|content| self.path(*content)).collect();
-        for (link, stream, content) in uploads {
-            keep.push(self.part(*link, *stream));
+        for (link, content) in uploads {
+            keep.push(self.part(*link, *content));
             keep.push(self.path(*content));
         }
         keep.sort();
@@ -358,28 +356,29 @@ mod tests {
         let data = tempfile::tempdir().unwrap();
         let media = MediaDir::open(data.path()).unwrap();
         let (id, _) = content(b"0123456789");
-        let mut part = media.create_part(LINK, 2).unwrap();
+        let mut part = media.create_part(LINK, id).unwrap();
         part.write_all(b"01234XXXX").unwrap();
         drop(part);
-        let mut part = media.resume_part(LINK, 2, id, 5, false).unwrap();
+        let mut part = media.resume_part(LINK, id, 5, false).unwrap();
         part.write_all(b"56789").unwrap();
-        media.finish_part(LINK, 2, &part, id).unwrap();
+        media.finish_part(LINK, &part, id).unwrap();
         assert_eq!(fs::read(media.path(id)).unwrap(), b"0123456789");
         assert_eq!(names(data.path()), [id.to_string()]);
         // The process ended before the content was noted: the file is taken back.
-        let part = media.resume_part(LINK, 2, id, 5, false).unwrap();
+        let part = media.resume_part(LINK, id, 5, false).unwrap();
         assert_eq!(part.metadata().unwrap().len(), 5);
         assert!(!media.path(id).exists());
         drop(part);
-        assert!(media.resume_part(LINK, 2, id, 6, false).is_err(), "shorter than what was durable");
+        assert!(media.resume_part(LINK, id, 6, false).is_err(), "shorter than what was durable");
     }
 
     #[test]
     fn a_new_upload_never_begins_in_an_old_file() {
         let data = tempfile::tempdir().unwrap();
         let media = MediaDir::open(data.path()).unwrap();
-        media.create_part(LINK, 4).unwrap().write_all(b"old").unwrap();
-        assert_eq!(media.create_part(LINK, 4).unwrap().metadata().unwrap().len(), 0);
+        let (id, _) = content(b"new");
+        media.create_part(LINK, id).unwrap().write_all(b"old").unwrap();
+        assert_eq!(media.create_part(LINK, id).unwrap().metadata().unwrap().len(), 0);
     }
 
     #[test]
@@ -389,13 +388,17 @@ mod tests {
         let (kept, _) = media.put(b"kept").unwrap();
         let (orphan, _) = media.put(b"orphan").unwrap();
         let (unnoted, _) = media.put(b"renamed, and the commit was cut").unwrap();
-        for (link, stream) in [(LINK, 2), (LINK, 4)] {
-            drop(media.create_part(link, stream).unwrap());
+        for content in [unnoted, orphan] {
+            drop(media.create_part(LINK, content).unwrap());
         }
         fs::write(data.path().join(MEDIA_DIR).join("note.txt"), b"the user's").unwrap();
-        media.sweep(&[kept], &[(LINK, 2, unnoted)]).unwrap();
-        let mut expected =
-            vec![kept.to_string(), unnoted.to_string(), format!("{LINK}-2.part"), "note.txt".to_owned()];
+        media.sweep(&[kept], &[(LINK, unnoted)]).unwrap();
+        let mut expected = vec![
+            kept.to_string(),
+            unnoted.to_string(),
+            format!("{LINK}-{unnoted}.part"),
+            "note.txt".to_owned(),
+        ];
         expected.sort();
         assert_eq!(names(data.path()), expected);
         assert!(!media.path(orphan).exists());

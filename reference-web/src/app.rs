@@ -150,7 +150,7 @@ pub enum AppEvent {
         direction: Direction,
         /// What.
         content: ContentId,
-        /// Bytes of the stream that are durable at the receiver.
+        /// Bytes that are durable at the receiver: content before the stream's, and those of the stream.
         offset: u64,
         /// The content's size, once it is known.
         size: Option<u64>,
@@ -377,7 +377,7 @@ impl App {
     /// When [`App::handle_timeout`] is due.
     #[must_use]
     pub fn deadline(&self) -> Option<Timestamp> {
-        let link = self.link.as_ref().and_then(|link| link.deadline);
+        let link = self.link.as_ref().and_then(Link::deadline);
         let codes = self.codes.iter().filter_map(|code| code.deadline);
         codes.chain(link).chain(self.rest.until()).chain(self.rotation_due()).min()
     }

@@ -7,8 +7,8 @@ use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
 use handfast::codec::ids::ContentId;
-use handfast::codec::limits::{MEDIA_LEN_MAX, MEDIA_NAME_LEN_MAX};
-use handfast::program::media_type;
+use handfast::codec::limits::{MEDIA_CHUNK_LEN, MEDIA_LEN_MAX, MEDIA_NAME_LEN_MAX};
+use handfast::program::{PartCheck, media_type};
 use handfast::session::media::{ChunkList, ContentHasher};
 use handfast::sqlite::{SqliteError, file};
 
@@ -95,20 +95,41 @@ impl MediaDir {
         self.path(content).is_file()
     }
 
-    /// Opens the two files of content under way: its content and its list, cut to what is durable.
+    /// Opens the content of content under way, cut to what is durable, to be written behind that.
     ///
     /// # Errors
-    /// [`SqliteError`], also when a file is shorter than what is said to be durable.
-    pub fn open_part(
-        &self,
-        content: ContentId,
-        content_len: u64,
-        list_len: u64,
-    ) -> Result<(File, File), SqliteError> {
-        let part = open_cut(&self.part(content), content_len)?;
-        let list = open_cut(&self.list(content), list_len)?;
+    /// [`SqliteError`], also when the file is shorter than what is said to be durable.
+    pub fn open_part(&self, content: ContentId, len: u64) -> Result<File, SqliteError> {
+        let part = open_cut(&self.part(content), len)?;
         file::sync_dir(&self.0)?;
-        Ok((part, list))
+        Ok(part)
+    }
+
+    /// Opens the list of content under way, as [`MediaDir::open_part`] its content.
+    ///
+    /// # Errors
+    /// As [`MediaDir::open_part`].
+    pub fn open_list(&self, content: ContentId, len: u64) -> Result<File, SqliteError> {
+        let list = open_cut(&self.list(content), len)?;
+        file::sync_dir(&self.0)?;
+        Ok(list)
+    }
+
+    /// The list of content under way, if it is whole and that of the content.
+    #[must_use]
+    pub fn whole_list(&self, content: ContentId) -> Option<ChunkList> {
+        let list = ChunkList::decode(&self.read_list(content, u64::MAX).ok()?).ok()?;
+        (list.content_id() == content).then_some(list)
+    }
+
+    /// A check of what is here of content whose stream ended before its time; `None` when nothing of it is of use.
+    /// The last chunk is left out: it comes again, so that each stream has an end.
+    #[must_use]
+    pub fn check_part(&self, content: ContentId) -> Option<PartCheck> {
+        let list = self.whole_list(content)?;
+        let part = file::open(&self.part(content), false).ok()?;
+        let end = list.size().saturating_sub(1);
+        Some(PartCheck::new(part, list, end - end % MEDIA_CHUNK_LEN))
     }
 
     /// Whether a part is here.
@@ -364,16 +385,17 @@ mod tests {
     fn parts_are_cut_to_what_is_durable_and_never_grown() {
         let (_base, media) = dir();
         let content = ContentId::from_bytes([7; 32]);
-        let (mut part, mut list) = media.open_part(content, 0, 0).expect("new");
+        let mut part = media.open_part(content, 0).expect("new");
         part.write_all(b"0123456789").expect("written");
-        list.write_all(b"list").expect("written");
-        assert!(media.open_part(content, 6, 4).is_err(), "it is being written");
+        media.open_list(content, 0).expect("new").write_all(b"list").expect("written");
+        assert!(media.open_part(content, 6).is_err(), "it is being written");
         assert_eq!(fs::read(media.part(content)).expect("read"), b"0123456789");
-        drop((part, list));
-        let (mut part, list) = media.open_part(content, 6, 4).expect("cut");
+        drop(part);
+        let mut part = media.open_part(content, 6).expect("cut");
         part.write_all(b"x").expect("written");
-        drop((part, list));
-        assert!(media.open_part(content, 8, 4).is_err(), "shorter than what is said to be durable");
+        drop(part);
+        assert!(media.open_part(content, 8).is_err(), "shorter than what is said to be durable");
+        assert!(media.open_list(content, 4).is_ok() && media.open_list(content, 5).is_err());
         media.finish(content).expect("renamed");
         assert_eq!(fs::read(media.path(content)).expect("read"), b"012345x");
         assert!(!media.has_part(content));

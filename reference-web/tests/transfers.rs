@@ -138,6 +138,61 @@ fn a_fetch_goes_on_at_its_offset_after_a_crash() {
     assert_eq!(std::fs::read(&out).unwrap(), bytes);
 }
 
+/// A companion that has fetched more than 1 MB of 3 MB, ended, with a session that cannot be resumed.
+fn cut_by_reset(seed: u64) -> (World, ContentId, Vec<u8>, PathBuf) {
+    let mut world = synced(seed);
+    let bytes: Vec<u8> = (0..3_000_000_u32).map(|n| n.to_be_bytes()[2] ^ n.to_be_bytes()[3]).collect();
+    let content = world.phone.has(bytes.clone());
+    let out = world.dir.parent().unwrap().join("out");
+    world.app.get(content, &out).unwrap();
+    step_until(&mut world, |w| offset(w, Direction::Get) > 1_000_000);
+    assert!(!is_done(&world, Direction::Get), "the cut comes in the middle");
+    world.stop_web_and_reset();
+    (world, content, bytes, out)
+}
+
+#[test]
+fn a_fetch_goes_on_behind_its_good_chunks_after_a_reset() {
+    // req: STR-023
+    let (mut world, _, bytes, out) = cut_by_reset(17);
+    world.events.clear();
+    world.restart_web();
+    world.run_until("fetched", 5 * MINUTE, |w| is_done(w, Direction::Get));
+    assert_eq!(world.phone.asked_from.len(), 2, "a new stream");
+    assert!(world.phone.asked_from[1] >= 15 * MEDIA_CHUNK_LEN, "{:?}", world.phone.asked_from);
+    assert_eq!(std::fs::read(&out).unwrap(), bytes);
+}
+
+#[test]
+fn a_fetch_goes_on_at_the_first_bad_chunk_after_a_reset() {
+    // req: STR-023
+    let (mut world, content, bytes, out) = cut_by_reset(18);
+    let part = world.dir.join("media").join(format!("{content}.part"));
+    let mut found = std::fs::read(&part).unwrap();
+    found[300_000] ^= 1;
+    std::fs::write(&part, found).unwrap();
+    world.restart_web();
+    world.run_until("fetched", 5 * MINUTE, |w| is_done(w, Direction::Get));
+    assert_eq!(world.phone.asked_from, [0, 4 * MEDIA_CHUNK_LEN]);
+    assert_eq!(std::fs::read(&out).unwrap(), bytes);
+}
+
+#[test]
+fn a_fetch_that_is_cut_twice_by_a_reset_goes_on_twice() {
+    let (mut world, _, bytes, out) = cut_by_reset(19);
+    world.events.clear();
+    world.restart_web();
+    step_until(&mut world, |w| offset(w, Direction::Get) > 2_000_000);
+    world.restart_web();
+    step_until(&mut world, |w| offset(w, Direction::Get) > 2_300_000);
+    world.stop_web_and_reset();
+    world.restart_web();
+    world.run_until("fetched", 5 * MINUTE, |w| is_done(w, Direction::Get));
+    assert_eq!(world.phone.asked_from.len(), 3, "a crash alone needs no new stream");
+    assert!(world.phone.asked_from[2] >= 34 * MEDIA_CHUNK_LEN, "{:?}", world.phone.asked_from);
+    assert_eq!(std::fs::read(&out).unwrap(), bytes);
+}
+
 #[test]
 fn str_010_changed_content_is_refused_and_not_kept() {
     // req: STR-010

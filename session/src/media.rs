@@ -90,8 +90,9 @@ impl ChunkList {
     }
 }
 
-/// The length of the list of content of `size` bytes.
-fn list_len(size: u64) -> u64 {
+/// The length of the list of content of `size` bytes: where the content begins in a stream.
+#[must_use]
+pub fn list_len(size: u64) -> u64 {
     chunk_count(size).saturating_mul(32).saturating_add(8)
 }
 
@@ -154,7 +155,9 @@ pub struct MediaReceiver {
     list: Option<ChunkList>,
     chunk: Sha256,
     in_chunk: u64,
-    /// Content bytes taken.
+    /// Where in the content the stream begins.
+    from: u64,
+    /// Content bytes taken, those before `from` among them.
     taken: u64,
 }
 
@@ -169,26 +172,39 @@ pub struct Taken {
 }
 
 impl MediaReceiver {
-    /// A receiver at the start of a stream.
-    #[must_use]
-    pub fn new(content_id: ContentId) -> Self {
-        Self { content_id, head: Vec::new(), list: None, chunk: Sha256::new(), in_chunk: 0, taken: 0 }
+    /// A receiver at the start of a stream that leaves out the first `from` bytes of the content, which are here.
+    ///
+    /// # Errors
+    ///
+    /// `OFFSET` when `from` is not a multiple of the chunks' length.
+    pub fn new(content_id: ContentId, from: u64) -> Result<Self, ErrorCode> {
+        if !from.is_multiple_of(MEDIA_CHUNK_LEN) {
+            return Err(ErrorCode::OFFSET);
+        }
+        let (head, chunk) = (Vec::new(), Sha256::new());
+        Ok(Self { content_id, head, list: None, chunk, in_chunk: 0, from, taken: from })
     }
 
-    /// A receiver that goes on: the list is known, and the first `checked` stream bytes are on disk.
+    /// A receiver that goes on in such a stream: the list is known, and the first `checked` stream bytes are on disk.
     ///
     /// # Errors
     ///
     /// `HASH` when the list is not the content's, `OFFSET` when `checked` is not a boundary of its chunks.
-    pub fn resume(content_id: ContentId, list: ChunkList, checked: u64) -> Result<Self, ErrorCode> {
+    pub fn resume(
+        content_id: ContentId,
+        list: ChunkList,
+        from: u64,
+        checked: u64,
+    ) -> Result<Self, ErrorCode> {
         if list.content_id() != content_id {
             return Err(ErrorCode::HASH);
         }
-        let taken = checked.checked_sub(list.encoded_len()).ok_or(ErrorCode::OFFSET)?;
+        let past = checked.checked_sub(list.encoded_len()).ok_or(ErrorCode::OFFSET)?;
+        let taken = past.saturating_add(from);
         if taken > list.size || (taken < list.size && taken.checked_rem(MEDIA_CHUNK_LEN) != Some(0)) {
             return Err(ErrorCode::OFFSET);
         }
-        Ok(Self { taken, list: Some(list), ..Self::new(content_id) })
+        Ok(Self { taken, list: Some(list), ..Self::new(content_id, from)? })
     }
 
     /// The list, once it is whole and its root is the content id.
@@ -223,7 +239,10 @@ impl MediaReceiver {
             rest = self.take_content(rest)?;
         }
         let checked = match &self.list {
-            Some(list) => list.encoded_len().saturating_add(self.taken).saturating_sub(self.in_chunk),
+            Some(list) => {
+                let arrived = self.taken.saturating_sub(self.from).saturating_sub(self.in_chunk);
+                list.encoded_len().saturating_add(arrived)
+            }
             None => 0,
         };
         Ok(Taken { content: content.len(), checked })
@@ -247,6 +266,9 @@ impl MediaReceiver {
             let list = ChunkList::decode(&self.head)?;
             if list.content_id() != self.content_id {
                 return Err(ErrorCode::HASH);
+            }
+            if self.from > list.size {
+                return Err(ErrorCode::OFFSET);
             }
             self.head = Vec::new();
             self.list = Some(list);
@@ -311,7 +333,7 @@ mod tests {
     fn str_018_the_last_byte_is_reported_with_fin_alone() {
         // req: STR-018
         let (list, bytes) = stream(&content(70_000));
-        let mut receiver = MediaReceiver::new(list.content_id());
+        let mut receiver = MediaReceiver::new(list.content_id(), 0).unwrap();
         let (most, rest) = bytes.split_at(bytes.len() - 1);
         let before = receiver.take(most).unwrap().checked;
         assert!(receiver.is_behind(before, 0, false));
@@ -328,7 +350,7 @@ mod tests {
             let content = content(len);
             let (list, bytes) = stream(&content);
             for step in [1_000, 7_777, 16_000, 1_000_000] {
-                let mut receiver = MediaReceiver::new(list.content_id());
+                let mut receiver = MediaReceiver::new(list.content_id(), 0).unwrap();
                 let mut got = Vec::new();
                 for part in bytes.chunks(step) {
                     let taken = receiver.take(part).unwrap();
@@ -347,14 +369,14 @@ mod tests {
         let start = usize::try_from(list.encoded_len()).unwrap();
         let chunk = usize::try_from(MEDIA_CHUNK_LEN).unwrap();
         for cut in [0, 8, start - 1, start, start + 1, start + chunk, start + 2 * chunk, bytes.len() - 1] {
-            let mut receiver = MediaReceiver::new(list.content_id());
+            let mut receiver = MediaReceiver::new(list.content_id(), 0).unwrap();
             let _ = receiver.take(&bytes[..cut]).unwrap();
             assert!(!receiver.is_complete(), "cut at {cut}");
         }
         // Chunks in another order, or one of them twice.
         let chunks: Vec<&[u8]> = bytes[start..].chunks(chunk).collect();
         for order in [[1, 0, 2, 3], [0, 0, 1, 2]] {
-            let mut receiver = MediaReceiver::new(list.content_id());
+            let mut receiver = MediaReceiver::new(list.content_id(), 0).unwrap();
             let _ = receiver.take(&bytes[..start]).unwrap();
             let refused = order.iter().try_for_each(|i| receiver.take(chunks[*i]).map(drop));
             assert_eq!((refused, receiver.is_complete()), (Err(ErrorCode::HASH), false), "{order:?}");
@@ -388,7 +410,7 @@ mod tests {
         for at in [8, 39, 71, 72, 60_000, bytes.len() - 1] {
             let mut bad = bytes.clone();
             bad[at] ^= 1;
-            let mut receiver = MediaReceiver::new(list.content_id());
+            let mut receiver = MediaReceiver::new(list.content_id(), 0).unwrap();
             assert_eq!(receiver.take(&bad), Err(ErrorCode::HASH), "byte {at}");
         }
     }
@@ -398,23 +420,48 @@ mod tests {
         let content = content(150_000);
         let (list, bytes) = stream(&content);
         let at = list.encoded_len() + MEDIA_CHUNK_LEN;
-        let mut receiver = MediaReceiver::resume(list.content_id(), list.clone(), at).unwrap();
+        let mut receiver = MediaReceiver::resume(list.content_id(), list.clone(), 0, at).unwrap();
         let _ = receiver.take(&bytes[usize::try_from(at).unwrap()..]).unwrap();
         assert!(receiver.is_complete());
-        let off = MediaReceiver::resume(list.content_id(), list.clone(), at + 1);
+        let off = MediaReceiver::resume(list.content_id(), list.clone(), 0, at + 1);
         assert_eq!(off.err(), Some(ErrorCode::OFFSET));
-        let other = MediaReceiver::resume(ContentId::from_bytes([0; 32]), list, at);
+        let other = MediaReceiver::resume(ContentId::from_bytes([0; 32]), list, 0, at);
         assert_eq!(other.err(), Some(ErrorCode::HASH));
     }
 
     #[test]
+    fn a_stream_that_leaves_chunks_out_is_checked_from_there() {
+        let content = content(150_000);
+        let (list, bytes) = stream(&content);
+        let (id, head) = (list.content_id(), usize::try_from(list.encoded_len()).unwrap());
+        let from = MEDIA_CHUNK_LEN;
+        let rest = &bytes[head + usize::try_from(from).unwrap()..];
+        let mut receiver = MediaReceiver::new(id, from).unwrap();
+        assert_eq!(receiver.take(&bytes[..head]).unwrap().checked, list.encoded_len());
+        let (first, second) = rest.split_at(70_000);
+        assert_eq!(receiver.take(first).unwrap().checked, list.encoded_len() + MEDIA_CHUNK_LEN);
+        assert!(!receiver.is_complete());
+        assert_eq!(receiver.take(second).unwrap().checked, list.stream_len() - from);
+        assert!(receiver.is_complete());
+        // It goes on in the middle of such a stream too.
+        let at = list.encoded_len() + MEDIA_CHUNK_LEN;
+        let mut receiver = MediaReceiver::resume(id, list.clone(), from, at).unwrap();
+        let _ = receiver.take(&rest[usize::try_from(MEDIA_CHUNK_LEN).unwrap()..]).unwrap();
+        assert!(receiver.is_complete());
+        // Between chunks, or beyond the content, there is nothing to go on from.
+        assert_eq!(MediaReceiver::new(id, from + 1).err(), Some(ErrorCode::OFFSET));
+        let mut receiver = MediaReceiver::new(id, 3 * MEDIA_CHUNK_LEN).unwrap();
+        assert_eq!(receiver.take(&bytes[..head]), Err(ErrorCode::OFFSET));
+    }
+
+    #[test]
     fn sizes_are_refused_past_the_maximum_and_bytes_past_the_end() {
-        let mut receiver = MediaReceiver::new(ContentId::from_bytes([0; 32]));
+        let mut receiver = MediaReceiver::new(ContentId::from_bytes([0; 32]), 0).unwrap();
         assert_eq!(receiver.take(&(MEDIA_LEN_MAX + 1).to_be_bytes()), Err(ErrorCode::TOO_LARGE));
-        let mut receiver = MediaReceiver::new(ContentId::from_bytes([0; 32]));
+        let mut receiver = MediaReceiver::new(ContentId::from_bytes([0; 32]), 0).unwrap();
         assert!(receiver.take(&MEDIA_LEN_MAX.to_be_bytes()).is_ok());
         let (list, bytes) = stream(&content(10));
-        let mut receiver = MediaReceiver::new(list.content_id());
+        let mut receiver = MediaReceiver::new(list.content_id(), 0).unwrap();
         let _ = receiver.take(&bytes).unwrap();
         assert_eq!(receiver.take(&[0]), Err(ErrorCode::OFFSET));
     }

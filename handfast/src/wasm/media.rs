@@ -114,7 +114,7 @@ impl MediaReceiver {
     /// That is no content id.
     #[wasm_bindgen(constructor)]
     pub fn new(content: &str) -> Result<Self, JsError> {
-        let receiver = media::MediaReceiver::new(content_id(content)?);
+        let receiver = media::MediaReceiver::new(content_id(content)?, 0).map_err(refused)?;
         Ok(Self { receiver, base: 0, skip: 0, checked: 0, reported: 0 })
     }
 
@@ -130,7 +130,8 @@ impl MediaReceiver {
         let len = list.encoded_len();
         let (at, skip) = if durable == 0 { (len, len) } else { (durable, 0) };
         let checked = base.saturating_add(at);
-        let receiver = media::MediaReceiver::resume(content_id(content)?, list, checked).map_err(refused)?;
+        let content = content_id(content)?;
+        let receiver = media::MediaReceiver::resume(content, list, 0, checked).map_err(refused)?;
         let skip = usize::try_from(skip).map_err(refused)?;
         Ok(Self { receiver, base, skip, checked, reported: durable })
     }

@@ -30,6 +30,8 @@ pub(super) struct Link {
     /// What is asked of the change log: it is read once no transaction is open.
     pub(super) wanted: Option<Wanted>,
     pub(super) transfers: BTreeMap<u64, Transfer>,
+    /// When a piece of what earlier streams left is looked at again.
+    pub(super) check_due: Option<Timestamp>,
     /// Streams to be stopped as soon as the machine takes it.
     pub(super) stops: VecDeque<(u64, ErrorCode)>,
     /// Puts that are taken, to be told so.
@@ -72,6 +74,7 @@ impl Link {
             applied: VecDeque::new(),
             wanted: None,
             transfers: BTreeMap::new(),
+            check_due: None,
             stops: VecDeque::new(),
             accepts: VecDeque::new(),
             haves: VecDeque::new(),
@@ -96,13 +99,20 @@ impl Link {
         Ok(())
     }
 
-    /// The uploads under way.
-    pub(super) fn uploads(&self, link: MailboxId) -> Vec<(MailboxId, u64, ContentId)> {
-        self.transfers
-            .iter()
-            .filter_map(|(stream, transfer)| {
-                transfer.upload_content().map(|content| (link, *stream, content))
-            })
-            .collect()
+    /// A stream is over, and what was to be said of it. Gives its transfer.
+    pub(super) fn take_transfer(&mut self, stream: u64) -> Option<Transfer> {
+        self.accepts.retain(|accepted| *accepted != stream);
+        self.haves.retain(|(had, _)| *had != stream);
+        self.transfers.remove(&stream)
+    }
+
+    /// When there is something to do next.
+    pub(super) fn deadline(&self) -> Option<Timestamp> {
+        self.deadline.into_iter().chain(self.check_due).min()
+    }
+
+    /// The contents of uploads under way.
+    pub(super) fn uploads(&self) -> impl Iterator<Item = ContentId> {
+        self.transfers.values().filter_map(Transfer::upload_content)
     }
 }

@@ -1,16 +1,22 @@
 //! The streams of a link: media that companions fetch and send, in the machine and on the disk.
 
+use std::time::Duration;
+
 use handfast::ErrorCode;
 use handfast::codec::frame::OpenKind;
-use handfast::codec::ids::MailboxId;
+use handfast::codec::ids::{ContentId, MailboxId};
 use handfast::codec::message::grants;
-use handfast::session::{Event, SendRefused};
+use handfast::session::{Event, SendRefused, StreamEnd};
 
 use super::link::Link;
-use super::transfer::{PutAnswer, Transfer, UploadStep};
+use super::transfer::{Offered, PutAnswer, Transfer, Upload, UploadStep};
 use super::{App, Now};
 use crate::store::StoreError;
 
+/// Uploads over one link of which a part is kept while no stream brings more.
+pub(super) const PARTS_KEPT_MAX: usize = 16;
+/// The pause after each step of a check, in which everything else goes on.
+const CHECK_PAUSE: Duration = Duration::from_millis(1);
 /// Commits of one link in a transaction, after which its files wait for the next one.
 const COMMITS_FULL: usize = 16;
 
@@ -35,12 +41,17 @@ impl App {
             return Ok(Transfer::open_download(content, from, row, &self.media)
                 .map(|transfer| drop(link.transfers.insert(stream, transfer))));
         }
-        let (content, _) = match super::transfer::read_put_meta(meta) {
+        let offered = match Offered::read(meta) {
             Ok(offered) => offered,
             Err(error) => return Ok(Err(error.code())),
         };
-        let row = self.store.media(content)?;
-        Ok(Transfer::open_upload(id, stream, meta, row, &self.media).map(|answer| match answer {
+        // req: STR-022
+        if link.transfers.values().any(|other| other.upload_content() == Some(offered.content)) {
+            return Ok(Err(ErrorCode::TOO_MANY_STREAMS));
+        }
+        let row = self.store.media(offered.content)?;
+        let list = self.store.part(id, offered.content)?;
+        Ok(Transfer::open_upload(id, offered, row, list, &self.media).map(|answer| match answer {
             PutAnswer::Take(transfer) => {
                 drop(link.transfers.insert(stream, transfer));
                 link.accepts.push_back(stream);
@@ -99,6 +110,12 @@ impl App {
                     Err(code) => self.stop(id, link, stream, code)?,
                 }
             }
+            // A new stream goes on with what came.
+            Event::StreamEnded { id: stream, end: StreamEnd::Lost } => {
+                if let Some(Transfer::Upload(upload)) = link.take_transfer(stream) {
+                    self.leave_part(id, link, &upload)?;
+                }
+            }
             Event::StreamEnded { id: stream, .. } => self.forget_transfer(id, link, stream)?,
             _ => {}
         }
@@ -117,13 +134,34 @@ impl App {
     }
 
     fn forget_transfer(&mut self, id: MailboxId, link: &mut Link, stream: u64) -> Result<(), StoreError> {
-        link.accepts.retain(|accepted| *accepted != stream);
-        link.haves.retain(|(had, _)| *had != stream);
-        if let Some(Transfer::Upload(_)) = link.transfers.remove(&stream) {
-            self.media.drop_part(id, stream);
-            self.store.forget_upload(id, stream)?;
+        if let Some(Transfer::Upload(upload)) = link.take_transfer(stream) {
+            self.forget_part(id, upload.content())?;
         }
         Ok(())
+    }
+
+    fn forget_part(&mut self, id: MailboxId, content: ContentId) -> Result<(), StoreError> {
+        self.media.drop_part(id, content);
+        self.store.forget_part(id, content)
+    }
+
+    /// What came of an upload is kept for a new stream; of all that wait for one, the newest are.
+    fn leave_part(&mut self, id: MailboxId, link: &Link, upload: &Upload) -> Result<(), StoreError> {
+        if !upload.is_list_stored() {
+            return self.forget_part(id, upload.content());
+        }
+        let is_running = |content: &ContentId| {
+            link.transfers.values().any(|other| other.upload_content() == Some(*content))
+        };
+        let waiting: Vec<ContentId> =
+            self.store.parts(id)?.into_iter().filter(|content| !is_running(content)).collect();
+        let old = waiting.len().saturating_sub(PARTS_KEPT_MAX);
+        waiting.into_iter().take(old).try_for_each(|content| self.forget_part(id, content))
+    }
+
+    /// A link is over: nothing that came over it goes on.
+    pub(super) fn forget_parts(&mut self, id: MailboxId) -> Result<(), StoreError> {
+        self.store.parts(id)?.into_iter().try_for_each(|content| self.forget_part(id, content))
     }
 
     /// Does what takes a commit of the machine; what it has no room for waits for the next transaction.
@@ -166,14 +204,37 @@ impl App {
         Ok(moved | self.pump_uploads(now, id, link)?)
     }
 
+    /// Looks at a piece of what earlier streams left; the next one is due soon, and everything else goes on meanwhile.
+    fn check_parts(&mut self, now: Now, id: MailboxId, link: &mut Link) -> Result<bool, StoreError> {
+        if link.check_due.is_some_and(|due| due > now.mono) {
+            return Ok(false);
+        }
+        link.check_due = None;
+        let checking = |(stream, transfer): (&u64, &mut Transfer)| {
+            transfer.as_upload().filter(|upload| upload.is_checking()).map(|upload| (*stream, upload.check()))
+        };
+        let checked: Vec<_> = link.transfers.iter_mut().filter_map(checking).collect();
+        if !checked.is_empty() {
+            link.check_due = Some(now.mono.plus(CHECK_PAUSE));
+        }
+        let mut moved = false;
+        for (stream, result) in checked {
+            if let Err(code) = result {
+                self.stop(id, link, stream, code)?;
+                moved = true;
+            }
+        }
+        Ok(moved)
+    }
+
     /// Makes what arrived durable, and reports it.
     fn pump_uploads(&mut self, now: Now, id: MailboxId, link: &mut Link) -> Result<bool, StoreError> {
+        let mut moved = self.check_parts(now, id, link)?;
         let behind: Vec<u64> = link
             .transfers
             .iter_mut()
             .filter_map(|(stream, transfer)| transfer.as_upload().filter(|u| u.is_behind()).map(|_| *stream))
             .collect();
-        let mut moved = false;
         for stream in behind {
             // The machine must have room for the report before anything is renamed.
             if link.commits.len() >= COMMITS_FULL {
@@ -183,10 +244,10 @@ impl App {
                 continue;
             };
             if let Some(list) = upload.list_to_store() {
-                self.store.put_upload(id, stream, upload.content(), list)?;
+                self.store.put_part(id, list)?;
                 upload.list_is_stored();
             }
-            match upload.sync(id, stream, &self.media) {
+            match upload.sync(id, &self.media) {
                 Ok(UploadStep::Nothing) => continue,
                 Ok(UploadStep::Durable(offset)) => {
                     link.commits.extend(link.endpoint.stream_durable(now.mono, stream, offset));
@@ -195,8 +256,8 @@ impl App {
                     if let Some(list) = upload.list() {
                         self.store.put_media(upload.content(), list)?;
                     }
+                    self.store.forget_part(id, upload.content())?;
                     drop(link.transfers.remove(&stream));
-                    self.store.forget_upload(id, stream)?;
                     link.commits.extend(link.endpoint.stream_durable(now.mono, stream, len));
                 }
                 Err(code) => self.stop(id, link, stream, code)?,

@@ -1,8 +1,17 @@
 use handfast::codec::ids::ContentId;
 use handfast::codec::message::{Command, MediaDescriptor, MessageState, ResultBody, grants};
+use std::io::Write;
+
+use handfast::codec::frame::OpenKind;
+use handfast::codec::limits::MEDIA_CHUNK_LEN;
+use handfast::codec::tlv::TlvWriter;
+use handfast::session::hazmat::{Linked, phone_pairs};
+use handfast::session::media::{ChunkList, ContentHasher};
+use handfast::session::{Event, StreamEnd};
 use rand_chacha::ChaCha20Rng;
 use rand_core::SeedableRng;
 
+use super::streams::PARTS_KEPT_MAX;
 use super::*;
 use crate::store::Companion;
 use crate::upstream::{NetworkChat, UpstreamEvent};
@@ -89,24 +98,113 @@ fn op04_a_command_needs_its_grant() {
     }
 }
 
+/// A link of this phone, with a companion that may do everything.
+fn link(app: &App) -> (MailboxId, Link) {
+    let mut rng = ChaCha20Rng::seed_from_u64(3);
+    let linked = Linked::new(RelayName::parse("127.0.0.1:8787").unwrap(), &mut rng).unwrap();
+    let pairs = phone_pairs(&linked.phone.0, linked.phone.1);
+    let log = Some(app.account.log_id);
+    let endpoint = Endpoint::load(DeviceRole::Phone, &pairs, log, NOW.mono, &mut rng).unwrap();
+    let id = MailboxId::from_bytes([1; 16]);
+    (id, Link::new(endpoint, &companion(CompanionStatus::Active), NOW.mono))
+}
+
+fn companion(status: CompanionStatus) -> Companion {
+    Companion {
+        companion: CompanionId::from_bytes([1; 16]),
+        link: MailboxId::from_bytes([1; 16]),
+        serial: 1,
+        label: "page".to_owned(),
+        origin: String::new(),
+        relay: "127.0.0.1:8787".to_owned(),
+        grants: grants::ALL,
+        linked_ms: 1_000,
+        seen_ms: 0,
+        status,
+    }
+}
+
+fn put(list: &ChunkList, from: u64) -> Vec<u8> {
+    let mut meta = TlvWriter::new();
+    let _ = meta.bytes(1, list.content_id().as_bytes()).u64(3, from).u64(5, list.size());
+    meta.finish()
+}
+
+fn content(number: u8) -> (Vec<u8>, ChunkList) {
+    let bytes = vec![number; 70_000];
+    let mut hasher = ContentHasher::new();
+    hasher.update(&bytes);
+    (bytes, hasher.finish())
+}
+
+#[test]
+fn str_021_an_offset_that_no_stream_can_have_is_refused() {
+    // req: STR-021
+    let (_dir, mut app) = phone(None);
+    let (id, mut link) = link(&app);
+    let (_, list) = content(1);
+    for from in [1, MEDIA_CHUNK_LEN - 1, MEDIA_CHUNK_LEN + 1, 2 * MEDIA_CHUNK_LEN] {
+        let opened = app.open_transfer(id, &mut link, 0, OpenKind::Put, &put(&list, from)).unwrap();
+        assert_eq!(opened, Err(ErrorCode::FIELD_VALUE), "{from}");
+    }
+}
+
+#[test]
+fn str_020_what_is_not_here_cannot_be_left_out() {
+    // req: STR-020
+    let (_dir, mut app) = phone(None);
+    let (id, mut link) = link(&app);
+    let (bytes, list) = content(1);
+    let meta = put(&list, MEDIA_CHUNK_LEN);
+    let mut open = |app: &mut App| app.open_transfer(id, &mut link, 0, OpenKind::Put, &meta).unwrap();
+    assert_eq!(open(&mut app), Err(ErrorCode::OFFSET), "nothing");
+    app.store.put_part(id, &list).unwrap();
+    assert_eq!(open(&mut app), Err(ErrorCode::OFFSET), "no file");
+    let mut file = app.media.create_part(id, list.content_id()).unwrap();
+    file.write_all(&bytes[..60_000]).unwrap();
+    assert_eq!(open(&mut app), Err(ErrorCode::OFFSET), "a short file");
+    file.write_all(&bytes[60_000..]).unwrap();
+    assert_eq!(open(&mut app), Ok(()));
+}
+
+#[test]
+fn str_022_content_comes_over_one_stream_at_a_time() {
+    // req: STR-022
+    let (_dir, mut app) = phone(None);
+    let (id, mut link) = link(&app);
+    let (_, list) = content(1);
+    let mut open = |stream| app.open_transfer(id, &mut link, stream, OpenKind::Put, &put(&list, 0)).unwrap();
+    assert_eq!(open(0), Ok(()));
+    assert_eq!(open(2), Err(ErrorCode::TOO_MANY_STREAMS));
+}
+
+#[test]
+fn of_uploads_that_wait_for_a_new_stream_the_newest_are_kept() {
+    let (_dir, mut app) = phone(None);
+    let (id, mut link) = link(&app);
+    let mut contents = Vec::new();
+    for number in 0..=u8::try_from(PARTS_KEPT_MAX).unwrap() {
+        let (bytes, list) = content(number);
+        app.media.create_part(id, list.content_id()).unwrap().write_all(&bytes).unwrap();
+        app.store.put_part(id, &list).unwrap();
+        let meta = put(&list, MEDIA_CHUNK_LEN);
+        let opened = app.open_transfer(id, &mut link, 0, OpenKind::Put, &meta).unwrap();
+        assert_eq!(opened, Ok(()));
+        assert_eq!(app.store.parts(id).unwrap().len(), contents.len() + 1, "up to {PARTS_KEPT_MAX} stay");
+        app.on_stream_event(NOW, id, &mut link, Event::StreamEnded { id: 0, end: StreamEnd::Lost }).unwrap();
+        contents.push(list.content_id());
+    }
+    assert_eq!(app.store.parts(id).unwrap(), contents[1..]);
+    assert!(app.media.read_part(id, contents[0]).is_err() && app.media.read_part(id, contents[1]).is_ok());
+}
+
 #[test]
 fn hsk_019_an_offer_that_nobody_accepted_is_forgotten_after_a_day() {
     // req: HSK-019
     for (age_ms, kept) in [(OFFER_KEPT_MS - 1, 1), (OFFER_KEPT_MS, 0)] {
         let dir = tempfile::tempdir().unwrap();
         let (mut store, account) = Store::open_or_create(dir.path(), "Ada", |_| Ok(())).unwrap();
-        let companion = Companion {
-            companion: CompanionId::from_bytes([1; 16]),
-            link: MailboxId::from_bytes([1; 16]),
-            serial: 1,
-            label: "page".to_owned(),
-            origin: String::new(),
-            relay: "127.0.0.1:8787".to_owned(),
-            grants: 7,
-            linked_ms: 1_000,
-            seen_ms: 0,
-            status: CompanionStatus::Offered,
-        };
+        let companion = companion(CompanionStatus::Offered);
         store.put_companion(&companion).unwrap();
         store.commit().unwrap();
         let now = Now { wall_ms: companion.linked_ms + age_ms, ..NOW };

@@ -8,6 +8,7 @@ use handfast::codec::frame::OpenKind;
 use handfast::codec::ids::{ContentId, MailboxId};
 use handfast::codec::limits::{MEDIA_CHUNK_LEN, MEDIA_LEN_MAX};
 use handfast::codec::tlv::TlvReader;
+use handfast::program::PartCheck;
 use handfast::session::StreamInfo;
 use handfast::session::media::{ChunkList, MediaReceiver};
 use handfast::sqlite::{SqliteError, file};
@@ -16,11 +17,31 @@ use handfast::{DecodeError, ErrorCode};
 use crate::media::MediaDir;
 use crate::store::{MediaRow, Store, StoreError};
 
-/// The content and size that a put offers.
-pub(super) fn read_put_meta(meta: &[u8]) -> Result<(ContentId, u64), DecodeError> {
-    let mut list = TlvReader::new(meta, &[1, 5])?;
-    let content = ContentId::from_bytes(list.required(1, "content id")?.array()?);
-    Ok((content, list.required(5, "media size")?.u64()?))
+/// What a put offers.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Offered {
+    pub(super) content: ContentId,
+    /// Where in the content the stream begins.
+    from: u64,
+    size: u64,
+}
+
+impl Offered {
+    pub(super) fn read(meta: &[u8]) -> Result<Self, DecodeError> {
+        let mut list = TlvReader::new(meta, &[1, 3, 5])?;
+        let content = ContentId::from_bytes(list.required(1, "content id")?.array()?);
+        let from = list.optional(3, "content offset")?.map(|field| field.u64()).transpose()?;
+        Ok(Self { content, from: from.unwrap_or(0), size: list.required(5, "media size")?.u64()? })
+    }
+}
+
+/// Whether a stream may leave out this much of content.
+fn check_offset(from: u64, size: u64) -> Result<(), ErrorCode> {
+    // req: STR-021
+    if from > size || !from.is_multiple_of(MEDIA_CHUNK_LEN) {
+        return Err(ErrorCode::FIELD_VALUE);
+    }
+    Ok(())
 }
 
 /// The content that a get asks for, and the offset in it.
@@ -41,7 +62,6 @@ pub(super) enum Transfer {
 /// Content that comes in.
 #[derive(Debug)]
 pub(super) struct Upload {
-    content: ContentId,
     file: File,
     receiver: MediaReceiver,
     /// Stream bytes that are checked and written.
@@ -52,8 +72,9 @@ pub(super) struct Upload {
     list_stored: bool,
     /// The companion has sent all, and claims this hash.
     fin: Option<[u8; 32]>,
-    /// The size that was offered.
-    size: u64,
+    offered: Offered,
+    /// While what an earlier stream left is looked at: nothing is reported before.
+    check: Option<PartCheck>,
 }
 
 /// Content that goes out.
@@ -93,42 +114,29 @@ fn io(_: SqliteError) -> ErrorCode {
 }
 
 impl Transfer {
-    /// A companion offers content.
+    /// A companion offers content, which is `known` if it is whole here; `list` is there if a part of it is.
     pub(super) fn open_upload(
         link: MailboxId,
-        stream: u64,
-        meta: &[u8],
+        offered: Offered,
         known: Option<MediaRow>,
+        list: Option<ChunkList>,
         media: &MediaDir,
     ) -> Result<PutAnswer, ErrorCode> {
-        let (content, size) = read_put_meta(meta).map_err(|error| error.code())?;
         // req: STR-011
-        if size > MEDIA_LEN_MAX {
+        if offered.size > MEDIA_LEN_MAX {
             return Err(ErrorCode::TOO_LARGE);
         }
+        check_offset(offered.from, offered.size)?;
         // req: STR-012
         if let Some(row) = known {
-            return if row.size == size {
-                Ok(PutAnswer::Have(row.list.stream_len()))
+            return if row.size == offered.size {
+                Ok(PutAnswer::Have(row.list.stream_len().saturating_sub(offered.from)))
             } else {
                 Err(ErrorCode::HASH)
             };
         }
-        let file = media.create_part(link, stream).map_err(io)?;
-        Ok(PutAnswer::Take(Self::upload(content, size, file, MediaReceiver::new(content), 0)))
-    }
-
-    fn upload(content: ContentId, size: u64, file: File, receiver: MediaReceiver, checked: u64) -> Self {
-        Self::Upload(Box::new(Upload {
-            content,
-            size,
-            file,
-            receiver,
-            checked,
-            reported: checked,
-            list_stored: checked > 0,
-            fin: None,
-        }))
+        Upload::begin(link, offered, list, media)
+            .map(|upload| PutAnswer::Take(Self::Upload(Box::new(upload))))
     }
 
     /// A stream goes on after a start, or after a reconnect: its file is opened again.
@@ -138,36 +146,24 @@ impl Transfer {
         store: &Store,
         media: &MediaDir,
     ) -> Result<Result<Self, ErrorCode>, StoreError> {
-        Ok(match (stream.kind, read_put_meta(&stream.meta), read_get_meta(&stream.meta)) {
-            (OpenKind::Put, Ok((content, _)), _) => {
-                let is_noted = store.media(content)?.is_some();
-                Self::reopen_upload(link, stream, store.upload(link, stream.id)?, is_noted, media)
+        Ok(match (stream.kind, Offered::read(&stream.meta), read_get_meta(&stream.meta)) {
+            (OpenKind::Put, Ok(offered), _) => {
+                let is_noted = store.media(offered.content)?.is_some();
+                let list = store.part(link, offered.content)?;
+                let upload = match list {
+                    Some(list) if stream.durable > 0 => {
+                        Upload::resume(link, offered, list, stream.durable, is_noted, media)
+                    }
+                    // Nothing of this stream was ever reported.
+                    list => Upload::begin(link, offered, list, media),
+                };
+                upload.map(|upload| Self::Upload(Box::new(upload)))
             }
             (OpenKind::Get, _, Ok((content, from))) => {
                 Self::open_download(content, from, store.media(content)?, media)
             }
             (OpenKind::Put, Err(error), _) | (_, _, Err(error)) => Err(error.code()),
         })
-    }
-
-    fn reopen_upload(
-        link: MailboxId,
-        stream: &StreamInfo,
-        list: Option<ChunkList>,
-        is_noted: bool,
-        media: &MediaDir,
-    ) -> Result<Self, ErrorCode> {
-        let (content, size) = read_put_meta(&stream.meta).map_err(|error| error.code())?;
-        let (stream, durable) = (stream.id, stream.durable);
-        let Some(list) = list.filter(|_| durable > 0) else {
-            // Nothing of it was ever reported.
-            let file = media.create_part(link, stream).map_err(io)?;
-            return Ok(Self::upload(content, size, file, MediaReceiver::new(content), 0));
-        };
-        let len = durable.checked_sub(list.encoded_len()).ok_or(ErrorCode::OFFSET)?;
-        let receiver = MediaReceiver::resume(content, list, durable)?;
-        let file = media.resume_part(link, stream, content, len, is_noted).map_err(io)?;
-        Ok(Self::upload(content, size, file, receiver, durable))
     }
 
     /// A companion asks for content.
@@ -179,16 +175,14 @@ impl Transfer {
     ) -> Result<Self, ErrorCode> {
         // req: STR-011
         let row = row.ok_or(ErrorCode::GONE)?;
-        if from > row.size || !from.is_multiple_of(MEDIA_CHUNK_LEN) {
-            return Err(ErrorCode::FIELD_VALUE);
-        }
+        check_offset(from, row.size)?;
         let file = media.open_content(content).map_err(|_| ErrorCode::GONE)?;
         Ok(Self::Download(Download { content, file, head: row.list.encode().into(), from, size: row.size }))
     }
 
     pub(super) fn upload_content(&self) -> Option<ContentId> {
         match self {
-            Self::Upload(upload) => Some(upload.content),
+            Self::Upload(upload) => Some(upload.content()),
             Self::Download(_) => None,
         }
     }
@@ -209,12 +203,73 @@ impl Transfer {
 }
 
 impl Upload {
+    fn new(offered: Offered, file: File, receiver: MediaReceiver, checked: u64) -> Self {
+        let (reported, list_stored) = (checked, checked > 0);
+        Self { offered, file, receiver, checked, reported, list_stored, fin: None, check: None }
+    }
+
+    /// A stream at its start. What it leaves out must be here, and is looked at before anything is reported.
+    fn begin(
+        link: MailboxId,
+        offered: Offered,
+        list: Option<ChunkList>,
+        media: &MediaDir,
+    ) -> Result<Self, ErrorCode> {
+        let Offered { content, from, .. } = offered;
+        let receiver = MediaReceiver::new(content, from)?;
+        if from == 0 {
+            let file = media.create_part(link, content).map_err(io)?;
+            return Ok(Self::new(offered, file, receiver, 0));
+        }
+        // req: STR-020
+        let list = list.ok_or(ErrorCode::OFFSET)?;
+        let file = media.resume_part(link, content, from, true).map_err(|_| ErrorCode::OFFSET)?;
+        let part = media.read_part(link, content).map_err(|_| ErrorCode::OFFSET)?;
+        let check = Some(PartCheck::new(part, list, from));
+        Ok(Self { check, list_stored: true, ..Self::new(offered, file, receiver, 0) })
+    }
+
+    /// A stream that goes on behind what was reported.
+    fn resume(
+        link: MailboxId,
+        offered: Offered,
+        list: ChunkList,
+        durable: u64,
+        is_noted: bool,
+        media: &MediaDir,
+    ) -> Result<Self, ErrorCode> {
+        let Offered { content, from, .. } = offered;
+        let len = durable.checked_sub(list.encoded_len()).ok_or(ErrorCode::OFFSET)?.saturating_add(from);
+        let receiver = MediaReceiver::resume(content, list, from, durable)?;
+        let file = media.resume_part(link, content, len, is_noted).map_err(io)?;
+        Ok(Self::new(offered, file, receiver, durable))
+    }
+
+    /// Whether what an earlier stream left is still looked at.
+    pub(super) fn is_checking(&self) -> bool {
+        self.check.is_some()
+    }
+
+    /// Looks at a piece of what an earlier stream left.
+    pub(super) fn check(&mut self) -> Result<(), ErrorCode> {
+        let Some(check) = &mut self.check else { return Ok(()) };
+        // req: STR-023
+        match check.step() {
+            Ok(None) => return Ok(()),
+            Ok(Some(good)) if good >= self.offered.from => {}
+            // req: STR-020
+            Ok(Some(_)) | Err(_) => return Err(ErrorCode::OFFSET),
+        }
+        self.check = None;
+        Ok(())
+    }
+
     /// Bytes arrived: they are checked and written.
     pub(super) fn write(&mut self, bytes: &[u8]) -> Result<(), ErrorCode> {
         let taken = self.receiver.take(bytes)?;
         let content = bytes.len().checked_sub(taken.content).and_then(|at| bytes.get(at..)).unwrap_or(&[]);
         self.file.write_all(content).map_err(|_| ErrorCode::IO)?;
-        if self.receiver.list().is_some_and(|list| list.size() != self.size) {
+        if self.receiver.list().is_some_and(|list| list.size() != self.offered.size) {
             return Err(ErrorCode::HASH);
         }
         self.checked = self.checked.max(taken.checked);
@@ -231,12 +286,17 @@ impl Upload {
         self.receiver.list().filter(|_| !self.list_stored && self.checked > 0)
     }
 
+    /// Whether the list is in the database, so that what came can be gone on with.
+    pub(super) fn is_list_stored(&self) -> bool {
+        self.list_stored
+    }
+
     pub(super) fn list_is_stored(&mut self) {
         self.list_stored = true;
     }
 
     pub(super) fn content(&self) -> ContentId {
-        self.content
+        self.offered.content
     }
 
     /// The list of whole content.
@@ -245,18 +305,13 @@ impl Upload {
     }
 
     /// Makes durable what was written since, and says how far that is.
-    pub(super) fn sync(
-        &mut self,
-        link: MailboxId,
-        stream: u64,
-        media: &MediaDir,
-    ) -> Result<UploadStep, ErrorCode> {
+    pub(super) fn sync(&mut self, link: MailboxId, media: &MediaDir) -> Result<UploadStep, ErrorCode> {
         if let Some(hash) = self.fin {
             // req: STR-008
-            if !self.receiver.is_complete() || hash != *self.content.as_bytes() {
+            if !self.receiver.is_complete() || hash != *self.content().as_bytes() {
                 return Err(ErrorCode::HASH);
             }
-            media.finish_part(link, stream, &self.file, self.content).map_err(io)?;
+            media.finish_part(link, &self.file, self.content()).map_err(io)?;
             handfast::kill_point!("phone.upload_done");
             self.reported = self.checked;
             return Ok(UploadStep::Whole(self.checked));
@@ -273,7 +328,7 @@ impl Upload {
 
     /// Whether there is anything for [`Upload::sync`].
     pub(super) fn is_behind(&self) -> bool {
-        self.receiver.is_behind(self.checked, self.reported, self.fin.is_some())
+        !self.is_checking() && self.receiver.is_behind(self.checked, self.reported, self.fin.is_some())
     }
 }
 

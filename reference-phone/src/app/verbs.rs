@@ -247,11 +247,11 @@ impl App {
             Err(SendRefused::Busy) => return Err(VerbError::Busy),
             Err(_) => return Err(VerbError::AlreadyRevoked(companion)),
         }
-        for (stream, _) in std::mem::take(&mut link.transfers) {
-            self.media.drop_part(found.link, stream);
-            self.store.forget_upload(found.link, stream)?;
+        for content in link.uploads() {
+            self.media.drop_part(found.link, content);
         }
-        Ok(())
+        link.transfers.clear();
+        Ok(self.forget_parts(found.link)?)
     }
 
     /// What there is to know.

@@ -28,7 +28,7 @@ const PART_LEN: u64 = 1_048_576;
 /// How long another program may hold the database.
 const BUSY_DEADLINE: Duration = Duration::from_secs(5);
 /// Tables whose rows stay behind: keys of links, uploads over them, and the account, which is written apart.
-const LEFT_OUT: [&str; 3] = ["handfast", "uploads", "account"];
+const LEFT_OUT: [&str; 3] = ["handfast", "parts", "account"];
 const MEDIA_PARTS: &str = "CREATE TABLE media_parts(
     content BLOB NOT NULL,
     part INTEGER NOT NULL,

@@ -58,22 +58,16 @@ impl Store {
         Ok(rows.map(|row| row.map(ContentId::from_bytes)).collect::<Result<_, _>>()?)
     }
 
-    /// Keeps the chunk list of an upload, so that it can go on after a restart.
+    /// Keeps the chunk list of an upload, so that it can go on: after a restart, and in a new stream.
     ///
     /// # Errors
     ///
     /// [`StoreError::Sqlite`].
-    pub fn put_upload(
-        &mut self,
-        link: MailboxId,
-        stream: u64,
-        content: ContentId,
-        list: &ChunkList,
-    ) -> Result<(), StoreError> {
+    pub fn put_part(&mut self, link: MailboxId, list: &ChunkList) -> Result<(), StoreError> {
         self.begin()?;
         let _ = self.conn.execute(
-            "INSERT OR REPLACE INTO uploads(link, stream, content, chunks) VALUES(?1, ?2, ?3, ?4)",
-            params![link.as_bytes(), sql(stream), content.as_bytes(), list.encode()],
+            "INSERT OR REPLACE INTO parts(link, content, chunks) VALUES(?1, ?2, ?3)",
+            params![link.as_bytes(), list.content_id().as_bytes(), list.encode()],
         )?;
         Ok(())
     }
@@ -83,13 +77,24 @@ impl Store {
     /// # Errors
     ///
     /// [`StoreError::Sqlite`].
-    pub fn upload(&self, link: MailboxId, stream: u64) -> Result<Option<ChunkList>, StoreError> {
+    pub fn part(&self, link: MailboxId, content: ContentId) -> Result<Option<ChunkList>, StoreError> {
         let row: Option<Vec<u8>> = self
             .conn
-            .prepare_cached("SELECT chunks FROM uploads WHERE link = ?1 AND stream = ?2")?
-            .query_row(params![link.as_bytes(), sql(stream)], |row| row.get(0))
+            .prepare_cached("SELECT chunks FROM parts WHERE link = ?1 AND content = ?2")?
+            .query_row(params![link.as_bytes(), content.as_bytes()], |row| row.get(0))
             .optional()?;
         Ok(row.and_then(|chunks| ChunkList::decode(&chunks).ok()))
+    }
+
+    /// Of which uploads over a link a part is kept, the oldest first.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Sqlite`].
+    pub fn parts(&self, link: MailboxId) -> Result<Vec<ContentId>, StoreError> {
+        let mut query = self.conn.prepare_cached("SELECT content FROM parts WHERE link = ?1 ORDER BY id")?;
+        let rows = query.query_map([link.as_bytes()], |row| row.get::<_, [u8; 32]>(0))?;
+        Ok(rows.map(|row| row.map(ContentId::from_bytes)).collect::<Result<_, _>>()?)
     }
 
     /// Forgets an upload that ended.
@@ -97,11 +102,11 @@ impl Store {
     /// # Errors
     ///
     /// [`StoreError::Sqlite`].
-    pub fn forget_upload(&mut self, link: MailboxId, stream: u64) -> Result<(), StoreError> {
+    pub fn forget_part(&mut self, link: MailboxId, content: ContentId) -> Result<(), StoreError> {
         self.begin()?;
         let _ = self.conn.execute(
-            "DELETE FROM uploads WHERE link = ?1 AND stream = ?2",
-            params![link.as_bytes(), sql(stream)],
+            "DELETE FROM parts WHERE link = ?1 AND content = ?2",
+            params![link.as_bytes(), content.as_bytes()],
         )?;
         Ok(())
     }

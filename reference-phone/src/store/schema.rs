@@ -70,13 +70,6 @@ CREATE TABLE media(
     size INTEGER NOT NULL,
     chunks BLOB NOT NULL
 ) STRICT, WITHOUT ROWID;
-CREATE TABLE uploads(
-    link BLOB NOT NULL,
-    stream INTEGER NOT NULL,
-    content BLOB NOT NULL,
-    chunks BLOB NOT NULL,
-    PRIMARY KEY(link, stream)
-) STRICT, WITHOUT ROWID;
 CREATE TABLE companions(
     companion BLOB PRIMARY KEY,
     link BLOB NOT NULL UNIQUE,
@@ -91,15 +84,23 @@ CREATE TABLE companions(
 ) STRICT, WITHOUT ROWID;
 ";
 
-/// Indexes that came after the first release of the tables; made when they are not there.
-const INDEXES: &str = "
+/// What came after the first release of the tables; made when it is not there.
+const LATER: &str = "
+CREATE TABLE IF NOT EXISTS parts(
+    id INTEGER PRIMARY KEY,
+    link BLOB NOT NULL,
+    content BLOB NOT NULL,
+    chunks BLOB NOT NULL,
+    UNIQUE(link, content)
+) STRICT;
+DROP TABLE IF EXISTS uploads;
 CREATE INDEX IF NOT EXISTS chats_recent ON chats(last_message, chat);
 CREATE INDEX IF NOT EXISTS messages_markers ON messages(rev) WHERE deleted = 1;
 ";
 
-/// Makes the indexes that an older program did not.
+/// Makes what an older program did not.
 pub(super) fn complete(conn: &Connection) -> Result<(), StoreError> {
-    Ok(conn.execute_batch(INDEXES)?)
+    Ok(conn.execute_batch(LATER)?)
 }
 
 /// Removes a file that may not be there.

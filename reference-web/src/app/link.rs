@@ -10,7 +10,7 @@ use handfast::{DeviceRole, ErrorCode, Timestamp};
 use rand_core::CryptoRng;
 
 use super::subscriptions::{CHATS_FOLLOWED_MAX, Subscriptions};
-use super::transfer::Running;
+use super::transfer::{Check, Running, requeue};
 use super::{App, AppEvent, AppOutput, Owner, SocketTag};
 use crate::store::{CommandState, LinkRowState, StoreError, TransferState};
 
@@ -30,6 +30,8 @@ pub(super) struct Link {
     pub(super) applied: Vec<CommitId>,
     /// Streams that are open, by id.
     pub(super) running: BTreeMap<u64, Running>,
+    /// What is looked at before its stream is opened.
+    pub(super) check: Option<Check>,
     /// Streams to be stopped as soon as the machine takes it.
     pub(super) stops: Vec<(u64, ErrorCode)>,
     /// Whether a connection is live, so that transfers may open streams.
@@ -49,6 +51,14 @@ pub(super) enum Told {
     Synced,
     /// The phone revoked this companion: everything is deleted once that is durable.
     Revoked,
+}
+
+impl Link {
+    /// When there is something to do next.
+    pub(super) fn deadline(&self) -> Option<Timestamp> {
+        let check = self.check.as_ref().filter(|_| self.opens_streams()).map(|check| check.due);
+        self.deadline.into_iter().chain(check).min()
+    }
 }
 
 impl App {
@@ -80,6 +90,7 @@ impl App {
             commits: Vec::new(),
             applied: Vec::new(),
             running: BTreeMap::new(),
+            check: None,
             stops: Vec::new(),
             live: false,
             active,
@@ -236,8 +247,7 @@ impl App {
             match open {
                 Some((id, durable)) => self.reopen(&mut link, id, transfer, durable)?,
                 None if transfer.state == TransferState::Open => {
-                    transfer.state = TransferState::Queued;
-                    transfer.stream = None;
+                    requeue(&mut transfer);
                     self.store.update_transfer(&transfer)?;
                 }
                 None => {}

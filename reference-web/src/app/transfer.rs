@@ -3,23 +3,28 @@
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom, Write};
 use std::path::Path;
+use std::time::Duration;
 
 use bytes::Bytes;
 use handfast::codec::frame::OpenKind;
 use handfast::codec::ids::ContentId;
+use handfast::codec::limits::MEDIA_CHUNK_LEN;
 use handfast::codec::message::{Command, MediaDescriptor};
 use handfast::codec::tlv::TlvWriter;
-use handfast::session::media::{ChunkList, MediaReceiver};
+use handfast::program::PartCheck;
+use handfast::session::media::{ChunkList, MediaReceiver, list_len};
 use handfast::session::{Event, StreamEnd};
 use handfast::sqlite::{SqliteError, file};
 use handfast::{ErrorCode, Timestamp};
 
 use super::link::Link;
 use super::{App, AppEvent, Leftover};
-use crate::store::{CommandState, Direction, StoreError, Transfer, TransferState};
+use crate::store::{CommandState, Direction, Store, StoreError, Transfer, TransferState};
 
 /// Transfers whose streams are open at once.
 const RUNNING_MAX: usize = 4;
+/// The pause after each step of a check, in which everything else goes on.
+const CHECK_PAUSE: Duration = Duration::from_millis(1);
 
 /// A transfer whose stream is open.
 #[derive(Debug)]
@@ -30,23 +35,48 @@ pub(super) struct Running {
 
 #[derive(Debug)]
 enum Way {
-    Put { list: Vec<u8>, content: File },
+    Put(Put),
     Get(Box<Get>),
+}
+
+/// Content that goes out.
+#[derive(Debug)]
+struct Put {
+    list: Vec<u8>,
+    content: File,
+    /// The content's size.
+    size: u64,
+    /// Where in the content the stream begins.
+    base: u64,
 }
 
 /// Content that comes in.
 #[derive(Debug)]
 struct Get {
     part: File,
-    list: File,
+    /// Where the chunk list goes; `None` when it is here since an earlier stream.
+    list: Option<File>,
     receiver: MediaReceiver,
-    /// Bytes of the chunk list that are written.
+    /// Bytes of the chunk list that came.
     list_len: u64,
     /// Stream bytes that may be reported once they are synced, and those that were reported. While the chunk list is
     /// not whole these are its bytes: a list may be longer than the credit, and more comes only for what is durable.
     checked: u64,
     reported: u64,
     fin: Option<[u8; 32]>,
+}
+
+impl Link {
+    /// Whether a stream may be opened now.
+    pub(super) fn opens_streams(&self) -> bool {
+        self.live && self.running.len() < RUNNING_MAX
+    }
+
+    /// Whether a stream is open that sends this content.
+    fn is_sending(&self, content: ContentId) -> bool {
+        let sends = |running: &Running| matches!(running.way, Way::Put(_)) && running.row.content == content;
+        self.running.values().any(sends)
+    }
 }
 
 impl Get {
@@ -64,29 +94,43 @@ fn file_failed(_: SqliteError) -> ErrorCode {
     ErrorCode::IO
 }
 
+/// What is under way of some content, when it is looked at before its stream is opened.
+#[derive(Debug)]
+pub(super) struct Check {
+    /// The transfer.
+    row: u64,
+    part: PartCheck,
+    /// When the next step is due.
+    pub(super) due: Timestamp,
+}
+
 impl Way {
-    fn put(store: &crate::store::Store, content: ContentId) -> Result<Self, ErrorCode> {
-        let path = store.media().path(content);
-        let file = file::open(&path, false).map_err(|_| ErrorCode::GONE)?;
-        let list = store.media().read_sent_list(content).map_err(|_| ErrorCode::GONE)?;
+    fn put(store: &Store, row: &Transfer) -> Result<Self, ErrorCode> {
+        let path = store.media().path(row.content);
+        let content = file::open(&path, false).map_err(|_| ErrorCode::GONE)?;
+        let list = store.media().read_sent_list(row.content).map_err(|_| ErrorCode::GONE)?;
         let parsed = ChunkList::decode(&list)?;
-        if parsed.content_id() != content {
+        if parsed.content_id() != row.content {
             return Err(ErrorCode::HASH);
         }
-        Ok(Self::Put { list, content: file })
+        Ok(Self::Put(Put { list, content, size: parsed.size(), base: row.base }))
     }
 
     /// Content that comes in, from this durable offset of its stream on. A file that is missing, or shorter than what
     /// was durable, is an error of this transfer alone.
-    fn get(store: &crate::store::Store, content: ContentId, durable: u64) -> Result<Self, ErrorCode> {
-        let media = store.media();
-        let (receiver, list_len) = if durable == 0 {
-            (MediaReceiver::new(content), 0)
+    fn get(store: &Store, row: &Transfer, durable: u64) -> Result<Self, ErrorCode> {
+        let (media, content, base) = (store.media(), row.content, row.base);
+        let head =
+            if durable == 0 { Vec::new() } else { media.read_list(content, durable).map_err(file_failed)? };
+        let (receiver, list_len) = receiver_at(content, &head, base, durable)?;
+        let list = if base == 0 {
+            Some(media.open_list(content, list_len).map_err(file_failed)?)
         } else {
-            receiver_at(content, &media.read_list(content, durable).map_err(file_failed)?, durable)?
+            let _ = media.whole_list(content).ok_or(ErrorCode::IO)?;
+            None
         };
-        let content_len = durable.saturating_sub(list_len);
-        let (part, list) = media.open_part(content, content_len, list_len).map_err(file_failed)?;
+        let len = base.saturating_add(durable.saturating_sub(list_len));
+        let part = media.open_part(content, len).map_err(file_failed)?;
         let (checked, reported) = (durable, durable);
         Ok(Self::Get(Box::new(Get { part, list, receiver, list_len, checked, reported, fin: None })))
     }
@@ -94,12 +138,17 @@ impl Way {
 
 /// A receiver that goes on behind `durable` bytes, and how many of them are the chunk list's; `head` is the stored list
 /// or the beginning of it.
-fn receiver_at(content: ContentId, head: &[u8], durable: u64) -> Result<(MediaReceiver, u64), ErrorCode> {
+fn receiver_at(
+    content: ContentId,
+    head: &[u8],
+    base: u64,
+    durable: u64,
+) -> Result<(MediaReceiver, u64), ErrorCode> {
     if let Ok(list) = ChunkList::decode(head) {
         let len = list.encoded_len();
-        return Ok((MediaReceiver::resume(content, list, durable)?, len));
+        return Ok((MediaReceiver::resume(content, list, base, durable)?, len));
     }
-    let mut receiver = MediaReceiver::new(content);
+    let mut receiver = MediaReceiver::new(content, base)?;
     if u64::try_from(head.len()) != Ok(durable) {
         return Err(ErrorCode::IO);
     }
@@ -112,7 +161,9 @@ impl Get {
         let taken = self.receiver.take(bytes)?;
         let (list, content) =
             bytes.split_at_checked(bytes.len().saturating_sub(taken.content)).unwrap_or((bytes, &[]));
-        self.list.write_all(list).map_err(io_failed)?;
+        if let Some(file) = &mut self.list {
+            file.write_all(list).map_err(io_failed)?;
+        }
         self.part.write_all(content).map_err(io_failed)?;
         self.list_len = self.list_len.saturating_add(u64::try_from(list.len()).unwrap_or(0));
         self.checked = if self.receiver.list().is_some() { taken.checked } else { self.list_len };
@@ -120,31 +171,59 @@ impl Get {
     }
 }
 
-/// Up to `max` bytes of a put's stream from `offset`, and the hash with the last of them.
-fn read(
-    list: &[u8],
-    content: &mut File,
-    id: ContentId,
-    offset: u64,
-    max: usize,
-) -> Result<(Bytes, Option<[u8; 32]>), ErrorCode> {
-    let list_len = u64::try_from(list.len()).map_err(|_| ErrorCode::TOO_LARGE)?;
-    let size = ChunkList::decode(list)?.size();
-    let mut bytes = Vec::new();
-    if let Some(rest) = usize::try_from(offset).ok().and_then(|from| list.get(from..)) {
-        bytes.extend_from_slice(rest.get(..max).unwrap_or(rest));
+impl Put {
+    /// Up to `max` bytes of the stream from `offset`, and the hash with the last of them.
+    fn read(
+        &mut self,
+        id: ContentId,
+        offset: u64,
+        max: usize,
+    ) -> Result<(Bytes, Option<[u8; 32]>), ErrorCode> {
+        let list_len = u64::try_from(self.list.len()).map_err(|_| ErrorCode::TOO_LARGE)?;
+        let mut bytes = Vec::new();
+        if let Some(rest) = usize::try_from(offset).ok().and_then(|from| self.list.get(from..)) {
+            bytes.extend_from_slice(rest.get(..max).unwrap_or(rest));
+        }
+        let room = u64::try_from(max.saturating_sub(bytes.len())).unwrap_or(0);
+        let from = self.base.saturating_add(offset.saturating_sub(list_len));
+        let _ = self.content.seek(SeekFrom::Start(from)).map_err(io_failed)?;
+        let _ = (&mut self.content).take(room).read_to_end(&mut bytes).map_err(io_failed)?;
+        let end = offset.saturating_add(u64::try_from(bytes.len()).unwrap_or(0));
+        let whole = list_len.saturating_add(self.size.saturating_sub(self.base));
+        let fin = (end >= whole).then_some(*id.as_bytes());
+        if bytes.is_empty() && fin.is_none() {
+            return Err(ErrorCode::IO);
+        }
+        Ok((Bytes::from(bytes), fin))
     }
-    let room = u64::try_from(max.saturating_sub(bytes.len())).unwrap_or(0);
-    let from = offset.saturating_sub(list_len);
-    let _ = content.seek(SeekFrom::Start(from)).map_err(io_failed)?;
-    let _ = content.take(room).read_to_end(&mut bytes).map_err(io_failed)?;
-    let end = offset.saturating_add(u64::try_from(bytes.len()).unwrap_or(0));
-    let whole = list_len.saturating_add(size);
-    let fin = (end >= whole).then_some(*id.as_bytes());
-    if bytes.is_empty() && fin.is_none() {
-        return Err(ErrorCode::IO);
+}
+
+/// What an OPEN says of a transfer.
+fn meta(row: &Transfer) -> Bytes {
+    let mut meta = TlvWriter::new();
+    let _ = meta.bytes(1, row.content.as_bytes());
+    if row.base > 0 {
+        let _ = meta.u64(3, row.base);
     }
-    Ok((Bytes::from(bytes), fin))
+    if row.direction == Direction::Put {
+        let _ = meta.u64(5, row.size.unwrap_or(0));
+    }
+    Bytes::from(meta.finish())
+}
+
+/// A transfer whose stream is over waits for a new one. What the phone reported of a put stays sent; what is here of
+/// content to be fetched is checked before its next stream is opened.
+pub(super) fn requeue(row: &mut Transfer) {
+    if row.direction == Direction::Put
+        && let Some(size) = row.size
+    {
+        let reported = row.base.saturating_add(row.offset.saturating_sub(list_len(size)));
+        let sent = reported.min(size.saturating_sub(1));
+        row.base = sent - sent % MEDIA_CHUNK_LEN;
+    }
+    row.state = TransferState::Queued;
+    row.stream = None;
+    row.offset = 0;
 }
 
 impl App {
@@ -157,11 +236,11 @@ impl App {
         durable: u64,
     ) -> Result<(), StoreError> {
         let way = match row.direction {
-            Direction::Put => Way::put(&self.store, row.content),
+            Direction::Put => Way::put(&self.store, &row),
             // The process ended between the rename and its transaction.
             Direction::Get if self.store.media().has(row.content) => Err(ErrorCode::CANCELLED),
             // Its files are not what the database says (a copy, a restored directory): it begins anew.
-            Direction::Get => Way::get(&self.store, row.content, durable).map_err(|_| ErrorCode::IO),
+            Direction::Get => Way::get(&self.store, &row, durable).map_err(|_| ErrorCode::IO),
         };
         match way {
             Ok(way) => drop(link.running.insert(id, Running { row, way })),
@@ -173,9 +252,7 @@ impl App {
             }
             Err(ErrorCode::IO) => {
                 link.stops.push((id, ErrorCode::IO));
-                row.state = TransferState::Queued;
-                row.stream = None;
-                row.offset = 0;
+                requeue(&mut row);
                 self.store.update_transfer(&row)?;
             }
             Err(code) => {
@@ -196,7 +273,7 @@ impl App {
         self.event(AppEvent::Transfer {
             direction: row.direction,
             content: row.content,
-            offset: row.offset,
+            offset: row.base.saturating_add(row.offset),
             size: row.size,
             done: row.state == TransferState::Done,
             error: row.error,
@@ -235,10 +312,10 @@ impl App {
                 }
             }
             Event::DataWanted { id, offset, max } => {
-                let Some(Running { row, way: Way::Put { list, content } }) = link.running.get_mut(&id) else {
+                let Some(Running { row, way: Way::Put(put) }) = link.running.get_mut(&id) else {
                     return Ok(());
                 };
-                match read(list, content, row.content, offset, max) {
+                match put.read(row.content, offset, max) {
                     // What is not wanted any more is not missed.
                     Ok((bytes, fin)) => {
                         let _ = link.endpoint.stream_supply(now, id, offset, bytes, fin);
@@ -274,17 +351,20 @@ impl App {
 
     fn ended(&mut self, now: Timestamp, link: &mut Link, id: u64, end: StreamEnd) -> Result<(), StoreError> {
         let Some(Running { mut row, .. }) = link.running.remove(&id) else { return Ok(()) };
-        row.stream = None;
         match end {
             StreamEnd::Done if row.direction == Direction::Put => self.put_is_done(now, link, row),
+            // req: STR-020
+            StreamEnd::Stopped(ErrorCode::OFFSET) if row.direction == Direction::Put && row.base > 0 => {
+                (row.base, row.offset) = (0, 0);
+                requeue(&mut row);
+                self.store.update_transfer(&row)
+            }
             StreamEnd::Stopped(code) if code != ErrorCode::BUSY && code != ErrorCode::TOO_MANY_STREAMS => {
                 self.fail(row, code)
             }
             // A new stream begins when the link is live.
             _ => {
-                row.state = TransferState::Queued;
-                row.offset = 0;
-                // What is there of content to be fetched is cut when its next stream is opened.
+                requeue(&mut row);
                 self.store.update_transfer(&row)
             }
         }
@@ -302,15 +382,16 @@ impl App {
         let body = Command::SendMedia { chat: put.chat, media, caption: put.caption }.encode();
         let Ok(sent) = link.endpoint.send(now, &body) else {
             // No room now: the put is offered again, and the phone says that it has the content.
-            row.state = TransferState::Queued;
+            requeue(&mut row);
             return self.store.update_transfer(&row);
         };
         let client_id = row.client_id.clone();
         self.store.put_command(sent.cmd_id, client_id.as_deref(), "media", &body, CommandState::Sent)?;
         link.commits.push(sent.commit);
         row.cmd_id = Some(sent.cmd_id);
+        row.stream = None;
         row.state = TransferState::Done;
-        row.offset = row.size.unwrap_or(row.offset).max(row.offset);
+        (row.base, row.offset) = (0, row.size.unwrap_or(row.offset).max(row.offset));
         self.store.update_transfer(&row)?;
         self.leftovers.push(Leftover::List(row.content));
         self.tell(&row);
@@ -328,9 +409,9 @@ impl App {
             moved = true;
         }
         moved |= self.sync_gets(now, link)?;
-        if link.live && link.running.len() < RUNNING_MAX {
+        if link.opens_streams() {
             for row in self.store.transfers_open()? {
-                if row.state == TransferState::Queued && link.running.len() < RUNNING_MAX {
+                if row.state == TransferState::Queued && link.opens_streams() {
                     moved |= self.open(now, link, row)?;
                 }
             }
@@ -338,25 +419,26 @@ impl App {
         Ok(moved)
     }
 
+    /// Opens the stream of a transfer, if it can be now.
     fn open(&mut self, now: Timestamp, link: &mut Link, mut row: Transfer) -> Result<bool, StoreError> {
-        let mut meta = TlvWriter::new();
-        let _ = meta.bytes(1, row.content.as_bytes());
-        let (kind, way) = match row.direction {
-            Direction::Put => {
-                let _ = meta.u64(5, row.size.unwrap_or(0));
-                (OpenKind::Put, Way::put(&self.store, row.content))
-            }
+        let way = match row.direction {
+            // req: STR-022
+            Direction::Put if link.is_sending(row.content) => return Ok(false),
+            Direction::Put => Way::put(&self.store, &row),
             Direction::Get => {
-                // It is taken up again, from its beginning.
+                let Some(good) = self.check(now, link, &row) else { return Ok(false) };
+                row.base = good;
+                // It is taken up again.
                 self.leftovers.retain(|leftover| *leftover != Leftover::Part(row.content));
-                (OpenKind::Get, Way::get(&self.store, row.content, 0))
+                Way::get(&self.store, &row, 0)
             }
         };
         let way = match way {
             Ok(way) => way,
             Err(code) => return self.fail(row, code).map(|()| true),
         };
-        let Ok(opened) = link.endpoint.stream_open(now, kind, Bytes::from(meta.finish())) else {
+        let kind = if row.direction == Direction::Put { OpenKind::Put } else { OpenKind::Get };
+        let Ok(opened) = link.endpoint.stream_open(now, kind, meta(&row)) else {
             return Ok(false);
         };
         link.commits.push(opened.commit);
@@ -367,6 +449,37 @@ impl App {
         Ok(true)
     }
 
+    /// Where a fetch begins: behind the good chunks of what is here already. `None` while that is being looked at, a
+    /// step at a time, one transfer after the other.
+    fn check(&self, now: Timestamp, link: &mut Link, row: &Transfer) -> Option<u64> {
+        let mut found = match link.check.take() {
+            Some(other) if other.row != row.id => {
+                link.check = Some(other);
+                return None;
+            }
+            Some(own) if own.due > now => {
+                link.check = Some(own);
+                return None;
+            }
+            Some(own) => own,
+            None => match self.store.media().check_part(row.content) {
+                Some(part) => Check { row: row.id, part, due: now },
+                None => return Some(0),
+            },
+        };
+        // req: STR-023
+        match found.part.step() {
+            Ok(None) => {
+                found.due = now.plus(CHECK_PAUSE);
+                link.check = Some(found);
+                None
+            }
+            Ok(Some(good)) => Some(good),
+            // What cannot be read is fetched anew.
+            Err(_) => Some(0),
+        }
+    }
+
     /// Syncs the files of content that came in, and reports it.
     fn sync_gets(&mut self, now: Timestamp, link: &mut Link) -> Result<bool, StoreError> {
         let behind: Vec<u64> = link
@@ -374,7 +487,7 @@ impl App {
             .iter()
             .filter(|(_, running)| match &running.way {
                 Way::Get(get) => get.is_behind(),
-                Way::Put { .. } => false,
+                Way::Put(_) => false,
             })
             .map(|(id, _)| *id)
             .collect();
@@ -397,7 +510,7 @@ impl App {
             return Ok(false);
         }
         let whole = get.fin.is_some();
-        let synced = file::sync(&get.list).and_then(|()| file::sync(&get.part));
+        let synced = get.list.as_ref().map_or(Ok(()), file::sync).and_then(|()| file::sync(&get.part));
         if synced.is_err() {
             self.stop(link, id, ErrorCode::IO)?;
             return Ok(true);

@@ -207,6 +207,11 @@ impl Both {
         changed
     }
 
+    /// The files of content at the phone.
+    pub(crate) fn phone_media(&self) -> PathBuf {
+        phone_dir(self.dir.path()).join("media")
+    }
+
     fn close(&mut self, is: impl Fn(Owner) -> bool) {
         let gone: Vec<SocketId> =
             self.sockets.iter().filter(|(_, owner)| is(**owner)).map(|(id, _)| *id).collect();
@@ -387,9 +392,15 @@ impl Both {
         panic!("it does not come to rest");
     }
 
-    /// Moves a little.
+    /// Moves a little; time passes only when nothing else happens.
     pub(crate) fn step(&mut self) {
-        let _ = self.pump_web() | self.pump_phone() | self.pump_relay();
+        if self.pump_web() | self.pump_phone() | self.pump_relay() {
+            return;
+        }
+        if let Some(at) = self.next_deadline() {
+            self.now = self.now.max(at);
+            self.handle_timeouts();
+        }
     }
 
     fn next_deadline(&mut self) -> Option<Timestamp> {
@@ -404,6 +415,11 @@ impl Both {
 
     fn step_to(&mut self, at: Timestamp) {
         self.now = self.now.max(at);
+        self.handle_timeouts();
+        self.settle();
+    }
+
+    fn handle_timeouts(&mut self) {
         self.relay.handle_timeout(self.now);
         let times = self.times();
         if let Some(phone) = &mut self.phone {
@@ -412,7 +428,6 @@ impl Both {
         if let Some(web) = &mut self.web {
             web.handle_timeout(times.mono, &mut self.rng);
         }
-        self.settle();
     }
 
     /// Runs until `done`, five minutes at most.

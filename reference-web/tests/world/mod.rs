@@ -46,6 +46,19 @@ pub(crate) fn open(dir: &Path, now: Timestamp, rng: &mut ChaCha20Rng) -> App {
     App::new(store, RelayName::parse(NAME).unwrap(), "laptop".into(), now, rng).unwrap()
 }
 
+/// Changes an epoch of the session in a companion's database.
+pub(crate) fn spoil_epoch(dir: &Path) {
+    let conn = rusqlite::Connection::open(dir.join("companion.db")).unwrap();
+    // As the last user that closes it this would remove the log, and the store would miss it.
+    let keep_log = rusqlite::config::DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE;
+    let _ = conn.set_db_config(keep_log, true).unwrap();
+    let select = "SELECT value FROM handfast WHERE key = x'11'";
+    let mut row: Vec<u8> = conn.query_row(select, [], |row| row.get(0)).unwrap();
+    row[1] ^= 1;
+    let changed = conn.execute("UPDATE handfast SET value = ?1 WHERE key = x'11'", [row]).unwrap();
+    assert_eq!(changed, 1);
+}
+
 impl World {
     pub(crate) fn new(seed: u64) -> Self {
         let mut rng = ChaCha20Rng::seed_from_u64(seed);
@@ -153,6 +166,12 @@ impl World {
         self.stop_web();
         self.offline = false;
         self.app = open(&self.dir, self.now, &mut self.rng);
+    }
+
+    /// Ends the App's process, and changes an epoch of its stored session, so that the next connection is a RESET.
+    pub(crate) fn stop_web_and_reset(&mut self) {
+        self.stop_web();
+        spoil_epoch(&self.dir);
     }
 
     /// Ends the App's process, and keeps it ended.

@@ -57,6 +57,8 @@ pub(crate) struct Phone {
     pub(crate) received: BTreeMap<ContentId, Vec<u8>>,
     /// Bytes of uploads that arrived in all.
     pub(crate) arrived: u64,
+    /// Where in its content each get was asked to begin.
+    pub(crate) asked_from: Vec<u64>,
     streams: BTreeMap<u64, Stream>,
     pub(crate) stream_ends: Vec<StreamEnd>,
     /// Content is sent without FIN.
@@ -83,6 +85,7 @@ impl Phone {
             content: BTreeMap::new(),
             received: BTreeMap::new(),
             arrived: 0,
+            asked_from: Vec::new(),
             streams: BTreeMap::new(),
             stream_ends: Vec::new(),
             holds_fin: false,
@@ -291,6 +294,7 @@ impl Phone {
                 let mut list = TlvReader::new(&meta, &[1, 3]).unwrap();
                 let content = ContentId::from_bytes(list.required(1, "id").unwrap().array().unwrap());
                 let from = list.optional(3, "from").unwrap().map_or(0, |field| field.u64().unwrap());
+                self.asked_from.push(from);
                 if self.content.contains_key(&content) {
                     let _ = self.streams.insert(id, Stream::Gives(content, from));
                 } else {
