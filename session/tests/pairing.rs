@@ -353,7 +353,7 @@ fn a_lost_acceptance_or_commit_is_made_good_in_the_link_mailbox() {
     }
 }
 
-/// A couple whose relay harms LINK_ACCEPT, and drops the phone's answer where that is asked.
+/// A couple whose relay harms `LINK_ACCEPT`, and drops the phone's answer where that is asked.
 fn harmed_accept(answer_lost: bool) -> Couple {
     let mut couple = Couple::new(12);
     couple.approve();
