@@ -324,8 +324,10 @@ impl App {
                 }
             }
             Event::StreamResumed { id, offset } => {
-                let Some(running) = link.running.remove(&id) else { return Ok(()) };
-                self.reopen(link, id, running.row, offset)?;
+                let Some(Running { row, way }) = link.running.remove(&id) else { return Ok(()) };
+                // Its files are locked while they are open.
+                drop(way);
+                self.reopen(link, id, row, offset)?;
             }
             Event::StreamDurable { id, offset } => {
                 if let Some(running) = link.running.get_mut(&id) {

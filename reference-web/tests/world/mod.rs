@@ -165,6 +165,9 @@ impl World {
     pub(crate) fn restart_web(&mut self) {
         self.stop_web();
         self.offline = false;
+        // A process that ended holds no file open: another App takes its place before the new one starts.
+        let elsewhere = tempfile::tempdir().unwrap();
+        self.app = open(elsewhere.path(), self.now, &mut self.rng);
         self.app = open(&self.dir, self.now, &mut self.rng);
     }
 
