@@ -15,6 +15,7 @@ import { pairing, reconnect } from "./oracle-node/handshakes.mjs";
 import { linkRecordDecode, payloadDecode, qrDecode, recordDecode, relayDecode } from "./oracle-node/layouts.mjs";
 import { messageDecode } from "./oracle-node/messages.mjs";
 import { handshakeParty, noiseRead, recordOpen } from "./oracle-node/noise.mjs";
+import { keysDistinct, kkHead, ratchetPhone, ratchetWeb, resumeVerdict, versionChoose, versionReply } from "./oracle-node/rules.mjs";
 import { acceptVerify, attachVerify, certificateVerify, ed25519Verify, revokedVerify } from "./oracle-node/signatures.mjs";
 
 export const OPS = {
@@ -34,6 +35,13 @@ export const OPS = {
   "ed25519.verify": ed25519Verify,
   pairing,
   reconnect,
+  "ratchet.phone": ratchetPhone,
+  "ratchet.web": ratchetWeb,
+  "resume.verdict": resumeVerdict,
+  "version.choose": versionChoose,
+  "version.reply": versionReply,
+  "kk.head": kkHead,
+  "keys.distinct": keysDistinct,
 };
 // Not derived here: what hangs on the state tables.
 const LEFT_OUT = ["state"];

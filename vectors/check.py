@@ -23,6 +23,7 @@ from oracle.payload import payload_decode
 from oracle.qr import qr_decode
 from oracle.record import link_record_decode, record_decode
 from oracle.relay import relay_decode
+from oracle.rules import keys_distinct, kk_head, ratchet_phone, ratchet_web, resume_verdict, version_choose, version_reply
 from oracle.signatures import accept_verify, attach_verify, certificate_verify, ed25519_verify, revoked_verify, signature_holds
 from oracle.state import state_path
 
@@ -43,6 +44,13 @@ OPS = {
     "ed25519.verify": ed25519_verify,
     "pairing": pairing,
     "reconnect": reconnect,
+    "ratchet.phone": ratchet_phone,
+    "ratchet.web": ratchet_web,
+    "resume.verdict": resume_verdict,
+    "version.choose": version_choose,
+    "version.reply": version_reply,
+    "kk.head": kk_head,
+    "keys.distinct": keys_distinct,
     "state": state_path,
 }
 

@@ -5,10 +5,13 @@
 //! Everything here breaks a promise of the crate: keys that are not fresh, counters that may repeat, secrets shown.
 
 use alloc::collections::VecDeque;
+use alloc::vec::Vec;
 use core::convert::Infallible;
 
 use rand_core::{TryCryptoRng, TryRng};
 
+use crate::error::HandshakeError;
+use crate::link::{require_distinct, require_unused};
 use crate::noise::{CipherState, HandshakeState};
 use crate::secret::CipherKey;
 
@@ -42,6 +45,17 @@ pub fn intermediates(state: &HandshakeState) -> Intermediates {
 #[must_use]
 pub fn cipher_state(k: [u8; 32], n: u64) -> CipherState {
     CipherState::at(CipherKey::from_bytes(k), n)
+}
+
+/// Refuses keys of a link that equal one another, or a key that another link has.
+///
+/// # Errors
+///
+/// [`HandshakeError::KeyReused`].
+pub fn refuse_reused(keys: &[[u8; 32]], in_use: &[[u8; 32]]) -> Result<(), HandshakeError> {
+    let borrowed: Vec<&[u8; 32]> = keys.iter().collect();
+    require_distinct(&borrowed)?;
+    require_unused(keys, in_use)
 }
 
 /// Shows the key of a cipher.

@@ -65,11 +65,11 @@ pub(crate) fn kk2(input: &Object) -> Result<Kk2> {
 }
 
 fn resume(input: &Object) -> Result<Option<ResumeBlock>> {
-    if !input.contains_key("resume") {
-        return Ok(None);
-    }
-    let block = input.object("resume")?;
-    Ok(Some(ResumeBlock {
+    input.contains_key("resume").then(|| resume_block(input.object("resume")?)).transpose()
+}
+
+pub(crate) fn resume_block(block: &Object) -> Result<ResumeBlock> {
+    Ok(ResumeBlock {
         out_epoch: Epoch::from_bytes(block.array("out_epoch")?),
         in_epoch: Epoch::from_bytes(block.array("in_epoch")?),
         next_seq: block.u64("next_seq")?,
@@ -78,5 +78,5 @@ fn resume(input: &Object) -> Result<Option<ResumeBlock>> {
         log_id: LogId::from_bytes(block.array("log_id")?),
         rev: block.u64("rev")?,
         streams: block.pairs("streams")?,
-    }))
+    })
 }

@@ -7,6 +7,7 @@ mod pairing;
 mod party;
 mod reconnect;
 mod record;
+mod rules;
 mod sign;
 mod state;
 
@@ -57,6 +58,13 @@ pub const NAMES: &[&str] = &[
     "revoked.verify",
     "pairing",
     "reconnect",
+    "ratchet.phone",
+    "ratchet.web",
+    "resume.verdict",
+    "version.choose",
+    "version.reply",
+    "kk.head",
+    "keys.distinct",
     "state",
 ];
 
@@ -86,6 +94,13 @@ pub fn run(op: &str, input: &Map<String, Value>) -> Result<Ending> {
         "revoked.verify" => sign::revoked(input),
         "pairing" => pairing::run(input),
         "reconnect" => reconnect::run(input),
+        "ratchet.phone" => rules::ratchet_phone(input),
+        "ratchet.web" => rules::ratchet_web(input),
+        "resume.verdict" => rules::resume(input),
+        "version.choose" => rules::version_choose(input),
+        "version.reply" => rules::version_reply(input),
+        "kk.head" => rules::kk_head(input),
+        "keys.distinct" => rules::keys_distinct(input),
         "state" => state::run(input),
         other => bail!("the operation {other} is not known"),
     }

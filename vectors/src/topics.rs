@@ -12,6 +12,7 @@ mod payloads;
 mod qr;
 mod reconnect;
 mod records;
+mod rules;
 mod signatures;
 mod state;
 mod tlv;
@@ -77,6 +78,8 @@ pub(crate) const ALL: &[(&str, &str, Cases)] = &[
     ("refuse-messages", "Bodies of unknown kinds, and values that a slot does not have.", messages::invalid),
     ("bytes-message", "Bodies at the edges of what is allowed.", bytes::message_valid),
     ("refuse-bytes-message", "Bodies with one thing broken by a mutator.", bytes::message_invalid),
+    ("rules", "Ratchet, recovery, resume, versions, heads, distinct keys.", rules::valid),
+    ("refuse-rules", "What those rules refuse.", rules::invalid),
     ("bytes-relay", "Relay frames at the edges of what is allowed.", bytes::relay_valid),
     ("refuse-bytes-relay", "Relay frames with one thing broken by a mutator.", bytes::relay_invalid),
     ("bytes-record", "Records at the edges of what is allowed.", bytes::record_valid),
