@@ -123,8 +123,7 @@ impl Case<Web> {
             _ => &["REFUSE"],
         };
         for event in way {
-            case.couple.phone.hold = *event == "ACCEPT";
-            case.act(event);
+            case.act(if *event == "ACCEPT" { "ACCEPT_HELD" } else { event });
             let _ = case.says();
         }
         case
@@ -144,6 +143,15 @@ impl Case<Web> {
                 let done = self.couple.phone.pairing.enter_check_code(now, wrong);
                 self.note(&done);
             }
+            "CODE_WRONG_THIRD" => {
+                for _ in 0..2 {
+                    self.act("CODE_WRONG");
+                }
+                let was_misused = self.misused;
+                let _ = self.says();
+                self.act("CODE_WRONG");
+                self.misused |= was_misused;
+            }
             "APPROVE" => {
                 let Couple { phone, rng, account, .. } = &mut self.couple;
                 let done = phone.pairing.approve(now, rng, account, offering());
@@ -154,6 +162,10 @@ impl Case<Web> {
                 self.couple.settle();
             }
             "ACCEPT" => self.peer.accept(&mut self.couple),
+            "ACCEPT_HELD" => {
+                self.couple.phone.hold = true;
+                self.peer.accept(&mut self.couple);
+            }
             "ACCEPT_FOREIGN" => self.peer.accept_foreign(&mut self.couple),
             "OTHER" => self.peer.send(&mut self.couple, &LinkFrame::Commit),
             event => self.common(event),
@@ -197,8 +209,7 @@ impl Case<Phone> {
             _ => &["MESSAGE_1", "MESSAGE_BAD"],
         };
         for event in way {
-            case.couple.web.hold = *event == "COMMIT";
-            case.act(event);
+            case.act(if *event == "COMMIT" { "COMMIT_HELD" } else { event });
             let _ = case.says();
         }
         case
@@ -212,6 +223,10 @@ impl Case<Phone> {
             "CERT" => self.peer.cert(&mut self.couple),
             "CERT_OTHER" => self.peer.cert_other(&mut self.couple),
             "COMMIT" => self.peer.send(&mut self.couple, &LinkFrame::Commit),
+            "COMMIT_HELD" => {
+                self.couple.web.hold = true;
+                self.peer.send(&mut self.couple, &LinkFrame::Commit);
+            }
             "YES" | "NO" => {
                 let done = self.couple.web.pairing.confirm(now, event == "YES");
                 self.note(&done);

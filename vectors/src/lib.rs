@@ -14,12 +14,14 @@ pub mod grammar;
 mod link_keys;
 #[cfg(test)]
 mod machines;
+pub mod manifest;
 pub mod ops;
 pub mod peer;
 pub mod runner;
 pub mod seed;
 pub mod shim;
 pub mod state;
+pub mod stats;
 pub mod suite;
 mod topics;
 

@@ -4,11 +4,13 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use anyhow::{Result, bail, ensure};
+use anyhow::{Context as _, Result, bail, ensure};
 use clap::{Parser, Subcommand};
 use handfast_vectors::case::Verdict;
+use handfast_vectors::manifest::{self, Manifest};
 use handfast_vectors::runner;
-use handfast_vectors::suite::{Damaged, paths, read};
+use handfast_vectors::stats::Stats;
+use handfast_vectors::suite::{Damaged, load, paths, read};
 
 /// Vectors of the Handfast protocol.
 #[derive(Parser)]
@@ -28,6 +30,9 @@ enum Command {
         /// Print the counts of each file alone.
         #[arg(long)]
         count: bool,
+        /// Print what the cases cover: how many differ, how many are negative, kinds, mutators, state cells.
+        #[arg(long, conflicts_with = "count")]
+        stats: bool,
     },
     /// Run every case, and compare the files with what this build would make.
     Check,
@@ -65,7 +70,13 @@ fn list(folder: &Path, count: bool) -> Result<()> {
     Ok(())
 }
 
+fn stats(folder: &Path) -> Result<()> {
+    print!("{}", Stats::of(&load(folder)?)?.page());
+    Ok(())
+}
+
 fn check(folder: &Path) -> Result<()> {
+    Manifest::read(folder)?.check(folder)?;
     let stored: Vec<_> = paths(folder)?.iter().map(|path| read(path)).collect::<Result<_, _>>()?;
     let cases: Vec<_> = stored.iter().flat_map(|(file, _)| &file.cases).collect();
     let faults: Vec<_> = cases.iter().filter_map(|case| case.check().err()).collect();
@@ -95,10 +106,13 @@ fn generate(folder: &Path) -> Result<()> {
         fs::remove_file(path)?;
     }
     let mut total = 0;
-    for file in handfast_vectors::files()? {
+    let files = handfast_vectors::files()?;
+    for file in &files {
         total += file.count;
         fs::write(folder.join(&file.topic).with_extension("json"), file.to_text()?)?;
     }
+    let name = folder.file_name().context("the folder has a name")?.to_string_lossy();
+    fs::write(manifest::path(folder), Manifest::of(&name, &files)?.to_text()?)?;
     println!("{total} cases written to {}", folder.display());
     Ok(())
 }
@@ -108,7 +122,8 @@ fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let folder = &arguments.folder;
     let done = match &arguments.command {
-        Command::List { count } => list(folder, *count),
+        Command::List { stats: true, .. } => stats(folder),
+        Command::List { count, .. } => list(folder, *count),
         Command::Check => check(folder),
         Command::Generate => generate(folder),
         Command::States => handfast_vectors::state::page().map(|page| print!("{page}")),

@@ -14,6 +14,10 @@ const FILES: &[(&str, &str)] = &[
     ("pairing-phone", include_str!("../../spec/state/pairing-phone.toml")),
     ("pairing-web", include_str!("../../spec/state/pairing-web.toml")),
     ("stream-receiver", include_str!("../../spec/state/stream-receiver.toml")),
+    ("session-phone", include_str!("../../spec/state/session-phone.toml")),
+    ("session-web", include_str!("../../spec/state/session-web.toml")),
+    ("limits-phone", include_str!("../../spec/state/limits-phone.toml")),
+    ("limits-web", include_str!("../../spec/state/limits-web.toml")),
     ("stream-sender", include_str!("../../spec/state/stream-sender.toml")),
 ];
 

@@ -4,6 +4,8 @@ use std::fs;
 use std::path::Path;
 
 use handfast_vectors::case::{ErrorName, VectorFile, Verdict};
+use handfast_vectors::manifest::Manifest;
+use handfast_vectors::stats::Stats;
 use serde_json::Value;
 
 fn stored(topic: &str) -> (VectorFile, String) {
@@ -25,7 +27,15 @@ fn the_files_are_what_this_build_makes() {
         total += stored.cases.len();
     }
     println!("{total} cases in {} files", files.len());
-    assert!(total >= 500, "no file was lost");
+    let stats = Stats::of(&files).expect("total tables");
+    assert!(stats.distinct >= 3_000 && stats.distinct == total, "{} distinct of {total}", stats.distinct);
+    assert!(stats.invalid * 100 >= total * 55, "{} negative", stats.invalid);
+    assert!(stats.largest_mutator.1 * 100 <= total * 15, "{:?}", stats.largest_mutator);
+    assert_eq!(stats.cells_covered, stats.cells, "every state cell has a case");
+    let manifest = Manifest::of("v1", &files).expect("a manifest");
+    let stored =
+        Manifest::read(&Path::new(env!("CARGO_MANIFEST_DIR")).join("v1")).expect("the manifest is there");
+    assert!(stored == manifest, "run `handfast-vectors generate`");
 }
 
 /// Changes one digit of a text, or a number, or a flag, somewhere in a value.

@@ -63,11 +63,16 @@ fn first_messages() -> Result<Vec<Case>> {
     Ok(out)
 }
 
+/// Name, requirement, comment, steps.
+type Sequence = (&'static str, &'static str, &'static str, Vec<Value>);
+
+fn confirm() -> Value {
+    json!({ "confirm": true })
+}
+
 /// Several steps: where the candidate goes.
-fn sequences() -> Result<Vec<Case>> {
-    let confirm = || json!({ "confirm": true });
-    let mut out = Vec::new();
-    for (name, req, comment, steps) in [
+fn steps_of_sequences() -> Vec<Sequence> {
+    vec![
         ("confirmed", "HSK-025", "the confirm promotes", vec![message1("current", 6, "a"), confirm()]),
         ("confirmed-twice", "HSK-025", "once", vec![message1("current", 6, "a"), confirm(), confirm()]),
         ("confirm-of-none", "HSK-025", "without a candidate nothing moves", vec![confirm()]),
@@ -138,7 +143,12 @@ fn sequences() -> Result<Vec<Case>> {
             "the last try that is used, then the one that is not",
             vec![message1("current", LAST, "a"), message1("current", u64::MAX, "b")],
         ),
-    ] {
+    ]
+}
+
+fn sequences() -> Result<Vec<Case>> {
+    let mut out = Vec::new();
+    for (name, req, comment, steps) in steps_of_sequences() {
         for (state, with_candidate) in [("one", false), ("two", true)] {
             let case = format!("ratchet/phone-{state}-{name}");
             out.push(Case::valid(&case, &[req], comment, "ratchet.phone", phone(with_candidate, 5, &steps))?);
@@ -157,7 +167,6 @@ fn recover_confirm(held: &str) -> Value {
 
 /// Recoveries: what is held, what is known, and what moves in between.
 fn recoveries() -> Vec<(&'static str, bool, Vec<Value>, bool)> {
-    let confirm = || json!({ "confirm": true });
     vec![
         ("current", false, vec![recover("current"), recover_confirm("current")], true),
         ("candidate", true, vec![recover("candidate"), recover_confirm("candidate")], true),
@@ -230,7 +239,7 @@ fn block(of_web: bool, change: &[(&str, u64)]) -> Value {
 type Blocks = (&'static str, &'static [(&'static str, u64)], &'static [(&'static str, u64)]);
 
 /// Each edge of each condition of a verdict.
-const BLOCKS: [Blocks; 29] = [
+const BLOCKS: [Blocks; 26] = [
     ("in-step", &[], &[]),
     (
         "fresh",
@@ -246,19 +255,16 @@ const BLOCKS: [Blocks; 29] = [
     ("epoch-p2w-of-phone", &[], &[("out_epoch", 7)]),
     ("epochs-exchanged", &[("out_epoch", 1), ("in_epoch", 2)], &[("out_epoch", 1), ("in_epoch", 2)]),
     ("epochs-both-new", &[("out_epoch", 1), ("in_epoch", 2)], &[("out_epoch", 2), ("in_epoch", 1)]),
-    ("lack-w2p-by-none", &[("next_seq", 20), ("oldest", 10)], &[("durable", 9)]),
     ("lack-w2p-by-one", &[("next_seq", 20), ("oldest", 11)], &[("durable", 9)]),
     ("lack-w2p-by-all", &[("next_seq", 20), ("oldest", 20)], &[("durable", 0)]),
     ("future-w2p-by-none", &[("next_seq", 10), ("oldest", 1)], &[("durable", 9)]),
     ("future-w2p-by-one", &[("next_seq", 10), ("oldest", 1)], &[("durable", 10)]),
     ("future-w2p-far", &[("next_seq", 1), ("oldest", 1)], &[("durable", (1 << 62) - 1)]),
-    ("lack-p2w-by-none", &[("durable", 9)], &[("next_seq", 20), ("oldest", 10)]),
     ("lack-p2w-by-one", &[("durable", 9)], &[("next_seq", 20), ("oldest", 11)]),
     ("lack-p2w-by-all", &[("durable", 0)], &[("next_seq", 20), ("oldest", 20)]),
     ("future-p2w-by-one", &[("durable", 10)], &[("next_seq", 10), ("oldest", 1)]),
     ("future-p2w-far", &[("durable", (1 << 62) - 1)], &[("next_seq", 1), ("oldest", 1)]),
     ("log-back-by-one", &[("rev", 101)], &[("rev", 100)]),
-    ("log-equal", &[("rev", 100)], &[("rev", 100)]),
     ("log-ahead", &[("rev", 99)], &[("rev", 100)]),
     ("log-back-to-zero", &[("rev", 1)], &[("rev", 0)]),
     ("other-log", &[("rev", 101), ("log_id", 3)], &[("rev", 100)]),

@@ -1,6 +1,6 @@
 //! Signatures, systematically: each signed value changed, each signature under another label, the edge points.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::{Context as _, Result};
 use handfast_codec::{DeviceRole, ErrorCode};
@@ -53,9 +53,13 @@ fn points() -> Result<Vec<Point>> {
 /// Some points of each kind, those that hold or those that do not.
 fn edge_points(wanted: bool) -> Result<Vec<Case>> {
     let (mut out, mut seen) = (Vec::new(), BTreeMap::<String, usize>::new());
+    let mut inputs = BTreeSet::new();
     for Point { number, flags, input } in points()? {
         let op = "ed25519.verify";
         let holds = crate::ops::run(op, input.as_object().context("an object")?)?.is_ok();
+        if !inputs.insert(input.to_string()) {
+            continue;
+        }
         let count = seen.entry(format!("{flags} {holds}")).or_default();
         *count += 1;
         if holds != wanted || *count > POINTS_OF_A_KIND {
@@ -259,5 +263,13 @@ pub(super) fn invalid() -> Result<Vec<Case>> {
         refusals.relays(of)?;
         refusals.splices(of, &all)?;
     }
+    // What was written by hand before stays where it is.
+    let known: BTreeSet<String> = super::certificates::invalid()?.iter().map(key).collect();
+    refusals.out.retain(|case| !known.contains(&key(case)));
     Ok(refusals.out)
+}
+
+/// What tells two cases apart.
+fn key(case: &Case) -> String {
+    format!("{} {}", case.op, Value::Object(case.input.clone()))
 }

@@ -1,5 +1,7 @@
 //! Every cell of every state table: the shortest way to the state, then the event.
 
+mod session;
+
 use std::collections::BTreeMap;
 
 use anyhow::Result;
@@ -10,6 +12,7 @@ use handfast_codec::record::RecordBuilder;
 use handfast_codec::relay::DATA_HEADER_LEN;
 use serde_json::{Value, json};
 
+use self::session::Act;
 use crate::case::Case;
 use crate::fields::hex;
 use crate::ops::code_of;
@@ -51,19 +54,25 @@ pub(super) fn plaintext(frames: &[Frame]) -> String {
 
 /// The events as steps; where an event fixes the bytes that come, they stand beside it.
 fn steps(machine: &str, events: &[&str]) -> Vec<Value> {
-    let mut arrived = 0;
+    let (mut arrived, mut next) = (0, 1);
     let mut out = Vec::new();
     for event in events {
-        let frames = match machine {
-            "stream-receiver" => stream_frames(OpenKind::Put, event, arrived),
-            "stream-sender" => stream_frames(OpenKind::Get, event, arrived),
-            _ => Vec::new(),
-        };
-        arrived += if *event == "DATA" { 100 } else { 0 };
         let mut step = json!({ "event": event });
-        if !frames.is_empty() {
-            step["recv"] = plaintext(&frames).into();
+        let stream = |kind| Act::Recv(vec![stream_frames(kind, event, arrived)]);
+        let act = match machine {
+            "stream-receiver" => Some(stream(OpenKind::Put)),
+            "stream-sender" => Some(stream(OpenKind::Get)),
+            "session-phone" => Some(session::at_phone(event, next)),
+            "session-web" => Some(session::at_web(event)),
+            "limits-phone" => Some(session::limit_at_phone(event)),
+            "limits-web" => Some(session::limit_at_web(event)),
+            _ => None,
+        };
+        if let Some(act) = act {
+            act.into_step(&mut step);
         }
+        arrived += if *event == "DATA" { 100 } else { 0 };
+        next += u64::from(["COMMAND", "PART_SECOND"].contains(event));
         out.push(step);
     }
     out

@@ -1,0 +1,217 @@
+//! What comes at an event of the tables of a session: records, or a verb of the application.
+
+use bytes::Bytes;
+use handfast_codec::ErrorCode;
+use handfast_codec::frame::{Collection, Frame, Items, OpenKind, PageCursor};
+use handfast_codec::ids::Signature;
+use handfast_codec::limits::{CONN_WINDOW_MAX, STREAM_CREDIT_START, STREAM_WINDOW_MAX};
+use serde_json::{Value, json};
+
+use super::plaintext;
+
+/// What an event is, in a script.
+pub(super) enum Act {
+    /// Records come, each of these frames.
+    Recv(Vec<Vec<Frame>>),
+    /// The application does something first.
+    App(Value),
+    /// Something else about the step: a name and a value, and the records that come.
+    With(&'static str, Value, Vec<Vec<Frame>>),
+}
+
+impl Act {
+    /// Puts it into a step.
+    pub(super) fn into_step(self, step: &mut Value) {
+        let (records, more) = match self {
+            Self::Recv(records) => (records, None),
+            Self::App(verb) => (Vec::new(), Some(("app", verb))),
+            Self::With(name, value, records) => (records, Some((name, value))),
+        };
+        if let Some((name, value)) = more {
+            step[name] = value;
+        }
+        match records.as_slice() {
+            [] => {}
+            [record] => step["recv"] = plaintext(record).into(),
+            records => step["recv"] = records.iter().map(|record| plaintext(record)).collect(),
+        }
+    }
+}
+
+fn one(frame: Frame) -> Act {
+    Act::Recv(vec![vec![frame]])
+}
+
+/// So many frames in as few records as hold them.
+fn many(frames: impl Iterator<Item = Frame>) -> Vec<Vec<Frame>> {
+    let (mut out, mut len) = (vec![Vec::new()], 0);
+    for frame in frames {
+        let mut bytes = Vec::new();
+        frame.encode(&mut bytes);
+        if len + bytes.len() > 16_000 {
+            out.push(Vec::new());
+            len = 0;
+        }
+        len += bytes.len();
+        out.last_mut().expect("one record").push(frame);
+    }
+    out
+}
+
+fn collection(n: u8) -> Collection {
+    Collection::new(&[n]).expect("a name")
+}
+
+fn message(seq: u64, part: u8, last: u8, body: &[u8]) -> Frame {
+    Frame::Msg { seq, part, last, body: Bytes::copy_from_slice(body) }
+}
+
+fn delta(from: u64, to: u64, part: u8, last: u8) -> Frame {
+    let items = Items::default();
+    Frame::Delta { collection: collection(0), from, to, part, last, items }
+}
+
+fn page(at: &'static [u8]) -> Frame {
+    let cursor = |bytes| PageCursor::new(Bytes::from_static(bytes)).expect("a cursor");
+    Frame::Page {
+        collection: collection(0),
+        page: cursor(at),
+        next: cursor(b""),
+        rev: 9,
+        items: Items::default(),
+    }
+}
+
+fn revoked() -> Frame {
+    Frame::Revoked { signature: Signature::from_bytes([1; 64]) }
+}
+
+/// An event that both roles know.
+fn both(event: &str) -> Act {
+    match event {
+        "ACK" => one(Frame::Ack { durable: 0, cursors: vec![] }),
+        "ACK_FUTURE" => one(Frame::Ack { durable: 9, cursors: vec![] }),
+        "LEAVE" => one(Frame::Leave { collection: collection(0) }),
+        "SINCE" => one(Frame::Since { collection: collection(0), cursor: 0 }),
+        "DELTA" => one(delta(0, 1, 0, 0)),
+        "REVOKED" | "REVOKED_FOREIGN" => one(revoked()),
+        "PING" => one(Frame::Ping { id: 7, rev: 0 }),
+        "NOW" => one(Frame::Now { slot: 99, body: Bytes::from_static(b"?") }),
+        "CLOSE" => one(Frame::Close { code: ErrorCode::INTERNAL, retry_ms: 0 }),
+        _ => Act::Recv(vec![vec![]]),
+    }
+}
+
+/// An event at the phone, when `next` is the number of the next message.
+pub(super) fn at_phone(event: &str, next: u64) -> Act {
+    let number = u8::try_from(next).unwrap_or(0);
+    let command = |seq: u64, id: u8, floor: u8| message(seq, 0, 0, &[id, floor, b'x']);
+    match event {
+        "COMMAND" => one(command(next, number, 1)),
+        "AGAIN" => one(command(1, 1, 1)),
+        "GAP" => one(command(next + 1, number, 1)),
+        "PART_FIRST" => one(message(next, 0, 1, &[number, 1])),
+        "PART_SECOND" => one(message(next, 1, 1, b"x")),
+        "FLOOR" => one(command(next, 3, 5)),
+        "NO_COMMAND" => one(message(next, 0, 0, &[])),
+        "DIGEST_GET" => one(Frame::DigestGet { collection: collection(0), cursor: 0 }),
+        "DIGEST_FUTURE" => one(Frame::DigestGet { collection: collection(0), cursor: 9 }),
+        "PAGE_GET" => one(Frame::PageGet { collection: collection(0), page: PageCursor::default() }),
+        event => both(event),
+    }
+}
+
+/// An event at the web.
+pub(super) fn at_web(event: &str) -> Act {
+    match event {
+        "SUBSCRIBE" => Act::App(json!({ "verb": "subscribe", "collection": "00" })),
+        "UNSUBSCRIBE" => Act::App(json!({ "verb": "leave", "collection": "00" })),
+        "DELTA_GAP" => one(delta(5, 6, 0, 0)),
+        "DELTA_BACK" => one(delta(0, 0, 0, 0)),
+        "DELTA_PART" => one(delta(0, 1, 1, 1)),
+        "DIGEST" => one(Frame::Digest { collection: collection(0), cursor: 0, digest: [0; 32] }),
+        "REQUIRED" => one(Frame::SnapshotRequired { collection: collection(0), rev: 9 }),
+        "PAGE" => one(page(b"")),
+        "PAGE_OTHER" => one(page(b"a")),
+        "RESULT" => one(message(1, 0, 0, &[9, 1])),
+        "RESULT_GAP" => one(message(2, 0, 0, &[9, 1])),
+        "RESULT_PART" => one(message(1, 1, 1, &[9, 1])),
+        event => both(event),
+    }
+}
+
+/// A limit at the phone: reached, or passed by one.
+pub(super) fn limit_at_phone(event: &str) -> Act {
+    let over = event.ends_with("_OVER");
+    let count = |limit: u8| 0..limit + u8::from(over);
+    let more = u64::from(over);
+    match event.trim_end_matches("_OVER") {
+        "MESSAGE" => {
+            let len = |part: u8| if part < 4 { 16_000 } else { 1_536 + usize::from(over) };
+            // Its first bytes are those of a command.
+            let body = |part: u8| [vec![1; 2], vec![b'x'; len(part) - 2]].concat();
+            Act::Recv((0..5).map(|part| vec![message(1, part, 4, &body(part))]).collect())
+        }
+        "SUBSCRIPTIONS" => Act::Recv(vec![
+            count(64).map(|n| Frame::Since { collection: collection(n), cursor: 0 }).collect(),
+        ]),
+        "PAGES" => {
+            let get = |n| Frame::PageGet { collection: collection(n), page: PageCursor::default() };
+            Act::Recv(vec![count(64).map(get).collect()])
+        }
+        "ANSWERS" => {
+            let leave = |_| Frame::Leave { collection: collection(1) };
+            Act::Recv(vec![(0..256 + more).map(leave).collect()])
+        }
+        "STREAMS" => {
+            let put = |n| Frame::Open { id: u64::from(n) * 2, kind: OpenKind::Put, meta: vec![n].into() };
+            Act::Recv(vec![count(16).map(put).collect()])
+        }
+        "CREDIT" => {
+            let offset = STREAM_CREDIT_START + STREAM_WINDOW_MAX + more;
+            let get = Frame::Open { id: 0, kind: OpenKind::Get, meta: Bytes::from_static(super::META) };
+            Act::Recv(vec![vec![get], vec![Frame::Credit { id: 0, offset }]])
+        }
+        "CONN_CREDIT" => one(Frame::ConnCredit { offset: CONN_WINDOW_MAX + more }),
+        _ => {
+            let pings = (0..64 + more).map(|id| Frame::Ping { id, rev: 0 });
+            Act::With("blocked", true.into(), vec![pings.collect()])
+        }
+    }
+}
+
+/// A limit at the web.
+pub(super) fn limit_at_web(event: &str) -> Act {
+    let over = event.ends_with("_OVER");
+    let count = 1_024 + u64::from(over);
+    match event {
+        "RESULTS" | "RESULTS_OVER" => {
+            let results = many((1..=count).map(|seq| message(seq, 0, 0, &[9, 1])));
+            Act::With("undurable", true.into(), results)
+        }
+        "OUTBOX" | "OUTBOX_OVER" => Act::App(json!({ "verb": "send", "body": "78", "times": count })),
+        "DELTA_OVER" => {
+            let items = || Items::build([vec![1; 15_000]]).expect("an item");
+            let part = |part| {
+                vec![Frame::Delta {
+                    collection: collection(0),
+                    from: 0,
+                    to: 1,
+                    part,
+                    last: 9,
+                    items: items(),
+                }]
+            };
+            Act::Recv((0..5).map(part).collect())
+        }
+        "DIGEST_BEHIND" => {
+            let digest = Frame::Digest { collection: collection(0), cursor: 4, digest: [0; 32] };
+            Act::Recv(vec![vec![delta(0, 5, 0, 0), digest]])
+        }
+        "PING_BEHIND" => {
+            let ping = Frame::Ping { id: 9, rev: 8 };
+            Act::Recv(vec![vec![delta(0, 5, 0, 0), ping, delta(5, 8, 0, 0)]])
+        }
+        _ => Act::Recv(vec![vec![Frame::Ping { id: 9, rev: 8 }, delta(0, 5, 0, 0)]]),
+    }
+}
