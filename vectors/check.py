@@ -17,6 +17,7 @@ if importlib.util.find_spec("cryptography") is None:
 
 from oracle.conventions import Refused, error_areas
 from oracle.handshakes import pairing, reconnect
+from oracle.media import media_receive
 from oracle.message import message_decode
 from oracle.noise import handshake_party, noise_read, record_open
 from oracle.payload import payload_decode
@@ -44,6 +45,7 @@ OPS = {
     "ed25519.verify": ed25519_verify,
     "pairing": pairing,
     "reconnect": reconnect,
+    "media.receive": media_receive,
     "ratchet.phone": ratchet_phone,
     "ratchet.web": ratchet_web,
     "resume.verdict": resume_verdict,

@@ -1,6 +1,7 @@
 //! The operations of cases: each takes the input of a case and gives its output, or the code of its refusal.
 
 mod decode;
+mod media;
 mod message;
 mod noise;
 mod pairing;
@@ -58,6 +59,7 @@ pub const NAMES: &[&str] = &[
     "revoked.verify",
     "pairing",
     "reconnect",
+    "media.receive",
     "ratchet.phone",
     "ratchet.web",
     "resume.verdict",
@@ -94,6 +96,7 @@ pub fn run(op: &str, input: &Map<String, Value>) -> Result<Ending> {
         "revoked.verify" => sign::revoked(input),
         "pairing" => pairing::run(input),
         "reconnect" => reconnect::run(input),
+        "media.receive" => media::receive(input),
         "ratchet.phone" => rules::ratchet_phone(input),
         "ratchet.web" => rules::ratchet_web(input),
         "resume.verdict" => rules::resume(input),

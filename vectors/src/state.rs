@@ -14,6 +14,8 @@ const FILES: &[(&str, &str)] = &[
     ("pairing-phone", include_str!("../../spec/state/pairing-phone.toml")),
     ("pairing-web", include_str!("../../spec/state/pairing-web.toml")),
     ("stream-receiver", include_str!("../../spec/state/stream-receiver.toml")),
+    ("relay-pairing", include_str!("../../spec/state/relay-pairing.toml")),
+    ("relay-limits", include_str!("../../spec/state/relay-limits.toml")),
     ("session-phone", include_str!("../../spec/state/session-phone.toml")),
     ("session-web", include_str!("../../spec/state/session-web.toml")),
     ("limits-phone", include_str!("../../spec/state/limits-phone.toml")),

@@ -5,6 +5,7 @@ mod certificates;
 mod frames_link;
 mod frames_record;
 mod frames_relay;
+mod media;
 mod messages;
 mod noise;
 mod pairing;
@@ -80,6 +81,8 @@ pub(crate) const ALL: &[(&str, &str, Cases)] = &[
     ("refuse-bytes-message", "Bodies with one thing broken by a mutator.", bytes::message_invalid),
     ("rules", "Ratchet, recovery, resume, versions, heads, distinct keys.", rules::valid),
     ("refuse-rules", "What those rules refuse.", rules::invalid),
+    ("media", "Media streams at their receiver.", media::valid),
+    ("refuse-media", "Media streams of which a receiver refuses a part.", media::invalid),
     ("bytes-relay", "Relay frames at the edges of what is allowed.", bytes::relay_valid),
     ("refuse-bytes-relay", "Relay frames with one thing broken by a mutator.", bytes::relay_invalid),
     ("bytes-record", "Records at the edges of what is allowed.", bytes::record_valid),

@@ -8,3 +8,4 @@ mod link;
 mod pairing;
 mod random;
 mod state;
+mod tables;

@@ -30,18 +30,23 @@ pub(super) fn matches(pattern: &str, name: &str) -> bool {
 #[must_use]
 pub(super) fn role(case: &Case) -> Option<&'static str> {
     let text = |name: &str| case.input.get(name).and_then(Value::as_str);
-    let what = text("from").or(text("kind")).or(text("machine")).or(text("role"));
+    if case.op == "state" {
+        return match text("machine")? {
+            machine if machine.starts_with("relay-") => Some("relay"),
+            machine if machine.ends_with("-web") => Some("web"),
+            _ => Some("phone"),
+        };
+    }
+    let what = text("from").or(text("kind")).or(text("role"));
     match (case.op.as_str(), what) {
         ("qr.decode" | "accept.verify", _)
-        | ("state", Some("pairing-phone"))
         | ("session", Some("phone"))
         | ("record.decode", Some("web"))
         | ("payload.decode", Some("xk2" | "kk1")) => Some("phone"),
         ("certificate.verify" | "revoked.verify" | "payload.decode", _)
-        | ("state", Some("pairing-web"))
         | ("session", Some("web"))
         | ("record.decode", Some("phone")) => Some("web"),
-        ("attach.verify", _) | ("state", Some("relay-socket")) => Some("relay"),
+        ("attach.verify", _) => Some("relay"),
         _ => None,
     }
 }

@@ -124,6 +124,12 @@ fn steps_of_sequences() -> Vec<Sequence> {
             "a copy that is behind is quarantined, and the true holder goes on",
             vec![message1("current", 9, "a"), message1("current", 7, "b"), confirm(), message1("a", 10, "c")],
         ),
+    ]
+}
+
+/// The last of them.
+fn at_the_end() -> Vec<Sequence> {
+    vec![
         (
             "three-rounds",
             "HSK-025",
@@ -148,7 +154,7 @@ fn steps_of_sequences() -> Vec<Sequence> {
 
 fn sequences() -> Result<Vec<Case>> {
     let mut out = Vec::new();
-    for (name, req, comment, steps) in steps_of_sequences() {
+    for (name, req, comment, steps) in [steps_of_sequences(), at_the_end()].concat() {
         for (state, with_candidate) in [("one", false), ("two", true)] {
             let case = format!("ratchet/phone-{state}-{name}");
             out.push(Case::valid(&case, &[req], comment, "ratchet.phone", phone(with_candidate, 5, &steps))?);
@@ -418,7 +424,7 @@ fn keys(wanted: bool) -> Result<Vec<Case>> {
     for (at, first) in KEYS.iter().enumerate() {
         for (to, second) in KEYS.iter().enumerate().skip(at + 1) {
             let mut same = all.clone();
-            same[to] = same[at].clone();
+            same[to].clone_from(&all[at]);
             let id = format!("refuse-keys/{first}-is-{second}").replace(' ', "-");
             let input = json!({ "keys": same, "in_use": others });
             out.push(Case::invalid(
