@@ -22,7 +22,10 @@ fn content(input: &Map<String, Value>) -> Result<Vec<u8>> {
 
 pub(super) fn receive(input: &Map<String, Value>) -> Result<Ending> {
     let id = ContentId::from_bytes(input.array("content_id")?);
-    let mut receiver = MediaReceiver::new(id);
+    let mut receiver = match MediaReceiver::new(id, 0) {
+        Ok(receiver) => receiver,
+        Err(code) => return Ok(Err(code)),
+    };
     let stream = [input.bytes("list")?, content(input)?].concat();
     let taken = match receiver.take(&stream) {
         Ok(taken) => taken,
