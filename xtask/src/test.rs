@@ -100,10 +100,9 @@ fn steps(options: &Options) -> Result<Vec<Step>> {
         }),
         Step::new("the inner crates use no std and no runtime", || inner::tree().map(|()| Done::Passed)),
         Step::new("the tests that FAULTS.md names exist", || faults::check().map(|()| Done::Passed)),
-        Step::new(
-            "every MUST of the specification has code and a test or vector, every refusal a negative vector",
-            || trace::check().map(|()| Done::Passed),
-        ),
+        Step::new("every MUST of the specification has code, and a test or vector", || {
+            trace::check().map(|()| Done::Passed)
+        }),
         Step::new("the patches of models and simulator apply", || {
             patches::check(&patches::read(models::RULES)?)?;
             sim::mutants::check().map(|()| Done::Passed)

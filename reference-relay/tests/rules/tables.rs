@@ -178,7 +178,7 @@ fn walk(machine: &str, run: impl Fn(&str, &str) -> (Vec<String>, &'static str)) 
 
 #[test]
 fn every_cell_of_a_phone_at_a_code_is_as_its_table_says() {
-    // req: RLY-014, RLY-015, RLY-060
+    // req: RLY-014, RLY-015, RLY-063
     let walked = walk("relay-pairing", |state, event| {
         let mut case = Pairing::new(state);
         case.act(event);
