@@ -46,7 +46,11 @@ enum Task {
     /// Plays a story with the page as the companion, in Chromium.
     PageTest(page_test::Options),
     /// Prints figures of memory, round trips and speed.
-    Bench,
+    Bench {
+        /// Figures of the page in Chromium, in place of those of the machines.
+        #[arg(value_parser = ["page"])]
+        what: Option<String>,
+    },
     /// Ends the processes named on its standard input when that closes (used by `demo`).
     #[command(hide = true)]
     Keep,
@@ -65,7 +69,8 @@ fn main() -> ExitCode {
         Task::Sim(options) => sim::run(&options),
         Task::Wasm(options) => wasm::run(&options),
         Task::PageTest(options) => page_test::run(&options),
-        Task::Bench => bench(),
+        Task::Bench { what: None } => bench(),
+        Task::Bench { what: Some(_) } => page_test::bench::run(),
         Task::Keep => demo::keeper::keep().map(|()| true),
     };
     report(result)

@@ -2,6 +2,7 @@
 //!
 //! Pictures of the screens are written to `reference-web/screenshots`.
 
+pub(crate) mod bench;
 mod chromium;
 mod media;
 mod scenes;
@@ -9,8 +10,11 @@ mod story;
 mod troubles;
 mod webdriver;
 
+use std::path::PathBuf;
+
 use anyhow::{Context as _, Result};
 
+use crate::demo::build::Programs;
 use crate::demo::{build, random};
 use crate::{wasm, workspace};
 
@@ -27,19 +31,25 @@ pub(crate) struct Options {
 /// # Errors
 /// Something cannot be built, installed or started.
 pub(crate) fn run(options: &Options) -> Result<bool> {
-    chromium::ensure()?;
-    if !options.keep_engine || !wasm::package().is_dir() {
-        let _ = wasm::run(&wasm::Options::default())?;
-    }
-    let programs = build::build(false)?;
-    let root = std::env::temp_dir().join(format!("handfast-page-{}", random::hex(4)?));
-    std::fs::create_dir_all(&root)?;
+    let (programs, root) = prepare(options.keep_engine)?;
     let pictures = workspace::root().join("reference-web/screenshots");
     std::fs::create_dir_all(&pictures)?;
-    println!("Data and logs lie in {}", root.display());
     let good = story::play(&programs, &root, &pictures)?;
     if good {
         std::fs::remove_dir_all(&root).with_context(|| format!("{} cannot be removed", root.display()))?;
     }
     Ok(good)
+}
+
+/// Builds the page and the programs, and makes a folder for their data.
+fn prepare(keep_engine: bool) -> Result<(Programs, PathBuf)> {
+    chromium::ensure()?;
+    if !keep_engine || !wasm::package().is_dir() {
+        let _ = wasm::run(&wasm::Options::default())?;
+    }
+    let programs = build::build(false)?;
+    let root = std::env::temp_dir().join(format!("handfast-page-{}", random::hex(4)?));
+    std::fs::create_dir_all(&root)?;
+    println!("Data and logs lie in {}", root.display());
+    Ok((programs, root))
 }

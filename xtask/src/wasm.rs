@@ -17,7 +17,7 @@ pub(crate) use toolchain::{is_wrapper as is_rustc_wrapper, wrap as wrap_rustc};
 const PACKAGE: &str = "reference-web-wasm";
 const TARGET: &str = "wasm32-unknown-unknown";
 /// The most that the module may weigh, compressed by `gzip -9`, in bytes.
-const COMPRESSED_MAX: usize = 350 * 1024;
+pub(crate) const COMPRESSED_MAX: usize = 350 * 1024;
 /// Files of the package that are not generated: the driver, and what is said about it.
 const SOURCES: [&str; 2] = ["handfast/js", "reference-web/wasm/pkg"];
 
@@ -81,7 +81,11 @@ fn measure(module: &Path) -> Result<bool> {
     Ok(fits)
 }
 
-fn compressed_len(bytes: &[u8]) -> Result<usize> {
+/// The length of bytes after `gzip -9`.
+///
+/// # Errors
+/// They cannot be compressed.
+pub(crate) fn compressed_len(bytes: &[u8]) -> Result<usize> {
     let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
     encoder.write_all(bytes)?;
     Ok(encoder.finish()?.len())

@@ -11,6 +11,7 @@ use anyhow::Result;
 use super::build::Programs;
 use super::devices::{self, Device, Kind};
 use super::keeper::Keeper;
+use crate::wasm;
 
 /// The three programs and what the user can do with them.
 struct Session {
@@ -21,6 +22,18 @@ struct Session {
     companion: String,
     /// Events of the companion that the user has seen.
     seen: usize,
+    /// Whether the companion is a page in the user's browser: then the console is the phone's.
+    by_page: bool,
+}
+
+/// What became linked.
+enum Linked {
+    /// The companion of this terminal.
+    Terminal,
+    /// A page in a browser.
+    Page,
+    /// Nothing: the user left.
+    Nothing,
 }
 
 /// Takes the user through pairing, then offers a prompt; returns `true` when the user leaves.
@@ -38,6 +51,7 @@ pub(crate) fn run(programs: &Programs, root: &Path) -> Result<bool> {
         root: root.to_owned(),
         companion: String::new(),
         seen: 0,
+        by_page: false,
     };
     println!(
         "\nThree programs take part, each a process of its own on this machine:\n\
@@ -47,11 +61,25 @@ pub(crate) fn run(programs: &Programs, root: &Path) -> Result<bool> {
     println!("  relay      process {}, ws://{relay_name}/v1", session.relay.pid()?);
     session.phone.start()?;
     println!("  phone      process {}, data in {}", session.phone.pid()?, session.phone.dir().display());
-    if pairing::pair(&mut session)? {
-        prompt::serve(&mut session)?;
+    tell_page(&relay_name);
+    match pairing::pair(&mut session)? {
+        Linked::Terminal => prompt::serve(&mut session)?,
+        Linked::Page => prompt::serve_phone(&mut session)?,
+        Linked::Nothing => {}
     }
     println!("All three programs are ended.");
     Ok(true)
+}
+
+/// Says where the page is, if the relay was built with it.
+fn tell_page(relay_name: &str) {
+    if wasm::package().is_dir() {
+        println!("  page       http://{relay_name}/ in a browser on this machine is a companion too");
+    } else {
+        println!(
+            "  page       not part of this build; `cargo xtask wasm` makes it, then start the demo again"
+        );
+    }
 }
 
 /// Shows a question and reads one line; nothing when the input ends.

@@ -130,6 +130,14 @@ impl Process {
     /// # Errors
     /// The program does not read any more.
     pub(crate) fn say(&mut self, line: &Value) -> Result<()> {
+        self.say_text(&line.to_string())
+    }
+
+    /// Writes one line to the program's standard input.
+    ///
+    /// # Errors
+    /// The program does not read any more.
+    pub(crate) fn say_text(&mut self, line: &str) -> Result<()> {
         let input = self.input.as_mut().context("its input is closed")?;
         input
             .write_all(format!("{line}\n").as_bytes())

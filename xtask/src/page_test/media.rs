@@ -23,7 +23,7 @@ const RATE: usize = 8_000;
 const WAV_HEAD: usize = 44;
 
 /// The files that are attached.
-const FILES: &str = ".composer input[type=file]";
+pub(super) const FILES: &str = ".composer input[type=file]";
 
 /// Plays the chapter in the first chat.
 ///
@@ -219,7 +219,7 @@ fn message(world: &World, chat: u64, name: &str) -> Result<Value> {
     })
 }
 
-fn find(history: &Value, name: &str) -> Option<Value> {
+pub(super) fn find(history: &Value, name: &str) -> Option<Value> {
     history["messages"].as_array()?.iter().find(|row| row["media_name"] == name).cloned()
 }
 
@@ -267,7 +267,7 @@ fn media_box(name: &str) -> String {
 }
 
 /// Selects a button of a file by its verb.
-fn act(name: &str, verb: &str) -> String {
+pub(super) fn act(name: &str, verb: &str) -> String {
     format!(".media-box[data-name={name:?}] button[data-verb={verb:?}]")
 }
 
@@ -276,7 +276,7 @@ fn save(name: &str) -> String {
     format!(".media-box[data-name={name:?}] a[download]")
 }
 
-fn saved(name: &str) -> String {
+pub(super) fn saved(name: &str) -> String {
     format!("return document.querySelector({}) !== null", json!(save(name)))
 }
 

@@ -140,6 +140,17 @@ impl Browser {
         request(self.port, "DELETE", &format!("/session/{}", self.session), &Value::Null).map(drop)
     }
 
+    /// The browser's process.
+    pub(super) const fn pid(&self) -> u64 {
+        self.pid
+    }
+
+    /// What the browser counts of the page.
+    pub(super) fn metrics(&self) -> Result<Value> {
+        let _ = self.chrome("Performance.enable", &json!({}))?;
+        self.chrome("Performance.getMetrics", &json!({}))
+    }
+
     /// Ends the browser's process, as a crash does.
     pub(super) fn kill(&self) -> Result<()> {
         command::run(&mut command::program("kill", ["-KILL", &self.pid.to_string()]))

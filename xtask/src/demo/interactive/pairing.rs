@@ -7,30 +7,43 @@ use qrcode::render::unicode::Dense1x2;
 use qrcode::{EcLevel, QrCode};
 use serde_json::{Value, json};
 
-use super::{Session, ask_user, ask_yes};
+use super::{Linked, Session, ask_user, ask_yes};
 use crate::demo::processes::Process;
 use crate::demo::story::pair::{self, Page, STEP};
 
 /// The user may take this long for what the companion waits for.
 const USER_LIMIT: Duration = Duration::from_secs(90);
 
-/// Pairs; returns `false` if the user leaves.
-pub(super) fn pair(session: &mut Session) -> Result<bool> {
+/// How the text of a code begins (spec, QR text).
+const CODE_START: &str = "HF1*";
+/// What the question for the next step says.
+const CAMERA: &str = "\
+This console is the phone. It has no camera; what stands in for one is this prompt:
+  Enter               it reads the picture of the companion above
+  a file's name       it reads that picture, for example a screenshot of the page (PNG)
+  HF1*..              it takes that text for the code's
+  q                   leaves
+camera>";
+
+/// Pairs; returns what the user linked.
+pub(super) fn pair(session: &mut Session) -> Result<Linked> {
     loop {
         println!("\nStep 1: the companion shows a code, the phone scans it.");
         let mut page = pair::show_code(&session.web, None)?;
         println!("  companion  process {}, data in {}", page.process.pid(), session.web.dir().display());
         show_code(&page)?;
         println!("The same code lies as a picture in {}", page.picture.display());
-        println!("The demo's phone has no camera: it reads that picture. A new code is drawn every 30 s.");
-        if ask_user("Press Enter to let the phone scan it, or q and Enter to leave:")?
-            .is_none_or(|word| word == "q")
-        {
-            return Ok(false);
-        }
-        let mut scan = pair::scan(&session.phone, &page)?;
-        match attempt(session, &mut page, &mut scan) {
-            Ok(true) => return Ok(true),
+        println!("A new code is drawn every 30 s.");
+        let Some(seen) = ask_user(CAMERA)?.filter(|word| word != "q") else { return Ok(Linked::Nothing) };
+        let ended = if seen.is_empty() {
+            let mut scan = pair::scan(&session.phone, &page)?;
+            attempt(session, Some(&mut page), &mut scan)
+        } else {
+            look(session, &seen).and_then(|mut scan| attempt(session, None, &mut scan))
+        };
+        match ended {
+            Ok(true) if seen.is_empty() => return Ok(Linked::Terminal),
+            Ok(true) => return Ok(Linked::Page),
             Ok(false) => println!("This code is burnt. Once more, with a new one."),
             Err(error) => println!("The attempt is over: {error:#}\nOnce more, with a new code."),
         }
@@ -48,14 +61,27 @@ fn show_code(page: &Page) -> Result<()> {
     Ok(())
 }
 
-/// One attempt; returns whether the two are linked.
-fn attempt(session: &mut Session, page: &mut Page, scan: &mut Process) -> Result<bool> {
+/// Lets the phone look at a picture, or take a text for what it saw.
+fn look(session: &Session, seen: &str) -> Result<Process> {
+    if !seen.starts_with(CODE_START) {
+        return session.phone.spawn(&["scan", "--image", seen], None);
+    }
+    let mut scan = session.phone.spawn(&["scan", "--text-stdin"], None)?;
+    scan.say_text(seen)?;
+    Ok(scan)
+}
+
+/// One attempt, with the companion of this terminal or with a page in a browser; returns whether it is linked.
+fn attempt(session: &mut Session, mut page: Option<&mut Page>, scan: &mut Process) -> Result<bool> {
     let _ = scan.wait_event(0, "check_code_wanted", STEP)?;
-    let shown = page.process.wait_event(page.mark, "check_code", STEP)?;
-    println!(
-        "\nStep 2: the check code. The companion's screen shows   {}",
-        shown["code"].as_str().unwrap_or("?")
-    );
+    match &page {
+        Some(page) => {
+            let shown = page.process.wait_event(page.mark, "check_code", STEP)?;
+            let code = shown["code"].as_str().unwrap_or("?");
+            println!("\nStep 2: the check code. The companion's screen shows   {code}");
+        }
+        None => println!("\nStep 2: the check code. The page shows four digits."),
+    }
     let Some(claims) = check_code(scan)? else { return Ok(false) };
     println!("\nStep 3: approval. The phone's screen shows who asks; it cannot check these claims:");
     for (name, value) in claims.as_object().into_iter().flatten().filter(|(name, _)| *name != "event") {
@@ -67,17 +93,23 @@ fn attempt(session: &mut Session, page: &mut Page, scan: &mut Process) -> Result
         return Ok(false);
     }
     let ours = scan.wait_event(0, "show_nn", USER_LIMIT)?;
-    let theirs = page.process.wait_event(page.mark, "confirm_nn", USER_LIMIT)?;
     println!("\nStep 4: the same number on both. The phone shows   {}", ours["nn"].as_str().unwrap_or("?"));
-    println!("The companion asks whether your phone shows   {}", theirs["nn"].as_str().unwrap_or("?"));
-    let confirmed = ask_yes("At the companion: does your phone show this number?")?;
-    page.process.say(&json!({"confirm": confirmed}))?;
-    if !confirmed {
-        return Ok(false);
+    if let Some(page) = &mut page {
+        let theirs = page.process.wait_event(page.mark, "confirm_nn", USER_LIMIT)?;
+        println!("The companion asks whether your phone shows   {}", theirs["nn"].as_str().unwrap_or("?"));
+        let confirmed = ask_yes("At the companion: does your phone show this number?")?;
+        page.process.say(&json!({"confirm": confirmed}))?;
+        if !confirmed {
+            return Ok(false);
+        }
+    } else {
+        println!("The page asks whether your phone shows its number. Answer there.");
     }
-    let linked = scan.wait_event(0, "linked", STEP)?;
+    let linked = scan.wait_event(0, "linked", USER_LIMIT)?;
     linked["companion"].as_str().context("a link without an id")?.clone_into(&mut session.companion);
-    let _ = page.process.wait_end("`pair` ends when it is linked", STEP)?;
+    if let Some(page) = page {
+        let _ = page.process.wait_end("`pair` ends when it is linked", STEP)?;
+    }
     println!("\nLinked. The phone lists the companion as {}.", session.companion);
     Ok(true)
 }
