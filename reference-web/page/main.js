@@ -35,21 +35,24 @@ function draw() {
 /** Whether the list of messages is to stay at its end: it was there, and the user has not scrolled up since. */
 let end = { is: true, top: 0 };
 
-/** Where the list of messages stands. */
+/** The list of messages, and the first message that is seen, with its place. */
 function place() {
   const list = document.querySelector(".messages");
-  return list && { list, first: firstOf(list), height: list.scrollHeight, top: list.scrollTop };
+  if (!list || end.is) return { list };
+  const top = list.getBoundingClientRect().top;
+  const anchor = [...list.querySelectorAll("article")].find((message) => message.getBoundingClientRect().bottom > top);
+  return { list, anchor, at: anchor?.getBoundingClientRect().top };
 }
 
-const firstOf = (list) => list.querySelector("article");
-
-/** Stays at the end if it was there; stays at the same message when older ones came in front of it. */
+/** Stays at the end if it was there; else stays at the same message, whatever came or went around it. */
 function restore(before) {
   const list = document.querySelector(".messages");
   if (!list) return;
-  if (before?.list !== list || !before.first) end.is = true;
+  if (before.list !== list) end.is = true;
   if (end.is) toEnd(list);
-  else if (firstOf(list) !== before.first) list.scrollTop = before.top + list.scrollHeight - before.height;
+  else if (before.anchor?.isConnected) list.scrollTop += before.anchor.getBoundingClientRect().top - before.at;
+  // Who is at an end of what is loaded already does not scroll there any more: the view looks for itself.
+  list.dispatchEvent(new Event("scroll"));
 }
 
 function toEnd(list) {

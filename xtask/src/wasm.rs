@@ -51,6 +51,8 @@ pub(crate) fn run(options: &Options) -> Result<bool> {
     let mut bindgen =
         command::cargo(["run", "--quiet", "--locked", "--release", "--package", "xtask-bindgen", "--"]);
     command::run(bindgen.arg(&module).arg(&package).arg("handfast"))?;
+    let glue = package.join("handfast.js");
+    std::fs::write(&glue, without_comments(&std::fs::read_to_string(&glue)?))?;
     for folder in SOURCES {
         copy(&workspace::root().join(folder), &package)?;
     }
@@ -65,6 +67,14 @@ fn copy(from: &Path, to: &Path) -> Result<()> {
             std::fs::copy(&path, to.join(name)).with_context(|| format!("cannot copy {}", path.display()))?;
     }
     Ok(())
+}
+
+/// The generated code without its comments, which stand beside it in `handfast.d.ts` too, and a page loads in vain.
+fn without_comments(code: &str) -> String {
+    let is_comment =
+        |line: &str| ["/**", "* ", "*/"].iter().any(|start| line.starts_with(start)) || line == "*";
+    let lines = code.lines().filter(|line| !is_comment(line.trim_start()));
+    lines.flat_map(|line| [line, "\n"]).collect()
 }
 
 fn measure(module: &Path) -> Result<bool> {
@@ -94,6 +104,12 @@ pub(crate) fn compressed_len(bytes: &[u8]) -> Result<usize> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_comments_are_left_out() {
+        let code = "/**\n * What it does.\n *\n */\nfunction f(a) {\n    /** @type {x} */\n    return a * 2; // kept\n}\n";
+        assert_eq!(without_comments(code), "function f(a) {\n    return a * 2; // kept\n}\n");
+    }
 
     #[test]
     fn what_repeats_is_small_and_what_does_not_is_not() {

@@ -147,7 +147,7 @@ fn long_chat(world: &World, browser: &Browser) -> Result<bool> {
         "return new Promise((ok, fail) => {{ const open = indexedDB.open('handfast'); open.onsuccess = () => {{ \
          const txn = open.result.transaction('messages', 'readwrite'); const store = txn.objectStore('messages'); \
          store.openCursor(IDBKeyRange.bound([{chat}, 0], [{chat}, Infinity])).onsuccess = ({{ target }}) => {{ \
-           const first = target.result.value; for (let id = 0; id < {LONG}; id += 1) store.put({{ ...first, id: first.id - 1 - id / {LONG}, \
+           const first = target.result.value; for (let id = 0; id < {LONG}; id += 1) store.put({{ ...first, id: first.id - (id + 1) / ({LONG} + 1), \
              text: `message ${{id}} of a long chat`, time_ms: first.time_ms - id * 60000 }}); }}; \
          txn.oncomplete = () => {{ open.result.close(); ok({LONG}); }}; txn.onabort = () => fail(txn.error); }}; }});"
     ))?;
