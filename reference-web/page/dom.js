@@ -85,6 +85,8 @@ function patchChildren(node, children, isSvg) {
     if (found && fits(found, tree)) {
       if (found === at) at = at.nextSibling;
       else node.insertBefore(found, at);
+      // The very same description: nothing in it has changed.
+      if (found[TREE] === tree) continue;
       if (tree.text === undefined) update(found, tree, found[TREE], isSvg);
       else if (found[TREE].text !== tree.text) found.data = tree.text;
       found[TREE] = tree;

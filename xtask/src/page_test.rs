@@ -6,6 +6,7 @@ pub(crate) mod bench;
 mod chromium;
 mod media;
 mod scenes;
+mod scroll;
 mod story;
 mod troubles;
 mod webdriver;

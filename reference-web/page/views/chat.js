@@ -68,7 +68,20 @@ function messagesView(state, chat, page, act, now) {
   }));
 }
 
+const drawn = new WeakMap();
+
+/** What was described of a message, as long as nothing of it has changed: a chat has hundreds, and is drawn each time one comes. */
 function messageView(state, message, joined, act) {
+  const { content } = message.media ?? {};
+  const of = [state.media[content], state.transfers[content], joined, state.can, act];
+  const known = drawn.get(message);
+  if (known && known.of.every((one, index) => one === of[index])) return known.tree;
+  const tree = describeMessage(state, message, joined, act);
+  drawn.set(message, { of, tree });
+  return tree;
+}
+
+function describeMessage(state, message, joined, act) {
   const own = message.author === "";
   const said = messageState(message);
   const classes = ["message", own ? "own" : "other", joined ? "joined" : "", message.state === "failed" ? "failed" : ""].join(" ");

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::troubles::{self, Stage};
 use super::webdriver::{Browser, ChromeDriver};
-use super::{media, scenes};
+use super::{media, scenes, scroll};
 use crate::demo::build::Programs;
 use crate::demo::patience::until;
 use crate::demo::story::pair::STEP;
@@ -48,6 +48,7 @@ fn chapters(world: &mut World, stage: &mut Stage<'_>, pictures: &Path) -> Result
     chatting(world, &stage.browser, pictures)?;
     media::play(world, &stage.browser, pictures)?;
     coming_back(world, &stage.browser)?;
+    scroll::play(world, &stage.browser)?;
     troubles::play(world, stage)?;
     revoked(world, &stage.browser)?;
     stage.browser.click(".dead-card button.primary")?;

@@ -1,0 +1,76 @@
+//! A long chat, scrolled: how far it goes, and how long the page takes for a step.
+
+use anyhow::{Context as _, Result, ensure};
+use serde_json::json;
+
+use super::media;
+use super::webdriver::Browser;
+use crate::demo::story::world::World;
+
+/// Messages of the chat in the story, and the steps to each side: the page holds 300 of them at once.
+const MESSAGES: u32 = 5_000;
+const STEPS: usize = 15;
+
+/// Where to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Way {
+    Up,
+    Down,
+}
+
+/// Scrolls far beyond what the page holds at once, up and down again.
+///
+/// # Errors
+/// A step leads nowhere.
+pub(super) fn play(world: &mut World, browser: &Browser) -> Result<()> {
+    fill(browser, media::first_chat(world)?, MESSAGES)?;
+    for way in [Way::Up, Way::Down] {
+        let (moved, _) = scroll(browser, STEPS, way)?;
+        ensure!(moved == STEPS, "of {STEPS} steps {way:?} {moved} led on");
+    }
+    world.table.ok("a long chat", format!("{STEPS} stretches up and down, in a window of 300 messages"));
+    Ok(())
+}
+
+/// Puts messages in front of those of a chat, into the page's database, and opens the chat.
+///
+/// # Errors
+/// They cannot be stored.
+pub(super) fn fill(browser: &Browser, chat: u64, count: u32) -> Result<()> {
+    let filled = browser.run(&format!(
+        "return new Promise((ok, fail) => {{ const open = indexedDB.open('handfast'); open.onsuccess = () => {{ \
+         const txn = open.result.transaction('messages', 'readwrite'); const store = txn.objectStore('messages'); \
+         store.openCursor(IDBKeyRange.bound([{chat}, 0], [{chat}, Infinity])).onsuccess = ({{ target }}) => {{ \
+         const first = target.result.value; for (let at = 0; at < {count}; at += 1) \
+         store.put({{ ...first, id: first.id - (at + 1) / ({count} + 1), text: `message ${{at}} of a long chat`, \
+         time_ms: first.time_ms - at * 60000 }}); }}; \
+         txn.oncomplete = () => {{ open.result.close(); ok({count}); }}; txn.onabort = () => fail(txn.error); }}; }});"
+    ))?;
+    ensure!(filled == json!(count), "{filled} messages are stored");
+    browser.click(".chat-list li:first-child .chat-row")?;
+    browser.wait("the chat", "return document.querySelectorAll('article').length > 40").map(drop)
+}
+
+/// Scrolls to an end of what is loaded, so often; gives how often that led on, and the longest task meanwhile in
+/// milliseconds, of those of 50 and more.
+///
+/// # Errors
+/// There is no chat.
+pub(super) fn scroll(browser: &Browser, steps: usize, way: Way) -> Result<(usize, f64)> {
+    let (edge, end) = match way {
+        Way::Up => ("0", "0"),
+        Way::Down => ("list.scrollHeight", "all.length - 1"),
+    };
+    let told = browser.run(&format!(
+        "const list = document.querySelector('.messages'); const tasks = []; let moved = 0; \
+         const observer = new PerformanceObserver((more) => tasks.push(...more.getEntries().map((one) => one.duration))); \
+         observer.observe({{ type: 'longtask' }}); \
+         const last = () => {{ const all = list.querySelectorAll('article'); return all[{end}]?.textContent; }}; \
+         for (let step = 0; step < {steps}; step += 1) {{ const before = last(); list.scrollTop = {edge}; \
+         for (let frame = 0; frame < 120 && last() === before; frame += 1) await new Promise(requestAnimationFrame); \
+         moved += last() === before ? 0 : 1; }} \
+         await new Promise((ok) => setTimeout(ok, 200)); return [moved, Math.max(0, ...tasks)];"
+    ))?;
+    let moved = told[0].as_u64().and_then(|moved| usize::try_from(moved).ok()).context("no count")?;
+    Ok((moved, told[1].as_f64().context("no time")?))
+}
