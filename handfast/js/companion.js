@@ -13,7 +13,7 @@ import { Database, Conflict, ofLink } from "./database.js";
 import init, { WebLink, WebPairing, relayUrl } from "./handfast.js";
 import { watchMoments } from "./moments.js";
 import { ROWS_STORE, digestOf, takeRows } from "./rows.js";
-import { Socket } from "./sockets.js";
+import { Socket, release } from "./sockets.js";
 import { TabLock } from "./tab_lock.js";
 
 export { Conflict };
@@ -98,6 +98,8 @@ export class Companion {
   /** Sends a command. `effect(txn, cmdId)` is part of its transaction. The promise is done when both are durable. */
   async send(body, effect) {
     if (!this.#link) throw new Error("this page is not linked");
+    // What a phone never confirms is forgotten, and this with it.
+    if (this.#known.state === "pending") throw new Error("your phone has not confirmed this link yet");
     const { cmdId, commit } = this.#link.machine.send(performance.now(), body);
     await this.#write([[this.#link, commit]], [(txn) => effect?.(txn, cmdId)]);
     return cmdId;
@@ -131,9 +133,13 @@ export class Companion {
     return id;
   }
 
-  /** Bytes that `dataWanted` asked for. */
+  /** Bytes that `dataWanted` asked for. They are gone here afterwards. */
   streamSupply(id, offset, bytes, hash) {
-    this.#verb((link, now) => link.streamSupply(now, id, offset, bytes, hash));
+    try {
+      this.#verb((link, now) => link.streamSupply(now, id, offset, bytes, hash));
+    } finally {
+      release(bytes.buffer);
+    }
   }
 
   /** What came is held in memory up to here, and more may come: for a list of chunks that is not whole. */

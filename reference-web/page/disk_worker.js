@@ -38,7 +38,10 @@ async function remove(name) {
 const VERBS = {
   async write({ name, at, bytes }) {
     const handle = await open(name);
-    if (handle.write(bytes, { at }) !== bytes.byteLength) throw new Error("the disk is full");
+    const written = handle.write(bytes, { at });
+    const whole = written === bytes.byteLength;
+    bytes.buffer.transfer?.(0);
+    if (!whole) throw new Error("the disk is full");
   },
   async flush({ name }) {
     (await open(name)).flush();

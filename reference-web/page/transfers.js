@@ -3,6 +3,7 @@
 
 import { ContentHasher, MediaReceiver, getMeta, mediaType, putMeta, sendMedia } from "./pkg/companion.js";
 import { done } from "./pkg/database.js";
+import { release } from "./pkg/sockets.js";
 
 /** The stores that this needs, as `database.js` takes them. */
 export const TRANSFER_STORES = {
@@ -202,6 +203,7 @@ export class Transfers {
   }
 
   takesData(transfer, { id, offset, bytes }) {
+    const end = offset + BigInt(bytes.length);
     let content;
     try {
       content = transfer.receiver.take(bytes);
@@ -209,14 +211,14 @@ export class Transfers {
       return this.#fail(transfer, "HASH");
     }
     if (content > 0) {
-      this.#disk.write(transfer.row.media.content, transfer.at, bytes.slice(bytes.length - content)).catch(() => this.#fail(transfer, "IO"));
+      this.#disk.write(transfer.row.media.content, transfer.at, bytes.subarray(bytes.length - content)).catch(() => this.#fail(transfer, "IO"));
       transfer.at += content;
     }
-    const list = transfer.list ?? transfer.receiver.list() ?? null;
-    if (!list) return this.#companion.streamHold(id, offset + BigInt(bytes.length));
+    const size = transfer.receiver.size();
+    if (size === undefined) return this.#companion.streamHold(id, end);
     if (!transfer.list) {
-      transfer.list = list;
-      transfer.row.media = { ...transfer.row.media, size: transfer.receiver.size() };
+      transfer.list = transfer.receiver.list();
+      transfer.row.media = { ...transfer.row.media, size };
       this.#library.add(transfer.row.media, transfer.row.offset);
     }
     return this.#sync(transfer);
@@ -289,7 +291,7 @@ export class Transfers {
     transfer.fin = null;
     transfer.receiver?.free();
     transfer.receiver = null;
-    transfer.receiver = list ? MediaReceiver.goOn(row.media.content, list, row.base, durable) : new MediaReceiver(row.media.content);
+    transfer.receiver = durable > 0 ? MediaReceiver.goOn(row.media.content, list, row.base, durable) : new MediaReceiver(row.media.content, row.base);
     transfer.at = transfer.receiver.checked();
   }
 
@@ -316,6 +318,8 @@ export class Transfers {
   async #read(transfer, at, max) {
     const { block } = transfer;
     if (block && at >= block.at && at < block.at + block.bytes.length) return block.bytes.slice(at - block.at, at - block.at + max);
+    if (block) release(block.bytes.buffer);
+    transfer.block = null;
     const bytes = await this.#disk.read(transfer.row.media.content, at, AHEAD);
     transfer.block = { at, bytes };
     return bytes.slice(0, max);

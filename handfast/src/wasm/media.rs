@@ -91,49 +91,41 @@ impl ContentHasher {
     }
 }
 
-/// Checks the bytes of an incoming stream of media. The stream may leave out the beginning of the content.
+/// Checks the bytes of an incoming stream of media, which may leave out the beginning of the content.
 #[wasm_bindgen]
 #[derive(Debug)]
 pub struct MediaReceiver {
     receiver: media::MediaReceiver,
-    /// Where in the content the stream begins.
-    base: u64,
-    /// Bytes of a list that is known already, and still to be skipped.
-    skip: usize,
-    /// The offset, in a stream that leaves out nothing, up to which everything is checked.
+    from: u64,
+    /// The offset of the stream up to which everything is checked, and that which was reported.
     checked: u64,
-    /// What was reported of this stream.
     reported: u64,
 }
 
 #[wasm_bindgen]
 impl MediaReceiver {
-    /// A receiver of a whole stream.
+    /// A receiver of a stream that begins at an offset of the content.
     ///
     /// # Errors
-    /// That is no content id.
+    /// That is no content id, or no offset of a chunk.
     #[wasm_bindgen(constructor)]
-    pub fn new(content: &str) -> Result<Self, JsError> {
-        let receiver = media::MediaReceiver::new(content_id(content)?, 0).map_err(refused)?;
-        Ok(Self { receiver, base: 0, skip: 0, checked: 0, reported: 0 })
+    pub fn new(content: &str, from: f64) -> Result<Self, JsError> {
+        let from = offset(from)?;
+        let receiver = media::MediaReceiver::new(content_id(content)?, from).map_err(refused)?;
+        Ok(Self { receiver, from, checked: 0, reported: 0 })
     }
 
-    /// A receiver of a stream whose content begins at `base` and of which `durable` bytes were reported; the list is
-    /// known.
+    /// A receiver that goes on in such a stream, of which `durable` bytes were reported; the list is known.
     ///
     /// # Errors
     /// The list is not that of the content, or an offset is none of its chunks.
     #[wasm_bindgen(js_name = goOn)]
-    pub fn go_on(content: &str, list: &[u8], base: f64, durable: f64) -> Result<Self, JsError> {
-        let (base, durable) = (offset(base)?, offset(durable)?);
+    pub fn go_on(content: &str, list: &[u8], from: f64, durable: f64) -> Result<Self, JsError> {
+        let (from, durable) = (offset(from)?, offset(durable)?);
         let list = ChunkList::decode(list).map_err(refused)?;
-        let len = list.encoded_len();
-        let (at, skip) = if durable == 0 { (len, len) } else { (durable, 0) };
-        let checked = base.saturating_add(at);
-        let content = content_id(content)?;
-        let receiver = media::MediaReceiver::resume(content, list, 0, checked).map_err(refused)?;
-        let skip = usize::try_from(skip).map_err(refused)?;
-        Ok(Self { receiver, base, skip, checked, reported: durable })
+        let receiver =
+            media::MediaReceiver::resume(content_id(content)?, list, from, durable).map_err(refused)?;
+        Ok(Self { receiver, from, checked: durable, reported: durable })
     }
 
     /// Takes the next bytes of the stream; gives how many of them, from their end, are content.
@@ -141,8 +133,6 @@ impl MediaReceiver {
     /// # Errors
     /// A chunk or the list is not that of the content.
     pub fn take(&mut self, bytes: &[u8]) -> Result<usize, JsError> {
-        let (known, bytes) = bytes.split_at_checked(self.skip).unwrap_or((bytes, &[]));
-        self.skip = self.skip.saturating_sub(known.len());
         let taken = self.receiver.take(bytes).map_err(refused)?;
         self.checked = taken.checked;
         Ok(taken.content)
@@ -152,25 +142,21 @@ impl MediaReceiver {
     #[wasm_bindgen(js_name = isBehind)]
     #[must_use]
     pub fn is_behind(&self, has_fin: bool) -> bool {
-        self.receiver.is_behind(self.checked_offset(), self.reported, has_fin)
+        self.receiver.is_behind(self.checked, self.reported, has_fin)
     }
 
     /// The offset of the stream up to which everything is checked, and may be reported once it is durable. It counts as
     /// reported from now on.
     pub fn report(&mut self) -> f64 {
-        self.reported = self.checked_offset();
+        self.reported = self.checked;
         length(self.reported)
-    }
-
-    fn checked_offset(&self) -> u64 {
-        if self.skip > 0 { 0 } else { self.checked.saturating_sub(self.base) }
     }
 
     /// How much of the content is checked, in bytes from its beginning.
     #[must_use]
     pub fn checked(&self) -> f64 {
         let list = self.receiver.list().map_or(0, ChunkList::encoded_len);
-        length(self.checked.saturating_sub(list))
+        length(self.from.saturating_add(self.checked.saturating_sub(list)))
     }
 
     /// The list, once it is known.
@@ -179,7 +165,7 @@ impl MediaReceiver {
         self.receiver.list().map(ChunkList::encode)
     }
 
-    /// The size of the content, once it is known.
+    /// The size of the content, once the list is known.
     #[must_use]
     pub fn size(&self) -> Option<f64> {
         self.receiver.list().map(|list| length(list.size()))

@@ -7,9 +7,11 @@ use super::media;
 use super::webdriver::Browser;
 use crate::demo::story::world::World;
 
-/// Messages of the chat in the story, and the steps to each side: the page holds 300 of them at once.
+/// Messages of the chat in the story, and the steps to each side, of 50 messages each. The page holds 300 at once, so that
+/// after the way up there are 450 and more below.
 const MESSAGES: u32 = 5_000;
-const STEPS: usize = 15;
+const UP: usize = 15;
+const DOWN: usize = 8;
 
 /// Where to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,11 +26,11 @@ pub(super) enum Way {
 /// A step leads nowhere.
 pub(super) fn play(world: &mut World, browser: &Browser) -> Result<()> {
     fill(browser, media::first_chat(world)?, MESSAGES)?;
-    for way in [Way::Up, Way::Down] {
-        let (moved, _) = scroll(browser, STEPS, way)?;
-        ensure!(moved == STEPS, "of {STEPS} steps {way:?} {moved} led on");
+    for (way, steps) in [(Way::Up, UP), (Way::Down, DOWN)] {
+        let (moved, _) = scroll(browser, steps, way)?;
+        ensure!(moved == steps, "of {steps} steps {way:?} {moved} led on");
     }
-    world.table.ok("a long chat", format!("{STEPS} stretches up and down, in a window of 300 messages"));
+    world.table.ok("a long chat", format!("{UP} stretches up and {DOWN} down, in a window of 300 messages"));
     Ok(())
 }
 
