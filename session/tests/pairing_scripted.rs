@@ -1,0 +1,249 @@
+//! Pairings whose other side is scripted: it holds the keys, and says what the rules do not let it say.
+
+mod couple;
+
+use bytes::Bytes;
+use couple::raw::{message, record};
+use couple::{Couple, NAME, offering};
+use handfast_codec::error::ErrorCode;
+use handfast_codec::link::{LinkCert, LinkFrame};
+use handfast_codec::relay::{DataKind, RelayFrame};
+use handfast_codec::{DeviceRole, RelayName};
+use handfast_handshake::identity::SigningKey;
+use handfast_handshake::pairing::{mailbox, phone};
+use handfast_handshake::record::{Opener, Sealer};
+use handfast_session::{Pairing, PairingEvent};
+
+const PHONE: DeviceRole = DeviceRole::Phone;
+const WEB: DeviceRole = DeviceRole::Web;
+
+/// A scripted phone whose user has approved, and what it may send next.
+struct ScriptedPhone {
+    couple: Couple,
+    at: usize,
+    cert: LinkCert,
+    sealer: Sealer,
+    opener: Opener,
+}
+
+impl ScriptedPhone {
+    fn new(seed: u64) -> Self {
+        let mut couple = Couple::new(seed);
+        couple.phone.absent = true;
+        couple.settle();
+        let offer = couple.offer();
+        let at = couple.add_raw(PHONE, SigningKey::from_bytes([1; 32]));
+        let context = couple.raw[at].context();
+        let (state, message1) = phone::start(&offer, &context, &mut couple.rng).unwrap();
+        couple.raw_send(at, message(&message1));
+        let mut state = state.read(couple.raw[at].message()).unwrap();
+        let [PairingEvent::CheckCode(digits)] = &couple.web.events[..] else { panic!("a code is shown") };
+        let code = state.check(digits).unwrap();
+        let (offered, message3) = state.approve(code, &couple.account, offering(), &mut couple.rng).unwrap();
+        couple.raw_send(at, message(&message3));
+        Self { couple, at, cert: offered.cert, sealer: offered.sealer, opener: offered.opener }
+    }
+
+    fn send(&mut self, frames: &[LinkFrame]) {
+        let record = record(&mut self.sealer, frames);
+        self.couple.raw_send(self.at, record);
+    }
+
+    fn received(&mut self) -> Vec<LinkFrame> {
+        self.couple.raw[self.at].link_frames(&mut self.opener)
+    }
+
+    fn cert(&self) -> LinkFrame {
+        LinkFrame::Cert(self.cert.clone())
+    }
+}
+
+#[test]
+fn repeated_link_records_have_the_same_effect_at_the_web() {
+    // req: HSK-017
+    let mut phone = ScriptedPhone::new(40);
+    let cert = phone.cert();
+    phone.send(std::slice::from_ref(&cert));
+    phone.send(&[cert.clone(), cert.clone()]);
+    let asked =
+        phone.couple.web.events.iter().filter(|e| matches!(e, PairingEvent::ConfirmNn { .. })).count();
+    assert_eq!(asked, 1);
+    let now = phone.couple.now;
+    phone.couple.web.pairing.confirm(now, true).unwrap();
+    phone.couple.settle();
+    assert!(matches!(phone.received()[..], [LinkFrame::Accept { .. }]));
+    phone.send(&[cert]);
+    phone.couple.web.hold = true;
+    phone.send(&[LinkFrame::Commit, LinkFrame::Commit]);
+    phone.send(&[LinkFrame::Commit]);
+    phone.couple.release(WEB);
+    assert!(phone.couple.web.is_linked());
+    assert_eq!(phone.couple.web.ended(), None);
+}
+
+#[test]
+fn another_certificate_in_the_place_of_the_first_is_refused() {
+    // req: HSK-017
+    let mut phone = ScriptedPhone::new(41);
+    let mut other = phone.cert.clone();
+    other.account_name = "Eve".into();
+    let cert = phone.cert();
+    phone.send(&[cert]);
+    phone.send(&[LinkFrame::Cert(other)]);
+    assert_eq!(phone.couple.web.ended(), Some(ErrorCode::UNEXPECTED_MESSAGE));
+    assert!(phone.couple.web.disk.is_empty());
+}
+
+#[test]
+fn a_certificate_that_does_not_hold_is_refused_without_saying_why() {
+    // req: CRT-002, ERR-004
+    let mut phone = ScriptedPhone::new(42);
+    let mut other = phone.cert.clone();
+    other.serial += 1;
+    phone.send(&[LinkFrame::Cert(other)]);
+    assert_eq!(phone.couple.web.ended(), Some(ErrorCode::HANDSHAKE_FAILED));
+    assert_eq!(phone.received(), [LinkFrame::Close { code: ErrorCode::HANDSHAKE_FAILED }]);
+}
+
+#[test]
+fn link_frames_out_of_turn_end_the_attempt() {
+    let accept = LinkFrame::Accept { signature: handfast_codec::ids::Signature::from_bytes([1; 64]) };
+    for (seed, frames) in (50..).zip([vec![LinkFrame::Commit], vec![accept.clone()]]) {
+        let mut phone = ScriptedPhone::new(seed);
+        phone.send(&frames);
+        assert_eq!(phone.couple.web.ended(), Some(ErrorCode::UNEXPECTED_MESSAGE));
+        let mut phone = ScriptedPhone::new(seed + 10);
+        let cert = phone.cert();
+        phone.send(&[cert]);
+        phone.send(&frames);
+        assert_eq!(phone.couple.web.ended(), Some(ErrorCode::UNEXPECTED_MESSAGE));
+    }
+}
+
+#[test]
+fn a_close_is_not_answered_and_forgets_a_pending_link() {
+    // req: ERR-002
+    let mut phone = ScriptedPhone::new(43);
+    phone.send(&[LinkFrame::Close { code: ErrorCode::REFUSED }]);
+    assert_eq!(phone.couple.web.ended(), Some(ErrorCode::REFUSED));
+    assert_eq!(phone.received(), []);
+
+    let mut phone = ScriptedPhone::new(44);
+    let cert = phone.cert();
+    phone.send(&[cert]);
+    let now = phone.couple.now;
+    phone.couple.web.pairing.confirm(now, true).unwrap();
+    phone.couple.settle();
+    assert!(phone.couple.web.has_link());
+    let _ = phone.received();
+    phone.send(&[LinkFrame::Close { code: ErrorCode::CODE_EXPIRED }]);
+    assert_eq!(phone.couple.web.ended(), Some(ErrorCode::CODE_EXPIRED));
+    assert_eq!(phone.received(), []);
+    assert!(!phone.couple.web.has_link());
+}
+
+#[test]
+fn handshake_messages_out_of_turn_burn_the_code() {
+    // req: HSK-012
+    let mut phone = ScriptedPhone::new(45);
+    phone.couple.raw_send(phone.at, message(&[7; 64]));
+    assert_eq!(phone.couple.web.ended(), Some(ErrorCode::UNEXPECTED_MESSAGE));
+}
+
+/// A scripted web whose code the phone has scanned.
+struct ScriptedWeb {
+    couple: Couple,
+    at: usize,
+    accept: LinkFrame,
+    sealer: Sealer,
+    opener: Opener,
+}
+
+impl ScriptedWeb {
+    /// The phone has sent its certificate, and the web's user said yes.
+    fn new(seed: u64) -> Self {
+        use handfast_handshake::pairing::web::Code;
+        let mut couple = Couple::new(seed);
+        let name = RelayName::parse(NAME).unwrap();
+        let code = Code::generate(name.clone(), &mut couple.rng).unwrap();
+        couple.web.absent = true;
+        let offer = handfast_codec::qr::Offer::decode(&code.offer().encode()).unwrap();
+        couple.phone.pairing = Pairing::phone(offer, name, couple.now, &mut couple.rng);
+        let at = couple.add_raw_in(WEB, SigningKey::from_bytes([1; 32]), mailbox(code.offer()));
+        let (context, message1) = (couple.raw[at].context(), couple.raw[at].message().clone());
+        let (state, message2) =
+            code.read_message1(&context, &couple::claims(), &message1, &mut couple.rng).unwrap();
+        couple.raw_send(at, message(&message2));
+        couple.phone.pairing.enter_check_code(couple.now, &state.check_code().to_string()).unwrap();
+        couple.settle();
+        couple.phone.pairing.approve(couple.now, &mut couple.rng, &couple.account, offering()).unwrap();
+        couple.settle();
+        let message3 = couple.raw[at].message().clone();
+        let (state, sealer, mut opener) = state.read(&message3).unwrap();
+        let frames = couple.raw[at].link_frames(&mut opener);
+        let [LinkFrame::Cert(cert)] = &frames[..] else { panic!("{frames:?}") };
+        let (link, _) = state.read(cert).unwrap().confirm();
+        Self { couple, at, accept: LinkFrame::Accept { signature: link.accept }, sealer, opener }
+    }
+
+    fn send(&mut self, frames: &[LinkFrame]) {
+        let record = record(&mut self.sealer, frames);
+        self.couple.raw_send(self.at, record);
+    }
+
+    fn received(&mut self) -> Vec<LinkFrame> {
+        self.couple.raw[self.at].link_frames(&mut self.opener)
+    }
+}
+
+#[test]
+fn a_repeated_acceptance_has_the_same_effect_at_the_phone() {
+    // req: HSK-017
+    let mut web = ScriptedWeb::new(60);
+    web.couple.phone.hold = true;
+    let accept = web.accept.clone();
+    web.send(&[accept.clone(), accept.clone()]);
+    web.send(&[accept]);
+    web.couple.release(PHONE);
+    assert!(web.couple.phone.is_linked());
+    assert_eq!(web.received(), [LinkFrame::Commit]);
+}
+
+#[test]
+fn a_foreign_acceptance_is_refused_and_the_offer_forgotten() {
+    // req: CRT-004, ERR-004
+    let mut web = ScriptedWeb::new(61);
+    let foreign = SigningKey::from_bytes([9; 32]).sign(b"handfast/1 accept");
+    web.send(&[LinkFrame::Accept { signature: foreign }]);
+    assert_eq!(web.couple.phone.ended(), Some(ErrorCode::HANDSHAKE_FAILED));
+    assert_eq!(web.received(), [LinkFrame::Close { code: ErrorCode::HANDSHAKE_FAILED }]);
+    assert!(!web.couple.phone.has_link());
+}
+
+#[test]
+fn an_accepted_link_is_not_undone_by_a_close() {
+    let mut web = ScriptedWeb::new(62);
+    web.couple.phone.hold = true;
+    let accept = web.accept.clone();
+    web.send(&[accept, LinkFrame::Close { code: ErrorCode::NOT_CONFIRMED }]);
+    web.couple.release(PHONE);
+    assert!(web.couple.phone.is_linked());
+    assert!(web.couple.phone.has_link());
+}
+
+#[test]
+fn nothing_but_an_acceptance_is_taken_by_an_offering_phone() {
+    // req: HSK-015
+    for (seed, frame) in (63..).zip([LinkFrame::Commit, LinkFrame::Close { code: ErrorCode::NOT_CONFIRMED }])
+    {
+        let mut web = ScriptedWeb::new(seed);
+        web.send(&[frame]);
+        assert!(web.couple.phone.ended().is_some());
+        assert!(!web.couple.phone.is_linked() && !web.couple.phone.has_link());
+    }
+    let mut web = ScriptedWeb::new(65);
+    let garbage = RelayFrame::Data { kind: DataKind::RECORD, body: Bytes::from_static(b"x") }.encode();
+    web.couple.raw_send(web.at, garbage);
+    assert_eq!(web.couple.phone.ended(), Some(ErrorCode::BAD_RECORD_SIZE));
+    let _ = message(b"");
+}
