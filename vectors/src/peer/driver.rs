@@ -78,8 +78,8 @@ pub(super) fn own<T, E: std::fmt::Debug>(result: Result<T, E>) -> Result<T, Stop
 }
 
 impl<'a> Peer<'a> {
-    /// Opens the link of this case at the shim, which has not attached yet.
-    pub(super) fn new(shim: &'a mut Shim, case: &str, role: DeviceRole) -> Result<Self, Stop> {
+    /// A peer that has opened nothing yet.
+    fn blank(shim: &'a mut Shim, case: &str, role: DeviceRole) -> Result<Self, Stop> {
         let other = if role == DeviceRole::Phone { DeviceRole::Web } else { DeviceRole::Phone };
         let keys = link_keys::of_case(case, other);
         let (side, start) = match other {
@@ -90,7 +90,7 @@ impl<'a> Peer<'a> {
                 own(link_keys::web(&keys)).map(|(link, start)| (Side::Web(Box::new(link)), start))?
             }
         };
-        let mut peer = Self {
+        Ok(Self {
             shim,
             role,
             case: case.to_owned(),
@@ -106,29 +106,55 @@ impl<'a> Peer<'a> {
             heard: Vec::new(),
             asked: Vec::new(),
             told: Vec::new(),
-        };
-        let name = if role == DeviceRole::Phone { "phone" } else { "web" };
-        let link = link_keys::of_case(case, role);
-        peer.ask("session.new", json!({ "role": name, "link": link }))?;
-        peer.wait(0)?;
-        if !peer.told.iter().any(|told| told == "connect") {
-            return wrong("a link that is opened asks for a socket: `connect` is not told");
-        }
+        })
+    }
+
+    /// Opens the link of this case at the shim, which has not attached yet.
+    pub(super) fn new(shim: &'a mut Shim, case: &str, role: DeviceRole) -> Result<Self, Stop> {
+        let mut peer = Self::blank(shim, case, role)?;
+        peer.open_link()?;
         Ok(peer)
+    }
+
+    fn open_link(&mut self) -> Step {
+        let name = if self.role == DeviceRole::Phone { "phone" } else { "web" };
+        let link = link_keys::of_case(&self.case, self.role);
+        self.ask("session.new", json!({ "role": name, "link": link }))?;
+        self.wait(0)?;
+        if self.told.iter().any(|told| told == "connect") {
+            return Ok(());
+        }
+        wrong("a link that is opened asks for a socket: `connect` is not told")
     }
 
     /// Attached to a relay that shows the peer.
     pub(super) fn attached(shim: &'a mut Shim, case: &str, role: DeviceRole) -> Result<Self, Stop> {
         let mut peer = Self::new(shim, case, role)?;
-        peer.open_socket()?;
-        peer.relay(&hello(link_keys::RELAY, Versions::CURRENT))?;
-        peer.relay(&RelayFrame::Challenge([5; 32]))?;
-        if !peer.asked.iter().any(|frame| matches!(frame, RelayFrame::Attach(_))) {
+        peer.attach()?;
+        Ok(peer)
+    }
+
+    fn attach(&mut self) -> Step {
+        self.open_socket()?;
+        self.relay(&hello(link_keys::RELAY, Versions::CURRENT))?;
+        self.relay(&RelayFrame::Challenge([5; 32]))?;
+        if !self.asked.iter().any(|frame| matches!(frame, RelayFrame::Attach(_))) {
             return wrong("no ATTACH follows the relay's CHALLENGE");
         }
-        let frame = peer.attachment();
-        peer.relay(&frame)?;
-        Ok(peer)
+        let frame = self.attachment();
+        self.relay(&frame)
+    }
+
+    /// Begins anew with the same link at its start, up to a live connection.
+    pub(super) fn again(&mut self) -> Step {
+        (self.next_ms, self.next, self.sealer, self.opener, self.last_record) =
+            (None, None, None, None, None);
+        self.heard.clear();
+        self.asked.clear();
+        self.told.clear();
+        self.open_link()?;
+        self.attach()?;
+        self.connect(1)
     }
 
     /// What the relay says once the shim has attached.

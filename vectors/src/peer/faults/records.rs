@@ -148,6 +148,28 @@ pub(super) fn all() -> Vec<Fault> {
         ));
         all.push(Fault::new(
             role,
+            "close-with-each-code",
+            &["ERR-003"],
+            "every code of the registry, in a CLOSE, ends the connection and is known by its number",
+            Begin::Connected,
+            |peer| {
+                for code in C::ALL {
+                    peer.again()?;
+                    peer.send(&[Frame::Close { code: *code, retry_ms: 0 }])?;
+                    peer.wait(0)?;
+                    match *code {
+                        C::REKEY | C::IN_STEP => peer.is_not_told("closed")?,
+                        C::DIVERGED => peer.is_told("diverged")?,
+                        C::SUSPENDED => peer.is_told("suspended")?,
+                        code => peer.is_told(&format!("closed {}", code.name()))?,
+                    }
+                    peer.is_dead()?;
+                }
+                Ok(())
+            },
+        ));
+        all.push(Fault::new(
+            role,
             "close-answered",
             &["ERR-002"],
             "the peer closes, and nothing but silence answers",

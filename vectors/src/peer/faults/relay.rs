@@ -100,8 +100,13 @@ pub(super) fn all() -> Vec<Fault> {
         Begin::Connected,
         |peer| {
             for code in C::ALL {
+                peer.again()?;
                 peer.relay(&RelayFrame::Error { code: *code, retry_ms: 0 })?;
                 peer.close_socket()?;
+                match *code {
+                    C::REPLACED => peer.is_told("replaced")?,
+                    code => peer.is_told(&format!("relay {}", code.name()))?,
+                }
                 peer.is_not_told("revoked")?;
                 peer.is_not_told("diverged")?;
             }
