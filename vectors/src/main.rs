@@ -42,6 +42,12 @@ enum Command {
     Run(runner::Options),
     /// Play a faulty peer against an implementation, live and in virtual time.
     Peer(runner::Options),
+    /// In a checkout: plant each of `mutants/*.patch` in a copy; a case or the faulty peer must notice.
+    Mutants {
+        /// Only those whose name contains this text.
+        #[arg(long, default_value = "")]
+        only: String,
+    },
     /// Print the worked example of the specification, `spec/example.md`.
     Example,
     /// Print the state tables of the specification, `spec/state.md`.
@@ -117,6 +123,18 @@ fn generate(folder: &Path) -> Result<()> {
     Ok(())
 }
 
+/// The machinery of patches and copies is that of `cargo xtask`.
+fn mutants(only: &str) -> Result<()> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    ensure!(root.join("xtask/Cargo.toml").is_file(), "mutants are planted in a checkout of the repository");
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let mut task = std::process::Command::new(cargo);
+    let _ = task.current_dir(root).args(["run", "--quiet", "--package", "xtask", "--", "mutants"]);
+    let status = task.args(["--only", only]).status()?;
+    ensure!(status.success(), "a mutant is not caught");
+    Ok(())
+}
+
 /// Exit code 1: something is wrong with what was looked at; 2: it could not be looked at.
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
@@ -127,6 +145,7 @@ fn main() -> ExitCode {
         Command::Check => check(folder),
         Command::Generate => generate(folder),
         Command::States => handfast_vectors::state::page().map(|page| print!("{page}")),
+        Command::Mutants { only } => mutants(only),
         Command::Example => handfast_vectors::example::page().map(|page| print!("{page}")),
         Command::Run(_) | Command::Peer(_) => match through_shims(folder, &arguments.command) {
             Ok(true) => Ok(()),

@@ -1,4 +1,4 @@
-//! Tasks of the Handfast workspace: `cargo xtask demo|test|fuzz|models|sim|trace|bench`.
+//! Tasks of the Handfast workspace: `cargo xtask demo|test|fuzz|models|sim|mutants|trace|bench`.
 
 mod command;
 mod demo;
@@ -10,6 +10,7 @@ mod patches;
 mod sim;
 mod test;
 mod trace;
+mod vector_mutants;
 mod wasm;
 mod workspace;
 
@@ -41,6 +42,8 @@ enum Task {
     Trace(trace::Options),
     /// Runs the whole system in one process under seeded faults.
     Sim(sim::Options),
+    /// Plants each mutant of `vectors/mutants` in a copy of the tree; the vectors must notice.
+    Mutants(vector_mutants::Options),
     /// Builds the engine of the page as an importable package, in `reference-web/page/pkg`.
     Wasm(wasm::Options),
     /// Plays a story with the page as the companion, in Chromium.
@@ -67,6 +70,7 @@ fn main() -> ExitCode {
         Task::Models(options) => models::run(&options),
         Task::Trace(options) => trace::run(&options),
         Task::Sim(options) => sim::run(&options),
+        Task::Mutants(options) => vector_mutants::run(&options),
         Task::Wasm(options) => wasm::run(&options),
         Task::PageTest(options) => page_test::run(&options),
         Task::Bench { what: None } => bench(),

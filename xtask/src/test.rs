@@ -13,7 +13,7 @@ use std::time::Instant;
 use anyhow::Result;
 
 use crate::packages::{self, Package};
-use crate::{command, demo, fuzz, models, page_test, patches, sim, trace, workspace};
+use crate::{command, demo, fuzz, models, page_test, patches, sim, trace, vector_mutants, workspace};
 
 /// What to run.
 #[derive(clap::Args, Debug)]
@@ -103,9 +103,10 @@ fn steps(options: &Options) -> Result<Vec<Step>> {
         Step::new("every MUST of the specification has code, and a test or vector", || {
             trace::check().map(|()| Done::Passed)
         }),
-        Step::new("the patches of models and simulator apply", || {
+        Step::new("the patches of models, simulator and vectors apply", || {
             patches::check(&patches::read(models::RULES)?)?;
-            sim::mutants::check().map(|()| Done::Passed)
+            sim::mutants::check()?;
+            vector_mutants::check().map(|()| Done::Passed)
         }),
         Step::new("compare.py finds what is lost, doubled, misordered, damaged", || {
             python::run_test(&workspace::xtask_file("compare_test.py")).map(|()| Done::Passed)
@@ -123,6 +124,9 @@ fn steps(options: &Options) -> Result<Vec<Step>> {
     steps.push(Step::new("vectors: the checker in Node agrees", checkers::in_node));
     steps.push(Step::new("vectors: the runner over every shim", || {
         conformance::run(&python::python_with_cryptography()?).map(|()| Done::Passed)
+    }));
+    steps.push(Step::new("vectors: six of the mutants are caught", || {
+        vector_mutants::in_turn().map(|()| Done::Passed)
     }));
     steps.push(Step::new("sim: 1,000 fixed seeds and 64 fresh ones", || sim::check().map(|()| Done::Passed)));
     steps.push(Step::new("demo --headless", || {
