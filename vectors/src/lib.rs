@@ -12,6 +12,7 @@ pub mod example;
 mod fields;
 pub mod grammar;
 mod link_keys;
+pub mod live;
 #[cfg(test)]
 mod machines;
 pub mod manifest;

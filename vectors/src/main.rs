@@ -42,6 +42,8 @@ enum Command {
     Run(runner::Options),
     /// Play a faulty peer against an implementation, live and in virtual time.
     Peer(runner::Options),
+    /// Ask a running relay, over real WebSockets.
+    Live(handfast_vectors::live::Options),
     /// In a checkout: plant each of `mutants/*.patch` in a copy; a case or the faulty peer must notice.
     Mutants {
         /// Only those whose name contains this text.
@@ -147,11 +149,13 @@ fn main() -> ExitCode {
         Command::States => handfast_vectors::state::page().map(|page| print!("{page}")),
         Command::Mutants { only } => mutants(only),
         Command::Example => handfast_vectors::example::page().map(|page| print!("{page}")),
-        Command::Run(_) | Command::Peer(_) => match through_shims(folder, &arguments.command) {
-            Ok(true) => Ok(()),
-            Ok(false) => return ExitCode::FAILURE,
-            Err(error) => return told(&error, 2),
-        },
+        Command::Run(_) | Command::Peer(_) | Command::Live(_) => {
+            match of_implementations(folder, &arguments.command) {
+                Ok(true) => Ok(()),
+                Ok(false) => return ExitCode::FAILURE,
+                Err(error) => return told(&error, 2),
+            }
+        }
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
@@ -160,12 +164,13 @@ fn main() -> ExitCode {
     }
 }
 
-/// Whether every shim did as it should.
-fn through_shims(folder: &Path, command: &Command) -> Result<bool> {
+/// Whether every implementation did as it should.
+fn of_implementations(folder: &Path, command: &Command) -> Result<bool> {
     let (_, good) = match command {
         Command::Run(options) => runner::run(folder, options)?,
         Command::Peer(options) => runner::peer(options)?,
-        _ => bail!("this command has no shim"),
+        Command::Live(options) => return handfast_vectors::live::run(options),
+        _ => bail!("this command has no implementation to ask"),
     };
     Ok(good)
 }

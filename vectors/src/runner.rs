@@ -15,5 +15,7 @@ mod skips;
 
 pub use self::finding::{Class, Finding};
 pub use self::protocol::{Hello, PROTOCOL};
+pub(crate) use self::run::told;
 pub use self::run::{Column, Level, Options, Run, peer, run};
+pub(crate) use self::select::matches as fits;
 pub(crate) use self::shim::{Shim, Trouble};

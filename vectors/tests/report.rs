@@ -3,6 +3,7 @@
 mod shims;
 
 use std::fs;
+use std::path::Path;
 use std::process::Command;
 
 use serde_json::Value;
@@ -68,7 +69,7 @@ fn longer_names(html: &str, tag: &str) -> usize {
 #[test]
 fn a_failure_has_a_page_that_explains_it() {
     let folder = Folder::new("page");
-    let path = folder.file("wrong.py", WRONG);
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/shims/wrong.py");
     let reports = folder.0.join("reports");
     let rust = env!("CARGO_BIN_EXE_handfast-shim");
     let shim = format!("python3 -B '{}' {rust} --role web", path.display());
@@ -98,17 +99,3 @@ fn a_failure_has_a_page_that_explains_it() {
         assert!(html.contains(part), "{part}");
     }
 }
-
-/// Asks the right shim, and changes what it says of some cases.
-const WRONG: &str = r#"
-import json, subprocess, sys
-right = subprocess.Popen(sys.argv[1:], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-for line in sys.stdin:
-    right.stdin.write(line); right.stdin.flush()
-    answer = json.loads(right.stdout.readline())
-    if answer["id"] == 2 and answer["ok"]:
-        answer["out"]["name"] = "hello from a wrong shim"
-    if answer.get("code") in ("TRUNCATED", "FIELD_VALUE", "UNKNOWN_CRITICAL"):
-        answer |= {"area": "limit", "code": "LIMIT"}
-    print(json.dumps(answer), flush=True)
-"#;

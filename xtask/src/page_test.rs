@@ -5,6 +5,7 @@
 pub(crate) mod bench;
 mod chromium;
 mod media;
+mod report;
 mod scenes;
 mod scroll;
 mod story;
@@ -25,6 +26,9 @@ pub(crate) struct Options {
     /// Takes the engine as it was built last, if it was.
     #[arg(long)]
     keep_engine: bool,
+    /// Looks at a report of the conformance runner, and at nothing else.
+    #[arg(long)]
+    report: bool,
 }
 
 /// Builds the page and everything around it, and plays the tests; returns whether all that was checked held.
@@ -32,6 +36,11 @@ pub(crate) struct Options {
 /// # Errors
 /// Something cannot be built, installed or started.
 pub(crate) fn run(options: &Options) -> Result<bool> {
+    chromium::ensure()?;
+    report::look()?;
+    if options.report {
+        return Ok(true);
+    }
     let (programs, root) = prepare(options.keep_engine)?;
     let pictures = workspace::root().join("reference-web/screenshots");
     std::fs::create_dir_all(&pictures)?;

@@ -35,6 +35,8 @@ pub(super) fn flip(message: &mut [u8], at: usize) {
 /// How a handshake of the peer differs from a right one.
 pub(super) struct Plan {
     pub(super) mode: KkMode,
+    /// What the head says of the suite, while the prologue has the right one.
+    pub(super) suite: u8,
     pub(super) try_: u64,
     /// In place of the psk of the mode.
     pub(super) psk: Option<[u8; 32]>,
@@ -59,6 +61,7 @@ impl Default for Plan {
     fn default() -> Self {
         Self {
             mode: KkMode::Resume,
+            suite: 1,
             try_: 1,
             psk: None,
             psk_id: None,
@@ -177,8 +180,9 @@ impl Peer<'_> {
         let state = self.party(plan, &head, HandshakeRole::Initiator)?;
         let (state, mut message) = own(state.write_message(&with_tail(payload.encode(), &plan.tail)))?;
         (plan.alter)(&mut message);
-        let body = [head.encode().as_slice(), &message].concat();
-        self.data(DataKind::KK1, &body)?;
+        let mut head = head.encode();
+        head[0] = plan.suite;
+        self.data(DataKind::KK1, &[head.as_slice(), &message].concat())?;
         Ok(state)
     }
 

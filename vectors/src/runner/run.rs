@@ -74,11 +74,9 @@ impl Level {
             Self::Strict => "strict",
         }
     }
-}
 
-impl Options {
-    pub(super) fn is_strict(&self) -> bool {
-        self.level == Level::Strict
+    pub(super) fn is_strict(self) -> bool {
+        self == Self::Strict
     }
 }
 
@@ -150,19 +148,28 @@ fn run_cases(all: Vec<Case>, options: &Options) -> Result<(Run, bool)> {
     let columns: Result<Vec<_>> =
         options.shims.iter().map(|command| column(&cases, command, options, &skips)).collect();
     let run = Run { cases, columns: columns? };
-    let mut good = true;
-    for column in &run.columns {
-        good &= print(&run, column, options);
-    }
-    if let Some(folder) = &options.report {
-        report::write(folder, &run, options)?;
-    }
+    let good = told(&run, options.level, options.complete, options.report.as_deref())?;
     Ok((run, good))
 }
 
+/// Prints what came of a run, and writes its reports; returns whether nothing failed.
+///
+/// # Errors
+///
+/// A report cannot be written.
+pub(crate) fn told(run: &Run, level: Level, complete: bool, reports: Option<&Path>) -> Result<bool> {
+    let mut good = true;
+    for column in &run.columns {
+        good &= print(run, column, level.is_strict(), complete);
+    }
+    if let Some(folder) = reports {
+        report::write(folder, run, level)?;
+    }
+    Ok(good)
+}
+
 /// One line for each class, and the first failures.
-fn print(run: &Run, column: &Column, options: &Options) -> bool {
-    let strict = options.is_strict();
+fn print(run: &Run, column: &Column, strict: bool, complete: bool) -> bool {
     let seconds = column.took.as_secs_f64();
     match &column.hello {
         Ok(hello) => {
@@ -181,7 +188,7 @@ fn print(run: &Run, column: &Column, options: &Options) -> bool {
     println!("  {}", counts.join("  "));
     let is_failure = |finding: &Finding| {
         let left_out = matches!(finding.class, Class::Unsupported | Class::Skipped);
-        finding.class.is_failure(strict) || (options.complete && left_out)
+        finding.class.is_failure(strict) || (complete && left_out)
     };
     let failed: Vec<_> = column.findings.iter().filter(|(_, finding)| is_failure(finding)).collect();
     for (id, finding) in failed.iter().take(PRINTED_MAX) {
@@ -202,9 +209,13 @@ fn print(run: &Run, column: &Column, options: &Options) -> bool {
 
 /// The line that runs one case again.
 pub(super) fn reproduction(command: &str, id: &str) -> String {
-    let verb = if id.starts_with("peer/") { "peer" } else { "run" };
+    let (verb, option) = match id.split('/').next() {
+        Some("live") => ("live", "relay"),
+        Some("peer") => ("peer", "shim"),
+        _ => ("run", "shim"),
+    };
     let quote = if command.contains('\'') { '"' } else { '\'' };
-    format!("handfast-vectors {verb} --shim {quote}{command}{quote} --case '{id}'")
+    format!("handfast-vectors {verb} --{option} {quote}{command}{quote} --case '{id}'")
 }
 
 /// A text of a shim on a terminal: nothing that a terminal would obey.

@@ -1,9 +1,11 @@
 //! The conformance runner over the shims of this repository: its cases, and its faulty peer against those that can be
-//! live.
+//! live, its live cases against the relay.
 
+use std::io::{BufRead as _, BufReader};
 use std::path::Path;
+use std::process::{Child, Stdio};
 
-use anyhow::Result;
+use anyhow::{Context as _, Result};
 
 use crate::{command, workspace};
 
@@ -22,7 +24,33 @@ pub(crate) fn run(python: &Path) -> Result<()> {
     runner("run", &["--complete"], &[&phone, &web, &relay, &python])?;
     // It leaves the state tables to the shim in Python, and says so.
     runner("run", &[], &[&node])?;
-    runner("peer", &["--complete"], &[&phone, &web])
+    runner("peer", &["--complete"], &[&phone, &web])?;
+    live()
+}
+
+/// The live cases against the relay of this repository, over loopback.
+fn live() -> Result<()> {
+    command::run(&mut command::cargo(["build", "--locked", "--package", "reference-relay"]))?;
+    let programs = workspace::target().join("debug");
+    let mut relay = command::program(programs.join("handfast-relay"), ["--listen", "127.0.0.1:0"]);
+    let mut relay =
+        relay.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().context("the relay cannot be started")?;
+    let done = address(&mut relay).and_then(|url| {
+        let words = ["live", "--level", "strict", "--relay", &url];
+        command::run(&mut command::program(programs.join("handfast-vectors"), words))
+    });
+    let _ = relay.kill();
+    let _ = relay.wait();
+    done
+}
+
+/// Where a relay listens that says `listening on URL ..`.
+fn address(relay: &mut Child) -> Result<String> {
+    let output = relay.stdout.take().context("the relay has no output")?;
+    let mut line = String::new();
+    let _ = BufReader::new(output).read_line(&mut line)?;
+    let url = line.split_whitespace().find(|word| word.starts_with("ws://"));
+    url.map(str::to_owned).with_context(|| format!("the relay says no address: {line}"))
 }
 
 fn runner(verb: &str, more: &[&str], shims: &[&str]) -> Result<()> {

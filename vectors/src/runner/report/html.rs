@@ -8,7 +8,7 @@ use anyhow::Result;
 
 use super::super::finding::{Class, Finding};
 use super::super::requirements::{self, Requirement, Section};
-use super::super::run::{Column, Options, Run};
+use super::super::run::{Column, Level, Run};
 use super::escape::escape;
 use super::page::Pages;
 use crate::case::Case;
@@ -21,11 +21,11 @@ const HEAD: &str = include_str!("head.html");
 /// What has a page, by implementation and case.
 type Anchors = BTreeMap<(usize, String), String>;
 
-pub(super) fn text(run: &Run, options: &Options) -> Result<String> {
+pub(super) fn text(run: &Run, level: Level) -> Result<String> {
     let sections = requirements::sections();
     let texts = sections.iter().flat_map(|section| &section.requirements).map(|r| (r.id, r.text)).collect();
     let pages = Pages { grammar: Grammar::parse(WIRE)?, requirements: texts };
-    let strict = options.is_strict();
+    let strict = level.is_strict();
     let cases: BTreeMap<&str, &Case> = run.cases.iter().map(|case| (case.id.as_str(), case)).collect();
     let (mut anchors, mut articles) = (Anchors::new(), String::new());
     for (index, column) in run.columns.iter().enumerate() {
@@ -41,7 +41,7 @@ pub(super) fn text(run: &Run, options: &Options) -> Result<String> {
         }
     }
     let mut out = HEAD.to_owned();
-    summary(run, options, &mut out);
+    summary(run, level, &mut out);
     for section in &sections {
         out.push_str(&section_rows(run, section, &anchors, strict));
     }
@@ -51,12 +51,12 @@ pub(super) fn text(run: &Run, options: &Options) -> Result<String> {
     Ok(out + "</main></html>\n")
 }
 
-fn summary(run: &Run, options: &Options, out: &mut String) {
+fn summary(run: &Run, level: Level, out: &mut String) {
     let _ = write!(
         out,
         "<h1 id=\"top\">Handfast conformance</h1><p>{} cases, level {}, runner {}</p><table><tr><th>implementation</th>",
         run.cases.len(),
-        options.level.name(),
+        level.name(),
         env!("CARGO_PKG_VERSION"),
     );
     for class in Class::ALL {

@@ -4,12 +4,12 @@ use anyhow::Result;
 use serde_json::{Map, Value, json};
 
 use super::super::finding::{Class, Finding};
-use super::super::run::{Column, Options, Run};
+use super::super::run::{Column, Level, Run};
 
 /// The form of the report.
 const SCHEMA: &str = "handfast-report.v1";
 
-pub(super) fn text(run: &Run, options: &Options) -> Result<String> {
+pub(super) fn text(run: &Run, level: Level) -> Result<String> {
     let cases: Vec<Value> = run
         .cases
         .iter()
@@ -22,7 +22,7 @@ pub(super) fn text(run: &Run, options: &Options) -> Result<String> {
     let report = json!({
         "schema": SCHEMA,
         "runner": env!("CARGO_PKG_VERSION"),
-        "level": options.level.name(),
+        "level": level.name(),
         "implementations": run.columns.iter().map(implementation).collect::<Vec<_>>(),
         "cases": cases,
     });

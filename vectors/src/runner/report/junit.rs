@@ -3,19 +3,19 @@
 use std::fmt::Write as _;
 
 use super::super::finding::{Class, Finding};
-use super::super::run::{Column, Options, Run};
+use super::super::run::{Column, Level, Run};
 use super::escape::escape;
 
-pub(super) fn text(run: &Run, options: &Options) -> String {
+pub(super) fn text(run: &Run, level: Level) -> String {
     let mut out = String::from("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites>\n");
     for column in &run.columns {
-        suite(column, options, &mut out);
+        suite(column, level, &mut out);
     }
     out + "</testsuites>\n"
 }
 
-fn suite(column: &Column, options: &Options, out: &mut String) {
-    let strict = options.is_strict();
+fn suite(column: &Column, level: Level, out: &mut String) {
+    let strict = level.is_strict();
     let hello = column.hello.as_ref().err().map(|finding| ("hello", finding));
     let cases = column.findings.iter().map(|(id, finding)| (id.as_str(), finding));
     let all: Vec<(&str, &Finding)> = hello.into_iter().chain(cases).collect();
