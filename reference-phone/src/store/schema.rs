@@ -95,6 +95,7 @@ CREATE TABLE IF NOT EXISTS parts(
 ) STRICT;
 DROP TABLE IF EXISTS uploads;
 CREATE INDEX IF NOT EXISTS chats_recent ON chats(last_message, chat);
+CREATE INDEX IF NOT EXISTS messages_unread ON messages(chat, id) WHERE state = 6 AND deleted = 0;
 CREATE INDEX IF NOT EXISTS messages_markers ON messages(rev) WHERE deleted = 1;
 ";
 
