@@ -306,8 +306,13 @@ pub fn verb(
         }
         "status" => Ok(describe::status(&app.status()?, &process())),
         "send" => {
-            let sent =
-                app.send_text(now, field_u64(object, "chat")?, field_str(object, "text")?, client_id)?;
+            let reply_to = object.get("reply_to").and_then(Value::as_u64);
+            let (chat, text) = (field_u64(object, "chat")?, field_str(object, "text")?);
+            let sent = app.send_text(now, chat, text, reply_to, client_id)?;
+            Ok(json!({"accepted": true, "cmd_id": sent.cmd_id}))
+        }
+        "read" => {
+            let sent = app.mark_read(now, field_u64(object, "chat")?, field_u64(object, "message")?)?;
             Ok(json!({"accepted": true, "cmd_id": sent.cmd_id}))
         }
         "attach" => {

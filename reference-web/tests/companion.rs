@@ -33,7 +33,7 @@ fn nothing_is_taken_for_a_link_that_the_phone_has_not_confirmed() {
     world.app.confirm(world.now, true).unwrap();
     world.lose_phone();
     assert!(world.app.is_pending(), "the phone may have it, or not");
-    let sent = world.app.send_text(world.now, 1, "hello", None);
+    let sent = world.app.send_text(world.now, 1, "hello", None, None);
     assert!(matches!(sent, Err(VerbError::Pending)), "{sent:?}");
     let older = world.app.ask_older(world.now, 1);
     assert!(matches!(older, Err(VerbError::Pending)), "{older:?}");
@@ -151,10 +151,21 @@ fn a_burnt_code_is_told_and_another_works() {
 }
 
 #[test]
+fn replies_and_what_was_read_reach_the_phone_as_commands() {
+    let mut world = synced(8);
+    let _ = world.app.send_text(world.now, 1, "yes", Some(7), None).unwrap();
+    let _ = world.app.mark_read(world.now, 2, 10).unwrap();
+    world.run_until("answered", MINUTE, |w| w.app.store().commands_open().unwrap() == 0);
+    let commands: Vec<_> = world.phone.commands.iter().map(|(_, command)| command.clone()).collect();
+    let reply = Command::SendText { chat: 1, text: "yes".into(), reply_to: Some(7) };
+    assert_eq!(commands, [reply, Command::MarkRead { chat: 2, message: 10 }]);
+}
+
+#[test]
 fn a_client_id_names_one_command_whatever_happens() {
     let mut world = synced(7);
-    let first = world.app.send_text(world.now, 1, "once", Some("a")).unwrap();
-    let again = world.app.send_text(world.now, 1, "once", Some("a")).unwrap();
+    let first = world.app.send_text(world.now, 1, "once", None, Some("a")).unwrap();
+    let again = world.app.send_text(world.now, 1, "once", None, Some("a")).unwrap();
     assert_eq!(first, again);
     let _ = world.wait_for("result", |e| match e {
         AppEvent::Result { client_id, outcome: Ok(Some(message)), .. }
@@ -165,7 +176,7 @@ fn a_client_id_names_one_command_whatever_happens() {
         _ => None,
     });
     world.restart_web();
-    let late = world.app.send_text(world.now, 1, "once", Some("a")).unwrap();
+    let late = world.app.send_text(world.now, 1, "once", None, Some("a")).unwrap();
     assert_eq!(first, late);
     world.run_until_live();
     world.run_for(Duration::from_secs(5));
@@ -180,7 +191,7 @@ fn what_is_sent_while_the_program_is_stopped_leaves_once_it_runs() {
     world.stop_web();
     let mut app = open(&world.dir, world.now, &mut world.rng);
     for n in 0..20 {
-        let _ = app.send_text(world.now, 1, &format!("text {n}"), Some(&format!("id {n}"))).unwrap();
+        let _ = app.send_text(world.now, 1, &format!("text {n}"), None, Some(&format!("id {n}"))).unwrap();
         assert_eq!(app.settle(world.now, &mut world.rng).unwrap().failure, None);
     }
     drop(app);
@@ -203,7 +214,7 @@ fn what_is_sent_while_the_program_is_stopped_leaves_once_it_runs() {
 fn a_refused_command_is_told_with_its_reason() {
     let mut world = synced(9);
     world.phone.answer_with = Some(ErrorCode::REFUSED);
-    let _ = world.app.send_text(world.now, 99, "to nobody", Some("b")).unwrap();
+    let _ = world.app.send_text(world.now, 99, "to nobody", None, Some("b")).unwrap();
     let code = world.wait_for("result", |e| match e {
         AppEvent::Result { outcome: Err(code), .. } => Some(*code),
         _ => None,
@@ -211,9 +222,9 @@ fn a_refused_command_is_told_with_its_reason() {
     assert_eq!(code, ErrorCode::REFUSED);
     let stored = world.app.store().command_of_client("b").unwrap().unwrap();
     assert_eq!((stored.state, stored.error), (CommandState::Failed, Some(ErrorCode::REFUSED)));
-    assert!(matches!(world.app.send_text(world.now, 1, "", None), Err(VerbError::TextLength)));
+    assert!(matches!(world.app.send_text(world.now, 1, "", None, None), Err(VerbError::TextLength)));
     let long = "x".repeat(8_193);
-    assert!(matches!(world.app.send_text(world.now, 1, &long, None), Err(VerbError::TextLength)));
+    assert!(matches!(world.app.send_text(world.now, 1, &long, None, None), Err(VerbError::TextLength)));
 }
 
 #[test]
@@ -270,7 +281,7 @@ fn states_are_told_and_a_linked_companion_shows_no_code() {
     assert!(matches!(world.app.pair(world.now, &mut world.rng), Err(VerbError::Linked)));
     assert!(matches!(world.app.confirm(world.now, true), Err(VerbError::NotAsked)));
     let mut unlinked = World::new(20);
-    assert!(matches!(unlinked.app.send_text(unlinked.now, 1, "x", None), Err(VerbError::NotLinked)));
+    assert!(matches!(unlinked.app.send_text(unlinked.now, 1, "x", None, None), Err(VerbError::NotLinked)));
     let out = unlinked.dir.join("out");
     assert!(matches!(unlinked.app.get(ContentId::from_bytes([0; 32]), &out), Err(VerbError::NotLinked)));
 }

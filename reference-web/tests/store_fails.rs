@@ -41,7 +41,7 @@ fn texts_at_phone(world: &World) -> Vec<&str> {
 }
 
 fn send(world: &mut World, text: &str) -> Result<(), VerbError> {
-    world.app.send_text(world.now, 1, text, Some(text)).map(drop)
+    world.app.send_text(world.now, 1, text, None, Some(text)).map(drop)
 }
 
 /// Runs until the store works and the link is live again.

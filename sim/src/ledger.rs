@@ -25,7 +25,24 @@ pub struct Sent {
     pub chat: u64,
     /// The text, or the file's name.
     pub text: String,
+    /// The message that it answers.
+    pub reply_to: Option<u64>,
     /// Its sender was told that it is stored.
+    pub stored: bool,
+    /// The link over which it went was given up since.
+    pub link_over: bool,
+}
+
+/// A companion's user has read a chat.
+#[derive(Clone, Debug)]
+pub struct HasRead {
+    /// The companion.
+    pub web: usize,
+    /// The chat.
+    pub chat: u64,
+    /// The newest message that was shown.
+    pub message: u64,
+    /// The companion was told that it is stored.
     pub stored: bool,
     /// The link over which it went was given up since.
     pub link_over: bool,
@@ -85,6 +102,8 @@ pub struct Ledger {
     pub violations: Vec<Violation>,
     /// What was sent.
     pub sent: Vec<Sent>,
+    /// What was read.
+    pub read: Vec<HasRead>,
     /// Files: content and bytes.
     pub files: BTreeMap<ContentId, Vec<u8>>,
     /// Companions on whose link one side was evil.

@@ -40,6 +40,20 @@ pub enum Act {
         /// The length, in bytes.
         len: usize,
     },
+    /// A companion answers the newest message that it shows of a chat.
+    Reply {
+        /// The companion.
+        web: usize,
+        /// The chat.
+        chat: u64,
+    },
+    /// A companion's user has read a chat, as far as it shows it.
+    Read {
+        /// The companion.
+        web: usize,
+        /// The chat.
+        chat: u64,
+    },
     /// The phone sends a text.
     PhoneText {
         /// The chat.
@@ -102,7 +116,9 @@ fn act(rng: &mut SimRng, webs: u64) -> Act {
     let web = usize::try_from(rng.below(webs)).unwrap_or(0);
     let chat = 1 + rng.below(CHATS);
     match rng.below(100) {
-        0..50 => {
+        0..7 => Act::Reply { web, chat },
+        7..14 => Act::Read { web, chat },
+        14..50 => {
             let len = if rng.percent(10) { rng.range(1_000, 8_000) } else { rng.range(8, 200) };
             Act::WebText { web, chat, len: usize::try_from(len).unwrap_or(8) }
         }

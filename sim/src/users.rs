@@ -6,7 +6,7 @@ use reference_phone::app::{AppEvent as PhoneEvent, ScanStep};
 use reference_web::app::AppEvent as WebEvent;
 use reference_web::store::Direction;
 
-use crate::ledger::{Sent, WebView};
+use crate::ledger::{HasRead, Sent, WebView};
 use crate::node::NodeId;
 use crate::plan::{Act, POPULAR_LEN};
 use crate::world::{Happening, Ran, World};
@@ -294,6 +294,9 @@ impl World {
         for sent in &mut self.ledger.sent {
             sent.link_over |= sent.web == Some(web);
         }
+        for read in &mut self.ledger.read {
+            read.link_over |= read.web == web;
+        }
     }
 
     /// A user does what the plan says.
@@ -301,6 +304,8 @@ impl World {
         let Some(op) = self.plan.ops.get(number).cloned() else { return };
         match op.act {
             Act::WebText { web, chat, len } => self.web_text(web, chat, len, number),
+            Act::Reply { web, chat } => self.reply(web, chat, number),
+            Act::Read { web, chat } => self.read(web, chat),
             Act::PhoneText { chat } => self.phone_text(chat, number),
             Act::Older { web, chat } => {
                 let id = self.web_node(web);
@@ -321,7 +326,47 @@ impl World {
     }
 
     fn sent(&mut self, web: Option<usize>, chat: u64, text: String, ran: Ran) {
-        self.ledger.sent.push(Sent { web, chat, text, stored: ran == Ran::Stored, link_over: false });
+        let (stored, reply_to) = (ran == Ran::Stored, None);
+        self.ledger.sent.push(Sent { web, chat, text, reply_to, stored, link_over: false });
+    }
+
+    /// The newest message of a chat that a companion shows.
+    fn newest(&mut self, web: usize, chat: u64) -> Option<u64> {
+        let id = self.web_node(web);
+        let app = self.nodes[id.0].web().filter(|app| app.is_linked())?;
+        app.store().history(chat, 1).ok()?.last().map(|message| message.id)
+    }
+
+    fn reply(&mut self, web: usize, chat: u64, number: usize) {
+        let id = self.web_node(web);
+        if !self.awake(id) {
+            return;
+        }
+        let Some(message) = self.newest(web, chat) else { return };
+        let text = format!("w{web}-{number:04} re");
+        let time = self.nodes[id.0].clocks(self.now);
+        let Some(app) = self.nodes[id.0].web() else { return };
+        if app.send_text(time.mono, chat, &text, Some(message), Some(&format!("c{number}"))).is_ok() {
+            let ran = self.run(id);
+            self.sent(Some(web), chat, text, ran);
+            if let Some(sent) = self.ledger.sent.last_mut() {
+                sent.reply_to = Some(message);
+            }
+        }
+    }
+
+    fn read(&mut self, web: usize, chat: u64) {
+        let id = self.web_node(web);
+        if !self.awake(id) {
+            return;
+        }
+        let Some(message) = self.newest(web, chat) else { return };
+        let time = self.nodes[id.0].clocks(self.now);
+        let Some(app) = self.nodes[id.0].web() else { return };
+        if app.mark_read(time.mono, chat, message).is_ok() {
+            let stored = self.run(id) == Ran::Stored;
+            self.ledger.read.push(HasRead { web, chat, message, stored, link_over: false });
+        }
     }
 
     /// A companion sends a text.
@@ -336,7 +381,7 @@ impl World {
         }
         let time = self.nodes[id.0].clocks(self.now);
         let Some(app) = self.nodes[id.0].web() else { return };
-        if app.send_text(time.mono, chat, &text, Some(&format!("c{number}"))).is_ok() {
+        if app.send_text(time.mono, chat, &text, None, Some(&format!("c{number}"))).is_ok() {
             let ran = self.run(id);
             self.sent(Some(web), chat, text, ran);
         }

@@ -75,7 +75,7 @@ pub struct Status {
 }
 
 impl App {
-    /// Sends a text. The same `client_id` again gives the same command.
+    /// Sends a text, maybe as a reply to a message of the chat. The same `client_id` again gives the same command.
     ///
     /// # Errors
     ///
@@ -85,12 +85,13 @@ impl App {
         now: Timestamp,
         chat: u64,
         text: &str,
+        reply_to: Option<u64>,
         client_id: Option<&str>,
     ) -> Result<Sent, VerbError> {
         if text.is_empty() || text.len() > TEXT_LEN_MAX {
             return Err(VerbError::TextLength);
         }
-        let body = Command::SendText { chat, text: text.to_owned(), reply_to: None };
+        let body = Command::SendText { chat, text: text.to_owned(), reply_to };
         self.command(now, &body, "text", client_id)
     }
 
@@ -103,6 +104,15 @@ impl App {
         let before = self.store.oldest(chat)?;
         let count = u8::try_from(HISTORY_COUNT_MAX).unwrap_or(u8::MAX);
         self.command(now, &Command::History { chat, before, count }, "history", None)
+    }
+
+    /// Marks a chat as read up to a message, for every device of the account.
+    ///
+    /// # Errors
+    ///
+    /// [`VerbError`].
+    pub fn mark_read(&mut self, now: Timestamp, chat: u64, message: u64) -> Result<Sent, VerbError> {
+        self.command(now, &Command::MarkRead { chat, message }, "read", None)
     }
 
     fn command(

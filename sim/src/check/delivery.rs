@@ -1,5 +1,6 @@
 //! Every command's effect exactly once and in order, and no command that was confirmed is lost: `exactly-once`,
-//! `order-kept`; media arrive whole: `media-whole`.
+//! `order-kept`; a reply answers what its writer saw: `reply-holds`; what was read stays read, and what is unread is
+//! counted right: `read-holds`; media arrive whole: `media-whole`.
 
 use std::collections::BTreeMap;
 
@@ -64,6 +65,64 @@ pub fn exactly_once(world: &mut World) {
     }
     for detail in wrong {
         world.ledger.violation("exactly-once", detail);
+    }
+}
+
+/// A reply names the message that its writer chose.
+pub fn replies_hold(world: &mut World) {
+    // Ids that a phone gave and lost it gives again, to other messages.
+    if world.ledger.phone_lost {
+        return;
+    }
+    let conn = world.nodes[PHONE.0].disk.look();
+    let sql = "SELECT reply_to FROM messages WHERE chat = ?1 AND text = ?2 AND author = '' AND deleted = 0";
+    let mut wrong = Vec::new();
+    for sent in world.ledger.sent.iter().filter(|sent| !sent.text.starts_with("file")) {
+        let chat = i64::try_from(sent.chat).unwrap_or(0);
+        let found =
+            conn.query_row(sql, rusqlite::params![chat, sent.text], |row| row.get::<_, Option<i64>>(0));
+        let Ok(found) = found else { continue };
+        if found.map(|id| u64::try_from(id).unwrap_or(0)) != sent.reply_to {
+            wrong.push(format!("{:?} answers {found:?}, not {:?}", sent.text, sent.reply_to));
+        }
+    }
+    for detail in wrong {
+        world.ledger.violation("reply-holds", detail);
+    }
+}
+
+/// What a user was told is read is read at the phone, and each chat counts what is not.
+pub fn reads_hold(world: &mut World) {
+    let conn = world.nodes[PHONE.0].disk.look();
+    let sql = "SELECT chat, read_to, unread, (SELECT count(*) FROM messages AS m WHERE m.chat = chats.chat
+               AND m.id > chats.read_to AND m.author <> '' AND m.deleted = 0) FROM chats";
+    let chats: BTreeMap<u64, [u64; 3]> = {
+        let number = |n: i64| u64::try_from(n).unwrap_or(0);
+        let Ok(mut query) = conn.prepare_cached(sql) else { return };
+        let rows = query.query_map([], |row| {
+            Ok((number(row.get(0)?), [number(row.get(1)?), number(row.get(2)?), number(row.get(3)?)]))
+        });
+        rows.into_iter().flatten().flatten().collect()
+    };
+    let mut wrong = Vec::new();
+    for (chat, [read_to, unread, counted]) in &chats {
+        if unread != counted {
+            wrong.push(format!("chat {chat} says {unread} unread behind {read_to}, there are {counted}"));
+        }
+    }
+    for read in &world.ledger.read {
+        let lost = world.ledger.phone_lost || world.ledger.web_lost.contains(&read.web);
+        let must = read.stored && !read.link_over && !lost && !is_out(world, read.web);
+        let read_to = chats.get(&read.chat).map_or(0, |chat| chat[0]);
+        if must && read_to < read.message {
+            wrong.push(format!(
+                "companion {} read chat {} to {}, the phone says {read_to}",
+                read.web, read.chat, read.message
+            ));
+        }
+    }
+    for detail in wrong {
+        world.ledger.violation("read-holds", detail);
     }
 }
 
