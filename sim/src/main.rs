@@ -24,7 +24,7 @@ struct Arguments {
     /// Every fault is of one of these kinds, divided by commas.
     #[arg(long, value_delimiter = ',')]
     fault: Vec<String>,
-    /// Runs a scenario in place of seeds: text-during-bulk, sixteen, million.
+    /// Runs a scenario in place of seeds: text-during-bulk, sixteen, million, limits.
     #[arg(long)]
     scenario: Option<String>,
     /// Prints everything that happens; for one seed.

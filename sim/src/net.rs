@@ -47,6 +47,10 @@ pub struct Conn {
     pub stalled_until: u64,
     /// The relay's reading waits for the peer's queue.
     pub parked: Vec<Bytes>,
+    /// Bytes that the relay gave out and the socket has not taken.
+    pub queued: usize,
+    /// Bytes that the device gave out and the socket has not taken.
+    pub ahead: usize,
 }
 
 impl Conn {
@@ -67,6 +71,8 @@ impl Conn {
             unread: Vec::new(),
             stalled_until: 0,
             parked: Vec::new(),
+            queued: 0,
+            ahead: 0,
         }
     }
 

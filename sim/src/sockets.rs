@@ -64,6 +64,7 @@ impl World {
         }
         let rate = self.conns.get(&number).map_or(0, |conn| conn.rate[0]);
         if rate > 0 {
+            self.gave_ahead(number, len);
             let at = self.conns.get(&number).map_or(0, |conn| conn.last[0]).saturating_sub(latency);
             self.at(at, Happening::Written(number, len));
             return false;
@@ -94,7 +95,8 @@ impl World {
     }
 
     pub(crate) fn written(&mut self, number: u64, len: usize) {
-        let Some(conn) = self.conns.get(&number).filter(|conn| conn.at_node) else { return };
+        let Some(conn) = self.conns.get_mut(&number).filter(|conn| conn.at_node) else { return };
+        conn.ahead = conn.ahead.saturating_sub(len);
         let (id, tag) = (conn.node, conn.tag);
         self.nodes[id.0].written(self.now, tag, len);
         let _ = self.run(id);
@@ -207,6 +209,7 @@ impl World {
     fn send_down(&mut self, number: u64, frame: Bytes) {
         let latency = self.latency();
         let mut left = frame.len();
+        self.relay_gave(number, left);
         if !frame.starts_with(&handfast::codec::relay::RECORD_HEADER[..1])
             && let Some(conn) = self.conns.get_mut(&number)
             && let Ok(RelayFrame::Attached(attached)) = RelayFrame::decode(frame.clone())
@@ -226,8 +229,16 @@ impl World {
             }
         }
         if left > 0 {
-            self.relay.transmitted(SocketId::new(number), left);
+            self.taken(number, left);
         }
+    }
+
+    /// A socket took bytes of the relay.
+    fn taken(&mut self, number: u64, len: usize) {
+        if let Some(conn) = self.conns.get_mut(&number) {
+            conn.queued = conn.queued.saturating_sub(len);
+        }
+        self.relay.transmitted(SocketId::new(number), len);
     }
 
     pub(crate) fn arrive_down(&mut self, number: u64, bytes: Bytes) {
@@ -253,7 +264,7 @@ impl World {
         self.nodes[id.0].bytes(self.now, tag, &bytes);
         let _ = self.run(id);
         if slow {
-            self.relay.transmitted(SocketId::new(number), bytes.len());
+            self.taken(number, bytes.len());
             self.drain_relay();
         }
         self.unpark();
@@ -269,7 +280,7 @@ impl World {
         for bytes in frames {
             let len = bytes.len();
             self.arrive_down(number, bytes);
-            self.relay.transmitted(SocketId::new(number), len);
+            self.taken(number, len);
         }
         self.drain_relay();
         self.unpark();

@@ -9,6 +9,7 @@ use handfast::{DeviceRole, RelayName, Timestamp};
 use rand_core::Rng;
 use reference_relay::core::{Limits, Relay};
 
+use crate::check::limits::{self, Peaks};
 use crate::check::nonces::Nonces;
 use crate::check::tries::Tries;
 use crate::faults::Active;
@@ -96,6 +97,10 @@ pub struct World {
     pub nonces: Nonces,
     /// Watches tries.
     pub tries: Tries,
+    /// The most that queues held.
+    pub peaks: Peaks,
+    /// When stores and the relay are looked at next.
+    next_sample: u64,
     /// What happened.
     pub trace: Trace,
     /// Where disks' content lies.
@@ -136,6 +141,8 @@ impl World {
             ledger: Ledger::new(plan.webs),
             nonces: Nonces::default(),
             tries: Tries::default(),
+            peaks: Peaks::default(),
+            next_sample: 0,
             trace: Trace::new(verbose),
             base: base.to_path_buf(),
             link: None,
@@ -174,6 +181,10 @@ impl World {
                 break;
             }
             self.step();
+            if self.now >= self.next_sample {
+                limits::sample(self);
+                self.next_sample = self.now + limits::SAMPLE_EVERY;
+            }
         }
         self.now = self.now.max(end);
     }

@@ -18,7 +18,7 @@ pub(crate) struct Options {
     /// Every fault is of one of these kinds, divided by commas.
     #[arg(long)]
     fault: Option<String>,
-    /// Runs a scenario: text-during-bulk, sixteen, million.
+    /// Runs a scenario: text-during-bulk, sixteen, million, limits.
     #[arg(long)]
     scenario: Option<String>,
     /// Plants each fault of `sim/mutants` in a copy of the tree; all must be caught.

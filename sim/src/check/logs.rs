@@ -1,8 +1,8 @@
 //! Each companion's mirror is the phone's account, row by row: `logs-converge`.
 
 use handfast::codec::limits::CHAT_WINDOW;
-use rusqlite::Connection;
 use rusqlite::types::Value;
+use rusqlite::{Connection, Params};
 
 use super::recovery::is_out;
 use crate::users::PHONE;
@@ -16,10 +16,10 @@ const MESSAGES: &str =
     "SELECT chat, id, author, time_ms, text, state, reply_to, content, media_type, media_name,
     media_size, companion, cmd_id FROM messages";
 
-fn rows(conn: &Connection, sql: &str) -> rusqlite::Result<Vec<Vec<Value>>> {
+fn rows(conn: &Connection, sql: &str, params: impl Params) -> rusqlite::Result<Vec<Vec<Value>>> {
     let mut query = conn.prepare_cached(sql)?;
     let width = query.column_count();
-    let rows = query.query_map([], |row| (0..width).map(|at| row.get::<_, Value>(at)).collect())?;
+    let rows = query.query_map(params, |row| (0..width).map(|at| row.get::<_, Value>(at)).collect())?;
     rows.collect()
 }
 
@@ -31,12 +31,12 @@ fn rows(conn: &Connection, sql: &str) -> rusqlite::Result<Vec<Vec<Value>>> {
 pub fn converge(world: &mut World) -> Result<(), (&'static str, String)> {
     let failed = |error: rusqlite::Error| (CONVERGE, error.to_string());
     let phone = world.nodes[PHONE.0].disk.look();
-    let chats = rows(phone, CHATS).map_err(failed)?;
+    let chats = rows(phone, CHATS, []).map_err(failed)?;
     let live = format!(
         "{MESSAGES} AS m WHERE deleted = 0 AND (SELECT count(*) FROM messages AS n WHERE n.chat = m.chat
          AND n.id > m.id AND n.deleted = 0) < {CHAT_WINDOW} ORDER BY chat, id"
     );
-    let messages = rows(phone, &live).map_err(failed)?;
+    let messages = rows(phone, &live, []).map_err(failed)?;
     for web in 0..world.plan.webs {
         if is_out(world, web) {
             continue;
@@ -46,10 +46,56 @@ pub fn converge(world: &mut World) -> Result<(), (&'static str, String)> {
             continue;
         }
         let disk = world.nodes[world.web_node(web).0].disk.look();
-        let there = rows(disk, CHATS).map_err(failed)?;
+        let there = rows(disk, CHATS, []).map_err(failed)?;
         compare(web, "chats", &chats, &there)?;
-        let there = rows(disk, &format!("{MESSAGES} ORDER BY chat, id")).map_err(failed)?;
+        let there = rows(disk, &format!("{MESSAGES} ORDER BY chat, id"), []).map_err(failed)?;
         compare(web, "messages", &messages, &there)?;
+    }
+    Ok(())
+}
+
+/// Compares the list of chats, and the window of each chat by itself: for accounts that are too large to be held in
+/// memory, and for chats that are longer than their windows.
+///
+/// # Errors
+///
+/// The first difference.
+pub fn converge_by_chats(world: &World, web: usize) -> Result<(), (&'static str, String)> {
+    let failed = |error: rusqlite::Error| (CONVERGE, error.to_string());
+    let (phone, disk) = (world.nodes[PHONE.0].disk.look(), world.nodes[world.web_node(web).0].disk.look());
+    let (here, there) = (rows(phone, CHATS, []).map_err(failed)?, rows(disk, CHATS, []).map_err(failed)?);
+    compare(web, "chats", &here, &there)?;
+    let newest =
+        |live: &str| format!("{MESSAGES} WHERE chat = ?1 {live} ORDER BY id DESC LIMIT {CHAT_WINDOW}");
+    let (of_phone, of_web) = (newest("AND deleted = 0"), newest(""));
+    for chat in here.iter().filter_map(|row| row.first()) {
+        let here = rows(phone, &of_phone, [chat]).map_err(failed)?;
+        let there = rows(disk, &of_web, [chat]).map_err(failed)?;
+        compare(web, "messages of a chat", &here, &there)?;
+    }
+    Ok(())
+}
+
+/// What has left the window of a chat stays at a companion as history: nothing is missing between its messages.
+///
+/// # Errors
+///
+/// The first chat with a gap.
+pub fn no_gaps(world: &World, web: usize) -> Result<(), (&'static str, String)> {
+    let failed = |error: rusqlite::Error| (CONVERGE, error.to_string());
+    let (phone, disk) = (world.nodes[PHONE.0].disk.look(), world.nodes[world.web_node(web).0].disk.look());
+    let of_web = "SELECT chat, count(*), min(id) FROM messages GROUP BY chat";
+    let of_phone = "SELECT count(*) FROM messages WHERE chat = ?1 AND id >= ?2 AND deleted = 0";
+    for row in rows(disk, of_web, []).map_err(failed)? {
+        let [chat, count, oldest] = row.as_slice() else { continue };
+        let here = rows(phone, of_phone, [chat, oldest]).map_err(failed)?;
+        let (here, there) = ([here], [vec![vec![count.clone()]]]);
+        if here != there {
+            return Err((
+                CONVERGE,
+                format!("companion {web}: chat {chat:?} has {there:?} messages, {here:?} at the phone"),
+            ));
+        }
     }
     Ok(())
 }
@@ -61,9 +107,9 @@ fn same_ids(world: &World, web: usize) -> Result<(), String> {
         "SELECT chat, id FROM messages AS m WHERE (SELECT count(*) FROM messages AS n WHERE n.chat = m.chat
          AND n.id > m.id) < {CHAT_WINDOW} ORDER BY chat, id"
     );
-    let here = rows(world.nodes[PHONE.0].disk.look(), &ids).map_err(|error| error.to_string())?;
+    let here = rows(world.nodes[PHONE.0].disk.look(), &ids, []).map_err(|error| error.to_string())?;
     let there =
-        rows(world.nodes[world.web_node(web).0].disk.look(), &ids).map_err(|error| error.to_string())?;
+        rows(world.nodes[world.web_node(web).0].disk.look(), &ids, []).map_err(|error| error.to_string())?;
     compare(web, "ids", &here, &there).map_err(|(_, detail)| detail)
 }
 
