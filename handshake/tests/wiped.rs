@@ -1,0 +1,106 @@
+//! Whether dropped secrets can still be found in the memory of this process (FAULTS.md, XC04).
+//!
+//! What is searched for is computed byte by byte while it is compared, so that the search leaves no copy of its own.
+//! Heap and static memory must hold none; what is left on the stack is printed.
+#![cfg(target_os = "linux")]
+
+use std::fs::{self, File};
+use std::os::unix::fs::FileExt;
+
+use handfast_handshake::identity::SigningKey;
+use handfast_handshake::noise::{HandshakeRole, HandshakeState, Keys, Pattern};
+use handfast_handshake::secret::{DhSecret, Psk};
+
+const LEN: usize = 32;
+/// How much is read at a time.
+const CHUNK: usize = 1 << 20;
+
+/// A byte of the secret of this number.
+fn byte(secret: u8, at: usize) -> u8 {
+    let at = u8::try_from(at).unwrap();
+    at.wrapping_mul(73).wrapping_add(secret.wrapping_mul(151)) ^ 0x5a ^ (at << 3)
+}
+
+fn key(secret: u8) -> [u8; LEN] {
+    core::array::from_fn(|at| byte(secret, at))
+}
+
+/// How many copies of a secret lie outside this thread's stack, and on it.
+fn copies(secret: u8) -> (usize, usize) {
+    let here = 0_u8;
+    let stack_at = format!("{:p}", &raw const here);
+    let stack_at = u64::from_str_radix(stack_at.trim_start_matches("0x"), 16).unwrap();
+    let memory = File::open("/proc/self/mem").unwrap();
+    let mut buffer = vec![0; CHUNK];
+    let (mut elsewhere, mut on_stack) = (0, 0);
+    for line in fs::read_to_string("/proc/self/maps").unwrap().lines() {
+        let mut words = line.split_whitespace();
+        let (range, rights) = (words.next().unwrap(), words.next().unwrap());
+        let (from, to) = range.split_once('-').unwrap();
+        let (from, to) = (u64::from_str_radix(from, 16).unwrap(), u64::from_str_radix(to, 16).unwrap());
+        if !rights.starts_with("rw") {
+            continue;
+        }
+        let count = if (from..to).contains(&stack_at) { &mut on_stack } else { &mut elsewhere };
+        let mut at = from;
+        while at < to {
+            buffer.fill(0);
+            // What is mapped and cannot be read holds no secret of ours.
+            let Ok(len) = memory.read_at(&mut buffer, at) else { break };
+            let len = len.min(usize::try_from(to - at).unwrap());
+            let found = buffer[..len].windows(LEN).filter(|window| {
+                let mut bytes = window.iter().enumerate();
+                bytes.all(|(at, found)| *found == byte(secret, at))
+            });
+            *count += found.count();
+            if len < CHUNK {
+                break;
+            }
+            at += u64::try_from(len - LEN + 1).unwrap();
+        }
+    }
+    (elsewhere, on_stack)
+}
+
+/// Nothing of these secrets lies outside the stack any more.
+#[track_caller]
+fn all_gone(secrets: impl IntoIterator<Item = u8>) {
+    for secret in secrets {
+        let (elsewhere, on_stack) = copies(secret);
+        println!("secret {secret}: {elsewhere} copies outside the stack, {on_stack} on it");
+        assert_eq!(elsewhere, 0, "secret {secret} can be found");
+    }
+}
+
+#[test]
+fn xc04_a_dropped_secret_is_not_found_in_memory() {
+    let (psk, dh, signing) =
+        (Psk::from_bytes(key(1)), DhSecret::from_bytes(key(2)), SigningKey::from_bytes(key(3)));
+    let _ = signing.sign(b"text");
+    for secret in [1, 2, 3] {
+        assert!(copies(secret).0 > 0, "the search finds secret {secret} while it lives");
+    }
+    drop((psk, dh, signing));
+    all_gone([1, 2, 3]);
+}
+
+#[test]
+fn xc04_the_keys_of_a_handshake_are_not_found_in_memory() {
+    let pattern = Pattern::parse("XXpsk0").unwrap();
+    let party = |e: u8, s: u8| {
+        Keys::new(DhSecret::from_bytes(key(e)))
+            .with_s(DhSecret::from_bytes(key(s)))
+            .with_psk(Psk::from_bytes(key(9)))
+    };
+    let start = |role, keys| HandshakeState::new(&pattern, role, b"", keys).unwrap();
+    let initiator = start(HandshakeRole::Initiator, party(5, 6));
+    let responder = start(HandshakeRole::Responder, party(7, 8));
+    assert!(copies(9).0 >= 2, "both hold it");
+    let (initiator, one) = initiator.write_message(b"").unwrap();
+    let (responder, two) = responder.read_message(&one).unwrap().0.write_message(b"").unwrap();
+    let (initiator, three) = initiator.read_message(&two).unwrap().0.write_message(b"").unwrap();
+    let responder = responder.read_message(&three).unwrap().0;
+    let (here, there) = (initiator.split().unwrap(), responder.split().unwrap());
+    all_gone([5, 6, 7, 8, 9]);
+    drop((here, there));
+}
