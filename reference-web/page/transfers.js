@@ -19,8 +19,7 @@ const CHUNK = 65_536;
 /** The longest name, in bytes of UTF-8 (spec, messages: MSG-034). */
 const NAME_MAX = 128;
 /** How much of a file is read at once, in bytes. */
-const BLOCK = 1 << 20;
-const AHEAD = 256 * 1024;
+const BLOCK = 256 * 1024;
 /** Why a stream may end and be opened anew. */
 const AGAIN = new Set(["lost", "BUSY", "TOO_MANY_STREAMS"]);
 
@@ -320,7 +319,7 @@ export class Transfers {
     if (block && at >= block.at && at < block.at + block.bytes.length) return block.bytes.slice(at - block.at, at - block.at + max);
     if (block) release(block.bytes.buffer);
     transfer.block = null;
-    const bytes = await this.#disk.read(transfer.row.media.content, at, AHEAD);
+    const bytes = await this.#disk.read(transfer.row.media.content, at, BLOCK);
     transfer.block = { at, bytes };
     return bytes.slice(0, max);
   }

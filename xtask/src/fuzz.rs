@@ -28,7 +28,7 @@ pub(crate) fn run(options: &Options) -> Result<bool> {
     );
     if !command::succeeds(command::cargo(["fuzz", "--version"]).stdin(Stdio::null())) {
         println!("cargo-fuzz is missing, so it is installed now");
-        command::run(&mut command::cargo(["install", "--locked", "cargo-fuzz"]))?;
+        command::run(&mut command::cargo(["install", "--locked", "--debug", "cargo-fuzz"]))?;
     }
     let mut targets = packages::programs("handfast-fuzz")?;
     if let Some(wanted) = &options.target {

@@ -7,7 +7,7 @@ use std::process::Command;
 use anyhow::{Context as _, Result, ensure};
 use serde_json::{Value, json};
 
-use super::story::{LIVE, has_text, history, shows};
+use super::story::{LIVE, has_text, history, link, shows};
 use super::webdriver::{Browser, ChromeDriver};
 use crate::command;
 use crate::demo::patience::until;
@@ -58,6 +58,7 @@ pub(super) fn play(world: &mut World, stage: &mut Stage<'_>) -> Result<()> {
     five_tabs(world, &stage.browser)?;
     lacking(world, &stage.browser)?;
     wrong_engine(world, &stage.browser)?;
+    cleared(world, &stage.browser)?;
     killed(world, stage)
 }
 
@@ -215,6 +216,20 @@ fn killed(world: &mut World, stage: &mut Stage<'_>) -> Result<()> {
     );
     let _ = browser.wait("the text, sent, and once", &once)?;
     world.table.ok("the browser is killed after a commit", "what was shown as waiting goes out, once");
+    Ok(())
+}
+
+/// The user clears what the browser stores while the page is open.
+fn cleared(world: &mut World, browser: &Browser) -> Result<()> {
+    browser.clear_storage(world.page().trim_end_matches('/'))?;
+    let title = browser.text(".dead-card h1")?;
+    ensure!(title.contains("stopped"), "after its storage was cleared the page says {title:?}");
+    browser.click(".dead-card button.primary")?;
+    world.table.ok("storage cleared while the page is open", "it says so, and begins as on the first visit");
+    link(world, browser)?;
+    browser.click(".chat-list li:first-child .chat-row")?;
+    let _ = browser.wait("the chat", "return document.querySelectorAll('article').length > 10")?;
+    world.table.ok("linked again", "by the next code, and the chats are there again");
     Ok(())
 }
 

@@ -180,6 +180,12 @@ impl Browser {
         self.chrome("Page.setWebLifecycleState", &json!({"state": state})).map(drop)
     }
 
+    /// Clears all that the browser stores for an origin.
+    pub(super) fn clear_storage(&self, origin: &str) -> Result<()> {
+        let what = json!({"origin": origin, "storageTypes": "all"});
+        self.chrome("Storage.clearDataForOrigin", &what).map(drop)
+    }
+
     /// Goes on in this tab.
     pub(super) fn tab(&self, handle: &str) -> Result<()> {
         self.post("window", &json!({"handle": handle})).map(drop)
