@@ -97,12 +97,10 @@ export class Companion {
 
   /** Sends a command. `effect(txn, cmdId)` is part of its transaction. The promise is done when both are durable. */
   async send(body, effect) {
-    if (!this.#link) throw new Error("this page is not linked");
     // What a phone never confirms is forgotten, and this with it.
-    if (this.#known.state === "pending") throw new Error("your phone has not confirmed this link yet");
-    const { cmdId, commit } = this.#link.machine.send(performance.now(), body);
-    await this.#write([[this.#link, commit]], [(txn) => effect?.(txn, cmdId)]);
-    return cmdId;
+    if (this.#known?.state === "pending") throw new Error("your phone has not confirmed this link yet");
+    const made = await this.#commit((machine, now) => machine.send(now, body), (txn, { cmdId }) => effect?.(txn, cmdId));
+    return made.cmdId;
   }
 
   subscribe(collection) {
@@ -127,10 +125,8 @@ export class Companion {
    * `streamResumed` and `streamEnded`.
    */
   async streamOpen(put, meta, effect) {
-    if (!this.#link) throw new Error("this page is not linked");
-    const { id, commit } = this.#link.machine.streamOpen(performance.now(), put, meta);
-    await this.#write([[this.#link, commit]], [(txn) => effect?.(txn, id)]);
-    return id;
+    const made = await this.#commit((machine, now) => machine.streamOpen(now, put, meta), (txn, { id }) => effect?.(txn, id));
+    return made.id;
   }
 
   /** Bytes that `dataWanted` asked for. They are gone here afterwards. */
@@ -149,9 +145,7 @@ export class Companion {
 
   /** What came is on the disk up to here. `effect(txn)` is part of the transaction that says so. */
   async streamDurable(id, offset, effect) {
-    if (!this.#link) throw new Error("this page is not linked");
-    const commit = this.#link.machine.streamDurable(performance.now(), id, offset);
-    await this.#write([[this.#link, commit]], [(txn) => effect?.(txn)]);
+    await this.#commit((machine, now) => machine.streamDurable(now, id, offset), (txn) => effect?.(txn));
   }
 
   streamStop(id, code) {
@@ -186,10 +180,45 @@ export class Companion {
     this.#showCodes();
   }
 
+  /** Calls the machine; when too much is being written it is called once that is durable. */
   #verb(verb) {
-    if (!this.#link) return;
-    verb(this.#link.machine, performance.now());
+    const link = this.#link;
+    if (!link) return;
+    try {
+      verb(link.machine, performance.now());
+    } catch (error) {
+      if (!isBusy(error)) throw error;
+      this.#written().then(() => { if (this.#link === link) this.#verb(verb); }).catch(() => {});
+      return;
+    }
     this.#run();
+  }
+
+  /**
+   * Calls a verb that makes a commit, and writes that in the same turn: nothing may come between. While too much is being written, it is
+   * called again later. Gives what the verb gave, once it is durable.
+   */
+  async #commit(verb, effect) {
+    for (;;) {
+      const link = this.#link;
+      if (!link) throw new Error("this page is not linked");
+      let made = null;
+      try {
+        made = verb(link.machine, performance.now());
+      } catch (error) {
+        if (!isBusy(error)) throw error;
+      }
+      if (made) {
+        await this.#write([[link, made.commit ?? made]], [(txn) => effect?.(txn, made)]);
+        return made;
+      }
+      await this.#written();
+    }
+  }
+
+  /** Everything is durable that was being written, or the machines begin anew. */
+  #written() {
+    return this.#writing.catch(() => {});
   }
 
   #tell(event) {
@@ -219,7 +248,7 @@ export class Companion {
     clearTimeout(this.#timer);
     this.#stopWatching?.();
     this.#dropMachines();
-    await this.#writing.catch(() => {});
+    await this.#written();
     this.#database?.close();
     this.#database = null;
     this.#tell(event);
@@ -361,7 +390,7 @@ export class Companion {
 
   /** The phone's digest of a collection is to be compared with that of the rows here, as they are after all that came before. */
   async #answerDigest(task, collection) {
-    await this.#writing.catch(() => {});
+    await this.#written();
     if (!this.#isAtWork(task)) return;
     const digest = await digestOf(this.#database.read(ROWS_STORE), collection);
     if (this.#isAtWork(task)) this.#verb((link, now) => link.digest(now, collection, digest));
@@ -451,7 +480,7 @@ export class Companion {
   }
 
   async #onRevoked() {
-    await this.#writing.catch(() => {});
+    await this.#written();
     await this.#forget();
     this.#tell({ type: "revoked" });
   }
@@ -486,7 +515,7 @@ export class Companion {
   }
 
   async #finish(code, terms, ended) {
-    await this.#writing.catch(() => {});
+    await this.#written();
     code.socket?.close();
     code.machine.free();
     if (ended.type === "ended") this.#tell({ type: "codeBurnt", code: ended.code });
@@ -499,6 +528,9 @@ export class Companion {
     }
   }
 }
+
+/** Whether a machine refused because it waits for commits to be durable. Nothing was taken then. */
+const isBusy = (error) => error.message.startsWith("too many commits are open");
 
 function setState(txn, link, state) {
   const store = txn.objectStore("links");

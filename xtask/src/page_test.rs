@@ -2,6 +2,7 @@
 //!
 //! Pictures of the screens are written to `reference-web/screenshots`.
 
+mod axe;
 pub(crate) mod bench;
 mod chromium;
 mod media;

@@ -27,7 +27,7 @@ export function chatView(state, act, now) {
 }
 
 function emptyView() {
-  return h("main", { class: "chat chat-none", id: "main", key: "main-none" }, h("p", {}, "Choose a chat to read and write."));
+  return h("main", { class: "chat chat-none", id: "main", key: "main-none" }, h("h1", { class: "hidden" }, "No chat is open"), h("p", {}, "Choose a chat to read and write."));
 }
 
 function dropping(chat, act) {

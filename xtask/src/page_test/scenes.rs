@@ -7,6 +7,7 @@ use std::process::{Child, Command, Stdio};
 
 use anyhow::{Context as _, Result, ensure};
 
+use super::axe::Axe;
 use super::webdriver::Browser;
 use crate::demo::keeper::Keeper;
 use crate::demo::table::Table;
@@ -119,6 +120,7 @@ fn layouts(browser: &Browser, files: &Files, pictures: &Path, table: &mut Table)
     let names = browser.wait("the names of the scenes", "return document.documentElement.dataset.names")?;
     let names: Vec<String> = names.as_str().unwrap_or_default().split(' ').map(str::to_owned).collect();
     ensure!(names.len() > 20, "only {} scenes", names.len());
+    let axe = Axe::fetch()?;
     let mut shown = 0;
     for name in &names {
         for (size, dark) in [(WIDE, false), (WIDE, true), (NARROW, false), (NARROW, true)] {
@@ -131,6 +133,11 @@ fn layouts(browser: &Browser, files: &Files, pictures: &Path, table: &mut Table)
             ensure!(none, "{name} at {} pixels{}: {faults}", size.0, if dark { ", dark" } else { "" });
             let said = browser.said()?;
             ensure!(said.is_empty(), "{name}: the console says {said:?}");
+            if (size, dark) == (WIDE, false) {
+                axe.look(browser, name)?;
+                // What the policy of the page refuses to axe is no matter of the page.
+                let _ = browser.said()?;
+            }
             if PICTURES.contains(&(name.as_str(), size, dark)) {
                 let tail = format!(
                     "{}{}",
@@ -144,7 +151,7 @@ fn layouts(browser: &Browser, files: &Files, pictures: &Path, table: &mut Table)
     }
     table.ok(
         "every screen, wide and narrow, light and dark",
-        format!("{shown} layouts: nothing reaches out, every control has a name, contrast is at least 4.5"),
+        format!("{shown} layouts: nothing reaches out, every control has a name, contrast is at least 4.5; axe finds nothing serious"),
     );
     Ok(())
 }
