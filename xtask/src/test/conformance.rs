@@ -21,10 +21,10 @@ pub(crate) fn run(python: &Path) -> Result<()> {
     let [phone, web, relay] = ["phone", "web", "relay"].map(of_role);
     let python = format!("'{}' -B '{}'", python.display(), shims.join("shim.py").display());
     let node = format!("node '{}'", shims.join("shim.mjs").display());
-    runner("run", &["--complete"], &[&phone, &web, &relay, &python])?;
+    runner("cases", "run", &["--complete"], &[&phone, &web, &relay, &python])?;
     // It leaves the state tables to the shim in Python, and says so.
-    runner("run", &[], &[&node])?;
-    runner("peer", &["--complete"], &[&phone, &web])?;
+    runner("node", "run", &[], &[&node])?;
+    runner("peer", "peer", &["--complete"], &[&phone, &web])?;
     live()
 }
 
@@ -53,10 +53,10 @@ fn address(relay: &mut Child) -> Result<String> {
     url.map(str::to_owned).with_context(|| format!("the relay says no address: {line}"))
 }
 
-fn runner(verb: &str, more: &[&str], shims: &[&str]) -> Result<()> {
+fn runner(folder: &str, verb: &str, more: &[&str], shims: &[&str]) -> Result<()> {
     let program = workspace::target().join("debug/handfast-vectors");
     let mut runner = command::program(program, [verb, "--level", "strict"]);
-    let _ = runner.args(more).arg("--report").arg(workspace::target().join("conformance").join(verb));
+    let _ = runner.args(more).arg("--report").arg(workspace::target().join("conformance").join(folder));
     for shim in shims {
         let _ = runner.args(["--shim", shim]);
     }
