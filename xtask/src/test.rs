@@ -100,7 +100,7 @@ fn steps(options: &Options) -> Result<Vec<Step>> {
         }),
         Step::new("the inner crates use no std and no runtime", || inner::tree().map(|()| Done::Passed)),
         Step::new("the tests that FAULTS.md names exist", || faults::check().map(|()| Done::Passed)),
-        Step::new("every MUST of the specification has code, and a test or vector", || {
+        Step::new("every MUST has code and a test or vector, and every refusal a negative vector", || {
             trace::check().map(|()| Done::Passed)
         }),
         Step::new("the patches of models, simulator and vectors apply", || {

@@ -61,13 +61,13 @@ pub(crate) fn run(options: &Options) -> Result<bool> {
     }
 }
 
-/// Checks what holds already: every MUST has code and a test or vector, and citations are known, few, and of
-/// requirements that stand.
+/// Checks that every MUST has code and a test or vector, every refusal a negative vector, and that citations are known,
+/// few, and of requirements that stand.
 ///
 /// # Errors
 /// One of this is not so; what is missing was printed.
 pub(crate) fn check() -> Result<()> {
-    let Gaps { no_code, no_test, citations, .. } = {
+    let Gaps { no_code, no_test, no_refusal, citations, .. } = {
         let trace = Trace::read()?;
         trace.gaps.print();
         trace.gaps
@@ -75,6 +75,7 @@ pub(crate) fn check() -> Result<()> {
     ensure!(citations.is_empty(), "wrong citations:\n{}", citations.join("\n"));
     ensure!(no_code.is_empty(), "no code cites {}", no_code.join(", "));
     ensure!(no_test.is_empty(), "no test or vector cites {}", no_test.join(", "));
+    ensure!(no_refusal.is_empty(), "no negative vector cites {}", no_refusal.join(", "));
     Ok(())
 }
 

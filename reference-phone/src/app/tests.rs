@@ -1,3 +1,5 @@
+mod put;
+
 use handfast::codec::ids::ContentId;
 use handfast::codec::message::{Command, MediaDescriptor, MessageState, ResultBody, grants};
 use std::io::Write;

@@ -3,8 +3,9 @@
 use bytes::{Bytes, BytesMut};
 use handfast_codec::frame::Frame;
 use handfast_codec::ids::{AttachmentId, BootId, Epoch, LogId};
+use handfast_codec::link::LinkFrame;
 use handfast_codec::payload::{Kk1, Kk2, KkMode, ResumeBlock};
-use handfast_codec::record::{RecordBuilder, decode_record};
+use handfast_codec::record::{RecordBuilder, decode_link_record, decode_record};
 use handfast_codec::relay::{Attached, DataKind, Hello, PeerInfo, RECORD_HEADER, RelayFrame};
 use handfast_codec::{DeviceRole, ErrorCode, RelayName, Timestamp, Versions};
 use handfast_handshake::key_schedule::{Direction, epoch};
@@ -49,6 +50,25 @@ const WEB: [u8; 8] = [2; 8];
 impl Evil {
     /// An endpoint of this role, connected to an evil peer.
     pub fn against(role: DeviceRole) -> Self {
+        let mut evil = Self::opened(role, true);
+        evil.attach();
+        evil.connect(false);
+        evil.send(&[]);
+        evil
+    }
+
+    /// A phone that has answered message 1, which said `pending`, and waits for the confirm; its link is OFFERED unless
+    /// `active`.
+    pub fn before_confirm(active: bool, pending: bool) -> Self {
+        let mut evil = Self::opened(DeviceRole::Phone, active);
+        evil.attach();
+        evil.connect(pending);
+        evil.listen();
+        evil
+    }
+
+    /// An endpoint of this role whose socket is open; a phone's link is OFFERED unless `active`.
+    pub fn opened(role: DeviceRole, active: bool) -> Self {
         let mut rng = ChaCha20Rng::seed_from_u64(77);
         let now = Timestamp::from_micros(1);
         let ((phone, phone_start), (web, web_start), _) = keys::link(&mut rng);
@@ -56,7 +76,11 @@ impl Evil {
         let psk = Psk::from_bytes(*phone_start.resume.expose());
         let (device, link) = match role {
             DeviceRole::Phone => {
-                let rows = hazmat::phone_pairs(&phone, phone_start);
+                let rows = if active {
+                    hazmat::phone_pairs(&phone, phone_start)
+                } else {
+                    hazmat::offered_pairs(&phone, phone_start)
+                };
                 (Device::new(role, rows, now, &mut rng), Link::Web(web))
             }
             DeviceRole::Web => {
@@ -77,35 +101,72 @@ impl Evil {
             asked: Vec::new(),
             deaf: false,
         };
-        evil.attach();
-        evil.connect();
+        let _ = evil.device.drain(evil.now);
+        evil.device.opened(evil.now, SocketId::new(1), &mut evil.rng);
         evil
     }
 
-    fn attach(&mut self) {
-        let _ = self.device.drain(self.now);
-        self.device.opened(self.now, SocketId::new(1), &mut self.rng);
-        let hello = RelayFrame::Hello(Hello {
-            versions: Versions::CURRENT,
-            name: RelayName::parse("127.0.0.1:8787").unwrap(),
+    /// What the relay says first.
+    pub fn hello(name: &str, versions: Versions) -> RelayFrame {
+        RelayFrame::Hello(Hello {
+            versions,
+            name: RelayName::parse(name).unwrap(),
             boot: BootId::from_bytes([0; 16]),
             frame_len_max: 16_512,
             ping_interval_ms: 25_000,
-        });
+        })
+    }
+
+    /// What the relay says when the endpoint sits in its seat.
+    pub fn attached(&self, with_peer: bool) -> RelayFrame {
         let (own, peer) = match self.device.role {
             DeviceRole::Phone => (PHONE, WEB),
             DeviceRole::Web => (WEB, PHONE),
         };
         let peer = PeerInfo { id: AttachmentId::from_bytes(peer), same_net: true, origin: None };
-        let attached = RelayFrame::Attached(Attached {
+        RelayFrame::Attached(Attached {
             own: AttachmentId::from_bytes(own),
-            peer: Some(peer),
+            peer: with_peer.then_some(peer),
             phone_sticky: None,
             web_sticky: None,
-        });
-        for frame in [hello, RelayFrame::Challenge([5; 32]), attached] {
+        })
+    }
+
+    fn attach(&mut self) {
+        let hello = Self::hello("127.0.0.1:8787", Versions::CURRENT);
+        for frame in [hello, RelayFrame::Challenge([5; 32]), self.attached(true)] {
             self.give(&frame.encode());
         }
+    }
+
+    /// The acceptance of the link, which a web that is PENDING puts into its confirm.
+    pub fn accept(&self) -> LinkFrame {
+        match &self.link {
+            Link::Web(link) => LinkFrame::Accept { signature: link.accept },
+            Link::Phone(_) => panic!("the evil peer is a phone"),
+        }
+    }
+
+    /// Sends a record of link frames, and gives the link frames with which it is answered.
+    pub fn send_link(&mut self, frames: &[LinkFrame]) -> Vec<LinkFrame> {
+        let mut record = RecordBuilder::new();
+        for frame in frames {
+            assert!(record.push_link(frame), "{frame:?} fits");
+        }
+        let mut record = record.finish();
+        self.sealer.as_mut().unwrap().seal(&mut record).unwrap();
+        self.give(&record);
+        let mut answers = Vec::new();
+        for frame in self.device.drain(self.now) {
+            let Some(ciphertext) = frame.strip_prefix(&RECORD_HEADER[..]) else { continue };
+            let plaintext = self.opener.as_mut().unwrap().open(BytesMut::from(ciphertext)).expect("opens");
+            let plaintext = plaintext.freeze();
+            match decode_link_record(plaintext.clone()) {
+                Ok(link) if !link.is_empty() => answers.extend(link),
+                _ => self.heard.extend(decode_record(plaintext).unwrap()),
+            }
+        }
+        answers
     }
 
     /// Hands the endpoint one relay frame.
@@ -132,7 +193,7 @@ impl Evil {
         }
     }
 
-    fn connect(&mut self) {
+    fn connect(&mut self, pending: bool) {
         let relay = RelayName::parse("127.0.0.1:8787").unwrap();
         let block = self.block();
         let sent = self.device.drain(self.now);
@@ -146,7 +207,7 @@ impl Evil {
                     try_: 1,
                     resume: Some(block),
                     psk_id_held: None,
-                    pending: false,
+                    pending,
                 };
                 let (state, body) =
                     reconnect::web::start(&context, link, KkMode::Resume, &self.psk, &payload, &mut self.rng)
@@ -155,7 +216,6 @@ impl Evil {
                 let reply = self.body(DataKind::KK2);
                 let (_, connection) = state.read(&reply).unwrap();
                 (self.sealer, self.opener) = (Some(connection.sealer), Some(connection.opener));
-                self.send(&[]);
             }
             Link::Phone(link) => {
                 let body = find(&sent, DataKind::KK1).expect("message 1");
@@ -174,7 +234,6 @@ impl Evil {
                 (self.sealer, self.opener) = (Some(connection.sealer), Some(connection.opener));
                 self.give(&RelayFrame::Data { kind: DataKind::KK2, body: message.into() }.encode());
                 self.listen();
-                self.send(&[]);
             }
         }
     }

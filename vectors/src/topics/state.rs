@@ -62,6 +62,7 @@ fn steps(machine: &str, events: &[&str]) -> Vec<Value> {
         let act = match machine {
             "stream-receiver" => Some(stream(OpenKind::Put)),
             "stream-sender" => Some(stream(OpenKind::Get)),
+            "put-phone" => session::put_at_phone(event, 2 * out.len() as u64),
             "session-phone" => Some(session::at_phone(event, next)),
             "session-web" => Some(session::at_web(event)),
             "limits-phone" => Some(session::limit_at_phone(event)),

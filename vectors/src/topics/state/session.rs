@@ -8,6 +8,7 @@ use handfast_codec::limits::{CONN_WINDOW_MAX, STREAM_CREDIT_START, STREAM_WINDOW
 use serde_json::{Value, json};
 
 use super::plaintext;
+use crate::derive::sha256;
 
 /// What an event is, in a script.
 pub(super) enum Act {
@@ -138,6 +139,37 @@ pub(super) fn at_web(event: &str) -> Act {
         "RESULT_PART" => one(message(1, 1, 1, &[9, 1])),
         event => both(event),
     }
+}
+
+/// The list of 70,000 bytes, each 7.
+fn content_id() -> [u8; 32] {
+    let hashes = [sha256(&[7; 65_536]), sha256(&[7; 4_464])];
+    sha256(&[&70_000_u64.to_be_bytes()[..], hashes.as_flattened()].concat())
+}
+
+/// An offer of media to the phone, in a stream of this id.
+pub(super) fn put_at_phone(event: &str, id: u64) -> Option<Act> {
+    let field =
+        |number: u8, value: &[u8]| [&[number, u8::try_from(value.len()).unwrap_or(0)][..], value].concat();
+    let put = |from: u64| {
+        let from = if from == 0 { Vec::new() } else { field(3, &from.to_be_bytes()) };
+        [field(1, &content_id()), from, field(5, &70_000_u64.to_be_bytes())].concat()
+    };
+    let (kind, meta) = match event {
+        "PUT" => (OpenKind::Put, put(0)),
+        "PUT_REST" => (OpenKind::Put, put(65_536)),
+        "PUT_ONE" => (OpenKind::Put, put(1)),
+        "PUT_UNEVEN" => (OpenKind::Put, put(65_537)),
+        "PUT_BEYOND" => (OpenKind::Put, put(131_072)),
+        "PUT_LARGE" => {
+            (OpenKind::Put, [field(1, &[9; 32]), field(5, &((1_u64 << 31) + 1).to_be_bytes())].concat())
+        }
+        "PUT_NO_SIZE" => (OpenKind::Put, field(1, &content_id())),
+        "GET" => (OpenKind::Get, field(1, &content_id())),
+        "GET_NO_CONTENT" => (OpenKind::Get, Vec::new()),
+        _ => return None,
+    };
+    Some(one(Frame::Open { id, kind, meta: meta.into() }))
 }
 
 /// A limit at the phone: reached, or passed by one.

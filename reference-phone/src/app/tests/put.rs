@@ -1,0 +1,55 @@
+//! Every cell of `spec/state/put-phone.toml`, at the application that answers.
+
+use handfast_vectors::state::table;
+
+use super::*;
+
+/// What an application says to an OPEN in this state.
+fn says(state: &str, event: &str) -> Vec<String> {
+    let (_dir, mut app) = phone(None);
+    let (id, mut link) = link(&app);
+    let (bytes, list) = content(7);
+    if state == "PART" {
+        app.store.put_part(id, &list).unwrap();
+        let mut file = app.media.create_part(id, list.content_id()).unwrap();
+        file.write_all(&bytes[..usize::try_from(MEDIA_CHUNK_LEN).unwrap()]).unwrap();
+    }
+    if state == "TAKING" {
+        let opened = app.open_transfer(id, &mut link, 0, OpenKind::Put, &put(&list, 0)).unwrap();
+        assert_eq!(opened, Ok(()));
+    }
+    let mut meta = TlvWriter::new();
+    let (kind, meta) = match event {
+        "PUT" => (OpenKind::Put, put(&list, 0)),
+        "PUT_REST" => (OpenKind::Put, put(&list, MEDIA_CHUNK_LEN)),
+        "PUT_ONE" => (OpenKind::Put, put(&list, 1)),
+        "PUT_UNEVEN" => (OpenKind::Put, put(&list, MEDIA_CHUNK_LEN + 1)),
+        "PUT_BEYOND" => (OpenKind::Put, put(&list, 2 * MEDIA_CHUNK_LEN)),
+        "PUT_LARGE" => {
+            let _ = meta.bytes(1, &[9; 32]).u64(5, (1 << 31) + 1);
+            (OpenKind::Put, meta.finish())
+        }
+        "PUT_NO_SIZE" | "GET" => {
+            let _ = meta.bytes(1, list.content_id().as_bytes());
+            (if event == "GET" { OpenKind::Get } else { OpenKind::Put }, meta.finish())
+        }
+        "GET_NO_CONTENT" => (OpenKind::Get, Vec::new()),
+        other => panic!("no such event: {other}"),
+    };
+    let answer = app.open_transfer(id, &mut link, 2, kind, &meta).unwrap();
+    answer.err().map(|code| format!("STOP({})", code.name())).into_iter().collect()
+}
+
+#[test]
+fn every_cell_of_an_offer_is_as_its_table_says() {
+    // req: STR-011, STR-020, STR-022
+    let table = table("put-phone").unwrap();
+    let mut walked = 0;
+    for ((state, event), cell) in table.cells().unwrap() {
+        if cell.never.is_empty() && event != "RESTART" {
+            assert_eq!(says(state, event), cell.says, "{state} x {event}");
+            walked += 1;
+        }
+    }
+    assert_eq!(walked, 27);
+}
