@@ -6,6 +6,7 @@ written from the specification. A case passes when output, intermediate values o
 """
 
 import argparse
+import hashlib
 import importlib.util
 import json
 import re
@@ -25,6 +26,7 @@ from oracle.qr import qr_decode
 from oracle.record import link_record_decode, record_decode
 from oracle.relay import relay_decode
 from oracle.rules import keys_distinct, kk_head, ratchet_phone, ratchet_web, resume_verdict, version_choose, version_reply
+from oracle.schema import faults as schema_faults
 from oracle.signatures import accept_verify, attach_verify, certificate_verify, ed25519_verify, revoked_verify, signature_holds
 from oracle.state import state_path
 
@@ -107,6 +109,19 @@ def requirements(spec):
     return set(re.findall(r"\[([A-Z]{3}-[0-9]{3})\]", text))
 
 
+def manifest_faults(here, folder):
+    """Files that are not those of the manifest beside them."""
+    path = folder.parent / "manifest.json"
+    manifest = json.loads(path.read_text(encoding="utf-8"))
+    listed = {entry["path"]: entry["sha256"] for entry in manifest["files"]}
+    found = {
+        f"{folder.name}/{file.name}": hashlib.sha256(file.read_bytes()).hexdigest() for file in folder.glob("*.json")
+    }
+    yield from (f"{path.name}: {name} is another" for name in listed.keys() | found.keys() if listed.get(name) != found.get(name))
+    schema = json.loads((here / "schema" / "handfast-manifest.v1.json").read_text(encoding="utf-8"))
+    yield from (f"{path.name}: {fault}" for fault in schema_faults(manifest, schema, schema))
+
+
 def edge_points(path):
     """How many of the edge points of Ed25519 there are, and how many hold by CRT-001."""
     points = json.loads(path.read_text(encoding="utf-8"))
@@ -125,11 +140,18 @@ def main():
     parser.add_argument("--spec", type=Path, default=here.parent / "spec", help="the folder of the specification")
     parser.add_argument("--self-test", action="store_true", help="change what each case expects; each must then fail")
     options = parser.parse_args()
-    known, faults, total, ids = requirements(options.spec), [], 0, set()
+    known, total, ids = requirements(options.spec), 0, set()
+    faults = list(manifest_faults(here, options.folder))
+    schema = json.loads((here / "schema" / "handfast-vectors.v1.json").read_text(encoding="utf-8"))
     for path in sorted(options.folder.glob("*.json")):
-        file = json.loads(path.read_text(encoding="utf-8"))
+        try:
+            file = json.loads(path.read_text(encoding="utf-8"))
+        except ValueError as error:
+            faults.append(f"{path.name} is damaged: {error}")
+            continue
         if file["count"] != len(file["cases"]) or file["topic"] != path.stem:
             faults.append(f"{path.name}: count or topic is wrong")
+        faults += [f"{path.name}: {fault}" for fault in schema_faults(file, schema, schema)]
         for case in file["cases"]:
             total += 1
             fault = fault_of(case)

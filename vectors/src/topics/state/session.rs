@@ -143,7 +143,7 @@ pub(super) fn at_web(event: &str) -> Act {
 
 /// The list of 70,000 bytes, each 7.
 fn content_id() -> [u8; 32] {
-    let hashes = [sha256(&[7; 65_536]), sha256(&[7; 4_464])];
+    let hashes = [65_536, 4_464].map(|len| sha256(&vec![7; len]));
     sha256(&[&70_000_u64.to_be_bytes()[..], hashes.as_flattened()].concat())
 }
 
