@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, ensure};
 use qrcode::render::unicode::Dense1x2;
 use qrcode::{EcLevel, QrCode};
 use serde_json::{Value, json};
@@ -64,6 +64,8 @@ fn show_code(page: &Page) -> Result<()> {
 /// Lets the phone look at a picture, or take a text for what it saw.
 fn look(session: &Session, seen: &str) -> Result<Process> {
     if !seen.starts_with(CODE_START) {
+        let is_file = std::path::Path::new(seen).is_file();
+        ensure!(is_file, "there is no file {seen}; give the path of a picture (PNG), or the code's text");
         return session.phone.spawn(&["scan", "--image", seen], None);
     }
     let mut scan = session.phone.spawn(&["scan", "--text-stdin"], None)?;
