@@ -154,6 +154,8 @@ export class Companion {
 
   /** Changes the application's own stores, after all that came before. */
   async change(effect) {
+    // What is ready after the link was forgotten must not stay behind.
+    if (!this.#known) throw new Error("this page is not linked");
     await this.#write([], [effect]);
   }
 

@@ -49,7 +49,7 @@ export class Library {
     for (const reader of one.readers.splice(0)) reader();
     const kind = kindOf(media.type);
     // What plays can be played while it comes.
-    if (this.has(media.content) || kind === "video" || kind === "audio") this.#show(one);
+    if (this.has(media.content) || kind === "video" || kind === "audio") this.#show(one).catch(() => {});
   }
 
   remove(content) {

@@ -53,6 +53,8 @@ export class Transfers {
   #streams = new Map();
   #live = false;
   #pumping = false;
+  /** What streams said before their rows were read. */
+  #early = null;
 
   /** `emit` takes events of the page; `library` holds what is here (library.js). */
   constructor(companion, disk, library, emit) {
@@ -64,11 +66,12 @@ export class Transfers {
 
   /** Takes up what the rows say; what else lies on the disk is removed. */
   async load() {
+    this.#live = false;
+    this.#early = [];
     const txn = this.#companion.database.read("transfers", "lists");
     const [rows, lists] = await Promise.all([done(txn.objectStore("transfers").getAll()), done(txn.objectStore("lists").getAll())]);
     this.#all.clear();
     this.#streams.clear();
-    this.#live = false;
     const known = new Map(lists.map(({ content, list }) => [content, list]));
     for (const row of rows) {
       const transfer = new Transfer(row);
@@ -80,6 +83,10 @@ export class Transfers {
       else if (transfer.list) this.#library.add(row.media, row.offset);
       this.#tell(transfer);
     }
+    const early = this.#early;
+    this.#early = null;
+    for (const event of early) this.onStream(event);
+    this.onConnected();
     await this.#disk.keep([...rows.map((row) => row.media.content), ...this.#library.contents()]);
   }
 
@@ -169,8 +176,11 @@ export class Transfers {
     const { client, chat, media, direction } = transfer.row;
     if (transfer.isOpen) this.#close(transfer, "CANCELLED");
     await this.#forget(transfer);
-    this.#library.remove(media.content);
-    await this.#disk.remove(media.content);
+    const isShared = ["put", "get"].some((other) => this.of(media.content, other));
+    if (!isShared) {
+      this.#library.remove(media.content);
+      await this.#disk.remove(media.content);
+    }
     this.#emit({ event: "transfer_gone", content: media.content });
     if (direction === "put") this.#emit({ event: "message_removed", chat, client_id: client });
     this.#pump();
@@ -185,12 +195,14 @@ export class Transfers {
 
   /** After a connection is made: what has no stream any more gets another one. */
   onConnected() {
+    if (this.#early) return;
     const open = this.#companion.streams;
     for (const transfer of this.#all.values()) if (transfer.isOpen && !open.has(transfer.row.stream)) this.#requeue(transfer);
     this.#pump();
   }
 
   onStream(event) {
+    if (this.#early) return void this.#early.push(event);
     const transfer = this.#streams.get(event.id);
     if (transfer) STREAM_EVENTS[event.type](this, transfer, event);
     else if (event.type === "dataWanted" || event.type === "data") this.#companion.streamStop(event.id, "GONE");
