@@ -63,16 +63,19 @@ fn copy(from: &Path, to: &Path) -> Result<()> {
     for entry in std::fs::read_dir(from).with_context(|| format!("no folder {}", from.display()))? {
         let path = entry?.path();
         let name = path.file_name().context("a file without a name")?;
-        let _ =
-            std::fs::copy(&path, to.join(name)).with_context(|| format!("cannot copy {}", path.display()))?;
+        let text =
+            std::fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
+        let is_script = path.extension().is_some_and(|ending| ending == "js");
+        std::fs::write(to.join(name), if is_script { without_comments(&text) } else { text })?;
     }
     Ok(())
 }
 
-/// The generated code without its comments, which stand beside it in `handfast.d.ts` too, and a page loads in vain.
+/// A script without the lines that are comments alone, which a page loads in vain: they stand in the repository, and what
+/// users of the package need in its `.d.ts` files.
 fn without_comments(code: &str) -> String {
     let is_comment =
-        |line: &str| ["/**", "* ", "*/"].iter().any(|start| line.starts_with(start)) || line == "*";
+        |line: &str| ["//", "/**", "* ", "*/"].iter().any(|start| line.starts_with(start)) || line == "*";
     let lines = code.lines().filter(|line| !is_comment(line.trim_start()));
     lines.flat_map(|line| [line, "\n"]).collect()
 }
@@ -107,7 +110,7 @@ mod tests {
 
     #[test]
     fn only_comments_are_left_out() {
-        let code = "/**\n * What it does.\n *\n */\nfunction f(a) {\n    /** @type {x} */\n    return a * 2; // kept\n}\n";
+        let code = "// f\n/**\n * What it does.\n *\n */\nfunction f(a) {\n    /** @type {x} */\n    return a * 2; // kept\n}\n";
         assert_eq!(without_comments(code), "function f(a) {\n    return a * 2; // kept\n}\n");
     }
 
