@@ -432,7 +432,11 @@ export class Companion {
     this.#generation += 1;
     const showed = this.#nextCode !== null;
     this.#dropMachines();
-    await this.#load();
+    try {
+      await this.#load();
+    } catch (reason) {
+      return this.#stop({ type: "failed", reason: reason.message });
+    }
     if (!this.#link && showed) this.#showCodes();
   }
 

@@ -222,6 +222,9 @@ fn killed(world: &mut World, stage: &mut Stage<'_>) -> Result<()> {
 /// The user clears what the browser stores while the page is open.
 fn cleared(world: &mut World, browser: &Browser) -> Result<()> {
     browser.clear_storage(world.page().trim_end_matches('/'))?;
+    // The browser may be late to say so; what comes cannot be stored any more.
+    let chat = super::media::first_chat(world)?;
+    let _ = world.phone.ask(&json!({"verb": "send", "chat": chat, "text": "After it was cleared"}))?;
     let title = browser.text(".dead-card h1")?;
     ensure!(title.contains("stopped"), "after its storage was cleared the page says {title:?}");
     browser.click(".dead-card button.primary")?;
