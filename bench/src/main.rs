@@ -1,11 +1,12 @@
 //! Prints figures: memory of an idle session and of a large transfer, round trips of a resume, records a second beside
-//! those of snow in the same run. Nothing is asserted: figures depend on the machine.
+//! those of snow in the same run, and whether times depend on secrets. Nothing is asserted: figures depend on the machine.
 //!
 //! Memory is what the allocator handed out and has not got back, so the time figures are those of a counting allocator.
 #![allow(unreachable_pub, reason = "a program")]
 
 mod pair;
 mod records;
+mod timing;
 
 use std::time::{Duration, Instant};
 
@@ -24,6 +25,7 @@ fn main() {
     resume();
     transfer();
     records::compare(Duration::from_millis(500), 4);
+    timing::compare();
 }
 
 /// What a session holds that is live and has nothing to do.
