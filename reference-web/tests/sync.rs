@@ -112,6 +112,36 @@ fn syn_011_every_chat_is_within_reach_whatever_their_number() {
     assert_eq!(both.repairs(), 0);
 }
 
+/// The numbers of a chat's messages at the companion, and of as many of the newest ones at the phone.
+fn numbers(both: &mut Both, chat: u64) -> (Vec<u64>, Vec<u64>) {
+    let here: Vec<u64> = both.web().store().history(chat, 2_000).unwrap().iter().map(|m| m.id).collect();
+    let there = both.phone().store().history(chat, 0, u64::try_from(here.len()).unwrap()).unwrap();
+    (here, there.iter().rev().map(|m| m.message.message).collect())
+}
+
+#[test]
+fn a_chat_has_no_gap_when_more_came_than_its_window_holds() {
+    let mut both = synced(24, 2, 250);
+    both.away(|store| {
+        for (chat, count) in [(1, 300), (2, 50)] {
+            for n in 0..count {
+                let _ = store.add_message(&received(chat, &format!("meanwhile {n}"))).unwrap();
+            }
+        }
+    });
+    both.run_for(MINUTE);
+    let (here, there) = numbers(&mut both, 1);
+    assert_eq!((here.len(), &here), (200, &there), "what is behind the gap is not shown as if it came next");
+    let now = both.now;
+    let _ = both.web().ask_older(now, 1).unwrap();
+    both.run_for(MINUTE);
+    let (here, there) = numbers(&mut both, 1);
+    assert_eq!((here.len(), &here), (250, &there), "and is asked for as history");
+    let (here, there) = numbers(&mut both, 2);
+    assert_eq!((here.len(), &here), (250, &there), "without a gap everything stays");
+    assert_eq!(both.repairs(), 0);
+}
+
 #[test]
 fn re12_deletions_of_a_long_chat_leave_both_with_the_same_window() {
     // req: SYN-030
