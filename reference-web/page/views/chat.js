@@ -49,6 +49,7 @@ function messagesView(state, chat, page, act, now) {
     if (list.scrollTop < NEAR && page.more) act({ verb: "older", chat: chat.chat });
     else if (page.newer && list.scrollHeight - list.scrollTop - list.clientHeight < NEAR) act({ verb: "newer", chat: chat.chat });
   };
+  const known = new Map(page.messages.map((one) => [one.id, one]));
   return h("div", {
     class: "messages", key: `messages-${chat.chat}`, tabindex: "0", role: "log", "aria-label": "Messages", "aria-live": page.loading ? "off" : "polite",
     on: { scroll: scrolled },
@@ -63,7 +64,7 @@ function messagesView(state, chat, page, act, now) {
     const joined = before && !separator && before.author === message.author && message.time_ms - before.time_ms < 300_000;
     return [
       separator && h("h2", { class: "day", key: `day-${day(message.time_ms, now)}-${message.id}` }, day(message.time_ms, now)),
-      messageView(state, message, joined, act),
+      messageView(state, message, joined, known.get(message.reply_to), act),
     ];
   }));
 }
@@ -71,23 +72,24 @@ function messagesView(state, chat, page, act, now) {
 const drawn = new WeakMap();
 
 /** What was described of a message, as long as nothing of it has changed: a chat has hundreds, and is drawn each time one comes. */
-function messageView(state, message, joined, act) {
+function messageView(state, message, joined, replied, act) {
   const { content } = message.media ?? {};
-  const of = [state.media[content], state.transfers[content], joined, state.can, act];
+  const of = [state.media[content], state.transfers[content], joined, replied, state.can, act];
   const known = drawn.get(message);
   if (known && known.of.every((one, index) => one === of[index])) return known.tree;
-  const tree = describeMessage(state, message, joined, act);
+  const tree = describeMessage(state, message, joined, replied, act);
   drawn.set(message, { of, tree });
   return tree;
 }
 
-function describeMessage(state, message, joined, act) {
+/** `replied`: the message that it answers, if that is loaded. */
+function describeMessage(state, message, joined, replied, act) {
   const own = message.author === "";
   const said = messageState(message);
   const classes = ["message", own ? "own" : "other", joined ? "joined" : "", message.state === "failed" ? "failed" : ""].join(" ");
   return h("article", { class: classes, tabindex: "-1", key: `message-${message.client_id ?? message.id}`, "aria-label": own ? "You" : message.author },
     !own && !joined && h("bdi", { class: "author" }, message.author),
-    message.reply && quote(message.reply),
+    (message.reply ?? replied) && quote(message.reply ?? replied),
     message.deleted ? h("p", { class: "text gone" }, "This message was deleted.") : [
       message.media && mediaView(message, state.media[message.media.content], state.transfers[message.media.content], act),
       message.text && h("p", { class: "text", dir: "auto" }, linked(message.text)),
@@ -103,7 +105,7 @@ function describeMessage(state, message, joined, act) {
 }
 
 function quote(reply) {
-  return h("blockquote", {}, h("bdi", { class: "author" }, reply.author === "" ? "You" : reply.author), h("p", { dir: "auto" }, reply.text));
+  return h("blockquote", {}, h("bdi", { class: "author" }, reply.author === "" ? "You" : reply.author), h("p", { dir: "auto" }, reply.text || reply.media?.name));
 }
 
 function reactionsView(state, message, act) {

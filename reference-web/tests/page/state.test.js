@@ -5,7 +5,7 @@ import { test } from "node:test";
 
 import { WINDOW, initial, reduce, shownChats } from "../../page/state.js";
 import { kindOf, nameParts, savedName, servedType } from "../../page/media_types.js";
-import { linked } from "../../page/views/chat.js";
+import { chatView, linked } from "../../page/views/chat.js";
 import { day, describe, size, when } from "../../page/words.js";
 import { SCENES } from "./scenes.js";
 
@@ -64,6 +64,14 @@ test("a page whose place was taken says so until it is connected again", () => {
   assert.equal(taken.dead, "displaced");
   assert.equal(reduce(taken, { event: "link_state", state: "live" }).dead, null);
   assert.equal(reduce(taken, { event: "taking_back" }).dead, null);
+});
+
+test("an answer shows what it answers, once that is loaded", () => {
+  const state = play([...SCENES.chats(), { event: "open_chat", chat: 1 }, page("anew", [5, 6]), { event: "message", message: message(7, { text: "yes", reply_to: 5 }) }]);
+  const quotes = (tree) => (tree.tag === "blockquote" ? [JSON.stringify(tree)] : (tree.children ?? []).flatMap(quotes));
+  assert.equal(quotes(chatView(state, () => {}, 0)).length, 1);
+  assert.match(quotes(chatView(state, () => {}, 0))[0], /"text":"5"/);
+  assert.equal(quotes(chatView(reduce(state, { event: "message_removed", chat: 1, id: 5 }), () => {}, 0)).length, 0, "it is gone");
 });
 
 test("chats are searched by title and last message, whatever the case", () => {
