@@ -259,6 +259,14 @@ impl World {
             }
             WebEvent::Diverged => view.diverged = true,
             WebEvent::Suspended => view.suspended = true,
+            // A user who hears of it when nobody else is there any more wants the seat back.
+            WebEvent::Replaced if self.healed => {
+                let time = self.nodes[id.0].clocks(now);
+                if let Some(app) = self.nodes[id.0].web() {
+                    app.take_back(time.mono);
+                }
+                return true;
+            }
             WebEvent::Replaced => view.replaced = true,
             WebEvent::Revoked => {
                 self.web_is_revoked(id, web);
