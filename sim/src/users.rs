@@ -231,6 +231,8 @@ impl World {
             }
             WebEvent::Linked { companion, .. } => {
                 view.companion = Some(companion);
+                // What an earlier link had fetched went with that link, though a crash may have kept the user from hearing.
+                view.fetched.clear();
                 view.code = None;
                 view.digits = None;
             }
