@@ -25,17 +25,22 @@ pub(super) fn read(input: &Map<String, Value>) -> Result<Ending> {
         let message = input.bytes("message").unwrap_or_default();
         state.read_message(&message)
     });
-    Ok(match read {
-        Ok((state, payload)) => {
+    Ok(told(
+        input,
+        read.map(|(state, payload)| {
             let out = Outcome::of(json!({ "payload": hex(payload), "h": hex(state.handshake_hash()) }));
-            Ok(out.with_debug(variables(&hazmat::intermediates(&state))))
-        }
-        Err(error) if input.contains_key("local") => Err(error.local_code()),
-        Err(error) => Err(error.code()),
-    })
+            out.with_debug(variables(&hazmat::intermediates(&state)))
+        }),
+    ))
 }
 
-fn start(input: &Map<String, Value>) -> Result<Result<HandshakeState, HandshakeError>> {
+/// How a handshake ended, in the code that the case asks for: the local one, or the one for the wire.
+pub(super) fn told(input: &Map<String, Value>, ended: Result<Outcome, HandshakeError>) -> Ending {
+    ended.map_err(|error| if input.contains_key("local") { error.local_code() } else { error.code() })
+}
+
+/// The pattern of a party and what it holds, as the input names them.
+pub(super) fn party(input: &Map<String, Value>) -> Result<(Pattern, Keys)> {
     let pattern = Pattern::from_protocol_name(input.text("protocol")?)?;
     let mut keys = Keys::new(DhSecret::from_bytes(input.array("e")?))
         .with_s(DhSecret::from_bytes(input.array("s")?))
@@ -43,6 +48,11 @@ fn start(input: &Map<String, Value>) -> Result<Result<HandshakeState, HandshakeE
     if input.contains_key("rs") {
         keys = keys.with_rs(DhPublic::from_bytes(input.array("rs")?));
     }
+    Ok((pattern, keys))
+}
+
+fn start(input: &Map<String, Value>) -> Result<Result<HandshakeState, HandshakeError>> {
+    let (pattern, keys) = party(input)?;
     if input.bytes("message")?.is_empty() {
         bail!("there is a message");
     }

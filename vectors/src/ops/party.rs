@@ -1,14 +1,12 @@
 //! One party of a handshake from its keys: it writes its own messages and reads the peer's.
 
 use anyhow::{Context as _, Result, bail};
-use handfast_codec::ids::DhPublic;
 use handfast_handshake::HandshakeError;
 use handfast_handshake::hazmat;
-use handfast_handshake::noise::{HandshakeRole, HandshakeState, Keys, Pattern};
-use handfast_handshake::secret::{DhSecret, Psk};
+use handfast_handshake::noise::{HandshakeRole, HandshakeState};
 use serde_json::{Map, Value, json};
 
-use super::noise::variables;
+use super::noise::{self, variables};
 use super::{Ending, Outcome};
 use crate::fields::{Fields, hex, unhex};
 
@@ -24,20 +22,10 @@ pub(super) fn run(input: &Map<String, Value>) -> Result<Ending> {
         "responder" => HandshakeRole::Responder,
         other => bail!("{other} is no role"),
     };
-    let pattern = Pattern::from_protocol_name(input.text("protocol")?)?;
-    let mut keys = Keys::new(DhSecret::from_bytes(input.array("e")?))
-        .with_s(DhSecret::from_bytes(input.array("s")?))
-        .with_psk(Psk::from_bytes(input.array("psk")?));
-    if input.contains_key("rs") {
-        keys = keys.with_rs(DhPublic::from_bytes(input.array("rs")?));
-    }
+    let (pattern, keys) = noise::party(input)?;
     let (payloads, messages) = (texts(input, "payloads")?, texts(input, "messages")?);
     let started = HandshakeState::new(&pattern, role, &input.bytes("prologue")?, keys);
-    Ok(match started.and_then(|state| talk(state, role, &payloads, &messages)) {
-        Ok(outcome) => Ok(outcome),
-        Err(error) if input.contains_key("local") => Err(error.local_code()),
-        Err(error) => Err(error.code()),
-    })
+    Ok(noise::told(input, started.and_then(|state| talk(state, role, &payloads, &messages))))
 }
 
 fn talk(
