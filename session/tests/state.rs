@@ -4,47 +4,11 @@ mod world;
 
 use std::time::Duration;
 
-use bytes::Bytes;
+use handfast_codec::DeviceRole;
 use handfast_codec::frame::{Frame, OpenKind};
-use handfast_codec::{DeviceRole, ErrorCode};
 use handfast_session::Event;
-use handfast_vectors::state::{Cell, table};
+use handfast_vectors::state::{Cell, stream, table};
 use world::evil::Evil;
-
-const ID: u64 = 0;
-const META: &[u8] = b"content";
-const LEN: u64 = 100_000;
-
-fn open(id: u64, kind: OpenKind) -> Frame {
-    Frame::Open { id, kind, meta: Bytes::from_static(META) }
-}
-
-fn data(offset: u64) -> Frame {
-    Frame::Data { id: ID, offset, body: Bytes::from_static(&[7; 100]) }
-}
-
-/// The frames of an event, for a stream of which so many bytes have arrived.
-fn frames(event: &str, is_put: bool, arrived: u64) -> Vec<Frame> {
-    let kind = if is_put { OpenKind::Put } else { OpenKind::Get };
-    let durable = |offset| Frame::Durable { id: ID, offset };
-    let frame = match event {
-        "OPEN" => open(ID, kind),
-        "OPEN_PARITY" => open(1, kind),
-        "OPEN_AND_DATA" => return vec![open(ID, kind), data(0)],
-        "DATA" => data(arrived),
-        "DATA_GAP" => data(arrived + 1),
-        "FIN" => Frame::Fin { id: ID, hash: [u8::try_from(arrived % 251).unwrap(); 32] },
-        "STOP" => Frame::Stop { id: ID, code: ErrorCode::CANCELLED },
-        "CREDIT" => Frame::Credit { id: ID, offset: LEN },
-        "CREDIT_LESS" => Frame::Credit { id: ID, offset: 1 },
-        "DURABLE" => durable(2_000),
-        "DURABLE_ALL" => durable(LEN),
-        "DURABLE_BACK" => durable(10),
-        "DURABLE_FUTURE" => durable(LEN + 1),
-        other => panic!("no such event: {other}"),
-    };
-    vec![frame]
-}
 
 struct Case {
     evil: Evil,
@@ -57,8 +21,8 @@ impl Case {
     fn new(is_put: bool, state: &str) -> Self {
         let mut evil = Evil::against(DeviceRole::Phone);
         if !is_put {
-            let content = vec![7; usize::try_from(LEN).unwrap()];
-            let _ = evil.device.content.insert(META.to_vec(), content);
+            let content = vec![7; usize::try_from(stream::LEN).unwrap()];
+            let _ = evil.device.content.insert(stream::META.to_vec(), content);
         }
         let mut case = Self { evil, is_put, opened: false, fin_heard: false };
         let way: &[&str] = match (state, is_put) {
@@ -70,7 +34,7 @@ impl Case {
             case.act(event);
         }
         if !is_put && state != "NONE" && state != "OVER" {
-            case.evil.send(&[Frame::Durable { id: ID, offset: 1_000 }]);
+            case.evil.send(&[Frame::Durable { id: stream::ID, offset: 1_000 }]);
         }
         match state {
             "SENT" => case.act("CREDIT"),
@@ -83,9 +47,13 @@ impl Case {
     }
 
     fn act(&mut self, event: &str) {
-        let arrived = self.evil.device.arrived.get(META).copied().unwrap_or(0);
+        let arrived = self.evil.device.arrived.get(stream::META).copied().unwrap_or(0);
         self.opened |= event == "OPEN";
-        self.evil.send(&frames(event, self.is_put, arrived));
+        let kind = if self.is_put { OpenKind::Put } else { OpenKind::Get };
+        // The hash that this phone takes for that of so many bytes.
+        let hash = [u8::try_from(arrived % 251).unwrap(); 32];
+        let frames = stream::frames(kind, event, arrived, hash);
+        self.evil.send(&frames.unwrap_or_else(|| panic!("no such event: {event}")));
         self.evil.wait(Duration::from_millis(10));
     }
 
@@ -106,7 +74,7 @@ impl Case {
     }
 
     fn state(&self) -> &'static str {
-        let is_open = self.evil.device.endpoint.streams().iter().any(|stream| stream.id == ID);
+        let is_open = self.evil.device.endpoint.streams().iter().any(|open| open.id == stream::ID);
         if self.evil.device.events.iter().any(|event| matches!(event, Event::Failed(_))) {
             "OVER"
         } else if is_open {

@@ -2,6 +2,8 @@
 //!
 //! The tables are the authority. `spec/state.md` is made of them, and the tests of the machines walk every cell.
 
+pub mod stream;
+
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 

@@ -5,8 +5,6 @@ mod session;
 use std::collections::BTreeMap;
 
 use anyhow::Result;
-use bytes::Bytes;
-use handfast_codec::ErrorCode;
 use handfast_codec::frame::{Frame, OpenKind};
 use handfast_codec::record::RecordBuilder;
 use handfast_codec::relay::DATA_HEADER_LEN;
@@ -16,34 +14,7 @@ use self::session::Act;
 use crate::case::Case;
 use crate::fields::hex;
 use crate::ops::code_of;
-use crate::state::{Cells, Table, tables};
-
-const ID: u64 = 0;
-const META: &[u8] = b"content";
-/// The stream of the table of a sender.
-const LEN: u64 = 100_000;
-
-/// The frames of an event of a stream, of which so many bytes have arrived.
-fn stream_frames(kind: OpenKind, event: &str, arrived: u64) -> Vec<Frame> {
-    let open = |id| Frame::Open { id, kind, meta: Bytes::from_static(META) };
-    let data = |offset| Frame::Data { id: ID, offset, body: Bytes::from_static(&[7; 100]) };
-    let durable = |offset| Frame::Durable { id: ID, offset };
-    vec![match event {
-        "OPEN" => open(ID),
-        "OPEN_PARITY" => open(1),
-        "OPEN_AND_DATA" => return vec![open(ID), data(0)],
-        "DATA" => data(arrived),
-        "DATA_GAP" => data(arrived + 1),
-        "FIN" => Frame::Fin { id: ID, hash: [7; 32] },
-        "STOP" => Frame::Stop { id: ID, code: ErrorCode::CANCELLED },
-        "CREDIT" => Frame::Credit { id: ID, offset: LEN },
-        "CREDIT_LESS" => Frame::Credit { id: ID, offset: 1 },
-        "DURABLE" => durable(2_000),
-        "DURABLE_ALL" => durable(LEN),
-        "DURABLE_BACK" => durable(10),
-        _ => durable(LEN + 1),
-    }]
-}
+use crate::state::{Cells, Table, stream, tables};
 
 /// The plaintext of a record of these frames.
 pub(super) fn plaintext(frames: &[Frame]) -> String {
@@ -58,10 +29,11 @@ fn steps(machine: &str, events: &[&str]) -> Vec<Value> {
     let mut out = Vec::new();
     for event in events {
         let mut step = json!({ "event": event });
-        let stream = |kind| Act::Recv(vec![stream_frames(kind, event, arrived)]);
+        let stream =
+            |kind| stream::frames(kind, event, arrived, [7; 32]).map(|frames| Act::Recv(vec![frames]));
         let act = match machine {
-            "stream-receiver" => Some(stream(OpenKind::Put)),
-            "stream-sender" => Some(stream(OpenKind::Get)),
+            "stream-receiver" => stream(OpenKind::Put),
+            "stream-sender" => stream(OpenKind::Get),
             "put-phone" => session::put_at_phone(event, 2 * out.len() as u64),
             "session-phone" => Some(session::at_phone(event, next)),
             "session-web" => Some(session::at_web(event)),

@@ -201,7 +201,11 @@ pub(super) fn limit_at_phone(event: &str) -> Act {
         }
         "CREDIT" => {
             let offset = STREAM_CREDIT_START + STREAM_WINDOW_MAX + more;
-            let get = Frame::Open { id: 0, kind: OpenKind::Get, meta: Bytes::from_static(super::META) };
+            let get = Frame::Open {
+                id: 0,
+                kind: OpenKind::Get,
+                meta: Bytes::from_static(crate::state::stream::META),
+            };
             Act::Recv(vec![vec![get], vec![Frame::Credit { id: 0, offset }]])
         }
         "CONN_CREDIT" => one(Frame::ConnCredit { offset: CONN_WINDOW_MAX + more }),
