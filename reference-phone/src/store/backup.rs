@@ -7,12 +7,11 @@
 use std::fs::{self, File};
 use std::io::Read;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use handfast::codec::ids::ContentId;
 use handfast::codec::limits::MEDIA_LEN_MAX;
 use handfast::handshake::identity::SigningKey;
-use handfast::sqlite::{self, DeviceKey, SqliteError, file};
+use handfast::sqlite::{self, BUSY_DEADLINE, DeviceKey, SqliteError, file};
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OptionalExtension, params};
 use zeroize::Zeroizing;
@@ -25,8 +24,6 @@ use crate::media::MediaDir;
 const MARK: i64 = 0x4846_424b;
 /// Bytes of media in one row.
 const PART_LEN: u64 = 1_048_576;
-/// How long another program may hold the database.
-const BUSY_DEADLINE: Duration = Duration::from_secs(5);
 /// Tables whose rows stay behind: keys of links, uploads over them, and the account, which is written apart.
 const LEFT_OUT: [&str; 3] = ["handfast", "parts", "account"];
 const MEDIA_PARTS: &str = "CREATE TABLE media_parts(
