@@ -263,10 +263,7 @@ impl World {
             WebEvent::Suspended => view.suspended = true,
             // A user who hears of it when nobody else is there any more wants the seat back.
             WebEvent::Replaced if self.healed => {
-                let time = self.nodes[id.0].clocks(now);
-                if let Some(app) = self.nodes[id.0].web() {
-                    app.take_back(time.mono);
-                }
+                self.want_seat(id);
                 return true;
             }
             WebEvent::Replaced => view.replaced = true,
@@ -295,6 +292,14 @@ impl World {
         let companion = view.companion;
         if !companion.is_some_and(|companion| self.ledger.revoked.contains(&companion)) {
             self.ledger.violation("no-wipe-without-signature", format!("companion {web} wiped its keys"));
+        }
+    }
+
+    /// The user of a companion wants its seat back.
+    pub fn want_seat(&mut self, id: NodeId) {
+        let time = self.nodes[id.0].clocks(self.now);
+        if let Some(app) = self.nodes[id.0].web() {
+            app.take_back(time.mono);
         }
     }
 

@@ -261,17 +261,9 @@ pub fn end(world: &mut World) {
     }
     for web in 0..world.plan.webs {
         if std::mem::take(&mut world.ledger.webs[web].replaced) {
-            take_back(world, web);
+            let id = world.web_node(web);
+            world.want_seat(id);
+            let _ = world.run(id);
         }
-    }
-}
-
-/// The user of a companion wants its seat back.
-pub fn take_back(world: &mut World, web: usize) {
-    let id = world.web_node(web);
-    let time = world.nodes[id.0].clocks(world.now);
-    if let Some(app) = world.nodes[id.0].web() {
-        app.take_back(time.mono);
-        let _ = world.run(id);
     }
 }
