@@ -3,10 +3,11 @@
 mod support;
 
 use handfast_codec::error::ErrorCode;
-use handfast_codec::ids::{AttachKey, CompanionId, Salt, Signature};
+use handfast_codec::ids::{AttachKey, CompanionId, DhPublic, Salt, Signature};
 use handfast_codec::link::LinkCert;
 use handfast_codec::{RelayName, signed};
 use handfast_handshake::identity::SigningKey;
+use handfast_handshake::link::PhoneLink;
 use handfast_handshake::pairing;
 use handfast_handshake::pairing::phone;
 use handfast_handshake::secret::DhSecret;
@@ -67,18 +68,19 @@ fn a_certificate_with_any_field_substituted_is_refused() {
     }
 }
 
-/// The certificate of an honest phone, signed anew over fields that a test changed.
-fn web_reads_signed(change: impl Fn(&mut signed::CertificateFields<'_>)) -> Result<(), HandshakeError> {
-    let Approved { offered, web, .. } = approve();
-    let (link, mut cert) = (&offered.link, offered.cert.clone());
-    let (phone_key, phone_attach) = (link.ps.public(), link.attach.attach_key());
-    let mut fields = signed::CertificateFields {
+/// What the account signs of a link.
+fn fields<'a>(
+    link: &'a PhoneLink,
+    phone_key: &'a DhPublic,
+    phone_attach: &'a AttachKey,
+) -> signed::CertificateFields<'a> {
+    signed::CertificateFields {
         h: &link.terms.h,
         account: &link.terms.account,
-        phone_key: &phone_key,
+        phone_key,
         web_key: &link.web_key,
         web_signing: &link.web_signing,
-        phone_attach: &phone_attach,
+        phone_attach,
         web_attach: &link.web_attach,
         salt: &link.terms.salt,
         companion: &link.terms.companion,
@@ -86,7 +88,15 @@ fn web_reads_signed(change: impl Fn(&mut signed::CertificateFields<'_>)) -> Resu
         grants: link.terms.grants,
         idle_days: link.terms.idle_days,
         relay: &link.terms.relay,
-    };
+    }
+}
+
+/// The certificate of an honest phone, signed anew over fields that a test changed.
+fn web_reads_signed(change: impl Fn(&mut signed::CertificateFields<'_>)) -> Result<(), HandshakeError> {
+    let Approved { offered, web, .. } = approve();
+    let (link, mut cert) = (&offered.link, offered.cert.clone());
+    let (phone_key, phone_attach) = (link.ps.public(), link.attach.attach_key());
+    let mut fields = fields(link, &phone_key, &phone_attach);
     change(&mut fields);
     cert.signature = account().sign(&signed::certificate_tbs(&fields));
     web.read(&cert).map(|_| ())
@@ -124,21 +134,7 @@ fn a_certificate_in_which_a_key_serves_twice_is_refused() {
     let mut cert = offered.cert.clone();
     cert.phone_attach = AttachKey::from_bytes(*cert.account.as_bytes());
     let (phone_key, phone_attach) = (link.ps.public(), cert.phone_attach);
-    let fields = signed::CertificateFields {
-        h: &link.terms.h,
-        account: &link.terms.account,
-        phone_key: &phone_key,
-        web_key: &link.web_key,
-        web_signing: &link.web_signing,
-        phone_attach: &phone_attach,
-        web_attach: &link.web_attach,
-        salt: &link.terms.salt,
-        companion: &link.terms.companion,
-        serial: link.terms.serial,
-        grants: link.terms.grants,
-        idle_days: link.terms.idle_days,
-        relay: &link.terms.relay,
-    };
+    let fields = fields(link, &phone_key, &phone_attach);
     cert.signature = account().sign(&signed::certificate_tbs(&fields));
     assert_eq!(web.read(&cert).map(|_| ()), Err(HandshakeError::KeyReused));
 }
