@@ -67,9 +67,7 @@ impl Fault {
         code: ErrorCode,
     ) -> Self {
         let body = move |peer: &mut Peer<'_>| {
-            for frames in &records {
-                peer.send(frames)?;
-            }
+            records.iter().try_for_each(|frames| peer.send(frames))?;
             peer.ends_with(code)
         };
         Self { code: Some(code), ..Self::new(role, name, reqs, comment, Begin::Connected, body) }
@@ -84,9 +82,7 @@ impl Fault {
         records: Vec<Vec<Frame>>,
     ) -> Self {
         Self::new(role, name, reqs, comment, Begin::Connected, move |peer| {
-            for frames in &records {
-                peer.send(frames)?;
-            }
+            records.iter().try_for_each(|frames| peer.send(frames))?;
             peer.lives()
         })
     }

@@ -2,6 +2,7 @@
 #![expect(clippy::too_many_lines, reason = "lists, an entry for each fault")]
 
 use bytes::Bytes;
+use handfast_codec::DeviceRole;
 use handfast_codec::error::ErrorCode as C;
 use handfast_codec::frame::Frame;
 
@@ -15,6 +16,12 @@ fn command(seq: u64, cmd_id: u8, floor: u8) -> Frame {
 
 fn part(seq: u64, part: u8, last: u8, len: usize) -> Frame {
     Frame::Msg { seq, part, last, body: Bytes::from(vec![1; len]) }
+}
+
+fn ack_of_the_future(role: DeviceRole) -> Fault {
+    let ack = Frame::Ack { durable: 3, cursors: vec![] };
+    let comment = "what was never sent is acknowledged";
+    Fault::frames(role, "ack-of-the-future", &["RES-007"], comment, vec![vec![ack]], C::ACK_FUTURE)
 }
 
 pub(super) fn all() -> Vec<Fault> {
@@ -82,22 +89,8 @@ pub(super) fn all() -> Vec<Fault> {
             vec![vec![part(1, 0, 0, 0)]],
             C::TRUNCATED,
         ),
-        f(
-            PHONE,
-            "ack-of-the-future",
-            &["RES-007"],
-            "what was never sent is acknowledged",
-            vec![vec![Frame::Ack { durable: 3, cursors: vec![] }]],
-            C::ACK_FUTURE,
-        ),
-        f(
-            WEB,
-            "ack-of-the-future",
-            &["RES-007"],
-            "what was never sent is acknowledged",
-            vec![vec![Frame::Ack { durable: 3, cursors: vec![] }]],
-            C::ACK_FUTURE,
-        ),
+        ack_of_the_future(PHONE),
+        ack_of_the_future(WEB),
         f(
             WEB,
             "result-seq-skipped",
