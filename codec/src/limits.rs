@@ -36,6 +36,8 @@ pub const MSG_UNACKED_LEN_MAX: usize = 262_144;
 pub const OUTBOX_MESSAGES_MAX: usize = 1_024;
 /// The most bytes in an outbox: 4,194,304 bytes (spec, delivery).
 pub const OUTBOX_LEN_MAX: usize = 4_194_304;
+/// The most numbers from a command's floor to the command: 1,024 commands (spec, delivery).
+pub const COMMANDS_OPEN_MAX: u64 = 1_024;
 /// The longest delay of an acknowledgement: 250 ms (spec, delivery).
 pub const ACK_DELAY_MAX: u64 = 250;
 /// The most messages without an acknowledgement: 32 messages (spec, delivery).

@@ -118,7 +118,8 @@ struct WebSide {
     /// Whether another socket took the seat, and the user has not taken it back.
     replaced: bool,
     sync: WebSync,
-    unsettled: alloc::collections::BTreeSet<u64>,
+    /// Commands that are not settled, and the outbox's rows with them.
+    unsettled: alloc::collections::BTreeMap<u64, Option<u64>>,
     wake: WebWake,
 }
 

@@ -1,9 +1,10 @@
-//! The reliable lane's sending side: messages kept until the peer has them on its disk (spec, delivery).
+//! The reliable lane's sending side: messages kept until the peer has them on its disk, and commands until they are
+//! settled (spec, delivery).
 //!
-//! Rows are numbered for life by *index*; their sequence number in the epoch is `index - base`, so a RESET moves one
-//! number and rewrites no row.
+//! Rows are numbered by *index*; their sequence number in the epoch is `index - base`, so a RESET moves one number, and
+//! only the rows that wait for a result besides.
 
-use alloc::collections::BTreeMap;
+use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
 
 use bytes::Bytes;
@@ -16,14 +17,18 @@ use handfast_codec::record::RecordBuilder;
 
 use crate::error::SendRefused;
 
-/// Messages that the peer may not have yet.
+/// Messages that the peer may not have yet, and commands that it has not answered.
 #[derive(Debug)]
 pub(crate) struct Outbox {
     rows: BTreeMap<u64, Bytes>,
+    /// The rows that an ACK does not end: commands that are not settled.
+    kept: BTreeSet<u64>,
     /// The sum of the rows' lengths.
     len: usize,
     base: u64,
     next_index: u64,
+    /// The highest index that the peer has, as it said on this connection or in this process.
+    acked: u64,
     /// The highest index that is durable here and may leave.
     released: u64,
     /// The next index to send on this connection, and the next part of it.
@@ -35,12 +40,13 @@ pub(crate) struct Outbox {
 }
 
 impl Outbox {
-    /// An outbox as stored.
-    pub(crate) fn new(base: u64, next_index: u64, rows: BTreeMap<u64, Bytes>) -> Self {
+    /// An outbox as stored; `kept` are the rows of commands that are not settled.
+    pub(crate) fn new(base: u64, next_index: u64, rows: BTreeMap<u64, Bytes>, kept: BTreeSet<u64>) -> Self {
         let len = rows.values().map(Bytes::len).sum();
-        let released = next_index.saturating_sub(1);
         // What was stored before this process may have left.
-        Self { rows, len, base, next_index, released, cursor: (next_index, 0), sent: released, in_flight: 0 }
+        let released = next_index.saturating_sub(1);
+        let (acked, cursor, sent) = (0, (next_index, 0), released);
+        Self { rows, kept, len, base, next_index, acked, released, cursor, sent, in_flight: 0 }
     }
 
     pub(crate) fn base(&self) -> u64 {
@@ -56,9 +62,20 @@ impl Outbox {
         self.next_index.saturating_sub(self.base)
     }
 
-    /// The lowest sequence number held, or the next one.
+    /// The lowest sequence number from which on all are held, or the next one.
     pub(crate) fn oldest_seq(&self) -> u64 {
-        self.rows.keys().next().copied().unwrap_or(self.next_index).saturating_sub(self.base)
+        self.oldest().saturating_sub(self.base)
+    }
+
+    fn oldest(&self) -> u64 {
+        let mut oldest = self.next_index;
+        for index in self.rows.keys().rev() {
+            if index.saturating_add(1) != oldest {
+                break;
+            }
+            oldest = *index;
+        }
+        oldest
     }
 
     pub(crate) fn len(&self) -> (usize, usize) {
@@ -86,6 +103,22 @@ impl Outbox {
         index
     }
 
+    /// The row at `index` is a command: it stays until [`Outbox::settle`].
+    pub(crate) fn keep(&mut self, index: u64) {
+        let _ = self.kept.insert(index);
+    }
+
+    /// The command at `index` is settled. Gives whether its row is needed no longer; if not, an ACK ends it.
+    pub(crate) fn settle(&mut self, index: u64) -> bool {
+        let _ = self.kept.remove(&index);
+        if index > self.acked {
+            return false;
+        }
+        let gone = self.rows.remove(&index);
+        self.len = self.len.saturating_sub(gone.as_ref().map_or(0, Bytes::len));
+        gone.is_some()
+    }
+
     /// The message at `index` is durable here.
     pub(crate) fn release(&mut self, index: u64) {
         self.released = self.released.max(index);
@@ -95,19 +128,38 @@ impl Outbox {
     pub(crate) fn resume(&mut self, durable: u64) -> Vec<u64> {
         let have = self.base.saturating_add(durable);
         let dropped = self.drop_to(have);
+        // A peer that was rolled back has less than it said before.
+        self.acked = have;
         self.cursor = (have.saturating_add(1), 0);
         self.in_flight = 0;
         dropped
     }
 
-    /// A session begins anew: what is held gets numbers from 1.
-    pub(crate) fn reset(&mut self) {
-        // req: RES-021
-        let first = self.rows.keys().next().copied().unwrap_or(self.next_index);
+    /// A session begins anew: what is held gets numbers from 1. Gives the rows that moved, each from where to where.
+    pub(crate) fn reset(&mut self) -> Vec<(u64, u64)> {
+        // req: RES-021, RES-017
+        let mut first = self.oldest();
+        let waiting: Vec<u64> = self.rows.range(..first).map(|(index, _)| *index).collect();
+        let mut moved = Vec::new();
+        for index in waiting.into_iter().rev() {
+            first = first.saturating_sub(1);
+            if let Some(body) = self.rows.remove(&index) {
+                let _ = self.rows.insert(first, body);
+            }
+            if self.kept.remove(&index) {
+                let _ = self.kept.insert(first);
+            }
+            moved.push((index, first));
+        }
         self.base = first.saturating_sub(1);
         self.cursor = (first, 0);
-        self.sent = self.base;
-        self.in_flight = 0;
+        (self.sent, self.acked, self.in_flight) = (self.base, self.base, 0);
+        moved
+    }
+
+    /// The message at `index`.
+    pub(crate) fn get(&self, index: u64) -> Option<&Bytes> {
+        self.rows.get(&index)
     }
 
     /// The peer says that it has everything up to `durable`. Gives the indices that are no longer needed.
@@ -126,19 +178,26 @@ impl Outbox {
     }
 
     fn drop_to(&mut self, index: u64) -> Vec<u64> {
-        let keep = self.rows.split_off(&index.saturating_add(1));
-        let gone = core::mem::replace(&mut self.rows, keep);
         let (at, part) = self.cursor;
-        let (mut freed, mut landed) = (0_usize, 0_usize);
-        for (index, body) in &gone {
-            freed = freed.saturating_add(body.len());
+        let mut gone = Vec::new();
+        if index <= self.acked {
+            return gone;
+        }
+        for (index, body) in self.rows.range(self.acked.saturating_add(1)..=index) {
             if *index < at || (*index == at && part > 0) {
-                landed = landed.saturating_add(body.len());
+                self.in_flight = self.in_flight.saturating_sub(body.len());
+            }
+            // req: RES-017
+            if !self.kept.contains(index) {
+                self.len = self.len.saturating_sub(body.len());
+                gone.push(*index);
             }
         }
-        self.len = self.len.saturating_sub(freed);
-        self.in_flight = self.in_flight.saturating_sub(landed);
-        gone.into_keys().collect()
+        for index in &gone {
+            let _ = self.rows.remove(index);
+        }
+        self.acked = index;
+        gone
     }
 
     /// Whether [`Outbox::fill`] would write something.
@@ -191,7 +250,7 @@ mod tests {
 
     /// An outbox with rows 1 to 3 that are durable, and what of it leaves in one record.
     fn filled() -> Outbox {
-        let mut outbox = Outbox::new(0, 1, BTreeMap::new());
+        let mut outbox = Outbox::new(0, 1, BTreeMap::new(), BTreeSet::new());
         let _ = outbox.resume(0);
         for _ in 0..3 {
             let index = outbox.push(Bytes::from_static(b"x"));
@@ -225,5 +284,43 @@ mod tests {
         outbox.reset();
         assert_eq!(outbox.ack(1), Err(ErrorCode::ACK_FUTURE), "nothing has left in the new epoch");
         assert_eq!(outbox.len(), (3, 3));
+    }
+
+    #[test]
+    fn a_command_stays_until_it_is_settled_and_leaves_again_in_a_new_epoch() {
+        // req: RES-017
+        let mut outbox = filled();
+        (1..=3).for_each(|index| outbox.keep(index));
+        outbox.fill(&mut RecordBuilder::new());
+        assert_eq!(outbox.ack(3), Ok(alloc::vec![]), "none is settled");
+        assert!(!outbox.wants_to_send(), "the peer has them");
+        assert!(outbox.settle(2));
+        assert_eq!(
+            (outbox.len(), outbox.oldest_seq()),
+            ((2, 2), 3),
+            "2 is missing, so all are held from 3 on"
+        );
+        let _ = outbox.push(Bytes::from_static(b"y"));
+        outbox.release(4);
+        assert_eq!(outbox.reset(), alloc::vec![(1, 2)]);
+        assert_eq!((outbox.next_seq(), outbox.oldest_seq()), (4, 1));
+        outbox.fill(&mut RecordBuilder::new());
+        assert!(!outbox.settle(2), "it was sent again, and its ACK ends it");
+        assert_eq!(outbox.ack(3), Ok(alloc::vec![2, 4]), "3 is not settled");
+        assert!(outbox.settle(3));
+        assert_eq!((outbox.len(), outbox.in_flight), ((0, 0), 0));
+    }
+
+    #[test]
+    fn a_peer_that_was_rolled_back_gets_again_what_is_not_settled() {
+        // req: RES-017
+        let mut outbox = filled();
+        (1..=3).for_each(|index| outbox.keep(index));
+        outbox.fill(&mut RecordBuilder::new());
+        assert_eq!(outbox.ack(3), Ok(alloc::vec![]));
+        assert_eq!(outbox.resume(1), alloc::vec![]);
+        outbox.fill(&mut RecordBuilder::new());
+        assert_eq!(outbox.ack(3), Ok(alloc::vec![]));
+        assert_eq!((outbox.len(), outbox.in_flight), ((3, 3), 0));
     }
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 use bytes::{Bytes, BytesMut};
 use handfast_codec::frame::{Collection, Frame, Items, OpenKind};
 use handfast_codec::ids::Signature;
-use handfast_codec::limits::{CONN_CREDIT_START, SUBSCRIPTIONS_MAX};
+use handfast_codec::limits::{COMMANDS_OPEN_MAX, CONN_CREDIT_START, SUBSCRIPTIONS_MAX};
 use handfast_codec::relay::RECORD_HEADER;
 use handfast_codec::{DeviceRole, ErrorCode};
 use handfast_session::{Event, SendRefused, StreamEnd};
@@ -99,10 +99,25 @@ fn an_ack_of_the_future_ends_the_session_and_empties_nothing() {
 
 #[test]
 fn a_command_below_its_own_floor_ends_the_session_and_does_not_wedge_the_link() {
-    // req: RES-013
+    // req: RES-018
     let evil = against_phone(&[command(1, 3, 5)]);
     assert_eq!(evil.failure(), Some(ErrorCode::COMMAND_FLOOR));
     assert!(evil.device.disk.effects.is_empty());
+}
+
+#[test]
+fn a_command_too_far_above_its_own_floor_is_refused() {
+    // req: RES-018
+    for (above, failure) in
+        [(COMMANDS_OPEN_MAX - 1, None), (COMMANDS_OPEN_MAX, Some(ErrorCode::COMMAND_FLOOR))]
+    {
+        // `cmd_id` is a varint of two bytes, `floor` is 1.
+        let cmd_id = u16::try_from(0x4000 + 1 + above).unwrap().to_be_bytes();
+        let body = Bytes::from(vec![cmd_id[0], cmd_id[1], 1, b'x']);
+        let evil = against_phone(&[Frame::Msg { seq: 1, part: 0, last: 0, body }]);
+        assert_eq!(evil.failure(), failure);
+        assert_eq!(evil.device.disk.effects.len(), usize::from(failure.is_none()));
+    }
 }
 
 #[test]

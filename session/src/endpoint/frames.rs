@@ -1,12 +1,13 @@
 //! What decrypts: records into frames, frames into the lanes.
 
+use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 
 use bytes::{Bytes, BytesMut};
 use handfast_codec::error::ErrorCode;
 use handfast_codec::frame::{Frame, OpenKind};
 use handfast_codec::ids::Signature;
-use handfast_codec::limits::{MESSAGE_LEN_MAX, OWED_FRAMES_MAX};
+use handfast_codec::limits::{COMMANDS_OPEN_MAX, MESSAGE_LEN_MAX, OWED_FRAMES_MAX};
 use handfast_codec::payload::ResumeBlock;
 use handfast_codec::record;
 use handfast_codec::role::DeviceRole;
@@ -19,7 +20,7 @@ use super::{Connection, Deferred, Endpoint, Side};
 use crate::commit::Op;
 use crate::keys;
 use crate::output::{Event, Message, StreamEnd};
-use crate::resume::Verdict;
+use crate::resume::{ResetReason, Verdict};
 use crate::stream::Durable;
 use crate::words;
 
@@ -266,14 +267,18 @@ impl Endpoint {
         }
     }
 
-    /// A phone takes no command whose result it could not keep.
+    /// A phone takes no command whose result it could not keep, and none while as many wait for its application.
     fn has_room_for_result(&self) -> bool {
-        self.role() == DeviceRole::Web || self.lanes.outbox.check_room(MESSAGE_LEN_MAX).is_ok()
+        let running = u64::try_from(self.running.len()).unwrap_or(u64::MAX);
+        let room = || running < COMMANDS_OPEN_MAX && self.lanes.outbox.check_room(MESSAGE_LEN_MAX).is_ok();
+        self.role() == DeviceRole::Web || room()
     }
 
     fn on_command(&mut self, seq: u64, body: &Bytes) -> Result<(), ErrorCode> {
         let command = words::CommandMessage::decode(body).map_err(|e| e.code())?;
-        if command.cmd_id < command.floor {
+        // req: RES-018
+        let above = command.cmd_id.checked_sub(command.floor);
+        if above.is_none_or(|above| above >= COMMANDS_OPEN_MAX) {
             return Err(ErrorCode::COMMAND_FLOOR);
         }
         let mut ops = Vec::new();
@@ -315,8 +320,11 @@ impl Endpoint {
         let Side::Web(web) = &mut self.side else { return Err(ErrorCode::FRAME_NOT_ALLOWED) };
         let mut ops = Vec::new();
         // req: RES-015
-        if web.unsettled.remove(&result.cmd_id) {
+        if let Some(index) = web.unsettled.remove(&result.cmd_id) {
             ops.push(Op::Delete { key: keys::numbered(keys::UNSETTLED, result.cmd_id) });
+            if let Some(index) = index.filter(|index| self.lanes.outbox.settle(*index)) {
+                ops.push(Op::Delete { key: keys::numbered(keys::OUTBOX, index) });
+            }
             let message = Message::Result { cmd_id: result.cmd_id, body: result.body };
             self.deliver_with(message, ops, Deferred::Received(seq));
         } else {
@@ -420,7 +428,8 @@ impl Endpoint {
                 let (w2p, p2w) = (epoch(h, Direction::WebToPhone), epoch(h, Direction::PhoneToWeb));
                 let web = self.role() == DeviceRole::Web;
                 (self.counters.out_epoch, self.counters.in_epoch) = if web { (w2p, p2w) } else { (p2w, w2p) };
-                self.lanes.outbox.reset();
+                ops.extend(self.send_again());
+                self.skip_commands(verdict, own, peer);
                 self.lanes.inbox.reset();
                 self.counters.out_base = self.lanes.outbox.base();
                 self.counters.in_durable = 0;
@@ -440,5 +449,32 @@ impl Endpoint {
             self.event(event);
         }
         ops
+    }
+
+    /// Everything in the outbox leaves again, in a new epoch; gives the rows that moved for it.
+    fn send_again(&mut self) -> Vec<Op> {
+        let moved = self.lanes.outbox.reset();
+        let mut ops = Vec::new();
+        for (from, to) in &moved {
+            let body = self.lanes.outbox.get(*to).map(|body| body.to_vec()).unwrap_or_default();
+            ops.push(Op::Delete { key: keys::numbered(keys::OUTBOX, *from) });
+            ops.push(Op::put(keys::numbered(keys::OUTBOX, *to), body));
+        }
+        if let Side::Web(web) = &mut self.side {
+            let moved: BTreeMap<u64, u64> = moved.into_iter().collect();
+            for index in web.unsettled.values_mut().flatten() {
+                *index = moved.get(index).copied().unwrap_or(*index);
+            }
+        }
+        ops
+    }
+
+    /// A web that was rolled back gives no command the number of one that it has forgotten.
+    fn skip_commands(&mut self, verdict: Verdict, own: &ResumeBlock, peer: &ResumeBlock) {
+        // req: RES-024
+        if self.role() == DeviceRole::Web && verdict == Verdict::Reset(ResetReason::FutureW2p) {
+            let forgotten = peer.durable.saturating_sub(own.next_seq).saturating_add(1);
+            self.counters.next_cmd = self.counters.next_cmd.saturating_add(forgotten);
+        }
     }
 }

@@ -29,6 +29,7 @@ use crate::slots::Slots;
 use crate::stream::Streams;
 use crate::sync::{PhoneSync, WebSync};
 use crate::wake::{PhoneWake, WebWake};
+use crate::words::CommandMessage;
 
 /// Where a link stands (spec, handshake, *Commit* and *Recovery*).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -229,6 +230,26 @@ fn read_rows(pairs: &Pairs) -> Result<Rows, LoadError> {
     Ok(rows)
 }
 
+/// A web's unsettled commands, each with its row of the outbox.
+fn waiting(outbox: &BTreeMap<u64, Bytes>, unsettled: BTreeSet<u64>) -> BTreeMap<u64, Option<u64>> {
+    let mut waiting: BTreeMap<_, _> = unsettled.into_iter().map(|cmd_id| (cmd_id, None)).collect();
+    for (index, message) in outbox {
+        let command = CommandMessage::decode(message).ok();
+        if let Some(row) = command.and_then(|command| waiting.get_mut(&command.cmd_id)) {
+            *row = Some(*index);
+        }
+    }
+    waiting
+}
+
+/// The outbox's rows that wait for a result.
+fn kept(side: &Side) -> BTreeSet<u64> {
+    match side {
+        Side::Web(web) => web.unsettled.values().flatten().copied().collect(),
+        Side::Phone(_) => BTreeSet::new(),
+    }
+}
+
 impl Endpoint {
     /// Opens a stored link. `log_id` is this phone's log, `None` at a web. `rng` seeds delays and grease only.
     ///
@@ -274,7 +295,7 @@ impl Endpoint {
                     recover: false,
                     replaced: false,
                     sync: WebSync::new(rows.cursors, rows.snapshots),
-                    unsettled: rows.unsettled,
+                    unsettled: waiting(&rows.outbox, rows.unsettled),
                     wake: WebWake::default(),
                 };
                 (Side::Web(side), relay, mailbox)
@@ -283,7 +304,7 @@ impl Endpoint {
         let mut jitter = Jitter::new(rng.next_u64());
         let attach = Attach::new(relay, mailbox, role, now, Jitter::new(jitter.next()));
         let lanes = Lanes {
-            outbox: Outbox::new(counters.out_base, counters.next_index, rows.outbox),
+            outbox: Outbox::new(counters.out_base, counters.next_index, rows.outbox, kept(&side)),
             inbox: Inbox::new(counters.in_durable),
             slots: Slots::default(),
             streams: rows.streams,

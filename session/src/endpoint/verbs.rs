@@ -7,7 +7,9 @@ use handfast_codec::Timestamp;
 use handfast_codec::error::ErrorCode;
 use handfast_codec::frame::{Frame, OpenKind};
 use handfast_codec::ids::Signature;
-use handfast_codec::limits::{MESSAGE_LEN_MAX, STREAM_META_LEN_MAX, VARINT_MAX, WAKE_HANDLE_LEN_MAX};
+use handfast_codec::limits::{
+    COMMANDS_OPEN_MAX, MESSAGE_LEN_MAX, STREAM_META_LEN_MAX, VARINT_MAX, WAKE_HANDLE_LEN_MAX,
+};
 use handfast_codec::role::DeviceRole;
 
 use super::frames::SLOT_PAGE;
@@ -67,12 +69,17 @@ impl Endpoint {
         let Side::Web(web) = &mut self.side else { return Err(ApiMisuse::WrongRole.into()) };
         // req: RES-010, RES-011
         let cmd_id = self.counters.next_cmd;
-        let floor = web.unsettled.first().copied().unwrap_or(cmd_id);
+        let floor = web.unsettled.keys().next().copied().unwrap_or(cmd_id);
+        // req: RES-018
+        if cmd_id > VARINT_MAX || cmd_id.saturating_sub(floor) >= COMMANDS_OPEN_MAX {
+            return Err(SendRefused::OutboxFull);
+        }
         let message = CommandMessage { cmd_id, floor, body: body.clone() }.encode();
         self.lanes.outbox.check_room(message.len())?;
-        let _ = web.unsettled.insert(cmd_id);
         self.counters.next_cmd = cmd_id.saturating_add(1);
         let index = self.lanes.outbox.push(message.clone());
+        self.lanes.outbox.keep(index);
+        let _ = web.unsettled.insert(cmd_id, Some(index));
         self.counters.next_index = self.lanes.outbox.next_index();
         let ops = alloc::vec![
             Op::put(keys::numbered(keys::OUTBOX, index), message.to_vec()),

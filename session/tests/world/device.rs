@@ -49,6 +49,9 @@ pub struct Device {
     /// Commits left before the device stops taking any (a crash before the next commit).
     pub commits_left: Option<usize>,
     pub commits: usize,
+    /// The disk as it was after these commits.
+    pub copy_at: Option<usize>,
+    pub copy: Option<Box<Disk>>,
     pub want_collections: Vec<Vec<u8>>,
     /// Phone: no page's cursor can be read.
     pub refuse_pages: bool,
@@ -108,6 +111,8 @@ impl Device {
             arrived: BTreeMap::new(),
             commits_left: None,
             commits: 0,
+            copy_at: None,
+            copy: None,
             want_collections: Vec::new(),
             refuse_pages: false,
             pages_given: 0,
@@ -209,6 +214,9 @@ impl Device {
         self.commits_left = self.commits_left.map(|n| n - 1);
         self.commits += 1;
         commit.apply(&mut PairsTxn::new(&mut self.disk.pairs)).unwrap();
+        if self.copy_at == Some(self.commits) {
+            self.copy = Some(Box::new(self.disk.clone()));
+        }
         self.endpoint.committed(now, commit.id()).unwrap();
         true
     }

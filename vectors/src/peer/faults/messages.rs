@@ -76,7 +76,7 @@ pub(super) fn all() -> Vec<Fault> {
         f(
             PHONE,
             "command-below-its-floor",
-            &["RES-013"],
+            &["RES-018"],
             "command 3 says that 5 is the lowest open one",
             vec![vec![command(1, 3, 5)]],
             C::COMMAND_FLOOR,
