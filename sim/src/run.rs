@@ -19,6 +19,8 @@ use crate::world::{Happening, World};
 pub const REST_MAX: u64 = 300_000_000;
 /// How often it is looked at, in microseconds.
 const LOOK_EVERY: u64 = 1_000_000;
+/// How long a user waits for a phone that does not confirm a link: half a minute.
+const PATIENCE: u64 = 30_000_000;
 /// The seed of the pairing that snapshots come from.
 const SNAPSHOT_SEED: u64 = 0x5eed_0f5e_ed00;
 
@@ -204,6 +206,9 @@ pub(crate) fn finish(world: &mut World) -> Outcome {
     let mut missing = None;
     while world.now < end && world.ledger.violations.is_empty() {
         world.run_to(world.now + LOOK_EVERY);
+        if world.now - healed >= PATIENCE {
+            world.give_up_links();
+        }
         missing = check::at_rest(world).err();
         if missing.is_none() {
             break;

@@ -6,6 +6,7 @@ use reference_phone::app::{AppEvent as PhoneEvent, ScanStep};
 use reference_web::app::AppEvent as WebEvent;
 use reference_web::store::Direction;
 
+use crate::disk::Disk;
 use crate::ledger::{HasRead, Sent, WebView};
 use crate::node::NodeId;
 use crate::plan::{Act, POPULAR_LEN};
@@ -235,6 +236,8 @@ impl World {
                 view.fetched.clear();
                 view.code = None;
                 view.digits = None;
+                // They are counted for each link.
+                let _ = self.ledger.attempts.remove(&web);
             }
             WebEvent::LinkState(state) => {
                 let old = view.state.replace(state);
@@ -300,6 +303,24 @@ impl World {
         let time = self.nodes[id.0].clocks(self.now);
         if let Some(app) = self.nodes[id.0].web() {
             app.take_back(time.mono);
+        }
+    }
+
+    /// A phone that was rolled back may not know a link that it was about to confirm. The users of the companions that
+    /// wait for it log out, and link anew.
+    pub fn give_up_links(&mut self) {
+        for web in 0..self.plan.webs {
+            let id = self.web_node(web);
+            if !self.ledger.phone_lost || !self.nodes[id.0].web().is_some_and(|app| app.is_pending()) {
+                continue;
+            }
+            self.crash(id, false);
+            let empty = Disk::new(&self.base, [0; 32]);
+            if let Err(error) = empty.and_then(|empty| self.nodes[id.0].disk.write_over(&empty)) {
+                self.ledger.violation("starts-after-crash", format!("companion {web}: {error:#}"));
+            }
+            self.link_is_over(web);
+            self.start(id);
         }
     }
 
