@@ -280,6 +280,7 @@ impl MediaReceiver {
     fn list_len(&self) -> Result<usize, ErrorCode> {
         let Some((size, _)) = self.head.split_first_chunk::<SIZE_LEN>() else { return Ok(SIZE_LEN) };
         let size = u64::from_be_bytes(*size);
+        // req: STR-024
         if size > MEDIA_LEN_MAX {
             return Err(ErrorCode::TOO_LARGE);
         }
@@ -290,6 +291,7 @@ impl MediaReceiver {
         let list = self.list.as_ref().ok_or(ErrorCode::OFFSET)?;
         let left = list.size.saturating_sub(self.taken);
         let room = MEDIA_CHUNK_LEN.saturating_sub(self.in_chunk).min(left);
+        // req: STR-025
         if room == 0 {
             return Err(ErrorCode::OFFSET);
         }
@@ -454,6 +456,7 @@ mod tests {
         assert_eq!(receiver.take(&bytes[..head]), Err(ErrorCode::OFFSET));
     }
 
+    // req: STR-024 STR-025
     #[test]
     fn sizes_are_refused_past_the_maximum_and_bytes_past_the_end() {
         let mut receiver = MediaReceiver::new(ContentId::from_bytes([0; 32]), 0).unwrap();

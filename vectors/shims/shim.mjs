@@ -2,8 +2,9 @@
 // The derivation of oracle-node/ as a shim: JSON lines on standard input and output, as SHIMS.md has them.
 
 import { createInterface } from "node:readline";
-import { AREAS, OPS } from "../check.mjs";
+import { OPS } from "../check.mjs";
 import { Refused } from "../oracle-node/conventions.mjs";
+import { AREAS } from "../oracle-node/errors.mjs";
 
 const HELLO = { ok: true, proto: 1, spec: "1", name: "node-oracle", version: "0.1.0", roles: ["phone", "web", "relay"] };
 

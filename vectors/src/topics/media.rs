@@ -119,7 +119,7 @@ fn lists() -> Vec<Refusal> {
         stream.size = size;
         let comment = "the size is over 2 GiB";
         let input = stream.input(stream.id());
-        out.push((format!("size-{name}"), "STR-011", comment, ErrorCode::TOO_LARGE, input));
+        out.push((format!("size-{name}"), "STR-024", comment, ErrorCode::TOO_LARGE, input));
     }
     out
 }
@@ -142,7 +142,7 @@ fn contents() -> Vec<Refusal> {
         let id = stream.id();
         stream.content.push(9);
         let comment = "a byte behind the end";
-        out.push((format!("beyond-{len}"), "STR-003", comment, ErrorCode::OFFSET, stream.input(id)));
+        out.push((format!("beyond-{len}"), "STR-025", comment, ErrorCode::OFFSET, stream.input(id)));
     }
     for (name, fin) in [("zero", [0; 32]), ("of-other", Stream::of(1).id())] {
         let mut input = whole.input(whole.id());

@@ -21,9 +21,7 @@ pub(crate) fn run(python: &Path) -> Result<()> {
     let [phone, web, relay] = ["phone", "web", "relay"].map(of_role);
     let python = format!("'{}' -B '{}'", python.display(), shims.join("shim.py").display());
     let node = format!("node '{}'", shims.join("shim.mjs").display());
-    runner("cases", "run", &["--complete"], &[&phone, &web, &relay, &python])?;
-    // It leaves the state tables to the shim in Python, and says so.
-    runner("node", "run", &[], &[&node])?;
+    runner("cases", "run", &["--complete"], &[&phone, &web, &relay, &python, &node])?;
     runner("peer", "peer", &["--complete"], &[&phone, &web])?;
     live()
 }
