@@ -84,9 +84,8 @@ fn stats(folder: &Path) -> Result<()> {
 }
 
 fn check(folder: &Path) -> Result<()> {
-    Manifest::read(folder)?.check(folder)?;
-    let stored: Vec<_> = paths(folder)?.iter().map(|path| read(path)).collect::<Result<_, _>>()?;
-    let cases: Vec<_> = stored.iter().flat_map(|(file, _)| &file.cases).collect();
+    let stored = load(folder)?;
+    let cases: Vec<_> = stored.iter().flat_map(|file| &file.cases).collect();
     let faults: Vec<_> = cases.iter().filter_map(|case| case.check().err()).collect();
     if !faults.is_empty() {
         let lines: Vec<_> = faults.iter().map(|fault| format!("{fault:#}")).collect();

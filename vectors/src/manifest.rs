@@ -1,14 +1,16 @@
 //! The list of the vector files with their hashes and counts: what a copy of them is checked by.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::Result;
 use serde::{Deserialize, Serialize};
 
 use crate::case::{VectorFile, Verdict};
 use crate::derive::sha256;
 use crate::fields::hex;
+use crate::suite::{Damaged, damaged, of_schema, paths};
 
 /// The form of the manifest.
 pub const SCHEMA: &str = "handfast-manifest.v1";
@@ -75,29 +77,33 @@ impl Manifest {
     ///
     /// # Errors
     ///
-    /// If there is none, or it is damaged or of another schema; the text names it.
-    pub fn read(folder: &Path) -> Result<Self> {
+    /// [`Damaged`]: there is none, or it is damaged or of another schema; the text names it.
+    pub fn read(folder: &Path) -> Result<Self, Damaged> {
         let path = path(folder);
         let text = fs::read_to_string(&path)
-            .with_context(|| format!("{} cannot be read; `generate` makes it", path.display()))?;
-        let manifest: Self =
-            serde_json::from_str(&text).with_context(|| format!("{} is damaged", path.display()))?;
-        let schema = &manifest.schema;
-        ensure!(schema == SCHEMA, "{}: its schema is {schema:?}, this build reads {SCHEMA}", path.display());
-        Ok(manifest)
+            .or_else(|error| damaged(&path, format!("{error}; it stands beside the vectors")))?;
+        of_schema(&path, &text, SCHEMA)
     }
 
-    /// Looks whether the files beside the manifest are those that it lists.
+    /// Looks whether the vector files of the folder are those that it lists.
     ///
     /// # Errors
     ///
-    /// If one is missing or another; the text names it.
-    pub fn check(&self, folder: &Path) -> Result<()> {
-        for entry in &self.files {
-            let path = folder.with_file_name(&entry.path);
-            let bytes = fs::read(&path).with_context(|| format!("{} cannot be read", path.display()))?;
-            let is_same = hex(sha256(&bytes)) == entry.sha256;
-            ensure!(is_same, "{} is damaged: its SHA-256 is not that of the manifest", path.display());
+    /// [`Damaged`]: one is missing, is another, or is not listed; the text names it.
+    pub fn check(&self, folder: &Path) -> Result<(), Damaged> {
+        let place = |entry: &Entry| folder.join(Path::new(&entry.path).file_name().unwrap_or_default());
+        let listed: BTreeMap<PathBuf, &Entry> =
+            self.files.iter().map(|entry| (place(entry), entry)).collect();
+        for path in paths(folder)? {
+            if !listed.contains_key(&path) {
+                return damaged(&path, "the manifest does not list it");
+            }
+        }
+        for (path, entry) in listed {
+            let bytes = fs::read(&path).or_else(|error| damaged(&path, error))?;
+            if hex(sha256(&bytes)) != entry.sha256 {
+                return damaged(&path, "it is damaged: its SHA-256 is not that of the manifest");
+            }
         }
         Ok(())
     }
@@ -127,6 +133,10 @@ mod tests {
         assert!(told.contains(&other.files[1].path) && told.contains("damaged"), "{told}");
         other.files[0].path = "v1/none.json".to_owned();
         let told = other.check(&folder).expect_err("missing").to_string();
+        assert!(told.contains("does not list it"), "{told}");
+        let mut more = manifest;
+        more.files.push(Entry { path: "v1/none.json".to_owned(), ..more.files[0].clone() });
+        let told = more.check(&folder).expect_err("missing").to_string();
         assert!(told.contains("none.json"), "{told}");
     }
 }

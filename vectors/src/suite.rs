@@ -4,9 +4,11 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use crate::case::{SCHEMA, VectorFile, Verdict};
+use crate::manifest::Manifest;
 
 /// Why a folder of vectors cannot be used. The text names the file.
 #[derive(Debug)]
@@ -20,7 +22,7 @@ impl std::fmt::Display for Damaged {
 
 impl std::error::Error for Damaged {}
 
-fn damaged<T>(path: &Path, what: impl std::fmt::Display) -> Result<T, Damaged> {
+pub(crate) fn damaged<T>(path: &Path, what: impl std::fmt::Display) -> Result<T, Damaged> {
     Err(Damaged(format!("{}: {what}", path.display())))
 }
 
@@ -48,17 +50,26 @@ pub fn read(path: &Path) -> Result<(VectorFile, String), Damaged> {
     Ok((parse(path, &text)?, text))
 }
 
-fn parse(path: &Path, text: &str) -> Result<VectorFile, Damaged> {
+/// Reads JSON that names its own form, which must be this one.
+///
+/// # Errors
+///
+/// [`Damaged`]: it is no JSON, of another form, or not as that form says.
+pub(crate) fn of_schema<T: DeserializeOwned>(path: &Path, text: &str, right: &str) -> Result<T, Damaged> {
     let value: Value = serde_json::from_str(text).or_else(|error| damaged(path, error))?;
     let Some(schema) = value.get("schema").and_then(Value::as_str) else {
-        return damaged(path, "this is no vector file: it has no `schema`");
+        return damaged(path, "it is none of the vectors' files: it has no `schema`");
     };
-    if schema != SCHEMA {
+    if schema != right {
         let advice = "take a build of handfast-vectors that knows it";
-        return damaged(path, format!("its schema is {schema:?}, this build reads {SCHEMA}: {advice}"));
+        return damaged(path, format!("its schema is {schema:?}, this build reads {right}: {advice}"));
     }
     // Read again from the text, so that a fault is told with its line.
-    let file: VectorFile = serde_json::from_str(text).or_else(|error| damaged(path, error))?;
+    serde_json::from_str(text).or_else(|error| damaged(path, error))
+}
+
+fn parse(path: &Path, text: &str) -> Result<VectorFile, Damaged> {
+    let file: VectorFile = of_schema(path, text, SCHEMA)?;
     let stem = path.file_stem().unwrap_or_default();
     if stem != file.topic.as_str() {
         return damaged(path, format!("it says that it is {:?}", file.topic));
@@ -74,16 +85,17 @@ fn parse(path: &Path, text: &str) -> Result<VectorFile, Damaged> {
     Ok(file)
 }
 
-/// Reads all files of a folder.
+/// Reads all files of a folder, which must be those that the manifest beside it lists.
 ///
 /// # Errors
 ///
-/// [`Damaged`]: one of them is, there is none, or two cases have one id.
+/// [`Damaged`]: one of them or the manifest is, there is none, or two cases have one id.
 pub fn load(folder: &Path) -> Result<Vec<VectorFile>, Damaged> {
     let paths = paths(folder)?;
     if paths.is_empty() {
         return damaged(folder, "there is no vector file");
     }
+    let manifest = Manifest::read(folder)?;
     let (mut files, mut ids) = (Vec::new(), BTreeSet::new());
     for path in &paths {
         let (file, _) = read(path)?;
@@ -94,6 +106,7 @@ pub fn load(folder: &Path) -> Result<Vec<VectorFile>, Damaged> {
         }
         files.push(file);
     }
+    manifest.check(folder)?;
     Ok(files)
 }
 
@@ -116,7 +129,7 @@ mod tests {
         assert!(parse(Path::new("v1/topic.json"), &file(SCHEMA, 1, case)).is_ok());
         for (text, part) in [
             (file(SCHEMA, 1, case).replace("}]", "}"), "line 1"),
-            ("[]".to_owned(), "no vector file"),
+            ("[]".to_owned(), "none of the vectors' files"),
             (file("handfast-vectors.v9", 1, case), "handfast-vectors.v9"),
             (file(SCHEMA, 2, case), "2 cases and has 1"),
             (file(SCHEMA, 1, &case.replace("comment", "komment")), "komment"),

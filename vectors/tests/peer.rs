@@ -48,7 +48,7 @@ fn the_faults_have_names_and_requirements() {
 /// No fault may pass because nothing happens.
 #[test]
 fn a_shim_that_does_nothing_fails_every_fault() {
-    let folder = Folder::new("idle");
+    let folder = Folder::new();
     let shim = folder.file(
         "idle.py",
         r#"
@@ -70,7 +70,7 @@ for line in sys.stdin:
 
 #[test]
 fn a_shim_without_a_session_says_so() {
-    let folder = Folder::new("no-session");
+    let folder = Folder::new();
     let shim = folder.file(
         "shim.py",
         &shims::SHIM.replace("\"roles\"", "\"ops\": [], \"roles\"").replace("BODY", "    pass"),

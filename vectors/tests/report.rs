@@ -15,14 +15,14 @@ const HOSTILE: &str =
 
 #[test]
 fn hostile_texts_stand_in_the_reports_as_text() {
-    let folder = Folder::new("hostile");
+    let folder = Folder::new();
     let hostile = serde_json::to_string(HOSTILE).expect("JSON");
     let shim = SHIM
         .replace("\"name\": \"bad\"", &format!("\"name\": {hostile}"))
         .replace("\"version\": \"0\"", &format!("\"version\": {hostile}"))
         .replace("BODY", &format!("    if n == 2: sys.stderr.write({hostile}); right['out'] = {{{hostile}: {hostile}}}\n    if n == 3: right = {{'id': request['id'], 'ok': False, 'area': {hostile}, 'code': {hostile}}}\n    if n == 4: print({hostile}, flush=True); continue\n    say(right)"));
     let path = folder.file("shim.py", &shim);
-    let reports = folder.0.join("reports");
+    let reports = folder.path().join("reports");
     let more = ["--report", reports.to_str().expect("text")];
     let (code, told) = folder.run_command(&format!("python3 -B '{}'", path.display()), &more);
     assert_eq!(code, Some(1), "{told}");
@@ -68,9 +68,9 @@ fn longer_names(html: &str, tag: &str) -> usize {
 /// A shim over the real cases that gives one wrong code and one wrong value.
 #[test]
 fn a_failure_has_a_page_that_explains_it() {
-    let folder = Folder::new("page");
+    let folder = Folder::new();
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/shims/wrong.py");
-    let reports = folder.0.join("reports");
+    let reports = folder.path().join("reports");
     let rust = env!("CARGO_BIN_EXE_handfast-shim");
     let shim = format!("python3 -B '{}' {rust} --role web", path.display());
     let mut command = Command::new(RUNNER);

@@ -51,6 +51,9 @@ pub struct Options {
     /// Ask each case so many times; every answer must be right.
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub repeat: usize,
+    /// How long a shim may take to start and greet.
+    #[arg(long, value_name = "MS", default_value_t = 30_000)]
+    pub start_ms: u64,
     /// How long a shim may take for one answer.
     #[arg(long, value_name = "MS", default_value_t = 5_000)]
     pub patience_ms: u64,
@@ -225,8 +228,7 @@ fn printable(text: &str) -> String {
 
 fn column(cases: &[Case], command: &str, options: &Options, skips: &Skips) -> Result<Column> {
     let (words, start) = (command_line::words(command)?, Instant::now());
-    let patience = Duration::from_millis(options.patience_ms);
-    let started = greeted(&words, patience);
+    let started = greeted(&words, options);
     let hello = match &started {
         Ok((_, hello)) => hello.clone(),
         Err(finding) => {
@@ -244,8 +246,7 @@ fn column(cases: &[Case], command: &str, options: &Options, skips: &Skips) -> Re
     std::thread::scope(|scope| {
         for _ in 0..jobs {
             let _ = scope.spawn(|| {
-                let mut worker =
-                    Worker { words: &words, patience, repeat: options.repeat, shim: None, silent: 0 };
+                let mut worker = Worker { words: &words, options, shim: None, silent: 0 };
                 while let Some(case) = asked.get(next.fetch_add(1, Ordering::Relaxed)) {
                     let finding = match skips.reason(&hello.name, &case.id) {
                         Some(reason) => Finding::new(Class::Skipped, reason),
@@ -263,13 +264,17 @@ fn column(cases: &[Case], command: &str, options: &Options, skips: &Skips) -> Re
 }
 
 /// Starts a shim and hears what it says about itself.
-fn greeted(words: &[String], patience: Duration) -> Result<(Shim, Hello), Finding> {
-    let mut shim = Shim::start(words, patience).map_err(|trouble| of_trouble(trouble, None))?;
+fn greeted(words: &[String], options: &Options) -> Result<(Shim, Hello), Finding> {
+    let (start, each) = (Duration::from_millis(options.start_ms), Duration::from_millis(options.patience_ms));
+    let mut shim = Shim::start(words, start).map_err(|trouble| of_trouble(trouble, None))?;
     let input = json!({ "proto": PROTOCOL });
     let answer = shim.ask("hello", input.as_object().unwrap_or(&Map::new()));
     let hello = answer.and_then(|answer| Hello::read(&answer).map_err(Trouble::Nonsense));
     match hello {
-        Ok(hello) => Ok((shim, hello)),
+        Ok(hello) => {
+            shim.set_patience(each);
+            Ok((shim, hello))
+        }
         Err(trouble) => Err(of_trouble(trouble, Some(&shim))),
     }
 }
@@ -286,8 +291,7 @@ fn of_trouble(trouble: Trouble, shim: Option<&Shim>) -> Finding {
 /// One process of a shim at a time, started again after each trouble.
 struct Worker<'a> {
     words: &'a [String],
-    patience: Duration,
-    repeat: usize,
+    options: &'a Options,
     shim: Option<(Shim, Hello)>,
     /// Cases in a row that ended in trouble.
     silent: usize,
@@ -297,11 +301,11 @@ impl Worker<'_> {
     fn finding(&mut self, case: &Case) -> Finding {
         let start = Instant::now();
         let mut finding = Finding::new(Class::Pass, "");
-        for turn in 1..=self.repeat {
+        for turn in 1..=self.options.repeat {
             finding = self.once(case);
             if finding.class != Class::Pass {
-                if self.repeat > 1 {
-                    finding.reason = format!("time {turn} of {}: {}", self.repeat, finding.reason);
+                if self.options.repeat > 1 {
+                    finding.reason = format!("time {turn} of {}: {}", self.options.repeat, finding.reason);
                 }
                 break;
             }
@@ -315,7 +319,7 @@ impl Worker<'_> {
             return Finding::new(Class::Fail, format!("not asked: the {SILENT_MAX} before it got no answer"));
         }
         if self.shim.is_none() {
-            match greeted(self.words, self.patience) {
+            match greeted(self.words, self.options) {
                 Ok(shim) => self.shim = Some(shim),
                 Err(finding) => {
                     self.silent += 1;

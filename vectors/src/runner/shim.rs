@@ -84,6 +84,11 @@ impl Shim {
         Ok(Self { child, requests, lines, stderr, patience, next_id: 0 })
     }
 
+    /// From now on, each answer must come within `patience`.
+    pub(super) fn set_patience(&mut self, patience: Duration) {
+        self.patience = patience;
+    }
+
     /// Asks one request and waits for its answer.
     ///
     /// # Errors

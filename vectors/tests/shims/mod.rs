@@ -4,7 +4,10 @@
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
+use handfast_vectors::case::VectorFile;
+use handfast_vectors::manifest::Manifest;
 use serde_json::json;
+use tempfile::TempDir;
 
 pub(crate) const RUNNER: &str = env!("CARGO_BIN_EXE_handfast-vectors");
 
@@ -24,26 +27,32 @@ for line in sys.stdin:
 BODY
 "#;
 
-/// A folder of the test's own, with four cases whose right answer is their input.
-pub(crate) struct Folder(pub(crate) PathBuf);
+/// A folder that no other test has, with four cases whose right answer is their input. It goes away with its value.
+pub(crate) struct Folder(TempDir);
 
 impl Folder {
-    pub(crate) fn new(name: &str) -> Self {
-        let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("runner-{name}"));
-        let _ = std::fs::remove_dir_all(&path);
-        std::fs::create_dir_all(path.join("v1")).expect("a folder");
+    pub(crate) fn new() -> Self {
+        let folder = Self(TempDir::new().expect("a folder"));
+        std::fs::create_dir(folder.path().join("v1")).expect("a folder");
         let case = |n: u32| {
             json!({"id": format!("t/{n}"), "reqs": ["FRM-001"], "comment": "", "op": "test.echo",
                 "in": {"n": n, "x": "01"}, "result": "valid", "out": {"x": "01"}})
         };
         let file = json!({"schema": "handfast-vectors.v1", "spec": "1", "topic": "t", "comment": "", "count": 4,
             "cases": [case(1), case(2), case(3), case(4)]});
-        std::fs::write(path.join("v1/t.json"), file.to_string()).expect("a file");
-        Self(path)
+        let file: VectorFile = serde_json::from_value(file).expect("a vector file");
+        let _ = folder.file("v1/t.json", &file.to_text().expect("text"));
+        let manifest = Manifest::of("v1", &[file]).expect("a manifest");
+        let _ = folder.file("manifest.json", &manifest.to_text().expect("text"));
+        folder
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        self.0.path()
     }
 
     pub(crate) fn file(&self, name: &str, text: &str) -> PathBuf {
-        let path = self.0.join(name);
+        let path = self.path().join(name);
         std::fs::write(&path, text).expect("a file");
         path
     }
@@ -53,13 +62,18 @@ impl Folder {
         let body: Vec<String> = body.lines().map(|line| format!("    {line}")).collect();
         let shim = self.file("shim.py", &SHIM.replace("BODY", &body.join("\n")));
         let command = format!("python3 -B '{}'", shim.display());
-        self.run_command(&command, &[&["--jobs", "1", "--patience-ms", "1500"], more].concat())
+        self.run_command(&command, &[&["--jobs", "1"], more].concat())
     }
 
     pub(crate) fn run_command(&self, shim: &str, more: &[&str]) -> (Option<i32>, String) {
-        let folder = self.0.join("v1");
+        let folder = self.path().join("v1");
         let mut command = Command::new(RUNNER);
-        let _ = command.arg("--folder").arg(folder).args(["run", "--shim", shim]).args(more);
+        let _ = command.arg("--folder").arg(folder).args(["run", "--shim", shim]);
+        // A busy machine may hold up a shim for long; a test about time gives a limit of its own.
+        if !more.contains(&"--patience-ms") {
+            let _ = command.args(["--patience-ms", "60000"]);
+        }
+        let _ = command.args(more);
         text(&command.output().expect("the runner runs"))
     }
 }
