@@ -1,36 +1,45 @@
-//! `handfast-vectors live`: a relay that runs, over a real WebSocket. The runner is its phones and webs.
+//! `handfast-vectors live`: programs that run, over real WebSockets. To a relay the runner is its phones and webs; to a
+//! phone or a web it is relay and peer, and their user through a shim.
 
+mod account;
 mod attach;
 mod carry;
 mod client;
+mod devices;
+mod hub;
+mod other;
+mod world;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use anyhow::{Result, ensure};
+use anyhow::Result;
+use handfast_codec::role::DeviceRole;
 use serde_json::{Map, json};
 
 use self::client::{Stop, Target};
+use self::world::World;
 use crate::case::{Case, Verdict};
-use crate::runner::{Column, Finding, Hello, Level, Run};
+use crate::runner::{Asking, Column, Finding, Hello, Run, Shim, Trouble, columns, selected, told};
 
-/// Which relay, and what to ask of it.
+/// The operation that these cases are under.
+pub(crate) const OP: &str = "live";
+/// What must come may take so many times as long as an answer: a reconnect waits for its delay, and for jitter.
+const STEP_FACTOR: u64 = 8;
+
+/// Which programs, and what to ask of them.
 #[derive(Debug, clap::Args)]
 #[expect(clippy::exhaustive_structs, reason = "the options of a command")]
 pub struct Options {
     /// A running relay, as ws://HOST:PORT; give it once for each one. It must allow 64 sockets from this address.
-    #[arg(long = "relay", value_name = "URL", required = true)]
+    #[arg(long = "relay", value_name = "URL")]
     pub relays: Vec<String>,
-    /// Only cases whose id fits: `*` stands for any letters, `?` for one.
-    #[arg(long, value_name = "GLOB", default_value = "*")]
-    pub case: String,
-    /// Whether the area of an error is enough.
-    #[arg(long, value_enum, default_value = "area")]
-    pub level: Level,
-    /// Write report.json, junit.xml and report.html into this folder.
-    #[arg(long, value_name = "DIR")]
-    pub report: Option<PathBuf>,
+    /// The command that starts the shim of a phone or a web; give it once for each one. No shell reads it.
+    #[arg(long = "shim", value_name = "CMD", required_unless_present = "relays")]
+    pub shims: Vec<String>,
+    /// Which cases, and how they are asked.
+    #[command(flatten)]
+    pub asking: Asking,
 }
 
 /// One thing that a relay must do.
@@ -54,36 +63,79 @@ fn all() -> impl Iterator<Item = &'static Check> {
     attach::ALL.iter().chain(carry::ALL)
 }
 
-/// Every check as a case.
-#[must_use]
-pub fn cases() -> Vec<Case> {
-    let case = |check: &Check| Case {
-        id: format!("live/{}", check.name),
-        reqs: check.reqs.iter().map(|req| (*req).to_owned()).collect(),
-        comment: check.comment.to_owned(),
+fn case(id: String, role: &str, reqs: &[&str], comment: &str) -> Case {
+    Case {
+        id,
+        reqs: reqs.iter().map(|req| (*req).to_owned()).collect(),
+        comment: comment.to_owned(),
         mutator: None,
-        op: "live".to_owned(),
-        input: json!({ "role": "relay" }).as_object().cloned().unwrap_or_default(),
+        op: OP.to_owned(),
+        input: json!({ "role": role }).as_object().cloned().unwrap_or_default(),
         result: Verdict::Valid,
         out: Map::new(),
         error: None,
         debug: Map::new(),
-    };
-    all().map(case).collect()
+    }
 }
 
-/// Asks each relay the selected cases, and prints what came of it.
+fn device_id(check: &devices::Check) -> (String, &'static str) {
+    let role = if check.role == DeviceRole::Phone { "phone" } else { "web" };
+    (format!("live/{role}/{}", check.name), role)
+}
+
+/// Every check as a case.
+#[must_use]
+pub fn cases() -> Vec<Case> {
+    let of_relay = |check: &Check| case(format!("live/{}", check.name), "relay", check.reqs, check.comment);
+    let of_device = |check: &devices::Check| {
+        let (id, role) = device_id(check);
+        case(id, role, check.reqs, check.comment)
+    };
+    all().map(of_relay).chain(devices::ALL.iter().map(of_device)).collect()
+}
+
+/// Asks each program the selected cases of its role, and prints what came of it.
 ///
 /// # Errors
 ///
-/// An option makes no sense. What a relay does is a finding.
+/// An option makes no sense. What a program does is a finding.
 pub fn run(options: &Options) -> Result<bool> {
-    let cases: Vec<Case> =
-        cases().into_iter().filter(|case| crate::runner::fits(&options.case, &case.id)).collect();
-    ensure!(!cases.is_empty(), "no case fits --case {}", options.case);
-    let columns: Result<Vec<Column>> = options.relays.iter().map(|relay| column(relay, &cases)).collect();
-    let run = Run { cases, columns: columns? };
-    crate::runner::told(&run, options.level, false, options.report.as_deref())
+    let (cases, skips) = selected(cases(), &options.asking)?;
+    let of_relay: Vec<Case> =
+        cases.iter().filter(|case| case.input.get("role") == Some(&json!("relay"))).cloned().collect();
+    let relays: Result<Vec<Column>> = options.relays.iter().map(|relay| column(relay, &of_relay)).collect();
+    let mut run = Run { columns: relays?, cases };
+    run.columns.extend(columns(&run.cases, &options.shims, &options.asking, &skips)?);
+    told(&run, &options.asking)
+}
+
+/// Plays one case of a phone or a web.
+///
+/// # Errors
+///
+/// What the shim did instead of answering.
+pub(crate) fn play(case: &Case, shim: &mut Shim, asking: &Asking) -> Result<Finding, Trouble> {
+    let Some(check) = devices::ALL.iter().find(|check| device_id(check).0 == case.id) else {
+        return Err(Trouble::Nonsense("the case is not known".to_owned()));
+    };
+    // An answer may have to start the program.
+    shim.set_patience(Duration::from_millis(asking.start_ms));
+    let patience = Duration::from_millis(asking.patience_ms.saturating_mul(STEP_FACTOR));
+    let ended = World::new(shim, &case.id, check.role, patience).and_then(|mut world| {
+        let ended = (check.body)(&mut world);
+        // The program does not live on behind the case, unless nobody is there to end it.
+        if !matches!(ended, Err(world::Stop::Shim(_))) {
+            world.kill()?;
+        }
+        ended
+    });
+    match ended {
+        Ok(()) => Ok(Finding::pass()),
+        Err(world::Stop::Shim(trouble)) => Err(trouble),
+        Err(world::Stop::Wrong(reason)) => Ok(Finding::fail(reason)),
+        Err(world::Stop::Code { right, found }) => Ok(Finding::other_code(right, found)),
+        Err(world::Stop::Unsupported(what)) => Ok(Finding::unsupported(&what)),
+    }
 }
 
 fn column(relay: &str, cases: &[Case]) -> Result<Column> {

@@ -15,7 +15,6 @@ mod skips;
 
 pub use self::finding::{Class, Finding};
 pub use self::protocol::{Hello, PROTOCOL};
-pub(crate) use self::run::told;
-pub use self::run::{Column, Level, Options, Run, peer, run};
-pub(crate) use self::select::matches as fits;
+pub use self::run::{Asking, Column, Level, Options, Run, peer, run};
+pub(crate) use self::run::{columns, selected, told};
 pub(crate) use self::shim::{Shim, Trouble};

@@ -1,4 +1,4 @@
-//! The faulty peer against the Rust shims, and against a shim that does nothing.
+//! The faulty peer, and the live cases of phone and web, against the Rust shims, and against a shim that does nothing.
 
 mod shims;
 
@@ -61,11 +61,14 @@ for line in sys.stdin:
     print(json.dumps(answer), flush=True)
 "#,
     );
-    let mut command = Command::new(RUNNER);
-    let output = command.args(["peer", "--shim", &format!("python3 -B '{}'", shim.display())]).output();
-    let (code, told) = text(&output.expect("the runner runs"));
-    assert_eq!(code, Some(1), "{told}");
-    assert!(told.contains("  PASS 0  "), "{told}");
+    for more in [&["peer"][..], &["live", "--patience-ms", "20", "--jobs", "8"]] {
+        let mut command = Command::new(RUNNER);
+        let output =
+            command.args(more).args(["--shim", &format!("python3 -B '{}'", shim.display())]).output();
+        let (code, told) = text(&output.expect("the runner runs"));
+        assert_eq!(code, Some(1), "{told}");
+        assert!(told.contains("  PASS 0  "), "{told}");
+    }
 }
 
 #[test]

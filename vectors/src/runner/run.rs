@@ -15,7 +15,7 @@ use super::shim::{Shim, Trouble};
 use super::skips::Skips;
 use super::{command_line, compare, report, select};
 use crate::case::{Case, VectorFile};
-use crate::{peer, suite};
+use crate::{live, peer, suite};
 
 /// After so many cases in a row to which a shim said nothing, it is not asked any more.
 const SILENT_MAX: usize = 10;
@@ -39,6 +39,15 @@ pub struct Options {
     /// The command that starts the shim; give it once for each implementation. No shell reads it.
     #[arg(long = "shim", value_name = "CMD", required = true)]
     pub shims: Vec<String>,
+    /// Which cases, and how they are asked.
+    #[command(flatten)]
+    pub asking: Asking,
+}
+
+/// Which cases are asked, how, and what is done with the answers.
+#[derive(Debug, clap::Args)]
+#[expect(clippy::exhaustive_structs, reason = "the options of a command")]
+pub struct Asking {
     /// Only cases whose id fits: `*` stands for any letters, `?` for one.
     #[arg(long, value_name = "GLOB", default_value = "*")]
     pub case: String,
@@ -141,18 +150,41 @@ pub fn peer(options: &Options) -> Result<(Run, bool)> {
 }
 
 fn run_cases(all: Vec<Case>, options: &Options) -> Result<(Run, bool)> {
-    ensure!(options.repeat > 0 && options.jobs != Some(0), "--repeat and --jobs are at least 1");
-    let skips = options.skips.as_deref().map_or_else(|| Ok(Skips::default()), Skips::read)?;
+    let (cases, skips) = selected(all, &options.asking)?;
+    let columns = columns(&cases, &options.shims, &options.asking, &skips)?;
+    let run = Run { cases, columns };
+    let good = told(&run, &options.asking)?;
+    Ok((run, good))
+}
+
+/// The cases that are asked for, and those of them that are left out.
+///
+/// # Errors
+///
+/// An option makes no sense.
+pub(crate) fn selected(all: Vec<Case>, asking: &Asking) -> Result<(Vec<Case>, Skips)> {
+    ensure!(asking.repeat > 0 && asking.jobs != Some(0), "--repeat and --jobs are at least 1");
+    let skips = asking.skips.as_deref().map_or_else(|| Ok(Skips::default()), Skips::read)?;
     let ids: Vec<&str> = all.iter().map(|case| case.id.as_str()).collect();
     let stale = skips.stale(&ids);
     ensure!(stale.is_empty(), "these skips fit no case: {}", stale.join(", "));
-    let cases: Vec<Case> = all.into_iter().filter(|case| select::matches(&options.case, &case.id)).collect();
-    ensure!(!cases.is_empty(), "no case fits --case {}; `list` prints their ids", options.case);
-    let columns: Result<Vec<_>> =
-        options.shims.iter().map(|command| column(&cases, command, options, &skips)).collect();
-    let run = Run { cases, columns: columns? };
-    let good = told(&run, options.level, options.complete, options.report.as_deref())?;
-    Ok((run, good))
+    let cases: Vec<Case> = all.into_iter().filter(|case| select::matches(&asking.case, &case.id)).collect();
+    ensure!(!cases.is_empty(), "no case fits --case {}; `list` prints their ids", asking.case);
+    Ok((cases, skips))
+}
+
+/// Asks the cases of each shim.
+///
+/// # Errors
+///
+/// A command makes no sense. What a shim does is a finding.
+pub(crate) fn columns(
+    cases: &[Case],
+    shims: &[String],
+    asking: &Asking,
+    skips: &Skips,
+) -> Result<Vec<Column>> {
+    shims.iter().map(|command| column(cases, command, asking, skips)).collect()
 }
 
 /// Prints what came of a run, and writes its reports; returns whether nothing failed.
@@ -160,13 +192,13 @@ fn run_cases(all: Vec<Case>, options: &Options) -> Result<(Run, bool)> {
 /// # Errors
 ///
 /// A report cannot be written.
-pub(crate) fn told(run: &Run, level: Level, complete: bool, reports: Option<&Path>) -> Result<bool> {
+pub(crate) fn told(run: &Run, asking: &Asking) -> Result<bool> {
     let mut good = true;
     for column in &run.columns {
-        good &= print(run, column, level.is_strict(), complete);
+        good &= print(run, column, asking.level.is_strict(), asking.complete);
     }
-    if let Some(folder) = reports {
-        report::write(folder, run, level)?;
+    if let Some(folder) = &asking.report {
+        report::write(folder, run, asking.level)?;
     }
     Ok(good)
 }
@@ -213,7 +245,8 @@ fn print(run: &Run, column: &Column, strict: bool, complete: bool) -> bool {
 /// The line that runs one case again.
 pub(super) fn reproduction(command: &str, id: &str) -> String {
     let (verb, option) = match id.split('/').next() {
-        Some("live") => ("live", "relay"),
+        Some("live") if command.starts_with("ws://") => ("live", "relay"),
+        Some("live") => ("live", "shim"),
         Some("peer") => ("peer", "shim"),
         _ => ("run", "shim"),
     };
@@ -226,7 +259,7 @@ fn printable(text: &str) -> String {
     text.chars().map(|letter| if letter.is_control() { '\u{fffd}' } else { letter }).collect()
 }
 
-fn column(cases: &[Case], command: &str, options: &Options, skips: &Skips) -> Result<Column> {
+fn column(cases: &[Case], command: &str, options: &Asking, skips: &Skips) -> Result<Column> {
     let (words, start) = (command_line::words(command)?, Instant::now());
     let started = greeted(&words, options);
     let hello = match &started {
@@ -264,7 +297,7 @@ fn column(cases: &[Case], command: &str, options: &Options, skips: &Skips) -> Re
 }
 
 /// Starts a shim and hears what it says about itself.
-fn greeted(words: &[String], options: &Options) -> Result<(Shim, Hello), Finding> {
+fn greeted(words: &[String], options: &Asking) -> Result<(Shim, Hello), Finding> {
     let (start, each) = (Duration::from_millis(options.start_ms), Duration::from_millis(options.patience_ms));
     let mut shim = Shim::start(words, start).map_err(|trouble| of_trouble(trouble, None))?;
     let input = json!({ "proto": PROTOCOL });
@@ -291,7 +324,7 @@ fn of_trouble(trouble: Trouble, shim: Option<&Shim>) -> Finding {
 /// One process of a shim at a time, started again after each trouble.
 struct Worker<'a> {
     words: &'a [String],
-    options: &'a Options,
+    options: &'a Asking,
     shim: Option<(Shim, Hello)>,
     /// Cases in a row that ended in trouble.
     silent: usize,
@@ -334,6 +367,8 @@ impl Worker<'_> {
         }
         let played = if case.op == peer::OP {
             peer::play(case, shim)
+        } else if case.op == live::OP {
+            live::play(case, shim, self.options)
         } else {
             let answer = shim.ask(&case.op, &case.input);
             let read = answer.and_then(|answer| Answer::read(&answer).map_err(Trouble::Nonsense));

@@ -5,7 +5,7 @@ use serde_json::Value;
 use crate::case::Case;
 
 /// Whether a name is of a pattern in which `*` stands for any letters and `?` for one.
-pub(crate) fn matches(pattern: &str, name: &str) -> bool {
+pub(super) fn matches(pattern: &str, name: &str) -> bool {
     let (pattern, name): (Vec<char>, Vec<char>) = (pattern.chars().collect(), name.chars().collect());
     let (mut at, mut in_name) = (0, 0);
     // Where the last star stands, and up to where it reaches so far.
@@ -40,13 +40,13 @@ pub(super) fn role(case: &Case) -> Option<&'static str> {
     let what = text("from").or(text("kind")).or(text("role"));
     match (case.op.as_str(), what) {
         ("qr.decode" | "accept.verify", _)
-        | ("session", Some("phone"))
+        | ("session" | "live", Some("phone"))
         | ("record.decode", Some("web"))
         | ("payload.decode", Some("xk2" | "kk1")) => Some("phone"),
         ("certificate.verify" | "revoked.verify" | "payload.decode", _)
-        | ("session", Some("web"))
+        | ("session" | "live", Some("web"))
         | ("record.decode", Some("phone")) => Some("web"),
-        ("attach.verify", _) => Some("relay"),
+        ("attach.verify", _) | ("live", Some("relay")) => Some("relay"),
         _ => None,
     }
 }

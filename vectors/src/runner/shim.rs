@@ -85,7 +85,7 @@ impl Shim {
     }
 
     /// From now on, each answer must come within `patience`.
-    pub(super) fn set_patience(&mut self, patience: Duration) {
+    pub(crate) fn set_patience(&mut self, patience: Duration) {
         self.patience = patience;
     }
 

@@ -9,7 +9,7 @@ use super::select::matches;
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Skips {
+pub(crate) struct Skips {
     #[serde(default)]
     skip: Vec<Skip>,
 }

@@ -1,5 +1,5 @@
 //! The conformance runner over the shims of this repository: its cases, and its faulty peer against those that can be
-//! live, its live cases against the relay.
+//! live, its live cases against the programs.
 
 use std::io::{BufRead as _, BufReader};
 use std::path::Path;
@@ -9,7 +9,7 @@ use anyhow::{Context as _, Result};
 
 use crate::{command, workspace};
 
-/// Runs every case through each shim, then the faulty peer; the reports lie in `target/conformance`.
+/// Runs every case through each shim, then the faulty peer, then the live cases; the reports lie in `target/conformance`.
 ///
 /// # Errors
 /// A case fails, is skipped, or is not supported by a shim that should.
@@ -19,16 +19,26 @@ pub(crate) fn run(python: &Path) -> Result<()> {
     let shims = workspace::root().join("vectors/shims");
     let of_role = |role: &str| format!("'{}' --role {role}", rust.display());
     let [phone, web, relay] = ["phone", "web", "relay"].map(of_role);
-    let python = format!("'{}' -B '{}'", python.display(), shims.join("shim.py").display());
+    let oracle = format!("'{}' -B '{}'", python.display(), shims.join("shim.py").display());
     let node = format!("node '{}'", shims.join("shim.mjs").display());
-    runner("cases", "run", &["--complete"], &[&phone, &web, &relay, &python, &node])?;
+    runner("cases", "run", &["--complete"], &[&phone, &web, &relay, &oracle, &node])?;
     runner("peer", "peer", &["--complete"], &[&phone, &web])?;
+    let programs = ["phone", "web"].map(|role| {
+        let (live, debug) = (shims.join("live.py"), workspace::target().join("debug"));
+        let program = debug.join(format!("handfast-{role}"));
+        format!("'{}' -B '{}' {role} '{}'", python.display(), live.display(), program.display())
+    });
+    for package in ["reference-relay", "reference-phone", "reference-web"] {
+        command::run(&mut command::cargo(["build", "--locked", "--package", package]))?;
+    }
+    // They wait more than they work.
+    let [phone, web] = &programs;
+    runner("live", "live", &["--complete", "--jobs", "6"], &[phone, web])?;
     live()
 }
 
 /// The live cases against the relay of this repository, over loopback.
 fn live() -> Result<()> {
-    command::run(&mut command::cargo(["build", "--locked", "--package", "reference-relay"]))?;
     let programs = workspace::target().join("debug");
     let mut relay = command::program(programs.join("handfast-relay"), ["--listen", "127.0.0.1:0"]);
     let mut relay =

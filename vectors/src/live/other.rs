@@ -1,0 +1,353 @@
+//! The runner's other end: the reference's machines as the peer of the program under test, with the rows of the link in
+//! memory and the application of `account`.
+
+use std::time::Instant;
+
+use anyhow::{Result, anyhow};
+use bytes::{Bytes, BytesMut};
+use handfast_codec::Timestamp;
+use handfast_codec::ids::{CompanionId, LogId};
+use handfast_codec::qr::Offer;
+use handfast_codec::role::DeviceRole;
+use handfast_handshake::identity::SigningKey;
+use handfast_handshake::pairing::Claims;
+use handfast_handshake::pairing::phone::Offering;
+use handfast_session::resume::Verdict;
+use handfast_session::{Commit, Endpoint, Event, Message, Output, Pairing, PairingEvent, Pairs, PairsTxn};
+use rand_chacha::ChaCha20Rng;
+use rand_chacha::rand_core::SeedableRng;
+
+use super::account::Account;
+use super::client::fresh;
+use super::hub::Hub;
+use crate::seed;
+
+/// What the runner's end is at: the machine of a code, or of the link that came of it.
+enum Machine {
+    Code(Box<Pairing>),
+    Link(Box<Endpoint>),
+}
+
+/// The peer of the program.
+pub(super) struct Other {
+    role: DeviceRole,
+    machine: Option<Machine>,
+    pairs: Pairs,
+    rng: ChaCha20Rng,
+    start: Instant,
+    /// Its socket at the hub.
+    socket: Option<u64>,
+    due: Option<Timestamp>,
+    key: SigningKey,
+    log: LogId,
+    account: Account,
+    /// What its application was told, and its user shown.
+    pub(super) told: Vec<String>,
+}
+
+impl Other {
+    /// A peer without a link.
+    pub(super) fn new(case: &str, role: DeviceRole) -> Self {
+        let run = fresh(case);
+        let drawn = |name: &str| seed::bytes::<32>(case, name, &crate::fields::hex(run));
+        let log = fresh(case);
+        Self {
+            role,
+            machine: None,
+            pairs: Pairs::new(),
+            rng: ChaCha20Rng::from_seed(drawn("other")),
+            start: Instant::now(),
+            socket: None,
+            due: None,
+            key: SigningKey::from_bytes(drawn("account")),
+            log: LogId::from_bytes(log),
+            account: Account::new(role),
+            told: Vec::new(),
+        }
+    }
+
+    fn now(&self) -> Timestamp {
+        let micros = self.start.elapsed().as_micros();
+        Timestamp::from_micros(1_000_000 + u64::try_from(micros).unwrap_or(u64::MAX))
+    }
+
+    /// As the web: shows a new code, and returns its text.
+    pub(super) fn show(&mut self, hub: &mut Hub) -> Result<String> {
+        self.pairs = Pairs::new();
+        let claims = Claims { label: "Runner".to_owned(), origin: String::new(), grants: 7 };
+        let now = self.now();
+        let pairing = Pairing::web(hub.name.clone(), claims, now, &mut self.rng)?;
+        let text = pairing.offer_text().ok_or_else(|| anyhow!("a new code has a text"))?.to_string();
+        self.begin(hub, Machine::Code(Box::new(pairing)));
+        Ok(text)
+    }
+
+    /// As the phone: scans a code.
+    pub(super) fn scan(&mut self, hub: &mut Hub, text: &str) -> Result<()> {
+        self.pairs = Pairs::new();
+        let offer = Offer::decode(text)?;
+        let pairing = Pairing::phone(offer, hub.name.clone(), self.now(), &mut self.rng);
+        self.begin(hub, Machine::Code(Box::new(pairing)));
+        Ok(())
+    }
+
+    /// Goes on with another machine, and drops the one before with its socket.
+    fn begin(&mut self, hub: &mut Hub, machine: Machine) {
+        if let Some(socket) = self.socket.take() {
+            hub.close(socket);
+        }
+        self.machine = Some(machine);
+        self.due = Some(self.now());
+    }
+
+    /// As the phone: its user types the check code.
+    pub(super) fn type_code(&mut self, digits: &str) -> Result<()> {
+        let now = self.now();
+        Ok(self.code()?.enter_check_code(now, digits)?)
+    }
+
+    /// As the phone: its user approves.
+    pub(super) fn approve(&mut self) -> Result<()> {
+        let now = self.now();
+        let offering = Offering {
+            account_name: "Runner".to_owned(),
+            companion: CompanionId::from_bytes(fresh("companion")),
+            serial: 1,
+            grants: 7,
+            idle_days: 14,
+        };
+        let Some(Machine::Code(pairing)) = &mut self.machine else { return Err(anyhow!("there is no code")) };
+        Ok(pairing.approve(now, &mut self.rng, &self.key, offering)?)
+    }
+
+    /// As the web: its user says whether NN is the same.
+    pub(super) fn confirm(&mut self, yes: bool) -> Result<()> {
+        let now = self.now();
+        Ok(self.code()?.confirm(now, yes)?)
+    }
+
+    fn code(&mut self) -> Result<&mut Pairing> {
+        match &mut self.machine {
+            Some(Machine::Code(pairing)) => Ok(pairing),
+            _ => Err(anyhow!("there is no code")),
+        }
+    }
+
+    /// Says a text in a chat: as the web by a command, as the phone by a new row.
+    pub(super) fn say(&mut self, chat: u64, text: &str) -> Result<()> {
+        let now = self.now();
+        let Some(Machine::Link(endpoint)) = &mut self.machine else {
+            return Err(anyhow!("there is no link"));
+        };
+        match self.role {
+            DeviceRole::Phone => {
+                let rev = self.account.receive(chat, text);
+                endpoint.changed(now, rev);
+            }
+            DeviceRole::Web => {
+                let sent = endpoint.send(now, &Account::command(chat, text))?;
+                self.commit(now, &sent.commit)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// A chat that both have.
+    pub(super) fn chat(&self) -> Option<u64> {
+        self.account.chats().first().copied()
+    }
+
+    fn commit(&mut self, now: Timestamp, commit: &Commit) -> Result<()> {
+        commit.apply(&mut PairsTxn::new(&mut self.pairs)).map_err(|error| anyhow!("a commit: {error:?}"))?;
+        match &mut self.machine {
+            Some(Machine::Code(pairing)) => pairing.committed(now, commit.id())?,
+            Some(Machine::Link(endpoint)) => endpoint.committed(now, commit.id())?,
+            None => {}
+        }
+        Ok(())
+    }
+
+    /// Moves what can move. Returns whether anything did.
+    pub(super) fn pump(&mut self, hub: &mut Hub) -> Result<bool> {
+        let mut any = false;
+        if self.socket.is_some_and(|socket| !hub.is_open(socket)) {
+            self.socket = None;
+            self.closed();
+            any = true;
+        }
+        while let Some(frame) = self.socket.and_then(|socket| hub.next_for(socket)) {
+            any = true;
+            let (now, frame) = (self.now(), BytesMut::from(frame.as_ref()));
+            // A machine that has closed its socket says so: the rest of it is nobody's.
+            let _ = match &mut self.machine {
+                Some(Machine::Code(pairing)) => pairing.handle_bytes(now, &mut self.rng, frame),
+                Some(Machine::Link(endpoint)) => endpoint.handle_bytes(now, &mut self.rng, frame),
+                None => Ok(()),
+            };
+            self.drain(hub)?;
+        }
+        if self.due.is_some_and(|due| due <= self.now()) {
+            any = true;
+            let now = self.now();
+            match &mut self.machine {
+                Some(Machine::Code(pairing)) => pairing.handle_timeout(now),
+                Some(Machine::Link(endpoint)) => endpoint.handle_timeout(now, &mut self.rng),
+                None => {}
+            }
+        }
+        self.drain(hub)?;
+        Ok(any)
+    }
+
+    fn closed(&mut self) {
+        let now = self.now();
+        match &mut self.machine {
+            Some(Machine::Code(pairing)) => pairing.handle_closed(now),
+            Some(Machine::Link(endpoint)) => endpoint.handle_closed(now, &mut self.rng),
+            None => {}
+        }
+    }
+
+    fn drain(&mut self, hub: &mut Hub) -> Result<()> {
+        loop {
+            let now = self.now();
+            let output = match &mut self.machine {
+                Some(Machine::Code(pairing)) => pairing.poll_output(),
+                Some(Machine::Link(endpoint)) => endpoint.poll_output(),
+                None => return Ok(()),
+            };
+            match output {
+                Output::Persist(commit) => self.commit(now, &commit)?,
+                Output::Deliver { message, commit } => {
+                    self.commit(now, &commit)?;
+                    self.deliver(now, message)?;
+                }
+                Output::Transmit(bytes) => self.transmit(now, hub, bytes),
+                Output::Event(event) => self.event(now, hub, event)?,
+                Output::Wait(due) => {
+                    self.due = due;
+                    return Ok(());
+                }
+                _ => {}
+            }
+        }
+    }
+
+    fn transmit(&mut self, now: Timestamp, hub: &mut Hub, bytes: Bytes) {
+        if let Some(Machine::Link(endpoint)) = &mut self.machine {
+            endpoint.transmitted(now, bytes.len());
+        }
+        if let Some(socket) = self.socket {
+            hub.take(socket, bytes);
+        }
+    }
+
+    fn deliver(&mut self, now: Timestamp, message: Message) -> Result<()> {
+        let Some(Machine::Link(endpoint)) = &mut self.machine else { return Ok(()) };
+        match message {
+            Message::Command { cmd_id, body } => {
+                let (result, said, rev) = self.account.run(&body);
+                self.told.extend(said);
+                let commit = endpoint.answer(now, cmd_id, &result)?;
+                endpoint.changed(now, rev);
+                self.commit(now, &commit)?;
+            }
+            Message::Result { cmd_id, .. } => self.told.push(format!("result {cmd_id}")),
+            Message::Delta { collection, items, .. } => {
+                for items in items {
+                    self.told.extend(self.account.rows(&collection, items.iter()));
+                }
+                self.account.follow(|collection| endpoint.subscribe(now, collection).is_ok());
+            }
+            Message::Page { collection, first, items, .. } => {
+                if first {
+                    self.account.forget(&collection);
+                }
+                self.told.extend(self.account.rows(&collection, items.iter()));
+                self.account.follow(|collection| endpoint.subscribe(now, collection).is_ok());
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn event(&mut self, now: Timestamp, hub: &mut Hub, event: Event) -> Result<()> {
+        match event {
+            Event::Connect => {
+                self.socket = Some(hub.open());
+                match &mut self.machine {
+                    Some(Machine::Code(pairing)) => pairing.handle_opened(now),
+                    Some(Machine::Link(endpoint)) => endpoint.handle_opened(now, &mut self.rng),
+                    None => {}
+                }
+            }
+            Event::Disconnect => {
+                if let Some(socket) = self.socket.take() {
+                    hub.close(socket);
+                }
+            }
+            Event::Pairing(PairingEvent::Linked(_)) => {
+                self.told.push("linked".to_owned());
+                let log = (self.role == DeviceRole::Phone).then_some(self.log);
+                let mut endpoint = Endpoint::load(self.role, &self.pairs, log, now, &mut self.rng)?;
+                if self.role == DeviceRole::Phone {
+                    endpoint.changed(now, self.account.rev());
+                }
+                self.begin(hub, Machine::Link(Box::new(endpoint)));
+            }
+            Event::Pairing(event) => self.told.extend(shown(event)),
+            Event::Connected { verdict } => {
+                let verdict = if verdict == Verdict::Resume { "RESUME" } else { "RESET" };
+                self.told.push(format!("connected {verdict}"));
+                if let Some(Machine::Link(endpoint)) = &mut self.machine
+                    && self.role == DeviceRole::Web
+                {
+                    self.account.begin();
+                    self.account.follow(|collection| endpoint.subscribe(now, collection).is_ok());
+                }
+            }
+            Event::DeltaWanted { collection, after, .. } => {
+                let (rev, items) = self.account.above(&collection, after);
+                if let Some(Machine::Link(endpoint)) = &mut self.machine {
+                    endpoint.delta(now, &collection, rev, &items)?;
+                }
+            }
+            Event::PageWanted { collection, .. } => {
+                let (rev, items) = self.account.above(&collection, 0);
+                if let Some(Machine::Link(endpoint)) = &mut self.machine {
+                    endpoint.page(
+                        now,
+                        &collection,
+                        rev,
+                        handfast_codec::frame::PageCursor::default(),
+                        &items,
+                    )?;
+                }
+            }
+            Event::DigestWanted { collection } => {
+                let digest = self.account.digest(&collection);
+                if let Some(Machine::Link(endpoint)) = &mut self.machine {
+                    endpoint.digest(now, &collection, self.account.rev(), digest)?;
+                }
+            }
+            Event::Failed(code) => self.told.push(format!("failed {}", code.name())),
+            Event::Closed(code) => self.told.push(format!("closed {}", code.name())),
+            Event::Diverged => self.told.push("diverged".to_owned()),
+            Event::RepairFailed { .. } => self.told.push("rows differ".to_owned()),
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+fn shown(event: PairingEvent) -> Option<String> {
+    Some(match event {
+        PairingEvent::CheckCode(digits) => format!("check-code {digits}"),
+        PairingEvent::CheckCodeWanted => "check-code-wanted".to_owned(),
+        PairingEvent::WrongCheckCode(left) => format!("wrong-code {left}"),
+        PairingEvent::ApprovalWanted { label, .. } => format!("approval-wanted {label}"),
+        PairingEvent::ShowNn(nn) | PairingEvent::ConfirmNn { nn, .. } => format!("nn {nn}"),
+        PairingEvent::Ended(code) => format!("ended {}", code.name()),
+        _ => return None,
+    })
+}
