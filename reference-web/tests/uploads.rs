@@ -111,7 +111,7 @@ fn an_upload_goes_on_after_a_reset_and_a_restart_of_the_phone() {
 
 #[test]
 fn the_same_content_goes_up_once_for_two_chats() {
-    // req: STR-022
+    // req: STR-022, STR-012
     let (mut both, content, bytes) = uploading(44);
     assert_eq!(send(&mut both, 2, &bytes), content);
     both.run_until("both sent", |b| puts(b).filter(|(_, done)| *done).count() == 2);
@@ -122,4 +122,9 @@ fn the_same_content_goes_up_once_for_two_chats() {
             content
         );
     }
+    // What the phone has already does not go up at all.
+    both.events.clear();
+    assert_eq!(send(&mut both, 2, &bytes), content);
+    both.run_until("sent again", |b| is_done(b));
+    assert!(puts(&both).all(|(offset, done)| done || offset == 0), "{:?}", puts(&both).collect::<Vec<_>>());
 }

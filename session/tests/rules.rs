@@ -307,3 +307,29 @@ fn a_probe_goes_out_at_once_and_waits_five_seconds() {
     evil.wait(Duration::from_millis(200));
     assert_eq!(evil.device.state, Some(LinkState::PeerSilent));
 }
+
+#[test]
+fn about_one_record_in_sixteen_holds_a_frame_that_nobody_knows() {
+    // req: EXT-001
+    let mut evil = Evil::against(WEB);
+    for _ in 0..640 {
+        let sent = evil.device.endpoint.send(evil.now, &Bytes::from_static(b"x")).unwrap();
+        assert!(evil.device.commit(evil.now, &sent.commit));
+        evil.listen();
+    }
+    assert!(evil.records >= 640);
+    let share = evil.records / evil.greased;
+    assert!((8..32).contains(&share), "{} of {}", evil.greased, evil.records);
+}
+
+#[test]
+fn a_ping_of_the_relay_is_answered_with_its_token() {
+    // req: RLY-027
+    for role in [PHONE, WEB] {
+        let mut evil = Evil::against(role);
+        evil.asked.clear();
+        evil.give(&RelayFrame::Ping(*b"a token!").encode());
+        evil.listen();
+        assert_eq!(evil.asked, [RelayFrame::Pong(*b"a token!")]);
+    }
+}

@@ -72,7 +72,7 @@ impl App {
                 let found = self.store.mark_read(*chat, *message)?;
                 Ok(if found { ResultBody::Done } else { failed(ErrorCode::GONE) })
             }
-            // req: MSG-001
+            // The codec has refused what it does not know: req MSG-001.
             _ => Ok(failed(ErrorCode::UNKNOWN_CRITICAL)),
         }
     }

@@ -42,6 +42,9 @@ pub struct Evil {
     pub asked: Vec<RelayFrame>,
     /// The socket takes nothing that the endpoint sends; it is heard all the same.
     pub deaf: bool,
+    /// Records that were heard, and those of them that held a frame which this reader does not know.
+    pub records: usize,
+    pub greased: usize,
 }
 
 const PHONE: [u8; 8] = [1; 8];
@@ -100,6 +103,8 @@ impl Evil {
             heard: Vec::new(),
             asked: Vec::new(),
             deaf: false,
+            records: 0,
+            greased: 0,
         };
         let _ = evil.device.drain(evil.now);
         evil.device.opened(evil.now, SocketId::new(1), &mut evil.rng);
@@ -245,11 +250,7 @@ impl Evil {
 
     /// Sends a record of these frames, and takes what the endpoint answers.
     pub fn send(&mut self, frames: &[Frame]) {
-        let mut record = RecordBuilder::new();
-        for frame in frames {
-            assert!(record.push(frame), "{frame:?} fits");
-        }
-        self.send_record(record.finish());
+        self.send_record(record_of(frames));
     }
 
     /// Seals and sends a plaintext with its DATA header.
@@ -274,7 +275,10 @@ impl Evil {
                     && let Some(opener) = &mut self.opener
                 {
                     let plaintext = opener.open(BytesMut::from(ciphertext)).expect("opens").freeze();
-                    self.heard.extend(decode_record(plaintext).unwrap());
+                    let frames = decode_record(plaintext.clone()).unwrap();
+                    self.records += 1;
+                    self.greased += usize::from(record_of(&frames)[RECORD_HEADER.len()..] != *plaintext);
+                    self.heard.extend(frames);
                 } else {
                     self.asked.extend(RelayFrame::decode(frame));
                 }
@@ -316,6 +320,15 @@ impl Evil {
         assert!(closed, "a CLOSE says {failed} too: {:?}", self.heard);
         Some(failed)
     }
+}
+
+/// A record of these frames, with its DATA header.
+fn record_of(frames: &[Frame]) -> BytesMut {
+    let mut record = RecordBuilder::new();
+    for frame in frames {
+        assert!(record.push(frame), "{frame:?} fits");
+    }
+    record.finish()
 }
 
 fn context(relay: &RelayName, mailbox: handfast_codec::ids::MailboxId) -> LinkContext<'_> {
