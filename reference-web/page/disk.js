@@ -1,25 +1,46 @@
 // The page's files, by the worker that may write them. Everything is done in the order in which it was asked for.
+// Bytes go to the worker and back in buffers that are used again: the browser keeps one that was handed over until it next collects what
+// nobody uses, and does not count it, so that a large file would lie in memory as a whole.
 
+import { release } from "./pkg/sockets.js";
 import { workerUrl } from "./workers.js";
+
+/** Buffers that are kept for later, and the largest that is, in bytes. */
+const SPARE_MAX = 32;
+const SPARE_LEN_MAX = 256 * 1024;
+
+/** The browser gives this page no more room for files. */
+export class DiskFull extends Error {
+  constructor() {
+    super("this browser has no room left for the file");
+  }
+}
 
 export class Disk {
   #worker = new Worker(workerUrl("disk_worker.js"));
   #asked = new Map();
   #next = 0;
+  #spare = [];
 
   constructor() {
-    this.#worker.onmessage = ({ data: { id, value, error } }) => {
+    this.#worker.onmessage = ({ data: { id, value, error, buffer } }) => {
       const { resolve, reject } = this.#asked.get(id);
       this.#asked.delete(id);
-      if (error) reject(new Error(error));
-      else resolve(value);
+      if (buffer) this.#keep(buffer);
+      if (error) reject(error.isFull ? new DiskFull() : new Error(error.text));
+      // Of bytes that were read the number is told; the buffer is somebody else's after this turn.
+      else resolve(buffer ? new Uint8Array(buffer, 0, value).slice() : value);
     };
     this.#worker.onerror = () => this.#fail("the worker that writes files has stopped");
   }
 
   /** Writes bytes, which are gone here afterwards. */
-  write(name, at, bytes) {
-    return this.#ask("write", { name, at, bytes }, [bytes.buffer]);
+  async write(name, at, bytes) {
+    const { length } = bytes;
+    const buffer = this.#take(length);
+    new Uint8Array(buffer).set(bytes);
+    release(bytes.buffer);
+    await this.#ask("write", { name, at, length }, buffer);
   }
 
   flush(name) {
@@ -28,7 +49,7 @@ export class Disk {
 
   /** At most `length` bytes from an offset. */
   read(name, at, length) {
-    return this.#ask("read", { name, at, length });
+    return this.#ask("read", { name, at, length }, this.#take(length));
   }
 
   size(name) {
@@ -52,11 +73,21 @@ export class Disk {
     return this.#ask("close", {});
   }
 
-  #ask(verb, request, transfer = []) {
+  #take(length) {
+    const at = this.#spare.findIndex((buffer) => buffer.byteLength >= length);
+    return at < 0 ? new ArrayBuffer(length) : this.#spare.splice(at, 1)[0];
+  }
+
+  #keep(buffer) {
+    if (buffer.byteLength <= SPARE_LEN_MAX) this.#spare.push(buffer);
+    if (this.#spare.length > SPARE_MAX) this.#spare.shift();
+  }
+
+  #ask(verb, request, buffer) {
     return new Promise((resolve, reject) => {
       this.#next += 1;
       this.#asked.set(this.#next, { resolve, reject });
-      this.#worker.postMessage({ id: this.#next, verb, ...request }, transfer);
+      this.#worker.postMessage({ id: this.#next, verb, ...request, buffer }, buffer ? [buffer] : []);
     });
   }
 

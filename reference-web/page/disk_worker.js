@@ -1,9 +1,12 @@
-// The files of the page, in its private file system. Only a worker may write them in place. Requests are taken one after the other.
+// The files of the page, in its private file system. Only a worker may write them in place. Requests are taken one after the other; the
+// buffer of a request goes back with its answer.
 
 const FOLDER = "media";
 /** How often a file is tried that another tab still holds, and how long apart, in milliseconds. */
 const TRIES = 30;
 const APART = 100;
+/** What the browser calls it when there is no room. */
+const FULL = "QuotaExceededError";
 
 const handles = new Map();
 let folder = null;
@@ -36,20 +39,18 @@ async function remove(name) {
 }
 
 const VERBS = {
-  async write({ name, at, bytes }) {
+  async write({ name, at, length, buffer }) {
     const handle = await open(name);
-    const written = handle.write(bytes, { at });
-    const whole = written === bytes.byteLength;
-    bytes.buffer.transfer?.(0);
-    if (!whole) throw new Error("the disk is full");
+    const written = handle.write(new Uint8Array(buffer, 0, length), { at });
+    if (written !== length) throw new DOMException("", FULL);
+    return 0;
   },
   async flush({ name }) {
     (await open(name)).flush();
   },
-  async read({ name, at, length }) {
-    const bytes = new Uint8Array(length);
+  async read({ name, at, length, buffer }) {
     const handle = await open(name);
-    return bytes.subarray(0, handle.read(bytes, { at }));
+    return handle.read(new Uint8Array(buffer, 0, length), { at });
   },
   async size({ name }) {
     return (await open(name)).getSize();
@@ -72,12 +73,14 @@ const VERBS = {
 };
 
 async function answer({ id, verb, ...request }) {
+  const { buffer } = request;
+  const back = buffer ? [buffer] : [];
   try {
     folder ??= await (await navigator.storage.getDirectory()).getDirectoryHandle(FOLDER, { create: true });
     const value = await VERBS[verb](request);
-    postMessage({ id, value }, value?.buffer ? [value.buffer] : []);
+    postMessage({ id, value, buffer }, back);
   } catch (error) {
-    postMessage({ id, error: `${error.name}: ${error.message}` });
+    postMessage({ id, error: { isFull: error.name === FULL, text: `${error.name}: ${error.message}` }, buffer }, back);
   }
 }
 

@@ -2,6 +2,7 @@
 // way; the bytes lie in files of `disk.js`, which are removed with the page; lists of chunks lie in `lists`.
 
 import { ContentHasher, MediaReceiver, getMeta, mediaType, putMeta, sendMedia } from "./pkg/companion.js";
+import { DiskFull } from "./disk.js";
 import { done } from "./pkg/database.js";
 import { release } from "./pkg/sockets.js";
 
@@ -20,6 +21,8 @@ const CHUNK = 65_536;
 const NAME_MAX = 128;
 /** How much of a file is read at once, in bytes. */
 const BLOCK = 256 * 1024;
+/** Why a transfer stopped that there is no room for here; the phone is told that it could not be written. */
+const FULL = "FULL";
 /** Why a stream may end and be opened anew. */
 const AGAIN = new Set(["lost", "BUSY", "TOO_MANY_STREAMS"]);
 
@@ -222,7 +225,7 @@ export class Transfers {
       return this.#fail(transfer, "HASH");
     }
     if (content > 0) {
-      this.#disk.write(transfer.row.media.content, transfer.at, bytes.subarray(bytes.length - content)).catch(() => this.#fail(transfer, "IO"));
+      this.#disk.write(transfer.row.media.content, transfer.at, bytes.subarray(bytes.length - content)).catch((error) => this.#fail(transfer, why(error)));
       transfer.at += content;
     }
     const size = transfer.receiver.size();
@@ -312,8 +315,8 @@ export class Transfers {
     let bytes;
     try {
       bytes = from < list.length ? list.slice(from, from + max) : await this.#read(transfer, from - list.length, max);
-    } catch {
-      return this.#fail(transfer, "IO");
+    } catch (error) {
+      return this.#fail(transfer, why(error));
     }
     if (row.stream !== id) return undefined;
     const isLast = from + bytes.length === list.length + row.media.size;
@@ -342,8 +345,8 @@ export class Transfers {
     transfer.syncing = true;
     try {
       while (transfer.isOpen && transfer.receiver.isBehind(transfer.fin !== null)) await this.#report(transfer);
-    } catch {
-      this.#fail(transfer, "IO");
+    } catch (error) {
+      this.#fail(transfer, why(error));
     } finally {
       transfer.syncing = false;
     }
@@ -412,15 +415,15 @@ export class Transfers {
   }
 
   #fail(transfer, code) {
-    if (transfer.isOpen) this.#close(transfer, code);
+    if (transfer.isOpen) this.#close(transfer, code === FULL ? "IO" : code);
     this.#failed(transfer, code);
   }
 
   #failed(transfer, code) {
     const { row } = transfer;
     Object.assign(row, { stream: null, state: "failed", code });
-    // What was damaged, or could not be written, is fetched anew.
-    if (row.direction === "get") row.offset = 0;
+    // What was damaged, or could not be written, is fetched anew; what is only too much for now is gone on with.
+    if (row.direction === "get" && code !== FULL) row.offset = 0;
     this.#store(transfer).catch(() => {});
   }
 
@@ -458,6 +461,8 @@ const STREAM_EVENTS = {
   streamDurable: (all, transfer, event) => all.isDurable(transfer, event),
   streamEnded: (all, transfer, event) => all.ended(transfer, event),
 };
+
+const why = (error) => (error instanceof DiskFull ? FULL : "IO");
 
 function removeRows(txn, row) {
   txn.objectStore("transfers").delete(row.client);

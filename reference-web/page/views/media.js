@@ -74,6 +74,7 @@ function progress(message, transfer, url, kind, act) {
 
 const REASONS = {
   GONE: "Your phone does not have it any more.", TOO_LARGE: "It is larger than your phone takes.", HASH: "It arrived damaged.",
+  FULL: "This browser has no room left for it. Free some space on this computer first.",
   IO: "It could not be written or read.", CANCELLED: "It was cancelled on your phone.", OFFLINE: "Your phone cannot get it now.",
 };
 
