@@ -16,6 +16,8 @@ export type CompanionEvent =
   | { type: "linked"; known: KnownLink }
   | { type: "unlinked" }
   | { type: "taken" }
+  | { type: "full" }
+  | { type: "room" }
   | { type: "failed"; reason: string };
 
 export interface Application {

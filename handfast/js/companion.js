@@ -7,16 +7,17 @@
 //
 // `application`: `stores` (its own stores, see database.js); `row(row, txn)`, `gone(row, txn)` and `result(result, txn)`, which put the
 // effect of what arrived into the transaction of its commit; and `event(event)`. Events of a link come as the machine says them; besides them there are `code`,
-// `checkCode`, `confirmNn`, `codeBurnt`, `relayLost`, `linked`, `unlinked`, `taken` (another tab has the link), `failed`.
+// `checkCode`, `confirmNn`, `codeBurnt`, `relayLost`, `linked`, `unlinked`, `taken` (another tab has the link), `failed`, and `full` and
+// `room`: the browser has no room for what comes, so that nothing is taken until it has again.
 
-import { Database, Conflict, ofLink } from "./database.js";
+import { Database, Conflict, Full, ofLink } from "./database.js";
 import init, { WebLink, WebPairing, relayUrl } from "./handfast.js";
 import { watchMoments } from "./moments.js";
 import { ROWS_STORE, digestOf, takeRows } from "./rows.js";
 import { Socket, release } from "./sockets.js";
 import { TabLock } from "./tab_lock.js";
 
-export { Conflict };
+export { Conflict, Full };
 export * from "./handfast.js";
 export default init;
 
@@ -27,6 +28,9 @@ const CODES_MAX = 2;
 const PENDING_KEPT = 24 * 3_600_000;
 /** Rounds in a row that the database may fail before the page gives up. */
 const FAILURES_MAX = 3;
+/** How long the first rest is when the database has no room, each later one twice as long, and the longest, in milliseconds. */
+const REST = 1_000;
+const REST_MAX = 60_000;
 /** The longest that a timer of the browser takes. */
 const TIMER_MAX = 2 ** 31 - 1;
 
@@ -56,6 +60,7 @@ export class Companion {
   #timer = 0;
   #writing = Promise.resolve();
   #failures = 0;
+  #rests = 0;
   #stopWatching = null;
   #generation = 0;
   #told = null;
@@ -203,7 +208,7 @@ export class Companion {
   async #commit(verb, effect) {
     for (;;) {
       const link = this.#link;
-      if (!link) throw new Error("this page is not linked");
+      if (!link) throw this.#rests > 0 ? new Full() : new Error("this page is not linked");
       let made = null;
       try {
         made = verb(link.machine, performance.now());
@@ -246,7 +251,6 @@ export class Companion {
 
   /** Ends everything of this tab, and says why. What is being written is still written. */
   async #stop(event) {
-    this.#generation += 1;
     clearTimeout(this.#timer);
     this.#stopWatching?.();
     this.#dropMachines();
@@ -256,7 +260,9 @@ export class Companion {
     this.#tell(event);
   }
 
+  /** What is under way for them does not count any more. */
   #dropMachines() {
+    this.#generation += 1;
     for (const task of [...this.#codes, this.#link].filter(Boolean)) {
       task.socket?.close();
       task.machine.free();
@@ -416,6 +422,7 @@ export class Companion {
     this.#writing = written.then(() => {
       if (generation !== this.#generation) return;
       this.#failures = 0;
+      this.#hasRoom();
       for (const [task] of commits) if (this.#isAtWork(task)) task.machine.committed(performance.now());
       this.#run();
     }, (error) => {
@@ -427,11 +434,37 @@ export class Companion {
 
   /** A transaction failed: nothing in memory is worth saving. */
   async #startOver(error) {
+    if (error instanceof Full) return this.#rest();
     this.#failures += 1;
     if (error instanceof Conflict || this.#failures >= FAILURES_MAX) return this.#stop({ type: "failed", reason: error.message });
-    this.#generation += 1;
+    return this.#again();
+  }
+
+  /** There is no room: everything begins anew after a while, each time a longer one. */
+  #rest() {
+    const wait = Math.min(REST_MAX, REST * 2 ** this.#rests);
+    this.#rests += 1;
+    const showed = this.#reset();
+    const generation = this.#generation;
+    this.#tell({ type: "full" });
+    setTimeout(() => { if (generation === this.#generation) this.#again(showed); }, wait);
+  }
+
+  #hasRoom() {
+    if (this.#rests === 0) return;
+    this.#rests = 0;
+    this.#tell({ type: "room" });
+  }
+
+  /** Drops everything in memory. Says whether codes were shown. */
+  #reset() {
     const showed = this.#nextCode !== null;
     this.#dropMachines();
+    return showed;
+  }
+
+  /** Begins anew with what is stored. */
+  async #again(showed = this.#reset()) {
     try {
       await this.#load();
     } catch (reason) {

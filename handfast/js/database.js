@@ -16,6 +16,14 @@ export class Conflict extends Error {
   }
 }
 
+/** The browser gives this page no more room. What was durable still is; there is room again when the user has made some. */
+export class Full extends Error {
+  constructor() {
+    super("this browser has no room left to keep anything");
+    this.name = "Full";
+  }
+}
+
 export class Database {
   #db;
   #stores;
@@ -94,7 +102,8 @@ export class Database {
 
   /**
    * Applies commits and effects in one transaction. An effect is a function that is given the transaction and must use it
-   * at once. Fails with `Conflict` when the store is not at the version that the first commit of a link expects.
+   * at once. Fails with `Conflict` when the store is not at the version that the first commit of a link expects, and with
+   * `Full` when there is no room.
    * Transactions begin in the order in which they are asked for, each when its secrets are wrapped.
    */
   write(commits, effects) {
@@ -121,7 +130,7 @@ export class Database {
         try { txn.abort(); } catch { /* It is over already. */ }
       };
       txn.oncomplete = () => resolve();
-      txn.onabort = () => reject(reason ?? txn.error ?? new Error("the database gave a transaction up"));
+      txn.onabort = () => reject(reason ?? told(txn.error) ?? new Error("the database gave a transaction up"));
       try {
         applyAll(txn.objectStore(ROWS), commits, fail);
         for (const effect of effects) effect(txn);
@@ -162,6 +171,9 @@ function same(a, b) {
 export function done(request) {
   return new Promise((resolve, reject) => {
     request.onsuccess = () => resolve(request.result);
-    request.onerror = () => reject(request.error);
+    request.onerror = () => reject(told(request.error));
   });
 }
+
+/** The browser's word that there is no room, as `Full`. */
+const told = (error) => (error?.name === "QuotaExceededError" ? new Full() : error);

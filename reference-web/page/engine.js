@@ -11,8 +11,9 @@ import { done } from "./pkg/database.js";
 import { TRANSFER_STORES, Transfers } from "./transfers.js";
 import { describe } from "./words.js";
 
-/** Messages that are read from the database, or asked of the phone, at once. */
-const STRETCH = 50;
+/** Messages that are read from the database and drawn at once, which a slow computer does in a frame or two, and those that are asked of the phone. */
+const STRETCH = 25;
+const ASKED = 50;
 /** Chats whose messages are followed: a connection has 64 subscriptions, one of them the list. */
 const FOLLOWED_MAX = 60;
 /** All grants: read, send, media (spec, messages). */
@@ -30,6 +31,7 @@ const STORES = {
   chats: { keyPath: "chat" },
   messages: { keyPath: ["chat", "id"] },
   commands: { keyPath: "cmd_id", indexes: { chat: "chat" } },
+  drafts: { keyPath: "chat" },
   ...TRANSFER_STORES,
   ...LIBRARY_STORES,
 };
@@ -40,6 +42,9 @@ export class Engine {
   #open = null;
   #codes = 0;
   #typed = 0;
+  /** Texts that are written and not kept yet, by chat. */
+  #drafts = new Map();
+  #keeping = false;
   #typingTimers = new Map();
   #shows = false;
   #telling = false;
@@ -56,7 +61,7 @@ export class Engine {
       throw new Error("Its engine arrived damaged, or is of another version than the page. Load the page again; the keys in this browser are kept.");
     });
     const application = { stores: STORES, row: (row, txn) => engine.#row(row, txn), gone: (row, txn) => engine.#gone(row, txn), result: (result, txn) => engine.#result(result, txn), event: (event) => engine.#onEvent(event) };
-    engine.#companion = await Companion.open({ database: "handfast", version: 2, relay: location.host, label: describe(navigator), grants: GRANTS, application });
+    engine.#companion = await Companion.open({ database: "handfast", version: 3, relay: location.host, label: describe(navigator), grants: GRANTS, application });
     await engine.#companion.start();
     return engine;
   }
@@ -81,6 +86,7 @@ export class Engine {
   }
 
   async linked(known, emit) {
+    const isFirst = !this.#shows;
     this.#shows = true;
     const { accountName: account, companion, label, relay, created: since, state, grants } = known;
     emit({ event: "linked", account, companion, label, relay, since });
@@ -91,6 +97,7 @@ export class Engine {
     await this.#transfers.load();
     if (state === "diverged" || state === "suspended") emit({ event: state });
     await this.#tellChats();
+    if (isFirst) await this.#tellDrafts();
     // The browser may refuse, and then it may clear the database when the disk is full: the phone still has everything.
     navigator.storage?.persist?.().catch(() => {});
   }
@@ -251,7 +258,7 @@ export class Engine {
 
   async #askOlder(chat, before) {
     const row = (cmdId) => ({ cmd_id: Number(cmdId), kind: "history", chat, before });
-    await this.#companion.send(history(chat, before, STRETCH), (txn, cmdId) => txn.objectStore("commands").put(row(cmdId)));
+    await this.#companion.send(history(chat, before, ASKED), (txn, cmdId) => txn.objectStore("commands").put(row(cmdId)));
   }
 
   async #tellOlder(chat, before, more) {
@@ -268,18 +275,58 @@ export class Engine {
     await this.#companion.send(markRead(chat, known.last_message), (txn, cmdId) => txn.objectStore("commands").put(row(cmdId)));
   }
 
+  async #tellDrafts() {
+    const stored = await done(this.#companion.database.read("drafts").objectStore("drafts").getAll());
+    for (const { chat, text } of stored) if (!this.#drafts.has(chat)) this.#emit({ event: "draft", chat, text });
+  }
+
+  /** The user writes: it is said to the contact, and kept for when the page is loaded anew. */
+  async draft(chat, text) {
+    this.#drafts.set(chat, text);
+    if (text) this.#sayTyping(chat);
+    if (this.#keeping) return;
+    this.#keeping = true;
+    try {
+      while (this.#drafts.size > 0) await this.#keepDrafts();
+    } catch {
+      // There is no room now, or no link: it is tried again with the next key.
+    } finally {
+      this.#keeping = false;
+    }
+  }
+
+  async #keepDrafts() {
+    const drafts = this.#drafts;
+    this.#drafts = new Map();
+    try {
+      await this.#companion.change((txn) => {
+        for (const [chat, text] of drafts) text ? txn.objectStore("drafts").put({ chat, text }) : txn.objectStore("drafts").delete(chat);
+      });
+    } catch (error) {
+      this.#drafts = new Map([...drafts, ...this.#drafts]);
+      throw error;
+    }
+  }
+
+  /** Sends what was written, which is no draft any more. */
   async send(chat, text, reply) {
+    this.#drafts.delete(chat);
+    await this.#sendText(chat, text, reply?.id, (txn) => txn.objectStore("drafts").delete(chat));
+  }
+
+  async #sendText(chat, text, replyTo, effect) {
     let row = null;
-    await this.#companion.send(sendText(chat, text, reply?.id), (txn, cmdId) => {
-      row = { cmd_id: Number(cmdId), kind: "text", chat, text, reply_to: reply?.id, time_ms: Date.now(), state: "waiting" };
+    await this.#companion.send(sendText(chat, text, replyTo), (txn, cmdId) => {
+      row = { cmd_id: Number(cmdId), kind: "text", chat, text, reply_to: replyTo, time_ms: Date.now(), state: "waiting" };
       txn.objectStore("commands").put(row);
+      effect?.(txn);
     });
     this.#emit({ event: "message", message: waiting(row) });
   }
 
   /** Sends again what the phone refused. */
   async again({ chat, text, reply_to, media, client_id: client }) {
-    if (!media) await this.send(chat, text, reply_to ? { id: reply_to } : null);
+    if (!media) await this.#sendText(chat, text, reply_to);
     else {
       let row = null;
       await this.#companion.send(sendMedia(chat, media.content, media.size, media.type, media.name), (txn, cmdId) => {
@@ -339,7 +386,7 @@ export class Engine {
     emit({ event: "replaced" });
   }
 
-  sayTyping(chat) {
+  #sayTyping(chat) {
     if (performance.now() - this.#typed < TYPING_EVERY) return;
     this.#typed = performance.now();
     this.#companion.setNow(SLOT_TYPING, typing(chat));
@@ -374,6 +421,8 @@ const EVENTS = {
   diverged: (_, event, emit) => emit({ event: "diverged" }),
   suspended: (_, event, emit) => emit({ event: "suspended" }),
   revoked: (_, event, emit) => emit({ event: "revoked" }),
+  full: (_, event, emit) => emit({ event: "full" }),
+  room: (_, event, emit) => emit({ event: "room" }),
   failed: (_, { reason }, emit) => reason && emit({ event: "broken", text: reason }),
   ...Object.fromEntries(["dataWanted", "data", "fin", "streamDurable", "streamResumed", "streamEnded"].map((type) => [type, (engine, event) => engine.onStream(event)])),
 };
@@ -388,7 +437,7 @@ const VERBS = {
   older: (engine, _, { chat, before }) => engine.older(chat, before),
   newer: (engine, _, { chat, after }) => engine.newer(chat, after),
   send: (engine, _, { chat, text, reply }) => engine.send(chat, text, reply),
-  typing: (engine, _, { chat }) => engine.sayTyping(chat),
+  draft: (engine, _, { chat, text }) => engine.draft(chat, text),
   retry_message: (engine, _, { message }) => engine.again(message),
   attach: (engine, _, { chat, file }) => engine.attach(chat, file),
   fetch: (engine, _, { message }) => engine.fetch(message),

@@ -18,8 +18,8 @@ function emit(event) {
 function schedule() {
   if (due) return;
   due = true;
-  // A hidden page draws no frames, and still has to keep its title.
-  if (document.hidden) setTimeout(draw);
+  // A hidden page draws no frames and has few timers, and still has to keep its title.
+  if (document.hidden) queueMicrotask(draw);
   else requestAnimationFrame(draw);
 }
 
@@ -88,15 +88,19 @@ function act(action) {
 }
 
 const OWN = {
-  composer_made: ({ node }) => { composer = node; },
+  composer_made: ({ node }) => {
+    composer = node;
+    // Who chose the chat in the list writes in it next; a touch would only bring up the keys of the screen.
+    if (document.activeElement.matches(".chat-row") && !matchMedia("(pointer: coarse)").matches) queueMicrotask(() => node.focus());
+  },
   draft: ({ chat, text }) => {
     emit({ event: "draft", chat, text });
-    if (text) run({ verb: "typing", chat });
+    run({ verb: "draft", chat, text });
   },
   send: (action) => {
     emit({ event: "draft", chat: action.chat, text: "" });
     emit({ event: "reply_to", chat: action.chat, message: null });
-    run(action, () => emit({ event: "draft", chat: action.chat, text: action.text }));
+    run(action, () => OWN.draft(action));
   },
   confirm: (action) => {
     emit({ event: "nn_answered", yes: action.yes });
@@ -109,7 +113,6 @@ const OWN = {
     run(action);
   },
   // These must work without an engine too.
-  retry: () => location.reload(),
   reload: () => location.reload(),
   startAnew: () => location.reload(),
   logOut: async (action) => {

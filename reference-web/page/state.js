@@ -42,8 +42,10 @@ const STEPS = {
   linked: (s, e) => ({ pair: null, dead: null, link: { ...s.link, ...pick(e, ["account", "companion", "label", "relay", "since"]) } }),
 
   // The link.
-  link_state: (s, e) => ({ link: { ...s.link, state: e.state, stateAt: e.at }, dead: s.dead === "displaced" && e.state === "live" ? null : s.dead }),
+  link_state: (s, e) => ({ link: { ...s.link, state: e.state, stateAt: e.at }, dead: e.state === "live" && HEALS.has(s.dead) ? null : s.dead }),
   phone: (s, e) => ({ link: { ...s.link, ...pick(e, ["battery", "charging", "lastSeen"]) } }),
+  full: (s) => ({ link: { ...s.link, full: true }, pair: s.pair && { step: "starting", burnt: "FULL" } }),
+  room: (s) => ({ link: { ...s.link, full: false } }),
   contended: (s, e) => ({ link: { ...s.link, contended: e.times } }),
   contended_seen: (s) => ({ link: { ...s.link, contended: 0 } }),
   replaced: () => ({ dead: "replaced" }),
@@ -81,6 +83,9 @@ const STEPS = {
   sheet: (s, e) => ({ sheet: e.what }),
   notice: (s, e) => ({ notice: e.text }),
 };
+
+/** Dead ends that are over when the phone talks to this page again. */
+const HEALS = new Set(["displaced", "suspended", "diverged"]);
 
 const pick = (from, names) => Object.fromEntries(names.filter((name) => from[name] !== undefined).map((name) => [name, from[name]]));
 

@@ -10,6 +10,7 @@ const BURNT = {
   CANCELLED: "Linking was stopped on the phone.",
   PEER_GONE: "The phone went away.",
   CODE_TAKEN: "Another phone holds this code. If that was not you, check who can see your screen.",
+  FULL: "This browser has no room left to keep the link. Free some space on this computer first.",
   NO_COMMON_VERSION: "The phone speaks another version of Handfast. Update its app, then reload this page.",
   RELAY_NAME_MISMATCH: "This relay calls itself by another name. Open the page at the relay's own address.",
 };
@@ -18,6 +19,9 @@ export const codeBurnt = (code) => BURNT[code] ?? `Linking did not work (${code}
 
 /** The banner for a state of the link. `tone` is one of `off`, `wait`, `good`. */
 export function linkState(link, now) {
+  if (link.full) {
+    return { tone: "off", title: "No room left", text: "This browser cannot keep anything more. Free some space on this computer: the page goes on by itself. Your phone keeps everything." };
+  }
   switch (link.state) {
     case "relay_down":
       return { tone: "off", title: "No connection", text: "This computer cannot reach the relay. Trying again." };
@@ -67,8 +71,8 @@ export const DEAD_ENDS = {
   },
   suspended: {
     icon: "pause", title: "Your phone has paused this device",
-    text: "Open linked devices on your phone and allow this one again. Messages stay on your phone until then.",
-    action: "Try again", verb: "retry",
+    text: "Your phone does not talk to it for now. What you have here stays, and this page goes on by itself when your phone allows it again. To go on at once, link this device again.",
+    action: "Link this device again", verb: "logOut",
   },
   diverged: {
     icon: "warn", title: "A copy of this device was seen",
@@ -87,7 +91,7 @@ export const DEAD_ENDS = {
   },
 };
 
-const TIME = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit" });
+const TIME = new Intl.DateTimeFormat(undefined, { hour: "numeric", minute: "2-digit" });
 const WEEKDAY = new Intl.DateTimeFormat(undefined, { weekday: "long" });
 const DATE = new Intl.DateTimeFormat(undefined, { day: "numeric", month: "long", year: "numeric" });
 const SHORT = new Intl.DateTimeFormat(undefined, { day: "numeric", month: "short" });

@@ -8,6 +8,8 @@ import { mark } from "./linking.js";
 
 export function chatsView(state, act, now) {
   const chats = shownChats(state);
+  // Tab comes to one row, the arrows to the others.
+  const stop = chats.some((one) => one.chat === state.open) ? state.open : chats[0]?.chat;
   return h("nav", { class: "chats", "aria-label": "Chats" },
     h("header", { class: "bar" },
       h("div", { class: "brand" }, mark(), h("bdi", { class: "account" }, state.link.account || "Handfast")),
@@ -18,20 +20,20 @@ export function chatsView(state, act, now) {
         type: "search", placeholder: "Search chats", "aria-label": "Search chats", autocomplete: "off",
         set: { value: state.filter }, on: { input: (event) => act({ event: "filter", text: event.target.value }) },
       })),
-    h("ul", { class: "chat-list", on: { keydown: arrows } }, chats.map((chat) => chatRow(state, chat, act, now))),
+    h("ul", { class: "chat-list", on: { keydown: arrows } }, chats.map((chat) => chatRow(state, chat, chat.chat === stop, act, now))),
     chats.length === 0 && h("p", { class: "empty", role: "status" }, state.filter ? "No chat matches." : emptyText(state)));
 }
 
 const emptyText = (state) => (state.link.state === "live" ? "No chats yet." : "Chats appear once your phone answers.");
 
-function chatRow(state, chat, act, now) {
+function chatRow(state, chat, isStop, act, now) {
   const draft = state.open === chat.chat ? "" : state.drafts[chat.chat];
   const typing = state.typing[chat.chat];
   const last = typing ? h("span", { class: "typing-word" }, "typing …")
     : draft ? [h("span", { class: "draft-word" }, "Draft: "), h("bdi", {}, draft)] : h("bdi", {}, chat.last_text);
   return h("li", { key: `chat-${chat.chat}` },
     h("button", {
-      type: "button", class: "chat-row", "aria-current": state.open === chat.chat ? "true" : null,
+      type: "button", class: "chat-row", tabindex: isStop ? 0 : -1, "aria-current": state.open === chat.chat ? "true" : null,
       on: { click: () => act({ verb: "open", chat: chat.chat }) },
     },
     avatar(chat.title, chat.chat),

@@ -81,6 +81,7 @@ export const SCENES = {
   ],
   "silent": () => [...talk(), { event: "link_state", state: "peer_silent", at: NOW }],
   "relay-down": () => [...talk(), { event: "link_state", state: "relay_down", at: NOW }],
+  "full": () => [...talk(), { event: "full" }],
   "contended": () => [...talk(), { event: "contended", times: 1 }],
   "devices": () => [...talk(), { event: "sheet", what: "devices" }],
   "log-out": () => [...talk(), { event: "sheet", what: "log_out" }],

@@ -26,6 +26,16 @@ test("every scene leads to a state", () => {
   for (const [name, events] of Object.entries(SCENES)) assert.ok(play(events()).pages, name);
 });
 
+test("what paused the link is over when the phone talks to this page again", () => {
+  for (const dead of ["displaced", "suspended", "diverged"]) {
+    const state = play([...SCENES.chat(), { event: dead }]);
+    assert.equal(state.dead, dead);
+    assert.equal(reduce(state, { event: "link_state", state: "peer_silent" }).dead, dead);
+    assert.equal(reduce(state, { event: "link_state", state: "live" }).dead, null);
+  }
+  assert.equal(play([...SCENES.chat(), { event: "replaced" }, { event: "link_state", state: "live" }]).dead, "replaced");
+});
+
 test("messages stand in the order of the phone's ids, each once", () => {
   const state = play([page("anew", [5, 6]), { event: "message", message: message(8) }, { event: "message", message: message(7) }, { event: "message", message: message(6, { text: "anew" }) }]);
   assert.deepEqual(ids(state), [5, 6, 7, 8]);
