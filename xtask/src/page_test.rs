@@ -2,9 +2,11 @@
 //!
 //! Pictures of the screens are written to `reference-web/screenshots`.
 
+mod adversity;
 mod axe;
 pub(crate) mod bench;
 mod chromium;
+mod keyboard;
 mod media;
 mod report;
 mod scenes;

@@ -148,7 +148,7 @@ fn long_chat(world: &World, browser: &Browser) -> Result<bool> {
     let up = SCROLLS * 3 / 4;
     let (up, above) = scroll::scroll(browser, up, scroll::Way::Up)?;
     let (down, below) = scroll::scroll(browser, SCROLLS - up, scroll::Way::Down)?;
-    println!("       {} stretches of 50 messages in {} ms", up + down, start.elapsed().as_millis());
+    println!("       {} stretches of 25 messages in {} ms", up + down, start.elapsed().as_millis());
     anyhow::ensure!(up + down > SCROLLS / 2, "the chat did not scroll: {up} up, {down} down");
     let what = "the longest task while 100,000 messages are scrolled (below 50 ms it is 0)";
     Ok(figure(what, above.max(below), TASK_MAX, "ms"))

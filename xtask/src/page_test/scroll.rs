@@ -7,11 +7,11 @@ use super::media;
 use super::webdriver::Browser;
 use crate::demo::story::world::World;
 
-/// Messages of the chat in the story, and the steps to each side, of 50 messages each. The page holds 300 at once, so that
-/// after the way up there are 450 and more below.
+/// Messages of the chat in the story, and the steps to each side, of 25 messages each. The page holds 300 at once, so that
+/// after the way up there are 300 and more below.
 const MESSAGES: u32 = 5_000;
-const UP: usize = 15;
-const DOWN: usize = 8;
+const UP: usize = 24;
+const DOWN: usize = 12;
 
 /// Where to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,7 +50,7 @@ pub(super) fn fill(browser: &Browser, chat: u64, count: u32) -> Result<()> {
     ))?;
     ensure!(filled == json!(count), "{filled} messages are stored");
     browser.click(".chat-list li:first-child .chat-row")?;
-    browser.wait("the chat", "return document.querySelectorAll('article').length > 40").map(drop)
+    browser.wait("the chat", "return document.querySelectorAll('article').length > 20").map(drop)
 }
 
 /// Scrolls to an end of what is loaded, so often; gives how often that led on, and the longest task meanwhile in

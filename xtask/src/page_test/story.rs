@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::troubles::{self, Stage};
 use super::webdriver::{Browser, ChromeDriver};
-use super::{media, scenes, scroll};
+use super::{adversity, keyboard, media, scenes, scroll};
 use crate::demo::build::Programs;
 use crate::demo::patience::until;
 use crate::demo::story::pair::STEP;
@@ -49,10 +49,11 @@ fn chapters(world: &mut World, stage: &mut Stage<'_>, pictures: &Path) -> Result
     media::play(world, &stage.browser, pictures)?;
     coming_back(world, &stage.browser)?;
     scroll::play(world, &stage.browser)?;
+    adversity::play(world, &stage.browser)?;
     troubles::play(world, stage)?;
     revoked(world, &stage.browser)?;
     stage.browser.click(".dead-card button.primary")?;
-    link(world, &stage.browser)?;
+    keyboard::play(world, &stage.browser)?;
     troubles::copied(world, stage)
 }
 
@@ -61,6 +62,18 @@ fn chapters(world: &mut World, stage: &mut Stage<'_>, pictures: &Path) -> Result
 /// # Errors
 /// It does not come so far in time.
 pub(super) fn link(world: &World, browser: &Browser) -> Result<()> {
+    link_with(world, browser, || browser.click("button.primary"))
+}
+
+/// Links the page, where `confirm` is how the user says that the numbers are the same.
+///
+/// # Errors
+/// It does not come so far in time.
+pub(super) fn link_with(
+    world: &World,
+    browser: &Browser,
+    confirm: impl FnOnce() -> Result<()>,
+) -> Result<()> {
     let _ = browser.wait("a code", "return document.querySelector('svg.code') !== null")?;
     let picture = world.root.join("code.png");
     browser.picture(&picture)?;
@@ -72,7 +85,7 @@ pub(super) fn link(world: &World, browser: &Browser) -> Result<()> {
     let _ = scan.wait_event(0, "approval_wanted", STEP)?;
     scan.say(&json!({"approve": true}))?;
     let _ = scan.wait_event(0, "show_nn", STEP)?;
-    browser.click("button.primary")?;
+    confirm()?;
     let _ = scan.wait_event(0, "linked", STEP)?;
     browser.wait("the state live", LIVE).map(drop)
 }

@@ -236,7 +236,7 @@ fn cleared(world: &mut World, browser: &Browser) -> Result<()> {
     Ok(())
 }
 
-/// A copy of the profile is noticed, by the phone and by both pages. The link is of no use afterwards.
+/// A copy of the profile is noticed, by the phone and by both pages. The link is of no use afterwards; a new one is.
 ///
 /// # Errors
 /// It is not noticed.
@@ -265,6 +265,9 @@ pub(super) fn copied(world: &mut World, stage: &mut Stage<'_>) -> Result<()> {
     );
     drop(copied);
     world.table.ok("a copied profile", "the phone has paused the link, and both browsers say why");
+    stage.browser.click(".dead-card button.primary")?;
+    link(world, &stage.browser)?;
+    world.table.ok("linked again after that", "by a new code, from where the page says that it is paused");
     Ok(())
 }
 

@@ -186,6 +186,15 @@ impl Browser {
         self.chrome("Storage.clearDataForOrigin", &what).map(drop)
     }
 
+    /// Gives an origin this much room, in bytes, or as much as it has otherwise.
+    pub(super) fn quota(&self, origin: &str, bytes: Option<u64>) -> Result<()> {
+        let mut room = json!({"origin": origin});
+        if let Some(bytes) = bytes {
+            room["quotaSize"] = json!(bytes);
+        }
+        self.chrome("Storage.overrideQuotaForOrigin", &room).map(drop)
+    }
+
     /// Goes on in this tab.
     pub(super) fn tab(&self, handle: &str) -> Result<()> {
         self.post("window", &json!({"handle": handle})).map(drop)
@@ -256,6 +265,16 @@ impl Browser {
     pub(super) fn type_into(&self, selector: &str, text: &str) -> Result<()> {
         let element = self.find(selector)?;
         self.post(&format!("element/{element}/value"), &json!({"text": text})).map(drop)
+    }
+
+    /// Presses keys, one after the other, wherever the focus is.
+    pub(super) fn keys(&self, text: &str) -> Result<()> {
+        let presses: Vec<Value> = text
+            .chars()
+            .flat_map(|key| ["keyDown", "keyUp"].map(|what| json!({"type": what, "value": key})))
+            .collect();
+        let keyboard = json!({"type": "key", "id": "keyboard", "actions": presses});
+        self.post("actions", &json!({"actions": [keyboard]})).map(drop)
     }
 
     /// Writes what the window shows to a file.
