@@ -92,7 +92,10 @@ fn full(world: &mut World, browser: &Browser) -> Result<()> {
     })?;
     let _ = browser.wait("the text, sent", &format!("return document.querySelector('.state-waiting') === null && ({{ count() {{ {written} }} }}).count() === 1"))?;
     let _ = browser.said()?;
-    world.table.ok("no room on the disk", "the page says so, loses nothing, and goes on by itself when there is some");
+    world.table.ok(
+        "no room on the disk",
+        "the page says so, loses nothing, and goes on by itself when there is some",
+    );
     Ok(())
 }
 
@@ -149,6 +152,9 @@ fn hidden(world: &mut World, browser: &Browser) -> Result<()> {
         ensure!(browser.run(&count)? == 1, "{text:?} is not shown once");
     }
     reload(world, browser)?;
-    world.table.ok("a page that nobody looks at", "with timers once a minute it takes what comes, and keeps its link");
+    world.table.ok(
+        "a page that nobody looks at",
+        "with timers once a minute it takes what comes, and keeps its link",
+    );
     Ok(())
 }

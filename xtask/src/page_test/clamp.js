@@ -1,6 +1,6 @@
 // Run before the page by `adversity.rs`: `hide(true)` makes it a hidden page, whose timers run once a minute, as browsers do it.
 const MINUTE = 60_000;
-const real = { setTimeout, setInterval, clearTimeout };
+const real = Object.fromEntries(["setTimeout", "setInterval", "clearTimeout"].map((name) => [name, window[name].bind(window)]));
 let isHidden = false;
 /** What was due while the page was hidden, by its id. */
 const late = new Map();

@@ -32,11 +32,13 @@ pub(super) fn play(world: &mut World, browser: &Browser) -> Result<()> {
     let title = title.as_str().context("the arrow key leads to no chat")?.to_owned();
     browser.keys(ENTER)?;
     // Who opens a chat by a key writes there.
-    let _ = browser.wait("the field to write in", "return document.activeElement?.matches('.composer textarea')")?;
+    let _ = browser
+        .wait("the field to write in", "return document.activeElement?.matches('.composer textarea')")?;
     ensure!(browser.text(".chat-name h1")? == title, "another chat than {title} is open");
     let listed = world.phone.ask(&json!({"verb": "chats"}))?;
     let chats = listed["chats"].as_array().context("no chats at the phone")?;
-    let chat = chats.iter().find(|chat| chat["title"] == title.as_str()).and_then(|chat| chat["chat"].as_u64());
+    let chat =
+        chats.iter().find(|chat| chat["title"] == title.as_str()).and_then(|chat| chat["chat"].as_u64());
     let chat = chat.with_context(|| format!("the phone has no chat {title}"))?;
     let text = "Written by keys alone";
     browser.keys(&format!("{text}{ENTER}"))?;
