@@ -45,7 +45,8 @@ pub(super) fn play(world: &mut World, browser: &Browser) -> Result<()> {
     until("the text at the phone", LIMIT, || {
         Ok(has_text(&world.phone.ask(&history(chat))?, text).then_some(()))
     })?;
-    tab_to(browser, ".composer .send, .composer textarea")?;
+    let focus = browser.run("return document.activeElement.matches('.composer textarea')")?;
+    ensure!(focus == true, "the next text needs another way to its field");
     let _ = browser.wait("the state live", LIVE)?;
     world.table.ok("the keyboard alone", "from the first visit to a sent text without the pointer");
     Ok(())

@@ -62,6 +62,8 @@ fn photos(world: &mut World, browser: &Browser, chat: u64, pictures: &Path) -> R
     let _ = photo::write(&theirs, PHOTO_LEN)?;
     let _ = attach(world, chat, &theirs)?;
     let _ = browser.wait("the phone's photo", &shows_picture("from the phone.png"))?;
+    let end = "const list = document.querySelector('.messages'); return list.scrollHeight - list.scrollTop - list.clientHeight < 2";
+    let _ = browser.wait("the end of the chat", end)?;
     browser.picture(&pictures.join("photo.png"))?;
     browser.click(&format!("button.picture[aria-label$={:?}]", "from the phone.png"))?;
     let whole = "return document.querySelector('dialog[open] img.viewed')?.naturalWidth === 1024";
@@ -281,7 +283,9 @@ pub(super) fn saved(name: &str) -> String {
 }
 
 fn shows_picture(name: &str) -> String {
-    format!("return document.querySelector('img[alt$={name:?}]')?.naturalWidth > 100")
+    format!(
+        "const image = document.querySelector('img[alt$={name:?}]'); return image?.complete && image.naturalWidth > 100"
+    )
 }
 
 fn moving(name: &str) -> String {
