@@ -1,4 +1,4 @@
-//! Makes a real PNG of random pixels and a wanted size.
+//! Makes a real PNG of a wanted size: a made-up evening, with noise, so that no two are the same.
 
 use std::path::Path;
 
@@ -7,8 +7,9 @@ use sha2::{Digest as _, Sha256};
 
 use super::random;
 
-/// What the pixels of one row take: a filter byte and 1,024 grey pixels.
-const ROW_LEN: usize = 1025;
+/// Pixels of one row, and the bytes that they take: a filter byte, then red, green and blue of each.
+const WIDTH: usize = 1024;
+const ROW_LEN: usize = 1 + 3 * WIDTH;
 /// The most bytes in one stored block of a zlib stream.
 const STORED_LEN_MAX: usize = 65_535;
 
@@ -21,7 +22,7 @@ pub(crate) struct Photo {
     pub(crate) sha256: String,
 }
 
-/// Writes a PNG of at least `size` bytes and less than 3 KiB more to `path`.
+/// Writes a PNG of at least `size` bytes and less than 4 KiB more to `path`.
 ///
 /// # Errors
 /// The file cannot be written.
@@ -35,17 +36,54 @@ pub(crate) fn write(path: &Path, size: usize) -> Result<Photo> {
 fn png(rows: usize) -> Result<Vec<u8>> {
     let mut pixels = vec![0; rows * ROW_LEN];
     random::fill(&mut pixels)?;
-    pixels.iter_mut().step_by(ROW_LEN).for_each(|filter| *filter = 0);
-    let mut header = u32::try_from(ROW_LEN - 1)?.to_be_bytes().to_vec();
+    paint(&mut pixels, rows);
+    let mut header = u32::try_from(WIDTH)?.to_be_bytes().to_vec();
     header.extend(u32::try_from(rows)?.to_be_bytes());
-    // Eight bits of grey a pixel, the only methods there are, not interlaced.
-    header.extend([8, 0, 0, 0, 0]);
+    // Eight bits a colour, the only methods there are, not interlaced.
+    header.extend([8, 2, 0, 0, 0]);
     let mut png = b"\x89PNG\r\n\x1a\n".to_vec();
     let table = crc_table();
     chunk(&mut png, &table, *b"IHDR", &header)?;
     chunk(&mut png, &table, *b"IDAT", &zlib_stored(&pixels)?)?;
     chunk(&mut png, &table, *b"IEND", &[])?;
     Ok(png)
+}
+
+/// Paints over random bytes, and leaves the lowest bits of them: hills in front of an evening's sky.
+fn paint(pixels: &mut [u8], rows: usize) {
+    for (y, row) in pixels.chunks_mut(ROW_LEN).enumerate() {
+        let Some((filter, colours)) = row.split_first_mut() else { continue };
+        *filter = 0;
+        for (x, pixel) in colours.chunks_mut(3).enumerate() {
+            for (value, colour) in pixel.iter_mut().zip(evening(x, y, rows)) {
+                *value = colour.saturating_add(*value & 3);
+            }
+        }
+    }
+}
+
+#[expect(
+    clippy::cast_precision_loss,
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "places and colours, all small and not negative"
+)]
+fn evening(x: usize, y: usize, rows: usize) -> [u8; 3] {
+    let (across, down) = (x as f32 / WIDTH as f32, y as f32 / rows as f32);
+    let hill = |height: f32, waves: f32, start: f32| down > height + 0.07 * (across * waves + start).sin();
+    let from_sun = (across - 0.68).hypot((down - 0.4) * rows as f32 / WIDTH as f32);
+    if hill(0.82, 7.0, 0.4) {
+        [24, 48, 56]
+    } else if hill(0.7, 5.0, 2.0) {
+        [42, 78, 84]
+    } else if hill(0.58, 9.0, 4.0) {
+        [74, 112, 116]
+    } else if from_sun < 0.06 {
+        [250, 226, 160]
+    } else {
+        let mix = |above: f32, below: f32| (above + (below - above) * (down / 0.65).min(1.0)) as u8;
+        [mix(70.0, 246.0), mix(98.0, 178.0), mix(150.0, 120.0)]
+    }
 }
 
 fn chunk(png: &mut Vec<u8>, table: &[u32; 256], kind: [u8; 4], body: &[u8]) -> Result<()> {
@@ -69,7 +107,7 @@ fn crc_table() -> [u32; 256] {
     table
 }
 
-/// A zlib stream without compression: random pixels have none to give.
+/// A zlib stream without compression: the size is what is wanted.
 fn zlib_stored(data: &[u8]) -> Result<Vec<u8>> {
     let mut stream = vec![0x78, 0x01];
     let mut blocks = data.chunks(STORED_LEN_MAX).peekable();
@@ -111,7 +149,7 @@ while at < len(data):
     body += part if kind == b'IDAT' else b''
     at += 12 + n
 assert kinds == [b'IHDR', b'IDAT', b'IEND'], kinds
-assert len(zlib.decompress(body)) == 70 * 1025
+assert len(zlib.decompress(body)) == 70 * 3073
 ";
         let status = std::process::Command::new("python3").args(["-c", script]).arg(&path).status().unwrap();
         assert!(status.success());
