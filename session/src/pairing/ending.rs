@@ -23,7 +23,7 @@ impl Pairing {
     /// This side gives up for what a relay can do alone: it harmed a record, or kept one back. It says so to the peer, and
     /// forgets nothing that is stored: the web may have stored PENDING, and the link mailbox tells.
     pub(super) fn give_up(&mut self, code: ErrorCode) {
-        // req: HSK-046
+        // req: HSK-046, HSK-017
         if self.is_settled() {
             return;
         }

@@ -201,7 +201,7 @@ impl Pairing {
                 // req: HSK-080
                 self.persist(mailbox, alloc::vec![active_row()], Deferred::SendLinked(LinkFrame::Commit));
             }
-            // req: HSK-017, for an ACTIVE link this refuses nothing any more.
+            // For an ACTIVE link this refuses nothing any more.
             Side::Phone(_) | Side::Web(_) => self.refuse_with(ErrorCode::UNEXPECTED_MESSAGE),
         }
     }
