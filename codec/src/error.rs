@@ -127,7 +127,7 @@ registry! {
     0x0501 SEQ_GAP Retry Session "a sequence number or cursor was skipped";
     0x0502 PART_ORDER Retry Session "parts are not consecutive";
     0x0503 ACK_FUTURE Retry Session "something unsent was acknowledged";
-    0x0504 COMMAND_FLOOR Retry Session "a command is below its own floor";
+    0x0504 COMMAND_FLOOR Retry Session "a command is below its own floor, or 1,024 or more above it";
     0x0505 BUSY Retry Request "too many commits are open";
     0x0506 ALREADY_DONE Fatal Request "the command was run before";
     0x0507 NOT_CONNECTED Retry Request "there is no live connection";

@@ -184,6 +184,8 @@ pub(super) fn limit_at_phone(event: &str) -> Act {
             let body = |part: u8| [vec![1; 2], vec![b'x'; len(part) - 2]].concat();
             Act::Recv((0..5).map(|part| vec![message(1, part, 4, &body(part))]).collect())
         }
+        // Numbers and floors are varints: 1,024 or 1,025, and 1.
+        "COMMANDS" => one(message(1, 0, 0, &[0x44, u8::from(over), 1, b'x'])),
         "SUBSCRIPTIONS" => Act::Recv(vec![
             count(64).map(|n| Frame::Since { collection: collection(n), cursor: 0 }).collect(),
         ]),
