@@ -238,6 +238,15 @@ fn a_second_socket_takes_the_seat_and_the_first_says_so() {
     let reconnects = world.others[0].events.iter().filter(|e| **e == Event::Connect).count();
     // req: TIM-012
     assert!(reconnects <= 1, "a replaced web waits for its user");
+    let (now, first) = (world.now, &mut world.others[0]);
+    first.events.clear();
+    first.timeout(now, &mut rng);
+    assert_eq!(first.drain(now).len() + first.events.len(), 0, "it asks for nothing by itself");
+    first.endpoint.take_back(now);
+    let _ = first.drain(now);
+    first.timeout(now, &mut rng);
+    let _ = first.drain(now);
+    assert!(first.events.contains(&Event::Connect), "who wants the seat back: {:?}", first.events);
 }
 
 #[test]

@@ -42,6 +42,9 @@ fn run_stored(couple: Couple) -> World {
 fn a_pairing_ends_in_a_link_that_both_sides_open() {
     // req: HSK-010, HSK-015, HSK-016
     let mut couple = Couple::new(1);
+    couple.settle();
+    let early = couple.phone.pairing.approve(couple.now, &mut couple.rng, &couple.account, offering());
+    assert_eq!(early, Err(ApiMisuse::WrongState), "the check code was not typed");
     couple.type_code();
     assert!(couple.web.pairing.is_frozen());
     let expected = PairingEvent::ApprovalWanted {
