@@ -143,6 +143,21 @@ fn a_chat_has_no_gap_when_more_came_than_its_window_holds() {
 }
 
 #[test]
+fn a_chat_has_no_gap_when_more_comes_than_a_live_companion_takes() {
+    // req: MSG-045
+    let mut both = synced(25, 2, 250);
+    for n in 0..1_000 {
+        both.network.says(1, n, &"at once ".repeat(50));
+    }
+    both.run_for(MINUTE);
+    let (here, there) = numbers(&mut both, 1);
+    assert!(here.len() >= 200, "{}", here.len());
+    assert_eq!(here, there, "what left the window unsent is not left out");
+    assert_eq!(both.difference(1), None);
+    assert_eq!(both.repairs(), 0);
+}
+
+#[test]
 fn re12_deletions_of_a_long_chat_leave_both_with_the_same_window() {
     // req: SYN-030
     let mut both = synced(23, 1, 260);

@@ -348,7 +348,10 @@ fn limits() -> bool {
 fn rest(world: &mut World) -> Result<(), (&'static str, String)> {
     recovery::everyone_stands_right(world)?;
     delivery::nothing_is_under_way(world)?;
-    (0..world.plan.webs).try_for_each(|web| logs::converge_by_chats(world, web))
+    (0..world.plan.webs).try_for_each(|web| {
+        logs::converge_by_chats(world, web)?;
+        logs::no_gaps(world, web)
+    })
 }
 
 /// A user acts now.

@@ -17,9 +17,12 @@ impl Link {
                 let delta = if may_read {
                     store.delta(&collection, after, budget)?
                 } else {
-                    Delta::nothing(store.rev().max(after))
+                    Some(Delta::nothing(store.rev().max(after)))
                 };
-                self.endpoint.delta(now.mono, &collection, delta.to, &delta.items)
+                match delta {
+                    Some(delta) => self.endpoint.delta(now.mono, &collection, delta.to, &delta.items),
+                    None => self.endpoint.delta_behind(now.mono, &collection),
+                }
             }
             Wanted::Page { collection, page, budget } => {
                 let rows = if may_read {

@@ -46,15 +46,21 @@ impl Delta {
 }
 
 impl Store {
-    /// The rows of a collection above a revision, in the order of revisions, as many as fit `budget` bytes. Only what
-    /// is durable is given. A collection that is not known has no rows.
+    /// The rows of a collection above a revision, in the order of revisions, as many as fit `budget` bytes; none when
+    /// some may have left the collection since. Only what is durable is given. A collection that is not known has no
+    /// rows.
     ///
     /// # Errors
     ///
     /// [`StoreError::Sqlite`].
-    pub fn delta(&self, collection: &Collection, after: u64, budget: usize) -> Result<Delta, StoreError> {
+    pub fn delta(
+        &self,
+        collection: &Collection,
+        after: u64,
+        budget: usize,
+    ) -> Result<Option<Delta>, StoreError> {
         let newest = self.rev();
-        match CollectionName::decode(collection) {
+        let delta = match CollectionName::decode(collection) {
             Some(CollectionName::Chats) => {
                 let mut query = self.conn.prepare_cached(&format!(
                     "SELECT {} FROM chats WHERE rev > ?1 AND rev <= ?2 ORDER BY rev",
@@ -63,6 +69,10 @@ impl Store {
                 let rows = query
                     .query_map([sql(after), sql(newest)], |row| ChatRow::read(row).map(|chat| chat.row()))?;
                 take(rows, after, newest, budget)
+            }
+            // req: MSG-045
+            Some(CollectionName::Messages(chat)) if after > 0 && self.is_all_new(chat, after)? => {
+                return Ok(None);
             }
             Some(CollectionName::Messages(chat)) => {
                 let mut query = self.conn.prepare_cached(&format!(
@@ -75,7 +85,17 @@ impl Store {
                 take(rows, after, newest, budget)
             }
             _ => Ok(Delta::nothing(newest.max(after))),
-        }
+        };
+        delta.map(Some)
+    }
+
+    /// Whether everything in a chat's collection changed after a revision, and older messages are there.
+    fn is_all_new(&self, chat: u64, after: u64) -> Result<bool, StoreError> {
+        let sql_text = "SELECT count(*) > ?2 AND min(rev) FILTER (WHERE place <= ?2) > ?3 FROM (
+            SELECT rev, row_number() OVER (ORDER BY id DESC) AS place FROM messages
+            WHERE chat = ?1 AND deleted = 0 ORDER BY id DESC LIMIT ?2 + 1)";
+        let mut query = self.conn.prepare_cached(sql_text)?;
+        Ok(query.query_row([sql(chat), sql(CHAT_WINDOW), sql(after)], |row| row.get(0))?)
     }
 
     /// The oldest message of a chat that its collection holds; 0: all are in it.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use handfast::codec::frame::Items;
 use handfast::codec::ids::MailboxId;
-use handfast::codec::message::{CollectionName, Item, ResultBody};
+use handfast::codec::message::{Item, ResultBody};
 use handfast::session::{Commit, CommitId, Endpoint, Event, LinkStatus, Message, Output};
 use handfast::{DeviceRole, ErrorCode, Timestamp};
 use rand_core::CryptoRng;
@@ -148,8 +148,6 @@ impl App {
             Message::Delta { items, from, collection, .. } => {
                 if from == 0 {
                     self.store.clear_collection(&collection)?;
-                } else if let Some(CollectionName::Messages(chat)) = CollectionName::decode(&collection) {
-                    link.subscriptions.goes_on(chat, from);
                 }
                 self.take_rows(now, link, &collection, items.iter().flat_map(Items::iter))
             }

@@ -30,8 +30,6 @@ enum Followed {
 #[derive(Debug, Default)]
 pub(super) struct Subscriptions {
     followed: BTreeMap<u64, Followed>,
-    /// Of chats that are being brought up to date: the revision behind which that began.
-    behind: BTreeMap<u64, u64>,
     /// Followed chats, the one needed longest ago first.
     order: VecDeque<u64>,
     /// Chats that wait for room, the one that is needed most first.
@@ -112,18 +110,6 @@ impl Subscriptions {
             let _ = self.followed.insert(chat, Followed::Leaving);
             self.order.retain(|of| *of != chat);
         }
-    }
-
-    /// Rows of a chat come that changed after a revision.
-    pub(super) fn goes_on(&mut self, chat: u64, after: u64) {
-        if self.followed.get(&chat) == Some(&Followed::Behind) {
-            let _ = self.behind.entry(chat).or_insert(after);
-        }
-    }
-
-    /// Behind which revision a chat was brought up to date, if it was.
-    pub(super) fn caught_up(&mut self, chat: u64) -> Option<u64> {
-        self.behind.remove(&chat)
     }
 
     /// A chat is in step, or will not come to be.

@@ -112,9 +112,6 @@ impl App {
                 self.tell_synced(link)
             }
             Some(CollectionName::Messages(chat)) => {
-                if let Some(after) = link.subscriptions.caught_up(chat) {
-                    self.store.close_gap(chat, after)?;
-                }
                 link.subscriptions.settled(now, &mut link.endpoint, chat);
                 Ok(())
             }

@@ -91,21 +91,6 @@ impl Store {
         Ok(())
     }
 
-    /// A chat was brought up to date behind a revision. When all of its window is newer, more came than the window holds,
-    /// and messages may be missing between it and what is here from before: that goes, so that the chat has no gap, and
-    /// is asked for again as older history. In the open transaction.
-    ///
-    /// # Errors
-    /// [`StoreError`].
-    pub fn close_gap(&mut self, chat: u64, after: u64) -> Result<(), StoreError> {
-        let (chat, after, window) = (to_sql(chat)?, to_sql(after)?, to_sql(CHAT_WINDOW)?);
-        let sql = "WITH newest AS (SELECT id, rev FROM messages WHERE chat = ?1 ORDER BY id DESC LIMIT ?3)
-            DELETE FROM messages WHERE chat = ?1 AND rev <= ?2 AND id < (SELECT min(id) FROM newest)
-            AND (SELECT count(*) FROM newest WHERE rev > ?2) = ?3";
-        let _ = self.write()?.prepare_cached(sql)?.execute([chat, after, window])?;
-        Ok(())
-    }
-
     /// The digest of a collection, over the rows that are here in the open transaction.
     ///
     /// # Errors

@@ -105,6 +105,16 @@ impl Endpoint {
         self.phone_sync(now)?.delta(collection, to, items)
     }
 
+    /// At the phone: the other answer to [`Event::DeltaWanted`], when rows of a bounded collection may have left it before
+    /// they were sent: the companion reads the collection anew.
+    ///
+    /// # Errors
+    ///
+    /// [`SendRefused`] when it was not asked for.
+    pub fn delta_behind(&mut self, now: Timestamp, collection: &Collection) -> Result<(), SendRefused> {
+        self.phone_sync(now)?.behind(collection)
+    }
+
     /// At the phone: the answer to [`Event::PageWanted`]: rows of the collection as they are now, and the cursor of the
     /// next page, empty when this is the last. `rev` is the newest revision at the time of the snapshot's first page,
     /// and the same in all its pages.

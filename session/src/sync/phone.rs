@@ -273,6 +273,20 @@ impl PhoneSync {
         Ok(())
     }
 
+    /// The application's answer in place of a delta: rows left the collection before they were sent.
+    pub(crate) fn behind(&mut self, collection: &Collection) -> Result<(), SendRefused> {
+        let is_it =
+            |wanted: &Wanted| matches!(wanted, Wanted::Delta { collection: c, .. } if c == collection);
+        let counts = self.is_asked(is_it)?;
+        self.asked = None;
+        if counts {
+            // req: SYN-025
+            self.end(collection);
+            self.queue.push_back(Frame::SnapshotRequired { collection: *collection, rev: self.rev });
+        }
+        Ok(())
+    }
+
     /// The application's answer: a page, or none when it cannot read the page's cursor.
     pub(crate) fn page(
         &mut self,
@@ -394,6 +408,18 @@ mod tests {
         sync.since(other, 2).unwrap();
         assert_eq!(sync.told(), 2, "the least of all subscriptions");
         assert_eq!(PhoneSync::default().told(), 0);
+    }
+
+    #[test]
+    fn a_subscription_whose_rows_went_unsent_is_over() {
+        // req: SYN-025
+        let mut sync = subscribed();
+        assert!(sync.behind(&collection()).is_err(), "nothing was asked");
+        assert_eq!(after(&mut sync), Some(0));
+        sync.behind(&collection()).unwrap();
+        let said = Frame::SnapshotRequired { collection: collection(), rev: 5 };
+        assert_eq!(sync.queue.pop_front(), Some(said));
+        assert_eq!(after(&mut sync), None);
     }
 
     #[test]

@@ -100,6 +100,24 @@ fn syn_012_a_cursor_that_cannot_be_read_gives_no_page() {
 }
 
 #[test]
+fn msg_045_a_delta_is_refused_when_messages_may_have_left_the_window_unsent() {
+    // req: MSG-045
+    let Phone { mut store, .. } = phone();
+    store.add_chat(1, "Bo", "Bo").unwrap();
+    let (first, _) = add(&mut store, &new(1, "old"));
+    let revs: Vec<u64> = (0..CHAT_WINDOW).map(|_| add(&mut store, &new(1, "x")).1).collect();
+    store.commit().unwrap();
+    let rows = |after| store.delta(&messages(1), after, 65_536).unwrap().map(|delta| delta.items.len());
+    assert_eq!(rows(0), Some(200), "who has nothing misses nothing");
+    assert_eq!(rows(revs[0] - 1), None, "all 200 are newer");
+    assert_eq!(rows(revs[0]), Some(199));
+    let _ = store.delete_message(1, first).unwrap();
+    store.commit().unwrap();
+    let rows = |after| store.delta(&messages(1), after, 65_536).unwrap().map(|delta| delta.items.len());
+    assert_eq!(rows(revs[0] - 1), Some(200), "there is nothing older");
+}
+
+#[test]
 fn syn_015_the_digest_is_over_the_rows_of_the_window_that_live() {
     // req: SYN-015, MSG-004
     let Phone { mut store, .. } = phone();
