@@ -29,8 +29,8 @@ pub struct Sent {
     pub reply_to: Option<u64>,
     /// Its sender was told that it is stored.
     pub stored: bool,
-    /// Since then its link was given up, or its companion's disk lost commits.
-    pub may_be_lost: bool,
+    /// The link over which it went was given up since.
+    pub link_over: bool,
 }
 
 /// A companion's user has read a chat.
@@ -44,8 +44,8 @@ pub struct HasRead {
     pub message: u64,
     /// The companion was told that it is stored.
     pub stored: bool,
-    /// Since then its link was given up, or its companion's disk lost commits.
-    pub may_be_lost: bool,
+    /// The link over which it went was given up since.
+    pub link_over: bool,
 }
 
 /// What a companion has shown its user.
@@ -126,8 +126,6 @@ pub struct Ledger {
     pub phone_lost: bool,
     /// Companions that lost commits.
     pub web_lost: BTreeSet<usize>,
-    /// Companions that lost commits, and have not met the phone since.
-    pub web_behind: BTreeSet<usize>,
     /// When a companion showed a text of the phone's user for the first time, or the answer to a command of its own by
     /// the name that the command was given.
     pub heard: BTreeMap<String, u64>,

@@ -241,13 +241,8 @@ impl World {
             }
             WebEvent::LinkState(state) => {
                 let old = view.state.replace(state);
-                // Only from the phone it hears that it was rolled back: what its user wrote before that may be lost.
-                let behind = state == LinkState::Live && self.ledger.web_behind.remove(&web);
                 if old == Some(LinkState::Live) && state != LinkState::Live {
                     self.ledger.recovers();
-                }
-                if behind {
-                    self.outbox_is_gone(web);
                 }
             }
             WebEvent::Message { message, is_new: true }
@@ -329,19 +324,14 @@ impl World {
         }
     }
 
-    /// A companion's link is over.
+    /// What a companion had sent over a link that is over may never arrive.
     pub fn link_is_over(&mut self, web: usize) {
         let _ = self.ledger.copy_live.remove(&web);
-        self.outbox_is_gone(web);
-    }
-
-    /// What a companion has sent up to now may never arrive.
-    pub fn outbox_is_gone(&mut self, web: usize) {
         for sent in &mut self.ledger.sent {
-            sent.may_be_lost |= sent.web == Some(web);
+            sent.link_over |= sent.web == Some(web);
         }
         for read in &mut self.ledger.read {
-            read.may_be_lost |= read.web == web;
+            read.link_over |= read.web == web;
         }
     }
 
@@ -373,7 +363,7 @@ impl World {
 
     fn sent(&mut self, web: Option<usize>, chat: u64, text: String, ran: Ran) {
         let (stored, reply_to) = (ran == Ran::Stored, None);
-        self.ledger.sent.push(Sent { web, chat, text, reply_to, stored, may_be_lost: false });
+        self.ledger.sent.push(Sent { web, chat, text, reply_to, stored, link_over: false });
     }
 
     /// The newest message of a chat that a companion shows.
@@ -411,7 +401,7 @@ impl World {
         let Some(app) = self.nodes[id.0].web() else { return };
         if app.mark_read(time.mono, chat, message).is_ok() {
             let stored = self.run(id) == Ran::Stored;
-            self.ledger.read.push(HasRead { web, chat, message, stored, may_be_lost: false });
+            self.ledger.read.push(HasRead { web, chat, message, stored, link_over: false });
         }
     }
 

@@ -20,7 +20,7 @@ use super::{Connection, Deferred, Endpoint, Side};
 use crate::commit::Op;
 use crate::keys;
 use crate::output::{Event, Message, StreamEnd};
-use crate::resume::{ResetReason, Verdict};
+use crate::resume::Verdict;
 use crate::stream::Durable;
 use crate::words;
 
@@ -429,7 +429,6 @@ impl Endpoint {
                 let web = self.role() == DeviceRole::Web;
                 (self.counters.out_epoch, self.counters.in_epoch) = if web { (w2p, p2w) } else { (p2w, w2p) };
                 ops.extend(self.send_again());
-                self.skip_commands(verdict, own, peer);
                 self.lanes.inbox.reset();
                 self.counters.out_base = self.lanes.outbox.base();
                 self.counters.in_durable = 0;
@@ -467,14 +466,5 @@ impl Endpoint {
             }
         }
         ops
-    }
-
-    /// A web that was rolled back gives no command the number of one that it has forgotten.
-    fn skip_commands(&mut self, verdict: Verdict, own: &ResumeBlock, peer: &ResumeBlock) {
-        // req: RES-024
-        if self.role() == DeviceRole::Web && verdict == Verdict::Reset(ResetReason::FutureW2p) {
-            let forgotten = peer.durable.saturating_sub(own.next_seq).saturating_add(1);
-            self.counters.next_cmd = self.counters.next_cmd.saturating_add(forgotten);
-        }
     }
 }

@@ -56,10 +56,10 @@ pub fn exactly_once(world: &mut World) {
     for sent in &world.ledger.sent {
         let count = found.get(&(sent.chat, sent.text.clone())).map_or(0, Vec::len);
         let stopped = sent.web.is_some_and(|web| is_out(world, web));
-        let must = sent.stored && !sent.may_be_lost && !stopped && !world.ledger.phone_lost;
-        // A companion that was rolled back asks again for what it sent.
-        let twice = count > 1 && !(sent.may_be_lost && sent.text.starts_with("file"));
-        if twice || (must && count == 0) {
+        let lost_by_disk =
+            world.ledger.phone_lost || sent.web.is_some_and(|web| world.ledger.web_lost.contains(&web));
+        let must = sent.stored && !sent.link_over && !stopped && !lost_by_disk;
+        if count > 1 || (must && count == 0) {
             wrong.push(format!("{:?} of {:?} is there {count} times", sent.text, sent.web));
         }
     }
@@ -111,7 +111,8 @@ pub fn reads_hold(world: &mut World) {
         }
     }
     for read in &world.ledger.read {
-        let must = read.stored && !read.may_be_lost && !world.ledger.phone_lost && !is_out(world, read.web);
+        let lost = world.ledger.phone_lost || world.ledger.web_lost.contains(&read.web);
+        let must = read.stored && !read.link_over && !lost && !is_out(world, read.web);
         let read_to = chats.get(&read.chat).map_or(0, |chat| chat[0]);
         if must && read_to < read.message {
             wrong.push(format!(

@@ -128,7 +128,6 @@ fn roll_back(world: &mut World, fault: &Fault, number: usize) {
     } else {
         let _ = world.ledger.may_stop.insert(fault.web);
         let _ = world.ledger.web_lost.insert(fault.web);
-        let _ = world.ledger.web_behind.insert(fault.web);
     }
 }
 
