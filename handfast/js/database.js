@@ -29,6 +29,8 @@ export class Database {
   #stores;
   #key = null;
   #begun = Promise.resolve();
+  /** A transaction whose turn has not come yet. */
+  #waiting = null;
 
   constructor(db, stores) {
     this.#db = db;
@@ -64,7 +66,10 @@ export class Database {
 
   /** The key of the secrets, made when the first of them is stored. */
   #deviceKey() {
-    return (this.#key ??= DeviceKey.of(this.#db));
+    return (this.#key ??= DeviceKey.of(this.#db).catch((error) => {
+      this.#key = null;
+      throw error;
+    }));
   }
 
   /** Forgets the key with an effect: what is left of the secrets on the disk, wherever that is, is of no use any more. */
@@ -104,13 +109,14 @@ export class Database {
    * Applies commits and effects in one transaction. An effect is a function that is given the transaction and must use it
    * at once. Fails with `Conflict` when the store is not at the version that the first commit of a link expects, and with
    * `Full` when there is no room.
-   * Transactions begin in the order in which they are asked for, each when its secrets are wrapped.
+   * All begin in the order in which they are asked for, each when its secrets are wrapped; what comes while another transaction is under
+   * way shares the next one.
    */
   write(commits, effects) {
     const wrapped = this.#wrap(commits);
     const begun = this.#begun.then(() => wrapped);
     this.#begun = begun.catch(() => {});
-    return begun.then((ready) => this.#apply(ready, effects));
+    return begun.then((ready) => this.#join(ready, effects));
   }
 
   #wrap(commits) {
@@ -121,29 +127,51 @@ export class Database {
     }));
   }
 
-  #apply(commits, effects) {
+  #join(commits, effects) {
+    const waiting = (this.#waiting ??= this.#begin());
+    waiting.commits.push(...commits);
+    waiting.effects.push(...effects);
+    return waiting.durable;
+  }
+
+  #begin() {
     const txn = this.#db.transaction(this.#stores, "readwrite", { durability: "strict" });
-    return new Promise((resolve, reject) => {
+    const waiting = { commits: [], effects: [] };
+    const isOver = () => { if (this.#waiting === waiting) this.#waiting = null; };
+    waiting.durable = new Promise((resolve, reject) => {
       let reason = null;
       const fail = (error) => {
         reason ??= error;
         try { txn.abort(); } catch { /* It is over already. */ }
       };
       txn.oncomplete = () => resolve();
-      txn.onabort = () => reject(reason ?? told(txn.error) ?? new Error("the database gave a transaction up"));
-      try {
-        applyAll(txn.objectStore(ROWS), commits, fail);
-        for (const effect of effects) effect(txn);
-      } catch (error) {
-        fail(error);
-      }
+      txn.onabort = () => {
+        isOver();
+        reject(reason ?? told(txn.error) ?? new Error("the database gave a transaction up"));
+      };
+      // Its first request is answered when those before it are over.
+      txn.objectStore(KEY_STORE).count().onsuccess = () => {
+        isOver();
+        try {
+          applyAll(txn.objectStore(ROWS), waiting.commits, fail);
+          for (const effect of waiting.effects) effect(txn);
+        } catch (error) {
+          fail(error);
+        }
+      };
     });
+    return waiting;
   }
 }
 
-/** Compares versions and writes. The requests of a transaction run in order, so a failed comparison undoes what follows it. */
+/**
+ * Compares versions and writes. The requests of a transaction run in order, so a failed comparison undoes what follows it. Of several
+ * writes of one key only the last is made: every commit writes the version.
+ */
 function applyAll(store, commits, fail) {
   const compared = new Set();
+  const last = new Map();
+  for (const { link, writes } of commits) for (const write of writes) if (write.key) last.set(`${link} ${write.key}`, write);
   for (const commit of commits) {
     if (!compared.has(commit.link)) {
       compared.add(commit.link);
@@ -151,10 +179,13 @@ function applyAll(store, commits, fail) {
         if (!same(target.result, commit.expects)) fail(new Conflict());
       };
     }
-    for (const { key, value, from, to } of commit.writes) {
+    for (const write of commit.writes) {
+      const { key, value, from, to } = write;
+      if (key && last.get(`${commit.link} ${key}`) !== write) continue;
       if (value) store.put(value, [commit.link, key]);
       else if (key) store.delete([commit.link, key]);
-      else store.delete(IDBKeyRange.bound([commit.link, from], [commit.link, to], false, true));
+      // The browser takes no range that is empty.
+      else if (indexedDB.cmp(from, to) < 0) store.delete(IDBKeyRange.bound([commit.link, from], [commit.link, to], false, true));
     }
   }
 }

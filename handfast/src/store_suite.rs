@@ -111,10 +111,12 @@ pub fn block_on<T>(future: impl Future<Output = T>) -> T {
 }
 
 /// Makes one test of each case of the suite, for a harness whose methods never wait.
+///
+/// `store_suite! { @cases [path::of::a_macro] .. }` gives the names of the cases to another macro, behind what is given.
 #[macro_export]
 macro_rules! store_suite {
-    ($harness:ty) => {
-        $crate::store_suite! { $harness:
+    (@cases [$($then:tt)*] $($with:tt)*) => {
+        $($then)* ! { $($with)*
             a_new_store_holds_nothing
             a_commit_and_its_effect_are_there_together_after_a_start
             whatever_is_written_is_read_again
@@ -128,6 +130,9 @@ macro_rules! store_suite {
             a_wiped_link_is_gone_and_stays_gone
             links_do_not_see_one_another
         }
+    };
+    ($harness:ty) => {
+        $crate::store_suite! { @cases [$crate::store_suite] $harness: }
     };
     ($harness:ty: $($case:ident)*) => {
         $(

@@ -11,6 +11,7 @@ mod media;
 mod report;
 mod scenes;
 mod scroll;
+mod store;
 mod story;
 mod troubles;
 mod webdriver;

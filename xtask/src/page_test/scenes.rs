@@ -8,6 +8,7 @@ use std::process::{Child, Command, Stdio};
 use anyhow::{Context as _, Result, ensure};
 
 use super::axe::Axe;
+use super::store;
 use super::webdriver::Browser;
 use crate::demo::keeper::Keeper;
 use crate::demo::table::Table;
@@ -38,12 +39,17 @@ const FAULTS: &str = include_str!("faults.js");
 const SERVER: &str = include_str!("files.py");
 
 /// A server for the files of `reference-web`. It ends with this value.
-struct Files {
+pub(super) struct Files {
     child: Child,
     address: String,
 }
 
 impl Files {
+    /// Where they are.
+    pub(super) fn address(&self) -> &str {
+        &self.address
+    }
+
     fn serve(keeper: &Keeper, policy: &str) -> Result<Self> {
         let mut command = Command::new("python3");
         let _ = command
@@ -95,7 +101,8 @@ pub(super) fn play(
     let policy = browser.run("return (await fetch('/')).headers.get('content-security-policy')")?;
     let files = Files::serve(keeper, policy.as_str().context("the relay serves the page without a policy")?)?;
     layouts(browser, &files, pictures, table)?;
-    hostile(browser, &files, table)
+    hostile(browser, &files, table)?;
+    store::play(browser, &files, keeper, table)
 }
 
 /// 500 texts in six places stay texts.
