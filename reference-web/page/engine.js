@@ -48,6 +48,7 @@ export class Engine {
   #typingTimers = new Map();
   #shows = false;
   #telling = false;
+  #isStale = false;
   #followed = new Set();
   #disk = null;
   #library = null;
@@ -210,13 +211,19 @@ export class Engine {
   // What the page shows of the database.
 
   async #tellChats() {
-    // A delta has many rows: it is told once.
+    // Many rows come at once: what changes while the list is read is told when that is done.
+    this.#isStale = true;
     if (this.#telling) return;
     this.#telling = true;
-    await null;
-    this.#telling = false;
-    const txn = this.#companion.database?.read("chats");
-    if (txn && this.#shows) this.#emit({ event: "chats", chats: await done(txn.objectStore("chats").getAll()) });
+    try {
+      while (this.#isStale && this.#companion.database) {
+        this.#isStale = false;
+        const chats = await done(this.#companion.database.read("chats").objectStore("chats").getAll());
+        if (this.#shows) this.#emit({ event: "chats", chats });
+      }
+    } finally {
+      this.#telling = false;
+    }
   }
 
   async open(chat) {

@@ -26,21 +26,34 @@ export function chatsView(state, act, now) {
 
 const emptyText = (state) => (state.link.state === "live" ? "No chats yet." : "Chats appear once your phone answers.");
 
+/** What was described of a chat, as long as nothing of it has changed. */
+const drawn = new Map();
+
 function chatRow(state, chat, isStop, act, now) {
-  const draft = state.open === chat.chat ? "" : state.drafts[chat.chat];
-  const typing = state.typing[chat.chat];
+  const isOpen = state.open === chat.chat;
+  const draft = isOpen ? "" : state.drafts[chat.chat];
+  const at = chat.last_time_ms > 0 ? when(chat.last_time_ms, now) : "";
+  const of = [chat.title, chat.last_text, chat.last_time_ms, chat.unread, at, isOpen, isStop, draft, Boolean(state.typing[chat.chat]), act];
+  const known = drawn.get(chat.chat);
+  if (known?.of.every((one, index) => one === of[index])) return known.tree;
+  const tree = describeRow(chat, at, isOpen, isStop, draft, state.typing[chat.chat], act);
+  drawn.set(chat.chat, { of, tree });
+  return tree;
+}
+
+function describeRow(chat, at, isOpen, isStop, draft, typing, act) {
   const last = typing ? h("span", { class: "typing-word" }, "typing …")
     : draft ? [h("span", { class: "draft-word" }, "Draft: "), h("bdi", {}, draft)] : h("bdi", {}, chat.last_text);
   return h("li", { key: `chat-${chat.chat}` },
     h("button", {
-      type: "button", class: "chat-row", tabindex: isStop ? 0 : -1, "aria-current": state.open === chat.chat ? "true" : null,
+      type: "button", class: "chat-row", tabindex: isStop ? 0 : -1, "aria-current": isOpen ? "true" : null,
       on: { click: () => act({ verb: "open", chat: chat.chat }) },
     },
     avatar(chat.title, chat.chat),
     h("span", { class: "chat-text" },
       h("span", { class: "chat-top" },
         h("bdi", { class: "chat-title" }, chat.title),
-        chat.last_time_ms > 0 && h("time", { datetime: new Date(chat.last_time_ms).toISOString() }, when(chat.last_time_ms, now))),
+        at && h("time", { datetime: new Date(chat.last_time_ms).toISOString() }, at)),
       h("span", { class: "chat-bottom" },
         h("span", { class: "chat-last" }, last),
         chat.unread > 0 && h("span", { class: "unread", "aria-label": `${chat.unread} unread` }, chat.unread > 99 ? "99+" : chat.unread)))));
