@@ -43,9 +43,9 @@ const talk = () => [
   { event: "page", chat: 1, where: "anew", more: false, messages: [
     message(1, "Grace Hopper", 1500, "Are you coming on Wednesday?"),
     message(2, "", 1496, "Yes. Is there still room for one more?"),
-    message(3, "Grace Hopper", 62, "Always. The programme is at https://example.org/programme, doors open at six.", { reactions: [{ emoji: "👍", count: 1, own: true }] }),
+    message(3, "Grace Hopper", 62, "Always. The programme is at https://example.org/programme, doors open at six."),
     message(4, "Grace Hopper", 61, "Bring a coat, the hall is cold."),
-    message(5, "", 40, "Noted. Here is what I have so far:", { edited: true }),
+    message(5, "", 40, "Noted. Here is what I have so far:"),
     message(6, "", 39, "", { media: { content: "c1", type: "application/pdf", name: "Notes on the engine.pdf", size: 1_843_200 }, state: "delivered" }),
     message(7, "Grace Hopper", 12, "I read it on the train. Section three is the best part.", { reply: { author: "", text: "Noted. Here is what I have so far:" } }),
     message(8, "", 4, "Thank you! I still have doubts about the table on page nine, where the numbers of the last column do not add up.", { state: "delivered" }),
@@ -62,6 +62,11 @@ export const SCENES = {
   "finishing": () => [...SCENES.compare(), { event: "nn_answered", yes: true }],
   "chats": () => linked(),
   "chat": () => talk(),
+  "changed": () => [
+    ...talk(),
+    { event: "message", message: message(8, "", 4, "Thank you!", { state: "delivered", edited: true }) },
+    { event: "message", message: message(9, "Grace Hopper", 2, "Then I will bring the moth.", { reactions: [{ emoji: "👍", count: 1, own: true }] }) },
+  ],
   "states": () => [
     ...talk(),
     { event: "message", message: message(10, "", 1, "The library has it too.", { state: "sent" }) },
