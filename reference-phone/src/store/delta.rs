@@ -91,11 +91,15 @@ impl Store {
 
     /// Whether everything in a chat's collection changed after a revision, and older messages are there.
     fn is_all_new(&self, chat: u64, after: u64) -> Result<bool, StoreError> {
-        let sql_text = "SELECT count(*) > ?2 AND min(rev) FILTER (WHERE place <= ?2) > ?3 FROM (
-            SELECT rev, row_number() OVER (ORDER BY id DESC) AS place FROM messages
-            WHERE chat = ?1 AND deleted = 0 ORDER BY id DESC LIMIT ?2 + 1)";
+        // Nearly always the oldest did not, and nothing more need be read.
+        let sql_text = "SELECT oldest.rev > ?3
+            AND EXISTS (SELECT 1 FROM messages WHERE chat = ?1 AND deleted = 0 AND id < oldest.id)
+            AND NOT EXISTS (SELECT 1 FROM messages WHERE chat = ?1 AND deleted = 0 AND id >= oldest.id AND rev <= ?3)
+            FROM (SELECT id, rev FROM messages WHERE chat = ?1 AND deleted = 0
+                ORDER BY id DESC LIMIT 1 OFFSET ?2) AS oldest";
         let mut query = self.conn.prepare_cached(sql_text)?;
-        Ok(query.query_row([sql(chat), sql(CHAT_WINDOW), sql(after)], |row| row.get(0))?)
+        let last = [sql(chat), sql(CHAT_WINDOW.saturating_sub(1)), sql(after)];
+        Ok(query.query_row(last, |row| row.get(0)).optional()?.unwrap_or(false))
     }
 
     /// The oldest message of a chat that its collection holds; 0: all are in it.
