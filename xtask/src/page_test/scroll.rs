@@ -13,6 +13,9 @@ const MESSAGES: u32 = 5_000;
 const UP: usize = 24;
 const DOWN: usize = 12;
 
+/// Steps that are asked of the browser at once: it gives an answer in half a minute, or none.
+const STEPS_AT_ONCE: usize = 10;
+
 /// Where to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Way {
@@ -59,6 +62,16 @@ pub(super) fn fill(browser: &Browser, chat: u64, count: u32) -> Result<()> {
 /// # Errors
 /// There is no chat.
 pub(super) fn scroll(browser: &Browser, steps: usize, way: Way) -> Result<(usize, f64)> {
+    let (mut all, mut longest) = (0, 0.0_f64);
+    for done in (0..steps).step_by(STEPS_AT_ONCE) {
+        let (moved, task) = scroll_on(browser, STEPS_AT_ONCE.min(steps - done), way)?;
+        all += moved;
+        longest = longest.max(task);
+    }
+    Ok((all, longest))
+}
+
+fn scroll_on(browser: &Browser, steps: usize, way: Way) -> Result<(usize, f64)> {
     let (edge, end) = match way {
         Way::Up => ("0", "0"),
         Way::Down => ("list.scrollHeight", "all.length - 1"),

@@ -145,9 +145,9 @@ impl Browser {
         self.pid
     }
 
-    /// What the browser counts of the page.
+    /// What the browser counts of the page; times are those of the page's own thread, without what other programs take.
     pub(super) fn metrics(&self) -> Result<Value> {
-        let _ = self.chrome("Performance.enable", &json!({}))?;
+        let _ = self.chrome("Performance.enable", &json!({"timeDomain": "threadTicks"}))?;
         self.chrome("Performance.getMetrics", &json!({}))
     }
 
