@@ -63,7 +63,8 @@ function toEnd(list) {
 document.addEventListener("scroll", ({ target: list }) => {
   if (!list.matches?.(".messages")) return;
   const isNear = list.scrollHeight - list.scrollTop - list.clientHeight < 40;
-  end = { is: isNear || (end.is && list.scrollTop >= end.top), top: list.scrollTop };
+  // The end of what is loaded is not that of the chat while there is newer.
+  end = { is: !state.pages[state.open]?.newer && (isNear || (end.is && list.scrollTop >= end.top)), top: list.scrollTop };
 }, true);
 
 // Pictures and players take their place when they are loaded.

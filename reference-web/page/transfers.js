@@ -21,6 +21,8 @@ const CHUNK = 65_536;
 const NAME_MAX = 128;
 /** How much of a file is read at once, in bytes. */
 const BLOCK = 256 * 1024;
+/** How often it is told how far a transfer is, in milliseconds. */
+const TOLD_EVERY = 200;
 /** Why a transfer stopped that there is no room for here; the phone is told that it could not be written. */
 const FULL = "FULL";
 /** Why a stream may end and be opened anew. */
@@ -37,6 +39,8 @@ class Transfer {
   syncing = false;
   block = null;
   wanted = null;
+  /** When it was told how far it is. */
+  told = 0;
 
   constructor(row) {
     this.row = row;
@@ -123,12 +127,16 @@ export class Transfers {
   async #import(row, file) {
     const hasher = new ContentHasher();
     let head = null;
+    let told = 0;
     for (let at = 0; at < file.size; at += BLOCK) {
       const bytes = new Uint8Array(await file.slice(at, at + BLOCK).arrayBuffer());
       head ??= bytes.slice(0, 64);
       hasher.update(bytes);
       await this.#disk.write(row.client, at, bytes);
-      this.#emit({ event: "transfer", content: row.client, direction: "put", offset: at, size: file.size, state: "reading" });
+      if (performance.now() - told > TOLD_EVERY) {
+        told = performance.now();
+        this.#emit({ event: "transfer", content: row.client, direction: "put", offset: at, size: file.size, state: "reading" });
+      }
     }
     await this.#disk.flush(row.client);
     const { content, list } = hasher.finish();
@@ -256,7 +264,7 @@ export class Transfers {
 
   isDurable(transfer, { offset }) {
     transfer.row.offset = Math.max(0, Number(offset) - transfer.list.length);
-    this.#tell(transfer);
+    this.#tellProgress(transfer);
   }
 
   ended(transfer, { end }) {
@@ -372,7 +380,7 @@ export class Transfers {
     });
     transfer.isListStored = true;
     this.#library.add(row.media, offset);
-    return isWhole ? this.#emit({ event: "transfer_gone", content: row.media.content }) : this.#tell(transfer);
+    return isWhole ? this.#emit({ event: "transfer_gone", content: row.media.content }) : this.#tellProgress(transfer);
   }
 
   /** The phone has the content: the message that carries it is sent in the same transaction. */
@@ -447,7 +455,13 @@ export class Transfers {
     await this.#companion.change((txn) => removeRows(txn, transfer.row));
   }
 
-  #tell({ row }) {
+  #tellProgress(transfer) {
+    if (performance.now() - transfer.told > TOLD_EVERY) this.#tell(transfer);
+  }
+
+  #tell(transfer) {
+    const { row } = transfer;
+    transfer.told = performance.now();
     const states = { queued: "waiting", open: "running" };
     this.#emit({ event: "transfer", content: row.media.content, direction: row.direction, offset: row.offset, size: row.media.size, state: states[row.state] ?? row.state, code: row.code });
   }

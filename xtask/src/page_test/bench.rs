@@ -168,6 +168,7 @@ fn large_file(world: &World, browser: &Browser, root: &Path) -> Result<bool> {
     browser.go(&world.page())?;
     let _ = browser.wait("the state live", LIVE)?;
     browser.click(".chat-list li:first-child .chat-row")?;
+    let _ = browser.wait("the chat", "return document.querySelectorAll('article').length > 20")?;
     let chat = media::first_chat(world)?;
     let mut all = true;
     for (name, is_up) in [("up.bin", true), ("down.bin", false)] {

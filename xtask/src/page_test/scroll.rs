@@ -11,10 +11,12 @@ use crate::demo::story::world::World;
 /// after the way up there are 300 and more below.
 const MESSAGES: u32 = 5_000;
 const UP: usize = 24;
-const DOWN: usize = 12;
+const DOWN: usize = 8;
 
-/// Steps that are asked of the browser at once: it gives an answer in half a minute, or none.
-const STEPS_AT_ONCE: usize = 10;
+/// Steps that are asked of the browser at once, and how long each may take, in milliseconds: it answers in half a minute, or
+/// not at all.
+const STEPS_AT_ONCE: usize = 5;
+const STEP_MAX: u32 = 5_000;
 
 /// Where to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -82,7 +84,8 @@ fn scroll_on(browser: &Browser, steps: usize, way: Way) -> Result<(usize, f64)> 
          observer.observe({{ type: 'longtask' }}); \
          const last = () => {{ const all = list.querySelectorAll('article'); return all[{end}]?.textContent; }}; \
          for (let step = 0; step < {steps}; step += 1) {{ const before = last(); list.scrollTop = {edge}; \
-         for (let frame = 0; frame < 120 && last() === before; frame += 1) await new Promise(requestAnimationFrame); \
+         const latest = performance.now() + {STEP_MAX}; \
+         while (last() === before && performance.now() < latest) await new Promise(requestAnimationFrame); \
          moved += last() === before ? 0 : 1; }} \
          await new Promise((ok) => setTimeout(ok, 200)); return [moved, Math.max(0, ...tasks)];"
     ))?;
