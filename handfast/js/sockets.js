@@ -6,15 +6,18 @@ const DRAIN_EVERY = 50;
 /** How much may wait in the browser before the socket is given up, in bytes. */
 const BUFFERED_MAX = 4 << 20;
 
+/**
+ * Gives the memory of a buffer that only scripts have seen back at once: what is collected later is hundreds of megabytes while files go by.
+ * Of a buffer that the browser made, or was given, it keeps the bytes: `discard` is for those.
+ */
+export const release = (buffer) => { buffer.transfer?.(0); };
+
 /** A port that leads nowhere. */
 const { port1: nowhere } = new MessageChannel();
 nowhere.close();
 
-/**
- * Gives the memory of a buffer back at once: what is collected later is hundreds of megabytes while files go by. A buffer that is handed
- * over is really gone here; `transfer(0)` leaves the bytes of one that the browser made until it collects, uncounted.
- */
-export const release = (buffer) => { nowhere.postMessage(null, [buffer]); };
+/** The same for a buffer that the browser has seen: it is handed over, and is really gone. */
+const discard = (buffer) => { nowhere.postMessage(null, [buffer]); };
 
 export class Socket {
   #socket;
@@ -33,7 +36,7 @@ export class Socket {
       if (!(data instanceof ArrayBuffer)) return this.#end("the relay sent text");
       this.#tellWritten();
       this.#handlers?.message(new Uint8Array(data));
-      release(data);
+      discard(data);
     };
     this.#socket.onclose = (event) => this.#end(event.wasClean ? `the relay closed the connection (${event.code})` : "the connection is lost");
   }
@@ -43,7 +46,7 @@ export class Socket {
     if (this.#socket.readyState !== WebSocket.OPEN) return;
     this.#socket.send(bytes);
     this.#sent += bytes.byteLength;
-    release(bytes.buffer);
+    discard(bytes.buffer);
     if (this.#socket.bufferedAmount > BUFFERED_MAX) return this.#end("the relay takes nothing any more");
     // Not at once: who sends is in the middle of something.
     queueMicrotask(() => this.#tellWritten());

@@ -23,6 +23,14 @@ function schedule() {
   else requestAnimationFrame(draw);
 }
 
+// A frame that was asked for before the page was hidden or frozen may never come.
+for (const type of ["visibilitychange", "resume"]) {
+  document.addEventListener(type, () => {
+    due = false;
+    schedule();
+  });
+}
+
 function draw() {
   due = false;
   const before = place();
