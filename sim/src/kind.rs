@@ -72,6 +72,25 @@ impl Kind {
     /// How many kinds there are.
     pub const COUNT: usize = Self::ALL.len();
 
+    /// Whether both sides keep what they have confirmed, so that a session has no reason to begin anew.
+    #[must_use]
+    pub const fn loses_nothing(self) -> bool {
+        !matches!(
+            self,
+            Self::LostSwapPhone
+                | Self::LostSwapWeb
+                | Self::CopiedProfile
+                | Self::TwoProcesses
+                | Self::RolledBackPhone
+                | Self::RolledBackWeb
+                | Self::EpochsApart
+                | Self::Revoke
+                | Self::EvilWeb
+                | Self::EvilPhone
+                | Self::FutureAck
+        )
+    }
+
     /// The kind of this name.
     #[must_use]
     pub fn of_name(name: &str) -> Option<Self> {

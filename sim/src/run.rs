@@ -21,6 +21,8 @@ pub const REST_MAX: u64 = 300_000_000;
 const LOOK_EVERY: u64 = 1_000_000;
 /// How long a user waits for a phone that does not confirm a link: half a minute.
 const PATIENCE: u64 = 30_000_000;
+/// The name of the invariant that a session outlives its connections.
+const SESSION_GOES_ON: &str = "session-goes-on";
 /// The seed of the pairing that snapshots come from.
 const SNAPSHOT_SEED: u64 = 0x5eed_0f5e_ed00;
 
@@ -101,8 +103,15 @@ impl Runner {
         for (number, fault) in plan.faults.iter().enumerate() {
             world.at(fault.at, Happening::Fault(number));
         }
+        let whole = !plan.pairs && plan.faults.iter().all(|fault| fault.kind.loses_nothing());
+        let before = whole.then(|| check::recovery::epochs(&world));
         world.run_to(plan.len);
-        finish(&mut world)
+        let mut outcome = finish(&mut world);
+        if before.is_some_and(|before| check::recovery::epochs(&world) != before) {
+            let detail = "a session began anew, and neither side had lost anything".to_owned();
+            outcome.violations.push(Violation { invariant: SESSION_GOES_ON, detail });
+        }
+        outcome
     }
 
     /// A phone with a new account, companions with empty disks.
@@ -195,7 +204,7 @@ fn goes_on(world: &mut World) -> Option<(&'static str, String)> {
         }
     }
     let after = check::recovery::epochs(world);
-    (before != after).then(|| ("session-goes-on", "a session at rest began anew".to_owned()))
+    (before != after).then(|| (SESSION_GOES_ON, "a session at rest began anew".to_owned()))
 }
 
 /// Ends all faults, waits for rest, and checks.
