@@ -68,6 +68,8 @@ pub struct WebView {
     pub suspended: bool,
     /// It was revoked.
     pub revoked: bool,
+    /// Its phone said that it has not accepted the link.
+    pub not_accepted: bool,
     /// Another took its seat.
     pub replaced: bool,
     /// Files that it was told are here.
@@ -116,6 +118,8 @@ pub struct Ledger {
     pub phone: PhoneView,
     /// Links that the user revoked.
     pub revoked: BTreeSet<CompanionId>,
+    /// The same, and those of which a phone that was rolled back has forgotten that: its signature is in the world.
+    pub signed: BTreeSet<CompanionId>,
     /// Companions whose link may stop because a store lost commits or was copied.
     pub may_stop: BTreeSet<usize>,
     /// Companions of which a copy was live: whoever comes back must be noticed.

@@ -1,7 +1,7 @@
 //! The users: they pair, send, fetch, and note what their devices tell them.
 
-use handfast::DeviceRole;
 use handfast::session::LinkState;
+use handfast::{DeviceRole, ErrorCode};
 use reference_phone::app::{AppEvent as PhoneEvent, ScanStep};
 use reference_web::app::AppEvent as WebEvent;
 use reference_web::store::Direction;
@@ -259,6 +259,7 @@ impl World {
             WebEvent::Transfer { direction: Direction::Get, content, done: true, .. } => {
                 let _ = view.fetched.insert(content);
             }
+            WebEvent::LinkError { code: ErrorCode::NOT_ACCEPTED, by: "phone" } => view.not_accepted = true,
             WebEvent::LinkError { code, by: "here" } => {
                 crate::check::rules::link_failed(self, web, "the companion", code);
             }
@@ -293,7 +294,7 @@ impl World {
         let view = &mut self.ledger.webs[web];
         view.revoked = true;
         let companion = view.companion;
-        if !companion.is_some_and(|companion| self.ledger.revoked.contains(&companion)) {
+        if !companion.is_some_and(|companion| self.ledger.signed.contains(&companion)) {
             self.ledger.violation("no-wipe-without-signature", format!("companion {web} wiped its keys"));
         }
     }
@@ -306,12 +307,14 @@ impl World {
         }
     }
 
-    /// A phone that was rolled back may not know a link that it was about to confirm. The users of the companions that
-    /// wait for it log out, and link anew.
+    /// A phone that was rolled back may not know a link that it was about to confirm, or that it has confirmed it. The
+    /// users of the companions that wait for it log out, and link anew.
     pub fn give_up_links(&mut self) {
         for web in 0..self.plan.webs {
             let id = self.web_node(web);
-            if !self.ledger.phone_lost || !self.nodes[id.0].web().is_some_and(|app| app.is_pending()) {
+            let refused = std::mem::take(&mut self.ledger.webs[web].not_accepted);
+            let waits = refused || self.nodes[id.0].web().is_some_and(|app| app.is_pending());
+            if !self.ledger.phone_lost || !waits {
                 continue;
             }
             self.crash(id, false);

@@ -225,11 +225,13 @@ fn revoke(world: &mut World, web: usize) {
     if app.revoke(time, companion).is_ok() {
         // Before the round: the companion may be told within it.
         let _ = world.ledger.revoked.insert(companion);
+        let _ = world.ledger.signed.insert(companion);
         world.ledger.fire(Kind::Revoke);
         world.link_is_over(web);
         if world.run(PHONE) == crate::world::Ran::NotStored {
             // The user is told so. Nothing of it can have left.
             let _ = world.ledger.revoked.remove(&companion);
+            let _ = world.ledger.signed.remove(&companion);
         }
     }
 }
