@@ -7,6 +7,7 @@ use reference_web::app::AppEvent as WebEvent;
 use reference_web::store::Direction;
 
 use crate::disk::Disk;
+use crate::kind::Kind;
 use crate::ledger::{HasRead, Sent, WebView};
 use crate::node::NodeId;
 use crate::plan::{Act, POPULAR_LEN};
@@ -307,14 +308,20 @@ impl World {
         }
     }
 
-    /// A phone that was rolled back may not know a link that it was about to confirm, or that it has confirmed it. The
-    /// users of the companions that wait for it log out, and link anew.
+    /// Whether the phone may have lost a link that it was about to confirm: it was rolled back, or its clock jumped over
+    /// the day that an offer stands.
+    fn phone_may_forget(&self) -> bool {
+        self.ledger.phone_lost || self.plan.faults.iter().any(|fault| fault.kind == Kind::ClockForward)
+    }
+
+    /// A phone may not know a link that it was about to confirm, or not that it has confirmed it. The users of the
+    /// companions that wait for it log out, and link anew.
     pub fn give_up_links(&mut self) {
         for web in 0..self.plan.webs {
             let id = self.web_node(web);
             let refused = std::mem::take(&mut self.ledger.webs[web].not_accepted);
             let waits = refused || self.nodes[id.0].web().is_some_and(|app| app.is_pending());
-            if !self.ledger.phone_lost || !waits {
+            if !self.phone_may_forget() || !waits {
                 continue;
             }
             self.crash(id, false);

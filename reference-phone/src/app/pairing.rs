@@ -253,19 +253,32 @@ impl App {
         let Some(step) = self.attempt.as_mut().and_then(|attempt| attempt.over.take()) else { return Ok(()) };
         let Some(attempt) = self.attempt.take() else { return Ok(()) };
         self.disconnect(attempt.socket);
-        if let Some(link) = attempt.link {
-            // An offer that the page may have accepted stays for a day: the page can still prove it.
-            if self.store.links()?.contains(&link) {
-                self.load_link(link, now, rng)?;
-            } else {
-                self.store.forget_companion(link)?;
-                self.store.commit()?;
-            }
+        if let Some(link) = attempt.link
+            && let Err(error) = self.open_or_forget(link, now, rng)
+        {
+            // Who hears that the store failed hears of the attempt's end, too.
+            self.attempt = Some(attempt).filter(|_| matches!(step, ScanStep::Ended { .. }));
+            return Err(error);
         }
         if let ScanStep::Linked { companion } = &step {
             self.out.push_back(AppOutput::Event(AppEvent::Linked { companion: *companion }));
         }
         self.out.push_back(AppOutput::Scan(step));
+        Ok(())
+    }
+
+    /// An offer that the page may have accepted stays for a day: the page can still prove it.
+    fn open_or_forget(
+        &mut self,
+        link: MailboxId,
+        now: Now,
+        rng: &mut dyn CryptoRng,
+    ) -> Result<(), StoreError> {
+        if self.store.links()?.contains(&link) {
+            return self.load_link(link, now, rng);
+        }
+        self.store.forget_companion(link)?;
+        self.store.commit()?;
         Ok(())
     }
 

@@ -53,13 +53,16 @@ impl App {
         // Where it cannot be rolled back now, it is before anything is loaded.
         let _ = self.store.roll_back();
         // What a commit of this round has made durable is told all the same.
-        self.out.truncate(self.out_durable);
+        let untold = self.out.split_off(self.out_durable.min(self.out.len()));
+        let is_end = |output: &AppOutput| matches!(output, AppOutput::Scan(ScanStep::Ended { .. }));
+        let ended = untold.iter().any(is_end);
         self.outgoing.clear();
         for socket in std::mem::take(&mut self.sockets).into_keys() {
             self.out.push_back(AppOutput::Disconnect { socket });
         }
         self.links.clear();
-        if self.attempt.take().is_some() {
+        // The user waits for an attempt that ended in this round, too.
+        if self.attempt.take().is_some() || ended {
             let message = format!("nothing was linked: {error}");
             self.out.push_back(AppOutput::Scan(ScanStep::Ended { code: ErrorCode::STORE_FAILED, message }));
         }
