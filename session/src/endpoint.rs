@@ -118,7 +118,7 @@ struct WebSide {
     /// Whether another socket took the seat, and the user has not taken it back.
     replaced: bool,
     sync: WebSync,
-    /// Commands that are not settled, and the outbox's rows with them.
+    /// Commands that are not settled, each with its row of the outbox; a store of an earlier build may have none.
     unsettled: alloc::collections::BTreeMap<u64, Option<u64>>,
     wake: WebWake,
 }

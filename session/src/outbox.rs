@@ -17,6 +17,14 @@ use handfast_codec::record::RecordBuilder;
 
 use crate::error::SendRefused;
 
+/// A row that has another index from now on.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Moved {
+    pub(crate) from: u64,
+    pub(crate) to: u64,
+    pub(crate) body: Bytes,
+}
+
 /// Messages that the peer may not have yet, and commands that it has not answered.
 #[derive(Debug)]
 pub(crate) struct Outbox {
@@ -135,31 +143,24 @@ impl Outbox {
         dropped
     }
 
-    /// A session begins anew: what is held gets numbers from 1. Gives the rows that moved, each from where to where.
-    pub(crate) fn reset(&mut self) -> Vec<(u64, u64)> {
+    /// A session begins anew: what is held gets numbers from 1. Gives the rows that moved.
+    pub(crate) fn reset(&mut self) -> Vec<Moved> {
         // req: RES-021, RES-017
         let mut first = self.oldest();
-        let waiting: Vec<u64> = self.rows.range(..first).map(|(index, _)| *index).collect();
+        let held = self.rows.split_off(&first);
         let mut moved = Vec::new();
-        for index in waiting.into_iter().rev() {
+        for (from, body) in core::mem::replace(&mut self.rows, held).into_iter().rev() {
             first = first.saturating_sub(1);
-            if let Some(body) = self.rows.remove(&index) {
-                let _ = self.rows.insert(first, body);
-            }
-            if self.kept.remove(&index) {
+            let _ = self.rows.insert(first, body.clone());
+            if self.kept.remove(&from) {
                 let _ = self.kept.insert(first);
             }
-            moved.push((index, first));
+            moved.push(Moved { from, to: first, body });
         }
         self.base = first.saturating_sub(1);
         self.cursor = (first, 0);
         (self.sent, self.acked, self.in_flight) = (self.base, self.base, 0);
         moved
-    }
-
-    /// The message at `index`.
-    pub(crate) fn get(&self, index: u64) -> Option<&Bytes> {
-        self.rows.get(&index)
     }
 
     /// The peer says that it has everything up to `durable`. Gives the indices that are no longer needed.
@@ -302,7 +303,7 @@ mod tests {
         );
         let _ = outbox.push(Bytes::from_static(b"y"));
         outbox.release(4);
-        assert_eq!(outbox.reset(), alloc::vec![(1, 2)]);
+        assert_eq!(outbox.reset(), alloc::vec![Moved { from: 1, to: 2, body: Bytes::from_static(b"x") }]);
         assert_eq!((outbox.next_seq(), outbox.oldest_seq()), (4, 1));
         outbox.fill(&mut RecordBuilder::new());
         assert!(!outbox.settle(2), "it was sent again, and its ACK ends it");

@@ -20,6 +20,7 @@ use serde_json::{Map, json};
 use self::client::{Stop, Target};
 use self::world::World;
 use crate::case::{Case, Verdict};
+use crate::peer;
 use crate::runner::{Asking, Column, Finding, Hello, Run, Shim, Trouble, columns, selected, told};
 
 /// The operation that these cases are under.
@@ -124,18 +125,12 @@ pub(crate) fn play(case: &Case, shim: &mut Shim, asking: &Asking) -> Result<Find
     let ended = World::new(shim, &case.id, check.role, patience).and_then(|mut world| {
         let ended = (check.body)(&mut world);
         // The program does not live on behind the case, unless nobody is there to end it.
-        if !matches!(ended, Err(world::Stop::Shim(_))) {
+        if !matches!(ended, Err(peer::Stop::Shim(_))) {
             world.kill()?;
         }
         ended
     });
-    match ended {
-        Ok(()) => Ok(Finding::pass()),
-        Err(world::Stop::Shim(trouble)) => Err(trouble),
-        Err(world::Stop::Wrong(reason)) => Ok(Finding::fail(reason)),
-        Err(world::Stop::Code { right, found }) => Ok(Finding::other_code(right, found)),
-        Err(world::Stop::Unsupported(what)) => Ok(Finding::unsupported(&what)),
-    }
+    peer::finding(ended)
 }
 
 fn column(relay: &str, cases: &[Case]) -> Result<Column> {

@@ -12,7 +12,7 @@ use serde_json::json;
 use crate::case::{Case, ErrorName, Verdict};
 use crate::runner::{Finding, Shim, Trouble};
 
-use self::driver::Stop;
+pub(crate) use self::driver::{Step, Stop, wrong};
 pub(crate) use self::faults::Fault;
 
 /// The operation that live cases are under.
@@ -54,7 +54,16 @@ pub(crate) fn play(case: &Case, shim: &mut Shim) -> Result<Finding, Trouble> {
     let Some(fault) = faults.iter().find(|fault| fault.id() == case.id) else {
         return Err(Trouble::Nonsense("the fault is not known".to_owned()));
     };
-    match fault.play(shim) {
+    finding(fault.play(shim))
+}
+
+/// What is to be said of how a live case ended.
+///
+/// # Errors
+///
+/// What the shim did instead of answering.
+pub(crate) fn finding(ended: Step) -> Result<Finding, Trouble> {
+    match ended {
         Ok(()) => Ok(Finding::pass()),
         Err(Stop::Shim(trouble)) => Err(trouble),
         Err(Stop::Wrong(reason)) => Ok(Finding::fail(reason)),

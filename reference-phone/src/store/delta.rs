@@ -70,16 +70,17 @@ impl Store {
                     .query_map([sql(after), sql(newest)], |row| ChatRow::read(row).map(|chat| chat.row()))?;
                 take(rows, after, newest, budget)
             }
-            // req: MSG-045
-            Some(CollectionName::Messages(chat)) if after > 0 && self.is_all_new(chat, after)? => {
-                return Ok(None);
-            }
             Some(CollectionName::Messages(chat)) => {
+                let oldest = self.oldest_of(chat)?;
+                // req: MSG-045
+                if after > 0 && self.is_all_new(chat, oldest, after)? {
+                    return Ok(None);
+                }
                 let mut query = self.conn.prepare_cached(&format!(
                     "SELECT {} FROM messages WHERE chat = ?1 AND rev > ?2 AND rev <= ?3 AND id >= ?4 ORDER BY rev",
                     messages::COLUMNS
                 ))?;
-                let range = params![sql(chat), sql(after), sql(newest), sql(self.oldest_of(chat)?)];
+                let range = params![sql(chat), sql(after), sql(newest), sql(oldest)];
                 let rows =
                     query.query_map(range, |row| StoredMessage::read(row).map(|message| message.row()))?;
                 take(rows, after, newest, budget)
@@ -89,17 +90,15 @@ impl Store {
         delta.map(Some)
     }
 
-    /// Whether everything in a chat's collection changed after a revision, and older messages are there.
-    fn is_all_new(&self, chat: u64, after: u64) -> Result<bool, StoreError> {
+    /// Whether everything in a chat's collection, of which `oldest` is the oldest message, changed after a revision, and
+    /// older messages are there.
+    fn is_all_new(&self, chat: u64, oldest: u64, after: u64) -> Result<bool, StoreError> {
         // Nearly always the oldest did not, and nothing more need be read.
-        let sql_text = "SELECT oldest.rev > ?3
-            AND EXISTS (SELECT 1 FROM messages WHERE chat = ?1 AND deleted = 0 AND id < oldest.id)
-            AND NOT EXISTS (SELECT 1 FROM messages WHERE chat = ?1 AND deleted = 0 AND id >= oldest.id AND rev <= ?3)
-            FROM (SELECT id, rev FROM messages WHERE chat = ?1 AND deleted = 0
-                ORDER BY id DESC LIMIT 1 OFFSET ?2) AS oldest";
+        let sql_text = "SELECT EXISTS (SELECT 1 FROM messages WHERE chat = ?1 AND id = ?2 AND rev > ?3)
+            AND EXISTS (SELECT 1 FROM messages WHERE chat = ?1 AND deleted = 0 AND id < ?2)
+            AND NOT EXISTS (SELECT 1 FROM messages WHERE chat = ?1 AND deleted = 0 AND id >= ?2 AND rev <= ?3)";
         let mut query = self.conn.prepare_cached(sql_text)?;
-        let last = [sql(chat), sql(CHAT_WINDOW.saturating_sub(1)), sql(after)];
-        Ok(query.query_row(last, |row| row.get(0)).optional()?.unwrap_or(false))
+        Ok(query.query_row([sql(chat), sql(oldest), sql(after)], |row| row.get(0))?)
     }
 
     /// The oldest message of a chat that its collection holds; 0: all are in it.

@@ -453,17 +453,16 @@ impl Endpoint {
     /// Everything in the outbox leaves again, in a new epoch; gives the rows that moved for it.
     fn send_again(&mut self) -> Vec<Op> {
         let moved = self.lanes.outbox.reset();
-        let mut ops = Vec::new();
-        for (from, to) in &moved {
-            let body = self.lanes.outbox.get(*to).map(|body| body.to_vec()).unwrap_or_default();
-            ops.push(Op::Delete { key: keys::numbered(keys::OUTBOX, *from) });
-            ops.push(Op::put(keys::numbered(keys::OUTBOX, *to), body));
-        }
         if let Side::Web(web) = &mut self.side {
-            let moved: BTreeMap<u64, u64> = moved.into_iter().collect();
+            let places: BTreeMap<u64, u64> = moved.iter().map(|row| (row.from, row.to)).collect();
             for index in web.unsettled.values_mut().flatten() {
-                *index = moved.get(index).copied().unwrap_or(*index);
+                *index = places.get(index).copied().unwrap_or(*index);
             }
+        }
+        let mut ops = Vec::new();
+        for row in moved {
+            ops.push(Op::Delete { key: keys::numbered(keys::OUTBOX, row.from) });
+            ops.push(Op::put(keys::numbered(keys::OUTBOX, row.to), row.body.to_vec()));
         }
         ops
     }

@@ -6,7 +6,8 @@ use handfast_codec::role::DeviceRole;
 use serde_json::json;
 
 use super::hub::{Fate, Hub};
-use super::world::{Step, World, wrong};
+use super::world::World;
+use crate::peer::{Step, wrong};
 
 /// One thing that a program must do.
 pub(super) struct Check {
@@ -185,8 +186,7 @@ pub(super) const ALL: &[Check] = &[
     }),
     check(PHONE, "user-refuses", &["HSK-010"], "the phone's user does not approve", |world| {
         world.scan()?;
-        let digits = world.check_code()?;
-        world.type_code(&digits)?;
+        world.enter_code()?;
         let _ = world.told("approval-wanted ")?;
         world.user(&json!({ "verb": "approve", "yes": false }))?;
         world.seen("ended ").map(drop)
@@ -233,8 +233,7 @@ pub(super) const ALL: &[Check] = &[
     ),
     check(WEB, "pairing-message-3-flipped", &["HSK-003", "HSK-012"], "message 3 is damaged", |world| {
         world.scan()?;
-        let digits = world.check_code()?;
-        world.type_code(&digits)?;
+        world.enter_code()?;
         let _ = world.seen("approval-wanted ")?;
         world.hub.plan(PHONE, DataKind::PAIRING, Fate::Flipped);
         world.approve_now()?;
@@ -250,8 +249,7 @@ pub(super) const ALL: &[Check] = &[
     }),
     check(WEB, "certificate-flipped", &["CHN-003", "HSK-016"], "LINK_CERT does not open", |world| {
         world.scan()?;
-        let digits = world.check_code()?;
-        world.type_code(&digits)?;
+        world.enter_code()?;
         let _ = world.seen("approval-wanted ")?;
         world.hub.plan(PHONE, DataKind::RECORD, Fate::Flipped);
         world.approve_now()?;
@@ -290,8 +288,7 @@ pub(super) const ALL: &[Check] = &[
 
 fn up_to_nn(world: &mut World<'_>) -> Step {
     world.scan()?;
-    let digits = world.check_code()?;
-    world.type_code(&digits)?;
+    world.enter_code()?;
     world.approve()?;
     world.nn()
 }

@@ -9,26 +9,8 @@ use serde_json::{Map, Value, json};
 
 use super::hub::Hub;
 use super::other::Other;
+use crate::peer::{Step, Stop, wrong};
 use crate::runner::{Shim, Trouble};
-
-/// Why a case ends early.
-#[derive(Debug)]
-pub(super) enum Stop {
-    /// The shim did not answer.
-    Shim(Trouble),
-    /// The program did something else than the specification says.
-    Wrong(String),
-    /// It refused, with another code.
-    Code { right: ErrorCode, found: ErrorCode },
-    /// The shim cannot play this.
-    Unsupported(String),
-}
-
-pub(super) type Step = Result<(), Stop>;
-
-pub(super) fn wrong<T>(what: impl Into<String>) -> Result<T, Stop> {
-    Err(Stop::Wrong(what.into()))
-}
 
 /// A mistake of the runner's own: it cannot come from the program.
 fn own<T>(result: anyhow::Result<T>) -> Result<T, Stop> {
@@ -224,6 +206,12 @@ impl<'a> World<'a> {
         }
     }
 
+    /// Types what the other screen shows.
+    pub(super) fn enter_code(&mut self) -> Step {
+        let digits = self.check_code()?;
+        self.type_code(&digits)
+    }
+
     /// The phone's user approves, once asked.
     pub(super) fn approve(&mut self) -> Step {
         match self.role {
@@ -268,8 +256,7 @@ impl<'a> World<'a> {
 
     /// What follows a code that was scanned.
     pub(super) fn finish_pairing(&mut self) -> Step {
-        let digits = self.check_code()?;
-        self.type_code(&digits)?;
+        self.enter_code()?;
         self.approve()?;
         self.nn()?;
         self.confirm(true)?;

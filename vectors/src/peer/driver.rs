@@ -20,7 +20,7 @@ use crate::runner::{Shim, Trouble};
 
 /// Why a case ends early.
 #[derive(Debug)]
-pub(super) enum Stop {
+pub(crate) enum Stop {
     /// The shim did not answer.
     Shim(Trouble),
     /// The implementation did something else than the specification says.
@@ -31,7 +31,7 @@ pub(super) enum Stop {
     Unsupported(String),
 }
 
-pub(super) type Step = Result<(), Stop>;
+pub(crate) type Step = Result<(), Stop>;
 
 /// How often the shim may ask to be called again within one wait.
 const TICKS_MAX: usize = 10_000;
@@ -68,7 +68,7 @@ pub(super) struct Peer<'a> {
     pub(super) told: Vec<String>,
 }
 
-pub(super) fn wrong<T>(what: impl Into<String>) -> Result<T, Stop> {
+pub(crate) fn wrong<T>(what: impl Into<String>) -> Result<T, Stop> {
     Err(Stop::Wrong(what.into()))
 }
 
