@@ -1,6 +1,7 @@
 //! The whole system in one deterministic process: the real phone, companions and relay, under one virtual clock, one
 //! seed, and a plan of faults. See the README.
 
+mod acts;
 pub mod check;
 pub mod describe;
 pub mod disk;

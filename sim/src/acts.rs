@@ -1,0 +1,160 @@
+//! What the users send, fetch and read, as the plan says.
+
+use crate::ledger::{HasRead, Sent};
+use crate::node::NodeId;
+use crate::plan::{Act, POPULAR_LEN};
+use crate::users::PHONE;
+use crate::world::{Ran, World};
+
+impl World {
+    /// A user does what the plan says.
+    pub fn act(&mut self, number: usize) {
+        let Some(op) = self.plan.ops.get(number).cloned() else { return };
+        match op.act {
+            Act::WebText { web, chat, len } => self.web_text(web, chat, len, number),
+            Act::Reply { web, chat } => self.reply(web, chat, number),
+            Act::Read { web, chat } => self.read(web, chat),
+            Act::PhoneText { chat } => self.phone_text(chat, number),
+            Act::Older { web, chat } => {
+                let id = self.web_node(web);
+                let time = self.nodes[id.0].clocks(self.now);
+                if let Some(app) = self.nodes[id.0].web() {
+                    // Refused when it is not linked, or busy.
+                    let _ = app.ask_older(time.mono, chat);
+                    let _ = self.run(id);
+                }
+            }
+            Act::Put { web, chat, len } => self.put(web, chat, len, number),
+            Act::Get { web, chat, len } => self.get(web, chat, len, number),
+        }
+    }
+
+    fn awake(&self, id: NodeId) -> bool {
+        self.nodes[id.0].machine.is_some() && self.nodes[id.0].asleep_until <= self.now
+    }
+
+    fn sent(&mut self, web: Option<usize>, chat: u64, text: String, reply_to: Option<u64>, ran: Ran) {
+        let stored = ran == Ran::Stored;
+        self.ledger.sent.push(Sent { web, chat, text, reply_to, stored, link_over: false });
+    }
+
+    /// The newest message of a chat that a companion shows.
+    fn newest(&mut self, web: usize, chat: u64) -> Option<u64> {
+        let id = self.web_node(web);
+        let app = self.nodes[id.0].web().filter(|app| app.is_linked())?;
+        app.store().history(chat, 1).ok()?.last().map(|message| message.id)
+    }
+
+    fn reply(&mut self, web: usize, chat: u64, number: usize) {
+        let id = self.web_node(web);
+        if !self.awake(id) {
+            return;
+        }
+        let Some(message) = self.newest(web, chat) else { return };
+        self.send(web, chat, format!("w{web}-{number:04} re"), Some(message), number);
+    }
+
+    fn send(&mut self, web: usize, chat: u64, text: String, reply_to: Option<u64>, number: usize) {
+        let id = self.web_node(web);
+        let time = self.nodes[id.0].clocks(self.now);
+        let Some(app) = self.nodes[id.0].web() else { return };
+        if app.send_text(time.mono, chat, &text, reply_to, Some(&format!("c{number}"))).is_ok() {
+            let ran = self.run(id);
+            self.sent(Some(web), chat, text, reply_to, ran);
+        }
+    }
+
+    fn read(&mut self, web: usize, chat: u64) {
+        let id = self.web_node(web);
+        if !self.awake(id) {
+            return;
+        }
+        let Some(message) = self.newest(web, chat) else { return };
+        let time = self.nodes[id.0].clocks(self.now);
+        let Some(app) = self.nodes[id.0].web() else { return };
+        if app.mark_read(time.mono, chat, message).is_ok() {
+            let stored = self.run(id) == Ran::Stored;
+            self.ledger.read.push(HasRead { web, chat, message, stored, link_over: false });
+        }
+    }
+
+    /// A companion sends a text.
+    pub fn web_text(&mut self, web: usize, chat: u64, len: usize, number: usize) {
+        let id = self.web_node(web);
+        if !self.awake(id) {
+            return;
+        }
+        let mut text = format!("w{web}-{number:04} ");
+        while text.len() < len {
+            text.push(char::from(b'a' + u8::try_from(text.len() % 26).unwrap_or(0)));
+        }
+        self.send(web, chat, text, None, number);
+    }
+
+    fn phone_text(&mut self, chat: u64, number: usize) {
+        if !self.awake(PHONE) {
+            return;
+        }
+        let text = format!("p-{number:04}");
+        let time = self.nodes[0].clocks(self.now);
+        let Some(app) = self.nodes[0].phone() else { return };
+        if app.send_text(time, chat, &text).is_ok() {
+            let ran = self.run(PHONE);
+            self.sent(None, chat, text, None, ran);
+        }
+    }
+
+    /// A file with content of its own.
+    fn file(&mut self, id: NodeId, len: usize, number: usize) -> std::path::PathBuf {
+        let mut bytes = vec![0; len];
+        // Some files are sent again and again.
+        let which = if len == POPULAR_LEN { 0 } else { u64::try_from(number).unwrap_or(0) };
+        let mut rng = crate::rng::SimRng::new(self.plan.seed, 100 + which);
+        rand_core::Rng::fill_bytes(rng.crypto(), &mut bytes);
+        let path = self.nodes[id.0].disk.dir().join(format!("file-{number:04}.bin"));
+        std::fs::write(&path, &bytes).expect("the temporary directory can be written");
+        let mut hasher = handfast::session::media::ContentHasher::new();
+        hasher.update(&bytes);
+        let _ = self.ledger.files.insert(hasher.finish().content_id(), bytes);
+        path
+    }
+
+    fn put(&mut self, web: usize, chat: u64, len: usize, number: usize) {
+        let id = self.web_node(web);
+        if !self.awake(id) {
+            return;
+        }
+        let path = self.file(id, len, number);
+        let Some(app) = self.nodes[id.0].web() else { return };
+        let Ok(imported) = app.store().media().import(&path) else { return };
+        if app.send_media(chat, imported, Some(&format!("m{number}"))).is_ok() {
+            let ran = self.run(id);
+            self.sent(Some(web), chat, format!("file-{number:04}.bin"), None, ran);
+        }
+    }
+
+    fn get(&mut self, web: usize, chat: u64, len: usize, number: usize) {
+        if !self.awake(PHONE) {
+            return;
+        }
+        let path = self.file(PHONE, len, number);
+        let time = self.nodes[0].clocks(self.now);
+        let Some(app) = self.nodes[0].phone() else { return };
+        let Ok(imported) = app.import(&path) else { return };
+        let content = imported.content;
+        if app.send_media(time, chat, &imported).is_err() {
+            return;
+        }
+        let ran = self.run(PHONE);
+        self.sent(None, chat, format!("file-{number:04}.bin"), None, ran);
+        let id = self.web_node(web);
+        if ran == Ran::Stored && self.awake(id) {
+            let out = self.nodes[id.0].disk.dir().join(format!("out-{number:04}"));
+            if let Some(app) = self.nodes[id.0].web() {
+                // Refused when it is not linked.
+                let _ = app.get(content, &out);
+                let _ = self.run(id);
+            }
+        }
+    }
+}
