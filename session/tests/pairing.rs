@@ -1,4 +1,4 @@
-//! Pairing, whole: from a scanned code to a stored link, and every way not to get there.
+//! Pairing, whole: from a scanned code to a stored link, and what refuses it. What is lost on the way is in `pairing_lost.rs`.
 
 mod couple;
 mod stored;
