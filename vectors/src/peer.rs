@@ -12,7 +12,7 @@ use serde_json::json;
 use crate::case::{Case, ErrorName, Verdict};
 use crate::runner::{Finding, Shim, Trouble};
 
-pub(crate) use self::driver::{Step, Stop, wrong};
+pub(crate) use self::driver::{Step, Stop, hello, wrong};
 pub(crate) use self::faults::Fault;
 
 /// The operation that live cases are under.

@@ -8,14 +8,16 @@ use std::time::Duration;
 
 use anyhow::Result;
 use bytes::Bytes;
-use handfast_codec::ids::{AttachmentId, BootId, MailboxId};
-use handfast_codec::relay::{Attach, Attached, DataKind, Hello, MailboxProof, Peer, PeerInfo, RelayFrame};
+use handfast_codec::ids::{AttachmentId, MailboxId};
+use handfast_codec::relay::{Attach, Attached, DataKind, MailboxProof, Peer, PeerInfo, RelayFrame};
 use handfast_codec::role::DeviceRole;
 use handfast_codec::{RelayName, Versions, signed};
 use handfast_handshake::identity;
 use handfast_handshake::link::mailbox;
 use tungstenite::protocol::WebSocket;
 use tungstenite::{Error, Message};
+
+use crate::peer::hello;
 
 /// How long a program may take to upgrade a socket that it has opened.
 const UPGRADE_MAX: Duration = Duration::from_secs(5);
@@ -148,14 +150,8 @@ impl Hub {
         let mut nonce = [5; 32];
         nonce[..8].copy_from_slice(&id.to_be_bytes());
         self.clients.push(Client { id, wire, nonce, seat: None });
-        let hello = Hello {
-            versions: Versions::CURRENT,
-            name: self.says.clone().unwrap_or_else(|| self.name.clone()),
-            boot: BootId::from_bytes([1; 16]),
-            frame_len_max: 16_512,
-            ping_interval_ms: 25_000,
-        };
-        self.send(id, &RelayFrame::Hello(hello));
+        let hello = hello(self.says.as_ref().unwrap_or(&self.name).as_str(), Versions::CURRENT);
+        self.send(id, &hello);
         self.send(id, &RelayFrame::Challenge(nonce));
         id
     }

@@ -384,7 +384,7 @@ impl<'a> Peer<'a> {
 }
 
 /// The relay's greeting.
-pub(super) fn hello(name: &str, versions: Versions) -> RelayFrame {
+pub(crate) fn hello(name: &str, versions: Versions) -> RelayFrame {
     let name = RelayName::parse(name).unwrap_or_else(|_| unreachable!("a name of the runner's own"));
     RelayFrame::Hello(Hello {
         versions,
