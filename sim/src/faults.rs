@@ -71,7 +71,8 @@ pub fn begin(world: &mut World, number: usize) {
         | Kind::DiskFullPhone
         | Kind::DiskFullWeb
         | Kind::LostSwapPhone
-        | Kind::LostSwapWeb => disk::begin(world, &fault, number),
+        | Kind::LostSwapWeb
+        | Kind::RowsLost => disk::begin(world, &fault, number),
         Kind::ClockBack | Kind::ClockForward | Kind::Asleep | Kind::HiddenTab => {
             clock::begin(world, &fault, number);
         }

@@ -57,6 +57,7 @@ kinds! {
     TwoProcesses "two-processes" "Two companions run on one directory.",
     RolledBackPhone "phone-rolled-back" "The phone gets an older state of itself.",
     RolledBackWeb "web-rolled-back" "The companion's disk loses commits that it had confirmed.",
+    RowsLost "rows-lost" "The companion's mirror loses rows, and its link knows nothing of it.",
     ThreePhones "three-phones" "Three phones scan one code.",
     EpochsApart "epochs-apart" "The two ends of a session disagree on its epochs, as after a RESET that was cut.",
     Revoke "revoke" "The user revokes a companion.",

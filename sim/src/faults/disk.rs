@@ -1,4 +1,4 @@
-//! Power failures around commits, full disks, swaps that are lost.
+//! Power failures around commits, full disks, swaps and rows that are lost.
 
 use handfast::DeviceRole;
 
@@ -57,6 +57,7 @@ pub fn begin(world: &mut World, fault: &Fault, number: usize) {
             world.nodes[id.0].trap = Some(Trap::Full(fault.kind));
             world.at(world.now + fault.len.min(5_000_000), Happening::FaultLater(number));
         }
+        Kind::RowsLost => lose_rows(world, id, fault.amount),
         _ => {
             let swapped = world.nodes[id.0]
                 .disk
@@ -66,6 +67,25 @@ pub fn begin(world: &mut World, fault: &Fault, number: usize) {
                 world.nodes[id.0].trap = Some(Trap::After(fault.kind, u64::MAX));
             }
         }
+    }
+}
+
+/// A mirror loses some of its messages, and sometimes a chat. The companion must be off while its rows are taken.
+fn lose_rows(world: &mut World, id: NodeId, amount: u64) {
+    if world.nodes[id.0].machine.is_none() {
+        return;
+    }
+    world.crash(id, true);
+    let conn = world.nodes[id.0].disk.look();
+    let number = |n: u64| i64::try_from(n).unwrap_or(0);
+    let messages = "DELETE FROM messages WHERE id % ?1 = ?2";
+    let (every, which) = (number(1 + amount % 5), number(amount / 5 % (1 + amount % 5)));
+    let mut lost = conn.execute(messages, [every, which]).unwrap_or(0);
+    if amount.is_multiple_of(7) {
+        lost += conn.execute("DELETE FROM chats WHERE chat % 2 = ?1", [number(amount / 7 % 2)]).unwrap_or(0);
+    }
+    if lost > 0 {
+        world.ledger.fire(Kind::RowsLost);
     }
 }
 
