@@ -2,9 +2,12 @@
 //! and breaks one rule in each case. Time is virtual. The faults are made here, with keys that are known, never in the
 //! machines.
 
+mod certificate;
 mod driver;
+mod expect;
 mod faults;
 mod handshake;
+mod pairing;
 
 use anyhow::Result;
 use serde_json::json;

@@ -2,6 +2,7 @@
 //!
 //! It plays the roles that it is started with; what it does for each operation stands in [`crate::ops`].
 
+mod attempt;
 mod session;
 
 use std::io::{BufRead, Write};
@@ -9,6 +10,8 @@ use std::io::{BufRead, Write};
 use anyhow::{Context as _, Result};
 use serde_json::{Map, Value, json};
 
+use self::attempt::Attempt;
+pub(crate) use self::attempt::told as told_of_pairing;
 use self::session::Session;
 use crate::case::ErrorName;
 use crate::runner::PROTOCOL;
@@ -41,12 +44,23 @@ pub fn serve(roles: &[String], requests: impl BufRead, mut answers: impl Write) 
     Ok(())
 }
 
-/// A request of a live case; `session.new` begins another one.
-fn in_session(session: &mut Option<Session>, op: &str, input: &Map<String, Value>) -> Result<Value> {
-    if op == "session.new" {
-        *session = Some(Session::new(input)?);
+/// What a live case is about.
+enum Live {
+    Code(Box<Attempt>),
+    Link(Box<Session>),
+}
+
+/// A request of a live case; `session.new` and `session.pair` begin another one.
+fn in_session(live: &mut Option<Live>, op: &str, input: &Map<String, Value>) -> Result<Value> {
+    match op {
+        "session.new" => *live = Some(Live::Link(Box::new(Session::new(input)?))),
+        "session.pair" => *live = Some(Live::Code(Box::new(Attempt::new(input)?))),
+        _ => {}
     }
-    let out = session.as_mut().context("session.new comes first")?.step(op, input)?;
+    let out = match live.as_mut().context("session.new or session.pair comes first")? {
+        Live::Code(attempt) => attempt.step(op, input)?,
+        Live::Link(session) => session.step(op, input)?,
+    };
     Ok(json!({ "ok": true, "out": out }))
 }
 

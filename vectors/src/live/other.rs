@@ -21,6 +21,7 @@ use super::account::Account;
 use super::client::fresh;
 use super::hub::Hub;
 use crate::seed;
+use crate::shim::told_of_pairing;
 
 /// What the runner's end is at: the machine of a code, or of the link that came of it.
 enum Machine {
@@ -286,8 +287,8 @@ impl Other {
                     hub.close(socket);
                 }
             }
-            Event::Pairing(PairingEvent::Linked(_)) => {
-                self.told.push("linked".to_owned());
+            Event::Pairing(event @ PairingEvent::Linked(_)) => {
+                self.told.extend(told_of_pairing(event));
                 let log = (self.role == DeviceRole::Phone).then_some(self.log);
                 let mut endpoint = Endpoint::load(self.role, &self.pairs, log, now, &mut self.rng)?;
                 if self.role == DeviceRole::Phone {
@@ -295,7 +296,7 @@ impl Other {
                 }
                 self.begin(hub, Machine::Link(Box::new(endpoint)));
             }
-            Event::Pairing(event) => self.told.extend(shown(event)),
+            Event::Pairing(event) => self.told.extend(told_of_pairing(event)),
             Event::Connected { verdict } => {
                 let verdict = if verdict == Verdict::Resume { "RESUME" } else { "RESET" };
                 self.told.push(format!("connected {verdict}"));
@@ -338,16 +339,4 @@ impl Other {
         }
         Ok(())
     }
-}
-
-fn shown(event: PairingEvent) -> Option<String> {
-    Some(match event {
-        PairingEvent::CheckCode(digits) => format!("check-code {digits}"),
-        PairingEvent::CheckCodeWanted => "check-code-wanted".to_owned(),
-        PairingEvent::WrongCheckCode(left) => format!("wrong-code {left}"),
-        PairingEvent::ApprovalWanted { label, .. } => format!("approval-wanted {label}"),
-        PairingEvent::ShowNn(nn) | PairingEvent::ConfirmNn { nn, .. } => format!("nn {nn}"),
-        PairingEvent::Ended(code) => format!("ended {}", code.name()),
-        _ => return None,
-    })
 }

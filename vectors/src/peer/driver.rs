@@ -4,7 +4,8 @@ use bytes::{Bytes, BytesMut};
 use handfast_codec::error::ErrorCode;
 use handfast_codec::frame::Frame;
 use handfast_codec::ids::{AttachmentId, BootId, PskId};
-use handfast_codec::record::{RecordBuilder, decode_record};
+use handfast_codec::link::LinkFrame;
+use handfast_codec::record::{RecordBuilder, decode_link_record, decode_record};
 use handfast_codec::relay::{Attached, DataKind, Hello, PeerInfo, RECORD_HEADER, RelayFrame};
 use handfast_codec::role::DeviceRole;
 use handfast_codec::{RelayName, Versions};
@@ -14,6 +15,7 @@ use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::SeedableRng;
 use serde_json::{Map, Value, json};
 
+use super::pairing::Code;
 use crate::fields::{Fields, hex, unhex};
 use crate::link_keys;
 use crate::runner::{Shim, Trouble};
@@ -62,6 +64,10 @@ pub(super) struct Peer<'a> {
     pub(super) last_record: Option<Bytes>,
     /// Frames in records of the connection, in order.
     pub(super) heard: Vec<Frame>,
+    /// While a link is made, its records hold these instead; in order.
+    pub(super) is_pairing: bool,
+    pub(super) heard_of_link: Vec<LinkFrame>,
+    pub(super) code: Option<Code>,
     /// What else was sent to the relay.
     pub(super) asked: Vec<RelayFrame>,
     /// What the application was told.
@@ -79,7 +85,7 @@ pub(super) fn own<T, E: std::fmt::Debug>(result: Result<T, E>) -> Result<T, Stop
 
 impl<'a> Peer<'a> {
     /// A peer that has opened nothing yet.
-    fn blank(shim: &'a mut Shim, case: &str, role: DeviceRole) -> Result<Self, Stop> {
+    pub(super) fn blank(shim: &'a mut Shim, case: &str, role: DeviceRole) -> Result<Self, Stop> {
         let other = if role == DeviceRole::Phone { DeviceRole::Web } else { DeviceRole::Phone };
         let keys = link_keys::of_case(case, other);
         let (side, start) = match other {
@@ -104,6 +110,9 @@ impl<'a> Peer<'a> {
             opener: None,
             last_record: None,
             heard: Vec::new(),
+            is_pairing: false,
+            heard_of_link: Vec::new(),
+            code: None,
             asked: Vec::new(),
             told: Vec::new(),
         })
@@ -134,7 +143,7 @@ impl<'a> Peer<'a> {
         Ok(peer)
     }
 
-    fn attach(&mut self) -> Step {
+    pub(super) fn attach(&mut self) -> Step {
         self.open_socket()?;
         self.relay(&hello(link_keys::RELAY, Versions::CURRENT))?;
         self.relay(&RelayFrame::Challenge([5; 32]))?;
@@ -183,7 +192,7 @@ impl<'a> Peer<'a> {
         self.ask("session.app", verb)
     }
 
-    fn ask(&mut self, op: &str, mut input: Value) -> Step {
+    pub(super) fn ask(&mut self, op: &str, mut input: Value) -> Step {
         input["now_ms"] = self.now_ms.into();
         let answer = self.shim.ask(op, input.as_object().unwrap_or(&Map::new())).map_err(Stop::Shim)?;
         if let Some(what) = answer.get("unsupported") {
@@ -212,11 +221,14 @@ impl<'a> Peer<'a> {
             let Ok(plaintext) = opener.open(BytesMut::from(record)) else {
                 return wrong("a record was sent that does not open under the keys of the connection");
             };
-            match decode_record(plaintext.freeze()) {
-                Ok(frames) => self.heard.extend(frames),
-                Err(error) => {
-                    return wrong(format!("a record was sent that is refused with {}", error.code()));
-                }
+            let plaintext = plaintext.freeze();
+            let read = if self.is_pairing {
+                decode_link_record(plaintext).map(|frames| self.heard_of_link.extend(frames))
+            } else {
+                decode_record(plaintext).map(|frames| self.heard.extend(frames))
+            };
+            if let Err(error) = read {
+                return wrong(format!("a record was sent that is refused with {}", error.code()));
             }
         } else {
             match RelayFrame::decode(frame) {
@@ -304,82 +316,6 @@ impl<'a> Peer<'a> {
     pub(super) fn count(&self, wanted: DataKind) -> usize {
         let is = |frame: &&RelayFrame| matches!(frame, RelayFrame::Data { kind, .. } if *kind == wanted);
         self.asked.iter().filter(is).count()
-    }
-
-    fn closed_with(&self) -> Option<ErrorCode> {
-        self.heard.iter().find_map(|frame| match frame {
-            Frame::Close { code, .. } => Some(*code),
-            _ => None,
-        })
-    }
-
-    /// The connection was ended by a CLOSE with this code.
-    pub(super) fn ends_with(&mut self, right: ErrorCode) -> Step {
-        self.wait(0)?;
-        match self.closed_with() {
-            Some(found) if found == right => self.is_dead(),
-            Some(found) => Err(Stop::Code { right, found }),
-            None => wrong(format!("it must end the connection with CLOSE({}), and sends none", right.name())),
-        }
-    }
-
-    /// The connection is over, and the application was told why; the wire need not say it.
-    pub(super) fn dies_of(&mut self, right: ErrorCode) -> Step {
-        self.wait(0)?;
-        let mut names = self.told.iter().filter_map(|told| told.strip_prefix("failed "));
-        let found = names.find_map(|name| ErrorCode::ALL.iter().find(|code| code.name() == name));
-        match found {
-            Some(found) if *found == right => self.is_dead(),
-            Some(found) => Err(Stop::Code { right, found: *found }),
-            None => wrong(format!(
-                "the application must be told `failed {}`, and is told {:?}",
-                right.name(),
-                self.told
-            )),
-        }
-    }
-
-    /// Whether the shim answers a PING.
-    fn answers(&mut self) -> Result<bool, Stop> {
-        if self.sealer.is_none() {
-            return Ok(false);
-        }
-        self.send(&[Frame::Ping { id: 77, rev: 0 }])?;
-        self.wait(0)?;
-        Ok(self.heard.contains(&Frame::Pong { id: 77 }))
-    }
-
-    /// The connection goes on.
-    pub(super) fn lives(&mut self) -> Step {
-        if let Some(code) = self.closed_with() {
-            return wrong(format!("the connection must go on, and was ended with CLOSE({})", code.name()));
-        }
-        if self.answers()? { Ok(()) } else { wrong("the connection must go on, and a PING is not answered") }
-    }
-
-    /// Nothing that arrives in the connection is answered any more.
-    pub(super) fn is_dead(&mut self) -> Step {
-        if self.answers()? { wrong("the connection must be over, and a PING is answered") } else { Ok(()) }
-    }
-
-    /// A frame was sent in the connection.
-    pub(super) fn hears(&self, frame: &Frame) -> Step {
-        if self.heard.contains(frame) { Ok(()) } else { wrong(format!("{frame:?} must be sent, and is not")) }
-    }
-
-    pub(super) fn is_told(&self, what: &str) -> Step {
-        if self.told.iter().any(|told| told == what) {
-            Ok(())
-        } else {
-            wrong(format!("the application must be told `{what}`, and is told {:?}", self.told))
-        }
-    }
-
-    pub(super) fn is_not_told(&self, what: &str) -> Step {
-        match self.told.iter().find(|told| told.starts_with(what)) {
-            Some(told) => wrong(format!("the application must not be told `{told}`")),
-            None => Ok(()),
-        }
     }
 }
 

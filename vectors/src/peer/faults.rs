@@ -3,6 +3,7 @@
 mod message1;
 mod message2;
 mod messages;
+mod pairing;
 mod records;
 mod relay;
 mod streams;
@@ -22,6 +23,8 @@ const WEB: DeviceRole = DeviceRole::Web;
 /// How far things are when the fault is made.
 #[derive(Clone, Copy)]
 enum Begin {
+    /// A code is shown or scanned, and both sit in its mailbox.
+    Code,
     /// The link is open, without a socket.
     Opened,
     /// Attached beside the peer.
@@ -110,6 +113,7 @@ impl Fault {
     pub(super) fn play(&self, shim: &mut Shim) -> Result<(), Stop> {
         let id = self.id();
         let mut peer = match self.begin {
+            Begin::Code => Peer::with_code(shim, &id, self.role)?,
             Begin::Opened => Peer::new(shim, &id, self.role)?,
             Begin::Attached | Begin::Connected => Peer::attached(shim, &id, self.role)?,
         };
@@ -133,5 +137,6 @@ pub(super) fn all() -> Result<Vec<Fault>> {
     all.extend(message1::all());
     all.extend(message2::all());
     all.extend(relay::all());
+    all.extend(pairing::all());
     Ok(all)
 }

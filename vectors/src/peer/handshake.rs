@@ -80,7 +80,7 @@ impl Default for Plan {
 }
 
 /// Puts more behind the TLV list of a padded payload.
-fn with_tail(payload: Vec<u8>, tail: &[u8]) -> Vec<u8> {
+pub(super) fn with_tail(payload: Vec<u8>, tail: &[u8]) -> Vec<u8> {
     if tail.is_empty() {
         return payload;
     }

@@ -30,7 +30,7 @@ pub(super) struct Session {
     told: Vec<String>,
 }
 
-fn now(input: &Map<String, Value>) -> Result<Timestamp> {
+pub(super) fn now(input: &Map<String, Value>) -> Result<Timestamp> {
     Ok(Timestamp::from_micros(input.u64("now_ms")?.saturating_mul(1_000)))
 }
 

@@ -1,0 +1,130 @@
+//! A live pairing behind the shim: the machine of one code, its rows in memory, and its user as requests.
+
+use anyhow::{Context as _, Result, anyhow, bail};
+use bytes::BytesMut;
+use handfast_codec::ids::CompanionId;
+use handfast_codec::qr::Offer;
+use handfast_codec::{RelayName, Timestamp};
+use handfast_handshake::identity::SigningKey;
+use handfast_handshake::pairing::Claims;
+use handfast_handshake::pairing::phone::Offering;
+use handfast_session::{Event, Output, Pairing, PairingEvent, Pairs, PairsTxn};
+use rand_chacha::ChaCha20Rng;
+use rand_chacha::rand_core::SeedableRng;
+use serde_json::{Map, Value, json};
+
+use super::session::now;
+use crate::fields::{Fields, hex};
+
+/// One code, shown or scanned.
+pub(super) struct Attempt {
+    pairing: Pairing,
+    pairs: Pairs,
+    rng: ChaCha20Rng,
+    /// What was sent and told since the last answer.
+    sent: Vec<String>,
+    told: Vec<String>,
+}
+
+impl Attempt {
+    /// Shows a code at a web, or scans the one that is given at a phone.
+    pub(super) fn new(input: &Map<String, Value>) -> Result<Self> {
+        let (relay, now) = (RelayName::parse(input.text("relay")?)?, now(input)?);
+        let mut rng = ChaCha20Rng::seed_from_u64(1);
+        let mut told = Vec::new();
+        let pairing = match input.text("role")? {
+            "phone" => Pairing::phone(Offer::decode(input.text("code")?)?, relay, now, &mut rng),
+            "web" => {
+                let claims = Claims { label: "Shim".to_owned(), origin: String::new(), grants: 7 };
+                let pairing = Pairing::web(relay, claims, now, &mut rng)?;
+                let text = pairing.offer_text().context("a new code has a text")?;
+                told.push(format!("code {}", text.as_str()));
+                pairing
+            }
+            other => bail!("{other} is no role of a pairing"),
+        };
+        Ok(Self { pairing, pairs: Pairs::new(), rng, sent: Vec::new(), told })
+    }
+
+    /// Does what a request says, and gives what came of it.
+    pub(super) fn step(&mut self, op: &str, input: &Map<String, Value>) -> Result<Value> {
+        let now = now(input)?;
+        match op {
+            // The machine asks for its socket when its time has come, which is at once.
+            "session.pair" | "session.tick" => self.pairing.handle_timeout(now),
+            "session.opened" => self.pairing.handle_opened(now),
+            "session.closed" => self.pairing.handle_closed(now),
+            "session.recv" => {
+                let frame = BytesMut::from(input.bytes("frame")?.as_slice());
+                let _ = self.pairing.handle_bytes(now, &mut self.rng, frame);
+            }
+            "session.app" => self.verb(now, input)?,
+            other => bail!("the operation {other} is not known"),
+        }
+        let wait = self.drain(now)?;
+        let (sent, told) = (std::mem::take(&mut self.sent), std::mem::take(&mut self.told));
+        let mut out = json!({ "send": sent, "told": told });
+        if let Some(at) = wait {
+            out["next_ms"] = at.as_micros().div_ceil(1_000).into();
+        }
+        Ok(out)
+    }
+
+    fn verb(&mut self, now: Timestamp, input: &Map<String, Value>) -> Result<()> {
+        let done = match input.text("verb")? {
+            "type" => self.pairing.enter_check_code(now, input.text("digits")?),
+            "approve" if input.flag("yes")? => {
+                let offering = Offering {
+                    account_name: "Shim".to_owned(),
+                    companion: CompanionId::from_bytes([3; 16]),
+                    serial: 1,
+                    grants: 7,
+                    idle_days: 14,
+                };
+                self.pairing.approve(now, &mut self.rng, &SigningKey::from_bytes([4; 32]), offering)
+            }
+            "approve" => {
+                self.pairing.refuse(now);
+                Ok(())
+            }
+            "confirm" => self.pairing.confirm(now, input.flag("yes")?),
+            other => bail!("the verb {other} is not known"),
+        };
+        if let Err(refused) = done {
+            self.told.push(format!("refused {refused:?}"));
+        }
+        Ok(())
+    }
+
+    fn drain(&mut self, now: Timestamp) -> Result<Option<Timestamp>> {
+        loop {
+            match self.pairing.poll_output() {
+                Output::Persist(commit) => {
+                    let applied = commit.apply(&mut PairsTxn::new(&mut self.pairs));
+                    applied.map_err(|error| anyhow!("a commit: {error:?}"))?;
+                    self.pairing.committed(now, commit.id())?;
+                }
+                Output::Transmit(bytes) => self.sent.push(hex(bytes)),
+                Output::Event(Event::Connect) => self.told.push("connect".to_owned()),
+                Output::Event(Event::Disconnect) => self.told.push("disconnect".to_owned()),
+                Output::Event(Event::Pairing(event)) => self.told.extend(told(event)),
+                Output::Wait(at) => return Ok(at),
+                other => bail!("an output that is not known: {other:?}"),
+            }
+        }
+    }
+}
+
+/// What the user is told of an event of a pairing.
+pub(crate) fn told(event: PairingEvent) -> Option<String> {
+    Some(match event {
+        PairingEvent::CheckCode(digits) => format!("check-code {digits}"),
+        PairingEvent::CheckCodeWanted => "check-code-wanted".to_owned(),
+        PairingEvent::WrongCheckCode(left) => format!("wrong-code {left}"),
+        PairingEvent::ApprovalWanted { label, .. } => format!("approval-wanted {label}"),
+        PairingEvent::ShowNn(nn) | PairingEvent::ConfirmNn { nn, .. } => format!("nn {nn}"),
+        PairingEvent::Linked(_) => "linked".to_owned(),
+        PairingEvent::Ended(code) => format!("ended {}", code.name()),
+        _ => return None,
+    })
+}
