@@ -2,6 +2,8 @@
 
 /// The longest relay frame: 16,512 bytes (spec, relay).
 pub const RELAY_FRAME_LEN_MAX: usize = 16_512;
+/// The most frames other than DATA that a client takes from a relay: 256 frames, a second (spec, relay).
+pub const RELAY_FRAMES_MAX: u32 = 256;
 /// The longest relay name: 64 bytes (spec, qr).
 pub const RELAY_NAME_LEN_MAX: usize = 64;
 /// The longest host in a QR payload: 40 bytes (spec, qr).

@@ -226,6 +226,8 @@ pub struct App {
     spoiled: bool,
     /// While it is on, after the store failed, there is no link and no code.
     rest: StoreRest,
+    /// Whether there was a link when the rest began.
+    rests_linked: bool,
 }
 
 impl App {
@@ -257,6 +259,7 @@ impl App {
             out_durable: 0,
             spoiled: false,
             rest: StoreRest::default(),
+            rests_linked: false,
         };
         app.load_link(now, rng)?;
         if app.link.is_none() {

@@ -130,3 +130,17 @@ fn who_lost_the_swap_stops_and_sends_nothing() {
     assert!(texts_at_phone(&world).is_empty());
     assert_eq!(world.app.store().counts().unwrap(), rows);
 }
+
+#[test]
+fn a_link_that_another_program_deleted_meanwhile_is_told_as_revoked() {
+    let mut world = World::live(27);
+    break_table(&mut world, "handfast", "FAIL");
+    send(&mut world, "lost").unwrap();
+    world.settle();
+    assert!(world.failures > 0);
+    execute(&world, "DELETE FROM links; DELETE FROM handfast");
+    mend(&world);
+    world.run_for(3 * MINUTE);
+    assert!(world.events.iter().any(|event| matches!(event, AppEvent::Revoked)));
+    assert!(!world.app.is_linked());
+}

@@ -10,6 +10,7 @@ use bytes::Bytes;
 use handfast_codec::Timestamp;
 use handfast_codec::error::ErrorCode;
 use handfast_codec::ids::{AttachmentId, MailboxId, Salt};
+use handfast_codec::limits::RELAY_FRAMES_MAX;
 use handfast_codec::relay::{Attach as AttachFrame, DataKind, MailboxProof, Peer, RelayFrame, Wake};
 use handfast_codec::role::DeviceRole;
 use handfast_codec::{RelayName, signed};
@@ -26,6 +27,8 @@ const GREETING_MAX: Duration = Duration::from_secs(10);
 const SILENCE_MAX_VISIBLE: Duration = Duration::from_mins(1);
 /// The same while the page is hidden.
 const SILENCE_MAX_HIDDEN: Duration = Duration::from_mins(2);
+/// For how long the relay's own frames are counted together.
+const RELAY_FRAMES_WITHIN: Duration = Duration::from_secs(1);
 /// The longest wait between two attempts.
 const BACKOFF_MAX: Duration = Duration::from_mins(1);
 /// The longest wait before the first attempt.
@@ -82,6 +85,24 @@ enum Phase {
     Attached { own: AttachmentId, peer: Option<Presence> },
 }
 
+/// How many frames of the relay's own came since a time.
+#[derive(Debug)]
+struct Counted {
+    since: Timestamp,
+    frames: u32,
+}
+
+impl Counted {
+    // req: RLY-065
+    fn is_too_many(&mut self, now: Timestamp) -> bool {
+        if now >= self.since.plus(RELAY_FRAMES_WITHIN) {
+            *self = Self { since: now, frames: 0 };
+        }
+        self.frames = self.frames.saturating_add(1);
+        self.frames > RELAY_FRAMES_MAX
+    }
+}
+
 /// The machine of one seat.
 #[derive(Debug)]
 pub(crate) struct Attach {
@@ -90,6 +111,7 @@ pub(crate) struct Attach {
     role: DeviceRole,
     phase: Phase,
     last_heard: Timestamp,
+    counted: Counted,
     hidden: bool,
     failures: u32,
     jitter: Jitter,
@@ -114,6 +136,7 @@ impl Attach {
             role,
             phase: Phase::Down(Some(now)),
             last_heard: now,
+            counted: Counted { since: now, frames: 0 },
             hidden: false,
             failures: 0,
             jitter,
@@ -163,6 +186,7 @@ impl Attach {
     /// The socket is open.
     pub(crate) fn opened(&mut self, now: Timestamp) {
         self.last_heard = now;
+        self.counted = Counted { since: now, frames: 0 };
         self.replaced = false;
         self.phase = Phase::Greeting { until: now.plus(GREETING_MAX), hello: false };
     }
@@ -238,6 +262,9 @@ impl Attach {
     /// Takes one relay frame.
     pub(crate) fn frame(&mut self, now: Timestamp, seat: &Seat<'_>, frame: RelayFrame) -> AttachEvent {
         self.last_heard = now;
+        if !matches!(frame, RelayFrame::Data { .. }) && self.counted.is_too_many(now) {
+            return AttachEvent::Refused(ErrorCode::LIMIT);
+        }
         match (frame, &mut self.phase) {
             // req: RLY-027
             (RelayFrame::Ping(token), _) => AttachEvent::Send(RelayFrame::Pong(token).encode()),

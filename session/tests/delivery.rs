@@ -7,7 +7,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use handfast_codec::DeviceRole;
 use handfast_codec::frame::OpenKind;
-use handfast_codec::limits::OUTBOX_MESSAGES_MAX;
+use handfast_codec::limits::{MESSAGE_LEN_MAX, OUTBOX_LEN_MAX, OUTBOX_MESSAGES_MAX};
 use handfast_session::resume::Verdict;
 use handfast_session::{Event, LinkState, SendRefused, StreamEnd};
 use proptest::prelude::*;
@@ -96,6 +96,20 @@ fn the_outbox_is_full_at_its_limit_and_loses_nothing() {
     let refused = world.web.endpoint.send(now, &Bytes::from_static(b"one more"));
     assert_eq!(refused.err(), Some(SendRefused::OutboxFull));
     world.run_until("settled", 10 * MINUTE, |w| all_settled(w, OUTBOX_MESSAGES_MAX));
+}
+
+#[test]
+fn the_outbox_is_full_at_its_length() {
+    // req: RES-016
+    let mut world = World::linked(5);
+    let now = world.now;
+    let longest = Bytes::from(vec![b'x'; MESSAGE_LEN_MAX - 17]);
+    for _ in 0..OUTBOX_LEN_MAX / MESSAGE_LEN_MAX {
+        let sent = world.web.endpoint.send(now, &longest).unwrap();
+        assert!(world.web.commit(now, &sent.commit));
+    }
+    let refused = world.web.endpoint.send(now, &Bytes::new());
+    assert_eq!(refused.err(), Some(SendRefused::OutboxFull));
 }
 
 #[test]

@@ -56,6 +56,8 @@ pub struct WebView {
     pub state: Option<LinkState>,
     /// Its id, once linked.
     pub companion: Option<CompanionId>,
+    /// That of the link that its disk had when it started, confirmed or not.
+    pub stored: Option<CompanionId>,
     /// The code that is shown.
     pub code: Option<String>,
     /// The digits that are shown.

@@ -50,18 +50,24 @@ impl World {
     /// A user who starts a companion sees whether it is linked, and as what; its disk may have lost that.
     pub fn see_link(&mut self, id: NodeId) {
         let Some(web) = self.web_of(id) else { return };
-        let sql = "SELECT companion FROM links WHERE state <> 'pending'";
-        let found = self.nodes[id.0].disk.look().query_row(sql, [], |row| row.get(0));
-        let companion = found.ok().map(handfast::codec::ids::CompanionId::from_bytes);
+        let stored = |filter| {
+            let sql = format!("SELECT companion FROM links {filter}");
+            let found = self.nodes[id.0].disk.look().query_row(&sql, [], |row| row.get(0));
+            found.ok().map(handfast::codec::ids::CompanionId::from_bytes)
+        };
+        let (any, companion) = (stored(""), stored("WHERE state <> 'pending'"));
         let linked = self.nodes[id.0].web().is_some_and(|app| app.is_linked());
         let view = &mut self.ledger.webs[web];
+        view.stored = any;
         if linked && companion.is_none() {
             return;
         }
         let old = std::mem::replace(&mut view.companion, companion);
-        if old.is_some() && old != companion {
+        if old != companion {
             view.approved = companion.is_some();
-            self.link_is_over(web);
+            if old.is_some() {
+                self.link_is_over(web);
+            }
         }
     }
 
@@ -293,7 +299,7 @@ impl World {
     pub fn link_is_wiped(&mut self, web: usize) {
         let view = &mut self.ledger.webs[web];
         view.revoked = true;
-        let companion = view.companion;
+        let companion = view.companion.or(view.stored);
         if !companion.is_some_and(|companion| self.ledger.signed.contains(&companion)) {
             self.ledger.violation("no-wipe-without-signature", format!("companion {web} wiped its keys"));
         }

@@ -6,6 +6,7 @@ mod adversity;
 mod axe;
 pub(crate) mod bench;
 mod chromium;
+mod flood;
 mod keyboard;
 mod media;
 mod report;
@@ -13,6 +14,7 @@ mod scenes;
 mod scroll;
 mod store;
 mod story;
+mod tab;
 mod troubles;
 mod webdriver;
 

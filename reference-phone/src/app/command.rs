@@ -45,7 +45,6 @@ impl App {
     ) -> Result<ResultBody, StoreError> {
         let command = match Command::decode(body) {
             Ok(command) => command,
-            // req: MSG-001
             Err(error) => return Ok(failed(error.code())),
         };
         let needed = grant_of(&command);

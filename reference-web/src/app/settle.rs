@@ -60,7 +60,7 @@ impl App {
             self.out.push_back(AppOutput::Disconnect { socket });
         }
         self.codes.clear();
-        self.link = None;
+        self.rests_linked |= self.link.take().is_some();
         let retry = self.rest.begin(now);
         self.event(AppEvent::StoreFailed { reason: error.to_string(), retry });
     }
@@ -70,6 +70,10 @@ impl App {
         self.store.roll_back()?;
         self.load_link(now, rng)?;
         self.rest.end();
+        if std::mem::take(&mut self.rests_linked) && self.link.is_none() {
+            // Another program on the same directory was told so.
+            self.event(AppEvent::Revoked);
+        }
         if self.next_code.is_some() {
             self.next_code = Some(now);
             self.rotate(now, rng);

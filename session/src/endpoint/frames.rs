@@ -368,7 +368,6 @@ impl Endpoint {
         } else {
             Event::Closed(code)
         });
-        // req: HSK-045
         if code == ErrorCode::DIVERGED || code == ErrorCode::SUSPENDED {
             if let Side::Web(web) = &mut self.side {
                 web.next_attempt = self.now.plus(SUSPENDED_WAIT);
@@ -380,7 +379,7 @@ impl Endpoint {
 
     fn on_revoked(&mut self, signature: &Signature) -> Result<(), ErrorCode> {
         let Side::Web(web) = &self.side else { return Err(ErrorCode::FRAME_NOT_ALLOWED) };
-        // req: CRT-005
+        // req: CRT-005, HSK-045
         certificate::verify_revoked(&web.link, signature).map_err(|e| e.code())?;
         self.drop_connection();
         self.persist(alloc::vec![wipe_rows()], Deferred::Wiped);

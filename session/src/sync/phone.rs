@@ -369,6 +369,8 @@ fn pack(items: &[Bytes]) -> Option<Vec<Items>> {
 
 #[cfg(test)]
 mod tests {
+    use handfast_codec::limits::ITEM_LEN_MAX;
+
     use super::*;
 
     fn collection() -> Collection {
@@ -420,6 +422,23 @@ mod tests {
         let said = Frame::SnapshotRequired { collection: collection(), rev: 5 };
         assert_eq!(sync.queue.pop_front(), Some(said));
         assert_eq!(after(&mut sync), None);
+    }
+
+    #[test]
+    fn a_delta_is_as_long_as_the_maximum_and_no_longer() {
+        // req: SYN-005
+        let part = Bytes::from(alloc::vec![7; ITEM_LEN_MAX]);
+        let parts = pack(&[part.clone(), part.clone(), part.clone(), part.clone()]).unwrap();
+        let rest = DELTA_LEN_MAX - parts.iter().map(Items::len).sum::<usize>();
+        for (more, fits) in [(0, true), (1, false)] {
+            // The length in front of an item takes two bytes.
+            let last = Bytes::from(alloc::vec![7; rest - 2 + more]);
+            let items = [part.clone(), part.clone(), part.clone(), part.clone(), last];
+            let mut sync = subscribed();
+            assert_eq!(after(&mut sync), Some(0));
+            assert_eq!(sync.delta(&collection(), 5, &items).is_ok(), fits);
+            assert_eq!(sync.wants_to_send(), fits);
+        }
     }
 
     #[test]

@@ -1,7 +1,5 @@
 //! `cargo xtask bench page`: how large the page is and how fast, in Chromium, with what each figure is against.
 
-mod tab;
-
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -10,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::story::{LIVE, link};
 use super::webdriver::{Browser, ChromeDriver};
-use super::{media, prepare, scroll};
+use super::{media, prepare, scroll, tab};
 use crate::demo::patience::until;
 use crate::demo::random;
 use crate::demo::story::world::World;

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::troubles::{self, Stage};
 use super::webdriver::{Browser, ChromeDriver};
-use super::{adversity, keyboard, media, scenes, scroll};
+use super::{adversity, flood, keyboard, media, scenes, scroll};
 use crate::demo::build::Programs;
 use crate::demo::patience::until;
 use crate::demo::story::pair::STEP;
@@ -50,6 +50,7 @@ fn chapters(world: &mut World, stage: &mut Stage<'_>, pictures: &Path) -> Result
     coming_back(world, &stage.browser)?;
     scroll::play(world, &stage.browser)?;
     adversity::play(world, &stage.browser)?;
+    flood::play(world, &stage.browser)?;
     troubles::play(world, stage)?;
     revoked(world, &stage.browser)?;
     stage.browser.click(".dead-card button.primary")?;

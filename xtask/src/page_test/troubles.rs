@@ -14,9 +14,9 @@ use crate::demo::patience::until;
 use crate::demo::story::world::{LIMIT, World};
 
 /// A script that says whether the page is not connected.
-const NOT_LIVE: &str = "return document.querySelector('.banner:not(.tone-good)') !== null";
+pub(super) const NOT_LIVE: &str = "return document.querySelector('.banner:not(.tone-good)') !== null";
 /// A script that opens a database and counts its rows of a store.
-const KEYS: &str = "return new Promise((ok, fail) => { const open = indexedDB.open('handfast'); open.onerror = fail; \
+pub(super) const KEYS: &str = "return new Promise((ok, fail) => { const open = indexedDB.open('handfast'); open.onerror = fail; \
     open.onsuccess = () => { open.result.transaction('handfast').objectStore('handfast').getAll().onsuccess = ({ target }) => { \
     open.result.close(); ok(target.result.filter((row) => row.sealed).length); }; }; })";
 /// Texts in a burst, besides one of the largest size.

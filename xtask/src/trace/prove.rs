@@ -33,7 +33,7 @@ pub(super) fn run(trace: &Trace, count: usize, seed: u64, only: Option<&str>) ->
     let runner = Runner::new()?;
     let sites = sites(&trace.requirements, only);
     let (mut caught, mut survived, mut skipped, mut unbuilt) = (Vec::new(), Vec::new(), 0, 0);
-    for site in shuffled(sites, seed) {
+    for site in drawn(sites, seed) {
         if caught.len() + survived.len() == count {
             break;
         }
@@ -83,18 +83,30 @@ fn sites(all: &[Traced], only: Option<&str>) -> Vec<Site> {
     by_place.into_values().cloned().collect()
 }
 
-/// Fisher and Yates' shuffle over the generator `SplitMix64`.
-fn shuffled(mut sites: Vec<Site>, seed: u64) -> Vec<Site> {
-    let mut state = seed;
-    for last in (1..sites.len()).rev() {
-        state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = state;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        let drawn = usize::try_from((z ^ (z >> 31)) >> 32).unwrap_or(0);
-        sites.swap(last, drawn % (last + 1));
-    }
-    sites
+/// The sites in an order that the seed draws. Each has its place by what it is, so that a check that comes or goes elsewhere
+/// changes nothing of the others' order.
+fn drawn(sites: Vec<Site>, seed: u64) -> Vec<Site> {
+    let mut counts: BTreeMap<String, u64> = BTreeMap::new();
+    let mut keyed: Vec<(u64, Site)> = sites
+        .into_iter()
+        .map(|site| {
+            let name = format!("{} {}", site.ids.join(" "), site.file);
+            let nth = counts.entry(name.clone()).or_default();
+            *nth += 1;
+            let key = name.bytes().fold(mixed(seed ^ (*nth << 32)), |key, byte| mixed(key ^ u64::from(byte)));
+            (key, site)
+        })
+        .collect();
+    keyed.sort_by_key(|(key, _)| *key);
+    keyed.into_iter().map(|(_, site)| site).collect()
+}
+
+/// One step of the generator `SplitMix64`.
+fn mixed(state: u64) -> u64 {
+    let mut z = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
+    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    z ^ (z >> 31)
 }
 
 /// One Cargo command: the tests of one target.
@@ -229,16 +241,33 @@ fn target(test: &Site) -> Result<Option<Target>> {
 mod tests {
     use super::*;
 
+    fn order(sites: Vec<Site>, seed: u64) -> Vec<usize> {
+        drawn(sites, seed).into_iter().map(|site| site.line).collect()
+    }
+
+    fn sites() -> Vec<Site> {
+        let site = |line| Site {
+            file: format!("{}.rs", line % 7),
+            line,
+            function: String::new(),
+            ids: vec![format!("X-{}", line % 3)],
+        };
+        (0..50).map(site).collect()
+    }
+
     #[test]
     fn a_seed_gives_an_order_and_another_one_another() {
-        let site = |line| Site { file: String::new(), line, function: String::new(), ids: Vec::new() };
-        let order = |seed| {
-            shuffled((0..50).map(site).collect(), seed).into_iter().map(|site| site.line).collect::<Vec<_>>()
-        };
-        assert_eq!(order(1), order(1));
-        assert_ne!(order(1), order(2));
-        let mut sorted = order(3);
+        assert_eq!(order(sites(), 1), order(sites(), 1));
+        assert_ne!(order(sites(), 1), order(sites(), 2));
+        let mut sorted = order(sites(), 3);
         sorted.sort_unstable();
         assert_eq!(sorted, (0..50).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn a_check_that_comes_elsewhere_changes_nothing_of_the_order() {
+        let more = Site { file: "new.rs".to_owned(), line: 99, function: String::new(), ids: Vec::new() };
+        let with: Vec<usize> = order(std::iter::once(more).chain(sites()).collect(), 1);
+        assert_eq!(with.into_iter().filter(|line| *line != 99).collect::<Vec<_>>(), order(sites(), 1));
     }
 }

@@ -5,6 +5,7 @@ use bytes::Bytes;
 use handfast_codec::Versions;
 use handfast_codec::error::ErrorCode as C;
 use handfast_codec::frame::Frame;
+use handfast_codec::limits::RELAY_FRAMES_MAX;
 use handfast_codec::relay::{Peer as PeerFrame, RelayFrame};
 use handfast_codec::role::DeviceRole;
 
@@ -29,6 +30,18 @@ fn has_not_attached(peer: &mut Peer<'_>) -> Step {
         return wrong("ATTACH must not be sent to this relay, and is");
     }
     Ok(())
+}
+
+/// PINGs and frames of a type that no version has, in turn.
+fn frames(peer: &mut Peer<'_>, count: u32) -> Step {
+    for number in 0..count {
+        if number % 2 == 0 {
+            peer.relay(&RelayFrame::Ping([6; 8]))?;
+        } else {
+            peer.give(&[58, 1, 2, 3])?;
+        }
+    }
+    peer.wait(0)
 }
 
 pub(super) fn all() -> Vec<Fault> {
@@ -91,6 +104,32 @@ pub(super) fn all() -> Vec<Fault> {
                 return Ok(());
             }
             wrong("a PING of the relay must be answered by PONG with the same token")
+        },
+    ));
+    all.extend(both(
+        "relay-frames-at-the-limit",
+        &["RLY-065"],
+        "256 frames other than DATA in each second are taken",
+        Begin::Connected,
+        |peer| {
+            for _ in 0..3 {
+                peer.wait(1_000)?;
+                frames(peer, RELAY_FRAMES_MAX)?;
+            }
+            peer.lives()
+        },
+    ));
+    all.extend(both(
+        "relay-frames-past-the-limit",
+        &["RLY-065"],
+        "a relay that sends 257 frames other than DATA in a second",
+        Begin::Connected,
+        |peer| {
+            peer.wait(1_000)?;
+            frames(peer, RELAY_FRAMES_MAX)?;
+            peer.is_not_told("disconnect")?;
+            frames(peer, 1)?;
+            peer.is_told("disconnect")
         },
     ));
     all.extend(both(
