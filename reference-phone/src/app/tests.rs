@@ -14,6 +14,7 @@ use rand_chacha::ChaCha20Rng;
 use rand_core::SeedableRng;
 
 use super::streams::PARTS_KEPT_MAX;
+use super::transfer::UploadStep;
 use super::*;
 use crate::store::Companion;
 use crate::upstream::{NetworkChat, UpstreamEvent};
@@ -178,6 +179,30 @@ fn str_022_content_comes_over_one_stream_at_a_time() {
     let mut open = |stream| app.open_transfer(id, &mut link, stream, OpenKind::Put, &put(&list, 0)).unwrap();
     assert_eq!(open(0), Ok(()));
     assert_eq!(open(2), Err(ErrorCode::TOO_MANY_STREAMS));
+}
+
+#[test]
+fn str_008_content_is_whole_with_its_last_byte_and_its_own_hash() {
+    // req: STR-008
+    let (bytes, list) = content(1);
+    let stream = [list.encode(), bytes].concat();
+    let own = *list.content_id().as_bytes();
+    let cases = [
+        (stream.len(), own, Ok(UploadStep::Whole(list.stream_len()))),
+        (stream.len() - 1, own, Err(ErrorCode::HASH)),
+        (stream.len(), [7; 32], Err(ErrorCode::HASH)),
+    ];
+    for (len, hash, right) in cases {
+        let (_dir, mut app) = phone(None);
+        let (id, mut link) = link(&app);
+        let opened = app.open_transfer(id, &mut link, 0, OpenKind::Put, &put(&list, 0)).unwrap();
+        assert_eq!(opened, Ok(()));
+        let mut transfer = link.take_transfer(0).unwrap();
+        let upload = transfer.as_upload().unwrap();
+        upload.write(&stream[..len]).unwrap();
+        upload.fin(hash);
+        assert_eq!(upload.sync(id, &app.media), right, "{len} bytes");
+    }
 }
 
 #[test]
