@@ -63,8 +63,8 @@ pub fn exactly_once(world: &mut World) {
         // may give another (spec, rationale).
         let numbered_anew =
             sent.text.starts_with("file") && sent.web.is_some_and(|web| world.ledger.web_lost.contains(&web));
-        let most = if numbered_anew { 2 } else { 1 };
-        if count > most || (must && count == 0) {
+        let copies_max = if numbered_anew { 2 } else { 1 };
+        if count > copies_max || (must && count == 0) {
             wrong.push(format!("{:?} of {:?} is there {count} times", sent.text, sent.web));
         }
     }
