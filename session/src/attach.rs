@@ -93,10 +93,14 @@ struct Counted {
 }
 
 impl Counted {
+    fn since(since: Timestamp) -> Self {
+        Self { since, frames: 0 }
+    }
+
     // req: RLY-065
     fn is_too_many(&mut self, now: Timestamp) -> bool {
         if now >= self.since.plus(RELAY_FRAMES_WITHIN) {
-            *self = Self { since: now, frames: 0 };
+            *self = Self::since(now);
         }
         self.frames = self.frames.saturating_add(1);
         self.frames > RELAY_FRAMES_MAX
@@ -136,7 +140,7 @@ impl Attach {
             role,
             phase: Phase::Down(Some(now)),
             last_heard: now,
-            counted: Counted { since: now, frames: 0 },
+            counted: Counted::since(now),
             hidden: false,
             failures: 0,
             jitter,
@@ -186,7 +190,7 @@ impl Attach {
     /// The socket is open.
     pub(crate) fn opened(&mut self, now: Timestamp) {
         self.last_heard = now;
-        self.counted = Counted { since: now, frames: 0 };
+        self.counted = Counted::since(now);
         self.replaced = false;
         self.phase = Phase::Greeting { until: now.plus(GREETING_MAX), hello: false };
     }

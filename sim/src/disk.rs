@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use handfast::codec::ids::CompanionId;
 use handfast::sqlite::DeviceKey;
 use rusqlite::backup::Backup;
 use rusqlite::config::DbConfig;
@@ -210,6 +211,13 @@ impl Disk {
     #[must_use]
     pub fn look(&self) -> &Connection {
         &self.anchor
+    }
+
+    /// Whose link is stored on a companion's disk: a confirmed one, or any.
+    #[must_use]
+    pub fn companion(&self, is_confirmed: bool) -> Option<CompanionId> {
+        let sql = "SELECT companion FROM links WHERE state <> 'pending' OR NOT ?1";
+        self.anchor.query_row(sql, [is_confirmed], |row| row.get(0)).ok().map(CompanionId::from_bytes)
     }
 
     /// The device key.

@@ -50,15 +50,11 @@ impl World {
     /// A user who starts a companion sees whether it is linked, and as what; its disk may have lost that.
     pub fn see_link(&mut self, id: NodeId) {
         let Some(web) = self.web_of(id) else { return };
-        let stored = |filter| {
-            let sql = format!("SELECT companion FROM links {filter}");
-            let found = self.nodes[id.0].disk.look().query_row(&sql, [], |row| row.get(0));
-            found.ok().map(handfast::codec::ids::CompanionId::from_bytes)
-        };
-        let (any, companion) = (stored(""), stored("WHERE state <> 'pending'"));
+        let disk = &self.nodes[id.0].disk;
+        let (stored, companion) = (disk.companion(false), disk.companion(true));
         let linked = self.nodes[id.0].web().is_some_and(|app| app.is_linked());
         let view = &mut self.ledger.webs[web];
-        view.stored = any;
+        view.stored = stored;
         if linked && companion.is_none() {
             return;
         }

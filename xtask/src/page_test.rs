@@ -11,6 +11,7 @@ mod keyboard;
 mod media;
 mod report;
 mod scenes;
+mod script;
 mod scroll;
 mod store;
 mod story;

@@ -56,14 +56,11 @@ pub fn exactly_once(world: &mut World) {
     for sent in &world.ledger.sent {
         let count = found.get(&(sent.chat, sent.text.clone())).map_or(0, Vec::len);
         let stopped = sent.web.is_some_and(|web| is_out(world, web));
-        let lost_by_disk =
-            world.ledger.phone_lost || sent.web.is_some_and(|web| world.ledger.web_lost.contains(&web));
-        let must = sent.stored && !sent.link_over && !stopped && !lost_by_disk;
+        let web_lost = sent.web.is_some_and(|web| world.ledger.web_lost.contains(&web));
+        let must = sent.stored && !sent.link_over && !stopped && !world.ledger.phone_lost && !web_lost;
         // The command of a file gets its number when the file is there, and a companion that is rolled back before that
         // may give another (spec, rationale).
-        let numbered_anew =
-            sent.text.starts_with("file") && sent.web.is_some_and(|web| world.ledger.web_lost.contains(&web));
-        let copies_max = if numbered_anew { 2 } else { 1 };
+        let copies_max = if web_lost && sent.text.starts_with("file") { 2 } else { 1 };
         if count > copies_max || (must && count == 0) {
             wrong.push(format!("{:?} of {:?} is there {count} times", sent.text, sent.web));
         }

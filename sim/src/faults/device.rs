@@ -243,13 +243,11 @@ pub fn holder_tells(world: &mut World, id: NodeId, event: &AppEvent) {
         Extra::Holder { .. } | Extra::Stranger(_) | Extra::Snapshot { .. } => None,
     });
     match (holder, event) {
-        (Some((web, true)), AppEvent::LinkState(LinkState::Live)) => {
-            let sql = "SELECT companion FROM links WHERE state <> 'pending'";
-            let found = world.nodes[id.0].disk.look().query_row(sql, [], |row| row.get(0)).ok();
-            // The original may have another link by now.
-            if found.map(CompanionId::from_bytes) == world.ledger.webs[web].companion {
-                let _ = world.ledger.copy_live.insert(web);
-            }
+        // The original may have another link by now.
+        (Some((web, true)), AppEvent::LinkState(LinkState::Live))
+            if world.nodes[id.0].disk.companion(true) == world.ledger.webs[web].companion =>
+        {
+            let _ = world.ledger.copy_live.insert(web);
         }
         // A second process on the same disk wipes what both have.
         (Some((web, false)), AppEvent::Revoked) => world.link_is_wiped(web),

@@ -3,7 +3,7 @@
 
 use bytes::BytesMut;
 use handfast_codec::RelayName;
-use handfast_codec::ids::{AttachKey, CompanionId, DhPublic, Salt, Signature};
+use handfast_codec::ids::{AttachKey, CompanionId, DhPublic, Salt, Signature, SigningPublic};
 use handfast_codec::link::{LinkCert, LinkFrame};
 use handfast_codec::payload::Xk3;
 use handfast_codec::record::{RecordBuilder, decode_link_record};
@@ -24,10 +24,30 @@ pub(super) struct CertPlan {
     pub(super) relay: &'static str,
     pub(super) phone_key: DhPublic,
     pub(super) web_key: DhPublic,
+    web_signing: SigningPublic,
     pub(super) phone_attach: AttachKey,
     pub(super) web_attach: AttachKey,
     pub(super) idle_days: u16,
     pub(super) signer: SigningKey,
+}
+
+/// What is signed: the keys and the attempt of the plan, the terms of the certificate.
+fn certificate_tbs(plan: &CertPlan, cert: &LinkCert) -> Result<Vec<u8>, Stop> {
+    Ok(signed::certificate_tbs(&CertificateFields {
+        h: &plan.h,
+        account: &cert.account,
+        phone_key: &plan.phone_key,
+        web_key: &plan.web_key,
+        web_signing: &plan.web_signing,
+        phone_attach: &plan.phone_attach,
+        web_attach: &plan.web_attach,
+        salt: &cert.salt,
+        companion: &cert.companion,
+        serial: cert.serial,
+        grants: cert.grants,
+        idle_days: cert.idle_days,
+        relay: &own(RelayName::parse(plan.relay))?,
+    }))
 }
 
 impl Peer<'_> {
@@ -42,20 +62,7 @@ impl Peer<'_> {
     /// As the phone: a certificate of this attempt.
     pub(super) fn certificate(&mut self, change: impl FnOnce(&mut CertPlan)) -> Result<LinkFrame, Stop> {
         let Side::Phone(link) = &self.side else { return wrong("the runner plays the phone here") };
-        let (phone_key, phone_attach) = (link.ps.public(), link.attach.attach_key());
-        let signer = link_keys::account(&self.case);
-        let code = own(self.code.as_ref().ok_or("a code"))?;
-        let (web_key, web_signing, web_attach) = own(code.web.ok_or("the web's keys"))?;
-        let mut plan = CertPlan {
-            h: code.h,
-            relay: RELAY,
-            phone_key,
-            web_key,
-            phone_attach,
-            web_attach,
-            idle_days: 14,
-            signer,
-        };
+        let mut plan = self.plan(link.ps.public(), link.attach.attach_key())?;
         change(&mut plan);
         let mut cert = LinkCert {
             account: link_keys::account(&self.case).public(),
@@ -68,21 +75,7 @@ impl Peer<'_> {
             account_name: "Runner".to_owned(),
             signature: Signature::from_bytes([0; 64]),
         };
-        let tbs = signed::certificate_tbs(&CertificateFields {
-            h: &plan.h,
-            account: &cert.account,
-            phone_key: &plan.phone_key,
-            web_key: &plan.web_key,
-            web_signing: &web_signing,
-            phone_attach: &plan.phone_attach,
-            web_attach: &plan.web_attach,
-            salt: &cert.salt,
-            companion: &cert.companion,
-            serial: cert.serial,
-            grants: cert.grants,
-            idle_days: cert.idle_days,
-            relay: &own(RelayName::parse(plan.relay))?,
-        });
+        let tbs = certificate_tbs(&plan, &cert)?;
         cert.signature = plan.signer.sign(&tbs);
         Ok(LinkFrame::Cert(cert))
     }
@@ -103,9 +96,7 @@ impl Peer<'_> {
         self.answer()?;
         self.type_code(true)?;
         self.is_told("approval-wanted Runner")?;
-        if self.count(DataKind::PAIRING) > 1 {
-            return wrong("message 3 must not be sent before the user has approved, and is");
-        }
+        self.has_no_message3()?;
         self.app(json!({ "verb": "approve", "yes": true }))?;
         self.wait(0)?;
         let state = self.state()?;
@@ -127,7 +118,7 @@ impl Peer<'_> {
         (self.opener, self.sealer) = (Some(opener), Some(Sealer::new(split.responder_to_initiator)));
         self.code()?.h = split.h;
         self.shows_nn()?;
-        let tbs = self.certificate_signed(cert, &phone_key)?;
+        let tbs = certificate_tbs(&self.plan(phone_key, cert.phone_attach)?, cert)?;
         if identity::verify(cert.account.as_bytes(), &tbs, &cert.signature).is_err() {
             return wrong("the certificate must verify over the attempt, and does not");
         }
@@ -135,24 +126,23 @@ impl Peer<'_> {
         Ok(())
     }
 
-    fn certificate_signed(&mut self, cert: &LinkCert, phone_key: &DhPublic) -> Result<Vec<u8>, Stop> {
-        let code = self.code()?;
+    /// What a right certificate of this attempt says, of a phone with these keys.
+    fn plan(&self, phone_key: DhPublic, phone_attach: AttachKey) -> Result<CertPlan, Stop> {
+        let code = own(self.code.as_ref().ok_or("a code"))?;
         let (web_key, web_signing, web_attach) = own(code.web.ok_or("the web's keys"))?;
-        Ok(signed::certificate_tbs(&CertificateFields {
-            h: &code.h,
-            account: &cert.account,
+        let signer = link_keys::account(&self.case);
+        let (h, relay, idle_days) = (code.h, RELAY, 14);
+        Ok(CertPlan {
+            h,
+            relay,
             phone_key,
-            web_key: &web_key,
-            web_signing: &web_signing,
-            phone_attach: &cert.phone_attach,
-            web_attach: &web_attach,
-            salt: &cert.salt,
-            companion: &cert.companion,
-            serial: cert.serial,
-            grants: cert.grants,
-            idle_days: cert.idle_days,
-            relay: &own(RelayName::parse(RELAY))?,
-        }))
+            web_key,
+            web_signing,
+            phone_attach,
+            web_attach,
+            idle_days,
+            signer,
+        })
     }
 
     /// As the web: an acceptance of this certificate, signed for `h`, or for another one.

@@ -234,6 +234,14 @@ impl<'a> Peer<'a> {
         self.is_told("check-code-wanted")
     }
 
+    /// As the web: message 3 has not come, since the phone's user has not approved.
+    pub(super) fn has_no_message3(&self) -> Step {
+        if self.count(DataKind::PAIRING) > 1 {
+            return wrong("message 3 must not be sent before the user has approved, and is");
+        }
+        Ok(())
+    }
+
     /// The phone's user types the digits, or others.
     pub(super) fn type_code(&mut self, is_right: bool) -> Step {
         let right = self.code()?.digits.clone();

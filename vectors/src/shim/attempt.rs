@@ -11,9 +11,9 @@ use handfast_handshake::pairing::phone::Offering;
 use handfast_session::{Event, Output, Pairing, PairingEvent, Pairs, PairsTxn};
 use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::SeedableRng;
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
-use super::session::now;
+use super::session::{answer, now};
 use crate::fields::{Fields, hex};
 
 /// One code, shown or scanned.
@@ -62,12 +62,7 @@ impl Attempt {
             other => bail!("the operation {other} is not known"),
         }
         let wait = self.drain(now)?;
-        let (sent, told) = (std::mem::take(&mut self.sent), std::mem::take(&mut self.told));
-        let mut out = json!({ "send": sent, "told": told });
-        if let Some(at) = wait {
-            out["next_ms"] = at.as_micros().div_ceil(1_000).into();
-        }
-        Ok(out)
+        Ok(answer(&mut self.sent, &mut self.told, wait))
     }
 
     fn verb(&mut self, now: Timestamp, input: &Map<String, Value>) -> Result<()> {

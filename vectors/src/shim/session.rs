@@ -34,6 +34,15 @@ pub(super) fn now(input: &Map<String, Value>) -> Result<Timestamp> {
     Ok(Timestamp::from_micros(input.u64("now_ms")?.saturating_mul(1_000)))
 }
 
+/// What a request has led to: what is sent, what is told, and when to call again.
+pub(super) fn answer(sent: &mut Vec<String>, told: &mut Vec<String>, wait: Option<Timestamp>) -> Value {
+    let mut out = json!({ "send": std::mem::take(sent), "told": std::mem::take(told) });
+    if let Some(at) = wait {
+        out["next_ms"] = at.as_micros().div_ceil(1_000).into();
+    }
+    out
+}
+
 impl Session {
     /// Opens the link of a case.
     pub(super) fn new(input: &Map<String, Value>) -> Result<Self> {
@@ -71,12 +80,7 @@ impl Session {
             other => bail!("the operation {other} is not known"),
         }
         let wait = self.drain(now)?;
-        let (sent, told) = (std::mem::take(&mut self.sent), std::mem::take(&mut self.told));
-        let mut out = json!({ "send": sent, "told": told });
-        if let Some(at) = wait {
-            out["next_ms"] = at.as_micros().div_ceil(1_000).into();
-        }
-        Ok(out)
+        Ok(answer(&mut self.sent, &mut self.told, wait))
     }
 
     fn commit(&mut self, now: Timestamp, commit: &Commit) -> Result<()> {

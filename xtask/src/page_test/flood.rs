@@ -1,14 +1,13 @@
 //! A relay that floods the page: what it sends is of no use and has no end.
 
 use std::collections::BTreeSet;
-use std::io::{BufRead as _, BufReader};
-use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, ensure};
 use serde_json::json;
 
+use super::script::Script;
 use super::story::{LIVE, shows};
 use super::tab;
 use super::troubles::{KEYS, NOT_LIVE};
@@ -26,39 +25,20 @@ const FLOODS_LIMIT: Duration = Duration::from_mins(2);
 /// How much more memory the tab may take meanwhile, in bytes.
 const MEMORY_MAX: u64 = 64 << 20;
 
-/// The flooding relay's process. It ends with this value.
-struct Flooder {
-    child: Child,
-    lines: Receiver<String>,
-}
-
-impl Flooder {
-    fn start(keeper: &Keeper, address: &str) -> Result<Self> {
-        let mut command = Command::new("python3");
-        let _ = command.args(["-c", RELAY, address]).stdin(Stdio::null()).stdout(Stdio::piped());
-        let mut child = command.spawn().context("python3 cannot be started")?;
-        let (sender, lines) = channel();
-        let output = child.stdout.take();
-        let flooder = Self { child, lines };
-        keeper.hold(flooder.child.id())?;
-        let mut output = BufReader::new(output.context("python3 has no output")?).lines();
-        // It ends when the process does, or nobody listens.
-        let _ = std::thread::spawn(move || {
-            while let Some(Ok(line)) = output.next() {
-                if sender.send(line).is_err() {
-                    return;
-                }
+/// The flooding relay, and what it says as it comes.
+fn flooder(keeper: &Keeper, address: &str) -> Result<(Script, Receiver<String>)> {
+    let mut script = Script::start(keeper, RELAY, &[address])?;
+    let (sender, said) = channel();
+    let mut lines = script.lines()?;
+    // It ends when the process does, or nobody listens.
+    let _ = std::thread::spawn(move || {
+        while let Some(Ok(line)) = lines.next() {
+            if sender.send(line).is_err() {
+                return;
             }
-        });
-        Ok(flooder)
-    }
-}
-
-impl Drop for Flooder {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
+        }
+    });
+    Ok((script, said))
 }
 
 /// Plays the chapter. The page is live before and after it.
@@ -71,14 +51,14 @@ pub(super) fn play(world: &mut World, browser: &Browser) -> Result<()> {
     world.relay.kill();
     let page = world.page();
     let address = page.trim_start_matches("http://").trim_end_matches('/');
-    let flooder = Flooder::start(&world.keeper, address)?;
+    let (script, over) = flooder(&world.keeper, address)?;
     let (mut seen, mut peak, mut longest) = (BTreeSet::new(), base, Duration::ZERO);
     until("each flood to be over", FLOODS_LIMIT, || {
         let asked = Instant::now();
         ensure!(browser.run(NOT_LIVE)? == true, "the page says that it is connected");
         longest = longest.max(asked.elapsed());
         peak = peak.max(tab::memory(browser)?);
-        for line in flooder.lines.try_iter() {
+        for line in over.try_iter() {
             let _ = seen.insert(line.split(' ').next().unwrap_or_default().to_owned());
             // As when the network is back: the page tries again at once.
             let _ = browser.run("dispatchEvent(new Event('online'))")?;
@@ -86,7 +66,7 @@ pub(super) fn play(world: &mut World, browser: &Browser) -> Result<()> {
         Ok(FLOODS.iter().all(|name| seen.contains(*name)).then_some(()))
     })
     .with_context(|| format!("it has had {seen:?}"))?;
-    drop(flooder);
+    drop(script);
     let more = peak.saturating_sub(base);
     ensure!(more <= MEMORY_MAX, "the tab took {more} bytes more");
     world.relay.start()?;

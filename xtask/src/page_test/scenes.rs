@@ -1,13 +1,12 @@
 //! The screens that are hard to reach by hand, from written events in the real views: pictures, and a look at what must
 //! hold on all of them.
 
-use std::io::{BufRead as _, BufReader};
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
 
 use anyhow::{Context as _, Result, ensure};
 
 use super::axe::Axe;
+use super::script::Script;
 use super::store;
 use super::webdriver::Browser;
 use crate::demo::keeper::Keeper;
@@ -40,7 +39,7 @@ const SERVER: &str = include_str!("files.py");
 
 /// A server for the files of `reference-web`. It ends with this value.
 pub(super) struct Files {
-    child: Child,
+    _server: Script,
     address: String,
 }
 
@@ -51,37 +50,12 @@ impl Files {
     }
 
     fn serve(keeper: &Keeper, policy: &str) -> Result<Self> {
-        let mut command = Command::new("python3");
-        let _ = command
-            .args(["-c", SERVER])
-            .arg(workspace::root().join("reference-web"))
-            .arg(policy)
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null());
-        let mut child = command.spawn().context("python3 cannot be started")?;
-        let mut line = String::new();
-        let started = keeper.hold(child.id()).and_then(|()| {
-            let output = child.stdout.take().context("python3 has no output")?;
-            let _ = BufReader::new(output).read_line(&mut line)?;
-            let port: u16 = line.trim().parse().context("python3 names no port")?;
-            Ok(format!("http://127.0.0.1:{port}"))
-        });
-        match started {
-            Ok(address) => Ok(Self { child, address }),
-            Err(error) => {
-                let _ = child.kill();
-                let _ = child.wait();
-                Err(error)
-            }
-        }
-    }
-}
-
-impl Drop for Files {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+        let folder = workspace::root().join("reference-web");
+        let folder = folder.to_str().context("a path that is no UTF-8")?;
+        let mut server = Script::start(keeper, SERVER, &[folder, policy])?;
+        let line = server.lines()?.next().context("python3 names no port")??;
+        let port: u16 = line.trim().parse().context("python3 names no port")?;
+        Ok(Self { _server: server, address: format!("http://127.0.0.1:{port}") })
     }
 }
 

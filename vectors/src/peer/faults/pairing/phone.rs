@@ -8,7 +8,6 @@ use handfast_handshake::identity::SigningKey;
 use serde_json::json;
 
 use super::{Fault, Reqs, attempt};
-use crate::peer::driver::wrong;
 use crate::peer::faults::PHONE;
 use crate::peer::handshake::{NOT_CANONICAL, ZERO, flip, put_key};
 use crate::peer::pairing::XkPlan;
@@ -140,20 +139,14 @@ pub(super) fn all() -> Vec<Fault> {
                 peer.answer()?;
                 peer.type_code(true)?;
                 peer.idle(121)?;
-                if peer.count(DataKind::PAIRING) > 1 {
-                    return wrong("message 3 must not be sent without approval, and is");
-                }
-                Ok(())
+                peer.has_no_message3()
             },
         ),
         attempt(PHONE, "user-refuses", &["HSK-010"], "the user does not approve", Some(C::REFUSED), |peer| {
             peer.answer()?;
             peer.type_code(true)?;
             peer.app(json!({ "verb": "approve", "yes": false }))?;
-            if peer.count(DataKind::PAIRING) > 1 {
-                return wrong("message 3 must not be sent without approval, and is");
-            }
-            Ok(())
+            peer.has_no_message3()
         }),
         attempt(
             PHONE,
