@@ -245,7 +245,7 @@ export class Companion {
   #onMoment(hidden) {
     const now = performance.now();
     this.#link?.machine.setHidden(now, hidden);
-    this.#link?.machine.probe(now);
+    for (const task of this.#tasks) task.machine.probe(now);
     this.#run();
   }
 
@@ -263,7 +263,7 @@ export class Companion {
   /** What is under way for them does not count any more. */
   #dropMachines() {
     this.#generation += 1;
-    for (const task of [...this.#codes, this.#link].filter(Boolean)) {
+    for (const task of this.#tasks) {
       task.socket?.close();
       task.machine.free();
     }
@@ -347,7 +347,7 @@ export class Companion {
     this.#rotate(now);
     const commits = [];
     const effects = [];
-    for (const task of [...this.#codes, this.#link].filter(Boolean)) {
+    for (const task of this.#tasks) {
       if (this.#isAtWork(task)) this.#drain(task, now, commits, effects);
     }
     if (commits.length + effects.length > 0) this.#write(commits, effects).catch(() => {});
@@ -360,13 +360,18 @@ export class Companion {
     }
   }
 
+  /** The machines at work. */
+  get #tasks() {
+    return [...this.#codes, this.#link].filter(Boolean);
+  }
+
   #isAtWork(task) {
     return task === this.#link || this.#codes.includes(task);
   }
 
   #onTime() {
     const now = performance.now();
-    for (const task of [...this.#codes, this.#link].filter(Boolean)) if (task.at !== null && task.at <= now) task.machine.handleTimeout(now);
+    for (const task of this.#tasks) if (task.at !== null && task.at <= now) task.machine.handleTimeout(now);
     this.#run();
   }
 

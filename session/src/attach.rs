@@ -21,6 +21,10 @@ use crate::returns::Returns;
 
 /// The only version of the relay envelope.
 const VERSION: u8 = 1;
+/// How long a socket may take to open: name, TCP, TLS and upgrade together.
+const OPENING_MAX: Duration = Duration::from_secs(15);
+/// The same after an event of visibility, network or clock.
+const OPENING_EVENT_MAX: Duration = Duration::from_secs(5);
 /// How long a relay has to finish the greeting.
 const GREETING_MAX: Duration = Duration::from_secs(10);
 /// A relay that says nothing for this long is gone, while the page is visible.
@@ -78,7 +82,7 @@ enum Phase {
     /// No socket, none wanted before this time (`None`: not at all).
     Down(Option<Timestamp>),
     /// A socket was asked for.
-    Opening,
+    Opening { until: Timestamp },
     /// Open, the greeting is not over.
     Greeting { until: Timestamp, hello: bool },
     /// Attached.
@@ -161,7 +165,7 @@ impl Attach {
     pub(crate) fn own(&self) -> Option<AttachmentId> {
         match &self.phase {
             Phase::Attached { own, .. } => Some(*own),
-            Phase::Down(_) | Phase::Opening | Phase::Greeting { .. } => None,
+            Phase::Down(_) | Phase::Opening { .. } | Phase::Greeting { .. } => None,
         }
     }
 
@@ -169,7 +173,7 @@ impl Attach {
     pub(crate) fn peer(&self) -> Option<&Presence> {
         match &self.phase {
             Phase::Attached { peer, .. } => peer.as_ref(),
-            Phase::Down(_) | Phase::Opening | Phase::Greeting { .. } => None,
+            Phase::Down(_) | Phase::Opening { .. } | Phase::Greeting { .. } => None,
         }
     }
 
@@ -211,10 +215,14 @@ impl Attach {
         self.phase = Phase::Down(at);
     }
 
-    /// If a socket is wanted later, it is wanted now.
+    /// If a socket is wanted later, it is wanted now; one that is being opened has little time left.
     pub(crate) fn hurry(&mut self, now: Timestamp) {
-        if let Phase::Down(Some(at)) = &mut self.phase {
-            *at = now.min(*at);
+        match &mut self.phase {
+            // req: TIM-013
+            Phase::Down(Some(at)) => *at = now.min(*at),
+            // req: TIM-014
+            Phase::Opening { until } => *until = now.plus(OPENING_EVENT_MAX).min(*until),
+            Phase::Down(None) | Phase::Greeting { .. } | Phase::Attached { .. } => {}
         }
     }
 
@@ -237,8 +245,7 @@ impl Attach {
     pub(crate) fn deadline(&self) -> Option<Timestamp> {
         match &self.phase {
             Phase::Down(at) => *at,
-            Phase::Opening => None,
-            Phase::Greeting { until, .. } => Some(*until),
+            Phase::Opening { until } | Phase::Greeting { until, .. } => Some(*until),
             Phase::Attached { .. } => Some(self.last_heard.plus(self.silence_max())),
         }
     }
@@ -254,12 +261,13 @@ impl Attach {
         }
         match self.phase {
             Phase::Down(_) => {
-                self.phase = Phase::Opening;
+                self.phase = Phase::Opening { until: now.plus(OPENING_MAX) };
                 Some(AttachTimeout::Connect)
             }
-            // req: TIM-001
-            Phase::Greeting { .. } | Phase::Attached { .. } => Some(AttachTimeout::RelaySilent),
-            Phase::Opening => None,
+            // req: TIM-001, TIM-014
+            Phase::Opening { .. } | Phase::Greeting { .. } | Phase::Attached { .. } => {
+                Some(AttachTimeout::RelaySilent)
+            }
         }
     }
 

@@ -243,6 +243,12 @@ impl Pairing {
         Ok(())
     }
 
+    /// Visibility, network or clock changed: asks at once for a socket when there is none.
+    pub fn probe(&mut self, now: Timestamp) {
+        self.tick(now);
+        self.attach.hurry(self.now);
+    }
+
     /// A deadline given by [`Output::Wait`] has passed.
     pub fn handle_timeout(&mut self, now: Timestamp) {
         self.tick(now);

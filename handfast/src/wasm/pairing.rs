@@ -97,6 +97,11 @@ impl WebPairing {
         self.pairing.handle_timeout(timestamp(now));
     }
 
+    /// Visibility, network or clock changed: asks at once for a socket when there is none.
+    pub fn probe(&mut self, now: f64) {
+        self.pairing.probe(timestamp(now));
+    }
+
     /// The user said whether the phone shows NN.
     ///
     /// # Errors

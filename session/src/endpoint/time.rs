@@ -207,6 +207,7 @@ impl Endpoint {
 
     /// Something of visibility, network or clock changed: is the peer still there?
     pub(super) fn probe_now(&mut self) {
+        self.attach.hurry(self.now);
         // req: TIM-004
         if self.is_live() {
             self.alive.probe = Some(self.now.plus(PROBE_EVENT_MAX));

@@ -138,7 +138,7 @@ impl Endpoint {
         }
     }
 
-    /// Visibility, network or clock changed: asks at once whether the peer is there.
+    /// Visibility, network or clock changed: asks at once whether the peer is there, or for a socket when there is none.
     pub fn probe(&mut self, now: Timestamp) {
         self.tick(now);
         self.probe_now();
