@@ -236,7 +236,7 @@ export class Companion {
   async #begin() {
     const { database, version } = this.#options;
     this.#generation += 1;
-    this.#database = await Database.open(database, version, this.#stores, () => this.#stop({ type: "failed", reason: "the browser closed the database" }));
+    this.#database = await Database.open(database, version, this.#stores, (reason) => this.#stop({ type: "failed", reason }));
     this.#stopWatching = watchMoments(({ hidden }) => this.#onMoment(hidden));
     await this.#load();
     if (!this.#link) this.#showCodes();

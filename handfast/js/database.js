@@ -8,6 +8,10 @@ const ROWS = "handfast";
 /** What is known of each link, by link. */
 const LINKS = "links";
 
+/** How often it is looked whether the browser still answers, in milliseconds, and how many looks in a row may find no answer. */
+const LOOK_EVERY = 5_000;
+const LOOKS_MAX = 4;
+
 /** Somebody else wrote to the database: another tab or process. Drop everything, and open it again. */
 export class Conflict extends Error {
   constructor() {
@@ -31,15 +35,21 @@ export class Database {
   #begun = Promise.resolve();
   /** A transaction whose turn has not come yet. */
   #waiting = null;
+  /** How to give up what the browser has not answered yet, and the looks since its last answer. */
+  #open = new Set();
+  #looks = 0;
+  #timer = 0;
+  #lost;
 
-  constructor(db, stores) {
+  constructor(db, stores, lost) {
     this.#db = db;
     this.#stores = [ROWS, LINKS, KEY_STORE, ...stores];
+    this.#lost = lost;
   }
 
   /**
-   * Opens the database. `stores`: the application's stores, a name and the options and indexes of each. `lost` is called
-   * when the browser closes it, because its data were cleared for instance.
+   * Opens the database. `stores`: the application's stores, a name and the options and indexes of each. `lost` is called with a reason
+   * when the browser closes it, because its data were cleared for instance, or does not answer any more.
    */
   static async open(name, version, stores, lost) {
     const request = indexedDB.open(name, version);
@@ -55,18 +65,50 @@ export class Database {
       }
     };
     const db = await done(request);
-    db.onversionchange = () => { db.close(); lost(); };
-    db.onclose = lost;
-    return new Database(db, Object.keys(stores));
+    const closed = () => lost("the browser closed the database");
+    db.onversionchange = () => { db.close(); closed(); };
+    db.onclose = closed;
+    return new Database(db, Object.keys(stores), lost);
   }
 
   close() {
+    clearTimeout(this.#timer);
     this.#db.close();
+  }
+
+  /** What the browser was asked for. It fails when the browser does not answer any more. */
+  #watched(asked) {
+    return new Promise((resolve, reject) => {
+      this.#open.add(reject);
+      if (this.#open.size === 1) this.#answered();
+      asked.then(resolve, reject).finally(() => {
+        this.#open.delete(reject);
+        this.#answered();
+      });
+    });
+  }
+
+  /** The browser answered: for what is still open it has its time again. */
+  #answered() {
+    this.#looks = 0;
+    clearTimeout(this.#timer);
+    if (this.#open.size > 0) this.#look();
+  }
+
+  /** Looks are counted rather than time: a page that was frozen has not looked meanwhile. */
+  #look() {
+    this.#timer = setTimeout(() => {
+      this.#looks += 1;
+      if (this.#looks < LOOKS_MAX) return this.#look();
+      const reason = "the browser's database does not answer";
+      this.#lost(reason);
+      for (const giveUp of this.#open) giveUp(new Error(reason));
+    }, LOOK_EVERY);
   }
 
   /** The key of the secrets, made when the first of them is stored. */
   #deviceKey() {
-    return (this.#key ??= DeviceKey.of(this.#db).catch((error) => {
+    return (this.#key ??= this.#watched(DeviceKey.of(this.#db)).catch((error) => {
       this.#key = null;
       throw error;
     }));
@@ -82,7 +124,7 @@ export class Database {
   async rows(link) {
     const store = this.#db.transaction(ROWS).objectStore(ROWS);
     const range = ofLink(link);
-    const [keys, values] = await Promise.all([done(store.getAllKeys(range)), done(store.getAll(range))]);
+    const [keys, values] = await this.#watched(Promise.all([done(store.getAllKeys(range)), done(store.getAll(range))]));
     return Promise.all(keys.map(async ([, key], index) => {
       const value = values[index];
       return [new Uint8Array(key), value instanceof Uint8Array ? value : await (await this.#deviceKey()).unwrap(link, key, value)];
@@ -91,13 +133,13 @@ export class Database {
 
   /** The newest link, if there is one. */
   async link() {
-    const all = await done(this.#db.transaction(LINKS).objectStore(LINKS).getAll());
+    const all = await this.#watched(done(this.#db.transaction(LINKS).objectStore(LINKS).getAll()));
     return all.sort((a, b) => b.created - a.created)[0];
   }
 
   /** One value of one of the application's stores. */
   get(store, key) {
-    return done(this.#db.transaction(store).objectStore(store).get(key));
+    return this.#watched(done(this.#db.transaction(store).objectStore(store).get(key)));
   }
 
   /** A transaction that only reads. */
@@ -138,12 +180,12 @@ export class Database {
     const txn = this.#db.transaction(this.#stores, "readwrite", { durability: "strict" });
     const waiting = { commits: [], effects: [] };
     const isOver = () => { if (this.#waiting === waiting) this.#waiting = null; };
-    waiting.durable = new Promise((resolve, reject) => {
-      let reason = null;
-      const fail = (error) => {
-        reason ??= error;
-        try { txn.abort(); } catch { /* It is over already. */ }
-      };
+    let reason = null;
+    const fail = (error) => {
+      reason ??= error;
+      try { txn.abort(); } catch { /* It is over already. */ }
+    };
+    const over = new Promise((resolve, reject) => {
       txn.oncomplete = () => resolve();
       txn.onabort = () => {
         isOver();
@@ -151,6 +193,7 @@ export class Database {
       };
       // Its first request is answered when those before it are over.
       txn.objectStore(KEY_STORE).count().onsuccess = () => {
+        this.#answered();
         isOver();
         try {
           applyAll(txn.objectStore(ROWS), waiting.commits, fail);
@@ -160,6 +203,8 @@ export class Database {
         }
       };
     });
+    waiting.durable = this.#watched(over);
+    waiting.durable.catch(fail);
     return waiting;
   }
 }

@@ -19,6 +19,11 @@ pub(super) const NOT_LIVE: &str = "return document.querySelector('.banner:not(.t
 pub(super) const KEYS: &str = "return new Promise((ok, fail) => { const open = indexedDB.open('handfast'); open.onerror = fail; \
     open.onsuccess = () => { open.result.transaction('handfast').objectStore('handfast').getAll().onsuccess = ({ target }) => { \
     open.result.close(); ok(target.result.filter((row) => row.sealed).length); }; }; })";
+/// A script that keeps the database busy for as long as the page is there: whatever else is asked of it waits.
+const BUSY: &str = "return new Promise((ok, fail) => { const open = indexedDB.open('handfast'); open.onerror = fail; \
+    open.onsuccess = ({ target: { result } }) => { \
+    const store = result.transaction([...result.objectStoreNames], 'readwrite').objectStore('handfast'); \
+    const again = () => { store.count().onsuccess = again; }; again(); ok(true); }; })";
 /// Texts in a burst, besides one of the largest size.
 const BURST: usize = 50;
 /// The longest text, in bytes.
@@ -58,6 +63,7 @@ pub(super) fn play(world: &mut World, stage: &mut Stage<'_>) -> Result<()> {
     five_tabs(world, &stage.browser)?;
     lacking(world, &stage.browser)?;
     wrong_engine(world, &stage.browser)?;
+    no_answer(world, &stage.browser)?;
     cleared(world, &stage.browser)?;
     killed(world, stage)
 }
@@ -216,6 +222,25 @@ fn killed(world: &mut World, stage: &mut Stage<'_>) -> Result<()> {
     );
     let _ = browser.wait("the text, sent, and once", &once)?;
     world.table.ok("the browser is killed after a commit", "what was shown as waiting goes out, once");
+    Ok(())
+}
+
+/// The browser's database does not answer: the page says so, and keeps what it had.
+fn no_answer(world: &mut World, browser: &Browser) -> Result<()> {
+    let chat = super::media::first_chat(world)?;
+    let keys = browser.run(KEYS)?;
+    let _ = browser.run(BUSY)?;
+    let text = "While the database was busy";
+    let _ = world.phone.ask(&json!({"verb": "send", "chat": chat, "text": text}))?;
+    let told =
+        "return /database does not answer/.test(document.querySelector('.dead-card .small')?.textContent)";
+    let _ = browser.wait("the word that the database does not answer", told)?;
+    browser.click(".dead-card button.primary")?;
+    let _ = browser.wait("the state live", LIVE)?;
+    browser.click(".chat-list li:first-child .chat-row")?;
+    let _ = browser.wait("the text of meanwhile", &shows(text))?;
+    ensure!(browser.run(KEYS)? == keys, "the page has other keys than before");
+    world.table.ok("a database that does not answer", "the page says so, and has all when it is loaded anew");
     Ok(())
 }
 
