@@ -35,7 +35,7 @@ mod task;
 mod websocket;
 
 pub use crate::rng::{NoRandomness, os_rng};
-pub use clock::Clock;
+pub use clock::{Clock, SleepWatch};
 pub use connect::Connector;
 pub use link_socket::{LinkSocket, tell};
 pub use set::SocketSet;

@@ -392,6 +392,16 @@ impl App {
         }
     }
 
+    /// The computer slept, or the network came back: whoever is connected, or waits to be, looks at once.
+    pub fn probe(&mut self, now: Now) {
+        for link in self.links.values_mut() {
+            link.endpoint.probe(now.mono);
+        }
+        if let Some(attempt) = &mut self.attempt {
+            attempt.pairing.probe(now.mono);
+        }
+    }
+
     /// When [`App::handle_timeout`] is due.
     #[must_use]
     pub fn deadline(&self) -> Option<Timestamp> {

@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anyhow::Context;
 use handfast::codec::ids::CompanionId;
-use handfast::driver::{SocketEvent, SocketSet, os_rng};
+use handfast::driver::{SleepWatch, SocketEvent, SocketSet, os_rng};
 use handfast::program::{
     Clock, ControlEvent, DirLock, Inbox, Replies, field_hex, field_str, field_u64, serve_control, usage,
 };
@@ -150,6 +150,7 @@ impl Core {
     fn run(mut self, mut inbox: Inbox<Input>) -> anyhow::Result<()> {
         let mut rng = os_rng()?;
         (self.tell)(&json!({"event": "ready", "pid": std::process::id()}));
+        let mut sleep = SleepWatch::start(self.clock);
         let mut batch = Vec::new();
         loop {
             let mut answers = Vec::new();
@@ -173,6 +174,9 @@ impl Core {
                 }
             }
             let time = now(self.clock);
+            if sleep.has_jumped() {
+                self.app.probe(time);
+            }
             self.app.handle_timeout(time, &mut rng);
             let settled = self.app.settle(time, &mut rng)?;
             if let Some(failure) = &settled.failure {
@@ -186,8 +190,8 @@ impl Core {
             for output in settled.outputs {
                 self.output(output);
             }
-            let wait = self.app.deadline().map(|at| at.since(self.clock.now()));
-            if !inbox.wait(wait, &mut batch) {
+            let wait = self.app.deadline().map_or(SleepWatch::EVERY, |at| at.since(self.clock.now()));
+            if !inbox.wait(Some(wait.min(SleepWatch::EVERY)), &mut batch) {
                 return Ok(());
             }
         }

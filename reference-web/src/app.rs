@@ -377,6 +377,16 @@ impl App {
         self.rotate(now, rng);
     }
 
+    /// The computer slept, or the network came back: whoever is connected, or waits to be, looks at once.
+    pub fn probe(&mut self, now: Timestamp) {
+        if let Some(link) = &mut self.link {
+            link.endpoint.probe(now);
+        }
+        for code in &mut self.codes {
+            code.pairing.probe(now);
+        }
+    }
+
     /// When [`App::handle_timeout`] is due.
     #[must_use]
     pub fn deadline(&self) -> Option<Timestamp> {

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use handfast::codec::ids::ContentId;
-use handfast::driver::{SocketEvent, SocketSet, os_rng};
+use handfast::driver::{SleepWatch, SocketEvent, SocketSet, os_rng};
 use handfast::program::{
     Clock, ControlEvent, DirLock, Inbox, Replies, StdinEvent, field_hex, field_str, field_u64, serve_control,
     spawn_stdin, usage,
@@ -149,6 +149,7 @@ impl Core {
         if matches!(self.mode, Mode::Run) {
             (self.console.tell)(&json!({"event": "ready", "pid": std::process::id()}));
         }
+        let mut sleep = SleepWatch::start(self.clock);
         let mut batch = Vec::new();
         loop {
             let mut answers = Vec::new();
@@ -174,6 +175,9 @@ impl Core {
                 }
             }
             let now = self.clock.now();
+            if sleep.has_jumped() {
+                self.app.probe(now);
+            }
             self.app.handle_timeout(now, &mut rng);
             let settled = self.app.settle(now, &mut rng)?;
             if let Some(failure) = &settled.failure {
@@ -189,8 +193,8 @@ impl Core {
             if let Some(end) = self.end.take() {
                 return end;
             }
-            let wait = self.app.deadline().map(|at| at.since(self.clock.now()));
-            if !inbox.wait(wait, &mut batch) {
+            let wait = self.app.deadline().map_or(SleepWatch::EVERY, |at| at.since(self.clock.now()));
+            if !inbox.wait(Some(wait.min(SleepWatch::EVERY)), &mut batch) {
                 return Ok(());
             }
         }
