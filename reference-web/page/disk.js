@@ -26,10 +26,8 @@ export class Disk {
     this.#worker.onmessage = ({ data: { id, value, error, buffer } }) => {
       const { resolve, reject } = this.#asked.get(id);
       this.#asked.delete(id);
-      if (buffer) this.#keep(buffer);
       if (error) reject(error.isFull ? new DiskFull() : new Error(error.text));
-      // Of bytes that were read the number is told; the buffer is somebody else's after this turn.
-      else resolve(buffer ? new Uint8Array(buffer, 0, value).slice() : value);
+      else resolve({ value, buffer });
     };
     this.#worker.onerror = () => this.#fail("the worker that writes files has stopped");
   }
@@ -40,7 +38,12 @@ export class Disk {
     const buffer = this.#take(length);
     new Uint8Array(buffer).set(bytes);
     release(bytes.buffer);
-    await this.#ask("write", { name, at, length }, buffer);
+    this.#keep(await this.writeFrom(name, at, buffer, length));
+  }
+
+  /** Writes the first bytes of a buffer, and gives it back. */
+  async writeFrom(name, at, buffer, length) {
+    return (await this.#ask("write", { name, at, length }, buffer)).buffer;
   }
 
   flush(name) {
@@ -48,12 +51,11 @@ export class Disk {
   }
 
   /** At most `length` bytes from an offset. */
-  read(name, at, length) {
-    return this.#ask("read", { name, at, length }, this.#take(length));
-  }
-
-  size(name) {
-    return this.#ask("size", { name });
+  async read(name, at, length) {
+    const { value, buffer } = await this.#ask("read", { name, at, length }, this.#take(length));
+    const bytes = new Uint8Array(buffer, 0, value).slice();
+    this.#keep(buffer);
+    return bytes;
   }
 
   rename(name, to) {

@@ -52,9 +52,6 @@ const VERBS = {
     const handle = await open(name);
     return handle.read(new Uint8Array(buffer, 0, length), { at });
   },
-  async size({ name }) {
-    return (await open(name)).getSize();
-  },
   async rename({ name, to }) {
     close(name);
     await remove(to);

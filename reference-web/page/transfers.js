@@ -128,18 +128,17 @@ export class Transfers {
     const hasher = new ContentHasher();
     let head = null;
     let told = 0;
-    // Always into the same buffer: one that the browser makes for a reading it keeps until it collects.
+    // One buffer for all of it, to the worker too: what the browser makes for a reading it keeps until it collects.
     const reader = file.stream().getReader({ mode: "byob" });
     let buffer = new ArrayBuffer(BLOCK);
     for (let at = 0; at < file.size;) {
       const { value, done: isOver } = await reader.read(new Uint8Array(buffer));
       if (isOver) throw new Error(`${file.name} became shorter while it was read`);
-      buffer = value.buffer;
-      const bytes = value.slice();
-      head ??= bytes.slice(0, 64);
-      hasher.update(bytes);
-      await this.#disk.write(row.client, at, bytes);
-      at += value.length;
+      const { length } = value;
+      head ??= value.slice(0, 64);
+      hasher.update(value);
+      buffer = await this.#disk.writeFrom(row.client, at, value.buffer, length);
+      at += length;
       if (performance.now() - told > TOLD_EVERY) {
         told = performance.now();
         this.#emit({ event: "transfer", content: row.client, direction: "put", offset: at, size: file.size, state: "reading" });
