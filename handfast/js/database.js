@@ -122,9 +122,9 @@ export class Database {
 
   /** A link's rows, as `WebLink.load` takes them. */
   async rows(link) {
-    const store = this.#db.transaction(ROWS).objectStore(ROWS);
+    const store = this.read(ROWS).objectStore(ROWS);
     const range = ofLink(link);
-    const [keys, values] = await this.#watched(Promise.all([done(store.getAllKeys(range)), done(store.getAll(range))]));
+    const [keys, values] = await Promise.all([done(store.getAllKeys(range)), done(store.getAll(range))]);
     return Promise.all(keys.map(async ([, key], index) => {
       const value = values[index];
       return [new Uint8Array(key), value instanceof Uint8Array ? value : await (await this.#deviceKey()).unwrap(link, key, value)];
@@ -133,18 +133,20 @@ export class Database {
 
   /** The newest link, if there is one. */
   async link() {
-    const all = await this.#watched(done(this.#db.transaction(LINKS).objectStore(LINKS).getAll()));
+    const all = await done(this.read(LINKS).objectStore(LINKS).getAll());
     return all.sort((a, b) => b.created - a.created)[0];
   }
 
   /** One value of one of the application's stores. */
   get(store, key) {
-    return this.#watched(done(this.#db.transaction(store).objectStore(store).get(key)));
+    return done(this.read(store).objectStore(store).get(key));
   }
 
   /** A transaction that only reads. */
   read(...stores) {
-    return this.#db.transaction(stores);
+    const txn = this.#db.transaction(stores);
+    this.#watched(new Promise((over) => { txn.oncomplete = txn.onabort = over; })).catch(() => {});
+    return txn;
   }
 
   /**
