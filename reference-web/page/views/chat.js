@@ -130,7 +130,7 @@ function actions(state, message, own, act) {
     own && can("delete") && button("remove", "Delete", { event: "sheet", what: { delete: message } }));
 }
 
-const ADDRESS = /\b(?:https?:\/\/|mailto:)[^\s<>"'`]+/giu;
+const ADDRESS = /\b(?:https?:\/\/|mailto:)[^\s<>"'\u{60}]+/giu;
 
 /** The text, with addresses of web pages and mail as links. Nothing else becomes one. */
 export function linked(text) {
