@@ -139,9 +139,9 @@ export class Engine {
       txn.objectStore("devices").put(item);
     } else if (item.kind === "message") {
       this.#putMessage(item, txn);
-    } else if (list) {
+    } else if (list && item.message === undefined) {
       this.#removeListed(list, item.chat, txn);
-    } else {
+    } else if (!list && item.message !== undefined) {
       this.#removeMessage({ chat: item.chat, id: item.message }, txn);
     }
     if (list) this.#after(txn, () => this.#tell(list));

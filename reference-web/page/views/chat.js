@@ -16,15 +16,14 @@ const NEAR = 600;
 export function chatView(state, act, now) {
   const chat = state.chats.find((one) => one.chat === state.open);
   if (!chat) return emptyView();
-  const isThere = isPresent(state, chat.chat);
   const page = state.pages[chat.chat] ?? { messages: [], more: true, loading: "anew" };
   return h("main", { class: "chat", id: "main", key: `main-${chat.chat}`, "aria-label": `Chat with ${chat.title}`, ...dropping(chat, act) },
     h("header", { class: "bar" },
       h("button", { class: "round back", type: "button", "aria-label": "Back to the chats", on: { click: () => act({ event: "close_chat" }) } }, icon("back")),
-      avatar(chat.title, chat.chat, isThere),
+      avatar(chat.title, chat.chat),
       h("div", { class: "chat-name" },
         h("h1", {}, h("bdi", {}, chat.title)),
-        h("p", { class: "small", role: "status" }, state.typing[chat.chat] ? [h("bdi", {}, state.typing[chat.chat]), " is typing"] : isThere ? "Online" : ""))),
+        h("p", { class: "small", role: "status" }, state.typing[chat.chat] ? [h("bdi", {}, state.typing[chat.chat]), " is typing"] : isPresent(state, chat.chat) ? "Online" : ""))),
     messagesView(state, chat, page, act, now),
     composer(state, chat, act));
 }
@@ -81,24 +80,24 @@ const drawn = new WeakMap();
 /** What was described of a message, as long as nothing of it has changed: a chat has hundreds, and is drawn each time one comes. */
 function messageView(state, message, joined, replied, act) {
   const { content } = message.media ?? {};
-  const isEdited = state.editing?.message.id === message.id && state.editing.message.chat === message.chat;
-  const of = [state.media[content], state.transfers[content], joined, replied, state.can, isEdited, act];
+  const isInEdit = state.editing?.message.id === message.id && state.editing.message.chat === message.chat;
+  const of = [state.media[content], state.transfers[content], joined, replied, state.can, isInEdit, act];
   const known = drawn.get(message);
   if (known && known.of.every((one, index) => one === of[index])) return known.tree;
-  const tree = describeMessage(state, message, joined, replied, isEdited, act);
+  const tree = describeMessage(state, message, joined, replied, isInEdit, act);
   drawn.set(message, { of, tree });
   return tree;
 }
 
 /** `replied`: the message that it answers, if that is loaded. */
-function describeMessage(state, message, joined, replied, isEdited, act) {
+function describeMessage(state, message, joined, replied, isInEdit, act) {
   const own = message.author === "";
-  const classes = ["message", own ? "own" : "other", joined && "joined", message.state === "failed" && "failed", isEdited && "in-edit"].filter(Boolean).join(" ");
+  const classes = ["message", own ? "own" : "other", joined && "joined", message.state === "failed" && "failed", isInEdit && "in-edit"].filter(Boolean).join(" ");
   return h("article", { class: classes, tabindex: "-1", key: `message-${message.client_id ?? message.id}`, "aria-label": own ? "You" : message.author },
     !own && !joined && h("bdi", { class: "author" }, message.author),
     message.deleting ? h("p", { class: "gone" }, "You deleted this message.") : content(state, message, replied, act),
     footer(message, own),
-    message.state === "failed" && h("p", { class: "problem", role: "alert" }, messageState(message).text, " ",
+    message.state === "failed" && h("p", { class: "problem", key: "problem", role: "alert" }, messageState(message).text, " ",
       h("button", { type: "button", class: "quiet", on: { click: () => act({ verb: "retry_message", message }) } }, "Try again")),
     message.refused && refusedView(message, act),
     !message.deleting && message.id && actions(state, message, own, act));
@@ -127,20 +126,20 @@ function footer(message, own) {
 /** What the phone did not do, with the text that is lost otherwise. */
 function refusedView(message, act) {
   const button = (label, verb) => h("button", { type: "button", class: "quiet", on: { click: () => act({ verb, message }) } }, label);
-  return h("div", { class: "problem", role: "alert" },
+  return h("div", { class: "problem", key: "refused", role: "alert" },
     h("p", {}, changeFailed(message.refused)),
     message.refused.text && h("blockquote", {}, h("p", { dir: "auto" }, message.refused.text)),
     button("Try again", "again"), button("Leave it", "leave"));
 }
 
 function quote(reply) {
-  return h("blockquote", {}, h("bdi", { class: "author" }, reply.author === "" ? "You" : reply.author), h("p", { dir: "auto" }, reply.text || reply.media?.name));
+  return h("blockquote", { key: "quote" }, h("bdi", { class: "author" }, reply.author === "" ? "You" : reply.author), h("p", { dir: "auto" }, reply.text || reply.media?.name));
 }
 
 function actions(state, message, own, act) {
   const button = (name, label, action) => h("button", { type: "button", class: "round", "aria-label": label, title: label, on: { click: () => act(action) } }, icon(name));
   const can = (what) => state.can.includes(what);
-  return h("div", { class: "actions", role: "group", "aria-label": "For this message" },
+  return h("div", { class: "actions", key: "actions", role: "group", "aria-label": "For this message" },
     button("reply", "Reply", { event: "reply_to", chat: message.chat, message }),
     can("react") && reactionChoice(message, act),
     own && can("edit") && message.text && !message.media && button("edit", "Edit", { event: "edit", message }),

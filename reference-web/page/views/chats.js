@@ -72,7 +72,7 @@ function arrows(event) {
   }
 }
 
-/** The mark of a chat, with a dot when its contact is there. */
+/** The mark of a chat, with a dot if its contact is there. */
 export function avatar(title, id, isThere) {
   const letter = [...title.trim()][0] ?? "?";
   return h("span", { class: "avatar-box" },

@@ -23,12 +23,12 @@ export function composer(state, chat, act) {
   };
   const stop = () => act(editing ? { event: "edit_done" } : { event: "reply_to", chat: chat.chat, message: null });
   return h("form", { class: "composer", key: `composer-${chat.chat}`, "aria-label": editing ? "Edit a message" : "Write a message", on: { submit: (event) => { event.preventDefault(); send(event.currentTarget); } } },
-    (editing || reply) && h("div", { class: "composer-about" }, icon(editing ? "edit" : "reply"),
+    (editing || reply) && h("div", { class: "composer-about", key: "about" }, icon(editing ? "edit" : "reply"),
       h("p", { role: "status" }, editing ? "Editing" : ["Reply to ", h("bdi", {}, reply.author === "" ? "yourself" : reply.author)], ": ", h("bdi", {}, (editing ?? reply).text)),
       h("button", { type: "button", class: "round", "aria-label": editing ? "Stop editing" : "Do not reply", on: { click: stop } }, icon("close"))),
-    over > 0 && h("p", { class: "problem", role: "alert" }, `This is too long by ${over} bytes. Send it in parts.`),
-    h("div", { class: "composer-row" },
-      state.can.includes("media") && !editing && h("label", { class: "round attach", title: "Attach files" }, icon("attach"),
+    over > 0 && h("p", { class: "problem", key: "over", role: "alert" }, `This is too long by ${over} bytes. Send it in parts.`),
+    h("div", { class: "composer-row", key: "row" },
+      state.can.includes("media") && !editing && h("label", { class: "round attach", key: "attach", title: "Attach files" }, icon("attach"),
         h("input", { type: "file", class: "hidden", multiple: true, "aria-label": "Attach files", on: { change: (event) => { files(event.target.files, chat, act); event.target.value = ""; } } })),
       h("textarea", {
         rows: 1, placeholder: "Message", "aria-label": editing ? "New text" : "Message", dir: "auto", spellcheck: "true", set: { value: text }, made: (node) => act({ verb: "composer_made", node }),

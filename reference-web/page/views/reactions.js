@@ -9,11 +9,11 @@ const CHOICES = ["👍", "❤️", "😂", "😮", "😢", "🙏"];
 
 export function reactionsView(state, message, act) {
   if (!message.reactions?.length) return null;
-  return h("ul", { class: message.reacting ? "reactions waits" : "reactions", "aria-label": "Reactions" }, grouped(message.reactions).map(({ reaction, authors, own }) =>
+  return h("ul", { class: message.reacting ? "reactions waits" : "reactions", key: "reactions", "aria-label": "Reactions" }, grouped(message.reactions).map(({ reaction, authors, own }) =>
     h("li", { key: reaction }, h("button", {
-      type: "button", "aria-pressed": own ? "true" : "false", "aria-label": `${reaction} from ${names(authors)}`, title: `From ${names(authors)}`, disabled: !state.can.includes("react"),
+      type: "button", "aria-pressed": own ? "true" : "false", title: `From ${names(authors)}`, disabled: !state.can.includes("react"),
       on: { click: () => act({ verb: "react", message, reaction: own ? "" : reaction }) },
-    }, h("bdi", { class: "reaction" }, reaction), authors.length > 1 && h("span", { class: "count" }, authors.length)))));
+    }, h("bdi", { class: "reaction" }, reaction), authors.length > 1 && h("span", { class: "count" }, ` ${authors.length}`), h("span", { class: "hidden" }, ` from ${names(authors)}`)))));
 }
 
 export function reactionChoice(message, act) {

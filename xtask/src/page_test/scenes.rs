@@ -18,8 +18,11 @@ const WIDE: (u32, u32) = (1200, 800);
 const NARROW: (u32, u32) = (320, 700);
 
 /// The scenes that become pictures: name, size, dark.
-const PICTURES: [(&str, (u32, u32), bool); 9] = [
+const PICTURES: [(&str, (u32, u32), bool); 12] = [
     ("chat", WIDE, false),
+    ("changed", WIDE, false),
+    ("changing", NARROW, true),
+    ("devices", NARROW, false),
     ("states", WIDE, false),
     ("transfer", WIDE, true),
     ("chats", NARROW, false),

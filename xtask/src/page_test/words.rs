@@ -11,6 +11,10 @@ use super::webdriver::Browser;
 use crate::demo::patience::until;
 use crate::demo::story::world::{LIMIT, World};
 
+/// A script that says whether the page is not connected to the phone.
+const AWAY: &str = "return document.querySelector('.banner:not(.tone-good)') !== null";
+/// A script that says whether something of the page waits for the phone.
+const WAITS: &str = "return document.querySelector('.state-waiting') !== null";
 const ESCAPE: &str = "\u{e00c}";
 /// A text that the contact reacts to, and what with.
 const LIKED: &str = "Well done, moth!";
@@ -26,6 +30,8 @@ pub(super) fn play(world: &mut World, browser: &Browser) -> Result<()> {
     edits(world, browser, chat)?;
     away(world, browser, chat)?;
     deletions(world, browser, chat)?;
+    from_phone(world, browser, chat)?;
+    meanwhile(world, browser, chat)?;
     presence(world, browser)?;
     devices(world, browser)
 }
@@ -47,8 +53,7 @@ fn reactions(world: &mut World, browser: &Browser, chat: u64) -> Result<()> {
     ensure!(focus == "React", "after a reaction the focus is at {focus}");
     press(browser, &echo, &format!("{LIKE} from you"))?;
     on_phone(world, chat, "no reaction of the page", |all| ours(all, &echo).is_none())?;
-    let _ = browser
-        .wait("no reaction", &format!("return !({{ has() {{ {} }} }}).has()", reacted(&echo, LIKE, true)))?;
+    let _ = browser.wait("no reaction", &not(&reacted(&echo, LIKE, true)))?;
     settled(browser)?;
     world.table.ok("reactions", "the contact's is on the page; the page's is on the phone, and taken back");
     Ok(())
@@ -84,19 +89,14 @@ fn edits(world: &mut World, browser: &Browser, chat: u64) -> Result<()> {
 fn away(world: &mut World, browser: &Browser, chat: u64) -> Result<()> {
     let after = "A typo, while the phone was away";
     world.phone.kill();
-    let _ = browser.wait(
-        "the state without a phone",
-        "return document.querySelector('.banner:not(.tone-good)') !== null",
-    )?;
+    let _ = browser.wait("the state without a phone", AWAY)?;
     edit(browser, "A typo", after)?;
-    let waits = format!(
-        "return document.querySelector('.state-waiting') !== null && ({{ has() {{ {} }} }}).has()",
-        edited(after)
-    );
-    let _ = browser.wait("an edit that waits", &waits)?;
+    let _ = browser.wait("the edit", &edited(after))?;
+    let _ = browser.wait("the word that it waits", WAITS)?;
     browser.go(&world.page())?;
     browser.click(".chat-list li:first-child .chat-row")?;
-    let _ = browser.wait("the edit that waits, in a page that is loaded anew", &waits)?;
+    let _ = browser.wait("the edit in a page that is loaded anew", &edited(after))?;
+    let _ = browser.wait("the word that it waits", WAITS)?;
     world.phone.start()?;
     on_phone(world, chat, "the edit that waited", |all| message(all, after).is_some())?;
     let _ = browser.wait("the state live", LIVE)?;
@@ -119,13 +119,59 @@ fn deletions(world: &mut World, browser: &Browser, chat: u64) -> Result<()> {
         .wait("the question", "return document.querySelector('dialog[open] button.danger') !== null")?;
     let _ = browser.run("document.querySelector('dialog[open] button.danger').focus()")?;
     browser.keys(ENTER)?;
-    let _ = browser.wait("no such text", &format!("return !({{ has() {{ {} }} }}).has()", shows(text)))?;
+    let _ = browser.wait("no such text", &not(&shows(text)))?;
     on_phone(world, chat, "no such text", |all| message(all, text).is_none())?;
     let _ =
         browser.wait("nothing that is being deleted", "return document.querySelector('.gone') === null")?;
     let focus = browser.run("return document.activeElement.closest('.messages') !== null")?;
     ensure!(focus == true, "the focus is lost with a message");
     world.table.ok("a deletion", "the text is gone from the page and from the phone");
+    Ok(())
+}
+
+/// What is done on the phone is shown on the page.
+fn from_phone(world: &mut World, browser: &Browser, chat: u64) -> Result<()> {
+    let (before, after) = ("From the phone", "From the phone, edited");
+    let message = id(world, chat, before)?;
+    let ask = |mut verb: Value| {
+        verb["chat"] = json!(chat);
+        verb["message"] = json!(message);
+        world.phone.ask(&verb).map(drop)
+    };
+    ask(json!({"verb": "edit", "text": after}))?;
+    let _ = browser.wait("the phone's edit", &edited(after))?;
+    ask(json!({"verb": "react", "reaction": LIKE}))?;
+    let _ = browser.wait("the phone's reaction", &reacted(after, LIKE, true))?;
+    ask(json!({"verb": "delete"}))?;
+    let _ = browser.wait("the phone's deletion", &not(&shows(after)))?;
+    let text = "From the phone";
+    let _ = world.phone.ask(&json!({"verb": "send", "chat": chat, "text": text}))?;
+    let _ = browser.wait("the phone's next text", &shows(text))?;
+    world.table.ok("edit, reaction and deletion on the phone", "they are on the page");
+    Ok(())
+}
+
+/// The page edits a text that is deleted on the phone while the two cannot talk: it is gone, and nothing is left of the edit.
+fn meanwhile(world: &mut World, browser: &Browser, chat: u64) -> Result<()> {
+    let (before, after) = ("Deleted meanwhile", "Edited in vain");
+    send(world, browser, chat, before)?;
+    let message = id(world, chat, before)?;
+    world.relay.kill();
+    let _ = browser.wait("the state without a relay", AWAY)?;
+    edit(browser, before, after)?;
+    let _ = browser.wait("the edit", &edited(after))?;
+    let _ = world.phone.ask(&json!({"verb": "delete", "chat": chat, "message": message}))?;
+    world.relay.start()?;
+    let _ = browser.wait("the state live", LIVE)?;
+    let _ = browser.wait("no such text", &not(&shows(after)))?;
+    let _ = browser.wait("no command of it", "return new Promise((ok, fail) => { const open = indexedDB.open('handfast'); open.onerror = fail; \
+        open.onsuccess = () => { open.result.transaction('commands').objectStore('commands').getAll().onsuccess = ({ target }) => { \
+        open.result.close(); ok(target.result.every((one) => one.kind !== 'edit')); }; }; })")?;
+    settled(browser)?;
+    let _ = browser.said()?;
+    world
+        .table
+        .ok("an edit of what was deleted on the phone meanwhile", "the text is gone, and the edit with it");
     Ok(())
 }
 
@@ -189,7 +235,7 @@ fn press(browser: &Browser, text: &str, label: &str) -> Result<()> {
     let (text, label) = (json!(text), json!(label));
     let focus = format!(
         "const message = [...document.querySelectorAll('article')].find((one) => one.querySelector('.text')?.textContent === {text}); \
-         const button = [...message?.querySelectorAll('button, summary') ?? []].find((one) => one.getAttribute('aria-label') === {label}); \
+         const button = [...message?.querySelectorAll('button, summary') ?? []].find((one) => (one.getAttribute('aria-label') ?? one.textContent) === {label}); \
          button?.focus(); return document.activeElement === button && button.checkVisibility({{ opacityProperty: true }})"
     );
     let _ = browser.wait(&format!("{label} of {text}"), &focus)?;
@@ -222,6 +268,19 @@ fn edited(text: &str) -> String {
         "return [...document.querySelectorAll('article')].some((one) => one.querySelector('.text')?.textContent === {text} \
          && one.querySelector('footer').textContent.startsWith('edited'))"
     )
+}
+
+/// A script that says the opposite.
+fn not(script: &str) -> String {
+    format!("return !(() => {{ {script} }})()")
+}
+
+/// The id of the newest message with this text.
+fn id(world: &World, chat: u64, text: &str) -> Result<u64> {
+    let history = world.phone.ask(&history(chat))?;
+    let all = history["messages"].as_array().context("no messages at the phone")?;
+    let ids = all.iter().filter(|one| one["text"] == text).filter_map(|one| one["id"].as_u64());
+    ids.max().with_context(|| format!("the phone has no {text:?}"))
 }
 
 fn message<'a>(history: &'a Value, text: &str) -> Option<&'a Value> {
