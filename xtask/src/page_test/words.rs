@@ -32,6 +32,7 @@ pub(super) fn play(world: &mut World, browser: &Browser) -> Result<()> {
     deletions(world, browser, chat)?;
     from_phone(world, browser, chat)?;
     meanwhile(world, browser, chat)?;
+    refusals(world, browser, chat)?;
     presence(world, browser)?;
     devices(world, browser)
 }
@@ -71,7 +72,7 @@ fn edits(world: &mut World, browser: &Browser, chat: u64) -> Result<()> {
     ensure!(browser.wait("no edit", field)? == "Written besides", "an edit that was left changed the draft");
     edit(browser, before, after)?;
     on_phone(world, chat, "the edited text", |all| {
-        message(all, after).is_some_and(|one| one["edited"] == true) && message(all, before).is_none()
+        message_of(all, after).is_some_and(|one| one["edited"] == true) && message_of(all, before).is_none()
     })?;
     let _ = browser.wait("the edited text", &edited(after))?;
     settled(browser)?;
@@ -98,7 +99,7 @@ fn away(world: &mut World, browser: &Browser, chat: u64) -> Result<()> {
     let _ = browser.wait("the edit in a page that is loaded anew", &edited(after))?;
     let _ = browser.wait("the word that it waits", WAITS)?;
     world.phone.start()?;
-    on_phone(world, chat, "the edit that waited", |all| message(all, after).is_some())?;
+    on_phone(world, chat, "the edit that waited", |all| message_of(all, after).is_some())?;
     let _ = browser.wait("the state live", LIVE)?;
     let _ = browser.wait("the edited text", &edited(after))?;
     settled(browser)?;
@@ -120,7 +121,7 @@ fn deletions(world: &mut World, browser: &Browser, chat: u64) -> Result<()> {
     let _ = browser.run("document.querySelector('dialog[open] button.danger').focus()")?;
     browser.keys(ENTER)?;
     let _ = browser.wait("no such text", &not(&shows(text)))?;
-    on_phone(world, chat, "no such text", |all| message(all, text).is_none())?;
+    on_phone(world, chat, "no such text", |all| message_of(all, text).is_none())?;
     let _ =
         browser.wait("nothing that is being deleted", "return document.querySelector('.gone') === null")?;
     let focus = browser.run("return document.activeElement.closest('.messages') !== null")?;
@@ -164,15 +165,57 @@ fn meanwhile(world: &mut World, browser: &Browser, chat: u64) -> Result<()> {
     world.relay.start()?;
     let _ = browser.wait("the state live", LIVE)?;
     let _ = browser.wait("no such text", &not(&shows(after)))?;
-    let _ = browser.wait("no command of it", "return new Promise((ok, fail) => { const open = indexedDB.open('handfast'); open.onerror = fail; \
-        open.onsuccess = () => { open.result.transaction('commands').objectStore('commands').getAll().onsuccess = ({ target }) => { \
-        open.result.close(); ok(target.result.every((one) => one.kind !== 'edit')); }; }; })")?;
+    let none = commands("readonly", "return all.every((one) => one.kind !== 'edit')");
+    let _ = browser.wait("no command of it", &none)?;
     settled(browser)?;
     let _ = browser.said()?;
     world
         .table
         .ok("an edit of what was deleted on the phone meanwhile", "the text is gone, and the edit with it");
     Ok(())
+}
+
+/// What a phone refused, as the page keeps it: the user tries again, or leaves it.
+fn refusals(world: &mut World, browser: &Browser, chat: u64) -> Result<()> {
+    let (text, wanted) = ("Refused at first", "Taken at last");
+    send(world, browser, chat, text)?;
+    let message = id(world, chat, text)?;
+    let rows = json!([
+        {"cmd_id": 1_u64 << 40, "kind": "edit", "chat": chat, "message": message, "text": wanted, "was": text,
+            "state": "failed", "code": "REFUSED"},
+        {"cmd_id": 1_u64 << 41, "kind": "delete", "chat": chat, "message": message, "state": "failed", "code": "REFUSED"},
+    ]);
+    let _ = browser
+        .run(&commands("readwrite", &format!("for (const row of {rows}) store.put(row); return true")))?;
+    browser.go(&world.page())?;
+    let _ = browser.wait("the state live", LIVE)?;
+    browser.click(".chat-list li:first-child .chat-row")?;
+    let said = "return document.querySelector('.problem p')?.textContent";
+    ensure!(
+        browser.wait("a refusal", said)? == "This was not deleted. Your phone does not allow it.",
+        "another refusal is said"
+    );
+    press(browser, text, "Leave it")?;
+    let _ = browser.wait("the other refusal", &format!("{said}.startsWith('This was not edited')"))?;
+    press(browser, text, "Try again")?;
+    on_phone(world, chat, "what was refused", |all| message_of(all, wanted).is_some())?;
+    let _ = browser.wait("the edited text", &edited(wanted))?;
+    settled(browser)?;
+    let left =
+        browser.run(&commands("readonly", "return all.filter((one) => one.state === 'failed').length"))?;
+    ensure!(left == 0, "{left} refusals are left");
+    world.table.ok("what the phone refused", "it is said in words, and tried again or left");
+    Ok(())
+}
+
+/// A script over the page's commands: `all` of them, and their `store`.
+fn commands(mode: &str, script: &str) -> String {
+    format!(
+        "return new Promise((ok, fail) => {{ const open = indexedDB.open('handfast'); open.onerror = fail; open.onsuccess = () => {{ \
+         const txn = open.result.transaction('commands', {mode:?}); const store = txn.objectStore('commands'); \
+         store.getAll().onsuccess = ({{ target: {{ result: all }} }}) => {{ const found = (() => {{ {script} }})(); \
+         txn.oncomplete = () => {{ open.result.close(); ok(found); }}; }}; }}; }})"
+    )
 }
 
 /// Contacts that are there have a dot, and a word for who does not see it.
@@ -283,13 +326,13 @@ fn id(world: &World, chat: u64, text: &str) -> Result<u64> {
     ids.max().with_context(|| format!("the phone has no {text:?}"))
 }
 
-fn message<'a>(history: &'a Value, text: &str) -> Option<&'a Value> {
+fn message_of<'a>(history: &'a Value, text: &str) -> Option<&'a Value> {
     history["messages"].as_array()?.iter().find(|one| one["text"] == text)
 }
 
 /// The account's own reaction to a text.
 fn ours<'a>(history: &'a Value, text: &str) -> Option<&'a str> {
-    let all = message(history, text)?["reactions"].as_array()?;
+    let all = message_of(history, text)?["reactions"].as_array()?;
     all.iter().find(|one| one["author"] == "")?["reaction"].as_str()
 }
 
