@@ -15,6 +15,7 @@ export const initial = () => ({
   drafts: {},
   replies: {},
   editing: null,
+  at: null,
   typing: {},
   present: [],
   changes: [],
@@ -88,6 +89,7 @@ const STEPS = {
   edit: (s, e) => ({ editing: { message: e.message, text: e.text ?? e.message.text } }),
   edit_text: (s, e) => (s.editing ? { editing: { ...s.editing, text: e.text } } : {}),
   edit_done: () => ({ editing: null }),
+  at: (s, e) => ({ at: e.message }),
   sheet: (s, e) => ({ sheet: e.what }),
   notice: (s, e) => ({ notice: e.text }),
 };

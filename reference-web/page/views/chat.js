@@ -81,26 +81,30 @@ const drawn = new WeakMap();
 function messageView(state, message, joined, replied, act) {
   const { content } = message.media ?? {};
   const isInEdit = state.editing?.message.id === message.id && state.editing.message.chat === message.chat;
-  const of = [state.media[content], state.transfers[content], joined, replied, state.can, isInEdit, act];
+  const isAt = state.at === nameOf(message);
+  const of = [state.media[content], state.transfers[content], joined, replied, state.can, isInEdit, isAt, act];
   const known = drawn.get(message);
   if (known && known.of.every((one, index) => one === of[index])) return known.tree;
-  const tree = describeMessage(state, message, joined, replied, isInEdit, act);
+  const tree = describeMessage(state, message, joined, replied, isInEdit, isAt, act);
   drawn.set(message, { of, tree });
   return tree;
 }
 
-/** `replied`: the message that it answers, if that is loaded. */
-function describeMessage(state, message, joined, replied, isInEdit, act) {
+const nameOf = (message) => message.client_id ?? message.id;
+
+/** `replied`: the message that it answers, if that is loaded. `isAt`: the user is at it, and sees what can be done. */
+function describeMessage(state, message, joined, replied, isInEdit, isAt, act) {
   const own = message.author === "";
   const classes = ["message", own ? "own" : "other", joined && "joined", message.state === "failed" && "failed", isInEdit && "in-edit"].filter(Boolean).join(" ");
-  return h("article", { class: classes, tabindex: "-1", key: `message-${message.client_id ?? message.id}`, "aria-label": own ? "You" : message.author },
+  const look = () => act({ event: "at", message: nameOf(message) });
+  return h("article", { class: classes, tabindex: "-1", key: `message-${nameOf(message)}`, "aria-label": own ? "You" : message.author, on: isAt ? {} : { pointerenter: look } },
     !own && !joined && h("bdi", { class: "author" }, message.author),
     message.deleting ? h("p", { class: "gone" }, "You deleted this message.") : content(state, message, replied, act),
     footer(message, own),
     message.state === "failed" && h("p", { class: "problem", key: "problem", role: "alert" }, messageState(message).text, " ",
       h("button", { type: "button", class: "quiet", on: { click: () => act({ verb: "retry_message", message }) } }, "Try again")),
     message.refused && refusedView(message, act),
-    !message.deleting && message.id && actions(state, message, own, act));
+    !message.deleting && message.id && actions(state, message, own, isAt, look, act));
 }
 
 function content(state, message, replied, act) {
@@ -136,8 +140,11 @@ function quote(reply) {
   return h("blockquote", { key: "quote" }, h("bdi", { class: "author" }, reply.author === "" ? "You" : reply.author), h("p", { dir: "auto" }, reply.text || reply.media?.name));
 }
 
-function actions(state, message, own, act) {
-  const button = (name, label, action) => h("button", { type: "button", class: "round", "aria-label": label, title: label, on: { click: () => act(action) } }, icon(name));
+/** What can be done with a message: one button for those where the user is not, as a chat has hundreds. */
+function actions(state, message, own, isAt, look, act) {
+  const pressed = (name, label, click) => h("button", { type: "button", class: "round", "aria-label": label, title: label, on: { click } }, icon(name));
+  const button = (name, label, action) => pressed(name, label, () => act(action));
+  if (!isAt) return h("div", { class: "actions", key: "actions" }, pressed("more", "Actions", look));
   const can = (what) => state.can.includes(what);
   return h("div", { class: "actions", key: "actions", role: "group", "aria-label": "For this message" },
     button("reply", "Reply", { event: "reply_to", chat: message.chat, message }),

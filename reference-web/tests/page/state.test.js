@@ -142,6 +142,17 @@ test("a linked device says when it was there", () => {
   assert.match(of({ seen_ms: 1 }), /^last seen /);
 });
 
+test("only the message where the user is has more than one button for what can be done", () => {
+  const named = (tree) => [tree.props?.["aria-label"], ...(tree.children ?? []).flatMap(named)].filter(Boolean);
+  const actions = (state) => named(chatView(state, () => {}, 0)).filter((name) => ["Actions", "Reply", "React", "Edit", "Delete"].includes(name));
+  let state = play([...SCENES.chats(), { event: "open_chat", chat: 1 }, page("anew", [5, 6]), { event: "message", message: message(7, { author: "" }) }]);
+  assert.deepEqual(actions(state), ["Actions", "Actions", "Actions"]);
+  assert.deepEqual(actions(reduce(state, { event: "at", message: 6 })), ["Actions", "Reply", "React", "Actions"]);
+  assert.deepEqual(actions(reduce(state, { event: "at", message: 7 })), ["Actions", "Actions", "Reply", "React", "Edit", "Delete"]);
+  state = play([{ event: "can", what: [] }, { event: "at", message: 7 }], state);
+  assert.deepEqual(actions(state), ["Actions", "Actions", "Reply"]);
+});
+
 test("a revoked page forgets everything that it showed", () => {
   const state = reduce(play(SCENES.chat()), { event: "revoked" });
   assert.equal(state.dead, "revoked");

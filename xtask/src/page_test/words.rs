@@ -273,15 +273,20 @@ fn edit(browser: &Browser, before: &str, after: &str) -> Result<()> {
     browser.keys(&format!("{after}{ENTER}"))
 }
 
-/// Presses a button of the message with this text.
+/// Presses a button of the message with this text, where "Actions" may have to be pressed first.
 fn press(browser: &Browser, text: &str, label: &str) -> Result<()> {
+    let what = format!("{label} of {text}");
     let (text, label) = (json!(text), json!(label));
     let focus = format!(
         "const message = [...document.querySelectorAll('article')].find((one) => one.querySelector('.text')?.textContent === {text}); \
-         const button = [...message?.querySelectorAll('button, summary') ?? []].find((one) => (one.getAttribute('aria-label') ?? one.textContent) === {label}); \
-         button?.focus(); return document.activeElement === button && button.checkVisibility({{ opacityProperty: true }})"
+         const buttons = [...message?.querySelectorAll('button, summary') ?? []]; const name = (one) => one.getAttribute('aria-label') ?? one.textContent; \
+         const button = buttons.find((one) => name(one) === {label}) ?? buttons.find((one) => name(one) === 'Actions'); button?.focus(); \
+         return button && document.activeElement === button && button.checkVisibility({{ opacityProperty: true }}) && name(button)"
     );
-    let _ = browser.wait(&format!("{label} of {text}"), &focus)?;
+    if browser.wait(&what, &focus)? == "Actions" {
+        browser.keys(ENTER)?;
+        let _ = browser.wait(&what, &format!("return (() => {{ {focus} }})() === {label}"))?;
+    }
     browser.keys(ENTER)
 }
 
