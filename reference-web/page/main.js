@@ -87,12 +87,19 @@ for (const type of ["load", "loadedmetadata"]) {
   }, true);
 }
 
+/** Events that change what is written in the field. */
+const WRITES = new Set(["reply_to", "edit", "edit_done"]);
+
 /** What the user does: events of the views change the state alone, verbs go to the engine. */
 function act(action) {
   if (action.event) {
     emit(action);
     if (action.event === "close_chat") run({ verb: "close" });
-    if (action.event === "reply_to" || action.event === "edit") composer?.focus();
+    if (WRITES.has(action.event)) {
+      // At once: the next key belongs to what is written now.
+      draw();
+      composer?.focus();
+    }
     return;
   }
   const own = OWN[action.verb];
@@ -116,7 +123,7 @@ const OWN = {
     run(action, () => OWN.draft(action));
   },
   edit: (action) => {
-    emit({ event: "edit_done" });
+    act({ event: "edit_done" });
     if (action.text !== action.message.text) run(action, () => emit({ event: "edit", ...action, verb: undefined }));
   },
   confirm: (action) => {

@@ -1,5 +1,5 @@
-//! What is done to messages that are there: reactions, edits and deletions by the page, and the contact's reaction; who is there, and
-//! which devices are linked. All of it by keys.
+//! What is done to messages that are there, by keys alone: reactions, edits and deletions by the page and on the phone, and the
+//! contact's reaction; who is there, and which devices are linked.
 
 use anyhow::{Context as _, Result, ensure};
 use serde_json::{Value, json};
@@ -267,8 +267,12 @@ fn send(world: &World, browser: &Browser, chat: u64, text: &str) -> Result<()> {
 /// Gives a text another one, as a user does.
 fn edit(browser: &Browser, before: &str, after: &str) -> Result<()> {
     press(browser, before, "Edit")?;
-    let field = "return document.querySelector('.in-edit') !== null && document.activeElement.matches('.composer textarea')";
-    let _ = browser.wait("the field with the text", field)?;
+    let field = format!(
+        "const field = document.activeElement; \
+         return document.querySelector('.in-edit') !== null && field.matches('.composer textarea') && field.value === {}",
+        json!(before)
+    );
+    let _ = browser.wait("the field with the text", &field)?;
     let _ = browser.run("document.activeElement.select()")?;
     browser.keys(&format!("{after}{ENTER}"))
 }
