@@ -1,5 +1,8 @@
-//! Embeds the page, if `cargo xtask wasm` has built its engine: every file as it is and compressed, under a path that
-//! changes with the content of any of them.
+//! Embeds the page, if `cargo xtask wasm` has built its engine: every file plain and compressed, scripts and styles without their
+//! comments, under a path that changes with the content of any of them.
+
+#[path = "build/slim.rs"]
+mod slim;
 
 use std::fmt::Write as _;
 use std::io::{self, Write as _};
@@ -27,6 +30,7 @@ fn main() -> io::Result<()> {
     let out = PathBuf::from(env::var_os("OUT_DIR").unwrap_or_default());
     let page = package.join(PAGE);
     println!("cargo::rerun-if-changed=build.rs");
+    println!("cargo::rerun-if-changed=build");
     if page.is_dir() {
         println!("cargo::rerun-if-changed={PAGE}");
     }
@@ -75,7 +79,10 @@ fn list(folder: &Path, prefix: &str, files: &mut Vec<(String, Vec<u8>)>) -> io::
         if path.is_dir() {
             list(&path, &format!("{prefix}{name}/"), files)?;
         } else if KINDS.iter().any(|(ending, _)| has_ending(&name, ending)) {
-            files.push((format!("{prefix}{name}"), fs::read(&path)?));
+            let is_text = ["js", "css"].iter().any(|ending| has_ending(&name, ending));
+            let bytes =
+                if is_text { slim::slim(&fs::read_to_string(&path)?).into_bytes() } else { fs::read(&path)? };
+            files.push((format!("{prefix}{name}"), bytes));
         }
     }
     Ok(())

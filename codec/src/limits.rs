@@ -128,6 +128,12 @@ pub const TITLE_LEN_MAX: usize = 128;
 pub const PREVIEW_LEN_MAX: usize = 256;
 /// The longest name of an author: 128 bytes (spec, messages).
 pub const AUTHOR_LEN_MAX: usize = 128;
+/// The most reactions of a message: 32 reactions (spec, messages).
+pub const REACTIONS_MAX: usize = 32;
+/// The longest reaction: 64 bytes (spec, messages).
+pub const REACTION_LEN_MAX: usize = 64;
+/// The most chats in the presence slot: 100 chats (spec, messages).
+pub const PRESENT_MAX: usize = 100;
 /// The longest media type: 64 bytes (spec, messages).
 pub const MEDIA_TYPE_LEN_MAX: usize = 64;
 /// The longest file name of media: 128 bytes (spec, messages).
@@ -145,6 +151,7 @@ const _: () = {
     assert!(3 + 8 + 2 + MSG_PART_LEN_MAX <= RECORD_PLAINTEXT_LEN_MAX, "a part must fit a record");
     assert!(MESSAGE_LEN_MAX <= MSG_PARTS_MAX * MSG_PART_LEN_MAX, "a message must fit its parts");
     assert!(ITEM_LEN_MAX + 2 <= ITEMS_LEN_MAX, "an item must fit a list");
+    assert!(8 * PRESENT_MAX <= NOW_LEN_MAX, "presence must fit a slot");
     assert!(RECORD_PLAINTEXT_LEN_MAX == PADDED_LEN_MIN << 7, "records have eight sizes");
     assert!(HANDSHAKE_PAYLOAD_LEN_MAX == PADDED_LEN_MIN << 4, "handshake payloads have five sizes");
     assert!(QR_PAYLOAD_LEN_MAX == 68 + QR_HOST_LEN_MAX, "the longest offer is that of the longest host");

@@ -16,7 +16,7 @@ use bytes::Bytes;
 
 pub use self::collections::CollectionName;
 pub use self::command::Command;
-pub use self::item::{CommandRef, Item, Message, MessageState};
+pub use self::item::{CommandRef, CompanionState, Item, Message, MessageState, Reaction};
 pub use self::media::MediaDescriptor;
 pub use self::now::{NowValue, PageState};
 pub use self::result::ResultBody;

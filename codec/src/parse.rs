@@ -206,6 +206,22 @@ fn check_len<'a>(
     Ok(value)
 }
 
+/// Refuses an element of a list, read from `start` on, that is not above the one before.
+pub(crate) fn ascends<T: Ord + ?Sized>(
+    last: Option<&T>,
+    next: &T,
+    start: &Cursor<'_>,
+    what: &'static str,
+) -> Result<(), DecodeError> {
+    match last {
+        // req: FRM-005, HSK-066, MSG-036, MSG-047
+        Some(last) if next == last => Err(start.error(ErrorCode::DUPLICATE_FIELD, what)),
+        // req: FRM-006, HSK-066, MSG-036, MSG-047
+        Some(last) if next < last => Err(start.error(ErrorCode::FIELD_ORDER, what)),
+        _ => Ok(()),
+    }
+}
+
 /// Text of a slice that begins at `at`.
 pub(crate) fn text(value: &[u8], at: usize, what: &'static str) -> Result<String, DecodeError> {
     // req: FRM-004

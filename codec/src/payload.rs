@@ -9,7 +9,7 @@ use crate::ids::{AttachKey, DhPublic, Epoch, LogId, PskId, SigningPublic};
 use crate::limits::{
     CAPABILITIES_COUNT_MAX, HANDSHAKE_PAYLOAD_LEN_MAX, LABEL_LEN_MAX, ORIGIN_LEN_MAX, STREAMS_OPEN_MAX,
 };
-use crate::parse::Cursor;
+use crate::parse::{Cursor, ascends};
 use crate::record::{is_padded_len, padded_to};
 use crate::tlv::{Field, TlvReader, TlvWriter};
 use crate::varint::put_varint;
@@ -243,21 +243,10 @@ fn pairs(c: &mut Cursor<'_>, max: usize, what: &'static str) -> Result<Vec<(u64,
             return Err(start.error(ErrorCode::FIELD_LENGTH, what));
         }
         let id = c.varint(what)?;
-        ascends(out.last().map(|(last, _)| *last), id, &start, what)?;
+        ascends(out.last().map(|(last, _)| last), &id, &start, what)?;
         out.push((id, c.varint(what)?));
     }
     Ok(out)
-}
-
-/// Refuses a number that is not above the last.
-fn ascends(last: Option<u64>, id: u64, start: &Cursor<'_>, what: &'static str) -> Result<(), DecodeError> {
-    match last {
-        // req: FRM-005, HSK-066
-        Some(last) if id == last => Err(start.error(ErrorCode::DUPLICATE_FIELD, what)),
-        // req: FRM-006, HSK-066
-        Some(last) if id < last => Err(start.error(ErrorCode::FIELD_ORDER, what)),
-        _ => Ok(()),
-    }
 }
 
 fn write_terms(w: &mut TlvWriter, versions: &[u8], capabilities: &[u64], limits: &[(u64, u64)]) {
@@ -286,7 +275,7 @@ fn read_terms(r: &mut TlvReader<'_>) -> Result<Terms<Versions>, DecodeError> {
             return Err(start.error(ErrorCode::FIELD_LENGTH, "capabilities"));
         }
         let capability = c.varint("capabilities")?;
-        ascends(capabilities.last().copied(), capability, &start, "capabilities")?;
+        ascends(capabilities.last(), &capability, &start, "capabilities")?;
         capabilities.push(capability);
     }
     let limits = pairs(&mut r.required(5, "limits")?.cursor(), CAPABILITIES_COUNT_MAX, "limits")?;

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use handfast_codec::ErrorCode;
 use handfast_codec::ids::{CompanionId, ContentId};
 use handfast_codec::message::{
-    Command, CommandRef, Item, MediaDescriptor, Message, MessageState, ResultBody,
+    Command, CommandRef, CompanionState, Item, MediaDescriptor, Message, MessageState, Reaction, ResultBody,
 };
 
 fn media() -> MediaDescriptor {
@@ -95,6 +95,18 @@ fn mark_read() {
 }
 
 #[test]
+fn edit_delete_and_react() {
+    // req: MSG-015, MSG-016, MSG-017
+    let bytes = |kind: u8, text: &[u8]| [&[kind, 1, 1, 7, 3, 1, 9][..], text].concat(); // kind, chat, message
+    let edit = Command::EditText { chat: 7, message: 9, text: "hi".into() };
+    command_is(&edit, &bytes(9, &[5, 2, b'h', b'i']));
+    command_is(&Command::Delete { chat: 7, message: 9 }, &bytes(11, &[]));
+    let react = |reaction: &str| Command::React { chat: 7, message: 9, reaction: reaction.into() };
+    command_is(&react("+1"), &bytes(13, &[5, 2, b'+', b'1']));
+    command_is(&react(""), &bytes(13, &[5, 0])); // taken back
+}
+
+#[test]
 fn accepted() {
     // req: MSG-021
     result_is(&ResultBody::Accepted { message: 9, rev: 300 }, &[1, 1, 1, 9, 3, 2, 0x41, 0x2c]);
@@ -160,6 +172,10 @@ fn a_message() {
         reply_to: Some(8),
         media: Some(media()),
         command: Some(CommandRef { companion: CompanionId::from_bytes([0xc0; 16]), cmd_id: 5 }),
+        edited: true,
+        reactions: [("", "+1"), ("Bo", "x")]
+            .map(|(author, reaction)| Reaction { author: author.into(), reaction: reaction.into() })
+            .into(),
     };
     let media_len = u8::try_from(media_bytes().len()).expect("short");
     let bytes = [
@@ -175,6 +191,10 @@ fn a_message() {
         &[17, 17], // command: companion id and cmd_id
         &[0xc0; 16],
         &[5],
+        &[19, 1, 1],               // edited
+        &[21, 9],                  // reactions
+        &[0, 2, b'+', b'1'],       // of the account itself
+        &[2, b'B', b'o', 1, b'x'], // of a contact
     ]
     .concat();
     item_is(&Item::Message(message), &bytes);
@@ -185,4 +205,32 @@ fn deleted() {
     // req: MSG-033
     item_is(&Item::Deleted { chat: 7, message: Some(9) }, &[5, 1, 1, 7, 3, 1, 9]);
     item_is(&Item::Deleted { chat: 7, message: None }, &[5, 1, 1, 7]);
+}
+
+#[test]
+fn a_companion() {
+    // req: MSG-035
+    for (status, number) in
+        [(CompanionState::Pending, 1), (CompanionState::Active, 2), (CompanionState::Suspended, 3)]
+    {
+        let companion = Item::Companion {
+            companion: CompanionId::from_bytes([0xc0; 16]),
+            serial: 3,
+            label: "PC".into(),
+            linked: 300,
+            seen: 0,
+            status,
+        };
+        let bytes = [
+            &[7, 1, 16][..], // kind, companion id
+            &[0xc0; 16],
+            &[3, 1, 3],          // serial
+            &[5, 2, b'P', b'C'], // label
+            &[7, 2, 0x41, 0x2c], // linked
+            &[9, 1, 0],          // last seen: never
+            &[11, 1, number],    // status
+        ]
+        .concat();
+        item_is(&companion, &bytes);
+    }
 }

@@ -13,8 +13,13 @@ mod walk;
 use build::{error, list, padded, with};
 use bytes::Bytes;
 use handfast_codec::ErrorCode;
+use handfast_codec::frame::{Row, RowId};
+use handfast_codec::limits::{
+    AUTHOR_LEN_MAX, ITEM_LEN_MAX, MEDIA_NAME_LEN_MAX, MEDIA_TYPE_LEN_MAX, REACTION_LEN_MAX, REACTIONS_MAX,
+    TEXT_LEN_MAX, VARINT_MAX,
+};
 use handfast_codec::link::LinkCert;
-use handfast_codec::message::{Command, Item, MediaDescriptor, ResultBody};
+use handfast_codec::message::{Command, CommandRef, Item, MediaDescriptor, Message, Reaction, ResultBody};
 use handfast_codec::payload::{ResumeBlock, Xk1, Xk2};
 
 #[test]
@@ -82,6 +87,24 @@ fn limits_of_messages() {
         assert!(sized(0).is_ok() && sized(max).is_ok());
         assert_eq!(sized(max + 1).unwrap_err().code, ErrorCode::FIELD_LENGTH);
     }
+    let companion = samples::items()[5].encode();
+    for (len, ok) in [(0, true), (64, true), (65, false)] {
+        let label = [&[7][..], &with(&companion[1..], 5, &vec![b'x'; len])].concat();
+        assert_eq!(Item::decode(&label).is_ok(), ok, "label of {len}");
+    }
+    for (len, ok) in [(0, false), (1, true), (8_192, true), (8_193, false)] {
+        let text = vec![b'x'; len];
+        assert_eq!(
+            Command::decode(&size(9, &[(1, &[1]), (3, &[1]), (5, &text)])).is_ok(),
+            ok,
+            "edit of {len}"
+        );
+    }
+    for (len, ok) in [(0, true), (64, true), (65, false)] {
+        let reaction = vec![b'x'; len];
+        let command = size(13, &[(1, &[1]), (3, &[1]), (5, &reaction)]);
+        assert_eq!(Command::decode(&command).is_ok(), ok, "reaction of {len}");
+    }
     for (len, ok) in [(1, true), (64, true), (65, false), (0, false)] {
         let cert = with(&samples::certificate().encode(), 31, &vec![b'x'; len]);
         assert_eq!(LinkCert::decode(&cert).is_ok(), ok, "account name of {len}");
@@ -91,10 +114,111 @@ fn limits_of_messages() {
 #[test]
 fn msg_001_a_body_of_an_unknown_kind() {
     // req: MSG-001
-    for kind in [0, 2, 9, 58] {
+    for kind in [0, 2, 15, 58] {
         assert_eq!(Command::decode(&[kind]), Err(error(ErrorCode::UNKNOWN_CRITICAL, 0, "command kind")));
         let result = ResultBody::decode(&Bytes::copy_from_slice(&[kind]));
         assert_eq!(result, Err(error(ErrorCode::UNKNOWN_CRITICAL, 0, "result kind")));
         assert_eq!(Item::decode(&[kind]), Err(error(ErrorCode::UNKNOWN_CRITICAL, 0, "item kind")));
     }
+}
+
+/// A message with this value in a field, and what the decoder says of it.
+fn message_with(kind: u64, value: &[u8]) -> Result<Item, ErrorCode> {
+    let message = samples::items()[1].encode();
+    Item::decode(&[&[3][..], &with(&message[1..], kind, value)].concat()).map_err(|error| error.code)
+}
+
+#[test]
+fn msg_032_edited_is_one_or_not_there() {
+    // req: MSG-032, FRM-011
+    assert!(matches!(message_with(19, &[1]), Ok(Item::Message(message)) if message.edited));
+    for other in [0, 2, 255] {
+        assert_eq!(message_with(19, &[other]), Err(ErrorCode::FIELD_VALUE));
+    }
+    assert_eq!(message_with(19, &[]), Err(ErrorCode::FIELD_LENGTH));
+}
+
+#[test]
+fn msg_032_reactions_at_their_limits() {
+    // req: MSG-032, FRM-010, FRM-024
+    let one = |author: usize, reaction: usize| {
+        let part = |byte: u8, len: usize| {
+            let mut out = Vec::new();
+            handfast_codec::varint::put_varint(&mut out, len as u64);
+            out.resize(out.len() + len, byte);
+            out
+        };
+        message_with(21, &[part(b'a', author), part(b'r', reaction)].concat())
+    };
+    for (author, reaction) in [(0, 1), (128, 64)] {
+        assert!(one(author, reaction).is_ok(), "{author} and {reaction}");
+    }
+    for (author, reaction) in [(129, 1), (0, 0), (0, 65)] {
+        assert_eq!(one(author, reaction), Err(ErrorCode::FIELD_LENGTH), "{author} and {reaction}");
+    }
+    let many = |count| Message { reactions: samples::reactions(count), ..samples::message() };
+    let decode = |count| Item::decode(&Item::Message(many(count)).encode()).map_err(|error| error.code);
+    assert_eq!(decode(32), Ok(Item::Message(many(32))));
+    assert_eq!(decode(33), Err(ErrorCode::FIELD_LENGTH));
+    assert_eq!(message_with(21, &[]), Err(ErrorCode::FIELD_LENGTH), "none is no field");
+}
+
+#[test]
+fn msg_036_the_authors_of_reactions_ascend() {
+    // req: MSG-036
+    let authors = |first, second| message_with(21, &[1, first, 1, b'r', 1, second, 1, b'r']);
+    assert!(authors(b'a', b'b').is_ok());
+    assert_eq!(authors(b'a', b'a'), Err(ErrorCode::DUPLICATE_FIELD));
+    assert_eq!(authors(b'b', b'a'), Err(ErrorCode::FIELD_ORDER));
+}
+
+#[test]
+fn msg_032_reactions_that_are_cut_or_no_text() {
+    // req: FRM-002, FRM-004
+    for cut in [&[1][..], &[1, b'a'], &[1, b'a', 2, b'r']] {
+        assert_eq!(message_with(21, cut), Err(ErrorCode::TRUNCATED), "{cut:?}");
+    }
+    for bad in [&[1, 0xff, 1, b'r'][..], &[1, b'a', 1, 0xff]] {
+        assert_eq!(message_with(21, bad), Err(ErrorCode::BAD_UTF8), "{bad:?}");
+    }
+}
+
+#[test]
+fn msg_035_a_status_that_is_none() {
+    // req: MSG-035, FRM-011
+    let companion = samples::items()[5].encode();
+    for status in [0, 4, 255] {
+        let item = [&[7][..], &with(&companion[1..], 11, &[status])].concat();
+        assert_eq!(Item::decode(&item).unwrap_err().code, ErrorCode::FIELD_VALUE, "{status}");
+    }
+}
+
+#[test]
+fn the_longest_message_fits_a_row() {
+    let reactions = (b'A'..).take(REACTIONS_MAX).map(|first| Reaction {
+        author: char::from(first).to_string().repeat(AUTHOR_LEN_MAX),
+        reaction: "r".repeat(REACTION_LEN_MAX),
+    });
+    let message = Item::Message(Message {
+        chat: VARINT_MAX,
+        message: VARINT_MAX,
+        author: "a".repeat(AUTHOR_LEN_MAX),
+        time: VARINT_MAX,
+        text: "t".repeat(TEXT_LEN_MAX),
+        reply_to: Some(VARINT_MAX),
+        media: Some(MediaDescriptor {
+            size: VARINT_MAX,
+            media_type: "m".repeat(MEDIA_TYPE_LEN_MAX),
+            name: "n".repeat(MEDIA_NAME_LEN_MAX),
+            ..samples::media()
+        }),
+        command: Some(CommandRef { cmd_id: VARINT_MAX, ..samples::message().command.unwrap() }),
+        reactions: reactions.collect(),
+        ..samples::message()
+    });
+    let body = message.encode();
+    assert_eq!(Item::decode(&body), Ok(message));
+    assert_eq!(body.len(), 14_919);
+    let row = Row { id: RowId::from_number(VARINT_MAX), rev: VARINT_MAX, body };
+    assert!(row.encode().len() <= ITEM_LEN_MAX, "{}", row.encode().len());
 }

@@ -11,8 +11,8 @@ use handfast_codec::ids::{
 };
 use handfast_codec::link::{LinkCert, LinkFrame};
 use handfast_codec::message::{
-    CollectionName, Command, CommandRef, Item, MediaDescriptor, Message, MessageState, NowValue, PageState,
-    ResultBody,
+    CollectionName, Command, CommandRef, CompanionState, Item, MediaDescriptor, Message, MessageState,
+    NowValue, PageState, Reaction, ResultBody,
 };
 use handfast_codec::payload::{Kk1, Kk2, KkHead, KkMode, ResumeBlock, Xk1, Xk2};
 use handfast_codec::qr::{Offer, RelayRef};
@@ -233,6 +233,7 @@ fn control_frames(collection: Collection) -> Vec<Frame> {
         Frame::Now { slot: 1, body: NowValue::Page(PageState::Hidden).encode() },
         Frame::Now { slot: 3, body: NowValue::PhoneStatus { battery: 80, charging: true }.encode() },
         Frame::Now { slot: 5, body: NowValue::Typing { chat: 70 }.encode() },
+        Frame::Now { slot: 7, body: NowValue::Presence { present: vec![1, 70] }.encode() },
         Frame::Close { code: ErrorCode::REKEY, retry_ms: 0 },
         Frame::Revoked { signature: Signature::from_bytes([5; 64]) },
     ]
@@ -283,6 +284,9 @@ fn commands() -> Vec<Command> {
         Command::History { chat: 1, before: 0, count: 50 },
         Command::SendMedia { chat: 1, media: media(), caption: Some("a cat".into()) },
         Command::MarkRead { chat: 1, message: 9 },
+        Command::EditText { chat: 1, message: 9, text: "hello!".into() },
+        Command::Delete { chat: 1, message: 9 },
+        Command::React { chat: 1, message: 9, reaction: "👍".into() },
     ]
 }
 
@@ -315,8 +319,20 @@ fn items() -> Vec<Item> {
             reply_to: Some(1),
             media: Some(media()),
             command: Some(CommandRef { companion: CompanionId::from_bytes([4; 16]), cmd_id: 77 }),
+            edited: true,
+            reactions: ["", "Bob"]
+                .map(|author| Reaction { author: author.into(), reaction: "👍".into() })
+                .into(),
         }),
         Item::Deleted { chat: 1, message: Some(2) },
+        Item::Companion {
+            companion: CompanionId::from_bytes([4; 16]),
+            serial: 3,
+            label: "PC".into(),
+            linked: 1_700_000_000_000,
+            seen: 0,
+            status: CompanionState::Active,
+        },
     ]
 }
 

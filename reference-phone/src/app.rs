@@ -4,6 +4,7 @@
 //! arrives goes in by `handle_*` and verbs; [`App::settle`] then stores everything that it led to in one transaction,
 //! and gives what is to be sent. Nothing that depends on a transaction leaves before it is durable.
 
+mod change;
 mod command;
 #[cfg(feature = "hazmat")]
 mod hazmat;
@@ -16,11 +17,11 @@ mod sync;
 mod transfer;
 mod verbs;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use handfast::codec::ids::{CompanionId, MailboxId};
+use handfast::codec::ids::{CompanionId, ContentId, MailboxId};
 use handfast::codec::message::MessageState;
 use handfast::program::StoreRest;
 use handfast::session::{Endpoint, LinkState, LoadError};
@@ -30,7 +31,7 @@ use rand_core::CryptoRng;
 use crate::media::MediaDir;
 use crate::policy::RelayPolicy;
 use crate::store::{Account, CompanionStatus, Store, StoreError};
-use crate::upstream::{Outgoing, Upstream, UpstreamEvent};
+use crate::upstream::{Outgoing, OutgoingChange, Upstream, UpstreamEvent};
 use link::Link;
 use pairing::Attempt;
 
@@ -172,6 +173,14 @@ pub struct App {
     out: VecDeque<AppOutput>,
     /// Messages that go to the network once they are durable.
     outgoing: Vec<Outgoing>,
+    /// Changes of messages that the network is told once they are durable.
+    changes: Vec<OutgoingChange>,
+    /// Content whose files go once it is durable that nothing refers to them.
+    unused: Vec<ContentId>,
+    /// Chats whose contact is there.
+    present: BTreeSet<u64>,
+    /// Whether the links must be told of that.
+    presence_changed: bool,
     /// The revision that the links were told.
     told_rev: u64,
     /// Whether a transaction of this round is durable.
@@ -214,6 +223,10 @@ impl App {
             next_socket: 1,
             out: VecDeque::new(),
             outgoing: Vec::new(),
+            changes: Vec::new(),
+            unused: Vec::new(),
+            present: BTreeSet::new(),
+            presence_changed: false,
             stored: false,
             out_durable: 0,
             heard: Vec::new(),

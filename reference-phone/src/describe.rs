@@ -1,5 +1,6 @@
 //! Events and answers as JSON.
 
+use handfast::codec::message::Reaction;
 use handfast::session::LinkState;
 use serde_json::{Value, json};
 
@@ -62,9 +63,14 @@ pub(crate) fn history(messages: &[StoredMessage]) -> Value {
             "state": m.state.number(), "content": m.media.as_ref().map(|media| media.content.to_string()),
             "media_type": m.media.as_ref().map(|media| media.media_type.as_str()),
             "media_name": m.media.as_ref().map(|media| media.name.as_str()),
-            "media_size": m.media.as_ref().map(|media| media.size)})
+            "media_size": m.media.as_ref().map(|media| media.size), "edited": m.edited,
+            "reactions": reactions(&m.reactions)})
     });
     json!({"messages": rows.collect::<Vec<_>>()})
+}
+
+fn reactions(reactions: &[Reaction]) -> Value {
+    reactions.iter().map(|r| json!({"author": r.author, "reaction": r.reaction})).collect()
 }
 
 pub(crate) fn companions(companions: &[(Companion, Option<LinkState>)]) -> Value {

@@ -295,6 +295,20 @@ pub fn verb(
             let id = app.send_text(now, field_u64(object, "chat")?, field_str(object, "text")?)?;
             Ok(json!({"accepted": true, "id": id}))
         }
+        "edit" => {
+            let (chat, message) = (field_u64(object, "chat")?, field_u64(object, "message")?);
+            app.edit_text(chat, message, field_str(object, "text")?)?;
+            Ok(json!({"changed": true}))
+        }
+        "delete" => {
+            app.delete_message(field_u64(object, "chat")?, field_u64(object, "message")?)?;
+            Ok(json!({"changed": true}))
+        }
+        "react" => {
+            let (chat, message) = (field_u64(object, "chat")?, field_u64(object, "message")?);
+            app.react(chat, message, field_str(object, "reaction")?)?;
+            Ok(json!({"changed": true}))
+        }
         "attach" => {
             let chat = field_u64(object, "chat")?;
             let imported = app.import(Path::new(field_str(object, "file")?))?;

@@ -12,6 +12,7 @@ mod delta;
 mod hazmat;
 mod media;
 mod messages;
+mod reactions;
 mod schema;
 mod snapshot;
 
@@ -171,7 +172,8 @@ impl Store {
     }
 
     /// Takes over a database that holds an account.
-    fn take_over(conn: Connection, key: DeviceKey) -> Result<(Self, Account), StoreError> {
+    fn take_over(mut conn: Connection, key: DeviceKey) -> Result<(Self, Account), StoreError> {
+        schema::check(&mut conn)?;
         let (account, counters) = schema::read_account(&conn, &key)?;
         schema::complete(&conn)?;
         let mut store =
@@ -348,8 +350,12 @@ impl Store {
         // req: SYN-010
         let floor = self.counters.rev.saturating_sub(MARKER_REVS);
         self.floor = self.floor.max(floor);
-        let sql_text = "DELETE FROM messages WHERE deleted = 1 AND rev <= ?1";
-        let _ = self.conn.prepare_cached(sql_text)?.execute([sql(floor)])?;
+        for sql_text in [
+            "DELETE FROM messages WHERE deleted = 1 AND rev <= ?1",
+            "DELETE FROM companions WHERE status = 'forgotten' AND rev <= ?1",
+        ] {
+            let _ = self.conn.prepare_cached(sql_text)?.execute([sql(floor)])?;
+        }
         Ok(())
     }
 }

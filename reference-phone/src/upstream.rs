@@ -50,6 +50,42 @@ pub struct Outgoing {
     pub state: MessageState,
 }
 
+/// How the network and a phone name a message to one another.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(clippy::exhaustive_enums, reason = "a message came from one of the two")]
+pub enum MessageName {
+    /// By its id at this phone, which sent it.
+    Phone(u64),
+    /// By its id in the network, from which it came.
+    Network(String),
+}
+
+/// What became of a message.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Change {
+    /// It has another text.
+    Edited(String),
+    /// It was deleted.
+    Deleted,
+    /// Somebody reacted to it; empty: the reaction was taken back.
+    Reacted(String),
+}
+
+/// A change of a message that this account made.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(clippy::exhaustive_structs, reason = "a phone fills each field")]
+pub struct OutgoingChange {
+    /// The chat.
+    pub chat: u64,
+    /// Who is at the other end.
+    pub contact: String,
+    /// The message.
+    pub message: MessageName,
+    /// What became of it.
+    pub change: Change,
+}
+
 /// Something happened in the network.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -76,6 +112,24 @@ pub enum UpstreamEvent {
         /// The message of this account that it answers.
         reply_to: Option<u64>,
     },
+    /// A contact edited or deleted a message of its own, or reacted to one.
+    Changed {
+        /// The chat.
+        chat: u64,
+        /// Who did it.
+        author: String,
+        /// The message.
+        message: MessageName,
+        /// What became of it.
+        change: Change,
+    },
+    /// A contact came, or went.
+    Presence {
+        /// The chat.
+        chat: u64,
+        /// Whether it is there now.
+        is_there: bool,
+    },
 }
 
 /// The network. It has no clock and no memory that must survive: after a start it is handed again what it had not
@@ -86,6 +140,9 @@ pub trait Upstream: Send + std::fmt::Debug {
 
     /// Sends a message. It is durable here already.
     fn send(&mut self, now: Timestamp, message: Outgoing);
+
+    /// Tells of a change of a message. It is durable here already, and told once: after a start no change is handed again.
+    fn change(&mut self, now: Timestamp, change: OutgoingChange);
 
     /// The next thing that happened, up to now. Events that are due at one moment are stored in one transaction.
     fn poll(&mut self, now: Timestamp) -> Option<UpstreamEvent>;

@@ -134,6 +134,9 @@ pub fn answer(answer: &Value, now_ms: u64) -> String {
     if answer["accepted"] == true {
         return format!("Accepted as message {}; `history` shows how far it is.", answer["id"]);
     }
+    if answer["changed"] == true {
+        return "Changed; the contact is told.".to_owned();
+    }
     if answer["revoked"] == true {
         return "Revoked. It is told at once if it is connected, else when it comes back.".to_owned();
     }
@@ -164,9 +167,20 @@ fn history(answer: &Value, now_ms: u64) -> String {
                 format!("[{}, {bytes}, content {content}] {}", text(row, "media_name"), text(row, "text"))
             }
         };
-        [row["id"].to_string(), ago(number(row, "time_ms"), now_ms), who, what]
+        [row["id"].to_string(), ago(number(row, "time_ms"), now_ms), who, what + &changes(row)]
     }));
     columns(&table)
+}
+
+/// Whether a message was edited, and the reactions to it.
+fn changes(row: &Value) -> String {
+    let edited = if row["edited"] == true { " (edited)" } else { "" };
+    let reactions = rows(row, "reactions").map(|of| {
+        let author = text(of, "author");
+        let author = if author.is_empty() { "you" } else { &author };
+        format!(" [{} {author}]", text(of, "reaction"))
+    });
+    edited.to_owned() + &reactions.collect::<String>()
 }
 
 /// How far a message of this account is.
@@ -282,7 +296,8 @@ mod tests {
     #[test]
     fn lists_are_tables_and_text_of_contacts_stays_in_its_line() {
         let said = json!({"messages": [
-            {"id": 4, "time_ms": 0, "author": "", "text": "hello", "state": 4, "content": null},
+            {"id": 4, "time_ms": 0, "author": "", "text": "hello", "state": 4, "content": null, "edited": true,
+                "reactions": [{"author": "", "reaction": "+1"}, {"author": "Ada", "reaction": "x"}]},
             {"id": 5, "time_ms": 0, "author": "Ada", "text": "one\ntwo", "state": 6, "content": null},
             {"id": 6, "time_ms": 0, "author": "Ada", "text": "", "state": 6, "content": "ab", "media_name": "a.png", "media_size": 2048},
         ]});
@@ -291,6 +306,7 @@ mod tests {
         assert!(
             shown.contains("you (read)") && shown.contains("one\\u{a}two") && shown.contains("a.png, 2 KiB")
         );
+        assert!(shown.contains("hello (edited) [+1 you] [x Ada]"), "{shown}");
         assert!(answer(&json!({"companions": []}), 0).contains("`scan`"));
         assert!(answer(&json!({"accepted": true, "id": 9}), 0).contains("message 9"));
     }

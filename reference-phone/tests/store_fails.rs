@@ -13,7 +13,7 @@ use reference_phone::app::{App, AppEvent, AppOutput, Now, Settled};
 use reference_phone::media::MediaDir;
 use reference_phone::policy::RelayPolicy;
 use reference_phone::store::{DATABASE, Store};
-use reference_phone::upstream::{NetworkChat, Outgoing, Upstream, UpstreamEvent};
+use reference_phone::upstream::{NetworkChat, Outgoing, OutgoingChange, Upstream, UpstreamEvent};
 
 /// What a network was given, and what it will tell.
 #[derive(Debug, Default)]
@@ -33,6 +33,8 @@ impl Upstream for Shared {
     fn send(&mut self, _: Timestamp, message: Outgoing) {
         self.0.lock().unwrap().sent.push(message.text);
     }
+
+    fn change(&mut self, _: Timestamp, _: OutgoingChange) {}
 
     fn poll(&mut self, _: Timestamp) -> Option<UpstreamEvent> {
         self.0.lock().unwrap().tells.pop_front()

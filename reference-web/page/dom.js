@@ -78,6 +78,11 @@ function patchChildren(node, children, isSvg) {
     const key = child[TREE]?.props?.key;
     if (key !== undefined) keyed.set(key, child);
   }
+  // What goes is taken out first, so that what stays stays in its place: what is moved loses the focus.
+  if (keyed.size > 0) {
+    const wanted = new Set(children.map((tree) => tree.props?.key));
+    for (const [key, child] of keyed) if (!wanted.has(key)) child.remove();
+  }
   let at = node.firstChild;
   for (const tree of children) {
     const key = tree.props?.key;

@@ -2,11 +2,15 @@
 // say into the events of `state.js`, and verbs of the views into commands.
 
 import init, {
-  Companion, chatsCollection, decodeItem, decodeNow, decodeResult, drawCode, history, markRead, messagesCollection, sendMedia, sendText, typing,
+  Companion, chatsCollection, companionsCollection, decodeItem, decodeResult, drawCode, history, markRead, messagesCollection, sendMedia, sendText,
 } from "./pkg/companion.js";
+import { Changes } from "./changes.js";
 import { Disk } from "./disk.js";
+import { Drafts } from "./drafts.js";
 import { LIBRARY_STORES, Library } from "./library.js";
 import { kindOf } from "./media_types.js";
+import { Moment } from "./moment.js";
+import { CHANGES } from "./overlay.js";
 import { done } from "./pkg/database.js";
 import { TRANSFER_STORES, Transfers } from "./transfers.js";
 import { describe } from "./words.js";
@@ -14,24 +18,23 @@ import { describe } from "./words.js";
 /** Messages that are read from the database and drawn at once, which a slow computer does in a frame or two, and those that are asked of the phone. */
 const STRETCH = 25;
 const ASKED = 50;
-/** Chats whose messages are followed: a connection has 64 subscriptions, one of them the list. */
+/** Chats whose messages are followed: a connection has 64 subscriptions, two of them the lists. */
 const FOLLOWED_MAX = 60;
 /** All grants: read, send, media (spec, messages). */
 const GRANTS = 7n;
+const GRANT_SEND = 2n;
 const GRANT_MEDIA = 4n;
 /** A picture of at most this many bytes is fetched without being asked for. */
 const PICTURE_FETCHED = 2 << 20;
-const SLOT_PHONE = 3n;
-const SLOT_TYPING = 5n;
-/** How long "typing" is shown without another word, and how often it is said, in milliseconds. */
-const TYPING_SHOWN = 6_000;
-const TYPING_EVERY = 3_000;
+/** The lists among the collections, by their names' one byte, and their stores. */
+const LISTS = { 1: "chats", 3: "devices" };
 
 const STORES = {
   chats: { keyPath: "chat" },
   messages: { keyPath: ["chat", "id"] },
   commands: { keyPath: "cmd_id", indexes: { chat: "chat" } },
   drafts: { keyPath: "chat" },
+  devices: { keyPath: "serial" },
   ...TRANSFER_STORES,
   ...LIBRARY_STORES,
 };
@@ -41,14 +44,13 @@ export class Engine {
   #emit;
   #open = null;
   #codes = 0;
-  #typed = 0;
-  /** Texts that are written and not kept yet, by chat. */
-  #drafts = new Map();
-  #keeping = false;
-  #typingTimers = new Map();
+  #changes;
+  #drafts;
+  #moment;
   #shows = false;
   #telling = false;
-  #isStale = false;
+  /** Lists that are to be told. */
+  #stale = new Set();
   #followed = new Set();
   #disk = null;
   #library = null;
@@ -62,7 +64,10 @@ export class Engine {
       throw new Error("Its engine arrived damaged, or is of another version than the page. Load the page again; the keys in this browser are kept.");
     });
     const application = { stores: STORES, row: (row, txn) => engine.#row(row, txn), gone: (row, txn) => engine.#gone(row, txn), result: (result, txn) => engine.#result(result, txn), event: (event) => engine.#onEvent(event) };
-    engine.#companion = await Companion.open({ database: "handfast", version: 3, relay: location.host, label: describe(navigator), grants: GRANTS, application });
+    engine.#companion = await Companion.open({ database: "handfast", version: 4, relay: location.host, label: describe(navigator), grants: GRANTS, application });
+    engine.#changes = new Changes(engine.#companion, emit);
+    engine.#drafts = new Drafts(engine.#companion, emit);
+    engine.#moment = new Moment(engine.#companion);
     await engine.#companion.start();
     return engine;
   }
@@ -91,14 +96,16 @@ export class Engine {
     this.#shows = true;
     const { accountName: account, companion, label, relay, created: since, state, grants } = known;
     emit({ event: "linked", account, companion, label, relay, since });
-    emit({ event: "can", what: grants & GRANT_MEDIA ? ["media"] : [] });
+    emit({ event: "can", what: [...grants & GRANT_SEND ? CHANGES : [], ...grants & GRANT_MEDIA ? ["media"] : []] });
     this.#disk ??= new Disk();
     this.#library ??= new Library(this.#companion, this.#disk, this.#emit);
     this.#transfers ??= new Transfers(this.#companion, this.#disk, this.#library, this.#emit);
     await this.#transfers.load();
     if (state === "diverged" || state === "suspended") emit({ event: state });
-    await this.#tellChats();
-    if (isFirst) await this.#tellDrafts();
+    await this.#changes.load();
+    await this.#tell("chats");
+    await this.#tell("devices");
+    if (isFirst) await this.#drafts.tell();
     // The browser may refuse, and then it may clear the database when the disk is full: the phone still has everything.
     navigator.storage?.persist?.().catch(() => {});
   }
@@ -107,24 +114,14 @@ export class Engine {
     this.#transfers?.onConnected();
     this.#followed.clear();
     this.#companion.subscribe(chatsCollection());
+    this.#companion.subscribe(companionsCollection());
     const txn = this.#companion.database.read("chats");
     const chats = await done(txn.objectStore("chats").getAll());
     for (const { chat } of chats.sort((a, b) => b.last_time_ms - a.last_time_ms)) this.#follow(chat);
   }
 
   now(slot, body, emit) {
-    let value;
-    try {
-      value = decodeNow(slot, body);
-    } catch {
-      return;
-    }
-    if (slot === SLOT_PHONE && value) emit({ event: "phone", ...value, lastSeen: Date.now() });
-    if (slot === SLOT_TYPING && value) {
-      clearTimeout(this.#typingTimers.get(value.typing));
-      emit({ event: "typing", chat: value.typing, who: "Somebody" });
-      this.#typingTimers.set(value.typing, setTimeout(() => emit({ event: "typing", chat: value.typing, who: null }), TYPING_SHOWN));
-    }
+    this.#moment.take(slot, body, emit);
   }
 
   // What arrives, in the transaction that makes it durable.
@@ -134,35 +131,40 @@ export class Engine {
     const item = decoded(body);
     // Of a later version: it is set aside, and counts as a row (spec, SYN-006).
     if (!item) return true;
-    const isChat = collection.length === 1;
+    const list = listOf(collection);
     if (item.kind === "chat") {
       txn.objectStore("chats").put(item);
       this.#after(txn, () => this.#follow(item.chat));
+    } else if (item.kind === "companion") {
+      txn.objectStore("devices").put(item);
     } else if (item.kind === "message") {
-      const event = this.#putMessage(item, txn);
-      this.#after(txn, () => this.#emitMessages(event, [event.message]));
-    } else {
-      this.#remove(item, txn);
+      this.#putMessage(item, txn);
+    } else if (list && item.message === undefined) {
+      this.#removeListed(list, item.chat, txn);
+    } else if (!list && item.message !== undefined) {
+      this.#removeMessage({ chat: item.chat, id: item.message }, txn);
     }
-    if (isChat) this.#after(txn, () => this.#tellChats());
+    if (list) this.#after(txn, () => this.#tell(list));
     return item.kind !== "deleted";
   }
 
-  /** A row is not among those of the phone any more. */
+  /** A row is not among those of the phone any more. Messages stay: they are older than those that are followed. */
   #gone({ collection, id }, txn) {
-    const number = Number(new DataView(id.buffer, id.byteOffset, id.byteLength).getBigUint64(0));
-    if (collection.length === 1) this.#remove({ chat: number }, txn);
-    this.#after(txn, () => this.#tellChats());
+    const list = listOf(collection);
+    if (!list) return;
+    this.#removeListed(list, Number(new DataView(id.buffer, id.byteOffset, id.byteLength).getBigUint64(0)), txn);
+    this.#after(txn, () => this.#tell(list));
   }
 
-  #remove({ chat, message }, txn) {
-    if (message === undefined) {
-      txn.objectStore("chats").delete(chat);
-      txn.objectStore("messages").delete(ofChat(chat));
-    } else {
-      txn.objectStore("messages").delete([chat, message]);
-      this.#after(txn, () => this.#emit({ event: "message_removed", chat, id: message }));
-    }
+  #removeListed(list, id, txn) {
+    txn.objectStore(list).delete(id);
+    if (list === "chats") txn.objectStore("messages").delete(ofChat(id));
+  }
+
+  #removeMessage({ chat, id }, txn) {
+    txn.objectStore("messages").delete([chat, id]);
+    this.#changes.removed({ chat, id }, txn);
+    this.#after(txn, () => this.#emit({ event: "message_removed", chat, id }));
   }
 
   #after(txn, then) {
@@ -181,8 +183,10 @@ export class Engine {
     txn.objectStore("messages").put(item);
     const own = item.companion === this.#companion.known?.companion ? item.cmd_id : undefined;
     if (own !== undefined) txn.objectStore("commands").delete(own);
+    this.#changes.row(item, txn);
     if (item.chat === this.#open && item.author !== "") this.#after(txn, () => this.#read(item.chat));
-    return { event: "message", message: shown(item, own) };
+    const message = shown(item, own);
+    this.#after(txn, () => this.#emitMessages({ event: "message", message }, [message]));
   }
 
   #result({ cmdId, body }, txn) {
@@ -198,6 +202,8 @@ export class Engine {
         for (const item of items) addOnce(txn.objectStore("messages"), item);
         const more = result.kind === "history" && result.more;
         txn.addEventListener("complete", () => this.#tellOlder(command.chat, command.before, more));
+      } else if (CHANGES.has(command.kind)) {
+        this.#changes.result(command, result, txn, { put: (row) => this.#putMessage(row, txn), remove: (row) => this.#removeMessage(row, txn) });
       } else if (WRITTEN.has(command.kind) && result.kind === "failed") {
         const failed = { ...command, state: "failed", error: `Your phone refused it (${result.code}).` };
         commands.put(failed);
@@ -210,16 +216,17 @@ export class Engine {
 
   // What the page shows of the database.
 
-  async #tellChats() {
-    // Many rows come at once: what changes while the list is read is told when that is done.
-    this.#isStale = true;
+  /** Tells a list. Many rows come at once: what changes while it is read is told when that is done. */
+  async #tell(list) {
+    this.#stale.add(list);
     if (this.#telling) return;
     this.#telling = true;
     try {
-      while (this.#isStale && this.#companion.database) {
-        this.#isStale = false;
-        const chats = await done(this.#companion.database.read("chats").objectStore("chats").getAll());
-        if (this.#shows) this.#emit({ event: "chats", chats });
+      while (this.#stale.size > 0 && this.#companion.database) {
+        const [list] = this.#stale;
+        this.#stale.delete(list);
+        const rows = await done(this.#companion.database.read(list).objectStore(list).getAll());
+        if (this.#shows) this.#emit({ event: list, [list]: rows });
       }
     } finally {
       this.#telling = false;
@@ -282,43 +289,20 @@ export class Engine {
     await this.#companion.send(markRead(chat, known.last_message), (txn, cmdId) => txn.objectStore("commands").put(row(cmdId)));
   }
 
-  async #tellDrafts() {
-    const stored = await done(this.#companion.database.read("drafts").objectStore("drafts").getAll());
-    for (const { chat, text } of stored) if (!this.#drafts.has(chat)) this.#emit({ event: "draft", chat, text });
-  }
-
-  /** The user writes: it is said to the contact, and kept for when the page is loaded anew. */
+  /** The user writes: it is said to the contact, and kept. */
   async draft(chat, text) {
-    this.#drafts.set(chat, text);
-    if (text) this.#sayTyping(chat);
-    if (this.#keeping) return;
-    this.#keeping = true;
-    try {
-      while (this.#drafts.size > 0) await this.#keepDrafts();
-    } catch {
-      // There is no room now, or no link: it is tried again with the next key.
-    } finally {
-      this.#keeping = false;
-    }
-  }
-
-  async #keepDrafts() {
-    const drafts = this.#drafts;
-    this.#drafts = new Map();
-    try {
-      await this.#companion.change((txn) => {
-        for (const [chat, text] of drafts) text ? txn.objectStore("drafts").put({ chat, text }) : txn.objectStore("drafts").delete(chat);
-      });
-    } catch (error) {
-      this.#drafts = new Map([...drafts, ...this.#drafts]);
-      throw error;
-    }
+    if (text) this.#moment.sayTyping(chat);
+    await this.#drafts.keep(chat, text);
   }
 
   /** Sends what was written, which is no draft any more. */
   async send(chat, text, reply) {
-    this.#drafts.delete(chat);
-    await this.#sendText(chat, text, reply?.id, (txn) => txn.objectStore("drafts").delete(chat));
+    await this.#sendText(chat, text, reply?.id, this.#drafts.sent(chat));
+  }
+
+  /** Edits, deletes or reacts. */
+  change(kind, message, value) {
+    return this.#changes[kind](message, value);
   }
 
   async #sendText(chat, text, replyTo, effect) {
@@ -393,12 +377,6 @@ export class Engine {
     emit({ event: "replaced" });
   }
 
-  #sayTyping(chat) {
-    if (performance.now() - this.#typed < TYPING_EVERY) return;
-    this.#typed = performance.now();
-    this.#companion.setNow(SLOT_TYPING, typing(chat));
-  }
-
   closed() {
     this.#open = null;
   }
@@ -445,6 +423,11 @@ const VERBS = {
   newer: (engine, _, { chat, after }) => engine.newer(chat, after),
   send: (engine, _, { chat, text, reply }) => engine.send(chat, text, reply),
   draft: (engine, _, { chat, text }) => engine.draft(chat, text),
+  edit: (engine, _, { message, text }) => engine.change("edit", message, text),
+  delete: (engine, _, { message }) => engine.change("delete", message),
+  react: (engine, _, { message, reaction }) => engine.change("react", message, reaction),
+  again: (engine, _, { message }) => engine.change("again", message),
+  leave: (engine, _, { message }) => engine.change("leave", message),
   retry_message: (engine, _, { message }) => engine.again(message),
   attach: (engine, _, { chat, file }) => engine.attach(chat, file),
   fetch: (engine, _, { message }) => engine.fetch(message),
@@ -453,6 +436,8 @@ const VERBS = {
   takeOver: (engine, companion) => (companion.isLinked ? companion.takeBack() : companion.takeOver()),
   logOut: async (engine, companion) => { await companion.logOut(); },
 };
+
+const listOf = (collection) => (collection.length === 1 ? LISTS[collection[0]] : undefined);
 
 const ofChat = (chat) => IDBKeyRange.bound([chat, 0], [chat, Infinity]);
 

@@ -34,8 +34,12 @@ for (const type of ["visibilitychange", "resume"]) {
 function draw() {
   due = false;
   const before = place();
+  const focus = document.activeElement;
+  const message = focus.closest("article");
   render(host, pageView(state, Date.now(), act));
   restore(before);
+  // A button of a message that is gone: the focus stays at the message, or else in the list.
+  if (message && !focus.isConnected) (message.isConnected ? message : before.list).focus({ preventScroll: true });
   const unread = state.chats.filter((chat) => chat.unread > 0).length;
   document.title = unread > 0 ? `(${unread}) Handfast` : "Handfast";
 }
@@ -83,12 +87,19 @@ for (const type of ["load", "loadedmetadata"]) {
   }, true);
 }
 
+/** Events that change what is written in the field. */
+const WRITES = new Set(["reply_to", "edit", "edit_done"]);
+
 /** What the user does: events of the views change the state alone, verbs go to the engine. */
 function act(action) {
   if (action.event) {
     emit(action);
     if (action.event === "close_chat") run({ verb: "close" });
-    if (action.event === "reply_to") composer?.focus();
+    if (WRITES.has(action.event)) {
+      // At once: the next key belongs to what is written now.
+      draw();
+      composer?.focus();
+    }
     return;
   }
   const own = OWN[action.verb];
@@ -110,6 +121,10 @@ const OWN = {
     emit({ event: "draft", chat: action.chat, text: "" });
     emit({ event: "reply_to", chat: action.chat, message: null });
     run(action, () => OWN.draft(action));
+  },
+  edit: (action) => {
+    act({ event: "edit_done" });
+    if (action.text !== action.message.text) run(action, () => emit({ event: "edit", ...action, verb: undefined }));
   },
   confirm: (action) => {
     emit({ event: "nn_answered", yes: action.yes });

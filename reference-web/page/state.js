@@ -15,10 +15,13 @@ export const initial = () => ({
   drafts: {},
   replies: {},
   editing: null,
+  at: null,
   typing: {},
+  present: [],
+  changes: [],
   transfers: {},
   media: {},
-  devices: null,
+  devices: [],
   notice: null,
   sheet: null,
   can: [],
@@ -57,15 +60,20 @@ const STEPS = {
   unsupported: (s, e) => ({ dead: "unsupported", deadText: e.text }),
   broken: (s, e) => ({ dead: "broken", deadText: e.text }),
   can: (s, e) => ({ can: e.what }),
-  devices: (s, e) => ({ devices: e.devices }),
+  devices: (s, e) => ({ devices: [...e.devices].sort((a, b) => b.seen_ms - a.seen_ms) }),
 
   // Chats and messages.
   chats: (s, e) => ({ chats: [...e.chats].sort((a, b) => b.last_time_ms - a.last_time_ms || a.chat - b.chat) }),
   page: (s, e) => ({ pages: { ...s.pages, [e.chat]: joined(s.pages[e.chat], e) } }),
   message: (s, e) => withMessage(s, e.message),
-  message_removed: (s, e) => onPage(s, e.chat, (all) => all.filter((one) => (e.client_id ? one.client_id !== e.client_id : one.id !== e.id))),
+  message_removed: (s, e) => ({
+    ...onPage(s, e.chat, (all) => all.filter((one) => (e.client_id ? one.client_id !== e.client_id : one.id !== e.id))),
+    editing: e.id && s.editing?.message.chat === e.chat && s.editing.message.id === e.id ? null : s.editing,
+  }),
+  changes: (s, e) => ({ changes: e.changes }),
   loading: (s, e) => ({ pages: { ...s.pages, [e.chat]: { ...page(s, e.chat), loading: e.what } } }),
   typing: (s, e) => ({ typing: { ...s.typing, [e.chat]: e.who } }),
+  present: (s, e) => ({ present: e.chats }),
 
   // Transfers, and what is here, by content.
   transfer: (s, e) => ({ transfers: { ...s.transfers, [e.content]: pick(e, ["direction", "offset", "size", "state", "code"]) } }),
@@ -78,8 +86,10 @@ const STEPS = {
   filter: (s, e) => ({ filter: e.text }),
   draft: (s, e) => ({ drafts: { ...s.drafts, [e.chat]: e.text } }),
   reply_to: (s, e) => ({ replies: { ...s.replies, [e.chat]: e.message }, editing: null }),
-  edit: (s, e) => ({ editing: e.message, drafts: { ...s.drafts, [e.message.chat]: e.message.text } }),
-  edit_done: (s) => ({ editing: null, drafts: { ...s.drafts, [s.editing?.chat]: "" } }),
+  edit: (s, e) => ({ editing: { message: e.message, text: e.text ?? e.message.text } }),
+  edit_text: (s, e) => (s.editing ? { editing: { ...s.editing, text: e.text } } : {}),
+  edit_done: () => ({ editing: null }),
+  at: (s, e) => ({ at: e.message }),
   sheet: (s, e) => ({ sheet: e.what }),
   notice: (s, e) => ({ notice: e.text }),
 };
@@ -118,12 +128,17 @@ function withMessage(s, message) {
   const isSame = (one) => (message.id !== null && one.id === message.id) || (one.client_id && [message.client_id, message.replaces].includes(one.client_id));
   const at = known.messages.findIndex(isSame);
   if (at >= 0) return onPage(s, message.chat, (all) => all.with(at, message));
-  if (known.newer) return {};
+  // What is beyond the window comes when that is moved there.
+  const oldest = known.messages.find((one) => one.id)?.id;
+  if (known.newer || (known.more && message.id && message.id < oldest)) return {};
   return onPage(s, message.chat, (all) => [...all, message].sort(order).slice(-WINDOW));
 }
 
 /** By the phone's ids; what still waits for one comes last. */
 const order = (a, b) => (a.id ?? Infinity) - (b.id ?? Infinity) || 0;
+
+/** Whether a chat's contact is there, as the phone says while it is connected. */
+export const isPresent = (state, chat) => state.link.state === "live" && state.present.includes(chat);
 
 /** The chats that the filter leaves, by title and last message. */
 export function shownChats(state) {

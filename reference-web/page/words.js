@@ -58,6 +58,27 @@ export function messageState(message) {
   }
 }
 
+const CHANGE_FAILED = { edit: "This was not edited.", delete: "This was not deleted.", react: "Your reaction was not taken." };
+const CHANGE_REASONS = {
+  GONE: "Your phone does not have the message any more.",
+  REFUSED: "Your phone does not allow it.",
+  LIMIT: "The message has as many reactions as it can have.",
+};
+
+/** Why a message is not as the user wants it. */
+export const changeFailed = ({ kind, code }) => `${CHANGE_FAILED[kind]} ${CHANGE_REASONS[code] ?? `Your phone refused it (${code}).`}`;
+
+/** Who reacted, in one line. */
+export const names = (authors) => authors.map((author) => author || "you").join(", ");
+
+/** The state of a linked device. */
+export function deviceState({ status, seen_ms: seen }, isThis, now) {
+  if (isThis) return "this browser";
+  if (status === "suspended") return "paused on your phone";
+  if (status === "pending") return "not confirmed yet";
+  return seen > 0 ? `last seen ${when(seen, now)}` : "never connected";
+}
+
 /** What each dead end says, and what its button does. */
 export const DEAD_ENDS = {
   replaced: {

@@ -4,7 +4,7 @@ use handfast::Timestamp;
 use handfast::codec::message::MessageState;
 use reference_phone::store::{NewMessage, Store, StoreError};
 use reference_phone::upstream::contacts::Contacts;
-use reference_phone::upstream::{NetworkChat, Outgoing, Upstream, UpstreamEvent};
+use reference_phone::upstream::{NetworkChat, Outgoing, OutgoingChange, Upstream, UpstreamEvent};
 
 /// How many chats there are; their ids are 1 and up.
 pub const CHATS: u64 = 3;
@@ -29,6 +29,8 @@ impl Upstream for Network {
     fn send(&mut self, now: Timestamp, message: Outgoing) {
         self.0.send(now, &message);
     }
+
+    fn change(&mut self, _: Timestamp, _: OutgoingChange) {}
 
     fn poll(&mut self, now: Timestamp) -> Option<UpstreamEvent> {
         self.0.poll(now)

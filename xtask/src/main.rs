@@ -8,6 +8,8 @@ mod packages;
 mod page_test;
 mod patches;
 mod sim;
+#[path = "../../reference-relay/build/slim.rs"]
+mod slim;
 mod test;
 mod trace;
 mod vector_mutants;

@@ -18,6 +18,7 @@ mod story;
 mod tab;
 mod troubles;
 mod webdriver;
+mod words;
 
 use std::path::PathBuf;
 

@@ -51,8 +51,6 @@ pub(crate) fn run(options: &Options) -> Result<bool> {
     let mut bindgen =
         command::cargo(["run", "--quiet", "--locked", "--release", "--package", "xtask-bindgen", "--"]);
     command::run(bindgen.arg(&module).arg(&package).arg("handfast"))?;
-    let glue = package.join("handfast.js");
-    std::fs::write(&glue, without_comments(&std::fs::read_to_string(&glue)?))?;
     for folder in SOURCES {
         copy(&workspace::root().join(folder), &package)?;
     }
@@ -63,21 +61,10 @@ fn copy(from: &Path, to: &Path) -> Result<()> {
     for entry in std::fs::read_dir(from).with_context(|| format!("no folder {}", from.display()))? {
         let path = entry?.path();
         let name = path.file_name().context("a file without a name")?;
-        let text =
-            std::fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
-        let is_script = path.extension().is_some_and(|ending| ending == "js");
-        std::fs::write(to.join(name), if is_script { without_comments(&text) } else { text })?;
+        let _ =
+            std::fs::copy(&path, to.join(name)).with_context(|| format!("cannot copy {}", path.display()))?;
     }
     Ok(())
-}
-
-/// A script without the lines that are comments alone, which a page loads in vain: they stand in the repository, and what
-/// users of the package need in its `.d.ts` files.
-fn without_comments(code: &str) -> String {
-    let is_comment =
-        |line: &str| ["//", "/**", "* ", "*/"].iter().any(|start| line.starts_with(start)) || line == "*";
-    let lines = code.lines().filter(|line| !is_comment(line.trim_start()));
-    lines.flat_map(|line| [line, "\n"]).collect()
 }
 
 fn measure(module: &Path) -> Result<bool> {
@@ -107,12 +94,6 @@ pub(crate) fn compressed_len(bytes: &[u8]) -> Result<usize> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn only_comments_are_left_out() {
-        let code = "// f\n/**\n * What it does.\n *\n */\nfunction f(a) {\n    /** @type {x} */\n    return a * 2; // kept\n}\n";
-        assert_eq!(without_comments(code), "function f(a) {\n    return a * 2; // kept\n}\n");
-    }
 
     #[test]
     fn what_repeats_is_small_and_what_does_not_is_not() {

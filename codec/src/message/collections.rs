@@ -7,6 +7,7 @@ use crate::varint::{put_varint, take_varint};
 
 const CHATS: u8 = 1;
 const MESSAGES: u8 = 2;
+const COMPANIONS: u8 = 3;
 
 /// A collection that the application knows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -16,6 +17,8 @@ pub enum CollectionName {
     Chats,
     /// `02 | chat id varint`: the last 200 messages of a chat.
     Messages(u64),
+    /// `03`: the list of linked companions.
+    Companions,
 }
 
 impl CollectionName {
@@ -30,6 +33,7 @@ impl CollectionName {
                 Collection::new(&name)
             }
             Self::Messages(_) => None,
+            Self::Companions => Collection::new(&[COMPANIONS]),
         }
     }
 
@@ -44,6 +48,8 @@ impl CollectionName {
                 Ok((chat, [])) => Some(Self::Messages(chat)),
                 _ => None,
             },
+            // req: MSG-005
+            [COMPANIONS] => Some(Self::Companions),
             _ => None,
         }
     }
@@ -55,14 +61,16 @@ mod tests {
 
     #[test]
     fn names_by_example() {
-        // req: MSG-002, MSG-003
+        // req: MSG-002, MSG-003, MSG-005
         assert_eq!(CollectionName::Chats.encode().unwrap().as_bytes(), [0x01]);
         assert_eq!(CollectionName::Messages(300).encode().unwrap().as_bytes(), [0x02, 0x41, 0x2c]);
-        for name in [CollectionName::Chats, CollectionName::Messages(0), CollectionName::Messages(1 << 40)] {
+        assert_eq!(CollectionName::Companions.encode().unwrap().as_bytes(), [0x03]);
+        let messages = [0, 1 << 40].map(CollectionName::Messages);
+        for name in [CollectionName::Chats, CollectionName::Companions].into_iter().chain(messages) {
             assert_eq!(CollectionName::decode(&name.encode().unwrap()), Some(name));
         }
         assert_eq!(CollectionName::Messages(u64::MAX).encode(), None);
-        for unknown in [&[1, 0][..], &[2], &[2, 1, 1], &[2, 0x40, 1], &[3]] {
+        for unknown in [&[1, 0][..], &[2], &[2, 1, 1], &[2, 0x40, 1], &[3, 0], &[4]] {
             assert_eq!(CollectionName::decode(&Collection::new(unknown).unwrap()), None, "{unknown:?}");
         }
     }

@@ -7,12 +7,16 @@ use bytes::Bytes;
 use super::media::MediaDescriptor;
 use super::{freeze, list, read_kind, unknown_kind, writer};
 use crate::error::{DecodeError, ErrorCode};
-use crate::limits::{CAPTION_LEN_MAX, HISTORY_COUNT_MAX, TEXT_LEN_MAX};
+use crate::limits::{CAPTION_LEN_MAX, HISTORY_COUNT_MAX, REACTION_LEN_MAX, TEXT_LEN_MAX};
+use crate::tlv::TlvReader;
 
 const SEND_TEXT: u64 = 1;
 const HISTORY: u64 = 3;
 const SEND_MEDIA: u64 = 5;
 const MARK_READ: u64 = 7;
+const EDIT_TEXT: u64 = 9;
+const DELETE: u64 = 11;
+const REACT: u64 = 13;
 
 /// The body of a command.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -52,6 +56,31 @@ pub enum Command {
         /// The newest message that was read.
         message: u64,
     },
+    /// Gives a message of the account another text.
+    EditText {
+        /// The chat.
+        chat: u64,
+        /// The message.
+        message: u64,
+        /// 1 to 8,192 bytes.
+        text: String,
+    },
+    /// Deletes a message of the account.
+    Delete {
+        /// The chat.
+        chat: u64,
+        /// The message.
+        message: u64,
+    },
+    /// Reacts to a message, in place of the account's reaction before.
+    React {
+        /// The chat.
+        chat: u64,
+        /// The message.
+        message: u64,
+        /// 0 to 64 bytes; empty: the reaction is taken back.
+        reaction: String,
+    },
 }
 
 impl Command {
@@ -80,11 +109,10 @@ impl Command {
                 }
                 freeze(w)
             }
-            Self::MarkRead { chat, message } => {
-                let mut w = writer(MARK_READ);
-                let _ = w.varint(1, *chat).varint(3, *message);
-                freeze(w)
-            }
+            Self::MarkRead { chat, message } => of_message(MARK_READ, *chat, *message, None),
+            Self::EditText { chat, message, text } => of_message(EDIT_TEXT, *chat, *message, Some(text)),
+            Self::Delete { chat, message } => of_message(DELETE, *chat, *message, None),
+            Self::React { chat, message, reaction } => of_message(REACT, *chat, *message, Some(reaction)),
         }
     }
 
@@ -128,12 +156,44 @@ impl Command {
             }
             // req: MSG-014
             MARK_READ => {
-                let mut r = list(&mut c, &[1, 3])?;
-                let chat = r.required(1, "chat")?.varint()?;
-                Ok(Self::MarkRead { chat, message: r.required(3, "message id")?.varint()? })
+                let (chat, message) = read_message(&mut list(&mut c, &[1, 3])?)?;
+                Ok(Self::MarkRead { chat, message })
+            }
+            // req: MSG-015
+            EDIT_TEXT => {
+                let mut r = list(&mut c, &[1, 3, 5])?;
+                let (chat, message) = read_message(&mut r)?;
+                Ok(Self::EditText { chat, message, text: r.required(5, "text")?.text(1, TEXT_LEN_MAX)? })
+            }
+            // req: MSG-016
+            DELETE => {
+                let (chat, message) = read_message(&mut list(&mut c, &[1, 3])?)?;
+                Ok(Self::Delete { chat, message })
+            }
+            // req: MSG-017
+            REACT => {
+                let mut r = list(&mut c, &[1, 3, 5])?;
+                let (chat, message) = read_message(&mut r)?;
+                let reaction = r.required(5, "reaction")?.text(0, REACTION_LEN_MAX)?;
+                Ok(Self::React { chat, message, reaction })
             }
             // req: MSG-001
             _ => unknown_kind("command kind"),
         }
     }
+}
+
+/// A command about one message, with a text if it has one.
+fn of_message(kind: u64, chat: u64, message: u64, text: Option<&str>) -> Bytes {
+    let mut w = writer(kind);
+    let _ = w.varint(1, chat).varint(3, message);
+    if let Some(text) = text {
+        let _ = w.bytes(5, text.as_bytes());
+    }
+    freeze(w)
+}
+
+/// The chat and the message that a command is about.
+fn read_message(r: &mut TlvReader<'_>) -> Result<(u64, u64), DecodeError> {
+    Ok((r.required(1, "chat")?.varint()?, r.required(3, "message id")?.varint()?))
 }

@@ -9,14 +9,18 @@ use super::media::MediaDescriptor;
 use super::{freeze, list, read_kind, unknown_kind, writer};
 use crate::error::{DecodeError, ErrorCode};
 use crate::ids::CompanionId;
-use crate::limits::{AUTHOR_LEN_MAX, PREVIEW_LEN_MAX, TEXT_LEN_MAX, TITLE_LEN_MAX};
-use crate::parse::Cursor;
+use crate::limits::{
+    AUTHOR_LEN_MAX, LABEL_LEN_MAX, PREVIEW_LEN_MAX, REACTION_LEN_MAX, REACTIONS_MAX, TEXT_LEN_MAX,
+    TITLE_LEN_MAX,
+};
+use crate::parse::{self, Cursor, ascends};
 use crate::tlv::Field;
-use crate::varint::put_varint;
+use crate::varint::{len_u64, put_varint};
 
 const CHAT: u64 = 1;
 const MESSAGE: u64 = 3;
 const DELETED: u64 = 5;
+const COMPANION: u64 = 7;
 
 /// How far a message has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -75,6 +79,51 @@ pub struct CommandRef {
     pub cmd_id: u64,
 }
 
+/// What somebody thinks of a message.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(clippy::exhaustive_structs, reason = "the fields of version 1")]
+pub struct Reaction {
+    /// Who, 0 to 128 bytes; empty: the account itself.
+    pub author: String,
+    /// 1 to 64 bytes.
+    pub reaction: String,
+}
+
+/// Where a linked companion stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[non_exhaustive]
+pub enum CompanionState {
+    /// Approved at the phone, and not yet accepted by the companion.
+    Pending,
+    /// Linked.
+    Active,
+    /// Two holders of the link were seen.
+    Suspended,
+}
+
+impl CompanionState {
+    /// The number on the wire.
+    #[must_use]
+    pub const fn number(self) -> u8 {
+        match self {
+            Self::Pending => 1,
+            Self::Active => 2,
+            Self::Suspended => 3,
+        }
+    }
+
+    /// The state of a number on the wire.
+    #[must_use]
+    pub const fn from_number(number: u8) -> Option<Self> {
+        match number {
+            1 => Some(Self::Pending),
+            2 => Some(Self::Active),
+            3 => Some(Self::Suspended),
+            _ => None,
+        }
+    }
+}
+
 /// One message.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[expect(clippy::exhaustive_structs, reason = "the fields of version 1")]
@@ -97,6 +146,10 @@ pub struct Message {
     pub media: Option<MediaDescriptor>,
     /// The command that made it.
     pub command: Option<CommandRef>,
+    /// Whether its text is another than it was sent with.
+    pub edited: bool,
+    /// At most 32, their authors ascending bytewise.
+    pub reactions: Vec<Reaction>,
 }
 
 /// One row.
@@ -124,8 +177,23 @@ pub enum Item {
     Deleted {
         /// The chat.
         chat: u64,
-        /// The message; none: the whole chat.
+        /// The message; none: the whole chat. In the list of companions there is none, and `chat` is the serial.
         message: Option<u64>,
+    },
+    /// A linked companion.
+    Companion {
+        /// The companion.
+        companion: CompanionId,
+        /// Its number at its phone.
+        serial: u64,
+        /// What it calls itself, 0 to 64 bytes.
+        label: String,
+        /// When it was linked, in milliseconds since 1970.
+        linked: u64,
+        /// When it was connected last, in milliseconds since 1970; 0: never.
+        seen: u64,
+        /// Where it stands.
+        status: CompanionState,
     },
 }
 
@@ -152,6 +220,17 @@ impl Item {
                 if let Some(message) = message {
                     let _ = w.varint(3, *message);
                 }
+                freeze(w)
+            }
+            Self::Companion { companion, serial, label, linked, seen, status } => {
+                let mut w = writer(COMPANION);
+                let _ = w
+                    .bytes(1, companion.as_bytes())
+                    .varint(3, *serial)
+                    .bytes(5, label.as_bytes())
+                    .varint(7, *linked)
+                    .varint(9, *seen)
+                    .u8(11, status.number());
                 freeze(w)
             }
         }
@@ -185,6 +264,21 @@ impl Item {
                 let message = r.optional(3, "message id")?.map(|field| field.varint()).transpose()?;
                 Ok(Self::Deleted { chat, message })
             }
+            // req: MSG-035
+            COMPANION => {
+                let mut r = list(&mut c, &[1, 3, 5, 7, 9, 11])?;
+                Ok(Self::Companion {
+                    companion: CompanionId::from_bytes(r.required(1, "companion id")?.array()?),
+                    serial: r.required(3, "serial")?.varint()?,
+                    label: r.required(5, "label")?.text(0, LABEL_LEN_MAX)?,
+                    linked: r.required(7, "linked")?.varint()?,
+                    seen: r.required(9, "last seen")?.varint()?,
+                    status: {
+                        let field = r.required(11, "companion status")?;
+                        CompanionState::from_number(field.u8()?).ok_or(field.error(ErrorCode::FIELD_VALUE))?
+                    },
+                })
+            }
             // req: MSG-001
             _ => unknown_kind("item kind"),
         }
@@ -212,11 +306,17 @@ impl Message {
             put_varint(&mut value, command.cmd_id);
             let _ = w.bytes(17, &value);
         }
+        if self.edited {
+            let _ = w.u8(19, 1);
+        }
+        if !self.reactions.is_empty() {
+            let _ = w.bytes(21, &encode_reactions(&self.reactions));
+        }
         freeze(w)
     }
 
     fn read(c: &mut Cursor<'_>) -> Result<Self, DecodeError> {
-        let mut r = list(c, &[1, 3, 5, 7, 9, 11, 13, 15, 17])?;
+        let mut r = list(c, &[1, 3, 5, 7, 9, 11, 13, 15, 17, 19, 21])?;
         Ok(Self {
             chat: r.required(1, "chat")?.varint()?,
             message: r.required(3, "message id")?.varint()?,
@@ -230,6 +330,15 @@ impl Message {
             reply_to: r.optional(13, "reply to")?.map(|field| field.varint()).transpose()?,
             media: r.optional(15, "media")?.map(|field| MediaDescriptor::read(&field)).transpose()?,
             command: r.optional(17, "command")?.map(|field| read_command(&field)).transpose()?,
+            edited: match r.optional(19, "edited")? {
+                None => false,
+                Some(field) if field.u8()? == 1 => true,
+                Some(field) => return Err(field.error(ErrorCode::FIELD_VALUE)),
+            },
+            reactions: match r.optional(21, "reactions")? {
+                None => Vec::new(),
+                Some(field) => read_reactions(&field)?,
+            },
         })
     }
 }
@@ -240,4 +349,40 @@ fn read_command(field: &Field<'_>) -> Result<CommandRef, DecodeError> {
     let cmd_id = c.varint("command id")?;
     c.finish("command")?;
     Ok(CommandRef { companion, cmd_id })
+}
+
+fn encode_reactions(reactions: &[Reaction]) -> Vec<u8> {
+    let mut out = Vec::new();
+    for Reaction { author, reaction } in reactions {
+        for text in [author, reaction] {
+            put_varint(&mut out, len_u64(text.len()));
+            out.extend_from_slice(text.as_bytes());
+        }
+    }
+    out
+}
+
+fn read_reactions(field: &Field<'_>) -> Result<Vec<Reaction>, DecodeError> {
+    let mut c = field.cursor();
+    let mut reactions: Vec<Reaction> = Vec::new();
+    // That there are none is said by no field.
+    let _ = field.bytes(1, usize::MAX)?;
+    while !c.is_empty() {
+        let start = c.clone();
+        // req: FRM-024
+        if reactions.len() == REACTIONS_MAX {
+            return Err(start.error(ErrorCode::FIELD_LENGTH, "reactions"));
+        }
+        let author = long_text(&mut c, 0, AUTHOR_LEN_MAX, "reaction author")?;
+        // req: MSG-036
+        ascends(reactions.last().map(|last| &last.author), &author, &start, "reactions")?;
+        reactions.push(Reaction { author, reaction: long_text(&mut c, 1, REACTION_LEN_MAX, "reaction")? });
+    }
+    Ok(reactions)
+}
+
+/// `len varint | text`.
+fn long_text(c: &mut Cursor<'_>, min: usize, max: usize, what: &'static str) -> Result<String, DecodeError> {
+    let value = c.long(min, max, what)?;
+    parse::text(value, c.offset().saturating_sub(value.len()), what)
 }

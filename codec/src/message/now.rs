@@ -5,12 +5,14 @@ use alloc::vec::Vec;
 use bytes::Bytes;
 
 use crate::error::{DecodeError, ErrorCode};
-use crate::parse::Cursor;
+use crate::limits::PRESENT_MAX;
+use crate::parse::{Cursor, ascends};
 use crate::varint::put_varint;
 
 const PAGE_STATE: u64 = 1;
 const PHONE_STATUS: u64 = 3;
 const TYPING: u64 = 5;
+const PRESENCE: u64 = 7;
 
 /// Whether a page can be seen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -23,7 +25,7 @@ pub enum PageState {
 }
 
 /// The value of a slot.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum NowValue {
     /// Slot 1, from the web: its page state.
@@ -40,6 +42,11 @@ pub enum NowValue {
         /// The chat.
         chat: u64,
     },
+    /// Slot 7, from the phone.
+    Presence {
+        /// All chats whose contact is there, ascending, 100 at most.
+        present: Vec<u64>,
+    },
 }
 
 impl NowValue {
@@ -50,6 +57,7 @@ impl NowValue {
             Self::Page(_) => PAGE_STATE,
             Self::PhoneStatus { .. } => PHONE_STATUS,
             Self::Typing { .. } => TYPING,
+            Self::Presence { .. } => PRESENCE,
         }
     }
 
@@ -62,18 +70,16 @@ impl NowValue {
             Self::PhoneStatus { battery, charging } => {
                 Bytes::copy_from_slice(&[*battery, u8::from(*charging)])
             }
-            Self::Typing { chat } => {
-                let mut out = Vec::new();
-                put_varint(&mut out, *chat);
-                Bytes::from(out)
-            }
+            Self::Typing { chat } => varints(&[*chat]),
+            Self::Presence { present } => varints(present),
         }
     }
 
     /// Reads the value of a slot; none for a slot that the application does not know.
     ///
     /// # Errors
-    /// `TRUNCATED`, `TRAILING_BYTES`, `FIELD_VALUE` or `VARINT_NOT_MINIMAL`.
+    /// `TRUNCATED`, `TRAILING_BYTES`, `FIELD_VALUE` or `VARINT_NOT_MINIMAL`; of a list also `FIELD_LENGTH`,
+    /// `DUPLICATE_FIELD` or `FIELD_ORDER`.
     pub fn decode(slot: u64, body: &[u8]) -> Result<Option<Self>, DecodeError> {
         let mut c = Cursor::new(body);
         // req: MSG-044
@@ -95,6 +101,8 @@ impl NowValue {
             },
             // req: MSG-043
             TYPING => Self::Typing { chat: c.varint("chat")? },
+            // req: MSG-046
+            PRESENCE => Self::Presence { present: read_present(&mut c)? },
             _ => return Ok(None),
         };
         c.finish("now body")?;
@@ -102,24 +110,65 @@ impl NowValue {
     }
 }
 
+fn varints(numbers: &[u64]) -> Bytes {
+    let mut out = Vec::new();
+    for number in numbers {
+        put_varint(&mut out, *number);
+    }
+    Bytes::from(out)
+}
+
+fn read_present(c: &mut Cursor<'_>) -> Result<Vec<u64>, DecodeError> {
+    let mut present = Vec::new();
+    while !c.is_empty() {
+        let start = c.clone();
+        // req: FRM-024
+        if present.len() == PRESENT_MAX {
+            return Err(start.error(ErrorCode::FIELD_LENGTH, "presence"));
+        }
+        let chat = c.varint("chat")?;
+        // req: MSG-047
+        ascends(present.last(), &chat, &start, "presence")?;
+        present.push(chat);
+    }
+    Ok(present)
+}
+
 #[cfg(test)]
 mod tests {
+    use alloc::vec;
+
     use super::*;
 
     #[test]
     fn values_by_example() {
         // req: MSG-041, MSG-042, MSG-043
-        let cases: [(NowValue, u64, &[u8]); 4] = [
+        let cases: [(NowValue, u64, &[u8]); 6] = [
             (NowValue::Page(PageState::Visible), 1, &[0]),
             (NowValue::Page(PageState::Hidden), 1, &[1]),
             (NowValue::PhoneStatus { battery: 100, charging: true }, 3, &[100, 1]),
             (NowValue::Typing { chat: 300 }, 5, &[0x41, 0x2c]),
+            (NowValue::Presence { present: vec![] }, 7, &[]),
+            (NowValue::Presence { present: vec![3, 300] }, 7, &[3, 0x41, 0x2c]),
         ];
         for (value, slot, bytes) in cases {
             assert_eq!((value.slot(), value.encode().as_ref()), (slot, bytes));
             assert_eq!(NowValue::decode(slot, bytes), Ok(Some(value)));
         }
-        assert_eq!(NowValue::decode(7, &[1]), Ok(None));
+        assert_eq!(NowValue::decode(9, &[1]), Ok(None));
+    }
+
+    #[test]
+    fn msg_046_presence_is_a_hundred_chats_at_most_that_ascend() {
+        // req: MSG-046, MSG-047, FRM-024
+        let value = |count: u64| NowValue::Presence { present: (0..count).collect() };
+        let read = |body: &[u8]| NowValue::decode(7, body);
+        assert_eq!(read(&value(100).encode()), Ok(Some(value(100))));
+        let refused = |code, at, what| Err(DecodeError::new(code, at, what));
+        assert_eq!(read(&value(101).encode()), refused(ErrorCode::FIELD_LENGTH, 136, "presence"));
+        assert_eq!(read(&[4, 4]), refused(ErrorCode::DUPLICATE_FIELD, 1, "presence"));
+        assert_eq!(read(&[4, 3]), refused(ErrorCode::FIELD_ORDER, 1, "presence"));
+        assert_eq!(read(&[4, 0x40]), refused(ErrorCode::TRUNCATED, 1, "chat"));
     }
 
     #[test]

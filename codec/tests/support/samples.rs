@@ -9,7 +9,8 @@ use handfast_codec::ids::{
 };
 use handfast_codec::link::{LinkCert, LinkFrame};
 use handfast_codec::message::{
-    Command, CommandRef, Item, MediaDescriptor, Message, MessageState, NowValue, PageState, ResultBody,
+    Command, CommandRef, CompanionState, Item, MediaDescriptor, Message, MessageState, NowValue, PageState,
+    Reaction, ResultBody,
 };
 use handfast_codec::payload::{Kk1, Kk2, ResumeBlock, Xk1, Xk2, Xk3};
 use handfast_codec::qr::{Offer, RelayRef};
@@ -218,6 +219,12 @@ pub(crate) fn media() -> MediaDescriptor {
     }
 }
 
+/// So many reactions, the first one of the account itself.
+pub(crate) fn reactions(count: usize) -> Vec<Reaction> {
+    let author = |number: usize| if number == 0 { String::new() } else { format!("Bob {number:02}") };
+    (0..count).map(|number| Reaction { author: author(number), reaction: "👍".into() }).collect()
+}
+
 pub(crate) fn message() -> Message {
     Message {
         chat: 1,
@@ -229,6 +236,8 @@ pub(crate) fn message() -> Message {
         reply_to: Some(1),
         media: Some(media()),
         command: Some(CommandRef { companion: CompanionId::from_bytes([4; 16]), cmd_id: 77 }),
+        edited: true,
+        reactions: reactions(2),
     }
 }
 
@@ -240,6 +249,10 @@ pub(crate) fn commands() -> Vec<Command> {
         Command::SendMedia { chat: 1, media: media(), caption: None },
         Command::SendMedia { chat: 1, media: media(), caption: Some(String::new()) },
         Command::MarkRead { chat: 1, message: 9 },
+        Command::EditText { chat: 1, message: 9, text: "hi".into() },
+        Command::Delete { chat: 1, message: 9 },
+        Command::React { chat: 1, message: 9, reaction: "👍".into() },
+        Command::React { chat: 1, message: 9, reaction: String::new() },
     ]
 }
 
@@ -264,9 +277,24 @@ pub(crate) fn items() -> Vec<Item> {
             unread: 0,
         },
         Item::Message(message()),
-        Item::Message(Message { reply_to: None, media: None, command: None, ..message() }),
+        Item::Message(Message {
+            reply_to: None,
+            media: None,
+            command: None,
+            edited: false,
+            reactions: vec![],
+            ..message()
+        }),
         Item::Deleted { chat: 1, message: None },
         Item::Deleted { chat: 1, message: Some(2) },
+        Item::Companion {
+            companion: CompanionId::from_bytes([4; 16]),
+            serial: 3,
+            label: "PC".into(),
+            linked: 1_700_000_000_000,
+            seen: 0,
+            status: CompanionState::Active,
+        },
     ]
 }
 

@@ -8,7 +8,7 @@ use handfast_codec::ids::{
 };
 use handfast_codec::link::{LinkCert, LinkFrame};
 use handfast_codec::message::{
-    Command, CommandRef, Item, MediaDescriptor, Message, MessageState, ResultBody,
+    Command, CommandRef, CompanionState, Item, MediaDescriptor, Message, MessageState, Reaction, ResultBody,
 };
 use handfast_codec::payload::{Kk1, Kk2, ResumeBlock, Xk1, Xk2};
 use handfast_codec::relay::{
@@ -341,13 +341,30 @@ pub(crate) fn command() -> impl Strategy<Value = Command> {
         (number(), media(), option::of(text(0, 1_024)))
             .prop_map(|(chat, media, caption)| Command::SendMedia { chat, media, caption }),
         (number(), number()).prop_map(|(chat, message)| Command::MarkRead { chat, message }),
+        (number(), number(), text(1, 8_192)).prop_map(|(chat, message, text)| Command::EditText {
+            chat,
+            message,
+            text
+        }),
+        (number(), number()).prop_map(|(chat, message)| Command::Delete { chat, message }),
+        (number(), number(), text(0, 64)).prop_map(|(chat, message, reaction)| Command::React {
+            chat,
+            message,
+            reaction
+        }),
     ]
+}
+
+fn reactions() -> impl Strategy<Value = Vec<Reaction>> {
+    btree_map(text(0, 128), text(1, 64), 0..=32)
+        .prop_map(|all| all.into_iter().map(|(author, reaction)| Reaction { author, reaction }).collect())
 }
 
 pub(crate) fn item() -> impl Strategy<Value = Item> {
     let state = (1_u8..=6).prop_map(|state| MessageState::from_number(state).unwrap());
     let command = (any::<[u8; 16]>(), number())
         .prop_map(|(companion, cmd_id)| CommandRef { companion: CompanionId::from_bytes(companion), cmd_id });
+    let changes = (any::<bool>(), reactions());
     let head = (number(), number(), text(0, 128), number(), text(0, 400), state);
     prop_oneof![
         (number(), text(1, 128), number(), text(0, 256), number(), number()).prop_map(
@@ -360,12 +377,34 @@ pub(crate) fn item() -> impl Strategy<Value = Item> {
                 unread
             }
         ),
-        (head, option::of(number()), option::of(media()), option::of(command)).prop_map(
-            |((chat, message, author, time, text, state), reply_to, media, command)| {
-                Item::Message(Message { chat, message, author, time, text, state, reply_to, media, command })
+        (head, option::of(number()), option::of(media()), option::of(command), changes).prop_map(
+            |((chat, message, author, time, text, state), reply_to, media, command, (edited, reactions))| {
+                Item::Message(Message {
+                    chat,
+                    message,
+                    author,
+                    time,
+                    text,
+                    state,
+                    reply_to,
+                    media,
+                    command,
+                    edited,
+                    reactions,
+                })
             }
         ),
         (number(), option::of(number())).prop_map(|(chat, message)| Item::Deleted { chat, message }),
+        (any::<[u8; 16]>(), number(), text(0, 64), number(), number(), 1_u8..=3).prop_map(
+            |(companion, serial, label, linked, seen, status)| Item::Companion {
+                companion: CompanionId::from_bytes(companion),
+                serial,
+                label,
+                linked,
+                seen,
+                status: CompanionState::from_number(status).unwrap(),
+            }
+        ),
     ]
 }
 

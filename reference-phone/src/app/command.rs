@@ -8,6 +8,7 @@ use handfast::codec::message::{Command, CommandRef, MediaDescriptor, MessageStat
 
 use super::{App, Now};
 use crate::store::{NewMessage, StoreError};
+use crate::upstream::Change;
 
 /// Bytes of a history page, at most: what one result holds, with room for its envelope.
 const PAGE_LEN_MAX: usize = MESSAGE_LEN_MAX - 1_024;
@@ -15,7 +16,10 @@ const PAGE_LEN_MAX: usize = MESSAGE_LEN_MAX - 1_024;
 /// What a command needs to be allowed.
 fn grant_of(command: &Command) -> u64 {
     match command {
-        Command::SendText { .. } => grants::SEND,
+        Command::SendText { .. }
+        | Command::EditText { .. }
+        | Command::Delete { .. }
+        | Command::React { .. } => grants::SEND,
         Command::SendMedia { .. } => grants::SEND | grants::MEDIA,
         _ => grants::READ,
     }
@@ -47,6 +51,7 @@ impl App {
             Ok(command) => command,
             Err(error) => return Ok(failed(error.code())),
         };
+        // req: MSG-050
         let needed = grant_of(&command);
         if granted & needed != needed {
             return Ok(failed(ErrorCode::REFUSED));
@@ -70,6 +75,13 @@ impl App {
             Command::MarkRead { chat, message } => {
                 let found = self.store.mark_read(*chat, *message)?;
                 Ok(if found { ResultBody::Done } else { failed(ErrorCode::GONE) })
+            }
+            Command::EditText { chat, message, text } => {
+                self.change_for(*chat, *message, Change::Edited(text.clone()))
+            }
+            Command::Delete { chat, message } => self.change_for(*chat, *message, Change::Deleted),
+            Command::React { chat, message, reaction } => {
+                self.change_for(*chat, *message, Change::Reacted(reaction.clone()))
             }
             // The codec has refused what it does not know: req MSG-001.
             _ => Ok(failed(ErrorCode::UNKNOWN_CRITICAL)),
@@ -99,6 +111,10 @@ impl App {
         let Some((message, rev)) = added else { return Ok(failed(ErrorCode::ALREADY_DONE)) };
         self.queue_outgoing(wanted.chat, message)?;
         Ok(ResultBody::Accepted { message, rev })
+    }
+
+    fn change_for(&mut self, chat: u64, message: u64, change: Change) -> Result<ResultBody, StoreError> {
+        Ok(self.change(chat, message, change)?.map_or_else(failed, |()| ResultBody::Done))
     }
 
     fn history_page(&self, chat: u64, before: u64, count: u8) -> Result<ResultBody, StoreError> {

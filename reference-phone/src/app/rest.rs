@@ -57,6 +57,8 @@ impl App {
         let is_end = |output: &AppOutput| matches!(output, AppOutput::Scan(ScanStep::Ended { .. }));
         let ended = untold.iter().any(is_end);
         self.outgoing.clear();
+        self.changes.clear();
+        self.unused.clear();
         for socket in std::mem::take(&mut self.sockets).into_keys() {
             self.out.push_back(AppOutput::Disconnect { socket });
         }

@@ -82,6 +82,10 @@ impl App {
                     network_id: Some(&network_id),
                 })?;
             }
+            UpstreamEvent::Changed { chat, author, message, change } => {
+                self.hear_change(chat, &author, &message, &change)?;
+            }
+            UpstreamEvent::Presence { chat, is_there } => self.hear_presence(chat, is_there),
         }
         Ok(())
     }
@@ -204,6 +208,7 @@ impl App {
             }
             Event::Connected { .. } => {
                 link.seen = true;
+                link.show_presence(now, &self.present);
                 None
             }
             Event::Failed(code) => Some(AppEvent::LinkError { companion, code, by: "here" }),
@@ -264,6 +269,11 @@ impl App {
         for message in self.outgoing.drain(..) {
             self.upstream.send(now.mono, message);
         }
+        for change in self.changes.drain(..) {
+            self.upstream.change(now.mono, change);
+        }
+        self.remove_unused()?;
+        moved |= self.tell_presence(now);
         if self.store.rev() > self.told_rev {
             self.told_rev = self.store.rev();
             for link in self.links.values_mut() {

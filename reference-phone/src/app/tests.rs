@@ -34,6 +34,10 @@ impl Upstream for Contact {
         panic!("nobody of this account asked for {message:?}");
     }
 
+    fn change(&mut self, _: Timestamp, change: OutgoingChange) {
+        panic!("nobody of this account asked for {change:?}");
+    }
+
     fn poll(&mut self, _: Timestamp) -> Option<UpstreamEvent> {
         let text = self.0.take()?;
         let (network_id, author) = ("1".to_owned(), "Mallory".to_owned());

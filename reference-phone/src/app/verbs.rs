@@ -4,7 +4,7 @@ use std::path::Path;
 
 use handfast::ErrorCode;
 use handfast::codec::ids::CompanionId;
-use handfast::codec::limits::TEXT_LEN_MAX;
+use handfast::codec::limits::{REACTION_LEN_MAX, TEXT_LEN_MAX};
 use handfast::codec::message::{MediaDescriptor, MessageState};
 use handfast::codec::signed;
 use handfast::session::{LinkState, SendRefused};
@@ -13,6 +13,7 @@ use super::{App, Now};
 use crate::media::{ImportError, Imported};
 use crate::policy::RelayRefused;
 use crate::store::{ChatRow, Companion, CompanionStatus, NewMessage, StoreError, StoredMessage};
+use crate::upstream::Change;
 
 /// A verb that was not carried out.
 #[derive(Debug, PartialEq, thiserror::Error)]
@@ -24,6 +25,18 @@ pub enum VerbError {
     /// A text that cannot be sent.
     #[error("a text has 1 to 8,192 bytes; this one has {0}")]
     TextLength(usize),
+    /// A reaction that cannot be one.
+    #[error("a reaction has 64 bytes at most; this one has {0}")]
+    ReactionLength(usize),
+    /// No such message.
+    #[error("there is no message {1} in chat {0}; `history` lists them")]
+    NoSuchMessage(u64, u64),
+    /// A message that this account may not change so.
+    #[error("only a text of this account can be edited, and only a message of this account deleted")]
+    NotYours,
+    /// No further reaction fits.
+    #[error("the message has 32 reactions already")]
+    TooManyReactions,
     /// No such companion.
     #[error("there is no companion {0}; `companions` lists them")]
     NoSuchCompanion(CompanionId),
@@ -133,6 +146,48 @@ impl App {
         }
         let sent = self.send(now, chat, text, None);
         self.whole(sent)
+    }
+
+    /// Gives a message of this account another text.
+    ///
+    /// # Errors
+    ///
+    /// [`VerbError`].
+    pub fn edit_text(&mut self, chat: u64, message: u64, text: &str) -> Result<(), VerbError> {
+        if text.is_empty() || text.len() > TEXT_LEN_MAX {
+            return Err(VerbError::TextLength(text.len()));
+        }
+        self.change_or_say(chat, message, Change::Edited(text.to_owned()))
+    }
+
+    /// Deletes a message of this account.
+    ///
+    /// # Errors
+    ///
+    /// [`VerbError`].
+    pub fn delete_message(&mut self, chat: u64, message: u64) -> Result<(), VerbError> {
+        self.change_or_say(chat, message, Change::Deleted)
+    }
+
+    /// Reacts to a message, in place of the reaction before; an empty one takes that back.
+    ///
+    /// # Errors
+    ///
+    /// [`VerbError`].
+    pub fn react(&mut self, chat: u64, message: u64, reaction: &str) -> Result<(), VerbError> {
+        if reaction.len() > REACTION_LEN_MAX {
+            return Err(VerbError::ReactionLength(reaction.len()));
+        }
+        self.change_or_say(chat, message, Change::Reacted(reaction.to_owned()))
+    }
+
+    fn change_or_say(&mut self, chat: u64, message: u64, change: Change) -> Result<(), VerbError> {
+        let changed = self.change(chat, message, change).map_err(VerbError::from);
+        self.whole(changed)?.map_err(|code| match code {
+            ErrorCode::GONE => VerbError::NoSuchMessage(chat, message),
+            ErrorCode::LIMIT => VerbError::TooManyReactions,
+            _ => VerbError::NotYours,
+        })
     }
 
     /// Copies a file into the phone's content.

@@ -16,7 +16,7 @@ use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OptionalExtension, params};
 use zeroize::Zeroizing;
 
-use super::schema::{self, DEVICE_KEY_NEW, TABLES, VERSION};
+use super::schema::{self, DEVICE_KEY_NEW, TABLES, TABLES_2, VERSION};
 use super::{DATABASE, DEVICE_KEY, StoreError, sql, unsql, unwrap_account_key, wrap_account_key};
 use crate::media::MediaDir;
 
@@ -111,10 +111,11 @@ fn fill(part: &Path, dir: &Path, key: &DeviceKey) -> Result<BackupReport, Backup
     let media = MediaDir::open(dir)?;
     let conn = attach(part, &dir.join(DATABASE))?;
     conn.execute_batch("BEGIN")?;
-    copy_tables(&conn)?;
+    let version = copy_tables(&conn)?;
     let (stored, log_id): (Vec<u8>, Vec<u8>) =
         conn.query_row("SELECT key, log_id FROM src.account", [], |row| Ok((row.get(0)?, row.get(1)?)))?;
     insert_account(&conn, unwrap_account_key(key, &stored)?.expose(), &log_id)?;
+    bring_up(&conn, version)?;
     conn.execute_batch(MEDIA_PARTS)?;
     let contents = contents(&conn)?;
     for (content, size) in &contents {
@@ -159,16 +160,12 @@ fn read(part: &Path, dir: &Path, from: &Path, key: &DeviceKey) -> Result<BackupR
     if conn.query_row("PRAGMA src.application_id", [], |row| row.get::<_, i64>(0))? != MARK {
         return Err(not_whole("it is something else"));
     }
-    let version: i64 = conn.query_row("PRAGMA src.user_version", [], |row| row.get(0))?;
-    if version != VERSION {
-        return Err(StoreError::Newer(version).into());
-    }
     let verdict: String = conn.query_row("PRAGMA src.integrity_check", [], |row| row.get(0))?;
     if verdict != "ok" {
         return Err(not_whole("it is damaged"));
     }
     conn.execute_batch("BEGIN")?;
-    copy_tables(&conn)?;
+    let version = copy_tables(&conn)?;
     let seed: Zeroizing<Vec<u8>> =
         conn.query_row("SELECT key FROM src.account", [], |row| row.get(0).map(Zeroizing::new))?;
     let seed = <[u8; 32]>::try_from(seed.as_slice()).map_err(|_| not_whole("it has no account key"))?;
@@ -176,8 +173,9 @@ fn read(part: &Path, dir: &Path, from: &Path, key: &DeviceKey) -> Result<BackupR
     getrandom::fill(&mut log_id).map_err(|_| SqliteError::NoRandomness)?;
     // req: HSK-091, HSK-092
     insert_account(&conn, &wrap_account_key(key, &SigningKey::from_bytes(seed))?, &log_id)?;
+    bring_up(&conn, version)?;
     conn.execute_batch(
-        "DELETE FROM companions WHERE status = 'offered';
+        "DELETE FROM companions WHERE status IN ('offered', 'forgotten');
          UPDATE companions SET status = 'lost' WHERE status <> 'revoked'",
     )?;
     let media = MediaDir::open(dir)?;
@@ -205,10 +203,17 @@ fn attach(part: &Path, src: &Path) -> Result<Connection, BackupError> {
     Ok(conn)
 }
 
-/// Makes the phone's tables, and copies the rows of all that do not stay behind.
-fn copy_tables(conn: &Connection) -> Result<(), BackupError> {
+/// Makes the tables of the other file's version, and copies the rows of all that do not stay behind. Gives the version.
+fn copy_tables(conn: &Connection) -> Result<i64, BackupError> {
+    let version: i64 = conn.query_row("PRAGMA src.user_version", [], |row| row.get(0))?;
+    if !(1..=VERSION).contains(&version) {
+        return Err(StoreError::Newer(version).into());
+    }
     // req: HSK-090
     conn.execute_batch(TABLES)?;
+    if version == VERSION {
+        conn.execute_batch(TABLES_2)?;
+    }
     sqlite::create_table(conn)?;
     let mut query = conn.prepare("SELECT name FROM main.sqlite_schema WHERE type = 'table'")?;
     let tables: Vec<String> = query.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?;
@@ -218,6 +223,14 @@ fn copy_tables(conn: &Connection) -> Result<(), BackupError> {
         let columns = columns.join(", ");
         let _ = conn
             .execute(&format!("INSERT INTO main.{table}({columns}) SELECT {columns} FROM src.{table}"), [])?;
+    }
+    Ok(version)
+}
+
+/// Brings tables of an older version up to this program's, once all rows are there.
+fn bring_up(conn: &Connection, version: i64) -> Result<(), BackupError> {
+    if version < VERSION {
+        conn.execute_batch(TABLES_2)?;
     }
     Ok(())
 }

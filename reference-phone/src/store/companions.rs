@@ -1,6 +1,8 @@
 //! The companions that were linked.
 
+use handfast::codec::frame;
 use handfast::codec::ids::{CompanionId, MailboxId};
+use handfast::codec::message::{CompanionState, Item};
 use rusqlite::{OptionalExtension, Row, params};
 
 use super::{Store, StoreError, sql, unsql};
@@ -19,6 +21,8 @@ pub enum CompanionStatus {
     Revoked,
     /// Its link stayed behind when this phone was restored from a backup: it has to be linked anew.
     Lost,
+    /// Approved here, and never accepted: only the marker of its row is left.
+    Forgotten,
 }
 
 impl CompanionStatus {
@@ -31,13 +35,24 @@ impl CompanionStatus {
             Self::Suspended => "suspended",
             Self::Revoked => "revoked",
             Self::Lost => "lost",
+            Self::Forgotten => "forgotten",
         }
     }
 
     fn from_str(word: &str) -> Option<Self> {
-        [Self::Offered, Self::Active, Self::Suspended, Self::Revoked, Self::Lost]
+        [Self::Offered, Self::Active, Self::Suspended, Self::Revoked, Self::Lost, Self::Forgotten]
             .into_iter()
             .find(|s| s.as_str() == word)
+    }
+
+    /// Where it stands in the list of companions; none: it is not in it.
+    const fn listed(self) -> Option<CompanionState> {
+        match self {
+            Self::Offered => Some(CompanionState::Pending),
+            Self::Active => Some(CompanionState::Active),
+            Self::Suspended => Some(CompanionState::Suspended),
+            Self::Revoked | Self::Lost | Self::Forgotten => None,
+        }
     }
 }
 
@@ -67,6 +82,24 @@ pub struct Companion {
     pub status: CompanionStatus,
 }
 
+impl Companion {
+    /// The item that companions get; a marker when it is not linked any more.
+    #[must_use]
+    pub fn item(&self) -> Item {
+        match self.status.listed() {
+            None => Item::Deleted { chat: self.serial, message: None },
+            Some(status) => Item::Companion {
+                companion: self.companion,
+                serial: self.serial,
+                label: self.label.clone(),
+                linked: self.linked_ms,
+                seen: self.seen_ms,
+                status,
+            },
+        }
+    }
+}
+
 fn read(row: &Row<'_>) -> rusqlite::Result<Companion> {
     let status: String = row.get(9)?;
     Ok(Companion {
@@ -83,7 +116,15 @@ fn read(row: &Row<'_>) -> rusqlite::Result<Companion> {
     })
 }
 
-const COLUMNS: &str = "companion, link, serial, label, origin, relay, grants, linked_ms, seen_ms, status";
+/// A row of [`COLUMNS`] and the revision, as a row of the list of companions.
+pub(super) fn read_row(row: &Row<'_>) -> rusqlite::Result<frame::Row> {
+    Ok(read(row)?.row(unsql(row.get(10)?)))
+}
+
+/// Of [`CompanionStatus`], those that the list of companions holds.
+pub(super) const LISTED: &str = "status IN ('offered', 'active', 'suspended')";
+pub(super) const COLUMNS: &str =
+    "companion, link, serial, label, origin, relay, grants, linked_ms, seen_ms, status";
 
 impl Store {
     /// Stores a companion, in place of what was there of the same id.
@@ -93,9 +134,11 @@ impl Store {
     /// [`StoreError::Sqlite`].
     pub fn put_companion(&mut self, companion: &Companion) -> Result<(), StoreError> {
         self.begin()?;
+        let rev = self.next_rev();
         let _ = self.conn.execute(
             &format!(
-                "INSERT OR REPLACE INTO companions({COLUMNS}) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)"
+                "INSERT OR REPLACE INTO companions({COLUMNS}, rev)
+                 VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)"
             ),
             params![
                 companion.companion.as_bytes(),
@@ -108,6 +151,7 @@ impl Store {
                 sql(companion.linked_ms),
                 sql(companion.seen_ms),
                 companion.status.as_str(),
+                sql(rev),
             ],
         )?;
         Ok(())
@@ -124,10 +168,11 @@ impl Store {
         status: CompanionStatus,
     ) -> Result<(), StoreError> {
         self.begin()?;
+        let rev = self.next_rev();
         let _ = self
             .conn
-            .prepare_cached("UPDATE companions SET status = ?2 WHERE link = ?1")?
-            .execute(params![link.as_bytes(), status.as_str()])?;
+            .prepare_cached("UPDATE companions SET status = ?2, rev = ?3 WHERE link = ?1")?
+            .execute(params![link.as_bytes(), status.as_str(), sql(rev)])?;
         Ok(())
     }
 
@@ -138,22 +183,28 @@ impl Store {
     /// [`StoreError::Sqlite`].
     pub fn set_companion_seen(&mut self, link: MailboxId, seen_ms: u64) -> Result<(), StoreError> {
         self.begin()?;
+        let rev = self.next_rev();
         let _ = self
             .conn
-            .prepare_cached("UPDATE companions SET seen_ms = max(seen_ms, ?2) WHERE link = ?1")?
-            .execute(params![link.as_bytes(), sql(seen_ms)])?;
+            .prepare_cached("UPDATE companions SET seen_ms = ?2, rev = ?3 WHERE link = ?1 AND seen_ms < ?2")?
+            .execute(params![link.as_bytes(), sql(seen_ms), sql(rev)])?;
         Ok(())
     }
 
-    /// Forgets the companion of a link that never became active.
+    /// Forgets the companion of a link that never became active; its marker stays for a while.
     ///
     /// # Errors
     ///
     /// [`StoreError::Sqlite`].
     pub fn forget_companion(&mut self, link: MailboxId) -> Result<(), StoreError> {
         self.begin()?;
-        let _ =
-            self.conn.prepare_cached("DELETE FROM companions WHERE link = ?1")?.execute([link.as_bytes()])?;
+        let rev = self.next_rev();
+        let _ = self
+            .conn
+            .prepare_cached(
+                "UPDATE companions SET status = 'forgotten', label = '', origin = '', rev = ?2 WHERE link = ?1",
+            )?
+            .execute(params![link.as_bytes(), sql(rev)])?;
         Ok(())
     }
 
@@ -163,8 +214,9 @@ impl Store {
     ///
     /// [`StoreError::Sqlite`].
     pub fn companions(&self) -> Result<Vec<Companion>, StoreError> {
-        let mut query =
-            self.conn.prepare_cached(&format!("SELECT {COLUMNS} FROM companions ORDER BY serial"))?;
+        let mut query = self.conn.prepare_cached(&format!(
+            "SELECT {COLUMNS} FROM companions WHERE status <> 'forgotten' ORDER BY serial"
+        ))?;
         let rows = query.query_map([], read)?;
         Ok(rows.collect::<Result<_, _>>()?)
     }
@@ -175,8 +227,9 @@ impl Store {
     ///
     /// [`StoreError::Sqlite`].
     pub fn companion_of(&self, link: MailboxId) -> Result<Option<Companion>, StoreError> {
-        let mut query =
-            self.conn.prepare_cached(&format!("SELECT {COLUMNS} FROM companions WHERE link = ?1"))?;
+        let mut query = self.conn.prepare_cached(&format!(
+            "SELECT {COLUMNS} FROM companions WHERE link = ?1 AND status <> 'forgotten'"
+        ))?;
         Ok(query.query_row([link.as_bytes()], read).optional()?)
     }
 }

@@ -6,7 +6,7 @@ use handfast::codec::limits::CHAT_WINDOW;
 use handfast::codec::message::CollectionName;
 use rusqlite::{OptionalExtension, params};
 
-use super::{ChatRow, Store, StoreError, StoredMessage, chats, messages, sql, unsql};
+use super::{ChatRow, Companion, Store, StoreError, StoredMessage, chats, companions, messages, sql, unsql};
 
 /// Bytes that a list adds to an item, at most.
 pub(super) const ITEM_OVERHEAD: usize = 4;
@@ -24,6 +24,14 @@ impl StoredMessage {
     pub(super) fn row(&self) -> Row {
         // req: MSG-004
         Row { id: RowId::from_number(self.message.message), rev: self.rev, body: self.item().encode() }
+    }
+}
+
+impl Companion {
+    /// The companion, or its marker, as a row of the list of companions.
+    pub(super) fn row(&self, rev: u64) -> Row {
+        // req: MSG-004
+        Row { id: RowId::from_number(self.serial), rev, body: self.item().encode() }
     }
 }
 
@@ -82,7 +90,15 @@ impl Store {
                 ))?;
                 let range = params![sql(chat), sql(after), sql(newest), sql(oldest)];
                 let rows =
-                    query.query_map(range, |row| StoredMessage::read(row).map(|message| message.row()))?;
+                    query.query_map(range, |row| self.read_message(row).map(|message| message.row()))?;
+                take(rows, after, newest, budget)
+            }
+            Some(CollectionName::Companions) => {
+                let mut query = self.conn.prepare_cached(&format!(
+                    "SELECT {}, rev FROM companions WHERE rev > ?1 AND rev <= ?2 ORDER BY rev",
+                    companions::COLUMNS
+                ))?;
+                let rows = query.query_map([sql(after), sql(newest)], companions::read_row)?;
                 take(rows, after, newest, budget)
             }
             _ => Ok(Delta::nothing(newest.max(after))),

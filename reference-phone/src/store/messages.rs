@@ -41,13 +41,15 @@ pub struct StoredMessage {
     pub rev: u64,
     /// Whether it was deleted, and only its marker is left.
     pub deleted: bool,
+    /// Its id in the network, if it came from there.
+    pub network_id: Option<String>,
 }
 
 pub(super) const COLUMNS: &str = "chat, id, author, time_ms, text, state, reply_to, content, media_type, media_name, \
-                                  media_size, companion, cmd_id, deleted, rev";
+                                  media_size, companion, cmd_id, deleted, rev, edited, network_id";
 
 impl StoredMessage {
-    pub(super) fn read(row: &Row<'_>) -> rusqlite::Result<Self> {
+    fn read(row: &Row<'_>) -> rusqlite::Result<Self> {
         let content: Option<[u8; 32]> = row.get(7)?;
         let media = match content {
             None => None,
@@ -78,8 +80,10 @@ impl StoredMessage {
             reply_to: row.get::<_, Option<i64>>(6)?.map(unsql),
             media,
             command,
+            edited: row.get(15)?,
+            reactions: Vec::new(),
         };
-        Ok(Self { message, deleted: row.get::<_, i64>(13)? != 0, rev: unsql(row.get(14)?) })
+        Ok(Self { message, deleted: row.get(13)?, rev: unsql(row.get(14)?), network_id: row.get(16)? })
     }
 
     /// The item that companions get.
@@ -94,6 +98,14 @@ impl StoredMessage {
 }
 
 impl Store {
+    /// A row of [`COLUMNS`], with its reactions.
+    pub(super) fn read_message(&self, row: &Row<'_>) -> rusqlite::Result<StoredMessage> {
+        let mut stored = StoredMessage::read(row)?;
+        let message = &mut stored.message;
+        message.reactions = self.reactions(message.chat, message.message)?;
+        Ok(stored)
+    }
+
     /// Adds a message. Gives its id and revision; none when the network's id is there already.
     ///
     /// # Errors
@@ -185,10 +197,14 @@ impl Store {
         let _ = self
             .conn
             .prepare_cached(
-                "UPDATE messages SET deleted = 1, rev = ?3, text = '', reply_to = NULL, content = NULL,
+                "UPDATE messages SET deleted = 1, rev = ?3, text = '', edited = 0, reply_to = NULL, content = NULL,
                  media_type = NULL, media_name = NULL, media_size = NULL WHERE chat = ?1 AND id = ?2",
             )?
             .execute([sql(chat), sql(id), sql(rev)])?;
+        let _ = self
+            .conn
+            .prepare_cached("DELETE FROM reactions WHERE chat = ?1 AND id = ?2")?
+            .execute([sql(chat), sql(id)])?;
         self.refresh_chat(chat)?;
         self.fill_window(chat, id)?;
         let Some(content) = content else { return Ok(None) };
@@ -227,7 +243,7 @@ impl Store {
         let mut query = self.conn.prepare_cached(&format!(
             "SELECT {COLUMNS} FROM messages WHERE chat = ?1 AND id < ?2 AND deleted = 0 ORDER BY id DESC LIMIT ?3"
         ))?;
-        let rows = query.query_map([sql(chat), sql(before), sql(count)], StoredMessage::read)?;
+        let rows = query.query_map([sql(chat), sql(before), sql(count)], |row| self.read_message(row))?;
         Ok(rows.collect::<Result<_, _>>()?)
     }
 
@@ -240,7 +256,7 @@ impl Store {
         let mut query = self
             .conn
             .prepare_cached(&format!("SELECT {COLUMNS} FROM messages WHERE chat = ?1 AND id = ?2"))?;
-        Ok(query.query_row([sql(chat), sql(id)], StoredMessage::read).optional()?)
+        Ok(query.query_row([sql(chat), sql(id)], |row| self.read_message(row)).optional()?)
     }
 
     /// Messages of this account that the network has not brought to their end, oldest first.
@@ -252,7 +268,7 @@ impl Store {
         let mut query = self.conn.prepare_cached(&format!(
             "SELECT {COLUMNS} FROM messages WHERE author = '' AND state < 4 AND deleted = 0 ORDER BY id"
         ))?;
-        let rows = query.query_map([], StoredMessage::read)?;
+        let rows = query.query_map([], |row| self.read_message(row))?;
         Ok(rows.collect::<Result<_, _>>()?)
     }
 

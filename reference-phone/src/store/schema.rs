@@ -15,7 +15,7 @@ use super::{
 };
 
 /// The version of the tables, in `user_version`.
-pub(super) const VERSION: i64 = 1;
+pub(super) const VERSION: i64 = 2;
 /// The device key while the account is being created.
 pub(super) const DEVICE_KEY_NEW: &str = "device.key.new";
 
@@ -84,6 +84,24 @@ CREATE TABLE companions(
 ) STRICT, WITHOUT ROWID;
 ";
 
+/// What version 2 adds: which messages were edited, reactions, and the revision of a companion's row. Companions of
+/// version 1 get one each, above all that were given.
+pub(super) const TABLES_2: &str = "
+ALTER TABLE messages ADD COLUMN edited INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE companions ADD COLUMN rev INTEGER NOT NULL DEFAULT 0;
+CREATE TABLE reactions(
+    chat INTEGER NOT NULL,
+    id INTEGER NOT NULL,
+    author TEXT NOT NULL,
+    reaction TEXT NOT NULL,
+    PRIMARY KEY(chat, id, author),
+    FOREIGN KEY(chat, id) REFERENCES messages(chat, id)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX companions_rev ON companions(rev);
+UPDATE companions SET rev = serial + (SELECT rev FROM account);
+UPDATE account SET rev = rev + next_serial;
+";
+
 /// What came after the first release of the tables; made when it is not there.
 const LATER: &str = "
 CREATE TABLE IF NOT EXISTS parts(
@@ -102,6 +120,22 @@ CREATE INDEX IF NOT EXISTS messages_markers ON messages(rev) WHERE deleted = 1;
 /// Makes what an older program did not.
 pub(super) fn complete(conn: &Connection) -> Result<(), StoreError> {
     Ok(conn.execute_batch(LATER)?)
+}
+
+/// Makes sure that the tables are not those of a newer program, and brings older ones up to this one's.
+pub(super) fn check(conn: &mut Connection) -> Result<(), StoreError> {
+    let version: i64 = conn.pragma_query_value(None, "user_version", |row| row.get(0))?;
+    match version {
+        VERSION => Ok(()),
+        1 => {
+            let txn = sqlite::begin(conn)?;
+            txn.execute_batch(TABLES_2)?;
+            txn.pragma_update(None, "user_version", VERSION)?;
+            Ok(txn.commit()?)
+        }
+        newer if newer > VERSION => Err(StoreError::Newer(newer)),
+        _ => Err(StoreError::NotWhole),
+    }
 }
 
 /// Removes a file that may not be there.
@@ -148,13 +182,6 @@ pub(super) fn load_key(dir: &Path) -> Result<DeviceKey, StoreError> {
 
 /// Reads the account of an opened database.
 pub(super) fn read_account(conn: &Connection, key: &DeviceKey) -> Result<(Account, Counters), StoreError> {
-    let version: i64 = conn.pragma_query_value(None, "user_version", |row| row.get(0))?;
-    if version > VERSION {
-        return Err(StoreError::Newer(version));
-    }
-    if version < VERSION {
-        return Err(StoreError::NotWhole);
-    }
     let row = conn
         .query_row("SELECT name, key, log_id FROM account", [], |row| {
             Ok((row.get(0)?, row.get::<_, Vec<u8>>(1)?, row.get::<_, [u8; 16]>(2)?))
@@ -216,6 +243,7 @@ pub(super) fn create_account(
 ) -> Result<(), StoreError> {
     store.begin()?;
     store.conn.execute_batch(TABLES)?;
+    store.conn.execute_batch(TABLES_2)?;
     complete(&store.conn)?;
     sqlite::create_table(&store.conn)?;
     let wrapped = wrap_account_key(&store.key, &account.key)?;

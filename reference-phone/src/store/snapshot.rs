@@ -8,7 +8,7 @@ use handfast::session::RowDigest;
 use rusqlite::params;
 
 use super::delta::ITEM_OVERHEAD;
-use super::{ChatRow, Store, StoreError, StoredMessage, chats, messages, sql, unsql};
+use super::{ChatRow, Store, StoreError, chats, companions, messages, sql, unsql};
 
 /// A page, as `Endpoint::page` takes it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -37,9 +37,9 @@ impl PageRows {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Place {
     rev: u64,
-    /// The chat's newest message, or the message.
+    /// The chat's newest message, or the message, or the companion's serial.
     message: u64,
-    /// The chat; 0 in a chat's messages.
+    /// The chat; 0 in other lists than that of chats.
     chat: u64,
 }
 
@@ -96,7 +96,18 @@ impl Store {
                 ))?;
                 let range = params![sql(chat), sql(place.message), sql(self.oldest_of(chat)?)];
                 let rows = query.query_map(range, |row| {
-                    StoredMessage::read(row).map(|stored| (stored.row(), stored.message.message, 0))
+                    self.read_message(row).map(|stored| (stored.row(), stored.message.message, 0))
+                })?;
+                fill(rows, place.rev, budget).map(Some)
+            }
+            Some(CollectionName::Companions) => {
+                let mut query = self.conn.prepare_cached(&format!(
+                    "SELECT {}, rev FROM companions WHERE serial < ?1 AND {} ORDER BY serial DESC",
+                    companions::COLUMNS,
+                    companions::LISTED
+                ))?;
+                let rows = query.query_map([sql(place.message)], |row| {
+                    Ok((companions::read_row(row)?, unsql(row.get(2)?), 0))
                 })?;
                 fill(rows, place.rev, budget).map(Some)
             }
@@ -121,6 +132,11 @@ impl Store {
                     "SELECT id, rev FROM messages WHERE chat = ?1 AND deleted = 0 ORDER BY id DESC LIMIT ?2",
                 )?;
                 Ok(sum(query.query([sql(chat), sql(CHAT_WINDOW)])?)?)
+            }
+            Some(CollectionName::Companions) => {
+                let listed = format!("SELECT serial, rev FROM companions WHERE {}", companions::LISTED);
+                let mut query = self.conn.prepare_cached(&listed)?;
+                Ok(sum(query.query([])?)?)
             }
             _ => Ok(RowDigest::default()),
         }

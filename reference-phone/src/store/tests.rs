@@ -130,9 +130,10 @@ fn a_creation_that_was_cut_is_taken_up_or_begun_anew() {
 #[test]
 fn a_newer_database_is_left_alone() {
     let Phone { dir, store } = phone();
-    store.conn.pragma_update(None, "user_version", 2).unwrap();
+    let newer = schema::VERSION + 1;
+    store.conn.pragma_update(None, "user_version", newer).unwrap();
     drop(store);
-    assert_eq!(Store::open(dir.path()).err(), Some(StoreError::Newer(2)));
+    assert_eq!(Store::open(dir.path()).err(), Some(StoreError::Newer(newer)));
 }
 
 #[test]

@@ -1,4 +1,5 @@
-//! Made-up contacts: a message reaches them step by step, and whoever has read it answers.
+//! Made-up contacts: a message reaches them step by step, and whoever has read it answers. A contact is there from when
+//! a message is delivered to it until a while after the last one; it likes what ends with an exclamation mark.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
@@ -6,7 +7,7 @@ use std::time::Duration;
 use handfast::Timestamp;
 use handfast::codec::message::MessageState;
 
-use super::{Outgoing, UpstreamEvent};
+use super::{Change, MessageName, Outgoing, UpstreamEvent};
 
 /// When the network has a message.
 pub const SENT_AFTER: Duration = Duration::from_millis(40);
@@ -14,6 +15,11 @@ pub const SENT_AFTER: Duration = Duration::from_millis(40);
 pub const DELIVERED_AFTER: Duration = Duration::from_millis(120);
 /// When it is read and answered.
 pub const READ_AFTER: Duration = Duration::from_millis(300);
+
+/// How long a contact stays after the last step of a message.
+pub const PRESENT_FOR: Duration = Duration::from_secs(5);
+/// What it thinks of a text that ends with an exclamation mark.
+pub const LIKE: &str = "👍";
 
 const STEPS: [(Duration, MessageState); 3] = [
     (SENT_AFTER, MessageState::Sent),
@@ -28,13 +34,15 @@ pub struct Contacts {
     due: BTreeMap<(Timestamp, u64), (Outgoing, MessageState)>,
     next: u64,
     ready: VecDeque<UpstreamEvent>,
+    /// Chats whose contact is there, and until when.
+    present: BTreeMap<u64, Timestamp>,
 }
 
 impl Contacts {
     /// Contacts who answer a text so.
     #[must_use]
     pub const fn new(answer: fn(&str) -> String) -> Self {
-        Self { answer, due: BTreeMap::new(), next: 0, ready: VecDeque::new() }
+        Self { answer, due: BTreeMap::new(), next: 0, ready: VecDeque::new(), present: BTreeMap::new() }
     }
 
     /// A message is on its way; of one that had come further before, the rest of it.
@@ -52,21 +60,44 @@ impl Contacts {
         if let Some(event) = self.ready.pop_front() {
             return Some(event);
         }
-        if self.due.first_key_value().is_none_or(|((at, _), _)| *at > now) {
-            return None;
+        if self.due.first_key_value().is_some_and(|((at, _), _)| *at <= now) {
+            let ((at, _), (message, state)) = self.due.pop_first()?;
+            let (chat, id) = (message.chat, message.message);
+            self.follow(at, message, state);
+            return Some(UpstreamEvent::State { chat, message: id, state });
         }
-        let (_, (message, state)) = self.due.pop_first()?;
-        if state == MessageState::Read {
-            // READ and the answer become durable together.
-            self.ready.push_back(UpstreamEvent::Incoming {
-                chat: message.chat,
-                network_id: format!("answer-{}-{}", message.chat, message.message),
+        let chat = self.present.iter().find(|(_, until)| **until <= now).map(|(chat, _)| *chat)?;
+        let _ = self.present.remove(&chat);
+        Some(UpstreamEvent::Presence { chat, is_there: false })
+    }
+
+    /// What a step leads to: it becomes durable together with the step.
+    fn follow(&mut self, at: Timestamp, message: Outgoing, state: MessageState) {
+        let chat = message.chat;
+        if state < MessageState::Delivered {
+            return;
+        }
+        if self.present.insert(chat, at.plus(PRESENT_FOR)).is_none() {
+            self.ready.push_back(UpstreamEvent::Presence { chat, is_there: true });
+        }
+        if state != MessageState::Read {
+            return;
+        }
+        self.ready.push_back(UpstreamEvent::Incoming {
+            chat,
+            network_id: format!("answer-{chat}-{}", message.message),
+            author: message.contact.clone(),
+            text: (self.answer)(&message.text),
+            reply_to: Some(message.message),
+        });
+        if message.text.ends_with('!') {
+            self.ready.push_back(UpstreamEvent::Changed {
+                chat,
                 author: message.contact,
-                text: (self.answer)(&message.text),
-                reply_to: Some(message.message),
+                message: MessageName::Phone(message.message),
+                change: Change::Reacted(LIKE.to_owned()),
             });
         }
-        Some(UpstreamEvent::State { chat: message.chat, message: message.message, state })
     }
 
     /// When something will happen next.
@@ -75,6 +106,7 @@ impl Contacts {
         if !self.ready.is_empty() {
             return Some(Timestamp::ZERO);
         }
-        self.due.first_key_value().map(|((at, _), _)| *at)
+        let due = self.due.keys().next().map(|(at, _)| *at);
+        due.into_iter().chain(self.present.values().copied()).min()
     }
 }

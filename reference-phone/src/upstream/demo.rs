@@ -4,7 +4,7 @@ use handfast::Timestamp;
 use handfast::codec::limits::TEXT_LEN_MAX;
 
 use super::contacts::Contacts;
-use super::{NetworkChat, NetworkMessage, Outgoing, Upstream, UpstreamEvent};
+use super::{NetworkChat, NetworkMessage, Outgoing, OutgoingChange, Upstream, UpstreamEvent};
 use crate::store::cut;
 
 /// How many chats there are.
@@ -117,6 +117,9 @@ impl Upstream for Demo {
         self.contacts.send(now, &message);
     }
 
+    /// Made-up contacts take no notice.
+    fn change(&mut self, _: Timestamp, _: OutgoingChange) {}
+
     fn poll(&mut self, now: Timestamp) -> Option<UpstreamEvent> {
         self.contacts.poll(now)
     }
@@ -130,7 +133,8 @@ impl Upstream for Demo {
 mod tests {
     use handfast::codec::message::MessageState;
 
-    use super::super::contacts::{DELIVERED_AFTER, READ_AFTER, SENT_AFTER};
+    use super::super::contacts::{DELIVERED_AFTER, LIKE, PRESENT_FOR, READ_AFTER, SENT_AFTER};
+    use super::super::{Change, MessageName};
     use super::*;
 
     #[test]
@@ -181,7 +185,11 @@ mod tests {
         assert_eq!(demo.deadline(), Some(start.plus(SENT_AFTER)));
         let state = |state| UpstreamEvent::State { chat: 3, message: 77, state };
         assert_eq!(run(&mut demo, start.plus(SENT_AFTER)), [state(MessageState::Sent)]);
-        assert_eq!(run(&mut demo, start.plus(DELIVERED_AFTER)), [state(MessageState::Delivered)]);
+        let presence = |is_there| UpstreamEvent::Presence { chat: 3, is_there };
+        assert_eq!(
+            run(&mut demo, start.plus(DELIVERED_AFTER)),
+            [state(MessageState::Delivered), presence(true)]
+        );
         let answer = UpstreamEvent::Incoming {
             chat: 3,
             network_id: "answer-3-77".to_owned(),
@@ -190,6 +198,9 @@ mod tests {
             reply_to: Some(77),
         };
         assert_eq!(run(&mut demo, start.plus(READ_AFTER)), [state(MessageState::Read), answer]);
+        let leaves = start.plus(READ_AFTER).plus(PRESENT_FOR);
+        assert_eq!(demo.deadline(), Some(leaves));
+        assert_eq!(run(&mut demo, leaves), [presence(false)]);
         assert_eq!(demo.deadline(), None);
     }
 
@@ -198,11 +209,27 @@ mod tests {
         let mut demo = Demo::new(7);
         demo.send(Timestamp::ZERO, outgoing(&"é".repeat(TEXT_LEN_MAX / 2), MessageState::Delivered));
         let events = run(&mut demo, Timestamp::ZERO.plus(READ_AFTER));
-        let [UpstreamEvent::State { state: MessageState::Read, .. }, UpstreamEvent::Incoming { text, .. }] =
-            &events[..]
+        let [
+            UpstreamEvent::State { state: MessageState::Read, .. },
+            UpstreamEvent::Presence { is_there: true, .. },
+            UpstreamEvent::Incoming { text, .. },
+        ] = &events[..]
         else {
             panic!("{events:?}")
         };
         assert!(text.len() <= TEXT_LEN_MAX && text.starts_with("echo: é"));
+    }
+
+    #[test]
+    fn a_text_with_an_exclamation_mark_is_liked() {
+        let mut demo = Demo::new(7);
+        demo.send(Timestamp::ZERO, outgoing("hello!", MessageState::Accepted));
+        let liked = UpstreamEvent::Changed {
+            chat: 3,
+            author: "Ada".to_owned(),
+            message: MessageName::Phone(77),
+            change: Change::Reacted(LIKE.to_owned()),
+        };
+        assert_eq!(run(&mut demo, Timestamp::ZERO.plus(READ_AFTER)).last(), Some(&liked));
     }
 }

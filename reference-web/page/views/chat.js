@@ -2,12 +2,14 @@
 
 import { h } from "../dom.js";
 import { icon } from "../icons.js";
-import { day, messageState, sameDay, time } from "../words.js";
+import { overlaid } from "../overlay.js";
+import { isPresent } from "../state.js";
+import { changeFailed, day, messageState, sameDay, time } from "../words.js";
 import { avatar } from "./chats.js";
 import { composer } from "./composer.js";
 import { mediaView } from "./media.js";
+import { reactionChoice, reactionsView } from "./reactions.js";
 
-const REACTIONS = ["👍", "❤️", "😂", "😮", "😢", "🙏"];
 /** How near an end of what is loaded the next stretch is asked for, in pixels. */
 const NEAR = 600;
 
@@ -21,7 +23,7 @@ export function chatView(state, act, now) {
       avatar(chat.title, chat.chat),
       h("div", { class: "chat-name" },
         h("h1", {}, h("bdi", {}, chat.title)),
-        h("p", { class: "small", role: "status" }, state.typing[chat.chat] ? [h("bdi", {}, state.typing[chat.chat]), " is typing"] : (chat.presence ?? "")))),
+        h("p", { class: "small", role: "status" }, state.typing[chat.chat] ? [h("bdi", {}, state.typing[chat.chat]), " is typing"] : isPresent(state, chat.chat) ? "Online" : ""))),
     messagesView(state, chat, page, act, now),
     composer(state, chat, act));
 }
@@ -49,7 +51,9 @@ function messagesView(state, chat, page, act, now) {
     if (list.scrollTop < NEAR && page.more) act({ verb: "older", chat: chat.chat });
     else if (page.newer && list.scrollHeight - list.scrollTop - list.clientHeight < NEAR) act({ verb: "newer", chat: chat.chat });
   };
-  const known = new Map(page.messages.map((one) => [one.id, one]));
+  const changes = state.changes.filter((one) => one.chat === chat.chat);
+  const messages = changes.length ? page.messages.map((one) => overlaid(one, changes)) : page.messages;
+  const known = new Map(messages.map((one) => [one.id, one]));
   return h("div", {
     class: "messages", key: `messages-${chat.chat}`, tabindex: "0", role: "log", "aria-label": "Messages", "aria-live": page.loading ? "off" : "polite",
     on: { scroll: scrolled },
@@ -57,9 +61,9 @@ function messagesView(state, chat, page, act, now) {
   h("div", { class: "messages-head", role: "status" },
     page.loading === "older" || page.loading === "anew" ? h("span", { class: "spinner small-spinner", "aria-label": "Loading messages" })
       : page.more ? h("button", { type: "button", class: "quiet", on: { click: () => act({ verb: "older", chat: chat.chat }) } }, "Older messages")
-        : h("span", { class: "small" }, page.messages.length ? "This is the beginning of the chat." : "No messages yet.")),
-  page.messages.flatMap((message, index) => {
-    const before = page.messages[index - 1];
+        : h("span", { class: "small" }, messages.length ? "This is the beginning of the chat." : "No messages yet.")),
+  messages.flatMap((message, index) => {
+    const before = messages[index - 1];
     const separator = !before || !sameDay(before.time_ms, message.time_ms);
     const joined = before && !separator && before.author === message.author && message.time_ms - before.time_ms < 300_000;
     return [
@@ -69,68 +73,87 @@ function messagesView(state, chat, page, act, now) {
   }));
 }
 
+const WAITS = "Waits for your phone";
+
 const drawn = new WeakMap();
 
 /** What was described of a message, as long as nothing of it has changed: a chat has hundreds, and is drawn each time one comes. */
 function messageView(state, message, joined, replied, act) {
   const { content } = message.media ?? {};
-  const of = [state.media[content], state.transfers[content], joined, replied, state.can, act];
+  const isInEdit = state.editing?.message.id === message.id && state.editing.message.chat === message.chat;
+  const isAt = state.at === nameOf(message);
+  const of = [state.media[content], state.transfers[content], joined, replied, state.can, isInEdit, isAt, act];
   const known = drawn.get(message);
   if (known && known.of.every((one, index) => one === of[index])) return known.tree;
-  const tree = describeMessage(state, message, joined, replied, act);
+  const tree = describeMessage(state, message, joined, replied, isInEdit, isAt, act);
   drawn.set(message, { of, tree });
   return tree;
 }
 
-/** `replied`: the message that it answers, if that is loaded. */
-function describeMessage(state, message, joined, replied, act) {
+const nameOf = (message) => message.client_id ?? message.id;
+
+/** `replied`: the message that it answers, if that is loaded. `isAt`: the user is at it, and sees what can be done. */
+function describeMessage(state, message, joined, replied, isInEdit, isAt, act) {
   const own = message.author === "";
-  const said = messageState(message);
-  const classes = ["message", own ? "own" : "other", joined ? "joined" : "", message.state === "failed" ? "failed" : ""].join(" ");
-  return h("article", { class: classes, tabindex: "-1", key: `message-${message.client_id ?? message.id}`, "aria-label": own ? "You" : message.author },
+  const classes = ["message", own ? "own" : "other", joined && "joined", message.state === "failed" && "failed", isInEdit && "in-edit"].filter(Boolean).join(" ");
+  const look = () => act({ event: "at", message: nameOf(message) });
+  return h("article", { class: classes, tabindex: "-1", key: `message-${nameOf(message)}`, "aria-label": own ? "You" : message.author, on: isAt ? {} : { pointerenter: look } },
     !own && !joined && h("bdi", { class: "author" }, message.author),
-    (message.reply ?? replied) && quote(message.reply ?? replied),
-    message.deleted ? h("p", { class: "text gone" }, "This message was deleted.") : [
-      message.media && mediaView(message, state.media[message.media.content], state.transfers[message.media.content], act),
-      message.text && h("p", { class: "text", dir: "auto" }, linked(message.text)),
-    ],
-    h("footer", {},
-      message.edited && h("span", {}, "edited"),
-      h("time", { datetime: new Date(message.time_ms).toISOString() }, time(message.time_ms)),
-      own && said && h("span", { class: `state state-${message.state}`, title: said.text }, icon(said.icon, said.text))),
-    message.state === "failed" && h("p", { class: "problem", role: "alert" }, said.text, " ",
+    message.deleting ? h("p", { class: "gone" }, "You deleted this message.") : content(state, message, replied, act),
+    footer(message, own),
+    message.state === "failed" && h("p", { class: "problem", key: "problem", role: "alert" }, messageState(message).text, " ",
       h("button", { type: "button", class: "quiet", on: { click: () => act({ verb: "retry_message", message }) } }, "Try again")),
+    message.refused && refusedView(message, act),
+    !message.deleting && message.id && actions(state, message, own, isAt, look, act));
+}
+
+function content(state, message, replied, act) {
+  const quoted = message.reply ?? replied;
+  return [
+    quoted && !quoted.deleting && quote(quoted),
+    message.media && mediaView(message, state.media[message.media.content], state.transfers[message.media.content], act),
+    message.text && h("p", { class: "text", dir: "auto" }, linked(message.text)),
     reactionsView(state, message, act),
-    !message.deleted && message.id && actions(state, message, own, act));
+  ];
+}
+
+function footer(message, own) {
+  const said = messageState(message);
+  const waits = message.deleting || message.saving;
+  return h("footer", {},
+    message.edited && !message.deleting && h("span", {}, "edited"),
+    h("time", { datetime: new Date(message.time_ms).toISOString() }, time(message.time_ms)),
+    own && (waits || said) && h("span", { class: `state state-${waits ? "waiting" : message.state}`, title: waits ? WAITS : said.text },
+      waits ? icon("waiting", WAITS) : icon(said.icon, said.text)));
+}
+
+/** What the phone did not do, with the text that is lost otherwise. */
+function refusedView(message, act) {
+  const button = (label, verb) => h("button", { type: "button", class: "quiet", on: { click: () => act({ verb, message }) } }, label);
+  return h("div", { class: "problem", key: "refused", role: "alert" },
+    h("p", {}, changeFailed(message.refused)),
+    message.refused.text && h("blockquote", {}, h("p", { dir: "auto" }, message.refused.text)),
+    button("Try again", "again"), button("Leave it", "leave"));
 }
 
 function quote(reply) {
-  return h("blockquote", {}, h("bdi", { class: "author" }, reply.author === "" ? "You" : reply.author), h("p", { dir: "auto" }, reply.text || reply.media?.name));
+  return h("blockquote", { key: "quote" }, h("bdi", { class: "author" }, reply.author === "" ? "You" : reply.author), h("p", { dir: "auto" }, reply.text || reply.media?.name));
 }
 
-function reactionsView(state, message, act) {
-  if (!message.reactions?.length) return null;
-  return h("ul", { class: "reactions", "aria-label": "Reactions" }, message.reactions.map((one) =>
-    h("li", { key: one.emoji }, h("button", {
-      type: "button", "aria-pressed": one.own ? "true" : "false", "aria-label": `${one.emoji} ${one.count}`, disabled: !state.can.includes("react"),
-      on: { click: () => act({ verb: "react", message, emoji: one.own ? "" : one.emoji }) },
-    }, one.emoji, one.count > 1 && h("span", {}, one.count)))));
-}
-
-function actions(state, message, own, act) {
-  const button = (name, label, action) => h("button", { type: "button", class: "round", "aria-label": label, title: label, on: { click: () => act(action) } }, icon(name));
+/** What can be done with a message: one button for those where the user is not, as a chat has hundreds. */
+function actions(state, message, own, isAt, look, act) {
+  const pressed = (name, label, click) => h("button", { type: "button", class: "round", "aria-label": label, title: label, on: { click } }, icon(name));
+  const button = (name, label, action) => pressed(name, label, () => act(action));
+  if (!isAt) return h("div", { class: "actions", key: "actions" }, pressed("more", "Actions", look));
   const can = (what) => state.can.includes(what);
-  return h("div", { class: "actions", role: "group", "aria-label": "For this message" },
+  return h("div", { class: "actions", key: "actions", role: "group", "aria-label": "For this message" },
     button("reply", "Reply", { event: "reply_to", chat: message.chat, message }),
-    can("react") && h("details", { class: "react" },
-      h("summary", { class: "round", "aria-label": "React", title: "React" }, icon("react")),
-      h("div", { class: "react-choices" }, REACTIONS.map((emoji) =>
-        h("button", { type: "button", "aria-label": `React with ${emoji}`, on: { click: () => act({ verb: "react", message, emoji }) } }, emoji)))),
-    own && can("edit") && message.text && button("edit", "Edit", { event: "edit", message }),
+    can("react") && reactionChoice(message, act),
+    own && can("edit") && message.text && !message.media && button("edit", "Edit", { event: "edit", message }),
     own && can("delete") && button("remove", "Delete", { event: "sheet", what: { delete: message } }));
 }
 
-const ADDRESS = /\b(?:https?:\/\/|mailto:)[^\s<>"'`]+/giu;
+const ADDRESS = /\b(?:https?:\/\/|mailto:)[^\s<>"'\u{60}]+/giu;
 
 /** The text, with addresses of web pages and mail as links. Nothing else becomes one. */
 export function linked(text) {

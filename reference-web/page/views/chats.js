@@ -2,7 +2,7 @@
 
 import { h } from "../dom.js";
 import { icon } from "../icons.js";
-import { shownChats } from "../state.js";
+import { isPresent, shownChats } from "../state.js";
 import { when } from "../words.js";
 import { mark } from "./linking.js";
 
@@ -33,15 +33,16 @@ function chatRow(state, chat, isStop, act, now) {
   const isOpen = state.open === chat.chat;
   const draft = isOpen ? "" : state.drafts[chat.chat];
   const at = chat.last_time_ms > 0 ? when(chat.last_time_ms, now) : "";
-  const of = [chat.title, chat.last_text, chat.last_time_ms, chat.unread, at, isOpen, isStop, draft, Boolean(state.typing[chat.chat]), act];
+  const isThere = isPresent(state, chat.chat);
+  const of = [chat.title, chat.last_text, chat.last_time_ms, chat.unread, at, isOpen, isStop, draft, Boolean(state.typing[chat.chat]), isThere, act];
   const known = drawn.get(chat.chat);
   if (known?.of.every((one, index) => one === of[index])) return known.tree;
-  const tree = describeRow(chat, at, isOpen, isStop, draft, state.typing[chat.chat], act);
+  const tree = describeRow(chat, at, isOpen, isStop, draft, state.typing[chat.chat], isThere, act);
   drawn.set(chat.chat, { of, tree });
   return tree;
 }
 
-function describeRow(chat, at, isOpen, isStop, draft, typing, act) {
+function describeRow(chat, at, isOpen, isStop, draft, typing, isThere, act) {
   const last = typing ? h("span", { class: "typing-word" }, "typing …")
     : draft ? [h("span", { class: "draft-word" }, "Draft: "), h("bdi", {}, draft)] : h("bdi", {}, chat.last_text);
   return h("li", { key: `chat-${chat.chat}` },
@@ -49,7 +50,7 @@ function describeRow(chat, at, isOpen, isStop, draft, typing, act) {
       type: "button", class: "chat-row", tabindex: isStop ? 0 : -1, "aria-current": isOpen ? "true" : null,
       on: { click: () => act({ verb: "open", chat: chat.chat }) },
     },
-    avatar(chat.title, chat.chat),
+    avatar(chat.title, chat.chat, isThere),
     h("span", { class: "chat-text" },
       h("span", { class: "chat-top" },
         h("bdi", { class: "chat-title" }, chat.title),
@@ -71,7 +72,10 @@ function arrows(event) {
   }
 }
 
-export function avatar(title, id) {
+/** The mark of a chat, with a dot if its contact is there. */
+export function avatar(title, id, isThere) {
   const letter = [...title.trim()][0] ?? "?";
-  return h("span", { class: `avatar hue-${Number(id) % 6}`, "aria-hidden": "true" }, letter.toLocaleUpperCase());
+  return h("span", { class: "avatar-box" },
+    h("span", { class: `avatar hue-${Number(id) % 6}`, "aria-hidden": "true" }, letter.toLocaleUpperCase()),
+    isThere && h("span", { class: "there", role: "img", "aria-label": "Online" }));
 }

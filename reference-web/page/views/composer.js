@@ -12,39 +12,39 @@ const excess = (text) => encoder.encode(text).length - TEXT_LEN_MAX;
 const canSend = (text) => text.trim() !== "" && excess(text) <= 0;
 
 export function composer(state, chat, act) {
-  const text = state.drafts[chat.chat] ?? "";
+  const editing = state.editing?.message.chat === chat.chat ? state.editing.message : null;
+  const text = editing ? state.editing.text : state.drafts[chat.chat] ?? "";
   const over = excess(text);
-  const editing = state.editing?.chat === chat.chat ? state.editing : null;
   const reply = state.replies[chat.chat];
   // The text that is in the field now: what was drawn last may be behind a fast typist.
   const send = (form) => {
     const { value } = form.querySelector("textarea");
-    if (canSend(value)) act(editing ? { verb: "save_edit", message: editing, text: value } : { verb: "send", chat: chat.chat, text: value, reply });
+    if (canSend(value)) act(editing ? { verb: "edit", message: editing, text: value } : { verb: "send", chat: chat.chat, text: value, reply });
   };
   const stop = () => act(editing ? { event: "edit_done" } : { event: "reply_to", chat: chat.chat, message: null });
-  return h("form", { class: "composer", key: `composer-${chat.chat}`, "aria-label": "Write a message", on: { submit: (event) => { event.preventDefault(); send(event.currentTarget); } } },
-    (editing || reply) && h("div", { class: "composer-about" }, icon(editing ? "edit" : "reply"),
-      h("p", {}, editing ? "Editing" : ["Reply to ", h("bdi", {}, reply.author === "" ? "yourself" : reply.author)], ": ", h("bdi", {}, (editing ?? reply).text)),
+  return h("form", { class: "composer", key: `composer-${chat.chat}`, "aria-label": editing ? "Edit a message" : "Write a message", on: { submit: (event) => { event.preventDefault(); send(event.currentTarget); } } },
+    (editing || reply) && h("div", { class: "composer-about", key: "about" }, icon(editing ? "edit" : "reply"),
+      h("p", { role: "status" }, editing ? "Editing" : ["Reply to ", h("bdi", {}, reply.author === "" ? "yourself" : reply.author)], ": ", h("bdi", {}, (editing ?? reply).text)),
       h("button", { type: "button", class: "round", "aria-label": editing ? "Stop editing" : "Do not reply", on: { click: stop } }, icon("close"))),
-    over > 0 && h("p", { class: "problem", role: "alert" }, `This is too long by ${over} bytes. Send it in parts.`),
-    h("div", { class: "composer-row" },
-      state.can.includes("media") && h("label", { class: "round attach", title: "Attach files" }, icon("attach"),
+    over > 0 && h("p", { class: "problem", key: "over", role: "alert" }, `This is too long by ${over} bytes. Send it in parts.`),
+    h("div", { class: "composer-row", key: "row" },
+      state.can.includes("media") && !editing && h("label", { class: "round attach", key: "attach", title: "Attach files" }, icon("attach"),
         h("input", { type: "file", class: "hidden", multiple: true, "aria-label": "Attach files", on: { change: (event) => { files(event.target.files, chat, act); event.target.value = ""; } } })),
       h("textarea", {
-        rows: 1, placeholder: "Message", "aria-label": "Message", dir: "auto", spellcheck: "true", set: { value: text }, made: (node) => act({ verb: "composer_made", node }),
+        rows: 1, placeholder: "Message", "aria-label": editing ? "New text" : "Message", dir: "auto", spellcheck: "true", set: { value: text }, made: (node) => act({ verb: "composer_made", node }),
         on: {
-          input: (event) => act({ verb: "draft", chat: chat.chat, text: event.target.value }),
+          input: ({ target }) => act(editing ? { event: "edit_text", text: target.value } : { verb: "draft", chat: chat.chat, text: target.value }),
           keydown: (event) => {
             if (event.isComposing) return;
             if (event.key === "Enter" && !event.shiftKey) { event.preventDefault(); send(event.currentTarget.form); }
             else if (event.key === "Escape" && (editing || reply)) stop();
           },
           paste: (event) => {
-            if (event.clipboardData.files.length > 0) { event.preventDefault(); files(event.clipboardData.files, chat, act); }
+            if (!editing && event.clipboardData.files.length > 0) { event.preventDefault(); files(event.clipboardData.files, chat, act); }
           },
         },
       }),
-      h("button", { class: "round send", type: "submit", "aria-label": editing ? "Save the edit" : "Send", disabled: !canSend(text) }, icon("send"))));
+      h("button", { class: "round send", type: "submit", "aria-label": editing ? "Save the edit" : "Send", disabled: !canSend(text) }, icon(editing ? "sent" : "send"))));
 }
 
 function files(list, chat, act) {

@@ -2,7 +2,7 @@
 
 import { h } from "../dom.js";
 import { icon } from "../icons.js";
-import { DEAD_ENDS, linkState, when } from "../words.js";
+import { DEAD_ENDS, deviceState, linkState, when } from "../words.js";
 import { chatView } from "./chat.js";
 import { chatsView } from "./chats.js";
 import { linkingView, mark } from "./linking.js";
@@ -45,30 +45,41 @@ function deadEnd(state, act) {
 
 function sheet(state, act, now) {
   if (!state.sheet) return null;
-  const close = () => act({ event: "sheet", what: null });
+  // The browser gives the focus back to where it was.
+  const close = ({ currentTarget }) => currentTarget.closest("dialog").close();
   const { picture } = state.sheet;
   const body = state.sheet === "devices" ? devices(state, act, now) : state.sheet === "log_out" ? logOut(act, close)
     : picture ? viewer(picture, state.media[picture.media.content], act) : deleting(state.sheet.delete, act, close);
   return h("dialog", {
     class: picture ? "sheet viewer" : "sheet", key: `sheet-${typeof state.sheet === "string" ? state.sheet : Object.keys(state.sheet)[0]}`, "aria-labelledby": "sheet-title",
-    made: (node) => queueMicrotask(() => node.isConnected && !node.open && node.showModal()), on: { close, cancel: close },
+    made: (node) => queueMicrotask(() => node.isConnected && !node.open && node.showModal()), on: { close: () => act({ event: "sheet", what: null }) },
   },
   h("button", { class: "round sheet-close", type: "button", "aria-label": "Close", on: { click: close } }, icon("close")), body);
 }
 
 function devices(state, act, now) {
   const { link } = state;
+  const isListed = state.devices.some((one) => one.companion === link.companion);
   const fact = (name, value) => value && [h("dt", {}, name), h("dd", {}, h("bdi", {}, value))];
   return [
     h("h1", { id: "sheet-title" }, "Linked devices"),
     h("section", { "aria-label": "This device" },
       h("h2", {}, icon("device"), "This browser"),
-      h("dl", {}, fact("Account", link.account), fact("Name of this device", link.label), fact("Relay", link.relay), fact("Linked", link.since ? when(link.since, now) : ""))),
-    state.devices && h("section", { "aria-label": "Other devices" }, state.devices.map((one) =>
-      h("div", { class: "device", key: one.companion }, icon("device"), h("bdi", {}, one.label), h("span", { class: "small" }, one.live ? "connected" : `last seen ${when(one.last_seen, now)}`)))),
+      h("dl", {}, fact("Account", link.account), fact("Relay", link.relay),
+        !isListed && [fact("Name of this device", link.label), fact("Linked", link.since ? when(link.since, now) : "")])),
+    state.devices.length > 0 && h("section", {},
+      h("h2", {}, icon("phone"), "Linked to your phone"),
+      h("ul", { class: "devices" }, state.devices.map((one) => deviceRow(one, one.companion === link.companion, now)))),
     h("p", { class: "small" }, "To remove a device, open linked devices on your phone."),
     h("button", { type: "button", class: "danger", on: { click: () => act({ event: "sheet", what: "log_out" }) } }, "Log out here"),
   ];
+}
+
+function deviceRow(device, isThis, now) {
+  return h("li", { class: "device", key: device.serial, "aria-current": isThis ? "true" : null }, icon("device"),
+    h("span", { class: "device-text" },
+      h("bdi", {}, device.label || "Unnamed device"),
+      h("span", { class: "small" }, deviceState(device, isThis, now), `, linked ${when(device.linked_ms, now)}`)));
 }
 
 function logOut(act, close) {
@@ -86,7 +97,7 @@ function deleting(message, act, close) {
     h("h1", { id: "sheet-title" }, "Delete this message?"),
     h("p", { class: "quoted", dir: "auto" }, message.text || message.media?.name || ""),
     h("div", { class: "buttons" },
-      h("button", { type: "button", class: "danger", on: { click: () => act({ verb: "delete", message }) } }, "Delete"),
+      h("button", { type: "button", class: "danger", on: { click: (event) => { close(event); act({ verb: "delete", message }); } } }, "Delete"),
       h("button", { type: "button", on: { click: close } }, "Keep")),
   ];
 }

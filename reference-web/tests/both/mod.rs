@@ -17,7 +17,7 @@ use reference_phone::app::{App as Phone, AppOutput as PhoneOutput, Now, ScanStep
 use reference_phone::media::MediaDir;
 use reference_phone::policy::RelayPolicy;
 use reference_phone::store::{NewMessage, Store as PhoneStore};
-use reference_phone::upstream::{NetworkChat, Outgoing, Upstream, UpstreamEvent};
+use reference_phone::upstream::{NetworkChat, Outgoing, OutgoingChange, Upstream, UpstreamEvent};
 use reference_relay::core::{Fresh, Limits, Output as RelayOutput, Relay, SocketId};
 use reference_web::app::{App as Web, AppEvent, AppOutput as WebOutput, SocketTag as WebTag};
 use reference_web::store::Store as WebStore;
@@ -51,6 +51,8 @@ impl Upstream for Network {
     }
 
     fn send(&mut self, _: Timestamp, _: Outgoing) {}
+
+    fn change(&mut self, _: Timestamp, _: OutgoingChange) {}
 
     fn poll(&mut self, _: Timestamp) -> Option<UpstreamEvent> {
         self.0.lock().unwrap().pop_front()

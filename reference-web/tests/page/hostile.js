@@ -1,4 +1,4 @@
-// Shows 500 hostile texts in six places each, in the real views, and looks whether any of them became more than text. What it found
+// Shows 500 hostile texts in seven places each, in the real views, and looks whether any of them became more than text. What it found
 // stands in `document.documentElement.dataset.found`, as JSON.
 
 import { render } from "/page/dom.js";
@@ -35,7 +35,7 @@ window.addEventListener("error", (event) => faults.push(`an error: ${event.messa
 
 function messages(texts) {
   return texts.map((text, index) => ({
-    chat: 1, id: index + 1, author: "Mallory", time_ms: NOW - index, text, state: "failed", error: "Not sent", reply: { author: text, text },
+    chat: 1, id: index + 1, author: "Mallory", time_ms: NOW - index, text, state: "failed", error: "Not sent", reactions: [{ author: text, reaction: text }], reply: { author: text, text },
     media: { content: `c${index}`, type: "application/pdf", name: text, size: 1 },
   }));
 }
@@ -47,7 +47,7 @@ function stateOf(texts) {
     { event: "chats", chats: texts.map((text, index) => ({ chat: index + 1, title: text, last_text: text, last_time_ms: NOW - index, unread: 1 })) },
     { event: "open_chat", chat: 1 },
     { event: "page", chat: 1, where: "anew", more: false, messages: messages(texts) },
-    { event: "devices", devices: texts.map((text, index) => ({ companion: `d${index}`, label: text, live: true })) },
+    { event: "devices", devices: texts.map((text, index) => ({ companion: `d${index}`, serial: index, label: text, linked_ms: NOW, seen_ms: NOW - index, status: "active" })) },
     { event: "draft", chat: 1, text: texts[3] },
     { event: "notice", text: texts[4] },
     { event: "sheet", what: "devices" },
@@ -86,6 +86,7 @@ for (let from = 0; from < TEXTS.length; from += BATCH) {
   look("text", every("article > .text"), texts);
   look("quote", every("blockquote p"), texts);
   look("preview", every(".chat-last bdi"), texts);
+  look("reaction", every(".reaction"), texts);
   look("file name", every(".file-name"), texts);
   look("device name", every(".device bdi"), texts);
   look("chat title", every(".chat-title"), texts);

@@ -22,7 +22,7 @@ const code = () => [{ event: "code", qr: pattern(), at: NOW - 9_000, shown_for_s
 
 const linked = () => [
   { event: "can", what: ["media", "react", "edit", "delete"] },
-  { event: "linked", account: "Ada Lovelace", label: "Chromium on Linux", relay: "relay.example", since: NOW - 3 * DAY },
+  { event: "linked", account: "Ada Lovelace", companion: "d2", label: "Chromium on Linux", relay: "relay.example", since: NOW - 3 * DAY },
   { event: "link_state", state: "live", at: NOW },
   { event: "phone", battery: 64, charging: true, lastSeen: NOW - 4 * MINUTE },
   { event: "chats", chats: [
@@ -36,6 +36,18 @@ const linked = () => [
 
 const message = (id, author, minutesAgo, text, more = {}) =>
   ({ chat: 1, id, author, time_ms: NOW - minutesAgo * MINUTE, text, state: author === "" ? "read" : "received", ...more });
+
+const reactions = (...all) => all.map(([author, reaction]) => ({ author, reaction }));
+
+const change = (cmd_id, of, more) => ({ cmd_id, chat: 1, message: of, state: "waiting", ...more });
+
+const device = (serial, label, minutesAgo, more = {}) =>
+  ({ companion: `d${serial}`, serial, label, linked_ms: NOW - 12 * DAY, seen_ms: NOW - minutesAgo * MINUTE, status: "active", ...more });
+
+const devices = () => [
+  device(1, "Firefox on Windows", 26 * 60), device(2, "Chromium on Linux", 6, { linked_ms: NOW - 3 * DAY }),
+  device(3, "A browser whose name was chosen by somebody with much time", 9 * 1440, { status: "suspended" }), device(4, "Safari on iPad", 0, { seen_ms: 0, linked_ms: NOW - 4 * MINUTE, status: "pending" }),
+];
 
 const talk = () => [
   ...linked(),
@@ -64,9 +76,36 @@ export const SCENES = {
   "chat": () => talk(),
   "changed": () => [
     ...talk(),
+    { event: "present", chats: [1, 3] },
+    { event: "message", message: message(4, "Grace Hopper", 61, "Bring a coat, the hall is cold.", { edited: true, reactions: reactions(["", "🙏"]) }) },
+    { event: "message", message: message(5, "", 40, "Noted. Here is what I have so far:", { reactions: reactions(["Grace Hopper", "👍"], ["Katherine Johnson", "👍"], ["Annie Easley", "❤️"]) }) },
     { event: "message", message: message(8, "", 4, "Thank you!", { state: "delivered", edited: true }) },
-    { event: "message", message: message(9, "Grace Hopper", 2, "Then I will bring the moth.", { reactions: [{ emoji: "👍", count: 1, own: true }] }) },
+    { event: "message", message: message(9, "Grace Hopper", 2, "Then I will bring the moth.", { reactions: reactions(["", "😂"], ["Katherine Johnson", "😂"]) }) },
   ],
+  "changing": () => [
+    ...SCENES.changed(),
+    { event: "link_state", state: "peer_absent", at: NOW },
+    { event: "changes", changes: [
+      change(21, 3, { kind: "react", reaction: "👍", was: "" }),
+      change(22, 6, { kind: "delete" }),
+      change(23, 8, { kind: "edit", text: "Thank you! The table on page nine is right now.", was: "Thank you!" }),
+    ] },
+  ],
+  "not-changed": () => [
+    ...SCENES.changed(),
+    { event: "changes", changes: [
+      change(21, 6, { kind: "delete", state: "failed", code: "REFUSED" }),
+      change(22, 8, { kind: "edit", text: "Thank you! The table on page nine is right now.", was: "Thank you!", state: "failed", code: "REFUSED" }),
+      change(23, 9, { kind: "react", reaction: "👍", was: "😂", state: "failed", code: "LIMIT" }),
+    ] },
+  ],
+  "editing": () => [
+    ...SCENES.changed(),
+    { event: "draft", chat: 1, text: "A text that waits meanwhile" },
+    { event: "edit", message: message(8, "", 4, "Thank you!", { state: "delivered", edited: true }) },
+    { event: "edit_text", text: "Thank you! The table on page nine" },
+  ],
+  "delete": () => [...talk(), { event: "sheet", what: { delete: message(5, "", 40, "Noted. Here is what I have so far:") } }],
   "states": () => [
     ...talk(),
     { event: "message", message: message(10, "", 1, "The library has it too.", { state: "sent" }) },
@@ -88,7 +127,8 @@ export const SCENES = {
   "relay-down": () => [...talk(), { event: "link_state", state: "relay_down", at: NOW }],
   "full": () => [...talk(), { event: "full" }],
   "contended": () => [...talk(), { event: "contended", times: 1 }],
-  "devices": () => [...talk(), { event: "sheet", what: "devices" }],
+  "devices": () => [...talk(), { event: "devices", devices: devices() }, { event: "sheet", what: "devices" }],
+  "only-device": () => [...talk(), { event: "sheet", what: "devices" }],
   "log-out": () => [...talk(), { event: "sheet", what: "log_out" }],
   "taken-over": () => [...talk(), { event: "replaced" }],
   "displaced": () => [...talk(), { event: "displaced" }, { event: "link_state", state: "peer_silent", at: NOW }, { event: "link_state", state: "relay_down", at: NOW }],
@@ -97,10 +137,14 @@ export const SCENES = {
   "revoked": () => [...talk(), { event: "revoked" }],
   "unsupported": () => [{ event: "unsupported", text: "It keeps no databases for this page (IndexedDB). A private window may be the reason." }],
   "hostile": () => [...linked(), { event: "open_chat", chat: 1 }, { event: "page", chat: 1, where: "anew", more: false, messages: HOSTILE.map((text, index) =>
-    message(index + 1, text.slice(0, 40), 30, text, { reply: { author: text, text }, media: { content: `h${index}`, type: text.slice(0, 30), name: text, size: 1 } })) },
+    message(index + 1, text.slice(0, 40), 30, text, { reactions: reactions(["", text], [text, text], [`${text}.`, `${text}.`]), reply: { author: text, text }, media: { content: `h${index}`, type: text.slice(0, 30), name: text, size: 1 } })) },
     ...HOSTILE.map((text, index) => ({ event: "media", content: `h${index}`, url: text, thumbnail: text })),
+    { event: "devices", devices: HOSTILE.map((text, index) => device(index + 1, text, 60)) },
+    { event: "changes", changes: HOSTILE.slice(0, 4).map((text, index) => change(index, index + 1, { kind: "edit", text, was: "", state: "failed", code: text })) },
     ...HOSTILE.slice(0, 4).map((text, index) => ({ event: "transfer", content: `h${index}`, direction: text, offset: 1, size: 2, state: "failed", code: text }))],
 };
+
+SCENES["hostile-devices"] = () => [...SCENES.hostile(), { event: "sheet", what: "devices" }];
 
 /** Texts that a page must only ever show. */
 const HOSTILE = [

@@ -3,10 +3,11 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { WINDOW, initial, reduce, shownChats } from "../../page/state.js";
+import { applied, grouped, isSettled, overlaid } from "../../page/overlay.js";
+import { WINDOW, initial, isPresent, reduce, shownChats } from "../../page/state.js";
 import { kindOf, nameParts, savedName, servedType } from "../../page/media_types.js";
 import { chatView, linked } from "../../page/views/chat.js";
-import { day, describe, size, when } from "../../page/words.js";
+import { changeFailed, day, describe, deviceState, size, when } from "../../page/words.js";
 import { SCENES } from "./scenes.js";
 
 const play = (events, state = initial()) => events.reduce(reduce, state);
@@ -61,6 +62,95 @@ test("a chat holds a window of its messages, and knows at which side there are m
   assert.equal(ids(state).at(-1), 1299);
   assert.equal(state.pages[1].newer, false);
   assert.equal(state.pages[1].more, true);
+});
+
+test("a message that is older than what is shown makes no gap when it changes", () => {
+  const state = play([page("anew", [5, 6]), { event: "message", message: message(2, { edited: true }) }]);
+  assert.deepEqual(ids(state), [5, 6]);
+  assert.deepEqual(ids(play([page("older", [2], { more: false }), { event: "message", message: message(1) }], state)), [1, 2, 5, 6]);
+});
+
+const change = (kind, more) => ({ kind, chat: 1, message: 5, state: "waiting", ...more });
+const edit = (was, text, more) => change("edit", { was, text, ...more });
+const react = (was, reaction, more) => change("react", { was, reaction, ...more });
+const own = (reaction) => ({ author: "", reaction });
+const moth = { author: "Grace", reaction: "🦋" };
+
+test("what the user wants of a message is shown over it, in order, and over no other", () => {
+  const row = message(5, { reactions: [moth] });
+  const copy = structuredClone(row);
+  const shown = overlaid(row, [edit("5", "five"), react("", "👍"), edit("five", "V"), react("👍", "😮")]);
+  assert.deepEqual([shown.text, shown.edited, shown.saving], ["V", true, true]);
+  assert.deepEqual([shown.reactions, shown.reacting], [[own("😮"), moth], true]);
+  assert.deepEqual(overlaid(shown, [react("😮", "")]).reactions, [moth]);
+  assert.equal(overlaid(row, [change("delete")]).deleting, true);
+  assert.deepEqual(row, copy, "the row itself stays");
+  for (const other of [{ message: 6 }, { chat: 2 }]) assert.equal(overlaid(row, [edit("5", "five", other)]), row);
+});
+
+test("what the phone refused is put back, and named", () => {
+  const refused = edit("5", "five", { state: "failed", code: "REFUSED" });
+  assert.deepEqual(overlaid(message(5), [refused]), message(5, { refused }));
+  assert.equal(changeFailed(refused), "This was not edited. Your phone does not allow it.");
+  assert.match(changeFailed(change("delete", { code: "INTERNAL" })), /not deleted.*INTERNAL/);
+});
+
+test("a change is over when the phone's row says the same", () => {
+  assert.equal(isSettled(edit("5", "five"), message(5, { text: "five", edited: true })), true);
+  assert.equal(isSettled(edit("5", "five"), message(5)), false);
+  assert.equal(isSettled(react("", "👍"), message(5, { reactions: [own("👍"), moth] })), true);
+  assert.equal(isSettled(react("", "👍"), message(5, { reactions: [{ author: "Grace", reaction: "👍" }] })), false);
+  assert.equal(isSettled(react("👍", ""), message(5)), true);
+  assert.equal(isSettled(change("delete"), message(5)), false, "the row of a deleted message is gone");
+});
+
+test("what the phone has done stays, but not over what is newer", () => {
+  assert.deepEqual(applied(edit("5", "five"), message(5)), message(5, { text: "five", edited: true }));
+  const newer = message(5, { text: "by another device", edited: true, reactions: [own("😢")] });
+  assert.equal(applied(edit("5", "five"), newer), newer);
+  assert.equal(applied(react("", "👍"), newer), newer);
+  assert.deepEqual(applied(react("😢", ""), newer).reactions, []);
+  assert.equal(applied(change("delete"), newer), null);
+});
+
+test("reactions are counted by what they are", () => {
+  assert.deepEqual(grouped([own("👍"), moth, { author: "Ada", reaction: "👍" }]), [
+    { reaction: "👍", authors: ["", "Ada"], own: true }, { reaction: "🦋", authors: ["Grace"], own: false },
+  ]);
+  assert.deepEqual(grouped(), []);
+});
+
+test("an edit leaves alone what is written and not sent, and ends when its message is gone", () => {
+  const state = play([page("anew", [5]), { event: "draft", chat: 1, text: "later" }, { event: "edit", message: message(5) }, { event: "edit_text", text: "five" }]);
+  assert.deepEqual([state.editing.text, state.drafts[1]], ["five", "later"]);
+  assert.equal(reduce(state, { event: "edit_done" }).editing, null);
+  assert.equal(reduce(state, { event: "message_removed", chat: 1, id: 5 }).editing, null);
+  assert.equal(reduce(state, { event: "message_removed", chat: 1, id: 6 }).editing, state.editing);
+  assert.equal(reduce(state, { event: "reply_to", chat: 1, message: message(5) }).editing, null);
+});
+
+test("who is there is known while the phone is connected", () => {
+  const state = play([...SCENES.chats(), { event: "present", chats: [1, 3] }]);
+  assert.deepEqual([1, 2, 3].map((chat) => isPresent(state, chat)), [true, false, true]);
+  assert.equal(isPresent(reduce(state, { event: "present", chats: [3] }), 1), false);
+  assert.equal(isPresent(reduce(state, { event: "link_state", state: "peer_absent" }), 1), false);
+});
+
+test("a linked device says when it was there", () => {
+  const of = (more, isThis = false) => deviceState({ status: "active", seen_ms: 0, ...more }, isThis, 0);
+  assert.deepEqual([of({}), of({}, true), of({ status: "suspended" }), of({ status: "pending" })], ["never connected", "this browser", "paused on your phone", "not confirmed yet"]);
+  assert.match(of({ seen_ms: 1 }), /^last seen /);
+});
+
+test("only the message where the user is has more than one button for what can be done", () => {
+  const named = (tree) => [tree.props?.["aria-label"], ...(tree.children ?? []).flatMap(named)].filter(Boolean);
+  const actions = (state) => named(chatView(state, () => {}, 0)).filter((name) => ["Actions", "Reply", "React", "Edit", "Delete"].includes(name));
+  let state = play([...SCENES.chats(), { event: "open_chat", chat: 1 }, page("anew", [5, 6]), { event: "message", message: message(7, { author: "" }) }]);
+  assert.deepEqual(actions(state), ["Actions", "Actions", "Actions"]);
+  assert.deepEqual(actions(reduce(state, { event: "at", message: 6 })), ["Actions", "Reply", "React", "Actions"]);
+  assert.deepEqual(actions(reduce(state, { event: "at", message: 7 })), ["Actions", "Actions", "Reply", "React", "Edit", "Delete"]);
+  state = play([{ event: "can", what: [] }, { event: "at", message: 7 }], state);
+  assert.deepEqual(actions(state), ["Actions", "Actions", "Reply"]);
 });
 
 test("a revoked page forgets everything that it showed", () => {

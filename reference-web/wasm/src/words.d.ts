@@ -4,11 +4,16 @@ export type Item =
       kind: "message"; chat: number; id: number; author: string; time_ms: number; text: string;
       state: "accepted" | "sent" | "delivered" | "read" | "failed" | "received";
       reply_to?: number; media?: { content: string; type: string; name: string; size: number }; companion?: string; cmd_id?: number;
+      edited?: true; reactions?: { author: string; reaction: string }[];
     }
-  | { kind: "deleted"; chat: number; message?: number };
+  | { kind: "deleted"; chat: number; message?: number }
+  | {
+      kind: "companion"; companion: string; serial: number; label: string; linked_ms: number; seen_ms: number;
+      status: "pending" | "active" | "suspended";
+    };
 
 export type Result =
   | { kind: "accepted"; message: number } | { kind: "history"; items: Uint8Array[]; more: boolean }
   | { kind: "failed"; code: string } | { kind: "done" };
 
-export type Now = { battery: number; charging: boolean } | { typing: number };
+export type Now = { battery: number; charging: boolean } | { typing: number } | { present: number[] };

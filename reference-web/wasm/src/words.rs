@@ -5,7 +5,8 @@
 use bytes::Bytes;
 use handfast::codec::ids::ContentId;
 use handfast::codec::message::{
-    CollectionName, Command, Item, MediaDescriptor, Message, MessageState, NowValue, ResultBody,
+    CollectionName, Command, CompanionState, Item, MediaDescriptor, Message, MessageState, NowValue,
+    Reaction, ResultBody,
 };
 use handfast::wasm::parse_hex;
 use js_sys::{Array, Object, Reflect, Uint8Array};
@@ -69,6 +70,13 @@ pub fn messages_collection(chat: f64) -> Result<Vec<u8>, JsError> {
     name.map(|name| name.as_bytes().to_vec()).ok_or_else(|| JsError::new("no such chat"))
 }
 
+/// The name of the list of linked companions.
+#[wasm_bindgen(js_name = companionsCollection)]
+#[must_use]
+pub fn companions_collection() -> Vec<u8> {
+    CollectionName::Companions.encode().map(|name| name.as_bytes().to_vec()).unwrap_or_default()
+}
+
 /// The body of a command that sends a text.
 ///
 /// # Errors
@@ -115,6 +123,33 @@ pub fn mark_read(chat: f64, message: f64) -> Result<Vec<u8>, JsError> {
     Ok(Command::MarkRead { chat: whole(chat)?, message: whole(message)? }.encode().to_vec())
 }
 
+/// The body of a command that gives a message of the account another text.
+///
+/// # Errors
+/// That is no id.
+#[wasm_bindgen(js_name = editText)]
+pub fn edit_text(chat: f64, message: f64, text: String) -> Result<Vec<u8>, JsError> {
+    Ok(Command::EditText { chat: whole(chat)?, message: whole(message)?, text }.encode().to_vec())
+}
+
+/// The body of a command that deletes a message of the account.
+///
+/// # Errors
+/// That is no id.
+#[wasm_bindgen(js_name = deleteMessage)]
+pub fn delete_message(chat: f64, message: f64) -> Result<Vec<u8>, JsError> {
+    Ok(Command::Delete { chat: whole(chat)?, message: whole(message)? }.encode().to_vec())
+}
+
+/// The body of a command that reacts to a message; an empty reaction takes the account's back.
+///
+/// # Errors
+/// That is no id.
+#[wasm_bindgen]
+pub fn react(chat: f64, message: f64, reaction: String) -> Result<Vec<u8>, JsError> {
+    Ok(Command::React { chat: whole(chat)?, message: whole(message)?, reaction }.encode().to_vec())
+}
+
 /// The value of slot 5: here somebody types.
 ///
 /// # Errors
@@ -135,6 +170,10 @@ pub fn decode_now(slot: u64, body: &[u8]) -> Result<JsValue, JsError> {
             object([("battery", battery.into()), ("charging", charging.into())]).into()
         }
         Some(NowValue::Typing { chat }) => object([("typing", number(chat)?)]).into(),
+        Some(NowValue::Presence { present }) => {
+            let chats = present.into_iter().map(number).collect::<Result<Array, JsError>>()?;
+            object([("present", chats.into())]).into()
+        }
         _ => JsValue::UNDEFINED,
     })
 }
@@ -161,6 +200,15 @@ pub fn decode_item(item: &[u8]) -> Result<Object, JsError> {
             let all = [("kind", "deleted".into()), ("chat", number(chat)?)];
             Ok(object(all.into_iter().chain(message)))
         }
+        Item::Companion { companion, serial, label, linked, seen, status } => Ok(object([
+            ("kind", "companion".into()),
+            ("companion", companion.to_string().into()),
+            ("serial", number(serial)?),
+            ("label", label.into()),
+            ("linked_ms", number(linked)?),
+            ("seen_ms", number(seen)?),
+            ("status", companion_state(status).into()),
+        ])),
         _ => Err(JsError::new("an item of a later version")),
     }
 }
@@ -185,6 +233,13 @@ fn read_message(message: Message) -> Result<Object, JsError> {
         fields.push(("companion", command.companion.to_string().into()));
         fields.push(("cmd_id", number(command.cmd_id)?));
     }
+    if message.edited {
+        fields.push(("edited", true.into()));
+    }
+    if !message.reactions.is_empty() {
+        let reactions: Array = message.reactions.into_iter().map(reaction_object).collect();
+        fields.push(("reactions", reactions.into()));
+    }
     Ok(object(fields))
 }
 
@@ -196,6 +251,18 @@ fn media_object(media: MediaDescriptor) -> Result<JsValue, JsError> {
         ("size", number(media.size)?),
     ])
     .into())
+}
+
+fn reaction_object(Reaction { author, reaction }: Reaction) -> Object {
+    object([("author", author.into()), ("reaction", reaction.into())])
+}
+
+const fn companion_state(state: CompanionState) -> &'static str {
+    match state {
+        CompanionState::Pending => "pending",
+        CompanionState::Active => "active",
+        _ => "suspended",
+    }
 }
 
 const fn state(state: MessageState) -> &'static str {
@@ -237,8 +304,20 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_chat_has_a_collection_of_its_own() {
+    fn each_collection_has_its_name() {
         assert_eq!(chats_collection(), [1]);
+        assert_eq!(companions_collection(), [3]);
         assert_eq!(messages_collection(7.0).ok(), Some(vec![2, 7]));
+    }
+
+    #[test]
+    fn commands_about_a_message_have_their_bodies() {
+        let body = |body: Result<Vec<u8>, JsError>| body.ok();
+        assert_eq!(
+            body(edit_text(7.0, 9.0, "hi".to_owned())),
+            Some(vec![9, 1, 1, 7, 3, 1, 9, 5, 2, b'h', b'i'])
+        );
+        assert_eq!(body(delete_message(7.0, 9.0)), Some(vec![11, 1, 1, 7, 3, 1, 9]));
+        assert_eq!(body(react(7.0, 9.0, String::new())), Some(vec![13, 1, 1, 7, 3, 1, 9, 5, 0]));
     }
 }

@@ -52,9 +52,11 @@ impl Account {
         self.messages += 1;
         let message = self.messages;
         let (author, text) = (author.to_owned(), text.to_owned());
-        let (reply_to, media, command) = (None, None, None);
+        let (reply_to, media, command, edited, reactions) = (None, None, None, false, Vec::new());
         let last_text = text.clone();
-        let row = Message { chat, message, author, time: message, text, state, reply_to, media, command };
+        let time = message;
+        let row =
+            Message { chat, message, author, time, text, state, reply_to, media, command, edited, reactions };
         self.put(CollectionName::Messages(chat), message, &Item::Message(row));
         let title = "Runner".to_owned();
         let (last_time, unread) = (message, 0);

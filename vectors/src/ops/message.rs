@@ -2,7 +2,9 @@
 
 use anyhow::{Result, bail};
 use handfast_codec::error::DecodeError;
-use handfast_codec::message::{Command, Item, MediaDescriptor, Message, NowValue, PageState, ResultBody};
+use handfast_codec::message::{
+    Command, Item, MediaDescriptor, Message, NowValue, PageState, Reaction, ResultBody,
+};
 use serde_json::{Map, Value, json};
 
 use super::{Ending, Outcome};
@@ -26,6 +28,7 @@ pub(super) fn decode(input: &Map<String, Value>) -> Result<Ending> {
         "now-1" => now(1, &body),
         "now-3" => now(3, &body),
         "now-5" => now(5, &body),
+        "now-7" => now(7, &body),
         other => bail!("{other} is no kind of message"),
     }
 }
@@ -38,6 +41,9 @@ fn now(slot: u64, body: &[u8]) -> Result<Ending> {
                 json!({ "battery": battery, "charging": u8::from(*charging) })
             }
             Some(NowValue::Typing { chat }) => json!({ "chat": number(*chat) }),
+            Some(NowValue::Presence { present }) => {
+                json!({ "present": present.iter().copied().map(number).collect::<Vec<_>>() })
+            }
             other => bail!("{other:?} has no description yet"),
         })
     })
@@ -72,6 +78,15 @@ fn command(command: &Command) -> Result<Value> {
         Command::MarkRead { chat, message } => json!({
             "command": "MARK_READ", "chat": number(*chat), "message": number(*message),
         }),
+        Command::EditText { chat, message, text } => json!({
+            "command": "EDIT_TEXT", "chat": number(*chat), "message": number(*message), "text": text,
+        }),
+        Command::Delete { chat, message } => json!({
+            "command": "DELETE", "chat": number(*chat), "message": number(*message),
+        }),
+        Command::React { chat, message, reaction } => json!({
+            "command": "REACT", "chat": number(*chat), "message": number(*message), "reaction": reaction,
+        }),
         other => bail!("{other:?} has no description yet"),
     }))
 }
@@ -101,8 +116,17 @@ fn item(item: &Item) -> Result<Value> {
         Item::Deleted { chat, message } => {
             json!({ "item": "DELETED", "chat": number(*chat), "message": optional(*message) })
         }
+        Item::Companion { companion, serial, label, linked, seen, status } => json!({
+            "item": "COMPANION", "companion": hex(companion.as_bytes()), "serial": number(*serial), "label": label,
+            "linked": number(*linked), "seen": number(*seen), "status": status.number(),
+        }),
         other => bail!("{other:?} has no description yet"),
     }))
+}
+
+fn reactions(reactions: &[Reaction]) -> Option<Vec<Value>> {
+    let one = |of: &Reaction| json!({ "author": of.author, "reaction": of.reaction });
+    (!reactions.is_empty()).then(|| reactions.iter().map(one).collect())
 }
 
 fn message(message: &Message) -> Value {
@@ -113,6 +137,7 @@ fn message(message: &Message) -> Value {
         "item": "MESSAGE", "chat": number(message.chat), "message": number(message.message),
         "author": message.author, "time": number(message.time), "text": message.text,
         "state": message.state.number(), "reply_to": optional(message.reply_to),
-        "media": message.media.as_ref().map(media), "command": command,
+        "media": message.media.as_ref().map(media), "command": command, "edited": message.edited.then_some(1),
+        "reactions": reactions(&message.reactions),
     })
 }

@@ -5,7 +5,8 @@ use bytes::Bytes;
 use handfast_codec::ErrorCode;
 use handfast_codec::ids::{CompanionId, ContentId};
 use handfast_codec::message::{
-    Command, CommandRef, Item, MediaDescriptor, Message, MessageState, NowValue, PageState, ResultBody,
+    Command, CommandRef, CompanionState, Item, MediaDescriptor, Message, MessageState, NowValue, PageState,
+    Reaction, ResultBody,
 };
 use serde_json::json;
 
@@ -21,6 +22,23 @@ fn media() -> MediaDescriptor {
     }
 }
 
+fn reactions(authors: &[&str]) -> Vec<Reaction> {
+    let reaction =
+        |author: &&str| Reaction { author: (*author).to_owned(), reaction: "\u{1f44d}".to_owned() };
+    authors.iter().map(reaction).collect()
+}
+
+fn companion(status: CompanionState) -> Item {
+    Item::Companion {
+        companion: CompanionId::from_bytes([3; 16]),
+        serial: 2,
+        label: if status == CompanionState::Pending { String::new() } else { "Laptop".to_owned() },
+        linked: 1_700_000_000_000,
+        seen: if status == CompanionState::Pending { 0 } else { 1_700_000_060_000 },
+        status,
+    }
+}
+
 fn message(all: bool) -> Item {
     Item::Message(Message {
         chat: 7,
@@ -32,6 +50,8 @@ fn message(all: bool) -> Item {
         reply_to: all.then_some(69),
         media: all.then(media),
         command: all.then(|| CommandRef { companion: CompanionId::from_bytes([3; 16]), cmd_id: 12 }),
+        edited: all,
+        reactions: if all { reactions(&["", "Bob"]) } else { Vec::new() },
     })
 }
 
@@ -40,6 +60,7 @@ fn bodies() -> Vec<(&'static str, &'static str, &'static str, Bytes)> {
     let result = |name, req, result: ResultBody| (name, "result", req, result.encode());
     let item = |name, req, item: Item| (name, "item", req, item.encode());
     let text = |reply_to| Command::SendText { chat: 7, text: "Hello \u{1f44b}".to_owned(), reply_to };
+    let react = |reaction: &str| Command::React { chat: 7, message: 70, reaction: reaction.to_owned() };
     let with_media = |caption| Command::SendMedia { chat: 7, media: media(), caption };
     let status = NowValue::PhoneStatus { battery: 80, charging: true };
     let page = vec![Item::Deleted { chat: 7, message: Some(1) }.encode(), Bytes::from_static(b"x")];
@@ -58,6 +79,10 @@ fn bodies() -> Vec<(&'static str, &'static str, &'static str, Bytes)> {
         command("send-media", "MSG-013", with_media(None)),
         command("send-media-caption", "MSG-013", with_media(Some("The beach".to_owned()))),
         command("mark-read", "MSG-014", Command::MarkRead { chat: 7, message: 70 }),
+        command("edit-text", "MSG-015", Command::EditText { chat: 7, message: 70, text: "Look!".to_owned() }),
+        command("delete", "MSG-016", Command::Delete { chat: 7, message: 70 }),
+        command("react", "MSG-017", react("\u{1f44d}")),
+        command("react-take-back", "MSG-017", react("")),
         result("accepted", "MSG-021", ResultBody::Accepted { message: 70, rev: 4_242 }),
         result("history-page", "MSG-022", ResultBody::HistoryPage { items: page, more: true }),
         result("history-page-empty", "MSG-022", ResultBody::HistoryPage { items: vec![], more: false }),
@@ -68,10 +93,16 @@ fn bodies() -> Vec<(&'static str, &'static str, &'static str, Bytes)> {
         item("message-all", "MSG-032", message(true)),
         item("deleted-chat", "MSG-033", Item::Deleted { chat: 7, message: None }),
         item("deleted-message", "MSG-033", Item::Deleted { chat: 7, message: Some(70) }),
+        item("companion-pending", "MSG-035", companion(CompanionState::Pending)),
+        item("companion", "MSG-035", companion(CompanionState::Active)),
+        item("companion-suspended", "MSG-035", companion(CompanionState::Suspended)),
         ("page-visible", "now-1", "MSG-041", NowValue::Page(PageState::Visible).encode()),
         ("page-hidden", "now-1", "MSG-041", NowValue::Page(PageState::Hidden).encode()),
         ("phone-status", "now-3", "MSG-042", status.encode()),
         ("typing", "now-5", "MSG-043", NowValue::Typing { chat: 7 }.encode()),
+        ("presence", "now-7", "MSG-046", NowValue::Presence { present: vec![7, 300] }.encode()),
+        ("presence-none", "now-7", "MSG-046", NowValue::Presence { present: vec![] }.encode()),
+        ("presence-100", "now-7", "MSG-046", NowValue::Presence { present: (1..=100).collect() }.encode()),
     ]
 }
 
@@ -98,7 +129,7 @@ pub(super) fn invalid() -> Result<Vec<Case>> {
             ("empty", &[][..], ErrorCode::TRUNCATED),
             ("kind-0", &[0], ErrorCode::UNKNOWN_CRITICAL),
             ("kind-2", &[2], ErrorCode::UNKNOWN_CRITICAL),
-            ("kind-9", &[9], ErrorCode::UNKNOWN_CRITICAL),
+            ("kind-15", &[15], ErrorCode::UNKNOWN_CRITICAL),
             ("kind-grease", &[58], ErrorCode::UNKNOWN_CRITICAL),
             ("kind-large", &[0xff; 8], ErrorCode::UNKNOWN_CRITICAL),
             ("kind-long-form", &[0x40, 1], ErrorCode::VARINT_NOT_MINIMAL),
@@ -114,6 +145,27 @@ pub(super) fn invalid() -> Result<Vec<Case>> {
             let input = json!({ "kind": kind, "body": hex(body) });
             cases.push(Case::invalid(&id, &[req], comment, "message.decode", input, code)?);
         }
+    }
+    for (name, authors, code) in [
+        ("twice", ["Bob", "Bob"], ErrorCode::DUPLICATE_FIELD),
+        ("descends", ["Bob", ""], ErrorCode::FIELD_ORDER),
+    ] {
+        let id = format!("refuse-messages/reactions-author-{name}");
+        let Item::Message(plain) = message(false) else { continue };
+        let body = Item::Message(Message { reactions: reactions(&authors), ..plain }).encode();
+        let input = json!({ "kind": "item", "body": hex(body) });
+        let comment = "each author has one reaction, in their order";
+        cases.push(Case::invalid(&id, &["MSG-036"], comment, "message.decode", input, code)?);
+    }
+    for (name, req, present, code) in [
+        ("twice", "MSG-047", vec![7, 7], ErrorCode::DUPLICATE_FIELD),
+        ("descends", "MSG-047", vec![300, 7], ErrorCode::FIELD_ORDER),
+        ("101", "FRM-024", (1..=101).collect(), ErrorCode::FIELD_LENGTH),
+    ] {
+        let id = format!("refuse-messages/presence-{name}");
+        let input = json!({ "kind": "now-7", "body": hex(NowValue::Presence { present }.encode()) });
+        let comment = "chats ascend, and are 100 at most";
+        cases.push(Case::invalid(&id, &[req], comment, "message.decode", input, code)?);
     }
     for (slot, body) in [(1, &[2][..]), (1, &[255]), (3, &[101, 0]), (3, &[0, 2]), (3, &[255, 1])] {
         let id = format!("refuse-messages/now-{slot}-{}", hex(body));

@@ -12,9 +12,10 @@ use super::{media, prepare, scroll, tab};
 use crate::demo::patience::until;
 use crate::demo::random;
 use crate::demo::story::world::World;
+use crate::slim::slim;
 use crate::{wasm, workspace};
 
-/// The most that the page may weigh without its engine, each file compressed, in bytes.
+/// The most that the page may weigh without its engine, each file as the relay packs it and compressed, in bytes.
 const PAGE_MAX: usize = 60 * 1024;
 /// The time to a code, and from the connection to the first chats, in milliseconds.
 const SHOWN_MAX: f64 = 1_000.0;
@@ -89,7 +90,8 @@ fn sizes() -> Result<bool> {
         let bytes = std::fs::read(&path)?;
         match path.extension().and_then(|ending| ending.to_str()) {
             Some("wasm") => (engine, raw) = (wasm::compressed_len(&bytes)?, bytes.len()),
-            Some("js" | "css" | "svg" | "html") => page += wasm::compressed_len(&bytes)?,
+            Some("js" | "css") => page += wasm::compressed_len(slim(str::from_utf8(&bytes)?).as_bytes())?,
+            Some("svg" | "html") => page += wasm::compressed_len(&bytes)?,
             _ => {}
         }
     }
@@ -213,4 +215,22 @@ fn large_file(world: &World, browser: &Browser, root: &Path) -> Result<bool> {
             figure(&what, kilobytes(more) / 1024.0, kilobytes(usize::try_from(MEMORY_MAX)?) / 1024.0, "MiB");
     }
     Ok(all)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_script_and_style_of_the_page_can_be_slimmed() {
+        for folder in ["reference-web/page", "handfast/js"] {
+            for path in files(&workspace::root().join(folder)).unwrap() {
+                let is_text = path.extension().is_some_and(|ending| ending == "js" || ending == "css");
+                if is_text && !path.ends_with("pkg/handfast.js") {
+                    let text = std::fs::read_to_string(&path).unwrap();
+                    assert!(slim(&text).len() < text.len(), "{} stays as it is", path.display());
+                }
+            }
+        }
+    }
 }

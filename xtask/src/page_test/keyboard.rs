@@ -9,8 +9,8 @@ use crate::demo::patience::until;
 use crate::demo::story::world::{LIMIT, World};
 
 /// The keys, as `WebDriver` names them.
-const TAB: &str = "\u{e004}";
-const ENTER: &str = "\u{e007}";
+pub(super) const TAB: &str = "\u{e004}";
+pub(super) const ENTER: &str = "\u{e007}";
 const ARROW_DOWN: &str = "\u{e015}";
 /// How often Tab is pressed to get from one thing to the next that one wants, at most.
 const TABS_MAX: usize = 6;

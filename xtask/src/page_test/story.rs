@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::troubles::{self, Stage};
 use super::webdriver::{Browser, ChromeDriver};
-use super::{adversity, flood, keyboard, media, scenes, scroll};
+use super::{adversity, flood, keyboard, media, scenes, scroll, words};
 use crate::demo::build::Programs;
 use crate::demo::patience::until;
 use crate::demo::story::pair::STEP;
@@ -46,6 +46,7 @@ fn chapters(world: &mut World, stage: &mut Stage<'_>, pictures: &Path) -> Result
     scenes::play(&stage.browser, &keeper, &page, pictures, &mut world.table)?;
     linking(world, &stage.browser, pictures)?;
     chatting(world, &stage.browser, pictures)?;
+    words::play(world, &stage.browser)?;
     media::play(world, &stage.browser, pictures)?;
     coming_back(world, &stage.browser)?;
     scroll::play(world, &stage.browser)?;

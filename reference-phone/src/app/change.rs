@@ -1,0 +1,122 @@
+//! Changes of messages: what this account asks for, and what the network tells; who is there.
+
+use std::collections::BTreeSet;
+
+use handfast::ErrorCode;
+use handfast::codec::limits::PRESENT_MAX;
+use handfast::codec::message::{NowValue, grants};
+
+use super::link::Link;
+use super::{App, Now};
+use crate::store::StoreError;
+use crate::upstream::{Change, MessageName, OutgoingChange};
+
+impl App {
+    /// This account changes a message, or is refused. The network hears of it once it is durable.
+    pub(super) fn change(
+        &mut self,
+        chat: u64,
+        id: u64,
+        change: Change,
+    ) -> Result<Result<(), ErrorCode>, StoreError> {
+        // req: MSG-051
+        let stored = self.store.message(chat, id)?.filter(|stored| !stored.deleted);
+        let Some(stored) = stored else { return Ok(Err(ErrorCode::GONE)) };
+        let is_refused = match &change {
+            // req: MSG-052, MSG-053
+            Change::Edited(_) => !stored.message.author.is_empty() || stored.message.media.is_some(),
+            // req: MSG-052
+            Change::Deleted => !stored.message.author.is_empty(),
+            Change::Reacted(_) => false,
+        };
+        if is_refused {
+            return Ok(Err(ErrorCode::REFUSED));
+        }
+        // req: MSG-054
+        if !self.apply_change(chat, id, "", &change)? {
+            return Ok(Err(ErrorCode::LIMIT));
+        }
+        let contact = self.store.contact(chat)?.unwrap_or_default();
+        let message = stored.network_id.map_or(MessageName::Phone(id), MessageName::Network);
+        self.changes.push(OutgoingChange { chat, contact, message, change });
+        Ok(Ok(()))
+    }
+
+    /// A contact changed a message. What is not there, or not its own to edit or delete, stays as it is.
+    pub(super) fn hear_change(
+        &mut self,
+        chat: u64,
+        author: &str,
+        message: &MessageName,
+        change: &Change,
+    ) -> Result<(), StoreError> {
+        let id = match message {
+            MessageName::Phone(id) => Some(*id),
+            MessageName::Network(id) => self.store.message_of_network(chat, id)?,
+        };
+        let Some(id) = id else { return Ok(()) };
+        let stored = self.store.message(chat, id)?.filter(|stored| !stored.deleted);
+        let Some(stored) = stored else { return Ok(()) };
+        if stored.message.author == author || matches!(change, Change::Reacted(_)) {
+            let _ = self.apply_change(chat, id, author, change)?;
+        }
+        Ok(())
+    }
+
+    /// Gives whether there was room for it.
+    fn apply_change(
+        &mut self,
+        chat: u64,
+        id: u64,
+        author: &str,
+        change: &Change,
+    ) -> Result<bool, StoreError> {
+        match change {
+            Change::Edited(text) => self.store.edit_message(chat, id, text)?,
+            Change::Deleted => self.unused.extend(self.store.delete_message(chat, id)?),
+            Change::Reacted(reaction) => return self.store.react(chat, id, author, reaction),
+        }
+        Ok(true)
+    }
+
+    /// Removes the files of content that no message has any more. It is durable that none has.
+    pub(super) fn remove_unused(&mut self) -> Result<(), StoreError> {
+        for content in std::mem::take(&mut self.unused) {
+            // It may have come again since.
+            if self.store.media(content)?.is_none() {
+                self.media.remove(content);
+            }
+        }
+        Ok(())
+    }
+
+    /// A contact came, or went.
+    pub(super) fn hear_presence(&mut self, chat: u64, is_there: bool) {
+        self.presence_changed |=
+            if is_there { self.present.insert(chat) } else { self.present.remove(&chat) };
+    }
+
+    /// Tells every companion who is there, if that changed. Gives whether it did.
+    pub(super) fn tell_presence(&mut self, now: Now) -> bool {
+        let is_new = std::mem::take(&mut self.presence_changed);
+        if is_new {
+            for link in self.links.values_mut() {
+                link.show_presence(now, &self.present);
+            }
+        }
+        is_new
+    }
+}
+
+impl Link {
+    /// Tells the companion who is there, if it may read.
+    pub(super) fn show_presence(&mut self, now: Now, present: &BTreeSet<u64>) {
+        if self.grants & grants::READ == 0 {
+            return;
+        }
+        // req: MSG-046
+        let value = NowValue::Presence { present: present.iter().copied().take(PRESENT_MAX).collect() };
+        // One of four slots, within its length: never refused.
+        let _ = self.endpoint.set_now(now.mono, value.slot(), value.encode());
+    }
+}

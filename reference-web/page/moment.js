@@ -1,0 +1,45 @@
+// What is so now and not kept: the phone's battery, who is there, who types.
+
+import { decodeNow, typing } from "./pkg/companion.js";
+
+const SLOT_PHONE = 3n;
+const SLOT_TYPING = 5n;
+const SLOT_PRESENT = 7n;
+/** How long "typing" is shown without another word, and how often it is said, in milliseconds. */
+const TYPING_SHOWN = 6_000;
+const TYPING_EVERY = 3_000;
+
+export class Moment {
+  #companion;
+  #typed = 0;
+  #timers = new Map();
+
+  constructor(companion) {
+    this.#companion = companion;
+  }
+
+  /** The phone said something. */
+  take(slot, body, emit) {
+    let value;
+    try {
+      value = decodeNow(slot, body);
+    } catch {
+      return;
+    }
+    if (!value) return;
+    if (slot === SLOT_PHONE) emit({ event: "phone", ...value, lastSeen: Date.now() });
+    if (slot === SLOT_PRESENT) emit({ event: "present", chats: value.present });
+    if (slot === SLOT_TYPING) {
+      clearTimeout(this.#timers.get(value.typing));
+      emit({ event: "typing", chat: value.typing, who: "Somebody" });
+      this.#timers.set(value.typing, setTimeout(() => emit({ event: "typing", chat: value.typing, who: null }), TYPING_SHOWN));
+    }
+  }
+
+  /** The user writes: it is said to the contact. */
+  sayTyping(chat) {
+    if (performance.now() - this.#typed < TYPING_EVERY) return;
+    this.#typed = performance.now();
+    this.#companion.setNow(SLOT_TYPING, typing(chat));
+  }
+}
