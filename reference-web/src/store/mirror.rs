@@ -306,5 +306,6 @@ impl Store {
 }
 
 fn reactions_to_sql(reactions: &[Reaction]) -> String {
-    serde_json::Value::from_iter(reactions.iter().map(|of| [of.author.as_str(), &of.reaction])).to_string()
+    let pairs = reactions.iter().map(|of| [of.author.as_str(), &of.reaction]);
+    pairs.collect::<serde_json::Value>().to_string()
 }

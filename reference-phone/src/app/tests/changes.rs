@@ -34,7 +34,7 @@ impl Upstream for Notes {
 }
 
 struct Phone {
-    _dir: tempfile::TempDir,
+    dir: tempfile::TempDir,
     app: App,
     notes: Notes,
     /// A text of the account, one of a contact, and media of the account.
@@ -75,7 +75,7 @@ fn phone() -> Phone {
     let (notes, mut rng) = (Notes::default(), ChaCha20Rng::seed_from_u64(1));
     let policy = RelayPolicy::default();
     let app = App::new(store, account, media, Box::new(notes.clone()), policy, NOW, &mut rng).unwrap();
-    Phone { _dir: dir, app, notes, ids }
+    Phone { dir, app, notes, ids }
 }
 
 impl Phone {
@@ -126,8 +126,8 @@ fn what_a_companion_changes_is_stored_and_the_network_is_told() {
     assert_eq!(phone.message(theirs).2, [(String::new(), "+1".to_owned())]);
     assert!(phone.app.store.message(1, media).unwrap().unwrap().deleted);
     assert_eq!(phone.app.store.media_ids().unwrap(), []);
-    let file = std::fs::read_dir(phone._dir.path().join("media")).unwrap().count();
-    assert_eq!(file, 0, "nothing refers to the file");
+    let files = std::fs::read_dir(phone.dir.path().join("media")).unwrap().count();
+    assert_eq!(files, 0, "nothing refers to the file");
     let told = phone.notes.0.lock().unwrap().1.clone();
     let of = |message, change| OutgoingChange { chat: 1, contact: "bo".to_owned(), message, change };
     let expected = [
@@ -228,5 +228,5 @@ fn msg_046_who_is_there_is_told_as_a_whole() {
     phone.settle();
     let lowest: Vec<u64> = std::iter::once(1).chain(3..=101).collect();
     assert_eq!(lowest.len(), 100);
-    assert_eq!(super::super::change::presence(&phone.app.present), NowValue::Presence { present: lowest });
+    assert_eq!(change::presence(&phone.app.present), NowValue::Presence { present: lowest });
 }
