@@ -47,6 +47,7 @@ pub(crate) fn event(event: &AppEvent) -> Value {
                 _ => None,
             },
         }),
+        AppEvent::Presence { present } => json!({"event": "presence", "present": present}),
         AppEvent::Skipped { items } => json!({"event": "skipped", "items": items}),
         AppEvent::Result { cmd_id, client_id, outcome } => json!({
             "event": "result", "cmd_id": cmd_id, "client_id": client_id,

@@ -41,7 +41,7 @@ pub fn event(event: &Value) -> Option<String> {
         "message" => format!("Chat {}: {}: {}", event["chat"], author(event), content(event)),
         "transfer" => return transfer(event),
         "result" => return result(event),
-        "message_changed" => return None,
+        "message_changed" | "presence" => return None,
         "skipped" => {
             format!("{} items of the phone are of a newer version; update this program.", event["items"])
         }

@@ -3,6 +3,8 @@
 
 mod both;
 
+use std::time::Duration;
+
 use both::{Both, MINUTE, received};
 use handfast::codec::limits::{MARKER_REVS, SUBSCRIPTIONS_MAX};
 use handfast::codec::message::CollectionName;
@@ -209,4 +211,28 @@ fn edits_reactions_deletes_and_the_list_of_companions_are_the_same_at_both() {
     );
     assert_eq!((here[0].status, here[0].seen_ms > 0), (2, true));
     assert_eq!(both.repairs(), 0);
+}
+
+#[test]
+fn msg_046_who_is_there_is_told_at_once_and_to_who_connects_later() {
+    // req: MSG-046
+    let mut both = synced(41, 2, 3);
+    let last = |both: &Both| {
+        let told = both.events.iter().rev().find_map(|event| match event {
+            AppEvent::Presence { present } => Some(present.clone()),
+            _ => None,
+        });
+        told.expect("presence was told")
+    };
+    assert_eq!(last(&both), [0_u64; 0]);
+    for (chat, is_there, present) in [(2, true, vec![2]), (1, true, vec![1, 2]), (2, false, vec![1])] {
+        both.network.comes(chat, is_there);
+        both.run_for(Duration::from_secs(1));
+        assert_eq!(last(&both), present);
+    }
+    both.stop_web();
+    both.events.clear();
+    both.start_web();
+    both.run_for(MINUTE);
+    assert_eq!(last(&both), [1]);
 }
