@@ -207,7 +207,7 @@ fn check_len<'a>(
 }
 
 /// Refuses an element of a list, read from `start` on, that is not above the one before.
-pub(crate) fn ascends<T: Ord + ?Sized>(
+pub(crate) fn ascends<T: Ord>(
     last: Option<&T>,
     next: &T,
     start: &Cursor<'_>,

@@ -66,6 +66,12 @@ enum Verb {
     History { chat: u64 },
     /// Sends a text.
     Send { chat: u64, text: String },
+    /// Gives a message of this account another text.
+    Edit { chat: u64, message: u64, text: String },
+    /// Deletes a message of this account.
+    Delete { chat: u64, message: u64 },
+    /// Reacts to a message; an empty reaction takes it back.
+    React { chat: u64, message: u64, reaction: String },
     /// Sends a file.
     Attach { chat: u64, file: PathBuf },
     /// Says how the phone does.
@@ -130,6 +136,13 @@ fn run(args: Args) -> anyhow::Result<()> {
         Verb::Chats => json!({"verb": "chats"}),
         Verb::History { chat } => json!({"verb": "history", "chat": chat}),
         Verb::Send { chat, text } => json!({"verb": "send", "chat": chat, "text": text}),
+        Verb::Edit { chat, message, text } => {
+            json!({"verb": "edit", "chat": chat, "message": message, "text": text})
+        }
+        Verb::Delete { chat, message } => json!({"verb": "delete", "chat": chat, "message": message}),
+        Verb::React { chat, message, reaction } => {
+            json!({"verb": "react", "chat": chat, "message": message, "reaction": reaction})
+        }
         Verb::Attach { chat, file } => {
             let file = std::path::absolute(&file)?;
             let Some(file) = file.to_str() else { anyhow::bail!("the file's path is not UTF-8; rename it") };

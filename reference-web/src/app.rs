@@ -123,6 +123,11 @@ pub enum AppEvent {
         /// Whether it is new.
         is_new: bool,
     },
+    /// Who is there changed, or is told for the first time in this connection.
+    Presence {
+        /// All chats whose contact is there.
+        present: Vec<u64>,
+    },
     /// Items of the phone that this version does not understand were skipped.
     Skipped {
         /// How many.

@@ -4,7 +4,7 @@ use handfast::codec::message::CollectionName;
 use serde_json::{Value, json};
 
 use crate::app::{AppEvent, Status};
-use crate::store::{Chat, Message};
+use crate::store::{Chat, LinkedCompanion, Message};
 
 fn row(m: &Message) -> Value {
     let (content, media_type, name, size) = match &m.media {
@@ -13,9 +13,11 @@ fn row(m: &Message) -> Value {
         }
         None => (None, None, None, None),
     };
+    let reactions =
+        m.reactions.iter().map(|(author, reaction)| json!({"author": author, "reaction": reaction}));
     json!({"chat": m.chat, "id": m.id, "author": m.author, "time_ms": m.time_ms, "text": m.text,
         "state": m.state, "reply_to": m.reply_to, "content": content, "media_type": media_type,
-        "media_name": name, "media_size": size})
+        "media_name": name, "media_size": size, "edited": m.edited, "reactions": reactions.collect::<Vec<_>>()})
 }
 
 /// An event as a JSON object; codes are described by the driver, which draws them.
@@ -45,6 +47,7 @@ pub(crate) fn event(event: &AppEvent) -> Value {
                 _ => None,
             },
         }),
+        AppEvent::Presence { present } => json!({"event": "presence", "present": present}),
         AppEvent::Skipped { items } => json!({"event": "skipped", "items": items}),
         AppEvent::Result { cmd_id, client_id, outcome } => json!({
             "event": "result", "cmd_id": cmd_id, "client_id": client_id,
@@ -82,6 +85,14 @@ pub(crate) fn chats(chats: &[Chat]) -> Value {
 
 pub(crate) fn history(messages: &[Message]) -> Value {
     json!({"messages": messages.iter().map(row).collect::<Vec<_>>()})
+}
+
+pub(crate) fn companions(companions: &[LinkedCompanion]) -> Value {
+    let rows = companions.iter().map(|c| {
+        json!({"companion": c.companion.to_string(), "serial": c.serial, "label": c.label, "linked_ms": c.linked_ms,
+            "seen_ms": c.seen_ms, "status": c.status})
+    });
+    json!({"companions": rows.collect::<Vec<_>>()})
 }
 
 /// The status; `process` is what a running companion uses, or null.

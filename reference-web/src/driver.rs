@@ -319,6 +319,21 @@ pub fn verb(
             let sent = app.mark_read(now, field_u64(object, "chat")?, field_u64(object, "message")?)?;
             Ok(json!({"accepted": true, "cmd_id": sent.cmd_id}))
         }
+        "edit" => {
+            let (chat, message) = (field_u64(object, "chat")?, field_u64(object, "message")?);
+            let sent = app.edit_text(now, chat, message, field_str(object, "text")?)?;
+            Ok(json!({"accepted": true, "cmd_id": sent.cmd_id}))
+        }
+        "delete" => {
+            let sent = app.delete_message(now, field_u64(object, "chat")?, field_u64(object, "message")?)?;
+            Ok(json!({"accepted": true, "cmd_id": sent.cmd_id}))
+        }
+        "react" => {
+            let (chat, message) = (field_u64(object, "chat")?, field_u64(object, "message")?);
+            let sent = app.react(now, chat, message, field_str(object, "reaction")?)?;
+            Ok(json!({"accepted": true, "cmd_id": sent.cmd_id}))
+        }
+        "companions" => Ok(describe::companions(&app.store().companions()?)),
         "attach" => {
             let chat = field_u64(object, "chat")?;
             if let Some(sent) = app.media_of_client(client_id)? {

@@ -53,6 +53,14 @@ enum Verb {
     History { chat: u64 },
     /// Sends a text.
     Send { chat: u64, text: String },
+    /// Gives a message of this account another text.
+    Edit { chat: u64, message: u64, text: String },
+    /// Deletes a message of this account.
+    Delete { chat: u64, message: u64 },
+    /// Reacts to a message; an empty reaction takes it back.
+    React { chat: u64, message: u64, reaction: String },
+    /// Lists the companions that are linked to the phone.
+    Companions,
     /// Sends a file.
     Attach { chat: u64, file: PathBuf },
     /// Fetches media by its content id.
@@ -133,6 +141,14 @@ fn run(args: Args) -> anyhow::Result<()> {
         Verb::Chats => json!({"verb": "chats"}),
         Verb::History { chat } => json!({"verb": "history", "chat": chat}),
         Verb::Send { chat, text } => json!({"verb": "send", "chat": chat, "text": text}),
+        Verb::Edit { chat, message, text } => {
+            json!({"verb": "edit", "chat": chat, "message": message, "text": text})
+        }
+        Verb::Delete { chat, message } => json!({"verb": "delete", "chat": chat, "message": message}),
+        Verb::React { chat, message, reaction } => {
+            json!({"verb": "react", "chat": chat, "message": message, "reaction": reaction})
+        }
+        Verb::Companions => json!({"verb": "companions"}),
         Verb::Attach { chat, file } => {
             json!({"verb": "attach", "chat": chat, "file": absolute(&file)?})
         }

@@ -4,6 +4,7 @@
 //! produced becomes durable together, with the commits of the machine.
 
 mod commands;
+mod companions;
 #[cfg(feature = "hazmat")]
 mod hazmat;
 mod links;
@@ -21,6 +22,7 @@ use handfast::sqlite::{self, DeviceKey, SqliteError, Txn};
 use rusqlite::Connection;
 
 pub use commands::{CommandState, StoredCommand};
+pub use companions::LinkedCompanion;
 pub use links::{LinkRow, LinkRowState};
 pub use mirror::{Change, Chat, Counts, Message};
 pub use transfers::{Direction, PutRow, Transfer, TransferState};
@@ -234,8 +236,8 @@ impl Store {
     /// [`StoreError`].
     pub fn wipe_mirror(&mut self) -> Result<(), StoreError> {
         Ok(self.write()?.execute_batch(
-            "DELETE FROM chats; DELETE FROM messages; DELETE FROM aside; DELETE FROM commands; DELETE FROM transfers;
-             DELETE FROM exports;",
+            "DELETE FROM chats; DELETE FROM messages; DELETE FROM companions; DELETE FROM aside; DELETE FROM commands;
+             DELETE FROM transfers; DELETE FROM exports;",
         )?)
     }
 

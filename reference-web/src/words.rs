@@ -41,7 +41,7 @@ pub fn event(event: &Value) -> Option<String> {
         "message" => format!("Chat {}: {}: {}", event["chat"], author(event), content(event)),
         "transfer" => return transfer(event),
         "result" => return result(event),
-        "message_changed" => return None,
+        "message_changed" | "presence" => return None,
         "skipped" => {
             format!("{} items of the phone are of a newer version; update this program.", event["items"])
         }
@@ -113,13 +113,16 @@ fn author(row: &Value) -> String {
 }
 
 fn content(row: &Value) -> String {
-    match row["content"].as_str() {
+    let what = match row["content"].as_str() {
         None => text(row, "text"),
         Some(content) => {
             let bytes = size(number(row, "media_size"));
             format!("[{}, {bytes}, content {content}] {}", text(row, "media_name"), text(row, "text"))
         }
-    }
+    };
+    let edited = if row["edited"] == true { " (edited)" } else { "" };
+    let reactions = rows(row, "reactions").map(|of| format!(" [{} {}]", text(of, "reaction"), author(of)));
+    what + edited + &reactions.collect::<String>()
 }
 
 /// The answer to a verb, in lines for a person; `now_ms` is the wall time.
@@ -133,6 +136,9 @@ pub fn answer(answer: &Value, now_ms: u64) -> String {
     }
     if answer["messages"].is_array() {
         return history(answer, now_ms);
+    }
+    if answer["companions"].is_array() {
+        return companions(answer, now_ms);
     }
     if answer["accepted"] == true {
         return "Accepted: it is on this disk, and goes on as soon as the phone is there.".to_owned();
@@ -160,6 +166,21 @@ fn history(answer: &Value, now_ms: u64) -> String {
             [row["id"].to_string(), ago(number(row, "time_ms"), now_ms), author(row), content(row)]
         }),
     );
+    columns(&table)
+}
+
+fn companions(answer: &Value, now_ms: u64) -> String {
+    let mut table = vec![["ID", "LABEL", "STATUS", "LAST SEEN"].map(str::to_owned)];
+    table.extend(rows(answer, "companions").map(|row| {
+        let seen = number(row, "seen_ms");
+        let seen = if seen == 0 { "never".to_owned() } else { ago(seen, now_ms) };
+        let status = match number(row, "status") {
+            1 => "pending",
+            2 => "active",
+            _ => "suspended",
+        };
+        [text(row, "companion"), text(row, "label"), status.to_owned(), seen]
+    }));
     columns(&table)
 }
 
@@ -237,6 +258,10 @@ mod tests {
         let message =
             json!({"event": "message", "chat": 3, "author": "Ada", "text": "one\ntwo", "content": null});
         assert_eq!(said(&message), "Chat 3: Ada: one\\u{a}two");
+        let mut changed = message;
+        changed["edited"] = json!(true);
+        changed["reactions"] = json!([{"author": "", "reaction": "+1"}]);
+        assert_eq!(said(&changed), "Chat 3: Ada: one\\u{a}two (edited) [+1 you]");
         let step =
             json!({"event": "transfer", "direction": "get", "content": "ab", "done": false, "code": null});
         assert_eq!(event(&step), None);

@@ -96,6 +96,8 @@ fn rows_that_cannot_be_stored_are_not_acknowledged_and_come_again() {
                 reply_to: None,
                 media: None,
                 command: None,
+                edited: false,
+                reactions: Vec::new(),
             });
             let chat = Item::Chat {
                 chat: 1,

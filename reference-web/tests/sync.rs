@@ -3,6 +3,8 @@
 
 mod both;
 
+use std::time::Duration;
+
 use both::{Both, MINUTE, received};
 use handfast::codec::limits::{MARKER_REVS, SUBSCRIPTIONS_MAX};
 use handfast::codec::message::CollectionName;
@@ -92,7 +94,7 @@ fn syn_011_every_chat_is_within_reach_whatever_their_number() {
     assert!(here.messages < chats * 3, "not all are followed");
     // News of any chat arrives without asking,
     let followed = both.web().status().unwrap().followed;
-    assert_eq!(followed, (SUBSCRIPTIONS_MAX - 1, 0));
+    assert_eq!(followed, (SUBSCRIPTIONS_MAX - 2, 0));
     for chat in 1..=chats {
         both.network.says(chat, chat, "news");
     }
@@ -175,4 +177,62 @@ fn re12_deletions_of_a_long_chat_leave_both_with_the_same_window() {
         let here = both.web().store().digest(&chat).unwrap();
         assert_eq!(here, both.phone().store().digest(&chat).unwrap(), "round {round}");
     }
+}
+
+#[test]
+fn edits_reactions_deletes_and_the_list_of_companions_are_the_same_at_both() {
+    let mut both = synced(40, 2, 3);
+    let answered = |b: &mut Both| b.web().store().commands_open().unwrap() == 0;
+    let now = both.now;
+    for text in ["first", "second"] {
+        let _ = both.web().send_text(now, 1, text, None, None).unwrap();
+    }
+    both.run_until("sent", answered);
+    let ids: Vec<u64> = both.web().store().history(1, 2).unwrap().iter().map(|m| m.id).collect();
+    let now = both.now;
+    let _ = both.web().edit_text(now, 1, ids[0], "first, edited").unwrap();
+    let _ = both.web().react(now, 1, ids[0], "👍").unwrap();
+    let _ = both.web().delete_message(now, 1, ids[1]).unwrap();
+    both.run_until("changed", answered);
+    both.run_for(MINUTE);
+    let newest = both.web().store().history(1, 1).unwrap().remove(0);
+    assert_eq!((newest.id, newest.text.as_str(), newest.edited), (ids[0], "first, edited", true));
+    assert_eq!(newest.reactions, [(String::new(), "👍".to_owned())]);
+    assert_eq!(both.web().store().chats().unwrap()[0].last_text, "first, edited");
+    assert_same(&mut both, 1..=2);
+
+    let there = both.phone().store().companions().unwrap();
+    let here = both.web().store().companions().unwrap();
+    assert_eq!(here.len(), 1);
+    assert_eq!((here[0].serial, here[0].companion), (there[0].serial, there[0].companion));
+    assert_eq!(
+        (&here[0].label, here[0].linked_ms, here[0].seen_ms),
+        (&there[0].label, there[0].linked_ms, there[0].seen_ms)
+    );
+    assert_eq!((here[0].status, here[0].seen_ms > 0), (2, true));
+    assert_eq!(both.repairs(), 0);
+}
+
+#[test]
+fn msg_046_who_is_there_is_told_at_once_and_to_who_connects_later() {
+    // req: MSG-046
+    let mut both = synced(41, 2, 3);
+    let last = |both: &Both| {
+        let told = both.events.iter().rev().find_map(|event| match event {
+            AppEvent::Presence { present } => Some(present.clone()),
+            _ => None,
+        });
+        told.expect("presence was told")
+    };
+    assert_eq!(last(&both), [0_u64; 0]);
+    for (chat, is_there, present) in [(2, true, vec![2]), (1, true, vec![1, 2]), (2, false, vec![1])] {
+        both.network.comes(chat, is_there);
+        both.run_for(Duration::from_secs(1));
+        assert_eq!(last(&both), present);
+    }
+    both.stop_web();
+    both.events.clear();
+    both.start_web();
+    both.run_for(MINUTE);
+    assert_eq!(last(&both), [1]);
 }

@@ -2,9 +2,24 @@
 
 use crate::ledger::{HasRead, Sent};
 use crate::node::NodeId;
-use crate::plan::{Act, POPULAR_LEN};
+use crate::plan::{Act, Change, POPULAR_LEN};
 use crate::users::PHONE;
 use crate::world::{Ran, World};
+use reference_phone::store::StoredMessage;
+use reference_phone::upstream::contacts::LIKE;
+use reference_web::store::Message;
+
+/// What an edit leaves behind a text.
+pub(crate) const EDITED: &str = " (edited)";
+
+fn edited(text: &str) -> String {
+    plain(text) + EDITED
+}
+
+/// A text as it was before its edits.
+fn plain(text: &str) -> String {
+    text.strip_suffix(EDITED).unwrap_or(text).to_owned()
+}
 
 impl World {
     /// A user does what the plan says.
@@ -15,6 +30,8 @@ impl World {
             Act::Reply { web, chat } => self.reply(web, chat, number),
             Act::Read { web, chat } => self.read(web, chat),
             Act::PhoneText { chat } => self.phone_text(chat, number),
+            Act::Change { web, chat, what } => self.change(web, chat, what),
+            Act::PhoneChange { chat, what } => self.phone_change(chat, what),
             Act::Older { web, chat } => {
                 let id = self.web_node(web);
                 let time = self.nodes[id.0].clocks(self.now);
@@ -78,6 +95,56 @@ impl World {
         }
     }
 
+    /// A companion's user changes the newest message that it shows; of a text of the account, if only that can be.
+    fn change(&mut self, web: usize, chat: u64, what: Change) {
+        let id = self.web_node(web);
+        if !self.awake(id) {
+            return;
+        }
+        let time = self.nodes[id.0].clocks(self.now);
+        let Some(app) = self.nodes[id.0].web().filter(|app| app.is_linked()) else { return };
+        let shown = app.store().history(chat, 20).unwrap_or_default();
+        let can = |message: &&Message| message.author.is_empty() && message.media.is_none();
+        let is_own = matches!(what, Change::Edit | Change::Delete);
+        let Some(message) = shown.iter().rev().find(|message| !is_own || can(message)) else { return };
+        let (chat, message, text) = (message.chat, message.id, message.text.clone());
+        // Refused when it is not linked, or busy.
+        let _ = match what {
+            Change::Edit => app.edit_text(time.mono, chat, message, &edited(&text)),
+            Change::Delete => app.delete_message(time.mono, chat, message),
+            Change::Like => app.react(time.mono, chat, message, LIKE),
+            Change::Unlike => app.react(time.mono, chat, message, ""),
+        };
+        if what == Change::Delete {
+            self.ledger.deleted.push((chat, message, plain(&text)));
+        }
+        let _ = self.run(id);
+    }
+
+    /// The phone's user does that.
+    fn phone_change(&mut self, chat: u64, what: Change) {
+        if !self.awake(PHONE) {
+            return;
+        }
+        let Some(app) = self.nodes[0].phone() else { return };
+        let shown = app.history(chat, 20).unwrap_or_default();
+        let is_own = matches!(what, Change::Edit | Change::Delete);
+        let can = |of: &&StoredMessage| of.message.author.is_empty() && of.message.media.is_none();
+        let Some(stored) = shown.iter().rev().find(|stored| !is_own || can(stored)) else { return };
+        let (message, text) = (stored.message.message, stored.message.text.clone());
+        // Refused when the message has as many reactions as it may have.
+        let _ = match what {
+            Change::Edit => app.edit_text(chat, message, &edited(&text)),
+            Change::Delete => app.delete_message(chat, message),
+            Change::Like => app.react(chat, message, LIKE),
+            Change::Unlike => app.react(chat, message, ""),
+        };
+        if what == Change::Delete {
+            self.ledger.deleted.push((chat, message, plain(&text)));
+        }
+        let _ = self.run(PHONE);
+    }
+
     /// A companion sends a text.
     pub fn web_text(&mut self, web: usize, chat: u64, len: usize, number: usize) {
         let id = self.web_node(web);
@@ -87,6 +154,10 @@ impl World {
         let mut text = format!("w{web}-{number:04} ");
         while text.len() < len {
             text.push(char::from(b'a' + u8::try_from(text.len() % 26).unwrap_or(0)));
+        }
+        if number.is_multiple_of(4) {
+            // The contact likes it.
+            text.push('!');
         }
         self.send(web, chat, text, None, number);
     }

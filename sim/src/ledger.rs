@@ -108,6 +108,8 @@ pub struct Ledger {
     pub sent: Vec<Sent>,
     /// What was read.
     pub read: Vec<HasRead>,
+    /// What a user wanted deleted: chat, message, and its text before any edit.
+    pub deleted: Vec<(u64, u64, String)>,
     /// Files: content and bytes.
     pub files: BTreeMap<ContentId, Vec<u8>>,
     /// Companions on whose link one side was evil.
@@ -144,6 +146,14 @@ pub struct Ledger {
 }
 
 impl Ledger {
+    /// Whether a user wanted deleted what was sent, or what it answers: then it need not be there.
+    #[must_use]
+    pub fn may_be_gone(&self, sent: &Sent) -> bool {
+        self.deleted.iter().any(|(chat, message, text)| {
+            *chat == sent.chat && (*text == sent.text || sent.reply_to == Some(*message))
+        })
+    }
+
     /// An empty ledger for so many companions.
     #[must_use]
     pub fn new(webs: usize) -> Self {

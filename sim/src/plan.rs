@@ -28,6 +28,19 @@ pub struct Fault {
     pub amount: u64,
 }
 
+/// What a user does to a message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Change {
+    /// Edits a text of the account.
+    Edit,
+    /// Deletes a text of the account.
+    Delete,
+    /// Likes any message.
+    Like,
+    /// Takes that back.
+    Unlike,
+}
+
 /// What a user does.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Act {
@@ -58,6 +71,22 @@ pub enum Act {
     PhoneText {
         /// The chat.
         chat: u64,
+    },
+    /// A companion edits, deletes or likes the newest message that it shows of a chat.
+    Change {
+        /// The companion.
+        web: usize,
+        /// The chat.
+        chat: u64,
+        /// What.
+        what: Change,
+    },
+    /// The phone does that.
+    PhoneChange {
+        /// The chat.
+        chat: u64,
+        /// What.
+        what: Change,
     },
     /// A companion asks for older messages.
     Older {
@@ -118,7 +147,9 @@ fn act(rng: &mut SimRng, webs: u64) -> Act {
     match rng.below(100) {
         0..7 => Act::Reply { web, chat },
         7..14 => Act::Read { web, chat },
-        14..50 => {
+        14..24 => Act::Change { web, chat, what: change(rng) },
+        24..28 => Act::PhoneChange { chat, what: change(rng) },
+        28..50 => {
             let len = if rng.percent(10) { rng.range(1_000, 8_000) } else { rng.range(8, 200) };
             Act::WebText { web, chat, len: usize::try_from(len).unwrap_or(8) }
         }
@@ -127,6 +158,10 @@ fn act(rng: &mut SimRng, webs: u64) -> Act {
         88..94 => Act::Put { web, chat, len: media_len(rng) },
         _ => Act::Get { web, chat, len: media_len(rng) },
     }
+}
+
+fn change(rng: &mut SimRng) -> Change {
+    *rng.pick(&[Change::Edit, Change::Delete, Change::Like, Change::Unlike])
 }
 
 fn media_len(rng: &mut SimRng) -> usize {

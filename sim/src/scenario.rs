@@ -184,7 +184,7 @@ const TICK: u64 = SECOND / 4;
 const WAITING_MAX: usize = 126;
 
 /// A collection is a bounded filter: the list of chats, and the newest 200 of each chat that is followed, of which a
-/// connection has 63 at a time. So the first sync brings the list and 63 chats; the user then opens every chat, for
+/// connection has 62 at a time. So the first sync brings the list and 62 chats; the user then opens every chat, for
 /// which others are left, until all of them are on the disk. Texts go both ways meanwhile.
 fn million() -> bool {
     let (chats, messages) = LARGE;

@@ -1,6 +1,6 @@
 // Bodies of the reference application (spec/messages.md).
 
-import { Reader, Tlv, hex, need, number, unhex } from "./conventions.mjs";
+import { Reader, Tlv, hex, need, number, unhex, utf8 } from "./conventions.mjs";
 
 const varint = (list, type) => number(list.varint(type));
 const text = (low, high) => (list, type) => list.text(type, low, high);
@@ -52,12 +52,41 @@ function historyItems(list, type) {
   return out;
 }
 
+function longText(reader, low, high) {
+  const value = reader.take(reader.varint());
+  need(value.length >= low && value.length <= high, "FIELD_LENGTH");
+  return utf8(value);
+}
+
+/** `order` is that of the value against the one before. */
+function ascends(order) {
+  need(order !== 0, "DUPLICATE_FIELD");
+  need(order > 0, "FIELD_ORDER");
+}
+
+function reactions(list, type) {
+  const reader = new Reader(list.bytes(type, 1, Infinity));
+  const out = [];
+  while (reader.left) {
+    need(out.length < 32, "FIELD_LENGTH");
+    const author = longText(reader, 0, 128);
+    if (out.length) ascends(Buffer.compare(Buffer.from(author), Buffer.from(out.at(-1).author)));
+    out.push({ author, reaction: longText(reader, 1, 64) });
+  }
+  return out;
+}
+
+const aboutMessage = [[1, "chat", varint], [3, "message", varint]];
+
 const KINDS = {
   command: {
     1: ["SEND_TEXT", [[1, "chat", varint], [3, "text", text(1, 8192)], [5, "reply_to?", varint]]],
     3: ["HISTORY", [[1, "chat", varint], [3, "before", varint], [5, "count", among(1n, 50n)]]],
     5: ["SEND_MEDIA", [[1, "chat", varint], [3, "media", media], [5, "caption?", text(0, 1024)]]],
-    7: ["MARK_READ", [[1, "chat", varint], [3, "message", varint]]],
+    7: ["MARK_READ", aboutMessage],
+    9: ["EDIT_TEXT", [...aboutMessage, [5, "text", text(1, 8192)]]],
+    11: ["DELETE", aboutMessage],
+    13: ["REACT", [...aboutMessage, [5, "reaction", text(0, 64)]]],
   },
   result: {
     1: ["ACCEPTED", [[1, "message", varint], [3, "rev", varint]]],
@@ -82,14 +111,37 @@ const KINDS = {
         [13, "reply_to?", varint],
         [15, "media?", media],
         [17, "command?", commandRef],
+        [19, "edited?", byte(1)],
+        [21, "reactions?", reactions],
       ],
     ],
     5: ["DELETED", [[1, "chat", varint], [3, "message?", varint]]],
+    7: [
+      "COMPANION",
+      [
+        [1, "companion", (list, type) => list.hex(type, 16)],
+        [3, "serial", varint],
+        [5, "label", text(0, 64)],
+        [7, "linked", varint],
+        [9, "seen", varint],
+        [11, "status", byte(1, 2, 3)],
+      ],
+    ],
   },
 };
 
 function now(slot, reader) {
   if (slot === "now-5") return { chat: number(reader.varint()) };
+  if (slot === "now-7") {
+    const present = [];
+    while (reader.left) {
+      need(present.length < 100, "FIELD_LENGTH");
+      const chat = reader.varint();
+      if (present.length) ascends(chat > present.at(-1) ? 1 : chat < present.at(-1) ? -1 : 0);
+      present.push(chat);
+    }
+    return { present: present.map(number) };
+  }
   const values = reader.take(slot === "now-1" ? 1 : 2);
   if (slot === "now-1") {
     need(values[0] <= 1, "FIELD_VALUE");

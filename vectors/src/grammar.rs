@@ -227,6 +227,7 @@ pub(crate) fn of_input(op: &str, input: &Map<String, Value>) -> Option<(&'static
         ("message.decode", Some("now-1")) => ("Slot1", "body"),
         ("message.decode", Some("now-3")) => ("Slot3", "body"),
         ("message.decode", Some("now-5")) => ("Slot5", "body"),
+        ("message.decode", Some("now-7")) => ("Slot7", "body"),
         _ => return None,
     })
 }

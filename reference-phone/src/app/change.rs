@@ -114,9 +114,14 @@ impl Link {
         if self.grants & grants::READ == 0 {
             return;
         }
-        // req: MSG-046
-        let value = NowValue::Presence { present: present.iter().copied().take(PRESENT_MAX).collect() };
+        let value = presence(present);
         // One of four slots, within its length: never refused.
         let _ = self.endpoint.set_now(now.mono, value.slot(), value.encode());
     }
+}
+
+/// The chats whose contact is there, as a slot holds them.
+pub(super) fn presence(present: &BTreeSet<u64>) -> NowValue {
+    // req: MSG-046
+    NowValue::Presence { present: present.iter().copied().take(PRESENT_MAX).collect() }
 }

@@ -1,3 +1,4 @@
+mod changes;
 mod put;
 
 use handfast::codec::ids::ContentId;
@@ -80,6 +81,7 @@ fn op02_a_contacts_message_that_looks_like_a_command_is_a_text() {
 /// One function runs all commands, by whichever connection they come.
 #[test]
 fn op04_a_command_needs_its_grant() {
+    // req: MSG-050
     let media = MediaDescriptor {
         content: ContentId::from_bytes([1; 32]),
         size: 1,
@@ -94,6 +96,9 @@ fn op04_a_command_needs_its_grant() {
         (Command::SendMedia { chat: 1, media, caption: None }, grants::SEND | grants::MEDIA),
         (Command::History { chat: 1, before: 0, count: 1 }, grants::READ),
         (Command::MarkRead { chat: 1, message: 1 }, grants::READ),
+        (Command::EditText { chat: 1, message: 1, text: "x".to_owned() }, grants::SEND),
+        (Command::Delete { chat: 1, message: 1 }, grants::SEND),
+        (Command::React { chat: 1, message: 1, reaction: "x".to_owned() }, grants::SEND),
     ]) {
         for bit in [grants::READ, grants::SEND, grants::MEDIA].into_iter().filter(|bit| needed & bit != 0) {
             let granted = grants::ALL & !bit;

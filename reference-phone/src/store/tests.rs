@@ -6,6 +6,7 @@ use handfast::session::media::ContentHasher;
 
 use super::*;
 
+mod changes;
 mod disk;
 mod suite;
 mod sync;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use handfast::codec::frame::Items;
 use handfast::codec::ids::MailboxId;
-use handfast::codec::message::{Item, ResultBody};
+use handfast::codec::message::{Item, NowValue, ResultBody};
 use handfast::session::{Commit, CommitId, Endpoint, Event, LinkStatus, Message, Output};
 use handfast::{DeviceRole, ErrorCode, Timestamp};
 use rand_core::CryptoRng;
@@ -225,6 +225,12 @@ impl App {
             }
             Event::Revoked => link.told = Told::Revoked,
             Event::Replaced => self.event(AppEvent::Replaced),
+            Event::Now { slot, body } => {
+                // What else a slot may say, or what is malformed, is of no use here.
+                if let Ok(Some(NowValue::Presence { present })) = NowValue::decode(slot, &body) {
+                    self.event(AppEvent::Presence { present });
+                }
+            }
             Event::Failed(code) => self.event(AppEvent::LinkError { code, by: "here" }),
             Event::Closed(code) => self.event(AppEvent::LinkError { code, by: "phone" }),
             Event::Relay(code) => self.event(AppEvent::LinkError { code, by: "relay" }),

@@ -1,4 +1,5 @@
-//! Which collections the companion follows: the list of chats, and as many chats as subscriptions are left.
+//! Which collections the companion follows: the lists of chats and of companions, and as many chats as subscriptions are
+//! left.
 //!
 //! Those that are needed stand first: a chat that the user opens, one that has news, then the most recent. To make room,
 //! the chat that was needed longest ago is left, once it is in step: what is stored of it stays, and so does its cursor.
@@ -12,8 +13,8 @@ use handfast::codec::limits::SUBSCRIPTIONS_MAX;
 use handfast::codec::message::CollectionName;
 use handfast::session::Endpoint;
 
-/// How many chats are followed at a time; the list of chats takes the other subscription.
-pub(super) const CHATS_FOLLOWED_MAX: usize = SUBSCRIPTIONS_MAX - 1;
+/// How many chats are followed at a time; the two lists take the other subscriptions.
+pub(super) const CHATS_FOLLOWED_MAX: usize = SUBSCRIPTIONS_MAX - 2;
 
 /// Where a followed chat stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,11 +46,15 @@ fn messages(chat: u64) -> Option<Collection> {
 }
 
 impl Subscriptions {
-    /// A connection begins: the list of chats first, then these chats.
+    /// A connection begins: the lists first, then these chats.
     pub(super) fn begin(&mut self, now: Timestamp, endpoint: &mut Endpoint, recent: &[u64]) {
         *self = Self { opened: self.opened, ..Self::default() };
-        if let Some(list) = CollectionName::Chats.encode() {
-            // The first one of a connection is never refused.
+        for list in [CollectionName::Chats, CollectionName::Companions]
+            .map(CollectionName::encode)
+            .into_iter()
+            .flatten()
+        {
+            // The first ones of a connection are never refused.
             let _ = endpoint.subscribe(now, list);
         }
         for chat in recent.iter().take(CHATS_FOLLOWED_MAX).rev() {

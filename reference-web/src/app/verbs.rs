@@ -4,7 +4,7 @@ use std::path::Path;
 
 use handfast::Timestamp;
 use handfast::codec::ids::ContentId;
-use handfast::codec::limits::{HISTORY_COUNT_MAX, TEXT_LEN_MAX};
+use handfast::codec::limits::{HISTORY_COUNT_MAX, REACTION_LEN_MAX, TEXT_LEN_MAX};
 use handfast::codec::message::Command;
 use handfast::session::{LinkStatus, SendRefused};
 
@@ -35,6 +35,9 @@ pub enum VerbError {
     /// The text is empty or too long.
     #[error("a text has 1 to {TEXT_LEN_MAX} bytes; send it in parts")]
     TextLength,
+    /// The reaction is too long.
+    #[error("a reaction has {REACTION_LEN_MAX} bytes at most")]
+    ReactionLength,
     /// The machine refused.
     #[error("{0}")]
     Refused(#[from] SendRefused),
@@ -113,6 +116,51 @@ impl App {
     /// [`VerbError`].
     pub fn mark_read(&mut self, now: Timestamp, chat: u64, message: u64) -> Result<Sent, VerbError> {
         self.command(now, &Command::MarkRead { chat, message }, "read", None)
+    }
+
+    /// Gives a message of the account another text.
+    ///
+    /// # Errors
+    ///
+    /// [`VerbError`].
+    pub fn edit_text(
+        &mut self,
+        now: Timestamp,
+        chat: u64,
+        message: u64,
+        text: &str,
+    ) -> Result<Sent, VerbError> {
+        if text.is_empty() || text.len() > TEXT_LEN_MAX {
+            return Err(VerbError::TextLength);
+        }
+        self.command(now, &Command::EditText { chat, message, text: text.to_owned() }, "edit", None)
+    }
+
+    /// Deletes a message of the account.
+    ///
+    /// # Errors
+    ///
+    /// [`VerbError`].
+    pub fn delete_message(&mut self, now: Timestamp, chat: u64, message: u64) -> Result<Sent, VerbError> {
+        self.command(now, &Command::Delete { chat, message }, "delete", None)
+    }
+
+    /// Reacts to a message, in place of the account's reaction before; an empty one takes that back.
+    ///
+    /// # Errors
+    ///
+    /// [`VerbError`].
+    pub fn react(
+        &mut self,
+        now: Timestamp,
+        chat: u64,
+        message: u64,
+        reaction: &str,
+    ) -> Result<Sent, VerbError> {
+        if reaction.len() > REACTION_LEN_MAX {
+            return Err(VerbError::ReactionLength);
+        }
+        self.command(now, &Command::React { chat, message, reaction: reaction.to_owned() }, "react", None)
     }
 
     fn command(

@@ -1,7 +1,7 @@
 //! The mirror of the phone's chats and messages, as DELTAs and pages of history bring them.
 
 use handfast::codec::ids::{CompanionId, ContentId};
-use handfast::codec::message::{Item, Message as WireMessage};
+use handfast::codec::message::{Item, Message as WireMessage, Reaction};
 use rusqlite::{OptionalExtension, Row, params};
 
 use super::{Store, StoreError, from_sql, to_sql};
@@ -46,6 +46,10 @@ pub struct Message {
     pub media: Option<(ContentId, String, String, u64)>,
     /// The companion whose command made it, and the command.
     pub command: Option<(CompanionId, u64)>,
+    /// Whether its text is another than it was sent with.
+    pub edited: bool,
+    /// Who reacted, and how.
+    pub reactions: Vec<(String, String)>,
 }
 
 /// What an item changed.
@@ -79,7 +83,7 @@ pub struct Counts {
 }
 
 const COLUMNS: &str = "chat, id, author, time_ms, text, state, reply_to, content, media_type, media_name, \
-                       media_size, companion, cmd_id";
+                       media_size, companion, cmd_id, edited, reactions";
 
 fn message(row: &Row<'_>) -> rusqlite::Result<Message> {
     let number = |index| row.get::<_, i64>(index).map(from_sql);
@@ -99,6 +103,9 @@ fn message(row: &Row<'_>) -> rusqlite::Result<Message> {
             None => None,
         },
         command: companion.zip(cmd_id).map(|(c, id)| (CompanionId::from_bytes(c), from_sql(id))),
+        edited: row.get(13)?,
+        // It was written by this program.
+        reactions: serde_json::from_str(&row.get::<_, String>(14)?).unwrap_or_default(),
     })
 }
 
@@ -161,13 +168,14 @@ impl Store {
         // A page of history (rev 0) may be older than what a DELTA brought.
         // req: SYN-029
         let _ = self.write()?.prepare_cached("INSERT INTO messages(chat, id, author, time_ms, text, state, reply_to, content, media_type, media_name,
-                                  media_size, companion, cmd_id, rev)
-             VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)
+                                  media_size, companion, cmd_id, rev, edited, reactions)
+             VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)
              ON CONFLICT(chat, id) DO UPDATE SET
                 author = excluded.author, time_ms = excluded.time_ms, text = excluded.text, state = excluded.state,
                 reply_to = excluded.reply_to, content = excluded.content, media_type = excluded.media_type,
                 media_name = excluded.media_name, media_size = excluded.media_size,
-                companion = excluded.companion, cmd_id = excluded.cmd_id, rev = excluded.rev, stale = 0
+                companion = excluded.companion, cmd_id = excluded.cmd_id, rev = excluded.rev,
+                edited = excluded.edited, reactions = excluded.reactions, stale = 0
              WHERE excluded.rev >= messages.rev OR (messages.stale = 1 AND excluded.rev > 0)")?.execute(
             params![
                 to_sql(wire.chat)?,
@@ -184,6 +192,8 @@ impl Store {
                 wire.command.as_ref().map(|command| command.companion.as_bytes()),
                 cmd_id,
                 to_sql(rev)?,
+                wire.edited,
+                reactions_to_sql(&wire.reactions),
             ],
         )?;
         let after = self.message(wire.chat, wire.message)?;
@@ -293,4 +303,9 @@ impl Store {
             aside: count("SELECT count(*) FROM aside")?,
         })
     }
+}
+
+fn reactions_to_sql(reactions: &[Reaction]) -> String {
+    let pairs = reactions.iter().map(|of| [of.author.as_str(), &of.reaction]);
+    pairs.collect::<serde_json::Value>().to_string()
 }

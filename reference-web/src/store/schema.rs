@@ -10,7 +10,7 @@ use rusqlite::Connection;
 use super::{DB_FILE, KEY_FILE, StoreError};
 
 /// The version of the tables, kept in `user_version`.
-const VERSION: i64 = 2;
+const VERSION: i64 = 3;
 /// The device key while the store is being created.
 const KEY_FILE_NEW: &str = "device.key.new";
 
@@ -86,7 +86,7 @@ CREATE TABLE exports(
 
 /// What version 2 adds: the revision of each row, which rows a snapshot has not brought yet, and what was set aside.
 /// Rows of version 1 do not know their revision: the digest finds that, and a snapshot brings it.
-const TABLES_2: &str = "
+pub(super) const TABLES_2: &str = "
 ALTER TABLE chats ADD COLUMN rev INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE chats ADD COLUMN stale INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE messages ADD COLUMN stale INTEGER NOT NULL DEFAULT 0;
@@ -96,6 +96,24 @@ CREATE TABLE aside(
     rev INTEGER NOT NULL,
     PRIMARY KEY(collection, id)
 ) STRICT, WITHOUT ROWID;
+";
+
+/// What version 3 adds: which messages were edited, reactions as a JSON list, and the list of companions. Rows that were
+/// set aside may be understood now: the digest misses them, and a snapshot brings them.
+const TABLES_3: &str = "
+ALTER TABLE messages ADD COLUMN edited INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE messages ADD COLUMN reactions TEXT NOT NULL DEFAULT '[]';
+CREATE TABLE companions(
+    serial INTEGER PRIMARY KEY,
+    companion BLOB NOT NULL,
+    label TEXT NOT NULL,
+    linked_ms INTEGER NOT NULL,
+    seen_ms INTEGER NOT NULL,
+    status INTEGER NOT NULL,
+    rev INTEGER NOT NULL,
+    stale INTEGER NOT NULL DEFAULT 0
+) STRICT;
+DELETE FROM aside;
 ";
 
 /// Opens the parts of a store that belong together, or creates them. The key gets its name last: before that there is
@@ -154,6 +172,7 @@ pub(super) fn create_tables(conn: &mut Connection) -> Result<(), StoreError> {
     sqlite::create_table(&txn)?;
     txn.execute_batch(TABLES)?;
     txn.execute_batch(TABLES_2)?;
+    txn.execute_batch(TABLES_3)?;
     txn.pragma_update(None, "user_version", VERSION)?;
     Ok(txn.commit()?)
 }
@@ -163,9 +182,12 @@ pub(super) fn check(conn: &mut Connection) -> Result<(), StoreError> {
     let version: i64 = conn.pragma_query_value(None, "user_version", |row| row.get(0))?;
     match version {
         VERSION => Ok(()),
-        1 => {
+        1 | 2 => {
             let txn = sqlite::begin(conn)?;
-            txn.execute_batch(TABLES_2)?;
+            if version == 1 {
+                txn.execute_batch(TABLES_2)?;
+            }
+            txn.execute_batch(TABLES_3)?;
             txn.pragma_update(None, "user_version", VERSION)?;
             Ok(txn.commit()?)
         }

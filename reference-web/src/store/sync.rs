@@ -21,6 +21,10 @@ fn is_of(item: &Item, name: CollectionName, id: &RowId) -> bool {
         (CollectionName::Messages(of), Item::Deleted { chat, message: Some(message) }) => {
             *chat == of && is(*message)
         }
+        (
+            CollectionName::Companions,
+            Item::Companion { serial, .. } | Item::Deleted { chat: serial, message: None },
+        ) => is(*serial),
         _ => false,
     }
 }
@@ -37,9 +41,13 @@ impl Store {
         let item = Item::decode(&row.body).ok();
         let name = CollectionName::decode(collection);
         let key = params![collection.as_bytes(), row.id.as_bytes()];
-        if let Some((item, _)) = item.zip(name).filter(|(item, name)| is_of(item, *name, &row.id)) {
+        if let Some((item, name)) = item.zip(name).filter(|(item, name)| is_of(item, *name, &row.id)) {
             let sql = "DELETE FROM aside WHERE collection = ?1 AND id = ?2";
             let _ = self.write()?.prepare_cached(sql)?.execute(key)?;
+            // The number of a marker is a serial there.
+            if name == CollectionName::Companions {
+                return self.put_companion(&item, row.rev).map(Some);
+            }
             return self.put_item(&item, row.rev).map(Some);
         }
         let sql = "INSERT OR REPLACE INTO aside(collection, id, rev) VALUES(?1, ?2, ?3)";
@@ -69,6 +77,7 @@ impl Store {
             Some(CollectionName::Messages(chat)) => {
                 conn.execute("UPDATE messages SET stale = 1 WHERE chat = ?1", [to_sql(chat)?])?
             }
+            Some(CollectionName::Companions) => conn.execute("UPDATE companions SET stale = 1", [])?,
             _ => 0,
         };
         Ok(())
@@ -86,6 +95,7 @@ impl Store {
             Some(CollectionName::Messages(chat)) => {
                 conn.execute("DELETE FROM messages WHERE chat = ?1 AND stale = 1", [to_sql(chat)?])?
             }
+            Some(CollectionName::Companions) => conn.execute("DELETE FROM companions WHERE stale = 1", [])?,
             _ => 0,
         };
         Ok(())
@@ -115,6 +125,10 @@ impl Store {
                 let newest = "SELECT id, rev FROM messages WHERE chat = ?1 ORDER BY id DESC LIMIT ?2";
                 read(&mut rows, newest, &[to_sql(chat)?, to_sql(CHAT_WINDOW)?])?;
                 usize::try_from(CHAT_WINDOW).unwrap_or(usize::MAX)
+            }
+            Some(CollectionName::Companions) => {
+                read(&mut rows, "SELECT serial, rev FROM companions", &[])?;
+                usize::MAX
             }
             _ => usize::MAX,
         };

@@ -3,7 +3,8 @@ use handfast::ErrorCode;
 use handfast::codec::frame::{Collection, Row, RowId};
 use handfast::codec::ids::{CompanionId, ContentId, Salt, SigningPublic};
 use handfast::codec::message::{
-    CollectionName, CommandRef, Item, MediaDescriptor, Message as WireMessage, MessageState,
+    CollectionName, CommandRef, CompanionState, Item, MediaDescriptor, Message as WireMessage, MessageState,
+    Reaction,
 };
 use handfast::handshake::link::Terms;
 use handfast::session::RowDigest;
@@ -41,6 +42,8 @@ fn wire(chat: u64, message: u64, text: &str) -> WireMessage {
         reply_to: None,
         media: None,
         command: None,
+        edited: false,
+        reactions: Vec::new(),
     }
 }
 
@@ -136,9 +139,14 @@ fn items_upsert_and_deleted_ones_go() {
     assert_eq!(new.command, Some((CompanionId::from_bytes([4; 16]), 6)));
     assert_eq!(store.put_item(&Item::Message(first.clone()), 5).expect("put"), Change::None);
     first.text = "edited".into();
+    first.edited = true;
+    first.reactions = vec![Reaction { author: String::new(), reaction: "👍".into() }];
     first.state = MessageState::Read;
-    let change = store.put_item(&Item::Message(first.clone()), 6).expect("put");
-    assert!(matches!(change, Change::Message(ref m) if m.text == "edited" && m.state == 4));
+    let Change::Message(changed) = store.put_item(&Item::Message(first.clone()), 6).expect("put") else {
+        panic!("it changed")
+    };
+    assert_eq!((changed.text.as_str(), changed.edited, changed.state), ("edited", true, 4));
+    assert_eq!(changed.reactions, [(String::new(), "👍".to_owned())]);
     // A page of history that was answered before the edit does not undo it.
     first.text = "hello".into();
     assert_eq!(store.put_item(&Item::Message(first), 0).expect("put"), Change::None);
@@ -374,9 +382,69 @@ fn tables_of_version_1_are_taken_over() {
     drop(conn);
     let store = Store::open(dir.path()).expect("taken over");
     assert_eq!(store.chats().expect("read").len(), 1);
+    assert_eq!(store.companions().expect("read"), []);
     let mut digest = RowDigest::default();
     digest.add(&RowId::from_number(1), 0);
     assert_eq!(store.digest(&chats_name()).expect("read"), digest, "its revision is not known");
     drop(store);
     assert!(Store::open(dir.path()).is_ok());
+}
+
+#[test]
+fn tables_of_version_2_are_taken_over_and_what_was_set_aside_is_asked_for_again() {
+    let dir = tempfile::tempdir().expect("a directory");
+    drop(DeviceKey::load_or_create(&dir.path().join(KEY_FILE)).expect("a key"));
+    let conn = sqlite::open(&dir.path().join(DB_FILE)).expect("opened");
+    sqlite::create_table(&conn).expect("made");
+    conn.execute_batch(schema::TABLES).expect("made");
+    conn.execute_batch(schema::TABLES_2).expect("made");
+    conn.execute_batch(
+        "INSERT INTO messages(chat, id, author, time_ms, text, state, rev) VALUES(1, 3, '', 5, 'old', 4, 7);
+         INSERT INTO aside(collection, id, rev) VALUES(x'0201', x'0000000000000004', 8);
+         PRAGMA user_version = 2;",
+    )
+    .expect("made");
+    drop(conn);
+    let store = Store::open(dir.path()).expect("taken over");
+    let old = store.history(1, 9).expect("read").remove(0);
+    assert_eq!((old.text.as_str(), old.edited, old.reactions), ("old", false, vec![]));
+    let mut digest = RowDigest::default();
+    digest.add(&RowId::from_number(3), 7);
+    assert_eq!(store.digest(&messages_name(1)).expect("read"), digest);
+}
+
+#[test]
+fn msg_005_the_list_of_companions_is_mirrored_and_a_marker_takes_one_out() {
+    // req: MSG-004, MSG-005, SYN-029
+    let (_dir, mut store) = store();
+    let name = CollectionName::Companions.encode().expect("a name");
+    let companion = |serial: u64, label: &str| Item::Companion {
+        companion: CompanionId::from_bytes([4; 16]),
+        serial,
+        label: label.into(),
+        linked: 5,
+        seen: 0,
+        status: CompanionState::Pending,
+    };
+    let _ = store.put_item(&chat(2, "Bob", 9), 1).expect("put");
+    for (serial, rev, label) in [(1, 3, "PC"), (2, 4, "old"), (2, 6, "new"), (2, 5, "older")] {
+        let _ = store.put_row(&name, &row(serial, rev, &companion(serial, label))).expect("taken");
+    }
+    let labels = |store: &Store| -> Vec<String> {
+        store.companions().expect("read").into_iter().map(|companion| companion.label).collect()
+    };
+    assert_eq!(labels(&store), ["PC", "new"]);
+    assert_eq!(store.put_row(&name, &row(9, 7, &companion(1, "PC"))).expect("taken"), None, "another serial");
+    let mut expected = RowDigest::default();
+    for (serial, rev) in [(1, 3), (2, 6), (9, 7)] {
+        expected.add(&RowId::from_number(serial), rev);
+    }
+    assert_eq!(store.digest(&name).expect("read"), expected);
+    let marker = Item::Deleted { chat: 2, message: None };
+    let _ = store.put_row(&name, &row(2, 8, &marker)).expect("taken");
+    assert_eq!(labels(&store), ["PC"]);
+    assert_eq!(store.chats().expect("read").len(), 1, "a chat of the same number stays");
+    store.begin_snapshot(&name).expect("begun");
+    store.end_snapshot(&name).expect("ended");
+    assert_eq!(labels(&store), Vec::<String>::new());
 }

@@ -40,6 +40,10 @@ impl Network {
         });
     }
 
+    pub(crate) fn comes(&self, chat: u64, is_there: bool) {
+        self.0.lock().unwrap().push_back(UpstreamEvent::Presence { chat, is_there });
+    }
+
     pub(crate) fn is_silent(&self) -> bool {
         self.0.lock().unwrap().is_empty()
     }

@@ -30,6 +30,8 @@ pub(crate) fn message(chat: u64, message: u64, text: &str) -> Item {
         reply_to: None,
         media: None,
         command: None,
+        edited: false,
+        reactions: Vec::new(),
     })
 }
 

@@ -5,6 +5,7 @@
 use std::collections::BTreeMap;
 
 use super::recovery::is_out;
+use crate::acts::EDITED;
 use crate::users::PHONE;
 use crate::world::World;
 
@@ -12,10 +13,11 @@ use crate::world::World;
 fn messages(world: &World) -> BTreeMap<(u64, String), Vec<i64>> {
     let mut found: BTreeMap<(u64, String), Vec<i64>> = BTreeMap::new();
     let conn = world.nodes[PHONE.0].disk.look();
-    let sql = "SELECT chat, CASE text WHEN '' THEN media_name ELSE text END, id FROM messages
+    let sql =
+        "SELECT chat, CASE text WHEN '' THEN media_name ELSE replace(text, ?1, '') END, id FROM messages
                WHERE author = '' AND deleted = 0 ORDER BY id";
     let Ok(mut query) = conn.prepare_cached(sql) else { return found };
-    let rows = query.query_map([], |row| {
+    let rows = query.query_map([EDITED], |row| {
         Ok((row.get::<_, i64>(0)?, row.get::<_, Option<String>>(1)?, row.get::<_, i64>(2)?))
     });
     for (chat, text, id) in rows.into_iter().flatten().flatten() {
@@ -57,7 +59,8 @@ pub fn exactly_once(world: &mut World) {
         let count = found.get(&(sent.chat, sent.text.clone())).map_or(0, Vec::len);
         let stopped = sent.web.is_some_and(|web| is_out(world, web));
         let web_lost = sent.web.is_some_and(|web| world.ledger.web_lost.contains(&web));
-        let must = sent.stored && !sent.link_over && !stopped && !world.ledger.phone_lost && !web_lost;
+        let lost = world.ledger.phone_lost || web_lost || world.ledger.may_be_gone(sent);
+        let must = sent.stored && !sent.link_over && !stopped && !lost;
         // The command of a file gets its number when the file is there, and a companion that is rolled back before that
         // may give another (spec, rationale).
         let copies_max = if web_lost && sent.text.starts_with("file") { 2 } else { 1 };
@@ -77,12 +80,13 @@ pub fn replies_hold(world: &mut World) {
         return;
     }
     let conn = world.nodes[PHONE.0].disk.look();
-    let sql = "SELECT reply_to FROM messages WHERE chat = ?1 AND text = ?2 AND author = '' AND deleted = 0";
+    let sql = "SELECT reply_to FROM messages
+               WHERE chat = ?1 AND replace(text, ?3, '') = ?2 AND author = '' AND deleted = 0";
     let mut wrong = Vec::new();
     for sent in world.ledger.sent.iter().filter(|sent| !sent.text.starts_with("file")) {
         let chat = i64::try_from(sent.chat).unwrap_or(0);
-        let found =
-            conn.query_row(sql, rusqlite::params![chat, sent.text], |row| row.get::<_, Option<i64>>(0));
+        let found = conn
+            .query_row(sql, rusqlite::params![chat, sent.text, EDITED], |row| row.get::<_, Option<i64>>(0));
         let Ok(found) = found else { continue };
         if found.map(|id| u64::try_from(id).unwrap_or(0)) != sent.reply_to {
             wrong.push(format!("{:?} answers {found:?}, not {:?}", sent.text, sent.reply_to));

@@ -14,7 +14,15 @@ const CHATS: &str =
     "SELECT chat, title, last_message, last_text, last_time_ms, unread FROM chats ORDER BY chat";
 const MESSAGES: &str =
     "SELECT chat, id, author, time_ms, text, state, reply_to, content, media_type, media_name,
-    media_size, companion, cmd_id FROM messages";
+    media_size, companion, cmd_id, edited";
+/// Reactions as the companion keeps them.
+const REACTIONS: &str = "(SELECT json_group_array(json_array(author, reaction)) FROM (SELECT author, reaction
+    FROM reactions AS r WHERE r.chat = m.chat AND r.id = m.id ORDER BY author))";
+const COMPANIONS: &str = "SELECT serial, companion, label, linked_ms, seen_ms,
+    CASE status WHEN 'offered' THEN 1 WHEN 'active' THEN 2 WHEN 'suspended' THEN 3 END AS standing
+    FROM companions WHERE standing IS NOT NULL ORDER BY serial";
+const MIRRORED_COMPANIONS: &str =
+    "SELECT serial, companion, label, linked_ms, seen_ms, status FROM companions ORDER BY serial";
 
 fn rows(conn: &Connection, sql: &str, params: impl Params) -> rusqlite::Result<Vec<Vec<Value>>> {
     let mut query = conn.prepare_cached(sql)?;
@@ -33,10 +41,11 @@ pub fn converge(world: &mut World) -> Result<(), (&'static str, String)> {
     let phone = world.nodes[PHONE.0].disk.look();
     let chats = rows(phone, CHATS, []).map_err(failed)?;
     let live = format!(
-        "{MESSAGES} AS m WHERE deleted = 0 AND (SELECT count(*) FROM messages AS n WHERE n.chat = m.chat
+        "{MESSAGES}, {REACTIONS} FROM messages AS m WHERE deleted = 0 AND (SELECT count(*) FROM messages AS n WHERE n.chat = m.chat
          AND n.id > m.id AND n.deleted = 0) < {CHAT_WINDOW} ORDER BY chat, id"
     );
     let messages = rows(phone, &live, []).map_err(failed)?;
+    let companions = rows(phone, COMPANIONS, []).map_err(failed)?;
     for web in 0..world.plan.webs {
         if is_out(world, web) {
             continue;
@@ -48,8 +57,10 @@ pub fn converge(world: &mut World) -> Result<(), (&'static str, String)> {
         let disk = world.nodes[world.web_node(web).0].disk.look();
         let there = rows(disk, CHATS, []).map_err(failed)?;
         compare(web, "chats", &chats, &there)?;
-        let there = rows(disk, &format!("{MESSAGES} ORDER BY chat, id"), []).map_err(failed)?;
-        compare(web, "messages", &messages, &there)?;
+        let there = format!("{MESSAGES}, reactions FROM messages ORDER BY chat, id");
+        compare(web, "messages", &messages, &rows(disk, &there, []).map_err(failed)?)?;
+        let there = rows(disk, MIRRORED_COMPANIONS, []).map_err(failed)?;
+        compare(web, "companions", &companions, &there)?;
     }
     Ok(())
 }
@@ -65,9 +76,12 @@ pub fn converge_by_chats(world: &World, web: usize) -> Result<(), (&'static str,
     let (phone, disk) = (world.nodes[PHONE.0].disk.look(), world.nodes[world.web_node(web).0].disk.look());
     let (here, there) = (rows(phone, CHATS, []).map_err(failed)?, rows(disk, CHATS, []).map_err(failed)?);
     compare(web, "chats", &here, &there)?;
-    let newest =
-        |live: &str| format!("{MESSAGES} WHERE chat = ?1 {live} ORDER BY id DESC LIMIT {CHAT_WINDOW}");
-    let (of_phone, of_web) = (newest("AND deleted = 0"), newest(""));
+    let newest = |reactions: &str, live: &str| {
+        format!(
+            "{MESSAGES}, {reactions} FROM messages AS m WHERE chat = ?1 {live} ORDER BY id DESC LIMIT {CHAT_WINDOW}"
+        )
+    };
+    let (of_phone, of_web) = (newest(REACTIONS, "AND deleted = 0"), newest("reactions", ""));
     for chat in here.iter().filter_map(|row| row.first()) {
         let here = rows(phone, &of_phone, [chat]).map_err(failed)?;
         let there = rows(disk, &of_web, [chat]).map_err(failed)?;
@@ -103,13 +117,16 @@ pub fn no_gaps(world: &World, web: usize) -> Result<(), (&'static str, String)> 
 /// A phone that lost commits gives revisions a second time, and maybe to other rows of the same ids. A digest is over
 /// ids and revisions (SYN), so ids are what it promises then.
 fn same_ids(world: &World, web: usize) -> Result<(), String> {
-    let ids = format!(
-        "SELECT chat, id FROM messages AS m WHERE (SELECT count(*) FROM messages AS n WHERE n.chat = m.chat
-         AND n.id > m.id) < {CHAT_WINDOW} ORDER BY chat, id"
-    );
-    let here = rows(world.nodes[PHONE.0].disk.look(), &ids, []).map_err(|error| error.to_string())?;
-    let there =
-        rows(world.nodes[world.web_node(web).0].disk.look(), &ids, []).map_err(|error| error.to_string())?;
+    let ids = |messages: &str| {
+        format!(
+            "SELECT chat, id FROM {messages} AS m WHERE (SELECT count(*) FROM {messages} AS n WHERE n.chat = m.chat
+             AND n.id > m.id) < {CHAT_WINDOW} ORDER BY chat, id"
+        )
+    };
+    let live = ids("(SELECT chat, id FROM messages WHERE deleted = 0)");
+    let here = rows(world.nodes[PHONE.0].disk.look(), &live, []).map_err(|error| error.to_string())?;
+    let there = rows(world.nodes[world.web_node(web).0].disk.look(), &ids("messages"), []);
+    let there = there.map_err(|error| error.to_string())?;
     compare(web, "ids", &here, &there).map_err(|(_, detail)| detail)
 }
 

@@ -124,6 +124,9 @@ impl<'g> Reader<'g> {
                 } else {
                     *max
                 };
+                if !*in_bytes && *min > 0 && source.len() == 0 {
+                    return source.refuse("FIELD_LENGTH");
+                }
                 self.list(element, count_max, *ascending, source)
             }
         }
@@ -142,7 +145,7 @@ impl<'g> Reader<'g> {
                 return source.refuse("FIELD_LENGTH");
             }
             if ascending {
-                let first = Some(source.clone().varint()?);
+                let first = Some(self.first(element, &mut source.clone())?);
                 if last >= first {
                     return source.refuse(if last == first { "DUPLICATE_FIELD" } else { "FIELD_ORDER" });
                 }
@@ -151,6 +154,23 @@ impl<'g> Reader<'g> {
             elements.push(self.kind(element, source)?);
         }
         Ok(Value::Array(elements))
+    }
+
+    /// The first value of a list's element, by which the elements ascend, as bytes in that order.
+    fn first(&self, element: &'g Kind, source: &mut Source<'_>) -> Read<Vec<u8>> {
+        match element {
+            Kind::Named(name) => match self.named(name) {
+                Definition::Struct(members) => match members.first() {
+                    Some(Member::Field(field)) => self.first(&field.kind, source),
+                    _ => source.refuse("FIELD_MISSING"),
+                },
+                _ => source.refuse("FIELD_MISSING"),
+            },
+            Kind::Bytes(content, extent) => {
+                Ok(bytes(*content, *extent, source)?.as_str().unwrap_or_default().into())
+            }
+            _ => Ok(source.varint()?.to_be_bytes().to_vec()),
+        }
     }
 
     fn entries(

@@ -119,16 +119,22 @@ const MESSAGE: Layout = Layout {
         "history",
         "send-media-caption",
         "mark-read",
+        "edit-text",
+        "delete",
+        "react",
         "accepted",
         "history-page",
         "failed",
         "done",
         "chat",
         "message-all",
+        "message-changed",
         "deleted-message",
+        "companion",
         "page-visible",
         "phone-status",
         "typing",
+        "presence",
     ],
     accepted: super::messages::valid,
     refused: super::messages::invalid,
@@ -143,10 +149,9 @@ fn definition(op: &str, input: &Map<String, Value>) -> Result<&'static str> {
 
 /// The requirement that a code shows, in such a message.
 fn requirement(layout: &Layout, op_kind: &str, mutator: &str, code: &str) -> &'static str {
-    if op_kind.starts_with("now-") {
-        return "MSG-044";
-    }
     match (code, mutator, layout.name) {
+        ("DUPLICATE_FIELD" | "FIELD_ORDER", ..) if op_kind == "now-7" => "MSG-047",
+        _ if op_kind.starts_with("now-") => "MSG-044",
         ("TRUNCATED", ..) => "FRM-002",
         ("VARINT_NOT_MINIMAL", ..) => "FRM-001",
         ("TRAILING_BYTES", ..) => "FRM-003",

@@ -39,8 +39,8 @@ fn companion(status: CompanionState) -> Item {
     }
 }
 
-fn message(all: bool) -> Item {
-    Item::Message(Message {
+fn message(all: bool) -> Message {
+    Message {
         chat: 7,
         message: 70,
         author: if all { "Bob".to_owned() } else { String::new() },
@@ -50,9 +50,9 @@ fn message(all: bool) -> Item {
         reply_to: all.then_some(69),
         media: all.then(media),
         command: all.then(|| CommandRef { companion: CompanionId::from_bytes([3; 16]), cmd_id: 12 }),
-        edited: all,
-        reactions: if all { reactions(&["", "Bob"]) } else { Vec::new() },
-    })
+        edited: false,
+        reactions: Vec::new(),
+    }
 }
 
 fn bodies() -> Vec<(&'static str, &'static str, &'static str, Bytes)> {
@@ -62,6 +62,8 @@ fn bodies() -> Vec<(&'static str, &'static str, &'static str, Bytes)> {
     let text = |reply_to| Command::SendText { chat: 7, text: "Hello \u{1f44b}".to_owned(), reply_to };
     let react = |reaction: &str| Command::React { chat: 7, message: 70, reaction: reaction.to_owned() };
     let with_media = |caption| Command::SendMedia { chat: 7, media: media(), caption };
+    let changed =
+        Item::Message(Message { edited: true, reactions: reactions(&["", "Bob"]), ..message(false) });
     let status = NowValue::PhoneStatus { battery: 80, charging: true };
     let page = vec![Item::Deleted { chat: 7, message: Some(1) }.encode(), Bytes::from_static(b"x")];
     let chat = Item::Chat {
@@ -89,8 +91,9 @@ fn bodies() -> Vec<(&'static str, &'static str, &'static str, Bytes)> {
         result("failed", "MSG-023", ResultBody::Failed { code: ErrorCode::GONE }),
         result("done", "MSG-024", ResultBody::Done),
         item("chat", "MSG-031", chat),
-        item("message", "MSG-032", message(false)),
-        item("message-all", "MSG-032", message(true)),
+        item("message", "MSG-032", Item::Message(message(false))),
+        item("message-all", "MSG-032", Item::Message(message(true))),
+        item("message-changed", "MSG-032", changed),
         item("deleted-chat", "MSG-033", Item::Deleted { chat: 7, message: None }),
         item("deleted-message", "MSG-033", Item::Deleted { chat: 7, message: Some(70) }),
         item("companion-pending", "MSG-035", companion(CompanionState::Pending)),
@@ -146,16 +149,18 @@ pub(super) fn invalid() -> Result<Vec<Case>> {
             cases.push(Case::invalid(&id, &[req], comment, "message.decode", input, code)?);
         }
     }
-    for (name, authors, code) in [
-        ("twice", ["Bob", "Bob"], ErrorCode::DUPLICATE_FIELD),
-        ("descends", ["Bob", ""], ErrorCode::FIELD_ORDER),
+    let many: Vec<String> = (0..33).map(|number| format!("Contact {number:02}")).collect();
+    let many: Vec<&str> = many.iter().map(String::as_str).collect();
+    for (name, req, authors, code) in [
+        ("author-twice", "MSG-036", &["Bob", "Bob"][..], ErrorCode::DUPLICATE_FIELD),
+        ("author-descends", "MSG-036", &["Bob", ""], ErrorCode::FIELD_ORDER),
+        ("33", "FRM-024", &many, ErrorCode::FIELD_LENGTH),
     ] {
-        let id = format!("refuse-messages/reactions-author-{name}");
-        let Item::Message(plain) = message(false) else { continue };
-        let body = Item::Message(Message { reactions: reactions(&authors), ..plain }).encode();
+        let id = format!("refuse-messages/reactions-{name}");
+        let body = Item::Message(Message { reactions: reactions(authors), ..message(false) }).encode();
         let input = json!({ "kind": "item", "body": hex(body) });
-        let comment = "each author has one reaction, in their order";
-        cases.push(Case::invalid(&id, &["MSG-036"], comment, "message.decode", input, code)?);
+        let comment = "each author has one reaction, in their order, and 32 have one";
+        cases.push(Case::invalid(&id, &[req], comment, "message.decode", input, code)?);
     }
     for (name, req, present, code) in [
         ("twice", "MSG-047", vec![7, 7], ErrorCode::DUPLICATE_FIELD),

@@ -1,7 +1,7 @@
 use std::os::unix::fs::PermissionsExt;
 
 use handfast::codec::ids::{CompanionId, MailboxId};
-use handfast::codec::message::{MediaDescriptor, MessageState};
+use handfast::codec::message::{MediaDescriptor, MessageState, Reaction};
 use tempfile::TempDir;
 
 use super::super::{Account, Companion, CompanionStatus, NewMessage, Store};
@@ -54,7 +54,8 @@ fn phone() -> (TempDir, Account) {
             command: None,
             network_id: None,
         };
-        let _ = store.add_message(&new).unwrap().unwrap();
+        let (id, _) = store.add_message(&new).unwrap().unwrap();
+        assert!(store.react(1, id, "Bo", "👍").unwrap());
     }
     for (number, status) in
         [(1, CompanionStatus::Active), (2, CompanionStatus::Revoked), (3, CompanionStatus::Offered)]
@@ -104,6 +105,8 @@ fn a_restored_phone_has_the_account_and_all_messages_a_new_log_and_no_links() {
     assert_eq!(status, [(1, CompanionStatus::Lost), (2, CompanionStatus::Revoked)]);
     let texts: Vec<_> = store.history(1, 0, 10).unwrap().into_iter().map(|m| m.message.text).collect();
     assert_eq!(texts, ["", "hello"]);
+    let liked = [Reaction { author: "Bo".to_owned(), reaction: "👍".to_owned() }];
+    assert!(store.history(1, 0, 10).unwrap().iter().all(|m| m.message.reactions == liked));
     let content = store.media_ids().unwrap()[0];
     let mut bytes = Vec::new();
     let mut media = MediaDir::open(new_dir.path()).unwrap().open_content(content).unwrap();

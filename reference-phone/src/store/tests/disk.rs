@@ -19,6 +19,7 @@ fn is_on_disk(dir: &Path, bytes: &[u8]) -> bool {
 #[test]
 fn st13_what_was_deleted_is_not_on_the_disk() {
     let Phone { dir, mut store } = phone();
+    let (edited, reaction) = ("a needle before an edit", "a needle in a reaction");
     let (text, picture) = ("a needle in a text", b"a needle in a picture".as_slice());
     let media = MediaDir::open(dir.path()).unwrap();
     store.add_chat(1, "Bo", "Bo").unwrap();
@@ -31,11 +32,18 @@ fn st13_what_was_deleted_is_not_on_the_disk() {
         name: "a.png".to_owned(),
     };
     let (with_text, _) = add(&mut store, &new(1, text));
+    let (changed, _) = add(&mut store, &new(1, edited));
+    assert!(
+        store.react(1, with_text, "", reaction).unwrap() && store.react(1, changed, "", reaction).unwrap()
+    );
     let (with_media, _) = add(&mut store, &NewMessage { media: Some(&descriptor), ..new(1, "") });
     // It was quoted: the answer keeps no copy.
     let (answer, _) = add(&mut store, &NewMessage { reply_to: Some(with_text), ..new(1, "yes") });
     store.commit().unwrap();
-    assert!(is_on_disk(dir.path(), text.as_bytes()) && is_on_disk(dir.path(), picture));
+    let needles = [text.as_bytes(), edited.as_bytes(), reaction.as_bytes(), picture];
+    assert!(needles.iter().all(|needle| is_on_disk(dir.path(), needle)));
+    store.edit_message(1, changed, "no more").unwrap();
+    assert!(store.react(1, changed, "", "").unwrap());
     assert_eq!(store.delete_message(1, with_text).unwrap(), None);
     let unused = store.delete_message(1, with_media).unwrap().expect("nobody else names it");
     store.commit().unwrap();
@@ -43,7 +51,7 @@ fn st13_what_was_deleted_is_not_on_the_disk() {
     drop(store);
     // The next start empties the log, in which the old pages are.
     let (store, _) = Store::open(dir.path()).unwrap();
-    assert!(!is_on_disk(dir.path(), text.as_bytes()) && !is_on_disk(dir.path(), picture));
+    assert!(!needles.iter().any(|needle| is_on_disk(dir.path(), needle)));
     assert_eq!(store.message(1, answer).unwrap().unwrap().message.text, "yes");
 }
 
