@@ -34,12 +34,23 @@ use sending::Sending;
 pub(crate) use one::Stream;
 pub(crate) use sending::Durable;
 
+/// A last word about a stream that is closed here.
+#[derive(Debug)]
+struct Word {
+    id: u64,
+    frame: Frame,
+    /// Of an incoming stream of which all is durable: what the sender needs if it goes on from before that.
+    over: Option<Receiving>,
+}
+
 /// The streams of a session.
 #[derive(Debug, Default)]
 pub(crate) struct Streams {
     open: BTreeMap<u64, Stream>,
     /// Last words about streams that are closed here.
-    words: VecDeque<(u64, Frame)>,
+    words: VecDeque<Word>,
+    /// Incoming streams that are closed here, and whose end the sender sends once more after a RESUME.
+    over: BTreeMap<u64, Receiving>,
     flow: Flow,
     /// Which stream sent last, so that they take turns.
     turn: u64,
@@ -99,12 +110,13 @@ impl Streams {
 
     /// Has the peer told that a stream is over.
     pub(crate) fn say(&mut self, id: u64, frame: Frame) {
-        self.words.push_back((id, frame));
+        self.words.push_back(Word { id, frame, over: None });
     }
 
     /// Ends a stream on this side, with a word to the peer if it can know the stream. Gives the operation that
     /// forgets it.
     pub(crate) fn close(&mut self, id: u64, word: Option<Frame>) -> Option<Op> {
+        let _ = self.over.remove(&id);
         let stream = self.open.remove(&id)?;
         if let Some(word) = word.filter(|_| stream.open == Open::Known) {
             self.say(id, word);
@@ -130,8 +142,7 @@ impl Streams {
         let peer: BTreeMap<u64, u64> = peer.iter().copied().collect();
         let (mut ops, mut lost) = (Vec::new(), Vec::new());
         self.flow = Flow::default();
-        // What was closed here after the list was made is open for the peer.
-        self.words.retain(|(id, _)| own.contains_key(id) && peer.contains_key(id));
+        self.resume_words(&own, &peer);
         for (id, stream) in &mut self.open {
             let goes_on = match (own.get(id), peer.get(id), &mut stream.half) {
                 // It was opened after the lists were made.
@@ -157,6 +168,22 @@ impl Streams {
         ops
     }
 
+    /// What was closed here after the list was made is open for the peer.
+    fn resume_words(&mut self, own: &BTreeMap<u64, u64>, peer: &BTreeMap<u64, u64>) {
+        self.over.clear();
+        for mut word in core::mem::take(&mut self.words) {
+            let (Some(block), true) = (own.get(&word.id), peer.contains_key(&word.id)) else { continue };
+            match word.over.take() {
+                // Its sender goes on at the block, and would not understand an answer to an end that is still to come.
+                Some(mut received) => {
+                    let _ = received.resume(*block);
+                    let _ = self.over.insert(word.id, received);
+                }
+                None => self.words.push_back(word),
+            }
+        }
+    }
+
     fn sending(&mut self, id: u64) -> Result<Option<(OpenKind, &mut Sending)>, ErrorCode> {
         match self.open.get_mut(&id) {
             None => Ok(None),
@@ -173,17 +200,22 @@ impl Streams {
         }
     }
 
+    /// The receiving half of a stream, which may be closed here.
+    fn incoming(&mut self, id: u64) -> Result<Option<&mut Receiving>, ErrorCode> {
+        if self.over.contains_key(&id) { Ok(self.over.get_mut(&id)) } else { self.receiving(id) }
+    }
+
     /// Takes DATA.
     pub(crate) fn data(&mut self, id: u64, offset: u64, bytes: Bytes) -> Result<Option<Event>, ErrorCode> {
         self.flow.received(u64::try_from(bytes.len()).unwrap_or(u64::MAX))?;
-        let Some(r) = self.receiving(id)? else { return Ok(None) };
+        let Some(r) = self.incoming(id)? else { return Ok(None) };
         let new = r.data(offset, bytes)?;
         Ok(new.map(|(offset, bytes)| Event::Data { id, offset, bytes }))
     }
 
     /// Takes FIN.
     pub(crate) fn fin(&mut self, id: u64, hash: [u8; 32]) -> Result<Option<Event>, ErrorCode> {
-        let Some(r) = self.receiving(id)? else { return Ok(None) };
+        let Some(r) = self.incoming(id)? else { return Ok(None) };
         match r.fin()? {
             Fin::New => return Ok(Some(Event::Fin { id, hash })),
             Fin::Known => {}
@@ -265,9 +297,14 @@ impl Streams {
 
     /// All of an incoming stream is durable, and the row is gone: the sender may forget it too.
     fn end_received(&mut self, id: u64) {
+        let open = self.open.remove(&id).and_then(|stream| match stream.half {
+            Half::Receiving(r) => Some(r),
+            Half::Sending(_) => None,
+        });
         // req: STR-008
-        if let Some(stream) = self.open.remove(&id) {
-            self.say(id, Frame::Durable { id, offset: stream.offset() });
+        if let Some(r) = open.or_else(|| self.over.remove(&id)) {
+            let frame = Frame::Durable { id, offset: r.offset() };
+            self.words.push_back(Word { id, frame, over: Some(r) });
         }
     }
 
@@ -309,13 +346,19 @@ impl Streams {
             let told = matches!(&stream.half, Half::Receiving(r) if r.has_news());
             stream.open == Open::Due || (told && stream.open == Open::Known)
         };
-        self.flow.has_news() || !self.words.is_empty() || self.open.values().any(of_one)
+        self.flow.has_news()
+            || !self.words.is_empty()
+            || self.open.values().any(of_one)
+            || self.over.values().any(Receiving::has_news)
     }
 
     /// Puts what is to be said about streams into the record.
     pub(crate) fn fill_control(&mut self, record: &mut RecordBuilder) {
-        while pop_front_if(&mut self.words, |(_, frame)| record.push(frame)).is_some() {}
+        while pop_front_if(&mut self.words, |word| record.push(&word.frame)).is_some() {}
         self.flow.fill(record);
+        for (id, r) in &mut self.over {
+            r.fill(*id, record);
+        }
         for (id, stream) in &mut self.open {
             stream.fill_open(*id, record);
             if let Half::Receiving(r) = &mut stream.half

@@ -77,8 +77,9 @@ impl Receiving {
         // req: STR-007
         self.received = block;
         self.durable_said = block;
-        self.credit = block.saturating_add(STREAM_CREDIT_START);
-        self.credit_said = self.credit;
+        self.credit_said = block.saturating_add(STREAM_CREDIT_START);
+        // req: STR-026
+        self.credit = self.durable.max(block).saturating_add(STREAM_CREDIT_START);
         self.held = 0;
         (self.fin, self.fin_told) = (false, false);
         (!self.finished).then_some(self.written)
@@ -160,10 +161,10 @@ impl Receiving {
         self.finished && self.fin && self.durable == self.written
     }
 
-    /// The offset to report as DURABLE: nothing beyond what came on this connection.
+    /// The offset to report as DURABLE: nothing beyond what came on this connection. The end answers FIN.
     fn durable_due(&self) -> Option<u64> {
         let offset = self.durable.min(self.received);
-        (offset > self.durable_said).then_some(offset)
+        (offset > self.durable_said && !self.finished).then_some(offset)
     }
 
     fn credit_due(&self) -> Option<u64> {

@@ -33,6 +33,8 @@ pub(crate) struct Sending {
     fin_sent: bool,
     /// Whether how far it was sent is known: not after a start.
     offset_known: bool,
+    /// Whether the receiver has said anything on this connection.
+    heard: bool,
     /// Whether it goes before other content.
     pub(super) urgent: bool,
 }
@@ -80,12 +82,13 @@ impl Sending {
         }
         // req: STR-005
         self.credit = self.credit.max(offset);
+        self.heard = true;
         Ok(())
     }
 
     pub(super) fn durable(&mut self, offset: u64, is_put: bool) -> Result<Durable, ErrorCode> {
-        // A receiver that has the content already answers an untouched put with the whole size.
-        let untouched = self.offset == 0 && self.durable == 0 && is_put;
+        // A receiver that has the content already answers a put with the whole size, before anything else.
+        let untouched = (self.offset == 0 || !self.heard) && self.durable == 0 && is_put;
         if offset > self.offset && !untouched {
             return Err(ErrorCode::ACK_FUTURE);
         }
@@ -94,6 +97,7 @@ impl Sending {
             return Err(ErrorCode::OFFSET);
         }
         self.durable = offset;
+        self.heard = true;
         // req: STR-008
         let done = (self.fin_sent && offset == self.offset) || offset > self.offset;
         Ok(if done { Durable::Done } else { Durable::Progress })

@@ -6,6 +6,7 @@ use alloc::vec::Vec;
 use bytes::Bytes;
 use handfast_codec::error::ErrorCode;
 use handfast_codec::frame::{Frame, OpenKind};
+use handfast_codec::limits::STREAM_CREDIT_START;
 use handfast_codec::record::{RecordBuilder, decode_record};
 
 use super::{Durable, Streams};
@@ -13,6 +14,9 @@ use crate::output::{Event, StreamEnd};
 
 const ID: u64 = 0;
 const LEN: usize = 60_000;
+/// A stream that is longer than many credits, and how much of it is durable at first.
+const LONG: usize = 600_000;
+const DURABLE: u64 = 100_000;
 
 /// What a side has to say, as frames.
 fn said(side: &mut Streams) -> Vec<Frame> {
@@ -62,10 +66,15 @@ fn take(side: &mut Streams, frames: Vec<Frame>) -> Result<Vec<Event>, ErrorCode>
 
 /// Supplies what is wanted of `LEN` bytes, with the end.
 fn supply(side: &mut Streams) {
+    supply_of(side, LEN);
+}
+
+/// The same of `len` bytes.
+fn supply_of(side: &mut Streams, len: usize) {
     while let Some(Event::DataWanted { id, offset, max }) = side.next_wanted() {
         let from = usize::try_from(offset).unwrap();
-        let to = (from + max).min(LEN);
-        let fin = (to == LEN).then_some([1; 32]);
+        let to = (from + max).min(len);
+        let fin = (to == len).then_some([1; 32]);
         side.supply(id, offset, Bytes::from(vec![7; to - from]), fin).unwrap();
     }
 }
@@ -135,6 +144,108 @@ fn what_became_durable_after_the_block_comes_again_and_is_dropped() {
     let events = take(&mut sender, said(&mut receiver)).unwrap();
     assert_eq!(events, [Event::StreamEnded { id: ID, end: StreamEnd::Done }]);
     assert_eq!((sender.iter().count(), receiver.iter().count()), (0, 0));
+}
+
+/// A put of `LONG` bytes of which the receiver has taken all, and a first part is durable. The FIN was told.
+fn transferred_long() -> (Streams, Streams) {
+    let (mut sender, mut receiver) = (Streams::default(), Streams::default());
+    drop(sender.open(ID, OpenKind::Put, Bytes::new()).unwrap());
+    sender.release(ID);
+    take(&mut receiver, said(&mut sender)).unwrap();
+    drop(receiver.written(ID, 0).unwrap());
+    receiver.written_durable(ID, 0, false);
+    let mut events = Vec::new();
+    while !matches!(events.last(), Some(Event::Fin { .. })) {
+        take(&mut sender, said(&mut receiver)).unwrap();
+        supply_of(&mut sender, LONG);
+        events.extend(take(&mut receiver, said(&mut sender)).unwrap());
+        let came: usize =
+            events.iter().map(|e| if let Event::Data { bytes, .. } = e { bytes.len() } else { 0 }).sum();
+        // The window is large: what was durable is far behind what came.
+        let durable = if came == LONG { DURABLE } else { u64::try_from(came).unwrap().min(DURABLE) };
+        drop(receiver.written(ID, durable).unwrap());
+        receiver.written_durable(ID, durable, true);
+    }
+    (sender, receiver)
+}
+
+#[test]
+fn str_026_what_is_durable_far_beyond_the_block_gives_credit() {
+    // req: STR-026
+    let (mut sender, mut receiver) = transferred_long();
+    let (a, b) = (sender.block(), receiver.block());
+    assert_eq!(b, [(ID, DURABLE)]);
+    // The reconnect is under way: more becomes durable than the first credit.
+    let more = DURABLE + 3 * STREAM_CREDIT_START;
+    drop(receiver.written(ID, more).unwrap());
+    receiver.written_durable(ID, more, false);
+    let (_, events) = reconnect((&mut sender, &a), (&mut receiver, &b));
+    assert_eq!(events, [Event::StreamResumed { id: ID, offset: more }]);
+    let mut new = 0;
+    for _ in 0..8 {
+        take(&mut sender, said(&mut receiver)).unwrap();
+        supply_of(&mut sender, LONG);
+        for event in take(&mut receiver, said(&mut sender)).unwrap() {
+            if let Event::Data { offset, bytes, .. } = event {
+                assert_eq!(offset, more + new);
+                new += u64::try_from(bytes.len()).unwrap();
+            }
+        }
+    }
+    assert_eq!(new, STREAM_CREDIT_START, "as much as if what is durable had come on this connection");
+}
+
+#[test]
+fn what_was_finished_far_beyond_the_block_is_over_for_both() {
+    // req: STR-008, STR-013
+    // With the commit durable before the verdict, or after it.
+    for early in [true, false] {
+        let (mut sender, mut receiver) = transferred_long();
+        let (a, b) = (sender.block(), receiver.block());
+        let end = u64::try_from(LONG).unwrap();
+        drop(receiver.written(ID, end).unwrap());
+        if early {
+            receiver.written_durable(ID, end, false);
+        }
+        let _ = reconnect((&mut sender, &a), (&mut receiver, &b));
+        let mut events = Vec::new();
+        for round in 0..40 {
+            events.extend(take(&mut sender, said(&mut receiver)).unwrap());
+            supply_of(&mut sender, LONG);
+            assert_eq!(take(&mut receiver, said(&mut sender)).unwrap(), []);
+            if round == 2 && !early {
+                receiver.written_durable(ID, end, false);
+            }
+        }
+        assert_eq!(events.last(), Some(&Event::StreamEnded { id: ID, end: StreamEnd::Done }), "{early}");
+        assert_eq!((sender.iter().count(), receiver.iter().count()), (0, 0));
+    }
+}
+
+#[test]
+fn content_that_is_there_already_ends_a_put_whatever_was_sent_after_a_resume() {
+    // req: STR-012
+    for heard in [false, true] {
+        let (mut sender, mut receiver) = (Streams::default(), Streams::default());
+        drop(sender.open(ID, OpenKind::Put, Bytes::new()).unwrap());
+        sender.release(ID);
+        take(&mut receiver, said(&mut sender)).unwrap();
+        let (a, b) = (sender.block(), receiver.block());
+        let have = Frame::Durable { id: ID, offset: 600_000 };
+        assert!(receiver.close(ID, Some(have)).is_some());
+        let _ = reconnect((&mut sender, &a), (&mut receiver, &b));
+        supply_of(&mut sender, LONG);
+        let sent = said(&mut sender);
+        assert!(matches!(sent.last(), Some(Frame::Data { .. })), "it has credit after a RESUME");
+        if heard {
+            sender.credit(ID, 70_000).unwrap();
+            assert_eq!(take(&mut sender, said(&mut receiver)), Err(ErrorCode::ACK_FUTURE));
+            continue;
+        }
+        let events = take(&mut sender, said(&mut receiver)).unwrap();
+        assert_eq!(events, [Event::StreamEnded { id: ID, end: StreamEnd::Done }]);
+        assert_eq!(take(&mut receiver, sent).unwrap(), []);
+    }
 }
 
 #[test]
