@@ -29,14 +29,24 @@ pub(crate) struct Sending {
     queue: VecDeque<Bytes>,
     /// How many bytes the application was asked for and has not given.
     asked: Option<u64>,
-    fin: Option<[u8; 32]>,
-    fin_sent: bool,
+    end: End,
     /// Whether how far it was sent is known: not after a start.
     offset_known: bool,
     /// Whether the receiver has said anything on this connection.
     heard: bool,
     /// Whether it goes before other content.
     pub(super) urgent: bool,
+}
+
+/// Whether the application has supplied all.
+#[derive(Clone, Copy, Debug, Default)]
+enum End {
+    #[default]
+    Open,
+    /// It has, and gave this hash.
+    Supplied([u8; 32]),
+    /// FIN has left.
+    Sent,
 }
 
 /// What DURABLE meant.
@@ -99,7 +109,7 @@ impl Sending {
         self.durable = offset;
         self.heard = true;
         // req: STR-008
-        let done = (self.fin_sent && offset == self.offset) || offset > self.offset;
+        let done = (matches!(self.end, End::Sent) && offset == self.offset) || offset > self.offset;
         Ok(if done { Durable::Done } else { Durable::Progress })
     }
 
@@ -119,7 +129,7 @@ impl Sending {
         }
         self.asked = None;
         self.supplied = self.supplied.saturating_add(len);
-        self.fin = fin;
+        self.end = fin.map_or(End::Open, End::Supplied);
         if len > 0 {
             self.queue.push_back(bytes);
         }
@@ -136,27 +146,32 @@ impl Sending {
         let room = self.credit.saturating_sub(self.supplied).min(WANT_MAX).min(room);
         // Asked for a frame before it runs dry, so that its turn is not missed.
         let enough = self.queue.iter().map(Bytes::len).sum::<usize>() >= DATA_LEN_MAX;
-        if room == 0 || enough || self.asked.is_some() || self.fin.is_some() {
+        if room == 0 || enough || self.asked.is_some() || !matches!(self.end, End::Open) {
             return None;
         }
         self.asked = Some(room);
         Some((self.supplied, usize::try_from(room).ok()?))
     }
 
-    fn fin_due(&self) -> bool {
-        self.fin.is_some() && !self.fin_sent && self.queue.is_empty()
+    /// The hash of the FIN that is to leave now.
+    fn fin_due(&self) -> Option<[u8; 32]> {
+        match self.end {
+            End::Supplied(hash) if self.queue.is_empty() => Some(hash),
+            End::Open | End::Supplied(_) | End::Sent => None,
+        }
     }
 
     /// Whether something could leave; `room` says whether the connection has credit.
     pub(super) fn is_ready(&self, room: bool) -> bool {
-        (room && !self.queue.is_empty()) || self.fin_due()
+        (room && !self.queue.is_empty()) || self.fin_due().is_some()
     }
 
     /// Puts one DATA of at most `room` bytes, or the FIN, into the record. Gives the bytes of content sent.
     pub(super) fn fill(&mut self, id: u64, room: u64, record: &mut RecordBuilder) -> Option<u64> {
-        if self.fin_due() {
-            let hash = self.fin?;
-            self.fin_sent = record.push(&Frame::Fin { id, hash });
+        if let Some(hash) = self.fin_due() {
+            if record.push(&Frame::Fin { id, hash }) {
+                self.end = End::Sent;
+            }
             return None;
         }
         let front = self.queue.front_mut()?;
