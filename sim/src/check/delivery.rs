@@ -110,6 +110,13 @@ pub fn reads_hold(world: &mut World) {
         });
         rows.into_iter().flatten().flatten().collect()
     };
+    // A message that was deleted since is not one to be read.
+    let between =
+        "SELECT EXISTS(SELECT 1 FROM messages WHERE chat = ?1 AND id > ?2 AND id <= ?3 AND deleted = 0)";
+    let is_left = |ids: [u64; 3]| {
+        let ids = ids.map(|id| i64::try_from(id).unwrap_or(i64::MAX));
+        conn.query_row(between, ids, |row| row.get::<_, bool>(0)).unwrap_or(true)
+    };
     let mut wrong = Vec::new();
     for (chat, [read_to, unread, counted]) in &chats {
         if unread != counted {
@@ -120,7 +127,7 @@ pub fn reads_hold(world: &mut World) {
         let lost = world.ledger.phone_lost || world.ledger.web_lost.contains(&read.web);
         let must = read.stored && !read.link_over && !lost && !is_out(world, read.web);
         let read_to = chats.get(&read.chat).map_or(0, |chat| chat[0]);
-        if must && read_to < read.message {
+        if must && read_to < read.message && is_left([read.chat, read_to, read.message]) {
             wrong.push(format!(
                 "companion {} read chat {} to {}, the phone says {read_to}",
                 read.web, read.chat, read.message
