@@ -48,8 +48,7 @@ pub(crate) fn run(options: &Options) -> Result<bool> {
         std::fs::remove_dir_all(&package).with_context(|| format!("cannot empty {}", package.display()))?;
     }
     std::fs::create_dir_all(&package)?;
-    let mut bindgen =
-        command::cargo(["run", "--quiet", "--locked", "--release", "--package", "xtask-bindgen", "--"]);
+    let mut bindgen = command::cargo(["run", "--quiet", "--locked", "--package", "xtask-bindgen", "--"]);
     command::run(bindgen.arg(&module).arg(&package).arg("handfast"))?;
     for folder in SOURCES {
         copy(&workspace::root().join(folder), &package)?;

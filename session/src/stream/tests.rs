@@ -79,14 +79,26 @@ fn supply_of(side: &mut Streams, len: usize) {
     }
 }
 
-/// A put of which the receiver has all bytes and nothing durable. The FIN was told.
-fn transferred() -> (Streams, Streams) {
+/// A put that the receiver knows of.
+fn offered() -> (Streams, Streams) {
     let (mut sender, mut receiver) = (Streams::default(), Streams::default());
     drop(sender.open(ID, OpenKind::Put, Bytes::new()).unwrap());
     sender.release(ID);
     take(&mut receiver, said(&mut sender)).unwrap();
+    (sender, receiver)
+}
+
+/// A put that the receiver takes.
+fn accepted() -> (Streams, Streams) {
+    let (sender, mut receiver) = offered();
     drop(receiver.written(ID, 0).unwrap());
     receiver.written_durable(ID, 0, false);
+    (sender, receiver)
+}
+
+/// A put of which the receiver has all bytes and nothing durable. The FIN was told.
+fn transferred() -> (Streams, Streams) {
+    let (mut sender, mut receiver) = accepted();
     take(&mut sender, said(&mut receiver)).unwrap();
     supply(&mut sender);
     let events = take(&mut receiver, said(&mut sender)).unwrap();
@@ -148,12 +160,7 @@ fn what_became_durable_after_the_block_comes_again_and_is_dropped() {
 
 /// A put of `LONG` bytes of which the receiver has taken all, and a first part is durable. The FIN was told.
 fn transferred_long() -> (Streams, Streams) {
-    let (mut sender, mut receiver) = (Streams::default(), Streams::default());
-    drop(sender.open(ID, OpenKind::Put, Bytes::new()).unwrap());
-    sender.release(ID);
-    take(&mut receiver, said(&mut sender)).unwrap();
-    drop(receiver.written(ID, 0).unwrap());
-    receiver.written_durable(ID, 0, false);
+    let (mut sender, mut receiver) = accepted();
     let mut events = Vec::new();
     while !matches!(events.last(), Some(Event::Fin { .. })) {
         take(&mut sender, said(&mut receiver)).unwrap();
@@ -226,10 +233,7 @@ fn what_was_finished_far_beyond_the_block_is_over_for_both() {
 fn content_that_is_there_already_ends_a_put_whatever_was_sent_after_a_resume() {
     // req: STR-012
     for heard in [false, true] {
-        let (mut sender, mut receiver) = (Streams::default(), Streams::default());
-        drop(sender.open(ID, OpenKind::Put, Bytes::new()).unwrap());
-        sender.release(ID);
-        take(&mut receiver, said(&mut sender)).unwrap();
+        let (mut sender, mut receiver) = offered();
         let (a, b) = (sender.block(), receiver.block());
         let have = Frame::Durable { id: ID, offset: 600_000 };
         assert!(receiver.close(ID, Some(have)).is_some());

@@ -7,12 +7,11 @@ use serde_json::{Value, json};
 use super::keyboard::{ENTER, TAB};
 use super::media::first_chat;
 use super::story::{LIVE, has_text, history, shows};
+use super::troubles::NOT_LIVE;
 use super::webdriver::Browser;
 use crate::demo::patience::until;
 use crate::demo::story::world::{LIMIT, World};
 
-/// A script that says whether the page is not connected to the phone.
-const AWAY: &str = "return document.querySelector('.banner:not(.tone-good)') !== null";
 /// A script that says whether something of the page waits for the phone.
 const WAITS: &str = "return document.querySelector('.state-waiting') !== null";
 const ESCAPE: &str = "\u{e00c}";
@@ -90,7 +89,7 @@ fn edits(world: &mut World, browser: &Browser, chat: u64) -> Result<()> {
 fn away(world: &mut World, browser: &Browser, chat: u64) -> Result<()> {
     let after = "A typo, while the phone was away";
     world.phone.kill();
-    let _ = browser.wait("the state without a phone", AWAY)?;
+    let _ = browser.wait("the state without a phone", NOT_LIVE)?;
     edit(browser, "A typo", after)?;
     let _ = browser.wait("the edit", &edited(after))?;
     let _ = browser.wait("the word that it waits", WAITS)?;
@@ -158,7 +157,7 @@ fn meanwhile(world: &mut World, browser: &Browser, chat: u64) -> Result<()> {
     send(world, browser, chat, before)?;
     let message = id(world, chat, before)?;
     world.relay.kill();
-    let _ = browser.wait("the state without a relay", AWAY)?;
+    let _ = browser.wait("the state without a relay", NOT_LIVE)?;
     edit(browser, before, after)?;
     let _ = browser.wait("the edit", &edited(after))?;
     let _ = world.phone.ask(&json!({"verb": "delete", "chat": chat, "message": message}))?;
