@@ -6,7 +6,7 @@ use anyhow::{Context as _, Result, ensure};
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
-use super::story::LIVE;
+use super::story::{LIVE, shows};
 use super::webdriver::Browser;
 use crate::demo::patience::until;
 use crate::demo::story::transfers::file_hash;
@@ -60,7 +60,7 @@ fn photos(world: &mut World, browser: &Browser, chat: u64, pictures: &Path) -> R
     world.table.ok("a photo from the page", format!("{} bytes are on the phone's disk", photo.size));
     let theirs = world.root.join("from the phone.png");
     let _ = photo::write(&theirs, PHOTO_LEN)?;
-    let _ = attach(world, chat, &theirs)?;
+    attach(world, browser, chat, &theirs)?;
     let _ = browser.wait("the phone's photo", &shows_picture("from the phone.png"))?;
     let end = "const list = document.querySelector('.messages'); return list.scrollHeight - list.scrollTop - list.clientHeight < 2";
     let _ = browser.wait("the end of the chat", end)?;
@@ -78,7 +78,7 @@ fn seeking(world: &mut World, browser: &Browser, chat: u64) -> Result<()> {
     let sound = world.root.join("sound.wav");
     let bytes = wav();
     std::fs::write(&sound, &bytes)?;
-    let _ = attach(world, chat, &sound)?;
+    attach(world, browser, chat, &sound)?;
     browser.click(&act("sound.wav", "fetch"))?;
     let _ = browser.wait("the sound", "return document.querySelector('audio')?.duration > 1")?;
     let played = browser.wait(
@@ -114,7 +114,7 @@ fn documents(world: &mut World, browser: &Browser, chat: u64) -> Result<()> {
         );
         let file = world.root.join(name);
         std::fs::write(&file, &evil)?;
-        let _ = attach(world, chat, &file)?;
+        attach(world, browser, chat, &file)?;
         browser.click(&act(name, "fetch"))?;
         let _ = browser.wait(name, &saved(name))?;
         let told = browser.run(&format!(
@@ -171,7 +171,7 @@ fn upload(world: &mut World, browser: &Browser, chat: u64) -> Result<()> {
 /// A large file comes in, is cancelled, begun again, outlives a reload, and is what was sent.
 fn download(world: &mut World, browser: &Browser, chat: u64) -> Result<()> {
     let (large, hash) = noise(&world.root, "large in.bin")?;
-    let _ = attach(world, chat, &large)?;
+    attach(world, browser, chat, &large)?;
     browser.click(&act("large in.bin", "fetch"))?;
     let _ = browser.wait("progress of the download", &moving("large in.bin"))?;
     browser.click(&act("large in.bin", "cancel"))?;
@@ -206,8 +206,11 @@ fn reload(world: &World, browser: &Browser) -> Result<()> {
     browser.click(".chat-list li:first-child .chat-row")
 }
 
-fn attach(world: &World, chat: u64, file: &Path) -> Result<Value> {
-    world.phone.ask(&json!({"verb": "attach", "chat": chat, "file": path(file)?}))
+/// The phone sends a file, and its contact answers: from then on the list stays where it is, as whoever clicks needs it.
+fn attach(world: &World, browser: &Browser, chat: u64, file: &Path) -> Result<()> {
+    let _ = world.phone.ask(&json!({"verb": "attach", "chat": chat, "file": path(file)?}))?;
+    let name = file.file_name().context("a file without a name")?.to_string_lossy();
+    browser.wait("the contact's answer to a file", &shows(&format!("echo: {name}"))).map(drop)
 }
 
 fn path(file: &Path) -> Result<&str> {
