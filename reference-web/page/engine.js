@@ -178,14 +178,26 @@ export class Engine {
     this.#companion.subscribe(messagesCollection(chat));
   }
 
+  /** The command of this page that made a message. */
+  #commandOf({ companion, cmd_id: cmdId }) {
+    return companion === this.#companion.known?.companion ? cmdId : undefined;
+  }
+
+  /** A stored message as it is shown: by the same name each time, or it would be made anew and lose the focus. */
+  #shown(item) {
+    const { kind, companion, ...message } = item;
+    const own = this.#commandOf(item);
+    return own === undefined ? message : { ...message, client_id: `c${own}` };
+  }
+
   /** Stores a message; one that a command of this page made takes the place of what waited. */
   #putMessage(item, txn) {
     txn.objectStore("messages").put(item);
-    const own = item.companion === this.#companion.known?.companion ? item.cmd_id : undefined;
+    const own = this.#commandOf(item);
     if (own !== undefined) txn.objectStore("commands").delete(own);
     this.#changes.row(item, txn);
     if (item.chat === this.#open && item.author !== "") this.#after(txn, () => this.#read(item.chat));
-    const message = shown(item, own);
+    const message = this.#shown(item);
     this.#after(txn, () => this.#emitMessages({ event: "message", message }, [message]));
   }
 
@@ -244,7 +256,7 @@ export class Engine {
     ]);
     const unsent = [...commands.filter((command) => WRITTEN.has(command.kind)).map(waiting), ...await this.#transfers.unsent(chat)];
     if (stored.length === 0) await this.#askOlder(chat, 0);
-    const messages = [...stored.map((item) => shown(item)), ...unsent];
+    const messages = [...stored.map((item) => this.#shown(item)), ...unsent];
     this.#emitMessages({ event: "page", chat, where: "anew", messages, more: stored.length > 0 }, messages);
     await this.#read(chat);
   }
@@ -260,14 +272,14 @@ export class Engine {
   async newer(chat, after) {
     const store = this.#companion.database.read("messages").objectStore("messages");
     const stored = await done(store.getAll(IDBKeyRange.bound([chat, after], [chat, Infinity], true), STRETCH));
-    const messages = stored.map((item) => shown(item));
+    const messages = stored.map((item) => this.#shown(item));
     this.#emitMessages({ event: "page", chat, where: "newer", messages, newer: messages.length === STRETCH }, messages);
   }
 
   #before(chat, before) {
     const store = this.#companion.database.read("messages").objectStore("messages");
     const range = before ? IDBKeyRange.bound([chat, 0], [chat, before], false, true) : ofChat(chat);
-    return backwards(store, range, STRETCH).then((items) => items.map((item) => shown(item)));
+    return backwards(store, range, STRETCH).then((items) => items.map((item) => this.#shown(item)));
   }
 
   async #askOlder(chat, before) {
@@ -449,8 +461,6 @@ function decoded(item) {
     return null;
   }
 }
-
-const shown = ({ kind, companion, ...message }, cmdId) => (cmdId === undefined ? message : { ...message, client_id: `c${cmdId}` });
 
 const waiting = ({ cmd_id: cmdId, chat, text, media, time_ms, state, error, reply_to }) =>
   ({ chat, id: null, author: "", text, media, time_ms, state, error, reply_to, client_id: `c${cmdId}` });
