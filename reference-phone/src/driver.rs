@@ -190,8 +190,8 @@ impl Core {
             for output in settled.outputs {
                 self.output(output);
             }
-            let wait = self.app.deadline().map_or(SleepWatch::EVERY, |at| at.since(self.clock.now()));
-            if !inbox.wait(Some(wait.min(SleepWatch::EVERY)), &mut batch) {
+            let wait = self.app.deadline().map(|at| at.since(self.clock.now()));
+            if !inbox.wait(Some(SleepWatch::wait(wait)), &mut batch) {
                 return Ok(());
             }
         }

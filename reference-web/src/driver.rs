@@ -193,8 +193,8 @@ impl Core {
             if let Some(end) = self.end.take() {
                 return end;
             }
-            let wait = self.app.deadline().map_or(SleepWatch::EVERY, |at| at.since(self.clock.now()));
-            if !inbox.wait(Some(wait.min(SleepWatch::EVERY)), &mut batch) {
+            let wait = self.app.deadline().map(|at| at.since(self.clock.now()));
+            if !inbox.wait(Some(SleepWatch::wait(wait)), &mut batch) {
                 return Ok(());
             }
         }

@@ -38,7 +38,7 @@ pub struct SleepWatch {
 
 impl SleepWatch {
     /// How often to look, at the least.
-    pub const EVERY: Duration = Duration::from_secs(5);
+    const EVERY: Duration = Duration::from_secs(5);
 
     /// A watch over this clock that begins now.
     #[must_use]
@@ -50,6 +50,12 @@ impl SleepWatch {
     #[must_use]
     pub fn has_jumped(&mut self) -> bool {
         self.has_jumped_at(SystemTime::now())
+    }
+
+    /// How long a program may wait that has nothing to do before `deadline`: 5 s at the most, so that it looks again.
+    #[must_use]
+    pub fn wait(deadline: Option<Duration>) -> Duration {
+        deadline.map_or(Self::EVERY, |deadline| deadline.min(Self::EVERY))
     }
 
     fn has_jumped_at(&mut self, wall: SystemTime) -> bool {
@@ -78,6 +84,15 @@ mod tests {
         assert!(!watch.has_jumped_at(now + 21 * second), "it was noticed");
         assert!(watch.has_jumped_at(now), "its clock was set back");
         assert!(watch.has_jumped_at(UNIX_EPOCH), "its clock was never set");
+    }
+
+    #[test]
+    fn whoever_waits_looks_every_five_seconds() {
+        let second = Duration::from_secs(1);
+        assert_eq!(
+            [None, Some(6 * second), Some(second)].map(SleepWatch::wait),
+            [5 * second, 5 * second, second]
+        );
     }
 
     #[test]
