@@ -72,6 +72,8 @@ export class Database {
   }
 
   close() {
+    // Whatever is answered from now on, nobody waits for it.
+    this.#open.clear();
     clearTimeout(this.#timer);
     this.#db.close();
   }
