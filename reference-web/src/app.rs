@@ -202,6 +202,8 @@ enum Leftover {
     List(ContentId),
     /// Content that was under way.
     Part(ContentId),
+    /// Content of a message that was deleted.
+    Content(ContentId),
     /// Everything: the link is over.
     All,
 }

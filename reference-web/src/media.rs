@@ -182,6 +182,12 @@ impl MediaDir {
         Ok(())
     }
 
+    /// Removes whole content.
+    pub fn remove(&self, content: ContentId) {
+        // It may never have been fetched.
+        let _ = fs::remove_file(self.path(content));
+    }
+
     /// Forgets what is under way of some content.
     pub fn drop_part(&self, content: ContentId) {
         // It may be gone already.

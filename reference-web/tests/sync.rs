@@ -214,6 +214,36 @@ fn edits_reactions_deletes_and_the_list_of_companions_are_the_same_at_both() {
 }
 
 #[test]
+fn the_file_of_a_deleted_message_goes_unless_another_message_has_it() {
+    let mut both = synced(43, 1, 1);
+    let answered = |b: &mut Both| {
+        let store = b.web().store();
+        store.commands_open().unwrap() == 0 && store.transfers_open().unwrap().is_empty()
+    };
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("photo.png");
+    std::fs::write(&path, b"a photo").unwrap();
+    let mut content = None;
+    for _ in 0..2 {
+        let imported = both.web().store().media().import(&path).unwrap();
+        content = Some(imported.content);
+        let _ = both.web().send_media(1, imported, None).unwrap();
+        both.run_until("sent", answered);
+    }
+    both.run_for(MINUTE);
+    let content = content.unwrap();
+    let ids: Vec<u64> = both.web().store().history(1, 2).unwrap().iter().map(|m| m.id).collect();
+    for (id, is_kept) in ids.into_iter().zip([true, false]) {
+        assert!(both.web().store().media().has(content));
+        let now = both.now;
+        let _ = both.web().delete_message(now, 1, id).unwrap();
+        both.run_until("deleted", answered);
+        both.run_for(MINUTE);
+        assert_eq!(both.web().store().media().has(content), is_kept);
+    }
+}
+
+#[test]
 fn msg_046_who_is_there_is_told_at_once_and_to_who_connects_later() {
     // req: MSG-046
     let mut both = synced(41, 2, 3);

@@ -7,6 +7,7 @@ use std::cell::Cell;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use handfast::codec::ids::CompanionId;
 use handfast::sqlite::DeviceKey;
@@ -87,6 +88,8 @@ fn connect(name: &str) -> rusqlite::Result<Connection> {
     let is_file = Path::new(name).extension().is_some();
     let vfs = if is_file { "unix" } else { "memdb" };
     let conn = Connection::open_with_flags(format!("file:{name}?vfs={vfs}"), flags)?;
+    // Whoever holds a lock runs in this thread: waiting for it takes real time, and changes nothing.
+    conn.busy_timeout(Duration::ZERO)?;
     if is_file {
         let _: String = conn.query_row("PRAGMA journal_mode = MEMORY", [], |row| row.get(0))?;
     }

@@ -70,6 +70,7 @@ pub fn begin(world: &mut World, number: usize) {
         | Kind::LostUnsyncedWeb
         | Kind::DiskFullPhone
         | Kind::DiskFullWeb
+        | Kind::SlowDisk
         | Kind::LostSwapPhone
         | Kind::LostSwapWeb
         | Kind::RowsLost => disk::begin(world, &fault, number),

@@ -47,6 +47,7 @@ kinds! {
     LostUnsyncedWeb "lost-unsynced-web" "The companion's power fails; what was not synced is gone.",
     DiskFullPhone "disk-full-phone" "The phone's disk takes nothing.",
     DiskFullWeb "disk-full-web" "The companion's disk takes nothing.",
+    SlowDisk "slow-disk" "A device's disk takes long for a commit; what arrives meanwhile waits for the next.",
     LostSwapPhone "lost-swap-phone" "Someone else wrote a link's version at the phone.",
     LostSwapWeb "lost-swap-web" "Someone else wrote the link's version at the companion.",
     ClockBack "clock-back" "The wall clock goes back a day.",

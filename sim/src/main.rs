@@ -13,10 +13,6 @@ use handfast_sim::run::Runner;
 use handfast_sim::scenario;
 use handfast_sim::shrink;
 
-/// Threads that share a core: a process that meets a second one on its directory waits for SQLite's lock, which is the one
-/// thing that takes real time.
-const THREADS_A_CORE: usize = 6;
-
 /// Runs the whole system under seeded faults. Prints `violation: INVARIANT seed N` for each broken invariant, and then
 /// ends with 1.
 #[derive(Debug, Parser)]
@@ -85,7 +81,7 @@ fn run(arguments: &Arguments) -> anyhow::Result<bool> {
         return Ok(trace(seeds.start, &only));
     }
     let threads = match arguments.threads {
-        0 => std::thread::available_parallelism().map_or(1, usize::from).saturating_mul(THREADS_A_CORE),
+        0 => std::thread::available_parallelism().map_or(1, usize::from),
         given => given,
     };
     let began = Instant::now();

@@ -96,6 +96,8 @@ pub struct Node {
     pub last_timer: u64,
     /// It does nothing before this time: it sleeps.
     pub asleep_until: u64,
+    /// Until when its disk is at a commit, and the program waits for it.
+    pub busy_until: u64,
     /// A fault that waits for its disk.
     pub trap: Option<Trap>,
     started: u64,
@@ -130,6 +132,7 @@ impl Node {
             grain: 0,
             last_timer: 0,
             asleep_until: 0,
+            busy_until: 0,
             trap: None,
             started: 0,
             mono_jump: 0,
@@ -309,11 +312,16 @@ impl Node {
         Ok(round)
     }
 
+    /// It has an input, and goes on no later than when its disk is done.
+    pub fn wait_for_disk(&mut self) {
+        self.wake = Some(self.wake.map_or(self.busy_until, |at| at.min(self.busy_until)));
+    }
+
     /// When its timer fires next.
     #[must_use]
     pub fn timer(&self) -> Option<u64> {
         self.wake.map(|at| {
-            let at = at.max(self.asleep_until);
+            let at = at.max(self.asleep_until).max(self.busy_until);
             if self.grain == 0 { at } else { at.max(self.last_timer + self.grain) }
         })
     }

@@ -42,7 +42,7 @@ impl World {
         // Numbers are fresh, and ids of eight random bytes do not meet.
         let _ = self.relay.handle_open(now, SocketId::new(number), address, None, fresh);
         self.nodes[id.0].opened(self.now, tag);
-        let _ = self.run(id);
+        self.go_on(id);
         self.drain_relay();
     }
 
@@ -99,7 +99,7 @@ impl World {
         conn.ahead = conn.ahead.saturating_sub(len);
         let (id, tag) = (conn.node, conn.tag);
         self.nodes[id.0].written(self.now, tag, len);
-        let _ = self.run(id);
+        self.go_on(id);
     }
 
     pub(crate) fn disconnect(&mut self, id: NodeId, tag: Tag) {
@@ -138,7 +138,7 @@ impl World {
         }
         if was {
             self.nodes[id.0].closed(self.now, tag);
-            let _ = self.run(id);
+            self.go_on(id);
         }
     }
 
@@ -262,7 +262,7 @@ impl World {
             format!("{} <- {number}: {}", self.nodes[id.0].name, crate::describe::frame(&bytes))
         });
         self.nodes[id.0].bytes(self.now, tag, &bytes);
-        let _ = self.run(id);
+        self.go_on(id);
         if slow {
             self.taken(number, bytes.len());
             self.drain_relay();

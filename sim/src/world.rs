@@ -198,7 +198,7 @@ impl World {
             let node = &mut self.nodes[id];
             if node.timer().is_some_and(|at| at <= self.now) {
                 node.last_timer = self.now;
-                let _ = self.run(NodeId(id));
+                self.go_on(NodeId(id));
             }
         }
         if self.queue.peek().is_some_and(|Due(key, _)| key.0.0 <= self.now)
@@ -270,6 +270,13 @@ impl World {
         self.ledger.recovers();
         if restart {
             self.at(now + RESTART_AFTER, Happening::Start(id));
+        }
+    }
+
+    /// A device's program has an input: it goes on at once, or once its disk is done, with what else arrives until then.
+    pub fn go_on(&mut self, id: NodeId) {
+        if !crate::faults::disk::is_busy(self, id) {
+            let _ = self.run(id);
         }
     }
 

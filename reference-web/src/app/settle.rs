@@ -89,6 +89,8 @@ impl App {
                 Leftover::List(content) if self.is_being_sent(content)? => {}
                 Leftover::List(content) => self.store.media().drop_sent_list(content),
                 Leftover::Part(content) => self.store.media().drop_part(content),
+                Leftover::Content(content) if self.store.needs_content(content)? => {}
+                Leftover::Content(content) => self.store.media().remove(content),
                 Leftover::All => self.store.media().wipe()?,
             }
         }

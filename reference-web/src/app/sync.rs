@@ -8,7 +8,7 @@ use handfast::session::Event;
 
 use super::link::{Link, Told};
 use super::subscriptions::CHATS_FOLLOWED_MAX;
-use super::{App, AppEvent};
+use super::{App, AppEvent, Leftover};
 use crate::store::{Change, StoreError};
 
 impl App {
@@ -49,6 +49,9 @@ impl App {
             }
             Change::Message(message) => {
                 self.event(AppEvent::Message { message: Box::new(message), is_new: false });
+            }
+            Change::Deleted(contents) => {
+                self.leftovers.extend(contents.into_iter().map(Leftover::Content));
             }
             _ => {}
         }

@@ -2,7 +2,7 @@
 
 use handfast::codec::ids::{CompanionId, ContentId};
 use handfast::codec::message::{Item, Message as WireMessage, Reaction};
-use rusqlite::{OptionalExtension, Row, params};
+use rusqlite::{OptionalExtension, Params, Row, params};
 
 use super::{Store, StoreError, from_sql, to_sql};
 
@@ -62,10 +62,8 @@ pub enum Change {
     NewMessage(Message),
     /// A message is another than before.
     Message(Message),
-    /// A message was deleted.
-    DeletedMessage(u64, u64),
-    /// A chat was deleted.
-    DeletedChat(u64),
+    /// Messages were deleted, alone or with their chat. These are their media.
+    Deleted(Vec<ContentId>),
     /// Nothing.
     None,
 }
@@ -142,21 +140,23 @@ impl Store {
             }
             Item::Message(wire) => self.put_message(wire, rev),
             Item::Deleted { chat, message: Some(message) } => {
-                let gone = self
-                    .write()?
-                    .prepare_cached("DELETE FROM messages WHERE chat = ?1 AND id = ?2")?
-                    .execute(params![to_sql(*chat)?, to_sql(*message)?])?;
-                Ok(if gone > 0 { Change::DeletedMessage(*chat, *message) } else { Change::None })
+                let sql = "DELETE FROM messages WHERE chat = ?1 AND id = ?2 RETURNING content";
+                self.delete(sql, params![to_sql(*chat)?, to_sql(*message)?])
             }
             Item::Deleted { chat, message: None } => {
                 let id = to_sql(*chat)?;
-                let conn = self.write()?;
-                let _ = conn.execute("DELETE FROM messages WHERE chat = ?1", [id])?;
-                let gone = conn.execute("DELETE FROM chats WHERE chat = ?1", [id])?;
-                Ok(if gone > 0 { Change::DeletedChat(*chat) } else { Change::None })
+                let _ = self.write()?.execute("DELETE FROM chats WHERE chat = ?1", [id])?;
+                self.delete("DELETE FROM messages WHERE chat = ?1 RETURNING content", [id])
             }
             _ => Ok(Change::None),
         }
+    }
+
+    fn delete(&mut self, sql: &str, of: impl Params) -> Result<Change, StoreError> {
+        let mut statement = self.write()?.prepare_cached(sql)?;
+        let contents = statement.query_map(of, |row| row.get::<_, Option<[u8; 32]>>(0))?;
+        let contents = contents.filter_map(Result::transpose).collect::<Result<Vec<_>, _>>()?;
+        Ok(Change::Deleted(contents.into_iter().map(ContentId::from_bytes).collect()))
     }
 
     fn put_message(&mut self, wire: &WireMessage, rev: u64) -> Result<Change, StoreError> {
@@ -209,6 +209,16 @@ impl Store {
             .conn
             .prepare_cached(&format!("SELECT {COLUMNS} FROM messages WHERE chat = ?1 AND id = ?2"))?;
         Ok(query.query_row(params![to_sql(chat)?, to_sql(id)?], message).optional()?)
+    }
+
+    /// Whether a message has this content, or a transfer that is not over.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn needs_content(&self, content: ContentId) -> Result<bool, StoreError> {
+        let mut query = self.conn.prepare_cached("SELECT 1 FROM messages WHERE content = ?1")?;
+        Ok(query.exists([content.as_bytes()])?
+            || self.transfers_open()?.iter().any(|transfer| transfer.content == content))
     }
 
     /// The chats, the one with the newest message first.

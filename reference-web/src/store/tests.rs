@@ -161,11 +161,10 @@ fn items_upsert_and_deleted_ones_go() {
     assert_eq!(ids(&store), [7, 8, 9]);
     assert_eq!(store.oldest(1).expect("read"), 3);
     let gone = Item::Deleted { chat: 1, message: Some(8) };
-    assert_eq!(store.put_item(&gone, 8).expect("put"), Change::DeletedMessage(1, 8));
-    assert_eq!(store.put_item(&gone, 8).expect("put"), Change::None);
+    assert_eq!(store.put_item(&gone, 8).expect("put"), Change::Deleted(Vec::new()));
     assert_eq!(ids(&store), [6, 7, 9]);
     let gone = store.put_item(&Item::Deleted { chat: 1, message: None }, 9).expect("put");
-    assert_eq!(gone, Change::DeletedChat(1));
+    assert_eq!(gone, Change::Deleted(vec![ContentId::from_bytes([8; 32])]));
     assert_eq!(store.counts().expect("read"), Counts { chats: 1, messages: 0, aside: 0 });
 }
 

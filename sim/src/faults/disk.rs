@@ -1,11 +1,15 @@
-//! Power failures around commits, full disks, swaps and rows that are lost.
+//! Power failures around commits, full and slow disks, swaps and rows that are lost.
 
 use handfast::DeviceRole;
 
+use super::Active;
 use crate::kind::Kind;
 use crate::node::NodeId;
 use crate::plan::Fault;
 use crate::world::{Happening, World};
+
+/// The longest that a slow disk is at a commit, in microseconds.
+const COMMIT_MAX: u64 = 2_000_000;
 
 /// When a device's power fails.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,6 +61,10 @@ pub fn begin(world: &mut World, fault: &Fault, number: usize) {
             world.nodes[id.0].trap = Some(Trap::Full(fault.kind));
             world.at(world.now + fault.len.min(5_000_000), Happening::FaultLater(number));
         }
+        Kind::SlowDisk => {
+            let id = super::target(world, fault);
+            world.activate(fault, id, world.now + fault.len, u32::MAX);
+        }
         Kind::RowsLost => lose_rows(world, id, fault.amount),
         _ => {
             let swapped = world.nodes[id.0]
@@ -87,6 +95,21 @@ fn lose_rows(world: &mut World, id: NodeId, amount: u64) {
     if lost > 0 {
         world.ledger.fire(Kind::RowsLost);
     }
+}
+
+/// Whether a device's disk is still at its last commit. If not, the next one begins.
+pub fn is_busy(world: &mut World, id: NodeId) -> bool {
+    let now = world.now;
+    let is_slow = |active: &&Active| active.kind == Kind::SlowDisk && active.node == id && active.until > now;
+    let Some(amount) = world.active.iter().find(is_slow).map(|active| active.amount) else { return false };
+    let node = &mut world.nodes[id.0];
+    if node.busy_until > now {
+        node.wait_for_disk();
+        world.ledger.fire(Kind::SlowDisk);
+        return true;
+    }
+    node.busy_until = now + amount % COMMIT_MAX;
+    false
 }
 
 /// A full disk has room again.
