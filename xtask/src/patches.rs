@@ -59,8 +59,7 @@ pub(crate) fn check(patches: &[Patch]) -> Result<()> {
     Ok(())
 }
 
-/// A copy of the tree in which patches are tried one after the other. What it builds for others to run lies apart;
-/// what Cargo keeps between builds lies with the tree's, so that no dependency is built twice.
+/// A copy of the tree in which patches are tried one after the other, with a build folder of its own.
 pub(crate) struct Scratch {
     folder: PathBuf,
 }
@@ -104,11 +103,10 @@ impl Scratch {
     pub(crate) fn cargo(&self, words: &[&str]) -> Command {
         let mut cargo = command::cargo(words);
         let _ = cargo.current_dir(self.tree()).env("CARGO_TARGET_DIR", self.target());
-        let _ = cargo.env("CARGO_BUILD_BUILD_DIR", workspace::target());
         cargo
     }
 
-    /// Where Cargo puts the programs of the copy.
+    /// Where Cargo builds for the copy.
     pub(crate) fn target(&self) -> PathBuf {
         self.folder.join("target")
     }
