@@ -8,16 +8,9 @@ const BUFFERED_MAX = 4 << 20;
 
 /**
  * Gives the memory of a buffer that only scripts have seen back at once: what is collected later is hundreds of megabytes while files go by.
- * Of a buffer that the browser made, or was given, it keeps the bytes: `discard` is for those.
+ * Of a buffer that the browser made, or was given, the browser keeps the bytes all the same.
  */
 export const release = (buffer) => { buffer.transfer?.(0); };
-
-/** A port that leads nowhere. */
-const { port1: nowhere } = new MessageChannel();
-nowhere.close();
-
-/** The same for a buffer that the browser has seen: it is handed over, and is really gone. */
-const discard = (buffer) => { nowhere.postMessage(null, [buffer]); };
 
 export class Socket {
   #socket;
@@ -36,17 +29,15 @@ export class Socket {
       if (!(data instanceof ArrayBuffer)) return this.#end("the relay sent text");
       this.#tellWritten();
       this.#handlers?.message(new Uint8Array(data));
-      discard(data);
     };
     this.#socket.onclose = (event) => this.#end(event.wasClean ? `the relay closed the connection (${event.code})` : "the connection is lost");
   }
 
-  /** Sends one binary message, which is gone here afterwards. */
+  /** Sends one binary message, whose bytes are free again afterwards. */
   send(bytes) {
     if (this.#socket.readyState !== WebSocket.OPEN) return;
     this.#socket.send(bytes);
     this.#sent += bytes.byteLength;
-    discard(bytes.buffer);
     if (this.#socket.bufferedAmount > BUFFERED_MAX) return this.#end("the relay takes nothing any more");
     // Not at once: who sends is in the middle of something.
     queueMicrotask(() => this.#tellWritten());

@@ -10,7 +10,7 @@ use wasm_bindgen::prelude::*;
 use zeroize::Zeroizing;
 
 use super::journal::Journal;
-use super::output::{self, object};
+use super::output::{self, FrameBuffer, object};
 use super::{generator, media, refused, timestamp};
 
 /// One link: see `Endpoint` of the crate `handfast-session`. A verb gives a commit where the text says so: apply it with
@@ -21,6 +21,7 @@ pub struct WebLink {
     endpoint: Endpoint,
     rng: ChaCha20Rng,
     journal: Journal,
+    frames: FrameBuffer,
 }
 
 #[wasm_bindgen]
@@ -43,7 +44,7 @@ impl WebLink {
         let journal = Journal::at(pairs.get(VERSION_KEY).map(|version| version.as_slice()));
         let endpoint =
             Endpoint::load(DeviceRole::Web, &pairs, None, timestamp(now), &mut rng).map_err(refused)?;
-        Ok(Self { endpoint, rng, journal })
+        Ok(Self { endpoint, rng, journal, frames: FrameBuffer::default() })
     }
 
     /// The relay's name.
@@ -105,7 +106,7 @@ impl WebLink {
     /// A commit does not fit.
     #[wasm_bindgen(js_name = pollOutput, unchecked_return_type = "Output")]
     pub fn poll_output(&mut self) -> Result<JsValue, JsError> {
-        output::output(self.endpoint.poll_output(), &mut self.journal)
+        output::output(self.endpoint.poll_output(), &mut self.journal, &self.frames)
     }
 
     /// Sends a command. Gives its number and a commit.

@@ -2,6 +2,7 @@
 
 use handfast_codec::ErrorCode;
 use handfast_codec::frame::{Collection, Items};
+use handfast_codec::limits::RELAY_FRAME_LEN_MAX;
 use handfast_session::resume::Verdict;
 use handfast_session::{Event, Message, Output, PairingEvent, StreamEnd};
 use js_sys::{Array, Object, Reflect, Uint8Array};
@@ -30,6 +31,30 @@ fn bytes(slice: &[u8]) -> JsValue {
     Uint8Array::from(slice).into()
 }
 
+/// The buffer in which a machine's frames leave, one after the other. The browser copies what it sends, and keeps each
+/// buffer that it was given until it next collects: with one for each frame, a large file would pile up meanwhile.
+#[derive(Debug)]
+pub(super) struct FrameBuffer(Uint8Array);
+
+impl FrameBuffer {
+    fn hold(&self, frame: &[u8]) -> JsValue {
+        match u32::try_from(frame.len()) {
+            Ok(len) if len <= self.0.length() => {
+                let held = self.0.subarray(0, len);
+                held.copy_from(frame);
+                held.into()
+            }
+            _ => bytes(frame),
+        }
+    }
+}
+
+impl Default for FrameBuffer {
+    fn default() -> Self {
+        Self(Uint8Array::new_with_length(u32::try_from(RELAY_FRAME_LEN_MAX).unwrap_or(u32::MAX)))
+    }
+}
+
 fn coded(name: &str, code: ErrorCode) -> JsValue {
     typed(name, [("code", code.to_string().into())])
 }
@@ -38,13 +63,17 @@ fn coded(name: &str, code: ErrorCode) -> JsValue {
 ///
 /// # Errors
 /// A commit does not belong to the journal.
-pub(super) fn output(output: Output, journal: &mut Journal) -> Result<JsValue, JsError> {
+pub(super) fn output(
+    output: Output,
+    journal: &mut Journal,
+    frames: &FrameBuffer,
+) -> Result<JsValue, JsError> {
     Ok(match output {
         Output::Persist(commit) => typed("persist", [("commit", journal.write(&commit)?)]),
         Output::Deliver { message: said, commit } => {
             typed("deliver", [("message", message(&said)), ("commit", journal.write(&commit)?)])
         }
-        Output::Transmit(frame) => typed("transmit", [("bytes", bytes(&frame))]),
+        Output::Transmit(frame) => typed("transmit", [("bytes", frames.hold(&frame))]),
         Output::Event(said) => typed("event", [("event", event(said))]),
         Output::Wait(at) => typed("wait", at.map(|at| ("at", milliseconds(at).into()))),
         _ => typed("event", [("event", typed("other", []))]),

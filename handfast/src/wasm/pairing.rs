@@ -7,7 +7,7 @@ use rand_chacha::ChaCha20Rng;
 use wasm_bindgen::prelude::*;
 
 use super::journal::Journal;
-use super::output::{self, object};
+use super::output::{self, FrameBuffer, object};
 use super::{generator, refused, relay, timestamp};
 
 /// One code and its attempt: see `Pairing` of the crate `handfast-session`.
@@ -17,6 +17,7 @@ pub struct WebPairing {
     pairing: Pairing,
     rng: ChaCha20Rng,
     journal: Journal,
+    frames: FrameBuffer,
 }
 
 #[wasm_bindgen]
@@ -36,7 +37,7 @@ impl WebPairing {
         let mut rng = generator()?;
         let claims = Claims { label, origin, grants };
         let pairing = Pairing::web(relay(relay_name)?, claims, timestamp(now), &mut rng).map_err(refused)?;
-        Ok(Self { pairing, rng, journal: Journal::default() })
+        Ok(Self { pairing, rng, journal: Journal::default(), frames: FrameBuffer::default() })
     }
 
     /// The text of the QR code. It holds the code's secret: draw it, and keep it nowhere.
@@ -124,6 +125,6 @@ impl WebPairing {
     /// A commit does not fit.
     #[wasm_bindgen(js_name = pollOutput, unchecked_return_type = "Output")]
     pub fn poll_output(&mut self) -> Result<JsValue, JsError> {
-        output::output(self.pairing.poll_output(), &mut self.journal)
+        output::output(self.pairing.poll_output(), &mut self.journal, &self.frames)
     }
 }

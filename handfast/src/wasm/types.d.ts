@@ -39,7 +39,7 @@ export type LinkEvent =
   | { type: "ended"; code: string }
   | { type: "other" };
 
-/** What the driver must do next. Take them until `wait`. */
+/** What the driver must do next. Take them until `wait`. The bytes of `transmit` hold until the next is taken. */
 export type Output =
   | { type: "persist"; commit: Commit }
   | { type: "deliver"; message: Message; commit: Commit }
