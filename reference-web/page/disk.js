@@ -8,6 +8,8 @@ import { workerUrl } from "./workers.js";
 /** Buffers that are kept for later, and the largest that is, in bytes. */
 const SPARE_MAX = 32;
 const SPARE_LEN_MAX = 256 * 1024;
+/** How much is written at once, in bytes. */
+const BLOCK = 64 * 1024;
 
 /** The browser gives this page no more room for files. */
 export class DiskFull extends Error {
@@ -21,6 +23,7 @@ export class Disk {
   #asked = new Map();
   #next = 0;
   #spare = [];
+  #gathered = null;
 
   constructor() {
     this.#worker.onmessage = ({ data: { id, value, error, buffer } }) => {
@@ -32,13 +35,26 @@ export class Disk {
     this.#worker.onerror = () => this.#fail("the worker that writes files has stopped");
   }
 
-  /** Writes bytes, which are gone here afterwards. */
-  async write(name, at, bytes) {
+  /** Writes bytes, which are gone here afterwards; with those that follow them, before anything else that is asked for. */
+  write(name, at, bytes) {
     const { length } = bytes;
-    const buffer = this.#take(length);
-    new Uint8Array(buffer).set(bytes);
+    const known = this.#gathered;
+    if (known && (known.name !== name || known.at + known.length !== at || known.length + length > known.buffer.byteLength)) this.#writeGathered();
+    this.#gathered ??= { name, at, length: 0, buffer: this.#take(Math.max(length, BLOCK)), written: Promise.withResolvers() };
+    const gathered = this.#gathered;
+    new Uint8Array(gathered.buffer).set(bytes, gathered.length);
+    gathered.length += length;
     release(bytes.buffer);
-    this.#keep(await this.writeFrom(name, at, buffer, length));
+    return gathered.written.promise;
+  }
+
+  #writeGathered() {
+    const { name, at, length, buffer, written } = this.#gathered;
+    this.#gathered = null;
+    this.writeFrom(name, at, buffer, length).then((back) => {
+      this.#keep(back);
+      written.resolve();
+    }, written.reject);
   }
 
   /** Writes the first bytes of a buffer, and gives it back. */
@@ -86,6 +102,7 @@ export class Disk {
   }
 
   #ask(verb, request, buffer) {
+    if (this.#gathered) this.#writeGathered();
     return new Promise((resolve, reject) => {
       this.#next += 1;
       this.#asked.set(this.#next, { resolve, reject });
