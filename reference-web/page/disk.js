@@ -35,17 +35,20 @@ export class Disk {
     this.#worker.onerror = () => this.#fail("the worker that writes files has stopped");
   }
 
-  /** Writes bytes, which are gone here afterwards; with those that follow them, before anything else that is asked for. */
+  /** Writes bytes, which are gone here afterwards: together with those that follow them, and before whatever else is asked for. */
   write(name, at, bytes) {
-    const { length } = bytes;
-    const known = this.#gathered;
-    if (known && (known.name !== name || known.at + known.length !== at || known.length + length > known.buffer.byteLength)) this.#writeGathered();
-    this.#gathered ??= { name, at, length: 0, buffer: this.#take(Math.max(length, BLOCK)), written: Promise.withResolvers() };
+    if (this.#gathered && !this.#continues(name, at, bytes.length)) this.#writeGathered();
+    this.#gathered ??= { name, at, length: 0, buffer: this.#take(Math.max(bytes.length, BLOCK)), written: Promise.withResolvers() };
     const gathered = this.#gathered;
     new Uint8Array(gathered.buffer).set(bytes, gathered.length);
-    gathered.length += length;
+    gathered.length += bytes.length;
     release(bytes.buffer);
     return gathered.written.promise;
+  }
+
+  #continues(name, at, length) {
+    const gathered = this.#gathered;
+    return gathered.name === name && gathered.at + gathered.length === at && gathered.length + length <= gathered.buffer.byteLength;
   }
 
   #writeGathered() {
