@@ -8,7 +8,8 @@ use crate::command;
 
 const CHROMIUM: &str = "/usr/bin/chromium";
 const DRIVER: &str = "/usr/bin/chromedriver";
-const PACKAGES: [&str; 2] = ["chromium", "chromium-driver"];
+/// The browser, its driver, and a font with what people react with, for the pictures.
+const PACKAGES: [&str; 3] = ["chromium", "chromium-driver", "fonts-noto-color-emoji"];
 
 /// The path of the driver.
 pub(super) const fn driver() -> &'static str {
