@@ -9,7 +9,7 @@ import { workerUrl } from "./workers.js";
 const SPARE_MAX = 32;
 const SPARE_LEN_MAX = 256 * 1024;
 /** How much is written at once, in bytes. */
-const BLOCK = 64 * 1024;
+const GATHERED_MAX = 64 * 1024;
 
 /** The browser gives this page no more room for files. */
 export class DiskFull extends Error {
@@ -38,7 +38,7 @@ export class Disk {
   /** Writes bytes, which are gone here afterwards: together with those that follow them, and before whatever else is asked for. */
   write(name, at, bytes) {
     if (this.#gathered && !this.#continues(name, at, bytes.length)) this.#writeGathered();
-    this.#gathered ??= { name, at, length: 0, buffer: this.#take(Math.max(bytes.length, BLOCK)), written: Promise.withResolvers() };
+    this.#gathered ??= { name, at, length: 0, buffer: this.#take(Math.max(bytes.length, GATHERED_MAX)), written: Promise.withResolvers() };
     const gathered = this.#gathered;
     new Uint8Array(gathered.buffer).set(bytes, gathered.length);
     gathered.length += bytes.length;

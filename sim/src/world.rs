@@ -275,7 +275,7 @@ impl World {
 
     /// A device's program has an input: it goes on at once, or once its disk is done, with what else arrives until then.
     pub fn go_on(&mut self, id: NodeId) {
-        if !crate::faults::disk::is_busy(self, id) {
+        if !crate::faults::disk::holds_back(self, id) {
             let _ = self.run(id);
         }
     }

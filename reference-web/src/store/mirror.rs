@@ -217,8 +217,7 @@ impl Store {
     /// [`StoreError`].
     pub fn needs_content(&self, content: ContentId) -> Result<bool, StoreError> {
         let mut query = self.conn.prepare_cached("SELECT 1 FROM messages WHERE content = ?1")?;
-        Ok(query.exists([content.as_bytes()])?
-            || self.transfers_open()?.iter().any(|transfer| transfer.content == content))
+        Ok(query.exists([content.as_bytes()])? || self.is_content_in_use(content, 0)?)
     }
 
     /// The chats, the one with the newest message first.

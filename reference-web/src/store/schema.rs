@@ -98,11 +98,12 @@ CREATE TABLE aside(
 ) STRICT, WITHOUT ROWID;
 ";
 
-/// What version 3 adds: which messages were edited, reactions as a JSON list, and the list of companions. Rows that were
-/// set aside may be understood now: the digest misses them, and a snapshot brings them.
+/// What version 3 adds: which messages were edited, reactions as a JSON list, which messages have some content, and the
+/// list of companions. Rows that were set aside may be understood now: the digest misses them, and a snapshot brings them.
 const TABLES_3: &str = "
 ALTER TABLE messages ADD COLUMN edited INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE messages ADD COLUMN reactions TEXT NOT NULL DEFAULT '[]';
+CREATE INDEX messages_content ON messages(content) WHERE content IS NOT NULL;
 CREATE TABLE companions(
     serial INTEGER PRIMARY KEY,
     companion BLOB NOT NULL,

@@ -270,7 +270,7 @@ impl Store {
         Ok(())
     }
 
-    /// Whether someone else than transfer `id` still sends or fetches this content.
+    /// Whether someone else than transfer `id` still sends or fetches this content; no transfer has the id 0.
     ///
     /// # Errors
     /// [`StoreError`].

@@ -97,8 +97,9 @@ fn lose_rows(world: &mut World, id: NodeId, amount: u64) {
     }
 }
 
-/// Whether a device's disk is still at its last commit. If not, the next one begins.
-pub fn is_busy(world: &mut World, id: NodeId) -> bool {
+/// A device's program has something to commit. Gives whether it must wait, for a slow disk that is still at the last
+/// commit; otherwise this one begins.
+pub fn holds_back(world: &mut World, id: NodeId) -> bool {
     let now = world.now;
     let is_slow = |active: &&Active| active.kind == Kind::SlowDisk && active.node == id && active.until > now;
     let Some(amount) = world.active.iter().find(is_slow).map(|active| active.amount) else { return false };
