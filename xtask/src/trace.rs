@@ -61,8 +61,8 @@ pub(crate) fn run(options: &Options) -> Result<bool> {
     }
 }
 
-/// Checks that every MUST has code and a test or vector, every refusal a negative vector, and that citations are known,
-/// few, and of requirements that stand.
+/// Checks that every MUST and every definition has code and a test or vector, every refusal a negative vector, and that
+/// citations are known, few, and of requirements that stand.
 ///
 /// # Errors
 /// One of this is not so; what is missing was printed.

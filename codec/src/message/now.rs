@@ -103,6 +103,7 @@ impl NowValue {
             TYPING => Self::Typing { chat: c.varint("chat")? },
             // req: MSG-046
             PRESENCE => Self::Presence { present: read_present(&mut c)? },
+            // req: MSG-090
             _ => return Ok(None),
         };
         c.finish("now body")?;
@@ -155,7 +156,16 @@ mod tests {
             assert_eq!((value.slot(), value.encode().as_ref()), (slot, bytes));
             assert_eq!(NowValue::decode(slot, bytes), Ok(Some(value)));
         }
-        assert_eq!(NowValue::decode(9, &[1]), Ok(None));
+    }
+
+    #[test]
+    fn a_slot_that_is_not_listed_is_ignored_whatever_it_holds() {
+        // req: MSG-090
+        for slot in [0, 2, 4, 6, 8, 9, 58, (1 << 62) - 1] {
+            for body in [&b""[..], &[1], &[0xff; 1_024]] {
+                assert_eq!(NowValue::decode(slot, body), Ok(None), "{slot}");
+            }
+        }
     }
 
     #[test]

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use super::Traced;
 use super::sites::Site;
+use super::spec::Requirement;
 use super::vectors::Case;
 
 /// A test or a case shows few things; more than these would show none of them.
@@ -12,6 +13,7 @@ const CITED_MAX: usize = 3;
 /// What a trace found wrong.
 pub(super) struct Gaps {
     musts: usize,
+    definitions: usize,
     refusals: usize,
     pub(super) no_code: Vec<String>,
     pub(super) no_test: Vec<String>,
@@ -23,15 +25,17 @@ pub(super) struct Gaps {
 
 impl Gaps {
     pub(super) fn new(all: &[Traced], citations: Vec<String>) -> Self {
-        let musts = || all.iter().filter(|traced| traced.requirement.is_must());
+        let count = |is: fn(&Requirement) -> bool| all.iter().filter(|t| is(&t.requirement)).count();
+        let binding = || all.iter().filter(|traced| traced.requirement.binds());
         let refusals = || all.iter().filter(|traced| traced.requirement.is_refusal());
         let id = |traced: &Traced| traced.requirement.id.clone();
         Self {
             all: all.len(),
-            musts: musts().count(),
+            musts: count(Requirement::is_must),
+            definitions: count(Requirement::is_definition),
             refusals: refusals().count(),
-            no_code: musts().filter(|t| t.code.is_empty()).map(id).collect(),
-            no_test: musts().filter(|t| t.tests.is_empty() && t.cases.is_empty()).map(id).collect(),
+            no_code: binding().filter(|t| t.code.is_empty()).map(id).collect(),
+            no_test: binding().filter(|t| t.tests.is_empty() && t.cases.is_empty()).map(id).collect(),
             no_refusal: refusals().filter(|t| t.cases.iter().all(|case| !case.invalid)).map(id).collect(),
             citations,
         }
@@ -44,11 +48,16 @@ impl Gaps {
     /// Prints the figures, and every id behind one that is not whole.
     pub(super) fn print(&self) {
         println!(
-            "{} requirements, {} of them MUST, {} of these refusals",
-            self.all, self.musts, self.refusals
+            "{} sentences with an id: {} MUSTs, {} definitions, {} choices or withdrawn; {} refuse something",
+            self.all,
+            self.musts,
+            self.definitions,
+            self.all - self.musts - self.definitions,
+            self.refusals
         );
-        figure("MUSTs with code", self.musts, &self.no_code);
-        figure("MUSTs with test or vector", self.musts, &self.no_test);
+        let binding = self.musts + self.definitions;
+        figure("MUSTs and definitions with code", binding, &self.no_code);
+        figure("MUSTs and definitions with test or vector", binding, &self.no_test);
         figure("refusals with a negative vector", self.refusals, &self.no_refusal);
         println!("wrong citations: {}", self.citations.len());
         for line in &self.citations {

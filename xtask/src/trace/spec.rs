@@ -5,6 +5,25 @@ use std::path::Path;
 
 use anyhow::{Result, ensure};
 
+/// The words of RFC 2119 that the specification uses.
+const KEYWORDS: [&str; 4] = ["MUST", "SHOULD", "MAY", "REQUIRED"];
+
+/// Words by which a sentence binds, so that it needs an id: the keywords, and how the text says a refusal.
+const BINDING: [&str; 10] =
+    ["MUST", "SHOULD", "MAY", "REQUIRED", "must", "shall", "refuse", "refuses", "refused", "ignored"];
+
+/// Pages of `spec/` that are not normative, or made of what is.
+const NOT_NORMATIVE: [&str; 8] = [
+    "README.md",
+    "changes.md",
+    "example.md",
+    "glossary.md",
+    "overview.md",
+    "rationale.md",
+    "security.md",
+    "state.md",
+];
+
 /// One sentence of the specification.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Requirement {
@@ -22,34 +41,49 @@ pub(super) struct Requirement {
 }
 
 impl Requirement {
-    /// Whether an implementation has no choice.
+    /// Whether it commands conduct.
     pub(super) fn is_must(&self) -> bool {
-        !self.withdrawn && (self.text.contains("MUST") || self.text.contains("REQUIRED"))
+        !self.withdrawn && has_word(&self.text, &["MUST", "REQUIRED"])
     }
 
-    /// Whether it is a duty to refuse something, so that a vector can show the refusal.
+    /// Whether it says what something is: a layout, a derivation, the meaning of a frame.
+    pub(super) fn is_definition(&self) -> bool {
+        !self.withdrawn && !has_word(&self.text, &KEYWORDS)
+    }
+
+    /// Whether an implementation has no choice: a rule of conduct or a definition.
+    pub(super) fn binds(&self) -> bool {
+        self.is_must() || self.is_definition()
+    }
+
+    /// Whether it makes something be refused, so that a vector can show the refusal.
     pub(super) fn is_refusal(&self) -> bool {
-        self.is_must() && self.refusal
+        self.binds() && self.refusal
     }
 }
 
 /// Reads all requirements, in the order of files and lines.
 ///
 /// # Errors
-/// A file cannot be read, an id stands twice, or a requirement has more than one MUST.
+/// A file cannot be read, an id stands twice, a requirement has more than one MUST, or a sentence binds without an id.
 pub(super) fn read(root: &Path) -> Result<Vec<Requirement>> {
     let mut names = Vec::new();
     for entry in std::fs::read_dir(root.join("spec"))? {
         let name = entry?.file_name().to_string_lossy().into_owned();
         if Path::new(&name).extension().is_some_and(|ending| ending == "md") {
-            names.push(format!("spec/{name}"));
+            names.push(name);
         }
     }
     names.sort();
-    let mut all = Vec::new();
+    let (mut all, mut unmarked) = (Vec::new(), Vec::new());
     for name in names {
-        all.extend(in_file(&name, &std::fs::read_to_string(root.join(&name))?));
+        let (path, text) = (format!("spec/{name}"), std::fs::read_to_string(root.join("spec").join(&name))?);
+        all.extend(in_file(&path, &text));
+        if !NOT_NORMATIVE.contains(&name.as_str()) {
+            unmarked.extend(without_id(&text).map(|(line, sentence)| format!("{path}:{line} {sentence}")));
+        }
     }
+    ensure!(unmarked.is_empty(), "these sentences bind and have no id:\n{}", unmarked.join("\n"));
     let mut seen = BTreeSet::new();
     let twice: Vec<&str> = all.iter().map(|r| r.id.as_str()).filter(|id| !seen.insert(*id)).collect();
     ensure!(twice.is_empty(), "these ids stand twice in spec/: {}", twice.join(", "));
@@ -83,6 +117,27 @@ fn in_file(file: &str, text: &str) -> Vec<Requirement> {
     // The README shows what an id looks like.
     found.retain(|requirement| requirement.file != "spec/README.md");
     found
+}
+
+/// What binds without an id: the number of each such line, from 1, and what stands in it in front of the first id.
+///
+/// All that stands behind an id in its line belongs to that id. Blocks of code are layouts that a sentence names.
+fn without_id(text: &str) -> impl Iterator<Item = (usize, &str)> {
+    let mut in_code = false;
+    text.lines().enumerate().filter_map(move |(number, line)| {
+        if line.starts_with("```") {
+            in_code = !in_code;
+        }
+        let front = next_id(line)
+            .and_then(|(id, _)| line.split_once(&format!("[{id}]")))
+            .map_or(line, |(front, _)| front);
+        (!in_code && has_word(front, &BINDING)).then_some((number + 1, front.trim()))
+    })
+}
+
+/// Whether one of these stands in the text as a whole word.
+fn has_word(text: &str, words: &[&str]) -> bool {
+    text.split(|c: char| !c.is_alphanumeric() && c != '_').any(|word| words.contains(&word))
 }
 
 /// A refusal says `refuse`, or names the error with which something ends.
@@ -132,6 +187,24 @@ mod tests {
             ]
         );
         assert!(found.iter().map(Requirement::is_must).eq([true, false, false, false]));
+        assert!(found.iter().map(Requirement::is_definition).eq([false, false, true, false]));
+    }
+
+    #[test]
+    fn a_definition_binds_and_a_choice_does_not() {
+        let text = "- [FRM-031] The body is id; another is refused with `FIELD_VALUE`.\n- [EXT-001] A SHOULD b.\n\
+                    - [STR-014] A MAY b.\n- [CHN-006] A MUST drop b.\n";
+        let found = in_file("spec/a.md", text);
+        assert!(found.iter().map(Requirement::binds).eq([true, false, false, true]));
+        assert!(found.iter().map(Requirement::is_refusal).eq([true, false, false, false]));
+    }
+
+    #[test]
+    fn what_binds_has_an_id() {
+        let text = "A side MUST a.\n- [FRM-001] A MUST b. It is refused.\nIt is refused [FRM-002] MUST.\n\
+                    ```text\nMUST\n```\nMUSTARD is not a mustard.\nOthers are ignored.\n";
+        let lines: Vec<_> = without_id(text).map(|(line, _)| line).collect();
+        assert_eq!(lines, [1, 3, 8]);
     }
 
     #[test]
