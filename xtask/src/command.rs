@@ -1,6 +1,7 @@
 //! Running other programs to their end.
 
 use std::ffi::OsStr;
+use std::io::{BufRead as _, BufReader};
 use std::process::{Command, Stdio};
 
 use anyhow::{Context as _, Result, bail, ensure};
@@ -32,6 +33,24 @@ pub(crate) fn program<A: AsRef<OsStr>>(
 pub(crate) fn run(command: &mut Command) -> Result<()> {
     println!("$ {}", shown(command));
     let status = command.status().with_context(|| cannot_start(command))?;
+    ensure!(status.success(), "`{}` ended with {status}", shown(command));
+    Ok(())
+}
+
+/// Runs a command with the terminal's output, and calls `each` with every line that it writes to standard output.
+///
+/// # Errors
+/// It cannot be started, or it ends with another exit code than 0.
+pub(crate) fn run_lines(command: &mut Command, mut each: impl FnMut(&str)) -> Result<()> {
+    println!("$ {}", shown(command));
+    let mut child = command.stdout(Stdio::piped()).spawn().with_context(|| cannot_start(command))?;
+    let output = child.stdout.take().context("a piped output is there")?;
+    for line in BufReader::new(output).split(b'\n') {
+        let line = String::from_utf8_lossy(&line?).into_owned();
+        println!("{line}");
+        each(&line);
+    }
+    let status = child.wait()?;
     ensure!(status.success(), "`{}` ended with {status}", shown(command));
     Ok(())
 }

@@ -1,5 +1,5 @@
-//! The conformance runner over the shims of this repository: its cases, and its faulty peer against those that can be
-//! live, its live cases against the programs.
+//! The conformance runner over this repository: its cases and its faulty peer against the shims, its live cases against
+//! the programs.
 
 use std::io::{BufRead as _, BufReader};
 use std::path::Path;
@@ -9,11 +9,11 @@ use anyhow::{Context as _, Result};
 
 use crate::{command, workspace};
 
-/// Runs every case through each shim, then the faulty peer, then the live cases; the reports lie in `target/conformance`.
+/// Runs every case through each shim, then the faulty peer; the reports lie in `target/conformance`.
 ///
 /// # Errors
 /// A case fails, is skipped, or is not supported by a shim that should.
-pub(crate) fn run(python: &Path) -> Result<()> {
+pub(crate) fn shims(python: &Path) -> Result<()> {
     command::run(&mut command::cargo(["build", "--locked", "--package", "handfast-vectors"]))?;
     let rust = workspace::target().join("debug/handfast-shim");
     let shims = workspace::root().join("vectors/shims");
@@ -22,7 +22,16 @@ pub(crate) fn run(python: &Path) -> Result<()> {
     let oracle = format!("'{}' -B '{}'", python.display(), shims.join("shim.py").display());
     let node = format!("node '{}'", shims.join("shim.mjs").display());
     runner("cases", "run", &["--complete"], &[&phone, &web, &relay, &oracle, &node])?;
-    runner("peer", "peer", &["--complete"], &[&phone, &web])?;
+    runner("peer", "peer", &["--complete"], &[&phone, &web])
+}
+
+/// Runs the live cases: phone and companion as processes with the runner as their peer and relay, then the relay.
+///
+/// # Errors
+/// A case fails, is skipped, or is not supported by a program that should.
+pub(crate) fn live(python: &Path) -> Result<()> {
+    command::run(&mut command::cargo(["build", "--locked", "--package", "handfast-vectors"]))?;
+    let shims = workspace::root().join("vectors/shims");
     let programs = ["phone", "web"].map(|role| {
         let (live, debug) = (shims.join("live.py"), workspace::target().join("debug"));
         let program = debug.join(format!("handfast-{role}"));
@@ -34,11 +43,11 @@ pub(crate) fn run(python: &Path) -> Result<()> {
     // They wait more than they work.
     let [phone, web] = &programs;
     runner("live", "live", &["--complete", "--jobs", "6"], &[phone, web])?;
-    live()
+    live_relay()
 }
 
 /// The live cases against the relay of this repository, over loopback.
-fn live() -> Result<()> {
+fn live_relay() -> Result<()> {
     let programs = workspace::target().join("debug");
     let mut relay = command::program(programs.join("handfast-relay"), ["--listen", "127.0.0.1:0"]);
     let mut relay =
