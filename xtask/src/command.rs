@@ -26,6 +26,19 @@ pub(crate) fn program<A: AsRef<OsStr>>(
     command
 }
 
+/// Returns the same command under `timeout`, which ends it after so many seconds with exit code 124.
+pub(crate) fn timed(command: &Command, seconds_max: &str) -> Command {
+    let mut timed = Command::new("timeout");
+    let _ = timed.args(["-k", "30", seconds_max]).arg(command.get_program()).args(command.get_args());
+    if let Some(folder) = command.get_current_dir() {
+        let _ = timed.current_dir(folder);
+    }
+    for (key, value) in command.get_envs() {
+        let _ = timed.env(key, value.unwrap_or_default());
+    }
+    timed
+}
+
 /// Runs a command with the terminal's input and output.
 ///
 /// # Errors

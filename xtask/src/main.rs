@@ -1,6 +1,7 @@
 //! Tasks of the Handfast workspace: `cargo xtask demo|test|fuzz|models|sim|mutants|trace|bench`.
 
 mod command;
+mod debian;
 mod demo;
 mod fuzz;
 mod models;

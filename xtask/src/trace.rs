@@ -1,7 +1,11 @@
 //! `cargo xtask trace`: which code, tests and vectors stand behind each requirement of `spec/`.
 
+mod coverage;
 mod gaps;
 mod prove;
+mod prove_programs;
+mod reached;
+mod reasons;
 mod sites;
 mod spec;
 mod table;
@@ -30,6 +34,16 @@ pub(crate) struct Options {
     /// Chooses only among the checks that cite this requirement.
     #[arg(long, requires = "prove")]
     only: Option<String>,
+    /// Lets the programs notice what is taken out, in place of tests: simulator, live cases, demo, page. Can be ended and
+    /// started again.
+    #[arg(long, requires = "prove")]
+    programs: bool,
+    /// Runs the programs with source coverage, and names the cited checks that none of them executes.
+    #[arg(long, conflicts_with = "prove")]
+    reached: bool,
+    /// Runs only this one of the runs again: demo, live, page, sim; the others are read as they were.
+    #[arg(long, requires = "reached")]
+    again: Option<String>,
 }
 
 /// A requirement, and all that cites it.
@@ -52,10 +66,15 @@ struct Trace {
 /// A source cannot be read, or the copy cannot be built.
 pub(crate) fn run(options: &Options) -> Result<bool> {
     let trace = Trace::read()?;
-    let path = table::write(&trace)?;
     trace.gaps.print();
-    println!("table: {}", path.display());
+    if options.reached {
+        return Ok(reached::run(&trace, options.again.as_deref())? && trace.gaps.is_empty());
+    }
+    println!("table: {}", table::write(&trace, None)?.display());
     match options.prove {
+        Some(count) if options.programs => {
+            prove_programs::run(&trace, count, options.seed, options.only.as_deref())
+        }
         Some(count) => prove::run(&trace, count, options.seed, options.only.as_deref()),
         None => Ok(trace.gaps.is_empty()),
     }
@@ -102,6 +121,12 @@ impl Trace {
         let requirements: Vec<Traced> = by_id.into_values().collect();
         let gaps = Gaps::new(&requirements, citations);
         Ok(Self { requirements, gaps })
+    }
+
+    /// The cited checks in code, each once, in the order of files and lines.
+    fn code(&self) -> impl Iterator<Item = &Site> {
+        let sites = self.requirements.iter().flat_map(|traced| &traced.code);
+        sites.map(|site| (site.place(), site)).collect::<BTreeMap<_, _>>().into_values()
     }
 }
 

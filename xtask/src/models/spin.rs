@@ -5,7 +5,7 @@ use std::process::Command;
 
 use anyhow::{Context as _, Result, ensure};
 
-use crate::{command, workspace};
+use crate::{command, debian, workspace};
 
 /// The Debian package that has the tool.
 const PACKAGE: &str = "spin";
@@ -60,7 +60,7 @@ const RUNS: [Run; 11] = [
 /// # Errors
 /// spin is missing and cannot be installed, or a run does not end as pinned.
 pub(super) fn run() -> Result<()> {
-    install()?;
+    debian::ensure_installed(&[PACKAGE], || command::succeeds(Command::new("spin").arg("-V")))?;
     let folder = workspace::target().join("spin");
     std::fs::create_dir_all(&folder)?;
     println!("== spec/models/resume.pml");
@@ -77,16 +77,6 @@ pub(super) fn run() -> Result<()> {
         ensure!(as_pinned, "`{}` must give: {}\n{text}", run.defines.join(" "), run.wrong.unwrap_or("ok"));
     }
     Ok(())
-}
-
-/// Installs spin where root may, else says how.
-fn install() -> Result<()> {
-    if command::succeeds(Command::new("spin").arg("-V")) {
-        return Ok(());
-    }
-    let is_root = command::output(Command::new("id").arg("-u")).is_ok_and(|id| id.trim() == "0");
-    ensure!(is_root, "spin is missing; run as root: apt-get install {PACKAGE}");
-    command::run(Command::new("apt-get").args(["install", "--yes", PACKAGE]))
 }
 
 /// Makes the checker for these definitions, and runs it; gives what it prints.

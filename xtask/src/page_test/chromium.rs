@@ -2,9 +2,9 @@
 
 use std::path::Path;
 
-use anyhow::{Result, bail};
+use anyhow::Result;
 
-use crate::command;
+use crate::debian;
 
 const CHROMIUM: &str = "/usr/bin/chromium";
 const DRIVER: &str = "/usr/bin/chromedriver";
@@ -21,18 +21,7 @@ pub(super) const fn driver() -> &'static str {
 /// # Errors
 /// It is missing and cannot be installed. The message names the command.
 pub(super) fn ensure() -> Result<()> {
-    if is_there() {
-        return Ok(());
-    }
-    let install = ["install", "--yes", "--no-install-recommends"].into_iter().chain(PACKAGES);
-    if command::output(&mut command::program("id", ["-u"])).is_ok_and(|id| id.trim() == "0") {
-        let _ = command::run(&mut command::program("apt-get", ["update"]));
-        let _ = command::run(command::program("apt-get", install).env("DEBIAN_FRONTEND", "noninteractive"));
-    }
-    if !is_there() {
-        bail!("there is no Chromium: `sudo apt-get install --no-install-recommends {}`", PACKAGES.join(" "));
-    }
-    Ok(())
+    debian::ensure_installed(&PACKAGES, is_there)
 }
 
 fn is_there() -> bool {

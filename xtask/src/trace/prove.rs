@@ -1,7 +1,7 @@
 //! Takes cited checks out of a copy of the tree, one at a time, and looks whether a test that cites them fails.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 
 use anyhow::{Context as _, Result, ensure};
 
@@ -31,7 +31,8 @@ enum Outcome {
 /// The copy cannot be written, or a command cannot be started.
 pub(super) fn run(trace: &Trace, count: usize, seed: u64, only: Option<&str>) -> Result<bool> {
     let runner = Runner::new()?;
-    let sites = sites(&trace.requirements, only);
+    let wanted = |site: &&Site| only.is_none_or(|id| site.ids.iter().any(|cited| cited == id));
+    let sites = trace.code().filter(wanted).cloned().collect();
     let (mut caught, mut survived, mut skipped, mut unbuilt) = (Vec::new(), Vec::new(), 0, 0);
     for site in drawn(sites, seed) {
         if caught.len() + survived.len() == count {
@@ -75,17 +76,9 @@ pub(super) fn run(trace: &Trace, count: usize, seed: u64, only: Option<&str>) ->
     Ok(clean && survived.is_empty() && (only.is_some() || tried == count))
 }
 
-/// The sites in code, each once.
-fn sites(all: &[Traced], only: Option<&str>) -> Vec<Site> {
-    let wanted = all.iter().filter(|traced| only.is_none_or(|id| traced.requirement.id == id));
-    let by_place: BTreeMap<_, _> =
-        wanted.flat_map(|traced| &traced.code).map(|site| ((&site.file, site.line), site)).collect();
-    by_place.into_values().cloned().collect()
-}
-
 /// The sites in an order that the seed draws. Each has its place by what it is, so that a check that comes or goes elsewhere
 /// changes nothing of the others' order.
-fn drawn(sites: Vec<Site>, seed: u64) -> Vec<Site> {
+pub(super) fn drawn(sites: Vec<Site>, seed: u64) -> Vec<Site> {
     let mut counts: BTreeMap<String, u64> = BTreeMap::new();
     let mut keyed: Vec<(u64, Site)> = sites
         .into_iter()
@@ -200,12 +193,7 @@ impl Runner {
     /// What Cargo and the program wrote, and whether they ended by themselves.
     fn output(&self, words: &[&str]) -> Result<(String, bool)> {
         let cargo = self.scratch.cargo(words);
-        let mut timed = Command::new("timeout");
-        let _ = timed.args(["-k", "5", SECONDS_MAX]).arg(cargo.get_program()).args(cargo.get_args());
-        let _ = timed.current_dir(cargo.get_current_dir().context("no folder to run in")?);
-        for (key, value) in cargo.get_envs() {
-            let _ = timed.env(key, value.unwrap_or_default());
-        }
+        let mut timed = command::timed(&cargo, SECONDS_MAX);
         let _ = timed.env("RUST_BACKTRACE", "0").stdin(Stdio::null());
         let output = timed.output().context("`timeout` cannot be started: is it installed?")?;
         let both = [output.stdout, output.stderr].concat();

@@ -26,6 +26,13 @@ pub(super) struct Site {
     pub(super) ids: Vec<String>,
 }
 
+impl Site {
+    /// Its file and line, which no other site has.
+    pub(super) fn place(&self) -> (String, usize) {
+        (self.file.clone(), self.line)
+    }
+}
+
 /// Reads the citations of the whole workspace: those in code, and those in tests.
 ///
 /// # Errors

@@ -6,25 +6,27 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 
+use super::reached::Reached;
+use super::sites::Site;
 use super::{Trace, Traced};
 use crate::workspace;
 
-/// Writes the table to `target/trace.md` and returns its path.
+/// Writes the table to `target/trace.md` and returns its path. With `reached` it says which programs execute each check.
 ///
 /// # Errors
 /// The file cannot be written.
-pub(super) fn write(trace: &Trace) -> Result<PathBuf> {
+pub(super) fn write(trace: &Trace, reached: Option<&Reached>) -> Result<PathBuf> {
     let folder = workspace::root().join("target");
     std::fs::create_dir_all(&folder)?;
     let path = folder.join("trace.md");
-    std::fs::write(&path, text(&trace.requirements))?;
+    std::fs::write(&path, text(&trace.requirements, reached))?;
     Ok(path)
 }
 
-fn text(all: &[Traced]) -> String {
+fn text(all: &[Traced], reached: Option<&Reached>) -> String {
     let mut out = String::from(
         "# Requirements, and what stands behind them\n\nMade by `cargo xtask trace`.\n\n\
-         | requirement | text | code | tests | vectors: accepted, refused |\n|---|---|---|---|---|\n",
+         | requirement | text | code | reached from a program | tests | vectors: accepted, refused |\n|---|---|---|---|---|---|\n",
     );
     let mut back: BTreeMap<String, BTreeSet<&str>> = BTreeMap::new();
     for traced in all {
@@ -39,14 +41,16 @@ fn text(all: &[Traced]) -> String {
             .iter()
             .map(|site| cite(format!("{}:{}", short(&site.file), site.line), &site.file, site.line))
             .collect();
+        let by: Vec<String> = traced.code.iter().map(|site| programs(site, reached)).collect();
         let tests: Vec<String> =
             traced.tests.iter().map(|site| cite(site.function.clone(), &site.file, site.line)).collect();
         let _ = writeln!(
             out,
-            "| <a id=\"{id}\"></a>{} | {} | {} | {} | {} |",
+            "| <a id=\"{id}\"></a>{} | {} | {} | {} | {} | {} |",
             link(id, &traced.requirement.file, traced.requirement.line),
             traced.requirement.text.replace('|', "\\|"),
             code.join("<br>"),
+            by.join("<br>"),
             tests.join("<br>"),
             cases(traced, &mut back),
         );
@@ -57,6 +61,13 @@ fn text(all: &[Traced]) -> String {
         let _ = writeln!(out, "| {place} | {} |", ids.join(", "));
     }
     out
+}
+
+/// The programs that execute a check; a dash where none does, nothing where it was not measured.
+fn programs(site: &Site, reached: Option<&Reached>) -> String {
+    reached.map_or_else(String::new, |reached| {
+        reached.get(&site.place()).map_or_else(|| "-".to_owned(), |runs| runs.join(" "))
+    })
 }
 
 /// One link for each file that has cases, with their numbers.

@@ -14,7 +14,7 @@ pub(super) fn take_out(text: &str, line: usize) -> Option<(String, String)> {
 }
 
 /// Where the first line of code after the comment begins.
-fn code_after(text: &str, line: usize) -> Option<usize> {
+pub(super) fn code_after(text: &str, line: usize) -> Option<usize> {
     let mut at = text.match_indices('\n').nth(line.checked_sub(1)?)?.0 + 1;
     for next in text.get(at..)?.split_inclusive('\n') {
         let trimmed = next.trim_start();

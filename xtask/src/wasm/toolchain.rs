@@ -11,7 +11,7 @@ use std::process::{Command, ExitCode};
 use anyhow::{Result, bail};
 
 use super::TARGET;
-use crate::{command, workspace};
+use crate::{command, debian, workspace};
 
 /// Set while this program stands in front of `rustc`.
 const WRAPPER: &str = "HANDFAST_XTASK_WRAPS_RUSTC";
@@ -52,13 +52,8 @@ impl Toolchain {
             if command::succeeds(&mut command::program("rustup", ["target", "add", TARGET])) && has_target() {
                 return Ok(Self::Rustup);
             }
-            if is_root() {
-                let install = ["install", "--yes", "--no-install-recommends"].into_iter().chain(DEBIAN);
-                let _ = command::run(&mut command::program("apt-get", ["update"]));
-                command::run(command::program("apt-get", install).env("DEBIAN_FRONTEND", "noninteractive"))?;
-                if has_debian() {
-                    return Ok(Self::Debian);
-                }
+            if debian::ensure_installed(&DEBIAN, has_debian).is_ok() {
+                return Ok(Self::Debian);
             }
         }
         bail!(
@@ -136,10 +131,6 @@ fn has_debian() -> bool {
         .iter()
         .all(|path| Path::new(path).exists())
         && linker.iter().any(|path| path.exists())
-}
-
-fn is_root() -> bool {
-    command::output(&mut command::program("id", ["-u"])).is_ok_and(|id| id.trim() == "0")
 }
 
 /// Returns whether this program is called in the place of `rustc`.
