@@ -96,7 +96,7 @@ fn another_certificate_in_the_place_of_the_first_is_refused() {
 
 #[test]
 fn a_certificate_that_does_not_hold_is_refused_without_saying_why() {
-    // req: CRT-002, ERR-004
+    // req: CRT-002, ERR-004, ERR-021
     let mut phone = ScriptedPhone::new(42);
     let mut other = phone.cert.clone();
     other.serial += 1;

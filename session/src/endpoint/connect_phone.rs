@@ -82,6 +82,7 @@ impl Endpoint {
                 self.transmit(hint.encode());
             }
             // A relay can forge these at will: they change nothing.
+            // req: ERR-022
             Err(_) => {}
         }
     }

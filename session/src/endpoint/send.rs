@@ -87,6 +87,7 @@ impl Endpoint {
 
     /// Sends CLOSE and ends the connection.
     pub(super) fn send_close(&mut self, code: ErrorCode) {
+        // req: ERR-020
         self.send_last(&[Frame::Close { code, retry_ms: 0 }]);
     }
 

@@ -27,6 +27,7 @@ impl Pairing {
         if self.is_settled() {
             return;
         }
+        // req: ERR-021
         if !matches!(&self.side, Side::Web(web::WebState::Pending { .. })) {
             self.send_link(&LinkFrame::Close { code });
         }
