@@ -3,6 +3,7 @@
 mod command;
 mod debian;
 mod demo;
+mod figures;
 mod fuzz;
 mod models;
 mod packages;
@@ -43,6 +44,8 @@ enum Task {
     Models(models::Options),
     /// Shows which code, tests and vectors stand behind each requirement of the specification.
     Trace(trace::Options),
+    /// Draws the figures of the specification from their texts in `spec/figures`.
+    Figures,
     /// Runs the whole system in one process under seeded faults.
     Sim(sim::Options),
     /// Plants each mutant of `vectors/mutants` in a copy of the tree; the vectors must notice.
@@ -72,6 +75,7 @@ fn main() -> ExitCode {
         Task::Fuzz(options) => fuzz::run(&options),
         Task::Models(options) => models::run(&options),
         Task::Trace(options) => trace::run(&options),
+        Task::Figures => figures::run(),
         Task::Sim(options) => sim::run(&options),
         Task::Mutants(options) => vector_mutants::run(&options),
         Task::Wasm(options) => wasm::run(&options),
