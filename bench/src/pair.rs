@@ -181,7 +181,11 @@ impl Pair {
             });
             let attached = RelayFrame::Attached(Attached {
                 own: AttachmentId::from_bytes(own),
-                peer: Some(PeerInfo { id: AttachmentId::from_bytes(peer), same_net: true, origin: None }),
+                peer: Some(PeerInfo {
+                    id: AttachmentId::from_bytes(peer),
+                    same_net: Some(true),
+                    origin: None,
+                }),
                 phone_sticky: None,
                 web_sticky: None,
             });

@@ -184,8 +184,6 @@ fn frm_009_a_required_field_that_is_missing() {
     assert_eq!(relay([11, 3]), Err(error(ErrorCode::FIELD_MISSING, 2, "contended count")));
     let no_id = [&[11, 1][..], &list(&[(5, &[1])])].concat();
     assert_eq!(relay(no_id), Err(error(ErrorCode::FIELD_MISSING, 5, "peer attachment id")));
-    let no_net = [&[11, 1][..], &list(&[(3, &[1; 8])])].concat();
-    assert_eq!(relay(no_net), Err(error(ErrorCode::FIELD_MISSING, 12, "same network")));
     assert_eq!(Kk1::decode(&padded(&samples::xk1().encode())).unwrap_err().what, "try");
 }
 

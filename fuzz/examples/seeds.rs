@@ -159,8 +159,11 @@ fn relay_frames() -> Seeds {
             signature: Signature::from_bytes([5; 64]),
         })
     };
-    let info =
-        PeerInfo { id: AttachmentId::from_bytes([2; 8]), same_net: true, origin: Some("https://a.b".into()) };
+    let info = PeerInfo {
+        id: AttachmentId::from_bytes([2; 8]),
+        same_net: Some(true),
+        origin: Some("https://a.b".into()),
+    };
     let attached = Attached {
         own: AttachmentId::from_bytes([1; 8]),
         peer: Some(info.clone()),

@@ -401,7 +401,7 @@ fn lie(tape: &mut Tape<'_>) -> RelayFrame {
         0 => RelayFrame::Peer(Peer::Down),
         1 => {
             let id = AttachmentId::from_bytes([tape.byte(); 8]);
-            RelayFrame::Peer(Peer::Up(PeerInfo { id, same_net: true, origin: None }))
+            RelayFrame::Peer(Peer::Up(PeerInfo { id, same_net: Some(true), origin: None }))
         }
         2 => RelayFrame::Peer(Peer::Contended(u64::from(tape.byte()))),
         3 => {

@@ -82,10 +82,10 @@ fn approval(event: &Value) -> String {
         seen => seen,
     };
     let grants: Vec<_> = rows(event, "grants").filter_map(Value::as_str).map(printable).collect();
-    let hint = if event["same_net"] == true {
-        "in the same network as this phone, says the relay"
-    } else {
-        "not in this phone's network, says the relay: refuse if the page should be beside you"
+    let hint = match event["same_net"].as_bool() {
+        Some(true) => "in the same network as this phone, says the relay",
+        Some(false) => "not in this phone's network, says the relay: refuse if the page should be beside you",
+        None => "not known to the relay",
     };
     format!(
         "The check code is right. A companion asks to be linked:\n  \

@@ -50,7 +50,7 @@ pub(crate) enum Seat<'a> {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Presence {
     pub(crate) id: AttachmentId,
-    pub(crate) same_net: bool,
+    pub(crate) same_net: Option<bool>,
     pub(crate) origin: Option<String>,
 }
 

@@ -42,7 +42,7 @@ fn a_pairing_ends_in_a_link_that_both_sides_open() {
         origin: ORIGIN.into(),
         origin_seen: Some(ORIGIN.into()),
         grants: 5,
-        same_net: true,
+        same_net: Some(true),
     };
     assert_eq!(couple.phone.events.last(), Some(&expected));
     couple.phone.pairing.approve(couple.now, &mut couple.rng, &couple.account, offering()).unwrap();

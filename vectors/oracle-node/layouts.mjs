@@ -69,13 +69,14 @@ export function qrEncode(payload) {
   return `HF1*${bits.match(/.{5}/g).map((five) => ALPHABET[parseInt(five, 2)]).join("")}`;
 }
 
-/** Fields 3, 5 and 7 of a list: the second stands with the first and only then, the third only with it. */
+/** Fields 3, 5 and 7 of a list: the others stand only with the first. */
 function peerInfo(list) {
   if (!list.has(3)) {
     need(!list.has(5) && !list.has(7), "FIELD_MISSING");
     return undefined;
   }
-  const out = { id: list.hex(3, 8), same_net: list.u8(5, [0, 1]) === 1 };
+  const out = { id: list.hex(3, 8) };
+  if (list.has(5)) out.same_net = list.u8(5, [0, 1]) === 1;
   if (list.has(7)) out.origin = list.text(7, 0, 128);
   return out;
 }

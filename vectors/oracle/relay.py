@@ -9,11 +9,13 @@ def versions(tlv, kind):
 
 
 def peer_info(tlv):
-    """Fields 3, 5 and 7: the second stands with the first and only then, the third only with it."""
+    """Fields 3, 5 and 7: the others stand only with the first."""
     if not tlv.has(3):
         need(not tlv.has(5) and not tlv.has(7), "FIELD_MISSING")
         return None
-    out = {"id": tlv.hex(3, 8), "same_net": tlv.u8(5, (0, 1)) == 1}
+    out = {"id": tlv.hex(3, 8)}
+    if tlv.has(5):
+        out["same_net"] = tlv.u8(5, (0, 1)) == 1
     if tlv.has(7):
         out["origin"] = tlv.text(7, 0, 128)
     return out

@@ -43,6 +43,7 @@ fn sorted(value: &Value) -> Vec<(String, String)> {
         Some(Value::Array(frames)) => frames.iter().for_each(|frame| leaves("", frame, &mut out)),
         _ => leaves("", value, &mut out),
     }
+    // The grammar has the number 0 where the codec has false.
     out.retain(|(name, value)| (name.as_str(), value.as_str()) != ("same_net", "0"));
     out.sort();
     out

@@ -119,8 +119,8 @@ pub struct Attach {
 pub struct PeerInfo {
     /// The peer's attachment.
     pub id: AttachmentId,
-    /// Whether both sockets come from one network.
-    pub same_net: bool,
+    /// Whether both sockets come from one network; `None` where the relay does not know both real addresses.
+    pub same_net: Option<bool>,
     /// The origin of the page, if the peer is a web.
     pub origin: Option<String>,
 }
@@ -303,7 +303,10 @@ fn forbidden(field: Option<Field<'_>>) -> Result<(), DecodeError> {
 
 impl PeerInfo {
     pub(super) fn write(&self, w: &mut TlvWriter) {
-        let _ = w.bytes(3, self.id.as_bytes()).u8(5, u8::from(self.same_net));
+        let _ = w.bytes(3, self.id.as_bytes());
+        if let Some(same_net) = self.same_net {
+            let _ = w.u8(5, u8::from(same_net));
+        }
         if let Some(origin) = &self.origin {
             let _ = w.bytes(7, origin.as_bytes());
         }
@@ -323,12 +326,13 @@ impl PeerInfo {
         };
         // req: FRM-013
         let id = AttachmentId::from_bytes(id.array()?);
-        let same_net = same_net.ok_or_else(|| r.missing("same network"))?;
-        let same_net = match same_net.u8()? {
-            0 => false,
-            1 => true,
-            _ => return Err(same_net.error(ErrorCode::FIELD_VALUE)),
-        };
+        let same_net = same_net
+            .map(|field| match field.u8()? {
+                0 => Ok(false),
+                1 => Ok(true),
+                _ => Err(field.error(ErrorCode::FIELD_VALUE)),
+            })
+            .transpose()?;
         let origin = origin.map(|origin| origin.text(0, ORIGIN_LEN_MAX)).transpose()?;
         Ok(Some(Self { id, same_net, origin }))
     }

@@ -32,10 +32,10 @@ pub(crate) fn signature() -> Signature {
 pub(crate) fn relay_frames() -> Vec<RelayFrame> {
     let info = PeerInfo {
         id: AttachmentId::from_bytes([2; 8]),
-        same_net: true,
+        same_net: Some(true),
         origin: Some("https://app.example".into()),
     };
-    let plain = PeerInfo { same_net: false, origin: None, ..info.clone() };
+    let plain = PeerInfo { same_net: Some(false), origin: None, ..info.clone() };
     let attach = |role, proof| {
         RelayFrame::Attach(Attach {
             version: 1,

@@ -79,11 +79,8 @@ fn key() -> impl Strategy<Value = AttachKey> {
 }
 
 fn peer_info() -> impl Strategy<Value = PeerInfo> {
-    (any::<[u8; 8]>(), any::<bool>(), option::of(text(0, 128))).prop_map(|(id, same_net, origin)| PeerInfo {
-        id: AttachmentId::from_bytes(id),
-        same_net,
-        origin,
-    })
+    (any::<[u8; 8]>(), any::<Option<bool>>(), option::of(text(0, 128)))
+        .prop_map(|(id, same_net, origin)| PeerInfo { id: AttachmentId::from_bytes(id), same_net, origin })
 }
 
 fn proof() -> impl Strategy<Value = MailboxProof> {

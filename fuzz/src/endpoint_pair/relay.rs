@@ -89,7 +89,7 @@ impl Relay {
 
     fn info(&mut self, role: DeviceRole) -> Option<PeerInfo> {
         let seat = self.seat(role).as_ref().filter(|seat| seat.attached)?;
-        Some(PeerInfo { id: seat.id, same_net: false, origin: None })
+        Some(PeerInfo { id: seat.id, same_net: Some(false), origin: None })
     }
 
     /// A frame came from a device.

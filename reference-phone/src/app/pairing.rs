@@ -54,7 +54,7 @@ pub enum ScanStep {
         /// The origin, as the relay saw it.
         origin_seen: Option<String>,
         /// Whether the relay says that both are in one network.
-        same_net: bool,
+        same_net: Option<bool>,
         /// The grants asked for, as bits.
         grants: u64,
         /// The relay.

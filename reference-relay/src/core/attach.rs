@@ -149,6 +149,6 @@ impl Relay {
             DeviceRole::Web => state.origin.clone(),
             DeviceRole::Phone => None,
         };
-        Some(PeerInfo { id: state.id, same_net: state.network == to.network, origin })
+        Some(PeerInfo { id: state.id, same_net: Some(state.network == to.network), origin })
     }
 }

@@ -102,9 +102,9 @@ fn both_seats_learn_of_each_other() {
     let _ = h.take(web);
     h.attach(web, &link, DeviceRole::Web);
     let attached = h.attached(web);
-    let phone_seen = PeerInfo { id: Harness::id(phone), same_net: false, origin: None };
+    let phone_seen = PeerInfo { id: Harness::id(phone), same_net: Some(false), origin: None };
     assert_eq!((attached.own, attached.peer), (Harness::id(web), Some(phone_seen)));
-    let web_seen = PeerInfo { id: Harness::id(web), same_net: false, origin: Some(ORIGIN.to_owned()) };
+    let web_seen = PeerInfo { id: Harness::id(web), same_net: Some(false), origin: Some(ORIGIN.to_owned()) };
     assert_eq!(h.take(phone), [RelayFrame::Peer(Peer::Up(web_seen))]);
 
     h.close(web);
@@ -122,7 +122,7 @@ fn two_sockets_of_one_address_are_on_the_same_network() {
     let web = h.open_from(HOME, None);
     let _ = h.take(web);
     h.attach(web, &link, DeviceRole::Web);
-    assert_eq!(h.attached(web).peer.map(|peer| peer.same_net), Some(true));
+    assert_eq!(h.attached(web).peer.and_then(|peer| peer.same_net), Some(true));
 }
 
 #[test]

@@ -26,8 +26,9 @@ pub enum PairingEvent {
         origin_seen: Option<String>,
         /// The grants asked for, as bits.
         grants: u64,
-        /// Whether the relay says that both devices are in one network. A reason to warn if not; never to trust.
-        same_net: bool,
+        /// Whether the relay says that both devices are in one network; `None` when it does not know.
+        /// A reason to warn if not; never to trust.
+        same_net: Option<bool>,
     },
     /// Phone: show these two digits; the page's user is asked about them.
     ShowNn(String),

@@ -121,7 +121,7 @@ impl Pairing {
                     origin: claims.origin,
                     origin_seen: peer.and_then(|p| p.origin.clone()),
                     grants: claims.grants,
-                    same_net: peer.is_some_and(|p| p.same_net),
+                    same_net: peer.and_then(|p| p.same_net),
                 };
                 self.set_phone(PhoneState::AwaitUser(state, code));
                 self.wait(APPROVAL_MAX, ErrorCode::CODE_EXPIRED);

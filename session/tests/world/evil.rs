@@ -128,7 +128,7 @@ impl Evil {
             DeviceRole::Phone => (PHONE, WEB),
             DeviceRole::Web => (WEB, PHONE),
         };
-        let peer = PeerInfo { id: AttachmentId::from_bytes(peer), same_net: true, origin: None };
+        let peer = PeerInfo { id: AttachmentId::from_bytes(peer), same_net: Some(true), origin: None };
         RelayFrame::Attached(Attached {
             own: AttachmentId::from_bytes(own),
             peer: with_peer.then_some(peer),

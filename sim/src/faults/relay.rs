@@ -112,7 +112,7 @@ fn truth(world: &World, id: NodeId, web: usize) -> Option<(u64, Bytes)> {
         .values()
         .find(|conn| conn.node != id && conn.mailbox == mailbox && conn.at_relay && conn.own.is_some());
     let frame = match peer.and_then(|peer| peer.own) {
-        Some(id) => RelayFrame::Peer(Peer::Up(PeerInfo { id, same_net: false, origin: None })),
+        Some(id) => RelayFrame::Peer(Peer::Up(PeerInfo { id, same_net: None, origin: None })),
         None => RelayFrame::Peer(Peer::Down),
     };
     Some((number, frame.encode()))
@@ -172,7 +172,7 @@ fn lie_of_presence(world: &mut World, fault: &Fault) -> Bytes {
     let peer = match fault.amount % 3 {
         0 => Peer::Down,
         1 => Peer::Contended(1 + fault.amount % 9),
-        _ => Peer::Up(PeerInfo { id: random_id(world), same_net: true, origin: None }),
+        _ => Peer::Up(PeerInfo { id: random_id(world), same_net: Some(true), origin: None }),
     };
     RelayFrame::Peer(peer).encode()
 }

@@ -259,7 +259,7 @@ impl Hub {
         self.claims += usize::from(is_of_program);
         // A seat has one holder: the one who proved it last.
         self.clients.retain(|client| client.id == id || client.seat != Some(place));
-        let info = |of: u64| PeerInfo { id: attachment(of), same_net: true, origin: None };
+        let info = |of: u64| PeerInfo { id: attachment(of), same_net: Some(true), origin: None };
         let other = self.seated(attach.mailbox, !attach.role);
         let attached =
             Attached { own: attachment(id), peer: other.map(info), phone_sticky: None, web_sticky: None };

@@ -170,7 +170,7 @@ impl<'a> Peer<'a> {
     pub(super) fn attachment(&self) -> RelayFrame {
         let (own, other) =
             if self.role == DeviceRole::Phone { (PHONE_ID, WEB_ID) } else { (WEB_ID, PHONE_ID) };
-        let peer = PeerInfo { id: AttachmentId::from_bytes(other), same_net: true, origin: None };
+        let peer = PeerInfo { id: AttachmentId::from_bytes(other), same_net: Some(true), origin: None };
         RelayFrame::Attached(Attached {
             own: AttachmentId::from_bytes(own),
             peer: Some(peer),

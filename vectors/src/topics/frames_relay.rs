@@ -56,7 +56,7 @@ fn link() -> MailboxProof {
 
 fn peer(origin: Option<&str>) -> PeerInfo {
     let id = AttachmentId::from_bytes(some("peer"));
-    PeerInfo { id, same_net: origin.is_some(), origin: origin.map(str::to_owned) }
+    PeerInfo { id, same_net: Some(origin.is_some()), origin: origin.map(str::to_owned) }
 }
 
 fn attached(peer: Option<PeerInfo>, sticky: Option<usize>) -> RelayFrame {
@@ -88,6 +88,14 @@ pub(super) fn valid() -> Result<Vec<Case>> {
         ("attached-alone", attached(None, None)),
         ("attached-phone-there", attached(Some(peer(None)), None)),
         ("attached-web-there", attached(Some(peer(Some(origin))), None)),
+        (
+            "attached-web-network-unknown",
+            attached(Some(PeerInfo { same_net: None, ..peer(Some(origin)) }), None),
+        ),
+        (
+            "attached-phone-network-unknown",
+            attached(Some(PeerInfo { same_net: None, ..peer(None) }), Some(1)),
+        ),
         ("attached-sticky-1", attached(None, Some(1))),
         ("attached-sticky-512", attached(None, Some(512))),
         ("data-pairing", data(DataKind::PAIRING, &[1, 2, 3])),
@@ -98,6 +106,14 @@ pub(super) fn valid() -> Result<Vec<Case>> {
         ("data-unknown-kind", data(DataKind::from_u8(200), &[1])),
         ("peer-up-phone", RelayFrame::Peer(Peer::Up(peer(None)))),
         ("peer-up-web", RelayFrame::Peer(Peer::Up(peer(Some(""))))),
+        (
+            "peer-up-phone-network-unknown",
+            RelayFrame::Peer(Peer::Up(PeerInfo { same_net: None, ..peer(None) })),
+        ),
+        (
+            "peer-up-web-network-unknown",
+            RelayFrame::Peer(Peer::Up(PeerInfo { same_net: None, ..peer(Some("a")) })),
+        ),
         ("peer-down", RelayFrame::Peer(Peer::Down)),
         ("peer-contended", RelayFrame::Peer(Peer::Contended(64))),
         ("wake-ask-empty", RelayFrame::Wake(Wake::Ask(Bytes::new()))),
@@ -205,8 +221,8 @@ fn lists() -> Vec<Refusal> {
         ("hello", hello(&[1]), 1, &[1_u64, 3, 5, 7, 9][..]),
         ("attach-pairing", attach(DeviceRole::Phone, pairing()), 1, &[1, 3, 5, 7, 9, 15]),
         ("attach-link", attach(DeviceRole::Web, link()), 1, &[1, 3, 5, 7, 9, 11, 13, 15]),
-        ("attached", attached(Some(peer(Some("https://web.example"))), Some(1)), 1, &[1, 3, 5]),
-        ("peer-up", RelayFrame::Peer(Peer::Up(peer(None))), 2, &[3, 5]),
+        ("attached", attached(Some(peer(Some("https://web.example"))), Some(1)), 1, &[1, 3]),
+        ("peer-up", RelayFrame::Peer(Peer::Up(peer(None))), 2, &[3]),
         ("peer-contended", RelayFrame::Peer(Peer::Contended(1)), 2, &[1]),
     ];
     for (name, frame, head, required) in &frames {
@@ -250,11 +266,12 @@ fn values() -> Vec<Refusal> {
     let attach = attach(DeviceRole::Phone, pairing());
     let attached = attached(Some(peer(Some("https://web.example"))), Some(1));
     let mut out = Vec::new();
-    let values: [Change<'_>; 8] = [
+    let values: [Change<'_>; 9] = [
         ("attach-kind-3", &attach, 3, &[3], ErrorCode::FIELD_VALUE, "no such kind"),
         ("attach-role-3", &attach, 5, &[3], ErrorCode::FIELD_VALUE, "no such role"),
         ("attach-mailbox-15", &attach, 7, &[0; 15], ErrorCode::FIELD_LENGTH, "a mailbox of 15 bytes"),
         ("attach-key-33", &attach, 9, &[0; 33], ErrorCode::FIELD_LENGTH, "a key of 33 bytes"),
+        ("attached-net-empty", &attached, 5, &[], ErrorCode::FIELD_LENGTH, "a flag without a value"),
         ("attached-net-2", &attached, 5, &[2], ErrorCode::FIELD_VALUE, "a flag that is neither 0 nor 1"),
         ("attached-origin-utf8", &attached, 7, &[0xff], ErrorCode::BAD_UTF8, "text that is not UTF-8"),
         ("hello-versions-9", &hello, 1, &[1; 9], ErrorCode::FIELD_LENGTH, "nine versions"),
@@ -291,8 +308,8 @@ fn precedence() -> Vec<Refusal> {
     let up = List::of(&RelayFrame::Peer(Peer::Up(peer(Some("")))).encode(), 2);
     [("attached", attached), ("peer-up", up)]
         .map(|(name, list)| {
-            let bytes = list.with(3, &[1]).without(5).bytes();
-            let comment = "the id is too short, and the field after it is missing";
+            let bytes = list.with(3, &[1]).with(5, &[2]).bytes();
+            let comment = "the id is too short, and the flag after it is neither 0 nor 1";
             (format!("{name}-precedence"), "FRM-013", ErrorCode::FIELD_LENGTH, comment, bytes)
         })
         .to_vec()
