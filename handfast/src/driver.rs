@@ -34,7 +34,7 @@ mod set;
 mod task;
 mod websocket;
 
-pub use crate::rng::{NoRandomness, os_rng};
+pub use crate::rng::{NoRandomness, SystemRng, os_rng};
 pub use clock::{Clock, SleepWatch};
 pub use connect::Connector;
 pub use link_socket::{LinkSocket, tell};

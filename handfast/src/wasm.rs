@@ -14,11 +14,10 @@ mod rows;
 use core::time::Duration;
 
 use handfast_codec::{RelayName, Timestamp};
-use rand_chacha::ChaCha20Rng;
 use wasm_bindgen::prelude::*;
 
 pub use crate::hex::parse_hex;
-pub use crate::rng::{NoRandomness, os_rng};
+pub use crate::rng::{NoRandomness, SystemRng, os_rng};
 pub use link::WebLink;
 pub use media::{ContentHasher, MediaReceiver, get_meta, media_type, put_meta};
 pub use pairing::WebPairing;
@@ -44,7 +43,7 @@ fn relay(name: &str) -> Result<RelayName, JsError> {
 }
 
 /// The generator of one machine.
-fn generator() -> Result<ChaCha20Rng, JsError> {
+fn generator() -> Result<SystemRng, JsError> {
     os_rng().map_err(|error| JsError::new(&error.to_string()))
 }
 

@@ -5,13 +5,12 @@ use handfast_codec::DeviceRole;
 use handfast_codec::frame::{Collection, OpenKind};
 use handfast_session::{Endpoint, Pairs, VERSION_KEY};
 use js_sys::{Array, Uint8Array};
-use rand_chacha::ChaCha20Rng;
 use wasm_bindgen::prelude::*;
 use zeroize::Zeroizing;
 
 use super::journal::Journal;
 use super::output::{self, FrameBuffer, object};
-use super::{generator, media, refused, timestamp};
+use super::{SystemRng, generator, media, refused, timestamp};
 
 /// One link: see `Endpoint` of the crate `handfast-session`. A verb gives a commit where the text says so: apply it with
 /// the verb's own effect, and say `committed`.
@@ -19,7 +18,7 @@ use super::{generator, media, refused, timestamp};
 #[derive(Debug)]
 pub struct WebLink {
     endpoint: Endpoint,
-    rng: ChaCha20Rng,
+    rng: SystemRng,
     journal: Journal,
     frames: FrameBuffer,
 }

@@ -3,19 +3,18 @@
 use bytes::BytesMut;
 use handfast_handshake::pairing::Claims;
 use handfast_session::Pairing;
-use rand_chacha::ChaCha20Rng;
 use wasm_bindgen::prelude::*;
 
 use super::journal::Journal;
 use super::output::{self, FrameBuffer, object};
-use super::{generator, refused, relay, timestamp};
+use super::{SystemRng, generator, refused, relay, timestamp};
 
 /// One code and its attempt: see `Pairing` of the crate `handfast-session`.
 #[wasm_bindgen]
 #[derive(Debug)]
 pub struct WebPairing {
     pairing: Pairing,
-    rng: ChaCha20Rng,
+    rng: SystemRng,
     journal: Journal,
     frames: FrameBuffer,
 }
