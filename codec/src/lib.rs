@@ -40,6 +40,7 @@ pub mod record;
 pub mod relay;
 pub mod role;
 pub mod signed;
+mod test_builds;
 pub mod time;
 pub mod tlv;
 pub mod varint;

@@ -15,6 +15,8 @@ use crate::link::{require_distinct, require_unused};
 use crate::noise::{CipherState, HandshakeState};
 use crate::secret::CipherKey;
 
+handfast_codec::test_builds_only!("hazmat");
+
 /// What a handshake holds at one point, in the letters of the Noise specification.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[expect(clippy::exhaustive_structs, reason = "the variables of Noise's SymmetricState and CipherState")]

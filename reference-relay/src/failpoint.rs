@@ -3,6 +3,8 @@
 use std::sync::LazyLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+handfast_codec::test_builds_only!("failpoints");
+
 /// The variable that names the point: `HANDFAST_KILL_AT=name` or `name:n` for its n-th pass.
 pub const VARIABLE: &str = "HANDFAST_KILL_AT";
 

@@ -8,6 +8,9 @@ use anyhow::{Context as _, Result, bail, ensure};
 
 use crate::workspace;
 
+/// The variable that allows features for tests in a build without debug assertions.
+pub(crate) const TEST_BUILD: &str = "HANDFAST_TEST_BUILD";
+
 /// Returns a command that runs Cargo in the workspace with the given arguments.
 pub(crate) fn cargo<A: AsRef<OsStr>>(arguments: impl IntoIterator<Item = A>) -> Command {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());

@@ -90,7 +90,7 @@ fn main() -> ExitCode {
 /// Builds the figures' program optimised, and runs it.
 fn bench() -> Result<bool> {
     let words = ["run", "--locked", "--release", "--package", "handfast-bench"];
-    command::run(&mut command::cargo(words)).map(|()| true)
+    command::run(command::cargo(words).env(command::TEST_BUILD, "1")).map(|()| true)
 }
 
 fn report(result: Result<bool>) -> ExitCode {

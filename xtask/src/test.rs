@@ -7,6 +7,7 @@ mod floors;
 mod inner;
 mod licences;
 mod python;
+mod shipped;
 
 use std::time::Instant;
 
@@ -100,6 +101,7 @@ fn steps(options: &Options) -> Result<Vec<Step>> {
             floors::check().map(|()| Done::Passed)
         }),
         Step::new("the inner crates use no std and no runtime", || inner::tree().map(|()| Done::Passed)),
+        Step::new("no release build carries what is for tests", || shipped::check().map(|()| Done::Passed)),
         Step::new("the tests that FAULTS.md names exist", || faults::check().map(|()| Done::Passed)),
         Step::new("every MUST has code and a test or vector, and every refusal a negative vector", || {
             trace::check().map(|()| Done::Passed)

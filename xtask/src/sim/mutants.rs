@@ -62,7 +62,7 @@ fn build(scratch: &Scratch) -> Result<()> {
     let mut build =
         scratch.cargo(&["build", "--locked", "--release", "--quiet", "--package", "handfast-sim"]);
     // One function differs from plant to plant.
-    command::run(build.env("CARGO_INCREMENTAL", "1"))
+    command::run(build.env("CARGO_INCREMENTAL", "1").env(command::TEST_BUILD, "1"))
 }
 
 fn program(scratch: &Scratch) -> PathBuf {
