@@ -4,6 +4,10 @@
 pub const RELAY_FRAME_LEN_MAX: usize = 16_512;
 /// The most frames other than DATA that a client takes from a relay: 256 frames, a second (spec, relay).
 pub const RELAY_FRAMES_MAX: u32 = 256;
+/// The most DATA frames that are no record of a connection which a client takes: 4,096 frames, a second (spec, relay).
+pub const RELAY_DATA_MAX: u32 = 4_096;
+/// The most messages 1 that a web sends on a link: 4 messages, a second (spec, handshake).
+pub const MESSAGE1_STARTS_MAX: u32 = 4;
 /// The longest relay name: 64 bytes (spec, qr).
 pub const RELAY_NAME_LEN_MAX: usize = 64;
 /// The longest host in a QR payload: 40 bytes (spec, qr).

@@ -10,12 +10,13 @@ use bytes::Bytes;
 use handfast_codec::Timestamp;
 use handfast_codec::error::ErrorCode;
 use handfast_codec::ids::{AttachmentId, MailboxId, Salt};
-use handfast_codec::limits::RELAY_FRAMES_MAX;
+use handfast_codec::limits::{RELAY_DATA_MAX, RELAY_FRAMES_MAX};
 use handfast_codec::relay::{Attach as AttachFrame, DataKind, MailboxProof, Peer, RelayFrame, Wake};
 use handfast_codec::role::DeviceRole;
 use handfast_codec::{RelayName, signed};
 use handfast_handshake::identity::SigningKey;
 
+use crate::counted::Counted;
 use crate::jitter::Jitter;
 use crate::returns::Returns;
 
@@ -31,8 +32,6 @@ const GREETING_MAX: Duration = Duration::from_secs(10);
 const SILENCE_MAX_VISIBLE: Duration = Duration::from_mins(1);
 /// The same while the page is hidden.
 const SILENCE_MAX_HIDDEN: Duration = Duration::from_mins(2);
-/// For how long the relay's own frames are counted together.
-const RELAY_FRAMES_WITHIN: Duration = Duration::from_secs(1);
 /// The longest wait between two attempts.
 const BACKOFF_MAX: Duration = Duration::from_mins(1);
 /// The longest wait before the first attempt.
@@ -89,28 +88,6 @@ enum Phase {
     Attached { own: AttachmentId, peer: Option<Presence> },
 }
 
-/// How many frames of the relay's own came since a time.
-#[derive(Debug)]
-struct Counted {
-    since: Timestamp,
-    frames: u32,
-}
-
-impl Counted {
-    fn since(since: Timestamp) -> Self {
-        Self { since, frames: 0 }
-    }
-
-    // req: RLY-065
-    fn is_too_many(&mut self, now: Timestamp) -> bool {
-        if now >= self.since.plus(RELAY_FRAMES_WITHIN) {
-            *self = Self::since(now);
-        }
-        self.frames = self.frames.saturating_add(1);
-        self.frames > RELAY_FRAMES_MAX
-    }
-}
-
 /// The machine of one seat.
 #[derive(Debug)]
 pub(crate) struct Attach {
@@ -119,7 +96,9 @@ pub(crate) struct Attach {
     role: DeviceRole,
     phase: Phase,
     last_heard: Timestamp,
+    /// The frames of the relay's own, and the DATA that is no record of a connection.
     counted: Counted,
+    strays: Counted,
     hidden: bool,
     failures: u32,
     jitter: Jitter,
@@ -145,6 +124,7 @@ impl Attach {
             phase: Phase::Down(Some(now)),
             last_heard: now,
             counted: Counted::since(now),
+            strays: Counted::since(now),
             hidden: false,
             failures: 0,
             jitter,
@@ -195,6 +175,7 @@ impl Attach {
     pub(crate) fn opened(&mut self, now: Timestamp) {
         self.last_heard = now;
         self.counted = Counted::since(now);
+        self.strays = Counted::since(now);
         self.replaced = false;
         self.phase = Phase::Greeting { until: now.plus(GREETING_MAX), hello: false };
     }
@@ -241,6 +222,12 @@ impl Attach {
         self.last_heard = now;
     }
 
+    /// Counts a DATA frame that is no record of a connection. Returns whether it is one too many.
+    pub(crate) fn is_stray_too_many(&mut self, now: Timestamp) -> bool {
+        // req: RLY-090
+        self.strays.is_too_many(now, RELAY_DATA_MAX)
+    }
+
     /// The next time at which [`Attach::timeout`] has something to do.
     pub(crate) fn deadline(&self) -> Option<Timestamp> {
         match &self.phase {
@@ -274,7 +261,12 @@ impl Attach {
     /// Takes one relay frame.
     pub(crate) fn frame(&mut self, now: Timestamp, seat: &Seat<'_>, frame: RelayFrame) -> AttachEvent {
         self.last_heard = now;
-        if !matches!(frame, RelayFrame::Data { .. }) && self.counted.is_too_many(now) {
+        let is_flood = match frame {
+            RelayFrame::Data { .. } => self.is_stray_too_many(now),
+            // req: RLY-065
+            _ => self.counted.is_too_many(now, RELAY_FRAMES_MAX),
+        };
+        if is_flood {
             return AttachEvent::Refused(ErrorCode::LIMIT);
         }
         match (frame, &mut self.phase) {

@@ -27,14 +27,17 @@ use handfast_codec::Timestamp;
 use handfast_codec::error::ErrorCode;
 use handfast_codec::frame::Frame;
 use handfast_codec::ids::{AttachmentId, MailboxId, PskId, Signature};
+use handfast_codec::payload::{KkHead, KkMode};
 use handfast_codec::relay::{DataKind, RECORD_HEADER, RelayFrame, Wake};
 use handfast_codec::role::DeviceRole;
 use handfast_handshake::link::{PhoneLink, WebLink};
 use handfast_handshake::ratchet::{PhoneRatchet, WebRatchet};
+use handfast_handshake::secret::Psk;
 use rand_core::CryptoRng;
 
 use crate::attach::{Attach, AttachEvent, AttachTimeout, Seat};
 use crate::commit::{CommitGate, CommitId, Op};
+use crate::counted::Counted;
 use crate::counters::Counters;
 use crate::error::ApiMisuse;
 use crate::inbox::Inbox;
@@ -95,9 +98,9 @@ struct PhoneSide {
     link: PhoneLink,
     ratchet: PhoneRatchet<IdPsk>,
     recovery_id: PskId,
-    /// A message 1 that came too early, and when the last was answered.
+    /// A message 1 that came too early, and when one was read last.
     held: Option<Bytes>,
-    answered: Option<Timestamp>,
+    read: Option<Timestamp>,
     /// The web's attachment to which `UNKNOWN_KEY` was sent.
     hinted: Option<AttachmentId>,
     sync: PhoneSync,
@@ -106,11 +109,22 @@ struct PhoneSide {
     wake: PhoneWake,
 }
 
+impl PhoneSide {
+    /// The psk that the head of a message 1 names, if it is one of this link.
+    fn psk(&self, head: &KkHead) -> Option<&Psk> {
+        match head.mode {
+            KkMode::Resume => self.ratchet.key(&head.psk_id).map(|slot| &slot.psk),
+            KkMode::Recover => (head.psk_id == self.recovery_id).then_some(&self.link.recovery),
+        }
+    }
+}
+
 struct WebSide {
     link: WebLink,
     ratchet: WebRatchet<IdPsk>,
-    /// When the next attempt may start.
+    /// When the next attempt may start, and how many have started within a second.
     next_attempt: Timestamp,
+    starts: Counted,
     /// Attempts in a row that had no answer on this attachment.
     unanswered: u8,
     /// Whether the next attempt is a recovery.
@@ -348,7 +362,6 @@ impl Endpoint {
                 let quick = self.alive.is_quick();
                 self.lanes.streams.written_durable(id, offset, quick);
             }
-            Deferred::Active => self.on_active(),
             Deferred::Wiped => self.dead = true,
             Deferred::Nothing => {}
         }

@@ -37,6 +37,7 @@ extern crate std;
 
 mod attach;
 mod commit;
+mod counted;
 mod counters;
 mod digest;
 mod endpoint;

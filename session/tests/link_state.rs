@@ -98,7 +98,7 @@ fn every_cell_of_a_greeting_is_as_its_table_says() {
 
 #[test]
 fn every_cell_of_a_confirm_is_as_its_table_says() {
-    // req: HSK-089, CRT-004, HSK-029
+    // req: HSK-089, CRT-004, HSK-123
     walk("confirm-phone", "OVER", |_, event| {
         let (status, confirm) = event.split_once('_').expect("two words");
         let mut evil = Evil::before_confirm(status == "ACTIVE", ["ACCEPT", "FOREIGN"].contains(&confirm));
@@ -117,6 +117,7 @@ fn every_cell_of_a_confirm_is_as_its_table_says() {
         evil.listen();
         let of_link = link.iter().map(|frame| match frame {
             LinkFrame::Commit => "LINK_COMMIT".to_owned(),
+            LinkFrame::Close { code } => format!("LINK_CLOSE({})", code.name()),
             frame => format!("{frame:?}"),
         });
         let closes = evil.heard.iter().filter_map(|frame| match frame {

@@ -1,4 +1,4 @@
-//! A relay that sends control frames without end: each costs what it costs, and a client takes so many in a second.
+//! A relay that sends without end: each frame costs what it costs, and a client takes so many in a second.
 
 mod world;
 
@@ -7,8 +7,8 @@ use core::time::Duration;
 use bytes::{Bytes, BytesMut};
 use handfast_codec::DeviceRole;
 use handfast_codec::error::ErrorCode;
-use handfast_codec::limits::RELAY_FRAMES_MAX;
-use handfast_codec::relay::{Peer, RelayFrame};
+use handfast_codec::limits::{RELAY_DATA_MAX, RELAY_FRAMES_MAX};
+use handfast_codec::relay::{DataKind, Peer, RelayFrame};
 use handfast_session::Event;
 use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::SeedableRng;
@@ -76,6 +76,47 @@ fn a_socket_is_closed_at_the_frame_past_the_most_of_a_second() {
                     // The last comes after the second, and then within it.
                     let now = if number < RELAY_FRAMES_MAX { start } else { end };
                     assert!(device.take_closing().is_none(), "{what} {number}");
+                    device.receive(now, &mut rng, BytesMut::from(&*frame));
+                    let _ = device.drain(now);
+                }
+                assert_eq!(device.take_closing().is_some(), spaced < SECOND, "{what} to the {role:?}");
+            }
+            let told = |event: &Event| matches!(event, Event::Relay(ErrorCode::LIMIT));
+            assert!(world.device(role).events.iter().any(told), "{what} to the {role:?}");
+        }
+    }
+}
+
+/// DATA that is no record of a connection.
+fn strays() -> [(&'static str, Bytes); 4] {
+    let unknown = DataKind::from_u8(99);
+    [
+        ("a record", RelayFrame::Data { kind: DataKind::RECORD, body: vec![7; 144].into() }),
+        ("message 2", RelayFrame::Data { kind: DataKind::KK2, body: vec![7; 96].into() }),
+        ("UNKNOWN_KEY", RelayFrame::Data { kind: DataKind::UNKNOWN_KEY, body: Bytes::new() }),
+        ("another kind", RelayFrame::Data { kind: unknown, body: Bytes::from_static(&[1]) }),
+    ]
+    .map(|(what, frame)| (what, frame.encode()))
+}
+
+// req: RLY-090
+#[test]
+fn a_socket_is_closed_at_the_stray_data_past_the_most_of_a_second() {
+    for role in [DeviceRole::Phone, DeviceRole::Web] {
+        for (what, frame) in strays() {
+            let mut world = World::linked(14);
+            // Nothing of the other side arrives, so that there is no connection.
+            world.filter = Box::new(|_, bytes| handfast_codec::relay::data_kind(bytes).is_none());
+            world.run_for(SECOND * 3);
+            let mut rng = ChaCha20Rng::seed_from_u64(14);
+            for spaced in [SECOND, ALMOST] {
+                world.now = world.now.plus(SECOND * 2);
+                let (start, end) = (world.now, world.now.plus(spaced));
+                world.now = end;
+                let device = world.device(role);
+                for number in 0..=RELAY_DATA_MAX {
+                    let now = if number < RELAY_DATA_MAX { start } else { end };
+                    assert!(device.take_closing().is_none(), "{what} {number} to the {role:?}");
                     device.receive(now, &mut rng, BytesMut::from(&*frame));
                     let _ = device.drain(now);
                 }

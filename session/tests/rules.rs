@@ -122,7 +122,7 @@ fn the_record_after_message_2_is_the_confirm_or_ends_the_attempt() {
 
 #[test]
 fn a_phone_answers_one_message_1_a_second() {
-    // req: HSK-030
+    // req: HSK-125
     let mut world = World::linked(5);
     let answers = tape(&mut world, DataKind::KK2, PHONE, false);
     let mut last = None;

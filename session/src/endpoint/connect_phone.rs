@@ -10,7 +10,7 @@ use handfast_codec::payload::{Kk1, Kk2, KkHead, KkMode, ResumeBlock};
 use handfast_codec::record::decode_link_record;
 use handfast_codec::relay::{DataKind, RelayFrame};
 use handfast_handshake::ratchet::{Decision, Holder, Recovery};
-use handfast_handshake::reconnect::phone::{ReceiveError, Received};
+use handfast_handshake::reconnect::phone::Received;
 use handfast_handshake::reconnect::{self, LinkContext};
 use rand_core::CryptoRng;
 
@@ -27,12 +27,26 @@ fn kk2(version: u8, resume: Option<ResumeBlock>, quarantine: bool) -> Kk2 {
 }
 
 impl Endpoint {
-    /// Message 1 came.
+    /// Message 1 came. One that names a psk of this link costs curves whether it verifies or not, and a relay can forge
+    /// it: such a one is read once a second, and of those that come earlier the last waits.
     pub(super) fn on_message1(&mut self, rng: &mut dyn CryptoRng, body: Bytes) {
         let has_room = self.has_room();
+        let Some(peer) = self.attach.peer().map(|p| p.id) else { return };
         let Side::Phone(phone) = &mut self.side else { return };
-        // req: HSK-030
-        let early = phone.answered.is_some_and(|at| self.now < at.plus(MESSAGE1_EVERY));
+        // A relay can forge these at will: they change nothing.
+        let Ok((head, _)) = KkHead::split_from(&body) else { return };
+        // req: HSK-031
+        if phone.psk(&head).is_none() {
+            // req: HSK-040
+            if phone.hinted != Some(peer) {
+                phone.hinted = Some(peer);
+                let hint = RelayFrame::Data { kind: DataKind::UNKNOWN_KEY, body: Bytes::new() };
+                self.transmit(hint.encode());
+            }
+            return;
+        }
+        // req: HSK-125
+        let early = phone.read.is_some_and(|at| self.now < at.plus(MESSAGE1_EVERY));
         if early || !has_room {
             phone.held = Some(body);
             return;
@@ -44,7 +58,7 @@ impl Endpoint {
     pub(super) fn answer_held(&mut self, rng: &mut dyn CryptoRng) {
         let has_room = self.has_room();
         let Side::Phone(phone) = &mut self.side else { return };
-        let due = phone.answered.is_none_or(|at| self.now >= at.plus(MESSAGE1_EVERY));
+        let due = phone.read.is_none_or(|at| self.now >= at.plus(MESSAGE1_EVERY));
         if due
             && has_room
             && let Some(body) = phone.held.take()
@@ -53,37 +67,26 @@ impl Endpoint {
         }
     }
 
+    /// Reads a message 1 under the psk that it names. The next one waits, whatever comes of this one.
     fn read_message1(&mut self, rng: &mut dyn CryptoRng, body: &[u8]) {
         let (Some(own), Some(peer)) = (self.attach.own(), self.attach.peer().map(|p| p.id)) else { return };
         let Side::Phone(phone) = &mut self.side else { return };
+        phone.read = Some(self.now);
         let context = LinkContext {
             mailbox: phone.link.terms.mailbox,
             web: peer,
             phone: own,
             relay: &phone.link.terms.relay,
         };
-        // req: HSK-031
-        let lookup = |head: &KkHead| match head.mode {
-            KkMode::Resume => phone.ratchet.key(&head.psk_id).map(|slot| &slot.psk),
-            KkMode::Recover => (head.psk_id == phone.recovery_id).then_some(&phone.link.recovery),
+        let lookup = |head: &KkHead| phone.psk(head);
+        // One that does not verify changes nothing.
+        // req: ERR-022
+        let Ok(received) = reconnect::phone::receive(&context, &phone.link, body, lookup, rng) else {
+            return;
         };
-        match reconnect::phone::receive(&context, &phone.link, body, lookup, rng) {
-            Ok(received) => {
-                phone.answered = Some(self.now);
-                match received.head.mode {
-                    KkMode::Resume => self.answer_resume(received),
-                    KkMode::Recover => self.answer_recover(received),
-                }
-            }
-            // req: HSK-040
-            Err(ReceiveError::UnknownKey) if phone.hinted != Some(peer) => {
-                phone.hinted = Some(peer);
-                let hint = RelayFrame::Data { kind: DataKind::UNKNOWN_KEY, body: Bytes::new() };
-                self.transmit(hint.encode());
-            }
-            // A relay can forge these at will: they change nothing.
-            // req: ERR-022
-            Err(_) => {}
+        match received.head.mode {
+            KkMode::Resume => self.answer_resume(received),
+            KkMode::Recover => self.answer_recover(received),
         }
     }
 
@@ -170,7 +173,7 @@ impl Endpoint {
         let (verdict, pending) = (*verdict, *pending);
         if pending && let Err(code) = self.check_accept(&plaintext) {
             self.keep_for_close(keys);
-            return self.fail(code);
+            return self.refuse_accept(code);
         }
         // req: HSK-018, HSK-089
         if !pending && self.status == LinkStatus::Offered {
@@ -201,6 +204,14 @@ impl Endpoint {
         if !pending {
             self.on_plaintext(plaintext);
         }
+    }
+
+    /// Refuses a pending web's confirm: what the phone sends to it before `LINK_COMMIT` are link records.
+    fn refuse_accept(&mut self, code: ErrorCode) {
+        // req: HSK-123
+        self.send_link_frame(&LinkFrame::Close { code });
+        self.drop_connection();
+        self.event(Event::Failed(code));
     }
 
     fn check_accept(&self, plaintext: &Bytes) -> Result<(), ErrorCode> {

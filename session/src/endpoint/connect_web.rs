@@ -7,6 +7,7 @@ use core::time::Duration;
 use bytes::Bytes;
 use handfast_codec::Versions;
 use handfast_codec::error::ErrorCode;
+use handfast_codec::limits::MESSAGE1_STARTS_MAX;
 use handfast_codec::link::LinkFrame;
 use handfast_codec::payload::{Kk1, Kk2, KkMode, ResumeBlock};
 use handfast_codec::record::decode_link_record;
@@ -70,6 +71,13 @@ impl Endpoint {
     pub(super) fn start_if_due(&mut self, rng: &mut dyn CryptoRng) {
         let due = matches!(&self.side, Side::Web(web) if web.next_attempt <= self.now);
         if !due || !self.may_start() {
+            return;
+        }
+        // req: HSK-126
+        if let Side::Web(web) = &mut self.side
+            && web.starts.is_too_many(self.now, MESSAGE1_STARTS_MAX)
+        {
+            web.next_attempt = web.starts.ends();
             return;
         }
         if let Err(code) = self.start_attempt(rng) {
@@ -234,29 +242,27 @@ impl Endpoint {
         self.go_live(keys, verdict, false, Sending::Open);
     }
 
-    /// A record came while the phone's COMMIT is awaited.
+    /// The phone's first record to a pending web: its COMMIT, or a refusal. All that follow hold frames, whether or not
+    /// ACTIVE is durable here by then; this side sends nothing before it is.
     pub(super) fn on_link_record(&mut self, plaintext: Bytes) {
-        match decode_link_record(plaintext) {
-            Ok(frames) if frames.iter().any(|f| matches!(f, LinkFrame::Commit)) => {
-                self.persist(alloc::vec![active_row()], Deferred::Active);
-                self.status = LinkStatus::Active;
-            }
-            Ok(_) => self.fail(ErrorCode::UNEXPECTED_MESSAGE),
-            Err(error) => self.fail(error.code()),
+        let frames = match decode_link_record(plaintext) {
+            Ok(frames) => frames,
+            Err(error) => return self.fail(error.code()),
+        };
+        let answer = frames.iter().find(|f| matches!(f, LinkFrame::Commit | LinkFrame::Close { .. }));
+        match answer {
+            Some(LinkFrame::Commit) => {}
+            // req: HSK-124
+            Some(LinkFrame::Close { code }) => return self.on_close(*code),
+            _ => return self.fail(ErrorCode::UNEXPECTED_MESSAGE),
         }
-    }
-
-    /// The link is ACTIVE and durable.
-    pub(super) fn on_active(&mut self) {
-        if !matches!(self.conn, Connection::AwaitCommit { .. }) {
-            return;
-        }
-        if let Connection::AwaitCommit { keys, verdict, .. } =
-            core::mem::replace(&mut self.conn, Connection::None)
-        {
-            self.go_live(keys, verdict, true, Sending::Open);
-            self.event(Event::Connected { verdict });
-        }
+        let conn = core::mem::replace(&mut self.conn, Connection::None);
+        let Connection::AwaitCommit { keys, verdict, .. } = conn else { return };
+        self.persist(alloc::vec![active_row()], Deferred::Unlock);
+        self.status = LinkStatus::Active;
+        // req: HSK-122
+        self.go_live(keys, verdict, true, Sending::Locked);
+        self.event(Event::Connected { verdict });
     }
 
     /// Records flow from now on.

@@ -35,7 +35,12 @@ impl Endpoint {
             Connection::None
             | Connection::AwaitReply { .. }
             | Connection::Confirming { .. }
-            | Connection::AwaitConfirm { until: None, .. } => return,
+            | Connection::AwaitConfirm { until: None, .. } => {
+                if self.attach.is_stray_too_many(self.now) {
+                    self.on_refused(ErrorCode::LIMIT);
+                }
+                return;
+            }
             Connection::AwaitVerdict { keys, .. }
             | Connection::AwaitCommit { keys, .. }
             | Connection::AwaitConfirm { keys, .. } => &mut keys.opener,
@@ -350,7 +355,7 @@ impl Endpoint {
         }
     }
 
-    fn on_close(&mut self, code: ErrorCode) {
+    pub(super) fn on_close(&mut self, code: ErrorCode) {
         self.drop_connection();
         if code == ErrorCode::REKEY {
             self.alive.rekeying(self.now);

@@ -18,6 +18,7 @@ use zeroize::Zeroizing;
 use super::{Ack, Connection, Endpoint, Lanes, Liveness, PhoneSide, Side, WebSide};
 use crate::attach::Attach;
 use crate::commit::{CommitGate, Op};
+use crate::counted::Counted;
 use crate::counters::Counters;
 use crate::error::LoadError;
 use crate::inbox::Inbox;
@@ -291,6 +292,7 @@ impl Endpoint {
                     link,
                     ratchet,
                     next_attempt: now,
+                    starts: Counted::since(now),
                     unanswered: 0,
                     recover: false,
                     replaced: false,
@@ -367,7 +369,7 @@ fn phone_side(
         link,
         ratchet,
         held: None,
-        answered: None,
+        read: None,
         hinted: None,
         sync: PhoneSync::default(),
         results,

@@ -33,7 +33,7 @@ pub(super) enum Deferred {
     SendHandshake(Bytes),
     /// Web: seal and send the confirm.
     Confirm,
-    /// Phone: records may be sealed.
+    /// Records may be sealed.
     Unlock,
     /// Phone: tell a pending web that its link is ACTIVE.
     LinkCommit,
@@ -55,8 +55,6 @@ pub(super) enum Deferred {
     OpenStream(u64),
     /// Bytes of a stream are durable.
     StreamDurable(u64, u64),
-    /// Web: a pending link has become ACTIVE.
-    Active,
     /// Everything of the link is deleted.
     Wiped,
     /// Nothing but the durability itself.

@@ -23,7 +23,7 @@ const PROBE_EVENT_MAX: Duration = Duration::from_secs(5);
 const RTT_SLACK: Duration = Duration::from_millis(100);
 /// Keys serve this long at the most.
 const KEYS_MAX: Duration = Duration::from_hours(24);
-/// Two message 1 under known keys are at least this far apart.
+/// Two message 1 for which keys are used are at least this far apart.
 pub(super) const MESSAGE1_EVERY: Duration = Duration::from_secs(1);
 
 impl Liveness {
@@ -110,7 +110,7 @@ impl Endpoint {
             Side::Web(web) if self.may_start() => at = earlier(at, Some(web.next_attempt)),
             Side::Web(web) if !self.alive.hidden => at = earlier(at, web.wake.deadline()),
             Side::Phone(phone) if phone.held.is_some() => {
-                at = earlier(at, phone.answered.map(|at| at.plus(MESSAGE1_EVERY)));
+                at = earlier(at, phone.read.map(|at| at.plus(MESSAGE1_EVERY)));
             }
             Side::Web(_) | Side::Phone(_) => {}
         }

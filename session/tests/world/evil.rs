@@ -42,6 +42,10 @@ pub struct Evil {
     pub asked: Vec<RelayFrame>,
     /// The socket takes nothing that the endpoint sends; it is heard all the same.
     pub deaf: bool,
+    /// The endpoint's next record is a link record: the confirm of a pending web.
+    confirms: bool,
+    /// What it sent in link records.
+    pub confirmed: Vec<LinkFrame>,
     /// Records that were heard, and those of them that held a frame which this reader does not know.
     pub records: usize,
     pub greased: usize,
@@ -70,7 +74,16 @@ impl Evil {
         evil
     }
 
-    /// An endpoint of this role whose socket is open; a phone's link is OFFERED unless `active`.
+    /// A web whose link is PENDING and that has confirmed: it waits for the phone's first record.
+    pub fn before_commit() -> Self {
+        let mut evil = Self::opened(DeviceRole::Web, false);
+        evil.confirms = true;
+        evil.attach();
+        evil.connect(false);
+        evil
+    }
+
+    /// An endpoint of this role whose socket is open; a web's link is PENDING unless `active`; a phone's link is OFFERED unless `active`.
     pub fn opened(role: DeviceRole, active: bool) -> Self {
         let mut rng = ChaCha20Rng::seed_from_u64(77);
         let now = Timestamp::from_micros(1);
@@ -87,7 +100,7 @@ impl Evil {
                 (Device::new(role, rows, now, &mut rng), Link::Web(web))
             }
             DeviceRole::Web => {
-                let rows = hazmat::web_pairs(&web, web_start, true);
+                let rows = hazmat::web_pairs(&web, web_start, active);
                 (Device::new(role, rows, now, &mut rng), Link::Phone(phone))
             }
         };
@@ -103,6 +116,8 @@ impl Evil {
             heard: Vec::new(),
             asked: Vec::new(),
             deaf: false,
+            confirms: false,
+            confirmed: Vec::new(),
             records: 0,
             greased: 0,
         };
@@ -152,15 +167,28 @@ impl Evil {
         }
     }
 
-    /// Sends a record of link frames, and gives the link frames with which it is answered.
-    pub fn send_link(&mut self, frames: &[LinkFrame]) -> Vec<LinkFrame> {
+    /// Hands the endpoint a record of link frames, and takes nothing from it yet.
+    pub fn give_link(&mut self, frames: &[LinkFrame]) {
         let mut record = RecordBuilder::new();
         for frame in frames {
             assert!(record.push_link(frame), "{frame:?} fits");
         }
-        let mut record = record.finish();
+        self.give_record(record.finish());
+    }
+
+    /// Hands the endpoint a record of frames, and takes nothing from it yet.
+    pub fn give_frames(&mut self, frames: &[Frame]) {
+        self.give_record(record_of(frames));
+    }
+
+    fn give_record(&mut self, mut record: BytesMut) {
         self.sealer.as_mut().unwrap().seal(&mut record).unwrap();
         self.give(&record);
+    }
+
+    /// Sends a record of link frames, and gives the link frames with which it is answered.
+    pub fn send_link(&mut self, frames: &[LinkFrame]) -> Vec<LinkFrame> {
+        self.give_link(frames);
         let mut answers = Vec::new();
         for frame in self.device.drain(self.now) {
             let Some(ciphertext) = frame.strip_prefix(&RECORD_HEADER[..]) else { continue };
@@ -254,9 +282,8 @@ impl Evil {
     }
 
     /// Seals and sends a plaintext with its DATA header.
-    pub fn send_record(&mut self, mut record: BytesMut) {
-        self.sealer.as_mut().unwrap().seal(&mut record).unwrap();
-        self.give(&record);
+    pub fn send_record(&mut self, record: BytesMut) {
+        self.give_record(record);
         self.listen();
     }
 
@@ -275,6 +302,10 @@ impl Evil {
                     && let Some(opener) = &mut self.opener
                 {
                     let plaintext = opener.open(BytesMut::from(ciphertext)).expect("opens").freeze();
+                    if core::mem::take(&mut self.confirms) {
+                        self.confirmed = decode_link_record(plaintext).unwrap();
+                        continue;
+                    }
                     let frames = decode_record(plaintext.clone()).unwrap();
                     self.records += 1;
                     self.greased += usize::from(record_of(&frames)[RECORD_HEADER.len()..] != *plaintext);

@@ -182,7 +182,7 @@ fn ratchet() -> Vec<Fault> {
         Fault::new(
             PHONE,
             "kk1-twice-a-second",
-            &["HSK-030"],
+            &["HSK-125"],
             "a second message 1 within a second waits",
             Begin::Attached,
             |peer| {
@@ -195,6 +195,26 @@ fn ratchet() -> Vec<Fault> {
                     (1, 2) => Ok(()),
                     (early, late) => {
                         wrong(format!("one answer within a second, two after it: {early}, {late}"))
+                    }
+                }
+            },
+        ),
+        Fault::new(
+            PHONE,
+            "kk1-forged-before-the-right-one",
+            &["HSK-125"],
+            "a message 1 that does not verify counts: the next one within a second waits",
+            Begin::Attached,
+            |peer| {
+                let _ = peer.message1(&Plan { alter: |m| flip(m, 40), ..Plan::default() })?;
+                let _ = peer.message1(&Plan { try_: 2, ..Plan::default() })?;
+                peer.wait(900)?;
+                let early = peer.count(DataKind::KK2);
+                peer.wait(200)?;
+                match (early, peer.count(DataKind::KK2)) {
+                    (0, 1) => Ok(()),
+                    (early, late) => {
+                        wrong(format!("no answer within a second, one after it: {early}, {late}"))
                     }
                 }
             },
