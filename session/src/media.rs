@@ -37,12 +37,14 @@ impl ChunkList {
     /// The content id: `SHA-256(size u64 || hashes)`.
     #[must_use]
     pub fn content_id(&self) -> ContentId {
+        // req: STR-082
         ContentId::from_bytes(Sha256::digest(self.encode()).into())
     }
 
     /// `size u64 | hashes`: the first bytes of a media stream, and what an application keeps beside the content.
     #[must_use]
     pub fn encode(&self) -> Vec<u8> {
+        // req: STR-083
         let mut out = Vec::with_capacity(self.hashes.len().saturating_mul(HASH_LEN).saturating_add(SIZE_LEN));
         out.extend_from_slice(&self.size.to_be_bytes());
         for hash in &self.hashes {
@@ -366,7 +368,7 @@ mod tests {
 
     #[test]
     fn mx19_a_media_stream_cut_at_any_chunk_is_never_complete() {
-        // req: STR-010
+        // req: STR-010, STR-082
         let (list, bytes) = stream(&content(200_000));
         let start = usize::try_from(list.encoded_len()).unwrap();
         let chunk = usize::try_from(MEDIA_CHUNK_LEN).unwrap();

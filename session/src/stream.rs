@@ -170,6 +170,7 @@ impl Streams {
 
     /// What was closed here after the list was made is open for the peer.
     fn resume_words(&mut self, own: &BTreeMap<u64, u64>, peer: &BTreeMap<u64, u64>) {
+        // req: STR-086
         self.over.clear();
         for mut word in core::mem::take(&mut self.words) {
             let (Some(block), true) = (own.get(&word.id), peer.contains_key(&word.id)) else { continue };

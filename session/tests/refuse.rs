@@ -196,6 +196,7 @@ fn a_delta_over_its_maximum_ends_the_session() {
 
 #[test]
 fn a_stream_id_must_be_the_peers_and_ascend() {
+    // req: STR-081
     // req: STR-001
     for frames in [
         vec![open(1, OpenKind::Put)],

@@ -168,8 +168,25 @@ fn answers_that_wait_are_limited() {
 }
 
 #[test]
+fn a_collection_is_subscribed_once() {
+    // req: SYN-081
+    let since = |n, cursor| Frame::Since { collection: collection(n), cursor };
+    let leave = |n| Frame::Leave { collection: collection(n) };
+    let refused = Some(ErrorCode::FRAME_NOT_ALLOWED);
+    assert_eq!(against_phone(&[since(0, 0), since(0, 0)]).failure(), refused);
+    assert_eq!(
+        against_phone(&[since(0, 0), since(1, 0), since(0, 1)]).failure(),
+        refused,
+        "whatever its cursor"
+    );
+    assert_eq!(against_phone(&[since(0, 0), since(1, 0)]).failure(), None);
+    assert_eq!(against_phone(&[since(0, 0), leave(0), since(0, 0)]).failure(), None, "after LEAVE");
+    assert_eq!(against_phone(&[since(0, 9), since(0, 0)]).failure(), None, "after SNAPSHOT_REQUIRED");
+}
+
+#[test]
 fn a_digest_of_the_future_is_refused() {
-    // req: RES-007
+    // req: SYN-080
     let since = Frame::Since { collection: collection(0), cursor: 0 };
     let get = |n, cursor| Frame::DigestGet { collection: collection(n), cursor };
     assert_eq!(against_phone(&[since.clone(), get(0, 1)]).failure(), Some(ErrorCode::ACK_FUTURE));

@@ -192,7 +192,7 @@ fn str_022_content_comes_over_one_stream_at_a_time() {
 
 #[test]
 fn str_008_content_is_whole_with_its_last_byte_and_its_own_hash() {
-    // req: STR-008
+    // req: STR-008, STR-080
     let (bytes, list) = content(1);
     let stream = [list.encode(), bytes].concat();
     let own = *list.content_id().as_bytes();

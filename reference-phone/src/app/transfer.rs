@@ -28,6 +28,7 @@ pub(super) struct Offered {
 
 impl Offered {
     pub(super) fn read(meta: &[u8]) -> Result<Self, DecodeError> {
+        // req: STR-084
         let mut list = TlvReader::new(meta, &[1, 3, 5])?;
         let content = ContentId::from_bytes(list.required(1, "content id")?.array()?);
         let from = list.optional(3, "content offset")?.map(|field| field.u64()).transpose()?;
@@ -307,7 +308,7 @@ impl Upload {
     /// Makes durable what was written since, and says how far that is.
     pub(super) fn sync(&mut self, link: MailboxId, media: &MediaDir) -> Result<UploadStep, ErrorCode> {
         if let Some(hash) = self.fin {
-            // req: STR-008
+            // req: STR-008, STR-080
             if !self.receiver.is_complete() || hash != *self.content().as_bytes() {
                 return Err(ErrorCode::HASH);
             }

@@ -59,6 +59,7 @@ pub(super) struct Check {
 
 /// What an OPEN says of a transfer.
 fn meta(row: &Transfer) -> Bytes {
+    // req: STR-084
     let mut meta = TlvWriter::new();
     let _ = meta.bytes(1, row.content.as_bytes());
     if row.base > 0 {
@@ -361,6 +362,7 @@ impl App {
 
     fn sync_get(&mut self, now: Timestamp, link: &mut Link, id: u64) -> Result<bool, StoreError> {
         let Some(Running { row, way: Way::Get(get) }) = link.running.get_mut(&id) else { return Ok(false) };
+        // req: STR-080
         if let Some(hash) = get.fin
             && (hash != *row.content.as_bytes() || !get.receiver.is_complete())
         {

@@ -202,7 +202,7 @@ impl Endpoint {
     }
 
     fn on_open(&mut self, id: u64, kind: OpenKind, meta: Bytes) -> Result<(), ErrorCode> {
-        // req: STR-001
+        // req: STR-001, STR-081
         let parity = id & 1 != self.counters.next_stream & 1;
         if !parity || id < self.counters.peer_stream_min {
             return Err(ErrorCode::STREAM_ID);

@@ -99,6 +99,7 @@ impl Sending {
     pub(super) fn durable(&mut self, offset: u64, is_put: bool) -> Result<Durable, ErrorCode> {
         // A receiver that has the content already answers a put with the whole size, before anything else.
         let untouched = (self.offset == 0 || !self.heard) && self.durable == 0 && is_put;
+        // req: STR-085
         if offset > self.offset && !untouched {
             return Err(ErrorCode::ACK_FUTURE);
         }

@@ -280,7 +280,7 @@ fn what_was_finished_after_the_block_is_answered_when_the_end_comes_again() {
 
 #[test]
 fn what_was_finished_before_the_verdict_is_said_again() {
-    // req: STR-013
+    // req: STR-086
     let (mut sender, mut receiver) = transferred();
     let (a, b) = (sender.block(), receiver.block());
     drop(receiver.written(ID, 60_000).unwrap());
@@ -296,7 +296,7 @@ fn what_was_finished_before_the_verdict_is_said_again() {
 
 #[test]
 fn what_was_stopped_after_the_block_is_stopped_for_the_peer_too() {
-    // req: STR-013
+    // req: STR-086
     for at_sender in [true, false] {
         let (mut sender, mut receiver) = transferred();
         let (a, b) = (sender.block(), receiver.block());

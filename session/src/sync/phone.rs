@@ -122,7 +122,12 @@ impl PhoneSync {
 
     /// The web subscribes.
     pub(crate) fn since(&mut self, collection: Collection, cursor: u64) -> Result<(), ErrorCode> {
+        // req: SYN-081
+        if self.subs.contains_key(&collection) {
+            return Err(ErrorCode::FRAME_NOT_ALLOWED);
+        }
         self.was_read = true;
+        // A question for rows of an earlier subscription is no longer of use.
         self.end(&collection);
         // req: SYN-007
         if self.subs.len() >= SUBSCRIPTIONS_MAX {
@@ -161,6 +166,7 @@ impl PhoneSync {
     pub(crate) fn digest_get(&mut self, collection: &Collection, cursor: u64) -> Result<(), ErrorCode> {
         // It may cross a SNAPSHOT_REQUIRED.
         let Some(sub) = self.subs.get_mut(collection) else { return Ok(()) };
+        // req: SYN-080
         if cursor > sub.sent {
             return Err(ErrorCode::ACK_FUTURE);
         }
@@ -334,7 +340,7 @@ impl PhoneSync {
     /// The web has stored a collection up to `cursor`.
     pub(crate) fn ack(&mut self, collection: &Collection, cursor: u64) -> Result<(), ErrorCode> {
         let Some(sub) = self.subs.get_mut(collection) else { return Ok(()) };
-        // req: RES-007
+        // req: SYN-080
         if cursor > sub.sent {
             return Err(ErrorCode::ACK_FUTURE);
         }

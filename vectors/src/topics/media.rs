@@ -58,7 +58,7 @@ pub(super) fn valid() -> Result<Vec<Case>> {
     for len in LENGTHS {
         let stream = Stream::of(len);
         let mut input = stream.input(stream.id());
-        push(&format!("whole-{len}"), "STR-010", "all of it, before FIN", input.clone())?;
+        push(&format!("whole-{len}"), "STR-083", "all of it, before FIN", input.clone())?;
         input["fin"] = hex(stream.id()).into();
         push(&format!("fin-{len}"), "STR-008", "all of it, and FIN", input)?;
     }

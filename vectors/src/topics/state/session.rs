@@ -155,6 +155,10 @@ pub(super) fn put_at_phone(event: &str, id: u64) -> Option<Act> {
         let from = if from == 0 { Vec::new() } else { field(3, &from.to_be_bytes()) };
         [field(1, &content_id()), from, field(5, &70_000_u64.to_be_bytes())].concat()
     };
+    if event == "FIN_EARLY" {
+        // Of the stream that the first step opened.
+        return Some(one(Frame::Fin { id: 0, hash: content_id() }));
+    }
     let (kind, meta) = match event {
         "PUT" => (OpenKind::Put, put(0)),
         "PUT_REST" => (OpenKind::Put, put(65_536)),
