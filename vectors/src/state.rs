@@ -19,6 +19,7 @@ const FILES: &[(&str, &str)] = &[
     ("relay-pairing", include_str!("../../spec/state/relay-pairing.toml")),
     ("relay-limits", include_str!("../../spec/state/relay-limits.toml")),
     ("greeting-web", include_str!("../../spec/state/greeting-web.toml")),
+    ("ratchet-phone", include_str!("../../spec/state/ratchet-phone.toml")),
     ("confirm-phone", include_str!("../../spec/state/confirm-phone.toml")),
     ("put-phone", include_str!("../../spec/state/put-phone.toml")),
     ("session-phone", include_str!("../../spec/state/session-phone.toml")),

@@ -2,13 +2,13 @@
 
 use bytes::{Bytes, BytesMut};
 use handfast_codec::frame::Frame;
-use handfast_codec::ids::{AttachmentId, BootId, Epoch, LogId};
+use handfast_codec::ids::{AttachmentId, BootId, Epoch, LogId, PskId};
 use handfast_codec::link::LinkFrame;
 use handfast_codec::payload::{Kk1, Kk2, KkMode, ResumeBlock};
 use handfast_codec::record::{RecordBuilder, decode_link_record, decode_record};
 use handfast_codec::relay::{Attached, DataKind, Hello, PeerInfo, RECORD_HEADER, RelayFrame};
 use handfast_codec::{DeviceRole, ErrorCode, RelayName, Timestamp, Versions};
-use handfast_handshake::key_schedule::{Direction, epoch};
+use handfast_handshake::key_schedule::{Direction, epoch, psk_id};
 use handfast_handshake::link::{PhoneLink, WebLink};
 use handfast_handshake::reconnect::{self, LinkContext};
 use handfast_handshake::record::{Opener, Sealer};
@@ -233,15 +233,7 @@ impl Evil {
         match &self.link {
             Link::Web(link) => {
                 let context = context(&relay, link.terms.mailbox);
-                let payload = Kk1 {
-                    versions: Versions::CURRENT,
-                    capabilities: vec![],
-                    limits: vec![],
-                    try_: 1,
-                    resume: Some(block),
-                    psk_id_held: None,
-                    pending,
-                };
+                let payload = message1(1, Some(block), None, pending);
                 let (state, body) =
                     reconnect::web::start(&context, link, KkMode::Resume, &self.psk, &payload, &mut self.rng)
                         .unwrap();
@@ -249,6 +241,7 @@ impl Evil {
                 let reply = self.body(DataKind::KK2);
                 let (_, connection) = state.read(&reply).unwrap();
                 (self.sealer, self.opener) = (Some(connection.sealer), Some(connection.opener));
+                self.psk = connection.next;
             }
             Link::Phone(link) => {
                 let body = find(&sent, DataKind::KK1).expect("message 1");
@@ -269,6 +262,40 @@ impl Evil {
                 self.listen();
             }
         }
+    }
+
+    /// Sends message 1 with this try under a psk; in mode recover, under the recovery psk, when there is an id that the
+    /// web says it held. Takes message 2, if one comes: its payload, and the next psk.
+    pub fn ask(&mut self, psk: Option<&Psk>, try_: u64, held: Option<PskId>) -> Option<(Kk2, Psk)> {
+        let relay = RelayName::parse("127.0.0.1:8787").unwrap();
+        let block = held.is_none().then(|| self.block());
+        let Link::Web(link) = &self.link else { panic!("the evil peer is a phone") };
+        let mode = if held.is_some() { KkMode::Recover } else { KkMode::Resume };
+        let (context, payload) = (context(&relay, link.terms.mailbox), message1(try_, block, held, false));
+        let psk = psk.unwrap_or(&link.recovery);
+        let (state, body) =
+            reconnect::web::start(&context, link, mode, psk, &payload, &mut self.rng).unwrap();
+        self.asked.clear();
+        self.give(&RelayFrame::Data { kind: DataKind::KK1, body: body.into() }.encode());
+        self.listen();
+        let reply = self.asked.iter().find_map(|frame| match frame {
+            RelayFrame::Data { kind: DataKind::KK2, body } => Some(body.clone()),
+            _ => None,
+        })?;
+        let (reply, connection) = state.read(&reply).unwrap();
+        (self.sealer, self.opener) = (Some(connection.sealer), Some(connection.opener));
+        Some((reply, connection.next))
+    }
+
+    /// The psk that the last connection made.
+    pub fn psk(&self) -> &Psk {
+        &self.psk
+    }
+
+    /// What names a psk at this link.
+    pub fn psk_id(&self, psk: &Psk) -> PskId {
+        let Link::Web(link) = &self.link else { panic!("the evil peer is a phone") };
+        psk_id(psk, &link.terms.mailbox)
     }
 
     fn body(&mut self, kind: DataKind) -> Bytes {
@@ -351,6 +378,12 @@ impl Evil {
         assert!(closed, "a CLOSE says {failed} too: {:?}", self.heard);
         Some(failed)
     }
+}
+
+/// The payload of message 1.
+fn message1(try_: u64, resume: Option<ResumeBlock>, psk_id_held: Option<PskId>, pending: bool) -> Kk1 {
+    let (capabilities, limits) = (vec![], vec![]);
+    Kk1 { versions: Versions::CURRENT, capabilities, limits, try_, resume, psk_id_held, pending }
 }
 
 /// A record of these frames, with its DATA header.

@@ -1,0 +1,184 @@
+//! Every cell of the table of a phone's ratchet in `spec/state`, at a real endpoint; its slots are read from its store.
+
+mod world;
+
+use std::time::Duration;
+
+use handfast_codec::DeviceRole;
+use handfast_codec::frame::Frame;
+use handfast_codec::relay::{DataKind, RECORD_HEADER, RelayFrame};
+use handfast_handshake::secret::Psk;
+use handfast_session::LinkStatus;
+use handfast_vectors::state::table;
+use world::evil::Evil;
+
+/// A phone, and what its slots should hold.
+struct Walk {
+    evil: Evil,
+    /// The key of the store's row with the slots.
+    row: Vec<u8>,
+    current: Psk,
+    candidate: Option<Psk>,
+    last_try: u64,
+}
+
+impl Walk {
+    /// A phone whose link was connected once, with try 1.
+    fn begin() -> Self {
+        let evil = Evil::against(DeviceRole::Phone);
+        let current = copy(evil.psk());
+        let holds = |value: &[u8]| value.get(8..) == Some(&current.expose()[..]);
+        let row = evil.device.disk.pairs.iter().find(|(_, value)| holds(value)).expect("the slots").0.clone();
+        Self { evil, row, current, candidate: None, last_try: 1 }
+    }
+
+    fn at(state: &str) -> Self {
+        let mut walk = Self::begin();
+        match state {
+            "ONE" => {}
+            "TWO" => drop(walk.act("CURRENT_HIGHER")),
+            "SUSPENDED" => drop(walk.act("SECOND_HOLDER")),
+            other => panic!("no such state: {other}"),
+        }
+        walk
+    }
+
+    /// Lets an event happen, and gives what the phone stored and said.
+    fn act(&mut self, event: &str) -> Vec<String> {
+        self.evil.heard.clear();
+        match event.split_once('_').expect("two words") {
+            ("CURRENT", which) => self.message1(&copy(&self.current), which, false),
+            ("CANDIDATE", which) => {
+                let candidate = copy(self.candidate.as_ref().expect("a candidate"));
+                self.message1(&candidate, which, true)
+            }
+            ("SECOND", _) => {
+                let mut says = self.message1(&copy(&self.current), "LOWER", false);
+                says.extend(self.confirm());
+                says
+            }
+            ("RECOVER", which) => {
+                let held = match which {
+                    "CURRENT" => copy(&self.current),
+                    "CANDIDATE" => copy(self.candidate.as_ref().expect("a candidate")),
+                    _ => Psk::from_bytes([77; 32]),
+                };
+                let held = self.evil.psk_id(&held);
+                self.evil.wait(Duration::from_secs(2));
+                let (reply, _) = self.evil.ask(None, self.last_try + 1, Some(held)).expect("message 2");
+                assert!(reply.resume.is_none() && !reply.quarantine, "no resume block, no quarantine");
+                let mut says = vec!["MESSAGE_2".to_owned()];
+                says.extend(self.confirm());
+                says
+            }
+            other => panic!("no such event: {other:?}"),
+        }
+    }
+
+    fn message1(&mut self, psk: &Psk, which: &str, is_candidate: bool) -> Vec<String> {
+        // Under a known psk one is answered a second.
+        self.evil.wait(Duration::from_secs(2));
+        let attempt = match which {
+            "HIGHER" => self.last_try + 1,
+            "SAME" => self.last_try,
+            "LOWER" => self.last_try - 1,
+            _ => u64::MAX,
+        };
+        let commits = self.evil.device.commits;
+        let answer = self.evil.ask(Some(psk), attempt, None);
+        let mut says = Vec::new();
+        if self.evil.device.commits > commits {
+            says.push("STORED".to_owned());
+        }
+        let Some((reply, next)) = answer else {
+            let is_hint =
+                |frame: &&RelayFrame| matches!(frame, RelayFrame::Data { kind: DataKind::UNKNOWN_KEY, .. });
+            says.extend(self.evil.asked.iter().filter(is_hint).map(|_| "UNKNOWN_KEY".to_owned()));
+            return says;
+        };
+        if reply.quarantine {
+            assert!(reply.resume.is_none(), "quarantine has no resume block");
+            says.push("MESSAGE_2(quarantine)".to_owned());
+            return says;
+        }
+        if is_candidate {
+            self.current = copy(psk);
+        }
+        (self.candidate, self.last_try) = (Some(next), attempt);
+        says.push("MESSAGE_2".to_owned());
+        says
+    }
+
+    /// Sends the confirm of the last message 2.
+    fn confirm(&mut self) -> Vec<String> {
+        let commits = self.evil.device.commits;
+        self.evil.send(&[]);
+        let stored = self.evil.device.commits > commits;
+        let closed = self.evil.heard.iter().filter_map(|frame| match frame {
+            Frame::Close { code, .. } => Some(format!("CLOSE({})", code.name())),
+            _ => None,
+        });
+        stored.then(|| "STORED".to_owned()).into_iter().chain(closed).collect()
+    }
+
+    fn confirm_event(&mut self, is_good: bool) -> Vec<String> {
+        if !is_good {
+            let commits = self.evil.device.commits;
+            self.evil.heard.clear();
+            self.evil.give(&[&RECORD_HEADER[..], &[9; 144]].concat());
+            self.evil.listen();
+            assert_eq!((self.evil.device.commits, self.evil.heard.len()), (commits, 0));
+            return Vec::new();
+        }
+        if let Some(candidate) = self.candidate.take() {
+            self.current = candidate;
+        }
+        self.confirm()
+    }
+
+    /// The state, read from the store.
+    fn state(&self) -> &'static str {
+        let row = &self.evil.device.disk.pairs[&self.row];
+        let slots = [Some(&self.current), self.candidate.as_ref()].into_iter().flatten();
+        let keys: Vec<u8> = slots.flat_map(|psk| psk.expose().to_vec()).collect();
+        assert_eq!(row[..8], self.last_try.to_be_bytes(), "the last try");
+        assert!(row[8..] == keys[..], "the slots");
+        match (self.evil.device.endpoint.status(), &self.candidate) {
+            (LinkStatus::Suspended, _) => "SUSPENDED",
+            (_, None) => "ONE",
+            (_, Some(_)) => "TWO",
+        }
+    }
+}
+
+fn copy(psk: &Psk) -> Psk {
+    Psk::from_bytes(*psk.expose())
+}
+
+#[test]
+fn every_cell_of_a_phones_ratchet_is_as_its_table_says() {
+    // req: HSK-023, HSK-025, HSK-044
+    let table = table("ratchet-phone").expect("a total table");
+    let (mut walked, mut wrong) = (0, Vec::new());
+    for ((state, event), cell) in table.cells().expect("a total table") {
+        if !cell.never.is_empty() {
+            continue;
+        }
+        let mut walk = Walk::at(state);
+        assert_eq!(walk.state(), state);
+        let says = match event {
+            "CONFIRM" => walk.confirm_event(true),
+            "CONFIRM_BAD" => walk.confirm_event(false),
+            "FORGOTTEN" => walk.message1(&Psk::from_bytes([77; 32]), "HIGHER", false),
+            event => walk.act(event),
+        };
+        let next = if cell.next.is_empty() { state } else { &cell.next };
+        let after = walk.state();
+        if says != cell.says || after != next {
+            wrong.push(format!("{state} x {event}: {says:?}, then {after}"));
+        }
+        walked += 1;
+    }
+    println!("{walked} cells");
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
