@@ -246,6 +246,7 @@ impl Store {
     /// # Errors
     /// [`StoreError`].
     pub fn destroy(mut self) -> Result<(), StoreError> {
+        // req: HSK-153
         self.wipe_rows()?;
         self.commit()?;
         self.media.wipe()?;

@@ -398,6 +398,7 @@ impl Endpoint {
                     web.unanswered = 0;
                 }
             }
+            // req: HSK-150
             AttachEvent::PeerUp | AttachEvent::PeerDown => self.drop_connection(),
             AttachEvent::Wake(answer) => self.on_wake_answer(&answer),
             AttachEvent::Contended(n) => self.event(Event::Contended(n)),

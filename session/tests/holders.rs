@@ -102,7 +102,7 @@ fn a_phone_store_of_an_older_state_is_noticed() {
 
 #[test]
 fn a_revoked_companion_is_told_wipes_and_never_comes_back() {
-    // req: CRT-005
+    // req: CRT-005, HSK-151, HSK-152
     for online in [true, false] {
         let mut rng = ChaCha20Rng::seed_from_u64(5);
         let now = Timestamp::from_micros(1);

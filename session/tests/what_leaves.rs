@@ -4,7 +4,8 @@ mod world;
 
 use bytes::Bytes;
 use handfast_codec::frame::{Frame, OpenKind};
-use handfast_codec::relay::{DataKind, RelayFrame};
+use handfast_codec::ids::AttachmentId;
+use handfast_codec::relay::{DataKind, Peer, PeerInfo, RelayFrame};
 use handfast_codec::{DeviceRole, ErrorCode, Versions};
 use world::evil::Evil;
 
@@ -63,5 +64,21 @@ fn nothing_leaves_for_a_handshake_message_with_a_fault() {
         web.give(&RelayFrame::Data { kind: DataKind::KK2, body: vec![7; len].into() }.encode());
         web.listen();
         assert_eq!(data(&web.asked), 1, "{len}: {:?}", web.asked);
+    }
+}
+
+#[test]
+fn a_connection_ends_when_the_peer_leaves_or_another_comes() {
+    // req: HSK-150
+    let other = PeerInfo { id: AttachmentId::from_bytes([7; 8]), same_net: None, origin: None };
+    for peer in [Peer::Down, Peer::Up(other)] {
+        for role in [DeviceRole::Phone, DeviceRole::Web] {
+            let mut evil = Evil::against(role);
+            evil.give(&RelayFrame::Peer(peer.clone()).encode());
+            evil.listen();
+            let heard = evil.heard.len();
+            evil.send(&[Frame::Ping { id: 1, rev: 0 }]);
+            assert_eq!(evil.heard.len(), heard, "{role:?} {peer:?}: it answers under the old keys");
+        }
     }
 }

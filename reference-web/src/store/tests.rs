@@ -263,6 +263,7 @@ fn links_are_kept_without_keys_and_forgotten_whole() {
 
 #[test]
 fn a_destroyed_store_leaves_no_file_but_the_directory() {
+    // req: HSK-153
     let (dir, mut store) = store();
     store.put_link(&terms(1)).expect("put");
     std::fs::write(dir.path().join("media/x.part"), b"x").expect("written");

@@ -93,6 +93,7 @@ impl Endpoint {
 
     /// Sends REVOKED and CLOSE{REVOKED}, and ends the connection.
     pub(super) fn send_revoked(&mut self, signature: Signature) {
+        // req: HSK-152
         self.send_last(&[
             Frame::Revoked { signature },
             Frame::Close { code: ErrorCode::REVOKED, retry_ms: 0 },

@@ -305,6 +305,7 @@ impl Endpoint {
         self.tick(now);
         self.check_alive()?;
         let Side::Phone(phone) = &mut self.side else { return Err(ApiMisuse::WrongRole.into()) };
+        // req: HSK-151, HSK-152
         phone.revoked = Some(signature);
         self.status = LinkStatus::Revoked;
         let live = matches!(self.conn, Connection::Live(_));
