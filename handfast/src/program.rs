@@ -36,6 +36,7 @@ mod io_thread;
 mod kill;
 mod lines;
 mod part_check;
+mod printable;
 mod rest;
 mod server;
 mod usage;
@@ -56,10 +57,11 @@ pub use lines::{
     spawn_stdin,
 };
 pub use part_check::{CHECK_STEP_LEN, PartCheck};
+pub use printable::printable;
 pub use rest::StoreRest;
 pub use server::{CLIENTS_MAX, ControlEvent, ControlServer, REPLIES_MAX, Replies, ReplyGone, serve_control};
 pub use usage::{resident_memory, usage, usage_words};
-pub use words::{ago, columns, print_words, printable, size, yes_or_no};
+pub use words::{ago, columns, print_words, size, yes_or_no};
 
 /// The control socket's name in the data directory.
 pub const CONTROL_SOCKET: &str = "control.sock";

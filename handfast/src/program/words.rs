@@ -3,26 +3,6 @@
 use std::fmt::Write as _;
 use std::io::{self, Write as _};
 
-/// Text that others chose, fit for one line of a terminal: what would move the cursor, break the line, hide or reorder
-/// characters is written as `\u{..}`.
-#[must_use]
-pub fn printable(text: &str) -> String {
-    let mut shown = String::with_capacity(text.len());
-    for letter in text.chars() {
-        if letter.is_control() || is_invisible(letter) {
-            shown.extend(letter.escape_unicode());
-        } else {
-            shown.push(letter);
-        }
-    }
-    shown
-}
-
-/// Line separators, zero-width characters, and those that change the direction of writing.
-fn is_invisible(letter: char) -> bool {
-    matches!(letter, '\u{ad}' | '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
-}
-
 /// How long ago a wall time was, by another: `just now`, `5 min ago`, `3 h ago`, `2 days ago`. Both in milliseconds.
 #[must_use]
 pub fn ago(then_ms: u64, now_ms: u64) -> String {
@@ -93,14 +73,6 @@ pub fn print_words(words: &str) -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn rl09_text_of_others_cannot_command_the_terminal_or_add_lines() {
-        let text = "Ada\x1b[2J\r\nroot:\u{9b}31m\u{202e}gpj.exe\u{200b}\0é";
-        let shown = printable(text);
-        assert_eq!(shown, "Ada\\u{1b}[2J\\u{d}\\u{a}root:\\u{9b}31m\\u{202e}gpj.exe\\u{200b}\\u{0}é");
-        assert_eq!(printable("Größe 👍 ok"), "Größe 👍 ok");
-    }
 
     #[test]
     fn ages_and_sizes_have_their_steps() {
