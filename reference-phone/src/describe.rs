@@ -1,6 +1,6 @@
 //! Events and answers as JSON.
 
-use handfast::codec::message::Reaction;
+use handfast::codec::message::{Reaction, grants};
 use handfast::session::LinkState;
 use serde_json::{Value, json};
 
@@ -36,9 +36,10 @@ pub(crate) fn scan(step: &ScanStep) -> Value {
     match step {
         ScanStep::CheckCodeWanted => json!({"event": "check_code_wanted"}),
         ScanStep::WrongCode { left } => json!({"event": "wrong_code", "left": left}),
-        ScanStep::ApprovalWanted { label, origin, origin_seen, same_net, grants, relay } => json!({
+        ScanStep::ApprovalWanted { label, origin, origin_seen, same_net, grants: asked, relay } => json!({
             "event": "approval_wanted", "label": label, "origin": origin, "origin_seen": origin_seen,
-            "same_net": same_net, "grants": grant_names(*grants), "relay": relay.as_str(),
+            "same_net": same_net, "grants": grant_names(*asked), "grants_unknown": asked & !grants::ALL,
+            "warnings": warnings(origin, origin_seen.as_deref(), *same_net), "relay": relay.as_str(),
         }),
         ScanStep::ShowNn(nn) => json!({"event": "show_nn", "nn": nn}),
         ScanStep::Linked { companion } => json!({"event": "linked", "companion": companion.to_string()}),
@@ -46,6 +47,22 @@ pub(crate) fn scan(step: &ScanStep) -> Value {
             json!({"event": "ended", "code": code.to_string(), "message": message})
         }
     }
+}
+
+/// What speaks against the claims of a peer. A relay that agrees with them gives no name here: it is no proof.
+fn warnings(origin: &str, seen: Option<&str>, same_net: Option<bool>) -> Vec<&'static str> {
+    let mut warnings = Vec::new();
+    // req: HSK-127, HSK-129
+    match seen {
+        None if !origin.is_empty() => warnings.push("ORIGIN_NOT_SEEN"),
+        Some(seen) if seen != origin => warnings.push("ORIGIN_OTHER"),
+        Some(_) | None => {}
+    }
+    // req: HSK-128
+    if same_net == Some(false) {
+        warnings.push("OTHER_NETWORK");
+    }
+    warnings
 }
 
 pub(crate) fn chats(chats: &[ChatRow]) -> Value {

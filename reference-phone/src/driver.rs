@@ -252,6 +252,12 @@ impl Core {
         object: &Map<String, Value>,
         replies: &Replies,
     ) -> anyhow::Result<Option<Value>> {
+        let answers_scan = object.contains_key("check_code") || object.contains_key("approve");
+        if answers_scan && self.scanner.as_ref().is_none_or(|(scanner, _)| *scanner != client) {
+            anyhow::bail!(
+                "this command did not begin the scan; answer where it was begun, or end it there and scan again"
+            );
+        }
         if let Some(code) = object.get("check_code").and_then(Value::as_str) {
             self.app.enter_check_code(now, code)?;
             return Ok(None);

@@ -71,35 +71,50 @@ fn step(event: &Value) -> String {
     }
 }
 
-/// What the user must see before linking: who asks, and which of it is a mere claim.
+/// What the user must see before linking: who asks, by its own claim, and what speaks against it. A relay's word that
+/// agrees with the claim is not shown: whoever wants to be believed can make the relay see what it likes.
 fn approval(event: &Value) -> String {
     let claimed = match text(event, "origin") {
-        origin if origin.is_empty() => "none: a program, not a page".to_owned(),
+        origin if origin.is_empty() => "none: a program, not a page (its own claim)".to_owned(),
         origin => format!("{origin} (its own claim)"),
     };
-    let seen = match text(event, "origin_seen") {
-        seen if seen.is_empty() => "no origin".to_owned(),
-        seen => seen,
-    };
-    let grants: Vec<_> = rows(event, "grants").filter_map(Value::as_str).map(printable).collect();
-    let hint = match event["same_net"].as_bool() {
-        Some(true) => "in the same network as this phone, says the relay",
-        Some(false) => "not in this phone's network, says the relay: refuse if the page should be beside you",
-        None => "not known to the relay",
-    };
+    let mut grants: Vec<_> = rows(event, "grants").filter_map(Value::as_str).map(printable).collect();
+    let unknown = number(event, "grants_unknown");
+    // req: MSG-055
+    if unknown != 0 {
+        grants
+            .push(format!("something that this phone does not know and will not allow (bits {unknown:#x})"));
+    }
+    let mut warnings = String::new();
+    for code in rows(event, "warnings").filter_map(Value::as_str) {
+        warnings += &["  WARNING    ", &warning(code, event), "\n"].concat();
+    }
     format!(
         "The check code is right. A companion asks to be linked:\n  \
            label      {} (its own claim)\n  \
            origin     {claimed}\n  \
-           the relay  saw {seen}\n  \
-           where      {hint}\n  \
            wants to   {}\n  \
            by         {}\n\
+         {warnings}\
          It will see your messages. Only go on if you are linking a device just now. Link it? [yes/no] ",
         text(event, "label"),
         grants.join(", "),
         text(event, "relay"),
     )
+}
+
+/// A warning, in words: what the relay saw is told only where it speaks against the claim.
+fn warning(code: &str, event: &Value) -> String {
+    match code {
+        "ORIGIN_NOT_SEEN" => "it claims to be a page, and the relay saw a program; refuse it".to_owned(),
+        "ORIGIN_OTHER" => {
+            format!("the relay saw another origin, {}; refuse it", text(event, "origin_seen"))
+        }
+        "OTHER_NETWORK" => {
+            "the relay says that it is in another network; refuse it if it should be beside you".to_owned()
+        }
+        other => printable(other),
+    }
 }
 
 /// The answer to a verb, in lines for a person; `now_ms` is the wall time.
@@ -248,18 +263,26 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::app::ScanStep;
+
+    fn asked(origin: &str, seen: Option<&str>, same_net: Option<bool>) -> String {
+        let step = ScanStep::ApprovalWanted {
+            label: "Laptop\x1b[2J".to_owned(),
+            origin: origin.to_owned(),
+            origin_seen: seen.map(str::to_owned),
+            same_net,
+            grants: 3,
+            relay: handfast::RelayName::parse("relay.example").expect("a name"),
+        };
+        event(&crate::describe::scan(&step))
+    }
 
     #[test]
-    fn the_approval_shows_label_origin_hint_and_what_is_a_claim() {
-        let asked = json!({"event": "approval_wanted", "label": "Laptop\x1b[2J", "origin": "https://app.example",
-            "origin_seen": "https://evil.example", "same_net": false, "grants": ["read", "send"],
-            "relay": "relay.example"});
-        let shown = event(&asked);
+    fn the_approval_shows_label_origin_and_grants_as_claims() {
+        let shown = asked("https://app.example", Some("https://app.example"), None);
         for part in [
             "Laptop\\u{1b}[2J (its own claim)",
             "https://app.example (its own claim)",
-            "saw https://evil.example",
-            "not in this phone's network",
             "read, send",
             "relay.example",
             "[yes/no] ",
@@ -267,6 +290,50 @@ mod tests {
             assert!(shown.contains(part), "{part}: {shown}");
         }
         assert!(!shown.contains('\x1b'));
+    }
+
+    // req: HSK-127, HSK-128, HSK-129
+    #[test]
+    fn what_a_relay_says_is_a_warning_or_nothing() {
+        let page = "https://app.example";
+        let quiet = asked(page, Some(page), None);
+        assert!(
+            !quiet.contains("WARNING") && !quiet.contains("saw") && !quiet.contains("network"),
+            "{quiet}"
+        );
+        assert_eq!(asked(page, Some(page), Some(true)), quiet, "the same network is no reassurance");
+        assert_eq!(asked("", None, Some(true)), asked("", None, None));
+        for (origin, seen, same_net, words) in [
+            (page, None, None, "the relay saw a program"),
+            (page, Some("https://evil.example"), None, "another origin, https://evil.example"),
+            (page, Some("https://app.example:8443"), None, "another origin"),
+            (page, Some("http://app.example"), Some(true), "another origin, http://app.example"),
+            ("", Some("https://evil.example"), None, "another origin, https://evil.example"),
+            (page, Some(page), Some(false), "in another network"),
+        ] {
+            let shown = asked(origin, seen, same_net);
+            assert_eq!(shown.matches("WARNING").count(), 1, "{shown}");
+            assert!(shown.contains(words), "{words}: {shown}");
+        }
+        assert_eq!(asked(page, None, Some(false)).matches("WARNING").count(), 2);
+    }
+
+    // req: MSG-055
+    #[test]
+    fn grants_that_this_phone_does_not_know_are_told_and_not_given() {
+        for (grants, bits) in [(8, "0x8"), (7 | 1 << 40, "0x10000000000"), (u64::MAX, "0xfffffffffffffff8")] {
+            let step = ScanStep::ApprovalWanted {
+                label: "x".to_owned(),
+                origin: String::new(),
+                origin_seen: None,
+                same_net: None,
+                grants,
+                relay: handfast::RelayName::parse("relay.example").expect("a name"),
+            };
+            let shown = event(&crate::describe::scan(&step));
+            assert!(shown.contains(&format!("will not allow (bits {bits})")), "{shown}");
+        }
+        assert!(!asked("", None, None).contains("bits"));
     }
 
     #[test]

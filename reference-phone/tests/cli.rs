@@ -196,3 +196,45 @@ fn op08_no_option_takes_a_secret() {
         assert!(!options.is_empty(), "{help}");
     }
 }
+
+#[test]
+fn only_who_began_a_scan_answers_its_questions() {
+    use handfast::handshake::pairing::Claims;
+    use handfast::program::ControlClient;
+    use rand_chacha::ChaCha20Rng;
+    use rand_chacha::rand_core::SeedableRng;
+    use serde_json::{Value, json};
+
+    let dir = tempfile::tempdir().expect("a directory");
+    let (running, _) = start(dir.path(), &["--developer"]);
+    // A code of a relay that does not run: the attempt waits for its socket.
+    let claims = Claims { label: "x".to_owned(), origin: String::new(), grants: 7 };
+    let relay = handfast::RelayName::parse("127.0.0.1:1").expect("a name");
+    let mut rng = ChaCha20Rng::seed_from_u64(1);
+    let code =
+        handfast::session::Pairing::web(relay, claims, handfast::Timestamp::ZERO, &mut rng).expect("a code");
+    let connect = || ControlClient::connect(dir.path()).expect("a socket").expect("a running phone");
+    let (mut scanner, mut other) = (connect(), connect());
+    let second = Duration::from_secs(1);
+    let ask = |client: &mut ControlClient, request: Value| -> String {
+        client.send(&request).expect("it is sent");
+        client.recv(10 * second).expect("an answer")["error"].as_str().unwrap_or_default().to_owned()
+    };
+    scanner
+        .send(&json!({"verb": "scan", "text": code.offer_text().expect("a code").as_str()}))
+        .expect("it is sent");
+    // Its answer to another request shows that the scan has begun.
+    assert_eq!(ask(&mut scanner, json!({"verb": "companions"})), "");
+    for answer in [json!({"check_code": "1234"}), json!({"approve": true}), json!({"approve": false})] {
+        let error = ask(&mut other, answer.clone());
+        assert!(error.contains("did not begin the scan"), "{answer}: {error}");
+    }
+    // Who began it is heard: it has not been asked yet.
+    let error = ask(&mut scanner, json!({"check_code": "1234"}));
+    assert!(!error.is_empty() && !error.contains("did not begin"), "{error}");
+    // When its client is gone, nobody answers for it.
+    drop(scanner);
+    let error = ask(&mut other, json!({"approve": true}));
+    assert!(error.contains("did not begin the scan"), "{error}");
+    stop(running);
+}

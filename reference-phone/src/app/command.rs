@@ -16,10 +16,11 @@ const PAGE_LEN_MAX: usize = MESSAGE_LEN_MAX - 1_024;
 /// What a command needs to be allowed.
 fn grant_of(command: &Command) -> u64 {
     match command {
-        Command::SendText { .. }
-        | Command::EditText { .. }
-        | Command::Delete { .. }
-        | Command::React { .. } => grants::SEND,
+        Command::SendText { .. } => grants::SEND,
+        // They name messages, which only who reads them knows.
+        Command::EditText { .. } | Command::Delete { .. } | Command::React { .. } => {
+            grants::READ | grants::SEND
+        }
         Command::SendMedia { .. } => grants::SEND | grants::MEDIA,
         _ => grants::READ,
     }
@@ -51,7 +52,7 @@ impl App {
             Ok(command) => command,
             Err(error) => return Ok(failed(error.code())),
         };
-        // req: MSG-050
+        // req: MSG-056
         let needed = grant_of(&command);
         if granted & needed != needed {
             return Ok(failed(ErrorCode::REFUSED));

@@ -29,7 +29,9 @@ impl App {
         kind: OpenKind,
         meta: &[u8],
     ) -> Result<Result<(), ErrorCode>, StoreError> {
-        if link.grants & grants::MEDIA == 0 {
+        // req: MSG-057
+        let needed = if kind == OpenKind::Get { grants::READ | grants::MEDIA } else { grants::MEDIA };
+        if link.grants & needed != needed {
             return Ok(Err(ErrorCode::REFUSED));
         }
         if kind == OpenKind::Get {

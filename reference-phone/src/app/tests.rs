@@ -81,7 +81,7 @@ fn op02_a_contacts_message_that_looks_like_a_command_is_a_text() {
 /// One function runs all commands, by whichever connection they come.
 #[test]
 fn op04_a_command_needs_its_grant() {
-    // req: MSG-050
+    // req: MSG-056
     let media = MediaDescriptor {
         content: ContentId::from_bytes([1; 32]),
         size: 1,
@@ -96,9 +96,9 @@ fn op04_a_command_needs_its_grant() {
         (Command::SendMedia { chat: 1, media, caption: None }, grants::SEND | grants::MEDIA),
         (Command::History { chat: 1, before: 0, count: 1 }, grants::READ),
         (Command::MarkRead { chat: 1, message: 1 }, grants::READ),
-        (Command::EditText { chat: 1, message: 1, text: "x".to_owned() }, grants::SEND),
-        (Command::Delete { chat: 1, message: 1 }, grants::SEND),
-        (Command::React { chat: 1, message: 1, reaction: "x".to_owned() }, grants::SEND),
+        (Command::EditText { chat: 1, message: 1, text: "x".to_owned() }, grants::READ | grants::SEND),
+        (Command::Delete { chat: 1, message: 1 }, grants::READ | grants::SEND),
+        (Command::React { chat: 1, message: 1, reaction: "x".to_owned() }, grants::READ | grants::SEND),
     ]) {
         for bit in [grants::READ, grants::SEND, grants::MEDIA].into_iter().filter(|bit| needed & bit != 0) {
             let granted = grants::ALL & !bit;
@@ -107,6 +107,27 @@ fn op04_a_command_needs_its_grant() {
         }
         let result = app.run_command(NOW, companion, needed, number, &command.encode()).unwrap();
         assert_ne!(result, refused, "{command:?} with what it needs");
+    }
+}
+
+// req: MSG-057
+#[test]
+fn a_transfer_needs_its_grants() {
+    let (_dir, mut app) = phone(None);
+    let (id, mut link) = link(&app);
+    let get = [&[1; 32][..], &[0]].concat();
+    for (number, (kind, needed)) in
+        [(OpenKind::Get, grants::READ | grants::MEDIA), (OpenKind::Put, grants::MEDIA)]
+            .into_iter()
+            .enumerate()
+    {
+        for granted in 0..=grants::ALL {
+            link.grants = granted;
+            let stream = u64::try_from(number).unwrap();
+            let opened = app.open_transfer(id, &mut link, stream, kind, &get).unwrap();
+            let is_refused = opened == Err(ErrorCode::REFUSED);
+            assert_eq!(is_refused, granted & needed != needed, "{kind:?} with {granted}: {opened:?}");
+        }
     }
 }
 
