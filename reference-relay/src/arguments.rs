@@ -1,11 +1,13 @@
 //! The command line, and the configuration file with the same names.
 
 use std::net::SocketAddr;
+use std::num::NonZeroU64;
 use std::path::{Path, PathBuf};
 
 use clap::{Parser, Subcommand};
 use handfast_codec::RelayName;
-use reference_relay::server::{ServerConfig, TlsFiles};
+use reference_relay::core::limits::{BYTES_PER_HOUR_MIN, SOCKETS_PER_ADDRESS_MIN};
+use reference_relay::server::{Cidr, ProxyHeader, ServerConfig, TlsFiles};
 use serde::Deserialize;
 
 /// Where it listens if nothing is said.
@@ -30,6 +32,27 @@ pub(crate) struct Arguments {
     /// An origin, besides the relay's own, whose pages may connect, as <https://app.example>; may be repeated
     #[arg(long, value_name = "ORIGIN")]
     allow_origin: Vec<String>,
+    /// A proxy before the relay whose word on a client's address counts, as an address or a block like 10.0.0.0/8; may be repeated
+    #[arg(long, value_name = "CIDR")]
+    trusted_proxy: Vec<String>,
+    /// The header in which these proxies add that address: x-forwarded-for or forwarded [default: x-forwarded-for]
+    #[arg(long, value_name = "NAME")]
+    proxy_header: Option<String>,
+    /// WebSockets from one address at most (an IPv6 /64 is one address) [default: 256]
+    #[arg(long, value_name = "N")]
+    sockets_per_address: Option<usize>,
+    /// WebSockets in all at most [default: 16384]
+    #[arg(long, value_name = "N")]
+    sockets: Option<usize>,
+    /// Codes that wait for their phones from one address at most [default: 256]
+    #[arg(long, value_name = "N")]
+    pairings_per_address: Option<usize>,
+    /// Bytes an hour that one address may send through the relay; then it is read slower. 0: any number [default: 17179869184]
+    #[arg(long, value_name = "N")]
+    bytes_per_hour: Option<u64>,
+    /// Address and port at which the metrics are told over plain HTTP; without it they are told nowhere
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    metrics: Option<String>,
     /// JSON file with the same names ("listen", "name", "tls-cert", ..); the command line goes before it
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
@@ -43,7 +66,7 @@ pub(crate) struct Arguments {
 /// What to do besides running.
 #[derive(Clone, Copy, Debug, Subcommand)]
 pub(crate) enum Verb {
-    /// Says how the relay does that runs at the address of --listen: memory, tasks, sockets, queues, counts
+    /// Says how the relay does that tells its numbers at the address of --metrics: memory, tasks, sockets, queues, counts
     Status,
 }
 
@@ -57,6 +80,14 @@ struct ConfigFile {
     tls_key: Option<PathBuf>,
     #[serde(default)]
     allow_origin: Vec<String>,
+    #[serde(default)]
+    trusted_proxy: Vec<String>,
+    proxy_header: Option<String>,
+    sockets_per_address: Option<usize>,
+    sockets: Option<usize>,
+    pairings_per_address: Option<usize>,
+    bytes_per_hour: Option<u64>,
+    metrics: Option<String>,
     #[serde(default)]
     json: bool,
 }
@@ -72,10 +103,7 @@ impl Arguments {
     /// Checks everything that can be checked before the relay starts; the error says what to do.
     pub(crate) fn settings(self) -> Result<Settings, String> {
         let file = self.config.as_deref().map(read_config).transpose()?.unwrap_or_default();
-        let listen = self.listen.or(file.listen).unwrap_or_else(|| LISTEN.to_owned());
-        let listen: SocketAddr = listen.parse().map_err(|_| {
-            format!("{listen:?} is not an address with a port: write --listen 127.0.0.1:8787 or --listen [::1]:8787")
-        })?;
+        let listen = address("--listen", self.listen.or(file.listen).as_deref().unwrap_or(LISTEN))?;
         let mut server = ServerConfig::new(listen);
         if let Some(name) = self.name.or(file.name) {
             let parsed = RelayName::parse(&name).map_err(|_| {
@@ -97,7 +125,93 @@ impl Arguments {
                 "{origin:?} is not an origin: write scheme and host as a browser sends them, like https://app.example"
             ));
         }
+        server.metrics =
+            self.metrics.or(file.metrics).map(|metrics| address("--metrics", &metrics)).transpose()?;
+        server.proxies.trusted = self
+            .trusted_proxy
+            .into_iter()
+            .chain(file.trusted_proxy)
+            .map(|block| block.parse::<Cidr>().map_err(|error| format!("--trusted-proxy: {error}")))
+            .collect::<Result<_, _>>()?;
+        server.proxies.header = match self.proxy_header.or(file.proxy_header) {
+            None => ProxyHeader::default(),
+            Some(name) => header(&name)?,
+        };
+        let caps = Caps {
+            sockets_per_address: self.sockets_per_address.or(file.sockets_per_address),
+            sockets: self.sockets.or(file.sockets),
+            pairings_per_address: self.pairings_per_address.or(file.pairings_per_address),
+            bytes_per_hour: self.bytes_per_hour.or(file.bytes_per_hour),
+        };
+        caps.apply(&mut server)?;
         Ok(Settings { server, json: self.json || file.json })
+    }
+}
+
+fn address(option: &str, text: &str) -> Result<SocketAddr, String> {
+    text.parse().map_err(|_| {
+        format!(
+            "{text:?} is not an address with a port: write {option} 127.0.0.1:8787 or {option} [::1]:8787"
+        )
+    })
+}
+
+fn header(name: &str) -> Result<ProxyHeader, String> {
+    match name.to_ascii_lowercase().as_str() {
+        "x-forwarded-for" => Ok(ProxyHeader::XForwardedFor),
+        "forwarded" => Ok(ProxyHeader::Forwarded),
+        _ => Err(format!(
+            "{name:?} is no header of proxies: write --proxy-header x-forwarded-for or forwarded"
+        )),
+    }
+}
+
+/// The caps that an operator may choose.
+#[derive(Debug)]
+struct Caps {
+    sockets_per_address: Option<usize>,
+    sockets: Option<usize>,
+    pairings_per_address: Option<usize>,
+    bytes_per_hour: Option<u64>,
+}
+
+impl Caps {
+    fn apply(self, server: &mut ServerConfig) -> Result<(), String> {
+        let (relay, around) = (&mut server.relay_limits, &mut server.server_limits);
+        if let Some(sockets) = self.sockets {
+            if sockets == 0 {
+                return Err("--sockets 0 serves nobody: give a number from 1".to_owned());
+            }
+            relay.sockets_max = sockets;
+            // Some connections are no WebSockets yet, or not any more.
+            around.connections_max = sockets.saturating_add(sockets / 8).saturating_add(16);
+            relay.sockets_reserved = relay.sockets_reserved.min(sockets / 8);
+        }
+        if let Some(sockets) = self.sockets_per_address {
+            if sockets < SOCKETS_PER_ADDRESS_MIN {
+                return Err(format!(
+                    "--sockets-per-address {sockets} is too few for a household: give {SOCKETS_PER_ADDRESS_MIN} or more"
+                ));
+            }
+            relay.sockets_per_address_max = sockets;
+            around.connections_per_address_max = sockets.saturating_mul(2);
+        }
+        if let Some(pairings) = self.pairings_per_address {
+            if pairings == 0 {
+                return Err("--pairings-per-address 0 lets nobody link: give a number from 1".to_owned());
+            }
+            relay.pairing_mailboxes_per_address_max = pairings;
+        }
+        if let Some(bytes) = self.bytes_per_hour {
+            if bytes != 0 && bytes < BYTES_PER_HOUR_MIN {
+                return Err(format!(
+                    "--bytes-per-hour {bytes} is so few that connections would time out: give {BYTES_PER_HOUR_MIN} or \
+                     more, or 0 for any number"
+                ));
+            }
+            relay.bytes_per_hour = NonZeroU64::new(bytes);
+        }
+        Ok(())
     }
 }
 
@@ -145,6 +259,28 @@ mod tests {
     }
 
     #[test]
+    fn caps_are_options() {
+        let line = "--sockets 1000 --sockets-per-address 64 --pairings-per-address 1 --bytes-per-hour 16777216 \
+                    --trusted-proxy 10.0.0.0/8 --trusted-proxy ::1 --proxy-header Forwarded --metrics 127.0.0.1:9100";
+        let server = settings(line).expect("valid").server;
+        let relay = &server.relay_limits;
+        assert_eq!(
+            (relay.sockets_max, relay.sockets_per_address_max, relay.sockets_reserved),
+            (1_000, 64, 125)
+        );
+        assert_eq!(
+            (relay.pairing_mailboxes_per_address_max, relay.bytes_per_hour),
+            (1, NonZeroU64::new(16_777_216))
+        );
+        assert_eq!(server.server_limits.connections_per_address_max, 128);
+        assert!(server.server_limits.connections_max > 1_000);
+        assert_eq!((server.proxies.trusted.len(), server.proxies.header), (2, ProxyHeader::Forwarded));
+        assert_eq!(server.metrics, Some(([127, 0, 0, 1], 9_100).into()));
+        let unbounded = settings("--bytes-per-hour 0").expect("valid").server;
+        assert_eq!(unbounded.relay_limits.bytes_per_hour, None);
+    }
+
+    #[test]
     fn what_is_malformed_is_refused_with_what_to_do() {
         for (line, part) in [
             ("--listen 8787", "write --listen"),
@@ -152,6 +288,15 @@ mod tests {
             ("--name UPPER", "lower case"),
             ("--allow-origin app.example", "like https://"),
             ("--allow-origin https://app.example/", "like https://"),
+            ("--trusted-proxy proxy.example", "like 10.0.0.0/8"),
+            ("--trusted-proxy 10.0.0.1/8", "write 10.0.0.0/8"),
+            ("--trusted-proxy 0.0.0.0/0", "every address"),
+            ("--proxy-header x-real-ip", "x-forwarded-for or forwarded"),
+            ("--metrics 9100", "write --metrics"),
+            ("--sockets 0", "from 1"),
+            ("--sockets-per-address 63", "64 or more"),
+            ("--pairings-per-address 0", "from 1"),
+            ("--bytes-per-hour 16777215", "16777216 or more"),
             ("--config /nowhere/at.all", "--config"),
             ("--tls-cert a", "required"),
             ("--nonsense", "unexpected"),

@@ -50,27 +50,33 @@ mod due;
 mod leave;
 pub mod limits;
 mod mailbox;
-mod network;
+pub(crate) mod network;
+mod pace;
 mod proof;
+mod quota;
 mod socket;
 mod stats;
 mod sticky;
 mod timers;
 
-use core::net::IpAddr;
+use core::time::Duration;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use bytes::Bytes;
 use handfast_codec::error::ErrorCode;
 use handfast_codec::ids::{AttachmentId, BootId, MailboxId};
 use handfast_codec::limits::{ORIGIN_LEN_MAX, RELAY_FRAME_LEN_MAX};
-use handfast_codec::relay::{Hello, MailboxKind, RelayFrame, Wake};
+use handfast_codec::relay::{Hello, MailboxKind, RelayFrame, Wake, data_kind};
 use handfast_codec::versions::Versions;
 use handfast_codec::{RelayName, Timestamp};
 
 pub use limits::Limits;
 use mailbox::{Link, Pairing, Seats};
+pub use network::Source;
 use network::{Holding, Network, Usages};
+pub use proof::Checked;
+use proof::Verdict;
+use quota::ByteQuotas;
 pub use socket::SocketId;
 use socket::{Phase, Place, Socket};
 pub use stats::Stats;
@@ -125,7 +131,10 @@ pub struct Relay {
     ids: BTreeSet<AttachmentId>,
     links: BTreeMap<MailboxId, Link>,
     pairings: BTreeMap<MailboxId, Pairing>,
+    /// Those of `pairings` in which nobody sits, the oldest first.
+    empty_pairings: BTreeSet<(Timestamp, MailboxId)>,
     usages: Usages,
+    quotas: ByteQuotas,
     sticky: StickyStore,
     timers: Timers,
     output: VecDeque<Output>,
@@ -145,7 +154,9 @@ impl Relay {
             ids: BTreeSet::new(),
             links: BTreeMap::new(),
             pairings: BTreeMap::new(),
+            empty_pairings: BTreeSet::new(),
             usages: Usages::default(),
+            quotas: ByteQuotas::default(),
             sticky: StickyStore::default(),
             timers: Timers::default(),
             output: VecDeque::new(),
@@ -161,7 +172,7 @@ impl Relay {
 
     /// A client's WebSocket is open: greets and challenges it, or refuses it.
     ///
-    /// `origin` is the Origin header of a page, `fresh` is random.
+    /// `source` is where it comes from, `origin` the Origin header of a page, `fresh` is random.
     ///
     /// # Errors
     /// [`ApiMisuse`] when the socket's name or the attachment id is in use; then nothing has changed.
@@ -169,7 +180,7 @@ impl Relay {
         &mut self,
         now: Timestamp,
         socket: SocketId,
-        address: IpAddr,
+        source: Source,
         origin: Option<String>,
         fresh: Fresh,
     ) -> Result<(), ApiMisuse> {
@@ -181,14 +192,14 @@ impl Relay {
         if self.ids.contains(&fresh.id) {
             return Err(ApiMisuse::IdInUse);
         }
-        let network = Network::from(address);
+        let network = Network::from(source.address());
         if let Err(code) = self.admit(network, origin.as_deref()) {
             self.push_error(socket, code);
             self.output.push_back(Output::Close(socket, code));
             return Ok(());
         }
         self.stats.opened = self.stats.opened.saturating_add(1);
-        let state = Socket::new(self.now, network, origin, fresh.nonce, fresh.id, &self.limits);
+        let state = Socket::new(self.now, source, origin, fresh.nonce, fresh.id, &self.limits);
         let _ = self.sockets.insert(socket, state);
         let _ = self.ids.insert(fresh.id);
         let hello = RelayFrame::Hello(Hello {
@@ -207,6 +218,28 @@ impl Relay {
 
     /// A whole binary message came from a socket. One that the relay has closed is ignored.
     pub fn handle_frame(&mut self, now: Timestamp, socket: SocketId, bytes: Bytes) {
+        self.on_message(now, socket, bytes, None);
+    }
+
+    /// As [`Relay::handle_frame`], with an ATTACH whose signature was verified before: a caller that shares the relay
+    /// behind a lock need not hold it for that.
+    pub fn handle_checked(&mut self, now: Timestamp, socket: SocketId, message: Checked) {
+        let (bytes, verdict) = message.into_parts();
+        self.on_message(now, socket, bytes, verdict);
+    }
+
+    /// A PING of the WebSocket itself came, and was answered there.
+    pub fn handle_websocket_ping(&mut self, now: Timestamp, socket: SocketId) {
+        self.tick(now);
+        let now = self.now;
+        if let Some(state) = self.sockets.get_mut(&socket)
+            && !state.count_control(now, &self.limits)
+        {
+            self.refuse(socket, ErrorCode::LIMIT);
+        }
+    }
+
+    fn on_message(&mut self, now: Timestamp, socket: SocketId, bytes: Bytes, verdict: Option<Verdict>) {
         self.tick(now);
         let now = self.now;
         let Some(state) = self.sockets.get_mut(&socket) else {
@@ -214,9 +247,13 @@ impl Relay {
         };
         state.heard = now;
         let phase = state.phase;
+        let in_time = data_kind(&bytes).is_some() || state.count_control(now, &self.limits);
         self.stats.frames_received = self.stats.frames_received.saturating_add(1);
         let len = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
         self.stats.bytes_received = self.stats.bytes_received.saturating_add(len);
+        if !in_time {
+            return self.refuse(socket, ErrorCode::LIMIT);
+        }
         if let Phase::Replaced { place, token, at, by, .. } = phase {
             // Its words no longer count, but its life does.
             if RelayFrame::decode(bytes) == Ok(RelayFrame::Pong(token)) {
@@ -228,7 +265,7 @@ impl Relay {
         if bytes.len() > RELAY_FRAME_LEN_MAX {
             return self.refuse(socket, ErrorCode::FIELD_LENGTH);
         }
-        match self.on_frame(socket, phase, bytes) {
+        match self.on_frame(socket, phase, bytes, verdict) {
             Ok(()) => self.arm(socket),
             Err(code) => self.refuse(socket, code),
         }
@@ -294,6 +331,14 @@ impl Relay {
             && peer.queued_frames < half(self.limits.queue_frames_max)
     }
 
+    /// How long a caller should read nothing from this socket: while its network's hour of bytes is used up.
+    #[must_use]
+    pub fn pause(&self, now: Timestamp, socket: SocketId) -> Duration {
+        // req: RLY-072
+        let network = self.sockets.get(&socket).map(|state| state.network);
+        network.map_or(Duration::ZERO, |network| self.quotas.pause(now.max(self.now), network))
+    }
+
     /// The next thing to do. Drained until [`Output::Wait`] after every other call.
     pub fn poll_output(&mut self) -> Output {
         self.output.pop_front().unwrap_or_else(|| Output::Wait(self.timers.next()))
@@ -324,7 +369,13 @@ impl Relay {
         if self.sockets.len() >= self.limits.sockets_max {
             return Err(ErrorCode::LIMIT);
         }
-        // req: RLY-021
+        let free = self.limits.sockets_max.saturating_sub(self.sockets.len());
+        if free <= self.limits.sockets_reserved
+            && !self.usages.has_room(network, Holding::Socket, self.limits.sockets_per_address_scarce)
+        {
+            return Err(ErrorCode::LIMIT);
+        }
+        // req: RLY-021, RLY-069
         if !self.usages.take(network, Holding::Socket, self.limits.sockets_per_address_max) {
             return Err(ErrorCode::ADDRESS_CAP);
         }
@@ -332,7 +383,13 @@ impl Relay {
     }
 
     /// Reads a frame of a socket that may speak. The order of checks is length, type, state, grammar, semantics.
-    fn on_frame(&mut self, socket: SocketId, phase: Phase, bytes: Bytes) -> Result<(), ErrorCode> {
+    fn on_frame(
+        &mut self,
+        socket: SocketId,
+        phase: Phase,
+        bytes: Bytes,
+        verdict: Option<Verdict>,
+    ) -> Result<(), ErrorCode> {
         let attached = match phase {
             Phase::Attached { place, .. } => Some(place),
             Phase::Opened { .. } | Phase::Replaced { .. } => None,
@@ -347,7 +404,7 @@ impl Relay {
                 self.send(socket, RelayFrame::Pong(token).encode());
                 Ok(())
             }
-            (Ok(RelayFrame::Attach(attach)), None) => self.on_attach(socket, &attach),
+            (Ok(RelayFrame::Attach(attach)), None) => self.on_attach(socket, &attach, verdict),
             (Ok(RelayFrame::Data { body, .. }), Some(place)) => {
                 self.on_data(socket, place, bytes, body.len().saturating_add(1));
                 Ok(())

@@ -5,10 +5,12 @@ mod status;
 
 use std::io::Write;
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use clap::Parser;
 use reference_relay::server::Server;
 use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::Notify;
 
 use arguments::{Arguments, Settings, Verb};
 
@@ -48,9 +50,18 @@ fn run(settings: Settings) -> Result<(), String> {
         let signals = |error| format!("cannot wait for signals: {error}");
         let terminate = signal(SignalKind::terminate()).map_err(signals)?;
         let interrupt = signal(SignalKind::interrupt()).map_err(signals)?;
+        // A closed terminal, a rotated log or a renewed certificate: never a reason to end.
+        let hangup = signal(SignalKind::hangup()).map_err(signals)?;
         let server = Server::bind(settings.server).map_err(|error| error.to_string())?;
+        for warning in server.warnings() {
+            say(settings.json, "warning", warning);
+        }
         announce(&server, settings.json)?;
-        server.run(stopped(terminate, interrupt)).await;
+        let look = Arc::new(Notify::new());
+        let forward = tokio::spawn(pass_on(hangup, Arc::clone(&look)));
+        let tell = |line: &str| say(settings.json, "certificate", line);
+        server.run(stopped(terminate, interrupt), look, tell).await;
+        forward.abort();
         Ok(())
     });
     // Connections that do not end in time are cut off.
@@ -65,8 +76,20 @@ async fn stopped(mut terminate: Signal, mut interrupt: Signal) {
     }
 }
 
+/// Each SIGHUP asks for a look at the certificate's files.
+async fn pass_on(mut hangup: Signal, look: Arc<Notify>) {
+    while hangup.recv().await.is_some() {
+        look.notify_one();
+    }
+}
+
 fn show_status(settings: &Settings) -> Result<(), String> {
-    let metrics = status::ask(settings.server.listen)?;
+    let Some(address) = settings.server.metrics else {
+        return Err("give --metrics ADDRESS:PORT, where the running relay tells its numbers: it was started with the \
+                    same option"
+            .to_owned());
+    };
+    let metrics = status::ask(address)?;
     let shown =
         if settings.json { format!("{}\n", status::to_json(&metrics)) } else { status::to_words(&metrics) };
     let mut out = std::io::stdout().lock();
@@ -78,15 +101,33 @@ fn show_status(settings: &Settings) -> Result<(), String> {
 /// Says where it listens, in one line.
 fn announce(server: &Server, json: bool) -> Result<(), String> {
     let (url, name, pid) = (server.url(), server.name(), std::process::id());
+    let metrics = server.metrics_address().map(|address| format!("http://{address}/metrics"));
     let line = if json {
-        serde_json::json!({ "event": "listening", "url": url, "name": name.as_str(), "pid": pid }).to_string()
+        let mut line =
+            serde_json::json!({ "event": "listening", "url": url, "name": name.as_str(), "pid": pid });
+        if let Some(metrics) = metrics {
+            line["metrics"] = metrics.into();
+        }
+        line.to_string()
     } else {
-        format!("listening on {url} name {name} pid {pid}")
+        let metrics = metrics.map_or_else(String::new, |metrics| format!(" metrics {metrics}"));
+        format!("listening on {url} name {name} pid {pid}{metrics}")
     };
     let mut out = std::io::stdout().lock();
     writeln!(out, "{line}")
         .and_then(|()| out.flush())
         .map_err(|error| format!("cannot write to its output: {error}"))
+}
+
+/// Says one line to the operator, beside what programs read.
+fn say(json: bool, event: &str, message: &str) {
+    let line = if json {
+        serde_json::json!({ "event": event, "message": message }).to_string()
+    } else {
+        format!("handfast-relay: {event}: {message}")
+    };
+    // Who closed it does not want to know.
+    let _ = writeln!(std::io::stderr(), "{line}");
 }
 
 /// Says in one line what is wrong.

@@ -6,29 +6,33 @@
 
 mod connection;
 mod connections;
+mod descriptors;
 mod limits;
 mod listener;
 mod metrics;
 mod origin;
 mod page;
+mod proxy;
 mod routes;
 mod shared;
+mod tls;
 
 use std::future::Future;
-use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 use std::{fmt, io};
 
 use handfast_codec::RelayName;
 use tokio::net::{TcpListener, TcpSocket};
-use tokio_rustls::TlsAcceptor;
+use tokio::sync::Notify;
 
 use crate::core::Limits;
 pub use limits::ServerLimits;
-use origin::OriginPolicy;
+pub use proxy::{Cidr, CidrError, Proxies, ProxyHeader};
 use shared::Shared;
+use tls::{Certificates, Look};
 
 /// How a relay is run.
 #[derive(Clone, Debug)]
@@ -42,6 +46,10 @@ pub struct ServerConfig {
     pub tls: Option<TlsFiles>,
     /// Origins, besides its own, whose pages may connect.
     pub allow_origins: Vec<String>,
+    /// Proxies before the relay whose word on a client's address counts.
+    pub proxies: Proxies,
+    /// Where the metrics are told, over plain HTTP; nowhere if there is none.
+    pub metrics: Option<SocketAddr>,
     /// The limits of the relay's core.
     pub relay_limits: Limits,
     /// The limits of the server around it.
@@ -57,6 +65,8 @@ impl ServerConfig {
             name: None,
             tls: None,
             allow_origins: Vec::new(),
+            proxies: Proxies::default(),
+            metrics: None,
             relay_limits: Limits::default(),
             server_limits: ServerLimits::default(),
         }
@@ -97,13 +107,20 @@ pub enum ServerError {
     /// The address listened on is no relay name.
     #[error("{0} is not a relay name: give one with --name")]
     Name(SocketAddr),
+    /// Nobody can open a connection to the name.
+    #[error(
+        "nobody can dial {0}: give the name by which phones and pages reach this relay with --name HOST[:PORT]"
+    )]
+    Undialable(String),
 }
 
 /// A relay that listens, and serves once it is [run](Server::run).
 pub struct Server {
     listener: TcpListener,
     address: SocketAddr,
-    tls: Option<TlsAcceptor>,
+    metrics: Option<(TcpListener, SocketAddr)>,
+    tls: Option<Arc<Certificates>>,
+    warnings: Vec<String>,
     shared: Arc<Shared>,
     limits: ServerLimits,
 }
@@ -113,18 +130,45 @@ impl Server {
     ///
     /// # Errors
     /// [`ServerError`] when the relay cannot start.
-    pub fn bind(config: ServerConfig) -> Result<Self, ServerError> {
-        let tls = config.tls.as_ref().map(acceptor).transpose()?;
-        let listener = listen(config.listen, &config.server_limits)?;
-        let address =
-            listener.local_addr().map_err(|error| ServerError::Listen(config.listen, error.kind()))?;
-        let name = match config.name {
+    pub fn bind(mut config: ServerConfig) -> Result<Self, ServerError> {
+        let mut warnings: Vec<_> = descriptors::fit(&mut config).into_iter().collect();
+        // What nobody can dial is refused before anything is listened on.
+        let given = match &config.name {
+            Some(name) => name.as_str().to_owned(),
+            None => config.listen.to_string(),
+        };
+        if !is_dialable(config.name.as_ref().map_or(Some(config.listen.ip()), RelayName::address)) {
+            return Err(ServerError::Undialable(given));
+        }
+        let (listener, address) = listen(config.listen, &config.server_limits)?;
+        let name = match config.name.take() {
             Some(name) => name,
             None => RelayName::parse(&address.to_string()).map_err(|_| ServerError::Name(address))?,
         };
-        let origins = OriginPolicy::new(&name, config.allow_origins);
-        let shared = Shared::new(name, config.relay_limits, config.server_limits.clone(), origins)?;
-        Ok(Self { listener, address, tls, shared: Arc::new(shared), limits: config.server_limits })
+        let metrics = config.metrics.map(|at| listen(at, &config.server_limits)).transpose()?;
+        let tls = match config.tls.clone() {
+            Some(files) => {
+                let (certificates, odd) = Certificates::load(files, name.clone())?;
+                warnings.extend(odd);
+                Some(Arc::new(certificates))
+            }
+            None => None,
+        };
+        let limits = config.server_limits.clone();
+        let shared = Arc::new(Shared::new(name, config)?);
+        Ok(Self { listener, address, metrics, tls, warnings, shared, limits })
+    }
+
+    /// What its operator should know before it serves, one line each.
+    #[must_use]
+    pub fn warnings(&self) -> &[String] {
+        &self.warnings
+    }
+
+    /// Where the metrics are told.
+    #[must_use]
+    pub fn metrics_address(&self) -> Option<SocketAddr> {
+        self.metrics.as_ref().map(|(_, address)| *address)
     }
 
     /// The address it listens on.
@@ -146,14 +190,28 @@ impl Server {
         format!("{scheme}://{}", self.address)
     }
 
-    /// Serves until `stop` is done, then tells every client, and waits for them a short while.
-    pub async fn run(self, stop: impl Future<Output = ()>) {
+    /// Serves until `stop` is done, then tells every client, and waits for them a short while. The files of the
+    /// certificate are looked at each minute, and when `look` is notified; `tell` gets a line on what came of it.
+    pub async fn run(self, stop: impl Future<Output = ()>, look: Arc<Notify>, tell: impl Fn(&str)) {
         let timer = tokio::spawn(Arc::clone(&self.shared).keep_time());
+        let tls = self.tls.as_deref();
+        let router = routes::router(Arc::clone(&self.shared));
+        let numbers = routes::metrics_router(Arc::clone(&self.shared));
+        let metrics = async {
+            match &self.metrics {
+                Some((at, _)) => {
+                    match listener::accept(at, None, &self.shared, &self.limits, &numbers).await {}
+                }
+                None => std::future::pending::<()>().await,
+            }
+        };
         tokio::select! {
-            never = listener::accept(&self.listener, self.tls.as_ref(), &self.shared, &self.limits) => match never {},
+            never = listener::accept(&self.listener, tls, &self.shared, &self.limits, &router) => match never {},
+            () = metrics => {}
+            () = renew(self.tls.as_ref(), &look, &tell) => {}
             () = stop => {}
         }
-        drop(self.listener);
+        drop((self.listener, self.metrics));
         self.shared.shutdown();
         // Who does not leave in time is cut off when the process ends.
         let _ =
@@ -168,7 +226,36 @@ impl fmt::Debug for Server {
     }
 }
 
-fn listen(address: SocketAddr, limits: &ServerLimits) -> Result<TcpListener, ServerError> {
+/// Looks at the files of the certificate, without end.
+async fn renew(tls: Option<&Arc<Certificates>>, look: &Notify, tell: &impl Fn(&str)) {
+    loop {
+        let _ = tokio::time::timeout(tls::LOOK_EVERY, look.notified()).await;
+        let Some(tls) = tls.map(Arc::clone) else { continue };
+        // Files may lie where reading takes its time.
+        match tokio::task::spawn_blocking(move || tls.look()).await {
+            Ok(Look::Same) | Err(_) => {}
+            Ok(Look::Renewed(odd)) => {
+                tell("the new certificate is in use");
+                for warning in &odd {
+                    tell(warning);
+                }
+            }
+            Ok(Look::Kept(error)) => tell(&format!("{error}; the certificate before stays in use")),
+        }
+    }
+}
+
+/// Whether somebody can open a connection to an address: not to the unspecified one, which stands for all of this
+/// machine's, and not to many at once. A name without an address is left to whoever looks it up.
+fn is_dialable(address: Option<IpAddr>) -> bool {
+    match address.map(|address| address.to_canonical()) {
+        None => true,
+        Some(IpAddr::V4(v4)) => v4.octets()[0] != 0 && !v4.is_multicast() && !v4.is_broadcast(),
+        Some(IpAddr::V6(v6)) => !v6.is_unspecified() && !v6.is_multicast(),
+    }
+}
+
+fn listen(address: SocketAddr, limits: &ServerLimits) -> Result<(TcpListener, SocketAddr), ServerError> {
     let failed = |error: io::Error| match error.kind() {
         io::ErrorKind::AddrInUse => ServerError::AddressInUse(address),
         kind => ServerError::Listen(address, kind),
@@ -179,32 +266,9 @@ fn listen(address: SocketAddr, limits: &ServerLimits) -> Result<TcpListener, Ser
     // Inherited by every connection: what waits should wait in the relay's own bounded queue.
     socket.set_send_buffer_size(limits.send_buffer_len).map_err(failed)?;
     socket.bind(address).map_err(failed)?;
-    socket.listen(limits.backlog).map_err(failed)
-}
-
-fn acceptor(files: &TlsFiles) -> Result<TlsAcceptor, ServerError> {
-    use rustls::pki_types::pem::PemObject;
-    use rustls::pki_types::{CertificateDer, PrivateKeyDer};
-
-    let bad = |file: &Path, what| ServerError::Tls { file: file.to_owned(), what };
-    let chain: Vec<CertificateDer<'static>> = CertificateDer::pem_file_iter(&files.cert)
-        .and_then(Iterator::collect)
-        .map_err(|_| bad(&files.cert, "give a readable PEM file with --tls-cert"))?;
-    if chain.is_empty() {
-        return Err(bad(&files.cert, "it holds no certificate: give a PEM file with --tls-cert"));
-    }
-    let key = PrivateKeyDer::from_pem_file(&files.key)
-        .map_err(|_| bad(&files.key, "give a readable PEM file with a private key with --tls-key"))?;
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let config = rustls::ServerConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .map_err(|_| bad(&files.cert, "this build offers no TLS"))?
-        .with_no_client_auth()
-        .with_single_cert(chain, key)
-        .map_err(|_| {
-            bad(&files.cert, "certificate and key do not belong together, or are of an unknown kind")
-        })?;
-    Ok(TlsAcceptor::from(Arc::new(config)))
+    let listener = socket.listen(limits.backlog).map_err(failed)?;
+    let address = listener.local_addr().map_err(failed)?;
+    Ok((listener, address))
 }
 
 /// How long the whole of a stop may take, for those who wait for it.

@@ -1,4 +1,4 @@
-//! `handfast-relay status`: asks a running relay over plain HTTP for its metrics, and shows them.
+//! `handfast-relay status`: asks a running relay at the address of its metrics, and shows them.
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -17,7 +17,7 @@ const PREFIX: &str = "handfast_relay_";
 pub(crate) fn ask(address: SocketAddr) -> Result<String, String> {
     let no_answer = |error: std::io::Error| {
         format!(
-            "no relay answers on {address} ({}): start one, or give its address with --listen",
+            "no relay answers on {address} ({}): start one with --metrics, or give that address",
             error.kind()
         )
     };
@@ -34,7 +34,7 @@ pub(crate) fn ask(address: SocketAddr) -> Result<String, String> {
             Ok(body.to_owned())
         }
         _ => Err(format!(
-            "what answers on {address} is no relay without TLS: with TLS, ask https://{address}/metrics"
+            "what answers on {address} tells no relay's numbers: give the address that the relay was started with --metrics"
         )),
     }
 }

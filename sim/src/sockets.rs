@@ -40,7 +40,7 @@ impl World {
         let address = IpAddr::V4(Ipv4Addr::new(10, 0, 0, u8::try_from(id.0 + 1).unwrap_or(255)));
         let now = Timestamp::from_micros(self.now);
         // Numbers are fresh, and ids of eight random bytes do not meet.
-        let _ = self.relay.handle_open(now, SocketId::new(number), address, None, fresh);
+        let _ = self.relay.handle_open(now, SocketId::new(number), address.into(), None, fresh);
         self.nodes[id.0].opened(self.now, tag);
         self.go_on(id);
         self.drain_relay();

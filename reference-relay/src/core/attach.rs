@@ -9,13 +9,19 @@ use handfast_codec::versions::Versions;
 
 use super::mailbox::Pairing;
 use super::network::{Holding, Network};
+use super::proof::Verdict;
 use super::socket::{Phase, Place, SocketId};
 use super::sticky::Slots;
 use super::timers::Timer;
 use super::{Relay, proof};
 
 impl Relay {
-    pub(super) fn on_attach(&mut self, socket: SocketId, attach: &Attach) -> Result<(), ErrorCode> {
+    pub(super) fn on_attach(
+        &mut self,
+        socket: SocketId,
+        attach: &Attach,
+        verdict: Option<Verdict>,
+    ) -> Result<(), ErrorCode> {
         let Some(state) = self.sockets.get(&socket) else {
             return Ok(());
         };
@@ -23,7 +29,10 @@ impl Relay {
         if !Versions::CURRENT.contains(&attach.version) {
             return Err(ErrorCode::RELAY_VERSION);
         }
-        let proven = proof::verify(attach, &self.name, &state.nonce)?;
+        let proven = match verdict {
+            Some(verdict) => verdict.for_challenge(&state.nonce)?,
+            None => proof::verify(attach, &self.name, &state.nonce)?,
+        };
         let network = state.network;
         let place = Place { kind: attach.proof.kind(), mailbox: attach.mailbox, role: attach.role };
         let before = match place.kind {
@@ -62,21 +71,33 @@ impl Relay {
             return Err(ErrorCode::INTERNAL);
         };
         pairing.admit(place.role, key, &self.limits)?;
+        let _ = self.empty_pairings.remove(&(pairing.until, place.mailbox));
         Ok(pairing.seats.give(place.role, socket))
     }
 
     fn open_pairing(&mut self, mailbox: MailboxId, payer: Network) -> Result<(), ErrorCode> {
         let room = self.limits.sockets_max.saturating_sub(self.limits.sockets_reserved);
-        if self.sockets.len() > room || self.pairings.len() >= self.limits.pairing_mailboxes_max {
+        if self.sockets.len() > room {
             return Err(ErrorCode::LIMIT);
         }
         if !self.usages.take(payer, Holding::Pairing, self.limits.pairing_mailboxes_per_address_max) {
             return Err(ErrorCode::ADDRESS_CAP);
         }
+        if self.pairings.len() >= self.limits.pairing_mailboxes_max && !self.forget_an_empty_pairing() {
+            self.usages.give(payer, Holding::Pairing);
+            return Err(ErrorCode::LIMIT);
+        }
         let until = self.now.plus(self.limits.pairing_time);
         let _ = self.pairings.insert(mailbox, Pairing::new(until, payer));
         self.timers.set(until, Timer::Pairing(mailbox));
         Ok(())
+    }
+
+    /// Forgets the oldest pairing mailbox in which nobody sits; false if somebody sits in each.
+    fn forget_an_empty_pairing(&mut self) -> bool {
+        // req: RLY-070
+        let oldest = self.empty_pairings.first().copied();
+        oldest.and_then(|(_, mailbox)| self.forget_pairing(mailbox)).is_some()
     }
 
     /// Tells a socket that its seat went to another. In a link mailbox it may still show that it is alive.
@@ -149,6 +170,8 @@ impl Relay {
             DeviceRole::Web => state.origin.clone(),
             DeviceRole::Phone => None,
         };
-        Some(PeerInfo { id: state.id, same_net: Some(state.network == to.network), origin })
+        // req: RLY-066
+        let same_net = (state.is_real && to.is_real).then_some(state.network == to.network);
+        Some(PeerInfo { id: state.id, same_net, origin })
     }
 }

@@ -15,6 +15,7 @@ impl Relay {
         {
             *silent_until = None;
         }
+        self.count_bytes(socket, bytes.len());
         // req: RLY-017
         if let (MailboxKind::Pairing, Some(pairing)) = (place.kind, self.pairings.get_mut(&place.mailbox))
             && !pairing.carry(place.role, len, &self.limits)
@@ -38,6 +39,14 @@ impl Relay {
         let forwarded = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
         self.stats.bytes_forwarded = self.stats.bytes_forwarded.saturating_add(forwarded);
         self.send(peer, bytes);
+    }
+
+    /// Counts a DATA frame against the quota of its sender's network.
+    fn count_bytes(&mut self, socket: SocketId, len: usize) {
+        // req: RLY-072
+        if let (Some(per_hour), Some(state)) = (self.limits.bytes_per_hour, self.sockets.get(&socket)) {
+            self.quotas.carried(self.now, state.network, len, per_hour);
+        }
     }
 
     /// A web asks for its phone to be woken. This relay has no wake service.

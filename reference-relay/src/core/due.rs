@@ -5,7 +5,6 @@ use handfast_codec::ids::MailboxId;
 use handfast_codec::relay::RelayFrame;
 
 use super::Relay;
-use super::network::Holding;
 use super::socket::{Phase, SocketId};
 
 impl Relay {
@@ -41,10 +40,9 @@ impl Relay {
 
     pub(super) fn on_pairing_timer(&mut self, mailbox: MailboxId) {
         // req: RLY-017
-        let Some(mut pairing) = self.pairings.remove(&mailbox) else {
+        let Some(mut pairing) = self.forget_pairing(mailbox) else {
             return;
         };
-        self.usages.give(pairing.payer, Holding::Pairing);
         for holder in pairing.seats.clear().into_iter().flatten() {
             self.refuse(holder, ErrorCode::PAIRING_TIME);
         }

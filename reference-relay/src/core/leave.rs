@@ -1,8 +1,10 @@
 //! How a socket ends, and what it leaves behind: a word to itself, a word to the other seat, an empty mailbox.
 
 use handfast_codec::error::ErrorCode;
+use handfast_codec::ids::MailboxId;
 use handfast_codec::relay::{MailboxKind, Peer, RelayFrame};
 
+use super::mailbox::Pairing;
 use super::network::Holding;
 use super::socket::{Place, SocketId};
 use super::timers::Timer;
@@ -74,14 +76,22 @@ impl Relay {
                 let _ = self.links.remove(&place.mailbox);
             }
             MailboxKind::Pairing => {
-                if let Some(pairing) = self.pairings.get(&place.mailbox)
-                    && !pairing.is_kept_empty()
-                {
-                    self.timers.clear(pairing.until, Timer::Pairing(place.mailbox));
-                    self.usages.give(pairing.payer, Holding::Pairing);
-                    let _ = self.pairings.remove(&place.mailbox);
+                let Some(pairing) = self.pairings.get(&place.mailbox) else { return };
+                if pairing.is_kept_empty() {
+                    let _ = self.empty_pairings.insert((pairing.until, place.mailbox));
+                } else {
+                    let _ = self.forget_pairing(place.mailbox);
                 }
             }
         }
+    }
+
+    /// Forgets a pairing mailbox, whoever sits in it.
+    pub(super) fn forget_pairing(&mut self, mailbox: MailboxId) -> Option<Pairing> {
+        let pairing = self.pairings.remove(&mailbox)?;
+        let _ = self.empty_pairings.remove(&(pairing.until, mailbox));
+        self.timers.clear(pairing.until, Timer::Pairing(mailbox));
+        self.usages.give(pairing.payer, Holding::Pairing);
+        Some(pairing)
     }
 }

@@ -1,5 +1,6 @@
 //! Every number of the relay core, by name (spec, relay). Durations are of the caller's clock, lengths in bytes.
 
+use core::num::NonZeroU64;
 use core::time::Duration;
 
 /// A socket that is not attached this long after it opened is closed.
@@ -28,11 +29,30 @@ pub const QUEUE_FRAMES_MAX: usize = 2_048;
 pub const QUEUE_PAUSE_DIVISOR: usize = 2;
 /// Open sockets in all.
 pub const SOCKETS_MAX: usize = 16_384;
-/// Of these, sockets that no new pairing may use, so that linked devices still find room.
+/// The last of these: no new pairing may use them, and no address that holds [`SOCKETS_PER_ADDRESS_SCARCE`] already.
+/// Anybody can make a link mailbox, so the kind of a mailbox alone would keep them free for nobody.
 pub const SOCKETS_RESERVED: usize = 2_048;
 /// Open sockets from one address (one /64 for IPv6).
 pub const SOCKETS_PER_ADDRESS_MAX: usize = 256;
-/// Pairing mailboxes in all.
+/// The least of that cap (RLY-021).
+pub const SOCKETS_PER_ADDRESS_MIN: usize = 64;
+/// Open sockets from one address while only the reserved ones are left.
+pub const SOCKETS_PER_ADDRESS_SCARCE: usize = 8;
+/// What an IPv6 /56 may hold of anything that is counted by address, in caps of one address.
+pub const CAPS_OF_SLASH_56: usize = 2;
+/// The same for a /48.
+pub const CAPS_OF_SLASH_48: usize = 4;
+/// Frames other than DATA, and WebSocket PINGs, that a socket may send at once.
+pub const CONTROL_FRAMES_MAX: u32 = 64;
+/// The time after which it may send one more.
+pub const CONTROL_FRAME_PAUSE: Duration = Duration::from_millis(125);
+/// DATA bytes that the sockets of one address may send in [`BYTES_WINDOW`]; then they are read no faster than this.
+pub const BYTES_PER_HOUR: u64 = 17_179_869_184;
+/// What [`BYTES_PER_HOUR`] counts over.
+pub const BYTES_WINDOW: Duration = Duration::from_hours(1);
+/// The least of [`BYTES_PER_HOUR`], by which the longest frame is paid for in 3.6 s: socket and peer stay alive.
+pub const BYTES_PER_HOUR_MIN: u64 = 16_777_216;
+/// Pairing mailboxes in all; past it the oldest in which nobody sits is forgotten.
 pub const PAIRING_MAILBOXES_MAX: usize = 16_384;
 /// Pairing mailboxes that sockets of one address opened.
 pub const PAIRING_MAILBOXES_PER_ADDRESS_MAX: usize = 256;
@@ -45,7 +65,8 @@ pub const RETRY_MS: u32 = 5_000;
 /// What a client is told to wait when the relay stops, in milliseconds.
 pub const SHUTDOWN_RETRY_MS: u32 = 1_000;
 
-const _: () = assert!(SOCKETS_PER_ADDRESS_MAX >= 64, "RLY-021: an address's cap is at least 64");
+const _: () =
+    assert!(SOCKETS_PER_ADDRESS_MAX >= SOCKETS_PER_ADDRESS_MIN, "RLY-021: an address's cap is at least 64");
 const _: () = assert!(SOCKETS_RESERVED < SOCKETS_MAX, "some sockets may pair");
 
 /// The limits of one relay: the constants above, or shorter and smaller ones for a test.
@@ -80,6 +101,14 @@ pub struct Limits {
     pub sockets_reserved: usize,
     /// See [`SOCKETS_PER_ADDRESS_MAX`].
     pub sockets_per_address_max: usize,
+    /// See [`SOCKETS_PER_ADDRESS_SCARCE`].
+    pub sockets_per_address_scarce: usize,
+    /// See [`CONTROL_FRAMES_MAX`].
+    pub control_frames_max: u32,
+    /// See [`CONTROL_FRAME_PAUSE`].
+    pub control_frame_pause: Duration,
+    /// See [`BYTES_PER_HOUR`]; `None` for no quota.
+    pub bytes_per_hour: Option<NonZeroU64>,
     /// See [`PAIRING_MAILBOXES_MAX`].
     pub pairing_mailboxes_max: usize,
     /// See [`PAIRING_MAILBOXES_PER_ADDRESS_MAX`].
@@ -107,6 +136,10 @@ impl Default for Limits {
             sockets_max: SOCKETS_MAX,
             sockets_reserved: SOCKETS_RESERVED,
             sockets_per_address_max: SOCKETS_PER_ADDRESS_MAX,
+            sockets_per_address_scarce: SOCKETS_PER_ADDRESS_SCARCE,
+            control_frames_max: CONTROL_FRAMES_MAX,
+            control_frame_pause: CONTROL_FRAME_PAUSE,
+            bytes_per_hour: NonZeroU64::new(BYTES_PER_HOUR),
             pairing_mailboxes_max: PAIRING_MAILBOXES_MAX,
             pairing_mailboxes_per_address_max: PAIRING_MAILBOXES_PER_ADDRESS_MAX,
             sticky_mailboxes_max: STICKY_MAILBOXES_MAX,

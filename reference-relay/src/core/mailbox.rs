@@ -141,10 +141,11 @@ impl Pairing {
         *carried <= limits.pairing_len_max
     }
 
-    /// Whether it must be remembered while nobody sits in it: once a phone came, until its time is over, lest an
-    /// empty moment give its seats and counts away.
+    /// Whether it must be remembered while nobody sits in it: once a page and a phone came, until its time is over,
+    /// lest an empty moment give its seats and counts away. Without a page there is nothing to give away, and any key
+    /// makes one.
     pub(crate) fn is_kept_empty(&self) -> bool {
         // req: RLY-029
-        self.spent || !self.phone_keys.is_empty()
+        self.web_key.is_some() && (self.spent || !self.phone_keys.is_empty())
     }
 }

@@ -3,6 +3,40 @@
 use core::net::IpAddr;
 use std::collections::BTreeMap;
 
+use super::limits::{CAPS_OF_SLASH_48, CAPS_OF_SLASH_56};
+
+/// Where a socket comes from, as far as the caller knows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(clippy::exhaustive_enums, reason = "the caller says which")]
+pub enum Source {
+    /// The client's own address.
+    Real(IpAddr),
+    /// The address of a known proxy; the client's own is not known.
+    Behind(IpAddr),
+}
+
+impl From<IpAddr> for Source {
+    fn from(address: IpAddr) -> Self {
+        Self::Real(address)
+    }
+}
+
+impl From<[u8; 4]> for Source {
+    fn from(address: [u8; 4]) -> Self {
+        Self::Real(address.into())
+    }
+}
+
+impl Source {
+    /// The address that caps go by.
+    #[must_use]
+    pub const fn address(self) -> IpAddr {
+        match self {
+            Self::Real(address) | Self::Behind(address) => address,
+        }
+    }
+}
+
 /// One address's network: an IPv4 address, or the /64 of an IPv6 address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) enum Network {
@@ -19,6 +53,28 @@ impl From<IpAddr> for Network {
     }
 }
 
+/// A network, or a wider one around it: whoever is given an IPv6 /48 or /56 has many of /64.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) enum Circle {
+    Own(Network),
+    V6Slash56([u8; 7]),
+    V6Slash48([u8; 6]),
+}
+
+impl Network {
+    /// The network and those around it, each with how many times the cap of one address it has.
+    pub(crate) fn circles(self) -> impl Iterator<Item = (Circle, usize)> {
+        let wider = match self {
+            Self::V4(_) => [None, None],
+            Self::V6(bytes) => [
+                bytes.first_chunk().map(|bytes| (Circle::V6Slash56(*bytes), CAPS_OF_SLASH_56)),
+                bytes.first_chunk().map(|bytes| (Circle::V6Slash48(*bytes), CAPS_OF_SLASH_48)),
+            ],
+        };
+        core::iter::once((Circle::Own(self), 1)).chain(wider.into_iter().flatten())
+    }
+}
+
 /// What the sockets of one network hold at this moment.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Usage {
@@ -28,7 +84,7 @@ struct Usage {
 
 /// What every network holds; a network that holds nothing has no entry.
 #[derive(Debug, Default)]
-pub(crate) struct Usages(BTreeMap<Network, Usage>);
+pub(crate) struct Usages(BTreeMap<Circle, Usage>);
 
 /// The two things that are counted.
 #[derive(Clone, Copy, Debug)]
@@ -45,25 +101,35 @@ impl Usages {
         }
     }
 
-    /// Counts one more, unless `max` are held already.
+    /// Whether one more fits, when one address may hold `max`.
+    pub(crate) fn has_room(&self, network: Network, holding: Holding, max: usize) -> bool {
+        network.circles().all(|(circle, caps)| {
+            let mut usage = self.0.get(&circle).copied().unwrap_or_default();
+            *Self::part(&mut usage, holding) < max.saturating_mul(caps)
+        })
+    }
+
+    /// Counts one more, unless an address's `max` are held already, or a wider network's multiple of it.
     pub(crate) fn take(&mut self, network: Network, holding: Holding, max: usize) -> bool {
-        let mut usage = self.0.get(&network).copied().unwrap_or_default();
-        let part = Self::part(&mut usage, holding);
-        if *part >= max {
+        if !self.has_room(network, holding, max) {
             return false;
         }
-        *part = part.saturating_add(1);
-        let _ = self.0.insert(network, usage);
+        for (circle, _) in network.circles() {
+            let part = Self::part(self.0.entry(circle).or_default(), holding);
+            *part = part.saturating_add(1);
+        }
         true
     }
 
     /// Counts one less, and forgets a network that holds nothing.
     pub(crate) fn give(&mut self, network: Network, holding: Holding) {
-        if let Some(usage) = self.0.get_mut(&network) {
-            let part = Self::part(usage, holding);
-            *part = part.saturating_sub(1);
-            if *usage == Usage::default() {
-                let _ = self.0.remove(&network);
+        for (circle, _) in network.circles() {
+            if let Some(usage) = self.0.get_mut(&circle) {
+                let part = Self::part(usage, holding);
+                *part = part.saturating_sub(1);
+                if *usage == Usage::default() {
+                    let _ = self.0.remove(&circle);
+                }
             }
         }
     }
@@ -96,14 +162,35 @@ mod tests {
 
     #[test]
     fn a_network_is_forgotten_with_its_last_holding() {
-        let (mut usages, home) = (Usages::default(), network("192.0.2.1"));
-        assert!(usages.take(home, Holding::Socket, 1), "the first fits");
-        assert!(!usages.take(home, Holding::Socket, 1), "the second does not");
-        assert!(usages.take(home, Holding::Pairing, 1), "another kind has its own cap");
-        usages.give(home, Holding::Socket);
-        assert!(!usages.is_empty(), "the pairing is still held");
-        usages.give(home, Holding::Pairing);
-        usages.give(home, Holding::Pairing);
-        assert!(usages.is_empty(), "nothing is held");
+        for home in ["192.0.2.1", "2001:db8::1"] {
+            let (mut usages, home) = (Usages::default(), network(home));
+            assert!(usages.take(home, Holding::Socket, 1), "the first fits");
+            assert!(!usages.take(home, Holding::Socket, 1), "the second does not");
+            assert!(usages.take(home, Holding::Pairing, 1), "another kind has its own cap");
+            usages.give(home, Holding::Socket);
+            assert!(!usages.is_empty(), "the pairing is still held");
+            usages.give(home, Holding::Pairing);
+            usages.give(home, Holding::Pairing);
+            assert!(usages.is_empty(), "nothing is held");
+        }
+    }
+
+    /// How many sockets fit when each comes from another /64 of these.
+    fn fit(networks: impl Iterator<Item = String>, max: usize) -> usize {
+        let mut usages = Usages::default();
+        networks.filter(|text| usages.take(network(text), Holding::Socket, max)).count()
+    }
+
+    #[test]
+    fn who_has_many_networks_of_64_does_not_have_as_many_caps() {
+        // req: RLY-069
+        let slash_56 = (0..=255).map(|n| format!("2001:db8:1:{n:x}::1"));
+        assert_eq!(fit(slash_56, 3), 3 * CAPS_OF_SLASH_56);
+        let slash_48 = (0..=65_535).map(|n| format!("2001:db8:1:{n:x}::1"));
+        assert_eq!(fit(slash_48, 3), 3 * CAPS_OF_SLASH_48);
+        let strangers = (0..1_000).map(|n| format!("2001:db8:{n:x}::1"));
+        assert_eq!(fit(strangers, 3), 1_000, "networks of /48 have nothing to do with one another");
+        let v4 = (0..=255).map(|n| format!("192.0.2.{n}"));
+        assert_eq!(fit(v4, 3), 256);
     }
 }

@@ -1,9 +1,10 @@
 //! The proof in an ATTACH: a signature over this socket's challenge, and a mailbox that certifies itself.
 
+use bytes::Bytes;
 use ed25519_dalek::{Signature, VerifyingKey};
 use handfast_codec::error::ErrorCode;
 use handfast_codec::ids::{AttachKey, MailboxId, Salt};
-use handfast_codec::relay::{Attach, MailboxProof};
+use handfast_codec::relay::{Attach, MailboxProof, RelayFrame};
 use handfast_codec::{RelayName, signed};
 use sha2::{Digest, Sha256};
 
@@ -40,4 +41,51 @@ pub(crate) fn verify(attach: &Attach, name: &RelayName, nonce: &[u8; 32]) -> Res
         .and_then(|verifying| verifying.verify_strict(&tbs, &signature))
         .map_err(|_| ErrorCode::BAD_ATTACH)?;
     Ok(Proven { key })
+}
+
+/// The type of an ATTACH frame.
+const ATTACH: u8 = 5;
+
+/// A message whose signature, if it is an ATTACH, was verified outside of the relay.
+#[derive(Debug)]
+pub struct Checked {
+    bytes: Bytes,
+    verdict: Option<Verdict>,
+}
+
+/// What came of verifying one ATTACH under one challenge.
+#[derive(Debug)]
+pub(crate) struct Verdict {
+    nonce: [u8; 32],
+    proven: Result<Proven, ErrorCode>,
+}
+
+impl Checked {
+    /// Verifies the signature of an ATTACH under the relay's name and the socket's challenge, which is the only slow part
+    /// of a message. Any other message is taken as it is, and so is one that cannot be read.
+    #[must_use]
+    pub fn new(name: &RelayName, nonce: &[u8; 32], bytes: Bytes) -> Self {
+        let verdict = match bytes.first() {
+            Some(&ATTACH) => match RelayFrame::decode(bytes.clone()) {
+                Ok(RelayFrame::Attach(attach)) => {
+                    Some(Verdict { nonce: *nonce, proven: verify(&attach, name, nonce) })
+                }
+                _ => None,
+            },
+            _ => None,
+        };
+        Self { bytes, verdict }
+    }
+
+    pub(crate) fn into_parts(self) -> (Bytes, Option<Verdict>) {
+        (self.bytes, self.verdict)
+    }
+}
+
+impl Verdict {
+    /// The verdict, if it was found under this challenge.
+    pub(crate) fn for_challenge(self, nonce: &[u8; 32]) -> Result<Proven, ErrorCode> {
+        // req: RLY-010
+        if self.nonce == *nonce { self.proven } else { Err(ErrorCode::BAD_ATTACH) }
+    }
 }

@@ -7,7 +7,8 @@ use handfast_codec::relay::MailboxKind;
 use handfast_codec::role::DeviceRole;
 
 use super::limits::Limits;
-use super::network::Network;
+use super::network::{Network, Source};
+use super::pace::Pace;
 
 /// A caller's name for one of its sockets; never on the wire.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -48,6 +49,8 @@ pub(crate) enum Phase {
 #[derive(Debug)]
 pub(crate) struct Socket {
     pub(crate) network: Network,
+    /// Whether the network is its own, and not that of a proxy before it.
+    pub(crate) is_real: bool,
     pub(crate) origin: Option<String>,
     pub(crate) nonce: [u8; 32],
     pub(crate) id: AttachmentId,
@@ -60,19 +63,22 @@ pub(crate) struct Socket {
     /// The timer set for it. It may be early, never late.
     pub(crate) armed: Option<Timestamp>,
     pings: u64,
+    /// Its frames other than DATA.
+    control: Pace,
 }
 
 impl Socket {
     pub(crate) fn new(
         now: Timestamp,
-        network: Network,
+        source: Source,
         origin: Option<String>,
         nonce: [u8; 32],
         id: AttachmentId,
         limits: &Limits,
     ) -> Self {
         Self {
-            network,
+            network: source.address().into(),
+            is_real: matches!(source, Source::Real(_)),
             origin,
             nonce,
             id,
@@ -82,6 +88,7 @@ impl Socket {
             queued_frames: 0,
             armed: None,
             pings: 0,
+            control: Pace::default(),
         }
     }
 
@@ -115,6 +122,14 @@ impl Socket {
         self.queued_len = len;
         self.queued_frames = frames;
         true
+    }
+
+    /// Counts a frame other than DATA, or a PING of the layer below; false if they come too fast.
+    pub(crate) fn count_control(&mut self, now: Timestamp, limits: &Limits) -> bool {
+        // req: RLY-071
+        self.control.spend(now, limits.control_frame_pause);
+        let window = limits.control_frame_pause.saturating_mul(limits.control_frames_max);
+        self.control.excess(now, window).is_zero()
     }
 
     /// The token of its next PING: a count, as it need not be secret.

@@ -1,7 +1,7 @@
 //! One WebSocket, from its upgrade to its end. One task reads, writes and watches the time.
 
-use std::net::IpAddr;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use axum::extract::ws::{CloseFrame, Message, WebSocket};
@@ -16,7 +16,10 @@ use tokio_tungstenite::tungstenite::error::CapacityError;
 
 use super::connections::Permit;
 use super::shared::{Outgoing, Shared, Signals};
-use crate::core::SocketId;
+use crate::core::{Checked, SocketId, Source};
+
+/// A socket whose network used up its quota is looked at again after so long at most.
+const PAUSE_MAX: Duration = Duration::from_secs(1);
 
 /// Close codes of RFC 6455, section 7.4.1, and its registry.
 mod close {
@@ -41,17 +44,17 @@ enum End {
     Drop,
 }
 
-/// Runs one connection. The permit is its place among the connections of its address.
+/// Runs one connection from where the request came. The permit is its place among all connections.
 pub(super) async fn run(
     shared: Arc<Shared>,
-    address: IpAddr,
+    source: Source,
     origin: Option<String>,
     socket: WebSocket,
     permit: Arc<Permit>,
 ) {
     let (mut sink, mut stream) = socket.split();
     // Without random bytes there is no challenge: the client is let go.
-    let Ok(mut seat) = shared.open(address, origin.as_deref()) else {
+    let Ok(mut seat) = shared.open(source, origin.as_deref()) else {
         return;
     };
     // Logs name sockets by their number: no address, mailbox or origin.
@@ -59,7 +62,7 @@ pub(super) async fn run(
     let limits = shared.limits();
     let signals = Arc::clone(&seat.signals);
     let end = tokio::select! {
-        end = read(&shared, seat.socket, &signals, &mut stream) => end,
+        end = read(&shared, seat.socket, &seat.nonce, &signals, &mut stream) => end,
         end = write(&shared, seat.socket, &mut seat.queue, &mut sink, limits.write_deadline) => end,
         end = overdue(&signals, limits.close_deadline) => end,
     };
@@ -80,6 +83,7 @@ pub(super) async fn run(
 async fn read(
     shared: &Shared,
     socket: SocketId,
+    nonce: &[u8; 32],
     signals: &Signals,
     stream: &mut SplitStream<WebSocket>,
 ) -> End {
@@ -87,9 +91,23 @@ async fn read(
         while !shared.is_ready(socket) {
             signals.ready.notified().await;
         }
-        match stream.next().await {
-            Some(Ok(Message::Binary(bytes))) => shared.frame(socket, bytes),
-            Some(Ok(Message::Ping(_) | Message::Pong(_))) => {}
+        let pause = shared.pause(socket).min(PAUSE_MAX);
+        if !pause.is_zero() {
+            sleep(pause).await;
+            continue;
+        }
+        let message = stream.next().await;
+        if signals.is_closed.load(Ordering::Relaxed) {
+            // The writer tells the client, and ends the connection: nothing that still comes costs any work.
+            return std::future::pending().await;
+        }
+        match message {
+            // A signature is verified here, before the lock that everybody waits for.
+            Some(Ok(Message::Binary(bytes))) => {
+                shared.frame(socket, Checked::new(shared.name(), nonce, bytes));
+            }
+            // req: RLY-071
+            Some(Ok(Message::Ping(_) | Message::Pong(_))) => shared.websocket_ping(socket),
             // req: RLY-023
             Some(Ok(Message::Text(_))) => return End::Close(close::UNSUPPORTED),
             Some(Ok(Message::Close(_))) => return End::Answer,

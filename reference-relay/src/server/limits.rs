@@ -42,7 +42,7 @@ impl Default for ServerLimits {
             accept_pause: Duration::from_millis(100),
             head_len_max: 16 * 1024,
             headers_max: 64,
-            connections_max: 20_000,
+            connections_max: 18_432,
             connections_per_address_max: 512,
             backlog: 1_024,
             send_buffer_len: 64 * 1024,

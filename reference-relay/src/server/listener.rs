@@ -16,8 +16,8 @@ use tokio_rustls::TlsAcceptor;
 
 use super::connections::Permit;
 use super::limits::ServerLimits;
-use super::routes;
 use super::shared::Shared;
+use super::tls::Certificates;
 
 /// Who is at the other end of a connection, as every route of it sees it.
 #[derive(Clone, Debug)]
@@ -29,11 +29,11 @@ pub(super) struct Caller {
 /// Accepts connections for ever.
 pub(super) async fn accept(
     listener: &TcpListener,
-    tls: Option<&TlsAcceptor>,
+    tls: Option<&Certificates>,
     shared: &Arc<Shared>,
     limits: &ServerLimits,
+    router: &Router,
 ) -> Infallible {
-    let router = routes::router(Arc::clone(shared));
     loop {
         let (stream, peer) = match listener.accept().await {
             Ok(accepted) => accepted,
@@ -45,12 +45,19 @@ pub(super) async fn accept(
         };
         let address = peer.ip().to_canonical();
         let (max, max_of_address) = (limits.connections_max, limits.connections_per_address_max);
-        let Some(permit) = shared.connections().enter(address, max, max_of_address) else {
+        let counted = (!shared.proxies().trusts(address)).then_some(address);
+        let Some(permit) = shared.connections().enter(counted, max, max_of_address) else {
             let _ = shared.turned_away.fetch_add(1, Ordering::Relaxed);
             continue;
         };
         let caller = Caller { address, permit: Arc::new(permit) };
-        drop(tokio::spawn(serve(stream, tls.cloned(), router.clone(), caller, limits.clone())));
+        drop(tokio::spawn(serve(
+            stream,
+            tls.map(Certificates::acceptor),
+            router.clone(),
+            caller,
+            limits.clone(),
+        )));
     }
 }
 

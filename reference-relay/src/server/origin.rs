@@ -16,12 +16,18 @@ impl OriginPolicy {
         if name.is_loopback() {
             allowed.push(format!("http://{name}"));
         }
-        Self { allowed }
+        Self { allowed: allowed.iter().map(|origin| as_sent(origin)).collect() }
     }
 
     pub(super) fn allows(&self, origin: &str) -> bool {
         self.allowed.iter().any(|allowed| allowed == origin)
     }
+}
+
+/// An origin as a browser sends it: without the port that its scheme has anyway.
+fn as_sent(origin: &str) -> String {
+    let port = if origin.starts_with("https:") { ":443" } else { ":80" };
+    origin.strip_suffix(port).unwrap_or(origin).to_owned()
 }
 
 #[cfg(test)]
@@ -41,6 +47,29 @@ mod tests {
         assert!(public.allows("https://relay.example") && public.allows("https://app.example"));
         let local = policy("127.0.0.1:8787");
         assert!(local.allows("http://127.0.0.1:8787"));
+    }
+
+    #[test]
+    fn a_port_that_a_browser_leaves_out_is_left_out() {
+        // req: RLY-025
+        for (name, origin, other) in [
+            ("relay.example:443", "https://relay.example", "https://relay.example:443"),
+            ("relay.example:8443", "https://relay.example:8443", "https://relay.example"),
+            ("relay.example:80", "https://relay.example:80", "http://relay.example"),
+            ("[2001:db8::443]:443", "https://[2001:db8::443]", "https://[2001:db8:"),
+            ("127.0.0.1:80", "http://127.0.0.1", "http://127.0.0.1:80"),
+            ("localhost:443", "http://localhost:443", "http://localhost"),
+        ] {
+            let own = OriginPolicy::new(&RelayName::parse(name).expect("a name"), Vec::new());
+            assert!(own.allows(origin), "{name}: {origin}");
+            assert!(!own.allows(other), "{name}: {other}");
+        }
+        let name = RelayName::parse("relay.example").expect("a name");
+        let listed = ["https://a.example:443", "http://b.example:80", "http://c.example:443"];
+        let listed = OriginPolicy::new(&name, listed.map(str::to_owned).to_vec());
+        for origin in ["https://a.example", "http://b.example", "http://c.example:443"] {
+            assert!(listed.allows(origin), "{origin}");
+        }
     }
 
     #[test]

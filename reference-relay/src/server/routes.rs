@@ -4,8 +4,11 @@ use std::sync::Arc;
 
 use axum::extract::ws::WebSocketUpgrade;
 use axum::extract::{Path, State};
-use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, ORIGIN};
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::header::{
+    CACHE_CONTROL, CONTENT_TYPE, ORIGIN, STRICT_TRANSPORT_SECURITY, X_CONTENT_TYPE_OPTIONS,
+};
+use axum::http::{HeaderMap, HeaderValue, StatusCode};
+use axum::middleware;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Extension, Router};
@@ -16,14 +19,38 @@ use super::listener::Caller;
 use super::page::page;
 use super::shared::Shared;
 
+/// A year, after which a browser that never came again may speak plain HTTP to this name.
+const HSTS: &str = "max-age=31536000";
+/// Why a page may not connect. A page cannot read it, its author can.
+const NOT_ALLOWED: &str =
+    "this relay lets no pages of this origin connect: its operator can name the origin with --allow-origin\n";
+
 pub(super) fn router(shared: Arc<Shared>) -> Router {
     Router::new()
         .route("/", get(index))
         .route("/assets/{*path}", get(asset))
         .route("/healthz", get(async || "ok"))
-        .route("/metrics", get(metrics))
         .route("/v1", get(upgrade))
+        .layer(middleware::map_response_with_state(Arc::clone(&shared), harden))
         .with_state(shared)
+}
+
+/// What the address of the metrics answers: numbers that are nobody's business but the operator's.
+pub(super) fn metrics_router(shared: Arc<Shared>) -> Router {
+    Router::new()
+        .route("/metrics", get(metrics))
+        .layer(middleware::map_response_with_state(Arc::clone(&shared), harden))
+        .with_state(shared)
+}
+
+/// What every answer says to a browser, also that nothing is there.
+async fn harden(State(shared): State<Arc<Shared>>, mut response: Response) -> Response {
+    let headers = response.headers_mut();
+    let _ = headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    if shared.has_tls() {
+        let _ = headers.insert(STRICT_TRANSPORT_SECURITY, HeaderValue::from_static(HSTS));
+    }
+    response
 }
 
 async fn index(State(shared): State<Arc<Shared>>, headers: HeaderMap) -> Response {
@@ -45,13 +72,14 @@ async fn upgrade(
     headers: HeaderMap,
     upgrade: WebSocketUpgrade,
 ) -> Response {
+    let source = shared.proxies().source(caller.address, &headers);
     let origin = match origin(&headers) {
         Ok(origin) => origin,
         Err(answer) => return answer.into_response(),
     };
     // req: RLY-025
     if origin.as_deref().is_some_and(|origin| !shared.allows(origin)) {
-        return (StatusCode::FORBIDDEN, "this relay does not serve pages of this origin\n").into_response();
+        return (StatusCode::FORBIDDEN, NOT_ALLOWED).into_response();
     }
     // req: RLY-024
     upgrade
@@ -60,7 +88,7 @@ async fn upgrade(
         .max_write_buffer_size(4 * RELAY_FRAME_LEN_MAX)
         .max_message_size(RELAY_FRAME_LEN_MAX)
         .max_frame_size(RELAY_FRAME_LEN_MAX)
-        .on_upgrade(move |socket| connection::run(shared, caller.address, origin, socket, caller.permit))
+        .on_upgrade(move |socket| connection::run(shared, source, origin, socket, caller.permit))
 }
 
 /// The one Origin of a page; `None` for a client that is no browser.

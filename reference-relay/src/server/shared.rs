@@ -1,8 +1,7 @@
 //! The core under its lock, the queues of the connections, and the clock.
 
 use std::collections::BTreeMap;
-use std::net::IpAddr;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -15,8 +14,9 @@ use tokio::time::Instant;
 use super::connections::Connections;
 use super::limits::ServerLimits;
 use super::origin::OriginPolicy;
-use super::{ServerError, metrics};
-use crate::core::{ApiMisuse, Fresh, Limits, Output, Relay, SocketId};
+use super::proxy::Proxies;
+use super::{ServerConfig, ServerError, metrics};
+use crate::core::{ApiMisuse, Checked, Fresh, Output, Relay, SocketId, Source};
 
 /// What a connection is to write.
 #[derive(Debug)]
@@ -39,6 +39,8 @@ pub(super) struct Signals {
     pub(super) ready: Notify,
     /// The core has closed it: its time runs.
     pub(super) closing: Notify,
+    /// The core has closed it: what comes is not looked at any more.
+    pub(super) is_closed: AtomicBool,
 }
 
 /// The connection's own ends of its queue and signals. Dropped, the socket is closed in the core.
@@ -47,6 +49,8 @@ pub(super) struct Seat {
     pub(super) socket: SocketId,
     pub(super) queue: mpsc::UnboundedReceiver<Outgoing>,
     pub(super) signals: Arc<Signals>,
+    /// What its client must sign.
+    pub(super) nonce: [u8; 32],
     shared: Arc<Shared>,
 }
 
@@ -74,6 +78,8 @@ pub(super) struct Shared {
     start: Instant,
     connections: Arc<Connections>,
     origins: OriginPolicy,
+    proxies: Proxies,
+    has_tls: bool,
     limits: ServerLimits,
     /// Upgrades refused for their Origin.
     pub(super) refused_origins: AtomicU64,
@@ -82,15 +88,11 @@ pub(super) struct Shared {
 }
 
 impl Shared {
-    pub(super) fn new(
-        name: RelayName,
-        relay_limits: Limits,
-        limits: ServerLimits,
-        origins: OriginPolicy,
-    ) -> Result<Self, ServerError> {
+    pub(super) fn new(name: RelayName, config: ServerConfig) -> Result<Self, ServerError> {
+        let origins = OriginPolicy::new(&name, config.allow_origins);
         let mut boot = [0; 16];
         getrandom::fill(&mut boot).map_err(|_| ServerError::NoRandomness)?;
-        let relay = Relay::new(name.clone(), BootId::from_bytes(boot), relay_limits);
+        let relay = Relay::new(name.clone(), BootId::from_bytes(boot), config.relay_limits);
         Ok(Self {
             name,
             state: Mutex::new(State { relay, outboxes: BTreeMap::new(), next_socket: 0, deadline: None }),
@@ -98,7 +100,9 @@ impl Shared {
             start: Instant::now(),
             connections: Arc::default(),
             origins,
-            limits,
+            proxies: config.proxies,
+            has_tls: config.tls.is_some(),
+            limits: config.server_limits,
             refused_origins: AtomicU64::new(0),
             turned_away: AtomicU64::new(0),
         })
@@ -114,6 +118,15 @@ impl Shared {
 
     pub(super) const fn limits(&self) -> &ServerLimits {
         &self.limits
+    }
+
+    pub(super) const fn proxies(&self) -> &Proxies {
+        &self.proxies
+    }
+
+    /// Whether it speaks TLS itself.
+    pub(super) const fn has_tls(&self) -> bool {
+        self.has_tls
     }
 
     /// Whether a page of this origin may connect; counted if not.
@@ -155,6 +168,7 @@ impl Shared {
                 Output::Close(socket, code) => {
                     if let Some(outbox) = state.outboxes.remove(&socket) {
                         let _ = outbox.queue.send(Outgoing::Close(code));
+                        outbox.signals.is_closed.store(true, Ordering::Relaxed);
                         outbox.signals.ready.notify_one();
                         outbox.signals.closing.notify_one();
                     }
@@ -176,7 +190,7 @@ impl Shared {
     }
 
     /// A WebSocket is open.
-    pub(super) fn open(self: &Arc<Self>, address: IpAddr, origin: Option<&str>) -> Result<Seat, ServerError> {
+    pub(super) fn open(self: &Arc<Self>, source: Source, origin: Option<&str>) -> Result<Seat, ServerError> {
         let mut state = self.lock();
         state.next_socket += 1;
         let socket = SocketId::new(state.next_socket);
@@ -185,20 +199,30 @@ impl Shared {
         let outbox = Outbox { queue: sender, signals: Arc::clone(&signals) };
         let _ = state.outboxes.insert(socket, outbox);
         let now = self.now();
-        loop {
+        let nonce = loop {
             let fresh = fresh()?;
-            match state.relay.handle_open(now, socket, address, origin.map(str::to_owned), fresh) {
-                Ok(()) | Err(ApiMisuse::SocketInUse) => break,
+            match state.relay.handle_open(now, socket, source, origin.map(str::to_owned), fresh) {
+                Ok(()) | Err(ApiMisuse::SocketInUse) => break fresh.nonce,
                 Err(ApiMisuse::IdInUse) => {}
             }
-        }
+        };
         self.drain(&mut state);
         drop(state);
-        Ok(Seat { socket, queue, signals, shared: Arc::clone(self) })
+        Ok(Seat { socket, queue, signals, nonce, shared: Arc::clone(self) })
     }
 
-    pub(super) fn frame(&self, socket: SocketId, bytes: Bytes) {
-        self.with(|relay, now| relay.handle_frame(now, socket, bytes));
+    pub(super) fn frame(&self, socket: SocketId, message: Checked) {
+        self.with(|relay, now| relay.handle_checked(now, socket, message));
+    }
+
+    pub(super) fn websocket_ping(&self, socket: SocketId) {
+        self.with(|relay, now| relay.handle_websocket_ping(now, socket));
+    }
+
+    /// How long nothing should be read from this socket.
+    pub(super) fn pause(&self, socket: SocketId) -> Duration {
+        let state = self.lock();
+        state.relay.pause(self.now(), socket)
     }
 
     pub(super) fn violation(&self, socket: SocketId, code: ErrorCode) {
@@ -279,11 +303,10 @@ mod tests {
     #[tokio::test]
     async fn op06_a_panic_in_one_connection_leaves_the_core_to_the_others() {
         let name = RelayName::parse("relay.example").expect("a name");
-        let origins = OriginPolicy::new(&name, Vec::new());
-        let shared =
-            Shared::new(name, Limits::default(), ServerLimits::default(), origins).expect("randomness");
+        let config = ServerConfig::new(([127, 0, 0, 1], 0).into());
+        let shared = Shared::new(name, config).expect("randomness");
         let shared = Arc::new(shared);
-        let address = IpAddr::from([192, 0, 2, 1]);
+        let address = Source::from([192, 0, 2, 1]);
         let before = shared.open(address, None).expect("open");
         let hit = Arc::clone(&shared);
         let ended = tokio::spawn(async move {

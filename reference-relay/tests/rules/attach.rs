@@ -1,11 +1,13 @@
 //! How a seat is proven.
 
+use std::net::IpAddr;
+
 use bytes::Bytes;
 use handfast_codec::error::ErrorCode;
 use handfast_codec::ids::{AttachKey, MailboxId, Salt, Signature};
 use handfast_codec::relay::{Attach, MailboxProof, Peer, PeerInfo, RelayFrame};
 use handfast_codec::role::DeviceRole;
-use reference_relay::core::{ApiMisuse, Fresh, SocketId};
+use reference_relay::core::{ApiMisuse, Checked, Fresh, SocketId, Source};
 
 use crate::harness::{AWAY, HOME, Harness, Link, ORIGIN, key, public};
 
@@ -126,12 +128,75 @@ fn two_sockets_of_one_address_are_on_the_same_network() {
 }
 
 #[test]
+fn rly_066_behind_a_proxy_nothing_is_said_of_the_network() {
+    // req: RLY-066, RLY-068
+    let (proxy, real) = (Source::Behind(ip(HOME)), Source::Real(ip(HOME)));
+    for (phone_from, web_from, said) in [
+        (real, real, Some(true)),
+        (real, Source::Real(ip(AWAY)), Some(false)),
+        (proxy, proxy, None),
+        (real, proxy, None),
+        (proxy, real, None),
+        (proxy, Source::Behind(ip(AWAY)), None),
+    ] {
+        let (link, mut h) = (Link::new(1), Harness::new());
+        let phone = h.open_at(phone_from, None);
+        let web = h.open_at(web_from, None);
+        let _ = (h.take(phone), h.take(web));
+        h.attach(phone, &link, DeviceRole::Phone);
+        let _ = h.take(phone);
+        h.attach(web, &link, DeviceRole::Web);
+        assert_eq!(h.attached(web).peer.map(|peer| peer.same_net), Some(said), "{phone_from:?} {web_from:?}");
+        let [RelayFrame::Peer(Peer::Up(peer))] = &h.take(phone)[..] else { panic!("no PEER") };
+        assert_eq!(peer.same_net, said);
+    }
+}
+
+fn ip(text: &str) -> IpAddr {
+    text.parse().expect("an address")
+}
+
+#[test]
+fn rly_010_a_signature_verified_before_counts_under_its_own_challenge_alone() {
+    // req: RLY-010
+    let (link, mut h) = (Link::new(1), Harness::new());
+    let name = h.relay.name().clone();
+    let claim = |socket, by| {
+        let claim = Harness::claim(socket, DeviceRole::Phone, link.mailbox, link.proof(), by);
+        RelayFrame::Attach(claim).encode()
+    };
+    for (nonce_of, by, taken) in [(0, &link.phone, true), (1, &link.phone, false), (0, &link.web, false)] {
+        let socket = h.open();
+        let nonce = Harness::nonce(SocketId::new(socket.as_u64() + nonce_of));
+        // Signed for the challenge under which it is verified.
+        let bytes = claim(SocketId::new(socket.as_u64() + nonce_of), by);
+        h.relay.handle_checked(h.now, socket, Checked::new(&name, &nonce, bytes));
+        h.drain();
+        if taken {
+            let _ = h.attached(socket);
+        } else {
+            h.assert_refused(socket, ErrorCode::BAD_ATTACH);
+        }
+    }
+    let socket = h.open();
+    for bytes in [RelayFrame::Ping([1; 8]).encode(), Bytes::from_static(&[58])] {
+        h.relay.handle_checked(h.now, socket, Checked::new(&name, &Harness::nonce(socket), bytes));
+        h.drain();
+    }
+    assert_eq!(h.take(socket), [RelayFrame::Pong([1; 8])], "any other message is as it was");
+    let cut = Bytes::from_static(&[5, 1]);
+    h.relay.handle_checked(h.now, socket, Checked::new(&name, &Harness::nonce(socket), cut));
+    h.drain();
+    h.assert_refused(socket, ErrorCode::TRUNCATED);
+}
+
+#[test]
 fn rly_011_an_attachment_id_in_use_is_the_callers_mistake() {
     // req: RLY-011
     let mut h = Harness::new();
     let socket = h.open();
     let fresh = |id| Fresh { nonce: [1; 32], id };
-    let address = HOME.parse().expect("an address");
+    let address: Source = HOME.parse::<IpAddr>().expect("an address").into();
     let again = h.relay.handle_open(h.now, SocketId::new(99), address, None, fresh(Harness::id(socket)));
     assert_eq!(again, Err(ApiMisuse::IdInUse));
     let same = h.relay.handle_open(h.now, socket, address, None, fresh(Harness::id(SocketId::new(99))));

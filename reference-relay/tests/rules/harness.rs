@@ -11,7 +11,7 @@ use handfast_codec::ids::{AttachKey, AttachmentId, BootId, MailboxId, Salt, Sign
 use handfast_codec::relay::{Attach, Attached, DataKind, MailboxProof, RelayFrame};
 use handfast_codec::role::DeviceRole;
 use handfast_codec::{RelayName, Timestamp, signed};
-use reference_relay::core::{Fresh, Limits, Output, Relay, SocketId};
+use reference_relay::core::{Fresh, Limits, Output, Relay, SocketId, Source};
 use sha2::{Digest, Sha256};
 
 pub(crate) const NAME: &str = "relay.example";
@@ -117,14 +117,18 @@ impl Harness {
     }
 
     pub(crate) fn open_from(&mut self, address: &str, origin: Option<&str>) -> SocketId {
+        let address: IpAddr = address.parse().expect("an address");
+        self.open_at(address.into(), origin)
+    }
+
+    pub(crate) fn open_at(&mut self, source: Source, origin: Option<&str>) -> SocketId {
         self.next += 1;
         let socket = SocketId::new(self.next);
         let fresh = Fresh {
             nonce: [u8::try_from(self.next % 251).expect("small"); 32],
             id: AttachmentId::from_bytes(self.next.to_be_bytes()),
         };
-        let address: IpAddr = address.parse().expect("an address");
-        self.relay.handle_open(self.now, socket, address, origin.map(str::to_owned), fresh).expect("fresh");
+        self.relay.handle_open(self.now, socket, source, origin.map(str::to_owned), fresh).expect("fresh");
         self.drain();
         socket
     }

@@ -48,6 +48,74 @@ fn rly_014_an_empty_moment_does_not_give_the_web_seat_away_once_a_phone_came() {
 }
 
 #[test]
+fn rly_029_what_no_page_came_to_is_forgotten_at_once() {
+    // req: RLY-029
+    let mut h = Harness::new();
+    let phone = h.seat_pairing(1, PHONE, &key(1));
+    h.close(phone);
+    let speaks = h.seat_pairing(2, PHONE, &key(1));
+    h.data(speaks, 10);
+    h.close(speaks);
+    let spent = h.seat_pairing(3, PHONE, &key(1));
+    for _ in 0..5 {
+        h.data(spent, 16_000);
+    }
+    assert!(h.closed.contains_key(&spent));
+    let silent = h.seat_pairing(4, PHONE, &key(1));
+    h.pass(Duration::from_secs(10));
+    h.assert_refused(silent, ErrorCode::IDLE);
+    assert_eq!((h.relay.stats().pairing_mailboxes, h.deadline), (0, None), "four ways, and nothing is kept");
+}
+
+/// A page and a phone come to a code, and go.
+fn visited(h: &mut Harness, code: u8) {
+    let web = h.seat_pairing(code, WEB, &key(1));
+    let phone = h.seat_pairing(code, PHONE, &key(2));
+    h.close(web);
+    h.close(phone);
+}
+
+#[test]
+fn rly_070_the_oldest_empty_mailbox_makes_room_and_no_other() {
+    // req: RLY-070
+    let mut h = Harness::with(|limits| limits.pairing_mailboxes_max = 3);
+    visited(&mut h, 1);
+    h.pass(Duration::from_secs(1));
+    visited(&mut h, 2);
+    let page = h.seat_pairing(3, WEB, &key(1));
+    assert_eq!(h.relay.stats().pairing_mailboxes, 3);
+    let newcomer = h.seat_pairing(4, WEB, &key(9));
+    assert_eq!((h.relay.stats().pairing_mailboxes, h.closed.len()), (3, 0));
+    let thief = h.open();
+    h.attach_pairing(thief, 2, WEB, &key(8));
+    h.assert_refused(thief, ErrorCode::CODE_TAKEN);
+    // The first is forgotten, and its return makes the second go.
+    let again = h.seat_pairing(1, WEB, &key(8));
+    let refused = h.open();
+    h.attach_pairing(refused, 5, WEB, &key(7));
+    h.assert_refused(refused, ErrorCode::LIMIT);
+    for socket in [page, newcomer, again] {
+        assert!(!h.closed.contains_key(&socket), "somebody sits in each");
+        h.close(socket);
+    }
+    assert_eq!((h.relay.stats().pairing_mailboxes, h.deadline), (0, None));
+}
+
+#[test]
+fn rly_070_a_flood_of_mailboxes_that_nobody_sits_in_keeps_no_page_out() {
+    // req: RLY-070
+    let mut h = Harness::with(|limits| limits.pairing_mailboxes_max = 40);
+    for code in 0..=200 {
+        visited(&mut h, code);
+    }
+    assert_eq!(h.relay.stats().pairing_mailboxes, 40);
+    let page = h.seat_pairing(255, WEB, &key(1));
+    assert!(!h.closed.contains_key(&page));
+    h.pass(Duration::from_mins(6));
+    assert_eq!((h.relay.stats().pairing_mailboxes, h.deadline), (0, None), "and all of it goes by time");
+}
+
+#[test]
 fn a_code_that_nobody_scanned_is_freed_at_once() {
     let mut h = Harness::new();
     let web = h.seat_pairing(1, WEB, &key(1));

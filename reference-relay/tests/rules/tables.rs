@@ -191,7 +191,7 @@ fn every_cell_of_a_phone_at_a_code_is_as_its_table_says() {
 
 #[test]
 fn every_cell_of_the_relays_limits_is_as_its_table_says() {
-    // req: RLY-020, RLY-021
+    // req: RLY-020, RLY-021, RLY-071
     let walked = walk("relay-limits", |_, event| {
         let (link, mut h) = (Link::new(1), Harness::with(|limits| limits.sockets_per_address_max = 64));
         let (phone, web) = h.both(&link);
@@ -206,11 +206,15 @@ fn every_cell_of_the_relays_limits_is_as_its_table_says() {
                     h.data(phone, 0);
                 }
             }
-            "PINGS_OVER" => {
-                for _ in 0..2_049 {
-                    if !h.closed.contains_key(&web) {
-                        h.send(web, &RelayFrame::Ping([0; 8]));
-                    }
+            "PINGS" | "PINGS_OVER" => {
+                h.pass(Duration::from_secs(8));
+                for _ in 0..if event == "PINGS" { 64 } else { 65 } {
+                    h.send(web, &RelayFrame::Ping([0; 8]));
+                }
+            }
+            "TINY" | "TINY_OVER" => {
+                for _ in 0..if event == "TINY" { 2_048 } else { 2_049 } {
+                    h.data(phone, 0);
                 }
             }
             other => {
@@ -228,5 +232,5 @@ fn every_cell_of_the_relays_limits_is_as_its_table_says() {
         (words(&said), if h.closed.contains_key(&web) { "CLOSED" } else { "SEATED" })
     });
     assert!(walked.wrong.is_empty(), "{}", walked.wrong.join("\n"));
-    assert_eq!(walked.count, 5);
+    assert_eq!(walked.count, 8);
 }

@@ -1,6 +1,7 @@
 //! A relay on a free port, and clients that can sign, misbehave and stop reading.
 
 use std::net::SocketAddr;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -13,7 +14,7 @@ use reference_relay::server::{Server, ServerConfig};
 use sha2::{Digest, Sha256};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpSocket, TcpStream};
-use tokio::sync::oneshot;
+use tokio::sync::{Notify, oneshot};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
@@ -27,6 +28,11 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 /// A relay that runs until it is stopped.
 pub(crate) struct Running {
     pub(crate) address: SocketAddr,
+    metrics: Option<SocketAddr>,
+    /// Notified, it looks at its certificate.
+    pub(crate) look: Arc<Notify>,
+    /// What it told its operator.
+    pub(crate) told: Arc<Mutex<Vec<String>>>,
     pub(crate) name: RelayName,
     stop: Option<oneshot::Sender<()>>,
     task: JoinHandle<()>,
@@ -41,14 +47,23 @@ pub(crate) fn start_with(change: impl FnOnce(&mut ServerConfig)) -> Running {
     // The tests leave without a word, and do not wait for one.
     config.server_limits.shutdown_deadline = Duration::from_millis(100);
     config.server_limits.close_deadline = Duration::from_millis(500);
+    config.metrics = Some(config.listen);
     change(&mut config);
     let server = Server::bind(config).expect("a free port");
     let (address, name) = (server.address(), server.name().clone());
     let (stop, stopped) = oneshot::channel();
-    let task = tokio::spawn(server.run(async {
-        let _ = stopped.await;
-    }));
-    Running { address, name, stop: Some(stop), task }
+    let metrics = server.metrics_address();
+    let (look, told) = (Arc::new(Notify::new()), Arc::new(Mutex::new(Vec::new())));
+    let (asked, telling) = (Arc::clone(&look), Arc::clone(&told));
+    let tell = move |line: &str| telling.lock().expect("no panic").push(line.to_owned());
+    let run = async move {
+        let stop = async {
+            let _ = stopped.await;
+        };
+        server.run(stop, asked, tell).await;
+    };
+    let task = tokio::spawn(run);
+    Running { address, metrics, look, told, name, stop: Some(stop), task }
 }
 
 impl Running {
@@ -91,7 +106,10 @@ impl Running {
 
     /// Bytes on a fresh connection; all that comes back until it ends.
     pub(crate) async fn raw(&self, bytes: &[u8]) -> String {
-        let mut stream = self.tcp().await;
+        self.raw_on(self.tcp().await, bytes).await
+    }
+
+    async fn raw_on(&self, mut stream: TcpStream, bytes: &[u8]) -> String {
         // It may hang up before it has read everything.
         let _ = stream.write_all(bytes).await;
         let mut answer = Vec::new();
@@ -99,9 +117,22 @@ impl Running {
         String::from_utf8_lossy(&answer).into_owned()
     }
 
+    /// What is told at the address of the metrics.
+    pub(crate) async fn metrics(&self) -> String {
+        let stream = TcpStream::connect(self.metrics.expect("asked for")).await.expect("it listens");
+        self.raw_on(stream, b"GET /metrics HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").await
+    }
+
+    /// Another path there.
+    pub(crate) async fn get_metrics_address(&self, path: &str) -> String {
+        let stream = TcpStream::connect(self.metrics.expect("asked for")).await.expect("it listens");
+        let request = format!("GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+        self.raw_on(stream, request.as_bytes()).await
+    }
+
     /// One number of `/metrics`.
     pub(crate) async fn metric(&self, name: &str) -> u64 {
-        let text = self.get("/metrics").await;
+        let text = self.metrics().await;
         let line =
             text.lines().find(|line| line.strip_prefix(name).is_some_and(|rest| rest.starts_with(' ')));
         line.and_then(|line| line.rsplit(' ').next()).and_then(|number| number.parse().ok()).unwrap_or(0)

@@ -11,7 +11,7 @@ use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout};
 use tokio_tungstenite::tungstenite::Message;
 
-use crate::client::{Link, PATIENCE, Running, both, start, start_with};
+use crate::client::{Client, Link, PATIENCE, Running, both, start, start_with};
 
 #[tokio::test]
 async fn a_message_past_the_maximum_is_refused_before_it_is_read() {
@@ -49,7 +49,11 @@ async fn fragments_count_together() {
 /// others are served.
 #[tokio::test]
 async fn ws07_endless_empty_fragments_cost_the_others_nothing_and_end_at_the_deadline() {
-    let relay = start_with(|config| config.relay_limits.attach_timeout = Duration::from_secs(1));
+    let relay = start_with(|config| {
+        config.relay_limits.attach_timeout = Duration::from_secs(1);
+        // The other asks as fast as it is answered.
+        config.relay_limits.control_frames_max = 1_000_000;
+    });
     let mut other = relay.client().await;
     let _ = other.attach(&Link::new(1), DeviceRole::Phone).await;
     let before = relay.metric("handfast_relay_memory_bytes").await;
@@ -176,6 +180,95 @@ async fn a_client_that_reads_nothing_of_its_own_answers_is_closed_at_the_cap() {
     timeout(PATIENCE, flood).await.expect("the relay hangs up");
     assert_eq!(relay.metric("handfast_relay_errors_total{code=\"LIMIT\"}").await, 1);
     relay.until("handfast_relay_connections", 1).await;
+    relay.stop().await;
+}
+
+/// What costs the relay an answer is bounded, whatever layer it belongs to.
+#[tokio::test]
+async fn rly_071_a_flood_of_pings_ends_its_socket_and_an_honest_one_is_answered() {
+    // req: RLY-071
+    let relay = start();
+    let mut other = relay.client().await;
+    let _ = other.attach(&Link::new(1), DeviceRole::Phone).await;
+    let floods: [(&str, Message); 4] = [
+        ("WebSocket pings", Message::Ping(Bytes::from_static(b"x"))),
+        ("WebSocket pongs", Message::Pong(Bytes::from_static(b"x"))),
+        ("PING frames", Message::Binary(RelayFrame::Ping([7; 8]).encode())),
+        ("ignored frames", Message::Binary(Bytes::from_static(&[58]))),
+    ];
+    for (n, (name, message)) in floods.iter().enumerate() {
+        for attaches in [false, true] {
+            let mut client = relay.client().await;
+            if attaches {
+                let _ = client.attach(&Link::new(20 + u8::try_from(n).expect("few")), DeviceRole::Web).await;
+            }
+            let flood = async {
+                let mut sent = 0_u64;
+                while client.socket.send(message.clone()).await.is_ok() {
+                    sent += 1;
+                }
+                sent
+            };
+            let sent = timeout(PATIENCE, flood).await.unwrap_or_else(|_| panic!("{name} go on"));
+            assert!(sent >= 60, "{name}: {sent}");
+            other.send(&RelayFrame::Ping([1; 8])).await;
+            assert_eq!(other.next().await, RelayFrame::Pong([1; 8]), "the other is served beside {name}");
+        }
+    }
+    assert_eq!(relay.metric("handfast_relay_errors_total{code=\"LIMIT\"}").await, 8);
+    relay.stop().await;
+}
+
+/// A socket that was refused is not verified for, however many claims it still sends.
+#[tokio::test]
+async fn f15_claims_behind_a_refused_one_cost_nothing() {
+    let relay = start();
+    let mut client = relay.client().await;
+    let nonce = client.challenged().await;
+    let mut claim = Link::new(1).claim(&relay.name, DeviceRole::Phone, &nonce);
+    claim.mailbox = handfast_codec::ids::MailboxId::from_bytes([9; 16]);
+    let frame = RelayFrame::Attach(claim).encode();
+    for _ in 0..1_000 {
+        if client.socket.feed(Message::Binary(frame.clone())).await.is_err() {
+            break;
+        }
+    }
+    let _ = client.socket.flush().await;
+    assert_eq!(client.refused().await, (ErrorCode::BAD_ATTACH, 1008));
+    assert_eq!(relay.metric("handfast_relay_errors_total{code=\"BAD_ATTACH\"}").await, 1);
+    assert_eq!(
+        relay.metric("handfast_relay_frames_total{what=\"received\"}").await,
+        1,
+        "the rest was not looked at"
+    );
+    relay.stop().await;
+}
+
+/// Sends frames of 1,024 bytes, and takes them.
+async fn pass(phone: &mut Client, web: &mut Client, count: u64) {
+    for _ in 0..count {
+        phone.data(vec![7; 1_022].into()).await;
+    }
+    for _ in 0..count {
+        assert!(matches!(web.next().await, RelayFrame::Data { .. }), "nothing is lost");
+    }
+}
+
+#[tokio::test]
+async fn rly_072_a_network_past_its_bytes_is_slowed_down_and_not_cut_off() {
+    // req: RLY-072
+    // A frame of 1,024 bytes a second.
+    let per_hour = std::num::NonZeroU64::new(3_600 * 1_024);
+    let relay = start_with(|config| config.relay_limits.bytes_per_hour = per_hour);
+    let (mut phone, mut web) = both(&relay, 1).await;
+    let started = Instant::now();
+    for _ in 0..36 {
+        pass(&mut phone, &mut web, 100).await;
+    }
+    // What time has paid for meanwhile goes at once, what is more waits for its second.
+    let paid = started.elapsed().as_secs() + 1;
+    pass(&mut phone, &mut web, paid + 3).await;
+    assert!(started.elapsed() >= Duration::from_secs(paid + 2), "a frame a second");
     relay.stop().await;
 }
 

@@ -24,6 +24,7 @@ async fn the_plain_routes_answer() {
         "/../etc/passwd",
         "/%2e%2e/etc/passwd",
         "//",
+        "/metrics",
         "/metrics/",
         "/v1/x",
         "/assets/",
@@ -43,7 +44,7 @@ async fn the_plain_routes_answer() {
 #[tokio::test]
 async fn ws15_what_follows_an_odd_head_is_no_second_request() {
     let relay = start();
-    let hidden = "GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n";
+    let hidden = "GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n";
     let upgrade = "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n\
                    Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n";
     let len = hidden.len();
@@ -59,7 +60,7 @@ async fn ws15_what_follows_an_odd_head_is_no_second_request() {
         {
             let answer =
                 relay.raw(format!("GET /v1 HTTP/1.1\r\nHost: x\r\n{head}\r\n{body}").as_bytes()).await;
-            assert!(!answer.contains("handfast_relay_"), "{head}: {answer}");
+            assert!(!answer.ends_with("\r\n\r\nok"), "{head}: {answer}");
             assert!(answer.matches("HTTP/1.1 ").count() <= 1, "{head}: {answer}");
         }
     }
@@ -85,9 +86,42 @@ async fn metrics_count_what_happens() {
     assert!(relay.metric("handfast_relay_memory_bytes").await > 100_000);
     assert!(relay.metric("handfast_relay_tasks").await >= 1, "one connection at least");
     assert_eq!(relay.metric("handfast_relay_queued_bytes").await, 0);
-    let text = relay.get("/metrics").await;
+    let text = relay.metrics().await;
     assert!(text.contains("# TYPE handfast_relay_errors_total counter"), "{text}");
     assert!(!text.contains("127.0.0.1"), "no address is told");
+    relay.stop().await;
+}
+
+#[tokio::test]
+async fn f11_the_metrics_are_told_at_their_own_address_and_nothing_else_is() {
+    let relay = start();
+    for path in ["/metrics", "/metrics?x", "/%6detrics", "/metrics/"] {
+        let answer = relay.get(path).await;
+        assert!(
+            answer.starts_with("HTTP/1.1 404 ") && !answer.contains("handfast_relay_"),
+            "{path}: {answer}"
+        );
+    }
+    assert!(relay.metrics().await.contains("handfast_relay_sockets 0"));
+    for path in ["/", "/v1", "/healthz"] {
+        let answer = relay.get_metrics_address(path).await;
+        assert!(answer.starts_with("HTTP/1.1 404 "), "{path}: {answer}");
+    }
+    relay.stop().await;
+    let silent = start_with(|config| config.metrics = None);
+    assert!(silent.get("/metrics").await.starts_with("HTTP/1.1 404 "));
+    silent.stop().await;
+}
+
+#[tokio::test]
+async fn f16_every_answer_forbids_guessing_its_type() {
+    let relay = start();
+    for path in ["/", "/healthz", "/nowhere", "/v1", "/assets/x/y.js"] {
+        let answer = relay.get(path).await;
+        assert!(answer.contains("x-content-type-options: nosniff\r\n"), "{path}: {answer}");
+        assert!(!answer.contains("strict-transport-security"), "without TLS it would be a lie: {answer}");
+    }
+    assert!(relay.metrics().await.contains("x-content-type-options: nosniff\r\n"));
     relay.stop().await;
 }
 

@@ -7,4 +7,5 @@ mod flow;
 mod hostile;
 mod http;
 mod program;
+mod proxy;
 mod tls;

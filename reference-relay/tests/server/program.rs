@@ -51,6 +51,48 @@ fn it_says_where_it_listens_and_ends_on_sigterm() {
 }
 
 #[test]
+fn sighup_does_not_end_it() {
+    for arguments in [
+        &["--listen", "127.0.0.1:0"][..],
+        &["--listen", "127.0.0.1:0", "--json"],
+        &["--listen", "127.0.0.1:0", "--metrics", "127.0.0.1:0"],
+    ] {
+        let mut running = start(arguments);
+        let pid = running.child.id().to_string();
+        for _ in 0..3 {
+            assert!(Command::new("kill").args(["-HUP", &pid]).status().expect("kill").success());
+        }
+        // The signals are delivered before this one.
+        assert!(Command::new("kill").arg(&pid).status().expect("kill").success());
+        assert_eq!(running.child.wait().expect("it ends").code(), Some(0), "by SIGTERM, in order");
+    }
+}
+
+#[test]
+fn a_name_that_nobody_can_dial_is_refused_with_what_to_do() {
+    for arguments in [
+        &["--listen", "0.0.0.0:0"][..],
+        &["--listen", "[::]:0"],
+        &["--listen", "[::ffff:0.0.0.0]:0"],
+        &["--listen", "127.0.0.1:0", "--name", "0.0.0.0:8787"],
+        &["--listen", "127.0.0.1:0", "--name", "[::]"],
+        &["--listen", "127.0.0.1:0", "--name", "0.1.2.3"],
+        &["--listen", "127.0.0.1:0", "--name", "224.0.0.1"],
+        &["--listen", "127.0.0.1:0", "--name", "255.255.255.255:1"],
+        &["--listen", "127.0.0.1:0", "--name", "[ff02::1]"],
+    ] {
+        let (code, said) = run(arguments);
+        assert_eq!(code, Some(1), "{arguments:?}: {said}");
+        assert!(said.contains("nobody can dial") && said.contains("--name HOST"), "{said}");
+        assert_eq!(said.lines().count(), 1, "{said}");
+    }
+    let (code, said) = run(&["--listen", "127.0.0.1:0", "--name", "localhost:0"]);
+    assert!(code == Some(2) && said.contains("relay name"), "{said}");
+    let running = start(&["--listen", "0.0.0.0:0", "--name", "relay.example"]);
+    assert!(running.line.contains(" name relay.example "), "{}", running.line);
+}
+
+#[test]
 fn it_speaks_json() {
     let running = start(&["--listen", "127.0.0.1:0", "--name", "relay.example", "--json"]);
     let line: serde_json::Value = serde_json::from_str(&running.line).expect("an object");
@@ -100,19 +142,22 @@ fn usage_errors_are_exit_code_2_and_files_that_fail_are_1() {
 
 #[test]
 fn status_asks_the_running_relay() {
-    let running = start(&["--listen", "127.0.0.1:0"]);
-    let address = running.line.split(' ').nth(4).expect("a name");
-    let said = program().args(["--listen", address, "--json", "status"]).output().expect("it runs");
+    let running = start(&["--listen", "127.0.0.1:0", "--metrics", "127.0.0.1:0"]);
+    let url = running.line.split(' ').nth(8).expect("where the metrics are");
+    let address = url.strip_prefix("http://").and_then(|url| url.strip_suffix("/metrics")).expect(url);
+    let said = program().args(["--metrics", address, "--json", "status"]).output().expect("it runs");
     let said: serde_json::Value = serde_json::from_slice(&said.stdout).expect("an object");
     assert_eq!((&said["sockets"], &said["queued_bytes"]), (&0.into(), &0.into()));
     assert!(said["memory_bytes"].as_u64().is_some_and(|bytes| bytes > 100_000), "{said}");
-    let words = program().args(["--listen", address, "status"]).output().expect("it runs");
+    let words = program().args(["--metrics", address, "status"]).output().expect("it runs");
     assert!(String::from_utf8_lossy(&words.stdout).contains("tasks"));
     let address = address.to_owned();
     drop(running);
-    let (code, said) = run(&["--listen", &address, "status"]);
+    let (code, said) = run(&["--metrics", &address, "status"]);
     assert_eq!(code, Some(1));
-    assert!(said.contains("--listen") && said.lines().count() == 1, "{said}");
+    assert!(said.contains("--metrics") && said.lines().count() == 1, "{said}");
+    let (code, said) = run(&["status"]);
+    assert!(code == Some(1) && said.contains("--metrics"), "{said}");
 }
 
 #[test]
@@ -131,7 +176,11 @@ fn a_configuration_file_is_read() {
 #[test]
 fn nothing_is_logged_unless_asked_for() {
     let mut command = program();
-    let _ = command.args(["--listen", "127.0.0.1:0"]).stdout(Stdio::piped()).stderr(Stdio::piped());
+    // Few enough that no machine has too few descriptors for them.
+    let _ = command
+        .args(["--listen", "127.0.0.1:0", "--sockets", "64"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
     let mut child = command.spawn().expect("it runs");
     let mut line = String::new();
     let _ = BufReader::new(child.stdout.take().expect("piped")).read_line(&mut line).expect("a line");
@@ -149,7 +198,7 @@ fn a_relay_that_ran_out_of_file_descriptors_goes_on() {
     let mut command = Command::new("sh");
     let _ = command.args([
         "-c",
-        "ulimit -n 40; exec \"$0\" --listen 127.0.0.1:0",
+        "ulimit -n 90; exec \"$0\" --listen 127.0.0.1:0",
         env!("CARGO_BIN_EXE_handfast-relay"),
     ]);
     let mut child = command.env_remove("RUST_LOG").stdout(Stdio::piped()).spawn().expect("a shell");
@@ -158,7 +207,8 @@ fn a_relay_that_ran_out_of_file_descriptors_goes_on() {
     let running = Running { child, line };
     let address = running.line.split(' ').nth(4).expect("a name");
     // The kernel takes them all, the relay cannot.
-    let crowd: Vec<_> = (0..60).map(|_| TcpStream::connect(address).expect("the backlog has room")).collect();
+    let crowd: Vec<_> =
+        (0..120).map(|_| TcpStream::connect(address).expect("the backlog has room")).collect();
     std::thread::sleep(Duration::from_millis(300));
     drop(crowd);
     let mut stream = TcpStream::connect(address).expect("it listens");
@@ -167,4 +217,40 @@ fn a_relay_that_ran_out_of_file_descriptors_goes_on() {
     let mut answer = String::new();
     let _ = stream.read_to_string(&mut answer).expect("an answer");
     assert!(answer.ends_with("\r\n\r\nok"), "{answer}");
+}
+
+/// How many connections the relay answers at most when it may open so many files, and what it says of that.
+fn with_descriptors(limit: &str) -> (Running, String) {
+    let mut command = Command::new("sh");
+    let script = format!("{limit}; exec \"$0\" --listen 127.0.0.1:0");
+    let _ = command.args(["-c", &script, env!("CARGO_BIN_EXE_handfast-relay")]);
+    let mut child = command
+        .env_remove("RUST_LOG")
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("a shell");
+    let mut line = String::new();
+    let _ = BufReader::new(child.stdout.take().expect("piped")).read_line(&mut line).expect("a line");
+    let limits = std::fs::read_to_string(format!("/proc/{}/limits", child.id())).expect("Linux");
+    let soft = limits.lines().find(|line| line.starts_with("Max open files")).expect("a line").to_owned();
+    let mut running = Running { child, line };
+    let _ = running.child.kill();
+    let mut said = String::new();
+    let _ = running.child.stderr.take().expect("piped").read_to_string(&mut said).expect("text");
+    running.line = soft;
+    (running, said)
+}
+
+#[test]
+fn f8_the_soft_limit_of_descriptors_is_raised_and_the_hard_one_respected() {
+    let (running, said) = with_descriptors("ulimit -Sn 256");
+    let soft: u64 = running.line.split_whitespace().nth(3).and_then(|n| n.parse().ok()).expect("a number");
+    assert!(soft > 1_000, "raised as far as it may: {}; {said}", running.line);
+    let (running, said) = with_descriptors("ulimit -n 1024");
+    assert!(running.line.contains(" 1024 "), "{}", running.line);
+    assert!(said.contains("may open 1024 files") && said.contains("960 connections at most"), "{said}");
+    assert!(said.contains("LimitNOFILE") && said.lines().count() == 1, "{said}");
+    let (_, said) = with_descriptors("ulimit -n 100");
+    assert!(said.contains("36 connections at most"), "{said}");
 }
