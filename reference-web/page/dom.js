@@ -18,7 +18,7 @@ function flat(children) {
 
 /** Makes the content of `host` what `trees` describe. */
 export function render(host, ...trees) {
-  patchChildren(host, flat(trees), host.namespaceURI === SVG);
+  patchChildren(host, flat(trees));
 }
 
 function create(tree, inSvg) {
@@ -29,12 +29,12 @@ function create(tree, inSvg) {
   }
   const isSvg = tree.tag === "svg" || (inSvg && SVG_TAGS.has(tree.tag));
   const node = isSvg ? document.createElementNS(SVG, tree.tag) : document.createElement(tree.tag);
-  update(node, tree, { props: {}, children: [] }, isSvg);
+  update(node, tree, { props: {}, children: [] });
   tree.props.made?.(node);
   return node;
 }
 
-function update(node, tree, old, isSvg) {
+function update(node, tree, old) {
   const { props } = tree;
   for (const name of Object.keys(old.props)) {
     if (!(name in props) && isAttribute(name)) node.removeAttribute(name);
@@ -43,7 +43,7 @@ function update(node, tree, old, isSvg) {
     if (isAttribute(name) && old.props[name] !== value) setAttribute(node, name, value);
   }
   setHandlers(node, props.on ?? {});
-  patchChildren(node, tree.children, isSvg);
+  patchChildren(node, tree.children);
   for (const [name, value] of Object.entries(props.set ?? {})) {
     if (node[name] !== value) node[name] = value;
   }
@@ -72,7 +72,9 @@ function fits(node, tree) {
   return old.tag === tree.tag && old.props.key === tree.props.key;
 }
 
-function patchChildren(node, children, isSvg) {
+function patchChildren(node, children) {
+  // By the element that gets them, whoever calls: an element in the wrong namespace is there and is not painted.
+  const inSvg = node.namespaceURI === SVG;
   const keyed = new Map();
   for (const child of node.childNodes) {
     const key = child[TREE]?.props?.key;
@@ -92,11 +94,11 @@ function patchChildren(node, children, isSvg) {
       else node.insertBefore(found, at);
       // The very same description: nothing in it has changed.
       if (found[TREE] === tree) continue;
-      if (tree.text === undefined) update(found, tree, found[TREE], isSvg);
+      if (tree.text === undefined) update(found, tree, found[TREE]);
       else if (found[TREE].text !== tree.text) found.data = tree.text;
       found[TREE] = tree;
     } else {
-      node.insertBefore(create(tree, isSvg), at);
+      node.insertBefore(create(tree, inSvg), at);
     }
   }
   while (at) {

@@ -20,8 +20,8 @@ export function chatsView(state, act, now) {
         type: "search", placeholder: "Search chats", "aria-label": "Search chats", autocomplete: "off",
         set: { value: state.filter }, on: { input: (event) => act({ event: "filter", text: event.target.value }) },
       })),
-    h("ul", { class: "chat-list", on: { keydown: arrows } }, chats.map((chat) => chatRow(state, chat, chat.chat === stop, act, now))),
-    chats.length === 0 && h("p", { class: "empty", role: "status" }, state.filter ? "No chat matches." : emptyText(state)));
+    chats.length === 0 ? h("p", { class: "empty", key: "empty", role: "status" }, state.filter.trim() ? "No chat matches." : emptyText(state))
+      : h("ul", { class: "chat-list", key: "list", on: { keydown: arrows } }, chats.map((chat) => chatRow(state, chat, chat.chat === stop, act, now))));
 }
 
 const emptyText = (state) => (state.link.state === "live" ? "No chats yet." : "Chats appear once your phone answers.");

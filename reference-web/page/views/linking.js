@@ -22,7 +22,12 @@ export function linkingView(pair, now, act) {
 }
 
 const BODIES = {
-  starting: (pair) => [notes(pair), frame(h("div", { class: "spinner", role: "status", "aria-label": "Getting a code" })), howTo()],
+  // With an empty line where the code has its time, so that nothing moves when the code comes.
+  starting: (pair) => [
+    notes(pair),
+    h("div", { class: "code-area" }, frame(h("div", { class: "spinner", role: "status", "aria-label": "Getting a code" })), h("p", { class: "small", "aria-hidden": "true" }, "\u00A0")),
+    howTo(),
+  ],
 
   code: (pair, now) => {
     const left = Math.max(0, Math.ceil(pair.shownFor - (now - pair.shownAt) / 1000));
