@@ -128,3 +128,19 @@ fn the_same_content_goes_up_once_for_two_chats() {
     both.run_until("sent again", |b| is_done(b));
     assert!(puts(&both).all(|(offset, done)| done || offset == 0), "{:?}", puts(&both).collect::<Vec<_>>());
 }
+
+#[test]
+fn files_arrive_in_the_order_in_which_they_were_sent() {
+    let mut both = Both::linked(45, 2, 5);
+    both.run_for(MINUTE);
+    let lens = [1_500_000, 10, 400_000, 1, 300, 70_000];
+    let bytes = |at: usize, len: usize| vec![u8::try_from(at).unwrap(); len];
+    let sent: Vec<_> =
+        lens.iter().enumerate().map(|(at, len)| send(&mut both, 1, &bytes(at, *len))).collect();
+    both.run_until("all sent", |b| puts(b).filter(|(_, done)| *done).count() == lens.len());
+    both.run_for(MINUTE);
+    let mut all = both.phone().store().history(1, 0, 50).unwrap();
+    all.sort_by_key(|one| one.message.message);
+    let came: Vec<_> = all.iter().filter_map(|one| Some(one.message.media.as_ref()?.content)).collect();
+    assert_eq!(came, sent);
+}

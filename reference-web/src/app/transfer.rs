@@ -2,6 +2,7 @@
 
 mod content;
 
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::time::Duration;
 
@@ -272,8 +273,11 @@ impl App {
         }
         moved |= self.sync_gets(now, link)?;
         if link.opens_streams() {
+            let mut sending = BTreeSet::new();
             for row in self.store.transfers_open()? {
-                if row.state == TransferState::Queued && link.opens_streams() {
+                // One file of a chat after the other, so that they arrive in the order in which they were sent.
+                let is_behind = row.put.as_ref().is_some_and(|put| !sending.insert(put.chat));
+                if !is_behind && row.state == TransferState::Queued && link.opens_streams() {
                     moved |= self.open(now, link, row)?;
                 }
             }
