@@ -18,6 +18,8 @@ export type CompanionEvent =
   | { type: "taken" }
   | { type: "full" }
   | { type: "room" }
+  | { type: "cleared" }
+  | { type: "notPaired" }
   | { type: "failed"; reason: string };
 
 export interface Application {
@@ -46,6 +48,8 @@ export interface Options {
   /** What the page claims to be; its own origin if not given. */
   origin?: string;
   grants: bigint;
+  /** Whether codes are shown when there is no link; true if not given. */
+  pairs?: boolean;
   application: Application;
 }
 

@@ -8,9 +8,10 @@
 // `application`: `stores` (its own stores, see database.js); `row(row, txn)`, `gone(row, txn)` and `result(result, txn)`, which put the
 // effect of what arrived into the transaction of its commit; and `event(event)`. Events of a link come as the machine says them; besides them there are `code`,
 // `checkCode`, `confirmNn`, `codeBurnt`, `relayLost`, `linked`, `unlinked`, `taken` (another tab has the link), `failed`, and `full` and
-// `room`: the browser has no room for what comes, so that nothing is taken until it has again.
+// `room`: the browser has no room for what comes, so that nothing is taken until it has again; `cleared`: the user had the browser clear
+// what it stored, and the link is lost with it. With the option `pairs: false` no code is ever shown: `notPaired` comes in its place.
 
-import { Database, Conflict, Full, ofLink } from "./database.js";
+import { Conflict, Database, Full, isGone, ofLink } from "./database.js";
 import init, { WebLink, WebPairing, relayUrl } from "./handfast.js";
 import { watchMoments } from "./moments.js";
 import { ROWS_STORE, digestOf, takeRows } from "./rows.js";
@@ -257,7 +258,8 @@ export class Companion {
     await this.#written();
     this.#database?.close();
     this.#database = null;
-    this.#tell(event);
+    const isLost = event.type === "failed" && this.#known && await isGone(this.#options.database);
+    this.#tell(isLost ? { type: "cleared" } : event);
   }
 
   /** What is under way for them does not count any more. */
@@ -302,6 +304,7 @@ export class Companion {
   }
 
   #showCodes() {
+    if (this.#options.pairs === false) return this.#tell({ type: "notPaired" });
     this.#nextCode = performance.now();
     this.#run();
   }

@@ -247,6 +247,20 @@ function same(a, b) {
   return a.length === b.length && a.every((byte, index) => byte === b[index]);
 }
 
+/** How often it is looked whether a database is gone, and how long apart, in milliseconds: the browser closes it before it removes it. */
+const GONE_LOOKS = 5;
+const GONE_EVERY = 200;
+
+/** Whether a database that was there is not any more: the user had the browser clear it. */
+export async function isGone(name) {
+  for (let look = 0; look < GONE_LOOKS; look += 1) {
+    const all = await indexedDB.databases();
+    if (!all.some((one) => one.name === name)) return true;
+    await new Promise((ok) => setTimeout(ok, GONE_EVERY));
+  }
+  return false;
+}
+
 /** The result of a request. */
 export function done(request) {
   return new Promise((resolve, reject) => {

@@ -85,8 +85,9 @@ export class Disk {
     return this.#ask("remove", { name });
   }
 
-  keep(names) {
-    return this.#ask("keep", { names });
+  /** Removes every file but these, and returns the size of each that is there, by its name. */
+  async keep(names) {
+    return new Map((await this.#ask("keep", { names })).value);
   }
 
   /** Gives the files up, for another tab. */

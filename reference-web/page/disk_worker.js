@@ -58,11 +58,17 @@ const VERBS = {
     await (await folder.getFileHandle(name)).move(to);
   },
   remove: ({ name }) => remove(name),
-  /** Removes every file but these. */
+  /** Removes every file but these, of which it returns names and sizes. */
   async keep({ names }) {
+    const wanted = new Set(names);
     const all = [];
-    for await (const name of folder.keys()) if (!names.includes(name)) all.push(name);
-    for (const name of all) await remove(name);
+    for await (const entry of folder.entries()) all.push(entry);
+    const sizes = [];
+    for (const [name, file] of all) {
+      if (!wanted.has(name)) await remove(name);
+      else sizes.push([name, handles.get(name)?.getSize() ?? (await file.getFile()).size]);
+    }
+    return sizes;
   },
   close() {
     for (const name of [...handles.keys()]) close(name);

@@ -1,4 +1,4 @@
-// Texts that are written and not sent: kept for when the page is loaded anew.
+// What is written and not sent, with the message that it answers or changes: kept for when the page is loaded anew.
 
 import { done } from "./pkg/database.js";
 
@@ -16,11 +16,17 @@ export class Drafts {
 
   async tell() {
     const stored = await done(this.#companion.database.read("drafts").objectStore("drafts").getAll());
-    for (const { chat, text } of stored) if (!this.#open.has(chat)) this.#emit({ event: "draft", chat, text });
+    for (const { chat, text, reply, edit } of stored) {
+      if (this.#open.has(chat)) continue;
+      this.#emit({ event: "draft", chat, text });
+      if (reply) this.#emit({ event: "reply_to", chat, message: reply });
+      if (edit) this.#emit({ event: "edit", ...edit });
+    }
   }
 
-  async keep(chat, text) {
-    this.#open.set(chat, text);
+  /** `written`: the `text`, the message that it is a `reply` to, and an `edit` in progress: its `message` and `text`. */
+  async keep(chat, { text, reply, edit }) {
+    this.#open.set(chat, { chat, text, ...reply && { reply: brief(reply) }, ...edit && { edit: { message: brief(edit.message), text: edit.text } } });
     if (this.#keeping) return;
     this.#keeping = true;
     try {
@@ -38,12 +44,22 @@ export class Drafts {
     return (txn) => txn.objectStore("drafts").delete(chat);
   }
 
+  /** A message was deleted: in its transaction it goes from what is written about it, too. */
+  removed({ chat, id }, txn) {
+    const drafts = txn.objectStore("drafts");
+    drafts.get(chat).onsuccess = ({ target: { result: row } }) => {
+      if (row?.reply?.id !== id && row?.edit?.message.id !== id) return;
+      const { text } = row;
+      text ? drafts.put({ chat, text }) : drafts.delete(chat);
+    };
+  }
+
   async #write() {
     const drafts = this.#open;
     this.#open = new Map();
     try {
       await this.#companion.change((txn) => {
-        for (const [chat, text] of drafts) text ? txn.objectStore("drafts").put({ chat, text }) : txn.objectStore("drafts").delete(chat);
+        for (const [chat, row] of drafts) row.text || row.reply || row.edit ? txn.objectStore("drafts").put(row) : txn.objectStore("drafts").delete(chat);
       });
     } catch (error) {
       this.#open = new Map([...drafts, ...this.#open]);
@@ -51,3 +67,6 @@ export class Drafts {
     }
   }
 }
+
+/** What is shown of a message above the field, and names it. */
+const brief = ({ chat, id, client_id, author, text, media, time_ms }) => ({ chat, id, client_id, author, text, ...media && { media: { name: media.name } }, time_ms });

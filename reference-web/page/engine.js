@@ -10,8 +10,10 @@ import { Drafts } from "./drafts.js";
 import { LIBRARY_STORES, Library } from "./library.js";
 import { kindOf } from "./media_types.js";
 import { Moment } from "./moment.js";
+import { OUTGOING_STORES, Outgoing, byTime, textCommand, waiting } from "./outgoing.js";
 import { CHANGES } from "./overlay.js";
 import { done } from "./pkg/database.js";
+import { isKept, keepShell } from "./shell.js";
 import { TRANSFER_STORES, Transfers } from "./transfers.js";
 import { describe } from "./words.js";
 
@@ -24,6 +26,8 @@ const FOLLOWED_MAX = 60;
 const GRANTS = 7n;
 const GRANT_SEND = 2n;
 const GRANT_MEDIA = 4n;
+/** Chats of which the newest message is looked up when the page is loaded. */
+const LASTS = 100;
 /** A picture of at most this many bytes is fetched without being asked for. */
 const PICTURE_FETCHED = 2 << 20;
 /** The lists among the collections, by their names' one byte, and their stores. */
@@ -37,6 +41,7 @@ const STORES = {
   devices: { keyPath: "serial" },
   ...TRANSFER_STORES,
   ...LIBRARY_STORES,
+  ...OUTGOING_STORES,
 };
 
 export class Engine {
@@ -47,6 +52,7 @@ export class Engine {
   #changes;
   #drafts;
   #moment;
+  #outgoing;
   #shows = false;
   #telling = false;
   /** Lists that are to be told. */
@@ -64,10 +70,11 @@ export class Engine {
       throw new Error("Its engine arrived damaged, or is of another version than the page. Load the page again; the keys in this browser are kept.");
     });
     const application = { stores: STORES, row: (row, txn) => engine.#row(row, txn), gone: (row, txn) => engine.#gone(row, txn), result: (result, txn) => engine.#result(result, txn), event: (event) => engine.#onEvent(event) };
-    engine.#companion = await Companion.open({ database: "handfast", version: 4, relay: location.host, label: describe(navigator), grants: GRANTS, application });
+    engine.#companion = await Companion.open({ database: "handfast", version: 5, relay: location.host, label: describe(navigator), grants: GRANTS, pairs: !isKept(), application });
     engine.#changes = new Changes(engine.#companion, emit);
     engine.#drafts = new Drafts(engine.#companion, emit);
     engine.#moment = new Moment(engine.#companion);
+    engine.#outgoing = new Outgoing(engine.#companion, emit);
     await engine.#companion.start();
     return engine;
   }
@@ -103,9 +110,13 @@ export class Engine {
     await this.#transfers.load();
     if (state === "diverged" || state === "suspended") emit({ event: state });
     await this.#changes.load();
+    await this.#outgoing.load();
+    await this.#tellUnsent();
     await this.#tell("chats");
     await this.#tell("devices");
+    await this.#tellLasts();
     if (isFirst) await this.#drafts.tell();
+    if (isFirst && !isKept()) keepShell();
     // The browser may refuse, and then it may clear the database when the disk is full: the phone still has everything.
     navigator.storage?.persist?.().catch(() => {});
   }
@@ -161,10 +172,21 @@ export class Engine {
     if (list === "chats") txn.objectStore("messages").delete(ofChat(id));
   }
 
+  /** A message was deleted. That it was there is still shown; nothing of what it said is kept. */
   #removeMessage({ chat, id }, txn) {
-    txn.objectStore("messages").delete([chat, id]);
     this.#changes.removed({ chat, id }, txn);
-    this.#after(txn, () => this.#emit({ event: "message_removed", chat, id }));
+    this.#drafts.removed({ chat, id }, txn);
+    const messages = txn.objectStore("messages");
+    messages.get([chat, id]).onsuccess = ({ target: { result: row } }) => {
+      if (!row || row.deleted) return;
+      const { kind, author, time_ms, state, companion, cmd_id, media } = row;
+      const left = { kind, chat, id, author, time_ms, state, text: "", deleted: true, ...companion && { companion, cmd_id } };
+      messages.put(left);
+      this.#after(txn, () => {
+        if (media) this.#library?.forget(media.content).catch(() => {});
+        this.#emit({ event: "message", message: this.#shown(left) });
+      });
+    };
   }
 
   #after(txn, then) {
@@ -196,7 +218,6 @@ export class Engine {
     const own = this.#commandOf(item);
     if (own !== undefined) txn.objectStore("commands").delete(own);
     this.#changes.row(item, txn);
-    if (item.chat === this.#open && item.author !== "") this.#after(txn, () => this.#read(item.chat));
     const message = this.#shown(item);
     this.#after(txn, () => this.#emitMessages({ event: "message", message }, [message]));
   }
@@ -245,20 +266,43 @@ export class Engine {
     }
   }
 
-  async open(chat) {
+  /** Everything that waits for the phone, or was refused, for the list of chats. */
+  async #tellUnsent() {
+    const commands = await done(this.#companion.database.read("commands").objectStore("commands").getAll());
+    const messages = [...commands.filter((command) => WRITTEN.has(command.kind)).map(waiting), ...this.#outgoing.unsent(), ...this.#transfers.unsent()];
+    this.#emit({ event: "unsent", messages });
+  }
+
+  /** The newest messages of the chats that are at the top of the list. */
+  async #tellLasts() {
+    const txn = this.#companion.database.read("chats", "messages");
+    const chats = (await done(txn.objectStore("chats").getAll())).sort((a, b) => b.last_time_ms - a.last_time_ms).slice(0, LASTS);
+    const rows = await Promise.all(chats.map(({ chat, last_message: id }) => done(txn.objectStore("messages").get([chat, id]))));
+    this.#emit({ event: "lasts", messages: rows.filter(Boolean).map((row) => this.#shown(row)) });
+  }
+
+  /** `keep`: what is shown of it stays as it was left. */
+  async open(chat, keep) {
     this.#open = chat;
     this.#emit({ event: "open_chat", chat });
+    if (!keep) await this.#showNewest(chat);
+  }
+
+  /** The newest messages of a chat, in place of what is shown of it. */
+  async #showNewest(chat) {
     this.#emit({ event: "loading", chat, what: "anew" });
     const txn = this.#companion.database.read("messages", "commands");
     const [stored, commands] = await Promise.all([
       backwards(txn.objectStore("messages"), ofChat(chat), STRETCH),
       done(txn.objectStore("commands").index("chat").getAll(chat)),
     ]);
-    const unsent = [...commands.filter((command) => WRITTEN.has(command.kind)).map(waiting), ...await this.#transfers.unsent(chat)];
-    if (stored.length === 0) await this.#askOlder(chat, 0);
+    const unsent = [...commands.filter((command) => WRITTEN.has(command.kind)).map(waiting), ...this.#outgoing.unsent(chat), ...this.#transfers.unsent(chat)].sort(byTime);
     const messages = [...stored.map((item) => this.#shown(item)), ...unsent];
     this.#emitMessages({ event: "page", chat, where: "anew", messages, more: stored.length > 0 }, messages);
-    await this.#read(chat);
+    if (stored.length > 0) return;
+    // The phone has them, if there are any: until it says so, nothing is known.
+    this.#emit({ event: "loading", chat, what: "older" });
+    await this.#askOlder(chat, 0);
   }
 
   /** Older messages: from the database, or else from the phone. */
@@ -292,19 +336,16 @@ export class Engine {
     this.#emitMessages({ event: "page", chat, where: "older", messages, more }, messages);
   }
 
-  /** Marks a chat as read up to its newest message, if the user can see it. */
-  async #read(chat) {
-    if (document.hidden) return;
-    const known = await this.#companion.database.get("chats", chat);
-    if (!known?.unread) return;
+  /** The user has seen a chat's messages up to this one. */
+  async seen(chat, id) {
     const row = (cmdId) => ({ cmd_id: Number(cmdId), kind: "read", chat });
-    await this.#companion.send(markRead(chat, known.last_message), (txn, cmdId) => txn.objectStore("commands").put(row(cmdId)));
+    await this.#companion.send(markRead(chat, id), (txn, cmdId) => txn.objectStore("commands").put(row(cmdId)));
   }
 
   /** The user writes: it is said to the contact, and kept. */
-  async draft(chat, text) {
-    if (text) this.#moment.sayTyping(chat);
-    await this.#drafts.keep(chat, text);
+  async draft(chat, { isTyped, ...written }) {
+    if (isTyped && written.text) this.#moment.sayTyping(chat);
+    await this.#drafts.keep(chat, written);
   }
 
   /** Sends what was written, which is no draft any more. */
@@ -317,14 +358,27 @@ export class Engine {
     return this.#changes[kind](message, value);
   }
 
+  /** Another text of a message: the phone's, or one that is not on its way yet. */
+  edit(message, text) {
+    return message.id ? this.#changes.edit(message, text) : this.#outgoing.edit(message, text);
+  }
+
+  /** A text that waits is not sent; one that was refused is not shown any more. */
+  async withdraw(message) {
+    if (message.held) return this.#outgoing.withdraw(message);
+    await this.#companion.change((txn) => txn.objectStore("commands").delete(Number(message.client_id.slice(1))));
+    return this.#emit({ event: "message_removed", chat: message.chat, client_id: message.client_id });
+  }
+
   async #sendText(chat, text, replyTo, effect) {
+    if (this.#outgoing.isNeeded) return this.#outgoing.hold(chat, text, replyTo, effect);
     let row = null;
     await this.#companion.send(sendText(chat, text, replyTo), (txn, cmdId) => {
-      row = { cmd_id: Number(cmdId), kind: "text", chat, text, reply_to: replyTo, time_ms: Date.now(), state: "waiting" };
+      row = textCommand(cmdId, chat, text, replyTo, Date.now());
       txn.objectStore("commands").put(row);
       effect?.(txn);
     });
-    this.#emit({ event: "message", message: waiting(row) });
+    return this.#emit({ event: "message", message: waiting(row) });
   }
 
   /** Sends again what the phone refused. */
@@ -342,8 +396,8 @@ export class Engine {
     this.#emit({ event: "message_removed", chat, client_id: client });
   }
 
-  attach(chat, file) {
-    return this.#transfers.attach(chat, file);
+  attach(chat, files) {
+    return this.#transfers.attach(chat, files);
   }
 
   fetch(message) {
@@ -377,6 +431,7 @@ export class Engine {
   onState(state, emit) {
     emit({ event: "link_state", state });
     this.#transfers?.onState(state);
+    this.#outgoing.onState(state);
   }
 
   onStream(event) {
@@ -391,6 +446,10 @@ export class Engine {
 
   closed() {
     this.#open = null;
+  }
+
+  newest(chat) {
+    return this.#showNewest(chat);
   }
 
   forgotten() {
@@ -420,6 +479,8 @@ const EVENTS = {
   revoked: (_, event, emit) => emit({ event: "revoked" }),
   full: (_, event, emit) => emit({ event: "full" }),
   room: (_, event, emit) => emit({ event: "room" }),
+  cleared: (_, event, emit) => emit({ event: "cleared" }),
+  notPaired: (_, event, emit) => emit({ event: "not_paired" }),
   failed: (_, { reason }, emit) => reason && emit({ event: "broken", text: reason }),
   ...Object.fromEntries(["dataWanted", "data", "fin", "streamDurable", "streamResumed", "streamEnded"].map((type) => [type, (engine, event) => engine.onStream(event)])),
 };
@@ -429,19 +490,22 @@ const WRITTEN = new Set(["text", "media"]);
 
 const VERBS = {
   confirm: (engine, companion, { yes }) => companion.confirm(yes),
-  open: (engine, _, { chat }) => engine.open(chat),
+  open: (engine, _, { chat, keep }) => engine.open(chat, keep),
+  newest: (engine, _, { chat }) => engine.newest(chat),
+  seen: (engine, _, { chat, id }) => engine.seen(chat, id),
   close: (engine) => engine.closed(),
   older: (engine, _, { chat, before }) => engine.older(chat, before),
   newer: (engine, _, { chat, after }) => engine.newer(chat, after),
   send: (engine, _, { chat, text, reply }) => engine.send(chat, text, reply),
-  draft: (engine, _, { chat, text }) => engine.draft(chat, text),
-  edit: (engine, _, { message, text }) => engine.change("edit", message, text),
+  draft: (engine, _, { verb, chat, ...written }) => engine.draft(chat, written),
+  edit: (engine, _, { message, text }) => engine.edit(message, text),
+  withdraw: (engine, _, { message }) => engine.withdraw(message),
   delete: (engine, _, { message }) => engine.change("delete", message),
   react: (engine, _, { message, reaction }) => engine.change("react", message, reaction),
   again: (engine, _, { message }) => engine.change("again", message),
   leave: (engine, _, { message }) => engine.change("leave", message),
   retry_message: (engine, _, { message }) => engine.again(message),
-  attach: (engine, _, { chat, file }) => engine.attach(chat, file),
+  attach: (engine, _, { chat, files }) => engine.attach(chat, files),
   fetch: (engine, _, { message }) => engine.fetch(message),
   view: (engine, _, { message }) => engine.view(message),
   ...Object.fromEntries(["pause", "resume", "cancel"].map((verb) => [verb, (engine, _, { message }) => engine.transfer(verb, message)])),
@@ -461,9 +525,6 @@ function decoded(item) {
     return null;
   }
 }
-
-const waiting = ({ cmd_id: cmdId, chat, text, media, time_ms, state, error, reply_to }) =>
-  ({ chat, id: null, author: "", text, media, time_ms, state, error, reply_to, client_id: `c${cmdId}` });
 
 /** Adds a row unless there is one, which is newer. */
 function addOnce(store, row) {

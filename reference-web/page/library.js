@@ -1,15 +1,17 @@
 // Content that is here: its bytes in a file, its address for elements of the page, its thumbnail. An address is `/media/` and a random
 // id; the Service Worker asks this tab for its bytes. A part of content is served as far as it came; a reader waits for the rest.
+// Rows of `files` name the content that is whole; it stays when the page is loaded anew, the newest of it first.
 
 import { kindOf, savedName, servedType } from "./media_types.js";
+import { fits, measure, thumbnailSize } from "./picture_size.js";
 import { done } from "./pkg/database.js";
-import { workerUrl } from "./workers.js";
+import { startWorker } from "./shell.js";
 
-export const LIBRARY_STORES = { thumbnails: { keyPath: "content" } };
+export const LIBRARY_STORES = { thumbnails: { keyPath: "content" }, files: { keyPath: "content" } };
 
-/** The longest side of a thumbnail, in pixels, and the largest picture of which one is made, in bytes. */
-const THUMBNAIL = 480;
+/** The largest picture that is shown, and how much content is kept in all when the page is loaded anew, in bytes. */
 const PICTURE_MAX = 32 << 20;
+const KEPT_MAX = 512 << 20;
 
 export class Library {
   #companion;
@@ -19,6 +21,9 @@ export class Library {
   #ids = new Map();
   #served = null;
   #thumbnails = new Map();
+  /** One picture is decoded at a time. */
+  #isKept = new Set();
+  #decoding = Promise.resolve();
 
   constructor(companion, disk, emit) {
     this.#companion = companion;
@@ -26,9 +31,26 @@ export class Library {
     this.#emit = emit;
   }
 
-  /** The contents that are whole. */
-  contents() {
-    return [...this.#all].filter(([, one]) => one.available === one.media.size).map(([content]) => content);
+  /** Takes up what was kept. What is neither that nor in `others` is removed from the disk, and of too much the oldest. */
+  async load(others) {
+    const rows = await done(this.#companion.database.read("files").objectStore("files").getAll());
+    let room = KEPT_MAX;
+    const kept = rows.sort((a, b) => b.kept_ms - a.kept_ms).filter(({ media }) => (room -= media.size) >= 0);
+    const names = [...kept.map((row) => row.content), ...[...this.#all.keys()].filter((content) => this.has(content))];
+    const sizes = await this.#disk.keep([...new Set([...others, ...names])]);
+    const isThere = ({ content, media }) => sizes.get(content) === media.size;
+    const gone = rows.filter((row) => !kept.includes(row) || !isThere(row));
+    if (gone.length > 0) await this.#companion.change((txn) => { for (const { content } of gone) txn.objectStore("files").delete(content); });
+    for (const { content, media } of kept.filter(isThere)) {
+      this.#isKept.add(content);
+      this.add(media, media.size);
+    }
+  }
+
+  /** Makes room on the disk: all goes that only lies here so that it need not be fetched again. */
+  async makeRoom(others) {
+    const contents = [...this.#isKept].filter((content) => !others.includes(content));
+    for (const content of contents) await this.forget(content);
   }
 
   /** Whether content is whole. */
@@ -48,10 +70,30 @@ export class Library {
     one.available = Math.max(one.available, available);
     for (const reader of one.readers.splice(0)) reader();
     const kind = kindOf(media.type);
+    if (this.has(media.content)) this.#keep(media).catch(() => {});
     // What plays can be played while it comes.
     if (this.has(media.content) || kind === "video" || kind === "audio") this.#show(one).catch(() => {});
   }
 
+  /** Content that is whole stays when the page is loaded anew. */
+  async #keep(media) {
+    if (this.#isKept.has(media.content)) return;
+    this.#isKept.add(media.content);
+    await this.#companion.change((txn) => txn.objectStore("files").put({ content: media.content, media, kept_ms: Date.now() }));
+  }
+
+  /** Content is not to be here any more: its file, its thumbnail, all that says that it was. */
+  async forget(content) {
+    this.remove(content);
+    this.#isKept.delete(content);
+    const url = this.#thumbnails.get(content);
+    if (url) URL.revokeObjectURL(url);
+    this.#thumbnails.delete(content);
+    await this.#companion.change((txn) => { for (const store of ["files", "thumbnails"]) txn.objectStore(store).delete(content); });
+    await this.#disk.remove(content);
+  }
+
+  /** Content is not here any more, or not to be served. */
   remove(content) {
     const one = this.#all.get(content);
     if (!one) return;
@@ -66,14 +108,17 @@ export class Library {
     for (const content of [...this.#all.keys()]) this.remove(content);
     for (const url of this.#thumbnails.values()) URL.revokeObjectURL(url);
     this.#thumbnails.clear();
+    this.#isKept.clear();
     await this.#disk.keep([]);
   }
 
-  /** Shows the thumbnail of a picture that was here once. Says whether there is one. */
+  /** Shows the thumbnail of a picture that was here once. Says whether it is known what there is to show. */
   async showThumbnail(content) {
     if (this.#thumbnails.has(content)) return true;
     const stored = await this.#companion.database.get("thumbnails", content);
-    if (stored) this.#showThumbnail(stored);
+    if (stored?.blob) this.#showThumbnail(stored);
+    // The page did not live to see it decoded: that is not tried again.
+    else if (stored) this.#emit({ event: "media", content, broken: true });
     return stored !== undefined;
   }
 
@@ -82,25 +127,36 @@ export class Library {
     one.isShown = true;
     this.#served ??= this.#serve();
     await this.#served;
-    const { content, type, size } = one.media;
+    const { content, type } = one.media;
     if (!this.#all.has(content)) return;
-    this.#emit({ event: "media", content, url: `/media/${one.id}` });
-    if (kindOf(type) === "image" && size <= PICTURE_MAX && !(await this.showThumbnail(content))) await this.#makeThumbnail(one);
+    const url = `/media/${one.id}`;
+    if (kindOf(type) !== "image") return void this.#emit({ event: "media", content, url });
+    const size = await this.#sizeOf(one.media);
+    // It is no picture, or one that would fill the memory: it stays a document.
+    if (!fits(size)) return void this.#emit({ event: "media", content, url, broken: true });
+    this.#emit({ event: "media", content, url, ...thumbnailSize(size) });
+    this.#decoding = this.#decoding.then(() => this.#makeThumbnail(one, size)).catch(() => {});
   }
 
-  async #makeThumbnail({ media: { content, type, size } }) {
+  async #sizeOf({ content, size }) {
+    if (size > PICTURE_MAX) return null;
+    return measure((at, length) => this.#disk.read(content, at, Math.min(length, Math.max(0, size - at))));
+  }
+
+  /** Decodes a picture, no larger than it is shown. That it is being decoded is noted before: a page that dies of it does not try again. */
+  async #makeThumbnail({ media: { content, type, size } }, measured) {
+    if (!this.#all.has(content) || await this.showThumbnail(content)) return;
     const bytes = await this.#disk.read(content, 0, size);
-    const picture = await createImageBitmap(new Blob([bytes], { type })).catch(() => null);
-    // It is no picture: it stays a document.
-    if (!picture) return this.#emit({ event: "media", content, broken: true });
-    const { width, height } = picture;
-    const scale = Math.min(1, THUMBNAIL / Math.max(width, height));
-    const canvas = new OffscreenCanvas(Math.max(1, Math.round(width * scale)), Math.max(1, Math.round(height * scale)));
-    canvas.getContext("2d").drawImage(picture, 0, 0, canvas.width, canvas.height);
+    await this.#companion.change((txn) => txn.objectStore("thumbnails").put({ content }));
+    const { width, height } = thumbnailSize(measured);
+    const picture = await createImageBitmap(new Blob([bytes], { type }), { resizeWidth: width, resizeQuality: "medium" }).catch(() => null);
+    if (!picture) return void this.#emit({ event: "media", content, broken: true });
+    const canvas = new OffscreenCanvas(width, height);
+    canvas.getContext("2d").drawImage(picture, 0, 0, width, height);
     picture.close();
-    const thumbnail = { content, blob: await canvas.convertToBlob({ type: "image/webp", quality: 0.8 }), width: canvas.width, height: canvas.height };
+    const thumbnail = { content, blob: await canvas.convertToBlob({ type: "image/webp", quality: 0.8 }), width, height };
     await this.#companion.change((txn) => txn.objectStore("thumbnails").put(thumbnail));
-    return this.#showThumbnail(thumbnail);
+    this.#showThumbnail(thumbnail);
   }
 
   #showThumbnail({ content, blob, width, height }) {
@@ -114,7 +170,7 @@ export class Library {
     const { serviceWorker } = navigator;
     serviceWorker.addEventListener("message", ({ data, ports: [port] }) => { if (data?.handfast === "media") this.#answer(data.id, port); });
     serviceWorker.startMessages();
-    const registration = await serviceWorker.register(workerUrl("media_worker.js"), { scope: "/" });
+    const registration = await startWorker();
     await serviceWorker.ready;
     if (serviceWorker.controller) return;
     await new Promise((resolve) => {

@@ -22,7 +22,11 @@ export function nameParts(name) {
 }
 
 /** Control characters, turners of direction, and what separates folders. */
+const UNFIT_IN_LINE = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu;
 const UNFIT = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}/\\:*?"<>|]/gu;
+
+/** A name as it stands in a line of text: without what turns the direction of writing, so that it ends where it ends. */
+export const shownName = (name) => name.replace(UNFIT_IN_LINE, "_");
 
 /** The name under which it is saved: what is shown here is saved with the ending of its type, whatever it calls itself. */
 export function savedName(name, type) {

@@ -1,7 +1,14 @@
-// The Service Worker: answers `/media/<id>` with bytes that the live tab gives it, piece by piece, and nothing else. It stores
-// nothing, and knows no content: an id is random, and means something to the tab that made it alone.
+// The Service Worker. It answers `/media/<id>` with bytes that the live tab gives it, piece by piece: it stores none of them, and an id is
+// random and means something to the tab that made it alone. And it keeps what the page consists of, for when there is no network.
 
 const PREFIX = "/media/";
+/** The page, the folder of its files, which this script is one of, and the cache in which they are kept. */
+const SHELL = "/";
+const ASSETS = new URL(".", self.location.href).href;
+const KEPT = "shell";
+/** How long the relay may take for the page, in milliseconds, and what a server says that stands in front of a relay that is away. */
+const SHELL_PATIENCE = 5_000;
+const GATEWAY_FAILED = new Set([502, 503, 504]);
 /** How much is asked of the tab at once, in bytes. */
 const PIECE = 256 * 1024;
 /** How long a tab may take to say that it knows an id, in milliseconds. */
@@ -9,14 +16,49 @@ const PATIENCE = 5_000;
 
 self.addEventListener("install", () => self.skipWaiting());
 self.addEventListener("activate", (event) => event.waitUntil(self.clients.claim()));
-self.addEventListener("message", (event) => { if (event.data === "claim") event.waitUntil(self.clients.claim()); });
+self.addEventListener("message", (event) => {
+  if (event.data === "claim") event.waitUntil(self.clients.claim());
+  else if (event.data?.keep) event.waitUntil(keep(event.data.keep));
+});
 
 self.addEventListener("fetch", (event) => {
-  const url = new URL(event.request.url);
-  if (url.origin === self.location.origin && url.pathname.startsWith(PREFIX)) {
-    event.respondWith(answer(event, url.pathname.slice(PREFIX.length)));
-  }
+  const { request } = event;
+  const url = new URL(request.url);
+  if (url.origin !== self.location.origin || request.method !== "GET") return;
+  if (url.pathname.startsWith(PREFIX)) event.respondWith(answer(event, url.pathname.slice(PREFIX.length)));
+  else if (request.mode === "navigate" && url.pathname === SHELL) event.respondWith(shell(request));
+  else if (url.href.startsWith(ASSETS)) event.respondWith(asset(request));
 });
+
+/**
+ * Keeps the page with these files, in place of what was kept before. The page must be the one that loads them: the relay may have got
+ * another one meanwhile, whose files are not here.
+ */
+async function keep(files) {
+  const page = await fetch(SHELL, { cache: "no-cache" });
+  const folder = new URL(ASSETS).pathname;
+  if (!page.ok || !(await page.clone().text()).includes(folder)) return;
+  await caches.delete(KEPT);
+  const cache = await caches.open(KEPT);
+  await cache.addAll(files.filter((file) => file.startsWith(ASSETS)));
+  await cache.put(SHELL, page);
+}
+
+/** The page from the relay; if it cannot be reached, the page that is kept. That one says so of itself, and never links a phone. */
+async function shell(request) {
+  const fetched = fetch(request);
+  const late = new Promise((resolve) => setTimeout(resolve, SHELL_PATIENCE));
+  const kept = await caches.match(SHELL, { cacheName: KEPT });
+  if (!kept) return fetched;
+  const response = await Promise.race([fetched.catch(() => null), late]);
+  if (response && !GATEWAY_FAILED.has(response.status)) return response;
+  const headers = new Headers(kept.headers);
+  for (const name of ["content-encoding", "content-length"]) headers.delete(name);
+  return new Response((await kept.text()).replace("<html", "<html data-kept"), { headers });
+}
+
+/** A file of the page. Its address has the hash of its content in it, so that one that is kept is what the relay would send. */
+const asset = async (request) => (await caches.match(request.url, { cacheName: KEPT })) ?? fetch(request);
 
 async function answer(event, id) {
   const { request } = event;

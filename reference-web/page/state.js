@@ -14,8 +14,15 @@ export const initial = () => ({
   pages: {},
   drafts: {},
   replies: {},
-  editing: null,
+  /** Edits in progress, by chat: the message and its text so far. */
+  edits: {},
   at: null,
+  /** Whether the user has scrolled up in the open chat, and how many messages came below since, by chat. */
+  isAway: false,
+  below: {},
+  /** What waits for the phone or was refused, by the name that this page gave it; the newest message of each chat. */
+  unsent: {},
+  lasts: {},
   typing: {},
   present: [],
   changes: [],
@@ -25,6 +32,8 @@ export const initial = () => ({
   notice: null,
   sheet: null,
   can: [],
+  /** What this browser was called on the phone, after the user logged out. */
+  farewell: null,
 });
 
 /** The state after an event. What it does not know it ignores. */
@@ -42,11 +51,12 @@ const STEPS = {
   code_burnt: (s, e) => ({ pair: { step: "starting", burnt: e.code } }),
   relay_lost: (s) => (s.pair ? { pair: { ...s.pair, relayLost: true } } : {}),
   relay_found: (s) => (s.pair ? { pair: { ...s.pair, relayLost: false } } : {}),
-  linked: (s, e) => ({ pair: null, dead: null, link: { ...s.link, ...pick(e, ["account", "companion", "label", "relay", "since"]) } }),
+  linked: (s, e) => ({ pair: null, dead: null, farewell: null, link: { ...s.link, ...pick(e, ["account", "companion", "label", "relay", "since"]) } }),
 
   // The link.
   link_state: (s, e) => ({ link: { ...s.link, state: e.state, stateAt: e.at }, dead: e.state === "live" && HEALS.has(s.dead) ? null : s.dead }),
   phone: (s, e) => ({ link: { ...s.link, ...pick(e, ["battery", "charging", "lastSeen"]) } }),
+  network: (s, e) => ({ link: { ...s.link, offline: !e.isThere } }),
   full: (s) => ({ link: { ...s.link, full: true }, pair: s.pair && { step: "starting", burnt: "FULL" } }),
   room: (s) => ({ link: { ...s.link, full: false } }),
   contended: (s, e) => ({ link: { ...s.link, contended: e.times } }),
@@ -57,6 +67,9 @@ const STEPS = {
   suspended: () => ({ dead: "suspended" }),
   diverged: () => ({ dead: "diverged" }),
   revoked: () => ({ ...initial(), dead: "revoked" }),
+  cleared: () => ({ ...initial(), dead: "cleared" }),
+  not_paired: () => ({ ...initial(), dead: "cached" }),
+  logged_out: (s, e) => ({ ...initial(), farewell: e.label }),
   unsupported: (s, e) => ({ dead: "unsupported", deadText: e.text }),
   broken: (s, e) => ({ dead: "broken", deadText: e.text }),
   can: (s, e) => ({ can: e.what }),
@@ -65,11 +78,15 @@ const STEPS = {
   // Chats and messages.
   chats: (s, e) => ({ chats: [...e.chats].sort((a, b) => b.last_time_ms - a.last_time_ms || a.chat - b.chat) }),
   page: (s, e) => ({ pages: { ...s.pages, [e.chat]: joined(s.pages[e.chat], e) } }),
-  message: (s, e) => withMessage(s, e.message),
+  message: (s, e) => ({ ...withMessage(s, e.message), ...noted(s, e.message), ...(e.message.deleted ? unedited(s, e.message) : followed(s, e.message)) }),
   message_removed: (s, e) => ({
-    ...onPage(s, e.chat, (all) => all.filter((one) => (e.client_id ? one.client_id !== e.client_id : one.id !== e.id))),
-    editing: e.id && s.editing?.message.chat === e.chat && s.editing.message.id === e.id ? null : s.editing,
+    ...onPage(s, e.chat, (all) => all.filter((one) => !isSame(one, e))),
+    ...unedited(s, e),
+    unsent: without(s.unsent, e.client_id),
   }),
+  /** All that waits, of every chat, when the page is loaded. */
+  unsent: (s, e) => ({ unsent: Object.fromEntries(e.messages.map((one) => [one.client_id, one])) }),
+  lasts: (s, e) => ({ lasts: { ...s.lasts, ...Object.fromEntries(e.messages.map((one) => [one.chat, one])) } }),
   changes: (s, e) => ({ changes: e.changes }),
   loading: (s, e) => ({ pages: { ...s.pages, [e.chat]: { ...page(s, e.chat), loading: e.what } } }),
   typing: (s, e) => ({ typing: { ...s.typing, [e.chat]: e.who } }),
@@ -81,14 +98,15 @@ const STEPS = {
   media: (s, e) => ({ media: { ...s.media, [e.content]: { ...s.media[e.content], ...pick(e, ["url", "thumbnail", "width", "height", "broken"]) } } }),
 
   // What the user did.
-  open_chat: (s, e) => ({ open: e.chat, editing: null, sheet: null }),
-  close_chat: () => ({ open: null, editing: null }),
+  open_chat: (s, e) => ({ open: e.chat, sheet: null, isAway: false }),
+  close_chat: () => ({ open: null, isAway: false }),
+  place: (s, e) => ({ isAway: e.isAway, below: e.isAway ? s.below : { ...s.below, [s.open]: 0 } }),
   filter: (s, e) => ({ filter: e.text }),
   draft: (s, e) => ({ drafts: { ...s.drafts, [e.chat]: e.text } }),
-  reply_to: (s, e) => ({ replies: { ...s.replies, [e.chat]: e.message }, editing: null }),
-  edit: (s, e) => ({ editing: { message: e.message, text: e.text ?? e.message.text } }),
-  edit_text: (s, e) => (s.editing ? { editing: { ...s.editing, text: e.text } } : {}),
-  edit_done: () => ({ editing: null }),
+  reply_to: (s, e) => ({ replies: { ...s.replies, [e.chat]: e.message }, edits: without(s.edits, e.chat) }),
+  edit: (s, e) => ({ edits: { ...s.edits, [e.message.chat]: { message: e.message, text: e.text ?? e.message.text } } }),
+  edit_text: (s, e) => (s.edits[e.chat] ? { edits: { ...s.edits, [e.chat]: { ...s.edits[e.chat], text: e.text } } } : {}),
+  edit_done: (s, e) => ({ edits: without(s.edits, e.chat) }),
   at: (s, e) => ({ at: e.message }),
   sheet: (s, e) => ({ sheet: e.what }),
   notice: (s, e) => ({ notice: e.text }),
@@ -99,7 +117,7 @@ const HEALS = new Set(["displaced", "suspended", "diverged"]);
 
 const pick = (from, names) => Object.fromEntries(names.filter((name) => from[name] !== undefined).map((name) => [name, from[name]]));
 
-const without = (from, name) => Object.fromEntries(Object.entries(from).filter(([key]) => key !== name));
+const without = (from, name) => Object.fromEntries(Object.entries(from).filter(([key]) => key !== String(name)));
 
 const fresh = (s) => (s.pair?.burnt ? { burnt: s.pair.burnt } : { relayLost: s.pair?.relayLost });
 
@@ -122,11 +140,46 @@ function joined(old, e) {
   };
 }
 
+/** Whether a message is the one that `name` names: by the phone's id, by the name that this page gave it, or by the one it had before. */
+export const isSame = (one, name) =>
+  (Boolean(name.id) && one.id === name.id) || (Boolean(one.client_id) && [name.client_id, name.replaces].includes(one.client_id));
+
+/** Of a message that is gone nothing is left where the user was about to do something with it. */
+function unedited(s, gone) {
+  const { chat } = gone;
+  const isGone = (message) => message && message.chat === chat && isSame(message, gone);
+  return {
+    edits: isGone(s.edits[chat]?.message) ? without(s.edits, chat) : s.edits,
+    replies: isGone(s.replies[chat]) ? without(s.replies, chat) : s.replies,
+    sheet: isGone(s.sheet?.picture) || isGone(s.sheet?.delete) ? null : s.sheet,
+  };
+}
+
+/** The message that is being edited has another name now: the edit is of that. */
+function followed(s, { chat, id, client_id, replaces }) {
+  const edit = s.edits[chat];
+  if (!edit || !isSame(edit.message, { id, client_id, replaces })) return {};
+  return { edits: { ...s.edits, [chat]: { ...edit, message: { ...edit.message, id, client_id } } } };
+}
+
+/** What is known of a chat beside its window: what waits in it, its newest message, and how many came below what the user sees. */
+function noted(s, message) {
+  const { chat, id } = message;
+  const waits = without(without(s.unsent, message.client_id), message.replaces);
+  if (!id) return { unsent: { ...waits, [message.client_id]: message } };
+  const newest = Math.max(s.lasts[chat]?.id ?? 0, page(s, chat).messages.findLast((one) => one.id)?.id ?? 0);
+  const isBelow = s.isAway && s.open === chat && message.author !== "" && id > newest;
+  return {
+    unsent: waits,
+    lasts: id >= (s.lasts[chat]?.id ?? 0) ? { ...s.lasts, [chat]: message } : s.lasts,
+    below: isBelow ? { ...s.below, [chat]: (s.below[chat] ?? 0) + 1 } : s.below,
+  };
+}
+
 /** A message that is new or changed. It replaces the one that waited under its `client_id`, or under the name it `replaces`. */
 function withMessage(s, message) {
   const known = page(s, message.chat);
-  const isSame = (one) => (message.id !== null && one.id === message.id) || (one.client_id && [message.client_id, message.replaces].includes(one.client_id));
-  const at = known.messages.findIndex(isSame);
+  const at = known.messages.findIndex((one) => isSame(one, message));
   if (at >= 0) return onPage(s, message.chat, (all) => all.with(at, message));
   // What is beyond the window comes when that is moved there.
   const oldest = known.messages.find((one) => one.id)?.id;

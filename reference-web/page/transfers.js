@@ -1,10 +1,13 @@
 // Content to the phone and from it, over streams that outlive connections and the page. Rows of the store `transfers` say what is under
 // way; the bytes lie in files of `disk.js`, which are removed with the page; lists of chunks lie in `lists`.
 
-import { ContentHasher, MediaReceiver, getMeta, mediaType, putMeta, sendMedia } from "./pkg/companion.js";
+import { MediaReceiver, getMeta, putMeta, sendMedia } from "./pkg/companion.js";
 import { DiskFull } from "./disk.js";
+import { Intake } from "./intake.js";
+import { fits, thumbnailSize } from "./picture_size.js";
 import { done } from "./pkg/database.js";
 import { release } from "./pkg/sockets.js";
+import { Transfer, fromHex, removeRows, toHex, waitingMedia } from "./transfer.js";
 
 /** The stores that this needs, as `database.js` takes them. */
 export const TRANSFER_STORES = {
@@ -14,42 +17,20 @@ export const TRANSFER_STORES = {
 
 /** Transfers whose streams are open at once. */
 const RUNNING_MAX = 4;
-/** The largest content, and the length of its chunks, in bytes (spec, limits: MEDIA_LEN_MAX, MEDIA_CHUNK_LEN). */
-const MEDIA_LEN_MAX = 2 ** 31;
+/** The length of chunks of content, in bytes (spec, limits: MEDIA_CHUNK_LEN). */
 const CHUNK = 65_536;
-/** The longest name, in bytes of UTF-8 (spec, messages: MSG-034). */
-const NAME_MAX = 128;
 /** How much of a file is read at once, in bytes. */
 const BLOCK = 256 * 1024;
 /** How often it is told how far a transfer is, in milliseconds. */
 const TOLD_EVERY = 200;
 /** Why a transfer stopped that there is no room for here; the phone is told that it could not be written. */
 const FULL = "FULL";
+/** Why a file was not sent that was being read when the page was closed. */
+const UNREAD = "UNREAD";
+/** States of a file on its way out for which those behind it wait, so that files arrive in the order in which they were chosen. */
+const HOLDS_UP = new Set(["reading", "queued", "open"]);
 /** Why a stream may end and be opened anew. */
 const AGAIN = new Set(["lost", "BUSY", "TOO_MANY_STREAMS"]);
-
-/** One transfer: its row, and what its open stream needs. */
-class Transfer {
-  list = null;
-  isListStored = false;
-  receiver = null;
-  /** Where the next bytes that come are written. */
-  at = 0;
-  fin = null;
-  syncing = false;
-  block = null;
-  wanted = null;
-  /** When it was told how far it is. */
-  told = 0;
-
-  constructor(row) {
-    this.row = row;
-  }
-
-  get isOpen() {
-    return this.row.stream !== null;
-  }
-}
 
 export class Transfers {
   #companion;
@@ -60,6 +41,9 @@ export class Transfers {
   #streams = new Map();
   #live = false;
   #pumping = false;
+  #intake;
+  #sending = false;
+  #again = false;
   /** What streams said before their rows were read. */
   #early = null;
 
@@ -69,6 +53,7 @@ export class Transfers {
     this.#disk = disk;
     this.#library = library;
     this.#emit = emit;
+    this.#intake = new Intake(companion, disk, this, emit);
   }
 
   /** Takes up what the rows say; what else lies on the disk is removed. */
@@ -80,13 +65,17 @@ export class Transfers {
     this.#all.clear();
     this.#streams.clear();
     const known = new Map(lists.map(({ content, list }) => [content, list]));
-    for (const row of rows) {
-      const transfer = new Transfer(row);
+    const current = new Map([...this.#all].filter(([client, { row }]) => row.state === "reading" && this.#intake.has(client)));
+    const unread = rows.filter((row) => row.state === "reading" && !current.has(row.client));
+    for (const row of unread) Object.assign(row, { state: "failed", code: UNREAD });
+    if (unread.length > 0) await this.#companion.change((txn) => { for (const row of unread) txn.objectStore("transfers").put(row); });
+    for (const row of rows.sort((a, b) => a.time_ms - b.time_ms)) {
+      const transfer = current.get(row.client) ?? new Transfer(row);
       transfer.list = known.get(row.media.content) ?? null;
       transfer.isListStored = transfer.list !== null;
       this.#all.set(row.client, transfer);
       if (transfer.isOpen) this.#streams.set(row.stream, transfer);
-      if (row.direction === "put") this.#library.add(row.media, row.media.size);
+      if (row.direction === "put" && row.code !== UNREAD && row.state !== "reading") this.#library.add(row.media, row.media.size);
       else if (transfer.list) this.#library.add(row.media, row.offset);
       this.#tell(transfer);
     }
@@ -94,12 +83,17 @@ export class Transfers {
     this.#early = null;
     for (const event of early) this.onStream(event);
     this.onConnected();
-    await this.#disk.keep([...rows.map((row) => row.media.content), ...this.#library.contents()]);
+    this.#sendReady();
+    await this.#library.load(this.#contents());
   }
 
-  /** What is being sent to a chat, as messages that wait. */
-  async unsent(chat) {
-    return [...this.#all.values()].filter(({ row }) => row.direction === "put" && row.chat === chat).map(({ row }) => waitingMedia(row));
+  #contents() {
+    return [...this.#all.values()].map(({ row }) => row.media.content);
+  }
+
+  /** What is being sent to a chat, or to any, as messages that wait. */
+  unsent(chat) {
+    return [...this.#all.values()].filter(({ row }) => row.direction === "put" && (chat === undefined || row.chat === chat)).map(({ row }) => waitingMedia(row));
   }
 
   /** Of this content. */
@@ -109,55 +103,55 @@ export class Transfers {
 
   // What the user asks for.
 
-  /** Sends a file. It is copied first, so that it is still there when the page is loaded anew. */
-  async attach(chat, file) {
-    if (file.size > MEDIA_LEN_MAX) throw new Error(`${file.name} is larger than 2 GiB`);
-    const client = `f-${crypto.randomUUID()}`;
-    const row = { client, direction: "put", chat, media: { content: client, type: "", name: cut(file.name), size: file.size }, time_ms: Date.now(), stream: null, offset: 0, state: "reading" };
-    this.#emit({ event: "message", message: waitingMedia(row) });
-    try {
-      await this.#import(row, file);
-    } catch (error) {
-      this.#emit({ event: "message_removed", chat, client_id: client });
-      await this.#disk.remove(client).catch(() => {});
-      throw error;
-    }
+  /** Sends files, in this order. */
+  async attach(chat, files) {
+    const read = await this.#intake.take(chat, files);
+    const failed = (await Promise.all(read)).find(Boolean);
+    if (failed) throw failed;
   }
 
-  async #import(row, file) {
-    const hasher = new ContentHasher();
-    let head = null;
-    let told = 0;
-    // One buffer for all of it, to the worker too: what the browser makes for a reading it keeps until it collects.
-    const reader = file.stream().getReader({ mode: "byob" });
-    let buffer = new ArrayBuffer(BLOCK);
-    for (let at = 0; at < file.size;) {
-      const { value, done: isOver } = await reader.read(new Uint8Array(buffer));
-      if (isOver) throw new Error(`${file.name} became shorter while it was read`);
-      const { length } = value;
-      head ??= value.slice(0, 64);
-      hasher.update(value);
-      buffer = await this.#disk.writeFrom(row.client, at, value.buffer, length);
-      at += length;
-      if (performance.now() - told > TOLD_EVERY) {
-        told = performance.now();
-        this.#emit({ event: "transfer", content: row.client, direction: "put", offset: at, size: file.size, state: "reading" });
-      }
-    }
-    await this.#disk.flush(row.client);
-    const { content, list } = hasher.finish();
-    await this.#disk.rename(row.client, content);
-    const transfer = new Transfer({ ...row, media: { ...row.media, content, type: mediaType(head ?? new Uint8Array()) }, state: "queued" });
+  /** A file is to be read: it is shown as what is being sent. */
+  begin(row, size) {
+    const transfer = new Transfer(row);
+    transfer.size = size;
+    this.#all.set(row.client, transfer);
+    this.#emitSize(transfer);
+    this.#emit({ event: "message", message: waitingMedia(row) });
+    this.#tell(transfer);
+  }
+
+  /** A file was read: it lies here under the name of its content. */
+  async queue(client, content, list) {
+    const transfer = this.#all.get(client);
+    const { row } = transfer;
+    transfer.row = { ...row, media: { ...row.media, content }, state: "queued" };
     transfer.list = list;
     await this.#companion.change((txn) => {
       txn.objectStore("lists").put({ content, list });
       txn.objectStore("transfers").put(transfer.row);
     });
-    this.#all.set(row.client, transfer);
-    this.#library.add(transfer.row.media, file.size);
+    this.#emit({ event: "transfer_gone", content: client });
+    this.#library.add(transfer.row.media, row.media.size);
+    this.#emitSize(transfer);
     this.#emit({ event: "message", message: waitingMedia(transfer.row) });
     this.#tell(transfer);
     this.#pump();
+  }
+
+  /** A file cannot be read, or not be kept. */
+  async giveUp(row, error) {
+    this.#all.delete(row.client);
+    this.#emit({ event: "transfer_gone", content: row.client });
+    this.#emit({ event: "message_removed", chat: row.chat, client_id: row.client });
+    await this.#disk.remove(row.client).catch(() => {});
+    await this.#companion.change((txn) => removeRows(txn, row)).catch(() => {});
+    if (error instanceof DiskFull) await this.#library.makeRoom(this.#contents()).catch(() => {});
+    this.#sendReady();
+  }
+
+  /** The place of a picture that is sent is known before it can be shown. */
+  #emitSize({ row, size }) {
+    if (fits(size)) this.#emit({ event: "media", content: row.media.content, ...thumbnailSize(size) });
   }
 
   /** Fetches content that a message names. */
@@ -172,10 +166,12 @@ export class Transfers {
   }
 
   async pause(transfer) {
+    if (transfer.row.state === "arrived") return;
     transfer.row.state = "paused";
     // What is sent is held back; what comes is not, so its stream ends, and the next one begins where it was.
     if (transfer.row.direction === "get" && transfer.isOpen) this.#close(transfer, "CANCELLED");
     await this.#store(transfer);
+    this.#sendReady();
     this.#pump();
   }
 
@@ -194,12 +190,10 @@ export class Transfers {
     if (transfer.isOpen) this.#close(transfer, "CANCELLED");
     await this.#forget(transfer);
     const isShared = ["put", "get"].some((other) => this.of(media.content, other));
-    if (!isShared) {
-      this.#library.remove(media.content);
-      await this.#disk.remove(media.content);
-    }
+    if (!isShared) await this.#library.forget(media.content);
     this.#emit({ event: "transfer_gone", content: media.content });
     if (direction === "put") this.#emit({ event: "message_removed", chat, client_id: client });
+    this.#sendReady();
     this.#pump();
   }
 
@@ -276,7 +270,7 @@ export class Transfers {
   ended(transfer, { end }) {
     this.#streams.delete(transfer.row.stream);
     transfer.row.stream = null;
-    if (end === "done" && transfer.row.direction === "put") this.#sent(transfer);
+    if (end === "done" && transfer.row.direction === "put") this.#arrived(transfer);
     else if (AGAIN.has(end)) this.#requeue(transfer);
     else this.#failed(transfer, end);
     this.#pump();
@@ -389,8 +383,32 @@ export class Transfers {
     return isWhole ? this.#emit({ event: "transfer_gone", content: row.media.content }) : this.#tellProgress(transfer);
   }
 
-  /** The phone has the content: the message that carries it is sent in the same transaction. */
-  async #sent(transfer) {
+  /** The phone has the content. The message that carries it is sent when those are that were chosen before it. */
+  #arrived(transfer) {
+    transfer.row.state = "arrived";
+    this.#store(transfer).catch(() => {});
+    this.#sendReady();
+  }
+
+  /** Sends the messages of what has arrived, of each chat in order. */
+  async #sendReady() {
+    if (this.#sending) return void (this.#again = true);
+    this.#sending = true;
+    do {
+      this.#again = false;
+      const heldUp = new Set();
+      const rows = [...this.#all.values()].filter(({ row }) => row.direction === "put").sort((a, b) => a.row.time_ms - b.row.time_ms);
+      for (const transfer of rows) {
+        const { chat, state } = transfer.row;
+        if (HOLDS_UP.has(state)) heldUp.add(chat);
+        else if (state === "arrived" && !heldUp.has(chat)) await this.#sendMessage(transfer);
+      }
+    } while (this.#again);
+    this.#sending = false;
+  }
+
+  /** The message that carries content is sent in the transaction in which the transfer ends. */
+  async #sendMessage(transfer) {
     const { row } = transfer;
     const { content, size, type, name } = row.media;
     try {
@@ -439,6 +457,8 @@ export class Transfers {
     // What was damaged, or could not be written, is fetched anew; what is only too much for now is gone on with.
     if (row.direction === "get" && code !== FULL) row.offset = 0;
     this.#store(transfer).catch(() => {});
+    if (row.direction === "put") this.#sendReady();
+    if (code === FULL) this.#library.makeRoom(this.#contents()).catch(() => {});
   }
 
   #drop(transfer) {
@@ -468,7 +488,7 @@ export class Transfers {
   #tell(transfer) {
     const { row } = transfer;
     transfer.told = performance.now();
-    const states = { queued: "waiting", open: "running" };
+    const states = { queued: "waiting", open: "running", arrived: "waiting" };
     this.#emit({ event: "transfer", content: row.media.content, direction: row.direction, offset: row.offset, size: row.media.size, state: states[row.state] ?? row.state, code: row.code });
   }
 }
@@ -483,24 +503,3 @@ const STREAM_EVENTS = {
 };
 
 const why = (error) => (error instanceof DiskFull ? FULL : "IO");
-
-function removeRows(txn, row) {
-  txn.objectStore("transfers").delete(row.client);
-  txn.objectStore("lists").delete(row.media.content);
-}
-
-const waitingMedia = (row) => ({ chat: row.chat, id: null, author: "", text: "", time_ms: row.time_ms, state: "waiting", media: row.media, client_id: row.client });
-
-/** A name of at most `NAME_MAX` bytes: its end goes, and its extension stays. */
-function cut(name) {
-  const length = (text) => new TextEncoder().encode(text).length;
-  if (length(name) <= NAME_MAX) return name;
-  const at = name.lastIndexOf(".");
-  const extension = at > 0 && length(name.slice(at)) <= 16 ? name.slice(at) : "";
-  let stem = [...name.slice(0, name.length - extension.length)];
-  while (length(stem.join("")) + length(extension) > NAME_MAX) stem = stem.slice(0, -1);
-  return stem.join("") + extension;
-}
-
-const toHex = (bytes) => [...bytes].map((byte) => byte.toString(16).padStart(2, "0")).join("");
-const fromHex = (hex) => Uint8Array.from(hex.match(/../gu), (pair) => Number.parseInt(pair, 16));

@@ -17,10 +17,20 @@ const BURNT = {
 
 export const codeBurnt = (code) => BURNT[code] ?? `Linking did not work (${code}).`;
 
+/** What turns the direction of all that follows. Letters of Hebrew or Arabic need none of it. */
+const TURNERS = /[\u202A-\u202E\u2066-\u2069\u200E\u200F\u061C]/gu;
+
+/** A text of others for one line, in which it cannot turn the direction: a name of a file may stand in it. */
+export const isolated = (text) => text.replace(TURNERS, "");
+
 /** The banner for a state of the link. `tone` is one of `off`, `wait`, `good`. */
 export function linkState(link, now) {
   if (link.full) {
     return { tone: "off", title: "No room left", text: "This browser cannot keep anything more. Free some space on this computer: the page goes on by itself. Your phone keeps everything." };
+  }
+  // What still comes shows that there is a network, whatever the computer says.
+  if (link.offline && link.state !== "live") {
+    return { tone: "off", title: "This computer is offline", text: "What you write is kept here, and goes out when there is a network again." };
   }
   switch (link.state) {
     case "relay_down":
@@ -104,6 +114,15 @@ export const DEAD_ENDS = {
   revoked: {
     icon: "link", title: "This device is no longer linked",
     text: "It was removed on your phone. Its keys and messages are deleted here.", action: "Link again", verb: "startAnew",
+  },
+  cleared: {
+    icon: "warn", title: "The link to your phone is lost",
+    text: "The data of this page were cleared in this browser, and with them the keys and all that it held. Your phone keeps everything. "
+      + "On it, under linked devices, remove this browser, then link it again.", action: "Link again", verb: "startAnew",
+  },
+  cached: {
+    icon: "warn", title: "There is no network",
+    text: "This browser is not linked, and this page comes from what the browser had kept of it. To link a phone it has to be loaded anew.", action: "Reload", verb: "reload",
   },
   unsupported: { icon: "warn", title: "This browser cannot run Handfast", text: "" },
   broken: {

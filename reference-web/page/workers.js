@@ -1,10 +1,10 @@
 // The only scripts that are loaded by a text: two files beside this one. The browser takes no other text for a script.
 
-const FILES = ["disk_worker.js", "media_worker.js"];
+export const WORKERS = ["disk_worker.js", "media_worker.js"];
 
 const policy = window.trustedTypes?.createPolicy("handfast", {
   createScriptURL(name) {
-    if (!FILES.includes(name)) throw new TypeError("not a worker of this page");
+    if (!WORKERS.includes(name)) throw new TypeError("not a worker of this page");
     return new URL(name, import.meta.url).href;
   },
 });

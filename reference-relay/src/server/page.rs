@@ -79,9 +79,12 @@ impl Page {
         let headers = response.headers_mut();
         let lasting = HeaderValue::from_static("public, max-age=31536000, immutable");
         let _ = headers.insert(CACHE_CONTROL, lasting);
-        // A worker has the rules that come with its own script: it loads nothing.
-        let _ = headers.insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static("default-src 'none'"));
-        if asset.path.ends_with(MEDIA_WORKER) {
+        // A worker has the rules that come with its own script: it loads nothing, but the one that keeps the page for when there
+        // is no network.
+        let keeps = asset.path.ends_with(MEDIA_WORKER);
+        let policy = if keeps { "default-src 'none'; connect-src 'self'" } else { "default-src 'none'" };
+        let _ = headers.insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static(policy));
+        if keeps {
             let everywhere = HeaderValue::from_static("/");
             let _ = headers.insert(HeaderName::from_static("service-worker-allowed"), everywhere);
         }

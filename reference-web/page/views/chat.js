@@ -3,12 +3,13 @@
 import { h } from "../dom.js";
 import { icon } from "../icons.js";
 import { overlaid } from "../overlay.js";
-import { isPresent } from "../state.js";
+import { isPresent, isSame } from "../state.js";
 import { changeFailed, day, messageState, sameDay, time } from "../words.js";
 import { avatar } from "./chats.js";
 import { composer } from "./composer.js";
 import { mediaView } from "./media.js";
 import { reactionChoice, reactionsView } from "./reactions.js";
+import { linked, preview } from "./texts.js";
 
 /** How near an end of what is loaded the next stretch is asked for, in pixels. */
 const NEAR = 600;
@@ -17,7 +18,7 @@ export function chatView(state, act, now) {
   const chat = state.chats.find((one) => one.chat === state.open);
   if (!chat) return emptyView();
   const page = state.pages[chat.chat] ?? { messages: [], more: true, loading: "anew" };
-  return h("main", { class: "chat", id: "main", key: `main-${chat.chat}`, "aria-label": `Chat with ${chat.title}`, ...dropping(chat, act) },
+  return h("main", { class: "chat", id: "main", key: `main-${chat.chat}`, "aria-label": `Chat with ${chat.title}` },
     h("header", { class: "bar" },
       h("button", { class: "round back", type: "button", "aria-label": "Back to the chats", on: { click: () => act({ event: "close_chat" }) } }, icon("back")),
       avatar(chat.title, chat.chat),
@@ -32,18 +33,6 @@ function emptyView() {
   return h("main", { class: "chat chat-none", id: "main", key: "main-none" }, h("h1", { class: "hidden" }, "No chat is open"), h("p", {}, "Choose a chat to read and write."));
 }
 
-function dropping(chat, act) {
-  const over = (on) => (event) => {
-    event.preventDefault();
-    event.currentTarget.classList.toggle("dropping", on);
-  };
-  const drop = (event) => {
-    over(false)(event);
-    for (const file of event.dataTransfer.files) act({ verb: "attach", chat: chat.chat, file });
-  };
-  return { on: { dragover: over(true), dragleave: over(false), drop } };
-}
-
 function messagesView(state, chat, page, act, now) {
   const scrolled = (event) => {
     const list = event.currentTarget;
@@ -54,12 +43,12 @@ function messagesView(state, chat, page, act, now) {
   const changes = state.changes.filter((one) => one.chat === chat.chat);
   const messages = changes.length ? page.messages.map((one) => overlaid(one, changes)) : page.messages;
   const known = new Map(messages.map((one) => [one.id, one]));
-  return h("div", {
+  return h("div", { class: "messages-box", key: `messages-box-${chat.chat}` }, h("div", {
     class: "messages", key: `messages-${chat.chat}`, tabindex: "0", role: "log", "aria-label": "Messages", "aria-live": page.loading ? "off" : "polite",
     on: { scroll: scrolled },
   },
   h("div", { class: "messages-head", role: "status" },
-    page.loading === "older" || page.loading === "anew" ? h("span", { class: "spinner small-spinner", "aria-label": "Loading messages" })
+    page.loading === "older" || page.loading === "anew" ? loadingView(state, page, messages)
       : page.more ? h("button", { type: "button", class: "quiet", on: { click: () => act({ verb: "older", chat: chat.chat }) } }, "Older messages")
         : h("span", { class: "small" }, messages.length ? "This is the beginning of the chat." : "No messages yet.")),
   messages.flatMap((message, index) => {
@@ -70,7 +59,22 @@ function messagesView(state, chat, page, act, now) {
       separator && h("h2", { class: "day", key: `day-${day(message.time_ms, now)}-${message.id}` }, day(message.time_ms, now)),
       messageView(state, message, joined, known.get(message.reply_to), act),
     ];
-  }));
+  })), toNewest(state, chat, page, act));
+}
+
+/** That messages are on their way; or that they are not, since the phone that has them cannot be reached. */
+function loadingView(state, page, messages) {
+  if (page.loading === "anew" || state.link.state === "live") return h("span", { class: "spinner small-spinner", "aria-label": "Loading messages" });
+  return h("span", { class: "small" }, messages.some((one) => one.id) ? "Your phone has the older messages. It cannot be reached now." : "Your phone has the messages of this chat. It cannot be reached now.");
+}
+
+/** The way back down, with how many messages came there meanwhile. */
+function toNewest(state, chat, page, act) {
+  if (!state.isAway && !page.newer) return null;
+  const below = state.below[chat.chat] ?? 0;
+  return h("button", {
+    type: "button", class: "round to-newest", key: "to-newest", "aria-label": below ? `To the newest messages, ${below} new` : "To the newest messages", on: { click: () => act({ verb: "newest", chat: chat.chat }) },
+  }, icon("down"), below > 0 && h("span", { class: "unread", "aria-hidden": "true" }, below > 99 ? "99+" : below));
 }
 
 const WAITS = "Waits for your phone";
@@ -80,7 +84,8 @@ const drawn = new WeakMap();
 /** What was described of a message, as long as nothing of it has changed: a chat has hundreds, and is drawn each time one comes. */
 function messageView(state, message, joined, replied, act) {
   const { content } = message.media ?? {};
-  const isInEdit = state.editing?.message.id === message.id && state.editing.message.chat === message.chat;
+  const edit = state.edits[message.chat];
+  const isInEdit = edit !== undefined && isSame(message, edit.message);
   const isAt = state.at === nameOf(message);
   const of = [state.media[content], state.transfers[content], joined, replied, state.can, isInEdit, isAt, act];
   const known = drawn.get(message);
@@ -97,20 +102,20 @@ function describeMessage(state, message, joined, replied, isInEdit, isAt, act) {
   const own = message.author === "";
   const classes = ["message", own ? "own" : "other", joined && "joined", message.state === "failed" && "failed", isInEdit && "in-edit"].filter(Boolean).join(" ");
   const look = () => act({ event: "at", message: nameOf(message) });
-  return h("article", { class: classes, tabindex: "-1", key: `message-${nameOf(message)}`, "aria-label": own ? "You" : message.author, on: isAt ? {} : { pointerenter: look } },
+  return h("article", { class: classes, tabindex: "-1", key: `message-${nameOf(message)}`, "data-id": message.id, "data-name": nameOf(message), "aria-label": own ? "You" : message.author, on: isAt ? {} : { pointerenter: look } },
     !own && !joined && h("bdi", { class: "author" }, message.author),
-    message.deleting ? h("p", { class: "gone" }, "You deleted this message.") : content(state, message, replied, act),
+    message.deleted ? h("p", { class: "deleted" }, own ? "You deleted this message." : "This message was deleted.")
+      : message.deleting ? h("p", { class: "gone" }, "You deleted this message.") : content(state, message, replied, act),
     footer(message, own),
-    message.state === "failed" && h("p", { class: "problem", key: "problem", role: "alert" }, messageState(message).text, " ",
+    message.state === "failed" && !message.deleted && h("p", { class: "problem", key: "problem", role: "alert" }, messageState(message).text, " ",
       h("button", { type: "button", class: "quiet", on: { click: () => act({ verb: "retry_message", message }) } }, "Try again")),
     message.refused && refusedView(message, act),
-    !message.deleting && message.id && actions(state, message, own, isAt, look, act));
+    !message.deleting && !message.deleted && (message.id || message.text) && actions(state, message, own, isAt, look, act));
 }
 
 function content(state, message, replied, act) {
-  const quoted = message.reply ?? replied;
   return [
-    quoted && !quoted.deleting && quote(quoted),
+    message.reply_to || message.reply ? quote(message.reply ?? replied) : null,
     message.media && mediaView(message, state.media[message.media.content], state.transfers[message.media.content], act),
     message.text && h("p", { class: "text", dir: "auto" }, linked(message.text)),
     reactionsView(state, message, act),
@@ -118,7 +123,7 @@ function content(state, message, replied, act) {
 }
 
 function footer(message, own) {
-  const said = messageState(message);
+  const said = message.deleted ? null : messageState(message);
   const waits = message.deleting || message.saving;
   return h("footer", {},
     message.edited && !message.deleting && h("span", {}, "edited"),
@@ -136,8 +141,10 @@ function refusedView(message, act) {
     button("Try again", "again"), button("Leave it", "leave"));
 }
 
+/** What a message answers, also if that is gone, or lies further up than what is loaded. */
 function quote(reply) {
-  return h("blockquote", { key: "quote" }, h("bdi", { class: "author" }, reply.author === "" ? "You" : reply.author), h("p", { dir: "auto" }, reply.text || reply.media?.name));
+  if (!reply || reply.deleted || reply.deleting) return h("blockquote", { key: "quote" }, h("p", { class: "deleted" }, reply ? "A deleted message" : "An earlier message"));
+  return h("blockquote", { key: "quote" }, h("bdi", { class: "author" }, reply.author === "" ? "You" : reply.author), h("p", { dir: "auto" }, preview(reply)));
 }
 
 /** What can be done with a message: one button for those where the user is not, as a chat has hundreds. */
@@ -146,37 +153,15 @@ function actions(state, message, own, isAt, look, act) {
   const button = (name, label, action) => pressed(name, label, () => act(action));
   if (!isAt) return h("div", { class: "actions", key: "actions" }, pressed("more", "Actions", look));
   const can = (what) => state.can.includes(what);
+  if (!message.id) {
+    return h("div", { class: "actions", key: "actions", role: "group", "aria-label": "For this message" },
+      pressed("copy", "Copy the text", () => act({ verb: "copy", text: message.text })),
+      message.held && button("edit", "Edit", { event: "edit", message }),
+      (message.held || message.state === "failed") && button("remove", message.held ? "Do not send" : "Remove", { verb: "withdraw", message }));
+  }
   return h("div", { class: "actions", key: "actions", role: "group", "aria-label": "For this message" },
     button("reply", "Reply", { event: "reply_to", chat: message.chat, message }),
     can("react") && reactionChoice(message, act),
     own && can("edit") && message.text && !message.media && button("edit", "Edit", { event: "edit", message }),
     own && can("delete") && button("remove", "Delete", { event: "sheet", what: { delete: message } }));
 }
-
-const ADDRESS = /\b(?:https?:\/\/|mailto:)[^\s<>"'\u{60}]+/giu;
-
-/** The text, with addresses of web pages and mail as links. Nothing else becomes one. */
-export function linked(text) {
-  const parts = [];
-  let at = 0;
-  for (const found of text.matchAll(ADDRESS)) {
-    const address = found[0].replace(/[.,:;!?)\]}]+$/u, "");
-    const url = parsed(address);
-    if (!url) continue;
-    parts.push(text.slice(at, found.index));
-    parts.push(h("a", { href: url, target: "_blank", rel: "noopener noreferrer" }, h("bdi", {}, address)));
-    at = found.index + address.length;
-  }
-  parts.push(text.slice(at));
-  return parts.filter((part) => part !== "");
-}
-
-function parsed(address) {
-  try {
-    const url = new URL(address);
-    return ["http:", "https:", "mailto:"].includes(url.protocol) ? url.href : null;
-  } catch {
-    return null;
-  }
-}
-

@@ -3,12 +3,14 @@
 import { h } from "../dom.js";
 import { icon } from "../icons.js";
 import { isPresent, shownChats } from "../state.js";
-import { when } from "../words.js";
+import { isolated, messageState, when } from "../words.js";
 import { mark } from "./linking.js";
+import { preview } from "./texts.js";
 
 export function chatsView(state, act, now) {
   const chats = shownChats(state);
   // Tab comes to one row, the arrows to the others.
+  const waits = newestWaiting(state);
   const stop = chats.some((one) => one.chat === state.open) ? state.open : chats[0]?.chat;
   return h("nav", { class: "chats", "aria-label": "Chats" },
     h("header", { class: "bar" },
@@ -21,7 +23,7 @@ export function chatsView(state, act, now) {
         set: { value: state.filter }, on: { input: (event) => act({ event: "filter", text: event.target.value }) },
       })),
     chats.length === 0 ? h("p", { class: "empty", key: "empty", role: "status" }, state.filter.trim() ? "No chat matches." : emptyText(state))
-      : h("ul", { class: "chat-list", key: "list", on: { keydown: arrows } }, chats.map((chat) => chatRow(state, chat, chat.chat === stop, act, now))));
+      : h("ul", { class: "chat-list", key: "list", on: { keydown: arrows } }, chats.map((chat) => chatRow(state, chat, waits.get(chat.chat), chat.chat === stop, act, now))));
 }
 
 const emptyText = (state) => (state.link.state === "live" ? "No chats yet." : "Chats appear once your phone answers.");
@@ -29,22 +31,43 @@ const emptyText = (state) => (state.link.state === "live" ? "No chats yet." : "C
 /** What was described of a chat, as long as nothing of it has changed. */
 const drawn = new Map();
 
-function chatRow(state, chat, isStop, act, now) {
+function chatRow(state, chat, waits, isStop, act, now) {
   const isOpen = state.open === chat.chat;
   const draft = isOpen ? "" : state.drafts[chat.chat];
   const at = chat.last_time_ms > 0 ? when(chat.last_time_ms, now) : "";
   const isThere = isPresent(state, chat.chat);
-  const of = [chat.title, chat.last_text, chat.last_time_ms, chat.unread, at, isOpen, isStop, draft, Boolean(state.typing[chat.chat]), isThere, act];
+  const own = waits ?? ownLast(state, chat);
+  const of = [own,chat.title, chat.last_text, chat.last_time_ms, chat.unread, at, isOpen, isStop, draft, Boolean(state.typing[chat.chat]), isThere, act];
   const known = drawn.get(chat.chat);
   if (known?.of.every((one, index) => one === of[index])) return known.tree;
-  const tree = describeRow(chat, at, isOpen, isStop, draft, state.typing[chat.chat], isThere, act);
+  const tree = describeRow(chat, own, at, isOpen, isStop, draft, state.typing[chat.chat], isThere, act);
   drawn.set(chat.chat, { of, tree });
   return tree;
 }
 
-function describeRow(chat, at, isOpen, isStop, draft, typing, isThere, act) {
+/** The newest message of each chat that waits for the phone, or was refused. */
+function newestWaiting({ unsent }) {
+  const newest = new Map();
+  for (const one of Object.values(unsent)) if (!(newest.get(one.chat)?.time_ms > one.time_ms)) newest.set(one.chat, one);
+  return newest;
+}
+
+/** A chat's newest message, if it is the user's own. */
+function ownLast(state, { chat, last_message: newest }) {
+  const last = state.lasts[chat];
+  return last && last.id === newest && last.author === "" ? last : null;
+}
+
+/** How the last message of a chat is shown in one line. */
+function lastLine(chat, own) {
+  const said = own && !own.deleted && messageState(own);
+  if (!said) return h("bdi", {}, isolated(chat.last_text));
+  return [h("span", { class: `own-state state-${own.state}` }, icon(said.icon, said.text)), h("span", { class: "hidden" }, "You: "), own.id ? h("bdi", {}, isolated(chat.last_text)) : preview(own)];
+}
+
+function describeRow(chat, own, at, isOpen, isStop, draft, typing, isThere, act) {
   const last = typing ? h("span", { class: "typing-word" }, "typing …")
-    : draft ? [h("span", { class: "draft-word" }, "Draft: "), h("bdi", {}, draft)] : h("bdi", {}, chat.last_text);
+    : draft ? [h("span", { class: "draft-word" }, "Draft: "), h("bdi", {}, isolated(draft))] : lastLine(chat, own);
   return h("li", { key: `chat-${chat.chat}` },
     h("button", {
       type: "button", class: "chat-row", tabindex: isStop ? 0 : -1, "aria-current": isOpen ? "true" : null,

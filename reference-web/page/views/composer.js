@@ -1,7 +1,8 @@
-// Where one writes: text by button or Enter, files by button, paste or drop; a reply or an edit under way above it.
+// Where one writes: text by button or Enter, files by button (paste and drop are caught by the page as a whole, see main.js); a reply or an edit under way above it.
 
 import { h } from "../dom.js";
 import { icon } from "../icons.js";
+import { preview } from "./texts.js";
 
 /** The longest text, in bytes of UTF-8 (spec, limits: TEXT_LEN_MAX). */
 export const TEXT_LEN_MAX = 8192;
@@ -12,41 +13,38 @@ const excess = (text) => encoder.encode(text).length - TEXT_LEN_MAX;
 const canSend = (text) => text.trim() !== "" && excess(text) <= 0;
 
 export function composer(state, chat, act) {
-  const editing = state.editing?.message.chat === chat.chat ? state.editing.message : null;
-  const text = editing ? state.editing.text : state.drafts[chat.chat] ?? "";
+  const editing = state.edits[chat.chat]?.message;
+  const text = editing ? state.edits[chat.chat].text : state.drafts[chat.chat] ?? "";
   const over = excess(text);
   const reply = state.replies[chat.chat];
   // The text that is in the field now: what was drawn last may be behind a fast typist.
   const send = (form) => {
-    const { value } = form.querySelector("textarea");
-    if (canSend(value)) act(editing ? { verb: "edit", message: editing, text: value } : { verb: "send", chat: chat.chat, text: value, reply });
+    const field = form.querySelector("textarea");
+    const { value } = field;
+    if (!canSend(value)) return;
+    // At once: what is written before the next frame is drawn belongs to the next text.
+    field.value = editing ? state.drafts[chat.chat] ?? "" : "";
+    act(editing ? { verb: "edit", message: editing, text: value } : { verb: "send", chat: chat.chat, text: value, reply });
   };
-  const stop = () => act(editing ? { event: "edit_done" } : { event: "reply_to", chat: chat.chat, message: null });
+  const stop = () => act(editing ? { event: "edit_done", chat: chat.chat } : { event: "reply_to", chat: chat.chat, message: null });
   return h("form", { class: "composer", key: `composer-${chat.chat}`, "aria-label": editing ? "Edit a message" : "Write a message", on: { submit: (event) => { event.preventDefault(); send(event.currentTarget); } } },
     (editing || reply) && h("div", { class: "composer-about", key: "about" }, icon(editing ? "edit" : "reply"),
-      h("p", { role: "status" }, editing ? "Editing" : ["Reply to ", h("bdi", {}, reply.author === "" ? "yourself" : reply.author)], ": ", h("bdi", {}, (editing ?? reply).text)),
+      h("p", { role: "status" }, editing ? "Editing" : ["Reply to ", h("bdi", {}, reply.author === "" ? "yourself" : reply.author)], ": ", preview(editing ?? reply)),
       h("button", { type: "button", class: "round", "aria-label": editing ? "Stop editing" : "Do not reply", on: { click: stop } }, icon("close"))),
     over > 0 && h("p", { class: "problem", key: "over", role: "alert" }, `This is too long by ${over} bytes. Send it in parts.`),
     h("div", { class: "composer-row", key: "row" },
       state.can.includes("media") && !editing && h("label", { class: "round attach", key: "attach", title: "Attach files" }, icon("attach"),
-        h("input", { type: "file", class: "hidden", multiple: true, "aria-label": "Attach files", on: { change: (event) => { files(event.target.files, chat, act); event.target.value = ""; } } })),
+        h("input", { type: "file", class: "hidden", multiple: true, "aria-label": "Attach files", on: { change: ({ target }) => { act({ verb: "attach", chat: chat.chat, files: [...target.files] }); target.value = ""; } } })),
       h("textarea", {
         rows: 1, placeholder: "Message", "aria-label": editing ? "New text" : "Message", dir: "auto", spellcheck: "true", set: { value: text }, made: (node) => act({ verb: "composer_made", node }),
         on: {
-          input: ({ target }) => act(editing ? { event: "edit_text", text: target.value } : { verb: "draft", chat: chat.chat, text: target.value }),
+          input: ({ target }) => act(editing ? { event: "edit_text", chat: chat.chat, text: target.value } : { verb: "draft", chat: chat.chat, text: target.value }),
           keydown: (event) => {
             if (event.isComposing) return;
             if (event.key === "Enter" && !event.shiftKey) { event.preventDefault(); send(event.currentTarget.form); }
             else if (event.key === "Escape" && (editing || reply)) stop();
           },
-          paste: (event) => {
-            if (!editing && event.clipboardData.files.length > 0) { event.preventDefault(); files(event.clipboardData.files, chat, act); }
-          },
         },
       }),
       h("button", { class: "round send", type: "submit", "aria-label": editing ? "Save the edit" : "Send", disabled: !canSend(text) }, icon(editing ? "sent" : "send"))));
-}
-
-function files(list, chat, act) {
-  for (const file of list) act({ verb: "attach", chat: chat.chat, file });
 }

@@ -7,18 +7,25 @@ import { chatView } from "./chat.js";
 import { chatsView } from "./chats.js";
 import { linkingView, mark } from "./linking.js";
 import { viewer } from "./media.js";
+import { preview } from "./texts.js";
 
 /** The page. `now` is the time in milliseconds since 1970; `act` takes what the user does: a verb for the engine, or an event. */
 export function pageView(state, now, act) {
   if (state.dead) return deadEnd(state, act);
-  if (state.pair || !state.link.account) return linkingView(state.pair, now, act);
+  if (state.pair || !state.link.account) return linkingView(state.pair, now, act, state.farewell);
   return h("div", { class: state.open === null ? "app on-list" : "app on-chat", key: "app" },
-    h("a", { class: "skip", href: "#main" }, "To the messages"),
+    h("a", { class: "skip", href: "#main", on: { click: toMain } }, "To the messages"),
     banner(state, act, now),
     h("div", { class: "panes" }, chatsView(state, act, now), chatView(state, act, now)),
     state.notice && h("div", { class: "toast", role: "status" }, h("p", {}, state.notice),
       h("button", { type: "button", class: "round", "aria-label": "Close", on: { click: () => act({ event: "notice", text: null }) } }, icon("close"))),
     sheet(state, act, now));
+}
+
+/** The focus goes there, and the address stays: it says which chat is open. */
+function toMain(event) {
+  event.preventDefault();
+  document.querySelector("#main .messages, #main")?.focus();
 }
 
 function banner(state, act, now) {
@@ -86,6 +93,7 @@ function logOut(act, close) {
   return [
     h("h1", { id: "sheet-title" }, "Log out of this browser?"),
     h("p", {}, "Its keys and the messages that it holds are deleted here. Your phone keeps everything. Texts that still wait for your phone are lost."),
+    h("p", {}, "Your phone is not told. It lists this browser until you remove it there, under linked devices."),
     h("div", { class: "buttons" },
       h("button", { type: "button", class: "danger", on: { click: () => act({ verb: "logOut" }) } }, "Log out"),
       h("button", { type: "button", on: { click: close } }, "Stay")),
@@ -95,7 +103,8 @@ function logOut(act, close) {
 function deleting(message, act, close) {
   return [
     h("h1", { id: "sheet-title" }, "Delete this message?"),
-    h("p", { class: "quoted", dir: "auto" }, message.text || message.media?.name || ""),
+    h("p", { class: "quoted", dir: "auto" }, preview(message)),
+    h("p", {}, "It is deleted for everybody in this chat and on all your devices. Who has seen it already may remember or have kept it."),
     h("div", { class: "buttons" },
       h("button", { type: "button", class: "danger", on: { click: (event) => { close(event); act({ verb: "delete", message }); } } }, "Delete"),
       h("button", { type: "button", on: { click: close } }, "Keep")),

@@ -7,11 +7,13 @@ import { codeBurnt } from "../words.js";
 const STEPS = ["Scan", "Check code", "Compare", "Done"];
 const AT = { starting: 0, code: 0, check: 1, nn: 2, declined: 2, finishing: 3 };
 
-export function linkingView(pair, now, act) {
+/** `farewell`: what this browser is called on the phone from which the user has logged out. */
+export function linkingView(pair, now, act, farewell) {
   const step = pair?.step ?? "starting";
   return h("main", { class: "linking", id: "main", tabindex: "-1" },
     h("div", { class: "linking-card" },
       h("header", { class: "brand" }, mark(), h("span", {}, "Handfast")),
+      farewell !== null && farewell !== undefined && h("p", { class: "note", role: "status" }, icon("phone"), h("span", {}, "You are logged out here. Your phone does not know that yet: open linked devices on it, and remove ", h("bdi", { class: "strong" }, farewell || "this browser"), ".")),
       h("div", { class: "linking-body" }, BODIES[step](pair ?? {}, now, act)),
       h("ol", { class: "steps", "aria-label": "Steps" }, STEPS.map((name, index) =>
         h("li", { class: index < AT[step] ? "past" : "", "aria-current": index === AT[step] ? "step" : null }, name))),

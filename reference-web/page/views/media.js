@@ -2,30 +2,33 @@
 
 import { h } from "../dom.js";
 import { icon } from "../icons.js";
-import { kindOf, nameParts, savedName } from "../media_types.js";
+import { kindOf, nameParts, savedName, shownName } from "../media_types.js";
 import { size } from "../words.js";
 
-/** `here`: what is here of the content: `url`, `thumbnail` with `width` and `height`, `broken`. */
+/** `here`: what is here of the content: `url`, `width` and `height` as shown, `thumbnail`, `broken`. */
 export function mediaView(message, here, transfer, act) {
   const { media } = message;
   const kind = here?.broken ? "file" : kindOf(media.type);
   const url = safe(here?.url);
-  const label = `${{ image: "Picture", video: "Video", audio: "Sound" }[kind] ?? "File"} ${media.name}`;
-  const body = kind === "image" ? picture(message, here, url, label, act)
+  const label = `${{ image: "Picture", video: "Video", audio: "Sound" }[kind] ?? "File"} ${shownName(media.name)}`;
+  const body = kind === "image" ? picture(message, here, label, act)
     : kind === "video" && url ? h("video", { class: "media", controls: true, preload: "metadata", src: url, "aria-label": label })
       : kind === "audio" && url ? [documentRow(media, kind), h("audio", { controls: true, preload: "metadata", src: url, "aria-label": label })] : documentRow(media, kind);
-  return h("div", { class: `media-box media-${kind}`, "data-name": media.name }, body, progress(message, transfer, url, kind, act));
+  return h("div", { class: `media-box media-${kind}`, "data-name": media.name }, body, progress(message, transfer, here, kind, act));
 }
 
 /** Only what this page made or serves itself is a source. */
 const safe = (url) => (url && (url.startsWith("blob:") || url.startsWith("/media/")) ? url : null);
 
-function picture(message, here, url, label, act) {
+/** Only its thumbnail is shown in a chat, since that is small. Until there is one its place is kept, so that nothing moves. */
+function picture(message, here, label, act) {
   const { media } = message;
-  const source = safe(here?.thumbnail) ?? url;
-  if (!source) return documentRow(media, "image");
+  const source = safe(here?.thumbnail);
+  if (!here?.width) return documentRow(media, "image");
+  const { width, height } = here;
   return h("button", { type: "button", class: "picture", "aria-label": `Open ${label}`, on: { click: () => act({ verb: "view", message }) } },
-    h("img", { class: "media", src: source, alt: label, width: here.width, height: here.height, decoding: "async" }));
+    source ? h("img", { class: "media", key: "picture", src: source, alt: label, width, height, decoding: "async" })
+      : h("canvas", { class: "media", key: "place", width, height, "aria-hidden": "true" }));
 }
 
 /** A picture as large as the window. */
@@ -33,7 +36,7 @@ export function viewer({ media }, here, act) {
   const url = safe(here?.url);
   return [
     h("h1", { id: "sheet-title", class: "file-name" }, names(media.name)),
-    url ? h("img", { class: "viewed", src: url, alt: `Picture ${media.name}` }) : h("p", { role: "status" }, "Your phone sends it …"),
+    here?.broken ? h("p", { role: "status" }, "It cannot be shown here.") : url ? h("img", { class: "viewed", src: url, alt: `Picture ${shownName(media.name)}` }) : h("p", { role: "status" }, "Your phone sends it …"),
     url && saving(media, url),
   ];
 }
@@ -46,17 +49,20 @@ function documentRow(media, kind) {
 }
 
 function names(name) {
-  const [stem, extension] = nameParts(name);
+  const [stem, extension] = nameParts(shownName(name));
   return [h("bdi", {}, stem), extension && h("bdi", { class: "extension" }, extension)];
 }
 
 const saving = (media, url) => h("a", { class: "quiet", href: url, download: savedName(media.name, media.type) }, icon("download"), "Save");
 
-function progress(message, transfer, url, kind, act) {
+function progress(message, transfer, here, kind, act) {
   const { media } = message;
+  const url = safe(here?.url);
   const button = (label, verb, name) => h("button", { type: "button", class: "quiet", "data-verb": verb, on: { click: () => act({ verb, message }) } }, icon(name), label);
   if (!transfer) {
-    if (url) return kind === "image" ? null : h("div", { class: "transfer" }, saving(media, url));
+    // A picture opens by itself, and is fetched then.
+    if (kind === "image" && here?.width) return null;
+    if (url) return h("div", { class: "transfer" }, saving(media, url));
     return h("div", { class: "transfer" }, button(`Get ${size(media.size)}`, "fetch", "download"));
   }
   const total = transfer.size ?? media.size;
@@ -65,14 +71,15 @@ function progress(message, transfer, url, kind, act) {
     reading: "Reading", waiting: "Waiting for your phone", paused: "Paused", running: `${size(transfer.offset)} of ${size(total)}`, failed: stopped(transfer),
   };
   return h("div", { class: "transfer" },
-    h("progress", { max: 1, set: { value: part }, "aria-label": `${transfer.direction === "put" ? "Sending" : "Getting"} ${media.name}` }),
+    h("progress", { max: 1, set: { value: part }, "aria-label": `${transfer.direction === "put" ? "Sending" : "Getting"} ${shownName(media.name)}` }),
     h("span", { class: "small", role: "status" }, words[transfer.state] ?? ""),
     ["running", "waiting"].includes(transfer.state) && button("Pause", "pause", "pause"),
-    (transfer.state === "paused" || transfer.state === "failed") && button("Go on", "resume", "play"),
-    transfer.state !== "reading" && button("Cancel", "cancel", "close"));
+    (transfer.state === "paused" || (transfer.state === "failed" && transfer.code !== "UNREAD")) && button("Go on", "resume", "play"),
+    transfer.state !== "reading" && button(transfer.code === "UNREAD" ? "Remove" : "Cancel", "cancel", "close"));
 }
 
 const REASONS = {
+  UNREAD: "The page was closed before it had read the file, so it was not sent. Choose it again.",
   GONE: "Your phone does not have it any more.", TOO_LARGE: "It is larger than your phone takes.", HASH: "It arrived damaged.",
   FULL: "This browser has no room left for it. Free some space on this computer first.",
   IO: "It could not be written or read.", CANCELLED: "It was cancelled on your phone.", OFFLINE: "Your phone cannot get it now.",

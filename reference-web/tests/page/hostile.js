@@ -2,8 +2,10 @@
 // stands in `document.documentElement.dataset.found`, as JSON.
 
 import { render } from "/page/dom.js";
+import { shownName } from "/page/media_types.js";
 import { initial, reduce } from "/page/state.js";
 import { pageView } from "/page/views/frame.js";
+import { isolated } from "/page/words.js";
 
 const PAYLOADS = [
   "<script>alert(1)</script>", "<img src=x onerror=alert(1)>", "<svg onload=alert(1)>", "<iframe src=javascript:alert(1)>", "<body onload=alert(1)>",
@@ -54,9 +56,17 @@ function stateOf(texts) {
   ].reduce(reduce, initial());
 }
 
-function look(place, nodes, texts) {
-  const all = nodes.map((node) => node.textContent);
-  texts.forEach((text, index) => {
+/** What a node shows, without what the page says of a link. */
+function shownIn(node) {
+  const copy = node.cloneNode(true);
+  for (const said of copy.querySelectorAll(".leads")) said.remove();
+  return copy.textContent;
+}
+
+/** `as`: how a text is shown there, without what turns the direction of a line. */
+function look(place, nodes, texts, as = (text) => text) {
+  const all = nodes.map(shownIn);
+  texts.map(as).forEach((text, index) => {
     if (all[index] === text) shown += 1;
     else faults.push(`${place}: ${JSON.stringify(text)} is shown as ${JSON.stringify(all[index])}`);
   });
@@ -84,10 +94,10 @@ for (let from = 0; from < TEXTS.length; from += BATCH) {
   const texts = TEXTS.slice(from, from + BATCH);
   render(document.getElementById("page"), pageView(stateOf(texts), NOW, () => {}));
   look("text", every("article > .text"), texts);
-  look("quote", every("blockquote p"), texts);
-  look("preview", every(".chat-last bdi"), texts);
+  look("quote", every("blockquote p"), texts, isolated);
+  look("preview", every(".chat-last bdi"), texts, isolated);
   look("reaction", every(".reaction"), texts);
-  look("file name", every(".file-name"), texts);
+  look("file name", every(".file-name"), texts, shownName);
   look("device name", every(".device bdi"), texts);
   look("chat title", every(".chat-title"), texts);
   audit();

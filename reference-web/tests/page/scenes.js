@@ -136,6 +136,32 @@ export const SCENES = {
   "diverged": () => [...talk(), { event: "diverged" }],
   "revoked": () => [...talk(), { event: "revoked" }],
   "unsupported": () => [{ event: "unsupported", text: "It keeps no databases for this page (IndexedDB). A private window may be the reason." }],
+  "bidi-names": () => [...talk(), ...["\u202E", "\u2067", "\u200F"].flatMap((turner, index) => {
+    const media = { content: `b${index}`, type: "application/zip", name: `invoice${turner}fdp.exe`, size: 40_960 };
+    const one = message(20 + index * 2, "Grace Hopper", 0, "", { media });
+    return [{ event: "message", message: one }, { event: "message", message: message(21 + index * 2, "", 0, "Is this safe?", { reply_to: one.id, state: "sent" }) }, { event: "reply_to", chat: 1, message: one },
+      { event: "sheet", what: { delete: one } }];
+  }), { event: "chats", chats: [{ chat: 1, title: "Grace Hopper", last_text: "invoice\u202Efdp.exe", last_time_ms: NOW, unread: 0 }] }],
+  "links": () => [...talk(), ...["http://\u0430\u0440\u0440\u04CF\u0435.com", "Log in at https://bank.com@evil.example/ please", "https://example.com/\u202Emoc.live", "www.example.com, or ada@example.org"].map((text, index) =>
+    ({ event: "message", message: message(20 + index, "Mallory", 0, text) }))],
+  "no-match": () => [...linked(), { event: "filter", text: "nobody at all" }],
+  "no-messages-away": () => [...linked(), { event: "open_chat", chat: 1 }, { event: "page", chat: 1, where: "anew", more: false, messages: [] }, { event: "loading", chat: 1, what: "older" }, { event: "link_state", state: "peer_absent", at: NOW }],
+  "scrolled-up": () => [...talk(), { event: "place", isAway: true }, { event: "message", message: message(20, "Grace Hopper", 0, "Are you there?") }],
+  "deleted": () => [...talk(), { event: "message", message: message(5, "", 40, "", { deleted: true, state: "read" }) }, { event: "message", message: message(20, "Grace Hopper", 0, "Which one?", { reply_to: 5 }) }, { event: "message", message: message(21, "Grace Hopper", 0, "", { deleted: true }) }],
+  "withdraw": () => [...talk(), { event: "link_state", state: "peer_absent", at: NOW }, { event: "message", message: message(null, "", 0, "And this one waits here.", { state: "waiting", held: true, client_id: "h1" }) }, { event: "at", message: "h1" }],
+  // What a message goes through, one step after the other: each must look as if it had come like that.
+  "ticks": () => [...talk(), ...["waiting", "sent", "delivered", "read"].map((state) => ({ event: "message", message: message(state === "waiting" ? null : 20, "", 0, "From the clock to two ticks", { state, client_id: "c1" }) })),
+    ...["waiting", "sent", "delivered"].map((state) => ({ event: "message", message: message(state === "waiting" ? null : 21, "", 0, "To two ticks", { state, client_id: "c2" }) })),
+    ...["waiting", "sent"].map((state) => ({ event: "message", message: message(state === "waiting" ? null : 22, "", 0, "To one tick", { state, client_id: "c3" }) })), { event: "at", message: 9 }, { event: "at", message: null }],
+  "reading": () => [...talk(), { event: "media", content: "f1", width: 480, height: 360 },
+    { event: "message", message: message(null, "", 0, "", { state: "waiting", client_id: "f1", media: { content: "f1", type: "image/jpeg", name: "photo.jpg", size: 4_000_000 } }) },
+    { event: "transfer", content: "f1", direction: "put", offset: 1_000_000, size: 4_000_000, state: "reading" },
+    { event: "message", message: message(null, "", 0, "", { state: "waiting", client_id: "f2", media: { content: "f2", type: "video/mp4", name: "lecture.mp4", size: 184_000_000 } }) },
+    { event: "transfer", content: "f2", direction: "put", offset: 0, size: 184_000_000, state: "failed", code: "UNREAD" }],
+  "offline": () => [...talk(), { event: "network", isThere: false }, { event: "link_state", state: "peer_silent", at: NOW }],
+  "cleared": () => [...talk(), { event: "cleared" }],
+  "from-cache": () => [{ event: "not_paired" }],
+  "logged-out": () => [...talk(), { event: "logged_out", label: "Chromium on Linux" }, ...code()],
   "hostile": () => [...linked(), { event: "open_chat", chat: 1 }, { event: "page", chat: 1, where: "anew", more: false, messages: HOSTILE.map((text, index) =>
     message(index + 1, text.slice(0, 40), 30, text, { reactions: reactions(["", text], [text, text], [`${text}.`, `${text}.`]), reply: { author: text, text }, media: { content: `h${index}`, type: text.slice(0, 30), name: text, size: 1 } })) },
     ...HOSTILE.map((text, index) => ({ event: "media", content: `h${index}`, url: text, thumbnail: text })),

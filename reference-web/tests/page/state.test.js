@@ -5,9 +5,12 @@ import { test } from "node:test";
 
 import { applied, grouped, isSettled, overlaid } from "../../page/overlay.js";
 import { WINDOW, initial, isPresent, reduce, shownChats } from "../../page/state.js";
-import { kindOf, nameParts, savedName, servedType } from "../../page/media_types.js";
-import { chatView, linked } from "../../page/views/chat.js";
-import { changeFailed, day, describe, deviceState, size, when } from "../../page/words.js";
+import { kindOf, nameParts, savedName, servedType, shownName } from "../../page/media_types.js";
+import { chatView } from "../../page/views/chat.js";
+import { chatsView } from "../../page/views/chats.js";
+import { pageView } from "../../page/views/frame.js";
+import { linked, preview } from "../../page/views/texts.js";
+import { changeFailed, day, describe, deviceState, isolated, linkState, size, when } from "../../page/words.js";
 import { SCENES } from "./scenes.js";
 
 const play = (events, state = initial()) => events.reduce(reduce, state);
@@ -121,12 +124,112 @@ test("reactions are counted by what they are", () => {
 });
 
 test("an edit leaves alone what is written and not sent, and ends when its message is gone", () => {
-  const state = play([page("anew", [5]), { event: "draft", chat: 1, text: "later" }, { event: "edit", message: message(5) }, { event: "edit_text", text: "five" }]);
-  assert.deepEqual([state.editing.text, state.drafts[1]], ["five", "later"]);
-  assert.equal(reduce(state, { event: "edit_done" }).editing, null);
-  assert.equal(reduce(state, { event: "message_removed", chat: 1, id: 5 }).editing, null);
-  assert.equal(reduce(state, { event: "message_removed", chat: 1, id: 6 }).editing, state.editing);
-  assert.equal(reduce(state, { event: "reply_to", chat: 1, message: message(5) }).editing, null);
+  const state = play([page("anew", [5]), { event: "draft", chat: 1, text: "later" }, { event: "edit", message: message(5) }, { event: "edit_text", chat: 1, text: "five" }]);
+  assert.deepEqual([state.edits[1].text, state.drafts[1]], ["five", "later"]);
+  assert.deepEqual(reduce(state, { event: "edit_done", chat: 1 }).edits, {});
+  assert.deepEqual(reduce(state, { event: "message_removed", chat: 1, id: 5 }).edits, {});
+  assert.deepEqual(reduce(state, { event: "message", message: message(5, { text: "", deleted: true }) }).edits, {});
+  assert.equal(reduce(state, { event: "message_removed", chat: 1, id: 6 }).edits[1].text, "five");
+  assert.deepEqual(reduce(state, { event: "reply_to", chat: 1, message: message(5) }).edits, {});
+});
+
+test("an edit in progress stays when another chat is opened, and follows its message to the name that the phone gives it", () => {
+  const held = { ...message(null), author: "", client_id: "h1", state: "waiting", held: true };
+  let state = play([page("anew", []), { event: "message", message: held }, { event: "edit", message: held }, { event: "edit_text", chat: 1, text: "better" }]);
+  state = play([{ event: "open_chat", chat: 2 }, { event: "edit", message: { ...message(9), chat: 2 } }, { event: "close_chat" }, { event: "open_chat", chat: 1 }], state);
+  assert.deepEqual([state.edits[1].text, state.edits[2].text], ["better", "9"]);
+  state = play([{ event: "message", message: { ...held, held: undefined, client_id: "c7", replaces: "h1" } }, { event: "message", message: { ...message(6), author: "", client_id: "c7" } }], state);
+  assert.deepEqual([state.edits[1].message.id, state.edits[1].text], [6, "better"]);
+});
+
+test("what waits is known of every chat, until the phone has made a message of it or it is withdrawn", () => {
+  const waiting = (client_id, chat, more) => ({ ...message(null), chat, author: "", client_id, state: "waiting", ...more });
+  let state = play([{ event: "unsent", messages: [waiting("h1", 1), waiting("c2", 2)] }, { event: "message", message: waiting("h3", 3) }]);
+  assert.deepEqual(Object.keys(state.unsent), ["h1", "c2", "h3"]);
+  state = play([{ event: "message", message: waiting("c4", 1, { replaces: "h1" }) }, { event: "message_removed", chat: 3, client_id: "h3" }], state);
+  assert.deepEqual(Object.keys(state.unsent), ["c2", "c4"]);
+  state = reduce(state, { event: "message", message: { ...message(7), chat: 2, author: "", client_id: "c2" } });
+  assert.deepEqual(Object.keys(state.unsent), ["c4"]);
+});
+
+test("what comes below a user who has scrolled up is counted, once each, and not what the user sent or what only changed", () => {
+  const come = (id, more) => ({ event: "message", message: message(id, more) });
+  let state = play([...SCENES.chats(), { event: "open_chat", chat: 1 }, page("anew", [5, 6]), come(7), { event: "place", isAway: true }]);
+  assert.equal(state.below[1], undefined, "what came while the user was at the end was seen");
+  state = play([come(8), come(9), come(9, { edited: true }), come(5, { edited: true }), come(10, { author: "" }), come(3, { chat: 2 })], state);
+  assert.deepEqual(state.below, { 1: 2 });
+  assert.equal(reduce(state, { event: "place", isAway: false }).below[1], 0);
+});
+
+const texts = (tree) => (tree.text !== undefined ? tree.text : (tree.children ?? []).map(texts).join(""));
+const all = (tree, is) => [...is(tree) ? [tree] : [], ...(tree.children ?? []).flatMap((child) => all(child, is))];
+
+test("a chat without messages says whether there are none, or the phone that has them cannot be reached", () => {
+  const head = (events) => texts(all(chatView(play([...SCENES.chats(), { event: "open_chat", chat: 1 }, ...events]), () => {}, 0), (one) => one.props?.class === "messages-head")[0]);
+  const away = { event: "link_state", state: "peer_absent" };
+  const asked = [page("anew", [], { more: false }), { event: "loading", chat: 1, what: "older" }];
+  assert.match(head([...asked, away]), /has the messages of this chat. It cannot be reached/);
+  assert.match(head([page("anew", [5]), { event: "loading", chat: 1, what: "older" }, away]), /has the older messages. It cannot be reached/);
+  assert.equal(head(asked), "", "they are on their way");
+  assert.equal(head([...asked, page("older", [], { more: false }), away]), "No messages yet.");
+  assert.equal(head([...asked, page("older", [5], { more: false }), away]), "This is the beginning of the chat.");
+});
+
+test("the list of chats shows what waits, and how far the user's own last message has come", () => {
+  const last = (state) => all(chatsView(state, () => {}, 0), (one) => one.props?.class === "chat-last")[0];
+  const row = { event: "chats", chats: [{ chat: 1, title: "Grace", last_message: 7, last_text: "seven", last_time_ms: 7, unread: 0 }] };
+  let state = play([...SCENES.chats(), row, { event: "lasts", messages: [message(7, { author: "", state: "delivered" })] }]);
+  assert.equal(texts(last(state)), "You: seven");
+  assert.equal(all(last(state), (one) => one.props?.["aria-label"] === "Delivered").length, 1);
+  assert.equal(texts(last(reduce(state, { event: "message", message: message(8, { chat: 1 }) }))), "seven", "what the row says is somebody's who is not known yet");
+  state = reduce(state, { event: "message", message: { ...message(null), author: "", client_id: "h1", text: "while the phone is down", state: "waiting" } });
+  assert.equal(texts(last(state)), "You: while the phone is down");
+  assert.equal(all(last(state), (one) => one.props?.["aria-label"] === "Waiting for your phone").length, 1);
+});
+
+test("a deleted message leaves that it was there, and what answered it says so", () => {
+  const state = play([...SCENES.chats(), { event: "open_chat", chat: 1 }, page("anew", [5, 6]), { event: "message", message: message(7, { reply_to: 5 }) }, { event: "message", message: message(8, { reply_to: 2 }) },
+    { event: "message", message: { chat: 1, id: 5, author: "A", time_ms: 5, text: "", state: "received", deleted: true } }, { event: "message", message: { chat: 1, id: 9, author: "", time_ms: 9, text: "", state: "read", deleted: true } }]);
+  const view = chatView(state, () => {}, 0);
+  const deleted = all(view, (one) => one.props?.class === "deleted").map(texts);
+  assert.deepEqual(deleted, ["This message was deleted.", "A deleted message", "An earlier message", "You deleted this message."]);
+  const article = all(view, (one) => one.props?.["data-id"] === 5)[0];
+  assert.equal(all(article, (one) => one.tag === "button").length, 0, "nothing can be done with it");
+});
+
+test("of a deleted message nothing is left where the user was about to do something with it", () => {
+  const gone = { event: "message", message: { chat: 1, id: 5, author: "A", time_ms: 5, text: "", state: "received", deleted: true } };
+  const before = [...SCENES.chats(), { event: "open_chat", chat: 1 }, page("anew", [5, 6])];
+  for (const begun of [{ event: "reply_to", chat: 1, message: message(5) }, { event: "edit", message: message(5) }, { event: "sheet", what: { delete: message(5) } }, { event: "sheet", what: { picture: message(5) } }]) {
+    const state = play([...before, begun, gone]);
+    assert.deepEqual([state.replies[1], state.edits[1], state.sheet], [undefined, undefined, null]);
+    const other = play([...before, begun, { event: "message", message: { ...gone.message, id: 6 } }]);
+    assert.notDeepEqual([other.replies[1], other.edits[1], other.sheet], [undefined, undefined, null]);
+  }
+});
+
+test("what waits at this browser can be copied, changed and withdrawn; what is on its way only copied", () => {
+  const named = (events) => all(chatView(play([...SCENES.chats(), { event: "open_chat", chat: 1 }, page("anew", []), ...events]), () => {}, 0), (one) => one.tag === "article").flatMap((one) => all(one, (node) => node.tag === "button").map((node) => node.props["aria-label"] ?? texts(node)));
+  const waiting = (more) => [{ event: "message", message: { ...message(null), author: "", client_id: "h1", text: "later", state: "waiting", ...more } }, { event: "at", message: "h1" }];
+  assert.deepEqual(named(waiting({ held: true })), ["Copy the text", "Edit", "Do not send"]);
+  assert.deepEqual(named(waiting({})), ["Copy the text"]);
+  assert.deepEqual(named(waiting({ state: "failed", error: "no" })), ["Try again", "Copy the text", "Remove"]);
+});
+
+test("a computer that is offline is told as that, unless something still comes", () => {
+  const title = (state, offline) => linkState({ state, offline }, 0).title;
+  assert.deepEqual(["peer_silent", "relay_down", "peer_absent", null].map((state) => title(state, true)), Array(4).fill("This computer is offline"));
+  assert.equal(title("live", true), "Connected to your phone");
+  assert.equal(title("peer_silent", false), "Waiting for your phone");
+  assert.equal(play([{ event: "network", isThere: false }]).link.offline, true);
+});
+
+test("after log-out the page says what to do on the phone, until a phone is linked", () => {
+  const state = play([...SCENES.chat(), { event: "logged_out", label: "Chrome on Linux" }, ...SCENES["first-visit"]()]);
+  assert.match(texts(pageView(state, 0, () => {})), /open linked devices on it, and remove Chrome on Linux/);
+  assert.doesNotMatch(JSON.stringify(state), /Grace|moth|Ada/);
+  assert.doesNotMatch(texts(pageView(play(SCENES["first-visit"]()), 0, () => {})), /logged out/);
+  assert.equal(play(SCENES.chats(), state).farewell, null);
 });
 
 test("who is there is known while the phone is connected", () => {
@@ -171,7 +274,7 @@ test("an answer shows what it answers, once that is loaded", () => {
   const quotes = (tree) => (tree.tag === "blockquote" ? [JSON.stringify(tree)] : (tree.children ?? []).flatMap(quotes));
   assert.equal(quotes(chatView(state, () => {}, 0)).length, 1);
   assert.match(quotes(chatView(state, () => {}, 0))[0], /"text":"5"/);
-  assert.equal(quotes(chatView(reduce(state, { event: "message_removed", chat: 1, id: 5 }), () => {}, 0)).length, 0, "it is gone");
+  assert.match(quotes(chatView(reduce(state, { event: "message_removed", chat: 1, id: 5 }), () => {}, 0))[0], /An earlier message/, "it is gone");
 });
 
 test("chats are searched by title and last message, whatever the case", () => {
@@ -185,6 +288,37 @@ test("only addresses of the web and of mail become links", () => {
   assert.deepEqual(links("see https://example.org/a, and mailto:a@example.org."), ["https://example.org/a", "mailto:a@example.org"]);
   for (const text of ["javascript:alert(1)", "data:text/html,x", "file:///etc/passwd", "https://", "xhttps://example.org"]) assert.deepEqual(links(text), [], text);
   assert.equal(linked("a https://example.org b").map((part) => part.tag ? "L" : part).join(""), "a L b");
+});
+
+test("a link says where it leads if its letters say something else", () => {
+  const shown = (text) => linked(text).filter((part) => part.tag === "a").map(texts).join();
+  for (const [text, leads] of [
+    ["http://\u0430\u0440\u0440\u04CF\u0435.com", "xn--80ak6aa92e.com"], ["https://m\u00FCnchen.de/weg", "xn--mnchen-3ya.de"], ["www.\u0435xample.com", "www.xn--xample-2of.com"],
+    ["https://bank.com@evil.example/", "evil.example"], ["https://bank.com:pw@evil.example", "evil.example"], ["https://bank.com%2Flogin@evil.example/", "evil.example"],
+    ["https://bank.com\\@evil.example", "bank.com"], ["https://bank.com\u3002evil.de", "bank.com.evil.de"], ["https://%65vil.com/", "evil.com"], ["http://2130706433/", "127.0.0.1"],
+  ]) assert.equal(shown(text), `${text} (leads to ${leads})`);
+  for (const text of ["https://example.org/a", "HTTPS://Example.org:8443/x", "https://example.org:443/", "https://example.org?x", "https://example.org/\u0430\u0440\u0440", "mailto:a@example.org?subject=b"]) assert.equal(shown(text), text);
+});
+
+test("an address ends before what is not seen or turns the direction", () => {
+  for (const turner of ["\u202E", "\u2066", "\u200F", "\u200B", "\u00AD", "\u2028"]) {
+    assert.deepEqual(linked(`https://example.com/${turner}moc.live`).map((part) => part.tag ? part.props.href : part), ["https://example.com/", `${turner}moc.live`]);
+  }
+});
+
+test("names of hosts and addresses of mail are links without anything in front of them; names of files are not", () => {
+  const links = (text) => linked(text).filter((part) => part.tag === "a").map((part) => part.props.href);
+  assert.deepEqual(links("www.example.com, example.org/x and ada.l@example.org!"), ["https://www.example.com/", "https://example.org/x", "mailto:ada.l@example.org"]);
+  for (const text of ["notes.txt", "main.rs", "e.g. this", "a.b", "readme.md", "photo.jpg", "1.5", "x@y", "@example.org", "../example.org", "C:example.org"]) assert.deepEqual(links(text), [], text);
+});
+
+test("in a line of text no name and no text of others turns the direction", () => {
+  for (const turner of ["\u202E", "\u202D", "\u2067", "\u200F", "\u061C"]) {
+    assert.equal(shownName(`invoice${turner}fdp.exe`), "invoice_fdp.exe");
+    assert.equal(isolated(`echo: invoice${turner}fdp.exe`), "echo: invoicefdp.exe");
+    assert.equal(texts(preview({ text: "", media: { name: `invoice${turner}fdp.exe` } })), "invoice_fdp.exe");
+  }
+  assert.equal(isolated("\u05E9\u05DC\u05D5\u05DD \u0623\u0631\u0627\u0643"), "\u05E9\u05DC\u05D5\u05DD \u0623\u0631\u0627\u0643");
 });
 
 test("a name keeps its extension apart, whichever way it is written", () => {

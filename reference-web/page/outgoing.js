@@ -1,0 +1,119 @@
+// Texts that are written while the phone is not there. They are kept here, and handed to the machines once it is: until then nothing of
+// them has left, so that they can be changed, or not be sent at all. What the machines have may be on the phone already.
+
+import { sendText } from "./pkg/companion.js";
+import { done } from "./pkg/database.js";
+
+/** The store that this needs, as `database.js` takes it. */
+export const OUTGOING_STORES = { outgoing: { keyPath: "client" } };
+
+export class Outgoing {
+  #companion;
+  #emit;
+  /** Those that are kept, in their order, by name. */
+  #all = new Map();
+  #isLive = false;
+  #pumping = false;
+  /** The one that is being handed over. */
+  #leaving = null;
+
+  constructor(companion, emit) {
+    this.#companion = companion;
+    this.#emit = emit;
+  }
+
+  /** Those that waited when the page was loaded. */
+  async load() {
+    const rows = await done(this.#companion.database.read("outgoing").objectStore("outgoing").getAll());
+    this.#all = new Map(rows.sort(byTime).map((row) => [row.client, row]));
+    this.#pump();
+  }
+
+  /** As messages that wait: those of one chat, or all. */
+  unsent(chat) {
+    return [...this.#all.values()].filter((row) => chat === undefined || row.chat === chat).map(heldMessage);
+  }
+
+  onState(state) {
+    this.#isLive = state === "live";
+    this.#pump();
+  }
+
+  /** Whether a text has to wait: for the phone, or for others that do. */
+  get isNeeded() {
+    return !this.#isLive || this.#all.size > 0;
+  }
+
+  /** Keeps a text. `effect` is part of its transaction. */
+  async hold(chat, text, replyTo, effect) {
+    const row = { client: `h-${crypto.randomUUID()}`, chat, text, reply_to: replyTo, time_ms: Math.max(Date.now(), ([...this.#all.values()].at(-1)?.time_ms ?? 0) + 1) };
+    await this.#companion.change((txn) => {
+      txn.objectStore("outgoing").put(row);
+      effect?.(txn);
+    });
+    this.#all.set(row.client, row);
+    this.#emit({ event: "message", message: heldMessage(row) });
+    this.#pump();
+  }
+
+  /** The user wants another text of it. */
+  async edit({ client_id: client }, text) {
+    const row = { ...this.#own(client), text };
+    await this.#companion.change((txn) => txn.objectStore("outgoing").put(row));
+    this.#all.set(client, row);
+    this.#emit({ event: "message", message: heldMessage(row) });
+  }
+
+  /** The user does not want it sent. */
+  async withdraw({ chat, client_id: client }) {
+    this.#own(client);
+    await this.#companion.change((txn) => txn.objectStore("outgoing").delete(client));
+    this.#all.delete(client);
+    this.#emit({ event: "message_removed", chat, client_id: client });
+  }
+
+  #own(client) {
+    const row = this.#all.get(client);
+    if (!row || this.#leaving === client) throw new Error("the text is on its way to your phone already");
+    return row;
+  }
+
+  /** Hands over what is kept, the oldest first, each in one transaction with its command. */
+  async #pump() {
+    if (this.#pumping) return;
+    this.#pumping = true;
+    try {
+      while (this.#isLive && this.#all.size > 0) await this.#handOver([...this.#all.values()][0]);
+    } catch {
+      // The machine has no room, or the link is gone: it is tried again when the phone is there the next time.
+    } finally {
+      this.#pumping = false;
+      this.#leaving = null;
+    }
+  }
+
+  async #handOver(row) {
+    const { client, chat, text, reply_to: replyTo, time_ms: time } = row;
+    this.#leaving = client;
+    let command = null;
+    await this.#companion.send(sendText(chat, text, replyTo), (txn, cmdId) => {
+      command = textCommand(cmdId, chat, text, replyTo, time);
+      txn.objectStore("commands").put(command);
+      txn.objectStore("outgoing").delete(client);
+    });
+    this.#all.delete(client);
+    this.#emit({ event: "message", message: { ...waiting(command), replaces: client } });
+  }
+}
+
+/** The row of a command that sends a text. */
+export const textCommand = (cmdId, chat, text, replyTo, time) =>
+  ({ cmd_id: Number(cmdId), kind: "text", chat, text, reply_to: replyTo, time_ms: time, state: "waiting" });
+
+/** A command that sends a message, as that is shown until the phone has made one of it. */
+export const waiting = ({ cmd_id: cmdId, chat, text, media, time_ms, state, error, reply_to }) =>
+  ({ chat, id: null, author: "", text, media, time_ms, state, error, reply_to, client_id: `c${cmdId}` });
+
+const heldMessage = ({ client, chat, text, time_ms, reply_to }) => ({ chat, id: null, author: "", text, time_ms, state: "waiting", held: true, reply_to, client_id: client });
+
+export const byTime = (a, b) => a.time_ms - b.time_ms;
