@@ -6,6 +6,7 @@ mod adversity;
 mod axe;
 pub(crate) mod bench;
 mod chromium;
+mod everyday;
 mod flood;
 mod keyboard;
 mod media;
@@ -37,6 +38,9 @@ pub(crate) struct Options {
     /// Looks at a report of the conformance runner, and at nothing else.
     #[arg(long)]
     report: bool,
+    /// Plays only what a page meets on an ordinary day.
+    #[arg(long)]
+    day: bool,
 }
 
 /// Builds the page and everything around it, and plays the tests; returns whether all that was checked held.
@@ -52,7 +56,7 @@ pub(crate) fn run(options: &Options) -> Result<bool> {
     let (programs, root) = prepare(options.keep_engine)?;
     let pictures = workspace::root().join("reference-web/screenshots");
     std::fs::create_dir_all(&pictures)?;
-    let good = story::play(&programs, &root, &pictures)?;
+    let good = story::play(&programs, &root, &pictures, options.day)?;
     if good {
         std::fs::remove_dir_all(&root).with_context(|| format!("{} cannot be removed", root.display()))?;
     }

@@ -1,8 +1,11 @@
 //! Makes a real PNG of a wanted size: a made-up evening, with noise, so that no two are the same.
 
+use std::io::Write as _;
 use std::path::Path;
 
 use anyhow::{Context as _, Result, ensure};
+use flate2::Compression;
+use flate2::write::ZlibEncoder;
 use sha2::{Digest as _, Sha256};
 
 use super::random;
@@ -31,6 +34,31 @@ pub(crate) fn write(path: &Path, size: usize) -> Result<Photo> {
     ensure!(bytes.len() >= size, "the picture came out too small");
     std::fs::write(path, &bytes).with_context(|| format!("{} cannot be written", path.display()))?;
     Ok(Photo { size: u64::try_from(bytes.len())?, sha256: random::to_hex(&Sha256::digest(&bytes)) })
+}
+
+/// Writes a PNG of `side` by `side` pixels of one bit, which takes a few kilobytes, and a gigabyte when it is decoded. `mark` makes it
+/// another one. Returns its length.
+///
+/// # Errors
+/// The file cannot be written.
+pub(crate) fn write_bomb(path: &Path, side: u32, mark: u8) -> Result<usize> {
+    let row = usize::try_from(side)? / 8 + 1;
+    let mut pixels = vec![0; row * usize::try_from(side)?];
+    if let Some(first) = pixels.get_mut(1) {
+        *first = mark;
+    }
+    let mut packed = ZlibEncoder::new(Vec::new(), Compression::best());
+    packed.write_all(&pixels)?;
+    let mut header = [side.to_be_bytes(), side.to_be_bytes()].concat();
+    // One bit of grey, the only methods there are, not interlaced.
+    header.extend([1, 0, 0, 0, 0]);
+    let mut png = b"\x89PNG\r\n\x1a\n".to_vec();
+    let table = crc_table();
+    chunk(&mut png, &table, *b"IHDR", &header)?;
+    chunk(&mut png, &table, *b"IDAT", &packed.finish()?)?;
+    chunk(&mut png, &table, *b"IEND", &[])?;
+    std::fs::write(path, &png).with_context(|| format!("{} cannot be written", path.display()))?;
+    Ok(png.len())
 }
 
 fn png(rows: usize) -> Result<Vec<u8>> {

@@ -191,11 +191,32 @@ fn download(world: &mut World, browser: &Browser, chat: u64) -> Result<()> {
     ))?;
     ensure!(got == hash, "the download has the hash {got}, not {hash}");
     reload(world, browser)?;
-    let _ = browser.wait("an empty disk", "const root = await navigator.storage.getDirectory(); let all = []; \
-        for await (const name of (await root.getDirectoryHandle('media')).keys()) all.push(name); return all.length === 0")?;
+    let _ = browser.wait("the download, after a reload", &saved("large in.bin"))?;
     world.table.ok(
         "a download",
-        "cancelled, begun again, paused, and the page loaded anew: it is what was sent, and is gone with the page",
+        "cancelled, begun again, paused, and the page loaded anew: it is what was sent, and stays",
+    );
+    deleted(world, browser, chat)
+}
+
+/// A deleted message takes its content with it, and leaves that it was there.
+fn deleted(world: &mut World, browser: &Browser, chat: u64) -> Result<()> {
+    let row = message(world, chat, "large in.bin")?;
+    let content = row["content"].as_str().context("a message without content")?;
+    let on_disk = format!(
+        "const root = await navigator.storage.getDirectory(); let all = []; \
+         for await (const name of (await root.getDirectoryHandle('media')).keys()) all.push(name); return all.includes({content:?})"
+    );
+    ensure!(browser.run(&on_disk)? == true, "the download is not on the disk");
+    let verb = json!({"verb": "delete", "chat": chat, "message": row["id"]});
+    let _ = world.phone.ask(&verb)?;
+    let _ = browser.wait("no such file", &format!("return {} === null", media_box("large in.bin")))?;
+    let _ = browser.wait("no such file on the disk", &on_disk.replace("return all", "return !all"))?;
+    let left = "return [...document.querySelectorAll('article.own .deleted')].some((one) => one.textContent === 'You deleted this message.')";
+    let _ = browser.wait("the word that a message was deleted", left)?;
+    world.table.ok(
+        "a deleted message with a file",
+        "the file is gone from the disk, and the chat says that there was one",
     );
     Ok(())
 }

@@ -99,6 +99,19 @@ fn hostile(browser: &Browser, files: &Files, table: &mut Table) -> Result<()> {
     Ok(())
 }
 
+/// A page that is drawn after each event looks like one that is drawn at once: nothing that was there before shines through, and what
+/// was added to it is painted.
+fn step_by_step(browser: &Browser, files: &Files, name: &str) -> Result<()> {
+    let at_once = browser.still()?;
+    browser.go(&format!("{}/tests/page/scenes.html?scene={name}&steps", files.address))?;
+    let _ = browser.wait(name, &format!("return document.documentElement.dataset.shown === {name:?}"))?;
+    ensure!(browser.still()? == at_once, "{name} looks different when it is drawn step by step");
+    let unpainted = browser.run(super::everyday::UNPAINTED)?;
+    ensure!(unpainted == 0, "in {name} {unpainted} parts of icons are not painted");
+    browser.go(&format!("{}/tests/page/scenes.html?scene={name}", files.address))?;
+    browser.wait(name, &format!("return document.documentElement.dataset.shown === {name:?}")).map(drop)
+}
+
 fn layouts(browser: &Browser, files: &Files, pictures: &Path, table: &mut Table) -> Result<()> {
     browser.go(&format!("{}/tests/page/names.html", files.address))?;
     let names = browser.wait("the names of the scenes", "return document.documentElement.dataset.names")?;
@@ -117,6 +130,10 @@ fn layouts(browser: &Browser, files: &Files, pictures: &Path, table: &mut Table)
             ensure!(none, "{name} at {} pixels{}: {faults}", size.0, if dark { ", dark" } else { "" });
             let said = browser.said()?;
             ensure!(said.is_empty(), "{name}: the console says {said:?}");
+            if size == WIDE {
+                step_by_step(browser, files, name)?;
+                let _ = browser.said()?;
+            }
             if (size, dark) == (WIDE, false) {
                 axe.look(browser, name)?;
                 // What the policy of the page refuses to axe is no matter of the page.

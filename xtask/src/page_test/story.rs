@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::troubles::{self, Stage};
 use super::webdriver::{Browser, ChromeDriver};
-use super::{adversity, flood, keyboard, media, scenes, scroll, words};
+use super::{adversity, everyday, flood, keyboard, media, scenes, scroll, words};
 use crate::demo::build::Programs;
 use crate::demo::patience::until;
 use crate::demo::story::pair::STEP;
@@ -24,11 +24,16 @@ const CHECK_CODE: &str = "return document.querySelector('.digits[aria-label^=\"C
 ///
 /// # Errors
 /// Something cannot be started.
-pub(super) fn play(programs: &Programs, root: &Path, pictures: &Path) -> Result<bool> {
+pub(super) fn play(programs: &Programs, root: &Path, pictures: &Path, only_day: bool) -> Result<bool> {
     let mut world = World::new(programs, root)?;
     let driver = ChromeDriver::start(&world.keeper)?;
     let mut stage = Stage::open(&driver, root.join("profile"))?;
-    if let Err(error) = chapters(&mut world, &mut stage, pictures) {
+    let played = if only_day {
+        day(&mut world, &stage.browser, pictures)
+    } else {
+        chapters(&mut world, &mut stage, pictures)
+    };
+    if let Err(error) = played {
         let _ = stage.browser.picture(&root.join("failed.png"));
         world.table.add(false, "the page", format!("{error:#}; see failed.png in {}", root.display()));
     }
@@ -38,6 +43,14 @@ pub(super) fn play(programs: &Programs, root: &Path, pictures: &Path) -> Result<
     let (rows, failed) = world.table.counts();
     println!("{} checks ok, {failed} failed", rows - failed);
     Ok(world.table.all_good())
+}
+
+fn day(world: &mut World, browser: &Browser, pictures: &Path) -> Result<()> {
+    world.relay.start()?;
+    linking(world, browser, pictures)?;
+    chatting(world, browser, pictures)?;
+    everyday::play(world, browser)?;
+    everyday::without_network(world, browser)
 }
 
 fn chapters(world: &mut World, stage: &mut Stage<'_>, pictures: &Path) -> Result<()> {
@@ -50,13 +63,15 @@ fn chapters(world: &mut World, stage: &mut Stage<'_>, pictures: &Path) -> Result
     media::play(world, &stage.browser, pictures)?;
     coming_back(world, &stage.browser)?;
     scroll::play(world, &stage.browser)?;
+    everyday::play(world, &stage.browser)?;
     adversity::play(world, &stage.browser)?;
     flood::play(world, &stage.browser)?;
     troubles::play(world, stage)?;
     revoked(world, &stage.browser)?;
     stage.browser.click(".dead-card button.primary")?;
     keyboard::play(world, &stage.browser)?;
-    troubles::copied(world, stage)
+    troubles::copied(world, stage)?;
+    everyday::without_network(world, &stage.browser)
 }
 
 /// Links the page, which shows a code, to the phone.
@@ -101,6 +116,7 @@ fn linking(world: &mut World, browser: &Browser, pictures: &Path) -> Result<()> 
     world
         .table
         .ok("the page shows a code", format!("{} ms after it was asked for", began.elapsed().as_millis()));
+    everyday::steady(world, browser)?;
     let picture = pictures.join("first-visit.png");
     browser.picture(&picture)?;
     let mut scan = world

@@ -251,7 +251,10 @@ fn cleared(world: &mut World, browser: &Browser) -> Result<()> {
     let chat = super::media::first_chat(world)?;
     let _ = world.phone.ask(&json!({"verb": "send", "chat": chat, "text": "After it was cleared"}))?;
     let title = browser.text(".dead-card h1")?;
-    ensure!(title.contains("stopped"), "after its storage was cleared the page says {title:?}");
+    ensure!(
+        title.contains("link to your phone is lost"),
+        "after its storage was cleared the page says {title:?}"
+    );
     browser.click(".dead-card button.primary")?;
     world.table.ok("storage cleared while the page is open", "it says so, and begins as on the first visit");
     link(world, browser)?;

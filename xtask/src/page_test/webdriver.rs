@@ -166,6 +166,14 @@ impl Browser {
         self.chrome("Page.removeScriptToEvaluateOnNewDocument", script).map(drop)
     }
 
+    /// Loads the page anew, as its user does: what is behind it in the history stays.
+    ///
+    /// # Errors
+    /// It does not load.
+    pub(super) fn reload(&self) -> Result<()> {
+        self.post("refresh", &json!({})).map(drop)
+    }
+
     /// Says to the page that there is a network, or that there is none.
     pub(super) fn network(&self, is_there: bool) -> Result<()> {
         let network =
@@ -198,6 +206,27 @@ impl Browser {
     /// Goes on in this tab.
     pub(super) fn tab(&self, handle: &str) -> Result<()> {
         self.post("window", &json!({"handle": handle})).map(drop)
+    }
+
+    /// Drops a file on an element, as a user does who drags it from a folder.
+    ///
+    /// # Errors
+    /// There is no such element.
+    pub(super) fn drop_file(&self, selector: &str, file: &Path) -> Result<()> {
+        let at = self.wait(
+            selector,
+            &format!(
+                "const box = document.querySelector({selector:?})?.getBoundingClientRect(); \
+                 return box && [box.left + box.width / 2, box.top + box.height / 2]"
+            ),
+        )?;
+        let file = file.to_str().context("a path that is no UTF-8")?;
+        let data = json!({"items": [], "files": [file], "dragOperationsMask": 1});
+        for step in ["dragEnter", "dragOver", "drop"] {
+            let event = json!({"type": step, "x": at[0], "y": at[1], "data": data});
+            let _ = self.chrome("Input.dispatchDragEvent", &event)?;
+        }
+        Ok(())
     }
 
     /// Gives the page another size and another scheme of colours, as a device of that size would.
@@ -275,6 +304,17 @@ impl Browser {
             .collect();
         let keyboard = json!({"type": "key", "id": "keyboard", "actions": presses});
         self.post("actions", &json!({"actions": [keyboard]})).map(drop)
+    }
+
+    /// What the window shows while nothing in it moves, as the text of a picture.
+    pub(super) fn still(&self) -> Result<String> {
+        let _ = self.run(
+            "const style = new CSSStyleSheet(); style.replaceSync('* { animation: none !important; transition: none !important; caret-color: transparent !important }'); \
+             document.adoptedStyleSheets = [style]; document.activeElement.blur(); await new Promise(requestAnimationFrame)",
+        )?;
+        let path = format!("/session/{}/screenshot", self.session);
+        let answer = request(self.port, "GET", &path, &Value::Null)?;
+        answer.as_str().map(str::to_owned).context("a picture that is no text")
     }
 
     /// Writes what the window shows to a file.
