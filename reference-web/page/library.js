@@ -24,6 +24,8 @@ export class Library {
   /** One picture is decoded at a time. */
   #isKept = new Set();
   #decoding = Promise.resolve();
+  /** The picture that is. */
+  #decoded = null;
 
   constructor(companion, disk, emit) {
     this.#companion = companion;
@@ -118,7 +120,7 @@ export class Library {
     const stored = await this.#companion.database.get("thumbnails", content);
     if (stored?.blob) this.#showThumbnail(stored);
     // The page did not live to see it decoded: that is not tried again.
-    else if (stored) this.#emit({ event: "media", content, broken: true });
+    else if (stored && this.#decoded !== content) this.#emit({ event: "media", content, broken: true });
     return stored !== undefined;
   }
 
@@ -147,6 +149,7 @@ export class Library {
   async #makeThumbnail({ media: { content, type, size } }, measured) {
     if (!this.#all.has(content) || await this.showThumbnail(content)) return;
     const bytes = await this.#disk.read(content, 0, size);
+    this.#decoded = content;
     await this.#companion.change((txn) => txn.objectStore("thumbnails").put({ content }));
     const { width, height } = thumbnailSize(measured);
     const picture = await createImageBitmap(new Blob([bytes], { type }), { resizeWidth: width, resizeQuality: "medium" }).catch(() => null);

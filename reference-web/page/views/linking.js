@@ -27,7 +27,7 @@ const BODIES = {
   // With an empty line where the code has its time, so that nothing moves when the code comes.
   starting: (pair) => [
     notes(pair),
-    h("div", { class: "code-area" }, frame(h("div", { class: "spinner", role: "status", "aria-label": "Getting a code" })), h("p", { class: "small", "aria-hidden": "true" }, "\u00A0")),
+    h("div", { class: "code-area", key: "no-code" }, frame(h("div", { class: "spinner", role: "status", "aria-label": "Getting a code" })), h("p", { class: "small", "aria-hidden": "true" }, "\u00A0")),
     howTo(),
   ],
 
@@ -78,7 +78,7 @@ function notes(pair) {
 }
 
 function howTo() {
-  return h("div", { class: "how-to" },
+  return h("div", { class: "how-to", key: "how-to" },
     h("h1", {}, "Link your phone"),
     h("ol", {},
       h("li", {}, "Open the app on your phone."),
