@@ -195,6 +195,31 @@ impl Grammar {
         tree::of(self, name, bytes)
     }
 
+    /// The numbers of a TLV list, an enum or a select, each with the name of what it is; `None` for another definition.
+    #[must_use]
+    pub fn numbers(&self, name: &str) -> Option<Vec<(u64, String)>> {
+        fn fields(entries: &[Entry], out: &mut Vec<(u64, String)>) {
+            for entry in entries {
+                match entry {
+                    Entry::One(number, _, field) => out.push((*number, field.name.clone())),
+                    Entry::Group(group) => fields(group, out),
+                }
+            }
+        }
+        Some(match self.definitions.get(name)? {
+            Definition::Tlv(entries) => {
+                let mut out = Vec::new();
+                fields(entries, &mut out);
+                out
+            }
+            Definition::Select(select) => {
+                select.cases.iter().map(|(number, case)| (*number, case.name.clone())).collect()
+            }
+            Definition::Enum(names) => names.iter().map(|(number, name)| (*number, name.clone())).collect(),
+            Definition::Struct(_) | Definition::Message(..) | Definition::Padded(..) => return None,
+        })
+    }
+
     /// The names of all definitions.
     pub fn names(&self) -> impl Iterator<Item = &str> {
         self.definitions.keys().map(String::as_str)
