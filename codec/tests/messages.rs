@@ -114,14 +114,15 @@ fn accepted() {
 
 #[test]
 fn a_history_page() {
-    // req: MSG-022
+    // req: MSG-022, MSG-061
     let items = vec![Bytes::from_static(b"one"), Bytes::from_static(b"2")];
     let bytes = [
         3, // kind
         1, 6, 3, b'o', b'n', b'e', 1, b'2', // items
         3, 1, 1, // more
+        5, 2, 0x41, 0x2c, // rev
     ];
-    result_is(&ResultBody::HistoryPage { items, more: true }, &bytes);
+    result_is(&ResultBody::HistoryPage { items, more: true, rev: 300 }, &bytes);
 }
 
 #[test]

@@ -361,7 +361,8 @@ fn frm_024_a_body_an_item_or_a_list_past_its_maximum() {
     let cursors = |count: usize| frame(framed(21, &[&[0][..], &[1, 7, 0].repeat(count)].concat()));
     assert!(cursors(64).is_ok());
     assert_eq!(cursors(65), Err(error(ErrorCode::FIELD_LENGTH, 4 + 3 * 64, "ack cursors")));
-    let history = |count: usize| [&[3][..], &list(&[(1, &[1, 9].repeat(count)), (3, &[0])])].concat();
+    let history =
+        |count: usize| [&[3][..], &list(&[(1, &[1, 9].repeat(count)), (3, &[0]), (5, &[0])])].concat();
     assert!(ResultBody::decode(&history(50).into()).is_ok());
     assert_eq!(ResultBody::decode(&history(51).into()).unwrap_err().code, ErrorCode::FIELD_LENGTH);
 }

@@ -296,7 +296,7 @@ fn commands() -> Vec<Command> {
 fn results() -> Vec<ResultBody> {
     vec![
         ResultBody::Accepted { message: 3, rev: 70 },
-        ResultBody::HistoryPage { items: items().iter().map(Item::encode).collect(), more: true },
+        ResultBody::HistoryPage { items: items().iter().map(Item::encode).collect(), more: true, rev: 71 },
         ResultBody::Failed { code: ErrorCode::OFFLINE },
         ResultBody::Done,
     ]

@@ -282,6 +282,12 @@ impl Store {
         self.stored.rev
     }
 
+    /// The newest revision of the open transaction, or the one that is durable.
+    #[must_use]
+    pub fn newest(&self) -> u64 {
+        self.counters.rev
+    }
+
     /// Gives the next revision.
     fn next_rev(&mut self) -> u64 {
         self.counters.rev = self.counters.rev.saturating_add(1);
@@ -352,6 +358,8 @@ impl Store {
         self.floor = self.floor.max(floor);
         for sql_text in [
             "DELETE FROM messages WHERE deleted = 1 AND rev <= ?1",
+            // req: MSG-069
+            "UPDATE messages SET changed = NULL WHERE changed <= ?1",
             "DELETE FROM companions WHERE status = 'forgotten' AND rev <= ?1",
         ] {
             let _ = self.conn.prepare_cached(sql_text)?.execute([sql(floor)])?;

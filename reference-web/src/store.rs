@@ -9,6 +9,7 @@ mod companions;
 mod hazmat;
 mod links;
 mod mirror;
+mod ranges;
 mod schema;
 mod sync;
 mod transfers;
@@ -25,6 +26,7 @@ pub use commands::{CommandState, StoredCommand};
 pub use companions::LinkedCompanion;
 pub use links::{LinkRow, LinkRowState};
 pub use mirror::{Change, Chat, Counts, Message};
+pub use ranges::HistoryPage;
 pub use transfers::{Direction, PutRow, Transfer, TransferState};
 
 use crate::media::MediaDir;
@@ -236,7 +238,8 @@ impl Store {
     /// [`StoreError`].
     pub fn wipe_mirror(&mut self) -> Result<(), StoreError> {
         Ok(self.write()?.execute_batch(
-            "DELETE FROM chats; DELETE FROM messages; DELETE FROM companions; DELETE FROM aside; DELETE FROM commands;
+            "DELETE FROM chats; DELETE FROM messages; DELETE FROM companions; DELETE FROM aside; DELETE FROM ranges;
+             DELETE FROM pages; DELETE FROM mirror; DELETE FROM commands;
              DELETE FROM transfers; DELETE FROM exports;",
         )?)
     }

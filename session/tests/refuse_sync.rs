@@ -224,3 +224,13 @@ fn re13_a_web_that_takes_nothing_holds_64_kib_of_rows_at_most() {
     let (more, further) = rows(&evil);
     assert!(more > len && more <= len + DELTA_UNACKED_LEN_MAX && further > cursor, "{more} bytes");
 }
+
+#[test]
+fn syn_034_the_cursor_of_a_digest_is_the_subscriptions() {
+    // req: SYN-034
+    assert_eq!(after(&[digest(5), delta(5, 6)]), None);
+    assert_eq!(after(&[digest(5), delta(0, 6)]), Some(ErrorCode::SEQ_GAP));
+    let differs = Frame::Digest { collection: collection(0), cursor: 5, digest: [1; 32] };
+    assert_eq!(after(&[differs.clone(), delta(5, 6)]), None);
+    assert_eq!(after(&[delta(0, 5), differs, delta(5, 6)]), None);
+}

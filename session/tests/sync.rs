@@ -326,3 +326,23 @@ fn re15_a_phone_that_lost_rows_alone_is_noticed_by_the_revision_that_the_compani
     assert!(world.saw(DeviceRole::Web, &back), "{:?}", world.web.events);
     assert_eq!(world.web.disk.rows, world.phone.disk.rows);
 }
+
+#[test]
+fn msg_062_a_collection_of_which_nothing_is_kept_begins_at_the_newest_revision() {
+    // req: MSG-062
+    let mut world = World::live(17);
+    add(&mut world, b"a", 40);
+    world.web.endpoint.subscribe_from_now(world.now, collection(b"c")).unwrap();
+    world.run_until("in step", MINUTE, |w| in_step(w) == 1);
+    assert_eq!((world.phone.pages_given, world.web.disk.rows.len()), (1, 0));
+    add(&mut world, b"c", 3);
+    world.run_until("three rows", MINUTE, |w| w.web.disk.rows.len() == 3);
+    // The next connection goes on from the cursor.
+    world.crash(DeviceRole::Web);
+    let live = |w: &mut World| count(w, |event| matches!(event, Event::Connected { .. })) > 0;
+    world.run_until("connected", MINUTE, live);
+    add(&mut world, b"c", 2);
+    world.web.endpoint.subscribe_from_now(world.now, collection(b"c")).unwrap();
+    world.run_until("five rows", MINUTE, |w| w.web.disk.rows.len() == 5);
+    assert_eq!(world.phone.pages_given, 1);
+}

@@ -90,7 +90,7 @@ const KINDS = {
   },
   result: {
     1: ["ACCEPTED", [[1, "message", varint], [3, "rev", varint]]],
-    3: ["HISTORY_PAGE", [[1, "items", historyItems], [3, "more", byte(0, 1)]]],
+    3: ["HISTORY_PAGE", [[1, "items", historyItems], [3, "more", byte(0, 1)], [5, "rev", varint]]],
     5: ["FAILED", [[1, "code", code]]],
     7: ["DONE", []],
   },

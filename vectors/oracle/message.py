@@ -89,7 +89,7 @@ COMMANDS = {
 }
 RESULTS = {
     1: ("ACCEPTED", {1: ("message", varint), 3: ("rev", varint)}, set()),
-    3: ("HISTORY_PAGE", {1: ("items", history_items), 3: ("more", byte(0, 1))}, set()),
+    3: ("HISTORY_PAGE", {1: ("items", history_items), 3: ("more", byte(0, 1)), 5: ("rev", varint)}, set()),
     5: ("FAILED", {1: ("code", code)}, set()),
     7: ("DONE", {}, set()),
 }

@@ -43,7 +43,7 @@ const OTHER_PAGES: [&str; 9] = [
 ];
 
 /// Every layout that stands in the text between bars, by the words it begins with, and its definition.
-const LAYOUTS: [(&str, &str); 21] = [
+const LAYOUTS: [(&str, &str); 22] = [
     ("type u8 (", "QrPayload"),
     ("len u8 | host", "QrNamed"),
     ("type u8 | body", "RelayFrame"),
@@ -61,6 +61,7 @@ const LAYOUTS: [(&str, &str); 21] = [
     ("head = suite u8", "Head"),
     ("out epoch 16 | in epoch 16", "ResumeBlock"),
     ("id (len u8, 1 to 32) | rev varint | body", "Row"),
+    ("chat u64 | message u64", "ChangeId"),
     ("size u64 | chunk hashes 32 each | content", "MediaList"),
     ("kind varint | TLV list", "Command"),
     ("cmd_id varint |", "CommandEnvelope"),

@@ -30,6 +30,23 @@ impl RowId {
         <[u8; 8]>::try_from(self.as_bytes()).ok().map(u64::from_be_bytes)
     }
 
+    /// The row with two numbers: 16 bytes, so that names stand in the order of the first, then of the second.
+    #[must_use]
+    pub fn from_pair(first: u64, second: u64) -> Self {
+        let mut name = BytesMut::with_capacity(16);
+        name.put_u64(first);
+        name.put_u64(second);
+        Self(name.freeze())
+    }
+
+    /// The two numbers, if the name is two.
+    #[must_use]
+    pub fn pair(&self) -> Option<(u64, u64)> {
+        let (first, rest) = self.as_bytes().split_first_chunk::<8>()?;
+        let second = <[u8; 8]>::try_from(rest).ok()?;
+        Some((u64::from_be_bytes(*first), u64::from_be_bytes(second)))
+    }
+
     /// The name.
     #[must_use]
     pub fn as_bytes(&self) -> &[u8] {
@@ -100,6 +117,19 @@ mod tests {
         assert_eq!(Row::decode(&bytes), Ok(row.clone()));
         assert_eq!(row.id.number(), Some(7));
         assert_eq!(RowId::new(item(b"ab")).unwrap().number(), None);
+    }
+
+    #[test]
+    fn msg_060_a_row_of_two_numbers_has_a_name_of_16_bytes() {
+        // req: MSG-060
+        let id = RowId::from_pair(1, 0x0203);
+        assert_eq!(id.as_bytes(), b"\0\0\0\0\0\0\0\x01\0\0\0\0\0\0\x02\x03");
+        assert_eq!((id.pair(), id.number()), (Some((1, 0x0203)), None));
+        assert_eq!(RowId::from_pair(u64::MAX, 0).pair(), Some((u64::MAX, 0)));
+        assert!(RowId::from_pair(1, u64::MAX) < RowId::from_pair(2, 0), "in the order of the first number");
+        for len in [8, 15, 17] {
+            assert_eq!(RowId::new(item(&[7; 32][..len])).unwrap().pair(), None, "{len} bytes");
+        }
     }
 
     #[test]

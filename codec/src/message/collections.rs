@@ -8,6 +8,7 @@ use crate::varint::{put_varint, take_varint};
 const CHATS: u8 = 1;
 const MESSAGES: u8 = 2;
 const COMPANIONS: u8 = 3;
+const CHANGES: u8 = 4;
 
 /// A collection that the application knows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -19,6 +20,8 @@ pub enum CollectionName {
     Messages(u64),
     /// `03`: the list of linked companions.
     Companions,
+    /// `04`: messages that changed after they came, of all chats.
+    Changes,
 }
 
 impl CollectionName {
@@ -34,6 +37,7 @@ impl CollectionName {
             }
             Self::Messages(_) => None,
             Self::Companions => Collection::new(&[COMPANIONS]),
+            Self::Changes => Collection::new(&[CHANGES]),
         }
     }
 
@@ -50,6 +54,8 @@ impl CollectionName {
             },
             // req: MSG-005
             [COMPANIONS] => Some(Self::Companions),
+            // req: MSG-060
+            [CHANGES] => Some(Self::Changes),
             _ => None,
         }
     }
@@ -66,12 +72,23 @@ mod tests {
         assert_eq!(CollectionName::Messages(300).encode().unwrap().as_bytes(), [0x02, 0x41, 0x2c]);
         assert_eq!(CollectionName::Companions.encode().unwrap().as_bytes(), [0x03]);
         let messages = [0, 1 << 40].map(CollectionName::Messages);
-        for name in [CollectionName::Chats, CollectionName::Companions].into_iter().chain(messages) {
+        for name in [CollectionName::Chats, CollectionName::Companions, CollectionName::Changes]
+            .into_iter()
+            .chain(messages)
+        {
             assert_eq!(CollectionName::decode(&name.encode().unwrap()), Some(name));
         }
         assert_eq!(CollectionName::Messages(u64::MAX).encode(), None);
-        for unknown in [&[1, 0][..], &[2], &[2, 1, 1], &[2, 0x40, 1], &[3, 0], &[4]] {
+        for unknown in [&[1, 0][..], &[2], &[2, 1, 1], &[2, 0x40, 1], &[3, 0], &[4, 0], &[5]] {
             assert_eq!(CollectionName::decode(&Collection::new(unknown).unwrap()), None, "{unknown:?}");
         }
+    }
+
+    #[test]
+    fn msg_060_the_changes_have_a_name_of_one_byte() {
+        // req: MSG-060
+        let name = CollectionName::Changes.encode().unwrap();
+        assert_eq!(name.as_bytes(), [0x04]);
+        assert_eq!(CollectionName::decode(&name), Some(CollectionName::Changes));
     }
 }

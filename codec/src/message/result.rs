@@ -32,6 +32,8 @@ pub enum ResultBody {
         items: Vec<Bytes>,
         /// Whether there are older ones.
         more: bool,
+        /// The newest revision of the phone when it read them.
+        rev: u64,
     },
     /// The command was not carried out.
     Failed {
@@ -52,14 +54,14 @@ impl ResultBody {
                 let _ = w.varint(1, *message).varint(3, *rev);
                 freeze(w)
             }
-            Self::HistoryPage { items, more } => {
+            Self::HistoryPage { items, more, rev } => {
                 let mut all = Vec::new();
                 for item in items {
                     put_varint(&mut all, len_u64(item.len()));
                     all.extend_from_slice(item);
                 }
                 let mut w = writer(HISTORY_PAGE);
-                let _ = w.bytes(1, &all).u8(3, u8::from(*more));
+                let _ = w.bytes(1, &all).u8(3, u8::from(*more)).varint(5, *rev);
                 freeze(w)
             }
             Self::Failed { code } => {
@@ -86,14 +88,16 @@ impl ResultBody {
             }
             // req: MSG-022
             HISTORY_PAGE => {
-                let mut r = list(&mut c, &[1, 3])?;
+                let mut r = list(&mut c, &[1, 3, 5])?;
                 let items = read_items(&r.required(1, "history items")?, body)?;
-                let more = r.required(3, "history more")?;
-                match more.u8()? {
-                    0 => Ok(Self::HistoryPage { items, more: false }),
-                    1 => Ok(Self::HistoryPage { items, more: true }),
-                    _ => Err(more.error(ErrorCode::FIELD_VALUE)),
-                }
+                let field = r.required(3, "history more")?;
+                let more = match field.u8()? {
+                    0 => false,
+                    1 => true,
+                    _ => return Err(field.error(ErrorCode::FIELD_VALUE)),
+                };
+                // req: MSG-061
+                Ok(Self::HistoryPage { items, more, rev: r.required(5, "history rev")?.varint()? })
             }
             // req: MSG-023
             FAILED => {

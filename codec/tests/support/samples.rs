@@ -259,8 +259,8 @@ pub(crate) fn commands() -> Vec<Command> {
 pub(crate) fn results() -> Vec<ResultBody> {
     vec![
         ResultBody::Accepted { message: 3, rev: 70 },
-        ResultBody::HistoryPage { items: items().iter().map(Item::encode).collect(), more: true },
-        ResultBody::HistoryPage { items: vec![], more: false },
+        ResultBody::HistoryPage { items: items().iter().map(Item::encode).collect(), more: true, rev: 71 },
+        ResultBody::HistoryPage { items: vec![], more: false, rev: 0 },
         ResultBody::Failed { code: ErrorCode::OFFLINE },
         ResultBody::Done,
     ]

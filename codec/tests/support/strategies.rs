@@ -408,8 +408,8 @@ pub(crate) fn item() -> impl Strategy<Value = Item> {
 pub(crate) fn result() -> impl Strategy<Value = ResultBody> {
     prop_oneof![
         (number(), number()).prop_map(|(message, rev)| ResultBody::Accepted { message, rev }),
-        (vec(item().prop_map(|item| item.encode()), 0..=50), any::<bool>())
-            .prop_map(|(items, more)| ResultBody::HistoryPage { items, more }),
+        (vec(item().prop_map(|item| item.encode()), 0..=50), any::<bool>(), number())
+            .prop_map(|(items, more, rev)| ResultBody::HistoryPage { items, more, rev }),
         code().prop_map(|code| ResultBody::Failed { code }),
         Just(ResultBody::Done),
     ]

@@ -128,6 +128,17 @@ impl WebLink {
         self.endpoint.subscribe(timestamp(now), collection).map_err(refused)
     }
 
+    /// Opens a subscription to a collection of which no row is kept: from the stored cursor on, or else from the phone's
+    /// newest revision, which a page without rows tells first.
+    ///
+    /// # Errors
+    /// Too many are open, or the name is too long.
+    #[wasm_bindgen(js_name = subscribeFromNow)]
+    pub fn subscribe_from_now(&mut self, now: f64, collection: &[u8]) -> Result<(), JsError> {
+        let collection = Collection::new(collection).ok_or_else(|| JsError::new("not a collection"))?;
+        self.endpoint.subscribe_from_now(timestamp(now), collection).map_err(refused)
+    }
+
     /// Ends a subscription; `left` follows.
     ///
     /// # Errors

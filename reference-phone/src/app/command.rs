@@ -131,6 +131,8 @@ impl App {
             items.push(item);
         }
         let more = items.len() < rows.len();
-        Ok(ResultBody::HistoryPage { items, more })
+        // Read in the open transaction: everything up to its newest revision is in the page.
+        // req: MSG-061
+        Ok(ResultBody::HistoryPage { items, more, rev: self.store.newest() })
     }
 }

@@ -16,7 +16,7 @@ use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OptionalExtension, params};
 use zeroize::Zeroizing;
 
-use super::schema::{self, DEVICE_KEY_NEW, TABLES, TABLES_2, VERSION};
+use super::schema::{self, DEVICE_KEY_NEW, TABLES, VERSION};
 use super::{DATABASE, DEVICE_KEY, StoreError, sql, unsql, unwrap_account_key, wrap_account_key};
 use crate::media::MediaDir;
 
@@ -206,13 +206,11 @@ fn attach(part: &Path, src: &Path) -> Result<Connection, BackupError> {
 /// Makes the tables of the other file's version, and copies the rows of all that do not stay behind. Gives the version.
 fn copy_tables(conn: &Connection) -> Result<i64, BackupError> {
     let version: i64 = conn.query_row("PRAGMA src.user_version", [], |row| row.get(0))?;
-    if !(1..=VERSION).contains(&version) {
-        return Err(StoreError::Newer(version).into());
-    }
+    let (taken, _) = schema::steps_of(version).ok_or(StoreError::Newer(version))?;
     // req: HSK-090
     conn.execute_batch(TABLES)?;
-    if version == VERSION {
-        conn.execute_batch(TABLES_2)?;
+    for step in taken {
+        conn.execute_batch(step)?;
     }
     sqlite::create_table(conn)?;
     let mut query = conn.prepare("SELECT name FROM main.sqlite_schema WHERE type = 'table'")?;
@@ -229,8 +227,9 @@ fn copy_tables(conn: &Connection) -> Result<i64, BackupError> {
 
 /// Brings tables of an older version up to this program's, once all rows are there.
 fn bring_up(conn: &Connection, version: i64) -> Result<(), BackupError> {
-    if version < VERSION {
-        conn.execute_batch(TABLES_2)?;
+    let (_, missing) = schema::steps_of(version).ok_or(StoreError::Newer(version))?;
+    for step in missing {
+        conn.execute_batch(step)?;
     }
     Ok(())
 }

@@ -25,6 +25,13 @@ impl StoredMessage {
         // req: MSG-004
         Row { id: RowId::from_number(self.message.message), rev: self.rev, body: self.item().encode() }
     }
+
+    /// The message, or its marker, as a row of the changes, where it has the revision of its last change.
+    fn change_row(&self, changed: u64) -> Row {
+        // req: MSG-060
+        let id = RowId::from_pair(self.message.chat, self.message.message);
+        Row { id, rev: changed, body: self.item().encode() }
+    }
 }
 
 impl Companion {
@@ -101,6 +108,17 @@ impl Store {
                 let rows = query.query_map([sql(after), sql(newest)], companions::read_row)?;
                 take(rows, after, newest, budget)
             }
+            // req: MSG-068
+            Some(CollectionName::Changes) => {
+                let mut query = self.conn.prepare_cached(&format!(
+                    "SELECT {}, changed FROM messages WHERE changed > ?1 AND changed <= ?2 ORDER BY changed",
+                    messages::COLUMNS
+                ))?;
+                let rows = query.query_map([sql(after), sql(newest)], |row| {
+                    Ok(self.read_message(row)?.change_row(unsql(row.get(messages::COLUMNS_LEN)?)))
+                })?;
+                take(rows, after, newest, budget)
+            }
             _ => Ok(Delta::nothing(newest.max(after))),
         };
         delta.map(Some)
@@ -120,7 +138,8 @@ impl Store {
     /// The oldest message of a chat that its collection holds; 0: all are in it.
     pub(super) fn oldest_of(&self, chat: u64) -> Result<u64, StoreError> {
         let mut query = self.conn.prepare_cached(
-            "SELECT id FROM messages WHERE chat = ?1 AND deleted = 0 ORDER BY id DESC LIMIT 1 OFFSET ?2",
+            "SELECT id FROM messages INDEXED BY messages_live WHERE chat = ?1 AND deleted = 0
+             ORDER BY id DESC LIMIT 1 OFFSET ?2",
         )?;
         let last = [sql(chat), sql(CHAT_WINDOW.saturating_sub(1))];
         Ok(query.query_row(last, |row| row.get(0)).optional()?.map_or(0, unsql))

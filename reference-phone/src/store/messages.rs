@@ -48,6 +48,9 @@ pub struct StoredMessage {
 pub(super) const COLUMNS: &str = "chat, id, author, time_ms, text, state, reply_to, content, media_type, media_name, \
                                   media_size, companion, cmd_id, deleted, rev, edited, network_id";
 
+/// How many columns those are: what a query asks for besides stands behind them.
+pub(super) const COLUMNS_LEN: usize = 17;
+
 impl StoredMessage {
     fn read(row: &Row<'_>) -> rusqlite::Result<Self> {
         let content: Option<[u8; 32]> = row.get(7)?;
@@ -174,7 +177,9 @@ impl Store {
         let rev = self.next_rev();
         let _ = self
             .conn
-            .prepare_cached("UPDATE messages SET state = ?3, rev = ?4 WHERE chat = ?1 AND id = ?2")?
+            .prepare_cached(
+                "UPDATE messages SET state = ?3, rev = ?4, changed = ?4 WHERE chat = ?1 AND id = ?2",
+            )?
             .execute(params![sql(chat), sql(id), state.number(), sql(rev)])?;
         Ok(Some(rev))
     }
@@ -197,7 +202,7 @@ impl Store {
         let _ = self
             .conn
             .prepare_cached(
-                "UPDATE messages SET deleted = 1, rev = ?3, text = '', edited = 0, reply_to = NULL, content = NULL,
+                "UPDATE messages SET deleted = 1, rev = ?3, changed = ?3, text = '', edited = 0, reply_to = NULL, content = NULL,
                  media_type = NULL, media_name = NULL, media_size = NULL WHERE chat = ?1 AND id = ?2",
             )?
             .execute([sql(chat), sql(id), sql(rev)])?;
@@ -241,7 +246,8 @@ impl Store {
     pub fn history(&self, chat: u64, before: u64, count: u64) -> Result<Vec<StoredMessage>, StoreError> {
         let before = if before == 0 { u64::MAX } else { before };
         let mut query = self.conn.prepare_cached(&format!(
-            "SELECT {COLUMNS} FROM messages WHERE chat = ?1 AND id < ?2 AND deleted = 0 ORDER BY id DESC LIMIT ?3"
+            "SELECT {COLUMNS} FROM messages INDEXED BY messages_live WHERE chat = ?1 AND id < ?2 AND deleted = 0
+             ORDER BY id DESC LIMIT ?3"
         ))?;
         let rows = query.query_map([sql(chat), sql(before), sql(count)], |row| self.read_message(row))?;
         Ok(rows.collect::<Result<_, _>>()?)

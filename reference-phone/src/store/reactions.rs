@@ -18,7 +18,7 @@ impl Store {
         let _ = self
             .conn
             .prepare_cached(
-                "UPDATE messages SET text = ?3, edited = 1, rev = ?4 WHERE chat = ?1 AND id = ?2 AND deleted = 0",
+                "UPDATE messages SET text = ?3, edited = 1, rev = ?4, changed = ?4 WHERE chat = ?1 AND id = ?2 AND deleted = 0",
             )?
             .execute(params![sql(chat), sql(id), cut(text, TEXT_LEN_MAX), sql(rev)])?;
         let is_newest = self
@@ -61,7 +61,7 @@ impl Store {
         let rev = self.next_rev();
         let _ = self
             .conn
-            .prepare_cached("UPDATE messages SET rev = ?3 WHERE chat = ?1 AND id = ?2")?
+            .prepare_cached("UPDATE messages SET rev = ?3, changed = ?3 WHERE chat = ?1 AND id = ?2")?
             .execute([sql(chat), sql(id), sql(rev)])?;
         Ok(true)
     }

@@ -15,7 +15,7 @@ use super::{
 };
 
 /// The version of the tables, in `user_version`.
-pub(super) const VERSION: i64 = 2;
+pub(super) const VERSION: i64 = 3;
 /// The device key while the account is being created.
 pub(super) const DEVICE_KEY_NEW: &str = "device.key.new";
 
@@ -102,6 +102,22 @@ UPDATE companions SET rev = serial + (SELECT rev FROM account);
 UPDATE account SET rev = rev + next_serial;
 ";
 
+/// What version 3 adds: the revision at which a message last changed after it came, and the messages that are there,
+/// without the markers of deleted ones.
+pub(super) const TABLES_3: &str = "
+ALTER TABLE messages ADD COLUMN changed INTEGER;
+CREATE INDEX messages_changed ON messages(changed) WHERE changed IS NOT NULL;
+CREATE INDEX messages_live ON messages(chat, id) WHERE deleted = 0;
+";
+
+/// What each version adds to the one before it, from version 2 on.
+const STEPS: [&str; 2] = [TABLES_2, TABLES_3];
+
+/// The steps that tables of a version have taken, and those that they lack; none for what is no version of this program.
+pub(super) fn steps_of(version: i64) -> Option<(&'static [&'static str], &'static [&'static str])> {
+    STEPS.split_at_checked(usize::try_from(version).ok()?.checked_sub(1)?)
+}
+
 /// What came after the first release of the tables; made when it is not there.
 const LATER: &str = "
 CREATE TABLE IF NOT EXISTS parts(
@@ -127,14 +143,16 @@ pub(super) fn check(conn: &mut Connection) -> Result<(), StoreError> {
     let version: i64 = conn.pragma_query_value(None, "user_version", |row| row.get(0))?;
     match version {
         VERSION => Ok(()),
-        1 => {
+        newer if newer > VERSION => Err(StoreError::Newer(newer)),
+        older => {
+            let (_, missing) = steps_of(older).ok_or(StoreError::NotWhole)?;
             let txn = sqlite::begin(conn)?;
-            txn.execute_batch(TABLES_2)?;
+            for step in missing {
+                txn.execute_batch(step)?;
+            }
             txn.pragma_update(None, "user_version", VERSION)?;
             Ok(txn.commit()?)
         }
-        newer if newer > VERSION => Err(StoreError::Newer(newer)),
-        _ => Err(StoreError::NotWhole),
     }
 }
 
@@ -243,7 +261,9 @@ pub(super) fn create_account(
 ) -> Result<(), StoreError> {
     store.begin()?;
     store.conn.execute_batch(TABLES)?;
-    store.conn.execute_batch(TABLES_2)?;
+    for step in STEPS {
+        store.conn.execute_batch(step)?;
+    }
     complete(&store.conn)?;
     sqlite::create_table(&store.conn)?;
     let wrapped = wrap_account_key(&store.key, &account.key)?;

@@ -8,6 +8,7 @@ use super::*;
 
 mod changes;
 mod disk;
+mod old_messages;
 mod suite;
 mod sync;
 

@@ -4,15 +4,16 @@ use std::collections::BTreeMap;
 
 use handfast::codec::frame::Items;
 use handfast::codec::ids::MailboxId;
-use handfast::codec::message::{Item, NowValue, ResultBody};
+use handfast::codec::limits::HISTORY_COUNT_MAX;
+use handfast::codec::message::{CollectionName, Command, NowValue, ResultBody};
 use handfast::session::{Commit, CommitId, Endpoint, Event, LinkStatus, Message, Output};
 use handfast::{DeviceRole, ErrorCode, Timestamp};
 use rand_core::CryptoRng;
 
 use super::subscriptions::{CHATS_FOLLOWED_MAX, Subscriptions};
 use super::transfer::{Check, Running, requeue};
-use super::{App, AppEvent, AppOutput, Owner, SocketTag};
-use crate::store::{CommandState, LinkRowState, StoreError, TransferState};
+use super::{App, AppEvent, AppOutput, Leftover, Owner, SocketTag};
+use crate::store::{CommandState, HistoryPage, LinkRowState, StoreError, TransferState};
 
 /// How long a link that the phone never confirmed is kept.
 const PENDING_KEPT_MS: u64 = 24 * 3_600_000;
@@ -32,6 +33,8 @@ pub(super) struct Link {
     pub(super) running: BTreeMap<u64, Running>,
     /// What is looked at before its stream is opened.
     pub(super) check: Option<Check>,
+    /// Pages of history that came too old: the command that asks again, and the one that asked first.
+    asked_again: BTreeMap<u64, u64>,
     /// Streams to be stopped as soon as the machine takes it.
     pub(super) stops: Vec<(u64, ErrorCode)>,
     /// Whether a connection is live, so that transfers may open streams.
@@ -91,6 +94,7 @@ impl App {
             applied: Vec::new(),
             running: BTreeMap::new(),
             check: None,
+            asked_again: BTreeMap::new(),
             stops: Vec::new(),
             live: false,
             active,
@@ -144,20 +148,24 @@ impl App {
 
     fn deliver(&mut self, now: Timestamp, link: &mut Link, message: Message) -> Result<(), StoreError> {
         match message {
-            Message::Result { cmd_id, body } => self.on_result(cmd_id, body.as_ref()),
-            Message::Delta { items, from, collection, .. } => {
-                if from == 0 {
-                    self.store.clear_collection(&collection)?;
-                }
-                self.take_rows(now, link, &collection, items.iter().flat_map(Items::iter))
+            Message::Result { cmd_id, body } => self.on_result(now, link, cmd_id, body.as_ref()),
+            Message::Delta { items, from, to, collection } => {
+                self.store.begin_delta(&collection, from)?;
+                self.take_rows(now, link, &collection, items.iter().flat_map(Items::iter))?;
+                self.store.end_delta(&collection, to, items.iter().flat_map(Items::iter))
             }
-            Message::Page { collection, first, last, items, .. } => {
+            Message::Page { collection, first, last, rev, items } => {
+                if CollectionName::decode(&collection) == Some(CollectionName::Changes) {
+                    return self.begin_changes(link, rev);
+                }
                 if first {
                     self.store.begin_snapshot(&collection)?;
                 }
                 self.take_rows(now, link, &collection, items.iter())?;
+                self.store.end_page(&collection, items.iter())?;
                 if last {
-                    self.store.end_snapshot(&collection)?;
+                    let gone = self.store.end_snapshot(&collection)?;
+                    self.leftovers.extend(gone.into_iter().map(Leftover::Content));
                 }
                 Ok(())
             }
@@ -170,14 +178,51 @@ impl App {
         }
     }
 
-    fn on_result(&mut self, cmd_id: u64, body: Option<&bytes::Bytes>) -> Result<(), StoreError> {
+    /// The phone tells changes from this revision on, and none before.
+    fn begin_changes(&mut self, link: &Link, rev: u64) -> Result<(), StoreError> {
+        let gone = self.store.forget_older(&link.subscriptions.chats())?;
+        self.leftovers.extend(gone.into_iter().map(Leftover::Content));
+        self.store.set_changes_to(rev)
+    }
+
+    /// Takes a page of history. Returns whether it counts; one that does not is asked for again.
+    fn on_history(
+        &mut self,
+        now: Timestamp,
+        link: &mut Link,
+        cmd_id: u64,
+        page: &HistoryPage<'_>,
+    ) -> Result<bool, StoreError> {
+        let Some((chat, before)) = self.store.history_asked(cmd_id)? else { return Ok(true) };
+        if self.store.put_history(chat, before, page)? {
+            return Ok(true);
+        }
+        let count = u8::try_from(HISTORY_COUNT_MAX).unwrap_or(u8::MAX);
+        let body = Command::History { chat, before, count }.encode();
+        // Where the outbox is full, the user asks again.
+        let Ok(sent) = link.endpoint.send(now, &body) else { return Ok(true) };
+        link.commits.push(sent.commit);
+        self.store.put_command(sent.cmd_id, None, "history", &body, CommandState::Sent)?;
+        let waiting = link.asked_again.remove(&cmd_id).unwrap_or(cmd_id);
+        let _ = link.asked_again.insert(sent.cmd_id, waiting);
+        Ok(false)
+    }
+
+    fn on_result(
+        &mut self,
+        now: Timestamp,
+        link: &mut Link,
+        cmd_id: u64,
+        body: Option<&bytes::Bytes>,
+    ) -> Result<(), StoreError> {
         let client_id = self.store.command(cmd_id)?.and_then(|command| command.client_id);
         let outcome = match body.map(ResultBody::decode) {
+            // req: MSG-071
             Some(Ok(ResultBody::Accepted { message, .. })) => Ok(Some(message)),
             Some(Ok(ResultBody::Failed { code })) => Err(code),
-            Some(Ok(ResultBody::HistoryPage { items, .. })) => {
-                for item in items.iter().filter_map(|item| Item::decode(item).ok()) {
-                    let _ = self.store.put_item(&item, 0)?;
+            Some(Ok(ResultBody::HistoryPage { items, more, rev })) => {
+                if !self.on_history(now, link, cmd_id, &HistoryPage { items: &items, more, rev })? {
+                    return self.store.settle_command(cmd_id, CommandState::Accepted, None, None);
                 }
                 Ok(None)
             }
@@ -190,6 +235,8 @@ impl App {
             Err(code) => (CommandState::Failed, None, Some(code)),
         };
         self.store.settle_command(cmd_id, state, message, error)?;
+        // Who asked first knows that command alone.
+        let cmd_id = link.asked_again.remove(&cmd_id).unwrap_or(cmd_id);
         self.event(AppEvent::Result { cmd_id, client_id, outcome });
         Ok(())
     }

@@ -83,6 +83,7 @@ impl App {
 
     /// What the transaction made useless is deleted: never before, since it may fail.
     fn drop_leftovers(&mut self) -> Result<(), StoreError> {
+        // req: MSG-070
         for leftover in std::mem::take(&mut self.leftovers) {
             match leftover {
                 // The same content may be on its way in another message.

@@ -1,9 +1,10 @@
-//! Which collections the companion follows: the lists of chats and of companions, and as many chats as subscriptions are
-//! left.
+//! Which collections the companion follows: the changes of older messages, the lists of chats and of companions, and as
+//! many chats as subscriptions are left.
 //!
 //! Those that are needed stand first: a chat that the user opens, one that has news, then the most recent. To make room,
 //! the chat that was needed longest ago is left, once it is in step: what is stored of it stays, and so does its cursor.
-//! So every chat is within reach, whatever their number.
+//! So every chat is within reach, whatever their number. The chat that the user opened last is never left, and for it
+//! one that is not in step yet is.
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -13,8 +14,8 @@ use handfast::codec::limits::SUBSCRIPTIONS_MAX;
 use handfast::codec::message::CollectionName;
 use handfast::session::Endpoint;
 
-/// How many chats are followed at a time; the two lists take the other subscriptions.
-pub(super) const CHATS_FOLLOWED_MAX: usize = SUBSCRIPTIONS_MAX - 2;
+/// How many chats are followed at a time; the changes and the two lists take the other subscriptions.
+pub(super) const CHATS_FOLLOWED_MAX: usize = SUBSCRIPTIONS_MAX - 3;
 
 /// Where a followed chat stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,15 +47,19 @@ fn messages(chat: u64) -> Option<Collection> {
 }
 
 impl Subscriptions {
-    /// A connection begins: the lists first, then these chats.
+    /// A connection begins: the changes first, then the lists, then these chats.
     pub(super) fn begin(&mut self, now: Timestamp, endpoint: &mut Endpoint, recent: &[u64]) {
         *self = Self { opened: self.opened, ..Self::default() };
+        // req: MSG-062
+        if let Some(changes) = CollectionName::Changes.encode() {
+            // The first ones of a connection are never refused.
+            let _ = endpoint.subscribe_from_now(now, changes);
+        }
         for list in [CollectionName::Chats, CollectionName::Companions]
             .map(CollectionName::encode)
             .into_iter()
             .flatten()
         {
-            // The first ones of a connection are never refused.
             let _ = endpoint.subscribe(now, list);
         }
         for chat in recent.iter().take(CHATS_FOLLOWED_MAX).rev() {
@@ -106,8 +111,7 @@ impl Subscriptions {
     fn make_room(&mut self, now: Timestamp, endpoint: &mut Endpoint) {
         let leaving = self.followed.values().filter(|state| **state == Followed::Leaving).count();
         for _ in leaving..self.waiting.len() {
-            let idle = |chat: &&u64| self.followed.get(chat) == Some(&Followed::InStep);
-            let Some(chat) = self.order.iter().find(idle).copied() else { return };
+            let Some(chat) = self.least_needed() else { return };
             let Some(collection) = messages(chat) else { return };
             if endpoint.leave(now, collection).is_err() {
                 return;
@@ -115,6 +119,20 @@ impl Subscriptions {
             let _ = self.followed.insert(chat, Followed::Leaving);
             self.order.retain(|of| *of != chat);
         }
+    }
+
+    /// The chat to be left, if any is: the one that was needed longest ago, and not the one that is open.
+    fn least_needed(&self) -> Option<u64> {
+        // req: MSG-067
+        let others = || self.order.iter().copied().filter(|chat| Some(*chat) != self.opened);
+        let idle = others().find(|chat| self.followed.get(chat) == Some(&Followed::InStep));
+        let is_open_waiting = self.waiting.front().is_some_and(|chat| Some(*chat) == self.opened);
+        idle.or_else(|| others().next().filter(|_| is_open_waiting))
+    }
+
+    /// The chats that are followed, or wait to be.
+    pub(super) fn chats(&self) -> Vec<u64> {
+        self.followed.keys().chain(&self.waiting).copied().collect()
     }
 
     /// A chat is in step, or will not come to be.

@@ -82,7 +82,11 @@ impl App {
                 // A connection that ended in between wants it no more.
                 let _ = link.endpoint.digest(now, &collection, 0, digest.value());
             }
-            Event::InStep { collection } => self.on_settled(now, link, &collection)?,
+            Event::InStep { collection } => {
+                let gone = self.store.window_in_step(&collection)?;
+                self.leftovers.extend(gone.into_iter().map(Leftover::Content));
+                self.on_settled(now, link, &collection)?;
+            }
             Event::OutOfStep { collection } => self.event(AppEvent::Repair { collection, failed: false }),
             Event::RepairFailed { collection } => {
                 self.event(AppEvent::Repair { collection, failed: true });

@@ -146,6 +146,7 @@ impl Store {
             Item::Deleted { chat, message: None } => {
                 let id = to_sql(*chat)?;
                 let _ = self.write()?.execute("DELETE FROM chats WHERE chat = ?1", [id])?;
+                let _ = self.write()?.execute("DELETE FROM ranges WHERE chat = ?1", [id])?;
                 self.delete("DELETE FROM messages WHERE chat = ?1 RETURNING content", [id])
             }
             _ => Ok(Change::None),
@@ -153,10 +154,19 @@ impl Store {
     }
 
     fn delete(&mut self, sql: &str, of: impl Params) -> Result<Change, StoreError> {
+        self.contents_of_deleted(sql, of).map(Change::Deleted)
+    }
+
+    /// Deletes messages, and returns their media; the statement returns the column of content.
+    pub(super) fn contents_of_deleted(
+        &mut self,
+        sql: &str,
+        of: impl Params,
+    ) -> Result<Vec<ContentId>, StoreError> {
         let mut statement = self.write()?.prepare_cached(sql)?;
         let contents = statement.query_map(of, |row| row.get::<_, Option<[u8; 32]>>(0))?;
         let contents = contents.filter_map(Result::transpose).collect::<Result<Vec<_>, _>>()?;
-        Ok(Change::Deleted(contents.into_iter().map(ContentId::from_bytes).collect()))
+        Ok(contents.into_iter().map(ContentId::from_bytes).collect())
     }
 
     fn put_message(&mut self, wire: &WireMessage, rev: u64) -> Result<Change, StoreError> {
@@ -243,23 +253,30 @@ impl Store {
         Ok(rows.collect::<Result<_, _>>()?)
     }
 
-    /// The last `count` messages of a chat, in order of their ids.
+    /// The last `count` messages of a chat, in order of their ids; none from behind a gap.
     ///
     /// # Errors
     /// [`StoreError`].
     pub fn history(&self, chat: u64, count: u64) -> Result<Vec<Message>, StoreError> {
         let mut query = self.conn.prepare_cached(&format!(
-            "SELECT * FROM (SELECT {COLUMNS} FROM messages WHERE chat = ?1 ORDER BY id DESC LIMIT ?2) ORDER BY id"
+            "SELECT * FROM (SELECT {COLUMNS} FROM messages WHERE chat = ?1 AND id >= ?3 ORDER BY id DESC LIMIT ?2)
+             ORDER BY id"
         ))?;
-        let rows = query.query_map(params![to_sql(chat)?, to_sql(count)?], message)?;
+        // req: MSG-072
+        let low = self.newest_low(chat)?.unwrap_or(0);
+        let rows = query.query_map(params![to_sql(chat)?, to_sql(count)?, to_sql(low)?], message)?;
         Ok(rows.collect::<Result<_, _>>()?)
     }
 
-    /// The oldest message of a chat that is here; 0 when there is none.
+    /// Before which message of a chat the phone is to be asked for older ones: the oldest that is here without a gap
+    /// behind it; 0 when there is none.
     ///
     /// # Errors
     /// [`StoreError`].
     pub fn oldest(&self, chat: u64) -> Result<u64, StoreError> {
+        if let Some(low) = self.newest_low(chat)?.filter(|low| *low > 0) {
+            return Ok(low);
+        }
         let chat = to_sql(chat)?;
         let oldest: Option<i64> =
             self.conn.query_row("SELECT min(id) FROM messages WHERE chat = ?1", [chat], |row| row.get(0))?;

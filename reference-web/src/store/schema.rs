@@ -10,7 +10,7 @@ use rusqlite::Connection;
 use super::{DB_FILE, KEY_FILE, StoreError};
 
 /// The version of the tables, kept in `user_version`.
-const VERSION: i64 = 3;
+const VERSION: i64 = 4;
 /// The device key while the store is being created.
 const KEY_FILE_NEW: &str = "device.key.new";
 
@@ -117,6 +117,31 @@ CREATE TABLE companions(
 DELETE FROM aside;
 ";
 
+/// What version 4 adds: which ranges of each chat are here, what the pages of a snapshot under way brought, and up to which revision changes of older messages were
+/// applied. Of older tables nobody knows either: the first connection forgets what is older than the windows.
+const TABLES_4: &str = "
+CREATE TABLE ranges(
+    chat INTEGER NOT NULL,
+    low INTEGER NOT NULL,
+    high INTEGER NOT NULL,
+    is_window INTEGER NOT NULL,
+    PRIMARY KEY(chat, low)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE pages(
+    chat INTEGER PRIMARY KEY,
+    count INTEGER NOT NULL,
+    low INTEGER NOT NULL,
+    high INTEGER NOT NULL
+) STRICT;
+CREATE TABLE mirror(
+    id INTEGER PRIMARY KEY CHECK(id = 1),
+    changes_to INTEGER NOT NULL
+) STRICT;
+";
+
+/// What each version adds to the one before it, from version 2 on.
+const STEPS: [&str; 3] = [TABLES_2, TABLES_3, TABLES_4];
+
 /// Opens the parts of a store that belong together, or creates them. The key gets its name last: before that there is
 /// no store, after that a whole one.
 pub(super) fn open(dir: &Path) -> Result<(Connection, DeviceKey), StoreError> {
@@ -172,8 +197,9 @@ pub(super) fn create_tables(conn: &mut Connection) -> Result<(), StoreError> {
     let txn = sqlite::begin(conn)?;
     sqlite::create_table(&txn)?;
     txn.execute_batch(TABLES)?;
-    txn.execute_batch(TABLES_2)?;
-    txn.execute_batch(TABLES_3)?;
+    for step in STEPS {
+        txn.execute_batch(step)?;
+    }
     txn.pragma_update(None, "user_version", VERSION)?;
     Ok(txn.commit()?)
 }
@@ -183,17 +209,17 @@ pub(super) fn check(conn: &mut Connection) -> Result<(), StoreError> {
     let version: i64 = conn.pragma_query_value(None, "user_version", |row| row.get(0))?;
     match version {
         VERSION => Ok(()),
-        1 | 2 => {
+        newer if newer > VERSION => Err(StoreError::Newer(newer)),
+        older => {
+            let taken = usize::try_from(older).ok().and_then(|older| older.checked_sub(1));
+            let missing = taken.and_then(|taken| STEPS.get(taken..)).ok_or(StoreError::NotWhole)?;
             let txn = sqlite::begin(conn)?;
-            if version == 1 {
-                txn.execute_batch(TABLES_2)?;
+            for step in missing {
+                txn.execute_batch(step)?;
             }
-            txn.execute_batch(TABLES_3)?;
             txn.pragma_update(None, "user_version", VERSION)?;
             Ok(txn.commit()?)
         }
-        newer if newer > VERSION => Err(StoreError::Newer(newer)),
-        _ => Err(StoreError::NotWhole),
     }
 }
 

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use handfast::codec::frame::{Collection, Row, RowId};
+use handfast::codec::ids::ContentId;
 use handfast::codec::limits::CHAT_WINDOW;
 use handfast::codec::message::{CollectionName, Item};
 use handfast::session::RowDigest;
@@ -29,6 +30,11 @@ fn is_of(item: &Item, name: CollectionName, id: &RowId) -> bool {
     }
 }
 
+/// The numbers of rows that have one.
+fn numbers(rows: impl Iterator<Item = Bytes>) -> impl Iterator<Item = u64> {
+    rows.filter_map(|row| Row::decode(&row).ok()?.id.number())
+}
+
 impl Store {
     /// Takes a row of a DELTA or a page, in the open transaction. One that cannot be applied is set aside, and gives
     /// `None`.
@@ -38,6 +44,9 @@ impl Store {
     pub fn put_row(&mut self, collection: &Collection, bytes: &Bytes) -> Result<Option<Change>, StoreError> {
         // req: SYN-006
         let Ok(row) = Row::decode(bytes) else { return Ok(None) };
+        if CollectionName::decode(collection) == Some(CollectionName::Changes) {
+            return self.put_change(&row);
+        }
         let item = Item::decode(&row.body).ok();
         let name = CollectionName::decode(collection);
         let key = params![collection.as_bytes(), row.id.as_bytes()];
@@ -56,13 +65,41 @@ impl Store {
         Ok(None)
     }
 
-    /// The phone tells a collection from its beginning by DELTAs: what is here of it goes, in the open transaction.
+    /// DELTAs of a collection came, in the open transaction; `from` is the revision above which they tell it.
     ///
     /// # Errors
     /// [`StoreError`].
-    pub fn clear_collection(&mut self, collection: &Collection) -> Result<(), StoreError> {
-        self.begin_snapshot(collection)?;
-        self.end_snapshot(collection)
+    pub fn begin_delta(&mut self, collection: &Collection, from: u64) -> Result<(), StoreError> {
+        match CollectionName::decode(collection) {
+            _ if from > 0 => Ok(()),
+            // What is here of a chat stays until its window was found in step.
+            Some(CollectionName::Messages(_)) => self.begin_snapshot(collection),
+            Some(CollectionName::Changes) => Ok(()),
+            // The phone tells it from its beginning: what is here goes.
+            _ => {
+                self.begin_snapshot(collection)?;
+                self.end_snapshot(collection).map(drop)
+            }
+        }
+    }
+
+    /// A DELTA of these rows, up to a revision, was taken, in the open transaction.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn end_delta(
+        &mut self,
+        collection: &Collection,
+        to: u64,
+        rows: impl Iterator<Item = Bytes>,
+    ) -> Result<(), StoreError> {
+        match CollectionName::decode(collection) {
+            Some(CollectionName::Messages(chat)) => {
+                numbers(rows).max().map_or(Ok(()), |newest| self.extend_window(chat, newest))
+            }
+            Some(CollectionName::Changes) => self.set_changes_to(to),
+            _ => Ok(()),
+        }
     }
 
     /// A snapshot of a collection begins: what is here of it stays until the snapshot ends, and is stale.
@@ -75,7 +112,10 @@ impl Store {
         let _ = match CollectionName::decode(collection) {
             Some(CollectionName::Chats) => conn.execute("UPDATE chats SET stale = 1", [])?,
             Some(CollectionName::Messages(chat)) => {
-                conn.execute("UPDATE messages SET stale = 1 WHERE chat = ?1", [to_sql(chat)?])?
+                let _ = conn.execute("UPDATE messages SET stale = 1 WHERE chat = ?1", [to_sql(chat)?])?;
+                self.end_window(chat)?;
+                self.forget_pages(chat)?;
+                0
             }
             Some(CollectionName::Companions) => conn.execute("UPDATE companions SET stale = 1", [])?,
             _ => 0,
@@ -83,22 +123,35 @@ impl Store {
         Ok(())
     }
 
-    /// A snapshot of a collection is whole: what it did not bring goes.
+    /// A page of these rows was taken, in the open transaction.
     ///
     /// # Errors
     /// [`StoreError`].
-    pub fn end_snapshot(&mut self, collection: &Collection) -> Result<(), StoreError> {
+    pub fn end_page(
+        &mut self,
+        collection: &Collection,
+        rows: impl Iterator<Item = Bytes>,
+    ) -> Result<(), StoreError> {
+        match CollectionName::decode(collection) {
+            Some(CollectionName::Messages(chat)) => self.count_page(chat, &numbers(rows).collect::<Vec<_>>()),
+            _ => Ok(()),
+        }
+    }
+
+    /// A snapshot of a collection is whole: what it did not bring goes. Returns the media of messages that went.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn end_snapshot(&mut self, collection: &Collection) -> Result<Vec<ContentId>, StoreError> {
         // req: SYN-028
         let conn = self.write()?;
         let _ = match CollectionName::decode(collection) {
             Some(CollectionName::Chats) => conn.execute("DELETE FROM chats WHERE stale = 1", [])?,
-            Some(CollectionName::Messages(chat)) => {
-                conn.execute("DELETE FROM messages WHERE chat = ?1 AND stale = 1", [to_sql(chat)?])?
-            }
+            Some(CollectionName::Messages(chat)) => return self.end_window_snapshot(chat),
             Some(CollectionName::Companions) => conn.execute("DELETE FROM companions WHERE stale = 1", [])?,
             _ => 0,
         };
-        Ok(())
+        Ok(Vec::new())
     }
 
     /// The digest of a collection, over the rows that are here in the open transaction.
@@ -107,6 +160,13 @@ impl Store {
     /// [`StoreError`].
     pub fn digest(&self, collection: &Collection) -> Result<RowDigest, StoreError> {
         // req: SYN-015, SYN-022
+        Ok(self.window(collection)?.iter().map(|(id, rev)| (id, *rev)).collect())
+    }
+
+    /// The rows of a collection that are here and not stale, with their revisions; of a chat the newest ones, as its
+    /// bound says. Of the changes none is kept.
+    pub(super) fn window(&self, collection: &Collection) -> Result<BTreeMap<RowId, u64>, StoreError> {
+        // req: SYN-033, MSG-063
         let mut rows = BTreeMap::new();
         let read = |rows: &mut BTreeMap<RowId, u64>, sql: &str, of: &[i64]| -> Result<(), StoreError> {
             let mut query = self.conn.prepare_cached(sql)?;
@@ -122,7 +182,8 @@ impl Store {
                 usize::MAX
             }
             Some(CollectionName::Messages(chat)) => {
-                let newest = "SELECT id, rev FROM messages WHERE chat = ?1 ORDER BY id DESC LIMIT ?2";
+                let newest =
+                    "SELECT id, rev FROM messages WHERE chat = ?1 AND stale = 0 ORDER BY id DESC LIMIT ?2";
                 read(&mut rows, newest, &[to_sql(chat)?, to_sql(CHAT_WINDOW)?])?;
                 usize::try_from(CHAT_WINDOW).unwrap_or(usize::MAX)
             }
@@ -140,6 +201,6 @@ impl Store {
             }
         }
         // The names of messages stand in the order of their numbers: the window is the newest ones.
-        Ok(rows.iter().rev().take(window).map(|(id, rev)| (id, *rev)).collect())
+        Ok(rows.into_iter().rev().take(window).collect())
     }
 }

@@ -448,3 +448,54 @@ fn msg_005_the_list_of_companions_is_mirrored_and_a_marker_takes_one_out() {
     store.end_snapshot(&name).expect("ended");
     assert_eq!(labels(&store), Vec::<String>::new());
 }
+
+fn changes_name() -> Collection {
+    CollectionName::Changes.encode().expect("a name")
+}
+
+fn change(chat: u64, id: u64, rev: u64, item: &Item) -> Bytes {
+    Row { id: RowId::from_pair(chat, id), rev, body: item.encode() }.encode()
+}
+
+#[test]
+fn msg_066_a_page_of_history_that_is_older_than_the_changes_is_not_taken() {
+    // req: MSG-066
+    let (_dir, mut store) = store();
+    store.end_delta(&changes_name(), 70, std::iter::empty()).expect("kept");
+    let items = [Item::Message(wire(1, 3, "before an edit")).encode()];
+    for (rev, is_taken) in [(69, false), (70, true)] {
+        let page = HistoryPage { items: &items, more: true, rev };
+        assert_eq!(store.put_history(1, 9, &page).expect("read"), is_taken, "{rev}");
+        assert_eq!(store.history(1, 9).expect("read").len(), usize::from(is_taken));
+    }
+}
+
+#[test]
+fn msg_064_a_change_is_applied_where_a_message_is_held_or_belongs() {
+    // req: MSG-064
+    let (_dir, mut store) = store();
+    let items = [Item::Message(wire(1, 7, "seven")).encode(), Item::Message(wire(1, 5, "five")).encode()];
+    let page = HistoryPage { items: &items, more: true, rev: 1 };
+    assert!(store.put_history(1, 9, &page).expect("taken"));
+    let put = |store: &mut Store, chat, id, text: &str| {
+        let row = change(chat, id, 10, &Item::Message(wire(chat, id, text)));
+        store.put_row(&changes_name(), &row).expect("taken")
+    };
+    assert!(matches!(put(&mut store, 1, 7, "edited"), Some(Change::Message(_))), "it is here");
+    assert!(matches!(put(&mut store, 1, 6, "missing"), Some(Change::NewMessage(_))), "all from 5 to 8 are");
+    assert!(matches!(put(&mut store, 1, 9, "newer"), Some(Change::NewMessage(_))), "its window is to come");
+    assert_eq!(put(&mut store, 1, 4, "older"), Some(Change::None));
+    assert_eq!(put(&mut store, 2, 6, "of a chat that nobody opened"), Some(Change::None));
+    let texts: Vec<_> = store.history(1, 9).expect("read").into_iter().map(|m| (m.id, m.text)).collect();
+    let right = [(5, "five"), (6, "missing"), (7, "edited"), (9, "newer")];
+    assert_eq!(texts, right.map(|(id, text)| (id, text.to_owned())));
+    let deleted = Item::Deleted { chat: 1, message: Some(5) };
+    let _ = store.put_row(&changes_name(), &change(1, 5, 11, &deleted)).expect("taken");
+    assert_eq!(store.history(1, 9).expect("read").len(), 3);
+    // What is not of the row that it came as is not applied, and nothing is kept of it.
+    for (chat, id, item) in [(1, 6, &deleted), (2, 7, &Item::Message(wire(1, 7, "of another chat")))] {
+        assert_eq!(store.put_row(&changes_name(), &change(chat, id, 12, item)).expect("taken"), None);
+    }
+    assert_eq!(store.counts().expect("read").aside, 0);
+    assert_eq!(store.digest(&changes_name()).expect("read"), RowDigest::default());
+}

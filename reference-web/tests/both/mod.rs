@@ -17,7 +17,9 @@ use reference_phone::app::{App as Phone, AppOutput as PhoneOutput, Now, ScanStep
 use reference_phone::media::MediaDir;
 use reference_phone::policy::RelayPolicy;
 use reference_phone::store::{NewMessage, Store as PhoneStore};
-use reference_phone::upstream::{NetworkChat, Outgoing, OutgoingChange, Upstream, UpstreamEvent};
+use reference_phone::upstream::{
+    Change, MessageName, NetworkChat, Outgoing, OutgoingChange, Upstream, UpstreamEvent,
+};
 use reference_relay::core::{Fresh, Limits, Output as RelayOutput, Relay, SocketId};
 use reference_web::app::{App as Web, AppEvent, AppOutput as WebOutput, SocketTag as WebTag};
 use reference_web::store::Store as WebStore;
@@ -38,6 +40,13 @@ impl Network {
             text: text.into(),
             reply_to: None,
         });
+    }
+
+    /// The contact changes a message of the chat.
+    pub(crate) fn changes(&self, chat: u64, message: u64, change: Change) {
+        let message = MessageName::Phone(message);
+        let event = UpstreamEvent::Changed { chat, author: "Bo".into(), message, change };
+        self.0.lock().unwrap().push_back(event);
     }
 
     pub(crate) fn comes(&self, chat: u64, is_there: bool) {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use bytes::{Bytes, BytesMut};
-use handfast::codec::frame::{Collection, OpenKind, Row, RowId};
+use handfast::codec::frame::{Collection, OpenKind, PageCursor, Row, RowId};
 use handfast::codec::ids::{CompanionId, ContentId, LogId};
 use handfast::codec::message::{CollectionName, Command, Item, ResultBody};
 use handfast::codec::qr::Offer;
@@ -323,7 +323,8 @@ impl Phone {
             }
             Event::DigestWanted { collection } => {
                 let mut rows = BTreeMap::new();
-                for (_, row, lives) in self.rows.iter().filter(|(of, ..)| *of == collection) {
+                let is_kept = collection != CollectionName::Changes.encode().unwrap();
+                for (_, row, lives) in self.rows.iter().filter(|(of, ..)| is_kept && *of == collection) {
                     let _ = rows.remove(&row.id);
                     if *lives {
                         let _ = rows.insert(row.id.clone(), row.rev);
@@ -333,7 +334,11 @@ impl Phone {
                 let rev = self.rev();
                 self.endpoint().digest(now, &collection, rev, digest.value()).unwrap();
             }
-            Event::PageWanted { .. } => panic!("nothing was damaged"),
+            Event::PageWanted { collection, .. } => {
+                assert_eq!(collection, CollectionName::Changes.encode().unwrap(), "nothing was damaged");
+                let (rev, last) = (self.rev(), PageCursor::default());
+                self.endpoint().page(now, &collection, rev, last, &[]).unwrap();
+            }
             Event::DataWanted { id, offset, max } => self.give_data(now, id, offset, max),
             Event::Data { id, bytes, .. } => self.take_data(now, id, &bytes),
             Event::Fin { id, hash } => {

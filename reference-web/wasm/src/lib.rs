@@ -13,8 +13,8 @@ pub use handfast::wasm::{
     row_digest,
 };
 pub use words::{
-    chats_collection, companions_collection, decode_item, decode_now, decode_result, delete_message,
-    edit_text, history, mark_read, messages_collection, react, send_media, send_text, typing,
+    changes_collection, chats_collection, companions_collection, decode_item, decode_now, decode_result,
+    delete_message, edit_text, history, mark_read, messages_collection, react, send_media, send_text, typing,
 };
 
 /// Light modules around a code.

@@ -77,6 +77,13 @@ pub fn companions_collection() -> Vec<u8> {
     CollectionName::Companions.encode().map(|name| name.as_bytes().to_vec()).unwrap_or_default()
 }
 
+/// The name of the changes of older messages.
+#[wasm_bindgen(js_name = changesCollection)]
+#[must_use]
+pub fn changes_collection() -> Vec<u8> {
+    CollectionName::Changes.encode().map(|name| name.as_bytes().to_vec()).unwrap_or_default()
+}
+
 /// The body of a command that sends a text.
 ///
 /// # Errors
@@ -286,12 +293,17 @@ pub fn decode_result(body: Vec<u8>) -> Result<Object, JsError> {
         ResultBody::Accepted { message, .. } => {
             object([("kind", "accepted".into()), ("message", number(message)?)])
         }
-        ResultBody::HistoryPage { items, more } => {
+        ResultBody::HistoryPage { items, more, rev } => {
             let all = Array::new();
             for item in &items {
                 let _ = all.push(&Uint8Array::from(&item[..]).into());
             }
-            object([("kind", "history".into()), ("items", all.into()), ("more", more.into())])
+            object([
+                ("kind", "history".into()),
+                ("items", all.into()),
+                ("more", more.into()),
+                ("rev", number(rev)?),
+            ])
         }
         ResultBody::Failed { code } => object([("kind", "failed".into()), ("code", code.to_string().into())]),
         ResultBody::Done => object([("kind", "done".into())]),

@@ -196,6 +196,19 @@ impl Endpoint {
         self.web_sync(now)?.subscribe(collection)
     }
 
+    /// At the web: opens a subscription to a collection of which it keeps no rows, but applies them to others (spec,
+    /// messages, *Changes*): from the stored cursor on, or else from the phone's newest revision, which a
+    /// [`Message::Page`] without rows tells first. Such a page also comes when the phone's log does not reach back to
+    /// the cursor: whatever those rows would have changed is not known any more.
+    ///
+    /// # Errors
+    ///
+    /// [`SendRefused::TooMany`] past 64.
+    pub fn subscribe_from_now(&mut self, now: Timestamp, collection: Collection) -> Result<(), SendRefused> {
+        // req: MSG-062
+        self.web_sync(now)?.subscribe_from_now(collection)
+    }
+
     /// At the web: ends a subscription; [`Event::Left`] follows. What was stored stays, and so does its cursor.
     ///
     /// # Errors

@@ -149,6 +149,19 @@ impl WebSync {
         Ok(())
     }
 
+    /// Like [`WebSync::subscribe`], but for a collection of which nothing is kept here: without a stored cursor it
+    /// begins with the snapshot, which has no rows and tells the phone's newest revision.
+    pub(crate) fn subscribe_from_now(&mut self, collection: Collection) -> Result<(), SendRefused> {
+        if self.cursors.contains_key(&collection) || self.subs.contains_key(&collection) {
+            return self.subscribe(collection);
+        }
+        if self.subs.len() >= SUBSCRIPTIONS_MAX {
+            return Err(SendRefused::TooMany);
+        }
+        self.ask_page(collection);
+        Ok(())
+    }
+
     fn open(&mut self, collection: Collection) {
         // req: SYN-013
         if self.snapshots.contains_key(&collection) {
@@ -350,6 +363,7 @@ impl WebSync {
                 if cursor < sub.received {
                     return Err(ErrorCode::SEQ_GAP);
                 }
+                // req: SYN-034
                 (sub.received, sub.heard) = (cursor, true);
                 (sub.digest_asked, sub.deltas) = (false, 0);
             }

@@ -78,7 +78,9 @@ impl Account {
                 let message = self.add(CHAT, &text, "", MessageState::Accepted);
                 (ResultBody::Accepted { message, rev: self.rev }, Some(format!("text {CHAT} {text}")))
             }
-            Ok(Command::History { .. }) => (ResultBody::HistoryPage { items: Vec::new(), more: false }, None),
+            Ok(Command::History { .. }) => {
+                (ResultBody::HistoryPage { items: Vec::new(), more: false, rev: self.rev }, None)
+            }
             Ok(Command::MarkRead { .. }) => (ResultBody::Done, None),
             Ok(_) => (ResultBody::Failed { code: ErrorCode::GONE }, None),
             Err(error) => (ResultBody::Failed { code: error.code() }, Some(format!("bad {}", error.code()))),

@@ -96,9 +96,9 @@ fn result(result: &ResultBody) -> Result<Value> {
         ResultBody::Accepted { message, rev } => {
             json!({ "result": "ACCEPTED", "message": number(*message), "rev": number(*rev) })
         }
-        ResultBody::HistoryPage { items, more } => {
+        ResultBody::HistoryPage { items, more, rev } => {
             let items: Vec<String> = items.iter().map(hex).collect();
-            json!({ "result": "HISTORY_PAGE", "items": items, "more": u8::from(*more) })
+            json!({ "result": "HISTORY_PAGE", "items": items, "more": u8::from(*more), "rev": number(*rev) })
         }
         ResultBody::Failed { code } => json!({ "result": "FAILED", "code": code.as_u16() }),
         ResultBody::Done => json!({ "result": "DONE" }),

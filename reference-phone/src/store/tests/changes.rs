@@ -158,7 +158,8 @@ fn tables_of_version_1_are_taken_over() {
         .conn
         .execute_batch(
             "DROP TABLE reactions; DROP INDEX companions_rev; ALTER TABLE companions DROP COLUMN rev;
-             ALTER TABLE messages DROP COLUMN edited; PRAGMA user_version = 1;",
+             ALTER TABLE messages DROP COLUMN edited; DROP INDEX messages_changed;
+             DROP INDEX messages_live; ALTER TABLE messages DROP COLUMN changed; PRAGMA user_version = 1;",
         )
         .unwrap();
     drop(store);
