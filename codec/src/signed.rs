@@ -34,6 +34,7 @@ fn len_u8(bytes: &[u8]) -> [u8; 1] {
 /// What a link mailbox's id is the hash of: `"mailbox" || phone attach key || web attach key || salt`.
 #[must_use]
 pub fn mailbox_preimage(phone_key: &AttachKey, web_key: &AttachKey, salt: &Salt) -> Vec<u8> {
+    // req: RLY-120
     labelled("mailbox", &[phone_key.as_bytes(), web_key.as_bytes(), salt.as_bytes()])
 }
 
@@ -46,6 +47,7 @@ pub fn attach_tbs(
     mailbox: &MailboxId,
     nonce: &[u8; 32],
 ) -> Vec<u8> {
+    // req: RLY-121
     let name = relay.as_str().as_bytes();
     labelled("attach", &[&len_u8(name), name, &[kind.number(), role.number()], mailbox.as_bytes(), nonce])
 }

@@ -257,6 +257,7 @@ fn every_field_of_a_certificate_stands_in_its_list() {
 
 #[test]
 fn what_is_signed_hashed_or_clear_reads_as_the_grammar_says() {
+    // req: RLY-120, RLY-121
     let grammar = grammar();
     let relay = RelayName::parse("relay.example:8443").expect("a name");
     let (phone_key, web_key) = (AttachKey::from_bytes([1; 32]), AttachKey::from_bytes([2; 32]));
