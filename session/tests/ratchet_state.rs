@@ -65,7 +65,8 @@ impl Walk {
                 };
                 let held = self.evil.psk_id(&held);
                 self.evil.wait(Duration::from_secs(2));
-                let (reply, _) = self.evil.ask(None, self.last_try + 1, Some(held)).expect("message 2");
+                let (reply, _) =
+                    self.evil.ask(None, self.last_try + 1, Some(held), false).expect("message 2");
                 assert!(reply.resume.is_none() && !reply.quarantine, "no resume block, no quarantine");
                 let mut says = vec!["MESSAGE_2".to_owned()];
                 says.extend(self.confirm());
@@ -85,7 +86,7 @@ impl Walk {
             _ => u64::MAX,
         };
         let commits = self.evil.device.commits;
-        let answer = self.evil.ask(Some(psk), attempt, None);
+        let answer = self.evil.ask(Some(psk), attempt, None, false);
         let mut says = Vec::new();
         if self.evil.device.commits > commits {
             says.push("STORED".to_owned());

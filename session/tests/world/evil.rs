@@ -152,7 +152,8 @@ impl Evil {
         })
     }
 
-    fn attach(&mut self) {
+    /// The relay greets the endpoint, and gives it its seat.
+    pub fn attach(&mut self) {
         let hello = Self::hello("127.0.0.1:8787", Versions::CURRENT);
         for frame in [hello, RelayFrame::Challenge([5; 32]), self.attached(true)] {
             self.give(&frame.encode());
@@ -266,12 +267,18 @@ impl Evil {
 
     /// Sends message 1 with this try under a psk; in mode recover, under the recovery psk, when there is an id that the
     /// web says it held. Takes message 2, if one comes: its payload, and the next psk.
-    pub fn ask(&mut self, psk: Option<&Psk>, try_: u64, held: Option<PskId>) -> Option<(Kk2, Psk)> {
+    pub fn ask(
+        &mut self,
+        psk: Option<&Psk>,
+        try_: u64,
+        held: Option<PskId>,
+        pending: bool,
+    ) -> Option<(Kk2, Psk)> {
         let relay = RelayName::parse("127.0.0.1:8787").unwrap();
         let block = held.is_none().then(|| self.block());
         let Link::Web(link) = &self.link else { panic!("the evil peer is a phone") };
         let mode = if held.is_some() { KkMode::Recover } else { KkMode::Resume };
-        let (context, payload) = (context(&relay, link.terms.mailbox), message1(try_, block, held, false));
+        let (context, payload) = (context(&relay, link.terms.mailbox), message1(try_, block, held, pending));
         let psk = psk.unwrap_or(&link.recovery);
         let (state, body) =
             reconnect::web::start(&context, link, mode, psk, &payload, &mut self.rng).unwrap();

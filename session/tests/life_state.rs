@@ -1,0 +1,151 @@
+//! Every cell of the table of a link's life at a phone in `spec/state`, at a real endpoint with a scripted web.
+
+mod world;
+
+use std::time::Duration;
+
+use handfast_codec::DeviceRole;
+use handfast_codec::frame::Frame;
+use handfast_codec::ids::Signature;
+use handfast_codec::link::LinkFrame;
+use handfast_codec::relay::RECORD_HEADER;
+use handfast_handshake::secret::Psk;
+use handfast_session::LinkStatus;
+use handfast_vectors::state::table;
+use world::evil::Evil;
+
+/// A phone, and the next try of its web.
+struct Walk {
+    evil: Evil,
+    next_try: u64,
+}
+
+impl Walk {
+    /// A phone whose web has tried once, with try 1, and sent no confirm that opens.
+    fn at(state: &str) -> Self {
+        let mut evil = Evil::opened(DeviceRole::Phone, state != "OFFERED");
+        evil.attach();
+        let mut walk = Self { evil, next_try: 1 };
+        let _ = walk.act("CONFIRM_BAD");
+        match state {
+            "SUSPENDED" => drop(walk.act("SECOND_HOLDER")),
+            "REVOKED" => drop(walk.act("REVOKE")),
+            _ => {}
+        }
+        walk
+    }
+
+    /// Message 1 under the current psk, and message 2: whether that has *quarantine*.
+    fn ask(&mut self, attempt: u64, pending: bool) -> bool {
+        self.evil.wait(Duration::from_secs(2));
+        let psk = Psk::from_bytes(*self.evil.psk().expose());
+        let (reply, _) = self.evil.ask(Some(&psk), attempt, None, pending).expect("message 2");
+        self.next_try = self.next_try.max(attempt + 1);
+        reply.quarantine
+    }
+
+    fn connect(&mut self, pending: bool, link: &[LinkFrame]) -> Vec<LinkFrame> {
+        let quarantine = self.ask(self.next_try, pending);
+        self.confirm(if quarantine { &[] } else { link })
+    }
+
+    fn confirm(&mut self, link: &[LinkFrame]) -> Vec<LinkFrame> {
+        self.evil.heard.clear();
+        let answers = self.evil.send_link(link);
+        self.evil.listen();
+        answers
+    }
+
+    fn revoke(&mut self) {
+        self.evil.heard.clear();
+        let now = self.evil.now;
+        let commit = self.evil.device.endpoint.revoke(now, Signature::from_bytes([9; 64])).expect("a phone");
+        assert!(self.evil.device.commit(now, &commit));
+        self.evil.listen();
+    }
+
+    /// Lets an event happen, and gives what the phone stored and said at its last step.
+    fn act(&mut self, event: &str) -> Vec<String> {
+        let foreign = LinkFrame::Accept { signature: Signature::from_bytes([7; 64]) };
+        let accept = self.evil.accept();
+        let (mut commits, mut link) = (self.evil.device.commits, Vec::new());
+        match event {
+            "CONNECT" => {
+                let _ = self.ask(self.next_try, false);
+                commits = self.evil.device.commits;
+                link = self.confirm(&[]);
+            }
+            "ACCEPT" | "ACCEPT_FOREIGN" => {
+                let quarantine = self.ask(self.next_try, true);
+                commits = self.evil.device.commits;
+                let accept = if event == "ACCEPT" { accept } else { foreign };
+                link = self.confirm(if quarantine { &[] } else { std::slice::from_ref(&accept) });
+            }
+            "CONFIRM_BAD" => {
+                let _ = self.ask(self.next_try, false);
+                commits = self.evil.device.commits;
+                self.evil.heard.clear();
+                self.evil.give(&[&RECORD_HEADER[..], &[9; 144]].concat());
+                self.evil.listen();
+            }
+            "SECOND_HOLDER" => {
+                assert!(self.ask(0, false), "quarantine");
+                link = self.confirm(&[]);
+            }
+            "REVOKE" => self.revoke(),
+            "REVOKE_LIVE" => {
+                let _ = self.connect(false, &[]);
+                commits = self.evil.device.commits;
+                self.revoke();
+            }
+            other => panic!("no such event: {other}"),
+        }
+        let mut says = Vec::new();
+        if self.evil.device.commits > commits {
+            says.push("STORED".to_owned());
+        }
+        says.extend(link.iter().map(|frame| match frame {
+            LinkFrame::Commit => "LINK_COMMIT".to_owned(),
+            LinkFrame::Close { code } => format!("LINK_CLOSE({})", code.name()),
+            frame => format!("{frame:?}"),
+        }));
+        says.extend(self.evil.heard.iter().filter_map(|frame| match frame {
+            Frame::Close { code, .. } => Some(format!("CLOSE({})", code.name())),
+            Frame::Revoked { .. } => Some("REVOKED".to_owned()),
+            _ => None,
+        }));
+        says
+    }
+
+    fn state(&self) -> &'static str {
+        match self.evil.device.endpoint.status() {
+            LinkStatus::Offered => "OFFERED",
+            LinkStatus::Active => "ACTIVE",
+            LinkStatus::Suspended => "SUSPENDED",
+            LinkStatus::Revoked => "REVOKED",
+            other => panic!("no state of a phone: {other:?}"),
+        }
+    }
+}
+
+#[test]
+fn every_cell_of_a_links_life_is_as_its_table_says() {
+    // req: HSK-044, HSK-151, HSK-152
+    let table = table("link-phone").expect("a total table");
+    let (mut walked, mut wrong) = (0, Vec::new());
+    for ((state, event), cell) in table.cells().expect("a total table") {
+        if !cell.never.is_empty() {
+            continue;
+        }
+        let mut walk = Walk::at(state);
+        assert_eq!(walk.state(), state);
+        let says = walk.act(event);
+        let next = if cell.next.is_empty() { state } else { &cell.next };
+        if says != cell.says || walk.state() != next {
+            wrong.push(format!("{state} x {event}: {says:?}, then {}", walk.state()));
+        }
+        walked += 1;
+    }
+    println!("{walked} cells");
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
