@@ -1,14 +1,14 @@
-//! Every cell of the table of a link's life at a phone in `spec/state`, at a real endpoint with a scripted web.
+//! Every cell of the tables of a link's life in `spec/state`, at a real endpoint with a scripted peer.
 
 mod world;
 
 use std::time::Duration;
 
-use handfast_codec::DeviceRole;
 use handfast_codec::frame::Frame;
 use handfast_codec::ids::Signature;
 use handfast_codec::link::LinkFrame;
 use handfast_codec::relay::RECORD_HEADER;
+use handfast_codec::{DeviceRole, ErrorCode};
 use handfast_handshake::secret::Psk;
 use handfast_session::LinkStatus;
 use handfast_vectors::state::table;
@@ -143,6 +143,62 @@ fn every_cell_of_a_links_life_is_as_its_table_says() {
         let next = if cell.next.is_empty() { state } else { &cell.next };
         if says != cell.says || walk.state() != next {
             wrong.push(format!("{state} x {event}: {says:?}, then {}", walk.state()));
+        }
+        walked += 1;
+    }
+    println!("{walked} cells");
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// A web whose link is PENDING or ACTIVE, and what it stored and said at this event.
+fn at_web(state: &str, event: &str) -> (Vec<String>, &'static str) {
+    let mut evil = Evil::opened(DeviceRole::Web, state == "ACTIVE");
+    evil.attach();
+    evil.quarantines = event != "COMMIT" && event != "LINK_CLOSE";
+    evil.confirms = state == "PENDING" && !evil.quarantines;
+    evil.connect(false);
+    evil.heard.clear();
+    let commits = evil.device.commits;
+    let close = |code| vec![Frame::Close { code, retry_ms: 0 }];
+    match event {
+        "COMMIT" => evil.give_link(&[LinkFrame::Commit]),
+        "LINK_CLOSE" => evil.give_link(&[LinkFrame::Close { code: ErrorCode::NOT_ACCEPTED }]),
+        "REVOKED" => evil.send(&[Frame::Revoked { signature: evil.revocation }]),
+        "REVOKED_FOREIGN" => evil.send(&[Frame::Revoked { signature: Signature::from_bytes([9; 64]) }]),
+        "CLOSE_REVOKED" => evil.send(&close(ErrorCode::REVOKED)),
+        "CLOSE_SUSPENDED" => evil.send(&close(ErrorCode::SUSPENDED)),
+        "CLOSE_DIVERGED" => evil.send(&close(ErrorCode::DIVERGED)),
+        other => panic!("no such event: {other}"),
+    }
+    evil.listen();
+    let stored = (evil.device.commits > commits).then(|| "STORED".to_owned());
+    let closes = evil.heard.iter().filter_map(|frame| match frame {
+        Frame::Close { code, .. } => Some(format!("CLOSE({})", code.name())),
+        _ => None,
+    });
+    let says = stored.into_iter().chain(closes).collect();
+    let after = match evil.device.endpoint.status() {
+        _ if evil.device.disk.pairs.len() == 1 => "GONE",
+        LinkStatus::Pending => "PENDING",
+        LinkStatus::Active => "ACTIVE",
+        other => panic!("no state of a web: {other:?}"),
+    };
+    (says, after)
+}
+
+#[test]
+fn every_cell_of_a_links_life_at_a_web_is_as_its_table_says() {
+    // req: CRT-005, HSK-045, HSK-124
+    let table = table("link-web").expect("a total table");
+    let (mut walked, mut wrong) = (0, Vec::new());
+    for ((state, event), cell) in table.cells().expect("a total table") {
+        if !cell.never.is_empty() {
+            continue;
+        }
+        let (says, after) = at_web(state, event);
+        let next = if cell.next.is_empty() { state } else { &cell.next };
+        if says != cell.says || after != next {
+            wrong.push(format!("{state} x {event}: {says:?}, then {after}"));
         }
         walked += 1;
     }

@@ -21,6 +21,7 @@ const FILES: &[(&str, &str)] = &[
     ("greeting-web", include_str!("../../spec/state/greeting-web.toml")),
     ("ratchet-phone", include_str!("../../spec/state/ratchet-phone.toml")),
     ("link-phone", include_str!("../../spec/state/link-phone.toml")),
+    ("link-web", include_str!("../../spec/state/link-web.toml")),
     ("confirm-phone", include_str!("../../spec/state/confirm-phone.toml")),
     ("put-phone", include_str!("../../spec/state/put-phone.toml")),
     ("session-phone", include_str!("../../spec/state/session-phone.toml")),

@@ -2,12 +2,13 @@
 
 use bytes::{Bytes, BytesMut};
 use handfast_codec::frame::Frame;
-use handfast_codec::ids::{AttachmentId, BootId, Epoch, LogId, PskId};
+use handfast_codec::ids::{AttachmentId, BootId, Epoch, LogId, PskId, Signature};
 use handfast_codec::link::LinkFrame;
 use handfast_codec::payload::{Kk1, Kk2, KkMode, ResumeBlock};
 use handfast_codec::record::{RecordBuilder, decode_link_record, decode_record};
 use handfast_codec::relay::{Attached, DataKind, Hello, PeerInfo, RECORD_HEADER, RelayFrame};
 use handfast_codec::{DeviceRole, ErrorCode, RelayName, Timestamp, Versions};
+use handfast_handshake::certificate::sign_revoked;
 use handfast_handshake::key_schedule::{Direction, epoch, psk_id};
 use handfast_handshake::link::{PhoneLink, WebLink};
 use handfast_handshake::reconnect::{self, LinkContext};
@@ -43,12 +44,16 @@ pub struct Evil {
     /// The socket takes nothing that the endpoint sends; it is heard all the same.
     pub deaf: bool,
     /// The endpoint's next record is a link record: the confirm of a pending web.
-    confirms: bool,
+    pub confirms: bool,
     /// What it sent in link records.
     pub confirmed: Vec<LinkFrame>,
     /// Records that were heard, and those of them that held a frame which this reader does not know.
     pub records: usize,
     pub greased: usize,
+    /// As a phone, it answers by quarantine.
+    pub quarantines: bool,
+    /// The account's signature by which the link is revoked.
+    pub revocation: Signature,
 }
 
 const PHONE: [u8; 8] = [1; 8];
@@ -87,7 +92,8 @@ impl Evil {
     pub fn opened(role: DeviceRole, active: bool) -> Self {
         let mut rng = ChaCha20Rng::seed_from_u64(77);
         let now = Timestamp::from_micros(1);
-        let ((phone, phone_start), (web, web_start), _) = keys::link(&mut rng);
+        let ((phone, phone_start), (web, web_start), account) = keys::link(&mut rng);
+        let revocation = sign_revoked(&account, &phone.terms);
         let h = phone.terms.h;
         let psk = Psk::from_bytes(*phone_start.resume.expose());
         let (device, link) = match role {
@@ -120,6 +126,8 @@ impl Evil {
             confirmed: Vec::new(),
             records: 0,
             greased: 0,
+            quarantines: false,
+            revocation,
         };
         let _ = evil.device.drain(evil.now);
         evil.device.opened(evil.now, SocketId::new(1), &mut evil.rng);
@@ -227,7 +235,8 @@ impl Evil {
         }
     }
 
-    fn connect(&mut self, pending: bool) {
+    /// Makes a connection. `pending` is what the evil peer says when it is a web.
+    pub fn connect(&mut self, pending: bool) {
         let relay = RelayName::parse("127.0.0.1:8787").unwrap();
         let block = self.block();
         let sent = self.device.drain(self.now);
@@ -254,8 +263,8 @@ impl Evil {
                     version: 1,
                     capabilities: vec![],
                     limits: vec![],
-                    resume: Some(block),
-                    quarantine: false,
+                    resume: (!self.quarantines).then_some(block),
+                    quarantine: self.quarantines,
                 };
                 let (connection, message) = received.answer(&reply).unwrap();
                 (self.sealer, self.opener) = (Some(connection.sealer), Some(connection.opener));
