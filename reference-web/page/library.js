@@ -33,13 +33,13 @@ export class Library {
     this.#emit = emit;
   }
 
-  /** Takes up what was kept. What is neither that nor in `others` is removed from the disk, and of too much the oldest. */
+  /** Takes up what was kept. What is neither that nor among `others()` is removed from the disk, and of too much the oldest. */
   async load(others) {
     const rows = await done(this.#companion.database.read("files").objectStore("files").getAll());
     let room = KEPT_MAX;
     const kept = rows.sort((a, b) => b.kept_ms - a.kept_ms).filter(({ media }) => (room -= media.size) >= 0);
     const names = [...kept.map((row) => row.content), ...[...this.#all.keys()].filter((content) => this.has(content))];
-    const sizes = await this.#disk.keep([...new Set([...others, ...names])]);
+    const sizes = await this.#disk.keep([...new Set([...others(), ...names])]);
     const isThere = ({ content, media }) => sizes.get(content) === media.size;
     const gone = rows.filter((row) => !kept.includes(row) || !isThere(row));
     if (gone.length > 0) await this.#companion.change((txn) => { for (const { content } of gone) txn.objectStore("files").delete(content); });

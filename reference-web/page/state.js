@@ -39,8 +39,13 @@ export const initial = () => ({
 /** The state after an event. What it does not know it ignores. */
 export function reduce(state, event) {
   const step = STEPS[event.event];
-  return step ? { ...state, ...step(state, event) } : state;
+  if (!step) return state;
+  const next = { ...state, ...step(state, event) };
+  return next.link.offline && isFromPhone(event) ? { ...next, link: { ...next.link, offline: false } } : next;
 }
+
+/** What comes from the phone shows that there is a network, whatever the computer says. */
+const isFromPhone = ({ event, message }) => ["phone", "present", "typing"].includes(event) || (event === "message" && Boolean(message.id) && message.author !== "");
 
 const STEPS = {
   // Linking.

@@ -62,10 +62,11 @@ export class Transfers {
     this.#early = [];
     const txn = this.#companion.database.read("transfers", "lists");
     const [rows, lists] = await Promise.all([done(txn.objectStore("transfers").getAll()), done(txn.objectStore("lists").getAll())]);
+    // What this page still reads goes on; what another one read is lost with that.
+    const current = new Map([...this.#all].filter(([client]) => this.#intake.has(client)));
     this.#all.clear();
     this.#streams.clear();
     const known = new Map(lists.map(({ content, list }) => [content, list]));
-    const current = new Map([...this.#all].filter(([client, { row }]) => row.state === "reading" && this.#intake.has(client)));
     const unread = rows.filter((row) => row.state === "reading" && !current.has(row.client));
     for (const row of unread) Object.assign(row, { state: "failed", code: UNREAD });
     if (unread.length > 0) await this.#companion.change((txn) => { for (const row of unread) txn.objectStore("transfers").put(row); });
@@ -84,7 +85,7 @@ export class Transfers {
     for (const event of early) this.onStream(event);
     this.onConnected();
     this.#sendReady();
-    await this.#library.load(this.#contents());
+    await this.#library.load(() => this.#contents());
   }
 
   #contents() {

@@ -28,8 +28,7 @@ export function linkState(link, now) {
   if (link.full) {
     return { tone: "off", title: "No room left", text: "This browser cannot keep anything more. Free some space on this computer: the page goes on by itself. Your phone keeps everything." };
   }
-  // What still comes shows that there is a network, whatever the computer says.
-  if (link.offline && link.state !== "live") {
+  if (link.offline) {
     return { tone: "off", title: "This computer is offline", text: "What you write is kept here, and goes out when there is a network again." };
   }
   switch (link.state) {

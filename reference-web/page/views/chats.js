@@ -34,13 +34,14 @@ const drawn = new Map();
 function chatRow(state, chat, waits, isStop, act, now) {
   const isOpen = state.open === chat.chat;
   const draft = isOpen ? "" : state.drafts[chat.chat];
-  const at = chat.last_time_ms > 0 ? when(chat.last_time_ms, now) : "";
+  const time = Math.max(chat.last_time_ms, waits?.time_ms ?? 0);
+  const at = time > 0 ? when(time, now) : "";
   const isThere = isPresent(state, chat.chat);
   const own = waits ?? ownLast(state, chat);
-  const of = [own,chat.title, chat.last_text, chat.last_time_ms, chat.unread, at, isOpen, isStop, draft, Boolean(state.typing[chat.chat]), isThere, act];
+  const of = [own, chat.title, chat.last_text, time, chat.unread, at, isOpen, isStop, draft, Boolean(state.typing[chat.chat]), isThere, act];
   const known = drawn.get(chat.chat);
   if (known?.of.every((one, index) => one === of[index])) return known.tree;
-  const tree = describeRow(chat, own, at, isOpen, isStop, draft, state.typing[chat.chat], isThere, act);
+  const tree = describeRow(chat, own, time, at, isOpen, isStop, draft, state.typing[chat.chat], isThere, act);
   drawn.set(chat.chat, { of, tree });
   return tree;
 }
@@ -65,7 +66,7 @@ function lastLine(chat, own) {
   return [h("span", { class: `own-state state-${own.state}` }, icon(said.icon, said.text)), h("span", { class: "hidden" }, "You: "), own.id ? h("bdi", {}, isolated(chat.last_text)) : preview(own)];
 }
 
-function describeRow(chat, own, at, isOpen, isStop, draft, typing, isThere, act) {
+function describeRow(chat, own, time, at, isOpen, isStop, draft, typing, isThere, act) {
   const last = typing ? h("span", { class: "typing-word" }, "typing …")
     : draft ? [h("span", { class: "draft-word" }, "Draft: "), h("bdi", {}, isolated(draft))] : lastLine(chat, own);
   return h("li", { key: `chat-${chat.chat}` },
@@ -77,7 +78,7 @@ function describeRow(chat, own, at, isOpen, isStop, draft, typing, isThere, act)
     h("span", { class: "chat-text" },
       h("span", { class: "chat-top" },
         h("bdi", { class: "chat-title" }, chat.title),
-        at && h("time", { datetime: new Date(chat.last_time_ms).toISOString() }, at)),
+        at && h("time", { datetime: new Date(time).toISOString() }, at)),
       h("span", { class: "chat-bottom" },
         h("span", { class: "chat-last" }, last),
         chat.unread > 0 && h("span", { class: "unread", "aria-label": `${chat.unread} unread` }, chat.unread > 99 ? "99+" : chat.unread)))));

@@ -216,12 +216,15 @@ test("what waits at this browser can be copied, changed and withdrawn; what is o
   assert.deepEqual(named(waiting({ state: "failed", error: "no" })), ["Try again", "Copy the text", "Remove"]);
 });
 
-test("a computer that is offline is told as that, unless something still comes", () => {
+test("a computer that is offline is told as that at once, until something comes all the same", () => {
   const title = (state, offline) => linkState({ state, offline }, 0).title;
-  assert.deepEqual(["peer_silent", "relay_down", "peer_absent", null].map((state) => title(state, true)), Array(4).fill("This computer is offline"));
-  assert.equal(title("live", true), "Connected to your phone");
+  assert.deepEqual(["live", "peer_silent", "relay_down", "peer_absent", null].map((state) => title(state, true)), Array(5).fill("This computer is offline"));
   assert.equal(title("peer_silent", false), "Waiting for your phone");
-  assert.equal(play([{ event: "network", isThere: false }]).link.offline, true);
+  const offline = play([...SCENES.chat(), { event: "network", isThere: false }]);
+  assert.equal(offline.link.offline, true);
+  for (const own of [{ event: "chats", chats: offline.chats }, { event: "message", message: { ...message(null), author: "", client_id: "h1" } }, { event: "open_chat", chat: 1 }]) assert.equal(reduce(offline, own).link.offline, true);
+  for (const theirs of [{ event: "message", message: message(20) }, { event: "phone", battery: 1 }, { event: "present", chats: [] }]) assert.equal(reduce(offline, theirs).link.offline, false);
+  assert.equal(play([{ event: "network", isThere: true }], offline).link.offline, false);
 });
 
 test("after log-out the page says what to do on the phone, until a phone is linked", () => {
