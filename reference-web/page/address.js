@@ -41,6 +41,16 @@ export class Address {
     if (open === null) this.#host.open(wanted);
   }
 
+  /** Something lies over the page now: the user goes back from it, and not from what is below. */
+  cover() {
+    history.pushState({ isCover: true }, "", location.hash || location.pathname);
+  }
+
+  /** It was closed, by going back or otherwise. */
+  uncover() {
+    if (history.state?.isCover) history.back();
+  }
+
   /** No chat is there any more. */
   forget() {
     this.#wanted = null;
@@ -49,8 +59,8 @@ export class Address {
 
   #moved() {
     const chat = chatIn(location.hash);
-    if (this.#host.uncover()) history.forward();
-    else if (chat === null) this.#host.close();
+    if (this.#host.uncover()) return;
+    if (chat === null) this.#host.close();
     else this.#host.open(chat);
   }
 }

@@ -13,10 +13,13 @@ let due = false;
 let composer = null;
 
 function emit(event) {
+  const covered = state.sheet !== null;
   state = reduce(state, event);
   // The chat in the address is opened as soon as there is one.
   if (event.event === "chats") address.arrive(state);
   if (FORGETS.has(event.event)) address.forget();
+  if (!covered && state.sheet !== null) address.cover();
+  if (covered && state.sheet === null) address.uncover();
   schedule();
 }
 
@@ -24,7 +27,7 @@ function emit(event) {
 const FORGETS = new Set(["logged_out", "revoked", "cleared"]);
 
 const address = new Address({
-  open: (chat) => { if (chat !== state.open) openChat(chat); },
+  open: (chat) => { if (chat !== state.open && state.chats.some((one) => one.chat === chat)) openChat(chat); },
   close: () => { emit({ event: "close_chat" }); run({ verb: "close" }); },
   /** Whether something lies over the page, which goes first when the user goes back. */
   uncover: () => { const covers = state.sheet !== null; if (covers) emit({ event: "sheet", what: null }); return covers; },

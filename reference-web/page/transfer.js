@@ -1,5 +1,10 @@
 // One transfer: what is stored of it, and what its open stream needs.
 
+/** Why a file was not sent that was being read when the page was closed. */
+export const UNREAD = "UNREAD";
+/** States of a file on its way out for which those behind it wait, so that files arrive in the order in which they were chosen. */
+export const HOLDS_UP = new Set(["reading", "queued", "open"]);
+
 export class Transfer {
   list = null;
   isListStored = false;

@@ -7,7 +7,7 @@ import { Intake } from "./intake.js";
 import { fits, thumbnailSize } from "./picture_size.js";
 import { done } from "./pkg/database.js";
 import { release } from "./pkg/sockets.js";
-import { Transfer, fromHex, removeRows, toHex, waitingMedia } from "./transfer.js";
+import { HOLDS_UP, Transfer, UNREAD, fromHex, removeRows, toHex, waitingMedia } from "./transfer.js";
 
 /** The stores that this needs, as `database.js` takes them. */
 export const TRANSFER_STORES = {
@@ -25,10 +25,6 @@ const BLOCK = 256 * 1024;
 const TOLD_EVERY = 200;
 /** Why a transfer stopped that there is no room for here; the phone is told that it could not be written. */
 const FULL = "FULL";
-/** Why a file was not sent that was being read when the page was closed. */
-const UNREAD = "UNREAD";
-/** States of a file on its way out for which those behind it wait, so that files arrive in the order in which they were chosen. */
-const HOLDS_UP = new Set(["reading", "queued", "open"]);
 /** Why a stream may end and be opened anew. */
 const AGAIN = new Set(["lost", "BUSY", "TOO_MANY_STREAMS"]);
 

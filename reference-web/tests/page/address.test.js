@@ -77,12 +77,27 @@ test("the chat in the address is opened when the chats are known, if it is one o
   }
 });
 
-test("Back closes what lies over a chat, and the chat stays", async () => {
-  const { window, page, open } = await opened("");
+test("Back closes what lies over a chat or the list, and stays there", async () => {
+  for (const chat of [5, null]) {
+    const { window, page, address, open } = await opened("");
+    if (chat) open(chat);
+    const { at } = window;
+    page.sheet = "devices";
+    address.cover();
+    window.go(-1);
+    address.uncover();
+    assert.deepEqual([page.sheet, page.open, window.at, window.isLeft], [null, chat, at, undefined]);
+  }
+});
+
+test("what is closed by its button leaves nothing behind in the history", async () => {
+  const { window, page, address, open } = await opened("");
   open(5);
   page.sheet = "devices";
-  window.go(-1);
-  assert.deepEqual([page.sheet, page.open, globalThis.location.hash], [null, 5, "#chat-5"]);
+  address.cover();
+  page.sheet = null;
+  address.uncover();
+  assert.deepEqual([page.open, window.at, globalThis.location.hash], [5, 1, "#chat-5"]);
 });
 
 test("after log-out no chat stands in the address", async () => {

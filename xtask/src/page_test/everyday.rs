@@ -324,6 +324,10 @@ fn back(world: &mut World, browser: &Browser) -> Result<()> {
     let _ = browser.wait("its address", "return location.hash.startsWith('#chat-')")?;
     let _ = browser.run("history.back()")?;
     let _ = browser.wait("the list", "return document.querySelector('.chat-none') !== null")?;
+    browser.click("[aria-label^='Linked devices']")?;
+    let _ = browser.run("history.back()")?;
+    let _ = browser.wait("no sheet over the list", "return document.querySelector('dialog') === null")?;
+    let _ = browser.wait("the list below it", "return document.querySelector('.chat-none') !== null")?;
     let _ = browser.said()?;
     reload(world, browser)?;
     world.table.ok(
