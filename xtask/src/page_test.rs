@@ -5,11 +5,13 @@
 mod adversity;
 mod axe;
 pub(crate) mod bench;
+mod chosen_files;
 mod chromium;
 mod everyday;
 mod flood;
 mod keyboard;
 mod media;
+mod no_network;
 mod report;
 mod scenes;
 mod script;

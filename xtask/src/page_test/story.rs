@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::troubles::{self, Stage};
 use super::webdriver::{Browser, ChromeDriver};
-use super::{adversity, everyday, flood, keyboard, media, scenes, scroll, words};
+use super::{adversity, everyday, flood, keyboard, media, no_network, scenes, scroll, words};
 use crate::demo::build::Programs;
 use crate::demo::patience::until;
 use crate::demo::story::pair::STEP;
@@ -50,7 +50,7 @@ fn day(world: &mut World, browser: &Browser, pictures: &Path) -> Result<()> {
     linking(world, browser, pictures)?;
     chatting(world, browser, pictures)?;
     everyday::play(world, browser)?;
-    everyday::without_network(world, browser)
+    no_network::play(world, browser)
 }
 
 fn chapters(world: &mut World, stage: &mut Stage<'_>, pictures: &Path) -> Result<()> {
@@ -71,7 +71,7 @@ fn chapters(world: &mut World, stage: &mut Stage<'_>, pictures: &Path) -> Result
     stage.browser.click(".dead-card button.primary")?;
     keyboard::play(world, &stage.browser)?;
     troubles::copied(world, stage)?;
-    everyday::without_network(world, &stage.browser)
+    no_network::play(world, &stage.browser)
 }
 
 /// Links the page, which shows a code, to the phone.
