@@ -4,6 +4,9 @@
 import { sendText } from "./pkg/companion.js";
 import { done } from "./pkg/database.js";
 
+/** After how long it is tried again to hand over what the machine had no room for, in milliseconds. */
+const AGAIN_AFTER = 5_000;
+
 /** The store that this needs, as `database.js` takes it. */
 export const OUTGOING_STORES = { outgoing: { keyPath: "client" } };
 
@@ -85,7 +88,8 @@ export class Outgoing {
     try {
       while (this.#isLive && this.#all.size > 0) await this.#handOver([...this.#all.values()][0]);
     } catch {
-      // The machine has no room, or the link is gone: it is tried again when the phone is there the next time.
+      // The machine has no room, which it has again once the phone has answered; or the link is gone.
+      setTimeout(() => this.#pump(), AGAIN_AFTER);
     } finally {
       this.#pumping = false;
       this.#leaving = null;
