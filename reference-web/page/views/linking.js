@@ -83,7 +83,7 @@ function howTo() {
     h("ol", {},
       h("li", {}, "Open the app on your phone."),
       h("li", {}, "Choose ", h("b", {}, "Linked devices"), ", then ", h("b", {}, "Link a device"), "."),
-      h("li", {}, "Point the phone at the code on this screen.")),
+      h("li", {}, "Point the phone at the code on this screen. Each code works for a minute at most.")),
     h("p", { class: "small" }, "Only scan a code from inside the app, and only one on a screen of your own."));
 }
 
