@@ -34,8 +34,24 @@ export interface Application {
   gone(row: { collection: Uint8Array; id: Uint8Array }, txn: IDBTransaction): void;
   /** The answer to a command. */
   result(result: { cmdId: bigint; body?: Uint8Array }, txn: IDBTransaction): void;
+  /** A `delta` or a `page` is about to be taken. `over` is to be called when the last request made for it was answered. */
+  arrives?(message: Rows, txn: IDBTransaction, over: () => void): void;
+  /** A `delta` or a `page` was taken, with all its rows. */
+  arrived?(message: Rows, txn: IDBTransaction, over: () => void): void;
+  /** Whether rows of a collection are kept; if not, each is only given to `row`. */
+  keeps?(collection: Uint8Array): boolean;
+  /** How many rows a collection has at most: those of the highest ids. */
+  bound?(collection: Uint8Array): number | undefined;
   event(event: CompanionEvent): void;
 }
+
+/** Rows as they came: a `delta`, or a `page` of a snapshot. */
+export type Rows =
+  | { type: "delta"; collection: Uint8Array; from: bigint; to: bigint; items: Uint8Array[] }
+  | { type: "page"; collection: Uint8Array; first: boolean; last: boolean; rev: bigint; items: Uint8Array[] };
+
+/** Makes a step in a transaction when the steps before it are over; what arrives is applied in its order. */
+export function inTurn(txn: IDBTransaction, step: (over: () => void) => void): void;
 
 export interface Options {
   database: string;
@@ -69,6 +85,10 @@ export class Companion {
   readonly database: Database | null;
   send(body: Uint8Array, effect?: (txn: IDBTransaction, cmdId: bigint) => void): Promise<bigint>;
   subscribe(collection: Uint8Array): void;
+  /** Subscribes to a collection of which no row is kept: from where it was the last time, or else from now on. */
+  subscribeFromNow(collection: Uint8Array): void;
+  /** The ids of the rows of a collection that was found in step, for `use` in a transaction; what is stale of it goes before. */
+  settleRows(collection: Uint8Array, use: (ids: Uint8Array[], txn: IDBTransaction, over: () => void) => void): Promise<void>;
   leave(collection: Uint8Array): void;
   setNow(slot: bigint, body: Uint8Array): void;
   readonly streams: Set<bigint>;

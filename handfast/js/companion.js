@@ -6,7 +6,10 @@
 //   await companion.start();
 //
 // `application`: `stores` (its own stores, see database.js); `row(row, txn)`, `gone(row, txn)` and `result(result, txn)`, which put the
-// effect of what arrived into the transaction of its commit; and `event(event)`. Events of a link come as the machine says them; besides them there are `code`,
+// effect of what arrived into the transaction of its commit; and `event(event)`.
+// It may have `arrives(message, txn, over)` and `arrived(message, txn, over)`, called before and after the rows of a `delta` or `page`, which
+// call `over` when their last request was answered (`inTurn` does the same for a result); `keeps(collection)`, false for one of which no row
+// is kept; and `bound(collection)`, how many rows it has at most. Events of a link come as the machine says them; besides them there are `code`,
 // `checkCode`, `confirmNn`, `codeBurnt`, `relayLost`, `linked`, `unlinked`, `taken` (another tab has the link), `failed`, and `full` and
 // `room`: the browser has no room for what comes, so that nothing is taken until it has again; `cleared`: the user had the browser clear
 // what it stored, and the link is lost with it. With the option `pairs: false` no code is ever shown: `notPaired` comes in its place.
@@ -14,11 +17,11 @@
 import { Conflict, Database, Full, isGone, ofLink } from "./database.js";
 import init, { WebLink, WebPairing, relayUrl } from "./handfast.js";
 import { watchMoments } from "./moments.js";
-import { ROWS_STORE, digestOf, takeRows } from "./rows.js";
+import { ROWS_STORE, digestOf, dropStale, inTurn, passRows, rowsOf, takeRows } from "./rows.js";
 import { Socket, release } from "./sockets.js";
 import { TabLock } from "./tab_lock.js";
 
-export { Conflict, Full };
+export { Conflict, Full, inTurn };
 export * from "./handfast.js";
 export default init;
 
@@ -111,6 +114,11 @@ export class Companion {
 
   subscribe(collection) {
     this.#verb((link, now) => link.subscribe(now, collection));
+  }
+
+  /** Subscribes to a collection of which no row is kept: from where it was the last time, or else from now on. */
+  subscribeFromNow(collection) {
+    this.#verb((link, now) => link.subscribeFromNow(now, collection));
   }
 
   leave(collection) {
@@ -399,16 +407,40 @@ export class Companion {
   #deliver(message, txn) {
     const application = this.#application;
     if (message.type === "result") application.result(message, txn);
-    else if (message.type === "delta" || message.type === "page") {
-      takeRows(message, txn, (row) => application.row(row, txn), (row) => application.gone(row, txn));
-    }
+    if (message.type !== "delta" && message.type !== "page") return;
+    if (application.arrives) inTurn(txn, (over) => application.arrives(message, txn, over));
+    inTurn(txn, (over) => {
+      const take = (row) => application.row(row, txn);
+      if (application.keeps?.(message.collection) ?? true) {
+        const bound = application.bound?.(message.collection);
+        takeRows(message, txn, { take, bound, gone: (row) => application.gone(row, txn) }, over);
+      } else {
+        passRows(message, take);
+        over();
+      }
+    });
+    if (application.arrived) inTurn(txn, (over) => application.arrived(message, txn, over));
+  }
+
+  /**
+   * The rows of a collection that was found in step, for `use(ids, txn)` in a transaction of its own: what is stale of it goes before, by
+   * `gone`.
+   */
+  async settleRows(collection, use) {
+    const bound = this.#application.bound?.(collection);
+    await this.#written();
+    if (!this.#database) return;
+    const ids = (await rowsOf(this.#database.read(ROWS_STORE), collection, bound)).map(({ id }) => id);
+    await this.change((txn) => inTurn(txn, (over) => {
+      dropStale(txn.objectStore(ROWS_STORE), collection, (row) => this.#application.gone(row, txn), () => use(ids, txn, over));
+    }));
   }
 
   /** The phone's digest of a collection is to be compared with that of the rows here, as they are after all that came before. */
   async #answerDigest(task, collection) {
     await this.#written();
     if (!this.#isAtWork(task)) return;
-    const digest = await digestOf(this.#database.read(ROWS_STORE), collection);
+    const digest = await digestOf(this.#database.read(ROWS_STORE), collection, this.#application.bound?.(collection));
     if (this.#isAtWork(task)) this.#verb((link, now) => link.digest(now, collection, digest));
   }
 

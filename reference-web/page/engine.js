@@ -1,27 +1,26 @@
 // The companion behind the page: the phone's chats mirrored into the database, and what the user asks for. It turns what the machines
 // say into the events of `state.js`, and verbs of the views into commands.
 
-import init, {
-  Companion, chatsCollection, companionsCollection, decodeItem, decodeResult, drawCode, history, markRead, messagesCollection, sendMedia, sendText,
-} from "./pkg/companion.js";
+import init, { Companion, decodeItem, decodeResult, drawCode, history, inTurn, markRead, sendMedia, sendText } from "./pkg/companion.js";
 import { Changes } from "./changes.js";
 import { Disk } from "./disk.js";
 import { Drafts } from "./drafts.js";
+import { HELD_STORES } from "./held.js";
 import { LIBRARY_STORES, Library } from "./library.js";
 import { kindOf } from "./media_types.js";
+import { Mirror, isChanges, listOf, numberOf } from "./mirror.js";
 import { Moment } from "./moment.js";
 import { OUTGOING_STORES, Outgoing, byTime, textCommand, waiting } from "./outgoing.js";
 import { CHANGES } from "./overlay.js";
 import { done } from "./pkg/database.js";
 import { isKept, keepShell } from "./shell.js";
+import { Stretches } from "./stretches.js";
+import { Subscriptions } from "./subscriptions.js";
 import { TRANSFER_STORES, Transfers } from "./transfers.js";
 import { describe } from "./words.js";
 
-/** Messages that are read from the database and drawn at once, which a slow computer does in a frame or two, and those that are asked of the phone. */
-const STRETCH = 25;
+/** Messages that are asked of the phone at once. */
 const ASKED = 50;
-/** Chats whose messages are followed: a connection has 64 subscriptions, two of them the lists. */
-const FOLLOWED_MAX = 60;
 /** All grants: read, send, media (spec, messages). */
 const GRANTS = 7n;
 const GRANT_SEND = 2n;
@@ -30,15 +29,13 @@ const GRANT_MEDIA = 4n;
 const LASTS = 100;
 /** A picture of at most this many bytes is fetched without being asked for. */
 const PICTURE_FETCHED = 2 << 20;
-/** The lists among the collections, by their names' one byte, and their stores. */
-const LISTS = { 1: "chats", 3: "devices" };
-
 const STORES = {
   chats: { keyPath: "chat" },
-  messages: { keyPath: ["chat", "id"] },
+  messages: { keyPath: ["chat", "id"], indexes: { content: "media.content" } },
   commands: { keyPath: "cmd_id", indexes: { chat: "chat" } },
   drafts: { keyPath: "chat" },
   devices: { keyPath: "serial" },
+  ...HELD_STORES,
   ...TRANSFER_STORES,
   ...LIBRARY_STORES,
   ...OUTGOING_STORES,
@@ -57,7 +54,14 @@ export class Engine {
   #telling = false;
   /** Lists that are to be told. */
   #stale = new Set();
-  #followed = new Set();
+  /** Whether what is shown of the open chat is to be told anew. */
+  #isStale = false;
+  /** Chats of which nothing is missing between the messages that are shown. */
+  #right = new Set();
+  #isLive = false;
+  #subscriptions;
+  #mirror;
+  #stretches;
   #disk = null;
   #library = null;
   #transfers = null;
@@ -69,12 +73,15 @@ export class Engine {
     await init().catch(() => {
       throw new Error("Its engine arrived damaged, or is of another version than the page. Load the page again; the keys in this browser are kept.");
     });
-    const application = { stores: STORES, row: (row, txn) => engine.#row(row, txn), gone: (row, txn) => engine.#gone(row, txn), result: (result, txn) => engine.#result(result, txn), event: (event) => engine.#onEvent(event) };
-    engine.#companion = await Companion.open({ database: "handfast", version: 5, relay: location.host, label: describe(navigator), grants: GRANTS, pairs: !isKept(), application });
+    const application = { stores: STORES, ...engine.#application(), result: (result, txn) => engine.#result(result, txn), event: (event) => engine.#onEvent(event) };
+    engine.#companion = await Companion.open({ database: "handfast", version: 6, relay: location.host, label: describe(navigator), grants: GRANTS, pairs: !isKept(), application });
     engine.#changes = new Changes(engine.#companion, emit);
     engine.#drafts = new Drafts(engine.#companion, emit);
     engine.#moment = new Moment(engine.#companion);
     engine.#outgoing = new Outgoing(engine.#companion, emit);
+    engine.#subscriptions = new Subscriptions(engine.#companion);
+    engine.#mirror = new Mirror(engine, engine.#subscriptions);
+    engine.#stretches = new Stretches(engine.#companion, (item) => engine.#shown(item), (chat, commands) => engine.#unsent(chat, commands));
     await engine.#companion.start();
     return engine;
   }
@@ -123,12 +130,33 @@ export class Engine {
 
   async subscribe() {
     this.#transfers?.onConnected();
-    this.#followed.clear();
-    this.#companion.subscribe(chatsCollection());
-    this.#companion.subscribe(companionsCollection());
-    const txn = this.#companion.database.read("chats");
-    const chats = await done(txn.objectStore("chats").getAll());
-    for (const { chat } of chats.sort((a, b) => b.last_time_ms - a.last_time_ms)) this.#follow(chat);
+    this.#subscriptions.begin(await this.#recent());
+  }
+
+  /** The chats, the one with the newest message first. */
+  async #recent() {
+    const chats = await done(this.#companion.database.read("chats").objectStore("chats").getAll());
+    return chats.sort((a, b) => b.last_message - a.last_message).map(({ chat }) => chat);
+  }
+
+  /** A collection was found in step, or will not come to be. */
+  async settled(collection, isInStep) {
+    const list = listOf(collection);
+    if (list === "chats" && !this.#subscriptions.hasList) {
+      this.#subscriptions.hasList = true;
+      // They came in the order of their changes: the most recent ones are needed first.
+      for (const chat of (await this.#recent()).slice(0, this.#subscriptions.chatsMax).reverse()) this.#subscriptions.need(chat);
+    }
+    const chat = this.#subscriptions.chatOf(collection);
+    if (chat === undefined) return;
+    if (isInStep && !this.#mirror.isPaging(chat)) await this.#companion.settleRows(collection, (ids, txn, over) => this.#mirror.settle(chat, ids, txn, over));
+    this.#subscriptions.settled(chat);
+    if (chat === this.#open && this.#isStale) await this.#show(chat);
+  }
+
+  left(collection) {
+    const chat = this.#subscriptions.chatOf(collection);
+    if (chat !== undefined) this.#subscriptions.left(chat);
   }
 
   now(slot, body, emit) {
@@ -137,43 +165,72 @@ export class Engine {
 
   // What arrives, in the transaction that makes it durable.
 
+  /** The parts of `application` that take rows. */
+  #application() {
+    return {
+      row: (row, txn) => this.#row(row, txn),
+      gone: (row, txn) => this.#gone(row, txn),
+      arrives: (message, txn, over) => this.#mirror.arrives(message, txn, over),
+      arrived: (message, txn, over) => this.#mirror.arrived(message, txn, over),
+      keeps: (collection) => !isChanges(collection),
+      bound: (collection) => this.#mirror.boundOf(collection),
+    };
+  }
+
   /** A row is new or newer. Says whether it stays. */
-  #row({ collection, body }, txn) {
+  #row({ collection, id, body }, txn) {
     const item = decoded(body);
     // Of a later version: it is set aside, and counts as a row (spec, SYN-006).
     if (!item) return true;
+    if (isChanges(collection)) return this.#mirror.change(id, item, txn);
     const list = listOf(collection);
     if (item.kind === "chat") {
-      txn.objectStore("chats").put(item);
-      this.#after(txn, () => this.#follow(item.chat));
+      this.#putChat(item, txn);
     } else if (item.kind === "companion") {
       txn.objectStore("devices").put(item);
     } else if (item.kind === "message") {
-      this.#putMessage(item, txn);
+      this.putMessage(item, txn);
     } else if (list && item.message === undefined) {
       this.#removeListed(list, item.chat, txn);
     } else if (!list && item.message !== undefined) {
-      this.#removeMessage({ chat: item.chat, id: item.message }, txn);
+      this.removeMessage({ chat: item.chat, id: item.message }, txn);
     }
     if (list) this.#after(txn, () => this.#tell(list));
     return item.kind !== "deleted";
   }
 
-  /** A row is not among those of the phone any more. Messages stay: they are older than those that are followed. */
+  /** A chat is new, or another. One that has news is needed. */
+  #putChat(item, txn) {
+    const chats = txn.objectStore("chats");
+    chats.get(item.chat).onsuccess = ({ target }) => {
+      const hasNews = target.result?.last_message !== item.last_message;
+      chats.put(item);
+      const { hasList, hasRoom } = this.#subscriptions;
+      if (hasRoom || (hasList && hasNews)) this.#after(txn, () => this.#subscriptions.need(item.chat));
+    };
+  }
+
+  /** A row is not among those of the phone any more. A message stays when it is older than those that its chat's collection has. */
   #gone({ collection, id }, txn) {
     const list = listOf(collection);
-    if (!list) return;
-    this.#removeListed(list, Number(new DataView(id.buffer, id.byteOffset, id.byteLength).getBigUint64(0)), txn);
+    const number = numberOf(id);
+    if (!list) return this.#mirror.gone(this.#subscriptions.chatOf(collection), number, txn);
+    this.#removeListed(list, number, txn);
     this.#after(txn, () => this.#tell(list));
   }
 
   #removeListed(list, id, txn) {
     txn.objectStore(list).delete(id);
-    if (list === "chats") txn.objectStore("messages").delete(ofChat(id));
+    if (list !== "chats") return;
+    txn.objectStore("messages").delete(ofChat(id));
+    txn.objectStore("held").delete(id);
   }
 
-  /** A message was deleted. That it was there is still shown; nothing of what it said is kept. */
-  #removeMessage({ chat, id }, txn) {
+  /**
+   * A message was deleted. That it was there is still shown; nothing of what it said is kept, its content neither, unless another message
+   * has it (spec, MSG-070).
+   */
+  removeMessage({ chat, id }, txn) {
     this.#changes.removed({ chat, id }, txn);
     this.#drafts.removed({ chat, id }, txn);
     const messages = txn.objectStore("messages");
@@ -182,10 +239,14 @@ export class Engine {
       const { kind, author, time_ms, state, companion, cmd_id, media } = row;
       const left = { kind, chat, id, author, time_ms, state, text: "", deleted: true, ...companion && { companion, cmd_id } };
       messages.put(left);
-      this.#after(txn, () => {
-        if (media) this.#library?.forget(media.content).catch(() => {});
-        this.#emit({ event: "message", message: this.#shown(left) });
-      });
+      if (media) this.#removeContent(media.content, txn);
+      this.#after(txn, () => this.#emit({ event: "message", message: this.#shown(left) }));
+    };
+  }
+
+  #removeContent(content, txn) {
+    txn.objectStore("messages").index("content").count(content).onsuccess = ({ target }) => {
+      if (target.result === 0) this.#after(txn, () => this.#transfers?.forget(content).catch(() => {}));
     };
   }
 
@@ -193,11 +254,17 @@ export class Engine {
     txn.addEventListener("complete", then);
   }
 
-  /** Follows a chat's messages, while there is room for another collection. */
-  #follow(chat) {
-    if (this.#followed.has(chat) || this.#followed.size >= FOLLOWED_MAX) return;
-    this.#followed.add(chat);
-    this.#companion.subscribe(messagesCollection(chat));
+  /** The open chat is told anew once its collection is in step: what comes now does not go on behind what is shown. */
+  isAnew(chat) {
+    this.#right.delete(chat);
+    if (chat === this.#open) this.#isStale = true;
+  }
+
+  /** Everything that is older than the windows was forgotten. */
+  forgotOlder(txn) {
+    this.#right.clear();
+    if (this.#open !== null) this.#isStale = true;
+    this.#after(txn, () => this.#library?.forgetUnnamed().catch(() => {}));
   }
 
   /** The command of this page that made a message. */
@@ -213,41 +280,71 @@ export class Engine {
   }
 
   /** Stores a message; one that a command of this page made takes the place of what waited. */
-  #putMessage(item, txn) {
+  putMessage(item, txn) {
     txn.objectStore("messages").put(item);
     const own = this.#commandOf(item);
     if (own !== undefined) txn.objectStore("commands").delete(own);
     this.#changes.row(item, txn);
     const message = this.#shown(item);
+    // Between what is shown and this one others may be missing.
+    if (item.chat === this.#open && this.#isStale) return;
     this.#after(txn, () => this.#emitMessages({ event: "message", message }, [message]));
   }
 
   #result({ cmdId, body }, txn) {
-    const commands = txn.objectStore("commands");
     const result = body ? decodeResult(body) : { kind: "done" };
     const id = Number(cmdId);
+    if (result.kind === "history") return inTurn(txn, (over) => this.#history(id, result, txn, over));
+    const commands = txn.objectStore("commands");
     commands.get(id).onsuccess = ({ target }) => {
       const command = target.result;
       if (!command) return;
-      if (command.kind === "history") {
-        commands.delete(id);
-        const items = result.kind === "history" ? result.items.map(decoded).filter((item) => item?.kind === "message") : [];
-        for (const item of items) addOnce(txn.objectStore("messages"), item);
-        const more = result.kind === "history" && result.more;
-        txn.addEventListener("complete", () => this.#tellOlder(command.chat, command.before, more));
-      } else if (CHANGES.has(command.kind)) {
-        this.#changes.result(command, result, txn, { put: (row) => this.#putMessage(row, txn), remove: (row) => this.#removeMessage(row, txn) });
+      if (CHANGES.has(command.kind)) {
+        this.#changes.result(command, result, txn, { put: (row) => this.putMessage(row, txn), remove: (row) => this.removeMessage(row, txn) });
       } else if (WRITTEN.has(command.kind) && result.kind === "failed") {
         const failed = { ...command, state: "failed", error: `Your phone refused it (${result.code}).` };
         commands.put(failed);
         txn.addEventListener("complete", () => this.#emit({ event: "message", message: waiting(failed) }));
-      } else if (!WRITTEN.has(command.kind)) {
+      } else if (WRITTEN.has(command.kind)) {
+        if (result.kind === "accepted") this.#accept(command, result.message, txn);
+      } else {
         commands.delete(id);
+        if (command.kind === "history") this.#after(txn, () => this.#tellOlder(command.chat, command.before));
       }
     };
   }
 
+  /** The phone has what was sent: it is a message from now on, whether its row has come or not (spec, MSG-071). */
+  #accept({ cmd_id, chat, text, media, reply_to, time_ms }, id, txn) {
+    const messages = txn.objectStore("messages");
+    messages.get([chat, id]).onsuccess = ({ target }) => {
+      if (target.result) return void txn.objectStore("commands").delete(cmd_id);
+      const own = { companion: this.#companion.known.companion, cmd_id };
+      this.putMessage({ kind: "message", chat, id, author: "", time_ms, text, state: "accepted", ...media && { media }, ...reply_to && { reply_to }, ...own }, txn);
+    };
+  }
+
+  /** A page of history. One that is older than the changes that were applied is asked for again (spec, MSG-066). */
+  #history(id, page, txn, over) {
+    const commands = txn.objectStore("commands");
+    commands.get(id).onsuccess = ({ target }) => {
+      const command = target.result;
+      if (!command) return over();
+      commands.delete(id);
+      const items = page.items.map(decoded).filter((item) => item?.kind === "message" && item.chat === command.chat);
+      this.#mirror.takePage(command, items, page, txn, (isTaken) => {
+        this.#after(txn, () => (isTaken ? this.#tellOlder(command.chat, command.before) : this.#askOlder(command.chat, command.before)).catch(() => {}));
+        over();
+      });
+    };
+  }
+
   // What the page shows of the database.
+
+  /** What waits to be sent to a chat, of its commands and transfers. */
+  #unsent(chat, commands) {
+    return [...commands.filter((command) => WRITTEN.has(command.kind)).map(waiting), ...this.#outgoing.unsent(chat), ...this.#transfers.unsent(chat)].sort(byTime);
+  }
 
   /** Tells a list. Many rows come at once: what changes while it is read is told when that is done. */
   async #tell(list) {
@@ -284,46 +381,47 @@ export class Engine {
   /** `keep`: what is shown of it stays as it was left. */
   async open(chat, keep) {
     this.#open = chat;
+    this.#subscriptions.open = chat;
     this.#emit({ event: "open_chat", chat });
-    if (!keep) await this.#showNewest(chat);
+    if (!keep || !this.#right.has(chat)) await this.#showNewest(chat);
+    if (this.#isLive) this.#subscriptions.need(chat);
   }
 
   /** The newest messages of a chat, in place of what is shown of it. */
   async #showNewest(chat) {
     this.#emit({ event: "loading", chat, what: "anew" });
-    const txn = this.#companion.database.read("messages", "commands");
-    const [stored, commands] = await Promise.all([
-      backwards(txn.objectStore("messages"), ofChat(chat), STRETCH),
-      done(txn.objectStore("commands").index("chat").getAll(chat)),
-    ]);
-    const unsent = [...commands.filter((command) => WRITTEN.has(command.kind)).map(waiting), ...this.#outgoing.unsent(chat), ...this.#transfers.unsent(chat)].sort(byTime);
-    const messages = [...stored.map((item) => this.#shown(item)), ...unsent];
-    this.#emitMessages({ event: "page", chat, where: "anew", messages, more: stored.length > 0 }, messages);
-    if (stored.length > 0) return;
-    // The phone has them, if there are any: until it says so, nothing is known.
-    this.#emit({ event: "loading", chat, what: "older" });
-    await this.#askOlder(chat, 0);
+    await this.#show(chat);
   }
 
-  /** Older messages: from the database, or else from the phone. */
+  /** Tells the open chat anew, once its messages are on their way no more. */
+  async #show(chat) {
+    this.#isStale = false;
+    this.#right.add(chat);
+    const { event, messages, isComing } = await this.#stretches.newest(chat);
+    if (chat !== this.#open || this.#isStale) return;
+    this.#emitMessages(event, messages);
+    if (!isComing || this.#subscriptions.isInStep(chat)) return;
+    // The phone has them: until its chat is in step, nothing is known.
+    this.#isStale = true;
+    this.#emit({ event: "loading", chat, what: "older" });
+  }
+
+  /** Older messages: from the database, as far as nothing is missing there, or else from the phone. */
   async older(chat, before) {
     this.#emit({ event: "loading", chat, what: "older" });
-    const stored = await this.#before(chat, before);
-    if (stored.length > 0) this.#emitMessages({ event: "page", chat, where: "older", messages: stored, more: true }, stored);
-    else await this.#askOlder(chat, before);
+    if (!await this.#tellStored(chat, before)) await this.#askOlder(chat, before);
+  }
+
+  /** Tells what is here right before a message. Says whether there was anything to tell. */
+  async #tellStored(chat, before) {
+    const told = await this.#stretches.older(chat, before);
+    if (told) this.#emitMessages(told, told.messages);
+    return told !== null;
   }
 
   async newer(chat, after) {
-    const store = this.#companion.database.read("messages").objectStore("messages");
-    const stored = await done(store.getAll(IDBKeyRange.bound([chat, after], [chat, Infinity], true), STRETCH));
-    const messages = stored.map((item) => this.#shown(item));
-    this.#emitMessages({ event: "page", chat, where: "newer", messages, newer: messages.length === STRETCH }, messages);
-  }
-
-  #before(chat, before) {
-    const store = this.#companion.database.read("messages").objectStore("messages");
-    const range = before ? IDBKeyRange.bound([chat, 0], [chat, before], false, true) : ofChat(chat);
-    return backwards(store, range, STRETCH).then((items) => items.map((item) => this.#shown(item)));
+    const told = await this.#stretches.newer(chat, after);
+    this.#emitMessages(told, told.messages);
   }
 
   async #askOlder(chat, before) {
@@ -331,9 +429,9 @@ export class Engine {
     await this.#companion.send(history(chat, before, ASKED), (txn, cmdId) => txn.objectStore("commands").put(row(cmdId)));
   }
 
-  async #tellOlder(chat, before, more) {
-    const messages = await this.#before(chat, before);
-    this.#emitMessages({ event: "page", chat, where: "older", messages, more }, messages);
+  /** The phone has answered: what it brought is here, or there is nothing more. */
+  async #tellOlder(chat, before) {
+    if (!await this.#tellStored(chat, before)) this.#emit({ event: "page", chat, where: "older", messages: [], more: false });
   }
 
   /** The user has seen a chat's messages up to this one. */
@@ -429,6 +527,7 @@ export class Engine {
   }
 
   onState(state, emit) {
+    this.#isLive = state === "live";
     emit({ event: "link_state", state });
     this.#transfers?.onState(state);
     this.#outgoing.onState(state);
@@ -446,6 +545,7 @@ export class Engine {
 
   closed() {
     this.#open = null;
+    this.#subscriptions.open = null;
   }
 
   newest(chat) {
@@ -454,7 +554,7 @@ export class Engine {
 
   forgotten() {
     this.#shows = false;
-    this.#open = null;
+    this.closed();
     this.#library?.clear().catch(() => {});
     this.#transfers = null;
   }
@@ -470,6 +570,9 @@ const EVENTS = {
   unlinked: (engine) => engine.forgotten(),
   state: (engine, { state }, emit) => engine.onState(state, emit),
   connected: (engine) => engine.subscribe(),
+  inStep: (engine, { collection }) => engine.settled(collection, true).catch(() => {}),
+  repairFailed: (engine, { collection }) => engine.settled(collection, false).catch(() => {}),
+  left: (engine, { collection }) => engine.left(collection),
   now: (engine, { slot, body }, emit) => engine.now(slot, body, emit),
   contended: (_, { times }, emit) => emit({ event: "contended", times: Number(times) }),
   replaced: (_, event, emit) => emit({ event: "displaced" }),
@@ -513,7 +616,6 @@ const VERBS = {
   logOut: async (engine, companion) => { await companion.logOut(); },
 };
 
-const listOf = (collection) => (collection.length === 1 ? LISTS[collection[0]] : undefined);
 
 const ofChat = (chat) => IDBKeyRange.bound([chat, 0], [chat, Infinity]);
 
@@ -524,27 +626,4 @@ function decoded(item) {
     // Of a later version: it is skipped (spec, SYN-006).
     return null;
   }
-}
-
-/** Adds a row unless there is one, which is newer. */
-function addOnce(store, row) {
-  store.add(row).onerror = (event) => {
-    event.preventDefault();
-    event.stopPropagation();
-  };
-}
-
-/** The last rows of a range, in order. */
-function backwards(store, range, count) {
-  return new Promise((resolve, reject) => {
-    const rows = [];
-    const request = store.openCursor(range, "prev");
-    request.onerror = () => reject(request.error);
-    request.onsuccess = () => {
-      const cursor = request.result;
-      if (!cursor || rows.length === count) return resolve(rows.reverse());
-      rows.push(cursor.value);
-      cursor.continue();
-    };
-  });
 }

@@ -105,6 +105,14 @@ export class Library {
     this.#emit({ event: "media", content, url: null });
   }
 
+  /** What no message has any more goes, its thumbnail too. */
+  async forgetUnnamed() {
+    const index = this.#companion.database.read("messages").objectStore("messages").index("content");
+    const contents = [...new Set([...this.#thumbnails.keys(), ...this.#isKept])];
+    const counts = await Promise.all(contents.map((content) => done(index.count(content))));
+    for (const [at, content] of contents.entries()) if (counts[at] === 0) await this.forget(content);
+  }
+
   /** Forgets everything, also what lies on the disk. */
   async clear() {
     for (const content of [...this.#all.keys()]) this.remove(content);

@@ -24,7 +24,7 @@ const BLOCK = 256 * 1024;
 /** How often it is told how far a transfer is, in milliseconds. */
 const TOLD_EVERY = 200;
 /** Why a transfer stopped that there is no room for here; the phone is told that it could not be written. */
-const FULL = "FULL";
+const FULL = "NO_ROOM";
 /** Why a stream may end and be opened anew. */
 const AGAIN = new Set(["lost", "BUSY", "TOO_MANY_STREAMS"]);
 
@@ -180,6 +180,14 @@ export class Transfers {
     transfer.wanted = null;
     if (wanted) this.#supply(transfer, wanted);
     this.#pump();
+  }
+
+  /** No message has this content any more: it goes, with what brings it. */
+  async forget(content) {
+    const transfer = this.of(content, "get");
+    if (transfer) await this.cancel(transfer);
+    if (this.of(content, "put")) return;
+    await this.#library.forget(content);
   }
 
   async cancel(transfer) {

@@ -12,6 +12,7 @@ mod flood;
 mod keyboard;
 mod media;
 mod no_network;
+mod old_messages;
 mod report;
 mod scenes;
 mod script;
@@ -33,10 +34,14 @@ use crate::{wasm, workspace};
 
 /// What to run.
 #[derive(clap::Args, Debug, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
 pub(crate) struct Options {
     /// Takes the engine as it was built last, if it was.
     #[arg(long)]
     keep_engine: bool,
+    /// Plays the chapter about old messages and many chats, and nothing else.
+    #[arg(long)]
+    old_messages: bool,
     /// Looks at a report of the conformance runner, and at nothing else.
     #[arg(long)]
     report: bool,
@@ -51,14 +56,16 @@ pub(crate) struct Options {
 /// Something cannot be built, installed or started.
 pub(crate) fn run(options: &Options) -> Result<bool> {
     chromium::ensure()?;
-    report::look()?;
+    if !options.old_messages && !options.day {
+        report::look()?;
+    }
     if options.report {
         return Ok(true);
     }
     let (programs, root) = prepare(options.keep_engine)?;
     let pictures = workspace::root().join("reference-web/screenshots");
     std::fs::create_dir_all(&pictures)?;
-    let good = story::play(&programs, &root, &pictures, options.day)?;
+    let good = story::play(&programs, &root, &pictures, options)?;
     if good {
         std::fs::remove_dir_all(&root).with_context(|| format!("{} cannot be removed", root.display()))?;
     }

@@ -81,7 +81,8 @@ function progress(message, transfer, here, kind, act) {
 const REASONS = {
   UNREAD: "The page was closed before it had read the file, so it was not sent. Choose it again.",
   GONE: "Your phone does not have it any more.", TOO_LARGE: "It is larger than your phone takes.", HASH: "It arrived damaged.",
-  FULL: "This browser has no room left for it. Free some space on this computer first.",
+  NO_ROOM: "This browser has no room left for it. Free some space on this computer first.",
+  FULL: "Your phone has no room for it. Free some space on your phone first.",
   IO: "It could not be written or read.", CANCELLED: "It was cancelled on your phone.", OFFLINE: "Your phone cannot get it now.",
 };
 

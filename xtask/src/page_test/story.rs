@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::troubles::{self, Stage};
 use super::webdriver::{Browser, ChromeDriver};
-use super::{adversity, everyday, flood, keyboard, media, no_network, scenes, scroll, words};
+use super::{adversity, everyday, flood, keyboard, media, no_network, old_messages, scenes, scroll, words};
 use crate::demo::build::Programs;
 use crate::demo::patience::until;
 use crate::demo::story::pair::STEP;
@@ -20,16 +20,18 @@ pub(super) const LIVE: &str = "return document.querySelector('.banner.tone-good'
 /// A script that gives the check code.
 const CHECK_CODE: &str = "return document.querySelector('.digits[aria-label^=\"Check code\"]')?.textContent";
 
-/// Plays the scenes, then the story; returns whether all that was checked held.
+/// Plays the scenes, then the story, or only its last chapter; returns whether all that was checked held.
 ///
 /// # Errors
 /// Something cannot be started.
-pub(super) fn play(programs: &Programs, root: &Path, pictures: &Path, only_day: bool) -> Result<bool> {
+pub(super) fn play(programs: &Programs, root: &Path, pictures: &Path, only: &super::Options) -> Result<bool> {
     let mut world = World::new(programs, root)?;
     let driver = ChromeDriver::start(&world.keeper)?;
     let mut stage = Stage::open(&driver, root.join("profile"))?;
-    let played = if only_day {
+    let played = if only.day {
         day(&mut world, &stage.browser, pictures)
+    } else if only.old_messages {
+        world.relay.start().and_then(|()| old_messages::play(&mut world, stage.driver()))
     } else {
         chapters(&mut world, &mut stage, pictures)
     };
@@ -71,7 +73,8 @@ fn chapters(world: &mut World, stage: &mut Stage<'_>, pictures: &Path) -> Result
     stage.browser.click(".dead-card button.primary")?;
     keyboard::play(world, &stage.browser)?;
     troubles::copied(world, stage)?;
-    no_network::play(world, &stage.browser)
+    no_network::play(world, &stage.browser)?;
+    old_messages::play(world, stage.driver())
 }
 
 /// Links the page, which shows a code, to the phone.

@@ -45,6 +45,11 @@ impl<'a> Stage<'a> {
         Ok(Self { browser: driver.browser(&profile, 1200, 800)?, driver, profile })
     }
 
+    /// What opens browsers.
+    pub(super) const fn driver(&self) -> &'a ChromeDriver {
+        self.driver
+    }
+
     /// Opens a browser with the same profile in place of one that has ended.
     fn again(&mut self) -> Result<()> {
         self.browser = self.driver.browser(&self.profile, 1200, 800)?;

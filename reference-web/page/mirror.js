@@ -1,0 +1,172 @@
+// What arrives of messages, in the transaction that makes it durable: which of them are here, what happened to older ones, and pages of
+// history. Where the phone cannot tell what happened, what is older than the windows is forgotten.
+
+import { WINDOW, belongs, bring, changeHeld, endWindow, extend, hold, lowOf, rangeOfPage, readHeld } from "./held.js";
+import { messagesCollection, decodeRow } from "./pkg/companion.js";
+
+/** The lists among the collections, by their names' one byte, and their stores. */
+const LISTS = { 1: "chats", 3: "devices" };
+
+/** The store of a list. */
+export const listOf = (collection) => (collection.length === 1 ? LISTS[collection[0]] : undefined);
+
+/** Whether a collection is that of the changes of older messages. */
+export const isChanges = (collection) => collection.length === 1 && collection[0] === 4;
+
+/** The number that a row's id is. */
+export const numberOf = (id, at = 0) => Number(new DataView(id.buffer, id.byteOffset, id.byteLength).getBigUint64(at));
+
+export class Mirror {
+  #engine;
+  #subscriptions;
+  #paging = new Set();
+
+  constructor(engine, subscriptions) {
+    this.#engine = engine;
+    this.#subscriptions = subscriptions;
+  }
+
+  /** How many rows a collection has at most. */
+  boundOf(collection) {
+    return this.#subscriptions.chatOf(collection) === undefined ? undefined : WINDOW;
+  }
+
+  /** Before the rows of a `delta` or a `page`. */
+  arrives(message, txn, over) {
+    const { collection, type } = message;
+    if (isChanges(collection)) return type === "page" ? this.#forgetOlder(Number(message.rev), txn, over) : over();
+    const chat = this.#subscriptions.chatOf(collection);
+    if (chat === undefined) return over();
+    const isPage = type === "page";
+    if (isPage && message.first) this.#paging.add(chat);
+    const isAnew = isPage ? message.first : message.from === 0n;
+    if (!isAnew && !isPage) return over();
+    if (isAnew) this.#engine.isAnew(chat);
+    return changeHeld(txn, chat, (held) => ({
+      ranges: isAnew ? endWindow(held.ranges) : held.ranges,
+      brought: isPage ? bring(isAnew ? null : held.brought, idsOf(message)) : held.brought,
+    }), over);
+  }
+
+  /** Behind them. */
+  arrived(message, txn, over) {
+    const { collection, type, last } = message;
+    if (isChanges(collection)) return type === "page" ? over() : keepCursor(Number(message.to), txn, over);
+    const chat = this.#subscriptions.chatOf(collection);
+    if (chat === undefined) return over();
+    if (type === "delta") return changeHeld(txn, chat, ({ ranges }) => ({ ranges: extend(ranges, Math.max(0, ...idsOf(message))) }), over);
+    if (!last) return over();
+    this.#paging.delete(chat);
+    return changeHeld(txn, chat, ({ ranges, brought }) => {
+      if (!brought) return { brought };
+      return { ranges: hold(ranges, brought.count < WINDOW ? 0 : brought.low, brought.high, true), brought: null };
+    }, over);
+  }
+
+  /** Whether a snapshot of a chat is under way. */
+  isPaging(chat) {
+    return this.#paging.has(chat);
+  }
+
+  /** A snapshot did not bring a message: it is deleted, or older than those that the chat's collection has. */
+  gone(chat, id, txn) {
+    if (chat === undefined) return;
+    readHeld(txn, chat, ({ brought }) => {
+      if (!brought || brought.count < WINDOW || id >= brought.low) this.#engine.removeMessage({ chat, id }, txn);
+    });
+  }
+
+  /** A chat's collection was found in step, with these rows: its window is here. */
+  settle(chat, rows, txn, over) {
+    const ids = rows.map((id) => numberOf(id));
+    if (ids.length === 0) return over();
+    return changeHeld(txn, chat, ({ ranges }) => ({ ranges: hold(ranges, lowOf(ids), ids.at(-1), true) }), over);
+  }
+
+  /** Something happened to a message after it came (spec, MSG-064). Of that no row is kept. */
+  change(id, item, txn) {
+    const [chat, message] = id.length === 16 ? [numberOf(id), numberOf(id, 8)] : [];
+    if (item.kind === "deleted" && item.chat === chat && item.message === message) this.#engine.removeMessage({ chat, id: message }, txn);
+    if (item.kind !== "message" || item.chat !== chat || item.id !== message) return false;
+    txn.objectStore("messages").get([chat, message]).onsuccess = ({ target }) => {
+      if (target.result) return this.#engine.putMessage(item, txn);
+      return readHeld(txn, chat, ({ ranges }) => { if (belongs(ranges, message)) this.#engine.putMessage(item, txn); });
+    };
+    return false;
+  }
+
+  /** Takes a page of history, unless changes were applied that it lacks; then calls `over` with whether it did. */
+  takePage({ chat, before }, items, { more, rev }, txn, over) {
+    txn.objectStore("mirror").get("changes").onsuccess = ({ target }) => {
+      if (rev < (target.result?.to ?? 0)) return over(false);
+      const messages = txn.objectStore("messages");
+      for (const item of items) addOnce(messages, item);
+      const range = rangeOfPage(items.map((item) => item.id), before, more);
+      if (!range) return over(true);
+      return changeHeld(txn, chat, ({ ranges }) => ({ ranges: hold(ranges, range.low, range.high) }), () => over(true));
+    };
+  }
+
+  /**
+   * The phone tells changes from `rev` on and none before: what it cannot tell about is forgotten, that is all messages but the windows of
+   * chats that are followed, which their collections bring up to date (spec, MSG-065).
+   */
+  #forgetOlder(rev, txn, over) {
+    this.#engine.forgotOlder(txn);
+    txn.objectStore("held").clear();
+    const chats = this.#subscriptions.chats.toSorted((a, b) => a - b);
+    const next = (at, from) => {
+      const messages = txn.objectStore("messages");
+      if (at === chats.length) {
+        messages.delete(from ? IDBKeyRange.lowerBound(from, true) : IDBKeyRange.lowerBound([]));
+        return keepCursor(rev, txn, () => dropThumbnails(txn, over));
+      }
+      const chat = chats[at];
+      const name = messagesCollection(chat);
+      return txn.objectStore("rows").getAllKeys(IDBKeyRange.bound([name], [name, []])).onsuccess = ({ target }) => {
+        const ids = target.result.map(([, id]) => numberOf(new Uint8Array(id)));
+        const low = [chat, ids.length === 0 ? Infinity : lowOf(ids)];
+        messages.delete(from ? IDBKeyRange.bound(from, low, true, true) : IDBKeyRange.upperBound(low, true));
+        next(at + 1, [chat, Infinity]);
+      };
+    };
+    next(0, null);
+  }
+}
+
+/** Up to where changes were applied. */
+function keepCursor(to, txn, over) {
+  txn.objectStore("mirror").put({ id: "changes", to }).onsuccess = () => over();
+}
+
+/** Thumbnails of what no message has any more go. */
+function dropThumbnails(txn, over) {
+  txn.objectStore("thumbnails").openKeyCursor().onsuccess = ({ target }) => {
+    const cursor = target.result;
+    if (!cursor) return over();
+    const content = cursor.primaryKey;
+    txn.objectStore("messages").index("content").count(content).onsuccess = ({ target: { result } }) => {
+      if (result === 0) txn.objectStore("thumbnails").delete(content);
+    };
+    return cursor.continue();
+  };
+}
+
+const idsOf = ({ items }) => items.map(idOf).filter((id) => id !== null);
+
+function idOf(item) {
+  try {
+    const { id } = decodeRow(item);
+    return id.length === 8 ? numberOf(id) : null;
+  } catch {
+    return null;
+  }
+}
+
+/** Adds a row unless there is one, which is newer. */
+function addOnce(store, row) {
+  store.add(row).onerror = (event) => {
+    event.preventDefault();
+    event.stopPropagation();
+  };
+}
