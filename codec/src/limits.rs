@@ -8,6 +8,10 @@ pub const RELAY_FRAMES_MAX: u32 = 256;
 pub const RELAY_DATA_MAX: u32 = 4_096;
 /// The most messages 1 that a web sends on a link: 4 messages, a second (spec, handshake).
 pub const MESSAGE1_STARTS_MAX: u32 = 4;
+/// How long a link may stay OFFERED at a phone: 600 seconds (spec, handshake).
+pub const OFFERED_MAX: u64 = 600;
+/// How long a link may stay PENDING at a web: 86,400 seconds (spec, handshake).
+pub const PENDING_MAX: u64 = 86_400;
 /// The longest relay name: 64 bytes (spec, qr).
 pub const RELAY_NAME_LEN_MAX: usize = 64;
 /// The longest host in a QR payload: 40 bytes (spec, qr).

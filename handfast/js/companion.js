@@ -290,6 +290,7 @@ export class Companion {
     if (!known) return;
     const rows = await this.#database.rows(known.link);
     this.#link = new Task("link", WebLink.load(rows, performance.now()));
+    if (known.state === "pending") this.#link.machine.waited(performance.now(), Math.max(0, Date.now() - known.created));
     if (document.hidden) this.#link.machine.setHidden(performance.now(), true);
     this.#tell({ type: "linked", known });
     this.#run();
@@ -546,6 +547,11 @@ export class Companion {
       case "revoked":
         task.over = event;
         queueMicrotask(() => this.#onRevoked());
+        return;
+      case "lapsed":
+        // The phone did not confirm the link within a day: codes are shown again.
+        task.over = event;
+        queueMicrotask(() => this.#written().then(() => this.logOut()).catch(() => {}));
         return;
       default:
     }

@@ -22,6 +22,7 @@ use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use handfast::codec::ids::{CompanionId, ContentId, MailboxId};
+use handfast::codec::limits::OFFERED_MAX;
 use handfast::codec::message::MessageState;
 use handfast::program::StoreRest;
 use handfast::session::{Endpoint, LinkState, LoadError};
@@ -35,12 +36,12 @@ use crate::upstream::{Outgoing, OutgoingChange, Upstream, UpstreamEvent};
 use link::Link;
 use pairing::Attempt;
 
-pub use pairing::{ScanStep, grant_names};
+pub use pairing::{OpenOffer, ScanStep, grant_names};
 pub use rest::{SettleError, Settled};
 pub use verbs::{LinkReport, Status, VerbError};
 
 /// How long an offer that was never accepted is kept.
-const OFFER_KEPT_MS: u64 = 24 * 3_600_000;
+const OFFER_KEPT_MS: u64 = OFFERED_MAX * 1_000;
 
 /// The time of one call: the monotonic clock for waiting, the wall clock as a label.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -106,6 +107,11 @@ pub enum AppEvent {
     },
     /// A companion was linked.
     Linked {
+        /// The companion.
+        companion: CompanionId,
+    },
+    /// A companion that was offered a link did not accept it in time, or the user ended that: it is not linked.
+    OfferOver {
         /// The companion.
         companion: CompanionId,
     },
@@ -243,10 +249,10 @@ impl App {
         Ok(app)
     }
 
-    /// Forgets offers that nobody accepted within a day.
+    /// Forgets offers that nobody accepted in time.
     fn drop_old_offers(&mut self, now: Now) -> Result<(), StoreError> {
         for companion in self.store.companions()? {
-            // req: HSK-019
+            // req: HSK-130
             if companion.status == CompanionStatus::Offered
                 && now.wall_ms.saturating_sub(companion.linked_ms) >= OFFER_KEPT_MS
             {
@@ -272,6 +278,8 @@ impl App {
             Ok(mut endpoint) => {
                 endpoint.changed(now.mono, self.store.rev());
                 endpoint.pruned(now.mono, self.store.floor());
+                endpoint
+                    .waited(now.mono, Duration::from_millis(now.wall_ms.saturating_sub(companion.linked_ms)));
                 let mut loaded = Link::new(endpoint, &companion, now.mono);
                 loaded.reopen_transfers(link, &self.store, &self.media)?;
                 drop(self.links.insert(link, loaded));

@@ -13,6 +13,9 @@ pub(crate) fn event(event: &AppEvent) -> Value {
             json!({"event": "link_state", "companion": companion.to_string(), "state": state.name()})
         }
         AppEvent::Linked { companion } => json!({"event": "linked", "companion": companion.to_string()}),
+        AppEvent::OfferOver { companion } => {
+            json!({"event": "offer_over", "companion": companion.to_string()})
+        }
         AppEvent::Diverged { companion } => json!({"event": "diverged", "companion": companion.to_string()}),
         AppEvent::Contended { companion, times } => {
             json!({"event": "contended", "companion": companion.to_string(), "times": times})
@@ -43,9 +46,13 @@ pub(crate) fn scan(step: &ScanStep) -> Value {
         }),
         ScanStep::ShowNn(nn) => json!({"event": "show_nn", "nn": nn}),
         ScanStep::Linked { companion } => json!({"event": "linked", "companion": companion.to_string()}),
-        ScanStep::Ended { code, message } => {
+        ScanStep::Ended { code, message, open: None } => {
             json!({"event": "ended", "code": code.to_string(), "message": message})
         }
+        ScanStep::Ended { code, message, open: Some(open) } => json!({
+            "event": "ended", "code": code.to_string(), "message": message,
+            "may_still_link": {"companion": open.companion.to_string(), "left_s": open.left_s},
+        }),
     }
 }
 

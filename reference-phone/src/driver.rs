@@ -322,6 +322,11 @@ pub fn verb(
             let id = app.send_media(now, chat, &imported)?;
             Ok(json!({"accepted": true, "id": id, "content": content}))
         }
+        "cancel" => {
+            let id: [u8; 16] = field_hex(object, "companion")?;
+            app.cancel(now, CompanionId::from_bytes(id))?;
+            Ok(json!({"cancelled": true}))
+        }
         "revoke" => {
             let id: [u8; 16] = field_hex(object, "companion")?;
             app.revoke(now, CompanionId::from_bytes(id))?;

@@ -58,6 +58,8 @@ enum Verb {
     },
     /// Lists companions.
     Companions,
+    /// Ends the offer of a link whose scan ended before the companion had accepted it.
+    Cancel { companion: String },
     /// Revokes a companion.
     Revoke { companion: String },
     /// Lists chats.
@@ -132,6 +134,7 @@ fn run(args: Args) -> anyhow::Result<()> {
         }
         Verb::Scan { image, .. } => return scan(&args.data, image.as_deref(), args.json),
         Verb::Companions => json!({"verb": "companions"}),
+        Verb::Cancel { companion } => json!({"verb": "cancel", "companion": companion}),
         Verb::Revoke { companion } => json!({"verb": "revoke", "companion": companion}),
         Verb::Chats => json!({"verb": "chats"}),
         Verb::History { chat } => json!({"verb": "history", "chat": chat}),
@@ -198,8 +201,7 @@ fn scan(dir: &Path, image: Option<&Path>, json: bool) -> anyhow::Result<()> {
         match step["event"].as_str() {
             Some("linked") => return Ok(()),
             Some("ended") => {
-                let message = step["message"].as_str().unwrap_or_default();
-                anyhow::bail!("{message}");
+                anyhow::bail!("{}", words::ended(&step));
             }
             Some("check_code_wanted" | "approval_wanted" | "wrong_code") if step["left"] != 0 => {
                 client.send(&scan_answer(&mut lines, json)?)?;

@@ -26,6 +26,9 @@ pub fn event(event: &Value) -> String {
         }
         "link_state" => format!("Companion {companion}: {}.", state(&text(event, "state"))),
         "linked" => format!("Linked. The companion's id is {companion}; `revoke {companion}` ends the link."),
+        "offer_over" => {
+            format!("Companion {companion} is not linked: nobody accepted it in time, or you cancelled it.")
+        }
         "diverged" => format!(
             "Companion {companion} exists twice: it was copied or restored, or its computer crashed. It is suspended. \
              `revoke {companion}`, then link it again."
@@ -66,9 +69,24 @@ fn step(event: &Value) -> String {
             "Your number is {}. The page asks whether this phone shows it: say yes there only if it is the same.",
             text(event, "nn")
         ),
-        "ended" => format!("The scan is over: {}.", text(event, "message")),
+        "ended" => format!("The scan is over: {}.", ended(event)),
         _ => printable(&event.to_string()),
     }
+}
+
+/// Why a scan is over, and whether a companion may still be linked by it: one line, without its full stop.
+#[must_use]
+pub fn ended(event: &Value) -> String {
+    let (message, open) = (text(event, "message"), &event["may_still_link"]);
+    if open.is_null() {
+        return message;
+    }
+    let minutes = number(open, "left_s").div_ceil(60);
+    format!(
+        "{message}. This companion may still be linked within {minutes} minutes: `cancel {}` ends that now, and \
+         `companions` shows it",
+        text(open, "companion")
+    )
 }
 
 /// What the user must see before linking: who asks, by its own claim, and what speaks against it. A relay's word that
@@ -151,6 +169,9 @@ pub fn answer(answer: &Value, now_ms: u64) -> String {
     }
     if answer["changed"] == true {
         return "Changed; the contact is told.".to_owned();
+    }
+    if answer["cancelled"] == true {
+        return "Cancelled: this companion cannot be linked any more by that scan.".to_owned();
     }
     if answer["revoked"] == true {
         return "Revoked. It is told at once if it is connected, else when it comes back.".to_owned();
@@ -316,6 +337,22 @@ mod tests {
             assert!(shown.contains(words), "{words}: {shown}");
         }
         assert_eq!(asked(page, None, Some(false)).matches("WARNING").count(), 2);
+    }
+
+    // req: HSK-132
+    #[test]
+    fn an_end_that_is_not_final_says_so() {
+        let companion = handfast::codec::ids::CompanionId::from_bytes([7; 16]);
+        let (code, message) = (handfast::ErrorCode::PEER_GONE, "the page went away".to_owned());
+        let step = |open| ScanStep::Ended { code, message: message.clone(), open };
+        let over = event(&crate::describe::scan(&step(None)));
+        assert_eq!(over, "The scan is over: the page went away.");
+        for (left_s, minutes) in [(600, "10 minutes"), (481, "9 minutes"), (30, "1 minutes")] {
+            let open = crate::app::OpenOffer { companion, left_s };
+            let said = event(&crate::describe::scan(&step(Some(open))));
+            assert!(said.contains(&format!("may still be linked within {minutes}")), "{said}");
+            assert!(said.contains(&format!("`cancel {companion}`")) && said.ends_with('.'), "{said}");
+        }
     }
 
     // req: MSG-055

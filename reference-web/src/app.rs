@@ -170,6 +170,8 @@ pub enum AppEvent {
     Suspended,
     /// The phone revoked this companion; its keys and messages are deleted.
     Revoked,
+    /// The phone did not confirm the link within a day: it is forgotten.
+    Lapsed,
     /// Another process holds this companion's seat.
     Replaced,
     /// The store could not be written. Nothing of what was asked for meanwhile is done.

@@ -64,6 +64,8 @@ pub(crate) fn event(event: &AppEvent) -> Value {
             "the phone has suspended this companion; look at its linked devices"}),
         AppEvent::Revoked => json!({"event": "revoked", "message":
             "the phone has unlinked this companion; its keys and messages are deleted"}),
+        AppEvent::Lapsed => json!({"event": "lapsed", "message":
+            "the phone did not confirm the link within a day; run `pair` to link it anew"}),
         AppEvent::Replaced => json!({"event": "replaced", "message":
             "another process uses this companion; stop it, or send {\"verb\":\"take_back\"}"}),
         AppEvent::StoreFailed { reason, retry } => {

@@ -247,6 +247,11 @@ impl Core {
                 (self.console.tell)(&line);
                 match (&self.mode, event) {
                     (Mode::Pair { .. }, AppEvent::Linked { .. }) => self.end = Some(Ok(())),
+                    (_, AppEvent::Lapsed) => {
+                        self.end = Some(Err(anyhow::anyhow!(
+                            "the phone did not confirm the link within a day; run `pair` to link it anew"
+                        )));
+                    }
                     (Mode::Run, AppEvent::Revoked) => {
                         self.end = Some(Err(anyhow::anyhow!(
                             "the phone has unlinked this companion; run `pair` to link it anew"

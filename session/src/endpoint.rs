@@ -85,6 +85,8 @@ pub struct Endpoint {
     ahead: usize,
     /// At the phone: results not yet given for commands that were delivered.
     running: alloc::collections::BTreeSet<u64>,
+    /// When a link that is OFFERED or PENDING is dropped.
+    lapses: Option<Timestamp>,
     dead: bool,
 }
 

@@ -163,6 +163,9 @@ pub enum Event {
     Suspended,
     /// At the web: the link was revoked with a valid signature; its keys are deleted by the commit that comes with it.
     Revoked,
+    /// A link that was OFFERED or PENDING was not accepted or confirmed in time: its rows are deleted by the commit that
+    /// comes with it.
+    Lapsed,
     /// At the phone: the companion was told that it is revoked.
     RevokedTold,
     /// At the phone: rows of the collection above `after` are wanted, about `budget` bytes of them: call `delta`.

@@ -46,6 +46,12 @@ impl WebLink {
         Ok(Self { endpoint, rng, journal, frames: FrameBuffer::default() })
     }
 
+    /// The link was stored so many milliseconds before it was loaded, by wall time: one that the phone has not
+    /// confirmed is given up so much sooner.
+    pub fn waited(&mut self, now: f64, age: f64) {
+        self.endpoint.waited(timestamp(now), timestamp(age).since(handfast_codec::Timestamp::ZERO));
+    }
+
     /// The relay's name.
     #[must_use]
     pub fn relay(&self) -> String {

@@ -128,6 +128,7 @@ fn event(event: Event) -> JsValue {
         Event::Diverged => typed("diverged", []),
         Event::Suspended => typed("suspended", []),
         Event::Revoked => typed("revoked", []),
+        Event::Lapsed => typed("lapsed", []),
         Event::Now { slot, body } => typed("now", [("slot", slot.into()), ("body", bytes(&body))]),
         Event::Pairing(said) => pairing_event(said),
         other => sync_event(other),

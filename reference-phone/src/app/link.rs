@@ -40,6 +40,8 @@ pub(super) struct Link {
     pub(super) haves: VecDeque<(u64, u64)>,
     /// The companion was connected in this round.
     pub(super) seen: bool,
+    /// The offer of the link is over: the link goes with the commit that says so.
+    pub(super) over: bool,
 }
 
 /// What a machine asks of the change log.
@@ -79,6 +81,7 @@ impl Link {
             accepts: VecDeque::new(),
             haves: VecDeque::new(),
             seen: false,
+            over: false,
         }
     }
 

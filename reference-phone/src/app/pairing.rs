@@ -1,6 +1,7 @@
 //! One pairing attempt: from a scanned text to a linked companion.
 
 use handfast::codec::ids::{CompanionId, MailboxId};
+use handfast::codec::limits::OFFERED_MAX;
 use handfast::codec::message::grants;
 use handfast::codec::qr::Offer;
 use handfast::handshake::pairing::phone::Offering;
@@ -32,6 +33,14 @@ pub(super) struct Attempt {
     link: Option<MailboxId>,
     /// The end, which is told when everything before it is durable.
     over: Option<ScanStep>,
+}
+
+impl Attempt {
+    /// An offer that is stored by now: the companion may have accepted it.
+    pub(super) fn stored_offer(&self) -> Option<OpenOffer> {
+        let terms = self.pairing.terms().filter(|_| self.stored > 0)?;
+        Some(OpenOffer { companion: terms.companion, left_s: OFFERED_MAX })
+    }
 }
 
 /// What happens in an attempt, for whoever runs it.
@@ -73,7 +82,18 @@ pub enum ScanStep {
         code: ErrorCode,
         /// What to do.
         message: String,
+        /// A companion that may still be linked, though the attempt is over.
+        open: Option<OpenOffer>,
     },
+}
+
+/// An offer that the companion may have accepted: its link may still become active.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OpenOffer {
+    /// The companion.
+    pub companion: CompanionId,
+    /// For how long, in seconds.
+    pub left_s: u64,
 }
 
 /// The names of grants that are asked for or given.
@@ -238,7 +258,7 @@ impl App {
             }
             PairingEvent::Ended(code) => {
                 let message = advice(code, attempt.lost.as_deref(), attempt.pairing.relay());
-                attempt.over = Some(ScanStep::Ended { code, message });
+                attempt.over = Some(ScanStep::Ended { code, message, open: None });
                 return Ok(());
             }
             _ => return Ok(()),
@@ -250,7 +270,9 @@ impl App {
     /// Once an attempt is over and durable: its link is opened, or what is left of it forgotten. Gives whether there
     /// was something to store.
     pub(super) fn end_attempt(&mut self, now: Now, rng: &mut dyn CryptoRng) -> Result<(), StoreError> {
-        let Some(step) = self.attempt.as_mut().and_then(|attempt| attempt.over.take()) else { return Ok(()) };
+        let Some(mut step) = self.attempt.as_mut().and_then(|attempt| attempt.over.take()) else {
+            return Ok(());
+        };
         let Some(attempt) = self.attempt.take() else { return Ok(()) };
         self.disconnect(attempt.socket);
         if let Some(link) = attempt.link
@@ -260,6 +282,10 @@ impl App {
             self.attempt = Some(attempt).filter(|_| matches!(step, ScanStep::Ended { .. }));
             return Err(error);
         }
+        // req: HSK-132
+        if let ScanStep::Ended { open, .. } = &mut step {
+            *open = attempt.link.and_then(|link| self.open_offer(now, link));
+        }
         if let ScanStep::Linked { companion } = &step {
             self.out.push_back(AppOutput::Event(AppEvent::Linked { companion: *companion }));
         }
@@ -267,7 +293,16 @@ impl App {
         Ok(())
     }
 
-    /// An offer that the page may have accepted stays for a day: the page can still prove it.
+    /// What is left of an attempt that ended: a link that the companion may have accepted.
+    fn open_offer(&self, now: Now, link: MailboxId) -> Option<OpenOffer> {
+        let companion = self.links.get(&link)?.companion;
+        let stored = self.store.companion_of(link).ok().flatten()?;
+        let age_s = now.wall_ms.saturating_sub(stored.linked_ms) / 1_000;
+        (stored.status == CompanionStatus::Offered)
+            .then_some(OpenOffer { companion, left_s: OFFERED_MAX.saturating_sub(age_s) })
+    }
+
+    /// An offer that the page may have accepted stays for some minutes: the page can still prove it.
     fn open_or_forget(
         &mut self,
         link: MailboxId,

@@ -3,6 +3,7 @@
 use handfast::ErrorCode;
 use rand_core::CryptoRng;
 
+use super::pairing::Attempt;
 use super::{App, AppEvent, AppOutput, Now, ScanStep};
 use crate::store::StoreError;
 
@@ -64,9 +65,13 @@ impl App {
         }
         self.links.clear();
         // The user waits for an attempt that ended in this round, too.
-        if self.attempt.take().is_some() || ended {
-            let message = format!("nothing was linked: {error}");
-            self.out.push_back(AppOutput::Scan(ScanStep::Ended { code: ErrorCode::STORE_FAILED, message }));
+        let attempt = self.attempt.take();
+        if attempt.is_some() || ended {
+            let open = attempt.as_ref().and_then(Attempt::stored_offer);
+            let done = if open.is_some() { "the scan was broken off" } else { "nothing was linked" };
+            let message = format!("{done}: {error}");
+            let code = ErrorCode::STORE_FAILED;
+            self.out.push_back(AppOutput::Scan(ScanStep::Ended { code, message, open }));
         }
         let (reason, retry) = (error.to_string(), self.rest.begin(now.mono));
         self.out.push_back(AppOutput::Event(AppEvent::StoreFailed { reason, retry }));

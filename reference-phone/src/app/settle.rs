@@ -8,7 +8,7 @@ use rand_core::CryptoRng;
 
 use super::link::{Link, Wanted, status_of};
 use super::{App, AppEvent, AppOutput, Now, Owner};
-use crate::store::{NewMessage, StoreError};
+use crate::store::{CompanionStatus, NewMessage, StoreError};
 use crate::upstream::UpstreamEvent;
 
 impl App {
@@ -29,7 +29,13 @@ impl App {
                 // Out of the map while it runs: an error leaves it out, and all are loaded again.
                 let Some(mut link) = self.links.remove(&id) else { continue };
                 moved |= self.pump_link(now, id, &mut link)?;
-                drop(self.links.insert(id, link));
+                if link.over {
+                    self.disconnect(link.socket);
+                    self.store.forget_companion(id)?;
+                    self.out.push_back(AppOutput::Event(AppEvent::OfferOver { companion: link.companion }));
+                } else {
+                    drop(self.links.insert(id, link));
+                }
             }
             if self.store.is_open() {
                 moved = true;
@@ -123,7 +129,7 @@ impl App {
     }
 
     /// Drains one link, and does for it what takes a commit. Gives whether anything happened.
-    fn pump_link(&mut self, now: Now, id: MailboxId, link: &mut Link) -> Result<bool, StoreError> {
+    pub(super) fn pump_link(&mut self, now: Now, id: MailboxId, link: &mut Link) -> Result<bool, StoreError> {
         let mut moved = false;
         loop {
             match link.endpoint.poll_output() {
@@ -152,6 +158,11 @@ impl App {
         }
         let status = status_of(link.endpoint.status());
         if status != link.stored_status {
+            // req: HSK-134
+            if link.stored_status == CompanionStatus::Offered && status == CompanionStatus::Active {
+                let companion = link.companion;
+                self.out.push_back(AppOutput::Event(AppEvent::Linked { companion }));
+            }
             link.stored_status = status;
             self.store.set_companion_status(id, status)?;
         }
@@ -219,6 +230,11 @@ impl App {
             }
             Event::Contended(times) => Some(AppEvent::Contended { companion, times }),
             Event::Diverged => Some(AppEvent::Diverged { companion }),
+            // req: HSK-130
+            Event::Lapsed => {
+                link.over = true;
+                None
+            }
             Event::RevokedTold => Some(AppEvent::RevokedTold { companion }),
             Event::DeltaWanted { collection, after, budget } => {
                 link.wanted = Some(Wanted::Delta { collection, after, budget });

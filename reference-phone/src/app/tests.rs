@@ -8,9 +8,9 @@ use std::io::Write;
 use handfast::codec::frame::OpenKind;
 use handfast::codec::limits::MEDIA_CHUNK_LEN;
 use handfast::codec::tlv::TlvWriter;
-use handfast::session::hazmat::{Linked, phone_pairs};
+use handfast::session::hazmat::{Linked, VERSION_KEY, commit, offered_pairs, phone_pairs};
 use handfast::session::media::{ChunkList, ContentHasher};
-use handfast::session::{Event, StreamEnd};
+use handfast::session::{Event, Op, StreamEnd};
 use rand_chacha::ChaCha20Rng;
 use rand_core::SeedableRng;
 
@@ -255,19 +255,96 @@ fn of_uploads_that_wait_for_a_new_stream_the_newest_are_kept() {
     assert!(app.media.read_part(id, contents[0]).is_err() && app.media.read_part(id, contents[1]).is_ok());
 }
 
+/// A phone with a stored offer, and the time at which it was made.
+fn offered() -> (tempfile::TempDir, Store, Account, MailboxId, Now) {
+    let dir = tempfile::tempdir().unwrap();
+    let (mut store, account) = Store::open_or_create(dir.path(), "Ada", |_| Ok(())).unwrap();
+    let mut rng = ChaCha20Rng::seed_from_u64(3);
+    let linked = Linked::new(RelayName::parse("127.0.0.1:8787").unwrap(), &mut rng).unwrap();
+    let pairs = offered_pairs(&linked.phone.0, linked.phone.1);
+    let row = Companion { link: linked.phone.0.terms.mailbox, ..companion(CompanionStatus::Offered) };
+    let ops =
+        pairs.into_iter().filter(|(key, _)| key != VERSION_KEY).map(|(key, value)| Op::Put { key, value });
+    store.put_companion(&row).unwrap();
+    store.apply(&commit(row.link, 0, ops.collect())).unwrap();
+    store.commit().unwrap();
+    (dir, store, account, row.link, Now { wall_ms: row.linked_ms, ..NOW })
+}
+
+fn start(dir: &tempfile::TempDir, store: Store, account: Account, now: Now) -> App {
+    let (media, mut rng) = (MediaDir::open(dir.path()).unwrap(), ChaCha20Rng::seed_from_u64(1));
+    App::new(store, account, media, Box::new(Contact(None)), RelayPolicy::default(), now, &mut rng).unwrap()
+}
+
+/// What is told in one round, besides states of links.
+fn round(app: &mut App, now: Now) -> Vec<AppEvent> {
+    let mut rng = ChaCha20Rng::seed_from_u64(2);
+    app.handle_timeout(now, &mut rng);
+    let told = app.settle(now, &mut rng).unwrap().outputs.into_iter();
+    let events =
+        told.filter_map(|output| if let AppOutput::Event(event) = output { Some(event) } else { None });
+    events.filter(|event| !matches!(event, AppEvent::LinkState { .. })).collect()
+}
+
+fn later(now: Now, ms: u64) -> Now {
+    Now { mono: now.mono.plus(Duration::from_millis(ms)), wall_ms: now.wall_ms + ms }
+}
+
+// req: HSK-130
 #[test]
-fn hsk_019_an_offer_that_nobody_accepted_is_forgotten_after_a_day() {
-    // req: HSK-019
-    for (age_ms, kept) in [(OFFER_KEPT_MS - 1, 1), (OFFER_KEPT_MS, 0)] {
-        let dir = tempfile::tempdir().unwrap();
-        let (mut store, account) = Store::open_or_create(dir.path(), "Ada", |_| Ok(())).unwrap();
-        let companion = companion(CompanionStatus::Offered);
-        store.put_companion(&companion).unwrap();
-        store.commit().unwrap();
-        let now = Now { wall_ms: companion.linked_ms + age_ms, ..NOW };
-        let (media, mut rng) = (MediaDir::open(dir.path()).unwrap(), ChaCha20Rng::seed_from_u64(1));
-        let policy = RelayPolicy::default();
-        let app = App::new(store, account, media, Box::new(Contact(None)), policy, now, &mut rng).unwrap();
+fn an_offer_that_nobody_accepted_is_forgotten_at_a_start_after_ten_minutes() {
+    for (age_ms, kept) in [(OFFER_KEPT_MS - 1, 1), (OFFER_KEPT_MS, 0), (240 * OFFER_KEPT_MS, 0)] {
+        let (dir, store, account, link, now) = offered();
+        let app = start(&dir, store, account, Now { wall_ms: now.wall_ms + age_ms, ..now });
         assert_eq!(app.store().companions().unwrap().len(), kept, "{age_ms} ms");
+        assert_eq!(app.store().links().unwrap().contains(&link), kept == 1, "{age_ms} ms");
     }
+}
+
+// req: HSK-130
+#[test]
+fn an_offer_that_nobody_accepted_is_forgotten_while_the_phone_runs() {
+    // Two starts: what was waited before the second one counts.
+    for before_ms in [0, OFFER_KEPT_MS / 3, OFFER_KEPT_MS - 2] {
+        let (dir, store, account, link, now) = offered();
+        let now = Now { wall_ms: now.wall_ms + before_ms, ..now };
+        let mut app = start(&dir, store, account, now);
+        let left = OFFER_KEPT_MS - before_ms;
+        assert_eq!(round(&mut app, later(now, left - 1)), []);
+        assert!(app.store().links().unwrap().contains(&link));
+        let told = round(&mut app, later(now, left));
+        assert!(matches!(told.as_slice(), [AppEvent::OfferOver { .. }]), "{told:?}");
+        assert!(app.store().links().unwrap().is_empty() && app.store().companions().unwrap().is_empty());
+        assert_eq!(round(&mut app, later(now, 10 * OFFER_KEPT_MS)), []);
+    }
+}
+
+// req: HSK-133
+#[test]
+fn an_offer_is_cancelled_at_once_and_only_an_offer() {
+    let (dir, store, account, link, now) = offered();
+    let mut app = start(&dir, store, account, now);
+    let companion = app.store().companions().unwrap()[0].companion;
+    let other = CompanionId::from_bytes([9; 16]);
+    assert!(matches!(app.cancel(now, other), Err(VerbError::NoSuchCompanion(_))));
+    app.cancel(now, companion).unwrap();
+    let told = round(&mut app, now);
+    assert!(matches!(told.as_slice(), [AppEvent::OfferOver { .. }]), "{told:?}");
+    assert!(!app.store().links().unwrap().contains(&link));
+    assert!(matches!(app.cancel(now, companion), Err(VerbError::NoSuchCompanion(_))));
+}
+
+// req: HSK-134
+#[test]
+fn a_link_that_comes_to_life_after_its_attempt_is_told_as_linked() {
+    let (_dir, mut app) = phone(None);
+    let (id, mut link) = link(&app);
+    assert!(matches!(app.cancel(NOW, link.companion), Err(VerbError::NoSuchCompanion(_))));
+    link.stored_status = CompanionStatus::Offered;
+    let _ = app.pump_link(NOW, id, &mut link).unwrap();
+    let told = app.out.iter().filter(|out| matches!(out, AppOutput::Event(AppEvent::Linked { .. })));
+    assert_eq!(told.count(), 1);
+    let _ = app.pump_link(NOW, id, &mut link).unwrap();
+    let told = app.out.iter().filter(|out| matches!(out, AppOutput::Event(AppEvent::Linked { .. })));
+    assert_eq!(told.count(), 1, "once");
 }

@@ -40,6 +40,9 @@ pub enum VerbError {
     /// No such companion.
     #[error("there is no companion {0}; `companions` lists them")]
     NoSuchCompanion(CompanionId),
+    /// It is linked, or was.
+    #[error("the companion {0} is not waiting to be linked; `revoke {0}` ends a link")]
+    NotOffered(CompanionId),
     /// It was revoked before.
     #[error("the companion {0} is revoked already")]
     AlreadyRevoked(CompanionId),
@@ -307,6 +310,43 @@ impl App {
         }
         link.transfers.clear();
         Ok(self.forget_parts(found.link)?)
+    }
+
+    /// Ends the offer of a link whose attempt ended before the companion had accepted it.
+    ///
+    /// # Errors
+    ///
+    /// [`VerbError`].
+    pub fn cancel(&mut self, now: Now, companion: CompanionId) -> Result<(), VerbError> {
+        if self.rest.is_on() {
+            return Err(VerbError::Resting);
+        }
+        let cancelled = self.cancel_now(now, companion);
+        self.whole(cancelled)
+    }
+
+    fn cancel_now(&mut self, now: Now, companion: CompanionId) -> Result<(), VerbError> {
+        let found = self.store.companions()?.into_iter().find(|found| found.companion == companion);
+        let found = found.ok_or(VerbError::NoSuchCompanion(companion))?;
+        // req: HSK-133
+        if found.status != CompanionStatus::Offered {
+            return Err(VerbError::NotOffered(companion));
+        }
+        if let Some(link) = self.links.get_mut(&found.link) {
+            match link.endpoint.cancel_offer(now.mono) {
+                Ok(commit) => link.commits.push(commit),
+                Err(SendRefused::Busy) => return Err(VerbError::Busy),
+                Err(_) => return Err(VerbError::NotOffered(companion)),
+            }
+            link.over = true;
+        } else if self.attempt.is_some() {
+            self.cancel_scan(now);
+        } else {
+            // It cannot even be opened.
+            self.store.forget_link(found.link)?;
+            self.store.forget_companion(found.link)?;
+        }
+        Ok(())
     }
 
     /// What there is to know.

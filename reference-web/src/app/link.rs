@@ -1,10 +1,11 @@
 //! The link at run time: its machine, its socket, what arrives over it.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use handfast::codec::frame::Items;
 use handfast::codec::ids::MailboxId;
-use handfast::codec::limits::HISTORY_COUNT_MAX;
+use handfast::codec::limits::{HISTORY_COUNT_MAX, PENDING_MAX};
 use handfast::codec::message::{CollectionName, Command, NowValue, ResultBody};
 use handfast::session::{Commit, CommitId, Endpoint, Event, LinkStatus, Message, Output};
 use handfast::{DeviceRole, ErrorCode, Timestamp};
@@ -16,7 +17,7 @@ use super::{App, AppEvent, AppOutput, Leftover, Owner, SocketTag};
 use crate::store::{CommandState, HistoryPage, LinkRowState, StoreError, TransferState};
 
 /// How long a link that the phone never confirmed is kept.
-const PENDING_KEPT_MS: u64 = 24 * 3_600_000;
+const PENDING_KEPT_MS: u64 = PENDING_MAX * 1_000;
 
 /// The link.
 #[derive(Debug)]
@@ -54,6 +55,19 @@ pub(super) enum Told {
     Synced,
     /// The phone revoked this companion: everything is deleted once that is durable.
     Revoked,
+    /// The phone did not confirm the link in time: the same.
+    Lapsed,
+}
+
+impl Told {
+    /// What the user is told when everything of the link is deleted, if that is to be.
+    pub(super) fn end(self) -> Option<AppEvent> {
+        match self {
+            Self::Nothing | Self::Synced => None,
+            Self::Revoked => Some(AppEvent::Revoked),
+            Self::Lapsed => Some(AppEvent::Lapsed),
+        }
+    }
 }
 
 impl Link {
@@ -69,9 +83,9 @@ impl App {
     pub(super) fn load_link(&mut self, now: Timestamp, rng: &mut dyn CryptoRng) -> Result<(), StoreError> {
         self.link = None;
         let Some(row) = self.store.link()? else { return Ok(()) };
-        // req: HSK-019
-        let old = self.store.wall_ms().saturating_sub(row.created_ms) >= PENDING_KEPT_MS;
-        if row.state == LinkRowState::Pending && old {
+        // req: HSK-131
+        let age_ms = self.store.wall_ms().saturating_sub(row.created_ms);
+        if row.state == LinkRowState::Pending && age_ms >= PENDING_KEPT_MS {
             self.store.forget_link(row.link)?;
             return self.store.commit();
         }
@@ -81,8 +95,9 @@ impl App {
             return self.store.commit();
         }
         let pairs = self.store.pairs(row.link)?;
-        let endpoint = Endpoint::load(DeviceRole::Web, &pairs, None, now, rng)
+        let mut endpoint = Endpoint::load(DeviceRole::Web, &pairs, None, now, rng)
             .map_err(|_| StoreError::Damaged("link"))?;
+        endpoint.waited(now, Duration::from_millis(age_ms));
         // The keys may be confirmed in an older transaction than the row: then the user was not told yet.
         let active = row.state != LinkRowState::Pending;
         self.link = Some(Link {
@@ -271,6 +286,7 @@ impl App {
                 self.event(AppEvent::Suspended);
             }
             Event::Revoked => link.told = Told::Revoked,
+            Event::Lapsed => link.told = Told::Lapsed,
             Event::Replaced => self.event(AppEvent::Replaced),
             Event::Now { slot, body } => {
                 // What else a slot may say, or what is malformed, is of no use here.

@@ -3,7 +3,6 @@
 use handfast::Timestamp;
 use rand_core::CryptoRng;
 
-use super::link::Told;
 use super::{App, AppEvent, AppOutput, Leftover};
 use crate::store::StoreError;
 
@@ -110,8 +109,8 @@ impl App {
             self.out_durable = self.out.len();
             let mut moved = self.pump_codes()?;
             moved |= self.pump_link(now)?;
-            let revoked = self.link.as_ref().is_some_and(|link| link.told == Told::Revoked);
-            if revoked {
+            let gone = self.link.as_ref().and_then(|link| link.told.end());
+            if gone.is_some() {
                 self.forget_link()?;
             }
             if self.store.is_dirty() {
@@ -123,8 +122,8 @@ impl App {
                 self.rest.stored();
             }
             self.drop_leftovers()?;
-            if revoked {
-                self.event(AppEvent::Revoked);
+            if let Some(end) = gone {
+                self.event(end);
             }
             self.report_codes(now);
             if let Some(link) = &mut self.link {

@@ -2,11 +2,13 @@
 
 use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
 use alloc::vec::Vec;
+use core::time::Duration;
 
 use bytes::Bytes;
 use handfast_codec::Timestamp;
 use handfast_codec::frame::{Collection, OpenKind, PageCursor};
 use handfast_codec::ids::{LogId, MailboxId, Signature};
+use handfast_codec::limits::{OFFERED_MAX, PENDING_MAX};
 use handfast_codec::role::DeviceRole;
 use handfast_handshake::key_schedule;
 use handfast_handshake::link::{PhoneLink, Start, WebLink};
@@ -46,6 +48,17 @@ pub enum LinkStatus {
     Suspended,
     /// At the phone: revoked.
     Revoked,
+}
+
+/// How long a link may stand so, if there is an end to it.
+pub(super) fn kept_for(status: LinkStatus) -> Option<Duration> {
+    match status {
+        // req: HSK-130
+        LinkStatus::Offered => Some(Duration::from_secs(OFFERED_MAX)),
+        // req: HSK-131
+        LinkStatus::Pending => Some(Duration::from_secs(PENDING_MAX)),
+        LinkStatus::Active | LinkStatus::Suspended | LinkStatus::Revoked => None,
+    }
 }
 
 /// An open stream, for the application that opens its files again after a start.
@@ -330,6 +343,7 @@ impl Endpoint {
             alive: Liveness::new(now),
             ahead: 0,
             running: BTreeSet::new(),
+            lapses: kept_for(status).map(|kept| now.plus(kept)),
             dead: false,
         })
     }
@@ -338,6 +352,16 @@ impl Endpoint {
     #[must_use]
     pub fn status(&self) -> LinkStatus {
         self.status
+    }
+
+    /// The link was stored this long before it was loaded, by wall time: one that is OFFERED or PENDING lapses so much
+    /// sooner. A link of which this is not said has all of its time.
+    pub fn waited(&mut self, now: Timestamp, age: Duration) {
+        self.tick(now);
+        if let Some(kept) = kept_for(self.status) {
+            let at = self.now.plus(kept.saturating_sub(age));
+            self.lapses = Some(self.lapses.map_or(at, |lapses| lapses.min(at)));
+        }
     }
 
     /// The streams that are open, so that the application can open their files again.

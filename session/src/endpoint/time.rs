@@ -7,7 +7,8 @@ use handfast_codec::error::ErrorCode;
 use handfast_codec::frame::Frame;
 use handfast_codec::limits::{ACK_DELAY_MAX, ACK_EVERY};
 
-use super::{Ack, AttachTimeout, Connection, Endpoint, HANDSHAKE_MAX, Liveness, Sending, Side};
+use super::load::{kept_for, wipe_rows};
+use super::{Ack, AttachTimeout, Connection, Deferred, Endpoint, HANDSHAKE_MAX, Liveness, Sending, Side};
 use crate::output::{Event, LinkState};
 
 /// How often the phone shows that it lives, while the page is visible and while it is hidden.
@@ -100,6 +101,7 @@ impl Endpoint {
     /// When the next thing happens by itself.
     pub(super) fn deadline(&self) -> Option<Timestamp> {
         let mut at = earlier(self.attach.deadline(), self.connection_deadline());
+        at = earlier(at, self.lapses_at());
         if !self.is_live() {
             at = earlier(at, self.alive.rekeying.filter(|until| self.now < *until));
         }
@@ -115,6 +117,11 @@ impl Endpoint {
             Side::Web(_) | Side::Phone(_) => {}
         }
         at
+    }
+
+    /// When the link is dropped, if it still waits to be accepted or confirmed.
+    fn lapses_at(&self) -> Option<Timestamp> {
+        self.lapses.filter(|_| kept_for(self.status).is_some())
     }
 
     fn connection_deadline(&self) -> Option<Timestamp> {
@@ -133,6 +140,9 @@ impl Endpoint {
 
     /// Does what is due by time alone.
     pub(super) fn on_time(&mut self) {
+        if self.lapses_at().is_some_and(|at| at <= self.now) {
+            return self.lapse();
+        }
         match self.attach.timeout(self.now) {
             Some(AttachTimeout::Connect) => self.event(Event::Connect),
             Some(AttachTimeout::RelaySilent) => self.drop_socket(ErrorCode::IDLE),
@@ -164,6 +174,16 @@ impl Endpoint {
                 self.on_live_time(old);
             }
         }
+    }
+
+    /// Nobody accepted or confirmed the link in time: it is forgotten.
+    fn lapse(&mut self) {
+        self.lapses = None;
+        self.drop_connection();
+        self.persist(alloc::vec![wipe_rows()], Deferred::Wiped);
+        self.event(Event::Lapsed);
+        self.event(Event::Disconnect);
+        self.attach.down_until(None);
     }
 
     fn on_live_time(&mut self, keys_are_old: bool) {

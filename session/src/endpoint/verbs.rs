@@ -13,7 +13,7 @@ use handfast_codec::limits::{
 use handfast_codec::role::DeviceRole;
 
 use super::frames::SLOT_PAGE;
-use super::load::put_revoked;
+use super::load::{put_revoked, wipe_rows};
 use super::{Connection, Deferred, Endpoint, LinkStatus, Side};
 use crate::commit::{Commit, Op};
 use crate::error::{ApiMisuse, SendRefused};
@@ -314,6 +314,26 @@ impl Endpoint {
         }
         let deferred = if live { Deferred::Revoke(signature) } else { Deferred::Nothing };
         Ok(self.return_commit(alloc::vec![put_revoked(&signature)], deferred))
+    }
+
+    /// At the phone: drops a link that is OFFERED, at its user's word. A web that has accepted it stays PENDING until it
+    /// lapses there.
+    ///
+    /// # Errors
+    ///
+    /// [`SendRefused`]; `Misuse` of `WrongState` when the link is not OFFERED.
+    pub fn cancel_offer(&mut self, now: Timestamp) -> Result<Commit, SendRefused> {
+        self.tick(now);
+        self.check_alive()?;
+        // req: HSK-133
+        if self.status != LinkStatus::Offered {
+            return Err(ApiMisuse::WrongState.into());
+        }
+        self.lapses = None;
+        self.drop_connection();
+        self.event(Event::Disconnect);
+        self.attach.down_until(None);
+        Ok(self.return_commit(alloc::vec![wipe_rows()], Deferred::Wiped))
     }
 
     /// Ends the use of this machine: the socket should be closed. The store keeps the link.

@@ -1,0 +1,123 @@
+//! Links that wait to be accepted or confirmed, and are given up.
+
+mod world;
+
+use core::time::Duration;
+
+use handfast_codec::limits::{OFFERED_MAX, PENDING_MAX};
+use handfast_codec::{DeviceRole, Timestamp};
+use handfast_session::{ApiMisuse, Event, LinkStatus, SendRefused, hazmat};
+use rand_chacha::ChaCha20Rng;
+use rand_chacha::rand_core::SeedableRng;
+use world::device::Device;
+use world::{World, keys};
+
+const OFFERED: Duration = Duration::from_secs(OFFERED_MAX);
+const PENDING: Duration = Duration::from_secs(PENDING_MAX);
+const MOMENT: Duration = Duration::from_micros(1);
+
+/// An OFFERED phone and a PENDING web that do not reach one another.
+fn apart(seed: u64) -> World {
+    let mut rng = ChaCha20Rng::seed_from_u64(seed);
+    let now = Timestamp::from_micros(1);
+    let ((phone, phone_start), (web, web_start), _) = keys::link(&mut rng);
+    let phone = Device::new(DeviceRole::Phone, hazmat::offered_pairs(&phone, phone_start), now, &mut rng);
+    let web = Device::new(DeviceRole::Web, hazmat::web_pairs(&web, web_start, false), now, &mut rng);
+    World::with(phone, web, now, rng)
+}
+
+fn waits(device: &mut Device, rng: &mut ChaCha20Rng, until: Timestamp) {
+    while let Some(at) = device.deadline.filter(|at| *at <= until) {
+        device.timeout(at, rng);
+        let _ = device.drain(at);
+    }
+    device.deadline = Some(until);
+    device.timeout(until, rng);
+    let _ = device.drain(until);
+}
+
+fn has_lapsed(device: &Device) -> bool {
+    device.events.contains(&Event::Lapsed)
+}
+
+/// The keys of a link are gone; what is left says that it was there.
+fn is_wiped(device: &Device) -> bool {
+    device.disk.pairs.len() <= 1
+}
+
+// req: HSK-130, HSK-131
+#[test]
+fn an_offer_lives_ten_minutes_and_a_pending_link_a_day() {
+    for (role, kept) in [(DeviceRole::Phone, OFFERED), (DeviceRole::Web, PENDING)] {
+        for age in [Duration::ZERO, kept / 2, kept.saturating_sub(MOMENT)] {
+            let mut world = apart(1);
+            let (start, mut rng) = (world.now, ChaCha20Rng::seed_from_u64(2));
+            let device = world.device(role);
+            device.endpoint.waited(start, age);
+            let _ = device.drain(start);
+            let end = start.plus(kept.saturating_sub(age));
+            if age < kept / 2 {
+                waits(device, &mut rng, start.plus(kept / 2));
+            }
+            assert!(!has_lapsed(device) && !is_wiped(device), "{role:?} {age:?}");
+            waits(device, &mut rng, end);
+            assert!(has_lapsed(device) && is_wiped(device), "{role:?} {age:?}");
+            assert_eq!(device.deadline.filter(|at| *at > end), None, "nothing more is due");
+        }
+    }
+}
+
+// req: HSK-130, HSK-131
+#[test]
+fn a_link_that_is_too_old_when_it_is_loaded_lapses_at_once() {
+    for (role, kept) in [(DeviceRole::Phone, OFFERED), (DeviceRole::Web, PENDING)] {
+        let mut world = apart(2);
+        let (start, mut rng) = (world.now, ChaCha20Rng::seed_from_u64(2));
+        let device = world.device(role);
+        device.endpoint.waited(start, kept);
+        let _ = device.drain(start);
+        waits(device, &mut rng, start);
+        assert!(has_lapsed(device) && is_wiped(device), "{role:?}");
+    }
+}
+
+#[test]
+fn a_link_that_came_to_life_does_not_lapse() {
+    let mut world = apart(3);
+    world.run_until_live();
+    world.run_for(PENDING + OFFERED);
+    for device in [&world.phone, &world.web] {
+        assert!(!has_lapsed(device) && device.endpoint.status() == LinkStatus::Active);
+    }
+}
+
+// req: HSK-130
+#[test]
+fn a_web_that_comes_after_the_offer_lapsed_is_on_no_side() {
+    let mut world = apart(4);
+    world.filter = Box::new(|role, _| role == DeviceRole::Phone);
+    world.run_for(OFFERED + OFFERED);
+    assert!(has_lapsed(&world.phone) && is_wiped(&world.phone));
+    world.filter = Box::new(|_, _| true);
+    world.run_for(PENDING);
+    assert!(has_lapsed(&world.web) && is_wiped(&world.web));
+}
+
+// req: HSK-133
+#[test]
+fn an_offer_is_cancelled_whenever_its_user_says_so() {
+    let mut world = apart(5);
+    let now = world.now;
+    let commit = world.phone.endpoint.cancel_offer(now).unwrap();
+    assert!(world.phone.commit(now, &commit) && is_wiped(&world.phone));
+    assert!(matches!(world.phone.endpoint.cancel_offer(now), Err(SendRefused::Ended)));
+    world.run_for(Duration::from_mins(5));
+    assert_eq!(world.web.endpoint.status(), LinkStatus::Pending);
+
+    let mut world = World::live(6);
+    let now = world.now;
+    for device in [&mut world.phone, &mut world.web] {
+        let refused = device.endpoint.cancel_offer(now);
+        assert!(matches!(refused, Err(SendRefused::Misuse(ApiMisuse::WrongState))), "{refused:?}");
+    }
+}
