@@ -102,14 +102,17 @@ fn hostile(browser: &Browser, files: &Files, table: &mut Table) -> Result<()> {
 /// A page that is drawn after each event looks like one that is drawn at once: nothing that was there before shines through, and what
 /// was added to it is painted.
 fn step_by_step(browser: &Browser, files: &Files, name: &str) -> Result<()> {
-    let at_once = browser.still()?;
-    browser.go(&format!("{}/tests/page/scenes.html?scene={name}&steps", files.address))?;
-    let _ = browser.wait(name, &format!("return document.documentElement.dataset.shown === {name:?}"))?;
-    ensure!(browser.still()? == at_once, "{name} looks different when it is drawn step by step");
-    let unpainted = browser.run(super::everyday::UNPAINTED)?;
-    ensure!(unpainted == 0, "in {name} {unpainted} parts of icons are not painted");
-    browser.go(&format!("{}/tests/page/scenes.html?scene={name}", files.address))?;
-    browser.wait(name, &format!("return document.documentElement.dataset.shown === {name:?}")).map(drop)
+    let mut pictures = Vec::new();
+    for how in ["", "&steps"] {
+        browser.go(&format!("{}/tests/page/scenes.html?scene={name}{how}", files.address))?;
+        let is_shown = format!("return document.documentElement.dataset.shown === {name:?}");
+        let _ = browser.wait(name, &is_shown)?;
+        pictures.push(browser.still()?);
+        let unpainted = browser.run(super::everyday::UNPAINTED)?;
+        ensure!(unpainted == 0, "in {name} {unpainted} parts of icons are not painted");
+    }
+    ensure!(pictures.first() == pictures.last(), "{name} looks different when it is drawn step by step");
+    Ok(())
 }
 
 fn layouts(browser: &Browser, files: &Files, pictures: &Path, table: &mut Table) -> Result<()> {
@@ -130,10 +133,6 @@ fn layouts(browser: &Browser, files: &Files, pictures: &Path, table: &mut Table)
             ensure!(none, "{name} at {} pixels{}: {faults}", size.0, if dark { ", dark" } else { "" });
             let said = browser.said()?;
             ensure!(said.is_empty(), "{name}: the console says {said:?}");
-            if size == WIDE {
-                step_by_step(browser, files, name)?;
-                let _ = browser.said()?;
-            }
             if (size, dark) == (WIDE, false) {
                 axe.look(browser, name)?;
                 // What the policy of the page refuses to axe is no matter of the page.
@@ -146,6 +145,10 @@ fn layouts(browser: &Browser, files: &Files, pictures: &Path, table: &mut Table)
                     if dark { "-dark" } else { "" }
                 );
                 browser.picture(&pictures.join(format!("{name}{tail}.png")))?;
+            }
+            if (size, dark) == (WIDE, false) {
+                step_by_step(browser, files, name)?;
+                let _ = browser.said()?;
             }
             shown += 1;
         }
