@@ -67,7 +67,7 @@ impl<'a> FromIterator<(&'a RowId, u64)> for RowDigest {
 
 /// What a row adds to the sum. An id has no length before it: the 8 bytes behind it end it.
 fn entry(id: &RowId, rev: u64) -> [u8; 32] {
-    // req: SYN-015
+    // req: SYN-015, SYN-083
     let mut hash = Sha256::new();
     hash.update(id.as_bytes());
     hash.update(rev.to_be_bytes());
@@ -82,7 +82,7 @@ mod tests {
 
     #[test]
     fn one_row_is_its_hash() {
-        // req: SYN-015
+        // req: SYN-015, SYN-083
         let mut digest = RowDigest::default();
         digest.add(&RowId::from_number(1), 2);
         let mut bytes = [0; 16];

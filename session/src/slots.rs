@@ -19,6 +19,7 @@ impl Slots {
         if body.len() > NOW_LEN_MAX {
             return Err(SendRefused::TooLarge);
         }
+        // req: SYN-085
         if !self.0.contains_key(&slot) && self.0.len() >= NOW_SLOTS_MAX {
             return Err(SendRefused::TooMany);
         }
@@ -37,5 +38,37 @@ impl Slots {
             }
             let _ = self.0.pop_first();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn value(byte: u8) -> Bytes {
+        Bytes::copy_from_slice(&[byte])
+    }
+
+    /// The values that are left for a record.
+    fn sent(slots: &mut Slots) -> usize {
+        let waiting = slots.0.len();
+        slots.fill(&mut RecordBuilder::new());
+        waiting - slots.0.len()
+    }
+
+    #[test]
+    fn syn_085_the_newest_value_of_each_of_64_slots_leaves_once() {
+        // req: SYN-085
+        let mut slots = Slots::default();
+        for slot in 0..64 {
+            assert_eq!(slots.set(slot, value(1)), Ok(()));
+        }
+        assert_eq!(slots.set(64, value(1)), Err(SendRefused::TooMany));
+        assert_eq!(slots.set(3, value(2)), Ok(()), "a slot that waits takes another value");
+        assert_eq!(slots.0.get(&3), Some(&value(2)));
+        assert_eq!(sent(&mut slots), 64);
+        assert!(!slots.wants_to_send(), "nothing is sent twice");
+        assert_eq!(slots.set(64, value(1)), Ok(()));
+        assert_eq!(sent(&mut slots), 1);
     }
 }

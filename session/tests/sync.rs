@@ -121,7 +121,7 @@ fn re14_a_companion_behind_the_log_gets_a_snapshot_in_pages_while_live_rows_go_o
 
 #[test]
 fn each_page_is_retried_alone_whatever_is_cut() {
-    // req: SYN-013, SYN-026
+    // req: SYN-013, SYN-026, SYN-082
     let mut world = synced(4, 5);
     world.crash(DeviceRole::Web);
     add(&mut world, b"a", 2_000);

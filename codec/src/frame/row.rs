@@ -92,6 +92,7 @@ impl Row {
     /// # Errors
     /// `FIELD_LENGTH` for a name that is empty or too long, `TRUNCATED`, `VARINT_NOT_MINIMAL`.
     pub fn decode(item: &Bytes) -> Result<Self, DecodeError> {
+        // req: SYN-084
         let mut c = Cursor::new(item);
         let id = item.slice_ref(c.short(1, ROW_ID_LEN_MAX, "row id")?);
         let id = RowId::new(id).ok_or(DecodeError::new(ErrorCode::FIELD_LENGTH, 0, "row id"))?;
@@ -134,7 +135,7 @@ mod tests {
 
     #[test]
     fn frm_024_a_row_id_has_1_to_32_bytes() {
-        // req: FRM-024, SYN-009
+        // req: FRM-024, SYN-009, SYN-084
         let row = |len: u8| item(&[&[len][..], &[9; 33][..usize::from(len)], &[1]].concat());
         assert!(Row::decode(&row(ROW_ID_LEN_MAX.try_into().unwrap())).is_ok());
         for len in [0, 33] {

@@ -50,6 +50,7 @@ impl App {
     ) -> Result<ResultBody, StoreError> {
         let command = match Command::decode(body) {
             Ok(command) => command,
+            // req: MSG-091
             Err(error) => return Ok(failed(error.code())),
         };
         // req: MSG-056
@@ -63,6 +64,7 @@ impl App {
                 self.send_for(now, by, &Wanted { chat: *chat, text, reply_to: *reply_to, media: None })
             }
             Command::SendMedia { chat, media, caption } => {
+                // req: MSG-092
                 let whole = self.store.media(media.content)?;
                 if whole.is_none_or(|row| row.size != media.size) {
                     return Ok(failed(ErrorCode::GONE));
@@ -90,6 +92,7 @@ impl App {
     }
 
     fn send_for(&mut self, now: Now, by: CommandRef, wanted: &Wanted<'_>) -> Result<ResultBody, StoreError> {
+        // req: MSG-092
         if self.store.contact(wanted.chat)?.is_none() {
             return Ok(failed(ErrorCode::GONE));
         }

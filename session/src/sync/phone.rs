@@ -308,6 +308,7 @@ impl PhoneSync {
             None => Frame::SnapshotRequired { collection, rev: self.rev },
             Some((rev, next, items)) => {
                 let items = Items::build(items).ok_or(ApiMisuse::TooLarge)?;
+                // req: SYN-082
                 Frame::Page { collection, page: page.clone(), next, rev, items }
             }
         };

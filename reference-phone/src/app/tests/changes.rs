@@ -84,8 +84,12 @@ impl Phone {
     }
 
     fn run(&mut self, command: &Command) -> ResultBody {
+        self.run_bytes(&command.encode())
+    }
+
+    fn run_bytes(&mut self, body: &Bytes) -> ResultBody {
         let companion = CompanionId::from_bytes([1; 16]);
-        let result = self.app.run_command(NOW, companion, grants::ALL, 1, &command.encode()).unwrap();
+        let result = self.app.run_command(NOW, companion, grants::ALL, 1, body).unwrap();
         self.settle();
         result
     }
@@ -150,6 +154,46 @@ fn msg_051_what_is_not_there_cannot_be_changed() {
         }
     }
     assert_eq!(phone.run(&Command::Delete { chat: 9, message: own }), failed(ErrorCode::GONE));
+}
+
+#[test]
+fn msg_092_what_is_asked_of_what_is_not_there_is_gone() {
+    // req: MSG-092
+    let mut phone = phone();
+    let own = phone.ids[0];
+    let media = MediaDescriptor {
+        content: ContentId::from_bytes([7; 32]),
+        size: 1,
+        media_type: "image/png".to_owned(),
+        name: String::new(),
+    };
+    let text = |chat, reply_to| Command::SendText { chat, text: "x".to_owned(), reply_to };
+    for command in [
+        text(9, None),
+        text(1, Some(999)),
+        Command::History { chat: 9, before: 0, count: 1 },
+        Command::MarkRead { chat: 9, message: own },
+        Command::SendMedia { chat: 1, media, caption: None },
+    ] {
+        assert_eq!(phone.run(&command), failed(ErrorCode::GONE), "{command:?}");
+    }
+}
+
+#[test]
+fn msg_091_a_command_that_cannot_be_read_is_answered_with_its_fault() {
+    // req: MSG-091
+    let mut phone = phone();
+    for (body, code) in [
+        (&[][..], ErrorCode::TRUNCATED),
+        (&[63], ErrorCode::UNKNOWN_CRITICAL),
+        (&[1, 1, 1, 1], ErrorCode::FIELD_MISSING),
+        (&[1, 1, 1, 1, 3, 0], ErrorCode::FIELD_LENGTH),
+        (&[1, 1, 1, 1, 3, 1, 0xff], ErrorCode::BAD_UTF8),
+        (&[3, 1, 1, 1, 3, 1, 0, 5, 1, 51], ErrorCode::FIELD_VALUE),
+        (&[1, 1, 1, 1, 3, 1, b'x', 7, 0], ErrorCode::UNKNOWN_CRITICAL),
+    ] {
+        assert_eq!(phone.run_bytes(&Bytes::from_static(body)), failed(code), "{body:?}");
+    }
 }
 
 #[test]
