@@ -37,6 +37,11 @@ Made by `handfast-vectors states` from the tables in [state/](state/), which are
 current, and the tests of the machines walk every cell. A row is an event, a column a state; a cell says the next
 state and, behind a slash, what is sent or told. A dot is: nothing changes and nothing is said. A dash is: this cannot
 happen there, and the table says why.
+
+A frame stands by its name, with its code in brackets; MESSAGE is a handshake message of a pairing. `told X`: the user or
+the application is told X, and nothing leaves by it. MISUSE: the call is not taken. STORED is a commit: in front of
+LINK_CERT, LINK_ACCEPT or LINK_COMMIT it makes the link OFFERED, PENDING or ACTIVE; in a cell of a pairing that ends with
+an error it removes the link; elsewhere it is what the requirement of the cell says.
 ";
 
 /// One machine.
