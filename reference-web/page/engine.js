@@ -264,7 +264,7 @@ export class Engine {
   forgotOlder(txn) {
     this.#right.clear();
     if (this.#open !== null) this.#isStale = true;
-    this.#after(txn, () => this.#library?.forgetUnnamed().catch(() => {}));
+    this.#after(txn, () => this.#transfers?.forgetUnnamed().catch(() => {}));
   }
 
   /** The command of this page that made a message. */

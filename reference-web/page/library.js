@@ -105,10 +105,10 @@ export class Library {
     this.#emit({ event: "media", content, url: null });
   }
 
-  /** What no message has any more goes, its thumbnail too. */
-  async forgetUnnamed() {
+  /** What no message has any more goes, its thumbnail too, but what is in `use`. */
+  async forgetUnnamed(use) {
     const index = this.#companion.database.read("messages").objectStore("messages").index("content");
-    const contents = [...new Set([...this.#thumbnails.keys(), ...this.#isKept])];
+    const contents = [...new Set([...this.#thumbnails.keys(), ...this.#isKept])].filter((content) => !use.includes(content));
     const counts = await Promise.all(contents.map((content) => done(index.count(content))));
     for (const [at, content] of contents.entries()) if (counts[at] === 0) await this.forget(content);
   }

@@ -190,6 +190,11 @@ export class Transfers {
     await this.#library.forget(content);
   }
 
+  /** The same of all content that is here, but what is on its way. */
+  forgetUnnamed() {
+    return this.#library.forgetUnnamed(this.#contents());
+  }
+
   async cancel(transfer) {
     const { client, chat, media, direction } = transfer.row;
     if (transfer.isOpen) this.#close(transfer, "CANCELLED");
