@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use clap::{Parser, Subcommand};
 use handfast_codec::RelayName;
 use reference_relay::core::limits::{BYTES_PER_HOUR_MIN, SOCKETS_PER_ADDRESS_MIN};
-use reference_relay::server::{Cidr, ProxyHeader, ServerConfig, TlsFiles};
+use reference_relay::server::{Cidr, PageSource, ProxyHeader, ServerConfig, TlsFiles};
 use serde::Deserialize;
 
 /// Where it listens if nothing is said.
@@ -29,9 +29,12 @@ pub(crate) struct Arguments {
     /// PEM file with the certificate's private key
     #[arg(long, value_name = "FILE", requires = "tls_cert")]
     tls_key: Option<PathBuf>,
-    /// An origin, besides the relay's own, whose pages may connect, as <https://app.example>; may be repeated
+    /// An origin whose pages may connect, as <https://app.example>, besides the relay's own while it serves a page; may be repeated
     #[arg(long, value_name = "ORIGIN")]
     allow_origin: Vec<String>,
+    /// The page to serve at /: none, embedded (the one of this build), or a folder that `cargo xtask page` made [default: none]
+    #[arg(long, value_name = "none|embedded|DIR")]
+    page: Option<String>,
     /// A proxy before the relay whose word on a client's address counts, as an address or a block like 10.0.0.0/8; may be repeated
     #[arg(long, value_name = "CIDR")]
     trusted_proxy: Vec<String>,
@@ -80,6 +83,7 @@ struct ConfigFile {
     tls_key: Option<PathBuf>,
     #[serde(default)]
     allow_origin: Vec<String>,
+    page: Option<String>,
     #[serde(default)]
     trusted_proxy: Vec<String>,
     proxy_header: Option<String>,
@@ -125,6 +129,11 @@ impl Arguments {
                 "{origin:?} is not an origin: write scheme and host as a browser sends them, like https://app.example"
             ));
         }
+        server.page = match self.page.or(file.page).as_deref() {
+            None | Some("none") => PageSource::None,
+            Some("embedded") => PageSource::Embedded,
+            Some(folder) => PageSource::Folder(PathBuf::from(folder)),
+        };
         server.metrics =
             self.metrics.or(file.metrics).map(|metrics| address("--metrics", &metrics)).transpose()?;
         server.proxies.trusted = self
@@ -256,6 +265,19 @@ mod tests {
         assert_eq!(settings.server.name.as_ref().map(RelayName::as_str), Some("relay.example"));
         assert_eq!(settings.server.allow_origins, ["https://a.example", "http://b.example:81"]);
         assert!(settings.json && settings.server.tls.is_some());
+    }
+
+    #[test]
+    fn a_page_is_served_only_when_asked_for() {
+        for (line, expected) in [
+            ("", PageSource::None),
+            ("--page none", PageSource::None),
+            ("--page embedded", PageSource::Embedded),
+            ("--page ./none", PageSource::Folder("./none".into())),
+            ("--page /srv/page", PageSource::Folder("/srv/page".into())),
+        ] {
+            assert_eq!(settings(line).expect("valid").server.page, expected, "{line}");
+        }
     }
 
     #[test]

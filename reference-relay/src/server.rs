@@ -30,6 +30,7 @@ use tokio::sync::Notify;
 
 use crate::core::Limits;
 pub use limits::ServerLimits;
+pub use page::PageSource;
 pub use proxy::{Cidr, CidrError, Proxies, ProxyHeader};
 use shared::Shared;
 use tls::{Certificates, Look};
@@ -46,6 +47,8 @@ pub struct ServerConfig {
     pub tls: Option<TlsFiles>,
     /// Origins, besides its own, whose pages may connect.
     pub allow_origins: Vec<String>,
+    /// The page that is served at `/`.
+    pub page: PageSource,
     /// Proxies before the relay whose word on a client's address counts.
     pub proxies: Proxies,
     /// Where the metrics are told, over plain HTTP; nowhere if there is none.
@@ -65,6 +68,7 @@ impl ServerConfig {
             name: None,
             tls: None,
             allow_origins: Vec::new(),
+            page: PageSource::None,
             proxies: Proxies::default(),
             metrics: None,
             relay_limits: Limits::default(),
@@ -99,6 +103,14 @@ pub enum ServerError {
         /// The file.
         file: PathBuf,
         /// What is wrong, and what to do.
+        what: &'static str,
+    },
+    /// The folder holds no page.
+    #[error("cannot serve the page in {} ({what}): make it with cargo xtask page", .folder.display())]
+    Page {
+        /// The folder.
+        folder: PathBuf,
+        /// What is wrong.
         what: &'static str,
     },
     /// The operating system gives no random bytes.

@@ -9,12 +9,14 @@ pub(super) struct OriginPolicy {
 }
 
 impl OriginPolicy {
-    /// The relay's own origin, and those of the list. The own origin goes by the relay's *name*, never by the Host
+    /// The origins of the list, and the relay's own if it serves a page: `own` is the relay's *name* then, never the Host
     /// header, which a page of any name can have.
-    pub(super) fn new(name: &RelayName, mut allowed: Vec<String>) -> Self {
-        allowed.push(format!("https://{name}"));
-        if name.is_loopback() {
-            allowed.push(format!("http://{name}"));
+    pub(super) fn new(own: Option<&RelayName>, mut allowed: Vec<String>) -> Self {
+        if let Some(name) = own {
+            allowed.push(format!("https://{name}"));
+            if name.is_loopback() {
+                allowed.push(format!("http://{name}"));
+            }
         }
         Self { allowed: allowed.iter().map(|origin| as_sent(origin)).collect() }
     }
@@ -36,7 +38,7 @@ mod tests {
 
     fn policy(name: &str) -> OriginPolicy {
         OriginPolicy::new(
-            &RelayName::parse(name).expect("a valid name"),
+            Some(&RelayName::parse(name).expect("a valid name")),
             vec!["https://app.example".to_owned()],
         )
     }
@@ -60,15 +62,24 @@ mod tests {
             ("127.0.0.1:80", "http://127.0.0.1", "http://127.0.0.1:80"),
             ("localhost:443", "http://localhost:443", "http://localhost"),
         ] {
-            let own = OriginPolicy::new(&RelayName::parse(name).expect("a name"), Vec::new());
+            let own = OriginPolicy::new(Some(&RelayName::parse(name).expect("a name")), Vec::new());
             assert!(own.allows(origin), "{name}: {origin}");
             assert!(!own.allows(other), "{name}: {other}");
         }
-        let name = RelayName::parse("relay.example").expect("a name");
         let listed = ["https://a.example:443", "http://b.example:80", "http://c.example:443"];
-        let listed = OriginPolicy::new(&name, listed.map(str::to_owned).to_vec());
+        let listed = OriginPolicy::new(None, listed.map(str::to_owned).to_vec());
         for origin in ["https://a.example", "http://b.example", "http://c.example:443"] {
             assert!(listed.allows(origin), "{origin}");
+        }
+    }
+
+    #[test]
+    fn without_a_page_the_own_origin_is_one_like_any_other() {
+        // req: RLY-025
+        let none = OriginPolicy::new(None, vec!["https://app.example".to_owned()]);
+        assert!(none.allows("https://app.example"));
+        for origin in ["https://relay.example", "http://127.0.0.1:8787", "http://localhost"] {
+            assert!(!none.allows(origin), "{origin}");
         }
     }
 

@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
+use axum::extract::State;
 use axum::extract::ws::WebSocketUpgrade;
-use axum::extract::{Path, State};
 use axum::http::header::{
     CACHE_CONTROL, CONTENT_TYPE, ORIGIN, STRICT_TRANSPORT_SECURITY, X_CONTENT_TYPE_OPTIONS,
 };
-use axum::http::{HeaderMap, HeaderValue, StatusCode};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri};
 use axum::middleware;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
@@ -16,7 +16,6 @@ use handfast_codec::limits::{ORIGIN_LEN_MAX, RELAY_FRAME_LEN_MAX};
 
 use super::connection;
 use super::listener::Caller;
-use super::page::page;
 use super::shared::Shared;
 
 /// A year, after which a browser that never came again may speak plain HTTP to this name.
@@ -27,10 +26,9 @@ const NOT_ALLOWED: &str =
 
 pub(super) fn router(shared: Arc<Shared>) -> Router {
     Router::new()
-        .route("/", get(index))
-        .route("/assets/{*path}", get(asset))
         .route("/healthz", get(async || "ok"))
         .route("/v1", get(upgrade))
+        .fallback(get(file))
         .layer(middleware::map_response_with_state(Arc::clone(&shared), harden))
         .with_state(shared)
 }
@@ -53,12 +51,8 @@ async fn harden(State(shared): State<Arc<Shared>>, mut response: Response) -> Re
     response
 }
 
-async fn index(State(shared): State<Arc<Shared>>, headers: HeaderMap) -> Response {
-    page().index(shared.name(), &headers)
-}
-
-async fn asset(Path(path): Path<String>, headers: HeaderMap) -> Response {
-    page().asset(&path, &headers)
+async fn file(State(shared): State<Arc<Shared>>, uri: Uri, headers: HeaderMap) -> Response {
+    shared.page().answer(uri.path(), &headers)
 }
 
 async fn metrics(State(shared): State<Arc<Shared>>) -> Response {

@@ -14,6 +14,7 @@ use tokio::time::Instant;
 use super::connections::Connections;
 use super::limits::ServerLimits;
 use super::origin::OriginPolicy;
+use super::page::Page;
 use super::proxy::Proxies;
 use super::{ServerConfig, ServerError, metrics};
 use crate::core::{ApiMisuse, Checked, Fresh, Output, Relay, SocketId, Source};
@@ -78,6 +79,7 @@ pub(super) struct Shared {
     start: Instant,
     connections: Arc<Connections>,
     origins: OriginPolicy,
+    page: Page,
     proxies: Proxies,
     has_tls: bool,
     limits: ServerLimits,
@@ -89,7 +91,8 @@ pub(super) struct Shared {
 
 impl Shared {
     pub(super) fn new(name: RelayName, config: ServerConfig) -> Result<Self, ServerError> {
-        let origins = OriginPolicy::new(&name, config.allow_origins);
+        let page = Page::load(&config.page, &name)?;
+        let origins = OriginPolicy::new(page.is_page().then_some(&name), config.allow_origins);
         let mut boot = [0; 16];
         getrandom::fill(&mut boot).map_err(|_| ServerError::NoRandomness)?;
         let relay = Relay::new(name.clone(), BootId::from_bytes(boot), config.relay_limits);
@@ -100,6 +103,7 @@ impl Shared {
             start: Instant::now(),
             connections: Arc::default(),
             origins,
+            page,
             proxies: config.proxies,
             has_tls: config.tls.is_some(),
             limits: config.server_limits,
@@ -118,6 +122,10 @@ impl Shared {
 
     pub(super) const fn limits(&self) -> &ServerLimits {
         &self.limits
+    }
+
+    pub(super) const fn page(&self) -> &Page {
+        &self.page
     }
 
     pub(super) const fn proxies(&self) -> &Proxies {

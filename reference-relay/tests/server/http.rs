@@ -3,11 +3,13 @@
 use handfast_codec::DeviceRole;
 use tokio_tungstenite::tungstenite::Error as WsError;
 
+use reference_relay::server::PageSource;
+
 use crate::client::{Link, start, start_with};
 
 #[tokio::test]
 async fn the_plain_routes_answer() {
-    let relay = start();
+    let relay = start_with(|config| config.page = PageSource::Embedded);
     let health = relay.get("/healthz").await;
     assert!(health.starts_with("HTTP/1.1 200 ") && health.ends_with("\r\n\r\nok"), "{health}");
     let page = relay.get("/").await;
@@ -21,6 +23,7 @@ async fn the_plain_routes_answer() {
     }
     for path in [
         "/nowhere",
+        "/index.htm",
         "/../etc/passwd",
         "/%2e%2e/etc/passwd",
         "//",
@@ -129,18 +132,47 @@ async fn f16_every_answer_forbids_guessing_its_type() {
 async fn pages_of_other_origins_are_refused() {
     // req: RLY-025
     let relay = start_with(|config| config.allow_origins = vec!["https://app.example".to_owned()]);
+    let client = relay.client_on(relay.tcp().await, Some("https://app.example")).await;
+    assert!(client.is_ok());
+    drop(client);
     let own = format!("http://{}", relay.address);
-    for origin in [own.as_str(), "https://app.example"] {
-        let client = relay.client_on(relay.tcp().await, Some(origin)).await;
-        assert!(client.is_ok(), "{origin}");
-    }
+    let refused = relay.client_on(relay.tcp().await, Some(&own)).await;
+    assert!(matches!(refused, Err(WsError::Http(response)) if response.status() == 403), "it serves no page");
     for origin in ["null", "https://evil.example", "https://app.example.evil.example", "http://app.example"] {
         match relay.client_on(relay.tcp().await, Some(origin)).await {
             Err(WsError::Http(response)) => assert_eq!(response.status(), 403, "{origin}"),
             other => panic!("{origin}: {:?}", other.err()),
         }
     }
-    relay.until("handfast_relay_refused_origins_total", 4).await;
+    relay.until("handfast_relay_refused_origins_total", 5).await;
+    relay.stop().await;
+}
+
+#[tokio::test]
+async fn f2_a_relay_serves_a_page_when_it_is_told_to_and_then_alone_lets_its_origin_in() {
+    // req: RLY-025
+    let folder = std::env::temp_dir().join(format!("handfast-relay-serves-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).expect("a folder");
+    let index = "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'\">";
+    std::fs::write(folder.join("index.html"), index).expect("written");
+    std::fs::write(folder.join("handfast.json"), "{\"relay\": \"relay.example\"}").expect("written");
+    let relay = start_with(|config| config.page = PageSource::Folder(folder.clone()));
+    assert!(relay.get("/").await.ends_with(index));
+    assert!(relay.get("/handfast.json").await.ends_with("{\"relay\": \"relay.example\"}"));
+    let own = format!("http://{}", relay.address);
+    assert!(relay.client_on(relay.tcp().await, Some(&own)).await.is_ok());
+    relay.stop().await;
+    std::fs::remove_dir_all(&folder).expect("removed");
+    let relay = start();
+    let page = relay.get("/").await;
+    assert!(page.contains("It serves no page") && page.starts_with("HTTP/1.1 200 "), "{page}");
+    assert!(relay.get("/handfast.json").await.starts_with("HTTP/1.1 404 "));
+    assert!(
+        relay
+            .raw(b"POST / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+            .await
+            .starts_with("HTTP/1.1 405 ")
+    );
     relay.stop().await;
 }
 

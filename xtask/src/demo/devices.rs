@@ -158,7 +158,9 @@ impl Device {
     pub(crate) fn spawn(&self, words: &[&str], kill_at: Option<&str>) -> Result<Process> {
         let mut command = Command::new(&self.program);
         let _ = match self.kind {
-            Kind::Relay => command.args(["--listen", &self.relay_name, "--name", &self.relay_name]),
+            Kind::Relay => {
+                command.args(["--listen", &self.relay_name, "--name", &self.relay_name, "--page", "embedded"])
+            }
             Kind::Phone => command.arg("--data").arg(&self.dir).args([
                 "--developer",
                 "--allow-relay",
