@@ -13,6 +13,7 @@ import { Moment } from "./moment.js";
 import { OUTGOING_STORES, Outgoing, byTime, textCommand, waiting } from "./outgoing.js";
 import { CHANGES } from "./overlay.js";
 import { done } from "./pkg/database.js";
+import { relayName } from "./relay_name.js";
 import { isKept, keepShell } from "./shell.js";
 import { Stretches } from "./stretches.js";
 import { Subscriptions } from "./subscriptions.js";
@@ -74,7 +75,7 @@ export class Engine {
       throw new Error("Its engine arrived damaged, or is of another version than the page. Load the page again; the keys in this browser are kept.");
     });
     const application = { stores: STORES, ...engine.#application(), result: (result, txn) => engine.#result(result, txn), event: (event) => engine.#onEvent(event) };
-    engine.#companion = await Companion.open({ database: "handfast", version: 6, relay: location.host, label: describe(navigator), grants: GRANTS, pairs: !isKept(), application });
+    engine.#companion = await Companion.open({ database: "handfast", version: 6, relay: await relayName(), label: describe(navigator), grants: GRANTS, pairs: !isKept(), application });
     engine.#changes = new Changes(engine.#companion, emit);
     engine.#drafts = new Drafts(engine.#companion, emit);
     engine.#moment = new Moment(engine.#companion);

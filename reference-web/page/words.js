@@ -12,7 +12,7 @@ const BURNT = {
   CODE_TAKEN: "Another phone holds this code. If that was not you, check who can see your screen.",
   FULL: "This browser has no room left to keep the link. Free some space on this computer first.",
   NO_COMMON_VERSION: "The phone speaks another version of Handfast. Update its app, then reload this page.",
-  RELAY_NAME_MISMATCH: "This relay calls itself by another name. Open the page at the relay's own address.",
+  RELAY_NAME_MISMATCH: "The relay calls itself by another name than this page knows it by. Tell whoever serves this page.",
 };
 
 export const codeBurnt = (code) => BURNT[code] ?? `Linking did not work (${code}).`;
@@ -33,7 +33,7 @@ export function linkState(link, now) {
   }
   switch (link.state) {
     case "relay_down":
-      return { tone: "off", title: "No connection", text: "This computer cannot reach the relay. Trying again." };
+      return { tone: "off", title: "No connection", text: "This computer cannot reach the relay, or the relay lets no pages of this address connect any more. Trying again." };
     case "peer_absent":
       return { tone: "off", title: "Phone not reachable", text: seen(link, now, "Make sure that your phone has a connection.") };
     case "waking":

@@ -6,7 +6,10 @@ mod demo;
 mod figures;
 mod fuzz;
 mod models;
+#[path = "../../reference-relay/build/pack.rs"]
+mod pack;
 mod packages;
+mod page;
 mod page_test;
 mod patches;
 mod sim;
@@ -52,6 +55,8 @@ enum Task {
     Mutants(vector_mutants::Options),
     /// Builds the engine of the page as an importable package, in `reference-web/page/pkg`.
     Wasm(wasm::Options),
+    /// Writes the page as a folder for any web server, with a policy and a hash for every file.
+    Page(page::Options),
     /// Plays a story with the page as the companion, in Chromium.
     PageTest(page_test::Options),
     /// Prints figures of memory, round trips and speed.
@@ -79,6 +84,7 @@ fn main() -> ExitCode {
         Task::Sim(options) => sim::run(&options),
         Task::Mutants(options) => vector_mutants::run(&options),
         Task::Wasm(options) => wasm::run(&options),
+        Task::Page(options) => page::run(&options),
         Task::PageTest(options) => page_test::run(&options),
         Task::Bench { what: None } => bench(),
         Task::Bench { what: Some(_) } => page_test::bench::run(),

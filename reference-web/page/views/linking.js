@@ -19,7 +19,7 @@ export function linkingView(pair, now, act, farewell) {
         h("li", { class: index < AT[step] ? "past" : "", "aria-current": index === AT[step] ? "step" : null }, name))),
     ),
     h("p", { class: "small print" }, "Your phone keeps the account, the messages and the media. What passes between it and this page is "
-      + "sealed end to end; the relay cannot read it."),
+      + "sealed end to end: a relay on the way cannot read it. Whoever serves this page can, so use one of a server that you trust."),
   );
 }
 
@@ -73,7 +73,7 @@ const focus = (node) => queueMicrotask(() => node.focus());
 function notes(pair) {
   return [
     pair.burnt && h("p", { class: "note", role: "alert" }, icon("warn"), h("span", {}, codeBurnt(pair.burnt), " Here is a new code.")),
-    pair.relayLost && h("p", { class: "note", role: "alert" }, icon("warn"), h("span", {}, "The relay cannot be reached. Trying again.")),
+    pair.relayLost && h("p", { class: "note", role: "alert" }, icon("warn"), h("span", {}, "The relay cannot be reached, or it lets no pages of this address connect. Trying again.")),
   ];
 }
 
