@@ -15,7 +15,7 @@ use tokio_tungstenite::tungstenite::Error as WsError;
 use tokio_tungstenite::tungstenite::error::CapacityError;
 
 use super::connections::Permit;
-use super::shared::{Outgoing, Shared, Signals};
+use super::shared::{NextRead, Outgoing, Shared, Signals};
 use crate::core::{Checked, SocketId, Source};
 
 /// A socket whose network used up its quota is looked at again after so long at most.
@@ -88,13 +88,16 @@ async fn read(
     stream: &mut SplitStream<WebSocket>,
 ) -> End {
     loop {
-        while !shared.is_ready(socket) {
-            signals.ready.notified().await;
-        }
-        let pause = shared.pause(socket).min(PAUSE_MAX);
-        if !pause.is_zero() {
-            sleep(pause).await;
-            continue;
+        match shared.next_read(socket) {
+            NextRead::Now => {}
+            NextRead::WhenReady => {
+                signals.ready.notified().await;
+                continue;
+            }
+            NextRead::After(pause) => {
+                sleep(pause.min(PAUSE_MAX)).await;
+                continue;
+            }
         }
         let message = stream.next().await;
         if signals.is_closed.load(Ordering::Relaxed) {

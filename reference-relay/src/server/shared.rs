@@ -44,6 +44,16 @@ pub(super) struct Signals {
     pub(super) is_closed: AtomicBool,
 }
 
+/// When a connection may be read on from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum NextRead {
+    Now,
+    /// When it is notified: its peer's queue is half full.
+    WhenReady,
+    /// Its network used up its bytes.
+    After(Duration),
+}
+
 /// The connection's own ends of its queue and signals. Dropped, the socket is closed in the core.
 #[derive(Debug)]
 pub(super) struct Seat {
@@ -227,10 +237,16 @@ impl Shared {
         self.with(|relay, now| relay.handle_websocket_ping(now, socket));
     }
 
-    /// How long nothing should be read from this socket.
-    pub(super) fn pause(&self, socket: SocketId) -> Duration {
+    /// When to read on from this socket.
+    pub(super) fn next_read(&self, socket: SocketId) -> NextRead {
         let state = self.lock();
-        state.relay.pause(self.now(), socket)
+        if !state.relay.is_ready(socket) {
+            return NextRead::WhenReady;
+        }
+        match state.relay.pause(self.now(), socket) {
+            Duration::ZERO => NextRead::Now,
+            pause => NextRead::After(pause),
+        }
     }
 
     pub(super) fn violation(&self, socket: SocketId, code: ErrorCode) {
@@ -247,10 +263,6 @@ impl Shared {
         {
             outbox.signals.ready.notify_one();
         }
-    }
-
-    pub(super) fn is_ready(&self, socket: SocketId) -> bool {
-        self.lock().relay.is_ready(socket)
     }
 
     fn closed(&self, socket: SocketId) {

@@ -13,6 +13,7 @@ use rustls::crypto::CryptoProvider;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{DigitallySignedStruct, SignatureScheme};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 use tokio_tungstenite::client_async;
@@ -38,11 +39,21 @@ async fn it_speaks_wss_with_a_certificate() {
         .with_root_certificates(roots)
         .with_no_client_auth();
     let name = ServerName::try_from("relay.test").expect("a name");
-    let stream = TlsConnector::from(Arc::new(config)).connect(name, relay.tcp().await).await.expect("TLS");
+    let connector = TlsConnector::from(Arc::new(config));
+    let stream = connector.connect(name, relay.tcp().await).await.expect("TLS");
     let (mut socket, _) = client_async("wss://relay.test/v1", stream).await.expect("an upgrade");
     let hello = timeout(PATIENCE, socket.next()).await.expect("in time").expect("open").expect("a message");
     let hello = RelayFrame::decode(hello.into_data()).expect("a frame");
     assert!(matches!(&hello, RelayFrame::Hello(hello) if hello.name.as_str() == "relay.test"), "{hello:?}");
+
+    let name = ServerName::try_from("relay.test").expect("a name");
+    let mut stream = connector.connect(name, relay.tcp().await).await.expect("TLS");
+    stream.write_all(b"GET /nowhere HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").await.expect("open");
+    let mut answer = Vec::new();
+    let read = timeout(PATIENCE, stream.read_to_end(&mut answer)).await.expect("it hangs up");
+    assert!(read.is_ok(), "{read:?}");
+    let answer = String::from_utf8_lossy(&answer);
+    assert!(answer.contains("strict-transport-security: max-age=31536000\r\n"), "{answer}");
 
     let plain = relay.raw(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n").await;
     assert!(!plain.contains("HTTP/1.1"), "nothing is served without TLS");
