@@ -11,7 +11,7 @@ import { isDeepStrictEqual } from "node:util";
 import { holds } from "./oracle-node/crypto.mjs";
 import { Refused } from "./oracle-node/conventions.mjs";
 import { AREAS } from "./oracle-node/errors.mjs";
-import { pairing, reconnect } from "./oracle-node/handshakes.mjs";
+import { pairing, pairingOpening, reconnect } from "./oracle-node/handshakes.mjs";
 import { linkRecordDecode, payloadDecode, qrDecode, recordDecode, relayDecode } from "./oracle-node/layouts.mjs";
 import { mediaReceive } from "./oracle-node/media.mjs";
 import { messageDecode } from "./oracle-node/messages.mjs";
@@ -36,6 +36,7 @@ export const OPS = {
   "revoked.verify": revokedVerify,
   "ed25519.verify": ed25519Verify,
   pairing,
+  "pairing.opening": pairingOpening,
   reconnect,
   "ratchet.phone": ratchetPhone,
   "ratchet.web": ratchetWeb,

@@ -17,7 +17,7 @@ if importlib.util.find_spec("cryptography") is None:
     sys.exit("check.py needs the package `cryptography`: python3 -m pip install 'cryptography>=41' (in a venv where pip refuses)")
 
 from oracle.conventions import Refused, error_areas
-from oracle.handshakes import pairing, reconnect
+from oracle.handshakes import pairing, pairing_opening, reconnect
 from oracle.media import media_receive
 from oracle.message import message_decode
 from oracle.noise import handshake_party, noise_read, record_open
@@ -46,6 +46,7 @@ OPS = {
     "revoked.verify": revoked_verify,
     "ed25519.verify": ed25519_verify,
     "pairing": pairing,
+    "pairing.opening": pairing_opening,
     "reconnect": reconnect,
     "media.receive": media_receive,
     "ratchet.phone": ratchet_phone,

@@ -102,15 +102,16 @@ registry! {
     0x010f QR_ALPHABET User Request "the code's text is damaged";
     0x0110 QR_UNSUPPORTED User Request "the code is of a newer kind";
     0x0111 RELAY_NAME User Request "a relay name is malformed";
+    0x0112 QR_OUTDATED User Request "the code is of an older kind that is no longer safe";
     0x0201 HANDSHAKE_FAILED Retry Connection "a cryptographic check of the handshake failed";
     0x0202 UNEXPECTED_MESSAGE Fatal Connection "a message came out of turn";
     0x0203 NO_COMMON_VERSION User Connection "no version is shared";
     0x0204 BAD_KEY Fatal Connection "a key is of low order, non-canonical or our own (local)";
     0x0205 BAD_SIGNATURE Fatal Connection "a signature does not verify (local)";
     0x0206 TIMEOUT Retry Connection "an awaited message did not come";
-    0x0207 CHECK_CODE_WRONG User Connection "the check code was wrong three times";
+    0x0207 CHECK_CODE_WRONG User Connection "the check code was wrong three times, or the same one twice";
     0x0208 REFUSED User Connection "the phone's user refused";
-    0x0209 NOT_CONFIRMED User Connection "the page's user said that NN differs";
+    0x0209 NOT_CONFIRMED User Connection "the page's user typed another number, or said that the phone shows none";
     0x020a CODE_EXPIRED User Connection "the code is no longer valid";
     0x020b KEY_REUSED Fatal Connection "a key is already in use (local)";
     0x020c PEER_GONE Retry Connection "the peer left during the attempt";

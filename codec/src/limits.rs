@@ -16,6 +16,8 @@ pub const PENDING_MAX: u64 = 86_400;
 pub const RELAY_NAME_LEN_MAX: usize = 64;
 /// The longest host in a QR payload: 40 bytes (spec, qr).
 pub const QR_HOST_LEN_MAX: usize = 40;
+/// What the secret of a code commits to: 32 bytes (spec, qr).
+pub const CODE_OPENING_LEN: usize = 32;
 /// The longest QR payload: 108 bytes (spec, qr).
 pub const QR_PAYLOAD_LEN_MAX: usize = 108;
 /// The longest value of a sticky slot: 512 bytes (spec, relay).
@@ -98,6 +100,8 @@ pub const MEDIA_CHUNK_LEN: u64 = 65_536;
 pub const COMMITS_OPEN_MAX: usize = 32;
 /// The most wrong check codes: 3 tries (spec, handshake).
 pub const CHECK_CODE_TRIES_MAX: u8 = 3;
+/// The most wrong numbers NN: 1 try (spec, handshake). A wrong one uses the attempt up by its type.
+pub const NN_TRIES_MAX: u8 = 1;
 /// The records after which fresh keys are due: 1,048,576 records a direction (spec, records).
 pub const REKEY_RECORDS: u64 = 1_048_576;
 /// The bytes after which fresh keys are due: 1,073,741,824 bytes a direction (spec, records).

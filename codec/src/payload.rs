@@ -4,12 +4,15 @@
 use alloc::string::String;
 use alloc::vec::Vec;
 
+use zeroize::Zeroizing;
+
 use crate::error::{DecodeError, ErrorCode};
 use crate::ids::{AttachKey, DhPublic, Epoch, LogId, PskId, SigningPublic};
 use crate::limits::{
     CAPABILITIES_COUNT_MAX, HANDSHAKE_PAYLOAD_LEN_MAX, LABEL_LEN_MAX, ORIGIN_LEN_MAX, STREAMS_OPEN_MAX,
 };
 use crate::parse::{Cursor, ascends};
+use crate::qr::Opening;
 use crate::record::{is_padded_len, padded_to};
 use crate::tlv::{Field, TlvReader, TlvWriter};
 use crate::varint::put_varint;
@@ -32,8 +35,9 @@ pub struct Xk1 {
     pub limits: Vec<(u64, u64)>,
 }
 
-/// The payload of the second pairing message: all of it is claimed by the page, nothing is proven.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// The payload of the second pairing message: all of it is claimed by the page, nothing is proven but that it opens the
+/// code. It has no copy, since it holds the opening.
+#[derive(Debug)]
 #[expect(clippy::exhaustive_structs, reason = "the fields of version 1")]
 pub struct Xk2 {
     /// The version chosen.
@@ -54,6 +58,8 @@ pub struct Xk2 {
     pub origin: String,
     /// The grants it asks for, as bits (spec, messages).
     pub grants: u64,
+    /// What the secret of the code commits to.
+    pub opening: Opening,
 }
 
 /// The payload of the third pairing message: an empty list.
@@ -316,10 +322,11 @@ impl Xk1 {
 }
 
 impl Xk2 {
-    /// The padded payload.
+    /// The padded payload. It holds the opening, and is wiped when it is dropped.
     #[must_use]
-    pub fn encode(&self) -> Vec<u8> {
-        let mut w = TlvWriter::new();
+    pub fn encode(&self) -> Zeroizing<Vec<u8>> {
+        // Room for the padded list, so that it never moves and leaves a copy of the opening behind.
+        let mut w = TlvWriter::after(Vec::with_capacity(HANDSHAKE_PAYLOAD_LEN_MAX));
         write_terms(&mut w, &[self.version], &self.capabilities, &self.limits);
         let _ = w
             .bytes(7, self.web_key.as_bytes())
@@ -327,8 +334,9 @@ impl Xk2 {
             .bytes(11, self.attach_key.as_bytes())
             .bytes(13, self.label.as_bytes())
             .bytes(15, self.origin.as_bytes())
-            .varint(17, self.grants);
-        pad(w.finish())
+            .varint(17, self.grants)
+            .bytes(29, self.opening.expose());
+        Zeroizing::new(pad(w.finish()))
     }
 
     /// Reads a padded payload.
@@ -336,8 +344,8 @@ impl Xk2 {
     /// # Errors
     /// As [`Xk1::decode`].
     pub fn decode(input: &[u8]) -> Result<Self, DecodeError> {
-        // req: HSK-061
-        let mut r = padded(input, &[1, 3, 5, 7, 9, 11, 13, 15, 17])?;
+        // req: HSK-093
+        let mut r = padded(input, &[1, 3, 5, 7, 9, 11, 13, 15, 17, 29])?;
         let (version, capabilities, limits) = read_reply(&mut r)?;
         Ok(Self {
             version,
@@ -349,6 +357,7 @@ impl Xk2 {
             label: r.required(13, "label")?.text(1, LABEL_LEN_MAX)?,
             origin: r.required(15, "claimed origin")?.text(0, ORIGIN_LEN_MAX)?,
             grants: r.required(17, "grants asked")?.varint()?,
+            opening: Opening::from_bytes(r.required(29, "opening")?.array()?),
         })
     }
 }

@@ -17,7 +17,10 @@ use crate::tlv::TlvReader;
 /// What every code begins with.
 pub const PREFIX: &str = "HF1*";
 
-const TYPE: u8 = 1;
+/// The type of every code that is drawn. Its secret commits to an opening.
+const TYPE: u8 = 2;
+/// The type of the first codes, which committed to nothing. It is refused.
+const TYPE_WITHOUT_COMMITMENT: u8 = 1;
 const FLAGS: u8 = 0;
 const ALPHABET: &[u8; 32] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
 /// 2^255 - 19, little-endian.
@@ -29,27 +32,56 @@ const FIELD_PRIME: [u8; 32] = {
     p
 };
 
-/// The secret of one code. Wiped when it is dropped.
-pub struct OfferSecret(Box<[u8; 32]>);
+macro_rules! secret_bytes {
+    ($($(#[$doc:meta])* $name:ident;)*) => {$(
+        $(#[$doc])*
+        pub struct $name(Box<[u8; 32]>);
 
-impl Zeroize for OfferSecret {
-    fn zeroize(&mut self) {
-        self.0.zeroize();
-    }
+        impl $name {
+            /// Takes over the bytes and wipes the copy that was passed in.
+            #[must_use]
+            pub fn from_bytes(mut bytes: [u8; 32]) -> Self {
+                let mut secret = Self(Box::new([0; 32]));
+                secret.0.copy_from_slice(&bytes);
+                bytes.zeroize();
+                secret
+            }
+
+            /// Returns the bytes. The caller wipes every copy that it makes.
+            #[must_use]
+            pub fn expose(&self) -> &[u8; 32] {
+                &self.0
+            }
+        }
+
+        impl Zeroize for $name {
+            fn zeroize(&mut self) {
+                self.0.zeroize();
+            }
+        }
+
+        impl Drop for $name {
+            fn drop(&mut self) {
+                self.zeroize();
+            }
+        }
+
+        impl ZeroizeOnDrop for $name {}
+
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.debug_struct(stringify!($name)).finish_non_exhaustive()
+            }
+        }
+    )*};
 }
 
-impl Drop for OfferSecret {
-    fn drop(&mut self) {
-        self.zeroize();
-    }
-}
-
-impl ZeroizeOnDrop for OfferSecret {}
-
-impl fmt::Debug for OfferSecret {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("OfferSecret").finish_non_exhaustive()
-    }
+secret_bytes! {
+    /// The secret of one code. Wiped when it is dropped.
+    OfferSecret;
+    /// What the secret of a code is the hash of, beside the code's key: 32 bytes that the page keeps until message 2
+    /// (spec, qr). Wiped when it is dropped.
+    Opening;
 }
 
 /// Where the page of a code waits.
@@ -88,13 +120,13 @@ impl Offer {
     /// 40 bytes, or a number outside its range.
     #[must_use]
     pub fn new(web_key: DhPublic, secret: [u8; 32], relay: RelayRef) -> Option<Self> {
-        let secret = Zeroizing::new(secret);
+        let secret = OfferSecret::from_bytes(secret);
         let fits = match &relay {
             RelayRef::Host(name) => name.as_str().len() <= QR_HOST_LEN_MAX,
             RelayRef::Registered(number) => (1..240).contains(number),
             RelayRef::Private(number) => *number >= 240,
         };
-        fits.then(|| Self { web_key, secret: OfferSecret(Box::new(*secret)), relay, extra: Vec::new() })
+        fits.then(|| Self { web_key, secret, relay, extra: Vec::new() })
     }
 
     /// The secret of the code.
@@ -139,11 +171,11 @@ impl Offer {
     /// Reads the text of a code.
     ///
     /// # Errors
-    /// `QR_NOT_HANDFAST`, `FIELD_LENGTH`, `QR_ALPHABET`, `QR_UNSUPPORTED`, `RELAY_NAME`, `FIELD_VALUE` for a key that is
-    /// not canonical, and the faults of truncated or trailing bytes. Offsets count bytes of the payload, or of the text
+    /// `QR_NOT_HANDFAST`, `FIELD_LENGTH`, `QR_ALPHABET`, `QR_OUTDATED` for type 1, `QR_UNSUPPORTED` for any other type but
+    /// 2, `RELAY_NAME`, `FIELD_VALUE` for a key that is not canonical, and the faults of truncated or trailing bytes. Offsets count bytes of the payload, or of the text
     /// for the first three.
     pub fn decode(text: &str) -> Result<Self, DecodeError> {
-        // req: QRP-001, QRP-009
+        // req: QRP-001, QRP-010
         let code =
             text.strip_prefix(PREFIX).ok_or(DecodeError::new(ErrorCode::QR_NOT_HANDFAST, 0, "qr text"))?;
         let payload = base32_decode(code.as_bytes())?;
@@ -154,7 +186,11 @@ impl Offer {
         let mut c = Cursor::new(payload);
         let start = c.clone();
         let (kind, flags) = (c.u8("qr type")?, c.u8("qr flags")?);
-        // req: QRP-004
+        // req: QRP-013
+        if kind == TYPE_WITHOUT_COMMITMENT {
+            return Err(start.error(ErrorCode::QR_OUTDATED, "qr type"));
+        }
+        // req: QRP-014
         if (kind, flags) != (TYPE, FLAGS) {
             return Err(start.error(ErrorCode::QR_UNSUPPORTED, "qr type"));
         }
@@ -172,7 +208,7 @@ impl Offer {
         let _ = TlvReader::at(extra, base, &[])?;
         Ok(Self {
             web_key: DhPublic::from_bytes(web_key),
-            secret: OfferSecret(Box::new(*secret)),
+            secret: OfferSecret::from_bytes(*secret),
             relay,
             extra: Vec::from(extra),
         })
@@ -273,6 +309,7 @@ mod tests {
     #[test]
     fn the_secret_is_wiped_and_the_text_too() {
         zeroizes::<OfferSecret>();
+        zeroizes::<Opening>();
         zeroizes::<Zeroizing<String>>();
     }
 

@@ -2,10 +2,13 @@
 
 use alloc::vec::Vec;
 
+use zeroize::Zeroizing;
+
 use crate::ids::{AttachKey, AttachmentId, CompanionId, DhPublic, MailboxId, Salt, Signature, SigningPublic};
 use crate::link::CERTIFICATE_VERSION;
 use crate::name::RelayName;
 use crate::payload::KkHead;
+use crate::qr::Opening;
 use crate::relay::MailboxKind;
 use crate::role::DeviceRole;
 use crate::tlv::TlvWriter;
@@ -36,6 +39,14 @@ fn len_u8(bytes: &[u8]) -> [u8; 1] {
 pub fn mailbox_preimage(phone_key: &AttachKey, web_key: &AttachKey, salt: &Salt) -> Vec<u8> {
     // req: RLY-120
     labelled("mailbox", &[phone_key.as_bytes(), web_key.as_bytes(), salt.as_bytes()])
+}
+
+/// What the secret of a code is the hash of: `"code" || Wq || opening`. It holds the opening, and is wiped when it is
+/// dropped.
+#[must_use]
+pub fn code_preimage(web_key: &DhPublic, opening: &Opening) -> Zeroizing<Vec<u8>> {
+    // req: QRP-011
+    Zeroizing::new(labelled("code", &[web_key.as_bytes(), opening.expose()]))
 }
 
 /// What an ATTACH signs: `"attach" || len u8 || relay name || kind u8 || role u8 || mailbox || nonce`.

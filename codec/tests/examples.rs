@@ -19,11 +19,11 @@ use handfast_codec::{DeviceRole, ErrorCode};
 
 #[test]
 fn a_qr_code() {
-    // req: QRP-009
+    // req: QRP-010
     let relay = RelayRef::Host("a.b".parse().unwrap());
     let offer = Offer::new(DhPublic::from_bytes([0x11; 32]), [0x22; 32], relay).unwrap();
     let without_secret = [
-        &[0x01][..], // type
+        &[0x02][..], // type
         &[0x00],     // flags
         &[0x11; 32], // Wq
         &[0x00],     // relay: by name
@@ -34,7 +34,7 @@ fn a_qr_code() {
     assert_eq!(offer.payload_without_secret(), without_secret);
     let text = offer.encode();
     // base64.b32encode of Python over the payload with its secret.
-    let expected = "HF1*AEABCEIRCEIRCEIRCEIRCEIRCEIRCEIRCEIRCEIRCEIRCEIRCEIRCEJCEIRCEIRCEIRCEI\
+    let expected = "HF1*AIABCEIRCEIRCEIRCEIRCEIRCEIRCEIRCEIRCEIRCEIRCEIRCEIRCEJCEIRCEIRCEIRCEI\
                     RCEIRCEIRCEIRCEIRCEIRCEIRCEIRCEIRCEIAAGYJOMI";
     assert_eq!(text.as_str(), expected);
     let decoded = Offer::decode(&text).unwrap();

@@ -163,7 +163,16 @@ fn frm_009_a_required_field_that_is_missing() {
         assert_eq!(LinkCert::decode(&list), Err(error(ErrorCode::FIELD_MISSING, list.len(), what)));
     }
     let xk2 = samples::xk2().encode();
-    for kind in [1, 3, 5, 7, 9, 11, 13, 15, 17] {
+    for (len, is_right) in [(0, false), (31, false), (32, true), (33, false), (64, false)] {
+        // req: HSK-093
+        let read = Xk2::decode(&padded(&with(&xk2, 29, &vec![4; len])));
+        assert_eq!(
+            read.map_err(|error| error.code).err(),
+            (!is_right).then_some(ErrorCode::FIELD_LENGTH),
+            "{len}"
+        );
+    }
+    for kind in [1, 3, 5, 7, 9, 11, 13, 15, 17, 29] {
         let list = without(&xk2, kind);
         let refused = Xk2::decode(&padded(&list)).unwrap_err();
         assert_eq!((refused.code, refused.at), (ErrorCode::FIELD_MISSING, list.len()), "{kind}");

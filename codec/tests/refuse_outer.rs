@@ -76,9 +76,13 @@ fn qrp_003_a_payload_that_is_too_long() {
 }
 
 #[test]
-fn qrp_004_a_newer_kind_of_code() {
-    // req: QRP-004
-    for (kind, flags) in [(0, 0), (2, 0), (1, 1), (1, 0x80)] {
+fn a_code_of_the_older_kind_is_told_apart_from_one_of_a_newer_kind() {
+    // req: QRP-013, QRP-014
+    for flags in [0, 1, 0xff] {
+        let text = qr_text(&qr_payload(&[1, flags], &[9; 32], &[1], &[]));
+        assert_eq!(Offer::decode(&text).unwrap_err(), error(ErrorCode::QR_OUTDATED, 0, "qr type"));
+    }
+    for (kind, flags) in [(0, 0), (3, 0), (0xff, 0), (2, 1), (2, 0x80)] {
         let text = qr_text(&qr_payload(&[kind, flags], &[9; 32], &[1], &[]));
         assert_eq!(Offer::decode(&text).unwrap_err(), error(ErrorCode::QR_UNSUPPORTED, 0, "qr type"));
     }
@@ -89,7 +93,7 @@ fn qrp_005_a_malformed_relay_name() {
     // req: QRP-005
     for host in ["", "A.example", "a:0", "-a", &"a".repeat(41)] {
         let relay = [&[0, u8::try_from(host.len()).unwrap()][..], host.as_bytes()].concat();
-        let text = qr_text(&qr_payload(&[1, 0], &[9; 32], &relay, &[]));
+        let text = qr_text(&qr_payload(&[2, 0], &[9; 32], &relay, &[]));
         let expected = if host.len() > 40 { ErrorCode::FIELD_LENGTH } else { ErrorCode::RELAY_NAME };
         assert_eq!(Offer::decode(&text).map(|_| ()).map_err(|error| error.code), Err(expected), "{host}");
     }
@@ -101,7 +105,7 @@ fn qrp_008_a_key_that_is_not_canonical() {
     let key = |first: u8, last: u8| {
         let mut key = [0xff; 32];
         (key[0], key[31]) = (first, last);
-        Offer::decode(&qr_text(&qr_payload(&[1, 0], &key, &[1], &[]))).map(|offer| offer.web_key)
+        Offer::decode(&qr_text(&qr_payload(&[2, 0], &key, &[1], &[]))).map(|offer| offer.web_key)
     };
     assert!(key(0xec, 0x7f).is_ok(), "2^255 - 20 is canonical");
     let refused = error(ErrorCode::FIELD_VALUE, 2, "qr key");
@@ -114,13 +118,13 @@ fn qrp_008_a_key_that_is_not_canonical() {
 #[test]
 fn fields_of_a_later_version_of_a_code_are_bound_and_kept() {
     // req: FRM-007, FRM-008, FRM-012
-    let text = qr_text(&qr_payload(&[1, 0], &[9; 32], &[240], &list(&[(58, b"new")])));
+    let text = qr_text(&qr_payload(&[2, 0], &[9; 32], &[240], &list(&[(58, b"new")])));
     let offer = Offer::decode(&text).unwrap();
     assert_eq!(offer.relay, RelayRef::Private(240));
     assert_eq!(offer.encode().as_str(), text);
-    let expected = [&[1, 0][..], &[9; 32], &[240], &[58, 3], b"new"].concat();
+    let expected = [&[2, 0][..], &[9; 32], &[240], &[58, 3], b"new"].concat();
     assert_eq!(offer.payload_without_secret(), expected);
-    let odd = qr_text(&qr_payload(&[1, 0], &[9; 32], &[240], &list(&[(1, b"new")])));
+    let odd = qr_text(&qr_payload(&[2, 0], &[9; 32], &[240], &list(&[(1, b"new")])));
     assert_eq!(Offer::decode(&odd).unwrap_err(), error(ErrorCode::UNKNOWN_CRITICAL, 67, "tlv type"));
 }
 

@@ -15,7 +15,7 @@ use handfast_codec::message::{
     NowValue, PageState, Reaction, ResultBody,
 };
 use handfast_codec::payload::{Kk1, Kk2, KkHead, KkMode, ResumeBlock, Xk1, Xk2};
-use handfast_codec::qr::{Offer, RelayRef};
+use handfast_codec::qr::{Offer, Opening, RelayRef};
 use handfast_codec::record::RecordBuilder;
 use handfast_codec::relay::{Attach, Attached, DataKind, Hello, MailboxProof, Peer, PeerInfo, RelayFrame};
 use handfast_codec::{DeviceRole, ErrorCode, RelayName, Versions};
@@ -94,6 +94,7 @@ fn handshake_bytes() -> Seeds {
         label: "Firefox".into(),
         origin: "https://a.b".into(),
         grants: 7,
+        opening: Opening::from_bytes([4; 32]),
     };
     let resume = Some(ResumeBlock {
         out_epoch: Epoch::from_bytes([1; 16]),

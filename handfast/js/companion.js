@@ -10,12 +10,12 @@
 // It may have `arrives(message, txn, over)` and `arrived(message, txn, over)`, called before and after the rows of a `delta` or `page`, which
 // call `over` when their last request was answered (`inTurn` does the same for a result); `keeps(collection)`, false for one of which no row
 // is kept; and `bound(collection)`, how many rows it has at most. Events of a link come as the machine says them; besides them there are `code`,
-// `checkCode`, `confirmNn`, `codeBurnt`, `relayLost`, `linked`, `unlinked`, `taken` (another tab has the link), `failed`, and `full` and
+// `checkCode`, `numberWanted`, `codeBurnt` (`asks`: no other code is shown before `newCode()`), `relayLost`, `linked`, `unlinked`, `taken` (another tab has the link), `failed`, and `full` and
 // `room`: the browser has no room for what comes, so that nothing is taken until it has again; `cleared`: the user had the browser clear
 // what it stored, and the link is lost with it. With the option `pairs: false` no code is ever shown: `notPaired` comes in its place.
 
 import { Conflict, Database, Full, isGone, ofLink } from "./database.js";
-import init, { WebLink, WebPairing, relayUrl } from "./handfast.js";
+import init, { ShownCodes, WebLink, WebPairing, relayUrl } from "./handfast.js";
 import { watchMoments } from "./moments.js";
 import { ROWS_STORE, digestOf, dropStale, inTurn, passRows, rowsOf, takeRows } from "./rows.js";
 import { Socket, release } from "./sockets.js";
@@ -60,6 +60,8 @@ export class Companion {
   #link = null;
   #known = null;
   #codes = [];
+  /** What the codes share that are shown until one of them has answered a phone. */
+  #shownCodes = null;
   #nextCode = null;
   #timer = 0;
   #writing = Promise.resolve();
@@ -178,11 +180,20 @@ export class Companion {
     this.#verb((link, now) => link.takeBack(now));
   }
 
-  /** The user said whether the phone shows NN. */
-  confirm(yes) {
+  /** The user typed the two digits that the phone shows. There is no second try. */
+  enterNumber(digits) {
+    this.#answer((machine, now) => machine.enterNumber(now, digits));
+  }
+
+  /** The user says that the phone asks for no digits or shows none, or stops for another reason. */
+  stopPairing() {
+    this.#answer((machine, now) => machine.stop(now));
+  }
+
+  #answer(verb) {
     for (const code of this.#codes) {
       try {
-        code.machine.confirm(performance.now(), yes);
+        verb(code.machine, performance.now());
       } catch {
         // It is not the one that asks.
       }
@@ -190,9 +201,17 @@ export class Companion {
     this.#run();
   }
 
+  /** The user asks for a code after an attempt that ended without a link. Without effect while a code is shown. */
+  newCode() {
+    if (this.#link || this.#codes.length > 0 || !this.#database) return;
+    this.#shownCodes = new ShownCodes();
+    this.#showCodes();
+  }
+
   /** Forgets the link and everything that came over it, durably, and shows codes again. */
   async logOut() {
     await this.#forget();
+    this.#shownCodes = null;
     this.#showCodes();
   }
 
@@ -314,6 +333,9 @@ export class Companion {
 
   #showCodes() {
     if (this.#options.pairs === false) return this.#tell({ type: "notPaired" });
+    this.#shownCodes ??= new ShownCodes();
+    // A phone was answered: the user asks for the next code.
+    if (this.#shownCodes.isAnswered()) return;
     this.#nextCode = performance.now();
     this.#run();
   }
@@ -329,7 +351,7 @@ export class Companion {
     this.#nextCode = now + CODE_SHOWN;
     while (this.#codes.length >= CODES_MAX) this.#drop(this.#codes[0]);
     const { relay, label, origin, grants } = this.#options;
-    const code = new Task("code", new WebPairing(relay, label, origin, grants, now));
+    const code = new Task("code", new WebPairing(relay, label, origin, grants, this.#shownCodes, now));
     this.#codes.push(code);
     this.#tell({ type: "code", text: code.machine.offerText(), shownFor: CODE_SHOWN });
   }
@@ -603,7 +625,9 @@ export class Companion {
     await this.#written();
     code.socket?.close();
     code.machine.free();
-    if (ended.type === "ended") this.#tell({ type: "codeBurnt", code: ended.code });
+    const asks = this.#shownCodes.isAnswered();
+    if (ended.type === "ended") this.#tell({ type: "codeBurnt", code: ended.code, asks: asks && !terms });
+    if (asks) this.#nextCode = null;
     if (terms) {
       // A link that is stored as pending comes to life by itself if the phone has accepted it.
       this.#nextCode = null;

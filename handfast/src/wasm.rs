@@ -20,7 +20,7 @@ pub use crate::hex::parse_hex;
 pub use crate::rng::{NoRandomness, SystemRng, os_rng};
 pub use link::WebLink;
 pub use media::{ContentHasher, MediaReceiver, get_meta, media_type, put_meta};
-pub use pairing::WebPairing;
+pub use pairing::{WebPairing, WebShownCodes};
 pub use rows::{decode_row, row_digest};
 
 /// The types of what crosses the border, as an editor shows them.

@@ -41,6 +41,9 @@ pub enum HandshakeError {
     /// The message is too short for the keys and tags that it must hold.
     #[error("the handshake message is too short")]
     MessageTooShort,
+    /// What message 2 tells is not what the code commits to: whoever answered did not draw the code.
+    #[error("message 2 does not open the code")]
+    WrongOpening,
     /// This step is not the next one of the pattern.
     #[error("a step was taken out of turn")]
     OutOfTurn,
@@ -65,8 +68,8 @@ pub enum HandshakeError {
     /// A term of the link is out of its range.
     #[error("a term of the link is out of its range")]
     WrongTerms,
-    /// The check code was wrong three times.
-    #[error("the check code was wrong three times")]
+    /// The check code was wrong three times, or the same wrong one was typed twice.
+    #[error("the check code was wrong three times, or the same one twice")]
     CheckCodeWrong,
     /// A pending link was not accepted.
     #[error("the link was not accepted")]
@@ -89,7 +92,7 @@ impl HandshakeError {
     pub const fn local_code(&self) -> ErrorCode {
         match self {
             Self::Decode(error) => error.code(),
-            Self::Decrypt => ErrorCode::HANDSHAKE_FAILED,
+            Self::Decrypt | Self::WrongOpening => ErrorCode::HANDSHAKE_FAILED,
             Self::BadKey(_) => ErrorCode::BAD_KEY,
             Self::NonceExhausted => ErrorCode::NONCE_EXHAUSTED,
             Self::MessageTooLong => ErrorCode::FIELD_LENGTH,
@@ -146,6 +149,7 @@ mod tests {
         // req: HSK-005, ERR-004
         let checks = [
             HandshakeError::Decrypt,
+            HandshakeError::WrongOpening,
             BadKey::LowOrder.into(),
             BadKey::NonCanonical.into(),
             BadKey::Own.into(),

@@ -1,6 +1,7 @@
 //! Every derivation of the protocol (spec, handshake), one function each, with its formula above it.
 //!
 //! ```text
+//! opening --SHA-256("code" || Wq || ..)--> QR secret
 //! QR secret --Extract("pair")--> prk --+--> mailbox
 //!                                      +--> pairing psk --+
 //! XKpsk0 --Split--> rs ------------------> x = Extract(psk, rs) --+--> resume psk --> KKpsk0 --> x' --> next ..
@@ -11,9 +12,10 @@
 use alloc::vec::Vec;
 
 use handfast_codec::ids::{DhPublic, Epoch, MailboxId, PskId};
-use handfast_codec::signed::LABEL_PREFIX;
+use handfast_codec::qr::Opening;
+use handfast_codec::signed::{self, LABEL_PREFIX};
 use hkdf::Hkdf;
-use sha2::Sha256;
+use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
 use crate::secret::{Psk, Rs, SealKey};
@@ -64,20 +66,41 @@ pub(crate) fn pairing(secret: &[u8; 32], web_key: &DhPublic) -> PairingKeys {
     PairingKeys { mailbox: MailboxId::from_bytes(*mailbox), psk: Psk::from_bytes(*psk) }
 }
 
-/// Derives the check code of a pairing from `h1`: below 10,000.
-#[must_use]
-pub(crate) fn check_code(h1: &[u8; 32]) -> u16 {
-    // u64(HKDF(h1, "check", 8)) mod 10^4
-    // req: HSK-072
-    u16::try_from(number(h1, "check") % 10_000).unwrap_or(0)
+/// Derives the secret of a code, which commits to its opening.
+pub(crate) fn code_secret(web_key: &DhPublic, opening: &Opening) -> Zeroizing<[u8; 32]> {
+    // secret = SHA-256("code" || Wq || opening)
+    // req: QRP-011
+    let mut secret = Zeroizing::new([0; 32]);
+    secret.copy_from_slice(&Sha256::digest(signed::code_preimage(web_key, opening).as_slice()));
+    secret
 }
 
-/// Derives NN from the final `h`: below 100.
+/// The two numbers that people compare in a pairing.
+pub(crate) struct Numbers {
+    /// Below 10,000.
+    pub(crate) check_code: u16,
+    /// Below 100.
+    pub(crate) confirmation: u8,
+}
+
+/// Derives both numbers of a pairing from `h1` and the opening. Nothing that comes later is in them, so that neither
+/// side has the last word: whoever chooses `h1` does not know the opening yet, and the opening is committed to.
 #[must_use]
-pub(crate) fn confirm_number(h: &[u8; 32]) -> u8 {
-    // u64(HKDF(h, "confirm", 8)) mod 100
-    // req: HSK-073
-    u8::try_from(number(h, "confirm") % 100).unwrap_or(0)
+pub(crate) fn numbers(h1: &[u8; 32], opening: &Opening) -> Numbers {
+    let mut ikm = Zeroizing::new([0; 64]);
+    let (front, back) = ikm.split_at_mut(32);
+    front.copy_from_slice(h1);
+    back.copy_from_slice(opening.expose());
+    // check code = u64(HKDF(h1 || opening, "check code", 8)) mod 10^4
+    // req: HSK-094
+    let check_code = number(ikm.as_slice(), "check code") % 10_000;
+    // NN = u64(HKDF(h1 || opening, "check number", 8)) mod 100
+    // req: HSK-095
+    let confirmation = number(ikm.as_slice(), "check number") % 100;
+    Numbers {
+        check_code: u16::try_from(check_code).unwrap_or(0),
+        confirmation: u8::try_from(confirmation).unwrap_or(0),
+    }
 }
 
 /// The stage after a handshake: `x = Extract(psk used, rs)`. Its methods consume it.

@@ -3,8 +3,11 @@
 //!
 //! ```text
 //! phone: start -> AwaitMessage2 -> AwaitApproval --CodeConfirmed--> approve -> Offered
-//! web:   Code::read_message1 -> AwaitMessage3 -> AwaitCertificate -> AwaitDecision -> confirm
+//! web:   Code::read_message1 -> AwaitMessage3 -> AwaitCertificate -> AwaitNumber -> confirm
 //! ```
+//!
+//! The secret of a code commits to an opening, which message 2 tells. Both numbers that people compare hang on it and on
+//! message 1, so that whoever stands between two codes cannot search for a message that makes them agree.
 //!
 //! Before the check code is typed, neither side knows more of the other than that it has seen the QR code.
 
@@ -16,7 +19,7 @@ use core::fmt;
 
 use handfast_codec::RelayName;
 use handfast_codec::ids::{AttachmentId, MailboxId};
-use handfast_codec::qr::Offer;
+use handfast_codec::qr::{Offer, Opening};
 use handfast_codec::signed;
 use subtle::ConstantTimeEq;
 
@@ -58,20 +61,11 @@ pub struct Claims {
 pub struct CheckCode(u16);
 
 impl CheckCode {
-    fn new(h1: &[u8; 32]) -> Self {
-        Self(key_schedule::check_code(h1))
-    }
-
     /// Whether this is what was typed, compared in constant time. Spaces around it are ignored.
     fn matches(self, typed: &str) -> bool {
-        let typed = typed.trim().as_bytes();
-        let [a, b, c, d] = self.digits();
-        typed.ct_eq(&[a, b, c, d]).into()
-    }
-
-    fn digits(self) -> [u8; 4] {
-        let digit = |n: u16| b'0'.saturating_add(u8::try_from(n % 10).unwrap_or(0));
-        [digit(self.0 / 1_000), digit(self.0 / 100), digit(self.0 / 10), digit(self.0)]
+        let [thousands, hundreds] = digits(self.0 / 100);
+        let [tens, ones] = digits(self.0);
+        typed.trim().as_bytes().ct_eq(&[thousands, hundreds, tens, ones]).into()
     }
 }
 
@@ -81,10 +75,45 @@ impl fmt::Display for CheckCode {
     }
 }
 
-impl fmt::Debug for CheckCode {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("CheckCode").finish_non_exhaustive()
+/// NN: two digits that the phone shows and the user types into the page.
+#[derive(Clone, Copy)]
+pub struct ConfirmationNumber(u8);
+
+impl ConfirmationNumber {
+    /// Whether this is what was typed, compared in constant time. Spaces around it are ignored.
+    fn matches(self, typed: &str) -> bool {
+        typed.trim().as_bytes().ct_eq(&digits(self.0.into())).into()
     }
+}
+
+impl fmt::Display for ConfirmationNumber {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:02}", self.0)
+    }
+}
+
+/// The last two decimal digits of a number.
+fn digits(number: u16) -> [u8; 2] {
+    let digit = |n: u16| b'0'.saturating_add(u8::try_from(n % 10).unwrap_or(0));
+    [digit(number / 10), digit(number)]
+}
+
+macro_rules! hidden_numbers {
+    ($($name:ident),*) => {$(
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.debug_struct(stringify!($name)).finish_non_exhaustive()
+            }
+        }
+    )*};
+}
+
+hidden_numbers!(CheckCode, ConfirmationNumber);
+
+/// Both numbers of an attempt.
+fn numbers(h1: &[u8; 32], opening: &Opening) -> (CheckCode, ConfirmationNumber) {
+    let numbers = key_schedule::numbers(h1, opening);
+    (CheckCode(numbers.check_code), ConfirmationNumber(numbers.confirmation))
 }
 
 /// Derives the mailbox in which the two devices of a QR code meet.

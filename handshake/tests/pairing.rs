@@ -19,8 +19,8 @@ use support::{
 
 #[test]
 fn both_sides_reach_the_same_link() {
-    let Scanned { code, web, mut phone, .. } = scan();
-    assert_eq!(pairing::mailbox(code.offer()), pairing::mailbox(&scanned(&code)));
+    let Scanned { offer, web, mut phone, .. } = scan();
+    assert_eq!(pairing::mailbox(code().offer()), pairing::mailbox(&offer));
     assert_eq!(phone.claims(), &claims());
     let shown = web.check_code().to_string();
     assert_eq!(shown.len(), 4);
@@ -32,11 +32,11 @@ fn both_sides_reach_the_same_link() {
     let (mut sealer, mut opener) = (offered.sealer, offered.opener);
     agree((&mut sealer, &mut opener), (&mut web_sealer, &mut web_opener));
 
-    let decision = web.read(&offered.cert).expect("the certificate holds");
-    assert_eq!(decision.nn(), offered.nn);
-    assert!(offered.nn < 100);
-    assert_eq!(decision.account_name(), "Ada");
-    let (web, start) = decision.confirm();
+    let asked = web.read(&offered.cert).expect("the certificate holds");
+    assert_eq!(asked.account_name(), "Ada");
+    let number = offered.confirmation.to_string();
+    assert_eq!(number.len(), 2);
+    let (web, start) = asked.confirm(&format!(" {number} ")).expect("the number is right");
     let phone = offered.link;
     let _accepted = phone.verify_accept(&web.accept).expect("the acceptance holds");
 
@@ -80,7 +80,7 @@ fn the_rows_of_a_link_are_read_back_and_cut_ones_refused() {
 
 #[test]
 fn two_codes_share_nothing() {
-    // req: QRP-006
+    // req: QRP-012
     let (one, two) = (code(), pairing::web::Code::generate(relay(), &mut rng(9)).expect("the name fits"));
     assert_ne!(one.offer().web_key, two.offer().web_key);
     assert_ne!(one.offer().secret(), two.offer().secret());

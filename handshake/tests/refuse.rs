@@ -5,7 +5,7 @@ mod support;
 use handfast_codec::error::ErrorCode;
 use handfast_codec::ids::{AttachKey, AttachmentId, DhPublic, SigningPublic};
 use handfast_codec::payload::{Xk1, Xk2};
-use handfast_codec::qr::{Offer, RelayRef};
+use handfast_codec::qr::{Offer, Opening, RelayRef};
 use handfast_codec::versions::Versions;
 use handfast_codec::{RelayName, signed};
 use handfast_handshake::identity::SigningKey;
@@ -16,7 +16,7 @@ use handfast_handshake::pairing::{self, PairingContext};
 use handfast_handshake::secret::{DhSecret, Psk};
 use handfast_handshake::{BadKey, HandshakeError};
 use hkdf::Hkdf;
-use sha2::Sha256;
+use sha2::{Digest, Sha256};
 
 use support::{
     Approved, Linked, account, approve, claims, code, context, link, offering, relay, rng, scan, scanned,
@@ -74,8 +74,10 @@ fn xk1(versions: &[u8]) -> Vec<u8> {
     Xk1 { versions, capabilities: vec![], limits: vec![] }.encode()
 }
 
-fn read_message1(code: &Code, message: &[u8]) -> Result<Vec<u8>, HandshakeError> {
-    code.read_message1(&context(), &claims(), message, &mut rng(3)).map(|(_, message2)| message2)
+/// Message 2 of the page whose code this is, or why there is none.
+fn read_message1(message: &[u8]) -> Result<Vec<u8>, HandshakeError> {
+    let read = code().read_message1(&context(), &claims(), message, &mut rng(3));
+    read.map(|(_, message2)| message2).map_err(|refused| *refused.error())
 }
 
 #[test]
@@ -86,15 +88,15 @@ fn a_message_1_under_another_psk_prologue_or_key_does_not_decrypt() {
     let (psk, prologue) = (|| pairing_psk(&offer), pairing_prologue(&offer, &context()));
     let ps = || DhSecret::from_bytes([0x61; 32]);
     let write = |peer: Peer| peer.0.write_message(&xk1(&[1])).expect("writes").1;
-    assert!(read_message1(&code, &write(Peer::phone(&offer, ps(), psk(), &prologue))).is_ok());
+    assert!(read_message1(&write(Peer::phone(&offer, ps(), psk(), &prologue))).is_ok());
 
     let refused = Err(HandshakeError::Decrypt);
     let other_psk = write(Peer::phone(&offer, ps(), Psk::from_bytes([9; 32]), &prologue));
-    assert_eq!(read_message1(&code, &other_psk), refused);
+    assert_eq!(read_message1(&other_psk), refused);
     let other_offer =
         Offer::new(DhSecret::from_bytes([8; 32]).public(), *offer.secret(), offer.relay.clone());
     let other_offer = other_offer.expect("the name fits");
-    assert_eq!(read_message1(&code, &write(Peer::phone(&other_offer, ps(), psk(), &prologue))), refused);
+    assert_eq!(read_message1(&write(Peer::phone(&other_offer, ps(), psk(), &prologue))), refused);
     let swapped = PairingContext { phone: context().web, web: context().phone, ..context() };
     let contexts = [
         PairingContext { relay: RelayName::parse("relay.example").expect("a name"), ..context() },
@@ -104,16 +106,12 @@ fn a_message_1_under_another_psk_prologue_or_key_does_not_decrypt() {
     ];
     for context in contexts {
         let message = write(Peer::phone(&offer, ps(), psk(), &pairing_prologue(&offer, &context)));
-        assert_eq!(read_message1(&code, &message), refused, "{context:?}");
+        assert_eq!(read_message1(&message), refused, "{context:?}");
     }
     for changed in [prologue.len() - 1, 11 + 8, 11 + 8 + 40] {
         let mut wrong = prologue.clone();
         wrong[changed] ^= 1;
-        assert_eq!(
-            read_message1(&code, &write(Peer::phone(&offer, ps(), psk(), &wrong))),
-            refused,
-            "{changed}"
-        );
+        assert_eq!(read_message1(&write(Peer::phone(&offer, ps(), psk(), &wrong))), refused, "{changed}");
     }
 }
 
@@ -130,7 +128,7 @@ fn an_offer_with_another_secret_relay_or_key_meets_elsewhere_or_not_at_all() {
     let other_relay = Offer::new(offer.web_key, *offer.secret(), elsewhere).expect("the name fits");
     for offer in [other_secret, other_relay] {
         let (_, message) = phone::start(&offer, &context(), &mut rng(2)).expect("starts");
-        assert_eq!(read_message1(&code, &message), Err(HandshakeError::Decrypt));
+        assert_eq!(read_message1(&message), Err(HandshakeError::Decrypt));
     }
 }
 
@@ -138,26 +136,14 @@ fn an_offer_with_another_secret_relay_or_key_meets_elsewhere_or_not_at_all() {
 fn a_reflected_message_is_refused() {
     // req: HSK-005
     let made = scan();
-    let (phone, message1) = phone::start(&scanned(&made.code), &context(), &mut rng(2)).expect("starts");
+    let (phone, message1) = phone::start(&made.offer, &context(), &mut rng(2)).expect("starts");
     assert_eq!(phone.read(&message1).err(), Some(HandshakeError::Decrypt));
     assert_eq!(made.web.read(&made.message2).err(), Some(HandshakeError::Decrypt));
 }
 
 #[test]
-fn a_replayed_message_1_gets_other_keys_and_no_message_3() {
-    let made = scan();
-    // The web may read it again: a relay cannot make the old phone's message 3 fit.
-    let again = made.code.read_message1(&context(), &claims(), &made.message1, &mut rng(30));
-    let (web, message2) = again.expect("it decrypts");
-    assert_ne!(message2, made.message2);
-    assert_eq!(web.check_code().to_string(), made.web.check_code().to_string(), "the code hangs on h1 alone");
-    assert_eq!(web.read(&approve().message3).err(), Some(HandshakeError::Decrypt));
-}
-
-#[test]
 fn low_order_and_non_canonical_keys_are_refused() {
     // req: HSK-001, HSK-009
-    let code = code();
     let mut prime = [0xff; 32];
     prime[0] = 0xed;
     prime[31] = 0x7f;
@@ -167,7 +153,7 @@ fn low_order_and_non_canonical_keys_are_refused() {
     for (bytes, error) in cases {
         // As the ephemeral key of message 1.
         let message = [&bytes[..], &[0; 200]].concat();
-        assert_eq!(read_message1(&code, &message), Err(error.into()));
+        assert_eq!(read_message1(&message), Err(error.into()));
         // As Wq.
         let offer = Offer::new(DhPublic::from_bytes(bytes), [5; 32], RelayRef::Host(relay()));
         let started = phone::start(&offer.expect("the name fits"), &context(), &mut rng(2));
@@ -179,13 +165,30 @@ fn low_order_and_non_canonical_keys_are_refused() {
     }
 }
 
+/// The secret key of a code that a test draws itself, and what opens it.
+const WQ: [u8; 32] = [0x51; 32];
+const OPENING: [u8; 32] = [5; 32];
+
+/// A code of that key whose secret is `SHA-256("code" || Wq || opening)`, from the text of the specification.
+fn opened_by(opening: &[u8; 32]) -> Offer {
+    let wq = DhSecret::from_bytes(WQ).public();
+    let secret = Sha256::digest([b"handfast/1 code".as_slice(), wq.as_bytes(), opening].concat());
+    Offer::new(wq, secret.into(), RelayRef::Host(relay())).expect("the name fits")
+}
+
 /// The phone's answer to a message 2 that decrypts and says something else than an honest one.
 fn phone_reads(change: impl FnOnce(&mut Xk2)) -> Result<AwaitApproval, HandshakeError> {
-    let wq = DhSecret::from_bytes([0x51; 32]);
-    let offer = Offer::new(wq.public(), [5; 32], RelayRef::Host(relay())).expect("the name fits");
+    let (offer, wq) = (opened_by(&OPENING), DhSecret::from_bytes(WQ));
     let (phone, message1) = phone::start(&offer, &context(), &mut rng(2)).expect("starts");
     let (web, _) = Peer::web(&offer, wq).0.read_message(&message1).expect("reads");
-    let mut reply = Xk2 {
+    let mut reply = reply_opened_by(OPENING);
+    change(&mut reply);
+    let (_, message2) = web.write_message(&reply.encode()).expect("writes");
+    phone.read(&message2)
+}
+
+fn reply_opened_by(opening: [u8; 32]) -> Xk2 {
+    Xk2 {
         version: 1,
         capabilities: vec![],
         limits: vec![],
@@ -195,19 +198,45 @@ fn phone_reads(change: impl FnOnce(&mut Xk2)) -> Result<AwaitApproval, Handshake
         label: "x".into(),
         origin: String::new(),
         grants: 0,
-    };
-    change(&mut reply);
-    let (_, message2) = web.write_message(&reply.encode()).expect("writes");
-    phone.read(&message2)
+        opening: Opening::from_bytes(opening),
+    }
+}
+
+#[test]
+fn a_message_2_that_does_not_open_the_code_is_refused_before_anything_of_it_is_told() {
+    // req: HSK-096, HSK-005
+    assert!(phone_reads(|_| {}).is_ok());
+    let refused = Some(HandshakeError::WrongOpening);
+    for at in [0, 15, 31] {
+        let mut other = OPENING;
+        other[at] ^= 0x80;
+        assert_eq!(phone_reads(|reply| reply.opening = Opening::from_bytes(other)).err(), refused, "{at}");
+    }
+    // The secret of the code itself, and what opens another key's code.
+    let secret = *opened_by(&OPENING).secret();
+    assert_eq!(phone_reads(|reply| reply.opening = Opening::from_bytes(secret)).err(), refused);
+    let foreign = scanned(&code());
+    let copied = Offer::new(DhSecret::from_bytes(WQ).public(), *foreign.secret(), foreign.relay.clone());
+    let copied = copied.expect("the name fits");
+    let (phone, message1) = phone::start(&copied, &context(), &mut rng(2)).expect("starts");
+    let (web, _) = Peer::web(&copied, DhSecret::from_bytes(WQ)).0.read_message(&message1).expect("reads");
+    let (_, message2) = web.write_message(&reply_opened_by(OPENING).encode()).expect("writes");
+    assert_eq!(phone.read(&message2).err(), refused);
+    // Nothing of what else is wrong shows before.
+    let reused = phone_reads(|reply| {
+        reply.opening = Opening::from_bytes([6; 32]);
+        reply.web_key = DhSecret::from_bytes(WQ).public();
+    });
+    assert_eq!(reused.err(), refused);
+    assert_eq!(HandshakeError::WrongOpening.code(), ErrorCode::HANDSHAKE_FAILED);
 }
 
 #[test]
 fn a_side_refuses_its_own_static_key() {
     // req: HSK-002
-    let wq = DhSecret::from_bytes([0x51; 32]);
-    let offer = Offer::new(wq.public(), [5; 32], RelayRef::Host(relay())).expect("the name fits");
+    let offer = opened_by(&OPENING);
     let keys = Keys::new(DhSecret::from_bytes([1; 32]))
-        .with_s(DhSecret::from_bytes([0x51; 32]))
+        .with_s(DhSecret::from_bytes(WQ))
         .with_rs(offer.web_key)
         .with_psk(pairing_psk(&offer));
     let pattern = Pattern::parse("XKpsk0").expect("a pattern");
@@ -218,7 +247,7 @@ fn a_side_refuses_its_own_static_key() {
 #[test]
 fn a_key_that_serves_twice_is_refused_by_the_phone() {
     // req: CRT-003
-    let wq = DhSecret::from_bytes([0x51; 32]).public();
+    let wq = DhSecret::from_bytes(WQ).public();
     let (we, attach) =
         (SigningKey::from_bytes([0x53; 32]).public(), SigningKey::from_bytes([0x54; 32]).attach_key());
     let reused = Some(HandshakeError::KeyReused);
@@ -284,11 +313,11 @@ fn versions_are_chosen_and_checked() {
     // req: HSK-007, HSK-008, EXT-002
     let code = code();
     let message = |versions: &[u8]| honest_phone(&code).0.write_message(&xk1(versions)).expect("writes").1;
-    assert!(read_message1(&code, &message(&[1])).is_ok());
-    assert!(read_message1(&code, &message(&[58, 1, 120])).is_ok(), "grease is skipped");
-    assert!(read_message1(&code, &message(&[2, 1])).is_ok());
+    assert!(read_message1(&message(&[1])).is_ok());
+    assert!(read_message1(&message(&[58, 1, 120])).is_ok(), "grease is skipped");
+    assert!(read_message1(&message(&[2, 1])).is_ok());
     for versions in [&[2][..], &[0], &[58], &[2, 3, 4, 5, 6, 7, 8, 9]] {
-        assert_eq!(read_message1(&code, &message(versions)), Err(HandshakeError::NoCommonVersion));
+        assert_eq!(read_message1(&message(versions)), Err(HandshakeError::NoCommonVersion));
     }
     assert_eq!(HandshakeError::NoCommonVersion.code(), ErrorCode::NO_COMMON_VERSION);
     for version in [0, 2, 58] {
@@ -301,7 +330,7 @@ fn a_payload_that_decrypts_and_is_malformed_has_its_own_code() {
     // req: HSK-012
     let code = code();
     let message = |payload: &[u8]| honest_phone(&code).0.write_message(payload).expect("writes").1;
-    let code_of = |payload: &[u8]| match read_message1(&code, &message(payload)) {
+    let code_of = |payload: &[u8]| match read_message1(&message(payload)) {
         Err(HandshakeError::Decode(error)) => error.code(),
         other => panic!("{other:?}"),
     };
@@ -326,7 +355,7 @@ fn three_wrong_codes_end_the_attempt() {
     // req: HSK-010, HSK-011
     let mut made = scan();
     let right = made.web.check_code().to_string();
-    let wrong = if right == "0000" { "0001" } else { "0000" };
+    let (wrong, other) = wrong_codes(&right);
     for (left, typed) in [(2, wrong), (1, ""), (0, "12345")] {
         assert_eq!(made.phone.check(typed).err().map(|wrong| wrong.left), Some(left));
     }
@@ -337,8 +366,72 @@ fn three_wrong_codes_end_the_attempt() {
     );
     // Two wrong codes leave one try.
     let mut made = scan();
-    let _ = (made.phone.check(wrong).err(), made.phone.check(wrong).err());
+    let _ = (made.phone.check(wrong).err(), made.phone.check(other).err());
     assert!(made.phone.check(&right).is_ok());
+}
+
+/// Two codes of which neither is this one.
+fn wrong_codes(right: &str) -> (&'static str, &'static str) {
+    match right {
+        "0000" => ("0001", "0002"),
+        "0001" => ("0000", "0002"),
+        _ => ("0000", "0001"),
+    }
+}
+
+#[test]
+fn the_same_wrong_code_twice_ends_the_attempt() {
+    // req: HSK-099
+    let right = scan().web.check_code().to_string();
+    let (wrong, other) = wrong_codes(&right);
+    let spaced = format!(" {wrong}  ");
+    for typed in [&[wrong, wrong][..], &[wrong, &spaced], &[wrong, other, wrong], &[wrong, other, other]] {
+        let mut phone = scan().phone;
+        let lefts: Vec<_> = typed.iter().map(|code| phone.check(code).expect_err("wrong").left).collect();
+        assert_eq!(lefts.last(), Some(&0), "{typed:?}");
+        assert_eq!(phone.check(&right).expect_err("over").left, 0, "{typed:?}");
+    }
+}
+
+#[test]
+fn a_wrong_number_uses_the_attempt_up() {
+    // req: HSK-095, HSK-103
+    let right = approve().offered.confirmation.to_string();
+    for typed in (0..100)
+        .map(|number| format!("{number:02}"))
+        .chain(["", "7", "007", "ab", "\u{ff17}5", "-1"].map(str::to_owned))
+    {
+        let Approved { offered, web, .. } = approve();
+        let asked = web.read(&offered.cert).expect("the certificate holds");
+        assert_eq!(asked.confirm(&typed).is_ok(), typed == right, "{typed:?}");
+    }
+}
+
+#[test]
+fn both_numbers_hang_on_message_1_and_the_opening_and_on_nothing_later() {
+    // req: HSK-094, HSK-095
+    // From the text of the specification.
+    let number = |h1: &[u8; 32], label: &[u8]| {
+        let (_, hkdf) = Hkdf::<Sha256>::extract(Some(&[]), &[h1.as_slice(), &OPENING].concat());
+        let mut out = [0; 8];
+        hkdf.expand(label, &mut out).expect("8 bytes");
+        u64::from_be_bytes(out)
+    };
+    let mut seen = std::collections::BTreeSet::new();
+    for label in ["x", "another label", &"z".repeat(64)] {
+        let offer = opened_by(&OPENING);
+        let (_, message1) = phone::start(&offer, &context(), &mut rng(2)).expect("starts");
+        let (web, _) = Peer::web(&offer, DhSecret::from_bytes(WQ)).0.read_message(&message1).expect("reads");
+        let h1 = web.handshake_hash();
+        let mut phone = phone_reads(|reply| reply.label = label.to_owned()).expect("reads");
+        let digits = format!("{:04}", number(&h1, b"handfast/1 check code") % 10_000);
+        let typed = phone.check(&digits).expect("the digits of the text");
+        let approved = phone.approve(typed, &account(), offering(), &mut rng(4)).expect("approved");
+        let shown = approved.0.confirmation.to_string();
+        assert_eq!(shown, format!("{:02}", number(&h1, b"handfast/1 check number") % 100));
+        seen.insert((digits, shown));
+    }
+    assert_eq!(seen.len(), 1, "what message 2 says beside the opening changes no number");
 }
 
 #[test]

@@ -6,7 +6,7 @@ use std::fmt::Debug;
 
 use bytes::BytesMut;
 use handfast_codec::ids::AttachmentId;
-use handfast_codec::qr::OfferSecret;
+use handfast_codec::qr::{OfferSecret, Opening};
 use handfast_codec::relay::RECORD_HEADER;
 use handfast_handshake::hazmat::{ScriptedRng, cipher_state};
 use handfast_handshake::identity::SigningKey;
@@ -26,6 +26,7 @@ fn every_secret_is_wiped_when_dropped() {
     zeroizes::<SealKey>();
     zeroizes::<SigningKey>();
     zeroizes::<OfferSecret>();
+    zeroizes::<Opening>();
 }
 
 /// The key bytes of this test: no other text of a `Debug` output contains them in any base.
@@ -119,12 +120,14 @@ fn debug_of_a_pairing_and_a_link_shows_no_secret() {
     let made = support::scan();
     let shown = made.web.check_code();
     assert_eq!(format!("{shown:?}"), "CheckCode { .. }", "a check code is told to the user alone");
-    let texts = [format!("{:?}", made.code), format!("{:?}", made.web), format!("{:?}", made.phone)];
+    let number = support::approve().offered.confirmation;
+    assert_eq!(format!("{number:?}"), "ConfirmationNumber { .. }", "NN is told to the user alone");
+    let texts = [format!("{:?}", support::code()), format!("{:?}", made.web), format!("{:?}", made.phone)];
     let hex = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().concat();
     let decimal = |bytes: &[u8]| format!("{bytes:?}");
     for text in texts {
-        assert!(!text.contains(&hex(made.code.offer().secret())), "{text}");
-        assert!(!text.contains(&decimal(made.code.offer().secret())), "{text}");
+        assert!(!text.contains(&hex(made.offer.secret())), "{text}");
+        assert!(!text.contains(&decimal(made.offer.secret())), "{text}");
     }
     let link = support::link();
     let texts = [

@@ -7,7 +7,7 @@ use handfast_codec::payload::{KkHead, KkMode};
 use handfast_codec::versions::Versions;
 use handfast_handshake::HandshakeError;
 use handfast_handshake::pairing::phone::{self, AwaitMessage2};
-use handfast_handshake::pairing::web::{AwaitMessage3, Code};
+use handfast_handshake::pairing::web::{AwaitMessage3, Code, Message1Refused};
 use handfast_handshake::reconnect;
 use handfast_handshake::reconnect::phone::ReceiveError;
 
@@ -40,12 +40,12 @@ const SHORTEST: usize = 32 + 16;
 /// The shortest message 3: a sealed static key and a tag.
 const SHORTEST_3: usize = 32 + 16 + 16;
 
-fn phone_at_message2(code: &Code) -> (AwaitMessage2, Vec<u8>) {
-    phone::start(&scanned(code), &context(), &mut rng(2)).expect("starts")
+fn phone_at_message2() -> (AwaitMessage2, Vec<u8>) {
+    phone::start(&scanned(&code()), &context(), &mut rng(2)).expect("starts")
 }
 
-fn web_at_message3(code: &Code, message1: &[u8]) -> AwaitMessage3 {
-    code.read_message1(&context(), &claims(), message1, &mut rng(3)).expect("message 1 is read").0
+fn web_at_message3(message1: &[u8]) -> AwaitMessage3 {
+    code().read_message1(&context(), &claims(), message1, &mut rng(3)).expect("message 1 is read").0
 }
 
 #[test]
@@ -53,11 +53,12 @@ fn a_damaged_message_1_is_refused_and_burns_nothing() {
     // req: HSK-003, HSK-005, HSK-013
     let made = scan();
     for message in damaged(&made.message1) {
-        let error = made.code.read_message1(&context(), &claims(), &message, &mut rng(3)).err();
-        is_refused(error.expect("refused"), &message, SHORTEST);
+        let refused = code().read_message1(&context(), &claims(), &message, &mut rng(3)).err();
+        let Some(Message1Refused::NotForThisCode(kept, error)) = refused else { panic!("the code is kept") };
+        is_refused(error, &message, SHORTEST);
+        let again = kept.read_message1(&context(), &claims(), &made.message1, &mut rng(3));
+        assert_eq!(again.expect("the code still works").1, made.message2);
     }
-    let again = made.code.read_message1(&context(), &claims(), &made.message1, &mut rng(3));
-    assert_eq!(again.expect("the code still works").1, made.message2);
 }
 
 #[test]
@@ -65,7 +66,7 @@ fn a_damaged_message_2_is_refused() {
     // req: HSK-003, HSK-005
     let made = scan();
     for message in damaged(&made.message2) {
-        let (phone, _) = phone_at_message2(&made.code);
+        let (phone, _) = phone_at_message2();
         is_refused(phone.read(&message).expect_err("refused"), &message, SHORTEST);
     }
 }
@@ -75,10 +76,10 @@ fn a_damaged_message_3_is_refused() {
     // req: HSK-003, HSK-005
     let (made, approved) = (scan(), support::approve());
     for message in damaged(&approved.message3) {
-        let web = web_at_message3(&made.code, &made.message1);
+        let web = web_at_message3(&made.message1);
         is_refused(web.read(&message).expect_err("refused"), &message, SHORTEST_3);
     }
-    assert!(web_at_message3(&made.code, &made.message1).read(&approved.message3).is_ok());
+    assert!(web_at_message3(&made.message1).read(&approved.message3).is_ok());
 }
 
 #[test]
@@ -98,11 +99,11 @@ fn every_pairing_message_at_every_other_state_is_refused() {
         ("2 of another code", &foreign2),
     ];
     for (name, message) in all {
-        let at_web = made.code.read_message1(&context(), &claims(), message, &mut rng(3));
-        let at_phone = phone_at_message2(&made.code).0.read(message);
-        let at_web_3 = web_at_message3(&made.code, &made.message1).read(message);
+        let at_web = code().read_message1(&context(), &claims(), message, &mut rng(3));
+        let at_phone = phone_at_message2().0.read(message);
+        let at_web_3 = web_at_message3(&made.message1).read(message);
         for (state, own, error) in [
-            ("web, code shown", "1", at_web.err()),
+            ("web, code shown", "1", at_web.err().map(|refused| *refused.error())),
             ("phone, awaits 2", "2", at_phone.err()),
             ("web, awaits 3", "3", at_web_3.err()),
         ] {
@@ -126,9 +127,10 @@ fn a_message_is_4096_bytes_at_most() {
     // req: HSK-004
     let made = scan();
     let at = |len: usize| {
-        let web = made.code.read_message1(&context(), &claims(), &vec![7; len], &mut rng(3)).err();
-        let phone = phone_at_message2(&made.code).0.read(&vec![7; len]).err();
-        let web_3 = web_at_message3(&made.code, &made.message1).read(&vec![7; len]).err();
+        let web = code().read_message1(&context(), &claims(), &vec![7; len], &mut rng(3)).err();
+        let web = web.map(|refused| *refused.error());
+        let phone = phone_at_message2().0.read(&vec![7; len]).err();
+        let web_3 = web_at_message3(&made.message1).read(&vec![7; len]).err();
         [web, phone, web_3].map(|error| error.expect("refused").code())
     };
     assert_eq!(at(4_096), [ErrorCode::HANDSHAKE_FAILED; 3]);

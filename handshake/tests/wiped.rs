@@ -7,8 +7,13 @@
 use std::fs::{self, File};
 use std::os::unix::fs::FileExt;
 
+use handfast_codec::ids::AttachmentId;
+use handfast_codec::qr::Offer;
+use handfast_handshake::hazmat::ScriptedRng;
 use handfast_handshake::identity::SigningKey;
 use handfast_handshake::noise::{HandshakeRole, HandshakeState, Keys, Pattern};
+use handfast_handshake::pairing::web::{Code, Message1Refused};
+use handfast_handshake::pairing::{Claims, PairingContext, phone};
 use handfast_handshake::secret::{DhSecret, Psk};
 
 const LEN: usize = 32;
@@ -103,4 +108,41 @@ fn xc04_the_keys_of_a_handshake_are_not_found_in_memory() {
     let (here, there) = (initiator.split().unwrap(), responder.split().unwrap());
     all_gone([5, 6, 7, 8, 9]);
     drop((here, there));
+}
+
+fn context() -> PairingContext {
+    PairingContext {
+        relay: "relay.example".parse().unwrap(),
+        phone: AttachmentId::from_bytes([1; 8]),
+        web: AttachmentId::from_bytes([2; 8]),
+    }
+}
+
+/// A code whose opening is the secret of this number.
+fn code_opened_by(secret: u8) -> Code {
+    let mut rng = ScriptedRng::new(&[&[0x33; 32], &key(secret)]);
+    Code::generate(context().relay, &mut rng).unwrap()
+}
+
+#[test]
+fn the_opening_of_a_code_is_not_found_in_memory_once_message_2_was_made_or_the_code_is_shown_no_longer() {
+    // req: HSK-105
+    let claims = Claims { label: "label".to_owned(), origin: String::new(), grants: 1 };
+    let answered = code_opened_by(20);
+    let offer = Offer::decode(&answered.offer().encode()).unwrap();
+    let mut rng = ScriptedRng::new(&[&[0x5c; 32], &[0x5d; 32]]);
+    let (_phone, message1) = phone::start(&offer, &context(), &mut rng).unwrap();
+    assert!(copies(20).0 > 0, "the search finds the opening while the code is shown");
+    let mut rng = ScriptedRng::new(&[&[0x3b; 32], &[0x3c; 32], &[0x3d; 32], &[0x3e; 32]]);
+    let answer = answered.read_message1(&context(), &claims, &message1, &mut rng).unwrap();
+    all_gone([20]);
+    drop(answer);
+
+    let replaced = code_opened_by(21);
+    let mut rng = ScriptedRng::new(&[&[0x3b; 32]]);
+    let refused = replaced.read_message1(&context(), &claims, &[9; 200], &mut rng).unwrap_err();
+    let Message1Refused::NotForThisCode(kept, _) = refused else { panic!("the code is kept") };
+    assert!(copies(21).0 > 0, "a message that does not decrypt leaves the code as it is");
+    drop(kept);
+    all_gone([21]);
 }

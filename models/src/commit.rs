@@ -32,7 +32,9 @@ pub enum Action {
     TypeCode,
     Approve,
     Refuse,
-    Yes,
+    /// The page's user types the number that the phone shows, types another, or says that it shows none.
+    Number,
+    NumberWrong,
     No,
     /// Faults: the clock runs to the next deadline, the socket is lost, the process dies, the relay makes up a record.
     Timeout(DeviceRole),
@@ -155,9 +157,11 @@ fn possible(attempt: &Attempt, role: DeviceRole, faulty: bool, steps: &[Action])
         Some(PairingEvent::CheckCodeWanted) => actions.push(Action::TypeCode),
         Some(PairingEvent::ApprovalWanted { .. }) => actions.extend([Action::Approve, Action::Refuse]),
         // It may come too late to be heard: one is enough.
-        Some(PairingEvent::ShowNn(_)) if !steps.contains(&Action::Refuse) => actions.push(Action::Refuse),
-        Some(PairingEvent::ConfirmNn { .. }) if !steps.contains(&Action::Yes) => {
-            actions.extend([Action::Yes, Action::No]);
+        Some(PairingEvent::ShowConfirmation(_)) if !steps.contains(&Action::Refuse) => {
+            actions.push(Action::Refuse)
+        }
+        Some(PairingEvent::ConfirmationWanted { .. }) if !steps.contains(&Action::Number) => {
+            actions.extend([Action::Number, Action::NumberWrong, Action::No]);
         }
         _ => {}
     }
@@ -200,8 +204,8 @@ impl Model for Commit {
                 |_, s: &State| s.phone.is_none() || s.has_taken(Action::Approve),
             ),
             Property::always(
-                "UNCONFIRMED: a page stores nothing before its user says yes",
-                |_, s: &State| s.web.is_none() || s.has_taken(Action::Yes),
+                "UNCONFIRMED: a page stores nothing before its user typed the number",
+                |_, s: &State| s.web.is_none() || s.has_taken(Action::Number),
             ),
             Property::always("EARLY: a phone is ACTIVE only for a page that has stored", |_, s: &State| {
                 s.phone != Some(LinkStatus::Active) || s.has_taken(Action::Commit(Web))
@@ -215,7 +219,8 @@ impl Model for Commit {
             }),
             Property::always("IGNORED: no link comes to be against a no", |_, s: &State| {
                 let refused = s.has_taken(Action::Refuse) && !s.linked[0] && !s.has_fault();
-                s.outcome != Some(Outcome::Both) || !(refused || s.has_taken(Action::No))
+                let unconfirmed = s.has_taken(Action::No) || s.has_taken(Action::NumberWrong);
+                s.outcome != Some(Outcome::Both) || !(refused || unconfirmed)
             }),
             Property::sometimes("a pairing without faults links both", |_, s: &State| {
                 s.linked == [true; 2] && s.outcome == Some(Outcome::Both) && !s.has_fault()

@@ -44,7 +44,7 @@ pub(crate) fn scan(step: &ScanStep) -> Value {
             "same_net": same_net, "grants": grant_names(*asked), "grants_unknown": asked & !grants::ALL,
             "warnings": warnings(origin, origin_seen.as_deref(), *same_net), "relay": relay.as_str(),
         }),
-        ScanStep::ShowNn(nn) => json!({"event": "show_nn", "nn": nn}),
+        ScanStep::ShowConfirmation(number) => json!({"event": "show_nn", "nn": number}),
         ScanStep::Linked { companion } => json!({"event": "linked", "companion": companion.to_string()}),
         ScanStep::Ended { code, message, open: None } => {
             json!({"event": "ended", "code": code.to_string(), "message": message})

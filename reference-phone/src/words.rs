@@ -58,17 +58,21 @@ fn speaker(by: &str) -> &str {
 /// A step of a scan. One that asks something ends with a space, for the answer on the same line.
 fn step(event: &Value) -> String {
     match event["event"].as_str().unwrap_or_default() {
-        "check_code_wanted" => "Check code, the four digits that the page shows: ".to_owned(),
-        "wrong_code" if number(event, "left") == 0 => "That is not the code.".to_owned(),
+        "check_code_wanted" => {
+            "Type the four digits that the page shows. Does the page still show its square code? Then you \
+             scanned another page's: stop with Ctrl-C. Digits: "
+                .to_owned()
+        }
+        "wrong_code" if number(event, "left") == 0 => {
+            "Not linked. Somebody may have swapped the code. To try again, scan it once more.".to_owned()
+        }
         "wrong_code" => format!(
-            "That is not the code; {} tries are left. Look at the page again: ",
+            "The page you scanned has other digits. If you mistyped, try again ({} left). If this is what your screen shows, \
+             stop: the code you scanned is not your page's. Digits: ",
             number(event, "left")
         ),
         "approval_wanted" => approval(event),
-        "show_nn" => format!(
-            "Your number is {}. The page asks whether this phone shows it: say yes there only if it is the same.",
-            text(event, "nn")
-        ),
+        "show_nn" => format!("Type {} on the page. Only on the page, and to nobody.", text(event, "nn")),
         "ended" => format!("The scan is over: {}.", ended(event)),
         _ => printable(&event.to_string()),
     }

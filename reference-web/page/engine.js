@@ -564,8 +564,8 @@ export class Engine {
 const EVENTS = {
   code: (engine, { text, shownFor }, emit) => engine.showCode(text, shownFor, emit),
   checkCode: (_, { digits }, emit) => emit({ event: "check_code", code: digits }),
-  confirmNn: (_, { nn, accountName }, emit) => emit({ event: "confirm_nn", nn, account: accountName }),
-  codeBurnt: (_, { code }, emit) => emit({ event: "code_burnt", code }),
+  numberWanted: (_, { accountName }, emit) => emit({ event: "number_wanted", account: accountName }),
+  codeBurnt: (_, { code, asks }, emit) => emit({ event: "code_burnt", code, asks }),
   relayLost: (_, event, emit) => emit({ event: "relay_lost" }),
   linked: (engine, { known }, emit) => engine.linked(known, emit),
   unlinked: (engine) => engine.forgotten(),
@@ -593,7 +593,9 @@ const EVENTS = {
 const WRITTEN = new Set(["text", "media"]);
 
 const VERBS = {
-  confirm: (engine, companion, { yes }) => companion.confirm(yes),
+  number: (engine, companion, { digits }) => companion.enterNumber(digits),
+  stopPairing: (engine, companion) => companion.stopPairing(),
+  newCode: (engine, companion) => companion.newCode(),
   open: (engine, _, { chat, keep }) => engine.open(chat, keep),
   newest: (engine, _, { chat }) => engine.newest(chat),
   seen: (engine, _, { chat, id }) => engine.seen(chat, id),

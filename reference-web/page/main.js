@@ -225,8 +225,9 @@ const OWN = {
     const told = await navigator.clipboard.writeText(text).then(() => "The text is copied.", () => "The browser did not allow to copy the text.");
     emit({ event: "notice", text: told });
   },
-  confirm: (action) => {
-    emit({ event: "nn_answered", yes: action.yes });
+  digit: ({ key }) => emit({ event: "digit", key }),
+  number: (action) => {
+    emit({ event: "number_sent" });
     run(action);
   },
   older: ({ chat }) => run({ verb: "older", chat, before: state.pages[chat]?.messages.find((one) => one.id)?.id ?? 0 }),

@@ -36,6 +36,17 @@ export const initial = () => ({
   farewell: null,
 });
 
+/** The two digits of the number, after a key. */
+function typedAfter(typed, key) {
+  if (key === "Backspace") return typed.slice(0, -1);
+  return /^[0-9]$/.test(key) && typed.length < 2 ? typed + key : typed;
+}
+
+/** An attempt that ended after a phone had scanned: no other code before the user asks. What is known of the end depends on where it was. */
+function endedPair(pair, code) {
+  return { step: "ended", burnt: code, during: pair?.step, failures: (pair?.failures ?? 0) + 1 };
+}
+
 /** The state after an event. What it does not know it ignores. */
 export function reduce(state, event) {
   const step = STEPS[event.event];
@@ -51,9 +62,10 @@ const STEPS = {
   // Linking.
   code: (s, e) => ({ dead: null, pair: { ...fresh(s), step: "code", qr: e.qr, shownAt: e.at, shownFor: e.shown_for_s } }),
   check_code: (s, e) => ({ pair: { ...s.pair, step: "check", code: e.code } }),
-  confirm_nn: (s, e) => ({ pair: { ...s.pair, step: "nn", nn: e.nn, account: e.account } }),
-  nn_answered: (s, e) => ({ pair: { ...s.pair, step: e.yes ? "finishing" : "declined" } }),
-  code_burnt: (s, e) => ({ pair: { step: "starting", burnt: e.code } }),
+  number_wanted: (s, e) => ({ pair: { ...s.pair, step: "number", typed: "", account: e.account } }),
+  digit: (s, e) => ({ pair: { ...s.pair, typed: typedAfter(s.pair.typed ?? "", e.key) } }),
+  number_sent: (s) => ({ pair: { ...s.pair, step: "finishing", typed: "" } }),
+  code_burnt: (s, e) => ({ pair: e.asks ? endedPair(s.pair, e.code) : { step: "starting", burnt: e.code, failures: s.pair?.failures } }),
   relay_lost: (s) => (s.pair ? { pair: { ...s.pair, relayLost: true } } : {}),
   relay_found: (s) => (s.pair ? { pair: { ...s.pair, relayLost: false } } : {}),
   linked: (s, e) => ({ pair: null, dead: null, farewell: null, link: { ...s.link, ...pick(e, ["account", "companion", "label", "relay", "since"]) } }),

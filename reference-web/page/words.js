@@ -4,9 +4,10 @@
 const BURNT = {
   CODE_EXPIRED: "Nobody answered in time.",
   TIMEOUT: "The phone did not answer in time.",
-  CHECK_CODE_WRONG: "The wrong check code was typed three times.",
+  CHECK_CODE_WRONG: "Wrong digits were typed on the phone.",
   REFUSED: "The phone declined this device.",
-  NOT_CONFIRMED: "You said that the phone shows another number, so nothing was linked.",
+  NOT_CONFIRMED: "The number was not the phone's, or you stopped.",
+  HANDSHAKE_FAILED: "What came from the phone does not fit this code. Somebody may have come between.",
   CANCELLED: "Linking was stopped on the phone.",
   PEER_GONE: "The phone went away.",
   CODE_TAKEN: "Another phone holds this code. If that was not you, check who can see your screen.",
@@ -14,6 +15,14 @@ const BURNT = {
   NO_COMMON_VERSION: "The phone speaks another version of Handfast. Update its app, then reload this page.",
   RELAY_NAME_MISMATCH: "The relay calls itself by another name than this page knows it by. Tell whoever serves this page.",
 };
+
+/**
+ * Before a phone has agreed it can say nothing to this page: it leaves, and these are the reasons.
+ */
+const LEFT_AT_CHECK = "Your phone ended it: wrong digits were typed there, somebody said no, or it lost its connection.";
+
+/** Why an attempt ended, by error code and the step at which it did. */
+export const pairingEnded = (code, during) => (code === "PEER_GONE" && during === "check" ? LEFT_AT_CHECK : codeBurnt(code));
 
 export const codeBurnt = (code) => BURNT[code] ?? `Linking did not work (${code}).`;
 

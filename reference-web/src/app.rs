@@ -22,6 +22,7 @@ use handfast::codec::frame::Collection;
 use handfast::codec::ids::{CompanionId, ContentId};
 use handfast::program::StoreRest;
 use handfast::session::LinkState;
+use handfast::session::pairing::ShownCodes;
 use handfast::{ErrorCode, RelayName, Timestamp};
 use rand_core::CryptoRng;
 
@@ -83,17 +84,17 @@ pub enum AppEvent {
     },
     /// A phone has scanned the code: show these four digits.
     CheckCode(String),
-    /// Ask whether the phone shows these two digits.
-    ConfirmNn {
-        /// The digits.
-        nn: String,
+    /// Ask for the two digits that the phone shows.
+    NumberWanted {
         /// The account's name.
         account: String,
     },
-    /// A code is burnt; another follows.
+    /// A code is burnt.
     CodeBurnt {
         /// Why.
         code: ErrorCode,
+        /// Whether no other code is shown before the user asks for one.
+        asks: bool,
     },
     /// No relay can be reached for the code; it is tried again.
     RelayLost {
@@ -218,6 +219,8 @@ pub struct App {
     label: String,
     link: Option<Link>,
     codes: Vec<Code>,
+    /// What they share, so that one of them alone answers a phone.
+    shown_codes: ShownCodes,
     /// When the next code is due; `None` while no codes are shown.
     next_code: Option<Timestamp>,
     /// Counts codes, so that sockets name them.
@@ -258,6 +261,7 @@ impl App {
             label,
             link: None,
             codes: Vec::new(),
+            shown_codes: ShownCodes::default(),
             next_code: None,
             code_count: 0,
             sockets: BTreeMap::new(),

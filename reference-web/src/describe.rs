@@ -25,8 +25,10 @@ pub(crate) fn event(event: &AppEvent) -> Value {
     match event {
         AppEvent::Code { text } => json!({"event": "code", "text": text}),
         AppEvent::CheckCode(code) => json!({"event": "check_code", "code": code}),
-        AppEvent::ConfirmNn { nn, account } => json!({"event": "confirm_nn", "nn": nn, "account": account}),
-        AppEvent::CodeBurnt { code } => json!({"event": "code_burnt", "code": code.to_string()}),
+        AppEvent::NumberWanted { account } => json!({"event": "number_wanted", "account": account}),
+        AppEvent::CodeBurnt { code, asks } => {
+            json!({"event": "code_burnt", "code": code.to_string(), "asks": asks})
+        }
         AppEvent::RelayLost { reason } => json!({"event": "relay_lost", "reason": reason}),
         AppEvent::Linked { companion, account } => {
             json!({"event": "linked", "companion": companion.to_string(), "account": account})

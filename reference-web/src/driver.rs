@@ -276,11 +276,27 @@ impl Core {
         Ok(())
     }
 
+    /// The number that the user typed; null when the phone shows none.
+    fn number(&mut self, now: Timestamp, number: &Value) -> anyhow::Result<Value> {
+        match number.as_str() {
+            // What is no number of two digits is a slip, and uses nothing up.
+            Some(digits) if digits.len() == 2 && digits.bytes().all(|digit| digit.is_ascii_digit()) => {
+                self.app.enter_number(now, digits)?;
+            }
+            None if number.is_null() => self.app.stop_pairing(now)?,
+            _ => anyhow::bail!("type the two digits that the phone shows, or `none` if it shows none"),
+        }
+        Ok(json!({"answered": !number.is_null()}))
+    }
+
     fn request(&mut self, object: &Map<String, Value>) -> anyhow::Result<Value> {
         let now = self.clock.now();
-        if let Some(yes) = object.get("confirm").and_then(Value::as_bool) {
-            self.app.confirm(now, yes)?;
-            return Ok(json!({"confirmed": yes}));
+        if let Some(number) = object.get("number") {
+            return self.number(now, number);
+        }
+        if object.get("new_code").and_then(Value::as_bool) == Some(true) {
+            self.app.new_code(now, &mut os_rng()?)?;
+            return Ok(json!({"new_code": true}));
         }
         let (sockets, queued) = self.sockets.usage();
         let process = || usage(self.sockets.runtime(), sockets, queued);

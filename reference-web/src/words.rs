@@ -24,12 +24,19 @@ pub fn event(event: &Value) -> Option<String> {
         "ready" => format!("The companion runs as process {}. Ctrl-C ends it.", event["pid"]),
         "code" => code(event),
         "check_code" => {
-            format!("A phone has scanned the code. Type this into the phone: {}", text(event, "code"))
+            format!(
+                "Type this on your phone: {}. Never read these digits to anybody. If your phone does not ask, type: stop",
+                text(event, "code")
+            )
         }
-        "confirm_nn" => format!(
-            "The phone of \"{}\" wants to link. Does your phone show the number {}? [yes/no] ",
-            text(event, "account"),
-            text(event, "nn")
+        "number_wanted" => format!(
+            "Type the two digits that your phone shows now, or `none` if it shows none. Account: \"{}\": ",
+            text(event, "account")
+        ),
+        "code_burnt" if event["asks"].as_bool() == Some(true) => format!(
+            "Nothing was linked ({}). If your phone says that it is linked, remove it there under `companions`. For another \
+             code, type: new",
+            text(event, "code")
         ),
         "code_burnt" => format!("This code is used up ({}); a new one follows.", text(event, "code")),
         "relay_lost" => {
@@ -62,11 +69,10 @@ fn answer_to_line(event: &Value) -> String {
     if let Some(error) = event["error"].as_str() {
         return printable(error);
     }
-    match event["confirmed"].as_bool() {
-        Some(true) => "The phone is told; one moment.".to_owned(),
-        Some(false) => {
-            "Not linked. Somebody may be in between: scan again, and say no if it happens twice.".to_owned()
-        }
+    match event["answered"].as_bool() {
+        Some(true) => "One moment.".to_owned(),
+        Some(false) => "Stopped: nothing is linked here.".to_owned(),
+        None if event["new_code"] == true => "Here it comes.".to_owned(),
         None => printable(&event.to_string()),
     }
 }
@@ -218,10 +224,15 @@ fn status(answer: &Value) -> String {
 #[must_use]
 pub fn request(line: &str) -> Option<Map<String, Value>> {
     let line = line.trim();
-    let (name, value) = match handfast::program::yes_or_no(line) {
-        Some(yes) => ("confirm", Value::Bool(yes)),
-        None if line == "take back" => ("verb", Value::from("take_back")),
-        None => return None,
+    let (name, value) = match line {
+        "take back" => ("verb", Value::from("take_back")),
+        "new" => ("new_code", Value::Bool(true)),
+        "none" | "stop" | "no" => ("number", Value::Null),
+        // What is no number is refused with a word of advice, and uses nothing up.
+        _ if !line.is_empty() && line.bytes().all(|byte| byte.is_ascii_digit()) => {
+            ("number", Value::from(line))
+        }
+        _ => return None,
     };
     Some(Map::from_iter([(name.to_owned(), value)]))
 }
@@ -244,12 +255,11 @@ mod tests {
             code.starts_with("##\n") && code.contains("for 30 s") && code.contains("/tmp/c.png"),
             "{code}"
         );
-        assert!(said(&json!({"event": "check_code", "code": "0042"})).ends_with("0042"));
-        let asked = said(&json!({"event": "confirm_nn", "nn": "07", "account": "Ada\n"}));
-        assert!(
-            asked.ends_with("[yes/no] ") && asked.contains("number 07") && asked.contains("Ada\\u{a}"),
-            "{asked}"
-        );
+        assert!(said(&json!({"event": "check_code", "code": "0042"})).contains("phone: 0042."));
+        let asked = said(&json!({"event": "number_wanted", "account": "Ada\n"}));
+        assert!(asked.ends_with(": ") && asked.contains("`none`") && asked.contains("Ada\\u{a}"), "{asked}");
+        let burnt = |asks| said(&json!({"event": "code_burnt", "code": "NOT_CONFIRMED", "asks": asks}));
+        assert!(burnt(true).contains("type: new") && burnt(false).contains("a new one follows"));
         assert!(said(&json!({"event": "relay_lost", "reason": "refused"})).contains("refused"));
     }
 
@@ -273,8 +283,18 @@ mod tests {
     }
 
     #[test]
-    fn lines_of_a_person_are_yes_no_and_take_back() {
-        assert_eq!(request("YES").map(Value::from), Some(json!({"confirm": true})));
+    fn lines_of_a_person_are_the_number_none_new_and_take_back() {
+        // req: HSK-102
+        for (line, object) in [
+            ("07", json!({"number": "07"})),
+            (" 75 ", json!({"number": "75"})),
+            ("none", json!({"number": null})),
+            ("stop", json!({"number": null})),
+            ("new", json!({"new_code": true})),
+        ] {
+            assert_eq!(request(line).map(Value::from), Some(object), "{line}");
+        }
+        assert_eq!(request("yes"), None, "nothing is linked by a yes");
         assert_eq!(request("take back").map(Value::from), Some(json!({"verb": "take_back"})));
         assert_eq!(request("{}"), None);
     }

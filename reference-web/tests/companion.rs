@@ -30,7 +30,8 @@ fn a_scanned_code_ends_in_a_link_that_mirrors_the_phone() {
 fn nothing_is_taken_for_a_link_that_the_phone_has_not_confirmed() {
     let mut world = World::new(21);
     world.pair_until_nn();
-    world.app.confirm(world.now, true).unwrap();
+    let number = world.number();
+    world.app.enter_number(world.now, &number).unwrap();
     world.lose_phone();
     assert!(world.app.is_pending(), "the phone may have it, or not");
     let sent = world.app.send_text(world.now, 1, "hello", None, None);
@@ -123,19 +124,27 @@ fn a_code_that_is_too_old_is_not_answered() {
 
 #[test]
 fn a_burnt_code_is_told_and_another_works() {
-    // req: HSK-012
+    // req: HSK-012, HSK-100
     let mut world = World::new(6);
     world.app.pair(world.now, &mut world.rng).unwrap();
     world.settle();
     let burnt = world.code();
     world.phone.scan(world.now, &mut world.rng, &burnt);
     let digits = world.check_code();
-    let wrong = if digits == "0000" { "0001" } else { "0000" };
-    for _ in 0..3 {
-        world.phone.pairing().enter_check_code(world.now, wrong).unwrap();
+    let right: u16 = digits.parse().unwrap();
+    for above in 1..4 {
+        let wrong = format!("{:04}", (right + above) % 10_000);
+        world.phone.pairing().enter_check_code(world.now, &wrong).unwrap();
     }
-    world.wait_for("burnt", |event| matches!(event, AppEvent::CodeBurnt { .. }).then_some(()));
+    world.wait_for("burnt", |event| matches!(event, AppEvent::CodeBurnt { asks: true, .. }).then_some(()));
+    world.run_for(Duration::from_secs(120));
+    assert_eq!(world.code(), burnt, "no other code before the user asks");
+    assert!(world.web_sockets.is_empty(), "and no mailbox is held for one");
+    world.app.new_code(world.now, &mut world.rng).unwrap();
+    world.settle();
     assert_ne!(world.code(), burnt);
+    let again = world.app.new_code(world.now, &mut world.rng);
+    assert!(matches!(again, Err(VerbError::NotAsked)), "a code is shown");
     assert_eq!(world.app.store().link().unwrap(), None, "nothing is stored");
     let text = world.code();
     world.events.retain(|event| !matches!(event, AppEvent::CheckCode(_)));
@@ -144,10 +153,10 @@ fn a_burnt_code_is_told_and_another_works() {
     world.phone.pairing().enter_check_code(world.now, &digits).unwrap();
     world.settle();
     world.phone.approve(world.now, &mut world.rng);
-    world.wait_for("NN", |event| matches!(event, AppEvent::ConfirmNn { .. }).then_some(()));
-    world.app.confirm(world.now, false).unwrap();
+    world.wait_for("the number", |event| matches!(event, AppEvent::NumberWanted { .. }).then_some(()));
+    world.app.stop_pairing(world.now).unwrap();
     world.settle();
-    assert_eq!(world.app.store().link().unwrap(), None, "no means that nothing is stored");
+    assert_eq!(world.app.store().link().unwrap(), None, "nothing is stored");
 }
 
 #[test]
@@ -279,7 +288,9 @@ fn states_are_told_and_a_linked_companion_shows_no_code() {
     let mut world = World::live(19);
     assert!(world.states().contains(&LinkState::Live));
     assert!(matches!(world.app.pair(world.now, &mut world.rng), Err(VerbError::Linked)));
-    assert!(matches!(world.app.confirm(world.now, true), Err(VerbError::NotAsked)));
+    assert!(matches!(world.app.enter_number(world.now, "00"), Err(VerbError::NotAsked)));
+    assert!(matches!(world.app.stop_pairing(world.now), Err(VerbError::NotAsked)));
+    assert!(matches!(world.app.new_code(world.now, &mut world.rng), Err(VerbError::Linked)));
     let mut unlinked = World::new(20);
     assert!(matches!(unlinked.app.send_text(unlinked.now, 1, "x", None, None), Err(VerbError::NotLinked)));
     let out = unlinked.dir.join("out");

@@ -67,7 +67,8 @@ impl Linked {
         };
         let (offered, message) = state.approve(confirmed, &account, offering, rng)?;
         let (web, _, _) = web.read(&message)?;
-        let web = web.read(&offered.cert)?.confirm();
+        let typed = offered.confirmation.to_string();
+        let web = web.read(&offered.cert)?.confirm(&typed).map_err(|_| HandshakeError::OutOfTurn)?;
         let _ = offered.link.verify_accept(&web.0.accept)?;
         Ok(Self { phone: (offered.link, offered.start), web, account })
     }

@@ -4,6 +4,7 @@
 //! attempt. Its commits hold the rows of the new link, so that [`crate::Endpoint::load`] opens it afterwards. Rotation
 //! of codes is the application's affair.
 
+mod codes;
 mod ending;
 mod event;
 mod phone;
@@ -38,13 +39,13 @@ use crate::jitter::Jitter;
 use crate::keys;
 use crate::output::{Event, Output};
 use crate::queue::pop_front_if;
-use event::{code_text, nn_text};
 
+pub use codes::ShownCodes;
 pub use event::PairingEvent;
 
 /// How long a handshake message is awaited.
 const MESSAGE_MAX: Duration = Duration::from_secs(10);
-/// How long the user has for the check code, the approval, and NN.
+/// How long the user has for the check code, from the first question on, for the approval, and for NN.
 const CODE_MAX: Duration = Duration::from_mins(1);
 const APPROVAL_MAX: Duration = Duration::from_mins(2);
 const NN_MAX: Duration = Duration::from_secs(90);
@@ -133,18 +134,20 @@ impl Pairing {
         }
     }
 
-    /// Web: a fresh code, waiting for a phone.
+    /// Web: a fresh code, waiting for a phone. `codes` is shared with the other codes that the page shows.
     ///
     /// # Errors
     ///
-    /// [`ApiMisuse::TooLarge`] when the relay's name does not fit a code (40 bytes), or a claim is over its limit.
+    /// [`ApiMisuse::TooLarge`] when the relay's name does not fit a code (40 bytes), or a claim is over its limit;
+    /// [`ApiMisuse::WrongState`] when one of the codes has answered a phone: the user asks for the next one.
     pub fn web(
         relay: RelayName,
         claims: Claims,
+        codes: &ShownCodes,
         now: Timestamp,
         rng: &mut dyn CryptoRng,
     ) -> Result<Self, ApiMisuse> {
-        let (state, mailbox) = web::WebState::new(relay.clone(), claims, rng)?;
+        let (state, mailbox) = web::WebState::new(relay.clone(), claims, codes, rng)?;
         Ok(Self::new(Side::Web(state), relay, mailbox, now, rng))
     }
 
@@ -317,6 +320,7 @@ impl Pairing {
 
     fn tick(&mut self, now: Timestamp) {
         self.now = self.now.max(now);
+        self.give_way();
     }
 
     fn wait(&mut self, time: Duration, code: ErrorCode) {

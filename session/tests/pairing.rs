@@ -17,8 +17,8 @@ use handfast_handshake::identity::SigningKey;
 use handfast_handshake::noise::{HandshakeRole, HandshakeState, Keys, Pattern};
 use handfast_handshake::pairing::mailbox;
 use handfast_handshake::secret::DhSecret;
-use handfast_session::pairing::keys_in_use;
-use handfast_session::{ApiMisuse, LinkStatus, Pairing, PairingEvent};
+use handfast_session::pairing::{ShownCodes, keys_in_use};
+use handfast_session::{ApiMisuse, Event, LinkStatus, Output, Pairing, PairingEvent};
 use stored::run_stored;
 
 const PHONE: DeviceRole = DeviceRole::Phone;
@@ -30,7 +30,7 @@ const fn seconds(n: u64) -> Duration {
 
 #[test]
 fn a_pairing_ends_in_a_link_that_both_sides_open() {
-    // req: HSK-010, HSK-015, HSK-016
+    // req: HSK-010, HSK-015, HSK-106
     let mut couple = Couple::new(1);
     couple.settle();
     let early = couple.phone.pairing.approve(couple.now, &mut couple.rng, &couple.account, offering());
@@ -47,18 +47,16 @@ fn a_pairing_ends_in_a_link_that_both_sides_open() {
     assert_eq!(couple.phone.events.last(), Some(&expected));
     couple.phone.pairing.approve(couple.now, &mut couple.rng, &couple.account, offering()).unwrap();
     couple.settle();
-    let Some(PairingEvent::ShowNn(phone_nn)) = couple.phone.events.last().cloned() else {
-        panic!("NN is shown")
-    };
-    let Some(PairingEvent::ConfirmNn { nn, account_name, account }) = couple.web.events.last().cloned()
+    let number = couple.number();
+    assert_eq!(number.len(), 2);
+    let Some(PairingEvent::ConfirmationWanted { account_name, account }) = couple.web.events.last().cloned()
     else {
         panic!("NN is asked for")
     };
-    assert_eq!((nn.as_str(), nn.len()), (phone_nn.as_str(), 2));
     assert_eq!((account_name.as_str(), account), ("Ada", couple.account.public()));
     assert!(couple.phone.has_link(), "the phone is OFFERED");
     assert!(couple.web.disk.is_empty(), "the web has stored nothing");
-    couple.web.pairing.confirm(couple.now, true).unwrap();
+    couple.web.pairing.enter_confirmation(couple.now, &number).unwrap();
     couple.settle();
     assert!(couple.phone.is_linked() && couple.web.is_linked());
     assert_eq!(couple.phone.pairing.terms(), couple.web.pairing.terms());
@@ -78,14 +76,19 @@ fn a_web_that_comes_after_the_phone_is_met_all_the_same() {
     assert!(matches!(couple.web.events[..], [PairingEvent::CheckCode(_)]), "{:?}", couple.web.events);
 }
 
+/// Three codes of which none is this one, nor two alike.
+fn wrong_codes(right: &str) -> [String; 3] {
+    let right: u16 = right.parse().unwrap();
+    [1, 2, 3].map(|more| format!("{:04}", (right + more) % 10_000))
+}
+
 #[test]
 fn three_wrong_codes_burn_the_code_and_a_new_one_works() {
     // req: HSK-011, HSK-012
     let mut couple = Couple::new(3);
     let right = couple.scan();
-    let wrong = if right == "0000" { "0001" } else { "0000" };
-    for left in [2, 1, 0] {
-        couple.phone.pairing.enter_check_code(couple.now, wrong).unwrap();
+    for (left, wrong) in [2, 1, 0].into_iter().zip(wrong_codes(&right)) {
+        couple.phone.pairing.enter_check_code(couple.now, &wrong).unwrap();
         couple.settle();
         assert!(couple.phone.events.contains(&PairingEvent::WrongCheckCode(left)));
     }
@@ -105,13 +108,45 @@ fn two_wrong_codes_leave_one_try() {
     // req: HSK-011
     let mut couple = Couple::new(4);
     let right = couple.scan();
-    let wrong = if right == "0000" { "0001" } else { "0000" };
-    for _ in 0..2 {
+    for wrong in wrong_codes(&right).iter().take(2) {
         couple.phone.pairing.enter_check_code(couple.now, wrong).unwrap();
     }
     couple.phone.pairing.enter_check_code(couple.now, &right).unwrap();
     couple.settle();
     assert!(matches!(couple.phone.events.last(), Some(PairingEvent::ApprovalWanted { .. })));
+}
+
+#[test]
+fn the_same_wrong_code_twice_ends_the_attempt() {
+    // req: HSK-099
+    let mut couple = Couple::new(34);
+    let right = couple.scan();
+    let [wrong, other, _] = wrong_codes(&right);
+    for typed in [&wrong, &other, &wrong] {
+        couple.phone.pairing.enter_check_code(couple.now, typed).unwrap();
+    }
+    couple.settle();
+    assert_eq!(couple.phone.events.iter().filter(|e| **e == PairingEvent::WrongCheckCode(0)).count(), 1);
+    assert_eq!(couple.phone.ended(), Some(ErrorCode::CHECK_CODE_WRONG));
+    let mut couple = Couple::new(35);
+    let [wrong, ..] = wrong_codes(&couple.scan());
+    for _ in 0..2 {
+        couple.phone.pairing.enter_check_code(couple.now, &wrong).unwrap();
+    }
+    assert_eq!(couple.phone.pairing.enter_check_code(couple.now, &wrong), Err(ApiMisuse::WrongState));
+}
+
+#[test]
+fn a_wrong_code_does_not_renew_the_wait_for_the_right_one() {
+    // req: HSK-014
+    let mut couple = Couple::new(36);
+    let right = couple.scan();
+    couple.run_for(seconds(50));
+    couple.phone.pairing.enter_check_code(couple.now, &wrong_codes(&right)[0]).unwrap();
+    couple.run_for(Duration::from_millis(9_999));
+    assert_eq!(couple.phone.ended(), None);
+    couple.run_for(Duration::from_millis(1));
+    assert_eq!(couple.phone.ended(), Some(ErrorCode::CODE_EXPIRED));
 }
 
 #[test]
@@ -127,17 +162,101 @@ fn a_refusal_ends_both_and_stores_nothing() {
 }
 
 #[test]
-fn when_nn_differs_nothing_stays_stored() {
-    // req: HSK-016, HSK-082, HSK-088
-    let mut couple = Couple::new(6);
-    couple.approve();
-    assert!(couple.phone.has_link());
-    couple.web.pairing.confirm(couple.now, false).unwrap();
+fn when_the_number_is_another_or_there_is_none_nothing_stays_stored() {
+    // req: HSK-082, HSK-088, HSK-103
+    for (seed, typed) in (600..).zip([Some(1), Some(50), Some(99), None]) {
+        let mut couple = Couple::new(seed);
+        couple.approve();
+        assert!(couple.phone.has_link());
+        let right = couple.number();
+        match typed {
+            Some(more) => {
+                let other = format!("{:02}", (right.parse::<u8>().unwrap() + more) % 100);
+                couple.web.pairing.enter_confirmation(couple.now, &other).unwrap();
+            }
+            None => couple.web.pairing.stop(couple.now).unwrap(),
+        }
+        let again = couple.web.pairing.enter_confirmation(couple.now, &right);
+        assert_eq!(again, Err(ApiMisuse::WrongState), "there is no second try");
+        couple.settle();
+        assert_eq!(couple.web.ended(), Some(ErrorCode::NOT_CONFIRMED));
+        assert_eq!(couple.phone.ended(), Some(ErrorCode::NOT_CONFIRMED));
+        assert!(couple.web.disk.is_empty(), "the web never stored anything");
+        assert!(!couple.phone.has_link(), "the phone drops OFFERED");
+    }
+}
+
+#[test]
+fn the_pages_user_ends_the_attempt_from_message_2_on() {
+    // req: HSK-104
+    let mut couple = Couple::new(37);
+    assert_eq!(couple.web.pairing.stop(couple.now), Err(ApiMisuse::WrongState), "no phone has come");
+    let _ = couple.scan();
+    couple.web.pairing.stop(couple.now).unwrap();
     couple.settle();
     assert_eq!(couple.web.ended(), Some(ErrorCode::NOT_CONFIRMED));
-    assert_eq!(couple.phone.ended(), Some(ErrorCode::NOT_CONFIRMED));
-    assert!(couple.web.disk.is_empty(), "the web never stored anything");
-    assert!(!couple.phone.has_link(), "the phone drops OFFERED");
+    assert_eq!(couple.phone.ended(), Some(ErrorCode::PEER_GONE), "there are no keys to say it under");
+    assert_eq!(couple.web.pairing.stop(couple.now), Err(ApiMisuse::WrongState), "it is over");
+}
+
+#[test]
+fn the_digits_are_told_before_message_2_leaves() {
+    // req: HSK-098
+    let mut couple = Couple::new(38);
+    couple.phone.absent = true;
+    couple.settle();
+    let offer = couple.offer();
+    let at = couple.add_raw(PHONE, SigningKey::from_bytes([1; 32]));
+    let context = couple.raw[at].context();
+    let (_, message1) = handfast_handshake::pairing::phone::start(&offer, &context, &mut couple.rng).unwrap();
+    let (now, mut rng) = (couple.now, couple.rng.clone());
+    couple.web.pairing.handle_bytes(now, &mut rng, message(&message1)[..].into()).unwrap();
+    let first = couple.web.pairing.poll_output();
+    assert!(matches!(first, Output::Event(Event::Pairing(PairingEvent::CheckCode(_)))), "{first:?}");
+    assert!(matches!(couple.web.pairing.poll_output(), Output::Transmit(_)));
+}
+
+#[test]
+fn of_two_codes_that_get_a_message_1_in_the_same_turn_one_alone_answers() {
+    // req: HSK-097, HSK-107, HSK-100
+    let codes = ShownCodes::default();
+    let shown = |seed| Couple::with_codes(seed, &codes);
+    let (mut first, mut second, mut third) = (shown(39), shown(40), shown(41));
+    third.phone.absent = true;
+    third.settle();
+    for couple in [&mut first, &mut second] {
+        couple.phone.absent = true;
+        couple.settle();
+    }
+    let mut both = [first, second].map(|mut couple| {
+        let offer = couple.offer();
+        let at = couple.add_raw(PHONE, SigningKey::from_bytes([1; 32]));
+        let context = couple.raw[at].context();
+        let start = handfast_handshake::pairing::phone::start(&offer, &context, &mut couple.rng);
+        (couple, message(&start.unwrap().1))
+    });
+    // Both machines get theirs before the application looks at what either says.
+    for (couple, message1) in &mut both {
+        let (now, mut rng) = (couple.now, couple.rng.clone());
+        couple.web.pairing.handle_bytes(now, &mut rng, message1[..].into()).unwrap();
+    }
+    let said = both.map(|(mut couple, _)| {
+        let sent = couple.web.sent;
+        couple.settle();
+        (couple.web.sent - sent, couple.web.events.clone(), couple.web.ended())
+    });
+    assert!(matches!(said[0], (1, ref events, None) if matches!(events[..], [PairingEvent::CheckCode(_)])));
+    assert_eq!(
+        said[1],
+        (0, vec![PairingEvent::Ended(ErrorCode::CODE_EXPIRED)], Some(ErrorCode::CODE_EXPIRED))
+    );
+    // A third code, which no phone has reached, gives way as well, and no other is drawn for them.
+    third.run_for(seconds(30));
+    assert_eq!(third.web.ended(), Some(ErrorCode::CODE_EXPIRED));
+    assert!(third.web.pairing.offer_text().is_none());
+    let name = RelayName::parse(NAME).unwrap();
+    let next = Pairing::web(name, couple::claims(), &codes, third.now, &mut third.rng);
+    assert_eq!(next.err(), Some(ApiMisuse::WrongState));
 }
 
 #[test]
@@ -313,18 +432,20 @@ fn calls_that_do_not_fit_are_misuse_and_change_nothing() {
     let wrong = Err(ApiMisuse::WrongState);
     assert_eq!(couple.phone.pairing.enter_check_code(now, "0000"), wrong);
     assert_eq!(couple.phone.pairing.approve(now, &mut rng, &couple.account, offering()), wrong);
-    assert_eq!(couple.phone.pairing.confirm(now, true), wrong);
-    assert_eq!(couple.web.pairing.confirm(now, true), wrong);
+    assert_eq!(couple.phone.pairing.enter_confirmation(now, "00"), wrong);
+    assert_eq!(couple.phone.pairing.stop(now), wrong);
+    assert_eq!(couple.web.pairing.enter_confirmation(now, "00"), wrong);
+    assert_eq!(couple.web.pairing.stop(now), wrong);
     assert_eq!(couple.web.pairing.enter_check_code(now, "0000"), wrong);
     let bytes = bytes::BytesMut::from(&[1_u8][..]);
     assert_eq!(couple.phone.pairing.handle_bytes(now, &mut rng, bytes), Err(ApiMisuse::NotOpen));
     let _ = couple.scan();
     assert_eq!(couple.phone.pairing.approve(now, &mut rng, &couple.account, offering()), wrong);
-    assert_eq!(couple.web.pairing.confirm(now, true), wrong);
+    assert_eq!(couple.web.pairing.enter_confirmation(now, "00"), wrong);
     couple.web.events.truncate(1);
     couple.confirm();
     assert!(couple.phone.is_linked() && couple.web.is_linked());
-    assert_eq!(couple.web.pairing.confirm(now, false), wrong);
+    assert_eq!(couple.web.pairing.stop(now), wrong);
     couple.phone.pairing.refuse(now);
     assert!(couple.phone.has_link(), "a link that is ACTIVE is not refused");
 }
@@ -340,7 +461,7 @@ fn a_claim_over_its_limit_is_misuse() {
             origin: "o".repeat(origin),
             grants: 0,
         };
-        Pairing::web(name.clone(), claims, now, &mut rng).map(|_| ())
+        Pairing::web(name.clone(), claims, &ShownCodes::default(), now, &mut rng).map(|_| ())
     };
     assert_eq!((web(1, 0), web(64, 128)), (Ok(()), Ok(())));
     assert_eq!(web(0, 0), Err(ApiMisuse::TooLarge));

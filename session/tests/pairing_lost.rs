@@ -37,7 +37,7 @@ fn what_depends_on_a_commit_waits_for_it() {
     assert_eq!(couple.phone.sent, sent + 2, "message 3 and LINK_CERT");
 
     let sent = couple.web.sent;
-    couple.web.pairing.confirm(couple.now, true).unwrap();
+    couple.type_number();
     couple.settle();
     assert_eq!(couple.web.sent, sent, "LINK_ACCEPT waits");
     couple.release(WEB);
@@ -110,7 +110,7 @@ fn a_socket_lost_in_the_middle_ends_the_attempt_and_forgets_no_stored_link() {
         let mut couple = Couple::new(n + 10);
         couple.approve();
         couple.alter = Box::new(|role, frame| if role == WEB { vec![] } else { vec![frame] });
-        couple.web.pairing.confirm(couple.now, true).unwrap();
+        couple.type_number();
         couple.settle();
         couple.cut(cut);
         assert_eq!(couple.phone.ended(), Some(ErrorCode::PEER_GONE));
@@ -134,7 +134,7 @@ fn a_lost_acceptance_or_commit_is_made_good_in_the_link_mailbox() {
             );
             if role == dropper && record { vec![] } else { vec![frame] }
         });
-        couple.web.pairing.confirm(couple.now, true).unwrap();
+        couple.type_number();
         couple.run_for(seconds(10));
         let expected = if dropper == WEB { ErrorCode::TIMEOUT } else { ErrorCode::PEER_GONE };
         assert_eq!(couple.web.ended(), Some(expected));
@@ -156,7 +156,7 @@ fn harmed_accept(answer_lost: bool) -> Couple {
         }
         if role == PHONE && is_data && answer_lost { vec![] } else { vec![frame.into()] }
     });
-    couple.web.pairing.confirm(couple.now, true).unwrap();
+    couple.type_number();
     couple.settle();
     couple
 }

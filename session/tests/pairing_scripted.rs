@@ -22,6 +22,7 @@ struct ScriptedPhone {
     couple: Couple,
     at: usize,
     cert: LinkCert,
+    number: String,
     sealer: Sealer,
     opener: Opener,
 }
@@ -41,7 +42,8 @@ impl ScriptedPhone {
         let code = state.check(digits).unwrap();
         let (offered, message3) = state.approve(code, &couple.account, offering(), &mut couple.rng).unwrap();
         couple.raw_send(at, message(&message3));
-        Self { couple, at, cert: offered.cert, sealer: offered.sealer, opener: offered.opener }
+        let number = offered.confirmation.to_string();
+        Self { couple, at, cert: offered.cert, number, sealer: offered.sealer, opener: offered.opener }
     }
 
     fn send(&mut self, frames: &[LinkFrame]) {
@@ -65,11 +67,16 @@ fn repeated_link_records_have_the_same_effect_at_the_web() {
     let cert = phone.cert();
     phone.send(std::slice::from_ref(&cert));
     phone.send(&[cert.clone(), cert.clone()]);
-    let asked =
-        phone.couple.web.events.iter().filter(|e| matches!(e, PairingEvent::ConfirmNn { .. })).count();
+    let asked = phone
+        .couple
+        .web
+        .events
+        .iter()
+        .filter(|e| matches!(e, PairingEvent::ConfirmationWanted { .. }))
+        .count();
     assert_eq!(asked, 1);
     let now = phone.couple.now;
-    phone.couple.web.pairing.confirm(now, true).unwrap();
+    phone.couple.web.pairing.enter_confirmation(now, &phone.number).unwrap();
     phone.couple.settle();
     assert!(matches!(phone.received()[..], [LinkFrame::Accept { .. }]));
     phone.send(&[cert]);
@@ -132,7 +139,7 @@ fn a_close_is_not_answered_and_forgets_a_pending_link() {
     let cert = phone.cert();
     phone.send(&[cert]);
     let now = phone.couple.now;
-    phone.couple.web.pairing.confirm(now, true).unwrap();
+    phone.couple.web.pairing.enter_confirmation(now, &phone.number).unwrap();
     phone.couple.settle();
     assert!(phone.couple.web.has_link());
     let _ = phone.received();
@@ -160,7 +167,7 @@ struct ScriptedWeb {
 }
 
 impl ScriptedWeb {
-    /// The phone has sent its certificate, and the web's user said yes.
+    /// The phone has sent its certificate, and the web's user typed the number.
     fn new(seed: u64) -> Self {
         use handfast_handshake::pairing::web::Code;
         let mut couple = Couple::new(seed);
@@ -182,7 +189,7 @@ impl ScriptedWeb {
         let (state, sealer, mut opener) = state.read(&message3).unwrap();
         let frames = couple.raw[at].link_frames(&mut opener);
         let [LinkFrame::Cert(cert)] = &frames[..] else { panic!("{frames:?}") };
-        let (link, _) = state.read(cert).unwrap().confirm();
+        let (link, _) = state.read(cert).unwrap().confirm(&couple.number()).unwrap();
         Self { couple, at, accept: LinkFrame::Accept { signature: link.accept }, sealer, opener }
     }
 

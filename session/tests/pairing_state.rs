@@ -26,8 +26,8 @@ fn told(event: &PairingEvent) -> Option<String> {
         PairingEvent::CheckCodeWanted => "told CHECK_CODE_WANTED".to_owned(),
         PairingEvent::WrongCheckCode(_) => "told WRONG_CODE".to_owned(),
         PairingEvent::ApprovalWanted { .. } => "told APPROVAL_WANTED".to_owned(),
-        PairingEvent::ShowNn(_) => "told SHOW_NN".to_owned(),
-        PairingEvent::ConfirmNn { .. } => "told CONFIRM_NN".to_owned(),
+        PairingEvent::ShowConfirmation(_) => "told SHOW_NN".to_owned(),
+        PairingEvent::ConfirmationWanted { .. } => "told NUMBER_WANTED".to_owned(),
         PairingEvent::Linked(_) => "told LINKED".to_owned(),
         PairingEvent::Ended(code) => format!("told {}", code.name()),
         _ => return None,
@@ -53,11 +53,13 @@ struct Case<P> {
     commits: usize,
     messages: usize,
     misused: bool,
+    /// How many wrong codes were typed.
+    wrong: u16,
 }
 
 impl<P: Peer> Case<P> {
     fn new(role: DeviceRole, couple: Couple, peer: P) -> Self {
-        Self { couple, role, peer, events: 0, commits: 0, messages: 0, misused: false }
+        Self { couple, role, peer, events: 0, commits: 0, messages: 0, misused: false, wrong: 0 }
     }
 
     fn party(&mut self) -> &mut Party {
@@ -79,12 +81,16 @@ impl<P: Peer> Case<P> {
         if commits > self.commits {
             says.push("STORED".to_owned());
         }
+        let told: Vec<_> = events.iter().skip(self.events).filter_map(told).collect();
+        // The digits stand on the screen before message 2 leaves.
+        let (before, after): (Vec<_>, Vec<_>) = told.into_iter().partition(|told| told == "told CHECK_CODE");
+        says.extend(before);
         let messages = self.peer.got(&self.couple, DataKind::PAIRING);
         if messages > self.messages {
             says.push("MESSAGE".to_owned());
         }
         says.extend(self.peer.link_frames(&mut self.couple).iter().map(sent));
-        says.extend(events.iter().skip(self.events).filter_map(told));
+        says.extend(after);
         (self.commits, self.messages, self.events) = (commits, messages, events.len());
         says
     }
@@ -139,8 +145,8 @@ impl Case<Web> {
                 self.note(&done);
             }
             "CODE_WRONG" => {
-                let wrong = if self.peer.check_code() == "0000" { "0001" } else { "0000" };
-                let done = self.couple.phone.pairing.enter_check_code(now, wrong);
+                let wrong = self.wrong_code();
+                let done = self.couple.phone.pairing.enter_check_code(now, &wrong);
                 self.note(&done);
             }
             "CODE_WRONG_THIRD" => {
@@ -170,6 +176,13 @@ impl Case<Web> {
             "OTHER" => self.peer.send(&mut self.couple, &LinkFrame::Commit),
             event => self.common(event),
         }
+    }
+
+    /// A code that is wrong and was not typed yet.
+    fn wrong_code(&mut self) -> String {
+        let right: u16 = self.peer.check_code().parse().unwrap_or(0);
+        self.wrong += 1;
+        format!("{:04}", (right + self.wrong) % 10_000)
     }
 
     /// The state, as it shows in what the phone takes.
@@ -204,8 +217,8 @@ impl Case<Phone> {
             "AWAIT_MESSAGE_3" => &["MESSAGE_1"],
             "AWAIT_CERT" => &["MESSAGE_1", "MESSAGE_3"],
             "AWAIT_USER" => &["MESSAGE_1", "MESSAGE_3", "CERT"],
-            "PENDING" => &["MESSAGE_1", "MESSAGE_3", "CERT", "YES"],
-            "ACTIVE" => &["MESSAGE_1", "MESSAGE_3", "CERT", "YES", "COMMIT"],
+            "PENDING" => &["MESSAGE_1", "MESSAGE_3", "CERT", "NUMBER"],
+            "ACTIVE" => &["MESSAGE_1", "MESSAGE_3", "CERT", "NUMBER", "COMMIT"],
             _ => &["MESSAGE_1", "MESSAGE_BAD"],
         };
         for event in way {
@@ -227,8 +240,14 @@ impl Case<Phone> {
                 self.couple.web.hold = true;
                 self.peer.send(&mut self.couple, &LinkFrame::Commit);
             }
-            "YES" | "NO" => {
-                let done = self.couple.web.pairing.confirm(now, event == "YES");
+            "NUMBER" | "NUMBER_WRONG" => {
+                let right: u8 = self.peer.number().parse().unwrap_or(0);
+                let typed = format!("{:02}", (right + u8::from(event == "NUMBER_WRONG")) % 100);
+                let done = self.couple.web.pairing.enter_confirmation(now, &typed);
+                self.note(&done);
+            }
+            "NO" => {
+                let done = self.couple.web.pairing.stop(now);
                 self.note(&done);
             }
             event => self.common(event),
@@ -248,7 +267,7 @@ impl Case<Phone> {
             _ => return "ACTIVE",
         }
         let now = self.couple.now;
-        if self.couple.web.pairing.confirm(now, true).is_ok() {
+        if self.couple.web.pairing.enter_confirmation(now, "none").is_ok() {
             return "AWAIT_USER";
         }
         // Only who has record keys minds a record that does not open.

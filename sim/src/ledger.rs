@@ -63,7 +63,7 @@ pub struct WebView {
     /// The digits that are shown.
     pub digits: Option<String>,
     /// NN, when it asks.
-    pub nn: Option<String>,
+    pub wants_number: bool,
     /// Two holders were seen.
     pub diverged: bool,
     /// The phone suspended the link.

@@ -76,7 +76,7 @@ impl World {
             view.state = None;
             view.code = None;
             view.digits = None;
-            view.nn = None;
+            view.wants_number = false;
         }
     }
 
@@ -142,13 +142,13 @@ impl World {
             self.nodes[0].rng = rng;
             self.ledger.webs[web].approved = true;
             let _ = self.run(PHONE);
-        } else if let (Some(here), Some(there)) = (&self.ledger.phone.nn, &self.ledger.webs[web].nn) {
-            let yes = here == there;
-            self.ledger.webs[web].nn = None;
+        } else if let (Some(shown), true) = (self.ledger.phone.nn.clone(), self.ledger.webs[web].wants_number)
+        {
+            self.ledger.webs[web].wants_number = false;
             let id = self.web_node(web);
             let time = self.nodes[id.0].clocks(self.now);
             if let Some(app) = self.nodes[id.0].web() {
-                let _ = app.confirm(time.mono, yes);
+                let _ = app.enter_number(time.mono, &shown);
             }
             let _ = self.run(id);
         }
@@ -201,7 +201,7 @@ impl World {
         match step {
             ScanStep::CheckCodeWanted => self.ledger.phone.wants_digits = true,
             ScanStep::ApprovalWanted { .. } => self.ledger.phone.wants_approval = true,
-            ScanStep::ShowNn(nn) => self.ledger.phone.nn = Some(nn),
+            ScanStep::ShowConfirmation(nn) => self.ledger.phone.nn = Some(nn),
             ScanStep::Linked { .. } | ScanStep::Ended { .. } => self.scan_over(),
             _ => {}
         }
@@ -223,13 +223,14 @@ impl World {
             WebEvent::Code { text } => {
                 view.code = Some(text);
                 view.digits = None;
-                view.nn = None;
+                view.wants_number = false;
             }
             WebEvent::CheckCode(digits) => view.digits = Some(digits),
-            WebEvent::ConfirmNn { nn, .. } => {
-                view.nn = Some(nn);
+            WebEvent::NumberWanted { .. } => {
+                view.wants_number = true;
                 if !view.approved {
-                    self.ledger.violation("nothing-before-approval", format!("companion {web} asks for NN"));
+                    self.ledger
+                        .violation("nothing-before-approval", format!("companion {web} asks for the number"));
                 }
             }
             WebEvent::Linked { companion, .. } => {

@@ -1,9 +1,9 @@
 // Whole pairings, reconnects and recoveries (spec/handshake.md).
 
 import assert from "node:assert";
-import { expand, extract, hex, hkdf, join, label, pad, sha256, tlv, u64, unhex, unsigned, varint, withLength } from "./conventions.mjs";
+import { expand, extract, hex, hkdf, join, label, need, pad, sha256, tlv, u64, unhex, unsigned, varint, withLength } from "./conventions.mjs";
 import { publicOf, seal, sign } from "./crypto.mjs";
-import { pairingSecrets, qrEncode } from "./layouts.mjs";
+import { codeSecret, pairingSecrets, qrEncode } from "./layouts.mjs";
 import { Noise, dhPublic } from "./noise.mjs";
 import { certificateSigned, linkMailbox } from "./signatures.mjs";
 
@@ -42,10 +42,11 @@ function talk(initiator, responder, payloads) {
 
 export function pairing(given) {
   const [phone, web, wqSecret] = [secrets(given.phone), secrets(given.web), unhex(given.wq)];
-  const [wq, secret, relay] = [dhPublic(wqSecret), unhex(given.secret), Buffer.from(given.relay)];
+  const [wq, opening, relay] = [dhPublic(wqSecret), unhex(given.opening), Buffer.from(given.relay)];
+  const secret = codeSecret(wq, opening);
   const [mailbox, psk] = pairingSecrets(wq, secret);
   const tail = join([0], withLength(relay));
-  const offer = join([1, 0], wq, tail);
+  const offer = join([2, 0], wq, tail);
   const ids = unhex(given.phone_id + given.web_id);
   const prologue = join(label("pairing"), withLength(offer), withLength(relay), mailbox, ids);
   const protocol = "Noise_XKpsk0_25519_ChaChaPoly_SHA256";
@@ -54,7 +55,7 @@ export function pairing(given) {
   const claims = given.payload2;
   const [we, webAttach, wd] = [edPublic(web.we), edPublic(web.attach), dhPublic(web.wd)];
   const texts = [[13, Buffer.from(claims.label)], [15, Buffer.from(claims.origin)], [17, varint(claims.grants)]];
-  const second = payload(claims, [[7, wd], [9, we], [11, webAttach], ...texts]);
+  const second = payload(claims, [[7, wd], [9, we], [11, webAttach], ...texts, [29, opening]]);
   const { messages, steps } = talk(initiator, responder, [payload(given.payload1, []), second, pad(Buffer.alloc(0))]);
   const [h1, h] = [unhex(steps[0].h), initiator.h];
   const [kP2w, kW2p, rs] = initiator.outputs(Buffer.alloc(0));
@@ -75,10 +76,11 @@ export function pairing(given) {
   const key = (name) => expand(x, label(name), 32);
   const digits = (value, name, count) => (u64(hkdf(value, label(name), 8)) % 10n ** BigInt(count)).toString().padStart(count, "0");
   const out = {
-    qr: qrEncode(join([1, 0], wq, secret, tail)),
+    secret: hex(secret),
+    qr: qrEncode(join([2, 0], wq, secret, tail)),
     mailbox: hex(mailbox),
-    check_code: digits(h1, "check", 4),
-    nn: digits(h, "confirm", 2),
+    check_code: digits(join(h1, opening), "check code", 4),
+    nn: digits(join(h1, opening), "check number", 2),
     h: hex(h),
     cert_record: record(kP2w, 0n, frame(1, body)),
     accept_record: record(kW2p, 0n, frame(3, sign(web.we, accept))),
@@ -96,6 +98,12 @@ export function pairing(given) {
   messages.forEach((message, at) => (out[`message${at + 1}`] = hex(message)));
   steps.forEach((step, at) => (debug[`after${at + 1}`] = step));
   return { out, debug };
+}
+
+export function pairingOpening(given) {
+  const [wq, secret, opening] = ["wq", "secret", "opening"].map((name) => unhex(given[name]));
+  need(codeSecret(wq, opening).equals(secret), "HANDSHAKE_FAILED");
+  return { out: { opens: true } };
 }
 
 function resumeBlock(block) {

@@ -2,7 +2,7 @@
 // certificates.md, handshake.md, delivery.md).
 
 import { isIPv6 } from "node:net";
-import { SIZES, Reader, Tlv, expand, extract, hex, join, label, need, number, pad, u64, unhex } from "./conventions.mjs";
+import { SIZES, Reader, Tlv, expand, extract, hex, join, label, need, number, pad, sha256, u64, unhex } from "./conventions.mjs";
 
 const PRIME = 2n ** 255n - 19n;
 const ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
@@ -32,6 +32,9 @@ export function relayName(bytes, longest = 64) {
   return name;
 }
 
+/** What a code commits to its opening by. */
+export const codeSecret = (wq, opening) => sha256(label("code"), wq, opening);
+
 export function pairingSecrets(wq, secret) {
   const prk = extract(label("pair"), secret);
   return [expand(prk, join(label("pair mailbox"), wq), 16), expand(prk, join(label("pair psk"), wq), 32)];
@@ -51,7 +54,8 @@ export function qrDecode({ text }) {
   const payload = Buffer.from((bits.slice(0, bits.length - spare).match(/.{8}/g) ?? []).map((byte) => parseInt(byte, 2)));
   const reader = new Reader(payload);
   const [type, flags] = [reader.u8(), reader.u8()];
-  need(type === 1 && flags === 0, "QR_UNSUPPORTED");
+  need(type !== 1, "QR_OUTDATED");
+  need(type === 2 && flags === 0, "QR_UNSUPPORTED");
   const wq = reader.take(32);
   need(canonical(wq), "FIELD_VALUE");
   const secret = reader.take(32);
@@ -314,7 +318,7 @@ function resumeDecode(bytes) {
 
 const PAYLOADS = {
   xk1: [1, 3, 5],
-  xk2: [1, 3, 5, 7, 9, 11, 13, 15, 17],
+  xk2: [1, 3, 5, 7, 9, 11, 13, 15, 17, 29],
   xk3: [],
   kk1: [1, 3, 5, 19, 21, 23, 25],
   kk2: [1, 3, 5, 21, 27],
@@ -331,7 +335,7 @@ export function payloadDecode({ kind, payload }) {
   out.limits = ascending(list.bytes(5, 0, Infinity), 32, pair);
   if (kind === "xk2") {
     Object.assign(out, { wd: list.hex(7, 32), we: list.hex(9, 32), web_attach: list.hex(11, 32) });
-    return { out: { ...out, label: list.text(13, 1, 64), origin: list.text(15, 0, 128), grants: number(list.varint(17)) } };
+    return { out: { ...out, label: list.text(13, 1, 64), origin: list.text(15, 0, 128), grants: number(list.varint(17)), opening: list.hex(29, 32) } };
   }
   if (kind === "kk1") out.try = u64(list.bytes(19, 8)).toString();
   if (kind !== "xk1" && list.has(21)) out.resume = resumeDecode(list.fields.get(21));

@@ -1,9 +1,9 @@
 """Whole pairings, reconnects and recoveries (spec/handshake.md)."""
 
-from oracle.conventions import expand, extract, hkdf, label, pad, sha256, tlv_encode, u64, varint_encode, with_length
+from oracle.conventions import expand, extract, hkdf, label, need, pad, sha256, tlv_encode, u64, varint_encode, with_length
 from oracle.noise import Noise, public, seal
 from oracle.payload import payload_encode, resume_encode
-from oracle.qr import pairing_secrets, qr_encode
+from oracle.qr import code_secret, pairing_secrets, qr_encode
 from oracle.signatures import certificate_signed, ed_public, link_mailbox, sign
 
 
@@ -33,6 +33,7 @@ def pairing_messages(given, prologue, psk, steps):
     claims = given["payload2"]
     more = [(7, public(web["wd"])), (9, ed_public(web["we"])), (11, ed_public(web["attach"]))]
     more += [(13, claims["label"].encode()), (15, claims["origin"].encode()), (17, varint_encode(claims["grants"]))]
+    more.append((29, bytes.fromhex(given["opening"])))
     payloads = [payload_encode(given["payload1"], []), payload_encode(claims, more), pad(b"")]
     sides, messages = [initiator, responder], []
     for payload in payloads:
@@ -45,11 +46,12 @@ def pairing_messages(given, prologue, psk, steps):
 
 
 def pairing(given):
-    wq, secret = public(bytes.fromhex(given["wq"])), bytes.fromhex(given["secret"])
+    wq, opening = public(bytes.fromhex(given["wq"])), bytes.fromhex(given["opening"])
+    secret = code_secret(wq, opening)
     relay = given["relay"].encode()
     mailbox, psk = pairing_secrets(wq, secret)
     tail = b"\0" + with_length(relay)
-    prologue = label("pairing") + with_length(b"\1\0" + wq + tail) + with_length(relay) + mailbox
+    prologue = label("pairing") + with_length(b"\2\0" + wq + tail) + with_length(relay) + mailbox
     prologue += bytes.fromhex(given["phone_id"] + given["web_id"])
     steps = []
     messages, party = pairing_messages(given, prologue, psk, steps)
@@ -74,10 +76,11 @@ def pairing(given):
     x = extract(psk, rs)
     resume = expand(x, label("resume"), 32)
     out = {
-        "qr": qr_encode(b"\1\0" + wq + secret + tail),
+        "secret": secret.hex(),
+        "qr": qr_encode(b"\2\0" + wq + secret + tail),
         "mailbox": mailbox.hex(),
-        "check_code": f"{u64(hkdf(h1, label('check'), 8)) % 10**4:04}",
-        "nn": f"{u64(hkdf(h, label('confirm'), 8)) % 100:02}",
+        "check_code": f"{u64(hkdf(h1 + opening, label('check code'), 8)) % 10**4:04}",
+        "nn": f"{u64(hkdf(h1 + opening, label('check number'), 8)) % 100:02}",
         "h": h.hex(),
         "cert_record": data_record(k_p2w, 0, frame(1, tlv_encode(sorted(body.items())))),
         "accept_record": data_record(k_w2p, 0, frame(3, sign(web["we"], accept))),
@@ -93,6 +96,12 @@ def pairing(given):
     debug |= {f"after{at + 1}": step for at, step in enumerate(steps)}
     debug |= {"k_p2w": k_p2w.hex(), "k_w2p": k_w2p.hex(), "certificate_signed": signed.hex()}
     return out, debug | {"certificate_hash": hash_.hex(), "accept_signed": accept.hex()}
+
+
+def pairing_opening(given):
+    wq, secret, opening = (bytes.fromhex(given[name]) for name in ("wq", "secret", "opening"))
+    need(code_secret(wq, opening) == secret, "HANDSHAKE_FAILED")
+    return {"opens": True}, {}
 
 
 def kk_payload(given, try_):

@@ -43,7 +43,7 @@ def resume_decode(data):
 
 PAYLOADS = {
     "xk1": (1, 3, 5),
-    "xk2": (1, 3, 5, 7, 9, 11, 13, 15, 17),
+    "xk2": (1, 3, 5, 7, 9, 11, 13, 15, 17, 29),
     "xk3": (),
     "kk1": (1, 3, 5, 19, 21, 23, 25),
     "kk2": (1, 3, 5, 21, 27),
@@ -61,6 +61,7 @@ def payload_decode(given):
     if kind == "xk2":
         out |= {"wd": tlv.hex(7, 32), "we": tlv.hex(9, 32), "web_attach": tlv.hex(11, 32)}
         out |= {"label": tlv.text(13, 1, 64), "origin": tlv.text(15, 0, 128), "grants": number(tlv.varint(17))}
+        out["opening"] = tlv.hex(29, 32)
     if kind == "kk1":
         out["try"] = str(u64(tlv.bytes(19, 8)))
     if kind in ("kk1", "kk2") and tlv.has(21):

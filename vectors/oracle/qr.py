@@ -3,7 +3,7 @@
 import ipaddress
 import re
 
-from oracle.conventions import PRIME, Reader, Refused, Tlv, expand, extract, label, need
+from oracle.conventions import PRIME, Reader, Refused, Tlv, expand, extract, label, need, sha256
 
 ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"
 
@@ -37,6 +37,11 @@ def canonical(key):
     return int.from_bytes(key, "little") < PRIME
 
 
+def code_secret(wq, opening):
+    """What a code commits to its opening by."""
+    return sha256(label("code") + wq + opening)
+
+
 def pairing_secrets(wq, secret):
     prk = extract(label("pair"), secret)
     return expand(prk, label("pair mailbox") + wq, 16), expand(prk, label("pair psk") + wq, 32)
@@ -54,7 +59,8 @@ def qr_decode(given):
     payload = bytes(int(bits[at : at + 8], 2) for at in range(0, len(bits) - spare, 8))
     reader = Reader(payload)
     head = (reader.u8(), reader.u8())
-    need(head == (1, 0), "QR_UNSUPPORTED")
+    need(head[0] != 1, "QR_OUTDATED")
+    need(head == (2, 0), "QR_UNSUPPORTED")
     wq = reader.take(32)
     need(canonical(wq), "FIELD_VALUE")
     secret = reader.take(32)

@@ -131,9 +131,12 @@ class Web(Program):
             self.words = [word for word in self.words if not word.startswith("code ")]
             if self.code:
                 self.words.append(f"code {self.code}")
+                return
+        # A phone has scanned the last one: the next is shown when the user asks for it.
+        self.say(self.front, {"new_code": True})
 
-    def confirm(self, given):
-        self.say(self.front, {"confirm": given["yes"]})
+    def number(self, given):
+        self.say(self.front, {"number": given["digits"]})
 
     def told(self):
         # `pair` ends when it has linked. The thread that starts a program has to last as long as it.
@@ -145,13 +148,14 @@ class Web(Program):
         name = event.get("event")
         if name == "code":
             self.code = event["text"]
-        if name == "code_burnt":
+        # What a phone has scanned is no code for another, whatever comes of it.
+        if name in ("check_code", "code_burnt"):
             self.code = None
         self.linked = self.linked or name == "linked"
         word = {
             "code": f"code {event.get('text')}",
             "check_code": f"check-code {event.get('code')}",
-            "confirm_nn": f"nn {event.get('nn')}",
+            "number_wanted": "number-wanted",
             "code_burnt": f"ended {event.get('code')}",
             "message": f"text {event.get('chat')} {event.get('text')}",
             "linked": "linked",

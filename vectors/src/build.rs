@@ -3,6 +3,7 @@
 use anyhow::{Context, Result};
 use handfast_codec::ids::{AttachKey, DhPublic, Epoch, LogId, PskId, SigningPublic};
 use handfast_codec::payload::{Kk1, Kk2, ResumeBlock, Xk1, Xk2};
+use handfast_codec::qr::Opening;
 use handfast_codec::versions::Versions;
 use serde_json::{Map, Value};
 
@@ -26,8 +27,12 @@ pub(crate) fn xk1(input: &Object) -> Result<Xk1> {
     })
 }
 
-/// The keys stand beside the terms, since a case gives the secret ones.
-pub(crate) fn xk2(input: &Object, keys: (DhPublic, SigningPublic, AttachKey)) -> Result<Xk2> {
+/// Keys and opening stand beside the terms, since a case gives the secret ones.
+pub(crate) fn xk2(
+    input: &Object,
+    keys: (DhPublic, SigningPublic, AttachKey),
+    opening: [u8; 32],
+) -> Result<Xk2> {
     Ok(Xk2 {
         version: version(input)?,
         capabilities: input.numbers("capabilities")?,
@@ -38,6 +43,7 @@ pub(crate) fn xk2(input: &Object, keys: (DhPublic, SigningPublic, AttachKey)) ->
         label: input.text("label")?.to_owned(),
         origin: input.text("origin")?.to_owned(),
         grants: input.u64("grants")?,
+        opening: Opening::from_bytes(opening),
     })
 }
 

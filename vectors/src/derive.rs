@@ -38,14 +38,19 @@ pub(crate) fn sha256(bytes: &[u8]) -> [u8; 32] {
     Sha256::digest(bytes).into()
 }
 
-/// The check code of `h1`, four digits.
-pub(crate) fn check_code(h1: &[u8; 32]) -> String {
-    format!("{:04}", u64::from_be_bytes(hkdf(h1, "check", &[])) % 10_000)
+/// The secret of a code: `SHA-256("code" || Wq || opening)`.
+pub(crate) fn code_secret(web_key: &[u8; 32], opening: &[u8; 32]) -> [u8; 32] {
+    sha256(&[&label("code")[..], web_key, opening].concat())
 }
 
-/// The number NN of `h`, two digits.
-pub(crate) fn nn(h: &[u8; 32]) -> String {
-    format!("{:02}", u64::from_be_bytes(hkdf(h, "confirm", &[])) % 100)
+/// The check code of `h1 || opening`, four digits.
+pub(crate) fn check_code(h1: &[u8; 32], opening: &[u8; 32]) -> String {
+    format!("{:04}", u64::from_be_bytes(hkdf(&[*h1, *opening].concat(), "check code", &[])) % 10_000)
+}
+
+/// The number NN of `h1 || opening`, two digits.
+pub(crate) fn nn(h1: &[u8; 32], opening: &[u8; 32]) -> String {
+    format!("{:02}", u64::from_be_bytes(hkdf(&[*h1, *opening].concat(), "check number", &[])) % 100)
 }
 
 /// `psk id = HKDF(psk, "id" || mailbox, 8)`.

@@ -213,6 +213,7 @@ pub(crate) fn xk2(payload: &Xk2) -> Value {
         json!({
             "wd": hex(payload.web_key), "we": hex(payload.signing_key), "web_attach": hex(payload.attach_key),
             "label": payload.label, "origin": payload.origin, "grants": number(payload.grants),
+            "opening": hex(payload.opening.expose()),
         }),
     )
 }

@@ -141,7 +141,7 @@ impl Page {
         self.line("The secret keys; in a real pairing all but `account` are fresh.\n");
         self.values([
             ("Wq (secret)", input.text("wq")?),
-            ("secret", input.text("secret")?),
+            ("opening", input.text("opening")?),
             ("relay", input.text("relay")?),
             ("phone e", phone.text("e")?),
             ("Ps (secret)", phone.text("ps")?),
@@ -155,7 +155,7 @@ impl Page {
             ("web attachment", input.text("web_id")?),
         ]);
         self.line("\nThe QR code, and what follows from it:\n");
-        self.named(out, &["qr", "mailbox"])?;
+        self.named(out, &["secret", "qr", "mailbox"])?;
         self.named(debug, &["psk", "prologue"])?;
         self.pairing_messages(case)?;
         self.heading("### Split, and the keys of the link");
@@ -188,7 +188,11 @@ impl Page {
         );
         let payloads = [
             ("Xk1", "P -> W: psk, e, es", build::xk1(input.object("payload1")?)?.encode()),
-            ("Xk2", "W -> P: e, ee", build::xk2(input.object("payload2")?, keys)?.encode()),
+            (
+                "Xk2",
+                "W -> P: e, ee",
+                build::xk2(input.object("payload2")?, keys, input.array("opening")?)?.encode().to_vec(),
+            ),
             ("Xk3", "P -> W: s, se", Xk3.encode()),
         ];
         for (at, (name, tokens, payload)) in payloads.into_iter().enumerate() {
@@ -197,10 +201,8 @@ impl Page {
             self.bytes(name, None, &payload)?;
             self.named(out, &[&format!("message{number}")])?;
             self.after(debug, number)?;
-            match number {
-                1 => self.named(out, &["check_code"])?,
-                3 => self.named(out, &["nn"])?,
-                _ => {}
+            if number == 2 {
+                self.named(out, &["check_code", "nn"])?;
             }
         }
         Ok(())

@@ -77,7 +77,7 @@ fn the_pairing_machines_say_the_bytes_of_the_vector() {
     let terms = input.object("terms").expect("terms");
     let context = context(input);
 
-    let mut rng = script(&[(input, "wq"), (input, "secret")]);
+    let mut rng = script(&[(input, "wq"), (input, "opening")]);
     let code = web::Code::generate(context.relay.clone(), &mut rng).expect("a code");
     assert_eq!(code.offer().encode().as_str(), out.text("qr").expect("qr"));
 
@@ -117,10 +117,10 @@ fn the_pairing_machines_say_the_bytes_of_the_vector() {
     let LinkFrame::Cert(cert) = passed(out, "cert_record", &cert, &mut offered.sealer, &mut opener) else {
         panic!("a certificate");
     };
-    let decision = at_web.read(&cert).expect("the certificate holds");
-    assert_eq!(format!("{:02}", decision.nn()), out.text("nn").expect("nn"));
-    assert_eq!(offered.nn, decision.nn());
-    let (link, start) = decision.confirm();
+    let asked = at_web.read(&cert).expect("the certificate holds");
+    let nn = out.text("nn").expect("nn");
+    assert_eq!(offered.confirmation.to_string(), nn);
+    let (link, start) = asked.confirm(nn).expect("the number");
     let accept = LinkFrame::Accept { signature: link.accept };
     let LinkFrame::Accept { signature } =
         passed(out, "accept_record", &accept, &mut sealer, &mut offered.opener)

@@ -61,6 +61,7 @@ pub(crate) const ALL: &[(&str, &str, Cases)] = &[
         noise::invalid,
     ),
     ("pairing", "Whole pairings, from their keys to the commit.", pairing::valid),
+    ("refuse-pairing", "Openings that are not those of a code.", pairing::invalid),
     ("reconnect", "Whole reconnects, from their keys to the first records.", reconnect::reconnects),
     ("recovery", "Whole recoveries, from their keys to the verdict.", reconnect::recoveries),
     ("transcripts", "Handshakes as each of the parties sees them.", transcripts::valid),

@@ -13,7 +13,7 @@ use handfast_codec::message::{
     Reaction, ResultBody,
 };
 use handfast_codec::payload::{Kk1, Kk2, ResumeBlock, Xk1, Xk2, Xk3};
-use handfast_codec::qr::{Offer, RelayRef};
+use handfast_codec::qr::{Offer, Opening, RelayRef};
 use handfast_codec::relay::{
     Attach, Attached, DataKind, Hello, MailboxProof, Peer, PeerInfo, RelayFrame, Wake, WakeFailure,
 };
@@ -179,6 +179,7 @@ pub(crate) fn xk2() -> Xk2 {
         label: "Firefox on Linux".into(),
         origin: "https://app.example".into(),
         grants: 7,
+        opening: Opening::from_bytes([4; 32]),
     }
 }
 
@@ -330,7 +331,7 @@ pub(crate) fn all() -> Vec<Sample> {
         |_| false,
     );
     add("xk1".into(), xk1().encode().into(), |b| Ok(Xk1::decode(&b)?.encode()), list);
-    add("xk2".into(), xk2().encode().into(), |b| Ok(Xk2::decode(&b)?.encode()), list);
+    add("xk2".into(), xk2().encode().to_vec().into(), |b| Ok(Xk2::decode(&b)?.encode().to_vec()), list);
     add("xk3".into(), Xk3.encode().into(), |b| Ok(Xk3::decode(&b)?.encode()), list);
     for payload in [kk1(), kk1_recover()] {
         add("kk1".into(), payload.encode().into(), |b| Ok(Kk1::decode(&b)?.encode()), list);

@@ -11,6 +11,7 @@ use handfast_codec::message::{
     Command, CommandRef, CompanionState, Item, MediaDescriptor, Message, MessageState, Reaction, ResultBody,
 };
 use handfast_codec::payload::{Kk1, Kk2, ResumeBlock, Xk1, Xk2};
+use handfast_codec::qr::Opening;
 use handfast_codec::relay::{
     Attach, Attached, DataKind, Hello, MailboxProof, Peer, PeerInfo, RelayFrame, Wake, WakeFailure,
 };
@@ -276,9 +277,10 @@ pub(crate) fn xk1() -> impl Strategy<Value = Xk1> {
 }
 
 pub(crate) fn xk2() -> impl Strategy<Value = Xk2> {
-    let keys = (any::<[u8; 32]>(), any::<[u8; 32]>(), key());
+    let keys = (any::<[u8; 32]>(), any::<[u8; 32]>(), key(), any::<[u8; 32]>());
     (any::<u8>(), terms(), keys, text(1, 64), text(0, 128), number()).prop_map(
-        |(version, (_, capabilities, limits), (web_key, signing_key, attach_key), label, origin, grants)| {
+        |(version, (_, capabilities, limits), keys, label, origin, grants)| {
+            let (web_key, signing_key, attach_key, opening) = keys;
             Xk2 {
                 version,
                 capabilities,
@@ -289,6 +291,7 @@ pub(crate) fn xk2() -> impl Strategy<Value = Xk2> {
                 label,
                 origin,
                 grants,
+                opening: Opening::from_bytes(opening),
             }
         },
     )

@@ -174,8 +174,8 @@ fn stream_event(event: Event) -> JsValue {
 fn pairing_event(event: PairingEvent) -> JsValue {
     match event {
         PairingEvent::CheckCode(digits) => typed("checkCode", [("digits", digits.into())]),
-        PairingEvent::ConfirmNn { nn, account_name, .. } => {
-            typed("confirmNn", [("nn", nn.into()), ("accountName", account_name.into())])
+        PairingEvent::ConfirmationWanted { account_name, .. } => {
+            typed("numberWanted", [("accountName", account_name.into())])
         }
         PairingEvent::Linked(link) => typed("linked", [("link", link.to_string().into())]),
         PairingEvent::Ended(code) => coded("ended", code),

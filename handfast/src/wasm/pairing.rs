@@ -3,11 +3,35 @@
 use bytes::BytesMut;
 use handfast_handshake::pairing::Claims;
 use handfast_session::Pairing;
+use handfast_session::pairing::ShownCodes;
 use wasm_bindgen::prelude::*;
 
 use super::journal::Journal;
 use super::output::{self, FrameBuffer, object};
 use super::{SystemRng, generator, refused, relay, timestamp};
+
+/// What the codes that a page shows at a time share, so that one of them alone answers. A new one stands for the user's
+/// asking for a code: see `ShownCodes` of the crate `handfast-session`.
+#[wasm_bindgen(js_name = ShownCodes)]
+#[derive(Debug, Default)]
+pub struct WebShownCodes(ShownCodes);
+
+#[wasm_bindgen(js_class = ShownCodes)]
+impl WebShownCodes {
+    /// No code of these has answered a phone yet.
+    #[wasm_bindgen(constructor)]
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Whether one of the codes has answered a phone.
+    #[wasm_bindgen(js_name = isAnswered)]
+    #[must_use]
+    pub fn is_answered(&self) -> bool {
+        self.0.is_answered()
+    }
+}
 
 /// One code and its attempt: see `Pairing` of the crate `handfast-session`.
 #[wasm_bindgen]
@@ -24,18 +48,20 @@ impl WebPairing {
     /// A fresh code, waiting for a phone. The origin is what the page claims to be.
     ///
     /// # Errors
-    /// The relay's name or a claim is over its limit, or there is no randomness.
+    /// The relay's name or a claim is over its limit, one of the codes has answered a phone, or there is no randomness.
     #[wasm_bindgen(constructor)]
     pub fn new(
         relay_name: &str,
         label: String,
         origin: String,
         grants: u64,
+        codes: &WebShownCodes,
         now: f64,
     ) -> Result<Self, JsError> {
         let mut rng = generator()?;
         let claims = Claims { label, origin, grants };
-        let pairing = Pairing::web(relay(relay_name)?, claims, timestamp(now), &mut rng).map_err(refused)?;
+        let pairing =
+            Pairing::web(relay(relay_name)?, claims, &codes.0, timestamp(now), &mut rng).map_err(refused)?;
         Ok(Self { pairing, rng, journal: Journal::default(), frames: FrameBuffer::default() })
     }
 
@@ -102,12 +128,21 @@ impl WebPairing {
         self.pairing.probe(timestamp(now));
     }
 
-    /// The user said whether the phone shows NN.
+    /// The user typed the two digits that the phone shows. There is no second try.
     ///
     /// # Errors
-    /// Nothing is asked.
-    pub fn confirm(&mut self, now: f64, yes: bool) -> Result<(), JsError> {
-        self.pairing.confirm(timestamp(now), yes).map_err(refused)
+    /// They are not asked for.
+    #[wasm_bindgen(js_name = enterNumber)]
+    pub fn enter_number(&mut self, now: f64, digits: &str) -> Result<(), JsError> {
+        self.pairing.enter_confirmation(timestamp(now), digits).map_err(refused)
+    }
+
+    /// The user says that the phone asks for no digits or shows none, or stops for another reason.
+    ///
+    /// # Errors
+    /// No phone has scanned the code, or the number was typed.
+    pub fn stop(&mut self, now: f64) -> Result<(), JsError> {
+        self.pairing.stop(timestamp(now)).map_err(refused)
     }
 
     /// The oldest open commit is durable.

@@ -34,7 +34,7 @@ export type LinkEvent =
   | { type: "streamResumed" | "streamDurable"; id: bigint; offset: bigint }
   | { type: "streamEnded"; id: bigint; end: "done" | "lost" | string }
   | { type: "checkCode"; digits: string }
-  | { type: "confirmNn"; nn: string; accountName: string }
+  | { type: "numberWanted"; accountName: string }
   | { type: "linked"; link: string }
   | { type: "ended"; code: string }
   | { type: "other" };

@@ -11,8 +11,12 @@ use handfast_codec::payload::{Xk1, Xk2, Xk3};
 use handfast_codec::qr::Offer;
 use handfast_codec::signed;
 use rand_core::CryptoRng;
+use subtle::ConstantTimeEq;
+use zeroize::Zeroizing;
 
-use super::{CheckCode, Claims, PairingContext, link_keys, pattern, prologue, psk};
+use super::{
+    CheckCode, Claims, ConfirmationNumber, PairingContext, link_keys, numbers, pattern, prologue, psk,
+};
 use crate::certificate::{Bound, hash};
 use crate::error::HandshakeError;
 use crate::identity::SigningKey;
@@ -28,7 +32,9 @@ pub struct AwaitMessage2 {
     psk: Psk,
     context: PairingContext,
     offered: Versions,
-    code: CheckCode,
+    h1: [u8; 32],
+    /// The secret of the code, to which the opening is held.
+    committed: Zeroizing<[u8; 32]>,
 }
 
 /// Message 2 was read: the user is to type the check code and to approve what the page claims.
@@ -37,7 +43,10 @@ pub struct AwaitApproval {
     psk: Psk,
     context: PairingContext,
     code: CheckCode,
+    confirmation: ConfirmationNumber,
     tries_left: u8,
+    /// The wrong codes that were typed.
+    wrong: Vec<String>,
     reply: Xk2,
     claims: Claims,
 }
@@ -59,7 +68,7 @@ impl CodeConfirmed {
 #[error("the check code is wrong; {left} tries are left")]
 #[non_exhaustive]
 pub struct WrongCode {
-    /// How many tries are left. At 0 the attempt is over.
+    /// How many tries are left. At 0 the attempt is over: it was the third wrong code, or the same one again.
     pub left: u8,
 }
 
@@ -100,8 +109,8 @@ pub struct Offered {
     pub start: Start,
     /// The certificate to send.
     pub cert: LinkCert,
-    /// NN, below 100, to be shown.
-    pub nn: u8,
+    /// NN, to be shown.
+    pub confirmation: ConfirmationNumber,
     /// Seals what the phone sends.
     pub sealer: Sealer,
     /// Opens what the web sends.
@@ -126,8 +135,9 @@ pub fn start(
     let offered = Versions::CURRENT;
     let payload = Xk1 { versions: offered, capabilities: Vec::new(), limits: Vec::new() };
     let (state, message) = state.write_message(&payload.encode())?;
-    let code = CheckCode::new(&state.handshake_hash());
-    Ok((AwaitMessage2 { state, psk, context: context.clone(), offered, code }, message))
+    let h1 = state.handshake_hash();
+    let committed = Zeroizing::new(*offer.secret());
+    Ok((AwaitMessage2 { state, psk, context: context.clone(), offered, h1, committed }, message))
 }
 
 impl AwaitMessage2 {
@@ -143,12 +153,19 @@ impl AwaitMessage2 {
         if !self.offered.contains(&reply.version) {
             return Err(HandshakeError::NoCommonVersion);
         }
+        let wq = state.remote_static().ok_or(HandshakeError::MissingKey)?;
+        // req: HSK-096
+        let opened = key_schedule::code_secret(&wq, &reply.opening);
+        if !bool::from(opened.as_slice().ct_eq(self.committed.as_slice())) {
+            return Err(HandshakeError::WrongOpening);
+        }
+        let (code, confirmation) = numbers(&self.h1, &reply.opening);
         // req: HSK-001, HSK-002
         require_canonical(&reply.web_key)?;
         let ps = state.local_static().ok_or(HandshakeError::MissingKey)?;
         let _ = ps.diffie_hellman(&reply.web_key)?;
         // req: CRT-003
-        let (ps, wq) = (ps.public(), state.remote_static().ok_or(HandshakeError::MissingKey)?);
+        let ps = ps.public();
         let (wd, we, attach) = (&reply.web_key, &reply.signing_key, &reply.attach_key);
         let keys = [ps.as_bytes(), wq.as_bytes(), wd.as_bytes(), we.as_bytes(), attach.as_bytes()];
         require_distinct(&keys)?;
@@ -158,8 +175,10 @@ impl AwaitMessage2 {
             state,
             psk: self.psk,
             context: self.context,
-            code: self.code,
+            code,
+            confirmation,
             tries_left: CHECK_CODE_TRIES_MAX,
+            wrong: Vec::new(),
             reply,
             claims,
         })
@@ -184,8 +203,12 @@ impl AwaitApproval {
         if self.code.matches(typed) {
             return Ok(CodeConfirmed(self.state.handshake_hash()));
         }
-        self.tries_left = left;
-        Err(WrongCode { left })
+        // Who types the same digits again has not mistyped them: they are another page's.
+        // req: HSK-099
+        let typed = String::from(typed.trim());
+        self.tries_left = if self.wrong.contains(&typed) { 0 } else { left };
+        self.wrong.push(typed);
+        Err(WrongCode { left: self.tries_left })
     }
 
     /// Refuses a page whose keys are in use in another link of this device: see [`PhoneLink::peer_keys`].
@@ -274,7 +297,7 @@ impl AwaitApproval {
             goodbye_seal: keys.goodbye_seal,
         };
         let offered = Offered {
-            nn: key_schedule::confirm_number(&split.h),
+            confirmation: self.confirmation,
             link,
             start,
             cert,

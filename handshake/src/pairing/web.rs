@@ -1,18 +1,22 @@
 //! The web's side of a pairing.
 
+use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::vec::Vec;
 
 use handfast_codec::RelayName;
 use handfast_codec::Versions;
 use handfast_codec::ids::DhPublic;
+use handfast_codec::limits::CODE_OPENING_LEN;
 use handfast_codec::link::LinkCert;
 use handfast_codec::payload::{Xk1, Xk2, Xk3};
-use handfast_codec::qr::{Offer, RelayRef};
+use handfast_codec::qr::{Offer, Opening, RelayRef};
 use rand_core::CryptoRng;
 use zeroize::Zeroizing;
 
-use super::{CheckCode, Claims, PairingContext, link_keys, pattern, prologue, psk};
+use super::{
+    CheckCode, Claims, ConfirmationNumber, PairingContext, link_keys, numbers, pattern, prologue, psk,
+};
 use crate::certificate::{Bound, sign_accept};
 use crate::error::HandshakeError;
 use crate::identity::SigningKey;
@@ -22,10 +26,39 @@ use crate::noise::{HandshakeRole, HandshakeState, Keys};
 use crate::record::{Opener, Sealer};
 use crate::secret::{DhSecret, Psk};
 
-/// One QR code: the offer it shows, and the key behind it.
+/// One QR code: the offer it shows, the key behind it, and what its secret commits to. It answers one message 1, and is
+/// used up by that.
 pub struct Code {
     offer: Offer,
     wq: DhSecret,
+    opening: Opening,
+}
+
+/// Why a message 1 has no answer.
+#[derive(Debug)]
+#[expect(clippy::exhaustive_enums, reason = "a code is kept or burnt")]
+pub enum Message1Refused {
+    /// It did not decrypt, as anybody's would not: here is the code again, which stays valid.
+    NotForThisCode(Box<Code>, HandshakeError),
+    /// It decrypted, and the attempt ends all the same: the code is burnt.
+    Burnt(HandshakeError),
+}
+
+impl Message1Refused {
+    /// What was wrong with the message.
+    #[must_use]
+    pub const fn error(&self) -> &HandshakeError {
+        match self {
+            Self::NotForThisCode(_, error) | Self::Burnt(error) => error,
+        }
+    }
+}
+
+/// Drops the code.
+impl From<Message1Refused> for HandshakeError {
+    fn from(refused: Message1Refused) -> Self {
+        *refused.error()
+    }
 }
 
 /// The keys that the web makes for the link.
@@ -43,6 +76,7 @@ pub struct AwaitMessage3 {
     context: PairingContext,
     claims: Claims,
     code: CheckCode,
+    confirmation: ConfirmationNumber,
 }
 
 /// Message 3 was read: the certificate is awaited, under keys that are given out with this.
@@ -54,30 +88,39 @@ pub struct AwaitCertificate {
     h: [u8; 32],
     keys: LinkKeys,
     start: Start,
+    confirmation: ConfirmationNumber,
 }
 
-/// The certificate holds: the user is asked whether the phone shows NN.
+/// The certificate holds: the user is asked for the number that the phone shows. It cannot be read from here:
+///
+/// ```compile_fail,E0616
+/// fn shown(state: &handfast_handshake::pairing::web::AwaitNumber) -> String {
+///     state.confirmation.to_string()
+/// }
+/// ```
 #[derive(Debug)]
-pub struct AwaitDecision {
-    nn: u8,
+pub struct AwaitNumber {
+    confirmation: ConfirmationNumber,
     link: WebLink,
     start: Start,
 }
 
 impl Code {
-    /// Draws a code for this relay: `Wq` and the secret are fresh.
+    /// Draws a code for this relay: `Wq` and the opening are fresh, and the secret commits to both.
     ///
     /// # Errors
     ///
     /// [`HandshakeError::WrongTerms`] if the relay's name does not fit a code.
     pub fn generate(relay: RelayName, rng: &mut dyn CryptoRng) -> Result<Self, HandshakeError> {
-        // req: QRP-006
+        // req: QRP-012
         let wq = DhSecret::generate(rng);
-        let mut secret = Zeroizing::new([0; 32]);
-        rng.fill_bytes(secret.as_mut_slice());
+        let mut drawn = Zeroizing::new([0; CODE_OPENING_LEN]);
+        rng.fill_bytes(drawn.as_mut_slice());
+        let opening = Opening::from_bytes(*drawn);
+        let secret = key_schedule::code_secret(&wq.public(), &opening);
         let offer =
             Offer::new(wq.public(), *secret, RelayRef::Host(relay)).ok_or(HandshakeError::WrongTerms)?;
-        Ok(Self { offer, wq })
+        Ok(Self { offer, wq, opening })
     }
 
     /// What the QR code carries.
@@ -86,30 +129,56 @@ impl Code {
         &self.offer
     }
 
-    /// Reads message 1 and makes message 2. A message that does not decrypt burns nothing: the code can read another.
+    /// Reads message 1 and makes message 2, which opens the code: the code is used up by it.
     ///
     /// # Errors
     ///
-    /// [`HandshakeError::Decode`] or [`HandshakeError::NoCommonVersion`] if message 1 decrypted and the attempt ends
-    /// all the same: the caller must burn the code. Any other if it did not decrypt: the code stays valid.
+    /// [`Message1Refused`], with the code if it stays valid.
     pub fn read_message1(
-        &self,
+        self,
         context: &PairingContext,
         claims: &Claims,
         message: &[u8],
         rng: &mut dyn CryptoRng,
-    ) -> Result<(AwaitMessage3, Vec<u8>), HandshakeError> {
-        // req: HSK-013
+    ) -> Result<(AwaitMessage3, Vec<u8>), Message1Refused> {
         let psk = psk(&self.offer);
+        match self.decrypt_message1(context, &psk, message, rng) {
+            // req: HSK-097
+            Ok((state, payload)) => self
+                .answer(state, &payload, psk, context.clone(), claims.clone(), rng)
+                .map_err(Message1Refused::Burnt),
+            // req: HSK-013
+            Err(error) => Err(Message1Refused::NotForThisCode(Box::new(self), error)),
+        }
+    }
+
+    fn decrypt_message1(
+        &self,
+        context: &PairingContext,
+        psk: &Psk,
+        message: &[u8],
+        rng: &mut dyn CryptoRng,
+    ) -> Result<(HandshakeState, Vec<u8>), HandshakeError> {
         let keys = Keys::new(DhSecret::generate(rng)).with_s(self.wq.duplicate()).with_psk(psk.duplicate());
         let prologue = prologue(&self.offer, context);
         let state = HandshakeState::new(&pattern()?, HandshakeRole::Responder, &prologue, keys)?;
-        let (state, payload) = state.read_message(message)?;
-        let code = CheckCode::new(&state.handshake_hash());
-        let offered = Xk1::decode(&payload)?;
+        state.read_message(message)
+    }
+
+    fn answer(
+        self,
+        state: HandshakeState,
+        payload: &[u8],
+        psk: Psk,
+        context: PairingContext,
+        claims: Claims,
+        rng: &mut dyn CryptoRng,
+    ) -> Result<(AwaitMessage3, Vec<u8>), HandshakeError> {
+        let offered = Xk1::decode(payload)?;
         // req: HSK-007
         let version =
             Versions::CURRENT.highest_common(&offered.versions).ok_or(HandshakeError::NoCommonVersion)?;
+        let (code, confirmation) = numbers(&state.handshake_hash(), &self.opening);
         let own = OwnKeys {
             wd: DhSecret::generate(rng),
             we: SigningKey::generate(rng),
@@ -125,10 +194,11 @@ impl Code {
             label: claims.label.clone(),
             origin: claims.origin.clone(),
             grants: claims.grants,
+            // req: HSK-105
+            opening: self.opening,
         };
         let (state, message) = state.write_message(&reply.encode())?;
-        let next = AwaitMessage3 { state, psk, own, context: context.clone(), claims: claims.clone(), code };
-        Ok((next, message))
+        Ok((AwaitMessage3 { state, psk, own, context, claims, code, confirmation }, message))
     }
 }
 
@@ -158,6 +228,7 @@ impl AwaitMessage3 {
             h: split.h,
             keys,
             start,
+            confirmation: self.confirmation,
         };
         Ok((next, Sealer::new(split.responder_to_initiator), Opener::new(split.initiator_to_responder)))
     }
@@ -169,7 +240,7 @@ impl AwaitCertificate {
     /// # Errors
     ///
     /// [`HandshakeError::BadSignature`] or [`HandshakeError::KeyReused`]; the attempt is dead then.
-    pub fn read(self, cert: &LinkCert) -> Result<AwaitDecision, HandshakeError> {
+    pub fn read(self, cert: &LinkCert) -> Result<AwaitNumber, HandshakeError> {
         let (web_key, web_signing) = (self.own.wd.public(), self.own.we.public());
         let web_attach = self.own.attach.attach_key();
         let bound = Bound {
@@ -209,11 +280,11 @@ impl AwaitCertificate {
             tombstone_seal: self.keys.tombstone_seal,
             goodbye_seal: self.keys.goodbye_seal,
         };
-        Ok(AwaitDecision { nn: key_schedule::confirm_number(&self.h), link, start: self.start })
+        Ok(AwaitNumber { confirmation: self.confirmation, link, start: self.start })
     }
 }
 
-impl AwaitDecision {
+impl AwaitNumber {
     /// Refuses a phone whose keys are in use in another link of this device: see [`WebLink::peer_keys`].
     ///
     /// # Errors
@@ -223,25 +294,29 @@ impl AwaitDecision {
         require_unused(&self.link.peer_keys(), in_use)
     }
 
-    /// NN, below 100: the user is asked whether the phone shows it.
-    #[must_use]
-    pub const fn nn(&self) -> u8 {
-        self.nn
-    }
-
     /// The name of the account, signed by nobody but whoever holds the phone.
     #[must_use]
     pub const fn account_name(&self) -> &String {
         &self.link.terms.account_name
     }
 
-    /// The user said yes: the link is to be stored as PENDING, then its `accept` may leave.
-    #[must_use]
-    pub fn confirm(self) -> (WebLink, Start) {
-        // req: HSK-016
-        (self.link, self.start)
+    /// The user typed the number that the phone shows: the link is to be stored as PENDING, then its `accept` may leave.
+    /// There is no second try: another number uses this up.
+    ///
+    /// # Errors
+    ///
+    /// [`WrongNumber`] when it is another; the attempt is dead then.
+    pub fn confirm(self, typed: &str) -> Result<(WebLink, Start), WrongNumber> {
+        // req: HSK-103, HSK-106
+        if self.confirmation.matches(typed) { Ok((self.link, self.start)) } else { Err(WrongNumber) }
     }
 }
+
+/// The number that was typed is not that of the attempt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the number is not the one that the phone shows")]
+#[non_exhaustive]
+pub struct WrongNumber;
 
 macro_rules! opaque_debug {
     ($($name:ident),*) => {$(

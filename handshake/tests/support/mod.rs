@@ -56,13 +56,14 @@ pub(crate) fn scanned(code: &Code) -> Offer {
     Offer::decode(&code.offer().encode()).expect("the text decodes")
 }
 
+/// The code of these tests: the same each time, since one is used up by its answer.
 pub(crate) fn code() -> Code {
     Code::generate(relay(), &mut rng(1)).expect("the name fits")
 }
 
 /// A code with both messages that were sent before the user is asked, and the states after them.
 pub(crate) struct Scanned {
-    pub(crate) code: Code,
+    pub(crate) offer: Offer,
     pub(crate) message1: Vec<u8>,
     pub(crate) message2: Vec<u8>,
     pub(crate) web: AwaitMessage3,
@@ -70,12 +71,12 @@ pub(crate) struct Scanned {
 }
 
 pub(crate) fn scan() -> Scanned {
-    let code = code();
-    let (phone, message1) = phone::start(&scanned(&code), &context(), &mut rng(2)).expect("starts");
+    let offer = scanned(&code());
+    let (phone, message1) = phone::start(&offer, &context(), &mut rng(2)).expect("starts");
     let (web, message2) =
-        code.read_message1(&context(), &claims(), &message1, &mut rng(3)).expect("message 1 is read");
+        code().read_message1(&context(), &claims(), &message1, &mut rng(3)).expect("message 1 is read");
     let phone = phone.read(&message2).expect("message 2 is read");
-    Scanned { code, message1, message2, web, phone }
+    Scanned { offer, message1, message2, web, phone }
 }
 
 /// The states after message 3.
@@ -107,7 +108,9 @@ pub(crate) struct Linked {
 
 pub(crate) fn link() -> Linked {
     let Approved { offered, web, .. } = approve();
-    let (web, web_start) = web.read(&offered.cert).expect("the certificate holds").confirm();
+    let typed = offered.confirmation.to_string();
+    let asked = web.read(&offered.cert).expect("the certificate holds");
+    let (web, web_start) = asked.confirm(&typed).expect("the number is right");
     Linked { phone: offered.link, phone_start: offered.start, web, web_start }
 }
 

@@ -14,6 +14,7 @@ use handfast_codec::{DeviceRole, RelayName, Timestamp};
 use handfast_handshake::identity::SigningKey;
 use handfast_handshake::pairing::Claims;
 use handfast_handshake::pairing::phone::Offering;
+use handfast_session::pairing::ShownCodes;
 use handfast_session::{Commit, Event, Output, Pairing, PairingEvent};
 use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::SeedableRng;
@@ -116,7 +117,8 @@ impl Attempt {
         let mut web_rng = ChaCha20Rng::seed_from_u64(1);
         let mut phone_rng = ChaCha20Rng::seed_from_u64(2);
         let claims = Claims { label: "Firefox".into(), origin: String::new(), grants: 1 };
-        let web = Pairing::web(relay_name(), claims, START, &mut web_rng).expect("a claim within its limits");
+        let web = Pairing::web(relay_name(), claims, &ShownCodes::default(), START, &mut web_rng)
+            .expect("a claim within its limits");
         let offer = Offer::decode(&web.offer_text().expect("a code is shown")).expect("its own code");
         let phone = Pairing::phone(offer, relay_name(), START, &mut phone_rng);
         let mut attempt = Self {
@@ -175,12 +177,16 @@ impl Attempt {
             Action::Commit(role) => return self.commit(role),
             Action::Garbage(role) => return self.garbage(role),
             Action::TypeCode | Action::Approve | Action::Refuse => DeviceRole::Phone,
-            Action::Yes | Action::No => DeviceRole::Web,
+            Action::Number | Action::NumberWrong | Action::No => DeviceRole::Web,
             Action::Timeout(role) => role,
         };
         action.hash(&mut self.device_mut(told).told);
         let digits = self.web.events.iter().find_map(|event| match event {
             PairingEvent::CheckCode(digits) => Some(digits.clone()),
+            _ => None,
+        });
+        let number = self.phone.events.iter().find_map(|event| match event {
+            PairingEvent::ShowConfirmation(number) => number.parse::<u8>().ok(),
             _ => None,
         });
         let account = SigningKey::from_bytes(*self.account.expose());
@@ -195,8 +201,12 @@ impl Attempt {
             }
             Action::Approve => pairing.approve(now, rng, &account, offering()).expect("asked for"),
             Action::Refuse => pairing.refuse(now),
-            Action::Yes => pairing.confirm(now, true).expect("asked for"),
-            Action::No => pairing.confirm(now, false).expect("asked for"),
+            Action::Number | Action::NumberWrong => {
+                let above = u8::from(action == Action::NumberWrong);
+                let typed = format!("{:02}", (number.expect("the phone shows it") + above) % 100);
+                pairing.enter_confirmation(now, &typed).expect("asked for");
+            }
+            Action::No => pairing.stop(now).expect("asked for"),
             Action::Deliver(_)
             | Action::Crash(_)
             | Action::Cut(_)

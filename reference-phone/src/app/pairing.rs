@@ -70,7 +70,7 @@ pub enum ScanStep {
         relay: RelayName,
     },
     /// Show these two digits.
-    ShowNn(String),
+    ShowConfirmation(String),
     /// Linked.
     Linked {
         /// The companion.
@@ -249,7 +249,7 @@ impl App {
                 let relay = attempt.pairing.relay().clone();
                 ScanStep::ApprovalWanted { label, origin, origin_seen, same_net, grants, relay }
             }
-            PairingEvent::ShowNn(nn) => ScanStep::ShowNn(nn),
+            PairingEvent::ShowConfirmation(number) => ScanStep::ShowConfirmation(number),
             PairingEvent::Linked(link) => {
                 self.store.set_companion_status(link, CompanionStatus::Active)?;
                 let companion = attempt.pairing.terms().map(|terms| terms.companion);

@@ -75,6 +75,9 @@ fn code_text(code: ErrorCode) -> &'static str {
         ErrorCode::QR_NOT_HANDFAST => {
             "this is not a Handfast code; scan the one that the page shows under \"link a device\""
         }
+        ErrorCode::QR_OUTDATED => {
+            "this page uses an old kind of code that is no longer safe; reload it, and if it stays, do not link"
+        }
         ErrorCode::QR_UNSUPPORTED => "the code is of a newer version of Handfast; update this phone",
         _ => "the code is damaged; scan it again",
     }

@@ -1,11 +1,12 @@
-// The first visit: the code with its ring, the check code, the question about NN.
+// The first visit: the code with its ring, the check code, the number that the phone shows.
 
 import { h } from "../dom.js";
 import { icon } from "../icons.js";
-import { codeBurnt } from "../words.js";
+import { codeBurnt, pairingEnded } from "../words.js";
 
-const STEPS = ["Scan", "Check code", "Compare", "Done"];
-const AT = { starting: 0, code: 0, check: 1, nn: 2, declined: 2, finishing: 3 };
+const STEPS = ["Scan", "Check code", "Number", "Done"];
+const AT = { starting: 0, code: 0, check: 1, number: 2, ended: 0, finishing: 3 };
+const KEYPAD = ["1", "2", "3", "4", "5", "6", "7", "8", "9", "0", "Backspace"];
 
 /** `farewell`: what this browser is called on the phone from which the user has logged out. */
 export function linkingView(pair, now, act, farewell) {
@@ -42,24 +43,47 @@ const BODIES = {
     ];
   },
 
-  check: (pair) => [
-    h("h1", { tabindex: "-1", made: focus }, "Type this code on your phone"),
+  check: (pair, now, act) => [
+    h("h1", { tabindex: "-1", made: focus }, "Type this on your phone"),
     h("p", { class: "digits", role: "status", "aria-label": `Check code ${[...pair.code].join(" ")}` }, [...pair.code].map((digit) => h("span", { "aria-hidden": "true" }, digit))),
-    h("p", {}, "Your phone then shows this page's name and address and asks whether to link it. Look at them before you agree."),
-    h("p", { class: "small" }, "Never read this code to somebody else, however good their reason sounds."),
-  ],
-
-  nn: (pair, now, act) => [
-    h("h1", { tabindex: "-1", made: focus }, "Does your phone show this number?"),
-    h("p", { class: "digits", role: "status", "aria-label": `The number ${[...pair.nn].join(" ")}` }, [...pair.nn].map((digit) => h("span", { "aria-hidden": "true" }, digit))),
-    h("p", {}, "Account: ", h("bdi", { class: "strong" }, pair.account)),
+    h("p", {}, "When the digits are right, your phone shows this page's name and address and asks whether to link it. This page goes on once you agree there."),
+    h("p", { class: "small" }, "Never read these digits to anybody."),
     h("div", { class: "buttons" },
-      h("button", { class: "primary", type: "button", on: { click: () => act({ verb: "confirm", yes: true }) } }, "Yes, the same number"),
-      h("button", { type: "button", on: { click: () => act({ verb: "confirm", yes: false }) } }, "No")),
-    h("p", { class: "small" }, "If the numbers differ, or your phone shows none, somebody may be between the two. Choose No."),
+      h("button", { type: "button", class: "stop", on: { click: () => act({ verb: "stopPairing" }) } }, "My phone does not ask")),
   ],
 
-  declined: () => [h("h1", {}, "Nothing was linked"), h("p", { role: "status" }, "A new code follows.")],
+  number: (pair, now, act) => {
+    const typed = pair.typed ?? "";
+    const send = () => typed.length === 2 && act({ verb: "number", digits: typed });
+    const press = (event) => {
+      const key = event.key;
+      if (event.ctrlKey || event.metaKey || event.altKey || !(key === "Backspace" || /^[0-9]$/.test(key))) return;
+      event.preventDefault();
+      act({ verb: "digit", key });
+    };
+    return [
+      h("h1", {}, "Type the two digits that your phone shows now"),
+      h("p", {}, "Account: ", h("bdi", { class: "strong" }, pair.account)),
+      h("div", { class: "digits typed", tabindex: "0", made: focus, role: "group", "aria-label": `The number from your phone: ${typed.length} of 2 digits typed`, on: { keydown: press } },
+        [0, 1].map((at) => h("span", { "aria-hidden": "true", class: at === typed.length ? "next" : "" }, typed[at] ?? ""))),
+      h("div", { class: "keypad", role: "group", "aria-label": "Digits", on: { keydown: press } },
+        KEYPAD.map((key) => h("button", { type: "button", tabindex: "-1", "aria-label": key === "Backspace" ? "Delete the last digit" : null, on: { click: () => act({ verb: "digit", key }) } },
+          key === "Backspace" ? "\u232b" : key))),
+      h("div", { class: "buttons" },
+        h("button", { type: "button", class: "link", disabled: typed.length < 2, on: { click: send } }, "Link"),
+        h("button", { type: "button", class: "stop", on: { click: () => act({ verb: "stopPairing" }) } }, "My phone shows no number")),
+    ];
+  },
+
+  ended: (pair, now, act) => [
+    h("h1", { tabindex: "-1", made: focus }, "Nothing was linked"),
+    h("p", { role: "status" }, pairingEnded(pair.burnt, pair.during)),
+    pair.failures > 1 && h("p", { class: "note", role: "alert" }, icon("warn"),
+      h("span", {}, "This keeps failing. Somebody may be between this page and your phone: do it in another place or network.")),
+    h("p", {}, "If your phone says that it is linked, open ", h("b", {}, "Linked devices"), " there and remove it."),
+    h("div", { class: "buttons" },
+      h("button", { type: "button", class: "new-code", on: { click: () => act({ verb: "newCode" }) } }, "Show a new code")),
+  ],
 
   finishing: (pair) => [
     h("h1", {}, "Linking"),
@@ -84,6 +108,7 @@ function howTo() {
       h("li", {}, "Open the app on your phone."),
       h("li", {}, "Choose ", h("b", {}, "Linked devices"), ", then ", h("b", {}, "Link a device"), "."),
       h("li", {}, "Point the phone at the code on this screen. Each code works for a minute at most.")),
+    h("p", {}, "The phone will ask for four digits. If this page shows digits and your phone asks for none, somebody else scanned it."),
     h("p", { class: "small" }, "Only scan a code from inside the app, and only one on a screen of your own."));
 }
 

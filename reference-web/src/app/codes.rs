@@ -5,6 +5,7 @@ use std::time::Duration;
 use handfast::codec::ids::MailboxId;
 use handfast::codec::message::grants;
 use handfast::handshake::pairing::Claims;
+use handfast::session::pairing::ShownCodes;
 use handfast::session::{CommitId, Event, Output, Pairing, PairingEvent};
 use handfast::{ErrorCode, Timestamp};
 use rand_core::CryptoRng;
@@ -52,13 +53,39 @@ impl App {
         Ok(())
     }
 
-    /// The user said whether the phone shows NN.
+    /// The user asks for another code after an attempt that ended without a link.
+    ///
+    /// # Errors
+    ///
+    /// [`VerbError::NotAsked`] while a code is shown or an attempt goes on, and as [`App::pair`].
+    pub fn new_code(&mut self, now: Timestamp, rng: &mut dyn CryptoRng) -> Result<(), VerbError> {
+        if !self.codes.is_empty() {
+            return Err(VerbError::NotAsked);
+        }
+        // req: HSK-100
+        self.shown_codes = ShownCodes::default();
+        self.pair(now, rng)
+    }
+
+    /// The user typed the number that the phone shows. There is no second try.
     ///
     /// # Errors
     ///
     /// [`VerbError::NotAsked`].
-    pub fn confirm(&mut self, now: Timestamp, yes: bool) -> Result<(), VerbError> {
-        let asked = self.codes.iter_mut().find_map(|code| code.pairing.confirm(now, yes).ok());
+    pub fn enter_number(&mut self, now: Timestamp, digits: &str) -> Result<(), VerbError> {
+        // req: HSK-102
+        let asked = self.codes.iter_mut().find_map(|code| code.pairing.enter_confirmation(now, digits).ok());
+        asked.ok_or(VerbError::NotAsked)
+    }
+
+    /// The user says that the phone asks for no digits or shows none, or stops for another reason.
+    ///
+    /// # Errors
+    ///
+    /// [`VerbError::NotAsked`].
+    pub fn stop_pairing(&mut self, now: Timestamp) -> Result<(), VerbError> {
+        // req: HSK-104
+        let asked = self.codes.iter_mut().find_map(|code| code.pairing.stop(now).ok());
         asked.ok_or(VerbError::NotAsked)
     }
 
@@ -80,7 +107,9 @@ impl App {
         }
         let claims = Claims { label: self.label.clone(), origin: String::new(), grants: grants::ALL };
         // The relay's name and the label were checked when the program started.
-        let Ok(pairing) = Pairing::web(self.relay.clone(), claims, now, rng) else { return };
+        let Ok(pairing) = Pairing::web(self.relay.clone(), claims, &self.shown_codes, now, rng) else {
+            return;
+        };
         let text = pairing.offer_text().map(|text| text.as_str().to_owned()).unwrap_or_default();
         self.code_count = self.code_count.saturating_add(1);
         self.codes.push(Code {
@@ -159,8 +188,8 @@ impl App {
                 }
                 self.event(AppEvent::CheckCode(digits));
             }
-            PairingEvent::ConfirmNn { nn, account_name, .. } => {
-                self.event(AppEvent::ConfirmNn { nn, account: account_name });
+            PairingEvent::ConfirmationWanted { account_name, .. } => {
+                self.event(AppEvent::NumberWanted { account: account_name });
             }
             PairingEvent::Linked(link) => {
                 self.store.set_link_state(link, LinkRowState::Active)?;
@@ -191,13 +220,15 @@ impl App {
         }
     }
 
-    /// Once an attempt is over and durable: its link is opened, or another code shown.
+    /// Once an attempt is over and durable: its link is opened, or another code shown if no phone was answered.
     pub(super) fn end_codes(&mut self, now: Timestamp, rng: &mut dyn CryptoRng) -> Result<(), StoreError> {
         let Some(at) = self.codes.iter().position(|code| code.over.is_some()) else { return Ok(()) };
         let code = self.codes.remove(at);
         self.disconnect(code.socket);
+        // req: HSK-100
+        let asks = self.shown_codes.is_answered();
         if let Some(Err(reason)) = code.over {
-            self.event(AppEvent::CodeBurnt { code: reason });
+            self.event(AppEvent::CodeBurnt { code: reason, asks: asks && code.link.is_none() });
         }
         if code.link.is_some() {
             // A link that is stored as PENDING comes to life by itself if the phone has accepted it.
@@ -209,7 +240,7 @@ impl App {
                 self.tell_linked()?;
             }
         } else {
-            self.next_code = Some(now);
+            self.next_code = (!asks).then_some(now);
             self.rotate(now, rng);
         }
         Ok(())

@@ -1,6 +1,6 @@
 //! One round: everything that the inputs led to, stored in one transaction and then told.
 
-use handfast::Timestamp;
+use handfast::{ErrorCode, Timestamp};
 use rand_core::CryptoRng;
 
 use super::{App, AppEvent, AppOutput, Leftover};
@@ -59,9 +59,17 @@ impl App {
             self.out.push_back(AppOutput::Disconnect { socket });
         }
         self.codes.clear();
+        // An attempt that is lost so is one that ended: its user asks for the next code.
+        let asks = self.next_code.is_some() && self.shown_codes.is_answered();
+        if asks {
+            self.next_code = None;
+        }
         self.rests_linked |= self.link.take().is_some();
         let retry = self.rest.begin(now);
         self.event(AppEvent::StoreFailed { reason: error.to_string(), retry });
+        if asks {
+            self.event(AppEvent::CodeBurnt { code: ErrorCode::STORE_FAILED, asks });
+        }
     }
 
     /// The rest is over: everything is loaded again.

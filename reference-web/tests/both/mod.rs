@@ -254,9 +254,13 @@ impl Both {
         self.phone.as_mut().unwrap().enter_check_code(times, &digits).unwrap();
         self.settle();
         self.phone.as_mut().unwrap().approve(times, &mut self.rng, true).unwrap();
-        self.run_until("NN", |b| b.events.iter().any(|e| matches!(e, AppEvent::ConfirmNn { .. })));
-        let now = self.now;
-        self.web.as_mut().unwrap().confirm(now, true).unwrap();
+        self.run_until("the number", |b| b.events.iter().any(|e| matches!(e, AppEvent::NumberWanted { .. })));
+        let shown = self.asked.iter().rev().find_map(|step| match step {
+            ScanStep::ShowConfirmation(number) => Some(number.clone()),
+            _ => None,
+        });
+        let (now, number) = (self.now, shown.expect("the phone shows a number"));
+        self.web.as_mut().unwrap().enter_number(now, &number).unwrap();
         self.run_until("linked", |both| both.events.iter().any(|e| matches!(e, AppEvent::Linked { .. })));
     }
 

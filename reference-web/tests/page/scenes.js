@@ -67,11 +67,16 @@ const talk = () => [
 
 export const SCENES = {
   "first-visit": () => code(),
-  "code-burnt": () => [{ event: "code_burnt", code: "CHECK_CODE_WRONG" }, ...code()],
+  "code-burnt": () => [{ event: "code_burnt", code: "CODE_EXPIRED" }, ...code()],
   "relay-lost": () => [...code(), { event: "relay_lost" }],
   "check-code": () => [...code(), { event: "check_code", code: "4071" }],
-  "compare": () => [...code(), { event: "check_code", code: "4071" }, { event: "confirm_nn", nn: "38", account: "Ada Lovelace" }],
-  "finishing": () => [...SCENES.compare(), { event: "nn_answered", yes: true }],
+  "number": () => [...code(), { event: "check_code", code: "4071" }, { event: "number_wanted", account: "Ada Lovelace" }],
+  "number-typed": () => [...code(), { event: "check_code", code: "4071" }, { event: "number_wanted", account: "Ada Lovelace" }, { event: "digit", key: "0" }, { event: "digit", key: "7" }],
+  "pairing-ended": () => [...code(), { event: "check_code", code: "4071" }, { event: "code_burnt", code: "PEER_GONE", asks: true }],
+  "pairing-ended-twice": () => [
+    ...code(), { event: "check_code", code: "4071" }, { event: "code_burnt", code: "PEER_GONE", asks: true },
+    ...code(), { event: "check_code", code: "1402" }, { event: "number_wanted", account: "Ada Lovelace" }, { event: "code_burnt", code: "NOT_CONFIRMED", asks: true }],
+  "finishing": () => [...SCENES["number-typed"](), { event: "number_sent" }],
   "chats": () => linked(),
   "chat": () => talk(),
   "changed": () => [

@@ -97,11 +97,12 @@ impl World {
     /// Links the two, as their users would.
     pub(crate) fn pair(&mut self) {
         self.pair_until_nn();
-        self.app.confirm(self.now, true).unwrap();
+        let number = self.number();
+        self.app.enter_number(self.now, &number).unwrap();
         self.wait_for("linked", |event| matches!(event, AppEvent::Linked { .. }).then_some(()));
     }
 
-    /// Both sides show NN, and the companion's user is asked.
+    /// The phone shows its number, and the companion's user is asked for it.
     pub(crate) fn pair_until_nn(&mut self) {
         self.app.pair(self.now, &mut self.rng).unwrap();
         self.settle();
@@ -111,11 +112,16 @@ impl World {
         self.phone.pairing().enter_check_code(self.now, &digits).unwrap();
         self.settle();
         self.phone.approve(self.now, &mut self.rng);
-        let nn = self.wait_for("NN", |event| match event {
-            AppEvent::ConfirmNn { nn, .. } => Some(nn.clone()),
+        self.wait_for("the number", |event| matches!(event, AppEvent::NumberWanted { .. }).then_some(()));
+    }
+
+    /// The number that the phone shows.
+    pub(crate) fn number(&self) -> String {
+        let shown = self.phone.pairing_events.iter().rev().find_map(|event| match event {
+            PairingEvent::ShowConfirmation(number) => Some(number.clone()),
             _ => None,
         });
-        assert!(self.phone.pairing_events.contains(&PairingEvent::ShowNn(nn)), "both show the same");
+        shown.expect("the phone shows a number")
     }
 
     /// The phone's socket is lost, and the phone does not know.

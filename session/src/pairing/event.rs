@@ -4,17 +4,17 @@ use alloc::string::String;
 
 use handfast_codec::error::ErrorCode;
 use handfast_codec::ids::{MailboxId, SigningPublic};
-use handfast_handshake::pairing::CheckCode;
 
 /// What happens in a pairing.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum PairingEvent {
-    /// Web: a phone has scanned the code. Freeze rotation, give up the other code, and show these four digits.
+    /// Web: a phone has scanned the code. Show these four digits now, drop the other codes, and draw no code before the
+    /// user asks for one. Message 2 leaves after this.
     CheckCode(String),
     /// Phone: ask the user for the four digits that the page shows: [`crate::Pairing::enter_check_code`].
     CheckCodeWanted,
-    /// Phone: they were wrong; this many tries are left.
+    /// Phone: they were wrong; this many tries are left. None are when the same wrong ones were typed twice.
     WrongCheckCode(u8),
     /// Phone: ask the user to approve what the page *claims*: [`crate::Pairing::approve`] or [`crate::Pairing::refuse`].
     ApprovalWanted {
@@ -30,12 +30,11 @@ pub enum PairingEvent {
         /// A reason to warn if not; never to trust.
         same_net: Option<bool>,
     },
-    /// Phone: show these two digits; the page's user is asked about them.
-    ShowNn(String),
-    /// Web: ask the user whether the phone shows these two digits: [`crate::Pairing::confirm`].
-    ConfirmNn {
-        /// The two digits.
-        nn: String,
+    /// Phone: show these two digits; the user types them into the page.
+    ShowConfirmation(String),
+    /// Web: ask the user for the two digits that the phone shows: [`crate::Pairing::enter_confirmation`], or
+    /// [`crate::Pairing::stop`] when it shows none. They are not told here, so that nobody can show them.
+    ConfirmationWanted {
         /// The account's name.
         account_name: String,
         /// The account's key.
@@ -46,14 +45,4 @@ pub enum PairingEvent {
     /// The attempt is over, and at the web the code is burnt. If rows of the link are in the store, as OFFERED or
     /// PENDING, it may still come to life: load it as any other link, and drop it if it stays so for 24 hours.
     Ended(ErrorCode),
-}
-
-/// A check code as text.
-pub(super) fn code_text(code: CheckCode) -> String {
-    alloc::format!("{code}")
-}
-
-/// NN as text.
-pub(super) fn nn_text(nn: u8) -> String {
-    alloc::format!("{nn:02}")
 }

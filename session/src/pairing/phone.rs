@@ -1,6 +1,7 @@
 //! The phone's steps.
 
 use alloc::boxed::Box;
+use alloc::string::ToString;
 
 use bytes::Bytes;
 use handfast_codec::Timestamp;
@@ -15,9 +16,7 @@ use handfast_handshake::pairing;
 use handfast_handshake::pairing::phone::{AwaitApproval, AwaitMessage2, CodeConfirmed, Offering};
 use rand_core::CryptoRng;
 
-use super::{
-    ACCEPT_MAX, APPROVAL_MAX, CODE_MAX, Deferred, Keys, MESSAGE_MAX, Pairing, PairingEvent, Side, nn_text,
-};
+use super::{ACCEPT_MAX, APPROVAL_MAX, CODE_MAX, Deferred, Keys, MESSAGE_MAX, Pairing, PairingEvent, Side};
 use crate::endpoint::{active_row, phone_rows};
 use crate::error::ApiMisuse;
 
@@ -72,6 +71,7 @@ impl Pairing {
             return;
         };
         let Some(context) = self.context() else { return };
+        // req: HSK-101
         match pairing::phone::start(offer, &context, rng) {
             Ok((state, message)) => {
                 self.send_data(DataKind::PAIRING, Bytes::from(message));
@@ -129,7 +129,7 @@ impl Pairing {
             }
             Err(wrong) => {
                 self.event(PairingEvent::WrongCheckCode(wrong.left));
-                // req: HSK-011
+                // req: HSK-011, HSK-099
                 if wrong.left == 0 {
                     self.end(ErrorCode::CHECK_CODE_WRONG);
                 } else {
@@ -169,7 +169,7 @@ impl Pairing {
                 self.terms = Some(terms);
                 self.set_phone(PhoneState::Offered(Box::new(offered.link)));
                 self.wait(ACCEPT_MAX, ErrorCode::CODE_EXPIRED);
-                self.event(PairingEvent::ShowNn(nn_text(offered.nn)));
+                self.event(PairingEvent::ShowConfirmation(offered.confirmation.to_string()));
             }
             Err(error) => self.end(error.code()),
         }

@@ -1,7 +1,7 @@
 //! The web's steps.
 
 use alloc::boxed::Box;
-use alloc::string::String;
+use alloc::string::{String, ToString};
 
 use bytes::Bytes;
 use handfast_codec::error::ErrorCode;
@@ -10,29 +10,26 @@ use handfast_codec::limits::{LABEL_LEN_MAX, ORIGIN_LEN_MAX};
 use handfast_codec::link::{LinkCert, LinkFrame};
 use handfast_codec::relay::DataKind;
 use handfast_codec::{RelayName, Timestamp};
-use handfast_handshake::HandshakeError;
-use handfast_handshake::pairing::web::{AwaitCertificate, AwaitDecision, AwaitMessage3, Code};
+use handfast_handshake::pairing::web::{AwaitCertificate, AwaitMessage3, AwaitNumber, Code, Message1Refused};
 use handfast_handshake::pairing::{self, Claims};
 use rand_core::CryptoRng;
 use zeroize::Zeroizing;
 
-use super::{
-    APPROVAL_MAX, CODE_MAX, Deferred, Keys, MESSAGE_MAX, NN_MAX, Pairing, PairingEvent, Side, code_text,
-    nn_text,
-};
+use super::codes::ShownCodes;
+use super::{APPROVAL_MAX, CODE_MAX, Deferred, Keys, MESSAGE_MAX, NN_MAX, Pairing, PairingEvent, Side};
 use crate::endpoint::{active_row, web_rows};
 use crate::error::ApiMisuse;
 
 /// Where the web stands.
 pub(super) enum WebState {
     /// The code is shown.
-    Shown(Box<Code>, Claims),
+    Shown(Box<Code>, Claims, ShownCodes),
     /// A phone has scanned it; its user types the check code and approves.
     AwaitMessage3(Box<AwaitMessage3>),
     /// The certificate is awaited.
     AwaitCertificate(Box<AwaitCertificate>),
-    /// The user is asked about NN.
-    AwaitUser { state: Box<AwaitDecision>, cert: Box<LinkCert> },
+    /// The user is asked for NN.
+    AwaitUser { state: Box<AwaitNumber>, cert: Box<LinkCert> },
     /// The link is stored as PENDING.
     Pending { link: MailboxId, cert: Box<LinkCert> },
     /// The link is stored as ACTIVE.
@@ -45,20 +42,25 @@ impl WebState {
     pub(super) fn new(
         relay: RelayName,
         claims: Claims,
+        codes: &ShownCodes,
         rng: &mut dyn CryptoRng,
     ) -> Result<(Self, MailboxId), ApiMisuse> {
+        // req: HSK-100
+        if codes.is_answered() {
+            return Err(ApiMisuse::WrongState);
+        }
         let label = 1..=LABEL_LEN_MAX;
         if !label.contains(&claims.label.len()) || claims.origin.len() > ORIGIN_LEN_MAX {
             return Err(ApiMisuse::TooLarge);
         }
         let code = Code::generate(relay, rng).map_err(|_| ApiMisuse::TooLarge)?;
         let mailbox = pairing::mailbox(code.offer());
-        Ok((Self::Shown(Box::new(code), claims), mailbox))
+        Ok((Self::Shown(Box::new(code), claims, codes.clone()), mailbox))
     }
 
     pub(super) fn offer_text(&self) -> Option<Zeroizing<String>> {
         match self {
-            Self::Shown(code, _) => Some(code.offer().encode()),
+            Self::Shown(code, ..) => Some(code.offer().encode()),
             _ => None,
         }
     }
@@ -87,7 +89,7 @@ impl Pairing {
     /// A handshake message came.
     pub(super) fn web_message(&mut self, rng: &mut dyn CryptoRng, message: &Bytes) {
         match self.web_state() {
-            WebState::Shown(code, claims) => self.message1(rng, code, claims, message),
+            WebState::Shown(code, claims, codes) => self.message1(rng, *code, claims, codes, message),
             WebState::AwaitMessage3(state) => match state.read(message) {
                 Ok((state, sealer, opener)) => {
                     self.keys = Some(Keys { sealer, opener });
@@ -101,22 +103,43 @@ impl Pairing {
         }
     }
 
-    fn message1(&mut self, rng: &mut dyn CryptoRng, code: Box<Code>, claims: Claims, message: &Bytes) {
-        let read = self.context().map(|context| code.read_message1(&context, &claims, message, rng));
-        match read {
-            Some(Ok((state, reply))) => {
-                let digits = code_text(state.check_code());
-                self.send_data(DataKind::PAIRING, Bytes::from(reply));
+    fn message1(
+        &mut self,
+        rng: &mut dyn CryptoRng,
+        code: Code,
+        claims: Claims,
+        codes: ShownCodes,
+        message: &Bytes,
+    ) {
+        let Some(context) = self.context() else {
+            return self.set_web(WebState::Shown(Box::new(code), claims, codes));
+        };
+        match code.read_message1(&context, &claims, message, rng) {
+            Ok((state, reply)) => {
+                // req: HSK-097, HSK-107
+                if !codes.answer() {
+                    return self.end(ErrorCode::CODE_EXPIRED);
+                }
+                // req: HSK-098
+                self.event(PairingEvent::CheckCode(state.check_code().to_string()));
                 self.set_web(WebState::AwaitMessage3(Box::new(state)));
                 self.wait(CODE_MAX.saturating_add(APPROVAL_MAX), ErrorCode::CODE_EXPIRED);
-                self.event(PairingEvent::CheckCode(digits));
+                self.send_data(DataKind::PAIRING, Bytes::from(reply));
             }
             // req: HSK-012
-            Some(Err(error @ (HandshakeError::Decode(_) | HandshakeError::NoCommonVersion))) => {
-                self.end(error.code());
-            }
+            Err(Message1Refused::Burnt(error)) => self.end(error.code()),
             // req: HSK-013
-            Some(Err(_)) | None => self.set_web(WebState::Shown(code, claims)),
+            Err(Message1Refused::NotForThisCode(code, _)) => {
+                self.set_web(WebState::Shown(code, claims, codes));
+            }
+        }
+    }
+
+    /// Another code of this page has answered: this one is shown no longer, and its opening is wiped.
+    pub(super) fn give_way(&mut self) {
+        // req: HSK-107
+        if matches!(&self.side, Side::Web(WebState::Shown(_, _, codes)) if codes.is_answered()) {
+            self.end(ErrorCode::CODE_EXPIRED);
         }
     }
 
@@ -129,8 +152,8 @@ impl Pairing {
                     if let Err(error) = state.require_unused(&self.in_use) {
                         return self.refuse_with(error.code());
                     }
-                    let asked = PairingEvent::ConfirmNn {
-                        nn: nn_text(state.nn()),
+                    // req: HSK-109
+                    let asked = PairingEvent::ConfirmationWanted {
                         account_name: state.account_name().clone(),
                         account: cert.account,
                     };
@@ -161,24 +184,23 @@ impl Pairing {
         }
     }
 
-    /// Web: the user said whether the phone shows NN.
+    /// Web: the user typed the number that the phone shows. There is no second try.
     ///
     /// # Errors
     ///
     /// [`ApiMisuse::WrongState`] when it is not asked for.
-    pub fn confirm(&mut self, now: Timestamp, yes: bool) -> Result<(), ApiMisuse> {
+    pub fn enter_confirmation(&mut self, now: Timestamp, typed: &str) -> Result<(), ApiMisuse> {
         self.tick(now);
         if !matches!(&self.side, Side::Web(WebState::AwaitUser { .. })) {
             return Err(ApiMisuse::WrongState);
         }
         let WebState::AwaitUser { state, cert } = self.web_state() else { return Ok(()) };
-        // req: HSK-082
-        if !yes {
+        let Ok((link, start)) = state.confirm(typed) else {
+            // req: HSK-103
             self.refuse_with(ErrorCode::NOT_CONFIRMED);
             return Ok(());
-        }
-        // req: HSK-016
-        let (link, start) = state.confirm();
+        };
+        // req: HSK-106
         let accept = LinkFrame::Accept { signature: link.accept };
         let terms = link.terms.clone();
         self.set_web(WebState::Pending { link: terms.mailbox, cert });
@@ -187,5 +209,24 @@ impl Pairing {
         self.terms = Some(terms);
         self.wait(MESSAGE_MAX, ErrorCode::TIMEOUT);
         Ok(())
+    }
+
+    /// Web: the user says that the phone asks for no check code or shows no number, or stops for another reason.
+    ///
+    /// # Errors
+    ///
+    /// [`ApiMisuse::WrongState`] before a phone has scanned the code, and once the number was typed.
+    pub fn stop(&mut self, now: Timestamp) -> Result<(), ApiMisuse> {
+        self.tick(now);
+        // req: HSK-104, HSK-082
+        match &self.side {
+            Side::Web(
+                WebState::AwaitMessage3(_) | WebState::AwaitCertificate(_) | WebState::AwaitUser { .. },
+            ) => {
+                self.refuse_with(ErrorCode::NOT_CONFIRMED);
+                Ok(())
+            }
+            Side::Web(_) | Side::Phone(_) => Err(ApiMisuse::WrongState),
+        }
     }
 }

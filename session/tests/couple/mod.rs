@@ -14,6 +14,7 @@ use handfast_codec::{DeviceRole, RelayName, Timestamp};
 use handfast_handshake::identity::SigningKey;
 use handfast_handshake::pairing::Claims;
 use handfast_handshake::pairing::phone::Offering;
+use handfast_session::pairing::ShownCodes;
 use handfast_session::{Commit, CommitId, Event, Output, Pairing, PairingEvent, Pairs, PairsTxn};
 use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
@@ -161,12 +162,21 @@ impl Couple {
         Self::at_relay(seed, NAME)
     }
 
+    /// The same, whose code the page shows beside others.
+    pub(crate) fn with_codes(seed: u64, codes: &ShownCodes) -> Self {
+        Self::begin(seed, NAME, codes)
+    }
+
     /// The same, at a relay that says this name.
     pub(crate) fn at_relay(seed: u64, says: &str) -> Self {
+        Self::begin(seed, says, &ShownCodes::default())
+    }
+
+    fn begin(seed: u64, says: &str, codes: &ShownCodes) -> Self {
         let mut rng = ChaCha20Rng::seed_from_u64(seed);
         let now = Timestamp::from_micros(1_000_000);
         let name = RelayName::parse(NAME).unwrap();
-        let web = Pairing::web(name.clone(), claims(), now, &mut rng).unwrap();
+        let web = Pairing::web(name.clone(), claims(), codes, now, &mut rng).unwrap();
         let offer = Offer::decode(&web.offer_text().unwrap()).unwrap();
         let phone = Pairing::phone(offer, name, now, &mut rng);
         let says = RelayName::parse(says).unwrap();
@@ -358,18 +368,33 @@ impl Couple {
         assert!(matches!(self.phone.events.last(), Some(PairingEvent::ApprovalWanted { .. })));
     }
 
-    /// The user approves; both show NN.
+    /// The user approves; the phone shows NN, and the page asks for it.
     pub(crate) fn approve(&mut self) {
         self.type_code();
         self.phone.pairing.approve(self.now, &mut self.rng, &self.account, offering()).unwrap();
         self.settle();
     }
 
-    /// The page's user says yes, unless one of both is gone by then.
+    /// The number that the phone shows.
+    pub(crate) fn number(&self) -> String {
+        let shown = self.phone.events.iter().find_map(|event| match event {
+            PairingEvent::ShowConfirmation(number) => Some(number.clone()),
+            _ => None,
+        });
+        shown.expect("the phone shows a number")
+    }
+
+    /// The page's user types what the phone shows.
+    pub(crate) fn type_number(&mut self) {
+        let number = self.number();
+        self.web.pairing.enter_confirmation(self.now, &number).unwrap();
+    }
+
+    /// The whole attempt, unless one of both is gone by then.
     pub(crate) fn confirm(&mut self) {
         self.approve();
         if self.web.ended().is_none() && !self.web.absent {
-            self.web.pairing.confirm(self.now, true).unwrap();
+            self.type_number();
         }
         self.settle();
     }
@@ -382,7 +407,8 @@ impl Couple {
     pub(crate) fn with_keys_in_use(&mut self, role: DeviceRole, keys: Vec<[u8; 32]>) {
         let name = RelayName::parse(NAME).unwrap();
         // A stand-in, drawn from elsewhere, so that the machine can be taken out and put back.
-        let spare = Pairing::web(name, claims(), self.now, &mut ChaCha20Rng::seed_from_u64(0)).unwrap();
+        let mut rng = ChaCha20Rng::seed_from_u64(0);
+        let spare = Pairing::web(name, claims(), &ShownCodes::default(), self.now, &mut rng).unwrap();
         let party = self.party(role);
         let pairing = std::mem::replace(&mut party.pairing, spare);
         party.pairing = pairing.with_keys_in_use(keys);

@@ -134,7 +134,7 @@ impl Web {
         let (state, sealer, mut opener) = self.state.take()?.read(&message3).unwrap();
         let frames = couple.raw[at].take_link_frames(&mut opener);
         let [LinkFrame::Cert(cert)] = &frames[..] else { panic!("{frames:?}") };
-        let (link, _) = state.read(cert).unwrap().confirm();
+        let (link, _) = state.read(cert).unwrap().confirm(&couple.number()).unwrap();
         self.accept = Some(LinkFrame::Accept { signature: link.accept });
         self.keys = Some((sealer, opener));
         Some(LinkFrame::Cert(cert.clone()))
@@ -182,6 +182,7 @@ pub(crate) struct Phone {
     state: Option<phone::AwaitMessage2>,
     message1: Bytes,
     message3: Bytes,
+    number: String,
     cert: Option<LinkCert>,
     keys: Option<(Sealer, Opener)>,
 }
@@ -197,6 +198,7 @@ impl Phone {
             state: None,
             message1: Bytes::new(),
             message3: Bytes::new(),
+            number: String::new(),
             cert: None,
             keys: None,
         };
@@ -225,8 +227,14 @@ impl Phone {
         let code = state.check(&digits.expect("a code is shown")).unwrap();
         let (offered, message3) = state.approve(code, &couple.account, offering(), &mut couple.rng).unwrap();
         self.message3 = message(&message3);
+        self.number = offered.confirmation.to_string();
         self.cert = Some(offered.cert);
         self.keys = Some((offered.sealer, offered.opener));
+    }
+
+    /// The number that this phone shows.
+    pub(crate) fn number(&self) -> String {
+        self.number.clone()
     }
 
     pub(crate) fn message3(&mut self, couple: &mut Couple) {

@@ -7,7 +7,7 @@ use serde_json::json;
 
 use super::hub::{Fate, Hub};
 use super::world::World;
-use crate::peer::{Step, wrong};
+use crate::peer::{Step, Stop, wrong};
 
 /// One thing that a program must do.
 pub(super) struct Check {
@@ -176,12 +176,19 @@ pub(super) const ALL: &[Check] = &[
     check(PHONE, "three-wrong-codes", &["HSK-011"], "the user types three wrong check codes", |world| {
         world.scan()?;
         let digits = world.check_code()?;
-        let other = if digits == "0000" { "0001" } else { "0000" };
-        for _ in 0..2 {
-            world.type_code(other)?;
+        for above in 1..3 {
+            world.type_code(&code_above(&digits, above))?;
             let _ = world.told("wrong-code ")?;
         }
-        world.type_code(other)?;
+        world.type_code(&code_above(&digits, 3))?;
+        world.ends_with(C::CHECK_CODE_WRONG)
+    }),
+    check(PHONE, "same-wrong-code-twice", &["HSK-099"], "the user types a wrong check code again", |world| {
+        world.scan()?;
+        let digits = world.check_code()?;
+        world.type_code(&code_above(&digits, 1))?;
+        let _ = world.told("wrong-code ")?;
+        world.type_code(&code_above(&digits, 1))?;
         world.ends_with(C::CHECK_CODE_WRONG)
     }),
     check(PHONE, "user-refuses", &["HSK-010"], "the phone's user does not approve", |world| {
@@ -191,23 +198,46 @@ pub(super) const ALL: &[Check] = &[
         world.user(&json!({ "verb": "approve", "yes": false }))?;
         world.seen("ended ").map(drop)
     }),
+    check(PHONE, "number-none", &["HSK-088"], "the page's user sees no number: a new code pairs", |world| {
+        let _ = up_to_nn(world)?;
+        world.number(None)?;
+        world.ends_with(C::NOT_CONFIRMED)?;
+        let _ = world.seen("ended ")?;
+        world.pair()
+    }),
     check(
-        PHONE,
-        "nn-differs",
-        &["HSK-082", "HSK-088"],
-        "the web's user says no: a new code pairs",
+        WEB,
+        "number-none",
+        &["HSK-082", "HSK-012"],
+        "the phone shows no number: a new code pairs",
         |world| {
-            up_to_nn(world)?;
-            world.confirm(false)?;
+            let _ = up_to_nn(world)?;
+            world.number(None)?;
             world.ends_with(C::NOT_CONFIRMED)?;
-            let _ = world.seen("ended ")?;
+            let _ = world.seen("ended NOT_CONFIRMED")?;
             world.pair()
         },
     ),
-    check(WEB, "nn-differs", &["HSK-082", "HSK-012"], "the web's user says no: a new code pairs", |world| {
-        up_to_nn(world)?;
-        world.confirm(false)?;
-        let _ = world.seen("ended NOT_CONFIRMED")?;
+    check(
+        WEB,
+        "number-wrong",
+        &["HSK-103", "HSK-100"],
+        "another number is typed: a new code pairs",
+        |world| {
+            let right: u8 = up_to_nn(world)?.parse().unwrap_or(0);
+            world.number(Some(&format!("{:02}", (right + 1) % 100)))?;
+            world.ends_with(C::NOT_CONFIRMED)?;
+            let _ = world.seen("ended NOT_CONFIRMED")?;
+            world.is_not_told("code ")?;
+            world.pair()
+        },
+    ),
+    check(WEB, "user-stops", &["HSK-104", "HSK-100"], "the user stops at the digits", |world| {
+        world.scan()?;
+        let _ = world.check_code()?;
+        world.number(None)?;
+        world.ends_with(C::NOT_CONFIRMED)?;
+        let _ = world.seen("ended PEER_GONE")?;
         world.pair()
     }),
     check(PHONE, "pairing-message-2-flipped", &["HSK-003"], "the web's message is damaged", |world| {
@@ -238,23 +268,23 @@ pub(super) const ALL: &[Check] = &[
         world.hub.plan(PHONE, DataKind::PAIRING, Fate::Flipped);
         world.approve_now()?;
         world.ends_with(C::HANDSHAKE_FAILED)?;
-        world.is_not_told("nn ")
+        world.is_not_told("number-wanted")
     }),
     check(PHONE, "accept-flipped", &["HSK-087", "HSK-018"], "LINK_ACCEPT does not open", |world| {
-        up_to_nn(world)?;
+        let digits = up_to_nn(world)?;
         world.hub.plan(WEB, DataKind::RECORD, Fate::Flipped);
-        world.confirm(true)?;
+        world.number(Some(&digits))?;
         world.ends_with(C::DECRYPT_FAILED)?;
         world.is_not_told("linked")
     }),
-    check(WEB, "certificate-flipped", &["CHN-003", "HSK-016"], "LINK_CERT does not open", |world| {
+    check(WEB, "certificate-flipped", &["CHN-003", "HSK-106"], "LINK_CERT does not open", |world| {
         world.scan()?;
         world.enter_code()?;
         let _ = world.seen("approval-wanted ")?;
         world.hub.plan(PHONE, DataKind::RECORD, Fate::Flipped);
         world.approve_now()?;
         world.ends_with(C::DECRYPT_FAILED)?;
-        world.is_not_told("nn ")
+        world.is_not_told("number-wanted")
     }),
     check(PHONE, "message-1-again", &["HSK-026"], "the last message 1 comes a second time", |world| {
         world.pair()?;
@@ -286,7 +316,13 @@ pub(super) const ALL: &[Check] = &[
     ),
 ];
 
-fn up_to_nn(world: &mut World<'_>) -> Step {
+/// A check code that is so much above this one.
+fn code_above(digits: &str, above: u16) -> String {
+    format!("{:04}", (digits.parse::<u16>().unwrap_or(0) + above) % 10_000)
+}
+
+/// A pairing up to the number, which it returns.
+fn up_to_nn(world: &mut World<'_>) -> Result<String, Stop> {
     world.scan()?;
     world.enter_code()?;
     world.approve()?;

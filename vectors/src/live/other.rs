@@ -12,6 +12,7 @@ use handfast_codec::role::DeviceRole;
 use handfast_handshake::identity::SigningKey;
 use handfast_handshake::pairing::Claims;
 use handfast_handshake::pairing::phone::Offering;
+use handfast_session::pairing::ShownCodes;
 use handfast_session::resume::Verdict;
 use handfast_session::{Commit, Endpoint, Event, Message, Output, Pairing, PairingEvent, Pairs, PairsTxn};
 use rand_chacha::ChaCha20Rng;
@@ -77,7 +78,7 @@ impl Other {
         self.pairs = Pairs::new();
         let claims = Claims { label: "Runner".to_owned(), origin: String::new(), grants: 7 };
         let now = self.now();
-        let pairing = Pairing::web(hub.name.clone(), claims, now, &mut self.rng)?;
+        let pairing = Pairing::web(hub.name.clone(), claims, &ShownCodes::default(), now, &mut self.rng)?;
         let text = pairing.offer_text().ok_or_else(|| anyhow!("a new code has a text"))?.to_string();
         self.begin(hub, Machine::Code(Box::new(pairing)));
         Ok(text)
@@ -121,10 +122,14 @@ impl Other {
         Ok(pairing.approve(now, &mut self.rng, &self.key, offering)?)
     }
 
-    /// As the web: its user says whether NN is the same.
-    pub(super) fn confirm(&mut self, yes: bool) -> Result<()> {
+    /// As the web: its user types the number that the phone shows, or says that it shows none.
+    pub(super) fn number(&mut self, digits: Option<&str>) -> Result<()> {
         let now = self.now();
-        Ok(self.code()?.confirm(now, yes)?)
+        let code = self.code()?;
+        Ok(match digits {
+            Some(digits) => code.enter_confirmation(now, digits),
+            None => code.stop(now),
+        }?)
     }
 
     fn code(&mut self) -> Result<&mut Pairing> {

@@ -234,17 +234,27 @@ impl<'a> World<'a> {
         own(self.other.approve())
     }
 
-    /// Both show the same NN.
-    pub(super) fn nn(&mut self) -> Step {
-        let (theirs, right) = (self.told("nn ")?, self.seen("nn ")?);
-        if theirs == right { Ok(()) } else { wrong(format!("NN is {right}, and {theirs} is shown")) }
+    /// The number that the phone shows, once the web asks for it.
+    pub(super) fn nn(&mut self) -> Result<String, Stop> {
+        match self.role {
+            DeviceRole::Phone => {
+                let shown = self.told("nn ")?;
+                let _ = self.seen("number-wanted")?;
+                Ok(shown)
+            }
+            DeviceRole::Web => {
+                let shown = self.seen("nn ")?;
+                let _ = self.told("number-wanted")?;
+                Ok(shown)
+            }
+        }
     }
 
-    /// The web's user says whether the phone shows the same.
-    pub(super) fn confirm(&mut self, yes: bool) -> Step {
+    /// The web's user types this number, or says that the phone shows none.
+    pub(super) fn number(&mut self, digits: Option<&str>) -> Step {
         match self.role {
-            DeviceRole::Phone => own(self.other.confirm(yes)),
-            DeviceRole::Web => self.user(&json!({ "verb": "confirm", "yes": yes })),
+            DeviceRole::Phone => own(self.other.number(digits)),
+            DeviceRole::Web => self.user(&json!({ "verb": "number", "digits": digits })),
         }
     }
 
@@ -258,8 +268,8 @@ impl<'a> World<'a> {
     pub(super) fn finish_pairing(&mut self) -> Step {
         self.enter_code()?;
         self.approve()?;
-        self.nn()?;
-        self.confirm(true)?;
+        let digits = self.nn()?;
+        self.number(Some(&digits))?;
         let _ = self.told("linked")?;
         let _ = self.seen("linked")?;
         self.connects("RESUME")

@@ -2,6 +2,7 @@
 
 use anyhow::{Context, Result, ensure};
 use handfast_codec::RelayName;
+use handfast_codec::error::ErrorCode;
 use handfast_codec::ids::{
     AttachKey, AttachmentId, CompanionId, DhPublic, MailboxId, Salt, Signature, SigningPublic,
 };
@@ -35,6 +36,7 @@ struct Messages {
 /// What the pairing is about, from the code and the relay.
 struct Setting {
     offer: Offer,
+    opening: [u8; 32],
     relay: RelayName,
     mailbox: [u8; 16],
     psk: [u8; 32],
@@ -44,8 +46,10 @@ struct Setting {
 fn setting(input: &Object) -> Result<Setting> {
     let relay = RelayName::parse(input.text("relay")?)?;
     let wq = DhSecret::from_bytes(input.array("wq")?);
-    let offer = Offer::new(wq.public(), input.array("secret")?, RelayRef::Host(relay.clone()))
-        .context("the relay fits a code")?;
+    let opening = input.array("opening")?;
+    let secret = derive::code_secret(wq.public().as_bytes(), &opening);
+    let offer =
+        Offer::new(wq.public(), secret, RelayRef::Host(relay.clone())).context("the relay fits a code")?;
     let (mailbox, psk) = derive::pairing(wq.public().as_bytes(), offer.secret());
     let prologue = signed::pairing_prologue(
         &offer.payload_without_secret(),
@@ -54,7 +58,7 @@ fn setting(input: &Object) -> Result<Setting> {
         &AttachmentId::from_bytes(input.array("phone_id")?),
         &AttachmentId::from_bytes(input.array("web_id")?),
     );
-    Ok(Setting { offer, relay, mailbox, psk, prologue })
+    Ok(Setting { offer, opening, relay, mailbox, psk, prologue })
 }
 
 fn messages(input: &Object, setting: &Setting) -> Result<Messages> {
@@ -77,7 +81,8 @@ fn messages(input: &Object, setting: &Setting) -> Result<Messages> {
     let (phone, message1) = phone.write_message(&build::xk1(input.object("payload1")?)?.encode())?;
     let (page, _) = page.read_message(&message1)?;
     let (h1, step1) = (page.handshake_hash(), step(&page));
-    let (page, message2) = page.write_message(&build::xk2(input.object("payload2")?, claims)?.encode())?;
+    let (page, message2) =
+        page.write_message(&build::xk2(input.object("payload2")?, claims, setting.opening)?.encode())?;
     let (phone, _) = phone.read_message(&message2)?;
     let step2 = step(&phone);
     let (phone, message3) = phone.write_message(&Xk3.encode())?;
@@ -148,6 +153,15 @@ fn sealed(sealer: &mut Sealer, frame: &LinkFrame) -> Result<String> {
     Ok(hex(record))
 }
 
+/// Whether an opening is that of a code.
+pub(super) fn opening(input: &Object) -> Result<Ending> {
+    let (wq, opening): ([u8; 32], _) = (input.array("wq")?, input.array("opening")?);
+    if derive::code_secret(&wq, &opening) != input.array("secret")? {
+        return Ok(Err(ErrorCode::HANDSHAKE_FAILED));
+    }
+    Ok(Ok(Outcome::of(json!({ "opens": true }))))
+}
+
 pub(super) fn run(input: &Object) -> Result<Ending> {
     let setting = setting(input)?;
     let Messages { sent: [message1, message2, message3], steps, h1, split } = messages(input, &setting)?;
@@ -170,8 +184,9 @@ pub(super) fn run(input: &Object) -> Result<Ending> {
     let [step1, step2, step3] = steps;
     let out = json!({
         "qr": setting.offer.encode().as_str(), "mailbox": hex(setting.mailbox),
-        "message1": hex(message1), "check_code": derive::check_code(&h1), "message2": hex(message2),
-        "message3": hex(message3), "h": hex(h), "cert_record": cert_record, "nn": derive::nn(&h),
+        "secret": hex(setting.offer.secret()),
+        "message1": hex(message1), "check_code": derive::check_code(&h1, &setting.opening), "message2": hex(message2),
+        "message3": hex(message3), "h": hex(h), "cert_record": cert_record, "nn": derive::nn(&h1, &setting.opening),
         "accept_record": accept_record, "commit_record": commit_record, "link_mailbox": hex(commit.link_mailbox),
         "resume_psk": hex(resume), "resume_psk_id": hex(derive::psk_id(&resume, &commit.link_mailbox)),
         "recovery_psk": recovery, "tombstone_seal": tombstone, "goodbye_seal": goodbye,

@@ -94,7 +94,7 @@ impl Peer<'_> {
     /// As the web: the phone's user types the digits and approves; then message 3 and the certificate are read.
     pub(super) fn approved(&mut self) -> Step {
         self.answer()?;
-        self.type_code(true)?;
+        self.type_code(0)?;
         self.is_told("approval-wanted Runner")?;
         self.has_no_message3()?;
         self.app(json!({ "verb": "approve", "yes": true }))?;

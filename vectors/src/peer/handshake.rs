@@ -91,6 +91,12 @@ pub(super) fn with_tail(payload: Vec<u8>, tail: &[u8]) -> Vec<u8> {
     list
 }
 
+/// A payload without its last bytes, padded anew.
+pub(super) fn cut_last(payload: &[u8], count: usize) -> Vec<u8> {
+    let list = payload.get(..list_len(payload).saturating_sub(count)).unwrap_or_default();
+    with_tail(list.to_vec(), &[0])
+}
+
 /// Where the padding of a payload begins: behind its fields, whose types have one byte and whose lengths one or two.
 fn list_len(payload: &[u8]) -> usize {
     let mut at = 0;

@@ -6,7 +6,7 @@ use handfast_codec::error::ErrorCode;
 use handfast_codec::ids::{AttachKey, AttachmentId, DhPublic, MailboxId, SigningPublic};
 use handfast_codec::link::LinkFrame;
 use handfast_codec::payload::{Xk1, Xk2, Xk3};
-use handfast_codec::qr::{Offer, RelayRef};
+use handfast_codec::qr::{Offer, Opening, RelayRef};
 use handfast_codec::relay::{DataKind, RelayFrame};
 use handfast_codec::role::DeviceRole;
 use handfast_codec::signed;
@@ -16,7 +16,7 @@ use handfast_handshake::secret::{DhSecret, Psk};
 use serde_json::json;
 
 use super::driver::{PHONE_ID, Peer, Side, Step, Stop, WEB_ID, own, wrong};
-use super::handshake::with_tail;
+use super::handshake::{cut_last, with_tail};
 use crate::derive;
 use crate::link_keys::RELAY;
 use crate::runner::Shim;
@@ -27,6 +27,9 @@ pub(super) struct Code {
     offer: Offer,
     /// The code's secret key, where the runner has shown it.
     wq: [u8; 32],
+    /// What the code commits to: known to who shows it, and told by message 2.
+    opening: [u8; 32],
+    h1: [u8; 32],
     state: Option<HandshakeState>,
     pub(super) h: [u8; 32],
     /// The four digits of this attempt.
@@ -46,6 +49,9 @@ pub(super) struct XkPlan {
     pub(super) ids: ([u8; 8], [u8; 8]),
     /// As the web: one key in two places.
     pub(super) one_key: bool,
+    /// As the web: what message 2 tells, from what the code commits to.
+    pub(super) opening: fn(&[u8; 32]) -> [u8; 32],
+    pub(super) without_opening: bool,
     /// Appended to the TLV list of the payload, before its padding.
     pub(super) tail: Vec<u8>,
     /// Changes the message's bytes.
@@ -55,7 +61,9 @@ pub(super) struct XkPlan {
 impl Default for XkPlan {
     fn default() -> Self {
         let (relay, ids, alter): (_, _, fn(&mut Vec<u8>)) = (RELAY, (WEB_ID, PHONE_ID), |_| {});
-        Self { versions: vec![1], psk: None, relay, ids, one_key: false, tail: Vec::new(), alter }
+        let (one_key, without_opening, tail) = (false, false, Vec::new());
+        let (versions, psk, opening): (_, _, fn(&[u8; 32]) -> _) = (vec![1], None, |right| *right);
+        Self { versions, psk, relay, ids, one_key, opening, without_opening, tail, alter }
     }
 }
 
@@ -64,10 +72,12 @@ impl<'a> Peer<'a> {
     pub(super) fn with_code(shim: &'a mut Shim, case: &str, role: DeviceRole) -> Result<Self, Stop> {
         let mut peer = Self::blank(shim, case, role)?;
         let wq: [u8; 32] = seed::bytes(case, "pairing", "wq");
+        let opening: [u8; 32] = seed::bytes(case, "pairing", "opening");
         let offer = match role {
             DeviceRole::Phone => {
-                let (secret, relay) = (seed::bytes(case, "pairing", "secret"), own(RelayName::parse(RELAY))?);
+                let relay = own(RelayName::parse(RELAY))?;
                 let key = DhSecret::from_bytes(wq).public();
+                let secret = derive::code_secret(key.as_bytes(), &opening);
                 let offer = own(Offer::new(key, secret, RelayRef::Host(relay)).ok_or("an offer"))?;
                 let text = offer.encode();
                 peer.ask("session.pair", json!({ "role": "phone", "relay": RELAY, "code": text.as_str() }))?;
@@ -84,8 +94,9 @@ impl<'a> Peer<'a> {
                 }
             }
         };
-        let (digits, h) = (String::new(), [0; 32]);
-        peer.code = Some(Code { offer, wq, state: None, h, digits, web: None, cert_hash: [0; 32] });
+        let (digits, h, h1) = (String::new(), [0; 32], [0; 32]);
+        let cert_hash = [0; 32];
+        peer.code = Some(Code { offer, wq, opening, h1, state: None, h, digits, web: None, cert_hash });
         peer.is_pairing = true;
         peer.wait(0)?;
         peer.is_told("connect")?;
@@ -160,15 +171,13 @@ impl<'a> Peer<'a> {
         self.write(state, payload.encode(), plan)?;
         let code = self.code()?;
         if let Some(state) = &code.state {
-            code.digits = derive::check_code(&state.handshake_hash());
+            code.h1 = state.handshake_hash();
         }
         Ok(())
     }
 
-    /// As the phone: reads message 2, and looks whether the page shows the right digits.
+    /// As the phone: reads message 2, and looks whether it opens the code and the page shows the right digits.
     pub(super) fn read_xk2(&mut self) -> Step {
-        let digits = self.code()?.digits.clone();
-        self.is_told(&format!("check-code {digits}"))?;
         let state = self.state()?;
         let (state, payload) = self.read(state, 2)?;
         let reply = match Xk2::decode(&payload) {
@@ -178,7 +187,13 @@ impl<'a> Peer<'a> {
         let code = self.code()?;
         code.state = Some(state);
         code.web = Some((reply.web_key, reply.signing_key, reply.attach_key));
-        Ok(())
+        code.opening = *reply.opening.expose();
+        if derive::code_secret(code.offer.web_key.as_bytes(), &code.opening) != *code.offer.secret() {
+            return wrong("message 2 must open the code, and does not");
+        }
+        code.digits = derive::check_code(&code.h1, &code.opening);
+        let digits = code.digits.clone();
+        self.is_told(&format!("check-code {digits}"))
     }
 
     /// As the phone: message 3, after which records go.
@@ -201,7 +216,8 @@ impl<'a> Peer<'a> {
             return wrong(format!("the payload of message 1 is refused with {}", error.code()));
         }
         let code = self.code()?;
-        code.digits = derive::check_code(&state.handshake_hash());
+        code.h1 = state.handshake_hash();
+        code.digits = derive::check_code(&code.h1, &code.opening);
         code.state = Some(state);
         Ok(())
     }
@@ -221,10 +237,14 @@ impl<'a> Peer<'a> {
             label: "Runner".to_owned(),
             origin: String::new(),
             grants: 7,
+            opening: Opening::from_bytes((plan.opening)(&self.code()?.opening)),
         };
         self.code()?.web = Some((wd, we, attach));
         let state = self.state()?;
-        self.write(state, reply.encode(), plan)
+        let payload = reply.encode();
+        // The opening is the last field: 34 bytes with its type and length.
+        let payload = if plan.without_opening { cut_last(&payload, 34) } else { payload.to_vec() };
+        self.write(state, payload, plan)
     }
 
     /// As the web: both messages, after which the phone's user is asked for the digits.
@@ -242,18 +262,43 @@ impl<'a> Peer<'a> {
         Ok(())
     }
 
-    /// The phone's user types the digits, or others.
-    pub(super) fn type_code(&mut self, is_right: bool) -> Step {
-        let right = self.code()?.digits.clone();
-        let other = if right == "0000" { "0001" } else { "0000" };
-        self.app(json!({ "verb": "type", "digits": if is_right { right.as_str() } else { other } }))?;
+    /// The phone's user types digits that are so much above the right ones.
+    pub(super) fn type_code(&mut self, above: u16) -> Step {
+        let right: u16 = own(self.code()?.digits.parse())?;
+        self.app(json!({ "verb": "type", "digits": format!("{:04}", (right + above) % 10_000) }))?;
         self.wait(0)
     }
 
-    /// The user is shown NN of this attempt.
+    /// NN of this attempt, or a number so much above it.
+    fn number(&mut self, above: u8) -> Result<String, Stop> {
+        let code = self.code()?;
+        let right: u8 = own(derive::nn(&code.h1, &code.opening).parse())?;
+        Ok(format!("{:02}", (right + above) % 100))
+    }
+
+    /// The phone's user is shown NN of this attempt.
     pub(super) fn shows_nn(&mut self) -> Step {
-        let nn = derive::nn(&self.code()?.h);
+        let nn = self.number(0)?;
         self.is_told(&format!("nn {nn}"))
+    }
+
+    /// The page's user is asked for NN, which is shown nowhere there.
+    pub(super) fn asks_number(&mut self) -> Step {
+        self.is_told("number-wanted")?;
+        self.is_not_told("nn ")
+    }
+
+    /// The page's user types the number that the phone shows, or one so much above it.
+    pub(super) fn type_number(&mut self, above: u8) -> Step {
+        let digits = self.number(above)?;
+        self.app(json!({ "verb": "number", "digits": digits }))?;
+        self.wait(0)
+    }
+
+    /// The page's user says that the phone shows no number, or stops.
+    pub(super) fn says_none(&mut self) -> Step {
+        self.app(json!({ "verb": "number", "digits": null }))?;
+        self.wait(0)
     }
 
     /// Lets time pass in which the relay says that it is there, as long as the attempt lives.

@@ -8,6 +8,7 @@ use handfast_codec::{RelayName, Timestamp};
 use handfast_handshake::identity::SigningKey;
 use handfast_handshake::pairing::Claims;
 use handfast_handshake::pairing::phone::Offering;
+use handfast_session::pairing::ShownCodes;
 use handfast_session::{Event, Output, Pairing, PairingEvent, Pairs, PairsTxn};
 use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::SeedableRng;
@@ -36,7 +37,7 @@ impl Attempt {
             "phone" => Pairing::phone(Offer::decode(input.text("code")?)?, relay, now, &mut rng),
             "web" => {
                 let claims = Claims { label: "Shim".to_owned(), origin: String::new(), grants: 7 };
-                let pairing = Pairing::web(relay, claims, now, &mut rng)?;
+                let pairing = Pairing::web(relay, claims, &ShownCodes::default(), now, &mut rng)?;
                 let text = pairing.offer_text().context("a new code has a text")?;
                 told.push(format!("code {}", text.as_str()));
                 pairing
@@ -82,7 +83,10 @@ impl Attempt {
                 self.pairing.refuse(now);
                 Ok(())
             }
-            "confirm" => self.pairing.confirm(now, input.flag("yes")?),
+            "number" => match input.get("digits").and_then(Value::as_str) {
+                Some(digits) => self.pairing.enter_confirmation(now, digits),
+                None => self.pairing.stop(now),
+            },
             other => bail!("the verb {other} is not known"),
         };
         if let Err(refused) = done {
@@ -117,7 +121,8 @@ pub(crate) fn told(event: PairingEvent) -> Option<String> {
         PairingEvent::CheckCodeWanted => "check-code-wanted".to_owned(),
         PairingEvent::WrongCheckCode(left) => format!("wrong-code {left}"),
         PairingEvent::ApprovalWanted { label, .. } => format!("approval-wanted {label}"),
-        PairingEvent::ShowNn(nn) | PairingEvent::ConfirmNn { nn, .. } => format!("nn {nn}"),
+        PairingEvent::ShowConfirmation(nn) => format!("nn {nn}"),
+        PairingEvent::ConfirmationWanted { .. } => "number-wanted".to_owned(),
         PairingEvent::Linked(_) => "linked".to_owned(),
         PairingEvent::Ended(code) => format!("ended {}", code.name()),
         _ => return None,

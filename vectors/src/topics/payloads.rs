@@ -3,6 +3,7 @@
 use anyhow::Result;
 use handfast_codec::ids::{AttachKey, DhPublic, Epoch, LogId, PskId, SigningPublic};
 use handfast_codec::payload::{Kk1, Kk2, ResumeBlock, Xk1, Xk2, Xk3};
+use handfast_codec::qr::Opening;
 use handfast_codec::{ErrorCode, Versions};
 use serde_json::json;
 
@@ -38,6 +39,7 @@ fn xk2(label: &str, origin: &str) -> Xk2 {
         label: label.to_owned(),
         origin: origin.to_owned(),
         grants: 7,
+        opening: Opening::from_bytes([0x0c; 32]),
     }
 }
 
@@ -59,10 +61,10 @@ pub(super) fn valid() -> Result<Vec<Case>> {
         ("xk1-versions-8", "xk1", xk1(&[1, 2, 3, 58, 5, 6, 7, 8], vec![], vec![]).encode()),
         ("xk1-terms", "xk1", xk1(&[1], vec![2, 58, 64], vec![(2, 16_384), (58, 0)]).encode()),
         ("xk1-terms-32", "xk1", xk1(&[1], (0..32).collect(), many()).encode()),
-        ("xk2", "xk2", xk2("Firefox on Linux", "https://web.example").encode()),
-        ("xk2-native", "xk2", xk2("x", "").encode()),
-        ("xk2-label-64", "xk2", xk2(&"l".repeat(64), &"o".repeat(128)).encode()),
-        ("xk2-utf8", "xk2", xk2("Büro \u{1f4bb}", "").encode()),
+        ("xk2", "xk2", xk2("Firefox on Linux", "https://web.example").encode().to_vec()),
+        ("xk2-native", "xk2", xk2("x", "").encode().to_vec()),
+        ("xk2-label-64", "xk2", xk2(&"l".repeat(64), &"o".repeat(128)).encode().to_vec()),
+        ("xk2-utf8", "xk2", xk2("Büro \u{1f4bb}", "").encode().to_vec()),
         ("xk3", "xk3", Xk3.encode()),
         ("kk1", "kk1", kk1(1, Some(block(0)), None, false).encode()),
         ("kk1-streams-16", "kk1", kk1(2, Some(block(16)), None, false).encode()),
@@ -76,7 +78,7 @@ pub(super) fn valid() -> Result<Vec<Case>> {
         let comment = "a payload that a sender writes so";
         let fields = match kind {
             "xk1" => "HSK-060",
-            "xk2" => "HSK-061",
+            "xk2" => "HSK-093",
             "xk3" => "HSK-062",
             "kk1" => "HSK-063",
             _ => "HSK-064",
@@ -98,7 +100,7 @@ fn lists() -> Vec<Refusal> {
     let mut out = Vec::new();
     for (kind, payload, required) in [
         ("xk1", xk1(&[1], vec![], vec![]).encode(), &[1_u64, 3, 5][..]),
-        ("xk2", xk2("label", "").encode(), &[1, 3, 5, 7, 9, 11, 13, 15, 17]),
+        ("xk2", xk2("label", "").encode().to_vec(), &[1, 3, 5, 7, 9, 11, 13, 15, 17, 29]),
         ("kk1", kk1(1, Some(block(0)), None, false).encode(), &[1, 3, 5, 19]),
         ("kk2", kk2(Some(block(0)), false).encode(), &[1, 3, 5]),
     ] {
@@ -129,6 +131,10 @@ fn lists() -> Vec<Refusal> {
         let comment = "the list fits half of it";
         out.push((format!("{kind}-size"), "CHN-009", ErrorCode::BAD_RECORD_SIZE, comment, kind, long));
     }
+    let list = List::of(&xk2("label", "").encode(), 0).bytes();
+    let twice = padded([&list[..], &[29, 32], &[0x0c; 32]].concat());
+    let comment = "the opening stands twice";
+    out.push(("xk2-opening-twice".to_owned(), "FRM-005", ErrorCode::DUPLICATE_FIELD, comment, "xk2", twice));
     let mut padding = Xk3.encode();
     padding[127] = 1;
     let comment = "padding that is not zero";
@@ -188,6 +194,9 @@ fn values() -> Vec<Refusal> {
     push("label-utf8", "FRM-004", ErrorCode::BAD_UTF8, "not UTF-8", "xk2", &two, 13, &[0x6c, 0xc3]);
     push("origin-129", "FRM-010", length, "an origin of 129 bytes", "xk2", &two, 15, &[0x6f; 129]);
     push("grants-2", "FRM-010", length, "two numbers", "xk2", &two, 17, &[1, 1]);
+    push("opening-0", "HSK-093", length, "an empty opening", "xk2", &two, 29, &[]);
+    push("opening-31", "HSK-093", length, "an opening of 31 bytes", "xk2", &two, 29, &[1; 31]);
+    push("opening-33", "HSK-093", length, "an opening of 33 bytes", "xk2", &two, 29, &[1; 33]);
     push("try-7", "FRM-010", length, "a try of 7 bytes", "kk1", &kk1, 19, &[0; 7]);
     push("pending-1", "FRM-010", length, "a flag with a value", "kk1", &kk1, 25, &[1]);
     push("quarantine-1", "FRM-010", length, "a flag with a value", "kk2", &kk2, 27, &[1]);

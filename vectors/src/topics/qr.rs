@@ -27,7 +27,7 @@ fn wq(id: &str) -> [u8; 32] {
 
 /// A payload of this relay part.
 fn payload(id: &str, relay: &[u8]) -> Vec<u8> {
-    [&[1, 0][..], &wq(id), &seed::key(id, "web", "secret"), relay].concat()
+    [&[2, 0][..], &wq(id), &seed::key(id, "web", "secret"), relay].concat()
 }
 
 fn host(name: &str) -> Vec<u8> {
@@ -56,7 +56,7 @@ pub(super) fn valid() -> Result<Vec<Case>> {
     ] {
         let id = format!("qr/{name}");
         let text = text(&payload(&id, &relay));
-        cases.push(Case::valid(&id, &["QRP-009"], comment, "qr.decode", json!({ "text": text }))?);
+        cases.push(Case::valid(&id, &["QRP-010"], comment, "qr.decode", json!({ "text": text }))?);
     }
     let id = "qr/grease";
     let greased = [&host("relay.example")[..], &[58, 2, 0xab, 0xcd]].concat();
@@ -143,15 +143,21 @@ fn malformed_payloads() -> Vec<Refusal> {
     for len in [1, 33, 34, 65, 66, 67, 80] {
         push(&format!("cut-{len}"), "FRM-002", ErrorCode::TRUNCATED, "the payload ends early", &good[..len]);
     }
-    let mut changed = |name: &str, at: usize, byte: u8, comment| {
+    let mut changed = |name: &str, head: [u8; 2], comment| {
         let mut payload = good.clone();
-        payload[at] = byte;
-        push(name, "QRP-004", ErrorCode::QR_UNSUPPORTED, comment, &payload);
+        payload[..2].copy_from_slice(&head);
+        let (req, code) = match head[0] {
+            1 => ("QRP-013", ErrorCode::QR_OUTDATED),
+            _ => ("QRP-014", ErrorCode::QR_UNSUPPORTED),
+        };
+        push(name, req, code, comment, &payload);
     };
-    changed("type-0", 0, 0, "type 0");
-    changed("type-2", 0, 2, "the next type");
-    changed("flags-1", 1, 1, "a flag");
-    changed("flags-128", 1, 0x80, "the top flag");
+    changed("type-0", [0, 0], "type 0");
+    changed("type-1", [1, 0], "the older type, whose secret commits to nothing");
+    changed("type-1-flags-1", [1, 1], "the older type with a flag");
+    changed("type-3", [3, 0], "the next type");
+    changed("flags-1", [2, 1], "a flag");
+    changed("flags-128", [2, 0x80], "the top flag");
     let mut key = |name: &str, low: u8, high: u8, middle: u8, comment| {
         let mut payload = good.clone();
         payload[2..34].fill(middle);

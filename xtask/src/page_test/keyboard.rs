@@ -21,8 +21,11 @@ const TABS_MAX: usize = 6;
 /// Something cannot be reached.
 pub(super) fn play(world: &mut World, browser: &Browser) -> Result<()> {
     browser.go(&world.page())?;
-    link_with(world, browser, || {
-        tab_to(browser, "button.primary")?;
+    link_with(world, browser, |number| {
+        let _ = browser
+            .wait("the field for the number", "return document.activeElement?.matches('.digits.typed')")?;
+        browser.keys(number)?;
+        tab_to(browser, "button.link")?;
         browser.keys(ENTER)
     })?;
     let _ = browser.wait("the chats", "return document.querySelectorAll('.chat-row').length > 1")?;

@@ -82,17 +82,17 @@ fn chapters(world: &mut World, stage: &mut Stage<'_>, pictures: &Path) -> Result
 /// # Errors
 /// It does not come so far in time.
 pub(super) fn link(world: &World, browser: &Browser) -> Result<()> {
-    link_with(world, browser, || browser.click("button.primary"))
+    link_with(world, browser, |number| type_number(browser, number))
 }
 
-/// Links the page, where `confirm` is how the user says that the numbers are the same.
+/// Links the page, where `confirm` is how the user types the number that the phone shows.
 ///
 /// # Errors
 /// It does not come so far in time.
 pub(super) fn link_with(
     world: &World,
     browser: &Browser,
-    confirm: impl FnOnce() -> Result<()>,
+    confirm: impl FnOnce(&str) -> Result<()>,
 ) -> Result<()> {
     let _ = browser.wait("a code", "return document.querySelector('svg.code') !== null")?;
     let picture = world.root.join("code.png");
@@ -104,10 +104,27 @@ pub(super) fn link_with(
     scan.say(&json!({"check_code": code}))?;
     let _ = scan.wait_event(0, "approval_wanted", STEP)?;
     scan.say(&json!({"approve": true}))?;
-    let _ = scan.wait_event(0, "show_nn", STEP)?;
-    confirm()?;
+    let shown = scan.wait_event(0, "show_nn", STEP)?;
+    let _ = browser.wait("the question for the number", NUMBER_WANTED)?;
+    confirm(shown["nn"].as_str().context("a number that is no text")?)?;
     let _ = scan.wait_event(0, "linked", STEP)?;
     browser.wait("the state live", LIVE).map(drop)
+}
+
+/// The page asks for the number.
+const NUMBER_WANTED: &str = "return document.querySelector('.digits.typed') !== null";
+
+/// Types the number on the page's own keys, and links.
+pub(super) fn type_number(browser: &Browser, number: &str) -> Result<()> {
+    ensure!(
+        browser.run("return document.querySelector('button.link')?.disabled")? == true,
+        "the button is awake before the number is typed"
+    );
+    for digit in number.bytes().map(|byte| byte - b'0') {
+        let nth = if digit == 0 { 10 } else { digit };
+        browser.click(&format!(".keypad button:nth-child({nth})"))?;
+    }
+    browser.click("button.link")
 }
 
 fn linking(world: &mut World, browser: &Browser, pictures: &Path) -> Result<()> {
@@ -137,13 +154,15 @@ fn linking(world: &mut World, browser: &Browser, pictures: &Path) -> Result<()> 
     world.table.ok("the phone shows who asks", format!("{}, origin {}", claims["label"], claims["origin"]));
     scan.say(&json!({"approve": true}))?;
     let ours = scan.wait_event(0, "show_nn", STEP)?;
-    let theirs = browser
-        .wait("NN", "return document.querySelector('.digits[aria-label^=\"The number\"]')?.textContent")?;
-    ensure!(ours["nn"] == theirs, "NN differs: phone {}, page {theirs}", ours["nn"]);
-    browser.picture(&pictures.join("compare.png"))?;
-    browser.click("button.primary")?;
+    let number = ours["nn"].as_str().context("a number that is no text")?;
+    let _ = browser.wait("the question for the number", NUMBER_WANTED)?;
+    let shown = browser
+        .run("return [...document.querySelectorAll('.digits')].map((one) => one.textContent).join()")?;
+    ensure!(shown == "", "the page shows {shown} where the user is to type {number}");
+    browser.picture(&pictures.join("number.png"))?;
+    type_number(browser, number)?;
     let _ = scan.wait_event(0, "linked", STEP)?;
-    world.table.ok("NN agrees on both, and both are linked", format!("NN {theirs}"));
+    world.table.ok("the phone's number is typed into the page, and both are linked", format!("NN {number}"));
     let _ = browser.wait("the state live", LIVE)?;
     let wanted = format!("return document.querySelectorAll('.chat-row').length === {CHATS}");
     let _ = browser.wait("all chats", &wanted)?;

@@ -95,17 +95,19 @@ fn attempt(session: &mut Session, mut page: Option<&mut Page>, scan: &mut Proces
         return Ok(false);
     }
     let ours = scan.wait_event(0, "show_nn", USER_LIMIT)?;
-    println!("\nStep 4: the same number on both. The phone shows   {}", ours["nn"].as_str().unwrap_or("?"));
+    println!("\nStep 4: the number. The phone shows   {}", ours["nn"].as_str().unwrap_or("?"));
     if let Some(page) = &mut page {
-        let theirs = page.process.wait_event(page.mark, "confirm_nn", USER_LIMIT)?;
-        println!("The companion asks whether your phone shows   {}", theirs["nn"].as_str().unwrap_or("?"));
-        let confirmed = ask_yes("At the companion: does your phone show this number?")?;
-        page.process.say(&json!({"confirm": confirmed}))?;
-        if !confirmed {
+        let asks = page.process.wait_event(page.mark, "number_wanted", USER_LIMIT)?;
+        println!("The companion names the account {} and shows no number.", asks["account"]);
+        let typed =
+            ask_user("At the companion, type the number that the phone shows (Enter: it shows none):")?;
+        let typed = typed.filter(|typed| !typed.is_empty());
+        page.process.say(&json!({"number": typed}))?;
+        if typed.is_none() {
             return Ok(false);
         }
     } else {
-        println!("The page asks whether your phone shows its number. Answer there.");
+        println!("The page asks for this number. Type it there.");
     }
     let linked = scan.wait_event(0, "linked", USER_LIMIT)?;
     linked["companion"].as_str().context("a link without an id")?.clone_into(&mut session.companion);

@@ -45,7 +45,7 @@ pub(super) fn play(world: &mut World) -> Result<()> {
         format!("label {}, origin {}, same net {}", claims["label"], claims["origin"], claims["same_net"]);
     world.table.ok("the phone shows who asks", shown);
     let (nn, companion) = up_to_linked(&mut page, &mut scan)?;
-    world.table.ok("NN agrees on both", format!("NN {nn}"));
+    world.table.ok("the number of the phone is typed into the companion", format!("NN {nn}"));
     world.companion = companion;
     world.web.start()?;
     println!("  companion runs as process {}", world.web.pid()?);
@@ -77,10 +77,10 @@ pub(crate) fn up_to_approval(page: &mut Page, scan: &mut Process) -> Result<Valu
     scan.wait_event(0, "approval_wanted", STEP)
 }
 
-/// Approves at the phone, compares NN, says yes at the page; returns NN and the companion's id.
+/// Approves at the phone and types its number into the page; returns NN and the companion's id.
 pub(crate) fn up_to_linked(page: &mut Page, scan: &mut Process) -> Result<(String, String)> {
     let nn = up_to_nn(page, scan)?;
-    page.process.say(&json!({"confirm": true}))?;
+    page.process.say(&json!({"number": nn}))?;
     let linked = scan.wait_event(0, "linked", STEP)?;
     let _ = page.process.wait_event(page.mark, "linked", STEP)?;
     let status = page.process.wait_end("`pair` ends when it is linked", STEP)?;
@@ -91,13 +91,13 @@ pub(crate) fn up_to_linked(page: &mut Page, scan: &mut Process) -> Result<(Strin
     Ok((nn, companion.to_owned()))
 }
 
-/// Approves at the phone and compares NN.
+/// Approves at the phone; returns the number that it shows, once the page asks for it.
 pub(crate) fn up_to_nn(page: &mut Page, scan: &mut Process) -> Result<String> {
     scan.say(&json!({"approve": true}))?;
     let ours = scan.wait_event(0, "show_nn", STEP)?;
-    let theirs = page.process.wait_event(page.mark, "confirm_nn", STEP)?;
+    let asks = page.process.wait_event(page.mark, "number_wanted", STEP)?;
     let nn = ours["nn"].as_str().context("NN is no text")?;
-    ensure!(ours["nn"] == theirs["nn"], "NN differs: phone {}, page {}", ours["nn"], theirs["nn"]);
+    ensure!(asks.get("nn").is_none(), "the companion is told the number that its user is to type: {asks}");
     Ok(nn.to_owned())
 }
 

@@ -42,8 +42,9 @@ fn cut(phone: &mut Device, web: &Device, point: &str) -> Result<()> {
     scan.say(&json!({"approve": true}))?;
     // The phone may end itself before the page can ask about NN.
     if point != "phone.pairing_offered" {
-        let _ = page.process.wait_event(page.mark, "confirm_nn", STEP)?;
-        page.process.say(&json!({"confirm": true}))?;
+        let _ = page.process.wait_event(page.mark, "number_wanted", STEP)?;
+        let shown = scan.wait_event(0, "show_nn", STEP)?;
+        page.process.say(&json!({"number": shown["nn"]}))?;
     }
     let status = if at_phone {
         phone.process()?.wait_end(point, DEATH_LIMIT)?

@@ -32,6 +32,8 @@ pub(super) fn play(world: &mut World) -> Result<()> {
         format!("phone told {}, page told {}", ended["code"], burnt["code"]),
     );
 
+    ensure!(burnt["asks"] == true, "a new code is shown before its user asks: {burnt}");
+    page.process.say(&json!({"new_code": true}))?;
     page.mark = position_of(&page.process.events_since(0), "code_burnt")?;
     let _ = page.process.wait_event(page.mark, "code", STEP)?;
     let mut scan = pair::scan(&world.phone, &page)?;

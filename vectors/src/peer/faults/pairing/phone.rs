@@ -66,6 +66,38 @@ pub(super) fn all() -> Vec<Fault> {
             || XkPlan { versions: vec![9], ..XkPlan::default() },
         ),
         message2(
+            "pair-2-opening-bit-flipped",
+            &["HSK-096"],
+            "one bit of the opening differs",
+            C::HANDSHAKE_FAILED,
+            || XkPlan {
+                opening: |right| {
+                    let mut other = *right;
+                    other[31] ^= 1;
+                    other
+                },
+                ..XkPlan::default()
+            },
+        ),
+        message2(
+            "pair-2-opening-of-another-code",
+            &["HSK-096"],
+            "the opening of another code",
+            C::HANDSHAKE_FAILED,
+            || XkPlan { opening: |_| [7; 32], ..XkPlan::default() },
+        ),
+        message2(
+            "pair-2-opening-hashed",
+            &["HSK-096"],
+            "a hash of the opening in its place",
+            C::HANDSHAKE_FAILED,
+            || XkPlan { opening: |right| crate::derive::sha256(right), ..XkPlan::default() },
+        ),
+        message2("pair-2-opening-missing", &["HSK-093"], "no opening", C::FIELD_MISSING, || XkPlan {
+            without_opening: true,
+            ..XkPlan::default()
+        }),
+        message2(
             "pair-2-unknown-odd-field",
             &["FRM-007"],
             "the payload has a field 63",
@@ -81,7 +113,7 @@ pub(super) fn all() -> Vec<Fault> {
             |peer| {
                 peer.read_xk1()?;
                 peer.xk2(&XkPlan { one_key: true, ..XkPlan::default() })?;
-                peer.type_code(true)?;
+                peer.type_code(0)?;
                 peer.app(json!({ "verb": "approve", "yes": true }))
             },
         ),
@@ -108,16 +140,39 @@ pub(super) fn all() -> Vec<Fault> {
             Some(C::CHECK_CODE_WRONG),
             |peer| {
                 peer.answer()?;
-                (0..3).try_for_each(|_| peer.type_code(false))?;
+                (1..4).try_for_each(|above| peer.type_code(above))?;
                 peer.is_not_told("approval-wanted")
             },
         ),
         attempt(PHONE, "two-wrong-codes", &["HSK-011"], "the third code is right", None, |peer| {
             peer.answer()?;
-            (0..2).try_for_each(|_| peer.type_code(false))?;
-            peer.type_code(true)?;
+            (1..3).try_for_each(|above| peer.type_code(above))?;
+            peer.type_code(0)?;
             peer.is_told("approval-wanted Runner")
         }),
+        attempt(
+            PHONE,
+            "same-wrong-code-twice",
+            &["HSK-099"],
+            "the user types the same wrong check code again",
+            Some(C::CHECK_CODE_WRONG),
+            |peer| {
+                peer.answer()?;
+                (0..2).try_for_each(|_| peer.type_code(5))?;
+                peer.is_not_told("approval-wanted")
+            },
+        ),
+        attempt(
+            PHONE,
+            "first-wrong-code-again",
+            &["HSK-099"],
+            "the third code is the first one again",
+            Some(C::CHECK_CODE_WRONG),
+            |peer| {
+                peer.answer()?;
+                [5, 6, 5].into_iter().try_for_each(|above| peer.type_code(above))
+            },
+        ),
         attempt(
             PHONE,
             "code-never",
@@ -137,14 +192,14 @@ pub(super) fn all() -> Vec<Fault> {
             Some(C::CODE_EXPIRED),
             |peer| {
                 peer.answer()?;
-                peer.type_code(true)?;
+                peer.type_code(0)?;
                 peer.idle(121)?;
                 peer.has_no_message3()
             },
         ),
         attempt(PHONE, "user-refuses", &["HSK-010"], "the user does not approve", Some(C::REFUSED), |peer| {
             peer.answer()?;
-            peer.type_code(true)?;
+            peer.type_code(0)?;
             peer.app(json!({ "verb": "approve", "yes": false }))?;
             peer.has_no_message3()
         }),

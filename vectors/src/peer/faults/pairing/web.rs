@@ -6,7 +6,6 @@ use handfast_codec::ids::Signature;
 use handfast_codec::link::LinkFrame;
 use handfast_codec::relay::DataKind;
 use handfast_handshake::identity::SigningKey;
-use serde_json::json;
 
 use super::{Fault, Reqs, attempt};
 use crate::peer::certificate::CertPlan;
@@ -42,8 +41,22 @@ fn certificate(
     attempt(WEB, name, reqs, comment, Some(code), move |peer| {
         let cert = peer.offer(change)?;
         peer.send_link(&[cert])?;
-        peer.is_not_told("nn ")?;
+        peer.is_not_told("number-wanted")?;
         peer.hears_of_link(&LinkFrame::Close { code })
+    })
+}
+
+/// A number that the phone does not show: there is no second try.
+fn wrong_number(name: &'static str, comment: &'static str, above: u8) -> Fault {
+    attempt(WEB, name, &["HSK-103", "HSK-106"], comment, Some(C::NOT_CONFIRMED), move |peer| {
+        let _ = asked(peer)?;
+        peer.type_number(above)?;
+        peer.hears_of_link(&LinkFrame::Close { code: C::NOT_CONFIRMED })?;
+        peer.type_number(0)?;
+        if peer.heard_of_link.iter().any(|frame| matches!(frame, LinkFrame::Accept { .. })) {
+            return wrong("another number must end the attempt, and the right one is taken after it");
+        }
+        Ok(())
     })
 }
 
@@ -51,7 +64,7 @@ fn certificate(
 fn asked(peer: &mut Peer<'_>) -> Result<LinkFrame, Stop> {
     let cert = peer.offer(|_| {})?;
     peer.send_link(std::slice::from_ref(&cert))?;
-    peer.shows_nn()?;
+    peer.asks_number()?;
     Ok(cert)
 }
 
@@ -59,10 +72,9 @@ pub(super) fn all() -> Vec<Fault> {
     vec![
         attempt(WEB, "pair-right", &["HSK-081", "HSK-017"], "a pairing without a fault", None, |peer| {
             let cert = asked(peer)?;
-            peer.app(json!({ "verb": "confirm", "yes": true }))?;
-            peer.wait(0)?;
+            peer.type_number(0)?;
             if !matches!(peer.heard_of_link.as_slice(), [LinkFrame::Accept { .. }]) {
-                return wrong("LINK_ACCEPT must be sent once the user says yes, and nothing else");
+                return wrong("LINK_ACCEPT must be sent once the number is typed, and nothing else");
             }
             // Each record may come again.
             peer.send_link(&[cert])?;
@@ -118,7 +130,7 @@ pub(super) fn all() -> Vec<Fault> {
         attempt(
             WEB,
             "pair-1-again",
-            &["HSK-012"],
+            &["HSK-012", "HSK-097"],
             "a second message 1 after the first",
             Some(C::HANDSHAKE_FAILED),
             |peer| {
@@ -276,16 +288,42 @@ pub(super) fn all() -> Vec<Fault> {
                 peer.send_link(&[other])
             },
         ),
+        wrong_number("number-next", "the user types the next number", 1),
+        wrong_number("number-50-above", "the user types another number", 50),
+        wrong_number("number-before", "the user types the number before", 99),
         attempt(
             WEB,
-            "user-says-no",
-            &["HSK-082", "HSK-016"],
-            "the phone shows another NN",
+            "number-none",
+            &["HSK-082", "HSK-106"],
+            "the user says that the phone shows no number",
             Some(C::NOT_CONFIRMED),
             |peer| {
                 let _ = asked(peer)?;
-                peer.app(json!({ "verb": "confirm", "yes": false }))?;
-                peer.wait(0)?;
+                peer.says_none()?;
+                peer.hears_of_link(&LinkFrame::Close { code: C::NOT_CONFIRMED })
+            },
+        ),
+        attempt(
+            WEB,
+            "user-stops-at-the-digits",
+            &["HSK-104"],
+            "the user's phone asks for no digits",
+            Some(C::NOT_CONFIRMED),
+            |peer| {
+                peer.xk1(&XkPlan::default())?;
+                peer.read_xk2()?;
+                peer.says_none()
+            },
+        ),
+        attempt(
+            WEB,
+            "user-stops-before-the-certificate",
+            &["HSK-104"],
+            "the user stops while the certificate is on its way",
+            Some(C::NOT_CONFIRMED),
+            |peer| {
+                peer.offer(|_| {}).map(drop)?;
+                peer.says_none()?;
                 peer.hears_of_link(&LinkFrame::Close { code: C::NOT_CONFIRMED })
             },
         ),
@@ -293,7 +331,7 @@ pub(super) fn all() -> Vec<Fault> {
             WEB,
             "user-says-nothing",
             &["HSK-014"],
-            "nobody says whether NN is the same",
+            "nobody types the number",
             Some(C::CODE_EXPIRED),
             |peer| {
                 let _ = asked(peer)?;
