@@ -158,7 +158,7 @@ fn possible(attempt: &Attempt, role: DeviceRole, faulty: bool, steps: &[Action])
         Some(PairingEvent::ApprovalWanted { .. }) => actions.extend([Action::Approve, Action::Refuse]),
         // It may come too late to be heard: one is enough.
         Some(PairingEvent::ShowConfirmation(_)) if !steps.contains(&Action::Refuse) => {
-            actions.push(Action::Refuse)
+            actions.push(Action::Refuse);
         }
         Some(PairingEvent::ConfirmationWanted { .. }) if !steps.contains(&Action::Number) => {
             actions.extend([Action::Number, Action::NumberWrong, Action::No]);

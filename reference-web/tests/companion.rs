@@ -137,7 +137,7 @@ fn a_burnt_code_is_told_and_another_works() {
         world.phone.pairing().enter_check_code(world.now, &wrong).unwrap();
     }
     world.wait_for("burnt", |event| matches!(event, AppEvent::CodeBurnt { asks: true, .. }).then_some(()));
-    world.run_for(Duration::from_secs(120));
+    world.run_for(Duration::from_mins(2));
     assert_eq!(world.code(), burnt, "no other code before the user asks");
     assert!(world.web_sockets.is_empty(), "and no mailbox is held for one");
     world.app.new_code(world.now, &mut world.rng).unwrap();

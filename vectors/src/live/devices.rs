@@ -130,7 +130,7 @@ pub(super) const ALL: &[Check] = &[
     check(PHONE, "pairs", &["HSK-010", "HSK-018", "HSK-080"], "a code, four digits, NN, Linked", |world| {
         world.pair()
     }),
-    check(WEB, "pairs", &["HSK-016", "HSK-081", "HSK-020"], "a code, four digits, NN, Linked", |world| {
+    check(WEB, "pairs", &["HSK-106", "HSK-081", "HSK-020"], "a code, four digits, NN, Linked", |world| {
         world.pair()
     }),
     check(PHONE, "chats", &["RES-012", "SYN-001"], "a command is run and answered, rows come", |world| {
