@@ -30,7 +30,7 @@ const fn seconds(n: u64) -> Duration {
 
 #[test]
 fn a_pairing_ends_in_a_link_that_both_sides_open() {
-    // req: HSK-010, HSK-015, HSK-106
+    // req: HSK-015, HSK-106, HSK-109
     let mut couple = Couple::new(1);
     couple.settle();
     let early = couple.phone.pairing.approve(couple.now, &mut couple.rng, &couple.account, offering());

@@ -98,7 +98,7 @@ fn a_crash_around_every_commit_leaves_a_link_or_none() {
 
 #[test]
 fn a_socket_lost_in_the_middle_ends_the_attempt_and_forgets_no_stored_link() {
-    // req: HSK-012, HSK-045
+    // req: HSK-012, HSK-045, HSK-108
     for (n, cut) in (200..).zip([PHONE, WEB]) {
         // While the user is asked for the code.
         let mut couple = Couple::new(n);
