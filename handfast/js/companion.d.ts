@@ -91,6 +91,8 @@ export class Companion {
   settleRows(collection: Uint8Array, use: (ids: Uint8Array[], txn: IDBTransaction, over: () => void) => void): Promise<void>;
   leave(collection: Uint8Array): void;
   setNow(slot: bigint, body: Uint8Array): void;
+  /** What the phone sent cannot be accepted: ends the connection with this code of the specification. */
+  refuse(code: number): void;
   readonly streams: Set<bigint>;
   streamOpen(put: boolean, meta: Uint8Array, effect?: (txn: IDBTransaction, id: bigint) => void): Promise<bigint>;
   streamSupply(id: bigint, offset: bigint, bytes: Uint8Array, hash?: Uint8Array): void;

@@ -127,6 +127,11 @@ export class Companion {
     this.#verb((link, now) => link.leave(now, collection));
   }
 
+  /** What the phone sent cannot be accepted: ends the connection with this code of the specification. */
+  refuse(code) {
+    this.#verb((link, now) => link.refuse(now, code));
+  }
+
   setNow(slot, body) {
     this.#verb((link, now) => link.setNow(now, slot, body));
   }

@@ -1,6 +1,6 @@
 // What is so now and not kept: the phone's battery, who is there, who types.
 
-import { decodeNow, typing } from "./pkg/companion.js";
+import { decodeNow, nowFault, typing } from "./pkg/companion.js";
 
 const SLOT_PHONE = 3n;
 const SLOT_TYPING = 5n;
@@ -20,10 +20,14 @@ export class Moment {
 
   /** The phone said something. */
   take(slot, body, emit) {
+    // req: MSG-044
+    const fault = nowFault(slot, body);
+    if (fault !== undefined) return this.#companion.refuse(fault);
     let value;
     try {
       value = decodeNow(slot, body);
     } catch {
+      // A number beyond what a page can hold.
       return;
     }
     if (!value) return;

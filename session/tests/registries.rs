@@ -10,8 +10,8 @@ use handfast_codec::link::LinkFrame;
 use handfast_session::{Event, LinkStatus};
 use world::evil::Evil;
 
-/// What a phone may send at once after LINK_COMMIT. In the registry of link records PING is LINK_CERT, MSG is
-/// LINK_COMMIT, and the others are unknown.
+/// What a phone may send at once after `LINK_COMMIT`. In the registry of link records PING is `LINK_CERT`, MSG is
+/// `LINK_COMMIT`, and the others are unknown.
 fn first_frames() -> [Frame; 5] {
     let result = Bytes::from_static(&[1, 0, b'r']);
     [
@@ -36,7 +36,7 @@ fn what_follows_link_commit_holds_frames_though_active_is_not_stored_yet() {
         assert_eq!(evil.confirmed, [evil_accept(&evil)]);
         // Both arrive before the endpoint's commit of ACTIVE is even handed out.
         evil.give_link(&[LinkFrame::Commit]);
-        evil.give_frames(&[frame.clone()]);
+        evil.give_frames(std::slice::from_ref(&frame));
         evil.give_frames(&[Frame::Ping { id: 77, rev: 0 }]);
         evil.listen();
         assert!(failures(&evil).is_empty(), "{frame:?}: {:?}", failures(&evil));
@@ -61,7 +61,7 @@ fn a_pending_web_sends_nothing_before_active_is_stored() {
 fn before_link_commit_a_record_of_frames_is_refused() {
     for frame in first_frames() {
         let mut evil = Evil::before_commit();
-        evil.give_frames(&[frame.clone()]);
+        evil.give_frames(std::slice::from_ref(&frame));
         evil.listen();
         assert!(matches!(failures(&evil).as_slice(), [Event::Failed(_)]), "{frame:?}");
         assert_eq!(evil.device.endpoint.status(), LinkStatus::Pending, "{frame:?}");

@@ -164,6 +164,11 @@ impl WebLink {
         self.endpoint.digest(timestamp(now), &collection, 0, digest).map_err(refused)
     }
 
+    /// The page cannot accept what the phone sent: ends the connection with this code.
+    pub fn refuse(&mut self, now: f64, code: u16) {
+        self.endpoint.refuse(timestamp(now), handfast_codec::ErrorCode::from_u16(code));
+    }
+
     /// Sets a slot; only the last value is sent.
     ///
     /// # Errors

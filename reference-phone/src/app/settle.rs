@@ -2,7 +2,7 @@
 
 use handfast::ErrorCode;
 use handfast::codec::ids::MailboxId;
-use handfast::codec::message::MessageState;
+use handfast::codec::message::{MessageState, NowValue};
 use handfast::session::{Event, Message, Output};
 use rand_core::CryptoRng;
 
@@ -230,6 +230,13 @@ impl App {
             }
             Event::Contended(times) => Some(AppEvent::Contended { companion, times }),
             Event::Diverged => Some(AppEvent::Diverged { companion }),
+            // req: MSG-044
+            Event::Now { slot, body } => {
+                if let Err(error) = NowValue::decode(slot, &body) {
+                    link.endpoint.refuse(now.mono, error.code());
+                }
+                None
+            }
             // req: HSK-130
             Event::Lapsed => {
                 link.over = true;

@@ -289,9 +289,12 @@ impl App {
             Event::Lapsed => link.told = Told::Lapsed,
             Event::Replaced => self.event(AppEvent::Replaced),
             Event::Now { slot, body } => {
-                // What else a slot may say, or what is malformed, is of no use here.
-                if let Ok(Some(NowValue::Presence { present })) = NowValue::decode(slot, &body) {
-                    self.event(AppEvent::Presence { present });
+                // req: MSG-044
+                match NowValue::decode(slot, &body) {
+                    Ok(Some(NowValue::Presence { present })) => self.event(AppEvent::Presence { present }),
+                    // What else a slot may say is of no use here.
+                    Ok(_) => {}
+                    Err(error) => link.endpoint.refuse(now, error.code()),
                 }
             }
             Event::Failed(code) => self.event(AppEvent::LinkError { code, by: "here" }),

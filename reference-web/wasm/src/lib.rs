@@ -14,7 +14,8 @@ pub use handfast::wasm::{
 };
 pub use words::{
     changes_collection, chats_collection, companions_collection, decode_item, decode_now, decode_result,
-    delete_message, edit_text, history, mark_read, messages_collection, react, send_media, send_text, typing,
+    delete_message, edit_text, history, mark_read, messages_collection, now_fault, react, send_media,
+    send_text, typing,
 };
 
 /// Light modules around a code.

@@ -166,6 +166,13 @@ pub fn typing(chat: f64) -> Result<Vec<u8>, JsError> {
     Ok(NowValue::Typing { chat: whole(chat)? }.encode().to_vec())
 }
 
+/// The code with which the value of a slot is to be refused, if it is.
+#[wasm_bindgen(js_name = nowFault)]
+#[must_use]
+pub fn now_fault(slot: u64, body: &[u8]) -> Option<u16> {
+    NowValue::decode(slot, body).err().map(|error| error.code().as_u16())
+}
+
 /// What a slot of the phone says; undefined for a slot that is not known.
 ///
 /// # Errors

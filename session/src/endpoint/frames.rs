@@ -8,6 +8,7 @@ use handfast_codec::error::ErrorCode;
 use handfast_codec::frame::{Frame, OpenKind};
 use handfast_codec::ids::Signature;
 use handfast_codec::limits::{COMMANDS_OPEN_MAX, MESSAGE_LEN_MAX, OWED_FRAMES_MAX};
+use handfast_codec::message::{NowValue, PageState};
 use handfast_codec::payload::ResumeBlock;
 use handfast_codec::record;
 use handfast_codec::role::DeviceRole;
@@ -126,7 +127,9 @@ impl Endpoint {
             Frame::Ack { durable, cursors } => self.on_ack(durable, cursors),
             Frame::Now { slot, body } => {
                 if slot == SLOT_PAGE && self.role() == DeviceRole::Phone {
-                    self.alive.hidden = body.first() == Some(&1);
+                    // req: MSG-041, MSG-044
+                    let value = NowValue::decode(slot, &body).map_err(|error| error.code())?;
+                    self.alive.hidden = value == Some(NowValue::Page(PageState::Hidden));
                 }
                 self.event(Event::Now { slot, body });
                 Ok(())

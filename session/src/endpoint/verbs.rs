@@ -336,6 +336,15 @@ impl Endpoint {
         Ok(self.return_commit(alloc::vec![wipe_rows()], Deferred::Wiped))
     }
 
+    /// The application cannot accept what the peer sent: a slot's value that its words do not allow. Ends the connection
+    /// with this code; nothing happens when there is none.
+    pub fn refuse(&mut self, now: Timestamp, code: ErrorCode) {
+        self.tick(now);
+        if matches!(self.conn, Connection::Live(_)) {
+            self.fail(code);
+        }
+    }
+
     /// Ends the use of this machine: the socket should be closed. The store keeps the link.
     pub fn shut_down(&mut self, now: Timestamp) {
         self.tick(now);

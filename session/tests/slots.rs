@@ -1,0 +1,41 @@
+//! Values of slots that the specification does not allow.
+
+mod world;
+
+use bytes::Bytes;
+use handfast_codec::DeviceRole;
+use handfast_codec::error::ErrorCode;
+use handfast_codec::frame::Frame;
+use world::evil::Evil;
+
+// req: MSG-041, MSG-044
+#[test]
+fn a_page_state_is_one_byte_that_says_visible_or_hidden() {
+    for (body, refused) in [
+        (&[0][..], None),
+        (&[1], None),
+        (&[2], Some(ErrorCode::FIELD_VALUE)),
+        (&[255], Some(ErrorCode::FIELD_VALUE)),
+        (&[], Some(ErrorCode::TRUNCATED)),
+        (&[1, 0], Some(ErrorCode::TRAILING_BYTES)),
+    ] {
+        let mut evil = Evil::against(DeviceRole::Phone);
+        evil.send(&[Frame::Now { slot: 1, body: Bytes::copy_from_slice(body) }]);
+        assert_eq!(evil.failure(), refused, "{body:?}");
+    }
+}
+
+#[test]
+fn what_the_application_refuses_ends_the_connection_with_its_code() {
+    for role in [DeviceRole::Phone, DeviceRole::Web] {
+        let mut evil = Evil::against(role);
+        let now = evil.now;
+        evil.device.endpoint.refuse(now, ErrorCode::FIELD_ORDER);
+        evil.listen();
+        assert_eq!(evil.failure(), Some(ErrorCode::FIELD_ORDER), "{role:?}");
+        let heard = evil.heard.len();
+        evil.device.endpoint.refuse(now, ErrorCode::FIELD_ORDER);
+        evil.listen();
+        assert_eq!(evil.heard.len(), heard, "there is no connection any more");
+    }
+}
