@@ -356,7 +356,8 @@ export class Companion {
     this.#nextCode = now + CODE_SHOWN;
     while (this.#codes.length >= CODES_MAX) this.#drop(this.#codes[0]);
     const { relay, label, origin, grants } = this.#options;
-    const code = new Task("code", new WebPairing(relay, label, origin, grants, this.#shownCodes, now));
+    // Codes are shown only while there is no link: none has keys in use.
+    const code = new Task("code", new WebPairing(relay, label, origin, grants, this.#shownCodes, [], now));
     this.#codes.push(code);
     this.#tell({ type: "code", text: code.machine.offerText(), shownFor: CODE_SHOWN });
   }

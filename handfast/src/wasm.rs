@@ -14,7 +14,10 @@ mod rows;
 use core::time::Duration;
 
 use handfast_codec::{RelayName, Timestamp};
+use handfast_session::Pairs;
+use js_sys::{Array, Uint8Array};
 use wasm_bindgen::prelude::*;
+use zeroize::Zeroizing;
 
 pub use crate::hex::parse_hex;
 pub use crate::rng::{NoRandomness, SystemRng, os_rng};
@@ -40,6 +43,17 @@ pub fn relay_url(name: &str) -> Result<String, JsError> {
 
 fn relay(name: &str) -> Result<RelayName, JsError> {
     RelayName::parse(name).map_err(|_| JsError::new("not a relay name: a host, or host:port, in lower case"))
+}
+
+/// The rows of a link, from an array of `[key, value]`.
+fn pairs(rows: &Array) -> Pairs {
+    let mut pairs = Pairs::new();
+    for row in rows.iter() {
+        let row = Array::from(&row);
+        let (key, value) = (Uint8Array::new(&row.get(0)), Uint8Array::new(&row.get(1)));
+        let _ = pairs.insert(key.to_vec(), Zeroizing::new(value.to_vec()));
+    }
+    pairs
 }
 
 /// The generator of one machine.

@@ -212,8 +212,15 @@ fn only_who_began_a_scan_answers_its_questions() {
     let relay = handfast::RelayName::parse("127.0.0.1:1").expect("a name");
     let mut rng = ChaCha20Rng::seed_from_u64(1);
     let codes = handfast::session::pairing::ShownCodes::default();
-    let code = handfast::session::Pairing::web(relay, claims, &codes, handfast::Timestamp::ZERO, &mut rng)
-        .expect("a code");
+    let code = handfast::session::Pairing::web(
+        relay,
+        claims,
+        &codes,
+        handfast::session::pairing::KeysInUse::none(),
+        handfast::Timestamp::ZERO,
+        &mut rng,
+    )
+    .expect("a code");
     let connect = || ControlClient::connect(dir.path()).expect("a socket").expect("a running phone");
     let (mut scanner, mut other) = (connect(), connect());
     let second = Duration::from_secs(1);

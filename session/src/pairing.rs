@@ -7,6 +7,7 @@
 mod codes;
 mod ending;
 mod event;
+mod in_use;
 mod phone;
 mod web;
 mod wire;
@@ -25,7 +26,7 @@ use handfast_codec::relay::{DataKind, RelayFrame};
 use handfast_codec::role::DeviceRole;
 use handfast_codec::{RelayName, Timestamp};
 use handfast_handshake::identity::SigningKey;
-use handfast_handshake::link::{PhoneLink, Terms, WebLink};
+use handfast_handshake::link::Terms;
 use handfast_handshake::pairing::Claims;
 use handfast_handshake::record::{Opener, Sealer};
 use rand_core::CryptoRng;
@@ -33,15 +34,14 @@ use zeroize::Zeroizing;
 
 use crate::attach::{Attach, AttachTimeout};
 use crate::commit::{CommitGate, CommitId, Op};
-use crate::endpoint::Pairs;
-use crate::error::{ApiMisuse, LoadError};
+use crate::error::ApiMisuse;
 use crate::jitter::Jitter;
-use crate::keys;
 use crate::output::{Event, Output};
 use crate::queue::pop_front_if;
 
 pub use codes::ShownCodes;
 pub use event::PairingEvent;
+pub use in_use::{KeysInUse, peer_keys};
 
 /// How long a handshake message is awaited.
 const MESSAGE_MAX: Duration = Duration::from_secs(10);
@@ -91,7 +91,7 @@ pub struct Pairing {
     out: VecDeque<Output>,
     now: Timestamp,
     /// The peers' keys of this device's other links.
-    in_use: Vec<[u8; 32]>,
+    in_use: KeysInUse,
     /// When waiting is over, and what it means.
     deadline: Option<(Timestamp, ErrorCode)>,
     ended: bool,
@@ -111,6 +111,7 @@ impl Pairing {
         side: Side,
         relay: RelayName,
         mailbox: MailboxId,
+        in_use: KeysInUse,
         now: Timestamp,
         rng: &mut dyn CryptoRng,
     ) -> Self {
@@ -128,7 +129,7 @@ impl Pairing {
             deferred: VecDeque::new(),
             out: VecDeque::new(),
             now,
-            in_use: Vec::new(),
+            in_use,
             deadline: None,
             ended: false,
         }
@@ -144,26 +145,26 @@ impl Pairing {
         relay: RelayName,
         claims: Claims,
         codes: &ShownCodes,
+        in_use: KeysInUse,
         now: Timestamp,
         rng: &mut dyn CryptoRng,
     ) -> Result<Self, ApiMisuse> {
         let (state, mailbox) = web::WebState::new(relay.clone(), claims, codes, rng)?;
-        Ok(Self::new(Side::Web(state), relay, mailbox, now, rng))
+        Ok(Self::new(Side::Web(state), relay, mailbox, in_use, now, rng))
     }
 
     /// Phone: an attempt on a scanned code. `relay` is the one that the offer names.
-    pub fn phone(offer: Offer, relay: RelayName, now: Timestamp, rng: &mut dyn CryptoRng) -> Self {
+    pub fn phone(
+        offer: Offer,
+        relay: RelayName,
+        in_use: KeysInUse,
+        now: Timestamp,
+        rng: &mut dyn CryptoRng,
+    ) -> Self {
         let (state, mailbox) = phone::PhoneState::new(offer);
-        let mut pairing = Self::new(Side::Phone(state), relay, mailbox, now, rng);
+        let mut pairing = Self::new(Side::Phone(state), relay, mailbox, in_use, now, rng);
         pairing.wait(MESSAGE_MAX, ErrorCode::TIMEOUT);
         pairing
-    }
-
-    /// Names the peers' keys of this device's other links, which the new link may not share: see [`keys_in_use`].
-    #[must_use]
-    pub fn with_keys_in_use(mut self, keys: Vec<[u8; 32]>) -> Self {
-        self.in_use = keys;
-        self
     }
 
     /// Web: the text of the QR code. It holds the code's secret.
@@ -350,20 +351,4 @@ impl Pairing {
         self.deferred.push_back((commit.id(), deferred));
         self.out.push_back(Output::Persist(commit));
     }
-}
-
-/// The peer's keys in a stored link, for [`Pairing::with_keys_in_use`].
-///
-/// # Errors
-///
-/// [`LoadError`] when the rows are missing or damaged.
-pub fn keys_in_use(role: DeviceRole, pairs: &Pairs) -> Result<Vec<[u8; 32]>, LoadError> {
-    // req: CRT-003
-    let row = pairs
-        .get(keys::LINK)
-        .ok_or_else(|| LoadError::Missing(keys::LINK.first().copied().unwrap_or_default()))?;
-    Ok(match role {
-        DeviceRole::Phone => PhoneLink::decode(row)?.peer_keys().to_vec(),
-        DeviceRole::Web => WebLink::decode(row)?.peer_keys().to_vec(),
-    })
 }

@@ -7,7 +7,7 @@ use core::time::Duration;
 use handfast_codec::role::DeviceRole;
 use handfast_codec::{RelayName, Timestamp};
 use handfast_handshake::pairing::Claims;
-use handfast_session::pairing::ShownCodes;
+use handfast_session::pairing::{KeysInUse, ShownCodes};
 use handfast_session::{Event, Output, Pairing};
 use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::SeedableRng;
@@ -77,7 +77,15 @@ impl Client for Pairing {
 fn code(now: Timestamp) -> Pairing {
     let claims = Claims { label: "Page".into(), origin: "https://relay.example".into(), grants: 1 };
     let relay = RelayName::parse("relay.example").unwrap();
-    Pairing::web(relay, claims, &ShownCodes::default(), now, &mut ChaCha20Rng::seed_from_u64(4)).unwrap()
+    Pairing::web(
+        relay,
+        claims,
+        &ShownCodes::default(),
+        KeysInUse::none(),
+        now,
+        &mut ChaCha20Rng::seed_from_u64(4),
+    )
+    .unwrap()
 }
 
 /// Each kind of machine, which has just asked for its first socket.

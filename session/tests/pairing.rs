@@ -17,7 +17,7 @@ use handfast_handshake::identity::SigningKey;
 use handfast_handshake::noise::{HandshakeRole, HandshakeState, Keys, Pattern};
 use handfast_handshake::pairing::mailbox;
 use handfast_handshake::secret::DhSecret;
-use handfast_session::pairing::{ShownCodes, keys_in_use};
+use handfast_session::pairing::{KeysInUse, ShownCodes, peer_keys};
 use handfast_session::{ApiMisuse, Event, LinkStatus, Output, Pairing, PairingEvent};
 use stored::run_stored;
 
@@ -255,7 +255,7 @@ fn of_two_codes_that_get_a_message_1_in_the_same_turn_one_alone_answers() {
     assert_eq!(third.web.ended(), Some(ErrorCode::CODE_EXPIRED));
     assert!(third.web.pairing.offer_text().is_none());
     let name = RelayName::parse(NAME).unwrap();
-    let next = Pairing::web(name, couple::claims(), &codes, third.now, &mut third.rng);
+    let next = Pairing::web(name, couple::claims(), &codes, KeysInUse::none(), third.now, &mut third.rng);
     assert_eq!(next.err(), Some(ApiMisuse::WrongState));
 }
 
@@ -315,7 +315,7 @@ fn a_second_phone_is_refused_while_the_first_pairs() {
     let offer = couple.offer();
     let _ = couple.scan();
     let name = RelayName::parse(NAME).unwrap();
-    let second = Pairing::phone(offer, name, couple.now, &mut couple.rng);
+    let second = Pairing::phone(offer, name, KeysInUse::none(), couple.now, &mut couple.rng);
     let first = std::mem::replace(&mut couple.phone.pairing, second);
     let socket_of_first = couple.swap_phone_socket(None);
     couple.run_for(seconds(1));
@@ -408,17 +408,15 @@ fn keys_of_another_link_are_refused() {
     // req: CRT-003
     let mut first = Couple::new(21);
     first.confirm();
-    let web_keys = keys_in_use(PHONE, &first.phone.disk).unwrap();
-    let phone_keys = keys_in_use(WEB, &first.web.disk).unwrap();
+    let web_keys = peer_keys(PHONE, &first.phone.disk).unwrap();
+    let phone_keys = peer_keys(WEB, &first.web.disk).unwrap();
     assert_eq!((web_keys.len(), phone_keys.len()), (3, 2));
-    assert!(keys_in_use(PHONE, &first.web.disk).is_err(), "another role's rows");
+    assert!(peer_keys(PHONE, &first.web.disk).is_err(), "another role's rows");
     // The same draws make the same keys.
-    let mut again = Couple::new(21);
-    again.with_keys_in_use(PHONE, web_keys);
+    let mut again = Couple::with_keys_in_use(21, web_keys, Vec::new());
     again.settle();
     assert_eq!(again.phone.ended(), Some(ErrorCode::HANDSHAKE_FAILED));
-    let mut again = Couple::new(21);
-    again.with_keys_in_use(WEB, phone_keys);
+    let mut again = Couple::with_keys_in_use(21, Vec::new(), phone_keys);
     again.approve();
     assert_eq!(again.web.ended(), Some(ErrorCode::HANDSHAKE_FAILED));
     assert_eq!(again.phone.ended(), Some(ErrorCode::HANDSHAKE_FAILED));
@@ -461,7 +459,8 @@ fn a_claim_over_its_limit_is_misuse() {
             origin: "o".repeat(origin),
             grants: 0,
         };
-        Pairing::web(name.clone(), claims, &ShownCodes::default(), now, &mut rng).map(|_| ())
+        Pairing::web(name.clone(), claims, &ShownCodes::default(), KeysInUse::none(), now, &mut rng)
+            .map(|_| ())
     };
     assert_eq!((web(1, 0), web(64, 128)), (Ok(()), Ok(())));
     assert_eq!(web(0, 0), Err(ApiMisuse::TooLarge));

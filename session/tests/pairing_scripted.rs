@@ -12,6 +12,7 @@ use handfast_codec::{DeviceRole, RelayName};
 use handfast_handshake::identity::SigningKey;
 use handfast_handshake::pairing::{mailbox, phone};
 use handfast_handshake::record::{Opener, Sealer};
+use handfast_session::pairing::KeysInUse;
 use handfast_session::{Pairing, PairingEvent};
 
 const PHONE: DeviceRole = DeviceRole::Phone;
@@ -175,7 +176,7 @@ impl ScriptedWeb {
         let code = Code::generate(name.clone(), &mut couple.rng).unwrap();
         couple.web.absent = true;
         let offer = handfast_codec::qr::Offer::decode(&code.offer().encode()).unwrap();
-        couple.phone.pairing = Pairing::phone(offer, name, couple.now, &mut couple.rng);
+        couple.phone.pairing = Pairing::phone(offer, name, KeysInUse::none(), couple.now, &mut couple.rng);
         let at = couple.add_raw_in(WEB, SigningKey::from_bytes([1; 32]), mailbox(code.offer()));
         let (context, message1) = (couple.raw[at].context(), couple.raw[at].message().clone());
         let (state, message2) =

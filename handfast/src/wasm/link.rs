@@ -3,14 +3,13 @@
 use bytes::{Bytes, BytesMut};
 use handfast_codec::DeviceRole;
 use handfast_codec::frame::{Collection, OpenKind};
-use handfast_session::{Endpoint, Pairs, VERSION_KEY};
-use js_sys::{Array, Uint8Array};
+use handfast_session::{Endpoint, VERSION_KEY};
+use js_sys::Array;
 use wasm_bindgen::prelude::*;
-use zeroize::Zeroizing;
 
 use super::journal::Journal;
 use super::output::{self, FrameBuffer, object};
-use super::{SystemRng, generator, media, refused, timestamp};
+use super::{SystemRng, generator, media, pairs, refused, timestamp};
 
 /// One link: see `Endpoint` of the crate `handfast-session`. A verb gives a commit where the text says so: apply it with
 /// the verb's own effect, and say `committed`.
@@ -34,12 +33,7 @@ impl WebLink {
         now: f64,
     ) -> Result<Self, JsError> {
         let mut rng = generator()?;
-        let mut pairs = Pairs::new();
-        for row in rows.iter() {
-            let row = Array::from(&row);
-            let (key, value) = (Uint8Array::new(&row.get(0)), Uint8Array::new(&row.get(1)));
-            let _ = pairs.insert(key.to_vec(), Zeroizing::new(value.to_vec()));
-        }
+        let pairs = pairs(rows);
         let journal = Journal::at(pairs.get(VERSION_KEY).map(|version| version.as_slice()));
         let endpoint =
             Endpoint::load(DeviceRole::Web, &pairs, None, timestamp(now), &mut rng).map_err(refused)?;

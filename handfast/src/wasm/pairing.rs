@@ -1,14 +1,16 @@
 //! A pairing attempt, for a page.
 
 use bytes::BytesMut;
+use handfast_codec::DeviceRole;
 use handfast_handshake::pairing::Claims;
 use handfast_session::Pairing;
-use handfast_session::pairing::ShownCodes;
+use handfast_session::pairing::{KeysInUse, ShownCodes};
+use js_sys::Array;
 use wasm_bindgen::prelude::*;
 
 use super::journal::Journal;
 use super::output::{self, FrameBuffer, object};
-use super::{SystemRng, generator, refused, relay, timestamp};
+use super::{SystemRng, generator, pairs, refused, relay, timestamp};
 
 /// What the codes that a page shows at a time share, so that one of them alone answers. A new one stands for the user's
 /// asking for a code: see `ShownCodes` of the crate `handfast-session`.
@@ -45,7 +47,8 @@ pub struct WebPairing {
 
 #[wasm_bindgen]
 impl WebPairing {
-    /// A fresh code, waiting for a phone. The origin is what the page claims to be.
+    /// A fresh code, waiting for a phone. The origin is what the page claims to be, `links` the stored rows
+    /// of each link that this page has.
     ///
     /// # Errors
     /// The relay's name or a claim is over its limit, one of the codes has answered a phone, or there is no randomness.
@@ -56,12 +59,17 @@ impl WebPairing {
         origin: String,
         grants: u64,
         codes: &WebShownCodes,
+        #[wasm_bindgen(unchecked_param_type = "[Uint8Array, Uint8Array][][]")] links: &Array,
         now: f64,
     ) -> Result<Self, JsError> {
         let mut rng = generator()?;
         let claims = Claims { label, origin, grants };
-        let pairing =
-            Pairing::web(relay(relay_name)?, claims, &codes.0, timestamp(now), &mut rng).map_err(refused)?;
+        let mut in_use = KeysInUse::none();
+        for link in links.iter() {
+            in_use.add_link(DeviceRole::Web, &pairs(&Array::from(&link))).map_err(refused)?;
+        }
+        let pairing = Pairing::web(relay(relay_name)?, claims, &codes.0, in_use, timestamp(now), &mut rng)
+            .map_err(refused)?;
         Ok(Self { pairing, rng, journal: Journal::default(), frames: FrameBuffer::default() })
     }
 

@@ -14,7 +14,7 @@ use handfast_codec::{DeviceRole, RelayName, Timestamp};
 use handfast_handshake::identity::SigningKey;
 use handfast_handshake::pairing::Claims;
 use handfast_handshake::pairing::phone::Offering;
-use handfast_session::pairing::ShownCodes;
+use handfast_session::pairing::{KeysInUse, ShownCodes};
 use handfast_session::{Commit, Event, Output, Pairing, PairingEvent};
 use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::SeedableRng;
@@ -117,10 +117,17 @@ impl Attempt {
         let mut web_rng = ChaCha20Rng::seed_from_u64(1);
         let mut phone_rng = ChaCha20Rng::seed_from_u64(2);
         let claims = Claims { label: "Firefox".into(), origin: String::new(), grants: 1 };
-        let web = Pairing::web(relay_name(), claims, &ShownCodes::default(), START, &mut web_rng)
-            .expect("a claim within its limits");
+        let web = Pairing::web(
+            relay_name(),
+            claims,
+            &ShownCodes::default(),
+            KeysInUse::none(),
+            START,
+            &mut web_rng,
+        )
+        .expect("a claim within its limits");
         let offer = Offer::decode(&web.offer_text().expect("a code is shown")).expect("its own code");
-        let phone = Pairing::phone(offer, relay_name(), START, &mut phone_rng);
+        let phone = Pairing::phone(offer, relay_name(), KeysInUse::none(), START, &mut phone_rng);
         let mut attempt = Self {
             phone: Device::new(DeviceRole::Phone, phone, phone_rng),
             web: Device::new(DeviceRole::Web, web, web_rng),

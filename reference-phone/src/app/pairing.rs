@@ -156,8 +156,9 @@ impl App {
         }
         let offer = Offer::decode(text.trim()).map_err(|error| VerbError::Code(error.code()))?;
         let relay = self.policy.check(&offer.relay).map_err(VerbError::Relay)?;
+        let in_use = self.store.keys_in_use()?;
         self.attempt = Some(Attempt {
-            pairing: Pairing::phone(offer, relay, now.mono, rng),
+            pairing: Pairing::phone(offer, relay, in_use, now.mono, rng),
             socket: None,
             deadline: Some(now.mono),
             lost: None,

@@ -106,6 +106,7 @@ impl App {
                     attempt.applied.push(commit.id());
                     self.store_offer(now, commit.link())?;
                     self.store.apply(&commit)?;
+                    self.store.note_keys(commit.link())?;
                 }
                 Output::Transmit(bytes) => {
                     if let Some(socket) = attempt.socket {

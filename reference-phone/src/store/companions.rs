@@ -1,8 +1,10 @@
 //! The companions that were linked.
 
+use handfast::DeviceRole;
 use handfast::codec::frame;
 use handfast::codec::ids::{CompanionId, MailboxId};
 use handfast::codec::message::{CompanionState, Item};
+use handfast::session::pairing::{KeysInUse, peer_keys};
 use rusqlite::{OptionalExtension, Row, params};
 
 use super::{Store, StoreError, sql, unsql};
@@ -231,5 +233,41 @@ impl Store {
             "SELECT {COLUMNS} FROM companions WHERE link = ?1 AND status <> 'forgotten'"
         ))?;
         Ok(query.query_row([link.as_bytes()], read).optional()?)
+    }
+
+    /// Keeps the companion's keys of a link, also when the link has ended: no other may bring them.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`].
+    pub fn note_keys(&mut self, link: MailboxId) -> Result<(), StoreError> {
+        let pairs = self.pairs(link)?;
+        // The commit may have deleted the link.
+        let Ok(keys) = peer_keys(DeviceRole::Phone, &pairs) else { return Ok(()) };
+        self.begin()?;
+        for key in keys {
+            let _ = self
+                .conn
+                .prepare_cached("INSERT OR IGNORE INTO used_keys(key) VALUES(?1)")?
+                .execute([key])?;
+        }
+        Ok(())
+    }
+
+    /// The keys of all companions that there are and were.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`].
+    pub fn keys_in_use(&self) -> Result<KeysInUse, StoreError> {
+        // req: CRT-003, CRT-013
+        let mut query = self.conn.prepare_cached("SELECT key FROM used_keys")?;
+        let used = query.query_map([], |row| row.get::<_, [u8; 32]>(0))?;
+        let mut in_use = used.collect::<Result<KeysInUse, _>>()?;
+        for link in self.links()? {
+            // One that cannot be opened has no keys to compare with.
+            let _ = in_use.add_link(DeviceRole::Phone, &self.pairs(link)?);
+        }
+        Ok(in_use)
     }
 }

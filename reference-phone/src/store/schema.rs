@@ -127,6 +127,9 @@ CREATE TABLE IF NOT EXISTS parts(
     chunks BLOB NOT NULL,
     UNIQUE(link, content)
 ) STRICT;
+CREATE TABLE IF NOT EXISTS used_keys(
+    key BLOB PRIMARY KEY
+) STRICT, WITHOUT ROWID;
 DROP TABLE IF EXISTS uploads;
 CREATE INDEX IF NOT EXISTS chats_recent ON chats(last_message, chat);
 CREATE INDEX IF NOT EXISTS messages_unread ON messages(chat, id) WHERE state = 6 AND deleted = 0;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use handfast::codec::ids::MailboxId;
 use handfast::codec::message::grants;
 use handfast::handshake::pairing::Claims;
-use handfast::session::pairing::ShownCodes;
+use handfast::session::pairing::{KeysInUse, ShownCodes};
 use handfast::session::{CommitId, Event, Output, Pairing, PairingEvent};
 use handfast::{ErrorCode, Timestamp};
 use rand_core::CryptoRng;
@@ -106,8 +106,11 @@ impl App {
             self.disconnect(old.socket);
         }
         let claims = Claims { label: self.label.clone(), origin: String::new(), grants: grants::ALL };
+        // Codes are shown only while this companion has no link, and what it had is deleted.
+        let in_use = KeysInUse::none();
         // The relay's name and the label were checked when the program started.
-        let Ok(pairing) = Pairing::web(self.relay.clone(), claims, &self.shown_codes, now, rng) else {
+        let Ok(pairing) = Pairing::web(self.relay.clone(), claims, &self.shown_codes, in_use, now, rng)
+        else {
             return;
         };
         let text = pairing.offer_text().map(|text| text.as_str().to_owned()).unwrap_or_default();

@@ -98,6 +98,8 @@ pub(crate) struct Both {
     relay: Relay,
     dir: tempfile::TempDir,
     rng: ChaCha20Rng,
+    /// From what the companion draws its keys, if not from the same.
+    web_keys: Option<ChaCha20Rng>,
     sockets: BTreeMap<SocketId, Owner>,
     next_socket: u64,
     asked: VecDeque<ScanStep>,
@@ -158,6 +160,7 @@ impl Both {
             ),
             dir,
             rng: ChaCha20Rng::seed_from_u64(seed),
+            web_keys: None,
             sockets: BTreeMap::new(),
             next_socket: 1,
             asked: VecDeque::new(),
@@ -236,7 +239,50 @@ impl Both {
         }
     }
 
-    fn pair(&mut self) {
+    /// Another companion, which draws its keys from a seed.
+    pub(crate) fn replace_web(&mut self, keys: u64) {
+        self.stop_web();
+        std::fs::remove_dir_all(web_dir(self.dir.path())).unwrap();
+        std::fs::create_dir(web_dir(self.dir.path())).unwrap();
+        self.events.clear();
+        self.asked.clear();
+        self.start_web();
+        self.web_keys = Some(ChaCha20Rng::seed_from_u64(keys));
+    }
+
+    /// The end of an attempt that the phone ends by itself.
+    pub(crate) fn refused_scan(&mut self) -> handfast::ErrorCode {
+        let (now, times) = (self.now, self.times());
+        self.web.as_mut().unwrap().pair(now, &mut self.rng).unwrap();
+        self.settle();
+        let text = self.event(|event| match event {
+            AppEvent::Code { text } => Some(text.clone()),
+            _ => None,
+        });
+        self.phone.as_mut().unwrap().scan(times, &mut self.rng, &text).unwrap();
+        let ended = |both: &Self| {
+            both.asked.iter().find_map(|step| match step {
+                ScanStep::Ended { code, .. } => Some(*code),
+                _ => None,
+            })
+        };
+        self.run_until("the end", |both| ended(both).is_some());
+        ended(self).unwrap()
+    }
+
+    /// The companion that was linked last, at the phone.
+    pub(crate) fn last_companion(&self) -> handfast::codec::ids::CompanionId {
+        self.phone().store().companions().unwrap().last().unwrap().companion
+    }
+
+    /// Revokes it there.
+    pub(crate) fn revoke_last(&mut self) {
+        let (times, companion) = (self.times(), self.last_companion());
+        self.phone.as_mut().unwrap().revoke(times, companion).unwrap();
+        self.settle();
+    }
+
+    pub(crate) fn pair(&mut self) {
         let now = self.now;
         self.web.as_mut().unwrap().pair(now, &mut self.rng).unwrap();
         self.settle();
@@ -381,7 +427,8 @@ impl Both {
                             self.phone.as_mut().unwrap().handle_bytes(times, &mut self.rng, *tag, bytes);
                         }
                         Some(Owner::Web(tag)) => {
-                            self.web.as_mut().unwrap().handle_bytes(times.mono, &mut self.rng, *tag, bytes);
+                            let rng = self.web_keys.as_mut().unwrap_or(&mut self.rng);
+                            self.web.as_mut().unwrap().handle_bytes(times.mono, rng, *tag, bytes);
                         }
                         None => {}
                     }

@@ -13,6 +13,7 @@ use handfast::handshake::identity::SigningKey;
 use handfast::handshake::link::Terms;
 use handfast::handshake::pairing::phone::Offering;
 use handfast::session::media::{ChunkList, ContentHasher};
+use handfast::session::pairing::KeysInUse;
 use handfast::session::{
     Commit, CommitId, Endpoint, Event, LinkState, Message, Output, Pairing, PairingEvent, Pairs, PairsTxn,
     RowDigest, StreamEnd,
@@ -97,7 +98,7 @@ impl Phone {
         let offer = Offer::decode(text).unwrap();
         let relay = RelayName::parse(super::NAME).unwrap();
         self.closing = self.socket.take();
-        self.machine = Machine::Pairing(Box::new(Pairing::phone(offer, relay, now, rng)));
+        self.machine = Machine::Pairing(Box::new(Pairing::phone(offer, relay, KeysInUse::none(), now, rng)));
         self.deadline = Some(now);
     }
 

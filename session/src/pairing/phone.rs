@@ -89,7 +89,7 @@ impl Pairing {
             PhoneState::AwaitMessage2(state) => match state.read(message) {
                 Ok(state) => {
                     // req: CRT-003
-                    if let Err(error) = state.require_unused(&self.in_use) {
+                    if let Err(error) = state.require_unused(self.in_use.as_slice()) {
                         return self.end(error.code());
                     }
                     self.set_phone(PhoneState::AwaitCode(Box::new(state)));

@@ -149,7 +149,7 @@ impl Pairing {
             (WebState::AwaitCertificate(state), LinkFrame::Cert(cert)) => match state.read(cert) {
                 Ok(state) => {
                     // req: CRT-003
-                    if let Err(error) = state.require_unused(&self.in_use) {
+                    if let Err(error) = state.require_unused(self.in_use.as_slice()) {
                         return self.refuse_with(error.code());
                     }
                     // req: HSK-109

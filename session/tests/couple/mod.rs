@@ -14,7 +14,7 @@ use handfast_codec::{DeviceRole, RelayName, Timestamp};
 use handfast_handshake::identity::SigningKey;
 use handfast_handshake::pairing::Claims;
 use handfast_handshake::pairing::phone::Offering;
-use handfast_session::pairing::ShownCodes;
+use handfast_session::pairing::{KeysInUse, ShownCodes};
 use handfast_session::{Commit, CommitId, Event, Output, Pairing, PairingEvent, Pairs, PairsTxn};
 use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
@@ -164,21 +164,27 @@ impl Couple {
 
     /// The same, whose code the page shows beside others.
     pub(crate) fn with_codes(seed: u64, codes: &ShownCodes) -> Self {
-        Self::begin(seed, NAME, codes)
+        Self::begin(seed, NAME, codes, [KeysInUse::none(), KeysInUse::none()])
+    }
+
+    /// The same, whose phone and web have these keys of their peers in other links.
+    pub(crate) fn with_keys_in_use(seed: u64, phone: Vec<[u8; 32]>, web: Vec<[u8; 32]>) -> Self {
+        let in_use = [phone, web].map(KeysInUse::from_iter);
+        Self::begin(seed, NAME, &ShownCodes::default(), in_use)
     }
 
     /// The same, at a relay that says this name.
     pub(crate) fn at_relay(seed: u64, says: &str) -> Self {
-        Self::begin(seed, says, &ShownCodes::default())
+        Self::begin(seed, says, &ShownCodes::default(), [KeysInUse::none(), KeysInUse::none()])
     }
 
-    fn begin(seed: u64, says: &str, codes: &ShownCodes) -> Self {
+    fn begin(seed: u64, says: &str, codes: &ShownCodes, [at_phone, at_web]: [KeysInUse; 2]) -> Self {
         let mut rng = ChaCha20Rng::seed_from_u64(seed);
         let now = Timestamp::from_micros(1_000_000);
         let name = RelayName::parse(NAME).unwrap();
-        let web = Pairing::web(name.clone(), claims(), codes, now, &mut rng).unwrap();
+        let web = Pairing::web(name.clone(), claims(), codes, at_web, now, &mut rng).unwrap();
         let offer = Offer::decode(&web.offer_text().unwrap()).unwrap();
-        let phone = Pairing::phone(offer, name, now, &mut rng);
+        let phone = Pairing::phone(offer, name, at_phone, now, &mut rng);
         let says = RelayName::parse(says).unwrap();
         let relay = Relay::new(says, BootId::from_bytes([7; 16]), Limits::default());
         Self {
@@ -402,16 +408,6 @@ impl Couple {
     /// Exchanges the phone's socket, so that another machine may stand in its place for a while.
     pub(crate) fn swap_phone_socket(&mut self, socket: Option<SocketId>) -> Option<SocketId> {
         std::mem::replace(&mut self.phone.socket, socket)
-    }
-
-    pub(crate) fn with_keys_in_use(&mut self, role: DeviceRole, keys: Vec<[u8; 32]>) {
-        let name = RelayName::parse(NAME).unwrap();
-        // A stand-in, drawn from elsewhere, so that the machine can be taken out and put back.
-        let mut rng = ChaCha20Rng::seed_from_u64(0);
-        let spare = Pairing::web(name, claims(), &ShownCodes::default(), self.now, &mut rng).unwrap();
-        let party = self.party(role);
-        let pairing = std::mem::replace(&mut party.pairing, spare);
-        party.pairing = pairing.with_keys_in_use(keys);
     }
 
     /// Starts a scripted peer in the mailbox of the code.

@@ -12,6 +12,7 @@ use handfast_handshake::pairing::web::{AwaitMessage3, Code};
 use handfast_handshake::pairing::{mailbox, phone};
 use handfast_handshake::record::{Opener, Sealer};
 use handfast_session::Pairing;
+use handfast_session::pairing::KeysInUse;
 
 use crate::couple::raw::{message, record};
 use crate::couple::{Couple, NAME, claims, offering};
@@ -92,7 +93,7 @@ impl Web {
         let code = Code::generate(name.clone(), &mut couple.rng).unwrap();
         couple.web.absent = true;
         let offer = Offer::decode(&code.offer().encode()).unwrap();
-        couple.phone.pairing = Pairing::phone(offer, name, couple.now, &mut couple.rng);
+        couple.phone.pairing = Pairing::phone(offer, name, KeysInUse::none(), couple.now, &mut couple.rng);
         couple.settle();
         let mailbox = mailbox(code.offer());
         let web = Self {

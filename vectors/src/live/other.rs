@@ -12,7 +12,7 @@ use handfast_codec::role::DeviceRole;
 use handfast_handshake::identity::SigningKey;
 use handfast_handshake::pairing::Claims;
 use handfast_handshake::pairing::phone::Offering;
-use handfast_session::pairing::ShownCodes;
+use handfast_session::pairing::{KeysInUse, ShownCodes};
 use handfast_session::resume::Verdict;
 use handfast_session::{Commit, Endpoint, Event, Message, Output, Pairing, PairingEvent, Pairs, PairsTxn};
 use rand_chacha::ChaCha20Rng;
@@ -78,7 +78,14 @@ impl Other {
         self.pairs = Pairs::new();
         let claims = Claims { label: "Runner".to_owned(), origin: String::new(), grants: 7 };
         let now = self.now();
-        let pairing = Pairing::web(hub.name.clone(), claims, &ShownCodes::default(), now, &mut self.rng)?;
+        let pairing = Pairing::web(
+            hub.name.clone(),
+            claims,
+            &ShownCodes::default(),
+            KeysInUse::none(),
+            now,
+            &mut self.rng,
+        )?;
         let text = pairing.offer_text().ok_or_else(|| anyhow!("a new code has a text"))?.to_string();
         self.begin(hub, Machine::Code(Box::new(pairing)));
         Ok(text)
@@ -88,7 +95,7 @@ impl Other {
     pub(super) fn scan(&mut self, hub: &mut Hub, text: &str) -> Result<()> {
         self.pairs = Pairs::new();
         let offer = Offer::decode(text)?;
-        let pairing = Pairing::phone(offer, hub.name.clone(), self.now(), &mut self.rng);
+        let pairing = Pairing::phone(offer, hub.name.clone(), KeysInUse::none(), self.now(), &mut self.rng);
         self.begin(hub, Machine::Code(Box::new(pairing)));
         Ok(())
     }

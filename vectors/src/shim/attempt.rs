@@ -8,7 +8,7 @@ use handfast_codec::{RelayName, Timestamp};
 use handfast_handshake::identity::SigningKey;
 use handfast_handshake::pairing::Claims;
 use handfast_handshake::pairing::phone::Offering;
-use handfast_session::pairing::ShownCodes;
+use handfast_session::pairing::{KeysInUse, ShownCodes};
 use handfast_session::{Event, Output, Pairing, PairingEvent, Pairs, PairsTxn};
 use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::SeedableRng;
@@ -34,10 +34,13 @@ impl Attempt {
         let mut rng = ChaCha20Rng::seed_from_u64(1);
         let mut told = Vec::new();
         let pairing = match input.text("role")? {
-            "phone" => Pairing::phone(Offer::decode(input.text("code")?)?, relay, now, &mut rng),
+            "phone" => {
+                Pairing::phone(Offer::decode(input.text("code")?)?, relay, KeysInUse::none(), now, &mut rng)
+            }
             "web" => {
                 let claims = Claims { label: "Shim".to_owned(), origin: String::new(), grants: 7 };
-                let pairing = Pairing::web(relay, claims, &ShownCodes::default(), now, &mut rng)?;
+                let pairing =
+                    Pairing::web(relay, claims, &ShownCodes::default(), KeysInUse::none(), now, &mut rng)?;
                 let text = pairing.offer_text().context("a new code has a text")?;
                 told.push(format!("code {}", text.as_str()));
                 pairing
