@@ -34,7 +34,7 @@ pub struct LinkCert {
     pub serial: u64,
     /// The grants given, as bits (spec, messages).
     pub grants: u64,
-    /// After how many idle days the link is suspended, 1 to 365.
+    /// After how many idle days the link is to be suspended, 1 to 365. No program does that yet.
     pub idle_days: u16,
     /// The account's name, 1 to 64 bytes.
     pub account_name: String,

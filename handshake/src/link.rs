@@ -36,7 +36,7 @@ pub struct Terms {
     pub serial: u64,
     /// The grants given, as bits (spec, messages).
     pub grants: u64,
-    /// After how many idle days the link is suspended.
+    /// After how many idle days the link is to be suspended. No program does that yet.
     pub idle_days: u16,
     /// The account's key.
     pub account: SigningPublic,

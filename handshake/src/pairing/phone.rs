@@ -84,7 +84,7 @@ pub struct Offering {
     pub serial: u64,
     /// The grants given, as bits.
     pub grants: u64,
-    /// After how many idle days the link is suspended, 1 to 365.
+    /// After how many idle days the link is to be suspended, 1 to 365. No program does that yet.
     pub idle_days: u16,
 }
 

@@ -12,7 +12,7 @@ use rand_core::CryptoRng;
 use super::{App, AppEvent, AppOutput, Now, Owner, SocketTag, VerbError};
 use crate::store::{Companion, CompanionStatus, StoreError};
 
-/// After how many idle days a new link is suspended.
+/// After how many idle days a new link is to be suspended. It is signed; nothing counts them yet.
 const IDLE_DAYS: u16 = 14;
 
 /// The attempt under way.
