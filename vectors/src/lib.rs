@@ -17,6 +17,7 @@ pub mod live;
 mod machines;
 pub mod manifest;
 pub mod ops;
+pub mod out;
 pub mod peer;
 pub mod runner;
 pub mod seed;

@@ -1,5 +1,6 @@
 //! Lists, checks and makes the vectors of the Handfast protocol.
 
+use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -8,6 +9,7 @@ use anyhow::{Context as _, Result, bail, ensure};
 use clap::{Parser, Subcommand};
 use handfast_vectors::case::Verdict;
 use handfast_vectors::manifest::{self, Manifest};
+use handfast_vectors::out::{Unwritable, complain, print, print_line};
 use handfast_vectors::runner;
 use handfast_vectors::stats::Stats;
 use handfast_vectors::suite::{Damaged, load, paths, read};
@@ -61,26 +63,25 @@ fn default_folder() -> PathBuf {
 }
 
 fn list(folder: &Path, count: bool) -> Result<()> {
-    let (mut total, mut negative) = (0, 0);
+    let (mut total, mut negative, mut lines) = (0, 0, String::new());
     for path in paths(folder)? {
         let (file, _) = read(&path)?;
         let invalid = file.cases.iter().filter(|case| case.result == Verdict::Invalid).count();
         (total, negative) = (total + file.cases.len(), negative + invalid);
         if count {
-            println!("{:>4} of them {:>3} invalid  {}", file.cases.len(), invalid, file.topic);
+            let _ = writeln!(lines, "{:>4} of them {:>3} invalid  {}", file.cases.len(), invalid, file.topic);
         } else {
-            file.cases.iter().for_each(|case| println!("{}", case.id));
+            lines.extend(file.cases.iter().map(|case| format!("{}\n", case.id)));
         }
     }
     if count {
-        println!("{total:>4} of them {negative:>3} invalid  in all");
+        let _ = writeln!(lines, "{total:>4} of them {negative:>3} invalid  in all");
     }
-    Ok(())
+    Ok(print(&lines)?)
 }
 
 fn stats(folder: &Path) -> Result<()> {
-    print!("{}", Stats::of(&load(folder)?)?.page());
-    Ok(())
+    Ok(print(&Stats::of(&load(folder)?)?.page())?)
 }
 
 fn check(folder: &Path) -> Result<()> {
@@ -103,8 +104,7 @@ fn check(folder: &Path) -> Result<()> {
         let (_, text) = read(&folder.join(&file.topic).with_extension("json"))?;
         ensure!(text == file.to_text()?, "{}: the file differs from what this build makes", file.topic);
     }
-    println!("{} cases in {} files agree", cases.len(), made.len());
-    Ok(())
+    Ok(print_line(&format!("{} cases in {} files agree", cases.len(), made.len()))?)
 }
 
 fn generate(folder: &Path) -> Result<()> {
@@ -120,8 +120,7 @@ fn generate(folder: &Path) -> Result<()> {
     }
     let name = folder.file_name().context("the folder has a name")?.to_string_lossy();
     fs::write(manifest::path(folder), Manifest::of(&name, &files)?.to_text()?)?;
-    println!("{total} cases written to {}", folder.display());
-    Ok(())
+    Ok(print_line(&format!("{total} cases written to {}", folder.display()))?)
 }
 
 /// The machinery of patches and copies is that of `cargo xtask`.
@@ -145,21 +144,21 @@ fn main() -> ExitCode {
         Command::List { count, .. } => list(folder, *count),
         Command::Check => check(folder),
         Command::Generate => generate(folder),
-        Command::States => handfast_vectors::state::page().map(|page| print!("{page}")),
+        Command::States => handfast_vectors::state::page().and_then(|page| Ok(print(&page)?)),
         Command::Mutants { only } => mutants(only),
-        Command::Example => handfast_vectors::example::page().map(|page| print!("{page}")),
+        Command::Example => handfast_vectors::example::page().and_then(|page| Ok(print(&page)?)),
         Command::Run(_) | Command::Peer(_) | Command::Live(_) => {
             match of_implementations(folder, &arguments.command) {
                 Ok(true) => Ok(()),
                 Ok(false) => return ExitCode::FAILURE,
-                Err(error) => return told(&error, 2),
+                Err(error) => return failed(&error, 2),
             }
         }
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
-        Err(error) if error.is::<Damaged>() => told(&error, 2),
-        Err(error) => told(&error, 1),
+        Err(error) if error.is::<Damaged>() || error.is::<Unwritable>() => failed(&error, 2),
+        Err(error) => failed(&error, 1),
     }
 }
 
@@ -174,7 +173,7 @@ fn of_implementations(folder: &Path, command: &Command) -> Result<bool> {
     Ok(good)
 }
 
-fn told(error: &anyhow::Error, code: u8) -> ExitCode {
-    eprintln!("{error:#}");
+fn failed(error: &anyhow::Error, code: u8) -> ExitCode {
+    complain(&format!("{error:#}"));
     ExitCode::from(code)
 }

@@ -5,6 +5,7 @@
 mod command_line;
 mod compare;
 mod finding;
+mod group;
 mod protocol;
 mod report;
 mod requirements;

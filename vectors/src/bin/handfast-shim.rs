@@ -18,7 +18,7 @@ fn main() -> ExitCode {
     match handfast_vectors::shim::serve(&arguments.roles, std::io::stdin().lock(), std::io::stdout().lock()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("{error:#}");
+            handfast_vectors::out::complain(&format!("{error:#}"));
             ExitCode::FAILURE
         }
     }

@@ -9,9 +9,10 @@ mod page;
 
 use std::path::Path;
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, ensure};
 
 use super::run::{Level, Run};
+use crate::out;
 
 /// Writes all reports of a run into a folder.
 ///
@@ -28,6 +29,22 @@ pub(super) fn write(folder: &Path, run: &Run, level: Level) -> Result<()> {
         let path = folder.join(name);
         std::fs::write(&path, text).with_context(|| format!("{}", path.display()))?;
     }
-    println!("{}", folder.join("report.html").display());
-    Ok(())
+    Ok(out::print_line(&folder.join("report.html").display().to_string())?)
+}
+
+/// Makes sure, before the cases are asked, that the reports can be written.
+///
+/// # Errors
+///
+/// They cannot.
+pub(super) fn require_writable(folder: &Path) -> Result<()> {
+    let cannot = || format!("--report: no file can be written in {}", folder.display());
+    std::fs::create_dir_all(folder).with_context(cannot)?;
+    for name in ["report.json", "junit.xml", "report.html"] {
+        let path = folder.join(name);
+        ensure!(!path.exists() || path.is_file(), "--report: {} is not a file", path.display());
+    }
+    let probe = folder.join(format!(".probe-{}", std::process::id()));
+    let _ = std::fs::File::create_new(&probe).with_context(cannot)?;
+    std::fs::remove_file(&probe).with_context(cannot)
 }

@@ -15,12 +15,14 @@ use super::shim::{Shim, Trouble};
 use super::skips::Skips;
 use super::{command_line, compare, report, select};
 use crate::case::{Case, VectorFile};
-use crate::{live, peer, suite};
+use crate::{live, out, peer, suite};
 
 /// After so many cases in a row to which a shim said nothing, it is not asked any more.
 const SILENT_MAX: usize = 10;
 /// How many failures are printed; all of them stand in the reports.
 const PRINTED_MAX: usize = 40;
+/// How many of the last lines of a shim's standard error are printed with a failure.
+const STDERR_LINES_MAX: usize = 8;
 
 /// How an error is held against what is right.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
@@ -164,6 +166,9 @@ fn run_cases(all: Vec<Case>, options: &Options) -> Result<(Run, bool)> {
 /// An option makes no sense.
 pub(crate) fn selected(all: Vec<Case>, asking: &Asking) -> Result<(Vec<Case>, Skips)> {
     ensure!(asking.repeat > 0 && asking.jobs != Some(0), "--repeat and --jobs are at least 1");
+    if let Some(folder) = &asking.report {
+        report::require_writable(folder)?;
+    }
     let skips = asking.skips.as_deref().map_or_else(|| Ok(Skips::default()), Skips::read)?;
     let ids: Vec<&str> = all.iter().map(|case| case.id.as_str()).collect();
     let stale = skips.stale(&ids);
@@ -195,7 +200,9 @@ pub(crate) fn columns(
 pub(crate) fn told(run: &Run, asking: &Asking) -> Result<bool> {
     let mut good = true;
     for column in &run.columns {
-        good &= print(run, column, asking.level.is_strict(), asking.complete);
+        let (text, is_good) = summary(run, column, asking.level.is_strict(), asking.complete);
+        out::print(&text)?;
+        good &= is_good;
     }
     if let Some(folder) = &asking.report {
         report::write(folder, run, asking.level)?;
@@ -203,43 +210,55 @@ pub(crate) fn told(run: &Run, asking: &Asking) -> Result<bool> {
     Ok(good)
 }
 
-/// One line for each class, and the first failures.
-fn print(run: &Run, column: &Column, strict: bool, complete: bool) -> bool {
+/// One line for each class, and the first failures; and whether there is none.
+fn summary(run: &Run, column: &Column, strict: bool, complete: bool) -> (String, bool) {
     let seconds = column.took.as_secs_f64();
+    let mut lines = Vec::new();
     match &column.hello {
         Ok(hello) => {
             let roles: Vec<&str> = hello.roles.iter().map(String::as_str).collect();
             let (name, version, roles) =
                 (printable(&hello.name), printable(&hello.version), roles.join(", "));
-            println!("{name} {version} ({roles}): {} cases in {seconds:.1} s", column.findings.len());
+            let cases = column.findings.len();
+            lines.push(format!("{name} {version} ({roles}): {cases} cases in {seconds:.1} s"));
         }
         Err(finding) => {
-            println!("{}: {} {}", column.command, finding.class.name(), printable(&finding.reason));
-            return false;
+            let reason = printable(&finding.reason);
+            lines.push(format!("{}: {} {reason}", column.command, finding.class.name()));
+            lines.extend(stderr_lines(finding));
+            return (lines.join("\n") + "\n", false);
         }
     }
     let counts: Vec<String> =
         Class::ALL.iter().map(|class| format!("{} {}", class.name(), column.count(*class))).collect();
-    println!("  {}", counts.join("  "));
+    lines.push(format!("  {}", counts.join("  ")));
     let is_failure = |finding: &Finding| {
         let left_out = matches!(finding.class, Class::Unsupported | Class::Skipped);
         finding.class.is_failure(strict) || (complete && left_out)
     };
     let failed: Vec<_> = column.findings.iter().filter(|(_, finding)| is_failure(finding)).collect();
     for (id, finding) in failed.iter().take(PRINTED_MAX) {
-        println!("  {} {id}: {}", finding.class.name(), printable(&finding.reason));
+        lines.push(format!("  {} {id}: {}", finding.class.name(), printable(&finding.reason)));
+        lines.extend(stderr_lines(finding));
     }
     if let Some((id, _)) = failed.first() {
-        println!("  {} failed; one again: {}", failed.len(), reproduction(&column.command, id));
+        lines.push(format!("  {} failed; one again: {}", failed.len(), reproduction(&column.command, id)));
     }
     for (id, finding) in column.findings.iter().filter(|(_, finding)| finding.class == Class::Skipped) {
-        println!("  SKIPPED {id}: {}", printable(&finding.reason));
+        lines.push(format!("  SKIPPED {id}: {}", printable(&finding.reason)));
     }
     let elsewhere = run.cases.len() - column.findings.len();
     if elsewhere > 0 {
-        println!("  {elsewhere} cases are about other roles");
+        lines.push(format!("  {elsewhere} cases are about other roles"));
     }
-    failed.is_empty()
+    (lines.join("\n") + "\n", failed.is_empty())
+}
+
+/// The last lines that a shim wrote to its standard error, if it ended or did not answer.
+fn stderr_lines(finding: &Finding) -> Vec<String> {
+    let lines: Vec<&str> = finding.stderr.lines().filter(|line| !line.trim().is_empty()).collect();
+    let first = lines.len().saturating_sub(STDERR_LINES_MAX);
+    lines.iter().skip(first).map(|line| format!("    its stderr: {}", printable(line))).collect()
 }
 
 /// The line that runs one case again.
@@ -308,17 +327,18 @@ fn greeted(words: &[String], options: &Asking) -> Result<(Shim, Hello), Finding>
             shim.set_patience(each);
             Ok((shim, hello))
         }
-        Err(trouble) => Err(of_trouble(trouble, Some(&shim))),
+        Err(trouble) => Err(of_trouble(trouble, Some(shim))),
     }
 }
 
-fn of_trouble(trouble: Trouble, shim: Option<&Shim>) -> Finding {
+/// The finding about a shim that is of no further use; it is ended, so that all that it wrote is here.
+fn of_trouble(trouble: Trouble, shim: Option<Shim>) -> Finding {
     let (class, reason) = match trouble {
         Trouble::Crash(reason) => (Class::Crash, reason),
         Trouble::Hang(reason) => (Class::Hang, reason),
         Trouble::Nonsense(reason) => (Class::Fail, reason),
     };
-    Finding { stderr: shim.map(Shim::stderr).unwrap_or_default(), ..Finding::new(class, reason) }
+    Finding { stderr: shim.map(Shim::into_stderr).unwrap_or_default(), ..Finding::new(class, reason) }
 }
 
 /// One process of a shim at a time, started again after each trouble.
@@ -382,9 +402,7 @@ impl Worker<'_> {
             Err(trouble) => {
                 let silent = matches!(trouble, Trouble::Crash(_) | Trouble::Hang(_));
                 self.silent = if silent { self.silent + 1 } else { 0 };
-                let finding = of_trouble(trouble, Some(shim));
-                self.shim = None;
-                finding
+                of_trouble(trouble, self.shim.take().map(|(shim, _)| shim))
             }
         }
     }

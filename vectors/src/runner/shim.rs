@@ -3,13 +3,13 @@
 use std::collections::VecDeque;
 use std::io::{BufRead as _, BufReader, Read, Write as _};
 use std::process::{Child, Command, Stdio};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, channel, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use serde_json::{Map, Value};
 
-use super::protocol;
+use super::{group, protocol};
 
 /// The longest line of a shim, bytes. The longest right answer has some 300 KiB.
 pub(super) const LINE_LEN_MAX: usize = 768 * 1024;
@@ -38,12 +38,14 @@ enum Line {
     TooLong,
 }
 
-/// A running shim. It ends with this value.
+/// A running shim. It ends with this value, and so does all that it started.
 pub(crate) struct Shim {
     child: Child,
     requests: SyncSender<String>,
     lines: Receiver<Line>,
     stderr: Arc<Mutex<VecDeque<u8>>>,
+    /// Disconnected when nobody can write to its standard error any more.
+    stderr_end: Receiver<()>,
     patience: Duration,
     next_id: u64,
 }
@@ -59,10 +61,11 @@ impl Shim {
         let mut command = Command::new(program);
         let _ = command.args(rest).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let cannot = |error| Trouble::Crash(format!("{program:?} cannot be started: {error}"));
-        let mut child = command.spawn().map_err(cannot)?;
+        let mut child = group::spawn(&mut command).map_err(cannot)?;
         let stderr = Arc::new(Mutex::new(VecDeque::new()));
         let (requests, to_write) = sync_channel::<String>(1);
         let (from_shim, lines) = sync_channel(LINES_WAITING_MAX);
+        let (stderr_open, stderr_end) = channel::<()>();
         // Each pipe has a thread of its own, since a shim that does not read or write must not hold up the runner. A
         // thread ends with its pipe, or when nobody listens any more.
         if let Some(mut stdin) = child.stdin.take() {
@@ -79,9 +82,12 @@ impl Shim {
         }
         if let Some(pipe) = child.stderr.take() {
             let tail = Arc::clone(&stderr);
-            let _ = std::thread::spawn(move || keep_tail(pipe, &tail));
+            let _ = std::thread::spawn(move || {
+                keep_tail(pipe, &tail);
+                drop(stderr_open);
+            });
         }
-        Ok(Self { child, requests, lines, stderr, patience, next_id: 0 })
+        Ok(Self { child, requests, lines, stderr, stderr_end, patience, next_id: 0 })
     }
 
     /// From now on, each answer must come within `patience`.
@@ -109,9 +115,14 @@ impl Shim {
             Ok(Line::TooLong) => {
                 Err(Trouble::Nonsense(format!("it wrote a line of more than {LINE_LEN_MAX} bytes")))
             }
-            Err(RecvTimeoutError::Timeout) => {
-                Err(Trouble::Hang(format!("no answer within {} ms", self.patience.as_millis())))
-            }
+            Err(RecvTimeoutError::Timeout) => Err(match self.child.try_wait() {
+                Ok(Some(status)) => Trouble::Crash(format!(
+                    "it ended with {status}, and what it started holds its output open"
+                )),
+                Ok(None) | Err(_) => {
+                    Trouble::Hang(format!("no answer within {} ms", self.patience.as_millis()))
+                }
+            }),
             Err(RecvTimeoutError::Disconnected) => Err(Trouble::Crash(self.end())),
         }
     }
@@ -128,8 +139,11 @@ impl Shim {
         "it closed its output in place of an answer".to_owned()
     }
 
-    /// The end of what it wrote to its standard error.
-    pub(super) fn stderr(&self) -> String {
+    /// Ends it; returns the end of what it wrote to its standard error.
+    pub(super) fn into_stderr(mut self) -> String {
+        group::end(&mut self.child);
+        // What it wrote last may still be on its way. No message ever comes, only the end.
+        let _: Result<(), _> = self.stderr_end.recv_timeout(END_MAX);
         let tail = self.stderr.lock().unwrap_or_else(PoisonError::into_inner);
         let bytes: Vec<u8> = tail.iter().copied().collect();
         String::from_utf8_lossy(&bytes).trim().to_owned()
@@ -138,8 +152,7 @@ impl Shim {
 
 impl Drop for Shim {
     fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+        group::end(&mut self.child);
     }
 }
 

@@ -51,6 +51,9 @@ fn finding(finding: &Finding) -> Value {
     if !finding.reason.is_empty() {
         value["reason"] = finding.reason.as_str().into();
     }
+    if !finding.stderr.is_empty() {
+        value["stderr"] = finding.stderr.as_str().into();
+    }
     if finding.class != Class::Pass
         && let Some(answer) = &finding.answer
     {

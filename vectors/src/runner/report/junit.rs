@@ -38,7 +38,9 @@ fn suite(column: &Column, level: Level, out: &mut String) {
         );
         let reason = escape(&finding.reason);
         let inner = if finding.class.is_failure(strict) {
-            format!("<failure type=\"{}\" message=\"{reason}\"/>", finding.class.name())
+            let failure = format!("<failure type=\"{}\" message=\"{reason}\"/>", finding.class.name());
+            let stderr = escape(&finding.stderr);
+            if stderr.is_empty() { failure } else { format!("{failure}<system-err>{stderr}</system-err>") }
         } else if matches!(finding.class, Class::Skipped | Class::Unsupported) {
             format!("<skipped message=\"{}: {reason}\"/>", finding.class.name())
         } else {
