@@ -12,6 +12,10 @@ pub const MESSAGE1_STARTS_MAX: u32 = 4;
 pub const OFFERED_MAX: u64 = 600;
 /// How long a link may stay PENDING at a web: 86,400 seconds (spec, handshake).
 pub const PENDING_MAX: u64 = 86_400;
+/// The longest head of the answer to a WebSocket upgrade: 16,384 bytes (spec, timers).
+pub const UPGRADE_HEAD_LEN_MAX: usize = 16_384;
+/// The longest wait that a relay may ask for by `Retry-After`: 300 s (spec, timers).
+pub const RETRY_AFTER_MAX: u64 = 300;
 /// The longest relay name: 64 bytes (spec, qr).
 pub const RELAY_NAME_LEN_MAX: usize = 64;
 /// The longest host in a QR payload: 40 bytes (spec, qr).

@@ -29,9 +29,11 @@
 
 mod clock;
 mod connect;
+mod head;
 mod link_socket;
 mod set;
 mod task;
+mod tls;
 mod websocket;
 
 pub use crate::rng::{NoRandomness, SystemRng, os_rng};
@@ -42,4 +44,5 @@ pub use set::SocketSet;
 pub use task::{
     QUEUE_LEN_MAX, SendError, SocketEvent, SocketHandle, WRITE_DEADLINE, spawn_socket, spawn_socket_with,
 };
+pub use tls::{CertificatesError, TlsFailure};
 pub use websocket::{CONNECT_DEADLINE, SocketError, WebSocket};

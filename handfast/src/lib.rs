@@ -24,6 +24,10 @@ mod rng;
 pub mod sqlite;
 #[cfg(feature = "store-suite")]
 pub mod store_suite;
+#[cfg(any(feature = "tokio", feature = "sqlite"))]
+mod system_error;
+#[cfg(any(feature = "tokio", feature = "sqlite"))]
+pub use system_error::SystemError;
 #[cfg(feature = "wasm")]
 pub mod wasm;
 #[cfg(all(feature = "hazmat", any(feature = "sqlite", feature = "program")))]

@@ -1,7 +1,6 @@
 //! The socket task against relays that behave, that do not, and that are not there.
 #![cfg(feature = "tokio")]
 
-use std::io::ErrorKind;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
@@ -83,7 +82,7 @@ async fn the_upgrade_asks_for_v1_without_origin() {
     assert!(head.contains(&format!("\r\nhost: {name}\r\n")), "{head}");
     assert!(!head.contains("\r\norigin:") && !head.contains("extensions"), "{head}");
     stream.write_all(b"HTTP/1.1 503 Service Unavailable\r\n\r\n").await.expect("open");
-    assert_closed(&mut inbox, SocketError::NotARelay(Some(503))).await;
+    assert_closed(&mut inbox, SocketError::NotNow { status: 503, retry_after: None }).await;
 }
 
 #[tokio::test]
@@ -91,7 +90,7 @@ async fn a_relay_that_is_not_there_is_told_once() {
     let (listener, name) = listen().await;
     drop(listener);
     let (socket, mut inbox) = spawn(&name, 16);
-    assert_closed(&mut inbox, SocketError::Connect(ErrorKind::ConnectionRefused)).await;
+    assert_closed(&mut inbox, SocketError::Connect(std::io::Error::from_raw_os_error(111).into())).await;
     assert_eq!(socket.send(Bytes::from_static(b"x")), Err(SendError::Closed));
 }
 
@@ -113,6 +112,98 @@ async fn what_is_no_relay_is_told_apart() {
         stream.write_all(answer).await.expect("open");
         stream.shutdown().await.expect("open");
         assert_closed(&mut inbox, expected).await;
+    }
+}
+
+/// What a user is told who meets a captive portal, a proxy or an empty web server in the place of a relay.
+#[tokio::test]
+async fn what_answers_in_the_place_of_a_relay_is_told_in_words() {
+    for (status, words) in [
+        (200, "does this network want a log-in first?"),
+        (302, "does this network want a log-in first?"),
+        (511, "does this network want a log-in first?"),
+        (407, "something on the way wants a log-in"),
+        (403, "is refused"),
+        (404, "no relay in it"),
+        (502, "cannot reach the relay"),
+        (418, "is not a relay"),
+    ] {
+        let shown = SocketError::NotARelay(Some(status)).to_string();
+        assert!(shown.contains(words) && shown.ends_with(&format!("(HTTP status {status})")), "{shown}");
+    }
+    let shown = [
+        SocketError::NotARelay(None),
+        SocketError::NotNow { status: 503, retry_after: Some(7) },
+        SocketError::NotNow { status: 429, retry_after: None },
+        SocketError::Connect(std::io::ErrorKind::ConnectionRefused.into()),
+    ];
+    let shown = shown.map(|error| error.to_string());
+    assert!(shown[1].ends_with("left alone for 7 s") && shown[3].ends_with("is it running?"), "{shown:?}");
+    assert!(shown.iter().all(|words| !words.contains("Some") && !words.contains("None")), "{shown:?}");
+}
+
+/// A network that hands out the answer byte by byte, and one that hands out too much.
+#[tokio::test]
+async fn tim_020_an_upgrade_in_single_bytes_is_an_upgrade() {
+    // req: TIM-020, TIM-021
+    for more in ["", "X: 1\r\n", "big"] {
+        let (listener, name) = listen().await;
+        let (_socket, mut inbox) = spawn(&name, 16);
+        let (mut stream, _) = listener.accept().await.expect("a client");
+        stream.set_nodelay(true).expect("set");
+        let mut head = Vec::new();
+        while !head.ends_with(b"\r\n\r\n") {
+            head.push(stream.read_u8().await.expect("a byte"));
+        }
+        let head = String::from_utf8(head).expect("text");
+        let key = head.lines().find_map(|line| line.strip_prefix("Sec-WebSocket-Key: ")).expect("a key");
+        let accept = tokio_tungstenite::tungstenite::handshake::derive_accept_key(key.as_bytes());
+        let mut answer = format!(
+            "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+             Sec-WebSocket-Accept: {accept}\r\n"
+        );
+        if more == "big" {
+            answer += &format!("X: {}\r\n\r\n", "a".repeat(200_000));
+            // It hangs up in the middle of it.
+            let _ = stream.write_all(answer.as_bytes()).await;
+            assert_closed(&mut inbox, SocketError::HeadTooLong).await;
+            continue;
+        }
+        answer += more;
+        answer += "\r\n";
+        for byte in answer.bytes() {
+            stream.write_all(&[byte]).await.expect("open");
+            tokio::task::yield_now().await;
+        }
+        assert_eq!(next(&mut inbox).await, Some(SocketEvent::Opened));
+        let frame = [0x82, 2, 7, 8];
+        stream.write_all(&frame).await.expect("open");
+        assert_eq!(next(&mut inbox).await, Some(SocketEvent::Message(BytesMut::from(&[7, 8][..]))));
+    }
+}
+
+#[tokio::test]
+async fn tim_022_a_relay_that_asks_for_it_is_left_alone_for_as_long() {
+    // req: TIM-022
+    for (asks, waits) in [("Retry-After: 2\r\n", true), ("", false), ("Retry-After: soon\r\n", false)] {
+        let (listener, name) = listen().await;
+        let connector = Connector::new().expect("TLS");
+        let connect = || {
+            let (events, inbox) = mpsc::channel(16);
+            let connector = Ok(connector.clone());
+            (spawn_socket_with(&Handle::current(), connector, name.clone(), events, |event| event), inbox)
+        };
+        let (_first, mut inbox) = connect();
+        let (mut stream, _) = listener.accept().await.expect("a client");
+        let mut head = [0; 1024];
+        let _ = stream.read(&mut head).await.expect("a head");
+        stream.write_all(format!("HTTP/1.1 503 No\r\n{asks}\r\n").as_bytes()).await.expect("open");
+        let retry_after = waits.then_some(2);
+        assert_closed(&mut inbox, SocketError::NotNow { status: 503, retry_after }).await;
+        let start = std::time::Instant::now();
+        let (_second, _inbox) = connect();
+        let _ = listener.accept().await.expect("a client");
+        assert_eq!(start.elapsed() >= Duration::from_millis(1_900), waits, "{asks}: {:?}", start.elapsed());
     }
 }
 

@@ -1,21 +1,24 @@
 //! From a relay's name to an open stream: addresses, TCP, TLS.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
 use std::{fmt, io};
 
 use handfast_codec::RelayName;
+use handfast_codec::limits::RETRY_AFTER_MAX;
 use rustls::pki_types::ServerName;
 use rustls::{ClientConfig, RootCertStore};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpSocket, TcpStream, lookup_host};
-use tokio::time::timeout;
+use tokio::time::{Instant, sleep_until, timeout};
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
+use super::tls::{self, CertificatesError, TlsFailure};
 use super::{CONNECT_DEADLINE, SocketError};
 
 /// The kernel's part of what is written and not yet sent, in bytes: small, so that a text does not wait behind a video
@@ -29,6 +32,8 @@ const ADDRESS_DEADLINE: Duration = Duration::from_secs(4);
 pub struct Connector {
     tls: Arc<ClientConfig>,
     deadline: Duration,
+    /// Relays that asked not to be connected to before a time.
+    held: Arc<Mutex<BTreeMap<RelayName, Instant>>>,
 }
 
 impl Connector {
@@ -40,6 +45,16 @@ impl Connector {
         Self::with_roots(RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() })
     }
 
+    /// Trusts those and the authorities of a PEM file, which a home or a company has for itself.
+    ///
+    /// # Errors
+    /// [`CertificatesError`] when it holds no certificate, or one that cannot be used.
+    pub fn with_more_roots(pem: &[u8]) -> Result<Self, CertificatesError> {
+        let mut roots = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
+        tls::add_roots(&mut roots, pem)?;
+        Self::with_roots(roots).map_err(|_| CertificatesError::Unusable)
+    }
+
     /// Trusts these certificate authorities and no others.
     ///
     /// # Errors
@@ -48,10 +63,10 @@ impl Connector {
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let tls = ClientConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()
-            .map_err(|_| SocketError::Tls)?
+            .map_err(|_| SocketError::Tls(TlsFailure::Other))?
             .with_root_certificates(roots)
             .with_no_client_auth();
-        Ok(Self { tls: Arc::new(tls), deadline: CONNECT_DEADLINE })
+        Ok(Self { tls: Arc::new(tls), deadline: CONNECT_DEADLINE, held: Arc::default() })
     }
 
     /// The same with another deadline than [`CONNECT_DEADLINE`].
@@ -65,6 +80,21 @@ impl Connector {
         self.deadline
     }
 
+    /// The relay asked not to be connected to for so many seconds.
+    pub(super) fn hold(&self, relay: &RelayName, seconds: u64) {
+        let until = Instant::now() + Duration::from_secs(seconds.min(RETRY_AFTER_MAX));
+        let _ = self.held.lock().unwrap_or_else(PoisonError::into_inner).insert(relay.clone(), until);
+    }
+
+    /// Waits until the relay may be connected to.
+    pub(super) async fn until_allowed(&self, relay: &RelayName) {
+        let until = self.held.lock().unwrap_or_else(PoisonError::into_inner).get(relay).copied();
+        // req: TIM-022
+        if let Some(until) = until.filter(|until| *until > Instant::now()) {
+            sleep_until(until).await;
+        }
+    }
+
     /// An open stream to the relay. The caller sets the deadline.
     pub(super) async fn open(&self, relay: &RelayName) -> Result<RelayStream, SocketError> {
         let plain = relay.is_loopback();
@@ -75,10 +105,15 @@ impl Connector {
         self.seal(relay, stream).await
     }
 
-    async fn seal(&self, relay: &RelayName, stream: TcpStream) -> Result<RelayStream, SocketError> {
+    pub(super) async fn seal(
+        &self,
+        relay: &RelayName,
+        stream: TcpStream,
+    ) -> Result<RelayStream, SocketError> {
         let name = ServerName::try_from(bare_host(relay).to_owned()).map_err(|_| SocketError::Resolve)?;
         let tls = TlsConnector::from(Arc::clone(&self.tls)).connect(name, stream).await;
-        tls.map(|stream| RelayStream::Tls(Box::new(stream))).map_err(|_| SocketError::Tls)
+        tls.map(|stream| RelayStream::Tls(Box::new(stream)))
+            .map_err(|error| SocketError::Tls(TlsFailure::from(&error)))
     }
 }
 
@@ -110,8 +145,8 @@ async fn open_tcp(relay: &RelayName, plain: bool) -> Result<TcpStream, SocketErr
         }
         match timeout(ADDRESS_DEADLINE, open_address(address)).await {
             Ok(Ok(stream)) => return Ok(stream),
-            Ok(Err(error)) => failure = SocketError::Connect(error.kind()),
-            Err(_) => failure = SocketError::Connect(io::ErrorKind::TimedOut),
+            Ok(Err(error)) => failure = SocketError::Connect(error.into()),
+            Err(_) => failure = SocketError::Connect(io::ErrorKind::TimedOut.into()),
         }
     }
     Err(failure)
@@ -183,77 +218,19 @@ mod tests {
         }
     }
 
-    /// A TLS server with the certificate of `relay.test`; what a client says to it goes unread.
-    async fn tls_server() -> SocketAddr {
-        use rustls::pki_types::pem::PemObject;
-        use rustls::pki_types::{CertificateDer, PrivateKeyDer};
-
-        let chain = CertificateDer::pem_slice_iter(include_bytes!("../../tests/data/relay.test.pem"));
-        let key =
-            PrivateKeyDer::from_pem_slice(include_bytes!("../../tests/data/relay.test.key")).expect("a key");
-        let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let config = rustls::ServerConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()
-            .expect("TLS")
-            .with_no_client_auth()
-            .with_single_cert(chain.map(|cert| cert.expect("a certificate")).collect(), key)
-            .expect("a pair");
-        let acceptor = tokio_rustls::TlsAcceptor::from(Arc::new(config));
-        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a free port");
-        let address = listener.local_addr().expect("an address");
-        drop(tokio::spawn(async move {
-            while let Ok((stream, _)) = listener.accept().await {
-                drop(acceptor.accept(stream).await);
-            }
-        }));
-        address
-    }
-
-    fn test_roots() -> RootCertStore {
-        use rustls::pki_types::CertificateDer;
-        use rustls::pki_types::pem::PemObject;
-
-        let mut roots = RootCertStore::empty();
-        let root =
-            CertificateDer::from_pem_slice(include_bytes!("../../tests/data/root.pem")).expect("a root");
-        roots.add(root).expect("a root");
-        roots
-    }
-
     #[tokio::test]
-    async fn a_certificate_must_be_valid_for_the_relays_name() {
-        let address = tls_server().await;
-        let own = Connector::with_roots(test_roots()).expect("TLS");
-        let public = Connector::new().expect("TLS");
-        for (connector, name, valid) in [
-            (&own, "relay.test", true),
-            (&own, "relay.test:8443", true),
-            (&own, "other.test", false),
-            (&own, "127.0.0.1", false),
-            (&public, "relay.test", false),
-        ] {
-            let stream = TcpStream::connect(address).await.expect("it listens");
-            let sealed = connector.seal(&RelayName::parse(name).expect("a valid name"), stream).await;
-            match sealed {
-                Ok(RelayStream::Tls(_)) => assert!(valid, "{name} was taken"),
-                Ok(RelayStream::Plain(_)) => panic!("not sealed"),
-                Err(error) => assert_eq!((error, valid), (SocketError::Tls, false), "{name}"),
-            }
+    async fn tim_022_a_relay_may_ask_for_300_seconds_at_most() {
+        // req: TIM-022
+        let (connector, name) =
+            (Connector::new().expect("TLS"), RelayName::parse("relay.test").expect("a name"));
+        for (asked, held) in [(1, 1), (300, 300), (301, 300), (u64::MAX, 300)] {
+            connector.hold(&name, asked);
+            let until = *connector.held.lock().expect("no panic").get(&name).expect("held");
+            let left = until.saturating_duration_since(Instant::now());
+            let held = Duration::from_secs(held);
+            assert!(left <= held && left + Duration::from_secs(1) > held, "{asked}: {left:?}");
         }
-    }
-
-    #[tokio::test]
-    async fn a_server_without_tls_is_not_spoken_to() {
-        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a free port");
-        let address = listener.local_addr().expect("an address");
-        drop(tokio::spawn(async move {
-            use tokio::io::AsyncWriteExt;
-            let (mut stream, _) = listener.accept().await.expect("a client");
-            stream.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n").await.expect("written");
-        }));
-        let stream = TcpStream::connect(address).await.expect("it listens");
-        let name = RelayName::parse("relay.test").expect("a valid name");
-        let sealed = Connector::with_roots(test_roots()).expect("TLS").seal(&name, stream).await;
-        assert_eq!(sealed.err(), Some(SocketError::Tls));
+        let other = RelayName::parse("other.test").expect("a name");
+        timeout(Duration::from_secs(5), connector.until_allowed(&other)).await.expect("others are not held");
     }
 }

@@ -8,7 +8,8 @@ use bytes::Bytes;
 use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 
-use super::task::{SocketEvent, SocketHandle, spawn_socket};
+use super::connect::Connector;
+use super::task::{SocketEvent, SocketHandle, spawn_socket_with};
 use crate::RelayName;
 
 /// How long a socket that is given up may still write what was queued: the last words of a connection.
@@ -18,6 +19,7 @@ const LINGER: Duration = Duration::from_millis(500);
 #[derive(Debug)]
 pub struct SocketSet<T, E> {
     runtime: Handle,
+    connector: Connector,
     events: mpsc::Sender<E>,
     wrap: fn(T, SocketEvent) -> E,
     open: BTreeMap<T, SocketHandle>,
@@ -28,16 +30,23 @@ where
     T: Copy + Ord + Send + Sync + 'static,
     E: Send + 'static,
 {
-    /// An empty set whose sockets tell what happens through `wrap` into `events`.
+    /// An empty set whose sockets are opened by `connector`, and tell what happens through `wrap` into `events`.
     #[must_use]
-    pub fn new(runtime: Handle, events: mpsc::Sender<E>, wrap: fn(T, SocketEvent) -> E) -> Self {
-        Self { runtime, events, wrap, open: BTreeMap::new() }
+    pub fn new(
+        runtime: Handle,
+        connector: Connector,
+        events: mpsc::Sender<E>,
+        wrap: fn(T, SocketEvent) -> E,
+    ) -> Self {
+        Self { runtime, connector, events, wrap, open: BTreeMap::new() }
     }
 
     /// Opens a socket.
     pub fn connect(&mut self, tag: T, relay: RelayName) {
         let wrap = self.wrap;
-        let handle = spawn_socket(&self.runtime, relay, self.events.clone(), move |event| wrap(tag, event));
+        let (connector, events) = (Ok(self.connector.clone()), self.events.clone());
+        let handle =
+            spawn_socket_with(&self.runtime, connector, relay, events, move |event| wrap(tag, event));
         drop(self.open.insert(tag, handle));
     }
 

@@ -14,6 +14,9 @@ use tokio_tungstenite::tungstenite::{Error as WsError, Message, error::CapacityE
 use tokio_tungstenite::{WebSocketStream, client_async_with_config};
 
 use super::connect::{Connector, RelayStream, url};
+use super::head::{HeadFirst, HeadTooLong};
+use super::tls::TlsFailure;
+use crate::SystemError;
 
 /// How long it may take to reach a relay: name, TCP, TLS and upgrade together.
 pub const CONNECT_DEADLINE: Duration = Duration::from_secs(10);
@@ -30,14 +33,25 @@ pub enum SocketError {
     #[error("the relay's name has no usable address")]
     Resolve,
     /// No TCP connection.
-    #[error("the relay cannot be reached: {0}")]
-    Connect(io::ErrorKind),
-    /// TLS failed: most often its certificate is not valid for the relay's name.
-    #[error("no secure connection: the relay's certificate is not valid for its name, or it speaks no TLS")]
-    Tls,
+    #[error("the relay cannot be reached ({0}){hint}", hint = connect_hint(.0))]
+    Connect(SystemError),
+    /// TLS failed.
+    #[error("no secure connection to the relay: {0}")]
+    Tls(TlsFailure),
     /// What answered is no relay: it refused to speak WebSocket, with this HTTP status if there was one.
-    #[error("what answers there is not a relay (HTTP status {0:?})")]
+    #[error("{}", not_a_relay(*.0))]
     NotARelay(Option<u16>),
+    /// The head of the answer is longer than that of any relay.
+    #[error("what answers there is not a relay: its answer is too long; check the relay's name")]
+    HeadTooLong,
+    /// The relay, or a proxy before it, takes nobody now (HTTP status 429 or 503). It may say for how many seconds.
+    #[error("{}", not_now(*status, *retry_after))]
+    NotNow {
+        /// The HTTP status.
+        status: u16,
+        /// How many seconds it asks to wait.
+        retry_after: Option<u64>,
+    },
     /// The deadline of the connect passed.
     #[error("the relay did not answer in time")]
     ConnectTimeout,
@@ -71,15 +85,50 @@ impl From<WsError> for SocketError {
             | WsError::Io(_)
             | WsError::ConnectionClosed
             | WsError::AlreadyClosed => Self::Lost,
-            WsError::Http(response) => Self::NotARelay(Some(response.status().as_u16())),
+            WsError::Http(response) => {
+                let status = response.status().as_u16();
+                if !matches!(status, 429 | 503) {
+                    return Self::NotARelay(Some(status));
+                }
+                let asked = response.headers().get("retry-after").and_then(|value| value.to_str().ok());
+                Self::NotNow { status, retry_after: asked.and_then(|value| value.trim().parse().ok()) }
+            }
             _ => Self::Protocol,
         }
     }
 }
 
+fn connect_hint(error: &SystemError) -> &'static str {
+    if error.kind() == io::ErrorKind::ConnectionRefused { "; is it running?" } else { "" }
+}
+
+/// What a person can do who meets something else in the place of a relay.
+fn not_a_relay(status: Option<u16>) -> String {
+    let Some(status) = status else {
+        return "what answers there is not a relay: it does not speak WebSocket; check the relay's name"
+            .to_owned();
+    };
+    let what = match status {
+        200..=399 | 511 => {
+            "a web page answers in the relay's place; does this network want a log-in first? Open a browser and look"
+        }
+        401 | 407 => "something on the way wants a log-in; ask who runs this network",
+        403 => "the way to the relay is refused; check the relay's name, and ask who runs it or this network",
+        404 | 405 | 410 | 426 => "a web server answers, with no relay in it; check the relay's name",
+        500..=599 => "a server answers that cannot reach the relay",
+        _ => "what answers there is not a relay; check the relay's name",
+    };
+    format!("{what} (HTTP status {status})")
+}
+
+fn not_now(status: u16, retry_after: Option<u64>) -> String {
+    let asked = retry_after.map(|seconds| format!("; it asks to be left alone for {seconds} s"));
+    format!("the relay takes nobody now (HTTP status {status}){}", asked.unwrap_or_default())
+}
+
 /// An open WebSocket to a relay: each binary message is one relay frame.
 #[derive(Debug)]
-pub struct WebSocket(WebSocketStream<RelayStream>);
+pub struct WebSocket(WebSocketStream<HeadFirst<RelayStream>>);
 
 impl WebSocket {
     /// Opens a WebSocket: `ws` to a loopback name, `wss` to any other.
@@ -93,15 +142,21 @@ impl WebSocket {
     /// Opens a WebSocket by this connector.
     ///
     /// # Errors
-    /// [`SocketError`] when it cannot be opened within the connector's deadline.
+    /// [`SocketError`] when it cannot be opened within the connector's deadline, which begins when a relay that asked to
+    /// be left alone may be connected to again.
     pub async fn connect_with(connector: &Connector, relay: &RelayName) -> Result<Self, SocketError> {
-        timeout(connector.deadline(), Self::open(connector, relay))
-            .await
-            .unwrap_or(Err(SocketError::ConnectTimeout))
+        connector.until_allowed(relay).await;
+        // req: TIM-021
+        let opened = timeout(connector.deadline(), Self::open(connector, relay)).await;
+        let opened = opened.unwrap_or(Err(SocketError::ConnectTimeout));
+        if let Err(SocketError::NotNow { retry_after: Some(seconds), .. }) = &opened {
+            connector.hold(relay, *seconds);
+        }
+        opened
     }
 
     async fn open(connector: &Connector, relay: &RelayName) -> Result<Self, SocketError> {
-        let stream = connector.open(relay).await?;
+        let stream = HeadFirst::new(connector.open(relay).await?);
         let config = WebSocketConfig::default()
             .read_buffer_size(READ_BUFFER_LEN)
             .write_buffer_size(0)
@@ -110,7 +165,10 @@ impl WebSocket {
             .max_frame_size(Some(RELAY_FRAME_LEN_MAX));
         match client_async_with_config(url(relay), stream, Some(config)).await {
             Ok((socket, _)) => Ok(Self(socket)),
-            Err(WsError::Io(_)) => Err(SocketError::Lost),
+            Err(WsError::Io(error)) => Err(match error.get_ref() {
+                Some(inner) if inner.is::<HeadTooLong>() => SocketError::HeadTooLong,
+                _ => SocketError::Lost,
+            }),
             Err(error) => Err(match SocketError::from(error) {
                 SocketError::Protocol | SocketError::TooLong => SocketError::NotARelay(None),
                 other => other,
@@ -154,8 +212,8 @@ impl WebSocket {
     }
 }
 
-pub(super) type WsSink = SplitSink<WebSocketStream<RelayStream>, Message>;
-pub(super) type WsStream = SplitStream<WebSocketStream<RelayStream>>;
+pub(super) type WsSink = SplitSink<WebSocketStream<HeadFirst<RelayStream>>, Message>;
+pub(super) type WsStream = SplitStream<WebSocketStream<HeadFirst<RelayStream>>>;
 
 pub(super) fn going_away() -> CloseFrame {
     CloseFrame { code: CloseCode::Normal, reason: "".into() }
