@@ -29,26 +29,35 @@
 //! ```
 
 mod client;
+mod core_thread;
 mod dir;
+mod ending;
 pub mod fields;
 mod inbox;
 mod io_thread;
+mod jobs;
 mod kill;
 mod lines;
 mod part_check;
+mod pasted;
 mod printable;
 mod rest;
 mod server;
+mod terminal;
 mod usage;
+mod user_file;
 mod words;
 
 pub use crate::driver::Clock;
 pub use crate::hex::parse_hex;
 pub use crate::media_type::media_type;
 pub use client::{ControlClient, ControlError};
+pub use core_thread::{CoreError, run_core};
 pub use dir::{DirLock, DirLockError, write_file};
+pub use ending::{Unwritable, complain, keep_files_private, printed, reason, told};
 pub use inbox::Inbox;
 pub use io_thread::IoThread;
+pub use jobs::{FILE_JOBS_MAX, FILE_STALL_MAX, FileJobError, FileJobs, Progress};
 #[doc(hidden)]
 #[cfg(feature = "failpoints")]
 pub use kill::passed as kill_point_passed;
@@ -57,10 +66,13 @@ pub use lines::{
     spawn_stdin,
 };
 pub use part_check::{CHECK_STEP_LEN, PartCheck};
-pub use printable::printable;
+pub use pasted::pasted_code;
+pub use printable::{printable, printable_lines};
 pub use rest::StoreRest;
 pub use server::{CLIENTS_MAX, ControlEvent, ControlServer, REPLIES_MAX, Replies, ReplyGone, serve_control};
+pub use terminal::Terminal;
 pub use usage::{resident_memory, usage, usage_words};
+pub use user_file::{Destination, UserFile, UserFileError};
 pub use words::{ago, columns, print_words, size, yes_or_no};
 
 /// The control socket's name in the data directory.

@@ -92,12 +92,12 @@ pub enum SqliteError {
     #[error(transparent)]
     Sql(rusqlite::Error),
     /// A file could not be opened or written.
-    #[error("{path}: {kind}")]
+    #[error("{path}: {reason}")]
     File {
         /// The file.
         path: String,
         /// What went wrong.
-        kind: std::io::ErrorKind,
+        reason: crate::SystemError,
     },
     /// A file that must be a plain one is a symbolic link or something else.
     #[error("{0} is not a plain file; remove it")]

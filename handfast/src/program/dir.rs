@@ -1,14 +1,20 @@
 //! The data directory: created private, held by one process.
 
-use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
+use std::fs::{DirBuilder, File, Metadata, OpenOptions, TryLockError};
 use std::io::{self, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+
+use rustix::fs::OFlags;
+
+use crate::system_error::SystemError;
 
 /// The lock file's name in the data directory.
 const LOCK_FILE: &str = "lock";
 /// Mode of files that the owner alone may read and write.
 const MODE_PRIVATE: u32 = 0o600;
+/// The bits of a mode by which others than the owner may write.
+const MODE_OTHERS_WRITE: u32 = 0o022;
 
 /// A data directory could not be taken.
 #[derive(Debug, thiserror::Error)]
@@ -17,14 +23,19 @@ pub enum DirLockError {
     /// Another process holds it.
     #[error("another process uses {}: stop it first, or wait until it has ended", .0.display())]
     Taken(PathBuf),
+    /// Others may write into it, so that nothing in it can be relied on.
+    #[error("others may write into {}: make it yours alone with `chmod go-w`, or choose another with --data", .0.display())]
+    Shared(PathBuf),
+    /// It belongs to another user, who may read and change everything in it.
+    #[error("{} belongs to another user: choose another with --data", .0.display())]
+    NotOwned(PathBuf),
     /// It cannot be created or opened.
     #[error("cannot use {} as data directory ({reason}): choose another with --data", dir.display())]
     Io {
         /// The directory.
         dir: PathBuf,
         /// Why.
-        #[source]
-        reason: io::Error,
+        reason: SystemError,
     },
 }
 
@@ -39,10 +50,12 @@ impl DirLock {
     /// Creates the directory if it is not there (mode 0700), and takes it. Does not wait.
     ///
     /// # Errors
-    /// [`DirLockError::Taken`] when another process holds it, [`DirLockError::Io`] when it cannot be used.
+    /// [`DirLockError::Taken`] when another process holds it, [`DirLockError::Shared`] and [`DirLockError::NotOwned`]
+    /// when it is not this user's alone, [`DirLockError::Io`] when it cannot be used.
     pub fn acquire(dir: &Path) -> Result<Self, DirLockError> {
-        let failed = |reason| DirLockError::Io { dir: dir.to_path_buf(), reason };
+        let failed = |reason: io::Error| DirLockError::Io { dir: dir.to_path_buf(), reason: reason.into() };
         DirBuilder::new().recursive(true).mode(0o700).create(dir).map_err(failed)?;
+        require_own(dir, &std::fs::metadata(dir).map_err(failed)?, rustix::process::geteuid().as_raw())?;
         // A link here would have a file made wherever it points to.
         if std::fs::symlink_metadata(dir.join(LOCK_FILE)).is_ok_and(|found| !found.is_file()) {
             return Err(failed(io::Error::other(format!("{LOCK_FILE} in it is not a plain file"))));
@@ -52,6 +65,7 @@ impl DirLock {
             .truncate(false)
             .write(true)
             .mode(MODE_PRIVATE)
+            .custom_flags((OFlags::NOFOLLOW | OFlags::NONBLOCK).bits().cast_signed())
             .open(dir.join(LOCK_FILE))
             .map_err(failed)?;
         match lock.try_lock() {
@@ -68,33 +82,57 @@ impl DirLock {
     }
 }
 
+/// Whether a directory is one of this user alone. Who is root may use any.
+fn require_own(dir: &Path, found: &Metadata, user: u32) -> Result<(), DirLockError> {
+    if user != 0 && found.uid() != user {
+        return Err(DirLockError::NotOwned(dir.to_path_buf()));
+    }
+    if found.mode() & MODE_OTHERS_WRITE != 0 {
+        return Err(DirLockError::Shared(dir.to_path_buf()));
+    }
+    Ok(())
+}
+
 /// Writes a file that the owner alone may read, whole or not at all: a temporary file beside it is written, synced and
 /// renamed, then the directory is synced.
 ///
 /// # Errors
 /// The file system's. What stood at `path` is unchanged then.
 pub fn write_file(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let name = path.file_name().ok_or(io::Error::from(io::ErrorKind::InvalidInput))?;
-    let dir = path.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let mut temporary = name.to_os_string();
-    temporary.push(format!(".{}.tmp", std::process::id()));
-    let temporary = dir.join(temporary);
-    let written = write_new(&temporary, bytes).and_then(|()| std::fs::rename(&temporary, path));
+    let (mut file, temporary) = create_beside(path)?;
+    let written = write_synced(&mut file, bytes).and_then(|()| std::fs::rename(&temporary, path));
     if written.is_err() {
-        // It may not even exist; the first error is the one to tell.
+        // The first error is the one to tell.
         let _ = std::fs::remove_file(&temporary);
     }
     written?;
-    File::open(dir)?.sync_all()
+    File::open(dir_of(path))?.sync_all()
 }
 
-fn write_new(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let mut file =
-        OpenOptions::new().create(true).truncate(true).write(true).mode(MODE_PRIVATE).open(path)?;
+/// A new file that the owner alone may read, under a name that nobody can guess, in the directory of `path`. Nothing
+/// that is there is opened or followed.
+pub(super) fn create_beside(path: &Path) -> io::Result<(File, PathBuf)> {
+    let name = path.file_name().ok_or(io::Error::from(io::ErrorKind::InvalidInput))?;
+    let mut random = [0; 8];
+    getrandom::fill(&mut random).map_err(|_| io::Error::other("the system gives no random bytes"))?;
+    let mut temporary = name.to_os_string();
+    temporary.push(format!(".{:016x}.tmp", u64::from_be_bytes(random)));
+    let temporary = dir_of(path).join(temporary);
+    let mut options = OpenOptions::new();
+    let options = options.read(true).write(true).create_new(true).mode(MODE_PRIVATE);
+    let file = options.custom_flags(OFlags::NOFOLLOW.bits().cast_signed()).open(&temporary)?;
+    Ok((file, temporary))
+}
+
+fn dir_of(path: &Path) -> &Path {
+    path.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
+fn write_synced(file: &mut File, bytes: &[u8]) -> io::Result<()> {
     file.write_all(bytes)?;
     file.sync_all()?;
     #[cfg(feature = "hazmat")]
-    crate::witness::synced(&file)?;
+    crate::witness::synced(file)?;
     Ok(())
 }
 
@@ -141,6 +179,49 @@ mod tests {
         let error = DirLock::acquire(&file).expect_err("a file");
         assert!(matches!(error, DirLockError::Io { .. }));
         assert!(error.to_string().contains("--data"), "{error}");
+    }
+
+    #[test]
+    fn a_directory_that_others_may_write_is_refused() {
+        let base = tempfile::tempdir().expect("a directory");
+        for mode in [0o777, 0o1777, 0o770, 0o702, 0o722] {
+            let dir = base.path().join(format!("{mode:o}"));
+            std::fs::create_dir(&dir).expect("created");
+            std::fs::set_permissions(&dir, std::fs::Permissions::from_mode(mode)).expect("set");
+            let error = DirLock::acquire(&dir).expect_err("shared");
+            assert!(error.to_string().contains("chmod go-w"), "{error}");
+            assert_eq!(std::fs::read_dir(&dir).expect("listed").count(), 0, "nothing was made in it");
+        }
+        for mode in [0o700, 0o755, 0o711] {
+            let dir = base.path().join(format!("own-{mode:o}"));
+            std::fs::create_dir(&dir).expect("created");
+            std::fs::set_permissions(&dir, std::fs::Permissions::from_mode(mode)).expect("set");
+            assert!(DirLock::acquire(&dir).is_ok(), "{mode:o}");
+        }
+        let found = std::fs::metadata(base.path()).expect("there");
+        let other = found.uid().wrapping_add(1).max(1);
+        let error = require_own(base.path(), &found, other).expect_err("of another user");
+        assert!(error.to_string().contains("belongs to another user"), "{error}");
+        assert!(require_own(base.path(), &found, 0).is_ok(), "root may");
+    }
+
+    #[test]
+    fn a_link_beside_a_file_is_never_written_through() {
+        let base = tempfile::tempdir().expect("a directory");
+        let (path, target) = (base.path().join("code.png"), base.path().join("target"));
+        // What an attacker in a shared directory can guess, and the name itself.
+        let guessed = base.path().join(format!("code.png.{}.tmp", std::process::id()));
+        for link in [&guessed, &path] {
+            std::os::unix::fs::symlink(&target, link).expect("planted");
+        }
+        std::fs::write(&target, b"theirs").expect("written");
+        write_file(&path, b"secret").expect("written");
+        assert_eq!(std::fs::read(&target).expect("read"), b"theirs");
+        assert!(std::fs::symlink_metadata(&path).expect("there").is_file(), "the link was replaced");
+        assert_eq!(mode(&path), 0o600);
+        let (_, one) = create_beside(&path).expect("created");
+        let (_, two) = create_beside(&path).expect("created");
+        assert_ne!(one, two);
     }
 
     #[test]

@@ -2,12 +2,18 @@
 
 use serde_json::Value;
 
-use super::printable;
+use super::{printable, printable_lines};
 
 /// A text, fit for a terminal.
 #[must_use]
 pub fn text(object: &Value, name: &str) -> String {
     printable(object[name].as_str().unwrap_or_default())
+}
+
+/// A text that may have several lines, fit for a terminal.
+#[must_use]
+pub fn lines(object: &Value, name: &str) -> String {
+    printable_lines(object[name].as_str().unwrap_or_default())
 }
 
 /// A number.

@@ -10,35 +10,73 @@ use regex_syntax::hir::HirKind;
 /// form of the character before them stay.
 const HIDDEN: &str = r"[\p{Cc}\p{Cf}\p{Co}\p{Zl}\p{Zp}\p{Default_Ignorable_Code_Point}--[\x{FE0E}\x{FE0F}]]";
 
-/// The ranges of that class, in order.
-static RANGES: LazyLock<Vec<(char, char)>> = LazyLock::new(|| match Parser::new().parse(HIDDEN) {
-    Ok(class) => match class.kind() {
-        HirKind::Class(regex_syntax::hir::Class::Unicode(class)) => {
-            class.iter().map(|range| (range.start(), range.end())).collect()
-        }
-        _ => Vec::new(),
-    },
-    Err(_) => Vec::new(),
-});
+/// Pictures, and the tones of skin, which may follow one.
+const PICTURES: &str = r"[\p{Extended_Pictographic}\p{Emoji_Modifier}]";
+
+/// The ranges of a class, in order.
+type Ranges = LazyLock<Vec<(char, char)>>;
+
+static HIDDEN_RANGES: Ranges = LazyLock::new(|| ranges(HIDDEN));
+static PICTURE_RANGES: Ranges = LazyLock::new(|| ranges(PICTURES));
+
+fn ranges(class: &str) -> Vec<(char, char)> {
+    match Parser::new().parse(class) {
+        Ok(class) => match class.kind() {
+            HirKind::Class(regex_syntax::hir::Class::Unicode(class)) => {
+                class.iter().map(|range| (range.start(), range.end())).collect()
+            }
+            _ => Vec::new(),
+        },
+        Err(_) => Vec::new(),
+    }
+}
+
+fn is_in(ranges: &Ranges, letter: char) -> bool {
+    let from = ranges.partition_point(|(_, end)| *end < letter);
+    ranges.get(from).is_some_and(|(start, _)| *start <= letter)
+}
 
 /// Text that others chose, fit for one line of a terminal: what would move the cursor, break the line, hide or reorder
-/// characters is written as `\u{..}`.
+/// characters is written as `\u{..}`. What joins the parts of an emoji stays.
 #[must_use]
 pub fn printable(text: &str) -> String {
     let mut shown = String::with_capacity(text.len());
-    for letter in text.chars() {
-        if letter.is_control() || is_hidden(letter) {
+    let mut before = None;
+    let mut letters = text.chars().peekable();
+    while let Some(letter) = letters.next() {
+        let is_part = before.is_some_and(|before| is_part_of_emoji(before, letter, letters.peek().copied()));
+        if !is_part && (letter.is_control() || is_hidden(letter)) {
             shown.extend(letter.escape_unicode());
         } else {
             shown.push(letter);
         }
+        before = Some(letter);
     }
     shown
 }
 
-fn is_hidden(letter: char) -> bool {
-    let from = RANGES.partition_point(|(_, end)| *end < letter);
-    RANGES.get(from).is_some_and(|(start, _)| *start <= letter)
+/// The same for text of several lines: line ends stay line ends, and a tab is shown as spaces.
+#[must_use]
+pub fn printable_lines(text: &str) -> String {
+    let text = text.replace("\r\n", "\n").replace('\t', "    ");
+    let lines: Vec<String> = text.split('\n').map(printable).collect();
+    lines.join("\n")
+}
+
+/// Whether a letter that is not seen belongs to the emoji in which it stands: the joiner between two pictures, the letters
+/// of a regional flag.
+fn is_part_of_emoji(before: char, letter: char, behind: Option<char>) -> bool {
+    let is_picture = |letter| is_in(&PICTURE_RANGES, letter);
+    match letter {
+        '\u{200d}' => (is_picture(before) || before == '\u{fe0f}') && behind.is_some_and(is_picture),
+        '\u{e0020}'..='\u{e007f}' => before == '\u{1f3f4}' || matches!(before, '\u{e0020}'..='\u{e007e}'),
+        _ => false,
+    }
+}
+
+/// Whether Unicode says that nothing is shown for a letter, or that it commands the terminal.
+pub(super) fn is_hidden(letter: char) -> bool {
+    is_in(&HIDDEN_RANGES, letter)
 }
 
 #[cfg(test)]
@@ -86,6 +124,35 @@ mod tests {
             let shown = printable(&format!("a{hidden}b"));
             assert_eq!(shown, format!("a{}b", hidden.escape_unicode()));
         }
+    }
+
+    #[test]
+    fn emoji_of_several_parts_stay_whole_and_joiners_elsewhere_are_shown() {
+        for whole in [
+            "👨\u{200d}👩\u{200d}👧\u{200d}👦",
+            "🏳\u{fe0f}\u{200d}🌈",
+            "👩🏽\u{200d}🚀",
+            "❤\u{fe0f}\u{200d}🔥",
+            "1\u{fe0f}\u{20e3}",
+            "🏴\u{e0067}\u{e0062}\u{e0065}\u{e006e}\u{e0067}\u{e007f}",
+        ] {
+            assert_eq!(printable(whole), whole);
+        }
+        for (text, shown) in [
+            ("a\u{200d}b", "a\\u{200d}b"),
+            ("👨\u{200d}", "👨\\u{200d}"),
+            ("\u{200d}👨", "\\u{200d}👨"),
+            ("👨\u{200d}\u{200d}👩", "👨\\u{200d}\\u{200d}👩"),
+            ("x\u{e0061}", "x\\u{e0061}"),
+        ] {
+            assert_eq!(printable(text), shown);
+        }
+    }
+
+    #[test]
+    fn text_of_several_lines_keeps_them() {
+        assert_eq!(printable_lines("one\r\ntwo\n\tthree\r"), "one\ntwo\n    three\\u{d}");
+        assert_eq!(printable_lines("\u{2028}\x0b\x1b[2K"), "\\u{2028}\\u{b}\\u{1b}[2K");
     }
 
     #[test]

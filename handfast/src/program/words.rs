@@ -15,7 +15,8 @@ pub fn ago(then_ms: u64, now_ms: u64) -> String {
     }
 }
 
-/// Rows in columns, the first one a heading; the last column is not padded. Each line ends with a line feed.
+/// Rows in columns, the first one a heading; the last column is not padded, and alone may have several lines: each
+/// stands under the first, so that none looks like a row. Each line ends with a line feed.
 #[must_use]
 pub fn columns<const N: usize>(rows: &[[String; N]]) -> String {
     let mut widths = [0; N];
@@ -31,8 +32,11 @@ pub fn columns<const N: usize>(rows: &[[String; N]]) -> String {
             // Writing to a string cannot fail.
             let _ = write!(line, "{cell:width$}  ");
         }
-        out.push_str(line.trim_end());
-        out.push('\n');
+        let indent = widths.iter().take(N.saturating_sub(1)).map(|width| width.saturating_add(2)).sum();
+        for (number, line) in line.trim_end().split('\n').enumerate() {
+            let indent = if number == 0 { 0 } else { indent };
+            let _ = writeln!(out, "{:indent$}{line}", "");
+        }
     }
     out
 }
@@ -73,6 +77,17 @@ pub fn print_words(words: &str) -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_line_within_a_cell_never_looks_like_a_row() {
+        let rows = [["ID", "TEXT"], ["4", "one
+5  you: two"], ["6", "x"]].map(|row| row.map(str::to_owned));
+        assert_eq!(columns(&rows), "ID  TEXT
+4   one
+    5  you: two
+6   x
+");
+    }
 
     #[test]
     fn ages_and_sizes_have_their_steps() {

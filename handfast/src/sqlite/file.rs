@@ -9,13 +9,28 @@ use super::SqliteError;
 /// The error of a file.
 #[must_use]
 pub fn error(path: &Path, error: &io::Error) -> SqliteError {
-    SqliteError::File { path: path.display().to_string(), kind: error.kind() }
+    SqliteError::File { path: path.display().to_string(), reason: error.into() }
 }
 
 #[cfg(unix)]
 fn private(options: &mut OpenOptions) -> &mut OpenOptions {
     use std::os::unix::fs::OpenOptionsExt;
     options.mode(0o600)
+}
+
+/// Never through a link, and never waiting for what is no plain file.
+#[cfg(unix)]
+fn direct(options: &mut OpenOptions) -> &mut OpenOptions {
+    use std::os::unix::fs::OpenOptionsExt;
+
+    use rustix::fs::OFlags;
+
+    options.custom_flags((OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY).bits().cast_signed())
+}
+
+#[cfg(not(unix))]
+fn direct(options: &mut OpenOptions) -> &mut OpenOptions {
+    options
 }
 
 #[cfg(not(unix))]
@@ -55,7 +70,7 @@ pub fn require_plain_or_absent(path: &Path) -> Result<(), SqliteError> {
 ///
 /// [`SqliteError::File`].
 pub fn create_new(path: &Path) -> Result<File, SqliteError> {
-    private(OpenOptions::new().read(true).write(true).create_new(true))
+    direct(private(OpenOptions::new().read(true).write(true).create_new(true)))
         .open(path)
         .map_err(|failed| error(path, &failed))
 }
@@ -72,7 +87,7 @@ pub fn open(path: &Path, write: bool) -> Result<File, SqliteError> {
     if !before.is_file() {
         return Err(refused());
     }
-    let file = OpenOptions::new().read(true).write(write).open(path).map_err(wrap)?;
+    let file = direct(OpenOptions::new().read(true).write(write)).open(path).map_err(wrap)?;
     let opened = file.metadata().map_err(wrap)?;
     if is_same(&before, &opened) { Ok(file) } else { Err(refused()) }
 }

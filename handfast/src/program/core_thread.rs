@@ -1,0 +1,70 @@
+//! The core thread and its end: a signal ends the program, whatever the core thread is busy with.
+
+use std::io;
+use std::time::Duration;
+
+use tokio::runtime::Runtime;
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::{sleep, timeout};
+
+use super::terminal::signals_to_end;
+
+/// How long the core thread may take to end once it is asked to.
+const END_MAX: Duration = Duration::from_secs(3);
+/// How long what is queued in sockets may take to leave after that.
+const LINGER: Duration = Duration::from_millis(200);
+
+/// The core thread gave no result.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum CoreError {
+    /// It ended without one.
+    #[error("the core thread failed")]
+    Failed,
+    /// It was asked to end, and did not in time. What it had not stored is as if it had not happened.
+    #[error("the program did not end by itself in time: most likely its disk does not answer")]
+    Stuck,
+}
+
+/// Runs `core` in a thread until it ends by itself, or until SIGTERM, SIGINT or SIGHUP: then `stop` goes into its inbox.
+/// `core` is given what runs before anybody is told that the program runs, so that no signal is lost.
+///
+/// # Errors
+/// The system's, when it starts no thread or takes no signal handlers.
+pub fn run_core<E, R>(
+    runtime: &Runtime,
+    events: &mpsc::Sender<E>,
+    stop: E,
+    core: impl FnOnce() -> R + Send + 'static,
+) -> io::Result<Result<R, CoreError>>
+where
+    E: Send + 'static,
+    R: Send + 'static,
+{
+    let mut signals = {
+        let _entered = runtime.enter();
+        signals_to_end()?
+    };
+    let (ended, mut end) = oneshot::channel();
+    let run = move || drop(ended.send(core()));
+    drop(std::thread::Builder::new().name("core".into()).spawn(run)?);
+    Ok(runtime.block_on(async {
+        let result = tokio::select! {
+            result = &mut end => result.map_err(|_| CoreError::Failed),
+            _ = signals.recv() => {
+                let asked = async {
+                    // Its inbox may be full; when it is gone, the end is near.
+                    let _ = events.send(stop).await;
+                    (&mut end).await.map_err(|_| CoreError::Failed)
+                };
+                tokio::select! {
+                    result = timeout(END_MAX, asked) => result.unwrap_or(Err(CoreError::Stuck)),
+                    // Who asks twice does not want to wait.
+                    _ = signals.recv() => Err(CoreError::Stuck),
+                }
+            }
+        };
+        sleep(LINGER).await;
+        result
+    }))
+}

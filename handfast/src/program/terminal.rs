@@ -1,0 +1,50 @@
+//! What standard output is, and the signals by which a program is asked to end.
+
+use std::io::{self, IsTerminal as _};
+
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::mpsc;
+
+/// The terminal that standard output is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Terminal {
+    /// Its width in characters, when that is known.
+    pub width: Option<usize>,
+    /// Whether it shows colours, as far as the environment says (`NO_COLOR`, `TERM=dumb`).
+    pub colours: bool,
+}
+
+impl Terminal {
+    /// The terminal that standard output is; `None` when it is a file or a pipe.
+    #[must_use]
+    pub fn of_stdout() -> Option<Self> {
+        let out = io::stdout();
+        if !out.is_terminal() {
+            return None;
+        }
+        let width = rustix::termios::tcgetwinsize(&out).ok().map(|size| usize::from(size.ws_col));
+        let asked = |name| std::env::var_os(name).filter(|value| !value.is_empty());
+        let colours = asked("NO_COLOR").is_none() && asked("TERM").is_none_or(|term| term != "dumb");
+        // A terminal that does not know its width says 0.
+        Some(Self { width: width.filter(|width| *width > 0), colours })
+    }
+}
+
+/// From now on SIGTERM, SIGINT and SIGHUP do not end the process: each of them comes out of this channel instead. A closed
+/// terminal and a service manager's reload end a program in good order like everything else.
+///
+/// # Errors
+/// The system's. Must be called within a tokio runtime.
+pub(super) fn signals_to_end() -> io::Result<mpsc::Receiver<()>> {
+    let (sender, receiver) = mpsc::channel(1);
+    for kind in [SignalKind::terminate(), SignalKind::interrupt(), SignalKind::hangup()] {
+        let mut signals = signal(kind)?;
+        let sender = sender.clone();
+        drop(tokio::spawn(async move {
+            // When nobody listens any more, the process ends anyway.
+            while signals.recv().await.is_some() && sender.send(()).await.is_ok() {}
+        }));
+    }
+    Ok(receiver)
+}
