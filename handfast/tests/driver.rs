@@ -163,7 +163,7 @@ async fn tim_020_an_upgrade_in_single_bytes_is_an_upgrade() {
              Sec-WebSocket-Accept: {accept}\r\n"
         );
         if more == "big" {
-            answer += &format!("X: {}\r\n\r\n", "a".repeat(200_000));
+            answer = [&answer, "X: ", &"a".repeat(200_000), "\r\n\r\n"].concat();
             // It hangs up in the middle of it.
             let _ = stream.write_all(answer.as_bytes()).await;
             assert_closed(&mut inbox, SocketError::HeadTooLong).await;

@@ -37,6 +37,7 @@ pub(crate) fn event(event: &AppEvent) -> Value {
 
 pub(crate) fn scan(step: &ScanStep) -> Value {
     match step {
+        ScanStep::Looking { relay } => json!({"event": "looking", "relay": relay.as_str()}),
         ScanStep::CheckCodeWanted => json!({"event": "check_code_wanted"}),
         ScanStep::WrongCode { left } => json!({"event": "wrong_code", "left": left}),
         ScanStep::ApprovalWanted { label, origin, origin_seen, same_net, grants: asked, relay } => json!({

@@ -1,20 +1,20 @@
 //! The running phone: one core thread owns the [`App`] and the database, socket tasks move bytes.
 
-use std::path::Path;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::path::{Path, PathBuf};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::Context;
 use handfast::codec::ids::CompanionId;
-use handfast::driver::{SleepWatch, SocketEvent, SocketSet, os_rng};
+use handfast::driver::{Connector, SleepWatch, SocketEvent, SocketSet, os_rng};
 use handfast::program::{
-    Clock, ControlEvent, DirLock, Inbox, Replies, field_hex, field_str, field_u64, serve_control, usage,
+    Clock, ControlEvent, DirLock, FileJobError, FileJobs, Inbox, Progress, Replies, field_hex, field_str,
+    field_u64, reason, run_core, serve_control, usage,
 };
 use serde_json::{Map, Value, json};
-use tokio::signal::unix::{SignalKind, signal};
 
 use crate::app::{App, AppOutput, Now, ScanStep, SocketTag};
 use crate::describe;
-use crate::media::MediaDir;
+use crate::media::{ImportError, MediaDir, Staged};
 use crate::policy::RelayPolicy;
 use crate::store::{NewMessage, Store, StoreError};
 use crate::upstream::{Upstream, demo::Demo};
@@ -27,6 +27,8 @@ const SEED: u64 = 1;
 enum Input {
     Socket(SocketTag, SocketEvent),
     Control(ControlEvent),
+    /// A file to be sent was copied in, or was not.
+    Staged(Replies, u64, Result<Result<Staged, ImportError>, FileJobError>),
     Stop,
 }
 
@@ -93,57 +95,45 @@ struct Core {
     app: App,
     clock: Clock,
     sockets: SocketSet<SocketTag, Input>,
+    /// Work on files that the user names.
+    files: FileJobs<Input>,
     /// Who runs the pairing attempt.
     scanner: Option<(u64, Replies)>,
     tell: fn(&Value),
 }
 
-/// Runs the phone until SIGINT or SIGTERM. `tell` is given each event.
+/// Runs the phone until SIGINT, SIGTERM or SIGHUP. `tell` is given each event.
 ///
 /// # Errors
 ///
 /// What ended it.
-pub fn run(dir: &Path, name: &str, policy: RelayPolicy, tell: fn(&Value)) -> anyhow::Result<()> {
+pub fn run(
+    dir: &Path,
+    name: &str,
+    policy: RelayPolicy,
+    connector: Connector,
+    tell: fn(&Value),
+) -> anyhow::Result<()> {
     let lock = DirLock::acquire(dir)?;
     let clock = Clock::start();
     let app = open(&lock, Some(name), policy, clock)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let handle = || runtime.handle().clone();
     let (events, inbox) = Inbox::new(256)?;
     let server = serve_control(runtime.handle(), &lock, events.clone(), Input::Control)
         .context("the control socket cannot be made")?;
     let core = Core {
         app,
         clock,
-        sockets: SocketSet::new(runtime.handle().clone(), events.clone(), Input::Socket),
+        sockets: SocketSet::new(handle(), connector, events.clone(), Input::Socket),
+        files: FileJobs::new(handle(), events.clone()),
         scanner: None,
         tell,
     };
-    // Before anybody is told that it runs.
-    let (mut term, mut interrupt) = {
-        let _guard = runtime.enter();
-        (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?)
-    };
-    let (ended, end) = tokio::sync::oneshot::channel();
-    let thread = std::thread::Builder::new().name("core".into()).spawn(move || {
-        let result = core.run(inbox);
-        let _ = ended.send(());
-        result
-    })?;
-    runtime.block_on(async {
-        tokio::select! {
-            _ = end => return std::io::Result::Ok(()),
-            _ = term.recv() => {}
-            _ = interrupt.recv() => {}
-        }
-        let _ = events.send(Input::Stop).await;
-        // What is queued may still leave; the core thread ends meanwhile.
-        tokio::time::sleep(Duration::from_millis(100)).await;
-        Ok(())
-    })?;
-    let result = thread.join().unwrap_or_else(|_| Err(anyhow::anyhow!("the core thread failed")));
+    let result = run_core(&runtime, &events, Input::Stop, move || core.run(inbox))?;
     drop(server);
-    runtime.shutdown_timeout(Duration::from_secs(1));
-    result
+    runtime.shutdown_background();
+    result?
 }
 
 impl Core {
@@ -167,9 +157,13 @@ impl Core {
                     }
                     Input::Control(ControlEvent::Object { client, object, replies }) => {
                         let answer = self.request(now, &mut rng, client, &object, &replies);
-                        let line =
-                            answer.unwrap_or_else(|error| Some(json!({"error": format!("{error:#}")})));
+                        let line = answer.unwrap_or_else(|error| Some(refusal(&error)));
                         answers.extend(line.map(|line| (replies, line)));
+                    }
+                    Input::Staged(replies, chat, staged) => {
+                        let staged = staged.map_err(anyhow::Error::from).and_then(|staged| Ok(staged?));
+                        let answer = staged.and_then(|staged| attach(&mut self.app, now, chat, &staged));
+                        answers.push((replies, answer.unwrap_or_else(|error| refusal(&error))));
                     }
                 }
             }
@@ -266,6 +260,15 @@ impl Core {
             self.app.approve(now, rng, approved)?;
             return Ok(None);
         }
+        if field_str(object, "verb")? == "attach" {
+            let (chat, file) = (field_u64(object, "chat")?, PathBuf::from(field_str(object, "file")?));
+            let (media, replies) = (self.app.media().clone(), replies.clone());
+            self.files.start(
+                move |progress| media.stage(&file, progress),
+                move |staged| Input::Staged(replies, chat, staged),
+            )?;
+            return Ok(None);
+        }
         if field_str(object, "verb")? == "scan" {
             self.app.scan(now, rng, field_str(object, "text")?)?;
             self.scanner = Some((client, replies.clone()));
@@ -277,7 +280,19 @@ impl Core {
     }
 }
 
-/// Carries out a verb that needs no connection. The answer holds once the round is settled. `process` says what the
+/// Sends a file that was copied in.
+fn attach(app: &mut App, now: Now, chat: u64, staged: &Staged) -> anyhow::Result<Value> {
+    let imported = app.media().take_in(staged)?;
+    let id = app.send_media(now, chat, &imported)?;
+    Ok(json!({"accepted": true, "id": id, "content": imported.content.to_string()}))
+}
+
+/// The answer to what cannot be done.
+fn refusal(error: &anyhow::Error) -> Value {
+    json!({"error": reason(error.as_ref())})
+}
+
+/// Carries out a verb that needs no connection. A file is read at once: only for a program that does not run. The answer holds once the round is settled. `process` says what the
 /// running process uses, or null.
 ///
 /// # Errors
@@ -317,10 +332,8 @@ pub fn verb(
         }
         "attach" => {
             let chat = field_u64(object, "chat")?;
-            let imported = app.import(Path::new(field_str(object, "file")?))?;
-            let content = imported.content.to_string();
-            let id = app.send_media(now, chat, &imported)?;
-            Ok(json!({"accepted": true, "id": id, "content": content}))
+            let staged = app.media().stage(Path::new(field_str(object, "file")?), &Progress::default())?;
+            attach(app, now, chat, &staged)
         }
         "cancel" => {
             let id: [u8; 16] = field_hex(object, "companion")?;

@@ -7,14 +7,26 @@ use std::time::Duration;
 use anyhow::Context as _;
 use clap::{Parser, Subcommand};
 use handfast::RelayName;
-use handfast::driver::os_rng;
-use handfast::program::{Clock, ControlClient, DirLock, print_line, print_words};
+use handfast::driver::{Connector, os_rng};
+use handfast::program::{
+    Clock, ControlClient, DirLock, Unwritable, UserFile, complain, keep_files_private, pasted_code,
+    print_line, print_words, printed, reason, told,
+};
 use reference_phone::policy::RelayPolicy;
 use reference_phone::{driver, store, words};
 use serde_json::{Value, json};
 
 /// How long a running phone may take to answer.
 const ANSWER_MAX: Duration = Duration::from_secs(30);
+
+/// How long it may take to copy a file in; it gives up by itself when the file's disk does not answer.
+const COPY_MAX: Duration = Duration::from_mins(30);
+
+/// The largest file of certificates, in bytes.
+const CA_LEN_MAX: u64 = 1_048_576;
+
+/// How many empty lines may stand before a pasted code.
+const EMPTY_LINES_MAX: usize = 16;
 
 /// How long one step of a scan may take: a user decides in it.
 const SCAN_STEP_MAX: Duration = Duration::from_mins(5);
@@ -32,11 +44,14 @@ struct Args {
     /// Codes may name relays of this machine and of private networks.
     #[arg(long)]
     developer: bool,
+    /// Trust the certificate authorities in this PEM file, too.
+    #[arg(long, value_name = "FILE")]
+    ca: Option<PathBuf>,
     /// Speak JSON, one object a line, both ways.
     #[arg(long)]
     json: bool,
     /// The account's name, when it is created.
-    #[arg(long, default_value = "Demo")]
+    #[arg(long, default_value = "Demo", allow_hyphen_values = true)]
     account_name: String,
     #[command(subcommand)]
     verb: Verb,
@@ -67,13 +82,33 @@ enum Verb {
     /// Shows the last messages of a chat.
     History { chat: u64 },
     /// Sends a text.
-    Send { chat: u64, text: String },
+    #[command(disable_help_flag = true)]
+    Send {
+        chat: u64,
+        /// The text; it may begin with a dash.
+        #[arg(allow_hyphen_values = true)]
+        text: String,
+    },
     /// Gives a message of this account another text.
-    Edit { chat: u64, message: u64, text: String },
+    #[command(disable_help_flag = true)]
+    Edit {
+        chat: u64,
+        message: u64,
+        /// The text; it may begin with a dash.
+        #[arg(allow_hyphen_values = true)]
+        text: String,
+    },
     /// Deletes a message of this account.
     Delete { chat: u64, message: u64 },
     /// Reacts to a message; an empty reaction takes it back.
-    React { chat: u64, message: u64, reaction: String },
+    #[command(disable_help_flag = true)]
+    React {
+        chat: u64,
+        message: u64,
+        /// The reaction; it may begin with a dash.
+        #[arg(allow_hyphen_values = true)]
+        reaction: String,
+    },
     /// Sends a file.
     Attach { chat: u64, file: PathBuf },
     /// Says how the phone does.
@@ -85,36 +120,45 @@ enum Verb {
 }
 
 fn main() -> ExitCode {
+    keep_files_private();
     let args = Args::parse();
     tracing_subscriber::fmt()
         .with_env_filter(tracing_subscriber::EnvFilter::from_default_env())
         .with_writer(std::io::stderr)
+        .log_internal_errors(false)
         .init();
     match run(args) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("handfast-phone: {error:#}");
-            ExitCode::FAILURE
+            complain(&format!("handfast-phone: {}", reason(error.as_ref())));
+            if error.is::<Unwritable>() { ExitCode::from(2) } else { ExitCode::FAILURE }
         }
     }
 }
 
 /// Prints an event as JSON. A reader that is gone does not end the phone.
 fn tell_json(event: &Value) {
-    drop(print_line(event));
+    told(print_line(event));
 }
 
 /// Prints an event in words, likewise.
 fn tell_words(event: &Value) {
-    drop(print_words(&words::event(event)));
+    told(print_words(&words::event(event)));
 }
 
 /// Prints an answer.
-fn show(answer: &Value, json: bool) -> std::io::Result<()> {
+fn show(answer: &Value, json: bool) -> Result<(), Unwritable> {
     if json {
-        return print_line(answer);
+        return printed(print_line(answer));
     }
-    print_words(&words::answer(answer, driver::now(Clock::start()).wall_ms))
+    printed(print_words(&words::answer(answer, driver::now(Clock::start()).wall_ms)))
+}
+
+/// How relays are reached: by the public authorities, and by those of a file.
+fn connector(ca: Option<&Path>) -> anyhow::Result<Connector> {
+    let Some(path) = ca else { return Ok(Connector::new()?) };
+    let pem = UserFile::read_all(path, CA_LEN_MAX).context("--ca")?;
+    Connector::with_more_roots(&pem).with_context(|| format!("--ca: {}", path.display()))
 }
 
 fn run(args: Args) -> anyhow::Result<()> {
@@ -130,7 +174,7 @@ fn run(args: Args) -> anyhow::Result<()> {
                 anyhow::bail!("--account-name takes 1 to 64 bytes");
             }
             let tell = if args.json { tell_json } else { tell_words };
-            return driver::run(&args.data, &args.account_name, policy, tell);
+            return driver::run(&args.data, &args.account_name, policy, connector(args.ca.as_deref())?, tell);
         }
         Verb::Scan { image, .. } => return scan(&args.data, image.as_deref(), args.json),
         Verb::Companions => json!({"verb": "companions"}),
@@ -182,7 +226,7 @@ fn scan(dir: &Path, image: Option<&Path>, json: bool) -> anyhow::Result<()> {
     let mut lines = std::io::stdin().lines();
     let text = match image {
         Some(image) => reference_phone::picture::read_code(image)?,
-        None => lines.next().transpose()?.unwrap_or_default(),
+        None => pasted(&mut lines)?,
     };
     let Some(mut client) = ControlClient::connect(dir)? else {
         anyhow::bail!("no phone runs on {}; start it with `run` first", dir.display());
@@ -209,6 +253,17 @@ fn scan(dir: &Path, image: Option<&Path>, json: bool) -> anyhow::Result<()> {
             _ => {}
         }
     }
+}
+
+/// The first line of stdin that holds anything.
+fn pasted(lines: &mut impl Iterator<Item = std::io::Result<String>>) -> anyhow::Result<String> {
+    for line in lines.take(EMPTY_LINES_MAX) {
+        let line = line.context("the code cannot be read from stdin")?;
+        if !pasted_code(&line).is_empty() {
+            return Ok(line);
+        }
+    }
+    anyhow::bail!("there is no code on stdin; paste the text of the code, then press Enter")
 }
 
 /// Reads the answer to a question; a person is asked again until it is one.
@@ -239,7 +294,8 @@ fn require(dir: &Path) -> anyhow::Result<()> {
 fn ask(dir: &Path, policy: RelayPolicy, request: &Value) -> anyhow::Result<Value> {
     require(dir)?;
     if let Some(mut client) = ControlClient::connect(dir)? {
-        return Ok(client.call(request, ANSWER_MAX)?);
+        let patience = if request["verb"] == "attach" { COPY_MAX } else { ANSWER_MAX };
+        return Ok(client.call(request, patience)?);
     }
     let lock = DirLock::acquire(dir)?;
     let clock = Clock::start();

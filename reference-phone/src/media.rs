@@ -5,10 +5,11 @@
 use std::fs::{self, File};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use handfast::codec::ids::{ContentId, MailboxId};
 use handfast::codec::limits::{MEDIA_CHUNK_LEN, MEDIA_LEN_MAX};
-use handfast::program::media_type;
+use handfast::program::{Progress, UserFile, UserFileError, media_type};
 use handfast::session::media::{ChunkList, ContentHasher};
 use handfast::sqlite::{SqliteError, file};
 
@@ -18,6 +19,8 @@ pub const MEDIA_DIR: &str = "media";
 const PART: &str = ".part";
 /// How much of content says its type.
 const MEDIA_HEAD_LEN: u64 = 16;
+/// The same, as a length.
+const MEDIA_HEAD_LEN_MAX: usize = 16;
 
 /// The directory of content.
 #[derive(Clone, Debug)]
@@ -41,23 +44,28 @@ pub struct Imported {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ImportError {
-    /// It cannot be read.
-    #[error("{path} cannot be read ({kind}); check the path")]
-    Unreadable {
-        /// The file.
-        path: String,
-        /// Why.
-        kind: io::ErrorKind,
-    },
-    /// It is no file.
-    #[error("{0} is not a file")]
-    NotAFile(String),
-    /// It is over the limit.
-    #[error("{0} is larger than 2 GiB; send something smaller")]
-    TooLarge(String),
+    /// It cannot be read, or is no file.
+    #[error(transparent)]
+    Source(#[from] UserFileError),
     /// It cannot be copied.
     #[error(transparent)]
     Store(#[from] SqliteError),
+}
+
+/// A copy of a file of the user, in the directory of content and without its name yet. It goes away with this value.
+#[derive(Debug)]
+pub struct Staged {
+    path: PathBuf,
+    list: ChunkList,
+    media_type: &'static str,
+    name: String,
+}
+
+impl Drop for Staged {
+    fn drop(&mut self) {
+        // It has its name, or it is not wanted any more; what cannot be removed now is removed at the next start.
+        let _ = fs::remove_file(&self.path);
+    }
 }
 
 impl MediaDir {
@@ -124,10 +132,7 @@ impl MediaDir {
         let mut part = file::open(&path, true)?;
         let found = part.metadata().map_err(Self::io(&path))?.len();
         if found < len {
-            return Err(SqliteError::File {
-                path: path.display().to_string(),
-                kind: io::ErrorKind::UnexpectedEof,
-            });
+            return Err(file::error(&path, &io::ErrorKind::UnexpectedEof.into()));
         }
         part.set_len(len).and_then(|()| part.seek(SeekFrom::Start(len))).map_err(Self::io(&path))?;
         Ok(part)
@@ -259,75 +264,64 @@ impl MediaDir {
         Ok(true)
     }
 
-    /// Copies a file in, with a fixed buffer. `unique` tells this import from others at the same time.
+    /// Copies a file of the user in, with a fixed buffer. It may take a while, or hang: never in the core thread.
+    ///
+    /// # Errors
+    ///
+    /// [`ImportError`]; nothing is left then.
+    pub fn stage(&self, source: &Path, progress: &Progress) -> Result<Staged, ImportError> {
+        let mut from = UserFile::open(source, MEDIA_LEN_MAX)?;
+        let path = self.0.join(format!("import-{}{PART}", STAGED.fetch_add(1, Ordering::Relaxed)));
+        let _ = fs::remove_file(&path);
+        let mut to = file::create_new(&path)?;
+        // From here on the copy goes away if anything fails.
+        let name = source.file_name().unwrap_or_default().to_string_lossy();
+        let name = crate::store::cut(&name, handfast::codec::limits::MEDIA_NAME_LEN_MAX).to_owned();
+        let mut staged =
+            Staged { path, list: ContentHasher::new().finish(), media_type: media_type(&[]), name };
+        let mut hasher = ContentHasher::new();
+        let mut buffer = vec![0; usize::try_from(MEDIA_CHUNK_LEN).unwrap_or(65_536)];
+        let mut head = Vec::new();
+        loop {
+            let len = from.read(&mut buffer)?;
+            let Some(bytes) = buffer.get(..len).filter(|bytes| !bytes.is_empty()) else { break };
+            if head.is_empty() {
+                head = bytes.get(..MEDIA_HEAD_LEN_MAX).unwrap_or(bytes).to_vec();
+            }
+            hasher.update(bytes);
+            to.write_all(bytes).map_err(Self::io(&staged.path))?;
+            progress.moved();
+        }
+        from.finish()?;
+        file::sync(&to).map_err(Self::io(&staged.path))?;
+        (staged.list, staged.media_type) = (hasher.finish(), media_type(&head));
+        Ok(staged)
+    }
+
+    /// Gives a copy its final name.
+    ///
+    /// # Errors
+    ///
+    /// [`SqliteError`].
+    pub fn take_in(&self, staged: &Staged) -> Result<Imported, SqliteError> {
+        let content = staged.list.content_id();
+        self.publish(&staged.path, content)?;
+        let (list, name) = (staged.list.clone(), staged.name.clone());
+        Ok(Imported { content, list, media_type: staged.media_type, name })
+    }
+
+    /// Copies a file in at once.
     ///
     /// # Errors
     ///
     /// [`ImportError`].
-    pub fn import(&self, source: &Path, unique: u64) -> Result<Imported, ImportError> {
-        let shown = || source.display().to_string();
-        let unreadable = |error: io::Error| ImportError::Unreadable { path: shown(), kind: error.kind() };
-        let mut from = File::open(source).map_err(unreadable)?;
-        let meta = from.metadata().map_err(unreadable)?;
-        if !meta.is_file() {
-            return Err(ImportError::NotAFile(shown()));
-        }
-        if meta.len() > MEDIA_LEN_MAX {
-            return Err(ImportError::TooLarge(shown()));
-        }
-        let path = self.0.join(format!("import-{unique}{PART}"));
-        let _ = fs::remove_file(&path);
-        let mut to = file::create_new(&path)?;
-        let copied = copy(&mut from, &mut to, unreadable, |error| Self::io(&path)(error).into());
-        let (list, head) = match copied {
-            Ok(Some(copied)) => copied,
-            Ok(None) => {
-                let _ = fs::remove_file(&path);
-                return Err(ImportError::TooLarge(shown()));
-            }
-            Err(error) => {
-                let _ = fs::remove_file(&path);
-                return Err(error);
-            }
-        };
-        let content = list.content_id();
-        file::sync(&to).map_err(Self::io(&path))?;
-        self.publish(&path, content)?;
-        let name = source.file_name().unwrap_or_default().to_string_lossy();
-        let name = crate::store::cut(&name, handfast::codec::limits::MEDIA_NAME_LEN_MAX).to_owned();
-        Ok(Imported { content, list, media_type: media_type(&head), name })
+    pub fn import(&self, source: &Path) -> Result<Imported, ImportError> {
+        Ok(self.take_in(&self.stage(source, &Progress::default())?)?)
     }
 }
 
-/// Copies, hashes, and keeps the first bytes; `None` when the source grew over the limit.
-fn copy(
-    from: &mut File,
-    to: &mut File,
-    unreadable: impl Fn(io::Error) -> ImportError,
-    unwritable: impl Fn(io::Error) -> ImportError,
-) -> Result<Option<(ChunkList, Vec<u8>)>, ImportError> {
-    let mut hasher = ContentHasher::new();
-    let mut buffer = vec![0; usize::try_from(MEDIA_CHUNK_LEN).unwrap_or(65_536)];
-    let (mut head, mut size) = (Vec::new(), 0_u64);
-    loop {
-        let len = match from.read(&mut buffer) {
-            Ok(0) => return Ok(Some((hasher.finish(), head))),
-            Ok(len) => len,
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-            Err(error) => return Err(unreadable(error)),
-        };
-        let bytes = buffer.get(..len).unwrap_or(&[]);
-        size = size.saturating_add(u64::try_from(len).unwrap_or(u64::MAX));
-        if size > MEDIA_LEN_MAX {
-            return Ok(None);
-        }
-        if head.is_empty() {
-            head = bytes.get(..16.min(len)).unwrap_or(&[]).to_vec();
-        }
-        hasher.update(bytes);
-        to.write_all(bytes).map_err(&unwritable)?;
-    }
-}
+/// Counts copies, so that each has a name of its own.
+static STAGED: AtomicU64 = AtomicU64::new(0);
 
 #[cfg(test)]
 mod tests {
@@ -411,14 +405,20 @@ mod tests {
         let bytes = [b"\x89PNG\r\n\x1a\n".as_slice(), &vec![7; 150_000]].concat();
         let source = data.path().join("holiday.exe");
         fs::write(&source, &bytes).unwrap();
-        let imported = media.import(&source, 1).unwrap();
+        let imported = media.import(&source).unwrap();
         let (id, list) = content(&bytes);
         assert_eq!((imported.content, imported.list), (id, list));
         assert_eq!((imported.media_type, imported.name.as_str()), ("image/png", "holiday.exe"));
         assert_eq!(fs::read(media.path(id)).unwrap(), bytes);
-        assert!(media.import(&source, 2).is_ok(), "the same again");
-        assert!(matches!(media.import(&data.path().join("none"), 3), Err(ImportError::Unreadable { .. })));
-        assert!(matches!(media.import(data.path(), 4), Err(ImportError::NotAFile(_))));
+        assert!(media.import(&source).is_ok(), "the same again");
+        for (path, words) in
+            [(data.path().join("none"), "No such file"), (data.path().to_path_buf(), "is a directory")]
+        {
+            let error = media.import(&path).unwrap_err();
+            assert!(matches!(error, ImportError::Source(_)) && error.to_string().contains(words), "{error}");
+        }
+        // One that is given up leaves nothing.
+        drop(media.stage(&source, &Progress::default()).unwrap());
         assert_eq!(names(data.path()), [id.to_string()]);
     }
 
@@ -429,7 +429,10 @@ mod tests {
         let source = data.path().join("sparse");
         for len in [MEDIA_LEN_MAX + 1, (1 << 32) - 1, 1 << 32, (1 << 32) + 1, (1 << 32) + MEDIA_LEN_MAX] {
             File::create(&source).unwrap().set_len(len).unwrap();
-            assert!(matches!(media.import(&source, 1), Err(ImportError::TooLarge(_))), "{len}");
+            assert!(
+                matches!(media.import(&source), Err(ImportError::Source(UserFileError::TooLarge { .. }))),
+                "{len}"
+            );
         }
     }
 
@@ -443,7 +446,7 @@ mod tests {
             let source = data.path().join(name);
             fs::write(&source, b"#!/bin/sh").unwrap();
             fs::set_permissions(&source, fs::Permissions::from_mode(0o777)).unwrap();
-            let imported = media.import(&source, 1).unwrap();
+            let imported = media.import(&source).unwrap();
             assert_eq!((imported.name.as_str(), imported.media_type), (name, "application/octet-stream"));
             assert_eq!(names(data.path()), [imported.content.to_string()]);
             let mode = fs::metadata(media.path(imported.content)).unwrap().permissions().mode();

@@ -1,6 +1,6 @@
 //! Events and answers in plain words, from the same objects that `--json` prints.
 
-use handfast::program::fields::{number, rows, text};
+use handfast::program::fields::{lines, number, rows, text};
 use handfast::program::{ago, columns, printable, size, usage_words};
 use serde_json::Value;
 
@@ -58,6 +58,10 @@ fn speaker(by: &str) -> &str {
 /// A step of a scan. One that asks something ends with a space, for the answer on the same line.
 fn step(event: &Value) -> String {
     match event["event"].as_str().unwrap_or_default() {
+        "looking" => format!(
+            "Looking for the page that shows this code, at {}. If it is not found, a letter of the code may be wrong.",
+            text(event, "relay")
+        ),
         "check_code_wanted" => {
             "Type the four digits that the page shows. Does the page still show its square code? Then you \
              scanned another page's: stop with Ctrl-C. Digits: "
@@ -201,10 +205,10 @@ fn history(answer: &Value, now_ms: u64) -> String {
             author => author,
         };
         let what = match row["content"].as_str() {
-            None => text(row, "text"),
+            None => lines(row, "text"),
             Some(content) => {
                 let bytes = size(number(row, "media_size"));
-                format!("[{}, {bytes}, content {content}] {}", text(row, "media_name"), text(row, "text"))
+                format!("[{}, {bytes}, content {content}] {}", text(row, "media_name"), lines(row, "text"))
             }
         };
         [row["id"].to_string(), ago(number(row, "time_ms"), now_ms), who, what + &changes(row)]
@@ -410,10 +414,10 @@ mod tests {
             {"id": 6, "time_ms": 0, "author": "Ada", "text": "", "state": 6, "content": "ab", "media_name": "a.png", "media_size": 2048},
         ]});
         let shown = answer(&said, 120_000);
-        assert_eq!(shown.lines().count(), 4, "{shown}");
-        assert!(
-            shown.contains("you (read)") && shown.contains("one\\u{a}two") && shown.contains("a.png, 2 KiB")
-        );
+        assert_eq!(shown.lines().count(), 5, "{shown}");
+        assert!(shown.contains("you (read)") && shown.contains("a.png, 2 KiB"));
+        let second = shown.lines().find(|line| line.trim_start() == "two").expect("a line of its own");
+        assert!(second.starts_with("    "), "it does not look like a row: {shown}");
         assert!(shown.contains("hello (edited) [+1 you] [x Ada]"), "{shown}");
         assert!(answer(&json!({"companions": []}), 0).contains("`scan`"));
         assert!(answer(&json!({"accepted": true, "id": 9}), 0).contains("message 9"));

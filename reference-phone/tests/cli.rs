@@ -49,11 +49,14 @@ fn pictures_that_give_no_code_are_told_apart() {
     let shown = path.to_str().expect("text");
     fails(&phone(dir.path(), &["scan", "--image", shown]), 1, "cannot be read");
     std::fs::write(&path, b"no picture").expect("written");
-    fails(&phone(dir.path(), &["scan", "--image", shown]), 1, "not a readable PNG");
+    fails(&phone(dir.path(), &["scan", "--image", shown]), 1, "not a readable PNG or JPEG");
     image::GrayImage::from_pixel(300, 300, image::Luma([255])).save(&path).expect("saved");
     fails(&phone(dir.path(), &["scan", "--image", shown]), 1, "no QR code");
     image::GrayImage::new(8_000, 5_001).save(&path).expect("saved");
     fails(&phone(dir.path(), &["scan", "--image", shown]), 1, "too large");
+    // On this one the decoder panics: that is nobody's business.
+    let finders = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/finders.png");
+    fails(&phone(dir.path(), &["scan", "--image", finders]), 1, "there is no QR code in");
 }
 
 #[test]
@@ -189,6 +192,7 @@ fn op08_no_option_takes_a_secret() {
                 "--version",
                 "--image",
                 "--text-stdin",
+                "--ca",
             ];
             let option = option.trim_end_matches([',', '>', ']']).split('|').next().unwrap_or_default();
             assert!(known.contains(&option), "{option} is new: may a secret stand in it?");
@@ -231,6 +235,7 @@ fn only_who_began_a_scan_answers_its_questions() {
     scanner
         .send(&json!({"verb": "scan", "text": code.offer_text().expect("a code").as_str()}))
         .expect("it is sent");
+    assert_eq!(scanner.recv(10 * second).expect("a step")["event"], "looking");
     // Its answer to another request shows that the scan has begun.
     assert_eq!(ask(&mut scanner, json!({"verb": "companions"})), "");
     for answer in [json!({"check_code": "1234"}), json!({"approve": true}), json!({"approve": false})] {
@@ -245,4 +250,151 @@ fn only_who_began_a_scan_answers_its_questions() {
     let error = ask(&mut other, json!({"approve": true}));
     assert!(error.contains("did not begin the scan"), "{error}");
     stop(running);
+}
+
+/// A named pipe, which is how a hung mount looks to whoever opens it: the open never returns.
+fn pipe(path: &Path) {
+    assert!(Command::new("mkfifo").arg(path).status().expect("mkfifo runs").success());
+}
+
+#[test]
+fn a_file_that_never_answers_or_is_none_holds_up_nobody() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let (running, _) = start(dir.path(), &[]);
+    let (fifo, socket) = (dir.path().join("pipe"), dir.path().join("socket"));
+    pipe(&fifo);
+    let _listener = std::os::unix::net::UnixListener::bind(&socket).expect("a socket");
+    let shown = |path: &Path| path.to_str().expect("text").to_owned();
+    let missing = shown(&dir.path().join("none"));
+    for (path, words) in [
+        (shown(&fifo), "is a named pipe, not a file"),
+        (shown(&socket), "is a socket, not a file"),
+        (shown(dir.path()), "is a directory, not a file"),
+        ("/dev/zero".to_owned(), "is a device, not a file"),
+        ("/dev/tty".to_owned(), "is a device, not a file"),
+        (missing, "No such file or directory"),
+        ("/proc/self/mem".to_owned(), "cannot be read"),
+    ] {
+        let start = Instant::now();
+        let said = phone(dir.path(), &["attach", "1", &path]);
+        fails(&said, 1, words);
+        let said = String::from_utf8_lossy(&said.stderr).into_owned();
+        assert!(!said.contains("uncategorized") && !said.contains("os error"), "{said}");
+        assert_eq!(said.matches("No such file").count(), usize::from(words.starts_with("No such")), "{said}");
+        assert!(start.elapsed() < Duration::from_secs(20), "{path}");
+        assert!(says(dir.path(), &["status"]).contains("memory "), "it answers after {path}");
+    }
+    let file = dir.path().join("file");
+    std::fs::write(&file, b"hello").expect("written");
+    assert!(says(dir.path(), &["attach", "1", &shown(&file)]).contains("Accepted as message"));
+    stop(running);
+    // The same without a running phone.
+    fails(&phone(dir.path(), &["attach", "1", &shown(&fifo)]), 1, "is a named pipe, not a file");
+}
+
+#[test]
+fn sighup_ends_it_as_sigterm_does() {
+    for signal in ["-HUP", "-INT", "-TERM"] {
+        let dir = tempfile::tempdir().expect("a directory");
+        let (mut running, _) = start(dir.path(), &[]);
+        let start = Instant::now();
+        let killed = Command::new("kill").arg(signal).arg(running.0.id().to_string()).status();
+        assert!(killed.expect("kill runs").success());
+        assert_eq!(running.0.wait().expect("it ends").code(), Some(0), "{signal}");
+        assert!(start.elapsed() < Duration::from_secs(5), "{signal}");
+        assert!(!dir.path().join("control.sock").exists(), "{signal}: the socket is gone");
+    }
+}
+
+#[test]
+fn text_that_begins_with_a_dash_is_text() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let (running, _) = start(dir.path(), &[]);
+    let texts = ["-hello", "-1 degree", "--json", "-h", "--help", "-", "--data=x", "-V", "\u{2014}dash"];
+    for text in texts {
+        assert!(says(dir.path(), &["send", "1", text]).contains("Accepted as message"), "{text}");
+    }
+    assert!(says(dir.path(), &["send", "1", "--", "--"]).contains("Accepted as message"));
+    let history = says(dir.path(), &["history", "1"]);
+    for text in texts {
+        assert!(history.lines().any(|line| line.ends_with(&format!(" {text}"))), "{text}: {history}");
+    }
+    let said = says(dir.path(), &["--json", "send", "1", "x"]);
+    let id = serde_json::from_str::<serde_json::Value>(&said).expect("an object")["id"].to_string();
+    assert!(says(dir.path(), &["edit", "1", &id, "-help me"]).contains("Changed"));
+    for reaction in ["-x", "-1", "--", "-h"] {
+        let arguments: &[&str] =
+            if reaction == "--" { &["react", "1", &id, "--", "--"] } else { &["react", "1", &id, reaction] };
+        assert!(says(dir.path(), arguments).contains("Changed"), "{reaction}");
+    }
+    assert!(says(dir.path(), &["history", "1"]).contains("-help me (edited) [-h you]"));
+    // Options of the program stay options, and a text that is missing is missed.
+    fails(&phone(dir.path(), &["send", "1"]), 2, "TEXT");
+    fails(&phone(dir.path(), &["history", "-x"]), 2, "-x");
+    assert!(says(dir.path(), &["help", "send"]).contains("TEXT"));
+    stop(running);
+}
+
+#[test]
+fn a_reader_that_is_gone_is_no_failure_and_a_full_disk_is() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let (running, _) = start(dir.path(), &[]);
+    for verb in [&["chats"][..], &["history", "1"], &["status"], &["--json", "chats"], &["companions"]] {
+        let with = |out: Stdio| {
+            let mut command = Command::new(env!("CARGO_BIN_EXE_handfast-phone"));
+            let _ = command.arg("--data").arg(dir.path()).args(verb).stdin(Stdio::null()).stdout(out);
+            command.output().expect("the binary runs")
+        };
+        let (reader, writer) = std::io::pipe().expect("a pipe");
+        drop(reader);
+        let gone = with(writer.into());
+        assert_eq!((gone.status.code(), gone.stderr.as_slice()), (Some(0), &b""[..]), "{verb:?}");
+        let full = with(std::fs::File::options().write(true).open("/dev/full").expect("there").into());
+        fails(&full, 2, "standard output cannot be written: No space left on device");
+    }
+    stop(running);
+}
+
+#[test]
+fn what_is_pasted_is_read_and_what_is_missing_is_said() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let (running, _) = start(dir.path(), &["--developer"]);
+    let scan = |text: &str| {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_handfast-phone"))
+            .arg("--data")
+            .arg(dir.path())
+            .args(["scan", "--text-stdin"])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("the binary runs");
+        let mut input = child.stdin.take().expect("piped");
+        std::io::Write::write_all(&mut input, text.as_bytes()).expect("written");
+        drop(input);
+        child.wait_with_output().expect("it ends")
+    };
+    for nothing in ["", "\n\n", "\u{feff}\r\n\u{200b}\n"] {
+        fails(&scan(nothing), 1, "there is no code on stdin");
+    }
+    fails(&scan("\n\n  hello\n"), 1, "not a Handfast code");
+    fails(&scan("\u{feff}\"hf1*abc\u{200b}\"\r\n"), 1, "damaged");
+    stop(running);
+}
+
+#[test]
+fn an_authority_of_ones_own_is_a_file_that_is_looked_at() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let (fifo, none, text) = (dir.path().join("pipe"), dir.path().join("none"), dir.path().join("text"));
+    pipe(&fifo);
+    std::fs::write(&text, b"hello").expect("written");
+    for (path, words) in
+        [(&fifo, "is a named pipe"), (&none, "No such file"), (&text, "holds no certificate in PEM form")]
+    {
+        let path = path.to_str().expect("text");
+        let data = dir.path().join("data");
+        let said = phone(&data, &["--ca", path, "run"]);
+        fails(&said, 1, words);
+        assert!(String::from_utf8_lossy(&said.stderr).contains("--ca"), "{said:?}");
+    }
 }

@@ -14,7 +14,7 @@ mod sync;
 mod transfer;
 mod verbs;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
@@ -68,6 +68,13 @@ pub enum AppOutput {
     Disconnect {
         /// The socket.
         socket: SocketTag,
+    },
+    /// Copy content to a path of the user's choice, away from the core thread, and report it with `exported`.
+    Export {
+        /// The content.
+        content: ContentId,
+        /// The path.
+        out: String,
     },
     /// Tell whoever watches this companion.
     Event(AppEvent),
@@ -150,13 +157,13 @@ pub enum AppEvent {
         /// The message that it made, or why it failed.
         outcome: Result<Option<u64>, ErrorCode>,
     },
-    /// A transfer came further.
+    /// A transfer came further, or is over: either `done` or with an `error`, once for each path of a get.
     Transfer {
         /// Which way.
         direction: Direction,
         /// What.
         content: ContentId,
-        /// Bytes that are durable at the receiver: content before the stream's, and those of the stream.
+        /// Bytes of the content that are durable at the receiver.
         offset: u64,
         /// The content's size, once it is known.
         size: Option<u64>,
@@ -164,6 +171,10 @@ pub enum AppEvent {
         done: bool,
         /// Why it failed, if it did.
         error: Option<ErrorCode>,
+        /// Of a get that is over: the path at which the content was wanted.
+        out: Option<String>,
+        /// Of a get whose content could not be put there: why.
+        reason: Option<String>,
     },
     /// The link is suspended: two holders of it were seen.
     Diverged,
@@ -230,6 +241,8 @@ pub struct App {
     out: VecDeque<AppOutput>,
     /// Files that the open transaction makes useless: they go once it is durable.
     leftovers: Vec<Leftover>,
+    /// Copies of content to paths of the user that are being made.
+    exporting: BTreeSet<(ContentId, String)>,
     /// Whether a transaction of this round is durable.
     stored: bool,
     /// How many of `out` no open transaction can undo.
@@ -268,6 +281,7 @@ impl App {
             next_socket: 1,
             out: VecDeque::new(),
             leftovers: Vec::new(),
+            exporting: BTreeSet::new(),
             stored: false,
             out_durable: 0,
             spoiled: false,
@@ -278,6 +292,8 @@ impl App {
         if app.link.is_none() {
             // The process may have ended between the commit that deleted a link and this.
             app.store.media().wipe()?;
+        } else {
+            app.store.media().sweep(&app.store.wanted_files()?)?;
         }
         Ok(app)
     }

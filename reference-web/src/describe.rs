@@ -56,9 +56,10 @@ pub(crate) fn event(event: &AppEvent) -> Value {
             "message": outcome.as_ref().ok().copied().flatten(),
             "code": outcome.as_ref().err().map(ToString::to_string),
         }),
-        AppEvent::Transfer { direction, content, offset, size, done, error } => json!({
+        AppEvent::Transfer { direction, content, offset, size, done, error, out, reason } => json!({
             "event": "transfer", "direction": direction.as_str(), "content": content.to_string(),
             "offset": offset, "size": size, "done": done, "code": error.map(|code| code.to_string()),
+            "out": out, "message": reason,
         }),
         AppEvent::Diverged => json!({"event": "diverged", "message":
             "two copies of this companion were seen; link it again on the phone, or revoke it there"}),

@@ -1,26 +1,26 @@
 //! The running companion: one core thread owns the [`App`] and the database, socket tasks move bytes.
 
+mod files;
+
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::Context;
-use handfast::codec::ids::ContentId;
-use handfast::driver::{SleepWatch, SocketEvent, SocketSet, os_rng};
+use handfast::driver::{Connector, SleepWatch, SocketEvent, SocketSet, os_rng};
 use handfast::program::{
-    Clock, ControlEvent, DirLock, Inbox, Replies, StdinEvent, field_hex, field_str, field_u64, serve_control,
-    spawn_stdin, usage,
+    Clock, ControlEvent, Destination, DirLock, FileJobs, Inbox, Progress, Replies, StdinEvent, field_str,
+    field_u64, reason, run_core, serve_control, spawn_stdin, usage,
 };
 use handfast::{RelayName, Timestamp};
 use serde_json::{Map, Value, json};
-use tokio::signal::unix::{SignalKind, signal};
 
+use self::files::{Asker, FileEvent, attach, put_of, remove_picture, wanted};
 use crate::app::{App, AppEvent, AppOutput, SocketTag};
 use crate::describe;
-use crate::qr::Drawing;
 use crate::store::Store;
 
-/// How long the last sockets may still write what was queued.
-const LINGER: Duration = Duration::from_millis(500);
+pub use self::files::settle_alone;
 
 /// What the program is to do.
 #[derive(Debug)]
@@ -32,7 +32,10 @@ pub enum Mode {
         qr_png: Option<PathBuf>,
     },
     /// Be the companion until it is interrupted.
-    Run,
+    Run {
+        /// The relay over which the user believes it to be linked, if one was named.
+        relay: Option<RelayName>,
+    },
 }
 
 /// Who this companion is.
@@ -61,6 +64,7 @@ enum Input {
     Socket(SocketTag, SocketEvent),
     Control(ControlEvent),
     Stdin(StdinEvent),
+    File(FileEvent),
     Stop,
 }
 
@@ -80,73 +84,87 @@ struct Core {
     mode: Mode,
     clock: Clock,
     sockets: SocketSet<SocketTag, Input>,
+    /// Work on files that the user names.
+    files: FileJobs<Input>,
+    /// The code whose picture is being drawn, and the one that follows it.
+    drawing: bool,
+    /// Whether a picture was drawn, so that it is this program's to remove.
+    drawn: Arc<AtomicBool>,
+    next_drawing: Option<String>,
     console: Console,
     /// Why the program ends.
     end: Option<anyhow::Result<()>>,
 }
 
-/// Runs the companion until it is done, SIGINT or SIGTERM.
+/// Runs the companion until it is done, or until SIGINT, SIGTERM or SIGHUP.
 ///
 /// # Errors
 ///
 /// What ended it.
-pub fn run(dir: &Path, settings: Settings, mode: Mode, console: Console) -> anyhow::Result<()> {
+pub fn run(
+    dir: &Path,
+    settings: Settings,
+    connector: Connector,
+    mode: Mode,
+    console: Console,
+) -> anyhow::Result<()> {
     let lock = DirLock::acquire(dir)?;
     let clock = Clock::start();
     let mut app = open(&lock, settings, clock)?;
     match &mode {
         Mode::Pair { .. } => app.pair(clock.now(), &mut os_rng()?)?,
-        Mode::Run if !app.is_linked() => anyhow::bail!("this companion is not linked; run `pair` first"),
-        Mode::Run => {}
+        Mode::Run { .. } if !app.is_linked() => {
+            anyhow::bail!("this companion is not linked; run `pair` first")
+        }
+        Mode::Run { relay } => require_relay(&app, relay.as_ref())?,
     }
+    let picture = match &mode {
+        Mode::Pair { qr_png } => qr_png.clone(),
+        Mode::Run { .. } => None,
+    };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let handle = || runtime.handle().clone();
     let (events, inbox) = Inbox::new(256)?;
     let server = serve_control(runtime.handle(), &lock, events.clone(), Input::Control)
         .context("the control socket cannot be made")?;
     spawn_stdin(events.clone(), Input::Stdin)?;
+    let drawn = Arc::new(AtomicBool::new(false));
     let core = Core {
         app,
         mode,
         clock,
-        sockets: SocketSet::new(runtime.handle().clone(), events.clone(), Input::Socket),
+        sockets: SocketSet::new(handle(), connector, events.clone(), Input::Socket),
+        files: FileJobs::new(handle(), events.clone()),
+        drawing: false,
+        drawn: Arc::clone(&drawn),
+        next_drawing: None,
         console,
         end: None,
     };
-    // Before anybody is told that it runs.
-    let (mut term, mut interrupt) = {
-        let _guard = runtime.enter();
-        (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?)
-    };
-    let (ended, end) = tokio::sync::oneshot::channel();
-    let thread = std::thread::Builder::new().name("core".into()).spawn(move || {
-        let result = core.run(inbox);
-        let _ = ended.send(());
-        result
-    })?;
-    runtime.block_on(async {
-        tokio::select! {
-            // What is queued may still leave.
-            _ = end => {
-                tokio::time::sleep(LINGER).await;
-                return std::io::Result::Ok(());
-            }
-            _ = term.recv() => {}
-            _ = interrupt.recv() => {}
-        }
-        let _ = events.send(Input::Stop).await;
-        tokio::time::sleep(Duration::from_millis(100)).await;
-        Ok(())
-    })?;
-    let result = thread.join().unwrap_or_else(|_| Err(anyhow::anyhow!("the core thread failed")));
+    let result = run_core(&runtime, &events, Input::Stop, move || core.run(inbox))?;
     drop(server);
-    runtime.shutdown_timeout(Duration::from_secs(1));
-    result
+    runtime.shutdown_background();
+    picture.filter(|_| drawn.load(Ordering::Relaxed)).into_iter().for_each(remove_picture);
+    result?
+}
+
+/// A link is for one relay, whose name both devices have signed: another one cannot be given later.
+fn require_relay(app: &App, given: Option<&RelayName>) -> anyhow::Result<()> {
+    let linked = app.store().link()?.map(|link| link.relay);
+    if let (Some(given), Some(linked)) = (given, linked)
+        && given.as_str() != linked
+    {
+        anyhow::bail!(
+            "this companion is linked over {linked}, and stays so: leave --relay out, or `logout --yes` and `pair` over {given}"
+        );
+    }
+    Ok(())
 }
 
 impl Core {
     fn run(mut self, mut inbox: Inbox<Input>) -> anyhow::Result<()> {
         let mut rng = os_rng()?;
-        if matches!(self.mode, Mode::Run) {
+        if matches!(self.mode, Mode::Run { .. }) {
             (self.console.tell)(&json!({"event": "ready", "pid": std::process::id()}));
         }
         let mut sleep = SleepWatch::start(self.clock);
@@ -159,19 +177,19 @@ impl Core {
                     Input::Socket(tag, event) => self.socket(&mut rng, tag, event),
                     Input::Stdin(StdinEvent::Line(line)) => {
                         let object = (self.console.read)(&line);
-                        let answer = object.and_then(|object| self.request(&object));
-                        let line = answer.unwrap_or_else(|error| json!({"error": format!("{error:#}")}));
-                        answers.push((None, line));
+                        let answer = object.and_then(|object| self.request(&object, &None));
+                        answers.extend(answer_or_refusal(answer).map(|line| (None, line)));
                     }
                     Input::Stdin(StdinEvent::Bad) => {
                         answers.push((None, json!({"error": "the line is too long or no UTF-8"})));
                     }
                     Input::Stdin(_) | Input::Control(ControlEvent::Gone { .. }) => {}
                     Input::Control(ControlEvent::Object { object, replies, .. }) => {
-                        let answer = self.request(&object);
-                        let line = answer.unwrap_or_else(|error| json!({"error": format!("{error:#}")}));
-                        answers.push((Some(replies), line));
+                        let asker = Some(replies);
+                        let answer = self.request(&object, &asker);
+                        answers.extend(answer_or_refusal(answer).map(|line| (asker, line)));
                     }
+                    Input::File(event) => answers.extend(self.file(event)),
                 }
             }
             let now = self.clock.now();
@@ -240,7 +258,8 @@ impl Core {
             }
             AppOutput::Transmit { socket, bytes } => self.sockets.send(socket, bytes),
             AppOutput::Disconnect { socket } => self.sockets.disconnect(socket),
-            AppOutput::Event(AppEvent::Code { text }) => self.show_code(&text)?,
+            AppOutput::Event(AppEvent::Code { text }) => self.draw_code(text)?,
+            AppOutput::Export { content, out } => self.export(content, out),
             AppOutput::Event(event) => {
                 let line = describe::event(&event);
                 tracing::debug!(event = %line["event"]);
@@ -252,7 +271,7 @@ impl Core {
                             "the phone did not confirm the link within a day; run `pair` to link it anew"
                         )));
                     }
-                    (Mode::Run, AppEvent::Revoked) => {
+                    (Mode::Run { .. }, AppEvent::Revoked) => {
                         self.end = Some(Err(anyhow::anyhow!(
                             "the phone has unlinked this companion; run `pair` to link it anew"
                         )));
@@ -261,18 +280,6 @@ impl Core {
                 }
             }
         }
-        Ok(())
-    }
-
-    /// Draws a code: to the picture first, so that whoever reads of it finds it there.
-    fn show_code(&self, text: &str) -> anyhow::Result<()> {
-        let Mode::Pair { qr_png } = &self.mode else { return Ok(()) };
-        let drawing = Drawing::new(text)?;
-        if let Some(path) = qr_png {
-            drawing.write_png(path)?;
-        }
-        (self.console.tell)(&json!({"event": "code", "text": text, "qr_png": qr_png,
-            "expires_in_s": 2 * crate::app::CODE_SHOWN.as_secs(), "drawing": drawing.to_terminal()}));
         Ok(())
     }
 
@@ -289,22 +296,44 @@ impl Core {
         Ok(json!({"answered": !number.is_null()}))
     }
 
-    fn request(&mut self, object: &Map<String, Value>) -> anyhow::Result<Value> {
+    /// Begins what a request asks for. `None` when its answer comes later.
+    fn request(&mut self, object: &Map<String, Value>, asker: &Asker) -> anyhow::Result<Option<Value>> {
         let now = self.clock.now();
         if let Some(number) = object.get("number") {
-            return self.number(now, number);
+            return self.number(now, number).map(Some);
         }
         if object.get("new_code").and_then(Value::as_bool) == Some(true) {
             self.app.new_code(now, &mut os_rng()?)?;
-            return Ok(json!({"new_code": true}));
+            return Ok(Some(json!({"new_code": true})));
         }
-        let (sockets, queued) = self.sockets.usage();
-        let process = || usage(self.sockets.runtime(), sockets, queued);
-        verb(&mut self.app, now, object, process)
+        match field_str(object, "verb")? {
+            "attach" => self.begin_attach(object, asker.clone()),
+            "get" => {
+                let (content, out) = wanted(object)?;
+                let (size, path) = (self.app.size_of(content)?, out.clone());
+                let asker = asker.clone();
+                self.files.start(
+                    move |_| Destination::look(&path, size),
+                    move |looked| Input::File(FileEvent::Looked(asker, content, out, looked)),
+                )?;
+                Ok(None)
+            }
+            _ => {
+                let (sockets, queued) = self.sockets.usage();
+                let process = || usage(self.sockets.runtime(), sockets, queued);
+                verb(&mut self.app, now, object, process).map(Some)
+            }
+        }
     }
 }
 
-/// Carries out a verb. The answer holds once the round is settled. `process` says what the running process uses, or
+/// The answer to a request, if it is due now.
+fn answer_or_refusal(answer: anyhow::Result<Option<Value>>) -> Option<Value> {
+    answer.unwrap_or_else(|error| Some(json!({"error": reason(error.as_ref())})))
+}
+
+/// Carries out a verb. Files are looked at and read at once: only for a program that does not run. The answer holds once
+/// the round is settled. `process` says what the running process uses, or
 /// null.
 ///
 /// # Errors
@@ -356,18 +385,17 @@ pub fn verb(
         }
         "companions" => Ok(describe::companions(&app.store().companions()?)),
         "attach" => {
-            let chat = field_u64(object, "chat")?;
             if let Some(sent) = app.media_of_client(client_id)? {
                 return Ok(json!({"accepted": true, "cmd_id": sent.cmd_id}));
             }
-            let imported = app.store().media().import(Path::new(field_str(object, "file")?))?;
-            let content = imported.content.to_string();
-            let sent = app.send_media(chat, imported, client_id)?;
-            Ok(json!({"accepted": true, "cmd_id": sent.cmd_id, "content": content}))
+            let staged =
+                app.store().media().stage(Path::new(field_str(object, "file")?), &Progress::default())?;
+            attach(app, &put_of(object)?, &staged)
         }
         "get" => {
-            let content: [u8; 32] = field_hex(object, "content")?;
-            app.get(ContentId::from_bytes(content), Path::new(field_str(object, "out")?))?;
+            let (content, out) = wanted(object)?;
+            let _ = Destination::look(&out, app.size_of(content)?)?;
+            app.get(content, &out)?;
             Ok(json!({"accepted": true}))
         }
         "take_back" => {

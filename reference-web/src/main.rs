@@ -5,10 +5,14 @@ use std::process::ExitCode;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use anyhow::Context as _;
 use clap::{Parser, Subcommand};
 use handfast::RelayName;
-use handfast::driver::os_rng;
-use handfast::program::{Clock, ControlClient, DirLock, parse_object, print_line, print_words};
+use handfast::driver::Connector;
+use handfast::program::{
+    Clock, ControlClient, DirLock, Unwritable, UserFile, complain, keep_files_private, parse_object,
+    print_line, print_words, printed, reason, told,
+};
 use reference_web::driver::{self, Console, Mode, Settings};
 use reference_web::store::Store;
 use reference_web::words;
@@ -17,6 +21,15 @@ use serde_json::{Value, json};
 /// How long a running companion may take to answer.
 const ANSWER_MAX: Duration = Duration::from_secs(30);
 
+/// How long it may take to copy a file in; it gives up by itself when the file's disk does not answer.
+const COPY_MAX: Duration = Duration::from_mins(30);
+
+/// The largest file of certificates, in bytes.
+const CA_LEN_MAX: u64 = 1_048_576;
+
+/// The relay of new codes, when none is given.
+const RELAY_DEFAULT: &str = "127.0.0.1:8787";
+
 /// The native companion of Handfast: a window on the chats of a phone.
 #[derive(Debug, Parser)]
 #[command(name = "handfast-web", version)]
@@ -24,9 +37,12 @@ struct Args {
     /// The directory of the companion.
     #[arg(long)]
     data: PathBuf,
-    /// The relay of new codes.
-    #[arg(long, default_value = "127.0.0.1:8787", value_name = "HOST")]
-    relay: String,
+    /// The relay of new codes [default: 127.0.0.1:8787]. A link stays with the relay over which it was made.
+    #[arg(long, value_name = "HOST")]
+    relay: Option<String>,
+    /// Trust the certificate authorities in this PEM file, too.
+    #[arg(long, value_name = "FILE")]
+    ca: Option<PathBuf>,
     /// Speak JSON, one object a line, both ways; codes are not drawn on the terminal.
     #[arg(long)]
     json: bool,
@@ -42,7 +58,7 @@ enum Verb {
         #[arg(long, value_name = "FILE")]
         qr_png: Option<PathBuf>,
         /// The name that the phone shows.
-        #[arg(long, default_value = "Handfast companion")]
+        #[arg(long, default_value = "Handfast companion", allow_hyphen_values = true)]
         label: String,
     },
     /// Runs the companion until it is interrupted.
@@ -52,13 +68,33 @@ enum Verb {
     /// Shows the last messages of a chat.
     History { chat: u64 },
     /// Sends a text.
-    Send { chat: u64, text: String },
+    #[command(disable_help_flag = true)]
+    Send {
+        chat: u64,
+        /// The text; it may begin with a dash.
+        #[arg(allow_hyphen_values = true)]
+        text: String,
+    },
     /// Gives a message of this account another text.
-    Edit { chat: u64, message: u64, text: String },
+    #[command(disable_help_flag = true)]
+    Edit {
+        chat: u64,
+        message: u64,
+        /// The text; it may begin with a dash.
+        #[arg(allow_hyphen_values = true)]
+        text: String,
+    },
     /// Deletes a message of this account.
     Delete { chat: u64, message: u64 },
     /// Reacts to a message; an empty reaction takes it back.
-    React { chat: u64, message: u64, reaction: String },
+    #[command(disable_help_flag = true)]
+    React {
+        chat: u64,
+        message: u64,
+        /// The reaction; it may begin with a dash.
+        #[arg(allow_hyphen_values = true)]
+        reaction: String,
+    },
     /// Lists the companions that are linked to the phone.
     Companions,
     /// Sends a file.
@@ -76,16 +112,18 @@ enum Verb {
 }
 
 fn main() -> ExitCode {
+    keep_files_private();
     let args = Args::parse();
     tracing_subscriber::fmt()
         .with_env_filter(tracing_subscriber::EnvFilter::from_default_env())
         .with_writer(std::io::stderr)
+        .log_internal_errors(false)
         .init();
     match run(args) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("handfast-web: {error:#}");
-            ExitCode::FAILURE
+            complain(&format!("handfast-web: {}", reason(error.as_ref())));
+            if error.is::<Unwritable>() { ExitCode::from(2) } else { ExitCode::FAILURE }
         }
     }
 }
@@ -103,8 +141,10 @@ const WORDS: Console = Console {
 /// Prints an event as JSON. A reader that is gone does not end the companion.
 fn tell_json(event: &Value) {
     let mut event = event.clone();
-    let _ = event.as_object_mut().and_then(|line| line.remove("drawing"));
-    drop(print_line(&event));
+    for words in ["drawing", "not_drawn"] {
+        let _ = event.as_object_mut().and_then(|line| line.remove(words));
+    }
+    told(print_line(&event));
 }
 
 /// Prints an event in words, likewise. The thousands of messages of a first sync are told by their number.
@@ -115,11 +155,14 @@ fn tell_words(event: &Value) {
         Some("message") if !SYNCED.load(Ordering::Relaxed) => return,
         _ => {}
     }
-    drop(words::event(event).map(|said| print_words(&said)));
+    if let Some(said) = words::event(event) {
+        told(print_words(&said));
+    }
 }
 
 fn run(args: Args) -> anyhow::Result<()> {
-    let relay = RelayName::parse(&args.relay.to_lowercase())
+    let given = args.relay.as_deref();
+    let relay = RelayName::parse(&given.unwrap_or(RELAY_DEFAULT).to_lowercase())
         .map_err(|_| anyhow::anyhow!("--relay takes a host, or host:port"))?;
     let console = if args.json { JSON } else { WORDS };
     let settings = |label: &str| Settings { relay: relay.clone(), label: label.to_owned() };
@@ -131,11 +174,14 @@ fn run(args: Args) -> anyhow::Result<()> {
             if relay.as_str().len() > handfast::codec::limits::QR_HOST_LEN_MAX {
                 anyhow::bail!("a relay's name in a code has at most 40 bytes; use a shorter one");
             }
-            return driver::run(&args.data, settings(&label), Mode::Pair { qr_png }, console);
+            let (settings, connector) = (settings(&label), connector(args.ca.as_deref())?);
+            return driver::run(&args.data, settings, connector, Mode::Pair { qr_png }, console);
         }
         Verb::Run => {
             require(&args.data)?;
-            return driver::run(&args.data, settings("run"), Mode::Run, console);
+            let (settings, connector) = (settings("run"), connector(args.ca.as_deref())?);
+            let mode = Mode::Run { relay: given.is_some().then_some(relay.clone()) };
+            return driver::run(&args.data, settings, connector, mode, console);
         }
         Verb::Logout { yes } => return logout(&args.data, yes, args.json),
         Verb::Chats => json!({"verb": "chats"}),
@@ -165,12 +211,19 @@ fn run(args: Args) -> anyhow::Result<()> {
 }
 
 /// Prints an answer.
-fn show(answer: &Value, json: bool) -> std::io::Result<()> {
+fn show(answer: &Value, json: bool) -> Result<(), Unwritable> {
     if json {
-        return print_line(answer);
+        return printed(print_line(answer));
     }
     let wall = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    print_words(&words::answer(answer, u64::try_from(wall.as_millis()).unwrap_or(u64::MAX)))
+    printed(print_words(&words::answer(answer, u64::try_from(wall.as_millis()).unwrap_or(u64::MAX))))
+}
+
+/// How relays are reached: by the public authorities, and by those of a file.
+fn connector(ca: Option<&Path>) -> anyhow::Result<Connector> {
+    let Some(path) = ca else { return Ok(Connector::new()?) };
+    let pem = UserFile::read_all(path, CA_LEN_MAX).context("--ca")?;
+    Connector::with_more_roots(&pem).with_context(|| format!("--ca: {}", path.display()))
 }
 
 fn absolute(path: &Path) -> anyhow::Result<String> {
@@ -189,15 +242,16 @@ fn require(dir: &Path) -> anyhow::Result<()> {
 fn ask(dir: &Path, settings: Settings, request: &Value) -> anyhow::Result<Value> {
     require(dir)?;
     if let Some(mut client) = ControlClient::connect(dir)? {
-        return Ok(client.call(request, ANSWER_MAX)?);
+        let patience = if request["verb"] == "attach" { COPY_MAX } else { ANSWER_MAX };
+        return Ok(client.call(request, patience)?);
     }
     let lock = DirLock::acquire(dir)?;
     let clock = Clock::start();
     let mut app = driver::open(&lock, settings, clock)?;
     let object = request.as_object().cloned().unwrap_or_default();
     let answer = driver::verb(&mut app, clock.now(), &object, || Value::Null)?;
-    let settled = app.settle(clock.now(), &mut os_rng()?)?;
-    Ok(settled.failure.map_or(answer, |failure| json!({"error": failure})))
+    let failure = driver::settle_alone(&mut app, clock)?;
+    Ok(failure.map_or(answer, |failure| json!({"error": failure})))
 }
 
 fn logout(dir: &Path, yes: bool, json: bool) -> anyhow::Result<()> {

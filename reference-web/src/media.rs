@@ -2,13 +2,14 @@
 //!
 //! Names come from content ids alone, never from the phone or the user.
 
+use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
 use handfast::codec::ids::ContentId;
 use handfast::codec::limits::{MEDIA_CHUNK_LEN, MEDIA_LEN_MAX, MEDIA_NAME_LEN_MAX};
-use handfast::program::{PartCheck, media_type};
+use handfast::program::{Destination, PartCheck, Progress, UserFile, UserFileError, media_type};
 use handfast::session::media::{ChunkList, ContentHasher};
 use handfast::sqlite::{SqliteError, file};
 
@@ -39,24 +40,58 @@ pub struct Imported {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ImportError {
-    /// It cannot be read.
-    #[error("cannot read {} ({reason}): check the path", path.display())]
-    Read {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        #[source]
-        reason: io::Error,
-    },
-    /// It is no plain file.
-    #[error("{} is not a file", .0.display())]
-    NotAFile(PathBuf),
-    /// It is over 2 GiB.
-    #[error("{} is larger than 2 GiB, which is the most that can be sent", .0.display())]
-    TooLarge(PathBuf),
+    /// It cannot be read, or is no file.
+    #[error(transparent)]
+    Source(#[from] UserFileError),
     /// The copy cannot be written.
-    #[error("cannot keep a copy in the data directory ({0}): is the disk full?")]
-    Write(#[from] SqliteError),
+    #[error("cannot keep a copy in the data directory ({0}); is the disk full?")]
+    Write(SqliteError),
+}
+
+impl From<SqliteError> for ImportError {
+    fn from(error: SqliteError) -> Self {
+        Self::Write(error)
+    }
+}
+
+/// Content could not be copied to where the user wants it.
+#[derive(Debug, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ExportError {
+    /// It cannot be written there.
+    #[error(transparent)]
+    Destination(#[from] UserFileError),
+    /// It is not here any more.
+    #[error("the content cannot be read here ({0}); ask for it again")]
+    Content(SqliteError),
+}
+
+/// A copy of a file of the user, in the directory of content and without its name yet. It goes away with this value.
+#[derive(Debug)]
+pub struct Staged {
+    path: PathBuf,
+    list: ChunkList,
+    media_type: &'static str,
+    name: String,
+}
+
+impl Drop for Staged {
+    fn drop(&mut self) {
+        // It has its name, or it is not wanted any more; what cannot be removed now is removed at the next start.
+        let _ = fs::remove_file(&self.path);
+    }
+}
+
+/// Which files of the directory belong to something: see [`MediaDir::sweep`].
+#[derive(Debug, Default)]
+#[expect(clippy::exhaustive_structs, reason = "one field for each kind of file")]
+pub struct Wanted {
+    /// Whole content that a message or a transfer has.
+    pub whole: BTreeSet<ContentId>,
+    /// Content that is being sent.
+    pub sent: BTreeSet<ContentId>,
+    /// Content that is being fetched.
+    pub fetched: BTreeSet<ContentId>,
 }
 
 impl MediaDir {
@@ -208,64 +243,106 @@ impl MediaDir {
         file::sync_dir(&self.0)
     }
 
-    /// Copies a file of this machine in, and computes its content id. It may take a while: call it in a thread of its
-    /// own.
-    ///
-    /// # Errors
-    /// [`ImportError`]; nothing is left then.
-    pub fn import(&self, source: &Path) -> Result<Imported, ImportError> {
-        let unreadable = |reason| ImportError::Read { path: source.to_path_buf(), reason };
-        let mut input = File::open(source).map_err(unreadable)?;
-        let found = input.metadata().map_err(unreadable)?;
-        if !found.is_file() {
-            return Err(ImportError::NotAFile(source.to_path_buf()));
-        }
-        if found.len() > MEDIA_LEN_MAX {
-            return Err(ImportError::TooLarge(source.to_path_buf()));
-        }
-        let temporary = tempfile_in(&self.0)?;
-        let copied = copy_in(&mut input, &temporary, source);
-        let kept = copied.and_then(|(list, head)| Ok((self.keep(list, &temporary)?, head)));
-        if kept.is_err() {
-            // The first error is the one to tell.
-            let _ = fs::remove_file(&temporary.0);
-        }
-        let (list, head) = kept?;
-        let content = list.content_id();
-        Ok(Imported { list, content, media_type: media_type(&head), name: name(source) })
-    }
-
-    fn keep(&self, list: ChunkList, temporary: &Temporary) -> Result<ChunkList, ImportError> {
-        let content = list.content_id();
-        self.write_list(content, &list)?;
-        fs::rename(&temporary.0, self.path(content)).map_err(|error| file::error(&temporary.0, &error))?;
-        file::sync_dir(&self.0)?;
-        Ok(list)
-    }
-
-    /// Copies whole content to a path of the user's choice, whole or not at all.
+    /// Removes what belongs to nothing: cut imports, content that was copied in and never noted, lists of content that is
+    /// not sent any more, parts of content that nobody fetches. Other files are left alone.
     ///
     /// # Errors
     /// [`SqliteError::File`].
-    pub fn export(&self, content: ContentId, out: &Path) -> Result<(), SqliteError> {
-        let mut input = file::open(&self.path(content), false)?;
-        let mut temporary = out.as_os_str().to_os_string();
-        temporary.push(format!(".{}.tmp", std::process::id()));
-        let temporary = PathBuf::from(temporary);
-        let failed = |error: io::Error| file::error(out, &error);
-        let mut copy = || -> Result<(), SqliteError> {
-            let mut output = file::create_new(&temporary)?;
-            let _ = io::copy(&mut input, &mut output).map_err(failed)?;
-            file::sync(&output).map_err(failed)?;
-            fs::rename(&temporary, out).map_err(failed)
-        };
-        let copied = copy();
-        if copied.is_err() {
-            // The first error is the one to tell.
-            let _ = fs::remove_file(&temporary);
+    pub fn sweep(&self, wanted: &Wanted) -> Result<(), SqliteError> {
+        for entry in fs::read_dir(&self.0).map_err(|error| file::error(&self.0, &error))? {
+            let path = entry.map_err(|error| file::error(&self.0, &error))?.path();
+            let name = path.file_name().unwrap_or_default().to_string_lossy();
+            let (id, kind) = name.split_once('.').unwrap_or((&name, ""));
+            let is_cut_import = id.starts_with("import-") && kind == "tmp";
+            let is_kept = match handfast::program::parse_hex(id).map(ContentId::from_bytes) {
+                None => !is_cut_import,
+                Some(content) => match kind {
+                    "" => wanted.whole.contains(&content),
+                    "sent" => wanted.sent.contains(&content),
+                    "part" | "list" => wanted.fetched.contains(&content),
+                    // A list whose writing was cut.
+                    other => !other.starts_with("sent."),
+                },
+            };
+            if !is_kept {
+                fs::remove_file(&path).map_err(|error| file::error(&path, &error))?;
+            }
         }
-        copied
+        Ok(())
     }
+
+    /// The length of whole content that is here.
+    #[must_use]
+    pub fn len_of(&self, content: ContentId) -> Option<u64> {
+        fs::symlink_metadata(self.path(content)).ok().filter(fs::Metadata::is_file).map(|found| found.len())
+    }
+
+    /// Copies a file of the user in, and computes its content id. It may take a while, or hang: never in the core thread.
+    ///
+    /// # Errors
+    /// [`ImportError`]; nothing is left then.
+    pub fn stage(&self, source: &Path, progress: &Progress) -> Result<Staged, ImportError> {
+        let mut input = UserFile::open(source, MEDIA_LEN_MAX)?;
+        let (path, mut output) = new_import(&self.0)?;
+        // From here on the copy goes away if anything fails.
+        let list = ContentHasher::new().finish();
+        let mut staged = Staged { path, list, media_type: media_type(&[]), name: name(source) };
+        let failed = |error: &io::Error, path: &Path| ImportError::Write(file::error(path, error));
+        let (mut hasher, mut buffer, mut head) = (ContentHasher::new(), vec![0; 262_144], Vec::new());
+        loop {
+            let read = input.read(&mut buffer)?;
+            let Some(bytes) = buffer.get(..read).filter(|bytes| !bytes.is_empty()) else { break };
+            if head.is_empty() {
+                head = bytes.get(..MEDIA_HEAD_LEN).unwrap_or(bytes).to_vec();
+            }
+            hasher.update(bytes);
+            output.write_all(bytes).map_err(|error| failed(&error, &staged.path))?;
+            progress.moved();
+        }
+        input.finish()?;
+        file::sync(&output).map_err(|error| failed(&error, &staged.path))?;
+        (staged.list, staged.media_type) = (hasher.finish(), media_type(&head));
+        Ok(staged)
+    }
+
+    /// Gives a copy its name, and keeps its list.
+    ///
+    /// # Errors
+    /// [`ImportError::Write`].
+    pub fn take_in(&self, staged: &Staged) -> Result<Imported, ImportError> {
+        let (list, content) = (staged.list.clone(), staged.list.content_id());
+        self.write_list(content, &list)?;
+        fs::rename(&staged.path, self.path(content)).map_err(|error| file::error(&staged.path, &error))?;
+        file::sync_dir(&self.0)?;
+        Ok(Imported { list, content, media_type: staged.media_type, name: staged.name.clone() })
+    }
+
+    /// Copies a file in at once.
+    ///
+    /// # Errors
+    /// [`ImportError`].
+    pub fn import(&self, source: &Path) -> Result<Imported, ImportError> {
+        self.take_in(&self.stage(source, &Progress::default())?)
+    }
+
+    /// Copies whole content to a path of the user's choice, whole or not at all. Returns its length. It may hang, too.
+    ///
+    /// # Errors
+    /// [`ExportError`].
+    pub fn export(&self, content: ContentId, out: &Path, progress: &Progress) -> Result<u64, ExportError> {
+        let mut input = file::open(&self.path(content), false).map_err(ExportError::Content)?;
+        let len = input.metadata().map_err(|error| ExportError::Content(file::error(out, &error)))?.len();
+        Ok(Destination::look(out, Some(len))?.put(&mut input, progress)?)
+    }
+}
+
+/// A new file for a copy, which nobody else knows.
+fn new_import(dir: &Path) -> Result<(PathBuf, File), SqliteError> {
+    let mut number = [0; 8];
+    getrandom::fill(&mut number).map_err(|_| SqliteError::NoRandomness)?;
+    let path = dir.join(format!("import-{:016x}.tmp", u64::from_be_bytes(number)));
+    let file = file::create_new(&path)?;
+    Ok((path, file))
 }
 
 /// The first `len` bytes of a file.
@@ -277,46 +354,6 @@ fn read(path: &Path, len: u64) -> Result<Vec<u8>, SqliteError> {
 }
 
 /// A file with a name that nothing else uses.
-struct Temporary(PathBuf, File);
-
-fn tempfile_in(dir: &Path) -> Result<Temporary, SqliteError> {
-    let mut number = [0; 8];
-    getrandom::fill(&mut number).map_err(|_| SqliteError::NoRandomness)?;
-    let path = dir.join(format!("import-{:016x}.tmp", u64::from_be_bytes(number)));
-    let file = file::create_new(&path)?;
-    Ok(Temporary(path, file))
-}
-
-/// Copies and hashes; gives the first bytes too.
-fn copy_in(
-    input: &mut File,
-    temporary: &Temporary,
-    source: &Path,
-) -> Result<(ChunkList, Vec<u8>), ImportError> {
-    let Temporary(path, output) = temporary;
-    let mut output = output;
-    let mut hasher = ContentHasher::new();
-    let mut buffer = vec![0; 262_144];
-    let (mut total, mut head) = (0_u64, Vec::new());
-    loop {
-        let read = input
-            .read(&mut buffer)
-            .map_err(|reason| ImportError::Read { path: source.to_path_buf(), reason })?;
-        let Some(bytes) = buffer.get(..read).filter(|bytes| !bytes.is_empty()) else { break };
-        total = total.saturating_add(u64::try_from(read).unwrap_or(u64::MAX));
-        if total > MEDIA_LEN_MAX {
-            return Err(ImportError::TooLarge(source.to_path_buf()));
-        }
-        if head.is_empty() {
-            head = bytes.get(..MEDIA_HEAD_LEN).unwrap_or(bytes).to_vec();
-        }
-        hasher.update(bytes);
-        output.write_all(bytes).map_err(|error| file::error(path, &error))?;
-    }
-    file::sync(output).map_err(|error| file::error(path, &error))?;
-    Ok((hasher.finish(), head))
-}
-
 /// Opens or creates a file, cut to `len` bytes, at its end, for this process alone: one that got past the directory's
 /// lock must not cut what another one writes.
 fn open_cut(path: &Path, len: u64) -> Result<File, SqliteError> {
@@ -364,9 +401,12 @@ mod tests {
         assert_eq!(ChunkList::decode(&list).expect("a list"), imported.list);
         assert_eq!(media.import(&source).expect("again").content, imported.content);
         let out = base.path().join("out");
-        media.export(imported.content, &out).expect("exported");
+        assert_eq!(media.export(imported.content, &out, &Progress::default()), Ok(200_000));
         assert_eq!(fs::read(&out).expect("read"), bytes);
-        assert!(media.export(ContentId::from_bytes([0; 32]), &out).is_err());
+        let none = media.export(ContentId::from_bytes([0; 32]), &out, &Progress::default());
+        assert!(matches!(none, Err(ExportError::Content(_))));
+        let dir = media.export(imported.content, base.path(), &Progress::default());
+        assert!(dir.is_err_and(|error| error.to_string().contains("is a directory")));
         let names: Vec<_> = fs::read_dir(base.path().join(MEDIA_DIR)).expect("listed").collect();
         assert_eq!(names.len(), 2, "the content and its list");
         media.wipe().expect("wiped");
@@ -376,15 +416,57 @@ mod tests {
     #[test]
     fn what_cannot_be_sent_is_refused_with_a_reason() {
         let (base, media) = dir();
-        assert!(matches!(media.import(&base.path().join("none")), Err(ImportError::Read { .. })));
-        assert!(matches!(media.import(base.path()), Err(ImportError::NotAFile(_))));
+        for (path, words) in
+            [(base.path().join("none"), "No such file"), (base.path().to_path_buf(), "a directory")]
+        {
+            let error = media.import(&path).expect_err("refused");
+            assert!(matches!(error, ImportError::Source(_)) && error.to_string().contains(words), "{error}");
+        }
         // Around 2 and 4 GiB, in sparse files.
         for len in [MEDIA_LEN_MAX + 1, (1 << 32) - 1, 1 << 32, (1 << 32) + 1, (1 << 32) + MEDIA_LEN_MAX] {
             let large = base.path().join("large");
             File::create(&large).expect("created").set_len(len).expect("sparse");
-            assert!(matches!(media.import(&large), Err(ImportError::TooLarge(_))), "{len}");
+            assert!(
+                matches!(media.import(&large), Err(ImportError::Source(UserFileError::TooLarge { .. }))),
+                "{len}"
+            );
         }
         assert_eq!(fs::read_dir(base.path().join(MEDIA_DIR)).expect("listed").count(), 0, "nothing is left");
+    }
+
+    #[test]
+    fn the_sweep_removes_what_belongs_to_nothing_and_touches_no_other_file() {
+        let (base, media) = dir();
+        let dir = base.path().join(MEDIA_DIR);
+        let id = |n| ContentId::from_bytes([n; 32]);
+        let (kept, sent, fetched, orphan) = (id(1), id(2), id(3), id(4));
+        for content in [kept, sent, fetched, orphan] {
+            for kind in ["", ".sent", ".part", ".list", ".sent.0011223344556677.tmp"] {
+                fs::write(dir.join(format!("{content}{kind}")), b"x").expect("written");
+            }
+        }
+        // What a killed import leaves, and what is not ours.
+        for name in ["import-0011223344556677.tmp", "import-ff.tmp", "notes.txt", "import.md"] {
+            fs::write(dir.join(name), b"x").expect("written");
+        }
+        let only = |content| BTreeSet::from([content]);
+        let wanted = Wanted { whole: only(kept), sent: only(sent), fetched: only(fetched) };
+        media.sweep(&wanted).expect("swept");
+        let mut left: Vec<_> = fs::read_dir(&dir)
+            .expect("listed")
+            .map(|entry| entry.expect("an entry").file_name().into_string().expect("text"))
+            .collect();
+        left.sort();
+        let mut expected = vec![
+            kept.to_string(),
+            format!("{sent}.sent"),
+            format!("{fetched}.part"),
+            format!("{fetched}.list"),
+            "notes.txt".to_owned(),
+            "import.md".to_owned(),
+        ];
+        expected.sort();
+        assert_eq!(left, expected);
     }
 
     #[test]

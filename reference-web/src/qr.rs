@@ -3,7 +3,8 @@
 use std::io;
 use std::path::Path;
 
-use handfast::program::write_file;
+use handfast::SystemError;
+use handfast::program::{Destination, write_file};
 use qrcode::{EcLevel, QrCode};
 
 /// Light modules around a code.
@@ -21,14 +22,16 @@ pub enum DrawError {
     /// The text does not fit a code.
     #[error("the text does not fit a QR code")]
     TooLong,
+    /// The picture cannot be put there.
+    #[error(transparent)]
+    Place(handfast::program::UserFileError),
     /// The picture cannot be written.
     #[error("cannot write {path} ({reason}): choose another file with --qr-png")]
     File {
         /// The file.
         path: String,
         /// Why.
-        #[source]
-        reason: io::Error,
+        reason: SystemError,
     },
 }
 
@@ -68,21 +71,25 @@ impl Drawing {
     }
 
     /// The code for a terminal: two modules a character, black on white by colour codes, so that a dark terminal shows
-    /// it as it must be.
+    /// it as it must be. Without colours the light modules are drawn, which is right on a dark terminal; on a light one
+    /// it is inverted, and most phones read that, too.
     #[must_use]
-    pub fn to_terminal(&self) -> String {
+    pub fn to_terminal(&self, colours: bool) -> String {
+        let (before, behind) = if colours { ("\x1b[30;107m", "\x1b[0m") } else { ("", "") };
         let mut out = String::new();
         for y in (0..self.width).step_by(2) {
-            out.push_str("\x1b[30;107m");
+            out.push_str(before);
             for x in 0..self.width {
-                out.push(match (self.is_dark(x, y), self.is_dark(x, y + 1)) {
+                let is_drawn = |y| y < self.width && self.is_dark(x, y) == colours;
+                out.push(match (is_drawn(y), is_drawn(y + 1)) {
                     (true, true) => '█',
                     (true, false) => '▀',
                     (false, true) => '▄',
                     (false, false) => ' ',
                 });
             }
-            out.push_str("\x1b[0m\n");
+            out.push_str(behind);
+            out.push('\n');
         }
         out
     }
@@ -115,8 +122,10 @@ impl Drawing {
     /// # Errors
     /// [`DrawError::File`].
     pub fn write_png(&self, path: &Path) -> Result<(), DrawError> {
-        let failed = |reason| DrawError::File { path: path.display().to_string(), reason };
+        let failed =
+            |reason: io::Error| DrawError::File { path: path.display().to_string(), reason: reason.into() };
         let bytes = self.to_png().map_err(|error| failed(io::Error::other(error)))?;
+        let _ = Destination::look(path, None).map_err(DrawError::Place)?;
         write_file(path, &bytes).map_err(failed)
     }
 }
@@ -196,7 +205,7 @@ mod tests {
     #[test]
     fn the_terminal_shows_the_same_modules() {
         let drawing = Drawing::new(&offer("relay.example").encode()).expect("it fits");
-        let text = drawing.to_terminal();
+        let text = drawing.to_terminal(true);
         let lines: Vec<_> = text.lines().collect();
         assert_eq!(lines.len(), drawing.width().div_ceil(2));
         for (row, line) in lines.iter().enumerate() {
@@ -207,6 +216,14 @@ mod tests {
             for (x, half) in halves.into_iter().enumerate() {
                 let (top, bottom) = (matches!(half, '█' | '▀'), matches!(half, '█' | '▄'));
                 assert_eq!((top, bottom), (drawing.is_dark(x, 2 * row), drawing.is_dark(x, 2 * row + 1)));
+            }
+        }
+        // Without colours: the light modules, and nothing that a terminal would have to understand.
+        let plain = drawing.to_terminal(false);
+        assert!(!plain.contains('\x1b'));
+        for (row, line) in plain.lines().enumerate() {
+            for (x, half) in line.chars().enumerate() {
+                assert_eq!(matches!(half, '█' | '▀'), !drawing.is_dark(x, 2 * row), "{x}, {row}");
             }
         }
     }
@@ -220,6 +237,13 @@ mod tests {
         drawing.write_png(&path).expect("written");
         assert_eq!(std::fs::metadata(&path).expect("there").permissions().mode() & 0o777, 0o600);
         let error = drawing.write_png(&dir.path().join("no/code.png")).expect_err("no directory");
-        assert!(error.to_string().contains("--qr-png"), "{error}");
+        assert!(error.to_string().contains("there is no directory"), "{error}");
+        let target = dir.path().join("theirs");
+        std::fs::write(&target, b"x").expect("written");
+        let link = dir.path().join("link.png");
+        std::os::unix::fs::symlink(&target, &link).expect("planted");
+        let error = drawing.write_png(&link).expect_err("a link");
+        assert!(error.to_string().contains("is a symbolic link"), "{error}");
+        assert_eq!(std::fs::read(&target).expect("read"), b"x", "the secret is not written through it");
     }
 }

@@ -41,7 +41,7 @@ pub const KEY_FILE: &str = "device.key";
 #[non_exhaustive]
 pub enum StoreError {
     /// SQLite, or a file.
-    #[error("the store failed: {0}")]
+    #[error(transparent)]
     Sqlite(#[from] SqliteError),
     /// The tables are of a newer program.
     #[error("the data directory was written by a newer handfast-web (version {0}): use that")]

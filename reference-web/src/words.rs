@@ -1,6 +1,6 @@
 //! Events and answers in plain words, from the same objects that `--json` prints.
 
-use handfast::program::fields::{number, rows, text};
+use handfast::program::fields::{lines, number, rows, text};
 use handfast::program::{ago, columns, printable, size, usage_words};
 use serde_json::{Map, Value};
 
@@ -40,12 +40,16 @@ pub fn event(event: &Value) -> Option<String> {
         ),
         "code_burnt" => format!("This code is used up ({}); a new one follows.", text(event, "code")),
         "relay_lost" => {
-            format!("No connection to the relay ({}). Is it running? Trying again.", text(event, "reason"))
+            format!("No connection: {}. Trying again.", text(event, "reason"))
         }
         "linked" => format!("Linked with \"{}\". Start the companion with `run`.", text(event, "account")),
         "link_state" => state(&text(event, "state")).to_owned(),
         "synced" => format!("All here: {} chats, {} messages.", event["chats"], event["messages"]),
-        "message" => format!("Chat {}: {}: {}", event["chat"], author(event), content(event)),
+        // Lines after the first are moved in, so that none looks like another event.
+        "message" => {
+            let said = format!("Chat {}: {}: {}", event["chat"], author(event), content(event));
+            said.replace('\n', "\n    ")
+        }
         "transfer" => return transfer(event),
         "result" => return result(event),
         "message_changed" | "presence" => return None,
@@ -78,24 +82,38 @@ fn answer_to_line(event: &Value) -> String {
 }
 
 fn code(event: &Value) -> String {
-    let drawing = event["drawing"].as_str().unwrap_or_default();
-    let mut said = format!(
-        "{drawing}\nScan this with the phone, from \"link a device\" in its app. It is shown for {} s, then a new one.",
+    let shown = match (event["drawing"].as_str(), event["qr_png"].as_str()) {
+        (Some(drawing), None) => format!("{drawing}\nScan this with the phone"),
+        (Some(drawing), Some(path)) => {
+            format!("{drawing}\nScan this, or the same in {}, with the phone", printable(path))
+        }
+        (None, Some(path)) => format!("The code is in {}. Scan it with the phone", printable(path)),
+        (None, None) => {
+            let reason = text(event, "not_drawn");
+            return format!(
+                "{reason}; or draw it into a picture with --qr-png FILE, or get its text with --json."
+            );
+        }
+    };
+    format!(
+        "{shown}, from \"link a device\" in its app. It is shown for {} s, then a new one.",
         number(event, "expires_in_s") / 2
-    );
-    if let Some(path) = event["qr_png"].as_str() {
-        said.push_str("\nThe same code is drawn to ");
-        said.push_str(&printable(path));
-    }
-    said
+    )
 }
 
 fn transfer(event: &Value) -> Option<String> {
     let (what, content) = (text(event, "direction"), text(event, "content"));
     if let Some(code) = event["code"].as_str() {
-        return Some(format!("The {what} of {content} failed ({}); ask again.", printable(code)));
+        let reason = match text(event, "message") {
+            reason if reason.is_empty() => printable(code),
+            reason => reason,
+        };
+        return Some(format!("The {what} of {content} failed ({reason}); ask again."));
     }
-    (event["done"] == true).then(|| format!("The {what} of {content} is done."))
+    (event["done"] == true).then(|| match text(event, "out") {
+        out if out.is_empty() => format!("The {what} of {content} is done."),
+        out => format!("The {what} of {content} is done; it is in {out}."),
+    })
 }
 
 fn result(event: &Value) -> Option<String> {
@@ -120,10 +138,10 @@ fn author(row: &Value) -> String {
 
 fn content(row: &Value) -> String {
     let what = match row["content"].as_str() {
-        None => text(row, "text"),
+        None => lines(row, "text"),
         Some(content) => {
             let bytes = size(number(row, "media_size"));
-            format!("[{}, {bytes}, content {content}] {}", text(row, "media_name"), text(row, "text"))
+            format!("[{}, {bytes}, content {content}] {}", text(row, "media_name"), lines(row, "text"))
         }
     };
     let edited = if row["edited"] == true { " (edited)" } else { "" };
@@ -255,6 +273,14 @@ mod tests {
             code.starts_with("##\n") && code.contains("for 30 s") && code.contains("/tmp/c.png"),
             "{code}"
         );
+        let narrow = said(
+            &json!({"event": "code", "text": "HF1*SECRET", "not_drawn": "It is wide", "expires_in_s": 60}),
+        );
+        assert!(narrow.starts_with("It is wide; ") && narrow.contains("--qr-png FILE"), "{narrow}");
+        assert!(!narrow.contains("SECRET"));
+        let picture =
+            said(&json!({"event": "code", "not_drawn": "x", "expires_in_s": 60, "qr_png": "/tmp/c.png"}));
+        assert!(picture.starts_with("The code is in /tmp/c.png. "), "{picture}");
         assert!(said(&json!({"event": "check_code", "code": "0042"})).contains("phone: 0042."));
         let asked = said(&json!({"event": "number_wanted", "account": "Ada\n"}));
         assert!(asked.ends_with(": ") && asked.contains("`none`") && asked.contains("Ada\\u{a}"), "{asked}");
@@ -267,14 +293,20 @@ mod tests {
     fn news_are_told_and_steps_of_programs_are_not() {
         let message =
             json!({"event": "message", "chat": 3, "author": "Ada", "text": "one\ntwo", "content": null});
-        assert_eq!(said(&message), "Chat 3: Ada: one\\u{a}two");
+        assert_eq!(said(&message), "Chat 3: Ada: one\n    two");
         let mut changed = message;
         changed["edited"] = json!(true);
         changed["reactions"] = json!([{"author": "", "reaction": "+1"}]);
-        assert_eq!(said(&changed), "Chat 3: Ada: one\\u{a}two (edited) [+1 you]");
+        assert_eq!(said(&changed), "Chat 3: Ada: one\n    two (edited) [+1 you]");
         let step =
             json!({"event": "transfer", "direction": "get", "content": "ab", "done": false, "code": null});
         assert_eq!(event(&step), None);
+        let mut end = step;
+        (end["done"], end["out"]) = (json!(true), json!("/tmp/x"));
+        assert!(said(&end).ends_with("is done; it is in /tmp/x."));
+        (end["done"], end["code"], end["message"]) =
+            (json!(false), json!("IO"), json!("/tmp is a directory, not a file"));
+        assert!(said(&end).contains("failed (/tmp is a directory, not a file)"));
         assert_eq!(event(&json!({"event": "result", "cmd_id": 3, "message": 4, "code": null})), None);
         let refused = json!({"event": "result", "cmd_id": 3, "code": "REFUSED"});
         assert!(said(&refused).contains("REFUSED"));

@@ -87,7 +87,7 @@ fn a_picture_that_cannot_be_drawn_ends_it() {
     let dir = tempfile::tempdir().expect("a directory");
     let path = dir.path().join("none").join("code.png");
     let path = path.to_str().expect("text");
-    fails(&web(dir.path(), &["--json", "pair", "--qr-png", path]), 1, "code.png");
+    fails(&web(dir.path(), &["--json", "pair", "--qr-png", path]), 1, "there is no directory");
 }
 
 #[test]
@@ -117,5 +117,112 @@ fn a_relay_that_answers_garbage_or_nothing_hangs_nobody() {
         let running = says(dir.path(), &["--json", "--relay", &relay, "pair"], "relay_lost");
         drop(running);
         server.join().expect("the server ends");
+    }
+}
+
+/// Runs `pair` until a code was told, then ends it by a signal; returns what it said until then.
+fn pair_until_code(dir: &Path, args: &[&str], signal: &str) -> String {
+    let relay = format!(
+        "127.0.0.1:{}",
+        TcpListener::bind("127.0.0.1:0").expect("a port").local_addr().expect("one").port()
+    );
+    let all = [&["--relay", &relay][..], args].concat();
+    let mut child = command(dir, &all).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().expect("it runs");
+    let mut lines = BufReader::new(child.stdout.take().expect("a pipe")).lines();
+    let mut running = Running(child);
+    let mut heard = String::new();
+    for line in lines.by_ref() {
+        heard += &line.expect("text");
+        heard.push('\n');
+        if heard.contains("link a device") || heard.contains("--json") || heard.contains("\"code\"") {
+            break;
+        }
+    }
+    if let Some(picture) = args.iter().position(|arg| *arg == "--qr-png").and_then(|at| args.get(at + 1)) {
+        assert!(Path::new(picture).is_file(), "the picture is there before the code is told");
+    }
+    let killed =
+        Command::new("kill").arg(signal).arg(running.0.id().to_string()).status().expect("kill runs");
+    assert!(killed.success());
+    assert_eq!(running.0.wait().expect("it ends").code(), Some(0), "{signal}");
+    heard
+}
+
+#[test]
+fn a_code_is_drawn_on_a_terminal_alone_and_its_picture_does_not_stay() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let picture = dir.path().join("code.png");
+    let shown = picture.to_str().expect("text");
+    for signal in ["-HUP", "-TERM", "-INT"] {
+        let said = pair_until_code(dir.path(), &["pair"], signal);
+        assert!(!said.contains('\u{2588}') && !said.contains('\x1b') && !said.contains("HF"), "{said}");
+        assert!(said.contains("no terminal") && said.contains("--qr-png FILE"), "{said}");
+        let said = pair_until_code(dir.path(), &["pair", "--qr-png", shown], signal);
+        assert!(said.contains("The code is in") && !said.contains('\u{2588}'), "{said}");
+        assert!(!picture.exists(), "{signal}: it holds a secret that is of no use any more");
+        assert!(!dir.path().join("control.sock").exists(), "{signal}");
+    }
+    let said = pair_until_code(dir.path(), &["--json", "pair", "--qr-png", shown], "-TERM");
+    assert!(!said.contains("drawing") && !said.contains("not_drawn"), "{said}");
+}
+
+#[test]
+fn a_picture_goes_to_a_plain_file_alone() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let (fifo, link, target) = (dir.path().join("pipe"), dir.path().join("link"), dir.path().join("target"));
+    assert!(Command::new("mkfifo").arg(&fifo).status().expect("mkfifo runs").success());
+    std::fs::write(&target, b"theirs").expect("written");
+    std::os::unix::fs::symlink(&target, &link).expect("planted");
+    for (path, words) in [
+        (fifo.as_path(), "is a named pipe"),
+        (link.as_path(), "is a symbolic link"),
+        (dir.path(), "is a directory"),
+        (Path::new("/dev/null"), "is a device"),
+    ] {
+        fails(&web(dir.path(), &["pair", "--qr-png", path.to_str().expect("text")]), 1, words);
+    }
+    assert_eq!(std::fs::read(&target).expect("read"), b"theirs");
+}
+
+#[test]
+fn words_for_what_answers_in_a_relays_place_and_for_a_file_of_authorities() {
+    for (answer, words) in [
+        (&b"HTTP/1.1 302 Found\r\nLocation: http://portal.example/\r\n\r\n"[..], "want a log-in first"),
+        (b"HTTP/1.1 511 Network Authentication Required\r\n\r\n", "want a log-in first"),
+        (b"HTTP/1.1 503 Busy\r\nRetry-After: 9\r\n\r\n", "left alone for 9 s"),
+        (b"SSH-2.0-OpenSSH_9.9\r\n", "does not speak WebSocket"),
+    ] {
+        let dir = tempfile::tempdir().expect("a directory");
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+        let relay = format!("127.0.0.1:{}", listener.local_addr().expect("an address").port());
+        let server = std::thread::spawn(move || {
+            let (mut socket, _) = listener.accept().expect("a client");
+            let mut request = [0; 1_024];
+            let _ = socket.read(&mut request);
+            let _ = socket.write_all(answer);
+        });
+        let running = says(dir.path(), &["--relay", &relay, "pair"], words);
+        drop(running);
+        server.join().expect("the server ends");
+    }
+    let dir = tempfile::tempdir().expect("a directory");
+    let text = dir.path().join("text");
+    std::fs::write(&text, b"hello").expect("written");
+    let said = web(dir.path(), &["--ca", text.to_str().expect("text"), "pair"]);
+    fails(&said, 1, "holds no certificate in PEM form");
+}
+
+#[test]
+fn labels_and_texts_may_begin_with_a_dash() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let _ = pair_until_code(dir.path(), &["--json", "pair", "--label", "-my laptop"], "-TERM");
+    // Taken as texts, so that what is refused is that there is no link.
+    for verb in [
+        &["send", "1", "-hello"][..],
+        &["send", "1", "-h"],
+        &["edit", "1", "2", "--json"],
+        &["react", "1", "2", "-x"],
+    ] {
+        fails(&web(&dir.path().join("none"), verb), 1, "`pair`");
     }
 }

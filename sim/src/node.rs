@@ -2,11 +2,13 @@
 
 use std::cell::Cell;
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use anyhow::Context;
 use bytes::{Bytes, BytesMut};
 use handfast::codec::ids::LogId;
 use handfast::handshake::identity::SigningKey;
+use handfast::program::Progress;
 use handfast::{DeviceRole, RelayName, Timestamp};
 use reference_phone::app as phone;
 use reference_phone::media::MediaDir;
@@ -300,7 +302,12 @@ impl Node {
             }
             Some(Machine::Web(app)) => {
                 app.handle_timeout(time.mono, rng);
-                let settled = app.settle(time.mono, rng).map_err(|error| error.to_string())?;
+                let mut settled = app.settle(time.mono, rng).map_err(|error| error.to_string())?;
+                if copy_out(app, &settled.outputs) {
+                    let more = app.settle(time.mono, rng).map_err(|error| error.to_string())?;
+                    settled.outputs.extend(more.outputs);
+                    settled.failure = settled.failure.or(more.failure);
+                }
                 let outs = settled.outputs.into_iter().filter_map(web_out).collect();
                 (Round { outs, failure: settled.failure }, app.deadline())
             }
@@ -336,6 +343,19 @@ fn phone_out(output: phone::AppOutput) -> Option<Out> {
         phone::AppOutput::Scan(step) => Out::Scan(step),
         _ => return None,
     })
+}
+
+/// Makes the copies that a companion asks for; whether there were any.
+fn copy_out(app: &mut web::App, outputs: &[web::AppOutput]) -> bool {
+    let mut any = false;
+    for output in outputs {
+        let web::AppOutput::Export { content, out } = output else { continue };
+        let made = app.store().media().export(*content, Path::new(out), &Progress::default());
+        // A store that fails is told by the round that follows.
+        let _ = app.exported(*content, out, made.map_err(|error| error.to_string()));
+        any = true;
+    }
+    any
 }
 
 fn web_out(output: web::AppOutput) -> Option<Out> {

@@ -10,7 +10,8 @@ pub fn pasted_code(text: &str) -> String {
     let is_added = |letter: char| {
         letter.is_whitespace()
             || letter.is_control()
-            || is_hidden(letter) || letter == '\u{fe0f}'
+            || is_hidden(letter)
+            || letter == '\u{fe0f}'
             || matches!(letter, '"' | '\'' | '`' | '\u{2018}'..='\u{201f}' | '«' | '»' | '‹' | '›')
     };
     text.chars().filter(|letter| !is_added(*letter)).map(|letter| letter.to_ascii_uppercase()).collect()

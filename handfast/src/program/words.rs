@@ -80,13 +80,24 @@ mod tests {
 
     #[test]
     fn a_line_within_a_cell_never_looks_like_a_row() {
-        let rows = [["ID", "TEXT"], ["4", "one
-5  you: two"], ["6", "x"]].map(|row| row.map(str::to_owned));
-        assert_eq!(columns(&rows), "ID  TEXT
+        let rows = [
+            ["ID", "TEXT"],
+            [
+                "4",
+                "one
+5  you: two",
+            ],
+            ["6", "x"],
+        ]
+        .map(|row| row.map(str::to_owned));
+        assert_eq!(
+            columns(&rows),
+            "ID  TEXT
 4   one
     5  you: two
 6   x
-");
+"
+        );
     }
 
     #[test]

@@ -47,6 +47,11 @@ impl Attempt {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ScanStep {
+    /// The code could be read: the page that shows it is looked for.
+    Looking {
+        /// The relay.
+        relay: RelayName,
+    },
     /// Ask for the four digits that the page shows.
     CheckCodeWanted,
     /// They were wrong.
@@ -111,9 +116,7 @@ fn advice(code: ErrorCode, lost: Option<&str>, relay: &RelayName) -> String {
     let text = match code {
         ErrorCode::CODE_EXPIRED => match lost {
             Some(reason) => {
-                return format!(
-                    "no connection to {relay} ({reason}); check that the relay runs, then scan again"
-                );
+                return format!("no connection to {relay}: {reason}; when that is mended, scan again");
             }
             None => "the code is no longer shown, or it took too long; scan the one that the page shows now",
         },
@@ -154,9 +157,11 @@ impl App {
         if self.rest.is_on() {
             return Err(VerbError::Resting);
         }
-        let offer = Offer::decode(text.trim()).map_err(|error| VerbError::Code(error.code()))?;
+        let offer = Offer::decode(&handfast::program::pasted_code(text))
+            .map_err(|error| VerbError::Code(error.code()))?;
         let relay = self.policy.check(&offer.relay).map_err(VerbError::Relay)?;
         let in_use = self.store.keys_in_use()?;
+        self.out.push_back(AppOutput::Scan(ScanStep::Looking { relay: relay.clone() }));
         self.attempt = Some(Attempt {
             pairing: Pairing::phone(offer, relay, in_use, now.mono, rng),
             socket: None,

@@ -10,7 +10,7 @@ use handfast::codec::signed;
 use handfast::session::{LinkState, SendRefused};
 
 use super::{App, Now};
-use crate::media::{ImportError, Imported};
+use crate::media::{ImportError, Imported, MediaDir};
 use crate::policy::RelayRefused;
 use crate::store::{ChatRow, Companion, CompanionStatus, NewMessage, StoreError, StoredMessage};
 use crate::upstream::Change;
@@ -196,13 +196,20 @@ impl App {
         })
     }
 
-    /// Copies a file into the phone's content.
+    /// Copies a file into the phone's content at once. A program that runs stages it in another thread instead, by
+    /// [`MediaDir::stage`].
     ///
     /// # Errors
     ///
     /// [`ImportError`].
     pub fn import(&self, source: &Path) -> Result<Imported, ImportError> {
-        self.media.import(source, self.next_socket)
+        self.media.import(source)
+    }
+
+    /// The directory of content.
+    #[must_use]
+    pub fn media(&self) -> &MediaDir {
+        &self.media
     }
 
     /// Sends content that was brought in. Gives the message's id.

@@ -77,6 +77,8 @@ impl App {
         self.store.roll_back()?;
         self.load_link(now, rng)?;
         self.rest.end();
+        // Copies that were asked for in vain are asked for again.
+        self.exporting.clear();
         if std::mem::take(&mut self.rests_linked) && self.link.is_none() {
             // Another program on the same directory was told so.
             self.event(AppEvent::Revoked);
@@ -141,7 +143,7 @@ impl App {
                 }
             }
             self.end_codes(now, rng)?;
-            self.export_done()?;
+            self.start_exports()?;
             if !moved {
                 return Ok(());
             }

@@ -1,9 +1,9 @@
 //! Transfers: content to the phone and from it, over streams that outlive connections and processes.
 
 mod content;
+mod exports;
 
 use std::collections::BTreeSet;
-use std::path::Path;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -15,10 +15,11 @@ use handfast::codec::tlv::TlvWriter;
 use handfast::program::PartCheck;
 use handfast::session::media::{ChunkList, list_len};
 use handfast::session::{Event, StreamEnd};
-use handfast::sqlite::{SqliteError, file};
+use handfast::sqlite::file;
 use handfast::{ErrorCode, Timestamp};
 
 use self::content::Way;
+use self::exports::content_offset;
 use super::link::Link;
 use super::{App, AppEvent, Leftover};
 use crate::store::{CommandState, Direction, StoreError, Transfer, TransferState};
@@ -130,14 +131,17 @@ impl App {
         Ok(self.store.transfers_open()?.iter().any(sends))
     }
 
+    /// Tells how far a transfer is. The end of a get is told when its copy is where the user wants it.
     fn tell(&mut self, row: &Transfer) {
         self.event(AppEvent::Transfer {
             direction: row.direction,
             content: row.content,
-            offset: row.base.saturating_add(row.offset),
+            offset: content_offset(row),
             size: row.size,
-            done: row.state == TransferState::Done,
+            done: row.state == TransferState::Done && row.direction == Direction::Put,
             error: row.error,
+            out: None,
+            reason: None,
         });
     }
 
@@ -146,10 +150,24 @@ impl App {
         row.error = Some(code);
         row.stream = None;
         self.store.update_transfer(&row)?;
-        if row.direction == Direction::Get {
-            self.leftovers.push(Leftover::Part(row.content));
+        if row.direction == Direction::Put {
+            self.tell(&row);
+            return Ok(());
         }
-        self.tell(&row);
+        self.leftovers.push(Leftover::Part(row.content));
+        for out in self.store.exports(row.content)? {
+            let _ = self.store.drop_export(row.content, &out)?;
+            self.event(AppEvent::Transfer {
+                direction: Direction::Get,
+                content: row.content,
+                offset: content_offset(&row),
+                size: row.size,
+                done: false,
+                error: Some(code),
+                out: Some(out),
+                reason: None,
+            });
+        }
         Ok(())
     }
 
@@ -402,29 +420,5 @@ impl App {
         self.store.update_transfer(&row)?;
         self.tell(&row);
         Ok(true)
-    }
-
-    /// Copies content that is whole to where its askers want it.
-    pub(super) fn export_done(&mut self) -> Result<(), StoreError> {
-        for row in self.store.downloads_done()? {
-            let outs = self.store.exports(row.content)?;
-            if outs.is_empty() {
-                continue;
-            }
-            for out in outs {
-                if let Err(error) = self.store.media().export(row.content, Path::new(&out)) {
-                    self.export_failed(&row, &error);
-                }
-            }
-            self.store.drop_exports(row.content)?;
-            self.store.commit()?;
-        }
-        Ok(())
-    }
-
-    fn export_failed(&mut self, row: &Transfer, _error: &SqliteError) {
-        let mut row = row.clone();
-        row.error = Some(ErrorCode::IO);
-        self.tell(&row);
     }
 }

@@ -39,13 +39,13 @@ pub enum VerbError {
     #[error("a reaction has {REACTION_LEN_MAX} bytes at most")]
     ReactionLength,
     /// The machine refused.
-    #[error("{0}")]
+    #[error(transparent)]
     Refused(#[from] SendRefused),
     /// The store failed.
-    #[error("{0}")]
+    #[error(transparent)]
     Store(#[from] StoreError),
     /// A file cannot be taken.
-    #[error("{0}")]
+    #[error(transparent)]
     Import(#[from] ImportError),
 }
 
@@ -194,7 +194,7 @@ impl App {
     }
 
     /// A verb whose writes failed has done half of them, perhaps: the round takes them back.
-    fn whole<T>(&mut self, done: Result<T, StoreError>) -> Result<T, StoreError> {
+    pub(super) fn whole<T>(&mut self, done: Result<T, StoreError>) -> Result<T, StoreError> {
         self.spoiled |= done.is_err();
         done
     }
@@ -230,7 +230,20 @@ impl App {
         Ok(known.map(|transfer| Sent { cmd_id: transfer.cmd_id }))
     }
 
-    /// Fetches content and copies it to `out`. One that goes on goes on; one that is here is copied at once.
+    /// The size of content, if it is here or a message names it.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`].
+    pub fn size_of(&self, content: ContentId) -> Result<Option<u64>, StoreError> {
+        match self.store.media().len_of(content) {
+            Some(len) => Ok(Some(len)),
+            None => self.store.size_of_content(content),
+        }
+    }
+
+    /// Fetches content and copies it to `out`, at which the caller has looked ([`handfast::program::Destination`]). One
+    /// that goes on goes on; one that is here is copied at once. A transfer event tells the end, whatever it is.
     ///
     /// # Errors
     ///

@@ -235,9 +235,19 @@ fn transfers_outlive_the_process() {
     assert_eq!(store.exports(open[1].content).expect("read"), ["/tmp/x"]);
     let mut done = open[1].clone();
     done.state = TransferState::Done;
+    assert_eq!(store.exports_due().expect("read"), [], "it is not here yet");
     store.update_transfer(&done).expect("put");
-    store.drop_exports(done.content).expect("dropped");
-    assert_eq!(store.downloads_done().expect("read"), [done]);
+    assert_eq!(store.exports_due().expect("read"), [(done.content, "/tmp/x".to_owned())]);
+    // It was removed, and is fetched again: the copy waits for that.
+    let again = store.put_download(done.content).expect("put");
+    assert_eq!(store.exports_due().expect("read"), []);
+    let mut again =
+        store.transfers_open().expect("read").into_iter().find(|row| row.id == again).expect("open");
+    again.state = TransferState::Failed;
+    store.update_transfer(&again).expect("put");
+    assert!(store.drop_export(done.content, "/tmp/x").expect("dropped"));
+    assert!(!store.drop_export(done.content, "/tmp/x").expect("dropped"), "it is dropped once");
+    assert_eq!(store.exports_due().expect("read"), []);
     assert_eq!(store.transfers_open().expect("read").len(), 1);
 }
 

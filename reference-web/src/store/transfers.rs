@@ -1,10 +1,13 @@
 //! Content under way, each way. Rows outlive the process: a transfer goes on where it was.
 
+use std::collections::BTreeSet;
+
 use handfast::ErrorCode;
 use handfast::codec::ids::ContentId;
 use rusqlite::{OptionalExtension, Row, params};
 
 use super::{Store, StoreError, from_sql, to_sql};
+use crate::media::Wanted;
 
 /// Which way content goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -210,14 +213,6 @@ impl Store {
         self.transfers_where("state IN ('queued', 'open')")
     }
 
-    /// Downloads that are whole.
-    ///
-    /// # Errors
-    /// [`StoreError`].
-    pub fn downloads_done(&self) -> Result<Vec<Transfer>, StoreError> {
-        self.transfers_where("state = 'done' AND direction = 'get'")
-    }
-
     fn transfers_where(&self, filter: &str) -> Result<Vec<Transfer>, StoreError> {
         let sql = format!("SELECT {COLUMNS} FROM transfers WHERE {filter} ORDER BY id");
         let mut query = self.conn.prepare_cached(&sql)?;
@@ -258,16 +253,61 @@ impl Store {
         Ok(rows.collect::<Result<_, _>>()?)
     }
 
-    /// Forgets the paths of content, in the open transaction.
+    /// Content that is whole here, and the paths to which it is to be copied.
     ///
     /// # Errors
     /// [`StoreError`].
-    pub fn drop_exports(&mut self, content: ContentId) -> Result<(), StoreError> {
-        let _ = self
-            .write()?
-            .prepare_cached("DELETE FROM exports WHERE content = ?1")?
-            .execute([content.as_bytes()])?;
-        Ok(())
+    pub fn exports_due(&self) -> Result<Vec<(ContentId, String)>, StoreError> {
+        let mut query = self.conn.prepare_cached(
+            "SELECT content, out FROM exports
+             WHERE content IN (SELECT content FROM transfers WHERE direction = 'get' AND state = 'done')
+               AND content NOT IN (SELECT content FROM transfers WHERE direction = 'get' AND state IN ('queued', 'open'))
+             ORDER BY content, out",
+        )?;
+        let rows = query.query_map([], |row| Ok((ContentId::from_bytes(row.get(0)?), row.get(1)?)))?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+
+    /// Forgets a path to which content was to be copied, in the open transaction. Returns whether it was there.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn drop_export(&mut self, content: ContentId, out: &str) -> Result<bool, StoreError> {
+        let sql = "DELETE FROM exports WHERE content = ?1 AND out = ?2";
+        Ok(self.write()?.prepare_cached(sql)?.execute(params![content.as_bytes(), out])? > 0)
+    }
+
+    /// The size of content, as far as a message says it.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn size_of_content(&self, content: ContentId) -> Result<Option<u64>, StoreError> {
+        let sql = "SELECT media_size FROM messages WHERE content = ?1 LIMIT 1";
+        let mut query = self.conn.prepare_cached(sql)?;
+        let size = query.query_row([content.as_bytes()], |row| row.get::<_, Option<i64>>(0)).optional()?;
+        Ok(size.flatten().map(from_sql))
+    }
+
+    /// Which files of the directory of content belong to something.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn wanted_files(&self) -> Result<Wanted, StoreError> {
+        let of = |sql: &str| -> Result<BTreeSet<ContentId>, StoreError> {
+            let mut query = self.conn.prepare_cached(sql)?;
+            let rows = query.query_map([], |row| Ok(ContentId::from_bytes(row.get(0)?)))?;
+            Ok(rows.collect::<Result<_, _>>()?)
+        };
+        Ok(Wanted {
+            whole: of("SELECT content FROM messages WHERE content IS NOT NULL
+                       UNION SELECT content FROM transfers WHERE state != 'failed'")?,
+            sent: of(
+                "SELECT content FROM transfers WHERE direction = 'put' AND state IN ('queued', 'open')",
+            )?,
+            fetched: of(
+                "SELECT content FROM transfers WHERE direction = 'get' AND state IN ('queued', 'open')",
+            )?,
+        })
     }
 
     /// Whether someone else than transfer `id` still sends or fetches this content; no transfer has the id 0.

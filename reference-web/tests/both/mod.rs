@@ -9,6 +9,7 @@ use std::time::Duration;
 use bytes::{Bytes, BytesMut};
 use handfast::codec::ids::{AttachmentId, BootId};
 use handfast::codec::message::MessageState;
+use handfast::program::Progress;
 use handfast::session::LinkState;
 use handfast::{RelayName, Timestamp};
 use rand_chacha::ChaCha20Rng;
@@ -408,6 +409,11 @@ impl Both {
                 // Tens of thousands of them in a first sync.
                 WebOutput::Event(AppEvent::Message { .. }) => {}
                 WebOutput::Event(event) => self.events.push(event),
+                WebOutput::Export { content, out } => {
+                    let web = self.web.as_mut().unwrap();
+                    let made = web.store().media().export(content, out.as_ref(), &Progress::default());
+                    web.exported(content, &out, made.map_err(|error| error.to_string())).unwrap();
+                }
                 other => panic!("unexpected {other:?}"),
             }
         }

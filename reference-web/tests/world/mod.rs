@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use bytes::BytesMut;
 use handfast::codec::ids::{AttachmentId, BootId};
+use handfast::program::Progress;
 use handfast::session::{LinkState, PairingEvent};
 use handfast::{RelayName, Timestamp};
 use phone::Phone;
@@ -234,6 +235,11 @@ impl World {
                     }
                 }
                 AppOutput::Event(event) => self.events.push(event),
+                AppOutput::Export { content, out } => {
+                    let made =
+                        self.app.store().media().export(content, Path::new(&out), &Progress::default());
+                    self.app.exported(content, &out, made.map_err(|error| error.to_string())).unwrap();
+                }
                 other => panic!("unexpected {other:?}"),
             }
         }

@@ -1,0 +1,206 @@
+//! Files that the user names: each is looked at, read or written in a thread of its own, whatever its disk does.
+
+use std::path::{Path, PathBuf};
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use handfast::codec::ids::ContentId;
+use handfast::driver::os_rng;
+use handfast::program::{
+    Clock, Destination, FileJobError, Progress, Replies, Terminal, UserFileError, field_hex, field_str,
+    field_u64, reason,
+};
+use serde_json::{Map, Value, json};
+
+use super::{Core, Input, Mode, answer_or_refusal};
+use crate::app::{App, AppOutput};
+use crate::media::{ExportError, ImportError, Staged};
+use crate::qr::{DrawError, Drawing};
+
+/// How long the removal of a picture may take at the end.
+const REMOVAL_MAX: Duration = Duration::from_secs(2);
+
+/// What came of a file that the user named: looked at, read or written in a thread of its own.
+#[derive(Debug)]
+pub(super) enum FileEvent {
+    /// A file to be sent was copied in.
+    Staged(Asker, Put, Result<Result<Staged, ImportError>, FileJobError>),
+    /// The place at which content is wanted was looked at.
+    Looked(Asker, ContentId, PathBuf, Result<Result<Destination, UserFileError>, FileJobError>),
+    /// Content was copied to where it is wanted.
+    Exported(ContentId, String, Result<Result<u64, ExportError>, FileJobError>),
+    /// The picture of a code was drawn.
+    Drawn(String, Result<Result<(), DrawError>, FileJobError>),
+}
+
+/// Whose request it is: a client of the control socket, or, with `None`, whoever writes to stdin.
+pub(super) type Asker = Option<Replies>;
+
+/// What a file to be sent is for.
+#[derive(Debug)]
+pub(super) struct Put {
+    chat: u64,
+    client_id: Option<String>,
+}
+
+impl Core {
+    /// Draws a code: to the picture first, so that whoever reads of it finds it there.
+    pub(super) fn draw_code(&mut self, text: String) -> anyhow::Result<()> {
+        let Mode::Pair { qr_png: Some(path) } = &self.mode else { return self.show_code(&text) };
+        if self.drawing {
+            self.next_drawing = Some(text);
+            return Ok(());
+        }
+        let (path, drawing) = (path.clone(), Drawing::new(&text)?);
+        self.files.start(
+            move |_| drawing.write_png(&path),
+            move |drawn| Input::File(FileEvent::Drawn(text, drawn)),
+        )?;
+        self.drawing = true;
+        Ok(())
+    }
+
+    fn show_code(&self, text: &str) -> anyhow::Result<()> {
+        let Mode::Pair { qr_png } = &self.mode else { return Ok(()) };
+        let drawing = Drawing::new(text)?;
+        let shown = match Terminal::of_stdout() {
+            None => Err("Standard output is no terminal, so the code is not drawn".to_owned()),
+            Some(terminal) if terminal.width.is_some_and(|width| width < drawing.width()) => Err(format!(
+                "The code is {} characters wide, and this terminal has {}: make it wider",
+                drawing.width(),
+                terminal.width.unwrap_or_default()
+            )),
+            Some(terminal) => Ok(drawing.to_terminal(terminal.colours)),
+        };
+        (self.console.tell)(&json!({"event": "code", "text": text, "qr_png": qr_png,
+            "expires_in_s": 2 * crate::app::CODE_SHOWN.as_secs(), "drawing": shown.as_ref().ok(),
+            "not_drawn": shown.as_ref().err()}));
+        Ok(())
+    }
+
+    /// Copies content to where the user wants it.
+    pub(super) fn export(&mut self, content: ContentId, out: String) {
+        let (media, path) = (self.app.store().media().clone(), PathBuf::from(&out));
+        let wanted = out.clone();
+        let started = self.files.start(
+            move |progress| media.export(content, &path, progress),
+            move |made| Input::File(FileEvent::Exported(content, out, made)),
+        );
+        if let Err(error) = started {
+            // A store that fails is told by the next round.
+            let _ = self.app.exported(content, &wanted, Err(error.to_string()));
+        }
+    }
+
+    /// Something came of a file that the user named. Returns an answer that is due.
+    pub(super) fn file(&mut self, event: FileEvent) -> Option<(Asker, Value)> {
+        let (asker, answer) = match event {
+            FileEvent::Staged(asker, put, staged) => {
+                let staged = staged.map_err(anyhow::Error::from).and_then(|staged| Ok(staged?));
+                (asker, staged.and_then(|staged| attach(&mut self.app, &put, &staged)))
+            }
+            FileEvent::Looked(asker, content, out, looked) => {
+                let looked = looked.map_err(anyhow::Error::from).and_then(|looked| Ok(looked?));
+                let taken = looked.and_then(|_| Ok(self.app.get(content, &out)?));
+                (asker, taken.map(|()| json!({"accepted": true})))
+            }
+            FileEvent::Exported(content, out, made) => {
+                let made = made.map_err(|error| format!("{out} cannot be written: {error}"));
+                let made = made.and_then(|made| made.map_err(|error| reason(&error)));
+                // A store that fails is told by this round.
+                let _ = self.app.exported(content, &out, made);
+                return None;
+            }
+            FileEvent::Drawn(text, drawn) => {
+                self.drawing = false;
+                if matches!(drawn, Ok(Ok(()))) {
+                    self.drawn.store(true, Ordering::Relaxed);
+                }
+                let drawn = drawn.map_err(anyhow::Error::from).and_then(|drawn| Ok(drawn?));
+                let shown = drawn.and_then(|()| match self.next_drawing.take() {
+                    Some(next) => self.draw_code(next),
+                    None => self.show_code(&text),
+                });
+                self.end = shown.err().map(Err).or_else(|| self.end.take());
+                return None;
+            }
+        };
+        answer_or_refusal(answer.map(Some)).map(|line| (asker, line))
+    }
+
+    pub(super) fn begin_attach(
+        &mut self,
+        object: &Map<String, Value>,
+        asker: Asker,
+    ) -> anyhow::Result<Option<Value>> {
+        let put = put_of(object)?;
+        if let Some(sent) = self.app.media_of_client(put.client_id.as_deref())? {
+            return Ok(Some(json!({"accepted": true, "cmd_id": sent.cmd_id})));
+        }
+        let (media, file) = (self.app.store().media().clone(), PathBuf::from(field_str(object, "file")?));
+        self.files.start(
+            move |progress| media.stage(&file, progress),
+            move |staged| Input::File(FileEvent::Staged(asker, put, staged)),
+        )?;
+        Ok(None)
+    }
+}
+
+pub(super) fn put_of(object: &Map<String, Value>) -> anyhow::Result<Put> {
+    let client_id = object.get("client_id").and_then(Value::as_str).map(str::to_owned);
+    Ok(Put { chat: field_u64(object, "chat")?, client_id })
+}
+
+/// What a `get` wants, and where.
+pub(super) fn wanted(object: &Map<String, Value>) -> anyhow::Result<(ContentId, PathBuf)> {
+    let content: [u8; 32] = field_hex(object, "content")?;
+    Ok((ContentId::from_bytes(content), PathBuf::from(field_str(object, "out")?)))
+}
+
+/// Sends a file that was copied in.
+pub(super) fn attach(app: &mut App, put: &Put, staged: &Staged) -> anyhow::Result<Value> {
+    let imported = app.store().media().take_in(staged)?;
+    let content = imported.content.to_string();
+    let sent = app.send_media(put.chat, imported, put.client_id.as_deref())?;
+    Ok(json!({"accepted": true, "cmd_id": sent.cmd_id, "content": content}))
+}
+
+/// Settles the rounds of a program that does not run, and makes the copies that they ask for at once. Returns why nothing
+/// of them was stored, if so.
+///
+/// # Errors
+///
+/// What is wrong with the store.
+pub fn settle_alone(app: &mut App, clock: Clock) -> anyhow::Result<Option<String>> {
+    loop {
+        let settled = app.settle(clock.now(), &mut os_rng()?)?;
+        let mut any = false;
+        for output in settled.outputs {
+            let AppOutput::Export { content, out } = output else { continue };
+            let made = app.store().media().export(content, Path::new(&out), &Progress::default());
+            if let Err(error) = &made {
+                handfast::program::complain(&reason(error));
+            }
+            app.exported(content, &out, made.map_err(|error| reason(&error)))?;
+            any = true;
+        }
+        if !any || settled.failure.is_some() {
+            return Ok(settled.failure);
+        }
+    }
+}
+
+/// The picture holds a secret that nobody needs any more. Its disk may hang, so it is not waited for without an end.
+pub(super) fn remove_picture(path: PathBuf) {
+    let (done, removed) = std::sync::mpsc::channel();
+    let remove = move || {
+        // It may never have been drawn.
+        let _ = std::fs::symlink_metadata(&path)
+            .is_ok_and(|found| found.is_file())
+            .then(|| std::fs::remove_file(&path));
+        let _ = done.send(());
+    };
+    if std::thread::Builder::new().name("file".into()).spawn(remove).is_ok() {
+        let _ = removed.recv_timeout(REMOVAL_MAX);
+    }
+}
