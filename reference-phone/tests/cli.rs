@@ -298,7 +298,9 @@ fn sighup_ends_it_as_sigterm_does() {
         let dir = tempfile::tempdir().expect("a directory");
         let (mut running, _) = start(dir.path(), &[]);
         let start = Instant::now();
-        let killed = Command::new("kill").arg(signal).arg(running.0.id().to_string()).status();
+        // Twice, as `timeout` does.
+        let id = running.0.id().to_string();
+        let killed = Command::new("kill").arg(signal).args([&id, &id]).status();
         assert!(killed.expect("kill runs").success());
         assert_eq!(running.0.wait().expect("it ends").code(), Some(0), "{signal}");
         assert!(start.elapsed() < Duration::from_secs(5), "{signal}");

@@ -57,11 +57,8 @@ where
                     let _ = events.send(stop).await;
                     (&mut end).await.map_err(|_| CoreError::Failed)
                 };
-                tokio::select! {
-                    result = timeout(END_MAX, asked) => result.unwrap_or(Err(CoreError::Stuck)),
-                    // Who asks twice does not want to wait.
-                    _ = signals.recv() => Err(CoreError::Stuck),
-                }
+                // Some send the signal twice: to the process, and to its group.
+                timeout(END_MAX, asked).await.unwrap_or(Err(CoreError::Stuck))
             }
         };
         sleep(LINGER).await;
