@@ -155,8 +155,9 @@ fn show_news(session: &mut Session) -> Result<()> {
     let process = session.web.process()?;
     let events = process.events_since(session.seen);
     session.seen += events.len();
-    // A transfer tells each step; its end is enough here.
-    let worth = |event: &&Value| event["event"] != "transfer" || event["done"] == true;
+    // A transfer tells each step; its end is enough here, good or bad.
+    let is_over = |event: &Value| event["done"] == true || !event["code"].is_null();
+    let worth = |event: &&Value| event["event"] != "transfer" || is_over(event);
     events.iter().filter(worth).for_each(|event| println!("companion: {event}"));
     if !session.web.process()?.is_running() {
         println!("companion: it has ended, see {}", session.root.join("companion.log").display());
