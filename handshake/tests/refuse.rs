@@ -223,11 +223,11 @@ fn a_message_2_that_does_not_open_the_code_is_refused_before_anything_of_it_is_t
     let (_, message2) = web.write_message(&reply_opened_by(OPENING).encode()).expect("writes");
     assert_eq!(phone.read(&message2).err(), refused);
     // Nothing of what else is wrong shows before.
-    let reused = phone_reads(|reply| {
+    let both_wrong = phone_reads(|reply| {
         reply.opening = Opening::from_bytes([6; 32]);
         reply.web_key = DhSecret::from_bytes(WQ).public();
     });
-    assert_eq!(reused.err(), refused);
+    assert_eq!(both_wrong.err(), refused);
     assert_eq!(HandshakeError::WrongOpening.code(), ErrorCode::HANDSHAKE_FAILED);
 }
 
