@@ -11,6 +11,8 @@
 //!
 //! Before the check code is typed, neither side knows more of the other than that it has seen the QR code.
 
+#[cfg(test)]
+mod attack;
 pub mod phone;
 pub mod web;
 

@@ -185,6 +185,20 @@ impl AwaitMessage2 {
     }
 }
 
+#[cfg(test)]
+impl AwaitMessage2 {
+    pub(super) const fn h1(&self) -> [u8; 32] {
+        self.h1
+    }
+}
+
+#[cfg(test)]
+impl AwaitApproval {
+    pub(super) const fn code(&self) -> CheckCode {
+        self.code
+    }
+}
+
 impl AwaitApproval {
     /// What the page claims. Show it as claimed.
     #[must_use]
