@@ -136,7 +136,11 @@ const pick = (from, names) => Object.fromEntries(names.filter((name) => from[nam
 
 const without = (from, name) => Object.fromEntries(Object.entries(from).filter(([key]) => key !== String(name)));
 
-const fresh = (s) => (s.pair?.burnt ? { burnt: s.pair.burnt } : { relayLost: s.pair?.relayLost });
+/** What a new code keeps of the one before: why that was given up by itself, and how many attempts in a row have failed. */
+const fresh = (s) => {
+  const kept = s.pair?.burnt && s.pair.step !== "ended" ? { burnt: s.pair.burnt } : { relayLost: s.pair?.relayLost };
+  return { ...kept, failures: s.pair?.failures };
+};
 
 const page = (s, chat) => s.pages[chat] ?? { messages: [], more: true, newer: false };
 
