@@ -93,6 +93,18 @@ impl Walk {
                 link = self.confirm(&[]);
             }
             "REVOKE" => self.revoke(),
+            "CANCEL" => {
+                let now = self.evil.now;
+                match self.evil.device.endpoint.cancel_offer(now) {
+                    Ok(commit) => assert!(self.evil.device.commit(now, &commit)),
+                    Err(_) => return vec!["MISUSE".to_owned()],
+                }
+                self.evil.heard.clear();
+            }
+            "LONG" => {
+                self.evil.heard.clear();
+                self.evil.wait(Duration::from_mins(11));
+            }
             "REVOKE_LIVE" => {
                 let _ = self.connect(false, &[]);
                 commits = self.evil.device.commits;
@@ -119,6 +131,7 @@ impl Walk {
 
     fn state(&self) -> &'static str {
         match self.evil.device.endpoint.status() {
+            _ if self.evil.device.disk.pairs.len() == 1 => "GONE",
             LinkStatus::Offered => "OFFERED",
             LinkStatus::Active => "ACTIVE",
             LinkStatus::Suspended => "SUSPENDED",
@@ -130,7 +143,7 @@ impl Walk {
 
 #[test]
 fn every_cell_of_a_links_life_is_as_its_table_says() {
-    // req: HSK-044, HSK-151, HSK-152
+    // req: HSK-130, HSK-151, HSK-152
     let table = table("link-phone").expect("a total table");
     let (mut walked, mut wrong) = (0, Vec::new());
     for ((state, event), cell) in table.cells().expect("a total table") {
@@ -154,13 +167,14 @@ fn every_cell_of_a_links_life_is_as_its_table_says() {
 fn at_web(state: &str, event: &str) -> (Vec<String>, &'static str) {
     let mut evil = Evil::opened(DeviceRole::Web, state == "ACTIVE");
     evil.attach();
-    evil.quarantines = event != "COMMIT" && event != "LINK_CLOSE";
+    evil.quarantines = !["COMMIT", "LINK_CLOSE", "LONG"].contains(&event);
     evil.confirms = state == "PENDING" && !evil.quarantines;
     evil.connect(false);
     evil.heard.clear();
     let commits = evil.device.commits;
     let close = |code| vec![Frame::Close { code, retry_ms: 0 }];
     match event {
+        "LONG" => evil.wait(Duration::from_hours(25)),
         "COMMIT" => evil.give_link(&[LinkFrame::Commit]),
         "LINK_CLOSE" => evil.give_link(&[LinkFrame::Close { code: ErrorCode::NOT_ACCEPTED }]),
         "REVOKED" => evil.send(&[Frame::Revoked { signature: evil.revocation }]),
@@ -188,7 +202,7 @@ fn at_web(state: &str, event: &str) -> (Vec<String>, &'static str) {
 
 #[test]
 fn every_cell_of_a_links_life_at_a_web_is_as_its_table_says() {
-    // req: CRT-005, HSK-045, HSK-124
+    // req: CRT-005, HSK-124, HSK-131
     let table = table("link-web").expect("a total table");
     let (mut walked, mut wrong) = (0, Vec::new());
     for ((state, event), cell) in table.cells().expect("a total table") {
