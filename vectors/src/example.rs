@@ -1,5 +1,7 @@
-//! The worked example of the specification: one pairing, one record, one reconnect and one recovery, with every value
-//! on the way, as `spec/example.md` shows them. All of it is taken from the vectors.
+//! The worked example of the specification: one pairing, one record, one reconnect, one recovery and the frames of a
+//! session, with every value on the way, as `spec/example.md` shows them. All of it is taken from the vectors.
+
+mod session;
 
 use std::fmt::Write as _;
 
@@ -32,6 +34,7 @@ pub fn page() -> Result<String> {
     page.pairing(find(&files, "pairing/plain")?)?;
     page.reconnect("Reconnect", find(&files, "reconnect/plain")?)?;
     page.reconnect("Recovery", find(&files, "recovery/in-step")?)?;
+    page.session(&files, find(&files, "pairing/plain")?)?;
     Ok(page.text)
 }
 
@@ -96,6 +99,7 @@ impl Page {
         for span in &reading.spans {
             let holds_others = reading.spans.iter().any(|other| {
                 other != span
+                    && other.len > 0
                     && other.at >= span.at
                     && other.at + other.len <= span.at + span.len
                     && other.len < span.len
@@ -111,7 +115,9 @@ impl Page {
             end = span.at + span.len;
         }
         let zeros = bytes.len() - end;
-        let _ = writeln!(self.text, "{end:>4}  {:<32}  {zeros} bytes of padding", "00 ..");
+        if zeros > 0 {
+            let _ = writeln!(self.text, "{end:>4}  {:<32}  {zeros} bytes of padding", "00 ..");
+        }
         self.line("```");
         Ok(())
     }
