@@ -45,6 +45,7 @@ pub const MSG_PART_LEN_MAX: usize = 16_000;
 /// The most parts of a message or delta: 32 parts (spec, frames).
 pub const MSG_PARTS_MAX: usize = 32;
 /// The longest message: 65,536 bytes (spec, delivery).
+// req: RES-080
 pub const MESSAGE_LEN_MAX: usize = 65_536;
 /// The most unacknowledged message bytes: 262,144 bytes a direction (spec, delivery).
 pub const MSG_UNACKED_LEN_MAX: usize = 262_144;

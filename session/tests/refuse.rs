@@ -11,6 +11,7 @@ use handfast_codec::ids::Signature;
 use handfast_codec::limits::{COMMANDS_OPEN_MAX, CONN_CREDIT_START, SUBSCRIPTIONS_MAX};
 use handfast_codec::relay::RECORD_HEADER;
 use handfast_codec::{DeviceRole, ErrorCode};
+use handfast_handshake::secret::Psk;
 use handfast_session::{Event, SendRefused, StreamEnd};
 use world::evil::Evil;
 
@@ -136,10 +137,22 @@ fn a_command_is_run_once_and_answered_each_time() {
 
 #[test]
 fn a_malformed_command_counts_as_received() {
+    // req: RES-081
     let mut evil = against_phone(&[Frame::Msg { seq: 1, part: 0, last: 0, body: Bytes::new() }]);
     assert_eq!(evil.failure(), Some(ErrorCode::TRUNCATED));
-    evil.wait(Duration::from_secs(1));
+    evil.wait(Duration::from_secs(2));
     assert!(evil.device.disk.effects.is_empty());
+    let psk = Psk::from_bytes(*evil.psk().expose());
+    let (reply, _) = evil.ask(Some(&psk), 2, None, false).expect("message 2");
+    assert_eq!(reply.resume.expect("a block").durable, 1, "it does not come again");
+}
+
+#[test]
+fn a_part_may_be_empty() {
+    // req: RES-080
+    let part = |part| Frame::Msg { seq: 1, part, last: 31, body: Bytes::new() };
+    let parts: Vec<Frame> = (0..31).map(part).collect();
+    assert_eq!(against_phone(&parts).failure(), None);
 }
 
 #[test]

@@ -268,6 +268,7 @@ impl Endpoint {
                 DeviceRole::Web => self.on_result(seq, &body),
             };
             if let Err(code) = result {
+                // req: RES-081
                 // It would be no better the next time: it counts as received, so that it cannot wedge the link.
                 self.persist(Vec::new(), Deferred::Received(seq));
                 self.fail(code);
