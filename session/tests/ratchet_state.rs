@@ -1,11 +1,13 @@
-//! Every cell of the table of a phone's ratchet in `spec/state`, at a real endpoint; its slots are read from its store.
+//! Every cell of the tables of a phone's and a web's ratchet in `spec/state`, at a real endpoint; its slots are read from its store.
 
 mod world;
 
 use std::time::Duration;
 
+use bytes::Bytes;
 use handfast_codec::DeviceRole;
 use handfast_codec::frame::Frame;
+use handfast_codec::payload::KkMode;
 use handfast_codec::relay::{DataKind, RECORD_HEADER, RelayFrame};
 use handfast_handshake::secret::Psk;
 use handfast_session::LinkStatus;
@@ -181,5 +183,113 @@ fn every_cell_of_a_phones_ratchet_is_as_its_table_says() {
         walked += 1;
     }
     println!("{walked} cells");
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// Message 1 of each mode that the web has sent, in the words of the table.
+fn messages1(asked: &[RelayFrame]) -> Vec<String> {
+    let said = |frame: &RelayFrame| match frame {
+        // Behind the suite stands the mode.
+        RelayFrame::Data { kind: DataKind::KK1, body } if body.get(1) == Some(&1) => {
+            Some("MESSAGE_1(recover)".to_owned())
+        }
+        RelayFrame::Data { kind: DataKind::KK1, .. } => Some("MESSAGE_1".to_owned()),
+        _ => None,
+    };
+    asked.iter().filter_map(said).collect()
+}
+
+/// A web in this state, the key of the store's row with its psk, and the psk that it should hold.
+fn web(state: &str) -> (Evil, Vec<u8>, Psk) {
+    let mut evil = Evil::opened(DeviceRole::Web, true);
+    evil.attach();
+    evil.listen();
+    let psk = copy(evil.psk());
+    let holds = |value: &[u8]| value.len() == 40 && value.get(8..) == Some(&psk.expose()[..]);
+    let row = evil.device.disk.pairs.iter().find(|(_, value)| holds(value)).expect("the psk").0.clone();
+    let held = match state {
+        "RECOVERING" => {
+            unknown_key(&mut evil);
+            psk
+        }
+        "CONFIRMED" => evil.answer(false).1,
+        "JUDGED" => {
+            let _ = evil.answer(true);
+            psk
+        }
+        _ => psk,
+    };
+    (evil, row, held)
+}
+
+fn unknown_key(evil: &mut Evil) {
+    evil.give(&RelayFrame::Data { kind: DataKind::UNKNOWN_KEY, body: Bytes::new() }.encode());
+    evil.listen();
+}
+
+/// Lets time pass until the next message 1, if one comes within a minute and a half; the relay is heard meanwhile.
+fn until_message1(evil: &mut Evil) {
+    for _ in 0..90 {
+        if !messages1(&evil.asked).is_empty() {
+            return;
+        }
+        evil.give(&RelayFrame::Pong([1; 8]).encode());
+        evil.wait(Duration::from_secs(1));
+    }
+}
+
+#[test]
+fn every_cell_of_a_webs_ratchet_is_as_its_table_says() {
+    // req: HSK-024, HSK-028, HSK-041
+    let table = table("ratchet-web").expect("a total table");
+    let mut wrong = Vec::new();
+    for ((state, event), cell) in table.cells().expect("a total table") {
+        if !cell.never.is_empty() {
+            continue;
+        }
+        let (mut evil, row, mut held) = web(state);
+        let (commits, records) = (evil.device.commits, evil.records);
+        let last_try = evil.device.disk.pairs[&row][..8].to_vec();
+        match event {
+            "MESSAGE_2" => {
+                let next = evil.answer(false);
+                evil.asked.clear();
+                if next.0 == KkMode::Resume {
+                    held = next.1;
+                }
+            }
+            "QUARANTINE" => {
+                let _ = evil.answer(true);
+                evil.asked.clear();
+            }
+            "UNKNOWN_KEY" => {
+                evil.asked.clear();
+                unknown_key(&mut evil);
+            }
+            "MESSAGE_BAD" => {
+                evil.asked.clear();
+                evil.give(&RelayFrame::Data { kind: DataKind::KK2, body: vec![7; 200].into() }.encode());
+                until_message1(&mut evil);
+            }
+            _ => {
+                evil.asked.clear();
+                until_message1(&mut evil);
+            }
+        }
+        let mut says = Vec::new();
+        if evil.device.commits > commits {
+            says.push("STORED".to_owned());
+        }
+        says.extend((evil.records > records).then(|| "CONFIRM".to_owned()));
+        let asked = messages1(&evil.asked);
+        let stored = &evil.device.disk.pairs[&row];
+        assert!(stored[8..] == held.expose()[..], "{state} x {event}: the psk");
+        let resumes = asked.iter().any(|message| message == "MESSAGE_1");
+        assert_eq!(stored[..8] > last_try[..], resumes, "{state} x {event}: a new try for each resume");
+        says.extend(asked);
+        if says != cell.says {
+            wrong.push(format!("{state} x {event}: {says:?}"));
+        }
+    }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }

@@ -20,6 +20,7 @@ const FILES: &[(&str, &str)] = &[
     ("relay-limits", include_str!("../../spec/state/relay-limits.toml")),
     ("greeting-web", include_str!("../../spec/state/greeting-web.toml")),
     ("ratchet-phone", include_str!("../../spec/state/ratchet-phone.toml")),
+    ("ratchet-web", include_str!("../../spec/state/ratchet-web.toml")),
     ("link-phone", include_str!("../../spec/state/link-phone.toml")),
     ("link-web", include_str!("../../spec/state/link-web.toml")),
     ("confirm-phone", include_str!("../../spec/state/confirm-phone.toml")),

@@ -4,7 +4,7 @@ use bytes::{Bytes, BytesMut};
 use handfast_codec::frame::Frame;
 use handfast_codec::ids::{AttachmentId, BootId, Epoch, LogId, PskId, Signature};
 use handfast_codec::link::LinkFrame;
-use handfast_codec::payload::{Kk1, Kk2, KkMode, ResumeBlock};
+use handfast_codec::payload::{Kk1, Kk2, KkHead, KkMode, ResumeBlock};
 use handfast_codec::record::{RecordBuilder, decode_link_record, decode_record};
 use handfast_codec::relay::{Attached, DataKind, Hello, PeerInfo, RECORD_HEADER, RelayFrame};
 use handfast_codec::{DeviceRole, ErrorCode, RelayName, Timestamp, Versions};
@@ -301,6 +301,29 @@ impl Evil {
         let (reply, connection) = state.read(&reply).unwrap();
         (self.sealer, self.opener) = (Some(connection.sealer), Some(connection.opener));
         Some((reply, connection.next))
+    }
+
+    /// As a phone, answers the last message 1 that was heard; returns its mode and the next psk.
+    pub fn answer(&mut self, quarantine: bool) -> (KkMode, Psk) {
+        let relay = RelayName::parse("127.0.0.1:8787").unwrap();
+        let block = self.block();
+        let Link::Phone(link) = &self.link else { panic!("the evil peer is a web") };
+        let body = self.asked.iter().rev().find_map(|frame| match frame {
+            RelayFrame::Data { kind: DataKind::KK1, body } => Some(body.clone()),
+            _ => None,
+        });
+        let context = context(&relay, link.terms.mailbox);
+        let psk = |head: &KkHead| Some(if head.mode == KkMode::Resume { &self.psk } else { &link.recovery });
+        let body = body.expect("message 1");
+        let received = reconnect::phone::receive(&context, link, &body, psk, &mut self.rng).unwrap();
+        let mode = received.head.mode;
+        let resume = (mode == KkMode::Resume && !quarantine).then_some(block);
+        let reply = Kk2 { version: 1, capabilities: vec![], limits: vec![], resume, quarantine };
+        let (connection, message) = received.answer(&reply).unwrap();
+        (self.sealer, self.opener) = (Some(connection.sealer), Some(connection.opener));
+        self.give(&RelayFrame::Data { kind: DataKind::KK2, body: message.into() }.encode());
+        self.listen();
+        (mode, connection.next)
     }
 
     /// The psk that the last connection made.
