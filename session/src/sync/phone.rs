@@ -87,6 +87,7 @@ impl PhoneSync {
 
     /// The revision for the resume block: the highest one that a web can know.
     pub(crate) fn rev(&self) -> u64 {
+        // req: RES-082
         self.first.filter(|_| !self.was_read).unwrap_or(self.rev)
     }
 
@@ -417,6 +418,25 @@ mod tests {
         sync.since(other, 2).unwrap();
         assert_eq!(sync.told(), 2, "the least of all subscriptions");
         assert_eq!(PhoneSync::default().told(), 0);
+    }
+
+    #[test]
+    fn a_block_says_the_revision_of_the_start_until_the_web_asks_for_rows() {
+        // req: RES-082
+        let ask: [fn(&mut PhoneSync); 2] = [
+            |sync| sync.since(collection(), 0).unwrap(),
+            |sync| sync.page_get(collection(), PageCursor::default()).unwrap(),
+        ];
+        for ask in ask {
+            let mut sync = PhoneSync::default();
+            sync.changed(5);
+            sync.changed(9);
+            assert_eq!(sync.rev(), 5, "no web of this run can know a later one");
+            ask(&mut sync);
+            assert_eq!(sync.rev(), 9);
+            sync.restart();
+            assert_eq!(sync.rev(), 9, "on later connections, too");
+        }
     }
 
     #[test]
