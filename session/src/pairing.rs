@@ -122,6 +122,7 @@ impl Pairing {
         Self {
             side,
             attach: Attach::new(relay, mailbox, role, now, Jitter::new(rng.next_u64())),
+            // req: HSK-154
             seat_key: SigningKey::generate(rng),
             keys: None,
             gate: None,

@@ -4,13 +4,15 @@ mod couple;
 mod stored;
 mod world;
 
+use std::cell::RefCell;
+use std::rc::Rc;
 use std::time::Duration;
 
 use couple::raw::{message, pairing_psk};
 use couple::{Couple, NAME, ORIGIN, offering};
 use handfast_codec::error::ErrorCode;
 use handfast_codec::payload::Xk1;
-use handfast_codec::relay::{DataKind, RelayFrame};
+use handfast_codec::relay::{Attach, DataKind, MailboxProof, RelayFrame};
 use handfast_codec::versions::Versions;
 use handfast_codec::{DeviceRole, RelayName, signed};
 use handfast_handshake::identity::SigningKey;
@@ -466,4 +468,34 @@ fn a_claim_over_its_limit_is_misuse() {
     assert_eq!(web(0, 0), Err(ApiMisuse::TooLarge));
     assert_eq!(web(65, 0), Err(ApiMisuse::TooLarge));
     assert_eq!(web(1, 129), Err(ApiMisuse::TooLarge));
+}
+
+#[test]
+fn the_key_of_a_codes_seat_is_drawn_for_it_and_is_no_key_of_the_link() {
+    // req: HSK-154
+    let mut seats = Vec::new();
+    for seed in [90, 91] {
+        let mut couple = Couple::new(seed);
+        let heard = Rc::new(RefCell::new(Vec::new()));
+        let seen = Rc::clone(&heard);
+        couple.alter = Box::new(move |_, frame| {
+            if let Ok(RelayFrame::Attach(Attach { proof: MailboxProof::Pairing { key }, .. })) =
+                RelayFrame::decode(frame.clone())
+            {
+                seen.borrow_mut().push(*key.as_bytes());
+            }
+            vec![frame]
+        });
+        couple.confirm();
+        assert!(couple.phone.is_linked() && couple.web.is_linked());
+        let keys = [(PHONE, &couple.phone.disk), (WEB, &couple.web.disk)]
+            .map(|(role, disk)| keys_in_use(role, disk).unwrap())
+            .concat();
+        assert_eq!((heard.borrow().len(), keys.len()), (2, 5), "two seats, and the keys of both peers");
+        assert!(heard.borrow().iter().all(|seat| !keys.contains(seat)));
+        seats.extend(heard.borrow().iter().copied());
+    }
+    seats.sort_unstable();
+    seats.dedup();
+    assert_eq!(seats.len(), 4, "none is used twice");
 }

@@ -45,7 +45,7 @@ const OTHER_PAGES: [&str; 9] = [
 /// Every layout that stands in the text between bars, by the words it begins with, and its definition.
 const LAYOUTS: [(&str, &str); 22] = [
     ("type u8 (", "QrPayload"),
-    ("len u8 | host", "QrNamed"),
+    ("len u8 | name", "QrNamed"),
     ("type u8 | body", "RelayFrame"),
     ("\"attach\" || len u8 ||", "AttachSigned"),
     ("mailbox = SHA-256(\"mailbox\" || phone attach key", "MailboxHashed"),
