@@ -489,7 +489,7 @@ fn the_key_of_a_codes_seat_is_drawn_for_it_and_is_no_key_of_the_link() {
         couple.confirm();
         assert!(couple.phone.is_linked() && couple.web.is_linked());
         let keys = [(PHONE, &couple.phone.disk), (WEB, &couple.web.disk)]
-            .map(|(role, disk)| keys_in_use(role, disk).unwrap())
+            .map(|(role, disk)| peer_keys(role, disk).unwrap())
             .concat();
         assert_eq!((heard.borrow().len(), keys.len()), (2, 5), "two seats, and the keys of both peers");
         assert!(heard.borrow().iter().all(|seat| !keys.contains(seat)));
