@@ -225,6 +225,15 @@ impl World {
                 view.digits = None;
                 view.wants_number = false;
             }
+            WebEvent::CodeBurnt { asks, .. } => {
+                view.code = None;
+                view.digits = None;
+                view.wants_number = false;
+                if asks {
+                    self.ask_for_a_code(id);
+                    return true;
+                }
+            }
             WebEvent::CheckCode(digits) => view.digits = Some(digits),
             WebEvent::NumberWanted { .. } => {
                 view.wants_number = true;
@@ -300,6 +309,17 @@ impl World {
         if !companion.is_some_and(|companion| self.ledger.signed.contains(&companion)) {
             self.ledger.violation("no-wipe-without-signature", format!("companion {web} wiped its keys"));
         }
+    }
+
+    /// The user of a companion wants to try again after an attempt without a link.
+    fn ask_for_a_code(&mut self, id: NodeId) {
+        let time = self.nodes[id.0].clocks(self.now);
+        let mut rng = self.nodes[id.0].rng.clone();
+        if let Some(app) = self.nodes[id.0].web() {
+            // Refused while another of its codes is still shown.
+            let _ = app.new_code(time.mono, rng.crypto());
+        }
+        self.nodes[id.0].rng = rng;
     }
 
     /// The user of a companion wants its seat back.

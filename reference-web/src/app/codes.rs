@@ -48,6 +48,10 @@ impl App {
         if self.link.is_some() {
             return Err(VerbError::Linked);
         }
+        if self.codes.is_empty() {
+            // What answered for an earlier link or attempt keeps no code from being shown that the user asks for now.
+            self.shown_codes = ShownCodes::default();
+        }
         self.next_code = Some(now);
         self.rotate(now, rng);
         Ok(())
@@ -63,7 +67,6 @@ impl App {
             return Err(VerbError::NotAsked);
         }
         // req: HSK-100
-        self.shown_codes = ShownCodes::default();
         self.pair(now, rng)
     }
 
