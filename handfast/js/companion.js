@@ -632,15 +632,11 @@ export class Companion {
     code.socket?.close();
     code.machine.free();
     const asks = this.#shownCodes.isAnswered();
-    if (ended.type === "ended") this.#tell({ type: "codeBurnt", code: ended.code, asks: asks && !terms });
-    if (asks) this.#nextCode = null;
-    if (terms) {
-      // A link that is stored as pending comes to life by itself if the phone has accepted it.
-      this.#nextCode = null;
-      await this.#load();
-    } else {
-      this.#showCodes();
-    }
+    // A link that is stored as pending comes to life by itself if the phone has accepted it; one that it closed is gone.
+    if (terms) await this.#load();
+    if (ended.type === "ended") this.#tell({ type: "codeBurnt", code: ended.code, asks: asks && !this.#link });
+    if (asks || this.#link) this.#nextCode = null;
+    else this.#showCodes();
   }
 }
 

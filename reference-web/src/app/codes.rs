@@ -233,12 +233,13 @@ impl App {
         self.disconnect(code.socket);
         // req: HSK-100
         let asks = self.shown_codes.is_answered();
-        if let Some(Err(reason)) = code.over {
-            self.event(AppEvent::CodeBurnt { code: reason, asks: asks && code.link.is_none() });
-        }
         if code.link.is_some() {
-            // A link that is stored as PENDING comes to life by itself if the phone has accepted it.
+            // A link that is stored as PENDING comes to life by itself if the phone has accepted it; one that the phone
+            // closed is gone.
             self.load_link(now, rng)?;
+        }
+        if let Some(Err(reason)) = code.over {
+            self.event(AppEvent::CodeBurnt { code: reason, asks: asks && self.link.is_none() });
         }
         if self.link.is_some() {
             self.next_code = None;
