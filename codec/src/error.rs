@@ -159,6 +159,7 @@ registry! {
     0x0806 PAIRING_BYTES User Relay "a pairing mailbox carried too much";
     0x0807 PAIRING_TIME User Relay "a pairing mailbox is too old";
     0x0808 UNACKED Retry Session "too much is unacknowledged";
+    0x0809 FULL User Stream "there is no room for the content";
     0x0901 INTERNAL Retry Connection "an internal fault";
     0x0902 STORE_CONFLICT User Session "the store was changed by someone else";
     0x0903 STORE_FAILED Retry Session "the store refused a write";

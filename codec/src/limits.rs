@@ -99,6 +99,15 @@ pub const STREAM_CREDIT_START: u64 = 65_536;
 pub const CONN_CREDIT_START: u64 = 262_144;
 /// The largest piece of content: 2,147,483,648 bytes (spec, streams).
 pub const MEDIA_LEN_MAX: u64 = 2_147_483_648;
+/// The most content that a phone keeps for a link while no message names it, unfinished uploads included:
+/// 4,294,967,296 bytes a link (spec, streams).
+pub const UPLOADS_LEN_MAX: u64 = 4_294_967_296;
+/// The most pieces of such content: 256 contents a link (spec, streams).
+pub const UPLOADS_COUNT_MAX: u64 = 256;
+/// How long content that no message names is kept: 86,400,000 ms (spec, streams).
+pub const UPLOAD_KEPT_MS: u64 = 86_400_000;
+/// The room on its disk that a phone leaves free when it takes an upload: 134,217,728 bytes (spec, streams).
+pub const DISK_RESERVE: u64 = 134_217_728;
 /// The length of a chunk of content: 65,536 bytes (spec, streams).
 pub const MEDIA_CHUNK_LEN: u64 = 65_536;
 /// The most open commits: 32 commits (spec, delivery).

@@ -183,6 +183,8 @@ pub struct App {
     changes: Vec<OutgoingChange>,
     /// Content whose files go once it is durable that nothing refers to them.
     unused: Vec<ContentId>,
+    /// When an upload that no message named is forgotten.
+    uploads_due: Option<Timestamp>,
     /// Chats whose contact is there.
     present: BTreeSet<u64>,
     /// Whether the links must be told of that.
@@ -231,6 +233,7 @@ impl App {
             outgoing: Vec::new(),
             changes: Vec::new(),
             unused: Vec::new(),
+            uploads_due: None,
             present: BTreeSet::new(),
             presence_changed: false,
             stored: false,
@@ -430,7 +433,8 @@ impl App {
         let attempt = self.attempt.as_ref().and_then(|attempt| attempt.deadline);
         // What the network has to tell is not asked for while it cannot be stored.
         let upstream = self.rest.until().or_else(|| self.upstream.deadline());
-        links.chain(attempt).chain(upstream).min()
+        let uploads = if self.rest.until().is_some() { None } else { self.uploads_due };
+        links.chain(attempt).chain(upstream).chain(uploads).min()
     }
 
     /// The store, to be looked at.

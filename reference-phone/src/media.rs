@@ -22,9 +22,26 @@ const MEDIA_HEAD_LEN: u64 = 16;
 /// The same, as a length.
 const MEDIA_HEAD_LEN_MAX: usize = 16;
 
+/// How much room a directory's disk has, in bytes; none when that cannot be known.
+pub type FreeSpace = fn(&Path) -> Option<u64>;
+
 /// The directory of content.
 #[derive(Clone, Debug)]
-pub struct MediaDir(PathBuf);
+pub struct MediaDir(PathBuf, FreeSpace);
+
+/// The room that the file system gives this user.
+fn free_space(dir: &Path) -> Option<u64> {
+    #[cfg(unix)]
+    {
+        let found = rustix::fs::statvfs(dir).ok()?;
+        Some(found.f_bavail.saturating_mul(found.f_frsize))
+    }
+    #[cfg(not(unix))]
+    {
+        let _ = dir;
+        None
+    }
+}
 
 /// Content that was brought in from elsewhere on this machine; its file is synced and has its final name.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -77,7 +94,19 @@ impl MediaDir {
     pub fn open(data: &Path) -> Result<Self, SqliteError> {
         let dir = data.join(MEDIA_DIR);
         file::require_dir(&dir)?;
-        Ok(Self(dir))
+        Ok(Self(dir, free_space))
+    }
+
+    /// The same directory on a disk whose room another function tells.
+    #[must_use]
+    pub fn with_free_space(self, free: FreeSpace) -> Self {
+        Self(self.0, free)
+    }
+
+    /// How much room there is on its disk, in bytes; none when that cannot be known.
+    #[must_use]
+    pub fn free_space(&self) -> Option<u64> {
+        (self.1)(&self.0)
     }
 
     /// The final path of content.

@@ -6,6 +6,7 @@
 
 mod backup;
 mod chats;
+mod claims;
 mod companions;
 mod delta;
 #[cfg(feature = "hazmat")]
@@ -28,6 +29,7 @@ use zeroize::Zeroizing;
 
 pub use backup::{BackupError, BackupReport, restore, write_backup};
 pub use chats::ChatRow;
+pub use claims::Claimed;
 pub use companions::{Companion, CompanionStatus};
 pub use delta::Delta;
 pub use media::MediaRow;

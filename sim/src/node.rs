@@ -178,7 +178,8 @@ impl Node {
             DeviceRole::Phone => {
                 let (store, account) = reference_phone::store::Store::over(conn, self.disk.key())
                     .context("the phone's store")?;
-                let media = MediaDir::open(self.disk.dir())?;
+                // A run must not hang on how full this machine is.
+                let media = MediaDir::open(self.disk.dir())?.with_free_space(|_| None);
                 let policy = RelayPolicy::new(vec![relay()], false);
                 let network = Box::<Network>::default();
                 let app = phone::App::new(store, account, media, network, policy, time, rng)?;

@@ -64,8 +64,9 @@ impl App {
                 self.send_for(now, by, &Wanted { chat: *chat, text, reply_to: *reply_to, media: None })
             }
             Command::SendMedia { chat, media, caption } => {
-                // req: MSG-092
-                let whole = self.store.media(media.content)?;
+                // req: MSG-092, STR-033
+                let is_there = self.store.may_send(companion, media.content)?;
+                let whole = if is_there { self.store.media(media.content)? } else { None };
                 if whole.is_none_or(|row| row.size != media.size) {
                     return Ok(failed(ErrorCode::GONE));
                 }

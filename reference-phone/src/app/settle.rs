@@ -23,6 +23,7 @@ impl App {
             // No transaction is open here.
             self.out_durable = self.out.len();
             let mut moved = self.pump_upstream(now)?;
+            moved |= self.forget_old_uploads(now)?;
             moved |= self.pump_attempt(now)?;
             let links: Vec<MailboxId> = self.links.keys().copied().collect();
             for id in links {
@@ -192,7 +193,7 @@ impl App {
                 }
             }
             Message::Opened { id: stream, kind, meta } => {
-                let opened = self.open_transfer(id, link, stream, kind, &meta)?;
+                let opened = self.open_transfer(now, id, link, stream, kind, &meta)?;
                 if let Err(code) = opened {
                     link.stops.push_back((stream, code));
                 }
@@ -297,6 +298,7 @@ impl App {
             self.upstream.change(now.mono, change);
         }
         self.remove_unused()?;
+        self.time_uploads(now)?;
         moved |= self.tell_presence(now);
         if self.store.rev() > self.told_rev {
             self.told_rev = self.store.rev();

@@ -1,17 +1,19 @@
 //! The streams of a link: media that companions fetch and send, in the machine and on the disk.
 
+use std::collections::{BTreeSet, VecDeque};
 use std::time::Duration;
 
 use handfast::ErrorCode;
 use handfast::codec::frame::OpenKind;
 use handfast::codec::ids::{ContentId, MailboxId};
+use handfast::codec::limits::{DISK_RESERVE, UPLOAD_KEPT_MS, UPLOADS_COUNT_MAX, UPLOADS_LEN_MAX};
 use handfast::codec::message::grants;
 use handfast::session::{Event, SendRefused, StreamEnd};
 
 use super::link::Link;
 use super::transfer::{Offered, PutAnswer, Transfer, Upload, UploadStep};
 use super::{App, Now};
-use crate::store::StoreError;
+use crate::store::{Claimed, StoreError};
 
 /// Uploads over one link of which a part is kept while no stream brings more.
 pub(super) const PARTS_KEPT_MAX: usize = 16;
@@ -23,6 +25,7 @@ const COMMITS_FULL: usize = 16;
 impl App {
     pub(super) fn open_transfer(
         &mut self,
+        now: Now,
         id: MailboxId,
         link: &mut Link,
         stream: u64,
@@ -39,7 +42,8 @@ impl App {
                 Ok(wanted) => wanted,
                 Err(error) => return Ok(Err(error.code())),
             };
-            let row = self.store.media(content)?;
+            // req: STR-033
+            let row = if self.store.may_have(id, content)? { self.store.media(content)? } else { None };
             return Ok(Transfer::open_download(content, from, row, &self.media)
                 .map(|transfer| drop(link.transfers.insert(stream, transfer))));
         }
@@ -51,7 +55,16 @@ impl App {
         if link.transfers.values().any(|other| other.upload_content() == Some(offered.content)) {
             return Ok(Err(ErrorCode::TOO_MANY_STREAMS));
         }
+        if let Err(code) = offered.check() {
+            return Ok(Err(code));
+        }
         let row = self.store.media(offered.content)?;
+        if row.is_some() {
+            // It may go with the message that names it, and is wanted for another.
+            self.store.claim(id, offered.content, now.wall_ms)?;
+        } else if !self.has_room(id, link, &offered)? {
+            return Ok(Err(ErrorCode::FULL));
+        }
         let list = self.store.part(id, offered.content)?;
         Ok(Transfer::open_upload(id, offered, row, list, &self.media).map(|answer| match answer {
             PutAnswer::Take(transfer) => {
@@ -60,6 +73,63 @@ impl App {
             }
             PutAnswer::Have(len) => link.haves.push_back((stream, len)),
         }))
+    }
+
+    /// Whether an upload may be taken: within the quota of its link, for which old parts of others go, and with room left
+    /// on the disk.
+    fn has_room(&mut self, id: MailboxId, link: &Link, offered: &Offered) -> Result<bool, StoreError> {
+        let Claimed { mut count, mut len } = self.store.claimed(id)?;
+        let (mut coming, mut running) = (offered.rest(), BTreeSet::from([offered.content]));
+        for (content, size, rest) in link.transfers.values().filter_map(Transfer::upload_size) {
+            if running.insert(content) {
+                (count, len) = (count.saturating_add(1), len.saturating_add(size));
+            }
+            coming = coming.saturating_add(rest);
+        }
+        let others = self.links.values().flat_map(|other| other.transfers.values());
+        coming =
+            others.filter_map(Transfer::upload_size).fold(coming, |sum, (.., rest)| sum.saturating_add(rest));
+        let mut waiting: VecDeque<(ContentId, u64)> = self
+            .store
+            .part_sizes(id)?
+            .into_iter()
+            .filter(|(content, _)| !running.contains(content))
+            .collect();
+        // req: STR-031
+        let fits = |waiting: &VecDeque<(ContentId, u64)>| {
+            let parts = waiting.iter().fold(0_u64, |sum, (_, size)| sum.saturating_add(*size));
+            let number = u64::try_from(waiting.len()).unwrap_or(u64::MAX);
+            count.saturating_add(number) < UPLOADS_COUNT_MAX
+                && len.saturating_add(parts).saturating_add(offered.size) <= UPLOADS_LEN_MAX
+        };
+        while !fits(&waiting) {
+            let Some((oldest, _)) = waiting.pop_front() else { return Ok(false) };
+            self.forget_part(id, oldest)?;
+        }
+        // req: STR-032
+        let free = self.media.free_space().unwrap_or(u64::MAX);
+        Ok(free >= coming.saturating_add(DISK_RESERVE))
+    }
+
+    /// Forgets uploads that no message named within their time.
+    pub(super) fn forget_old_uploads(&mut self, now: Now) -> Result<bool, StoreError> {
+        // req: STR-030
+        let due =
+            self.store.oldest_claim()?.filter(|since| since.saturating_add(UPLOAD_KEPT_MS) <= now.wall_ms);
+        if due.is_none() {
+            return Ok(false);
+        }
+        let gone = self.store.drop_claims_before(now.wall_ms.saturating_sub(UPLOAD_KEPT_MS))?;
+        self.unused.extend(gone);
+        Ok(true)
+    }
+
+    /// Looks when the next upload has had its time.
+    pub(super) fn time_uploads(&mut self, now: Now) -> Result<(), StoreError> {
+        let left = |since: u64| since.saturating_add(UPLOAD_KEPT_MS).saturating_sub(now.wall_ms);
+        let due = self.store.oldest_claim()?.map(left);
+        self.uploads_due = due.map(|left| now.mono.plus(Duration::from_millis(left)));
+        Ok(())
     }
 
     pub(super) fn on_stream_event(
@@ -163,6 +233,9 @@ impl App {
 
     /// A link is over: nothing that came over it goes on.
     pub(super) fn forget_parts(&mut self, id: MailboxId) -> Result<(), StoreError> {
+        // req: STR-030
+        let gone = self.store.drop_claims(id)?;
+        self.unused.extend(gone);
         self.store.parts(id)?.into_iter().try_for_each(|content| self.forget_part(id, content))
     }
 
@@ -257,6 +330,7 @@ impl App {
                 Ok(UploadStep::Whole(len)) => {
                     if let Some(list) = upload.list() {
                         self.store.put_media(upload.content(), list)?;
+                        self.store.claim(id, upload.content(), now.wall_ms)?;
                     }
                     self.store.forget_part(id, upload.content())?;
                     drop(link.transfers.remove(&stream));

@@ -1,5 +1,6 @@
 mod changes;
 mod put;
+mod uploads;
 
 use handfast::codec::ids::ContentId;
 use handfast::codec::message::{Command, MediaDescriptor, MessageState, ResultBody, grants};
@@ -124,7 +125,7 @@ fn a_transfer_needs_its_grants() {
         for granted in 0..=grants::ALL {
             link.grants = granted;
             let stream = u64::try_from(number).unwrap();
-            let opened = app.open_transfer(id, &mut link, stream, kind, &get).unwrap();
+            let opened = app.open_transfer(NOW, id, &mut link, stream, kind, &get).unwrap();
             let is_refused = opened == Err(ErrorCode::REFUSED);
             assert_eq!(is_refused, granted & needed != needed, "{kind:?} with {granted}: {opened:?}");
         }
@@ -177,7 +178,7 @@ fn str_021_an_offset_that_no_stream_can_have_is_refused() {
     let (id, mut link) = link(&app);
     let (_, list) = content(1);
     for from in [1, MEDIA_CHUNK_LEN - 1, MEDIA_CHUNK_LEN + 1, 2 * MEDIA_CHUNK_LEN] {
-        let opened = app.open_transfer(id, &mut link, 0, OpenKind::Put, &put(&list, from)).unwrap();
+        let opened = app.open_transfer(NOW, id, &mut link, 0, OpenKind::Put, &put(&list, from)).unwrap();
         assert_eq!(opened, Err(ErrorCode::FIELD_VALUE), "{from}");
     }
 }
@@ -189,7 +190,7 @@ fn str_020_what_is_not_here_cannot_be_left_out() {
     let (id, mut link) = link(&app);
     let (bytes, list) = content(1);
     let meta = put(&list, MEDIA_CHUNK_LEN);
-    let mut open = |app: &mut App| app.open_transfer(id, &mut link, 0, OpenKind::Put, &meta).unwrap();
+    let mut open = |app: &mut App| app.open_transfer(NOW, id, &mut link, 0, OpenKind::Put, &meta).unwrap();
     assert_eq!(open(&mut app), Err(ErrorCode::OFFSET), "nothing");
     app.store.put_part(id, &list).unwrap();
     assert_eq!(open(&mut app), Err(ErrorCode::OFFSET), "no file");
@@ -206,7 +207,8 @@ fn str_022_content_comes_over_one_stream_at_a_time() {
     let (_dir, mut app) = phone(None);
     let (id, mut link) = link(&app);
     let (_, list) = content(1);
-    let mut open = |stream| app.open_transfer(id, &mut link, stream, OpenKind::Put, &put(&list, 0)).unwrap();
+    let mut open =
+        |stream| app.open_transfer(NOW, id, &mut link, stream, OpenKind::Put, &put(&list, 0)).unwrap();
     assert_eq!(open(0), Ok(()));
     assert_eq!(open(2), Err(ErrorCode::TOO_MANY_STREAMS));
 }
@@ -225,7 +227,7 @@ fn str_008_content_is_whole_with_its_last_byte_and_its_own_hash() {
     for (len, hash, right) in cases {
         let (_dir, mut app) = phone(None);
         let (id, mut link) = link(&app);
-        let opened = app.open_transfer(id, &mut link, 0, OpenKind::Put, &put(&list, 0)).unwrap();
+        let opened = app.open_transfer(NOW, id, &mut link, 0, OpenKind::Put, &put(&list, 0)).unwrap();
         assert_eq!(opened, Ok(()));
         let mut transfer = link.take_transfer(0).unwrap();
         let upload = transfer.as_upload().unwrap();
@@ -245,7 +247,7 @@ fn of_uploads_that_wait_for_a_new_stream_the_newest_are_kept() {
         app.media.create_part(id, list.content_id()).unwrap().write_all(&bytes).unwrap();
         app.store.put_part(id, &list).unwrap();
         let meta = put(&list, MEDIA_CHUNK_LEN);
-        let opened = app.open_transfer(id, &mut link, 0, OpenKind::Put, &meta).unwrap();
+        let opened = app.open_transfer(NOW, id, &mut link, 0, OpenKind::Put, &meta).unwrap();
         assert_eq!(opened, Ok(()));
         assert_eq!(app.store.parts(id).unwrap().len(), contents.len() + 1, "up to {PARTS_KEPT_MAX} stay");
         app.on_stream_event(NOW, id, &mut link, Event::StreamEnded { id: 0, end: StreamEnd::Lost }).unwrap();

@@ -23,10 +23,24 @@ pub(super) struct Offered {
     pub(super) content: ContentId,
     /// Where in the content the stream begins.
     from: u64,
-    size: u64,
+    pub(super) size: u64,
 }
 
 impl Offered {
+    /// Whether such a put may be taken at all.
+    pub(super) fn check(&self) -> Result<(), ErrorCode> {
+        // req: STR-011
+        if self.size > MEDIA_LEN_MAX {
+            return Err(ErrorCode::TOO_LARGE);
+        }
+        check_offset(self.from, self.size)
+    }
+
+    /// How much of the content the stream brings.
+    pub(super) fn rest(&self) -> u64 {
+        self.size.saturating_sub(self.from)
+    }
+
     pub(super) fn read(meta: &[u8]) -> Result<Self, DecodeError> {
         // req: STR-084
         let mut list = TlvReader::new(meta, &[1, 3, 5])?;
@@ -110,6 +124,16 @@ pub(super) enum PutAnswer {
     Have(u64),
 }
 
+/// A disk without room is for the user to mend; anything else may be over by itself.
+fn full_or_io(error: &std::io::Error) -> ErrorCode {
+    use std::io::ErrorKind;
+    if matches!(error.kind(), ErrorKind::StorageFull | ErrorKind::QuotaExceeded) {
+        ErrorCode::FULL
+    } else {
+        ErrorCode::IO
+    }
+}
+
 fn io(_: SqliteError) -> ErrorCode {
     ErrorCode::IO
 }
@@ -123,11 +147,6 @@ impl Transfer {
         list: Option<ChunkList>,
         media: &MediaDir,
     ) -> Result<PutAnswer, ErrorCode> {
-        // req: STR-011
-        if offered.size > MEDIA_LEN_MAX {
-            return Err(ErrorCode::TOO_LARGE);
-        }
-        check_offset(offered.from, offered.size)?;
         // req: STR-012
         if let Some(row) = known {
             return if row.size == offered.size {
@@ -179,6 +198,19 @@ impl Transfer {
         check_offset(from, row.size)?;
         let file = media.open_content(content).map_err(|_| ErrorCode::GONE)?;
         Ok(Self::Download(Download { content, file, head: row.list.encode().into(), from, size: row.size }))
+    }
+
+    /// The content of an upload, its size, and how much of it is still to come.
+    pub(super) fn upload_size(&self) -> Option<(ContentId, u64, u64)> {
+        match self {
+            Self::Upload(upload) => {
+                let Offered { content, size, .. } = upload.offered;
+                let head = upload.list().map_or(0, ChunkList::encoded_len);
+                let came = upload.checked.saturating_sub(head);
+                Some((content, size, upload.offered.rest().saturating_sub(came)))
+            }
+            Self::Download(_) => None,
+        }
     }
 
     pub(super) fn upload_content(&self) -> Option<ContentId> {
@@ -269,7 +301,8 @@ impl Upload {
     pub(super) fn write(&mut self, bytes: &[u8]) -> Result<(), ErrorCode> {
         let taken = self.receiver.take(bytes)?;
         let content = bytes.len().checked_sub(taken.content).and_then(|at| bytes.get(at..)).unwrap_or(&[]);
-        self.file.write_all(content).map_err(|_| ErrorCode::IO)?;
+        // req: STR-032
+        self.file.write_all(content).map_err(|error| full_or_io(&error))?;
         if self.receiver.list().is_some_and(|list| list.size() != self.offered.size) {
             return Err(ErrorCode::HASH);
         }
@@ -321,7 +354,7 @@ impl Upload {
             return Ok(UploadStep::Nothing);
         }
         // req: STR-006
-        file::sync(&self.file).map_err(|_| ErrorCode::IO)?;
+        file::sync(&self.file).map_err(|error| full_or_io(&error))?;
         handfast::kill_point!("phone.chunk_synced");
         self.reported = self.checked;
         Ok(UploadStep::Durable(self.checked))

@@ -24,8 +24,9 @@ use crate::media::MediaDir;
 const MARK: i64 = 0x4846_424b;
 /// Bytes of media in one row.
 const PART_LEN: u64 = 1_048_576;
-/// Tables whose rows stay behind: keys of links, uploads over them, and the account, which is written apart.
-const LEFT_OUT: [&str; 3] = ["handfast", "parts", "account"];
+/// Tables whose rows stay behind: keys of links, uploads over them that no message names, and the account, which is written
+/// apart.
+const LEFT_OUT: [&str; 4] = ["handfast", "parts", "claims", "account"];
 const MEDIA_PARTS: &str = "CREATE TABLE media_parts(
     content BLOB NOT NULL,
     part INTEGER NOT NULL,
@@ -222,6 +223,9 @@ fn copy_tables(conn: &Connection) -> Result<i64, BackupError> {
         let _ = conn
             .execute(&format!("INSERT INTO main.{table}({columns}) SELECT {columns} FROM src.{table}"), [])?;
     }
+    let unnamed = "DELETE FROM main.media WHERE content NOT IN
+        (SELECT content FROM main.messages WHERE content IS NOT NULL)";
+    let _ = conn.execute(unnamed, [])?;
     Ok(version)
 }
 

@@ -152,6 +152,9 @@ impl Store {
                 new.network_id,
                 sql(rev),
             ])?;
+        if let Some(media) = new.media {
+            self.name_content(media.content)?;
+        }
         self.put_newest(new, id)?;
         Ok(Some((id, rev)))
     }
@@ -216,6 +219,10 @@ impl Store {
         let used =
             self.conn.prepare_cached("SELECT 1 FROM messages WHERE content = ?1")?.exists([content])?;
         if used {
+            return Ok(None);
+        }
+        // A companion that offered it again has it until it names it.
+        if self.conn.prepare_cached("SELECT 1 FROM claims WHERE content = ?1")?.exists([content])? {
             return Ok(None);
         }
         let _ = self.conn.execute("DELETE FROM media WHERE content = ?1", [content])?;

@@ -15,7 +15,7 @@ use super::{
 };
 
 /// The version of the tables, in `user_version`.
-pub(super) const VERSION: i64 = 3;
+pub(super) const VERSION: i64 = 4;
 /// The device key while the account is being created.
 pub(super) const DEVICE_KEY_NEW: &str = "device.key.new";
 
@@ -110,8 +110,24 @@ CREATE INDEX messages_changed ON messages(changed) WHERE changed IS NOT NULL;
 CREATE INDEX messages_live ON messages(chat, id) WHERE deleted = 0;
 ";
 
+/// What version 4 adds: whose upload content is while no message names it. Of what lies there already nobody knows; it
+/// has the same time as what comes now.
+pub(super) const TABLES_4: &str = "
+CREATE TABLE claims(
+    link BLOB NOT NULL,
+    content BLOB NOT NULL REFERENCES media(content),
+    since_ms INTEGER NOT NULL,
+    PRIMARY KEY(link, content)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX claims_content ON claims(content);
+CREATE INDEX claims_since ON claims(since_ms);
+INSERT INTO claims(link, content, since_ms)
+    SELECT x'', content, unixepoch() * 1000 FROM media
+    WHERE content NOT IN (SELECT content FROM messages WHERE content IS NOT NULL);
+";
+
 /// What each version adds to the one before it, from version 2 on.
-const STEPS: [&str; 2] = [TABLES_2, TABLES_3];
+const STEPS: [&str; 3] = [TABLES_2, TABLES_3, TABLES_4];
 
 /// The steps that tables of a version have taken, and those that they lack; none for what is no version of this program.
 pub(super) fn steps_of(version: i64) -> Option<(&'static [&'static str], &'static [&'static str])> {

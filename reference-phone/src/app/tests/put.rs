@@ -15,7 +15,7 @@ fn says(state: &str, event: &str) -> Vec<String> {
         file.write_all(&bytes[..usize::try_from(MEDIA_CHUNK_LEN).unwrap()]).unwrap();
     }
     if state == "TAKING" {
-        let opened = app.open_transfer(id, &mut link, 0, OpenKind::Put, &put(&list, 0)).unwrap();
+        let opened = app.open_transfer(NOW, id, &mut link, 0, OpenKind::Put, &put(&list, 0)).unwrap();
         assert_eq!(opened, Ok(()));
     }
     if event == "FIN_EARLY" {
@@ -43,7 +43,7 @@ fn says(state: &str, event: &str) -> Vec<String> {
         "GET_NO_CONTENT" => (OpenKind::Get, Vec::new()),
         other => panic!("no such event: {other}"),
     };
-    let answer = app.open_transfer(id, &mut link, 2, kind, &meta).unwrap();
+    let answer = app.open_transfer(NOW, id, &mut link, 2, kind, &meta).unwrap();
     answer.err().map(|code| format!("STOP({})", code.name())).into_iter().collect()
 }
 

@@ -157,7 +157,7 @@ fn tables_of_version_1_are_taken_over() {
     store
         .conn
         .execute_batch(
-            "DROP TABLE reactions; DROP INDEX companions_rev; ALTER TABLE companions DROP COLUMN rev;
+            "DROP TABLE claims; DROP TABLE reactions; DROP INDEX companions_rev; ALTER TABLE companions DROP COLUMN rev;
              ALTER TABLE messages DROP COLUMN edited; DROP INDEX messages_changed;
              DROP INDEX messages_live; ALTER TABLE messages DROP COLUMN changed; PRAGMA user_version = 1;",
         )

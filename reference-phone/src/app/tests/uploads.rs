@@ -1,0 +1,184 @@
+//! Content that no message names: whose it is, how long it stays, and how much of it there may be.
+
+use handfast::codec::limits::{DISK_RESERVE, UPLOAD_KEPT_MS, UPLOADS_COUNT_MAX, UPLOADS_LEN_MAX};
+
+use super::*;
+
+/// A put of content that is not there, of any size.
+fn put_of(number: u8, size: u64) -> Vec<u8> {
+    let mut meta = TlvWriter::new();
+    let _ = meta.bytes(1, &[number; 32]).u64(5, size);
+    meta.finish()
+}
+
+/// Whole content that came over a link, as it is after its last byte.
+fn upload(app: &mut App, link: MailboxId, number: u8, now_ms: u64) -> ContentId {
+    let (bytes, list) = content(number);
+    let (id, _) = app.media.put(&bytes).unwrap();
+    app.store.put_media(id, &list).unwrap();
+    app.store.claim(link, id, now_ms).unwrap();
+    app.store.commit().unwrap();
+    id
+}
+
+fn open(app: &mut App, link: &mut Link, id: MailboxId, stream: u64, meta: &[u8]) -> Result<(), ErrorCode> {
+    app.open_transfer(NOW, id, link, stream, OpenKind::Put, meta).unwrap()
+}
+
+fn send(app: &mut App, content: ContentId) -> ResultBody {
+    let media = MediaDescriptor {
+        content,
+        size: 70_000,
+        media_type: "image/png".to_owned(),
+        name: "a.png".to_owned(),
+    };
+    let command = Command::SendMedia { chat: 1, media, caption: None };
+    let companion = CompanionId::from_bytes([1; 16]);
+    app.run_command(NOW, companion, grants::ALL, 1, &command.encode()).unwrap()
+}
+
+#[test]
+fn str_030_an_upload_that_no_message_names_is_forgotten_after_a_day() {
+    // req: STR-030
+    for (age_ms, is_kept) in [(UPLOAD_KEPT_MS - 1, true), (UPLOAD_KEPT_MS, false)] {
+        let (_dir, mut app) = phone(None);
+        let (id, _) = link(&app);
+        let content = upload(&mut app, id, 1, 1_000);
+        let now = Now { wall_ms: 1_000 + age_ms, ..NOW };
+        assert_eq!(app.settle(now, &mut ChaCha20Rng::seed_from_u64(4)).unwrap().failure, None);
+        assert_eq!(app.store.media(content).unwrap().is_some(), is_kept, "{age_ms} ms");
+        assert_eq!(app.media.open_content(content).is_ok(), is_kept, "{age_ms} ms");
+        let left = Duration::from_millis(UPLOAD_KEPT_MS - age_ms);
+        assert_eq!(app.deadline(), is_kept.then(|| NOW.mono.plus(left)), "it is due by itself");
+    }
+}
+
+#[test]
+fn str_030_an_upload_that_a_message_names_stays_and_goes_with_it() {
+    // req: STR-030
+    let (_dir, mut app) = phone(None);
+    let (id, _) = link(&app);
+    app.store.put_companion(&companion(CompanionStatus::Active)).unwrap();
+    let content = upload(&mut app, id, 1, 1_000);
+    let ResultBody::Accepted { message, .. } = send(&mut app, content) else { panic!("not sent") };
+    app.outgoing.clear();
+    let later = Now { wall_ms: 1_000 + 10 * UPLOAD_KEPT_MS, ..NOW };
+    assert_eq!(app.settle(later, &mut ChaCha20Rng::seed_from_u64(4)).unwrap().failure, None);
+    assert!(app.store.media(content).unwrap().is_some());
+    // It is offered again while the message is there: with the message gone, nobody has it.
+    app.store.claim(id, content, later.wall_ms).unwrap();
+    assert_eq!(app.store.claimed(id).unwrap().count, 0);
+    assert_eq!(app.store.delete_message(1, message).unwrap(), Some(content));
+}
+
+#[test]
+fn str_030_an_upload_goes_with_its_link() {
+    // req: STR-030
+    let (_dir, mut app) = phone(None);
+    let (id, _) = link(&app);
+    let other = MailboxId::from_bytes([2; 16]);
+    let (alone, shared) = (upload(&mut app, id, 1, 1_000), upload(&mut app, id, 2, 1_000));
+    app.store.claim(other, shared, 1_000).unwrap();
+    app.forget_parts(id).unwrap();
+    assert_eq!(app.settle(NOW, &mut ChaCha20Rng::seed_from_u64(4)).unwrap().failure, None);
+    assert!(app.store.media(alone).unwrap().is_none() && app.media.open_content(alone).is_err());
+    assert!(app.store.media(shared).unwrap().is_some(), "the other link put it as well");
+}
+
+#[test]
+fn str_031_a_link_has_a_quota_of_bytes_for_what_no_message_names() {
+    // req: STR-031
+    for (size, answer) in [(70_000, Ok(())), (70_001, Err(ErrorCode::FULL))] {
+        let (_dir, mut app) = phone(None);
+        let (id, mut link) = link(&app);
+        app.media = app.media.with_free_space(|_| None);
+        // Two uploads under way, as large as they may be, less what is whole and what comes now.
+        let _ = upload(&mut app, id, 1, 1_000);
+        let left = UPLOADS_LEN_MAX - 140_000;
+        assert_eq!(open(&mut app, &mut link, id, 0, &put_of(2, left / 2)), Ok(()));
+        assert_eq!(open(&mut app, &mut link, id, 2, &put_of(3, left / 2)), Ok(()));
+        assert_eq!(open(&mut app, &mut link, id, 4, &put_of(4, size)), answer, "{size}");
+    }
+}
+
+#[test]
+fn str_031_a_link_has_a_quota_of_contents() {
+    // req: STR-031
+    for (count, answer) in [(UPLOADS_COUNT_MAX - 1, Ok(())), (UPLOADS_COUNT_MAX, Err(ErrorCode::FULL))] {
+        let (_dir, mut app) = phone(None);
+        let (id, mut link) = link(&app);
+        for number in 0..count {
+            let mut hasher = ContentHasher::new();
+            hasher.update(&number.to_be_bytes());
+            let list = hasher.finish();
+            app.store.put_media(list.content_id(), &list).unwrap();
+            app.store.claim(id, list.content_id(), 1_000).unwrap();
+        }
+        assert_eq!(open(&mut app, &mut link, id, 0, &put_of(9, 1)), answer, "{count}");
+        let other = MailboxId::from_bytes([2; 16]);
+        assert_eq!(open(&mut app, &mut link, other, 2, &put_of(8, 1)), Ok(()), "each link has its own");
+    }
+}
+
+#[test]
+fn str_031_parts_that_wait_for_a_stream_make_room() {
+    // req: STR-031
+    let (_dir, mut app) = phone(None);
+    let (id, mut link) = link(&app);
+    app.media = app.media.with_free_space(|_| None);
+    let (old, new) = (content(1).1, content(2).1);
+    app.store.put_part(id, &old).unwrap();
+    app.store.put_part(id, &new).unwrap();
+    let left = UPLOADS_LEN_MAX - 70_000;
+    assert_eq!(open(&mut app, &mut link, id, 0, &put_of(3, left / 2)), Ok(()));
+    assert_eq!(open(&mut app, &mut link, id, 2, &put_of(4, left / 2)), Ok(()));
+    assert_eq!(app.store.parts(id).unwrap(), [new.content_id()], "the oldest went, and no more");
+}
+
+#[test]
+fn str_032_a_put_leaves_room_on_the_disk() {
+    // req: STR-032
+    let enough: crate::media::FreeSpace = |_| Some(DISK_RESERVE + 140_000);
+    let short: crate::media::FreeSpace = |_| Some(DISK_RESERVE + 139_999);
+    for (free, answer) in [(enough, Ok(())), (short, Err(ErrorCode::FULL))] {
+        let (_dir, mut app) = phone(None);
+        let (id, mut link) = link(&app);
+        app.media = app.media.with_free_space(free);
+        assert_eq!(open(&mut app, &mut link, id, 0, &put_of(1, 70_000)), Ok(()));
+        assert_eq!(open(&mut app, &mut link, id, 2, &put_of(2, 70_000)), answer, "both would come");
+    }
+}
+
+#[test]
+fn str_032_the_room_of_this_disk_is_known() {
+    // req: STR-032
+    let (_dir, app) = phone(None);
+    assert!(cfg!(not(unix)) || app.media.free_space().is_some_and(|free| free > 0));
+}
+
+#[test]
+fn str_033_what_no_message_names_is_there_for_its_own_link_alone() {
+    // req: STR-033
+    let (_dir, mut app) = phone(None);
+    let (id, mut link) = link(&app);
+    let other = MailboxId::from_bytes([2; 16]);
+    let theirs = Companion {
+        companion: CompanionId::from_bytes([2; 16]),
+        link: other,
+        ..companion(CompanionStatus::Active)
+    };
+    app.store.put_companion(&companion(CompanionStatus::Active)).unwrap();
+    app.store.put_companion(&theirs).unwrap();
+    let content = upload(&mut app, other, 1, 1_000);
+    let mut meta = TlvWriter::new();
+    let _ = meta.bytes(1, content.as_bytes());
+    let meta = meta.finish();
+    let get =
+        |app: &mut App, link: &mut Link| app.open_transfer(NOW, id, link, 0, OpenKind::Get, &meta).unwrap();
+    assert_eq!(get(&mut app, &mut link), Err(ErrorCode::GONE));
+    assert_eq!(send(&mut app, content), ResultBody::Failed { code: ErrorCode::GONE });
+    app.store.claim(id, content, 1_000).unwrap();
+    assert_eq!(get(&mut app, &mut link), Ok(()));
+    assert!(matches!(send(&mut app, content), ResultBody::Accepted { .. }));
+    assert_eq!(app.store.claimed(other).unwrap().count, 0, "it is the account's");
+}

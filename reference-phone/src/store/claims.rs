@@ -1,0 +1,158 @@
+//! Content that came over a link and is named by no message yet: it belongs to the link until one names it, for a while
+//! and within a quota.
+
+use handfast::codec::ids::{CompanionId, ContentId, MailboxId};
+use rusqlite::params;
+
+use super::{Store, StoreError, sql, unsql};
+
+/// How much a link has of what no message names.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[expect(clippy::exhaustive_structs, reason = "an answer")]
+pub struct Claimed {
+    /// Pieces of content.
+    pub count: u64,
+    /// Their bytes.
+    pub len: u64,
+}
+
+impl Store {
+    /// Content came over a link, or would have if it were not here: it stays for the link, until a message names it.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Sqlite`].
+    pub fn claim(&mut self, link: MailboxId, content: ContentId, now_ms: u64) -> Result<(), StoreError> {
+        if self.is_named(content)? {
+            return Ok(());
+        }
+        self.begin()?;
+        let _ = self
+            .conn
+            .prepare_cached("INSERT OR IGNORE INTO claims(link, content, since_ms) VALUES(?1, ?2, ?3)")?
+            .execute(params![link.as_bytes(), content.as_bytes(), sql(now_ms)])?;
+        Ok(())
+    }
+
+    /// Whether a message names content.
+    fn is_named(&self, content: ContentId) -> Result<bool, StoreError> {
+        let mut query = self.conn.prepare_cached("SELECT 1 FROM messages WHERE content = ?1")?;
+        Ok(query.exists([content.as_bytes()])?)
+    }
+
+    /// Whether content is a link's to have: a message names it, or it came over the link.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Sqlite`].
+    pub fn may_have(&self, link: MailboxId, content: ContentId) -> Result<bool, StoreError> {
+        // req: STR-033
+        let mut query = self.conn.prepare_cached("SELECT 1 FROM claims WHERE link = ?1 AND content = ?2")?;
+        Ok(self.is_named(content)? || query.exists(params![link.as_bytes(), content.as_bytes()])?)
+    }
+
+    /// Whether content is a companion's to send, as [`Store::may_have`] says of its link.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Sqlite`].
+    pub fn may_send(&self, companion: CompanionId, content: ContentId) -> Result<bool, StoreError> {
+        // req: STR-033
+        let mut query = self.conn.prepare_cached(
+            "SELECT 1 FROM claims JOIN companions USING(link) WHERE companion = ?1 AND content = ?2",
+        )?;
+        Ok(self.is_named(content)? || query.exists(params![companion.as_bytes(), content.as_bytes()])?)
+    }
+
+    /// What a link has that no message names: whole content.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Sqlite`].
+    pub fn claimed(&self, link: MailboxId) -> Result<Claimed, StoreError> {
+        let mut query = self.conn.prepare_cached(
+            "SELECT count(*), coalesce(sum(size), 0) FROM claims JOIN media USING(content) WHERE link = ?1",
+        )?;
+        Ok(query.query_row([link.as_bytes()], |row| {
+            Ok(Claimed { count: unsql(row.get(0)?), len: unsql(row.get(1)?) })
+        })?)
+    }
+
+    /// A message names content: it belongs to the account from now on.
+    pub(super) fn name_content(&mut self, content: ContentId) -> Result<(), StoreError> {
+        let _ = self
+            .conn
+            .prepare_cached("DELETE FROM claims WHERE content = ?1")?
+            .execute([content.as_bytes()])?;
+        Ok(())
+    }
+
+    /// Forgets what came over a link and no message names. Returns the content that is nobody's any more.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Sqlite`].
+    pub fn drop_claims(&mut self, link: MailboxId) -> Result<Vec<ContentId>, StoreError> {
+        self.drop_claims_where("link = ?1", params![link.as_bytes()])
+    }
+
+    /// Forgets what no message named within its time. Returns the content that is nobody's any more.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Sqlite`].
+    pub fn drop_claims_before(&mut self, since_ms: u64) -> Result<Vec<ContentId>, StoreError> {
+        self.drop_claims_where("since_ms <= ?1", params![sql(since_ms)])
+    }
+
+    /// When the oldest upload that no message names came.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Sqlite`].
+    pub fn oldest_claim(&self) -> Result<Option<u64>, StoreError> {
+        let mut query = self.conn.prepare_cached("SELECT min(since_ms) FROM claims")?;
+        Ok(query.query_row([], |row| row.get::<_, Option<i64>>(0))?.map(unsql))
+    }
+
+    fn drop_claims_where(
+        &mut self,
+        which: &str,
+        of: &[&dyn rusqlite::ToSql],
+    ) -> Result<Vec<ContentId>, StoreError> {
+        self.begin()?;
+        let mut query =
+            self.conn.prepare_cached(&format!("DELETE FROM claims WHERE {which} RETURNING content"))?;
+        let rows = query.query_map(of, |row| row.get::<_, [u8; 32]>(0))?;
+        let contents = rows.collect::<Result<Vec<_>, _>>()?;
+        drop(query);
+        let mut gone = Vec::new();
+        for content in contents {
+            let sql_text = "DELETE FROM media WHERE content = ?1
+                AND NOT EXISTS (SELECT 1 FROM messages WHERE content = ?1)
+                AND NOT EXISTS (SELECT 1 FROM claims WHERE content = ?1)";
+            if self.conn.prepare_cached(sql_text)?.execute([content])? > 0 {
+                gone.push(ContentId::from_bytes(content));
+            }
+        }
+        Ok(gone)
+    }
+
+    /// How much the unfinished uploads of a link will have when they are whole: each with its content and size.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Sqlite`].
+    pub fn part_sizes(&self, link: MailboxId) -> Result<Vec<(ContentId, u64)>, StoreError> {
+        // A chunk list begins with the size.
+        let mut query = self
+            .conn
+            .prepare_cached("SELECT content, substr(chunks, 1, 8) FROM parts WHERE link = ?1 ORDER BY id")?;
+        let rows = query.query_map([link.as_bytes()], |row| {
+            let size: Vec<u8> = row.get(1)?;
+            let size = <[u8; 8]>::try_from(size.as_slice()).map_or(0, u64::from_be_bytes);
+            Ok((ContentId::from_bytes(row.get(0)?), size))
+        })?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+}
