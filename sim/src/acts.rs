@@ -121,13 +121,17 @@ impl World {
         let _ = self.run(id);
     }
 
-    /// The phone's user does that.
+    /// The phone's user does that: to the newest message, or to the oldest.
     fn phone_change(&mut self, chat: u64, what: Change) {
         if !self.awake(PHONE) {
             return;
         }
+        let is_old = self.now.is_multiple_of(3);
         let Some(app) = self.nodes[0].phone() else { return };
-        let shown = app.history(chat, 20).unwrap_or_default();
+        let mut shown = app.history(chat, 1_000).unwrap_or_default();
+        if is_old {
+            shown.reverse();
+        }
         let is_own = matches!(what, Change::Edit | Change::Delete);
         let can = |of: &&StoredMessage| of.message.author.is_empty() && of.message.media.is_none();
         let Some(stored) = shown.iter().rev().find(|stored| !is_own || can(stored)) else { return };

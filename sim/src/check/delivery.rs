@@ -173,7 +173,17 @@ pub fn media_is_whole(world: &mut World) {
     for (web, view) in world.ledger.webs.iter().enumerate() {
         // A companion that lost commits, or its link, need not have what it once had.
         let revoked = view.revoked || world.ledger.web_lost.contains(&web);
-        claims.extend(view.fetched.iter().filter(|_| !revoked).map(|content| (web + 1, *content)));
+        // Where the phone was put back, messages are gone, and what they brought goes with them.
+        let conn = world.nodes[web + 1].disk.look();
+        let is_named = |content: &handfast::codec::ids::ContentId| {
+            conn.prepare_cached("SELECT 1 FROM messages WHERE content = ?1")
+                .and_then(|mut query| query.exists([content.as_bytes()]))
+                .unwrap_or(true)
+        };
+        let is_due = |content: &&handfast::codec::ids::ContentId| {
+            !revoked && (!world.ledger.phone_lost || is_named(content))
+        };
+        claims.extend(view.fetched.iter().filter(is_due).map(|content| (web + 1, *content)));
     }
     for (node, content) in claims {
         let path = world.nodes[node].disk.dir().join("media").join(content.to_string());

@@ -61,6 +61,7 @@ pub fn converge(world: &mut World) -> Result<(), (&'static str, String)> {
         compare(web, "messages", &messages, &rows(disk, &there, []).map_err(failed)?)?;
         let there = rows(disk, MIRRORED_COMPANIONS, []).map_err(failed)?;
         compare(web, "companions", &companions, &there)?;
+        held(world, web)?;
     }
     Ok(())
 }
@@ -87,10 +88,27 @@ pub fn converge_by_chats(world: &World, web: usize) -> Result<(), (&'static str,
         let there = rows(disk, &of_web, [chat]).map_err(failed)?;
         compare(web, "messages of a chat", &here, &there)?;
     }
+    held(world, web)
+}
+
+/// Each range of messages that a companion says it holds is the phone's, in the window of its chat or not: none is
+/// missing, deleted ones are gone, and edits and reactions have come.
+fn held(world: &World, web: usize) -> Result<(), (&'static str, String)> {
+    let failed = |error: rusqlite::Error| (CONVERGE, error.to_string());
+    let (phone, disk) = (world.nodes[PHONE.0].disk.look(), world.nodes[world.web_node(web).0].disk.look());
+    let within = "FROM messages AS m WHERE chat = ?1 AND id BETWEEN ?2 AND ?3";
+    let of_phone = format!("{MESSAGES}, {REACTIONS} {within} AND deleted = 0 ORDER BY id");
+    let of_web = format!("{MESSAGES}, reactions {within} ORDER BY id");
+    for range in rows(disk, "SELECT chat, low, high FROM ranges ORDER BY chat, low", []).map_err(failed)? {
+        let [chat, low, high] = range.as_slice() else { continue };
+        let here = rows(phone, &of_phone, [chat, low, high]).map_err(failed)?;
+        let there = rows(disk, &of_web, [chat, low, high]).map_err(failed)?;
+        compare(web, "messages of a range", &here, &there)?;
+    }
     Ok(())
 }
 
-/// What has left the window of a chat stays at a companion as history: nothing is missing between its messages.
+/// What has left the window of a chat stays at a companion as history: nothing is missing in its newest range.
 ///
 /// # Errors
 ///
@@ -98,7 +116,8 @@ pub fn converge_by_chats(world: &World, web: usize) -> Result<(), (&'static str,
 pub fn no_gaps(world: &World, web: usize) -> Result<(), (&'static str, String)> {
     let failed = |error: rusqlite::Error| (CONVERGE, error.to_string());
     let (phone, disk) = (world.nodes[PHONE.0].disk.look(), world.nodes[world.web_node(web).0].disk.look());
-    let of_web = "SELECT chat, count(*), min(id) FROM messages GROUP BY chat";
+    let of_web = "SELECT chat, count(*), min(id) FROM messages AS m
+        WHERE id >= coalesce((SELECT max(low) FROM ranges AS r WHERE r.chat = m.chat), 0) GROUP BY chat";
     let of_phone = "SELECT count(*) FROM messages WHERE chat = ?1 AND id >= ?2 AND deleted = 0";
     for row in rows(disk, of_web, []).map_err(failed)? {
         let [chat, count, oldest] = row.as_slice() else { continue };
