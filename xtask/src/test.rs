@@ -22,6 +22,9 @@ pub(crate) struct Options {
     /// Adds the page in Chromium, ten seconds of each fuzz target, and the models with each rule patched out.
     #[arg(long)]
     full: bool,
+    /// Goes on after a step that failed, and counts how many did.
+    #[arg(long)]
+    keep_going: bool,
     /// Runs only the steps whose title contains this text.
     #[arg(long)]
     only: Option<String>,
@@ -62,7 +65,7 @@ pub(crate) fn run(options: &Options) -> Result<bool> {
         anyhow::ensure!(!steps.is_empty(), "no step has `{text}` in its title");
     }
     let (start, count) = (Instant::now(), steps.len());
-    let (mut passed, mut skipped) = (0, Vec::new());
+    let (mut passed, mut failed, mut skipped) = (0, Vec::new(), Vec::new());
     for (index, step) in steps.iter().enumerate() {
         println!("\n==== {} of {count}: {}", index + 1, step.title);
         let began = Instant::now();
@@ -76,20 +79,20 @@ pub(crate) fn run(options: &Options) -> Result<bool> {
                 skipped.push(format!("{}: {reason}", step.title));
             }
             Err(error) => {
-                println!(
-                    "---- FAILED: {error:#}\n\nThe steps after it were not run.\n{passed} passed, 1 failed, {} skipped",
-                    skipped.len()
-                );
-                return Ok(false);
+                println!("---- FAILED: {error:#}");
+                failed.push(step.title.as_str());
+                if !options.keep_going {
+                    println!("\nThe steps after it were not run.");
+                    break;
+                }
             }
         }
     }
-    println!("\nAll steps done in {} s.", start.elapsed().as_secs());
-    for line in &skipped {
-        println!("skipped: {line}");
-    }
-    println!("{passed} passed, 0 failed, {} skipped", skipped.len());
-    Ok(true)
+    println!("\nDone in {} s.", start.elapsed().as_secs());
+    skipped.iter().for_each(|line| println!("skipped: {line}"));
+    failed.iter().for_each(|title| println!("failed: {title}"));
+    println!("{passed} passed, {} failed, {} skipped", failed.len(), skipped.len());
+    Ok(failed.is_empty())
 }
 
 fn steps(options: &Options) -> Result<Vec<Step>> {
