@@ -6,6 +6,7 @@
 
 use std::fs::{self, File};
 use std::os::unix::fs::FileExt;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use handfast_codec::ids::AttachmentId;
 use handfast_codec::qr::Offer;
@@ -19,6 +20,12 @@ use handfast_handshake::secret::{DhSecret, Psk};
 const LEN: usize = 32;
 /// How much is read at a time.
 const CHUNK: usize = 1 << 20;
+
+/// Holds the other tests up: the buffer of one search holds what another one searches for.
+fn alone() -> MutexGuard<'static, ()> {
+    static SEARCH: Mutex<()> = Mutex::new(());
+    SEARCH.lock().unwrap_or_else(PoisonError::into_inner)
+}
 
 /// A byte of the secret of this number.
 fn byte(secret: u8, at: usize) -> u8 {
@@ -79,6 +86,7 @@ fn all_gone(secrets: impl IntoIterator<Item = u8>) {
 
 #[test]
 fn xc04_a_dropped_secret_is_not_found_in_memory() {
+    let _alone = alone();
     let (psk, dh, signing) =
         (Psk::from_bytes(key(1)), DhSecret::from_bytes(key(2)), SigningKey::from_bytes(key(3)));
     let _ = signing.sign(b"text");
@@ -91,6 +99,7 @@ fn xc04_a_dropped_secret_is_not_found_in_memory() {
 
 #[test]
 fn xc04_the_keys_of_a_handshake_are_not_found_in_memory() {
+    let _alone = alone();
     let pattern = Pattern::parse("XXpsk0").unwrap();
     let party = |e: u8, s: u8| {
         Keys::new(DhSecret::from_bytes(key(e)))
@@ -126,6 +135,7 @@ fn code_opened_by(secret: u8) -> Code {
 
 #[test]
 fn the_opening_of_a_code_is_not_found_in_memory_once_message_2_was_made_or_the_code_is_shown_no_longer() {
+    let _alone = alone();
     // req: HSK-105
     let claims = Claims { label: "label".to_owned(), origin: String::new(), grants: 1 };
     let answered = code_opened_by(20);

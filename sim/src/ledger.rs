@@ -62,7 +62,7 @@ pub struct WebView {
     pub code: Option<String>,
     /// The digits that are shown.
     pub digits: Option<String>,
-    /// NN, when it asks.
+    /// It asks for the number that the phone shows.
     pub wants_number: bool,
     /// Two holders were seen.
     pub diverged: bool,
@@ -78,6 +78,15 @@ pub struct WebView {
     pub fetched: BTreeSet<ContentId>,
     /// Its phone's user has approved it.
     pub approved: bool,
+}
+
+impl WebView {
+    /// The screen shows this code, or none; what an attempt before it showed and asked is gone.
+    pub fn shows_code(&mut self, code: Option<String>) {
+        self.code = code;
+        self.digits = None;
+        self.wants_number = false;
+    }
 }
 
 /// What the phone has shown its user.

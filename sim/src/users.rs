@@ -74,9 +74,7 @@ impl World {
             self.scan_over();
         } else if let Some(view) = self.view(id) {
             view.state = None;
-            view.code = None;
-            view.digits = None;
-            view.wants_number = false;
+            view.shows_code(None);
         }
     }
 
@@ -220,19 +218,10 @@ impl World {
         };
         let view = &mut self.ledger.webs[web];
         match event {
-            WebEvent::Code { text } => {
-                view.code = Some(text);
-                view.digits = None;
-                view.wants_number = false;
-            }
+            WebEvent::Code { text } => view.shows_code(Some(text)),
             WebEvent::CodeBurnt { asks, .. } => {
-                view.code = None;
-                view.digits = None;
-                view.wants_number = false;
-                if asks {
-                    self.ask_for_a_code(id);
-                    return true;
-                }
+                view.shows_code(None);
+                return asks && self.ask_for_a_code(id);
             }
             WebEvent::CheckCode(digits) => view.digits = Some(digits),
             WebEvent::NumberWanted { .. } => {
@@ -311,15 +300,14 @@ impl World {
         }
     }
 
-    /// The user of a companion wants to try again after an attempt without a link.
-    fn ask_for_a_code(&mut self, id: NodeId) {
+    /// The user of a companion wants to try again after an attempt without a link. Returns whether a code is shown.
+    fn ask_for_a_code(&mut self, id: NodeId) -> bool {
         let time = self.nodes[id.0].clocks(self.now);
         let mut rng = self.nodes[id.0].rng.clone();
-        if let Some(app) = self.nodes[id.0].web() {
-            // Refused while another of its codes is still shown.
-            let _ = app.new_code(time.mono, rng.crypto());
-        }
+        // Refused while another of its codes is still shown.
+        let asked = self.nodes[id.0].web().is_some_and(|app| app.new_code(time.mono, rng.crypto()).is_ok());
         self.nodes[id.0].rng = rng;
+        asked
     }
 
     /// The user of a companion wants its seat back.

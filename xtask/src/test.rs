@@ -89,8 +89,12 @@ pub(crate) fn run(options: &Options) -> Result<bool> {
         }
     }
     println!("\nDone in {} s.", start.elapsed().as_secs());
-    skipped.iter().for_each(|line| println!("skipped: {line}"));
-    failed.iter().for_each(|title| println!("failed: {title}"));
+    for line in &skipped {
+        println!("skipped: {line}");
+    }
+    for title in &failed {
+        println!("failed: {title}");
+    }
     println!("{passed} passed, {} failed, {} skipped", failed.len(), skipped.len());
     Ok(failed.is_empty())
 }
