@@ -11,7 +11,7 @@ use world::evil::Evil;
 
 /// What an honest web may send, by a choice and the numbers that count up.
 fn frames(choices: &[u8]) -> Vec<Frame> {
-    let (mut seq, mut stream) = (0_u64, 0_u64);
+    let (mut seq, mut stream, mut collection) = (0_u64, 0_u64, 0_u8);
     let mut frames = Vec::new();
     for choice in choices {
         frames.push(match choice % 5 {
@@ -21,7 +21,11 @@ fn frames(choices: &[u8]) -> Vec<Frame> {
                 let cmd_id = u8::try_from(seq).unwrap();
                 Frame::Msg { seq, part: 0, last: 0, body: Bytes::from(vec![cmd_id, 1, *choice]) }
             }
-            2 => Frame::Since { collection: Collection::new(&[*choice % 8]).unwrap(), cursor: 0 },
+            2 => {
+                // An honest web subscribes to each once (SYN-081).
+                collection += 1;
+                Frame::Since { collection: Collection::new(&[collection]).unwrap(), cursor: 0 }
+            }
             3 => Frame::Now { slot: u64::from(*choice), body: Bytes::copy_from_slice(&[*choice]) },
             _ => {
                 stream += 2;
