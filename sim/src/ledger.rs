@@ -64,6 +64,8 @@ pub struct WebView {
     pub digits: Option<String>,
     /// It asks for the number that the phone shows.
     pub wants_number: bool,
+    /// It offers another code, which its user has yet to ask for.
+    pub offers_code: bool,
     /// Two holders were seen.
     pub diverged: bool,
     /// The phone suspended the link.
@@ -86,6 +88,7 @@ impl WebView {
         self.code = code;
         self.digits = None;
         self.wants_number = false;
+        self.offers_code = false;
     }
 }
 

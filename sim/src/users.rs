@@ -95,6 +95,7 @@ impl World {
         if self.ledger.webs.iter().any(|view| view.companion.is_none()) {
             self.at(self.now + LOOK_EVERY, Happening::Look);
         }
+        self.ask_for_codes();
         if self.nodes[0].machine.is_none() || self.nodes[0].asleep_until > self.now {
             return;
         }
@@ -221,7 +222,7 @@ impl World {
             WebEvent::Code { text } => view.shows_code(Some(text)),
             WebEvent::CodeBurnt { asks, .. } => {
                 view.shows_code(None);
-                return asks && self.ask_for_a_code(id);
+                view.offers_code = asks;
             }
             WebEvent::CheckCode(digits) => view.digits = Some(digits),
             WebEvent::NumberWanted { .. } => {
@@ -300,14 +301,21 @@ impl World {
         }
     }
 
-    /// The user of a companion wants to try again after an attempt without a link. Returns whether a code is shown.
-    fn ask_for_a_code(&mut self, id: NodeId) -> bool {
-        let time = self.nodes[id.0].clocks(self.now);
-        let mut rng = self.nodes[id.0].rng.clone();
-        // Refused while another of its codes is still shown.
-        let asked = self.nodes[id.0].web().is_some_and(|app| app.new_code(time.mono, rng.crypto()).is_ok());
-        self.nodes[id.0].rng = rng;
-        asked
+    /// The users of companions that offer another code want to try again.
+    fn ask_for_codes(&mut self) {
+        for web in (0..self.plan.webs).filter(|web| self.ledger.webs[*web].offers_code).collect::<Vec<_>>() {
+            let id = self.web_node(web);
+            let time = self.nodes[id.0].clocks(self.now);
+            let mut rng = self.nodes[id.0].rng.clone();
+            // Refused while its store rests: the user asks again.
+            let asked =
+                self.nodes[id.0].web().is_some_and(|app| app.new_code(time.mono, rng.crypto()).is_ok());
+            self.nodes[id.0].rng = rng;
+            if asked {
+                self.ledger.webs[web].offers_code = false;
+                let _ = self.run(id);
+            }
+        }
     }
 
     /// The user of a companion wants its seat back.
