@@ -24,7 +24,7 @@ pub fn print(text: &str) -> Result<(), Unwritable> {
     written(out.write_all(text.as_bytes()).and_then(|()| out.flush()))
 }
 
-/// Prints a line, as [`print`] does.
+/// Prints a line, as [`print()`] does.
 ///
 /// # Errors
 ///
