@@ -65,10 +65,17 @@ export class Database {
       }
     };
     const db = await done(request);
-    const closed = () => lost("the browser closed the database");
+    const database = new Database(db, Object.keys(stores), lost);
+    const closed = () => database.#gone("the browser closed the database");
     db.onversionchange = () => { db.close(); closed(); };
     db.onclose = closed;
-    return new Database(db, Object.keys(stores), lost);
+    return database;
+  }
+
+  /** Nothing that was asked for will be answered. */
+  #gone(reason) {
+    this.#lost(reason);
+    for (const giveUp of this.#open) giveUp(new Error(reason));
   }
 
   close() {
@@ -102,9 +109,7 @@ export class Database {
     this.#timer = setTimeout(() => {
       this.#looks += 1;
       if (this.#looks < LOOKS_MAX) return this.#look();
-      const reason = "the browser's database does not answer";
-      this.#lost(reason);
-      for (const giveUp of this.#open) giveUp(new Error(reason));
+      this.#gone("the browser's database does not answer");
     }, LOOK_EVERY);
   }
 
