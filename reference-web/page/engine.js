@@ -471,25 +471,25 @@ export class Engine {
 
   async #sendText(chat, text, replyTo, effect) {
     if (this.#outgoing.isNeeded) return this.#outgoing.hold(chat, text, replyTo, effect);
-    let row = null;
     await this.#companion.send(sendText(chat, text, replyTo), (txn, cmdId) => {
-      row = textCommand(cmdId, chat, text, replyTo, Date.now());
-      txn.objectStore("commands").put(row);
+      this.#wait(textCommand(cmdId, chat, text, replyTo, Date.now()), txn);
       effect?.(txn);
     });
-    return this.#emit({ event: "message", message: waiting(row) });
+  }
+
+  /** Stores a command that sends a message, and shows that as one that waits: before the phone can have made a row of it. */
+  #wait(command, txn) {
+    txn.objectStore("commands").put(command);
+    this.#after(txn, () => this.#emit({ event: "message", message: waiting(command) }));
   }
 
   /** Sends again what the phone refused. */
   async again({ chat, text, reply_to, media, client_id: client }) {
     if (!media) await this.#sendText(chat, text, reply_to);
     else {
-      let row = null;
       await this.#companion.send(sendMedia(chat, media.content, media.size, media.type, media.name), (txn, cmdId) => {
-        row = { cmd_id: Number(cmdId), kind: "media", chat, text: "", media, time_ms: Date.now(), state: "waiting" };
-        txn.objectStore("commands").put(row);
+        this.#wait({ cmd_id: Number(cmdId), kind: "media", chat, text: "", media, time_ms: Date.now(), state: "waiting" }, txn);
       });
-      this.#emit({ event: "message", message: waiting(row) });
     }
     await this.#companion.change((txn) => txn.objectStore("commands").delete(Number(client.slice(1))));
     this.#emit({ event: "message_removed", chat, client_id: client });

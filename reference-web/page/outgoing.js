@@ -99,14 +99,16 @@ export class Outgoing {
   async #handOver(row) {
     const { client, chat, text, reply_to: replyTo, time_ms: time } = row;
     this.#leaving = client;
-    let command = null;
     await this.#companion.send(sendText(chat, text, replyTo), (txn, cmdId) => {
-      command = textCommand(cmdId, chat, text, replyTo, time);
+      const command = textCommand(cmdId, chat, text, replyTo, time);
       txn.objectStore("commands").put(command);
       txn.objectStore("outgoing").delete(client);
+      // Shown before the phone can have made a row of it, which would else be taken back.
+      txn.addEventListener("complete", () => {
+        this.#all.delete(client);
+        this.#emit({ event: "message", message: { ...waiting(command), replaces: client } });
+      });
     });
-    this.#all.delete(client);
-    this.#emit({ event: "message", message: { ...waiting(command), replaces: client } });
   }
 }
 

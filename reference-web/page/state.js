@@ -201,6 +201,8 @@ function noted(s, message) {
 function withMessage(s, message) {
   const known = page(s, message.chat);
   const at = known.messages.findIndex((one) => isSame(one, message));
+  // What the phone made of a message is not taken back by what is told late of its waiting.
+  if (at >= 0 && known.messages[at].id && !message.id) return {};
   if (at >= 0) return onPage(s, message.chat, (all) => all.with(at, message));
   // What is beyond the window comes when that is moved there.
   const oldest = known.messages.find((one) => one.id)?.id;

@@ -422,15 +422,17 @@ export class Transfers {
     const { row } = transfer;
     const { content, size, type, name } = row.media;
     try {
-      let command;
       await this.#companion.send(sendMedia(row.chat, content, size, type, name), (txn, cmdId) => {
-        command = { cmd_id: Number(cmdId), kind: "media", chat: row.chat, text: "", media: row.media, time_ms: row.time_ms, state: "waiting" };
+        const command = { cmd_id: Number(cmdId), kind: "media", chat: row.chat, text: "", media: row.media, time_ms: row.time_ms, state: "waiting" };
         txn.objectStore("commands").put(command);
         removeRows(txn, row);
+        // Shown before the phone can have made a row of it, which would else be taken back.
+        txn.addEventListener("complete", () => {
+          this.#all.delete(row.client);
+          this.#emit({ event: "transfer_gone", content });
+          this.#emit({ event: "message", message: { ...waitingMedia(row), client_id: `c${command.cmd_id}`, replaces: row.client } });
+        });
       });
-      this.#all.delete(row.client);
-      this.#emit({ event: "transfer_gone", content });
-      this.#emit({ event: "message", message: { ...waitingMedia(row), client_id: `c${command.cmd_id}`, replaces: row.client } });
     } catch {
       // There is no room now: it is offered again, and the phone says that it has it.
       this.#requeue(transfer);
