@@ -327,7 +327,7 @@ impl MediaDir {
         Ok(staged)
     }
 
-    /// Gives a copy its final name.
+    /// Renames a copy to its final name.
     ///
     /// # Errors
     ///

@@ -1,4 +1,4 @@
-// The open chat in the address of the page: Back and Forward go between chats and their list, and a page that is loaded anew opens what
+// The open chat in the address of the page: Back and Forward go between chats and their list, and a page that is loaded again opens what
 // was open. What stands behind the `#` stays in the browser.
 
 const NAME = /^#chat-(\d{1,16})$/u;

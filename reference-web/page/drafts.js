@@ -1,4 +1,4 @@
-// What is written and not sent, with the message that it answers or changes: kept for when the page is loaded anew.
+// What is written and not sent, with the message that it answers or changes: kept for when the page is loaded again.
 
 import { done } from "./pkg/database.js";
 

@@ -55,7 +55,7 @@ export class Engine {
   #telling = false;
   /** Lists that are to be told. */
   #stale = new Set();
-  /** Whether what is shown of the open chat is to be told anew. */
+  /** Whether what is shown of the open chat is to be told again. */
   #isStale = false;
   /** Chats of which nothing is missing between the messages that are shown. */
   #right = new Set();
@@ -255,7 +255,7 @@ export class Engine {
     txn.addEventListener("complete", then);
   }
 
-  /** The open chat is told anew once its collection is in step: what comes now does not go on behind what is shown. */
+  /** The open chat is told again once its collection is in step: what comes now does not go on behind what is shown. */
   isAnew(chat) {
     this.#right.delete(chat);
     if (chat === this.#open) this.#isStale = true;
@@ -394,7 +394,7 @@ export class Engine {
     await this.#show(chat);
   }
 
-  /** Tells the open chat anew, once its messages are on their way no more. */
+  /** Tells the open chat again, once its messages are on their way no more. */
   async #show(chat) {
     this.#isStale = false;
     this.#right.add(chat);

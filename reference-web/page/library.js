@@ -1,6 +1,6 @@
 // Content that is here: its bytes in a file, its address for elements of the page, its thumbnail. An address is `/media/` and a random
 // id; the Service Worker asks this tab for its bytes. A part of content is served as far as it came; a reader waits for the rest.
-// Rows of `files` name the content that is whole; it stays when the page is loaded anew, the newest of it first.
+// Rows of `files` name the content that is whole; it stays when the page is loaded again, the newest of it first.
 
 import { kindOf, savedName, servedType } from "./media_types.js";
 import { fits, measure, thumbnailSize } from "./picture_size.js";
@@ -9,7 +9,7 @@ import { startWorker } from "./shell.js";
 
 export const LIBRARY_STORES = { thumbnails: { keyPath: "content" }, files: { keyPath: "content" } };
 
-/** The largest picture that is shown, and how much content is kept in all when the page is loaded anew, in bytes. */
+/** The largest picture that is shown, and how much content is kept in all when the page is loaded again, in bytes. */
 const PICTURE_MAX = 32 << 20;
 const KEPT_MAX = 512 << 20;
 
@@ -77,7 +77,7 @@ export class Library {
     if (this.has(media.content) || kind === "video" || kind === "audio") this.#show(one).catch(() => {});
   }
 
-  /** Content that is whole stays when the page is loaded anew. */
+  /** Content that is whole stays when the page is loaded again. */
   async #keep(media) {
     if (this.#isKept.has(media.content)) return;
     this.#isKept.add(media.content);

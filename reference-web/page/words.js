@@ -130,7 +130,7 @@ export const DEAD_ENDS = {
   },
   cached: {
     icon: "warn", title: "There is no network",
-    text: "This browser is not linked, and this page comes from what the browser had kept of it. To link a phone it has to be loaded anew.", action: "Reload", verb: "reload",
+    text: "This browser is not linked, and this page comes from what the browser had kept of it. To link a phone it has to be loaded again.", action: "Reload", verb: "reload",
   },
   unsupported: { icon: "warn", title: "This browser cannot run Handfast", text: "" },
   broken: {

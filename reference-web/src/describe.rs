@@ -68,7 +68,7 @@ pub(crate) fn event(event: &AppEvent) -> Value {
         AppEvent::Revoked => json!({"event": "revoked", "message":
             "the phone has unlinked this companion; its keys and messages are deleted"}),
         AppEvent::Lapsed => json!({"event": "lapsed", "message":
-            "the phone did not confirm the link within a day; run `pair` to link it anew"}),
+            "the phone did not confirm the link within a day; run `pair` to link it again"}),
         AppEvent::Replaced => json!({"event": "replaced", "message":
             "another process uses this companion; stop it, or send {\"verb\":\"take_back\"}"}),
         AppEvent::StoreFailed { reason, retry } => {

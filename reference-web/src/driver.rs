@@ -268,12 +268,12 @@ impl Core {
                     (Mode::Pair { .. }, AppEvent::Linked { .. }) => self.end = Some(Ok(())),
                     (_, AppEvent::Lapsed) => {
                         self.end = Some(Err(anyhow::anyhow!(
-                            "the phone did not confirm the link within a day; run `pair` to link it anew"
+                            "the phone did not confirm the link within a day; run `pair` to link it again"
                         )));
                     }
                     (Mode::Run { .. }, AppEvent::Revoked) => {
                         self.end = Some(Err(anyhow::anyhow!(
-                            "the phone has unlinked this companion; run `pair` to link it anew"
+                            "the phone has unlinked this companion; run `pair` to link it again"
                         )));
                     }
                     _ => {}

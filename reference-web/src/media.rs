@@ -305,7 +305,7 @@ impl MediaDir {
         Ok(staged)
     }
 
-    /// Gives a copy its name, and keeps its list.
+    /// Renames a copy to its final name, and keeps its list.
     ///
     /// # Errors
     /// [`ImportError::Write`].

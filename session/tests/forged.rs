@@ -97,7 +97,7 @@ fn forged(message1: &[u8], number: u8) -> BytesMut {
 const MODE: usize = 3;
 const PSK_ID: core::ops::Range<usize> = 4..12;
 
-/// Gives a phone so many frames in one instant. Returns how many of them cost a key.
+/// Sends a phone so many frames in one instant, and returns how many of them cost a key.
 fn flood(world: &mut World, rng: &mut Counting, frames: u32, frame: impl Fn(u8) -> BytesMut) -> u32 {
     let before = rng.keys;
     for number in 0..frames {

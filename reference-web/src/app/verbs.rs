@@ -18,7 +18,7 @@ use crate::store::{CommandState, Counts, Direction, LinkRow, PutRow, StoreError,
 #[non_exhaustive]
 pub enum VerbError {
     /// This companion is linked already.
-    #[error("this companion is linked; run `logout --yes` first to link it anew")]
+    #[error("this companion is linked; run `logout --yes` first to link it again")]
     Linked,
     /// This companion is not linked.
     #[error("this companion is not linked; run `pair` first")]

@@ -64,7 +64,7 @@ impl Pairing {
     /// The page is there.
     pub(super) fn on_peer(&mut self, rng: &mut dyn CryptoRng) {
         let Side::Phone(PhoneState::AwaitPeer(offer)) = &self.side else {
-            // Another page took the seat in the middle of an attempt: it cannot go on, nor begin anew by itself.
+            // Another page took the seat in the middle of an attempt: it cannot go on, nor begin again by itself.
             // req: HSK-108
             if self.is_begun() {
                 self.end(ErrorCode::PEER_GONE);

@@ -91,7 +91,7 @@ pub(super) fn with_tail(payload: Vec<u8>, tail: &[u8]) -> Vec<u8> {
     list
 }
 
-/// A payload without its last bytes, padded anew.
+/// A payload without its last bytes, padded again.
 pub(super) fn cut_last(payload: &[u8], count: usize) -> Vec<u8> {
     let list = payload.get(..list_len(payload).saturating_sub(count)).unwrap_or_default();
     with_tail(list.to_vec(), &[0])

@@ -9,7 +9,7 @@ use super::media::first_chat;
 use super::story::{LIVE, has_text, history, shows};
 use super::troubles::NOT_LIVE;
 use super::webdriver::Browser;
-use super::{chosen_files, scroll};
+use super::{chosen_files, scroll, words};
 use crate::demo::patience::until;
 use crate::demo::story::world::{LIMIT, World};
 
@@ -88,10 +88,7 @@ fn ticks(world: &mut World, browser: &Browser, chat: u64) -> Result<()> {
 
 /// Sends a text from the page and waits until the phone has it, and the page its answer.
 fn send(world: &World, browser: &Browser, chat: u64, text: &str) -> Result<()> {
-    browser.type_into(".composer textarea", &format!("{text}{ENTER}"))?;
-    until("the page's text at the phone", LIMIT, || {
-        Ok(has_text(&world.phone.ask(&history(chat))?, text).then_some(()))
-    })?;
+    words::send_to_phone(world, browser, chat, text)?;
     browser.wait("the contact's answer", &shows(&format!("echo: {text}"))).map(drop)
 }
 
@@ -327,7 +324,7 @@ fn back(world: &mut World, browser: &Browser) -> Result<()> {
     Ok(())
 }
 
-/// Loads the page anew and opens the first chat.
+/// Loads the page again and opens the first chat.
 ///
 /// # Errors
 /// It does not come.

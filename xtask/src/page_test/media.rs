@@ -194,7 +194,7 @@ fn download(world: &mut World, browser: &Browser, chat: u64) -> Result<()> {
     let _ = browser.wait("the download, after a reload", &saved("large in.bin"))?;
     world.table.ok(
         "a download",
-        "cancelled, begun again, paused, and the page loaded anew: it is what was sent, and stays",
+        "cancelled, begun again, paused, and the page loaded again: it is what was sent, and stays",
     );
     deleted(world, browser, chat)
 }

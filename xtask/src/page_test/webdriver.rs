@@ -166,7 +166,7 @@ impl Browser {
         self.chrome("Page.removeScriptToEvaluateOnNewDocument", script).map(drop)
     }
 
-    /// Loads the page anew, as its user does: what is behind it in the history stays.
+    /// Loads the page again, as its user does: what is behind it in the history stays.
     ///
     /// # Errors
     /// It does not load.

@@ -254,13 +254,21 @@ fn devices(world: &mut World, browser: &Browser) -> Result<()> {
     Ok(())
 }
 
-/// Sends a text from the page and waits until the phone has it.
+/// Sends a text from the page, and waits until nothing of it is under way any more.
 fn send(world: &World, browser: &Browser, chat: u64, text: &str) -> Result<()> {
+    send_to_phone(world, browser, chat, text)?;
+    settled(browser)
+}
+
+/// Sends a text from the page, and waits until the phone has it.
+///
+/// # Errors
+/// The phone does not have it in time.
+pub(super) fn send_to_phone(world: &World, browser: &Browser, chat: u64, text: &str) -> Result<()> {
     browser.type_into(".composer textarea", &format!("{text}{ENTER}"))?;
     until("the page's text at the phone", LIMIT, || {
         Ok(has_text(&world.phone.ask(&history(chat))?, text).then_some(()))
-    })?;
-    settled(browser)
+    })
 }
 
 /// Gives a text another one, as a user does.

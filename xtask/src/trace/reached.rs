@@ -161,7 +161,9 @@ impl Tools {
     /// Reads what the programs of one run have executed.
     fn read(&self, folder: &Path, name: &str) -> Result<Coverage> {
         let raw: Vec<PathBuf> = std::fs::read_dir(folder.join(name))
-            .with_context(|| format!("`{name}` was not run yet: leave out --reached-by once"))?
+            .with_context(|| {
+                format!("`{name}` was not run yet: run `cargo xtask trace --reached` without --again once")
+            })?
             .filter_map(|entry| Some(entry.ok()?.path()))
             .filter(|path| path.extension().is_some_and(|ending| ending == "profraw"))
             .collect();
