@@ -1,7 +1,8 @@
 //! Secrets: one type for each, wiped when dropped, without `Clone`, `PartialEq`, or a `Debug` that shows anything.
 //!
-//! What wiping cannot do: a copy that the compiler left in a register or on the stack is not reached. The bytes live
-//! behind a pointer, so a move of the value copies no key.
+//! What wiping cannot do: a copy that the compiler left in a register or on the stack is not reached, nor one that the
+//! operating system wrote to swap, to a core file or to a hibernation image. The bytes live behind a pointer, so a move of
+//! the value copies no key.
 //!
 //! A secret cannot be cloned:
 //!

@@ -12,6 +12,7 @@ mod packages;
 mod page;
 mod page_test;
 mod patches;
+mod sbom;
 mod sim;
 #[path = "../../reference-relay/build/slim.rs"]
 mod slim;
@@ -57,6 +58,8 @@ enum Task {
     Wasm(wasm::Options),
     /// Writes the page as a folder for any web server, with a policy and a hash for every file.
     Page(page::Options),
+    /// Writes the list of all packages that the programs are built from, in the JSON of `CycloneDX`.
+    Sbom(sbom::Options),
     /// Plays a story with the page as the companion, in Chromium.
     PageTest(page_test::Options),
     /// Prints figures of memory, round trips and speed.
@@ -85,6 +88,7 @@ fn main() -> ExitCode {
         Task::Mutants(options) => vector_mutants::run(&options),
         Task::Wasm(options) => wasm::run(&options),
         Task::Page(options) => page::run(&options),
+        Task::Sbom(options) => sbom::run(&options),
         Task::PageTest(options) => page_test::run(&options),
         Task::Bench { what: None } => bench(),
         Task::Bench { what: Some(_) } => page_test::bench::run(),

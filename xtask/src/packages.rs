@@ -32,9 +32,10 @@ impl Package {
     }
 }
 
-/// Asks Cargo for everything it knows about the workspace and its dependencies.
+/// Asks Cargo for everything it knows about the workspace and its dependencies, those of features that are off included.
 pub(crate) fn metadata() -> Result<Value> {
-    let text = command::output(&mut command::cargo(["metadata", "--locked", "--format-version", "1"]))?;
+    let words = ["metadata", "--locked", "--all-features", "--format-version", "1"];
+    let text = command::output(&mut command::cargo(words))?;
     serde_json::from_str(&text).context("cargo metadata is no JSON")
 }
 

@@ -2,6 +2,7 @@
 
 mod checkers;
 mod conformance;
+mod deny;
 mod faults;
 mod floors;
 mod inner;
@@ -14,12 +15,13 @@ use std::time::Instant;
 use anyhow::Result;
 
 use crate::packages::{self, Package};
-use crate::{command, demo, fuzz, models, page_test, patches, sim, trace, vector_mutants, workspace};
+use crate::{command, demo, fuzz, models, page_test, patches, sbom, sim, trace, vector_mutants, workspace};
 
 /// What to run.
 #[derive(clap::Args, Debug)]
 pub(crate) struct Options {
-    /// Adds the page in Chromium, ten seconds of each fuzz target, and the models with each rule patched out.
+    /// Adds the page in Chromium, ten seconds of each fuzz target, and the models with each rule patched out; installs
+    /// cargo-deny if it is missing.
     #[arg(long)]
     full: bool,
     /// Goes on after a step that failed, and counts how many did.
@@ -100,10 +102,17 @@ pub(crate) fn run(options: &Options) -> Result<bool> {
 }
 
 fn steps(options: &Options) -> Result<Vec<Step>> {
-    let packages = packages::members()?;
+    let (packages, full) = (packages::members()?, options.full);
     let mut steps = vec![
         Step::cargo("format", words("fmt --all --check")),
         Step::new("licences of all dependencies", || licences::check().map(|()| Done::Passed)),
+        Step::new("bans, licences and sources of all dependencies, by cargo-deny", move || {
+            deny::without_advisories(full)
+        }),
+        Step::new("advisories about all dependencies, by cargo-deny", move || deny::advisories(full)),
+        Step::new("the list of what is built in names every locked package", || {
+            sbom::check().map(|()| Done::Passed)
+        }),
         Step::new("no dependency below a version with a known flaw", || {
             floors::check().map(|()| Done::Passed)
         }),
@@ -149,7 +158,7 @@ fn steps(options: &Options) -> Result<Vec<Step>> {
         anyhow::ensure!(good, "the story did not go as told above");
         Ok(Done::Passed)
     }));
-    if options.full {
+    if full {
         steps.push(Step::new("the page in Chromium", || {
             let good = page_test::run(&page_test::Options::default())?;
             anyhow::ensure!(good, "the page did not do what is told above");
