@@ -10,7 +10,7 @@ use std::io::{BufRead, Write};
 use anyhow::{Context as _, Result};
 use serde_json::{Map, Value, json};
 
-use self::attempt::Attempt;
+use self::attempt::Codes;
 pub(crate) use self::attempt::told as told_of_pairing;
 use self::session::Session;
 use crate::case::ErrorName;
@@ -46,7 +46,7 @@ pub fn serve(roles: &[String], requests: impl BufRead, mut answers: impl Write) 
 
 /// What a live case is about.
 enum Live {
-    Code(Box<Attempt>),
+    Codes(Codes),
     Link(Box<Session>),
 }
 
@@ -54,11 +54,14 @@ enum Live {
 fn in_session(live: &mut Option<Live>, op: &str, input: &Map<String, Value>) -> Result<Value> {
     match op {
         "session.new" => *live = Some(Live::Link(Box::new(Session::new(input)?))),
-        "session.pair" => *live = Some(Live::Code(Box::new(Attempt::new(input)?))),
+        "session.pair" => match live {
+            Some(Live::Codes(codes)) if input.contains_key("which") => codes.add(input)?,
+            _ => *live = Some(Live::Codes(Codes::new(input)?)),
+        },
         _ => {}
     }
     let out = match live.as_mut().context("session.new or session.pair comes first")? {
-        Live::Code(attempt) => attempt.step(op, input)?,
+        Live::Codes(codes) => codes.step(op, input)?,
         Live::Link(session) => session.step(op, input)?,
     };
     Ok(json!({ "ok": true, "out": out }))

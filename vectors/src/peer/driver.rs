@@ -20,6 +20,15 @@ use crate::fields::{Fields, hex, unhex};
 use crate::link_keys;
 use crate::runner::{Shim, Trouble};
 
+/// What has come of the code that a case is not about at the moment.
+pub(super) struct OtherCode {
+    which: u8,
+    code: Option<Code>,
+    next_ms: Option<u64>,
+    asked: Vec<RelayFrame>,
+    told: Vec<String>,
+}
+
 /// Why a case ends early.
 #[derive(Debug)]
 pub(crate) enum Stop {
@@ -68,6 +77,8 @@ pub(super) struct Peer<'a> {
     pub(super) is_pairing: bool,
     pub(super) heard_of_link: Vec<LinkFrame>,
     pub(super) code: Option<Code>,
+    /// Which of the codes of one page all this is about.
+    which: u8,
     /// What else was sent to the relay.
     pub(super) asked: Vec<RelayFrame>,
     /// What the application was told.
@@ -113,6 +124,7 @@ impl<'a> Peer<'a> {
             is_pairing: false,
             heard_of_link: Vec::new(),
             code: None,
+            which: 0,
             asked: Vec::new(),
             told: Vec::new(),
         })
@@ -152,6 +164,23 @@ impl<'a> Peer<'a> {
         }
         let frame = self.attachment();
         self.relay(&frame)
+    }
+
+    /// A page shows another code beside the first, which is put aside.
+    pub(super) fn put_aside(&mut self) -> OtherCode {
+        let mut other =
+            OtherCode { which: 1, code: None, next_ms: None, asked: Vec::new(), told: Vec::new() };
+        self.turn_to(&mut other);
+        other
+    }
+
+    /// Goes on with the other code.
+    pub(super) fn turn_to(&mut self, other: &mut OtherCode) {
+        std::mem::swap(&mut self.which, &mut other.which);
+        std::mem::swap(&mut self.code, &mut other.code);
+        std::mem::swap(&mut self.next_ms, &mut other.next_ms);
+        std::mem::swap(&mut self.asked, &mut other.asked);
+        std::mem::swap(&mut self.told, &mut other.told);
     }
 
     /// Begins anew with the same link at its start, up to a live connection.
@@ -194,6 +223,9 @@ impl<'a> Peer<'a> {
 
     pub(super) fn ask(&mut self, op: &str, mut input: Value) -> Step {
         input["now_ms"] = self.now_ms.into();
+        if self.which > 0 {
+            input["which"] = self.which.into();
+        }
         let answer = self.shim.ask(op, input.as_object().unwrap_or(&Map::new())).map_err(Stop::Shim)?;
         if let Some(what) = answer.get("unsupported") {
             return Err(Stop::Unsupported(what.as_str().unwrap_or(op).to_owned()));

@@ -15,7 +15,7 @@ use handfast_handshake::record::{Opener, Sealer};
 use handfast_handshake::secret::{DhSecret, Psk};
 use serde_json::json;
 
-use super::driver::{PHONE_ID, Peer, Side, Step, Stop, WEB_ID, own, wrong};
+use super::driver::{OtherCode, PHONE_ID, Peer, Side, Step, Stop, WEB_ID, own, wrong};
 use super::handshake::{cut_last, with_tail};
 use crate::derive;
 use crate::link_keys::RELAY;
@@ -71,13 +71,39 @@ impl<'a> Peer<'a> {
     /// A code that the shim shows or has scanned; both sit in its mailbox.
     pub(super) fn with_code(shim: &'a mut Shim, case: &str, role: DeviceRole) -> Result<Self, Stop> {
         let mut peer = Self::blank(shim, case, role)?;
+        peer.is_pairing = true;
         let wq: [u8; 32] = seed::bytes(case, "pairing", "wq");
-        let opening: [u8; 32] = seed::bytes(case, "pairing", "opening");
-        let offer = match role {
+        peer.begin_code(wq, DhSecret::from_bytes(wq).public())?;
+        Ok(peer)
+    }
+
+    /// As the web: the phone scans a code with the runner's key and the commitment of a code with another key, whose
+    /// opening the runner knows, too.
+    pub(super) fn scans_copied_commitment(&mut self) -> Step {
+        let other = DhSecret::from_bytes(seed::bytes(&self.case, "pairing", "copied")).public();
+        let wq = self.code()?.wq;
+        self.told.clear();
+        self.asked.clear();
+        self.begin_code(wq, other)
+    }
+
+    /// As the phone: another code of the same page, beside the one that is given back.
+    pub(super) fn second_code(&mut self) -> Result<OtherCode, Stop> {
+        let first = self.put_aside();
+        self.begin_code([0; 32], DhPublic::from_bytes([0; 32]))?;
+        Ok(first)
+    }
+
+    /// A code that the shim shows or scans; both take their seats. One that it scans has the key of `wq`, and commits
+    /// to an opening beside the key `committed`.
+    fn begin_code(&mut self, wq: [u8; 32], committed: DhPublic) -> Step {
+        let opening: [u8; 32] = seed::bytes(&self.case, "pairing", "opening");
+        let peer = self;
+        let offer = match peer.role {
             DeviceRole::Phone => {
                 let relay = own(RelayName::parse(RELAY))?;
                 let key = DhSecret::from_bytes(wq).public();
-                let secret = derive::code_secret(key.as_bytes(), &opening);
+                let secret = derive::code_secret(committed.as_bytes(), &opening);
                 let offer = own(Offer::new(key, secret, RelayRef::Host(relay)).ok_or("an offer"))?;
                 let text = offer.encode();
                 peer.ask("session.pair", json!({ "role": "phone", "relay": RELAY, "code": text.as_str() }))?;
@@ -97,11 +123,9 @@ impl<'a> Peer<'a> {
         let (digits, h, h1) = (String::new(), [0; 32], [0; 32]);
         let cert_hash = [0; 32];
         peer.code = Some(Code { offer, wq, opening, h1, state: None, h, digits, web: None, cert_hash });
-        peer.is_pairing = true;
         peer.wait(0)?;
         peer.is_told("connect")?;
-        peer.attach()?;
-        Ok(peer)
+        peer.attach()
     }
 
     pub(super) fn code(&mut self) -> Result<&mut Code, Stop> {
@@ -252,6 +276,14 @@ impl<'a> Peer<'a> {
         self.read_xk1()?;
         self.xk2(&XkPlan::default())?;
         self.is_told("check-code-wanted")
+    }
+
+    /// As the phone: the code is not answered.
+    pub(super) fn has_no_message2(&self) -> Step {
+        if self.count(DataKind::PAIRING) > 0 {
+            return wrong("message 2 must not be sent for this code, and is");
+        }
+        Ok(())
     }
 
     /// As the web: message 3 has not come, since the phone's user has not approved.

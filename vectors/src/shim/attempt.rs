@@ -1,4 +1,4 @@
-//! A live pairing behind the shim: the machine of one code, its rows in memory, and its user as requests.
+//! A live pairing behind the shim: the machine of each code, its rows in memory, and its user as requests.
 
 use anyhow::{Context as _, Result, anyhow, bail};
 use bytes::BytesMut;
@@ -17,8 +17,34 @@ use serde_json::{Map, Value};
 use super::session::{answer, now};
 use crate::fields::{Fields, hex};
 
+/// The codes that one page shows at a time, or the one that a phone has scanned.
+pub(super) struct Codes {
+    shown: ShownCodes,
+    attempts: Vec<Attempt>,
+}
+
+impl Codes {
+    /// The first code.
+    pub(super) fn new(input: &Map<String, Value>) -> Result<Self> {
+        let shown = ShownCodes::default();
+        Ok(Self { attempts: vec![Attempt::new(input, &shown, 0)?], shown })
+    }
+
+    /// Another code of the same page.
+    pub(super) fn add(&mut self, input: &Map<String, Value>) -> Result<()> {
+        self.attempts.push(Attempt::new(input, &self.shown, self.attempts.len())?);
+        Ok(())
+    }
+
+    /// Does what a request says of one of them.
+    pub(super) fn step(&mut self, op: &str, input: &Map<String, Value>) -> Result<Value> {
+        let which = if input.contains_key("which") { usize::try_from(input.u64("which")?)? } else { 0 };
+        self.attempts.get_mut(which).context("a code that is shown")?.step(op, input)
+    }
+}
+
 /// One code, shown or scanned.
-pub(super) struct Attempt {
+struct Attempt {
     pairing: Pairing,
     pairs: Pairs,
     rng: ChaCha20Rng,
@@ -29,9 +55,9 @@ pub(super) struct Attempt {
 
 impl Attempt {
     /// Shows a code at a web, or scans the one that is given at a phone.
-    pub(super) fn new(input: &Map<String, Value>) -> Result<Self> {
+    fn new(input: &Map<String, Value>, shown: &ShownCodes, which: usize) -> Result<Self> {
         let (relay, now) = (RelayName::parse(input.text("relay")?)?, now(input)?);
-        let mut rng = ChaCha20Rng::seed_from_u64(1);
+        let mut rng = ChaCha20Rng::seed_from_u64(1 + u64::try_from(which)?);
         let mut told = Vec::new();
         let pairing = match input.text("role")? {
             "phone" => {
@@ -39,8 +65,7 @@ impl Attempt {
             }
             "web" => {
                 let claims = Claims { label: "Shim".to_owned(), origin: String::new(), grants: 7 };
-                let pairing =
-                    Pairing::web(relay, claims, &ShownCodes::default(), KeysInUse::none(), now, &mut rng)?;
+                let pairing = Pairing::web(relay, claims, shown, KeysInUse::none(), now, &mut rng)?;
                 let text = pairing.offer_text().context("a new code has a text")?;
                 told.push(format!("code {}", text.as_str()));
                 pairing
@@ -51,7 +76,7 @@ impl Attempt {
     }
 
     /// Does what a request says, and gives what came of it.
-    pub(super) fn step(&mut self, op: &str, input: &Map<String, Value>) -> Result<Value> {
+    fn step(&mut self, op: &str, input: &Map<String, Value>) -> Result<Value> {
         let now = now(input)?;
         match op {
             // The machine asks for its socket when its time has come, which is at once.

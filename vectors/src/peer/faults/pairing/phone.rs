@@ -93,6 +93,19 @@ pub(super) fn all() -> Vec<Fault> {
             C::HANDSHAKE_FAILED,
             || XkPlan { opening: |right| crate::derive::sha256(right), ..XkPlan::default() },
         ),
+        attempt(
+            PHONE,
+            "pair-2-commitment-copied",
+            &["HSK-096", "QRP-011"],
+            "a code with the commitment of another page's beside its own key, opened as that page opens it",
+            Some(C::HANDSHAKE_FAILED),
+            |peer| {
+                peer.scans_copied_commitment()?;
+                peer.read_xk1()?;
+                peer.xk2(&XkPlan::default())?;
+                peer.is_not_told("check-code-wanted")
+            },
+        ),
         message2("pair-2-opening-missing", &["HSK-093"], "no opening", C::FIELD_MISSING, || XkPlan {
             without_opening: true,
             ..XkPlan::default()

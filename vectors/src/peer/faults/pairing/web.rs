@@ -141,6 +141,23 @@ pub(super) fn all() -> Vec<Fault> {
         ),
         attempt(
             WEB,
+            "pair-1-to-both-codes-in-one-turn",
+            &["HSK-107", "HSK-097"],
+            "a message 1 for each of the two codes that a page shows, in the same moment",
+            Some(C::CODE_EXPIRED),
+            |peer| {
+                let mut first = peer.second_code()?;
+                peer.turn_to(&mut first);
+                peer.xk1(&XkPlan::default())?;
+                peer.read_xk2()?;
+                peer.turn_to(&mut first);
+                peer.xk1(&XkPlan::default())?;
+                peer.is_not_told("check-code")?;
+                peer.has_no_message2()
+            },
+        ),
+        attempt(
+            WEB,
             "pair-3-bit-flipped",
             &["HSK-003", "HSK-012"],
             "one bit of message 3 differs",
