@@ -20,9 +20,13 @@ impl Patch {
     /// # Errors
     /// The patch does not say it.
     pub(crate) fn field(&self, key: &str) -> Result<&str> {
+        self.find(key).with_context(|| format!("{} has no line `# {key}: ..`", self.path.display()))
+    }
+
+    /// The same, where it may be missing.
+    pub(crate) fn find(&self, key: &str) -> Option<&str> {
         let prefix = format!("# {key}: ");
-        let found = self.head.lines().find_map(|line| line.strip_prefix(&prefix));
-        found.with_context(|| format!("{} has no line `{prefix}..`", self.path.display()))
+        self.head.lines().find_map(|line| line.strip_prefix(&prefix))
     }
 }
 

@@ -86,16 +86,27 @@ fn plant(patches: &[Patch]) -> Result<bool> {
             println!("{:<32} {about:<22} DOES NOT BUILD", patch.name);
             continue;
         }
-        match first(&shim)? {
-            Some(case) => {
-                caught += 1;
-                println!("{:<32} {about:<22} {case}", patch.name);
-            }
-            None => println!("{:<32} {about:<22} NOTHING", patch.name),
-        }
+        let case = first(&shim)?;
+        println!("{:<32} {about:<22} {}", patch.name, case.as_deref().unwrap_or("NOTHING"));
+        let noticed = patch.find("test").map_or(Ok(true), |test| fails(&scratch, test))?;
+        caught += usize::from(case.is_some() && noticed);
     }
     println!("{caught} of {} caught", patches.len());
     Ok(caught == patches.len())
+}
+
+/// Whether the test that a patch names fails in the copy; prints how often its attack succeeds.
+fn fails(scratch: &Scratch, test: &str) -> Result<bool> {
+    let mut cargo = scratch.cargo(&["test", "--locked", "--package"]);
+    let output = cargo.args(test.split_whitespace()).stdin(Stdio::null()).output()?;
+    let text = String::from_utf8_lossy(&output.stdout);
+    for line in text.lines().filter(|line| line.starts_with("the attack succeeds in ")) {
+        println!("    {line}");
+    }
+    // What does not build, or finds no test, has not failed.
+    let failed = !output.status.success() && text.contains("test result: FAILED");
+    println!("    the test {}", if failed { "fails, as it must" } else { "DOES NOT FAIL" });
+    Ok(failed)
 }
 
 /// The first case that a shim fails.

@@ -186,6 +186,9 @@ impl AwaitMessage2 {
 }
 
 #[cfg(test)]
+use handfast_codec::qr::Opening;
+
+#[cfg(test)]
 impl AwaitMessage2 {
     pub(super) const fn h1(&self) -> [u8; 32] {
         self.h1
@@ -196,6 +199,10 @@ impl AwaitMessage2 {
 impl AwaitApproval {
     pub(super) const fn code(&self) -> CheckCode {
         self.code
+    }
+
+    pub(super) fn opening(self) -> Opening {
+        self.reply.opening
     }
 }
 

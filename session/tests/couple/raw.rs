@@ -118,3 +118,10 @@ pub(crate) fn pairing_psk(offer: &Offer) -> Psk {
     let prk = hmac(b"handfast/1 pair", &[offer.secret()]);
     Psk::from_bytes(hmac(&prk, &[b"handfast/1 pair psk", offer.web_key.as_bytes(), &[1]]))
 }
+
+/// The check code of an attempt, from the text of the specification.
+pub(crate) fn check_code(h1: &[u8; 32], opening: &[u8; 32]) -> String {
+    let prk = hmac(&[], &[h1, opening]);
+    let [a, b, c, d, e, f, g, h, ..] = hmac(&prk, &[b"handfast/1 check code", &[1]]);
+    format!("{:04}", u64::from_be_bytes([a, b, c, d, e, f, g, h]) % 10_000)
+}
