@@ -143,6 +143,9 @@ fn steps(options: &Options) -> Result<Vec<Step>> {
     steps.push(Step::new("the inner crates build for a target without std", inner::bare_metal));
     steps.push(Step::new("vectors: the checker in Python agrees", checkers::in_python));
     steps.push(Step::new("vectors: the checker in Node agrees", checkers::in_node));
+    steps.push(Step::new("the game of the compared numbers, a part of it", || {
+        python::run(&workspace::root().join("spec/models/game/game.py"), &["--quick"]).map(|()| Done::Passed)
+    }));
     steps.push(Step::new("vectors: the runner over every shim", || {
         conformance::shims(&python::python_with_cryptography()?).map(|()| Done::Passed)
     }));

@@ -14,9 +14,17 @@ const CRYPTOGRAPHY: &str = "cryptography==48.0.0";
 /// # Errors
 /// A test fails, or Python 3 is missing.
 pub(crate) fn run_test(file: &Path) -> Result<()> {
+    run(file, &[])
+}
+
+/// Runs a program in Python from its own folder.
+///
+/// # Errors
+/// It fails, or Python 3 is missing.
+pub(crate) fn run(file: &Path, arguments: &[&str]) -> Result<()> {
     let folder = file.parent().context("a file without a folder")?;
     let mut python = command::program("python3", ["-B"]);
-    command::run(python.arg(file).current_dir(folder))
+    command::run(python.arg(file).args(arguments).current_dir(folder))
 }
 
 /// Returns a Python that has the library: the system's, or that of an environment below the target folder.
