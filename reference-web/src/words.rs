@@ -96,7 +96,8 @@ fn code(event: &Value) -> String {
         }
     };
     format!(
-        "{shown}, from \"link a device\" in its app. It is shown for {} s, then a new one.",
+        "{shown}, from \"link a device\" in its app. It is shown for {} s, then a new one. The phone will ask for four \
+         digits: if they are shown here and your phone asks for none, somebody else scanned it.",
         number(event, "expires_in_s") / 2
     )
 }
@@ -273,6 +274,7 @@ mod tests {
             code.starts_with("##\n") && code.contains("for 30 s") && code.contains("/tmp/c.png"),
             "{code}"
         );
+        assert!(code.contains("your phone asks for none, somebody else scanned it"), "{code}");
         let narrow = said(
             &json!({"event": "code", "text": "HF1*SECRET", "not_drawn": "It is wide", "expires_in_s": 60}),
         );

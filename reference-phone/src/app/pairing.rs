@@ -118,19 +118,21 @@ fn advice(code: ErrorCode, lost: Option<&str>, relay: &RelayName) -> String {
             Some(reason) => {
                 return format!("no connection to {relay}: {reason}; when that is mended, scan again");
             }
-            None => "the code is no longer shown, or it took too long; scan the one that the page shows now",
+            None => {
+                "the code is no longer shown, or it took too long; scan the one that the page shows, or ask it for one"
+            }
         },
         ErrorCode::CODE_TAKEN => {
             "another phone is linking with this code; if it is not yours, cancel there and scan a new code"
         }
         ErrorCode::CHECK_CODE_WRONG => {
-            "the four digits were wrong three times; scan the new code that the page shows"
+            "the four digits were wrong; somebody may have swapped the code: ask the page for a new one and scan that"
         }
         ErrorCode::REFUSED => "refused; nothing was linked",
         ErrorCode::NOT_CONFIRMED => {
-            "the page's user said that the two digits differ; someone may be in between: scan again, and refuse if it happens twice"
+            "the page's user typed another number, or said that this phone shows none; somebody may be in between: ask the page for a new code, and stop if it happens twice"
         }
-        ErrorCode::PEER_GONE => "the page went away; keep it open and scan its new code",
+        ErrorCode::PEER_GONE => "the page went away; keep it open, ask it for a new code and scan that",
         ErrorCode::TIMEOUT => "the page does not answer; reload it and scan its new code",
         ErrorCode::RELAY_NAME_MISMATCH => {
             "the relay has another name than the code says; do not use this code"
@@ -138,8 +140,10 @@ fn advice(code: ErrorCode, lost: Option<&str>, relay: &RelayName) -> String {
         ErrorCode::NO_COMMON_VERSION | ErrorCode::RELAY_VERSION => {
             "page and phone share no version; update the older one"
         }
-        ErrorCode::HANDSHAKE_FAILED => "the handshake failed; scan the new code that the page shows",
-        _ => return format!("the attempt ended ({code}); scan the new code that the page shows"),
+        ErrorCode::HANDSHAKE_FAILED => {
+            "the handshake failed; somebody may be in between: ask the page for a new code and scan that"
+        }
+        _ => return format!("the attempt ended ({code}); ask the page for a new code and scan that"),
     };
     text.to_owned()
 }

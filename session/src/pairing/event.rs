@@ -42,7 +42,7 @@ pub enum PairingEvent {
     },
     /// The link is stored as ACTIVE. Load it, and drop this machine and its socket.
     Linked(MailboxId),
-    /// The attempt is over, and at the web the code is burnt. If rows of the link are in the store, as OFFERED or
-    /// PENDING, it may still come to life: load it as any other link, and drop it if it stays so for 24 hours.
+    /// The attempt is over, and at the web the code is burnt. If rows of the link are in the store, it may still come to
+    /// life: load it as any other link, and drop it if it stays OFFERED for 10 minutes, or PENDING for 24 hours.
     Ended(ErrorCode),
 }
