@@ -8,6 +8,7 @@ import { readFileSync, readdirSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { isDeepStrictEqual } from "node:util";
+import { commandOldKey, commandsPhone, commandsWeb, envelopeDecode, replyRead } from "./oracle-node/commands.mjs";
 import { holds } from "./oracle-node/crypto.mjs";
 import { Refused } from "./oracle-node/conventions.mjs";
 import { AREAS } from "./oracle-node/errors.mjs";
@@ -41,6 +42,11 @@ export const OPS = {
   "ratchet.phone": ratchetPhone,
   "ratchet.web": ratchetWeb,
   "resume.verdict": resumeVerdict,
+  "envelope.decode": envelopeDecode,
+  "command.old-key": commandOldKey,
+  "commands.phone": commandsPhone,
+  "commands.web": commandsWeb,
+  "reply.read": replyRead,
   "version.choose": versionChoose,
   "version.reply": versionReply,
   "kk.head": kkHead,

@@ -16,6 +16,7 @@ from pathlib import Path
 if importlib.util.find_spec("cryptography") is None:
     sys.exit("check.py needs the package `cryptography`: python3 -m pip install 'cryptography>=41' (in a venv where pip refuses)")
 
+from oracle.commands import command_old_key, commands_phone, commands_web, envelope_decode, reply_read
 from oracle.conventions import Refused, error_areas
 from oracle.handshakes import pairing, pairing_opening, reconnect
 from oracle.media import media_receive
@@ -52,6 +53,11 @@ OPS = {
     "ratchet.phone": ratchet_phone,
     "ratchet.web": ratchet_web,
     "resume.verdict": resume_verdict,
+    "envelope.decode": envelope_decode,
+    "command.old-key": command_old_key,
+    "commands.phone": commands_phone,
+    "commands.web": commands_web,
+    "reply.read": reply_read,
     "version.choose": version_choose,
     "version.reply": version_reply,
     "kk.head": kk_head,

@@ -37,9 +37,9 @@ import tempfile
 
 CHUNK_LEN = 65536
 MESSAGE_COLUMNS = (
-    "chat, id, author, time_ms, text, state, content, media_type, media_name, media_size, companion, cmd_id, rev"
+    "chat, id, author, time_ms, text, state, content, media_type, media_name, media_size, companion, command, rev"
 )
-COMMAND_COLUMNS = "cmd_id, client_id, kind, state, result"
+COMMAND_COLUMNS = "id, command, client_id, kind, state, result"
 
 
 class Faults:
@@ -174,8 +174,10 @@ def compare_answer(entry, asked, rows, name, faults):
         faults.add("misordered", f"{name}: the answer stands before the text")
 
 
-def compare_order(ledger, found, where, faults):
+def compare_order(ledger, found, places, where, faults):
     """Texts of one side stand in a chat in the order of asking, their commands also across chats.
+
+    `places` are where the commands of each companion stand there, by their keys.
 
     Photos have an order of their own: one stands in the chat when it is whole, and texts need not wait for it.
     """
@@ -188,11 +190,12 @@ def compare_order(ledger, found, where, faults):
         if row["id"] < last_id.get(lane, -1):
             faults.add("misordered", f"{where}: {entry['kind']} {entry['n']} stands before the one asked for earlier")
         last_id[lane] = row["id"]
-        if entry["by"] != "phone" and entry["kind"] == "text" and row["cmd_id"] is not None:
+        place = places.get(entry["by"], {}).get(row["command"])
+        if entry["kind"] == "text" and place is not None:
             before = last_cmd.get(entry["by"], 0)
-            if row["cmd_id"] <= before:
-                faults.add("misordered", f"{where}: command {row['cmd_id']} of {entry['n']} came after {before}")
-            last_cmd[entry["by"]] = row["cmd_id"]
+            if place <= before:
+                faults.add("misordered", f"{where}: command {place} of {entry['n']} came after {before}")
+            last_cmd[entry["by"]] = place
 
 
 def compare_commands(ledger, found, commands, by, faults):
@@ -211,19 +214,19 @@ def compare_commands(ledger, found, commands, by, faults):
             faults.add("duplicated", f"{name} is there {len(hits)} times")
         elif hits[0]["result"] is None:
             faults.add("lost", f"{name} has no result")
-        elif row is not None and (hits[0]["result"], hits[0]["cmd_id"]) != (row["id"], row["cmd_id"]):
-            faults.add("damaged", f"{name}: result or number is not the one of the phone's row")
+        elif row is not None and (hits[0]["result"], hits[0]["command"]) != (row["id"], row["command"]):
+            faults.add("damaged", f"{name}: result or key is not the one of the phone's row")
 
 
 def compare_runs(phone, faults):
     """No command of a companion made two rows at the phone."""
     ran = {}
     for row in phone.values():
-        if row["cmd_id"] is not None:
-            ran.setdefault((hex_of(row["companion"]), row["cmd_id"]), []).append(row)
-    for (_, number), rows in ran.items():
+        if row["command"] is not None:
+            ran.setdefault((hex_of(row["companion"]), hex_of(row["command"])), []).append(row)
+    for (_, key), rows in ran.items():
         if len(rows) > 1:
-            faults.add("duplicated", f"command {number} made {len(rows)} rows at the phone")
+            faults.add("duplicated", f"command {key} made {len(rows)} rows at the phone")
 
 
 def compare_file(path, content, sha256, what, faults):
@@ -277,7 +280,7 @@ def compare(ledger_path, phone_dir, companion_dirs, live=False):
     faults = Faults()
     ledger = [json.loads(line) for line in ledger_path.read_text().splitlines() if line.strip()]
     messages = f"SELECT {MESSAGE_COLUMNS} FROM messages ORDER BY chat, id"
-    commands = f"SELECT {COMMAND_COLUMNS} FROM commands"
+    commands = f"SELECT {COMMAND_COLUMNS} FROM commands ORDER BY id"
     mirrors = {}
     with tempfile.TemporaryDirectory() as folder:
         scratch = None if live else folder
@@ -288,13 +291,14 @@ def compare(ledger_path, phone_dir, companion_dirs, live=False):
     phone = by_key(phone_rows, "phone", faults)
     compare_history(ledger, phone, "phone", faults)
     found = compare_ledger(ledger, phone, "phone", faults)
-    compare_order(ledger, found, "phone", faults)
+    places = {by: {asked["command"]: asked["id"] for asked in rows} for by, (_, rows) in mirrors.items()}
+    compare_order(ledger, found, places, "phone", faults)
     compare_runs(phone, faults)
     for by, (rows, asked) in mirrors.items():
         mirror = by_key(rows, by, faults)
         compare_history(ledger, mirror, by, faults)
         compare_devices(phone, mirror, by, faults)
-        compare_order(ledger, compare_ledger(ledger, mirror, by, faults), by, faults)
+        compare_order(ledger, compare_ledger(ledger, mirror, by, faults), places, by, faults)
         compare_commands(ledger, found, asked, by, faults)
     files = compare_media(ledger, found, phone, phone_dir, faults)
     looked_at = {

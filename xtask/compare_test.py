@@ -12,9 +12,11 @@ import compare
 
 MESSAGES = """CREATE TABLE messages(chat INTEGER, id INTEGER, author TEXT, time_ms INTEGER, text TEXT, state INTEGER,
     content BLOB NULL, media_type TEXT NULL, media_name TEXT NULL, media_size INTEGER NULL,
-    companion BLOB NULL, cmd_id INTEGER NULL, rev INTEGER)"""
-COMMANDS = "CREATE TABLE commands(cmd_id INTEGER, client_id TEXT, kind INTEGER, body BLOB, state INTEGER, result INTEGER NULL)"
+    companion BLOB NULL, command BLOB NULL, rev INTEGER)"""
+COMMANDS = """CREATE TABLE commands(id INTEGER PRIMARY KEY, command BLOB, client_id TEXT, kind INTEGER, body BLOB, state INTEGER,
+    result INTEGER NULL)"""
 COMPANION = b"\x01" * 16
+A, B, C = (bytes([n]) * 16 for n in (0xA1, 0x0B, 0xC1))  # keys: their order says nothing
 PHOTO = bytes(range(256)) * 600  # three chunks, the last one short
 
 
@@ -37,13 +39,13 @@ class CompareTest(unittest.TestCase):
         self.rows = [self.row(1, n, author="Ada", text=f"old {n}") for n in range(1, 4)]
         self.rows += [self.row(2, n, author="Bob", text=f"old {n}") for n in range(1, 4)]
         self.rows += [
-            self.row(1, 4, text="first", cmd_id=1),
+            self.row(1, 4, text="first", command=A),
             self.row(1, 5, author="Ada", text="answer to first"),
-            self.row(1, 6, text="second", cmd_id=2),
+            self.row(1, 6, text="second", command=B),
             self.row(1, 7, text="from the phone"),
-            self.row(2, 4, cmd_id=3, content=bytes.fromhex(self.content), name="photo.png", size=len(PHOTO)),
+            self.row(2, 4, command=C, content=bytes.fromhex(self.content), name="photo.png", size=len(PHOTO)),
         ]
-        self.commands = [(1, "a", 1, b"", 2, 4), (2, "b", 1, b"", 2, 6), (3, "c", 5, b"", 2, 4)]
+        self.commands = [(1, A, "a", 1, b"", 2, 4), (2, B, "b", 1, b"", 2, 6), (3, C, "c", 5, b"", 2, 4)]
         self.companions = {"web": self.companion}
         self.write_device(self.phone / "phone.db", None)
         self.write_device(self.companion / "companion.db", self.commands)
@@ -56,30 +58,30 @@ class CompareTest(unittest.TestCase):
         database.executemany("INSERT INTO messages VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?)", self.rows)
         if commands is not None:
             database.execute(COMMANDS)
-            database.executemany("INSERT INTO commands VALUES (?,?,?,?,?,?)", commands)
+            database.executemany("INSERT INTO commands VALUES (?,?,?,?,?,?,?)", commands)
         database.commit()
         database.close()
 
     def add_tablet(self):
         """A second companion, whose one text stands in the ledger too."""
-        row = self.row(2, 5, text="from the tablet", companion=b"\x02" * 16, cmd_id=1)
+        row = self.row(2, 5, text="from the tablet", companion=b"\x02" * 16, command=A)
         self.rows.append(row)
         for path in (self.phone / "phone.db", self.companion / "companion.db"):
             database = sqlite3.connect(path)
             database.execute("INSERT INTO messages VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?)", row)
             database.commit()
             database.close()
-        self.write_device(self.root / "tablet" / "companion.db", [(1, "t", 1, b"", 2, 5)])
+        self.write_device(self.root / "tablet" / "companion.db", [(1, A, "t", 1, b"", 2, 5)])
         self.companions["tablet"] = self.root / "tablet"
         entry = {"n": 7, "kind": "text", "by": "tablet", "chat": 2, "text": "from the tablet", "client_id": "t"}
         with self.ledger.open("a") as ledger:
             ledger.write(json.dumps(entry) + "\n")
 
     @staticmethod
-    def row(chat, number, author="", text="", cmd_id=None, content=None, name=None, size=None, companion=COMPANION):
-        companion = None if cmd_id is None else companion
+    def row(chat, number, author="", text="", command=None, content=None, name=None, size=None, companion=COMPANION):
+        companion = None if command is None else companion
         kind = None if content is None else "image/png"
-        return (chat, number, author, 1000, text, 2, content, kind, name, size, companion, cmd_id, 10 * chat + number)
+        return (chat, number, author, 1000, text, 2, content, kind, name, size, companion, command, 10 * chat + number)
 
     def write_ledger(self):
         entries = [
@@ -146,17 +148,17 @@ class CompareTest(unittest.TestCase):
     def test_text_twice_is_duplicated(self):
         for where in ("phone", "companion"):
             self.change(where, "INSERT INTO messages SELECT chat, 8, author, time_ms, text, state, content, media_type,"
-                        " media_name, media_size, companion, 9, rev FROM messages WHERE text = 'second'")
+                        " media_name, media_size, companion, x'D1', rev FROM messages WHERE text = 'second'")
         self.assertEqual(self.faults(), {"duplicated": 2})
 
     def test_command_that_ran_twice_is_duplicated(self):
         for where in ("phone", "companion"):
             self.change(where, "INSERT INTO messages SELECT chat, 8, author, time_ms, 'other', state, content, media_type,"
-                        " media_name, media_size, companion, cmd_id, rev FROM messages WHERE text = 'second'")
+                        " media_name, media_size, companion, command, rev FROM messages WHERE text = 'second'")
         self.assertEqual(self.faults(), {"duplicated": 1})
 
     def test_command_twice_is_duplicated(self):
-        self.change("companion", "INSERT INTO commands SELECT 9, client_id, kind, body, state, result FROM commands"
+        self.change("companion", "INSERT INTO commands SELECT 9, x'D1', client_id, kind, body, state, result FROM commands"
                     " WHERE client_id = 'b'")
         self.assertEqual(self.faults(), {"duplicated": 1})
 
@@ -173,7 +175,8 @@ class CompareTest(unittest.TestCase):
 
     def test_swapped_commands_are_misordered(self):
         for where in ("phone", "companion"):
-            self.change(where, "UPDATE messages SET cmd_id = 3 - cmd_id WHERE cmd_id IN (1, 2)")
+            self.change(where, f"UPDATE messages SET command = iif(command = x'{A.hex()}', x'{B.hex()}', x'{A.hex()}')"
+                        f" WHERE command IN (x'{A.hex()}', x'{B.hex()}')")
         self.assertIn("misordered", self.faults())
 
     def test_changed_text_at_the_companion_is_damaged(self):
@@ -199,7 +202,7 @@ class CompareTest(unittest.TestCase):
 
     def test_two_companions_without_fault(self):
         self.add_tablet()
-        self.assertEqual(self.faults(), {}, "both have a command 1 of their own")
+        self.assertEqual(self.faults(), {}, "both have a command of this key")
 
     def test_row_deleted_at_the_second_companion_is_lost(self):
         self.add_tablet()

@@ -128,10 +128,11 @@ registry! {
     0x0501 SEQ_GAP Retry Session "a sequence number or cursor was skipped";
     0x0502 PART_ORDER Retry Session "parts are not consecutive";
     0x0503 ACK_FUTURE Retry Session "something unsent was acknowledged";
-    0x0504 COMMAND_FLOOR Retry Session "a command is below its own floor, or 1,024 or more above it";
+    0x0504 COMMAND_FLOOR Retry Session "a command is below a floor, or 1,024 or more above its own";
     0x0505 BUSY Retry Request "too many commits are open";
     0x0506 ALREADY_DONE Fatal Request "the command was run before";
     0x0507 NOT_CONNECTED Retry Request "there is no live connection";
+    0x0508 COMMANDS_FORGOTTEN User Session "a companion that was put back holds commands that the phone may have run and forgotten";
     0x0601 STREAM_STATE Retry Session "a frame for a stream that was never opened";
     0x0602 OFFSET Retry Session "data does not begin where the last ended";
     0x0603 CREDIT_EXCEEDED Retry Session "data beyond the credit";

@@ -74,6 +74,7 @@ frame_types! {
     39 CLOSE From::Both, "Ends the connection.";
     41 REVOKED From::Only(DeviceRole::Phone), "Revokes the link.";
     43 LEAVE From::Both, "Ends a subscription.";
+    45 WEB_BACK From::Only(DeviceRole::Web), "The web was put back to an earlier state.";
 }
 
 impl FrameType {
@@ -298,6 +299,8 @@ pub enum Frame {
         /// The collection.
         collection: Collection,
     },
+    /// The web was put back to an earlier state: the first frame of a confirm, or none.
+    WebBack,
 }
 
 impl Frame {
@@ -327,6 +330,7 @@ impl Frame {
             Self::Close { .. } => FrameType::CLOSE,
             Self::Revoked { .. } => FrameType::REVOKED,
             Self::Leave { .. } => FrameType::LEAVE,
+            Self::WebBack => FrameType::WEB_BACK,
         }
     }
 

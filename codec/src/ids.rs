@@ -61,6 +61,8 @@ byte_arrays! {
     BootId[16];
     /// One companion of a phone (spec, certificates).
     CompanionId[16];
+    /// What a phone knows a command by: random bytes, drawn when the user acts (spec, delivery).
+    CommandKey[16];
     /// A phone's change log (spec, delivery).
     LogId[16];
     /// One direction of a session between two resets (spec, delivery).

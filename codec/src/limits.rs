@@ -55,6 +55,12 @@ pub const OUTBOX_MESSAGES_MAX: usize = 1_024;
 pub const OUTBOX_LEN_MAX: usize = 4_194_304;
 /// The most numbers from a command's floor to the command: 1,024 commands (spec, delivery).
 pub const COMMANDS_OPEN_MAX: u64 = 1_024;
+/// The results that a phone keeps whole: 4,194,304 bytes a link (spec, delivery).
+pub const RESULTS_LEN_MAX: usize = 4_194_304;
+/// The settled commands whose keys a phone keeps, and a web its own: 4,096 commands a link (spec, delivery).
+pub const COMMANDS_KEPT_MAX: u64 = 4_096;
+/// The longest result that a phone keeps of a settled command: 64 bytes (spec, delivery).
+pub const SETTLED_RESULT_LEN_MAX: usize = 64;
 /// The longest delay of an acknowledgement: 250 ms (spec, delivery).
 pub const ACK_DELAY_MAX: u64 = 250;
 /// The most messages without an acknowledgement: 32 messages (spec, delivery).

@@ -17,6 +17,7 @@ const CERT: u64 = 1;
 const ACCEPT: u64 = 3;
 const COMMIT: u64 = 5;
 const CLOSE: u64 = 7;
+const WEB_BACK: u64 = 9;
 const KNOWN: [u64; 10] = [3, 7, 15, 19, 21, 23, 25, 27, 31, 33];
 
 /// The phone's offer of a link, signed by its account. What is signed is [`crate::signed::certificate_tbs`].
@@ -118,6 +119,8 @@ pub enum LinkFrame {
         /// The reason.
         code: ErrorCode,
     },
+    /// The web was put back to an earlier state: with its acceptance, or not at all.
+    WebBack,
 }
 
 impl LinkFrame {
@@ -129,6 +132,7 @@ impl LinkFrame {
             Self::Accept { signature } => (ACCEPT, Vec::from(signature.as_bytes())),
             Self::Commit => (COMMIT, Vec::new()),
             Self::Close { code } => (CLOSE, Vec::from(code.as_u16().to_be_bytes())),
+            Self::WebBack => (WEB_BACK, Vec::new()),
         };
         let mut out = Vec::with_capacity(body.len().saturating_add(3));
         put_varint(&mut out, kind);
@@ -156,6 +160,8 @@ impl LinkFrame {
             COMMIT => Self::Commit,
             // req: CRT-011
             CLOSE => Self::Close { code: ErrorCode::from_u16(body.u16("close code")?) },
+            // req: CRT-014
+            WEB_BACK => Self::WebBack,
             // req: FRM-021
             even if even != 0 && even.is_multiple_of(2) => return Ok(None),
             // req: FRM-020

@@ -7,7 +7,7 @@ use alloc::vec::Vec;
 use zeroize::Zeroizing;
 
 use crate::error::{DecodeError, ErrorCode};
-use crate::ids::{AttachKey, DhPublic, Epoch, LogId, PskId, SigningPublic};
+use crate::ids::{AttachKey, CommandKey, DhPublic, Epoch, LogId, PskId, SigningPublic};
 use crate::limits::{
     CAPABILITIES_COUNT_MAX, HANDSHAKE_PAYLOAD_LEN_MAX, LABEL_LEN_MAX, ORIGIN_LEN_MAX, STREAMS_OPEN_MAX,
 };
@@ -99,8 +99,43 @@ pub struct Kk2 {
     pub limits: Vec<(u64, u64)>,
     /// The resume block, in mode resume and not with quarantine.
     pub resume: Option<ResumeBlock>,
+    /// Which commands the phone knows, with the resume block; none in version 1.
+    pub commands: Option<CommandsKnown>,
     /// Whether the handshake only proves a second holder.
     pub quarantine: bool,
+}
+
+/// Which commands of a companion its phone knows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(clippy::exhaustive_structs, reason = "the fields of version 2")]
+pub struct CommandsKnown {
+    /// The highest number of a command that it has taken; 0: none.
+    pub highest: u64,
+    /// The key of that command; zeros for none.
+    pub key: CommandKey,
+    /// The lowest number from which on it holds the keys of all, at least 1.
+    pub from: u64,
+}
+
+impl CommandsKnown {
+    fn encode(&self) -> Vec<u8> {
+        let mut out = Vec::new();
+        put_varint(&mut out, self.highest);
+        out.extend_from_slice(self.key.as_bytes());
+        put_varint(&mut out, self.from);
+        out
+    }
+
+    fn read(field: &Field<'_>) -> Result<Self, DecodeError> {
+        let mut c = field.cursor();
+        let known = Self {
+            highest: c.varint("highest command")?,
+            key: CommandKey::from_bytes(c.array("command key")?),
+            from: c.varint("commands from")?,
+        };
+        c.finish("commands known")?;
+        Ok(known)
+    }
 }
 
 /// A device's view of the session, per direction.
@@ -423,6 +458,9 @@ impl Kk2 {
             let _ = w.bytes(21, &block.encode());
         }
         let _ = w.flag(27, self.quarantine);
+        if let Some(known) = &self.commands {
+            let _ = w.bytes(31, &known.encode());
+        }
         pad(w.finish())
     }
 
@@ -432,10 +470,12 @@ impl Kk2 {
     /// As [`Xk1::decode`].
     pub fn decode(input: &[u8]) -> Result<Self, DecodeError> {
         // req: HSK-064
-        let mut r = padded(input, &[1, 3, 5, 21, 27])?;
+        let mut r = padded(input, &[1, 3, 5, 21, 27, 31])?;
         let (version, capabilities, limits) = read_reply(&mut r)?;
         let resume = read_resume(r.optional(21, "resume block")?)?;
         let quarantine = r.flag(27, "quarantine")?;
-        Ok(Self { version, capabilities, limits, resume, quarantine })
+        let commands =
+            r.optional(31, "commands known")?.map(|field| CommandsKnown::read(&field)).transpose()?;
+        Ok(Self { version, capabilities, limits, resume, commands, quarantine })
     }
 }

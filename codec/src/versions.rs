@@ -8,6 +8,9 @@ use crate::limits::VERSIONS_COUNT_MAX;
 use crate::tlv::Field;
 use crate::{DecodeError, varint};
 
+/// The version of older devices: a reconnect in it ends with `NO_COMMON_VERSION` (spec, handshake).
+pub const OUTDATED: u8 = 1;
+
 /// One to eight versions in order of preference, one byte each.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Versions {
@@ -16,8 +19,14 @@ pub struct Versions {
 }
 
 impl Versions {
-    /// The versions that this library speaks: 1.
-    pub const CURRENT: Self = Self { bytes: [1, 0, 0, 0, 0, 0, 0, 0], len: 1 };
+    /// The version of the protocol between phone and web that this library speaks: 2.
+    pub const CURRENT: Self = Self { bytes: [2, 0, 0, 0, 0, 0, 0, 0], len: 1 };
+
+    /// What a reconnect offers: also version 1, which only tells an older device that it needs an update (spec, handshake).
+    pub const RECONNECT: Self = Self { bytes: [2, OUTDATED, 0, 0, 0, 0, 0, 0], len: 2 };
+
+    /// The version of the protocol with a relay: 1 (spec, relay).
+    pub const RELAY: Self = Self { bytes: [1, 0, 0, 0, 0, 0, 0, 0], len: 1 };
 
     /// A list of these versions; `None` if there is none or more than eight.
     #[must_use]
@@ -90,7 +99,7 @@ mod tests {
         assert_eq!(ours.highest_common(&Versions::new(&[2, 1, 9]).unwrap()), Some(2));
         assert_eq!(ours.highest_common(&Versions::new(&[9]).unwrap()), None);
         let greased = Versions::CURRENT.with_grease(1);
-        assert_eq!(greased.as_slice(), [1, 120]);
-        assert_eq!(greased.highest_common(&Versions::CURRENT), Some(1));
+        assert_eq!(greased.as_slice(), [2, 120]);
+        assert_eq!(greased.highest_common(&Versions::CURRENT), Some(2));
     }
 }

@@ -94,7 +94,7 @@ fn frames_of_a_record() {
 
 #[test]
 fn a_link_record() {
-    // req: CHN-010, CRT-010, CRT-011
+    // req: CHN-010, CRT-010, CRT-014
     let mut record = RecordBuilder::new();
     for frame in samples::link_frames() {
         assert!(record.push_link(&frame));
@@ -103,6 +103,7 @@ fn a_link_record() {
     assert_eq!(plaintext.len(), 512);
     assert_eq!(decode_link_record(plaintext), Ok(samples::link_frames()));
     assert_eq!(LinkFrame::Commit.encode(), [0x05, 0x00]);
+    assert_eq!(LinkFrame::WebBack.encode(), [0x09, 0x00]);
     assert_eq!(LinkFrame::Close { code: ErrorCode::NOT_CONFIRMED }.encode(), [0x07, 0x02, 0x02, 0x09]);
 }
 

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use handfast_codec::ErrorCode;
-use handfast_codec::ids::{CompanionId, ContentId};
+use handfast_codec::ids::{CommandKey, CompanionId, ContentId};
 use handfast_codec::message::{
     Command, CommandRef, CompanionState, Item, MediaDescriptor, Message, MessageState, Reaction, ResultBody,
 };
@@ -172,7 +172,10 @@ fn a_message() {
         state: MessageState::Sent,
         reply_to: Some(8),
         media: Some(media()),
-        command: Some(CommandRef { companion: CompanionId::from_bytes([0xc0; 16]), cmd_id: 5 }),
+        command: Some(CommandRef {
+            companion: CompanionId::from_bytes([0xc0; 16]),
+            key: CommandKey::from_bytes([0x5e; 16]),
+        }),
         edited: true,
         reactions: [("", "+1"), ("Bo", "x")]
             .map(|(author, reaction)| Reaction { author: author.into(), reaction: reaction.into() })
@@ -189,9 +192,9 @@ fn a_message() {
         &[13, 1, 8],         // reply to
         &[15, media_len],    // media descriptor
         &media_bytes(),
-        &[17, 17], // command: companion id and cmd_id
+        &[17, 32], // command: companion id and key
         &[0xc0; 16],
-        &[5],
+        &[0x5e; 16],
         &[19, 1, 1],               // edited
         &[21, 9],                  // reactions
         &[0, 2, b'+', b'1'],       // of the account itself

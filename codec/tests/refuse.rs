@@ -70,9 +70,9 @@ fn frm_003_bytes_after_the_last_field() {
     );
     let commit = record(&[5, 1, 1], 128);
     assert_eq!(decode_link_record(commit), Err(error(ErrorCode::TRAILING_BYTES, 2, "link frame")));
-    let command = with(&samples::items()[2].encode()[1..], 17, &[&[4; 16][..], &[1, 1]].concat());
+    let command = with(&samples::items()[2].encode()[1..], 17, &[&[4; 32][..], &[1]].concat());
     assert!(Item::decode(&[&[3][..], &command].concat()).is_ok(), "there was no command to replace");
-    let full = with(&samples::items()[1].encode()[1..], 17, &[&[4; 16][..], &[1, 1]].concat());
+    let full = with(&samples::items()[1].encode()[1..], 17, &[&[4; 32][..], &[1]].concat());
     let refused = Item::decode(&[&[3][..], &full].concat()).unwrap_err();
     assert_eq!((refused.code, refused.what), (ErrorCode::TRAILING_BYTES, "command"));
 }
@@ -276,11 +276,11 @@ fn frm_011_a_value_out_of_range() {
 #[test]
 fn frm_020_an_unknown_odd_frame() {
     // req: FRM-020
-    assert_eq!(frame([45, 0]), Err(error(ErrorCode::UNKNOWN_CRITICAL, 0, "frame type")));
+    assert_eq!(frame([47, 0]), Err(error(ErrorCode::UNKNOWN_CRITICAL, 0, "frame type")));
     assert_eq!(frame([0, 0]), Err(error(ErrorCode::UNKNOWN_CRITICAL, 0, "frame type")));
-    let refused = decode_record(record(&[3, 1, 1, 45, 0], 128));
+    let refused = decode_record(record(&[3, 1, 1, 47, 0], 128));
     assert_eq!(refused, Err(error(ErrorCode::UNKNOWN_CRITICAL, 3, "frame type")));
-    let refused = decode_link_record(record(&[9, 0], 128));
+    let refused = decode_link_record(record(&[11, 0], 128));
     assert_eq!(refused, Err(error(ErrorCode::UNKNOWN_CRITICAL, 0, "frame type")));
 }
 
@@ -302,8 +302,10 @@ fn frm_022_a_frame_of_the_other_role() {
         assert!(builder.push(&frame));
         let plaintext = builder.finish().freeze().slice(2..);
         for role in [DeviceRole::Phone, DeviceRole::Web] {
-            let of_web =
-                matches!(frame, Frame::Since { .. } | Frame::PageGet { .. } | Frame::DigestGet { .. });
+            let of_web = matches!(
+                frame,
+                Frame::Since { .. } | Frame::PageGet { .. } | Frame::DigestGet { .. } | Frame::WebBack
+            );
             let of_phone = matches!(
                 frame,
                 Frame::Delta { .. }

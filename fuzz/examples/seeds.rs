@@ -6,15 +6,15 @@ use std::path::Path;
 use bytes::Bytes;
 use handfast_codec::frame::{Collection, Frame, Items, OpenKind, PageCursor};
 use handfast_codec::ids::{
-    AttachKey, AttachmentId, BootId, CompanionId, ContentId, DhPublic, Epoch, LogId, MailboxId, PskId, Salt,
-    Signature, SigningPublic,
+    AttachKey, AttachmentId, BootId, CommandKey, CompanionId, ContentId, DhPublic, Epoch, LogId, MailboxId,
+    PskId, Salt, Signature, SigningPublic,
 };
 use handfast_codec::link::{LinkCert, LinkFrame};
 use handfast_codec::message::{
     CollectionName, Command, CommandRef, CompanionState, Item, MediaDescriptor, Message, MessageState,
     NowValue, PageState, Reaction, ResultBody,
 };
-use handfast_codec::payload::{Kk1, Kk2, KkHead, KkMode, ResumeBlock, Xk1, Xk2};
+use handfast_codec::payload::{CommandsKnown, Kk1, Kk2, KkHead, KkMode, ResumeBlock, Xk1, Xk2};
 use handfast_codec::qr::{Offer, Opening, RelayRef};
 use handfast_codec::record::RecordBuilder;
 use handfast_codec::relay::{Attach, Attached, DataKind, Hello, MailboxProof, Peer, PeerInfo, RelayFrame};
@@ -77,6 +77,20 @@ fn endpoint_pair() -> Seeds {
     ]
 }
 
+/// A resume block that has something of everything.
+fn block() -> ResumeBlock {
+    ResumeBlock {
+        out_epoch: Epoch::from_bytes([1; 16]),
+        in_epoch: Epoch::from_bytes([2; 16]),
+        next_seq: 300,
+        durable: 2,
+        oldest: 1,
+        log_id: LogId::from_bytes([3; 16]),
+        rev: 1 << 33,
+        streams: vec![(0, 65_536), (1, 0)],
+    }
+}
+
 /// The first byte chooses the step; the rest changes its honest message, or replaces it.
 fn handshake_bytes() -> Seeds {
     let patch = |step: u8, patches: &[u8]| [&[step, 0], patches].concat();
@@ -85,7 +99,7 @@ fn handshake_bytes() -> Seeds {
     let versions = Versions::CURRENT.with_grease(0);
     let xk1 = Xk1 { versions, capabilities: vec![1, 58], limits: vec![(1, 16_384)] };
     let xk2 = Xk2 {
-        version: 1,
+        version: 2,
         capabilities: vec![],
         limits: vec![],
         web_key: DhPublic::from_bytes([1; 32]),
@@ -96,16 +110,7 @@ fn handshake_bytes() -> Seeds {
         grants: 7,
         opening: Opening::from_bytes([4; 32]),
     };
-    let resume = Some(ResumeBlock {
-        out_epoch: Epoch::from_bytes([1; 16]),
-        in_epoch: Epoch::from_bytes([2; 16]),
-        next_seq: 300,
-        durable: 2,
-        oldest: 1,
-        log_id: LogId::from_bytes([3; 16]),
-        rev: 1 << 33,
-        streams: vec![(0, 65_536), (1, 0)],
-    });
+    let resume = Some(block());
     let kk1 = Kk1 {
         versions,
         capabilities: vec![],
@@ -115,8 +120,14 @@ fn handshake_bytes() -> Seeds {
         psk_id_held: Some(PskId::from_bytes([8; 8])),
         pending: true,
     };
-    let kk2 =
-        Kk2 { version: 1, capabilities: vec![], limits: vec![], resume: resume.clone(), quarantine: true };
+    let kk2 = Kk2 {
+        version: 2,
+        capabilities: vec![],
+        limits: vec![],
+        resume: resume.clone(),
+        commands: Some(CommandsKnown { highest: 300, key: CommandKey::from_bytes([5; 16]), from: 7 }),
+        quarantine: true,
+    };
     let head = KkHead { mode: KkMode::Recover, psk_id: PskId::from_bytes([8; 8]) };
     vec![
         ("message-1", patch(0, &[])),
@@ -240,6 +251,7 @@ fn control_frames(collection: Collection) -> Vec<Frame> {
         Frame::Now { slot: 7, body: NowValue::Presence { present: vec![1, 70] }.encode() },
         Frame::Close { code: ErrorCode::REKEY, retry_ms: 0 },
         Frame::Revoked { signature: Signature::from_bytes([5; 64]) },
+        Frame::WebBack,
     ]
 }
 
@@ -322,7 +334,10 @@ fn items() -> Vec<Item> {
             state: MessageState::Received,
             reply_to: Some(1),
             media: Some(media()),
-            command: Some(CommandRef { companion: CompanionId::from_bytes([4; 16]), cmd_id: 77 }),
+            command: Some(CommandRef {
+                companion: CompanionId::from_bytes([4; 16]),
+                key: CommandKey::from_bytes([5; 16]),
+            }),
             edited: true,
             reactions: ["", "Bob"]
                 .map(|author| Reaction { author: author.into(), reaction: "👍".into() })
@@ -355,6 +370,7 @@ fn link_frames() -> Vec<LinkFrame> {
         }),
         LinkFrame::Accept { signature: Signature::from_bytes([5; 64]) },
         LinkFrame::Commit,
+        LinkFrame::WebBack,
         LinkFrame::Close { code: ErrorCode::NOT_CONFIRMED },
     ]
 }

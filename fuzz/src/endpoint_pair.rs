@@ -326,11 +326,11 @@ impl Pair {
 
     /// What must hold at any moment.
     fn check(&mut self) {
-        for (cmd_id, body) in &self.phone.disk.ran {
-            assert_eq!(self.web.disk.sent.get(cmd_id), Some(body), "what runs was asked for");
+        for (key, body) in &self.phone.disk.ran {
+            assert_eq!(self.web.disk.sent.get(key), Some(body), "what runs was asked for");
         }
-        for (cmd_id, body) in &self.web.disk.answered {
-            let asked = self.web.disk.sent.get(cmd_id).expect("an answer to what was asked for");
+        for (key, body) in &self.web.disk.answered {
+            let asked = self.web.disk.sent.get(key).expect("an answer to what was asked for");
             assert_eq!(*body, answer_to(asked), "an answer to this and nothing else");
         }
         for (key, item) in &self.web.disk.rows {

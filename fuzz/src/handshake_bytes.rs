@@ -6,9 +6,11 @@
 use std::sync::OnceLock;
 
 use bytes::BytesMut;
-use handfast_codec::ids::{AttachmentId, CompanionId, Epoch, LogId, PskId};
+use handfast_codec::ids::{AttachmentId, CommandKey, CompanionId, Epoch, LogId, PskId};
 use handfast_codec::link::LinkCert;
-use handfast_codec::payload::{KK_HEAD_LEN, Kk1, Kk2, KkHead, KkMode, ResumeBlock, Xk1, Xk2, Xk3};
+use handfast_codec::payload::{
+    CommandsKnown, KK_HEAD_LEN, Kk1, Kk2, KkHead, KkMode, ResumeBlock, Xk1, Xk2, Xk3,
+};
 use handfast_codec::record::RecordBuilder;
 use handfast_codec::{DecodeError, ErrorCode, RelayName, Versions};
 use handfast_handshake::HandshakeError;
@@ -194,7 +196,9 @@ fn kk1() -> Kk1 {
 }
 
 fn kk2() -> Kk2 {
-    Kk2 { version: 1, capabilities: Vec::new(), limits: Vec::new(), resume: Some(block()), quarantine: false }
+    let commands = Some(CommandsKnown { highest: 0, key: CommandKey::from_bytes([0; 16]), from: 1 });
+    let (capabilities, limits) = (Vec::new(), Vec::new());
+    Kk2 { version: 2, capabilities, limits, resume: Some(block()), commands, quarantine: false }
 }
 
 fn start_reconnect(link: &WebLink, start: &Start) -> (web::AwaitMessage2, Vec<u8>) {

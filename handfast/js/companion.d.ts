@@ -33,7 +33,7 @@ export interface Application {
   /** A row is no longer among those of the phone. */
   gone(row: { collection: Uint8Array; id: Uint8Array }, txn: IDBTransaction): void;
   /** The answer to a command. */
-  result(result: { cmdId: bigint; body?: Uint8Array }, txn: IDBTransaction): void;
+  result(result: { key: string; body?: Uint8Array }, txn: IDBTransaction): void;
   /** A `delta` or a `page` is about to be taken. `over` is to be called when the last request made for it was answered. */
   arrives?(message: Rows, txn: IDBTransaction, over: () => void): void;
   /** A `delta` or a `page` was taken, with all its rows. */
@@ -83,7 +83,7 @@ export class Companion {
   readonly known: KnownLink | null;
   readonly isLinked: boolean;
   readonly database: Database | null;
-  send(body: Uint8Array, effect?: (txn: IDBTransaction, cmdId: bigint) => void): Promise<bigint>;
+  send(key: string, body: Uint8Array, effect?: (txn: IDBTransaction) => void): Promise<void>;
   subscribe(collection: Uint8Array): void;
   /** Subscribes to a collection of which no row is kept: from where it was the last time, or else from now on. */
   subscribeFromNow(collection: Uint8Array): void;

@@ -9,7 +9,7 @@
 // effect of what arrived into the transaction of its commit; and `event(event)`.
 // It may have `arrives(message, txn, over)` and `arrived(message, txn, over)`, called before and after the rows of a `delta` or `page`, which
 // call `over` when their last request was answered (`inTurn` does the same for a result); `keeps(collection)`, false for one of which no row
-// is kept; and `bound(collection)`, how many rows it has at most. Events of a link come as the machine says them; besides them there are `code`,
+// is kept; `bound(collection)`, how many rows it has at most; and `upgrade(db, txn, from)`, which brings its stores up from an older version. Events of a link come as the machine says them; besides them there are `code`,
 // `checkCode`, `numberWanted`, `codeBurnt` (`asks`: no other code is shown before `newCode()`), `relayLost`, `linked`, `unlinked`, `taken` (another tab has the link), `failed`, and `full` and
 // `room`: the browser has no room for what comes, so that nothing is taken until it has again; `cleared`: the user had the browser clear
 // what it stored, and the link is lost with it. With the option `pairs: false` no code is ever shown: `notPaired` comes in its place.
@@ -106,12 +106,14 @@ export class Companion {
     return this.#database;
   }
 
-  /** Sends a command. `effect(txn, cmdId)` is part of its transaction. The promise is done when both are durable. */
-  async send(body, effect) {
+  /**
+   * Sends a command. `key` is what it is known by: 16 random bytes as hex, drawn when the user acts, and given to no other command.
+   * `effect(txn)` is part of its transaction. The promise is done when both are durable.
+   */
+  async send(key, body, effect) {
     // What a phone never confirms is forgotten, and this with it.
     if (this.#known?.state === "pending") throw new Error("your phone has not confirmed this link yet");
-    const made = await this.#commit((machine, now) => machine.send(now, body), (txn, { cmdId }) => effect?.(txn, cmdId));
-    return made.cmdId;
+    await this.#commit((machine, now) => machine.send(now, key, body), (txn) => effect?.(txn));
   }
 
   subscribe(collection) {
@@ -269,7 +271,8 @@ export class Companion {
   async #begin() {
     const { database, version } = this.#options;
     this.#generation += 1;
-    this.#database = await Database.open(database, version, this.#stores, (reason) => this.#stop({ type: "failed", reason }));
+    const lost = (reason) => this.#stop({ type: "failed", reason });
+    this.#database = await Database.open(database, version, this.#stores, lost, this.#application.upgrade);
     this.#stopWatching = watchMoments(({ hidden }) => this.#onMoment(hidden));
     await this.#load();
     if (!this.#link) this.#showCodes();

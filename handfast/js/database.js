@@ -49,11 +49,12 @@ export class Database {
 
   /**
    * Opens the database. `stores`: the application's stores, a name and the options and indexes of each. `lost` is called with a reason
-   * when the browser closes it, because its data were cleared for instance, or does not answer any more.
+   * when the browser closes it, because its data were cleared for instance, or does not answer any more. `upgrade(db, txn, from)` brings
+   * the application's stores up from an older version, in the transaction that does so; missing stores are there then.
    */
-  static async open(name, version, stores, lost) {
+  static async open(name, version, stores, lost, upgrade) {
     const request = indexedDB.open(name, version);
-    request.onupgradeneeded = () => {
+    request.onupgradeneeded = ({ oldVersion }) => {
       const db = request.result;
       const make = (store, options) => (db.objectStoreNames.contains(store) ? request.transaction.objectStore(store) : db.createObjectStore(store, options));
       make(ROWS);
@@ -63,6 +64,7 @@ export class Database {
         const made = make(store, options);
         for (const [index, path] of Object.entries(indexes)) if (!made.indexNames.contains(index)) made.createIndex(index, path);
       }
+      upgrade?.(db, request.transaction, oldVersion);
     };
     const db = await done(request);
     const database = new Database(db, Object.keys(stores), lost);

@@ -13,7 +13,9 @@ mod rows;
 
 use core::time::Duration;
 
+use handfast_codec::ids::MailboxId;
 use handfast_codec::{RelayName, Timestamp};
+use handfast_handshake::key_schedule;
 use handfast_session::Pairs;
 use js_sys::{Array, Uint8Array};
 use wasm_bindgen::prelude::*;
@@ -39,6 +41,19 @@ pub fn relay_url(name: &str) -> Result<String, JsError> {
     let relay = relay(name)?;
     let scheme = if relay.is_loopback() { "ws" } else { "wss" };
     Ok(format!("{scheme}://{relay}/v1"))
+}
+
+/// The key of a command that was stored before commands had keys, by its number in this link; both as hex.
+///
+/// # Errors
+/// The link is no mailbox id.
+#[wasm_bindgen(js_name = oldCommandKey)]
+pub fn old_command_key(link: &str, number: f64) -> Result<String, JsError> {
+    let mailbox = parse_hex(link).ok_or_else(|| JsError::new("a link has 16 bytes"))?;
+    // A number that a page stored is a whole one below 2^53.
+    let number = Duration::try_from_secs_f64(number).map_or(0, |number| number.as_secs());
+    // req: RES-035
+    Ok(key_schedule::old_command_key(&MailboxId::from_bytes(mailbox), number).to_string())
 }
 
 fn relay(name: &str) -> Result<RelayName, JsError> {
@@ -85,6 +100,16 @@ mod tests {
         for micros in [0, 1, 999, 1_000, 86_400_000_000 * 365] {
             let at = Timestamp::from_micros(micros);
             assert_eq!(timestamp(milliseconds(at)), at);
+        }
+    }
+
+    // req: RES-035
+    #[test]
+    fn an_old_command_has_the_key_that_both_sides_derive() {
+        for number in [0_u32, 7, u32::MAX] {
+            let derived = key_schedule::old_command_key(&MailboxId::from_bytes([2; 16]), number.into());
+            let here = old_command_key(&"02".repeat(16), number.into());
+            assert_eq!(here.ok(), Some(derived.to_string()));
         }
     }
 

@@ -11,7 +11,7 @@
 
 use alloc::vec::Vec;
 
-use handfast_codec::ids::{DhPublic, Epoch, MailboxId, PskId};
+use handfast_codec::ids::{CommandKey, DhPublic, Epoch, MailboxId, PskId};
 use handfast_codec::qr::Opening;
 use handfast_codec::signed::{self, LABEL_PREFIX};
 use hkdf::Hkdf;
@@ -144,6 +144,17 @@ pub(crate) struct LinkKeys {
 pub fn psk_id(psk: &Psk, mailbox: &MailboxId) -> PskId {
     // req: HSK-077
     PskId::from_bytes(*hkdf(psk.expose(), &label("id", &[mailbox.as_bytes()])))
+}
+
+/// Derives the key of a command that was stored before commands had keys:
+/// `SHA-256("old command" || mailbox || number u64)[..16]`.
+#[must_use]
+pub fn old_command_key(mailbox: &MailboxId, number: u64) -> CommandKey {
+    // req: RES-035
+    let hash: [u8; 32] =
+        Sha256::digest(label("old command", &[mailbox.as_bytes(), &number.to_be_bytes()])).into();
+    let [key @ .., _, _, _, _, _, _, _, _, _, _, _, _, _, _, _, _] = hash;
+    CommandKey::from_bytes(key)
 }
 
 /// A direction of a link, as epochs are derived for it.

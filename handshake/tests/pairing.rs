@@ -156,7 +156,7 @@ impl Pair {
             &mut rng(self.draws + 1),
         )?;
         assert_eq!(received.payload, payload);
-        assert_eq!(received.version, 1);
+        assert_eq!(received.version, 2);
         let holder = self.phone.find(&received.head.psk_id).expect("a known key");
         let Decision::Answer(answer) = self.phone.decide(holder, received.payload.try_) else {
             panic!("a higher try is answered")

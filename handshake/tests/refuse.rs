@@ -87,7 +87,7 @@ fn a_message_1_under_another_psk_prologue_or_key_does_not_decrypt() {
     let offer = scanned(&code);
     let (psk, prologue) = (|| pairing_psk(&offer), pairing_prologue(&offer, &context()));
     let ps = || DhSecret::from_bytes([0x61; 32]);
-    let write = |peer: Peer| peer.0.write_message(&xk1(&[1])).expect("writes").1;
+    let write = |peer: Peer| peer.0.write_message(&xk1(&[2])).expect("writes").1;
     assert!(read_message1(&write(Peer::phone(&offer, ps(), psk(), &prologue))).is_ok());
 
     let refused = Err(HandshakeError::Decrypt);
@@ -189,7 +189,7 @@ fn phone_reads(change: impl FnOnce(&mut Xk2)) -> Result<AwaitApproval, Handshake
 
 fn reply_opened_by(opening: [u8; 32]) -> Xk2 {
     Xk2 {
-        version: 1,
+        version: 2,
         capabilities: vec![],
         limits: vec![],
         web_key: DhSecret::from_bytes([0x52; 32]).public(),
@@ -313,14 +313,14 @@ fn versions_are_chosen_and_checked() {
     // req: HSK-007, HSK-008, EXT-002
     let code = code();
     let message = |versions: &[u8]| honest_phone(&code).0.write_message(&xk1(versions)).expect("writes").1;
-    assert!(read_message1(&message(&[1])).is_ok());
-    assert!(read_message1(&message(&[58, 1, 120])).is_ok(), "grease is skipped");
+    assert!(read_message1(&message(&[2])).is_ok());
+    assert!(read_message1(&message(&[58, 2, 120])).is_ok(), "grease is skipped");
     assert!(read_message1(&message(&[2, 1])).is_ok());
-    for versions in [&[2][..], &[0], &[58], &[2, 3, 4, 5, 6, 7, 8, 9]] {
+    for versions in [&[1][..], &[0], &[58], &[1, 3, 4, 5, 6, 7, 8, 9]] {
         assert_eq!(read_message1(&message(versions)), Err(HandshakeError::NoCommonVersion));
     }
     assert_eq!(HandshakeError::NoCommonVersion.code(), ErrorCode::NO_COMMON_VERSION);
-    for version in [0, 2, 58] {
+    for version in [0, 1, 58] {
         assert_eq!(phone_reads(|reply| reply.version = version).err(), Some(HandshakeError::NoCommonVersion));
     }
 }
@@ -339,11 +339,11 @@ fn a_payload_that_decrypts_and_is_malformed_has_its_own_code() {
     assert_eq!(code_of(&[0; 128]), ErrorCode::FIELD_MISSING);
     assert_eq!(code_of(&[7; 128]), ErrorCode::UNKNOWN_CRITICAL);
     // A message 3 that is not empty.
-    let (phone, message1) = honest_phone(&code).0.write_message(&xk1(&[1])).expect("writes");
+    let (phone, message1) = honest_phone(&code).0.write_message(&xk1(&[2])).expect("writes");
     let (web, message2) =
         code.read_message1(&context(), &claims(), &message1, &mut rng(3)).expect("message 1 is read");
     let (phone, _) = phone.read_message(&message2).expect("reads");
-    let (_, message3) = phone.write_message(&xk1(&[1])).expect("writes");
+    let (_, message3) = phone.write_message(&xk1(&[2])).expect("writes");
     match web.read(&message3).err() {
         Some(HandshakeError::Decode(error)) => assert_eq!(error.code(), ErrorCode::UNKNOWN_CRITICAL),
         other => panic!("{other:?}"),

@@ -40,7 +40,7 @@ fn a_reconnect_is_bound_to_its_place() {
     let here = link_context(&link, &name);
     let payload = kk1(1, KkMode::Resume, Versions::CURRENT);
     let receive = |seen: &LinkContext<'_>| phone_receives(&link, &here, seen, &payload, KkMode::Resume);
-    assert_eq!(receive(&here), Ok(1));
+    assert_eq!(receive(&here), Ok(2));
     let refused = Err(ReceiveError::Failed(HandshakeError::Decrypt));
     for seen in [
         LinkContext { web: AttachmentId::from_bytes([9; 8]), ..here },
@@ -75,7 +75,7 @@ fn a_reconnect_under_other_keys_is_refused() {
     let unknown = Err(ReceiveError::UnknownKey);
     assert_eq!(phone_receives(&link, &here(&link), &here(&link), &payload, KkMode::Resume), unknown);
     link.web_start.resume = psk;
-    assert_eq!(phone_receives(&link, &here(&link), &here(&link), &payload, KkMode::Resume), Ok(1));
+    assert_eq!(phone_receives(&link, &here(&link), &here(&link), &payload, KkMode::Resume), Ok(2));
 }
 
 #[test]
@@ -100,7 +100,7 @@ fn an_unknown_psk_id_is_found_before_any_key_is_used() {
 
 #[test]
 fn a_reconnect_checks_versions_on_both_sides() {
-    // req: HSK-007, HSK-008, EXT-002
+    // req: HSK-007, HSK-008, HSK-155
     let link = link();
     let name = relay();
     let here = link_context(&link, &name);
@@ -108,11 +108,12 @@ fn a_reconnect_checks_versions_on_both_sides() {
         let payload = kk1(1, KkMode::Resume, Versions::new(versions).expect("one to eight"));
         phone_receives(&link, &here, &here, &payload, KkMode::Resume)
     };
-    assert_eq!(receive(&[58, 2, 1]), Ok(1));
+    assert_eq!(receive(&[58, 3, 1, 2]), Ok(2));
+    assert_eq!(receive(&[1]), Ok(1));
     let none = Err(ReceiveError::Failed(HandshakeError::NoCommonVersion));
-    assert_eq!((receive(&[2]), receive(&[58])), (none, none));
+    assert_eq!((receive(&[3]), receive(&[58])), (none, none));
     assert_eq!(
-        web_reads_reply(&Kk2 { version: 2, ..kk2(KkMode::Resume) }),
+        web_reads_reply(&Kk2 { version: 3, ..kk2(KkMode::Resume) }),
         Err(HandshakeError::NoCommonVersion)
     );
 }
@@ -123,7 +124,7 @@ fn web_reads_reply(reply: &Kk2) -> Result<Kk2, HandshakeError> {
     let name = relay();
     let here = link_context(&link, &name);
     let psk = &link.web_start.resume;
-    let payload = kk1(1, KkMode::Resume, Versions::CURRENT);
+    let payload = kk1(1, KkMode::Resume, Versions::RECONNECT);
     let (web, body) =
         reconnect::web::start(&here, &link.web, KkMode::Resume, psk, &payload, &mut rng(20)).expect("starts");
     let (head, message) = KkHead::split_from(&body).expect("a head");
@@ -142,15 +143,19 @@ fn web_reads_reply(reply: &Kk2) -> Result<Kk2, HandshakeError> {
 
 #[test]
 fn the_fields_of_a_reconnect_are_those_of_its_mode() {
-    // req: FRM-009, HSK-027, HSK-042
+    // req: FRM-009, HSK-027, HSK-064
     let decode_code = |result: Result<Kk2, HandshakeError>| match result {
         Err(HandshakeError::Decode(error)) => error.code(),
         other => panic!("{other:?}"),
     };
     let resume = kk2(KkMode::Resume);
     assert_eq!(web_reads_reply(&resume).as_ref(), Ok(&resume));
-    let quarantine = Kk2 { resume: None, quarantine: true, ..resume.clone() };
+    let outdated = Kk2 { version: 1, commands: None, ..resume.clone() };
+    assert_eq!(web_reads_reply(&outdated).as_ref(), Ok(&outdated));
+    let quarantine = Kk2 { resume: None, commands: None, quarantine: true, ..resume.clone() };
     assert_eq!(web_reads_reply(&quarantine).as_ref(), Ok(&quarantine));
+    let unknown = Kk2 { commands: None, ..resume.clone() };
+    assert_eq!(decode_code(web_reads_reply(&unknown)), ErrorCode::FIELD_MISSING);
     let neither = Kk2 { resume: None, ..resume.clone() };
     assert_eq!(decode_code(web_reads_reply(&neither)), ErrorCode::FIELD_MISSING);
     let both = Kk2 { quarantine: true, ..resume };

@@ -8,7 +8,7 @@ const PLAIN: Resume = Resume { epochs: IN_STEP, commands: 3, cuts: 2, crashes: 1
 
 #[test]
 fn a_session_resumes_or_begins_anew_and_loses_nothing() {
-    // req: RES-013, RES-015, RES-020
+    // req: RES-026, RES-030, RES-020
     // Two of the ways in which `resume_epoch.py` begins.
     for epochs in [[9, 2, 2, 1], [1, 2, 7, 6]] {
         search(&format!("epochs {epochs:?}"), Resume { epochs, ..PLAIN }, &[], None);

@@ -120,6 +120,13 @@ pub enum AppEvent {
         /// The companion.
         companion: CompanionId,
     },
+    /// A side of a link was put back to an earlier state: by a restored or by a copied profile.
+    PutBack {
+        /// The companion.
+        companion: CompanionId,
+        /// Which side.
+        who: DeviceRole,
+    },
     /// The seat of a link was taken over while its holder was alive.
     Contended {
         /// The companion.

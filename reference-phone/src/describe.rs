@@ -1,5 +1,6 @@
 //! Events and answers as JSON.
 
+use handfast::DeviceRole;
 use handfast::codec::message::{Reaction, grants};
 use handfast::session::LinkState;
 use serde_json::{Value, json};
@@ -17,6 +18,13 @@ pub(crate) fn event(event: &AppEvent) -> Value {
             json!({"event": "offer_over", "companion": companion.to_string()})
         }
         AppEvent::Diverged { companion } => json!({"event": "diverged", "companion": companion.to_string()}),
+        AppEvent::PutBack { companion, who } => {
+            let who = match who {
+                DeviceRole::Phone => "phone",
+                DeviceRole::Web => "companion",
+            };
+            json!({"event": "put_back", "companion": companion.to_string(), "who": who})
+        }
         AppEvent::Contended { companion, times } => {
             json!({"event": "contended", "companion": companion.to_string(), "times": times})
         }

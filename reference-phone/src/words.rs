@@ -33,6 +33,15 @@ pub fn event(event: &Value) -> String {
             "Companion {companion} exists twice: it was copied or restored, or its computer crashed. It is suspended. \
              `revoke {companion}`, then link it again."
         ),
+        "put_back" => format!(
+            "{}: a profile of it was restored from a backup, or copied, and both copies ran. No text is sent twice; what \
+             it had only since then may be missing there. If you did neither, `revoke {companion}` and link it again.",
+            match text(event, "who").as_str() {
+                "phone" =>
+                    format!("This phone was put back to an earlier state, as companion {companion} shows"),
+                _ => format!("Companion {companion} was put back to an earlier state"),
+            }
+        ),
         "contended" => format!(
             "Somebody else takes the place of this phone at the relay, {} times now (companion {companion}). If you \
              did not copy this phone, `revoke {companion}` and link again.",
@@ -41,7 +50,24 @@ pub fn event(event: &Value) -> String {
         "revoked_told" => format!("Companion {companion} knows that it is revoked."),
         "link_error" => {
             let (code, by) = (text(event, "code"), text(event, "by"));
-            format!("Companion {companion}: the connection ended ({code}, said by the {}).", speaker(&by))
+            match (code.as_str(), by.as_str()) {
+                ("COMMANDS_FORGOTTEN", _) => format!(
+                    "Companion {companion} was put back to an earlier state, too far to go on: a profile of it was restored \
+                     or copied. What waits there is kept and shown there; `revoke {companion}`, then link it again."
+                ),
+                ("NO_COMMON_VERSION", "here") => format!(
+                    "Companion {companion} cannot connect: its program is too old for this phone. Update the companion; \
+                     nothing is lost."
+                ),
+                ("NO_COMMON_VERSION", _) => format!(
+                    "Companion {companion} cannot connect: this phone's program is too old for it. Update the phone; \
+                     nothing is lost."
+                ),
+                _ => format!(
+                    "Companion {companion}: the connection ended ({code}, said by the {}).",
+                    speaker(&by)
+                ),
+            }
         }
         "link_damaged" => format!(
             "A link cannot be opened ({}). The others work; revoke this one and link it again.",
@@ -345,6 +371,25 @@ mod tests {
             assert!(shown.contains(words), "{words}: {shown}");
         }
         assert_eq!(asked(page, None, Some(false)).matches("WARNING").count(), 2);
+    }
+
+    // req: RES-034, RES-038, RES-040
+    #[test]
+    fn who_was_put_back_and_who_is_too_old_is_said() {
+        use crate::app::AppEvent;
+        use handfast::DeviceRole::{Phone, Web};
+        let companion = handfast::codec::ids::CompanionId::from_bytes([7; 16]);
+        let told = |told: &AppEvent| event(&crate::describe::event(told));
+        for (who, words) in
+            [(Web, format!("Companion {companion} was put")), (Phone, "This phone was put".into())]
+        {
+            let told = told(&AppEvent::PutBack { companion, who });
+            assert!(told.starts_with(&words) && told.contains("restored from a backup, or copied"), "{told}");
+        }
+        let ended = |code, by| told(&AppEvent::LinkError { companion, code, by });
+        assert!(ended(handfast::ErrorCode::COMMANDS_FORGOTTEN, "companion").contains("then link it again"));
+        assert!(ended(handfast::ErrorCode::NO_COMMON_VERSION, "here").contains("Update the companion"));
+        assert!(ended(handfast::ErrorCode::NO_COMMON_VERSION, "companion").contains("Update the phone"));
     }
 
     // req: HSK-132

@@ -203,7 +203,7 @@ impl Relay {
         let _ = self.sockets.insert(socket, state);
         let _ = self.ids.insert(fresh.id);
         let hello = RelayFrame::Hello(Hello {
-            versions: Versions::CURRENT,
+            versions: Versions::RELAY,
             name: self.name.clone(),
             boot: self.boot,
             frame_len_max: u64::try_from(RELAY_FRAME_LEN_MAX).unwrap_or(u64::MAX),

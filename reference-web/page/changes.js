@@ -1,5 +1,6 @@
 // Edits, deletions and reactions under way: commands that wait in the database, and what the page shows of them meanwhile.
 
+import { actTime, drawKey } from "./keys.js";
 import { applied, CHANGES, isOf, isSettled, ownReaction } from "./overlay.js";
 import { deleteMessage, editText, react } from "./pkg/companion.js";
 import { done } from "./pkg/database.js";
@@ -24,7 +25,8 @@ export class Changes {
   /** What waited when the page was loaded. */
   async load() {
     const rows = await done(this.#companion.database.read("commands").objectStore("commands").getAll());
-    this.#all = new Map(rows.filter(({ kind }) => CHANGES.has(kind)).map((change) => [change.cmd_id, change]));
+    const changes = rows.filter(({ kind }) => CHANGES.has(kind)).sort((a, b) => a.time_ms - b.time_ms);
+    this.#all = new Map(changes.map((change) => [change.key, change]));
     this.#tell();
   }
 
@@ -46,16 +48,15 @@ export class Changes {
 
   /** Asks for a change. One of the same kind that was refused is forgotten. */
   async #make(message, wanted) {
-    let change = null;
     const refused = [...this.#all.values()].filter((one) => isOf(one, message) && one.kind === wanted.kind && one.state === "failed");
     const body = BODIES[wanted.kind](message, wanted);
-    await this.#companion.send(body, (txn, cmdId) => {
-      change = { ...wanted, cmd_id: Number(cmdId), chat: message.chat, message: message.id, state: "waiting" };
+    const change = { ...wanted, key: drawKey(), time_ms: actTime(), chat: message.chat, message: message.id, state: "waiting" };
+    await this.#companion.send(change.key, body, (txn) => {
       txn.objectStore("commands").put(change);
-      for (const one of refused) txn.objectStore("commands").delete(one.cmd_id);
+      for (const one of refused) txn.objectStore("commands").delete(one.key);
     });
-    for (const one of refused) this.#all.delete(one.cmd_id);
-    this.#all.set(change.cmd_id, change);
+    for (const one of refused) this.#all.delete(one.key);
+    this.#all.set(change.key, change);
     this.#tell();
   }
 
@@ -67,8 +68,8 @@ export class Changes {
 
   /** The user leaves it at what the phone has. */
   async leave({ refused }) {
-    await this.#companion.change((txn) => txn.objectStore("commands").delete(refused.cmd_id));
-    this.#all.delete(refused.cmd_id);
+    await this.#companion.change((txn) => txn.objectStore("commands").delete(refused.key));
+    this.#all.delete(refused.key);
     this.#tell();
   }
 
@@ -87,9 +88,9 @@ export class Changes {
 
   #drop(changes, txn) {
     if (changes.length === 0) return;
-    for (const one of changes) txn.objectStore("commands").delete(one.cmd_id);
+    for (const one of changes) txn.objectStore("commands").delete(one.key);
     txn.addEventListener("complete", () => {
-      for (const one of changes) this.#all.delete(one.cmd_id);
+      for (const one of changes) this.#all.delete(one.key);
       this.#tell();
     });
   }
@@ -102,7 +103,7 @@ export class Changes {
         const failed = { ...change, state: "failed", code: result.code };
         txn.objectStore("commands").put(failed);
         txn.addEventListener("complete", () => {
-          this.#all.set(failed.cmd_id, failed);
+          this.#all.set(failed.key, failed);
           this.#tell();
         });
         return;

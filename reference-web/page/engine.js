@@ -1,12 +1,13 @@
 // The companion behind the page: the phone's chats mirrored into the database, and what the user asks for. It turns what the machines
 // say into the events of `state.js`, and verbs of the views into commands.
 
-import init, { Companion, decodeItem, decodeResult, drawCode, history, inTurn, markRead, sendMedia, sendText } from "./pkg/companion.js";
+import init, { Companion, decodeItem, decodeResult, drawCode, history, inTurn, markRead, oldCommandKey, sendMedia, sendText } from "./pkg/companion.js";
 import { Changes } from "./changes.js";
 import { Disk } from "./disk.js";
 import { Drafts } from "./drafts.js";
 import { HELD_STORES } from "./held.js";
 import { LIBRARY_STORES, Library } from "./library.js";
+import { KEYED, actTime, drawKey, upgrade } from "./keys.js";
 import { kindOf } from "./media_types.js";
 import { Mirror, isChanges, listOf, numberOf } from "./mirror.js";
 import { Moment } from "./moment.js";
@@ -33,7 +34,7 @@ const PICTURE_FETCHED = 2 << 20;
 const STORES = {
   chats: { keyPath: "chat" },
   messages: { keyPath: ["chat", "id"], indexes: { content: "media.content" } },
-  commands: { keyPath: "cmd_id", indexes: { chat: "chat" } },
+  commands: { keyPath: "key", indexes: { chat: "chat" } },
   drafts: { keyPath: "chat" },
   devices: { keyPath: "serial" },
   ...HELD_STORES,
@@ -75,7 +76,7 @@ export class Engine {
       throw new Error("Its engine arrived damaged, or is of another version than the page. Load the page again; the keys in this browser are kept.");
     });
     const application = { stores: STORES, ...engine.#application(), result: (result, txn) => engine.#result(result, txn), event: (event) => engine.#onEvent(event) };
-    engine.#companion = await Companion.open({ database: "handfast", version: 6, relay: await relayName(), label: describe(navigator), grants: GRANTS, pairs: !isKept(), application });
+    engine.#companion = await Companion.open({ database: "handfast", version: KEYED, relay: await relayName(), label: describe(navigator), grants: GRANTS, pairs: !isKept(), application });
     engine.#changes = new Changes(engine.#companion, emit);
     engine.#drafts = new Drafts(engine.#companion, emit);
     engine.#moment = new Moment(engine.#companion);
@@ -175,6 +176,7 @@ export class Engine {
       arrived: (message, txn, over) => this.#mirror.arrived(message, txn, over),
       keeps: (collection) => !isChanges(collection),
       bound: (collection) => this.#mirror.boundOf(collection),
+      upgrade: (db, txn, from) => upgrade(db, txn, from, oldCommandKey, STORES.commands),
     };
   }
 
@@ -237,8 +239,8 @@ export class Engine {
     const messages = txn.objectStore("messages");
     messages.get([chat, id]).onsuccess = ({ target: { result: row } }) => {
       if (!row || row.deleted) return;
-      const { kind, author, time_ms, state, companion, cmd_id, media } = row;
-      const left = { kind, chat, id, author, time_ms, state, text: "", deleted: true, ...companion && { companion, cmd_id } };
+      const { kind, author, time_ms, state, companion, command, media } = row;
+      const left = { kind, chat, id, author, time_ms, state, text: "", deleted: true, ...companion && { companion, command } };
       messages.put(left);
       if (media) this.#removeContent(media.content, txn);
       this.#after(txn, () => this.#emit({ event: "message", message: this.#shown(left) }));
@@ -269,8 +271,8 @@ export class Engine {
   }
 
   /** The command of this page that made a message. */
-  #commandOf({ companion, cmd_id: cmdId }) {
-    return companion === this.#companion.known?.companion ? cmdId : undefined;
+  #commandOf({ companion, command }) {
+    return companion === this.#companion.known?.companion ? command : undefined;
   }
 
   /** A stored message as it is shown: by the same name each time, or it would be made anew and lose the focus. */
@@ -284,7 +286,11 @@ export class Engine {
   putMessage(item, txn) {
     txn.objectStore("messages").put(item);
     const own = this.#commandOf(item);
-    if (own !== undefined) txn.objectStore("commands").delete(own);
+    if (own !== undefined) {
+      txn.objectStore("commands").delete(own);
+      this.#outgoing.made(own, txn);
+      this.#transfers?.made(own, txn);
+    }
     this.#changes.row(item, txn);
     const message = this.#shown(item);
     // Between what is shown and this one others may be missing.
@@ -292,12 +298,11 @@ export class Engine {
     this.#after(txn, () => this.#emitMessages({ event: "message", message }, [message]));
   }
 
-  #result({ cmdId, body }, txn) {
+  #result({ key, body }, txn) {
     const result = body ? decodeResult(body) : { kind: "done" };
-    const id = Number(cmdId);
-    if (result.kind === "history") return inTurn(txn, (over) => this.#history(id, result, txn, over));
+    if (result.kind === "history") return inTurn(txn, (over) => this.#history(key, result, txn, over));
     const commands = txn.objectStore("commands");
-    commands.get(id).onsuccess = ({ target }) => {
+    commands.get(key).onsuccess = ({ target }) => {
       const command = target.result;
       if (!command) return;
       if (CHANGES.has(command.kind)) {
@@ -309,29 +314,29 @@ export class Engine {
       } else if (WRITTEN.has(command.kind)) {
         if (result.kind === "accepted") this.#accept(command, result.message, txn);
       } else {
-        commands.delete(id);
+        commands.delete(key);
         if (command.kind === "history") this.#after(txn, () => this.#tellOlder(command.chat, command.before));
       }
     };
   }
 
   /** The phone has what was sent: it is a message from now on, whether its row has come or not (spec, MSG-071). */
-  #accept({ cmd_id, chat, text, media, reply_to, time_ms }, id, txn) {
+  #accept({ key, chat, text, media, reply_to, time_ms }, id, txn) {
     const messages = txn.objectStore("messages");
     messages.get([chat, id]).onsuccess = ({ target }) => {
-      if (target.result) return void txn.objectStore("commands").delete(cmd_id);
-      const own = { companion: this.#companion.known.companion, cmd_id };
+      if (target.result) return void txn.objectStore("commands").delete(key);
+      const own = { companion: this.#companion.known.companion, command: key };
       this.putMessage({ kind: "message", chat, id, author: "", time_ms, text, state: "accepted", ...media && { media }, ...reply_to && { reply_to }, ...own }, txn);
     };
   }
 
   /** A page of history. One that is older than the changes that were applied is asked for again (spec, MSG-066). */
-  #history(id, page, txn, over) {
+  #history(key, page, txn, over) {
     const commands = txn.objectStore("commands");
-    commands.get(id).onsuccess = ({ target }) => {
+    commands.get(key).onsuccess = ({ target }) => {
       const command = target.result;
       if (!command) return over();
-      commands.delete(id);
+      commands.delete(key);
       const items = page.items.map(decoded).filter((item) => item?.kind === "message" && item.chat === command.chat);
       this.#mirror.takePage(command, items, page, txn, (isTaken) => {
         this.#after(txn, () => (isTaken ? this.#tellOlder(command.chat, command.before) : this.#askOlder(command.chat, command.before)).catch(() => {}));
@@ -426,8 +431,8 @@ export class Engine {
   }
 
   async #askOlder(chat, before) {
-    const row = (cmdId) => ({ cmd_id: Number(cmdId), kind: "history", chat, before });
-    await this.#companion.send(history(chat, before, ASKED), (txn, cmdId) => txn.objectStore("commands").put(row(cmdId)));
+    const row = { key: drawKey(), kind: "history", chat, before, time_ms: actTime() };
+    await this.#companion.send(row.key, history(chat, before, ASKED), (txn) => txn.objectStore("commands").put(row));
   }
 
   /** The phone has answered: what it brought is here, or there is nothing more. */
@@ -437,8 +442,8 @@ export class Engine {
 
   /** The user has seen a chat's messages up to this one. */
   async seen(chat, id) {
-    const row = (cmdId) => ({ cmd_id: Number(cmdId), kind: "read", chat });
-    await this.#companion.send(markRead(chat, id), (txn, cmdId) => txn.objectStore("commands").put(row(cmdId)));
+    const row = { key: drawKey(), kind: "read", chat, time_ms: actTime() };
+    await this.#companion.send(row.key, markRead(chat, id), (txn) => txn.objectStore("commands").put(row));
   }
 
   /** The user writes: it is said to the contact, and kept. */
@@ -465,14 +470,15 @@ export class Engine {
   /** A text that waits is not sent; one that was refused is not shown any more. */
   async withdraw(message) {
     if (message.held) return this.#outgoing.withdraw(message);
-    await this.#companion.change((txn) => txn.objectStore("commands").delete(Number(message.client_id.slice(1))));
+    await this.#companion.change((txn) => txn.objectStore("commands").delete(message.client_id.slice(1)));
     return this.#emit({ event: "message_removed", chat: message.chat, client_id: message.client_id });
   }
 
   async #sendText(chat, text, replyTo, effect) {
     if (this.#outgoing.isNeeded) return this.#outgoing.hold(chat, text, replyTo, effect);
-    await this.#companion.send(sendText(chat, text, replyTo), (txn, cmdId) => {
-      this.#wait(textCommand(cmdId, chat, text, replyTo, Date.now()), txn);
+    const key = drawKey();
+    await this.#companion.send(key, sendText(chat, text, replyTo), (txn) => {
+      this.#wait(textCommand(key, chat, text, replyTo, actTime()), txn);
       effect?.(txn);
     });
   }
@@ -487,11 +493,12 @@ export class Engine {
   async again({ chat, text, reply_to, media, client_id: client }) {
     if (!media) await this.#sendText(chat, text, reply_to);
     else {
-      await this.#companion.send(sendMedia(chat, media.content, media.size, media.type, media.name), (txn, cmdId) => {
-        this.#wait({ cmd_id: Number(cmdId), kind: "media", chat, text: "", media, time_ms: Date.now(), state: "waiting" }, txn);
+      const key = drawKey();
+      await this.#companion.send(key, sendMedia(chat, media.content, media.size, media.type, media.name), (txn) => {
+        this.#wait({ key, kind: "media", chat, text: "", media, time_ms: actTime(), state: "waiting" }, txn);
       });
     }
-    await this.#companion.change((txn) => txn.objectStore("commands").delete(Number(client.slice(1))));
+    await this.#companion.change((txn) => txn.objectStore("commands").delete(client.slice(1)));
     this.#emit({ event: "message_removed", chat, client_id: client });
   }
 
@@ -571,6 +578,7 @@ const EVENTS = {
   unlinked: (engine) => engine.forgotten(),
   state: (engine, { state }, emit) => engine.onState(state, emit),
   connected: (engine) => engine.subscribe(),
+  putBack: (_, { who }, emit) => emit({ event: "put_back", who }),
   inStep: (engine, { collection }) => engine.settled(collection, true).catch(() => {}),
   repairFailed: (engine, { collection }) => engine.settled(collection, false).catch(() => {}),
   left: (engine, { collection }) => engine.left(collection),
@@ -585,7 +593,12 @@ const EVENTS = {
   room: (_, event, emit) => emit({ event: "room" }),
   cleared: (_, event, emit) => emit({ event: "cleared" }),
   notPaired: (_, event, emit) => emit({ event: "not_paired" }),
-  failed: (_, { reason }, emit) => reason && emit({ event: "broken", text: reason }),
+  failed: (_, { reason, code }, emit) => {
+    if (reason) emit({ event: "broken", text: reason });
+    else if (code === "COMMANDS_FORGOTTEN") emit({ event: "forgotten" });
+    else if (code === "NO_COMMON_VERSION") emit({ event: "outdated", who: "phone" });
+  },
+  closed: (_, { code }, emit) => code === "NO_COMMON_VERSION" && emit({ event: "outdated", who: "page" }),
   ...Object.fromEntries(["dataWanted", "data", "fin", "streamDurable", "streamResumed", "streamEnded"].map((type) => [type, (engine, event) => engine.onStream(event)])),
 };
 

@@ -1,6 +1,7 @@
 // Files that the user chose, pasted or dropped: each is copied to the page's own disk and hashed, one after the other, before it is sent.
 
 import { ContentHasher, mediaType } from "./pkg/companion.js";
+import { drawKey } from "./keys.js";
 import { kindOf, shownName } from "./media_types.js";
 import { measure } from "./picture_size.js";
 
@@ -52,7 +53,8 @@ export class Intake {
   #row(chat, file) {
     this.#time = Math.max(Date.now(), this.#time + 1);
     const client = `f-${crypto.randomUUID()}`;
-    return { client, direction: "put", chat, media: { content: client, type: "", name: cut(file.name), size: file.size }, time_ms: this.#time, stream: null, offset: 0, state: "reading" };
+    // Drawn now: a page that is put back while it sends the file sends it once.
+    return { client, key: drawKey(), direction: "put", chat, media: { content: client, type: "", name: cut(file.name), size: file.size }, time_ms: this.#time, stream: null, offset: 0, state: "reading" };
   }
 
   /** Shows a file by its first bytes: what it is, and how large a picture. */

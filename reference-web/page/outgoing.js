@@ -1,6 +1,7 @@
 // Texts that are written while the phone is not there. They are kept here, and handed to the machines once it is: until then nothing of
 // them has left, so that they can be changed, or not be sent at all. What the machines have may be on the phone already.
 
+import { actTime, drawKey } from "./keys.js";
 import { sendText } from "./pkg/companion.js";
 import { done } from "./pkg/database.js";
 
@@ -49,7 +50,8 @@ export class Outgoing {
 
   /** Keeps a text. `effect` is part of its transaction. */
   async hold(chat, text, replyTo, effect) {
-    const row = { client: `h-${crypto.randomUUID()}`, chat, text, reply_to: replyTo, time_ms: Math.max(Date.now(), ([...this.#all.values()].at(-1)?.time_ms ?? 0) + 1) };
+    const time = Math.max(actTime(), ([...this.#all.values()].at(-1)?.time_ms ?? 0) + 1);
+    const row = { client: `h-${crypto.randomUUID()}`, key: drawKey(), chat, text, reply_to: replyTo, time_ms: time };
     await this.#companion.change((txn) => {
       txn.objectStore("outgoing").put(row);
       effect?.(txn);
@@ -59,12 +61,24 @@ export class Outgoing {
     this.#pump();
   }
 
-  /** The user wants another text of it. */
+  /** The user wants another text of it. That is another act: what was put back with the old text must not pass for it. */
   async edit({ client_id: client }, text) {
-    const row = { ...this.#own(client), text };
+    const row = { ...this.#own(client), text, key: drawKey() };
     await this.#companion.change((txn) => txn.objectStore("outgoing").put(row));
     this.#all.set(client, row);
     this.#emit({ event: "message", message: heldMessage(row) });
+  }
+
+  /** A message came that a command of this key made: a copy of this page sent it, before this one was put back. */
+  made(key, txn) {
+    for (const row of this.#all.values()) {
+      if (row.key !== key || this.#leaving === row.client) continue;
+      txn.objectStore("outgoing").delete(row.client);
+      txn.addEventListener("complete", () => {
+        this.#all.delete(row.client);
+        this.#emit({ event: "message_removed", chat: row.chat, client_id: row.client });
+      });
+    }
   }
 
   /** The user does not want it sent. */
@@ -97,10 +111,10 @@ export class Outgoing {
   }
 
   async #handOver(row) {
-    const { client, chat, text, reply_to: replyTo, time_ms: time } = row;
+    const { client, key, chat, text, reply_to: replyTo, time_ms: time } = row;
     this.#leaving = client;
-    await this.#companion.send(sendText(chat, text, replyTo), (txn, cmdId) => {
-      const command = textCommand(cmdId, chat, text, replyTo, time);
+    await this.#companion.send(key, sendText(chat, text, replyTo), (txn) => {
+      const command = textCommand(key, chat, text, replyTo, time);
       txn.objectStore("commands").put(command);
       txn.objectStore("outgoing").delete(client);
       // Shown before the phone can have made a row of it, which would else be taken back.
@@ -113,12 +127,12 @@ export class Outgoing {
 }
 
 /** The row of a command that sends a text. */
-export const textCommand = (cmdId, chat, text, replyTo, time) =>
-  ({ cmd_id: Number(cmdId), kind: "text", chat, text, reply_to: replyTo, time_ms: time, state: "waiting" });
+export const textCommand = (key, chat, text, replyTo, time) =>
+  ({ key, kind: "text", chat, text, reply_to: replyTo, time_ms: time, state: "waiting" });
 
 /** A command that sends a message, as that is shown until the phone has made one of it. */
-export const waiting = ({ cmd_id: cmdId, chat, text, media, time_ms, state, error, reply_to }) =>
-  ({ chat, id: null, author: "", text, media, time_ms, state, error, reply_to, client_id: `c${cmdId}` });
+export const waiting = ({ key, chat, text, media, time_ms, state, error, reply_to }) =>
+  ({ chat, id: null, author: "", text, media, time_ms, state, error, reply_to, client_id: `c${key}` });
 
 const heldMessage = ({ client, chat, text, time_ms, reply_to }) => ({ chat, id: null, author: "", text, time_ms, state: "waiting", held: true, reply_to, client_id: client });
 

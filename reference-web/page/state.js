@@ -71,12 +71,16 @@ const STEPS = {
   linked: (s, e) => ({ pair: null, dead: null, farewell: null, link: { ...s.link, ...pick(e, ["account", "companion", "label", "relay", "since"]) } }),
 
   // The link.
-  link_state: (s, e) => ({ link: { ...s.link, state: e.state, stateAt: e.at }, dead: e.state === "live" && HEALS.has(s.dead) ? null : s.dead }),
+  link_state: (s, e) => ({ link: { ...s.link, state: e.state, stateAt: e.at, ...e.state === "live" && { outdated: null } }, dead: e.state === "live" && HEALS.has(s.dead) ? null : s.dead }),
   phone: (s, e) => ({ link: { ...s.link, ...pick(e, ["battery", "charging", "lastSeen"]) } }),
   network: (s, e) => ({ link: { ...s.link, offline: !e.isThere } }),
   full: (s) => ({ link: { ...s.link, full: true }, pair: s.pair && { step: "starting", burnt: "FULL" } }),
   room: (s) => ({ link: { ...s.link, full: false } }),
   contended: (s, e) => ({ link: { ...s.link, contended: e.times } }),
+  put_back: (s, e) => ({ link: { ...s.link, putBack: e.who } }),
+  put_back_seen: (s) => ({ link: { ...s.link, putBack: null } }),
+  forgotten: (s) => ({ link: { ...s.link, forgotten: true } }),
+  outdated: (s, e) => ({ link: { ...s.link, outdated: e.who } }),
   contended_seen: (s) => ({ link: { ...s.link, contended: 0 } }),
   replaced: () => ({ dead: "replaced" }),
   displaced: () => ({ dead: "displaced" }),

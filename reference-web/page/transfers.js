@@ -195,6 +195,20 @@ export class Transfers {
     return this.#library.forgetUnnamed(this.#contents());
   }
 
+  /** A message came that a command of this key made: a copy of this page sent the file, before this one was put back. */
+  made(key, txn) {
+    const transfer = [...this.#all.values()].find(({ row }) => row.direction === "put" && row.key === key);
+    if (!transfer) return;
+    const { client, chat, media } = transfer.row;
+    removeRows(txn, transfer.row);
+    txn.addEventListener("complete", () => {
+      if (transfer.isOpen) this.#close(transfer, "CANCELLED");
+      this.#drop(transfer);
+      this.#emit({ event: "transfer_gone", content: media.content });
+      this.#emit({ event: "message_removed", chat, client_id: client });
+    });
+  }
+
   async cancel(transfer) {
     const { client, chat, media, direction } = transfer.row;
     if (transfer.isOpen) this.#close(transfer, "CANCELLED");
@@ -422,15 +436,15 @@ export class Transfers {
     const { row } = transfer;
     const { content, size, type, name } = row.media;
     try {
-      await this.#companion.send(sendMedia(row.chat, content, size, type, name), (txn, cmdId) => {
-        const command = { cmd_id: Number(cmdId), kind: "media", chat: row.chat, text: "", media: row.media, time_ms: row.time_ms, state: "waiting" };
+      await this.#companion.send(row.key, sendMedia(row.chat, content, size, type, name), (txn) => {
+        const command = { key: row.key, kind: "media", chat: row.chat, text: "", media: row.media, time_ms: row.time_ms, state: "waiting" };
         txn.objectStore("commands").put(command);
         removeRows(txn, row);
         // Shown before the phone can have made a row of it, which would else be taken back.
         txn.addEventListener("complete", () => {
           this.#all.delete(row.client);
           this.#emit({ event: "transfer_gone", content });
-          this.#emit({ event: "message", message: { ...waitingMedia(row), client_id: `c${command.cmd_id}`, replaces: row.client } });
+          this.#emit({ event: "message", message: { ...waitingMedia(row), client_id: `c${row.key}`, replaces: row.client } });
         });
       });
     } catch {

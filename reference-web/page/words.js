@@ -37,6 +37,10 @@ export function linkState(link, now) {
   if (link.full) {
     return { tone: "off", title: "No room left", text: "This browser cannot keep anything more. Free some space on this computer: the page goes on by itself. Your phone keeps everything." };
   }
+  if (link.forgotten) {
+    return { tone: "off", title: "Link this browser again", text: "It was put back to an earlier state, too far to go on: its profile was restored or copied. What waits in your chats may have been sent, and stays here. Copy what you need, then log out under linked devices and link again." };
+  }
+  if (link.outdated) return { tone: "off", ...OUTDATED[link.outdated] };
   if (link.offline) {
     return { tone: "off", title: "This computer is offline", text: "What you write is kept here, and goes out when there is a network again." };
   }
@@ -55,6 +59,19 @@ export function linkState(link, now) {
       return { tone: "wait", title: "Connecting", text: "" };
   }
 }
+
+const OUTDATED = {
+  phone: { title: "Your phone's app is too old", text: "Update it. What you write waits here, and nothing is lost." },
+  page: { title: "This page is too old for your phone", text: "Load it again. What you write waits here, and nothing is lost." },
+};
+
+const PUT_BACK = {
+  companion: { title: "This browser was put back to an earlier state", text: "Its profile was restored from a backup, or copied, and both copies ran. No text is sent twice. If you did neither, remove this device on your phone." },
+  phone: { title: "Your phone was put back to an earlier state", text: "It was restored from a backup, or copied, and both copies ran. What it had only since then may be missing there." },
+};
+
+/** What a side that was put back is told as: `companion` is this browser. */
+export const putBack = (who) => PUT_BACK[who];
 
 const seen = (link, now, text) => (link.lastSeen ? `Last seen ${when(link.lastSeen, now)}. ${text}` : text);
 

@@ -19,11 +19,11 @@ use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use handfast::codec::frame::Collection;
-use handfast::codec::ids::{CompanionId, ContentId};
+use handfast::codec::ids::{CommandKey, CompanionId, ContentId};
 use handfast::program::StoreRest;
 use handfast::session::LinkState;
 use handfast::session::pairing::ShownCodes;
-use handfast::{ErrorCode, RelayName, Timestamp};
+use handfast::{DeviceRole, ErrorCode, RelayName, Timestamp};
 use rand_core::CryptoRng;
 
 use crate::store::{Direction, Message, Store, StoreError};
@@ -151,7 +151,7 @@ pub enum AppEvent {
     /// The phone answered a command.
     Result {
         /// The command.
-        cmd_id: u64,
+        key: CommandKey,
         /// The name that the asker gave it.
         client_id: Option<String>,
         /// The message that it made, or why it failed.
@@ -175,6 +175,16 @@ pub enum AppEvent {
         out: Option<String>,
         /// Of a get whose content could not be put there: why.
         reason: Option<String>,
+    },
+    /// A side of the link was put back to an earlier state: by a restored or by a copied profile.
+    PutBack {
+        /// Which side.
+        who: DeviceRole,
+    },
+    /// This companion was put back too far: the phone may have run what waits here, and has forgotten whether. It is kept.
+    Forgotten {
+        /// The texts that wait, with their chats.
+        waiting: Vec<(u64, String)>,
     },
     /// The link is suspended: two holders of it were seen.
     Diverged,

@@ -1,5 +1,6 @@
 //! Events and answers as JSON.
 
+use handfast::DeviceRole;
 use handfast::codec::message::CollectionName;
 use serde_json::{Value, json};
 
@@ -51,8 +52,8 @@ pub(crate) fn event(event: &AppEvent) -> Value {
         }),
         AppEvent::Presence { present } => json!({"event": "presence", "present": present}),
         AppEvent::Skipped { items } => json!({"event": "skipped", "items": items}),
-        AppEvent::Result { cmd_id, client_id, outcome } => json!({
-            "event": "result", "cmd_id": cmd_id, "client_id": client_id,
+        AppEvent::Result { key, client_id, outcome } => json!({
+            "event": "result", "command": key.to_string(), "client_id": client_id,
             "message": outcome.as_ref().ok().copied().flatten(),
             "code": outcome.as_ref().err().map(ToString::to_string),
         }),
@@ -61,6 +62,8 @@ pub(crate) fn event(event: &AppEvent) -> Value {
             "offset": offset, "size": size, "done": done, "code": error.map(|code| code.to_string()),
             "out": out, "message": reason,
         }),
+        AppEvent::PutBack { who } => put_back(*who),
+        AppEvent::Forgotten { waiting } => forgotten(waiting),
         AppEvent::Diverged => json!({"event": "diverged", "message":
             "two copies of this companion were seen; link it again on the phone, or revoke it there"}),
         AppEvent::Suspended => json!({"event": "suspended", "message":
@@ -78,6 +81,25 @@ pub(crate) fn event(event: &AppEvent) -> Value {
             json!({"event": "link_error", "code": code.to_string(), "by": by})
         }
     }
+}
+
+fn put_back(who: DeviceRole) -> Value {
+    let (who, message) = match who {
+        DeviceRole::Web => ("companion", "this companion was put back to an earlier state"),
+        DeviceRole::Phone => ("phone", "the phone was put back to an earlier state"),
+    };
+    json!({"event": "put_back", "who": who, "message": format!(
+        "{message}: a profile of it was restored from a backup, or copied, and both copies ran. No text is sent twice; \
+         what it had only since then may be missing there. If you did neither, link this companion anew"
+    )})
+}
+
+fn forgotten(waiting: &[(u64, String)]) -> Value {
+    let waiting: Vec<_> = waiting.iter().map(|(chat, text)| json!({"chat": chat, "text": text})).collect();
+    json!({"event": "commands_forgotten", "waiting": waiting, "message":
+        "this companion was put back to an earlier state, too far to go on: a profile of it was restored or copied. \
+         What waits here may have been sent, and is kept; write down what you need, then run `logout --yes` and link \
+         it anew"})
 }
 
 pub(crate) fn chats(chats: &[Chat]) -> Value {

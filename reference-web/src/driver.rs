@@ -13,6 +13,7 @@ use handfast::program::{
     field_u64, reason, run_core, serve_control, spawn_stdin, usage,
 };
 use handfast::{RelayName, Timestamp};
+use rand_core::CryptoRng;
 use serde_json::{Map, Value, json};
 
 use self::files::{Asker, FileEvent, attach, put_of, remove_picture, wanted};
@@ -227,7 +228,7 @@ impl Core {
     }
 
     // Logs name sockets, events, sizes and codes: never a text, a name, a key or a payload.
-    fn socket(&mut self, rng: &mut dyn rand_core::CryptoRng, tag: SocketTag, event: SocketEvent) {
+    fn socket(&mut self, rng: &mut dyn CryptoRng, tag: SocketTag, event: SocketEvent) {
         let now = self.clock.now();
         match event {
             SocketEvent::Opened => {
@@ -321,7 +322,7 @@ impl Core {
             _ => {
                 let (sockets, queued) = self.sockets.usage();
                 let process = || usage(self.sockets.runtime(), sockets, queued);
-                verb(&mut self.app, now, object, process).map(Some)
+                verb(&mut self.app, now, &mut os_rng()?, object, process).map(Some)
             }
         }
     }
@@ -342,6 +343,7 @@ fn answer_or_refusal(answer: anyhow::Result<Option<Value>>) -> Option<Value> {
 pub fn verb(
     app: &mut App,
     now: Timestamp,
+    rng: &mut dyn CryptoRng,
     object: &Map<String, Value>,
     process: impl FnOnce() -> Value,
 ) -> anyhow::Result<Value> {
@@ -355,42 +357,43 @@ pub fn verb(
             Ok(describe::history(&app.store().history(chat, count)?))
         }
         "older" => {
-            let sent = app.ask_older(now, field_u64(object, "chat")?)?;
-            Ok(json!({"accepted": true, "cmd_id": sent.cmd_id}))
+            let sent = app.ask_older(now, rng, field_u64(object, "chat")?)?;
+            Ok(json!({"accepted": true, "command": sent.command.to_string()}))
         }
         "status" => Ok(describe::status(&app.status()?, &process())),
         "send" => {
             let reply_to = object.get("reply_to").and_then(Value::as_u64);
             let (chat, text) = (field_u64(object, "chat")?, field_str(object, "text")?);
-            let sent = app.send_text(now, chat, text, reply_to, client_id)?;
-            Ok(json!({"accepted": true, "cmd_id": sent.cmd_id}))
+            let sent = app.send_text(now, rng, chat, text, reply_to, client_id)?;
+            Ok(json!({"accepted": true, "command": sent.command.to_string()}))
         }
         "read" => {
-            let sent = app.mark_read(now, field_u64(object, "chat")?, field_u64(object, "message")?)?;
-            Ok(json!({"accepted": true, "cmd_id": sent.cmd_id}))
+            let sent = app.mark_read(now, rng, field_u64(object, "chat")?, field_u64(object, "message")?)?;
+            Ok(json!({"accepted": true, "command": sent.command.to_string()}))
         }
         "edit" => {
             let (chat, message) = (field_u64(object, "chat")?, field_u64(object, "message")?);
-            let sent = app.edit_text(now, chat, message, field_str(object, "text")?)?;
-            Ok(json!({"accepted": true, "cmd_id": sent.cmd_id}))
+            let sent = app.edit_text(now, rng, chat, message, field_str(object, "text")?)?;
+            Ok(json!({"accepted": true, "command": sent.command.to_string()}))
         }
         "delete" => {
-            let sent = app.delete_message(now, field_u64(object, "chat")?, field_u64(object, "message")?)?;
-            Ok(json!({"accepted": true, "cmd_id": sent.cmd_id}))
+            let sent =
+                app.delete_message(now, rng, field_u64(object, "chat")?, field_u64(object, "message")?)?;
+            Ok(json!({"accepted": true, "command": sent.command.to_string()}))
         }
         "react" => {
             let (chat, message) = (field_u64(object, "chat")?, field_u64(object, "message")?);
-            let sent = app.react(now, chat, message, field_str(object, "reaction")?)?;
-            Ok(json!({"accepted": true, "cmd_id": sent.cmd_id}))
+            let sent = app.react(now, rng, chat, message, field_str(object, "reaction")?)?;
+            Ok(json!({"accepted": true, "command": sent.command.to_string()}))
         }
         "companions" => Ok(describe::companions(&app.store().companions()?)),
         "attach" => {
             if let Some(sent) = app.media_of_client(client_id)? {
-                return Ok(json!({"accepted": true, "cmd_id": sent.cmd_id}));
+                return Ok(json!({"accepted": true, "command": sent.command.to_string()}));
             }
             let staged =
                 app.store().media().stage(Path::new(field_str(object, "file")?), &Progress::default())?;
-            attach(app, &put_of(object)?, &staged)
+            attach(app, rng, &put_of(object)?, &staged)
         }
         "get" => {
             let (content, out) = wanted(object)?;

@@ -249,7 +249,8 @@ fn ask(dir: &Path, settings: Settings, request: &Value) -> anyhow::Result<Value>
     let clock = Clock::start();
     let mut app = driver::open(&lock, settings, clock)?;
     let object = request.as_object().cloned().unwrap_or_default();
-    let answer = driver::verb(&mut app, clock.now(), &object, || Value::Null)?;
+    let answer =
+        driver::verb(&mut app, clock.now(), &mut handfast::driver::os_rng()?, &object, || Value::Null)?;
     let failure = driver::settle_alone(&mut app, clock)?;
     Ok(failure.map_or(answer, |failure| json!({"error": failure})))
 }

@@ -56,7 +56,9 @@ pub fn event(event: &Value) -> Option<String> {
         "skipped" => {
             format!("{} items of the phone are of a newer version; update this program.", event["items"])
         }
-        "diverged" | "suspended" | "revoked" => format!("{}.", capital(&text(event, "message"))),
+        "diverged" | "suspended" | "revoked" | "put_back" => format!("{}.", capital(&text(event, "message"))),
+        "commands_forgotten" => forgotten(event),
+        "link_error" if text(event, "code") == "NO_COMMON_VERSION" => too_old(&text(event, "by")).to_owned(),
         "replaced" => "Another process uses this companion. End it, or type: take back".to_owned(),
         "link_error" => {
             let by = text(event, "by");
@@ -123,6 +125,25 @@ fn result(event: &Value) -> Option<String> {
         "The phone refused what you sent ({}); look at the chat, then send it again.",
         printable(code)
     ))
+}
+
+/// This companion was put back too far: what it holds is shown.
+fn forgotten(event: &Value) -> String {
+    let waits = |waiting: &Value| {
+        format!("\n    Waits for chat {}: {}", number(waiting, "chat"), text(waiting, "text"))
+    };
+    let said: String = rows(event, "waiting").map(waits).collect();
+    format!("{}.{said}", capital(&text(event, "message")))
+}
+
+/// There is no common version: says whose program is too old.
+fn too_old(by: &str) -> &'static str {
+    match by {
+        "here" => {
+            "The phone's program is too old for this companion. Update the phone; what you sent waits on this disk."
+        }
+        _ => "This companion is too old for the phone. Update it; what you sent waits on this disk.",
+    }
 }
 
 fn capital(text: &str) -> String {
@@ -291,6 +312,25 @@ mod tests {
         assert!(said(&json!({"event": "relay_lost", "reason": "refused"})).contains("refused"));
     }
 
+    // req: RES-034, RES-038, RES-040
+    #[test]
+    fn who_was_put_back_and_who_is_too_old_is_said() {
+        use crate::app::AppEvent;
+        use handfast::DeviceRole::{Phone, Web};
+        let told = |event: &AppEvent| said(&crate::describe::event(event));
+        for (who, words) in [(Web, "This companion was put back"), (Phone, "The phone was put back")] {
+            let told = told(&AppEvent::PutBack { who });
+            assert!(told.starts_with(words) && told.contains("restored from a backup, or copied"), "{told}");
+        }
+        let waiting = vec![(1, "one\nWaits for chat 9: no".to_owned()), (2, "two".to_owned())];
+        let told_of = told(&AppEvent::Forgotten { waiting });
+        assert!(told_of.contains("logout --yes") && told_of.contains("Waits for chat 2: two"), "{told_of}");
+        assert_eq!(told_of.lines().count(), 3, "a text has one line: {told_of}");
+        let code = handfast::ErrorCode::NO_COMMON_VERSION;
+        assert!(told(&AppEvent::LinkError { code, by: "here" }).contains("Update the phone"));
+        assert!(told(&AppEvent::LinkError { code, by: "phone" }).contains("Update it"));
+    }
+
     #[test]
     fn news_are_told_and_steps_of_programs_are_not() {
         let message =
@@ -309,8 +349,8 @@ mod tests {
         (end["done"], end["code"], end["message"]) =
             (json!(false), json!("IO"), json!("/tmp is a directory, not a file"));
         assert!(said(&end).contains("failed (/tmp is a directory, not a file)"));
-        assert_eq!(event(&json!({"event": "result", "cmd_id": 3, "message": 4, "code": null})), None);
-        let refused = json!({"event": "result", "cmd_id": 3, "code": "REFUSED"});
+        assert_eq!(event(&json!({"event": "result", "command": "03", "message": 4, "code": null})), None);
+        let refused = json!({"event": "result", "command": "03", "code": "REFUSED"});
         assert!(said(&refused).contains("REFUSED"));
         assert_eq!(said(&json!({"event": "suspended", "message": "the phone x"})), "The phone x.");
         assert!(said(&json!({"event": "of_later"})).contains("of_later"));

@@ -12,7 +12,7 @@ use handfast::session::{LinkState, PairingEvent};
 use reference_web::app::{AppEvent, VerbError};
 use reference_web::store::{CommandState, Direction, LinkRowState};
 use world::account::{is_done, message, synced};
-use world::{MINUTE, World, open};
+use world::{MINUTE, World, keys, open};
 
 #[test]
 fn a_scanned_code_ends_in_a_link_that_mirrors_the_phone() {
@@ -34,9 +34,9 @@ fn nothing_is_taken_for_a_link_that_the_phone_has_not_confirmed() {
     world.app.enter_number(world.now, &number).unwrap();
     world.lose_phone();
     assert!(world.app.is_pending(), "the phone may have it, or not");
-    let sent = world.app.send_text(world.now, 1, "hello", None, None);
+    let sent = world.app.send_text(world.now, &mut keys(), 1, "hello", None, None);
     assert!(matches!(sent, Err(VerbError::Pending)), "{sent:?}");
-    let older = world.app.ask_older(world.now, 1);
+    let older = world.app.ask_older(world.now, &mut keys(), 1);
     assert!(matches!(older, Err(VerbError::Pending)), "{older:?}");
     let got = world.app.get(ContentId::from_bytes([1; 32]), std::path::Path::new("out"));
     assert!(matches!(got, Err(VerbError::Pending)), "{got:?}");
@@ -162,8 +162,8 @@ fn a_burnt_code_is_told_and_another_works() {
 #[test]
 fn replies_and_what_was_read_reach_the_phone_as_commands() {
     let mut world = synced(8);
-    let _ = world.app.send_text(world.now, 1, "yes", Some(7), None).unwrap();
-    let _ = world.app.mark_read(world.now, 2, 10).unwrap();
+    let _ = world.app.send_text(world.now, &mut keys(), 1, "yes", Some(7), None).unwrap();
+    let _ = world.app.mark_read(world.now, &mut keys(), 2, 10).unwrap();
     world.run_until("answered", MINUTE, |w| w.app.store().commands_open().unwrap() == 0);
     let commands: Vec<_> = world.phone.commands.iter().map(|(_, command)| command.clone()).collect();
     let reply = Command::SendText { chat: 1, text: "yes".into(), reply_to: Some(7) };
@@ -173,8 +173,8 @@ fn replies_and_what_was_read_reach_the_phone_as_commands() {
 #[test]
 fn a_client_id_names_one_command_whatever_happens() {
     let mut world = synced(7);
-    let first = world.app.send_text(world.now, 1, "once", None, Some("a")).unwrap();
-    let again = world.app.send_text(world.now, 1, "once", None, Some("a")).unwrap();
+    let first = world.app.send_text(world.now, &mut keys(), 1, "once", None, Some("a")).unwrap();
+    let again = world.app.send_text(world.now, &mut keys(), 1, "once", None, Some("a")).unwrap();
     assert_eq!(first, again);
     let _ = world.wait_for("result", |e| match e {
         AppEvent::Result { client_id, outcome: Ok(Some(message)), .. }
@@ -185,13 +185,13 @@ fn a_client_id_names_one_command_whatever_happens() {
         _ => None,
     });
     world.restart_web();
-    let late = world.app.send_text(world.now, 1, "once", None, Some("a")).unwrap();
+    let late = world.app.send_text(world.now, &mut keys(), 1, "once", None, Some("a")).unwrap();
     assert_eq!(first, late);
     world.run_until_live();
     world.run_for(Duration::from_secs(5));
     assert_eq!(world.phone.commands.len(), 1);
     let stored = world.app.store().command_of_client("a").unwrap().unwrap();
-    assert_eq!((stored.state, stored.result), (CommandState::Accepted, Some(1_000 + stored.cmd_id)));
+    assert_eq!((stored.state, stored.result), (CommandState::Accepted, Some(1_001)));
 }
 
 #[test]
@@ -200,7 +200,9 @@ fn what_is_sent_while_the_program_is_stopped_leaves_once_it_runs() {
     world.stop_web();
     let mut app = open(&world.dir, world.now, &mut world.rng);
     for n in 0..20 {
-        let _ = app.send_text(world.now, 1, &format!("text {n}"), None, Some(&format!("id {n}"))).unwrap();
+        let _ = app
+            .send_text(world.now, &mut keys(), 1, &format!("text {n}"), None, Some(&format!("id {n}")))
+            .unwrap();
         assert_eq!(app.settle(world.now, &mut world.rng).unwrap().failure, None);
     }
     drop(app);
@@ -223,7 +225,7 @@ fn what_is_sent_while_the_program_is_stopped_leaves_once_it_runs() {
 fn a_refused_command_is_told_with_its_reason() {
     let mut world = synced(9);
     world.phone.answer_with = Some(ErrorCode::REFUSED);
-    let _ = world.app.send_text(world.now, 99, "to nobody", None, Some("b")).unwrap();
+    let _ = world.app.send_text(world.now, &mut keys(), 99, "to nobody", None, Some("b")).unwrap();
     let code = world.wait_for("result", |e| match e {
         AppEvent::Result { outcome: Err(code), .. } => Some(*code),
         _ => None,
@@ -231,9 +233,15 @@ fn a_refused_command_is_told_with_its_reason() {
     assert_eq!(code, ErrorCode::REFUSED);
     let stored = world.app.store().command_of_client("b").unwrap().unwrap();
     assert_eq!((stored.state, stored.error), (CommandState::Failed, Some(ErrorCode::REFUSED)));
-    assert!(matches!(world.app.send_text(world.now, 1, "", None, None), Err(VerbError::TextLength)));
+    assert!(matches!(
+        world.app.send_text(world.now, &mut keys(), 1, "", None, None),
+        Err(VerbError::TextLength)
+    ));
     let long = "x".repeat(8_193);
-    assert!(matches!(world.app.send_text(world.now, 1, &long, None, None), Err(VerbError::TextLength)));
+    assert!(matches!(
+        world.app.send_text(world.now, &mut keys(), 1, &long, None, None),
+        Err(VerbError::TextLength)
+    ));
 }
 
 #[test]
@@ -292,7 +300,10 @@ fn states_are_told_and_a_linked_companion_shows_no_code() {
     assert!(matches!(world.app.stop_pairing(world.now), Err(VerbError::NotAsked)));
     assert!(matches!(world.app.new_code(world.now, &mut world.rng), Err(VerbError::Linked)));
     let mut unlinked = World::new(20);
-    assert!(matches!(unlinked.app.send_text(unlinked.now, 1, "x", None, None), Err(VerbError::NotLinked)));
+    assert!(matches!(
+        unlinked.app.send_text(unlinked.now, &mut keys(), 1, "x", None, None),
+        Err(VerbError::NotLinked)
+    ));
     let out = unlinked.dir.join("out");
     assert!(matches!(unlinked.app.get(ContentId::from_bytes([0; 32]), &out), Err(VerbError::NotLinked)));
 }

@@ -3,7 +3,7 @@
 
 mod both;
 
-use both::{Both, MINUTE, received};
+use both::{Both, MINUTE, keys, received};
 use handfast::codec::limits::MARKER_REVS;
 use reference_phone::upstream::Change;
 use reference_web::app::AppEvent;
@@ -24,7 +24,7 @@ fn scroll(both: &mut Both, chat: u64, count: usize) {
             return;
         }
         let now = both.now;
-        let _ = both.web().ask_older(now, chat).unwrap();
+        let _ = both.web().ask_older(now, &mut keys(), chat).unwrap();
         both.run_until("older ones", |b| b.web().store().commands_open().unwrap() == 0);
     }
     panic!("only {} of {count}", shown(both, chat).len());
@@ -184,7 +184,7 @@ fn msg_067_of_120_chats_the_one_that_is_open_is_live() {
         let now = both.now;
         both.web().open_chat(now, chat);
         both.settle();
-        let _ = both.web().send_text(now, chat, "hello", None, None).unwrap();
+        let _ = both.web().send_text(now, &mut keys(), chat, "hello", None, None).unwrap();
         both.run_until("answered", |b| b.web().store().commands_open().unwrap() == 0);
         both.network.says(chat, chat, "an answer");
         both.settle();
@@ -234,7 +234,7 @@ fn msg_070_the_file_of_a_message_that_is_deleted_beyond_the_window_goes() {
     std::fs::write(&path, b"a photo").unwrap();
     let imported = both.web().store().media().import(&path).unwrap();
     let content = imported.content;
-    let _ = both.web().send_media(1, imported, None).unwrap();
+    let _ = both.web().send_media(&mut keys(), 1, imported, None).unwrap();
     both.run_until("sent", |b| b.web().store().transfers_open().unwrap().is_empty());
     both.run_until("answered", |b| b.web().store().commands_open().unwrap() == 0);
     both.run_for(MINUTE);

@@ -10,7 +10,7 @@ use handfast::codec::message::{CollectionName, Command, Item, Message, MessageSt
 use handfast::session::LinkState;
 use reference_web::app::{AppEvent, SettleError, VerbError};
 use reference_web::store::{DB_FILE, StoreError};
-use world::{MINUTE, World};
+use world::{MINUTE, World, keys};
 
 /// Another program's hand in the database.
 fn execute(world: &World, sql: &str) {
@@ -41,7 +41,7 @@ fn texts_at_phone(world: &World) -> Vec<&str> {
 }
 
 fn send(world: &mut World, text: &str) -> Result<(), VerbError> {
-    world.app.send_text(world.now, 1, text, None, Some(text)).map(drop)
+    world.app.send_text(world.now, &mut keys(), 1, text, None, Some(text)).map(drop)
 }
 
 /// Runs until the store works and the link is live again.

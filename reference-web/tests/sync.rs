@@ -5,7 +5,7 @@ mod both;
 
 use std::time::Duration;
 
-use both::{Both, MINUTE, received};
+use both::{Both, MINUTE, keys, received};
 use handfast::codec::limits::{MARKER_REVS, SUBSCRIPTIONS_MAX};
 use handfast::codec::message::CollectionName;
 use reference_web::app::AppEvent;
@@ -135,7 +135,7 @@ fn a_chat_has_no_gap_when_more_came_than_its_window_holds() {
     let (here, there) = numbers(&mut both, 1);
     assert_eq!((here.len(), &here), (200, &there), "what is behind the gap is not shown as if it came next");
     let now = both.now;
-    let _ = both.web().ask_older(now, 1).unwrap();
+    let _ = both.web().ask_older(now, &mut keys(), 1).unwrap();
     both.run_for(MINUTE);
     let (here, there) = numbers(&mut both, 1);
     assert_eq!((here.len(), &here), (250, &there), "and is asked for as history");
@@ -185,14 +185,14 @@ fn edits_reactions_deletes_and_the_list_of_companions_are_the_same_at_both() {
     let answered = |b: &mut Both| b.web().store().commands_open().unwrap() == 0;
     let now = both.now;
     for text in ["first", "second"] {
-        let _ = both.web().send_text(now, 1, text, None, None).unwrap();
+        let _ = both.web().send_text(now, &mut keys(), 1, text, None, None).unwrap();
     }
     both.run_until("sent", answered);
     let ids: Vec<u64> = both.web().store().history(1, 2).unwrap().iter().map(|m| m.id).collect();
     let now = both.now;
-    let _ = both.web().edit_text(now, 1, ids[0], "first, edited").unwrap();
-    let _ = both.web().react(now, 1, ids[0], "👍").unwrap();
-    let _ = both.web().delete_message(now, 1, ids[1]).unwrap();
+    let _ = both.web().edit_text(now, &mut keys(), 1, ids[0], "first, edited").unwrap();
+    let _ = both.web().react(now, &mut keys(), 1, ids[0], "👍").unwrap();
+    let _ = both.web().delete_message(now, &mut keys(), 1, ids[1]).unwrap();
     both.run_until("changed", answered);
     both.run_for(MINUTE);
     let newest = both.web().store().history(1, 1).unwrap().remove(0);
@@ -227,7 +227,7 @@ fn the_file_of_a_deleted_message_goes_unless_another_message_has_it() {
     for _ in 0..2 {
         let imported = both.web().store().media().import(&path).unwrap();
         content = Some(imported.content);
-        let _ = both.web().send_media(1, imported, None).unwrap();
+        let _ = both.web().send_media(&mut keys(), 1, imported, None).unwrap();
         both.run_until("sent", answered);
     }
     both.run_for(MINUTE);
@@ -236,7 +236,7 @@ fn the_file_of_a_deleted_message_goes_unless_another_message_has_it() {
     for (id, is_kept) in ids.into_iter().zip([true, false]) {
         assert!(both.web().store().media().has(content));
         let now = both.now;
-        let _ = both.web().delete_message(now, 1, id).unwrap();
+        let _ = both.web().delete_message(now, &mut keys(), 1, id).unwrap();
         both.run_until("deleted", answered);
         both.run_for(MINUTE);
         assert_eq!(both.web().store().media().has(content), is_kept);

@@ -14,7 +14,7 @@ use reference_web::store::Direction;
 use sha2::{Digest, Sha256};
 use world::account::{is_done, offset, synced};
 use world::phone::Content;
-use world::{MINUTE, World};
+use world::{MINUTE, World, keys};
 
 fn file(world: &World, name: &str, len: usize) -> (PathBuf, Vec<u8>) {
     let bytes: Vec<u8> = (0..len).map(|i| u8::try_from(i * 7 % 251).unwrap()).collect();
@@ -26,7 +26,7 @@ fn file(world: &World, name: &str, len: usize) -> (PathBuf, Vec<u8>) {
 fn attach(world: &mut World, path: &std::path::Path, client_id: &str) -> ContentId {
     let imported = world.app.store().media().import(path).unwrap();
     let content = imported.content;
-    let _ = world.app.send_media(1, imported, Some(client_id)).unwrap();
+    let _ = world.app.send_media(&mut keys(), 1, imported, Some(client_id)).unwrap();
     world.settle();
     content
 }
@@ -44,7 +44,7 @@ fn a_file_is_uploaded_and_then_sent_in_one_step() {
     assert_eq!((media.media_type.as_str(), media.name.as_str()), ("application/octet-stream", "photo.png"));
     world.run_until("result", MINUTE, |w| w.app.store().commands_open().unwrap() == 0);
     assert!(is_done(&world, Direction::Put));
-    assert!(world.app.media_of_client(Some("up")).unwrap().unwrap().cmd_id.is_some());
+    assert_eq!(world.app.media_of_client(Some("up")).unwrap().unwrap().command, world.phone.commands[0].0);
     assert_eq!(world.app.store().transfers_open().unwrap(), []);
 }
 
@@ -65,7 +65,7 @@ fn an_upload_goes_on_at_its_offset_after_a_crash() {
 fn attach_without_running(world: &mut World, path: &std::path::Path) -> ContentId {
     let imported = world.app.store().media().import(path).unwrap();
     let content = imported.content;
-    let _ = world.app.send_media(1, imported, None).unwrap();
+    let _ = world.app.send_media(&mut keys(), 1, imported, None).unwrap();
     content
 }
 

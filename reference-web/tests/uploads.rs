@@ -4,7 +4,7 @@ mod both;
 
 use std::path::PathBuf;
 
-use both::{Both, MINUTE};
+use both::{Both, MINUTE, keys};
 use handfast::codec::ids::ContentId;
 use reference_web::app::AppEvent;
 use reference_web::store::Direction;
@@ -49,7 +49,7 @@ fn send(both: &mut Both, chat: u64, bytes: &[u8]) -> ContentId {
     std::fs::write(file.path(), bytes).unwrap();
     let imported = both.web().store().media().import(file.path()).unwrap();
     let content = imported.content;
-    let _ = both.web().send_media(chat, imported, None).unwrap();
+    let _ = both.web().send_media(&mut keys(), chat, imported, None).unwrap();
     content
 }
 

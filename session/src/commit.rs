@@ -71,6 +71,14 @@ impl Op {
     pub(crate) fn put(key: Vec<u8>, value: Vec<u8>) -> Self {
         Self::Put { key, value: Zeroizing::new(value) }
     }
+
+    pub(crate) fn write<S: StoreTxn>(&self, link: MailboxId, txn: &mut S) -> Result<(), S::Error> {
+        match self {
+            Self::Put { key, value } => txn.put(link, key, value),
+            Self::Delete { key } => txn.delete(link, key),
+            Self::DeleteRange { from, to } => txn.delete_range(link, from, to),
+        }
+    }
 }
 
 /// What a transaction of the application's store must offer.
@@ -173,12 +181,7 @@ impl Commit {
             return Err(CommitError::Conflict { expected: self.expects, found });
         }
         for op in &self.ops {
-            match op {
-                Op::Put { key, value } => txn.put(self.link, key, value),
-                Op::Delete { key } => txn.delete(self.link, key),
-                Op::DeleteRange { from, to } => txn.delete_range(self.link, from, to),
-            }
-            .map_err(CommitError::Store)?;
+            op.write(self.link, txn).map_err(CommitError::Store)?;
         }
         let version = self.expects.saturating_add(1).to_be_bytes();
         txn.put(self.link, keys::VERSION, &version).map_err(CommitError::Store)

@@ -2,16 +2,24 @@
 
 use alloc::vec::Vec;
 
-use handfast_codec::ids::{Epoch, LogId};
+use handfast_codec::ids::{CommandKey, Epoch, LogId};
+use handfast_codec::payload::CommandsKnown;
+use handfast_codec::role::DeviceRole;
 
 use crate::commit::Op;
 use crate::error::LoadError;
 use crate::keys;
 
 /// The layout's version.
-const LAYOUT: u8 = 1;
-/// Bytes of a row.
-const LEN: usize = 1 + 16 + 16 + 16 + 8 * 7;
+const LAYOUT: u8 = 2;
+/// The layout before commands had keys: it ends before `last_cmd`.
+const LAYOUT_V1: u8 = 1;
+/// Bytes of a row of that layout, and of one of today.
+const LEN_V1: usize = 1 + 16 + 16 + 16 + 8 * 7;
+const LEN: usize = LEN_V1 + 8 + 16 + 8 + 1;
+
+/// What a phone knows before the first command.
+const NONE_KNOWN: CommandsKnown = CommandsKnown { highest: 0, key: CommandKey::from_bytes([0; 16]), from: 1 };
 
 /// What outlives connections and processes, besides the rows of the lanes.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -32,6 +40,10 @@ pub(crate) struct Counters {
     pub(crate) next_cmd: u64,
     /// At the phone: the highest floor seen.
     pub(crate) floor: u64,
+    /// At the phone: which commands it knows.
+    pub(crate) known: CommandsKnown,
+    /// The side that was put back to an earlier state, until the user is told.
+    pub(crate) put_back: Option<DeviceRole>,
     /// The next stream this side opens.
     pub(crate) next_stream: u64,
     /// The lowest id that the peer's next stream may have.
@@ -50,6 +62,8 @@ impl Counters {
             in_durable: 0,
             next_cmd: 1,
             floor: 0,
+            known: NONE_KNOWN,
+            put_back: None,
             next_stream: first_stream,
             peer_stream_min: first_stream ^ 1,
         }
@@ -72,14 +86,24 @@ impl Counters {
         ] {
             row.extend_from_slice(&number.to_be_bytes());
         }
+        row.extend_from_slice(&self.known.highest.to_be_bytes());
+        row.extend_from_slice(self.known.key.as_bytes());
+        row.extend_from_slice(&self.known.from.to_be_bytes());
+        row.push(match self.put_back {
+            None => 0,
+            Some(DeviceRole::Phone) => 1,
+            Some(DeviceRole::Web) => 2,
+        });
         row
     }
 
     pub(crate) fn decode(row: &[u8]) -> Result<Self, LoadError> {
         let (layout, rest) = row.split_first().ok_or(LoadError::Damaged)?;
-        if *layout != LAYOUT || row.len() != LEN {
-            return Err(LoadError::Damaged);
-        }
+        let (known, put_back) = match (*layout, row.len()) {
+            (LAYOUT, LEN) => row.get(LEN_V1..).map_or(Err(LoadError::Damaged), read_known)?,
+            (LAYOUT_V1, LEN_V1) => (NONE_KNOWN, None),
+            _ => return Err(LoadError::Damaged),
+        };
         let (out_epoch, rest) = rest.split_first_chunk().ok_or(LoadError::Damaged)?;
         let (in_epoch, rest) = rest.split_first_chunk().ok_or(LoadError::Damaged)?;
         let (log_id, rest) = rest.split_first_chunk().ok_or(LoadError::Damaged)?;
@@ -94,6 +118,8 @@ impl Counters {
             in_durable: next()?,
             next_cmd: next()?,
             floor: next()?,
+            known,
+            put_back,
             next_stream: next()?,
             peer_stream_min: next()?,
         })
@@ -102,6 +128,30 @@ impl Counters {
     pub(crate) fn put(&self) -> Op {
         Op::put(keys::SESSION.to_vec(), self.encode())
     }
+
+    /// Whether a row was written before commands had keys.
+    pub(crate) fn is_version_1(row: &[u8]) -> bool {
+        row.first() == Some(&LAYOUT_V1)
+    }
+}
+
+/// What version 1 did not have: the commands that a phone knows, and the side that was put back.
+fn read_known(row: &[u8]) -> Result<(CommandsKnown, Option<DeviceRole>), LoadError> {
+    let (highest, rest) = row.split_first_chunk().ok_or(LoadError::Damaged)?;
+    let (key, rest) = rest.split_first_chunk().ok_or(LoadError::Damaged)?;
+    let (from, rest) = rest.split_first_chunk().ok_or(LoadError::Damaged)?;
+    let put_back = match rest {
+        [0] => None,
+        [1] => Some(DeviceRole::Phone),
+        [2] => Some(DeviceRole::Web),
+        _ => return Err(LoadError::Damaged),
+    };
+    let known = CommandsKnown {
+        highest: u64::from_be_bytes(*highest),
+        key: CommandKey::from_bytes(*key),
+        from: u64::from_be_bytes(*from),
+    };
+    Ok((known, put_back))
 }
 
 #[cfg(test)]
@@ -113,9 +163,16 @@ mod tests {
         let mut counters = Counters::new(Epoch::from_bytes([1; 16]), Epoch::from_bytes([2; 16]), 1);
         counters.next_index = u64::MAX;
         counters.floor = 77;
+        counters.known = CommandsKnown { highest: 80, key: CommandKey::from_bytes([3; 16]), from: u64::MAX };
+        counters.put_back = Some(DeviceRole::Web);
         let row = counters.encode();
         assert_eq!(Counters::decode(&row).unwrap(), counters);
         assert_eq!(Counters::decode(&row[..row.len() - 1]), Err(LoadError::Damaged));
         assert_eq!(Counters::decode(&[&row[..], &[0]].concat()), Err(LoadError::Damaged));
+        let old = [&[LAYOUT_V1], &row[1..LEN_V1]].concat();
+        (counters.known, counters.put_back) = (NONE_KNOWN, None);
+        assert!(Counters::is_version_1(&old) && !Counters::is_version_1(&row));
+        assert_eq!(Counters::decode(&old).unwrap(), counters);
+        assert_eq!(Counters::decode(&row[..LEN_V1]), Err(LoadError::Damaged));
     }
 }

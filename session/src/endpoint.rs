@@ -7,12 +7,14 @@
 //! `connect_phone` run the reconnect handshake and the ratchet, `frames` takes what decrypts, `sync` joins the sync lane to
 //! the application, `send` chooses and seals records, `pending` holds what waits for a commit, `time` the deadlines, `verbs` are the application's calls.
 
+mod commands;
 mod connect_phone;
 mod connect_web;
 mod connection;
 mod frames;
 mod load;
 mod pending;
+mod resume;
 mod send;
 mod sync;
 mod time;
@@ -26,7 +28,7 @@ use bytes::{Bytes, BytesMut};
 use handfast_codec::Timestamp;
 use handfast_codec::error::ErrorCode;
 use handfast_codec::frame::Frame;
-use handfast_codec::ids::{AttachmentId, MailboxId, PskId, Signature};
+use handfast_codec::ids::{AttachmentId, CommandKey, MailboxId, PskId, Signature};
 use handfast_codec::payload::{KkHead, KkMode};
 use handfast_codec::relay::{DataKind, RECORD_HEADER, RelayFrame, Wake};
 use handfast_codec::role::DeviceRole;
@@ -36,6 +38,8 @@ use handfast_handshake::secret::Psk;
 use rand_core::CryptoRng;
 
 use crate::attach::{Attach, AttachEvent, AttachTimeout, Seat};
+use crate::commands::phone::CommandsRun;
+use crate::commands::web::OwnCommands;
 use crate::commit::{CommitGate, CommitId, Op};
 use crate::counted::Counted;
 use crate::counters::Counters;
@@ -56,7 +60,7 @@ use pending::{Deferred, Pending, Queued};
 
 pub use load::{LinkStatus, Pairs, StreamInfo};
 pub(crate) use load::{active_row, phone_rows, web_rows, wipe_rows};
-pub use verbs::{Opened, Sent};
+pub use verbs::Opened;
 
 /// How long a handshake message is awaited.
 const HANDSHAKE_MAX: Duration = Duration::from_secs(10);
@@ -83,8 +87,8 @@ pub struct Endpoint {
     alive: Liveness,
     /// Bytes sealed and handed out that the socket has not taken.
     ahead: usize,
-    /// At the phone: results not yet given for commands that were delivered.
-    running: alloc::collections::BTreeSet<u64>,
+    /// At the phone: commands that were delivered and are not answered, with their numbers.
+    running: alloc::collections::BTreeMap<CommandKey, u64>,
     /// When a link that is OFFERED or PENDING is dropped.
     lapses: Option<Timestamp>,
     dead: bool,
@@ -106,7 +110,7 @@ struct PhoneSide {
     /// The web's attachment to which `UNKNOWN_KEY` was sent.
     hinted: Option<AttachmentId>,
     sync: PhoneSync,
-    results: alloc::collections::BTreeMap<u64, Bytes>,
+    commands: CommandsRun,
     revoked: Option<Signature>,
     wake: PhoneWake,
 }
@@ -134,8 +138,7 @@ struct WebSide {
     /// Whether another socket took the seat, and the user has not taken it back.
     replaced: bool,
     sync: WebSync,
-    /// Commands that are not settled, each with its row of the outbox; a store of an earlier build may have none.
-    unsettled: alloc::collections::BTreeMap<u64, Option<u64>>,
+    commands: OwnCommands,
     wake: WebWake,
 }
 

@@ -39,6 +39,9 @@ pub enum SendRefused {
     /// The outbox is full: wait for the peer.
     #[error("the outbox is full; try again when the peer has taken some")]
     OutboxFull,
+    /// A command of this key was sent before: it need not be sent again.
+    #[error("a command of this key was sent before")]
+    KnownKey,
     /// The message is over its maximum.
     #[error("the message is too large")]
     TooLarge,

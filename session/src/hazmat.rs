@@ -1,5 +1,7 @@
 //! Links from fixed keys, for vectors, tests and the simulator. Never part of a shipped build.
 
+mod commands;
+
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
@@ -16,6 +18,8 @@ use rand_core::CryptoRng;
 use crate::commit::{Commit, Op, Value};
 use crate::endpoint::{Pairs, active_row, phone_rows, web_rows};
 use crate::keys;
+
+pub use self::commands::{PhoneCommands, WebCommands, command_envelope, result_envelope};
 
 fn pairs(ops: Vec<Op>) -> Pairs {
     let mut pairs = Pairs::new();

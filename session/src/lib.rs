@@ -36,6 +36,7 @@ extern crate alloc;
 extern crate std;
 
 mod attach;
+mod commands;
 mod commit;
 mod counted;
 mod counters;
@@ -62,9 +63,10 @@ mod sync;
 mod wake;
 mod words;
 
+pub use commands::Repeat;
 pub use commit::{Commit, CommitError, CommitId, Op, StoreTxn, VERSION_KEY, Value, is_secret};
 pub use digest::RowDigest;
-pub use endpoint::{Endpoint, LinkStatus, Opened, Pairs, Sent, StreamInfo};
+pub use endpoint::{Endpoint, LinkStatus, Opened, Pairs, StreamInfo};
 pub use error::{ApiMisuse, LoadError, SendRefused};
 pub use memory::{MemoryStore, MemoryTxn, PairsTxn};
 pub use output::{Event, LinkState, Message, Output, StreamEnd};

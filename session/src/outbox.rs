@@ -111,6 +111,18 @@ impl Outbox {
         index
     }
 
+    /// The message at `index`, if it is held.
+    pub(crate) fn get(&self, index: u64) -> Option<&Bytes> {
+        self.rows.get(&index)
+    }
+
+    /// Puts another message in the place of the one at `index`, which is sent again in a new epoch.
+    pub(crate) fn replace(&mut self, index: u64, body: Bytes) {
+        self.len = self.len.saturating_add(body.len());
+        let old = self.rows.insert(index, body);
+        self.len = self.len.saturating_sub(old.map_or(0, |old| old.len()));
+    }
+
     /// The row at `index` is a command: it stays until [`Outbox::settle`].
     pub(crate) fn keep(&mut self, index: u64) {
         let _ = self.kept.insert(index);

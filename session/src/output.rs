@@ -4,7 +4,9 @@ use bytes::Bytes;
 use handfast_codec::Timestamp;
 use handfast_codec::error::ErrorCode;
 use handfast_codec::frame::{Collection, Items, OpenKind, PageCursor};
+use handfast_codec::ids::CommandKey;
 use handfast_codec::relay::WakeFailure;
+use handfast_codec::role::DeviceRole;
 
 use crate::commit::Commit;
 use crate::resume::Verdict;
@@ -35,17 +37,17 @@ pub enum Output {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Message {
-    /// At the phone: a command that was never run. Run it, and answer it with `answer`, in the same transaction.
+    /// At the phone: a command to be run. Run it, and answer it with `answer`, in the same transaction.
     Command {
-        /// The command's number in this link.
-        cmd_id: u64,
+        /// What it is known by.
+        key: CommandKey,
         /// Its body.
         body: Bytes,
     },
     /// At the web: the result of a command.
     Result {
-        /// The command's number in this link.
-        cmd_id: u64,
+        /// What the command is known by.
+        key: CommandKey,
         /// The result's body; none when the phone ran the command before and has forgotten the result.
         body: Option<Bytes>,
     },
@@ -143,6 +145,12 @@ pub enum Event {
     Connected {
         /// Whether streams and sequence numbers went on, or why not.
         verdict: Verdict,
+    },
+    /// A side was put back to an earlier state: from a backup, or because its store was copied and both copies ran. What
+    /// that side had only in the lost time is lost. Tell the user.
+    PutBack {
+        /// Which side.
+        who: DeviceRole,
     },
     /// This side ended the connection because the peer broke a rule, or a check failed.
     Failed(ErrorCode),

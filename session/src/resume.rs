@@ -3,6 +3,7 @@
 //! A pure function of the two blocks as they were sent, so that both sides reach the same answer.
 
 use handfast_codec::payload::ResumeBlock;
+use handfast_codec::role::DeviceRole;
 
 /// Why a session starts anew: the first that holds, in this order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -20,8 +21,10 @@ pub enum ResetReason {
     LackP2w,
     /// The web has a message that the phone has not sent.
     FutureP2w,
-    /// The web knows a revision that the phone's log does not: the phone was rolled back.
+    /// The web knows a revision that the phone's log does not: the phone was put back.
     LogBack,
+    /// The web was put back, as it says in its confirm: a phone knows commands that the web does not, or others.
+    WebBack,
 }
 
 /// The verdict.
@@ -32,6 +35,23 @@ pub enum Verdict {
     Resume,
     /// The session starts anew.
     Reset(ResetReason),
+}
+
+impl Verdict {
+    /// The side that was put back to an earlier state, if this verdict shows that one was.
+    #[must_use]
+    pub const fn put_back(self) -> Option<DeviceRole> {
+        match self {
+            // req: RES-040
+            Self::Reset(ResetReason::WebBack | ResetReason::FutureW2p | ResetReason::LackP2w) => {
+                Some(DeviceRole::Web)
+            }
+            Self::Reset(ResetReason::LackW2p | ResetReason::FutureP2w | ResetReason::LogBack) => {
+                Some(DeviceRole::Phone)
+            }
+            Self::Reset(ResetReason::EpochW2p | ResetReason::EpochP2w) | Self::Resume => None,
+        }
+    }
 }
 
 /// The verdict over the web's and the phone's block.

@@ -11,15 +11,13 @@ use handfast_codec::limits::{MESSAGE_LEN_MAX, OUTBOX_LEN_MAX, OUTBOX_MESSAGES_MA
 use handfast_session::resume::Verdict;
 use handfast_session::{Event, LinkState, SendRefused, StreamEnd};
 use proptest::prelude::*;
-use world::World;
+use world::{World, device};
 
 const MINUTE: Duration = Duration::from_mins(1);
 
 fn send(world: &mut World, text: &str) -> u64 {
     let now = world.now;
-    let sent = world.web.endpoint.send(now, &Bytes::copy_from_slice(text.as_bytes())).unwrap();
-    let _ = world.web.commit(now, &sent.commit);
-    sent.cmd_id
+    world.web.send(now, &Bytes::copy_from_slice(text.as_bytes())).unwrap().unwrap()
 }
 
 fn texts(effects: &[(u64, Vec<u8>)]) -> Vec<String> {
@@ -57,7 +55,7 @@ fn commands_run_once_in_order_and_are_answered() {
 
 #[test]
 fn what_was_sent_while_apart_arrives_once_together() {
-    // req: RES-001, RES-013
+    // req: RES-001, RES-026
     let mut world = World::live(3);
     world.cut(DeviceRole::Phone);
     for n in 0..10 {
@@ -73,12 +71,11 @@ fn a_message_of_every_size_up_to_the_maximum_passes_and_one_more_byte_is_refused
     // req: RES-005
     let mut world = World::live(4);
     let now = world.now;
-    let max = 65_536 - 17;
+    let max = 65_536 - 32;
     for len in [0, 1, 15_998, 16_000, 32_001, max] {
-        let sent = world.web.endpoint.send(now, &Bytes::from(vec![b'x'; len])).unwrap();
-        let _ = world.web.commit(now, &sent.commit);
+        let _ = world.web.send(now, &Bytes::from(vec![b'x'; len])).unwrap();
     }
-    let refused = world.web.endpoint.send(now, &Bytes::from(vec![b'x'; max + 1]));
+    let refused = world.web.send(now, &Bytes::from(vec![b'x'; max + 1]));
     assert_eq!(refused.err(), Some(SendRefused::TooLarge));
     world.run_until("run", MINUTE, |w| w.phone.disk.effects.len() == 6);
     let lens: Vec<usize> = world.phone.disk.effects.iter().map(|(_, b)| b.len()).collect();
@@ -93,7 +90,7 @@ fn the_outbox_is_full_at_its_limit_and_loses_nothing() {
         let _ = send(&mut world, &n.to_string());
     }
     let now = world.now;
-    let refused = world.web.endpoint.send(now, &Bytes::from_static(b"one more"));
+    let refused = world.web.send(now, &Bytes::from_static(b"one more"));
     assert_eq!(refused.err(), Some(SendRefused::OutboxFull));
     world.run_until("settled", 10 * MINUTE, |w| all_settled(w, OUTBOX_MESSAGES_MAX));
 }
@@ -103,10 +100,9 @@ fn the_outbox_is_full_at_its_length() {
     // req: RES-016
     let mut world = World::linked(5);
     let now = world.now;
-    let longest = Bytes::from(vec![b'x'; MESSAGE_LEN_MAX - 17]);
+    let longest = Bytes::from(vec![b'x'; MESSAGE_LEN_MAX - 32]);
     let mut send = |body: &Bytes| {
-        let sent = world.web.endpoint.send(now, body)?;
-        assert!(world.web.commit(now, &sent.commit));
+        let _ = world.web.send(now, body)?;
         Ok(world.web.endpoint.outbox_len().1)
     };
     let mut filled = 0;
@@ -129,12 +125,14 @@ fn commits_past_the_limit_make_send_busy() {
     let mut world = World::live(6);
     let now = world.now;
     let body = Bytes::from_static(b"x");
-    let held: Vec<_> = (0..32).map(|_| world.web.endpoint.send(now, &body).unwrap()).collect();
-    assert_eq!(world.web.endpoint.send(now, &body).err(), Some(SendRefused::Busy));
-    let first = held[0].commit.id();
-    assert!(world.web.endpoint.committed(now, held[1].commit.id()).is_err());
-    world.web.endpoint.committed(now, first).unwrap();
-    assert!(world.web.endpoint.send(now, &body).is_ok());
+    let mut send = |n| world.web.endpoint.send(now, device::key(n), &body);
+    let held: Vec<_> = (0..32).map(|n| send(n).unwrap()).collect();
+    assert_eq!(send(32).err(), Some(SendRefused::Busy));
+    assert!(world.web.endpoint.committed(now, held[1].id()).is_err());
+    world.web.endpoint.committed(now, held[0].id()).unwrap();
+    let mut send = |n| world.web.endpoint.send(now, device::key(n), &body);
+    assert_eq!(send(0).err(), Some(SendRefused::KnownKey));
+    assert!(send(32).is_ok());
 }
 
 #[test]
@@ -294,9 +292,7 @@ proptest! {
                     let text = format!("{}-{n}", asked.len());
                     if !world.web.is_stopped() {
                         let now = world.now;
-                        if let Ok(sent) = world.web.endpoint.send(now, &Bytes::from(text.clone().into_bytes()))
-                            && world.web.commit(now, &sent.commit)
-                        {
+                        if let Ok(Some(_)) = world.web.send(now, &Bytes::from(text.clone().into_bytes())) {
                             asked.push(text);
                         }
                     }

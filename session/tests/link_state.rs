@@ -33,8 +33,8 @@ fn walk(machine: &str, last: &str, run: impl Fn(&str, &str) -> (Vec<String>, boo
 
 fn greeting(event: &str, evil: &Evil) -> Bytes {
     let frame = match event {
-        "HELLO" => Evil::hello("127.0.0.1:8787", Versions::CURRENT),
-        "HELLO_NAME" => Evil::hello("relay.example", Versions::CURRENT),
+        "HELLO" => Evil::hello("127.0.0.1:8787", Versions::RELAY),
+        "HELLO_NAME" => Evil::hello("relay.example", Versions::RELAY),
         "HELLO_VERSION" => Evil::hello("127.0.0.1:8787", Versions::new(&[2]).expect("one")),
         "CHALLENGE" => RelayFrame::Challenge([5; 32]),
         "ATTACHED" => evil.attached(false),

@@ -303,7 +303,7 @@ fn a_first_message_that_decrypts_and_offers_no_common_version_burns_the_code() {
         .with_psk(pairing_psk(&offer));
     let pattern = Pattern::parse("XKpsk0").unwrap();
     let state = HandshakeState::new(&pattern, HandshakeRole::Initiator, &prologue, keys).unwrap();
-    let versions = Versions::new(&[2]).unwrap();
+    let versions = Versions::new(&[1, 3]).unwrap();
     let payload = Xk1 { versions, capabilities: vec![], limits: vec![] }.encode();
     let (_, message1) = state.write_message(&payload).unwrap();
     couple.raw_send(at, message(&message1));

@@ -12,7 +12,8 @@ use handfast_codec::limits::{COMMANDS_OPEN_MAX, CONN_CREDIT_START, SUBSCRIPTIONS
 use handfast_codec::relay::RECORD_HEADER;
 use handfast_codec::{DeviceRole, ErrorCode};
 use handfast_handshake::secret::Psk;
-use handfast_session::{Event, SendRefused, StreamEnd};
+use handfast_session::{Event, Repeat, SendRefused, StreamEnd};
+use world::device;
 use world::evil::Evil;
 
 fn against_phone(frames: &[Frame]) -> Evil {
@@ -27,9 +28,9 @@ fn against_web(frames: &[Frame]) -> Evil {
     evil
 }
 
-/// A command: `cmd_id varint | floor varint | body`, of small numbers.
-fn command(seq: u64, cmd_id: u8, floor: u8) -> Frame {
-    Frame::Msg { seq, part: 0, last: 0, body: Bytes::from(vec![cmd_id, floor, b'x']) }
+/// A command of small numbers.
+fn command(seq: u64, number: u8, floor: u8) -> Frame {
+    Frame::Msg { seq, part: 0, last: 0, body: device::command(number, floor, b"x") }
 }
 
 fn collection(n: usize) -> Collection {
@@ -88,8 +89,7 @@ fn a_message_over_its_maximum_ends_the_session() {
 fn an_ack_of_the_future_ends_the_session_and_empties_nothing() {
     // req: RES-007
     let mut evil = Evil::against(DeviceRole::Web);
-    let sent = evil.device.endpoint.send(evil.now, &Bytes::from_static(b"keep me")).unwrap();
-    let _ = evil.device.commit(evil.now, &sent.commit);
+    let _ = evil.device.send(evil.now, &Bytes::from_static(b"keep me")).unwrap();
     evil.listen();
     evil.send(&[Frame::Ack { durable: 2, cursors: vec![] }]);
     assert_eq!(evil.failure(), Some(ErrorCode::ACK_FUTURE));
@@ -100,7 +100,7 @@ fn an_ack_of_the_future_ends_the_session_and_empties_nothing() {
 
 #[test]
 fn a_command_below_its_own_floor_ends_the_session_and_does_not_wedge_the_link() {
-    // req: RES-018
+    // req: RES-031
     let evil = against_phone(&[command(1, 3, 5)]);
     assert_eq!(evil.failure(), Some(ErrorCode::COMMAND_FLOOR));
     assert!(evil.device.disk.effects.is_empty());
@@ -108,13 +108,13 @@ fn a_command_below_its_own_floor_ends_the_session_and_does_not_wedge_the_link() 
 
 #[test]
 fn a_command_too_far_above_its_own_floor_is_refused() {
-    // req: RES-018
+    // req: RES-031
     for (above, failure) in
         [(COMMANDS_OPEN_MAX - 1, None), (COMMANDS_OPEN_MAX, Some(ErrorCode::COMMAND_FLOOR))]
     {
-        // `cmd_id` is a varint of two bytes, `floor` is 1.
-        let cmd_id = u16::try_from(0x4000 + 1 + above).unwrap().to_be_bytes();
-        let body = Bytes::from(vec![cmd_id[0], cmd_id[1], 1, b'x']);
+        // The number is a varint of two bytes, the floor is 1.
+        let number = u16::try_from(0x4000 + 1 + above).unwrap().to_be_bytes();
+        let body = Bytes::from([&number[..], &[1], device::key(1).as_bytes().as_slice(), b"x"].concat());
         let evil = against_phone(&[Frame::Msg { seq: 1, part: 0, last: 0, body }]);
         assert_eq!(evil.failure(), failure);
         assert_eq!(evil.device.disk.effects.len(), usize::from(failure.is_none()));
@@ -123,7 +123,7 @@ fn a_command_too_far_above_its_own_floor_is_refused() {
 
 #[test]
 fn a_command_is_run_once_and_answered_each_time() {
-    // req: RES-013, RES-014
+    // req: RES-026
     let mut evil = against_phone(&[command(1, 1, 1), command(2, 1, 1)]);
     evil.listen();
     assert_eq!(evil.device.disk.effects.len(), 1);
@@ -131,8 +131,7 @@ fn a_command_is_run_once_and_answered_each_time() {
     assert_eq!(results(&evil), 2, "the held result is given again");
     evil.send(&[command(3, 9, 9), command(4, 1, 1)]);
     assert_eq!(evil.device.disk.effects.len(), 2);
-    let done = Frame::Msg { seq: 4, part: 0, last: 0, body: Bytes::from_static(&[1, 1]) };
-    assert!(evil.heard.contains(&done), "ALREADY_DONE: {:?}", evil.heard);
+    assert_eq!(results(&evil), 4, "a short result is kept also below the floor");
 }
 
 #[test]
@@ -391,9 +390,12 @@ fn nothing_a_relay_says_wipes_keys_or_ends_the_link() {
 fn a_verb_of_the_other_role_is_refused_without_effect() {
     let mut evil = Evil::against(DeviceRole::Phone);
     let now = evil.now;
-    assert!(matches!(evil.device.endpoint.send(now, &Bytes::new()), Err(SendRefused::Misuse(_))));
+    assert!(matches!(
+        evil.device.endpoint.send(now, device::key(1), &Bytes::new()),
+        Err(SendRefused::Misuse(_))
+    ));
     assert!(evil.device.endpoint.subscribe(now, collection(0)).is_err());
-    assert!(evil.device.endpoint.answer(now, 1, &Bytes::new()).is_err());
+    assert!(evil.device.endpoint.answer(now, device::key(1), &Bytes::new(), Repeat::Answer).is_err());
     assert!(evil.device.endpoint.stream_supply(now, 0, 0, Bytes::new(), None).is_err());
     assert!(evil.device.endpoint.stream_durable(now, 0, 0).is_err());
 }

@@ -7,6 +7,7 @@ use handfast_codec::DeviceRole;
 use handfast_codec::frame::{Collection, Frame, OpenKind};
 use handfast_session::Event;
 use proptest::prelude::*;
+use world::device;
 use world::evil::Evil;
 
 /// What an honest web may send, by a choice and the numbers that count up.
@@ -18,8 +19,8 @@ fn frames(choices: &[u8]) -> Vec<Frame> {
             0 => Frame::Ping { id: seq, rev: 0 },
             1 => {
                 seq += 1;
-                let cmd_id = u8::try_from(seq).unwrap();
-                Frame::Msg { seq, part: 0, last: 0, body: Bytes::from(vec![cmd_id, 1, *choice]) }
+                let body = device::command(u8::try_from(seq).unwrap(), 1, &[*choice]);
+                Frame::Msg { seq, part: 0, last: 0, body }
             }
             2 => {
                 // An honest web subscribes to each once (SYN-081).

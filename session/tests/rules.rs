@@ -14,6 +14,7 @@ use handfast_codec::relay::{DataKind, RelayFrame, data_kind};
 use handfast_codec::{DeviceRole, ErrorCode};
 use handfast_session::{Endpoint, Event, LinkState};
 use world::World;
+use world::device;
 use world::evil::Evil;
 
 const MINUTE: Duration = Duration::from_mins(1);
@@ -152,7 +153,7 @@ fn an_attempt_without_answer_is_repeated_with_a_new_try() {
     world.run_until_live();
 }
 
-/// The commands that the web sent: `cmd_id`, floor.
+/// The commands that the web sent: number, floor.
 fn commands(evil: &Evil) -> Vec<(u8, u8)> {
     let head = |frame: &Frame| match frame {
         Frame::Msg { body, .. } => Some((body[0], body[1])),
@@ -162,18 +163,17 @@ fn commands(evil: &Evil) -> Vec<(u8, u8)> {
 }
 
 fn command(evil: &mut Evil) {
-    let sent = evil.device.endpoint.send(evil.now, &Bytes::from_static(b"x")).unwrap();
-    let _ = evil.device.commit(evil.now, &sent.commit);
+    let _ = evil.device.send(evil.now, &Bytes::from_static(b"x")).unwrap();
     evil.listen();
 }
 
-fn result(seq: u64, cmd_id: u8) -> Frame {
-    Frame::Msg { seq, part: 0, last: 0, body: Bytes::from(vec![cmd_id, 0, b'r']) }
+fn result(seq: u64, number: u8) -> Frame {
+    Frame::Msg { seq, part: 0, last: 0, body: device::result(number, Some(b"r")) }
 }
 
 #[test]
 fn commands_count_from_1_and_name_the_lowest_that_is_not_settled() {
-    // req: RES-010, RES-011
+    // req: RES-025, RES-011
     let mut evil = Evil::against(WEB);
     for _ in 0..3 {
         command(&mut evil);
@@ -189,7 +189,7 @@ fn commands_count_from_1_and_name_the_lowest_that_is_not_settled() {
 
 #[test]
 fn a_second_result_of_one_command_is_ignored() {
-    // req: RES-015
+    // req: RES-030
     let mut evil = Evil::against(WEB);
     command(&mut evil);
     evil.send(&[result(1, 1), result(2, 1)]);
@@ -313,8 +313,7 @@ fn about_one_record_in_sixteen_holds_a_frame_that_nobody_knows() {
     // req: EXT-001
     let mut evil = Evil::against(WEB);
     for _ in 0..640 {
-        let sent = evil.device.endpoint.send(evil.now, &Bytes::from_static(b"x")).unwrap();
-        assert!(evil.device.commit(evil.now, &sent.commit));
+        let _ = evil.device.send(evil.now, &Bytes::from_static(b"x")).unwrap();
         evil.listen();
     }
     assert!(evil.records >= 640);

@@ -63,10 +63,8 @@ impl Script {
             "send" => {
                 let body = Bytes::from(unhex(given["body"].as_str().expect("hex")));
                 for _ in 0..given["times"].as_u64().expect("a number") {
-                    match self.evil.device.endpoint.send(now, &body) {
-                        Ok(sent) => {
-                            let _ = self.evil.device.commit(now, &sent.commit);
-                        }
+                    match self.evil.device.send(now, &body) {
+                        Ok(_) => {}
                         Err(SendRefused::OutboxFull) => self.refused = Some("MISUSE(OUTBOX_FULL)".to_owned()),
                         Err(other) => panic!("{other:?}"),
                     }

@@ -287,8 +287,7 @@ fn re15_rows_that_a_rolled_back_phone_wrote_anew_under_old_revisions_arrive() {
     let before = world.phone.disk.clone();
     add(&mut world, b"a", 3);
     let now = world.now;
-    let sent = world.web.endpoint.send(now, &Bytes::from_static(b"done and lost")).unwrap();
-    let _ = world.web.commit(now, &sent.commit);
+    let _ = world.web.send(now, &Bytes::from_static(b"done and lost")).unwrap();
     world.run_until("answered", MINUTE, |w| w.web.disk.effects.len() == 1);
     world.run_for(Duration::from_secs(2));
     // The phone's disk forgets all that, and other rows get the same revisions.

@@ -55,7 +55,7 @@ fn nothing_leaves_for_a_handshake_message_with_a_fault() {
     }
     for len in [0, 31, 48, 200, 4_097] {
         let mut web = Evil::opened(DeviceRole::Web, true);
-        let hello = Evil::hello("127.0.0.1:8787", Versions::CURRENT);
+        let hello = Evil::hello("127.0.0.1:8787", Versions::RELAY);
         for frame in [hello, RelayFrame::Challenge([5; 32]), web.attached(true)] {
             web.give(&frame.encode());
         }

@@ -35,9 +35,9 @@ impl World {
             Act::Older { web, chat } => {
                 let id = self.web_node(web);
                 let time = self.nodes[id.0].clocks(self.now);
-                if let Some(app) = self.nodes[id.0].web() {
+                if let Some((app, rng)) = self.nodes[id.0].web_user() {
                     // Refused when it is not linked, or busy.
-                    let _ = app.ask_older(time.mono, chat);
+                    let _ = app.ask_older(time.mono, rng, chat);
                     let _ = self.run(id);
                 }
             }
@@ -52,7 +52,15 @@ impl World {
 
     fn sent(&mut self, web: Option<usize>, chat: u64, text: String, reply_to: Option<u64>, ran: Ran) {
         let stored = ran == Ran::Stored;
-        self.ledger.sent.push(Sent { web, chat, text, reply_to, stored, link_over: false });
+        self.ledger.sent.push(Sent {
+            web,
+            chat,
+            text,
+            reply_to,
+            stored,
+            link_over: false,
+            may_be_lost: false,
+        });
     }
 
     /// The newest message of a chat that a companion shows.
@@ -74,8 +82,8 @@ impl World {
     fn send(&mut self, web: usize, chat: u64, text: String, reply_to: Option<u64>, number: usize) {
         let id = self.web_node(web);
         let time = self.nodes[id.0].clocks(self.now);
-        let Some(app) = self.nodes[id.0].web() else { return };
-        if app.send_text(time.mono, chat, &text, reply_to, Some(&format!("c{number}"))).is_ok() {
+        let Some((app, rng)) = self.nodes[id.0].web_user() else { return };
+        if app.send_text(time.mono, rng, chat, &text, reply_to, Some(&format!("c{number}"))).is_ok() {
             let ran = self.run(id);
             self.sent(Some(web), chat, text, reply_to, ran);
         }
@@ -88,10 +96,17 @@ impl World {
         }
         let Some(message) = self.newest(web, chat) else { return };
         let time = self.nodes[id.0].clocks(self.now);
-        let Some(app) = self.nodes[id.0].web() else { return };
-        if app.mark_read(time.mono, chat, message).is_ok() {
+        let Some((app, rng)) = self.nodes[id.0].web_user() else { return };
+        if app.mark_read(time.mono, rng, chat, message).is_ok() {
             let stored = self.run(id) == Ran::Stored;
-            self.ledger.read.push(HasRead { web, chat, message, stored, link_over: false });
+            self.ledger.read.push(HasRead {
+                web,
+                chat,
+                message,
+                stored,
+                link_over: false,
+                may_be_lost: false,
+            });
         }
     }
 
@@ -102,7 +117,8 @@ impl World {
             return;
         }
         let time = self.nodes[id.0].clocks(self.now);
-        let Some(app) = self.nodes[id.0].web().filter(|app| app.is_linked()) else { return };
+        let user = self.nodes[id.0].web_user().filter(|(app, _)| app.is_linked());
+        let Some((app, rng)) = user else { return };
         let shown = app.store().history(chat, 20).unwrap_or_default();
         let can = |message: &&Message| message.author.is_empty() && message.media.is_none();
         let is_own = matches!(what, Change::Edit | Change::Delete);
@@ -110,10 +126,10 @@ impl World {
         let (chat, message, text) = (message.chat, message.id, message.text.clone());
         // Refused when it is not linked, or busy.
         let _ = match what {
-            Change::Edit => app.edit_text(time.mono, chat, message, &edited(&text)),
-            Change::Delete => app.delete_message(time.mono, chat, message),
-            Change::Like => app.react(time.mono, chat, message, LIKE),
-            Change::Unlike => app.react(time.mono, chat, message, ""),
+            Change::Edit => app.edit_text(time.mono, rng, chat, message, &edited(&text)),
+            Change::Delete => app.delete_message(time.mono, rng, chat, message),
+            Change::Like => app.react(time.mono, rng, chat, message, LIKE),
+            Change::Unlike => app.react(time.mono, rng, chat, message, ""),
         };
         if what == Change::Delete {
             self.ledger.deleted.push((chat, message, plain(&text)));
@@ -200,9 +216,9 @@ impl World {
             return;
         }
         let path = self.file(id, len, number);
-        let Some(app) = self.nodes[id.0].web() else { return };
+        let Some((app, rng)) = self.nodes[id.0].web_user() else { return };
         let Ok(imported) = app.store().media().import(&path) else { return };
-        if app.send_media(chat, imported, Some(&format!("m{number}"))).is_ok() {
+        if app.send_media(rng, chat, imported, Some(&format!("m{number}"))).is_ok() {
             let ran = self.run(id);
             self.sent(Some(web), chat, format!("file-{number:04}.bin"), None, ran);
         }

@@ -25,6 +25,7 @@ pub fn at_rest(world: &mut World) -> Result<(), (&'static str, String)> {
 pub fn at_end(world: &mut World) {
     delivery::exactly_once(world);
     delivery::in_order(world);
+    delivery::put_back_is_told(world);
     delivery::replies_hold(world);
     delivery::reads_hold(world);
     delivery::media_is_whole(world);

@@ -31,6 +31,8 @@ pub struct Sent {
     pub stored: bool,
     /// The link over which it went was given up since.
     pub link_over: bool,
+    /// A device that had it was put back since: it may be gone, but not be there twice.
+    pub may_be_lost: bool,
 }
 
 /// A companion's user has read a chat.
@@ -46,6 +48,8 @@ pub struct HasRead {
     pub stored: bool,
     /// The link over which it went was given up since.
     pub link_over: bool,
+    /// A device that had it was put back since: it may be gone, but not be there twice.
+    pub may_be_lost: bool,
 }
 
 /// What a companion has shown its user.
@@ -149,6 +153,8 @@ pub struct Ledger {
     /// When a companion showed a text of the phone's user for the first time, or the answer to a command of its own by
     /// the name that the command was given.
     pub heard: BTreeMap<String, u64>,
+    /// Companions that were put back to before a command that the phone had taken: who is still to be told.
+    pub untold: BTreeMap<usize, BTreeSet<&'static str>>,
     /// How often each kind changed something for someone.
     pub fired: Vec<u64>,
     /// Kinds after which a device had to recover.
@@ -164,6 +170,25 @@ impl Ledger {
         self.deleted.iter().any(|(chat, message, text)| {
             *chat == sent.chat && (*text == sent.text || sent.reply_to == Some(*message))
         })
+    }
+
+    /// A companion, or the phone, was put back to an earlier state: what went through it until now may be lost, and
+    /// nothing of what comes.
+    pub fn put_back(&mut self, web: Option<usize>) {
+        let through = |sender: Option<usize>| web.is_none() || sender == web;
+        for sent in self.sent.iter_mut().filter(|sent| through(sent.web)) {
+            sent.may_be_lost = true;
+        }
+        for read in self.read.iter_mut().filter(|read| through(Some(read.web))) {
+            read.may_be_lost = true;
+        }
+    }
+
+    /// The user of a device was told that this companion was put back.
+    pub fn told_put_back(&mut self, web: usize, device: &'static str) {
+        if let Some(untold) = self.untold.get_mut(&web) {
+            let _ = untold.remove(device);
+        }
     }
 
     /// An empty ledger for so many companions.

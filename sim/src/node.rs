@@ -10,6 +10,7 @@ use handfast::codec::ids::LogId;
 use handfast::handshake::identity::SigningKey;
 use handfast::program::Progress;
 use handfast::{DeviceRole, RelayName, Timestamp};
+use rand_core::CryptoRng;
 use reference_phone::app as phone;
 use reference_phone::media::MediaDir;
 use reference_phone::policy::RelayPolicy;
@@ -235,6 +236,15 @@ impl Node {
     pub fn web(&mut self) -> Option<&mut web::App> {
         match &mut self.machine {
             Some(Machine::Web(app)) => Some(app),
+            _ => None,
+        }
+    }
+
+    /// The companion that runs here, and the randomness with which its user acts.
+    #[must_use]
+    pub fn web_user(&mut self) -> Option<(&mut web::App, &mut dyn CryptoRng)> {
+        match &mut self.machine {
+            Some(Machine::Web(app)) => Some((app, self.rng.crypto())),
             _ => None,
         }
     }

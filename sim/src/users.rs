@@ -174,6 +174,12 @@ impl World {
             PhoneEvent::Diverged { companion } => {
                 let _ = self.ledger.phone.diverged.insert(companion);
             }
+            PhoneEvent::PutBack { companion, who: DeviceRole::Web } => {
+                let web = self.ledger.webs.iter().position(|view| view.companion == Some(companion));
+                if let Some(web) = web {
+                    self.ledger.told_put_back(web, "phone");
+                }
+            }
             PhoneEvent::RevokedTold { companion } => {
                 let _ = self.ledger.phone.told.insert(companion);
             }
@@ -265,6 +271,7 @@ impl World {
             WebEvent::LinkError { code, by: "here" } => {
                 crate::check::rules::link_failed(self, web, "the companion", code);
             }
+            WebEvent::PutBack { who: DeviceRole::Web } => self.ledger.told_put_back(web, "companion"),
             WebEvent::Diverged => view.diverged = true,
             WebEvent::Suspended => view.suspended = true,
             // A user who hears of it when nobody else is there any more wants the seat back.
@@ -355,6 +362,7 @@ impl World {
     /// What a companion had sent over a link that is over may never arrive.
     pub fn link_is_over(&mut self, web: usize) {
         let _ = self.ledger.copy_live.remove(&web);
+        let _ = self.ledger.untold.remove(&web);
         for sent in &mut self.ledger.sent {
             sent.link_over |= sent.web == Some(web);
         }

@@ -118,6 +118,8 @@ function kkPayload(given) {
   if (given.psk_id_held) more.push([23, unhex(given.psk_id_held)]);
   if (given.pending) more.push([25, []]);
   if (given.quarantine) more.push([27, []]);
+  const known = given.commands;
+  if (known) more.push([31, join(varint(known.highest), unhex(known.key), varint(known.from))]);
   return payload(given, more);
 }
 

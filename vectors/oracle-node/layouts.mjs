@@ -244,6 +244,7 @@ const FRAMES = {
   39: ["CLOSE", null, fields(code, num("retry_ms"))],
   41: ["REVOKED", "phone", exactly("signature", 64)],
   43: ["LEAVE", null, collection],
+  45: ["WEB_BACK", "web", () => ({})],
 };
 
 export function certificateDecode(bytes) {
@@ -261,6 +262,7 @@ const LINK_FRAMES = {
   3: ["LINK_ACCEPT", null, exactly("signature", 64)],
   5: ["LINK_COMMIT", null, () => ({})],
   7: ["LINK_CLOSE", null, code],
+  9: ["LINK_BACK", null, () => ({})],
 };
 
 function frames(plaintext, registry, sender) {
@@ -321,7 +323,7 @@ const PAYLOADS = {
   xk2: [1, 3, 5, 7, 9, 11, 13, 15, 17, 29],
   xk3: [],
   kk1: [1, 3, 5, 19, 21, 23, 25],
-  kk2: [1, 3, 5, 21, 27],
+  kk2: [1, 3, 5, 21, 27, 31],
 };
 
 export function payloadDecode({ kind, payload }) {
@@ -344,6 +346,11 @@ export function payloadDecode({ kind, payload }) {
     if (!PAYLOADS[kind].includes(type)) continue;
     out[name] = list.has(type);
     if (out[name]) list.bytes(type, 0);
+  }
+  if (kind === "kk2" && list.has(31)) {
+    const reader = new Reader(list.fields.get(31));
+    out.commands = fields(num("highest"), exactly("key", 16), num("from"))(reader);
+    reader.finish();
   }
   return { out };
 }

@@ -35,7 +35,7 @@ function media(outer, type) {
 
 function commandRef(list, type) {
   const reader = new Reader(whole(list, type));
-  const out = { companion: hex(reader.take(16)), cmd_id: number(reader.varint()) };
+  const out = { companion: hex(reader.take(16)), key: hex(reader.take(16)) };
   reader.finish();
   return out;
 }

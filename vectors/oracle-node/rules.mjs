@@ -50,6 +50,15 @@ export function ratchetWeb({ last_try }) {
   return { out: { try: next.toString() } };
 }
 
+// Which side a reason shows to be put back (RES-033, RES-040).
+const PUT_BACK = {
+  LACK_W2P: "phone",
+  FUTURE_P2W: "phone",
+  LOG_BACK: "phone",
+  FUTURE_W2P: "web",
+  LACK_P2W: "web",
+};
+
 export function resumeVerdict({ web, phone }) {
   const of = (block, name) => BigInt(block[name]);
   const reasons = {
@@ -62,7 +71,9 @@ export function resumeVerdict({ web, phone }) {
     LOG_BACK: web.log_id === phone.log_id && of(web, "rev") > of(phone, "rev"),
   };
   const [reason] = Object.keys(reasons).filter((name) => reasons[name]);
-  return { out: reason ? { verdict: "RESET", reason } : { verdict: "RESUME" } };
+  if (!reason) return { out: { verdict: "RESUME" } };
+  const who = PUT_BACK[reason];
+  return { out: { verdict: "RESET", reason, ...(who && { put_back: who }) } };
 }
 
 export function versionChoose({ own, offered }) {

@@ -2,7 +2,7 @@
 
 from oracle.conventions import expand, extract, hkdf, label, need, pad, sha256, tlv_encode, u64, varint_encode, with_length
 from oracle.noise import Noise, public, seal
-from oracle.payload import payload_encode, resume_encode
+from oracle.payload import commands_encode, payload_encode, resume_encode
 from oracle.qr import code_secret, pairing_secrets, qr_encode
 from oracle.signatures import certificate_signed, ed_public, link_mailbox, sign
 
@@ -111,6 +111,8 @@ def kk_payload(given, try_):
     if "psk_id_held" in given:
         more.append((23, bytes.fromhex(given["psk_id_held"])))
     more += [(kind, b"") for kind, name in ((25, "pending"), (27, "quarantine")) if given.get(name)]
+    if "commands" in given:
+        more.append((31, commands_encode(given["commands"])))
     return payload_encode(given, more)
 
 

@@ -36,7 +36,7 @@ def inner_media(tlv, kind):
 
 def command_ref(tlv, kind):
     reader = Reader(tlv.bytes(kind, 0, 1 << 16))
-    out = {"companion": reader.take(16).hex(), "cmd_id": number(reader.varint())}
+    out = {"companion": reader.take(16).hex(), "key": reader.take(16).hex()}
     reader.finish()
     return out
 

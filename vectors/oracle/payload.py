@@ -41,12 +41,19 @@ def resume_decode(data):
     return out | {"streams": pairs(reader, 16)}
 
 
+def commands_decode(data):
+    reader = Reader(data)
+    out = varints("highest")(reader) | {"key": reader.take(16).hex()} | varints("from")(reader)
+    reader.finish()
+    return out
+
+
 PAYLOADS = {
     "xk1": (1, 3, 5),
     "xk2": (1, 3, 5, 7, 9, 11, 13, 15, 17, 29),
     "xk3": (),
     "kk1": (1, 3, 5, 19, 21, 23, 25),
-    "kk2": (1, 3, 5, 21, 27),
+    "kk2": (1, 3, 5, 21, 27, 31),
 }
 
 
@@ -72,6 +79,8 @@ def payload_decode(given):
         if flag in PAYLOADS[kind]:
             need(not tlv.fields.get(flag), "FIELD_LENGTH")
             out[name] = tlv.has(flag)
+    if kind == "kk2" and tlv.has(31):
+        out["commands"] = commands_decode(tlv.fields[31])
     return out, {}
 
 
@@ -81,6 +90,10 @@ def payload_encode(given, more):
     limits = b"".join(varint_encode(int(value)) for pair in given["limits"] for value in pair)
     fields = [(1, bytes.fromhex(given["versions"])), (3, capabilities), (5, limits)]
     return pad(tlv_encode(fields + more))
+
+
+def commands_encode(known):
+    return varint_encode(int(known["highest"])) + bytes.fromhex(known["key"]) + varint_encode(int(known["from"]))
 
 
 def resume_encode(block):

@@ -97,6 +97,7 @@ FRAMES = {
     39: ("CLOSE", ANY, then(CODE, varints("retry_ms"))),
     41: ("REVOKED", PHONE, exactly("signature", 64)),
     43: ("LEAVE", ANY, IN),
+    45: ("WEB_BACK", WEB, lambda reader: {}),
 }
 SIZES = [128 << k for k in range(8)]
 
@@ -116,6 +117,7 @@ LINK_FRAMES = {
     3: ("LINK_ACCEPT", ANY, exactly("signature", 64)),
     5: ("LINK_COMMIT", ANY, lambda reader: {}),
     7: ("LINK_CLOSE", ANY, CODE),
+    9: ("LINK_BACK", ANY, lambda reader: {}),
 }
 
 

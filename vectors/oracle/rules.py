@@ -41,6 +41,16 @@ def ratchet_web(given):
     return {"try": str(try_)}, {}
 
 
+# Which side a reason shows to be put back (RES-033, RES-040).
+PUT_BACK = {
+    "LACK_W2P": "phone",
+    "FUTURE_P2W": "phone",
+    "LOG_BACK": "phone",
+    "FUTURE_W2P": "web",
+    "LACK_P2W": "web",
+}
+
+
 def resume_verdict(given):
     web, phone = given["web"], given["phone"]
     get = lambda block, name: int(block[name])  # noqa: E731
@@ -55,7 +65,8 @@ def resume_verdict(given):
     ]
     for reason, holds in reasons:
         if holds:
-            return {"verdict": "RESET", "reason": reason}, {}
+            who = PUT_BACK.get(reason)
+            return {"verdict": "RESET", "reason": reason} | ({"put_back": who} if who else {}), {}
     return {"verdict": "RESUME"}, {}
 
 

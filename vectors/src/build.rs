@@ -1,8 +1,8 @@
 //! Handshake payloads from the JSON that [`crate::describe`] gives of them.
 
 use anyhow::{Context, Result};
-use handfast_codec::ids::{AttachKey, DhPublic, Epoch, LogId, PskId, SigningPublic};
-use handfast_codec::payload::{Kk1, Kk2, ResumeBlock, Xk1, Xk2};
+use handfast_codec::ids::{AttachKey, CommandKey, DhPublic, Epoch, LogId, PskId, SigningPublic};
+use handfast_codec::payload::{CommandsKnown, Kk1, Kk2, ResumeBlock, Xk1, Xk2};
 use handfast_codec::qr::Opening;
 use handfast_codec::versions::Versions;
 use serde_json::{Map, Value};
@@ -66,7 +66,19 @@ pub(crate) fn kk2(input: &Object) -> Result<Kk2> {
         capabilities: input.numbers("capabilities")?,
         limits: input.pairs("limits")?,
         resume: resume(input)?,
+        commands: input
+            .contains_key("commands")
+            .then(|| commands_known(input.object("commands")?))
+            .transpose()?,
         quarantine: input.flag("quarantine")?,
+    })
+}
+
+pub(crate) fn commands_known(known: &Object) -> Result<CommandsKnown> {
+    Ok(CommandsKnown {
+        highest: known.u64("highest")?,
+        key: CommandKey::from_bytes(known.array("key")?),
+        from: known.u64("from")?,
     })
 }
 

@@ -3,7 +3,7 @@
 use anyhow::{Result, bail};
 use handfast_codec::frame::{Collection, Frame, Items, OpenKind};
 use handfast_codec::link::{LinkCert, LinkFrame};
-use handfast_codec::payload::{Kk1, Kk2, ResumeBlock, Xk1, Xk2};
+use handfast_codec::payload::{CommandsKnown, Kk1, Kk2, ResumeBlock, Xk1, Xk2};
 use handfast_codec::qr::{Offer, RelayRef};
 use handfast_codec::relay::{Attach, Attached, Hello, MailboxProof, Peer, PeerInfo, RelayFrame, Wake};
 use serde_json::{Map, Value, json};
@@ -145,6 +145,7 @@ pub(crate) fn frame(frame: &Frame) -> Result<Value> {
         }
         Frame::Leave { collection } => json!({ "collection": name(collection) }),
         Frame::Revoked { signature } => json!({ "signature": hex(signature) }),
+        Frame::WebBack => json!({}),
         other => stream_frame(other)?,
     };
     if let Value::Object(map) = &mut value {
@@ -188,6 +189,7 @@ pub(crate) fn link_frame(frame: &LinkFrame) -> Result<Value> {
         LinkFrame::Accept { signature } => json!({ "frame": "LINK_ACCEPT", "signature": hex(signature) }),
         LinkFrame::Commit => json!({ "frame": "LINK_COMMIT" }),
         LinkFrame::Close { code } => json!({ "frame": "LINK_CLOSE", "code": code.as_u16() }),
+        LinkFrame::WebBack => json!({ "frame": "LINK_BACK" }),
         other => bail!("{other:?} has no description yet"),
     })
 }
@@ -231,8 +233,15 @@ pub(crate) fn kk1(payload: &Kk1) -> Value {
 pub(crate) fn kk2(payload: &Kk2) -> Value {
     with(
         terms(&[payload.version], &payload.capabilities, &payload.limits),
-        json!({ "resume": payload.resume.as_ref().map(resume), "quarantine": payload.quarantine }),
+        json!({
+            "resume": payload.resume.as_ref().map(resume), "quarantine": payload.quarantine,
+            "commands": payload.commands.as_ref().map(commands_known),
+        }),
     )
+}
+
+pub(crate) fn commands_known(known: &CommandsKnown) -> Value {
+    json!({ "highest": number(known.highest), "key": hex(known.key), "from": number(known.from) })
 }
 
 fn resume(block: &ResumeBlock) -> Value {

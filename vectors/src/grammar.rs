@@ -246,6 +246,8 @@ pub(crate) fn of_input(op: &str, input: &Map<String, Value>) -> Option<(&'static
         ("payload.decode", Some("xk3")) => ("Xk3", "payload"),
         ("payload.decode", Some("kk1")) => ("Kk1", "payload"),
         ("payload.decode", Some("kk2")) => ("Kk2", "payload"),
+        ("envelope.decode", Some("command")) => ("CommandEnvelope", "message"),
+        ("envelope.decode", Some("result")) => ("ResultEnvelope", "message"),
         ("message.decode", Some("command")) => ("Command", "body"),
         ("message.decode", Some("result")) => ("Result", "body"),
         ("message.decode", Some("item")) => ("RowBody", "body"),

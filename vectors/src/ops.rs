@@ -1,5 +1,6 @@
 //! The operations of cases: each takes the input of a case and gives its output, or the code of its refusal.
 
+mod commands;
 mod decode;
 mod media;
 mod message;
@@ -8,6 +9,7 @@ mod pairing;
 mod party;
 mod reconnect;
 mod record;
+mod reply;
 mod rules;
 mod sign;
 mod state;
@@ -64,6 +66,11 @@ pub const NAMES: &[&str] = &[
     "ratchet.phone",
     "ratchet.web",
     "resume.verdict",
+    "envelope.decode",
+    "command.old-key",
+    "commands.phone",
+    "commands.web",
+    "reply.read",
     "version.choose",
     "version.reply",
     "kk.head",
@@ -102,6 +109,11 @@ pub fn run(op: &str, input: &Map<String, Value>) -> Result<Ending> {
         "ratchet.phone" => rules::ratchet_phone(input),
         "ratchet.web" => rules::ratchet_web(input),
         "resume.verdict" => rules::resume(input),
+        "envelope.decode" => commands::envelope(input),
+        "command.old-key" => commands::old_key(input),
+        "commands.phone" => commands::phone(input),
+        "commands.web" => commands::web(input),
+        "reply.read" => reply::read(input),
         "version.choose" => rules::version_choose(input),
         "version.reply" => rules::version_reply(input),
         "kk.head" => rules::kk_head(input),

@@ -2,6 +2,7 @@
 
 mod bytes;
 mod certificates;
+mod commands;
 mod frames_link;
 mod frames_record;
 mod frames_relay;
@@ -82,6 +83,12 @@ pub(crate) const ALL: &[(&str, &str, Cases)] = &[
     ("refuse-bytes-message", "Bodies with one thing broken by a mutator.", bytes::message_invalid),
     ("rules", "Ratchet, recovery, resume, versions, heads, distinct keys.", rules::valid),
     ("refuse-rules", "What those rules refuse.", rules::invalid),
+    (
+        "commands",
+        "Commands by their keys: envelopes, what a phone answers, what a web does.",
+        commands::valid,
+    ),
+    ("refuse-commands", "Envelopes, commands and replies that are refused.", commands::invalid),
     ("media", "Media streams at their receiver.", media::valid),
     ("refuse-media", "Media streams of which a receiver refuses a part.", media::invalid),
     ("bytes-relay", "Relay frames at the edges of what is allowed.", bytes::relay_valid),

@@ -93,7 +93,7 @@ fn a_changed_byte_is_read_alike() {
     for file in handfast_vectors::files().expect("every case ends as written down") {
         for case in file.cases.iter().filter(|case| case.result == Verdict::Valid && case.mutator.is_none()) {
             let Some((name, from, bytes)) = input(case) else { continue };
-            let field = ["frame", "plaintext", "payload", "body"];
+            let field = ["frame", "plaintext", "payload", "message", "body"];
             let field = field.into_iter().find(|field| case.input.contains_key(*field)).expect("bytes");
             for at in (0..bytes.len()).take(160) {
                 for change in [1_u8, 0x40, 0x80] {

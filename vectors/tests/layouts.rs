@@ -43,7 +43,7 @@ const OTHER_PAGES: [&str; 9] = [
 ];
 
 /// Every layout that stands in the text between bars, by the words it begins with, and its definition.
-const LAYOUTS: [(&str, &str); 22] = [
+const LAYOUTS: [(&str, &str); 23] = [
     ("type u8 (", "QrPayload"),
     ("len u8 | name", "QrNamed"),
     ("type u8 | body", "RelayFrame"),
@@ -64,8 +64,9 @@ const LAYOUTS: [(&str, &str); 22] = [
     ("chat u64 | message u64", "ChangeId"),
     ("size u64 | chunk hashes 32 each | content", "MediaList"),
     ("kind varint | TLV list", "Command"),
-    ("cmd_id varint |", "CommandEnvelope"),
-    ("cmd_id varint | status", "ResultEnvelope"),
+    ("number varint | floor varint | key", "CommandEnvelope"),
+    ("key 16 | status", "ResultEnvelope"),
+    ("highest varint | key 16", "CommandsKnown"),
 ];
 
 /// What stands between bars and is no layout of its own: the signs themselves, a TLV, names, derivations and digests.
@@ -78,6 +79,7 @@ fn is_no_layout(text: &str) -> bool {
         "root = SHA-256(",
         "secret = SHA-256(",
         "SHA-256(\"code\"",
+        "SHA-256(\"old command\"",
     ];
     let others = [
         "a | b",

@@ -52,6 +52,7 @@ impl Frame {
             Self::Close { retry_ms, .. } => sum([2, v(*retry_ms)]),
             Self::Revoked { .. } => Signature::LEN,
             Self::Leave { collection } => collection.encoded_len(),
+            Self::WebBack => 0,
         }
     }
 
@@ -220,6 +221,8 @@ impl Frame {
             }
             // req: FRM-052
             FrameType::LEAVE => Self::Leave { collection: Collection::read(c)? },
+            // req: FRM-053
+            FrameType::WEB_BACK => Self::WebBack,
             _ => return Self::read_stream_body(kind, c, input),
         })
     }

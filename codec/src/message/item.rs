@@ -8,7 +8,7 @@ use bytes::Bytes;
 use super::media::MediaDescriptor;
 use super::{freeze, list, read_kind, unknown_kind, writer};
 use crate::error::{DecodeError, ErrorCode};
-use crate::ids::CompanionId;
+use crate::ids::{CommandKey, CompanionId};
 use crate::limits::{
     AUTHOR_LEN_MAX, LABEL_LEN_MAX, PREVIEW_LEN_MAX, REACTION_LEN_MAX, REACTIONS_MAX, TEXT_LEN_MAX,
     TITLE_LEN_MAX,
@@ -75,8 +75,8 @@ impl MessageState {
 pub struct CommandRef {
     /// The companion that sent it.
     pub companion: CompanionId,
-    /// Its number in that companion's link.
-    pub cmd_id: u64,
+    /// What it is known by.
+    pub key: CommandKey,
 }
 
 /// What somebody thinks of a message.
@@ -303,7 +303,7 @@ impl Message {
         }
         if let Some(command) = &self.command {
             let mut value = Vec::from(command.companion.as_bytes());
-            put_varint(&mut value, command.cmd_id);
+            value.extend_from_slice(command.key.as_bytes());
             let _ = w.bytes(17, &value);
         }
         if self.edited {
@@ -346,9 +346,9 @@ impl Message {
 fn read_command(field: &Field<'_>) -> Result<CommandRef, DecodeError> {
     let mut c = field.cursor();
     let companion = CompanionId::from_bytes(c.array("companion id")?);
-    let cmd_id = c.varint("command id")?;
+    let key = CommandKey::from_bytes(c.array("command key")?);
     c.finish("command")?;
-    Ok(CommandRef { companion, cmd_id })
+    Ok(CommandRef { companion, key })
 }
 
 fn encode_reactions(reactions: &[Reaction]) -> Vec<u8> {

@@ -4,15 +4,15 @@ use super::walk;
 use bytes::Bytes;
 use handfast_codec::frame::{Collection, Frame, Items, OpenKind, PageCursor};
 use handfast_codec::ids::{
-    AttachKey, AttachmentId, BootId, CompanionId, ContentId, DhPublic, Epoch, LogId, MailboxId, PskId, Salt,
-    Signature, SigningPublic,
+    AttachKey, AttachmentId, BootId, CommandKey, CompanionId, ContentId, DhPublic, Epoch, LogId, MailboxId,
+    PskId, Salt, Signature, SigningPublic,
 };
 use handfast_codec::link::{LinkCert, LinkFrame};
 use handfast_codec::message::{
     Command, CommandRef, CompanionState, Item, MediaDescriptor, Message, MessageState, NowValue, PageState,
     Reaction, ResultBody,
 };
-use handfast_codec::payload::{Kk1, Kk2, ResumeBlock, Xk1, Xk2, Xk3};
+use handfast_codec::payload::{CommandsKnown, Kk1, Kk2, ResumeBlock, Xk1, Xk2, Xk3};
 use handfast_codec::qr::{Offer, Opening, RelayRef};
 use handfast_codec::relay::{
     Attach, Attached, DataKind, Hello, MailboxProof, Peer, PeerInfo, RelayFrame, Wake, WakeFailure,
@@ -125,6 +125,7 @@ pub(crate) fn frames() -> Vec<Frame> {
         Frame::Close { code: ErrorCode::REKEY, retry_ms: 0 },
         Frame::Revoked { signature: signature() },
         Frame::Leave { collection },
+        Frame::WebBack,
     ]
 }
 
@@ -147,6 +148,7 @@ pub(crate) fn link_frames() -> Vec<LinkFrame> {
         LinkFrame::Cert(certificate()),
         LinkFrame::Accept { signature: signature() },
         LinkFrame::Commit,
+        LinkFrame::WebBack,
         LinkFrame::Close { code: ErrorCode::NOT_CONFIRMED },
     ]
 }
@@ -199,12 +201,23 @@ pub(crate) fn kk1_recover() -> Kk1 {
     Kk1 { resume: None, psk_id_held: Some(PskId::from_bytes([8; 8])), pending: false, ..kk1() }
 }
 
+pub(crate) fn commands_known() -> CommandsKnown {
+    CommandsKnown { highest: 300, key: CommandKey::from_bytes([6; 16]), from: 7 }
+}
+
 pub(crate) fn kk2() -> Kk2 {
-    Kk2 { version: 1, capabilities: vec![], limits: vec![], resume: Some(resume_block()), quarantine: false }
+    Kk2 {
+        version: 2,
+        capabilities: vec![],
+        limits: vec![],
+        resume: Some(resume_block()),
+        commands: Some(commands_known()),
+        quarantine: false,
+    }
 }
 
 pub(crate) fn kk2_quarantine() -> Kk2 {
-    Kk2 { resume: None, quarantine: true, ..kk2() }
+    Kk2 { resume: None, commands: None, quarantine: true, ..kk2() }
 }
 
 pub(crate) fn offer() -> Offer {
@@ -236,7 +249,10 @@ pub(crate) fn message() -> Message {
         state: MessageState::Sent,
         reply_to: Some(1),
         media: Some(media()),
-        command: Some(CommandRef { companion: CompanionId::from_bytes([4; 16]), cmd_id: 77 }),
+        command: Some(CommandRef {
+            companion: CompanionId::from_bytes([4; 16]),
+            key: CommandKey::from_bytes([5; 16]),
+        }),
         edited: true,
         reactions: reactions(2),
     }

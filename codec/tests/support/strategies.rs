@@ -3,14 +3,14 @@
 use bytes::Bytes;
 use handfast_codec::frame::{Collection, Frame, Items, OpenKind, PageCursor};
 use handfast_codec::ids::{
-    AttachKey, AttachmentId, BootId, CompanionId, ContentId, DhPublic, Epoch, LogId, MailboxId, PskId, Salt,
-    Signature, SigningPublic,
+    AttachKey, AttachmentId, BootId, CommandKey, CompanionId, ContentId, DhPublic, Epoch, LogId, MailboxId,
+    PskId, Salt, Signature, SigningPublic,
 };
 use handfast_codec::link::{LinkCert, LinkFrame};
 use handfast_codec::message::{
     Command, CommandRef, CompanionState, Item, MediaDescriptor, Message, MessageState, Reaction, ResultBody,
 };
-use handfast_codec::payload::{Kk1, Kk2, ResumeBlock, Xk1, Xk2};
+use handfast_codec::payload::{CommandsKnown, Kk1, Kk2, ResumeBlock, Xk1, Xk2};
 use handfast_codec::qr::Opening;
 use handfast_codec::relay::{
     Attach, Attached, DataKind, Hello, MailboxProof, Peer, PeerInfo, RelayFrame, Wake, WakeFailure,
@@ -195,6 +195,7 @@ fn sync_frame() -> impl Strategy<Value = Frame> {
             Frame::Page { collection, page, next, rev, items }
         }),
         collection().prop_map(|collection| Frame::Leave { collection }),
+        Just(Frame::WebBack),
         (collection(), number()).prop_map(|(collection, cursor)| Frame::DigestGet { collection, cursor }),
         (collection(), number(), any::<[u8; 32]>()).prop_map(|(collection, cursor, digest)| Frame::Digest {
             collection,
@@ -241,6 +242,7 @@ pub(crate) fn link_frame() -> impl Strategy<Value = LinkFrame> {
         ),
         signature().prop_map(|signature| LinkFrame::Accept { signature }),
         Just(LinkFrame::Commit),
+        Just(LinkFrame::WebBack),
         code().prop_map(|code| LinkFrame::Close { code }),
     ]
 }
@@ -312,12 +314,18 @@ pub(crate) fn kk1() -> impl Strategy<Value = Kk1> {
 }
 
 pub(crate) fn kk2() -> impl Strategy<Value = Kk2> {
-    (any::<u8>(), terms(), option::of(resume_block()), any::<bool>()).prop_map(
-        |(version, (_, capabilities, limits), resume, quarantine)| Kk2 {
+    let known = (number(), any::<[u8; 16]>(), number()).prop_map(|(highest, key, from)| CommandsKnown {
+        highest,
+        key: CommandKey::from_bytes(key),
+        from,
+    });
+    (any::<u8>(), terms(), option::of(resume_block()), option::of(known), any::<bool>()).prop_map(
+        |(version, (_, capabilities, limits), resume, commands, quarantine)| Kk2 {
             version,
             capabilities,
             limits,
             resume,
+            commands,
             quarantine,
         },
     )
@@ -362,8 +370,10 @@ fn reactions() -> impl Strategy<Value = Vec<Reaction>> {
 
 pub(crate) fn item() -> impl Strategy<Value = Item> {
     let state = (1_u8..=6).prop_map(|state| MessageState::from_number(state).unwrap());
-    let command = (any::<[u8; 16]>(), number())
-        .prop_map(|(companion, cmd_id)| CommandRef { companion: CompanionId::from_bytes(companion), cmd_id });
+    let command = any::<[[u8; 16]; 2]>().prop_map(|[companion, key]| CommandRef {
+        companion: CompanionId::from_bytes(companion),
+        key: CommandKey::from_bytes(key),
+    });
     let changes = (any::<bool>(), reactions());
     let head = (number(), number(), text(0, 128), number(), text(0, 400), state);
     prop_oneof![

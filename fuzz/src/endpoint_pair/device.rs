@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 
 use bytes::{Bytes, BytesMut};
 use handfast_codec::frame::{Collection, Items, OpenKind, RowId};
-use handfast_codec::ids::LogId;
+use handfast_codec::ids::{CommandKey, LogId};
 use handfast_codec::{DeviceRole, Timestamp};
 use handfast_session::{
-    Commit, Endpoint, Event, LinkState, Message, Output, Pairs, PairsTxn, RowDigest, StreamEnd,
+    Commit, Endpoint, Event, LinkState, Message, Output, Pairs, PairsTxn, Repeat, RowDigest, StreamEnd,
 };
 use rand_chacha::ChaCha20Rng;
 
@@ -15,12 +15,14 @@ use rand_chacha::ChaCha20Rng;
 #[derive(Default)]
 pub(super) struct Disk {
     pub(super) pairs: Pairs,
+    /// Web: how often its user acted, also where a crash took the act.
+    pub(super) acts: u64,
     /// Web: what it asked for, by command.
-    pub(super) sent: BTreeMap<u64, Bytes>,
+    pub(super) sent: BTreeMap<CommandKey, Bytes>,
     /// Phone: what it ran, in order.
-    pub(super) ran: Vec<(u64, Bytes)>,
+    pub(super) ran: Vec<(CommandKey, Bytes)>,
     /// Web: what it was answered, by command.
-    pub(super) answered: BTreeMap<u64, Bytes>,
+    pub(super) answered: BTreeMap<CommandKey, Bytes>,
     /// Rows by collection and revision.
     pub(super) rows: BTreeMap<(u8, u64), Bytes>,
     /// Web: how far each collection is known.
@@ -31,9 +33,9 @@ pub(super) struct Disk {
 
 /// What happens with a commit.
 enum Effect {
-    Sent(u64, Bytes),
-    Ran(u64, Bytes),
-    Answered(u64, Bytes),
+    Sent(CommandKey, Bytes),
+    Ran(CommandKey, Bytes),
+    Answered(CommandKey, Bytes),
     Rows { collection: u8, from: u64, to: u64, rows: Vec<(u64, Bytes)> },
     Written(Bytes, usize, Bytes),
 }
@@ -150,9 +152,11 @@ impl Device {
     }
 
     pub(super) fn send(&mut self, now: Timestamp, body: Bytes) {
-        if let Ok(sent) = self.endpoint.send(now, &body) {
-            self.current.effects.push(Effect::Sent(sent.cmd_id, body));
-            self.current.commits.push(sent.commit);
+        self.disk.acts += 1;
+        let key = CommandKey::from_bytes(u128::from(self.disk.acts).to_be_bytes());
+        if let Ok(commit) = self.endpoint.send(now, key, &body) {
+            self.current.effects.push(Effect::Sent(key, body));
+            self.current.commits.push(commit);
         }
     }
 
@@ -231,14 +235,14 @@ impl Device {
 
     fn deliver(&mut self, now: Timestamp, message: Message) {
         match message {
-            Message::Command { cmd_id, body } => {
-                let commit = self.endpoint.answer(now, cmd_id, &answer_to(&body));
+            Message::Command { key, body } => {
+                let commit = self.endpoint.answer(now, key, &answer_to(&body), Repeat::Answer);
                 self.current.commits.push(commit.expect("a command that was delivered can be answered"));
-                self.current.effects.push(Effect::Ran(cmd_id, body));
+                self.current.effects.push(Effect::Ran(key, body));
             }
-            Message::Result { cmd_id, body } => {
+            Message::Result { key, body } => {
                 let body = body.expect("a result that is not settled is kept");
-                self.current.effects.push(Effect::Answered(cmd_id, body));
+                self.current.effects.push(Effect::Answered(key, body));
             }
             Message::Delta { collection, from, to, items } => {
                 let rows = items.iter().flat_map(Items::iter).map(|item| {
@@ -388,16 +392,19 @@ impl Device {
 impl Disk {
     fn apply(&mut self, effect: Effect) {
         match effect {
-            Effect::Sent(cmd_id, body) => {
-                assert_eq!(self.sent.insert(cmd_id, body), None, "a number is used once");
+            Effect::Sent(key, body) => {
+                assert_eq!(self.sent.insert(key, body), None, "a key is used once");
             }
-            Effect::Ran(cmd_id, body) => {
-                let last = self.ran.last().map_or(0, |(last, _)| *last);
-                assert!(cmd_id > last, "commands run once, and in order");
-                self.ran.push((cmd_id, body));
+            Effect::Ran(key, body) => {
+                // Keys ascend in the order of the acts.
+                assert!(
+                    self.ran.last().is_none_or(|(last, _)| key > *last),
+                    "commands run once, and in order"
+                );
+                self.ran.push((key, body));
             }
-            Effect::Answered(cmd_id, body) => {
-                assert_eq!(self.answered.insert(cmd_id, body), None, "a command is answered once");
+            Effect::Answered(key, body) => {
+                assert_eq!(self.answered.insert(key, body), None, "a command is answered once");
             }
             Effect::Rows { collection, from, to, rows } => {
                 if from == 0 {

@@ -69,7 +69,7 @@ impl Relay {
         };
         let challenge = RelayFrame::Challenge(seat.nonce);
         let hello = Hello {
-            versions: Versions::CURRENT.with_grease(self.next),
+            versions: Versions::RELAY.with_grease(self.next),
             name: self.name.clone(),
             boot: BootId::from_bytes([7; 16]),
             frame_len_max: 16_512,

@@ -3,13 +3,14 @@
 use bytes::{Bytes, BytesMut};
 use handfast_codec::DeviceRole;
 use handfast_codec::frame::{Collection, OpenKind};
+use handfast_codec::ids::CommandKey;
 use handfast_session::{Endpoint, VERSION_KEY};
 use js_sys::Array;
 use wasm_bindgen::prelude::*;
 
 use super::journal::Journal;
 use super::output::{self, FrameBuffer, object};
-use super::{SystemRng, generator, media, pairs, refused, timestamp};
+use super::{SystemRng, generator, media, pairs, parse_hex, refused, timestamp};
 
 /// One link: see `Endpoint` of the crate `handfast-session`. A verb gives a commit where the text says so: apply it with
 /// the verb's own effect, and say `committed`.
@@ -108,15 +109,17 @@ impl WebLink {
         output::output(self.endpoint.poll_output(), &mut self.journal, &self.frames)
     }
 
-    /// Sends a command. Gives its number and a commit.
+    /// Sends a command. `key` is what it is known by: 16 random bytes in hex, drawn when the user acts and stored with
+    /// what is shown of the act. Returns a commit.
     ///
     /// # Errors
-    /// The outbox is full, the body too long, or the link has ended.
-    #[wasm_bindgen(unchecked_return_type = "{ cmdId: bigint; commit: Commit }")]
-    pub fn send(&mut self, now: f64, body: Vec<u8>) -> Result<JsValue, JsError> {
-        let sent = self.endpoint.send(timestamp(now), &Bytes::from(body)).map_err(refused)?;
-        let commit = self.journal.write(&sent.commit)?;
-        Ok(object([("cmdId", sent.cmd_id.into()), ("commit", commit)]))
+    /// The outbox is full, the body too long, the link has ended, or a command of this key was sent before.
+    #[wasm_bindgen(unchecked_return_type = "Commit")]
+    pub fn send(&mut self, now: f64, key: &str, body: Vec<u8>) -> Result<JsValue, JsError> {
+        let key = parse_hex(key).ok_or_else(|| JsError::new("a command's key has 16 bytes"))?;
+        let key = CommandKey::from_bytes(key);
+        let commit = self.endpoint.send(timestamp(now), key, &Bytes::from(body)).map_err(refused)?;
+        self.journal.write(&commit)
     }
 
     /// Opens a subscription for this connection's life.

@@ -3,6 +3,7 @@
 use handfast_codec::ErrorCode;
 use handfast_codec::frame::{Collection, Items};
 use handfast_codec::limits::RELAY_FRAME_LEN_MAX;
+use handfast_codec::role::DeviceRole;
 use handfast_session::resume::Verdict;
 use handfast_session::{Event, Message, Output, PairingEvent, StreamEnd};
 use js_sys::{Array, Object, Reflect, Uint8Array};
@@ -82,9 +83,9 @@ pub(super) fn output(
 
 fn message(message: &Message) -> JsValue {
     match message {
-        Message::Result { cmd_id, body } => {
+        Message::Result { key, body } => {
             let body = body.as_ref().map(|body| ("body", bytes(body)));
-            typed("result", [("cmdId", (*cmd_id).into())].into_iter().chain(body))
+            typed("result", [("key", key.to_string().into())].into_iter().chain(body))
         }
         Message::Delta { collection, from, to, items } => {
             let range = [("from", (*from).into()), ("to", (*to).into()), ("items", rows(items))];
@@ -119,6 +120,13 @@ fn event(event: Event) -> JsValue {
         Event::State(shown) => typed("state", [("state", shown.name().into())]),
         Event::Connected { verdict } => {
             typed("connected", [("resumed", (verdict == Verdict::Resume).into())])
+        }
+        Event::PutBack { who } => {
+            let who = match who {
+                DeviceRole::Phone => "phone",
+                DeviceRole::Web => "companion",
+            };
+            typed("putBack", [("who", who.into())])
         }
         Event::Failed(code) => coded("failed", code),
         Event::Closed(code) => coded("closed", code),

@@ -11,7 +11,7 @@ export type Write = { key: Uint8Array; value: Uint8Array; secret?: true } | { ke
 export interface Commit { id: bigint; link: string; versionKey: Uint8Array; expects?: Uint8Array; writes: Write[] }
 
 export type Message =
-  | { type: "result"; cmdId: bigint; body?: Uint8Array }
+  | { type: "result"; key: string; body?: Uint8Array }
   | { type: "delta"; collection: Uint8Array; from: bigint; to: bigint; items: Uint8Array[] }
   | { type: "page"; collection: Uint8Array; first: boolean; last: boolean; rev: bigint; items: Uint8Array[] }
   | { type: "other" };
@@ -23,6 +23,7 @@ export type LinkEvent =
   | { type: "connect" } | { type: "disconnect" }
   | { type: "state"; state: "relay_down" | "peer_absent" | "peer_silent" | "waking" | "live" }
   | { type: "connected"; resumed: boolean }
+  | { type: "putBack"; who: "companion" | "phone" }
   | { type: "failed" | "closed" | "relay"; code: string }
   | { type: "replaced" } | { type: "diverged" } | { type: "suspended" } | { type: "revoked" }
   | { type: "contended"; times: bigint }

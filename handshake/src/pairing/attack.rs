@@ -119,7 +119,7 @@ impl Own {
     /// The same, with the state after it.
     fn written(state: HandshakeState, opening: [u8; 32], label: u32) -> (HandshakeState, Vec<u8>) {
         let reply = Xk2 {
-            version: 1,
+            version: 2,
             capabilities: Vec::new(),
             limits: Vec::new(),
             web_key: DhSecret::from_bytes([0x52; 32]).public(),

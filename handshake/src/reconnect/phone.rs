@@ -72,7 +72,7 @@ pub fn receive<'k>(
     .map_err(HandshakeError::from)?;
     // req: HSK-007
     let version =
-        Versions::CURRENT.highest_common(&payload.versions).ok_or(HandshakeError::NoCommonVersion)?;
+        Versions::RECONNECT.highest_common(&payload.versions).ok_or(HandshakeError::NoCommonVersion)?;
     Ok(Received { head, payload, version, state, psk: psk.duplicate() })
 }
 

@@ -4,6 +4,7 @@ use alloc::vec::Vec;
 
 use handfast_codec::Versions;
 use handfast_codec::payload::{Kk1, Kk2, KkHead, KkMode};
+use handfast_codec::versions::OUTDATED;
 use rand_core::CryptoRng;
 
 use super::{Connection, LinkContext, finish, pattern, require_fields};
@@ -64,11 +65,11 @@ impl AwaitMessage2 {
         if !self.offered.contains(&reply.version) {
             return Err(HandshakeError::NoCommonVersion);
         }
-        require_fields(&[(
-            self.mode == KkMode::Resume && !reply.quarantine,
-            reply.resume.is_some(),
-            "resume block",
-        )])?;
+        let resumes = self.mode == KkMode::Resume && !reply.quarantine;
+        require_fields(&[
+            (resumes, reply.resume.is_some(), "resume block"),
+            (resumes && reply.version != OUTDATED, reply.commands.is_some(), "commands known"),
+        ])?;
         Ok((reply, finish(state, &self.psk, true)?))
     }
 }

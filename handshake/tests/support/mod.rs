@@ -2,8 +2,8 @@
 #![allow(dead_code, clippy::allow_attributes, reason = "each test file uses a part of it")]
 
 use handfast_codec::RelayName;
-use handfast_codec::ids::{AttachmentId, CompanionId, Epoch, LogId};
-use handfast_codec::payload::{Kk1, Kk2, KkMode, ResumeBlock};
+use handfast_codec::ids::{AttachmentId, CommandKey, CompanionId, Epoch, LogId};
+use handfast_codec::payload::{CommandsKnown, Kk1, Kk2, KkMode, ResumeBlock};
 use handfast_codec::qr::Offer;
 use handfast_codec::relay::DATA_HEADER_LEN;
 use handfast_codec::versions::Versions;
@@ -150,10 +150,15 @@ pub(crate) fn kk1(try_: u64, mode: KkMode, versions: Versions) -> Kk1 {
 
 pub(crate) fn kk2(mode: KkMode) -> Kk2 {
     Kk2 {
-        version: 1,
+        version: 2,
         capabilities: vec![],
         limits: vec![],
         resume: (mode == KkMode::Resume).then(|| block(20)),
+        commands: (mode == KkMode::Resume).then_some(CommandsKnown {
+            highest: 0,
+            key: CommandKey::from_bytes([0; 16]),
+            from: 1,
+        }),
         quarantine: false,
     }
 }

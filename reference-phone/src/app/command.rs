@@ -2,9 +2,10 @@
 
 use bytes::Bytes;
 use handfast::ErrorCode;
-use handfast::codec::ids::CompanionId;
+use handfast::codec::ids::{CommandKey, CompanionId};
 use handfast::codec::limits::MESSAGE_LEN_MAX;
 use handfast::codec::message::{Command, CommandRef, MediaDescriptor, MessageState, ResultBody, grants};
+use handfast::session::Repeat;
 
 use super::{App, Now};
 use crate::store::{NewMessage, StoreError};
@@ -26,6 +27,15 @@ fn grant_of(command: &Command) -> u64 {
     }
 }
 
+/// What becomes of a command that comes again: its result is kept, unless it holds text of messages.
+fn repeat_of(command: &Command) -> Repeat {
+    // req: RES-028
+    match command {
+        Command::History { .. } => Repeat::Run,
+        _ => Repeat::Answer,
+    }
+}
+
 fn failed(code: ErrorCode) -> ResultBody {
     ResultBody::Failed { code }
 }
@@ -39,33 +49,39 @@ struct Wanted<'a> {
 }
 
 impl App {
-    /// Runs a command, and gives its result. What a companion asks for in vain is a result, too.
+    /// Runs a command, and returns its result, and what becomes of it when it comes again. What a companion asks for in
+    /// vain is a result, too.
     pub(super) fn run_command(
         &mut self,
         now: Now,
         companion: CompanionId,
         granted: u64,
-        cmd_id: u64,
+        key: CommandKey,
         body: &Bytes,
-    ) -> Result<ResultBody, StoreError> {
+    ) -> Result<(ResultBody, Repeat), StoreError> {
         let command = match Command::decode(body) {
             Ok(command) => command,
             // req: MSG-091
-            Err(error) => return Ok(failed(error.code())),
+            Err(error) => return Ok((failed(error.code()), Repeat::Answer)),
         };
         // req: MSG-056
         let needed = grant_of(&command);
-        if granted & needed != needed {
-            return Ok(failed(ErrorCode::REFUSED));
-        }
-        let by = CommandRef { companion, cmd_id };
-        match &command {
+        let result = if granted & needed == needed {
+            self.run(now, CommandRef { companion, key }, &command)?
+        } else {
+            failed(ErrorCode::REFUSED)
+        };
+        Ok((result, repeat_of(&command)))
+    }
+
+    fn run(&mut self, now: Now, by: CommandRef, command: &Command) -> Result<ResultBody, StoreError> {
+        match command {
             Command::SendText { chat, text, reply_to } => {
                 self.send_for(now, by, &Wanted { chat: *chat, text, reply_to: *reply_to, media: None })
             }
             Command::SendMedia { chat, media, caption } => {
                 // req: MSG-092, STR-033
-                let is_there = self.store.may_send(companion, media.content)?;
+                let is_there = self.store.may_send(by.companion, media.content)?;
                 let whole = if is_there { self.store.media(media.content)? } else { None };
                 if whole.is_none_or(|row| row.size != media.size) {
                     return Ok(failed(ErrorCode::GONE));

@@ -185,10 +185,10 @@ impl App {
         message: Message,
     ) -> Result<(), StoreError> {
         match message {
-            Message::Command { cmd_id, body } => {
-                let result = self.run_command(now, link.companion, link.grants, cmd_id, &body)?;
+            Message::Command { key, body } => {
+                let (result, repeat) = self.run_command(now, link.companion, link.grants, key, &body)?;
                 // The machine delivers a command only while it can take the result.
-                if let Ok(commit) = link.endpoint.answer(now.mono, cmd_id, &result.encode()) {
+                if let Ok(commit) = link.endpoint.answer(now.mono, key, &result.encode(), repeat) {
                     link.commits.push(commit);
                 }
             }
@@ -224,6 +224,8 @@ impl App {
                 link.show_presence(now, &self.present);
                 None
             }
+            // req: RES-034, RES-040
+            Event::PutBack { who } => Some(AppEvent::PutBack { companion, who }),
             Event::Failed(code) => Some(AppEvent::LinkError { companion, code, by: "here" }),
             Event::Closed(code) => Some(AppEvent::LinkError { companion, code, by: "companion" }),
             Event::Relay(code) => Some(AppEvent::LinkError { companion, code, by: "relay" }),

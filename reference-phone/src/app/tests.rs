@@ -2,7 +2,7 @@ mod changes;
 mod put;
 mod uploads;
 
-use handfast::codec::ids::ContentId;
+use handfast::codec::ids::{CommandKey, ContentId};
 use handfast::codec::message::{Command, MediaDescriptor, MessageState, ResultBody, grants};
 use std::io::Write;
 
@@ -11,7 +11,7 @@ use handfast::codec::limits::MEDIA_CHUNK_LEN;
 use handfast::codec::tlv::TlvWriter;
 use handfast::session::hazmat::{Linked, VERSION_KEY, commit, offered_pairs, phone_pairs};
 use handfast::session::media::{ChunkList, ContentHasher};
-use handfast::session::{Event, Op, StreamEnd};
+use handfast::session::{Event, Op, Repeat, StreamEnd};
 use rand_chacha::ChaCha20Rng;
 use rand_core::SeedableRng;
 
@@ -92,7 +92,7 @@ fn op04_a_command_needs_its_grant() {
     let (_dir, mut app) = phone(None);
     let companion = CompanionId::from_bytes([1; 16]);
     let refused = ResultBody::Failed { code: ErrorCode::REFUSED };
-    for (number, (command, needed)) in (1_u64..).zip([
+    for (number, (command, needed)) in (1..).zip([
         (Command::SendText { chat: 1, text: "x".to_owned(), reply_to: None }, grants::SEND),
         (Command::SendMedia { chat: 1, media, caption: None }, grants::SEND | grants::MEDIA),
         (Command::History { chat: 1, before: 0, count: 1 }, grants::READ),
@@ -101,13 +101,17 @@ fn op04_a_command_needs_its_grant() {
         (Command::Delete { chat: 1, message: 1 }, grants::READ | grants::SEND),
         (Command::React { chat: 1, message: 1, reaction: "x".to_owned() }, grants::READ | grants::SEND),
     ]) {
+        let key = CommandKey::from_bytes([number; 16]);
         for bit in [grants::READ, grants::SEND, grants::MEDIA].into_iter().filter(|bit| needed & bit != 0) {
             let granted = grants::ALL & !bit;
-            let result = app.run_command(NOW, companion, granted, number, &command.encode()).unwrap();
+            let (result, _) = app.run_command(NOW, companion, granted, key, &command.encode()).unwrap();
             assert_eq!(result, refused, "{command:?} without {bit}");
         }
-        let result = app.run_command(NOW, companion, needed, number, &command.encode()).unwrap();
+        let (result, repeat) = app.run_command(NOW, companion, needed, key, &command.encode()).unwrap();
         assert_ne!(result, refused, "{command:?} with what it needs");
+        // req: RES-028
+        let reads_texts = matches!(command, Command::History { .. });
+        assert_eq!(repeat == Repeat::Run, reads_texts, "{command:?}");
     }
 }
 

@@ -211,7 +211,7 @@ fn copy_tables(conn: &Connection) -> Result<i64, BackupError> {
     // req: HSK-090
     conn.execute_batch(TABLES)?;
     for step in taken {
-        conn.execute_batch(step)?;
+        step.take(conn)?;
     }
     sqlite::create_table(conn)?;
     let mut query = conn.prepare("SELECT name FROM main.sqlite_schema WHERE type = 'table'")?;
@@ -233,7 +233,7 @@ fn copy_tables(conn: &Connection) -> Result<i64, BackupError> {
 fn bring_up(conn: &Connection, version: i64) -> Result<(), BackupError> {
     let (_, missing) = schema::steps_of(version).ok_or(StoreError::Newer(version))?;
     for step in missing {
-        conn.execute_batch(step)?;
+        step.take(conn)?;
     }
     Ok(())
 }

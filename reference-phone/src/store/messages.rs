@@ -1,6 +1,6 @@
 //! Messages.
 
-use handfast::codec::ids::{CompanionId, ContentId};
+use handfast::codec::ids::{CommandKey, CompanionId, ContentId};
 use handfast::codec::limits::{AUTHOR_LEN_MAX, TEXT_LEN_MAX};
 use handfast::codec::message::{CommandRef, Item, MediaDescriptor, Message, MessageState};
 use rusqlite::{OptionalExtension, Row, params};
@@ -46,7 +46,7 @@ pub struct StoredMessage {
 }
 
 pub(super) const COLUMNS: &str = "chat, id, author, time_ms, text, state, reply_to, content, media_type, media_name, \
-                                  media_size, companion, cmd_id, deleted, rev, edited, network_id";
+                                  media_size, companion, command, deleted, rev, edited, network_id";
 
 /// How many columns those are: what a query asks for besides stands behind them.
 pub(super) const COLUMNS_LEN: usize = 17;
@@ -68,7 +68,7 @@ impl StoredMessage {
             None => None,
             Some(companion) => Some(CommandRef {
                 companion: CompanionId::from_bytes(companion),
-                cmd_id: unsql(row.get(12)?),
+                key: CommandKey::from_bytes(row.get(12)?),
             }),
         };
         let state: i64 = row.get(5)?;
@@ -109,7 +109,7 @@ impl Store {
         Ok(stored)
     }
 
-    /// Adds a message. Gives its id and revision; none when the network's id is there already.
+    /// Adds a message. Returns its id and revision; none when the network's id, or the command, is there already.
     ///
     /// # Errors
     ///
@@ -125,6 +125,16 @@ impl Store {
                 return Ok(None);
             }
         }
+        // A companion can name one again whose key the session has forgotten: it makes no second message.
+        if let Some(command) = new.command {
+            let known = self
+                .conn
+                .prepare_cached("SELECT 1 FROM messages WHERE companion = ?1 AND command = ?2")?
+                .exists([command.companion.as_bytes(), command.key.as_bytes()])?;
+            if known {
+                return Ok(None);
+            }
+        }
         let id = self.counters.next_message;
         self.counters.next_message = id.saturating_add(1);
         let rev = self.next_rev();
@@ -132,7 +142,7 @@ impl Store {
             .conn
             .prepare_cached(
                 "INSERT INTO messages(chat, id, author, time_ms, text, state, reply_to, content, media_type,
-                 media_name, media_size, companion, cmd_id, network_id, rev)
+                 media_name, media_size, companion, command, network_id, rev)
                  VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)",
             )?
             .execute(params![
@@ -148,7 +158,7 @@ impl Store {
                 new.media.map(|media| media.name.as_str()),
                 new.media.map(|media| sql(media.size)),
                 new.command.map(|command| *command.companion.as_bytes()),
-                new.command.map(|command| sql(command.cmd_id)),
+                new.command.map(|command| *command.key.as_bytes()),
                 new.network_id,
                 sql(rev),
             ])?;

@@ -4,8 +4,9 @@ use std::fs;
 use std::io::ErrorKind;
 use std::path::Path;
 
-use handfast::codec::ids::LogId;
+use handfast::codec::ids::{LogId, MailboxId};
 use handfast::handshake::identity::SigningKey;
+use handfast::handshake::key_schedule::old_command_key;
 use handfast::sqlite::{self, DeviceKey, SqliteError, file};
 use rusqlite::{Connection, OptionalExtension, params};
 use zeroize::Zeroizing;
@@ -15,7 +16,7 @@ use super::{
 };
 
 /// The version of the tables, in `user_version`.
-pub(super) const VERSION: i64 = 4;
+pub(super) const VERSION: i64 = 5;
 /// The device key while the account is being created.
 pub(super) const DEVICE_KEY_NEW: &str = "device.key.new";
 
@@ -126,11 +127,60 @@ INSERT INTO claims(link, content, since_ms)
     WHERE content NOT IN (SELECT content FROM messages WHERE content IS NOT NULL);
 ";
 
+/// What version 5 changes: commands are known by keys. Those that were known by numbers get the key that both sides
+/// derive for them.
+const TABLES_5: &str = "
+DROP INDEX messages_command;
+ALTER TABLE messages ADD COLUMN command BLOB;
+";
+
+/// A message whose companion nobody knows any more is nobody's.
+const TABLES_5_KEYED: &str = "
+UPDATE messages SET companion = NULL WHERE companion IS NOT NULL AND command IS NULL;
+ALTER TABLE messages DROP COLUMN cmd_id;
+CREATE UNIQUE INDEX messages_command ON messages(companion, command) WHERE companion IS NOT NULL;
+";
+
+fn take_step_5(conn: &Connection) -> rusqlite::Result<()> {
+    conn.execute_batch(TABLES_5)?;
+    let mut query = conn.prepare(
+        "SELECT chat, id, link, cmd_id FROM messages JOIN companions USING(companion) WHERE cmd_id IS NOT NULL",
+    )?;
+    let rows: Vec<(i64, i64, [u8; 16], i64)> = query
+        .query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?)))?
+        .collect::<Result<_, _>>()?;
+    let mut update = conn.prepare("UPDATE messages SET command = ?3 WHERE chat = ?1 AND id = ?2")?;
+    for (chat, id, link, number) in rows {
+        // req: RES-035
+        let key = old_command_key(&MailboxId::from_bytes(link), unsql(number));
+        let _ = update.execute(params![chat, id, key.as_bytes()])?;
+    }
+    conn.execute_batch(TABLES_5_KEYED)
+}
+
+/// What a version adds to the one before it.
+#[derive(Clone, Copy)]
+pub(super) enum Step {
+    Batch(&'static str),
+    Rows(fn(&Connection) -> rusqlite::Result<()>),
+}
+
+impl Step {
+    /// Takes it, in the open transaction.
+    pub(super) fn take(self, conn: &Connection) -> rusqlite::Result<()> {
+        match self {
+            Self::Batch(sql) => conn.execute_batch(sql),
+            Self::Rows(take) => take(conn),
+        }
+    }
+}
+
 /// What each version adds to the one before it, from version 2 on.
-const STEPS: [&str; 3] = [TABLES_2, TABLES_3, TABLES_4];
+const STEPS: [Step; 4] =
+    [Step::Batch(TABLES_2), Step::Batch(TABLES_3), Step::Batch(TABLES_4), Step::Rows(take_step_5)];
 
 /// The steps that tables of a version have taken, and those that they lack; none for what is no version of this program.
-pub(super) fn steps_of(version: i64) -> Option<(&'static [&'static str], &'static [&'static str])> {
+pub(super) fn steps_of(version: i64) -> Option<(&'static [Step], &'static [Step])> {
     STEPS.split_at_checked(usize::try_from(version).ok()?.checked_sub(1)?)
 }
 
@@ -167,7 +217,7 @@ pub(super) fn check(conn: &mut Connection) -> Result<(), StoreError> {
             let (_, missing) = steps_of(older).ok_or(StoreError::NotWhole)?;
             let txn = sqlite::begin(conn)?;
             for step in missing {
-                txn.execute_batch(step)?;
+                step.take(&txn)?;
             }
             txn.pragma_update(None, "user_version", VERSION)?;
             Ok(txn.commit()?)
@@ -281,7 +331,7 @@ pub(super) fn create_account(
     store.begin()?;
     store.conn.execute_batch(TABLES)?;
     for step in STEPS {
-        store.conn.execute_batch(step)?;
+        step.take(&store.conn)?;
     }
     complete(&store.conn)?;
     sqlite::create_table(&store.conn)?;

@@ -26,7 +26,7 @@ impl Relay {
             return Ok(());
         };
         // req: RLY-028
-        if !Versions::CURRENT.contains(&attach.version) {
+        if !Versions::RELAY.contains(&attach.version) {
             return Err(ErrorCode::RELAY_VERSION);
         }
         let proven = match verdict {

@@ -2,7 +2,7 @@
 
 import { h } from "../dom.js";
 import { icon } from "../icons.js";
-import { DEAD_ENDS, deviceState, linkState, when } from "../words.js";
+import { DEAD_ENDS, deviceState, linkState, putBack, when } from "../words.js";
 import { chatView } from "./chat.js";
 import { chatsView } from "./chats.js";
 import { linkingView, mark } from "./linking.js";
@@ -32,6 +32,9 @@ function banner(state, act, now) {
   const { tone, title, text } = linkState(state.link, now);
   return h("div", { class: "banners" },
     h("div", { class: `banner tone-${tone}`, role: "status" }, h("span", { class: "dot", "aria-hidden": "true" }), h("strong", {}, title), text && h("span", {}, text)),
+    state.link.putBack && h("div", { class: "banner tone-warn", role: "alert" }, icon("warn"),
+      h("strong", {}, putBack(state.link.putBack).title), h("span", {}, putBack(state.link.putBack).text),
+      h("button", { type: "button", class: "quiet", on: { click: () => act({ event: "put_back_seen" }) } }, "I know")),
     state.link.contended > 0 && h("div", { class: "banner tone-warn", role: "alert" }, icon("warn"),
       h("strong", {}, "This place was taken over by somebody else"),
       h("span", {}, "Another browser with this device's keys connected. If that was not you, remove this device on your phone."),

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use handfast::codec::frame::Items;
-use handfast::codec::ids::MailboxId;
+use handfast::codec::ids::{CommandKey, MailboxId};
 use handfast::codec::limits::{HISTORY_COUNT_MAX, PENDING_MAX};
 use handfast::codec::message::{CollectionName, Command, NowValue, ResultBody};
 use handfast::session::{Commit, CommitId, Endpoint, Event, LinkStatus, Message, Output};
@@ -13,6 +13,7 @@ use rand_core::CryptoRng;
 
 use super::subscriptions::{CHATS_FOLLOWED_MAX, Subscriptions};
 use super::transfer::{Check, Running, requeue};
+use super::verbs::draw_key;
 use super::{App, AppEvent, AppOutput, Leftover, Owner, SocketTag};
 use crate::store::{CommandState, HistoryPage, LinkRowState, StoreError, TransferState};
 
@@ -35,7 +36,7 @@ pub(super) struct Link {
     /// What is looked at before its stream is opened.
     pub(super) check: Option<Check>,
     /// Pages of history that came too old: the command that asks again, and the one that asked first.
-    asked_again: BTreeMap<u64, u64>,
+    asked_again: BTreeMap<CommandKey, CommandKey>,
     /// Streams to be stopped as soon as the machine takes it.
     pub(super) stops: Vec<(u64, ErrorCode)>,
     /// Whether a connection is live, so that transfers may open streams.
@@ -43,6 +44,8 @@ pub(super) struct Link {
     /// Whether the phone has confirmed the link.
     active: bool,
     pub(super) told: Told,
+    /// Whether the user was told that this companion was put back too far.
+    told_forgotten: bool,
     pub(super) subscriptions: Subscriptions,
 }
 
@@ -114,27 +117,28 @@ impl App {
             live: false,
             active,
             told: Told::Nothing,
+            told_forgotten: false,
             subscriptions: Subscriptions::default(),
         });
         self.reopen_transfers()
     }
 
     /// Drains the link. Gives whether anything happened.
-    pub(super) fn pump_link(&mut self, now: Timestamp) -> Result<bool, StoreError> {
+    pub(super) fn pump_link(&mut self, now: Timestamp, rng: &mut dyn CryptoRng) -> Result<bool, StoreError> {
         let Some(mut link) = self.link.take() else { return Ok(false) };
-        let moved = self.pump(now, &mut link);
+        let moved = self.pump(now, rng, &mut link);
         self.link = Some(link);
         moved
     }
 
-    fn pump(&mut self, now: Timestamp, link: &mut Link) -> Result<bool, StoreError> {
+    fn pump(&mut self, now: Timestamp, rng: &mut dyn CryptoRng, link: &mut Link) -> Result<bool, StoreError> {
         let mut moved = false;
         loop {
             match link.endpoint.poll_output() {
                 Output::Persist(commit) => link.commits.push(commit),
                 Output::Deliver { message, commit } => {
                     link.commits.push(commit);
-                    self.deliver(now, link, message)?;
+                    self.deliver(now, rng, link, message)?;
                 }
                 Output::Transmit(bytes) => {
                     self.out.extend(link.socket.map(|socket| AppOutput::Transmit { socket, bytes }));
@@ -161,9 +165,15 @@ impl App {
         Ok(moved)
     }
 
-    fn deliver(&mut self, now: Timestamp, link: &mut Link, message: Message) -> Result<(), StoreError> {
+    fn deliver(
+        &mut self,
+        now: Timestamp,
+        rng: &mut dyn CryptoRng,
+        link: &mut Link,
+        message: Message,
+    ) -> Result<(), StoreError> {
         match message {
-            Message::Result { cmd_id, body } => self.on_result(now, link, cmd_id, body.as_ref()),
+            Message::Result { key, body } => self.on_result(now, rng, link, key, body.as_ref()),
             Message::Delta { items, from, to, collection } => {
                 self.store.begin_delta(&collection, from)?;
                 self.take_rows(now, link, &collection, items.iter().flat_map(Items::iter))?;
@@ -204,40 +214,43 @@ impl App {
     fn on_history(
         &mut self,
         now: Timestamp,
+        rng: &mut dyn CryptoRng,
         link: &mut Link,
-        cmd_id: u64,
+        key: CommandKey,
         page: &HistoryPage<'_>,
     ) -> Result<bool, StoreError> {
-        let Some((chat, before)) = self.store.history_asked(cmd_id)? else { return Ok(true) };
+        let Some((chat, before)) = self.store.history_asked(key)? else { return Ok(true) };
         if self.store.put_history(chat, before, page)? {
             return Ok(true);
         }
         let count = u8::try_from(HISTORY_COUNT_MAX).unwrap_or(u8::MAX);
         let body = Command::History { chat, before, count }.encode();
         // Where the outbox is full, the user asks again.
-        let Ok(sent) = link.endpoint.send(now, &body) else { return Ok(true) };
-        link.commits.push(sent.commit);
-        self.store.put_command(sent.cmd_id, None, "history", &body, CommandState::Sent)?;
-        let waiting = link.asked_again.remove(&cmd_id).unwrap_or(cmd_id);
-        let _ = link.asked_again.insert(sent.cmd_id, waiting);
+        let again = draw_key(rng);
+        let Ok(commit) = link.endpoint.send(now, again, &body) else { return Ok(true) };
+        link.commits.push(commit);
+        self.store.put_command(again, None, "history", &body, CommandState::Sent)?;
+        let waiting = link.asked_again.remove(&key).unwrap_or(key);
+        let _ = link.asked_again.insert(again, waiting);
         Ok(false)
     }
 
     fn on_result(
         &mut self,
         now: Timestamp,
+        rng: &mut dyn CryptoRng,
         link: &mut Link,
-        cmd_id: u64,
+        key: CommandKey,
         body: Option<&bytes::Bytes>,
     ) -> Result<(), StoreError> {
-        let client_id = self.store.command(cmd_id)?.and_then(|command| command.client_id);
+        let client_id = self.store.command(key)?.and_then(|command| command.client_id);
         let outcome = match body.map(ResultBody::decode) {
             // req: MSG-071
             Some(Ok(ResultBody::Accepted { message, .. })) => Ok(Some(message)),
             Some(Ok(ResultBody::Failed { code })) => Err(code),
             Some(Ok(ResultBody::HistoryPage { items, more, rev })) => {
-                if !self.on_history(now, link, cmd_id, &HistoryPage { items: &items, more, rev })? {
-                    return self.store.settle_command(cmd_id, CommandState::Accepted, None, None);
+                if !self.on_history(now, rng, link, key, &HistoryPage { items: &items, more, rev })? {
+                    return self.store.settle_command(key, CommandState::Accepted, None, None);
                 }
                 Ok(None)
             }
@@ -249,10 +262,10 @@ impl App {
             Ok(message) => (CommandState::Accepted, message, None),
             Err(code) => (CommandState::Failed, None, Some(code)),
         };
-        self.store.settle_command(cmd_id, state, message, error)?;
+        self.store.settle_command(key, state, message, error)?;
         // Who asked first knows that command alone.
-        let cmd_id = link.asked_again.remove(&cmd_id).unwrap_or(cmd_id);
-        self.event(AppEvent::Result { cmd_id, client_id, outcome });
+        let key = link.asked_again.remove(&key).unwrap_or(key);
+        self.event(AppEvent::Result { key, client_id, outcome });
         Ok(())
     }
 
@@ -270,6 +283,8 @@ impl App {
                 link.live = state == handfast::session::LinkState::Live;
                 self.event(AppEvent::LinkState(state));
             }
+            // req: RES-034, RES-040
+            Event::PutBack { who } => self.event(AppEvent::PutBack { who }),
             Event::Connected { .. } => {
                 self.store.commands_leave()?;
                 self.store.set_link_state(link.id, LinkRowState::Active)?;
@@ -297,7 +312,15 @@ impl App {
                     Err(error) => link.endpoint.refuse(now, error.code()),
                 }
             }
-            Event::Failed(code) => self.event(AppEvent::LinkError { code, by: "here" }),
+            Event::Failed(code) => {
+                if code == ErrorCode::COMMANDS_FORGOTTEN && !std::mem::replace(&mut link.told_forgotten, true)
+                {
+                    // req: RES-038
+                    let waiting = self.store.texts_waiting()?;
+                    self.event(AppEvent::Forgotten { waiting });
+                }
+                self.event(AppEvent::LinkError { code, by: "here" });
+            }
             Event::Closed(code) => self.event(AppEvent::LinkError { code, by: "phone" }),
             Event::Relay(code) => self.event(AppEvent::LinkError { code, by: "relay" }),
             other => {

@@ -118,7 +118,7 @@ impl App {
             // No transaction is open here.
             self.out_durable = self.out.len();
             let mut moved = self.pump_codes()?;
-            moved |= self.pump_link(now)?;
+            moved |= self.pump_link(now, rng)?;
             let gone = self.link.as_ref().and_then(|link| link.told.end());
             if gone.is_some() {
                 self.forget_link()?;

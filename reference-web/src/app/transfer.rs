@@ -14,7 +14,7 @@ use handfast::codec::message::{Command, MediaDescriptor};
 use handfast::codec::tlv::TlvWriter;
 use handfast::program::PartCheck;
 use handfast::session::media::{ChunkList, list_len};
-use handfast::session::{Event, StreamEnd};
+use handfast::session::{Event, SendRefused, StreamEnd};
 use handfast::sqlite::file;
 use handfast::{ErrorCode, Timestamp};
 
@@ -261,15 +261,21 @@ impl App {
             name: put.name,
         };
         let body = Command::SendMedia { chat: put.chat, media, caption: put.caption }.encode();
-        let Ok(sent) = link.endpoint.send(now, &body) else {
+        // req: RES-024
+        let Some(key) = row.command else { return self.fail(row, ErrorCode::GONE) };
+        match link.endpoint.send(now, key, &body) {
+            Ok(commit) => {
+                let client_id = row.client_id.clone();
+                self.store.put_command(key, client_id.as_deref(), "media", &body, CommandState::Sent)?;
+                link.commits.push(commit);
+            }
+            Err(SendRefused::KnownKey) => {}
             // No room now: the put is offered again, and the phone says that it has the content.
-            requeue(&mut row);
-            return self.store.update_transfer(&row);
-        };
-        let client_id = row.client_id.clone();
-        self.store.put_command(sent.cmd_id, client_id.as_deref(), "media", &body, CommandState::Sent)?;
-        link.commits.push(sent.commit);
-        row.cmd_id = Some(sent.cmd_id);
+            Err(_) => {
+                requeue(&mut row);
+                return self.store.update_transfer(&row);
+            }
+        }
         row.stream = None;
         row.state = TransferState::Done;
         (row.base, row.offset) = (0, row.size.unwrap_or(row.offset).max(row.offset));
@@ -283,7 +289,7 @@ impl App {
     pub(super) fn pump_transfers(&mut self, now: Timestamp, link: &mut Link) -> Result<bool, StoreError> {
         let mut moved = false;
         while let Some((id, code)) = link.stops.pop() {
-            if link.endpoint.stream_stop(now, id, code) == Err(handfast::session::SendRefused::Busy) {
+            if link.endpoint.stream_stop(now, id, code) == Err(SendRefused::Busy) {
                 link.stops.push((id, code));
                 break;
             }

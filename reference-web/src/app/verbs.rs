@@ -3,10 +3,11 @@
 use std::path::Path;
 
 use handfast::Timestamp;
-use handfast::codec::ids::ContentId;
+use handfast::codec::ids::{CommandKey, ContentId};
 use handfast::codec::limits::{HISTORY_COUNT_MAX, REACTION_LEN_MAX, TEXT_LEN_MAX};
 use handfast::codec::message::Command;
 use handfast::session::{LinkStatus, SendRefused};
+use rand_core::CryptoRng;
 
 use super::App;
 use super::link::Link;
@@ -53,8 +54,8 @@ pub enum VerbError {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[expect(clippy::exhaustive_structs, reason = "an answer")]
 pub struct Sent {
-    /// Its number; `None` for media that the phone does not have yet.
-    pub cmd_id: Option<u64>,
+    /// What the phone knows it by.
+    pub command: CommandKey,
 }
 
 /// How the companion does.
@@ -77,6 +78,14 @@ pub struct Status {
     pub settings: Vec<(&'static str, String)>,
 }
 
+/// Draws the key of a command, when its user acts.
+pub(super) fn draw_key(rng: &mut dyn CryptoRng) -> CommandKey {
+    // req: RES-024
+    let mut key = [0; 16];
+    rng.fill_bytes(&mut key);
+    CommandKey::from_bytes(key)
+}
+
 impl App {
     /// Sends a text, maybe as a reply to a message of the chat. The same `client_id` again gives the same command.
     ///
@@ -86,6 +95,7 @@ impl App {
     pub fn send_text(
         &mut self,
         now: Timestamp,
+        rng: &mut dyn CryptoRng,
         chat: u64,
         text: &str,
         reply_to: Option<u64>,
@@ -95,7 +105,7 @@ impl App {
             return Err(VerbError::TextLength);
         }
         let body = Command::SendText { chat, text: text.to_owned(), reply_to };
-        self.command(now, &body, "text", client_id)
+        self.command(now, rng, &body, "text", client_id)
     }
 
     /// Asks for messages of a chat that are older than those here.
@@ -103,10 +113,15 @@ impl App {
     /// # Errors
     ///
     /// [`VerbError`].
-    pub fn ask_older(&mut self, now: Timestamp, chat: u64) -> Result<Sent, VerbError> {
+    pub fn ask_older(
+        &mut self,
+        now: Timestamp,
+        rng: &mut dyn CryptoRng,
+        chat: u64,
+    ) -> Result<Sent, VerbError> {
         let before = self.store.oldest(chat)?;
         let count = u8::try_from(HISTORY_COUNT_MAX).unwrap_or(u8::MAX);
-        self.command(now, &Command::History { chat, before, count }, "history", None)
+        self.command(now, rng, &Command::History { chat, before, count }, "history", None)
     }
 
     /// Marks a chat as read up to a message, for every device of the account.
@@ -114,8 +129,14 @@ impl App {
     /// # Errors
     ///
     /// [`VerbError`].
-    pub fn mark_read(&mut self, now: Timestamp, chat: u64, message: u64) -> Result<Sent, VerbError> {
-        self.command(now, &Command::MarkRead { chat, message }, "read", None)
+    pub fn mark_read(
+        &mut self,
+        now: Timestamp,
+        rng: &mut dyn CryptoRng,
+        chat: u64,
+        message: u64,
+    ) -> Result<Sent, VerbError> {
+        self.command(now, rng, &Command::MarkRead { chat, message }, "read", None)
     }
 
     /// Gives a message of the account another text.
@@ -126,6 +147,7 @@ impl App {
     pub fn edit_text(
         &mut self,
         now: Timestamp,
+        rng: &mut dyn CryptoRng,
         chat: u64,
         message: u64,
         text: &str,
@@ -133,7 +155,7 @@ impl App {
         if text.is_empty() || text.len() > TEXT_LEN_MAX {
             return Err(VerbError::TextLength);
         }
-        self.command(now, &Command::EditText { chat, message, text: text.to_owned() }, "edit", None)
+        self.command(now, rng, &Command::EditText { chat, message, text: text.to_owned() }, "edit", None)
     }
 
     /// Deletes a message of the account.
@@ -141,8 +163,14 @@ impl App {
     /// # Errors
     ///
     /// [`VerbError`].
-    pub fn delete_message(&mut self, now: Timestamp, chat: u64, message: u64) -> Result<Sent, VerbError> {
-        self.command(now, &Command::Delete { chat, message }, "delete", None)
+    pub fn delete_message(
+        &mut self,
+        now: Timestamp,
+        rng: &mut dyn CryptoRng,
+        chat: u64,
+        message: u64,
+    ) -> Result<Sent, VerbError> {
+        self.command(now, rng, &Command::Delete { chat, message }, "delete", None)
     }
 
     /// Reacts to a message, in place of the account's reaction before; an empty one takes that back.
@@ -153,6 +181,7 @@ impl App {
     pub fn react(
         &mut self,
         now: Timestamp,
+        rng: &mut dyn CryptoRng,
         chat: u64,
         message: u64,
         reaction: &str,
@@ -160,28 +189,36 @@ impl App {
         if reaction.len() > REACTION_LEN_MAX {
             return Err(VerbError::ReactionLength);
         }
-        self.command(now, &Command::React { chat, message, reaction: reaction.to_owned() }, "react", None)
+        self.command(
+            now,
+            rng,
+            &Command::React { chat, message, reaction: reaction.to_owned() },
+            "react",
+            None,
+        )
     }
 
     fn command(
         &mut self,
         now: Timestamp,
+        rng: &mut dyn CryptoRng,
         command: &Command,
         kind: &str,
         client_id: Option<&str>,
     ) -> Result<Sent, VerbError> {
         let known = client_id.map(|id| self.store.command_of_client(id)).transpose()?.flatten();
         if let Some(known) = known {
-            return Ok(Sent { cmd_id: Some(known.cmd_id) });
+            return Ok(Sent { command: known.key });
         }
         let body = command.encode();
         let link = self.linked()?;
-        let sent = link.endpoint.send(now, &body)?;
-        link.commits.push(sent.commit);
+        let key = draw_key(rng);
+        let commit = link.endpoint.send(now, key, &body)?;
+        link.commits.push(commit);
         let state = if link.live { CommandState::Sent } else { CommandState::Queued };
-        let put = self.store.put_command(sent.cmd_id, client_id, kind, &body, state);
+        let put = self.store.put_command(key, client_id, kind, &body, state);
         self.whole(put)?;
-        Ok(Sent { cmd_id: Some(sent.cmd_id) })
+        Ok(Sent { command: key })
     }
 
     /// The link, once it is sure: what is taken before could be lost with it.
@@ -206,6 +243,7 @@ impl App {
     /// [`VerbError`].
     pub fn send_media(
         &mut self,
+        rng: &mut dyn CryptoRng,
         chat: u64,
         imported: Imported,
         client_id: Option<&str>,
@@ -215,9 +253,11 @@ impl App {
         }
         let _ = self.linked()?;
         let put = PutRow::new(chat, imported.media_type.to_owned(), imported.name, None);
-        let put = self.store.put_upload(imported.content, imported.list.size(), &put, client_id);
+        // req: RES-024
+        let key = draw_key(rng);
+        let put = self.store.put_upload(imported.content, imported.list.size(), &put, client_id, key);
         let _ = self.whole(put)?;
-        Ok(Sent { cmd_id: None })
+        Ok(Sent { command: key })
     }
 
     /// What became of media that its asker gave this name.
@@ -227,7 +267,7 @@ impl App {
     /// [`VerbError::Store`].
     pub fn media_of_client(&self, client_id: Option<&str>) -> Result<Option<Sent>, VerbError> {
         let known = client_id.map(|id| self.store.transfer_of_client(id)).transpose()?.flatten();
-        Ok(known.map(|transfer| Sent { cmd_id: transfer.cmd_id }))
+        Ok(known.and_then(|transfer| transfer.command).map(|command| Sent { command }))
     }
 
     /// The size of content, if it is here or a message names it.

@@ -10,6 +10,7 @@ use handfast::program::{
     Clock, Destination, FileJobError, Progress, Replies, Terminal, UserFileError, field_hex, field_str,
     field_u64, reason,
 };
+use rand_core::CryptoRng;
 use serde_json::{Map, Value, json};
 
 use super::{Core, Input, Mode, answer_or_refusal};
@@ -97,7 +98,7 @@ impl Core {
         let (asker, answer) = match event {
             FileEvent::Staged(asker, put, staged) => {
                 let staged = staged.map_err(anyhow::Error::from).and_then(|staged| Ok(staged?));
-                (asker, staged.and_then(|staged| attach(&mut self.app, &put, &staged)))
+                (asker, staged.and_then(|staged| attach(&mut self.app, &mut os_rng()?, &put, &staged)))
             }
             FileEvent::Looked(asker, content, out, looked) => {
                 let looked = looked.map_err(anyhow::Error::from).and_then(|looked| Ok(looked?));
@@ -135,7 +136,7 @@ impl Core {
     ) -> anyhow::Result<Option<Value>> {
         let put = put_of(object)?;
         if let Some(sent) = self.app.media_of_client(put.client_id.as_deref())? {
-            return Ok(Some(json!({"accepted": true, "cmd_id": sent.cmd_id})));
+            return Ok(Some(json!({"accepted": true, "command": sent.command.to_string()})));
         }
         let (media, file) = (self.app.store().media().clone(), PathBuf::from(field_str(object, "file")?));
         self.files.start(
@@ -158,11 +159,16 @@ pub(super) fn wanted(object: &Map<String, Value>) -> anyhow::Result<(ContentId, 
 }
 
 /// Sends a file that was copied in.
-pub(super) fn attach(app: &mut App, put: &Put, staged: &Staged) -> anyhow::Result<Value> {
+pub(super) fn attach(
+    app: &mut App,
+    rng: &mut dyn CryptoRng,
+    put: &Put,
+    staged: &Staged,
+) -> anyhow::Result<Value> {
     let imported = app.store().media().take_in(staged)?;
     let content = imported.content.to_string();
-    let sent = app.send_media(put.chat, imported, put.client_id.as_deref())?;
-    Ok(json!({"accepted": true, "cmd_id": sent.cmd_id, "content": content}))
+    let sent = app.send_media(rng, put.chat, imported, put.client_id.as_deref())?;
+    Ok(json!({"accepted": true, "command": sent.command.to_string(), "content": content}))
 }
 
 /// Settles the rounds of a program that does not run, and makes the copies that they ask for at once. Returns why nothing

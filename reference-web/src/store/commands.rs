@@ -1,6 +1,9 @@
 //! What was asked of the phone, and what became of it.
 
+use bytes::Bytes;
 use handfast::ErrorCode;
+use handfast::codec::ids::CommandKey;
+use handfast::codec::message::Command;
 use rusqlite::{OptionalExtension, params};
 
 use super::{Store, StoreError, from_sql, to_sql};
@@ -46,8 +49,8 @@ impl CommandState {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct StoredCommand {
-    /// Its number in the link.
-    pub cmd_id: u64,
+    /// What the phone knows it by.
+    pub key: CommandKey,
     /// The name that the asker gave it.
     pub client_id: Option<String>,
     /// What it is.
@@ -67,19 +70,18 @@ impl Store {
     /// [`StoreError`].
     pub fn put_command(
         &mut self,
-        cmd_id: u64,
+        key: CommandKey,
         client_id: Option<&str>,
         kind: &str,
         body: &[u8],
         state: CommandState,
     ) -> Result<(), StoreError> {
-        let cmd_id = to_sql(cmd_id)?;
         let _ = self
             .write()?
             .prepare_cached(
-                "INSERT INTO commands(cmd_id, client_id, kind, body, state) VALUES(?1, ?2, ?3, ?4, ?5)",
+                "INSERT INTO commands(command, client_id, kind, body, state) VALUES(?1, ?2, ?3, ?4, ?5)",
             )?
-            .execute(params![cmd_id, client_id, kind, body, state.as_str()])?;
+            .execute(params![key.as_bytes(), client_id, kind, body, state.as_str()])?;
         Ok(())
     }
 
@@ -106,25 +108,25 @@ impl Store {
     /// [`StoreError`].
     pub fn settle_command(
         &mut self,
-        cmd_id: u64,
+        key: CommandKey,
         state: CommandState,
         result: Option<u64>,
         error: Option<ErrorCode>,
     ) -> Result<(), StoreError> {
-        let (cmd_id, result) = (to_sql(cmd_id)?, result.map(to_sql).transpose()?);
+        let result = result.map(to_sql).transpose()?;
         let _ = self
             .write()?
-            .prepare_cached("UPDATE commands SET state = ?2, result = ?3, error = ?4 WHERE cmd_id = ?1")?
-            .execute(params![cmd_id, state.as_str(), result, error.map(ErrorCode::as_u16)])?;
+            .prepare_cached("UPDATE commands SET state = ?2, result = ?3, error = ?4 WHERE command = ?1")?
+            .execute(params![key.as_bytes(), state.as_str(), result, error.map(ErrorCode::as_u16)])?;
         Ok(())
     }
 
-    /// A command by its number.
+    /// A command by its key.
     ///
     /// # Errors
     /// [`StoreError`].
-    pub fn command(&self, cmd_id: u64) -> Result<Option<StoredCommand>, StoreError> {
-        self.find_command("cmd_id = ?1", to_sql(cmd_id)?)
+    pub fn command(&self, key: CommandKey) -> Result<Option<StoredCommand>, StoreError> {
+        self.find_command("command = ?1", key.as_bytes())
     }
 
     /// A command by the name that its asker gave it.
@@ -141,13 +143,13 @@ impl Store {
         value: impl rusqlite::ToSql,
     ) -> Result<Option<StoredCommand>, StoreError> {
         let sql =
-            format!("SELECT cmd_id, client_id, kind, state, result, error FROM commands WHERE {filter}");
+            format!("SELECT command, client_id, kind, state, result, error FROM commands WHERE {filter}");
         let mut query = self.conn.prepare_cached(&sql)?;
         let row = query
             .query_row([value], |row| {
                 let state: String = row.get(3)?;
                 Ok((
-                    row.get::<_, i64>(0)?,
+                    row.get::<_, [u8; 16]>(0)?,
                     row.get(1)?,
                     row.get(2)?,
                     state,
@@ -156,15 +158,30 @@ impl Store {
                 ))
             })
             .optional()?;
-        let Some((cmd_id, client_id, kind, state, result, error)) = row else { return Ok(None) };
+        let Some((key, client_id, kind, state, result, error)) = row else { return Ok(None) };
         Ok(Some(StoredCommand {
-            cmd_id: from_sql(cmd_id),
+            key: CommandKey::from_bytes(key),
             client_id,
             kind,
             state: CommandState::parse(&state)?,
             result: result.map(from_sql),
             error: error.map(ErrorCode::from_u16),
         }))
+    }
+
+    /// The texts that the phone has not answered, in the order in which they were sent: chat and text.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn texts_waiting(&self) -> Result<Vec<(u64, String)>, StoreError> {
+        let sql = "SELECT body FROM commands WHERE state IN ('queued', 'sent') ORDER BY id";
+        let mut query = self.conn.prepare_cached(sql)?;
+        let bodies: Vec<Vec<u8>> = query.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?;
+        let texts = bodies.into_iter().filter_map(|body| match Command::decode(&Bytes::from(body)) {
+            Ok(Command::SendText { chat, text, .. }) => Some((chat, text)),
+            _ => None,
+        });
+        Ok(texts.collect())
     }
 
     /// How many commands the phone has not answered.

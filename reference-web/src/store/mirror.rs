@@ -1,6 +1,6 @@
 //! The mirror of the phone's chats and messages, as DELTAs and pages of history bring them.
 
-use handfast::codec::ids::{CompanionId, ContentId};
+use handfast::codec::ids::{CommandKey, CompanionId, ContentId};
 use handfast::codec::message::{Item, Message as WireMessage, Reaction};
 use rusqlite::{OptionalExtension, Params, Row, params};
 
@@ -45,7 +45,7 @@ pub struct Message {
     /// Its media: content id, type, name, size.
     pub media: Option<(ContentId, String, String, u64)>,
     /// The companion whose command made it, and the command.
-    pub command: Option<(CompanionId, u64)>,
+    pub command: Option<(CompanionId, CommandKey)>,
     /// Whether its text is another than it was sent with.
     pub edited: bool,
     /// Who reacted, and how.
@@ -81,13 +81,13 @@ pub struct Counts {
 }
 
 const COLUMNS: &str = "chat, id, author, time_ms, text, state, reply_to, content, media_type, media_name, \
-                       media_size, companion, cmd_id, edited, reactions";
+                       media_size, companion, command, edited, reactions";
 
 fn message(row: &Row<'_>) -> rusqlite::Result<Message> {
     let number = |index| row.get::<_, i64>(index).map(from_sql);
     let content: Option<[u8; 32]> = row.get(7)?;
     let companion: Option<[u8; 16]> = row.get(11)?;
-    let cmd_id: Option<i64> = row.get(12)?;
+    let command: Option<[u8; 16]> = row.get(12)?;
     Ok(Message {
         chat: number(0)?,
         id: number(1)?,
@@ -100,7 +100,9 @@ fn message(row: &Row<'_>) -> rusqlite::Result<Message> {
             Some(content) => Some((ContentId::from_bytes(content), row.get(8)?, row.get(9)?, number(10)?)),
             None => None,
         },
-        command: companion.zip(cmd_id).map(|(c, id)| (CompanionId::from_bytes(c), from_sql(id))),
+        command: companion
+            .zip(command)
+            .map(|(companion, key)| (CompanionId::from_bytes(companion), CommandKey::from_bytes(key))),
         edited: row.get(13)?,
         // It was written by this program.
         reactions: serde_json::from_str(&row.get::<_, String>(14)?).unwrap_or_default(),
@@ -173,18 +175,17 @@ impl Store {
         let before = self.message(wire.chat, wire.message)?;
         let media = wire.media.as_ref();
         let size = media.map(|media| to_sql(media.size)).transpose()?;
-        let cmd_id = wire.command.as_ref().map(|command| to_sql(command.cmd_id)).transpose()?;
         let reply_to = wire.reply_to.map(to_sql).transpose()?;
         // A page of history (rev 0) may be older than what a DELTA brought.
         // req: SYN-029
         let _ = self.write()?.prepare_cached("INSERT INTO messages(chat, id, author, time_ms, text, state, reply_to, content, media_type, media_name,
-                                  media_size, companion, cmd_id, rev, edited, reactions)
+                                  media_size, companion, command, rev, edited, reactions)
              VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)
              ON CONFLICT(chat, id) DO UPDATE SET
                 author = excluded.author, time_ms = excluded.time_ms, text = excluded.text, state = excluded.state,
                 reply_to = excluded.reply_to, content = excluded.content, media_type = excluded.media_type,
                 media_name = excluded.media_name, media_size = excluded.media_size,
-                companion = excluded.companion, cmd_id = excluded.cmd_id, rev = excluded.rev,
+                companion = excluded.companion, command = excluded.command, rev = excluded.rev,
                 edited = excluded.edited, reactions = excluded.reactions, stale = 0
              WHERE excluded.rev >= messages.rev OR (messages.stale = 1 AND excluded.rev > 0)")?.execute(
             params![
@@ -200,7 +201,7 @@ impl Store {
                 media.map(|media| media.name.as_str()),
                 size,
                 wire.command.as_ref().map(|command| command.companion.as_bytes()),
-                cmd_id,
+                wire.command.as_ref().map(|command| command.key.as_bytes()),
                 to_sql(rev)?,
                 wire.edited,
                 reactions_to_sql(&wire.reactions),

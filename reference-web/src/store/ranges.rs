@@ -6,7 +6,7 @@
 
 use bytes::Bytes;
 use handfast::codec::frame::{Collection, Row, RowId};
-use handfast::codec::ids::ContentId;
+use handfast::codec::ids::{CommandKey, ContentId};
 use handfast::codec::limits::CHAT_WINDOW;
 use handfast::codec::message::{CollectionName, Command, Item};
 use rusqlite::{OptionalExtension, params};
@@ -225,9 +225,9 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError`].
-    pub fn history_asked(&self, cmd_id: u64) -> Result<Option<(u64, u64)>, StoreError> {
-        let mut query = self.conn.prepare_cached("SELECT body FROM commands WHERE cmd_id = ?1")?;
-        let body: Option<Vec<u8>> = query.query_row([to_sql(cmd_id)?], |row| row.get(0)).optional()?;
+    pub fn history_asked(&self, key: CommandKey) -> Result<Option<(u64, u64)>, StoreError> {
+        let mut query = self.conn.prepare_cached("SELECT body FROM commands WHERE command = ?1")?;
+        let body: Option<Vec<u8>> = query.query_row([key.as_bytes()], |row| row.get(0)).optional()?;
         Ok(match body.map(|body| Command::decode(&Bytes::from(body))) {
             Some(Ok(Command::History { chat, before, .. })) => Some((chat, before)),
             _ => None,

@@ -4,13 +4,15 @@ use std::fs;
 use std::io::ErrorKind;
 use std::path::Path;
 
-use handfast::sqlite::{self, DeviceKey, file};
-use rusqlite::Connection;
+use handfast::codec::ids::MailboxId;
+use handfast::handshake::key_schedule::old_command_key;
+use handfast::sqlite::{self, DeviceKey, SqliteError, file};
+use rusqlite::{Connection, OptionalExtension, params};
 
-use super::{DB_FILE, KEY_FILE, StoreError};
+use super::{DB_FILE, KEY_FILE, StoreError, from_sql};
 
 /// The version of the tables, kept in `user_version`.
-const VERSION: i64 = 4;
+const VERSION: i64 = 5;
 /// The device key while the store is being created.
 const KEY_FILE_NEW: &str = "device.key.new";
 
@@ -139,8 +141,94 @@ CREATE TABLE mirror(
 ) STRICT;
 ";
 
+/// What version 5 changes: commands are known by keys. Those that were known by numbers get the key that both sides
+/// derive for them; how another companion's messages came to be is forgotten.
+const TABLES_5: &str = "
+ALTER TABLE messages ADD COLUMN command BLOB;
+ALTER TABLE transfers ADD COLUMN command BLOB;
+CREATE TABLE keyed(
+    id INTEGER PRIMARY KEY,
+    command BLOB NOT NULL UNIQUE,
+    client_id TEXT UNIQUE,
+    kind TEXT NOT NULL,
+    body BLOB NOT NULL,
+    state TEXT NOT NULL,
+    result INTEGER,
+    error INTEGER
+) STRICT;
+";
+
+const TABLES_5_KEYED: &str = "
+UPDATE messages SET companion = NULL WHERE command IS NULL;
+ALTER TABLE messages DROP COLUMN cmd_id;
+ALTER TABLE transfers DROP COLUMN cmd_id;
+DROP TABLE commands;
+ALTER TABLE keyed RENAME TO commands;
+";
+
+fn take_step_5(conn: &Connection) -> Result<(), StoreError> {
+    conn.execute_batch(TABLES_5)?;
+    let newest = "SELECT link, companion FROM links ORDER BY created_ms DESC, rowid DESC LIMIT 1";
+    let link: Option<([u8; 16], [u8; 16])> =
+        conn.query_row(newest, [], |row| Ok((row.get(0)?, row.get(1)?))).optional()?;
+    if let Some((link, companion)) = link {
+        let numbers = |sql: &str| -> rusqlite::Result<Vec<i64>> {
+            conn.prepare(sql)?.query_map([], |row| row.get(0))?.collect()
+        };
+        // req: RES-035
+        let key_of = |number| old_command_key(&MailboxId::from_bytes(link), from_sql(number));
+        let mut insert = conn.prepare(
+            "INSERT INTO keyed(id, command, client_id, kind, body, state, result, error)
+             SELECT cmd_id, ?2, client_id, kind, body, state, result, error FROM commands WHERE cmd_id = ?1",
+        )?;
+        for number in numbers("SELECT cmd_id FROM commands")? {
+            let _ = insert.execute(params![number, key_of(number).as_bytes()])?;
+        }
+        let mut update =
+            conn.prepare("UPDATE messages SET command = ?3 WHERE companion = ?1 AND cmd_id = ?2")?;
+        let mut query =
+            conn.prepare("SELECT cmd_id FROM messages WHERE companion = ?1 AND cmd_id IS NOT NULL")?;
+        let made: Vec<i64> = query.query_map([companion], |row| row.get(0))?.collect::<Result<_, _>>()?;
+        for number in made {
+            let _ = update.execute(params![companion, number, key_of(number).as_bytes()])?;
+        }
+        let mut update = conn.prepare("UPDATE transfers SET command = ?2 WHERE cmd_id = ?1")?;
+        for number in numbers("SELECT cmd_id FROM transfers WHERE cmd_id IS NOT NULL")? {
+            let _ = update.execute(params![number, key_of(number).as_bytes()])?;
+        }
+    }
+    // What was chosen and is not sent has no number: it gets a key of its own, as if it were chosen now.
+    let mut query = conn.prepare("SELECT id FROM transfers WHERE direction = 'put' AND command IS NULL")?;
+    let chosen: Vec<i64> = query.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?;
+    for id in chosen {
+        let mut key = [0_u8; 16];
+        getrandom::fill(&mut key).map_err(|_| SqliteError::NoRandomness)?;
+        let _ = conn.execute("UPDATE transfers SET command = ?2 WHERE id = ?1", params![id, key])?;
+    }
+    drop(query);
+    Ok(conn.execute_batch(TABLES_5_KEYED)?)
+}
+
+/// What a version adds to the one before it.
+#[derive(Clone, Copy)]
+enum Step {
+    Batch(&'static str),
+    Rows(fn(&Connection) -> Result<(), StoreError>),
+}
+
+impl Step {
+    /// Takes it, in the open transaction.
+    fn take(self, conn: &Connection) -> Result<(), StoreError> {
+        match self {
+            Self::Batch(sql) => Ok(conn.execute_batch(sql)?),
+            Self::Rows(take) => take(conn),
+        }
+    }
+}
+
 /// What each version adds to the one before it, from version 2 on.
-const STEPS: [&str; 3] = [TABLES_2, TABLES_3, TABLES_4];
+const STEPS: [Step; 4] =
+    [Step::Batch(TABLES_2), Step::Batch(TABLES_3), Step::Batch(TABLES_4), Step::Rows(take_step_5)];
 
 /// Opens the parts of a store that belong together, or creates them. The key gets its name last: before that there is
 /// no store, after that a whole one.
@@ -198,7 +286,7 @@ pub(super) fn create_tables(conn: &mut Connection) -> Result<(), StoreError> {
     sqlite::create_table(&txn)?;
     txn.execute_batch(TABLES)?;
     for step in STEPS {
-        txn.execute_batch(step)?;
+        step.take(&txn)?;
     }
     txn.pragma_update(None, "user_version", VERSION)?;
     Ok(txn.commit()?)
@@ -215,7 +303,7 @@ pub(super) fn check(conn: &mut Connection) -> Result<(), StoreError> {
             let missing = taken.and_then(|taken| STEPS.get(taken..)).ok_or(StoreError::NotWhole)?;
             let txn = sqlite::begin(conn)?;
             for step in missing {
-                txn.execute_batch(step)?;
+                step.take(&txn)?;
             }
             txn.pragma_update(None, "user_version", VERSION)?;
             Ok(txn.commit()?)

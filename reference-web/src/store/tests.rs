@@ -1,7 +1,7 @@
 use bytes::Bytes;
 use handfast::ErrorCode;
 use handfast::codec::frame::{Collection, Row, RowId};
-use handfast::codec::ids::{CompanionId, ContentId, Salt, SigningPublic};
+use handfast::codec::ids::{CommandKey, CompanionId, ContentId, Salt, SigningPublic};
 use handfast::codec::message::{
     CollectionName, CommandRef, CompanionState, Item, MediaDescriptor, Message as WireMessage, MessageState,
     Reaction,
@@ -13,6 +13,7 @@ use super::transfers::PutRow;
 use super::*;
 
 mod suite;
+mod taken_over;
 
 fn store() -> (tempfile::TempDir, Store) {
     let dir = tempfile::tempdir().expect("a directory");
@@ -120,6 +121,10 @@ fn the_parts_of_a_store_belong_together_and_a_cut_creation_is_taken_up() {
     }
 }
 
+fn key(number: u8) -> CommandKey {
+    CommandKey::from_bytes([number; 16])
+}
+
 #[test]
 fn items_upsert_and_deleted_ones_go() {
     let (_dir, mut store) = store();
@@ -132,11 +137,11 @@ fn items_upsert_and_deleted_ones_go() {
         media_type: "image/png".into(),
         name: "x.png".into(),
     });
-    first.command = Some(CommandRef { companion: CompanionId::from_bytes([4; 16]), cmd_id: 6 });
+    first.command = Some(CommandRef { companion: CompanionId::from_bytes([4; 16]), key: key(6) });
     let change = store.put_item(&Item::Message(first.clone()), 4).expect("put");
     let Change::NewMessage(new) = change else { panic!("{change:?}") };
     assert_eq!(new.media, Some((ContentId::from_bytes([8; 32]), "image/png".into(), "x.png".into(), 70_000)));
-    assert_eq!(new.command, Some((CompanionId::from_bytes([4; 16]), 6)));
+    assert_eq!(new.command, Some((CompanionId::from_bytes([4; 16]), key(6))));
     assert_eq!(store.put_item(&Item::Message(first.clone()), 5).expect("put"), Change::None);
     first.text = "edited".into();
     first.edited = true;
@@ -187,27 +192,27 @@ fn numbers_that_sqlite_cannot_keep_are_refused() {
 }
 
 #[test]
-fn commands_are_found_by_number_and_by_name() {
+fn commands_are_found_by_key_and_by_name() {
     let (dir, mut store) = store();
-    store.put_command(1, Some("a"), "send_text", b"body", CommandState::Queued).expect("put");
-    store.put_command(2, None, "send_text", b"body", CommandState::Sent).expect("put");
+    store.put_command(key(1), Some("a"), "send_text", b"body", CommandState::Queued).expect("put");
+    store.put_command(key(2), None, "send_text", b"body", CommandState::Sent).expect("put");
     store.commit().expect("durable");
     assert!(
-        store.put_command(3, Some("a"), "send_text", b"", CommandState::Queued).is_err(),
+        store.put_command(key(3), Some("a"), "send_text", b"", CommandState::Queued).is_err(),
         "the name is taken"
     );
     store.roll_back().expect("rolled back");
     drop(store);
     let mut store = Store::open(dir.path()).expect("opened");
     let found = store.command_of_client("a").expect("read").expect("there");
-    assert_eq!((found.cmd_id, found.state), (1, CommandState::Queued));
+    assert_eq!((found.key, found.state), (key(1), CommandState::Queued));
     store.commands_leave().expect("updated");
-    assert_eq!(store.command(1).expect("read").expect("there").state, CommandState::Sent);
+    assert_eq!(store.command(key(1)).expect("read").expect("there").state, CommandState::Sent);
     assert_eq!(store.commands_open().expect("read"), 2);
-    store.settle_command(1, CommandState::Accepted, Some(44), None).expect("settled");
-    store.settle_command(2, CommandState::Failed, None, Some(ErrorCode::GONE)).expect("settled");
-    assert_eq!(store.command(1).expect("read").expect("there").result, Some(44));
-    assert_eq!(store.command(2).expect("read").expect("there").error, Some(ErrorCode::GONE));
+    store.settle_command(key(1), CommandState::Accepted, Some(44), None).expect("settled");
+    store.settle_command(key(2), CommandState::Failed, None, Some(ErrorCode::GONE)).expect("settled");
+    assert_eq!(store.command(key(1)).expect("read").expect("there").result, Some(44));
+    assert_eq!(store.command(key(2)).expect("read").expect("there").error, Some(ErrorCode::GONE));
     assert_eq!(store.commands_open().expect("read"), 0);
     assert_eq!(store.command_of_client("b").expect("read"), None);
 }
@@ -217,7 +222,7 @@ fn transfers_outlive_the_process() {
     let (dir, mut store) = store();
     let content = ContentId::from_bytes([1; 32]);
     let put = PutRow::new(3, "text/plain".into(), "a.txt".into(), Some("look".into()));
-    let id = store.put_upload(content, 10, &put, Some("c")).expect("put");
+    let id = store.put_upload(content, 10, &put, Some("c"), key(9)).expect("put");
     let get = store.put_download(ContentId::from_bytes([2; 32])).expect("put");
     store.put_export(ContentId::from_bytes([2; 32]), "/tmp/x").expect("put");
     let mut transfer = store.transfer_of_client("c").expect("read").expect("there");
@@ -375,52 +380,6 @@ fn syn_014_a_snapshot_replaces_what_is_here_whatever_its_revision() {
     let texts: Vec<_> = store.history(1, 9).expect("read").into_iter().map(|m| (m.id, m.text)).collect();
     assert_eq!(texts, [(1, "right".to_owned()), (2, "right".to_owned())]);
     assert_eq!(store.history(2, 9).expect("read").len(), 1);
-}
-
-#[test]
-fn tables_of_version_1_are_taken_over() {
-    let dir = tempfile::tempdir().expect("a directory");
-    drop(DeviceKey::load_or_create(&dir.path().join(KEY_FILE)).expect("a key"));
-    let conn = sqlite::open(&dir.path().join(DB_FILE)).expect("opened");
-    sqlite::create_table(&conn).expect("made");
-    conn.execute_batch(schema::TABLES).expect("made");
-    conn.execute_batch(
-        "INSERT INTO chats(chat, title, last_message, last_text, last_time_ms, unread) VALUES(1, 'Ada', 3, '', 0, 0);
-         PRAGMA user_version = 1;",
-    )
-    .expect("made");
-    drop(conn);
-    let store = Store::open(dir.path()).expect("taken over");
-    assert_eq!(store.chats().expect("read").len(), 1);
-    assert_eq!(store.companions().expect("read"), []);
-    let mut digest = RowDigest::default();
-    digest.add(&RowId::from_number(1), 0);
-    assert_eq!(store.digest(&chats_name()).expect("read"), digest, "its revision is not known");
-    drop(store);
-    assert!(Store::open(dir.path()).is_ok());
-}
-
-#[test]
-fn tables_of_version_2_are_taken_over_and_what_was_set_aside_is_asked_for_again() {
-    let dir = tempfile::tempdir().expect("a directory");
-    drop(DeviceKey::load_or_create(&dir.path().join(KEY_FILE)).expect("a key"));
-    let conn = sqlite::open(&dir.path().join(DB_FILE)).expect("opened");
-    sqlite::create_table(&conn).expect("made");
-    conn.execute_batch(schema::TABLES).expect("made");
-    conn.execute_batch(schema::TABLES_2).expect("made");
-    conn.execute_batch(
-        "INSERT INTO messages(chat, id, author, time_ms, text, state, rev) VALUES(1, 3, '', 5, 'old', 4, 7);
-         INSERT INTO aside(collection, id, rev) VALUES(x'0201', x'0000000000000004', 8);
-         PRAGMA user_version = 2;",
-    )
-    .expect("made");
-    drop(conn);
-    let store = Store::open(dir.path()).expect("taken over");
-    let old = store.history(1, 9).expect("read").remove(0);
-    assert_eq!((old.text.as_str(), old.edited, old.reactions), ("old", false, vec![]));
-    let mut digest = RowDigest::default();
-    digest.add(&RowId::from_number(3), 7);
-    assert_eq!(store.digest(&messages_name(1)).expect("read"), digest);
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use handfast::ErrorCode;
-use handfast::codec::ids::ContentId;
+use handfast::codec::ids::{CommandKey, ContentId};
 use rusqlite::{OptionalExtension, Row, params};
 
 use super::{Store, StoreError, from_sql, to_sql};
@@ -93,8 +93,8 @@ pub struct Transfer {
     pub put: Option<PutRow>,
     /// The name that the asker gave it.
     pub client_id: Option<String>,
-    /// Of a put that is done: the command that sends it.
-    pub cmd_id: Option<u64>,
+    /// Of a put: the command that sends it once the phone has it, drawn when its user chose the file.
+    pub command: Option<CommandKey>,
 }
 
 /// What a put's command will say.
@@ -120,7 +120,7 @@ impl PutRow {
 }
 
 const COLUMNS: &str = "id, direction, content, size, base, offset, stream, state, error, chat, media_type, \
-                       media_name, caption, client_id, cmd_id";
+                       media_name, caption, client_id, command";
 
 fn transfer(row: &Row<'_>) -> rusqlite::Result<Transfer> {
     let number = |index| row.get::<_, Option<i64>>(index).map(|n| n.map(from_sql));
@@ -141,7 +141,7 @@ fn transfer(row: &Row<'_>) -> rusqlite::Result<Transfer> {
             None => None,
         },
         client_id: row.get(13)?,
-        cmd_id: number(14)?,
+        command: row.get::<_, Option<[u8; 16]>>(14)?.map(CommandKey::from_bytes),
     })
 }
 
@@ -156,14 +156,24 @@ impl Store {
         size: u64,
         put: &PutRow,
         client_id: Option<&str>,
+        command: CommandKey,
     ) -> Result<u64, StoreError> {
         let (size, chat) = (to_sql(size)?, to_sql(put.chat)?);
         let conn = self.write()?;
         let _ = conn.execute(
             "INSERT INTO transfers(direction, content, size, base, offset, state, chat, media_type, media_name, caption,
-                                   client_id)
-             VALUES('put', ?1, ?2, 0, 0, 'queued', ?3, ?4, ?5, ?6, ?7)",
-            params![content.as_bytes(), size, chat, put.media_type, put.name, put.caption, client_id],
+                                   client_id, command)
+             VALUES('put', ?1, ?2, 0, 0, 'queued', ?3, ?4, ?5, ?6, ?7, ?8)",
+            params![
+                content.as_bytes(),
+                size,
+                chat,
+                put.media_type,
+                put.name,
+                put.caption,
+                client_id,
+                command.as_bytes()
+            ],
         )?;
         Ok(from_sql(conn.last_insert_rowid()))
     }
@@ -187,21 +197,23 @@ impl Store {
     /// [`StoreError`].
     pub fn update_transfer(&mut self, transfer: &Transfer) -> Result<(), StoreError> {
         let sql = |number: Option<u64>| number.map(to_sql).transpose();
-        let (size, stream, cmd_id) = (sql(transfer.size)?, sql(transfer.stream)?, sql(transfer.cmd_id)?);
+        let (size, stream) = (sql(transfer.size)?, sql(transfer.stream)?);
         let (id, base, offset) = (to_sql(transfer.id)?, to_sql(transfer.base)?, to_sql(transfer.offset)?);
-        let _ = self.write()?.prepare_cached("UPDATE transfers SET size = ?2, base = ?3, offset = ?4, stream = ?5, state = ?6, error = ?7, cmd_id = ?8
-             WHERE id = ?1")?.execute(
-            params![
+        let _ = self
+            .write()?
+            .prepare_cached(
+                "UPDATE transfers SET size = ?2, base = ?3, offset = ?4, stream = ?5, state = ?6, error = ?7
+             WHERE id = ?1",
+            )?
+            .execute(params![
                 id,
                 size,
                 base,
                 offset,
                 stream,
                 transfer.state.as_str(),
-                transfer.error.map(ErrorCode::as_u16),
-                cmd_id
-            ],
-        )?;
+                transfer.error.map(ErrorCode::as_u16)
+            ])?;
         Ok(())
     }
 

@@ -9,12 +9,15 @@ use std::time::Duration;
 use bytes::{Bytes, BytesMut};
 use handfast::codec::ids::{AttachmentId, BootId};
 use handfast::codec::message::MessageState;
+use handfast::driver::{SystemRng, os_rng};
 use handfast::program::Progress;
 use handfast::session::LinkState;
 use handfast::{RelayName, Timestamp};
 use rand_chacha::ChaCha20Rng;
 use rand_core::{Rng, SeedableRng};
-use reference_phone::app::{App as Phone, AppOutput as PhoneOutput, Now, ScanStep, SocketTag as PhoneTag};
+use reference_phone::app::{
+    App as Phone, AppEvent as PhoneEvent, AppOutput as PhoneOutput, Now, ScanStep, SocketTag as PhoneTag,
+};
 use reference_phone::media::MediaDir;
 use reference_phone::policy::RelayPolicy;
 use reference_phone::store::{NewMessage, Store as PhoneStore};
@@ -24,6 +27,11 @@ use reference_phone::upstream::{
 use reference_relay::core::{Fresh, Limits, Output as RelayOutput, Relay, SocketId};
 use reference_web::app::{App as Web, AppEvent, AppOutput as WebOutput, SocketTag as WebTag};
 use reference_web::store::Store as WebStore;
+
+/// What keys of commands are drawn from.
+pub(crate) fn keys() -> SystemRng {
+    os_rng().unwrap()
+}
 
 pub(crate) const NAME: &str = "127.0.0.1:8787";
 pub(crate) const MINUTE: Duration = Duration::from_mins(1);
@@ -94,10 +102,11 @@ pub(crate) struct Both {
     pub(crate) web: Option<Web>,
     pub(crate) network: Network,
     pub(crate) events: Vec<AppEvent>,
+    pub(crate) phone_events: Vec<PhoneEvent>,
     /// Called once a round of the companion, to make things happen in the middle.
     pub(crate) each_round: Box<dyn FnMut(&Network)>,
     relay: Relay,
-    dir: tempfile::TempDir,
+    pub(crate) dir: tempfile::TempDir,
     rng: ChaCha20Rng,
     /// From what the companion draws its keys, if not from the same.
     web_keys: Option<ChaCha20Rng>,
@@ -106,11 +115,11 @@ pub(crate) struct Both {
     asked: VecDeque<ScanStep>,
 }
 
-fn phone_dir(dir: &Path) -> PathBuf {
+pub(crate) fn phone_dir(dir: &Path) -> PathBuf {
     dir.join("phone")
 }
 
-fn web_dir(dir: &Path) -> PathBuf {
+pub(crate) fn web_dir(dir: &Path) -> PathBuf {
     dir.join("web")
 }
 
@@ -153,6 +162,7 @@ impl Both {
             web: None,
             network: Network::default(),
             events: Vec::new(),
+            phone_events: Vec::new(),
             each_round: Box::new(|_| {}),
             relay: Relay::new(
                 RelayName::parse(NAME).unwrap(),
@@ -384,6 +394,7 @@ impl Both {
                     self.phone.as_mut().unwrap().handle_written(times, socket, len);
                 }
                 PhoneOutput::Disconnect { socket } => self.disconnect(Owner::Phone(socket)),
+                PhoneOutput::Event(event) => self.phone_events.push(event),
                 PhoneOutput::Scan(step) => self.asked.push_back(step),
                 _ => {}
             }

@@ -39,7 +39,7 @@ const message = (id, author, minutesAgo, text, more = {}) =>
 
 const reactions = (...all) => all.map(([author, reaction]) => ({ author, reaction }));
 
-const change = (cmd_id, of, more) => ({ cmd_id, chat: 1, message: of, state: "waiting", ...more });
+const change = (key, of, more) => ({ key, chat: 1, message: of, state: "waiting", ...more });
 
 const device = (serial, label, minutesAgo, more = {}) =>
   ({ companion: `d${serial}`, serial, label, linked_ms: NOW - 12 * DAY, seen_ms: NOW - minutesAgo * MINUTE, status: "active", ...more });

@@ -10,7 +10,7 @@ import { chatView } from "../../page/views/chat.js";
 import { chatsView } from "../../page/views/chats.js";
 import { pageView } from "../../page/views/frame.js";
 import { linked, preview } from "../../page/views/texts.js";
-import { changeFailed, day, describe, deviceState, isolated, linkState, size, when } from "../../page/words.js";
+import { changeFailed, day, describe, deviceState, isolated, linkState, putBack, size, when } from "../../page/words.js";
 import { SCENES } from "./scenes.js";
 
 const play = (events, state = initial()) => events.reduce(reduce, state);
@@ -367,4 +367,30 @@ test("a browser is named, not told by its fingerprint", () => {
   assert.equal(of("Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 Chrome/148.0.0.0 Safari/537.36"), "Chrome on Linux");
   assert.equal(of("Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"), "Firefox on Linux");
   assert.equal(of("something else"), "Browser");
+});
+
+test("a side that was put back is told until the user has seen it", () => {
+  // req: RES-034, RES-040
+  for (const who of ["companion", "phone"]) {
+    const told = play([{ event: "put_back", who }, { event: "link_state", state: "live", at: 1 }]);
+    assert.equal(told.link.putBack, who);
+    assert.match(putBack(who).text, /restored from a backup, or copied/u);
+    assert.equal(reduce(told, { event: "put_back_seen" }).link.putBack, null);
+  }
+});
+
+test("a page that cannot go on with its commands says so, and keeps what waits", () => {
+  // req: RES-038
+  const waits = { ...message(null), author: "", client_id: "c1", state: "waiting" };
+  const state = play([page("anew", [5]), { event: "message", message: waits }, { event: "forgotten" }]);
+  assert.match(linkState(state.link, 0).text, /link again/u);
+  assert.equal(state.unsent.c1.state, "waiting");
+});
+
+test("an older side is named until they talk", () => {
+  for (const [who, words] of [["phone", /phone's app/u], ["page", /This page/u]]) {
+    const state = play([{ event: "outdated", who }]);
+    assert.match(linkState(state.link, 0).title, words);
+    assert.equal(linkState(reduce(state, { event: "link_state", state: "live", at: 1 }).link, 0).tone, "good");
+  }
 });

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use bytes::BytesMut;
 use handfast::codec::ids::{AttachmentId, BootId};
+use handfast::driver::{SystemRng, os_rng};
 use handfast::program::Progress;
 use handfast::session::{LinkState, PairingEvent};
 use handfast::{RelayName, Timestamp};
@@ -19,6 +20,11 @@ use rand_core::{Rng, SeedableRng};
 use reference_relay::core::{Fresh, Limits, Output as RelayOutput, Relay, SocketId};
 use reference_web::app::{App, AppEvent, AppOutput, SocketTag};
 use reference_web::store::Store;
+
+/// What keys of commands are drawn from.
+pub(crate) fn keys() -> SystemRng {
+    os_rng().unwrap()
+}
 
 pub(crate) const NAME: &str = "127.0.0.1:8787";
 pub(crate) const MINUTE: Duration = Duration::from_mins(1);

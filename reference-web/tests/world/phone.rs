@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use bytes::{Bytes, BytesMut};
 use handfast::codec::frame::{Collection, OpenKind, PageCursor, Row, RowId};
-use handfast::codec::ids::{CompanionId, ContentId, LogId};
+use handfast::codec::ids::{CommandKey, CompanionId, ContentId, LogId};
 use handfast::codec::message::{CollectionName, Command, Item, ResultBody};
 use handfast::codec::qr::Offer;
 use handfast::codec::tlv::TlvReader;
@@ -16,7 +16,7 @@ use handfast::session::media::{ChunkList, ContentHasher};
 use handfast::session::pairing::KeysInUse;
 use handfast::session::{
     Commit, CommitId, Endpoint, Event, LinkState, Message, Output, Pairing, PairingEvent, Pairs, PairsTxn,
-    RowDigest, StreamEnd,
+    Repeat, RowDigest, StreamEnd,
 };
 use handfast::{DeviceRole, ErrorCode, RelayName, Timestamp};
 use rand_core::CryptoRng;
@@ -52,7 +52,7 @@ pub(crate) struct Phone {
     pub(crate) state: Option<LinkState>,
     /// Collection, row, and whether it lives.
     rows: Vec<(Collection, Row, bool)>,
-    pub(crate) commands: Vec<(u64, Command)>,
+    pub(crate) commands: Vec<(CommandKey, Command)>,
     pub(crate) answer_with: Option<ErrorCode>,
     pub(crate) content: BTreeMap<ContentId, Content>,
     pub(crate) received: BTreeMap<ContentId, Vec<u8>>,
@@ -280,15 +280,15 @@ impl Phone {
 
     fn deliver(&mut self, now: Timestamp, message: Message) {
         match message {
-            Message::Command { cmd_id, body } => {
+            Message::Command { key, body } => {
                 let command = Command::decode(&body).unwrap();
-                self.commands.push((cmd_id, command));
-                let message = 1_000 + cmd_id;
+                self.commands.push((key, command));
+                let message = 1_000 + u64::try_from(self.commands.len()).unwrap();
                 let answer = match self.answer_with {
                     Some(code) => ResultBody::Failed { code },
                     None => ResultBody::Accepted { message, rev: self.rev() },
                 };
-                let commit = self.endpoint().answer(now, cmd_id, &answer.encode()).unwrap();
+                let commit = self.endpoint().answer(now, key, &answer.encode(), Repeat::Answer).unwrap();
                 self.commit(now, &commit);
             }
             Message::Opened { id, kind: OpenKind::Get, meta } => {

@@ -3,7 +3,7 @@ export type Item =
   | {
       kind: "message"; chat: number; id: number; author: string; time_ms: number; text: string;
       state: "accepted" | "sent" | "delivered" | "read" | "failed" | "received";
-      reply_to?: number; media?: { content: string; type: string; name: string; size: number }; companion?: string; cmd_id?: number;
+      reply_to?: number; media?: { content: string; type: string; name: string; size: number }; companion?: string; command?: string;
       edited?: true; reactions?: { author: string; reaction: string }[];
     }
   | { kind: "deleted"; chat: number; message?: number }

@@ -245,7 +245,7 @@ fn read_message(message: Message) -> Result<Object, JsError> {
     }
     if let Some(command) = message.command {
         fields.push(("companion", command.companion.to_string().into()));
-        fields.push(("cmd_id", number(command.cmd_id)?));
+        fields.push(("command", command.key.to_string().into()));
     }
     if message.edited {
         fields.push(("edited", true.into()));

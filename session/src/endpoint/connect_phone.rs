@@ -5,10 +5,13 @@ use alloc::vec::Vec;
 
 use bytes::Bytes;
 use handfast_codec::error::ErrorCode;
+use handfast_codec::frame::Frame;
 use handfast_codec::link::LinkFrame;
-use handfast_codec::payload::{Kk1, Kk2, KkHead, KkMode, ResumeBlock};
-use handfast_codec::record::decode_link_record;
+use handfast_codec::payload::{CommandsKnown, Kk1, Kk2, KkHead, KkMode, ResumeBlock};
+use handfast_codec::record::{decode_link_record, decode_record_from};
 use handfast_codec::relay::{DataKind, RelayFrame};
+use handfast_codec::role::DeviceRole;
+use handfast_codec::versions::OUTDATED;
 use handfast_handshake::ratchet::{Decision, Holder, Recovery};
 use handfast_handshake::reconnect::phone::Received;
 use handfast_handshake::reconnect::{self, LinkContext};
@@ -19,11 +22,22 @@ use super::time::MESSAGE1_EVERY;
 use super::{Confirm, Connection, Deferred, Endpoint, Keys, LinkStatus, Resuming, Sending, Side};
 use crate::output::Event;
 use crate::psk::IdPsk;
-use crate::resume::{Verdict, verdict};
+use crate::resume::{ResetReason, Verdict, verdict};
 
 /// A reply in this version.
-fn kk2(version: u8, resume: Option<ResumeBlock>, quarantine: bool) -> Kk2 {
-    Kk2 { version, capabilities: Vec::new(), limits: Vec::new(), resume, quarantine }
+fn kk2(version: u8, resume: Option<(ResumeBlock, CommandsKnown)>, quarantine: bool) -> Kk2 {
+    let (resume, commands) = resume.unzip();
+    Kk2 { version, capabilities: Vec::new(), limits: Vec::new(), resume, commands, quarantine }
+}
+
+/// Reads the confirm of a link that is ACTIVE: whether the web says that it was put back, and the other frames.
+fn read_confirm(plaintext: Bytes) -> Result<(bool, Vec<Frame>), ErrorCode> {
+    let mut frames = decode_record_from(plaintext, DeviceRole::Web).map_err(|e| e.code())?;
+    let was_put_back = matches!(frames.first(), Some(Frame::WebBack));
+    if was_put_back {
+        let _ = frames.remove(0);
+    }
+    Ok((was_put_back, frames))
 }
 
 impl Endpoint {
@@ -95,23 +109,33 @@ impl Endpoint {
         let Side::Phone(phone) = &mut self.side else { return };
         let Some(holder) = phone.ratchet.find(&received.head.psk_id) else { return };
         let stopped = matches!(self.status, LinkStatus::Suspended | LinkStatus::Revoked);
+        // req: HSK-156
+        if received.version == OUTDATED && !stopped {
+            return self.answer_apart(received, Confirm::Outdated);
+        }
         let decision = phone.ratchet.decide(holder, received.payload.try_);
         match decision {
             // req: HSK-027, HSK-044
-            Decision::Quarantine => self.answer_quarantine(received, holder),
-            Decision::Answer(_) if stopped => self.answer_quarantine(received, holder),
+            Decision::Quarantine => self.answer_apart(received, Confirm::Quarantine { holder }),
+            Decision::Answer(_) if stopped => self.answer_apart(received, Confirm::Quarantine { holder }),
             // req: HSK-026
             Decision::Silence => {}
             Decision::Answer(answer) => {
                 let Kk1 { resume, pending, .. } = received.payload.clone();
                 let Some(peer) = resume else { return };
-                let reply = kk2(received.version, Some(block.clone()), false);
+                // req: RES-032
+                let reply = kk2(
+                    received.version,
+                    Some((block.clone(), phone.commands.known(self.counters.known))),
+                    false,
+                );
                 let Ok((connection, message)) = received.answer(&reply) else { return };
                 // req: HSK-023, HSK-025
                 let next = IdPsk::new(connection.next, &phone.link.terms.mailbox);
                 phone.ratchet.answered(&answer, next);
                 let op = put_phone_ratchet(&phone.ratchet);
                 let verdict = verdict(&peer, &block);
+                self.note_put_back(verdict);
                 let keys = Keys { sealer: connection.sealer, opener: connection.opener };
                 let kind = Resuming { verdict, own: block, peer, pending, h: connection.h };
                 self.await_confirm(keys, Confirm::Resume(Box::new(kind)));
@@ -121,11 +145,12 @@ impl Endpoint {
         }
     }
 
-    fn answer_quarantine(&mut self, received: Received, holder: Holder) {
+    /// Answers a web that does not resume: no slot moves, and its confirm is answered with a CLOSE.
+    fn answer_apart(&mut self, received: Received, kind: Confirm) {
         let reply = kk2(received.version, None, true);
         let Ok((connection, message)) = received.answer(&reply) else { return };
         let keys = Keys { sealer: connection.sealer, opener: connection.opener };
-        self.await_confirm(keys, Confirm::Quarantine { holder });
+        self.await_confirm(keys, kind);
         self.send_handshake(RelayFrame::Data { kind: DataKind::KK2, body: Bytes::from(message) }.encode());
     }
 
@@ -150,6 +175,11 @@ impl Endpoint {
         match kind {
             Confirm::Resume(resuming) => self.confirm_resume(keys, &resuming, plaintext),
             Confirm::Quarantine { holder } => self.confirm_quarantine(keys, holder),
+            // req: HSK-156
+            Confirm::Outdated => {
+                self.keep_for_close(keys);
+                self.fail(ErrorCode::NO_COMMON_VERSION);
+            }
             Confirm::Recover { held, in_step } => {
                 let Side::Phone(phone) = &self.side else { return };
                 // req: HSK-043
@@ -170,17 +200,28 @@ impl Endpoint {
 
     fn confirm_resume(&mut self, keys: Keys, resuming: &Resuming, plaintext: Bytes) {
         let Resuming { verdict, own, peer, pending, h } = resuming;
-        let (verdict, pending) = (*verdict, *pending);
-        if pending && let Err(code) = self.check_accept(&plaintext) {
-            self.keep_for_close(keys);
-            return self.refuse_accept(code);
+        let (mut verdict, pending) = (*verdict, *pending);
+        let confirm = if pending { self.read_accept(plaintext) } else { read_confirm(plaintext) };
+        let (was_put_back, frames) = match confirm {
+            Ok(read) => read,
+            Err(code) => {
+                self.keep_for_close(keys);
+                return if pending { self.refuse_accept(code) } else { self.fail(code) };
+            }
+        };
+        // req: RES-034
+        if was_put_back {
+            verdict = Verdict::Reset(ResetReason::WebBack);
         }
         // req: HSK-018, HSK-089
         if !pending && self.status == LinkStatus::Offered {
             self.keep_for_close(keys);
             return self.fail(ErrorCode::NOT_ACCEPTED);
         }
+        self.note_put_back(verdict);
         let mut ops = self.apply_verdict(verdict, (own, peer), h);
+        // The commit below forgets it.
+        let _ = self.tell_put_back();
         let Side::Phone(phone) = &mut self.side else { return };
         // req: HSK-025
         phone.ratchet.confirmed();
@@ -201,21 +242,21 @@ impl Endpoint {
         let sending = if pending || !resumed { Sending::Locked } else { Sending::Open };
         self.go_live(keys, verdict, true, sending);
         self.event(Event::Connected { verdict });
-        if !pending {
-            self.on_plaintext(plaintext);
-        }
+        self.on_frames(frames);
     }
 
     /// Refuses a pending web's confirm: what the phone sends to it before `LINK_COMMIT` are link records.
     fn refuse_accept(&mut self, code: ErrorCode) {
         // req: HSK-123
-        self.send_link_frame(&LinkFrame::Close { code });
+        self.send_link_frames(&[LinkFrame::Close { code }]);
         self.drop_connection();
         self.event(Event::Failed(code));
     }
 
-    fn check_accept(&self, plaintext: &Bytes) -> Result<(), ErrorCode> {
-        let frames = decode_link_record(plaintext.clone()).map_err(|e| e.code())?;
+    /// Reads the confirm of a web that is PENDING: whether it says that it was put back. There are no other frames.
+    fn read_accept(&self, plaintext: Bytes) -> Result<(bool, Vec<Frame>), ErrorCode> {
+        let frames = decode_link_record(plaintext).map_err(|e| e.code())?;
+        let was_put_back = frames.contains(&LinkFrame::WebBack);
         let Side::Phone(phone) = &self.side else { return Err(ErrorCode::UNEXPECTED_MESSAGE) };
         let accept = frames.iter().find_map(|frame| match frame {
             LinkFrame::Accept { signature } => Some(signature),
@@ -223,13 +264,14 @@ impl Endpoint {
         });
         let signature = accept.ok_or(ErrorCode::NOT_ACCEPTED)?;
         // req: CRT-004
-        phone.link.verify_accept(signature).map(|_| ()).map_err(|e| e.code())
+        let accepted = phone.link.verify_accept(signature).map_err(|e| e.code());
+        accepted.map(|_| (was_put_back, Vec::new()))
     }
 
     /// The link's ACTIVE row is durable: a pending web is told.
     pub(super) fn send_link_commit(&mut self) {
         if matches!(self.conn, Connection::Live(_)) {
-            self.send_link_frame(&LinkFrame::Commit);
+            self.send_link_frames(&[LinkFrame::Commit]);
             self.unlock();
         }
     }

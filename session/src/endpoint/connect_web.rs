@@ -7,11 +7,13 @@ use core::time::Duration;
 use bytes::Bytes;
 use handfast_codec::Versions;
 use handfast_codec::error::ErrorCode;
-use handfast_codec::limits::MESSAGE1_STARTS_MAX;
+use handfast_codec::frame::Frame;
+use handfast_codec::limits::{COMMANDS_OPEN_MAX, MESSAGE1_STARTS_MAX, VARINT_MAX};
 use handfast_codec::link::LinkFrame;
-use handfast_codec::payload::{Kk1, Kk2, KkMode, ResumeBlock};
+use handfast_codec::payload::{CommandsKnown, Kk1, Kk2, KkMode, ResumeBlock};
 use handfast_codec::record::decode_link_record;
 use handfast_codec::relay::{DataKind, RelayFrame};
+use handfast_codec::role::DeviceRole;
 use handfast_handshake::reconnect::{self, LinkContext};
 use rand_core::CryptoRng;
 
@@ -19,16 +21,18 @@ use super::load::{active_row, put_web_ratchet};
 use super::{
     Connection, Deferred, Endpoint, HANDSHAKE_MAX, Keys, LinkStatus, Live, Pending, Queued, Sending, Side,
 };
+use crate::commands::web::Judged;
 use crate::commit::Op;
 use crate::keys;
 use crate::output::Event;
 use crate::psk::IdPsk;
-use crate::resume::{Verdict, verdict};
+use crate::resume::{ResetReason, Verdict, verdict};
 
-/// A payload that offers version 1.
+/// A payload that offers this version, and the one before it.
 fn kk1() -> Kk1 {
     Kk1 {
-        versions: Versions::CURRENT,
+        // req: HSK-155
+        versions: Versions::RECONNECT,
         capabilities: Vec::new(),
         limits: Vec::new(),
         try_: 0,
@@ -38,7 +42,7 @@ fn kk1() -> Kk1 {
     }
 }
 
-/// How long a web waits after the phone said DIVERGED or SUSPENDED before it asks again.
+/// How long a web waits before it asks again after DIVERGED or SUSPENDED, or when only its user can go on.
 pub(super) const SUSPENDED_WAIT: Duration = Duration::from_mins(1);
 
 /// So many attempts in a row without an answer mean that the attachment is not what it seems.
@@ -174,8 +178,13 @@ impl Endpoint {
                 self.conn = Connection::AwaitVerdict { keys, until: self.now.plus(HANDSHAKE_MAX) };
                 self.send_empty_record();
             }
-            (Some(own), Kk2 { resume: Some(peer), .. }) => {
-                self.take_reply(keys, connection.next, &connection.h, &own, peer);
+            (Some(own), Kk2 { resume: Some(peer), commands, .. }) => {
+                // req: RES-041
+                if commands.is_some_and(|known| known.highest > VARINT_MAX.saturating_sub(COMMANDS_OPEN_MAX))
+                {
+                    return self.attempt_failed(ErrorCode::FIELD_VALUE);
+                }
+                self.take_reply(keys, connection.next, &connection.h, (&own, peer), *commands);
             }
             (Some(_), Kk2 { resume: None, .. }) => self.attempt_failed(ErrorCode::FIELD_MISSING),
         }
@@ -193,12 +202,31 @@ impl Endpoint {
         keys: Keys,
         next: handfast_handshake::secret::Psk,
         h: &[u8; 32],
-        own: &ResumeBlock,
-        peer: &ResumeBlock,
+        (own, peer): (&ResumeBlock, &ResumeBlock),
+        commands: Option<CommandsKnown>,
     ) {
-        let verdict = verdict(own, peer);
+        let mut verdict = verdict(own, peer);
+        let mut ops = Vec::new();
+        // req: HSK-157
+        let end = match (commands, commands.map(|known| self.judge(&known))) {
+            (Some(known), Some(Judged::PutBack)) => {
+                verdict = Verdict::Reset(ResetReason::WebBack);
+                ops = self.renumber(&known);
+                None
+            }
+            (_, Some(Judged::InStep | Judged::PutBack)) => None,
+            (_, Some(Judged::Forgotten)) => Some(ErrorCode::COMMANDS_FORGOTTEN),
+            (_, None) => Some(ErrorCode::NO_COMMON_VERSION),
+        };
+        if end.is_none() {
+            self.note_put_back(verdict);
+            // req: RES-033
+            if self.counters.put_back == Some(DeviceRole::Web) {
+                verdict = Verdict::Reset(ResetReason::WebBack);
+            }
+        }
         // req: HSK-024, RES-022
-        let mut ops = self.apply_verdict(verdict, (own, peer), h);
+        ops.extend(self.apply_verdict(verdict, (own, peer), h));
         let (mut log_id, mut forget) = (None, false);
         if let Side::Web(web) = &mut self.side {
             web.ratchet.advanced(IdPsk::new(next, &web.link.terms.mailbox));
@@ -215,7 +243,7 @@ impl Endpoint {
             }
             web.sync.restart();
         }
-        self.conn = Connection::Confirming { keys, verdict };
+        self.conn = Connection::Confirming { keys, verdict, end };
         if forget {
             self.waiting().for_each(Deferred::forget_log);
         }
@@ -223,12 +251,23 @@ impl Endpoint {
         self.out.push_back(Queued::Commit(pending));
     }
 
+    /// What this web makes of the commands that the phone knows.
+    fn judge(&self, known: &CommandsKnown) -> Judged {
+        let Side::Web(web) = &self.side else { return Judged::InStep };
+        web.commands.judge(self.counters.next_cmd, known)
+    }
+
     /// The commit is durable: the first record leaves.
     pub(super) fn send_confirm(&mut self) {
-        let Connection::Confirming { keys, verdict } = core::mem::replace(&mut self.conn, Connection::None)
+        let Connection::Confirming { keys, verdict, end } =
+            core::mem::replace(&mut self.conn, Connection::None)
         else {
             return;
         };
+        if let Some(code) = end {
+            return self.end_in_confirm(keys, code);
+        }
+        let was_put_back = verdict == Verdict::Reset(ResetReason::WebBack);
         if self.status == LinkStatus::Pending {
             let signature = match &self.side {
                 Side::Web(web) => web.link.accept,
@@ -236,10 +275,30 @@ impl Endpoint {
             };
             let until = self.now.plus(HANDSHAKE_MAX);
             self.conn = Connection::AwaitCommit { keys, verdict, until };
-            self.send_link_frame(&LinkFrame::Accept { signature });
+            let back = was_put_back.then_some(LinkFrame::WebBack);
+            let frames: Vec<_> = [LinkFrame::Accept { signature }].into_iter().chain(back).collect();
+            self.send_link_frames(&frames);
             return;
         }
+        if was_put_back {
+            self.lanes.control.push_front(Frame::WebBack);
+        }
         self.go_live(keys, verdict, false, Sending::Open);
+    }
+
+    /// The confirm says why there is no session; the next attempt takes its time.
+    fn end_in_confirm(&mut self, keys: Keys, code: ErrorCode) {
+        self.conn = Connection::AwaitVerdict { keys, until: self.now.plus(HANDSHAKE_MAX) };
+        if self.status == LinkStatus::Pending {
+            self.send_link_frames(&[LinkFrame::Close { code }]);
+            self.drop_connection();
+        } else {
+            self.send_close(code);
+        }
+        self.event(Event::Failed(code));
+        if let Side::Web(web) = &mut self.side {
+            web.next_attempt = self.now.plus(SUSPENDED_WAIT);
+        }
     }
 
     /// The phone's first record to a pending web: its COMMIT, or a refusal. All that follow hold frames, whether or not
@@ -263,6 +322,9 @@ impl Endpoint {
         // req: HSK-122
         self.go_live(keys, verdict, true, Sending::Locked);
         self.event(Event::Connected { verdict });
+        if self.tell_put_back() {
+            self.persist(Vec::new(), Deferred::Nothing);
+        }
     }
 
     /// Records flow from now on.

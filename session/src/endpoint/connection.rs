@@ -3,6 +3,7 @@
 use alloc::boxed::Box;
 
 use handfast_codec::Timestamp;
+use handfast_codec::error::ErrorCode;
 use handfast_codec::ids::PskId;
 use handfast_codec::payload::ResumeBlock;
 use handfast_handshake::ratchet::Holder;
@@ -30,6 +31,8 @@ pub(super) enum Connection {
     Confirming {
         keys: Keys,
         verdict: Verdict,
+        /// Why the confirm ends the connection, if it does.
+        end: Option<ErrorCode>,
     },
     /// Web: the confirm of a quarantine or recovery has left; only the phone's verdict is awaited.
     AwaitVerdict {
@@ -75,8 +78,15 @@ pub(super) enum Sending {
 /// What the phone's next record confirms.
 pub(super) enum Confirm {
     Resume(Box<Resuming>),
-    Quarantine { holder: Holder },
-    Recover { held: PskId, in_step: bool },
+    Quarantine {
+        holder: Holder,
+    },
+    /// An older web: it is told that it needs an update.
+    Outdated,
+    Recover {
+        held: PskId,
+        in_step: bool,
+    },
 }
 
 /// What the phone does once a resume is confirmed.

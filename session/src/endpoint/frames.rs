@@ -1,19 +1,16 @@
 //! What decrypts: records into frames, frames into the lanes.
 
-use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 
 use bytes::{Bytes, BytesMut};
 use handfast_codec::error::ErrorCode;
 use handfast_codec::frame::{Frame, OpenKind};
 use handfast_codec::ids::Signature;
-use handfast_codec::limits::{COMMANDS_OPEN_MAX, MESSAGE_LEN_MAX, OWED_FRAMES_MAX};
+use handfast_codec::limits::OWED_FRAMES_MAX;
 use handfast_codec::message::{NowValue, PageState};
-use handfast_codec::payload::ResumeBlock;
 use handfast_codec::record;
 use handfast_codec::role::DeviceRole;
 use handfast_handshake::certificate;
-use handfast_handshake::key_schedule::{Direction, epoch};
 
 use super::connect_web::SUSPENDED_WAIT;
 use super::load::wipe_rows;
@@ -21,9 +18,7 @@ use super::{Connection, Deferred, Endpoint, Side};
 use crate::commit::Op;
 use crate::keys;
 use crate::output::{Event, Message, StreamEnd};
-use crate::resume::Verdict;
 use crate::stream::Durable;
-use crate::words;
 
 /// The NOW slot of the page's state (spec, delivery, *NOW*).
 pub(super) const SLOT_PAGE: u64 = 1;
@@ -72,10 +67,14 @@ impl Endpoint {
 
     /// The plaintext of a record of frames.
     pub(super) fn on_plaintext(&mut self, plaintext: Bytes) {
-        let frames = match record::decode_record_from(plaintext, !self.role()) {
-            Ok(frames) => frames,
-            Err(error) => return self.fail(error.code()),
-        };
+        match record::decode_record_from(plaintext, !self.role()) {
+            Ok(frames) => self.on_frames(frames),
+            Err(error) => self.fail(error.code()),
+        }
+    }
+
+    /// The frames of a record.
+    pub(super) fn on_frames(&mut self, frames: Vec<Frame>) {
         if let Connection::Live(live) = &mut self.conn
             && !live.proven
         {
@@ -83,6 +82,9 @@ impl Endpoint {
             let verdict = live.verdict;
             self.attach.live();
             self.event(Event::Connected { verdict });
+            if self.tell_put_back() {
+                self.persist(Vec::new(), Deferred::Nothing);
+            }
         }
         for frame in frames {
             let only_close = matches!(self.conn, Connection::AwaitVerdict { .. });
@@ -139,6 +141,8 @@ impl Endpoint {
                 Ok(())
             }
             Frame::Revoked { signature } => self.on_revoked(&signature),
+            // req: FRM-054
+            Frame::WebBack => Err(ErrorCode::FRAME_NOT_ALLOWED),
             other => self.on_lane_frame(other),
         }
     }
@@ -247,101 +251,6 @@ impl Endpoint {
         }
     }
 
-    /// Hands out what arrived and waits, and forgets what was acknowledged, while commits may be opened.
-    pub(super) fn deliver(&mut self) {
-        if !self.lapsed.is_empty() && self.has_room() {
-            let ops = core::mem::take(&mut self.lapsed);
-            return self.persist(ops, Deferred::Nothing);
-        }
-        if self.has_room()
-            && let Side::Web(web) = &mut self.side
-            && let Some(arrived) = web.sync.next()
-        {
-            return self.deliver_rows(arrived);
-        }
-        // One at a time: it is numbered at once, so that no commit before it can count it as received.
-        if self.has_room() && self.has_room_for_result() {
-            let Some((seq, body)) = self.lanes.inbox.next() else { return };
-            self.counters.in_durable = seq;
-            let result = match self.role() {
-                DeviceRole::Phone => self.on_command(seq, &body),
-                DeviceRole::Web => self.on_result(seq, &body),
-            };
-            if let Err(code) = result {
-                // req: RES-081
-                // It would be no better the next time: it counts as received, so that it cannot wedge the link.
-                self.persist(Vec::new(), Deferred::Received(seq));
-                self.fail(code);
-            }
-        }
-    }
-
-    /// A phone takes no command whose result it could not keep, and none while as many wait for its application.
-    fn has_room_for_result(&self) -> bool {
-        let running = u64::try_from(self.running.len()).unwrap_or(u64::MAX);
-        let room = || running < COMMANDS_OPEN_MAX && self.lanes.outbox.check_room(MESSAGE_LEN_MAX).is_ok();
-        self.role() == DeviceRole::Web || room()
-    }
-
-    fn on_command(&mut self, seq: u64, body: &Bytes) -> Result<(), ErrorCode> {
-        let command = words::CommandMessage::decode(body).map_err(|e| e.code())?;
-        // req: RES-018
-        let above = command.cmd_id.checked_sub(command.floor);
-        if above.is_none_or(|above| above >= COMMANDS_OPEN_MAX) {
-            return Err(ErrorCode::COMMAND_FLOOR);
-        }
-        let mut ops = Vec::new();
-        let Side::Phone(phone) = &mut self.side else { return Err(ErrorCode::FRAME_NOT_ALLOWED) };
-        // req: RES-014
-        if command.floor > self.counters.floor {
-            self.counters.floor = command.floor;
-            phone.results = phone.results.split_off(&command.floor);
-            let range = |n| keys::numbered(keys::RESULT, n);
-            ops.push(Op::DeleteRange { from: range(0), to: range(command.floor) });
-        }
-        let held = phone.results.get(&command.cmd_id).cloned();
-        let below = command.cmd_id < self.counters.floor;
-        // req: RES-013
-        let again = match held {
-            Some(result) => Some(result),
-            None if below => Some(words::already_done(command.cmd_id)),
-            None => None,
-        };
-        if let Some(result) = again {
-            self.lanes.outbox.check_room(result.len()).map_err(|_| ErrorCode::LIMIT)?;
-            let index = self.lanes.outbox.push(result.clone());
-            self.counters.next_index = self.lanes.outbox.next_index();
-            ops.push(Op::put(keys::numbered(keys::OUTBOX, index), result.to_vec()));
-            self.persist(ops, Deferred::ReceivedAndRelease(seq, index));
-            return Ok(());
-        }
-        if self.running.insert(command.cmd_id) {
-            let message = Message::Command { cmd_id: command.cmd_id, body: command.body };
-            self.deliver_with(message, ops, Deferred::Received(seq));
-        } else {
-            self.persist(ops, Deferred::Received(seq));
-        }
-        Ok(())
-    }
-
-    fn on_result(&mut self, seq: u64, body: &Bytes) -> Result<(), ErrorCode> {
-        let result = words::ResultMessage::decode(body).map_err(|e| e.code())?;
-        let Side::Web(web) = &mut self.side else { return Err(ErrorCode::FRAME_NOT_ALLOWED) };
-        let mut ops = Vec::new();
-        // req: RES-015
-        if let Some(index) = web.unsettled.remove(&result.cmd_id) {
-            ops.push(Op::Delete { key: keys::numbered(keys::UNSETTLED, result.cmd_id) });
-            if let Some(index) = index.filter(|index| self.lanes.outbox.settle(*index)) {
-                ops.push(Op::Delete { key: keys::numbered(keys::OUTBOX, index) });
-            }
-            let message = Message::Result { cmd_id: result.cmd_id, body: result.body };
-            self.deliver_with(message, ops, Deferred::Received(seq));
-        } else {
-            self.persist(ops, Deferred::Received(seq));
-        }
-        Ok(())
-    }
-
     /// Asks the application for rows and bytes.
     pub(super) fn ask(&mut self) {
         if !self.is_live() {
@@ -396,82 +305,5 @@ impl Endpoint {
         self.event(Event::Disconnect);
         self.attach.down_until(None);
         Ok(())
-    }
-
-    /// This side's resume block.
-    pub(super) fn block(&self) -> ResumeBlock {
-        ResumeBlock {
-            out_epoch: self.counters.out_epoch,
-            in_epoch: self.counters.in_epoch,
-            next_seq: self.lanes.outbox.next_seq(),
-            durable: self.lanes.inbox.durable(),
-            oldest: self.lanes.outbox.oldest_seq(),
-            log_id: self.counters.log_id,
-            rev: match &self.side {
-                Side::Phone(phone) => phone.sync.rev(),
-                Side::Web(web) => web.sync.rev(),
-            },
-            streams: self.lanes.streams.block(),
-        }
-    }
-
-    /// Brings the lanes to the verdict. Gives what must be committed, besides the counters.
-    pub(super) fn apply_verdict(
-        &mut self,
-        verdict: Verdict,
-        (own, peer): (&ResumeBlock, &ResumeBlock),
-        h: &[u8; 32],
-    ) -> Vec<Op> {
-        let mut events = Vec::new();
-        let mut ops = Vec::new();
-        match verdict {
-            Verdict::Resume => {
-                let gone = self.lanes.outbox.resume(peer.durable);
-                ops.extend(gone.into_iter().map(|i| Op::Delete { key: keys::numbered(keys::OUTBOX, i) }));
-                self.lanes.inbox.resume(own.durable);
-                ops.extend(self.lanes.streams.resume(&own.streams, &peer.streams, &mut events));
-            }
-            // req: RES-021
-            Verdict::Reset(_) => {
-                let (w2p, p2w) = (epoch(h, Direction::WebToPhone), epoch(h, Direction::PhoneToWeb));
-                let web = self.role() == DeviceRole::Web;
-                (self.counters.out_epoch, self.counters.in_epoch) = if web { (w2p, p2w) } else { (p2w, w2p) };
-                ops.extend(self.send_again());
-                self.lanes.inbox.reset();
-                self.counters.out_base = self.lanes.outbox.base();
-                self.counters.in_durable = 0;
-                self.waiting().for_each(Deferred::end_session);
-                let gone = self.lanes.streams.reset();
-                ops.push(Op::DeleteRange {
-                    from: alloc::vec![keys::STREAM],
-                    to: alloc::vec![keys::STREAM + 1],
-                });
-                events.extend(gone.into_iter().map(|id| Event::StreamEnded { id, end: StreamEnd::Lost }));
-                let first = u64::from(!web);
-                self.counters.next_stream = first;
-                self.counters.peer_stream_min = first ^ 1;
-            }
-        }
-        for event in events {
-            self.event(event);
-        }
-        ops
-    }
-
-    /// Everything in the outbox leaves again, in a new epoch; gives the rows that moved for it.
-    fn send_again(&mut self) -> Vec<Op> {
-        let moved = self.lanes.outbox.reset();
-        if let Side::Web(web) = &mut self.side {
-            let places: BTreeMap<u64, u64> = moved.iter().map(|row| (row.from, row.to)).collect();
-            for index in web.unsettled.values_mut().flatten() {
-                *index = places.get(index).copied().unwrap_or(*index);
-            }
-        }
-        let mut ops = Vec::new();
-        for row in moved {
-            ops.push(Op::Delete { key: keys::numbered(keys::OUTBOX, row.from) });
-            ops.push(Op::put(keys::numbered(keys::OUTBOX, row.to), row.body.to_vec()));
-        }
-        ops
     }
 }

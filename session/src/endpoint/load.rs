@@ -7,7 +7,7 @@ use core::time::Duration;
 use bytes::Bytes;
 use handfast_codec::Timestamp;
 use handfast_codec::frame::{Collection, OpenKind, PageCursor};
-use handfast_codec::ids::{LogId, MailboxId, Signature};
+use handfast_codec::ids::{CommandKey, LogId, MailboxId, Signature};
 use handfast_codec::limits::{OFFERED_MAX, PENDING_MAX};
 use handfast_codec::role::DeviceRole;
 use handfast_handshake::key_schedule;
@@ -17,8 +17,11 @@ use handfast_handshake::secret::Psk;
 use rand_core::CryptoRng;
 use zeroize::Zeroizing;
 
-use super::{Ack, Connection, Endpoint, Lanes, Liveness, PhoneSide, Side, WebSide};
+use super::{Ack, Connection, Deferred, Endpoint, Lanes, Liveness, PhoneSide, Side, WebSide};
 use crate::attach::Attach;
+use crate::commands::phone::CommandsRun;
+use crate::commands::version_1;
+use crate::commands::web::{OwnCommands, Unsettled};
 use crate::commit::{CommitGate, Op};
 use crate::counted::Counted;
 use crate::counters::Counters;
@@ -26,6 +29,7 @@ use crate::error::LoadError;
 use crate::inbox::Inbox;
 use crate::jitter::Jitter;
 use crate::keys;
+use crate::memory::PairsTxn;
 use crate::outbox::Outbox;
 use crate::psk::IdPsk;
 use crate::slots::Slots;
@@ -199,8 +203,9 @@ fn read_snapshot(row: &[u8]) -> Result<(u64, PageCursor), LoadError> {
 /// The rows of the lanes.
 struct Rows {
     outbox: BTreeMap<u64, Bytes>,
-    results: BTreeMap<u64, Bytes>,
-    unsettled: BTreeSet<u64>,
+    commands: CommandsRun,
+    unsettled: BTreeMap<u64, CommandKey>,
+    settled: BTreeMap<u64, CommandKey>,
     cursors: BTreeMap<Collection, u64>,
     snapshots: BTreeMap<Collection, (u64, PageCursor)>,
     streams: Streams,
@@ -209,8 +214,9 @@ struct Rows {
 fn read_rows(pairs: &Pairs) -> Result<Rows, LoadError> {
     let mut rows = Rows {
         outbox: BTreeMap::new(),
-        results: BTreeMap::new(),
-        unsettled: BTreeSet::new(),
+        commands: CommandsRun::default(),
+        unsettled: BTreeMap::new(),
+        settled: BTreeMap::new(),
         cursors: BTreeMap::new(),
         snapshots: BTreeMap::new(),
         streams: Streams::default(),
@@ -221,11 +227,14 @@ fn read_rows(pairs: &Pairs) -> Result<Rows, LoadError> {
             Some(&keys::OUTBOX) => {
                 let _ = rows.outbox.insert(number()?, Bytes::copy_from_slice(value));
             }
-            Some(&keys::RESULT) => {
-                let _ = rows.results.insert(number()?, Bytes::copy_from_slice(value));
+            Some(&keys::COMMAND) => {
+                rows.commands.load(keys::command_of(key).ok_or(LoadError::Damaged)?, value)?;
             }
             Some(&keys::UNSETTLED) => {
-                let _ = rows.unsettled.insert(number()?);
+                let _ = rows.unsettled.insert(number()?, read_key(value)?);
+            }
+            Some(&keys::SETTLED) => {
+                let _ = rows.settled.insert(number()?, read_key(value)?);
             }
             Some(&keys::CURSOR) => {
                 let collection = keys::collection_of(key).ok_or(LoadError::Damaged)?;
@@ -244,22 +253,31 @@ fn read_rows(pairs: &Pairs) -> Result<Rows, LoadError> {
     Ok(rows)
 }
 
-/// A web's unsettled commands, each with its row of the outbox.
-fn waiting(outbox: &BTreeMap<u64, Bytes>, unsettled: BTreeSet<u64>) -> BTreeMap<u64, Option<u64>> {
-    let mut waiting: BTreeMap<_, _> = unsettled.into_iter().map(|cmd_id| (cmd_id, None)).collect();
+fn read_key(row: &[u8]) -> Result<CommandKey, LoadError> {
+    row.try_into().map(CommandKey::from_bytes).map_err(|_| LoadError::Damaged)
+}
+
+/// A web's own commands; those that are not settled with their rows of the outbox.
+fn own_commands(
+    outbox: &BTreeMap<u64, Bytes>,
+    unsettled: BTreeMap<u64, CommandKey>,
+    settled: BTreeMap<u64, CommandKey>,
+) -> OwnCommands {
+    let without_row = |(number, key)| (number, Unsettled { key, index: None });
+    let mut waiting: BTreeMap<_, _> = unsettled.into_iter().map(without_row).collect();
     for (index, message) in outbox {
         let command = CommandMessage::decode(message).ok();
-        if let Some(row) = command.and_then(|command| waiting.get_mut(&command.cmd_id)) {
-            *row = Some(*index);
+        if let Some(row) = command.and_then(|command| waiting.get_mut(&command.number)) {
+            row.index = Some(*index);
         }
     }
-    waiting
+    OwnCommands::new(waiting, settled)
 }
 
 /// The outbox's rows that wait for a result.
 fn kept(side: &Side) -> BTreeSet<u64> {
     match side {
-        Side::Web(web) => web.unsettled.values().flatten().copied().collect(),
+        Side::Web(web) => web.commands.rows().collect(),
         Side::Phone(_) => BTreeSet::new(),
     }
 }
@@ -280,6 +298,9 @@ impl Endpoint {
         let row = |key: &[u8]| {
             pairs.get(key).ok_or_else(|| LoadError::Missing(key.first().copied().unwrap_or_default()))
         };
+        if version_1::is_stored(pairs) {
+            return Self::take_over(role, pairs, log_id, now, rng);
+        }
         let version = row(keys::VERSION)?.as_slice().try_into().map(u64::from_be_bytes);
         let version = version.map_err(|_| LoadError::Damaged)?;
         let (status, revoked) = read_status(row(keys::STATUS)?)?;
@@ -293,7 +314,7 @@ impl Endpoint {
                 let (relay, mailbox) = (link.terms.relay.clone(), link.terms.mailbox);
                 let (last_try, current, candidate) = read_ratchet(ratchet, &mailbox)?;
                 let ratchet = PhoneRatchet::new(current, candidate, last_try);
-                let side = phone_side(link, ratchet, rows.results, revoked);
+                let side = phone_side(link, ratchet, rows.commands, revoked);
                 (Side::Phone(side), relay, mailbox)
             }
             DeviceRole::Web => {
@@ -301,19 +322,9 @@ impl Endpoint {
                 let (relay, mailbox) = (link.terms.relay.clone(), link.terms.mailbox);
                 let (last_try, key, _) = read_ratchet(ratchet, &mailbox)?;
                 let ratchet = WebRatchet::new(key, last_try);
-                let side = WebSide {
-                    link,
-                    ratchet,
-                    next_attempt: now,
-                    starts: Counted::since(now),
-                    unanswered: 0,
-                    recover: false,
-                    replaced: false,
-                    sync: WebSync::new(rows.cursors, rows.snapshots),
-                    unsettled: waiting(&rows.outbox, rows.unsettled),
-                    wake: WebWake::default(),
-                };
-                (Side::Web(side), relay, mailbox)
+                let commands = own_commands(&rows.outbox, rows.unsettled, rows.settled);
+                let sync = WebSync::new(rows.cursors, rows.snapshots);
+                (Side::Web(web_side(link, ratchet, commands, sync, now)), relay, mailbox)
             }
         };
         let mut jitter = Jitter::new(rng.next_u64());
@@ -342,10 +353,34 @@ impl Endpoint {
             shown: None,
             alive: Liveness::new(now),
             ahead: 0,
-            running: BTreeSet::new(),
+            running: BTreeMap::new(),
             lapses: kept_for(status).map(|kept| now.plus(kept)),
             dead: false,
         })
+    }
+
+    /// Opens a link that was stored before commands had keys: its rows of today leave with the first commit.
+    fn take_over(
+        role: DeviceRole,
+        pairs: &Pairs,
+        log_id: Option<LogId>,
+        now: Timestamp,
+        rng: &mut dyn CryptoRng,
+    ) -> Result<Self, LoadError> {
+        let link = pairs.get(keys::LINK).ok_or(LoadError::Missing(1))?;
+        let mailbox = match role {
+            DeviceRole::Phone => PhoneLink::decode(link)?.terms.mailbox,
+            DeviceRole::Web => WebLink::decode(link)?.terms.mailbox,
+        };
+        let ops = version_1::take_over(role, &mailbox, pairs)?;
+        let mut taken = pairs.clone();
+        let mut txn = PairsTxn::new(&mut taken);
+        for op in &ops {
+            let Ok(()) = op.write(mailbox, &mut txn);
+        }
+        let mut endpoint = Self::load(role, &taken, log_id, now, rng)?;
+        endpoint.persist(ops, Deferred::Nothing);
+        Ok(endpoint)
     }
 
     /// Where the link stands.
@@ -382,10 +417,31 @@ impl Endpoint {
     }
 }
 
+fn web_side(
+    link: WebLink,
+    ratchet: WebRatchet<IdPsk>,
+    commands: OwnCommands,
+    sync: WebSync,
+    now: Timestamp,
+) -> WebSide {
+    WebSide {
+        link,
+        ratchet,
+        next_attempt: now,
+        starts: Counted::since(now),
+        unanswered: 0,
+        recover: false,
+        replaced: false,
+        sync,
+        commands,
+        wake: WebWake::default(),
+    }
+}
+
 fn phone_side(
     link: PhoneLink,
     ratchet: PhoneRatchet<IdPsk>,
-    results: BTreeMap<u64, Bytes>,
+    commands: CommandsRun,
     revoked: Option<Signature>,
 ) -> PhoneSide {
     PhoneSide {
@@ -396,7 +452,7 @@ fn phone_side(
         read: None,
         hinted: None,
         sync: PhoneSync::default(),
-        results,
+        commands,
         revoked,
         wake: PhoneWake::default(),
     }

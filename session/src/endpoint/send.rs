@@ -78,9 +78,9 @@ impl Endpoint {
         self.send_record(RecordBuilder::new().finish());
     }
 
-    pub(super) fn send_link_frame(&mut self, frame: &LinkFrame) {
+    pub(super) fn send_link_frames(&mut self, frames: &[LinkFrame]) {
         let mut record = RecordBuilder::new();
-        if record.push_link(frame) {
+        if frames.iter().all(|frame| record.push_link(frame)) {
             self.send_record(record.finish());
         }
     }

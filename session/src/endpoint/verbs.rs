@@ -1,12 +1,10 @@
 //! What the application wants.
 
-use alloc::vec::Vec;
-
 use bytes::Bytes;
 use handfast_codec::Timestamp;
 use handfast_codec::error::ErrorCode;
 use handfast_codec::frame::{Frame, OpenKind};
-use handfast_codec::ids::Signature;
+use handfast_codec::ids::{CommandKey, Signature};
 use handfast_codec::limits::{
     COMMANDS_OPEN_MAX, MESSAGE_LEN_MAX, STREAM_META_LEN_MAX, VARINT_MAX, WAKE_HANDLE_LEN_MAX,
 };
@@ -15,22 +13,13 @@ use handfast_codec::role::DeviceRole;
 use super::frames::SLOT_PAGE;
 use super::load::{put_revoked, wipe_rows};
 use super::{Connection, Deferred, Endpoint, LinkStatus, Side};
+use crate::commands::Repeat;
+use crate::commands::phone::Kept;
 use crate::commit::{Commit, Op};
 use crate::error::{ApiMisuse, SendRefused};
 use crate::keys;
 use crate::output::{Event, StreamEnd};
 use crate::words::{CommandMessage, ResultMessage};
-
-/// A command that was taken: its number, and the commit that stores it.
-#[must_use = "the command leaves only when its commit is durable"]
-#[derive(Debug)]
-#[non_exhaustive]
-pub struct Sent {
-    /// The command's number in this link.
-    pub cmd_id: u64,
-    /// Apply it together with the row the application shows, then report it with `committed`.
-    pub commit: Commit,
-}
 
 /// A stream that was opened: its id, and the commit that stores it.
 #[must_use = "the stream opens only when its commit is durable"]
@@ -44,7 +33,7 @@ pub struct Opened {
 }
 
 /// Bytes that a command or result adds around its body, at most.
-const ENVELOPE_LEN_MAX: usize = 17;
+const ENVELOPE_LEN_MAX: usize = 32;
 
 impl Endpoint {
     pub(super) fn check_alive(&self) -> Result<(), SendRefused> {
@@ -54,66 +43,68 @@ impl Endpoint {
         if self.has_room() { Ok(()) } else { Err(SendRefused::Busy) }
     }
 
-    /// At the web: sends a command of at most 65,519 bytes. It is delivered once, in order, whatever happens in
-    /// between.
+    /// At the web: sends a command of at most 65,504 bytes. It is run once, whatever happens in between. `key` is what it
+    /// is known by: 16 random bytes, drawn when the user acts and stored with what is shown of the act.
     ///
     /// # Errors
     ///
-    /// [`SendRefused`]; nothing was taken then.
-    pub fn send(&mut self, now: Timestamp, body: &Bytes) -> Result<Sent, SendRefused> {
+    /// [`SendRefused`]; nothing was taken then. `KnownKey` when a command of this key was sent before.
+    pub fn send(&mut self, now: Timestamp, key: CommandKey, body: &Bytes) -> Result<Commit, SendRefused> {
         self.tick(now);
         self.check_alive()?;
         if body.len() > MESSAGE_LEN_MAX.saturating_sub(ENVELOPE_LEN_MAX) {
             return Err(SendRefused::TooLarge);
         }
         let Side::Web(web) = &mut self.side else { return Err(ApiMisuse::WrongRole.into()) };
-        // req: RES-010, RES-011
-        let cmd_id = self.counters.next_cmd;
-        let floor = web.unsettled.keys().next().copied().unwrap_or(cmd_id);
-        // req: RES-018
-        if cmd_id > VARINT_MAX || cmd_id.saturating_sub(floor) >= COMMANDS_OPEN_MAX {
+        // req: RES-024
+        if web.commands.knows(&key) {
+            return Err(SendRefused::KnownKey);
+        }
+        // req: RES-025, RES-011
+        let number = self.counters.next_cmd;
+        let floor = web.commands.floor().unwrap_or(number);
+        // req: RES-031
+        if number > VARINT_MAX || number.saturating_sub(floor) >= COMMANDS_OPEN_MAX {
             return Err(SendRefused::OutboxFull);
         }
-        let message = CommandMessage { cmd_id, floor, body: body.clone() }.encode();
+        let message = CommandMessage { number, floor, key, body: body.clone() }.encode();
         self.lanes.outbox.check_room(message.len())?;
-        self.counters.next_cmd = cmd_id.saturating_add(1);
+        self.counters.next_cmd = number.saturating_add(1);
         let index = self.lanes.outbox.push(message.clone());
         self.lanes.outbox.keep(index);
-        let _ = web.unsettled.insert(cmd_id, Some(index));
+        let stored = web.commands.sent(number, key, index);
         self.counters.next_index = self.lanes.outbox.next_index();
-        let ops = alloc::vec![
-            Op::put(keys::numbered(keys::OUTBOX, index), message.to_vec()),
-            Op::put(keys::numbered(keys::UNSETTLED, cmd_id), Vec::new()),
-        ];
-        let commit = self.return_commit(ops, Deferred::Release(index));
-        Ok(Sent { cmd_id, commit })
+        let ops = alloc::vec![Op::put(keys::numbered(keys::OUTBOX, index), message.to_vec()), stored];
+        Ok(self.return_commit(ops, Deferred::Release(index)))
     }
 
-    /// At the phone: answers a delivered command. Apply the commit in the transaction of the command's effect.
+    /// At the phone: answers a delivered command. Apply the commit in the transaction of the command's effect. `repeat`
+    /// says what happens when the command comes again.
     ///
     /// # Errors
     ///
     /// [`SendRefused`]; `Misuse` when the command was not delivered or is answered already.
-    pub fn answer(&mut self, now: Timestamp, cmd_id: u64, body: &Bytes) -> Result<Commit, SendRefused> {
+    pub fn answer(
+        &mut self,
+        now: Timestamp,
+        key: CommandKey,
+        body: &Bytes,
+        repeat: Repeat,
+    ) -> Result<Commit, SendRefused> {
         self.tick(now);
         if body.len() > MESSAGE_LEN_MAX.saturating_sub(ENVELOPE_LEN_MAX) {
             return Err(SendRefused::TooLarge);
         }
         let Side::Phone(phone) = &mut self.side else { return Err(ApiMisuse::WrongRole.into()) };
-        if !self.running.contains(&cmd_id) {
-            return Err(ApiMisuse::WrongState.into());
-        }
-        let message = ResultMessage { cmd_id, body: Some(body.clone()) }.encode();
+        let Some(number) = self.running.get(&key).copied() else { return Err(ApiMisuse::WrongState.into()) };
+        let message = ResultMessage { key, body: Some(body.clone()) }.encode();
         self.lanes.outbox.check_room(message.len())?;
-        let _ = self.running.remove(&cmd_id);
+        let _ = self.running.remove(&key);
         // req: RES-012
-        let _ = phone.results.insert(cmd_id, message.clone());
+        let mut ops = phone.commands.answered(key, number, Kept::of(body, repeat));
         let index = self.lanes.outbox.push(message.clone());
         self.counters.next_index = self.lanes.outbox.next_index();
-        let ops = alloc::vec![
-            Op::put(keys::numbered(keys::RESULT, cmd_id), message.to_vec()),
-            Op::put(keys::numbered(keys::OUTBOX, index), message.to_vec()),
-        ];
+        ops.push(Op::put(keys::numbered(keys::OUTBOX, index), message.to_vec()));
         Ok(self.return_commit(ops, Deferred::Release(index)))
     }
 

@@ -122,6 +122,7 @@ pub(crate) fn pairing_psk(offer: &Offer) -> Psk {
 /// The check code of an attempt, from the text of the specification.
 pub(crate) fn check_code(h1: &[u8; 32], opening: &[u8; 32]) -> String {
     let prk = hmac(&[], &[h1, opening]);
-    let [a, b, c, d, e, f, g, h, ..] = hmac(&prk, &[b"handfast/1 check code", &[1]]);
-    format!("{:04}", u64::from_be_bytes([a, b, c, d, e, f, g, h]) % 10_000)
+    let out = hmac(&prk, &[b"handfast/1 check code", &[1]]);
+    let number = u64::from_be_bytes(*out.first_chunk().expect("32 bytes"));
+    format!("{:04}", number % 10_000)
 }

@@ -4,11 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::{Bytes, BytesMut};
 use handfast_codec::frame::{Collection, Items, PageCursor, RowId};
-use handfast_codec::ids::LogId;
+use handfast_codec::ids::{CommandKey, LogId};
 use handfast_codec::{DeviceRole, Timestamp};
 use handfast_session::{
-    ApiMisuse, Commit, Endpoint, Event, LinkState, LoadError, Message, Output, Pairs, PairsTxn, RowDigest,
-    StreamEnd, Value,
+    ApiMisuse, Commit, Endpoint, Event, LinkState, LoadError, Message, Output, Pairs, PairsTxn, Repeat,
+    RowDigest, SendRefused, StreamEnd, Value,
 };
 use rand_chacha::rand_core::CryptoRng;
 use reference_relay::core::SocketId;
@@ -66,6 +66,10 @@ pub struct Device {
     paged: bool,
     /// Incoming streams are held in memory up to here, and durable beyond.
     pub hold_to: u64,
+    /// Phone: what it says of each command that it answers.
+    pub repeat: Repeat,
+    /// Web: how many keys it has drawn.
+    keys: u64,
     wants_socket: bool,
     closing: Option<SocketId>,
     moved: bool,
@@ -73,6 +77,30 @@ pub struct Device {
 
 pub const LOG: [u8; 16] = [9; 16];
 const OTHER_LOG: [u8; 16] = [8; 16];
+
+/// The key of the command that a test calls by this number.
+pub fn key(n: u64) -> CommandKey {
+    let mut bytes = [0xcc; CommandKey::LEN];
+    bytes[8..].copy_from_slice(&n.to_be_bytes());
+    CommandKey::from_bytes(bytes)
+}
+
+/// The number by which a test calls a command.
+fn number_of(key: &CommandKey) -> u64 {
+    u64::from_be_bytes(key.as_bytes()[8..].try_into().unwrap())
+}
+
+/// A command's bytes, of small numbers; its key is that of its number.
+pub fn command(number: u8, floor: u8, body: &[u8]) -> Bytes {
+    Bytes::from([&[number, floor], key(u64::from(number)).as_bytes().as_slice(), body].concat())
+}
+
+/// A result's bytes, for the command of this number; without a body it is `ALREADY_DONE`.
+pub fn result(number: u8, body: Option<&[u8]>) -> Bytes {
+    let status = u8::from(body.is_none());
+    let key = key(u64::from(number));
+    Bytes::from([key.as_bytes().as_slice(), &[status], body.unwrap_or_default()].concat())
+}
 
 fn read_row(item: &[u8]) -> (u64, Vec<u8>) {
     (u64::from_be_bytes(item[..8].try_into().unwrap()), item[8..].to_vec())
@@ -121,6 +149,8 @@ impl Device {
             has_other_log: false,
             paged: false,
             hold_to: 0,
+            repeat: Repeat::Answer,
+            keys: 0,
             wants_socket: false,
             closing: None,
             moved: false,
@@ -137,6 +167,7 @@ impl Device {
         new.content = content;
         new.want_collections = want_collections;
         new.pages_given = self.pages_given;
+        (new.repeat, new.keys) = (self.repeat, self.keys);
         new.rows_a_page = self.rows_a_page;
         new.wrong_digest = self.wrong_digest;
         new.has_other_log = self.has_other_log;
@@ -214,9 +245,6 @@ impl Device {
         self.commits_left = self.commits_left.map(|n| n - 1);
         self.commits += 1;
         commit.apply(&mut PairsTxn::new(&mut self.disk.pairs)).unwrap();
-        if self.copy_at == Some(self.commits) {
-            self.copy = Some(Box::new(self.disk.clone()));
-        }
         self.endpoint.committed(now, commit.id()).unwrap();
         true
     }
@@ -230,6 +258,11 @@ impl Device {
     pub fn drain(&mut self, now: Timestamp) -> Vec<Bytes> {
         let mut sent = Vec::new();
         loop {
+            // Between transactions: an effect and its answer are one.
+            if self.copy_at.is_some_and(|at| at <= self.commits) {
+                self.copy_at = None;
+                self.copy = Some(Box::new(self.disk.clone()));
+            }
             if self.is_stopped() {
                 self.deadline = None;
                 return sent;
@@ -256,21 +289,30 @@ impl Device {
         }
     }
 
+    /// At the web: sends a command, under a key that no state of this device has seen. Returns what a test calls it by;
+    /// none when the device stops before it is stored.
+    pub fn send(&mut self, now: Timestamp, body: &Bytes) -> Result<Option<u64>, SendRefused> {
+        let n = self.keys.saturating_add(1);
+        let commit = self.endpoint.send(now, key(n), body)?;
+        self.keys = n;
+        Ok(self.commit(now, &commit).then_some(n))
+    }
+
     fn deliver(&mut self, now: Timestamp, message: Message, commit: &Commit) {
         if !self.commit(now, commit) {
             return;
         }
         match message {
-            Message::Command { cmd_id, body } => {
-                self.disk.effects.push((cmd_id, body.to_vec()));
+            Message::Command { key, body } => {
+                self.disk.effects.push((number_of(&key), body.to_vec()));
                 let answer = Bytes::from([b"did ", &body[..body.len().min(60_000)]].concat());
-                let commit = self.endpoint.answer(now, cmd_id, &answer).unwrap();
+                let commit = self.endpoint.answer(now, key, &answer, self.repeat).unwrap();
                 // One transaction with the effect: it cannot be cut in between.
                 self.commits_left = self.commits_left.map(|n| n.max(1));
                 let _ = self.commit(now, &commit);
             }
-            Message::Result { cmd_id, body } => {
-                self.disk.effects.push((cmd_id, body.map(|b| b.to_vec()).unwrap_or_default()));
+            Message::Result { key, body } => {
+                self.disk.effects.push((number_of(&key), body.map(|b| b.to_vec()).unwrap_or_default()));
             }
             Message::Delta { collection, from, to, items } => {
                 if from == 0 {
@@ -451,13 +493,17 @@ impl Device {
     }
 }
 
-/// Sets the numbers of a device's session row, as they stand after its layout byte and three ids of 16 bytes.
+/// Where the counters stand in a session row, after its layout byte and three ids of 16 bytes; and the length of a row.
+const COUNTERS: std::ops::Range<usize> = 49..105;
+const COUNTERS_LEN: usize = 105 + 8 + 16 + 8 + 1;
+
+/// Sets the counters of a device's session row.
 pub fn set_counters(pairs: &mut Pairs, set: impl FnOnce(&mut [u64])) {
-    let (_, row) = pairs.iter_mut().find(|(_, row)| row.len() == 1 + 3 * 16 + 7 * 8).expect("a session row");
+    let (_, row) = pairs.iter_mut().find(|(_, row)| row.len() == COUNTERS_LEN).expect("a session row");
     let mut numbers: Vec<u64> =
-        row[49..].chunks(8).map(|n| u64::from_be_bytes(n.try_into().unwrap())).collect();
+        row[COUNTERS].chunks(8).map(|n| u64::from_be_bytes(n.try_into().unwrap())).collect();
     set(&mut numbers);
     let bytes: Vec<u8> =
-        row[..49].iter().copied().chain(numbers.iter().flat_map(|n| n.to_be_bytes())).collect();
+        [&row[..49], &numbers.iter().flat_map(|n| n.to_be_bytes()).collect::<Vec<_>>(), &row[105..]].concat();
     *row = Value::new(bytes);
 }

@@ -2,11 +2,12 @@
 
 use bytes::{Bytes, BytesMut};
 use handfast_codec::frame::Frame;
-use handfast_codec::ids::{AttachmentId, BootId, Epoch, LogId, PskId, Signature};
+use handfast_codec::ids::{AttachmentId, BootId, CommandKey, Epoch, LogId, PskId, Signature};
 use handfast_codec::link::LinkFrame;
-use handfast_codec::payload::{Kk1, Kk2, KkHead, KkMode, ResumeBlock};
+use handfast_codec::payload::{CommandsKnown, Kk1, Kk2, KkHead, KkMode, ResumeBlock};
 use handfast_codec::record::{RecordBuilder, decode_link_record, decode_record};
 use handfast_codec::relay::{Attached, DataKind, Hello, PeerInfo, RECORD_HEADER, RelayFrame};
+use handfast_codec::versions::OUTDATED;
 use handfast_codec::{DeviceRole, ErrorCode, RelayName, Timestamp, Versions};
 use handfast_handshake::certificate::sign_revoked;
 use handfast_handshake::key_schedule::{Direction, epoch, psk_id};
@@ -52,6 +53,11 @@ pub struct Evil {
     pub greased: usize,
     /// As a phone, it answers by quarantine.
     pub quarantines: bool,
+    /// As a web, the versions that it offers; as a phone, the one that it chooses.
+    pub versions: Versions,
+    pub version: u8,
+    /// As a phone, what it says that it knows of the web's commands.
+    pub known: CommandsKnown,
     /// The account's signature by which the link is revoked.
     pub revocation: Signature,
 }
@@ -127,6 +133,9 @@ impl Evil {
             records: 0,
             greased: 0,
             quarantines: false,
+            versions: Versions::RECONNECT,
+            version: 2,
+            known: CommandsKnown { highest: 0, key: CommandKey::from_bytes([0; 16]), from: 1 },
             revocation,
         };
         let _ = evil.device.drain(evil.now);
@@ -162,7 +171,7 @@ impl Evil {
 
     /// The relay greets the endpoint, and gives it its seat.
     pub fn attach(&mut self) {
-        let hello = Self::hello("127.0.0.1:8787", Versions::CURRENT);
+        let hello = Self::hello("127.0.0.1:8787", Versions::RELAY);
         for frame in [hello, RelayFrame::Challenge([5; 32]), self.attached(true)] {
             self.give(&frame.encode());
         }
@@ -243,7 +252,7 @@ impl Evil {
         match &self.link {
             Link::Web(link) => {
                 let context = context(&relay, link.terms.mailbox);
-                let payload = message1(1, Some(block), None, pending);
+                let payload = Kk1 { versions: self.versions, ..message1(1, Some(block), None, pending) };
                 let (state, body) =
                     reconnect::web::start(&context, link, KkMode::Resume, &self.psk, &payload, &mut self.rng)
                         .unwrap();
@@ -256,14 +265,16 @@ impl Evil {
             Link::Phone(link) => {
                 let body = find(&sent, DataKind::KK1).expect("message 1");
                 let context = context(&relay, link.terms.mailbox);
-                let received =
+                let mut received =
                     reconnect::phone::receive(&context, link, &body, |_| Some(&self.psk), &mut self.rng)
                         .unwrap();
+                received.version = self.version;
                 let reply = Kk2 {
-                    version: 1,
+                    version: self.version,
                     capabilities: vec![],
                     limits: vec![],
                     resume: (!self.quarantines).then_some(block),
+                    commands: (!self.quarantines && self.version != OUTDATED).then_some(self.known),
                     quarantine: self.quarantines,
                 };
                 let (connection, message) = received.answer(&reply).unwrap();
@@ -318,7 +329,8 @@ impl Evil {
         let received = reconnect::phone::receive(&context, link, &body, psk, &mut self.rng).unwrap();
         let mode = received.head.mode;
         let resume = (mode == KkMode::Resume && !quarantine).then_some(block);
-        let reply = Kk2 { version: 1, capabilities: vec![], limits: vec![], resume, quarantine };
+        let commands = resume.is_some().then_some(self.known);
+        let reply = Kk2 { version: 2, capabilities: vec![], limits: vec![], resume, commands, quarantine };
         let (connection, message) = received.answer(&reply).unwrap();
         (self.sealer, self.opener) = (Some(connection.sealer), Some(connection.opener));
         self.give(&RelayFrame::Data { kind: DataKind::KK2, body: message.into() }.encode());
@@ -422,7 +434,7 @@ impl Evil {
 /// The payload of message 1.
 fn message1(try_: u64, resume: Option<ResumeBlock>, psk_id_held: Option<PskId>, pending: bool) -> Kk1 {
     let (capabilities, limits) = (vec![], vec![]);
-    Kk1 { versions: Versions::CURRENT, capabilities, limits, try_, resume, psk_id_held, pending }
+    Kk1 { versions: Versions::RECONNECT, capabilities, limits, try_, resume, psk_id_held, pending }
 }
 
 /// A record of these frames, with its DATA header.

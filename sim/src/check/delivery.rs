@@ -1,6 +1,6 @@
 //! Every command's effect exactly once and in order, and no command that was confirmed is lost: `exactly-once`,
 //! `order-kept`; a reply answers what its writer saw: `reply-holds`; what was read stays read, and what is unread is
-//! counted right: `read-holds`; media arrive whole: `media-whole`.
+//! counted right: `read-holds`; who was put back is told on both sides: `put-back-told`; media arrive whole: `media-whole`.
 
 use std::collections::BTreeMap;
 
@@ -58,18 +58,28 @@ pub fn exactly_once(world: &mut World) {
     for sent in &world.ledger.sent {
         let count = found.get(&(sent.chat, sent.text.clone())).map_or(0, Vec::len);
         let stopped = sent.web.is_some_and(|web| is_out(world, web));
-        let web_lost = sent.web.is_some_and(|web| world.ledger.web_lost.contains(&web));
-        let lost = world.ledger.phone_lost || web_lost || world.ledger.may_be_gone(sent);
+        let lost = sent.may_be_lost || world.ledger.may_be_gone(sent);
         let must = sent.stored && !sent.link_over && !stopped && !lost;
-        // The command of a file gets its number when the file is there, and a companion that is rolled back before that
-        // may give another (spec, rationale).
-        let copies_max = if web_lost && sent.text.starts_with("file") { 2 } else { 1 };
-        if count > copies_max || (must && count == 0) {
+        if count > 1 || (must && count == 0) {
             wrong.push(format!("{:?} of {:?} is there {count} times", sent.text, sent.web));
         }
     }
     for detail in wrong {
         world.ledger.violation("exactly-once", detail);
+    }
+}
+
+/// Who was put back to before something that its peer knows is told so, on both sides.
+pub fn put_back_is_told(world: &mut World) {
+    let untold: Vec<_> = world
+        .ledger
+        .untold
+        .iter()
+        .filter(|(web, untold)| !untold.is_empty() && !is_out(world, **web))
+        .map(|(web, untold)| format!("companion {web} was put back, and {untold:?} was not told"))
+        .collect();
+    for detail in untold {
+        world.ledger.violation("put-back-told", detail);
     }
 }
 
@@ -124,8 +134,7 @@ pub fn reads_hold(world: &mut World) {
         }
     }
     for read in &world.ledger.read {
-        let lost = world.ledger.phone_lost || world.ledger.web_lost.contains(&read.web);
-        let must = read.stored && !read.link_over && !lost && !is_out(world, read.web);
+        let must = read.stored && !read.link_over && !read.may_be_lost && !is_out(world, read.web);
         let read_to = chats.get(&read.chat).map_or(0, |chat| chat[0]);
         if must && read_to < read.message && is_left([read.chat, read_to, read.message]) {
             wrong.push(format!(

@@ -14,7 +14,7 @@ const CHATS: &str =
     "SELECT chat, title, last_message, last_text, last_time_ms, unread FROM chats ORDER BY chat";
 const MESSAGES: &str =
     "SELECT chat, id, author, time_ms, text, state, reply_to, content, media_type, media_name,
-    media_size, companion, cmd_id, edited";
+    media_size, companion, command, edited";
 /// Reactions as the companion keeps them.
 const REACTIONS: &str = "(SELECT json_group_array(json_array(author, reaction)) FROM (SELECT author, reaction
     FROM reactions AS r WHERE r.chat = m.chat AND r.id = m.id ORDER BY author))";

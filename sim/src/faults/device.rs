@@ -18,6 +18,10 @@ const PHONES: usize = 2;
 /// A page that is loaded anew is away for so long, in microseconds.
 const RELOAD: u64 = 300_000;
 
+/// Where a session's row holds the next number of a command, and the highest that the phone knows.
+const NEXT_COMMAND_AT: usize = 73;
+const HIGHEST_AT: usize = 105;
+
 /// A device that a fault added, or a state that it keeps.
 #[derive(Debug)]
 pub enum Extra {
@@ -116,6 +120,7 @@ fn take_snapshot(world: &mut World, number: usize) -> Option<Disk> {
 fn roll_back(world: &mut World, fault: &Fault, number: usize) {
     let id = if fault.kind == Kind::RolledBackPhone { PHONE } else { world.web_node(fault.web) };
     let Some(snapshot) = take_snapshot(world, number) else { return };
+    let is_noticed = fault.kind == Kind::RolledBackWeb && phone_knows_more(world, &snapshot);
     world.crash(id, true);
     if world.nodes[id.0].disk.write_over(&snapshot).is_err() {
         return;
@@ -123,12 +128,40 @@ fn roll_back(world: &mut World, fault: &Fault, number: usize) {
     world.ledger.fire(fault.kind);
     if id == PHONE {
         world.ledger.phone_lost = true;
+        // What it knew of companions that were put back may be gone.
+        world.ledger.untold.clear();
+        world.ledger.put_back(None);
         forget_lost_revocations(world);
         world.ledger.may_stop.extend(0..world.plan.webs);
     } else {
         let _ = world.ledger.may_stop.insert(fault.web);
         let _ = world.ledger.web_lost.insert(fault.web);
+        if is_noticed {
+            let _ = world.ledger.untold.insert(fault.web, ["companion", "phone"].into());
+        }
+        world.ledger.put_back(Some(fault.web));
     }
+}
+
+/// Whether the phone has taken a command of a companion that this older state of the companion has not given yet.
+fn phone_knows_more(world: &World, snapshot: &Disk) -> bool {
+    let number = |row: &[u8], at: usize| {
+        row.get(at..at + 8).and_then(|bytes| bytes.try_into().ok()).map(u64::from_be_bytes)
+    };
+    let next: Option<(Vec<u8>, Vec<u8>)> = snapshot
+        .look()
+        .query_row("SELECT link, value FROM handfast WHERE key = x'11'", [], |row| {
+            Ok((row.get(0)?, row.get(1)?))
+        })
+        .ok();
+    let Some((link, next)) = next else { return false };
+    let known: Option<Vec<u8>> = world.nodes[PHONE.0]
+        .disk
+        .look()
+        .query_row("SELECT value FROM handfast WHERE key = x'11' AND link = ?1", [link], |row| row.get(0))
+        .ok();
+    let highest = known.as_deref().and_then(|row| number(row, HIGHEST_AT));
+    number(&next, NEXT_COMMAND_AT).zip(highest).is_some_and(|(next, highest)| next <= highest)
 }
 
 /// A phone that lost commits may have lost that it revoked someone.

@@ -225,7 +225,7 @@ pub fn on_frame(world: &mut World, number: u64, frame: Bytes) -> Vec<Bytes> {
             (Kind::RelayCorrupts, Some(Ok(RelayFrame::Data { .. }))) => corrupt(world, &mut frames),
             (Kind::VersionMix, Some(Ok(RelayFrame::Hello(mut hello)))) => {
                 let versions = [9, 1, 58 + u8::try_from(now % 3).unwrap_or(0), 200];
-                hello.versions = Versions::new(&versions).unwrap_or(Versions::CURRENT);
+                hello.versions = Versions::new(&versions).unwrap_or(Versions::RELAY);
                 frames = vec![RelayFrame::Hello(hello).encode()];
                 true
             }

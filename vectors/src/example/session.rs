@@ -24,6 +24,8 @@ use crate::{build, ops};
 
 /// The challenge of the relay.
 const NONCE: [u8; 32] = [0x42; 32];
+/// The key of the command.
+const KEY: [u8; 16] = [0x5e; 16];
 /// The content that is offered: so many bytes, each 7.
 const CONTENT_LEN: usize = 70_000;
 
@@ -142,7 +144,7 @@ impl Page {
         self.heading("## A command and its result");
         let command = Command::SendText { chat: 1, text: "hello".to_owned(), reply_to: None }.encode();
         let message = envelope(&command);
-        self.line("The message of a MSG from the web:\n");
+        self.line("The message of a MSG from the web; the command's key is 16 times 5e:\n");
         self.bytes("CommandEnvelope", None, &message)?;
         self.line("\nThe command's body:\n");
         self.bytes("Command", None, &command)?;
@@ -192,19 +194,19 @@ impl Page {
     }
 }
 
-/// The message of command 1, of which the floor is 1.
+/// The message of command 1, of which the floor is 1 and the key 16 times 5e.
 fn envelope(body: &Bytes) -> Vec<u8> {
     let mut out = Vec::new();
     put_varint(&mut out, 1);
     put_varint(&mut out, 1);
+    out.extend_from_slice(&KEY);
     out.extend_from_slice(body);
     out
 }
 
 /// The message of its result.
 fn result(body: &Bytes) -> Vec<u8> {
-    let mut out = Vec::new();
-    put_varint(&mut out, 1);
+    let mut out = KEY.to_vec();
     out.push(0);
     out.extend_from_slice(body);
     out

@@ -8,7 +8,7 @@ use handfast_codec::error::ErrorCode;
 use handfast_codec::frame::{Collection, Row, RowId};
 use handfast_codec::message::{CollectionName, Command, Item, Message, MessageState, ResultBody};
 use handfast_codec::role::DeviceRole;
-use handfast_session::RowDigest;
+use handfast_session::{Repeat, RowDigest};
 
 /// The chat of the runner's phone.
 pub(super) const CHAT: u64 = 1;
@@ -86,6 +86,14 @@ impl Account {
             Err(error) => (ResultBody::Failed { code: error.code() }, Some(format!("bad {}", error.code()))),
         };
         (result.encode(), said, self.rev)
+    }
+
+    /// As the phone: whether a command is run again when it comes again, since its result holds text of messages.
+    pub(super) fn repeat(body: &Bytes) -> Repeat {
+        match Command::decode(body) {
+            Ok(Command::History { .. }) => Repeat::Run,
+            _ => Repeat::Answer,
+        }
     }
 
     /// As the phone: the newest revision, and the rows of a collection above one.

@@ -105,7 +105,7 @@ impl Target {
 /// Stands until the real one has come.
 fn unset() -> Hello {
     Hello {
-        versions: handfast_codec::Versions::CURRENT,
+        versions: handfast_codec::Versions::RELAY,
         name: handfast_codec::RelayName::parse("localhost").unwrap_or_else(|_| unreachable!("a name")),
         boot: handfast_codec::ids::BootId::from_bytes([0; 16]),
         frame_len_max: 0,

@@ -137,7 +137,7 @@ pub(super) const ALL: &[Check] = &[
         world.pair()?;
         world.chats("once")
     }),
-    check(WEB, "chats", &["RES-010", "SYN-003"], "rows are shown, a command arrives", |world| {
+    check(WEB, "chats", &["RES-024", "SYN-003"], "rows are shown, a command arrives", |world| {
         world.pair()?;
         world.chats("once")
     }),
@@ -148,7 +148,7 @@ pub(super) const ALL: &[Check] = &[
     check(
         PHONE,
         "said-while-away",
-        &["RES-001", "RES-013"],
+        &["RES-001", "RES-026"],
         "a command waits for the phone",
         said_while_away,
     ),

@@ -150,7 +150,7 @@ impl Hub {
         let mut nonce = [5; 32];
         nonce[..8].copy_from_slice(&id.to_be_bytes());
         self.clients.push(Client { id, wire, nonce, seat: None });
-        let hello = hello(self.says.as_ref().unwrap_or(&self.name).as_str(), Versions::CURRENT);
+        let hello = hello(self.says.as_ref().unwrap_or(&self.name).as_str(), Versions::RELAY);
         self.send(id, &hello);
         self.send(id, &RelayFrame::Challenge(nonce));
         id

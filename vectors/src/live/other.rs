@@ -6,7 +6,7 @@ use std::time::Instant;
 use anyhow::{Result, anyhow};
 use bytes::{Bytes, BytesMut};
 use handfast_codec::Timestamp;
-use handfast_codec::ids::{CompanionId, LogId};
+use handfast_codec::ids::{CommandKey, CompanionId, LogId};
 use handfast_codec::qr::Offer;
 use handfast_codec::role::DeviceRole;
 use handfast_handshake::identity::SigningKey;
@@ -16,11 +16,12 @@ use handfast_session::pairing::{KeysInUse, ShownCodes};
 use handfast_session::resume::Verdict;
 use handfast_session::{Commit, Endpoint, Event, Message, Output, Pairing, PairingEvent, Pairs, PairsTxn};
 use rand_chacha::ChaCha20Rng;
-use rand_chacha::rand_core::SeedableRng;
+use rand_chacha::rand_core::{Rng as _, SeedableRng};
 
 use super::account::Account;
 use super::client::fresh;
 use super::hub::Hub;
+use crate::fields::hex;
 use crate::seed;
 use crate::shim::told_of_pairing;
 
@@ -51,7 +52,7 @@ impl Other {
     /// A peer without a link.
     pub(super) fn new(case: &str, role: DeviceRole) -> Self {
         let run = fresh(case);
-        let drawn = |name: &str| seed::bytes::<32>(case, name, &crate::fields::hex(run));
+        let drawn = |name: &str| seed::bytes::<32>(case, name, &hex(run));
         let log = fresh(case);
         Self {
             role,
@@ -158,8 +159,10 @@ impl Other {
                 endpoint.changed(now, rev);
             }
             DeviceRole::Web => {
-                let sent = endpoint.send(now, &Account::command(chat, text))?;
-                self.commit(now, &sent.commit)?;
+                let mut key = [0; 16];
+                self.rng.fill_bytes(&mut key);
+                let sent = endpoint.send(now, CommandKey::from_bytes(key), &Account::command(chat, text))?;
+                self.commit(now, &sent)?;
             }
         }
         Ok(())
@@ -258,14 +261,14 @@ impl Other {
     fn deliver(&mut self, now: Timestamp, message: Message) -> Result<()> {
         let Some(Machine::Link(endpoint)) = &mut self.machine else { return Ok(()) };
         match message {
-            Message::Command { cmd_id, body } => {
+            Message::Command { key, body } => {
                 let (result, said, rev) = self.account.run(&body);
                 self.told.extend(said);
-                let commit = endpoint.answer(now, cmd_id, &result)?;
+                let commit = endpoint.answer(now, key, &result, Account::repeat(&body))?;
                 endpoint.changed(now, rev);
                 self.commit(now, &commit)?;
             }
-            Message::Result { cmd_id, .. } => self.told.push(format!("result {cmd_id}")),
+            Message::Result { key, .. } => self.told.push(format!("result {}", hex(key))),
             Message::Delta { collection, items, .. } => {
                 for items in items {
                     self.told.extend(self.account.rows(&collection, items.iter()));

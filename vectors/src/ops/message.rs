@@ -131,7 +131,7 @@ fn reactions(reactions: &[Reaction]) -> Option<Vec<Value>> {
 
 fn message(message: &Message) -> Value {
     let command = message.command.map(
-        |command| json!({ "companion": hex(command.companion.as_bytes()), "cmd_id": number(command.cmd_id) }),
+        |command| json!({ "companion": hex(command.companion.as_bytes()), "key": hex(command.key.as_bytes()) }),
     );
     json!({
         "item": "MESSAGE", "chat": number(message.chat), "message": number(message.message),

@@ -4,6 +4,7 @@ use anyhow::{Context as _, Result, bail};
 use handfast_codec::Versions;
 use handfast_codec::error::ErrorCode;
 use handfast_codec::payload::{KkHead, KkMode};
+use handfast_codec::role::DeviceRole;
 use handfast_handshake::hazmat;
 use handfast_handshake::ratchet::{Decision, PhoneRatchet, Recovery, Slot, WebRatchet};
 use handfast_session::resume::{ResetReason, Verdict, verdict};
@@ -93,11 +94,11 @@ pub(super) fn ratchet_web(input: &Object) -> Result<Ending> {
 /// What both sides make of the two resume blocks.
 pub(super) fn resume(input: &Object) -> Result<Ending> {
     let block = |name: &str| build::resume_block(input.object(name)?);
-    let reason = match verdict(&block("web")?, &block("phone")?) {
+    let given = match verdict(&block("web")?, &block("phone")?) {
         Verdict::Resume => return Ok(Ok(Outcome::of(json!({ "verdict": "RESUME" })))),
         Verdict::Reset(reason) => reason,
     };
-    let reason = match reason {
+    let reason = match given {
         ResetReason::EpochW2p => "EPOCH_W2P",
         ResetReason::EpochP2w => "EPOCH_P2W",
         ResetReason::LackW2p => "LACK_W2P",
@@ -107,7 +108,11 @@ pub(super) fn resume(input: &Object) -> Result<Ending> {
         ResetReason::LogBack => "LOG_BACK",
         other => bail!("{other:?} has no name yet"),
     };
-    Ok(Ok(Outcome::of(json!({ "verdict": "RESET", "reason": reason }))))
+    let put_back = Verdict::Reset(given).put_back().map(|who| match who {
+        DeviceRole::Phone => "phone",
+        DeviceRole::Web => "web",
+    });
+    Ok(Ok(Outcome::of(json!({ "verdict": "RESET", "reason": reason, "put_back": put_back }))))
 }
 
 fn versions(input: &Object, name: &str) -> Result<Versions> {

@@ -157,7 +157,7 @@ impl<'a> Peer<'a> {
 
     pub(super) fn attach(&mut self) -> Step {
         self.open_socket()?;
-        self.relay(&hello(link_keys::RELAY, Versions::CURRENT))?;
+        self.relay(&hello(link_keys::RELAY, Versions::RELAY))?;
         self.relay(&RelayFrame::Challenge([5; 32]))?;
         if !self.asked.iter().any(|frame| matches!(frame, RelayFrame::Attach(_))) {
             return wrong("no ATTACH follows the relay's CHALLENGE");

@@ -4,6 +4,7 @@ mod message1;
 mod message2;
 mod messages;
 mod pairing;
+mod put_back;
 mod records;
 mod relay;
 mod streams;
@@ -136,6 +137,7 @@ pub(super) fn all() -> Result<Vec<Fault>> {
     all.extend(sync::all()?);
     all.extend(message1::all());
     all.extend(message2::all());
+    all.extend(put_back::all());
     all.extend(relay::all());
     all.extend(pairing::all());
     Ok(all)

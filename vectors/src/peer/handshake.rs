@@ -3,8 +3,8 @@
 use handfast_codec::RelayName;
 use handfast_codec::Versions;
 use handfast_codec::frame::Frame;
-use handfast_codec::ids::{AttachmentId, Epoch, LogId, MailboxId, PskId};
-use handfast_codec::payload::{Kk1, Kk2, KkHead, KkMode, ResumeBlock};
+use handfast_codec::ids::{AttachmentId, CommandKey, Epoch, LogId, MailboxId, PskId};
+use handfast_codec::payload::{CommandsKnown, Kk1, Kk2, KkHead, KkMode, ResumeBlock};
 use handfast_codec::relay::DataKind;
 use handfast_codec::signed;
 use handfast_handshake::key_schedule::psk_id;
@@ -51,6 +51,8 @@ pub(super) struct Plan {
     pub(super) resume: bool,
     pub(super) held: Option<PskId>,
     pub(super) quarantine: bool,
+    /// The commands that the phone says it knows, beside its resume block.
+    pub(super) commands: Option<CommandsKnown>,
     /// Appended to the TLV list of the payload, before its padding.
     pub(super) tail: Vec<u8>,
     /// Changes the message's bytes: of message 1 behind its head.
@@ -69,10 +71,11 @@ impl Default for Plan {
             relay: RELAY,
             ids: (WEB_ID, PHONE_ID),
             mailbox: None,
-            versions: vec![1],
+            versions: vec![2, 1],
             resume: true,
             held: None,
             quarantine: false,
+            commands: Some(CommandsKnown { highest: 0, key: CommandKey::from_bytes([0; 16]), from: 1 }),
             tail: Vec::new(),
             alter: |_| {},
         }
@@ -230,14 +233,20 @@ impl Peer<'_> {
         let Ok((state, payload)) = state.read_message(message) else {
             return wrong("message 1 does not open: keys or prologue differ");
         };
-        if let Err(error) = Kk1::decode(&payload) {
-            return wrong(format!("the payload of message 1 is refused with {}", error.code()));
+        match Kk1::decode(&payload) {
+            Ok(payload) if payload.versions.contains(&2) && payload.versions.contains(&1) => {}
+            Ok(_) => return wrong("a reconnect must offer versions 2 and 1"),
+            Err(error) => {
+                return wrong(format!("the payload of message 1 is refused with {}", error.code()));
+            }
         }
+        let resumes = plan.resume && head.mode == KkMode::Resume;
         let reply = Kk2 {
-            version: plan.versions.first().copied().unwrap_or(1),
+            version: plan.versions.first().copied().unwrap_or(2),
             capabilities: vec![],
             limits: vec![],
-            resume: (plan.resume && head.mode == KkMode::Resume).then(|| self.block()),
+            resume: resumes.then(|| self.block()),
+            commands: plan.commands.filter(|_| resumes),
             quarantine: plan.quarantine,
         };
         let (state, mut message) = own(state.write_message(&with_tail(reply.encode(), &plan.tail)))?;

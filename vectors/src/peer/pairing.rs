@@ -62,7 +62,7 @@ impl Default for XkPlan {
     fn default() -> Self {
         let (relay, ids, alter): (_, _, fn(&mut Vec<u8>)) = (RELAY, (WEB_ID, PHONE_ID), |_| {});
         let (one_key, without_opening, tail) = (false, false, Vec::new());
-        let (versions, psk, opening): (_, _, fn(&[u8; 32]) -> _) = (vec![1], None, |right| *right);
+        let (versions, psk, opening): (_, _, fn(&[u8; 32]) -> _) = (vec![2], None, |right| *right);
         Self { versions, psk, relay, ids, one_key, opening, without_opening, tail, alter }
     }
 }
@@ -252,7 +252,7 @@ impl<'a> Peer<'a> {
         let (wd, we, attach) = (link.wd.public(), link.we.public(), link.attach.attach_key());
         let attach = if plan.one_key { AttachKey::from_bytes(*we.as_bytes()) } else { attach };
         let reply = Xk2 {
-            version: plan.versions.first().copied().unwrap_or(1),
+            version: plan.versions.first().copied().unwrap_or(2),
             capabilities: vec![],
             limits: vec![],
             web_key: wd,

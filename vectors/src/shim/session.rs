@@ -7,9 +7,11 @@ use bytes::{Bytes, BytesMut};
 use handfast_codec::Timestamp;
 use handfast_codec::error::ErrorCode;
 use handfast_codec::frame::{Collection, OpenKind, RowId};
-use handfast_codec::ids::LogId;
+use handfast_codec::ids::{CommandKey, LogId};
 use handfast_codec::role::DeviceRole;
-use handfast_session::{Commit, Endpoint, Event, Message, Output, Pairs, PairsTxn, RowDigest, hazmat};
+use handfast_session::{
+    Commit, Endpoint, Event, Message, Output, Pairs, PairsTxn, Repeat, RowDigest, hazmat,
+};
 use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::SeedableRng;
 use serde_json::{Map, Value, json};
@@ -109,12 +111,12 @@ impl Session {
 
     fn deliver(&mut self, now: Timestamp, message: Message) -> Result<()> {
         match message {
-            Message::Command { cmd_id, body } => {
-                self.told.push(format!("command {cmd_id} {}", hex(&body)));
-                let commit = self.endpoint.answer(now, cmd_id, &body)?;
+            Message::Command { key, body } => {
+                self.told.push(format!("command {} {}", hex(key), hex(&body)));
+                let commit = self.endpoint.answer(now, key, &body, Repeat::Answer)?;
                 self.commit(now, &commit)?;
             }
-            Message::Result { cmd_id, .. } => self.told.push(format!("result {cmd_id}")),
+            Message::Result { key, .. } => self.told.push(format!("result {}", hex(key))),
             Message::Delta { to, .. } => self.told.push(format!("delta {to}")),
             Message::Page { rev, .. } => self.told.push(format!("page {rev}")),
             Message::Opened { id, kind, .. } => {
@@ -145,6 +147,10 @@ impl Session {
                     self.commit(now, &commit)?;
                 }
             }
+            Event::PutBack { who } => {
+                let who = if *who == DeviceRole::Web { "web" } else { "phone" };
+                self.told.push(format!("put-back {who}"));
+            }
             _ => {}
         }
         self.told.extend(told(event));
@@ -156,8 +162,8 @@ impl Session {
         let done = match verb {
             "send" => {
                 let body = Bytes::from(input.bytes("body")?);
-                let sent = self.endpoint.send(now, &body);
-                sent.map(|sent| Some(sent.commit))
+                let key = CommandKey::from_bytes(input.array("key")?);
+                self.endpoint.send(now, key, &body).map(Some)
             }
             "subscribe" => {
                 let collection = Collection::new(&input.bytes("collection")?).context("a collection")?;

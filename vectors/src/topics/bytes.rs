@@ -81,6 +81,7 @@ const RECORD: Layout = Layout {
         "close",
         "revoked",
         "leave",
+        "web-back",
     ],
     accepted: super::frames_record::valid,
     refused: super::frames_record::invalid,
@@ -89,7 +90,7 @@ const RECORD: Layout = Layout {
 const LINK: Layout = Layout {
     name: "link",
     field: "plaintext",
-    bases: &["cert", "accept", "commit", "close"],
+    bases: &["cert", "accept", "commit", "close", "back"],
     accepted: super::frames_link::valid,
     refused: super::frames_link::invalid,
 };

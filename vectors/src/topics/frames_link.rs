@@ -36,6 +36,8 @@ pub(super) fn valid() -> Result<Vec<Case>> {
         ("commit", "CRT-010", vec![LinkFrame::Commit]),
         ("close", "CRT-011", vec![LinkFrame::Close { code: ErrorCode::NOT_CONFIRMED }]),
         ("accept-close", "CRT-011", vec![accept(), LinkFrame::Close { code: ErrorCode::from_u16(0xfffe) }]),
+        ("back", "CRT-014", vec![LinkFrame::WebBack]),
+        ("accept-back", "CRT-014", vec![accept(), LinkFrame::WebBack]),
         ("empty", "CHN-001", vec![]),
     ] {
         let bytes = frames.iter().flat_map(LinkFrame::encode).collect();
@@ -56,7 +58,7 @@ pub(super) fn invalid() -> Result<Vec<Case>> {
         Ok(())
     };
     let unknown = ErrorCode::UNKNOWN_CRITICAL;
-    push("type-9", "FRM-020", "an unknown odd type", padded(vec![9, 0]), unknown)?;
+    push("type-11", "FRM-020", "an unknown odd type", padded(vec![11, 0]), unknown)?;
     push(
         "session-frame",
         "FRM-020",
@@ -71,6 +73,7 @@ pub(super) fn invalid() -> Result<Vec<Case>> {
     let trailing = ErrorCode::TRAILING_BYTES;
     push("accept-65", "FRM-003", comment, padded([&[3, 0x40, 65][..], &[1; 65]].concat()), trailing)?;
     push("commit-1", "FRM-003", comment, padded(vec![5, 1, 0]), trailing)?;
+    push("back-1", "CRT-014", comment, padded(vec![9, 1, 0]), trailing)?;
     push("close-3", "FRM-003", comment, padded(vec![7, 3, 2, 9, 0]), trailing)?;
     let mut padding = padded(vec![5, 0]);
     padding[100] = 5;

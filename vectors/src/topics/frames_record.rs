@@ -75,6 +75,7 @@ fn from_web() -> Vec<(&'static str, Frame)> {
         ("page-get-first", Frame::PageGet { collection: collection(&[1]), page: page(&[]) }),
         ("page-get-64", Frame::PageGet { collection: collection(&[1]), page: page(&[0x70; 64]) }),
         ("digest-get", Frame::DigestGet { collection: collection(&[1]), cursor: 12 }),
+        ("web-back", Frame::WebBack),
     ]
 }
 
@@ -168,7 +169,7 @@ fn grammar() -> Vec<Refusal> {
     let mut push = |name: &str, req, code, comment, frame: &[u8]| {
         out.push((name.to_owned(), req, code, comment, "web", padded(frame.to_vec())));
     };
-    for (name, frame) in [("45", &[45, 0][..]), ("63", &[63, 0]), ("119", &[0x40, 119, 0])] {
+    for (name, frame) in [("47", &[47, 0][..]), ("63", &[63, 0]), ("119", &[0x40, 119, 0])] {
         push(&format!("type-{name}"), "FRM-020", ErrorCode::UNKNOWN_CRITICAL, "an unknown odd type", frame);
     }
     push("type-varint", "FRM-001", ErrorCode::VARINT_NOT_MINIMAL, "a type in a long form", &[0x40, 3, 1, 1]);
@@ -190,6 +191,8 @@ fn grammar() -> Vec<Refusal> {
     push("body-empty", "FRM-002", ErrorCode::TRUNCATED, "a body without its field", &[3, 0]);
     push("body-cut", "FRM-002", ErrorCode::TRUNCATED, "a field that ends early", &[3, 1, 0x40]);
     push("body-trailing", "FRM-003", ErrorCode::TRAILING_BYTES, "a byte after the last field", &[3, 2, 1, 1]);
+    let trailing = ErrorCode::TRAILING_BYTES;
+    push("web-back-1", "FRM-053", trailing, "a byte where there is no field", &[45, 1, 0]);
     push("close-cut", "FRM-002", ErrorCode::TRUNCATED, "a code of one byte", &[39, 1, 3]);
     push(
         "fin-trailing",

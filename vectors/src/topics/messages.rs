@@ -3,7 +3,7 @@
 use anyhow::Result;
 use bytes::Bytes;
 use handfast_codec::ErrorCode;
-use handfast_codec::ids::{CompanionId, ContentId};
+use handfast_codec::ids::{CommandKey, CompanionId, ContentId};
 use handfast_codec::message::{
     Command, CommandRef, CompanionState, Item, MediaDescriptor, Message, MessageState, NowValue, PageState,
     Reaction, ResultBody,
@@ -49,7 +49,10 @@ fn message(all: bool) -> Message {
         state: MessageState::Sent,
         reply_to: all.then_some(69),
         media: all.then(media),
-        command: all.then(|| CommandRef { companion: CompanionId::from_bytes([3; 16]), cmd_id: 12 }),
+        command: all.then(|| CommandRef {
+            companion: CompanionId::from_bytes([3; 16]),
+            key: CommandKey::from_bytes([0x5e; 16]),
+        }),
         edited: false,
         reactions: Vec::new(),
     }

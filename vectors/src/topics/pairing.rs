@@ -11,7 +11,7 @@ use crate::fields::hex;
 use crate::seed;
 
 fn terms(capabilities: &[u64]) -> Value {
-    json!({ "versions": "01", "capabilities": capabilities, "limits": [] })
+    json!({ "versions": "02", "capabilities": capabilities, "limits": [] })
 }
 
 /// The input of a pairing at this relay; every key follows from the case's id.
@@ -42,7 +42,7 @@ pub(super) fn valid() -> Result<Vec<Case>> {
     let reqs = ["HSK-010", "CRT-002", "CRT-004"];
     let plain = input("pairing/plain", "relay.example:8443", "Firefox on Linux", "https://web.example");
     let mut greased = input("pairing/terms", "[::1]:8787", "native", "");
-    greased["payload1"]["versions"] = "013a".into();
+    greased["payload1"]["versions"] = "023a".into();
     greased["payload1"]["capabilities"] = json!([2, 58]);
     greased["payload1"]["limits"] = json!([[2, 16_384], [58, 1]]);
     greased["payload2"]["capabilities"] = json!([120]);

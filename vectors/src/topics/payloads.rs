@@ -1,8 +1,9 @@
 //! Handshake payloads.
 
 use anyhow::Result;
-use handfast_codec::ids::{AttachKey, DhPublic, Epoch, LogId, PskId, SigningPublic};
-use handfast_codec::payload::{Kk1, Kk2, ResumeBlock, Xk1, Xk2, Xk3};
+use handfast_codec::ids::{AttachKey, CommandKey, DhPublic, Epoch, LogId, PskId, SigningPublic};
+use handfast_codec::limits::VARINT_MAX;
+use handfast_codec::payload::{CommandsKnown, Kk1, Kk2, ResumeBlock, Xk1, Xk2, Xk3};
 use handfast_codec::qr::Opening;
 use handfast_codec::{ErrorCode, Versions};
 use serde_json::json;
@@ -30,7 +31,7 @@ fn xk1(versions: &[u8], capabilities: Vec<u64>, limits: Vec<(u64, u64)>) -> Xk1 
 
 fn xk2(label: &str, origin: &str) -> Xk2 {
     Xk2 {
-        version: 1,
+        version: 2,
         capabilities: vec![],
         limits: vec![],
         web_key: DhPublic::from_bytes([0x0d; 32]),
@@ -44,12 +45,21 @@ fn xk2(label: &str, origin: &str) -> Xk2 {
 }
 
 fn kk1(try_: u64, resume: Option<ResumeBlock>, held: Option<PskId>, pending: bool) -> Kk1 {
-    let Xk1 { versions, capabilities, limits } = xk1(&[1], vec![], vec![]);
+    let Xk1 { versions, capabilities, limits } = xk1(&[2, 1], vec![], vec![]);
     Kk1 { versions, capabilities, limits, try_, resume, psk_id_held: held, pending }
 }
 
+fn none_known() -> CommandsKnown {
+    CommandsKnown { highest: 0, key: CommandKey::from_bytes([0; 16]), from: 1 }
+}
+
+fn known(highest: u64) -> CommandsKnown {
+    CommandsKnown { highest, key: CommandKey::from_bytes([0x5e; 16]), from: 7 }
+}
+
 fn kk2(resume: Option<ResumeBlock>, quarantine: bool) -> Kk2 {
-    Kk2 { version: 1, capabilities: vec![], limits: vec![], resume, quarantine }
+    let commands = resume.as_ref().map(|_| known(300));
+    Kk2 { version: 2, capabilities: vec![], limits: vec![], resume, commands, quarantine }
 }
 
 pub(super) fn valid() -> Result<Vec<Case>> {
@@ -57,10 +67,10 @@ pub(super) fn valid() -> Result<Vec<Case>> {
     let many = || (0..32).map(|at| (at * 2, at * 1_000)).collect();
     let mut cases = Vec::new();
     for (name, kind, payload) in [
-        ("xk1", "xk1", xk1(&[1], vec![], vec![]).encode()),
+        ("xk1", "xk1", xk1(&[2], vec![], vec![]).encode()),
         ("xk1-versions-8", "xk1", xk1(&[1, 2, 3, 58, 5, 6, 7, 8], vec![], vec![]).encode()),
-        ("xk1-terms", "xk1", xk1(&[1], vec![2, 58, 64], vec![(2, 16_384), (58, 0)]).encode()),
-        ("xk1-terms-32", "xk1", xk1(&[1], (0..32).collect(), many()).encode()),
+        ("xk1-terms", "xk1", xk1(&[2], vec![2, 58, 64], vec![(2, 16_384), (58, 0)]).encode()),
+        ("xk1-terms-32", "xk1", xk1(&[2], (0..32).collect(), many()).encode()),
         ("xk2", "xk2", xk2("Firefox on Linux", "https://web.example").encode().to_vec()),
         ("xk2-native", "xk2", xk2("x", "").encode().to_vec()),
         ("xk2-label-64", "xk2", xk2(&"l".repeat(64), &"o".repeat(128)).encode().to_vec()),
@@ -73,6 +83,17 @@ pub(super) fn valid() -> Result<Vec<Case>> {
         ("kk1-try-max", "kk1", kk1(u64::MAX, Some(block(0)), None, false).encode()),
         ("kk2", "kk2", kk2(Some(block(1)), false).encode()),
         ("kk2-quarantine", "kk2", kk2(None, true).encode()),
+        ("kk2-version-1", "kk2", Kk2 { version: 1, commands: None, ..kk2(Some(block(0)), false) }.encode()),
+        (
+            "kk2-no-command",
+            "kk2",
+            Kk2 { commands: Some(none_known()), ..kk2(Some(block(0)), false) }.encode(),
+        ),
+        (
+            "kk2-highest-max",
+            "kk2",
+            Kk2 { commands: Some(known(VARINT_MAX)), ..kk2(Some(block(0)), false) }.encode(),
+        ),
     ] {
         let input = json!({ "kind": kind, "payload": hex(payload) });
         let comment = "a payload that a sender writes so";
@@ -86,7 +107,7 @@ pub(super) fn valid() -> Result<Vec<Case>> {
         let id = format!("payloads/{name}");
         cases.push(Case::valid(&id, &["CHN-009", fields], comment, "payload.decode", input)?);
     }
-    let greased = padded(List::of(&xk1(&[1], vec![], vec![]).encode(), 0).and(58, &[1]).bytes());
+    let greased = padded(List::of(&xk1(&[2], vec![], vec![]).encode(), 0).and(58, &[1]).bytes());
     let input = json!({ "kind": "xk1", "payload": hex(greased) });
     let comment = "an unknown even TLV is ignored";
     cases.push(Case::valid("payloads/xk1-grease", &["FRM-008"], comment, "payload.decode", input)?);
@@ -99,7 +120,7 @@ type Refusal = (String, &'static str, ErrorCode, &'static str, &'static str, Vec
 fn lists() -> Vec<Refusal> {
     let mut out = Vec::new();
     for (kind, payload, required) in [
-        ("xk1", xk1(&[1], vec![], vec![]).encode(), &[1_u64, 3, 5][..]),
+        ("xk1", xk1(&[2], vec![], vec![]).encode(), &[1_u64, 3, 5][..]),
         ("xk2", xk2("label", "").encode().to_vec(), &[1, 3, 5, 7, 9, 11, 13, 15, 17, 29]),
         ("kk1", kk1(1, Some(block(0)), None, false).encode(), &[1, 3, 5, 19]),
         ("kk2", kk2(Some(block(0)), false).encode(), &[1, 3, 5]),
@@ -139,7 +160,7 @@ fn lists() -> Vec<Refusal> {
     padding[127] = 1;
     let comment = "padding that is not zero";
     out.push(("xk3-padding".to_owned(), "CHN-002", ErrorCode::BAD_PADDING, comment, "xk3", padding));
-    let known = padded(List::of(&xk1(&[1], vec![], vec![]).encode(), 0).bytes());
+    let known = padded(List::of(&xk1(&[2], vec![], vec![]).encode(), 0).bytes());
     let comment = "message 3 carries an empty list: what another message knows is unknown here";
     out.push(("xk3-field".to_owned(), "FRM-007", ErrorCode::UNKNOWN_CRITICAL, comment, "xk3", known));
     for len in [0, 127, 129] {
@@ -156,7 +177,7 @@ fn values() -> Vec<Refusal> {
         let bytes = padded(List::of(payload, 0).with(field, value).bytes());
         out.push((name.to_owned(), req, code, comment, kind, bytes));
     };
-    let (one, two) = (xk1(&[1], vec![], vec![]).encode(), xk2("label", "").encode());
+    let (one, two) = (xk1(&[2], vec![], vec![]).encode(), xk2("label", "").encode());
     let (kk1, kk2) = (kk1(1, Some(block(2)), None, true).encode(), kk2(Some(block(0)), true).encode());
     let length = ErrorCode::FIELD_LENGTH;
     push("versions-0", "FRM-010", length, "no version", "xk1", &one, 1, &[]);
@@ -203,6 +224,25 @@ fn values() -> Vec<Refusal> {
     out
 }
 
+fn commands_known() -> Vec<Refusal> {
+    let kk2 = kk2(Some(block(0)), false).encode();
+    let mut out = Vec::new();
+    let mut push = |name: &str, req, code, comment, value: &[u8]| {
+        let bytes = padded(List::of(&kk2, 0).with(31, value).bytes());
+        out.push((name.to_owned(), req, code, comment, "kk2", bytes));
+    };
+    let known = List::of(&kk2, 0).value(31).to_vec();
+    let truncated = ErrorCode::TRUNCATED;
+    push("commands-empty", "FRM-002", truncated, "no number", &[]);
+    push("commands-cut-key", "FRM-002", truncated, "a key of 15 bytes", &known[..17]);
+    push("commands-cut", "FRM-002", truncated, "where the keys begin is missing", &known[..18]);
+    let trailing = [&known[..], &[0]].concat();
+    push("commands-trailing", "FRM-003", ErrorCode::TRAILING_BYTES, "one byte too many", &trailing);
+    let long = [&[0x40, 1][..], &known[2..]].concat();
+    push("commands-varint", "FRM-001", ErrorCode::VARINT_NOT_MINIMAL, "a number in a long form", &long);
+    out
+}
+
 fn resume_blocks() -> Vec<Refusal> {
     let kk1 = kk1(1, Some(block(2)), None, true).encode();
     let mut out = Vec::new();
@@ -220,7 +260,7 @@ fn resume_blocks() -> Vec<Refusal> {
 }
 
 pub(super) fn invalid() -> Result<Vec<Case>> {
-    let all = [lists(), values(), resume_blocks()].concat();
+    let all = [lists(), values(), resume_blocks(), commands_known()].concat();
     all.into_iter()
         .map(|(name, req, code, comment, kind, payload)| {
             let id = format!("refuse-payloads/{name}");

@@ -24,8 +24,8 @@ fn input(id: &str, mode: &str, attempt: &str) -> Value {
         "relay": "relay.example:8443", "mailbox": hex(seed::bytes::<16>(id, "both", "mailbox")),
         "web_id": id_of("web id"), "phone_id": id_of("phone id"), "mode": mode, "psk": key("both", "psk"),
         "wd": key("web", "wd"), "ps": key("phone", "ps"), "web_e": key("web", "e"), "phone_e": key("phone", "e"),
-        "payload1": { "versions": "01", "capabilities": [], "limits": [], "try": attempt, "pending": false },
-        "payload2": { "versions": "01", "capabilities": [], "limits": [], "quarantine": false },
+        "payload1": { "versions": "0201", "capabilities": [], "limits": [], "try": attempt, "pending": false },
+        "payload2": { "versions": "02", "capabilities": [], "limits": [], "quarantine": false },
     })
 }
 
@@ -35,6 +35,8 @@ pub(super) fn reconnects() -> Result<Vec<Case>> {
         let mut input = input(id, "resume", attempt);
         input["payload1"]["resume"] = block(id, "w2p", "p2w", 0, &json!([[0, 0], [1, 65_536]]));
         input["payload2"]["resume"] = block(id, "p2w", "w2p", 4_242, &json!([[0, 131_072], [1, 0]]));
+        let key = hex(seed::bytes::<16>(id, "web", "command"));
+        input["payload2"]["commands"] = json!({ "highest": 12, "key": key, "from": 1 });
         input
     };
     let plain = resumed("reconnect/plain", "1");

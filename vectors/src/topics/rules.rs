@@ -99,7 +99,7 @@ fn verdicts() -> Result<Vec<Case>> {
 }
 
 /// Own versions, offered ones, and what they are called.
-const VERSIONS: [(&str, &str, &str); 12] = [
+const VERSIONS: [(&str, &str, &str); 16] = [
     ("one", "01", "01"),
     ("among-others", "01", "0203010405060708"),
     ("last", "01", "0807060504030201"),
@@ -107,6 +107,10 @@ const VERSIONS: [(&str, &str, &str); 12] = [
     ("highest", "010203", "030201"),
     ("highest-not-first", "010203", "010203"),
     ("highest-common", "0102", "010203"),
+    ("reconnect", "0201", "0201"),
+    ("reconnect-outdated", "0201", "01"),
+    ("own-higher", "02", "030201"),
+    ("none-outdated", "02", "01"),
     ("none-higher", "01", "02"),
     ("none-zero", "01", "00"),
     ("none-grease", "01", "3a78b6f4"),
@@ -138,6 +142,7 @@ fn versions(wanted: bool) -> Result<Vec<Case>> {
         ("one", "01", "01", true),
         ("second", "0201", "01", true),
         ("lower", "0102", "01", true),
+        ("outdated-not-offered", "02", "01", false),
         ("zero", "01", "00", false),
         ("higher", "01", "02", false),
         ("between", "0103", "02", false),

@@ -79,7 +79,8 @@ pub(super) fn play(
     let files = Files::serve(keeper, policy.as_str().context("the relay serves the page without a policy")?)?;
     layouts(browser, &files, pictures, table)?;
     hostile(browser, &files, table)?;
-    store::play(browser, &files, keeper, table)
+    store::play(browser, &files, keeper, table)?;
+    store::take_over(browser, &files, table)
 }
 
 /// 500 texts in seven places stay texts.

@@ -5,7 +5,7 @@ use std::io::{BufRead as _, BufReader, Write as _};
 use std::process::{Child, Stdio};
 
 use anyhow::{Context as _, Result, ensure};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::scenes::Files;
 use super::webdriver::Browser;
@@ -40,6 +40,35 @@ pub(super) fn play(browser: &Browser, files: &Files, keeper: &Keeper, table: &mu
     let said = browser.said()?;
     ensure!(said.is_empty(), "of the suite the console says {said:?}");
     table.ok("the suite of every store", format!("{} cases over IndexedDB", passed.len()));
+    Ok(())
+}
+
+/// What the page of a version without keys stored is taken over: commands and what they made by the keys of their numbers,
+/// what has not left by new ones.
+///
+/// # Errors
+/// Something is not taken over.
+pub(super) fn take_over(browser: &Browser, files: &Files, table: &mut Table) -> Result<()> {
+    // req: RES-035
+    browser.go(&format!("{}/tests/page/upgrade.html", files.address()))?;
+    let _ = browser.wait("the database of an older page", "return window.upgraded !== undefined")?;
+    let told = browser.run("return window.upgraded()")?;
+    let rows = |store: &str, field: &str| -> Vec<Value> {
+        let rows = told["first"][store].as_array().into_iter().flatten();
+        rows.map(|row| row[field].clone()).collect()
+    };
+    ensure!(rows("commands", "key") == ["0202:7", "0202:8"], "commands by {:?}", rows("commands", "key"));
+    let made = [json!("0202:6"), Value::Null, Value::Null];
+    ensure!(rows("messages", "command") == made, "messages by {:?}", rows("messages", "command"));
+    ensure!(rows("ofChat", "text") == ["waits"], "the index of commands has {}", told["first"]["ofChat"]);
+    for (store, acts) in [("transfers", 1), ("outgoing", 1)] {
+        let keys = rows(store, "key");
+        let drawn = keys.iter().filter_map(Value::as_str).filter(|key| key.len() == 32).count();
+        ensure!(drawn == acts, "of what has not left in {store} the keys are {keys:?}");
+    }
+    ensure!(told["isSame"] == true, "opened once more, the database is another");
+    ensure!(told["fresh"]["commands"] == json!([]), "a new database has commands");
+    table.ok("the database of an older page", "its commands and messages have the keys of their numbers");
     Ok(())
 }
 

@@ -180,9 +180,9 @@ fn refusals(world: &mut World, browser: &Browser, chat: u64) -> Result<()> {
     send(world, browser, chat, text)?;
     let message = id(world, chat, text)?;
     let rows = json!([
-        {"cmd_id": 1_u64 << 40, "kind": "edit", "chat": chat, "message": message, "text": wanted, "was": text,
+        {"key": "01".repeat(16), "time_ms": 1, "kind": "edit", "chat": chat, "message": message, "text": wanted, "was": text,
             "state": "failed", "code": "REFUSED"},
-        {"cmd_id": 1_u64 << 41, "kind": "delete", "chat": chat, "message": message, "state": "failed", "code": "REFUSED"},
+        {"key": "02".repeat(16), "time_ms": 2, "kind": "delete", "chat": chat, "message": message, "state": "failed", "code": "REFUSED"},
     ]);
     let _ = browser
         .run(&commands("readwrite", &format!("for (const row of {rows}) store.put(row); return true")))?;

@@ -89,7 +89,11 @@ impl Phone {
 
     fn run_bytes(&mut self, body: &Bytes) -> ResultBody {
         let companion = CompanionId::from_bytes([1; 16]);
-        let result = self.app.run_command(NOW, companion, grants::ALL, 1, body).unwrap();
+        let result = self
+            .app
+            .run_command(NOW, companion, grants::ALL, CommandKey::from_bytes([1; 16]), body)
+            .unwrap()
+            .0;
         self.settle();
         result
     }

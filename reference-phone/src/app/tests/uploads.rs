@@ -34,7 +34,9 @@ fn send(app: &mut App, content: ContentId) -> ResultBody {
     };
     let command = Command::SendMedia { chat: 1, media, caption: None };
     let companion = CompanionId::from_bytes([1; 16]);
-    app.run_command(NOW, companion, grants::ALL, 1, &command.encode()).unwrap()
+    app.run_command(NOW, companion, grants::ALL, CommandKey::from_bytes([1; 16]), &command.encode())
+        .unwrap()
+        .0
 }
 
 #[test]

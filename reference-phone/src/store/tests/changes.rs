@@ -2,6 +2,7 @@
 
 use handfast::codec::limits::REACTIONS_MAX;
 use handfast::codec::message::{CompanionState, Reaction};
+use handfast::handshake::key_schedule::old_command_key;
 use handfast::session::RowDigest;
 
 use super::*;
@@ -148,6 +149,13 @@ fn tables_of_version_1_are_taken_over() {
     let Phone { dir, mut store } = phone();
     store.add_chat(1, "Bo", "Bo").unwrap();
     let (id, _) = add(&mut store, &new(1, "text"));
+    let by = |n: u8| CommandRef {
+        companion: CompanionId::from_bytes([n; 16]),
+        key: CommandKey::from_bytes([0; 16]),
+    };
+    for n in [2, 9] {
+        let _ = add(&mut store, &NewMessage { command: Some(by(n)), ..new(1, "by a command") });
+    }
     for n in 1..=2 {
         let _ = store.next_serial().unwrap();
         store.put_companion(&companion(n, CompanionStatus::Active)).unwrap();
@@ -157,7 +165,11 @@ fn tables_of_version_1_are_taken_over() {
     store
         .conn
         .execute_batch(
-            "DROP TABLE claims; DROP TABLE reactions; DROP INDEX companions_rev; ALTER TABLE companions DROP COLUMN rev;
+            "DROP INDEX messages_command; ALTER TABLE messages DROP COLUMN command;
+             ALTER TABLE messages ADD COLUMN cmd_id INTEGER;
+             UPDATE messages SET cmd_id = 7 WHERE companion IS NOT NULL;
+             CREATE UNIQUE INDEX messages_command ON messages(companion, cmd_id) WHERE companion IS NOT NULL;
+             DROP TABLE claims; DROP TABLE reactions; DROP INDEX companions_rev; ALTER TABLE companions DROP COLUMN rev;
              ALTER TABLE messages DROP COLUMN edited; DROP INDEX messages_changed;
              DROP INDEX messages_live; ALTER TABLE messages DROP COLUMN changed; PRAGMA user_version = 1;",
         )
@@ -170,11 +182,18 @@ fn tables_of_version_1_are_taken_over() {
     assert_eq!(rows(&store, rev), [(1, active), (2, active)], "both are news");
     assert!(store.react(1, id, "", "+1").unwrap());
     store.commit().unwrap();
+    // req: RES-035
+    let keyed = Some(CommandRef { key: old_command_key(&MailboxId::from_bytes([2; 16]), 7), ..by(2) });
+    let commands = |store: &Store| -> Vec<_> {
+        store.history(1, 0, 9).unwrap().into_iter().map(|m| m.message.command).collect()
+    };
+    assert_eq!(commands(&store), [None, keyed, None], "nobody knows the link of companion 9");
     // A backup of that version, too.
     let new_dir = tempfile::tempdir().unwrap();
     let _ = restore(new_dir.path(), &backup).unwrap();
     let (mut store, _) = Store::open(new_dir.path()).unwrap();
-    assert_eq!(store.history(1, 0, 9).unwrap()[0].message.text, "text");
+    assert_eq!(store.history(1, 0, 9).unwrap()[2].message.text, "text");
+    assert_eq!(commands(&store), [None, keyed, None]);
     assert!(store.react(1, id, "", "+1").unwrap());
     store.commit().unwrap();
 }

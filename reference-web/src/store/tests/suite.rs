@@ -17,13 +17,18 @@ fn failed(error: &StoreError) -> WriteError {
     }
 }
 
+/// The key of the command with this number.
+fn key_of(number: u64) -> CommandKey {
+    CommandKey::from_bytes(u128::from(number).to_be_bytes())
+}
+
 /// Everything of a transaction but its end.
 fn put(store: &mut Store, write: &Write<'_>) -> Result<(), StoreError> {
     for commit in write.commits {
         store.apply(commit)?;
     }
     if let Some(effect) = write.effect {
-        store.put_command(effect, None, "send_text", b"", CommandState::Queued)?;
+        store.put_command(key_of(effect), None, "send_text", b"", CommandState::Queued)?;
     }
     Ok(())
 }
@@ -65,8 +70,9 @@ impl StoreHarness for Harness {
     }
 
     async fn effects(&mut self, store: &mut Store) -> Vec<u64> {
-        let mut query = store.conn.prepare("SELECT cmd_id FROM commands ORDER BY rowid").expect("prepared");
-        let rows = query.query_map([], |row| row.get(0).map(from_sql)).expect("read");
+        let mut query = store.conn.prepare("SELECT command FROM commands ORDER BY id").expect("prepared");
+        let number = |key: [u8; 16]| key.into_iter().fold(0, |number, byte| (number << 8) | u64::from(byte));
+        let rows = query.query_map([], |row| row.get(0).map(number)).expect("read");
         rows.map(|row| row.expect("read")).collect()
     }
 

@@ -7,11 +7,42 @@ use handfast_codec::error::ErrorCode as C;
 use handfast_codec::frame::Frame;
 
 use super::{Begin, Fault, PHONE, WEB};
-use crate::peer::driver::wrong;
+use crate::peer::driver::{Peer, Step, wrong};
 
-/// `cmd_id varint | floor varint | body`, of small numbers.
-fn command(seq: u64, cmd_id: u8, floor: u8) -> Frame {
-    Frame::Msg { seq, part: 0, last: 0, body: Bytes::from(vec![cmd_id, floor, b'x']) }
+/// `number varint | floor varint | key 16 | body`, of small numbers; the key is 16 times `key`.
+fn keyed(seq: u64, number: u8, floor: u8, key: u8) -> Frame {
+    let body = [&[number, floor][..], &[key; 16], b"x"].concat();
+    Frame::Msg { seq, part: 0, last: 0, body: body.into() }
+}
+
+/// A command whose key is 16 times its number.
+fn command(seq: u64, number: u8, floor: u8) -> Frame {
+    keyed(seq, number, floor, number)
+}
+
+/// The result of a command of this key: the command's own body.
+fn result(key: u8) -> Vec<u8> {
+    [&[key; 16][..], &[0], b"x"].concat()
+}
+
+/// So many commands ran, and so many were answered, the last one so.
+fn answers(peer: &mut Peer<'_>, ran: usize, answered: usize, last: &[u8]) -> Step {
+    let body = |frame: &Frame| match frame {
+        Frame::Msg { body, .. } => Some(body.clone()),
+        _ => None,
+    };
+    let results: Vec<Bytes> = peer.heard.iter().filter_map(body).collect();
+    let told = peer.told.iter().filter(|told| told.starts_with("command ")).count();
+    if (told, results.len()) != (ran, answered) {
+        return wrong(format!(
+            "{ran} must run and {answered} be answered: {told} ran, {} answered",
+            results.len()
+        ));
+    }
+    if results.last().is_none_or(|result| result != last) {
+        return wrong("the last one must be answered with its result, and is not");
+    }
+    peer.lives()
 }
 
 fn part(seq: u64, part: u8, last: u8, len: usize) -> Frame {
@@ -76,7 +107,7 @@ pub(super) fn all() -> Vec<Fault> {
         f(
             PHONE,
             "command-below-its-floor",
-            &["RES-018"],
+            &["RES-031"],
             "command 3 says that 5 is the lowest open one",
             vec![vec![command(1, 3, 5)]],
             C::COMMAND_FLOOR,
@@ -110,7 +141,7 @@ pub(super) fn all() -> Vec<Fault> {
                 peer.wait(300)?;
                 peer.send(&[command(1, 1, 1)])?;
                 peer.lives()?;
-                match peer.told.iter().filter(|told| told.starts_with("command 1 ")).count() {
+                match peer.told.iter().filter(|told| told.starts_with("command 01")).count() {
                     1 => Ok(()),
                     count => wrong(format!("the command must run once, and ran {count} times")),
                 }
@@ -119,7 +150,7 @@ pub(super) fn all() -> Vec<Fault> {
         Fault::new(
             PHONE,
             "command-twice",
-            &["RES-013"],
+            &["RES-026"],
             "a command comes again in another message",
             Begin::Connected,
             |peer| {
@@ -138,16 +169,110 @@ pub(super) fn all() -> Vec<Fault> {
         Fault::new(
             PHONE,
             "command-of-the-past",
-            &["RES-013"],
-            "a command below the floor is ALREADY_DONE",
+            &["RES-031"],
+            "a command of an unknown key lies below the floor",
             Begin::Connected,
             |peer| {
                 peer.send(&[command(1, 9, 9), command(2, 1, 1)])?;
-                peer.wait(300)?;
-                let done = Frame::Msg { seq: 2, part: 0, last: 0, body: Bytes::from_static(&[1, 1]) };
-                peer.hears(&done)?;
-                peer.is_not_told("command 1 ")
+                peer.ends_with(C::COMMAND_FLOOR)?;
+                peer.is_not_told("command 01")
             },
+        )
+        .ending(C::COMMAND_FLOOR),
+        Fault::new(
+            PHONE,
+            "command-again-below-the-floor",
+            &["RES-029", "RES-026"],
+            "a settled command comes again: its short result is kept",
+            Begin::Connected,
+            |peer| {
+                peer.send(&[command(1, 1, 1), command(2, 9, 9), command(3, 1, 1)])?;
+                peer.wait(300)?;
+                answers(peer, 2, 3, &result(1))
+            },
+        ),
+        Fault::new(
+            PHONE,
+            "command-again-under-another-number",
+            &["RES-026"],
+            "a command is known by its key, whatever its number",
+            Begin::Connected,
+            |peer| {
+                peer.send(&[keyed(1, 1, 1, 7), keyed(2, 2, 1, 7)])?;
+                peer.wait(300)?;
+                answers(peer, 1, 2, &result(7))
+            },
+        ),
+        Fault::new(
+            PHONE,
+            "number-again-with-another-key",
+            &["RES-026"],
+            "another key under a number that is known is another command",
+            Begin::Connected,
+            |peer| {
+                peer.send(&[keyed(1, 1, 1, 7), keyed(2, 1, 1, 8)])?;
+                peer.wait(300)?;
+                answers(peer, 2, 2, &result(8))
+            },
+        ),
+        Fault::new(
+            PHONE,
+            "commands-1025-open",
+            &["RES-036"],
+            "1,024 keys stand under one number, and another one comes",
+            Begin::Connected,
+            |peer| {
+                let frame = |n: u16| {
+                    let body = [&[1, 1][..], &n.to_be_bytes(), &[0; 14]].concat();
+                    Frame::Msg { seq: u64::from(n), part: 0, last: 0, body: body.into() }
+                };
+                let numbers: Vec<u16> = (1..=1_024).collect();
+                for some in numbers.chunks(64) {
+                    let frames: Vec<Frame> = some.iter().map(|n| frame(*n)).collect();
+                    peer.send(&frames)?;
+                    peer.wait(0)?;
+                    let results =
+                        peer.heard.iter().filter(|frame| matches!(frame, Frame::Msg { .. })).count();
+                    let durable = u64::try_from(results).unwrap_or(0);
+                    peer.send(&[Frame::Ack { durable, cursors: vec![] }])?;
+                }
+                peer.lives()?;
+                peer.heard.clear();
+                peer.send(&[frame(1_025)])?;
+                peer.ends_with(C::LIMIT)
+            },
+        )
+        .ending(C::LIMIT),
+        f(
+            PHONE,
+            "command-without-its-key",
+            &["FRM-002"],
+            "15 bytes of a key",
+            vec![vec![part(1, 0, 0, 17)]],
+            C::TRUNCATED,
+        ),
+        f(
+            PHONE,
+            "web-back-late",
+            &["FRM-054"],
+            "WEB_BACK does not stand in the confirm",
+            vec![vec![Frame::WebBack]],
+            C::FRAME_NOT_ALLOWED,
+        ),
+        f(
+            WEB,
+            "result-without-its-key",
+            &["FRM-002"],
+            "15 bytes of a key",
+            vec![vec![part(1, 0, 0, 15)]],
+            C::TRUNCATED,
+        ),
+        Fault::borne(
+            WEB,
+            "result-of-an-unknown-key",
+            &["RES-030"],
+            "a result that the web does not wait for is ignored",
+            vec![vec![Frame::Msg { seq: 1, part: 0, last: 0, body: result(9).into() }]],
         ),
         Fault::new(
             PHONE,

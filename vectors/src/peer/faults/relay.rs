@@ -53,7 +53,7 @@ pub(super) fn all() -> Vec<Fault> {
         Begin::Opened,
         |peer| {
             peer.open_socket()?;
-            peer.relay(&hello("other.example", Versions::CURRENT))?;
+            peer.relay(&hello("other.example", Versions::RELAY))?;
             has_not_attached(peer)?;
             peer.is_told("relay RELAY_NAME_MISMATCH")
         },
@@ -176,7 +176,7 @@ pub(super) fn all() -> Vec<Fault> {
         Begin::Opened,
         |peer| {
             peer.open_socket()?;
-            peer.relay(&hello(RELAY, Versions::CURRENT))?;
+            peer.relay(&hello(RELAY, Versions::RELAY))?;
             let kind = handfast_codec::relay::DataKind::RECORD;
             peer.relay(&RelayFrame::Data { kind, body: Bytes::from_static(&[7; 144]) })?;
             peer.wait(0)?;

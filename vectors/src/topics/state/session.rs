@@ -96,6 +96,7 @@ fn both(event: &str) -> Act {
         "SINCE" => one(Frame::Since { collection: collection(0), cursor: 0 }),
         "DELTA" => one(delta(0, 1, 0, 0)),
         "REVOKED" | "REVOKED_FOREIGN" => one(revoked()),
+        "WEB_BACK" => one(Frame::WebBack),
         "PING" => one(Frame::Ping { id: 7, rev: 0 }),
         "NOW" => one(Frame::Now { slot: 99, body: Bytes::from_static(b"?") }),
         "CLOSE" => one(Frame::Close { code: ErrorCode::INTERNAL, retry_ms: 0 }),
@@ -103,15 +104,21 @@ fn both(event: &str) -> Act {
     }
 }
 
+/// A command of a small number and floor, whose key is 16 times its number.
+fn envelope(number: u8, floor: u8) -> Vec<u8> {
+    [&[number, floor][..], &[number; 16], b"x"].concat()
+}
+
 /// An event at the phone, when `next` is the number of the next message.
 pub(super) fn at_phone(event: &str, next: u64) -> Act {
     let number = u8::try_from(next).unwrap_or(0);
-    let command = |seq: u64, id: u8, floor: u8| message(seq, 0, 0, &[id, floor, b'x']);
+    let command = |seq: u64, id: u8, floor: u8| message(seq, 0, 0, &envelope(id, floor));
     match event {
         "COMMAND" => one(command(next, number, 1)),
         "AGAIN" => one(command(1, 1, 1)),
+        "KNOWN" => one(command(next, 1, 1)),
         "GAP" => one(command(next + 1, number, 1)),
-        "PART_FIRST" => one(message(next, 0, 1, &[number, 1])),
+        "PART_FIRST" => one(message(next, 0, 1, &envelope(number, 1)[..18])),
         "PART_SECOND" => one(message(next, 1, 1, b"x")),
         "FLOOR" => one(command(next, 3, 5)),
         "NO_COMMAND" => one(message(next, 0, 0, &[])),
@@ -120,6 +127,13 @@ pub(super) fn at_phone(event: &str, next: u64) -> Act {
         "PAGE_GET" => one(Frame::PageGet { collection: collection(0), page: PageCursor::default() }),
         event => both(event),
     }
+}
+
+/// `ALREADY_DONE` of a command that the web has not sent.
+fn result() -> [u8; 17] {
+    let mut out = [9; 17];
+    out[16] = 1;
+    out
 }
 
 /// An event at the web.
@@ -134,9 +148,9 @@ pub(super) fn at_web(event: &str) -> Act {
         "REQUIRED" => one(Frame::SnapshotRequired { collection: collection(0), rev: 9 }),
         "PAGE" => one(page(b"")),
         "PAGE_OTHER" => one(page(b"a")),
-        "RESULT" => one(message(1, 0, 0, &[9, 1])),
-        "RESULT_GAP" => one(message(2, 0, 0, &[9, 1])),
-        "RESULT_PART" => one(message(1, 1, 1, &[9, 1])),
+        "RESULT" => one(message(1, 0, 0, &result())),
+        "RESULT_GAP" => one(message(2, 0, 0, &result())),
+        "RESULT_PART" => one(message(1, 1, 1, &result())),
         event => both(event),
     }
 }
@@ -185,11 +199,11 @@ pub(super) fn limit_at_phone(event: &str) -> Act {
         "MESSAGE" => {
             let len = |part: u8| if part < 4 { 16_000 } else { 1_536 + usize::from(over) };
             // Its first bytes are those of a command.
-            let body = |part: u8| [vec![1; 2], vec![b'x'; len(part) - 2]].concat();
+            let body = |part: u8| [vec![1; 18], vec![b'x'; len(part) - 18]].concat();
             Act::Recv((0..5).map(|part| vec![message(1, part, 4, &body(part))]).collect())
         }
         // Numbers and floors are varints: 1,024 or 1,025, and 1.
-        "COMMANDS" => one(message(1, 0, 0, &[0x44, u8::from(over), 1, b'x'])),
+        "COMMANDS" => one(message(1, 0, 0, &[&[0x44, u8::from(over), 1][..], &[1; 16], b"x"].concat())),
         "SUBSCRIPTIONS" => Act::Recv(vec![
             count(64).map(|n| Frame::Since { collection: collection(n), cursor: 0 }).collect(),
         ]),
@@ -228,7 +242,7 @@ pub(super) fn limit_at_web(event: &str) -> Act {
     let count = 1_024 + u64::from(over);
     match event {
         "RESULTS" | "RESULTS_OVER" => {
-            let results = many((1..=count).map(|seq| message(seq, 0, 0, &[9, 1])));
+            let results = many((1..=count).map(|seq| message(seq, 0, 0, &result())));
             Act::With("undurable", true.into(), results)
         }
         "OUTBOX" | "OUTBOX_OVER" => Act::App(json!({ "verb": "send", "body": "78", "times": count })),

@@ -1,0 +1,361 @@
+//! The commands that a phone has run, by key.
+
+use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::vec::Vec;
+
+use bytes::Bytes;
+use handfast_codec::error::ErrorCode;
+use handfast_codec::ids::CommandKey;
+use handfast_codec::limits::{COMMANDS_KEPT_MAX, COMMANDS_OPEN_MAX, RESULTS_LEN_MAX, SETTLED_RESULT_LEN_MAX};
+
+use handfast_codec::payload::CommandsKnown;
+
+use super::Repeat;
+use crate::commit::Op;
+use crate::counters::Counters;
+use crate::error::LoadError;
+use crate::keys;
+
+const KIND_RESULT: u8 = 0;
+const KIND_FORGOTTEN: u8 = 1;
+const KIND_RUN: u8 = 2;
+
+/// What is kept of a command that was run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Kept {
+    /// Its result.
+    Result(Bytes),
+    /// That it was run.
+    Forgotten,
+    /// That it may be run again.
+    Run,
+}
+
+impl Kept {
+    /// What is kept of a command that was answered with `body`.
+    pub(crate) fn of(body: &Bytes, repeat: Repeat) -> Self {
+        match repeat {
+            Repeat::Answer => Self::Result(body.clone()),
+            Repeat::Run => Self::Run,
+        }
+    }
+
+    fn len(&self) -> usize {
+        match self {
+            Self::Result(body) => body.len(),
+            Self::Forgotten | Self::Run => 0,
+        }
+    }
+}
+
+#[derive(Debug)]
+struct Entry {
+    number: u64,
+    kept: Kept,
+}
+
+impl Entry {
+    fn put(&self, key: &CommandKey) -> Op {
+        let mut row = Vec::with_capacity(self.kept.len().saturating_add(9));
+        row.extend_from_slice(&self.number.to_be_bytes());
+        match &self.kept {
+            Kept::Result(body) => {
+                row.push(KIND_RESULT);
+                row.extend_from_slice(body);
+            }
+            Kept::Forgotten => row.push(KIND_FORGOTTEN),
+            Kept::Run => row.push(KIND_RUN),
+        }
+        Op::put(keys::keyed(keys::COMMAND, key), row)
+    }
+
+    fn read(row: &[u8]) -> Result<Self, LoadError> {
+        let (number, rest) = row.split_first_chunk().ok_or(LoadError::Damaged)?;
+        let kept = match rest {
+            [KIND_RESULT, body @ ..] => Kept::Result(Bytes::copy_from_slice(body)),
+            [KIND_FORGOTTEN] => Kept::Forgotten,
+            [KIND_RUN] => Kept::Run,
+            _ => return Err(LoadError::Damaged),
+        };
+        Ok(Self { number: u64::from_be_bytes(*number), kept })
+    }
+}
+
+/// What a phone does with a command that arrived.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Arrived {
+    /// It runs it.
+    Run,
+    /// It answers with what it keeps: the result, or that the command was run.
+    Again(Option<Bytes>),
+}
+
+/// The commands of one companion that its phone has run, and what it keeps of them.
+#[derive(Debug, Default)]
+pub(crate) struct CommandsRun {
+    entries: BTreeMap<CommandKey, Entry>,
+    by_number: BTreeSet<(u64, CommandKey)>,
+    /// The sum of the results' lengths.
+    len: usize,
+}
+
+impl CommandsRun {
+    /// Takes a stored row.
+    pub(crate) fn load(&mut self, key: CommandKey, row: &[u8]) -> Result<(), LoadError> {
+        self.insert(key, Entry::read(row)?);
+        Ok(())
+    }
+
+    fn insert(&mut self, key: CommandKey, entry: Entry) {
+        self.len = self.len.saturating_add(entry.kept.len());
+        let _ = self.by_number.insert((entry.number, key));
+        if let Some(old) = self.entries.insert(key, entry) {
+            self.len = self.len.saturating_sub(old.kept.len());
+            self.forget_number(old.number, &key);
+        }
+    }
+
+    /// The command no longer stands at `number`, unless its entry says so.
+    fn forget_number(&mut self, number: u64, key: &CommandKey) {
+        if self.entries.get(key).is_none_or(|entry| entry.number != number) {
+            let _ = self.by_number.remove(&(number, *key));
+        }
+    }
+
+    pub(crate) fn get(&self, key: &CommandKey) -> Option<&Kept> {
+        self.entries.get(key).map(|entry| &entry.kept)
+    }
+
+    /// How many commands are kept, and the bytes of their results.
+    #[cfg(feature = "hazmat")]
+    pub(crate) fn size(&self) -> (usize, usize) {
+        (self.entries.len(), self.len)
+    }
+
+    /// The number and key of the command of the highest number.
+    pub(crate) fn last(&self) -> Option<(u64, CommandKey)> {
+        self.by_number.last().copied()
+    }
+
+    /// Whether as many commands at or above the floor are kept as a companion may have open.
+    pub(crate) fn is_full(&self, floor: u64) -> bool {
+        let open = self.by_number.range((floor, CommandKey::from_bytes([0; 16]))..).count();
+        u64::try_from(open).unwrap_or(u64::MAX) >= COMMANDS_OPEN_MAX
+    }
+
+    /// Which commands this phone knows, as it tells the companion: a companion that was put back raises its floor above
+    /// all of them, and what is forgotten then is not known.
+    pub(crate) fn known(&self, known: CommandsKnown) -> CommandsKnown {
+        // req: RES-032
+        let kept = usize::try_from(COMMANDS_KEPT_MAX).unwrap_or(usize::MAX);
+        let beyond = self.by_number.iter().rev().nth(kept).map_or(0, |(number, _)| number.saturating_add(1));
+        CommandsKnown { from: known.from.max(beyond), ..known }
+    }
+
+    /// A command arrived. Returns what is done with it, and what must be stored for that, also when it is refused.
+    pub(crate) fn arrived(
+        &mut self,
+        counters: &mut Counters,
+        (number, floor, key): (u64, u64, CommandKey),
+    ) -> (Result<Arrived, ErrorCode>, Vec<Op>) {
+        // req: RES-031
+        let above = number.checked_sub(floor);
+        if above.is_none_or(|above| above >= COMMANDS_OPEN_MAX) {
+            return (Err(ErrorCode::COMMAND_FLOOR), Vec::new());
+        }
+        let mut ops = self.raise(counters, floor);
+        // req: RES-026
+        let arrived = match self.get(&key) {
+            Some(Kept::Result(body)) => Arrived::Again(Some(body.clone())),
+            Some(Kept::Forgotten) => Arrived::Again(None),
+            None if number < counters.floor => return (Err(ErrorCode::COMMAND_FLOOR), ops),
+            // req: RES-036
+            None if self.is_full(counters.floor) => return (Err(ErrorCode::LIMIT), ops),
+            // req: RES-028
+            Some(Kept::Run) | None => Arrived::Run,
+        };
+        ops.extend(self.renumbered(key, number));
+        if number > counters.known.highest {
+            (counters.known.highest, counters.known.key) = (number, key);
+        }
+        (Ok(arrived), ops)
+    }
+
+    /// A command was answered. Returns what must be stored for it.
+    pub(crate) fn answered(&mut self, key: CommandKey, number: u64, kept: Kept) -> Vec<Op> {
+        let entry = Entry { number, kept };
+        let mut ops = alloc::vec![entry.put(&key)];
+        self.insert(key, entry);
+        // req: RES-027
+        if self.len > RESULTS_LEN_MAX {
+            let lowest: Vec<_> = self.by_number.iter().map(|(_, key)| *key).collect();
+            for key in lowest {
+                if self.len <= RESULTS_LEN_MAX {
+                    break;
+                }
+                ops.extend(self.shorten(&key));
+            }
+        }
+        ops
+    }
+
+    /// A command that was run came under a higher number: its sender was put back, and has numbered it anew.
+    pub(crate) fn renumbered(&mut self, key: CommandKey, number: u64) -> Option<Op> {
+        let old = self.entries.get(&key).filter(|entry| entry.number < number)?;
+        let entry = Entry { number, kept: old.kept.clone() };
+        let op = entry.put(&key);
+        self.insert(key, entry);
+        Some(op)
+    }
+
+    /// The floor that came with a command: what lies below it is settled. Returns what must be stored.
+    fn raise(&mut self, counters: &mut Counters, floor: u64) -> Vec<Op> {
+        if floor <= counters.floor {
+            return Vec::new();
+        }
+        let (ops, forgotten) = self.settle(counters.floor, floor);
+        counters.floor = floor;
+        if let Some(number) = forgotten {
+            counters.known.from = counters.known.from.max(number.saturating_add(1));
+        }
+        ops
+    }
+
+    /// What lies below the floor, and did not before, is settled. Returns the operations, and the highest number of a
+    /// command whose key is forgotten.
+    fn settle(&mut self, from: u64, floor: u64) -> (Vec<Op>, Option<u64>) {
+        let at = |number| (number, CommandKey::from_bytes([0; 16]));
+        let settled: Vec<_> = self.by_number.range(at(from)..at(floor)).map(|(_, key)| *key).collect();
+        // req: RES-029
+        let mut ops: Vec<_> = settled.iter().filter_map(|key| self.shorten(key)).collect();
+        let below = self.by_number.range(..at(floor)).count();
+        let kept = usize::try_from(COMMANDS_KEPT_MAX).unwrap_or(usize::MAX);
+        let mut forgotten = None;
+        for _ in kept..below {
+            let Some((number, key)) = self.by_number.pop_first() else { break };
+            let entry = self.entries.remove(&key);
+            self.len = self.len.saturating_sub(entry.map_or(0, |entry| entry.kept.len()));
+            ops.push(Op::Delete { key: keys::keyed(keys::COMMAND, &key) });
+            forgotten = Some(number);
+        }
+        (ops, forgotten)
+    }
+
+    /// Forgets a result that is too long for a settled command.
+    fn shorten(&mut self, key: &CommandKey) -> Option<Op> {
+        let entry = self.entries.get_mut(key).filter(|entry| entry.kept.len() > SETTLED_RESULT_LEN_MAX)?;
+        self.len = self.len.saturating_sub(entry.kept.len());
+        entry.kept = Kept::Forgotten;
+        Some(entry.put(key))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn key(n: u64) -> CommandKey {
+        let mut bytes = [0; 16];
+        bytes[..8].copy_from_slice(&n.to_be_bytes());
+        CommandKey::from_bytes(bytes)
+    }
+
+    fn result(len: usize) -> Kept {
+        Kept::Result(Bytes::from(alloc::vec![7; len]))
+    }
+
+    #[test]
+    fn results_past_4_mib_are_shortened_from_the_lowest_number() {
+        // req: RES-027
+        let mut run = CommandsRun::default();
+        let whole = RESULTS_LEN_MAX / 64;
+        for n in 1..=64 {
+            assert_eq!(run.answered(key(n), n, result(whole)).len(), 1);
+        }
+        assert_eq!(run.len, RESULTS_LEN_MAX);
+        assert_eq!(run.answered(key(65), 65, result(1)).len(), 2, "one byte past the limit");
+        assert_eq!(run.get(&key(1)), Some(&Kept::Forgotten));
+        assert_eq!(run.get(&key(2)), Some(&result(whole)));
+        assert_eq!(run.len, RESULTS_LEN_MAX - whole + 1);
+    }
+
+    #[test]
+    fn a_settled_command_keeps_a_short_result_and_its_key() {
+        // req: RES-029
+        let mut run = CommandsRun::default();
+        drop(run.answered(key(1), 1, result(SETTLED_RESULT_LEN_MAX)));
+        drop(run.answered(key(2), 2, result(SETTLED_RESULT_LEN_MAX + 1)));
+        drop(run.answered(key(3), 3, Kept::Run));
+        let (ops, forgotten) = run.settle(1, 4);
+        assert_eq!((ops.len(), forgotten), (1, None));
+        assert_eq!(run.get(&key(1)), Some(&result(SETTLED_RESULT_LEN_MAX)));
+        assert_eq!(run.get(&key(2)), Some(&Kept::Forgotten));
+        assert_eq!(run.get(&key(3)), Some(&Kept::Run));
+    }
+
+    #[test]
+    fn the_keys_of_4096_settled_commands_are_kept() {
+        // req: RES-029
+        let mut run = CommandsRun::default();
+        for n in 1..=COMMANDS_KEPT_MAX + 1 {
+            drop(run.answered(key(n), n, result(1)));
+        }
+        let (ops, forgotten) = run.settle(1, COMMANDS_KEPT_MAX + 1);
+        assert!(ops.is_empty() && forgotten.is_none(), "the last one is open");
+        let (ops, forgotten) = run.settle(COMMANDS_KEPT_MAX + 1, COMMANDS_KEPT_MAX + 2);
+        assert_eq!((ops.len(), forgotten), (1, Some(1)));
+        assert_eq!((run.get(&key(1)), run.get(&key(2))), (None, Some(&result(1))));
+        assert_eq!(run.len, usize::try_from(COMMANDS_KEPT_MAX).unwrap());
+    }
+
+    #[test]
+    fn what_a_raised_floor_would_forget_is_not_told_as_known() {
+        // req: RES-032
+        let mut run = CommandsRun::default();
+        let known = CommandsKnown { highest: 0, key: key(0), from: 3 };
+        for n in 1..=COMMANDS_KEPT_MAX + 2 {
+            drop(run.answered(key(n), n, result(1)));
+        }
+        assert_eq!(run.known(known), known, "it knows them from 3 on, floor or not");
+        drop(run.answered(key(COMMANDS_KEPT_MAX + 3), COMMANDS_KEPT_MAX + 3, result(1)));
+        assert_eq!(run.known(known).from, 4);
+    }
+
+    #[test]
+    fn one_number_with_1024_keys_is_full() {
+        // req: RES-036
+        let mut run = CommandsRun::default();
+        for n in 1..COMMANDS_OPEN_MAX {
+            drop(run.answered(key(n), 9, result(1)));
+        }
+        assert!(!run.is_full(9));
+        drop(run.answered(key(COMMANDS_OPEN_MAX), 9, result(1)));
+        assert!(run.is_full(9) && !run.is_full(10));
+    }
+
+    #[test]
+    fn a_row_comes_back_as_it_was_stored() {
+        let mut run = CommandsRun::default();
+        for (n, kept) in [(1, result(0)), (2, result(70)), (3, Kept::Forgotten), (4, Kept::Run)] {
+            let ops = run.answered(key(n), n, kept.clone());
+            let [Op::Put { key: at, value }] = ops.as_slice() else { panic!("one row") };
+            let mut loaded = CommandsRun::default();
+            loaded.load(keys::command_of(at).unwrap(), value).unwrap();
+            assert_eq!((loaded.get(&key(n)), loaded.last()), (Some(&kept), Some((n, key(n)))));
+        }
+        let damaged = |row: &[u8]| CommandsRun::default().load(key(1), row);
+        for row in [&[0; 8][..], &[0, 0, 0, 0, 0, 0, 0, 1, 3], &[0, 0, 0, 0, 0, 0, 0, 1, KIND_RUN, 0]] {
+            assert_eq!(damaged(row), Err(LoadError::Damaged));
+        }
+    }
+
+    #[test]
+    fn a_command_that_comes_under_a_higher_number_is_kept_at_it() {
+        let mut run = CommandsRun::default();
+        drop(run.answered(key(1), 5, result(3)));
+        assert!(run.renumbered(key(1), 5).is_none() && run.renumbered(key(2), 9).is_none());
+        assert!(run.renumbered(key(1), 9).is_some());
+        assert_eq!((run.last(), run.len), (Some((9, key(1))), 3));
+        assert!(run.settle(1, 9).0.is_empty(), "it is open again");
+    }
+}

@@ -1,0 +1,86 @@
+//! Takes over what was stored before commands had keys (spec, delivery, *Commands*): rows of version 1 become rows of
+//! today, each old command with the key that both sides derive for it.
+
+use alloc::vec::Vec;
+
+use bytes::Bytes;
+use handfast_codec::ids::{CommandKey, MailboxId};
+use handfast_codec::payload::CommandsKnown;
+use handfast_codec::role::DeviceRole;
+use handfast_handshake::key_schedule::old_command_key;
+
+use super::Repeat;
+use super::phone::{CommandsRun, Kept};
+use crate::commit::Op;
+use crate::counters::Counters;
+use crate::endpoint::Pairs;
+use crate::error::LoadError;
+use crate::keys;
+use crate::words::{CommandMessage, ResultMessage, version_1};
+
+/// Whether a stored link has rows of version 1.
+pub(crate) fn is_stored(pairs: &Pairs) -> bool {
+    let old =
+        |key: &[u8]| matches!(key.first(), Some(&(keys::OUTBOX_V1 | keys::RESULT_V1 | keys::UNSETTLED_V1)));
+    pairs.get(keys::SESSION).is_some_and(|row| Counters::is_version_1(row))
+        || pairs.keys().any(|key| old(key))
+}
+
+/// What must be stored so that a link has no rows of version 1.
+pub(crate) fn take_over(role: DeviceRole, mailbox: &MailboxId, pairs: &Pairs) -> Result<Vec<Op>, LoadError> {
+    let key_of = |number| old_command_key(mailbox, number);
+    let mut ops = Vec::new();
+    let mut run = CommandsRun::default();
+    for (key, value) in pairs {
+        let number = || keys::number_of(key).ok_or(LoadError::Damaged);
+        let value = || Bytes::copy_from_slice(value);
+        match key.first() {
+            Some(&keys::OUTBOX_V1) => {
+                let message = message(role, &value(), key_of)?;
+                ops.push(Op::put(keys::numbered(keys::OUTBOX, number()?), message.to_vec()));
+            }
+            Some(&keys::RESULT_V1) => {
+                let (number, body) = version_1::result(&value())?;
+                let kept = body.map_or(Kept::Forgotten, |body| Kept::of(&body, Repeat::Answer));
+                ops.extend(run.answered(key_of(number), number, kept));
+            }
+            Some(&keys::UNSETTLED_V1) => {
+                let key = key_of(number()?);
+                ops.push(Op::put(keys::numbered(keys::UNSETTLED, number()?), key.as_bytes().to_vec()));
+            }
+            _ => {}
+        }
+    }
+    ops.push(Op::DeleteRange { from: alloc::vec![keys::OUTBOX_V1], to: alloc::vec![keys::UNSETTLED_V1 + 1] });
+    let counters = pairs.get(keys::SESSION).ok_or(LoadError::Damaged)?;
+    if Counters::is_version_1(counters) {
+        let mut counters = Counters::decode(counters)?;
+        counters.known = known(counters.floor, run.last(), key_of);
+        ops.push(counters.put());
+    }
+    Ok(ops)
+}
+
+/// An outbox holds commands at a web, results at a phone.
+fn message(role: DeviceRole, old: &Bytes, key_of: impl Fn(u64) -> CommandKey) -> Result<Bytes, LoadError> {
+    Ok(match role {
+        DeviceRole::Web => {
+            let (number, floor, body) = version_1::command(old)?;
+            CommandMessage { number, floor, key: key_of(number), body }.encode()
+        }
+        DeviceRole::Phone => {
+            let (number, body) = version_1::result(old)?;
+            ResultMessage { key: key_of(number), body }.encode()
+        }
+    })
+}
+
+/// A phone has kept the results of what is not settled, and nothing of what is.
+fn known(floor: u64, last: Option<(u64, CommandKey)>, key_of: impl Fn(u64) -> CommandKey) -> CommandsKnown {
+    let settled = floor.saturating_sub(1);
+    let (highest, key) = last
+        .filter(|(number, _)| *number > settled)
+        .or_else(|| (settled > 0).then(|| (settled, key_of(settled))))
+        .unwrap_or((0, CommandKey::from_bytes([0; 16])));
+    CommandsKnown { highest, key, from: floor.max(1) }
+}

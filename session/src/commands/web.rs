@@ -1,0 +1,211 @@
+//! A web's own commands: those that are not settled, and the keys of the last ones that are.
+
+use alloc::collections::BTreeMap;
+use alloc::vec::Vec;
+
+use handfast_codec::ids::CommandKey;
+use handfast_codec::limits::COMMANDS_KEPT_MAX;
+use handfast_codec::payload::CommandsKnown;
+
+use crate::commit::Op;
+use crate::keys;
+
+/// A command that is not settled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Unsettled {
+    pub(crate) key: CommandKey,
+    /// Its row of the outbox; a store of an earlier build may have none.
+    pub(crate) index: Option<u64>,
+}
+
+/// Whether a web was put back, by what the phone knows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Judged {
+    /// It was not.
+    InStep,
+    /// It was: it numbers anew what waits.
+    PutBack,
+    /// It was, and something that waits may have run: it must be linked anew.
+    Forgotten,
+}
+
+/// The commands of a web by their numbers.
+#[derive(Debug, Default)]
+pub(crate) struct OwnCommands {
+    unsettled: BTreeMap<u64, Unsettled>,
+    by_key: BTreeMap<CommandKey, u64>,
+    /// The keys of settled commands, of the last 4,096 numbers.
+    settled: BTreeMap<u64, CommandKey>,
+}
+
+impl OwnCommands {
+    /// The commands as stored.
+    pub(crate) fn new(unsettled: BTreeMap<u64, Unsettled>, settled: BTreeMap<u64, CommandKey>) -> Self {
+        let by_key = unsettled.iter().map(|(number, command)| (command.key, *number)).collect();
+        Self { unsettled, by_key, settled }
+    }
+
+    /// The lowest number that is not settled, if there is one.
+    pub(crate) fn floor(&self) -> Option<u64> {
+        self.unsettled.keys().next().copied()
+    }
+
+    /// Whether a command of this key was sent before, as far as this web remembers.
+    pub(crate) fn knows(&self, key: &CommandKey) -> bool {
+        self.by_key.contains_key(key) || self.settled.values().any(|settled| settled == key)
+    }
+
+    /// The rows of the outbox that hold unsettled commands.
+    pub(crate) fn rows(&self) -> impl Iterator<Item = u64> {
+        self.unsettled.values().filter_map(|command| command.index)
+    }
+
+    /// A command was sent. Returns what must be stored for it.
+    pub(crate) fn sent(&mut self, number: u64, key: CommandKey, index: u64) -> Op {
+        let _ = self.unsettled.insert(number, Unsettled { key, index: Some(index) });
+        let _ = self.by_key.insert(key, number);
+        Op::put(keys::numbered(keys::UNSETTLED, number), key.as_bytes().to_vec())
+    }
+
+    /// A result came. Returns the command's row of the outbox, if it has one, and what must be stored; nothing when
+    /// no command that waits has this key.
+    pub(crate) fn settle(&mut self, key: &CommandKey) -> Option<(Option<u64>, Vec<Op>)> {
+        // req: RES-030
+        let number = self.by_key.remove(key)?;
+        let command = self.unsettled.remove(&number)?;
+        let _ = self.settled.insert(number, *key);
+        let mut ops = alloc::vec![
+            Op::Delete { key: keys::numbered(keys::UNSETTLED, number) },
+            Op::put(keys::numbered(keys::SETTLED, number), key.as_bytes().to_vec()),
+        ];
+        // req: RES-039
+        let last = self.settled.keys().next_back().copied().unwrap_or(number);
+        let from = last.saturating_sub(COMMANDS_KEPT_MAX).saturating_add(1);
+        if self.settled.keys().next().is_some_and(|first| *first < from) {
+            self.settled = self.settled.split_off(&from);
+            ops.push(Op::DeleteRange {
+                from: keys::numbered(keys::SETTLED, 0),
+                to: keys::numbered(keys::SETTLED, from),
+            });
+        }
+        Some((command.index, ops))
+    }
+
+    /// The rows of the outbox have moved: `places` says from where to where.
+    pub(crate) fn moved(&mut self, places: &BTreeMap<u64, u64>) {
+        for index in self.unsettled.values_mut().filter_map(|command| command.index.as_mut()) {
+            *index = places.get(index).copied().unwrap_or(*index);
+        }
+    }
+
+    /// Whether this web was put back to an earlier state: the phone has taken a command of a number that this web has
+    /// not given, or has given to another command.
+    fn was_put_back(&self, next: u64, known: &CommandsKnown) -> bool {
+        // req: RES-033
+        let unsettled = || self.unsettled.get(&known.highest).map(|command| command.key);
+        let own = self.settled.get(&known.highest).copied().or_else(unsettled);
+        next <= known.highest || own.is_some_and(|own| own != known.key)
+    }
+
+    /// Whether a command that waits may be one that the phone has run and forgotten.
+    fn may_be_forgotten(&self, known: &CommandsKnown) -> bool {
+        self.floor().is_some_and(|floor| floor < known.from)
+    }
+
+    /// What this web makes of the commands that the phone knows.
+    pub(crate) fn judge(&self, next: u64, known: &CommandsKnown) -> Judged {
+        match (self.was_put_back(next, known), self.may_be_forgotten(known)) {
+            (false, _) => Judged::InStep,
+            (true, false) => Judged::PutBack,
+            // req: RES-038
+            (true, true) => Judged::Forgotten,
+        }
+    }
+
+    /// Numbers what waits from `first` on, in the order of the acts. Returns the commands in this order, and what must
+    /// be stored.
+    pub(crate) fn renumber(&mut self, first: u64) -> (Vec<(u64, Unsettled)>, Vec<Op>) {
+        // req: RES-037
+        let waiting = core::mem::take(&mut self.unsettled);
+        let mut ops: Vec<_> = waiting
+            .keys()
+            .map(|number| Op::Delete { key: keys::numbered(keys::UNSETTLED, *number) })
+            .collect();
+        self.unsettled = (first..).zip(waiting.into_values()).collect();
+        self.by_key = self.unsettled.iter().map(|(number, command)| (command.key, *number)).collect();
+        ops.extend(self.unsettled.iter().map(|(number, command)| {
+            Op::put(keys::numbered(keys::UNSETTLED, *number), command.key.as_bytes().to_vec())
+        }));
+        (self.unsettled.iter().map(|(number, command)| (*number, *command)).collect(), ops)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn key(n: u64) -> CommandKey {
+        let mut bytes = [0; 16];
+        bytes[..8].copy_from_slice(&n.to_be_bytes());
+        CommandKey::from_bytes(bytes)
+    }
+
+    fn known(highest: u64, of: u64, from: u64) -> CommandsKnown {
+        CommandsKnown { highest, key: key(of), from }
+    }
+
+    #[test]
+    fn a_web_was_put_back_when_the_phone_knows_a_number_otherwise() {
+        // req: RES-033
+        let mut own = OwnCommands::default();
+        for n in 1..=3 {
+            drop(own.sent(n, key(n), n));
+        }
+        drop(own.settle(&key(1)));
+        assert!(!own.was_put_back(4, &known(0, 0, 1)));
+        assert!(!own.was_put_back(4, &known(3, 3, 1)) && !own.was_put_back(4, &known(1, 1, 1)));
+        assert!(own.was_put_back(4, &known(4, 4, 1)), "a number that was not given");
+        assert!(own.was_put_back(4, &known(3, 9, 1)), "a waiting command of another key");
+        assert!(own.was_put_back(4, &known(1, 9, 1)), "a settled command of another key");
+    }
+
+    #[test]
+    fn what_waits_below_the_keys_of_the_phone_may_be_forgotten() {
+        // req: RES-038
+        let mut own = OwnCommands::default();
+        assert!(!own.may_be_forgotten(&known(9, 9, 9)), "nothing waits");
+        drop(own.sent(5, key(5), 1));
+        assert!(!own.may_be_forgotten(&known(9, 9, 5)));
+        assert!(own.may_be_forgotten(&known(9, 9, 6)));
+    }
+
+    #[test]
+    fn what_waits_is_numbered_anew_in_the_order_of_the_acts() {
+        // req: RES-037
+        let mut own = OwnCommands::default();
+        for n in 1..=3 {
+            drop(own.sent(n, key(10 - n), n));
+        }
+        drop(own.settle(&key(8)));
+        let (waiting, ops) = own.renumber(7);
+        let numbers: Vec<_> = waiting.iter().map(|(number, command)| (*number, command.key)).collect();
+        assert_eq!(numbers, [(7, key(9)), (8, key(7))]);
+        assert_eq!((ops.len(), own.floor()), (4, Some(7)));
+        assert!(own.settle(&key(7)).is_some() && own.settle(&key(8)).is_none());
+    }
+
+    #[test]
+    fn the_keys_of_4096_own_numbers_are_kept() {
+        // req: RES-039
+        let mut own = OwnCommands::default();
+        for n in 1..=COMMANDS_KEPT_MAX {
+            drop(own.sent(n, key(n), n));
+            drop(own.settle(&key(n)));
+        }
+        assert!(own.knows(&key(1)));
+        drop(own.sent(COMMANDS_KEPT_MAX + 1, key(COMMANDS_KEPT_MAX + 1), 1));
+        drop(own.settle(&key(COMMANDS_KEPT_MAX + 1)));
+        assert!(!own.knows(&key(1)) && own.knows(&key(2)));
+        assert!(!own.was_put_back(COMMANDS_KEPT_MAX + 2, &known(1, 7, 1)), "older numbers say nothing");
+    }
+}

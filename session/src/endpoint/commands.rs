@@ -1,0 +1,95 @@
+//! Messages of the reliable lane that arrived whole: commands at the phone, results at the web.
+
+use alloc::vec::Vec;
+
+use bytes::Bytes;
+use handfast_codec::error::ErrorCode;
+use handfast_codec::limits::{COMMANDS_OPEN_MAX, MESSAGE_LEN_MAX};
+use handfast_codec::role::DeviceRole;
+
+use super::{Deferred, Endpoint, Side};
+use crate::commands::phone::Arrived;
+use crate::commit::Op;
+use crate::keys;
+use crate::output::Message;
+use crate::words::{CommandMessage, ResultMessage};
+
+impl Endpoint {
+    /// Hands out what arrived and waits, and forgets what was acknowledged, while commits may be opened.
+    pub(super) fn deliver(&mut self) {
+        if !self.lapsed.is_empty() && self.has_room() {
+            let ops = core::mem::take(&mut self.lapsed);
+            return self.persist(ops, Deferred::Nothing);
+        }
+        if self.has_room()
+            && let Side::Web(web) = &mut self.side
+            && let Some(arrived) = web.sync.next()
+        {
+            return self.deliver_rows(arrived);
+        }
+        // One at a time: it is numbered at once, so that no commit before it can count it as received.
+        if self.has_room() && self.has_room_for_result() {
+            let Some((seq, body)) = self.lanes.inbox.next() else { return };
+            self.counters.in_durable = seq;
+            let result = match self.role() {
+                DeviceRole::Phone => self.on_command(seq, &body),
+                DeviceRole::Web => self.on_result(seq, &body),
+            };
+            if let Err(code) = result {
+                // req: RES-081
+                // It would be no better the next time: it counts as received, so that it cannot wedge the link.
+                self.persist(Vec::new(), Deferred::Received(seq));
+                self.fail(code);
+            }
+        }
+    }
+
+    /// A phone takes no command whose result it could not keep, and none while as many wait for its application.
+    fn has_room_for_result(&self) -> bool {
+        let running = u64::try_from(self.running.len()).unwrap_or(u64::MAX);
+        let room = || running < COMMANDS_OPEN_MAX && self.lanes.outbox.check_room(MESSAGE_LEN_MAX).is_ok();
+        self.role() == DeviceRole::Web || room()
+    }
+
+    fn on_command(&mut self, seq: u64, body: &Bytes) -> Result<(), ErrorCode> {
+        let CommandMessage { number, floor, key, body } =
+            CommandMessage::decode(body).map_err(|error| error.code())?;
+        let Side::Phone(phone) = &mut self.side else { return Err(ErrorCode::FRAME_NOT_ALLOWED) };
+        let (arrived, mut ops) = phone.commands.arrived(&mut self.counters, (number, floor, key));
+        let arrived = match arrived {
+            Ok(arrived) => arrived,
+            Err(code) => {
+                self.lapsed.extend(ops);
+                return Err(code);
+            }
+        };
+        if let Arrived::Again(result) = arrived {
+            let message = ResultMessage { key, body: result }.encode();
+            self.lanes.outbox.check_room(message.len()).map_err(|_| ErrorCode::LIMIT)?;
+            let index = self.lanes.outbox.push(message.clone());
+            self.counters.next_index = self.lanes.outbox.next_index();
+            ops.push(Op::put(keys::numbered(keys::OUTBOX, index), message.to_vec()));
+            self.persist(ops, Deferred::ReceivedAndRelease(seq, index));
+        } else if self.running.insert(key, number).is_none() {
+            self.deliver_with(Message::Command { key, body }, ops, Deferred::Received(seq));
+        } else {
+            self.persist(ops, Deferred::Received(seq));
+        }
+        Ok(())
+    }
+
+    fn on_result(&mut self, seq: u64, body: &Bytes) -> Result<(), ErrorCode> {
+        let ResultMessage { key, body } = ResultMessage::decode(body).map_err(|error| error.code())?;
+        let Side::Web(web) = &mut self.side else { return Err(ErrorCode::FRAME_NOT_ALLOWED) };
+        // req: RES-030
+        let Some((index, mut ops)) = web.commands.settle(&key) else {
+            self.persist(Vec::new(), Deferred::Received(seq));
+            return Ok(());
+        };
+        if let Some(index) = index.filter(|index| self.lanes.outbox.settle(*index)) {
+            ops.push(Op::Delete { key: keys::numbered(keys::OUTBOX, index) });
+        }
+        self.deliver_with(Message::Result { key, body }, ops, Deferred::Received(seq));
+        Ok(())
+    }
+}

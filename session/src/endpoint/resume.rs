@@ -1,0 +1,127 @@
+//! What a reconnect does to the session: the block that is sent, and what follows from the verdict (spec, delivery,
+//! *Resume* and *Put back*).
+
+use alloc::collections::BTreeMap;
+use alloc::vec::Vec;
+
+use handfast_codec::payload::{CommandsKnown, ResumeBlock};
+use handfast_codec::role::DeviceRole;
+use handfast_handshake::key_schedule::{Direction, epoch};
+
+use super::{Deferred, Endpoint, Side};
+use crate::commands::web::Unsettled;
+use crate::commit::Op;
+use crate::keys;
+use crate::output::{Event, StreamEnd};
+use crate::resume::Verdict;
+use crate::words::CommandMessage;
+
+impl Endpoint {
+    /// This side's resume block.
+    pub(super) fn block(&self) -> ResumeBlock {
+        ResumeBlock {
+            out_epoch: self.counters.out_epoch,
+            in_epoch: self.counters.in_epoch,
+            next_seq: self.lanes.outbox.next_seq(),
+            durable: self.lanes.inbox.durable(),
+            oldest: self.lanes.outbox.oldest_seq(),
+            log_id: self.counters.log_id,
+            rev: match &self.side {
+                Side::Phone(phone) => phone.sync.rev(),
+                Side::Web(web) => web.sync.rev(),
+            },
+            streams: self.lanes.streams.block(),
+        }
+    }
+
+    /// Keeps which side the verdict shows to be put back, until the user is told: the connection may end before that.
+    pub(super) fn note_put_back(&mut self, verdict: Verdict) {
+        // req: RES-042
+        self.counters.put_back = verdict.put_back().or(self.counters.put_back);
+    }
+
+    /// A connection is proven: the user is told which side was put back, if one was. Returns whether that was so, and is
+    /// to be forgotten with the next commit.
+    pub(super) fn tell_put_back(&mut self) -> bool {
+        let Some(who) = self.counters.put_back.take() else { return false };
+        // req: RES-034, RES-040
+        self.event(Event::PutBack { who });
+        true
+    }
+
+    /// Brings the lanes to the verdict. Gives what must be committed, besides the counters.
+    pub(super) fn apply_verdict(
+        &mut self,
+        verdict: Verdict,
+        (own, peer): (&ResumeBlock, &ResumeBlock),
+        h: &[u8; 32],
+    ) -> Vec<Op> {
+        let mut events = Vec::new();
+        let mut ops = Vec::new();
+        match verdict {
+            Verdict::Resume => {
+                let gone = self.lanes.outbox.resume(peer.durable);
+                ops.extend(gone.into_iter().map(|i| Op::Delete { key: keys::numbered(keys::OUTBOX, i) }));
+                self.lanes.inbox.resume(own.durable);
+                ops.extend(self.lanes.streams.resume(&own.streams, &peer.streams, &mut events));
+            }
+            // req: RES-021
+            Verdict::Reset(_) => {
+                let (w2p, p2w) = (epoch(h, Direction::WebToPhone), epoch(h, Direction::PhoneToWeb));
+                let web = self.role() == DeviceRole::Web;
+                (self.counters.out_epoch, self.counters.in_epoch) = if web { (w2p, p2w) } else { (p2w, w2p) };
+                ops.extend(self.send_again());
+                self.lanes.inbox.reset();
+                self.counters.out_base = self.lanes.outbox.base();
+                self.counters.in_durable = 0;
+                self.waiting().for_each(Deferred::end_session);
+                let gone = self.lanes.streams.reset();
+                ops.push(Op::DeleteRange {
+                    from: alloc::vec![keys::STREAM],
+                    to: alloc::vec![keys::STREAM + 1],
+                });
+                events.extend(gone.into_iter().map(|id| Event::StreamEnded { id, end: StreamEnd::Lost }));
+                let first = u64::from(!web);
+                self.counters.next_stream = first;
+                self.counters.peer_stream_min = first ^ 1;
+            }
+        }
+        for event in events {
+            self.event(event);
+        }
+        ops
+    }
+
+    /// Everything in the outbox leaves again, in a new epoch; returns the rows that moved for it.
+    fn send_again(&mut self) -> Vec<Op> {
+        let moved = self.lanes.outbox.reset();
+        if let Side::Web(web) = &mut self.side {
+            web.commands.moved(&moved.iter().map(|row| (row.from, row.to)).collect::<BTreeMap<_, _>>());
+        }
+        let mut ops = Vec::new();
+        for row in moved {
+            ops.push(Op::Delete { key: keys::numbered(keys::OUTBOX, row.from) });
+            ops.push(Op::put(keys::numbered(keys::OUTBOX, row.to), row.body.to_vec()));
+        }
+        ops
+    }
+
+    /// This web was put back: the commands that wait are numbered above all that the phone knows. Returns what must be
+    /// stored.
+    pub(super) fn renumber(&mut self, known: &CommandsKnown) -> Vec<Op> {
+        let Side::Web(web) = &mut self.side else { return Vec::new() };
+        let first = known.highest.saturating_add(1);
+        let (waiting, mut ops) = web.commands.renumber(first);
+        self.counters.next_cmd = first;
+        for (number, Unsettled { key, index }) in waiting {
+            self.counters.next_cmd = number.saturating_add(1);
+            let Some(index) = index else { continue };
+            let old = self.lanes.outbox.get(index).and_then(|message| CommandMessage::decode(message).ok());
+            let Some(CommandMessage { body, .. }) = old else { continue };
+            let message = CommandMessage { number, floor: first, key, body }.encode();
+            self.lanes.outbox.replace(index, message.clone());
+            ops.push(Op::put(keys::numbered(keys::OUTBOX, index), message.to_vec()));
+        }
+        ops
+    }
+}
