@@ -155,6 +155,18 @@ impl Outbox {
         dropped
     }
 
+    /// Forgets the commands that are settled, though the peer has not acknowledged them: their results show that it has
+    /// run them. Returns their indices.
+    pub(crate) fn drop_settled(&mut self) -> Vec<u64> {
+        // req: RES-017
+        let gone: Vec<u64> = self.rows.keys().copied().filter(|index| !self.kept.contains(index)).collect();
+        for index in &gone {
+            let body = self.rows.remove(index);
+            self.len = self.len.saturating_sub(body.map_or(0, |body| body.len()));
+        }
+        gone
+    }
+
     /// A session begins anew: what is held gets numbers from 1. Gives the rows that moved.
     pub(crate) fn reset(&mut self) -> Vec<Moved> {
         // req: RES-021, RES-017
@@ -322,6 +334,18 @@ mod tests {
         assert_eq!(outbox.ack(3), Ok(alloc::vec![2, 4]), "3 is not settled");
         assert!(outbox.settle(3));
         assert_eq!((outbox.len(), outbox.in_flight), ((0, 0), 0));
+    }
+
+    #[test]
+    fn a_command_that_is_settled_does_not_leave_again_in_a_new_epoch() {
+        // req: RES-017
+        let mut outbox = filled();
+        (1..=3).for_each(|index| outbox.keep(index));
+        outbox.fill(&mut RecordBuilder::new());
+        assert!(!outbox.settle(2), "its result came before its ACK");
+        assert_eq!(outbox.drop_settled(), alloc::vec![2]);
+        assert_eq!(outbox.reset(), alloc::vec![Moved { from: 1, to: 2, body: Bytes::from_static(b"x") }]);
+        assert_eq!((outbox.len(), outbox.next_seq()), ((2, 2), 3));
     }
 
     #[test]

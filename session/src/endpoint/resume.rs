@@ -94,13 +94,18 @@ impl Endpoint {
 
     /// Everything in the outbox leaves again, in a new epoch; returns the rows that moved for it.
     fn send_again(&mut self) -> Vec<Op> {
+        let gone = match self.role() {
+            DeviceRole::Web => self.lanes.outbox.drop_settled(),
+            DeviceRole::Phone => Vec::new(),
+        };
         let moved = self.lanes.outbox.reset();
         if let Side::Web(web) = &mut self.side {
             web.commands.moved(&moved.iter().map(|row| (row.from, row.to)).collect::<BTreeMap<_, _>>());
         }
-        let mut ops = Vec::new();
+        let delete = |index| Op::Delete { key: keys::numbered(keys::OUTBOX, index) };
+        let mut ops: Vec<_> = gone.into_iter().map(delete).collect();
         for row in moved {
-            ops.push(Op::Delete { key: keys::numbered(keys::OUTBOX, row.from) });
+            ops.push(delete(row.from));
             ops.push(Op::put(keys::numbered(keys::OUTBOX, row.to), row.body.to_vec()));
         }
         ops
