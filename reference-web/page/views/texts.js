@@ -15,12 +15,13 @@ const BARE = "com|org|net|edu|gov|int|info|io|eu|ch|de|at|fr|it|es|nl|uk|ie|se|n
 const LETTER = "[^\\s<>\"'\\u{60}\\p{Cc}\\p{Cf}\\p{Zl}\\p{Zp}]";
 const ADDRESS = new RegExp(
   `\\b(?:https?://|mailto:)${LETTER}+|(?<![\\p{L}\\p{N}@./:_-])(?:www\\.[\\p{L}\\p{N}-]+\\.${LETTER}+|(?:[a-z0-9-]+\\.)+(?:${BARE})(?:/${LETTER}*|(?![\\p{L}\\p{N}@.-]))`
-  + `|[\\w.+-]+@(?:[a-z0-9-]+\\.)+[a-z]{2,})`, "giu",
+  + `|[\\w.+-]+@(?:[a-z0-9-]+\\.)+[a-z]{2,})|(?<![\\p{L}\\p{N}+])\\+[1-9](?:[ \\u{a0}\\u{202f}./()-]{0,2}\\d){7,14}(?![\\p{L}\\p{N}@])`, "giu",
 );
 
 /**
- * The text, with addresses of web pages and mail as links. Nothing else becomes one. A link that leads to another host than its
- * letters seem to say, since they are of several scripts or stand in front of an @, has the name of that host behind it.
+ * The text, with addresses of web pages and mail as links, and telephone numbers that begin with their country: other digits may be a date
+ * or a price. Nothing else becomes one. A link that leads to another host than its letters seem to say, since they are of several scripts
+ * or stand in front of an @, has the name of that host behind it.
  */
 export function linked(text) {
   const parts = [];
@@ -39,18 +40,24 @@ export function linked(text) {
 }
 
 function parsed(address) {
-  const full = /^(?:https?:|mailto:)/iu.test(address) ? address : /^[^/]*@/u.test(address) ? `mailto:${address}` : `https://${address}`;
   try {
-    const url = new URL(full);
-    return ["http:", "https:", "mailto:"].includes(url.protocol) ? url : null;
+    const url = new URL(full(address));
+    return ["http:", "https:", "mailto:", "tel:"].includes(url.protocol) ? url : null;
   } catch {
     return null;
   }
 }
 
+/** An address with what is left out when it is written for people: its scheme, and of numbers all but the digits that are dialled. */
+function full(address) {
+  if (/^(?:https?:|mailto:)/iu.test(address)) return address;
+  if (/^[^/]*@/u.test(address)) return `mailto:${address}`;
+  return address.startsWith("+") ? `tel:${address.replace("(0)", "").replace(/[^+\d]/gu, "")}` : `https://${address}`;
+}
+
 /** Where a link leads, unless it begins with just that. */
 function elsewhere(address, { protocol, host }) {
-  if (protocol === "mailto:") return null;
+  if (protocol === "mailto:" || protocol === "tel:") return null;
   const rest = address.replace(/^https?:\/\//iu, "").toLowerCase();
   const name = rest.slice(0, host.length);
   const behind = rest.slice(host.length).replace(/^:\d*/u, "");

@@ -86,7 +86,7 @@ function audit() {
 
 function badAddress(node, name, value) {
   if (node.tagName === "A" && name === "href" && value === "#main") return [];
-  const isLink = node.tagName === "A" && name === "href" && ["http:", "https:", "mailto:"].includes(node.protocol);
+  const isLink = node.tagName === "A" && name === "href" && (["http:", "https:", "mailto:"].includes(node.protocol) || /^tel:\+\d+$/u.test(value));
   return isLink && node.rel.includes("noopener") && node.target === "_blank" ? [] : [`an address: ${node.tagName} ${name}=${value}`];
 }
 

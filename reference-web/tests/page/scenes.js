@@ -147,7 +147,7 @@ export const SCENES = {
     return [{ event: "message", message: one }, { event: "message", message: message(21 + index * 2, "", 0, "Is this safe?", { reply_to: one.id, state: "sent" }) }, { event: "reply_to", chat: 1, message: one },
       { event: "sheet", what: { delete: one } }];
   }), { event: "chats", chats: [{ chat: 1, title: "Grace Hopper", last_text: "invoice\u202Efdp.exe", last_time_ms: NOW, unread: 0 }] }],
-  "links": () => [...talk(), ...["http://\u0430\u0440\u0440\u04CF\u0435.com", "Log in at https://bank.com@evil.example/ please", "https://example.com/\u202Emoc.live", "www.example.com, or ada@example.org"].map((text, index) =>
+  "links": () => [...talk(), ...["http://\u0430\u0440\u0440\u04CF\u0435.com", "Log in at https://bank.com@evil.example/ please", "https://example.com/\u202Emoc.live", "www.example.com, or ada@example.org, or +44 (0)20 7946 0018"].map((text, index) =>
     ({ event: "message", message: message(20 + index, "Mallory", 0, text) }))],
   "no-match": () => [...linked(), { event: "filter", text: "nobody at all" }],
   "no-messages-away": () => [...linked(), { event: "open_chat", chat: 1 }, { event: "page", chat: 1, where: "anew", more: false, messages: [] }, { event: "loading", chat: 1, what: "older" }, { event: "link_state", state: "peer_absent", at: NOW }],

@@ -286,7 +286,7 @@ test("chats are searched by title and last message, whatever the case", () => {
   assert.deepEqual(shownChats({ ...state, filter: "nobody at all" }), []);
 });
 
-test("only addresses of the web and of mail become links", () => {
+test("of what looks like an address only those of the web and of mail become links", () => {
   const links = (text) => linked(text).filter((part) => part.tag === "a").map((part) => part.props.href);
   assert.deepEqual(links("see https://example.org/a, and mailto:a@example.org."), ["https://example.org/a", "mailto:a@example.org"]);
   for (const text of ["javascript:alert(1)", "data:text/html,x", "file:///etc/passwd", "https://", "xhttps://example.org"]) assert.deepEqual(links(text), [], text);
@@ -313,6 +313,18 @@ test("names of hosts and addresses of mail are links without anything in front o
   const links = (text) => linked(text).filter((part) => part.tag === "a").map((part) => part.props.href);
   assert.deepEqual(links("www.example.com, example.org/x and ada.l@example.org!"), ["https://www.example.com/", "https://example.org/x", "mailto:ada.l@example.org"]);
   for (const text of ["notes.txt", "main.rs", "e.g. this", "a.b", "readme.md", "photo.jpg", "1.5", "x@y", "@example.org", "../example.org", "C:example.org"]) assert.deepEqual(links(text), [], text);
+});
+
+test("telephone numbers with a country in front are links; other digits are not", () => {
+  const links = (text) => linked(text).filter((part) => part.tag === "a").map((part) => part.props.href);
+  for (const [text, href] of [
+    ["Call +44 (0)20 7946 0018.", "tel:+442079460018"], ["+1 (555) 010-9999", "tel:+15550109999"], ["tel:+4930123456", "tel:+4930123456"], ["(+49.30.123-456)", "tel:+4930123456"],
+    ["+123456789012345", "tel:+123456789012345"], ["+12345678", "tel:+12345678"],
+  ]) assert.deepEqual(links(text), [href], text);
+  for (const text of [
+    "030 123456", "2026-11-29 10:15", "+1234567", "+1234567890123456", "2+12345678", "++12345678", "+0123456789", "+12345678a", "*#06#", "+49*123*4567#89", "+49  -  30123456", "192.168.100.200",
+  ]) assert.deepEqual(links(text), [], text);
+  assert.deepEqual(links("+4930123456@example.org, https://example.org/+4930123456"), ["mailto:+4930123456@example.org", "https://example.org/+4930123456"]);
 });
 
 test("in a line of text no name and no text of others turns the direction", () => {
