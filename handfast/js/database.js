@@ -254,18 +254,32 @@ function same(a, b) {
   return a.length === b.length && a.every((byte, index) => byte === b[index]);
 }
 
-/** How often it is looked whether a database is gone, and how long apart, in milliseconds: the browser closes it before it removes it. */
+/**
+ * How often the browser may say that a database is there which it closed, since it closes it before it removes it; how far apart it is
+ * asked, in milliseconds; and how often at most.
+ */
 const GONE_LOOKS = 5;
 const GONE_EVERY = 200;
+const GONE_ASKED_MAX = 50;
 
 /** Whether a database that was there is not any more: the user had the browser clear it. */
-export async function isGone(name) {
-  for (let look = 0; look < GONE_LOOKS; look += 1) {
-    const all = await indexedDB.databases();
-    if (!all.some((one) => one.name === name)) return true;
-    await new Promise((ok) => setTimeout(ok, GONE_EVERY));
-  }
-  return false;
+export function isGone(name) {
+  return new Promise((resolve) => {
+    let [asked, there] = [0, 0];
+    const answered = (all) => {
+      if (!all.some((one) => one.name === name)) return resolve(true);
+      there += 1;
+      return there === GONE_LOOKS && resolve(false);
+    };
+    // Chromium never answers what it is asked in the moment in which it closes databases: no question waits for the answer to another.
+    const ask = () => {
+      if (asked === GONE_ASKED_MAX) return resolve(false);
+      asked += 1;
+      indexedDB.databases().then(answered, () => {});
+      return there < GONE_LOOKS && setTimeout(ask, GONE_EVERY);
+    };
+    ask();
+  });
 }
 
 /** The result of a request. */

@@ -24,6 +24,10 @@ const BUSY: &str = "return new Promise((ok, fail) => { const open = indexedDB.op
     open.onsuccess = ({ target: { result } }) => { \
     const store = result.transaction([...result.objectStoreNames], 'readwrite').objectStore('handfast'); \
     const again = () => { store.count().onsuccess = again; }; again(); ok(true); }; })";
+/// A script that leaves the first question for databases without an answer, as Chromium does when it is asked while it closes them.
+const UNANSWERED: &str = "const { databases } = IDBFactory.prototype; let isFirst = true; \
+    IDBFactory.prototype.databases = function () { const never = isFirst; isFirst = false; \
+    return never ? new Promise(() => {}) : databases.call(this); }";
 /// Texts in a burst, besides one of the largest size.
 const BURST: usize = 50;
 /// The longest text, in bytes.
@@ -251,6 +255,7 @@ fn no_answer(world: &mut World, browser: &Browser) -> Result<()> {
 
 /// The user clears what the browser stores while the page is open.
 fn cleared(world: &mut World, browser: &Browser) -> Result<()> {
+    let _ = browser.run(UNANSWERED)?;
     browser.clear_storage(world.page().trim_end_matches('/'))?;
     // The browser may be late to say so; what comes cannot be stored any more.
     let chat = super::media::first_chat(world)?;
