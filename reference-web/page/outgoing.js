@@ -48,25 +48,38 @@ export class Outgoing {
     return !this.#isLive || this.#all.size > 0;
   }
 
+  // Each is changed here at once, and then in the database: what is handed over meanwhile is what the user wants now.
+
   /** Keeps a text. `effect` is part of its transaction. */
   async hold(chat, text, replyTo, effect) {
     const time = Math.max(actTime(), ([...this.#all.values()].at(-1)?.time_ms ?? 0) + 1);
     const row = { client: `h-${crypto.randomUUID()}`, key: drawKey(), chat, text, reply_to: replyTo, time_ms: time };
-    await this.#companion.change((txn) => {
-      txn.objectStore("outgoing").put(row);
-      effect?.(txn);
-    });
     this.#all.set(row.client, row);
-    this.#emit({ event: "message", message: heldMessage(row) });
+    try {
+      await this.#companion.change((txn) => {
+        txn.objectStore("outgoing").put(row);
+        effect?.(txn);
+      });
+    } catch (error) {
+      this.#all.delete(row.client);
+      throw error;
+    }
+    this.#tell(row);
     this.#pump();
   }
 
   /** The user wants another text of it. That is another act: what was put back with the old text must not pass for it. */
   async edit({ client_id: client }, text) {
-    const row = { ...this.#own(client), text, key: drawKey() };
-    await this.#companion.change((txn) => txn.objectStore("outgoing").put(row));
+    const was = this.#own(client);
+    const row = { ...was, text, key: drawKey() };
     this.#all.set(client, row);
-    this.#emit({ event: "message", message: heldMessage(row) });
+    try {
+      await this.#companion.change((txn) => txn.objectStore("outgoing").put(row));
+    } catch (error) {
+      if (this.#all.get(client) === row) this.#all.set(client, was);
+      throw error;
+    }
+    this.#tell(row);
   }
 
   /** A message came that a command of this key made: a copy of this page sent it, before this one was put back. */
@@ -83,10 +96,20 @@ export class Outgoing {
 
   /** The user does not want it sent. */
   async withdraw({ chat, client_id: client }) {
-    this.#own(client);
-    await this.#companion.change((txn) => txn.objectStore("outgoing").delete(client));
+    const was = this.#own(client);
     this.#all.delete(client);
+    try {
+      await this.#companion.change((txn) => txn.objectStore("outgoing").delete(client));
+    } catch (error) {
+      this.#all = new Map([...this.#all.values(), was].sort(byTime).map((row) => [row.client, row]));
+      throw error;
+    }
     this.#emit({ event: "message_removed", chat, client_id: client });
+  }
+
+  /** Shows one that waits, unless it was handed over meanwhile. */
+  #tell(row) {
+    if (this.#all.get(row.client) === row) this.#emit({ event: "message", message: heldMessage(row) });
   }
 
   #own(client) {
@@ -118,11 +141,10 @@ export class Outgoing {
       txn.objectStore("commands").put(command);
       txn.objectStore("outgoing").delete(client);
       // Shown before the phone can have made a row of it, which would else be taken back.
-      txn.addEventListener("complete", () => {
-        this.#all.delete(client);
-        this.#emit({ event: "message", message: { ...waiting(command), replaces: client } });
-      });
+      txn.addEventListener("complete", () => this.#emit({ event: "message", message: { ...waiting(command), replaces: client } }));
     });
+    // Not by that listener: who waits for the transaction may go on before it is called, and would hand over the same text again.
+    this.#all.delete(client);
   }
 }
 

@@ -442,11 +442,12 @@ export class Transfers {
         removeRows(txn, row);
         // Shown before the phone can have made a row of it, which would else be taken back.
         txn.addEventListener("complete", () => {
-          this.#all.delete(row.client);
           this.#emit({ event: "transfer_gone", content });
           this.#emit({ event: "message", message: { ...waitingMedia(row), client_id: `c${row.key}`, replaces: row.client } });
         });
       });
+      // Not by that listener: who waits for the transaction may go on before it is called, and would send the same file again.
+      this.#all.delete(row.client);
     } catch {
       // There is no room now: it is offered again, and the phone says that it has it.
       this.#requeue(transfer);

@@ -220,6 +220,10 @@ fn coming_back(world: &mut World, browser: &Browser) -> Result<()> {
     let sent = "return document.querySelector('.banner.tone-good') !== null && document.querySelector('.state-waiting') === null";
     let _ = browser.wait("the text that waited, on its way", sent)?;
     let _ = browser.wait("its answer", &shows("echo: While the phone was away"))?;
+    ensure!(
+        browser.run(&count.replace("From the phone", "While the phone was away"))? == 1,
+        "what was written meanwhile is sent more than once"
+    );
     world.table.ok("the phone goes away and comes back", "what was written meanwhile went out by itself");
     world.relay.kill();
     let _ = browser.wait(
