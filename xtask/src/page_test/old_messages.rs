@@ -198,17 +198,25 @@ fn show(browser: &Browser, chat: u64) -> Result<()> {
     browser.wait("the chat", &shown).map(drop)
 }
 
-/// Scrolls up until nothing older comes; returns every text that was seen on the way.
+/// Scrolls up to the beginning of the chat; returns every text that was seen on the way.
 fn scrolled(browser: &Browser) -> Result<Vec<String>> {
-    let seen = browser.run(
-        "const seen = new Set(); const list = document.querySelector('.messages'); \
-         const look = () => { for (const one of list.querySelectorAll('article .text')) seen.add(one.textContent); }; \
-         const latest = performance.now() + 20000; let still = 0; \
-         while (performance.now() < latest && still < 60) { look(); const before = seen.size; list.scrollTop = 0; \
-         list.dispatchEvent(new Event('scroll')); \
-         await new Promise((ok) => setTimeout(ok, 25)); look(); still = seen.size === before ? still + 1 : 0; } \
-         return [...seen];",
-    )?;
+    let _ = browser.run("window.seen = new Set(); window.oldest = null")?;
+    loop {
+        // At the beginning, or where something older has come since the last look.
+        let step = browser.wait(
+            "older messages, or the beginning of the chat",
+            "const list = document.querySelector('.messages'); const all = list.querySelectorAll('article'); \
+             for (const one of all) { const text = one.querySelector('.text'); if (text) window.seen.add(text.textContent); } \
+             if (list.querySelector('.messages-head').textContent === 'This is the beginning of the chat.') return 'beginning'; \
+             list.scrollTop = 0; list.dispatchEvent(new Event('scroll')); \
+             const { name } = all[0]?.dataset ?? {}; const isFurther = name !== window.oldest; window.oldest = name; \
+             return isFurther && 'further'",
+        )?;
+        if step == "beginning" {
+            break;
+        }
+    }
+    let seen = browser.run("return [...window.seen]")?;
     let seen = seen.as_array().context("no texts")?;
     Ok(seen.iter().filter_map(Value::as_str).map(str::to_owned).collect())
 }

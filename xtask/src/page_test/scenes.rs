@@ -1,6 +1,7 @@
 //! The screens that are hard to reach by hand, from written events in the real views: pictures, and a look at what must
 //! hold on all of them.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use anyhow::{Context as _, Result, ensure};
@@ -78,9 +79,33 @@ pub(super) fn play(
     let policy = browser.run("return (await fetch('/')).headers.get('content-security-policy')")?;
     let files = Files::serve(keeper, policy.as_str().context("the relay serves the page without a policy")?)?;
     layouts(browser, &files, pictures, table)?;
+    ticks(browser, &files, table)?;
     hostile(browser, &files, table)?;
     store::play(browser, &files, keeper, table)?;
     store::take_over(browser, &files, table)
+}
+
+/// Texts that are sent, delivered and read look different, in the same place.
+fn ticks(browser: &Browser, files: &Files, table: &mut Table) -> Result<()> {
+    browser.pretend(WIDE.0, WIDE.1, false)?;
+    browser.go(&format!("{}/tests/page/scenes.html?scene=ticks", files.address))?;
+    let _ = browser.wait("the ticks", "return document.documentElement.dataset.shown === 'ticks'")?;
+    let states = browser.run(
+        "window.marks = [...document.querySelectorAll('article .state')].slice(-3).map((one) => one.cloneNode(true)); \
+         return window.marks.map((one) => one.title).join()",
+    )?;
+    ensure!(states == "Read,Delivered,Sent", "the last texts of the scene are {states}");
+    let mut pictures = BTreeSet::new();
+    for at in 0..3 {
+        let show = format!(
+            "[...document.querySelectorAll('article .state')].at(-1).replaceWith(window.marks[{at}].cloneNode(true))"
+        );
+        let _ = browser.run(&show)?;
+        let _ = pictures.insert(browser.still()?);
+    }
+    ensure!(pictures.len() == 3, "of sent, delivered and read only {} look different", pictures.len());
+    table.ok("ticks, by their pixels", "sent, delivered and read look different");
+    Ok(())
 }
 
 /// 500 texts in seven places stay texts.
