@@ -27,6 +27,7 @@ const ELEMENT: &str = "element-6066-11e4-a52e-4f735466cecf";
 pub(super) struct ChromeDriver {
     child: Child,
     port: u16,
+    keeper: Keeper,
 }
 
 impl ChromeDriver {
@@ -47,7 +48,7 @@ impl ChromeDriver {
             Ok(port)
         });
         match started {
-            Ok(port) => Ok(Self { child, port }),
+            Ok(port) => Ok(Self { child, port, keeper: keeper.clone() }),
             Err(error) => {
                 let _ = child.kill();
                 let _ = child.wait();
@@ -83,7 +84,10 @@ impl ChromeDriver {
         let answer = request(self.port, "POST", "/session", &body)?;
         let session = answer["sessionId"].as_str().context("a session without an id")?.to_owned();
         let pid = answer["capabilities"]["goog:processID"].as_u64().context("a browser without a process")?;
-        Ok(Browser { port: self.port, session, pid })
+        let browser = Browser { port: self.port, session, pid, keeper: self.keeper.clone() };
+        // A driver that is killed leaves its browsers behind.
+        browser.keeper.hold(u32::try_from(pid)?)?;
+        Ok(browser)
     }
 }
 
@@ -104,6 +108,7 @@ pub(super) struct Browser {
     port: u16,
     session: String,
     pid: u64,
+    keeper: Keeper,
 }
 
 impl Browser {
@@ -337,6 +342,9 @@ impl Browser {
 impl Drop for Browser {
     fn drop(&mut self) {
         let _ = request(self.port, "DELETE", &format!("/session/{}", self.session), &Value::Null);
+        if let Ok(pid) = u32::try_from(self.pid) {
+            self.keeper.release(pid);
+        }
     }
 }
 
