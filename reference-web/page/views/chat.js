@@ -138,7 +138,7 @@ function refusedView(message, act) {
   return h("div", { class: "problem", key: "refused", role: "alert" },
     h("p", {}, changeFailed(message.refused)),
     message.refused.text && h("blockquote", {}, h("p", { dir: "auto" }, message.refused.text)),
-    button("Try again", "again"), button("Leave it", "leave"));
+    button("Try again", "again"), button("Dismiss", "leave"));
 }
 
 /** What a message answers, also if that is gone, or lies further up than what is loaded. */

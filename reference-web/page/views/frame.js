@@ -38,7 +38,7 @@ function banner(state, act, now) {
     state.link.contended > 0 && h("div", { class: "banner tone-warn", role: "alert" }, icon("warn"),
       h("strong", {}, "This place was taken over by somebody else"),
       h("span", {}, "Another browser with this device's keys connected. If that was not you, remove this device on your phone."),
-      h("button", { type: "button", class: "quiet", on: { click: () => act({ event: "contended_seen" }) } }, "I know")));
+      h("button", { type: "button", class: "quiet", on: { click: () => act({ event: "contended_seen" }) } }, "Dismiss")));
 }
 
 function deadEnd(state, act) {

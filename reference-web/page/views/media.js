@@ -63,7 +63,7 @@ function progress(message, transfer, here, kind, act) {
     // A picture opens by itself, and is fetched then.
     if (kind === "image" && here?.width) return null;
     if (url) return h("div", { class: "transfer" }, saving(media, url));
-    return h("div", { class: "transfer" }, button(`Get ${size(media.size)}`, "fetch", "download"));
+    return h("div", { class: "transfer" }, button(`Download ${size(media.size)}`, "fetch", "download"));
   }
   const total = transfer.size ?? media.size;
   const part = total > 0 ? Math.min(1, transfer.offset / total) : 0;
@@ -74,7 +74,7 @@ function progress(message, transfer, here, kind, act) {
     h("progress", { max: 1, set: { value: part }, "aria-label": `${transfer.direction === "put" ? "Sending" : "Getting"} ${shownName(media.name)}` }),
     h("span", { class: "small", role: "status" }, words[transfer.state] ?? ""),
     ["running", "waiting"].includes(transfer.state) && button("Pause", "pause", "pause"),
-    (transfer.state === "paused" || (transfer.state === "failed" && transfer.code !== "UNREAD")) && button("Go on", "resume", "play"),
+    (transfer.state === "paused" || (transfer.state === "failed" && transfer.code !== "UNREAD")) && button("Resume", "resume", "play"),
     transfer.state !== "reading" && button(transfer.code === "UNREAD" ? "Remove" : "Cancel", "cancel", "close"));
 }
 

@@ -194,7 +194,7 @@ fn refusals(world: &mut World, browser: &Browser, chat: u64) -> Result<()> {
         browser.wait("a refusal", said)? == "This was not deleted. Your phone does not allow it.",
         "another refusal is said"
     );
-    press(browser, text, "Leave it")?;
+    press(browser, text, "Dismiss")?;
     let _ = browser.wait("the other refusal", &format!("{said}.startsWith('This was not edited')"))?;
     press(browser, text, "Try again")?;
     on_phone(world, chat, "what was refused", |all| message_of(all, wanted).is_some())?;
