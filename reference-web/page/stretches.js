@@ -18,17 +18,20 @@ export class Stretches {
     this.#unsent = unsent;
   }
 
+  // Each is read in one transaction, and told in the turn that ends it: what arrives is told behind it, and is neither missing from what was
+  // read nor there twice.
+
   /** The newest messages that are here, and what waits, as an event; `isComing`: there are messages, and none is here. */
   async newest(chat) {
-    const txn = this.#companion.database.read("commands", "held", "chats");
-    const [known, commands, held] = await Promise.all([
+    const txn = this.#companion.database.read("commands", "held", "chats", "messages");
+    const [known, commands, ranges] = await Promise.all([
       done(txn.objectStore("chats").get(chat)),
       done(txn.objectStore("commands").index("chat").getAll(chat)),
-      done(txn.objectStore("held").get(chat)),
+      rangesOf(txn, chat),
     ]);
-    const range = newest(held?.ranges ?? []);
-    const stored = await this.#stored(chat, range?.low ?? 0, Infinity);
-    const messages = [...stored, ...await this.#unsent(chat, commands)];
+    const range = newest(ranges);
+    const stored = await this.#stored(txn, chat, range?.low ?? 0, Infinity);
+    const messages = [...stored, ...this.#unsent(chat, commands)];
     // Where no range is known, the phone knows what stands before.
     const more = stored.length === STRETCH || (range ? range.low > 0 : stored.length > 0);
     return { event: { event: "page", chat, where: "anew", messages, more }, messages, isComing: messages.length === 0 && known?.last_message > 0 };
@@ -36,36 +39,35 @@ export class Stretches {
 
   /** What is here right before a message (0: the newest), as an event; null when the phone has to be asked. */
   async older(chat, before) {
-    const ranges = await this.#ranges(chat);
+    const txn = this.#companion.database.read("held", "messages");
+    const ranges = await rangesOf(txn, chat);
     const range = before ? rangeBefore(ranges, before) : newest(ranges);
     if (!range) return null;
-    const messages = await this.#stored(chat, range.low, before || Infinity);
+    const messages = await this.#stored(txn, chat, range.low, before || Infinity);
     if (messages.length === 0 && range.low > 0) return null;
     return { event: "page", chat, where: "older", messages, more: messages.length === STRETCH || range.low > 0 };
   }
 
   /** What comes after a message, as far as nothing is missing. */
   async newer(chat, after) {
-    const ranges = await this.#ranges(chat);
+    const txn = this.#companion.database.read("held", "messages");
+    const ranges = await rangesOf(txn, chat);
     const range = ranges.find((one) => one.low <= after && after <= one.high);
     // Behind the newest range come those that the chat's collection is bringing.
     const end = range && range !== newest(ranges) ? range.high : Infinity;
-    const store = this.#companion.database.read("messages").objectStore("messages");
-    const stored = await done(store.getAll(IDBKeyRange.bound([chat, after], [chat, end], true), STRETCH));
+    const stored = await done(txn.objectStore("messages").getAll(IDBKeyRange.bound([chat, after], [chat, end], true), STRETCH));
     const messages = stored.map((item) => this.#shown(item));
     return { event: "page", chat, where: "newer", messages, newer: messages.length === STRETCH };
   }
 
-  #ranges(chat) {
-    return this.#companion.database.get("held", chat).then((held) => held?.ranges ?? []);
-  }
-
   /** The last messages from `low` on that stand before another one. */
-  #stored(chat, low, before) {
-    const store = this.#companion.database.read("messages").objectStore("messages");
-    return backwards(store, IDBKeyRange.bound([chat, low], [chat, before], false, true), STRETCH).then((items) => items.map((item) => this.#shown(item)));
+  async #stored(txn, chat, low, before) {
+    const items = await backwards(txn.objectStore("messages"), IDBKeyRange.bound([chat, low], [chat, before], false, true), STRETCH);
+    return items.map((item) => this.#shown(item));
   }
 }
+
+const rangesOf = (txn, chat) => done(txn.objectStore("held").get(chat)).then((held) => held?.ranges ?? []);
 
 /** The last rows of a range, in order. */
 function backwards(store, range, count) {

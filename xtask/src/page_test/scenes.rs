@@ -81,6 +81,7 @@ pub(super) fn play(
     layouts(browser, &files, pictures, table)?;
     ticks(browser, &files, table)?;
     hostile(browser, &files, table)?;
+    stretches(browser, &files, table)?;
     store::play(browser, &files, keeper, table)?;
     store::take_over(browser, &files, table)
 }
@@ -105,6 +106,18 @@ fn ticks(browser: &Browser, files: &Files, table: &mut Table) -> Result<()> {
     }
     ensure!(pictures.len() == 3, "of sent, delivered and read only {} look different", pictures.len());
     table.ok("ticks, by their pixels", "sent, delivered and read look different");
+    Ok(())
+}
+
+/// Stretches of a chat, read while rows of it arrive.
+fn stretches(browser: &Browser, files: &Files, table: &mut Table) -> Result<()> {
+    browser.go(&format!("{}/tests/page/stretches.html", files.address))?;
+    let found = browser.wait("the stretches", "return document.documentElement.dataset.found")?;
+    ensure!(found == "[]", "of stretches that are read while rows arrive: {found}");
+    table.ok(
+        "stretches of a chat, read while rows arrive",
+        "each is of one moment, and told before what arrives",
+    );
     Ok(())
 }
 
