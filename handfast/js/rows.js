@@ -42,11 +42,11 @@ export function takeRows(message, txn, { take, gone, bound }, over) {
     else if (!isPage && bound) dropBeyond(store, collection, bound, over);
     else over();
   };
-  const each = (at) => (at < rows.length ? takeRow(store, collection, rows[at], isPage, take, () => each(at + 1)) : finish());
+  const all = () => takeAll(store, collection, rows, take, finish);
   // Of a collection that is told from its beginning, what is here is not known to be there.
   const isAnew = isPage ? message.first : message.from === 0n;
-  if (isAnew) eachOf(store, collection, (cursor) => cursor.update({ ...cursor.value, stale: true }), () => each(0));
-  else each(0);
+  if (isAnew) eachOf(store, collection, (cursor) => cursor.update({ ...cursor.value, stale: true }), all);
+  else all();
 }
 
 /** Takes the rows of a collection of which none is kept: each is given to `take`. */
@@ -83,17 +83,31 @@ function read(item) {
   }
 }
 
-function takeRow(store, collection, { id, rev, body }, isPage, take, over) {
-  store.get([collection, id]).onsuccess = ({ target }) => {
-    const old = target.result;
+/** Takes rows in their order. All are looked up at once, as each answer takes its time; of one that comes twice the first copy is known. */
+function takeAll(store, collection, rows, take, over) {
+  if (rows.length === 0) return over();
+  const taken = new Map();
+  const takeRow = ({ id, rev, body }, stored) => {
+    const name = id.join();
+    const old = taken.has(name) ? taken.get(name) : stored;
     // The first copy that a snapshot brings counts; else the higher revision (spec, SYN-014).
-    if (!old || old.rev <= rev || old.stale) {
-      const stays = take({ collection, id, rev, body });
-      if (stays) store.put({ collection, id, rev, stale: false });
-      else store.delete([collection, id]);
+    if (old && old.rev > rev && !old.stale) return;
+    const stays = take({ collection, id, rev, body });
+    const row = { collection, id, rev, stale: false };
+    if (stays) {
+      store.put(row);
+      taken.set(name, row);
+    } else {
+      store.delete([collection, id]);
+      taken.set(name, null);
     }
-    over();
   };
+  return rows.forEach((row, at) => {
+    store.get([collection, row.id]).onsuccess = ({ target }) => {
+      takeRow(row, target.result);
+      if (at === rows.length - 1) over();
+    };
+  });
 }
 
 function eachOf(store, collection, change, over) {
