@@ -38,6 +38,10 @@ const PICTURES: [(&str, (u32, u32), bool); 12] = [
 /// text has too little contrast.
 const FAULTS: &str = include_str!("faults.js");
 
+/// Scrolls to the newest message, in the size that the window has now.
+const AT_END: &str = "await new Promise(requestAnimationFrame); const list = document.querySelector('.messages'); \
+    if (list) list.scrollTop = list.scrollHeight";
+
 /// The program of that server.
 const SERVER: &str = include_str!("files.py");
 
@@ -162,21 +166,15 @@ fn layouts(browser: &Browser, files: &Files, pictures: &Path, table: &mut Table)
     let axe = Axe::fetch()?;
     let mut shown = 0;
     for name in &names {
-        for (size, dark) in [(WIDE, false), (WIDE, true), (NARROW, false), (NARROW, true)] {
+        // A scene is loaded once, and takes each size and scheme as a window does that is moved.
+        browser.go(&format!("{}/tests/page/scenes.html?scene={name}", files.address))?;
+        let _ = browser.wait(name, &format!("return document.documentElement.dataset.shown === {name:?}"))?;
+        for (size, dark) in [(NARROW, true), (NARROW, false), (WIDE, true), (WIDE, false)] {
             browser.pretend(size.0, size.1, dark)?;
-            browser.go(&format!("{}/tests/page/scenes.html?scene={name}", files.address))?;
-            let is_shown = format!("return document.documentElement.dataset.shown === {name:?}");
-            let _ = browser.wait(name, &is_shown)?;
+            let _ = browser.run(AT_END)?;
             let faults = browser.run(FAULTS)?;
             let none = faults.as_array().is_some_and(Vec::is_empty);
             ensure!(none, "{name} at {} pixels{}: {faults}", size.0, if dark { ", dark" } else { "" });
-            let said = browser.said()?;
-            ensure!(said.is_empty(), "{name}: the console says {said:?}");
-            if (size, dark) == (WIDE, false) {
-                axe.look(browser, name)?;
-                // What the policy of the page refuses to axe is no matter of the page.
-                let _ = browser.said()?;
-            }
             if PICTURES.contains(&(name.as_str(), size, dark)) {
                 let tail = format!(
                     "{}{}",
@@ -185,12 +183,15 @@ fn layouts(browser: &Browser, files: &Files, pictures: &Path, table: &mut Table)
                 );
                 browser.picture(&pictures.join(format!("{name}{tail}.png")))?;
             }
-            if (size, dark) == (WIDE, false) {
-                step_by_step(browser, files, name)?;
-                let _ = browser.said()?;
-            }
             shown += 1;
         }
+        let said = browser.said()?;
+        ensure!(said.is_empty(), "{name}: the console says {said:?}");
+        axe.look(browser, name)?;
+        // What the policy of the page refuses to axe is no matter of the page.
+        let _ = browser.said()?;
+        step_by_step(browser, files, name)?;
+        let _ = browser.said()?;
     }
     table.ok(
         "every screen, wide and narrow, light and dark",
