@@ -1,6 +1,8 @@
 //! What is done to messages that are there, by keys alone: reactions, edits and deletions by the page and on the phone, and the
 //! contact's reaction; who is there, and which devices are linked.
 
+use std::time::{Duration, Instant};
+
 use anyhow::{Context as _, Result, ensure};
 use serde_json::{Value, json};
 
@@ -18,6 +20,8 @@ const ESCAPE: &str = "\u{e00c}";
 /// A text that the contact reacts to, and what with.
 const LIKED: &str = "Well done, moth!";
 const LIKE: &str = "👍";
+/// How often a contact gets a text until it is seen that it is there: less than it stays.
+const TEXT_EVERY: Duration = Duration::from_secs(2);
 
 /// Plays the chapter. The first chat is open before and after it.
 ///
@@ -32,7 +36,7 @@ pub(super) fn play(world: &mut World, browser: &Browser) -> Result<()> {
     from_phone(world, browser, chat)?;
     meanwhile(world, browser, chat)?;
     refusals(world, browser, chat)?;
-    presence(world, browser)?;
+    presence(world, browser, chat)?;
     devices(world, browser)
 }
 
@@ -217,10 +221,21 @@ fn commands(mode: &str, script: &str) -> String {
     )
 }
 
-/// Contacts that are there have a dot, and a word for who does not see it.
-fn presence(world: &mut World, browser: &Browser) -> Result<()> {
-    let dot = "return document.querySelector('.chat-row .there')?.getAttribute('aria-label')";
-    ensure!(browser.wait("a contact that is there", dot)? == "Online", "the dot has no name");
+/// Contacts that are there have a dot, and a word for who does not see it. They are there for some seconds after a text.
+fn presence(world: &mut World, browser: &Browser, chat: u64) -> Result<()> {
+    let dot = "return document.querySelector('.chat-row .there')?.getAttribute('aria-label') ?? null";
+    let began = Instant::now();
+    let mut sent = 0;
+    let label = until("a contact that is there", LIMIT, || {
+        let label = browser.run(dot)?;
+        if label.is_null() && began.elapsed() >= TEXT_EVERY * sent {
+            sent += 1;
+            let text = format!("Are you there? {sent}");
+            let _ = world.phone.ask(&json!({"verb": "send", "chat": chat, "text": text}))?;
+        }
+        Ok((!label.is_null()).then_some(label))
+    })?;
+    ensure!(label == "Online", "the dot has the name {label}");
     world.table.ok("presence", "contacts that are there are shown so");
     Ok(())
 }
