@@ -99,12 +99,12 @@ fn plant(patches: &[Patch]) -> Result<bool> {
 fn fails(scratch: &Scratch, test: &str) -> Result<bool> {
     let mut cargo = scratch.cargo(&["test", "--locked", "--package"]);
     let output = cargo.args(test.split_whitespace()).stdin(Stdio::null()).output()?;
-    let text = String::from_utf8_lossy(&output.stdout);
-    for line in text.lines().filter(|line| line.starts_with("the attack succeeds in ")) {
+    let told = String::from_utf8_lossy(&output.stdout);
+    for line in told.lines().filter(|line| line.starts_with("the attack succeeds in ")) {
         println!("    {line}");
     }
     // What does not build, or finds no test, has not failed.
-    let failed = !output.status.success() && text.contains("test result: FAILED");
+    let failed = !output.status.success() && told.contains("test result: FAILED");
     println!("    the test {}", if failed { "fails, as it must" } else { "DOES NOT FAIL" });
     Ok(failed)
 }
