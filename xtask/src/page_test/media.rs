@@ -157,7 +157,9 @@ fn upload(world: &mut World, browser: &Browser, chat: u64) -> Result<()> {
     browser.click(&act("large out.bin", "resume"))?;
     let _ = browser.wait("progress after the pause", &transfer_says("large out.bin", " of "))?;
     reload(world, browser)?;
-    let row = message(world, chat, "large out.bin")?;
+    let row = while_moving(browser, "large out.bin", || {
+        Ok(find(&world.phone.ask(&json!({"verb": "history", "chat": chat}))?, "large out.bin"))
+    })?;
     on_phone(world, &row, &hash)?;
     let _ = browser.wait("the message", "return document.querySelector('.state-waiting') === null")?;
     let once = "return [...document.querySelectorAll('.media-box .file-name')].filter((one) => one.textContent === 'large out.bin').length";
@@ -182,7 +184,8 @@ fn download(world: &mut World, browser: &Browser, chat: u64) -> Result<()> {
     browser.click(&act("large in.bin", "resume"))?;
     let _ = browser.wait("progress after the pause", &transfer_says("large in.bin", " of "))?;
     reload(world, browser)?;
-    let _ = browser.wait("all of the download", &saved("large in.bin"))?;
+    let is_saved = saved("large in.bin");
+    while_moving(browser, "large in.bin", || Ok((browser.run(&is_saved)? == true).then_some(())))?;
     let got = browser.run(&format!(
         "const response = await fetch(document.querySelector({:?}).href); \
          const hash = await crypto.subtle.digest('SHA-256', await response.arrayBuffer()); \
@@ -243,6 +246,25 @@ fn message(world: &World, chat: u64, name: &str) -> Result<Value> {
     until(&format!("{name} at the phone"), LIMIT, || {
         Ok(find(&world.phone.ask(&json!({"verb": "history", "chat": chat}))?, name))
     })
+}
+
+/// Waits for what a transfer brings, as long as that goes on: each step of its progress has the time that other things have as a whole.
+fn while_moving<T>(browser: &Browser, name: &str, found: impl Fn() -> Result<Option<T>>) -> Result<T> {
+    let progress = format!("return {}?.querySelector('progress')?.value ?? null", media_box(name));
+    let mut at = -1.0;
+    loop {
+        let step = until(&format!("{name}, or progress of it"), LIMIT, || {
+            if let Some(found) = found()? {
+                return Ok(Some(Ok(found)));
+            }
+            let now = browser.run(&progress)?.as_f64();
+            Ok(now.filter(|now| *now > at).map(Err))
+        })?;
+        match step {
+            Ok(found) => return Ok(found),
+            Err(now) => at = now,
+        }
+    }
 }
 
 pub(super) fn find(history: &Value, name: &str) -> Option<Value> {
