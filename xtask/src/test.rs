@@ -101,9 +101,9 @@ pub(crate) fn run(options: &Options) -> Result<bool> {
     Ok(failed.is_empty())
 }
 
-fn steps(options: &Options) -> Result<Vec<Step>> {
-    let (packages, full) = (packages::members()?, options.full);
-    let mut steps = vec![
+/// What needs no build, or next to none.
+fn quick_steps(full: bool) -> Vec<Step> {
+    vec![
         Step::cargo("format", words("fmt --all --check")),
         Step::new("licences of all dependencies", || licences::check().map(|()| Done::Passed)),
         Step::new("bans, licences and sources of all dependencies, by cargo-deny", move || {
@@ -134,7 +134,12 @@ fn steps(options: &Options) -> Result<Vec<Step>> {
             command::run(&mut command::program("node", ["--test", "reference-web/tests/page"]))
                 .map(|()| Done::Passed)
         }),
-    ];
+    ]
+}
+
+fn steps(options: &Options) -> Result<Vec<Step>> {
+    let packages = packages::members()?;
+    let mut steps = quick_steps(options.full);
     steps.extend(packages.iter().flat_map(lint));
     steps.extend(packages.iter().map(document));
     let passed = faults::Passed::default();
@@ -161,7 +166,7 @@ fn steps(options: &Options) -> Result<Vec<Step>> {
         anyhow::ensure!(good, "the story did not go as told above");
         Ok(Done::Passed)
     }));
-    if full {
+    if options.full {
         steps.extend(full_steps());
     }
     Ok(steps)
