@@ -83,6 +83,8 @@ fn missed(world: &mut World, browser: &Browser, chat: u64) -> Result<()> {
             world.phone.ask(&json!({"verb": "send", "chat": chat, "text": format!("missed {number}")}))?;
     }
     open(world, browser, chat)?;
+    // What is shown of a chat is told again once its newest messages are here, from these on.
+    let _ = browser.wait("the newest answer", &shows(&format!("echo: missed {}", MISSED - 1)))?;
     let seen = scrolled(browser)?;
     let missing: Vec<usize> =
         (0..MISSED).filter(|number| !seen.contains(&format!("missed {number}"))).collect();
