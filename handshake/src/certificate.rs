@@ -6,7 +6,7 @@ use handfast_codec::signed::{self, CertificateFields};
 use sha2::{Digest, Sha256};
 
 use crate::error::HandshakeError;
-use crate::identity::{SigningKey, verify};
+use crate::identity::{SigningKey, require_verifying, verify};
 use crate::link::{PhoneLink, Terms, WebLink, require_distinct};
 
 /// Proof that a web's `LINK_ACCEPT` verified.
@@ -67,6 +67,7 @@ impl<'a> Bound<'a> {
         let fields = self.fields(cert);
         verify(cert.account.as_bytes(), &signed::certificate_tbs(&fields), &cert.signature)?;
         self.require_distinct(cert)?;
+        require_verifying(cert.phone_attach.as_bytes())?;
         Ok(hash(&fields, &cert.signature))
     }
 }

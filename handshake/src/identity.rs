@@ -8,7 +8,7 @@ use handfast_codec::ids::{AttachKey, Signature, SigningPublic};
 use rand_core::CryptoRng;
 use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
-use crate::error::HandshakeError;
+use crate::error::{BadKey, HandshakeError};
 
 /// An Ed25519 secret key with its public key. It is wiped when it is dropped.
 pub struct SigningKey(Box<ed25519_dalek::SigningKey>);
@@ -82,6 +82,21 @@ pub fn verify(public: &[u8; 32], tbs: &[u8], signature: &Signature) -> Result<()
     let key = VerifyingKey::from_bytes(public).map_err(|_| HandshakeError::BadSignature)?;
     let signature = ed25519_dalek::Signature::from_bytes(signature.as_bytes());
     key.verify_strict(tbs, &signature).map_err(|_| HandshakeError::BadSignature)
+}
+
+/// Refuses a public key under which no signature verifies by the strict rule: one that is no point, not canonical, or of
+/// small order. Its link could never be used.
+///
+/// # Errors
+///
+/// [`BadKey`].
+pub fn require_verifying(public: &[u8; 32]) -> Result<(), BadKey> {
+    // req: CRT-020
+    let key = VerifyingKey::from_bytes(public).map_err(|_| BadKey::NonCanonical)?;
+    if !is_canonical_y(public) {
+        return Err(BadKey::NonCanonical);
+    }
+    if key.is_weak() { Err(BadKey::LowOrder) } else { Ok(()) }
 }
 
 /// Returns whether the y coordinate of an encoded point is below 2^255-19. The sign bit does not count; the points
@@ -159,6 +174,28 @@ mod tests {
             }
         }
         assert!(!is_canonical_y(&identity_non_canonical) && is_canonical_y(&order_2));
+    }
+
+    // req: CRT-020
+    #[test]
+    fn keys_under_which_nothing_verifies_are_refused() {
+        // One encoding of each point of small order, and of some the other one.
+        let y8 = [
+            0x26, 0xe8, 0x95, 0x8f, 0xc2, 0xb2, 0x27, 0xb0, 0x45, 0xc3, 0xf4, 0x89, 0xf2, 0xef, 0x98, 0xf0,
+            0xd5, 0xdf, 0xac, 0x05, 0xd3, 0xc6, 0x33, 0x39, 0xb1, 0x38, 0x02, 0x88, 0x6d, 0x53, 0xfc, 0x05,
+        ];
+        let (mut one, mut minus_one, mut y8_negative) = ([0; 32], [0xff; 32], y8);
+        (one[0], minus_one[0], minus_one[31]) = (1, 0xec, 0x7f);
+        y8_negative[31] |= 0x80;
+        for weak in [one, minus_one, [0; 32], y8, y8_negative] {
+            assert_eq!(require_verifying(&weak), Err(BadKey::LowOrder), "{weak:02x?}");
+        }
+        let (mut no_point, mut one_again) = ([0; 32], [0xff; 32]);
+        (no_point[0], one_again[0], one_again[31]) = (2, 0xee, 0x7f);
+        for wrong in [no_point, one_again] {
+            assert_eq!(require_verifying(&wrong), Err(BadKey::NonCanonical), "{wrong:02x?}");
+        }
+        assert_eq!(require_verifying(SigningKey::from_bytes([1; 32]).public().as_bytes()), Ok(()));
     }
 
     #[test]

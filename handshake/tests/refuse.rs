@@ -266,6 +266,15 @@ fn a_key_that_serves_twice_is_refused_by_the_phone() {
     assert_eq!(approved.err(), reused);
 }
 
+// req: CRT-020
+#[test]
+fn a_page_whose_signatures_nobody_can_verify_is_refused_by_the_phone() {
+    let weak = [0; 32];
+    let refused = Some(BadKey::LowOrder.into());
+    assert_eq!(phone_reads(|reply| reply.attach_key = AttachKey::from_bytes(weak)).err(), refused);
+    assert_eq!(phone_reads(|reply| reply.signing_key = SigningPublic::from_bytes(weak)).err(), refused);
+}
+
 /// Finds the check code of an attempt whose web shows none: three tries an attempt, all of them alike.
 fn brute_force(attempt: &mut AwaitApproval) -> phone::CodeConfirmed {
     // The attempt is the same each time, so its code is looked for over fresh copies of it.

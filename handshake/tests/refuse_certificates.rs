@@ -11,7 +11,7 @@ use handfast_handshake::link::PhoneLink;
 use handfast_handshake::pairing;
 use handfast_handshake::pairing::phone;
 use handfast_handshake::secret::DhSecret;
-use handfast_handshake::{HandshakeError, certificate};
+use handfast_handshake::{BadKey, HandshakeError, certificate};
 
 use support::{Approved, Linked, account, approve, code, link, offering, rng, scan};
 
@@ -137,6 +137,20 @@ fn a_certificate_in_which_a_key_serves_twice_is_refused() {
     let fields = fields(link, &phone_key, &phone_attach);
     cert.signature = account().sign(&signed::certificate_tbs(&fields));
     assert_eq!(web.read(&cert).map(|_| ()), Err(HandshakeError::KeyReused));
+}
+
+// req: CRT-020
+#[test]
+fn a_certificate_whose_seat_nobody_can_take_is_refused() {
+    let Approved { offered, web, .. } = approve();
+    let link = &offered.link;
+    let mut cert = offered.cert.clone();
+    cert.phone_attach = AttachKey::from_bytes([0; 32]);
+    let (phone_key, phone_attach) = (link.ps.public(), cert.phone_attach);
+    let fields = fields(link, &phone_key, &phone_attach);
+    cert.signature = account().sign(&signed::certificate_tbs(&fields));
+    let refused = web.read(&cert).map(|_| ()).expect_err("of small order");
+    assert_eq!((refused, refused.local_code()), (BadKey::LowOrder.into(), ErrorCode::BAD_KEY));
 }
 
 #[test]

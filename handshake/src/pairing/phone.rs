@@ -19,7 +19,7 @@ use super::{
 };
 use crate::certificate::{Bound, hash};
 use crate::error::HandshakeError;
-use crate::identity::SigningKey;
+use crate::identity::{SigningKey, require_verifying};
 use crate::key_schedule;
 use crate::link::{PhoneLink, Start, Terms, mailbox, require_distinct, require_unused};
 use crate::noise::{HandshakeRole, HandshakeState, Keys};
@@ -169,6 +169,8 @@ impl AwaitMessage2 {
         let (wd, we, attach) = (&reply.web_key, &reply.signing_key, &reply.attach_key);
         let keys = [ps.as_bytes(), wq.as_bytes(), wd.as_bytes(), we.as_bytes(), attach.as_bytes()];
         require_distinct(&keys)?;
+        require_verifying(reply.signing_key.as_bytes())?;
+        require_verifying(reply.attach_key.as_bytes())?;
         let claims =
             Claims { label: reply.label.clone(), origin: reply.origin.clone(), grants: reply.grants };
         Ok(AwaitApproval {
