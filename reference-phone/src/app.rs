@@ -36,7 +36,7 @@ use crate::upstream::{Outgoing, OutgoingChange, Upstream, UpstreamEvent};
 use link::Link;
 use pairing::Attempt;
 
-pub use pairing::{OpenOffer, ScanStep, grant_names};
+pub use pairing::{OpenOffer, ScanStep, grant_names, grants_of};
 pub use rest::{SettleError, Settled};
 pub use verbs::{LinkReport, Status, VerbError};
 

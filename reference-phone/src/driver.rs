@@ -12,7 +12,7 @@ use handfast::program::{
 };
 use serde_json::{Map, Value, json};
 
-use crate::app::{App, AppOutput, Now, ScanStep, SocketTag};
+use crate::app::{App, AppOutput, Now, ScanStep, SocketTag, grants_of};
 use crate::describe;
 use crate::media::{ImportError, MediaDir, Staged};
 use crate::policy::RelayPolicy;
@@ -257,7 +257,10 @@ impl Core {
             return Ok(None);
         }
         if let Some(approved) = object.get("approve").and_then(Value::as_bool) {
-            self.app.approve(now, rng, approved)?;
+            match object.get("grants").filter(|_| approved) {
+                Some(names) => self.app.approve_with(now, rng, granted(names)?)?,
+                None => self.app.approve(now, rng, approved)?,
+            }
             return Ok(None);
         }
         if field_str(object, "verb")? == "attach" {
@@ -278,6 +281,14 @@ impl Core {
         let usage = || usage(self.sockets.runtime(), sockets, queued);
         verb(&mut self.app, now, object, usage).map(Some)
     }
+}
+
+/// The grants that the user gives, by their names.
+fn granted(names: &Value) -> anyhow::Result<u64> {
+    let names =
+        names.as_array().and_then(|names| names.iter().map(Value::as_str).collect::<Option<Vec<_>>>());
+    let bits = names.and_then(|names| grants_of(&names));
+    bits.ok_or_else(|| anyhow::anyhow!("\"grants\" is a list of \"read\", \"send\" and \"media\""))
 }
 
 /// Sends a file that was copied in.

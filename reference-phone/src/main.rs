@@ -275,13 +275,13 @@ fn scan_answer(
         let line = lines.next().transpose()?;
         let line = line.context("stdin ended before an answer; nothing was linked")?;
         if json {
-            let hint = "an answer is {\"check_code\":\"1234\"} or {\"approve\":true}";
+            let hint = "an answer is {\"check_code\":\"1234\"}, or {\"approve\":true} with or without \"grants\":[\"read\"]";
             return serde_json::from_str(&line).context(hint);
         }
         if let Some(answer) = words::scan_answer(&line) {
             return Ok(answer);
         }
-        print_words("Please type the four digits, or yes or no: ")?;
+        print_words("Please type the four digits, or yes or no, or what it may do (read send media): ")?;
     }
 }
 

@@ -4,6 +4,8 @@ use handfast::program::fields::{lines, number, rows, text};
 use handfast::program::{ago, columns, printable, size, usage_words};
 use serde_json::Value;
 
+use crate::app::grants_of;
+
 /// A state of a link, in words.
 fn state(state: &str) -> &str {
     match state {
@@ -148,7 +150,8 @@ fn approval(event: &Value) -> String {
            wants to   {}\n  \
            by         {}\n\
          {warnings}\
-         It will see your messages. Only go on if you are linking a device just now. Link it? [yes/no] ",
+         It will see your messages. Only go on if you are linking a device just now. To allow less, name what it may do, \
+         for example: read send. Link it? [yes/no/rights] ",
         text(event, "label"),
         grants.join(", "),
         text(event, "relay"),
@@ -303,14 +306,21 @@ fn status(answer: &Value) -> String {
     lines.join("\n")
 }
 
-/// A line of the person who scans, as the object that the running phone takes: digits, or yes and no.
+/// A line of the person who scans, as the object that the running phone takes: digits, or yes and no, or what the
+/// companion may do.
 #[must_use]
 pub fn scan_answer(line: &str) -> Option<Value> {
     let line = line.trim();
     if !line.is_empty() && line.bytes().all(|digit| digit.is_ascii_digit()) {
         return Some(serde_json::json!({"check_code": line}));
     }
-    handfast::program::yes_or_no(line).map(|approve| serde_json::json!({"approve": approve}))
+    if let Some(approve) = handfast::program::yes_or_no(line) {
+        return Some(serde_json::json!({"approve": approve}));
+    }
+    let rights = line.to_lowercase();
+    let rights: Vec<_> = rights.split([' ', ',']).filter(|word| !word.is_empty()).collect();
+    let is_rights = !rights.is_empty() && grants_of(&rights).is_some();
+    is_rights.then(|| serde_json::json!({"approve": true, "grants": rights}))
 }
 
 #[cfg(test)]
@@ -340,7 +350,7 @@ mod tests {
             "https://app.example (its own claim)",
             "read, send",
             "relay.example",
-            "[yes/no] ",
+            "[yes/no/rights] ",
         ] {
             assert!(shown.contains(part), "{part}: {shown}");
         }
@@ -447,7 +457,12 @@ mod tests {
         assert_eq!(scan_answer(" 0042 "), Some(json!({"check_code": "0042"})));
         assert_eq!(scan_answer("yes"), Some(json!({"approve": true})));
         assert_eq!(scan_answer("N"), Some(json!({"approve": false})));
-        assert_eq!((scan_answer(""), scan_answer("maybe")), (None, None));
+        for (line, rights) in [("read", json!(["read"])), (" Send, READ ", json!(["send", "read"]))] {
+            assert_eq!(scan_answer(line), Some(json!({"approve": true, "grants": rights})), "{line}");
+        }
+        for line in ["", "maybe", "read everything", ",", "yes read"] {
+            assert_eq!(scan_answer(line), None, "{line}");
+        }
     }
 
     #[test]

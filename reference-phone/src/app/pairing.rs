@@ -111,6 +111,18 @@ pub fn grant_names(bits: u64) -> Vec<&'static str> {
         .collect()
 }
 
+/// The grants of these names, as bits; none when one of them is no grant.
+#[must_use]
+pub fn grants_of(names: &[&str]) -> Option<u64> {
+    let bit = |name: &str| match name {
+        "read" => Some(grants::READ),
+        "send" => Some(grants::SEND),
+        "media" => Some(grants::MEDIA),
+        _ => None,
+    };
+    names.iter().try_fold(0, |bits, name| Some(bits | bit(name)?))
+}
+
 /// What a user can do about the end of an attempt.
 fn advice(code: ErrorCode, lost: Option<&str>, relay: &RelayName) -> String {
     let text = match code {
@@ -123,7 +135,8 @@ fn advice(code: ErrorCode, lost: Option<&str>, relay: &RelayName) -> String {
             }
         },
         ErrorCode::CODE_TAKEN => {
-            "another phone is linking with this code; if it is not yours, cancel there and scan a new code"
+            "this code was used already, or another phone links with it now; scan the code that the page shows now, and \
+             if the other phone is not yours, see to who can look at your screen"
         }
         ErrorCode::CHECK_CODE_WRONG => {
             "the four digits were wrong; somebody may have swapped the code: ask the page for a new one and scan that"
@@ -190,19 +203,33 @@ impl App {
         attempt.pairing.enter_check_code(now.mono, typed).map_err(|_| VerbError::NotAsked)
     }
 
-    /// The user approved what the page claims, or refused.
+    /// The user approved what the page claims, with all that it asks for, or refused.
     ///
     /// # Errors
     ///
     /// [`VerbError::NotAsked`], [`VerbError::Store`].
     pub fn approve(&mut self, now: Now, rng: &mut dyn CryptoRng, approved: bool) -> Result<(), VerbError> {
-        let attempt = self.attempt.as_mut().ok_or(VerbError::NotAsked)?;
-        if !approved {
-            attempt.pairing.refuse(now.mono);
-            return Ok(());
+        if approved {
+            return self.approve_with(now, rng, grants::ALL);
         }
+        let attempt = self.attempt.as_mut().ok_or(VerbError::NotAsked)?;
+        attempt.pairing.refuse(now.mono);
+        Ok(())
+    }
+
+    /// The user approved what the page claims, and gives it of what it asks for these grants alone.
+    ///
+    /// # Errors
+    ///
+    /// [`VerbError::NotAsked`], [`VerbError::NoGrants`] when none of them is asked for, [`VerbError::Store`].
+    pub fn approve_with(&mut self, now: Now, rng: &mut dyn CryptoRng, given: u64) -> Result<(), VerbError> {
+        let attempt = self.attempt.as_ref().ok_or(VerbError::NotAsked)?;
         let Some((_, _, asked)) = &attempt.claims else { return Err(VerbError::NotAsked) };
-        let asked = *asked;
+        // req: MSG-055, MSG-110
+        let given = asked & given & grants::ALL;
+        if given == 0 {
+            return Err(VerbError::NoGrants);
+        }
         let serial = self.store.next_serial().map_err(VerbError::from);
         let serial = self.whole(serial)?;
         let mut companion = [0; 16];
@@ -211,7 +238,7 @@ impl App {
             account_name: self.account.name.clone(),
             companion: CompanionId::from_bytes(companion),
             serial,
-            grants: asked & grants::ALL,
+            grants: given,
             idle_days: IDLE_DAYS,
         };
         let attempt = self.attempt.as_mut().ok_or(VerbError::NotAsked)?;

@@ -55,6 +55,9 @@ pub enum VerbError {
     /// Nothing of the kind was asked.
     #[error("nothing is waiting for this answer; begin with `scan`")]
     NotAsked,
+    /// Nothing of what the companion asks for would be given.
+    #[error("that gives the companion nothing; name at least one right that it asks for, or refuse")]
+    NoGrants,
     /// The text is no code of ours.
     #[error("{}", code_text(*.0))]
     Code(ErrorCode),

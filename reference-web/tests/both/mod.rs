@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use handfast::codec::ids::{AttachmentId, BootId};
-use handfast::codec::message::MessageState;
+use handfast::codec::message::{MessageState, grants};
 use handfast::driver::{SystemRng, os_rng};
 use handfast::program::Progress;
 use handfast::session::LinkState;
@@ -55,6 +55,11 @@ impl Network {
     pub(crate) fn changes(&self, chat: u64, message: u64, change: Change) {
         let message = MessageName::Phone(message);
         let event = UpstreamEvent::Changed { chat, author: "Bo".into(), message, change };
+        self.0.lock().unwrap().push_back(event);
+    }
+
+    /// The network tells something else.
+    pub(crate) fn tells(&self, event: UpstreamEvent) {
         self.0.lock().unwrap().push_back(event);
     }
 
@@ -236,6 +241,11 @@ impl Both {
         changed
     }
 
+    /// The directory with the data of both.
+    pub(crate) fn data(&self) -> PathBuf {
+        self.dir.path().to_path_buf()
+    }
+
     /// The files of content at the phone.
     pub(crate) fn phone_media(&self) -> PathBuf {
         phone_dir(self.dir.path()).join("media")
@@ -294,6 +304,11 @@ impl Both {
     }
 
     pub(crate) fn pair(&mut self) {
+        self.pair_giving(grants::ALL);
+    }
+
+    /// A pairing in which the phone's user gives these of the grants that are asked for.
+    pub(crate) fn pair_giving(&mut self, given: u64) {
         let now = self.now;
         self.web.as_mut().unwrap().pair(now, &mut self.rng).unwrap();
         self.settle();
@@ -310,7 +325,7 @@ impl Both {
         });
         self.phone.as_mut().unwrap().enter_check_code(times, &digits).unwrap();
         self.settle();
-        self.phone.as_mut().unwrap().approve(times, &mut self.rng, true).unwrap();
+        self.phone.as_mut().unwrap().approve_with(times, &mut self.rng, given).unwrap();
         self.run_until("the number", |b| b.events.iter().any(|e| matches!(e, AppEvent::NumberWanted { .. })));
         let shown = self.asked.iter().rev().find_map(|step| match step {
             ScanStep::ShowConfirmation(number) => Some(number.clone()),
