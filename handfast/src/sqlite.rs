@@ -21,6 +21,7 @@
 
 mod device_key;
 pub mod file;
+mod reserve;
 
 use std::io::Read;
 use std::path::Path;
@@ -35,6 +36,7 @@ use rusqlite::{
 use zeroize::Zeroizing;
 
 pub use device_key::DeviceKey;
+pub use reserve::{RESERVE_LEN, Reserve, make_room, open_reserved};
 
 /// The oldest SQLite that is accepted, as `major * 1,000,000 + minor * 1,000 + patch`: older ones can corrupt a
 /// database in WAL mode.
@@ -44,8 +46,13 @@ const SQLITE_VERSION_WITHDRAWN: i32 = 3_052_000;
 /// How long a write waits for another program that holds the database.
 pub const BUSY_DEADLINE: Duration = Duration::from_secs(5);
 
-/// The size of a database that holds no tables: one page.
-const EMPTY_LEN_MAX: u64 = 4_096;
+/// The size of a page of a new database. A small change writes each page that it touches whole, and a text with its states
+/// touches thirty.
+const PAGE_LEN: u32 = 1_024;
+/// The smallest page there is: what is shorter is no database yet.
+const HEADER_LEN_MIN: u64 = 512;
+/// Where the header of a database says how large its pages are, big-endian; 1 stands for 65,536.
+const PAGE_LEN_AT: usize = 16;
 /// Where the header of a database says how it is written, and what that is in WAL mode.
 const WRITE_VERSION_AT: usize = 18;
 const WRITE_VERSION_WAL: u8 = 2;
@@ -179,6 +186,8 @@ pub fn open(path: &Path) -> Result<Connection, SqliteError> {
     conn.pragma_update(None, "foreign_keys", true)?;
     conn.pragma_update(None, "trusted_schema", false)?;
     conn.pragma_update(None, "secure_delete", true)?;
+    // Counts for a new database alone.
+    conn.pragma_update(None, "page_size", PAGE_LEN)?;
     let mode: String = conn.pragma_update_and_check(None, "journal_mode", "WAL", |row| row.get(0))?;
     if !mode.eq_ignore_ascii_case("wal") {
         return Err(SqliteError::Setting("journal_mode = WAL"));
@@ -201,12 +210,15 @@ fn require_log(path: &Path) -> Result<(), SqliteError> {
     let mut log = path.as_os_str().to_os_string();
     log.push("-wal");
     let mut opened = file::open(path, false)?;
-    if Path::new(&log).exists() || opened.metadata().map_err(failed)?.len() <= EMPTY_LEN_MAX {
+    let len = opened.metadata().map_err(failed)?.len();
+    if Path::new(&log).exists() || len < HEADER_LEN_MIN {
         return Ok(());
     }
     let mut header = [0; WRITE_VERSION_AT + 1];
     opened.read_exact(&mut header).map_err(failed)?;
-    if header[WRITE_VERSION_AT] == WRITE_VERSION_WAL {
+    let page_len = u64::from(u16::from_be_bytes([header[PAGE_LEN_AT], header[PAGE_LEN_AT + 1]]));
+    // One that holds no tables is one page.
+    if len > page_len.max(HEADER_LEN_MIN) && header[WRITE_VERSION_AT] == WRITE_VERSION_WAL {
         return Err(SqliteError::WithoutLog(path.display().to_string()));
     }
     Ok(())

@@ -23,7 +23,7 @@ use handfast::codec::ids::{LogId, MailboxId};
 use handfast::codec::limits::MARKER_REVS;
 use handfast::handshake::identity::SigningKey;
 use handfast::session::{Commit, CommitError, Pairs};
-use handfast::sqlite::{self, DeviceKey, SqliteError, Txn};
+use handfast::sqlite::{self, DeviceKey, Reserve, SqliteError, Txn};
 use rusqlite::Connection;
 use zeroize::Zeroizing;
 
@@ -139,6 +139,8 @@ pub struct Store {
     in_doubt: bool,
     /// Markers with a revision up to here are gone.
     floor: u64,
+    /// Room for the day on which the disk is full; none for a database that the caller opened.
+    reserve: Option<Reserve>,
 }
 
 /// A number as SQLite holds it. Numbers of the protocol end at 2^62 - 1, so none is ever cut.
@@ -169,8 +171,10 @@ impl Store {
     /// [`StoreError::NoAccount`] when there is none yet; otherwise what is wrong with it.
     pub fn open(dir: &Path) -> Result<(Self, Account), StoreError> {
         let key = schema::load_key(dir)?;
-        let conn = sqlite::open(&dir.join(DATABASE))?;
-        Self::take_over(conn, key)
+        let (conn, reserve) = sqlite::open_reserved(&dir.join(DATABASE))?;
+        let (mut store, account) = Self::take_over(conn, key)?;
+        store.reserve = Some(reserve);
+        Ok((store, account))
     }
 
     /// Takes over a database that holds an account.
@@ -178,8 +182,16 @@ impl Store {
         schema::check(&mut conn)?;
         let (account, counters) = schema::read_account(&conn, &key)?;
         schema::complete(&conn)?;
-        let mut store =
-            Self { conn, key, open: false, counters, stored: counters, floor: 0, in_doubt: false };
+        let mut store = Self {
+            conn,
+            key,
+            open: false,
+            counters,
+            stored: counters,
+            floor: 0,
+            in_doubt: false,
+            reserve: None,
+        };
         store.prune_markers()?;
         Ok((store, account))
     }
@@ -245,6 +257,14 @@ impl Store {
         self.open = false;
         self.stored = self.counters;
         Ok(())
+    }
+
+    /// A write failed, perhaps for want of room: empties the log with the room that is held back for it. No transaction may
+    /// be open. Where nothing comes of it, the next write says why.
+    pub fn make_room(&self) {
+        if let Some(reserve) = &self.reserve {
+            let _ = sqlite::make_room(&self.conn, reserve);
+        }
     }
 
     /// Drops the open transaction, if there is one.

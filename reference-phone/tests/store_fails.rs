@@ -7,6 +7,8 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use handfast::Timestamp;
+use handfast::sqlite::Reserve;
+use handfast::store_suite::files::SmallDisk;
 use rand_chacha::ChaCha20Rng;
 use rand_core::SeedableRng;
 use reference_phone::app::{App, AppEvent, AppOutput, Now, Settled};
@@ -55,7 +57,10 @@ struct Phone {
 
 impl Phone {
     fn new() -> Self {
-        let dir = tempfile::tempdir().unwrap();
+        Self::in_dir(tempfile::tempdir().unwrap())
+    }
+
+    fn in_dir(dir: tempfile::TempDir) -> Self {
         let (store, account) =
             Store::open_or_create(dir.path(), "Ada", |store| store.add_chat(1, "Bo", "Bo")).unwrap();
         let media = MediaDir::open(dir.path()).unwrap();
@@ -96,6 +101,81 @@ fn break_table(dir: &Path, table: &str, how: &str) {
 
 fn mend(dir: &Path) {
     execute(dir, "DROP TRIGGER broken");
+}
+
+/// A program that began to read the database, and goes on.
+fn reader(dir: &Path) -> rusqlite::Connection {
+    let conn = rusqlite::Connection::open(dir.join(DATABASE)).unwrap();
+    let keep_log = rusqlite::config::DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE;
+    let _ = conn.set_db_config(keep_log, true).unwrap();
+    conn.execute_batch("BEGIN; SELECT count(*) FROM messages;").unwrap();
+    conn
+}
+
+/// Sends texts of 2,000 bytes until the store takes no more, and returns how many it took.
+fn send_until_full(phone: &mut Phone) -> usize {
+    let text = "x".repeat(2_000);
+    for sent in 0..20_000 {
+        let asked = phone.app.send_text(phone.now, 1, &text);
+        let settled = phone.settle();
+        if let Some(failure) = settled.failure {
+            assert!(failure.contains("the disk is full"), "{failure}");
+            return sent;
+        }
+        asked.unwrap();
+    }
+    panic!("a disk of 20 MiB is finite");
+}
+
+/// The log grows while another program reads it, to the last byte of the disk. When the reader is gone the phone needs
+/// nobody to make room: what it held back is enough to empty the log.
+#[test]
+fn a_disk_that_a_log_has_filled_heals_when_its_reader_is_gone() {
+    let Some(disk) = SmallDisk::mount(20) else { return };
+    let mut phone = Phone::in_dir(tempfile::tempdir_in(disk.path()).unwrap());
+    let reserve = Reserve::beside(&phone.dir.path().join(DATABASE));
+    assert!(reserve.is_held());
+    phone.app.send_text(phone.now, 1, "before").unwrap();
+    assert_eq!(phone.settle().failure, None);
+    let reader = reader(phone.dir.path());
+    let sent = send_until_full(&mut phone);
+    assert!(sent > 100, "{sent}");
+    // While it reads nothing helps, and the reserve stays.
+    for _ in 0..3 {
+        phone.pass(Duration::from_mins(1));
+        let _ = phone.settle();
+        let _ = send_until_full(&mut phone);
+        assert!(reserve.is_held());
+    }
+    let stored = phone.app.history(1, 100_000).unwrap().len();
+    assert!(stored > sent);
+    drop(reader);
+    phone.pass(Duration::from_mins(1));
+    assert_eq!(phone.settle().failure, None);
+    assert_eq!(phone.app.history(1, 100_000).unwrap().len(), stored, "nothing is lost");
+    for n in 0..50 {
+        phone.app.send_text(phone.now, 1, &format!("after {n}")).unwrap();
+        assert_eq!(phone.settle().failure, None, "{n}");
+    }
+    assert!(reserve.is_held(), "for the next time");
+}
+
+/// The same, when the process ends in between: its next start does it.
+#[test]
+fn a_start_on_a_disk_that_a_log_has_filled_heals_it() {
+    let Some(disk) = SmallDisk::mount(20) else { return };
+    let mut phone = Phone::in_dir(tempfile::tempdir_in(disk.path()).unwrap());
+    let reader = reader(phone.dir.path());
+    let sent = send_until_full(&mut phone);
+    let Phone { dir, app, .. } = phone;
+    drop((app, reader));
+    std::fs::write(disk.path().join("others"), vec![1; 30_000_000]).unwrap_err();
+    let (mut store, _) = Store::open(dir.path()).unwrap();
+    assert_eq!(store.history(1, 0, 50).unwrap().len(), sent.min(50));
+    for n in 0..50 {
+        store.add_chat(100 + n, "new", "new").unwrap();
+        store.commit().unwrap();
+    }
 }
 
 fn retry_of(settled: &Settled) -> Duration {

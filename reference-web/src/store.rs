@@ -19,7 +19,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use handfast::codec::ids::MailboxId;
 use handfast::session::{Commit, CommitError, Pairs};
-use handfast::sqlite::{self, DeviceKey, SqliteError, Txn};
+use handfast::sqlite::{self, DeviceKey, Reserve, SqliteError, Txn};
 use rusqlite::Connection;
 
 pub use commands::{CommandState, StoredCommand};
@@ -112,6 +112,8 @@ pub struct Store {
     /// The wall clock.
     wall_ms: fn() -> u64,
     in_txn: bool,
+    /// Room for the day on which the disk is full; none for a database that the caller opened.
+    reserve: Option<Reserve>,
 }
 
 impl Store {
@@ -121,8 +123,10 @@ impl Store {
     /// [`StoreError`].
     pub fn open(dir: &Path) -> Result<Self, StoreError> {
         let media = MediaDir::open(dir)?;
-        let (conn, key) = schema::open(dir)?;
-        Self::with(conn, key, media, dir, wall_ms)
+        let (conn, reserve, key) = schema::open(dir)?;
+        let mut store = Self::with(conn, key, media, dir, wall_ms)?;
+        store.reserve = Some(reserve);
+        Ok(store)
     }
 
     fn with(
@@ -133,7 +137,7 @@ impl Store {
         wall_ms: fn() -> u64,
     ) -> Result<Self, StoreError> {
         schema::check(&mut conn)?;
-        Ok(Self { conn, key, dir: dir.to_path_buf(), media, wall_ms, in_txn: false })
+        Ok(Self { conn, key, dir: dir.to_path_buf(), media, wall_ms, in_txn: false, reserve: None })
     }
 
     /// Whether a data directory holds a store.
@@ -179,6 +183,14 @@ impl Store {
             self.in_txn = false;
         }
         Ok(())
+    }
+
+    /// A write failed, perhaps for want of room: empties the log with the room that is held back for it. No transaction may
+    /// be open. Where nothing comes of it, the next write says why.
+    pub fn make_room(&self) {
+        if let Some(reserve) = &self.reserve {
+            let _ = sqlite::make_room(&self.conn, reserve);
+        }
     }
 
     /// Forgets everything written since the last commit.

@@ -2,7 +2,7 @@
 
 mod both;
 
-use both::Both;
+use both::{Both, keys};
 use handfast::codec::message::grants;
 use reference_web::store::CommandState;
 
@@ -17,8 +17,8 @@ fn a_companion_may_do_what_was_given_and_no_more() {
     assert_eq!(given(&both), grants::READ);
     both.run_until("the chat", |both| both.difference(1).is_none());
     let now = both.now;
-    let sent = both.web().send_text(now, 1, "not allowed", None, Some("one"));
-    drop(sent.unwrap());
+    let sent = both.web().send_text(now, &mut keys(), 1, "not allowed", None, Some("one"));
+    let _ = sent.unwrap();
     both.run_for(both::MINUTE);
     let texts = both.phone().store().history(1, 0, 10).unwrap();
     assert!(!texts.iter().any(|stored| stored.message.text == "not allowed"));

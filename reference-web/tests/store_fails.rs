@@ -8,6 +8,8 @@ use std::time::Duration;
 
 use handfast::codec::message::{CollectionName, Command, Item, Message, MessageState};
 use handfast::session::LinkState;
+use handfast::sqlite::Reserve;
+use handfast::store_suite::files::SmallDisk;
 use reference_web::app::{AppEvent, SettleError, VerbError};
 use reference_web::store::{DB_FILE, StoreError};
 use world::{MINUTE, World, keys};
@@ -78,6 +80,44 @@ fn a_command_that_cannot_be_stored_is_not_sent_and_goes_when_it_is_asked_for_aga
         send(&mut world, "lost").unwrap();
         world.run_until("the second", MINUTE, |w| texts_at_phone(w) == ["before", "lost"]);
     }
+}
+
+/// The log grows while another program reads it, to the last byte of the disk. When the reader is gone the companion needs
+/// nobody to make room: what it held back is enough to empty the log.
+#[test]
+fn a_disk_that_a_log_has_filled_heals_when_its_reader_is_gone() {
+    let Some(disk) = SmallDisk::mount(16) else { return };
+    let mut world = World::new_in(28, tempfile::tempdir_in(disk.path()).unwrap());
+    world.pair();
+    world.run_until_live();
+    world.may_fail = true;
+    let reserve = Reserve::beside(&world.dir.join(DB_FILE));
+    assert!(reserve.is_held());
+    let reader = rusqlite::Connection::open(world.dir.join(DB_FILE)).unwrap();
+    let keep_log = rusqlite::config::DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE;
+    let _ = reader.set_db_config(keep_log, true).unwrap();
+    reader.execute_batch("BEGIN; SELECT count(*) FROM commands;").unwrap();
+    let mut sent = 0;
+    while world.failures == 0 {
+        assert!(sent < 20_000, "a disk of 16 MiB is finite");
+        if send(&mut world, &format!("{sent:02000}")).is_ok() {
+            sent += 1;
+        }
+        world.run_for(Duration::from_secs(1));
+    }
+    let told = world.events.iter().any(
+        |event| matches!(event, AppEvent::StoreFailed { reason, .. } if reason.contains("the disk is full")),
+    );
+    assert!(told);
+    world.run_for(3 * MINUTE);
+    assert!(reserve.is_held(), "while it is read nothing helps");
+    drop(reader);
+    world.run_for(3 * MINUTE);
+    assert_eq!(world.states().last(), Some(&LinkState::Live));
+    let failures = world.failures;
+    send(&mut world, "after").unwrap();
+    world.run_until("the text", MINUTE, |w| texts_at_phone(w).contains(&"after"));
+    assert_eq!((world.failures, reserve.is_held()), (failures, true));
 }
 
 #[test]

@@ -10,6 +10,7 @@ mod disk;
 mod foreign;
 mod full;
 mod killed;
+mod small_disk;
 mod torn;
 
 use std::collections::BTreeMap;
@@ -37,6 +38,7 @@ pub use full::{
     a_full_disk_ends_the_writes_and_loses_nothing, what_may_not_be_written_says_so,
 };
 pub use killed::st04_a_killed_process_leaves_whole_transactions;
+pub use small_disk::SmallDisk;
 pub use torn::{
     st04_a_log_that_is_cut_or_scrambled_opens_to_a_prefix, st04_a_torn_checkpoint_changes_nothing,
     st04_a_torn_commit_is_there_whole_or_not_at_all,

@@ -80,6 +80,7 @@ impl App {
     /// The rest is over: everything is loaded again.
     pub(super) fn wake(&mut self, now: Now, rng: &mut dyn CryptoRng) -> Result<(), StoreError> {
         self.store.roll_back()?;
+        self.store.make_room();
         self.told_rev = self.store.rev();
         self.load_links(now, rng)?;
         for unfinished in self.store.unfinished()? {

@@ -299,7 +299,7 @@ pub(super) fn create(
     fill: impl FnOnce(&mut Store) -> Result<(), StoreError>,
 ) -> Result<(Store, Account), StoreError> {
     remove(&dir.join(DEVICE_KEY_NEW))?;
-    for suffix in ["", "-wal", "-shm"] {
+    for suffix in ["", "-wal", "-shm", "-reserve"] {
         remove(&dir.join(format!("{DATABASE}{suffix}")))?;
     }
     let key = DeviceKey::generate()?;
@@ -313,8 +313,10 @@ pub(super) fn create(
         log_id: LogId::from_bytes(log_id),
     };
     let counters = Counters { rev: 0, next_message: 1, next_serial: 1 };
-    let conn = sqlite::open(&dir.join(DATABASE))?;
-    let mut store = Store { conn, key, open: false, counters, stored: counters, floor: 0, in_doubt: false };
+    let (conn, reserve) = sqlite::open_reserved(&dir.join(DATABASE))?;
+    let reserve = Some(reserve);
+    let mut store =
+        Store { conn, key, open: false, counters, stored: counters, floor: 0, in_doubt: false, reserve };
     create_account(&mut store, &account, fill)?;
     // The main file alone is a whole database from here on.
     let _: i64 = store.conn.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0))?;

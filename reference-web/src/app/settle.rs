@@ -75,6 +75,7 @@ impl App {
     /// The rest is over: everything is loaded again.
     fn wake(&mut self, now: Timestamp, rng: &mut dyn CryptoRng) -> Result<(), StoreError> {
         self.store.roll_back()?;
+        self.store.make_room();
         self.load_link(now, rng)?;
         self.rest.end();
         // Copies that were asked for in vain are asked for again.

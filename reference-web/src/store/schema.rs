@@ -6,7 +6,7 @@ use std::path::Path;
 
 use handfast::codec::ids::MailboxId;
 use handfast::handshake::key_schedule::old_command_key;
-use handfast::sqlite::{self, DeviceKey, SqliteError, file};
+use handfast::sqlite::{self, DeviceKey, Reserve, SqliteError, file};
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::{DB_FILE, KEY_FILE, StoreError, from_sql};
@@ -230,9 +230,12 @@ impl Step {
 const STEPS: [Step; 4] =
     [Step::Batch(TABLES_2), Step::Batch(TABLES_3), Step::Batch(TABLES_4), Step::Rows(take_step_5)];
 
+/// The parts of a store that belong together.
+type Parts = (Connection, Reserve, DeviceKey);
+
 /// Opens the parts of a store that belong together, or creates them. The key gets its name last: before that there is
 /// no store, after that a whole one.
-pub(super) fn open(dir: &Path) -> Result<(Connection, DeviceKey), StoreError> {
+pub(super) fn open(dir: &Path) -> Result<Parts, StoreError> {
     let (database, key) = (dir.join(DB_FILE), dir.join(KEY_FILE));
     file::require_plain_or_absent(&database)?;
     file::require_plain_or_absent(&key)?;
@@ -243,7 +246,8 @@ pub(super) fn open(dir: &Path) -> Result<(Connection, DeviceKey), StoreError> {
         return Err(StoreError::NotWhole);
     }
     let key = DeviceKey::load(&key)?;
-    Ok((sqlite::open(&database)?, key))
+    let (conn, reserve) = sqlite::open_reserved(&database)?;
+    Ok((conn, reserve, key))
 }
 
 /// Takes up a creation that was cut off after its commit. Gives whether there is a store then.
@@ -268,16 +272,16 @@ fn rename_key(dir: &Path) -> Result<(), StoreError> {
     Ok(file::sync_dir(dir)?)
 }
 
-fn create(dir: &Path) -> Result<(Connection, DeviceKey), StoreError> {
+fn create(dir: &Path) -> Result<Parts, StoreError> {
     remove(dir)?;
     let key = DeviceKey::generate()?;
     key.save_new(&dir.join(KEY_FILE_NEW))?;
-    let mut conn = sqlite::open(&dir.join(DB_FILE))?;
+    let (mut conn, reserve) = sqlite::open_reserved(&dir.join(DB_FILE))?;
     create_tables(&mut conn)?;
     // The tables are there from here on, whatever becomes of the log.
     let _: i64 = conn.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0))?;
     rename_key(dir)?;
-    Ok((conn, key))
+    Ok((conn, reserve, key))
 }
 
 /// Creates the tables in an empty database.
@@ -313,7 +317,9 @@ pub(super) fn check(conn: &mut Connection) -> Result<(), StoreError> {
 
 /// Removes the files of a store: the key first, so that what is left at any moment is nothing or the whole.
 pub(super) fn remove(dir: &Path) -> Result<(), StoreError> {
-    for name in [KEY_FILE, KEY_FILE_NEW, DB_FILE, "companion.db-wal", "companion.db-shm"] {
+    for name in
+        [KEY_FILE, KEY_FILE_NEW, DB_FILE, "companion.db-wal", "companion.db-shm", "companion.db-reserve"]
+    {
         let path = dir.join(name);
         match fs::remove_file(&path) {
             Err(error) if error.kind() != ErrorKind::NotFound => {

@@ -68,9 +68,13 @@ pub(crate) fn spoil_epoch(dir: &Path) {
 
 impl World {
     pub(crate) fn new(seed: u64) -> Self {
+        Self::new_in(seed, tempfile::tempdir().unwrap())
+    }
+
+    /// The same, with the companion's data below this directory.
+    pub(crate) fn new_in(seed: u64, temporary: tempfile::TempDir) -> Self {
         let mut rng = ChaCha20Rng::seed_from_u64(seed);
         let now = Timestamp::from_micros(1_000_000);
-        let temporary = tempfile::tempdir().unwrap();
         let dir = temporary.path().join("web");
         std::fs::create_dir(&dir).unwrap();
         let app = open(&dir, now, &mut rng);

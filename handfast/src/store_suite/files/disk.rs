@@ -21,7 +21,8 @@ pub(super) fn files_of(dir: &Path) -> Files {
     for entry in fs::read_dir(dir).expect("the directory is there") {
         let entry = entry.expect("it can be listed");
         let name = entry.file_name().to_str().expect("names are text").to_string();
-        let is_kept = entry.file_type().expect("a type").is_file() && !name.ends_with("-shm");
+        let is_left = name.ends_with("-shm") || name.ends_with("-reserve");
+        let is_kept = entry.file_type().expect("a type").is_file() && !is_left;
         if is_kept {
             let _ = files.insert(name, fs::read(entry.path()).expect("a file"));
         }

@@ -1,0 +1,173 @@
+//! Room on the disk that is held back for the day on which the disk is full.
+//!
+//! A log (`-wal`) that somebody reads cannot begin again from its start, and grows until the disk is full. When the reader
+//! is gone, the checkpoint that would empty it needs room itself, for pages that the database does not have yet: so it
+//! fails, and with it every write, until somebody makes room by hand. The file of a [`Reserve`] is given up then.
+
+use std::fs;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use rusqlite::Connection;
+
+use super::{BUSY_DEADLINE, SqliteError, file};
+
+/// How much room is held back. Of what a log holds a small part is pages that are new: a text of 2,000 bytes brings less
+/// than two of the thirty that it writes.
+pub const RESERVE_LEN: u64 = 8 * 1_024 * 1_024;
+
+/// How much of it is written at a time.
+const BLOCK_LEN: usize = 8_192;
+const _: () = assert!(RESERVE_LEN.is_multiple_of(BLOCK_LEN as u64), "it is made of whole blocks");
+
+/// What the name of the file ends with, behind the database's.
+const SUFFIX: &str = "-reserve";
+
+/// The file beside a database that takes up [`RESERVE_LEN`] bytes.
+#[derive(Debug)]
+pub struct Reserve(PathBuf);
+
+impl Reserve {
+    /// The reserve of a database, taken or not.
+    #[must_use]
+    pub fn beside(database: &Path) -> Self {
+        let mut path = database.as_os_str().to_os_string();
+        path.push(SUFFIX);
+        Self(PathBuf::from(path))
+    }
+
+    /// Its file.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.0
+    }
+
+    /// Whether the room is held back.
+    #[must_use]
+    pub fn is_held(&self) -> bool {
+        fs::symlink_metadata(&self.0).is_ok_and(|found| found.is_file() && found.len() == RESERVE_LEN)
+    }
+
+    /// Takes the room; false when there is none. Half a reserve is none: its file goes.
+    #[must_use]
+    pub fn take(&self) -> bool {
+        if self.is_held() {
+            return true;
+        }
+        self.give_back();
+        let is_taken = file::create_new(&self.0).is_ok_and(|file| fill(&file).is_ok());
+        if !is_taken {
+            self.give_back();
+        }
+        is_taken
+    }
+
+    /// Gives the room back to the disk.
+    pub fn give_back(&self) {
+        // What is there and cannot be removed holds nothing back that anybody could use.
+        let _ = fs::remove_file(&self.0);
+    }
+}
+
+/// Makes a file really take up its room: one with a hole would not.
+fn fill(mut file: &fs::File) -> io::Result<()> {
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    {
+        use rustix::fs::{FallocateFlags, fallocate};
+        use rustix::io::Errno;
+        match fallocate(file, FallocateFlags::empty(), 0, RESERVE_LEN) {
+            Ok(()) => return Ok(()),
+            // Not every file system can.
+            Err(Errno::OPNOTSUPP | Errno::NOSYS) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    let block = [0xa5; BLOCK_LEN];
+    for _ in 0..RESERVE_LEN / BLOCK_LEN as u64 {
+        file.write_all(&block)?;
+    }
+    file.sync_all()
+}
+
+/// Opens a database as [`super::open`] does, and takes its reserve. Where the disk is full, the reserve's room is used.
+///
+/// # Errors
+///
+/// As [`super::open`].
+pub fn open_reserved(path: &Path) -> Result<(Connection, Reserve), SqliteError> {
+    let opened = super::open(path).or_else(|error| match error {
+        SqliteError::Full | SqliteError::Disk(_) => {
+            // It may be the file of the log's index for which there is no room.
+            Reserve::beside(path).give_back();
+            super::open(path)
+        }
+        other => Err(other),
+    })?;
+    let reserve = Reserve::beside(path);
+    let mut log = path.as_os_str().to_os_string();
+    log.push("-wal");
+    if fs::metadata(log).is_ok_and(|log| log.len() > 0) {
+        // It could not be emptied: somebody reads it, or there is no room. Both may be so.
+        let _ = make_room(&opened, &reserve);
+    }
+    let _ = reserve.take();
+    Ok((opened, reserve))
+}
+
+/// Empties the log of a database whose disk is full, with the reserve's room, and takes the reserve again. Call it before
+/// it is tried again to write, with no transaction open.
+///
+/// Returns whether the log is empty: while somebody else reads it, it is not, and nothing is lost by that.
+///
+/// # Errors
+///
+/// [`SqliteError`], for example because there is no room even so.
+pub fn make_room(conn: &Connection, reserve: &Reserve) -> Result<bool, SqliteError> {
+    reserve.give_back();
+    // Whoever reads just now is not waited for.
+    conn.busy_timeout(Duration::ZERO)?;
+    let busy: Result<i64, _> = conn.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0));
+    conn.busy_timeout(BUSY_DEADLINE)?;
+    let _ = reserve.take();
+    Ok(busy? == 0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_reserve_takes_up_room_and_gives_it_back() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let database = dir.path().join("a.db");
+        let reserve = Reserve::beside(&database);
+        assert!(!reserve.is_held() && reserve.take());
+        assert!(reserve.is_held() && reserve.path().ends_with("a.db-reserve"));
+        let found = fs::metadata(reserve.path()).expect("it is there");
+        assert_eq!(found.len(), RESERVE_LEN);
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::{MetadataExt, PermissionsExt};
+            assert!(found.blocks() * 512 >= RESERVE_LEN, "no hole: {} blocks", found.blocks());
+            assert_eq!(found.permissions().mode() & 0o777, 0o600);
+        }
+        assert!(reserve.take(), "it is there");
+        reserve.give_back();
+        assert!(!reserve.is_held() && !reserve.path().exists());
+        fs::write(reserve.path(), b"half").expect("written");
+        assert!(!reserve.is_held());
+        assert!(reserve.take() && reserve.is_held());
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_link_in_the_place_of_the_reserve_is_not_followed() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let (database, target) = (dir.path().join("a.db"), dir.path().join("target"));
+        fs::write(&target, b"somebody's").expect("written");
+        std::os::unix::fs::symlink(&target, dir.path().join("a.db-reserve")).expect("a link");
+        assert!(Reserve::beside(&database).take());
+        assert_eq!(fs::read(&target).expect("it is there"), b"somebody's");
+    }
+}
