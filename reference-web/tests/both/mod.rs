@@ -3,6 +3,7 @@
 #![allow(dead_code, clippy::allow_attributes, reason = "each test file uses a part of it")]
 
 use std::collections::{BTreeMap, VecDeque};
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -128,6 +129,21 @@ pub(crate) fn web_dir(dir: &Path) -> PathBuf {
     dir.join("web")
 }
 
+/// Copies a directory of a device; the copies are their owner's alone, as those of a device are.
+pub(crate) fn copy_private(from: &Path, to: &Path) {
+    std::fs::create_dir(to).unwrap();
+    for entry in std::fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        let to = to.join(entry.file_name());
+        if entry.file_type().unwrap().is_dir() {
+            copy_private(&entry.path(), &to);
+        } else {
+            let _ = std::fs::copy(entry.path(), &to).unwrap();
+            std::fs::set_permissions(&to, std::fs::Permissions::from_mode(0o600)).unwrap();
+        }
+    }
+}
+
 /// A received message.
 pub(crate) fn received(chat: u64, text: &str) -> NewMessage<'_> {
     NewMessage {
@@ -161,6 +177,13 @@ impl Both {
             Ok(())
         };
         drop(PhoneStore::open_or_create(&phone_dir(dir.path()), "Ada", fill).unwrap());
+        let mut both = Self::over(seed, dir);
+        both.pair();
+        both
+    }
+
+    /// A phone and a companion over the directories that are there.
+    pub(crate) fn over(seed: u64, dir: tempfile::TempDir) -> Self {
         let mut both = Self {
             now: Timestamp::from_micros(1_000_000),
             phone: None,
@@ -183,7 +206,6 @@ impl Both {
         };
         both.start_phone();
         both.start_web();
-        both.pair();
         both
     }
 
