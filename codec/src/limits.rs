@@ -120,6 +120,8 @@ pub const MEDIA_CHUNK_LEN: u64 = 65_536;
 pub const COMMITS_OPEN_MAX: usize = 32;
 /// The most wrong check codes: 3 tries (spec, handshake).
 pub const CHECK_CODE_TRIES_MAX: u8 = 3;
+/// The messages 1 that a page reads for a code at once, before it reads one a second: 8 messages a code (spec, handshake).
+pub const CODE_MESSAGES1_MAX: u32 = 8;
 /// The most wrong numbers NN: 1 try (spec, handshake). A wrong one uses the attempt up by its type.
 pub const NN_TRIES_MAX: u8 = 1;
 /// The records after which fresh keys are due: 1,048,576 records a direction (spec, records).

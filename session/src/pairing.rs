@@ -39,6 +39,8 @@ use crate::jitter::Jitter;
 use crate::output::{Event, Output};
 use crate::queue::pop_front_if;
 
+use codes::Message1Budget;
+
 pub use codes::ShownCodes;
 pub use event::PairingEvent;
 pub use in_use::{KeysInUse, peer_keys};
@@ -83,6 +85,8 @@ pub struct Pairing {
     side: Side,
     attach: Attach,
     seat_key: SigningKey,
+    /// At a web: the messages 1 that its code may still read.
+    messages1: Message1Budget,
     keys: Option<Keys>,
     /// What is stored, once something is.
     gate: Option<CommitGate>,
@@ -124,6 +128,7 @@ impl Pairing {
             attach: Attach::new(relay, mailbox, role, now, Jitter::new(rng.next_u64())),
             // req: HSK-154
             seat_key: SigningKey::generate(rng),
+            messages1: Message1Budget::new(now),
             keys: None,
             gate: None,
             terms: None,

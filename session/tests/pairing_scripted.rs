@@ -2,7 +2,9 @@
 
 mod couple;
 
-use bytes::Bytes;
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
 use couple::raw::{message, record};
 use couple::{Couple, NAME, offering};
 use handfast_codec::error::ErrorCode;
@@ -254,4 +256,66 @@ fn nothing_but_an_acceptance_is_taken_by_an_offering_phone() {
     web.couple.raw_send(web.at, garbage);
     assert_eq!(web.couple.phone.ended(), Some(ErrorCode::BAD_RECORD_SIZE));
     let _ = message(b"");
+}
+
+/// Hands the page so many forged first messages in one instant, and returns for how many of them it drew a key.
+fn flood(couple: &mut Couple, frames: u32) -> usize {
+    let costs = |number: &u32| {
+        let before = couple.rng.get_word_pos();
+        let forged = [&number.to_be_bytes()[..], &[9; 200]].concat();
+        let frame = BytesMut::from(&*message(&forged));
+        couple.web.pairing.handle_bytes(couple.now, &mut couple.rng, frame).unwrap();
+        couple.rng.get_word_pos() != before
+    };
+    (0..frames).filter(costs).count()
+}
+
+// req: HSK-160
+#[test]
+fn forged_first_messages_cost_a_page_eight_keys_and_then_one_a_second() {
+    let mut couple = Couple::new(9);
+    couple.phone.absent = true;
+    couple.settle();
+    let at = couple.add_raw(PHONE, SigningKey::from_bytes([1; 32]));
+    assert_eq!(flood(&mut couple, 500), 8);
+    for (passed_ms, read) in [(999, 0), (1, 1), (3_500, 3), (500, 1), (60_000, 8)] {
+        couple.now = couple.now.plus(Duration::from_millis(passed_ms));
+        assert_eq!(flood(&mut couple, 500), read, "after {passed_ms} ms more");
+    }
+    // The code is as good as ever, a second later.
+    assert!(couple.web.pairing.offer_text().is_some() && couple.web.ended().is_none());
+    couple.now = couple.now.plus(Duration::from_secs(1));
+    let (offer, context) = (couple.offer(), couple.raw[at].context());
+    let (_, message1) = phone::start(&offer, &context, &mut couple.rng).unwrap();
+    couple.raw_send(at, message(&message1));
+    assert!(matches!(couple.web.events[..], [PairingEvent::CheckCode(_)]), "{:?}", couple.web.events);
+}
+
+/// A relay that hides that the page of a code has gone, which another phone took.
+// req: HSK-006
+#[test]
+fn who_scans_a_code_that_was_taken_waits_ten_seconds_whatever_the_relay_hides() {
+    let mut couple = Couple::new(10);
+    couple.web.absent = true;
+    couple.settle();
+    // Somebody sits in the page's seat and answers nothing.
+    let _ = couple.add_raw(WEB, SigningKey::from_bytes([1; 32]));
+    couple.run_for(Duration::from_millis(9_900));
+    assert_eq!(couple.phone.ended(), None);
+    couple.run_for(Duration::from_millis(200));
+    assert_eq!(couple.phone.ended(), Some(ErrorCode::TIMEOUT));
+}
+
+/// The page has answered another phone and is gone: an honest relay says so at once.
+// req: RLY-122
+#[test]
+fn who_scans_a_used_code_is_told_at_once() {
+    let mut scripted = ScriptedPhone::new(11);
+    let couple = &mut scripted.couple;
+    couple.raw_close(scripted.at);
+    assert!(couple.web.pairing.is_over(), "the code is burnt");
+    couple.phone.absent = false;
+    couple.phone.pairing.probe(couple.now);
+    couple.run_for(Duration::from_millis(100));
+    assert_eq!(couple.phone.ended(), Some(ErrorCode::CODE_TAKEN));
 }

@@ -124,7 +124,9 @@ impl Pairing {
         let before = self.phone_keys.len();
         self.phone_keys.retain(|known| *known != key);
         let known = self.phone_keys.len() < before;
-        if !known && before >= limits.pairing_phone_keys_max {
+        // req: RLY-122
+        let is_used = self.len_from_web > 0;
+        if !known && (is_used || before >= limits.pairing_phone_keys_max) {
             return Err(ErrorCode::CODE_TAKEN);
         }
         self.phone_keys.push(key);

@@ -137,6 +137,31 @@ fn rly_015_the_phone_seat_holds_one_key_at_a_time() {
     assert_eq!(h.take(web).len(), 1, "the first keeps its seat");
 }
 
+// req: RLY-122
+#[test]
+fn a_code_that_was_answered_takes_no_other_phone() {
+    for page_stays in [true, false] {
+        let mut h = Harness::new();
+        let web = h.seat_pairing(1, WEB, &key(1));
+        let phone = h.seat_pairing(1, PHONE, &key(2));
+        h.data(phone, 10);
+        h.close(phone);
+        // Nothing was answered yet: another phone may try.
+        let phone = h.seat_pairing(1, PHONE, &key(3));
+        h.data(phone, 10);
+        h.data(web, 10);
+        h.close(phone);
+        if !page_stays {
+            h.close(web);
+        }
+        let late = h.open();
+        h.attach_pairing(late, 1, PHONE, &key(4));
+        h.assert_refused(late, ErrorCode::CODE_TAKEN);
+        let again = h.seat_pairing(1, PHONE, &key(3));
+        assert!(!h.closed.contains_key(&again), "a key that sat there comes back");
+    }
+}
+
 #[test]
 fn rly_015_the_phone_seat_holds_three_keys_in_all() {
     // req: RLY-015

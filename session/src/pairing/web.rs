@@ -111,7 +111,8 @@ impl Pairing {
         codes: ShownCodes,
         message: &Bytes,
     ) {
-        let Some(context) = self.context() else {
+        let context = self.context().filter(|_| self.messages1.take(self.now));
+        let Some(context) = context else {
             return self.set_web(WebState::Shown(Box::new(code), claims, codes));
         };
         match code.read_message1(&context, &claims, message, rng) {
