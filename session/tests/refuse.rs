@@ -349,15 +349,19 @@ fn unknown_even_frames_are_ignored() {
 
 #[test]
 fn a_record_that_does_not_open_ends_the_connection_and_the_store_stays() {
-    // req: CHN-003
-    let mut evil = Evil::against(DeviceRole::Web);
-    let mut forged = BytesMut::from(&RECORD_HEADER[..]);
-    forged.resize(128 + 16 + RECORD_HEADER.len(), 9);
-    let before = evil.device.disk.pairs.len();
-    evil.give(&forged);
-    evil.listen();
-    assert!(evil.device.events.contains(&Event::Failed(ErrorCode::DECRYPT_FAILED)));
-    assert_eq!(evil.device.disk.pairs.len(), before);
+    // req: CHN-003, CHN-012
+    for against in [DeviceRole::Web, DeviceRole::Phone] {
+        let mut evil = Evil::against(against);
+        let mut forged = BytesMut::from(&RECORD_HEADER[..]);
+        forged.resize(128 + 16 + RECORD_HEADER.len(), 9);
+        let before = evil.device.disk.pairs.len();
+        evil.give(&forged);
+        evil.listen();
+        assert!(evil.device.events.contains(&Event::Failed(ErrorCode::DECRYPT_FAILED)));
+        assert_eq!(evil.device.disk.pairs.len(), before);
+        let close = Frame::Close { code: ErrorCode::DECRYPT_FAILED, retry_ms: 0 };
+        assert_eq!(evil.heard.iter().filter(|frame| **frame == close).count(), 1, "{:?}", evil.heard);
+    }
 }
 
 #[test]

@@ -121,6 +121,24 @@ fn the_record_after_message_2_is_the_confirm_or_ends_the_attempt() {
     world.run_until_live();
 }
 
+// req: CHN-012
+#[test]
+fn who_sent_a_record_that_did_not_open_hears_of_it_at_once() {
+    for role in [PHONE, WEB] {
+        let mut world = World::linked(4);
+        world.run_until_live();
+        let (now, before) = (world.now, world.device(!role).events.len());
+        let World { phone, web, rng, .. } = &mut world;
+        let device = if role == PHONE { phone } else { web };
+        device.receive(now, rng, garbage());
+        let _ = world.settle();
+        let heard = &world.device(!role).events[before..];
+        assert!(heard.contains(&Event::Closed(ErrorCode::DECRYPT_FAILED)), "{role:?}: {heard:?}");
+        assert_eq!(world.now, now, "no time had to pass");
+        world.run_until_live();
+    }
+}
+
 #[test]
 fn a_phone_answers_one_message_1_a_second() {
     // req: HSK-125

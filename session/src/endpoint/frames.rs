@@ -14,7 +14,7 @@ use handfast_handshake::certificate;
 
 use super::connect_web::SUSPENDED_WAIT;
 use super::load::wipe_rows;
-use super::{Connection, Deferred, Endpoint, Side};
+use super::{Connection, Deferred, Endpoint, Sending, Side};
 use crate::commit::Op;
 use crate::keys;
 use crate::output::{Event, Message, StreamEnd};
@@ -45,7 +45,10 @@ impl Endpoint {
         let plaintext = match opener.open(ciphertext) {
             Ok(plaintext) => plaintext.freeze(),
             Err(error) => {
-                // req: CHN-003, HSK-029
+                // req: CHN-003, CHN-012, HSK-029
+                if matches!(&self.conn, Connection::Live(live) if live.sending == Sending::Open) {
+                    self.send_close(error.code());
+                }
                 self.event(Event::Failed(error.code()));
                 self.drop_connection();
                 self.wait_before_next();
