@@ -12,6 +12,7 @@ mod packages;
 mod page;
 mod page_test;
 mod patches;
+mod program_mutants;
 mod sbom;
 mod sim;
 #[path = "../../reference-relay/build/slim.rs"]
@@ -52,7 +53,7 @@ enum Task {
     Figures,
     /// Runs the whole system in one process under seeded faults.
     Sim(sim::Options),
-    /// Plants each mutant of `vectors/mutants` in a copy of the tree; the vectors must notice.
+    /// Plants each mutant of `vectors/mutants` in a copy of the tree, where the vectors must notice; or those of the programs.
     Mutants(vector_mutants::Options),
     /// Builds the engine of the page as an importable package, in `reference-web/page/pkg`.
     Wasm(wasm::Options),

@@ -15,7 +15,10 @@ use std::time::Instant;
 use anyhow::Result;
 
 use crate::packages::{self, Package};
-use crate::{command, demo, fuzz, models, page_test, patches, sbom, sim, trace, vector_mutants, workspace};
+use crate::{
+    command, demo, fuzz, models, page_test, patches, program_mutants, sbom, sim, trace, vector_mutants,
+    workspace,
+};
 
 /// What to run.
 #[derive(clap::Args, Debug)]
@@ -122,9 +125,10 @@ fn quick_steps(full: bool) -> Vec<Step> {
         Step::new("every MUST has code and a test or vector, and every refusal a negative vector", || {
             trace::check().map(|()| Done::Passed)
         }),
-        Step::new("the patches of models, simulator and vectors apply", || {
+        Step::new("the patches of models, simulator, vectors and programs apply", || {
             patches::check(&patches::read(models::RULES)?)?;
             sim::mutants::check()?;
+            program_mutants::check()?;
             vector_mutants::check().map(|()| Done::Passed)
         }),
         Step::new("compare.py finds what is lost, doubled, misordered, damaged", || {

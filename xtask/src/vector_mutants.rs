@@ -8,7 +8,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use anyhow::{Context as _, Result, ensure};
 
 use crate::patches::{self, Patch, Scratch};
-use crate::{command, workspace};
+use crate::{command, program_mutants, workspace};
 
 /// Where the patches lie.
 const FOLDER: &str = "vectors/mutants";
@@ -21,6 +21,9 @@ pub(crate) struct Options {
     /// Only the mutants whose name contains this text.
     #[arg(long, default_value = "")]
     only: String,
+    /// The mutants of the programs, in `xtask/mutants`, which their own tests must catch.
+    #[arg(long)]
+    programs: bool,
 }
 
 /// Plants each mutant, and prints the first case that it fails; returns whether each fails one.
@@ -28,6 +31,9 @@ pub(crate) struct Options {
 /// # Errors
 /// The tree as it is does not build, or fails a case.
 pub(crate) fn run(options: &Options) -> Result<bool> {
+    if options.programs {
+        return program_mutants::run(&options.only);
+    }
     let mut patches = patches::read(FOLDER)?;
     patches.retain(|patch| patch.name.contains(&options.only));
     ensure!(!patches.is_empty(), "no mutant has `{}` in its name", options.only);
