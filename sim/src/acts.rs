@@ -196,7 +196,7 @@ impl World {
     }
 
     /// A file with content of its own.
-    fn file(&mut self, id: NodeId, len: usize, number: usize) -> std::path::PathBuf {
+    pub(crate) fn file(&mut self, id: NodeId, len: usize, number: usize) -> std::path::PathBuf {
         let mut bytes = vec![0; len];
         // Some files are sent again and again.
         let which = if len == POPULAR_LEN { 0 } else { u64::try_from(number).unwrap_or(0) };
@@ -206,7 +206,9 @@ impl World {
         std::fs::write(&path, &bytes).expect("the temporary directory can be written");
         let mut hasher = handfast::session::media::ContentHasher::new();
         hasher.update(&bytes);
-        let _ = self.ledger.files.insert(hasher.finish().content_id(), bytes);
+        let content = hasher.finish().content_id();
+        let _ = self.ledger.names.insert(format!("file-{number:04}.bin"), content);
+        let _ = self.ledger.files.insert(content, bytes);
         path
     }
 
@@ -229,6 +231,7 @@ impl World {
             return;
         }
         let path = self.file(PHONE, len, number);
+        crate::faults::quota::phone_imports(self, u64::try_from(len).unwrap_or(0));
         let time = self.nodes[0].clocks(self.now);
         let Some(app) = self.nodes[0].phone() else { return };
         let Ok(imported) = app.import(&path) else { return };

@@ -4,6 +4,8 @@ pub mod delivery;
 pub mod limits;
 pub mod logs;
 pub mod nonces;
+pub mod offers;
+pub mod quota;
 pub mod recovery;
 pub mod rules;
 pub mod tries;
@@ -18,6 +20,8 @@ use crate::world::World;
 pub fn at_rest(world: &mut World) -> Result<(), (&'static str, String)> {
     recovery::everyone_stands_right(world)?;
     logs::converge(world)?;
+    offers::none_stands(world)?;
+    quota::old_is_gone(world)?;
     delivery::nothing_is_under_way(world)
 }
 
@@ -30,5 +34,6 @@ pub fn at_end(world: &mut World) {
     delivery::reads_hold(world);
     delivery::media_is_whole(world);
     limits::hold(world);
+    quota::sample(world);
     recovery::within_round_trips(world);
 }

@@ -3,8 +3,11 @@
 pub mod clock;
 pub mod device;
 pub mod disk;
+pub mod man;
 pub mod network;
+pub mod offers;
 pub mod peer;
+pub mod quota;
 pub mod relay;
 
 use handfast::DeviceRole;
@@ -86,6 +89,9 @@ pub fn begin(world: &mut World, number: usize) {
         | Kind::Revoke
         | Kind::Reload => device::begin(world, &fault, number),
         Kind::EvilWeb | Kind::EvilPhone => peer::begin(world, &fault, number),
+        Kind::OfferCancelled | Kind::OfferLapses => offers::begin(world, number),
+        Kind::UploadQuota | Kind::DiskReserve => quota::begin(world, &fault, number),
+        Kind::BetweenCodes => man::begin(world, &fault),
         Kind::FutureAck => peer::future_ack(world, &fault, number),
     }
 }
@@ -111,6 +117,8 @@ pub fn later(world: &mut World, number: usize) {
         | Kind::ThreePhones
         | Kind::Reload => device::later(world, &fault, number),
         Kind::EvilWeb | Kind::EvilPhone => peer::begin(world, &fault, number),
+        Kind::OfferCancelled | Kind::OfferLapses => offers::later(world, &fault, number),
+        Kind::UploadQuota | Kind::DiskReserve => quota::later(world, &fault, number),
         Kind::FutureAck => network::cut(world, PHONE),
         _ => {}
     }
@@ -134,6 +142,9 @@ pub fn heal(world: &mut World) {
         clock::end(world, NodeId(id));
     }
     device::end(world);
+    man::end(world);
+    offers::end(world);
+    quota::end(world);
     let off = |node: &Node| node.machine.is_none();
     for id in (0..=world.plan.webs).map(NodeId) {
         if world.nodes.get(id.0).is_some_and(off) {

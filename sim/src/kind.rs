@@ -67,6 +67,11 @@ kinds! {
     GreaseMix "grease-mix" "The relay sends frames and fields that nobody knows.",
     EvilWeb "evil-web" "A companion with real keys sends any inner record.",
     FutureAck "future-ack" "A phone acknowledges what it never got, and its socket is lost.",
+    OfferCancelled "offer-cancelled" "The phone's user ends an attempt, or an offer that the companion may have accepted.",
+    OfferLapses "offer-lapses" "An offer is ten minutes old at the phone, or nearly.",
+    UploadQuota "upload-quota" "A link has nearly its share of uploads without a message, and sends more.",
+    DiskReserve "disk-reserve" "The phone's disk has little more than its reserve, and a companion sends more.",
+    BetweenCodes "between-codes" "A man pairs with both sides, and shows the phone's user a code of his own.",
     EvilPhone "evil-phone" "A phone with real keys sends any inner record.",
 }
 
@@ -91,6 +96,12 @@ impl Kind {
                 | Self::EvilPhone
                 | Self::FutureAck
         )
+    }
+
+    /// Whether it meets a pairing, or nothing.
+    #[must_use]
+    pub const fn needs_pairing(self) -> bool {
+        matches!(self, Self::ThreePhones | Self::OfferCancelled | Self::OfferLapses | Self::BetweenCodes)
     }
 
     /// The kind of this name.

@@ -128,6 +128,18 @@ pub struct Ledger {
     pub deleted: Vec<(u64, u64, String)>,
     /// Files: content and bytes.
     pub files: BTreeMap<ContentId, Vec<u8>>,
+    /// The content of files, by their names.
+    pub names: BTreeMap<String, ContentId>,
+    /// Content for which a companion was told that there is no room.
+    pub refused: BTreeSet<ContentId>,
+    /// What took the phone's room last.
+    pub tight: Option<Kind>,
+    /// When content that no message names has had its day, in the world's time.
+    pub forgotten_by: u64,
+    /// Links that the phone's user ended while they were offered.
+    pub cancelled: BTreeSet<CompanionId>,
+    /// Links that were offered: what time it was at the phone ([`crate::node::Node::lived`]).
+    pub offers: BTreeMap<CompanionId, u64>,
     /// Companions on whose link one side was evil.
     pub evil: BTreeSet<usize>,
     /// Companions whose phone broke a rule in a way that must cost nothing.
@@ -164,12 +176,15 @@ pub struct Ledger {
 }
 
 impl Ledger {
-    /// Whether a user wanted deleted what was sent, or what it answers: then it need not be there.
+    /// Whether a user wanted deleted what was sent, or what it answers, or was told that there is no room for it: then it
+    /// need not be there.
     #[must_use]
     pub fn may_be_gone(&self, sent: &Sent) -> bool {
-        self.deleted.iter().any(|(chat, message, text)| {
-            *chat == sent.chat && (*text == sent.text || sent.reply_to == Some(*message))
-        })
+        let is_refused = self.names.get(&sent.text).is_some_and(|content| self.refused.contains(content));
+        is_refused
+            || self.deleted.iter().any(|(chat, message, text)| {
+                *chat == sent.chat && (*text == sent.text || sent.reply_to == Some(*message))
+            })
     }
 
     /// A companion, or the phone, was put back to an earlier state: what went through it until now may be lost, and

@@ -18,6 +18,7 @@ use reference_web::app as web;
 
 use crate::disk::Disk;
 use crate::faults::disk::Trap;
+use crate::faults::quota;
 use crate::rng::SimRng;
 use crate::upstream::{self, Network};
 
@@ -106,6 +107,8 @@ pub struct Node {
     started: u64,
     mono_jump: u64,
     wall_jump_ms: i64,
+    /// How long it slept in all, in microseconds.
+    slept: u64,
 }
 
 thread_local! {
@@ -140,6 +143,7 @@ impl Node {
             started: 0,
             mono_jump: 0,
             wall_jump_ms: 0,
+            slept: 0,
         }
     }
 
@@ -180,7 +184,7 @@ impl Node {
                 let (store, account) = reference_phone::store::Store::over(conn, self.disk.key())
                     .context("the phone's store")?;
                 // A run must not hang on how full this machine is.
-                let media = MediaDir::open(self.disk.dir())?.with_free_space(|_| None);
+                let media = MediaDir::open(self.disk.dir())?.with_free_space(quota::room);
                 let policy = RelayPolicy::new(vec![relay()], false);
                 let network = Box::<Network>::default();
                 let app = phone::App::new(store, account, media, network, policy, time, rng)?;
@@ -220,6 +224,22 @@ impl Node {
     /// The monotonic clock went on while the device slept.
     pub fn jump_mono(&mut self, micros: u64) {
         self.mono_jump = self.mono_jump.saturating_add(micros);
+    }
+
+    /// So much time goes by for the device in one moment of the world.
+    pub fn sleeps(&mut self, now: u64, micros: u64) {
+        self.slept = self.slept.saturating_add(micros);
+        self.jump_wall(i64::try_from(micros / 1_000).unwrap_or(0));
+        if self.machine.is_some() {
+            self.jump_mono(micros);
+            self.wake = Some(now);
+        }
+    }
+
+    /// How much time has gone by for it since the world began, in microseconds, whatever its clocks were set to.
+    #[must_use]
+    pub fn lived(&self, now: u64) -> u64 {
+        now.saturating_add(self.slept)
     }
 
     /// The phone that runs here.

@@ -178,10 +178,14 @@ fn media_len(rng: &mut SimRng) -> usize {
 /// A fault of this kind, somewhere in the run.
 pub fn fault(rng: &mut SimRng, kind: Kind, webs: u64, len: u64) -> Fault {
     // Codes are shown at the beginning.
-    let end = if kind == Kind::ThreePhones { 4_000_000 } else { len.max(1_000_000) };
+    let (from, end) = match kind {
+        Kind::ThreePhones => (500_000, 4_000_000),
+        _ if kind.needs_pairing() => (0, 600_000),
+        _ => (500_000, len.max(1_000_000)),
+    };
     Fault {
         kind,
-        at: rng.range(500_000, end),
+        at: rng.range(from, end),
         len: *rng.pick(&[200_000, 1_000_000, 5_000_000, 15_000_000, 40_000_000]),
         web: usize::try_from(rng.below(webs)).unwrap_or(0),
         at_phone: rng.percent(50),
@@ -200,7 +204,7 @@ impl Plan {
             _ => 3,
         };
         let count = match only.len() {
-            0 => rng.range(0, 8),
+            0 => rng.range(0, 10),
             1 => rng.range(1, 4),
             _ => rng.range(2, 8),
         };
@@ -210,9 +214,8 @@ impl Plan {
                 fault(&mut rng, kind, webs, MIX_LEN)
             })
             .collect();
-        // A code that three phones scan must be shown.
-        let pairs = seed % PAIRS_EVERY == PAIRS_EVERY - 1
-            || faults.iter().any(|fault| fault.kind == Kind::ThreePhones);
+        let pairs =
+            seed % PAIRS_EVERY == PAIRS_EVERY - 1 || faults.iter().any(|fault| fault.kind.needs_pairing());
         let mut ops: Vec<Op> = (0..rng.range(4, 24))
             .map(|_| Op { at: rng.range(0, MIX_LEN), act: act(&mut rng, webs) })
             .collect();

@@ -1,5 +1,6 @@
 //! The users: they pair, and note what their devices tell them. What they send and fetch is in `acts.rs`.
 
+use handfast::codec::ids::CompanionId;
 use handfast::session::LinkState;
 use handfast::{DeviceRole, ErrorCode};
 use reference_phone::app::{AppEvent as PhoneEvent, ScanStep};
@@ -7,6 +8,7 @@ use reference_web::app::AppEvent as WebEvent;
 use reference_web::store::Direction;
 
 use crate::disk::Disk;
+use crate::faults::{man, offers};
 use crate::kind::Kind;
 use crate::ledger::WebView;
 use crate::node::NodeId;
@@ -53,6 +55,10 @@ impl World {
         let disk = &self.nodes[id.0].disk;
         let (stored, companion) = (disk.companion(false), disk.companion(true));
         let linked = self.nodes[id.0].web().is_some_and(|app| app.is_linked());
+        if companion.is_some_and(|companion| man::owns(self, web, companion)) {
+            // Its user looks at it soon.
+            return;
+        }
         let view = &mut self.ledger.webs[web];
         view.stored = stored;
         if linked && companion.is_none() {
@@ -92,6 +98,7 @@ impl World {
 
     /// The users look at their screens, and do what is asked there.
     pub fn look(&mut self) {
+        man::looks(self);
         if self.ledger.webs.iter().any(|view| view.companion.is_none()) {
             self.at(self.now + LOOK_EVERY, Happening::Look);
         }
@@ -110,13 +117,15 @@ impl World {
     }
 
     fn scan(&mut self, web: usize) {
-        let Some(text) = self.ledger.webs[web].code.clone() else { return };
+        let Some(text) = man::code(self, web) else { return };
         let time = self.nodes[0].clocks(self.now);
         let mut rng = self.nodes[0].rng.clone();
         let Some(app) = self.nodes[0].phone() else { return };
         if app.scan(time, rng.crypto(), &text).is_ok() {
             self.nodes[0].rng = rng;
             self.ledger.phone.scanning = Some(web);
+            man::phone_scans(self, web);
+            offers::scanned(self);
             let _ = self.run(PHONE);
         }
     }
@@ -127,6 +136,7 @@ impl World {
             && let Some(digits) = self.ledger.webs[web].digits.clone()
         {
             self.ledger.phone.wants_digits = false;
+            let digits = man::digits(self, web, digits);
             if let Some(app) = self.nodes[0].phone() {
                 // Refused when the attempt is over, which is told by an event.
                 let _ = app.enter_check_code(time, &digits);
@@ -141,9 +151,12 @@ impl World {
             self.nodes[0].rng = rng;
             self.ledger.webs[web].approved = true;
             let _ = self.run(PHONE);
+            offers::approved(self, web);
         } else if let (Some(shown), true) = (self.ledger.phone.nn.clone(), self.ledger.webs[web].wants_number)
         {
             self.ledger.webs[web].wants_number = false;
+            man::number(self, web, &shown);
+            offers::number_comes(self, web);
             let id = self.web_node(web);
             let time = self.nodes[id.0].clocks(self.now);
             if let Some(app) = self.nodes[id.0].web() {
@@ -163,6 +176,9 @@ impl World {
         match *event {
             PhoneEvent::LinkState { companion, state } => {
                 let old = self.ledger.phone.states.insert(companion, state);
+                if state == LinkState::Live {
+                    crate::check::offers::linked(self, companion);
+                }
                 if state == LinkState::Live && self.ledger.revoked.contains(&companion) {
                     self.ledger
                         .violation("revoked-never-resumes", format!("the phone is live with {companion}"));
@@ -171,6 +187,7 @@ impl World {
                     self.ledger.recovers();
                 }
             }
+            PhoneEvent::Linked { companion } => crate::check::offers::linked(self, companion),
             PhoneEvent::Diverged { companion } => {
                 let _ = self.ledger.phone.diverged.insert(companion);
             }
@@ -201,13 +218,22 @@ impl World {
         let now = self.now;
         self.trace.line(now, || format!("{} asks {step:?}", self.nodes[id.0].name));
         if id != PHONE {
-            return;
+            return man::phone_tells(self, id, step);
         }
         match step {
-            ScanStep::CheckCodeWanted => self.ledger.phone.wants_digits = true,
-            ScanStep::ApprovalWanted { .. } => self.ledger.phone.wants_approval = true,
+            // Whoever has seen no other digits types the same again, and the attempt is over.
+            ScanStep::CheckCodeWanted | ScanStep::WrongCode { left: 1.. } => {
+                self.ledger.phone.wants_digits = true;
+            }
+            ScanStep::ApprovalWanted { .. } => {
+                self.ledger.phone.wants_approval = true;
+                man::phone_asks(self);
+            }
             ScanStep::ShowConfirmation(nn) => self.ledger.phone.nn = Some(nn),
-            ScanStep::Linked { .. } | ScanStep::Ended { .. } => self.scan_over(),
+            ScanStep::Linked { .. } | ScanStep::Ended { .. } => {
+                man::phone_is_done(self);
+                self.scan_over();
+            }
             _ => {}
         }
     }
@@ -220,6 +246,7 @@ impl World {
             format!("{} tells {text}", self.nodes[id.0].name)
         });
         let Some(web) = self.web_of(id) else {
+            man::page_tells(self, id, &event);
             crate::faults::device::holder_tells(self, id, &event);
             return false;
         };
@@ -231,21 +258,10 @@ impl World {
                 view.offers_code = asks;
             }
             WebEvent::CheckCode(digits) => view.digits = Some(digits),
-            WebEvent::NumberWanted { .. } => {
-                view.wants_number = true;
-                if !view.approved {
-                    self.ledger
-                        .violation("nothing-before-approval", format!("companion {web} asks for the number"));
-                }
-            }
-            WebEvent::Linked { companion, .. } => {
-                view.companion = Some(companion);
-                // What an earlier link had fetched went with that link, though a crash may have kept the user from hearing.
-                view.fetched.clear();
-                view.code = None;
-                view.digits = None;
-                // They are counted for each link.
-                let _ = self.ledger.attempts.remove(&web);
+            WebEvent::NumberWanted { .. } => self.number_is_wanted(web),
+            WebEvent::Linked { companion, .. } => self.web_is_linked(web, companion),
+            WebEvent::Transfer { content, error: Some(ErrorCode::FULL), .. } => {
+                crate::faults::quota::refused(self, web, content);
             }
             WebEvent::LinkState(state) => {
                 let old = view.state.replace(state);
@@ -287,6 +303,30 @@ impl World {
             _ => {}
         }
         false
+    }
+
+    fn number_is_wanted(&mut self, web: usize) {
+        let view = &mut self.ledger.webs[web];
+        view.wants_number = true;
+        // A man's phone approves by itself.
+        if !view.approved && !man::was_before(self, web) {
+            self.ledger.violation("nothing-before-approval", format!("companion {web} asks for the number"));
+        }
+    }
+
+    fn web_is_linked(&mut self, web: usize, companion: CompanionId) {
+        if man::owns(self, web, companion) {
+            // Its user looks at it soon.
+            return;
+        }
+        let view = &mut self.ledger.webs[web];
+        view.companion = Some(companion);
+        // What an earlier link had fetched went with that link, though a crash may have kept the user from hearing.
+        view.fetched.clear();
+        view.code = None;
+        view.digits = None;
+        // They are counted for each link.
+        let _ = self.ledger.attempts.remove(&web);
     }
 
     fn web_is_revoked(&mut self, id: NodeId, web: usize) {
@@ -333,10 +373,13 @@ impl World {
         }
     }
 
-    /// Whether the phone may have lost a link that it was about to confirm: it was rolled back, or its clock jumped over
-    /// the day that an offer stands.
+    /// Whether the phone may have lost a link that it was about to confirm: it was rolled back, its clock jumped over the
+    /// ten minutes that an offer stands, or its user ended it; or it was never the phone's.
     fn phone_may_forget(&self) -> bool {
-        self.ledger.phone_lost || self.plan.faults.iter().any(|fault| fault.kind == Kind::ClockForward)
+        let forgets = |kind| {
+            matches!(kind, Kind::ClockForward | Kind::OfferCancelled | Kind::OfferLapses | Kind::BetweenCodes)
+        };
+        self.ledger.phone_lost || self.plan.faults.iter().any(|fault| forgets(fault.kind))
     }
 
     /// A phone may not know a link that it was about to confirm, or not that it has confirmed it. The users of the
@@ -346,17 +389,22 @@ impl World {
             let id = self.web_node(web);
             let refused = std::mem::take(&mut self.ledger.webs[web].not_accepted);
             let waits = refused || self.nodes[id.0].web().is_some_and(|app| app.is_pending());
-            if !self.phone_may_forget() || !waits {
-                continue;
+            if self.phone_may_forget() && waits {
+                self.log_out(web);
             }
-            self.crash(id, false);
-            let empty = Disk::new(&self.base, [0; 32]);
-            if let Err(error) = empty.and_then(|empty| self.nodes[id.0].disk.write_over(&empty)) {
-                self.ledger.violation("starts-after-crash", format!("companion {web}: {error:#}"));
-            }
-            self.link_is_over(web);
-            self.start(id);
         }
+    }
+
+    /// A companion's user logs out: nothing of a link is left on its disk.
+    pub fn log_out(&mut self, web: usize) {
+        let id = self.web_node(web);
+        self.crash(id, false);
+        let empty = Disk::new(&self.base, [0; 32]);
+        if let Err(error) = empty.and_then(|empty| self.nodes[id.0].disk.write_over(&empty)) {
+            self.ledger.violation("starts-after-crash", format!("companion {web}: {error:#}"));
+        }
+        self.link_is_over(web);
+        self.start(id);
     }
 
     /// What a companion had sent over a link that is over may never arrive.

@@ -11,9 +11,12 @@ use reference_relay::core::{Limits, Relay};
 
 use crate::check::limits::{self, Peaks};
 use crate::check::nonces::Nonces;
+use crate::check::quota;
 use crate::check::tries::Tries;
 use crate::faults::Active;
 use crate::faults::device::Extra;
+use crate::faults::man::Man;
+use crate::faults::offers::Offers;
 use crate::faults::relay::Captured;
 use crate::ledger::Ledger;
 use crate::net::{Conn, LATENCY, Way};
@@ -91,6 +94,10 @@ pub struct World {
     pub captured: Vec<Captured>,
     /// What faults added.
     pub extras: Vec<Extra>,
+    /// What users do to offers.
+    pub offers: Offers,
+    /// Who stands between the phone and companions.
+    pub men: Vec<Man>,
     /// What an onlooker knows.
     pub ledger: Ledger,
     /// Watches records.
@@ -138,6 +145,8 @@ impl World {
             active: Vec::new(),
             captured: Vec::new(),
             extras: Vec::new(),
+            offers: Offers::default(),
+            men: Vec::new(),
             ledger: Ledger::new(plan.webs),
             nonces: Nonces::default(),
             tries: Tries::default(),
@@ -183,6 +192,7 @@ impl World {
             self.step();
             if self.now >= self.next_sample {
                 limits::sample(self);
+                quota::sample(self);
                 self.next_sample = self.now + limits::SAMPLE_EVERY;
             }
         }

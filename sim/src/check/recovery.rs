@@ -78,7 +78,8 @@ pub fn is_stopped(world: &World, web: usize) -> bool {
         |row| row.get::<_, String>(0),
     );
     match status {
-        Ok(status) => status == "suspended",
+        // An offer that lapsed, or was cancelled, at a phone that has lost that it was accepted.
+        Ok(status) => status == "suspended" || (status == "forgotten" && world.ledger.phone_lost),
         // The phone that linked it is no more.
         Err(_) => world.ledger.phone_lost,
     }

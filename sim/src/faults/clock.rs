@@ -59,9 +59,7 @@ fn wake(world: &mut World, id: NodeId) {
     }
     node.asleep_until = 0;
     if node.machine.is_some() {
-        node.jump_mono(EIGHT_HOURS);
-        node.jump_wall(i64::try_from(EIGHT_HOURS / 1_000).unwrap_or(0));
-        node.wake = Some(world.now);
+        node.sleeps(world.now, EIGHT_HOURS);
     }
 }
 
