@@ -192,6 +192,8 @@ pub struct App {
     unused: Vec<ContentId>,
     /// When an upload that no message named is forgotten.
     uploads_due: Option<Timestamp>,
+    /// Both clocks when everything was durable last.
+    clocks: Now,
     /// Chats whose contact is there.
     present: BTreeSet<u64>,
     /// Whether the links must be told of that.
@@ -241,6 +243,7 @@ impl App {
             changes: Vec::new(),
             unused: Vec::new(),
             uploads_due: None,
+            clocks: now,
             present: BTreeSet::new(),
             presence_changed: false,
             stored: false,

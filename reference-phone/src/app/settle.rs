@@ -23,7 +23,10 @@ impl App {
             // No transaction is open here.
             self.out_durable = self.out.len();
             let mut moved = self.pump_upstream(now)?;
-            moved |= self.forget_old_uploads(now)?;
+            if !self.rest.is_on() {
+                self.follow_clock(now)?;
+                moved |= self.forget_old_uploads(now)?;
+            }
             moved |= self.pump_attempt(now)?;
             let links: Vec<MailboxId> = self.links.keys().copied().collect();
             for id in links {
@@ -45,6 +48,9 @@ impl App {
                 self.stored = true;
                 handfast::kill_point!("phone.after_commit");
                 self.rest.stored();
+            }
+            if !self.rest.is_on() {
+                self.clocks = now;
             }
             self.heard.clear();
             self.report(now);

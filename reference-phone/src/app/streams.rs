@@ -19,6 +19,8 @@ use crate::store::{Claimed, StoreError};
 pub(super) const PARTS_KEPT_MAX: usize = 16;
 /// The pause after each step of a check, in which everything else goes on.
 const CHECK_PAUSE: Duration = Duration::from_millis(1);
+/// A wall clock that goes so far from the timer, in milliseconds, was set.
+const CLOCK_SET_MS: u64 = 1_000;
 /// Commits of one link in a transaction, after which its files wait for the next one.
 const COMMITS_FULL: usize = 16;
 
@@ -109,6 +111,20 @@ impl App {
         // req: STR-032
         let free = self.media.free_space().unwrap_or(u64::MAX);
         Ok(free >= coming.saturating_add(DISK_RESERVE))
+    }
+
+    /// Where the wall clock was set while the timer ran, uploads keep their age.
+    pub(super) fn follow_clock(&mut self, now: Now) -> Result<(), StoreError> {
+        let signed = |ms: u64| i64::try_from(ms).unwrap_or(i64::MAX);
+        let passed = now.mono.since(self.clocks.mono).as_millis();
+        let passed = i64::try_from(passed).unwrap_or(i64::MAX);
+        let shown = signed(now.wall_ms).saturating_sub(signed(self.clocks.wall_ms));
+        let set = shown.saturating_sub(passed);
+        if set.unsigned_abs() < CLOCK_SET_MS || self.store.oldest_claim()?.is_none() {
+            return Ok(());
+        }
+        // req: STR-030
+        self.store.shift_claims(set)
     }
 
     /// Forgets uploads that no message named within their time.

@@ -105,6 +105,20 @@ impl Store {
         self.drop_claims_where("since_ms <= ?1", params![sql(since_ms)])
     }
 
+    /// The wall clock was set while this phone ran: what came over links is as old as it was before.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Sqlite`].
+    pub fn shift_claims(&mut self, by_ms: i64) -> Result<(), StoreError> {
+        self.begin()?;
+        let _ = self
+            .conn
+            .prepare_cached("UPDATE claims SET since_ms = max(0, since_ms + ?1)")?
+            .execute([by_ms])?;
+        Ok(())
+    }
+
     /// When the oldest upload that no message names came.
     ///
     /// # Errors

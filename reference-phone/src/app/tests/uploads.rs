@@ -46,13 +46,57 @@ fn str_030_an_upload_that_no_message_names_is_forgotten_after_a_day() {
         let (_dir, mut app) = phone(None);
         let (id, _) = link(&app);
         let content = upload(&mut app, id, 1, 1_000);
-        let now = Now { wall_ms: 1_000 + age_ms, ..NOW };
+        let now = at(1_000 + age_ms);
         assert_eq!(app.settle(now, &mut ChaCha20Rng::seed_from_u64(4)).unwrap().failure, None);
         assert_eq!(app.store.media(content).unwrap().is_some(), is_kept, "{age_ms} ms");
         assert_eq!(app.media.open_content(content).is_ok(), is_kept, "{age_ms} ms");
         let left = Duration::from_millis(UPLOAD_KEPT_MS - age_ms);
-        assert_eq!(app.deadline(), is_kept.then(|| NOW.mono.plus(left)), "it is due by itself");
+        assert_eq!(app.deadline(), is_kept.then(|| now.mono.plus(left)), "it is due by itself");
     }
+}
+
+/// Both clocks, when the wall clock shows this and was never set.
+fn at(wall_ms: u64) -> Now {
+    Now { mono: NOW.mono.plus(Duration::from_millis(wall_ms - NOW.wall_ms)), wall_ms }
+}
+
+#[test]
+fn str_030_an_upload_is_as_old_as_it_was_when_the_wall_clock_is_set() {
+    // req: STR-030
+    let year_ms = 365 * UPLOAD_KEPT_MS;
+    let mut rng = ChaCha20Rng::seed_from_u64(4);
+    let (_dir, mut app) = phone(None);
+    let (id, _) = link(&app);
+    let content = upload(&mut app, id, 1, 1_000);
+    // Forward by a year, then back: what the timer says of the upload stays.
+    for (age_ms, set_ms, is_kept) in
+        [(10, year_ms, true), (20, 0, true), (UPLOAD_KEPT_MS - 1, year_ms, true), (UPLOAD_KEPT_MS, 0, false)]
+    {
+        let steady = at(1_000 + age_ms);
+        let now = Now { wall_ms: steady.wall_ms + set_ms, ..steady };
+        assert_eq!(app.settle(now, &mut rng).unwrap().failure, None);
+        assert_eq!(app.store.media(content).unwrap().is_some(), is_kept, "{age_ms} ms");
+    }
+}
+
+#[test]
+fn str_030_a_clock_that_is_set_while_the_store_fails_is_followed_later() {
+    // req: STR-030
+    let mut rng = ChaCha20Rng::seed_from_u64(4);
+    let (dir, mut app) = phone(None);
+    let (id, _) = link(&app);
+    let content = upload(&mut app, id, 1, 1_000);
+    let hand = rusqlite::Connection::open(dir.path().join(crate::store::DATABASE)).unwrap();
+    let breaks = "CREATE TRIGGER broken BEFORE UPDATE ON claims BEGIN SELECT RAISE(FAIL, 'no room'); END";
+    hand.execute_batch(breaks).unwrap();
+    let late = |ms: u64| Now { wall_ms: at(ms).wall_ms + 365 * UPLOAD_KEPT_MS, ..at(ms) };
+    assert!(app.settle(late(2_000), &mut rng).unwrap().failure.is_some());
+    // It rests: nothing is forgotten, and the failure is not made again.
+    assert_eq!(app.settle(late(2_500), &mut rng).unwrap().failure, None);
+    hand.execute_batch("DROP TRIGGER broken").unwrap();
+    assert_eq!(app.settle(late(90_000), &mut rng).unwrap().failure, None);
+    assert!(app.store.media(content).unwrap().is_some());
+    assert_eq!(app.deadline(), Some(at(1_000 + UPLOAD_KEPT_MS).mono), "it has its day");
 }
 
 #[test]
@@ -64,7 +108,7 @@ fn str_030_an_upload_that_a_message_names_stays_and_goes_with_it() {
     let content = upload(&mut app, id, 1, 1_000);
     let ResultBody::Accepted { message, .. } = send(&mut app, content) else { panic!("not sent") };
     app.outgoing.clear();
-    let later = Now { wall_ms: 1_000 + 10 * UPLOAD_KEPT_MS, ..NOW };
+    let later = at(1_000 + 10 * UPLOAD_KEPT_MS);
     assert_eq!(app.settle(later, &mut ChaCha20Rng::seed_from_u64(4)).unwrap().failure, None);
     assert!(app.store.media(content).unwrap().is_some());
     // It is offered again while the message is there: with the message gone, nobody has it.
