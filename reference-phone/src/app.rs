@@ -280,6 +280,12 @@ impl App {
         for link in self.store.links()? {
             self.load_link(link, now, rng)?;
         }
+        // Once all are there: what runs over the others counts.
+        for id in self.links.keys().copied().collect::<Vec<_>>() {
+            let Some(mut link) = self.links.remove(&id) else { continue };
+            self.answer_opens(now, id, &mut link)?;
+            drop(self.links.insert(id, link));
+        }
         Ok(())
     }
 

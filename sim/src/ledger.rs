@@ -176,12 +176,15 @@ pub struct Ledger {
 }
 
 impl Ledger {
-    /// Whether a user wanted deleted what was sent, or what it answers, or was told that there is no room for it: then it
-    /// need not be there.
+    /// Whether a user wanted deleted what was sent, or what it answers, or was told that there is no room for it or nothing
+    /// to answer: then it need not be there.
     #[must_use]
     pub fn may_be_gone(&self, sent: &Sent) -> bool {
         let is_refused = self.names.get(&sent.text).is_some_and(|content| self.refused.contains(content));
+        // A phone that was put back need not know what its companion answers.
+        let is_unknown = self.phone_lost && sent.reply_to.is_some();
         is_refused
+            || is_unknown
             || self.deleted.iter().any(|(chat, message, text)| {
                 *chat == sent.chat && (*text == sent.text || sent.reply_to == Some(*message))
             })

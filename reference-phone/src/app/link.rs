@@ -85,14 +85,14 @@ impl Link {
         }
     }
 
-    /// Opens the files of the streams that were open when the process ended.
+    /// Opens the files of the streams of which something was reported when the process ended.
     pub(super) fn reopen_transfers(
         &mut self,
         link: MailboxId,
         store: &Store,
         media: &MediaDir,
     ) -> Result<(), StoreError> {
-        for stream in self.endpoint.streams() {
+        for stream in self.endpoint.streams().into_iter().filter(|stream| stream.durable > 0) {
             let transfer = Transfer::reopen(link, &stream, store, media)?;
             match transfer {
                 Ok(transfer) => drop(self.transfers.insert(stream.id, transfer)),

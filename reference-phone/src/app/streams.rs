@@ -77,6 +77,22 @@ impl App {
         }))
     }
 
+    /// Answers the streams of which nothing was reported when the process ended: their OPENs may have been durable without
+    /// the answer, so they are looked at as if they came now.
+    pub(super) fn answer_opens(
+        &mut self,
+        now: Now,
+        id: MailboxId,
+        link: &mut Link,
+    ) -> Result<(), StoreError> {
+        for stream in link.endpoint.streams().into_iter().filter(|stream| stream.durable == 0) {
+            if let Err(code) = self.open_transfer(now, id, link, stream.id, stream.kind, &stream.meta)? {
+                link.stops.push_back((stream.id, code));
+            }
+        }
+        Ok(())
+    }
+
     /// Whether an upload may be taken: within the quota of its link, for which old parts of others go, and with room left
     /// on the disk.
     fn has_room(&mut self, id: MailboxId, link: &Link, offered: &Offered) -> Result<bool, StoreError> {

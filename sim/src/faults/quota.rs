@@ -156,11 +156,11 @@ pub fn later(world: &mut World, fault: &Fault, number: usize) {
     let file = UNPLANNED + number * 16 + usize::try_from(ordinal).unwrap_or(0);
     if world.nodes[id.0].machine.is_some() && world.nodes[id.0].asleep_until <= world.now {
         let path = world.file(id, len, file);
-        if let Some(app) = world.nodes[id.0].web()
+        if let Some((app, rng)) = world.nodes[id.0].web_user()
             && let Ok(imported) = app.store().media().import(&path)
         {
             // Refused when it is not linked.
-            let _ = app.send_media(NO_CHAT, imported, Some(&format!("q{file}")));
+            let _ = app.send_media(rng, NO_CHAT, imported, Some(&format!("q{file}")));
             let _ = world.run(id);
         }
     }
