@@ -52,12 +52,13 @@ impl Message1Budget {
     /// Takes one; false when the message is to be dropped unread.
     pub(super) fn take(&mut self, now: Timestamp) -> bool {
         // req: HSK-160
-        if self.left == CODE_MESSAGES1_MAX {
-            self.since = now;
-        }
         while self.left < CODE_MESSAGES1_MAX && now >= self.since.plus(MESSAGE1_EVERY) {
             self.left = self.left.saturating_add(1);
             self.since = self.since.plus(MESSAGE1_EVERY);
+        }
+        // A full budget earns nothing more.
+        if self.left == CODE_MESSAGES1_MAX {
+            self.since = now;
         }
         let Some(left) = self.left.checked_sub(1) else { return false };
         self.left = left;
