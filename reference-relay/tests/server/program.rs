@@ -1,6 +1,7 @@
 //! The program: its lines, its exit codes, its signals.
 
-use std::io::{BufRead, BufReader, Read};
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
@@ -192,8 +193,6 @@ fn nothing_is_logged_unless_asked_for() {
 
 #[test]
 fn a_relay_that_ran_out_of_file_descriptors_goes_on() {
-    use std::net::TcpStream;
-
     let mut command = Command::new("sh");
     let _ = command.args([
         "-c",
@@ -211,9 +210,9 @@ fn a_relay_that_ran_out_of_file_descriptors_goes_on() {
     std::thread::sleep(Duration::from_millis(300));
     drop(crowd);
     // It may still have the crowd when this one comes, and turn it away.
-    let until = std::time::Instant::now() + Duration::from_secs(15);
+    let until = Instant::now() + Duration::from_secs(15);
     let mut answer = healthz(address);
-    while answer.is_err() && std::time::Instant::now() < until {
+    while answer.is_err() && Instant::now() < until {
         answer = healthz(address);
     }
     let answer = answer.expect("an answer once the crowd is gone");
@@ -222,9 +221,7 @@ fn a_relay_that_ran_out_of_file_descriptors_goes_on() {
 
 /// What a relay says of itself.
 fn healthz(address: &str) -> std::io::Result<String> {
-    use std::io::Write;
-
-    let mut stream = std::net::TcpStream::connect(address)?;
+    let mut stream = TcpStream::connect(address)?;
     stream.set_read_timeout(Some(Duration::from_secs(15)))?;
     stream.write_all(b"GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")?;
     let mut answer = String::new();
