@@ -15,3 +15,11 @@ pub enum Repeat {
     /// It runs the command again: one that only reads, and whose result holds text of messages.
     Run,
 }
+
+/// A key that counts up with its number.
+#[cfg(test)]
+fn test_key(n: u64) -> handfast_codec::ids::CommandKey {
+    let mut bytes = [0; 16];
+    bytes[..8].copy_from_slice(&n.to_be_bytes());
+    handfast_codec::ids::CommandKey::from_bytes(bytes)
+}

@@ -11,7 +11,7 @@ use handfast_codec::limits::{MESSAGE_LEN_MAX, OUTBOX_LEN_MAX, OUTBOX_MESSAGES_MA
 use handfast_session::resume::Verdict;
 use handfast_session::{Event, LinkState, SendRefused, StreamEnd};
 use proptest::prelude::*;
-use world::{World, device};
+use world::{World, commands};
 
 const MINUTE: Duration = Duration::from_mins(1);
 
@@ -125,12 +125,12 @@ fn commits_past_the_limit_make_send_busy() {
     let mut world = World::live(6);
     let now = world.now;
     let body = Bytes::from_static(b"x");
-    let mut send = |n| world.web.endpoint.send(now, device::key(n), &body);
+    let mut send = |n| world.web.endpoint.send(now, commands::key(n), &body);
     let held: Vec<_> = (0..32).map(|n| send(n).unwrap()).collect();
     assert_eq!(send(32).err(), Some(SendRefused::Busy));
     assert!(world.web.endpoint.committed(now, held[1].id()).is_err());
     world.web.endpoint.committed(now, held[0].id()).unwrap();
-    let mut send = |n| world.web.endpoint.send(now, device::key(n), &body);
+    let mut send = |n| world.web.endpoint.send(now, commands::key(n), &body);
     assert_eq!(send(0).err(), Some(SendRefused::KnownKey));
     assert!(send(32).is_ok());
 }

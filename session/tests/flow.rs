@@ -12,7 +12,8 @@ use handfast_codec::relay::RECORD_HEADER;
 use handfast_codec::{DeviceRole, ErrorCode};
 use handfast_session::SendRefused;
 use world::World;
-use world::device::{self, set_counters};
+use world::commands;
+use world::device::set_counters;
 use world::evil::Evil;
 
 fn open(id: u64, kind: OpenKind) -> Frame {
@@ -28,7 +29,7 @@ fn data(id: u64, offset: u64, len: usize) -> Frame {
 }
 
 fn command(seq: u64) -> Frame {
-    Frame::Msg { seq, part: 0, last: 0, body: device::command(u8::try_from(seq).unwrap(), 1, b"x") }
+    Frame::Msg { seq, part: 0, last: 0, body: commands::command(u8::try_from(seq).unwrap(), 1, b"x") }
 }
 
 /// An evil web against a phone that has two megabytes to give.
@@ -107,7 +108,7 @@ fn mx04_data_without_bytes_is_refused_and_empty_messages_are_counted() {
     for (count, failure) in [(1_024, None), (1_025, Some(ErrorCode::UNACKED))] {
         let mut evil = Evil::against(DeviceRole::Web);
         evil.device.commits_left = Some(0);
-        let body = device::result(9, None);
+        let body = commands::result(9, None);
         let tiny = |seq| Frame::Msg { seq, part: 0, last: 0, body: body.clone() };
         for seq in 1..=count {
             evil.send(&[tiny(seq)]);

@@ -16,7 +16,8 @@ use handfast_codec::{ErrorCode, Versions};
 use handfast_session::resume::{ResetReason, Verdict};
 use handfast_session::{Event, Repeat};
 use world::World;
-use world::device::{self, Disk};
+use world::commands;
+use world::device::Disk;
 use world::evil::Evil;
 
 const WEB: DeviceRole = DeviceRole::Web;
@@ -203,7 +204,7 @@ fn holder(known: CommandsKnown) -> Evil {
 }
 
 fn known(highest: u64, from: u64) -> CommandsKnown {
-    CommandsKnown { highest, key: device::key(1_000 + highest), from }
+    CommandsKnown { highest, key: commands::key(1_000 + highest), from }
 }
 
 #[test]
@@ -277,10 +278,10 @@ fn a_command_of_a_new_key_below_the_floor_ends_the_session_and_a_known_one_is_an
     // req: RES-026, RES-031
     let mut evil = Evil::against(PHONE);
     let message = |seq, body| Frame::Msg { seq, part: 0, last: 0, body };
-    evil.send(&[message(1, device::command(1, 1, b"x")), message(2, device::command(9, 9, b"y"))]);
-    evil.send(&[message(3, device::command(1, 1, b"x"))]);
+    evil.send(&[message(1, commands::command(1, 1, b"x")), message(2, commands::command(9, 9, b"y"))]);
+    evil.send(&[message(3, commands::command(1, 1, b"x"))]);
     assert_eq!((evil.failure(), evil.device.disk.effects.len()), (None, 2));
-    evil.send(&[message(4, device::command(2, 2, b"z"))]);
+    evil.send(&[message(4, commands::command(2, 2, b"z"))]);
     assert_eq!(evil.failure(), Some(ErrorCode::COMMAND_FLOOR));
     assert_eq!(evil.device.disk.effects.len(), 2);
 }
@@ -291,7 +292,7 @@ fn another_key_under_a_known_number_is_another_command_up_to_1024_of_them() {
     let mut evil = Evil::against(PHONE);
     let max = COMMANDS_OPEN_MAX;
     for n in 1..=max + 1 {
-        let body = Bytes::from([&[1, 1][..], device::key(n).as_bytes(), b"x"].concat());
+        let body = Bytes::from([&[1, 1][..], commands::key(n).as_bytes(), b"x"].concat());
         evil.send(&[Frame::Msg { seq: n, part: 0, last: 0, body }]);
         evil.send(&[Frame::Ack { durable: n.min(max), cursors: vec![] }]);
     }
@@ -304,7 +305,7 @@ fn a_command_that_only_reads_is_run_again() {
     // req: RES-028
     let mut evil = Evil::against(PHONE);
     evil.device.repeat = Repeat::Run;
-    let message = |seq| Frame::Msg { seq, part: 0, last: 0, body: device::command(1, 1, b"read") };
+    let message = |seq| Frame::Msg { seq, part: 0, last: 0, body: commands::command(1, 1, b"read") };
     evil.send(&[message(1)]);
     evil.send(&[message(2)]);
     assert_eq!((evil.failure(), evil.device.disk.effects.len()), (None, 2));

@@ -13,7 +13,7 @@ use handfast_codec::relay::RECORD_HEADER;
 use handfast_codec::{DeviceRole, ErrorCode};
 use handfast_handshake::secret::Psk;
 use handfast_session::{Event, Repeat, SendRefused, StreamEnd};
-use world::device;
+use world::commands;
 use world::evil::Evil;
 
 fn against_phone(frames: &[Frame]) -> Evil {
@@ -30,7 +30,7 @@ fn against_web(frames: &[Frame]) -> Evil {
 
 /// A command of small numbers.
 fn command(seq: u64, number: u8, floor: u8) -> Frame {
-    Frame::Msg { seq, part: 0, last: 0, body: device::command(number, floor, b"x") }
+    Frame::Msg { seq, part: 0, last: 0, body: commands::command(number, floor, b"x") }
 }
 
 fn collection(n: usize) -> Collection {
@@ -114,7 +114,7 @@ fn a_command_too_far_above_its_own_floor_is_refused() {
     {
         // The number is a varint of two bytes, the floor is 1.
         let number = u16::try_from(0x4000 + 1 + above).unwrap().to_be_bytes();
-        let body = Bytes::from([&number[..], &[1], device::key(1).as_bytes().as_slice(), b"x"].concat());
+        let body = Bytes::from([&number[..], &[1], commands::key(1).as_bytes().as_slice(), b"x"].concat());
         let evil = against_phone(&[Frame::Msg { seq: 1, part: 0, last: 0, body }]);
         assert_eq!(evil.failure(), failure);
         assert_eq!(evil.device.disk.effects.len(), usize::from(failure.is_none()));
@@ -395,11 +395,11 @@ fn a_verb_of_the_other_role_is_refused_without_effect() {
     let mut evil = Evil::against(DeviceRole::Phone);
     let now = evil.now;
     assert!(matches!(
-        evil.device.endpoint.send(now, device::key(1), &Bytes::new()),
+        evil.device.endpoint.send(now, commands::key(1), &Bytes::new()),
         Err(SendRefused::Misuse(_))
     ));
     assert!(evil.device.endpoint.subscribe(now, collection(0)).is_err());
-    assert!(evil.device.endpoint.answer(now, device::key(1), &Bytes::new(), Repeat::Answer).is_err());
+    assert!(evil.device.endpoint.answer(now, commands::key(1), &Bytes::new(), Repeat::Answer).is_err());
     assert!(evil.device.endpoint.stream_supply(now, 0, 0, Bytes::new(), None).is_err());
     assert!(evil.device.endpoint.stream_durable(now, 0, 0).is_err());
 }

@@ -13,7 +13,7 @@ use world::evil::Evil;
 /// What a phone may send at once after `LINK_COMMIT`. In the registry of link records PING is `LINK_CERT`, MSG is
 /// `LINK_COMMIT`, and the others are unknown.
 fn first_frames() -> [Frame; 5] {
-    let result = world::device::result(1, Some(b"r"));
+    let result = world::commands::result(1, Some(b"r"));
     [
         Frame::Ping { id: 1, rev: 0 },
         Frame::Msg { seq: 1, part: 0, last: 0, body: result },

@@ -7,7 +7,7 @@ use handfast_codec::DeviceRole;
 use handfast_codec::frame::{Collection, Frame, OpenKind};
 use handfast_session::Event;
 use proptest::prelude::*;
-use world::device;
+use world::commands;
 use world::evil::Evil;
 
 /// What an honest web may send, by a choice and the numbers that count up.
@@ -19,7 +19,7 @@ fn frames(choices: &[u8]) -> Vec<Frame> {
             0 => Frame::Ping { id: seq, rev: 0 },
             1 => {
                 seq += 1;
-                let body = device::command(u8::try_from(seq).unwrap(), 1, &[*choice]);
+                let body = commands::command(u8::try_from(seq).unwrap(), 1, &[*choice]);
                 Frame::Msg { seq, part: 0, last: 0, body }
             }
             2 => {

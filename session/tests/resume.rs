@@ -15,7 +15,8 @@ use handfast_session::{Event, LinkState};
 use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 use world::World;
-use world::device::{self, set_counters};
+use world::commands;
+use world::device::set_counters;
 use world::evil::Evil;
 
 const MINUTE: Duration = Duration::from_mins(1);
@@ -115,7 +116,7 @@ fn re04_an_ack_that_goes_back_is_ignored_and_one_of_the_future_is_not() {
     evil.listen();
     // Their results came, so that only an ACK is missing.
     let result = |seq: u64| {
-        let body = device::result(u8::try_from(seq).unwrap(), Some(b""));
+        let body = commands::result(u8::try_from(seq).unwrap(), Some(b""));
         Frame::Msg { seq, part: 0, last: 0, body }
     };
     evil.send(&[result(1), result(2), result(3)]);
@@ -132,7 +133,7 @@ fn re04_an_ack_that_goes_back_is_ignored_and_one_of_the_future_is_not() {
 fn re04_a_message_that_comes_again_is_acknowledged_again() {
     // req: RES-003
     let mut evil = Evil::against(DeviceRole::Phone);
-    let command = Frame::Msg { seq: 1, part: 0, last: 0, body: device::command(1, 1, b"x") };
+    let command = Frame::Msg { seq: 1, part: 0, last: 0, body: commands::command(1, 1, b"x") };
     let acks = |evil: &Evil| {
         evil.heard.iter().filter(|frame| matches!(frame, Frame::Ack { durable: 1, .. })).count()
     };

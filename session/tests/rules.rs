@@ -14,7 +14,7 @@ use handfast_codec::relay::{DataKind, RelayFrame, data_kind};
 use handfast_codec::{DeviceRole, ErrorCode};
 use handfast_session::{Endpoint, Event, LinkState};
 use world::World;
-use world::device;
+use world::commands;
 use world::evil::Evil;
 
 const MINUTE: Duration = Duration::from_mins(1);
@@ -186,7 +186,7 @@ fn command(evil: &mut Evil) {
 }
 
 fn result(seq: u64, number: u8) -> Frame {
-    Frame::Msg { seq, part: 0, last: 0, body: device::result(number, Some(b"r")) }
+    Frame::Msg { seq, part: 0, last: 0, body: commands::result(number, Some(b"r")) }
 }
 
 #[test]

@@ -7,7 +7,6 @@ use bytes::Bytes;
 use handfast_codec::error::ErrorCode;
 use handfast_codec::ids::CommandKey;
 use handfast_codec::limits::{COMMANDS_KEPT_MAX, COMMANDS_OPEN_MAX, RESULTS_LEN_MAX, SETTLED_RESULT_LEN_MAX};
-
 use handfast_codec::payload::CommandsKnown;
 
 use super::Repeat;
@@ -90,6 +89,11 @@ pub(crate) enum Arrived {
     Again(Option<Bytes>),
 }
 
+/// Where the commands of this number and above begin.
+const fn from(number: u64) -> (u64, CommandKey) {
+    (number, CommandKey::from_bytes([0; 16]))
+}
+
 /// The commands of one companion that its phone has run, and what it keeps of them.
 #[derive(Debug, Default)]
 pub(crate) struct CommandsRun {
@@ -107,19 +111,13 @@ impl CommandsRun {
     }
 
     fn insert(&mut self, key: CommandKey, entry: Entry) {
+        if let Some(old) = self.entries.remove(&key) {
+            self.len = self.len.saturating_sub(old.kept.len());
+            let _ = self.by_number.remove(&(old.number, key));
+        }
         self.len = self.len.saturating_add(entry.kept.len());
         let _ = self.by_number.insert((entry.number, key));
-        if let Some(old) = self.entries.insert(key, entry) {
-            self.len = self.len.saturating_sub(old.kept.len());
-            self.forget_number(old.number, &key);
-        }
-    }
-
-    /// The command no longer stands at `number`, unless its entry says so.
-    fn forget_number(&mut self, number: u64, key: &CommandKey) {
-        if self.entries.get(key).is_none_or(|entry| entry.number != number) {
-            let _ = self.by_number.remove(&(number, *key));
-        }
+        let _ = self.entries.insert(key, entry);
     }
 
     pub(crate) fn get(&self, key: &CommandKey) -> Option<&Kept> {
@@ -139,7 +137,7 @@ impl CommandsRun {
 
     /// Whether as many commands at or above the floor are kept as a companion may have open.
     pub(crate) fn is_full(&self, floor: u64) -> bool {
-        let open = self.by_number.range((floor, CommandKey::from_bytes([0; 16]))..).count();
+        let open = self.by_number.range(from(floor)..).count();
         u64::try_from(open).unwrap_or(u64::MAX) >= COMMANDS_OPEN_MAX
     }
 
@@ -199,7 +197,7 @@ impl CommandsRun {
         ops
     }
 
-    /// A command that was run came under a higher number: its sender was put back, and has numbered it anew.
+    /// A command that was run came under a higher number: its sender was put back, and has given it another number.
     pub(crate) fn renumbered(&mut self, key: CommandKey, number: u64) -> Option<Op> {
         let old = self.entries.get(&key).filter(|entry| entry.number < number)?;
         let entry = Entry { number, kept: old.kept.clone() };
@@ -221,14 +219,13 @@ impl CommandsRun {
         ops
     }
 
-    /// What lies below the floor, and did not before, is settled. Returns the operations, and the highest number of a
+    /// What lies below the floor, and did not below the old one, is settled. Returns the operations, and the highest number of a
     /// command whose key is forgotten.
-    fn settle(&mut self, from: u64, floor: u64) -> (Vec<Op>, Option<u64>) {
-        let at = |number| (number, CommandKey::from_bytes([0; 16]));
-        let settled: Vec<_> = self.by_number.range(at(from)..at(floor)).map(|(_, key)| *key).collect();
+    fn settle(&mut self, old: u64, floor: u64) -> (Vec<Op>, Option<u64>) {
+        let settled: Vec<_> = self.by_number.range(from(old)..from(floor)).map(|(_, key)| *key).collect();
         // req: RES-029
         let mut ops: Vec<_> = settled.iter().filter_map(|key| self.shorten(key)).collect();
-        let below = self.by_number.range(..at(floor)).count();
+        let below = self.by_number.range(..from(floor)).count();
         let kept = usize::try_from(COMMANDS_KEPT_MAX).unwrap_or(usize::MAX);
         let mut forgotten = None;
         for _ in kept..below {
@@ -252,13 +249,8 @@ impl CommandsRun {
 
 #[cfg(test)]
 mod tests {
+    use super::super::test_key as key;
     use super::*;
-
-    fn key(n: u64) -> CommandKey {
-        let mut bytes = [0; 16];
-        bytes[..8].copy_from_slice(&n.to_be_bytes());
-        CommandKey::from_bytes(bytes)
-    }
 
     fn result(len: usize) -> Kept {
         Kept::Result(Bytes::from(alloc::vec![7; len]))

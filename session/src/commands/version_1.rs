@@ -20,10 +20,8 @@ use crate::words::{CommandMessage, ResultMessage, version_1};
 
 /// Whether a stored link has rows of version 1.
 pub(crate) fn is_stored(pairs: &Pairs) -> bool {
-    let old =
-        |key: &[u8]| matches!(key.first(), Some(&(keys::OUTBOX_V1 | keys::RESULT_V1 | keys::UNSETTLED_V1)));
-    pairs.get(keys::SESSION).is_some_and(|row| Counters::is_version_1(row))
-        || pairs.keys().any(|key| old(key))
+    let mut old = pairs.range(alloc::vec![keys::OUTBOX_V1]..alloc::vec![keys::UNSETTLED_V1 + 1]);
+    pairs.get(keys::SESSION).is_some_and(|row| Counters::is_version_1(row)) || old.next().is_some()
 }
 
 /// What must be stored so that a link has no rows of version 1.

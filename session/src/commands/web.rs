@@ -23,9 +23,9 @@ pub(crate) struct Unsettled {
 pub(crate) enum Judged {
     /// It was not.
     InStep,
-    /// It was: it numbers anew what waits.
+    /// It was: what waits gets numbers above those that the phone knows.
     PutBack,
-    /// It was, and something that waits may have run: it must be linked anew.
+    /// It was, and something that waits may have run: it must be linked again.
     Forgotten,
 }
 
@@ -142,13 +142,8 @@ impl OwnCommands {
 
 #[cfg(test)]
 mod tests {
+    use super::super::test_key as key;
     use super::*;
-
-    fn key(n: u64) -> CommandKey {
-        let mut bytes = [0; 16];
-        bytes[..8].copy_from_slice(&n.to_be_bytes());
-        CommandKey::from_bytes(bytes)
-    }
 
     fn known(highest: u64, of: u64, from: u64) -> CommandsKnown {
         CommandsKnown { highest, key: key(of), from }

@@ -51,6 +51,14 @@ impl Endpoint {
         self.role() == DeviceRole::Web || room()
     }
 
+    /// Puts a message into the outbox. Returns its index, and what must be stored before it is released.
+    pub(super) fn enqueue(&mut self, message: Bytes) -> (u64, Op) {
+        let row = message.to_vec();
+        let index = self.lanes.outbox.push(message);
+        self.counters.next_index = self.lanes.outbox.next_index();
+        (index, Op::put(keys::numbered(keys::OUTBOX, index), row))
+    }
+
     fn on_command(&mut self, seq: u64, body: &Bytes) -> Result<(), ErrorCode> {
         let CommandMessage { number, floor, key, body } =
             CommandMessage::decode(body).map_err(|error| error.code())?;
@@ -66,9 +74,8 @@ impl Endpoint {
         if let Arrived::Again(result) = arrived {
             let message = ResultMessage { key, body: result }.encode();
             self.lanes.outbox.check_room(message.len()).map_err(|_| ErrorCode::LIMIT)?;
-            let index = self.lanes.outbox.push(message.clone());
-            self.counters.next_index = self.lanes.outbox.next_index();
-            ops.push(Op::put(keys::numbered(keys::OUTBOX, index), message.to_vec()));
+            let (index, put) = self.enqueue(message);
+            ops.push(put);
             self.persist(ops, Deferred::ReceivedAndRelease(seq, index));
         } else if self.running.insert(key, number).is_none() {
             self.deliver_with(Message::Command { key, body }, ops, Deferred::Received(seq));

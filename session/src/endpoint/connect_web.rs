@@ -207,16 +207,16 @@ impl Endpoint {
     ) {
         let mut verdict = verdict(own, peer);
         let mut ops = Vec::new();
-        // req: HSK-157
-        let end = match (commands, commands.map(|known| self.judge(&known))) {
-            (Some(known), Some(Judged::PutBack)) => {
+        let end = match commands.map(|known| (self.judge(&known), known)) {
+            // req: HSK-157
+            None => Some(ErrorCode::NO_COMMON_VERSION),
+            Some((Judged::Forgotten, _)) => Some(ErrorCode::COMMANDS_FORGOTTEN),
+            Some((Judged::InStep, _)) => None,
+            Some((Judged::PutBack, known)) => {
                 verdict = Verdict::Reset(ResetReason::WebBack);
                 ops = self.renumber(&known);
                 None
             }
-            (_, Some(Judged::InStep | Judged::PutBack)) => None,
-            (_, Some(Judged::Forgotten)) => Some(ErrorCode::COMMANDS_FORGOTTEN),
-            (_, None) => Some(ErrorCode::NO_COMMON_VERSION),
         };
         if end.is_none() {
             self.note_put_back(verdict);
@@ -321,10 +321,7 @@ impl Endpoint {
         self.status = LinkStatus::Active;
         // req: HSK-122
         self.go_live(keys, verdict, true, Sending::Locked);
-        self.event(Event::Connected { verdict });
-        if self.tell_put_back() {
-            self.persist(Vec::new(), Deferred::Nothing);
-        }
+        self.tell_connected(verdict);
     }
 
     /// Records flow from now on.

@@ -84,10 +84,7 @@ impl Endpoint {
             live.proven = true;
             let verdict = live.verdict;
             self.attach.live();
-            self.event(Event::Connected { verdict });
-            if self.tell_put_back() {
-                self.persist(Vec::new(), Deferred::Nothing);
-            }
+            self.tell_connected(verdict);
         }
         for frame in frames {
             let only_close = matches!(self.conn, Connection::AwaitVerdict { .. });

@@ -40,6 +40,14 @@ impl Endpoint {
         self.counters.put_back = verdict.put_back().or(self.counters.put_back);
     }
 
+    /// At the web: a connection is proven, and its user told which side was put back, if one was.
+    pub(super) fn tell_connected(&mut self, verdict: Verdict) {
+        self.event(Event::Connected { verdict });
+        if self.tell_put_back() {
+            self.persist(Vec::new(), Deferred::Nothing);
+        }
+    }
+
     /// A connection is proven: the user is told which side was put back, if one was. Returns whether that was so, and is
     /// to be forgotten with the next commit.
     pub(super) fn tell_put_back(&mut self) -> bool {
@@ -49,7 +57,7 @@ impl Endpoint {
         true
     }
 
-    /// Brings the lanes to the verdict. Gives what must be committed, besides the counters.
+    /// Brings the lanes to the verdict. Returns what must be committed, besides the counters.
     pub(super) fn apply_verdict(
         &mut self,
         verdict: Verdict,

@@ -15,9 +15,8 @@ use super::load::{put_revoked, wipe_rows};
 use super::{Connection, Deferred, Endpoint, LinkStatus, Side};
 use crate::commands::Repeat;
 use crate::commands::phone::Kept;
-use crate::commit::{Commit, Op};
+use crate::commit::Commit;
 use crate::error::{ApiMisuse, SendRefused};
-use crate::keys;
 use crate::output::{Event, StreamEnd};
 use crate::words::{CommandMessage, ResultMessage};
 
@@ -55,7 +54,7 @@ impl Endpoint {
         if body.len() > MESSAGE_LEN_MAX.saturating_sub(ENVELOPE_LEN_MAX) {
             return Err(SendRefused::TooLarge);
         }
-        let Side::Web(web) = &mut self.side else { return Err(ApiMisuse::WrongRole.into()) };
+        let Side::Web(web) = &self.side else { return Err(ApiMisuse::WrongRole.into()) };
         // req: RES-024
         if web.commands.knows(&key) {
             return Err(SendRefused::KnownKey);
@@ -70,11 +69,10 @@ impl Endpoint {
         let message = CommandMessage { number, floor, key, body: body.clone() }.encode();
         self.lanes.outbox.check_room(message.len())?;
         self.counters.next_cmd = number.saturating_add(1);
-        let index = self.lanes.outbox.push(message.clone());
+        let (index, put) = self.enqueue(message);
         self.lanes.outbox.keep(index);
-        let stored = web.commands.sent(number, key, index);
-        self.counters.next_index = self.lanes.outbox.next_index();
-        let ops = alloc::vec![Op::put(keys::numbered(keys::OUTBOX, index), message.to_vec()), stored];
+        let Side::Web(web) = &mut self.side else { return Err(ApiMisuse::WrongRole.into()) };
+        let ops = alloc::vec![put, web.commands.sent(number, key, index)];
         Ok(self.return_commit(ops, Deferred::Release(index)))
     }
 
@@ -102,9 +100,8 @@ impl Endpoint {
         let _ = self.running.remove(&key);
         // req: RES-012
         let mut ops = phone.commands.answered(key, number, Kept::of(body, repeat));
-        let index = self.lanes.outbox.push(message.clone());
-        self.counters.next_index = self.lanes.outbox.next_index();
-        ops.push(Op::put(keys::numbered(keys::OUTBOX, index), message.to_vec()));
+        let (index, put) = self.enqueue(message);
+        ops.push(put);
         Ok(self.return_commit(ops, Deferred::Release(index)))
     }
 

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::{Bytes, BytesMut};
 use handfast_codec::frame::{Collection, Items, PageCursor, RowId};
-use handfast_codec::ids::{CommandKey, LogId};
+use handfast_codec::ids::LogId;
 use handfast_codec::{DeviceRole, Timestamp};
 use handfast_session::{
     ApiMisuse, Commit, Endpoint, Event, LinkState, LoadError, Message, Output, Pairs, PairsTxn, Repeat,
@@ -12,6 +12,8 @@ use handfast_session::{
 };
 use rand_chacha::rand_core::CryptoRng;
 use reference_relay::core::SocketId;
+
+use super::commands::{key, number_of};
 
 /// What survives a crash.
 #[derive(Clone, Default)]
@@ -77,30 +79,6 @@ pub struct Device {
 
 pub const LOG: [u8; 16] = [9; 16];
 const OTHER_LOG: [u8; 16] = [8; 16];
-
-/// The key of the command that a test calls by this number.
-pub fn key(n: u64) -> CommandKey {
-    let mut bytes = [0xcc; CommandKey::LEN];
-    bytes[8..].copy_from_slice(&n.to_be_bytes());
-    CommandKey::from_bytes(bytes)
-}
-
-/// The number by which a test calls a command.
-fn number_of(key: &CommandKey) -> u64 {
-    u64::from_be_bytes(key.as_bytes()[8..].try_into().unwrap())
-}
-
-/// A command's bytes, of small numbers; its key is that of its number.
-pub fn command(number: u8, floor: u8, body: &[u8]) -> Bytes {
-    Bytes::from([&[number, floor], key(u64::from(number)).as_bytes().as_slice(), body].concat())
-}
-
-/// A result's bytes, for the command of this number; without a body it is `ALREADY_DONE`.
-pub fn result(number: u8, body: Option<&[u8]>) -> Bytes {
-    let status = u8::from(body.is_none());
-    let key = key(u64::from(number));
-    Bytes::from([key.as_bytes().as_slice(), &[status], body.unwrap_or_default()].concat())
-}
 
 fn read_row(item: &[u8]) -> (u64, Vec<u8>) {
     (u64::from_be_bytes(item[..8].try_into().unwrap()), item[8..].to_vec())

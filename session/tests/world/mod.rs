@@ -1,6 +1,7 @@
 //! Two endpoints over the relay's real core, with stores in memory and a virtual clock.
 #![allow(dead_code, unreachable_pub, missing_docs, reason = "a test world: each test file uses its part")]
 
+pub mod commands;
 pub mod device;
 pub mod evil;
 pub mod keys;
