@@ -283,7 +283,7 @@ impl Core {
     }
 }
 
-/// The grants that the user gives, by their names.
+/// Returns the grants of these names, as bits.
 fn granted(names: &Value) -> anyhow::Result<u64> {
     let names =
         names.as_array().and_then(|names| names.iter().map(Value::as_str).collect::<Option<Vec<_>>>());

@@ -182,18 +182,14 @@ impl Store {
         schema::check(&mut conn)?;
         let (account, counters) = schema::read_account(&conn, &key)?;
         schema::complete(&conn)?;
-        let mut store = Self {
-            conn,
-            key,
-            open: false,
-            counters,
-            stored: counters,
-            floor: 0,
-            in_doubt: false,
-            reserve: None,
-        };
+        let mut store = Self::new(conn, key, counters);
         store.prune_markers()?;
         Ok((store, account))
+    }
+
+    /// A store with nothing open and nothing in doubt.
+    fn new(conn: Connection, key: DeviceKey, counters: Counters) -> Self {
+        Self { conn, key, open: false, counters, stored: counters, floor: 0, in_doubt: false, reserve: None }
     }
 
     /// Opens the phone, or creates its account; `fill` puts what the network holds into a new one, in the same

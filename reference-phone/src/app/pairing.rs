@@ -101,25 +101,19 @@ pub struct OpenOffer {
     pub left_s: u64,
 }
 
+/// The grants and their names.
+const GRANTS: [(u64, &str); 3] = [(grants::READ, "read"), (grants::SEND, "send"), (grants::MEDIA, "media")];
+
 /// The names of grants that are asked for or given.
 #[must_use]
 pub fn grant_names(bits: u64) -> Vec<&'static str> {
-    [(grants::READ, "read"), (grants::SEND, "send"), (grants::MEDIA, "media")]
-        .into_iter()
-        .filter(|(bit, _)| bits & bit != 0)
-        .map(|(_, name)| name)
-        .collect()
+    GRANTS.iter().filter(|(bit, _)| bits & bit != 0).map(|(_, name)| *name).collect()
 }
 
 /// The grants of these names, as bits; none when one of them is no grant.
 #[must_use]
 pub fn grants_of(names: &[&str]) -> Option<u64> {
-    let bit = |name: &str| match name {
-        "read" => Some(grants::READ),
-        "send" => Some(grants::SEND),
-        "media" => Some(grants::MEDIA),
-        _ => None,
-    };
+    let bit = |name: &str| GRANTS.iter().find(|(_, known)| *known == name).map(|(bit, _)| *bit);
     names.iter().try_fold(0, |bits, name| Some(bits | bit(name)?))
 }
 
@@ -217,7 +211,7 @@ impl App {
         Ok(())
     }
 
-    /// The user approved what the page claims, and gives it of what it asks for these grants alone.
+    /// The user approved what the page claims, with no other of the grants that it asks for than these.
     ///
     /// # Errors
     ///

@@ -27,16 +27,7 @@ impl Store {
         fill: impl FnOnce(&mut Self) -> Result<(), StoreError>,
     ) -> Result<Self, StoreError> {
         let counters = Counters { rev: 0, next_message: 1, next_serial: 1 };
-        let mut store = Self {
-            conn,
-            key,
-            open: false,
-            counters,
-            stored: counters,
-            floor: 0,
-            in_doubt: false,
-            reserve: None,
-        };
+        let mut store = Self::new(conn, key, counters);
         schema::create_account(&mut store, account, fill)?;
         Ok(store)
     }

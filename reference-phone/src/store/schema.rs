@@ -314,9 +314,8 @@ pub(super) fn create(
     };
     let counters = Counters { rev: 0, next_message: 1, next_serial: 1 };
     let (conn, reserve) = sqlite::open_reserved(&dir.join(DATABASE))?;
-    let reserve = Some(reserve);
-    let mut store =
-        Store { conn, key, open: false, counters, stored: counters, floor: 0, in_doubt: false, reserve };
+    let mut store = Store::new(conn, key, counters);
+    store.reserve = Some(reserve);
     create_account(&mut store, &account, fill)?;
     // The main file alone is a whole database from here on.
     let _: i64 = store.conn.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0))?;
