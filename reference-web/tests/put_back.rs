@@ -5,28 +5,16 @@ mod both;
 
 use std::path::{Path, PathBuf};
 
-use both::{Both, MINUTE, keys, phone_dir, web_dir};
+use both::{Both, MINUTE, copy_private, keys, phone_dir, web_dir};
 use handfast::codec::ids::CompanionId;
 use handfast::{DeviceRole, ErrorCode};
 use reference_phone::app::AppEvent as PhoneEvent;
 use reference_web::app::AppEvent;
 
-fn copy_dir(from: &Path, to: &Path) {
-    std::fs::create_dir(to).unwrap();
-    for entry in std::fs::read_dir(from).unwrap() {
-        let entry = entry.unwrap();
-        if entry.file_type().unwrap().is_dir() {
-            copy_dir(&entry.path(), &to.join(entry.file_name()));
-        } else {
-            let _ = std::fs::copy(entry.path(), to.join(entry.file_name())).unwrap();
-        }
-    }
-}
-
 /// Keeps a copy of a device's directory.
 fn kept(both: &Both, dir: fn(&Path) -> PathBuf) -> PathBuf {
     let copy = both.dir.path().join("kept");
-    copy_dir(&dir(both.dir.path()), &copy);
+    copy_private(&dir(both.dir.path()), &copy);
     copy
 }
 
@@ -42,7 +30,7 @@ fn put_back(both: &mut Both, who: DeviceRole, copy: &Path) {
         }
     };
     std::fs::remove_dir_all(&dir).unwrap();
-    copy_dir(copy, &dir);
+    copy_private(copy, &dir);
     both.events.clear();
     both.phone_events.clear();
     match who {

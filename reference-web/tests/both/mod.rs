@@ -2,32 +2,30 @@
 //! clock.
 #![allow(dead_code, clippy::allow_attributes, reason = "each test file uses a part of it")]
 
+mod network;
+mod sockets;
+
 use std::collections::{BTreeMap, VecDeque};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use bytes::{Bytes, BytesMut};
-use handfast::codec::ids::{AttachmentId, BootId};
+use handfast::codec::ids::BootId;
 use handfast::codec::message::{MessageState, grants};
 use handfast::driver::{SystemRng, os_rng};
-use handfast::program::Progress;
 use handfast::session::LinkState;
 use handfast::{RelayName, Timestamp};
 use rand_chacha::ChaCha20Rng;
-use rand_core::{Rng, SeedableRng};
-use reference_phone::app::{
-    App as Phone, AppEvent as PhoneEvent, AppOutput as PhoneOutput, Now, ScanStep, SocketTag as PhoneTag,
-};
+use rand_core::SeedableRng;
+use reference_phone::app::{App as Phone, AppEvent as PhoneEvent, Now, ScanStep, SocketTag as PhoneTag};
 use reference_phone::media::MediaDir;
 use reference_phone::policy::RelayPolicy;
 use reference_phone::store::{NewMessage, Store as PhoneStore};
-use reference_phone::upstream::{
-    Change, MessageName, NetworkChat, Outgoing, OutgoingChange, Upstream, UpstreamEvent,
-};
-use reference_relay::core::{Fresh, Limits, Output as RelayOutput, Relay, SocketId};
-use reference_web::app::{App as Web, AppEvent, AppOutput as WebOutput, SocketTag as WebTag};
+use reference_relay::core::{Limits, Output as RelayOutput, Relay, SocketId};
+use reference_web::app::{App as Web, AppEvent, SocketTag as WebTag};
 use reference_web::store::Store as WebStore;
+
+pub(crate) use network::Network;
 
 /// What keys of commands are drawn from.
 pub(crate) fn keys() -> SystemRng {
@@ -36,60 +34,6 @@ pub(crate) fn keys() -> SystemRng {
 
 pub(crate) const NAME: &str = "127.0.0.1:8787";
 pub(crate) const MINUTE: Duration = Duration::from_mins(1);
-
-/// A network that says what a test gives it, one thing a round.
-#[derive(Debug, Default, Clone)]
-pub(crate) struct Network(std::sync::Arc<std::sync::Mutex<VecDeque<UpstreamEvent>>>);
-
-impl Network {
-    pub(crate) fn says(&self, chat: u64, network_id: u64, text: &str) {
-        self.0.lock().unwrap().push_back(UpstreamEvent::Incoming {
-            chat,
-            network_id: network_id.to_string(),
-            author: "Bo".into(),
-            text: text.into(),
-            reply_to: None,
-        });
-    }
-
-    /// The contact changes a message of the chat.
-    pub(crate) fn changes(&self, chat: u64, message: u64, change: Change) {
-        let message = MessageName::Phone(message);
-        let event = UpstreamEvent::Changed { chat, author: "Bo".into(), message, change };
-        self.0.lock().unwrap().push_back(event);
-    }
-
-    /// The network tells something else.
-    pub(crate) fn tells(&self, event: UpstreamEvent) {
-        self.0.lock().unwrap().push_back(event);
-    }
-
-    pub(crate) fn comes(&self, chat: u64, is_there: bool) {
-        self.0.lock().unwrap().push_back(UpstreamEvent::Presence { chat, is_there });
-    }
-
-    pub(crate) fn is_silent(&self) -> bool {
-        self.0.lock().unwrap().is_empty()
-    }
-}
-
-impl Upstream for Network {
-    fn history(&self) -> Vec<NetworkChat> {
-        Vec::new()
-    }
-
-    fn send(&mut self, _: Timestamp, _: Outgoing) {}
-
-    fn change(&mut self, _: Timestamp, _: OutgoingChange) {}
-
-    fn poll(&mut self, _: Timestamp) -> Option<UpstreamEvent> {
-        self.0.lock().unwrap().pop_front()
-    }
-
-    fn deadline(&self) -> Option<Timestamp> {
-        None
-    }
-}
 
 /// A chat in a list: its id, its newest message, how many are not read.
 pub(crate) type Listed = (u64, u64, u64);
@@ -381,125 +325,6 @@ impl Both {
 
     pub(crate) fn phone(&self) -> &Phone {
         self.phone.as_ref().unwrap()
-    }
-
-    fn open(&mut self, owner: Owner) {
-        let socket = SocketId::new(self.next_socket);
-        self.next_socket += 1;
-        let (mut nonce, mut id) = ([0; 32], [0; 8]);
-        self.rng.fill_bytes(&mut nonce);
-        self.rng.fill_bytes(&mut id);
-        let fresh = Fresh { nonce, id: AttachmentId::from_bytes(id) };
-        self.relay.handle_open(self.now, socket, [127, 0, 0, 1].into(), None, fresh).unwrap();
-        let _ = self.sockets.insert(socket, owner);
-        let times = self.times();
-        match owner {
-            Owner::Phone(tag) => self.phone.as_mut().unwrap().handle_opened(times, &mut self.rng, tag),
-            Owner::Web(tag) => self.web.as_mut().unwrap().handle_opened(times.mono, &mut self.rng, tag),
-        }
-    }
-
-    fn socket_of(&self, owner: Owner) -> Option<SocketId> {
-        self.sockets.iter().find(|(_, of)| **of == owner).map(|(id, _)| *id)
-    }
-
-    fn transmit(&mut self, owner: Owner, bytes: Bytes) {
-        if let Some(id) = self.socket_of(owner) {
-            self.relay.handle_frame(self.now, id, bytes);
-        }
-    }
-
-    fn disconnect(&mut self, owner: Owner) {
-        if let Some(id) = self.socket_of(owner) {
-            let _ = self.sockets.remove(&id);
-            self.relay.handle_closed(self.now, id);
-        }
-    }
-
-    fn pump_phone(&mut self) -> bool {
-        let times = self.times();
-        let Some(phone) = &mut self.phone else { return false };
-        let settled = phone.settle(times, &mut self.rng).unwrap();
-        assert_eq!(settled.failure, None);
-        let moved = !settled.outputs.is_empty();
-        for output in settled.outputs {
-            match output {
-                PhoneOutput::Connect { socket, .. } => self.open(Owner::Phone(socket)),
-                PhoneOutput::Transmit { socket, bytes } => {
-                    let len = bytes.len();
-                    self.transmit(Owner::Phone(socket), bytes);
-                    self.phone.as_mut().unwrap().handle_written(times, socket, len);
-                }
-                PhoneOutput::Disconnect { socket } => self.disconnect(Owner::Phone(socket)),
-                PhoneOutput::Event(event) => self.phone_events.push(event),
-                PhoneOutput::Scan(step) => self.asked.push_back(step),
-                _ => {}
-            }
-        }
-        moved
-    }
-
-    fn pump_web(&mut self) -> bool {
-        let now = self.now;
-        let Some(web) = &mut self.web else { return false };
-        let settled = web.settle(now, &mut self.rng).unwrap();
-        assert_eq!(settled.failure, None);
-        let moved = !settled.outputs.is_empty();
-        for output in settled.outputs {
-            match output {
-                WebOutput::Connect { socket, .. } => self.open(Owner::Web(socket)),
-                WebOutput::Transmit { socket, bytes } => {
-                    let len = bytes.len();
-                    self.transmit(Owner::Web(socket), bytes);
-                    self.web.as_mut().unwrap().handle_written(now, socket, len);
-                }
-                WebOutput::Disconnect { socket } => self.disconnect(Owner::Web(socket)),
-                // Tens of thousands of them in a first sync.
-                WebOutput::Event(AppEvent::Message { .. }) => {}
-                WebOutput::Event(event) => self.events.push(event),
-                WebOutput::Export { content, out } => {
-                    let web = self.web.as_mut().unwrap();
-                    let made = web.store().media().export(content, out.as_ref(), &Progress::default());
-                    web.exported(content, &out, made.map_err(|error| error.to_string())).unwrap();
-                }
-                other => panic!("unexpected {other:?}"),
-            }
-        }
-        (self.each_round)(&self.network);
-        moved
-    }
-
-    fn pump_relay(&mut self) -> bool {
-        let (mut moved, times) = (false, self.times());
-        loop {
-            match self.relay.poll_output() {
-                RelayOutput::Send(to, frame) => {
-                    self.relay.transmitted(to, frame.len());
-                    let bytes = BytesMut::from(&*frame);
-                    match self.sockets.get(&to) {
-                        Some(Owner::Phone(tag)) => {
-                            self.phone.as_mut().unwrap().handle_bytes(times, &mut self.rng, *tag, bytes);
-                        }
-                        Some(Owner::Web(tag)) => {
-                            let rng = self.web_keys.as_mut().unwrap_or(&mut self.rng);
-                            self.web.as_mut().unwrap().handle_bytes(times.mono, rng, *tag, bytes);
-                        }
-                        None => {}
-                    }
-                }
-                RelayOutput::Close(socket, _) => match self.sockets.remove(&socket) {
-                    Some(Owner::Phone(tag)) => {
-                        self.phone.as_mut().unwrap().handle_closed(times, &mut self.rng, tag, "closed");
-                    }
-                    Some(Owner::Web(tag)) => {
-                        self.web.as_mut().unwrap().handle_closed(times.mono, &mut self.rng, tag, "closed");
-                    }
-                    None => {}
-                },
-                RelayOutput::Wait(_) => return moved,
-            }
-            moved = true;
-        }
     }
 
     /// Moves everything that can move now.

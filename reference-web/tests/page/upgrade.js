@@ -1,4 +1,4 @@
-// A database of an older page, opened by this one: its commands, and what they made, get their keys. `upgraded()` gives what is there then.
+// A database of an older page, opened by this one: its commands, and what they made, get their keys. `upgraded()` returns what is there then.
 
 import { Database, done } from "/page/pkg/database.js";
 import { KEYED, upgrade } from "/page/keys.js";

@@ -1,0 +1,132 @@
+//! What the two programs want of their sockets, and what the relay sends to them.
+
+use bytes::{Bytes, BytesMut};
+use handfast::codec::ids::AttachmentId;
+use handfast::program::Progress;
+use rand_core::Rng;
+use reference_phone::app::AppOutput as PhoneOutput;
+use reference_relay::core::{Fresh, Output as RelayOutput, SocketId};
+use reference_web::app::{AppEvent, AppOutput as WebOutput};
+
+use super::{Both, Owner};
+
+impl Both {
+    fn open(&mut self, owner: Owner) {
+        let socket = SocketId::new(self.next_socket);
+        self.next_socket += 1;
+        let (mut nonce, mut id) = ([0; 32], [0; 8]);
+        self.rng.fill_bytes(&mut nonce);
+        self.rng.fill_bytes(&mut id);
+        let fresh = Fresh { nonce, id: AttachmentId::from_bytes(id) };
+        self.relay.handle_open(self.now, socket, [127, 0, 0, 1].into(), None, fresh).unwrap();
+        let _ = self.sockets.insert(socket, owner);
+        let times = self.times();
+        match owner {
+            Owner::Phone(tag) => self.phone.as_mut().unwrap().handle_opened(times, &mut self.rng, tag),
+            Owner::Web(tag) => self.web.as_mut().unwrap().handle_opened(times.mono, &mut self.rng, tag),
+        }
+    }
+
+    fn socket_of(&self, owner: Owner) -> Option<SocketId> {
+        self.sockets.iter().find(|(_, of)| **of == owner).map(|(id, _)| *id)
+    }
+
+    fn transmit(&mut self, owner: Owner, bytes: Bytes) {
+        if let Some(id) = self.socket_of(owner) {
+            self.relay.handle_frame(self.now, id, bytes);
+        }
+    }
+
+    fn disconnect(&mut self, owner: Owner) {
+        if let Some(id) = self.socket_of(owner) {
+            let _ = self.sockets.remove(&id);
+            self.relay.handle_closed(self.now, id);
+        }
+    }
+
+    pub(super) fn pump_phone(&mut self) -> bool {
+        let times = self.times();
+        let Some(phone) = &mut self.phone else { return false };
+        let settled = phone.settle(times, &mut self.rng).unwrap();
+        assert_eq!(settled.failure, None);
+        let moved = !settled.outputs.is_empty();
+        for output in settled.outputs {
+            match output {
+                PhoneOutput::Connect { socket, .. } => self.open(Owner::Phone(socket)),
+                PhoneOutput::Transmit { socket, bytes } => {
+                    let len = bytes.len();
+                    self.transmit(Owner::Phone(socket), bytes);
+                    self.phone.as_mut().unwrap().handle_written(times, socket, len);
+                }
+                PhoneOutput::Disconnect { socket } => self.disconnect(Owner::Phone(socket)),
+                PhoneOutput::Event(event) => self.phone_events.push(event),
+                PhoneOutput::Scan(step) => self.asked.push_back(step),
+                _ => {}
+            }
+        }
+        moved
+    }
+
+    pub(super) fn pump_web(&mut self) -> bool {
+        let now = self.now;
+        let Some(web) = &mut self.web else { return false };
+        let settled = web.settle(now, &mut self.rng).unwrap();
+        assert_eq!(settled.failure, None);
+        let moved = !settled.outputs.is_empty();
+        for output in settled.outputs {
+            match output {
+                WebOutput::Connect { socket, .. } => self.open(Owner::Web(socket)),
+                WebOutput::Transmit { socket, bytes } => {
+                    let len = bytes.len();
+                    self.transmit(Owner::Web(socket), bytes);
+                    self.web.as_mut().unwrap().handle_written(now, socket, len);
+                }
+                WebOutput::Disconnect { socket } => self.disconnect(Owner::Web(socket)),
+                // Tens of thousands of them in a first sync.
+                WebOutput::Event(AppEvent::Message { .. }) => {}
+                WebOutput::Event(event) => self.events.push(event),
+                WebOutput::Export { content, out } => {
+                    let web = self.web.as_mut().unwrap();
+                    let made = web.store().media().export(content, out.as_ref(), &Progress::default());
+                    web.exported(content, &out, made.map_err(|error| error.to_string())).unwrap();
+                }
+                other => panic!("unexpected {other:?}"),
+            }
+        }
+        (self.each_round)(&self.network);
+        moved
+    }
+
+    pub(super) fn pump_relay(&mut self) -> bool {
+        let (mut moved, times) = (false, self.times());
+        loop {
+            match self.relay.poll_output() {
+                RelayOutput::Send(to, frame) => {
+                    self.relay.transmitted(to, frame.len());
+                    let bytes = BytesMut::from(&*frame);
+                    match self.sockets.get(&to) {
+                        Some(Owner::Phone(tag)) => {
+                            self.phone.as_mut().unwrap().handle_bytes(times, &mut self.rng, *tag, bytes);
+                        }
+                        Some(Owner::Web(tag)) => {
+                            let rng = self.web_keys.as_mut().unwrap_or(&mut self.rng);
+                            self.web.as_mut().unwrap().handle_bytes(times.mono, rng, *tag, bytes);
+                        }
+                        None => {}
+                    }
+                }
+                RelayOutput::Close(socket, _) => match self.sockets.remove(&socket) {
+                    Some(Owner::Phone(tag)) => {
+                        self.phone.as_mut().unwrap().handle_closed(times, &mut self.rng, tag, "closed");
+                    }
+                    Some(Owner::Web(tag)) => {
+                        self.web.as_mut().unwrap().handle_closed(times.mono, &mut self.rng, tag, "closed");
+                    }
+                    None => {}
+                },
+                RelayOutput::Wait(_) => return moved,
+            }
+            moved = true;
+        }
+    }
+}
