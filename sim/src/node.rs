@@ -260,6 +260,15 @@ impl Node {
         }
     }
 
+    /// The phone that runs here, and the randomness with which its user acts.
+    #[must_use]
+    pub fn phone_user(&mut self) -> Option<(&mut phone::App, &mut dyn CryptoRng)> {
+        match &mut self.machine {
+            Some(Machine::Phone(app)) => Some((app, self.rng.crypto())),
+            _ => None,
+        }
+    }
+
     /// The companion that runs here, and the randomness with which its user acts.
     #[must_use]
     pub fn web_user(&mut self) -> Option<(&mut web::App, &mut dyn CryptoRng)> {

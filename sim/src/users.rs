@@ -144,11 +144,9 @@ impl World {
             let _ = self.run(PHONE);
         } else if self.ledger.phone.wants_approval {
             self.ledger.phone.wants_approval = false;
-            let mut rng = self.nodes[0].rng.clone();
-            if let Some(app) = self.nodes[0].phone() {
-                let _ = app.approve(time, rng.crypto(), true);
+            if let Some((app, rng)) = self.nodes[0].phone_user() {
+                let _ = app.approve(time, rng, true);
             }
-            self.nodes[0].rng = rng;
             self.ledger.webs[web].approved = true;
             let _ = self.run(PHONE);
             offers::approved(self, web);
@@ -353,11 +351,9 @@ impl World {
         for web in (0..self.plan.webs).filter(|web| self.ledger.webs[*web].offers_code).collect::<Vec<_>>() {
             let id = self.web_node(web);
             let time = self.nodes[id.0].clocks(self.now);
-            let mut rng = self.nodes[id.0].rng.clone();
             // Refused while its store rests: the user asks again.
-            let asked =
-                self.nodes[id.0].web().is_some_and(|app| app.new_code(time.mono, rng.crypto()).is_ok());
-            self.nodes[id.0].rng = rng;
+            let user = self.nodes[id.0].web_user();
+            let asked = user.is_some_and(|(app, rng)| app.new_code(time.mono, rng).is_ok());
             if asked {
                 self.ledger.webs[web].offers_code = false;
                 let _ = self.run(id);

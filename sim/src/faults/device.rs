@@ -212,9 +212,8 @@ fn stranger_scans(world: &mut World, web: usize) {
         .collect();
     for id in strangers {
         let time = world.nodes[id.0].clocks(world.now);
-        let mut rng = world.nodes[id.0].rng.clone();
-        let scans = world.nodes[id.0].phone().is_some_and(|app| app.scan(time, rng.crypto(), &text).is_ok());
-        world.nodes[id.0].rng = rng;
+        let scans =
+            world.nodes[id.0].phone_user().is_some_and(|(app, rng)| app.scan(time, rng, &text).is_ok());
         if scans {
             world.ledger.fire(Kind::ThreePhones);
             let _ = world.run(id);

@@ -91,12 +91,10 @@ pub fn begin(world: &mut World, fault: &Fault) {
         is_gone: false,
     });
     let time = world.nodes[page.0].clocks(world.now);
-    let mut rng = world.nodes[page.0].rng.clone();
-    if let Some(app) = world.nodes[page.0].web() {
+    if let Some((app, rng)) = world.nodes[page.0].web_user() {
         // He is not linked.
-        let _ = app.pair(time.mono, rng.crypto());
+        let _ = app.pair(time.mono, rng);
     }
-    world.nodes[page.0].rng = rng;
     let _ = world.run(page);
 }
 
@@ -217,9 +215,7 @@ fn scan(world: &mut World, at: usize) {
         return;
     }
     let time = world.nodes[id.0].clocks(world.now);
-    let mut rng = world.nodes[id.0].rng.clone();
-    let scans = world.nodes[id.0].phone().is_some_and(|app| app.scan(time, rng.crypto(), &text).is_ok());
-    world.nodes[id.0].rng = rng;
+    let scans = world.nodes[id.0].phone_user().is_some_and(|(app, rng)| app.scan(time, rng, &text).is_ok());
     if scans {
         world.men[at].scanned = Some(text);
         let _ = world.run(id);
@@ -240,11 +236,9 @@ fn answer(world: &mut World, at: usize) {
         let _ = world.run(phone);
     }
     if std::mem::take(&mut world.men[at].wants_approval) {
-        let mut rng = world.nodes[phone.0].rng.clone();
-        if let Some(app) = world.nodes[phone.0].phone() {
-            let _ = app.approve(time, rng.crypto(), true);
+        if let Some((app, rng)) = world.nodes[phone.0].phone_user() {
+            let _ = app.approve(time, rng, true);
         }
-        world.nodes[phone.0].rng = rng;
         let _ = world.run(phone);
     }
     if world.men[at].wants_number
