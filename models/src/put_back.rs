@@ -205,7 +205,7 @@ impl<M: Clone> Lanes<M> {
     }
 }
 
-/// The epochs that a handshake gives: web to phone, phone to web.
+/// The epochs that follow from a handshake: web to phone, phone to web.
 const fn derived(h: u8) -> (u8, u8) {
     (100 + 2 * h, 101 + 2 * h)
 }

@@ -90,7 +90,7 @@ fn put_back(who: DeviceRole) -> Value {
     };
     json!({"event": "put_back", "who": who, "message": format!(
         "{message}: a profile of it was restored from a backup, or copied, and both copies ran. No text is sent twice; \
-         what it had only since then may be missing there. If you did neither, link this companion anew"
+         what it had only since then may be missing there. If you did neither, link this companion again"
     )})
 }
 
@@ -99,7 +99,7 @@ fn forgotten(waiting: &[(u64, String)]) -> Value {
     json!({"event": "commands_forgotten", "waiting": waiting, "message":
         "this companion was put back to an earlier state, too far to go on: a profile of it was restored or copied. \
          What waits here may have been sent, and is kept; write down what you need, then run `logout --yes` and link \
-         it anew"})
+         it again"})
 }
 
 pub(crate) fn chats(chats: &[Chat]) -> Value {

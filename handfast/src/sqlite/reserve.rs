@@ -63,7 +63,7 @@ impl Reserve {
         is_taken
     }
 
-    /// Gives the room back to the disk.
+    /// Returns the room to the disk.
     pub fn give_back(&self) {
         // What is there and cannot be removed holds nothing back that anybody could use.
         let _ = fs::remove_file(&self.0);

@@ -15,7 +15,7 @@ pub struct Rules {
     pub by_verdict: bool,
     /// A web keeps the keys of its settled commands for that (RES-039).
     pub own_keys: bool,
-    /// A web that was put back numbers what waits anew (RES-037).
+    /// A web that was put back renumbers what waits (RES-037).
     pub renumber: bool,
     /// Their floor is the first of the new numbers (RES-037).
     pub new_floor: bool,

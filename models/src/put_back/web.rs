@@ -106,7 +106,7 @@ impl Web {
         self.unsettled.first().is_some_and(|(floor, _)| *floor < known.from)
     }
 
-    /// Numbers what waits anew.
+    /// Renumbers what waits.
     pub(super) fn renumber(&mut self, model: &PutBack, highest: u8) {
         let first = highest + 1;
         self.next = first;
