@@ -161,6 +161,9 @@ impl Store {
     /// The connection, inside a transaction that writes.
     fn write(&mut self) -> Result<&Connection, StoreError> {
         if !self.in_txn {
+            if self.reserve.as_ref().is_some_and(Reserve::is_wanted) {
+                self.make_room();
+            }
             sqlite::begin_kept(&self.conn)?;
             self.in_txn = true;
         }
@@ -187,8 +190,8 @@ impl Store {
 
     /// A write failed, perhaps for want of room: empties the log with the room that is held back for it. No transaction may
     /// be open. Where nothing comes of it, the next write says why.
-    pub fn make_room(&self) {
-        if let Some(reserve) = &self.reserve {
+    pub fn make_room(&mut self) {
+        if let Some(reserve) = &mut self.reserve {
             let _ = sqlite::make_room(&self.conn, reserve);
         }
     }

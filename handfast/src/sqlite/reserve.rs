@@ -26,7 +26,11 @@ const SUFFIX: &str = "-reserve";
 
 /// The file beside a database that takes up [`RESERVE_LEN`] bytes.
 #[derive(Debug)]
-pub struct Reserve(PathBuf);
+pub struct Reserve {
+    path: PathBuf,
+    /// The log was to be emptied, and could not be.
+    is_wanted: bool,
+}
 
 impl Reserve {
     /// The reserve of a database, taken or not.
@@ -34,19 +38,26 @@ impl Reserve {
     pub fn beside(database: &Path) -> Self {
         let mut path = database.as_os_str().to_os_string();
         path.push(SUFFIX);
-        Self(PathBuf::from(path))
+        Self { path: PathBuf::from(path), is_wanted: false }
+    }
+
+    /// Whether [`make_room`] was called and has not emptied the log since: then it is worth calling before the next write,
+    /// which fails otherwise although whoever read the log may be gone.
+    #[must_use]
+    pub fn is_wanted(&self) -> bool {
+        self.is_wanted
     }
 
     /// Its file.
     #[must_use]
     pub fn path(&self) -> &Path {
-        &self.0
+        &self.path
     }
 
     /// Whether the room is held back.
     #[must_use]
     pub fn is_held(&self) -> bool {
-        fs::symlink_metadata(&self.0).is_ok_and(|found| found.is_file() && found.len() == RESERVE_LEN)
+        fs::symlink_metadata(&self.path).is_ok_and(|found| found.is_file() && found.len() == RESERVE_LEN)
     }
 
     /// Takes the room; false when there is none. Half a reserve is none: its file goes.
@@ -56,7 +67,7 @@ impl Reserve {
             return true;
         }
         self.give_back();
-        let is_taken = file::create_new(&self.0).is_ok_and(|file| fill(&file).is_ok());
+        let is_taken = file::create_new(&self.path).is_ok_and(|file| fill(&file).is_ok());
         if !is_taken {
             self.give_back();
         }
@@ -66,7 +77,7 @@ impl Reserve {
     /// Returns the room to the disk.
     pub fn give_back(&self) {
         // What is there and cannot be removed holds nothing back that anybody could use.
-        let _ = fs::remove_file(&self.0);
+        let _ = fs::remove_file(&self.path);
     }
 }
 
@@ -104,12 +115,12 @@ pub fn open_reserved(path: &Path) -> Result<(Connection, Reserve), SqliteError> 
         }
         other => Err(other),
     })?;
-    let reserve = Reserve::beside(path);
+    let mut reserve = Reserve::beside(path);
     let mut log = path.as_os_str().to_os_string();
     log.push("-wal");
     if fs::metadata(log).is_ok_and(|log| log.len() > 0) {
         // It could not be emptied: somebody reads it, or there is no room. Both may be so.
-        let _ = make_room(&opened, &reserve);
+        let _ = make_room(&opened, &mut reserve);
     }
     let _ = reserve.take();
     Ok((opened, reserve))
@@ -123,14 +134,17 @@ pub fn open_reserved(path: &Path) -> Result<(Connection, Reserve), SqliteError> 
 /// # Errors
 ///
 /// [`SqliteError`], for example because there is no room even so.
-pub fn make_room(conn: &Connection, reserve: &Reserve) -> Result<bool, SqliteError> {
+pub fn make_room(conn: &Connection, reserve: &mut Reserve) -> Result<bool, SqliteError> {
+    reserve.is_wanted = true;
     reserve.give_back();
     // Whoever reads just now is not waited for.
     conn.busy_timeout(Duration::ZERO)?;
     let busy: Result<i64, _> = conn.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0));
     conn.busy_timeout(BUSY_DEADLINE)?;
     let _ = reserve.take();
-    Ok(busy? == 0)
+    let is_empty = busy? == 0;
+    reserve.is_wanted = !is_empty;
+    Ok(is_empty)
 }
 
 #[cfg(test)]
@@ -158,6 +172,23 @@ mod tests {
         fs::write(reserve.path(), b"half").expect("written");
         assert!(!reserve.is_held());
         assert!(reserve.take() && reserve.is_held());
+    }
+
+    #[test]
+    fn room_is_wanted_until_the_log_could_be_emptied() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let path = dir.path().join("a.db");
+        let (conn, mut reserve) = open_reserved(&path).expect("opened");
+        assert!(!reserve.is_wanted());
+        conn.execute_batch("CREATE TABLE t (n); INSERT INTO t VALUES (1);").expect("written");
+        let reader = Connection::open(&path).expect("opened");
+        reader.execute_batch("BEGIN; SELECT n FROM t;").expect("read");
+        conn.execute_batch("INSERT INTO t VALUES (2);").expect("written");
+        assert_eq!(make_room(&conn, &mut reserve), Ok(false), "it is read");
+        assert!(reserve.is_wanted() && reserve.is_held());
+        drop(reader);
+        assert_eq!(make_room(&conn, &mut reserve), Ok(true));
+        assert!(!reserve.is_wanted() && reserve.is_held());
     }
 
     #[cfg(unix)]
