@@ -1,7 +1,5 @@
 //! A whole pairing, reconnects and a recovery, both roles in memory.
 
-mod support;
-
 use handfast_codec::ids::PskId;
 use handfast_codec::payload::KkMode;
 use handfast_codec::versions::Versions;
@@ -12,7 +10,7 @@ use handfast_handshake::ratchet::{Decision, Holder, PhoneRatchet, Recovery, Slot
 use handfast_handshake::reconnect::{self, Connection, phone::ReceiveError};
 use handfast_handshake::secret::Psk;
 
-use support::{
+use crate::support::{
     Approved, Linked, Scanned, agree, approve, claims, code, context, kk1, kk2, link, link_context, relay,
     rng, scan, scanned,
 };
@@ -26,7 +24,7 @@ fn both_sides_reach_the_same_link() {
     assert_eq!(shown.len(), 4);
     let confirmed = phone.check(&format!(" {shown} ")).expect("the code is right");
     let (offered, message3) = phone
-        .approve(confirmed, &support::account(), support::offering(), &mut rng(4))
+        .approve(confirmed, &crate::support::account(), crate::support::offering(), &mut rng(4))
         .expect("message 3 is made");
     let (web, mut web_sealer, mut web_opener) = web.read(&message3).expect("message 3 is read");
     let (mut sealer, mut opener) = (offered.sealer, offered.opener);

@@ -1,7 +1,5 @@
 //! One test for each rule by which a side refuses a pairing: what the neighbours broke, each with its error.
 
-mod support;
-
 use handfast_codec::error::ErrorCode;
 use handfast_codec::ids::{AttachKey, AttachmentId, DhPublic, SigningPublic};
 use handfast_codec::payload::{Xk1, Xk2};
@@ -18,7 +16,7 @@ use handfast_handshake::{BadKey, HandshakeError};
 use hkdf::Hkdf;
 use sha2::{Digest, Sha256};
 
-use support::{
+use crate::support::{
     Approved, Linked, account, approve, claims, code, context, link, offering, relay, rng, scan, scanned,
 };
 

@@ -1,7 +1,5 @@
 //! Terms, certificates, acceptances and revocations that a side refuses, each with its error.
 
-mod support;
-
 use handfast_codec::error::ErrorCode;
 use handfast_codec::ids::{AttachKey, CompanionId, DhPublic, Salt, Signature};
 use handfast_codec::link::LinkCert;
@@ -13,7 +11,7 @@ use handfast_handshake::pairing::phone;
 use handfast_handshake::secret::DhSecret;
 use handfast_handshake::{BadKey, HandshakeError, certificate};
 
-use support::{Approved, Linked, account, approve, code, link, offering, rng, scan};
+use crate::support::{Approved, Linked, account, approve, code, link, offering, rng, scan};
 
 #[test]
 fn terms_out_of_range_are_refused() {

@@ -1,7 +1,5 @@
 //! Reconnects that a side refuses, each with its error.
 
-mod support;
-
 use handfast_codec::error::ErrorCode;
 use handfast_codec::ids::{AttachmentId, PskId};
 use handfast_codec::payload::{Kk1, Kk2, KkHead, KkMode};
@@ -15,7 +13,7 @@ use handfast_handshake::reconnect::phone::ReceiveError;
 use handfast_handshake::reconnect::{self, LinkContext};
 use handfast_handshake::secret::{DhSecret, Psk};
 
-use support::{Linked, code, kk1, kk2, link, link_context, relay, rng};
+use crate::support::{Linked, code, kk1, kk2, link, link_context, relay, rng};
 
 /// What a phone says to a message 1 from this web, in this place.
 fn phone_receives(
@@ -171,7 +169,7 @@ fn the_fields_of_a_reconnect_are_those_of_its_mode() {
         let error = phone_receives(&link, &here, &here, &payload, mode).expect_err("refused");
         let ReceiveError::Failed(HandshakeError::Decode(error)) = error else { panic!("{error:?}") };
         assert_eq!(error.code(), code);
-        payload.resume = Some(support::block(1));
+        payload.resume = Some(crate::support::block(1));
         payload.psk_id_held = Some(PskId::from_bytes([1; 8]));
         let error = phone_receives(&link, &here, &here, &payload, mode).expect_err("refused");
         let ReceiveError::Failed(HandshakeError::Decode(error)) = error else { panic!("{error:?}") };

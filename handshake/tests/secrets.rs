@@ -1,7 +1,5 @@
 //! Secrets are wiped, and shown by nothing.
 
-mod support;
-
 use std::fmt::Debug;
 
 use bytes::BytesMut;
@@ -117,19 +115,20 @@ fn debug_of_the_keys_of_a_finished_handshake_shows_none() {
 
 #[test]
 fn debug_of_a_pairing_and_a_link_shows_no_secret() {
-    let made = support::scan();
+    let made = crate::support::scan();
     let shown = made.web.check_code();
     assert_eq!(format!("{shown:?}"), "CheckCode { .. }", "a check code is told to the user alone");
-    let number = support::approve().offered.confirmation;
+    let number = crate::support::approve().offered.confirmation;
     assert_eq!(format!("{number:?}"), "ConfirmationNumber { .. }", "NN is told to the user alone");
-    let texts = [format!("{:?}", support::code()), format!("{:?}", made.web), format!("{:?}", made.phone)];
+    let texts =
+        [format!("{:?}", crate::support::code()), format!("{:?}", made.web), format!("{:?}", made.phone)];
     let hex = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().concat();
     let decimal = |bytes: &[u8]| format!("{bytes:?}");
     for text in texts {
         assert!(!text.contains(&hex(made.offer.secret())), "{text}");
         assert!(!text.contains(&decimal(made.offer.secret())), "{text}");
     }
-    let link = support::link();
+    let link = crate::support::link();
     let texts = [
         format!("{:?}", link.phone),
         format!("{:?}", link.web),

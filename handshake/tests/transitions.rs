@@ -1,7 +1,5 @@
 //! Every message at every state, and every way to damage one.
 
-mod support;
-
 use handfast_codec::error::ErrorCode;
 use handfast_codec::payload::{KkHead, KkMode};
 use handfast_codec::versions::Versions;
@@ -11,7 +9,9 @@ use handfast_handshake::pairing::web::{AwaitMessage3, Code, Message1Refused};
 use handfast_handshake::reconnect;
 use handfast_handshake::reconnect::phone::ReceiveError;
 
-use support::{Linked, claims, code, context, kk1, kk2, link, link_context, relay, rng, scan, scanned};
+use crate::support::{
+    Linked, claims, code, context, kk1, kk2, link, link_context, relay, rng, scan, scanned,
+};
 
 /// The two failures of a damaged handshake message: which one depends on its length alone.
 #[track_caller]
@@ -74,7 +74,7 @@ fn a_damaged_message_2_is_refused() {
 #[test]
 fn a_damaged_message_3_is_refused() {
     // req: HSK-003, HSK-005
-    let (made, approved) = (scan(), support::approve());
+    let (made, approved) = (scan(), crate::support::approve());
     for message in damaged(&approved.message3) {
         let web = web_at_message3(&made.message1);
         is_refused(web.read(&message).expect_err("refused"), &message, SHORTEST_3);
@@ -86,7 +86,7 @@ fn a_damaged_message_3_is_refused() {
 fn every_pairing_message_at_every_other_state_is_refused() {
     // req: HSK-003, HSK-005
     let made = scan();
-    let message3 = support::approve().message3;
+    let message3 = crate::support::approve().message3;
     let other = code_of(50);
     let (_, foreign1) = phone::start(&scanned(&other), &context(), &mut rng(51)).expect("starts");
     let foreign2 =

@@ -1,9 +1,9 @@
 //! The companion whole: codes, the mirror, commands, the end of a link; over the relay's core and a phone.
 
-mod world;
-
 use std::time::Duration;
 
+use crate::world::account::{is_done, message, synced};
+use crate::world::{MINUTE, World, keys, open};
 use bytes::Bytes;
 use handfast::ErrorCode;
 use handfast::codec::ids::ContentId;
@@ -11,8 +11,6 @@ use handfast::codec::message::{CollectionName, Command, Item};
 use handfast::session::{LinkState, PairingEvent};
 use reference_web::app::{AppEvent, VerbError};
 use reference_web::store::{CommandState, Direction, LinkRowState};
-use world::account::{is_done, message, synced};
-use world::{MINUTE, World, keys, open};
 
 #[test]
 fn a_scanned_code_ends_in_a_link_that_mirrors_the_phone() {

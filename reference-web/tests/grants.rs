@@ -1,8 +1,6 @@
 //! A phone's user who allows less than the companion asks for.
 
-mod both;
-
-use both::{Both, keys};
+use crate::both::{Both, keys};
 use handfast::codec::message::grants;
 use reference_web::store::CommandState;
 
@@ -19,7 +17,7 @@ fn a_companion_may_do_what_was_given_and_no_more() {
     let now = both.now;
     let sent = both.web().send_text(now, &mut keys(), 1, "not allowed", None, Some("one"));
     let _ = sent.unwrap();
-    both.run_for(both::MINUTE);
+    both.run_for(crate::both::MINUTE);
     let texts = both.phone().store().history(1, 0, 10).unwrap();
     assert!(!texts.iter().any(|stored| stored.message.text == "not allowed"));
     let command = both.web().store().command_of_client("one").unwrap().expect("it is noted");

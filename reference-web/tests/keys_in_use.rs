@@ -1,8 +1,6 @@
 //! A companion that brings the keys of another link, to the shipped phone.
 
-mod both;
-
-use both::Both;
+use crate::both::Both;
 use handfast::ErrorCode;
 
 // req: CRT-003, CRT-013

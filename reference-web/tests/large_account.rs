@@ -1,8 +1,6 @@
 //! The first sync of an account of 120,000 messages while contacts go on writing, in bounded memory.
 
-mod both;
-
-use both::{Both, MINUTE};
+use crate::both::{Both, MINUTE};
 use reference_web::app::AppEvent;
 
 const CHATS: u64 = 1_500;

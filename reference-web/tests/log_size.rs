@@ -1,12 +1,10 @@
 //! What a text costs in the log of each database: with its states, and with every commit that it takes. A log that somebody
 //! reads only grows, so that a disk is full that much sooner.
 
-mod both;
-
 use std::path::Path;
 use std::time::Duration;
 
-use both::{Both, MINUTE, keys};
+use crate::both::{Both, MINUTE, keys};
 use handfast::codec::message::MessageState;
 use reference_phone::upstream::UpstreamEvent;
 

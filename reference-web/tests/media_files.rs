@@ -1,14 +1,12 @@
 //! Files of content that go wrong below the companion: gone, shortened, or not what they should be.
 
-mod world;
-
 use std::path::PathBuf;
 
+use crate::world::{MINUTE, World};
 use handfast::ErrorCode;
 use handfast::codec::ids::ContentId;
 use handfast::session::LinkState;
 use reference_web::app::AppEvent;
-use world::{MINUTE, World};
 
 /// A companion in the middle of fetching 3 MB.
 fn fetching(seed: u64) -> (World, ContentId, Vec<u8>, PathBuf) {

@@ -1,9 +1,7 @@
 //! Messages that are older than their chat's window, between the real phone and the real companion: what happens to them
 //! is seen here, gaps are known and filled, and no chat is dead, however many there are.
 
-mod both;
-
-use both::{Both, MINUTE, keys, received};
+use crate::both::{Both, MINUTE, keys, received};
 use handfast::codec::limits::MARKER_REVS;
 use reference_phone::upstream::Change;
 use reference_web::app::AppEvent;

@@ -1,12 +1,10 @@
 //! The databases of release `8b64ab1`, as its own programs made them (`fixtures`), under the real phone and the real companion
 //! of today.
 
-mod both;
-
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use both::{Both, MINUTE, phone_dir, web_dir};
+use crate::both::{Both, MINUTE, phone_dir, web_dir};
 use handfast::codec::ids::{CommandKey, MailboxId};
 use handfast::handshake::key_schedule::old_command_key;
 use reference_web::app::AppEvent;
@@ -59,12 +57,12 @@ struct Old {
 fn old() -> Old {
     let dir = tempfile::tempdir().unwrap();
     let [phone, web] = fixtures();
-    both::copy_private(phone, &phone_dir(dir.path()));
-    both::copy_private(web, &web_dir(dir.path()));
+    crate::both::copy_private(phone, &phone_dir(dir.path()));
+    crate::both::copy_private(web, &web_dir(dir.path()));
     // Read elsewhere: SQLite's last user removes the log, and the store would miss it.
     let read = tempfile::tempdir().unwrap();
-    both::copy_private(fixtures()[0], &phone_dir(read.path()));
-    both::copy_private(fixtures()[1], &web_dir(read.path()));
+    crate::both::copy_private(fixtures()[0], &phone_dir(read.path()));
+    crate::both::copy_private(fixtures()[1], &web_dir(read.path()));
     let phone = old_rows(&phone_dir(read.path()), "phone.db", "deleted = 0");
     let web = web_dir(read.path());
     let conn = Connection::open(web.join("companion.db")).unwrap();

@@ -1,11 +1,9 @@
 //! A companion or a phone that is put back to an earlier state, as by a restored or a copied profile: the real ones, over
 //! their stores.
 
-mod both;
-
 use std::path::{Path, PathBuf};
 
-use both::{Both, MINUTE, copy_private, keys, phone_dir, web_dir};
+use crate::both::{Both, MINUTE, copy_private, keys, phone_dir, web_dir};
 use handfast::codec::ids::CompanionId;
 use handfast::{DeviceRole, ErrorCode};
 use reference_phone::app::AppEvent as PhoneEvent;

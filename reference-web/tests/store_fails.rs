@@ -2,17 +2,15 @@
 //! that is not durable, and it goes on when there is room again. A trigger that another program puts into the database
 //! makes writes fail.
 
-mod world;
-
 use std::time::Duration;
 
+use crate::world::{MINUTE, World, keys};
 use handfast::codec::message::{CollectionName, Command, Item, Message, MessageState};
 use handfast::session::LinkState;
 use handfast::sqlite::Reserve;
 use handfast::store_suite::files::SmallDisk;
 use reference_web::app::{AppEvent, SettleError, VerbError};
 use reference_web::store::{DB_FILE, StoreError};
-use world::{MINUTE, World, keys};
 
 /// Another program's hand in the database.
 fn execute(world: &World, sql: &str) {

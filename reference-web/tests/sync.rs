@@ -1,11 +1,9 @@
 //! Sync between the real phone and the real companion, over their SQLite databases: what is damaged is found and
 //! mended, what a log no longer reaches comes in pages, and no chat is out of reach.
 
-mod both;
-
 use std::time::Duration;
 
-use both::{Both, MINUTE, keys, received};
+use crate::both::{Both, MINUTE, keys, received};
 use handfast::codec::limits::{MARKER_REVS, SUBSCRIPTIONS_MAX};
 use handfast::codec::message::CollectionName;
 use reference_web::app::AppEvent;

@@ -1,9 +1,10 @@
 //! Content that goes up and comes down; over the relay's core and a phone.
 
-mod world;
-
 use std::path::PathBuf;
 
+use crate::world::account::{is_done, offset, synced};
+use crate::world::phone::Content;
+use crate::world::{MINUTE, World, keys};
 use handfast::ErrorCode;
 use handfast::codec::ids::ContentId;
 use handfast::codec::limits::{MEDIA_CHUNK_LEN, STREAM_CREDIT_START};
@@ -12,9 +13,6 @@ use handfast::session::media::ChunkList;
 use reference_web::app::AppEvent;
 use reference_web::store::Direction;
 use sha2::{Digest, Sha256};
-use world::account::{is_done, offset, synced};
-use world::phone::Content;
-use world::{MINUTE, World, keys};
 
 fn file(world: &World, name: &str, len: usize) -> (PathBuf, Vec<u8>) {
     let bytes: Vec<u8> = (0..len).map(|i| u8::try_from(i * 7 % 251).unwrap()).collect();

@@ -1,10 +1,8 @@
 //! Content that goes up from the real companion to the real phone, and goes on after a session that was lost.
 
-mod both;
-
 use std::path::PathBuf;
 
-use both::{Both, MINUTE, keys};
+use crate::both::{Both, MINUTE, keys};
 use handfast::codec::ids::ContentId;
 use reference_web::app::AppEvent;
 use reference_web::store::Direction;

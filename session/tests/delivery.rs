@@ -1,9 +1,8 @@
 //! Messages, rows and streams through every loss of connection (spec, delivery and streams).
 
-mod world;
-
 use std::time::Duration;
 
+use crate::world::{World, commands};
 use bytes::Bytes;
 use handfast_codec::DeviceRole;
 use handfast_codec::frame::OpenKind;
@@ -11,7 +10,6 @@ use handfast_codec::limits::{MESSAGE_LEN_MAX, OUTBOX_LEN_MAX, OUTBOX_MESSAGES_MA
 use handfast_session::resume::Verdict;
 use handfast_session::{Event, LinkState, SendRefused, StreamEnd};
 use proptest::prelude::*;
-use world::{World, commands};
 
 const MINUTE: Duration = Duration::from_mins(1);
 

@@ -1,9 +1,9 @@
 //! The cases of `spec/models/resume_epoch.py`, rule B, between two real endpoints.
 
-mod world;
-
 use std::time::Duration;
 
+use crate::world::device::Device;
+use crate::world::{World, keys};
 use handfast_codec::ids::Epoch;
 use handfast_codec::{DeviceRole, Timestamp};
 use handfast_handshake::link::Start;
@@ -12,8 +12,6 @@ use handfast_session::resume::Verdict;
 use handfast_session::{Event, hazmat};
 use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::SeedableRng;
-use world::device::Device;
-use world::{World, keys};
 
 /// How `resume_epoch.py` begins: the web's out and in epoch, the phone's out and in epoch.
 const STARTS: [[u8; 4]; 5] = [[1, 2, 2, 1], [9, 2, 2, 1], [1, 9, 2, 1], [8, 9, 2, 1], [1, 2, 7, 6]];

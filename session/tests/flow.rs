@@ -1,7 +1,9 @@
 //! A peer with real keys against streams and windows: the rows MX of FAULTS.md that one side alone can bring about.
 
-mod world;
-
+use crate::world::World;
+use crate::world::commands;
+use crate::world::device::set_counters;
+use crate::world::evil::Evil;
 use bytes::{Bytes, BytesMut};
 use handfast_codec::frame::{Frame, OpenKind};
 use handfast_codec::limits::{
@@ -11,10 +13,6 @@ use handfast_codec::limits::{
 use handfast_codec::relay::RECORD_HEADER;
 use handfast_codec::{DeviceRole, ErrorCode};
 use handfast_session::SendRefused;
-use world::World;
-use world::commands;
-use world::device::set_counters;
-use world::evil::Evil;
 
 fn open(id: u64, kind: OpenKind) -> Frame {
     Frame::Open { id, kind, meta: Bytes::from_static(b"file") }

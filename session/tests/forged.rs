@@ -1,12 +1,12 @@
 //! A relay that forges the first messages of reconnects: each costs a curve or two, so that few are looked at.
 
-mod world;
-
 use core::convert::Infallible;
 use core::time::Duration;
 use std::cell::RefCell;
 use std::rc::Rc;
 
+use crate::world::device::Device;
+use crate::world::{World, keys};
 use bytes::{Bytes, BytesMut};
 use handfast_codec::ids::AttachmentId;
 use handfast_codec::limits::MESSAGE1_STARTS_MAX;
@@ -16,8 +16,6 @@ use handfast_handshake::key_schedule::psk_id;
 use handfast_session::{Event, LinkState, hazmat};
 use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng, TryCryptoRng, TryRng};
-use world::device::Device;
-use world::{World, keys};
 
 const SECOND: Duration = Duration::from_secs(1);
 

@@ -1,9 +1,9 @@
 //! Who holds a link: copies, forged hints, revocation, fresh keys, links half made (spec, handshake).
 
-mod world;
-
 use std::time::Duration;
 
+use crate::world::device::Device;
+use crate::world::{World, keys};
 use handfast_codec::relay::{DataKind, RelayFrame, data_kind};
 use handfast_codec::{DeviceRole, ErrorCode, Timestamp};
 use handfast_handshake::certificate::sign_revoked;
@@ -12,13 +12,11 @@ use handfast_session::resume::Verdict;
 use handfast_session::{Event, LinkState, LinkStatus, hazmat};
 use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::SeedableRng;
-use world::device::Device;
-use world::{World, keys};
 
 const MINUTE: Duration = Duration::from_mins(1);
 
 /// Puts another holder of the web's store in its place; what was there is given back.
-fn swap_web(world: &mut World, disk: world::device::Disk) -> world::device::Disk {
+fn swap_web(world: &mut World, disk: crate::world::device::Disk) -> crate::world::device::Disk {
     world.cut(DeviceRole::Web);
     let old = std::mem::replace(&mut world.web.disk, disk);
     world.crash(DeviceRole::Web);

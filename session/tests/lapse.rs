@@ -1,16 +1,14 @@
 //! Links that wait to be accepted or confirmed, and are given up.
 
-mod world;
-
 use core::time::Duration;
 
+use crate::world::device::Device;
+use crate::world::{World, keys};
 use handfast_codec::limits::{OFFERED_MAX, PENDING_MAX};
 use handfast_codec::{DeviceRole, Timestamp};
 use handfast_session::{ApiMisuse, Event, LinkStatus, SendRefused, hazmat};
 use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::SeedableRng;
-use world::device::Device;
-use world::{World, keys};
 
 const OFFERED: Duration = Duration::from_secs(OFFERED_MAX);
 const PENDING: Duration = Duration::from_secs(PENDING_MAX);

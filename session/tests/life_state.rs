@@ -1,9 +1,8 @@
 //! Every cell of the tables of a link's life in `spec/state`, at a real endpoint with a scripted peer.
 
-mod world;
-
 use std::time::Duration;
 
+use crate::world::evil::Evil;
 use handfast_codec::frame::Frame;
 use handfast_codec::ids::Signature;
 use handfast_codec::link::LinkFrame;
@@ -12,7 +11,6 @@ use handfast_codec::{DeviceRole, ErrorCode};
 use handfast_handshake::secret::Psk;
 use handfast_session::LinkStatus;
 use handfast_vectors::state::table;
-use world::evil::Evil;
 
 /// A phone, and the next try of its web.
 struct Walk {

@@ -1,7 +1,6 @@
 //! Every cell of the tables of a link's socket and of the confirm in `spec/state`, at a real endpoint.
 
-mod world;
-
+use crate::world::evil::Evil;
 use bytes::Bytes;
 use handfast_codec::ids::Signature;
 use handfast_codec::link::LinkFrame;
@@ -9,7 +8,6 @@ use handfast_codec::relay::{DataKind, Peer, RelayFrame, Wake};
 use handfast_codec::{DeviceRole, ErrorCode, Versions};
 use handfast_session::Event;
 use handfast_vectors::state::{Cell, table};
-use world::evil::Evil;
 
 /// Walks a table with `run`, which gives what was said and whether that is the end.
 fn walk(machine: &str, last: &str, run: impl Fn(&str, &str) -> (Vec<String>, bool)) {

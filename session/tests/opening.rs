@@ -1,9 +1,8 @@
 //! A socket that is waited for or being opened: how long that may take, and what hurries it.
 
-mod world;
-
 use core::time::Duration;
 
+use crate::world::World;
 use handfast_codec::role::DeviceRole;
 use handfast_codec::{RelayName, Timestamp};
 use handfast_handshake::pairing::Claims;
@@ -11,7 +10,6 @@ use handfast_session::pairing::{KeysInUse, ShownCodes};
 use handfast_session::{Event, Output, Pairing};
 use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::SeedableRng;
-use world::World;
 
 const ROLES: [DeviceRole; 2] = [DeviceRole::Phone, DeviceRole::Web];
 const SECOND: Duration = Duration::from_secs(1);

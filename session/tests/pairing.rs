@@ -1,15 +1,12 @@
 //! Pairing, whole: from a scanned code to a stored link, and what refuses it. What is lost on the way is in `pairing_lost.rs`.
 
-mod couple;
-mod stored;
-mod world;
-
 use std::cell::RefCell;
 use std::rc::Rc;
 use std::time::Duration;
 
-use couple::raw::{message, pairing_psk};
-use couple::{Couple, NAME, ORIGIN, offering};
+use crate::couple::raw::{message, pairing_psk};
+use crate::couple::{Couple, NAME, ORIGIN, offering};
+use crate::stored::run_stored;
 use handfast_codec::error::ErrorCode;
 use handfast_codec::payload::Xk1;
 use handfast_codec::relay::{Attach, DataKind, MailboxProof, RelayFrame};
@@ -21,7 +18,6 @@ use handfast_handshake::pairing::mailbox;
 use handfast_handshake::secret::DhSecret;
 use handfast_session::pairing::{KeysInUse, ShownCodes, peer_keys};
 use handfast_session::{ApiMisuse, Event, LinkStatus, Output, Pairing, PairingEvent};
-use stored::run_stored;
 
 const PHONE: DeviceRole = DeviceRole::Phone;
 const WEB: DeviceRole = DeviceRole::Web;
@@ -257,7 +253,8 @@ fn of_two_codes_that_get_a_message_1_in_the_same_turn_one_alone_answers() {
     assert_eq!(third.web.ended(), Some(ErrorCode::CODE_EXPIRED));
     assert!(third.web.pairing.offer_text().is_none());
     let name = RelayName::parse(NAME).unwrap();
-    let next = Pairing::web(name, couple::claims(), &codes, KeysInUse::none(), third.now, &mut third.rng);
+    let next =
+        Pairing::web(name, crate::couple::claims(), &codes, KeysInUse::none(), third.now, &mut third.rng);
     assert_eq!(next.err(), Some(ApiMisuse::WrongState));
 }
 

@@ -2,10 +2,8 @@
 //!
 //! The other searches of that attacker are in `handshake/src/pairing/attack.rs`. Three of the four digits are compared.
 
-mod couple;
-
-use couple::raw::{check_code, message, pairing_psk};
-use couple::{Couple, NAME, claims};
+use crate::couple::raw::{check_code, message, pairing_psk};
+use crate::couple::{Couple, NAME, claims};
 use handfast_codec::payload::{Xk1, Xk2};
 use handfast_codec::qr::Offer;
 use handfast_codec::versions::Versions;

@@ -1,17 +1,13 @@
 //! Pairings that lose something on the way: a commit, a socket, a record.
 
-mod couple;
-mod stored;
-mod world;
-
 use std::time::Duration;
 
-use couple::{Couple, Crash, offering};
+use crate::couple::{Couple, Crash, offering};
+use crate::stored::run_stored;
 use handfast_codec::DeviceRole;
 use handfast_codec::error::ErrorCode;
 use handfast_codec::relay::{DataKind, RelayFrame};
 use handfast_session::LinkStatus;
-use stored::run_stored;
 
 const PHONE: DeviceRole = DeviceRole::Phone;
 const WEB: DeviceRole = DeviceRole::Web;

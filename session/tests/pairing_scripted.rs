@@ -1,12 +1,10 @@
 //! Pairings whose other side is scripted: it holds the keys, and says what the rules do not let it say.
 
-mod couple;
-
 use std::time::Duration;
 
+use crate::couple::raw::{message, record};
+use crate::couple::{Couple, NAME, offering};
 use bytes::{Bytes, BytesMut};
-use couple::raw::{message, record};
-use couple::{Couple, NAME, offering};
 use handfast_codec::error::ErrorCode;
 use handfast_codec::link::{LinkCert, LinkFrame};
 use handfast_codec::relay::{DataKind, RelayFrame};
@@ -182,7 +180,7 @@ impl ScriptedWeb {
         let at = couple.add_raw_in(WEB, SigningKey::from_bytes([1; 32]), mailbox(code.offer()));
         let (context, message1) = (couple.raw[at].context(), couple.raw[at].message().clone());
         let (state, message2) =
-            code.read_message1(&context, &couple::claims(), &message1, &mut couple.rng).unwrap();
+            code.read_message1(&context, &crate::couple::claims(), &message1, &mut couple.rng).unwrap();
         couple.raw_send(at, message(&message2));
         couple.phone.pairing.enter_check_code(couple.now, &state.check_code().to_string()).unwrap();
         couple.settle();

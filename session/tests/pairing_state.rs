@@ -1,18 +1,15 @@
 //! Every cell of the tables of pairing in `spec/state`, at a real device whose peer says what the table wants.
 
-mod couple;
-mod pairing_peers;
-
 use std::fmt::Debug;
 use std::time::Duration;
 
-use couple::{Couple, Party, offering};
+use crate::couple::{Couple, Party, offering};
+use crate::pairing_peers::{Peer, Phone, Web};
 use handfast_codec::DeviceRole;
 use handfast_codec::link::LinkFrame;
 use handfast_codec::relay::DataKind;
 use handfast_session::PairingEvent;
 use handfast_vectors::state::table;
-use pairing_peers::{Peer, Phone, Web};
 
 const PHONE: DeviceRole = DeviceRole::Phone;
 const WEB: DeviceRole = DeviceRole::Web;

@@ -1,10 +1,12 @@
 //! A side that is put back to an earlier state: nothing is run twice, nothing that is sent afterwards is lost, and both
 //! users are told (spec, delivery, *Put back*).
 
-mod world;
-
 use std::time::Duration;
 
+use crate::world::World;
+use crate::world::commands;
+use crate::world::device::Disk;
+use crate::world::evil::Evil;
 use bytes::Bytes;
 use handfast_codec::frame::Frame;
 use handfast_codec::limits::{COMMANDS_OPEN_MAX, VARINT_MAX};
@@ -15,10 +17,6 @@ use handfast_codec::role::DeviceRole;
 use handfast_codec::{ErrorCode, Versions};
 use handfast_session::resume::{ResetReason, Verdict};
 use handfast_session::{Event, Repeat};
-use world::World;
-use world::commands;
-use world::device::Disk;
-use world::evil::Evil;
 
 const WEB: DeviceRole = DeviceRole::Web;
 const PHONE: DeviceRole = DeviceRole::Phone;

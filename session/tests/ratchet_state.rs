@@ -1,9 +1,8 @@
 //! Every cell of the tables of a phone's and a web's ratchet in `spec/state`, at a real endpoint; its slots are read from its store.
 
-mod world;
-
 use std::time::Duration;
 
+use crate::world::evil::Evil;
 use bytes::Bytes;
 use handfast_codec::DeviceRole;
 use handfast_codec::frame::Frame;
@@ -12,7 +11,6 @@ use handfast_codec::relay::{DataKind, RECORD_HEADER, RelayFrame};
 use handfast_handshake::secret::Psk;
 use handfast_session::LinkStatus;
 use handfast_vectors::state::table;
-use world::evil::Evil;
 
 /// A phone, and what its slots should hold.
 struct Walk {

@@ -1,10 +1,10 @@
 //! An evil peer with real keys: each rule it breaks ends the session with the code that the rule names, and nothing is
 //! lost, wedged or grown.
 
-mod world;
-
 use std::time::Duration;
 
+use crate::world::commands;
+use crate::world::evil::Evil;
 use bytes::{Bytes, BytesMut};
 use handfast_codec::frame::{Collection, Frame, Items, OpenKind};
 use handfast_codec::ids::Signature;
@@ -13,8 +13,6 @@ use handfast_codec::relay::RECORD_HEADER;
 use handfast_codec::{DeviceRole, ErrorCode};
 use handfast_handshake::secret::Psk;
 use handfast_session::{Event, Repeat, SendRefused, StreamEnd};
-use world::commands;
-use world::evil::Evil;
 
 fn against_phone(frames: &[Frame]) -> Evil {
     let mut evil = Evil::against(DeviceRole::Phone);

@@ -1,12 +1,10 @@
 //! What a peer may not do on the sync lane (spec, delivery, *Sync*).
 
-mod world;
-
+use crate::world::evil::Evil;
 use bytes::Bytes;
 use handfast_codec::frame::{Collection, Frame, Items, PageCursor};
 use handfast_codec::limits::{DELTA_UNACKED_LEN_MAX, SUBSCRIPTIONS_MAX, SYNC_ANSWERS_MAX};
 use handfast_codec::{DeviceRole, ErrorCode};
-use world::evil::Evil;
 
 fn collection(n: usize) -> Collection {
     Collection::new(&[u8::try_from(n).unwrap()]).unwrap()

@@ -1,19 +1,17 @@
 //! A pending link's connection: which records hold link frames is the same on both sides, whatever is committed by then.
 
-mod world;
-
+use crate::world::evil::Evil;
 use bytes::Bytes;
 use handfast_codec::error::ErrorCode;
 use handfast_codec::frame::Frame;
 use handfast_codec::ids::Signature;
 use handfast_codec::link::LinkFrame;
 use handfast_session::{Event, LinkStatus};
-use world::evil::Evil;
 
 /// What a phone may send at once after `LINK_COMMIT`. In the registry of link records PING is `LINK_CERT`, MSG is
 /// `LINK_COMMIT`, and the others are unknown.
 fn first_frames() -> [Frame; 5] {
-    let result = world::commands::result(1, Some(b"r"));
+    let result = crate::world::commands::result(1, Some(b"r"));
     [
         Frame::Ping { id: 1, rev: 0 },
         Frame::Msg { seq: 1, part: 0, last: 0, body: result },

@@ -1,14 +1,12 @@
 //! Where frames stand in records means nothing: any placing gives the same events and effects.
 
-mod world;
-
+use crate::world::commands;
+use crate::world::evil::Evil;
 use bytes::Bytes;
 use handfast_codec::DeviceRole;
 use handfast_codec::frame::{Collection, Frame, OpenKind};
 use handfast_session::Event;
 use proptest::prelude::*;
-use world::commands;
-use world::evil::Evil;
 
 /// What an honest web may send, by a choice and the numbers that count up.
 fn frames(choices: &[u8]) -> Vec<Frame> {

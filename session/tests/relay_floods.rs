@@ -1,9 +1,8 @@
 //! A relay that sends without end: each frame costs what it costs, and a client takes so many in a second.
 
-mod world;
-
 use core::time::Duration;
 
+use crate::world::World;
 use bytes::{Bytes, BytesMut};
 use handfast_codec::DeviceRole;
 use handfast_codec::error::ErrorCode;
@@ -12,7 +11,6 @@ use handfast_codec::relay::{DataKind, Peer, RelayFrame};
 use handfast_session::Event;
 use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::SeedableRng;
-use world::World;
 
 const SECOND: Duration = Duration::from_secs(1);
 const ALMOST: Duration = Duration::from_micros(999_999);

@@ -1,12 +1,14 @@
 //! Order and delivery over lost connections: the rows RE of FAULTS.md.
 
-mod world;
-
 use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::rc::Rc;
 use std::time::Duration;
 
+use crate::world::World;
+use crate::world::commands;
+use crate::world::device::set_counters;
+use crate::world::evil::Evil;
 use bytes::Bytes;
 use handfast_codec::frame::Frame;
 use handfast_codec::{DeviceRole, ErrorCode};
@@ -14,10 +16,6 @@ use handfast_session::resume::Verdict;
 use handfast_session::{Event, LinkState};
 use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
-use world::World;
-use world::commands;
-use world::device::set_counters;
-use world::evil::Evil;
 
 const MINUTE: Duration = Duration::from_mins(1);
 const ROLES: [DeviceRole; 2] = [DeviceRole::Phone, DeviceRole::Web];
@@ -44,7 +42,7 @@ fn settled(world: &mut World, n: usize) {
     assert_eq!(bodies(&world.web.disk.effects), asked.iter().map(|t| format!("did {t}")).collect::<Vec<_>>());
 }
 
-fn frames_until(budget: usize) -> world::Filter {
+fn frames_until(budget: usize) -> crate::world::Filter {
     let mut left = budget;
     Box::new(move |_, _| {
         left = left.saturating_sub(1);

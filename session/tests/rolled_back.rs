@@ -1,14 +1,12 @@
 //! A web that is rolled back to a state in which the ratchet lets it return.
 
-mod world;
-
 use std::time::Duration;
 
+use crate::world::World;
 use bytes::Bytes;
 use handfast_codec::role::DeviceRole;
 use handfast_session::Event;
 use handfast_session::resume::{ResetReason, Verdict};
-use world::World;
 
 /// The try of a message 1, and the verdict with the next psk.
 const COMMITS_OF_A_RETURN: usize = 2;

@@ -1,11 +1,12 @@
 //! Rules of the reconnect, of commands and of timers that a good peer never puts to the test.
 
-mod world;
-
 use std::cell::RefCell;
 use std::rc::Rc;
 use std::time::Duration;
 
+use crate::world::World;
+use crate::world::commands;
+use crate::world::evil::Evil;
 use bytes::{Bytes, BytesMut};
 use handfast_codec::frame::{Collection, Frame};
 use handfast_codec::ids::LogId;
@@ -13,9 +14,6 @@ use handfast_codec::limits::DELTA_UNACKED_LEN_MAX;
 use handfast_codec::relay::{DataKind, RelayFrame, data_kind};
 use handfast_codec::{DeviceRole, ErrorCode};
 use handfast_session::{Endpoint, Event, LinkState};
-use world::World;
-use world::commands;
-use world::evil::Evil;
 
 const MINUTE: Duration = Duration::from_mins(1);
 const PHONE: DeviceRole = DeviceRole::Phone;

@@ -1,10 +1,9 @@
 //! The scripted cases of sessions in `vectors/v1`, step by step, at a real endpoint whose peer says what they hold.
 
-mod world;
-
 use std::path::Path;
 use std::time::Duration;
 
+use crate::world::evil::Evil;
 use bytes::{Bytes, BytesMut};
 use handfast_codec::DeviceRole;
 use handfast_codec::frame::{Collection, Frame};
@@ -13,7 +12,6 @@ use handfast_session::{Event, SendRefused};
 use handfast_vectors::case::{Case, VectorFile};
 use handfast_vectors::state::{Cells, table};
 use serde_json::Value;
-use world::evil::Evil;
 
 fn cases(topic: &str) -> Vec<Case> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../vectors/v1").join(topic).with_extension("json");

@@ -1,12 +1,10 @@
 //! Values of slots that the specification does not allow.
 
-mod world;
-
+use crate::world::evil::Evil;
 use bytes::Bytes;
 use handfast_codec::DeviceRole;
 use handfast_codec::error::ErrorCode;
 use handfast_codec::frame::Frame;
-use world::evil::Evil;
 
 // req: MSG-041, MSG-044
 #[test]

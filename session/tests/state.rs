@@ -1,14 +1,12 @@
 //! Every cell of the tables of streams in `spec/state`, at a real phone whose peer says what the table wants.
 
-mod world;
-
 use std::time::Duration;
 
+use crate::world::evil::Evil;
 use handfast_codec::DeviceRole;
 use handfast_codec::frame::{Frame, OpenKind};
 use handfast_session::Event;
 use handfast_vectors::state::{Cell, stream, table};
-use world::evil::Evil;
 
 struct Case {
     evil: Evil,

@@ -1,16 +1,14 @@
 //! Streams between two honest endpoints over a bad wire: the rows MX of FAULTS.md that need both sides.
 
-mod world;
-
 use std::time::Duration;
 
+use crate::world::World;
 use bytes::Bytes;
 use handfast_codec::frame::OpenKind;
 use handfast_codec::{DeviceRole, ErrorCode};
 use handfast_session::{Event, StreamEnd};
 use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
-use world::World;
 
 const MINUTE: Duration = Duration::from_mins(1);
 const ROLES: [DeviceRole; 2] = [DeviceRole::Phone, DeviceRole::Web];

@@ -1,16 +1,14 @@
 //! Snapshots, digests and what ends a subscription, between two real endpoints (spec, delivery, *Sync*).
 
-mod world;
-
 use std::time::Duration;
 
+use crate::world::World;
 use bytes::Bytes;
 use handfast_codec::DeviceRole;
 use handfast_codec::frame::Collection;
 use handfast_codec::limits::{DIGEST_EVERY, SNAPSHOT_TRIES_MAX, SUBSCRIPTIONS_MAX};
 use handfast_session::resume::{ResetReason, Verdict};
 use handfast_session::{Event, SendRefused};
-use world::World;
 
 const MINUTE: Duration = Duration::from_mins(1);
 

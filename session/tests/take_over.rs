@@ -1,15 +1,13 @@
 //! Rows that were stored before commands had keys become rows of today: what was not settled is, and once (spec,
 //! delivery, RES-035).
 
-mod world;
-
 use std::time::Duration;
 
+use crate::world::World;
+use crate::world::device::Device;
 use bytes::Bytes;
 use handfast_codec::role::DeviceRole;
 use handfast_session::{Pairs, Value};
-use world::World;
-use world::device::Device;
 
 const MINUTE: Duration = Duration::from_mins(1);
 const SESSION: &[u8] = &[0x11];

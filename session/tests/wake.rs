@@ -1,16 +1,14 @@
 //! A phone that sleeps: what the web asks of the relay, what it shows, and what the phone follows.
 
-mod world;
-
 use std::time::Duration;
 
+use crate::world::World;
+use crate::world::evil::Evil;
 use bytes::Bytes;
 use handfast_codec::limits::WAKE_HANDLE_LEN_MAX;
 use handfast_codec::relay::{Peer, RelayFrame, Wake, WakeFailure};
 use handfast_codec::{DeviceRole, ErrorCode};
 use handfast_session::{ApiMisuse, Event, LinkState};
-use world::World;
-use world::evil::Evil;
 
 fn asked(evil: &Evil) -> usize {
     evil.asked.iter().filter(|f| matches!(f, RelayFrame::Wake(Wake::Ask(h)) if h == &b"handle"[..])).count()

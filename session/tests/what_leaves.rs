@@ -1,13 +1,11 @@
 //! What leaves a device at a fault, and what does not (spec, errors, *What leaves when*).
 
-mod world;
-
+use crate::world::evil::Evil;
 use bytes::Bytes;
 use handfast_codec::frame::{Frame, OpenKind};
 use handfast_codec::ids::AttachmentId;
 use handfast_codec::relay::{DataKind, Peer, PeerInfo, RelayFrame};
 use handfast_codec::{DeviceRole, ErrorCode, Versions};
-use world::evil::Evil;
 
 /// A fault at a device of this role, with its code.
 fn faults() -> [(DeviceRole, Frame, ErrorCode); 4] {

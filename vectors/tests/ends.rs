@@ -1,12 +1,10 @@
 //! How the command line ends when it is not read, when it cannot print, and when a shim dies: seen on the program.
 
-mod shims;
-
 use std::fs::File;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use shims::{Folder, RUNNER};
+use crate::shims::{Folder, RUNNER};
 
 /// Each verb that prints: nobody reads it, and a panic would be exit code 101.
 #[test]

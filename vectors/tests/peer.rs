@@ -1,13 +1,11 @@
 //! The faulty peer, and the live cases of phone and web, against the Rust shims, and against a shim that does nothing.
 
-mod shims;
-
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-use shims::{Folder, RUNNER, text};
+use crate::shims::{Folder, RUNNER, text};
 
 const SHIM: &str = env!("CARGO_BIN_EXE_handfast-shim");
 
@@ -76,7 +74,7 @@ fn a_shim_without_a_session_says_so() {
     let folder = Folder::new();
     let shim = folder.file(
         "shim.py",
-        &shims::SHIM.replace("\"roles\"", "\"ops\": [], \"roles\"").replace("BODY", "    pass"),
+        &crate::shims::SHIM.replace("\"roles\"", "\"ops\": [], \"roles\"").replace("BODY", "    pass"),
     );
     let mut command = Command::new(RUNNER);
     let output = command.args(["peer", "--shim", &format!("python3 -B '{}'", shim.display())]).output();

@@ -1,13 +1,11 @@
 //! The reports of a run: what a hostile shim writes stands in them as text, and a failure is explained.
 
-mod shims;
-
 use std::fs;
 use std::path::Path;
 use std::process::Command;
 
+use crate::shims::{Folder, RUNNER, SHIM, text};
 use serde_json::Value;
-use shims::{Folder, RUNNER, SHIM, text};
 
 /// Names and answers that would like to be more than text.
 const HOSTILE: &str =

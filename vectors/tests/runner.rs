@@ -1,10 +1,8 @@
 //! The runner against real processes: the Rust shim, and shims that misbehave in each way.
 
-mod shims;
-
 use std::process::Command;
 
-use shims::{Folder, RUNNER, SHIM, text};
+use crate::shims::{Folder, RUNNER, SHIM, text};
 
 const RUST_SHIM: &str = concat!(env!("CARGO_BIN_EXE_handfast-shim"), " --role phone --role web --role relay");
 

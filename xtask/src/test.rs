@@ -7,6 +7,7 @@ mod faults;
 mod floors;
 mod inner;
 mod licences;
+mod listed;
 mod python;
 mod shipped;
 
@@ -121,6 +122,7 @@ fn quick_steps(full: bool) -> Vec<Step> {
         }),
         Step::new("the inner crates use no std and no runtime", || inner::tree().map(|()| Done::Passed)),
         Step::new("no release build carries what is for tests", || shipped::check().map(|()| Done::Passed)),
+        Step::new("every file of tests is part of a program", || listed::check().map(|()| Done::Passed)),
         Step::new("the tests that FAULTS.md names exist", || faults::check().map(|()| Done::Passed)),
         Step::new("every MUST has code and a test or vector, and every refusal a negative vector", || {
             trace::check().map(|()| Done::Passed)

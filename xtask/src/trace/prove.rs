@@ -206,20 +206,23 @@ fn target(test: &Site) -> Result<Option<Target>> {
     let root = workspace::root();
     let mut parts = test.file.split('/');
     let (folder, kind) = (parts.next().unwrap_or_default(), parts.next().unwrap_or_default());
+    let manifest = std::fs::read_to_string(root.join(folder).join("Cargo.toml"))?;
     let words = match (kind, parts.next()) {
         ("tests", Some(name)) => {
             let name = name.trim_end_matches(".rs");
             let tests = root.join(folder).join("tests");
-            if !tests.join(format!("{name}.rs")).is_file() && !tests.join(name).join("main.rs").is_file() {
+            let is_file = |path: &str| tests.join(path).is_file();
+            if !is_file(&format!("{name}.rs")) && !is_file(&format!("{name}/main.rs")) {
                 return Ok(None);
             }
-            vec!["--test".to_owned(), name.to_owned()]
+            let is_own = !is_file("main.rs") || manifest.contains(&format!("path = \"tests/{name}.rs\""));
+            // Elsewhere the files of a folder are one program.
+            vec!["--test".to_owned(), if is_own { name } else { "all" }.to_owned()]
         }
         ("src", Some(_)) if root.join(folder).join("src/lib.rs").is_file() => vec!["--lib".to_owned()],
         ("src", Some(_)) => vec!["--bins".to_owned()],
         _ => return Ok(None),
     };
-    let manifest = std::fs::read_to_string(root.join(folder).join("Cargo.toml"))?;
     let name = manifest.lines().find_map(|line| line.strip_prefix("name = \"")?.strip_suffix('"'));
     let package = name.with_context(|| format!("{folder}/Cargo.toml has no name"))?.to_owned();
     Ok(Some(Target { package, words }))

@@ -1,0 +1,18 @@
+//! The tests of the companion from outside, as one program: building and linking one is quicker than fourteen.
+
+mod both;
+mod cli;
+mod companion;
+mod grants;
+mod keys_in_use;
+mod large_account;
+mod log_size;
+mod media_files;
+mod old_messages;
+mod old_release;
+mod put_back;
+mod store_fails;
+mod sync;
+mod transfers;
+mod uploads;
+mod world;

@@ -1,0 +1,11 @@
+//! The tests of the crate from outside, as one program: building and linking one is quicker than eight.
+
+mod edge_points;
+mod ends;
+mod grammar;
+mod layouts;
+mod own;
+mod peer;
+mod report;
+mod runner;
+mod shims;
