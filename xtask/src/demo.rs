@@ -1,7 +1,7 @@
 //! `cargo xtask demo`: relay, phone and companion as three processes on this machine.
 
 pub(crate) mod build;
-mod comparison;
+pub(crate) mod comparison;
 mod control;
 pub(crate) mod devices;
 mod interactive;

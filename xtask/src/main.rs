@@ -1,4 +1,4 @@
-//! Tasks of the Handfast workspace: `cargo xtask demo|test|fuzz|models|sim|mutants|trace|bench`.
+//! Tasks of the Handfast workspace: `cargo xtask demo|test|fuzz|models|sim|mutants|old-release|trace|bench`.
 
 mod command;
 mod debian;
@@ -6,6 +6,7 @@ mod demo;
 mod figures;
 mod fuzz;
 mod models;
+mod old_release;
 #[path = "../../reference-relay/build/pack.rs"]
 mod pack;
 mod packages;
@@ -45,6 +46,8 @@ enum Task {
     Test(test::Options),
     /// Runs the fuzz targets with libFuzzer.
     Fuzz(fuzz::Options),
+    /// Plays devices of an older release against devices of today, with one side updated after the other.
+    OldRelease(old_release::Options),
     /// Searches the rules of ratchet, recovery and resume exhaustively, and shows that each rule is needed.
     Models(models::Options),
     /// Shows which code, tests and vectors stand behind each requirement of the specification.
@@ -82,6 +85,7 @@ fn main() -> ExitCode {
         Task::Demo(options) => demo::run(&options),
         Task::Test(options) => test::run(&options),
         Task::Fuzz(options) => fuzz::run(&options),
+        Task::OldRelease(options) => old_release::run(&options),
         Task::Models(options) => models::run(&options),
         Task::Trace(options) => trace::run(&options),
         Task::Figures => figures::run(),

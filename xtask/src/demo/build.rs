@@ -6,7 +6,8 @@ use anyhow::{Result, ensure};
 
 use crate::{command, workspace};
 
-const PACKAGES: [&str; 3] = ["reference-relay", "reference-phone", "reference-web"];
+/// The packages of the programs.
+pub(crate) const PACKAGES: [&str; 3] = ["reference-relay", "reference-phone", "reference-web"];
 
 /// Where the three programs lie.
 #[derive(Clone, Debug)]
@@ -14,6 +15,25 @@ pub(crate) struct Programs {
     pub(crate) relay: PathBuf,
     pub(crate) phone: PathBuf,
     pub(crate) web: PathBuf,
+    /// What the relay is told besides its name and address.
+    pub(crate) relay_words: &'static [&'static str],
+}
+
+impl Programs {
+    /// Returns the programs in `folder`.
+    ///
+    /// # Errors
+    /// One is missing, or cannot be run.
+    pub(crate) fn in_folder(folder: &Path, relay_words: &'static [&'static str]) -> Result<Self> {
+        let programs = Self {
+            relay: found(folder, "handfast-relay")?,
+            phone: found(folder, "handfast-phone")?,
+            web: found(folder, "handfast-web")?,
+            relay_words,
+        };
+        [&programs.relay, &programs.phone, &programs.web].into_iter().try_for_each(|path| runs(path))?;
+        Ok(programs)
+    }
 }
 
 /// Builds the programs in the dev profile, in which the dependencies are optimised.
@@ -31,14 +51,7 @@ pub(crate) fn build(failpoints: bool) -> Result<Programs> {
         println!("The programs are built with the feature `failpoints`, which no shipped build has.");
     }
     command::run(&mut build)?;
-    let folder = workspace::target().join("debug");
-    let programs = Programs {
-        relay: found(&folder, "handfast-relay")?,
-        phone: found(&folder, "handfast-phone")?,
-        web: found(&folder, "handfast-web")?,
-    };
-    [&programs.relay, &programs.phone, &programs.web].into_iter().try_for_each(|path| runs(path))?;
-    Ok(programs)
+    Programs::in_folder(&workspace::target().join("debug"), &["--page", "embedded"])
 }
 
 /// A program that has no command line is told at once, instead of a wait for what it never says.
@@ -50,6 +63,6 @@ fn runs(path: &Path) -> Result<()> {
 
 fn found(folder: &Path, name: &str) -> Result<PathBuf> {
     let path = folder.join(name);
-    ensure!(path.is_file(), "{} was not built", path.display());
+    ensure!(path.is_file(), "{} is not there: it was not built", path.display());
     Ok(path)
 }

@@ -37,6 +37,8 @@ pub(crate) struct Device {
     kind: Kind,
     name: String,
     program: PathBuf,
+    /// What a relay is told besides its name and address.
+    relay_words: &'static [&'static str],
     dir: PathBuf,
     log: PathBuf,
     relay_name: String,
@@ -68,7 +70,18 @@ impl Device {
         };
         let log = root.join(format!("{name}.log"));
         let (name, relay_name) = (name.to_owned(), relay_name.to_owned());
-        Ok(Self { kind, name, program, dir, log, relay_name, keeper: keeper.clone(), process: None })
+        let relay_words = programs.relay_words;
+        Ok(Self {
+            kind,
+            name,
+            program,
+            relay_words,
+            dir,
+            log,
+            relay_name,
+            keeper: keeper.clone(),
+            process: None,
+        })
     }
 
     /// Returns the name in logs and messages.
@@ -156,24 +169,49 @@ impl Device {
     /// # Errors
     /// It cannot be started.
     pub(crate) fn spawn(&self, words: &[&str], kill_at: Option<&str>) -> Result<Process> {
-        let mut command = Command::new(&self.program);
-        let _ = match self.kind {
-            Kind::Relay => {
-                command.args(["--listen", &self.relay_name, "--name", &self.relay_name, "--page", "embedded"])
-            }
-            Kind::Phone => command.arg("--data").arg(&self.dir).args([
-                "--developer",
-                "--allow-relay",
-                &self.relay_name,
-                "--json",
-            ]),
-            Kind::Web => command.arg("--data").arg(&self.dir).args(["--relay", &self.relay_name, "--json"]),
-        };
-        let _ = command.args(words).env_remove(KILL_AT).env("RUST_LOG", logs::LEVEL);
+        let mut command = self.command();
+        if self.kind != Kind::Relay {
+            let _ = command.arg("--json");
+        }
         if let Some(point) = kill_at {
             let _ = command.env(KILL_AT, point);
         }
-        Process::start(&self.name, &mut command, &self.keeper, &self.log)
+        Process::start(&self.name, command.args(words), &self.keeper, &self.log)
+    }
+
+    /// Starts the program as a person does, who reads words; each line is an event that is a string. The caller owns the process.
+    ///
+    /// # Errors
+    /// It cannot be started.
+    pub(crate) fn spawn_in_words(&self, words: &[&str]) -> Result<Process> {
+        Process::start(&self.name, self.command().args(words), &self.keeper, &self.log)
+    }
+
+    fn command(&self) -> Command {
+        let mut command = Command::new(&self.program);
+        let relay = self.relay_name.as_str();
+        let _ = match self.kind {
+            Kind::Relay => command.args(["--listen", relay, "--name", relay]).args(self.relay_words),
+            Kind::Phone => command.arg("--data").arg(&self.dir).args(["--developer", "--allow-relay", relay]),
+            Kind::Web => command.arg("--data").arg(&self.dir).args(["--relay", relay]),
+        };
+        let _ = command.env_remove(KILL_AT).env("RUST_LOG", logs::LEVEL);
+        command
+    }
+
+    /// From the next start on, another program runs on the same data directory.
+    pub(crate) fn update(&mut self, program: &Path) {
+        program.clone_into(&mut self.program);
+    }
+
+    /// Asks the program to end, and waits until it has.
+    ///
+    /// # Errors
+    /// As [`Process::end`], or none was started.
+    pub(crate) fn end(&mut self) -> Result<()> {
+        self.process()?.end(ANSWER_LIMIT)?;
+        self.process = None;
+        Ok(())
     }
 
     /// Ends the program as `kill -9` does.

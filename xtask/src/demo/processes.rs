@@ -172,6 +172,40 @@ impl Process {
         }
     }
 
+    /// Asks the program to end, as SIGTERM does, and waits until it has.
+    ///
+    /// # Errors
+    /// It still runs when the time is over, or ends with another exit code than 0.
+    pub(crate) fn end(&mut self, limit: Duration) -> Result<()> {
+        self.signal("-TERM")?;
+        let status = self.wait_end("it was asked to end", limit)?;
+        ensure!(status.success(), "{} was asked to end, and ended with {status}", self.name);
+        Ok(())
+    }
+
+    /// Stops the program where it is, until [`Process::go_on`].
+    ///
+    /// # Errors
+    /// It has ended.
+    pub(crate) fn pause(&self) -> Result<()> {
+        self.signal("-STOP")
+    }
+
+    /// Lets the program go on after [`Process::pause`].
+    ///
+    /// # Errors
+    /// It has ended.
+    pub(crate) fn go_on(&self) -> Result<()> {
+        self.signal("-CONT")
+    }
+
+    fn signal(&self, which: &str) -> Result<()> {
+        let sent = Command::new("kill").args([which, &self.pid().to_string()]).status();
+        let sent = sent.context("`kill` cannot be started")?;
+        ensure!(sent.success(), "{} does not take the signal {which}", self.name);
+        Ok(())
+    }
+
     /// Ends the program at once, as `kill -9` does, and waits for it.
     pub(crate) fn kill(&mut self) {
         if self.ended.is_none() {
@@ -252,6 +286,27 @@ mod tests {
         assert!(process.wait_end("it has read a line", limit).unwrap().success());
         let error = process.wait_event(0, "b", limit).unwrap_err().to_string();
         assert!(error.contains("the event `b`") && error.contains("it ended"), "{error}");
+        std::fs::remove_file(log).unwrap();
+    }
+
+    #[test]
+    fn a_program_that_is_paused_goes_on_and_ends_when_it_is_asked_to() {
+        let (mut process, log) = shell(
+            r#"trap 'kill $!; exit 0' TERM; echo '{"event":"a"}'; read x; echo '{"event":"b"}'; sleep 60 & wait $!"#,
+        );
+        let limit = Duration::from_secs(10);
+        let _ = process.wait_event(0, "a", limit).unwrap();
+        process.pause().unwrap();
+        process.say(&Value::Null).unwrap();
+        assert!(process.wait_event(0, "b", Duration::from_millis(100)).is_err());
+        process.go_on().unwrap();
+        let _ = process.wait_event(0, "b", limit).unwrap();
+        process.end(limit).unwrap();
+        std::fs::remove_file(log).unwrap();
+        let (mut process, log) = shell(r#"echo '{"event":"a"}'; read x"#);
+        let _ = process.wait_event(0, "a", limit).unwrap();
+        let error = process.end(limit).unwrap_err().to_string();
+        assert!(error.contains("was asked to end, and ended with signal: 15"), "{error}");
         std::fs::remove_file(log).unwrap();
     }
 

@@ -1,8 +1,8 @@
 //! The story that `--headless` plays: one user's way through all of it, with every loss on the way.
 
-mod asked;
+pub(crate) mod asked;
 mod backup;
-mod chat;
+pub(crate) mod chat;
 mod copied;
 mod crowd;
 mod kill_points;
