@@ -29,13 +29,6 @@ pub(crate) struct Options {
     dir: Option<PathBuf>,
 }
 
-impl Options {
-    /// Returns the options of the run that is part of `cargo xtask test`.
-    pub(crate) fn headless() -> Self {
-        Self { headless: true, dir: None }
-    }
-}
-
 /// Runs the demo; returns whether everything that was checked held.
 ///
 /// # Errors

@@ -1,5 +1,6 @@
 //! `cargo xtask test`: all checks, fast ones first, up to the first that fails.
 
+mod beside;
 mod checkers;
 mod conformance;
 mod deny;
@@ -14,11 +15,11 @@ mod shipped;
 use std::time::Instant;
 
 use anyhow::Result;
+use beside::Beside;
 
 use crate::packages::{self, Package};
 use crate::{
-    command, demo, fuzz, models, page_test, patches, program_mutants, sbom, sim, trace, vector_mutants,
-    workspace,
+    command, fuzz, models, page_test, patches, program_mutants, sbom, sim, trace, vector_mutants, workspace,
 };
 
 /// What to run.
@@ -47,12 +48,38 @@ pub(crate) enum Done {
 /// One check.
 struct Step {
     title: String,
-    body: Box<dyn Fn() -> Result<Done>>,
+    body: Body,
+}
+
+/// What a step does.
+enum Body {
+    /// A part of this process.
+    Here(Box<dyn Fn() -> Result<Done>>),
+    /// `cargo xtask` with these words, beside the step before it.
+    Beside(&'static [&'static str]),
 }
 
 impl Step {
     fn new(title: impl Into<String>, body: impl Fn() -> Result<Done> + 'static) -> Self {
-        Self { title: title.into(), body: Box::new(body) }
+        Self { title: title.into(), body: Body::Here(Box::new(body)) }
+    }
+
+    /// Starts what is to run while the step before it does.
+    fn start(&self) -> Option<Result<Beside>> {
+        match self.body {
+            Body::Here(_) => None,
+            Body::Beside(words) => Some(Beside::start(words)),
+        }
+    }
+
+    /// Runs it, or waits for what was `started`.
+    fn run(&self, started: Option<Result<Beside>>) -> Result<Done> {
+        match &self.body {
+            Body::Here(body) => body(),
+            Body::Beside(words) => {
+                started.unwrap_or_else(|| Beside::start(words))?.finish().map(|()| Done::Passed)
+            }
+        }
     }
 
     fn cargo(title: impl Into<String>, words: Vec<String>) -> Self {
@@ -72,10 +99,13 @@ pub(crate) fn run(options: &Options) -> Result<bool> {
     }
     let (start, count) = (Instant::now(), steps.len());
     let (mut passed, mut failed, mut skipped) = (0, Vec::new(), Vec::new());
+    let mut started = None;
     for (index, step) in steps.iter().enumerate() {
         println!("\n==== {} of {count}: {}", index + 1, step.title);
         let began = Instant::now();
-        match (step.body)() {
+        let own = started.take();
+        started = steps.get(index + 1).and_then(Step::start);
+        match step.run(own) {
             Ok(Done::Passed) => {
                 passed += 1;
                 println!("---- ok, {:.1} s", began.elapsed().as_secs_f32());
@@ -163,15 +193,13 @@ fn steps(options: &Options) -> Result<Vec<Step>> {
     steps.push(Step::new("live cases: relay, phone and companion as processes", || {
         conformance::live(&python::python_with_cryptography()?).map(|()| Done::Passed)
     }));
-    steps.push(Step::new("vectors: six of the mutants are caught", || {
-        vector_mutants::in_turn().map(|()| Done::Passed)
-    }));
     steps.push(Step::new("sim: 1,000 fixed seeds and 64 fresh ones", || sim::check().map(|()| Done::Passed)));
-    steps.push(Step::new("demo --headless", || {
-        let good = demo::run(&demo::Options::headless())?;
-        anyhow::ensure!(good, "the story did not go as told above");
-        Ok(Done::Passed)
+    let full = options.full;
+    steps.push(Step::new("vectors: the mutants of the day are caught", move || {
+        vector_mutants::in_turn(full).map(|()| Done::Passed)
     }));
+    let demo = Body::Beside(&["demo", "--headless"]);
+    steps.push(Step { title: "demo --headless".to_owned(), body: demo });
     if options.full {
         steps.extend(full_steps());
     }
