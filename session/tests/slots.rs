@@ -23,6 +23,24 @@ fn a_page_state_is_one_byte_that_says_visible_or_hidden() {
     }
 }
 
+// req: MSG-111, MSG-090
+#[test]
+fn a_value_that_the_other_role_alone_has_a_use_for_is_passed_over() {
+    for (role, slot, body) in [
+        (DeviceRole::Web, 1, &[1][..]),
+        (DeviceRole::Phone, 3, &[100, 1]),
+        (DeviceRole::Phone, 7, &[4, 5]),
+        (DeviceRole::Phone, 9, &[2]),
+        (DeviceRole::Web, 9, &[2]),
+    ] {
+        let mut evil = Evil::against(role);
+        evil.send(&[Frame::Now { slot, body: Bytes::copy_from_slice(body) }]);
+        evil.send(&[Frame::Ping { id: 5, rev: 0 }]);
+        assert_eq!(evil.failure(), None, "{role:?} and slot {slot}");
+        assert!(evil.heard.contains(&Frame::Pong { id: 5 }), "{role:?} and slot {slot}");
+    }
+}
+
 #[test]
 fn what_the_application_refuses_ends_the_connection_with_its_code() {
     for role in [DeviceRole::Phone, DeviceRole::Web] {

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use handfast::ErrorCode;
 use handfast::codec::ids::{CompanionId, ContentId};
 use handfast::session::LinkState;
 
@@ -144,6 +145,8 @@ pub struct Ledger {
     pub evil: BTreeSet<usize>,
     /// Companions whose phone broke a rule in a way that must cost nothing.
     pub liars: BTreeSet<usize>,
+    /// What an end refused of the other's: the companion, which end, and the code.
+    pub failed: Vec<(usize, &'static str, ErrorCode)>,
     /// Companions, by number.
     pub webs: Vec<WebView>,
     /// The phone.

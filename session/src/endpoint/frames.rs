@@ -128,6 +128,7 @@ impl Endpoint {
             }
             Frame::Ack { durable, cursors } => self.on_ack(durable, cursors),
             Frame::Now { slot, body } => {
+                // req: MSG-111
                 if slot == SLOT_PAGE && self.role() == DeviceRole::Phone {
                     // req: MSG-041, MSG-044
                     let value = NowValue::decode(slot, &body).map_err(|error| error.code())?;

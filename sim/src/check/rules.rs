@@ -18,7 +18,8 @@ const BROKEN: [ErrorCode; 9] = [
 ];
 
 /// The link of a companion failed for this reason.
-pub fn link_failed(world: &mut World, web: usize, name: &str, code: ErrorCode) {
+pub fn link_failed(world: &mut World, web: usize, name: &'static str, code: ErrorCode) {
+    world.ledger.failed.push((web, name, code));
     // A copy, or an older state of itself, does again what was done: numbers of streams and messages that were used.
     let forked = world.ledger.may_stop.contains(&web);
     let honest = !forked && !world.ledger.evil.contains(&web) && !world.ledger.liars.contains(&web);

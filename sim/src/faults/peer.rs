@@ -10,7 +10,7 @@ use rand_core::Rng;
 
 use crate::kind::Kind;
 use crate::net::LATENCY;
-use crate::node::Machine;
+use crate::node::{Machine, NodeId};
 use crate::plan::Fault;
 use crate::users::PHONE;
 use crate::world::{Happening, World};
@@ -22,23 +22,31 @@ const UNPLANNED: usize = 5_000;
 
 /// An evil record leaves, and another follows while the fault lasts.
 pub fn begin(world: &mut World, fault: &Fault, number: usize) {
-    let companion = world.ledger.webs.get(fault.web).and_then(|view| view.companion);
-    let id = if fault.kind == Kind::EvilPhone { PHONE } else { world.web_node(fault.web) };
     let record = evil_record(world, fault);
-    let now = world.nodes[id.0].clocks(world.now);
-    let sent = match &mut world.nodes[id.0].machine {
-        Some(Machine::Phone(app)) => companion.is_some_and(|companion| app.inject(companion, record)),
-        Some(Machine::Web(app)) => app.inject(record),
-        None => false,
-    };
-    let _ = now;
-    if sent {
+    let id = sender(world, fault);
+    if inject(world, fault, record) {
         let _ = world.ledger.evil.insert(fault.web);
         world.ledger.fire(fault.kind);
         let _ = world.run(id);
     }
     if world.now < fault.at + AGAIN_AFTER * (2 + fault.amount % 8) {
         world.at(world.now + AGAIN_AFTER, Happening::FaultLater(number));
+    }
+}
+
+/// The side that is evil.
+fn sender(world: &World, fault: &Fault) -> NodeId {
+    if fault.kind == Kind::EvilPhone { PHONE } else { world.web_node(fault.web) }
+}
+
+/// Puts a record of its own into what the evil side sends. Returns whether there was a connection.
+fn inject(world: &mut World, fault: &Fault, record: BytesMut) -> bool {
+    let companion = world.ledger.webs.get(fault.web).and_then(|view| view.companion);
+    let id = sender(world, fault);
+    match &mut world.nodes[id.0].machine {
+        Some(Machine::Phone(app)) => companion.is_some_and(|companion| app.inject(companion, record)),
+        Some(Machine::Web(app)) => app.inject(record),
+        None => false,
     }
 }
 
@@ -130,5 +138,73 @@ fn evil_frame(world: &mut World) -> Frame {
             Frame::Since { collection, cursor: two }
         }
         _ => Frame::Now { slot: one, body: Bytes::from_static(b"x") },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use handfast::session::LinkState;
+
+    use super::*;
+    use crate::plan::Plan;
+    use crate::run::Runner;
+
+    const SECOND: u64 = 1_000_000;
+    /// Longer than the reconnect delay, and than the rate limit of message 1.
+    const BACK: u64 = 120 * SECOND;
+
+    /// Values that a slot does not have.
+    const BAD: &[(u64, &[u8], ErrorCode)] = &[
+        (1, &[2], ErrorCode::FIELD_VALUE),
+        (1, &[], ErrorCode::TRUNCATED),
+        (1, &[0, 0], ErrorCode::TRAILING_BYTES),
+        (3, &[101, 0], ErrorCode::FIELD_VALUE),
+        (3, &[100], ErrorCode::TRUNCATED),
+        (5, &[0x40], ErrorCode::TRUNCATED),
+        (5, &[0x40, 1], ErrorCode::VARINT_NOT_MINIMAL),
+        (7, &[4, 4], ErrorCode::DUPLICATE_FIELD),
+        (7, &[4, 3], ErrorCode::FIELD_ORDER),
+    ];
+
+    /// A linked phone and companion of which one sends a value of a slot under the real keys: what the other refused.
+    fn heard(from: Kind, slot: u64, body: &'static [u8]) -> Vec<(usize, &'static str, ErrorCode)> {
+        // It owns the directory of the disks.
+        let mut runner = Runner::new();
+        let mut world = runner.paired(&Plan { pairs: false, ..Plan::pairing(4, 1) }, false);
+        for id in 0..world.nodes.len() {
+            world.at(0, Happening::Start(NodeId(id)));
+        }
+        world.run_to(10 * SECOND);
+        assert_eq!(world.ledger.webs[0].state, Some(LinkState::Live));
+        let before = world.ledger.failed.len();
+        let fault = Fault { kind: from, at: world.now, len: 1, web: 0, at_phone: true, amount: 0 };
+        let mut record = RecordBuilder::new();
+        assert!(record.push(&Frame::Now { slot, body: Bytes::from_static(body) }));
+        let id = sender(&world, &fault);
+        assert!(inject(&mut world, &fault, record.finish()));
+        let _ = world.run(id);
+        world.run_to(world.now + BACK);
+        assert_eq!(world.ledger.webs[0].state, Some(LinkState::Live), "the link goes on");
+        world.ledger.failed.split_off(before)
+    }
+
+    // req: MSG-044
+    #[test]
+    fn a_value_that_a_slot_does_not_have_ends_the_connection_at_either_end() {
+        for (from, end) in [(Kind::EvilWeb, "the phone"), (Kind::EvilPhone, "the companion")] {
+            for (slot, body, code) in BAD {
+                assert_eq!(heard(from, *slot, body), [(0, end, *code)], "slot {slot}: {body:?}");
+            }
+        }
+    }
+
+    // req: MSG-111, MSG-090
+    #[test]
+    fn a_value_that_nobody_waits_for_ends_nothing() {
+        for from in [Kind::EvilWeb, Kind::EvilPhone] {
+            for (slot, body) in [(1, &[1][..]), (3, &[50, 0]), (5, &[1]), (7, &[1, 2]), (58, &[2, 0])] {
+                assert_eq!(heard(from, slot, body), [], "slot {slot}: {body:?}");
+            }
+        }
     }
 }

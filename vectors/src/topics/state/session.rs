@@ -125,6 +125,7 @@ pub(super) fn at_phone(event: &str, next: u64) -> Act {
         "DIGEST_GET" => one(Frame::DigestGet { collection: collection(0), cursor: 0 }),
         "DIGEST_FUTURE" => one(Frame::DigestGet { collection: collection(0), cursor: 9 }),
         "PAGE_GET" => one(Frame::PageGet { collection: collection(0), page: PageCursor::default() }),
+        "NOW_BAD" => one(Frame::Now { slot: 1, body: Bytes::from_static(&[2]) }),
         event => both(event),
     }
 }
