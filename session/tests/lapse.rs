@@ -3,9 +3,13 @@
 use core::time::Duration;
 
 use crate::world::device::Device;
+use crate::world::evil::Evil;
 use crate::world::{World, keys};
+use handfast_codec::frame::Frame;
+use handfast_codec::ids::{PskId, Signature};
 use handfast_codec::limits::{OFFERED_MAX, PENDING_MAX};
-use handfast_codec::{DeviceRole, Timestamp};
+use handfast_codec::{DeviceRole, ErrorCode, Timestamp};
+use handfast_handshake::secret::Psk;
 use handfast_session::{ApiMisuse, Event, LinkStatus, SendRefused, hazmat};
 use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::SeedableRng;
@@ -118,4 +122,69 @@ fn an_offer_is_cancelled_whenever_its_user_says_so() {
         let refused = device.endpoint.cancel_offer(now);
         assert!(matches!(refused, Err(SendRefused::Misuse(ApiMisuse::WrongState))), "{refused:?}");
     }
+}
+
+/// The web of an offer reconnects: what message 2 says of a quarantine, and the code of the CLOSE that answers its confirm.
+fn reconnects(evil: &mut Evil, attempt: u64, held: Option<PskId>, pending: bool) -> (bool, ErrorCode) {
+    evil.wait(Duration::from_secs(2));
+    evil.heard.clear();
+    let psk = held.is_none().then(|| Psk::from_bytes(*evil.psk().expose()));
+    let (reply, _) = evil.ask(psk.as_ref(), attempt, held, pending).expect("message 2");
+    evil.send(&[]);
+    let code = evil.heard.iter().find_map(|frame| match frame {
+        Frame::Close { code, .. } => Some(*code),
+        _ => None,
+    });
+    (reply.quarantine, code.expect("a CLOSE"))
+}
+
+/// An OFFERED phone of which a second holder was seen: by a lower try, or by a recovery with an id that is not known.
+fn offered_to_two(by_recovery: bool) -> Evil {
+    let mut evil = Evil::opened(DeviceRole::Phone, false);
+    evil.attach();
+    let psk = Psk::from_bytes(*evil.psk().expose());
+    let (reply, _) = evil.ask(Some(&psk), 5, None, true).expect("message 2");
+    assert!(!reply.quarantine);
+    let found = if by_recovery {
+        reconnects(&mut evil, 0, Some(PskId::from_bytes([7; 8])), false)
+    } else {
+        reconnects(&mut evil, 4, None, true)
+    };
+    assert_eq!(found, (!by_recovery, ErrorCode::DIVERGED));
+    assert!(evil.device.events.contains(&Event::Diverged), "the user is told");
+    evil
+}
+
+// req: HSK-161, HSK-162
+#[test]
+fn an_offer_of_which_two_holders_are_seen_is_suspended_until_its_user_removes_it() {
+    for by_recovery in [false, true] {
+        let mut evil = offered_to_two(by_recovery);
+        assert_eq!(evil.device.endpoint.status(), LinkStatus::Suspended);
+        // Whoever accepts it now may be either of the two.
+        assert_eq!(reconnects(&mut evil, 6, None, true), (true, ErrorCode::SUSPENDED));
+        assert_eq!(evil.device.endpoint.status(), LinkStatus::Suspended);
+        let now = evil.now;
+        let refused = evil.device.endpoint.cancel_offer(now);
+        assert!(matches!(refused, Err(SendRefused::Misuse(ApiMisuse::WrongState))), "{refused:?}");
+        evil.wait(OFFERED + OFFERED);
+        assert!(!has_lapsed(&evil.device) && !is_wiped(&evil.device), "it waits for its user");
+        let now = evil.now;
+        let commit = evil.device.endpoint.revoke(now, Signature::from_bytes([9; 64])).unwrap();
+        assert!(evil.device.commit(now, &commit));
+        assert_eq!(evil.device.endpoint.status(), LinkStatus::Revoked);
+    }
+}
+
+// req: HSK-162
+#[test]
+fn a_suspended_offer_is_one_at_the_next_start_too() {
+    let evil = offered_to_two(false);
+    let (now, mut rng) = (evil.now, ChaCha20Rng::seed_from_u64(2));
+    let mut phone = Device::new(DeviceRole::Phone, evil.device.disk.pairs, now, &mut rng);
+    assert_eq!(phone.endpoint.status(), LinkStatus::Suspended);
+    phone.endpoint.waited(now, OFFERED + OFFERED);
+    let _ = phone.drain(now);
+    waits(&mut phone, &mut rng, now.plus(OFFERED));
+    assert!(!has_lapsed(&phone) && !is_wiped(&phone));
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::world::evil::Evil;
 use handfast_codec::frame::Frame;
-use handfast_codec::ids::Signature;
+use handfast_codec::ids::{PskId, Signature};
 use handfast_codec::link::LinkFrame;
 use handfast_codec::relay::RECORD_HEADER;
 use handfast_codec::{DeviceRole, ErrorCode};
@@ -90,6 +90,14 @@ impl Walk {
                 assert!(self.ask(0, false), "quarantine");
                 link = self.confirm(&[]);
             }
+            "RECOVER" | "RECOVER_FORGOTTEN" => {
+                let held = self.evil.psk_id(self.evil.psk());
+                let held = if event == "RECOVER" { held } else { PskId::from_bytes([9; 8]) };
+                self.evil.wait(Duration::from_secs(2));
+                let _ = self.evil.ask(None, 0, Some(held), false).expect("message 2");
+                commits = self.evil.device.commits;
+                link = self.confirm(&[]);
+            }
             "REVOKE" => self.revoke(),
             "CANCEL" => {
                 let now = self.evil.now;
@@ -141,7 +149,7 @@ impl Walk {
 
 #[test]
 fn every_cell_of_a_links_life_is_as_its_table_says() {
-    // req: HSK-130, HSK-151, HSK-152
+    // req: HSK-152, HSK-161, HSK-162
     let table = table("link-phone").expect("a total table");
     let (mut walked, mut wrong) = (0, Vec::new());
     for ((state, event), cell) in table.cells().expect("a total table") {

@@ -307,6 +307,17 @@ fn an_offer_that_nobody_accepted_is_forgotten_at_a_start_after_ten_minutes() {
     }
 }
 
+// req: HSK-162
+#[test]
+fn an_offer_of_which_two_holders_were_seen_is_kept_at_a_start() {
+    let (dir, mut store, account, link, now) = offered();
+    store.set_companion_status(link, CompanionStatus::Suspended).unwrap();
+    store.commit().unwrap();
+    let app = start(&dir, store, account, Now { wall_ms: now.wall_ms + 240 * OFFER_KEPT_MS, ..now });
+    assert_eq!(app.store().companions().unwrap()[0].status, CompanionStatus::Suspended);
+    assert!(app.store().links().unwrap().contains(&link));
+}
+
 // req: HSK-130
 #[test]
 fn an_offer_that_nobody_accepted_is_forgotten_while_the_phone_runs() {

@@ -180,6 +180,7 @@ impl Endpoint {
                 self.keep_for_close(keys);
                 self.fail(ErrorCode::NO_COMMON_VERSION);
             }
+            Confirm::Recover { .. } if self.status == LinkStatus::Revoked => self.tell_revoked(keys),
             Confirm::Recover { held, in_step } => {
                 let Side::Phone(phone) = &self.side else { return };
                 // req: HSK-043
@@ -287,14 +288,7 @@ impl Endpoint {
 
     fn confirm_quarantine(&mut self, keys: Keys, holder: Holder) {
         match (self.status, holder) {
-            (LinkStatus::Revoked, _) => {
-                self.keep_for_close(keys);
-                if let Side::Phone(phone) = &self.side
-                    && let Some(signature) = phone.revoked
-                {
-                    self.send_revoked(signature);
-                }
-            }
+            (LinkStatus::Revoked, _) => self.tell_revoked(keys),
             (LinkStatus::Suspended, Holder::Current | Holder::Candidate) => {
                 self.keep_for_close(keys);
                 self.end_told(ErrorCode::SUSPENDED);
@@ -303,21 +297,26 @@ impl Endpoint {
         }
     }
 
+    /// The link is revoked: whoever confirms is told, with the account's signature.
+    fn tell_revoked(&mut self, keys: Keys) {
+        self.keep_for_close(keys);
+        // req: HSK-152
+        if let Side::Phone(phone) = &self.side
+            && let Some(signature) = phone.revoked
+        {
+            self.send_revoked(signature);
+        }
+    }
+
     /// Two holders were seen: the link is suspended, and whoever asks is told.
     fn diverged(&mut self, keys: Keys) {
         self.keep_for_close(keys);
-        if self.status == LinkStatus::Revoked {
-            if let Side::Phone(phone) = &self.side
-                && let Some(signature) = phone.revoked
-            {
-                self.send_revoked(signature);
-            }
-            return;
-        }
         self.event(Event::Diverged);
         if self.status == LinkStatus::Suspended {
             return self.end_told(ErrorCode::DIVERGED);
         }
+        // An offer is suspended, too: it lapses no more.
+        // req: HSK-161, HSK-162
         self.status = LinkStatus::Suspended;
         let ops: Vec<_> = alloc::vec![put_status(LinkStatus::Suspended)];
         self.persist(ops, Deferred::Close(ErrorCode::DIVERGED));
