@@ -248,7 +248,7 @@ impl Pairing {
         }
         match RelayFrame::decode(bytes.freeze()) {
             Ok(frame) => self.on_relay_frame(rng, frame),
-            Err(error) => self.end(error.code()),
+            Err(error) => self.leave_relay(error.code()),
         }
         Ok(())
     }

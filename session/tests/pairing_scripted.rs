@@ -239,6 +239,36 @@ fn an_accepted_link_is_not_undone_by_a_close() {
     assert!(web.couple.phone.has_link());
 }
 
+// req: HSK-163
+#[test]
+fn an_accepted_link_is_not_undone_by_its_relay() {
+    let error = RelayFrame::Error { code: ErrorCode::PAIRING_TIME, retry_ms: 0 }.encode();
+    // An ERROR, and a PING that ends early.
+    for (seed, said) in (66..).zip([&error[..], &[17, 1]]) {
+        let mut web = ScriptedWeb::new(seed);
+        web.couple.phone.hold = true;
+        let accept = web.accept.clone();
+        web.send(&[accept]);
+        web.couple.relay_says(PHONE, said);
+        web.couple.release(PHONE);
+        assert!(web.couple.phone.is_linked() && web.couple.phone.has_link());
+        assert_eq!(web.couple.phone.ended(), None);
+
+        let mut phone = ScriptedPhone::new(seed);
+        let cert = phone.cert();
+        phone.send(&[cert]);
+        let now = phone.couple.now;
+        phone.couple.web.pairing.enter_confirmation(now, &phone.number).unwrap();
+        phone.couple.settle();
+        phone.couple.web.hold = true;
+        phone.send(&[LinkFrame::Commit]);
+        phone.couple.relay_says(WEB, said);
+        phone.couple.release(WEB);
+        assert!(phone.couple.web.is_linked() && phone.couple.web.has_link());
+        assert_eq!(phone.couple.web.ended(), None);
+    }
+}
+
 #[test]
 fn nothing_but_an_acceptance_is_taken_by_an_offering_phone() {
     // req: HSK-015

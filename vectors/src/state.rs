@@ -40,9 +40,9 @@ state and, behind a slash, what is sent or told. A dot is: nothing changes and n
 happen there, and the table says why.
 
 A frame stands by its name, with its code in brackets; MESSAGE is a handshake message of a pairing. `told X`: the user or
-the application is told X, and nothing leaves by it. MISUSE: the call is not taken. STORED is a commit: in front of
-LINK_CERT, LINK_ACCEPT or LINK_COMMIT it makes the link OFFERED, PENDING or ACTIVE; in a cell of a pairing that ends with
-an error it removes the link; elsewhere it is what the requirement of the cell says.
+the application is told X, and nothing leaves by it. MISUSE: the call is not taken. STORED: this side makes a commit, a
+change of what it keeps of the link, and that is durable before a frame that stands behind it in the cell leaves (a
+LINK_CLOSE alone need not wait). What a commit holds is said below the title of each table that has one.
 ";
 
 /// One machine.
@@ -55,6 +55,9 @@ pub struct Table {
     pub title: String,
     /// The requirement that a cell shows which cites none of its own.
     pub req: String,
+    /// What STORED changes in this table; empty where no cell says it.
+    #[serde(default)]
+    pub stored: String,
     /// The states and what they mean; the first is where it begins.
     pub states: Vec<(String, String)>,
     /// The events and what they mean.
@@ -111,6 +114,8 @@ impl Table {
                     ensure!(old.is_none(), "{}: {state} x {event} stands twice", self.machine);
                 }
             }
+            let says_stored = rule.cell.says.iter().any(|word| word == "STORED");
+            ensure!(!(says_stored && self.stored.is_empty()), "{}: what is STORED?", self.machine);
             let next = &rule.cell.next;
             ensure!(next.is_empty() || self.has_state(next), "{}: no state {next}", self.machine);
         }
@@ -136,6 +141,9 @@ impl Table {
     fn markdown(&self, out: &mut String) -> Result<()> {
         let cells = self.cells()?;
         let _ = writeln!(out, "\n## {} (`{}`)\n", self.title, self.machine);
+        if !self.stored.is_empty() {
+            let _ = writeln!(out, "STORED: {}.\n", self.stored);
+        }
         for (kind, names) in [("state", &self.states), ("event", &self.events)] {
             let _ = writeln!(out, "| {kind} | what |\n|---|---|");
             for (name, what) in names {

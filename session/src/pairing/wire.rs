@@ -12,7 +12,7 @@ use rand_core::CryptoRng;
 
 use super::{MESSAGE_MAX, Pairing, Side};
 use crate::attach::{AttachEvent, Seat};
-use crate::output::Output;
+use crate::output::{Event, Output};
 
 impl Pairing {
     pub(super) fn send_data(&mut self, kind: DataKind, body: Bytes) {
@@ -60,7 +60,19 @@ impl Pairing {
                 }
             }
             AttachEvent::Data(kind, body) => self.on_data(rng, kind, body),
-            AttachEvent::Refused(code) => self.end(code),
+            AttachEvent::Refused(code) => self.leave_relay(code),
+        }
+    }
+
+    /// The relay refused this side, or said what no relay may: the attempt is over, unless the link is ACTIVE. Then
+    /// nothing but the commit is awaited, and the relay is left.
+    pub(super) fn leave_relay(&mut self, code: ErrorCode) {
+        // req: HSK-163
+        if self.is_settled() {
+            self.attach.down_until(None);
+            self.out.push_back(Output::Event(Event::Disconnect));
+        } else {
+            self.end(code);
         }
     }
 

@@ -423,6 +423,17 @@ impl Couple {
         self.raw.len() - 1
     }
 
+    /// The relay itself sends a device something, if that has a socket.
+    pub(crate) fn relay_says(&mut self, role: DeviceRole, frame: &[u8]) {
+        let (now, rng) = (self.now, &mut self.rng);
+        let (phone, web) = (&mut self.phone, &mut self.web);
+        let party = if role == DeviceRole::Phone { phone } else { web };
+        if party.socket.is_some() {
+            party.pairing.handle_bytes(now, rng, BytesMut::from(frame)).unwrap();
+        }
+        self.settle();
+    }
+
     /// A scripted peer sends a frame.
     pub(crate) fn raw_send(&mut self, at: usize, frame: Bytes) {
         let socket = self.raw[at].socket;

@@ -1,12 +1,12 @@
 //! A scripted peer: it takes a seat at the relay honestly, then sends what it is told to.
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use handfast_codec::error::ErrorCode;
 use handfast_codec::ids::{AttachmentId, MailboxId};
 use handfast_codec::link::LinkFrame;
 use handfast_codec::qr::Offer;
 use handfast_codec::record::{RecordBuilder, decode_link_record};
-use handfast_codec::relay::{Attach, DataKind, MailboxProof, Peer, RelayFrame};
+use handfast_codec::relay::{Attach, DataKind, MailboxProof, Peer, RECORD_HEADER, RelayFrame};
 use handfast_codec::{DeviceRole, RelayName, signed};
 use handfast_handshake::identity::SigningKey;
 use handfast_handshake::pairing::PairingContext;
@@ -82,7 +82,7 @@ impl Raw {
     /// Opens every record that came since the last call, in order.
     pub(crate) fn link_frames(&mut self, opener: &mut Opener) -> Vec<LinkFrame> {
         let records = std::mem::take(&mut self.got).into_iter().filter(|(kind, _)| *kind == DataKind::RECORD);
-        let open = |(_, body): (DataKind, Bytes)| opener.open(bytes::BytesMut::from(&*body)).unwrap();
+        let open = |(_, body): (DataKind, Bytes)| opener.open(BytesMut::from(&*body)).unwrap();
         records.map(open).flat_map(|plaintext| decode_link_record(plaintext.freeze()).unwrap()).collect()
     }
 }
@@ -98,6 +98,15 @@ pub(crate) fn record(sealer: &mut Sealer, frames: &[LinkFrame]) -> Bytes {
         assert!(record.push_link(frame), "the frames fit");
     }
     let mut record = record.finish();
+    sealer.seal(&mut record).unwrap();
+    record.freeze()
+}
+
+/// A sealed record whose plaintext begins with these bytes and is filled with zeros to `len`, ready for the relay.
+pub(crate) fn plain_record(sealer: &mut Sealer, start: &[u8], len: usize) -> Bytes {
+    let mut record = BytesMut::from(&RECORD_HEADER[..]);
+    record.extend_from_slice(start);
+    record.resize(RECORD_HEADER.len() + len, 0);
     sealer.seal(&mut record).unwrap();
     record.freeze()
 }

@@ -1,5 +1,7 @@
 //! Scripted peers of a pairing that go on only when they are told to.
 
+pub(crate) mod by_hand;
+
 use bytes::Bytes;
 use handfast_codec::DeviceRole;
 use handfast_codec::error::ErrorCode;
@@ -8,14 +10,16 @@ use handfast_codec::link::{LinkCert, LinkFrame};
 use handfast_codec::relay::{DataKind, RelayFrame};
 use handfast_codec::{RelayName, qr::Offer};
 use handfast_handshake::identity::SigningKey;
+use handfast_handshake::noise::HandshakeState;
 use handfast_handshake::pairing::web::{AwaitMessage3, Code};
 use handfast_handshake::pairing::{mailbox, phone};
 use handfast_handshake::record::{Opener, Sealer};
 use handfast_session::Pairing;
 use handfast_session::pairing::KeysInUse;
 
-use crate::couple::raw::{message, record};
+use crate::couple::raw::{message, plain_record, record};
 use crate::couple::{Couple, NAME, claims, offering};
+use by_hand::Fault;
 
 fn seat() -> SigningKey {
     SigningKey::from_bytes([1; 32])
@@ -44,13 +48,25 @@ pub(crate) trait Peer {
     }
 
     fn garbage(&self, couple: &mut Couple, kind: DataKind, len: usize) {
-        self.raw(couple, RelayFrame::Data { kind, body: Bytes::from(vec![9; len]) }.encode());
+        self.bytes(couple, kind, vec![9; len]);
+    }
+
+    fn bytes(&self, couple: &mut Couple, kind: DataKind, body: Vec<u8>) {
+        self.raw(couple, RelayFrame::Data { kind, body: Bytes::from(body) }.encode());
     }
 
     /// Sends a frame in a record, if there are keys for one.
     fn send(&mut self, couple: &mut Couple, frame: &LinkFrame) {
         if let Some((sealer, _)) = self.keys() {
             let sealed = record(sealer, std::slice::from_ref(frame));
+            self.raw(couple, sealed);
+        }
+    }
+
+    /// Sends a record of these bytes, filled with zeros to `len`, if there are keys for one.
+    fn send_plain(&mut self, couple: &mut Couple, start: &[u8], len: usize) {
+        if let Some((sealer, _)) = self.keys() {
+            let sealed = plain_record(sealer, start, len);
             self.raw(couple, sealed);
         }
     }
@@ -79,6 +95,8 @@ pub(crate) trait Peer {
 pub(crate) struct Web {
     at: Option<usize>,
     code: Option<Code>,
+    /// In place of the code, where message 2 is to be wrong.
+    by_hand: Option<by_hand::Code>,
     mailbox: MailboxId,
     state: Option<AwaitMessage3>,
     digits: String,
@@ -87,18 +105,22 @@ pub(crate) struct Web {
 }
 
 impl Web {
-    pub(crate) fn with_phone(seed: u64) -> (Couple, Self) {
+    /// With `by_hand` its message 2 is made by [`Web::message2_wrong`].
+    pub(crate) fn with_phone(seed: u64, by_hand: bool) -> (Couple, Self) {
         let mut couple = Couple::new(seed);
         let name = RelayName::parse(NAME).unwrap();
         let code = Code::generate(name.clone(), &mut couple.rng).unwrap();
+        let by_hand = by_hand.then(|| by_hand::Code::new(&mut couple.rng));
         couple.web.absent = true;
-        let offer = Offer::decode(&code.offer().encode()).unwrap();
+        let shown = by_hand.as_ref().map_or_else(|| code.offer().encode(), |code| code.offer().encode());
+        let offer = Offer::decode(&shown).unwrap();
+        let mailbox = mailbox(&offer);
         couple.phone.pairing = Pairing::phone(offer, name, KeysInUse::none(), couple.now, &mut couple.rng);
         couple.settle();
-        let mailbox = mailbox(code.offer());
         let web = Self {
             at: None,
             code: Some(code),
+            by_hand,
             mailbox,
             state: None,
             digits: String::new(),
@@ -122,6 +144,17 @@ impl Web {
         let (state, message2) = code.read_message1(&context, &claims(), &message1, &mut couple.rng).unwrap();
         self.digits = state.check_code().to_string();
         self.state = Some(state);
+        self.raw(couple, message(&message2));
+    }
+
+    /// Answers message 1 with this fault in the payload; where it cannot be read any more, with a message that is no other.
+    pub(crate) fn message2_wrong(&mut self, couple: &mut Couple, fault: Fault) {
+        let at = self.at.expect("the page is there");
+        let Some(code) = self.by_hand.take() else {
+            return self.garbage(couple, DataKind::PAIRING, 300);
+        };
+        let (context, message1) = (couple.raw[at].context(), couple.raw[at].message().clone());
+        let message2 = code.message2(&context, &message1, fault, &mut couple.rng);
         self.raw(couple, message(&message2));
     }
 
@@ -186,6 +219,9 @@ pub(crate) struct Phone {
     number: String,
     cert: Option<LinkCert>,
     keys: Option<(Sealer, Opener)>,
+    offer: Offer,
+    /// Where message 3 is to be wrong: the state behind message 1.
+    by_hand: Option<HandshakeState>,
 }
 
 impl Phone {
@@ -193,9 +229,12 @@ impl Phone {
         let mut couple = Couple::new(seed);
         couple.phone.absent = true;
         couple.settle();
+        let offer = couple.offer();
         let mut phone = Self {
             at: None,
-            mailbox: mailbox(&couple.offer()),
+            mailbox: mailbox(&offer),
+            offer,
+            by_hand: None,
             state: None,
             message1: Bytes::new(),
             message3: Bytes::new(),
@@ -215,6 +254,38 @@ impl Phone {
             (self.state, self.message1) = (Some(state), message(&message1));
         }
         self.raw(couple, self.message1.clone());
+    }
+
+    /// A message 1 with this fault in the payload, or a right one whose message 3 is made by [`Phone::message3_odd`].
+    pub(crate) fn message1_by_hand(&mut self, couple: &mut Couple, fault: Option<Fault>) {
+        let raw = &couple.raw[self.at.expect("the phone is there")];
+        if raw.peer.is_none() {
+            return self.garbage(couple, DataKind::PAIRING, 200);
+        }
+        let context = raw.context();
+        let (state, message1) = by_hand::message1(&self.offer, &context, fault, &mut couple.rng);
+        self.by_hand = Some(state);
+        self.raw(couple, message(&message1));
+    }
+
+    /// A message 3 with an unknown odd field; where none can be made, a message that is no other.
+    pub(crate) fn message3_odd(&mut self, couple: &mut Couple) {
+        let Some(state) = self.by_hand.take() else {
+            return self.garbage(couple, DataKind::PAIRING, 200);
+        };
+        let message2 = couple.raw[self.at.expect("the phone is there")].message().clone();
+        let message3 = by_hand::message3_odd(state, &message2);
+        self.raw(couple, message(&message3));
+    }
+
+    pub(crate) fn cert_lacks(&mut self, couple: &mut Couple) {
+        self.approve(couple);
+        let cert = self.cert.clone().expect("the user has approved").encode();
+        // The signature is the last field: 64 bytes, a type of one and a length of two.
+        let list = &cert[..cert.len() - 67];
+        let frame = [&[1, 0x40, u8::try_from(list.len()).unwrap()][..], list].concat();
+        let len = frame.len().max(128).next_power_of_two();
+        self.send_plain(couple, &frame, len);
     }
 
     /// Makes message 3 and the certificate, if message 2 has come.
