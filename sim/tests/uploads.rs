@@ -37,3 +37,14 @@ fn a_power_failure_behind_each_commit() {
 fn a_disk_that_is_full_for_a_second() {
     uploads_and(Kind::DiskFullPhone);
 }
+
+/// The phone has no room for a file; the companion's user hears of it through another process on the same directory, or
+/// would have, had the companion not crashed behind the commit: the list of transfers says it in either case.
+#[test]
+fn a_refusal_that_only_the_list_of_transfers_tells() {
+    let mut runner = Runner::new();
+    for seed in [4014, 4720, 4988, 9081, 9746] {
+        let outcome = runner.run(&Plan::standard(seed, &[]), false);
+        assert_eq!(outcome.violations, [], "seed {seed}");
+    }
+}

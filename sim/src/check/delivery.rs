@@ -4,6 +4,9 @@
 
 use std::collections::BTreeMap;
 
+use handfast::codec::ErrorCode;
+use handfast::codec::ids::ContentId;
+
 use super::recovery::is_out;
 use crate::acts::EDITED;
 use crate::users::PHONE;
@@ -51,8 +54,22 @@ pub fn nothing_is_under_way(world: &mut World) -> Result<(), (&'static str, Stri
     Ok(())
 }
 
+/// What the phone had no room for stands as failed in the list of its companion's user, who may have heard of it through
+/// another process, or would have just after a crash.
+fn read_refused(world: &mut World) {
+    for web in 0..world.plan.webs {
+        let conn = world.nodes[world.web_node(web).0].disk.look();
+        let sql = "SELECT content FROM transfers WHERE state = 'failed' AND error = ?1";
+        let Ok(mut rows) = conn.prepare(sql) else { continue };
+        let found = rows.query_map([ErrorCode::FULL.as_u16()], |row| row.get(0).map(ContentId::from_bytes));
+        let found: Vec<_> = found.into_iter().flatten().flatten().collect();
+        world.ledger.refused.extend(found);
+    }
+}
+
 /// What was sent is there once; what was not confirmed, once at most.
 pub fn exactly_once(world: &mut World) {
+    read_refused(world);
     let found = messages(world);
     let mut wrong = Vec::new();
     for sent in &world.ledger.sent {
@@ -177,21 +194,19 @@ pub fn media_is_whole(world: &mut World) {
             .and_then(|mut query| query.query_map([], |row| row.get(0))?.collect())
             .unwrap_or_default()
     };
-    let mut claims: Vec<(usize, handfast::codec::ids::ContentId)> =
-        noted.into_iter().map(|id| (0, handfast::codec::ids::ContentId::from_bytes(id))).collect();
+    let mut claims: Vec<(usize, ContentId)> =
+        noted.into_iter().map(|id| (0, ContentId::from_bytes(id))).collect();
     for (web, view) in world.ledger.webs.iter().enumerate() {
         // A companion that lost commits, or its link, need not have what it once had.
         let revoked = view.revoked || world.ledger.web_lost.contains(&web);
         // Where the phone was put back, messages are gone, and what they brought goes with them.
         let conn = world.nodes[web + 1].disk.look();
-        let is_named = |content: &handfast::codec::ids::ContentId| {
+        let is_named = |content: &ContentId| {
             conn.prepare_cached("SELECT 1 FROM messages WHERE content = ?1")
                 .and_then(|mut query| query.exists([content.as_bytes()]))
                 .unwrap_or(true)
         };
-        let is_due = |content: &&handfast::codec::ids::ContentId| {
-            !revoked && (!world.ledger.phone_lost || is_named(content))
-        };
+        let is_due = |content: &&ContentId| !revoked && (!world.ledger.phone_lost || is_named(content));
         claims.extend(view.fetched.iter().filter(is_due).map(|content| (web + 1, *content)));
     }
     for (node, content) in claims {
