@@ -42,7 +42,6 @@ impl Versions {
     /// The same list with a grease version behind it, if there is room (spec, conventions).
     #[must_use]
     pub fn with_grease(mut self, n: u8) -> Self {
-        // req: EXT-001
         let grease = u8::try_from(varint::grease(n % 3)).unwrap_or(58);
         if let Some(slot) = self.bytes.get_mut(usize::from(self.len)) {
             *slot = grease;

@@ -27,13 +27,13 @@ const QUIET_ZONE: usize = 4;
 /// The text does not fit a code.
 #[wasm_bindgen(js_name = drawCode)]
 pub fn draw_code(text: &str) -> Result<Uint8Array, JsError> {
+    // req: QRP-007
     modules(text)
         .map(|dark| Uint8Array::from(dark.as_slice()))
         .ok_or_else(|| JsError::new("too long for a code"))
 }
 
 fn modules(text: &str) -> Option<Vec<u8>> {
-    // req: QRP-007
     let code = QrCode::with_error_correction_level(text, EcLevel::M).ok()?;
     let inner = code.width();
     let width = inner + 2 * QUIET_ZONE;

@@ -35,9 +35,9 @@ const PROGRAMS: [(&str, &str); 5] = [
     ("release", "handfast-sim"),
 ];
 /// Code that no coverage reaches, since it runs in a browser; its functions are looked for in the driver instead.
-const IN_THE_BROWSER: &str = "handfast/src/wasm/";
-/// Where the page's own driver calls them.
-const DRIVER: &str = "handfast/js";
+const IN_THE_BROWSER: [&str; 3] = ["handfast/src/wasm.rs", "handfast/src/wasm/", "reference-web/wasm/"];
+/// Where the page and its driver call them.
+const DRIVERS: [&str; 2] = ["handfast/js", "reference-web/page"];
 
 /// The runs that executed a site.
 pub(super) type Reached = BTreeMap<(String, usize), Vec<&'static str>>;
@@ -51,17 +51,22 @@ pub(super) fn run(trace: &Trace, only: Option<&str>) -> Result<bool> {
     let folder = workspace::root().join("target/reached");
     for (name, words) in RUNS.iter().filter(|(name, _)| only.is_none_or(|only| only == *name)) {
         tools.play(&folder, name, words)?;
+        // At once: the next run builds some of the programs with other features, in their place.
+        tools.export(&folder, name)?;
     }
     let mut reached = Reached::new();
     for (name, _) in RUNS {
-        let coverage = tools.read(&folder, name)?;
+        let text = std::fs::read_to_string(lines_of(&folder, name)).with_context(|| {
+            format!("`{name}` was not run yet: run `cargo xtask trace --reached` without --again once")
+        })?;
+        let coverage = Coverage::parse(&text)?;
         for site in trace.code() {
             if coverage.executed(site)? {
                 reached.entry(site.place()).or_default().push(name);
             }
         }
     }
-    for site in trace.code().filter(|site| site.file.starts_with(IN_THE_BROWSER)) {
+    for site in trace.code().filter(|site| IN_THE_BROWSER.iter().any(|place| site.file.starts_with(place))) {
         if driver_calls(&site.function)? {
             reached.entry(site.place()).or_default().push("page");
         }
@@ -108,12 +113,17 @@ fn driver_calls(function: &str) -> Result<bool> {
             (_, Some((first, rest))) => first.to_ascii_uppercase() + rest,
         })
         .collect();
-    for entry in std::fs::read_dir(workspace::root().join(DRIVER))? {
-        let path = entry?.path();
-        if path.extension().is_some_and(|ending| ending == "js")
-            && std::fs::read_to_string(&path)?.contains(&format!(".{camel}("))
-        {
-            return Ok(true);
+    // Called at a module's value or by name, or handed on to be called.
+    let uses = [format!(".{camel}("), format!(" {camel}("), format!(" {camel},")];
+    let is_use = |line: &str| !line.starts_with("import ") && uses.iter().any(|how| line.contains(how));
+    for folder in DRIVERS {
+        for entry in std::fs::read_dir(workspace::root().join(folder))? {
+            let path = entry?.path();
+            if path.extension().is_some_and(|ending| ending == "js")
+                && std::fs::read_to_string(&path)?.lines().any(is_use)
+            {
+                return Ok(true);
+            }
         }
     }
     Ok(false)
@@ -158,12 +168,9 @@ impl Tools {
         command::run(&mut xtask).with_context(|| format!("the run `{name}` fails, so nothing is measured"))
     }
 
-    /// Reads what the programs of one run have executed.
-    fn read(&self, folder: &Path, name: &str) -> Result<Coverage> {
-        let raw: Vec<PathBuf> = std::fs::read_dir(folder.join(name))
-            .with_context(|| {
-                format!("`{name}` was not run yet: run `cargo xtask trace --reached` without --again once")
-            })?
+    /// Writes which lines the programs of one run have executed.
+    fn export(&self, folder: &Path, name: &str) -> Result<()> {
+        let raw: Vec<PathBuf> = std::fs::read_dir(folder.join(name))?
             .filter_map(|entry| Some(entry.ok()?.path()))
             .filter(|path| path.extension().is_some_and(|ending| ending == "profraw"))
             .collect();
@@ -180,6 +187,11 @@ impl Tools {
         for program in programs.filter(|program| program.is_file()) {
             let _ = export.arg("--object").arg(program);
         }
-        Coverage::parse(&command::output(&mut export)?)
+        Ok(std::fs::write(lines_of(folder, name), command::output(&mut export)?)?)
     }
+}
+
+/// The file that has the executed lines of a run, in the format of lcov.
+fn lines_of(folder: &Path, name: &str) -> PathBuf {
+    folder.join(format!("{name}.lcov"))
 }

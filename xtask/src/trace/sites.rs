@@ -41,12 +41,32 @@ pub(super) fn read(root: &Path) -> Result<(Vec<Site>, Vec<Site>)> {
     let words = ["ls-files", "--cached", "--others", "--exclude-standard", "--", "*.rs"];
     let listed = command::output(&mut command::program("git", words))?;
     let (mut code, mut tests) = (Vec::new(), Vec::new());
+    let mut files = Vec::new();
     for file in listed.lines().filter(|file| !file.starts_with(OUTSIDE) && root.join(file).is_file()) {
-        for (site, is_test) in in_file(file, &std::fs::read_to_string(root.join(file))?) {
-            if is_test { tests.push(site) } else { code.push(site) }
+        files.push((file, std::fs::read_to_string(root.join(file))?));
+    }
+    let for_tests: Vec<String> = files.iter().flat_map(|(file, text)| test_files(file, text)).collect();
+    for (file, text) in &files {
+        let whole = for_tests.iter().any(|test| test == file);
+        for (site, is_test) in in_file(file, text) {
+            if whole || is_test { tests.push(site) } else { code.push(site) }
         }
     }
     Ok((code, merged(tests)))
+}
+
+/// The files of modules that a file has for tests alone, by `#[cfg(test)]` and `mod name;`.
+fn test_files(file: &str, text: &str) -> Vec<String> {
+    let stem = file.trim_end_matches(".rs");
+    let is_root = ["/lib", "/main", "/mod"].iter().any(|name| stem.ends_with(name));
+    let folder = if is_root { stem.rsplit_once('/').map_or("", |(folder, _)| folder) } else { stem };
+    let lines: Vec<&str> = text.lines().collect();
+    let module = |pair: &[&str]| {
+        let [attribute, module] = pair else { return None };
+        let name = module.strip_prefix("mod ")?.strip_suffix(';')?;
+        (*attribute == "#[cfg(test)]").then(|| format!("{folder}/{name}.rs"))
+    };
+    lines.windows(2).filter_map(module).collect()
 }
 
 /// Makes one site of all comments in one test.
@@ -128,6 +148,13 @@ mod tests {
     }
 }
 "#;
+
+    #[test]
+    fn a_file_of_tests_is_known_by_who_names_it() {
+        let text = "#[cfg(test)]\nmod attack;\nmod web;\n";
+        assert_eq!(test_files("handshake/src/pairing.rs", text), ["handshake/src/pairing/attack.rs"]);
+        assert_eq!(test_files("codec/src/lib.rs", text), ["codec/src/attack.rs"]);
+    }
 
     #[test]
     fn code_and_tests_of_one_file_are_told_apart() {
