@@ -137,6 +137,8 @@ struct WebSide {
     recover: bool,
     /// Whether another socket took the seat, and the user has not taken it back.
     replaced: bool,
+    /// Whether the next attempt waits for an update of the phone.
+    outdated: bool,
     sync: WebSync,
     commands: OwnCommands,
     wake: WebWake,
@@ -402,9 +404,13 @@ impl Endpoint {
                 if let Side::Web(web) = &mut self.side {
                     web.unanswered = 0;
                 }
+                self.end_rest();
             }
             // req: HSK-150
-            AttachEvent::PeerUp | AttachEvent::PeerDown => self.drop_connection(),
+            AttachEvent::PeerUp | AttachEvent::PeerDown => {
+                self.drop_connection();
+                self.end_rest();
+            }
             AttachEvent::Wake(answer) => self.on_wake_answer(&answer),
             AttachEvent::Contended(n) => self.event(Event::Contended(n)),
             AttachEvent::Data(kind, body) => self.on_data(rng, kind, body),

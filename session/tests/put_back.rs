@@ -9,14 +9,18 @@ use crate::world::device::Disk;
 use crate::world::evil::Evil;
 use bytes::Bytes;
 use handfast_codec::frame::Frame;
+use handfast_codec::ids::AttachmentId;
 use handfast_codec::limits::{COMMANDS_OPEN_MAX, VARINT_MAX};
 use handfast_codec::link::LinkFrame;
 use handfast_codec::payload::CommandsKnown;
-use handfast_codec::relay::{DataKind, RelayFrame};
+use handfast_codec::relay::{DataKind, Peer, PeerInfo, RelayFrame};
 use handfast_codec::role::DeviceRole;
 use handfast_codec::{ErrorCode, Versions};
 use handfast_session::resume::{ResetReason, Verdict};
 use handfast_session::{Event, Repeat};
+use rand_chacha::ChaCha20Rng;
+use rand_chacha::rand_core::SeedableRng;
+use reference_relay::core::SocketId;
 
 const WEB: DeviceRole = DeviceRole::Web;
 const PHONE: DeviceRole = DeviceRole::Phone;
@@ -324,9 +328,13 @@ fn an_older_web_is_told_that_it_needs_an_update() {
     assert_eq!(evil.device.disk.pairs, before, "no slot moves");
 }
 
+fn is_message1(frame: &RelayFrame) -> bool {
+    matches!(frame, RelayFrame::Data { kind: DataKind::KK1, .. })
+}
+
 #[test]
 fn an_older_phone_is_told_that_it_needs_an_update_and_nothing_is_lost() {
-    // req: HSK-155, HSK-157
+    // req: HSK-155, HSK-157, HSK-161
     let mut evil = Evil::opened(WEB, true);
     let _ = evil.device.send(evil.now, &Bytes::from_static(b"mine")).unwrap().unwrap();
     evil.version = 1;
@@ -337,6 +345,46 @@ fn an_older_phone_is_told_that_it_needs_an_update_and_nothing_is_lost() {
     assert_eq!(evil.device.endpoint.outbox_len().0, 1);
     evil.asked.clear();
     evil.wait(Duration::from_secs(59));
-    let is_message1 = |frame: &RelayFrame| matches!(frame, RelayFrame::Data { kind: DataKind::KK1, .. });
+    // The relay is there.
+    evil.give(&RelayFrame::Ping([1; 8]).encode());
+    evil.listen();
     assert!(!evil.asked.iter().any(is_message1), "only its user can go on: it does not ask at once");
+    evil.wait(Duration::from_secs(1));
+    assert!(evil.asked.iter().any(is_message1), "it does not rest for ever");
+}
+
+/// Whether the web asks for a connection in the first two seconds after the phone, or itself, has attached anew.
+fn asks_after_a_new_attachment(mut evil: Evil, own: bool) -> bool {
+    evil.asked.clear();
+    if own {
+        evil.hang_up();
+        evil.wait(Duration::from_secs(1));
+        let (now, socket) = (evil.now, SocketId::new(2));
+        let mut rng = ChaCha20Rng::seed_from_u64(2);
+        evil.device.opened(now, socket, &mut rng);
+        evil.attach();
+    } else {
+        let id = AttachmentId::from_bytes([9; 8]);
+        evil.give(&RelayFrame::Peer(Peer::Up(PeerInfo { id, same_net: None, origin: None })).encode());
+    }
+    evil.listen();
+    evil.wait(Duration::from_secs(2));
+    evil.asked.iter().any(is_message1)
+}
+
+#[test]
+fn a_phone_that_attaches_anew_after_its_update_is_asked_soon() {
+    // req: HSK-161
+    for own in [false, true] {
+        let mut evil = Evil::opened(WEB, true);
+        evil.version = 1;
+        evil.attach();
+        evil.connect(false);
+        assert_eq!(evil.failure(), Some(ErrorCode::NO_COMMON_VERSION));
+        assert!(asks_after_a_new_attachment(evil, own), "by itself: {own}");
+        // What an update does not mend is not tried sooner.
+        let evil = holder(known(7, 2));
+        assert_eq!(evil.failure(), Some(ErrorCode::COMMANDS_FORGOTTEN));
+        assert!(!asks_after_a_new_attachment(evil, own), "by itself: {own}");
+    }
 }

@@ -297,7 +297,17 @@ impl Endpoint {
         }
         self.event(Event::Failed(code));
         if let Side::Web(web) = &mut self.side {
+            web.outdated = code == ErrorCode::NO_COMMON_VERSION;
             web.next_attempt = self.now.plus(SUSPENDED_WAIT);
+        }
+    }
+
+    /// A side has attached anew: the phone may be another program than the one that was too old.
+    pub(super) fn end_rest(&mut self) {
+        // req: HSK-161
+        let Side::Web(web) = &mut self.side else { return };
+        if core::mem::take(&mut web.outdated) {
+            self.wait_before_next();
         }
     }
 

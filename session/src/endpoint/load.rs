@@ -432,6 +432,7 @@ fn web_side(
         unanswered: 0,
         recover: false,
         replaced: false,
+        outdated: false,
         sync,
         commands,
         wake: WebWake::default(),

@@ -84,9 +84,10 @@ impl Play<'_> {
         let says = |event: &Value| event.as_str().filter(|line| line.contains(wanted)).map(str::to_owned);
         let line = process.wait(0, &format!("the words `{wanted}`"), LIMIT, says)?;
         process.end(STEP)?;
-        self.device(self.first)?.start()?;
         self.world.table.ok(format!("the new {} says it in words", said(self.first)), line);
-        Ok(())
+        self.device(self.first)?.start()?;
+        // The second update finds a first side that has said it, and waits.
+        self.both_are_told()
     }
 
     /// A phone of one release scans the code of another computer, whose page is of the other release: it says what to update.
