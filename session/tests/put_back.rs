@@ -334,7 +334,7 @@ fn is_message1(frame: &RelayFrame) -> bool {
 
 #[test]
 fn an_older_phone_is_told_that_it_needs_an_update_and_nothing_is_lost() {
-    // req: HSK-155, HSK-157, HSK-161
+    // req: HSK-155, HSK-157, HSK-164
     let mut evil = Evil::opened(WEB, true);
     let _ = evil.device.send(evil.now, &Bytes::from_static(b"mine")).unwrap().unwrap();
     evil.version = 1;
@@ -374,7 +374,7 @@ fn asks_after_a_new_attachment(mut evil: Evil, own: bool) -> bool {
 
 #[test]
 fn a_phone_that_attaches_anew_after_its_update_is_asked_soon() {
-    // req: HSK-161
+    // req: HSK-164
     for own in [false, true] {
         let mut evil = Evil::opened(WEB, true);
         evil.version = 1;

@@ -304,7 +304,7 @@ impl Endpoint {
 
     /// A side has attached anew: the phone may be another program than the one that was too old.
     pub(super) fn end_rest(&mut self) {
-        // req: HSK-161
+        // req: HSK-164
         let Side::Web(web) = &mut self.side else { return };
         if core::mem::take(&mut web.outdated) {
             self.wait_before_next();
