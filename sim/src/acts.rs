@@ -89,6 +89,18 @@ impl World {
         }
     }
 
+    /// How far the phone has what a companion shows up to this message. One that was put back lacks what its companions
+    /// show until they hear of it; what it writes later gets the same ids, and nobody has read that.
+    fn still_there(&self, chat: u64, message: u64) -> u64 {
+        if !self.ledger.phone_lost {
+            return message;
+        }
+        let sql = "SELECT coalesce(max(id), 0) FROM messages WHERE chat = ?1";
+        let chat = i64::try_from(chat).unwrap_or(0);
+        let last: Option<i64> = self.nodes[PHONE.0].disk.look().query_row(sql, [chat], |row| row.get(0)).ok();
+        message.min(last.and_then(|last| u64::try_from(last).ok()).unwrap_or(0))
+    }
+
     fn read(&mut self, web: usize, chat: u64) {
         let id = self.web_node(web);
         if !self.awake(id) {
@@ -98,11 +110,12 @@ impl World {
         let time = self.nodes[id.0].clocks(self.now);
         let Some((app, rng)) = self.nodes[id.0].web_user() else { return };
         if app.mark_read(time.mono, rng, chat, message).is_ok() {
+            let kept = self.still_there(chat, message);
             let stored = self.run(id) == Ran::Stored;
             self.ledger.read.push(HasRead {
                 web,
                 chat,
-                message,
+                message: kept,
                 stored,
                 link_over: false,
                 may_be_lost: false,

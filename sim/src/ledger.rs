@@ -43,7 +43,7 @@ pub struct HasRead {
     pub web: usize,
     /// The chat.
     pub chat: u64,
-    /// The newest message that was shown.
+    /// The newest message that was shown, of what a phone that was put back still had then.
     pub message: u64,
     /// The companion was told that it is stored.
     pub stored: bool,
