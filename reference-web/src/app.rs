@@ -26,7 +26,7 @@ use handfast::session::pairing::ShownCodes;
 use handfast::{DeviceRole, ErrorCode, RelayName, Timestamp};
 use rand_core::CryptoRng;
 
-use crate::store::{Direction, Message, Store, StoreError};
+use crate::store::{Direction, LinkRowState, Message, Store, StoreError};
 use codes::Code;
 use link::Link;
 
@@ -263,6 +263,8 @@ pub struct App {
     rest: StoreRest,
     /// Whether there was a link when the rest began.
     rests_linked: bool,
+    /// The companion that the user knows to be linked: told so by this program, or linked before it started.
+    known_linked: Option<CompanionId>,
 }
 
 impl App {
@@ -297,7 +299,10 @@ impl App {
             spoiled: false,
             rest: StoreRest::default(),
             rests_linked: false,
+            known_linked: None,
         };
+        app.known_linked =
+            app.store.link()?.filter(|row| row.state != LinkRowState::Pending).map(|row| row.companion);
         app.load_link(now, rng)?;
         if app.link.is_none() {
             // The process may have ended between the commit that deleted a link and this.

@@ -6,6 +6,7 @@ mod companion;
 mod grants;
 mod keys_in_use;
 mod large_account;
+mod linked_elsewhere;
 mod log_size;
 mod media_files;
 mod old_messages;

@@ -10,7 +10,7 @@ use handfast::session::{CommitId, Event, Output, Pairing, PairingEvent};
 use handfast::{ErrorCode, Timestamp};
 use rand_core::CryptoRng;
 
-use super::{App, AppEvent, AppOutput, Owner, SocketTag, VerbError};
+use super::{App, AppEvent, AppOutput, Link, Owner, SocketTag, VerbError};
 use crate::store::{LinkRowState, StoreError};
 
 /// How long a code is shown.
@@ -238,14 +238,15 @@ impl App {
             // closed is gone.
             self.load_link(now, rng)?;
         }
-        if let Some(Err(reason)) = code.over {
+        let linked = self.link.as_ref().is_some_and(Link::is_confirmed);
+        if let Some(Err(reason)) = code.over
+            && !linked
+        {
             self.event(AppEvent::CodeBurnt { code: reason, asks: asks && self.link.is_none() });
         }
         if self.link.is_some() {
+            // Whoever confirmed it, the user is told in the next pass of this round.
             self.next_code = None;
-            if code.over == Some(Ok(())) {
-                self.tell_linked()?;
-            }
         } else {
             self.next_code = (!asks).then_some(now);
             self.rotate(now, rng);

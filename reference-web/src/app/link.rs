@@ -41,12 +41,22 @@ pub(super) struct Link {
     pub(super) stops: Vec<(u64, ErrorCode)>,
     /// Whether a connection is live, so that transfers may open streams.
     pub(super) live: bool,
-    /// Whether the phone has confirmed the link.
-    active: bool,
+    confirmed: Confirmed,
     pub(super) told: Told,
     /// Whether the user was told that this companion was put back too far.
     told_forgotten: bool,
     pub(super) subscriptions: Subscriptions,
+}
+
+/// Whether the phone has confirmed the link.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Confirmed {
+    /// Not as far as its row says.
+    No,
+    /// It has, and the user is to be told.
+    Untold,
+    /// It has, and the user knows.
+    Told,
 }
 
 /// What is to be told once, and what was.
@@ -74,6 +84,11 @@ impl Told {
 }
 
 impl Link {
+    /// Whether the phone has confirmed the link.
+    pub(super) fn is_confirmed(&self) -> bool {
+        self.confirmed != Confirmed::No || self.endpoint.status() == LinkStatus::Active
+    }
+
     /// When there is something to do next.
     pub(super) fn deadline(&self) -> Option<Timestamp> {
         let check = self.check.as_ref().filter(|_| self.opens_streams()).map(|check| check.due);
@@ -101,8 +116,14 @@ impl App {
         let mut endpoint = Endpoint::load(DeviceRole::Web, &pairs, None, now, rng)
             .map_err(|_| StoreError::Damaged("link"))?;
         endpoint.waited(now, Duration::from_millis(age_ms));
-        // The keys may be confirmed in an older transaction than the row: then the user was not told yet.
-        let active = row.state != LinkRowState::Pending;
+        let confirmed = match row.state {
+            // The keys may be confirmed in an older transaction than the row.
+            LinkRowState::Pending => Confirmed::No,
+            _ if self.known_linked == Some(row.companion) => Confirmed::Told,
+            // Another program on the same directory may have had it confirmed, and told its own user alone; or what this
+            // one was about to tell went with a round that failed.
+            _ => Confirmed::Untold,
+        };
         self.link = Some(Link {
             id: row.link,
             endpoint,
@@ -115,7 +136,7 @@ impl App {
             asked_again: BTreeMap::new(),
             stops: Vec::new(),
             live: false,
-            active,
+            confirmed,
             told: Told::Nothing,
             told_forgotten: false,
             subscriptions: Subscriptions::default(),
@@ -153,10 +174,15 @@ impl App {
             moved = true;
         }
         moved |= self.pump_transfers(now, link)?;
-        if !link.active && link.endpoint.status() == LinkStatus::Active {
-            link.active = true;
+        if link.confirmed == Confirmed::No && link.endpoint.status() == LinkStatus::Active {
+            link.confirmed = Confirmed::Untold;
             self.store.set_link_state(link.id, LinkRowState::Active)?;
+        }
+        if link.confirmed == Confirmed::Untold {
+            // req: HSK-135
+            link.confirmed = Confirmed::Told;
             self.tell_linked()?;
+            moved = true;
         }
         for commit in link.commits.drain(..) {
             self.store.apply(&commit)?;

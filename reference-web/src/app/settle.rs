@@ -45,7 +45,13 @@ impl App {
                 (!self.stored).then(|| error.to_string())
             }
         };
-        Ok(Settled { outputs: self.out.drain(..).collect(), failure })
+        let outputs: Vec<_> = self.out.drain(..).collect();
+        for output in &outputs {
+            if let AppOutput::Event(AppEvent::Linked { companion, .. }) = output {
+                self.known_linked = Some(*companion);
+            }
+        }
+        Ok(Settled { outputs, failure })
     }
 
     /// A transaction failed: nothing in memory is worth saving.
