@@ -539,6 +539,7 @@ export class Engine {
     emit({ event: "link_state", state });
     this.#transfers?.onState(state);
     this.#outgoing.onState(state);
+    this.#changes.onState(state);
   }
 
   onStream(event) {
@@ -623,6 +624,7 @@ const VERBS = {
   react: (engine, _, { message, reaction }) => engine.change("react", message, reaction),
   again: (engine, _, { message }) => engine.change("again", message),
   leave: (engine, _, { message }) => engine.change("leave", message),
+  undo: (engine, _, { message }) => engine.change("undo", message),
   retry_message: (engine, _, { message }) => engine.again(message),
   attach: (engine, _, { chat, files }) => engine.attach(chat, files),
   fetch: (engine, _, { message }) => engine.fetch(message),

@@ -1,5 +1,6 @@
 // What the user changes about messages, until the phone says the same: pure functions. A change is a row of `commands`: `kind` is
-// `edit`, `delete` or `react`, with the new `text` or `reaction`, what `was` before, and `state`: `waiting`, or `failed` with a `code`.
+// `edit`, `delete` or `react`, with the new `text` or `reaction`, what `was` before, and `state`: `waiting`, or `failed` with a `code`. One
+// that waits and is `held` has not left this browser yet, and can be taken back.
 
 export const CHANGES = new Set(["edit", "delete", "react"]);
 
@@ -21,10 +22,24 @@ export const isOf = (change, { chat, id }) => change.chat === chat && change.mes
 
 function overlay(message, change) {
   if (change.state === "failed") return { ...message, refused: change };
-  if (change.kind === "edit") return { ...message, text: change.text, edited: true, saving: true };
   if (change.kind === "react") return { ...reacted(message, change.reaction), reacting: true };
-  return { ...message, deleting: true };
+  // What was asked for last is taken back first.
+  const undo = change.held ? { undo: change } : {};
+  if (change.kind === "edit") return { ...message, text: change.text, edited: true, saving: true, ...undo };
+  return { ...message, deleting: true, ...undo };
 }
+
+/**
+ * The held change of a message whose place a new one takes: the last one, if it is of the same kind. What stands before another kind stays,
+ * since they leave in their order.
+ */
+export function replacedBy(changes, message, kind) {
+  const last = changes.filter((one) => isOf(one, message) && one.state === "waiting").at(-1);
+  return last?.held && last.kind === kind ? last : undefined;
+}
+
+/** Whether a change asks for what is so without it. */
+export const isNothing = ({ kind, was, text, reaction }) => kind !== "delete" && was === (kind === "edit" ? text : reaction);
 
 /** Whether the phone's row of a message says what was asked for. A deleted one has no row. */
 export function isSettled(change, row) {

@@ -7,10 +7,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::Context;
+use handfast::codec::ids::CommandKey;
 use handfast::driver::{Connector, SleepWatch, SocketEvent, SocketSet, os_rng};
 use handfast::program::{
-    Clock, ControlEvent, Destination, DirLock, FileJobs, Inbox, Progress, Replies, StdinEvent, field_str,
-    field_u64, reason, run_core, serve_control, spawn_stdin, usage,
+    Clock, ControlEvent, Destination, DirLock, FileJobs, Inbox, Progress, Replies, StdinEvent, field_hex,
+    field_str, field_u64, reason, run_core, serve_control, spawn_stdin, usage,
 };
 use handfast::{RelayName, Timestamp};
 use rand_core::CryptoRng;
@@ -374,17 +375,22 @@ pub fn verb(
         "edit" => {
             let (chat, message) = (field_u64(object, "chat")?, field_u64(object, "message")?);
             let sent = app.edit_text(now, rng, chat, message, field_str(object, "text")?)?;
-            Ok(json!({"accepted": true, "command": sent.command.to_string()}))
+            Ok(json!({"accepted": true, "command": sent.command.to_string(), "held": sent.held}))
         }
         "delete" => {
             let sent =
                 app.delete_message(now, rng, field_u64(object, "chat")?, field_u64(object, "message")?)?;
-            Ok(json!({"accepted": true, "command": sent.command.to_string()}))
+            Ok(json!({"accepted": true, "command": sent.command.to_string(), "held": sent.held}))
         }
         "react" => {
             let (chat, message) = (field_u64(object, "chat")?, field_u64(object, "message")?);
             let sent = app.react(now, rng, chat, message, field_str(object, "reaction")?)?;
-            Ok(json!({"accepted": true, "command": sent.command.to_string()}))
+            Ok(json!({"accepted": true, "command": sent.command.to_string(), "held": sent.held}))
+        }
+        "undo" => {
+            let command = CommandKey::from_bytes(field_hex(object, "command")?);
+            app.undo(command)?;
+            Ok(json!({"undone": true, "command": command.to_string()}))
         }
         "companions" => Ok(describe::companions(&app.store().companions()?)),
         "attach" => {

@@ -95,6 +95,11 @@ enum Verb {
         #[arg(allow_hyphen_values = true)]
         reaction: String,
     },
+    /// Takes back an edit, a deletion or a reaction that still waits here for the phone.
+    Undo {
+        /// What the change was answered with.
+        command: String,
+    },
     /// Lists the companions that are linked to the phone.
     Companions,
     /// Sends a file.
@@ -194,6 +199,7 @@ fn run(args: Args) -> anyhow::Result<()> {
         Verb::React { chat, message, reaction } => {
             json!({"verb": "react", "chat": chat, "message": message, "reaction": reaction})
         }
+        Verb::Undo { command } => json!({"verb": "undo", "command": command}),
         Verb::Companions => json!({"verb": "companions"}),
         Verb::Attach { chat, file } => {
             json!({"verb": "attach", "chat": chat, "file": absolute(&file)?})

@@ -186,6 +186,15 @@ pub fn answer(answer: &Value, now_ms: u64) -> String {
     if answer["companions"].is_array() {
         return companions(answer, now_ms);
     }
+    if answer["held"] == true {
+        let command = text(answer, "command");
+        return format!(
+            "Accepted: it waits here until the phone is there. To take it back: handfast-web undo {command}"
+        );
+    }
+    if answer["undone"] == true {
+        return "Taken back: nothing of it has left.".to_owned();
+    }
     if answer["accepted"] == true {
         return "Accepted: it is on this disk, and goes on as soon as the phone is there.".to_owned();
     }

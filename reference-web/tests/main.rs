@@ -4,6 +4,7 @@ mod both;
 mod cli;
 mod companion;
 mod grants;
+mod held;
 mod keys_in_use;
 mod large_account;
 mod linked_elsewhere;

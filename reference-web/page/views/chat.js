@@ -109,6 +109,7 @@ function describeMessage(state, message, joined, replied, isInEdit, isAt, act) {
     footer(message, own),
     message.state === "failed" && !message.deleted && h("p", { class: "problem", key: "problem", role: "alert" }, messageState(message).text, " ",
       h("button", { type: "button", class: "quiet", on: { click: () => act({ verb: "retry_message", message }) } }, "Try again")),
+    message.undo && undoView(message, act),
     message.refused && refusedView(message, act),
     !message.deleting && !message.deleted && (message.id || message.text) && actions(state, message, own, isAt, look, act));
 }
@@ -130,6 +131,13 @@ function footer(message, own) {
     h("time", { datetime: new Date(message.time_ms).toISOString() }, time(message.time_ms)),
     own && (waits || said) && h("span", { class: `state state-${waits ? "waiting" : message.state}`, title: waits ? WAITS : said.text },
       waits ? icon("waiting", WAITS) : icon(said.icon, said.text)));
+}
+
+/** What waits here and has not left: it can be taken back. */
+function undoView(message, act) {
+  const label = message.deleting ? "Do not delete it" : "Keep the old text";
+  return h("p", { class: "held", key: "undo" }, "This waits for your phone. ",
+    h("button", { type: "button", class: "quiet", on: { click: () => act({ verb: "undo", message }) } }, label));
 }
 
 /** What the phone did not do, with the text that is lost otherwise. */

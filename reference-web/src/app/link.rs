@@ -174,6 +174,7 @@ impl App {
             moved = true;
         }
         moved |= self.pump_transfers(now, link)?;
+        moved |= self.send_held(now, link)?;
         if link.confirmed == Confirmed::No && link.endpoint.status() == LinkStatus::Active {
             link.confirmed = Confirmed::Untold;
             self.store.set_link_state(link.id, LinkRowState::Active)?;
@@ -187,6 +188,20 @@ impl App {
         for commit in link.commits.drain(..) {
             self.store.apply(&commit)?;
             link.applied.push(commit.id());
+        }
+        Ok(moved)
+    }
+
+    /// Hands over what was held until the phone is there, the oldest first. Where the machine has no room, it goes later.
+    fn send_held(&mut self, now: Timestamp, link: &mut Link) -> Result<bool, StoreError> {
+        let mut moved = false;
+        while link.live
+            && let Some((key, body)) = self.store.first_held()?
+        {
+            let Ok(commit) = link.endpoint.send(now, key, &body) else { break };
+            link.commits.push(commit);
+            self.store.held_leaves(key)?;
+            moved = true;
         }
         Ok(moved)
     }

@@ -36,6 +36,9 @@ pub enum VerbError {
     /// The text is empty or too long.
     #[error("a text has 1 to {TEXT_LEN_MAX} bytes; send it in parts")]
     TextLength,
+    /// The command has left this companion, or there never was one.
+    #[error("no such command waits here: it may be on its way to the phone already")]
+    NotHeld,
     /// The reaction is too long.
     #[error("a reaction has {REACTION_LEN_MAX} bytes at most")]
     ReactionLength,
@@ -56,6 +59,8 @@ pub enum VerbError {
 pub struct Sent {
     /// What the phone knows it by.
     pub command: CommandKey,
+    /// It waits here alone, until the phone is there: [`App::undo`] takes it back.
+    pub held: bool,
 }
 
 /// How the companion does.
@@ -155,7 +160,7 @@ impl App {
         if text.is_empty() || text.len() > TEXT_LEN_MAX {
             return Err(VerbError::TextLength);
         }
-        self.command(now, rng, &Command::EditText { chat, message, text: text.to_owned() }, "edit", None)
+        self.change(now, rng, &Command::EditText { chat, message, text: text.to_owned() }, "edit")
     }
 
     /// Deletes a message of the account.
@@ -170,7 +175,7 @@ impl App {
         chat: u64,
         message: u64,
     ) -> Result<Sent, VerbError> {
-        self.command(now, rng, &Command::Delete { chat, message }, "delete", None)
+        self.change(now, rng, &Command::Delete { chat, message }, "delete")
     }
 
     /// Reacts to a message, in place of the account's reaction before; an empty one takes that back.
@@ -189,13 +194,36 @@ impl App {
         if reaction.len() > REACTION_LEN_MAX {
             return Err(VerbError::ReactionLength);
         }
-        self.command(
-            now,
-            rng,
-            &Command::React { chat, message, reaction: reaction.to_owned() },
-            "react",
-            None,
-        )
+        self.change(now, rng, &Command::React { chat, message, reaction: reaction.to_owned() }, "react")
+    }
+
+    /// Takes back an edit, a deletion or a reaction that waits here. What was handed to the machines may be on the phone.
+    ///
+    /// # Errors
+    ///
+    /// [`VerbError::NotHeld`] when no such one waits.
+    pub fn undo(&mut self, command: CommandKey) -> Result<(), VerbError> {
+        let _ = self.linked()?;
+        let taken = self.store.take_back_held(command);
+        if self.whole(taken)? { Ok(()) } else { Err(VerbError::NotHeld) }
+    }
+
+    /// A change of a message is held while the phone is not there, or others are held: it leaves behind them.
+    fn change(
+        &mut self,
+        now: Timestamp,
+        rng: &mut dyn CryptoRng,
+        command: &Command,
+        kind: &str,
+    ) -> Result<Sent, VerbError> {
+        let is_live = self.linked()?.live;
+        if is_live && self.store.first_held()?.is_none() {
+            return self.command(now, rng, command, kind, None);
+        }
+        let key = draw_key(rng);
+        let put = self.store.put_command(key, None, kind, &command.encode(), CommandState::Held);
+        self.whole(put)?;
+        Ok(Sent { command: key, held: true })
     }
 
     fn command(
@@ -208,7 +236,7 @@ impl App {
     ) -> Result<Sent, VerbError> {
         let known = client_id.map(|id| self.store.command_of_client(id)).transpose()?.flatten();
         if let Some(known) = known {
-            return Ok(Sent { command: known.key });
+            return Ok(Sent { command: known.key, held: false });
         }
         let body = command.encode();
         let link = self.linked()?;
@@ -218,7 +246,7 @@ impl App {
         let state = if link.live { CommandState::Sent } else { CommandState::Queued };
         let put = self.store.put_command(key, client_id, kind, &body, state);
         self.whole(put)?;
-        Ok(Sent { command: key })
+        Ok(Sent { command: key, held: false })
     }
 
     /// The link, once it is sure: what is taken before could be lost with it.
@@ -257,7 +285,7 @@ impl App {
         let key = draw_key(rng);
         let put = self.store.put_upload(imported.content, imported.list.size(), &put, client_id, key);
         let _ = self.whole(put)?;
-        Ok(Sent { command: key })
+        Ok(Sent { command: key, held: false })
     }
 
     /// What became of media that its asker gave this name.
@@ -267,7 +295,7 @@ impl App {
     /// [`VerbError::Store`].
     pub fn media_of_client(&self, client_id: Option<&str>) -> Result<Option<Sent>, VerbError> {
         let known = client_id.map(|id| self.store.transfer_of_client(id)).transpose()?.flatten();
-        Ok(known.and_then(|transfer| transfer.command).map(|command| Sent { command }))
+        Ok(known.and_then(|transfer| transfer.command).map(|command| Sent { command, held: false }))
     }
 
     /// The size of content, if it is here or a message names it.

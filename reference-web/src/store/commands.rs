@@ -12,6 +12,8 @@ use super::{Store, StoreError, from_sql, to_sql};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum CommandState {
+    /// It waits here alone, until the phone is there: its user can take it back.
+    Held,
     /// It is in the outbox.
     Queued,
     /// It was handed to a live connection, and is not answered.
@@ -27,6 +29,7 @@ impl CommandState {
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
+            Self::Held => "held",
             Self::Queued => "queued",
             Self::Sent => "sent",
             Self::Accepted => "accepted",
@@ -36,6 +39,7 @@ impl CommandState {
 
     fn parse(word: &str) -> Result<Self, StoreError> {
         Ok(match word {
+            "held" => Self::Held,
             "queued" => Self::Queued,
             "sent" => Self::Sent,
             "accepted" => Self::Accepted,
@@ -83,6 +87,36 @@ impl Store {
             )?
             .execute(params![key.as_bytes(), client_id, kind, body, state.as_str()])?;
         Ok(())
+    }
+
+    /// The command that has been held longest, and its body.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn first_held(&self) -> Result<Option<(CommandKey, Bytes)>, StoreError> {
+        let sql = "SELECT command, body FROM commands WHERE state = 'held' ORDER BY id LIMIT 1";
+        let held = self.conn.prepare_cached(sql)?.query_row([], |row| Ok((row.get(0)?, row.get(1)?)));
+        let held: Option<([u8; 16], Vec<u8>)> = held.optional()?;
+        Ok(held.map(|(key, body)| (CommandKey::from_bytes(key), body.into())))
+    }
+
+    /// A command that was held is handed over, in the open transaction.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn held_leaves(&mut self, key: CommandKey) -> Result<(), StoreError> {
+        let sql = "UPDATE commands SET state = 'sent' WHERE command = ?1 AND state = 'held'";
+        let _ = self.write()?.prepare_cached(sql)?.execute([key.as_bytes()])?;
+        Ok(())
+    }
+
+    /// Forgets a command that is held, in the open transaction. Returns whether there was one.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn take_back_held(&mut self, key: CommandKey) -> Result<bool, StoreError> {
+        let sql = "DELETE FROM commands WHERE command = ?1 AND state = 'held'";
+        Ok(self.write()?.prepare_cached(sql)?.execute([key.as_bytes()])? > 0)
     }
 
     /// A connection is live: what waits goes now. In the open transaction.
@@ -189,7 +223,7 @@ impl Store {
     /// # Errors
     /// [`StoreError`].
     pub fn commands_open(&self) -> Result<u64, StoreError> {
-        let sql = "SELECT count(*) FROM commands WHERE state IN ('queued', 'sent')";
+        let sql = "SELECT count(*) FROM commands WHERE state IN ('held', 'queued', 'sent')";
         Ok(self.conn.query_row(sql, [], |row| row.get::<_, i64>(0)).map(from_sql)?)
     }
 }

@@ -96,6 +96,14 @@ export const SCENES = {
       change(23, 8, { kind: "edit", text: "Thank you! The table on page nine is right now.", was: "Thank you!" }),
     ] },
   ],
+  "held": () => [
+    ...SCENES.changed(),
+    { event: "link_state", state: "peer_absent", at: NOW },
+    { event: "changes", changes: [
+      change(22, 6, { kind: "delete", held: true }),
+      change(23, 8, { kind: "edit", text: "Thank you! The table on page nine is right now.", was: "Thank you!", held: true }),
+    ] },
+  ],
   "not-changed": () => [
     ...SCENES.changed(),
     { event: "changes", changes: [

@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { applied, grouped, isSettled, overlaid } from "../../page/overlay.js";
+import { applied, grouped, isNothing, isSettled, overlaid, replacedBy } from "../../page/overlay.js";
 import { WINDOW, initial, isPresent, reduce, shownChats } from "../../page/state.js";
 import { kindOf, nameParts, savedName, servedType, shownName } from "../../page/media_types.js";
 import { chatView } from "../../page/views/chat.js";
@@ -214,6 +214,48 @@ test("what waits at this browser can be copied, changed and withdrawn; what is o
   assert.deepEqual(named(waiting({ held: true })), ["Copy the text", "Edit", "Do not send"]);
   assert.deepEqual(named(waiting({})), ["Copy the text"]);
   assert.deepEqual(named(waiting({ state: "failed", error: "no" })), ["Try again", "Copy the text", "Remove"]);
+});
+
+test("of what is held of a message the last is taken back first, and what is on its way not at all", () => {
+  const [text, remove] = [change("edit", { text: "V", was: "5", held: true }), change("delete", { held: true })];
+  assert.equal(overlaid(message(5), [text]).undo, text);
+  assert.equal(overlaid(message(5), [text, remove]).undo, remove);
+  assert.equal(overlaid(message(5), [text, react("", "x", { held: true })]).undo, text, "a reaction is pressed again");
+  for (const sent of [change("edit", { text: "V", was: "5" }), change("delete")]) assert.equal("undo" in overlaid(message(5), [sent]), false);
+  assert.equal("undo" in overlaid(message(5), [change("delete", { state: "failed", code: "REFUSED" })]), false);
+});
+
+test("a held change gives its place to the next of its kind, unless another kind stands behind it", () => {
+  const [text, reaction] = [change("edit", { held: true }), change("react", { held: true })];
+  const of = (changes, kind) => replacedBy(changes, { chat: 1, id: 5 }, kind);
+  assert.equal(of([text], "edit"), text);
+  assert.equal(of([text, change("edit", { state: "failed" })], "edit"), text);
+  assert.equal(of([text, reaction], "edit"), undefined);
+  assert.equal(of([text, reaction], "react"), reaction);
+  assert.equal(of([text], "delete"), undefined);
+  assert.equal(of([change("edit")], "edit"), undefined, "it has left");
+  assert.equal(of([{ ...text, message: 6 }, { ...text, chat: 2 }], "edit"), undefined);
+});
+
+test("what is asked for back to what the phone has is nothing", () => {
+  assert.equal(isNothing(change("edit", { text: "5", was: "5" })), true);
+  assert.equal(isNothing(change("edit", { text: "V", was: "5" })), false);
+  assert.equal(isNothing(change("react", { reaction: "", was: "" })), true);
+  assert.equal(isNothing(change("react", { reaction: "x", was: "" })), false);
+  assert.equal(isNothing(change("delete")), false);
+});
+
+test("an edit and a deletion that wait here can be taken back; those on their way cannot", () => {
+  const pressed = [];
+  const buttons = (changes) => all(chatView(play([...SCENES.chats(), { event: "open_chat", chat: 1 }, page("anew", [5]), { event: "changes", changes }]), (action) => pressed.push(action), 0), (one) => one.props?.class === "held").flatMap((one) => all(one, (node) => node.tag === "button"));
+  for (const [kind, label] of [["edit", "Keep the old text"], ["delete", "Do not delete it"]]) {
+    const waiting = change(kind, { text: "V", was: "5" });
+    const [button, ...more] = buttons([{ ...waiting, held: true }]);
+    assert.deepEqual([texts(button), more], [label, []]);
+    button.props.on.click();
+    assert.deepEqual([pressed.at(-1).verb, pressed.at(-1).message.undo.kind], ["undo", kind]);
+    assert.deepEqual(buttons([waiting]), []);
+  }
 });
 
 test("a computer that is offline is told as that at once, until something comes all the same", () => {

@@ -42,7 +42,7 @@ pub fn nothing_is_under_way(world: &mut World) -> Result<(), (&'static str, Stri
         }
         let conn = world.nodes[world.web_node(web).0].disk.look();
         for (what, sql) in [
-            ("commands", "SELECT count(*) FROM commands WHERE state IN ('queued', 'sent')"),
+            ("commands", "SELECT count(*) FROM commands WHERE state IN ('held', 'queued', 'sent')"),
             ("transfers", "SELECT count(*) FROM transfers WHERE state IN ('queued', 'open')"),
         ] {
             let open: i64 = conn.query_row(sql, [], |row| row.get(0)).unwrap_or(-1);

@@ -32,6 +32,7 @@ pub(super) fn play(world: &mut World, browser: &Browser) -> Result<()> {
     reactions(world, browser, chat)?;
     edits(world, browser, chat)?;
     away(world, browser, chat)?;
+    taken_back(world, browser, chat)?;
     deletions(world, browser, chat)?;
     from_phone(world, browser, chat)?;
     meanwhile(world, browser, chat)?;
@@ -111,6 +112,46 @@ fn away(world: &mut World, browser: &Browser, chat: u64) -> Result<()> {
     world.table.ok(
         "an edit while the phone is away",
         "it is shown, also after the page is loaded anew, and goes out by itself",
+    );
+    Ok(())
+}
+
+/// An edit and a deletion that wait for the phone are taken back, one of them after the page is loaded anew: nothing of them leaves.
+fn taken_back(world: &mut World, browser: &Browser, chat: u64) -> Result<()> {
+    let (text, never) = ("A typo, while the phone was away", "Nobody is to see this");
+    let gone = "return document.querySelector('.gone') !== null";
+    world.phone.kill();
+    let _ = browser.wait("the state without a phone", NOT_LIVE)?;
+    edit(browser, text, never)?;
+    let _ = browser.wait("the edit", &edited(never))?;
+    press(browser, never, "Keep the old text")?;
+    let _ = browser.wait("the old text", &shows(text))?;
+    settled(browser)?;
+    press(browser, text, "Delete")?;
+    let _ = browser
+        .wait("the question", "return document.querySelector('dialog[open] button.danger') !== null")?;
+    let _ = browser.run("document.querySelector('dialog[open] button.danger').focus()")?;
+    browser.keys(ENTER)?;
+    let _ = browser.wait("the deletion", gone)?;
+    browser.go(&world.page())?;
+    browser.click(".chat-list li:first-child .chat-row")?;
+    let _ = browser.wait("the deletion in a page that is loaded anew", gone)?;
+    browser.click(".held button")?;
+    let _ = browser.wait("the text", &shows(text))?;
+    settled(browser)?;
+    let none = commands("readonly", "return all.every(({ kind }) => kind !== 'edit' && kind !== 'delete')");
+    let _ = browser.wait("no command of either", &none)?;
+    world.phone.start()?;
+    let _ = browser.wait("the state live", LIVE)?;
+    send(world, browser, chat, "After what was taken back")?;
+    on_phone(world, chat, "the text as it was", |all| {
+        message_of(all, text).is_some() && message_of(all, never).is_none()
+    })?;
+    // The network was gone for a while, which the browser says.
+    let _ = browser.said()?;
+    world.table.ok(
+        "an edit and a deletion that wait for the phone",
+        "they are taken back, also after the page is loaded anew; nothing of them leaves",
     );
     Ok(())
 }
