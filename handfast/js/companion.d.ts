@@ -11,8 +11,9 @@ export interface KnownLink extends Terms { created: number; state: "pending" | "
 export type CompanionEvent =
   | LinkEvent
   | { type: "code"; text: string; shownFor: number }
-  | { type: "codeBurnt"; code: string }
+  | { type: "codeBurnt"; code: string; asks: boolean }
   | { type: "relayLost"; reason: string }
+  | { type: "unconfirmed"; known: KnownLink; until: number }
   | { type: "linked"; known: KnownLink }
   | { type: "unlinked" }
   | { type: "taken" }

@@ -9,10 +9,12 @@
 // effect of what arrived into the transaction of its commit; and `event(event)`.
 // It may have `arrives(message, txn, over)` and `arrived(message, txn, over)`, called before and after the rows of a `delta` or `page`, which
 // call `over` when their last request was answered (`inTurn` does the same for a result); `keeps(collection)`, false for one of which no row
-// is kept; `bound(collection)`, how many rows it has at most; and `upgrade(db, txn, from)`, which brings its stores up from an older version. Events of a link come as the machine says them; besides them there are `code`,
-// `checkCode`, `numberWanted`, `codeBurnt` (`asks`: no other code is shown before `newCode()`), `relayLost`, `linked`, `unlinked`, `taken` (another tab has the link), `failed`, and `full` and
-// `room`: the browser has no room for what comes, so that nothing is taken until it has again; `cleared`: the user had the browser clear
-// what it stored, and the link is lost with it. With the option `pairs: false` no code is ever shown: `notPaired` comes in its place.
+// is kept; `bound(collection)`, how many rows it has at most; and `upgrade(db, txn, from)`, which brings its stores up from an older version.
+// Events of a link come as the machine says them; besides them there are `code`, `checkCode`, `numberWanted`, `codeBurnt` (`asks`: no other
+// code is shown before `newCode()`), `relayLost`, `unconfirmed` (the phone may have made the link that it has not confirmed: its word is
+// waited for, `until` then or until `newCode()`), `linked`, `unlinked`, `taken` (another tab has the link), `failed`, and `full` and `room`:
+// the browser has no room for what comes, so that nothing is taken until it has again; `cleared`: the user had the browser clear what it
+// stored, and the link is lost with it. With the option `pairs: false` no code is ever shown: `notPaired` comes in its place.
 
 import { Conflict, Database, Full, isGone, ofLink } from "./database.js";
 import init, { ShownCodes, WebLink, WebPairing, relayUrl } from "./handfast.js";
@@ -208,8 +210,13 @@ export class Companion {
     this.#run();
   }
 
-  /** The user asks for a code after an attempt that ended without a link. Without effect while a code is shown. */
+  /**
+   * The user asks for a code after an attempt that ended without a link; one that the phone has not confirmed is dropped. Without effect
+   * while a code is shown.
+   */
   newCode() {
+    // req: HSK-166
+    if (this.#known?.state === "pending") return this.logOut();
     if (this.#link || this.#codes.length > 0 || !this.#database) return;
     this.#shownCodes = new ShownCodes();
     this.#showCodes();
@@ -319,7 +326,9 @@ export class Companion {
     this.#link = new Task("link", WebLink.load(rows, performance.now()));
     if (known.state === "pending") this.#link.machine.waited(performance.now(), Math.max(0, Date.now() - known.created));
     if (document.hidden) this.#link.machine.setHidden(performance.now(), true);
-    this.#tell({ type: "linked", known });
+    // req: HSK-165
+    if (known.state === "pending") this.#tell({ type: "unconfirmed", known, until: known.created + PENDING_KEPT });
+    else this.#tell({ type: "linked", known });
     this.#run();
   }
 
@@ -566,7 +575,7 @@ export class Companion {
         effects.push((txn) => setState(txn, event.link, "active"));
         return;
       case "connected":
-        if (this.#known?.state !== "active") this.#note("active", effects);
+        this.#confirmed(effects);
         break;
       case "diverged":
       case "suspended":
@@ -587,6 +596,14 @@ export class Companion {
       default:
     }
     this.#tell(event);
+  }
+
+  /** The link is of use. Whose user was not told yet that there is one hears it now. */
+  #confirmed(effects) {
+    const before = this.#known?.state;
+    if (before !== "active") this.#note("active", effects);
+    // req: HSK-135
+    if (before === "pending") this.#tell({ type: "linked", known: this.#known });
   }
 
   #note(state, effects) {

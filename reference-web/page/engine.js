@@ -575,6 +575,7 @@ const EVENTS = {
   numberWanted: (_, { accountName }, emit) => emit({ event: "number_wanted", account: accountName }),
   codeBurnt: (_, { code, asks }, emit) => emit({ event: "code_burnt", code, asks }),
   relayLost: (_, event, emit) => emit({ event: "relay_lost" }),
+  unconfirmed: (_, { known, until }, emit) => emit({ event: "unconfirmed", account: known.accountName, until }),
   linked: (engine, { known }, emit) => engine.linked(known, emit),
   unlinked: (engine) => engine.forgotten(),
   state: (engine, { state }, emit) => engine.onState(state, emit),

@@ -43,8 +43,11 @@ function typedAfter(typed, key) {
 }
 
 /** An attempt that ended after a phone had scanned: no other code before the user asks. What is known of the end depends on where it was. */
-function endedPair(pair, code) {
-  return { step: "ended", burnt: code, during: pair?.step, failures: (pair?.failures ?? 0) + 1 };
+/** The first visit after a code that is of no more use; `asks`: the user is asked whether to show another. */
+function burntPair(pair, { code, asks }) {
+  // Its end is not the last word: the phone's is waited for.
+  if (pair?.step === "unconfirmed") return pair;
+  return asks ? { step: "ended", burnt: code, during: pair?.step, failures: (pair?.failures ?? 0) + 1 } : { step: "starting", burnt: code, failures: pair?.failures };
 }
 
 /** The state after an event. What it does not know it ignores. */
@@ -65,7 +68,8 @@ const STEPS = {
   number_wanted: (s, e) => ({ pair: { ...s.pair, step: "number", typed: "", account: e.account } }),
   digit: (s, e) => ({ pair: { ...s.pair, typed: typedAfter(s.pair.typed ?? "", e.key) } }),
   number_sent: (s) => ({ pair: { ...s.pair, step: "finishing", typed: "" } }),
-  code_burnt: (s, e) => ({ pair: e.asks ? endedPair(s.pair, e.code) : { step: "starting", burnt: e.code, failures: s.pair?.failures } }),
+  code_burnt: (s, e) => ({ pair: burntPair(s.pair, e) }),
+  unconfirmed: (s, e) => ({ pair: { step: "unconfirmed", ...pick(e, ["account", "until"]), failures: s.pair?.failures } }),
   relay_lost: (s) => (s.pair ? { pair: { ...s.pair, relayLost: true } } : {}),
   relay_found: (s) => (s.pair ? { pair: { ...s.pair, relayLost: false } } : {}),
   linked: (s, e) => ({ pair: null, dead: null, farewell: null, link: { ...s.link, ...pick(e, ["account", "companion", "label", "relay", "since"]) } }),

@@ -26,6 +26,13 @@ export const pairingEnded = (code, during) => (code === "PEER_GONE" && during ==
 
 export const codeBurnt = (code) => BURNT[code] ?? `Linking did not work (${code}).`;
 
+/** For how long something is waited for yet, from milliseconds. */
+export function waitLeft(left) {
+  const minutes = Math.max(1, Math.ceil(left / 60_000));
+  if (minutes > 90) return `${Math.ceil(minutes / 60)} hours`;
+  return minutes === 1 ? "one minute" : `${minutes} minutes`;
+}
+
 /** What turns the direction of all that follows. Letters of Hebrew or Arabic need none of it. */
 const TURNERS = /[\u202A-\u202E\u2066-\u2069\u200E\u200F\u061C]/gu;
 

@@ -103,6 +103,11 @@ pub enum AppEvent {
         /// Whether no other code is shown before the user asks for one.
         asks: bool,
     },
+    /// The phone has not confirmed the stored link, and may have linked this companion all the same.
+    Unconfirmed {
+        /// For how long this companion waits to hear so, in seconds.
+        left_s: u64,
+    },
     /// No relay can be reached for the code; it is tried again.
     RelayLost {
         /// Why.

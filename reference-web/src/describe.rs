@@ -30,6 +30,7 @@ pub(crate) fn event(event: &AppEvent) -> Value {
         AppEvent::CodeBurnt { code, asks } => {
             json!({"event": "code_burnt", "code": code.to_string(), "asks": asks})
         }
+        AppEvent::Unconfirmed { left_s } => json!({"event": "unconfirmed", "left_s": left_s}),
         AppEvent::RelayLost { reason } => json!({"event": "relay_lost", "reason": reason}),
         AppEvent::Linked { companion, account } => {
             json!({"event": "linked", "companion": companion.to_string(), "account": account})

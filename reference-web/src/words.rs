@@ -38,7 +38,13 @@ pub fn event(event: &Value) -> Option<String> {
              code, type: new",
             text(event, "code")
         ),
-        "code_burnt" => format!("This code is used up ({}); a new one follows.", text(event, "code")),
+        "code_burnt" => format!("This code is used up ({}).", text(event, "code")),
+        "unconfirmed" => format!(
+            "The phone has not confirmed this link, and may have made it all the same: then it goes on by itself, within {} \
+             minutes. To end that and get another code, type: new, under `pair`; and remove this companion on the phone if it \
+             is listed there.",
+            number(event, "left_s").div_ceil(60)
+        ),
         "relay_lost" => {
             format!("No connection: {}. Trying again.", text(event, "reason"))
         }
@@ -317,7 +323,10 @@ mod tests {
         let asked = said(&json!({"event": "number_wanted", "account": "Ada\n"}));
         assert!(asked.ends_with(": ") && asked.contains("`none`") && asked.contains("Ada\\u{a}"), "{asked}");
         let burnt = |asks| said(&json!({"event": "code_burnt", "code": "NOT_CONFIRMED", "asks": asks}));
-        assert!(burnt(true).contains("type: new") && burnt(false).contains("a new one follows"));
+        assert!(burnt(true).contains("type: new") && burnt(false).contains("used up (NOT_CONFIRMED)."));
+        // req: HSK-165
+        let waits = said(&json!({"event": "unconfirmed", "left_s": 86_390}));
+        assert!(waits.contains("within 1440 minutes") && waits.contains("type: new"), "{waits}");
         assert!(said(&json!({"event": "relay_lost", "reason": "refused"})).contains("refused"));
     }
 

@@ -13,7 +13,7 @@ fn execute(world: &World, sql: &str) {
 }
 
 /// Its user typed the number, the link is stored, and `LINK_ACCEPT` is on its way.
-fn pending(seed: u64) -> World {
+pub(crate) fn pending(seed: u64) -> World {
     let mut world = World::new(seed);
     world.pair_until_nn();
     let number = world.number();
@@ -23,7 +23,7 @@ fn pending(seed: u64) -> World {
     world
 }
 
-fn linked(world: &World) -> bool {
+pub(crate) fn linked(world: &World) -> bool {
     world.events.iter().any(|event| matches!(event, AppEvent::Linked { .. }))
 }
 
@@ -51,7 +51,7 @@ fn told_linked(world: &mut World) -> usize {
     world.events.iter().filter(|event| matches!(event, AppEvent::Linked { .. })).count()
 }
 
-fn burnt(world: &World) -> Vec<ErrorCode> {
+pub(crate) fn burnt(world: &World) -> Vec<ErrorCode> {
     let code = |event: &AppEvent| match event {
         AppEvent::CodeBurnt { code, .. } => Some(*code),
         _ => None,

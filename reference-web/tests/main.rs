@@ -1,4 +1,4 @@
-//! The tests of the companion from outside, as one program: building and linking one is quicker than fourteen.
+//! The tests of the companion from outside, as one program: building and linking one is quicker than many.
 
 mod both;
 mod cli;
@@ -16,5 +16,6 @@ mod put_back;
 mod store_fails;
 mod sync;
 mod transfers;
+mod unconfirmed;
 mod uploads;
 mod world;

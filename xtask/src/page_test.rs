@@ -21,6 +21,7 @@ mod store;
 mod story;
 mod tab;
 mod troubles;
+mod unconfirmed;
 mod webdriver;
 mod words;
 

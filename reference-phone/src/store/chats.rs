@@ -107,7 +107,7 @@ impl Store {
             .query_row([sql(chat)], |row| Ok((unsql(row.get(0)?), unsql(row.get(1)?), unsql(row.get(2)?))))
             .optional()?;
         let Some((read_to, unread, last)) = old else { return Ok(false) };
-        // A companion may name a message that is not there; what comes later is not read by that.
+        // req: MSG-112
         let read_to = read_to.max(message.min(last));
         let left: i64 = self
             .conn

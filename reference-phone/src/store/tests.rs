@@ -309,6 +309,7 @@ fn states_only_go_forward_and_unfinished_messages_are_found() {
     assert_eq!(store.unfinished().unwrap(), []);
 }
 
+// req: MSG-112
 #[test]
 fn unread_counts_what_came_after_what_was_read() {
     let Phone { mut store, .. } = phone();

@@ -2,10 +2,10 @@
 
 import { h } from "../dom.js";
 import { icon } from "../icons.js";
-import { codeBurnt, pairingEnded } from "../words.js";
+import { codeBurnt, pairingEnded, waitLeft } from "../words.js";
 
 const STEPS = ["Scan", "Check code", "Number", "Done"];
-const AT = { starting: 0, code: 0, check: 1, number: 2, ended: 0, finishing: 3 };
+const AT = { starting: 0, code: 0, check: 1, number: 2, ended: 0, finishing: 3, unconfirmed: 3 };
 const KEYPAD = ["1", "2", "3", "4", "5", "6", "7", "8", "9", "0", "Backspace"];
 
 /** `farewell`: what this browser is called on the phone from which the user has logged out. */
@@ -81,6 +81,14 @@ const BODIES = {
     pair.failures > 1 && h("p", { class: "note", role: "alert" }, icon("warn"),
       h("span", {}, "This keeps failing. Somebody may be between this page and your phone: do it in another place or network.")),
     h("p", {}, "If your phone says that it is linked, open ", h("b", {}, "Linked devices"), " there and remove it."),
+    h("div", { class: "buttons" },
+      h("button", { type: "button", class: "new-code", on: { click: () => act({ verb: "newCode" }) } }, "Show a new code")),
+  ],
+
+  unconfirmed: (pair, now, act) => [
+    h("h1", { tabindex: "-1", made: focus }, "Not confirmed yet"),
+    h("p", { role: "status" }, "The phone of ", h("bdi", { class: "strong" }, pair.account), " may have linked this page, but its last word did not come. If it did, this page goes on by itself as soon as your phone is reachable. It waits ", waitLeft(pair.until - now), " for that."),
+    h("p", {}, "To start over instead, show a new code. If your phone lists this page under ", h("b", {}, "Linked devices"), ", remove it there."),
     h("div", { class: "buttons" },
       h("button", { type: "button", class: "new-code", on: { click: () => act({ verb: "newCode" }) } }, "Show a new code")),
   ],

@@ -36,7 +36,7 @@ pub(super) struct Code {
 }
 
 impl App {
-    /// Shows codes until a phone is linked.
+    /// Shows codes until a phone is linked. None is shown while a link waits for the phone's word.
     ///
     /// # Errors
     ///
@@ -44,6 +44,10 @@ impl App {
     pub fn pair(&mut self, now: Timestamp, rng: &mut dyn CryptoRng) -> Result<(), VerbError> {
         if self.rest.is_on() {
             return Err(VerbError::Resting);
+        }
+        if self.is_pending() {
+            // Its user knows, and asks for another code, or waits for the phone's word.
+            return Ok(());
         }
         if self.link.is_some() {
             return Err(VerbError::Linked);
@@ -57,7 +61,7 @@ impl App {
         Ok(())
     }
 
-    /// The user asks for another code after an attempt that ended without a link.
+    /// The user asks for another code after an attempt that ended without a link. One that the phone has not confirmed is dropped.
     ///
     /// # Errors
     ///
@@ -65,6 +69,11 @@ impl App {
     pub fn new_code(&mut self, now: Timestamp, rng: &mut dyn CryptoRng) -> Result<(), VerbError> {
         if !self.codes.is_empty() {
             return Err(VerbError::NotAsked);
+        }
+        // req: HSK-166
+        if self.is_pending() {
+            let dropped = self.forget_link();
+            self.whole(dropped)?;
         }
         // req: HSK-100
         self.pair(now, rng)

@@ -141,6 +141,10 @@ impl App {
             told_forgotten: false,
             subscriptions: Subscriptions::default(),
         });
+        if self.is_pending() {
+            // req: HSK-165
+            self.event(AppEvent::Unconfirmed { left_s: (PENDING_KEPT_MS - age_ms).div_ceil(1_000) });
+        }
         self.reopen_transfers()
     }
 

@@ -76,6 +76,7 @@ export const SCENES = {
   "pairing-ended-twice": () => [
     ...code(), { event: "check_code", code: "4071" }, { event: "code_burnt", code: "PEER_GONE", asks: true },
     ...code(), { event: "check_code", code: "1402" }, { event: "number_wanted", account: "Ada Lovelace" }, { event: "code_burnt", code: "NOT_CONFIRMED", asks: true }],
+  "unconfirmed": () => [...SCENES["finishing"](), { event: "unconfirmed", account: "Ada Lovelace", until: NOW + 23.7 * 60 * MINUTE }, { event: "code_burnt", code: "PEER_GONE", asks: false }],
   "finishing": () => [...SCENES["number-typed"](), { event: "number_sent" }],
   "chats": () => linked(),
   "chat": () => talk(),

@@ -10,8 +10,8 @@ import { chatView } from "../../page/views/chat.js";
 import { chatsView } from "../../page/views/chats.js";
 import { pageView } from "../../page/views/frame.js";
 import { linked, preview } from "../../page/views/texts.js";
-import { changeFailed, day, describe, deviceState, isolated, linkState, putBack, size, when } from "../../page/words.js";
-import { SCENES } from "./scenes.js";
+import { changeFailed, day, describe, deviceState, isolated, linkState, putBack, size, waitLeft, when } from "../../page/words.js";
+import { NOW, SCENES } from "./scenes.js";
 
 const play = (events, state = initial()) => events.reduce(reduce, state);
 const message = (id, more = {}) => ({ chat: 1, id, author: "A", time_ms: id, text: `${id}`, state: "received", ...more });
@@ -275,6 +275,20 @@ test("after log-out the page says what to do on the phone, until a phone is link
   assert.doesNotMatch(JSON.stringify(state), /Grace|moth|Ada/);
   assert.doesNotMatch(texts(pageView(play(SCENES["first-visit"]()), 0, () => {})), /logged out/);
   assert.equal(play(SCENES.chats(), state).farewell, null);
+});
+
+// req: HSK-135, HSK-165, HSK-166
+test("a link that the phone has not confirmed is said to be so, can be dropped, and goes on when the phone confirms it", () => {
+  const said = [];
+  const state = play(SCENES.unconfirmed());
+  const view = pageView(state, NOW, (action) => said.push(action));
+  assert.match(texts(view), /phone of Ada Lovelace may have linked this page.*It waits 24 hours for that.*To start over.*remove it there/);
+  all(view, (node) => node.props?.class === "new-code")[0].props.on.click();
+  assert.deepEqual(said, [{ verb: "newCode" }]);
+  assert.equal(state.link.account, "");
+  assert.deepEqual([29_000, 60_001, 90 * 60_000, 91 * 60_000, 24 * 3_600_000].map(waitLeft), ["one minute", "2 minutes", "90 minutes", "2 hours", "24 hours"]);
+  assert.equal(play(SCENES.chats(), state).pair, null);
+  assert.equal(play([{ event: "unlinked" }, ...SCENES["first-visit"]()], state).pair.step, "code");
 });
 
 test("who is there is known while the phone is connected", () => {

@@ -259,7 +259,16 @@ impl World {
     fn pump_phone(&mut self) -> bool {
         let sent = self.phone.drain(self.now, &mut self.rng);
         let mut moved = self.phone.moved() || !sent.is_empty();
-        if let Some(socket) = self.phone.closing.take() {
+        let closing = self.phone.closing.take();
+        for bytes in sent {
+            let len = bytes.len();
+            // What was said before a socket is closed still leaves by it.
+            if let Some(socket) = closing.or(self.phone.socket) {
+                self.relay.handle_frame(self.now, socket, bytes);
+            }
+            self.phone.transmitted(self.now, len);
+        }
+        if let Some(socket) = closing {
             self.relay.handle_closed(self.now, socket);
             moved = true;
         }
@@ -267,13 +276,6 @@ impl World {
             let id = self.open_socket();
             self.phone.opened(self.now, &mut self.rng, id);
             moved = true;
-        }
-        for bytes in sent {
-            let len = bytes.len();
-            if let Some(socket) = self.phone.socket {
-                self.relay.handle_frame(self.now, socket, bytes);
-            }
-            self.phone.transmitted(self.now, len);
         }
         moved
     }

@@ -8,9 +8,12 @@ use serde_json::{Value, json};
 
 use super::troubles::{self, Stage};
 use super::webdriver::{Browser, ChromeDriver};
-use super::{adversity, everyday, flood, keyboard, media, no_network, old_messages, scenes, scroll, words};
+use super::{
+    adversity, everyday, flood, keyboard, media, no_network, old_messages, scenes, scroll, unconfirmed, words,
+};
 use crate::demo::build::Programs;
 use crate::demo::patience::until;
+use crate::demo::processes::Process;
 use crate::demo::story::pair::STEP;
 use crate::demo::story::world::{CHATS, LIMIT, World};
 
@@ -71,6 +74,7 @@ fn chapters(world: &mut World, stage: &mut Stage<'_>, pictures: &Path) -> Result
     troubles::play(world, stage)?;
     revoked(world, &stage.browser)?;
     stage.browser.click(".dead-card button.primary")?;
+    unconfirmed::play(world, &stage.browser)?;
     keyboard::play(world, &stage.browser)?;
     troubles::copied(world, stage)?;
     no_network::play(world, &stage.browser)?;
@@ -94,7 +98,18 @@ pub(super) fn link_with(
     browser: &Browser,
     confirm: impl FnOnce(&str) -> Result<()>,
 ) -> Result<()> {
-    let _ = browser.wait("a code", "return document.querySelector('svg.code') !== null")?;
+    let (scan, number) = until_number(world, browser)?;
+    confirm(&number)?;
+    let _ = scan.wait_event(0, "linked", STEP)?;
+    browser.wait("the state live", LIVE).map(drop)
+}
+
+/// Links the page, which shows a code, until it asks for the number. Returns the phone's scan and the number that it shows.
+///
+/// # Errors
+/// It does not come so far in time.
+pub(super) fn until_number(world: &World, browser: &Browser) -> Result<(Process, String)> {
+    let _ = browser.wait("a code", CODE)?;
     let picture = world.root.join("code.png");
     browser.picture(&picture)?;
     let picture = picture.to_str().context("a path that is no UTF-8")?;
@@ -106,11 +121,12 @@ pub(super) fn link_with(
     scan.say(&json!({"approve": true}))?;
     let shown = scan.wait_event(0, "show_nn", STEP)?;
     let _ = browser.wait("the question for the number", NUMBER_WANTED)?;
-    confirm(shown["nn"].as_str().context("a number that is no text")?)?;
-    let _ = scan.wait_event(0, "linked", STEP)?;
-    browser.wait("the state live", LIVE).map(drop)
+    let number = shown["nn"].as_str().context("a number that is no text")?.to_owned();
+    Ok((scan, number))
 }
 
+/// The page shows a code.
+pub(super) const CODE: &str = "return document.querySelector('svg.code') !== null";
 /// The page asks for the number.
 const NUMBER_WANTED: &str = "return document.querySelector('.digits.typed') !== null";
 
@@ -132,7 +148,7 @@ fn linking(world: &mut World, browser: &Browser, pictures: &Path) -> Result<()> 
     browser.pretend(1200, 800, false)?;
     let began = Instant::now();
     browser.go(&world.page())?;
-    let _ = browser.wait("a code", "return document.querySelector('svg.code') !== null")?;
+    let _ = browser.wait("a code", CODE)?;
     world
         .table
         .ok("the page shows a code", format!("{} ms after it was asked for", began.elapsed().as_millis()));
@@ -240,13 +256,21 @@ fn coming_back(world: &mut World, browser: &Browser) -> Result<()> {
     Ok(())
 }
 
-/// The phone revokes the page while it is open: it says so, and nothing of the account is left in the browser.
-fn revoked(world: &mut World, browser: &Browser) -> Result<()> {
+/// The phone revokes the companion that was linked last.
+///
+/// # Errors
+/// There is none.
+pub(super) fn revoke_newest(world: &World) -> Result<()> {
     let listed = world.phone.ask(&json!({"verb": "companions"}))?;
     let all = listed["companions"].as_array().context("no companions")?;
     let newest = all.iter().max_by_key(|one| one["linked_ms"].as_u64()).context("no companion")?;
     let companion = newest["companion"].as_str().context("a companion without an id")?.to_owned();
-    let _ = world.phone.ask(&json!({"verb": "revoke", "companion": companion}))?;
+    world.phone.ask(&json!({"verb": "revoke", "companion": companion})).map(drop)
+}
+
+/// The phone revokes the page while it is open: it says so, and nothing of the account is left in the browser.
+fn revoked(world: &mut World, browser: &Browser) -> Result<()> {
+    revoke_newest(world)?;
     let title = browser.text(".dead-card h1")?;
     ensure!(title.contains("no longer linked"), "the page says {title:?}");
     let rows = browser.wait("the database, emptied", "return new Promise((ok) => { \
