@@ -12,10 +12,8 @@ use crate::{command, program_mutants, workspace};
 
 /// Where the patches lie.
 const FOLDER: &str = "vectors/mutants";
-/// How many of them each run of the tests plants: others every day.
-const IN_TURN: usize = 2;
-/// The same, with `--full`.
-const IN_TURN_FULL: usize = 6;
+/// How many of them each full run of the tests plants: others every day.
+const IN_TURN: usize = 6;
 
 /// What to plant.
 #[derive(clap::Args, Debug)]
@@ -46,13 +44,12 @@ pub(crate) fn run(options: &Options) -> Result<bool> {
 ///
 /// # Errors
 /// As [`run`], and when one is not caught.
-pub(crate) fn in_turn(is_full: bool) -> Result<()> {
-    let count = if is_full { IN_TURN_FULL } else { IN_TURN };
+pub(crate) fn in_turn() -> Result<()> {
     let mut patches = patches::read(FOLDER)?;
     let seconds = SystemTime::now().duration_since(UNIX_EPOCH).context("the clock is before 1970")?.as_secs();
-    let start = usize::try_from(seconds / 86_400)? * count % patches.len();
+    let start = usize::try_from(seconds / 86_400)? * IN_TURN % patches.len();
     patches.rotate_left(start);
-    patches.truncate(count);
+    patches.truncate(IN_TURN);
     ensure!(plant(&patches)?, "a mutant is not caught");
     Ok(())
 }
