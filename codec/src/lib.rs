@@ -46,6 +46,10 @@ pub mod tlv;
 pub mod varint;
 pub mod versions;
 
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
+
 pub use error::{DecodeError, ErrorCode};
 pub use name::RelayName;
 pub use role::DeviceRole;
