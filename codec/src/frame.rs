@@ -78,12 +78,6 @@ frame_types! {
 }
 
 impl FrameType {
-    /// The type with this number.
-    #[must_use]
-    pub const fn from_u64(number: u64) -> Self {
-        Self(number)
-    }
-
     /// The number on the wire.
     #[must_use]
     pub const fn as_u64(self) -> u64 {

@@ -450,12 +450,6 @@ impl App {
         &self.store
     }
 
-    /// Gives the store back, to be destroyed.
-    #[must_use]
-    pub fn into_store(self) -> Store {
-        self.store
-    }
-
     /// Whether this companion is linked, or may be.
     #[must_use]
     pub fn is_linked(&self) -> bool {

@@ -167,12 +167,6 @@ impl MediaDir {
         Some(PartCheck::new(part, list, end - end % MEDIA_CHUNK_LEN))
     }
 
-    /// Whether a part is here.
-    #[must_use]
-    pub fn has_part(&self, content: ContentId) -> bool {
-        self.part(content).is_file()
-    }
-
     /// The first `len` bytes of the list of content under way.
     ///
     /// # Errors
@@ -486,7 +480,7 @@ mod tests {
         assert!(media.open_list(content, 4).is_ok() && media.open_list(content, 5).is_err());
         media.finish(content).expect("renamed");
         assert_eq!(fs::read(media.path(content)).expect("read"), b"012345x");
-        assert!(!media.has_part(content));
+        assert!(!media.part(content).is_file());
     }
 
     #[test]

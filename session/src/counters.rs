@@ -1,4 +1,4 @@
-//! The session's counters and epochs: one row, written with every commit that changes it.
+//! The session's counters and epochs: one row, written with every commit but the one that wipes the link.
 
 use alloc::vec::Vec;
 

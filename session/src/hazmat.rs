@@ -112,6 +112,3 @@ pub fn web_pairs(link: &WebLink, start: Start, active: bool) -> Pairs {
 pub fn commit(link: MailboxId, expects: u64, ops: Vec<Op>) -> Commit {
     Commit::new(link, expects, ops)
 }
-
-/// The key under which the version stands that each commit compares.
-pub const VERSION_KEY: &[u8] = keys::VERSION;

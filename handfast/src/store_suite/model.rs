@@ -6,7 +6,8 @@ use alloc::vec;
 use alloc::vec::Vec;
 
 use handfast_codec::ids::MailboxId;
-use handfast_session::hazmat::{VERSION_KEY, commit};
+use handfast_session::VERSION_KEY;
+use handfast_session::hazmat::commit;
 use handfast_session::{Commit, MemoryStore, Op, Pairs};
 use zeroize::Zeroizing;
 

@@ -59,7 +59,7 @@ pub(super) struct Live {
     pub(super) keys: Keys,
     pub(super) since: Timestamp,
     pub(super) verdict: Verdict,
-    /// Web: no record has been opened yet.
+    /// Whether the peer is known to have this session: a phone knows it from the confirm, a web from the first record that opens.
     pub(super) proven: bool,
     pub(super) sending: Sending,
 }

@@ -333,14 +333,6 @@ impl Endpoint {
         }
     }
 
-    /// Ends the use of this machine: the socket should be closed. The store keeps the link.
-    pub fn shut_down(&mut self, now: Timestamp) {
-        self.tick(now);
-        self.drop_connection();
-        self.attach.down_until(None);
-        self.dead = true;
-    }
-
     /// How much lies in the outbox: messages, bytes.
     #[must_use]
     pub fn outbox_len(&self) -> (usize, usize) {
