@@ -14,12 +14,14 @@ pub(crate) struct Package {
     pub(crate) name: String,
     /// Its features, without those of optional dependencies and without libFuzzer.
     pub(crate) features: Vec<String>,
+    /// Whether it is published.
+    is_published: bool,
 }
 
 impl Package {
     /// Returns whether it is one of the reference programs.
     pub(crate) fn is_program(&self) -> bool {
-        self.name.starts_with("reference-")
+        ["reference-relay", "reference-phone", "reference-web"].contains(&self.name.as_str())
     }
 
     /// Returns ` --features a,b`, or nothing if there are none.
@@ -29,6 +31,53 @@ impl Package {
         } else {
             format!(" --features {}", self.features.join(","))
         }
+    }
+
+    /// Returns whether others use it: it is a program, or published.
+    pub(crate) fn ships(&self) -> bool {
+        self.is_program() || self.is_published
+    }
+}
+
+/// Packages that are built together: what they need is then built once, and not again for each with other features.
+pub(crate) struct Group {
+    /// They are not empty.
+    pub(crate) packages: Vec<Package>,
+}
+
+impl Group {
+    /// The libraries and what tests them, the programs, and the tasks: whose own program would be built anew while it runs.
+    pub(crate) fn all(packages: Vec<Package>) -> Vec<Self> {
+        let (programs, others): (Vec<_>, Vec<_>) = packages.into_iter().partition(Package::is_program);
+        let (tasks, libraries): (Vec<_>, Vec<_>) =
+            others.into_iter().partition(|package| package.name.starts_with("xtask"));
+        [libraries, programs, tasks].map(|packages| Self { packages }).into()
+    }
+
+    /// Returns whether it is that of the programs.
+    pub(crate) fn is_of_programs(&self) -> bool {
+        self.packages.iter().all(Package::is_program)
+    }
+
+    /// Returns the names of its packages.
+    pub(crate) fn names(&self) -> String {
+        let names: Vec<&str> = self.packages.iter().map(|package| package.name.as_str()).collect();
+        names.join(", ")
+    }
+
+    /// Returns the words for Cargo that choose its packages, with all their features or those of their defaults.
+    pub(crate) fn words(&self, with_features: bool) -> String {
+        let mut words: Vec<String> =
+            self.packages.iter().map(|package| format!("--package {}", package.name)).collect();
+        let of = |package: &Package| {
+            let name = package.name.clone();
+            package.features.clone().into_iter().map(move |feature| format!("{name}/{feature}"))
+        };
+        let features: Vec<String> = self.packages.iter().flat_map(of).collect();
+        if with_features && !features.is_empty() {
+            words.push(format!("--features {}", features.join(",")));
+        }
+        words.join(" ")
     }
 }
 
@@ -72,7 +121,9 @@ fn member(package: &Value) -> Result<Package> {
     let name = package["name"].as_str().context("a package without a name")?.to_owned();
     let features = package["features"].as_object().context("a package without features")?;
     let own = features.keys().filter(|name| *name != "default" && *name != NOT_HERE);
-    Ok(Package { name, features: own.cloned().collect() })
+    // Cargo lists where it may be published: null is everywhere, and an empty list nowhere.
+    let is_published = package["publish"].is_null();
+    Ok(Package { name, features: own.cloned().collect(), is_published })
 }
 
 fn place(name: &str) -> usize {
@@ -97,7 +148,22 @@ mod tests {
         let text = r#"{"name":"x","features":{"default":[],"libfuzzer":["dep:libfuzzer-sys"],"hazmat":[]}}"#;
         let package = member(&serde_json::from_str(text).unwrap()).unwrap();
         assert_eq!(package.features, ["hazmat"]);
-        assert_eq!(package.feature_words(), " --features hazmat");
+        assert!(package.is_published && package.ships());
+    }
+
+    #[test]
+    fn a_group_is_built_with_the_features_of_its_packages_or_as_it_ships() {
+        let package = |name: &str, features: &[&str]| Package {
+            name: name.to_owned(),
+            features: features.iter().map(|&feature| feature.to_owned()).collect(),
+            is_published: false,
+        };
+        let all = [package("a", &["x", "y"]), package("reference-web", &["z"]), package("xtask", &[])];
+        let groups = Group::all(all.into());
+        let words = |with_features| groups.iter().map(|group| group.words(with_features)).collect::<Vec<_>>();
+        assert_eq!(words(true)[0], "--package a --features a/x,a/y");
+        assert_eq!(words(false), ["--package a", "--package reference-web", "--package xtask"]);
+        assert_eq!(groups.iter().map(Group::is_of_programs).collect::<Vec<_>>(), [false, true, false]);
     }
 
     #[test]

@@ -17,7 +17,7 @@ use std::time::Instant;
 use anyhow::Result;
 use beside::Beside;
 
-use crate::packages::{self, Package};
+use crate::packages::{self, Group};
 use crate::{command, fuzz, models, patches, program_mutants, sbom, sim, trace, vector_mutants, workspace};
 
 /// What to run.
@@ -178,10 +178,11 @@ fn quick_steps(full: bool) -> Vec<Step> {
 fn steps(options: &Options) -> Result<Vec<Step>> {
     let packages = packages::members()?;
     let mut steps = quick_steps(options.full);
-    steps.extend(packages.iter().flat_map(lint));
-    steps.extend(packages.iter().map(document));
+    let groups = Group::all(packages);
+    steps.extend(groups.iter().flat_map(lint));
+    steps.extend(groups.iter().map(document));
     let passed = faults::Passed::default();
-    steps.extend(packages.iter().map(|package| test(package, &passed)));
+    steps.extend(groups.iter().map(|group| test(group, &passed)));
     steps.push(Step::new("the tests that FAULTS.md names have run", move || passed.check()));
     steps.push(Step::new("the inner crates build for a target without std", inner::bare_metal));
     steps.push(Step::new("vectors: the checker in Python agrees", checkers::in_python));
@@ -195,8 +196,8 @@ fn steps(options: &Options) -> Result<Vec<Step>> {
     steps.push(Step::new("live cases: relay, phone and companion as processes", || {
         conformance::live(&python::python_with_cryptography()?).map(|()| Done::Passed)
     }));
-    steps.push(Step::beside("demo --headless", &["demo", "--headless"]));
     steps.push(Step::new("sim: 1,000 fixed seeds and 64 fresh ones", || sim::check().map(|()| Done::Passed)));
+    steps.push(Step::beside("demo --headless", &["demo", "--headless"]));
     if options.full {
         steps.extend(full_steps());
     }
@@ -220,36 +221,34 @@ fn words(line: &str) -> Vec<String> {
     line.split_whitespace().map(str::to_owned).collect()
 }
 
-/// Clippy on one package, as it ships and with all that can be switched on.
-///
-/// Each package alone: in a build of the whole workspace, Cargo would switch on for one package what another asks for.
-fn lint(package: &Package) -> Vec<Step> {
-    let name = &package.name;
-    let tail = "-- -D warnings";
-    let line = format!("clippy --locked --package {name} --all-targets {tail}");
-    let mut steps = vec![Step::cargo(format!("clippy {name}"), words(&line))];
-    if !package.features.is_empty() {
-        let features = package.features.join(",");
-        let line = format!("clippy --locked --package {name} --all-targets --features {features} {tail}");
-        steps.push(Step::cargo(format!("clippy {name} with {features}"), words(&line)));
-    }
+/// Clippy on the packages of a group together, and before that on each that ships alone, as it ships: in a build of several, Cargo switches on
+/// for one package what another asks for.
+fn lint(group: &Group) -> Vec<Step> {
+    let line = |words: String| format!("clippy --locked --all-targets {words} -- -D warnings");
+    let ships = group.packages.iter().filter(|package| package.ships());
+    let mut steps: Vec<Step> = ships
+        .map(|package| {
+            let name = &package.name;
+            Step::cargo(format!("clippy {name}, as it ships"), words(&line(format!("--package {name}"))))
+        })
+        .collect();
+    steps.push(Step::cargo(format!("clippy {}", group.names()), words(&line(group.words(true)))));
     steps
 }
 
-fn document(package: &Package) -> Step {
-    let line = format!("doc --locked --no-deps --package {}{}", package.name, package.feature_words());
-    Step::new(format!("documentation of {}", package.name), move || {
+fn document(group: &Group) -> Step {
+    let line = format!("doc --locked --no-deps {}", group.words(true));
+    Step::new(format!("documentation of {}", group.names()), move || {
         command::run(command::cargo(words(&line)).env("RUSTDOCFLAGS", "-D warnings"))?;
         Ok(Done::Passed)
     })
 }
 
-/// The tests of one package: programs as they ship, libraries with all features.
-fn test(package: &Package, passed: &faults::Passed) -> Step {
-    let features = if package.is_program() { String::new() } else { package.feature_words() };
-    let line = format!("test --locked --package {}{features}", package.name);
+/// The tests of a group: programs as they ship, all else with all features.
+fn test(group: &Group, passed: &faults::Passed) -> Step {
+    let line = format!("test --locked {}", group.words(!group.is_of_programs()));
     let passed = passed.clone();
-    Step::new(format!("tests of {}", package.name), move || {
+    Step::new(format!("tests of {}", group.names()), move || {
         command::run_lines(&mut command::cargo(words(&line)), |line| passed.read(line)).map(|()| Done::Passed)
     })
 }

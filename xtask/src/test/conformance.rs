@@ -7,6 +7,7 @@ use std::process::{Child, Stdio};
 
 use anyhow::{Context as _, Result};
 
+use crate::demo::build;
 use crate::{command, workspace};
 
 /// Runs every case through each shim, then the faulty peer; the reports lie in `target/conformance`.
@@ -31,30 +32,24 @@ pub(crate) fn shims(python: &Path) -> Result<()> {
 /// A case fails, is skipped, or is not supported by a program that should.
 pub(crate) fn live(python: &Path) -> Result<()> {
     command::run(&mut command::cargo(["build", "--locked", "--package", "handfast-vectors"]))?;
-    let shims = workspace::root().join("vectors/shims");
-    let programs = ["phone", "web"].map(|role| {
-        let (live, debug) = (shims.join("live.py"), workspace::target().join("debug"));
-        let program = debug.join(format!("handfast-{role}"));
+    let programs = build::build(false)?;
+    let live = workspace::root().join("vectors/shims/live.py");
+    let [phone, web] = [("phone", &programs.phone), ("web", &programs.web)].map(|(role, program)| {
         format!("'{}' -B '{}' {role} '{}'", python.display(), live.display(), program.display())
     });
-    for package in ["reference-relay", "reference-phone", "reference-web"] {
-        command::run(&mut command::cargo(["build", "--locked", "--package", package]))?;
-    }
     // They wait more than they work.
-    let [phone, web] = &programs;
-    runner("live", "live", &["--complete", "--jobs", "6"], &[phone, web])?;
-    live_relay()
+    runner("live", "live", &["--complete", "--jobs", "6"], &[&phone, &web])?;
+    live_relay(&programs.relay)
 }
 
 /// The live cases against the relay of this repository, over loopback.
-fn live_relay() -> Result<()> {
-    let programs = workspace::target().join("debug");
-    let mut relay = command::program(programs.join("handfast-relay"), ["--listen", "127.0.0.1:0"]);
+fn live_relay(relay: &Path) -> Result<()> {
+    let mut relay = command::program(relay, ["--listen", "127.0.0.1:0"]);
     let mut relay =
         relay.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().context("the relay cannot be started")?;
     let done = address(&mut relay).and_then(|url| {
         let words = ["live", "--level", "strict", "--relay", &url];
-        command::run(&mut command::program(programs.join("handfast-vectors"), words))
+        command::run(&mut command::program(workspace::target().join("debug/handfast-vectors"), words))
     });
     let _ = relay.kill();
     let _ = relay.wait();
