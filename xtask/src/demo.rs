@@ -27,6 +27,9 @@ pub(crate) struct Options {
     /// The folder for data and logs; it stays. Without it, a fresh folder that is removed after success.
     #[arg(long)]
     dir: Option<PathBuf>,
+    /// Takes the programs that `cargo xtask test` has built and kept.
+    #[arg(long, hide = true, requires = "headless")]
+    kept: bool,
 }
 
 /// Runs the demo; returns whether everything that was checked held.
@@ -34,7 +37,7 @@ pub(crate) struct Options {
 /// # Errors
 /// The programs cannot be built or started.
 pub(crate) fn run(options: &Options) -> Result<bool> {
-    let programs = build::build(options.headless)?;
+    let programs = if options.kept { build::kept(true)? } else { build::build(options.headless)? };
     let root = match &options.dir {
         Some(dir) => dir.clone(),
         None => std::env::temp_dir().join(format!("handfast-demo-{}", random::hex(4)?)),

@@ -12,11 +12,13 @@ mod listed;
 mod python;
 mod shipped;
 
+use std::collections::BTreeMap;
 use std::time::Instant;
 
 use anyhow::Result;
 use beside::Beside;
 
+use crate::demo::build;
 use crate::packages::{self, Group};
 use crate::{command, fuzz, models, patches, program_mutants, sbom, sim, trace, vector_mutants, workspace};
 
@@ -43,30 +45,41 @@ pub(crate) enum Done {
     Skipped(String),
 }
 
+/// The step that builds what live cases and the demo run.
+const PROGRAMS: &str = "the programs, as they ship and with kill points";
+/// How many steps before its turn a step is started that runs beside others.
+const AHEAD: usize = 2;
+
 /// One check.
 struct Step {
     title: String,
     body: Body,
+    /// The title of the step without which it cannot run.
+    needs: Option<&'static str>,
 }
 
 /// What a step does.
 enum Body {
     /// A part of this process.
     Here(Box<dyn Fn() -> Result<Done>>),
-    /// `cargo xtask` with these words, beside the step before it.
+    /// `cargo xtask` with these words, beside the [`AHEAD`] steps before it.
     Beside(&'static [&'static str]),
 }
 
 impl Step {
     fn new(title: impl Into<String>, body: impl Fn() -> Result<Done> + 'static) -> Self {
-        Self { title: title.into(), body: Body::Here(Box::new(body)) }
+        Self { title: title.into(), body: Body::Here(Box::new(body)), needs: None }
     }
 
     fn beside(title: &str, words: &'static [&'static str]) -> Self {
-        Self { title: title.to_owned(), body: Body::Beside(words) }
+        Self { title: title.to_owned(), body: Body::Beside(words), needs: None }
     }
 
-    /// Starts what is to run while the step before it does.
+    fn needs(self, title: &'static str) -> Self {
+        Self { needs: Some(title), ..self }
+    }
+
+    /// Starts what is to run while the steps before it do.
     fn start(&self) -> Option<Result<Beside>> {
         match self.body {
             Body::Here(_) => None,
@@ -89,6 +102,11 @@ impl Step {
     }
 }
 
+/// Whether the step `ahead` may be started when it is the turn of the one at `index`: what it needs has ended.
+fn may_start(steps: &[Step], index: usize, ahead: usize) -> bool {
+    steps[ahead].needs.is_none_or(|needed| steps[index..ahead].iter().all(|step| step.title != needed))
+}
+
 /// Runs the checks in order; the last line says how many passed, failed and were skipped.
 ///
 /// # Errors
@@ -96,17 +114,24 @@ impl Step {
 pub(crate) fn run(options: &Options) -> Result<bool> {
     let mut steps = steps(options)?;
     if let Some(text) = &options.only {
-        steps.retain(|step| step.title.contains(text));
+        let is_asked_for = |step: &Step| step.title.contains(text);
+        let needed: Vec<_> =
+            steps.iter().filter(|step| is_asked_for(step)).filter_map(|step| step.needs).collect();
+        steps.retain(|step| is_asked_for(step) || needed.contains(&step.title.as_str()));
         anyhow::ensure!(!steps.is_empty(), "no step has `{text}` in its title");
     }
     let (start, count) = (Instant::now(), steps.len());
     let (mut passed, mut failed, mut skipped) = (0, Vec::new(), Vec::new());
-    let mut started = None;
+    let mut started = BTreeMap::new();
     for (index, step) in steps.iter().enumerate() {
         println!("\n==== {} of {count}: {}", index + 1, step.title);
         let began = Instant::now();
-        let own = started.take();
-        started = steps.get(index + 1).and_then(Step::start);
+        for ahead in index + 1..=(index + AHEAD).min(count - 1) {
+            if may_start(&steps, index, ahead) && !started.contains_key(&ahead) {
+                started.extend(steps[ahead].start().map(|beside| (ahead, beside)));
+            }
+        }
+        let own = started.remove(&index);
         match step.run(own) {
             Ok(Done::Passed) => {
                 passed += 1;
@@ -193,11 +218,14 @@ fn steps(options: &Options) -> Result<Vec<Step>> {
     steps.push(Step::new("vectors: the runner over every shim", || {
         conformance::shims(&python::python_with_cryptography()?).map(|()| Done::Passed)
     }));
-    steps.push(Step::new("live cases: relay, phone and companion as processes", || {
+    steps.push(Step::new(PROGRAMS, || build::keep().map(|()| Done::Passed)));
+    let live = Step::new("live cases: relay, phone and companion as processes", || {
         conformance::live(&python::python_with_cryptography()?).map(|()| Done::Passed)
-    }));
+    });
+    steps.push(live.needs(PROGRAMS));
     steps.push(Step::new("sim: 1,000 fixed seeds and 64 fresh ones", || sim::check().map(|()| Done::Passed)));
-    steps.push(Step::beside("demo --headless", &["demo", "--headless"]));
+    let demo = Step::beside("demo --headless", &["demo", "--headless", "--kept"]);
+    steps.push(demo.needs(PROGRAMS));
     if options.full {
         steps.extend(full_steps());
     }

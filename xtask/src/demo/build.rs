@@ -2,12 +2,15 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{Result, ensure};
+use anyhow::{Context as _, Result, ensure};
 
 use crate::{command, workspace};
 
 /// The packages of the programs.
 pub(crate) const PACKAGES: [&str; 3] = ["reference-relay", "reference-phone", "reference-web"];
+
+/// What the relay of these programs is told: that of an older release knows no such words.
+const RELAY_WORDS: &[&str] = &["--page", "embedded"];
 
 /// Where the three programs lie.
 #[derive(Clone, Debug)]
@@ -51,7 +54,39 @@ pub(crate) fn build(failpoints: bool) -> Result<Programs> {
         println!("The programs are built with the feature `failpoints`, which no shipped build has.");
     }
     command::run(&mut build)?;
-    Programs::in_folder(&workspace::target().join("debug"), &["--page", "embedded"])
+    Programs::in_folder(&workspace::target().join("debug"), RELAY_WORDS)
+}
+
+/// Builds the programs, as they ship and with kill points, and keeps both where no later build replaces them.
+///
+/// # Errors
+/// They do not build, or cannot be kept.
+pub(crate) fn keep() -> Result<()> {
+    for failpoints in [false, true] {
+        let programs = build(failpoints)?;
+        let folder = folder_of_kept(failpoints);
+        std::fs::create_dir_all(&folder)?;
+        for program in [programs.relay, programs.phone, programs.web] {
+            let kept = folder.join(program.file_name().context("a program without a name")?);
+            // One that runs keeps the file that it was started from.
+            let _ = std::fs::remove_file(&kept);
+            let _ = std::fs::copy(&program, &kept)
+                .with_context(|| format!("{} cannot be copied", program.display()))?;
+        }
+    }
+    Ok(())
+}
+
+/// Returns the programs that [`keep`] has kept.
+///
+/// # Errors
+/// It was not called, or one cannot be run.
+pub(crate) fn kept(failpoints: bool) -> Result<Programs> {
+    Programs::in_folder(&folder_of_kept(failpoints), RELAY_WORDS)
+}
+
+fn folder_of_kept(failpoints: bool) -> PathBuf {
+    workspace::target().join(if failpoints { "programs-with-kill-points" } else { "programs" })
 }
 
 /// A program that has no command line is told at once, instead of a wait for what it never says.

@@ -32,7 +32,7 @@ pub(crate) fn shims(python: &Path) -> Result<()> {
 /// A case fails, is skipped, or is not supported by a program that should.
 pub(crate) fn live(python: &Path) -> Result<()> {
     command::run(&mut command::cargo(["build", "--locked", "--package", "handfast-vectors"]))?;
-    let programs = build::build(false)?;
+    let programs = build::kept(false)?;
     let live = workspace::root().join("vectors/shims/live.py");
     let [phone, web] = [("phone", &programs.phone), ("web", &programs.web)].map(|(role, program)| {
         format!("'{}' -B '{}' {role} '{}'", python.display(), live.display(), program.display())
