@@ -1,13 +1,11 @@
 // Edits, deletions and reactions under way: commands that wait in the database, and what the page shows of them meanwhile. While the
 // phone is not there they are held, as texts are (outgoing.js): until one is handed to the machines nothing of it has left.
 
+import { HandOver } from "./hand_over.js";
 import { actTime, drawKey } from "./keys.js";
 import { applied, CHANGES, isNothing, isOf, isSettled, ownReaction, replacedBy } from "./overlay.js";
 import { deleteMessage, editText, react } from "./pkg/companion.js";
 import { done } from "./pkg/database.js";
-
-/** After how long it is tried again to hand over what the machine had no room for, in milliseconds. */
-const AGAIN_AFTER = 5_000;
 
 const BODIES = {
   edit: ({ chat, id }, { text }) => editText(chat, id, text),
@@ -20,14 +18,12 @@ export class Changes {
   #emit;
   /** Those that are stored, by command, in their order. */
   #all = new Map();
-  #isLive = false;
-  #pumping = false;
-  /** The one that is being handed over. */
-  #leaving = null;
+  #handOver;
 
   constructor(companion, emit) {
     this.#companion = companion;
     this.#emit = emit;
+    this.#handOver = new HandOver(() => [...this.#all.values()].find((one) => one.held), (held) => this.#give(held));
   }
 
   /** What waited when the page was loaded. */
@@ -36,12 +32,11 @@ export class Changes {
     const changes = rows.filter(({ kind }) => CHANGES.has(kind)).sort((a, b) => a.time_ms - b.time_ms);
     this.#all = new Map(changes.map((change) => [change.key, change]));
     this.#tell();
-    this.#pump();
+    this.#handOver.run();
   }
 
   onState(state) {
-    this.#isLive = state === "live";
-    this.#pump();
+    this.#handOver.onState(state);
   }
 
   #tell() {
@@ -63,14 +58,14 @@ export class Changes {
   /** Asks for a change. One of the same kind that was refused is forgotten, and so is one that is held. */
   async #make(message, wanted) {
     const all = [...this.#all.values()];
-    const held = replacedBy(all.filter((one) => one.key !== this.#leaving), message, wanted.kind);
+    const held = replacedBy(all.filter((one) => one.key !== this.#handOver.leaving?.key), message, wanted.kind);
     const change = { ...wanted, key: drawKey(), time_ms: actTime(), chat: message.chat, message: message.id, state: "waiting" };
     if (held) change.was = held.was;
     const gone = all.filter((one) => one === held || (isOf(one, message) && one.kind === wanted.kind && one.state === "failed"));
     const drop = (txn) => gone.forEach((one) => txn.objectStore("commands").delete(one.key));
     // Whoever takes back what has not left asks for nothing.
     if (held && isNothing(change)) return this.#replace(gone, null, drop);
-    if (!this.#isLive || all.some((one) => one.held)) return this.#replace(gone, { ...change, held: true }, drop);
+    if (!this.#handOver.isLive || all.some((one) => one.held)) return this.#replace(gone, { ...change, held: true }, drop);
     await this.#companion.send(change.key, BODIES[change.kind](message, change), (txn) => {
       txn.objectStore("commands").put(change);
       drop(txn);
@@ -101,42 +96,22 @@ export class Changes {
     } finally {
       this.#tell();
     }
-    this.#pump();
+    this.#handOver.run();
   }
 
   /** The user takes back what is held, the last of it first. */
   async undo({ undo: { key } }) {
     const held = this.#all.get(key);
-    if (!held?.held || this.#leaving === key) throw new Error("the change is on its way to your phone already");
+    if (!held?.held || this.#handOver.leaving?.key === key) throw new Error("the change is on its way to your phone already");
     await this.#replace([held], null, (txn) => txn.objectStore("commands").delete(key));
   }
 
-  /** Hands over what is held, the oldest first, each in one transaction with its command. */
-  async #pump() {
-    if (this.#pumping) return;
-    this.#pumping = true;
-    try {
-      for (let next = this.#next(); this.#isLive && next; next = this.#next()) await this.#handOver(next);
-    } catch {
-      // The machine has no room, which it has again once the phone has answered; or the link is gone.
-      setTimeout(() => this.#pump(), AGAIN_AFTER);
-    } finally {
-      this.#pumping = false;
-      this.#leaving = null;
-    }
-  }
-
-  #next() {
-    return [...this.#all.values()].find((one) => one.held);
-  }
-
-  async #handOver(held) {
-    this.#leaving = held.key;
+  /** In one transaction with its command. */
+  async #give(held) {
     const { held: _, ...change } = held;
     await this.#companion.send(change.key, BODIES[change.kind]({ chat: change.chat, id: change.message }, change), (txn) => txn.objectStore("commands").put(change));
     // A row of the message may have settled it meanwhile.
     if (this.#all.get(change.key) === held) this.#all.set(change.key, change);
-    this.#leaving = null;
     this.#tell();
   }
 

@@ -1,12 +1,10 @@
 // Texts that are written while the phone is not there. They are kept here, and handed to the machines once it is: until then nothing of
 // them has left, so that they can be changed, or not be sent at all. What the machines have may be on the phone already.
 
+import { HandOver } from "./hand_over.js";
 import { actTime, drawKey } from "./keys.js";
 import { sendText } from "./pkg/companion.js";
 import { done } from "./pkg/database.js";
-
-/** After how long it is tried again to hand over what the machine had no room for, in milliseconds. */
-const AGAIN_AFTER = 5_000;
 
 /** The store that this needs, as `database.js` takes it. */
 export const OUTGOING_STORES = { outgoing: { keyPath: "client" } };
@@ -16,21 +14,19 @@ export class Outgoing {
   #emit;
   /** Those that are kept, in their order, by name. */
   #all = new Map();
-  #isLive = false;
-  #pumping = false;
-  /** The one that is being handed over. */
-  #leaving = null;
+  #handOver;
 
   constructor(companion, emit) {
     this.#companion = companion;
     this.#emit = emit;
+    this.#handOver = new HandOver(() => [...this.#all.values()][0], (row) => this.#give(row));
   }
 
   /** Those that waited when the page was loaded. */
   async load() {
     const rows = await done(this.#companion.database.read("outgoing").objectStore("outgoing").getAll());
     this.#all = new Map(rows.sort(byTime).map((row) => [row.client, row]));
-    this.#pump();
+    this.#handOver.run();
   }
 
   /** As messages that wait: those of one chat, or all. */
@@ -39,13 +35,12 @@ export class Outgoing {
   }
 
   onState(state) {
-    this.#isLive = state === "live";
-    this.#pump();
+    this.#handOver.onState(state);
   }
 
   /** Whether a text has to wait: for the phone, or for others that do. */
   get isNeeded() {
-    return !this.#isLive || this.#all.size > 0;
+    return !this.#handOver.isLive || this.#all.size > 0;
   }
 
   // Each is changed here at once, and then in the database: what is handed over meanwhile is what the user wants now.
@@ -65,7 +60,7 @@ export class Outgoing {
       throw error;
     }
     this.#tell(row);
-    this.#pump();
+    this.#handOver.run();
   }
 
   /** The user wants another text of it. That is another act: what was put back with the old text must not pass for it. */
@@ -85,7 +80,7 @@ export class Outgoing {
   /** A message came that a command of this key made: a copy of this page sent it, before this one was put back. */
   made(key, txn) {
     for (const row of this.#all.values()) {
-      if (row.key !== key || this.#leaving === row.client) continue;
+      if (row.key !== key || this.#handOver.leaving?.client === row.client) continue;
       txn.objectStore("outgoing").delete(row.client);
       txn.addEventListener("complete", () => {
         this.#all.delete(row.client);
@@ -114,28 +109,13 @@ export class Outgoing {
 
   #own(client) {
     const row = this.#all.get(client);
-    if (!row || this.#leaving === client) throw new Error("the text is on its way to your phone already");
+    if (!row || this.#handOver.leaving?.client === client) throw new Error("the text is on its way to your phone already");
     return row;
   }
 
-  /** Hands over what is kept, the oldest first, each in one transaction with its command. */
-  async #pump() {
-    if (this.#pumping) return;
-    this.#pumping = true;
-    try {
-      while (this.#isLive && this.#all.size > 0) await this.#handOver([...this.#all.values()][0]);
-    } catch {
-      // The machine has no room, which it has again once the phone has answered; or the link is gone.
-      setTimeout(() => this.#pump(), AGAIN_AFTER);
-    } finally {
-      this.#pumping = false;
-      this.#leaving = null;
-    }
-  }
-
-  async #handOver(row) {
+  /** In one transaction with its command. */
+  async #give(row) {
     const { client, key, chat, text, reply_to: replyTo, time_ms: time } = row;
-    this.#leaving = client;
     await this.#companion.send(key, sendText(chat, text, replyTo), (txn) => {
       const command = textCommand(key, chat, text, replyTo, time);
       txn.objectStore("commands").put(command);
