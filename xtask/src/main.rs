@@ -1,4 +1,4 @@
-//! Tasks of the Handfast workspace: `cargo xtask demo|test|fuzz|models|sim|mutants|old-release|trace|bench`.
+//! Tasks of the Handfast workspace: `cargo xtask demo|test|fuzz|models|sim|mutants|old-release|trace|prose|bench`.
 
 mod command;
 mod debian;
@@ -14,6 +14,7 @@ mod page;
 mod page_test;
 mod patches;
 mod program_mutants;
+mod prose;
 mod sbom;
 mod sim;
 #[path = "../../reference-relay/build/slim.rs"]
@@ -72,6 +73,8 @@ enum Task {
         #[arg(value_parser = ["page"])]
         what: Option<String>,
     },
+    /// Draws comments of what ships at random, for a reader who has not seen the code.
+    Prose(prose::Options),
     /// Ends the processes named on its standard input when that closes (used by `demo`).
     #[command(hide = true)]
     Keep,
@@ -97,6 +100,7 @@ fn main() -> ExitCode {
         Task::PageTest(options) => page_test::run(&options),
         Task::Bench { what: None } => bench(),
         Task::Bench { what: Some(_) } => page_test::bench::run(),
+        Task::Prose(options) => prose::run(&options),
         Task::Keep => demo::keeper::keep().map(|()| true),
     };
     report(result)
