@@ -51,6 +51,8 @@ pub(super) struct Plan {
     pub(super) resume: bool,
     pub(super) held: Option<PskId>,
     pub(super) quarantine: bool,
+    /// The web has not heard the end of its pairing.
+    pub(super) pending: bool,
     /// The commands that the phone says it knows, beside its resume block.
     pub(super) commands: Option<CommandsKnown>,
     /// Appended to the TLV list of the payload, before its padding.
@@ -75,6 +77,7 @@ impl Default for Plan {
             resume: true,
             held: None,
             quarantine: false,
+            pending: false,
             commands: Some(CommandsKnown { highest: 0, key: CommandKey::from_bytes([0; 16]), from: 1 }),
             tail: Vec::new(),
             alter: |_| {},
@@ -184,7 +187,7 @@ impl Peer<'_> {
             try_: plan.try_,
             resume: plan.resume.then(|| self.block()),
             psk_id_held: plan.held,
-            pending: false,
+            pending: plan.pending,
         };
         let state = self.party(plan, &head, HandshakeRole::Initiator)?;
         let (state, mut message) = own(state.write_message(&with_tail(payload.encode(), &plan.tail)))?;

@@ -2,7 +2,8 @@
 #![expect(clippy::too_many_lines, reason = "lists, an entry for each fault")]
 
 use handfast_codec::error::ErrorCode as C;
-use handfast_codec::ids::{MailboxId, PskId};
+use handfast_codec::ids::{MailboxId, PskId, Signature};
+use handfast_codec::link::LinkFrame;
 use handfast_codec::payload::KkMode;
 use handfast_codec::relay::DataKind;
 
@@ -14,6 +15,7 @@ pub(super) fn all() -> Vec<Fault> {
     let mut all = to_phone();
     all.extend(ratchet());
     all.extend(recovery());
+    all.extend(pending());
     all
 }
 
@@ -314,5 +316,42 @@ fn recovery() -> Vec<Fault> {
             },
         )
         .ending(C::DIVERGED),
+    ]
+}
+
+/// A web that missed the end of its pairing asks for it, and its confirm is at fault: the phone says so in a record of the link, which is
+/// what such a web reads.
+fn pending() -> Vec<Fault> {
+    let refused = |name, req, comment, frames: fn() -> Vec<LinkFrame>, code| {
+        Fault::new(PHONE, name, req, comment, Begin::Attached, move |peer| {
+            let state = peer.message1(&Plan { pending: true, ..Plan::default() })?;
+            let _ = peer.finish(state)?;
+            peer.is_pairing = true;
+            peer.send_link(&frames())?;
+            peer.hears_of_link(&LinkFrame::Close { code })
+        })
+    };
+    vec![
+        refused(
+            "pending-accept-forged",
+            &["HSK-123", "CRT-004"],
+            "LINK_ACCEPT of a pending web has another signature",
+            || vec![LinkFrame::Accept { signature: Signature::from_bytes([7; 64]) }],
+            C::HANDSHAKE_FAILED,
+        ),
+        refused(
+            "pending-without-accept",
+            &["HSK-089", "HSK-123"],
+            "the confirm of a pending web holds no LINK_ACCEPT",
+            Vec::new,
+            C::NOT_ACCEPTED,
+        ),
+        refused(
+            "pending-commit-for-accept",
+            &["HSK-089", "HSK-123"],
+            "the confirm of a pending web holds LINK_COMMIT",
+            || vec![LinkFrame::Commit],
+            C::NOT_ACCEPTED,
+        ),
     ]
 }
