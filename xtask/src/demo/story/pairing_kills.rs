@@ -10,6 +10,7 @@ use super::pair::{self, STEP};
 use super::world::World;
 use crate::demo::devices::{Device, Kind};
 use crate::demo::patience::until;
+use crate::demo::processes::Process;
 
 const POINTS: [&str; 4] =
     ["phone.pairing_offered", "phone.pairing_active", "web.pairing_pending", "web.pairing_linked"];
@@ -19,16 +20,18 @@ pub(super) fn play(world: &mut World) -> Result<()> {
     for point in POINTS {
         let mut phone = world.device(Kind::Phone, &format!("phone-{point}"))?;
         let mut web = world.device(Kind::Web, &format!("companion-{point}"))?;
-        cut(&mut phone, &web, point)?;
+        let scan = cut(&mut phone, &web, point)?;
         phone.ensure_running()?;
         let how = come_together(&mut phone, &mut web, point)?;
+        // Its user who leaves the scan says no to a page that has not accepted yet.
+        drop(scan);
         world.table.ok(format!("pairing cut at {point}"), how);
     }
     Ok(())
 }
 
-/// Pairs until one of the two ends itself.
-fn cut(phone: &mut Device, web: &Device, point: &str) -> Result<()> {
+/// Pairs until one of the two ends itself. Returns the phone's scan.
+fn cut(phone: &mut Device, web: &Device, point: &str) -> Result<Process> {
     let at_phone = point.starts_with("phone.");
     if at_phone {
         phone.start_to_die_at(point)?;
@@ -52,7 +55,7 @@ fn cut(phone: &mut Device, web: &Device, point: &str) -> Result<()> {
         page.process.wait_end(point, DEATH_LIMIT)?
     };
     ensure!(status.signal().is_some(), "at {point} the program ended with {status}, not by a signal");
-    Ok(())
+    Ok(scan)
 }
 
 /// Starts both again. Before the page has said yes a new code is needed; after that, both are linked by themselves.
