@@ -1,8 +1,10 @@
 //! Debian's packages: installed when root, else named with the command that installs them.
 
+use std::fs::File;
+
 use anyhow::{Result, ensure};
 
-use crate::command;
+use crate::{command, workspace};
 
 /// Installs packages unless what they bring is there already.
 ///
@@ -13,6 +15,9 @@ pub(crate) fn ensure_installed(packages: &[&str], is_there: impl Fn() -> bool) -
         return Ok(());
     }
     if is_root() {
+        // Steps that run beside one another install one after the other: `apt-get` fails where another one is at work.
+        let turn = File::create(workspace::target().join("apt-get.lock"))?;
+        turn.lock()?;
         let install = ["install", "--yes", "--no-install-recommends"].iter().chain(packages);
         let _ = command::run(&mut command::program("apt-get", ["update"]));
         let _ = command::run(command::program("apt-get", install).env("DEBIAN_FRONTEND", "noninteractive"));
