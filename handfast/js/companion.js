@@ -103,6 +103,11 @@ export class Companion {
     return this.#link !== null;
   }
 
+  /** Whether the stored link is one that the phone has not confirmed. */
+  get #isPending() {
+    return this.#known?.state === "pending";
+  }
+
   /** The open database, for the application's own reading. */
   get database() {
     return this.#database;
@@ -114,7 +119,7 @@ export class Companion {
    */
   async send(key, body, effect) {
     // What a phone never confirms is forgotten, and this with it.
-    if (this.#known?.state === "pending") throw new Error("your phone has not confirmed this link yet");
+    if (this.#isPending) throw new Error("your phone has not confirmed this link yet");
     await this.#commit((machine, now) => machine.send(now, key, body), (txn) => effect?.(txn));
   }
 
@@ -216,7 +221,7 @@ export class Companion {
    */
   newCode() {
     // req: HSK-166
-    if (this.#known?.state === "pending") return this.logOut();
+    if (this.#isPending) return this.logOut();
     if (this.#link || this.#codes.length > 0 || !this.#database) return;
     this.#shownCodes = new ShownCodes();
     this.#showCodes();
@@ -324,11 +329,10 @@ export class Companion {
     if (!known) return;
     const rows = await this.#database.rows(known.link);
     this.#link = new Task("link", WebLink.load(rows, performance.now()));
-    if (known.state === "pending") this.#link.machine.waited(performance.now(), Math.max(0, Date.now() - known.created));
+    if (this.#isPending) this.#link.machine.waited(performance.now(), Math.max(0, Date.now() - known.created));
     if (document.hidden) this.#link.machine.setHidden(performance.now(), true);
     // req: HSK-165
-    if (known.state === "pending") this.#tell({ type: "unconfirmed", known, until: known.created + PENDING_KEPT });
-    else this.#tell({ type: "linked", known });
+    this.#tell(this.#isPending ? { type: "unconfirmed", known, until: known.created + PENDING_KEPT } : { type: "linked", known });
     this.#run();
   }
 
@@ -598,12 +602,12 @@ export class Companion {
     this.#tell(event);
   }
 
-  /** The link is of use. Whose user was not told yet that there is one hears it now. */
+  /** A connection is proven, so the link is active. It is reported as linked if it was pending. */
   #confirmed(effects) {
-    const before = this.#known?.state;
-    if (before !== "active") this.#note("active", effects);
+    const wasPending = this.#isPending;
+    if (this.#known?.state !== "active") this.#note("active", effects);
     // req: HSK-135
-    if (before === "pending") this.#tell({ type: "linked", known: this.#known });
+    if (wasPending) this.#tell({ type: "linked", known: this.#known });
   }
 
   #note(state, effects) {

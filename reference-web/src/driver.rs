@@ -18,7 +18,7 @@ use rand_core::CryptoRng;
 use serde_json::{Map, Value, json};
 
 use self::files::{Asker, FileEvent, attach, put_of, remove_picture, wanted};
-use crate::app::{App, AppEvent, AppOutput, SocketTag};
+use crate::app::{App, AppEvent, AppOutput, Sent, SocketTag};
 use crate::describe;
 use crate::store::Store;
 
@@ -329,6 +329,11 @@ impl Core {
     }
 }
 
+/// The answer to a change of a message.
+fn change(sent: Sent) -> Value {
+    json!({"accepted": true, "command": sent.command.to_string(), "held": sent.held})
+}
+
 /// The answer to a request, if it is due now.
 fn answer_or_refusal(answer: anyhow::Result<Option<Value>>) -> Option<Value> {
     answer.unwrap_or_else(|error| Some(json!({"error": reason(error.as_ref())})))
@@ -374,18 +379,15 @@ pub fn verb(
         }
         "edit" => {
             let (chat, message) = (field_u64(object, "chat")?, field_u64(object, "message")?);
-            let sent = app.edit_text(now, rng, chat, message, field_str(object, "text")?)?;
-            Ok(json!({"accepted": true, "command": sent.command.to_string(), "held": sent.held}))
+            Ok(change(app.edit_text(now, rng, chat, message, field_str(object, "text")?)?))
         }
         "delete" => {
-            let sent =
-                app.delete_message(now, rng, field_u64(object, "chat")?, field_u64(object, "message")?)?;
-            Ok(json!({"accepted": true, "command": sent.command.to_string(), "held": sent.held}))
+            let (chat, message) = (field_u64(object, "chat")?, field_u64(object, "message")?);
+            Ok(change(app.delete_message(now, rng, chat, message)?))
         }
         "react" => {
             let (chat, message) = (field_u64(object, "chat")?, field_u64(object, "message")?);
-            let sent = app.react(now, rng, chat, message, field_str(object, "reaction")?)?;
-            Ok(json!({"accepted": true, "command": sent.command.to_string(), "held": sent.held}))
+            Ok(change(app.react(now, rng, chat, message, field_str(object, "reaction")?)?))
         }
         "undo" => {
             let command = CommandKey::from_bytes(field_hex(object, "command")?);

@@ -45,6 +45,8 @@ pub(super) struct Link {
     pub(super) told: Told,
     /// Whether the user was told that this companion was put back too far.
     told_forgotten: bool,
+    /// Whether the store may hold changes until the phone is there: false once a look has found none.
+    pub(super) holds: bool,
     pub(super) subscriptions: Subscriptions,
 }
 
@@ -139,11 +141,13 @@ impl App {
             confirmed,
             told: Told::Nothing,
             told_forgotten: false,
+            holds: true,
             subscriptions: Subscriptions::default(),
         });
         if self.is_pending() {
             // req: HSK-165
-            self.event(AppEvent::Unconfirmed { left_s: (PENDING_KEPT_MS - age_ms).div_ceil(1_000) });
+            let left_ms = PENDING_KEPT_MS.saturating_sub(age_ms);
+            self.event(AppEvent::Unconfirmed { left_s: left_ms.div_ceil(1_000) });
         }
         self.reopen_transfers()
     }
@@ -199,9 +203,11 @@ impl App {
     /// Hands over what was held until the phone is there, the oldest first. Where the machine has no room, it goes later.
     fn send_held(&mut self, now: Timestamp, link: &mut Link) -> Result<bool, StoreError> {
         let mut moved = false;
-        while link.live
-            && let Some((key, body)) = self.store.first_held()?
-        {
+        while link.live && link.holds {
+            let Some((key, body)) = self.store.first_held()? else {
+                link.holds = false;
+                break;
+            };
             let Ok(commit) = link.endpoint.send(now, key, &body) else { break };
             link.commits.push(commit);
             self.store.held_leaves(key)?;

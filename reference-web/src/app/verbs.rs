@@ -223,6 +223,7 @@ impl App {
         let key = draw_key(rng);
         let put = self.store.put_command(key, None, kind, &command.encode(), CommandState::Held);
         self.whole(put)?;
+        self.linked()?.holds = true;
         Ok(Sent { command: key, held: true })
     }
 
