@@ -46,7 +46,7 @@ pub(crate) struct Group {
 }
 
 impl Group {
-    /// The libraries and what tests them, the programs, and the tasks: whose own program would be built anew while it runs.
+    /// The libraries and what tests them, the programs, and the tasks: whose own program would be rebuilt while it runs.
     pub(crate) fn all(packages: Vec<Package>) -> Vec<Self> {
         let (programs, others): (Vec<_>, Vec<_>) = packages.into_iter().partition(Package::is_program);
         let (tasks, libraries): (Vec<_>, Vec<_>) =
@@ -148,6 +148,7 @@ mod tests {
         let text = r#"{"name":"x","features":{"default":[],"libfuzzer":["dep:libfuzzer-sys"],"hazmat":[]}}"#;
         let package = member(&serde_json::from_str(text).unwrap()).unwrap();
         assert_eq!(package.features, ["hazmat"]);
+        assert_eq!(package.feature_words(), " --features hazmat");
         assert!(package.is_published && package.ships());
     }
 

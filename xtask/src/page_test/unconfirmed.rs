@@ -3,16 +3,12 @@
 
 use anyhow::Result;
 
-use super::story::{CODE, LIVE, type_number, until_number};
+use super::story::{CODE, LIVE, revoke_newest, type_number, until_number};
 use super::webdriver::Browser;
+use super::words::script_over;
 use crate::demo::story::world::World;
 
 const UNCONFIRMED: &str = "return document.querySelector('.linking h1')?.textContent === 'Not confirmed yet'";
-/// A script that says whether the browser keeps a link that is not confirmed.
-const PENDING: &str = "return new Promise((ok, fail) => { const open = indexedDB.open('handfast'); open.onerror = fail; \
-    open.onsuccess = () => { open.result.transaction('links').objectStore('links').getAll().onsuccess = ({ target }) => { \
-    open.result.close(); ok(target.result.some((row) => row.state === 'pending')); }; }; })";
-
 /// Plays the chapter, for a page that shows a code, and leaves it showing one.
 ///
 /// # Errors
@@ -25,12 +21,12 @@ pub(super) fn play(world: &mut World, browser: &Browser) -> Result<()> {
     world.table.ok("the phone's last word is lost, and the user starts over", "the page shows another code");
     lose_last_word(world, browser)?;
     browser.go(&world.page())?;
-    let _ = browser.wait("the same of the page that is loaded anew", UNCONFIRMED)?;
+    let _ = browser.wait("the same of the page that is reloaded", UNCONFIRMED)?;
     world.phone.start()?;
     // req: HSK-135
     let _ = browser.wait("the state live", LIVE)?;
     world.table.ok("the phone's last word is lost, and the phone comes back", "the page is linked by itself");
-    super::story::revoke_newest(world)?;
+    revoke_newest(world)?;
     browser.click(".dead-card button.primary")?;
     let _ = browser.said()?;
     Ok(())
@@ -41,7 +37,8 @@ fn lose_last_word(world: &mut World, browser: &Browser) -> Result<()> {
     let (scan, number) = until_number(world, browser)?;
     world.phone.process()?.pause()?;
     type_number(browser, &number)?;
-    let _ = browser.wait("the link, stored and not confirmed", PENDING)?;
+    let pending = script_over("links", "readonly", "return all.some(({ state }) => state === 'pending')");
+    let _ = browser.wait("the link, stored and not confirmed", &pending)?;
     world.phone.kill();
     drop(scan);
     // req: HSK-165

@@ -116,7 +116,7 @@ fn away(world: &mut World, browser: &Browser, chat: u64) -> Result<()> {
     Ok(())
 }
 
-/// An edit and a deletion that wait for the phone are taken back, one of them after the page is loaded anew: nothing of them leaves.
+/// An edit and a deletion that wait for the phone are taken back, one of them after a reload of the page: nothing of them leaves.
 fn taken_back(world: &mut World, browser: &Browser, chat: u64) -> Result<()> {
     let (text, never) = ("A typo, while the phone was away", "Nobody is to see this");
     let gone = "return document.querySelector('.gone') !== null";
@@ -135,11 +135,15 @@ fn taken_back(world: &mut World, browser: &Browser, chat: u64) -> Result<()> {
     let _ = browser.wait("the deletion", gone)?;
     browser.go(&world.page())?;
     browser.click(".chat-list li:first-child .chat-row")?;
-    let _ = browser.wait("the deletion in a page that is loaded anew", gone)?;
+    let _ = browser.wait("the deletion in a page that is reloaded", gone)?;
     browser.click(".held button")?;
     let _ = browser.wait("the text", &shows(text))?;
     settled(browser)?;
-    let none = commands("readonly", "return all.every(({ kind }) => kind !== 'edit' && kind !== 'delete')");
+    let none = script_over(
+        "commands",
+        "readonly",
+        "return all.every(({ kind }) => kind !== 'edit' && kind !== 'delete')",
+    );
     let _ = browser.wait("no command of either", &none)?;
     world.phone.start()?;
     let _ = browser.wait("the state live", LIVE)?;
@@ -151,7 +155,7 @@ fn taken_back(world: &mut World, browser: &Browser, chat: u64) -> Result<()> {
     let _ = browser.said()?;
     world.table.ok(
         "an edit and a deletion that wait for the phone",
-        "they are taken back, also after the page is loaded anew; nothing of them leaves",
+        "they are taken back, also after the page is reloaded; nothing of them leaves",
     );
     Ok(())
 }
@@ -209,7 +213,7 @@ fn meanwhile(world: &mut World, browser: &Browser, chat: u64) -> Result<()> {
     world.relay.start()?;
     let _ = browser.wait("the state live", LIVE)?;
     let _ = browser.wait("no such text", &not(&shows(after)))?;
-    let none = commands("readonly", "return all.every((one) => one.kind !== 'edit')");
+    let none = script_over("commands", "readonly", "return all.every((one) => one.kind !== 'edit')");
     let _ = browser.wait("no command of it", &none)?;
     settled(browser)?;
     let _ = browser.said()?;
@@ -229,8 +233,11 @@ fn refusals(world: &mut World, browser: &Browser, chat: u64) -> Result<()> {
             "state": "failed", "code": "REFUSED"},
         {"key": "02".repeat(16), "time_ms": 2, "kind": "delete", "chat": chat, "message": message, "state": "failed", "code": "REFUSED"},
     ]);
-    let _ = browser
-        .run(&commands("readwrite", &format!("for (const row of {rows}) store.put(row); return true")))?;
+    let _ = browser.run(&script_over(
+        "commands",
+        "readwrite",
+        &format!("for (const row of {rows}) store.put(row); return true"),
+    ))?;
     browser.go(&world.page())?;
     let _ = browser.wait("the state live", LIVE)?;
     browser.click(".chat-list li:first-child .chat-row")?;
@@ -245,18 +252,21 @@ fn refusals(world: &mut World, browser: &Browser, chat: u64) -> Result<()> {
     on_phone(world, chat, "what was refused", |all| message_of(all, wanted).is_some())?;
     let _ = browser.wait("the edited text", &edited(wanted))?;
     settled(browser)?;
-    let left =
-        browser.run(&commands("readonly", "return all.filter((one) => one.state === 'failed').length"))?;
+    let left = browser.run(&script_over(
+        "commands",
+        "readonly",
+        "return all.filter((one) => one.state === 'failed').length",
+    ))?;
     ensure!(left == 0, "{left} refusals are left");
     world.table.ok("what the phone refused", "it is said in words, and tried again or left");
     Ok(())
 }
 
-/// A script over the page's commands: `all` of them, and their `store`.
-fn commands(mode: &str, script: &str) -> String {
+/// A script over the rows of one of the page's stores: `all` of them, and the `store`.
+pub(super) fn script_over(store: &str, mode: &str, script: &str) -> String {
     format!(
         "return new Promise((ok, fail) => {{ const open = indexedDB.open('handfast'); open.onerror = fail; open.onsuccess = () => {{ \
-         const txn = open.result.transaction('commands', {mode:?}); const store = txn.objectStore('commands'); \
+         const txn = open.result.transaction({store:?}, {mode:?}); const store = txn.objectStore({store:?}); \
          store.getAll().onsuccess = ({{ target: {{ result: all }} }}) => {{ const found = (() => {{ {script} }})(); \
          txn.oncomplete = () => {{ open.result.close(); ok(found); }}; }}; }}; }})"
     )
