@@ -269,7 +269,6 @@ impl App {
             if companion.status == CompanionStatus::Offered
                 && now.wall_ms.saturating_sub(companion.linked_ms) >= OFFER_KEPT_MS
             {
-                self.store.forget_link(companion.link)?;
                 self.store.forget_companion(companion.link)?;
             }
         }

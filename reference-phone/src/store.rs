@@ -345,7 +345,7 @@ impl Store {
         Ok(sqlite::load_pairs(&self.conn, &self.key, link)?)
     }
 
-    /// Forgets the library's rows of a link that never became active.
+    /// Forgets the library's rows of a link.
     ///
     /// # Errors
     ///

@@ -356,7 +356,6 @@ impl App {
             self.cancel_scan(now);
         } else {
             // It cannot even be opened.
-            self.store.forget_link(found.link)?;
             self.store.forget_companion(found.link)?;
         }
         Ok(())

@@ -193,13 +193,14 @@ impl Store {
         Ok(())
     }
 
-    /// Forgets the companion of a link that never became active; its marker stays for a while.
+    /// Forgets the companion of a link that never became active, and the library's rows of this link; the companion's
+    /// marker stays for a while.
     ///
     /// # Errors
     ///
     /// [`StoreError::Sqlite`].
     pub fn forget_companion(&mut self, link: MailboxId) -> Result<(), StoreError> {
-        self.begin()?;
+        self.forget_link(link)?;
         let rev = self.next_rev();
         let _ = self
             .conn

@@ -1,6 +1,6 @@
-//! An offer that was cancelled, or is older than ten minutes, is over for good: `offer-over`.
+//! An offer that was cancelled, or is older than ten minutes, is over for good, and leaves no keys: `offer-over`.
 
-use handfast::codec::ids::CompanionId;
+use handfast::codec::ids::{CompanionId, MailboxId};
 
 use crate::faults::offers::{LIFE, is_there};
 use crate::kind::Kind;
@@ -35,12 +35,23 @@ pub fn linked(world: &mut World, companion: CompanionId) {
     let _ = world.ledger.offers.remove(&companion);
 }
 
-/// Whether no offer stands that is over.
+/// Whether the phone keeps the keys of a link that it does not have.
+fn keys_are_left(world: &World) -> Option<MailboxId> {
+    let sql = "SELECT link FROM handfast
+               WHERE link NOT IN (SELECT link FROM companions WHERE status <> 'forgotten') LIMIT 1";
+    let left = world.nodes[PHONE.0].disk.look().query_row(sql, [], |row| row.get(0));
+    left.ok().map(MailboxId::from_bytes)
+}
+
+/// Whether no offer stands that is over, and nothing is left of one.
 ///
 /// # Errors
 ///
 /// Which does.
 pub fn none_stands(world: &World) -> Result<(), (&'static str, String)> {
+    if let Some(link) = keys_are_left(world) {
+        return Err((OVER, format!("the phone keeps the keys of {link}, which it does not have")));
+    }
     if world.ledger.phone_lost {
         return Ok(());
     }

@@ -1,5 +1,7 @@
 //! Copies of devices, older states of them, other phones, revocation, reload.
 
+use std::collections::BTreeSet;
+
 use handfast::DeviceRole;
 use handfast::codec::ids::CompanionId;
 use handfast::session::LinkState;
@@ -42,6 +44,8 @@ pub enum Extra {
         fault: usize,
         /// The disk.
         disk: Disk,
+        /// Who was still to be told, at this moment, that the companion was put back.
+        untold: BTreeSet<&'static str>,
     },
 }
 
@@ -67,17 +71,11 @@ pub fn begin(world: &mut World, fault: &Fault, number: usize) {
         }
         Kind::RolledBackPhone | Kind::RolledBackWeb => {
             let id = if fault.kind == Kind::RolledBackPhone { PHONE } else { id };
-            if let Ok(disk) = world.nodes[id.0].disk.copy(&world.base) {
-                world.extras.push(Extra::Snapshot { fault: number, disk });
-                world.at(world.now + fault.len, Happening::FaultLater(number));
-            }
+            take_snapshot(world, fault, number, id);
         }
         Kind::CopiedProfile => {
-            if world.ledger.webs.get(fault.web).is_some_and(|view| view.companion.is_some())
-                && let Ok(disk) = world.nodes[id.0].disk.copy(&world.base)
-            {
-                world.extras.push(Extra::Snapshot { fault: number, disk });
-                world.at(world.now + fault.len, Happening::FaultLater(number));
+            if world.ledger.webs.get(fault.web).is_some_and(|view| view.companion.is_some()) {
+                take_snapshot(world, fault, number, id);
             }
         }
         _ => {
@@ -97,7 +95,7 @@ pub fn later(world: &mut World, fault: &Fault, number: usize) {
         Kind::ThreePhones => stranger_scans(world, fault.web),
         Kind::RolledBackPhone | Kind::RolledBackWeb => roll_back(world, fault, number),
         Kind::CopiedProfile => {
-            if let Some(disk) = take_snapshot(world, number) {
+            if let Some((disk, _)) = find_snapshot(world, number) {
                 add_holder(world, fault.web, disk, true);
                 let _ = world.ledger.may_stop.insert(fault.web);
                 world.ledger.fire(Kind::CopiedProfile);
@@ -107,11 +105,20 @@ pub fn later(world: &mut World, fault: &Fault, number: usize) {
     }
 }
 
-fn take_snapshot(world: &mut World, number: usize) -> Option<Disk> {
+/// Keeps a disk as it is now, for the second half of a fault.
+fn take_snapshot(world: &mut World, fault: &Fault, number: usize, id: NodeId) {
+    if let Ok(disk) = world.nodes[id.0].disk.copy(&world.base) {
+        let untold = world.ledger.untold.get(&fault.web).cloned().unwrap_or_default();
+        world.extras.push(Extra::Snapshot { fault: number, disk, untold });
+        world.at(world.now + fault.len, Happening::FaultLater(number));
+    }
+}
+
+fn find_snapshot(world: &mut World, number: usize) -> Option<(Disk, BTreeSet<&'static str>)> {
     let at =
         world.extras.iter().position(|e| matches!(e, Extra::Snapshot { fault, .. } if *fault == number))?;
     match world.extras.swap_remove(at) {
-        Extra::Snapshot { disk, .. } => Some(disk),
+        Extra::Snapshot { disk, untold, .. } => Some((disk, untold)),
         Extra::Holder { .. } | Extra::Stranger(_) => None,
     }
 }
@@ -119,7 +126,7 @@ fn take_snapshot(world: &mut World, number: usize) -> Option<Disk> {
 /// A disk becomes what it was.
 fn roll_back(world: &mut World, fault: &Fault, number: usize) {
     let id = if fault.kind == Kind::RolledBackPhone { PHONE } else { world.web_node(fault.web) };
-    let Some(snapshot) = take_snapshot(world, number) else { return };
+    let Some((snapshot, mut untold)) = find_snapshot(world, number) else { return };
     let is_noticed = fault.kind == Kind::RolledBackWeb && phone_knows_more(world, &snapshot);
     world.crash(id, true);
     if world.nodes[id.0].disk.write_over(&snapshot).is_err() {
@@ -136,9 +143,11 @@ fn roll_back(world: &mut World, fault: &Fault, number: usize) {
     } else {
         let _ = world.ledger.may_stop.insert(fault.web);
         let _ = world.ledger.web_lost.insert(fault.web);
+        // The state may be newer than that of another fault which came since: then nothing is lost any more.
         if is_noticed {
-            let _ = world.ledger.untold.insert(fault.web, ["companion", "phone"].into());
+            untold = ["companion", "phone"].into();
         }
+        let _ = world.ledger.untold.insert(fault.web, untold);
         world.ledger.put_back(Some(fault.web));
     }
 }
