@@ -43,7 +43,7 @@ pub enum Extra {
         /// Of which fault.
         fault: usize,
         /// The disk.
-        disk: Disk,
+        disk: Box<Disk>,
         /// Who was still to be told, at this moment, that the companion was put back.
         untold: BTreeSet<&'static str>,
     },
@@ -109,7 +109,7 @@ pub fn later(world: &mut World, fault: &Fault, number: usize) {
 fn take_snapshot(world: &mut World, fault: &Fault, number: usize, id: NodeId) {
     if let Ok(disk) = world.nodes[id.0].disk.copy(&world.base) {
         let untold = world.ledger.untold.get(&fault.web).cloned().unwrap_or_default();
-        world.extras.push(Extra::Snapshot { fault: number, disk, untold });
+        world.extras.push(Extra::Snapshot { fault: number, disk: Box::new(disk), untold });
         world.at(world.now + fault.len, Happening::FaultLater(number));
     }
 }
@@ -118,7 +118,7 @@ fn find_snapshot(world: &mut World, number: usize) -> Option<(Disk, BTreeSet<&'s
     let at =
         world.extras.iter().position(|e| matches!(e, Extra::Snapshot { fault, .. } if *fault == number))?;
     match world.extras.swap_remove(at) {
-        Extra::Snapshot { disk, untold, .. } => Some((disk, untold)),
+        Extra::Snapshot { disk, untold, .. } => Some((*disk, untold)),
         Extra::Holder { .. } | Extra::Stranger(_) => None,
     }
 }
