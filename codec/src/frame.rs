@@ -3,6 +3,7 @@
 mod body;
 mod collection;
 mod items;
+mod page_state;
 mod row;
 
 use alloc::vec::Vec;
@@ -12,6 +13,7 @@ use bytes::{BufMut, Bytes};
 
 pub use self::collection::{Collection, PageCursor};
 pub use self::items::{Items, ItemsWriter};
+pub use self::page_state::PageState;
 pub use self::row::{Row, RowId};
 use crate::error::{DecodeError, ErrorCode};
 use crate::ids::Signature;

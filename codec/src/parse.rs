@@ -1,4 +1,5 @@
-//! nom `complete` parsers over whole slices, and the cursor that runs them one after another and knows the offset.
+//! The cursor that reads fields one after another and knows the offset of each: nom's `complete` parsers over whole
+//! slices. For layouts of this crate, and for those of an application that keeps to the same rules (spec, conventions).
 
 use alloc::string::String;
 
@@ -12,7 +13,7 @@ use crate::varint::varint_len;
 
 /// What a parser says of malformed bytes: the rule, and how many bytes were left at the fault.
 #[derive(Debug)]
-pub(crate) struct Fault {
+struct Fault {
     code: ErrorCode,
     left: usize,
 }
@@ -70,32 +71,40 @@ fn long_bytes(input: &[u8]) -> Parsed<'_, &[u8]> {
 
 /// A slice that is read from front to back; every error names the offset in the outermost input.
 #[derive(Clone, Debug)]
-pub(crate) struct Cursor<'a> {
+pub struct Cursor<'a> {
     rest: &'a [u8],
     /// The offset of the end of `rest` in the outermost input.
     end: usize,
 }
 
 impl<'a> Cursor<'a> {
-    pub(crate) fn new(input: &'a [u8]) -> Self {
+    /// A cursor at the first byte of `input`.
+    #[must_use]
+    pub fn new(input: &'a [u8]) -> Self {
         Self { rest: input, end: input.len() }
     }
 
     /// A cursor over a slice that begins at `base` in the outermost input.
-    pub(crate) fn at(input: &'a [u8], base: usize) -> Self {
+    #[must_use]
+    pub fn at(input: &'a [u8], base: usize) -> Self {
         Self { rest: input, end: base.saturating_add(input.len()) }
     }
 
     /// The offset of the next byte in the outermost input.
-    pub(crate) fn offset(&self) -> usize {
+    #[must_use]
+    pub fn offset(&self) -> usize {
         self.end.saturating_sub(self.rest.len())
     }
 
-    pub(crate) fn is_empty(&self) -> bool {
+    /// Whether all bytes were read.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
         self.rest.is_empty()
     }
 
-    pub(crate) fn error(&self, code: ErrorCode, what: &'static str) -> DecodeError {
+    /// An error at the next byte; `what` names what was read.
+    #[must_use]
+    pub fn error(&self, code: ErrorCode, what: &'static str) -> DecodeError {
         DecodeError::new(code, self.offset(), what)
     }
 
@@ -117,76 +126,97 @@ impl<'a> Cursor<'a> {
         }
     }
 
-    pub(crate) fn u8(&mut self, what: &'static str) -> Result<u8, DecodeError> {
+    /// The next byte.
+    ///
+    /// # Errors
+    /// `TRUNCATED`.
+    pub fn u8(&mut self, what: &'static str) -> Result<u8, DecodeError> {
         self.run(be_u8, what)
     }
 
-    pub(crate) fn u16(&mut self, what: &'static str) -> Result<u16, DecodeError> {
+    /// The next two bytes, big-endian.
+    ///
+    /// # Errors
+    /// `TRUNCATED`.
+    pub fn u16(&mut self, what: &'static str) -> Result<u16, DecodeError> {
         self.run(be_u16, what)
     }
 
-    pub(crate) fn u32(&mut self, what: &'static str) -> Result<u32, DecodeError> {
+    /// The next four bytes, big-endian.
+    ///
+    /// # Errors
+    /// `TRUNCATED`.
+    pub fn u32(&mut self, what: &'static str) -> Result<u32, DecodeError> {
         self.run(be_u32, what)
     }
 
-    pub(crate) fn varint(&mut self, what: &'static str) -> Result<u64, DecodeError> {
+    /// The next varint, in its shortest form only.
+    ///
+    /// # Errors
+    /// `TRUNCATED`, `VARINT_NOT_MINIMAL`.
+    pub fn varint(&mut self, what: &'static str) -> Result<u64, DecodeError> {
         self.run(varint, what)
     }
 
-    pub(crate) fn take(&mut self, len: usize, what: &'static str) -> Result<&'a [u8], DecodeError> {
+    /// The next `len` bytes.
+    ///
+    /// # Errors
+    /// `TRUNCATED`.
+    pub fn take(&mut self, len: usize, what: &'static str) -> Result<&'a [u8], DecodeError> {
         self.run(take(len), what)
     }
 
-    /// `len u8 | x`, x of `min` to `max` bytes.
-    pub(crate) fn short(
-        &mut self,
-        min: usize,
-        max: usize,
-        what: &'static str,
-    ) -> Result<&'a [u8], DecodeError> {
+    /// `len u8 | x`, x of `min` to `max` bytes. Returns x.
+    ///
+    /// # Errors
+    /// `TRUNCATED`, `FIELD_LENGTH`.
+    pub fn short(&mut self, min: usize, max: usize, what: &'static str) -> Result<&'a [u8], DecodeError> {
         let at = self.offset();
         let value = self.run(short_bytes, what)?;
         check_len(value, min, max, at, what)
     }
 
-    /// `len varint | x`, x of `min` to `max` bytes.
-    pub(crate) fn long(
-        &mut self,
-        min: usize,
-        max: usize,
-        what: &'static str,
-    ) -> Result<&'a [u8], DecodeError> {
+    /// `len varint | x`, x of `min` to `max` bytes. Returns x.
+    ///
+    /// # Errors
+    /// `TRUNCATED`, `VARINT_NOT_MINIMAL`, `FIELD_LENGTH`.
+    pub fn long(&mut self, min: usize, max: usize, what: &'static str) -> Result<&'a [u8], DecodeError> {
         let at = self.offset();
         let value = self.run(long_bytes, what)?;
         check_len(value, min, max, at, what)
     }
 
     /// The next `N` bytes.
-    pub(crate) fn array<const N: usize>(&mut self, what: &'static str) -> Result<[u8; N], DecodeError> {
+    ///
+    /// # Errors
+    /// `TRUNCATED`.
+    pub fn array<const N: usize>(&mut self, what: &'static str) -> Result<[u8; N], DecodeError> {
         let at = self.offset();
         let value = self.take(N, what)?;
         value.try_into().map_err(|_| DecodeError::new(ErrorCode::TRUNCATED, at, what))
     }
 
     /// All that is left, `min` to `max` bytes.
-    pub(crate) fn rest(
-        &mut self,
-        min: usize,
-        max: usize,
-        what: &'static str,
-    ) -> Result<&'a [u8], DecodeError> {
+    ///
+    /// # Errors
+    /// `FIELD_LENGTH`.
+    pub fn rest(&mut self, min: usize, max: usize, what: &'static str) -> Result<&'a [u8], DecodeError> {
         let at = self.offset();
         let value = core::mem::take(&mut self.rest);
         check_len(value, min, max, at, what)
     }
 
     /// All that is left, unread.
-    pub(crate) fn peek(&self) -> &'a [u8] {
+    #[must_use]
+    pub fn peek(&self) -> &'a [u8] {
         self.rest
     }
 
     /// Refuses bytes after the last field.
-    pub(crate) fn finish(self, what: &'static str) -> Result<(), DecodeError> {
+    ///
+    /// # Errors
+    /// `TRAILING_BYTES`.
+    pub fn finish(self, what: &'static str) -> Result<(), DecodeError> {
         // req: FRM-003
         if self.rest.is_empty() { Ok(()) } else { Err(self.error(ErrorCode::TRAILING_BYTES, what)) }
     }
@@ -207,7 +237,10 @@ fn check_len<'a>(
 }
 
 /// Refuses an element of a list, read from `start` on, that is not above the one before.
-pub(crate) fn ascends<T: Ord>(
+///
+/// # Errors
+/// `DUPLICATE_FIELD` when they are equal, `FIELD_ORDER` when it is below.
+pub fn ascends<T: Ord>(
     last: Option<&T>,
     next: &T,
     start: &Cursor<'_>,
@@ -222,8 +255,11 @@ pub(crate) fn ascends<T: Ord>(
     }
 }
 
-/// Text of a slice that begins at `at`.
-pub(crate) fn text(value: &[u8], at: usize, what: &'static str) -> Result<String, DecodeError> {
+/// Text of a slice that begins at `at` in the outermost input.
+///
+/// # Errors
+/// `BAD_UTF8`, at the first byte that is none.
+pub fn text(value: &[u8], at: usize, what: &'static str) -> Result<String, DecodeError> {
     // req: FRM-004
     core::str::from_utf8(value)
         .map(String::from)

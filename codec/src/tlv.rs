@@ -31,11 +31,15 @@ impl<'a> Field<'a> {
         DecodeError::new(code, self.at, self.what)
     }
 
-    pub(crate) fn at(&self) -> usize {
+    /// The offset of the value in the outermost input.
+    #[must_use]
+    pub const fn at(&self) -> usize {
         self.at
     }
 
-    pub(crate) fn cursor(&self) -> Cursor<'a> {
+    /// A cursor over the value.
+    #[must_use]
+    pub fn cursor(&self) -> Cursor<'a> {
         Cursor::at(self.value, self.at)
     }
 
@@ -142,7 +146,11 @@ impl<'a> TlvReader<'a> {
         Self::at(input, 0, known)
     }
 
-    pub(crate) fn at(input: &'a [u8], base: usize, known: &[u64]) -> Result<Self, DecodeError> {
+    /// The same for a list that begins at `base` in the outermost input.
+    ///
+    /// # Errors
+    /// As [`Self::new`].
+    pub fn at(input: &'a [u8], base: usize, known: &[u64]) -> Result<Self, DecodeError> {
         let mut cursor = Cursor::at(input, base);
         // req: FRM-013
         let mut last = None;

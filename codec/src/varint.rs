@@ -42,7 +42,8 @@ pub fn take_varint(input: &[u8]) -> Result<(u64, &[u8]), DecodeError> {
 }
 
 /// A length as a varint's value.
-pub(crate) fn len_u64(len: usize) -> u64 {
+#[must_use]
+pub fn len_u64(len: usize) -> u64 {
     u64::try_from(len).unwrap_or(u64::MAX)
 }
 

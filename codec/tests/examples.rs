@@ -1,5 +1,8 @@
 //! The formats, by example: each field on a line of its own.
 
+#[path = "support/encoded.rs"]
+#[expect(dead_code, reason = "each test file uses some of it")]
+mod encoded;
 #[path = "support/samples.rs"]
 #[expect(dead_code, reason = "each test file uses some of the samples")]
 mod samples;

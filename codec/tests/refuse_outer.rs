@@ -4,6 +4,9 @@
 #[path = "support/bytes.rs"]
 #[expect(dead_code, reason = "each test file uses some of it")]
 mod build;
+#[path = "support/encoded.rs"]
+#[expect(dead_code, reason = "each test file uses some of it")]
+mod encoded;
 #[path = "support/samples.rs"]
 #[expect(dead_code, reason = "each test file uses some of it")]
 mod samples;

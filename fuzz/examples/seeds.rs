@@ -4,21 +4,21 @@ use std::fs;
 use std::path::Path;
 
 use bytes::Bytes;
-use handfast_codec::frame::{Collection, Frame, Items, OpenKind, PageCursor};
+use handfast_codec::frame::{Collection, Frame, Items, OpenKind, PageCursor, PageState};
 use handfast_codec::ids::{
     AttachKey, AttachmentId, BootId, CommandKey, CompanionId, ContentId, DhPublic, Epoch, LogId, MailboxId,
     PskId, Salt, Signature, SigningPublic,
 };
 use handfast_codec::link::{LinkCert, LinkFrame};
-use handfast_codec::message::{
-    CollectionName, Command, CommandRef, CompanionState, Item, MediaDescriptor, Message, MessageState,
-    NowValue, PageState, Reaction, ResultBody,
-};
 use handfast_codec::payload::{CommandsKnown, Kk1, Kk2, KkHead, KkMode, ResumeBlock, Xk1, Xk2};
 use handfast_codec::qr::{Offer, Opening, RelayRef};
 use handfast_codec::record::RecordBuilder;
 use handfast_codec::relay::{Attach, Attached, DataKind, Hello, MailboxProof, Peer, PeerInfo, RelayFrame};
 use handfast_codec::{DeviceRole, ErrorCode, RelayName, Versions};
+use handfast_messages::{
+    CollectionName, Command, CommandRef, CompanionState, Item, MediaDescriptor, Message, MessageState,
+    NowValue, Reaction, ResultBody,
+};
 
 fn main() {
     write("qr", &qr());

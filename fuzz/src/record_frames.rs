@@ -5,11 +5,11 @@ use core::fmt::Debug;
 use bytes::Bytes;
 use handfast_codec::frame::Frame;
 use handfast_codec::limits::RECORD_PLAINTEXT_LEN_MAX;
-use handfast_codec::message::{CollectionName, Command, Item, NowValue, ResultBody};
 use handfast_codec::record::{
     RecordBuilder, check_ciphertext_len, decode_link_record, decode_record, decode_record_from, padded_len,
 };
 use handfast_codec::{DecodeError, DeviceRole};
+use handfast_messages::{CollectionName, Command, Item, NowValue, ResultBody};
 
 use crate::walk;
 

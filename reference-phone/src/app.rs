@@ -23,10 +23,10 @@ use std::time::Duration;
 use bytes::{Bytes, BytesMut};
 use handfast::codec::ids::{CompanionId, ContentId, MailboxId};
 use handfast::codec::limits::OFFERED_MAX;
-use handfast::codec::message::MessageState;
 use handfast::program::StoreRest;
 use handfast::session::{Endpoint, LinkState, LoadError};
 use handfast::{DeviceRole, ErrorCode, RelayName, Timestamp};
+use handfast_messages::MessageState;
 use rand_core::CryptoRng;
 
 use crate::media::MediaDir;
@@ -316,7 +316,7 @@ impl App {
         Ok(self.media.sweep(&self.store.media_ids()?, &uploads)?)
     }
 
-    fn outgoing_of(&self, message: &handfast::codec::message::Message) -> Result<Outgoing, StoreError> {
+    fn outgoing_of(&self, message: &handfast_messages::Message) -> Result<Outgoing, StoreError> {
         let text = match &message.media {
             Some(media) if message.text.is_empty() => media.name.clone(),
             _ => message.text.clone(),

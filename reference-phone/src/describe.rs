@@ -1,8 +1,8 @@
 //! Events and answers as JSON.
 
 use handfast::DeviceRole;
-use handfast::codec::message::{Reaction, grants};
 use handfast::session::LinkState;
+use handfast_messages::{Reaction, grants};
 use serde_json::{Value, json};
 
 use crate::app::{AppEvent, ScanStep, Status, grant_names};

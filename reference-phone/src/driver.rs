@@ -67,18 +67,18 @@ fn fill(store: &mut Store, network: &dyn Upstream, media: &MediaDir) -> Result<(
                     store.put_media(content, &list)?;
                     let size = list.size();
                     let (media_type, name) = ("image/png".to_owned(), name.clone());
-                    Some(handfast::codec::message::MediaDescriptor { content, size, media_type, name })
+                    Some(handfast_messages::MediaDescriptor { content, size, media_type, name })
                 }
             };
             let is_own = message.author.is_empty();
-            let state = handfast::codec::message::MessageState::from_number(if is_own { 4 } else { 6 });
+            let state = handfast_messages::MessageState::from_number(if is_own { 4 } else { 6 });
             let network_id = format!("history-{}-{number}", chat.chat);
             let _ = store.add_message(&NewMessage {
                 chat: chat.chat,
                 author: &message.author,
                 time_ms: message.time_ms,
                 text: &message.text,
-                state: state.unwrap_or(handfast::codec::message::MessageState::Received),
+                state: state.unwrap_or(handfast_messages::MessageState::Received),
                 reply_to: None,
                 media: photo.as_ref(),
                 command: None,

@@ -4,7 +4,7 @@ pub mod contacts;
 pub mod demo;
 
 use handfast::Timestamp;
-use handfast::codec::message::MessageState;
+use handfast_messages::MessageState;
 
 /// What the network holds of an account that is new on this phone.
 #[derive(Clone, Debug, PartialEq, Eq)]

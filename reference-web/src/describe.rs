@@ -1,7 +1,7 @@
 //! Events and answers as JSON.
 
 use handfast::DeviceRole;
-use handfast::codec::message::CollectionName;
+use handfast_messages::CollectionName;
 use serde_json::{Value, json};
 
 use crate::app::{AppEvent, Status};

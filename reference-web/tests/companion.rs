@@ -7,8 +7,8 @@ use crate::world::{MINUTE, World, keys, open};
 use bytes::Bytes;
 use handfast::ErrorCode;
 use handfast::codec::ids::ContentId;
-use handfast::codec::message::{CollectionName, Command, Item};
 use handfast::session::{LinkState, PairingEvent};
+use handfast_messages::{CollectionName, Command, Item};
 use reference_web::app::{AppEvent, VerbError};
 use reference_web::store::{CommandState, Direction, LinkRowState};
 

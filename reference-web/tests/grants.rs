@@ -1,7 +1,7 @@
 //! A phone's user who allows less than the companion asks for.
 
 use crate::both::{Both, keys};
-use handfast::codec::message::grants;
+use handfast_messages::grants;
 use reference_web::store::CommandState;
 
 // req: MSG-110, MSG-056

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use crate::both::{Both, MINUTE, keys};
-use handfast::codec::message::MessageState;
+use handfast_messages::MessageState;
 use reference_phone::upstream::UpstreamEvent;
 
 /// How many texts are sent.

@@ -5,10 +5,10 @@
 use std::time::Duration;
 
 use crate::world::{MINUTE, World, keys};
-use handfast::codec::message::{CollectionName, Command, Item, Message, MessageState};
 use handfast::session::LinkState;
 use handfast::sqlite::Reserve;
 use handfast::store_suite::files::SmallDisk;
+use handfast_messages::{CollectionName, Command, Item, Message, MessageState};
 use reference_web::app::{AppEvent, SettleError, VerbError};
 use reference_web::store::{DB_FILE, StoreError};
 

@@ -1,7 +1,7 @@
 //! The network behind the simulated phone: three chats, ten messages each, and an answer to every text.
 
 use handfast::Timestamp;
-use handfast::codec::message::MessageState;
+use handfast_messages::MessageState;
 use reference_phone::store::{NewMessage, Store, StoreError};
 use reference_phone::upstream::contacts::Contacts;
 use reference_phone::upstream::{NetworkChat, Outgoing, OutgoingChange, Upstream, UpstreamEvent};

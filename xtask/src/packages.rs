@@ -127,8 +127,9 @@ fn member(package: &Value) -> Result<Package> {
 }
 
 fn place(name: &str) -> usize {
-    const ORDER: [&str; 7] = [
+    const ORDER: [&str; 8] = [
         "handfast-codec",
+        "handfast-messages",
         "handfast-handshake",
         "handfast-session",
         "handfast",

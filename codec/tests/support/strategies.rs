@@ -1,53 +1,24 @@
 //! Random values of every kind, within the limits.
 
-use bytes::Bytes;
+use super::values::{bytes, code, number, text};
 use handfast_codec::frame::{Collection, Frame, Items, OpenKind, PageCursor};
 use handfast_codec::ids::{
-    AttachKey, AttachmentId, BootId, CommandKey, CompanionId, ContentId, DhPublic, Epoch, LogId, MailboxId,
-    PskId, Salt, Signature, SigningPublic,
+    AttachKey, AttachmentId, BootId, CommandKey, CompanionId, DhPublic, Epoch, LogId, MailboxId, PskId, Salt,
+    Signature, SigningPublic,
 };
 use handfast_codec::link::{LinkCert, LinkFrame};
-use handfast_codec::message::{
-    Command, CommandRef, CompanionState, Item, MediaDescriptor, Message, MessageState, Reaction, ResultBody,
-};
 use handfast_codec::payload::{CommandsKnown, Kk1, Kk2, ResumeBlock, Xk1, Xk2};
 use handfast_codec::qr::Opening;
 use handfast_codec::relay::{
     Attach, Attached, DataKind, Hello, MailboxProof, Peer, PeerInfo, RelayFrame, Wake, WakeFailure,
 };
-use handfast_codec::{DeviceRole, ErrorCode, RelayName, Versions};
+use handfast_codec::{DeviceRole, RelayName, Versions};
 use proptest::collection::{btree_map, btree_set, vec};
 use proptest::option;
 use proptest::prelude::*;
 
-/// A number of 1 to 62 bits, every size as likely.
-pub(crate) fn number() -> impl Strategy<Value = u64> {
-    (2_u32..64, any::<u64>()).prop_map(|(shift, value)| value >> shift)
-}
-
-pub(crate) fn bytes(min: usize, max: usize) -> impl Strategy<Value = Bytes> {
-    vec(any::<u8>(), min..=max).prop_map(Bytes::from)
-}
-
-/// Text of `min` to `max` bytes.
-pub(crate) fn text(min: usize, max: usize) -> impl Strategy<Value = String> {
-    vec(any::<char>(), min..=max).prop_map(move |chars| {
-        let mut out = String::new();
-        for char in chars {
-            if out.len() + char.len_utf8() <= max {
-                out.push(char);
-            }
-        }
-        if out.len() < min { "x".repeat(min) } else { out }
-    })
-}
-
 pub(crate) fn role() -> impl Strategy<Value = DeviceRole> {
     prop_oneof![Just(DeviceRole::Phone), Just(DeviceRole::Web)]
-}
-
-pub(crate) fn code() -> impl Strategy<Value = ErrorCode> {
-    any::<u16>().prop_map(ErrorCode::from_u16)
 }
 
 pub(crate) fn versions() -> impl Strategy<Value = Versions> {
@@ -329,101 +300,4 @@ pub(crate) fn kk2() -> impl Strategy<Value = Kk2> {
             quarantine,
         },
     )
-}
-
-fn media() -> impl Strategy<Value = MediaDescriptor> {
-    (any::<[u8; 32]>(), number(), text(1, 64), text(0, 128)).prop_map(|(content, size, media_type, name)| {
-        MediaDescriptor { content: ContentId::from_bytes(content), size, media_type, name }
-    })
-}
-
-pub(crate) fn command() -> impl Strategy<Value = Command> {
-    prop_oneof![
-        (number(), text(1, 8_192), option::of(number()))
-            .prop_map(|(chat, text, reply_to)| Command::SendText { chat, text, reply_to }),
-        (number(), number(), 1_u8..=50).prop_map(|(chat, before, count)| Command::History {
-            chat,
-            before,
-            count
-        }),
-        (number(), media(), option::of(text(0, 1_024)))
-            .prop_map(|(chat, media, caption)| Command::SendMedia { chat, media, caption }),
-        (number(), number()).prop_map(|(chat, message)| Command::MarkRead { chat, message }),
-        (number(), number(), text(1, 8_192)).prop_map(|(chat, message, text)| Command::EditText {
-            chat,
-            message,
-            text
-        }),
-        (number(), number()).prop_map(|(chat, message)| Command::Delete { chat, message }),
-        (number(), number(), text(0, 64)).prop_map(|(chat, message, reaction)| Command::React {
-            chat,
-            message,
-            reaction
-        }),
-    ]
-}
-
-fn reactions() -> impl Strategy<Value = Vec<Reaction>> {
-    btree_map(text(0, 128), text(1, 64), 0..=32)
-        .prop_map(|all| all.into_iter().map(|(author, reaction)| Reaction { author, reaction }).collect())
-}
-
-pub(crate) fn item() -> impl Strategy<Value = Item> {
-    let state = (1_u8..=6).prop_map(|state| MessageState::from_number(state).unwrap());
-    let command = any::<[[u8; 16]; 2]>().prop_map(|[companion, key]| CommandRef {
-        companion: CompanionId::from_bytes(companion),
-        key: CommandKey::from_bytes(key),
-    });
-    let changes = (any::<bool>(), reactions());
-    let head = (number(), number(), text(0, 128), number(), text(0, 400), state);
-    prop_oneof![
-        (number(), text(1, 128), number(), text(0, 256), number(), number()).prop_map(
-            |(chat, title, last_message, last_text, last_time, unread)| Item::Chat {
-                chat,
-                title,
-                last_message,
-                last_text,
-                last_time,
-                unread
-            }
-        ),
-        (head, option::of(number()), option::of(media()), option::of(command), changes).prop_map(
-            |((chat, message, author, time, text, state), reply_to, media, command, (edited, reactions))| {
-                Item::Message(Message {
-                    chat,
-                    message,
-                    author,
-                    time,
-                    text,
-                    state,
-                    reply_to,
-                    media,
-                    command,
-                    edited,
-                    reactions,
-                })
-            }
-        ),
-        (number(), option::of(number())).prop_map(|(chat, message)| Item::Deleted { chat, message }),
-        (any::<[u8; 16]>(), number(), text(0, 64), number(), number(), 1_u8..=3).prop_map(
-            |(companion, serial, label, linked, seen, status)| Item::Companion {
-                companion: CompanionId::from_bytes(companion),
-                serial,
-                label,
-                linked,
-                seen,
-                status: CompanionState::from_number(status).unwrap(),
-            }
-        ),
-    ]
-}
-
-pub(crate) fn result() -> impl Strategy<Value = ResultBody> {
-    prop_oneof![
-        (number(), number()).prop_map(|(message, rev)| ResultBody::Accepted { message, rev }),
-        (vec(item().prop_map(|item| item.encode()), 0..=50), any::<bool>(), number())
-            .prop_map(|(items, more, rev)| ResultBody::HistoryPage { items, more, rev }),
-        code().prop_map(|code| ResultBody::Failed { code }),
-        Just(ResultBody::Done),
-    ]
 }

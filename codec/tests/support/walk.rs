@@ -26,19 +26,3 @@ pub(crate) fn fields(mut input: &[u8]) -> Vec<(u64, &[u8])> {
 pub(crate) fn ignores(list: &[u8]) -> bool {
     fields(list).iter().any(|(kind, _)| kind.is_multiple_of(2))
 }
-
-/// The same for a relay frame: HELLO, ATTACH, ATTACHED and PEER hold lists.
-pub(crate) fn relay_frame_ignores(frame: &[u8]) -> bool {
-    match frame {
-        [1 | 5 | 7, list @ ..] | [11, _, list @ ..] => ignores(list),
-        [kind, ..] => kind.is_multiple_of(2),
-        [] => false,
-    }
-}
-
-/// The same for an application's body, with a media descriptor in the fields of these types.
-pub(crate) fn body_ignores(body: &[u8], media: &[(u64, u64)]) -> bool {
-    let Some((kind, list)) = varint(body) else { return false };
-    let holds_media = |field| media.contains(&(kind, field));
-    ignores(list) || fields(list).iter().any(|(field, value)| holds_media(*field) && ignores(value))
-}

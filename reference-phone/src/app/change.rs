@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use handfast::ErrorCode;
 use handfast::codec::limits::PRESENT_MAX;
-use handfast::codec::message::{NowValue, grants};
+use handfast_messages::{NowValue, grants};
 
 use super::link::Link;
 use super::{App, Now};

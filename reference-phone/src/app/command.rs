@@ -4,8 +4,8 @@ use bytes::Bytes;
 use handfast::ErrorCode;
 use handfast::codec::ids::{CommandKey, CompanionId};
 use handfast::codec::limits::MESSAGE_LEN_MAX;
-use handfast::codec::message::{Command, CommandRef, MediaDescriptor, MessageState, ResultBody, grants};
 use handfast::session::Repeat;
+use handfast_messages::{Command, CommandRef, MediaDescriptor, MessageState, ResultBody, grants};
 
 use super::{App, Now};
 use crate::store::{NewMessage, StoreError};

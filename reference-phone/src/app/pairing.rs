@@ -2,11 +2,11 @@
 
 use handfast::codec::ids::{CompanionId, MailboxId};
 use handfast::codec::limits::OFFERED_MAX;
-use handfast::codec::message::grants;
 use handfast::codec::qr::Offer;
 use handfast::handshake::pairing::phone::Offering;
 use handfast::session::{CommitId, Pairing, PairingEvent};
 use handfast::{ErrorCode, RelayName, Timestamp};
+use handfast_messages::grants;
 use rand_core::CryptoRng;
 
 use super::{App, AppEvent, AppOutput, Now, Owner, SocketTag, VerbError};

@@ -2,8 +2,8 @@
 
 use handfast::ErrorCode;
 use handfast::codec::ids::MailboxId;
-use handfast::codec::message::{MessageState, NowValue};
 use handfast::session::{Event, Message, Output};
+use handfast_messages::{MessageState, NowValue};
 use rand_core::CryptoRng;
 
 use super::link::{Link, Wanted, status_of};

@@ -7,8 +7,8 @@ use handfast::ErrorCode;
 use handfast::codec::frame::OpenKind;
 use handfast::codec::ids::{ContentId, MailboxId};
 use handfast::codec::limits::{DISK_RESERVE, UPLOAD_KEPT_MS, UPLOADS_COUNT_MAX, UPLOADS_LEN_MAX};
-use handfast::codec::message::grants;
 use handfast::session::{Event, SendRefused, StreamEnd};
+use handfast_messages::grants;
 
 use super::link::Link;
 use super::transfer::{Offered, PutAnswer, Transfer, Upload, UploadStep};

@@ -1,7 +1,7 @@
 //! What companions ask of the change log.
 
-use handfast::codec::message::grants;
 use handfast::session::RowDigest;
+use handfast_messages::grants;
 
 use super::Now;
 use super::link::{Link, Wanted};

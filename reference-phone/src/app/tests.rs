@@ -3,7 +3,7 @@ mod put;
 mod uploads;
 
 use handfast::codec::ids::{CommandKey, ContentId};
-use handfast::codec::message::{Command, MediaDescriptor, MessageState, ResultBody, grants};
+use handfast_messages::{Command, MediaDescriptor, MessageState, ResultBody, grants};
 use std::io::Write;
 
 use handfast::codec::frame::OpenKind;

@@ -5,9 +5,9 @@ use std::path::Path;
 use handfast::ErrorCode;
 use handfast::codec::ids::CompanionId;
 use handfast::codec::limits::{REACTION_LEN_MAX, TEXT_LEN_MAX};
-use handfast::codec::message::{MediaDescriptor, MessageState};
 use handfast::codec::signed;
 use handfast::session::{LinkState, SendRefused};
+use handfast_messages::{MediaDescriptor, MessageState};
 
 use super::{App, Now};
 use crate::media::{ImportError, Imported, MediaDir};

@@ -1,7 +1,7 @@
 //! The list of chats.
 
 use handfast::codec::limits::{PREVIEW_LEN_MAX, TITLE_LEN_MAX};
-use handfast::codec::message::{Item, MessageState};
+use handfast_messages::{Item, MessageState};
 use rusqlite::{OptionalExtension, Row, params};
 
 use super::{NewMessage, Store, StoreError, cut, sql, unsql};

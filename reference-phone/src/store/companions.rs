@@ -3,8 +3,8 @@
 use handfast::DeviceRole;
 use handfast::codec::frame;
 use handfast::codec::ids::{CompanionId, MailboxId};
-use handfast::codec::message::{CompanionState, Item};
 use handfast::session::pairing::{KeysInUse, peer_keys};
+use handfast_messages::{CompanionState, Item};
 use rusqlite::{OptionalExtension, Row, params};
 
 use super::{Store, StoreError, sql, unsql};

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use handfast::codec::frame::{Collection, Row, RowId};
 use handfast::codec::limits::CHAT_WINDOW;
-use handfast::codec::message::CollectionName;
+use handfast_messages::CollectionName;
 use rusqlite::{OptionalExtension, params};
 
 use super::{ChatRow, Companion, Store, StoreError, StoredMessage, chats, companions, messages, sql, unsql};

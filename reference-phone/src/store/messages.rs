@@ -2,7 +2,7 @@
 
 use handfast::codec::ids::{CommandKey, CompanionId, ContentId};
 use handfast::codec::limits::{AUTHOR_LEN_MAX, TEXT_LEN_MAX};
-use handfast::codec::message::{CommandRef, Item, MediaDescriptor, Message, MessageState};
+use handfast_messages::{CommandRef, Item, MediaDescriptor, Message, MessageState};
 use rusqlite::{OptionalExtension, Row, params};
 
 use super::{Store, StoreError, cut, sql, unsql};

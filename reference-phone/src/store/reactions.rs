@@ -1,7 +1,7 @@
 //! Reactions to messages, and edits of them.
 
 use handfast::codec::limits::{AUTHOR_LEN_MAX, REACTION_LEN_MAX, REACTIONS_MAX, TEXT_LEN_MAX};
-use handfast::codec::message::Reaction;
+use handfast_messages::Reaction;
 use rusqlite::{OptionalExtension, params};
 
 use super::{Store, StoreError, cut, sql, unsql};

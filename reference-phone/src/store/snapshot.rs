@@ -3,8 +3,8 @@
 use bytes::Bytes;
 use handfast::codec::frame::{Collection, PageCursor, Row, RowId};
 use handfast::codec::limits::CHAT_WINDOW;
-use handfast::codec::message::CollectionName;
 use handfast::session::RowDigest;
+use handfast_messages::CollectionName;
 use rusqlite::params;
 
 use super::delta::ITEM_OVERHEAD;

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
 use handfast::Timestamp;
-use handfast::codec::message::MessageState;
+use handfast_messages::MessageState;
 
 use super::{Change, MessageName, Outgoing, UpstreamEvent};
 

@@ -131,7 +131,7 @@ impl Upstream for Demo {
 
 #[cfg(test)]
 mod tests {
-    use handfast::codec::message::MessageState;
+    use handfast_messages::MessageState;
 
     use super::super::contacts::{DELIVERED_AFTER, LIKE, PRESENT_FOR, READ_AFTER, SENT_AFTER};
     use super::super::{Change, MessageName};

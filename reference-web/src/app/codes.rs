@@ -3,11 +3,11 @@
 use std::time::Duration;
 
 use handfast::codec::ids::MailboxId;
-use handfast::codec::message::grants;
 use handfast::handshake::pairing::Claims;
 use handfast::session::pairing::{KeysInUse, ShownCodes};
 use handfast::session::{CommitId, Event, Output, Pairing, PairingEvent};
 use handfast::{ErrorCode, Timestamp};
+use handfast_messages::grants;
 use rand_core::CryptoRng;
 
 use super::{App, AppEvent, AppOutput, Link, Owner, SocketTag, VerbError};

@@ -6,9 +6,9 @@ use std::time::Duration;
 use handfast::codec::frame::Items;
 use handfast::codec::ids::{CommandKey, MailboxId};
 use handfast::codec::limits::{HISTORY_COUNT_MAX, PENDING_MAX};
-use handfast::codec::message::{CollectionName, Command, NowValue, ResultBody};
 use handfast::session::{Commit, CommitId, Endpoint, Event, LinkStatus, Message, Output};
 use handfast::{DeviceRole, ErrorCode, Timestamp};
+use handfast_messages::{CollectionName, Command, NowValue, ResultBody};
 use rand_core::CryptoRng;
 
 use super::subscriptions::{CHATS_FOLLOWED_MAX, Subscriptions};

@@ -11,8 +11,8 @@ use std::collections::{BTreeMap, VecDeque};
 use handfast::Timestamp;
 use handfast::codec::frame::Collection;
 use handfast::codec::limits::SUBSCRIPTIONS_MAX;
-use handfast::codec::message::CollectionName;
 use handfast::session::Endpoint;
+use handfast_messages::CollectionName;
 
 /// How many chats are followed at a time; the changes and the two lists take the other subscriptions.
 pub(super) const CHATS_FOLLOWED_MAX: usize = SUBSCRIPTIONS_MAX - 3;

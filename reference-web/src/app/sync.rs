@@ -3,8 +3,8 @@
 use bytes::Bytes;
 use handfast::Timestamp;
 use handfast::codec::frame::Collection;
-use handfast::codec::message::CollectionName;
 use handfast::session::Event;
+use handfast_messages::CollectionName;
 
 use super::link::{Link, Told};
 use super::subscriptions::CHATS_FOLLOWED_MAX;

@@ -10,13 +10,13 @@ use bytes::Bytes;
 use handfast::codec::frame::OpenKind;
 use handfast::codec::ids::ContentId;
 use handfast::codec::limits::MEDIA_CHUNK_LEN;
-use handfast::codec::message::{Command, MediaDescriptor};
 use handfast::codec::tlv::TlvWriter;
 use handfast::program::PartCheck;
 use handfast::session::media::{ChunkList, list_len};
 use handfast::session::{Event, SendRefused, StreamEnd};
 use handfast::sqlite::file;
 use handfast::{ErrorCode, Timestamp};
+use handfast_messages::{Command, MediaDescriptor};
 
 use self::content::Way;
 use self::exports::content_offset;

@@ -5,8 +5,8 @@ use std::path::Path;
 use handfast::Timestamp;
 use handfast::codec::ids::{CommandKey, ContentId};
 use handfast::codec::limits::{HISTORY_COUNT_MAX, REACTION_LEN_MAX, TEXT_LEN_MAX};
-use handfast::codec::message::Command;
 use handfast::session::{LinkStatus, SendRefused};
+use handfast_messages::Command;
 use rand_core::CryptoRng;
 
 use super::App;

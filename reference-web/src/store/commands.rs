@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use handfast::ErrorCode;
 use handfast::codec::ids::CommandKey;
-use handfast::codec::message::Command;
+use handfast_messages::Command;
 use rusqlite::{OptionalExtension, params};
 
 use super::{Store, StoreError, from_sql, to_sql};

@@ -1,7 +1,7 @@
 //! The mirror of the list of companions that are linked to the phone's account.
 
 use handfast::codec::ids::CompanionId;
-use handfast::codec::message::Item;
+use handfast_messages::Item;
 use rusqlite::params;
 
 use super::{Change, Store, StoreError, from_sql, to_sql};

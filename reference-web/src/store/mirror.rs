@@ -1,7 +1,7 @@
 //! The mirror of the phone's chats and messages, as DELTAs and pages of history bring them.
 
 use handfast::codec::ids::{CommandKey, CompanionId, ContentId};
-use handfast::codec::message::{Item, Message as WireMessage, Reaction};
+use handfast_messages::{Item, Message as WireMessage, Reaction};
 use rusqlite::{OptionalExtension, Params, Row, params};
 
 use super::{Store, StoreError, from_sql, to_sql};

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use handfast::codec::frame::{Collection, Row, RowId};
 use handfast::codec::ids::{CommandKey, ContentId};
 use handfast::codec::limits::CHAT_WINDOW;
-use handfast::codec::message::{CollectionName, Command, Item};
+use handfast_messages::{CollectionName, Command, Item};
 use rusqlite::{OptionalExtension, params};
 
 use super::{Change, Store, StoreError, from_sql, to_sql};

@@ -6,8 +6,8 @@ use bytes::Bytes;
 use handfast::codec::frame::{Collection, Row, RowId};
 use handfast::codec::ids::ContentId;
 use handfast::codec::limits::CHAT_WINDOW;
-use handfast::codec::message::{CollectionName, Item};
 use handfast::session::RowDigest;
+use handfast_messages::{CollectionName, Item};
 use rusqlite::params;
 
 use super::{Change, Store, StoreError, from_sql, to_sql};

@@ -2,12 +2,12 @@ use bytes::Bytes;
 use handfast::ErrorCode;
 use handfast::codec::frame::{Collection, Row, RowId};
 use handfast::codec::ids::{CommandKey, CompanionId, ContentId, Salt, SigningPublic};
-use handfast::codec::message::{
+use handfast::handshake::link::Terms;
+use handfast::session::RowDigest;
+use handfast_messages::{
     CollectionName, CommandRef, CompanionState, Item, MediaDescriptor, Message as WireMessage, MessageState,
     Reaction,
 };
-use handfast::handshake::link::Terms;
-use handfast::session::RowDigest;
 
 use super::transfers::PutRow;
 use super::*;

@@ -11,10 +11,10 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use handfast::codec::ids::BootId;
-use handfast::codec::message::{MessageState, grants};
 use handfast::driver::{SystemRng, os_rng};
 use handfast::session::LinkState;
 use handfast::{RelayName, Timestamp};
+use handfast_messages::{MessageState, grants};
 use rand_chacha::ChaCha20Rng;
 use rand_core::SeedableRng;
 use reference_phone::app::{App as Phone, AppEvent as PhoneEvent, Now, ScanStep, SocketTag as PhoneTag};

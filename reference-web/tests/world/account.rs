@@ -1,6 +1,6 @@
 //! A phone with some chats, and what a companion tells of its transfers.
 
-use handfast::codec::message::{CollectionName, Item, Message, MessageState};
+use handfast_messages::{CollectionName, Item, Message, MessageState};
 use reference_web::app::AppEvent;
 use reference_web::store::Direction;
 

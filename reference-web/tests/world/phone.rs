@@ -5,7 +5,6 @@ use std::collections::BTreeMap;
 use bytes::{Bytes, BytesMut};
 use handfast::codec::frame::{Collection, OpenKind, PageCursor, Row, RowId};
 use handfast::codec::ids::{CommandKey, CompanionId, ContentId, LogId};
-use handfast::codec::message::{CollectionName, Command, Item, ResultBody};
 use handfast::codec::qr::Offer;
 use handfast::codec::tlv::TlvReader;
 use handfast::handshake::certificate::sign_revoked;
@@ -19,6 +18,7 @@ use handfast::session::{
     Repeat, RowDigest, StreamEnd,
 };
 use handfast::{DeviceRole, ErrorCode, RelayName, Timestamp};
+use handfast_messages::{CollectionName, Command, Item, ResultBody};
 use rand_core::CryptoRng;
 use reference_relay::core::SocketId;
 

@@ -4,11 +4,11 @@
 
 use bytes::Bytes;
 use handfast::codec::ids::ContentId;
-use handfast::codec::message::{
+use handfast::wasm::parse_hex;
+use handfast_messages::{
     CollectionName, Command, CompanionState, Item, MediaDescriptor, Message, MessageState, NowValue,
     Reaction, ResultBody,
 };
-use handfast::wasm::parse_hex;
 use js_sys::{Array, Object, Reflect, Uint8Array};
 use wasm_bindgen::prelude::*;
 

@@ -4,10 +4,9 @@ use alloc::vec::Vec;
 
 use bytes::{Bytes, BytesMut};
 use handfast_codec::error::ErrorCode;
-use handfast_codec::frame::{Frame, OpenKind};
+use handfast_codec::frame::{Frame, OpenKind, PageState};
 use handfast_codec::ids::Signature;
 use handfast_codec::limits::OWED_FRAMES_MAX;
-use handfast_codec::message::{NowValue, PageState};
 use handfast_codec::record;
 use handfast_codec::role::DeviceRole;
 use handfast_handshake::certificate;
@@ -19,9 +18,6 @@ use crate::commit::Op;
 use crate::keys;
 use crate::output::{Event, Message, StreamEnd};
 use crate::stream::Durable;
-
-/// The NOW slot of the page's state (spec, delivery, *NOW*).
-pub(super) const SLOT_PAGE: u64 = 1;
 
 impl Endpoint {
     /// One sealed record came.
@@ -129,10 +125,10 @@ impl Endpoint {
             Frame::Ack { durable, cursors } => self.on_ack(durable, cursors),
             Frame::Now { slot, body } => {
                 // req: MSG-111
-                if slot == SLOT_PAGE && self.role() == DeviceRole::Phone {
+                if slot == PageState::SLOT && self.role() == DeviceRole::Phone {
                     // req: MSG-041, MSG-044
-                    let value = NowValue::decode(slot, &body).map_err(|error| error.code())?;
-                    self.alive.hidden = value == Some(NowValue::Page(PageState::Hidden));
+                    let state = PageState::decode(&body).map_err(|error| error.code())?;
+                    self.alive.hidden = state == PageState::Hidden;
                 }
                 self.event(Event::Now { slot, body });
                 Ok(())

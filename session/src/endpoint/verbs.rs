@@ -3,14 +3,13 @@
 use bytes::Bytes;
 use handfast_codec::Timestamp;
 use handfast_codec::error::ErrorCode;
-use handfast_codec::frame::{Frame, OpenKind};
+use handfast_codec::frame::{Frame, OpenKind, PageState};
 use handfast_codec::ids::{CommandKey, Signature};
 use handfast_codec::limits::{
     COMMANDS_OPEN_MAX, MESSAGE_LEN_MAX, STREAM_META_LEN_MAX, VARINT_MAX, WAKE_HANDLE_LEN_MAX,
 };
 use handfast_codec::role::DeviceRole;
 
-use super::frames::SLOT_PAGE;
 use super::load::{put_revoked, wipe_rows};
 use super::{Connection, Deferred, Endpoint, LinkStatus, Side};
 use crate::commands::Repeat;
@@ -121,7 +120,8 @@ impl Endpoint {
         if self.role() == DeviceRole::Web && self.alive.hidden != hidden {
             self.alive.hidden = hidden;
             self.attach.set_hidden(hidden);
-            let _ = self.lanes.slots.set(SLOT_PAGE, Bytes::copy_from_slice(&[u8::from(hidden)]));
+            let state = if hidden { PageState::Hidden } else { PageState::Visible };
+            let _ = self.lanes.slots.set(PageState::SLOT, state.encode());
             self.probe_now();
         }
     }

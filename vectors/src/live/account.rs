@@ -6,8 +6,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use bytes::Bytes;
 use handfast_codec::error::ErrorCode;
 use handfast_codec::frame::{Collection, Row, RowId};
-use handfast_codec::message::{CollectionName, Command, Item, Message, MessageState, ResultBody};
 use handfast_codec::role::DeviceRole;
+use handfast_messages::{CollectionName, Command, Item, Message, MessageState, ResultBody};
 use handfast_session::{Repeat, RowDigest};
 
 /// The chat of the runner's phone.

@@ -2,9 +2,8 @@
 
 use anyhow::{Result, bail};
 use handfast_codec::error::DecodeError;
-use handfast_codec::message::{
-    Command, Item, MediaDescriptor, Message, NowValue, PageState, Reaction, ResultBody,
-};
+use handfast_codec::frame::PageState;
+use handfast_messages::{Command, Item, MediaDescriptor, Message, NowValue, Reaction, ResultBody};
 use serde_json::{Map, Value, json};
 
 use super::{Ending, Outcome};

@@ -3,10 +3,11 @@
 use anyhow::Result;
 use bytes::Bytes;
 use handfast_codec::ErrorCode;
+use handfast_codec::frame::PageState;
 use handfast_codec::ids::{CommandKey, CompanionId, ContentId};
-use handfast_codec::message::{
-    Command, CommandRef, CompanionState, Item, MediaDescriptor, Message, MessageState, NowValue, PageState,
-    Reaction, ResultBody,
+use handfast_messages::{
+    Command, CommandRef, CompanionState, Item, MediaDescriptor, Message, MessageState, NowValue, Reaction,
+    ResultBody,
 };
 use serde_json::json;
 

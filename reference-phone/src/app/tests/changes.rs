@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex};
 
 use handfast::codec::limits::REACTIONS_MAX;
-use handfast::codec::message::NowValue;
+use handfast_messages::NowValue;
 
 use super::*;
 use crate::store::NewMessage;

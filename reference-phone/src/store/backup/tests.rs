@@ -1,7 +1,7 @@
 use std::os::unix::fs::PermissionsExt;
 
 use handfast::codec::ids::{CompanionId, MailboxId};
-use handfast::codec::message::{MediaDescriptor, MessageState, Reaction};
+use handfast_messages::{MediaDescriptor, MessageState, Reaction};
 use tempfile::TempDir;
 
 use super::super::{Account, Companion, CompanionStatus, NewMessage, Store};

@@ -1,9 +1,9 @@
 //! Edits, reactions, and the list of companions.
 
 use handfast::codec::limits::REACTIONS_MAX;
-use handfast::codec::message::{CompanionState, Reaction};
 use handfast::handshake::key_schedule::old_command_key;
 use handfast::session::RowDigest;
+use handfast_messages::{CompanionState, Reaction};
 
 use super::*;
 

@@ -5,10 +5,10 @@ use alloc::vec::Vec;
 use bytes::Bytes;
 
 use super::{freeze, list, read_kind, unknown_kind, writer};
-use crate::error::{DecodeError, ErrorCode};
-use crate::limits::{HISTORY_COUNT_MAX, ITEM_LEN_MAX};
-use crate::tlv::Field;
-use crate::varint::{len_u64, put_varint};
+use handfast_codec::limits::{HISTORY_COUNT_MAX, ITEM_LEN_MAX};
+use handfast_codec::tlv::Field;
+use handfast_codec::varint::{len_u64, put_varint};
+use handfast_codec::{DecodeError, ErrorCode};
 
 const ACCEPTED: u64 = 1;
 const HISTORY_PAGE: u64 = 3;

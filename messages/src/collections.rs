@@ -2,8 +2,8 @@
 
 use alloc::vec::Vec;
 
-use crate::frame::Collection;
-use crate::varint::{put_varint, take_varint};
+use handfast_codec::frame::Collection;
+use handfast_codec::varint::{put_varint, take_varint};
 
 const CHATS: u8 = 1;
 const MESSAGES: u8 = 2;
@@ -30,7 +30,7 @@ impl CollectionName {
     pub fn encode(self) -> Option<Collection> {
         match self {
             Self::Chats => Collection::new(&[CHATS]),
-            Self::Messages(chat) if chat <= crate::limits::VARINT_MAX => {
+            Self::Messages(chat) if chat <= handfast_codec::limits::VARINT_MAX => {
                 let mut name = Vec::from([MESSAGES]);
                 put_varint(&mut name, chat);
                 Collection::new(&name)

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use handfast_codec::ErrorCode;
 use handfast_codec::ids::{CommandKey, CompanionId, ContentId};
-use handfast_codec::message::{
+use handfast_messages::{
     Command, CommandRef, CompanionState, Item, MediaDescriptor, Message, MessageState, Reaction, ResultBody,
 };
 

@@ -1,16 +1,19 @@
-//! One test for each rule of messages and handshake payloads by which a receiver refuses, named after the rule; the exact error, at the
-//! maximum and one past it.
+//! One test for each rule of messages by which a receiver refuses, named after the rule; the exact error, at the maximum
+//! and one past it.
 
-#[path = "support/bytes.rs"]
+#[path = "../../codec/tests/support/bytes.rs"]
 #[expect(dead_code, reason = "each test file uses some of it")]
 mod build;
+#[path = "../../codec/tests/support/encoded.rs"]
+#[expect(dead_code, reason = "each test file uses some of it")]
+mod encoded;
 #[path = "support/samples.rs"]
 #[expect(dead_code, reason = "each test file uses some of it")]
 mod samples;
-#[path = "support/walk.rs"]
+#[path = "../../codec/tests/support/walk.rs"]
 mod walk;
 
-use build::{error, list, padded, with};
+use build::{error, list, with};
 use bytes::Bytes;
 use handfast_codec::ErrorCode;
 use handfast_codec::frame::{Row, RowId};
@@ -18,40 +21,7 @@ use handfast_codec::limits::{
     AUTHOR_LEN_MAX, ITEM_LEN_MAX, MEDIA_NAME_LEN_MAX, MEDIA_TYPE_LEN_MAX, REACTION_LEN_MAX, REACTIONS_MAX,
     TEXT_LEN_MAX, VARINT_MAX,
 };
-use handfast_codec::link::LinkCert;
-use handfast_codec::message::{Command, Item, MediaDescriptor, Message, Reaction, ResultBody};
-use handfast_codec::payload::{ResumeBlock, Xk1, Xk2};
-
-#[test]
-fn limits_of_handshake_payloads() {
-    // req: FRM-010, FRM-024
-    let xk2 = samples::xk2().encode();
-    for (kind, min, max, what) in [(13, 1, 64, "label"), (15, 0, 128, "claimed origin")] {
-        let size = |len: usize| Xk2::decode(&padded(&with(&xk2, kind, &vec![b'x'; len])));
-        assert!(size(min).is_ok() && size(max).is_ok(), "{what}");
-        assert_eq!(size(max + 1).unwrap_err().code, ErrorCode::FIELD_LENGTH, "{what}");
-        if min > 0 {
-            assert_eq!(size(min - 1).unwrap_err().code, ErrorCode::FIELD_LENGTH, "{what}");
-        }
-    }
-    let xk1 = samples::xk1().encode();
-    let of = |kind: u64, value: &[u8]| Xk1::decode(&padded(&with(&xk1, kind, value)));
-    assert!(of(1, &[1; 8]).is_ok());
-    assert_eq!(of(1, &[1; 9]), Err(error(ErrorCode::FIELD_LENGTH, 2, "versions")));
-    assert_eq!(of(1, &[]), Err(error(ErrorCode::FIELD_LENGTH, 2, "versions")));
-    let numbers: Vec<u8> = (0..33).collect();
-    assert!(of(3, &numbers[..32]).is_ok());
-    assert_eq!(of(3, &numbers).unwrap_err().code, ErrorCode::FIELD_LENGTH);
-    let pairs: Vec<u8> = (0..33).flat_map(|id| [id, 0]).collect();
-    assert!(of(5, &pairs[..64]).is_ok());
-    assert_eq!(of(5, &pairs).unwrap_err().code, ErrorCode::FIELD_LENGTH);
-    assert_eq!(of(5, &[1]).unwrap_err().code, ErrorCode::TRUNCATED);
-    let mut block = samples::resume_block();
-    block.streams = (0..16).map(|id| (id, 0)).collect();
-    assert!(ResumeBlock::decode(&block.encode()).is_ok());
-    block.streams.push((16, 0));
-    assert_eq!(ResumeBlock::decode(&block.encode()).unwrap_err().code, ErrorCode::FIELD_LENGTH);
-}
+use handfast_messages::{Command, Item, MediaDescriptor, Message, Reaction, ResultBody};
 
 #[test]
 fn limits_of_messages() {
@@ -104,10 +74,6 @@ fn limits_of_messages() {
         let reaction = vec![b'x'; len];
         let command = size(13, &[(1, &[1]), (3, &[1]), (5, &reaction)]);
         assert_eq!(Command::decode(&command).is_ok(), ok, "reaction of {len}");
-    }
-    for (len, ok) in [(1, true), (64, true), (65, false), (0, false)] {
-        let cert = with(&samples::certificate().encode(), 31, &vec![b'x'; len]);
-        assert_eq!(LinkCert::decode(&cert).is_ok(), ok, "account name of {len}");
     }
 }
 
@@ -221,4 +187,46 @@ fn the_longest_message_fits_a_row() {
     assert_eq!(body.len(), 14_927);
     let row = Row { id: RowId::from_number(VARINT_MAX), rev: VARINT_MAX, body };
     assert!(row.encode().len() <= ITEM_LEN_MAX, "{}", row.encode().len());
+}
+
+#[test]
+fn bytes_after_the_last_field() {
+    // req: FRM-003
+    let command = with(&samples::items()[2].encode()[1..], 17, &[&[4; 32][..], &[1]].concat());
+    assert!(Item::decode(&[&[3][..], &command].concat()).is_ok(), "there was no command to replace");
+    let full = with(&samples::items()[1].encode()[1..], 17, &[&[4; 32][..], &[1]].concat());
+    let refused = Item::decode(&[&[3][..], &full].concat()).unwrap_err();
+    assert_eq!((refused.code, refused.what), (ErrorCode::TRAILING_BYTES, "command"));
+}
+
+#[test]
+fn text_that_is_not_utf_8() {
+    // req: FRM-004
+    let text = list(&[(1, &[1]), (3, b"ok\x80")]);
+    let refused = Command::decode(&[&[1][..], &text].concat());
+    assert_eq!(refused, Err(error(ErrorCode::BAD_UTF8, 8, "text")));
+}
+
+#[test]
+fn a_value_out_of_range() {
+    // req: FRM-011
+    for (count, code) in
+        [(0, Some(ErrorCode::FIELD_VALUE)), (1, None), (50, None), (51, Some(ErrorCode::FIELD_VALUE))]
+    {
+        let history = [&[3][..], &list(&[(1, &[1]), (3, &[0]), (5, &[count])])].concat();
+        assert_eq!(Command::decode(&history).err().map(|error| error.code), code, "{count}");
+    }
+    let state = [&[3][..], &with(&samples::items()[2].encode()[1..], 11, &[7])].concat();
+    assert_eq!(Item::decode(&state).unwrap_err().code, ErrorCode::FIELD_VALUE);
+    let more = [&[3][..], &list(&[(1, &[]), (3, &[2])])].concat();
+    assert_eq!(ResultBody::decode(&more.into()), Err(error(ErrorCode::FIELD_VALUE, 5, "history more")));
+}
+
+#[test]
+fn a_history_page_past_its_maximum() {
+    // req: FRM-024
+    let history =
+        |count: usize| [&[3][..], &list(&[(1, &[1, 9].repeat(count)), (3, &[0]), (5, &[0])])].concat();
+    assert!(ResultBody::decode(&history(50).into()).is_ok());
+    assert_eq!(ResultBody::decode(&history(51).into()).unwrap_err().code, ErrorCode::FIELD_LENGTH);
 }

@@ -7,15 +7,15 @@ use bytes::Bytes;
 
 use super::media::MediaDescriptor;
 use super::{freeze, list, read_kind, unknown_kind, writer};
-use crate::error::{DecodeError, ErrorCode};
-use crate::ids::{CommandKey, CompanionId};
-use crate::limits::{
+use handfast_codec::ids::{CommandKey, CompanionId};
+use handfast_codec::limits::{
     AUTHOR_LEN_MAX, LABEL_LEN_MAX, PREVIEW_LEN_MAX, REACTION_LEN_MAX, REACTIONS_MAX, TEXT_LEN_MAX,
     TITLE_LEN_MAX,
 };
-use crate::parse::{self, Cursor, ascends};
-use crate::tlv::Field;
-use crate::varint::{len_u64, put_varint};
+use handfast_codec::parse::{self, Cursor, ascends};
+use handfast_codec::tlv::Field;
+use handfast_codec::varint::{len_u64, put_varint};
+use handfast_codec::{DecodeError, ErrorCode};
 
 const CHAT: u64 = 1;
 const MESSAGE: u64 = 3;

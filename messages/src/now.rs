@@ -1,28 +1,17 @@
-//! Values of NOW slots.
+//! Values of NOW slots: the one that the protocol reads, and those of the vocabulary.
 
 use alloc::vec::Vec;
 
 use bytes::Bytes;
+use handfast_codec::frame::PageState;
+use handfast_codec::limits::PRESENT_MAX;
+use handfast_codec::parse::{Cursor, ascends};
+use handfast_codec::varint::put_varint;
+use handfast_codec::{DecodeError, ErrorCode};
 
-use crate::error::{DecodeError, ErrorCode};
-use crate::limits::PRESENT_MAX;
-use crate::parse::{Cursor, ascends};
-use crate::varint::put_varint;
-
-const PAGE_STATE: u64 = 1;
 const PHONE_STATUS: u64 = 3;
 const TYPING: u64 = 5;
 const PRESENCE: u64 = 7;
-
-/// Whether a page can be seen.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[expect(clippy::exhaustive_enums, reason = "the states of version 1; others are refused")]
-pub enum PageState {
-    /// It can.
-    Visible,
-    /// It cannot.
-    Hidden,
-}
 
 /// The value of a slot.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -54,7 +43,7 @@ impl NowValue {
     #[must_use]
     pub const fn slot(&self) -> u64 {
         match self {
-            Self::Page(_) => PAGE_STATE,
+            Self::Page(_) => PageState::SLOT,
             Self::PhoneStatus { .. } => PHONE_STATUS,
             Self::Typing { .. } => TYPING,
             Self::Presence { .. } => PRESENCE,
@@ -65,8 +54,7 @@ impl NowValue {
     #[must_use]
     pub fn encode(&self) -> Bytes {
         match self {
-            Self::Page(PageState::Visible) => Bytes::from_static(&[0]),
-            Self::Page(PageState::Hidden) => Bytes::from_static(&[1]),
+            Self::Page(state) => state.encode(),
             Self::PhoneStatus { battery, charging } => {
                 Bytes::copy_from_slice(&[*battery, u8::from(*charging)])
             }
@@ -85,12 +73,7 @@ impl NowValue {
         // req: MSG-044
         let refused = |at, what| Err(DecodeError::new(ErrorCode::FIELD_VALUE, at, what));
         let value = match slot {
-            // req: MSG-041
-            PAGE_STATE => match c.u8("page state")? {
-                0 => Self::Page(PageState::Visible),
-                1 => Self::Page(PageState::Hidden),
-                _ => return refused(0, "page state"),
-            },
+            PageState::SLOT => return Ok(Some(Self::Page(PageState::decode(body)?))),
             // req: MSG-042
             PHONE_STATUS => match (c.u8("battery")?, c.u8("charging")?) {
                 (battery @ 0..=100, charging @ 0..=1) => {

@@ -3,10 +3,10 @@
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use crate::error::DecodeError;
-use crate::ids::ContentId;
-use crate::limits::{MEDIA_NAME_LEN_MAX, MEDIA_TYPE_LEN_MAX};
-use crate::tlv::{Field, TlvReader, TlvWriter};
+use handfast_codec::DecodeError;
+use handfast_codec::ids::ContentId;
+use handfast_codec::limits::{MEDIA_NAME_LEN_MAX, MEDIA_TYPE_LEN_MAX};
+use handfast_codec::tlv::{Field, TlvReader, TlvWriter};
 
 const KNOWN: [u64; 4] = [1, 3, 5, 7];
 

@@ -6,9 +6,9 @@ use bytes::Bytes;
 
 use super::media::MediaDescriptor;
 use super::{freeze, list, read_kind, unknown_kind, writer};
-use crate::error::{DecodeError, ErrorCode};
-use crate::limits::{CAPTION_LEN_MAX, HISTORY_COUNT_MAX, REACTION_LEN_MAX, TEXT_LEN_MAX};
-use crate::tlv::TlvReader;
+use handfast_codec::limits::{CAPTION_LEN_MAX, HISTORY_COUNT_MAX, REACTION_LEN_MAX, TEXT_LEN_MAX};
+use handfast_codec::tlv::TlvReader;
+use handfast_codec::{DecodeError, ErrorCode};
 
 const SEND_TEXT: u64 = 1;
 const HISTORY: u64 = 3;
