@@ -3,7 +3,7 @@
     not(feature = "tokio"),
     doc = "Handfast without a driver: the machines of [`session`], for the application's own loop. See the README."
 )]
-#![cfg_attr(not(any(feature = "tokio", feature = "sqlite", feature = "program", feature = "wasm")), no_std)]
+#![cfg_attr(not(any(feature = "tokio", feature = "sqlite", feature = "wasm")), no_std)]
 
 pub use handfast_codec as codec;
 pub use handfast_codec::{DecodeError, DeviceRole, ErrorCode, RelayName, Timestamp};
@@ -12,12 +12,8 @@ pub use handfast_session as session;
 
 #[cfg(feature = "tokio")]
 pub mod driver;
-#[cfg(any(feature = "program", feature = "wasm"))]
-mod hex;
-#[cfg(any(feature = "program", feature = "wasm"))]
-mod media_type;
-#[cfg(feature = "program")]
-pub mod program;
+pub mod hex;
+pub mod media_type;
 #[cfg(any(feature = "tokio", feature = "wasm"))]
 mod rng;
 #[cfg(feature = "sqlite")]
@@ -30,5 +26,5 @@ mod system_error;
 pub use system_error::SystemError;
 #[cfg(feature = "wasm")]
 pub mod wasm;
-#[cfg(all(feature = "hazmat", any(feature = "sqlite", feature = "program")))]
+#[cfg(all(feature = "hazmat", any(feature = "tokio", feature = "sqlite")))]
 pub mod witness;

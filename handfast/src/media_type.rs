@@ -1,10 +1,5 @@
 //! What kind of media a file is.
 
-#![cfg_attr(
-    not(feature = "program"),
-    expect(unreachable_pub, reason = "programs export it; pages have it by `wasm`")
-)]
-
 /// The media type that the first bytes say; a name says nothing.
 #[must_use]
 pub fn media_type(head: &[u8]) -> &'static str {

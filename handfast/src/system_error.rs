@@ -16,6 +16,18 @@ impl SystemError {
     pub const fn kind(&self) -> ErrorKind {
         self.kind
     }
+
+    /// A text without the numbers that the standard library puts behind the system's words: `(os error 2)`.
+    #[must_use]
+    pub fn without_number(text: &str) -> String {
+        let mut parts = text.split(" (os error ");
+        let mut words = parts.next().unwrap_or_default().to_owned();
+        for part in parts {
+            let behind = part.trim_start_matches(|letter: char| letter.is_ascii_digit() || letter == '-');
+            words.push_str(behind.strip_prefix(')').unwrap_or(behind));
+        }
+        words
+    }
 }
 
 impl From<&io::Error> for SystemError {
@@ -23,7 +35,7 @@ impl From<&io::Error> for SystemError {
         let kind = error.kind();
         // Only an error with a number, or with an error inside, has words of its own.
         let has_words = error.raw_os_error().is_some() || error.get_ref().is_some();
-        let words = if has_words { without_number(&error.to_string()) } else { words_of(kind) };
+        let words = if has_words { Self::without_number(&error.to_string()) } else { words_of(kind) };
         Self { kind, words }
     }
 }
@@ -44,18 +56,6 @@ impl fmt::Display for SystemError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.words)
     }
-}
-
-/// A text without the numbers that the standard library puts behind the system's words: `(os error 2)`.
-#[must_use]
-pub(crate) fn without_number(text: &str) -> String {
-    let mut parts = text.split(" (os error ");
-    let mut words = parts.next().unwrap_or_default().to_owned();
-    for part in parts {
-        let behind = part.trim_start_matches(|letter: char| letter.is_ascii_digit() || letter == '-');
-        words.push_str(behind.strip_prefix(')').unwrap_or(behind));
-    }
-    words
 }
 
 /// Words for an error that has none: what the standard library has for these is no help ("entity not found").
@@ -110,8 +110,8 @@ mod tests {
 
     #[test]
     fn numbers_are_taken_out_wherever_they_stand() {
-        assert_eq!(without_number("a (os error 2): b (os error 113)"), "a: b");
-        assert_eq!(without_number("no number (os error x)"), "no numberx)");
-        assert_eq!(without_number(""), "");
+        assert_eq!(SystemError::without_number("a (os error 2): b (os error 113)"), "a: b");
+        assert_eq!(SystemError::without_number("no number (os error x)"), "no numberx)");
+        assert_eq!(SystemError::without_number(""), "");
     }
 }

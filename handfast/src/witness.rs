@@ -22,7 +22,11 @@ fn number(_: &std::fs::Metadata) -> u64 {
 }
 
 /// A file was synced.
-pub(crate) fn synced(file: &File) -> io::Result<()> {
+///
+/// # Errors
+///
+/// The system's.
+pub fn synced(file: &File) -> io::Result<()> {
     let meta = file.metadata()?;
     SYNCED.with_borrow_mut(|synced| {
         let _ = synced.insert(number(&meta), meta.len());

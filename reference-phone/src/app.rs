@@ -23,10 +23,10 @@ use std::time::Duration;
 use bytes::{Bytes, BytesMut};
 use handfast::codec::ids::{CompanionId, ContentId, MailboxId};
 use handfast::codec::limits::OFFERED_MAX;
-use handfast::program::StoreRest;
 use handfast::session::{Endpoint, LinkState, LoadError};
 use handfast::{DeviceRole, ErrorCode, RelayName, Timestamp};
 use handfast_messages::MessageState;
+use handfast_programs::StoreRest;
 use rand_core::CryptoRng;
 
 use crate::media::MediaDir;

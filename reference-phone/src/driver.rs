@@ -6,7 +6,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use anyhow::Context;
 use handfast::codec::ids::CompanionId;
 use handfast::driver::{Connector, SleepWatch, SocketEvent, SocketSet, os_rng};
-use handfast::program::{
+use handfast_programs::{
     Clock, ControlEvent, DirLock, FileJobError, FileJobs, Inbox, Progress, Replies, field_hex, field_str,
     field_u64, reason, run_core, serve_control, usage,
 };

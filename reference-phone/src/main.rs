@@ -8,7 +8,7 @@ use anyhow::Context as _;
 use clap::{Parser, Subcommand};
 use handfast::RelayName;
 use handfast::driver::{Connector, os_rng};
-use handfast::program::{
+use handfast_programs::{
     Clock, ControlClient, DirLock, Unwritable, UserFile, complain, keep_files_private, pasted_code,
     print_line, print_words, printed, reason, told,
 };

@@ -9,9 +9,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use handfast::codec::ids::{ContentId, MailboxId};
 use handfast::codec::limits::{MEDIA_CHUNK_LEN, MEDIA_LEN_MAX};
-use handfast::program::{Progress, UserFile, UserFileError, media_type};
 use handfast::session::media::{ChunkList, ContentHasher};
 use handfast::sqlite::{SqliteError, file};
+use handfast_programs::{Progress, UserFile, UserFileError, media_type};
 
 /// The directory of content in the data directory.
 pub const MEDIA_DIR: &str = "media";

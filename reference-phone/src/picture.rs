@@ -6,7 +6,7 @@ use std::io::Cursor;
 use std::path::Path;
 
 use handfast::codec::qr::PREFIX;
-use handfast::program::{UserFile, UserFileError};
+use handfast_programs::{UserFile, UserFileError};
 use image::{DynamicImage, ImageFormat, ImageReader, Limits};
 
 use scan::Luma;

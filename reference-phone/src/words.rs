@@ -1,7 +1,7 @@
 //! Events and answers in plain words, from the same objects that `--json` prints.
 
-use handfast::program::fields::{lines, number, rows, text};
-use handfast::program::{ago, columns, printable, size, usage_words};
+use handfast_programs::fields::{lines, number, rows, text};
+use handfast_programs::{ago, columns, printable, size, usage_words};
 use serde_json::Value;
 
 use crate::app::grants_of;
@@ -314,7 +314,7 @@ pub fn scan_answer(line: &str) -> Option<Value> {
     if !line.is_empty() && line.bytes().all(|digit| digit.is_ascii_digit()) {
         return Some(serde_json::json!({"check_code": line}));
     }
-    if let Some(approve) = handfast::program::yes_or_no(line) {
+    if let Some(approve) = handfast_programs::yes_or_no(line) {
         return Some(serde_json::json!({"approve": approve}));
     }
     let rights = line.to_lowercase();

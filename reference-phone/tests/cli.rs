@@ -62,7 +62,7 @@ fn pictures_that_give_no_code_are_told_apart() {
 #[test]
 fn a_directory_has_one_phone() {
     let dir = tempfile::tempdir().expect("a directory");
-    let _held = handfast::program::DirLock::acquire(dir.path()).expect("free");
+    let _held = handfast_programs::DirLock::acquire(dir.path()).expect("free");
     fails(&phone(dir.path(), &["run"]), 1, "another process uses");
 }
 
@@ -156,7 +156,7 @@ fn op07_sigterm_at_any_moment_ends_it_in_time_and_the_database_is_whole() {
     for round in 0..10_u64 {
         let (running, _) = start(dir.path(), &[]);
         let mut client =
-            handfast::program::ControlClient::connect(dir.path()).expect("it listens").expect("it runs");
+            handfast_programs::ControlClient::connect(dir.path()).expect("it listens").expect("it runs");
         // What it is in the middle of differs from round to round.
         for number in 0..round * 3 {
             let text = format!("round {round} text {number}");
@@ -204,7 +204,7 @@ fn op08_no_option_takes_a_secret() {
 #[test]
 fn only_who_began_a_scan_answers_its_questions() {
     use handfast::handshake::pairing::Claims;
-    use handfast::program::ControlClient;
+    use handfast_programs::ControlClient;
     use rand_chacha::ChaCha20Rng;
     use rand_chacha::rand_core::SeedableRng;
     use serde_json::{Value, json};

@@ -20,10 +20,10 @@ use std::time::Duration;
 use bytes::{Bytes, BytesMut};
 use handfast::codec::frame::Collection;
 use handfast::codec::ids::{CommandKey, CompanionId, ContentId};
-use handfast::program::StoreRest;
 use handfast::session::LinkState;
 use handfast::session::pairing::ShownCodes;
 use handfast::{DeviceRole, ErrorCode, RelayName, Timestamp};
+use handfast_programs::StoreRest;
 use rand_core::CryptoRng;
 
 use crate::store::{Direction, LinkRowState, Message, Store, StoreError};

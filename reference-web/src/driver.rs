@@ -9,11 +9,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use anyhow::Context;
 use handfast::codec::ids::CommandKey;
 use handfast::driver::{Connector, SleepWatch, SocketEvent, SocketSet, os_rng};
-use handfast::program::{
+use handfast::{RelayName, Timestamp};
+use handfast_programs::{
     Clock, ControlEvent, Destination, DirLock, FileJobs, Inbox, Progress, Replies, StdinEvent, field_hex,
     field_str, field_u64, reason, run_core, serve_control, spawn_stdin, usage,
 };
-use handfast::{RelayName, Timestamp};
 use rand_core::CryptoRng;
 use serde_json::{Map, Value, json};
 

@@ -9,7 +9,7 @@ use anyhow::Context as _;
 use clap::{Parser, Subcommand};
 use handfast::RelayName;
 use handfast::driver::Connector;
-use handfast::program::{
+use handfast_programs::{
     Clock, ControlClient, DirLock, Unwritable, UserFile, complain, keep_files_private, parse_object,
     print_line, print_words, printed, reason, told,
 };

@@ -9,9 +9,9 @@ use std::path::{Path, PathBuf};
 
 use handfast::codec::ids::ContentId;
 use handfast::codec::limits::{MEDIA_CHUNK_LEN, MEDIA_LEN_MAX, MEDIA_NAME_LEN_MAX};
-use handfast::program::{Destination, PartCheck, Progress, UserFile, UserFileError, media_type};
 use handfast::session::media::{ChunkList, ContentHasher};
 use handfast::sqlite::{SqliteError, file};
+use handfast_programs::{Destination, PartCheck, Progress, UserFile, UserFileError, media_type};
 
 /// The directory of content in the data directory.
 pub const MEDIA_DIR: &str = "media";
@@ -181,7 +181,7 @@ impl MediaDir {
     /// [`SqliteError`].
     pub fn write_list(&self, content: ContentId, list: &ChunkList) -> Result<(), SqliteError> {
         let path = self.sent_list(content);
-        handfast::program::write_file(&path, &list.encode()).map_err(|error| file::error(&path, &error))
+        handfast_programs::write_file(&path, &list.encode()).map_err(|error| file::error(&path, &error))
     }
 
     /// The list of content that is to be sent.
@@ -248,7 +248,7 @@ impl MediaDir {
             let name = path.file_name().unwrap_or_default().to_string_lossy();
             let (id, kind) = name.split_once('.').unwrap_or((&name, ""));
             let is_cut_import = id.starts_with("import-") && kind == "tmp";
-            let is_kept = match handfast::program::parse_hex(id).map(ContentId::from_bytes) {
+            let is_kept = match handfast_programs::parse_hex(id).map(ContentId::from_bytes) {
                 None => !is_cut_import,
                 Some(content) => match kind {
                     "" => wanted.whole.contains(&content),

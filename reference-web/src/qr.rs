@@ -4,7 +4,7 @@ use std::io;
 use std::path::Path;
 
 use handfast::SystemError;
-use handfast::program::{Destination, write_file};
+use handfast_programs::{Destination, write_file};
 use qrcode::{EcLevel, QrCode};
 
 /// Light modules around a code.
@@ -24,7 +24,7 @@ pub enum DrawError {
     TooLong,
     /// The picture cannot be put there.
     #[error(transparent)]
-    Place(handfast::program::UserFileError),
+    Place(handfast_programs::UserFileError),
     /// The picture cannot be written.
     #[error("cannot write {path} ({reason}): choose another file with --qr-png")]
     File {

@@ -1,7 +1,7 @@
 //! Events and answers in plain words, from the same objects that `--json` prints.
 
-use handfast::program::fields::{lines, number, rows, text};
-use handfast::program::{ago, columns, printable, size, usage_words};
+use handfast_programs::fields::{lines, number, rows, text};
+use handfast_programs::{ago, columns, printable, size, usage_words};
 use serde_json::{Map, Value};
 
 /// A state of the link, in words.

@@ -78,7 +78,7 @@ fn what_is_not_there_is_said() {
 #[test]
 fn a_directory_has_one_companion() {
     let dir = tempfile::tempdir().expect("a directory");
-    let _held = handfast::program::DirLock::acquire(dir.path()).expect("free");
+    let _held = handfast_programs::DirLock::acquire(dir.path()).expect("free");
     fails(&web(dir.path(), &["pair"]), 1, "another process uses");
 }
 

@@ -127,12 +127,13 @@ fn member(package: &Value) -> Result<Package> {
 }
 
 fn place(name: &str) -> usize {
-    const ORDER: [&str; 8] = [
+    const ORDER: [&str; 9] = [
         "handfast-codec",
         "handfast-messages",
         "handfast-handshake",
         "handfast-session",
         "handfast",
+        "handfast-programs",
         "reference-relay",
         "reference-phone",
         "reference-web",

@@ -168,7 +168,7 @@ impl App {
         if self.rest.is_on() {
             return Err(VerbError::Resting);
         }
-        let offer = Offer::decode(&handfast::program::pasted_code(text))
+        let offer = Offer::decode(&handfast_programs::pasted_code(text))
             .map_err(|error| VerbError::Code(error.code()))?;
         let relay = self.policy.check(&offer.relay).map_err(VerbError::Relay)?;
         let in_use = self.store.keys_in_use()?;

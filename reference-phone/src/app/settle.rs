@@ -43,10 +43,10 @@ impl App {
             }
             if self.store.is_open() {
                 moved = true;
-                handfast::kill_point!("phone.before_commit");
+                handfast_programs::kill_point!("phone.before_commit");
                 self.store.commit()?;
                 self.stored = true;
-                handfast::kill_point!("phone.after_commit");
+                handfast_programs::kill_point!("phone.after_commit");
                 self.rest.stored();
             }
             if !self.rest.is_on() {
@@ -286,10 +286,10 @@ impl App {
             for commit in attempt.applied.drain(..) {
                 attempt.stored = attempt.stored.saturating_add(1);
                 if attempt.stored == 1 {
-                    handfast::kill_point!("phone.pairing_offered");
+                    handfast_programs::kill_point!("phone.pairing_offered");
                 }
                 if attempt.stored > 1 {
-                    handfast::kill_point!("phone.pairing_active");
+                    handfast_programs::kill_point!("phone.pairing_active");
                 }
                 let _ = attempt.pairing.committed(now.mono, commit);
             }

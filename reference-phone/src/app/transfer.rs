@@ -8,11 +8,11 @@ use handfast::codec::frame::OpenKind;
 use handfast::codec::ids::{ContentId, MailboxId};
 use handfast::codec::limits::{MEDIA_CHUNK_LEN, MEDIA_LEN_MAX};
 use handfast::codec::tlv::TlvReader;
-use handfast::program::PartCheck;
 use handfast::session::StreamInfo;
 use handfast::session::media::{ChunkList, MediaReceiver};
 use handfast::sqlite::{SqliteError, file};
 use handfast::{DecodeError, ErrorCode};
+use handfast_programs::PartCheck;
 
 use crate::media::MediaDir;
 use crate::store::{MediaRow, Store, StoreError};
@@ -346,7 +346,7 @@ impl Upload {
                 return Err(ErrorCode::HASH);
             }
             media.finish_part(link, &self.file, self.content()).map_err(io)?;
-            handfast::kill_point!("phone.upload_done");
+            handfast_programs::kill_point!("phone.upload_done");
             self.reported = self.checked;
             return Ok(UploadStep::Whole(self.checked));
         }
@@ -355,7 +355,7 @@ impl Upload {
         }
         // req: STR-006
         file::sync(&self.file).map_err(|error| full_or_io(&error))?;
-        handfast::kill_point!("phone.chunk_synced");
+        handfast_programs::kill_point!("phone.chunk_synced");
         self.reported = self.checked;
         Ok(UploadStep::Durable(self.checked))
     }

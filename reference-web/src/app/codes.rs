@@ -224,10 +224,10 @@ impl App {
             for commit in code.applied.drain(..) {
                 code.stored = code.stored.saturating_add(1);
                 if code.stored == 1 {
-                    handfast::kill_point!("web.pairing_pending");
+                    handfast_programs::kill_point!("web.pairing_pending");
                 }
                 if code.stored > 1 {
-                    handfast::kill_point!("web.pairing_linked");
+                    handfast_programs::kill_point!("web.pairing_linked");
                 }
                 // Reported once each and in order: it cannot be refused.
                 let _ = code.pairing.committed(now, commit);

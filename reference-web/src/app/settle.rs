@@ -132,10 +132,10 @@ impl App {
             }
             if self.store.is_dirty() {
                 moved = true;
-                handfast::kill_point!("web.before_commit");
+                handfast_programs::kill_point!("web.before_commit");
                 self.store.commit()?;
                 self.stored = true;
-                handfast::kill_point!("web.after_commit");
+                handfast_programs::kill_point!("web.after_commit");
                 self.rest.stored();
             }
             self.drop_leftovers()?;

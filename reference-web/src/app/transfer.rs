@@ -11,12 +11,12 @@ use handfast::codec::frame::OpenKind;
 use handfast::codec::ids::ContentId;
 use handfast::codec::limits::MEDIA_CHUNK_LEN;
 use handfast::codec::tlv::TlvWriter;
-use handfast::program::PartCheck;
 use handfast::session::media::{ChunkList, list_len};
 use handfast::session::{Event, SendRefused, StreamEnd};
 use handfast::sqlite::file;
 use handfast::{ErrorCode, Timestamp};
 use handfast_messages::{Command, MediaDescriptor};
+use handfast_programs::PartCheck;
 
 use self::content::Way;
 use self::exports::content_offset;
@@ -407,7 +407,7 @@ impl App {
             return Ok(true);
         }
         let Ok(commit) = link.endpoint.stream_durable(now, id, get.checked) else { return Ok(false) };
-        handfast::kill_point!("web.chunk_synced");
+        handfast_programs::kill_point!("web.chunk_synced");
         link.commits.push(commit);
         get.reported = get.checked;
         row.offset = get.checked;
@@ -418,7 +418,7 @@ impl App {
                 self.stop(link, id, ErrorCode::IO)?;
                 return Ok(true);
             }
-            handfast::kill_point!("web.fetch_done");
+            handfast_programs::kill_point!("web.fetch_done");
             row.state = TransferState::Done;
             row.stream = None;
             drop(link.running.remove(&id));

@@ -311,7 +311,7 @@ impl App {
         }
     }
 
-    /// Fetches content and copies it to `out`, at which the caller has looked ([`handfast::program::Destination`]). One
+    /// Fetches content and copies it to `out`, at which the caller has looked ([`handfast_programs::Destination`]). One
     /// that goes on goes on; one that is here is copied at once. A transfer event tells the end, whatever it is.
     ///
     /// # Errors

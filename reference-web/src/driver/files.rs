@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use handfast::codec::ids::ContentId;
 use handfast::driver::os_rng;
-use handfast::program::{
+use handfast_programs::{
     Clock, Destination, FileJobError, Progress, Replies, Terminal, UserFileError, field_hex, field_str,
     field_u64, reason,
 };
@@ -185,7 +185,7 @@ pub fn settle_alone(app: &mut App, clock: Clock) -> anyhow::Result<Option<String
             let AppOutput::Export { content, out } = output else { continue };
             let made = app.store().media().export(content, Path::new(&out), &Progress::default());
             if let Err(error) = &made {
-                handfast::program::complain(&reason(error));
+                handfast_programs::complain(&reason(error));
             }
             app.exported(content, &out, made.map_err(|error| reason(&error)))?;
             any = true;

@@ -2,7 +2,7 @@
 
 use bytes::{Bytes, BytesMut};
 use handfast::codec::ids::AttachmentId;
-use handfast::program::Progress;
+use handfast_programs::Progress;
 use rand_core::Rng;
 use reference_phone::app::AppOutput as PhoneOutput;
 use reference_relay::core::{Fresh, Output as RelayOutput, SocketId};

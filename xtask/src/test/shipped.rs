@@ -15,7 +15,7 @@ const FOR_TESTS: [&str; 4] = ["hazmat", "failpoints", "store-suite", "store-suit
 const GUARD: &str = "codec/src/test_builds.rs";
 const GUARDED: [(&str, &str); 3] = [
     ("handshake/src/hazmat.rs", "hazmat"),
-    ("handfast/src/program/kill.rs", "failpoints"),
+    ("programs/src/kill.rs", "failpoints"),
     ("reference-relay/src/failpoint.rs", "failpoints"),
 ];
 
@@ -84,7 +84,7 @@ mod tests {
     fn features_for_tests_are_told_from_others() {
         assert!(is_for_tests("handfast-session feature \"hazmat\""));
         assert!(is_for_tests("reference-relay feature \"failpoints\""));
-        assert!(!is_for_tests("handfast feature \"program\""));
+        assert!(!is_for_tests("handfast feature \"tokio\""));
         assert!(!is_for_tests("handfast-session v0.1.0"));
     }
 }

@@ -12,7 +12,7 @@ use rustix::fs::OFlags;
 use super::Progress;
 use super::dir::create_beside;
 use super::words::size;
-use crate::system_error::SystemError;
+use handfast::SystemError;
 
 /// What is copied at once, in bytes.
 const COPY_LEN: usize = 262_144;

@@ -5,7 +5,7 @@
 use std::fs::File;
 use std::io::{self, Read};
 
-use handfast_session::media::{ChunkList, ContentHasher};
+use handfast::session::media::{ChunkList, ContentHasher};
 
 /// How much of a file is checked in a step, in bytes: some milliseconds of a core.
 pub const CHECK_STEP_LEN: usize = 1_048_576;
@@ -49,7 +49,7 @@ impl PartCheck {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use handfast_codec::limits::MEDIA_CHUNK_LEN;
+    use handfast::codec::limits::MEDIA_CHUNK_LEN;
 
     /// The steps of a check of the first `len` bytes of such a file, and what it found.
     fn check(bytes: &[u8], list: &ChunkList, len: u64) -> (usize, u64) {

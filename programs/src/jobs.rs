@@ -108,7 +108,7 @@ mod tests {
     use std::sync::mpsc::channel;
 
     use super::*;
-    use crate::program::{Inbox, IoThread};
+    use crate::{Inbox, IoThread};
 
     type Ended = Result<u8, FileJobError>;
 

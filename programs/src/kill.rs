@@ -1,7 +1,7 @@
 //! Named kill points: where a crash test may end the process as if its power failed.
 
 #[cfg(feature = "failpoints")]
-handfast_codec::test_builds_only!("failpoints");
+handfast::codec::test_builds_only!("failpoints");
 
 /// Ends the process here, without any clean-up, when the environment says `HANDFAST_KILL_AT=name` or
 /// `HANDFAST_KILL_AT=name:n` (the n-th pass, from 1). Without the feature `failpoints` it is nothing.
@@ -17,7 +17,7 @@ macro_rules! kill_point {
 #[macro_export]
 macro_rules! kill_point {
     ($name:literal) => {
-        $crate::program::kill_point_passed($name)
+        $crate::kill_point_passed($name)
     };
 }
 

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::OFlags;
 
-use crate::system_error::SystemError;
+use handfast::SystemError;
 
 /// The lock file's name in the data directory.
 const LOCK_FILE: &str = "lock";
@@ -132,7 +132,7 @@ fn write_synced(file: &mut File, bytes: &[u8]) -> io::Result<()> {
     file.write_all(bytes)?;
     file.sync_all()?;
     #[cfg(feature = "hazmat")]
-    crate::witness::synced(file)?;
+    handfast::witness::synced(file)?;
     Ok(())
 }
 

@@ -5,7 +5,7 @@ use std::io::{self, BufRead, Read, Write};
 use serde_json::{Map, Value};
 use tokio::sync::mpsc;
 
-use crate::hex::parse_hex;
+use handfast::hex::parse_hex;
 
 /// The longest line, in bytes, without its end.
 pub const LINE_LEN_MAX: usize = 65_536;

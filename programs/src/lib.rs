@@ -1,12 +1,12 @@
 //! What native programs share: a locked data directory, a control socket, JSON lines, a core loop's inbox, kill points.
 //!
 //! A program keeps its machines and its store in one *core* thread. Everything that happens reaches that thread by an
-//! [`Inbox`]: socket events ([`crate::driver::spawn_socket`]), requests of other processes ([`serve_control`]), lines
+//! [`Inbox`]: socket events ([`handfast::driver::spawn_socket`]), requests of other processes ([`serve_control`]), lines
 //! of stdin ([`spawn_stdin`]). It holds its data directory by a [`DirLock`].
 //!
 //! ```no_run
 //! use std::path::Path;
-//! use handfast::program::{Clock, ControlEvent, DirLock, Inbox, IoThread, serve_control};
+//! use handfast_programs::{Clock, ControlEvent, DirLock, Inbox, IoThread, serve_control};
 //!
 //! enum Input {
 //!     Control(ControlEvent),
@@ -48,9 +48,10 @@ mod usage;
 mod user_file;
 mod words;
 
-pub use crate::driver::Clock;
-pub use crate::hex::parse_hex;
-pub use crate::media_type::media_type;
+pub use handfast::driver::Clock;
+pub use handfast::hex::parse_hex;
+pub use handfast::media_type::media_type;
+
 pub use client::{ControlClient, ControlError};
 pub use core_thread::{CoreError, run_core};
 pub use dir::{DirLock, DirLockError, write_file};

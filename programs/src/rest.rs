@@ -2,7 +2,7 @@
 
 use core::time::Duration;
 
-use handfast_codec::Timestamp;
+use handfast::codec::Timestamp;
 
 /// The rest after the first round that could not be stored.
 const FIRST: Duration = Duration::from_secs(1);

@@ -4,7 +4,7 @@ use std::error::Error;
 use std::io::{self, Write as _};
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use crate::system_error::{SystemError, without_number};
+use handfast::SystemError;
 
 /// Standard output cannot take what was asked for: most often its disk is full. Exit code 2.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -40,10 +40,10 @@ pub fn complain(line: &str) {
 /// An error and its causes in one line, each said once.
 #[must_use]
 pub fn reason(error: &(dyn Error + 'static)) -> String {
-    let mut said = without_number(&error.to_string());
+    let mut said = SystemError::without_number(&error.to_string());
     let mut cause = error.source();
     while let Some(error) = cause {
-        let words = without_number(&error.to_string());
+        let words = SystemError::without_number(&error.to_string());
         if !said.contains(&words) {
             said.push_str(": ");
             said.push_str(&words);
