@@ -49,8 +49,15 @@ const RUNS: [Run; 4] = [
     Run { name: "page", words: &["page-test"], seconds_max: "1800" },
 ];
 /// Code of the crates that the programs are made of; the wire's malformed bytes are the cases' to show.
-const INNER: [&str; 6] =
-    ["handshake/", "session/", "handfast/", "reference-phone/", "reference-web/", "reference-relay/"];
+const INNER: [&str; 7] = [
+    "handshake/",
+    "session/",
+    "handfast/",
+    "programs/",
+    "reference-phone/",
+    "reference-web/",
+    "reference-relay/",
+];
 
 /// Takes out `count` checks chosen by `seed`; returns whether each was noticed.
 ///

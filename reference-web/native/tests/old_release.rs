@@ -21,7 +21,8 @@ type OldRow = (u64, u64, String, bool, Option<u64>);
 
 fn fixtures() -> [&'static Path; 2] {
     let web = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/8b64ab1"));
-    let phone = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../reference-phone/tests/fixtures/8b64ab1"));
+    let phone =
+        Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../../reference-phone/tests/fixtures/8b64ab1"));
     [phone, web]
 }
 
