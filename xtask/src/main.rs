@@ -1,17 +1,12 @@
 //! Tasks of the Handfast workspace: `cargo xtask demo|test|fuzz|models|sim|mutants|old-release|trace|prose|bench`.
 
-mod command;
-mod debian;
-mod demo;
 mod figures;
 mod fuzz;
 mod models;
-mod old_release;
 #[path = "../../reference-relay/build/pack.rs"]
 mod pack;
 mod packages;
 mod page;
-mod page_test;
 mod patches;
 mod program_mutants;
 mod prose;
@@ -23,12 +18,12 @@ mod test;
 mod trace;
 mod vector_mutants;
 mod wasm;
-mod workspace;
 
 use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
+use handfast_e2e::{browser, command, debian, old_release, processes, workspace};
 
 /// Tasks of the Handfast workspace.
 #[derive(Parser, Debug)]
@@ -42,7 +37,7 @@ struct Arguments {
 #[derive(Subcommand, Debug)]
 enum Task {
     /// Starts relay, phone and companion and takes you through pairing and a chat.
-    Demo(demo::Options),
+    Demo(processes::Options),
     /// Runs all checks, one after the other, up to the first that fails.
     Test(test::Options),
     /// Runs the fuzz targets with libFuzzer.
@@ -66,7 +61,7 @@ enum Task {
     /// Writes the list of all packages that the programs are built from, in the JSON of `CycloneDX`.
     Sbom(sbom::Options),
     /// Plays a story with the page as the companion, in Chromium.
-    PageTest(page_test::Options),
+    PageTest(browser::Options),
     /// Prints figures of memory, round trips and speed.
     Bench {
         /// Figures of the page in Chromium, in place of those of the machines.
@@ -85,7 +80,7 @@ fn main() -> ExitCode {
         return wasm::wrap_rustc();
     }
     let result = match Arguments::parse().task {
-        Task::Demo(options) => demo::run(&options),
+        Task::Demo(options) => processes::run(&options),
         Task::Test(options) => test::run(&options),
         Task::Fuzz(options) => fuzz::run(&options),
         Task::OldRelease(options) => old_release::run(&options),
@@ -97,13 +92,18 @@ fn main() -> ExitCode {
         Task::Wasm(options) => wasm::run(&options),
         Task::Page(options) => page::run(&options),
         Task::Sbom(options) => sbom::run(&options),
-        Task::PageTest(options) => page_test::run(&options),
+        Task::PageTest(options) => browser::run(&options, engine),
         Task::Bench { what: None } => bench(),
-        Task::Bench { what: Some(_) } => page_test::bench::run(),
+        Task::Bench { what: Some(_) } => browser::bench::run(engine),
         Task::Prose(options) => prose::run(&options),
-        Task::Keep => demo::keeper::keep().map(|()| true),
+        Task::Keep => processes::keeper::keep().map(|()| true),
     };
     report(result)
+}
+
+/// Builds the page's engine, for what looks at the page.
+fn engine() -> Result<bool> {
+    wasm::run(&wasm::Options::default())
 }
 
 /// Builds the figures' program optimised, and runs it.

@@ -46,11 +46,13 @@ pub(crate) struct Group {
 }
 
 impl Group {
-    /// The libraries and what tests them, the programs, and the tasks: whose own program would be rebuilt while it runs.
+    /// The libraries and what tests them, the programs, and the tasks with their stories: whose own program would be
+    /// rebuilt while it runs.
     pub(crate) fn all(packages: Vec<Package>) -> Vec<Self> {
         let (programs, others): (Vec<_>, Vec<_>) = packages.into_iter().partition(Package::is_program);
-        let (tasks, libraries): (Vec<_>, Vec<_>) =
-            others.into_iter().partition(|package| package.name.starts_with("xtask"));
+        let (tasks, libraries): (Vec<_>, Vec<_>) = others
+            .into_iter()
+            .partition(|package| package.name.starts_with("xtask") || package.name == "handfast-e2e");
         [libraries, programs, tasks].map(|packages| Self { packages }).into()
     }
 

@@ -18,9 +18,9 @@ use std::time::Instant;
 use anyhow::Result;
 use beside::Beside;
 
-use crate::demo::build;
 use crate::packages::{self, Group};
 use crate::{command, fuzz, models, patches, program_mutants, sbom, sim, trace, vector_mutants, workspace};
+use handfast_e2e::processes::build;
 
 /// What to run.
 #[derive(clap::Args, Debug)]
@@ -191,7 +191,7 @@ fn quick_steps(full: bool) -> Vec<Step> {
             vector_mutants::check().map(|()| Done::Passed)
         }),
         Step::new("compare.py finds what is lost, doubled, misordered, damaged", || {
-            python::run_test(&workspace::xtask_file("compare_test.py")).map(|()| Done::Passed)
+            python::run_test(&workspace::root().join("e2e/compare_test.py")).map(|()| Done::Passed)
         }),
         Step::new("the page: states and words, without a browser", || {
             command::run(&mut command::program("node", ["--test", "reference-web/tests/page"]))

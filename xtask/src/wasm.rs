@@ -2,12 +2,10 @@
 
 mod toolchain;
 
-use std::io::Write as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use anyhow::{Context as _, Result, ensure};
-use flate2::Compression;
-use flate2::write::GzEncoder;
+use handfast_e2e::engine::{COMPRESSED_MAX, compressed_len, package};
 
 use crate::{command, workspace};
 use toolchain::Toolchain;
@@ -16,8 +14,6 @@ pub(crate) use toolchain::{is_wrapper as is_rustc_wrapper, wrap as wrap_rustc};
 /// The crate that is built, and the name of what comes of it.
 const PACKAGE: &str = "reference-web-wasm";
 const TARGET: &str = "wasm32-unknown-unknown";
-/// The most that the module may weigh, compressed by `gzip -9`, in bytes.
-pub(crate) const COMPRESSED_MAX: usize = 350 * 1024;
 /// Files of the package that are not generated: the driver, and what is said about it.
 const SOURCES: [&str; 2] = ["handfast/js", "reference-web/wasm/pkg"];
 
@@ -27,11 +23,6 @@ pub(crate) struct Options {
     /// Installs nothing: says what is missing, and the command that installs it.
     #[arg(long)]
     no_install: bool,
-}
-
-/// The folder of the package.
-pub(crate) fn package() -> PathBuf {
-    workspace::root().join("reference-web/page/pkg")
 }
 
 /// Builds the package, and says how large the module is.
@@ -78,27 +69,4 @@ fn measure(module: &Path) -> Result<bool> {
         if fits { "" } else { ": TOO LARGE" },
     );
     Ok(fits)
-}
-
-/// The length of bytes after `gzip -9`.
-///
-/// # Errors
-/// They cannot be compressed.
-pub(crate) fn compressed_len(bytes: &[u8]) -> Result<usize> {
-    let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
-    encoder.write_all(bytes)?;
-    Ok(encoder.finish()?.len())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_repeats_is_small_and_what_does_not_is_not() {
-        assert!(compressed_len(&vec![0; 100_000]).unwrap() < 1_000);
-        let mixed: Vec<u8> =
-            (0_u32..10_000).flat_map(|n| n.wrapping_mul(2_654_435_761).to_be_bytes()).collect();
-        assert!(compressed_len(&mixed).unwrap() > 20_000);
-    }
 }

@@ -7,8 +7,8 @@ use std::process::{Child, Stdio};
 
 use anyhow::{Context as _, Result};
 
-use crate::demo::build;
 use crate::{command, workspace};
+use handfast_e2e::processes::build;
 
 /// Runs every case through each shim, then the faulty peer; the reports lie in `target/conformance`.
 ///

@@ -41,7 +41,8 @@ impl Reasons {
     /// # Errors
     /// It is not there, or says something else; a reason has no words.
     pub(super) fn read() -> Result<Self> {
-        let text = std::fs::read_to_string(workspace::xtask_file(FILE)).context("no xtask/reached.toml")?;
+        let text = std::fs::read_to_string(workspace::root().join("xtask").join(FILE))
+            .context("no xtask/reached.toml")?;
         let reasons: Self = toml::from_str(&text).context("xtask/reached.toml cannot be read")?;
         ensure!(reasons.reason.iter().all(|reason| reason.why.len() > 10), "a reason has no words");
         Ok(reasons)

@@ -11,7 +11,7 @@ use crate::command;
 /// Crates whose whole code tests others; what they cite is a test.
 const HARNESS: [&str; 4] = ["fuzz/", "models/", "sim/", "vectors/"];
 /// What neither keeps nor tests a requirement.
-const OUTSIDE: &str = "xtask/";
+const OUTSIDE: [&str; 2] = ["e2e/", "xtask/"];
 const MARK: &str = "// req: ";
 
 /// One comment that cites.
@@ -42,7 +42,10 @@ pub(super) fn read(root: &Path) -> Result<(Vec<Site>, Vec<Site>)> {
     let listed = command::output(&mut command::program("git", words))?;
     let (mut code, mut tests) = (Vec::new(), Vec::new());
     let mut files = Vec::new();
-    for file in listed.lines().filter(|file| !file.starts_with(OUTSIDE) && root.join(file).is_file()) {
+    for file in listed
+        .lines()
+        .filter(|file| !OUTSIDE.iter().any(|folder| file.starts_with(folder)) && root.join(file).is_file())
+    {
         files.push((file, std::fs::read_to_string(root.join(file))?));
     }
     let for_tests: Vec<String> = files.iter().flat_map(|(file, text)| test_files(file, text)).collect();
