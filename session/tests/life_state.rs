@@ -8,9 +8,9 @@ use handfast_codec::ids::{PskId, Signature};
 use handfast_codec::link::LinkFrame;
 use handfast_codec::relay::RECORD_HEADER;
 use handfast_codec::{DeviceRole, ErrorCode};
+use handfast_conformance::state::table;
 use handfast_handshake::secret::Psk;
 use handfast_session::LinkStatus;
-use handfast_vectors::state::table;
 
 /// A phone, and the next try of its web.
 struct Walk {

@@ -6,8 +6,8 @@ use handfast_codec::ids::Signature;
 use handfast_codec::link::LinkFrame;
 use handfast_codec::relay::{DataKind, Peer, RelayFrame, Wake};
 use handfast_codec::{DeviceRole, ErrorCode, Versions};
+use handfast_conformance::state::{Cell, table};
 use handfast_session::Event;
-use handfast_vectors::state::{Cell, table};
 
 /// Walks a table with `run`, which gives what was said and whether that is the end.
 fn walk(machine: &str, last: &str, run: impl Fn(&str, &str) -> (Vec<String>, bool)) {

@@ -10,9 +10,9 @@ use handfast_codec::DeviceRole;
 use handfast_codec::error::ErrorCode;
 use handfast_codec::link::LinkFrame;
 use handfast_codec::relay::{DataKind, RelayFrame};
+use handfast_conformance::state::table;
 use handfast_handshake::identity::SigningKey;
 use handfast_session::PairingEvent;
-use handfast_vectors::state::table;
 
 const PHONE: DeviceRole = DeviceRole::Phone;
 const WEB: DeviceRole = DeviceRole::Web;

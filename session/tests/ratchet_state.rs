@@ -8,9 +8,9 @@ use handfast_codec::DeviceRole;
 use handfast_codec::frame::Frame;
 use handfast_codec::payload::KkMode;
 use handfast_codec::relay::{DataKind, RECORD_HEADER, RelayFrame};
+use handfast_conformance::state::table;
 use handfast_handshake::secret::Psk;
 use handfast_session::LinkStatus;
-use handfast_vectors::state::table;
 
 /// A phone, and what its slots should hold.
 struct Walk {

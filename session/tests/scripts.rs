@@ -8,9 +8,9 @@ use bytes::{Bytes, BytesMut};
 use handfast_codec::DeviceRole;
 use handfast_codec::frame::{Collection, Frame};
 use handfast_codec::relay::RECORD_HEADER;
+use handfast_conformance::case::{Case, VectorFile};
+use handfast_conformance::state::{Cells, table};
 use handfast_session::{Event, SendRefused};
-use handfast_vectors::case::{Case, VectorFile};
-use handfast_vectors::state::{Cells, table};
 use serde_json::Value;
 
 fn cases(topic: &str) -> Vec<Case> {

@@ -5,8 +5,8 @@ use std::time::Duration;
 use crate::world::evil::Evil;
 use handfast_codec::DeviceRole;
 use handfast_codec::frame::{Frame, OpenKind};
+use handfast_conformance::state::{Cell, stream, table};
 use handfast_session::Event;
-use handfast_vectors::state::{Cell, stream, table};
 
 struct Case {
     evil: Evil,

@@ -1,41 +1,80 @@
-//! Vectors of the Handfast protocol: made here, checked here and, independently, by `check.py`.
+//! The vectors of the Handfast protocol as data, for tests of any implementation in Rust. The README tells what stands in
+//! a file; `handfast-conformance` asks an implementation in any language.
 //!
-//! A *case* has an input and an operation on it, and either an output or the error code of the specification. The
-//! files in `v1/` are the authority for other implementations; `README.md` explains their fields. Keys are
-//! deterministic: see [`seed`].
+//! ```
+//! let names: Vec<&str> = handfast_vectors::FILES.iter().map(|file| file.name).collect();
+//! assert!(names.contains(&"qr.json") && names.contains(&"refuse-qr.json"));
+//! ```
+#![no_std]
 
-mod build;
-pub mod case;
-mod derive;
-mod describe;
-pub mod example;
-mod fields;
-pub mod grammar;
-mod link_keys;
-pub mod live;
-#[cfg(test)]
-mod machines;
-pub mod manifest;
-pub mod ops;
-pub mod out;
-pub mod peer;
-pub mod runner;
-pub mod seed;
-pub mod shim;
-pub mod state;
-pub mod stats;
-pub mod suite;
-mod topics;
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
 
-use anyhow::Result;
-
-use crate::case::VectorFile;
-
-/// Makes every vector file anew.
-///
-/// # Errors
-///
-/// If a case does not end as its author wrote down: then code and vectors disagree.
-pub fn files() -> Result<Vec<VectorFile>> {
-    topics::ALL.iter().map(|(name, comment, cases)| VectorFile::new(name, comment, cases()?)).collect()
+/// A file of vectors.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct File {
+    /// Its name: the topic and `.json`.
+    pub name: &'static str,
+    /// Its text, in JSON.
+    pub text: &'static str,
 }
+
+macro_rules! file {
+    ($name:literal) => {
+        File { name: $name, text: include_str!(concat!("../v1/", $name)) }
+    };
+}
+
+/// Every file of `v1/`, by name. [`MANIFEST`] has the SHA-256 of each.
+pub const FILES: &[File] = &[
+    file!("bytes-message.json"),
+    file!("bytes-payload.json"),
+    file!("bytes-record.json"),
+    file!("bytes-relay.json"),
+    file!("certificates.json"),
+    file!("commands.json"),
+    file!("frames-link.json"),
+    file!("frames-record.json"),
+    file!("frames-relay.json"),
+    file!("media.json"),
+    file!("messages.json"),
+    file!("noise.json"),
+    file!("pairing.json"),
+    file!("payloads.json"),
+    file!("qr.json"),
+    file!("reconnect.json"),
+    file!("records.json"),
+    file!("recovery.json"),
+    file!("refuse-bytes-message.json"),
+    file!("refuse-bytes-payload.json"),
+    file!("refuse-bytes-record.json"),
+    file!("refuse-bytes-relay.json"),
+    file!("refuse-certificates.json"),
+    file!("refuse-commands.json"),
+    file!("refuse-frames-link.json"),
+    file!("refuse-frames-record.json"),
+    file!("refuse-frames-relay.json"),
+    file!("refuse-media.json"),
+    file!("refuse-messages.json"),
+    file!("refuse-noise.json"),
+    file!("refuse-pairing.json"),
+    file!("refuse-payloads.json"),
+    file!("refuse-qr.json"),
+    file!("refuse-records.json"),
+    file!("refuse-rules.json"),
+    file!("refuse-signatures.json"),
+    file!("refuse-state.json"),
+    file!("refuse-transcripts.json"),
+    file!("rules.json"),
+    file!("signatures.json"),
+    file!("state.json"),
+    file!("transcripts.json"),
+];
+
+/// The list of all files with their hashes and counts, in JSON.
+pub const MANIFEST: &str = include_str!("../manifest.json");
+
+/// Points and signatures at the edges of Ed25519, of another project (`ed25519/README.md`), in JSON.
+pub const ED25519_POINTS: &str = include_str!("../ed25519/ed25519vectors.json");

@@ -74,7 +74,7 @@ pub(crate) fn check() -> Result<()> {
 }
 
 fn plant(patches: &[Patch]) -> Result<bool> {
-    command::run(&mut command::cargo(["build", "--locked", "--package", "handfast-vectors"]))?;
+    command::run(&mut command::cargo(["build", "--locked", "--package", "handfast-conformance"]))?;
     let clean = workspace::target().join("debug/handfast-shim");
     let found = first(&clean)?;
     ensure!(found.is_none(), "the tree as it is fails {}", found.unwrap_or_default());
@@ -86,7 +86,7 @@ fn plant(patches: &[Patch]) -> Result<bool> {
         scratch.with(patch)?;
         let about = patch.field("about")?;
         let about: String = about.chars().take(22).collect();
-        let mut build = scratch.cargo(&["build", "--locked", "--quiet", "--package", "handfast-vectors"]);
+        let mut build = scratch.cargo(&["build", "--locked", "--quiet", "--package", "handfast-conformance"]);
         let _ = build.args(["--bin", "handfast-shim"]).stderr(Stdio::null());
         if !command::succeeds(&mut build) {
             println!("{:<32} {about:<22} DOES NOT BUILD", patch.name);
@@ -117,7 +117,7 @@ fn fails(scratch: &Scratch, test: &str) -> Result<bool> {
 
 /// The first case that a shim fails.
 fn first(shim: &Path) -> Result<Option<String>> {
-    let runner = workspace::target().join("debug/handfast-vectors");
+    let runner = workspace::target().join("debug/handfast-conformance");
     let of_roles = |roles: &str| format!("'{}' {roles}", shim.display());
     let all = of_roles("--role phone --role web --role relay");
     let both = of_roles("--role phone --role web");

@@ -17,7 +17,7 @@ const SAID: [&str; 8] = [
     "Bytes, as RelayMessage of spec/wire.tls",
     "here the grammar refuses it",
     "Once more",
-    "handfast-vectors run --shim",
+    "handfast-conformance run --shim",
 ];
 
 /// Makes a report of a shim that answers wrongly, opens it, follows a failure, and takes a picture of its page.
@@ -25,14 +25,14 @@ const SAID: [&str; 8] = [
 /// # Errors
 /// The report cannot be made or opened, or does not say what it should.
 pub(super) fn look() -> Result<()> {
-    command::run(&mut command::cargo(["build", "--locked", "--package", "handfast-vectors"]))?;
+    command::run(&mut command::cargo(["build", "--locked", "--package", "handfast-conformance"]))?;
     let programs = workspace::target().join("debug");
     let folder = std::env::temp_dir().join(format!("handfast-report-{}", random::hex(4)?));
     let right = format!("'{}' --role phone", programs.join("handfast-shim").display());
-    let wrong = workspace::root().join("vectors/tests/shims/wrong.py");
+    let wrong = workspace::root().join("conformance/tests/shims/wrong.py");
     let wrong = format!("python3 -B '{}' {right}", wrong.display());
     let words = ["run", "--level", "strict", "--case", "*frames-relay/*", "--shim", &wrong, "--shim", &right];
-    let mut runner = command::program(programs.join("handfast-vectors"), words);
+    let mut runner = command::program(programs.join("handfast-conformance"), words);
     ensure!(!command::succeeds(runner.arg("--report").arg(&folder)), "a shim that answers wrongly passes");
 
     let keeper = Keeper::start()?;

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use handfast_codec::error::ErrorCode;
 use handfast_codec::relay::RelayFrame;
 use handfast_codec::role::DeviceRole;
-use handfast_vectors::state::{Cell, table};
+use handfast_conformance::state::{Cell, table};
 use reference_relay::core::SocketId;
 
 use super::harness::{Harness, Link, key};

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use handfast_codec::ids::{MailboxId, Salt};
 use handfast_codec::relay::{MailboxProof, RelayFrame, Wake};
 use handfast_codec::role::DeviceRole;
-use handfast_vectors::state::{Cell, table};
+use handfast_conformance::state::{Cell, table};
 use reference_relay::core::SocketId;
 
 use super::harness::{HOME, Harness, Link, key, public};

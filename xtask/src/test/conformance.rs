@@ -15,9 +15,9 @@ use handfast_e2e::processes::build;
 /// # Errors
 /// A case fails, is skipped, or is not supported by a shim that should.
 pub(crate) fn shims(python: &Path) -> Result<()> {
-    command::run(&mut command::cargo(["build", "--locked", "--package", "handfast-vectors"]))?;
+    command::run(&mut command::cargo(["build", "--locked", "--package", "handfast-conformance"]))?;
     let rust = workspace::target().join("debug/handfast-shim");
-    let shims = workspace::root().join("vectors/shims");
+    let shims = workspace::root().join("conformance/shims");
     let of_role = |role: &str| format!("'{}' --role {role}", rust.display());
     let [phone, web, relay] = ["phone", "web", "relay"].map(of_role);
     let oracle = format!("'{}' -B '{}'", python.display(), shims.join("shim.py").display());
@@ -31,9 +31,9 @@ pub(crate) fn shims(python: &Path) -> Result<()> {
 /// # Errors
 /// A case fails, is skipped, or is not supported by a program that should.
 pub(crate) fn live(python: &Path) -> Result<()> {
-    command::run(&mut command::cargo(["build", "--locked", "--package", "handfast-vectors"]))?;
+    command::run(&mut command::cargo(["build", "--locked", "--package", "handfast-conformance"]))?;
     let programs = build::kept(false)?;
-    let live = workspace::root().join("vectors/shims/live.py");
+    let live = workspace::root().join("conformance/shims/live.py");
     let [phone, web] = [("phone", &programs.phone), ("web", &programs.web)].map(|(role, program)| {
         format!("'{}' -B '{}' {role} '{}'", python.display(), live.display(), program.display())
     });
@@ -49,7 +49,7 @@ fn live_relay(relay: &Path) -> Result<()> {
         relay.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().context("the relay cannot be started")?;
     let done = address(&mut relay).and_then(|url| {
         let words = ["live", "--level", "strict", "--relay", &url];
-        command::run(&mut command::program(workspace::target().join("debug/handfast-vectors"), words))
+        command::run(&mut command::program(workspace::target().join("debug/handfast-conformance"), words))
     });
     let _ = relay.kill();
     let _ = relay.wait();
@@ -66,7 +66,7 @@ fn address(relay: &mut Child) -> Result<String> {
 }
 
 fn runner(folder: &str, verb: &str, more: &[&str], shims: &[&str]) -> Result<()> {
-    let program = workspace::target().join("debug/handfast-vectors");
+    let program = workspace::target().join("debug/handfast-conformance");
     let mut runner = command::program(program, [verb, "--level", "strict"]);
     let _ = runner.args(more).arg("--report").arg(workspace::target().join("conformance").join(folder));
     for shim in shims {

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use anyhow::{Result, ensure};
 
-use crate::workspace;
+use crate::{command, workspace};
 
 /// Checks all packages of the workspace.
 ///
@@ -14,13 +14,12 @@ use crate::workspace;
 /// A file is named nowhere.
 pub(super) fn check() -> Result<()> {
     let mut forgotten = Vec::new();
-    for package in fs::read_dir(workspace::root())? {
-        let package = package?.path();
-        if package.join("tests/main.rs").is_file() {
-            let manifest = fs::read_to_string(package.join("Cargo.toml"))?;
-            let main = fs::read_to_string(package.join("tests/main.rs"))?;
-            forgotten.extend(unnamed(&package.join("tests"), &manifest, &main)?);
-        }
+    let listed = command::output(&mut command::program("git", ["ls-files", "*/tests/main.rs"]))?;
+    ensure!(!listed.is_empty(), "no package has a `tests/main.rs`: is this a checkout?");
+    for main in listed.lines() {
+        let tests = workspace::root().join(main.trim_end_matches("/main.rs"));
+        let manifest = fs::read_to_string(tests.with_file_name("Cargo.toml"))?;
+        forgotten.extend(unnamed(&tests, &manifest, &fs::read_to_string(tests.join("main.rs"))?)?);
     }
     ensure!(forgotten.is_empty(), "name them in `main.rs` beside them: {}", forgotten.join(", "));
     Ok(())

@@ -13,8 +13,8 @@ use crate::{command, packages, workspace};
 
 /// A run that takes longer hangs without the check, which is a failure too. What is run is built before.
 const SECONDS_MAX: &str = "300";
-const BUILD_VECTORS: [&str; 5] = ["build", "--locked", "--quiet", "--package", "handfast-vectors"];
-const VECTORS: [&str; 7] = ["run", "--locked", "--quiet", "--package", "handfast-vectors", "--", "check"];
+const BUILD_VECTORS: [&str; 5] = ["build", "--locked", "--quiet", "--package", "handfast-conformance"];
+const VECTORS: [&str; 7] = ["run", "--locked", "--quiet", "--package", "handfast-conformance", "--", "check"];
 
 /// What one run of cited tests showed.
 enum Outcome {

@@ -29,7 +29,7 @@ struct Run {
 /// What is built before the time of the runs begins.
 const BUILDS: [&[&str]; 3] = [
     &["build", "--locked", "--quiet", "--release", "--package", "handfast-sim"],
-    &["build", "--locked", "--quiet", "--package", "xtask", "--package", "handfast-vectors"],
+    &["build", "--locked", "--quiet", "--package", "xtask", "--package", "handfast-conformance"],
     &[
         "build",
         "--locked",

@@ -5,7 +5,6 @@
 //! their users run them, and each `// req:` in code is looked up in what was executed. What none of them reaches has a
 //! reason in `reached.toml`, or is a fault.
 
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -13,7 +12,7 @@ use anyhow::{Context as _, Result, ensure};
 
 use super::coverage::Coverage;
 use super::reasons::Reasons;
-use super::sites::Site;
+use super::sites::{Reached, Site};
 use super::{Trace, table};
 use crate::{command, debian, workspace};
 
@@ -31,16 +30,13 @@ const PROGRAMS: [(&str, &str); 5] = [
     ("debug", "handfast-relay"),
     ("debug", "handfast-phone"),
     ("debug", "handfast-web"),
-    ("debug", "handfast-vectors"),
+    ("debug", "handfast-conformance"),
     ("release", "handfast-sim"),
 ];
 /// Code that no coverage reaches, since it runs in a browser; its functions are looked for in the driver instead.
 const IN_THE_BROWSER: [&str; 3] = ["handfast/src/wasm.rs", "handfast/src/wasm/", "reference-web/wasm/"];
 /// Where the page and its driver call them.
 const DRIVERS: [&str; 2] = ["handfast/js", "reference-web/page"];
-
-/// The runs that executed a site.
-pub(super) type Reached = BTreeMap<(String, usize), Vec<&'static str>>;
 
 /// Runs the programs with coverage, writes the table with the new column, and names what nothing reaches.
 ///

@@ -9,10 +9,13 @@ use super::spec::is_id;
 use crate::command;
 
 /// Crates whose whole code tests others; what they cite is a test.
-const HARNESS: [&str; 4] = ["fuzz/", "models/", "sim/", "vectors/"];
+const HARNESS: [&str; 5] = ["conformance/", "fuzz/", "models/", "sim/", "vectors/"];
 /// What neither keeps nor tests a requirement.
 const OUTSIDE: [&str; 2] = ["e2e/", "xtask/"];
 const MARK: &str = "// req: ";
+
+/// The runs that executed a site.
+pub(super) type Reached = BTreeMap<(String, usize), Vec<&'static str>>;
 
 /// One comment that cites.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -6,8 +6,7 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 
-use super::reached::Reached;
-use super::sites::Site;
+use super::sites::{Reached, Site};
 use super::{Trace, Traced};
 use crate::workspace;
 

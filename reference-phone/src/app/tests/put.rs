@@ -1,6 +1,6 @@
 //! Every cell of `spec/state/put-phone.toml`, at the application that answers.
 
-use handfast_vectors::state::table;
+use handfast_conformance::state::table;
 
 use super::*;
 
