@@ -15,7 +15,7 @@ pub(crate) use toolchain::{is_wrapper as is_rustc_wrapper, wrap as wrap_rustc};
 const PACKAGE: &str = "reference-web-wasm";
 const TARGET: &str = "wasm32-unknown-unknown";
 /// Files of the package that are not generated: the driver, and what is said about it.
-const SOURCES: [&str; 2] = ["handfast/js", "reference-web/wasm/pkg"];
+const SOURCE: &str = "handfast/js";
 
 /// What to build.
 #[derive(clap::Args, Debug, Default)]
@@ -41,9 +41,7 @@ pub(crate) fn run(options: &Options) -> Result<bool> {
     std::fs::create_dir_all(&package)?;
     let mut bindgen = command::cargo(["run", "--quiet", "--locked", "--package", "xtask-bindgen", "--"]);
     command::run(bindgen.arg(&module).arg(&package).arg("handfast"))?;
-    for folder in SOURCES {
-        copy(&workspace::root().join(folder), &package)?;
-    }
+    copy(&workspace::root().join(SOURCE), &package)?;
     measure(&package.join("handfast_bg.wasm"))
 }
 
