@@ -9,7 +9,7 @@ use nom::number::complete::{be_u8, be_u16, be_u32};
 use nom::{Err, IResult, Parser};
 
 use crate::error::{DecodeError, ErrorCode};
-use crate::varint::varint_len;
+use crate::varint::split_varint;
 
 /// What a parser says of malformed bytes: the rule, and how many bytes were left at the fault.
 #[derive(Debug)]
@@ -37,20 +37,10 @@ fn fault<O>(code: ErrorCode, input: &[u8]) -> Parsed<'_, O> {
 
 /// `varint`, in its shortest form only.
 fn varint(input: &[u8]) -> Parsed<'_, u64> {
-    let (_, first) = be_u8(input)?;
-    let (len, mask): (usize, u64) = match first >> 6 {
-        0 => (1, 0x3f),
-        1 => (2, 0x3fff),
-        2 => (4, 0x3fff_ffff),
-        _ => (8, 0x3fff_ffff_ffff_ffff),
-    };
-    let (rest, bytes) = take(len).parse(input)?;
-    let value = bytes.iter().fold(0_u64, |value, byte| (value << 8) | u64::from(*byte)) & mask;
-    // req: FRM-001
-    if varint_len(value) != len {
-        return fault(ErrorCode::VARINT_NOT_MINIMAL, input);
+    match split_varint(input) {
+        Ok((value, rest)) => Ok((rest, value)),
+        Err(code) => fault(code, input),
     }
-    Ok((rest, value))
 }
 
 /// `len u8 | x`.

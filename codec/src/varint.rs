@@ -2,9 +2,8 @@
 
 use bytes::BufMut;
 
-use crate::error::DecodeError;
+use crate::error::{DecodeError, ErrorCode};
 use crate::limits::VARINT_MAX;
-use crate::parse::Cursor;
 
 /// The encoded length of a value, in bytes: 1, 2, 4 or 8.
 #[must_use]
@@ -36,9 +35,25 @@ pub fn put_varint(out: &mut impl BufMut, value: u64) {
 /// # Errors
 /// `TRUNCATED`, or `VARINT_NOT_MINIMAL` for a form that is not the shortest.
 pub fn take_varint(input: &[u8]) -> Result<(u64, &[u8]), DecodeError> {
-    let mut cursor = Cursor::new(input);
-    let value = cursor.varint("varint")?;
-    Ok((value, cursor.peek()))
+    split_varint(input).map_err(|code| DecodeError::new(code, 0, "varint"))
+}
+
+/// The value at the front, and the bytes after it; or what is wrong with it.
+pub(crate) fn split_varint(input: &[u8]) -> Result<(u64, &[u8]), ErrorCode> {
+    let first = input.first().ok_or(ErrorCode::TRUNCATED)?;
+    let (len, mask): (usize, u64) = match first >> 6 {
+        0 => (1, 0x3f),
+        1 => (2, 0x3fff),
+        2 => (4, 0x3fff_ffff),
+        _ => (8, 0x3fff_ffff_ffff_ffff),
+    };
+    let (bytes, rest) = input.split_at_checked(len).ok_or(ErrorCode::TRUNCATED)?;
+    let value = bytes.iter().fold(0_u64, |value, byte| (value << 8) | u64::from(*byte)) & mask;
+    // req: FRM-001
+    if varint_len(value) != len {
+        return Err(ErrorCode::VARINT_NOT_MINIMAL);
+    }
+    Ok((value, rest))
 }
 
 /// A length as a varint's value.

@@ -16,10 +16,11 @@
 // the browser has no room for what comes, so that nothing is taken until it has again; `cleared`: the user had the browser clear what it
 // stored, and the link is lost with it. With the option `pairs: false` no code is ever shown: `notPaired` comes in its place.
 
-import { Conflict, Database, Full, isGone, ofLink } from "./database.js";
+import { Conflict, Database, isGone, ofLink } from "./database.js";
 import init, { ShownCodes, WebLink, WebPairing, relayUrl } from "./handfast.js";
 import { watchMoments } from "./moments.js";
 import { ROWS_STORE, digestOf, dropStale, inTurn, passRows, rowsOf, takeRows } from "./rows.js";
+import { Full } from "./request.js";
 import { Socket, release } from "./sockets.js";
 import { TabLock } from "./tab_lock.js";
 

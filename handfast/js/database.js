@@ -2,6 +2,7 @@
 // one transaction with `durability: "strict"`: when `write` is done, it is on the disk. Secret rows are wrapped.
 
 import { DeviceKey, KEY_STORE } from "./device_key.js";
+import { done, told } from "./request.js";
 
 /** The machines' store, by `[link, key]`. */
 const ROWS = "handfast";
@@ -17,14 +18,6 @@ export class Conflict extends Error {
   constructor() {
     super("the database was changed by something else");
     this.name = "Conflict";
-  }
-}
-
-/** The browser gives this page no more room. What was durable still is; there is room again when the user has made some. */
-export class Full extends Error {
-  constructor() {
-    super("this browser has no room left to keep anything");
-    this.name = "Full";
   }
 }
 
@@ -281,14 +274,3 @@ export function isGone(name) {
     ask();
   });
 }
-
-/** The result of a request. */
-export function done(request) {
-  return new Promise((resolve, reject) => {
-    request.onsuccess = () => resolve(request.result);
-    request.onerror = () => reject(told(request.error));
-  });
-}
-
-/** The browser's word that there is no room, as `Full`. */
-const told = (error) => (error?.name === "QuotaExceededError" ? new Full() : error);

@@ -1,7 +1,7 @@
 // The key that wraps stored secrets. The browser keeps it, and gives it to nobody: what is in the database alone opens no link. A copy
 // of the whole profile has the key too; that such a copy is noticed is the ratchet's affair.
 
-import { done } from "./database.js";
+import { done } from "./request.js";
 
 /** The store of the key, and its name there. */
 export const KEY_STORE = "device";

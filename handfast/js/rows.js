@@ -1,7 +1,7 @@
 // Rows of the phone's collections, as the sync lane brings them: the newest revision of each, snapshots in pages, and the
 // digest that tells whether they are those of the phone (spec, delivery). The store is `rows`, by `[collection, id]`.
 
-import { done } from "./database.js";
+import { done } from "./request.js";
 import { decodeRow, rowDigest } from "./handfast.js";
 
 export const ROWS_STORE = "rows";

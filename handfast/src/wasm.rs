@@ -5,6 +5,7 @@
 //! protocol are `bigint`.
 
 mod journal;
+mod js_object;
 mod link;
 mod media;
 mod output;

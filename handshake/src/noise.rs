@@ -44,5 +44,6 @@ mod pattern;
 mod symmetric_state;
 
 pub use cipher_state::{CipherState, Tag};
-pub use handshake_state::{HandshakeRole, HandshakeState, Keys, Split};
+pub use handshake_state::{HandshakeRole, HandshakeState, Keys};
 pub use pattern::{Pattern, Token};
+pub use symmetric_state::Split;

@@ -4,8 +4,8 @@ use alloc::string::String;
 
 use bytes::Bytes;
 
+use super::body::{freeze, list, read_kind, unknown_kind, writer};
 use super::media::MediaDescriptor;
-use super::{freeze, list, read_kind, unknown_kind, writer};
 use handfast_codec::limits::{CAPTION_LEN_MAX, HISTORY_COUNT_MAX, REACTION_LEN_MAX, TEXT_LEN_MAX};
 use handfast_codec::tlv::TlvReader;
 use handfast_codec::{DecodeError, ErrorCode};

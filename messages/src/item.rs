@@ -5,8 +5,8 @@ use alloc::vec::Vec;
 
 use bytes::Bytes;
 
+use super::body::{freeze, list, read_kind, unknown_kind, writer};
 use super::media::MediaDescriptor;
-use super::{freeze, list, read_kind, unknown_kind, writer};
 use handfast_codec::ids::{CommandKey, CompanionId};
 use handfast_codec::limits::{
     AUTHOR_LEN_MAX, LABEL_LEN_MAX, PREVIEW_LEN_MAX, REACTION_LEN_MAX, REACTIONS_MAX, TEXT_LEN_MAX,

@@ -27,20 +27,13 @@
 
 extern crate alloc;
 
+mod body;
 mod collections;
 mod command;
 mod item;
 mod media;
 mod now;
 mod result;
-
-use alloc::vec::Vec;
-
-use bytes::Bytes;
-use handfast_codec::parse::Cursor;
-use handfast_codec::tlv::{TlvReader, TlvWriter};
-use handfast_codec::varint::put_varint;
-use handfast_codec::{DecodeError, ErrorCode};
 
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
@@ -63,33 +56,4 @@ pub mod grants {
     pub const MEDIA: u64 = 4;
     /// All of version 1.
     pub const ALL: u64 = READ | SEND | MEDIA;
-}
-
-/// Begins a body of this kind.
-fn writer(kind: u64) -> TlvWriter {
-    let mut out = Vec::new();
-    put_varint(&mut out, kind);
-    TlvWriter::after(out)
-}
-
-/// A body's kind, and the cursor at its list.
-fn read_kind<'a>(body: &'a [u8], what: &'static str) -> Result<(u64, Cursor<'a>), DecodeError> {
-    let mut cursor = Cursor::new(body);
-    let kind = cursor.varint(what)?;
-    Ok((kind, cursor))
-}
-
-/// The list behind a body's kind.
-fn list<'a>(cursor: &mut Cursor<'a>, known: &[u64]) -> Result<TlvReader<'a>, DecodeError> {
-    let base = cursor.offset();
-    TlvReader::at(cursor.rest(0, usize::MAX, "body")?, base, known)
-}
-
-/// The error of a kind that is not known.
-fn unknown_kind<T>(what: &'static str) -> Result<T, DecodeError> {
-    Err(DecodeError::new(ErrorCode::UNKNOWN_CRITICAL, 0, what))
-}
-
-fn freeze(writer: TlvWriter) -> Bytes {
-    Bytes::from(writer.finish())
 }

@@ -4,7 +4,7 @@ use alloc::vec::Vec;
 
 use bytes::Bytes;
 
-use super::{freeze, list, read_kind, unknown_kind, writer};
+use super::body::{freeze, list, read_kind, unknown_kind, writer};
 use handfast_codec::limits::{HISTORY_COUNT_MAX, ITEM_LEN_MAX};
 use handfast_codec::tlv::Field;
 use handfast_codec::varint::{len_u64, put_varint};

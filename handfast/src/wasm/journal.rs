@@ -5,10 +5,10 @@ use std::collections::VecDeque;
 
 use handfast_codec::ids::MailboxId;
 use handfast_session::{Commit, CommitError, CommitId, StoreTxn, VERSION_KEY, is_secret};
-use js_sys::{Array, Uint8Array};
+use js_sys::Array;
 use wasm_bindgen::prelude::*;
 
-use super::output::object;
+use super::js_object::{bytes, object};
 
 /// Which version the store will have once everything is applied that was written down so far, and which of it is not
 /// durable yet.
@@ -90,8 +90,4 @@ impl StoreTxn for Writing<'_> {
         let _ = self.writes.push(&object([("from", bytes(from)), ("to", bytes(to))]));
         Ok(())
     }
-}
-
-fn bytes(slice: &[u8]) -> JsValue {
-    Uint8Array::from(slice).into()
 }

@@ -9,7 +9,8 @@ use js_sys::Array;
 use wasm_bindgen::prelude::*;
 
 use super::journal::Journal;
-use super::output::{self, FrameBuffer, object};
+use super::js_object::object;
+use super::output::{self, FrameBuffer};
 use super::{SystemRng, generator, media, pairs, parse_hex, refused, timestamp};
 
 /// One link: see `Endpoint` of the crate `handfast-session`. A verb gives a commit where the text says so: apply it with

@@ -7,7 +7,7 @@ use handfast_session::media::{self, ChunkList};
 use js_sys::Uint8Array;
 use wasm_bindgen::prelude::*;
 
-use super::output::object;
+use super::js_object::object;
 use super::refused;
 use crate::hex::parse_hex;
 

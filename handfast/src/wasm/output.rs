@@ -6,30 +6,15 @@ use handfast_codec::limits::RELAY_FRAME_LEN_MAX;
 use handfast_codec::role::DeviceRole;
 use handfast_session::resume::Verdict;
 use handfast_session::{Event, Message, Output, PairingEvent, StreamEnd};
-use js_sys::{Array, Object, Reflect, Uint8Array};
+use js_sys::{Array, Uint8Array};
 use wasm_bindgen::prelude::*;
 
 use super::journal::Journal;
+use super::js_object::{Field, bytes, object};
 use super::milliseconds;
-
-type Field = (&'static str, JsValue);
-
-/// An object with these fields.
-pub(super) fn object(fields: impl IntoIterator<Item = Field>) -> JsValue {
-    let object = Object::new();
-    for (name, value) in fields {
-        // A plain object takes every field.
-        let _ = Reflect::set(&object, &name.into(), &value);
-    }
-    object.into()
-}
 
 fn typed(name: &str, fields: impl IntoIterator<Item = Field>) -> JsValue {
     object([("type", JsValue::from(name))].into_iter().chain(fields))
-}
-
-fn bytes(slice: &[u8]) -> JsValue {
-    Uint8Array::from(slice).into()
 }
 
 /// The buffer in which a machine's frames leave, one after the other. The browser copies what it sends, and keeps each

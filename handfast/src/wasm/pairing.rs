@@ -9,7 +9,8 @@ use js_sys::Array;
 use wasm_bindgen::prelude::*;
 
 use super::journal::Journal;
-use super::output::{self, FrameBuffer, object};
+use super::js_object::object;
+use super::output::{self, FrameBuffer};
 use super::{SystemRng, generator, pairs, refused, relay, timestamp};
 
 /// What the codes that a page shows at a time share, so that one of them alone answers. A new one stands for the user's

@@ -6,7 +6,7 @@ use handfast_session::RowDigest;
 use js_sys::Uint8Array;
 use wasm_bindgen::prelude::*;
 
-use super::output::object;
+use super::js_object::object;
 use super::refused;
 
 /// Reads a row in the items of a `delta` or a `page`.

@@ -9,9 +9,9 @@ use handfast_codec::limits::{HANDSHAKE_MESSAGE_LEN_MAX, TAG_LEN};
 
 use super::cipher_state::CipherState;
 use super::pattern::{Pattern, Token};
-use super::symmetric_state::SymmetricState;
+use super::symmetric_state::{Split, SymmetricState};
 use crate::error::{BadKey, HandshakeError};
-use crate::secret::{DhSecret, Psk, Rs, require_canonical};
+use crate::secret::{DhSecret, Psk, require_canonical};
 
 /// The length of a public key.
 const DH_LEN: usize = 32;
@@ -61,19 +61,6 @@ impl Keys {
         self.psks.push_back(psk);
         self
     }
-}
-
-/// What a finished handshake gives.
-#[expect(clippy::exhaustive_structs, reason = "the outputs of Split are fixed by the specification")]
-pub struct Split {
-    /// The final handshake hash.
-    pub h: [u8; 32],
-    /// Encrypts what the initiator sends.
-    pub initiator_to_responder: CipherState,
-    /// Encrypts what the responder sends.
-    pub responder_to_initiator: CipherState,
-    /// The third output, from which the link's later keys are derived.
-    pub rs: Rs,
 }
 
 /// A handshake between two of its messages.
@@ -352,12 +339,6 @@ fn split_key(bytes: &[u8]) -> Result<(DhPublic, &[u8]), HandshakeError> {
 impl fmt::Debug for Keys {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Keys").finish_non_exhaustive()
-    }
-}
-
-impl fmt::Debug for Split {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Split").finish_non_exhaustive()
     }
 }
 

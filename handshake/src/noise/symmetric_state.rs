@@ -1,6 +1,7 @@
 //! Noise 5.2: the chaining key, the handshake hash, and the cipher of the moment.
 
 use alloc::vec::Vec;
+use core::fmt;
 
 use handfast_codec::limits::TAG_LEN;
 use hkdf::HmacImpl;
@@ -9,9 +10,27 @@ use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
 use super::cipher_state::{CipherState, Tag};
-use super::handshake_state::Split;
 use crate::error::HandshakeError;
 use crate::secret::{ChainingKey, CipherKey, Psk, Rs};
+
+/// What a finished handshake gives.
+#[expect(clippy::exhaustive_structs, reason = "the outputs of Split are fixed by the specification")]
+pub struct Split {
+    /// The final handshake hash.
+    pub h: [u8; 32],
+    /// Encrypts what the initiator sends.
+    pub initiator_to_responder: CipherState,
+    /// Encrypts what the responder sends.
+    pub responder_to_initiator: CipherState,
+    /// The third output, from which the link's later keys are derived.
+    pub rs: Rs,
+}
+
+impl fmt::Debug for Split {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Split").finish_non_exhaustive()
+    }
+}
 
 /// SHA-256 gives 32 bytes, and so does its HMAC.
 const HASH_LEN: usize = 32;
