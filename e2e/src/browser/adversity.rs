@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 use anyhow::{Result, ensure};
 use serde_json::json;
 
-use super::media::{FILES, first_chat};
-use super::story::{LIVE, has_text, history, shows};
+use super::looks::{FILES, LIVE, has_text, history, shows};
+use super::steps::first_chat;
 use super::webdriver::Browser;
 use crate::processes::patience::until;
 use crate::processes::story::world::{LIMIT, World};

@@ -6,7 +6,8 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result};
 use serde_json::{Value, json};
 
-use super::story::{LIVE, link};
+use super::looks::{FILES, LIVE};
+use super::steps::{first_chat, link};
 use super::webdriver::{Browser, ChromeDriver};
 use super::{media, prepare, scroll, tab};
 use crate::processes::patience::until;
@@ -124,7 +125,7 @@ fn first_visit(world: &World, browser: &Browser) -> Result<bool> {
 
 /// What the page's own code takes for a text that comes, all of it: record, transaction, row, list of chats.
 fn texts(world: &World, browser: &Browser) -> Result<bool> {
-    let chat = media::first_chat(world)?;
+    let chat = first_chat(world)?;
     // The first texts find code that no compiler has improved yet.
     let receive = |round: &str| -> Result<f64> {
         let before = tab::script_ms(browser)?;
@@ -145,7 +146,7 @@ fn texts(world: &World, browser: &Browser) -> Result<bool> {
 }
 
 fn long_chat(world: &World, browser: &Browser) -> Result<bool> {
-    scroll::fill(browser, media::first_chat(world)?, LONG)?;
+    scroll::fill(browser, first_chat(world)?, LONG)?;
     let mut best = f64::INFINITY;
     for _ in 0..ROUNDS {
         let start = Instant::now();
@@ -169,7 +170,7 @@ fn large_file(world: &World, browser: &Browser, root: &Path) -> Result<bool> {
     let _ = browser.wait("the state live", LIVE)?;
     browser.click(".chat-list li:first-child .chat-row")?;
     let _ = browser.wait("the chat", "return document.querySelectorAll('article').length > 20")?;
-    let chat = media::first_chat(world)?;
+    let chat = first_chat(world)?;
     let mut all = true;
     for (name, is_up) in [("up.bin", true), ("down.bin", false)] {
         let mut bytes = vec![0; LARGE];
@@ -189,7 +190,7 @@ fn large_file(world: &World, browser: &Browser, root: &Path) -> Result<bool> {
         let base = tab::memory(browser)?;
         let start = Instant::now();
         if is_up {
-            browser.type_into(media::FILES, path)?;
+            browser.type_into(FILES, path)?;
         } else {
             browser.click(&media::act(name, "fetch"))?;
         }

@@ -5,9 +5,8 @@ use std::path::Path;
 use anyhow::{Context as _, Result, ensure};
 use serde_json::json;
 
-use super::everyday::reload;
-use super::media::FILES;
-use super::story::{history, shows};
+use super::looks::{FILES, history, shows};
+use super::steps::reload;
 use super::webdriver::Browser;
 use crate::processes::patience::until;
 use crate::processes::photo;

@@ -5,9 +5,8 @@ use anyhow::{Context as _, Result, ensure};
 use serde_json::{Value, json};
 
 use super::keyboard::ENTER;
-use super::media::first_chat;
-use super::story::{LIVE, history, shows};
-use super::troubles::NOT_LIVE;
+use super::looks::{LIVE, NOT_LIVE, history, shows};
+use super::steps::{first_chat, reload};
 use super::webdriver::Browser;
 use super::{chosen_files, scroll, words};
 use crate::processes::patience::until;
@@ -328,17 +327,6 @@ fn back(world: &mut World, browser: &Browser) -> Result<()> {
         "Back closes a sheet, leads to the chat before, where one was in it, and to the list",
     );
     Ok(())
-}
-
-/// Loads the page again and opens the first chat.
-///
-/// # Errors
-/// It does not come.
-pub(super) fn reload(world: &World, browser: &Browser) -> Result<()> {
-    browser.go(&world.page())?;
-    let _ = browser.wait("the state live", LIVE)?;
-    browser.click(".chat-list li:first-child .chat-row")?;
-    browser.wait("the chat", "return document.querySelectorAll('article').length > 10").map(drop)
 }
 
 fn reload_without_phone(world: &World, browser: &Browser) -> Result<()> {

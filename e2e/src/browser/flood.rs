@@ -7,10 +7,10 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result, ensure};
 use serde_json::json;
 
+use super::looks::{KEYS, LIVE, NOT_LIVE, shows};
 use super::script::Script;
-use super::story::{LIVE, shows};
+use super::steps::first_chat;
 use super::tab;
-use super::troubles::{KEYS, NOT_LIVE};
 use super::webdriver::Browser;
 use crate::processes::keeper::Keeper;
 use crate::processes::patience::until;
@@ -76,7 +76,7 @@ pub(super) fn play(world: &mut World, browser: &Browser) -> Result<()> {
         Ok((browser.run(LIVE)? == true).then_some(()))
     })?;
     ensure!(browser.run(KEYS)? == keys, "the page has other keys than before");
-    let chat = super::media::first_chat(world)?;
+    let chat = first_chat(world)?;
     let _ = world.phone.ask(&json!({"verb": "send", "chat": chat, "text": "After the floods"}))?;
     let _ = browser.wait("the text of afterwards", &shows("After the floods"))?;
     let said = browser.said()?;

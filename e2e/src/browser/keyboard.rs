@@ -3,7 +3,8 @@
 use anyhow::{Context as _, Result, ensure};
 use serde_json::json;
 
-use super::story::{LIVE, has_text, history, link_with};
+use super::looks::{LIVE, has_text, history};
+use super::steps::link_with;
 use super::webdriver::Browser;
 use crate::processes::patience::until;
 use crate::processes::story::world::{LIMIT, World};

@@ -6,7 +6,8 @@ use anyhow::{Context as _, Result, ensure};
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
-use super::story::{LIVE, shows};
+use super::looks::{FILES, LIVE, shows};
+use super::steps::first_chat;
 use super::webdriver::Browser;
 use crate::processes::patience::until;
 use crate::processes::story::transfers::file_hash;
@@ -22,9 +23,6 @@ const SECONDS: usize = 400;
 const RATE: usize = 8_000;
 const WAV_HEAD: usize = 44;
 
-/// The files that are attached.
-pub(super) const FILES: &str = ".composer input[type=file]";
-
 /// Plays the chapter in the first chat.
 ///
 /// # Errors
@@ -37,14 +35,6 @@ pub(super) fn play(world: &mut World, browser: &Browser, pictures: &Path) -> Res
     documents(world, browser, chat)?;
     upload(world, browser, chat)?;
     download(world, browser, chat)
-}
-
-/// The chat with the newest message.
-pub(super) fn first_chat(world: &World) -> Result<u64> {
-    let listed = world.phone.ask(&json!({"verb": "chats"}))?;
-    let chats = listed["chats"].as_array().context("no chats at the phone")?;
-    let newest = chats.iter().max_by_key(|chat| chat["last_time_ms"].as_u64());
-    newest.and_then(|chat| chat["chat"].as_u64()).context("a chat without an id")
 }
 
 fn photos(world: &mut World, browser: &Browser, chat: u64, pictures: &Path) -> Result<()> {

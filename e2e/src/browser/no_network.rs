@@ -2,8 +2,7 @@
 
 use anyhow::{Result, ensure};
 
-use super::everyday::reload;
-use super::story::link;
+use super::steps::{link, reload};
 use super::webdriver::Browser;
 use crate::processes::story::world::World;
 

@@ -6,7 +6,8 @@ use std::process::Command;
 use anyhow::{Context as _, Result, ensure};
 use serde_json::{Value, json};
 
-use super::story::{LIVE, has_text, link, shows};
+use super::looks::{LIVE, has_text, shows};
+use super::steps::link;
 use super::webdriver::{Browser, ChromeDriver};
 use crate::processes::devices::Kind;
 use crate::processes::patience::until;

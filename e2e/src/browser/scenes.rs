@@ -7,12 +7,11 @@ use std::path::Path;
 use anyhow::{Context as _, Result, ensure};
 
 use super::axe::Axe;
-use super::script::Script;
+use super::served::Files;
 use super::store;
 use super::webdriver::Browser;
 use crate::processes::keeper::Keeper;
 use crate::processes::table::Table;
-use crate::workspace;
 
 /// Width and height of a wide and of the narrowest window.
 const WIDE: (u32, u32) = (1200, 800);
@@ -42,31 +41,6 @@ const FAULTS: &str = include_str!("faults.js");
 const AT_END: &str = "await new Promise(requestAnimationFrame); const list = document.querySelector('.messages'); \
     if (list) list.scrollTop = list.scrollHeight";
 
-/// The program of that server.
-const SERVER: &str = include_str!("files.py");
-
-/// A server for the files of `reference-web`. It ends with this value.
-pub(super) struct Files {
-    _server: Script,
-    address: String,
-}
-
-impl Files {
-    /// Where they are.
-    pub(super) fn address(&self) -> &str {
-        &self.address
-    }
-
-    fn serve(keeper: &Keeper, policy: &str) -> Result<Self> {
-        let folder = workspace::root().join("reference-web");
-        let folder = folder.to_str().context("a path that is no UTF-8")?;
-        let mut server = Script::start(keeper, SERVER, &[folder, policy])?;
-        let line = server.lines()?.next().context("python3 names no port")??;
-        let port: u16 = line.trim().parse().context("python3 names no port")?;
-        Ok(Self { _server: server, address: format!("http://127.0.0.1:{port}") })
-    }
-}
-
 /// Shows every scene, wide and narrow, light and dark, looks for faults, and takes the pictures; then hostile texts. All
 /// of it under the policy with which the relay serves its page at `page`.
 ///
@@ -93,7 +67,7 @@ pub(super) fn play(
 /// Texts that are sent, delivered and read look different, in the same place.
 fn ticks(browser: &Browser, files: &Files, table: &mut Table) -> Result<()> {
     browser.pretend(WIDE.0, WIDE.1, false)?;
-    browser.go(&format!("{}/tests/page/scenes.html?scene=ticks", files.address))?;
+    browser.go(&format!("{}/tests/page/scenes.html?scene=ticks", files.address()))?;
     let _ = browser.wait("the ticks", "return document.documentElement.dataset.shown === 'ticks'")?;
     let states = browser.run(
         "window.marks = [...document.querySelectorAll('article .state')].slice(-3).map((one) => one.cloneNode(true)); \
@@ -115,7 +89,7 @@ fn ticks(browser: &Browser, files: &Files, table: &mut Table) -> Result<()> {
 
 /// Stretches of a chat, read while rows of it arrive.
 fn stretches(browser: &Browser, files: &Files, table: &mut Table) -> Result<()> {
-    browser.go(&format!("{}/tests/page/stretches.html", files.address))?;
+    browser.go(&format!("{}/tests/page/stretches.html", files.address()))?;
     let found = browser.wait("the stretches", "return document.documentElement.dataset.found")?;
     ensure!(found == "[]", "of stretches that are read while rows arrive: {found}");
     table.ok(
@@ -128,7 +102,7 @@ fn stretches(browser: &Browser, files: &Files, table: &mut Table) -> Result<()> 
 /// 500 texts in seven places stay texts.
 fn hostile(browser: &Browser, files: &Files, table: &mut Table) -> Result<()> {
     browser.pretend(WIDE.0, WIDE.1, false)?;
-    browser.go(&format!("{}/tests/page/hostile.html", files.address))?;
+    browser.go(&format!("{}/tests/page/hostile.html", files.address()))?;
     let found = browser.wait("the hostile texts", "return document.documentElement.dataset.found")?;
     let found: serde_json::Value = serde_json::from_str(found.as_str().unwrap_or_default())?;
     let wanted = serde_json::json!({"texts": 500, "shown": 3500, "faults": []});
@@ -147,7 +121,7 @@ fn hostile(browser: &Browser, files: &Files, table: &mut Table) -> Result<()> {
 fn step_by_step(browser: &Browser, files: &Files, name: &str) -> Result<()> {
     let mut pictures = Vec::new();
     for how in ["", "&steps"] {
-        browser.go(&format!("{}/tests/page/scenes.html?scene={name}{how}", files.address))?;
+        browser.go(&format!("{}/tests/page/scenes.html?scene={name}{how}", files.address()))?;
         let is_shown = format!("return document.documentElement.dataset.shown === {name:?}");
         let _ = browser.wait(name, &is_shown)?;
         pictures.push(browser.still()?);
@@ -159,7 +133,7 @@ fn step_by_step(browser: &Browser, files: &Files, name: &str) -> Result<()> {
 }
 
 fn layouts(browser: &Browser, files: &Files, pictures: &Path, table: &mut Table) -> Result<()> {
-    browser.go(&format!("{}/tests/page/names.html", files.address))?;
+    browser.go(&format!("{}/tests/page/names.html", files.address()))?;
     let names = browser.wait("the names of the scenes", "return document.documentElement.dataset.names")?;
     let names: Vec<String> = names.as_str().unwrap_or_default().split(' ').map(str::to_owned).collect();
     ensure!(names.len() > 20, "only {} scenes", names.len());
@@ -167,7 +141,7 @@ fn layouts(browser: &Browser, files: &Files, pictures: &Path, table: &mut Table)
     let mut shown = 0;
     for name in &names {
         // A scene is loaded once, and takes each size and scheme as a window does that is moved.
-        browser.go(&format!("{}/tests/page/scenes.html?scene={name}", files.address))?;
+        browser.go(&format!("{}/tests/page/scenes.html?scene={name}", files.address()))?;
         let _ = browser.wait(name, &format!("return document.documentElement.dataset.shown === {name:?}"))?;
         for (size, dark) in [(NARROW, true), (NARROW, false), (WIDE, true), (WIDE, false)] {
             browser.pretend(size.0, size.1, dark)?;

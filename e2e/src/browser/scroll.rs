@@ -3,7 +3,7 @@
 use anyhow::{Context as _, Result, ensure};
 use serde_json::json;
 
-use super::media;
+use super::steps::first_chat;
 use super::webdriver::Browser;
 use crate::processes::story::world::World;
 
@@ -30,7 +30,7 @@ pub(super) enum Way {
 /// # Errors
 /// A step leads nowhere.
 pub(super) fn play(world: &mut World, browser: &Browser) -> Result<()> {
-    fill(browser, media::first_chat(world)?, MESSAGES)?;
+    fill(browser, first_chat(world)?, MESSAGES)?;
     for (way, steps) in [(Way::Up, UP), (Way::Down, DOWN)] {
         let (moved, _) = scroll(browser, steps, way)?;
         ensure!(moved == steps, "of {steps} steps {way:?} {moved} led on");

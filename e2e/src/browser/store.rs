@@ -7,7 +7,7 @@ use std::process::{Child, Stdio};
 use anyhow::{Context as _, Result, ensure};
 use serde_json::{Value, json};
 
-use super::scenes::Files;
+use super::served::Files;
 use super::webdriver::Browser;
 use crate::processes::keeper::Keeper;
 use crate::processes::table::Table;

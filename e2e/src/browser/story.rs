@@ -4,8 +4,10 @@ use std::path::Path;
 use std::time::Instant;
 
 use anyhow::{Context as _, Result, ensure};
-use serde_json::{Value, json};
+use serde_json::json;
 
+use super::looks::{CHECK_CODE, CODE, LIVE, NUMBER_WANTED, has_text, history, shows};
+use super::steps::{revoke_newest, type_number};
 use super::troubles::{self, Stage};
 use super::webdriver::{Browser, ChromeDriver};
 use super::{
@@ -13,15 +15,9 @@ use super::{
 };
 use crate::processes::build::Programs;
 use crate::processes::patience::until;
-use crate::processes::process::Process;
+
 use crate::processes::story::pair::STEP;
 use crate::processes::story::world::{CHATS, LIMIT, World};
-
-/// A script that says whether the page is connected to the phone.
-pub(super) const LIVE: &str = "return document.querySelector('.banner.tone-good') !== null";
-
-/// A script that gives the check code.
-const CHECK_CODE: &str = "return document.querySelector('.digits[aria-label^=\"Check code\"]')?.textContent";
 
 /// Plays the scenes, then the story, or only its last chapter; returns whether all that was checked held.
 ///
@@ -79,68 +75,6 @@ fn chapters(world: &mut World, stage: &mut Stage<'_>, pictures: &Path) -> Result
     troubles::copied(world, stage)?;
     no_network::play(world, &stage.browser)?;
     old_messages::play(world, stage.driver())
-}
-
-/// Links the page, which shows a code, to the phone.
-///
-/// # Errors
-/// It does not come so far in time.
-pub(super) fn link(world: &World, browser: &Browser) -> Result<()> {
-    link_with(world, browser, |number| type_number(browser, number))
-}
-
-/// Links the page, where `confirm` is how the user types the number that the phone shows.
-///
-/// # Errors
-/// It does not come so far in time.
-pub(super) fn link_with(
-    world: &World,
-    browser: &Browser,
-    confirm: impl FnOnce(&str) -> Result<()>,
-) -> Result<()> {
-    let (scan, number) = until_number(world, browser)?;
-    confirm(&number)?;
-    let _ = scan.wait_event(0, "linked", STEP)?;
-    browser.wait("the state live", LIVE).map(drop)
-}
-
-/// Links the page, which shows a code, until it asks for the number. Returns the phone's scan and the number that it shows.
-///
-/// # Errors
-/// It does not come so far in time.
-pub(super) fn until_number(world: &World, browser: &Browser) -> Result<(Process, String)> {
-    let _ = browser.wait("a code", CODE)?;
-    let picture = world.root.join("code.png");
-    browser.picture(&picture)?;
-    let picture = picture.to_str().context("a path that is no UTF-8")?;
-    let mut scan = world.phone.spawn(&["scan", "--image", picture], None)?;
-    let _ = scan.wait_event(0, "check_code_wanted", STEP)?;
-    let code = browser.wait("the check code", CHECK_CODE)?;
-    scan.say(&json!({"check_code": code}))?;
-    let _ = scan.wait_event(0, "approval_wanted", STEP)?;
-    scan.say(&json!({"approve": true}))?;
-    let shown = scan.wait_event(0, "show_nn", STEP)?;
-    let _ = browser.wait("the question for the number", NUMBER_WANTED)?;
-    let number = shown["nn"].as_str().context("a number that is no text")?.to_owned();
-    Ok((scan, number))
-}
-
-/// The page shows a code.
-pub(super) const CODE: &str = "return document.querySelector('svg.code') !== null";
-/// The page asks for the number.
-const NUMBER_WANTED: &str = "return document.querySelector('.digits.typed') !== null";
-
-/// Types the number on the page's own keys, and links.
-pub(super) fn type_number(browser: &Browser, number: &str) -> Result<()> {
-    ensure!(
-        browser.run("return document.querySelector('button.link')?.disabled")? == true,
-        "the button is awake before the number is typed"
-    );
-    for digit in number.bytes().map(|byte| byte - b'0') {
-        let nth = if digit == 0 { 10 } else { digit };
-        browser.click(&format!(".keypad button:nth-child({nth})"))?;
-    }
-    browser.click("button.link")
 }
 
 fn linking(world: &mut World, browser: &Browser, pictures: &Path) -> Result<()> {
@@ -256,18 +190,6 @@ fn coming_back(world: &mut World, browser: &Browser) -> Result<()> {
     Ok(())
 }
 
-/// The phone revokes the companion that was linked last.
-///
-/// # Errors
-/// There is none.
-pub(super) fn revoke_newest(world: &World) -> Result<()> {
-    let listed = world.phone.ask(&json!({"verb": "companions"}))?;
-    let all = listed["companions"].as_array().context("no companions")?;
-    let newest = all.iter().max_by_key(|one| one["linked_ms"].as_u64()).context("no companion")?;
-    let companion = newest["companion"].as_str().context("a companion without an id")?.to_owned();
-    world.phone.ask(&json!({"verb": "revoke", "companion": companion})).map(drop)
-}
-
 /// The phone revokes the page while it is open: it says so, and nothing of the account is left in the browser.
 fn revoked(world: &mut World, browser: &Browser) -> Result<()> {
     revoke_newest(world)?;
@@ -281,22 +203,6 @@ fn revoked(world: &mut World, browser: &Browser) -> Result<()> {
     ensure!(rows == "0 rows", "of the account there are still {rows}");
     world.table.ok("the phone revokes the page while it is open", "it says so, and its database is empty");
     Ok(())
-}
-
-pub(super) fn history(chat: u64) -> Value {
-    json!({"verb": "history", "chat": chat})
-}
-
-pub(super) fn has_text(history: &Value, text: &str) -> bool {
-    history["messages"].as_array().is_some_and(|all| all.iter().any(|message| message["text"] == text))
-}
-
-/// A script that says whether a message with this text is shown.
-pub(super) fn shows(text: &str) -> String {
-    let text = json!(text);
-    format!(
-        "return [...document.querySelectorAll('article .text')].some((one) => one.textContent === {text})"
-    )
 }
 
 fn quiet(browser: &Browser) -> Result<()> {

@@ -7,18 +7,13 @@ use std::process::Command;
 use anyhow::{Context as _, Result, ensure};
 use serde_json::{Value, json};
 
-use super::story::{LIVE, has_text, history, link, shows};
+use super::looks::{KEYS, LIVE, NOT_LIVE, has_text, history, shows};
+use super::steps::{first_chat, link};
 use super::webdriver::{Browser, ChromeDriver};
 use crate::command;
 use crate::processes::patience::until;
 use crate::processes::story::world::{LIMIT, World};
 
-/// A script that says whether the page is not connected.
-pub(super) const NOT_LIVE: &str = "return document.querySelector('.banner:not(.tone-good)') !== null";
-/// A script that opens a database and counts its rows of a store.
-pub(super) const KEYS: &str = "return new Promise((ok, fail) => { const open = indexedDB.open('handfast'); open.onerror = fail; \
-    open.onsuccess = () => { open.result.transaction('handfast').objectStore('handfast').getAll().onsuccess = ({ target }) => { \
-    open.result.close(); ok(target.result.filter((row) => row.sealed).length); }; }; })";
 /// A script that keeps the database busy for as long as the page is there: whatever else is asked of it waits.
 const BUSY: &str = "return new Promise((ok, fail) => { const open = indexedDB.open('handfast'); open.onerror = fail; \
     open.onsuccess = ({ target: { result } }) => { \
@@ -79,7 +74,7 @@ pub(super) fn play(world: &mut World, stage: &mut Stage<'_>) -> Result<()> {
 
 /// One text of the largest size and many small ones, at once, come in their order.
 fn burst(world: &mut World, browser: &Browser) -> Result<()> {
-    let chat = super::media::first_chat(world)?;
+    let chat = first_chat(world)?;
     let _ = world.phone.ask(&json!({"verb": "send", "chat": chat, "text": "x".repeat(TEXT_LEN_MAX)}))?;
     for number in 0..BURST {
         let _ = world.phone.ask(&json!({"verb": "send", "chat": chat, "text": format!("burst {number}")}))?;
@@ -113,7 +108,7 @@ fn offline(world: &mut World, browser: &Browser) -> Result<()> {
 
 /// A tab that the browser froze goes on when it is thawed.
 fn frozen(world: &mut World, browser: &Browser) -> Result<()> {
-    let chat = super::media::first_chat(world)?;
+    let chat = first_chat(world)?;
     browser.freeze(true)?;
     let _ = world.phone.ask(&json!({"verb": "send", "chat": chat, "text": "While it was frozen"}))?;
     browser.freeze(false)?;
@@ -206,7 +201,7 @@ fn wrong_engine(world: &mut World, browser: &Browser) -> Result<()> {
 
 /// The browser is killed at once after a text is shown as waiting: it is not lost.
 fn killed(world: &mut World, stage: &mut Stage<'_>) -> Result<()> {
-    let chat = super::media::first_chat(world)?;
+    let chat = first_chat(world)?;
     world.phone.kill();
     let browser = &stage.browser;
     let _ = browser.wait("the state without a phone", NOT_LIVE)?;
@@ -236,7 +231,7 @@ fn killed(world: &mut World, stage: &mut Stage<'_>) -> Result<()> {
 
 /// The browser's database does not answer: the page says so, and keeps what it had.
 fn no_answer(world: &mut World, browser: &Browser) -> Result<()> {
-    let chat = super::media::first_chat(world)?;
+    let chat = first_chat(world)?;
     let keys = browser.run(KEYS)?;
     let _ = browser.run(BUSY)?;
     let text = "While the database was busy";
@@ -258,7 +253,7 @@ fn cleared(world: &mut World, browser: &Browser) -> Result<()> {
     let _ = browser.run(UNANSWERED)?;
     browser.clear_storage(world.page().trim_end_matches('/'))?;
     // The browser may be late to say so; what comes cannot be stored any more.
-    let chat = super::media::first_chat(world)?;
+    let chat = first_chat(world)?;
     let _ = world.phone.ask(&json!({"verb": "send", "chat": chat, "text": "After it was cleared"}))?;
     let title = browser.text(".dead-card h1")?;
     ensure!(

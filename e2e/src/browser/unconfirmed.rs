@@ -3,9 +3,9 @@
 
 use anyhow::Result;
 
-use super::story::{CODE, LIVE, revoke_newest, type_number, until_number};
+use super::looks::{CODE, LIVE, script_over};
+use super::steps::{revoke_newest, type_number, until_number};
 use super::webdriver::Browser;
-use super::words::script_over;
 use crate::processes::story::world::World;
 
 const UNCONFIRMED: &str = "return document.querySelector('.linking h1')?.textContent === 'Not confirmed yet'";

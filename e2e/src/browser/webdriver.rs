@@ -10,6 +10,7 @@ use anyhow::{Context as _, Result, bail, ensure};
 use serde_json::{Value, json};
 
 use super::chromium;
+
 use crate::command;
 use crate::processes::keeper::Keeper;
 

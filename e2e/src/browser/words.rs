@@ -7,9 +7,8 @@ use anyhow::{Context as _, Result, ensure};
 use serde_json::{Value, json};
 
 use super::keyboard::{ENTER, TAB};
-use super::media::first_chat;
-use super::story::{LIVE, has_text, history, shows};
-use super::troubles::NOT_LIVE;
+use super::looks::{LIVE, NOT_LIVE, has_text, history, script_over, shows};
+use super::steps::first_chat;
 use super::webdriver::Browser;
 use crate::processes::patience::until;
 use crate::processes::story::world::{LIMIT, World};
@@ -260,16 +259,6 @@ fn refusals(world: &mut World, browser: &Browser, chat: u64) -> Result<()> {
     ensure!(left == 0, "{left} refusals are left");
     world.table.ok("what the phone refused", "it is said in words, and tried again or left");
     Ok(())
-}
-
-/// A script over the rows of one of the page's stores: `all` of them, and the `store`.
-pub(super) fn script_over(store: &str, mode: &str, script: &str) -> String {
-    format!(
-        "return new Promise((ok, fail) => {{ const open = indexedDB.open('handfast'); open.onerror = fail; open.onsuccess = () => {{ \
-         const txn = open.result.transaction({store:?}, {mode:?}); const store = txn.objectStore({store:?}); \
-         store.getAll().onsuccess = ({{ target: {{ result: all }} }}) => {{ const found = (() => {{ {script} }})(); \
-         txn.oncomplete = () => {{ open.result.close(); ok(found); }}; }}; }}; }})"
-    )
 }
 
 /// Contacts that are there have a dot, and a word for who does not see it. They are there for some seconds after a text.

@@ -14,8 +14,9 @@ use super::control;
 use super::keeper::Keeper;
 use super::patience::until;
 use super::process::Process;
-use super::story::logs;
 
+/// What the programs are told by `RUST_LOG`.
+pub(crate) const LOG_LEVEL: &str = "debug";
 /// The time in which a program must say that it is ready.
 const READY_LIMIT: Duration = Duration::from_secs(20);
 /// The time in which a program must answer a request.
@@ -195,7 +196,7 @@ impl Device {
             Kind::Phone => command.arg("--data").arg(&self.dir).args(["--developer", "--allow-relay", relay]),
             Kind::Web => command.arg("--data").arg(&self.dir).args(["--relay", relay]),
         };
-        let _ = command.env_remove(KILL_AT).env("RUST_LOG", logs::LEVEL);
+        let _ = command.env_remove(KILL_AT).env("RUST_LOG", LOG_LEVEL);
         command
     }
 

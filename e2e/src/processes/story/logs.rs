@@ -8,8 +8,6 @@ use anyhow::{Context as _, Result, ensure};
 use super::world::World;
 use crate::processes::random::to_hex;
 
-/// What the programs are told by `RUST_LOG`.
-pub(crate) const LEVEL: &str = "debug";
 /// A log that is shorter than this has not been written: the check would mean nothing.
 const LOG_LEN_MIN: usize = 1_000;
 
