@@ -6,58 +6,22 @@
 //! crash is a lost connection. What is on its way is not modelled apart: it is what the sender's outbox holds and the
 //! receiver has not taken. An ACK comes at once or is lost.
 
+mod bounds;
+mod lanes;
 mod phone;
 mod rules;
+mod sent;
 mod steps;
 mod web;
 
-use handfast_codec::ids::{Epoch, LogId};
-use handfast_codec::payload::ResumeBlock;
 use handfast_session::resume::{Verdict, verdict};
 use stateright::{Model, Property};
 
+use self::bounds::Fault;
+pub use self::bounds::PutBack;
 use self::phone::Phone;
 pub use self::rules::Rules;
 use self::web::Web;
-
-/// What may go wrong, how far the search goes, and which rules hold.
-#[derive(Clone, Copy, Debug)]
-pub struct PutBack {
-    /// The rules.
-    pub rules: Rules,
-    /// What the user does at the web.
-    pub acts: u8,
-    /// Connections that are lost.
-    pub cuts: u8,
-    /// Copies that are made of the web's store; the last one is held.
-    pub web_copies: u8,
-    /// How often the held copy is put back.
-    pub web_backs: u8,
-    /// Copies that are made of the phone's store; all are held.
-    pub phone_copies: u8,
-    /// How often one of them is put back.
-    pub phone_backs: u8,
-    /// Settled commands whose keys are kept: 4,096 in the protocol.
-    pub kept: u8,
-    /// Commands that may be open: 1,024 in the protocol.
-    pub open: u8,
-    /// Whether ACKs may be lost.
-    pub lost_acks: bool,
-}
-
-/// One side's part of a session.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-struct Lanes<M> {
-    out_epoch: u8,
-    in_epoch: u8,
-    /// What is held, by seq.
-    outbox: Vec<(u8, M)>,
-    next_seq: u8,
-    /// The highest seq that the peer has, as it said.
-    acked: u8,
-    /// The highest seq received.
-    durable: u8,
-}
 
 /// How a link ends for good; both users are told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -93,17 +57,6 @@ enum Connection {
 struct Owed {
     at_web: bool,
     at_phone: bool,
-}
-
-/// What must never be, and was seen.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-enum Fault {
-    CommandFloor,
-    Limit,
-    /// A command was settled that has not run, or by the result of another one.
-    Settled,
-    /// A side is said to have been put back, and was not.
-    FalseAlarm,
 }
 
 /// Everything.
@@ -145,64 +98,6 @@ pub enum Action {
     PutWebBack,
     CopyPhone,
     PutPhoneBack(usize),
-}
-
-impl<M: Clone> Lanes<M> {
-    const fn new(out_epoch: u8, in_epoch: u8) -> Self {
-        Self { out_epoch, in_epoch, outbox: Vec::new(), next_seq: 1, acked: 0, durable: 0 }
-    }
-
-    fn push(&mut self, message: M) {
-        self.outbox.push((self.next_seq, message));
-        self.next_seq += 1;
-    }
-
-    /// The next message that the peer lacks.
-    fn next_for(&self, durable: u8) -> Option<M> {
-        let row = self.outbox.iter().find(|(seq, _)| *seq == durable + 1);
-        row.map(|(_, message)| message.clone())
-    }
-
-    /// The lowest seq from which on all are held.
-    fn oldest(&self) -> u8 {
-        let mut oldest = self.next_seq;
-        for (seq, _) in self.outbox.iter().rev() {
-            if seq + 1 != oldest {
-                break;
-            }
-            oldest = *seq;
-        }
-        oldest
-    }
-
-    fn block(&self) -> ResumeBlock {
-        ResumeBlock {
-            out_epoch: Epoch::from_bytes([self.out_epoch; 16]),
-            in_epoch: Epoch::from_bytes([self.in_epoch; 16]),
-            next_seq: u64::from(self.next_seq),
-            durable: u64::from(self.durable),
-            oldest: u64::from(self.oldest()),
-            log_id: LogId::from_bytes([0; 16]),
-            rev: 0,
-            streams: Vec::new(),
-        }
-    }
-
-    /// The peer has everything up to `durable`; rows that `keep` names stay.
-    fn drop_to(&mut self, durable: u8, keep: impl Fn(&M) -> bool) {
-        self.acked = durable;
-        self.outbox.retain(|(seq, message)| *seq > durable || keep(message));
-    }
-
-    /// Begins anew, with these epochs.
-    fn reset(&mut self, out_epoch: u8, in_epoch: u8) {
-        for ((seq, _), n) in self.outbox.iter_mut().zip(1..) {
-            *seq = n;
-        }
-        self.next_seq = self.outbox.last().map_or(1, |(seq, _)| seq + 1);
-        (self.acked, self.durable) = (0, 0);
-        (self.out_epoch, self.in_epoch) = (out_epoch, in_epoch);
-    }
 }
 
 /// The epochs that follow from a handshake: web to phone, phone to web.

@@ -275,5 +275,5 @@ pub enum Event {
         end: StreamEnd,
     },
     /// Something of a pairing attempt.
-    Pairing(crate::pairing::PairingEvent),
+    Pairing(crate::pairing::event::PairingEvent),
 }

@@ -6,7 +6,7 @@
 
 mod codes;
 mod ending;
-mod event;
+pub(crate) mod event;
 mod in_use;
 mod phone;
 mod web;

@@ -8,8 +8,8 @@ use alloc::vec::Vec;
 use handfast_session::Op;
 use handfast_session::hazmat::commit;
 
+use super::harness::{Fault, StoreHarness, Write, WriteError};
 use super::model::{LINK, OTHER, PLAIN, Pair, SECRET, delete_range, mixed, put, version};
-use super::{Fault, StoreHarness, Write, WriteError};
 
 /// Calls of one transaction after which the suite believes that faults never come.
 const CALLS_MAX: u64 = 1_000_000;

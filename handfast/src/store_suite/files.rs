@@ -22,8 +22,8 @@ use std::vec::Vec;
 use handfast_session::Pairs;
 use rusqlite::Connection;
 
+use super::harness::{StoreHarness, block_on};
 use super::model::{LINK, Model, OTHER};
-use super::{StoreHarness, block_on};
 
 pub use damaged::{
     damaged_files_are_never_taken_for_good_ones, other_versions_of_the_tables_are_left_alone,

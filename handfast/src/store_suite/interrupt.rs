@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use rusqlite::Connection;
 
-use super::Fault;
+use super::harness::Fault;
 
 /// Makes SQLite fail at an instruction of its machine, or at the moment of a commit; `None` takes the fault out.
 ///

@@ -10,7 +10,7 @@ use core::cell::RefCell;
 use handfast_codec::ids::MailboxId;
 use handfast_session::{CommitError, MemoryStore, MemoryTxn, Pairs, StoreTxn};
 
-use super::{Fault, StoreHarness, Write, WriteError};
+use super::harness::{Fault, StoreHarness, Write, WriteError};
 
 /// A [`MemoryStore`] with a list of effects beside it.
 #[derive(Debug, Default)]

@@ -11,7 +11,7 @@ use handfast_session::hazmat::commit;
 use handfast_session::{Commit, MemoryStore, Op, Pairs};
 use zeroize::Zeroizing;
 
-use super::{StoreHarness, Write, WriteError};
+use super::harness::{StoreHarness, Write, WriteError};
 
 /// A link of the tests.
 pub(crate) const LINK: MailboxId = MailboxId::from_bytes([7; 16]);

@@ -7,7 +7,6 @@ use core::fmt;
 use handfast_codec::ids::DhPublic;
 use handfast_codec::limits::{HANDSHAKE_MESSAGE_LEN_MAX, TAG_LEN};
 
-use super::cipher_state::CipherState;
 use super::pattern::{Pattern, Token};
 use super::symmetric_state::{Split, SymmetricState};
 use crate::error::{BadKey, HandshakeError};
@@ -234,7 +233,9 @@ impl HandshakeState {
     }
 
     #[cfg(feature = "hazmat")]
-    pub(crate) fn symmetric_parts(&self) -> (&crate::secret::ChainingKey, Option<&CipherState>) {
+    pub(crate) fn symmetric_parts(
+        &self,
+    ) -> (&crate::secret::ChainingKey, Option<&super::cipher_state::CipherState>) {
         self.symmetric.parts()
     }
 

@@ -1,22 +1,8 @@
 //! The phone: what it has run, and what it knows of it.
 
-use super::web::Command;
-use super::{Fault, Lanes, PutBack};
-
-/// A result: the key of the command that it is of, and the number under which it was asked for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(super) struct Outcome {
-    pub(super) number: u8,
-    pub(super) key: u8,
-}
-
-/// What a phone tells with its block.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(super) struct Known {
-    pub(super) highest: u8,
-    pub(super) key: u8,
-    pub(super) from: u8,
-}
+use super::bounds::{Fault, PutBack};
+use super::lanes::Lanes;
+use super::sent::{Command, Known, Outcome};
 
 /// What is on the phone's disk.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]

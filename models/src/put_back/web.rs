@@ -1,15 +1,8 @@
 //! The web: its acts, what waits, and the keys of what is settled.
 
-use super::phone::{Known, Outcome};
-use super::{Lanes, PutBack};
-
-/// A command as it is sent.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(super) struct Command {
-    pub(super) number: u8,
-    pub(super) floor: u8,
-    pub(super) key: u8,
-}
+use super::bounds::PutBack;
+use super::lanes::Lanes;
+use super::sent::{Command, Known, Outcome};
 
 /// What is on the web's disk.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]

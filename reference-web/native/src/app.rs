@@ -5,6 +5,7 @@
 //! and gives what is to be sent.
 
 mod codes;
+mod command_key;
 #[cfg(feature = "hazmat")]
 mod hazmat;
 mod link;

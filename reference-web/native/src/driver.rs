@@ -1,8 +1,9 @@
 //! The running companion: one core thread owns the [`App`] and the database, socket tasks move bytes.
 
+mod core;
 mod files;
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -12,33 +13,19 @@ use handfast::driver::{Connector, SleepWatch, SocketEvent, SocketSet, os_rng};
 use handfast::{RelayName, Timestamp};
 use handfast_programs::{
     Clock, ControlEvent, Destination, DirLock, FileJobs, Inbox, Progress, Replies, StdinEvent, field_hex,
-    field_str, field_u64, reason, run_core, serve_control, spawn_stdin, usage,
+    field_str, field_u64, run_core, serve_control, spawn_stdin, usage,
 };
 use rand_core::CryptoRng;
 use serde_json::{Map, Value, json};
 
-use self::files::{Asker, FileEvent, attach, put_of, remove_picture, wanted};
+use self::core::{Asker, Core, FileEvent, Input, answer_or_refusal};
+use self::files::{attach, put_of, remove_picture, wanted};
 use crate::app::{App, AppEvent, AppOutput, Sent, SocketTag};
 use crate::describe;
 use crate::store::Store;
 
+pub use self::core::{Console, Mode};
 pub use self::files::settle_alone;
-
-/// What the program is to do.
-#[derive(Debug)]
-#[expect(clippy::exhaustive_enums, reason = "the two ways to run")]
-pub enum Mode {
-    /// Show codes until a phone is linked; each is drawn to this file too.
-    Pair {
-        /// The picture of the code.
-        qr_png: Option<PathBuf>,
-    },
-    /// Be the companion until it is interrupted.
-    Run {
-        /// The relay over which the user believes it to be linked, if one was named.
-        relay: Option<RelayName>,
-    },
-}
 
 /// Who this companion is.
 #[derive(Debug)]
@@ -50,26 +37,6 @@ pub struct Settings {
     pub label: String,
 }
 
-/// How the program speaks to whoever runs it.
-#[derive(Clone, Copy, Debug)]
-#[expect(clippy::exhaustive_structs, reason = "both ways")]
-pub struct Console {
-    /// Shows an event, or the answer to a line.
-    pub tell: fn(&Value),
-    /// Reads a line of stdin as a request.
-    pub read: fn(&str) -> anyhow::Result<Map<String, Value>>,
-}
-
-/// What reaches the core thread.
-#[derive(Debug)]
-enum Input {
-    Socket(SocketTag, SocketEvent),
-    Control(ControlEvent),
-    Stdin(StdinEvent),
-    File(FileEvent),
-    Stop,
-}
-
 /// Opens the companion of a locked directory.
 ///
 /// # Errors
@@ -78,24 +45,6 @@ enum Input {
 pub fn open(lock: &DirLock, settings: Settings, clock: Clock) -> anyhow::Result<App> {
     let store = Store::open(lock.dir())?;
     Ok(App::new(store, settings.relay, settings.label, clock.now(), &mut os_rng()?)?)
-}
-
-/// The core thread's state besides the App.
-struct Core {
-    app: App,
-    mode: Mode,
-    clock: Clock,
-    sockets: SocketSet<SocketTag, Input>,
-    /// Work on files that the user names.
-    files: FileJobs<Input>,
-    /// The code whose picture is being drawn, and the one that follows it.
-    drawing: bool,
-    /// Whether a picture was drawn, so that it is this program's to remove.
-    drawn: Arc<AtomicBool>,
-    next_drawing: Option<String>,
-    console: Console,
-    /// Why the program ends.
-    end: Option<anyhow::Result<()>>,
 }
 
 /// Runs the companion until it is done, or until SIGINT, SIGTERM or SIGHUP.
@@ -332,11 +281,6 @@ impl Core {
 /// The answer to a change of a message.
 fn change(sent: Sent) -> Value {
     json!({"accepted": true, "command": sent.command.to_string(), "held": sent.held})
-}
-
-/// The answer to a request, if it is due now.
-fn answer_or_refusal(answer: anyhow::Result<Option<Value>>) -> Option<Value> {
-    answer.unwrap_or_else(|error| Some(json!({"error": reason(error.as_ref())})))
 }
 
 /// Carries out a verb. Files are looked at and read at once: only for a program that does not run. The answer holds once

@@ -11,9 +11,9 @@ use handfast::{DeviceRole, ErrorCode, Timestamp};
 use handfast_messages::{CollectionName, Command, NowValue, ResultBody};
 use rand_core::CryptoRng;
 
+use super::command_key::draw_key;
 use super::subscriptions::{CHATS_FOLLOWED_MAX, Subscriptions};
-use super::transfer::{Check, Running, requeue};
-use super::verbs::draw_key;
+use super::transfer::running::{Check, Running, requeue};
 use super::{App, AppEvent, AppOutput, Leftover, Owner, SocketTag};
 use crate::store::{CommandState, HistoryPage, LinkRowState, StoreError, TransferState};
 

@@ -2,6 +2,7 @@
 
 mod content;
 mod exports;
+pub(super) mod running;
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -9,17 +10,16 @@ use std::time::Duration;
 use bytes::Bytes;
 use handfast::codec::frame::OpenKind;
 use handfast::codec::ids::ContentId;
-use handfast::codec::limits::MEDIA_CHUNK_LEN;
 use handfast::codec::tlv::TlvWriter;
-use handfast::session::media::{ChunkList, list_len};
+use handfast::session::media::ChunkList;
 use handfast::session::{Event, SendRefused, StreamEnd};
 use handfast::sqlite::file;
 use handfast::{ErrorCode, Timestamp};
 use handfast_messages::{Command, MediaDescriptor};
-use handfast_programs::PartCheck;
 
 use self::content::Way;
 use self::exports::content_offset;
+use self::running::{Check, Running, requeue};
 use super::link::Link;
 use super::{App, AppEvent, Leftover};
 use crate::store::{CommandState, Direction, StoreError, Transfer, TransferState};
@@ -28,13 +28,6 @@ use crate::store::{CommandState, Direction, StoreError, Transfer, TransferState}
 const RUNNING_MAX: usize = 4;
 /// The pause after each step of a check, in which everything else goes on.
 const CHECK_PAUSE: Duration = Duration::from_millis(1);
-
-/// A transfer whose stream is open.
-#[derive(Debug)]
-pub(super) struct Running {
-    row: Transfer,
-    way: Way,
-}
 
 impl Link {
     /// Whether a stream may be opened now.
@@ -49,16 +42,6 @@ impl Link {
     }
 }
 
-/// What is under way of some content, when it is looked at before its stream is opened.
-#[derive(Debug)]
-pub(super) struct Check {
-    /// The transfer.
-    row: u64,
-    part: PartCheck,
-    /// When the next step is due.
-    pub(super) due: Timestamp,
-}
-
 /// What an OPEN says of a transfer.
 fn meta(row: &Transfer) -> Bytes {
     // req: STR-084
@@ -71,21 +54,6 @@ fn meta(row: &Transfer) -> Bytes {
         let _ = meta.u64(5, row.size.unwrap_or(0));
     }
     Bytes::from(meta.finish())
-}
-
-/// A transfer whose stream is over waits for a new one. What the phone reported of a put stays sent; what is here of
-/// content to be fetched is checked before its next stream is opened.
-pub(super) fn requeue(row: &mut Transfer) {
-    if row.direction == Direction::Put
-        && let Some(size) = row.size
-    {
-        let reported = row.base.saturating_add(row.offset.saturating_sub(list_len(size)));
-        let sent = reported.min(size.saturating_sub(1));
-        row.base = sent - sent % MEDIA_CHUNK_LEN;
-    }
-    row.state = TransferState::Queued;
-    row.stream = None;
-    row.offset = 0;
 }
 
 impl App {

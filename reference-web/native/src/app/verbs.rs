@@ -10,6 +10,7 @@ use handfast_messages::Command;
 use rand_core::CryptoRng;
 
 use super::App;
+use super::command_key::draw_key;
 use super::link::Link;
 use crate::media::{ImportError, Imported};
 use crate::store::{CommandState, Counts, Direction, LinkRow, PutRow, StoreError, TransferState};
@@ -81,14 +82,6 @@ pub struct Status {
     pub followed: (usize, usize),
     /// The settings of the database.
     pub settings: Vec<(&'static str, String)>,
-}
-
-/// Draws the key of a command, when its user acts.
-pub(super) fn draw_key(rng: &mut dyn CryptoRng) -> CommandKey {
-    // req: RES-024
-    let mut key = [0; 16];
-    rng.fill_bytes(&mut key);
-    CommandKey::from_bytes(key)
 }
 
 impl App {

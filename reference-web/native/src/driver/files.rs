@@ -6,43 +6,17 @@ use std::time::Duration;
 
 use handfast::codec::ids::ContentId;
 use handfast::driver::os_rng;
-use handfast_programs::{
-    Clock, Destination, FileJobError, Progress, Replies, Terminal, UserFileError, field_hex, field_str,
-    field_u64, reason,
-};
+use handfast_programs::{Clock, Progress, Terminal, field_hex, field_str, field_u64, reason};
 use rand_core::CryptoRng;
 use serde_json::{Map, Value, json};
 
-use super::{Core, Input, Mode, answer_or_refusal};
+use super::core::{Asker, Core, FileEvent, Input, Mode, Put, answer_or_refusal};
 use crate::app::{App, AppOutput};
-use crate::media::{ExportError, ImportError, Staged};
-use crate::qr::{DrawError, Drawing};
+use crate::media::Staged;
+use crate::qr::Drawing;
 
 /// How long the removal of a picture may take at the end.
 const REMOVAL_MAX: Duration = Duration::from_secs(2);
-
-/// What came of a file that the user named: looked at, read or written in a thread of its own.
-#[derive(Debug)]
-pub(super) enum FileEvent {
-    /// A file to be sent was copied in.
-    Staged(Asker, Put, Result<Result<Staged, ImportError>, FileJobError>),
-    /// The place at which content is wanted was looked at.
-    Looked(Asker, ContentId, PathBuf, Result<Result<Destination, UserFileError>, FileJobError>),
-    /// Content was copied to where it is wanted.
-    Exported(ContentId, String, Result<Result<u64, ExportError>, FileJobError>),
-    /// The picture of a code was drawn.
-    Drawn(String, Result<Result<(), DrawError>, FileJobError>),
-}
-
-/// Whose request it is: a client of the control socket, or, with `None`, whoever writes to stdin.
-pub(super) type Asker = Option<Replies>;
-
-/// What a file to be sent is for.
-#[derive(Debug)]
-pub(super) struct Put {
-    chat: u64,
-    client_id: Option<String>,
-}
 
 impl Core {
     /// Draws a code: to the picture first, so that whoever reads of it finds it there.

@@ -1,0 +1,12 @@
+//! Keys of commands.
+
+use handfast::codec::ids::CommandKey;
+use rand_core::CryptoRng;
+
+/// Draws the key of a command, when its user acts.
+pub(super) fn draw_key(rng: &mut dyn CryptoRng) -> CommandKey {
+    // req: RES-024
+    let mut key = [0; 16];
+    rng.fill_bytes(&mut key);
+    CommandKey::from_bytes(key)
+}
