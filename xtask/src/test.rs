@@ -2,6 +2,7 @@
 
 mod beside;
 mod checkers;
+mod circles;
 mod conformance;
 mod deny;
 mod faults;
@@ -47,7 +48,8 @@ pub(crate) enum Done {
 
 /// The step that builds what live cases and the demo run.
 const PROGRAMS: &str = "the programs, as they ship and with kill points";
-/// How many steps before its turn a step is started that runs beside others.
+/// How many steps before its turn a step is started that runs beside others and needs none of them. One that needs a
+/// step is started when that has ended.
 const AHEAD: usize = 2;
 
 /// One check.
@@ -62,7 +64,7 @@ struct Step {
 enum Body {
     /// A part of this process.
     Here(Box<dyn Fn() -> Result<Done>>),
-    /// `cargo xtask` with these words, beside the [`AHEAD`] steps before it.
+    /// `cargo xtask` with these words, beside steps before it.
     Beside(&'static [&'static str]),
 }
 
@@ -102,9 +104,12 @@ impl Step {
     }
 }
 
-/// Whether the step `ahead` may be started when it is the turn of the one at `index`: what it needs has ended.
+/// Whether the step `ahead` may be started when it is the turn of the one at `index`.
 fn may_start(steps: &[Step], index: usize, ahead: usize) -> bool {
-    steps[ahead].needs.is_none_or(|needed| steps[index..ahead].iter().all(|step| step.title != needed))
+    match steps[ahead].needs {
+        None => ahead <= index + AHEAD,
+        Some(needed) => steps[index..ahead].iter().all(|step| step.title != needed),
+    }
 }
 
 /// Runs the checks in order; the last line says how many passed, failed and were skipped.
@@ -126,7 +131,7 @@ pub(crate) fn run(options: &Options) -> Result<bool> {
     for (index, step) in steps.iter().enumerate() {
         println!("\n==== {} of {count}: {}", index + 1, step.title);
         let began = Instant::now();
-        for ahead in index + 1..=(index + AHEAD).min(count - 1) {
+        for ahead in index + 1..count {
             if may_start(&steps, index, ahead) && !started.contains_key(&ahead) {
                 started.extend(steps[ahead].start().map(|beside| (ahead, beside)));
             }
@@ -180,6 +185,7 @@ fn quick_steps(full: bool) -> Vec<Step> {
         Step::new("the inner crates use no std and no runtime", || inner::tree().map(|()| Done::Passed)),
         Step::new("no release build carries what is for tests", || shipped::check().map(|()| Done::Passed)),
         Step::new("every file of tests is part of a program", || listed::check().map(|()| Done::Passed)),
+        Step::new("no circle of imports between files", || circles::check().map(|()| Done::Passed)),
         Step::new("the tests that FAULTS.md names exist", || faults::check().map(|()| Done::Passed)),
         Step::new("every MUST has code and a test or vector, and every refusal a negative vector", || {
             trace::check().map(|()| Done::Passed)
@@ -204,12 +210,13 @@ fn steps(options: &Options) -> Result<Vec<Step>> {
     let packages = packages::members()?;
     let mut steps = quick_steps(options.full);
     let groups = Group::all(packages);
-    steps.extend(groups.iter().flat_map(lint));
+    steps.extend(groups.iter().flat_map(|group| lint(group, options.full)));
     steps.extend(groups.iter().map(document));
     let passed = faults::Passed::default();
     steps.extend(groups.iter().map(|group| test(group, &passed)));
     steps.push(Step::new("the tests that FAULTS.md names have run", move || passed.check()));
     steps.push(Step::new("the inner crates build for a target without std", inner::bare_metal));
+    steps.push(Step::new(PROGRAMS, || build::keep().map(|()| Done::Passed)));
     steps.push(Step::new("vectors: the checker in Python agrees", checkers::in_python));
     steps.push(Step::new("vectors: the checker in Node agrees", checkers::in_node));
     steps.push(Step::new("the game of the compared numbers, a part of it", || {
@@ -218,7 +225,6 @@ fn steps(options: &Options) -> Result<Vec<Step>> {
     steps.push(Step::new("vectors: the runner over every shim", || {
         conformance::shims(&python::python_with_cryptography()?).map(|()| Done::Passed)
     }));
-    steps.push(Step::new(PROGRAMS, || build::keep().map(|()| Done::Passed)));
     let live = Step::new("live cases: relay, phone and companion as processes", || {
         conformance::live(&python::python_with_cryptography()?).map(|()| Done::Passed)
     });
@@ -249,18 +255,19 @@ fn words(line: &str) -> Vec<String> {
     line.split_whitespace().map(str::to_owned).collect()
 }
 
-/// Clippy on the packages of a group together, and before that on each that ships alone, as it ships: in a build of several, Cargo switches on
-/// for one package what another asks for.
-fn lint(group: &Group) -> Vec<Step> {
-    let line = |words: String| format!("clippy --locked --all-targets {words} -- -D warnings");
+/// Clippy on the packages of a group together, and before that on each that ships alone, as it ships: in a build of
+/// several, Cargo switches on for one package what another asks for. Its tests are looked at alone in a full run.
+fn lint(group: &Group, full: bool) -> Vec<Step> {
+    let line = |targets: &str, of: String| words(&format!("clippy --locked {targets} {of} -- -D warnings"));
+    let targets = if full { "--all-targets" } else { "--lib --bins" };
     let ships = group.packages.iter().filter(|package| package.ships());
     let mut steps: Vec<Step> = ships
         .map(|package| {
             let name = &package.name;
-            Step::cargo(format!("clippy {name}, as it ships"), words(&line(format!("--package {name}"))))
+            Step::cargo(format!("clippy {name}, as it ships"), line(targets, format!("--package {name}")))
         })
         .collect();
-    steps.push(Step::cargo(format!("clippy {}", group.names()), words(&line(group.words(true)))));
+    steps.push(Step::cargo(format!("clippy {}", group.names()), line("--all-targets", group.words(true))));
     steps
 }
 
