@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::PathBuf;
-use std::process::Stdio;
+use std::process::{Command, Stdio};
 
 use anyhow::{Context as _, Result, ensure};
 use sha2::{Digest as _, Sha256};
@@ -71,6 +71,9 @@ pub(super) fn run(trace: &Trace, count: usize, seed: u64, only: Option<&str>) ->
             && INNER.iter().any(|folder| site.file.starts_with(folder))
     };
     let sites = drawn(trace.code().filter(wanted).cloned().collect(), seed);
+    // A copy that does not build as it is would show nothing of any check.
+    scratch.copy()?;
+    BUILDS.iter().try_for_each(|words| command::run(&mut build(&scratch, words)))?;
     let (mut noticed, mut missed) = (0, 0);
     for site in sites {
         if noticed + missed == count {
@@ -105,10 +108,17 @@ pub(super) fn run(trace: &Trace, count: usize, seed: u64, only: Option<&str>) ->
 const NOT_BUILT: &str = "no build";
 const NOBODY: &str = "SURVIVED";
 
+/// Builds a part of what the runs need.
+fn build(scratch: &Scratch, words: &[&str]) -> Command {
+    let mut build = scratch.cargo(words);
+    let _ = build.env("CARGO_INCREMENTAL", "1").env(command::TEST_BUILD, "1");
+    build
+}
+
 /// The name of the first run that fails over the copy.
 fn who_notices(scratch: &Scratch) -> Result<String> {
     for words in BUILDS {
-        if !command::succeeds(scratch.cargo(words).env("CARGO_INCREMENTAL", "1")) {
+        if !command::succeeds(&mut build(scratch, words)) {
             return Ok(NOT_BUILT.to_owned());
         }
     }
