@@ -26,6 +26,7 @@
 
 extern crate alloc;
 
+pub mod envelope;
 pub mod error;
 pub mod frame;
 pub mod ids;
@@ -39,6 +40,7 @@ pub mod record;
 pub mod relay;
 pub mod role;
 pub mod signed;
+pub mod stream_meta;
 mod test_builds;
 pub mod time;
 pub mod tlv;

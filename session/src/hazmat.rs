@@ -19,7 +19,7 @@ use crate::commit::{Commit, Op, Value};
 use crate::endpoint::{Pairs, active_row, phone_rows, web_rows};
 use crate::keys;
 
-pub use self::commands::{PhoneCommands, WebCommands, command_envelope, result_envelope};
+pub use self::commands::{PhoneCommands, WebCommands};
 
 fn pairs(ops: Vec<Op>) -> Pairs {
     let mut pairs = Pairs::new();

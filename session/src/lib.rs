@@ -61,7 +61,6 @@ mod slots;
 mod stream;
 mod sync;
 mod wake;
-mod words;
 
 pub use commands::Repeat;
 pub use commit::{Commit, CommitError, CommitId, Op, StoreTxn, VERSION_KEY, Value, is_secret};

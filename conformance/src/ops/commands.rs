@@ -2,10 +2,11 @@
 
 use anyhow::{Context as _, Result, bail};
 use bytes::Bytes;
+use handfast_codec::envelope::{CommandEnvelope, ResultEnvelope};
 use handfast_codec::ids::{CommandKey, MailboxId};
 use handfast_handshake::key_schedule::old_command_key;
 use handfast_session::Repeat;
-use handfast_session::hazmat::{PhoneCommands, WebCommands, command_envelope, result_envelope};
+use handfast_session::hazmat::{PhoneCommands, WebCommands};
 use serde_json::{Map, Value, json};
 
 use super::outcome::{Ending, Outcome};
@@ -24,16 +25,16 @@ fn key(number: u64) -> CommandKey {
 pub(super) fn envelope(input: &Object) -> Result<Ending> {
     let message = Bytes::from(input.bytes("message")?);
     let out = match input.text("kind")? {
-        "command" => command_envelope(&message).map(|(at, floor, key, body)| {
+        "command" => CommandEnvelope::decode(&message).map(|CommandEnvelope { number: at, floor, key, body }| {
             json!({ "number": number(at), "floor": number(floor), "key": hex(key), "body": hex(body) })
         }),
-        "result" => result_envelope(&message).map(|(key, body)| match body {
+        "result" => ResultEnvelope::decode(&message).map(|ResultEnvelope { key, body }| match body {
             Some(body) => json!({ "key": hex(key), "status": "RESULT", "body": hex(body) }),
             None => json!({ "key": hex(key), "status": "ALREADY_DONE" }),
         }),
         other => bail!("{other} has no envelope"),
     };
-    Ok(out.map(Outcome::of))
+    Ok(out.map(Outcome::of).map_err(|error| error.code()))
 }
 
 /// The key of a command that was stored in version 1.

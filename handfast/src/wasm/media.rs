@@ -2,7 +2,7 @@
 
 use handfast_codec::ErrorCode;
 use handfast_codec::ids::ContentId;
-use handfast_codec::tlv::TlvWriter;
+use handfast_codec::stream_meta::{GetMeta, PutMeta};
 use handfast_session::media::{self, ChunkList};
 use js_sys::Uint8Array;
 use wasm_bindgen::prelude::*;
@@ -41,9 +41,7 @@ fn offset(value: f64) -> Result<u64, JsError> {
 /// That is no content id, or no size.
 #[wasm_bindgen(js_name = putMeta)]
 pub fn put_meta(content: &str, size: f64) -> Result<Vec<u8>, JsError> {
-    let mut meta = TlvWriter::new();
-    let _ = meta.bytes(1, content_id(content)?.as_bytes()).u64(5, offset(size)?);
-    Ok(meta.finish())
+    Ok(PutMeta { content: content_id(content)?, offset: 0, size: offset(size)? }.encode())
 }
 
 /// What `streamOpen` says of content that is wanted, from an offset that is a multiple of the chunks' length.
@@ -52,12 +50,7 @@ pub fn put_meta(content: &str, size: f64) -> Result<Vec<u8>, JsError> {
 /// That is no content id, or no offset.
 #[wasm_bindgen(js_name = getMeta)]
 pub fn get_meta(content: &str, from: f64) -> Result<Vec<u8>, JsError> {
-    let mut meta = TlvWriter::new();
-    let _ = meta.bytes(1, content_id(content)?.as_bytes());
-    if from > 0.0 {
-        let _ = meta.u64(3, offset(from)?);
-    }
-    Ok(meta.finish())
+    Ok(GetMeta { content: content_id(content)?, offset: offset(from)? }.encode())
 }
 
 /// Makes the chunk list of content that is read once, in order.

@@ -7,6 +7,7 @@ use handfast::ErrorCode;
 use handfast::codec::frame::OpenKind;
 use handfast::codec::ids::{ContentId, MailboxId};
 use handfast::codec::limits::{DISK_RESERVE, UPLOAD_KEPT_MS, UPLOADS_COUNT_MAX, UPLOADS_LEN_MAX};
+use handfast::codec::stream_meta::GetMeta;
 use handfast::session::{Event, SendRefused, StreamEnd};
 use handfast_messages::grants;
 
@@ -40,7 +41,7 @@ impl App {
             return Ok(Err(ErrorCode::REFUSED));
         }
         if kind == OpenKind::Get {
-            let (content, from) = match super::transfer::read_get_meta(meta) {
+            let GetMeta { content, offset: from } = match GetMeta::decode(meta) {
                 Ok(wanted) => wanted,
                 Err(error) => return Ok(Err(error.code())),
             };

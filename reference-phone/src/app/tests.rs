@@ -8,7 +8,7 @@ use std::io::Write;
 
 use handfast::codec::frame::OpenKind;
 use handfast::codec::limits::MEDIA_CHUNK_LEN;
-use handfast::codec::tlv::TlvWriter;
+use handfast::codec::stream_meta::{GetMeta, PutMeta};
 use handfast::session::VERSION_KEY;
 use handfast::session::hazmat::{Linked, commit, offered_pairs, phone_pairs};
 use handfast::session::media::{ChunkList, ContentHasher};
@@ -164,9 +164,7 @@ fn companion(status: CompanionStatus) -> Companion {
 }
 
 fn put(list: &ChunkList, from: u64) -> Vec<u8> {
-    let mut meta = TlvWriter::new();
-    let _ = meta.bytes(1, list.content_id().as_bytes()).u64(3, from).u64(5, list.size());
-    meta.finish()
+    PutMeta { content: list.content_id(), offset: from, size: list.size() }.encode()
 }
 
 fn content(number: u8) -> (Vec<u8>, ChunkList) {

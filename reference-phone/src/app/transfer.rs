@@ -7,7 +7,7 @@ use bytes::Bytes;
 use handfast::codec::frame::OpenKind;
 use handfast::codec::ids::{ContentId, MailboxId};
 use handfast::codec::limits::{MEDIA_CHUNK_LEN, MEDIA_LEN_MAX};
-use handfast::codec::tlv::TlvReader;
+use handfast::codec::stream_meta::{GetMeta, PutMeta};
 use handfast::session::StreamInfo;
 use handfast::session::media::{ChunkList, MediaReceiver};
 use handfast::sqlite::{SqliteError, file};
@@ -42,11 +42,8 @@ impl Offered {
     }
 
     pub(super) fn read(meta: &[u8]) -> Result<Self, DecodeError> {
-        // req: STR-084
-        let mut list = TlvReader::new(meta, &[1, 3, 5])?;
-        let content = ContentId::from_bytes(list.required(1, "content id")?.array()?);
-        let from = list.optional(3, "content offset")?.map(|field| field.u64()).transpose()?;
-        Ok(Self { content, from: from.unwrap_or(0), size: list.required(5, "media size")?.u64()? })
+        let PutMeta { content, offset: from, size } = PutMeta::decode(meta)?;
+        Ok(Self { content, from, size })
     }
 }
 
@@ -57,14 +54,6 @@ fn check_offset(from: u64, size: u64) -> Result<(), ErrorCode> {
         return Err(ErrorCode::FIELD_VALUE);
     }
     Ok(())
-}
-
-/// The content that a get asks for, and the offset in it.
-pub(super) fn read_get_meta(meta: &[u8]) -> Result<(ContentId, u64), DecodeError> {
-    let mut list = TlvReader::new(meta, &[1, 3])?;
-    let content = ContentId::from_bytes(list.required(1, "content id")?.array()?);
-    let from = list.optional(3, "content offset")?.map(|field| field.u64()).transpose()?;
-    Ok((content, from.unwrap_or(0)))
 }
 
 /// A stream with its file.
@@ -166,7 +155,7 @@ impl Transfer {
         store: &Store,
         media: &MediaDir,
     ) -> Result<Result<Self, ErrorCode>, StoreError> {
-        Ok(match (stream.kind, Offered::read(&stream.meta), read_get_meta(&stream.meta)) {
+        Ok(match (stream.kind, Offered::read(&stream.meta), GetMeta::decode(&stream.meta)) {
             (OpenKind::Put, Ok(offered), _) => {
                 let is_noted = store.media(offered.content)?.is_some();
                 let list = store.part(link, offered.content)?;
@@ -179,7 +168,7 @@ impl Transfer {
                 };
                 upload.map(|upload| Self::Upload(Box::new(upload)))
             }
-            (OpenKind::Get, _, Ok((content, from))) => {
+            (OpenKind::Get, _, Ok(GetMeta { content, offset: from })) => {
                 Self::open_download(content, from, store.media(content)?, media)
             }
             (OpenKind::Put, Err(error), _) | (_, _, Err(error)) => Err(error.code()),

@@ -4,9 +4,13 @@
 use alloc::vec::Vec;
 
 use bytes::Bytes;
+use handfast_codec::DecodeError;
+use handfast_codec::envelope::{CommandEnvelope, ResultEnvelope, read_status};
 use handfast_codec::ids::{CommandKey, MailboxId};
+use handfast_codec::parse::Cursor;
 use handfast_codec::payload::CommandsKnown;
 use handfast_codec::role::DeviceRole;
+use handfast_codec::varint::take_varint;
 use handfast_handshake::key_schedule::old_command_key;
 
 use super::Repeat;
@@ -16,7 +20,6 @@ use crate::counters::Counters;
 use crate::endpoint::Pairs;
 use crate::error::LoadError;
 use crate::keys;
-use crate::words::{CommandMessage, ResultMessage, version_1};
 
 /// Whether a stored link has rows of version 1.
 pub(crate) fn is_stored(pairs: &Pairs) -> bool {
@@ -38,7 +41,7 @@ pub(crate) fn take_over(role: DeviceRole, mailbox: &MailboxId, pairs: &Pairs) ->
                 ops.push(Op::put(keys::numbered(keys::OUTBOX, number()?), message.to_vec()));
             }
             Some(&keys::RESULT_V1) => {
-                let (number, body) = version_1::result(&value())?;
+                let (number, body) = old_result(&value())?;
                 let kept = body.map_or(Kept::Forgotten, |body| Kept::of(&body, Repeat::Answer));
                 ops.extend(run.answered(key_of(number), number, kept));
             }
@@ -63,12 +66,12 @@ pub(crate) fn take_over(role: DeviceRole, mailbox: &MailboxId, pairs: &Pairs) ->
 fn message(role: DeviceRole, old: &Bytes, key_of: impl Fn(u64) -> CommandKey) -> Result<Bytes, LoadError> {
     Ok(match role {
         DeviceRole::Web => {
-            let (number, floor, body) = version_1::command(old)?;
-            CommandMessage { number, floor, key: key_of(number), body }.encode()
+            let (number, floor, body) = old_command(old)?;
+            CommandEnvelope { number, floor, key: key_of(number), body }.encode()
         }
         DeviceRole::Phone => {
-            let (number, body) = version_1::result(old)?;
-            ResultMessage { key: key_of(number), body }.encode()
+            let (number, body) = old_result(old)?;
+            ResultEnvelope { key: key_of(number), body }.encode()
         }
     })
 }
@@ -81,4 +84,18 @@ fn known(floor: u64, last: Option<(u64, CommandKey)>, key_of: impl Fn(u64) -> Co
         .or_else(|| (settled > 0).then(|| (settled, key_of(settled))))
         .unwrap_or((0, CommandKey::from_bytes([0; 16])));
     CommandsKnown { highest, key, from: floor.max(1) }
+}
+
+/// Reads the stored envelope of a command, which had no key: `number varint | floor varint | body`.
+fn old_command(message: &Bytes) -> Result<(u64, u64, Bytes), DecodeError> {
+    let (number, rest) = take_varint(message)?;
+    let (floor, rest) = take_varint(rest)?;
+    Ok((number, floor, message.slice_ref(rest)))
+}
+
+/// Reads the stored envelope of a result: `number varint | status u8 | body`.
+fn old_result(message: &Bytes) -> Result<(u64, Option<Bytes>), DecodeError> {
+    let mut cursor = Cursor::new(message);
+    let number = cursor.varint("varint")?;
+    Ok((number, read_status(message, cursor)?))
 }

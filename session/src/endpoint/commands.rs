@@ -3,6 +3,7 @@
 use alloc::vec::Vec;
 
 use bytes::Bytes;
+use handfast_codec::envelope::{CommandEnvelope, ResultEnvelope};
 use handfast_codec::error::ErrorCode;
 use handfast_codec::limits::{COMMANDS_OPEN_MAX, MESSAGE_LEN_MAX};
 use handfast_codec::role::DeviceRole;
@@ -12,7 +13,6 @@ use crate::commands::phone::Arrived;
 use crate::commit::Op;
 use crate::keys;
 use crate::output::Message;
-use crate::words::{CommandMessage, ResultMessage};
 
 impl Endpoint {
     /// Hands out what arrived and waits, and forgets what was acknowledged, while commits may be opened.
@@ -60,8 +60,8 @@ impl Endpoint {
     }
 
     fn on_command(&mut self, seq: u64, body: &Bytes) -> Result<(), ErrorCode> {
-        let CommandMessage { number, floor, key, body } =
-            CommandMessage::decode(body).map_err(|error| error.code())?;
+        let CommandEnvelope { number, floor, key, body } =
+            CommandEnvelope::decode(body).map_err(|error| error.code())?;
         let Side::Phone(phone) = &mut self.side else { return Err(ErrorCode::FRAME_NOT_ALLOWED) };
         let (arrived, mut ops) = phone.commands.arrived(&mut self.counters, (number, floor, key));
         let arrived = match arrived {
@@ -72,7 +72,7 @@ impl Endpoint {
             }
         };
         if let Arrived::Again(result) = arrived {
-            let message = ResultMessage { key, body: result }.encode();
+            let message = ResultEnvelope { key, body: result }.encode();
             self.lanes.outbox.check_room(message.len()).map_err(|_| ErrorCode::LIMIT)?;
             let (index, put) = self.enqueue(message);
             ops.push(put);
@@ -86,7 +86,7 @@ impl Endpoint {
     }
 
     fn on_result(&mut self, seq: u64, body: &Bytes) -> Result<(), ErrorCode> {
-        let ResultMessage { key, body } = ResultMessage::decode(body).map_err(|error| error.code())?;
+        let ResultEnvelope { key, body } = ResultEnvelope::decode(body).map_err(|error| error.code())?;
         let Side::Web(web) = &mut self.side else { return Err(ErrorCode::FRAME_NOT_ALLOWED) };
         // req: RES-030
         let Some((index, mut ops)) = web.commands.settle(&key) else {

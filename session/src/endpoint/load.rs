@@ -6,6 +6,7 @@ use core::time::Duration;
 
 use bytes::Bytes;
 use handfast_codec::Timestamp;
+use handfast_codec::envelope::CommandEnvelope;
 use handfast_codec::frame::{Collection, OpenKind, PageCursor};
 use handfast_codec::ids::{CommandKey, LogId, MailboxId, Signature};
 use handfast_codec::limits::{OFFERED_MAX, PENDING_MAX};
@@ -36,7 +37,6 @@ use crate::slots::Slots;
 use crate::stream::Streams;
 use crate::sync::{PhoneSync, WebSync};
 use crate::wake::{PhoneWake, WebWake};
-use crate::words::CommandMessage;
 
 /// Where a link stands (spec, handshake, *Commit* and *Recovery*).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -266,7 +266,7 @@ fn own_commands(
     let without_row = |(number, key)| (number, Unsettled { key, index: None });
     let mut waiting: BTreeMap<_, _> = unsettled.into_iter().map(without_row).collect();
     for (index, message) in outbox {
-        let command = CommandMessage::decode(message).ok();
+        let command = CommandEnvelope::decode(message).ok();
         if let Some(row) = command.and_then(|command| waiting.get_mut(&command.number)) {
             row.index = Some(*index);
         }

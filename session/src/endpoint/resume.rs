@@ -4,6 +4,7 @@
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 
+use handfast_codec::envelope::CommandEnvelope;
 use handfast_codec::payload::{CommandsKnown, ResumeBlock};
 use handfast_codec::role::DeviceRole;
 use handfast_handshake::key_schedule::{Direction, epoch};
@@ -14,7 +15,6 @@ use crate::commit::Op;
 use crate::keys;
 use crate::output::{Event, StreamEnd};
 use crate::resume::Verdict;
-use crate::words::CommandMessage;
 
 impl Endpoint {
     /// This side's resume block.
@@ -129,9 +129,9 @@ impl Endpoint {
         for (number, Unsettled { key, index }) in waiting {
             self.counters.next_cmd = number.saturating_add(1);
             let Some(index) = index else { continue };
-            let old = self.lanes.outbox.get(index).and_then(|message| CommandMessage::decode(message).ok());
-            let Some(CommandMessage { body, .. }) = old else { continue };
-            let message = CommandMessage { number, floor: first, key, body }.encode();
+            let old = self.lanes.outbox.get(index).and_then(|message| CommandEnvelope::decode(message).ok());
+            let Some(CommandEnvelope { body, .. }) = old else { continue };
+            let message = CommandEnvelope { number, floor: first, key, body }.encode();
             self.lanes.outbox.replace(index, message.clone());
             ops.push(Op::put(keys::numbered(keys::OUTBOX, index), message.to_vec()));
         }

@@ -2,6 +2,7 @@
 
 use bytes::Bytes;
 use handfast_codec::Timestamp;
+use handfast_codec::envelope::{CommandEnvelope, ResultEnvelope};
 use handfast_codec::error::ErrorCode;
 use handfast_codec::frame::{Frame, OpenKind, PageState};
 use handfast_codec::ids::{CommandKey, Signature};
@@ -17,7 +18,6 @@ use crate::commands::phone::Kept;
 use crate::commit::Commit;
 use crate::error::{ApiMisuse, SendRefused};
 use crate::output::{Event, StreamEnd};
-use crate::words::{CommandMessage, ResultMessage};
 
 /// A stream that was opened: its id, and the commit that stores it.
 #[must_use = "the stream opens only when its commit is durable"]
@@ -65,7 +65,7 @@ impl Endpoint {
         if number > VARINT_MAX || number.saturating_sub(floor) >= COMMANDS_OPEN_MAX {
             return Err(SendRefused::OutboxFull);
         }
-        let message = CommandMessage { number, floor, key, body: body.clone() }.encode();
+        let message = CommandEnvelope { number, floor, key, body: body.clone() }.encode();
         self.lanes.outbox.check_room(message.len())?;
         self.counters.next_cmd = number.saturating_add(1);
         let (index, put) = self.enqueue(message);
@@ -94,7 +94,7 @@ impl Endpoint {
         }
         let Side::Phone(phone) = &mut self.side else { return Err(ApiMisuse::WrongRole.into()) };
         let Some(number) = self.running.get(&key).copied() else { return Err(ApiMisuse::WrongState.into()) };
-        let message = ResultMessage { key, body: Some(body.clone()) }.encode();
+        let message = ResultEnvelope { key, body: Some(body.clone()) }.encode();
         self.lanes.outbox.check_room(message.len())?;
         let _ = self.running.remove(&key);
         // req: RES-012

@@ -11,26 +11,6 @@ use crate::commands::Repeat;
 use crate::commands::phone::{Arrived, CommandsRun, Kept};
 use crate::commands::web::{Judged, OwnCommands};
 use crate::counters::Counters;
-use crate::words::{CommandMessage, ResultMessage};
-
-/// Reads a command's envelope: number, floor, key, body.
-///
-/// # Errors
-/// The code that the phone ends the session with.
-pub fn command_envelope(message: &Bytes) -> Result<(u64, u64, CommandKey, Bytes), ErrorCode> {
-    let CommandMessage { number, floor, key, body } =
-        CommandMessage::decode(message).map_err(|error| error.code())?;
-    Ok((number, floor, key, body))
-}
-
-/// Reads a result's envelope: key, body; no body for `ALREADY_DONE`.
-///
-/// # Errors
-/// The code that the web ends the session with.
-pub fn result_envelope(message: &Bytes) -> Result<(CommandKey, Option<Bytes>), ErrorCode> {
-    let ResultMessage { key, body } = ResultMessage::decode(message).map_err(|error| error.code())?;
-    Ok((key, body))
-}
 
 fn counters() -> Counters {
     Counters::new(Epoch::from_bytes([0; 16]), Epoch::from_bytes([0; 16]), 0)

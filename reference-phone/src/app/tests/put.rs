@@ -25,7 +25,7 @@ fn says(state: &str, event: &str) -> Vec<String> {
         let answer = upload.sync(id, &app.media);
         return answer.err().map(|code| format!("STOP({})", code.name())).into_iter().collect();
     }
-    let mut meta = TlvWriter::new();
+    let get = || GetMeta { content: list.content_id(), offset: 0 }.encode();
     let (kind, meta) = match event {
         "PUT" => (OpenKind::Put, put(&list, 0)),
         "PUT_REST" => (OpenKind::Put, put(&list, MEDIA_CHUNK_LEN)),
@@ -33,13 +33,11 @@ fn says(state: &str, event: &str) -> Vec<String> {
         "PUT_UNEVEN" => (OpenKind::Put, put(&list, MEDIA_CHUNK_LEN + 1)),
         "PUT_BEYOND" => (OpenKind::Put, put(&list, 2 * MEDIA_CHUNK_LEN)),
         "PUT_LARGE" => {
-            let _ = meta.bytes(1, &[9; 32]).u64(5, (1 << 31) + 1);
-            (OpenKind::Put, meta.finish())
+            let content = ContentId::from_bytes([9; 32]);
+            (OpenKind::Put, PutMeta { content, offset: 0, size: (1 << 31) + 1 }.encode())
         }
-        "PUT_NO_SIZE" | "GET" => {
-            let _ = meta.bytes(1, list.content_id().as_bytes());
-            (if event == "GET" { OpenKind::Get } else { OpenKind::Put }, meta.finish())
-        }
+        "PUT_NO_SIZE" => (OpenKind::Put, get()),
+        "GET" => (OpenKind::Get, get()),
         "GET_NO_CONTENT" => (OpenKind::Get, Vec::new()),
         other => panic!("no such event: {other}"),
     };

@@ -6,9 +6,7 @@ use super::*;
 
 /// A put of content that is not there, of any size.
 fn put_of(number: u8, size: u64) -> Vec<u8> {
-    let mut meta = TlvWriter::new();
-    let _ = meta.bytes(1, &[number; 32]).u64(5, size);
-    meta.finish()
+    PutMeta { content: ContentId::from_bytes([number; 32]), offset: 0, size }.encode()
 }
 
 /// Whole content that came over a link, as it is after its last byte.
@@ -216,9 +214,7 @@ fn str_033_what_no_message_names_is_there_for_its_own_link_alone() {
     app.store.put_companion(&companion(CompanionStatus::Active)).unwrap();
     app.store.put_companion(&theirs).unwrap();
     let content = upload(&mut app, other, 1, 1_000);
-    let mut meta = TlvWriter::new();
-    let _ = meta.bytes(1, content.as_bytes());
-    let meta = meta.finish();
+    let meta = GetMeta { content, offset: 0 }.encode();
     let get =
         |app: &mut App, link: &mut Link| app.open_transfer(NOW, id, link, 0, OpenKind::Get, &meta).unwrap();
     assert_eq!(get(&mut app, &mut link), Err(ErrorCode::GONE));

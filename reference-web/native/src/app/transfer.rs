@@ -10,7 +10,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use handfast::codec::frame::OpenKind;
 use handfast::codec::ids::ContentId;
-use handfast::codec::tlv::TlvWriter;
+use handfast::codec::stream_meta::{GetMeta, PutMeta};
 use handfast::session::media::ChunkList;
 use handfast::session::{Event, SendRefused, StreamEnd};
 use handfast::sqlite::file;
@@ -44,16 +44,11 @@ impl Link {
 
 /// What an OPEN says of a transfer.
 fn meta(row: &Transfer) -> Bytes {
-    // req: STR-084
-    let mut meta = TlvWriter::new();
-    let _ = meta.bytes(1, row.content.as_bytes());
-    if row.base > 0 {
-        let _ = meta.u64(3, row.base);
-    }
-    if row.direction == Direction::Put {
-        let _ = meta.u64(5, row.size.unwrap_or(0));
-    }
-    Bytes::from(meta.finish())
+    let (content, offset) = (row.content, row.base);
+    Bytes::from(match row.direction {
+        Direction::Put => PutMeta { content, offset, size: row.size.unwrap_or(0) }.encode(),
+        Direction::Get => GetMeta { content, offset }.encode(),
+    })
 }
 
 impl App {

@@ -6,7 +6,7 @@ use bytes::{Bytes, BytesMut};
 use handfast::codec::frame::{Collection, OpenKind, PageCursor, Row, RowId};
 use handfast::codec::ids::{CommandKey, CompanionId, ContentId, LogId};
 use handfast::codec::qr::Offer;
-use handfast::codec::tlv::TlvReader;
+use handfast::codec::stream_meta::{GetMeta, PutMeta};
 use handfast::handshake::certificate::sign_revoked;
 use handfast::handshake::identity::SigningKey;
 use handfast::handshake::link::Terms;
@@ -292,9 +292,7 @@ impl Phone {
                 self.commit(now, &commit);
             }
             Message::Opened { id, kind: OpenKind::Get, meta } => {
-                let mut list = TlvReader::new(&meta, &[1, 3]).unwrap();
-                let content = ContentId::from_bytes(list.required(1, "id").unwrap().array().unwrap());
-                let from = list.optional(3, "from").unwrap().map_or(0, |field| field.u64().unwrap());
+                let GetMeta { content, offset: from } = GetMeta::decode(&meta).unwrap();
                 self.asked_from.push(from);
                 if self.content.contains_key(&content) {
                     let _ = self.streams.insert(id, Stream::Gives(content, from));
@@ -303,8 +301,7 @@ impl Phone {
                 }
             }
             Message::Opened { id, meta, .. } => {
-                let mut list = TlvReader::new(&meta, &[1, 5]).unwrap();
-                let content = ContentId::from_bytes(list.required(1, "id").unwrap().array().unwrap());
+                let content = PutMeta::decode(&meta).unwrap().content;
                 let _ = self.streams.insert(id, Stream::Takes(content, Vec::new()));
                 let commit = self.endpoint().stream_durable(now, id, 0).unwrap();
                 self.commit(now, &commit);

@@ -1,0 +1,135 @@
+//! What stands in a message of the reliable lane around the application's bytes (spec, delivery, *Commands*).
+
+use alloc::vec::Vec;
+
+use bytes::Bytes;
+
+use crate::error::{DecodeError, ErrorCode};
+use crate::ids::CommandKey;
+use crate::parse::Cursor;
+use crate::varint::put_varint;
+
+const STATUS_RESULT: u8 = 0;
+const STATUS_ALREADY_DONE: u8 = 1;
+
+/// A command, from the companion to the phone: `number varint | floor varint | key 16 | body`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(clippy::exhaustive_structs, reason = "the fields of the layout")]
+pub struct CommandEnvelope {
+    /// Its number: commands are numbered in the order of the user's acts.
+    pub number: u64,
+    /// The lowest number that is not settled.
+    pub floor: u64,
+    /// Its key, which no other command has.
+    pub key: CommandKey,
+    /// The application's bytes.
+    pub body: Bytes,
+}
+
+impl CommandEnvelope {
+    /// The message.
+    #[must_use]
+    pub fn encode(&self) -> Bytes {
+        let mut out = Vec::with_capacity(self.body.len().saturating_add(32));
+        put_varint(&mut out, self.number);
+        put_varint(&mut out, self.floor);
+        out.extend_from_slice(self.key.as_bytes());
+        out.extend_from_slice(&self.body);
+        Bytes::from(out)
+    }
+
+    /// Reads a message. The body is a slice of it.
+    ///
+    /// # Errors
+    /// `TRUNCATED`, `VARINT_NOT_MINIMAL`.
+    pub fn decode(message: &Bytes) -> Result<Self, DecodeError> {
+        let mut cursor = Cursor::new(message);
+        let number = cursor.varint("command number")?;
+        let floor = cursor.varint("command floor")?;
+        let key = CommandKey::from_bytes(cursor.array("command key")?);
+        Ok(Self { number, floor, key, body: message.slice_ref(cursor.peek()) })
+    }
+}
+
+/// A result, from the phone to the companion: `key 16 | status u8 | body`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(clippy::exhaustive_structs, reason = "the fields of the layout")]
+pub struct ResultEnvelope {
+    /// The key of the command that it answers.
+    pub key: CommandKey,
+    /// The application's bytes; none when the command was run before and the phone has forgotten what came of it
+    /// (`ALREADY_DONE`).
+    pub body: Option<Bytes>,
+}
+
+impl ResultEnvelope {
+    /// The message.
+    #[must_use]
+    pub fn encode(&self) -> Bytes {
+        let len = self.body.as_ref().map_or(0, Bytes::len);
+        let mut out = Vec::with_capacity(len.saturating_add(CommandKey::LEN).saturating_add(1));
+        out.extend_from_slice(self.key.as_bytes());
+        match &self.body {
+            Some(body) => {
+                out.push(STATUS_RESULT);
+                out.extend_from_slice(body);
+            }
+            None => out.push(STATUS_ALREADY_DONE),
+        }
+        Bytes::from(out)
+    }
+
+    /// Reads a message. The body is a slice of it.
+    ///
+    /// # Errors
+    /// `TRUNCATED`; `FIELD_VALUE` for an unknown status; `TRAILING_BYTES` when a body follows `ALREADY_DONE`.
+    pub fn decode(message: &Bytes) -> Result<Self, DecodeError> {
+        let mut cursor = Cursor::new(message);
+        let key = CommandKey::from_bytes(cursor.array("command key")?);
+        Ok(Self { key, body: read_status(message, cursor)? })
+    }
+}
+
+/// Reads `status u8 | body` at the end of a message: the body, or none for `ALREADY_DONE`.
+///
+/// # Errors
+/// As of [`ResultEnvelope::decode`].
+pub fn read_status(message: &Bytes, mut cursor: Cursor<'_>) -> Result<Option<Bytes>, DecodeError> {
+    let at = cursor.offset();
+    match cursor.u8("result status")? {
+        STATUS_RESULT => Ok(Some(message.slice_ref(cursor.peek()))),
+        STATUS_ALREADY_DONE => cursor.finish("result").map(|()| None),
+        _ => Err(DecodeError::new(ErrorCode::FIELD_VALUE, at, "result status")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn envelopes_by_example() {
+        let key = CommandKey::from_bytes([7; 16]);
+        let body = Bytes::from_static(b"hi");
+        let command = CommandEnvelope { number: 300, floor: 2, key, body: body.clone() };
+        let bytes = [&[0x41, 0x2c, 2][..], &[7; 16], b"hi"].concat();
+        assert_eq!(command.encode(), bytes);
+        assert_eq!(CommandEnvelope::decode(&bytes.into()), Ok(command));
+        for (result, tail) in [(Some(body), &b"\x00hi"[..]), (Some(Bytes::new()), &[0]), (None, &[1])] {
+            let (result, bytes) = (ResultEnvelope { key, body: result }, [&[7; 16][..], tail].concat());
+            assert_eq!(result.encode(), bytes);
+            assert_eq!(ResultEnvelope::decode(&bytes.into()), Ok(result));
+        }
+    }
+
+    #[test]
+    fn what_is_cut_or_unknown_is_refused() {
+        let refused =
+            |tail: &[u8]| ResultEnvelope::decode(&[&[7; 16][..], tail].concat().into()).unwrap_err();
+        assert_eq!(refused(&[]), DecodeError::new(ErrorCode::TRUNCATED, 16, "result status"));
+        assert_eq!(refused(&[2]), DecodeError::new(ErrorCode::FIELD_VALUE, 16, "result status"));
+        assert_eq!(refused(&[1, 0]), DecodeError::new(ErrorCode::TRAILING_BYTES, 17, "result"));
+        let cut = CommandEnvelope::decode(&Bytes::from_static(&[1, 1, 7])).unwrap_err();
+        assert_eq!(cut, DecodeError::new(ErrorCode::TRUNCATED, 2, "command key"));
+    }
+}
