@@ -1,10 +1,10 @@
 #!/usr/bin/env node
-// The derivation of oracle-node/ as a shim: JSON lines on standard input and output, as SHIMS.md has them.
+// The derivation of vectors/oracle-node as a shim: JSON lines on standard input and output, as SHIMS.md has them.
 
 import { createInterface } from "node:readline";
-import { OPS } from "../check.mjs";
-import { Refused } from "../oracle-node/conventions.mjs";
-import { AREAS } from "../oracle-node/errors.mjs";
+import { OPS } from "../../vectors/check.mjs";
+import { Refused } from "../../vectors/oracle-node/conventions.mjs";
+import { AREAS } from "../../vectors/oracle-node/errors.mjs";
 
 const HELLO = { ok: true, proto: 1, spec: "1", name: "node-oracle", version: "0.1.0", roles: ["phone", "web", "relay"] };
 

@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
-"""The independent derivation of oracle/ as a shim: JSON lines on standard input and output, as SHIMS.md has them."""
+"""The independent derivation of vectors/oracle as a shim: JSON lines on standard input and output, as SHIMS.md has them."""
 
 import json
 import sys
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent.parent / "vectors"))
 
 from check import OPS  # noqa: E402
 from oracle.conventions import Refused, error_areas  # noqa: E402
