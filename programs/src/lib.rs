@@ -1,4 +1,5 @@
-//! What native programs share: a locked data directory, a control socket, JSON lines, a core loop's inbox, kill points.
+//! What native programs share: a locked data directory, the directory of content, a control socket, JSON lines, a core loop's
+//! inbox, kill points.
 //!
 //! A program keeps its machines and its store in one *core* thread. Everything that happens reaches that thread by an
 //! [`Inbox`]: socket events ([`handfast::driver::spawn_socket`]), requests of other processes ([`serve_control`]), lines
@@ -38,6 +39,7 @@ mod io_thread;
 mod jobs;
 mod kill;
 mod lines;
+mod media_dir;
 mod part_check;
 mod pasted;
 mod printable;
@@ -66,6 +68,7 @@ pub use lines::{
     LINE_LEN_MAX, LineError, StdinEvent, field_hex, field_str, field_u64, parse_object, print_line,
     spawn_stdin,
 };
+pub use media_dir::{FreeSpace, ImportError, Imported, MEDIA_DIR, MediaDir, Staged};
 pub use part_check::{CHECK_STEP_LEN, PartCheck};
 pub use pasted::pasted_code;
 pub use printable::{printable, printable_lines};

@@ -29,10 +29,10 @@ use handfast_messages::MessageState;
 use handfast_programs::StoreRest;
 use rand_core::CryptoRng;
 
-use crate::media::MediaDir;
 use crate::policy::RelayPolicy;
 use crate::store::{Account, CompanionStatus, Store, StoreError};
 use crate::upstream::{Outgoing, OutgoingChange, Upstream, UpstreamEvent};
+use handfast_programs::MediaDir;
 use link::Link;
 use pairing::Attempt;
 
@@ -309,11 +309,13 @@ impl App {
 
     /// Removes files that belong to nothing.
     fn sweep(&self) -> Result<(), StoreError> {
-        let mut uploads = Vec::new();
+        let mut keep: BTreeSet<String> = self.store.media_ids()?.iter().map(ContentId::to_string).collect();
         for (link, running) in &self.links {
-            uploads.extend(running.uploads().chain(self.store.parts(*link)?).map(|content| (*link, content)));
+            for content in running.uploads().chain(self.store.parts(*link)?) {
+                keep.extend([MediaDir::part_name(Some(*link), content), content.to_string()]);
+            }
         }
-        Ok(self.media.sweep(&self.store.media_ids()?, &uploads)?)
+        Ok(self.media.sweep(&keep)?)
     }
 
     fn outgoing_of(&self, message: &handfast_messages::Message) -> Result<Outgoing, StoreError> {

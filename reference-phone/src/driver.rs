@@ -14,10 +14,10 @@ use serde_json::{Map, Value, json};
 
 use crate::app::{App, AppOutput, Now, ScanStep, SocketTag, grants_of};
 use crate::describe;
-use crate::media::{ImportError, MediaDir, Staged};
 use crate::policy::RelayPolicy;
 use crate::store::{NewMessage, Store, StoreError};
 use crate::upstream::{Upstream, demo::Demo};
+use handfast_programs::{ImportError, MediaDir, Staged};
 
 /// The seed of the demo network.
 const SEED: u64 = 1;

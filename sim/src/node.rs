@@ -9,10 +9,10 @@ use bytes::{Bytes, BytesMut};
 use handfast::codec::ids::LogId;
 use handfast::handshake::identity::SigningKey;
 use handfast::{DeviceRole, RelayName, Timestamp};
+use handfast_programs::MediaDir;
 use handfast_programs::Progress;
 use rand_core::CryptoRng;
 use reference_phone::app as phone;
-use reference_phone::media::MediaDir;
 use reference_phone::policy::RelayPolicy;
 use reference_web::app as web;
 

@@ -9,8 +9,8 @@ use handfast::{ErrorCode, Timestamp};
 
 use super::SocketTag;
 use super::transfer::Transfer;
-use crate::media::MediaDir;
 use crate::store::{Companion, CompanionStatus, Store, StoreError};
+use handfast_programs::MediaDir;
 
 /// A link.
 #[derive(Debug)]

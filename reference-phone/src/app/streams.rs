@@ -246,7 +246,7 @@ impl App {
     }
 
     fn forget_part(&mut self, id: MailboxId, content: ContentId) -> Result<(), StoreError> {
-        self.media.drop_part(id, content);
+        self.media.drop_part(Some(id), content);
         self.store.forget_part(id, content)
     }
 

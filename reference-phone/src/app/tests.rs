@@ -197,7 +197,7 @@ fn str_020_what_is_not_here_cannot_be_left_out() {
     assert_eq!(open(&mut app), Err(ErrorCode::OFFSET), "nothing");
     app.store.put_part(id, &list).unwrap();
     assert_eq!(open(&mut app), Err(ErrorCode::OFFSET), "no file");
-    let mut file = app.media.create_part(id, list.content_id()).unwrap();
+    let mut file = app.media.create_part(Some(id), list.content_id()).unwrap();
     file.write_all(&bytes[..60_000]).unwrap();
     assert_eq!(open(&mut app), Err(ErrorCode::OFFSET), "a short file");
     file.write_all(&bytes[60_000..]).unwrap();
@@ -247,7 +247,7 @@ fn of_uploads_that_wait_for_a_new_stream_the_newest_are_kept() {
     let mut contents = Vec::new();
     for number in 0..=u8::try_from(PARTS_KEPT_MAX).unwrap() {
         let (bytes, list) = content(number);
-        app.media.create_part(id, list.content_id()).unwrap().write_all(&bytes).unwrap();
+        app.media.create_part(Some(id), list.content_id()).unwrap().write_all(&bytes).unwrap();
         app.store.put_part(id, &list).unwrap();
         let meta = put(&list, MEDIA_CHUNK_LEN);
         let opened = app.open_transfer(NOW, id, &mut link, 0, OpenKind::Put, &meta).unwrap();
@@ -257,7 +257,10 @@ fn of_uploads_that_wait_for_a_new_stream_the_newest_are_kept() {
         contents.push(list.content_id());
     }
     assert_eq!(app.store.parts(id).unwrap(), contents[1..]);
-    assert!(app.media.read_part(id, contents[0]).is_err() && app.media.read_part(id, contents[1]).is_ok());
+    assert!(
+        app.media.read_part(Some(id), contents[0]).is_err()
+            && app.media.read_part(Some(id), contents[1]).is_ok()
+    );
 }
 
 /// A phone with a stored offer, and the time at which it was made.

@@ -14,8 +14,8 @@ use handfast::sqlite::{SqliteError, file};
 use handfast::{DecodeError, ErrorCode};
 use handfast_programs::PartCheck;
 
-use crate::media::MediaDir;
 use crate::store::{MediaRow, Store, StoreError};
+use handfast_programs::MediaDir;
 
 /// What a put offers.
 #[derive(Clone, Copy, Debug)]
@@ -240,13 +240,13 @@ impl Upload {
         let Offered { content, from, .. } = offered;
         let receiver = MediaReceiver::new(content, from)?;
         if from == 0 {
-            let file = media.create_part(link, content).map_err(io)?;
+            let file = media.create_part(Some(link), content).map_err(io)?;
             return Ok(Self::new(offered, file, receiver, 0));
         }
         // req: STR-020
         let list = list.ok_or(ErrorCode::OFFSET)?;
-        let file = media.resume_part(link, content, from, true).map_err(|_| ErrorCode::OFFSET)?;
-        let part = media.read_part(link, content).map_err(|_| ErrorCode::OFFSET)?;
+        let file = media.resume_part(Some(link), content, from).map_err(|_| ErrorCode::OFFSET)?;
+        let part = media.read_part(Some(link), content).map_err(|_| ErrorCode::OFFSET)?;
         let check = Some(PartCheck::new(part, list, from));
         Ok(Self { check, list_stored: true, ..Self::new(offered, file, receiver, 0) })
     }
@@ -263,7 +263,10 @@ impl Upload {
         let Offered { content, from, .. } = offered;
         let len = durable.checked_sub(list.encoded_len()).ok_or(ErrorCode::OFFSET)?.saturating_add(from);
         let receiver = MediaReceiver::resume(content, list, from, durable)?;
-        let file = media.resume_part(link, content, len, is_noted).map_err(io)?;
+        if !is_noted {
+            media.take_back(Some(link), content).map_err(io)?;
+        }
+        let file = media.resume_part(Some(link), content, len).map_err(io)?;
         Ok(Self::new(offered, file, receiver, durable))
     }
 
@@ -334,7 +337,8 @@ impl Upload {
             if !self.receiver.is_complete() || hash != *self.content().as_bytes() {
                 return Err(ErrorCode::HASH);
             }
-            media.finish_part(link, &self.file, self.content()).map_err(io)?;
+            file::sync(&self.file).map_err(|error| full_or_io(&error))?;
+            media.finish_part(Some(link), self.content()).map_err(io)?;
             handfast_programs::kill_point!("phone.upload_done");
             self.reported = self.checked;
             return Ok(UploadStep::Whole(self.checked));

@@ -10,10 +10,10 @@ use handfast::session::{LinkState, SendRefused};
 use handfast_messages::{MediaDescriptor, MessageState};
 
 use super::{App, Now};
-use crate::media::{ImportError, Imported, MediaDir};
 use crate::policy::RelayRefused;
 use crate::store::{ChatRow, Companion, CompanionStatus, NewMessage, StoreError, StoredMessage};
 use crate::upstream::Change;
+use handfast_programs::{ImportError, Imported, MediaDir};
 
 /// A verb that was not carried out.
 #[derive(Debug, PartialEq, thiserror::Error)]
@@ -319,7 +319,7 @@ impl App {
             Err(_) => return Err(VerbError::AlreadyRevoked(companion)),
         }
         for content in link.uploads() {
-            self.media.drop_part(found.link, content);
+            self.media.drop_part(Some(found.link), content);
         }
         link.transfers.clear();
         Ok(self.forget_parts(found.link)?)

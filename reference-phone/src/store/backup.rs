@@ -18,7 +18,7 @@ use zeroize::Zeroizing;
 
 use super::schema::{self, DEVICE_KEY_NEW, TABLES, VERSION};
 use super::{DATABASE, DEVICE_KEY, StoreError, sql, unsql, unwrap_account_key, wrap_account_key};
-use crate::media::MediaDir;
+use handfast_programs::MediaDir;
 
 /// `application_id` of a backup: "HFBK".
 const MARK: i64 = 0x4846_424b;

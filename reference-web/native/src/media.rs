@@ -1,56 +1,27 @@
-//! Content on disk: `DIR/media/<content id>`, and what of it is under way in `.part` and `.list` files beside it.
-//!
-//! Names come from content ids alone, never from the phone or the user.
+//! Content of the companion: the directory of content, and the chunk lists of what is under way, in files beside it. The
+//! same content may be sent and fetched at the same time.
 
 use std::collections::BTreeSet;
 use std::fs::{self, File};
-use std::io::{self, Read, Seek, SeekFrom, Write};
-use std::path::{Path, PathBuf};
+use std::io::Read;
+use std::ops::Deref;
+use std::path::Path;
 
 use handfast::codec::ids::ContentId;
-use handfast::codec::limits::{MEDIA_CHUNK_LEN, MEDIA_LEN_MAX, MEDIA_NAME_LEN_MAX};
-use handfast::session::media::{ChunkList, ContentHasher};
+use handfast::codec::limits::MEDIA_CHUNK_LEN;
+use handfast::session::media::ChunkList;
 use handfast::sqlite::{SqliteError, file};
-use handfast_programs::{Destination, PartCheck, Progress, UserFile, UserFileError, media_type};
+use handfast_programs::{Destination, ImportError, Imported, PartCheck, Progress, Staged, UserFileError};
 
-/// The directory of content in the data directory.
-pub const MEDIA_DIR: &str = "media";
-/// How much of content says its type.
-const MEDIA_HEAD_LEN: usize = 16;
-
-/// The directory of content.
+/// The directory of content, with its chunk lists.
 #[derive(Clone, Debug)]
-pub struct MediaDir(PathBuf);
+pub struct MediaDir(handfast_programs::MediaDir);
 
-/// A file of this machine that was copied into the directory of content.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Imported {
-    /// Its size and chunk hashes.
-    pub list: ChunkList,
-    /// Its content id.
-    pub content: ContentId,
-    /// Its media type, from its first bytes.
-    pub media_type: &'static str,
-    /// Its name, cut to what a descriptor takes.
-    pub name: String,
-}
+impl Deref for MediaDir {
+    type Target = handfast_programs::MediaDir;
 
-/// A file could not be copied into the directory of content.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum ImportError {
-    /// It cannot be read, or is no file.
-    #[error(transparent)]
-    Source(#[from] UserFileError),
-    /// The copy cannot be written.
-    #[error("cannot keep a copy in the data directory ({0}); is the disk full?")]
-    Write(SqliteError),
-}
-
-impl From<SqliteError> for ImportError {
-    fn from(error: SqliteError) -> Self {
-        Self::Write(error)
+    fn deref(&self) -> &Self::Target {
+        &self.0
     }
 }
 
@@ -66,22 +37,6 @@ pub enum ExportError {
     Content(SqliteError),
 }
 
-/// A copy of a file of the user, in the directory of content and without its name yet. It goes away with this value.
-#[derive(Debug)]
-pub struct Staged {
-    path: PathBuf,
-    list: ChunkList,
-    media_type: &'static str,
-    name: String,
-}
-
-impl Drop for Staged {
-    fn drop(&mut self) {
-        // It has its name, or it is not wanted any more; what cannot be removed now is removed at the next start.
-        let _ = fs::remove_file(&self.path);
-    }
-}
-
 /// Which files of the directory belong to something: see [`MediaDir::sweep`].
 #[derive(Debug, Default)]
 #[expect(clippy::exhaustive_structs, reason = "one field for each kind of file")]
@@ -94,50 +49,31 @@ pub struct Wanted {
     pub fetched: BTreeSet<ContentId>,
 }
 
+/// The name of the list of content under way.
+fn list(content: ContentId) -> String {
+    format!("{content}.list")
+}
+
+/// The name of the list of content that is sent.
+fn sent_list(content: ContentId) -> String {
+    format!("{content}.sent")
+}
+
 impl MediaDir {
-    /// Opens the directory of content, and creates it if it is not there (mode 0700).
+    /// Opens the directory of content, and creates it if it is not there.
     ///
     /// # Errors
     /// [`SqliteError::NotAFile`], [`SqliteError::File`].
     pub fn open(data: &Path) -> Result<Self, SqliteError> {
-        let dir = data.join(MEDIA_DIR);
-        file::require_dir(&dir)?;
-        Ok(Self(dir))
+        handfast_programs::MediaDir::open(data).map(Self)
     }
 
-    /// Where whole content lies.
-    #[must_use]
-    pub fn path(&self, content: ContentId) -> PathBuf {
-        self.0.join(content.to_string())
-    }
-
-    fn part(&self, content: ContentId) -> PathBuf {
-        self.0.join(format!("{content}.part"))
-    }
-
-    fn list(&self, content: ContentId) -> PathBuf {
-        self.0.join(format!("{content}.list"))
-    }
-
-    /// The list of content that is sent: the same content may be fetched at the same time.
-    fn sent_list(&self, content: ContentId) -> PathBuf {
-        self.0.join(format!("{content}.sent"))
-    }
-
-    /// Whether whole content is here.
-    #[must_use]
-    pub fn has(&self, content: ContentId) -> bool {
-        self.path(content).is_file()
-    }
-
-    /// Opens the content of content under way, cut to what is durable, to be written behind that.
+    /// Opens content under way, cut to what is durable, to be written behind that.
     ///
     /// # Errors
     /// [`SqliteError`], also when the file is shorter than what is said to be durable.
     pub fn open_part(&self, content: ContentId, len: u64) -> Result<File, SqliteError> {
-        let part = open_cut(&self.part(content), len)?;
-        file::sync_dir(&self.0)?;
-        Ok(part)
+        self.resume_part(None, content, len)
     }
 
     /// Opens the list of content under way, as [`MediaDir::open_part`] its content.
@@ -145,9 +81,7 @@ impl MediaDir {
     /// # Errors
     /// As [`MediaDir::open_part`].
     pub fn open_list(&self, content: ContentId, len: u64) -> Result<File, SqliteError> {
-        let list = open_cut(&self.list(content), len)?;
-        file::sync_dir(&self.0)?;
-        Ok(list)
+        self.open_cut(&list(content), len)
     }
 
     /// The list of content under way, if it is whole and that of the content.
@@ -162,7 +96,7 @@ impl MediaDir {
     #[must_use]
     pub fn check_part(&self, content: ContentId) -> Option<PartCheck> {
         let list = self.whole_list(content)?;
-        let part = file::open(&self.part(content), false).ok()?;
+        let part = self.read_part(None, content).ok()?;
         let end = list.size().saturating_sub(1);
         Some(PartCheck::new(part, list, end - end % MEDIA_CHUNK_LEN))
     }
@@ -172,7 +106,7 @@ impl MediaDir {
     /// # Errors
     /// [`SqliteError`].
     pub fn read_list(&self, content: ContentId, len: u64) -> Result<Vec<u8>, SqliteError> {
-        read(&self.list(content), len)
+        read(&self.file(&list(content)), len)
     }
 
     /// Keeps the list of content that is to be sent.
@@ -180,7 +114,7 @@ impl MediaDir {
     /// # Errors
     /// [`SqliteError`].
     pub fn write_list(&self, content: ContentId, list: &ChunkList) -> Result<(), SqliteError> {
-        let path = self.sent_list(content);
+        let path = self.file(&sent_list(content));
         handfast_programs::write_file(&path, &list.encode()).map_err(|error| file::error(&path, &error))
     }
 
@@ -189,13 +123,13 @@ impl MediaDir {
     /// # Errors
     /// [`SqliteError`].
     pub fn read_sent_list(&self, content: ContentId) -> Result<Vec<u8>, SqliteError> {
-        read(&self.sent_list(content), u64::MAX)
+        read(&self.file(&sent_list(content)), u64::MAX)
     }
 
     /// Forgets the list of content that was sent.
     pub fn drop_sent_list(&self, content: ContentId) {
         // It may be gone already.
-        let _ = fs::remove_file(self.sent_list(content));
+        let _ = fs::remove_file(self.file(&sent_list(content)));
     }
 
     /// Gives content that is whole, checked and synced its name.
@@ -203,38 +137,17 @@ impl MediaDir {
     /// # Errors
     /// [`SqliteError`].
     pub fn finish(&self, content: ContentId) -> Result<(), SqliteError> {
-        let part = self.part(content);
-        fs::rename(&part, self.path(content)).map_err(|error| file::error(&part, &error))?;
-        file::sync_dir(&self.0)?;
+        self.finish_part(None, content)?;
         // It may be gone already.
-        let _ = fs::remove_file(self.list(content));
+        let _ = fs::remove_file(self.file(&list(content)));
         Ok(())
-    }
-
-    /// Removes whole content.
-    pub fn remove(&self, content: ContentId) {
-        // It may never have been fetched.
-        let _ = fs::remove_file(self.path(content));
     }
 
     /// Forgets what is under way of some content.
     pub fn drop_part(&self, content: ContentId) {
+        self.0.drop_part(None, content);
         // It may be gone already.
-        let _ = fs::remove_file(self.part(content));
-        let _ = fs::remove_file(self.list(content));
-    }
-
-    /// Removes everything.
-    ///
-    /// # Errors
-    /// [`SqliteError::File`].
-    pub fn wipe(&self) -> Result<(), SqliteError> {
-        let failed = |error: &io::Error| file::error(&self.0, error);
-        for entry in fs::read_dir(&self.0).map_err(|e| failed(&e))? {
-            let path = entry.map_err(|e| failed(&e))?.path();
-            fs::remove_file(&path).map_err(|error| file::error(&path, &error))?;
-        }
-        file::sync_dir(&self.0)
+        let _ = fs::remove_file(self.file(&list(content)));
     }
 
     /// Removes what belongs to nothing: cut imports, content that was copied in and never noted, lists of content that is
@@ -243,60 +156,13 @@ impl MediaDir {
     /// # Errors
     /// [`SqliteError::File`].
     pub fn sweep(&self, wanted: &Wanted) -> Result<(), SqliteError> {
-        for entry in fs::read_dir(&self.0).map_err(|error| file::error(&self.0, &error))? {
-            let path = entry.map_err(|error| file::error(&self.0, &error))?.path();
-            let name = path.file_name().unwrap_or_default().to_string_lossy();
-            let (id, kind) = name.split_once('.').unwrap_or((&name, ""));
-            let is_cut_import = id.starts_with("import-") && kind == "tmp";
-            let is_kept = match handfast_programs::parse_hex(id).map(ContentId::from_bytes) {
-                None => !is_cut_import,
-                Some(content) => match kind {
-                    "" => wanted.whole.contains(&content),
-                    "sent" => wanted.sent.contains(&content),
-                    "part" | "list" => wanted.fetched.contains(&content),
-                    // A list whose writing was cut.
-                    other => !other.starts_with("sent."),
-                },
-            };
-            if !is_kept {
-                fs::remove_file(&path).map_err(|error| file::error(&path, &error))?;
-            }
-        }
-        Ok(())
-    }
-
-    /// The length of whole content that is here.
-    #[must_use]
-    pub fn len_of(&self, content: ContentId) -> Option<u64> {
-        fs::symlink_metadata(self.path(content)).ok().filter(fs::Metadata::is_file).map(|found| found.len())
-    }
-
-    /// Copies a file of the user in, and computes its content id. It may take a while, or hang: never in the core thread.
-    ///
-    /// # Errors
-    /// [`ImportError`]; nothing is left then.
-    pub fn stage(&self, source: &Path, progress: &Progress) -> Result<Staged, ImportError> {
-        let mut input = UserFile::open(source, MEDIA_LEN_MAX)?;
-        let (path, mut output) = new_import(&self.0)?;
-        // From here on the copy goes away if anything fails.
-        let list = ContentHasher::new().finish();
-        let mut staged = Staged { path, list, media_type: media_type(&[]), name: name(source) };
-        let failed = |error: &io::Error, path: &Path| ImportError::Write(file::error(path, error));
-        let (mut hasher, mut buffer, mut head) = (ContentHasher::new(), vec![0; 262_144], Vec::new());
-        loop {
-            let read = input.read(&mut buffer)?;
-            let Some(bytes) = buffer.get(..read).filter(|bytes| !bytes.is_empty()) else { break };
-            if head.is_empty() {
-                head = bytes.get(..MEDIA_HEAD_LEN).unwrap_or(bytes).to_vec();
-            }
-            hasher.update(bytes);
-            output.write_all(bytes).map_err(|error| failed(&error, &staged.path))?;
-            progress.moved();
-        }
-        input.finish()?;
-        file::sync(&output).map_err(|error| failed(&error, &staged.path))?;
-        (staged.list, staged.media_type) = (hasher.finish(), media_type(&head));
-        Ok(staged)
+        let whole = wanted.whole.iter().map(ContentId::to_string);
+        let sent = wanted.sent.iter().map(|content| sent_list(*content));
+        let fetched = wanted
+            .fetched
+            .iter()
+            .flat_map(|content| [handfast_programs::MediaDir::part_name(None, *content), list(*content)]);
+        self.0.sweep(&whole.chain(sent).chain(fetched).collect())
     }
 
     /// Renames a copy to its final name, and keeps its list.
@@ -304,11 +170,8 @@ impl MediaDir {
     /// # Errors
     /// [`ImportError::Write`].
     pub fn take_in(&self, staged: &Staged) -> Result<Imported, ImportError> {
-        let (list, content) = (staged.list.clone(), staged.list.content_id());
-        self.write_list(content, &list)?;
-        fs::rename(&staged.path, self.path(content)).map_err(|error| file::error(&staged.path, &error))?;
-        file::sync_dir(&self.0)?;
-        Ok(Imported { list, content, media_type: staged.media_type, name: staged.name.clone() })
+        self.write_list(staged.list().content_id(), staged.list())?;
+        Ok(self.0.take_in(staged)?)
     }
 
     /// Copies a file in at once.
@@ -330,15 +193,6 @@ impl MediaDir {
     }
 }
 
-/// A new file for a copy, which nobody else knows.
-fn new_import(dir: &Path) -> Result<(PathBuf, File), SqliteError> {
-    let mut number = [0; 8];
-    getrandom::fill(&mut number).map_err(|_| SqliteError::NoRandomness)?;
-    let path = dir.join(format!("import-{:016x}.tmp", u64::from_be_bytes(number)));
-    let file = file::create_new(&path)?;
-    Ok((path, file))
-}
-
 /// The first `len` bytes of a file.
 fn read(path: &Path, len: u64) -> Result<Vec<u8>, SqliteError> {
     let mut bytes = Vec::new();
@@ -347,33 +201,11 @@ fn read(path: &Path, len: u64) -> Result<Vec<u8>, SqliteError> {
     Ok(bytes)
 }
 
-/// A file with a name that nothing else uses.
-/// Opens or creates a file, cut to `len` bytes, at its end, for this process alone: one that got past the directory's
-/// lock must not cut what another one writes.
-fn open_cut(path: &Path, len: u64) -> Result<File, SqliteError> {
-    let failed = |error: io::Error| file::error(path, &error);
-    file::require_plain_or_absent(path)?;
-    let mut opened = if path.exists() { file::open(path, true)? } else { file::create_new(path)? };
-    opened.try_lock().map_err(|error| failed(error.into()))?;
-    let found = opened.metadata().map_err(failed)?.len();
-    if found < len {
-        return Err(failed(io::ErrorKind::UnexpectedEof.into()));
-    }
-    opened.set_len(len).map_err(failed)?;
-    let _ = opened.seek(SeekFrom::End(0)).map_err(failed)?;
-    Ok(opened)
-}
-
-/// The file's name in at most [`MEDIA_NAME_LEN_MAX`] bytes.
-fn name(source: &Path) -> String {
-    let name = source.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-    let end = name.floor_char_boundary(MEDIA_NAME_LEN_MAX);
-    name.get(..end).unwrap_or_default().to_owned()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use handfast_programs::MEDIA_DIR;
+    use std::io::Write as _;
 
     fn dir() -> (tempfile::TempDir, MediaDir) {
         let base = tempfile::tempdir().expect("a directory");
@@ -405,27 +237,6 @@ mod tests {
         assert_eq!(names.len(), 2, "the content and its list");
         media.wipe().expect("wiped");
         assert!(!media.has(imported.content));
-    }
-
-    #[test]
-    fn what_cannot_be_sent_is_refused_with_a_reason() {
-        let (base, media) = dir();
-        for (path, words) in
-            [(base.path().join("none"), "No such file"), (base.path().to_path_buf(), "a directory")]
-        {
-            let error = media.import(&path).expect_err("refused");
-            assert!(matches!(error, ImportError::Source(_)) && error.to_string().contains(words), "{error}");
-        }
-        // Around 2 and 4 GiB, in sparse files.
-        for len in [MEDIA_LEN_MAX + 1, (1 << 32) - 1, 1 << 32, (1 << 32) + 1, (1 << 32) + MEDIA_LEN_MAX] {
-            let large = base.path().join("large");
-            File::create(&large).expect("created").set_len(len).expect("sparse");
-            assert!(
-                matches!(media.import(&large), Err(ImportError::Source(UserFileError::TooLarge { .. }))),
-                "{len}"
-            );
-        }
-        assert_eq!(fs::read_dir(base.path().join(MEDIA_DIR)).expect("listed").count(), 0, "nothing is left");
     }
 
     #[test]
@@ -471,7 +282,7 @@ mod tests {
         part.write_all(b"0123456789").expect("written");
         media.open_list(content, 0).expect("new").write_all(b"list").expect("written");
         assert!(media.open_part(content, 6).is_err(), "it is being written");
-        assert_eq!(fs::read(media.part(content)).expect("read"), b"0123456789");
+        assert_eq!(fs::read(media.file(&format!("{content}.part"))).expect("read"), b"0123456789");
         drop(part);
         let mut part = media.open_part(content, 6).expect("cut");
         part.write_all(b"x").expect("written");
@@ -480,12 +291,6 @@ mod tests {
         assert!(media.open_list(content, 4).is_ok() && media.open_list(content, 5).is_err());
         media.finish(content).expect("renamed");
         assert_eq!(fs::read(media.path(content)).expect("read"), b"012345x");
-        assert!(!media.part(content).is_file());
-    }
-
-    #[test]
-    fn long_names_are_cut_at_a_character() {
-        let long = format!("{}é.png", "x".repeat(MEDIA_NAME_LEN_MAX - 1));
-        assert_eq!(name(Path::new(&long)), "x".repeat(MEDIA_NAME_LEN_MAX - 1));
+        assert!(!media.file(&format!("{content}.part")).is_file());
     }
 }

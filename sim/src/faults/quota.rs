@@ -45,7 +45,7 @@ fn used(dir: &Path) -> u64 {
 }
 
 fn media_dir(world: &World) -> PathBuf {
-    world.nodes[PHONE.0].disk.dir().join(reference_phone::media::MEDIA_DIR)
+    world.nodes[PHONE.0].disk.dir().join(handfast_programs::MEDIA_DIR)
 }
 
 /// The phone's user needs room too, and takes it from the reserve.

@@ -11,7 +11,7 @@ fn says(state: &str, event: &str) -> Vec<String> {
     let (bytes, list) = content(7);
     if state == "PART" {
         app.store.put_part(id, &list).unwrap();
-        let mut file = app.media.create_part(id, list.content_id()).unwrap();
+        let mut file = app.media.create_part(Some(id), list.content_id()).unwrap();
         file.write_all(&bytes[..usize::try_from(MEDIA_CHUNK_LEN).unwrap()]).unwrap();
     }
     if state == "TAKING" {

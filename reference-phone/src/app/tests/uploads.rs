@@ -182,8 +182,8 @@ fn str_031_parts_that_wait_for_a_stream_make_room() {
 #[test]
 fn str_032_a_put_leaves_room_on_the_disk() {
     // req: STR-032
-    let enough: crate::media::FreeSpace = |_| Some(DISK_RESERVE + 140_000);
-    let short: crate::media::FreeSpace = |_| Some(DISK_RESERVE + 139_999);
+    let enough: handfast_programs::FreeSpace = |_| Some(DISK_RESERVE + 140_000);
+    let short: handfast_programs::FreeSpace = |_| Some(DISK_RESERVE + 139_999);
     for (free, answer) in [(enough, Ok(())), (short, Err(ErrorCode::FULL))] {
         let (_dir, mut app) = phone(None);
         let (id, mut link) = link(&app);

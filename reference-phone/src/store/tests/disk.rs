@@ -3,7 +3,7 @@
 use std::fs;
 
 use super::*;
-use crate::media::MediaDir;
+use handfast_programs::MediaDir;
 
 /// Whether any file of a directory holds these bytes.
 fn is_on_disk(dir: &Path, bytes: &[u8]) -> bool {

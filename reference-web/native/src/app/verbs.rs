@@ -7,12 +7,12 @@ use handfast::codec::ids::{CommandKey, ContentId};
 use handfast::codec::limits::{HISTORY_COUNT_MAX, REACTION_LEN_MAX, TEXT_LEN_MAX};
 use handfast::session::{LinkStatus, SendRefused};
 use handfast_messages::Command;
+use handfast_programs::{ImportError, Imported};
 use rand_core::CryptoRng;
 
 use super::App;
 use super::command_key::draw_key;
 use super::link::Link;
-use crate::media::{ImportError, Imported};
 use crate::store::{CommandState, Counts, Direction, LinkRow, PutRow, StoreError, TransferState};
 
 /// Why a verb was refused. Nothing was stored or sent.

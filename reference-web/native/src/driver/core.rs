@@ -8,12 +8,13 @@ use handfast::RelayName;
 use handfast::codec::ids::ContentId;
 use handfast::driver::{SocketEvent, SocketSet};
 use handfast_programs::{
-    Clock, ControlEvent, Destination, FileJobError, FileJobs, Replies, StdinEvent, UserFileError, reason,
+    Clock, ControlEvent, Destination, FileJobError, FileJobs, ImportError, Replies, Staged, StdinEvent,
+    UserFileError, reason,
 };
 use serde_json::{Map, Value, json};
 
 use crate::app::{App, SocketTag};
-use crate::media::{ExportError, ImportError, Staged};
+use crate::media::ExportError;
 use crate::qr::DrawError;
 
 /// What the program is to do.

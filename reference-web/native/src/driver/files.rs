@@ -6,13 +6,12 @@ use std::time::Duration;
 
 use handfast::codec::ids::ContentId;
 use handfast::driver::os_rng;
-use handfast_programs::{Clock, Progress, Terminal, field_hex, field_str, field_u64, reason};
+use handfast_programs::{Clock, Progress, Staged, Terminal, field_hex, field_str, field_u64, reason};
 use rand_core::CryptoRng;
 use serde_json::{Map, Value, json};
 
 use super::core::{Asker, Core, FileEvent, Input, Mode, Put, answer_or_refusal};
 use crate::app::{App, AppOutput};
-use crate::media::Staged;
 use crate::qr::Drawing;
 
 /// How long the removal of a picture may take at the end.
