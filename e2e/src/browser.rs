@@ -5,6 +5,7 @@
 mod adversity;
 mod axe;
 pub mod bench;
+mod changes;
 mod chosen_files;
 mod chromium;
 mod everyday;
@@ -26,7 +27,6 @@ mod tab;
 mod troubles;
 mod unconfirmed;
 mod webdriver;
-mod words;
 
 use std::path::PathBuf;
 

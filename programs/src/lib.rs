@@ -46,9 +46,9 @@ mod printable;
 mod rest;
 mod server;
 mod terminal;
+mod text;
 mod usage;
 mod user_file;
-mod words;
 
 pub use handfast::driver::Clock;
 pub use handfast::hex::parse_hex;
@@ -75,9 +75,9 @@ pub use printable::{printable, printable_lines};
 pub use rest::StoreRest;
 pub use server::{CLIENTS_MAX, ControlEvent, ControlServer, REPLIES_MAX, Replies, ReplyGone, serve_control};
 pub use terminal::Terminal;
+pub use text::{ago, columns, print_words, size, yes_or_no};
 pub use usage::{resident_memory, usage, usage_words};
 pub use user_file::{Destination, UserFile, UserFileError};
-pub use words::{ago, columns, print_words, size, yes_or_no};
 
 /// The control socket's name in the data directory.
 pub const CONTROL_SOCKET: &str = "control.sock";

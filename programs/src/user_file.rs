@@ -11,7 +11,7 @@ use rustix::fs::OFlags;
 
 use super::Progress;
 use super::dir::create_beside;
-use super::words::size;
+use super::text::size;
 use handfast::SystemError;
 
 /// What is copied at once, in bytes.

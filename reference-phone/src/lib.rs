@@ -12,5 +12,5 @@ pub mod driver;
 pub mod picture;
 pub mod policy;
 pub mod store;
+pub mod terminal;
 pub mod upstream;
-pub mod words;

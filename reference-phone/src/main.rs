@@ -13,7 +13,7 @@ use handfast_programs::{
     print_line, print_words, printed, reason, told,
 };
 use reference_phone::policy::RelayPolicy;
-use reference_phone::{driver, store, words};
+use reference_phone::{driver, store, terminal};
 use serde_json::{Value, json};
 
 /// How long a running phone may take to answer.
@@ -143,7 +143,7 @@ fn tell_json(event: &Value) {
 
 /// Prints an event in words, likewise.
 fn tell_words(event: &Value) {
-    told(print_words(&words::event(event)));
+    told(print_words(&terminal::event(event)));
 }
 
 /// Prints an answer.
@@ -151,7 +151,7 @@ fn show(answer: &Value, json: bool) -> Result<(), Unwritable> {
     if json {
         return printed(print_line(answer));
     }
-    printed(print_words(&words::answer(answer, driver::now(Clock::start()).wall_ms)))
+    printed(print_words(&terminal::answer(answer, driver::now(Clock::start()).wall_ms)))
 }
 
 /// How relays are reached: by the public authorities, and by those of a file.
@@ -245,7 +245,7 @@ fn scan(dir: &Path, image: Option<&Path>, json: bool) -> anyhow::Result<()> {
         match step["event"].as_str() {
             Some("linked") => return Ok(()),
             Some("ended") => {
-                anyhow::bail!("{}", words::ended(&step));
+                anyhow::bail!("{}", terminal::ended(&step));
             }
             Some("check_code_wanted" | "approval_wanted" | "wrong_code") if step["left"] != 0 => {
                 client.send(&scan_answer(&mut lines, json)?)?;
@@ -278,7 +278,7 @@ fn scan_answer(
             let hint = "an answer is {\"check_code\":\"1234\"}, or {\"approve\":true} with or without \"grants\":[\"read\"]";
             return serde_json::from_str(&line).context(hint);
         }
-        if let Some(answer) = words::scan_answer(&line) {
+        if let Some(answer) = terminal::scan_answer(&line) {
             return Ok(answer);
         }
         print_words("Please type the four digits, or yes or no, or what it may do (read send media): ")?;

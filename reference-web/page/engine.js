@@ -19,7 +19,7 @@ import { isKept, keepShell } from "./shell.js";
 import { Stretches } from "./stretches.js";
 import { Subscriptions } from "./subscriptions.js";
 import { TRANSFER_STORES, Transfers } from "./transfers.js";
-import { describe } from "./words.js";
+import { describe } from "./strings.js";
 
 /** Messages that are asked of the phone at once. */
 const ASKED = 50;

@@ -8,7 +8,7 @@ use super::keyboard::ENTER;
 use super::looks::{LIVE, NOT_LIVE, history, shows};
 use super::steps::{first_chat, reload};
 use super::webdriver::Browser;
-use super::{chosen_files, scroll, words};
+use super::{changes, chosen_files, scroll};
 use crate::processes::patience::until;
 use crate::processes::story::world::{LIMIT, World};
 
@@ -87,7 +87,7 @@ fn ticks(world: &mut World, browser: &Browser, chat: u64) -> Result<()> {
 
 /// Sends a text from the page and waits until the phone has it, and the page its answer.
 fn send(world: &World, browser: &Browser, chat: u64, text: &str) -> Result<()> {
-    words::send_to_phone(world, browser, chat, text)?;
+    changes::send_to_phone(world, browser, chat, text)?;
     browser.wait("the contact's answer", &shows(&format!("echo: {text}"))).map(drop)
 }
 

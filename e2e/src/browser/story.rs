@@ -11,7 +11,8 @@ use super::steps::{revoke_newest, type_number};
 use super::troubles::{self, Stage};
 use super::webdriver::{Browser, ChromeDriver};
 use super::{
-    adversity, everyday, flood, keyboard, media, no_network, old_messages, scenes, scroll, unconfirmed, words,
+    adversity, changes, everyday, flood, keyboard, media, no_network, old_messages, scenes, scroll,
+    unconfirmed,
 };
 use crate::processes::build::Programs;
 use crate::processes::patience::until;
@@ -60,7 +61,7 @@ fn chapters(world: &mut World, stage: &mut Stage<'_>, pictures: &Path) -> Result
     scenes::play(&stage.browser, &keeper, &page, pictures, &mut world.table)?;
     linking(world, &stage.browser, pictures)?;
     chatting(world, &stage.browser, pictures)?;
-    words::play(world, &stage.browser)?;
+    changes::play(world, &stage.browser)?;
     media::play(world, &stage.browser, pictures)?;
     coming_back(world, &stage.browser)?;
     scroll::play(world, &stage.browser)?;

@@ -9,4 +9,4 @@ pub mod driver;
 pub mod media;
 pub mod qr;
 pub mod store;
-pub mod words;
+pub mod terminal;

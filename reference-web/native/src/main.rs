@@ -15,7 +15,7 @@ use handfast_programs::{
 };
 use reference_web::driver::{self, Console, Mode, Settings};
 use reference_web::store::Store;
-use reference_web::words;
+use reference_web::terminal;
 use serde_json::{Value, json};
 
 /// How long a running companion may take to answer.
@@ -140,7 +140,7 @@ const JSON: Console =
 /// How it speaks to a person.
 const WORDS: Console = Console {
     tell: tell_words,
-    read: |line| words::request(line).ok_or_else(|| anyhow::anyhow!("please type yes or no")),
+    read: |line| terminal::request(line).ok_or_else(|| anyhow::anyhow!("please type yes or no")),
 };
 
 /// Prints an event as JSON. A reader that is gone does not end the companion.
@@ -160,7 +160,7 @@ fn tell_words(event: &Value) {
         Some("message") if !SYNCED.load(Ordering::Relaxed) => return,
         _ => {}
     }
-    if let Some(said) = words::event(event) {
+    if let Some(said) = terminal::event(event) {
         told(print_words(&said));
     }
 }
@@ -222,7 +222,7 @@ fn show(answer: &Value, json: bool) -> Result<(), Unwritable> {
         return printed(print_line(answer));
     }
     let wall = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    printed(print_words(&words::answer(answer, u64::try_from(wall.as_millis()).unwrap_or(u64::MAX))))
+    printed(print_words(&terminal::answer(answer, u64::try_from(wall.as_millis()).unwrap_or(u64::MAX))))
 }
 
 /// How relays are reached: by the public authorities, and by those of a file.

@@ -4,7 +4,7 @@ import { h } from "../dom.js";
 import { icon } from "../icons.js";
 import { overlaid } from "../overlay.js";
 import { isPresent, isSame } from "../state.js";
-import { changeFailed, day, messageState, sameDay, time } from "../words.js";
+import { changeFailed, day, messageState, sameDay, time } from "../strings.js";
 import { avatar } from "./chats.js";
 import { composer } from "./composer.js";
 import { mediaView } from "./media.js";

@@ -3,7 +3,7 @@
 import { h } from "../dom.js";
 import { icon } from "../icons.js";
 import { isPresent, shownChats } from "../state.js";
-import { isolated, messageState, when } from "../words.js";
+import { isolated, messageState, when } from "../strings.js";
 import { mark } from "./linking.js";
 import { preview } from "./texts.js";
 

@@ -2,7 +2,7 @@
 
 import { h } from "../dom.js";
 import { icon } from "../icons.js";
-import { DEAD_ENDS, deviceState, linkState, putBack, when } from "../words.js";
+import { DEAD_ENDS, deviceState, linkState, putBack, when } from "../strings.js";
 import { chatView } from "./chat.js";
 import { chatsView } from "./chats.js";
 import { linkingView, mark } from "./linking.js";

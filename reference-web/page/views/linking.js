@@ -2,7 +2,7 @@
 
 import { h } from "../dom.js";
 import { icon } from "../icons.js";
-import { codeBurnt, pairingEnded, waitLeft } from "../words.js";
+import { codeBurnt, pairingEnded, waitLeft } from "../strings.js";
 
 const STEPS = ["Scan", "Check code", "Number", "Done"];
 const AT = { starting: 0, code: 0, check: 1, number: 2, ended: 0, finishing: 3, unconfirmed: 3 };

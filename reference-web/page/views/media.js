@@ -3,7 +3,7 @@
 import { h } from "../dom.js";
 import { icon } from "../icons.js";
 import { kindOf, nameParts, savedName, shownName } from "../media_types.js";
-import { size } from "../words.js";
+import { size } from "../strings.js";
 
 /** `here`: what is here of the content: `url`, `width` and `height` as shown, `thumbnail`, `broken`. */
 export function mediaView(message, here, transfer, act) {

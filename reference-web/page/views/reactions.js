@@ -3,7 +3,7 @@
 import { h } from "../dom.js";
 import { icon } from "../icons.js";
 import { grouped, ownReaction } from "../overlay.js";
-import { names } from "../words.js";
+import { names } from "../strings.js";
 
 const CHOICES = ["👍", "❤️", "😂", "😮", "😢", "🙏"];
 

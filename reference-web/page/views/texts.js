@@ -2,7 +2,7 @@
 
 import { h } from "../dom.js";
 import { shownName } from "../media_types.js";
-import { isolated } from "../words.js";
+import { isolated } from "../strings.js";
 
 /** A message in one line: its text, or the name of its file. */
 export function preview({ text, media }) {

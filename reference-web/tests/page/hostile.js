@@ -5,7 +5,7 @@ import { render } from "/page/dom.js";
 import { shownName } from "/page/media_types.js";
 import { initial, reduce } from "/page/state.js";
 import { pageView } from "/page/views/frame.js";
-import { isolated } from "/page/words.js";
+import { isolated } from "/page/strings.js";
 
 const PAYLOADS = [
   "<script>alert(1)</script>", "<img src=x onerror=alert(1)>", "<svg onload=alert(1)>", "<iframe src=javascript:alert(1)>", "<body onload=alert(1)>",

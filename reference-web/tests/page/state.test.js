@@ -10,7 +10,7 @@ import { chatView } from "../../page/views/chat.js";
 import { chatsView } from "../../page/views/chats.js";
 import { pageView } from "../../page/views/frame.js";
 import { linked, preview } from "../../page/views/texts.js";
-import { changeFailed, day, describe, deviceState, isolated, linkState, putBack, size, waitLeft, when } from "../../page/words.js";
+import { changeFailed, day, describe, deviceState, isolated, linkState, putBack, size, waitLeft, when } from "../../page/strings.js";
 import { NOW, SCENES } from "./scenes.js";
 
 const play = (events, state = initial()) => events.reduce(reduce, state);

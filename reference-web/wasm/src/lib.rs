@@ -2,7 +2,7 @@
 //!
 //! The machines themselves are exported by `handfast::wasm`.
 
-mod words;
+mod messages;
 
 use js_sys::Uint8Array;
 use qrcode::{EcLevel, QrCode};
@@ -12,7 +12,7 @@ pub use handfast::wasm::{
     ContentHasher, MediaReceiver, WebLink, WebPairing, decode_row, get_meta, media_type, put_meta, relay_url,
     row_digest,
 };
-pub use words::{
+pub use messages::{
     changes_collection, chats_collection, companions_collection, decode_item, decode_now, decode_result,
     delete_message, edit_text, history, mark_read, messages_collection, now_fault, react, send_media,
     send_text, typing,

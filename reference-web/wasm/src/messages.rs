@@ -1,4 +1,4 @@
-//! The application's words (spec, messages) as objects of the page.
+//! The vocabulary of messages (spec, messages) as objects of the page.
 //!
 //! Ids and times are numbers where the page can hold them exactly, which is below 2^53; an item beyond that is refused.
 
@@ -16,7 +16,7 @@ use wasm_bindgen::prelude::*;
 const EXACT_MAX: u64 = (1 << 53) - 1;
 
 #[wasm_bindgen(typescript_custom_section)]
-const TYPES: &str = include_str!("words.d.ts");
+const TYPES: &str = include_str!("messages.d.ts");
 
 fn refused(error: impl core::fmt::Display) -> JsError {
     JsError::new(&error.to_string())
