@@ -6,6 +6,7 @@
 
 mod build;
 pub mod case;
+pub mod cli;
 pub mod damaged;
 mod derive;
 mod describe;

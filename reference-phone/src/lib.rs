@@ -4,7 +4,7 @@
 //! - [`app`]: what happens on inputs, without socket, clock or thread;
 //! - [`upstream`]: the network behind the phone, as a trait, and a demo network with contacts that answer;
 //! - [`policy`]: which relays it talks to;
-//! - [`words`]: what it says to a person.
+//! - [`terminal`]: what it says to a person.
 
 pub mod app;
 mod describe;
