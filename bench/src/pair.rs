@@ -73,7 +73,7 @@ impl Side {
         self.endpoint.committed(now, commit.id()).expect("commits are in order");
     }
 
-    /// Does what the endpoint asks for, up to the next frame for the wire. Gives whether there was anything.
+    /// Does what the endpoint asks for, up to the next frame for the wire. Returns whether there was anything.
     fn poll(&mut self, now: Timestamp, content_len: u64) -> bool {
         let mut moved = false;
         loop {
@@ -152,7 +152,7 @@ impl Pair {
         (side, &mut self.rng)
     }
 
-    /// Lets both endpoints do all they can by themselves. Gives whether there was anything.
+    /// Lets both endpoints do all they can by themselves. Returns whether there was anything.
     fn poll(&mut self) -> bool {
         let mut moved = false;
         for side in [&mut self.web, &mut self.phone] {
@@ -237,7 +237,7 @@ impl Pair {
         }
     }
 
-    /// Lets both endpoints fill their sockets, then hands over one frame of each. Gives whether anything moved.
+    /// Lets both endpoints fill their sockets, then hands over one frame of each. Returns whether anything moved.
     fn move_one(&mut self) -> bool {
         let mut moved = self.poll();
         self.wire_most = self.wire_most.max(self.on_the_wire());

@@ -25,7 +25,7 @@ pub fn compare(time: Duration, rounds: usize) {
     }
 }
 
-/// Runs until the time is over. Gives runs a second.
+/// Runs until the time is over. Returns runs a second.
 fn rate(time: Duration, mut run: impl FnMut()) -> f64 {
     let start = Instant::now();
     let mut runs = 0_u32;

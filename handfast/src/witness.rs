@@ -39,7 +39,7 @@ pub fn forget() {
     SYNCED.with_borrow_mut(BTreeMap::clear);
 }
 
-/// Takes away what of a file was never made durable, as a power failure may. Gives how many bytes that were.
+/// Takes away what of a file was never made durable, as a power failure may. Returns how many bytes that were.
 ///
 /// # Errors
 ///

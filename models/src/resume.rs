@@ -211,7 +211,7 @@ impl State {
             && self.phone.disk.lanes.outbox.is_empty()
     }
 
-    /// Lets everything happen that is no fault. Gives whether all is settled and the next verdict is RESUME.
+    /// Lets everything happen that is no fault. Returns whether all is settled and the next verdict is RESUME.
     fn goes_on(&self) -> bool {
         let mut state = self.clone();
         let calm = [

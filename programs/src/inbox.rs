@@ -29,7 +29,7 @@ impl<E> Inbox<E> {
     }
 
     /// Waits for an event, or until `deadline` has passed (`None`: for ever), and appends it and those behind it to
-    /// `batch`, 128 at most. Gives `false` when all senders are gone and nothing is left.
+    /// `batch`, 128 at most. Returns `false` when all senders are gone and nothing is left.
     ///
     /// Must not be called from within an asynchronous task.
     pub fn wait(&mut self, deadline: Option<Duration>, batch: &mut Vec<E>) -> bool {

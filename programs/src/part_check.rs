@@ -26,7 +26,7 @@ impl PartCheck {
         Self { file, list, hasher: ContentHasher::new(), left: len }
     }
 
-    /// Checks the next [`CHECK_STEP_LEN`] bytes. Gives how many bytes of the content are good once it is over.
+    /// Checks the next [`CHECK_STEP_LEN`] bytes. Returns how many bytes of the content are good once it is over.
     ///
     /// # Errors
     ///

@@ -17,7 +17,7 @@ pub struct StoreRest {
 }
 
 impl StoreRest {
-    /// A round could not be stored: a rest begins. Gives its length.
+    /// A round could not be stored: a rest begins. Returns its length.
     pub fn begin(&mut self, now: Timestamp) -> Duration {
         let pause = FIRST.saturating_mul(1 << self.failures.min(8)).min(MAX);
         self.failures = self.failures.saturating_add(1);

@@ -309,13 +309,13 @@ impl Store {
         self.counters.rev
     }
 
-    /// Gives the next revision.
+    /// Returns the next revision.
     fn next_rev(&mut self) -> u64 {
         self.counters.rev = self.counters.rev.saturating_add(1);
         self.counters.rev
     }
 
-    /// Gives the next serial number of a companion.
+    /// Returns the next serial number of a companion.
     ///
     /// # Errors
     ///

@@ -124,7 +124,7 @@ impl Inbox {
         self.waiting.pop_front()
     }
 
-    /// The effect of `seq` is durable. Gives the number of messages that an ACK would newly cover.
+    /// The effect of `seq` is durable. Returns the number of messages that an ACK would newly cover.
     pub(crate) fn committed(&mut self, seq: u64) -> usize {
         self.durable = self.durable.max(seq);
         self.unacked.iter().take_while(|(s, _)| *s <= self.durable).count()

@@ -128,7 +128,7 @@ impl Outbox {
         let _ = self.kept.insert(index);
     }
 
-    /// The command at `index` is settled. Gives whether its row is needed no longer; if not, an ACK ends it.
+    /// The command at `index` is settled. Returns whether its row is needed no longer; if not, an ACK ends it.
     pub(crate) fn settle(&mut self, index: u64) -> bool {
         let _ = self.kept.remove(&index);
         if index > self.acked {
@@ -144,7 +144,7 @@ impl Outbox {
         self.released = self.released.max(index);
     }
 
-    /// A connection begins: the peer has everything up to `durable`. Gives the indices that are no longer needed.
+    /// A connection begins: the peer has everything up to `durable`. Returns the indices that are no longer needed.
     pub(crate) fn resume(&mut self, durable: u64) -> Vec<u64> {
         let have = self.base.saturating_add(durable);
         let dropped = self.drop_to(have);
@@ -167,7 +167,7 @@ impl Outbox {
         gone
     }
 
-    /// A session begins anew: what is held gets numbers from 1. Gives the rows that moved.
+    /// A session begins anew: what is held gets numbers from 1. Returns the rows that moved.
     pub(crate) fn reset(&mut self) -> Vec<Moved> {
         // req: RES-021, RES-017
         let mut first = self.oldest();
@@ -187,7 +187,7 @@ impl Outbox {
         moved
     }
 
-    /// The peer says that it has everything up to `durable`. Gives the indices that are no longer needed.
+    /// The peer says that it has everything up to `durable`. Returns the indices that are no longer needed.
     pub(crate) fn ack(&mut self, durable: u64) -> Result<Vec<u64>, ErrorCode> {
         let index = self.base.saturating_add(durable);
         // req: RES-007

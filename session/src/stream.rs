@@ -113,7 +113,7 @@ impl Streams {
         self.words.push_back(Word { id, frame, over: None });
     }
 
-    /// Ends a stream on this side, with a word to the peer if it can know the stream. Gives the operation that
+    /// Ends a stream on this side, with a word to the peer if it can know the stream. Returns the operation that
     /// forgets it.
     pub(crate) fn close(&mut self, id: u64, word: Option<Frame>) -> Option<Op> {
         let _ = self.over.remove(&id);
@@ -124,7 +124,7 @@ impl Streams {
         Some(Op::Delete { key: keys::numbered(keys::STREAM, id) })
     }
 
-    /// A session begins anew: all streams are gone. Gives their ids.
+    /// A session begins anew: all streams are gone. Returns their ids.
     pub(crate) fn reset(&mut self) -> Vec<u64> {
         let open = core::mem::take(&mut self.open);
         *self = Self::default();
@@ -274,7 +274,7 @@ impl Streams {
         self.receiving(id).map_err(|_| ApiMisuse::WrongRole)?.ok_or(ApiMisuse::NoSuchStream)
     }
 
-    /// The application has written an incoming stream up to `offset`. Gives the row to commit.
+    /// The application has written an incoming stream up to `offset`. Returns the row to commit.
     pub(crate) fn written(&mut self, id: u64, offset: u64) -> Result<Op, ApiMisuse> {
         if self.local_receiving(id)?.written(offset)? {
             return Ok(Op::Delete { key: keys::numbered(keys::STREAM, id) });

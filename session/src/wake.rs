@@ -109,7 +109,7 @@ impl WebWake {
 pub(crate) struct PhoneWake(Hour);
 
 impl PhoneWake {
-    /// A wake came. Gives whether to follow it.
+    /// A wake came. Returns whether to follow it.
     pub(crate) fn woken(&mut self, now: Timestamp) -> bool {
         // req: TIM-007
         let follow = self.0.room_at(FOLLOWED_MAX, now) <= now;

@@ -18,7 +18,7 @@ const MINUTE: Duration = Duration::from_mins(1);
 
 /// A device's machine and its sockets, of which none opens by itself.
 trait Client {
-    /// Lets time come to `now`. Gives what is asked of the driver.
+    /// Lets time come to `now`. Returns what is asked of the driver.
     fn at(&mut self, now: Timestamp) -> Vec<Event>;
     fn closed(&mut self, now: Timestamp);
     fn probe(&mut self, now: Timestamp);
@@ -101,7 +101,7 @@ fn clients() -> Vec<(Timestamp, Box<dyn Client>)> {
     all
 }
 
-/// A client whose sockets failed so often that it waits for long. Gives the time at which the last one failed.
+/// A client whose sockets failed so often that it waits for long. Returns the time at which the last one failed.
 fn waiting(mut now: Timestamp, client: &mut dyn Client) -> Timestamp {
     for _ in 0..20 {
         client.closed(now);

@@ -30,7 +30,7 @@ impl Gate {
         Self { commits: AtomicU64::new(0), fail_from: AtomicU64::new(NEVER) }
     }
 
-    /// A commit is about to be made durable. Gives whether it fails.
+    /// A commit is about to be made durable. Returns whether it fails.
     fn pass(&self) -> bool {
         let number = self.commits.load(Ordering::Relaxed).saturating_add(1);
         let fails = number >= self.fail_from.load(Ordering::Relaxed);

@@ -54,7 +54,7 @@ impl Scenario {
             .find_map(|(scenario, known)| (*known == name).then_some(scenario))
     }
 
-    /// Runs it, and prints what came of it. Gives whether it was as promised.
+    /// Runs it, and prints what came of it. Returns whether it was as promised.
     #[must_use]
     pub fn run(self) -> bool {
         let began = Instant::now();
@@ -258,7 +258,7 @@ fn progress(world: &mut World) -> Option<(u64, usize)> {
     (status.counts.chats == LARGE.0).then_some((status.counts.messages, status.followed.1))
 }
 
-/// The user of one of the two writes into some chat. Gives the text's name, and when it was written.
+/// The user of one of the two writes into some chat. Returns the text's name, and when it was written.
 fn live_text(world: &mut World, number: usize, chats: u64) -> Option<(String, u64)> {
     let chat = u64::try_from(number).ok()? * 7 % chats + 1;
     let at = world.plan.ops.len();

@@ -236,7 +236,7 @@ impl World {
         }
     }
 
-    /// A companion tells its user something. Gives whether the user did something about it at once.
+    /// A companion tells its user something. Returns whether the user did something about it at once.
     pub fn web_event(&mut self, id: NodeId, event: WebEvent) -> bool {
         let now = self.now;
         self.trace.line(now, || {
@@ -415,7 +415,7 @@ impl World {
         }
     }
 
-    /// A program has ended by itself. Gives nothing; it starts again later.
+    /// A program has ended by itself. Returns nothing; it starts again later.
     pub fn ended(&mut self, id: NodeId, reason: &str) {
         crate::faults::disk::sprung(self, id);
         let by_swap = reason.contains("changed by");

@@ -175,7 +175,7 @@ impl Device {
         let _ = self.endpoint.subscribe(now, name(collection));
     }
 
-    /// Drains the endpoint, and makes its transactions unless they are held. Gives what it sends.
+    /// Drains the endpoint, and makes its transactions unless they are held. Returns what it sends.
     pub(super) fn drain(&mut self, now: Timestamp) -> Vec<Bytes> {
         let mut sent = Vec::new();
         loop {
@@ -216,7 +216,7 @@ impl Device {
         }
     }
 
-    /// Makes the oldest transaction. Gives whether there was one.
+    /// Makes the oldest transaction. Returns whether there was one.
     pub(super) fn flush(&mut self, now: Timestamp) -> bool {
         let Some(batch) = self.pending.pop_front() else { return false };
         for commit in &batch.commits {

@@ -200,7 +200,7 @@ impl WebLink {
         self.endpoint.outbox_len().0
     }
 
-    /// Opens a stream. Gives its id and a commit.
+    /// Opens a stream. Returns its id and a commit.
     ///
     /// # Errors
     /// Too many are open.
@@ -230,7 +230,7 @@ impl WebLink {
         self.endpoint.stream_supply(timestamp(now), id, offset, Bytes::from(bytes), fin).map_err(refused)
     }
 
-    /// Bytes of an incoming stream are durable up to here. Gives a commit.
+    /// Bytes of an incoming stream are durable up to here. Returns a commit.
     ///
     /// # Errors
     /// No such stream.

@@ -209,7 +209,7 @@ impl AwaitMessage3 {
         self.code
     }
 
-    /// Reads message 3. Gives the keys under which the certificate comes.
+    /// Reads message 3. Returns the keys under which the certificate comes.
     ///
     /// # Errors
     ///

@@ -77,7 +77,7 @@ pub fn receive<'k>(
 }
 
 impl Received {
-    /// Makes message 2, with the version that both speak in place of the reply's. Gives the keys of the connection;
+    /// Makes message 2, with the version that both speak in place of the reply's. Returns the keys of the connection;
     /// they prove nothing before the confirm opens.
     ///
     /// # Errors

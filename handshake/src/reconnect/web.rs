@@ -53,7 +53,7 @@ pub fn start(
 }
 
 impl AwaitMessage2 {
-    /// Reads message 2. Gives its payload and the keys of the connection.
+    /// Reads message 2. Returns its payload and the keys of the connection.
     ///
     /// # Errors
     ///

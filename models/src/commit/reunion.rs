@@ -83,7 +83,7 @@ fn meet(mut devices: [Device; 2], mut now: Timestamp, rng: &mut ChaCha20Rng) -> 
 }
 
 impl Device {
-    /// Does what the endpoint asks for. Gives whether something moved.
+    /// Does what the endpoint asks for. Returns whether something moved.
     fn pump(&mut self, now: Timestamp, rng: &mut ChaCha20Rng, relay: &mut Relay, sockets: &mut u64) -> bool {
         let mut moved = false;
         loop {

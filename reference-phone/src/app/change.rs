@@ -63,7 +63,7 @@ impl App {
         Ok(())
     }
 
-    /// Gives whether there was room for it.
+    /// Returns whether there was room for it.
     fn apply_change(
         &mut self,
         chat: u64,
@@ -96,7 +96,7 @@ impl App {
             if is_there { self.present.insert(chat) } else { self.present.remove(&chat) };
     }
 
-    /// Tells every companion who is there, if that changed. Gives whether it did.
+    /// Tells every companion who is there, if that changed. Returns whether it did.
     pub(super) fn tell_presence(&mut self, now: Now) -> bool {
         let is_new = std::mem::take(&mut self.presence_changed);
         if is_new {

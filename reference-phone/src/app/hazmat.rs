@@ -6,7 +6,7 @@ use handfast::codec::ids::CompanionId;
 use super::App;
 
 impl App {
-    /// Sends a record of the caller's to a companion under the real keys. Gives whether a connection was live.
+    /// Sends a record of the caller's to a companion under the real keys. Returns whether a connection was live.
     pub fn inject(&mut self, companion: CompanionId, record: BytesMut) -> bool {
         let link = self.links.values_mut().find(|link| link.companion == companion);
         link.is_some_and(|link| link.endpoint.inject(record))

@@ -102,7 +102,7 @@ impl Link {
         Ok(())
     }
 
-    /// A stream is over, and what was to be said of it. Gives its transfer.
+    /// A stream is over, and what was to be said of it. Returns its transfer.
     pub(super) fn take_transfer(&mut self, stream: u64) -> Option<Transfer> {
         self.accepts.retain(|accepted| *accepted != stream);
         self.haves.retain(|(had, _)| *had != stream);

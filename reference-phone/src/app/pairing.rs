@@ -298,7 +298,7 @@ impl App {
         Ok(())
     }
 
-    /// Once an attempt is over and durable: its link is opened, or what is left of it forgotten. Gives whether there
+    /// Once an attempt is over and durable: its link is opened, or what is left of it forgotten. Returns whether there
     /// was something to store.
     pub(super) fn end_attempt(&mut self, now: Now, rng: &mut dyn CryptoRng) -> Result<(), StoreError> {
         let Some(mut step) = self.attempt.as_mut().and_then(|attempt| attempt.over.take()) else {

@@ -136,7 +136,7 @@ impl App {
         }
     }
 
-    /// Drains one link, and does for it what takes a commit. Gives whether anything happened.
+    /// Drains one link, and does for it what takes a commit. Returns whether anything happened.
     pub(super) fn pump_link(&mut self, now: Now, id: MailboxId, link: &mut Link) -> Result<bool, StoreError> {
         let mut moved = false;
         loop {

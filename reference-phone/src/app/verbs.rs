@@ -144,7 +144,7 @@ impl App {
         Ok(messages)
     }
 
-    /// Sends a text. It is accepted once the round is settled. Gives its id.
+    /// Sends a text. It is accepted once the round is settled. Returns its id.
     ///
     /// # Errors
     ///

@@ -204,7 +204,8 @@ fn attach(part: &Path, src: &Path) -> Result<Connection, BackupError> {
     Ok(conn)
 }
 
-/// Makes the tables of the other file's version, and copies the rows of all that do not stay behind. Gives the version.
+/// Makes the tables of the other file's version, and copies the rows of all tables that do not stay behind. Returns the
+/// version.
 fn copy_tables(conn: &Connection) -> Result<i64, BackupError> {
     let version: i64 = conn.query_row("PRAGMA src.user_version", [], |row| row.get(0))?;
     let (taken, _) = schema::steps_of(version).ok_or(StoreError::Newer(version))?;

@@ -94,7 +94,7 @@ impl Store {
         Ok(query.query_row([sql(chat)], |row| row.get(0)).optional()?)
     }
 
-    /// Marks a chat as read up to a message. Gives whether there is such a chat.
+    /// Marks a chat as read up to a message. Returns whether there is such a chat.
     ///
     /// # Errors
     ///

@@ -169,7 +169,7 @@ impl Store {
         Ok(Some((id, rev)))
     }
 
-    /// Moves a message of this account on to a further state. Gives its new revision; none when it is there already,
+    /// Moves a message of this account on to a further state. Returns its new revision; none when it is there already,
     /// or the message is not.
     ///
     /// # Errors

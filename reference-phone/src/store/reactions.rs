@@ -29,7 +29,7 @@ impl Store {
     }
 
     /// Sets the reaction of an author, empty for the account, to a message that is there; an empty one takes it back.
-    /// Gives whether there was room for it.
+    /// Returns whether there was room for it.
     ///
     /// # Errors
     ///

@@ -58,7 +58,7 @@ fn part(both: &Both, content: ContentId) -> PathBuf {
     files.find(|path| path.to_string_lossy().ends_with(&name)).unwrap()
 }
 
-/// The upload ends well. Gives the first offset that the phone reports.
+/// The upload ends well. Returns the first offset that the phone reports.
 fn finish(both: &mut Both, content: ContentId, bytes: &[u8]) -> u64 {
     both.run_until("sent", |b| is_done(b));
     assert_eq!(std::fs::read(both.phone_media().join(content.to_string())).unwrap(), bytes);

@@ -64,7 +64,7 @@ impl Endpoint {
     }
 
     /// Seals a plaintext of the caller's, with its DATA header, under the keys of the live connection: an evil peer.
-    /// Gives whether there were any.
+    /// Returns whether there were any.
     #[cfg(feature = "hazmat")]
     pub fn inject(&mut self, record: BytesMut) -> bool {
         let live = matches!(self.conn, Connection::Live(_));

@@ -148,8 +148,8 @@ impl Endpoint {
         Ok(())
     }
 
-    /// At the phone: a wake for this link's mailbox came. Gives whether it is followed: the fourth in an hour without a
-    /// confirm is not. If it is, and no socket is open, [`Event::Connect`] follows. The count lasts as long as this
+    /// At the phone: a wake for this link's mailbox came. Returns whether it is followed: the fourth in an hour without
+    /// a confirm is not. If it is, and no socket is open, [`Event::Connect`] follows. The count lasts as long as this
     /// machine.
     pub fn woken(&mut self, now: Timestamp) -> bool {
         self.tick(now);

@@ -72,7 +72,7 @@ impl Receiving {
     /// A connection begins, and the sender goes on at `block`, the offset in this side's block. More may have become
     /// durable since the block was made: it comes again, and is dropped.
     ///
-    /// Gives where the application goes on, if it has not finished.
+    /// Returns where the application goes on, if it has not finished.
     pub(super) fn resume(&mut self, block: u64) -> Option<u64> {
         // req: STR-007
         self.received = block;
@@ -85,7 +85,7 @@ impl Receiving {
         (!self.finished).then_some(self.written)
     }
 
-    /// Takes DATA. Gives what is new of it, and where that begins.
+    /// Takes DATA. Returns what is new of it, and where that begins.
     pub(super) fn data(&mut self, offset: u64, mut bytes: Bytes) -> Result<Option<(u64, Bytes)>, ErrorCode> {
         // req: STR-003
         if offset != self.received || self.fin {
@@ -124,7 +124,7 @@ impl Receiving {
         self.fin_told = self.fin;
     }
 
-    /// The application has written up to `offset`. Gives whether that finishes the stream.
+    /// The application has written up to `offset`. Returns whether that finishes the stream.
     pub(super) fn written(&mut self, offset: u64) -> Result<bool, ApiMisuse> {
         if self.finished {
             return Err(ApiMisuse::NoSuchStream);
@@ -150,7 +150,7 @@ impl Receiving {
         Ok(())
     }
 
-    /// What was written is durable: the sender gets credit. `quick` lets the window grow. Gives whether the stream is
+    /// What was written is durable: the sender gets credit. `quick` lets the window grow. Returns whether the stream is
     /// over for both.
     pub(super) fn durable(&mut self, offset: u64, quick: bool) -> bool {
         if quick && offset > 0 {

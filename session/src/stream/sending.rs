@@ -167,7 +167,7 @@ impl Sending {
         (room && !self.queue.is_empty()) || self.fin_due().is_some()
     }
 
-    /// Puts one DATA of at most `room` bytes, or the FIN, into the record. Gives the bytes of content sent.
+    /// Puts one DATA of at most `room` bytes, or the FIN, into the record. Returns the bytes of content sent.
     pub(super) fn fill(&mut self, id: u64, room: u64, record: &mut RecordBuilder) -> Option<u64> {
         if let Some(hash) = self.fin_due() {
             if record.push(&Frame::Fin { id, hash }) {

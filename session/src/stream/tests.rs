@@ -31,7 +31,7 @@ fn said(side: &mut Streams) -> Vec<Frame> {
     frames
 }
 
-/// Takes frames. Gives the events.
+/// Takes frames. Returns the events.
 fn take(side: &mut Streams, frames: Vec<Frame>) -> Result<Vec<Event>, ErrorCode> {
     let mut events = Vec::new();
     for frame in frames {
@@ -109,7 +109,7 @@ fn transferred() -> (Streams, Streams) {
 /// A stream and the offset in a block.
 type Listed = (u64, u64);
 
-/// Both sides go on from the blocks that they sent. Gives what each tells its application.
+/// Both sides go on from the blocks that they sent. Returns what each tells its application.
 fn reconnect(
     (sender, of_sender): (&mut Streams, &[Listed]),
     (receiver, of_receiver): (&mut Streams, &[Listed]),

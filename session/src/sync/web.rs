@@ -195,7 +195,7 @@ impl WebSync {
         self.snapshots.get(collection).map(|(_, next)| next.clone()).unwrap_or_default()
     }
 
-    /// Ends a subscription. Gives whether there was one.
+    /// Ends a subscription. Returns whether there was one.
     pub(crate) fn leave(&mut self, collection: Collection) -> bool {
         self.leave_then(collection, Then::Nothing)
     }
@@ -213,7 +213,7 @@ impl WebSync {
         true
     }
 
-    /// The phone's answer to a LEAVE. Gives whether the subscription is over.
+    /// The phone's answer to a LEAVE. Returns whether the subscription is over.
     pub(crate) fn left(&mut self, collection: Collection) -> Result<bool, ErrorCode> {
         let Some(Sub::Leaving(then)) = self.subs.get(&collection) else {
             return Err(ErrorCode::FRAME_NOT_ALLOWED);
@@ -298,7 +298,7 @@ impl WebSync {
         Ok(())
     }
 
-    /// The phone wants this collection to be read anew. Gives whether that was done too often.
+    /// The phone wants this collection to be read anew. Returns whether that was done too often.
     pub(crate) fn snapshot_required(&mut self, collection: Collection) -> Result<bool, ErrorCode> {
         if self.is_leaving(&collection)? {
             return Ok(false);

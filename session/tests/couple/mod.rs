@@ -356,7 +356,7 @@ impl Couple {
         self.settle();
     }
 
-    /// Both see each other and the page shows its code. Gives the four digits.
+    /// Both see each other and the page shows its code. Returns the four digits.
     pub(crate) fn scan(&mut self) -> String {
         self.settle();
         assert_eq!(self.phone.events, [PairingEvent::CheckCodeWanted]);

@@ -232,7 +232,7 @@ impl Device {
         self.commits_left == Some(0)
     }
 
-    /// Drains the endpoint. Gives what it sends.
+    /// Drains the endpoint. Returns what it sends.
     pub fn drain(&mut self, now: Timestamp) -> Vec<Bytes> {
         let mut sent = Vec::new();
         loop {

@@ -64,7 +64,7 @@ impl World {
         }
     }
 
-    /// Moves everything that can move now. Gives whether something did.
+    /// Moves everything that can move now. Returns whether something did.
     pub fn settle(&mut self) -> bool {
         let mut moved = false;
         for _ in 0..100_000 {
@@ -76,7 +76,7 @@ impl World {
         panic!("the world does not come to rest");
     }
 
-    /// Moves what each party has ready, once. Gives whether something moved.
+    /// Moves what each party has ready, once. Returns whether something moved.
     pub fn step(&mut self) -> bool {
         self.pump(DeviceRole::Phone) | self.pump(DeviceRole::Web) | self.pump_others() | self.pump_relay()
     }

@@ -20,7 +20,7 @@ pub struct Nonces {
 }
 
 impl Nonces {
-    /// A device sent a frame. Gives what is wrong with it.
+    /// A device sent a frame. Returns what is wrong with it.
     pub fn sent(&mut self, frame: &Bytes) -> Option<String> {
         let body = frame.strip_prefix(&RECORD[..])?;
         let end = body.len().checked_sub(TAG)?;

@@ -97,7 +97,7 @@ fn lose_rows(world: &mut World, id: NodeId, amount: u64) {
     }
 }
 
-/// A device's program has something to commit. Gives whether it must wait, for a slow disk that is still at the last
+/// A device's program has something to commit. Returns whether it must wait, for a slow disk that is still at the last
 /// commit; otherwise this one begins.
 pub fn holds_back(world: &mut World, id: NodeId) -> bool {
     let now = world.now;

@@ -140,7 +140,7 @@ impl App {
         self.event(AppEvent::Code { text });
     }
 
-    /// Drains the attempts. Gives whether anything happened.
+    /// Drains the attempts. Returns whether anything happened.
     pub(super) fn pump_codes(&mut self) -> Result<bool, StoreError> {
         let mut moved = false;
         let numbers: Vec<u64> = self.codes.iter().map(|code| code.number).collect();

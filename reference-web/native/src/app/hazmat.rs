@@ -5,7 +5,7 @@ use bytes::BytesMut;
 use super::App;
 
 impl App {
-    /// Sends a record of the caller's under the real keys. Gives whether a connection was live.
+    /// Sends a record of the caller's under the real keys. Returns whether a connection was live.
     pub fn inject(&mut self, record: BytesMut) -> bool {
         self.link.as_mut().is_some_and(|link| link.endpoint.inject(record))
     }

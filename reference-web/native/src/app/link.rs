@@ -152,7 +152,7 @@ impl App {
         self.reopen_transfers()
     }
 
-    /// Drains the link. Gives whether anything happened.
+    /// Drains the link. Returns whether anything happened.
     pub(super) fn pump_link(&mut self, now: Timestamp, rng: &mut dyn CryptoRng) -> Result<bool, StoreError> {
         let Some(mut link) = self.link.take() else { return Ok(false) };
         let moved = self.pump(now, rng, &mut link);

@@ -250,7 +250,7 @@ pub(super) fn open(dir: &Path) -> Result<Parts, StoreError> {
     Ok((conn, reserve, key))
 }
 
-/// Takes up a creation that was cut off after its commit. Gives whether there is a store then.
+/// Takes up a creation that was cut off after its commit. Returns whether there is a store then.
 fn take_up(dir: &Path) -> Result<bool, StoreError> {
     let database = dir.join(DB_FILE);
     if !database.exists() {

@@ -146,7 +146,7 @@ fn transfer(row: &Row<'_>) -> rusqlite::Result<Transfer> {
 }
 
 impl Store {
-    /// Stores a new transfer to the phone, in the open transaction. Gives its row.
+    /// Stores a new transfer to the phone, in the open transaction. Returns its row.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -178,7 +178,7 @@ impl Store {
         Ok(from_sql(conn.last_insert_rowid()))
     }
 
-    /// Stores a new transfer from the phone, in the open transaction. Gives its row.
+    /// Stores a new transfer from the phone, in the open transaction. Returns its row.
     ///
     /// # Errors
     /// [`StoreError`].

@@ -156,7 +156,7 @@ impl Phone {
         u64::try_from(self.rows.len()).unwrap()
     }
 
-    /// Has content to give. Gives its id.
+    /// Has content to give. Returns its id.
     pub(crate) fn has(&mut self, bytes: Vec<u8>) -> ContentId {
         let mut hasher = ContentHasher::new();
         hasher.update(&bytes);
@@ -232,7 +232,7 @@ impl Phone {
         std::mem::take(&mut self.moved)
     }
 
-    /// Drains the machine. Gives some of what it sends.
+    /// Drains the machine. Returns some of what it sends.
     pub(crate) fn drain(&mut self, now: Timestamp, rng: &mut dyn CryptoRng) -> Vec<Bytes> {
         let mut sent = Vec::new();
         while sent.len() < 8 {
