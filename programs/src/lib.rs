@@ -29,6 +29,7 @@
 //! # }
 //! ```
 
+mod backoff;
 mod client;
 mod core_thread;
 mod dir;
@@ -43,7 +44,6 @@ mod media_dir;
 mod part_check;
 mod pasted;
 mod printable;
-mod rest;
 mod server;
 mod terminal;
 mod text;
@@ -54,6 +54,7 @@ pub use handfast::driver::Clock;
 pub use handfast::hex::parse_hex;
 pub use handfast::media_type::media_type;
 
+pub use backoff::StoreBackoff;
 pub use client::{ControlClient, ControlError};
 pub use core_thread::{CoreError, run_core};
 pub use dir::{DirLock, DirLockError, write_file};
@@ -72,7 +73,6 @@ pub use media_dir::{FreeSpace, ImportError, Imported, MEDIA_DIR, MediaDir, Stage
 pub use part_check::{CHECK_STEP_LEN, PartCheck};
 pub use pasted::pasted_code;
 pub use printable::{printable, printable_lines};
-pub use rest::StoreRest;
 pub use server::{CLIENTS_MAX, ControlEvent, ControlServer, REPLIES_MAX, Replies, ReplyGone, serve_control};
 pub use terminal::Terminal;
 pub use text::{ago, columns, print_words, size, yes_or_no};

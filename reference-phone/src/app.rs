@@ -26,7 +26,7 @@ use handfast::codec::limits::OFFERED_MAX;
 use handfast::session::{Endpoint, LinkState, LoadError};
 use handfast::{DeviceRole, ErrorCode, RelayName, Timestamp};
 use handfast_messages::MessageState;
-use handfast_programs::StoreRest;
+use handfast_programs::StoreBackoff;
 use rand_core::CryptoRng;
 
 use crate::policy::RelayPolicy;
@@ -209,7 +209,7 @@ pub struct App {
     /// A verb could not do all its writes: the round must not be stored.
     spoiled: bool,
     /// While it is on, after the store failed, there are no links.
-    rest: StoreRest,
+    rest: StoreBackoff,
 }
 
 impl App {
@@ -250,7 +250,7 @@ impl App {
             out_durable: 0,
             heard: Vec::new(),
             spoiled: false,
-            rest: StoreRest::default(),
+            rest: StoreBackoff::default(),
         };
         app.drop_old_offers(now)?;
         app.load_links(now, rng)?;

@@ -24,7 +24,7 @@ use handfast::codec::ids::{CommandKey, CompanionId, ContentId};
 use handfast::session::LinkState;
 use handfast::session::pairing::ShownCodes;
 use handfast::{DeviceRole, ErrorCode, RelayName, Timestamp};
-use handfast_programs::StoreRest;
+use handfast_programs::StoreBackoff;
 use rand_core::CryptoRng;
 
 use crate::store::{Direction, LinkRowState, Message, Store, StoreError};
@@ -266,7 +266,7 @@ pub struct App {
     /// A verb could not do all its writes: the round must not be stored.
     spoiled: bool,
     /// While it is on, after the store failed, there is no link and no code.
-    rest: StoreRest,
+    rest: StoreBackoff,
     /// Whether there was a link when the rest began.
     rests_linked: bool,
     /// The companion that the user knows to be linked: told so by this program, or linked before it started.
@@ -303,7 +303,7 @@ impl App {
             stored: false,
             out_durable: 0,
             spoiled: false,
-            rest: StoreRest::default(),
+            rest: StoreBackoff::default(),
             rests_linked: false,
             known_linked: None,
         };
@@ -460,7 +460,7 @@ impl App {
     /// The user wants the seat back that another process took.
     pub fn take_back(&mut self, now: Timestamp) {
         if let Some(link) = &mut self.link {
-            link.endpoint.take_back(now);
+            link.endpoint.reclaim_seat(now);
         }
     }
 

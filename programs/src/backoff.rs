@@ -11,12 +11,12 @@ const MAX: Duration = Duration::from_mins(1);
 
 /// The rests of a program whose store fails: a second, doubled with each failure that follows, a minute at most.
 #[derive(Debug, Default)]
-pub struct StoreRest {
+pub struct StoreBackoff {
     failures: u32,
     until: Option<Timestamp>,
 }
 
-impl StoreRest {
+impl StoreBackoff {
     /// A round could not be stored: a rest begins. Returns its length.
     pub fn begin(&mut self, now: Timestamp) -> Duration {
         let pause = FIRST.saturating_mul(1 << self.failures.min(8)).min(MAX);
@@ -61,7 +61,7 @@ mod tests {
     #[test]
     fn rests_double_to_a_minute_and_are_short_again_after_a_commit() {
         let now = Timestamp::from_micros(5_000_000);
-        let mut rest = StoreRest::default();
+        let mut rest = StoreBackoff::default();
         assert!(!rest.is_on() && !rest.is_due(now));
         let seconds: Vec<u64> = (0..12).map(|_| rest.begin(now).as_secs()).collect();
         assert_eq!(seconds, [1, 2, 4, 8, 16, 32, 60, 60, 60, 60, 60, 60]);
