@@ -215,7 +215,7 @@ impl Pair {
                     let role = tape.role();
                     self.device(role).endpoint.probe(now);
                 }
-                2 => self.web.endpoint.take_back(now),
+                2 => self.web.endpoint.reclaim_seat(now),
                 _ => {
                     let role = tape.role();
                     let slot = 3 + 2 * u64::from(tape.byte() % 2);
@@ -371,7 +371,7 @@ impl Pair {
             if self.is_done() {
                 return;
             }
-            self.web.endpoint.take_back(self.now);
+            self.web.endpoint.reclaim_seat(self.now);
             self.settle();
             let deadlines = [self.phone.deadline, self.web.deadline, self.relay.deadline()];
             let next = deadlines.into_iter().flatten().min().unwrap_or(end);

@@ -77,7 +77,7 @@ pub enum Message {
         items: Items,
     },
     /// The peer opened a stream: answer a get by supplying bytes when asked, a put by `stream_durable` with the
-    /// offset already held (0), or either by `stream_stop`.
+    /// offset already held (0), or either by `reset_stream`.
     Opened {
         /// The stream.
         id: u64,
@@ -158,7 +158,7 @@ pub enum Event {
     Closed(ErrorCode),
     /// The relay refused or ended the attachment.
     Relay(ErrorCode),
-    /// Another socket took this seat. A web waits for its user (`take_back`); a phone returns by itself.
+    /// Another socket took this seat. A web waits for its user (`reclaim_seat`); a phone returns by itself.
     Replaced,
     /// At the web: the phone could not be woken. It is asked for again, later each time.
     WakeFailed(WakeFailure),
@@ -186,7 +186,7 @@ pub enum Event {
         budget: usize,
     },
     /// At the phone: a page of a snapshot of the collection is wanted, with at most `budget` bytes of rows: call `page`,
-    /// or `page_unknown`.
+    /// or `reject_page_cursor`.
     PageWanted {
         /// The collection.
         collection: Collection,
@@ -246,7 +246,7 @@ pub enum Event {
         /// The bytes.
         bytes: Bytes,
     },
-    /// The peer has sent all of an incoming stream: check it, then `stream_durable` its size or `stream_stop`.
+    /// The peer has sent all of an incoming stream: check it, then `stream_durable` its size or `reset_stream`.
     Fin {
         /// The stream.
         id: u64,

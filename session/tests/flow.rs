@@ -249,8 +249,8 @@ fn an_urgent_stream_goes_before_bulk_that_was_asked_for_earlier() {
         Frame::ConnCredit { offset: CONN_WINDOW_MAX },
     ]);
     let now = evil.now;
-    evil.device.endpoint.stream_urgent(now, 2).unwrap();
-    assert!(evil.device.endpoint.stream_urgent(now, 4).is_err());
+    evil.device.endpoint.set_stream_priority(now, 2).unwrap();
+    assert!(evil.device.endpoint.set_stream_priority(now, 4).is_err());
     evil.heard.clear();
     evil.device.transmitted(now, 100_000);
     evil.listen();

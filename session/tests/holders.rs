@@ -240,7 +240,7 @@ fn a_second_socket_takes_the_seat_and_the_first_says_so() {
     first.events.clear();
     first.timeout(now, &mut rng);
     assert_eq!(first.drain(now).len() + first.events.len(), 0, "it asks for nothing by itself");
-    first.endpoint.take_back(now);
+    first.endpoint.reclaim_seat(now);
     let _ = first.drain(now);
     first.timeout(now, &mut rng);
     let _ = first.drain(now);

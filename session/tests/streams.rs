@@ -112,7 +112,7 @@ fn mx14_late_frames_of_a_stopped_stream_do_not_end_the_session() {
             let _ = world.step();
         }
         let now = world.now;
-        let _ = world.device(stopper).endpoint.stream_stop(now, id, ErrorCode::CANCELLED);
+        let _ = world.device(stopper).endpoint.reset_stream(now, id, ErrorCode::CANCELLED);
         world.run_for(Duration::from_secs(2));
         assert!(failures(&world).is_empty(), "round {round}: {:?}", failures(&world));
         assert_eq!(streams(&world), 0, "round {round}");
@@ -170,7 +170,7 @@ fn a_stream_that_is_stopped_before_it_was_told_of_is_never_told_of() {
     let mut world = World::live(251);
     let now = world.now;
     let opened = world.web.endpoint.stream_open(now, OpenKind::Get, Bytes::from_static(b"it")).unwrap();
-    world.web.endpoint.stream_stop(now, opened.id, ErrorCode::CANCELLED).unwrap();
+    world.web.endpoint.reset_stream(now, opened.id, ErrorCode::CANCELLED).unwrap();
     assert!(world.web.commit(now, &opened.commit));
     world.run_for(Duration::from_secs(1));
     assert!(failures(&world).is_empty(), "{:?}", failures(&world));

@@ -82,7 +82,7 @@ fn a_handle_has_a_maximum_and_a_phone_has_none() {
     let mut phone = Evil::against(DeviceRole::Phone);
     let now = phone.now;
     assert_eq!(phone.device.endpoint.set_wake_handle(now, None), Err(ApiMisuse::WrongRole));
-    assert!(!evil.device.endpoint.woken(now), "only a phone is woken");
+    assert!(!evil.device.endpoint.handle_wake(now), "only a phone is woken");
 }
 
 #[test]
@@ -105,7 +105,7 @@ fn a_phone_that_is_woken_comes_at_once_but_not_for_ever() {
     // req: TIM-007
     let mut evil = Evil::against(DeviceRole::Phone);
     let now = evil.now;
-    let follows: Vec<bool> = (0..4).map(|_| evil.device.endpoint.woken(now)).collect();
+    let follows: Vec<bool> = (0..4).map(|_| evil.device.endpoint.handle_wake(now)).collect();
     assert_eq!(follows, [true, true, true, false]);
     evil.hang_up();
     let mut evil = Evil::against(DeviceRole::Phone);
@@ -114,7 +114,7 @@ fn a_phone_that_is_woken_comes_at_once_but_not_for_ever() {
     }
     evil.device.events.clear();
     let now = evil.now;
-    assert!(evil.device.endpoint.woken(now));
+    assert!(evil.device.endpoint.handle_wake(now));
     evil.listen();
     evil.wait(Duration::ZERO);
     assert!(evil.device.events.contains(&Event::Connect), "without waiting for the back-off");

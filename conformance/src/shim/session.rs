@@ -136,7 +136,7 @@ impl Session {
     fn event(&mut self, now: Timestamp, event: &Event) -> Result<()> {
         match event {
             Event::DeltaWanted { collection, .. } => self.endpoint.delta(now, collection, 0, &[])?,
-            Event::PageWanted { collection, .. } => self.endpoint.page_unknown(now, collection)?,
+            Event::PageWanted { collection, .. } => self.endpoint.reject_page_cursor(now, collection)?,
             Event::DigestWanted { collection } => {
                 let digest: RowDigest = std::iter::empty::<(&RowId, u64)>().collect();
                 self.endpoint.digest(now, collection, 0, digest.value())?;
@@ -177,7 +177,7 @@ impl Session {
             "stop" => {
                 let name = input.text("code")?;
                 let code = ErrorCode::ALL.iter().find(|code| code.name() == name).context("a code")?;
-                self.endpoint.stream_stop(now, input.u64("id")?, *code).map(|()| None)
+                self.endpoint.reset_stream(now, input.u64("id")?, *code).map(|()| None)
             }
             other => bail!("the verb {other} is not known"),
         };

@@ -190,7 +190,7 @@ impl WebLink {
     /// The user wants the seat back that another browser took.
     #[wasm_bindgen(js_name = takeBack)]
     pub fn take_back(&mut self, now: f64) {
-        self.endpoint.take_back(timestamp(now));
+        self.endpoint.reclaim_seat(timestamp(now));
     }
 
     /// Messages in the outbox.
@@ -245,8 +245,8 @@ impl WebLink {
     /// # Errors
     /// No such stream.
     #[wasm_bindgen(js_name = streamHold)]
-    pub fn stream_hold(&mut self, now: f64, id: u64, offset: u64) -> Result<(), JsError> {
-        self.endpoint.stream_hold(timestamp(now), id, offset).map_err(refused)
+    pub fn stream_buffered(&mut self, now: f64, id: u64, offset: u64) -> Result<(), JsError> {
+        self.endpoint.stream_buffered(timestamp(now), id, offset).map_err(refused)
     }
 
     /// Stops a stream, for both sides: the user does not want it any more, what came is not what was wanted, or it
@@ -255,14 +255,14 @@ impl WebLink {
     /// # Errors
     /// No such stream, or too much is open.
     #[wasm_bindgen(js_name = streamStop)]
-    pub fn stream_stop(
+    pub fn reset_stream(
         &mut self,
         now: f64,
         id: u64,
         #[wasm_bindgen(unchecked_param_type = "'CANCELLED' | 'HASH' | 'IO' | 'GONE'")] code: &str,
     ) -> Result<(), JsError> {
         let code = media::code(code).ok_or_else(|| JsError::new("not a reason to stop"))?;
-        self.endpoint.stream_stop(timestamp(now), id, code).map_err(refused)
+        self.endpoint.reset_stream(timestamp(now), id, code).map_err(refused)
     }
 
     /// The streams that are open: what is not among them must be opened anew.

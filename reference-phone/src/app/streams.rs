@@ -181,7 +181,7 @@ impl App {
                     // The chunk list may be longer than the first credit, and is stored when it is whole.
                     Ok(()) if upload.list().is_none() => {
                         let end = offset.saturating_add(u64::try_from(bytes.len()).unwrap_or(0));
-                        let _ = link.endpoint.stream_hold(now.mono, stream, end);
+                        let _ = link.endpoint.stream_buffered(now.mono, stream, end);
                     }
                     Ok(()) => {}
                     Err(code) => self.stop(id, link, stream, code)?,
@@ -281,7 +281,7 @@ impl App {
     ) -> Result<bool, StoreError> {
         let mut moved = false;
         while let Some((stream, code)) = link.stops.pop_front() {
-            if link.endpoint.stream_stop(now.mono, stream, code) == Err(SendRefused::Busy) {
+            if link.endpoint.reset_stream(now.mono, stream, code) == Err(SendRefused::Busy) {
                 link.stops.push_front((stream, code));
                 break;
             }
@@ -299,7 +299,7 @@ impl App {
             moved = true;
         }
         while let Some((stream, len)) = link.haves.pop_front() {
-            match link.endpoint.stream_have(now.mono, stream, len) {
+            match link.endpoint.stream_complete(now.mono, stream, len) {
                 Ok(commit) => link.commits.push(commit),
                 Err(SendRefused::Busy) => {
                     link.haves.push_front((stream, len));

@@ -21,7 +21,7 @@ impl Link {
                 };
                 match delta {
                     Some(delta) => self.endpoint.delta(now.mono, &collection, delta.to, &delta.items),
-                    None => self.endpoint.delta_behind(now.mono, &collection),
+                    None => self.endpoint.require_snapshot(now.mono, &collection),
                 }
             }
             Wanted::Page { collection, page, budget } => {
@@ -34,7 +34,7 @@ impl Link {
                     Some(PageRows { rev, next, items }) => {
                         self.endpoint.page(now.mono, &collection, rev, next, &items)
                     }
-                    None => self.endpoint.page_unknown(now.mono, &collection),
+                    None => self.endpoint.reject_page_cursor(now.mono, &collection),
                 }
             }
             Wanted::Digest { collection } => {

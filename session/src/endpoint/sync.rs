@@ -111,7 +111,7 @@ impl Endpoint {
     /// # Errors
     ///
     /// [`SendRefused`] when it was not asked for.
-    pub fn delta_behind(&mut self, now: Timestamp, collection: &Collection) -> Result<(), SendRefused> {
+    pub fn require_snapshot(&mut self, now: Timestamp, collection: &Collection) -> Result<(), SendRefused> {
         self.phone_sync(now)?.behind(collection)
     }
 
@@ -139,7 +139,7 @@ impl Endpoint {
     /// # Errors
     ///
     /// [`SendRefused`] when it was not asked for.
-    pub fn page_unknown(&mut self, now: Timestamp, collection: &Collection) -> Result<(), SendRefused> {
+    pub fn reject_page_cursor(&mut self, now: Timestamp, collection: &Collection) -> Result<(), SendRefused> {
         self.phone_sync(now)?.page(collection, None)
     }
 

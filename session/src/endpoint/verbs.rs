@@ -151,7 +151,7 @@ impl Endpoint {
     /// At the phone: a wake for this link's mailbox came. Returns whether it is followed: the fourth in an hour without
     /// a confirm is not. If it is, and no socket is open, [`Event::Connect`] follows. The count lasts as long as this
     /// machine.
-    pub fn woken(&mut self, now: Timestamp) -> bool {
+    pub fn handle_wake(&mut self, now: Timestamp) -> bool {
         self.tick(now);
         let Side::Phone(phone) = &mut self.side else { return false };
         let follow = !self.dead && phone.wake.woken(self.now);
@@ -162,7 +162,7 @@ impl Endpoint {
     }
 
     /// At the web: the user wants the seat back that another socket took.
-    pub fn take_back(&mut self, now: Timestamp) {
+    pub fn reclaim_seat(&mut self, now: Timestamp) {
         self.tick(now);
         if let Side::Web(web) = &mut self.side
             && web.replaced
@@ -207,7 +207,7 @@ impl Endpoint {
     /// # Errors
     ///
     /// [`ApiMisuse`] when no outgoing stream has this id.
-    pub fn stream_urgent(&mut self, now: Timestamp, id: u64) -> Result<(), ApiMisuse> {
+    pub fn set_stream_priority(&mut self, now: Timestamp, id: u64) -> Result<(), ApiMisuse> {
         self.tick(now);
         self.lanes.streams.set_urgent(id)
     }
@@ -249,7 +249,7 @@ impl Endpoint {
     /// # Errors
     ///
     /// [`ApiMisuse`].
-    pub fn stream_hold(&mut self, now: Timestamp, id: u64, offset: u64) -> Result<(), ApiMisuse> {
+    pub fn stream_buffered(&mut self, now: Timestamp, id: u64, offset: u64) -> Result<(), ApiMisuse> {
         self.tick(now);
         self.lanes.streams.hold(id, offset)
     }
@@ -259,7 +259,7 @@ impl Endpoint {
     /// # Errors
     ///
     /// [`SendRefused`].
-    pub fn stream_have(&mut self, now: Timestamp, id: u64, size: u64) -> Result<Commit, SendRefused> {
+    pub fn stream_complete(&mut self, now: Timestamp, id: u64, size: u64) -> Result<Commit, SendRefused> {
         self.tick(now);
         self.check_alive()?;
         let word = Frame::Durable { id, offset: size };
@@ -272,7 +272,7 @@ impl Endpoint {
     /// # Errors
     ///
     /// [`SendRefused`].
-    pub fn stream_stop(&mut self, now: Timestamp, id: u64, code: ErrorCode) -> Result<(), SendRefused> {
+    pub fn reset_stream(&mut self, now: Timestamp, id: u64, code: ErrorCode) -> Result<(), SendRefused> {
         self.tick(now);
         self.check_alive()?;
         let op =

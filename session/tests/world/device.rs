@@ -396,7 +396,7 @@ impl Device {
     /// The cursor of a page: the snapshot's revision and the last row given.
     fn give_page(&mut self, now: Timestamp, collection: &Collection, page: &PageCursor, budget: usize) {
         if self.refuse_pages {
-            self.endpoint.page_unknown(now, collection).unwrap();
+            self.endpoint.reject_page_cursor(now, collection).unwrap();
             return;
         }
         let number =
@@ -464,7 +464,7 @@ impl Device {
         file.extend_from_slice(bytes);
         let len = u64::try_from(file.len()).unwrap();
         if len < self.hold_to {
-            let _ = self.endpoint.stream_hold(now, id, len);
+            let _ = self.endpoint.stream_buffered(now, id, len);
         } else if let Ok(commit) = self.endpoint.stream_durable(now, id, len) {
             let _ = self.commit(now, &commit);
         }

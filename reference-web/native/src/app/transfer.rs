@@ -252,7 +252,7 @@ impl App {
     pub(super) fn pump_transfers(&mut self, now: Timestamp, link: &mut Link) -> Result<bool, StoreError> {
         let mut moved = false;
         while let Some((id, code)) = link.stops.pop() {
-            if link.endpoint.stream_stop(now, id, code) == Err(SendRefused::Busy) {
+            if link.endpoint.reset_stream(now, id, code) == Err(SendRefused::Busy) {
                 link.stops.push((id, code));
                 break;
             }

@@ -297,7 +297,7 @@ impl Phone {
                 if self.content.contains_key(&content) {
                     let _ = self.streams.insert(id, Stream::Gives(content, from));
                 } else {
-                    self.endpoint().stream_stop(now, id, ErrorCode::GONE).unwrap();
+                    self.endpoint().reset_stream(now, id, ErrorCode::GONE).unwrap();
                 }
             }
             Message::Opened { id, meta, .. } => {
