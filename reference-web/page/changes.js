@@ -5,7 +5,7 @@ import { HandOver } from "./hand_over.js";
 import { actTime, drawKey } from "./keys.js";
 import { applied, CHANGES, isNothing, isOf, isSettled, ownReaction, replacedBy } from "./overlay.js";
 import { deleteMessage, editText, react } from "./pkg/companion.js";
-import { done } from "./pkg/database.js";
+import { done } from "./pkg/request.js";
 
 const BODIES = {
   edit: ({ chat, id }, { text }) => editText(chat, id, text),

@@ -1,6 +1,6 @@
 // What is written and not sent, with the message that it answers or changes: kept for when the page is loaded again.
 
-import { done } from "./pkg/database.js";
+import { done } from "./pkg/request.js";
 
 export class Drafts {
   #companion;

@@ -13,7 +13,7 @@ import { Mirror, isChanges, listOf, numberOf } from "./mirror.js";
 import { Moment } from "./moment.js";
 import { OUTGOING_STORES, Outgoing, byTime, textCommand, waiting } from "./outgoing.js";
 import { CHANGES } from "./overlay.js";
-import { done } from "./pkg/database.js";
+import { done } from "./pkg/request.js";
 import { relayName } from "./relay_name.js";
 import { isKept, keepShell } from "./shell.js";
 import { Stretches } from "./stretches.js";

@@ -4,7 +4,7 @@
 
 import { kindOf, savedName, servedType } from "./media_types.js";
 import { fits, measure, thumbnailSize } from "./picture_size.js";
-import { done } from "./pkg/database.js";
+import { done } from "./pkg/request.js";
 import { startWorker } from "./shell.js";
 
 export const LIBRARY_STORES = { thumbnails: { keyPath: "content" }, files: { keyPath: "content" } };

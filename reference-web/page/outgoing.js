@@ -4,7 +4,7 @@
 import { HandOver } from "./hand_over.js";
 import { actTime, drawKey } from "./keys.js";
 import { sendText } from "./pkg/companion.js";
-import { done } from "./pkg/database.js";
+import { done } from "./pkg/request.js";
 
 /** The store that this needs, as `database.js` takes it. */
 export const OUTGOING_STORES = { outgoing: { keyPath: "client" } };

@@ -1,7 +1,7 @@
 // Stretches of a chat's messages as the page is told them, from the database: none of them has a gap in it that nobody knows of.
 
 import { newest, rangeBefore } from "./held.js";
-import { done } from "./pkg/database.js";
+import { done } from "./pkg/request.js";
 
 /** Messages that are read and drawn at once, which a slow computer does in a frame or two. */
 const STRETCH = 25;

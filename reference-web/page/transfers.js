@@ -5,7 +5,7 @@ import { MediaReceiver, getMeta, putMeta, sendMedia } from "./pkg/companion.js";
 import { DiskFull } from "./disk.js";
 import { Intake } from "./intake.js";
 import { fits, thumbnailSize } from "./picture_size.js";
-import { done } from "./pkg/database.js";
+import { done } from "./pkg/request.js";
 import { release } from "./pkg/sockets.js";
 import { HOLDS_UP, Transfer, UNREAD, fromHex, removeRows, toHex, waitingMedia } from "./transfer.js";
 

@@ -1,6 +1,7 @@
 // A database of an older page, opened by this one: its commands, and what they made, get their keys. `upgraded()` returns what is there then.
 
-import { Database, done } from "/page/pkg/database.js";
+import { Database } from "/page/pkg/database.js";
+import { done } from "/page/pkg/request.js";
 import { KEYED, upgrade } from "/page/keys.js";
 
 const COMMANDS = { keyPath: "key", indexes: { chat: "chat" } };
