@@ -11,6 +11,7 @@ mod inner;
 mod licences;
 mod listed;
 mod python;
+mod scripts;
 mod shipped;
 
 use std::collections::BTreeMap;
@@ -185,6 +186,7 @@ fn quick_steps(full: bool) -> Vec<Step> {
         Step::new("the inner crates use no std and no runtime", || inner::tree().map(|()| Done::Passed)),
         Step::new("no release build carries what is for tests", || shipped::check().map(|()| Done::Passed)),
         Step::new("every file of tests is part of a program", || listed::check().map(|()| Done::Passed)),
+        Step::new("what a script imports is exported", || scripts::check().map(|()| Done::Passed)),
         Step::new("no circle of imports between files", || circles::check().map(|()| Done::Passed)),
         Step::new("the tests that FAULTS.md names exist", || faults::check().map(|()| Done::Passed)),
         Step::new("every MUST has code and a test or vector, and every refusal a negative vector", || {

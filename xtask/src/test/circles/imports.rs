@@ -3,6 +3,8 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
+use crate::test::scripts::place;
+
 /// Returns the files of `files` that this one imports.
 pub(super) fn of(file: &str, text: &str, files: &BTreeSet<&str>) -> BTreeSet<String> {
     let mut found = if Path::new(file).extension().is_some_and(|ending| ending == "js") {
@@ -16,20 +18,8 @@ pub(super) fn of(file: &str, text: &str, files: &BTreeSet<&str>) -> BTreeSet<Str
 
 /// Scripts name files: `from "./x.js"`.
 fn of_script(file: &str, text: &str, files: &BTreeSet<&str>) -> BTreeSet<String> {
-    let folder = file.rsplit_once('/').map_or("", |(folder, _)| folder);
     let named = text.split('"').filter(|text| text.starts_with("./") || text.starts_with("../"));
-    let place = |name: &str| {
-        let mut parts: Vec<&str> = folder.split('/').collect();
-        for part in name.split('/') {
-            match part {
-                "." => {}
-                ".." => drop(parts.pop()),
-                part => parts.push(part),
-            }
-        }
-        parts.join("/")
-    };
-    named.map(place).filter(|place| files.contains(place.as_str())).collect()
+    named.map(|name| place(file, name)).filter(|place| files.contains(place.as_str())).collect()
 }
 
 /// Modules name paths, from the root of their crate or from their parent.
