@@ -69,7 +69,8 @@ pub use lines::{
     LINE_LEN_MAX, LineError, StdinEvent, field_hex, field_str, field_u64, parse_object, print_line,
     spawn_stdin,
 };
-pub use media_dir::{FreeSpace, ImportError, Imported, MEDIA_DIR, MediaDir, Staged};
+pub use media_dir::copy::{ImportError, Imported, Staged};
+pub use media_dir::{FreeSpace, MEDIA_DIR, MediaDir};
 pub use part_check::{CHECK_STEP_LEN, PartCheck};
 pub use pasted::pasted_code;
 pub use printable::{printable, printable_lines};

@@ -3,20 +3,17 @@
 //! A file gets its final name only when it is whole, checked and synced. Names come from ids alone, never from a peer or
 //! a user.
 
+pub(crate) mod copy;
+
 use std::collections::BTreeSet;
 use std::fs::{self, File};
-use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::io::{self, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
 use handfast::codec::ids::{ContentId, MailboxId};
-use handfast::codec::limits::{MEDIA_LEN_MAX, MEDIA_NAME_LEN_MAX};
 use handfast::hex::parse_hex;
 use handfast::media_type::media_type;
-use handfast::session::media::{ChunkList, ContentHasher};
 use handfast::sqlite::{SqliteError, file};
-
-use super::jobs::Progress;
-use super::user_file::{UserFile, UserFileError};
 
 /// The directory of content in the data directory.
 pub const MEDIA_DIR: &str = "media";
@@ -26,8 +23,6 @@ const PART: &str = ".part";
 const COPY: (&str, &str) = ("import-", ".tmp");
 /// How many of its first bytes say the type of content.
 const MEDIA_HEAD_LEN: usize = 16;
-/// How much of a file of the user is copied at once, in bytes.
-const COPY_LEN: usize = 262_144;
 
 /// How much room a directory's disk has, in bytes; none when that cannot be known.
 pub type FreeSpace = fn(&Path) -> Option<u64>;
@@ -37,56 +32,6 @@ pub type FreeSpace = fn(&Path) -> Option<u64>;
 pub struct MediaDir {
     dir: PathBuf,
     free: FreeSpace,
-}
-
-/// A file of this machine that was copied into the directory of content; it is synced and has its final name.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Imported {
-    /// Its content id.
-    pub content: ContentId,
-    /// Its size and chunk hashes.
-    pub list: ChunkList,
-    /// Its media type, from its first bytes.
-    pub media_type: &'static str,
-    /// Its file name without any directory, cut to what a descriptor holds.
-    pub name: String,
-}
-
-/// A file could not be copied into the directory of content.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum ImportError {
-    /// It cannot be read, or is no file.
-    #[error(transparent)]
-    Source(#[from] UserFileError),
-    /// The copy cannot be written.
-    #[error("cannot keep a copy in the data directory ({0}); is the disk full?")]
-    Write(#[from] SqliteError),
-}
-
-/// A copy of a file of the user, in the directory of content and without its name yet. It goes away with this value.
-#[derive(Debug)]
-pub struct Staged {
-    path: PathBuf,
-    list: ChunkList,
-    media_type: &'static str,
-    name: String,
-}
-
-impl Staged {
-    /// The content's size and chunk hashes.
-    #[must_use]
-    pub const fn list(&self) -> &ChunkList {
-        &self.list
-    }
-}
-
-impl Drop for Staged {
-    fn drop(&mut self) {
-        // It has its name, or it is not wanted any more; what cannot be removed now is removed at the next start.
-        let _ = fs::remove_file(&self.path);
-    }
 }
 
 /// The room that the file system gives this user.
@@ -185,7 +130,7 @@ impl MediaDir {
         self.file(&Self::part_name(link, content))
     }
 
-    /// Begins content anew.
+    /// Begins content from its start: what was under way of it is dropped.
     ///
     /// # Errors
     ///
@@ -261,7 +206,7 @@ impl MediaDir {
         file::open(&self.part(link, content), false)
     }
 
-    /// Gives content that is whole, checked and synced its final name, and makes that durable.
+    /// Renames content that is whole, checked and synced to its final name, and makes that durable.
     ///
     /// # Errors
     ///
@@ -316,105 +261,6 @@ impl MediaDir {
             fs::read_dir(&self.dir).and_then(|entries| entries.map(|entry| Ok(entry?.path())).collect());
         listed.map_err(|error: io::Error| file::error(&self.dir, &error))
     }
-
-    /// Writes content that comes in parts, if it is what its id says. Returns whether it was.
-    ///
-    /// # Errors
-    ///
-    /// [`SqliteError`], of this directory or of the parts.
-    pub fn put_parts(
-        &self,
-        content: ContentId,
-        mut parts: impl Iterator<Item = Result<Vec<u8>, SqliteError>>,
-    ) -> Result<bool, SqliteError> {
-        let next =
-            |buffer: &mut Vec<u8>| parts.next().transpose().map(|part| part.map(|part| *buffer = part));
-        let made = self.copy(String::new(), next)?;
-        let is_right = made.list.content_id() == content;
-        if is_right {
-            self.publish(&made.path, content)?;
-        }
-        Ok(is_right)
-    }
-
-    /// Writes small content that the program made itself.
-    ///
-    /// # Errors
-    ///
-    /// [`SqliteError`].
-    pub fn put(&self, bytes: &[u8]) -> Result<(ContentId, ChunkList), SqliteError> {
-        let mut bytes = Some(bytes);
-        let next =
-            |buffer: &mut Vec<u8>| Ok::<_, SqliteError>(bytes.take().map(|bytes| *buffer = bytes.to_vec()));
-        let Imported { content, list, .. } = self.take_in(&self.copy(String::new(), next)?)?;
-        Ok((content, list))
-    }
-
-    /// Copies a file of the user in, and computes its content id. It may take a while, or hang: never in the core thread.
-    ///
-    /// # Errors
-    ///
-    /// [`ImportError`]; nothing is left then.
-    pub fn stage(&self, source: &Path, progress: &Progress) -> Result<Staged, ImportError> {
-        let mut from = UserFile::open(source, MEDIA_LEN_MAX)?;
-        let next = |buffer: &mut Vec<u8>| {
-            buffer.resize(COPY_LEN, 0);
-            let len = from.read(buffer)?;
-            buffer.truncate(len);
-            progress.moved();
-            Ok::<_, ImportError>((len > 0).then_some(()))
-        };
-        let staged = self.copy(name(source), next)?;
-        from.finish()?;
-        Ok(staged)
-    }
-
-    /// Renames a copy to its final name.
-    ///
-    /// # Errors
-    ///
-    /// [`SqliteError`].
-    pub fn take_in(&self, staged: &Staged) -> Result<Imported, SqliteError> {
-        let (list, content) = (staged.list.clone(), staged.list.content_id());
-        self.publish(&staged.path, content)?;
-        Ok(Imported { content, list, media_type: staged.media_type, name: staged.name.clone() })
-    }
-
-    /// Copies a file in at once.
-    ///
-    /// # Errors
-    ///
-    /// [`ImportError`].
-    pub fn import(&self, source: &Path) -> Result<Imported, ImportError> {
-        Ok(self.take_in(&self.stage(source, &Progress::default())?)?)
-    }
-
-    /// Writes what `next` puts into its buffer, as long as it does, into a file that nobody else knows, and syncs it.
-    fn copy<E: From<SqliteError>>(
-        &self,
-        name: String,
-        mut next: impl FnMut(&mut Vec<u8>) -> Result<Option<()>, E>,
-    ) -> Result<Staged, E> {
-        let mut number = [0; 8];
-        getrandom::fill(&mut number).map_err(|_| SqliteError::NoRandomness)?;
-        let path = self.file(&format!("{}{:016x}{}", COPY.0, u64::from_be_bytes(number), COPY.1));
-        let mut to = file::create_new(&path)?;
-        // From here on the copy goes away if anything fails.
-        let mut staged =
-            Staged { path, list: ContentHasher::new().finish(), media_type: media_type(&[]), name };
-        let failed = |error: io::Error| file::error(&staged.path, &error);
-        let (mut hasher, mut buffer, mut head) = (ContentHasher::new(), Vec::new(), Vec::new());
-        while next(&mut buffer)?.is_some() {
-            if head.is_empty() {
-                head = buffer.get(..MEDIA_HEAD_LEN).unwrap_or(&buffer).to_vec();
-            }
-            hasher.update(&buffer);
-            to.write_all(&buffer).map_err(failed)?;
-        }
-        file::sync(&to).map_err(failed)?;
-        (staged.list, staged.media_type) = (hasher.finish(), media_type(&head));
-        Ok(staged)
-    }
 }
 
 /// Whether a name is one that this directory gives: of content, of what of it is under way, or of a copy, today or by an
@@ -434,173 +280,5 @@ fn is_ours(name: &str) -> bool {
     }
 }
 
-/// The file's name in at most [`MEDIA_NAME_LEN_MAX`] bytes.
-fn name(source: &Path) -> String {
-    let name = source.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-    let end = name.floor_char_boundary(MEDIA_NAME_LEN_MAX);
-    name.get(..end).unwrap_or_default().to_owned()
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const LINK: MailboxId = MailboxId::from_bytes([1; 16]);
-
-    fn content(bytes: &[u8]) -> (ContentId, ChunkList) {
-        let mut hasher = ContentHasher::new();
-        hasher.update(bytes);
-        let list = hasher.finish();
-        (list.content_id(), list)
-    }
-
-    fn names(data: &Path) -> Vec<String> {
-        let mut names: Vec<_> = fs::read_dir(data.join(MEDIA_DIR))
-            .unwrap()
-            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
-            .collect();
-        names.sort();
-        names
-    }
-
-    #[test]
-    fn st08_a_part_is_cut_at_its_durable_end_and_named_when_it_is_whole() {
-        let data = tempfile::tempdir().unwrap();
-        let media = MediaDir::open(data.path()).unwrap();
-        let (id, _) = content(b"0123456789");
-        let mut part = media.create_part(Some(LINK), id).unwrap();
-        part.write_all(b"01234XXXX").unwrap();
-        drop(part);
-        let mut part = media.resume_part(Some(LINK), id, 5).unwrap();
-        part.write_all(b"56789").unwrap();
-        assert!(media.resume_part(Some(LINK), id, 5).is_err(), "it is being written");
-        drop(part);
-        media.finish_part(Some(LINK), id).unwrap();
-        assert_eq!(fs::read(media.path(id)).unwrap(), b"0123456789");
-        assert_eq!(names(data.path()), [id.to_string()]);
-        // The process ended before the content was noted: the file is taken back.
-        media.take_back(Some(LINK), id).unwrap();
-        let part = media.resume_part(Some(LINK), id, 5).unwrap();
-        assert_eq!(part.metadata().unwrap().len(), 5);
-        assert!(!media.path(id).exists());
-        drop(part);
-        assert!(media.resume_part(Some(LINK), id, 6).is_err(), "shorter than what was durable");
-    }
-
-    #[test]
-    fn a_new_upload_never_begins_in_an_old_file() {
-        let data = tempfile::tempdir().unwrap();
-        let media = MediaDir::open(data.path()).unwrap();
-        let (id, _) = content(b"new");
-        media.create_part(Some(LINK), id).unwrap().write_all(b"old").unwrap();
-        assert_eq!(media.create_part(Some(LINK), id).unwrap().metadata().unwrap().len(), 0);
-    }
-
-    #[test]
-    fn the_sweep_removes_what_belongs_to_nothing_and_touches_no_other_file() {
-        let data = tempfile::tempdir().unwrap();
-        let media = MediaDir::open(data.path()).unwrap();
-        let (kept, _) = media.put(b"kept").unwrap();
-        let (orphan, _) = media.put(b"orphan").unwrap();
-        let (unnoted, _) = media.put(b"renamed, and the commit was cut").unwrap();
-        for content in [unnoted, orphan] {
-            drop(media.create_part(Some(LINK), content).unwrap());
-        }
-        fs::write(data.path().join(MEDIA_DIR).join("note.txt"), b"the user's").unwrap();
-        for name in ["import-7.part", "import-ff.tmp", "import.md", "made-x.part"] {
-            fs::write(data.path().join(MEDIA_DIR).join(name), b"x").unwrap();
-        }
-        let part = MediaDir::part_name(Some(LINK), unnoted);
-        media.sweep(&[kept.to_string(), unnoted.to_string(), part].into()).unwrap();
-        let mut expected = vec![
-            kept.to_string(),
-            unnoted.to_string(),
-            format!("{LINK}-{unnoted}.part"),
-            "import.md".to_owned(),
-            "note.txt".to_owned(),
-        ];
-        expected.sort();
-        assert_eq!(names(data.path()), expected);
-        assert!(!media.path(orphan).exists());
-    }
-
-    #[test]
-    fn imports_hash_as_the_library_does_and_types_come_from_bytes() {
-        let data = tempfile::tempdir().unwrap();
-        let media = MediaDir::open(data.path()).unwrap();
-        let bytes = [b"\x89PNG\r\n\x1a\n".as_slice(), &vec![7; 150_000]].concat();
-        let source = data.path().join("holiday.exe");
-        fs::write(&source, &bytes).unwrap();
-        let imported = media.import(&source).unwrap();
-        let (id, list) = content(&bytes);
-        assert_eq!((imported.content, imported.list), (id, list));
-        assert_eq!((imported.media_type, imported.name.as_str()), ("image/png", "holiday.exe"));
-        assert_eq!(fs::read(media.path(id)).unwrap(), bytes);
-        assert!(media.import(&source).is_ok(), "the same again");
-        for (path, words) in
-            [(data.path().join("none"), "No such file"), (data.path().to_path_buf(), "is a directory")]
-        {
-            let error = media.import(&path).unwrap_err();
-            assert!(matches!(error, ImportError::Source(_)) && error.to_string().contains(words), "{error}");
-        }
-        // One that is given up leaves nothing.
-        drop(media.stage(&source, &Progress::default()).unwrap());
-        assert_eq!(names(data.path()), [id.to_string()]);
-    }
-
-    #[test]
-    fn st10_files_around_2_and_4_gib_are_refused_by_their_length() {
-        let data = tempfile::tempdir().unwrap();
-        let media = MediaDir::open(data.path()).unwrap();
-        let source = data.path().join("sparse");
-        for len in [MEDIA_LEN_MAX + 1, (1 << 32) - 1, 1 << 32, (1 << 32) + 1, (1 << 32) + MEDIA_LEN_MAX] {
-            File::create(&source).unwrap().set_len(len).unwrap();
-            assert!(
-                matches!(media.import(&source), Err(ImportError::Source(UserFileError::TooLarge { .. }))),
-                "{len}"
-            );
-        }
-    }
-
-    #[cfg(unix)]
-    #[test]
-    fn st12_a_name_is_never_a_path_and_content_is_never_executable() {
-        use std::os::unix::fs::PermissionsExt;
-        let data = tempfile::tempdir().unwrap();
-        let media = MediaDir::open(data.path()).unwrap();
-        for name in [".bashrc", "app.desktop", "run.sh", "..%2f..%2fx", "CON"] {
-            let source = data.path().join(name);
-            fs::write(&source, b"#!/bin/sh").unwrap();
-            fs::set_permissions(&source, fs::Permissions::from_mode(0o777)).unwrap();
-            let imported = media.import(&source).unwrap();
-            assert_eq!((imported.name.as_str(), imported.media_type), (name, "application/octet-stream"));
-            assert_eq!(names(data.path()), [imported.content.to_string()]);
-            let mode = fs::metadata(media.path(imported.content)).unwrap().permissions().mode();
-            assert_eq!(mode & 0o777, 0o600, "{name}");
-        }
-    }
-
-    #[cfg(unix)]
-    #[test]
-    fn a_link_in_place_of_content_is_not_followed() {
-        let data = tempfile::tempdir().unwrap();
-        let media = MediaDir::open(data.path()).unwrap();
-        let (id, _) = content(b"secret");
-        let target = data.path().join("target");
-        fs::write(&target, b"secret").unwrap();
-        std::os::unix::fs::symlink(&target, media.path(id)).unwrap();
-        assert!(media.open_content(id).is_err());
-        assert!(media.put(b"secret").is_err());
-        let link = data.path().join("elsewhere");
-        fs::create_dir(&link).unwrap();
-        let other = tempfile::tempdir().unwrap();
-        std::os::unix::fs::symlink(&link, other.path().join(MEDIA_DIR)).unwrap();
-        assert!(MediaDir::open(other.path()).is_err());
-    }
-
-    #[test]
-    fn long_names_are_cut_at_a_character() {
-        let long = format!("{}é.png", "x".repeat(MEDIA_NAME_LEN_MAX - 1));
-        assert_eq!(name(Path::new(&long)), "x".repeat(MEDIA_NAME_LEN_MAX - 1));
-    }
-}
+mod tests;
