@@ -86,20 +86,13 @@ impl ResultEnvelope {
     pub fn decode(message: &Bytes) -> Result<Self, DecodeError> {
         let mut cursor = Cursor::new(message);
         let key = CommandKey::from_bytes(cursor.array("command key")?);
-        Ok(Self { key, body: read_status(message, cursor)? })
-    }
-}
-
-/// Reads `status u8 | body` at the end of a message: the body, or none for `ALREADY_DONE`.
-///
-/// # Errors
-/// As of [`ResultEnvelope::decode`].
-pub fn read_status(message: &Bytes, mut cursor: Cursor<'_>) -> Result<Option<Bytes>, DecodeError> {
-    let at = cursor.offset();
-    match cursor.u8("result status")? {
-        STATUS_RESULT => Ok(Some(message.slice_ref(cursor.peek()))),
-        STATUS_ALREADY_DONE => cursor.finish("result").map(|()| None),
-        _ => Err(DecodeError::new(ErrorCode::FIELD_VALUE, at, "result status")),
+        let at = cursor.offset();
+        let body = match cursor.u8("result status")? {
+            STATUS_RESULT => Some(message.slice_ref(cursor.peek())),
+            STATUS_ALREADY_DONE => cursor.finish("result").map(|()| None)?,
+            _ => return Err(DecodeError::new(ErrorCode::FIELD_VALUE, at, "result status")),
+        };
+        Ok(Self { key, body })
     }
 }
 

@@ -5,9 +5,8 @@ use alloc::vec::Vec;
 
 use bytes::Bytes;
 use handfast_codec::DecodeError;
-use handfast_codec::envelope::{CommandEnvelope, ResultEnvelope, read_status};
+use handfast_codec::envelope::{CommandEnvelope, ResultEnvelope};
 use handfast_codec::ids::{CommandKey, MailboxId};
-use handfast_codec::parse::Cursor;
 use handfast_codec::payload::CommandsKnown;
 use handfast_codec::role::DeviceRole;
 use handfast_codec::varint::take_varint;
@@ -41,9 +40,9 @@ pub(crate) fn take_over(role: DeviceRole, mailbox: &MailboxId, pairs: &Pairs) ->
                 ops.push(Op::put(keys::numbered(keys::OUTBOX, number()?), message.to_vec()));
             }
             Some(&keys::RESULT_V1) => {
-                let (number, body) = old_result(&value())?;
+                let (number, ResultEnvelope { key, body }) = old_result(&value(), key_of)?;
                 let kept = body.map_or(Kept::Forgotten, |body| Kept::of(&body, Repeat::Answer));
-                ops.extend(run.answered(key_of(number), number, kept));
+                ops.extend(run.answered(key, number, kept));
             }
             Some(&keys::UNSETTLED_V1) => {
                 let key = key_of(number()?);
@@ -65,14 +64,8 @@ pub(crate) fn take_over(role: DeviceRole, mailbox: &MailboxId, pairs: &Pairs) ->
 /// An outbox holds commands at a web, results at a phone.
 fn message(role: DeviceRole, old: &Bytes, key_of: impl Fn(u64) -> CommandKey) -> Result<Bytes, LoadError> {
     Ok(match role {
-        DeviceRole::Web => {
-            let (number, floor, body) = old_command(old)?;
-            CommandEnvelope { number, floor, key: key_of(number), body }.encode()
-        }
-        DeviceRole::Phone => {
-            let (number, body) = old_result(old)?;
-            ResultEnvelope { key: key_of(number), body }.encode()
-        }
+        DeviceRole::Web => old_command(old, key_of)?.encode(),
+        DeviceRole::Phone => old_result(old, key_of)?.1.encode(),
     })
 }
 
@@ -87,15 +80,18 @@ fn known(floor: u64, last: Option<(u64, CommandKey)>, key_of: impl Fn(u64) -> Co
 }
 
 /// Reads the stored envelope of a command, which had no key: `number varint | floor varint | body`.
-fn old_command(message: &Bytes) -> Result<(u64, u64, Bytes), DecodeError> {
+fn old_command(message: &Bytes, key_of: impl Fn(u64) -> CommandKey) -> Result<CommandEnvelope, DecodeError> {
     let (number, rest) = take_varint(message)?;
-    let (floor, rest) = take_varint(rest)?;
-    Ok((number, floor, message.slice_ref(rest)))
+    let (floor, body) = take_varint(rest)?;
+    Ok(CommandEnvelope { number, floor, key: key_of(number), body: message.slice_ref(body) })
 }
 
-/// Reads the stored envelope of a result: `number varint | status u8 | body`.
-fn old_result(message: &Bytes) -> Result<(u64, Option<Bytes>), DecodeError> {
-    let mut cursor = Cursor::new(message);
-    let number = cursor.varint("varint")?;
-    Ok((number, read_status(message, cursor)?))
+/// Reads the stored envelope of a result, which had its number in place of the key, and returns that number, too.
+fn old_result(
+    message: &Bytes,
+    key_of: impl Fn(u64) -> CommandKey,
+) -> Result<(u64, ResultEnvelope), DecodeError> {
+    let (number, rest) = take_varint(message)?;
+    let today = [key_of(number).as_bytes().as_slice(), rest].concat();
+    Ok((number, ResultEnvelope::decode(&today.into())?))
 }
