@@ -7,12 +7,12 @@ use handfast::ErrorCode;
 use handfast::codec::frame::OpenKind;
 use handfast::codec::ids::{ContentId, MailboxId};
 use handfast::codec::limits::{DISK_RESERVE, UPLOAD_KEPT_MS, UPLOADS_COUNT_MAX, UPLOADS_LEN_MAX};
-use handfast::codec::stream_meta::GetMeta;
+use handfast::codec::stream_meta::{GetMeta, PutMeta};
 use handfast::session::{Event, SendRefused, StreamEnd};
 use handfast_messages::grants;
 
 use super::link::Link;
-use super::transfer::{Offered, PutAnswer, Transfer, Upload, UploadStep};
+use super::transfer::{PutAnswer, Transfer, Upload, UploadStep, check_put, rest_of};
 use super::{App, Now};
 use crate::store::{Claimed, StoreError};
 
@@ -50,7 +50,7 @@ impl App {
             return Ok(Transfer::open_download(content, from, row, &self.media)
                 .map(|transfer| drop(link.transfers.insert(stream, transfer))));
         }
-        let offered = match Offered::read(meta) {
+        let offered = match PutMeta::decode(meta) {
             Ok(offered) => offered,
             Err(error) => return Ok(Err(error.code())),
         };
@@ -58,7 +58,7 @@ impl App {
         if link.transfers.values().any(|other| other.upload_content() == Some(offered.content)) {
             return Ok(Err(ErrorCode::TOO_MANY_STREAMS));
         }
-        if let Err(code) = offered.check() {
+        if let Err(code) = check_put(&offered) {
             return Ok(Err(code));
         }
         let row = self.store.media(offered.content)?;
@@ -96,9 +96,9 @@ impl App {
 
     /// Whether an upload may be taken: within the quota of its link, for which old parts of others go, and with room left
     /// on the disk.
-    fn has_room(&mut self, id: MailboxId, link: &Link, offered: &Offered) -> Result<bool, StoreError> {
+    fn has_room(&mut self, id: MailboxId, link: &Link, offered: &PutMeta) -> Result<bool, StoreError> {
         let Claimed { mut count, mut len } = self.store.claimed(id)?;
-        let (mut coming, mut running) = (offered.rest(), BTreeSet::from([offered.content]));
+        let (mut coming, mut running) = (rest_of(offered), BTreeSet::from([offered.content]));
         for (content, size, rest) in link.transfers.values().filter_map(Transfer::upload_size) {
             if running.insert(content) {
                 (count, len) = (count.saturating_add(1), len.saturating_add(size));

@@ -4,6 +4,7 @@ use std::fs::File;
 use std::io::{Read, Seek, SeekFrom, Write};
 
 use bytes::Bytes;
+use handfast::ErrorCode;
 use handfast::codec::frame::OpenKind;
 use handfast::codec::ids::{ContentId, MailboxId};
 use handfast::codec::limits::{MEDIA_CHUNK_LEN, MEDIA_LEN_MAX};
@@ -11,40 +12,23 @@ use handfast::codec::stream_meta::{GetMeta, PutMeta};
 use handfast::session::StreamInfo;
 use handfast::session::media::{ChunkList, MediaReceiver};
 use handfast::sqlite::{SqliteError, file};
-use handfast::{DecodeError, ErrorCode};
 use handfast_programs::PartCheck;
 
 use crate::store::{MediaRow, Store, StoreError};
 use handfast_programs::MediaDir;
 
-/// What a put offers.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Offered {
-    pub(super) content: ContentId,
-    /// Where in the content the stream begins.
-    from: u64,
-    pub(super) size: u64,
+/// Whether a put may be taken at all.
+pub(super) fn check_put(offered: &PutMeta) -> Result<(), ErrorCode> {
+    // req: STR-011
+    if offered.size > MEDIA_LEN_MAX {
+        return Err(ErrorCode::TOO_LARGE);
+    }
+    check_offset(offered.offset, offered.size)
 }
 
-impl Offered {
-    /// Whether such a put may be taken at all.
-    pub(super) fn check(&self) -> Result<(), ErrorCode> {
-        // req: STR-011
-        if self.size > MEDIA_LEN_MAX {
-            return Err(ErrorCode::TOO_LARGE);
-        }
-        check_offset(self.from, self.size)
-    }
-
-    /// How much of the content the stream brings.
-    pub(super) fn rest(&self) -> u64 {
-        self.size.saturating_sub(self.from)
-    }
-
-    pub(super) fn read(meta: &[u8]) -> Result<Self, DecodeError> {
-        let PutMeta { content, offset: from, size } = PutMeta::decode(meta)?;
-        Ok(Self { content, from, size })
-    }
+/// How much of the content the stream of a put brings.
+pub(super) fn rest_of(offered: &PutMeta) -> u64 {
+    offered.size.saturating_sub(offered.offset)
 }
 
 /// Whether a stream may leave out this much of content.
@@ -76,7 +60,7 @@ pub(super) struct Upload {
     list_stored: bool,
     /// The companion has sent all, and claims this hash.
     fin: Option<[u8; 32]>,
-    offered: Offered,
+    offered: PutMeta,
     /// While what an earlier stream left is looked at: nothing is reported before.
     check: Option<PartCheck>,
 }
@@ -131,7 +115,7 @@ impl Transfer {
     /// A companion offers content, which is `known` if it is whole here; `list` is there if a part of it is.
     pub(super) fn open_upload(
         link: MailboxId,
-        offered: Offered,
+        offered: PutMeta,
         known: Option<MediaRow>,
         list: Option<ChunkList>,
         media: &MediaDir,
@@ -139,7 +123,7 @@ impl Transfer {
         // req: STR-012
         if let Some(row) = known {
             return if row.size == offered.size {
-                Ok(PutAnswer::Have(row.list.stream_len().saturating_sub(offered.from)))
+                Ok(PutAnswer::Have(row.list.stream_len().saturating_sub(offered.offset)))
             } else {
                 Err(ErrorCode::HASH)
             };
@@ -155,7 +139,7 @@ impl Transfer {
         store: &Store,
         media: &MediaDir,
     ) -> Result<Result<Self, ErrorCode>, StoreError> {
-        Ok(match (stream.kind, Offered::read(&stream.meta), GetMeta::decode(&stream.meta)) {
+        Ok(match (stream.kind, PutMeta::decode(&stream.meta), GetMeta::decode(&stream.meta)) {
             (OpenKind::Put, Ok(offered), _) => {
                 let is_noted = store.media(offered.content)?.is_some();
                 let list = store.part(link, offered.content)?;
@@ -193,10 +177,10 @@ impl Transfer {
     pub(super) fn upload_size(&self) -> Option<(ContentId, u64, u64)> {
         match self {
             Self::Upload(upload) => {
-                let Offered { content, size, .. } = upload.offered;
+                let PutMeta { content, size, .. } = upload.offered;
                 let head = upload.list().map_or(0, ChunkList::encoded_len);
                 let came = upload.checked.saturating_sub(head);
-                Some((content, size, upload.offered.rest().saturating_sub(came)))
+                Some((content, size, rest_of(&upload.offered).saturating_sub(came)))
             }
             Self::Download(_) => None,
         }
@@ -225,7 +209,7 @@ impl Transfer {
 }
 
 impl Upload {
-    fn new(offered: Offered, file: File, receiver: MediaReceiver, checked: u64) -> Self {
+    fn new(offered: PutMeta, file: File, receiver: MediaReceiver, checked: u64) -> Self {
         let (reported, list_stored) = (checked, checked > 0);
         Self { offered, file, receiver, checked, reported, list_stored, fin: None, check: None }
     }
@@ -233,11 +217,11 @@ impl Upload {
     /// A stream at its start. What it leaves out must be here, and is looked at before anything is reported.
     fn begin(
         link: MailboxId,
-        offered: Offered,
+        offered: PutMeta,
         list: Option<ChunkList>,
         media: &MediaDir,
     ) -> Result<Self, ErrorCode> {
-        let Offered { content, from, .. } = offered;
+        let PutMeta { content, offset: from, .. } = offered;
         let receiver = MediaReceiver::new(content, from)?;
         if from == 0 {
             let file = media.create_part(Some(link), content).map_err(io)?;
@@ -254,13 +238,13 @@ impl Upload {
     /// A stream that goes on behind what was reported.
     fn resume(
         link: MailboxId,
-        offered: Offered,
+        offered: PutMeta,
         list: ChunkList,
         durable: u64,
         is_noted: bool,
         media: &MediaDir,
     ) -> Result<Self, ErrorCode> {
-        let Offered { content, from, .. } = offered;
+        let PutMeta { content, offset: from, .. } = offered;
         let len = durable.checked_sub(list.encoded_len()).ok_or(ErrorCode::OFFSET)?.saturating_add(from);
         let receiver = MediaReceiver::resume(content, list, from, durable)?;
         if !is_noted {
@@ -281,7 +265,7 @@ impl Upload {
         // req: STR-023
         match check.step() {
             Ok(None) => return Ok(()),
-            Ok(Some(good)) if good >= self.offered.from => {}
+            Ok(Some(good)) if good >= self.offered.offset => {}
             // req: STR-020
             Ok(Some(_)) | Err(_) => return Err(ErrorCode::OFFSET),
         }
