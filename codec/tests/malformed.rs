@@ -26,32 +26,16 @@ use handfast_codec::varint::take_varint;
 
 #[test]
 fn every_type_with_every_short_length() {
-    for kind in 0..=u8::MAX {
-        for len in 0..=4_u8 {
-            for fill in [0, 1, 0x3f, 0x40, 0xff] {
-                let body = vec![fill; usize::from(len)];
-                let mut inputs = vec![[&[kind][..], &body].concat(), [&[kind, len][..], &body].concat()];
-                inputs.push(record(&inputs[1], 128).to_vec());
-                for input in &inputs {
-                    decode_all(input);
-                }
-            }
-        }
+    for input in encoded::short_inputs() {
+        decode_all(&input);
+        decode_all(&record(&input, 128));
     }
 }
 
 #[test]
 fn every_sample_cut_at_every_byte() {
     for sample in samples::all() {
-        for len in 0..sample.bytes.len() {
-            let cut = sample.bytes.slice(..len);
-            decode_all(&cut);
-            match (sample.again)(cut.clone()) {
-                // What is left may be whole: a body that has no length of its own, or fields that are optional.
-                Ok(again) => assert_eq!(again, cut, "{} cut to {len}", sample.name),
-                Err(error) => assert!(error.at <= len, "{} cut to {len}: {error}", sample.name),
-            }
-        }
+        sample.is_cut_everywhere(decode_all);
     }
     let code = samples::offer().encode();
     for len in 0..code.len() {
@@ -68,7 +52,7 @@ fn the_lists_of_one_byte_types_refuse_what_they_cannot_hold() {
     assert!(Offer::new(DhPublic::from_bytes([9; 32]), [1; 32], RelayRef::Private(239)).is_none());
 }
 
-/// Gives the bytes to every decoder.
+/// Lets every decoder read the bytes.
 fn decode_all(input: &[u8]) {
     let bytes = Bytes::copy_from_slice(input);
     let checks = [

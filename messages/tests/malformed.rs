@@ -13,35 +13,19 @@ use handfast_messages::{Command, Item, MediaDescriptor, ResultBody};
 
 #[test]
 fn every_type_with_every_short_length() {
-    for kind in 0..=u8::MAX {
-        for len in 0..=4_u8 {
-            for fill in [0, 1, 0x3f, 0x40, 0xff] {
-                let body = vec![fill; usize::from(len)];
-                let inputs = vec![[&[kind][..], &body].concat(), [&[kind, len][..], &body].concat()];
-                for input in &inputs {
-                    decode_all(input);
-                }
-            }
-        }
+    for input in encoded::short_inputs() {
+        decode_all(&input);
     }
 }
 
 #[test]
 fn every_sample_cut_at_every_byte() {
     for sample in samples::all() {
-        for len in 0..sample.bytes.len() {
-            let cut = sample.bytes.slice(..len);
-            decode_all(&cut);
-            match (sample.again)(cut.clone()) {
-                // What is left may be whole: a body that has no length of its own, or fields that are optional.
-                Ok(again) => assert_eq!(again, cut, "{} cut to {len}", sample.name),
-                Err(error) => assert!(error.at <= len, "{} cut to {len}: {error}", sample.name),
-            }
-        }
+        sample.is_cut_everywhere(decode_all);
     }
 }
 
-/// Gives the bytes to every decoder.
+/// Lets every decoder read the bytes.
 fn decode_all(input: &[u8]) {
     let bytes = Bytes::copy_from_slice(input);
     let checks = [

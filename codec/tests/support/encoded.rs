@@ -49,3 +49,49 @@ impl Edit {
         }
     }
 }
+
+impl Sample {
+    /// What the decoder accepts, it accepts in one form only: writing the value gives the bytes again, unless they held
+    /// something that is ignored.
+    #[track_caller]
+    pub(crate) fn is_canonical_behind(&self, edits: &[Edit]) {
+        let mut bytes = self.bytes.to_vec();
+        for edit in edits {
+            edit.apply(&mut bytes);
+        }
+        if let Ok(again) = (self.again)(bytes.clone().into()) {
+            let ignored = (self.ignores)(&bytes);
+            assert!(again == bytes || ignored, "{}: {bytes:02x?} {again:02x?}", self.name);
+        }
+    }
+
+    #[track_caller]
+    pub(crate) fn comes_back(&self) {
+        assert_eq!((self.again)(self.bytes.clone()).as_deref(), Ok(self.bytes.as_ref()), "{}", self.name);
+    }
+
+    /// Cuts the bytes at every place; `decode` is given each of them, too.
+    #[track_caller]
+    pub(crate) fn is_cut_everywhere(&self, decode: impl Fn(&[u8])) {
+        for len in 0..self.bytes.len() {
+            let cut = self.bytes.slice(..len);
+            decode(&cut);
+            match (self.again)(cut.clone()) {
+                // What is left may be whole: a body that has no length of its own, or fields that are optional.
+                Ok(again) => assert_eq!(again, cut, "{} cut to {len}", self.name),
+                Err(error) => assert!(error.at <= len, "{} cut to {len}: {error}", self.name),
+            }
+        }
+    }
+}
+
+/// Every type with bodies of up to four bytes, with and without their length.
+pub(crate) fn short_inputs() -> impl Iterator<Item = Vec<u8>> {
+    let fills = [0, 1, 0x3f, 0x40, 0xff];
+    let bodies = (0..=4_u8).flat_map(move |len| fills.map(|fill| (len, vec![fill; usize::from(len)])));
+    (0..=u8::MAX).flat_map(move |kind| {
+        bodies
+            .clone()
+            .flat_map(move |(len, body)| [[&[kind][..], &body].concat(), [&[kind, len][..], &body].concat()])
+    })
+}
