@@ -1,4 +1,4 @@
-//! Steps that several chapters take: linking, loading the page anew, revoking.
+//! Steps that several chapters take: linking, loading the page again, revoking.
 
 use anyhow::{Context as _, Result, ensure};
 use serde_json::json;

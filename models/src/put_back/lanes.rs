@@ -64,7 +64,7 @@ impl<M: Clone> Lanes<M> {
         self.outbox.retain(|(seq, message)| *seq > durable || keep(message));
     }
 
-    /// Begins anew, with these epochs.
+    /// Begins a new session, with these epochs.
     pub(super) fn reset(&mut self, out_epoch: u8, in_epoch: u8) {
         for ((seq, _), n) in self.outbox.iter_mut().zip(1..) {
             *seq = n;

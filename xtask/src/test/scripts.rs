@@ -53,24 +53,21 @@ fn imports(text: &str) -> impl Iterator<Item = (impl Iterator<Item = &str>, &str
         let (import, _) = import.split_once(';')?;
         let (before, from) = import.split_once(" from \"")?;
         let names = before.split_once('{').and_then(|(_, names)| names.split_once('}'))?.0;
-        Some((listed(names, 0), from.trim_end_matches('"')))
+        Some((listed(names).map(|(name, _)| name), from.trim_end_matches('"')))
     })
 }
 
-/// The names of a list, where `x as y` has two: the first or the last.
-fn listed(names: &str, which: usize) -> impl Iterator<Item = &str> {
-    names.split(',').filter(|name| !name.trim().is_empty()).map(move |name| {
-        let mut parts = name.trim().split(" as ");
-        let first = parts.next().unwrap_or_default();
-        if which == 0 { first } else { parts.next().unwrap_or(first) }
-    })
+/// The names of a list, each before and behind its `as`: without one it is the same name twice.
+fn listed(names: &str) -> impl Iterator<Item = (&str, &str)> {
+    let names = names.split(',').map(str::trim).filter(|name| !name.is_empty());
+    names.map(|name| name.split_once(" as ").unwrap_or((name, name)))
 }
 
 fn exports(text: &str) -> BTreeSet<&str> {
     let mut names = BTreeSet::new();
     for export in text.split("export ").skip(1) {
         if let Some((list, _)) = export.strip_prefix('{').and_then(|list| list.split_once('}')) {
-            names.extend(listed(list, 1));
+            names.extend(listed(list).map(|(_, name)| name));
             continue;
         }
         let kinds = ["async ", "function* ", "function ", "class ", "const ", "let "];
