@@ -5,6 +5,8 @@
 )]
 #![cfg_attr(not(any(feature = "tokio", feature = "sqlite", feature = "wasm")), no_std)]
 
+extern crate alloc;
+
 pub use handfast_codec as codec;
 pub use handfast_codec::{DecodeError, DeviceRole, ErrorCode, RelayName, Timestamp};
 pub use handfast_handshake as handshake;
@@ -13,6 +15,7 @@ pub use handfast_session as session;
 #[cfg(feature = "tokio")]
 pub mod driver;
 pub mod hex;
+pub mod host;
 pub mod media_type;
 #[cfg(any(feature = "tokio", feature = "wasm"))]
 mod rng;

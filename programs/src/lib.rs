@@ -29,7 +29,6 @@
 //! # }
 //! ```
 
-mod backoff;
 mod client;
 mod core_thread;
 mod dir;
@@ -54,7 +53,6 @@ pub use handfast::driver::Clock;
 pub use handfast::hex::parse_hex;
 pub use handfast::media_type::media_type;
 
-pub use backoff::StoreBackoff;
 pub use client::{ControlClient, ControlError};
 pub use core_thread::{CoreError, run_core};
 pub use dir::{DirLock, DirLockError, write_file};

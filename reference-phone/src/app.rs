@@ -10,34 +10,33 @@ mod command;
 mod hazmat;
 mod link;
 mod pairing;
-mod rest;
-mod settle;
+mod round;
 mod streams;
 mod sync;
 mod transfer;
 mod verbs;
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::BTreeSet;
 use std::time::Duration;
 
-use bytes::{Bytes, BytesMut};
+use bytes::BytesMut;
 use handfast::codec::ids::{CompanionId, ContentId, MailboxId};
 use handfast::codec::limits::OFFERED_MAX;
+use handfast::host::{self, Host};
 use handfast::session::{Endpoint, LinkState, LoadError};
-use handfast::{DeviceRole, ErrorCode, RelayName, Timestamp};
+use handfast::{DeviceRole, ErrorCode, Timestamp};
 use handfast_messages::MessageState;
-use handfast_programs::StoreBackoff;
 use rand_core::CryptoRng;
 
 use crate::policy::RelayPolicy;
 use crate::store::{Account, CompanionStatus, Store, StoreError};
 use crate::upstream::{Outgoing, OutgoingChange, Upstream, UpstreamEvent};
 use handfast_programs::MediaDir;
-use link::Link;
-use pairing::Attempt;
+use link::{Link, LinkData};
+use pairing::AttemptData;
 
+pub use handfast::host::SocketTag;
 pub use pairing::{OpenOffer, ScanStep, grant_names, grants_of};
-pub use rest::{SettleError, Settled};
 pub use verbs::{LinkReport, Status, VerbError};
 
 /// How long an offer that was never accepted is kept.
@@ -53,51 +52,26 @@ pub struct Now {
     pub wall_ms: u64,
 }
 
-/// One socket, by a number that is not used again.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct SocketTag(u64);
-
-impl SocketTag {
-    /// The number.
-    #[must_use]
-    pub const fn get(self) -> u64 {
-        self.0
-    }
+/// The phone cannot go on: end the process. Everything that was told is durable.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum SettleError {
+    /// The store belongs to someone else now, or is damaged: see [`StoreError::is_final`].
+    #[error("{0}; nothing that was confirmed is lost")]
+    Store(#[from] StoreError),
 }
 
 /// What the driver must do.
-#[derive(Debug)]
-#[non_exhaustive]
-pub enum AppOutput {
-    /// Open a socket to this relay, and report it with `handle_opened` or `handle_closed`.
-    Connect {
-        /// The socket.
-        socket: SocketTag,
-        /// The relay.
-        relay: RelayName,
-    },
-    /// Send one binary message, and report it with `handle_written`.
-    Transmit {
-        /// The socket.
-        socket: SocketTag,
-        /// The message.
-        bytes: Bytes,
-    },
-    /// Close the socket. `handle_closed` is not needed.
-    Disconnect {
-        /// The socket.
-        socket: SocketTag,
-    },
-    /// Tell whoever watches this phone.
-    Event(AppEvent),
-    /// Tell whoever runs the pairing attempt.
-    Scan(ScanStep),
-}
+pub type AppOutput = host::Output<AppEvent>;
+/// What a round led to.
+pub type Settled = host::Settled<AppEvent, StoreError>;
 
 /// What happens on a phone, for its user.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum AppEvent {
+    /// A step of the pairing attempt, for whoever runs it.
+    Scan(ScanStep),
     /// The state of a link changed.
     LinkState {
         /// The companion.
@@ -164,26 +138,15 @@ pub enum AppEvent {
     },
 }
 
-/// Whom a socket belongs to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Owner {
-    Link(MailboxId),
-    Scan,
-}
-
 /// The phone.
 #[derive(Debug)]
 pub struct App {
+    host: Host<LinkData, AttemptData, AppEvent>,
     store: Store,
     account: Account,
     media: MediaDir,
     upstream: Box<dyn Upstream>,
     policy: RelayPolicy,
-    links: BTreeMap<MailboxId, Link>,
-    attempt: Option<Attempt>,
-    sockets: BTreeMap<SocketTag, Owner>,
-    next_socket: u64,
-    out: VecDeque<AppOutput>,
     /// Messages that go to the network once they are durable.
     outgoing: Vec<Outgoing>,
     /// Changes of messages that the network is told once they are durable.
@@ -200,16 +163,10 @@ pub struct App {
     presence_changed: bool,
     /// The revision that the links were told.
     told_rev: u64,
-    /// Whether a transaction of this round is durable.
-    stored: bool,
-    /// How many of `out` no open transaction can undo.
-    out_durable: usize,
     /// What the network told and is not durable yet.
     heard: Vec<UpstreamEvent>,
-    /// A verb could not do all its writes: the round must not be stored.
-    spoiled: bool,
-    /// While it is on, after the store failed, there are no links.
-    rest: StoreBackoff,
+    /// The wall clock in this round.
+    wall_ms: u64,
 }
 
 impl App {
@@ -228,17 +185,13 @@ impl App {
         rng: &mut dyn CryptoRng,
     ) -> Result<Self, StoreError> {
         let mut app = Self {
+            host: Host::default(),
             told_rev: store.rev(),
             store,
             account,
             media,
             upstream,
             policy,
-            links: BTreeMap::new(),
-            attempt: None,
-            sockets: BTreeMap::new(),
-            next_socket: 1,
-            out: VecDeque::new(),
             outgoing: Vec::new(),
             changes: Vec::new(),
             unused: Vec::new(),
@@ -246,19 +199,12 @@ impl App {
             clocks: now,
             present: BTreeSet::new(),
             presence_changed: false,
-            stored: false,
-            out_durable: 0,
             heard: Vec::new(),
-            spoiled: false,
-            rest: StoreBackoff::default(),
+            wall_ms: now.wall_ms,
         };
         app.drop_old_offers(now)?;
         app.load_links(now, rng)?;
         app.sweep()?;
-        for unfinished in app.store.unfinished()? {
-            let message = app.outgoing_of(&unfinished.message)?;
-            app.upstream.send(now.mono, message);
-        }
         Ok(app)
     }
 
@@ -275,15 +221,14 @@ impl App {
         self.store.commit()
     }
 
+    /// Opens what is stored, and hands the network what is unfinished.
     fn load_links(&mut self, now: Now, rng: &mut dyn CryptoRng) -> Result<(), StoreError> {
         for link in self.store.links()? {
             self.load_link(link, now, rng)?;
         }
-        // Once all are there: what runs over the others counts.
-        for id in self.links.keys().copied().collect::<Vec<_>>() {
-            let Some(mut link) = self.links.remove(&id) else { continue };
-            self.answer_opens(now, id, &mut link)?;
-            drop(self.links.insert(id, link));
+        for unfinished in self.store.unfinished()? {
+            let message = self.outgoing_of(&unfinished.message)?;
+            self.upstream.send(now.mono, message);
         }
         Ok(())
     }
@@ -298,11 +243,11 @@ impl App {
                 endpoint.pruned(now.mono, self.store.floor());
                 endpoint
                     .waited(now.mono, Duration::from_millis(now.wall_ms.saturating_sub(companion.linked_ms)));
-                let mut loaded = Link::new(endpoint, &companion, now.mono);
-                loaded.reopen_transfers(link, &self.store, &self.media)?;
-                drop(self.links.insert(link, loaded));
+                let mut data = LinkData::new(&companion);
+                data.reopen_transfers(link, &endpoint, &self.store, &self.media)?;
+                self.host.add_link(Link::new(now.mono, link, endpoint, data));
             }
-            Err(error) => self.out.push_back(AppOutput::Event(AppEvent::LinkDamaged { link, error })),
+            Err(error) => self.host.event(AppEvent::LinkDamaged { link, error }),
         }
         Ok(())
     }
@@ -310,9 +255,9 @@ impl App {
     /// Removes files that belong to nothing.
     fn sweep(&self) -> Result<(), StoreError> {
         let mut keep: BTreeSet<String> = self.store.media_ids()?.iter().map(ContentId::to_string).collect();
-        for (link, running) in &self.links {
-            for content in running.uploads().chain(self.store.parts(*link)?) {
-                keep.extend([MediaDir::part_name(Some(*link), content), content.to_string()]);
+        for link in self.host.links() {
+            for content in link.data.uploads().chain(self.store.parts(link.id())?) {
+                keep.extend([MediaDir::part_name(Some(link.id()), content), content.to_string()]);
             }
         }
         Ok(self.media.sweep(&keep)?)
@@ -342,116 +287,56 @@ impl App {
         Ok(())
     }
 
-    fn connect(&mut self, owner: Owner, relay: RelayName) -> SocketTag {
-        let socket = SocketTag(self.next_socket);
-        self.next_socket = self.next_socket.saturating_add(1);
-        let _ = self.sockets.insert(socket, owner);
-        self.out.push_back(AppOutput::Connect { socket, relay });
-        socket
-    }
-
-    /// Gives a socket up.
-    fn disconnect(&mut self, socket: Option<SocketTag>) {
-        if let Some(socket) = socket
-            && self.sockets.remove(&socket).is_some()
-        {
-            self.out.push_back(AppOutput::Disconnect { socket });
-        }
-    }
-
     /// A socket is open.
     pub fn handle_opened(&mut self, now: Now, rng: &mut dyn CryptoRng, socket: SocketTag) {
-        match self.sockets.get(&socket) {
-            Some(Owner::Link(link)) => {
-                if let Some(link) = self.links.get_mut(link) {
-                    link.endpoint.handle_opened(now.mono, rng);
-                }
-            }
-            Some(Owner::Scan) => {
-                if let Some(attempt) = &mut self.attempt {
-                    attempt.pairing.handle_opened(now.mono);
-                }
-            }
-            None => {}
-        }
+        self.host.handle_opened(now.mono, rng, socket);
     }
 
     /// One binary message arrived.
     pub fn handle_bytes(&mut self, now: Now, rng: &mut dyn CryptoRng, socket: SocketTag, bytes: BytesMut) {
-        // A machine that takes no bytes now has given this socket up: they are of no use.
-        let _ = match self.sockets.get(&socket) {
-            Some(Owner::Link(link)) => {
-                self.links.get_mut(link).map(|link| link.endpoint.handle_bytes(now.mono, rng, bytes))
-            }
-            Some(Owner::Scan) => {
-                self.attempt.as_mut().map(|attempt| attempt.pairing.handle_bytes(now.mono, rng, bytes))
-            }
-            None => None,
-        };
+        self.host.handle_bytes(now.mono, rng, socket, bytes);
     }
 
     /// The socket took a message of this length.
     pub fn handle_written(&mut self, now: Now, socket: SocketTag, len: usize) {
-        if let Some(Owner::Link(link)) = self.sockets.get(&socket)
-            && let Some(link) = self.links.get_mut(link)
-        {
-            link.endpoint.transmitted(now.mono, len);
-        }
+        self.host.handle_written(now.mono, socket, len);
     }
 
     /// A socket is closed, or could not be opened; `reason` says why, for the user.
     pub fn handle_closed(&mut self, now: Now, rng: &mut dyn CryptoRng, socket: SocketTag, reason: &str) {
-        match self.sockets.remove(&socket) {
-            Some(Owner::Link(link)) => {
-                if let Some(link) = self.links.get_mut(&link) {
-                    link.socket = None;
-                    link.endpoint.handle_closed(now.mono, rng);
-                }
-            }
-            Some(Owner::Scan) => {
-                if let Some(attempt) = &mut self.attempt {
-                    attempt.socket = None;
-                    attempt.lost = Some(reason.to_owned());
-                    attempt.pairing.handle_closed(now.mono);
-                }
-            }
-            None => {}
+        if let Some(attempt) = self.host.handle_closed(now.mono, rng, socket) {
+            attempt.data.lost = Some(reason.to_owned());
         }
     }
 
     /// Time has passed; call it at [`App::deadline`] or at any other time.
     pub fn handle_timeout(&mut self, now: Now, rng: &mut dyn CryptoRng) {
-        for link in self.links.values_mut() {
-            if link.deadline.is_some_and(|at| at <= now.mono) {
-                link.endpoint.handle_timeout(now.mono, rng);
-            }
-        }
-        if let Some(attempt) = &mut self.attempt
-            && attempt.deadline.is_some_and(|at| at <= now.mono)
-        {
-            attempt.pairing.handle_timeout(now.mono);
-        }
+        self.host.handle_timeout(now.mono, rng);
     }
 
     /// The computer slept, or the network came back: whoever is connected, or waits to be, looks at once.
     pub fn probe(&mut self, now: Now) {
-        for link in self.links.values_mut() {
-            link.endpoint.probe(now.mono);
-        }
-        if let Some(attempt) = &mut self.attempt {
-            attempt.pairing.probe(now.mono);
-        }
+        self.host.probe(now.mono);
     }
 
     /// When [`App::handle_timeout`] is due.
     #[must_use]
     pub fn deadline(&self) -> Option<Timestamp> {
-        let links = self.links.values().filter_map(Link::deadline);
-        let attempt = self.attempt.as_ref().and_then(|attempt| attempt.deadline);
+        let checks = self.host.links().filter_map(|link| link.data.check_due);
         // What the network has to tell is not asked for while it cannot be stored.
-        let upstream = self.rest.until().or_else(|| self.upstream.deadline());
-        let uploads = if self.rest.until().is_some() { None } else { self.uploads_due };
-        links.chain(attempt).chain(upstream).chain(uploads).min()
+        let is_paused = self.host.backoff().is_on();
+        let others = [self.upstream.deadline(), self.uploads_due].into_iter().flatten();
+        checks.chain(self.host.deadline()).chain(others.filter(|_| !is_paused)).min()
+    }
+
+    /// Stores what the inputs since the last call led to, and returns what must be done now: see [`host::settle`].
+    ///
+    /// # Errors
+    ///
+    /// [`SettleError`] when the process should end.
+    pub fn settle(&mut self, now: Now, rng: &mut dyn CryptoRng) -> Result<Settled, SettleError> {
+        self.wall_ms = now.wall_ms;
+        Ok(host::settle(self, now.mono, rng)?)
     }
 
     /// The store, to be looked at.

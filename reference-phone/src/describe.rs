@@ -10,6 +10,7 @@ use crate::store::{ChatRow, Companion, StoredMessage};
 
 pub(crate) fn event(event: &AppEvent) -> Value {
     match event {
+        AppEvent::Scan(step) => scan(step),
         AppEvent::LinkState { companion, state } => {
             json!({"event": "link_state", "companion": companion.to_string(), "state": state.name()})
         }

@@ -12,7 +12,7 @@ use handfast_programs::{
 };
 use serde_json::{Map, Value, json};
 
-use crate::app::{App, AppOutput, Now, ScanStep, SocketTag, grants_of};
+use crate::app::{App, AppEvent, AppOutput, Now, ScanStep, SocketTag, grants_of};
 use crate::describe;
 use crate::policy::RelayPolicy;
 use crate::store::{NewMessage, Store, StoreError};
@@ -174,10 +174,11 @@ impl Core {
             self.app.handle_timeout(time, &mut rng);
             let settled = self.app.settle(time, &mut rng)?;
             if let Some(failure) = &settled.failure {
-                tracing::warn!(failure, "a round could not be stored");
+                tracing::warn!(%failure, "a round could not be stored");
             }
             for (replies, line) in answers {
-                let line = settled.failure.as_ref().map_or(line, |failure| json!({"error": failure}));
+                let line =
+                    settled.failure.as_ref().map_or(line, |failure| json!({"error": failure.to_string()}));
                 // A client that is gone wants no answer.
                 let _ = replies.send(line);
             }
@@ -222,11 +223,7 @@ impl Core {
             }
             AppOutput::Transmit { socket, bytes } => self.sockets.send(socket, bytes),
             AppOutput::Disconnect { socket } => self.sockets.disconnect(socket),
-            AppOutput::Event(event) => {
-                tracing::info!(?event);
-                (self.tell)(&describe::event(&event));
-            }
-            AppOutput::Scan(step) => {
+            AppOutput::Event(AppEvent::Scan(step)) => {
                 let is_over = matches!(step, ScanStep::Linked { .. } | ScanStep::Ended { .. });
                 if let Some((_, replies)) = &self.scanner {
                     let _ = replies.send(describe::scan(&step));
@@ -234,6 +231,10 @@ impl Core {
                 if is_over {
                     self.scanner = None;
                 }
+            }
+            AppOutput::Event(event) => {
+                tracing::info!(?event);
+                (self.tell)(&describe::event(&event));
             }
         }
     }

@@ -303,5 +303,5 @@ fn ask(dir: &Path, policy: RelayPolicy, request: &Value) -> anyhow::Result<Value
     let object = request.as_object().cloned().unwrap_or_default();
     let answer = driver::verb(&mut app, driver::now(clock), &object, || Value::Null)?;
     let settled = app.settle(driver::now(clock), &mut os_rng()?)?;
-    Ok(settled.failure.map_or(answer, |failure| json!({"error": failure})))
+    Ok(settled.failure.map_or(answer, |failure| json!({"error": failure.to_string()})))
 }

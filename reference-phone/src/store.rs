@@ -22,6 +22,7 @@ use std::path::Path;
 use handfast::codec::ids::{LogId, MailboxId};
 use handfast::codec::limits::MARKER_REVS;
 use handfast::handshake::identity::SigningKey;
+use handfast::host::Incomplete;
 use handfast::session::{Commit, CommitError, Pairs};
 use handfast::sqlite::{self, DeviceKey, Reserve, SqliteError, Txn};
 use rusqlite::Connection;
@@ -84,6 +85,12 @@ impl StoreError {
             Self::Incomplete => false,
             Self::Newer(_) | Self::NotWhole | Self::KeyMissing | Self::NoAccount | Self::Conflict => true,
         }
+    }
+}
+
+impl From<Incomplete> for StoreError {
+    fn from(_: Incomplete) -> Self {
+        Self::Incomplete
     }
 }
 

@@ -119,7 +119,7 @@ fn send_until_full(phone: &mut Phone) -> usize {
         let asked = phone.app.send_text(phone.now, 1, &text);
         let settled = phone.settle();
         if let Some(failure) = settled.failure {
-            assert!(failure.contains("the disk is full"), "{failure}");
+            assert!(failure.to_string().contains("the disk is full"), "{failure}");
             return sent;
         }
         asked.unwrap();

@@ -2,8 +2,9 @@
 
 use bytes::Bytes;
 use handfast::codec::ids::{AttachmentId, MailboxId};
+use handfast::host::SocketTag;
 
-use crate::node::{NodeId, Tag};
+use crate::node::NodeId;
 
 /// How long a frame takes one way, in microseconds, at least and at most.
 pub const LATENCY: (u64, u64) = (5_000, 40_000);
@@ -24,7 +25,7 @@ pub struct Conn {
     /// The device.
     pub node: NodeId,
     /// The device's name of it.
-    pub tag: Tag,
+    pub tag: SocketTag,
     /// The mailbox that the device attached to.
     pub mailbox: Option<MailboxId>,
     /// The attachment id that the relay gave.
@@ -56,7 +57,7 @@ pub struct Conn {
 impl Conn {
     /// A socket that is being opened.
     #[must_use]
-    pub fn new(node: NodeId, tag: Tag) -> Self {
+    pub fn new(node: NodeId, tag: SocketTag) -> Self {
         Self {
             node,
             tag,

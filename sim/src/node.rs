@@ -8,6 +8,7 @@ use anyhow::Context;
 use bytes::{Bytes, BytesMut};
 use handfast::codec::ids::LogId;
 use handfast::handshake::identity::SigningKey;
+use handfast::host::{Output, SocketTag};
 use handfast::{DeviceRole, RelayName, Timestamp};
 use handfast_programs::MediaDir;
 use handfast_programs::Progress;
@@ -33,15 +34,6 @@ const MONO_START: u64 = 1_000_000;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct NodeId(pub usize);
 
-/// A program's own name of a socket.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Tag {
-    /// The phone's.
-    Phone(phone::SocketTag),
-    /// The companion's.
-    Web(web::SocketTag),
-}
-
 /// The program that runs on a device.
 #[derive(Debug)]
 pub enum Machine {
@@ -55,11 +47,11 @@ pub enum Machine {
 #[derive(Debug)]
 pub enum Out {
     /// Open a socket.
-    Connect(Tag),
+    Connect(SocketTag),
     /// Send a message.
-    Transmit(Tag, Bytes),
+    Transmit(SocketTag, Bytes),
     /// Close a socket.
-    Disconnect(Tag),
+    Disconnect(SocketTag),
     /// The phone tells its user.
     Phone(phone::AppEvent),
     /// The phone tells whoever scans.
@@ -91,7 +83,7 @@ pub struct Node {
     /// Its randomness.
     pub rng: SimRng,
     /// Its sockets.
-    pub sockets: BTreeMap<Tag, u64>,
+    pub sockets: BTreeMap<SocketTag, u64>,
     /// When its program wants to be called, in the world's time.
     pub wake: Option<u64>,
     /// It is called no more often than this when nothing arrives, in microseconds: a hidden tab.
@@ -279,46 +271,46 @@ impl Node {
     }
 
     /// A socket is open.
-    pub fn opened(&mut self, now: u64, tag: Tag) {
+    pub fn opened(&mut self, now: u64, tag: SocketTag) {
         let time = self.clocks(now);
         let rng = self.rng.crypto();
-        match (&mut self.machine, tag) {
-            (Some(Machine::Phone(app)), Tag::Phone(tag)) => app.handle_opened(time, rng, tag),
-            (Some(Machine::Web(app)), Tag::Web(tag)) => app.handle_opened(time.mono, rng, tag),
-            _ => {}
+        match &mut self.machine {
+            Some(Machine::Phone(app)) => app.handle_opened(time, rng, tag),
+            Some(Machine::Web(app)) => app.handle_opened(time.mono, rng, tag),
+            None => {}
         }
     }
 
     /// A message arrived.
-    pub fn bytes(&mut self, now: u64, tag: Tag, bytes: &[u8]) {
+    pub fn bytes(&mut self, now: u64, tag: SocketTag, bytes: &[u8]) {
         let time = self.clocks(now);
         let (rng, bytes) = (self.rng.crypto(), BytesMut::from(bytes));
-        match (&mut self.machine, tag) {
-            (Some(Machine::Phone(app)), Tag::Phone(tag)) => app.handle_bytes(time, rng, tag, bytes),
-            (Some(Machine::Web(app)), Tag::Web(tag)) => app.handle_bytes(time.mono, rng, tag, bytes),
-            _ => {}
+        match &mut self.machine {
+            Some(Machine::Phone(app)) => app.handle_bytes(time, rng, tag, bytes),
+            Some(Machine::Web(app)) => app.handle_bytes(time.mono, rng, tag, bytes),
+            None => {}
         }
     }
 
     /// A socket took this many bytes.
-    pub fn written(&mut self, now: u64, tag: Tag, len: usize) {
+    pub fn written(&mut self, now: u64, tag: SocketTag, len: usize) {
         let time = self.clocks(now);
-        match (&mut self.machine, tag) {
-            (Some(Machine::Phone(app)), Tag::Phone(tag)) => app.handle_written(time, tag, len),
-            (Some(Machine::Web(app)), Tag::Web(tag)) => app.handle_written(time.mono, tag, len),
-            _ => {}
+        match &mut self.machine {
+            Some(Machine::Phone(app)) => app.handle_written(time, tag, len),
+            Some(Machine::Web(app)) => app.handle_written(time.mono, tag, len),
+            None => {}
         }
     }
 
     /// A socket is closed.
-    pub fn closed(&mut self, now: u64, tag: Tag) {
+    pub fn closed(&mut self, now: u64, tag: SocketTag) {
         let time = self.clocks(now);
         let rng = self.rng.crypto();
         let _ = self.sockets.remove(&tag);
-        match (&mut self.machine, tag) {
-            (Some(Machine::Phone(app)), Tag::Phone(tag)) => app.handle_closed(time, rng, tag, "closed"),
-            (Some(Machine::Web(app)), Tag::Web(tag)) => app.handle_closed(time.mono, rng, tag, "closed"),
-            _ => {}
+        match &mut self.machine {
+            Some(Machine::Phone(app)) => app.handle_closed(time, rng, tag, "closed"),
+            Some(Machine::Web(app)) => app.handle_closed(time.mono, rng, tag, "closed"),
+            None => {}
         }
     }
 
@@ -337,8 +329,8 @@ impl Node {
             Some(Machine::Phone(app)) => {
                 app.handle_timeout(time, rng);
                 let settled = app.settle(time, rng).map_err(|error| error.to_string())?;
-                let outs = settled.outputs.into_iter().filter_map(phone_out).collect();
-                (Round { outs, failure: settled.failure }, app.deadline())
+                let outs = outs(settled.outputs, |event| Some(phone_event(event)));
+                (Round { outs, failure: settled.failure.map(|error| error.to_string()) }, app.deadline())
             }
             Some(Machine::Web(app)) => {
                 app.handle_timeout(time.mono, rng);
@@ -348,8 +340,8 @@ impl Node {
                     settled.outputs.extend(more.outputs);
                     settled.failure = settled.failure.or(more.failure);
                 }
-                let outs = settled.outputs.into_iter().filter_map(web_out).collect();
-                (Round { outs, failure: settled.failure }, app.deadline())
+                let outs = outs(settled.outputs, web_event);
+                (Round { outs, failure: settled.failure.map(|error| error.to_string()) }, app.deadline())
             }
         };
         self.wake = deadline.map(|at| {
@@ -374,36 +366,37 @@ impl Node {
     }
 }
 
-fn phone_out(output: phone::AppOutput) -> Option<Out> {
-    Some(match output {
-        phone::AppOutput::Connect { socket, .. } => Out::Connect(Tag::Phone(socket)),
-        phone::AppOutput::Transmit { socket, bytes } => Out::Transmit(Tag::Phone(socket), bytes),
-        phone::AppOutput::Disconnect { socket } => Out::Disconnect(Tag::Phone(socket)),
-        phone::AppOutput::Event(event) => Out::Phone(event),
-        phone::AppOutput::Scan(step) => Out::Scan(step),
-        _ => return None,
-    })
+fn outs<E>(outputs: Vec<Output<E>>, told: impl Fn(E) -> Option<Out>) -> Vec<Out> {
+    let out = |output| match output {
+        Output::Connect { socket, .. } => Some(Out::Connect(socket)),
+        Output::Transmit { socket, bytes } => Some(Out::Transmit(socket, bytes)),
+        Output::Disconnect { socket } => Some(Out::Disconnect(socket)),
+        Output::Event(event) => told(event),
+    };
+    outputs.into_iter().filter_map(out).collect()
+}
+
+fn phone_event(event: phone::AppEvent) -> Out {
+    match event {
+        phone::AppEvent::Scan(step) => Out::Scan(step),
+        event => Out::Phone(event),
+    }
+}
+
+/// Copies are made by [`copy_out`].
+fn web_event(event: web::AppEvent) -> Option<Out> {
+    (!matches!(event, web::AppEvent::Export { .. })).then_some(Out::Web(event))
 }
 
 /// Makes the copies that a companion asks for; whether there were any.
 fn copy_out(app: &mut web::App, outputs: &[web::AppOutput]) -> bool {
     let mut any = false;
     for output in outputs {
-        let web::AppOutput::Export { content, out } = output else { continue };
+        let Output::Event(web::AppEvent::Export { content, out }) = output else { continue };
         let made = app.store().media().export(*content, Path::new(out), &Progress::default());
         // A store that fails is told by the round that follows.
         let _ = app.exported(*content, out, made.map_err(|error| error.to_string()));
         any = true;
     }
     any
-}
-
-fn web_out(output: web::AppOutput) -> Option<Out> {
-    Some(match output {
-        web::AppOutput::Connect { socket, .. } => Out::Connect(Tag::Web(socket)),
-        web::AppOutput::Transmit { socket, bytes } => Out::Transmit(Tag::Web(socket), bytes),
-        web::AppOutput::Disconnect { socket } => Out::Disconnect(Tag::Web(socket)),
-        web::AppOutput::Event(event) => Out::Web(event),
-        _ => return None,
-    })
 }

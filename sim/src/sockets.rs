@@ -6,16 +6,17 @@ use bytes::Bytes;
 use handfast::Timestamp;
 use handfast::codec::ids::AttachmentId;
 use handfast::codec::relay::{DataKind, RelayFrame};
+use handfast::host::SocketTag;
 use rand_core::Rng;
 use reference_relay::core::{Fresh, Output as RelayOutput, SocketId};
 
 use crate::check::tries;
 use crate::net::{Conn, LATENCY, Way};
-use crate::node::{NodeId, Tag};
+use crate::node::NodeId;
 use crate::world::{Happening, World, new_relay};
 
 impl World {
-    pub(crate) fn connect(&mut self, id: NodeId, tag: Tag) {
+    pub(crate) fn connect(&mut self, id: NodeId, tag: SocketTag) {
         self.next_conn += 1;
         let number = self.next_conn;
         let mut conn = Conn::new(id, tag);
@@ -51,7 +52,7 @@ impl World {
         self.link.map_or_else(|| self.rng.range(LATENCY.0, LATENCY.1), |(latency, _)| latency)
     }
 
-    pub(crate) fn transmit(&mut self, id: NodeId, tag: Tag, bytes: Bytes) -> bool {
+    pub(crate) fn transmit(&mut self, id: NodeId, tag: SocketTag, bytes: Bytes) -> bool {
         let Some(number) = self.nodes[id.0].sockets.get(&tag).copied() else { return false };
         let len = bytes.len();
         self.watch(id, number, &bytes);
@@ -102,7 +103,7 @@ impl World {
         self.go_on(id);
     }
 
-    pub(crate) fn disconnect(&mut self, id: NodeId, tag: Tag) {
+    pub(crate) fn disconnect(&mut self, id: NodeId, tag: SocketTag) {
         let Some(number) = self.nodes[id.0].sockets.remove(&tag) else { return };
         if let Some(conn) = self.conns.get_mut(&number) {
             conn.at_node = false;

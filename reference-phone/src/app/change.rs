@@ -100,24 +100,22 @@ impl App {
     pub(super) fn tell_presence(&mut self, now: Now) -> bool {
         let is_new = std::mem::take(&mut self.presence_changed);
         if is_new {
-            for link in self.links.values_mut() {
-                link.show_presence(now, &self.present);
+            for link in self.host.links_mut() {
+                show_presence(now, link, &self.present);
             }
         }
         is_new
     }
 }
 
-impl Link {
-    /// Tells the companion who is there, if it may read.
-    pub(super) fn show_presence(&mut self, now: Now, present: &BTreeSet<u64>) {
-        if self.grants & grants::READ == 0 {
-            return;
-        }
-        let value = presence(present);
-        // One of four slots, within its length: never refused.
-        let _ = self.endpoint.set_now(now.mono, value.slot(), value.encode());
+/// Tells the companion of a link who is there, if it may read.
+pub(super) fn show_presence(now: Now, link: &mut Link, present: &BTreeSet<u64>) {
+    if link.data.grants & grants::READ == 0 {
+        return;
     }
+    let value = presence(present);
+    // One of four slots, within its length: never refused.
+    let _ = link.endpoint.set_now(now.mono, value.slot(), value.encode());
 }
 
 /// The chats whose contact is there, as a slot holds them.

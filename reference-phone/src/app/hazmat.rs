@@ -8,7 +8,7 @@ use super::App;
 impl App {
     /// Sends a record of the caller's to a companion under the real keys. Returns whether a connection was live.
     pub fn inject(&mut self, companion: CompanionId, record: BytesMut) -> bool {
-        let link = self.links.values_mut().find(|link| link.companion == companion);
+        let link = self.host.links_mut().find(|link| link.data.companion == companion);
         link.is_some_and(|link| link.endpoint.inject(record))
     }
 }

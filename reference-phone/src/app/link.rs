@@ -1,35 +1,34 @@
-//! One link at run time: its machine, its socket, its transfers.
+//! What the phone keeps for one link at run time, besides its machine.
 
 use std::collections::{BTreeMap, VecDeque};
 
 use handfast::codec::frame::{Collection, PageCursor};
 use handfast::codec::ids::{CompanionId, ContentId, MailboxId};
-use handfast::session::{Commit, CommitId, Endpoint, LinkState, LinkStatus};
+use handfast::host;
+use handfast::session::{Endpoint, LinkState, LinkStatus};
 use handfast::{ErrorCode, Timestamp};
 
-use super::SocketTag;
 use super::transfer::Transfer;
 use crate::store::{Companion, CompanionStatus, Store, StoreError};
 use handfast_programs::MediaDir;
 
-/// A link.
+/// A link, with what the phone keeps for it.
+pub(super) type Link = host::Link<LinkData>;
+
+/// What the phone keeps for a link while it runs.
 #[derive(Debug)]
-pub(super) struct Link {
-    pub(super) endpoint: Endpoint,
+#[expect(unnameable_types, reason = "the host alone asks for it")]
+pub struct LinkData {
     pub(super) companion: CompanionId,
     pub(super) grants: u64,
     /// Where the companion stands in the database.
     pub(super) stored_status: CompanionStatus,
-    pub(super) socket: Option<SocketTag>,
-    pub(super) deadline: Option<Timestamp>,
     pub(super) state: Option<LinkState>,
-    /// Commits that are not yet in the open transaction.
-    pub(super) commits: Vec<Commit>,
-    /// Commits of the open transaction, to be reported once it is durable.
-    pub(super) applied: VecDeque<CommitId>,
     /// What is asked of the change log: it is read once no transaction is open.
     pub(super) wanted: Option<Wanted>,
     pub(super) transfers: BTreeMap<u64, Transfer>,
+    /// Streams that were open when the process ended are still to be answered.
+    pub(super) opens_due: bool,
     /// When a piece of what earlier streams left is looked at again.
     pub(super) check_due: Option<Timestamp>,
     /// Streams to be stopped as soon as the machine takes it.
@@ -62,20 +61,16 @@ pub(super) fn status_of(status: LinkStatus) -> CompanionStatus {
     }
 }
 
-impl Link {
-    pub(super) fn new(endpoint: Endpoint, companion: &Companion, now: Timestamp) -> Self {
+impl LinkData {
+    pub(super) fn new(companion: &Companion) -> Self {
         Self {
-            endpoint,
             companion: companion.companion,
             grants: companion.grants,
             stored_status: companion.status,
-            socket: None,
-            deadline: Some(now),
             state: None,
-            commits: Vec::new(),
-            applied: VecDeque::new(),
             wanted: None,
             transfers: BTreeMap::new(),
+            opens_due: true,
             check_due: None,
             stops: VecDeque::new(),
             accepts: VecDeque::new(),
@@ -89,10 +84,11 @@ impl Link {
     pub(super) fn reopen_transfers(
         &mut self,
         link: MailboxId,
+        endpoint: &Endpoint,
         store: &Store,
         media: &MediaDir,
     ) -> Result<(), StoreError> {
-        for stream in self.endpoint.streams().into_iter().filter(|stream| stream.durable > 0) {
+        for stream in endpoint.streams().into_iter().filter(|stream| stream.durable > 0) {
             let transfer = Transfer::reopen(link, &stream, store, media)?;
             match transfer {
                 Ok(transfer) => drop(self.transfers.insert(stream.id, transfer)),
@@ -107,11 +103,6 @@ impl Link {
         self.accepts.retain(|accepted| *accepted != stream);
         self.haves.retain(|(had, _)| *had != stream);
         self.transfers.remove(&stream)
-    }
-
-    /// When there is something to do next.
-    pub(super) fn deadline(&self) -> Option<Timestamp> {
-        self.deadline.into_iter().chain(self.check_due).min()
     }
 
     /// The contents of uploads under way.

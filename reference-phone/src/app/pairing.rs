@@ -4,43 +4,39 @@ use handfast::codec::ids::{CompanionId, MailboxId};
 use handfast::codec::limits::OFFERED_MAX;
 use handfast::codec::qr::Offer;
 use handfast::handshake::pairing::phone::Offering;
-use handfast::session::{CommitId, Pairing, PairingEvent};
-use handfast::{ErrorCode, RelayName, Timestamp};
+use handfast::host;
+use handfast::session::{Pairing, PairingEvent};
+use handfast::{ErrorCode, RelayName};
 use handfast_messages::grants;
 use rand_core::CryptoRng;
 
-use super::{App, AppEvent, AppOutput, Now, Owner, SocketTag, VerbError};
+use super::{App, AppEvent, Now, VerbError};
 use crate::store::{Companion, CompanionStatus, StoreError};
 
 /// After how many idle days a new link is to be suspended. It is signed; nothing counts them yet.
 const IDLE_DAYS: u16 = 14;
 
-/// The attempt under way.
-#[derive(Debug)]
-pub(super) struct Attempt {
-    pub(super) pairing: Pairing,
-    pub(super) socket: Option<SocketTag>,
-    pub(super) deadline: Option<Timestamp>,
+/// The attempt under way, with what the phone keeps for it.
+pub(super) type Attempt = host::Attempt<AttemptData>;
+
+/// What the phone keeps for the attempt.
+#[derive(Debug, Default)]
+#[expect(unnameable_types, reason = "the host alone asks for it")]
+pub struct AttemptData {
     /// Why the last socket ended.
     pub(super) lost: Option<String>,
-    /// Commits of the open transaction, to be reported once it is durable.
-    pub(super) applied: Vec<CommitId>,
-    /// How many commits were stored.
-    pub(super) stored: u32,
-    /// The page's claims, until the certificate names them.
-    claims: Option<(String, String, u64)>,
+    /// The grants that the page asks for, until the certificate names them.
+    asked: Option<u64>,
     /// The link, once something of it is stored.
     link: Option<MailboxId>,
     /// The end, which is told when everything before it is durable.
     over: Option<ScanStep>,
 }
 
-impl Attempt {
-    /// An offer that is stored by now: the companion may have accepted it.
-    pub(super) fn stored_offer(&self) -> Option<OpenOffer> {
-        let terms = self.pairing.terms().filter(|_| self.stored > 0)?;
-        Some(OpenOffer { companion: terms.companion, left_s: OFFERED_MAX })
-    }
+/// An offer that is stored by now: the companion may have accepted it.
+pub(super) fn stored_offer(attempt: &Attempt) -> Option<OpenOffer> {
+    let terms = attempt.pairing.terms().filter(|_| attempt.commits_stored() > 0)?;
+    Some(OpenOffer { companion: terms.companion, left_s: OFFERED_MAX })
 }
 
 /// What happens in an attempt, for whoever runs it.
@@ -162,29 +158,25 @@ impl App {
     ///
     /// [`VerbError`]: nothing was begun.
     pub fn scan(&mut self, now: Now, rng: &mut dyn CryptoRng, text: &str) -> Result<(), VerbError> {
-        if self.attempt.is_some() {
+        if self.host.attempts().next().is_some() {
             return Err(VerbError::ScanUnderWay);
         }
-        if self.rest.is_on() {
+        if self.host.backoff().is_on() {
             return Err(VerbError::Resting);
         }
         let offer = Offer::decode(&handfast_programs::pasted_code(text))
             .map_err(|error| VerbError::Code(error.code()))?;
         let relay = self.policy.check(&offer.relay).map_err(VerbError::Relay)?;
         let in_use = self.store.keys_in_use()?;
-        self.out.push_back(AppOutput::Scan(ScanStep::Looking { relay: relay.clone() }));
-        self.attempt = Some(Attempt {
-            pairing: Pairing::phone(offer, relay, in_use, now.mono, rng),
-            socket: None,
-            deadline: Some(now.mono),
-            lost: None,
-            applied: Vec::new(),
-            stored: 0,
-            claims: None,
-            link: None,
-            over: None,
-        });
+        self.host.event(AppEvent::Scan(ScanStep::Looking { relay: relay.clone() }));
+        let pairing = Pairing::phone(offer, relay, in_use, now.mono, rng);
+        let _ = self.host.add_attempt(now.mono, pairing, AttemptData::default());
         Ok(())
+    }
+
+    /// The attempt that is under way.
+    fn attempt(&mut self) -> Result<&mut Attempt, VerbError> {
+        self.host.attempts_mut().next().ok_or(VerbError::NotAsked)
     }
 
     /// The user typed the check code.
@@ -193,8 +185,7 @@ impl App {
     ///
     /// [`VerbError::NotAsked`].
     pub fn enter_check_code(&mut self, now: Now, typed: &str) -> Result<(), VerbError> {
-        let attempt = self.attempt.as_mut().ok_or(VerbError::NotAsked)?;
-        attempt.pairing.enter_check_code(now.mono, typed).map_err(|_| VerbError::NotAsked)
+        self.attempt()?.pairing.enter_check_code(now.mono, typed).map_err(|_| VerbError::NotAsked)
     }
 
     /// The user approved what the page claims, with all that it asks for, or refused.
@@ -206,8 +197,7 @@ impl App {
         if approved {
             return self.approve_with(now, rng, grants::ALL);
         }
-        let attempt = self.attempt.as_mut().ok_or(VerbError::NotAsked)?;
-        attempt.pairing.refuse(now.mono);
+        self.attempt()?.pairing.refuse(now.mono);
         Ok(())
     }
 
@@ -217,8 +207,7 @@ impl App {
     ///
     /// [`VerbError::NotAsked`], [`VerbError::NoGrants`] when none of them is asked for, [`VerbError::Store`].
     pub fn approve_with(&mut self, now: Now, rng: &mut dyn CryptoRng, given: u64) -> Result<(), VerbError> {
-        let attempt = self.attempt.as_ref().ok_or(VerbError::NotAsked)?;
-        let Some((_, _, asked)) = &attempt.claims else { return Err(VerbError::NotAsked) };
+        let asked = self.attempt()?.data.asked.ok_or(VerbError::NotAsked)?;
         // req: MSG-055, MSG-110
         let given = asked & given & grants::ALL;
         if given == 0 {
@@ -235,26 +224,30 @@ impl App {
             grants: given,
             idle_days: IDLE_DAYS,
         };
-        let attempt = self.attempt.as_mut().ok_or(VerbError::NotAsked)?;
+        let attempt = self.host.attempts_mut().next().ok_or(VerbError::NotAsked)?;
         let approved = attempt.pairing.approve(now.mono, rng, &self.account.key, offering);
         approved.map_err(|_| VerbError::NotAsked)
     }
 
     /// Whoever runs the attempt went away.
     pub fn cancel_scan(&mut self, now: Now) {
-        if let Some(attempt) = &mut self.attempt {
+        if let Ok(attempt) = self.attempt() {
             attempt.pairing.refuse(now.mono);
         }
     }
 
     /// The pairing stores something of the link: the row of its companion belongs to it.
-    pub(super) fn store_offer(&mut self, now: Now, link: MailboxId) -> Result<(), StoreError> {
-        let Some(attempt) = &mut self.attempt else { return Ok(()) };
-        if attempt.link.is_some() {
+    pub(super) fn store_offer(
+        &mut self,
+        now: Now,
+        attempt: &mut Attempt,
+        link: MailboxId,
+    ) -> Result<(), StoreError> {
+        if attempt.data.link.is_some() {
             return Ok(());
         }
         let Some(terms) = attempt.pairing.terms().cloned() else { return Ok(()) };
-        attempt.link = Some(link);
+        attempt.data.link = Some(link);
         self.store.put_companion(&Companion {
             companion: terms.companion,
             link,
@@ -270,13 +263,16 @@ impl App {
     }
 
     /// Something happened in the attempt.
-    pub(super) fn on_pairing_event(&mut self, event: PairingEvent) -> Result<(), StoreError> {
-        let Some(attempt) = &mut self.attempt else { return Ok(()) };
+    pub(super) fn take_pairing_event(
+        &mut self,
+        attempt: &mut Attempt,
+        event: PairingEvent,
+    ) -> Result<(), StoreError> {
         let step = match event {
             PairingEvent::CheckCodeWanted => ScanStep::CheckCodeWanted,
             PairingEvent::WrongCheckCode(left) => ScanStep::WrongCode { left },
             PairingEvent::ApprovalWanted { label, origin, origin_seen, grants, same_net } => {
-                attempt.claims = Some((label.clone(), origin.clone(), grants));
+                attempt.data.asked = Some(grants);
                 let relay = attempt.pairing.relay().clone();
                 ScanStep::ApprovalWanted { label, origin, origin_seen, same_net, grants, relay }
             }
@@ -284,49 +280,46 @@ impl App {
             PairingEvent::Linked(link) => {
                 self.store.set_companion_status(link, CompanionStatus::Active)?;
                 let companion = attempt.pairing.terms().map(|terms| terms.companion);
-                attempt.over = companion.map(|companion| ScanStep::Linked { companion });
+                attempt.data.over = companion.map(|companion| ScanStep::Linked { companion });
                 return Ok(());
             }
             PairingEvent::Ended(code) => {
-                let message = advice(code, attempt.lost.as_deref(), attempt.pairing.relay());
-                attempt.over = Some(ScanStep::Ended { code, message, open: None });
+                let message = advice(code, attempt.data.lost.as_deref(), attempt.pairing.relay());
+                attempt.data.over = Some(ScanStep::Ended { code, message, open: None });
                 return Ok(());
             }
             _ => return Ok(()),
         };
-        self.out.push_back(AppOutput::Scan(step));
+        self.host.event(AppEvent::Scan(step));
         Ok(())
     }
 
     /// Once an attempt is over and durable: its link is opened, or what is left of it forgotten. Returns whether there
     /// was something to store.
     pub(super) fn end_attempt(&mut self, now: Now, rng: &mut dyn CryptoRng) -> Result<(), StoreError> {
-        let Some(mut step) = self.attempt.as_mut().and_then(|attempt| attempt.over.take()) else {
+        let over = self.host.attempts().next().filter(|attempt| attempt.data.over.is_some());
+        let Some((id, link)) = over.map(|attempt| (attempt.id(), attempt.data.link)) else { return Ok(()) };
+        if let Some(link) = link {
+            // Who hears that the store failed hears of the attempt's end, too: it is still there then.
+            self.open_or_forget(link, now, rng)?;
+        }
+        let Some(mut step) = self.host.remove_attempt(id).and_then(|attempt| attempt.data.over) else {
             return Ok(());
         };
-        let Some(attempt) = self.attempt.take() else { return Ok(()) };
-        self.disconnect(attempt.socket);
-        if let Some(link) = attempt.link
-            && let Err(error) = self.open_or_forget(link, now, rng)
-        {
-            // Who hears that the store failed hears of the attempt's end, too.
-            self.attempt = Some(attempt).filter(|_| matches!(step, ScanStep::Ended { .. }));
-            return Err(error);
-        }
         // req: HSK-132
         if let ScanStep::Ended { open, .. } = &mut step {
-            *open = attempt.link.and_then(|link| self.open_offer(now, link));
+            *open = link.and_then(|link| self.open_offer(now, link));
         }
         if let ScanStep::Linked { companion } = &step {
-            self.out.push_back(AppOutput::Event(AppEvent::Linked { companion: *companion }));
+            self.host.event(AppEvent::Linked { companion: *companion });
         }
-        self.out.push_back(AppOutput::Scan(step));
+        self.host.event(AppEvent::Scan(step));
         Ok(())
     }
 
     /// What is left of an attempt that ended: a link that the companion may have accepted.
     fn open_offer(&self, now: Now, link: MailboxId) -> Option<OpenOffer> {
-        let companion = self.links.get(&link)?.companion;
+        let companion = self.host.link(link)?.data.companion;
         let stored = self.store.companion_of(link).ok().flatten()?;
         let age_s = now.wall_ms.saturating_sub(stored.linked_ms) / 1_000;
         (stored.status == CompanionStatus::Offered)
@@ -346,16 +339,5 @@ impl App {
         self.store.forget_companion(link)?;
         self.store.commit()?;
         Ok(())
-    }
-
-    /// The socket of the attempt is wanted.
-    pub(super) fn connect_attempt(&mut self) {
-        let Some(relay) = self.attempt.as_ref().map(|attempt| attempt.pairing.relay().clone()) else {
-            return;
-        };
-        let socket = self.connect(Owner::Scan, relay);
-        if let Some(attempt) = &mut self.attempt {
-            attempt.socket = Some(socket);
-        }
     }
 }

@@ -29,7 +29,6 @@ impl App {
     pub(super) fn open_transfer(
         &mut self,
         now: Now,
-        id: MailboxId,
         link: &mut Link,
         stream: u64,
         kind: OpenKind,
@@ -37,9 +36,10 @@ impl App {
     ) -> Result<Result<(), ErrorCode>, StoreError> {
         // req: MSG-057
         let needed = if kind == OpenKind::Get { grants::READ | grants::MEDIA } else { grants::MEDIA };
-        if link.grants & needed != needed {
+        if link.data.grants & needed != needed {
             return Ok(Err(ErrorCode::REFUSED));
         }
+        let id = link.id();
         if kind == OpenKind::Get {
             let GetMeta { content, offset: from } = match GetMeta::decode(meta) {
                 Ok(wanted) => wanted,
@@ -48,14 +48,14 @@ impl App {
             // req: STR-033
             let row = if self.store.may_have(id, content)? { self.store.media(content)? } else { None };
             return Ok(Transfer::open_download(content, from, row, &self.media)
-                .map(|transfer| drop(link.transfers.insert(stream, transfer))));
+                .map(|transfer| drop(link.data.transfers.insert(stream, transfer))));
         }
         let offered = match PutMeta::decode(meta) {
             Ok(offered) => offered,
             Err(error) => return Ok(Err(error.code())),
         };
         // req: STR-022
-        if link.transfers.values().any(|other| other.upload_content() == Some(offered.content)) {
+        if link.data.transfers.values().any(|other| other.upload_content() == Some(offered.content)) {
             return Ok(Err(ErrorCode::TOO_MANY_STREAMS));
         }
         if let Err(code) = check_put(&offered) {
@@ -65,30 +65,25 @@ impl App {
         if row.is_some() {
             // It may go with the message that names it, and is wanted for another.
             self.store.claim(id, offered.content, now.wall_ms)?;
-        } else if !self.has_room(id, link, &offered)? {
+        } else if !self.has_room(link, &offered)? {
             return Ok(Err(ErrorCode::FULL));
         }
         let list = self.store.part(id, offered.content)?;
         Ok(Transfer::open_upload(id, offered, row, list, &self.media).map(|answer| match answer {
             PutAnswer::Take(transfer) => {
-                drop(link.transfers.insert(stream, transfer));
-                link.accepts.push_back(stream);
+                drop(link.data.transfers.insert(stream, transfer));
+                link.data.accepts.push_back(stream);
             }
-            PutAnswer::Have(len) => link.haves.push_back((stream, len)),
+            PutAnswer::Have(len) => link.data.haves.push_back((stream, len)),
         }))
     }
 
     /// Answers the streams of which nothing was reported when the process ended: their OPENs may have been durable without
-    /// the answer, so they are looked at as if they came now.
-    pub(super) fn answer_opens(
-        &mut self,
-        now: Now,
-        id: MailboxId,
-        link: &mut Link,
-    ) -> Result<(), StoreError> {
+    /// the answer, so they are looked at as if they came now. Once all links are there: what runs over the others counts.
+    pub(super) fn answer_opens(&mut self, now: Now, link: &mut Link) -> Result<(), StoreError> {
         for stream in link.endpoint.streams().into_iter().filter(|stream| stream.durable == 0) {
-            if let Err(code) = self.open_transfer(now, id, link, stream.id, stream.kind, &stream.meta)? {
-                link.stops.push_back((stream.id, code));
+            if let Err(code) = self.open_transfer(now, link, stream.id, stream.kind, &stream.meta)? {
+                link.data.stops.push_back((stream.id, code));
             }
         }
         Ok(())
@@ -96,16 +91,17 @@ impl App {
 
     /// Whether an upload may be taken: within the quota of its link, for which old parts of others go, and with room left
     /// on the disk.
-    fn has_room(&mut self, id: MailboxId, link: &Link, offered: &PutMeta) -> Result<bool, StoreError> {
+    fn has_room(&mut self, link: &Link, offered: &PutMeta) -> Result<bool, StoreError> {
+        let id = link.id();
         let Claimed { mut count, mut len } = self.store.claimed(id)?;
         let (mut coming, mut running) = (rest_of(offered), BTreeSet::from([offered.content]));
-        for (content, size, rest) in link.transfers.values().filter_map(Transfer::upload_size) {
+        for (content, size, rest) in link.data.transfers.values().filter_map(Transfer::upload_size) {
             if running.insert(content) {
                 (count, len) = (count.saturating_add(1), len.saturating_add(size));
             }
             coming = coming.saturating_add(rest);
         }
-        let others = self.links.values().flat_map(|other| other.transfers.values());
+        let others = self.host.links().flat_map(|other| other.data.transfers.values());
         coming =
             others.filter_map(Transfer::upload_size).fold(coming, |sum, (.., rest)| sum.saturating_add(rest));
         let mut waiting: VecDeque<(ContentId, u64)> = self
@@ -168,13 +164,12 @@ impl App {
     pub(super) fn on_stream_event(
         &mut self,
         now: Now,
-        id: MailboxId,
         link: &mut Link,
         event: Event,
     ) -> Result<(), StoreError> {
         match event {
             Event::Data { id: stream, offset, bytes } => {
-                let Some(upload) = link.transfers.get_mut(&stream).and_then(Transfer::as_upload) else {
+                let Some(upload) = link.data.transfers.get_mut(&stream).and_then(Transfer::as_upload) else {
                     return Ok(());
                 };
                 match upload.write(&bytes) {
@@ -184,17 +179,18 @@ impl App {
                         let _ = link.endpoint.stream_buffered(now.mono, stream, end);
                     }
                     Ok(()) => {}
-                    Err(code) => self.stop(id, link, stream, code)?,
+                    Err(code) => self.stop(link, stream, code)?,
                 }
             }
             Event::Fin { id: stream, hash } => {
-                if let Some(upload) = link.transfers.get_mut(&stream).and_then(Transfer::as_upload) {
+                if let Some(upload) = link.data.transfers.get_mut(&stream).and_then(Transfer::as_upload) {
                     upload.fin(hash);
                 }
             }
             Event::DataWanted { id: stream, offset, max } => {
-                let Some(download) = link.transfers.get_mut(&stream).and_then(Transfer::as_download) else {
-                    link.stops.push_back((stream, ErrorCode::GONE));
+                let Some(download) = link.data.transfers.get_mut(&stream).and_then(Transfer::as_download)
+                else {
+                    link.data.stops.push_back((stream, ErrorCode::GONE));
                     return Ok(());
                 };
                 match download.read(offset, max) {
@@ -202,45 +198,39 @@ impl App {
                     Ok((bytes, fin)) => {
                         let _ = link.endpoint.stream_supply(now.mono, stream, offset, bytes, fin);
                     }
-                    Err(code) => self.stop(id, link, stream, code)?,
+                    Err(code) => self.stop(link, stream, code)?,
                 }
             }
             Event::StreamResumed { id: stream, .. } => {
                 let Some(info) = link.endpoint.streams().into_iter().find(|info| info.id == stream) else {
                     return Ok(());
                 };
-                drop(link.transfers.remove(&stream));
-                match Transfer::reopen(id, &info, &self.store, &self.media)? {
-                    Ok(transfer) => drop(link.transfers.insert(stream, transfer)),
-                    Err(code) => self.stop(id, link, stream, code)?,
+                drop(link.data.transfers.remove(&stream));
+                match Transfer::reopen(link.id(), &info, &self.store, &self.media)? {
+                    Ok(transfer) => drop(link.data.transfers.insert(stream, transfer)),
+                    Err(code) => self.stop(link, stream, code)?,
                 }
             }
             // A new stream goes on with what came.
             Event::StreamEnded { id: stream, end: StreamEnd::Lost } => {
-                if let Some(Transfer::Upload(upload)) = link.take_transfer(stream) {
-                    self.leave_part(id, link, &upload)?;
+                if let Some(Transfer::Upload(upload)) = link.data.take_transfer(stream) {
+                    self.leave_part(link, &upload)?;
                 }
             }
-            Event::StreamEnded { id: stream, .. } => self.forget_transfer(id, link, stream)?,
+            Event::StreamEnded { id: stream, .. } => self.forget_transfer(link, stream)?,
             _ => {}
         }
         Ok(())
     }
 
-    fn stop(
-        &mut self,
-        id: MailboxId,
-        link: &mut Link,
-        stream: u64,
-        code: ErrorCode,
-    ) -> Result<(), StoreError> {
-        link.stops.push_back((stream, code));
-        self.forget_transfer(id, link, stream)
+    fn stop(&mut self, link: &mut Link, stream: u64, code: ErrorCode) -> Result<(), StoreError> {
+        link.data.stops.push_back((stream, code));
+        self.forget_transfer(link, stream)
     }
 
-    fn forget_transfer(&mut self, id: MailboxId, link: &mut Link, stream: u64) -> Result<(), StoreError> {
-        if let Some(Transfer::Upload(upload)) = link.take_transfer(stream) {
-            self.forget_part(id, upload.content())?;
+    fn forget_transfer(&mut self, link: &mut Link, stream: u64) -> Result<(), StoreError> {
+        if let Some(Transfer::Upload(upload)) = link.data.take_transfer(stream) {
+            self.forget_part(link.id(), upload.content())?;
         }
         Ok(())
     }
@@ -251,12 +241,13 @@ impl App {
     }
 
     /// What came of an upload is kept for a new stream; of all that wait for one, the newest are.
-    fn leave_part(&mut self, id: MailboxId, link: &Link, upload: &Upload) -> Result<(), StoreError> {
+    fn leave_part(&mut self, link: &Link, upload: &Upload) -> Result<(), StoreError> {
+        let id = link.id();
         if !upload.is_list_stored() {
             return self.forget_part(id, upload.content());
         }
         let is_running = |content: &ContentId| {
-            link.transfers.values().any(|other| other.upload_content() == Some(*content))
+            link.data.transfers.values().any(|other| other.upload_content() == Some(*content))
         };
         let waiting: Vec<ContentId> =
             self.store.parts(id)?.into_iter().filter(|content| !is_running(content)).collect();
@@ -273,62 +264,57 @@ impl App {
     }
 
     /// Does what takes a commit of the machine; what it has no room for waits for the next transaction.
-    pub(super) fn pump_streams(
-        &mut self,
-        now: Now,
-        id: MailboxId,
-        link: &mut Link,
-    ) -> Result<bool, StoreError> {
+    pub(super) fn pump_streams(&mut self, now: Now, link: &mut Link) -> Result<bool, StoreError> {
         let mut moved = false;
-        while let Some((stream, code)) = link.stops.pop_front() {
+        while let Some((stream, code)) = link.data.stops.pop_front() {
             if link.endpoint.reset_stream(now.mono, stream, code) == Err(SendRefused::Busy) {
-                link.stops.push_front((stream, code));
+                link.data.stops.push_front((stream, code));
                 break;
             }
             moved = true;
         }
-        while let Some(stream) = link.accepts.pop_front() {
+        while let Some(stream) = link.data.accepts.pop_front() {
             match link.endpoint.stream_durable(now.mono, stream, 0) {
-                Ok(commit) => link.commits.push(commit),
+                Ok(commit) => link.store(commit),
                 Err(SendRefused::Busy) => {
-                    link.accepts.push_front(stream);
+                    link.data.accepts.push_front(stream);
                     break;
                 }
                 Err(_) => {}
             }
             moved = true;
         }
-        while let Some((stream, len)) = link.haves.pop_front() {
+        while let Some((stream, len)) = link.data.haves.pop_front() {
             match link.endpoint.stream_complete(now.mono, stream, len) {
-                Ok(commit) => link.commits.push(commit),
+                Ok(commit) => link.store(commit),
                 Err(SendRefused::Busy) => {
-                    link.haves.push_front((stream, len));
+                    link.data.haves.push_front((stream, len));
                     break;
                 }
                 Err(_) => {}
             }
             moved = true;
         }
-        Ok(moved | self.pump_uploads(now, id, link)?)
+        Ok(moved | self.pump_uploads(now, link)?)
     }
 
     /// Looks at a piece of what earlier streams left; the next one is due soon, and everything else goes on meanwhile.
-    fn check_parts(&mut self, now: Now, id: MailboxId, link: &mut Link) -> Result<bool, StoreError> {
-        if link.check_due.is_some_and(|due| due > now.mono) {
+    fn check_parts(&mut self, now: Now, link: &mut Link) -> Result<bool, StoreError> {
+        if link.data.check_due.is_some_and(|due| due > now.mono) {
             return Ok(false);
         }
-        link.check_due = None;
+        link.data.check_due = None;
         let checking = |(stream, transfer): (&u64, &mut Transfer)| {
             transfer.as_upload().filter(|upload| upload.is_checking()).map(|upload| (*stream, upload.check()))
         };
-        let checked: Vec<_> = link.transfers.iter_mut().filter_map(checking).collect();
+        let checked: Vec<_> = link.data.transfers.iter_mut().filter_map(checking).collect();
         if !checked.is_empty() {
-            link.check_due = Some(now.mono.plus(CHECK_PAUSE));
+            link.data.check_due = Some(now.mono.plus(CHECK_PAUSE));
         }
         let mut moved = false;
         for (stream, result) in checked {
             if let Err(code) = result {
-                self.stop(id, link, stream, code)?;
+                self.stop(link, stream, code)?;
                 moved = true;
             }
         }
@@ -336,19 +322,21 @@ impl App {
     }
 
     /// Makes what arrived durable, and reports it.
-    fn pump_uploads(&mut self, now: Now, id: MailboxId, link: &mut Link) -> Result<bool, StoreError> {
-        let mut moved = self.check_parts(now, id, link)?;
+    fn pump_uploads(&mut self, now: Now, link: &mut Link) -> Result<bool, StoreError> {
+        let id = link.id();
+        let mut moved = self.check_parts(now, link)?;
         let behind: Vec<u64> = link
+            .data
             .transfers
             .iter_mut()
             .filter_map(|(stream, transfer)| transfer.as_upload().filter(|u| u.is_behind()).map(|_| *stream))
             .collect();
         for stream in behind {
             // The machine must have room for the report before anything is renamed.
-            if link.commits.len() >= COMMITS_FULL {
+            if link.commits_waiting() >= COMMITS_FULL {
                 return Ok(true);
             }
-            let Some(upload) = link.transfers.get_mut(&stream).and_then(Transfer::as_upload) else {
+            let Some(upload) = link.data.transfers.get_mut(&stream).and_then(Transfer::as_upload) else {
                 continue;
             };
             if let Some(list) = upload.list_to_store() {
@@ -358,7 +346,9 @@ impl App {
             match upload.sync(id, &self.media) {
                 Ok(UploadStep::Nothing) => continue,
                 Ok(UploadStep::Durable(offset)) => {
-                    link.commits.extend(link.endpoint.stream_durable(now.mono, stream, offset));
+                    if let Ok(commit) = link.endpoint.stream_durable(now.mono, stream, offset) {
+                        link.store(commit);
+                    }
                 }
                 Ok(UploadStep::Whole(len)) => {
                     if let Some(list) = upload.list() {
@@ -366,10 +356,12 @@ impl App {
                         self.store.claim(id, upload.content(), now.wall_ms)?;
                     }
                     self.store.forget_part(id, upload.content())?;
-                    drop(link.transfers.remove(&stream));
-                    link.commits.extend(link.endpoint.stream_durable(now.mono, stream, len));
+                    drop(link.data.transfers.remove(&stream));
+                    if let Ok(commit) = link.endpoint.stream_durable(now.mono, stream, len) {
+                        link.store(commit);
+                    }
                 }
-                Err(code) => self.stop(id, link, stream, code)?,
+                Err(code) => self.stop(link, stream, code)?,
             }
             moved = true;
         }

@@ -7,41 +7,39 @@ use super::Now;
 use super::link::{Link, Wanted};
 use crate::store::{Delta, PageRows, Store, StoreError};
 
-impl Link {
-    /// Answers the machine from what is durable. A companion that may not read finds every collection empty.
-    pub(super) fn give(&mut self, now: Now, store: &Store, wanted: Wanted) -> Result<(), StoreError> {
-        let may_read = self.grants & grants::READ != 0;
-        // A connection that ended in between wants nothing more: the answer is dropped.
-        let _ = match wanted {
-            Wanted::Delta { collection, after, budget } => {
-                let delta = if may_read {
-                    store.delta(&collection, after, budget)?
-                } else {
-                    Some(Delta::nothing(store.rev().max(after)))
-                };
-                match delta {
-                    Some(delta) => self.endpoint.delta(now.mono, &collection, delta.to, &delta.items),
-                    None => self.endpoint.require_snapshot(now.mono, &collection),
+/// Answers the machine from what is durable. A companion that may not read finds every collection empty.
+pub(super) fn answer(now: Now, link: &mut Link, store: &Store, wanted: Wanted) -> Result<(), StoreError> {
+    let may_read = link.data.grants & grants::READ != 0;
+    // A connection that ended in between wants nothing more: the answer is dropped.
+    let _ = match wanted {
+        Wanted::Delta { collection, after, budget } => {
+            let delta = if may_read {
+                store.delta(&collection, after, budget)?
+            } else {
+                Some(Delta::nothing(store.rev().max(after)))
+            };
+            match delta {
+                Some(delta) => link.endpoint.delta(now.mono, &collection, delta.to, &delta.items),
+                None => link.endpoint.require_snapshot(now.mono, &collection),
+            }
+        }
+        Wanted::Page { collection, page, budget } => {
+            let rows = if may_read {
+                store.page(&collection, &page, budget)?
+            } else {
+                Some(PageRows::empty(store.rev()))
+            };
+            match rows {
+                Some(PageRows { rev, next, items }) => {
+                    link.endpoint.page(now.mono, &collection, rev, next, &items)
                 }
+                None => link.endpoint.reject_page_cursor(now.mono, &collection),
             }
-            Wanted::Page { collection, page, budget } => {
-                let rows = if may_read {
-                    store.page(&collection, &page, budget)?
-                } else {
-                    Some(PageRows::empty(store.rev()))
-                };
-                match rows {
-                    Some(PageRows { rev, next, items }) => {
-                        self.endpoint.page(now.mono, &collection, rev, next, &items)
-                    }
-                    None => self.endpoint.reject_page_cursor(now.mono, &collection),
-                }
-            }
-            Wanted::Digest { collection } => {
-                let digest = if may_read { store.digest(&collection)? } else { RowDigest::default() };
-                self.endpoint.digest(now.mono, &collection, store.rev(), digest.value())
-            }
-        };
-        Ok(())
-    }
+        }
+        Wanted::Digest { collection } => {
+            let digest = if may_read { store.digest(&collection)? } else { RowDigest::default() };
+            link.endpoint.digest(now.mono, &collection, store.rev(), digest.value())
+        }
+    };
+    Ok(())
 }

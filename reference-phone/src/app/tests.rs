@@ -21,6 +21,8 @@ use super::transfer::UploadStep;
 use super::*;
 use crate::store::Companion;
 use crate::upstream::{NetworkChat, UpstreamEvent};
+use handfast::RelayName;
+use handfast::host::Application as _;
 
 const NOW: Now = Now { mono: Timestamp::from_micros(1), wall_ms: 1 };
 
@@ -120,7 +122,7 @@ fn op04_a_command_needs_its_grant() {
 #[test]
 fn a_transfer_needs_its_grants() {
     let (_dir, mut app) = phone(None);
-    let (id, mut link) = link(&app);
+    let (_, mut link) = link(&app);
     let get = [&[1; 32][..], &[0]].concat();
     for (number, (kind, needed)) in
         [(OpenKind::Get, grants::READ | grants::MEDIA), (OpenKind::Put, grants::MEDIA)]
@@ -128,9 +130,9 @@ fn a_transfer_needs_its_grants() {
             .enumerate()
     {
         for granted in 0..=grants::ALL {
-            link.grants = granted;
+            link.data.grants = granted;
             let stream = u64::try_from(number).unwrap();
-            let opened = app.open_transfer(NOW, id, &mut link, stream, kind, &get).unwrap();
+            let opened = app.open_transfer(NOW, &mut link, stream, kind, &get).unwrap();
             let is_refused = opened == Err(ErrorCode::REFUSED);
             assert_eq!(is_refused, granted & needed != needed, "{kind:?} with {granted}: {opened:?}");
         }
@@ -139,13 +141,17 @@ fn a_transfer_needs_its_grants() {
 
 /// A link of this phone, with a companion that may do everything.
 fn link(app: &App) -> (MailboxId, Link) {
+    let id = MailboxId::from_bytes([1; 16]);
+    (id, link_of(app, id))
+}
+
+fn link_of(app: &App, id: MailboxId) -> Link {
     let mut rng = ChaCha20Rng::seed_from_u64(3);
     let linked = Linked::new(RelayName::parse("127.0.0.1:8787").unwrap(), &mut rng).unwrap();
     let pairs = phone_pairs(&linked.phone.0, linked.phone.1);
     let log = Some(app.account.log_id);
     let endpoint = Endpoint::load(DeviceRole::Phone, &pairs, log, NOW.mono, &mut rng).unwrap();
-    let id = MailboxId::from_bytes([1; 16]);
-    (id, Link::new(endpoint, &companion(CompanionStatus::Active), NOW.mono))
+    Link::new(NOW.mono, id, endpoint, LinkData::new(&companion(CompanionStatus::Active)))
 }
 
 fn companion(status: CompanionStatus) -> Companion {
@@ -178,10 +184,10 @@ fn content(number: u8) -> (Vec<u8>, ChunkList) {
 fn str_021_an_offset_that_no_stream_can_have_is_refused() {
     // req: STR-021
     let (_dir, mut app) = phone(None);
-    let (id, mut link) = link(&app);
+    let (_, mut link) = link(&app);
     let (_, list) = content(1);
     for from in [1, MEDIA_CHUNK_LEN - 1, MEDIA_CHUNK_LEN + 1, 2 * MEDIA_CHUNK_LEN] {
-        let opened = app.open_transfer(NOW, id, &mut link, 0, OpenKind::Put, &put(&list, from)).unwrap();
+        let opened = app.open_transfer(NOW, &mut link, 0, OpenKind::Put, &put(&list, from)).unwrap();
         assert_eq!(opened, Err(ErrorCode::FIELD_VALUE), "{from}");
     }
 }
@@ -193,7 +199,7 @@ fn str_020_what_is_not_here_cannot_be_left_out() {
     let (id, mut link) = link(&app);
     let (bytes, list) = content(1);
     let meta = put(&list, MEDIA_CHUNK_LEN);
-    let mut open = |app: &mut App| app.open_transfer(NOW, id, &mut link, 0, OpenKind::Put, &meta).unwrap();
+    let mut open = |app: &mut App| app.open_transfer(NOW, &mut link, 0, OpenKind::Put, &meta).unwrap();
     assert_eq!(open(&mut app), Err(ErrorCode::OFFSET), "nothing");
     app.store.put_part(id, &list).unwrap();
     assert_eq!(open(&mut app), Err(ErrorCode::OFFSET), "no file");
@@ -208,10 +214,9 @@ fn str_020_what_is_not_here_cannot_be_left_out() {
 fn str_022_content_comes_over_one_stream_at_a_time() {
     // req: STR-022
     let (_dir, mut app) = phone(None);
-    let (id, mut link) = link(&app);
+    let (_, mut link) = link(&app);
     let (_, list) = content(1);
-    let mut open =
-        |stream| app.open_transfer(NOW, id, &mut link, stream, OpenKind::Put, &put(&list, 0)).unwrap();
+    let mut open = |stream| app.open_transfer(NOW, &mut link, stream, OpenKind::Put, &put(&list, 0)).unwrap();
     assert_eq!(open(0), Ok(()));
     assert_eq!(open(2), Err(ErrorCode::TOO_MANY_STREAMS));
 }
@@ -230,9 +235,9 @@ fn str_008_content_is_whole_with_its_last_byte_and_its_own_hash() {
     for (len, hash, right) in cases {
         let (_dir, mut app) = phone(None);
         let (id, mut link) = link(&app);
-        let opened = app.open_transfer(NOW, id, &mut link, 0, OpenKind::Put, &put(&list, 0)).unwrap();
+        let opened = app.open_transfer(NOW, &mut link, 0, OpenKind::Put, &put(&list, 0)).unwrap();
         assert_eq!(opened, Ok(()));
-        let mut transfer = link.take_transfer(0).unwrap();
+        let mut transfer = link.data.take_transfer(0).unwrap();
         let upload = transfer.as_upload().unwrap();
         upload.write(&stream[..len]).unwrap();
         upload.fin(hash);
@@ -250,10 +255,10 @@ fn of_uploads_that_wait_for_a_new_stream_the_newest_are_kept() {
         app.media.create_part(Some(id), list.content_id()).unwrap().write_all(&bytes).unwrap();
         app.store.put_part(id, &list).unwrap();
         let meta = put(&list, MEDIA_CHUNK_LEN);
-        let opened = app.open_transfer(NOW, id, &mut link, 0, OpenKind::Put, &meta).unwrap();
+        let opened = app.open_transfer(NOW, &mut link, 0, OpenKind::Put, &meta).unwrap();
         assert_eq!(opened, Ok(()));
         assert_eq!(app.store.parts(id).unwrap().len(), contents.len() + 1, "up to {PARTS_KEPT_MAX} stay");
-        app.on_stream_event(NOW, id, &mut link, Event::StreamEnded { id: 0, end: StreamEnd::Lost }).unwrap();
+        app.on_stream_event(NOW, &mut link, Event::StreamEnded { id: 0, end: StreamEnd::Lost }).unwrap();
         contents.push(list.content_id());
     }
     assert_eq!(app.store.parts(id).unwrap(), contents[1..]);
@@ -357,13 +362,13 @@ fn an_offer_is_cancelled_at_once_and_only_an_offer() {
 #[test]
 fn a_link_that_comes_to_life_after_its_attempt_is_told_as_linked() {
     let (_dir, mut app) = phone(None);
-    let (id, mut link) = link(&app);
-    assert!(matches!(app.cancel(NOW, link.companion), Err(VerbError::NoSuchCompanion(_))));
-    link.stored_status = CompanionStatus::Offered;
-    let _ = app.pump_link(NOW, id, &mut link).unwrap();
-    let told = app.out.iter().filter(|out| matches!(out, AppOutput::Event(AppEvent::Linked { .. })));
-    assert_eq!(told.count(), 1);
-    let _ = app.pump_link(NOW, id, &mut link).unwrap();
-    let told = app.out.iter().filter(|out| matches!(out, AppOutput::Event(AppEvent::Linked { .. })));
-    assert_eq!(told.count(), 1, "once");
+    let (_, mut link) = link(&app);
+    assert!(matches!(app.cancel(NOW, link.data.companion), Err(VerbError::NoSuchCompanion(_))));
+    link.data.stored_status = CompanionStatus::Offered;
+    let mut rng = ChaCha20Rng::seed_from_u64(3);
+    for told in [1, 0] {
+        let _ = app.drained(NOW.mono, &mut rng, &mut link).unwrap();
+        let events = round(&mut app, NOW);
+        assert_eq!(events.iter().filter(|event| matches!(event, AppEvent::Linked { .. })).count(), told);
+    }
 }

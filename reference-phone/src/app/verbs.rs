@@ -274,7 +274,7 @@ impl App {
         let companions = self.store.companions()?.into_iter();
         Ok(companions
             .map(|companion| {
-                let state = self.links.get(&companion.link).and_then(|link| link.state);
+                let state = self.host.link(companion.link).and_then(|link| link.data.state);
                 (companion, state)
             })
             .collect())
@@ -286,7 +286,7 @@ impl App {
     ///
     /// [`VerbError`].
     pub fn revoke(&mut self, now: Now, companion: CompanionId) -> Result<(), VerbError> {
-        if self.rest.is_on() {
+        if self.host.backoff().is_on() {
             return Err(VerbError::Resting);
         }
         let revoked = self.revoke_now(now, companion);
@@ -295,7 +295,9 @@ impl App {
 
     /// A verb whose writes failed has done half of them, perhaps: the round takes them back.
     pub(super) fn whole<T>(&mut self, done: Result<T, VerbError>) -> Result<T, VerbError> {
-        self.spoiled |= matches!(done, Err(VerbError::Store(_)));
+        if matches!(done, Err(VerbError::Store(_))) {
+            self.host.set_incomplete();
+        }
         done
     }
 
@@ -305,7 +307,7 @@ impl App {
         if found.status == CompanionStatus::Revoked {
             return Err(VerbError::AlreadyRevoked(companion));
         }
-        let Some(link) = self.links.get_mut(&found.link) else {
+        let Some(link) = self.host.link_mut(found.link) else {
             // It cannot even be opened: without its keys it is over.
             self.store.forget_link(found.link)?;
             self.store.set_companion_status(found.link, CompanionStatus::Revoked)?;
@@ -314,14 +316,14 @@ impl App {
         let tbs = signed::revoked_tbs(&found.companion, found.serial, &found.link);
         let signature = self.account.key.sign(&tbs);
         match link.endpoint.revoke(now.mono, signature) {
-            Ok(commit) => link.commits.push(commit),
+            Ok(commit) => link.store(commit),
             Err(SendRefused::Busy) => return Err(VerbError::Busy),
             Err(_) => return Err(VerbError::AlreadyRevoked(companion)),
         }
-        for content in link.uploads() {
+        for content in link.data.uploads() {
             self.media.drop_part(Some(found.link), content);
         }
-        link.transfers.clear();
+        link.data.transfers.clear();
         Ok(self.forget_parts(found.link)?)
     }
 
@@ -331,7 +333,7 @@ impl App {
     ///
     /// [`VerbError`].
     pub fn cancel(&mut self, now: Now, companion: CompanionId) -> Result<(), VerbError> {
-        if self.rest.is_on() {
+        if self.host.backoff().is_on() {
             return Err(VerbError::Resting);
         }
         let cancelled = self.cancel_now(now, companion);
@@ -345,14 +347,14 @@ impl App {
         if found.status != CompanionStatus::Offered {
             return Err(VerbError::NotOffered(companion));
         }
-        if let Some(link) = self.links.get_mut(&found.link) {
+        if let Some(link) = self.host.link_mut(found.link) {
             match link.endpoint.cancel_offer(now.mono) {
-                Ok(commit) => link.commits.push(commit),
+                Ok(commit) => link.store(commit),
                 Err(SendRefused::Busy) => return Err(VerbError::Busy),
                 Err(_) => return Err(VerbError::NotOffered(companion)),
             }
-            link.over = true;
-        } else if self.attempt.is_some() {
+            link.data.over = true;
+        } else if self.host.attempts().next().is_some() {
             self.cancel_scan(now);
         } else {
             // It cannot even be opened.
@@ -367,10 +369,10 @@ impl App {
     ///
     /// [`VerbError::Store`].
     pub fn status(&self) -> Result<Status, VerbError> {
-        let links = self.links.values().map(|link| LinkReport {
-            companion: link.companion,
-            state: link.state,
-            has_socket: link.socket.is_some(),
+        let links = self.host.links().map(|link| LinkReport {
+            companion: link.data.companion,
+            state: link.data.state,
+            has_socket: link.has_socket(),
             outbox: link.endpoint.outbox_len(),
             streams: link.endpoint.streams().len(),
         });
@@ -380,7 +382,7 @@ impl App {
             counts: self.store.counts()?,
             settings: self.store.settings()?,
             links: links.collect(),
-            scanning: self.attempt.is_some(),
+            scanning: self.host.attempts().next().is_some(),
         })
     }
 }

@@ -9,82 +9,58 @@ mod command_key;
 #[cfg(feature = "hazmat")]
 mod hazmat;
 mod link;
-mod settle;
+mod round;
 mod subscriptions;
 mod sync;
 mod transfer;
 mod verbs;
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::BTreeSet;
 use std::time::Duration;
 
-use bytes::{Bytes, BytesMut};
+use bytes::BytesMut;
 use handfast::codec::frame::Collection;
 use handfast::codec::ids::{CommandKey, CompanionId, ContentId};
+use handfast::host::{self, Host};
 use handfast::session::LinkState;
 use handfast::session::pairing::ShownCodes;
 use handfast::{DeviceRole, ErrorCode, RelayName, Timestamp};
-use handfast_programs::StoreBackoff;
 use rand_core::CryptoRng;
 
 use crate::store::{Direction, LinkRowState, Message, Store, StoreError};
-use codes::Code;
-use link::Link;
+use codes::CodeData;
+use link::{Link, LinkData};
 
 pub use codes::CODE_SHOWN;
-pub use settle::{SettleError, Settled};
+pub use handfast::host::SocketTag;
 pub use verbs::{Sent, Status, VerbError};
 
-/// One socket, by a number that is not used again.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct SocketTag(u64);
-
-impl SocketTag {
-    /// The number.
-    #[must_use]
-    pub const fn get(self) -> u64 {
-        self.0
-    }
+/// The companion cannot go on: end the process. Everything that was told is durable.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum SettleError {
+    /// The store belongs to someone else now, or is damaged: see [`StoreError::is_final`].
+    #[error("{0}; nothing that was confirmed is lost")]
+    Store(#[from] StoreError),
 }
 
 /// What the driver must do.
-#[derive(Debug)]
+pub type AppOutput = host::Output<AppEvent>;
+/// What a round led to.
+pub type Settled = host::Settled<AppEvent, StoreError>;
+
+/// What happens at a companion, for its user.
+#[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum AppOutput {
-    /// Open a socket to this relay, and report it with `handle_opened` or `handle_closed`.
-    Connect {
-        /// The socket.
-        socket: SocketTag,
-        /// The relay.
-        relay: RelayName,
-    },
-    /// Send one binary message, and report it with `handle_written`.
-    Transmit {
-        /// The socket.
-        socket: SocketTag,
-        /// The message.
-        bytes: Bytes,
-    },
-    /// Close the socket. `handle_closed` is not needed.
-    Disconnect {
-        /// The socket.
-        socket: SocketTag,
-    },
-    /// Copy content to a path of the user's choice, away from the core thread, and report it with `exported`.
+pub enum AppEvent {
+    /// For the driver: copy content to a path of the user's choice, away from the core thread, and report it with
+    /// [`App::exported`].
     Export {
         /// The content.
         content: ContentId,
         /// The path.
         out: String,
     },
-    /// Tell whoever watches this companion.
-    Event(AppEvent),
-}
-
-/// What happens at a companion, for its user.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum AppEvent {
     /// Show this code, in place of the one before.
     Code {
         /// The text of the QR code. It holds the code's secret.
@@ -218,13 +194,6 @@ pub enum AppEvent {
     },
 }
 
-/// Whom a socket belongs to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Owner {
-    Link,
-    Code(u64),
-}
-
 /// A file that nothing needs once the open transaction is durable.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Leftover {
@@ -241,34 +210,22 @@ enum Leftover {
 /// The companion.
 #[derive(Debug)]
 pub struct App {
+    host: Host<LinkData, CodeData, AppEvent>,
     store: Store,
     relay: RelayName,
     label: String,
-    link: Option<Link>,
-    codes: Vec<Code>,
-    /// What they share, so that one of them alone answers a phone.
+    /// What the codes share, so that one of them alone answers a phone.
     shown_codes: ShownCodes,
     /// When the next code is due; `None` while no codes are shown.
     next_code: Option<Timestamp>,
-    /// Counts codes, so that sockets name them.
-    code_count: u64,
-    sockets: BTreeMap<SocketTag, Owner>,
-    next_socket: u64,
-    out: VecDeque<AppOutput>,
     /// Files that the open transaction makes useless: they go once it is durable.
     leftovers: Vec<Leftover>,
     /// Copies of content to paths of the user that are being made.
     exporting: BTreeSet<(ContentId, String)>,
-    /// Whether a transaction of this round is durable.
-    stored: bool,
-    /// How many of `out` no open transaction can undo.
-    out_durable: usize,
-    /// A verb could not do all its writes: the round must not be stored.
-    spoiled: bool,
-    /// While it is on, after the store failed, there is no link and no code.
-    rest: StoreBackoff,
-    /// Whether there was a link when the rest began.
-    rests_linked: bool,
+    /// The end of the link, which is told once it is durable.
+    ended: Option<AppEvent>,
+    /// Whether there was a link when the store failed.
+    was_linked: bool,
     /// The companion that the user knows to be linked: told so by this program, or linked before it started.
     known_linked: Option<CompanionId>,
 }
@@ -287,30 +244,22 @@ impl App {
         rng: &mut dyn CryptoRng,
     ) -> Result<Self, StoreError> {
         let mut app = Self {
+            host: Host::default(),
             store,
             relay,
             label,
-            link: None,
-            codes: Vec::new(),
             shown_codes: ShownCodes::default(),
             next_code: None,
-            code_count: 0,
-            sockets: BTreeMap::new(),
-            next_socket: 1,
-            out: VecDeque::new(),
             leftovers: Vec::new(),
             exporting: BTreeSet::new(),
-            stored: false,
-            out_durable: 0,
-            spoiled: false,
-            rest: StoreBackoff::default(),
-            rests_linked: false,
+            ended: None,
+            was_linked: false,
             known_linked: None,
         };
         app.known_linked =
             app.store.link()?.filter(|row| row.state != LinkRowState::Pending).map(|row| row.companion);
         app.load_link(now, rng)?;
-        if app.link.is_none() {
+        if app.link().is_none() {
             // The process may have ended between the commit that deleted a link and this.
             app.store.media().wipe()?;
         } else {
@@ -320,45 +269,20 @@ impl App {
     }
 
     fn event(&mut self, event: AppEvent) {
-        self.out.push_back(AppOutput::Event(event));
+        self.host.event(event);
     }
 
-    fn connect(&mut self, owner: Owner, relay: RelayName) -> SocketTag {
-        let socket = SocketTag(self.next_socket);
-        self.next_socket = self.next_socket.saturating_add(1);
-        let _ = self.sockets.insert(socket, owner);
-        self.out.push_back(AppOutput::Connect { socket, relay });
-        socket
+    fn link(&self) -> Option<&Link> {
+        self.host.links().next()
     }
 
-    /// Gives a socket up.
-    fn disconnect(&mut self, socket: Option<SocketTag>) {
-        if let Some(socket) = socket
-            && self.sockets.remove(&socket).is_some()
-        {
-            self.out.push_back(AppOutput::Disconnect { socket });
-        }
-    }
-
-    fn code_mut(&mut self, number: u64) -> Option<&mut Code> {
-        self.codes.iter_mut().find(|code| code.number == number)
+    fn link_mut(&mut self) -> Option<&mut Link> {
+        self.host.links_mut().next()
     }
 
     /// A socket is open.
     pub fn handle_opened(&mut self, now: Timestamp, rng: &mut dyn CryptoRng, socket: SocketTag) {
-        match self.sockets.get(&socket).copied() {
-            Some(Owner::Link) => {
-                if let Some(link) = &mut self.link {
-                    link.endpoint.handle_opened(now, rng);
-                }
-            }
-            Some(Owner::Code(number)) => {
-                if let Some(code) = self.code_mut(number) {
-                    code.pairing.handle_opened(now);
-                }
-            }
-            None => {}
-        }
+        self.host.handle_opened(now, rng, socket);
     }
 
     /// One binary message arrived.
@@ -369,21 +293,12 @@ impl App {
         socket: SocketTag,
         bytes: BytesMut,
     ) {
-        // A machine that takes no bytes now has given this socket up: they are of no use.
-        let _ = match self.sockets.get(&socket).copied() {
-            Some(Owner::Link) => self.link.as_mut().map(|link| link.endpoint.handle_bytes(now, rng, bytes)),
-            Some(Owner::Code(number)) => {
-                self.code_mut(number).map(|code| code.pairing.handle_bytes(now, rng, bytes))
-            }
-            None => None,
-        };
+        self.host.handle_bytes(now, rng, socket, bytes);
     }
 
     /// The socket took a message of this length.
     pub fn handle_written(&mut self, now: Timestamp, socket: SocketTag, len: usize) {
-        if let (Some(Owner::Link), Some(link)) = (self.sockets.get(&socket), &mut self.link) {
-            link.endpoint.transmitted(now, len);
-        }
+        self.host.handle_written(now, socket, len);
     }
 
     /// A socket is closed, or could not be opened; `reason` says why, for the user.
@@ -394,55 +309,42 @@ impl App {
         socket: SocketTag,
         reason: &str,
     ) {
-        match self.sockets.remove(&socket) {
-            Some(Owner::Link) => {
-                if let Some(link) = &mut self.link {
-                    link.socket = None;
-                    link.endpoint.handle_closed(now, rng);
-                }
-            }
-            Some(Owner::Code(number)) => {
-                if let Some(code) = self.code_mut(number) {
-                    code.socket = None;
-                    code.pairing.handle_closed(now);
-                    self.event(AppEvent::RelayLost { reason: reason.to_owned() });
-                }
-            }
-            None => {}
+        if self.host.handle_closed(now, rng, socket).is_some() {
+            self.event(AppEvent::RelayLost { reason: reason.to_owned() });
         }
     }
 
     /// Time has passed; call it at [`App::deadline`] or at any other time.
     pub fn handle_timeout(&mut self, now: Timestamp, rng: &mut dyn CryptoRng) {
-        if let Some(link) = &mut self.link
-            && link.deadline.is_some_and(|at| at <= now)
-        {
-            link.endpoint.handle_timeout(now, rng);
-        }
-        for code in &mut self.codes {
-            if code.deadline.is_some_and(|at| at <= now) {
-                code.pairing.handle_timeout(now);
-            }
-        }
+        self.host.handle_timeout(now, rng);
         self.rotate(now, rng);
     }
 
     /// The computer slept, or the network came back: whoever is connected, or waits to be, looks at once.
     pub fn probe(&mut self, now: Timestamp) {
-        if let Some(link) = &mut self.link {
-            link.endpoint.probe(now);
-        }
-        for code in &mut self.codes {
-            code.pairing.probe(now);
-        }
+        self.host.probe(now);
     }
 
     /// When [`App::handle_timeout`] is due.
     #[must_use]
     pub fn deadline(&self) -> Option<Timestamp> {
-        let link = self.link.as_ref().and_then(Link::deadline);
-        let codes = self.codes.iter().filter_map(|code| code.deadline);
-        codes.chain(link).chain(self.rest.until()).chain(self.rotation_due()).min()
+        let check = self.link().and_then(|link| link.data.check_due());
+        check.into_iter().chain(self.host.deadline()).chain(self.rotation_due()).min()
+    }
+
+    /// Stores what the inputs since the last call led to, and returns what must be done now: see [`host::settle`].
+    ///
+    /// # Errors
+    ///
+    /// [`SettleError`] when the process should end.
+    pub fn settle(&mut self, now: Timestamp, rng: &mut dyn CryptoRng) -> Result<Settled, SettleError> {
+        let settled = host::settle(self, now, rng)?;
+        for output in &settled.outputs {
+            if let AppOutput::Event(AppEvent::Linked { companion, .. }) = output {
+                self.known_linked = Some(*companion);
+            }
+        }
+        Ok(settled)
     }
 
     /// The store, to be looked at.
@@ -454,21 +356,21 @@ impl App {
     /// Whether this companion is linked, or may be.
     #[must_use]
     pub fn is_linked(&self) -> bool {
-        self.link.is_some()
+        self.link().is_some()
     }
 
     /// The user wants the seat back that another process took.
     pub fn take_back(&mut self, now: Timestamp) {
-        if let Some(link) = &mut self.link {
+        if let Some(link) = self.link_mut() {
             link.endpoint.reclaim_seat(now);
         }
     }
 
     /// The link is over: its row, its keys and all that came over it are deleted, in the open transaction.
     fn forget_link(&mut self) -> Result<(), StoreError> {
-        if let Some(link) = self.link.take() {
-            self.disconnect(link.socket);
-            self.store.forget_link(link.id)?;
+        let id = self.link().map(Link::id);
+        if let Some(link) = id.and_then(|id| self.host.remove_link(id)) {
+            self.store.forget_link(link.id())?;
             self.store.wipe_mirror()?;
             self.leftovers.push(Leftover::All);
         }

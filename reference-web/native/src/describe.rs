@@ -24,6 +24,9 @@ fn row(m: &Message) -> Value {
 /// An event as a JSON object; codes are described by the driver, which draws them.
 pub(crate) fn event(event: &AppEvent) -> Value {
     match event {
+        AppEvent::Export { content, out } => {
+            json!({"event": "export", "content": content.to_string(), "out": out})
+        }
         AppEvent::Code { text } => json!({"event": "code", "text": text}),
         AppEvent::CheckCode(code) => json!({"event": "check_code", "code": code}),
         AppEvent::NumberWanted { account } => json!({"event": "number_wanted", "account": account}),

@@ -150,10 +150,11 @@ impl Core {
             self.app.handle_timeout(now, &mut rng);
             let settled = self.app.settle(now, &mut rng)?;
             if let Some(failure) = &settled.failure {
-                tracing::warn!(failure, "a round could not be stored");
+                tracing::warn!(%failure, "a round could not be stored");
             }
             for (replies, line) in answers {
-                let line = settled.failure.as_ref().map_or(line, |failure| json!({"error": failure}));
+                let line =
+                    settled.failure.as_ref().map_or(line, |failure| json!({"error": failure.to_string()}));
                 self.answer(replies.as_ref(), line);
             }
             for output in settled.outputs {
@@ -210,7 +211,7 @@ impl Core {
             AppOutput::Transmit { socket, bytes } => self.sockets.send(socket, bytes),
             AppOutput::Disconnect { socket } => self.sockets.disconnect(socket),
             AppOutput::Event(AppEvent::Code { text }) => self.draw_code(text)?,
-            AppOutput::Export { content, out } => self.export(content, out),
+            AppOutput::Event(AppEvent::Export { content, out }) => self.export(content, out),
             AppOutput::Event(event) => {
                 let line = describe::event(&event);
                 tracing::debug!(event = %line["event"]);

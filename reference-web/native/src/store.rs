@@ -18,6 +18,7 @@ use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use handfast::codec::ids::MailboxId;
+use handfast::host::Incomplete;
 use handfast::session::{Commit, CommitError, Pairs};
 use handfast::sqlite::{self, DeviceKey, Reserve, SqliteError, Txn};
 use rusqlite::Connection;
@@ -37,7 +38,7 @@ pub const DB_FILE: &str = "companion.db";
 pub const KEY_FILE: &str = "device.key";
 
 /// The store could not be opened, read or written.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum StoreError {
     /// SQLite, or a file.
@@ -83,6 +84,12 @@ impl StoreError {
                 true
             }
         }
+    }
+}
+
+impl From<Incomplete> for StoreError {
+    fn from(_: Incomplete) -> Self {
+        Self::Incomplete
     }
 }
 

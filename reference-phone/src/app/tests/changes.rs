@@ -1,6 +1,9 @@
 //! Edits, deletes and reactions: of this account, of its companions, and from the network.
 
+use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
+
+use bytes::Bytes;
 
 use handfast::codec::limits::REACTIONS_MAX;
 use handfast_messages::NowValue;
@@ -268,8 +271,8 @@ fn verbs_say_why_they_are_refused() {
 fn msg_046_who_is_there_is_told_as_a_whole() {
     // req: MSG-046
     let mut phone = phone();
-    let (id, link) = link(&phone.app);
-    drop(phone.app.links.insert(id, link));
+    let (_, link) = link(&phone.app);
+    phone.app.host.add_link(link);
     let presence = |chat, is_there| UpstreamEvent::Presence { chat, is_there };
     phone.notes.0.lock().unwrap().0.extend((1..=102).rev().map(|chat| presence(chat, true)));
     phone.notes.0.lock().unwrap().0.push_back(presence(2, false));

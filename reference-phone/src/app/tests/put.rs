@@ -15,11 +15,11 @@ fn says(state: &str, event: &str) -> Vec<String> {
         file.write_all(&bytes[..usize::try_from(MEDIA_CHUNK_LEN).unwrap()]).unwrap();
     }
     if state == "TAKING" {
-        let opened = app.open_transfer(NOW, id, &mut link, 0, OpenKind::Put, &put(&list, 0)).unwrap();
+        let opened = app.open_transfer(NOW, &mut link, 0, OpenKind::Put, &put(&list, 0)).unwrap();
         assert_eq!(opened, Ok(()));
     }
     if event == "FIN_EARLY" {
-        let mut transfer = link.take_transfer(0).unwrap();
+        let mut transfer = link.data.take_transfer(0).unwrap();
         let upload = transfer.as_upload().unwrap();
         upload.fin(*list.content_id().as_bytes());
         let answer = upload.sync(id, &app.media);
@@ -41,7 +41,7 @@ fn says(state: &str, event: &str) -> Vec<String> {
         "GET_NO_CONTENT" => (OpenKind::Get, Vec::new()),
         other => panic!("no such event: {other}"),
     };
-    let answer = app.open_transfer(NOW, id, &mut link, 2, kind, &meta).unwrap();
+    let answer = app.open_transfer(NOW, &mut link, 2, kind, &meta).unwrap();
     answer.err().map(|code| format!("STOP({})", code.name())).into_iter().collect()
 }
 

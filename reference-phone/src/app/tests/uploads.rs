@@ -19,8 +19,8 @@ fn upload(app: &mut App, link: MailboxId, number: u8, now_ms: u64) -> ContentId 
     id
 }
 
-fn open(app: &mut App, link: &mut Link, id: MailboxId, stream: u64, meta: &[u8]) -> Result<(), ErrorCode> {
-    app.open_transfer(NOW, id, link, stream, OpenKind::Put, meta).unwrap()
+fn open(app: &mut App, link: &mut Link, stream: u64, meta: &[u8]) -> Result<(), ErrorCode> {
+    app.open_transfer(NOW, link, stream, OpenKind::Put, meta).unwrap()
 }
 
 fn send(app: &mut App, content: ContentId) -> ResultBody {
@@ -139,9 +139,9 @@ fn str_031_a_link_has_a_quota_of_bytes_for_what_no_message_names() {
         // Two uploads under way, as large as they may be, less what is whole and what comes now.
         let _ = upload(&mut app, id, 1, 1_000);
         let left = UPLOADS_LEN_MAX - 140_000;
-        assert_eq!(open(&mut app, &mut link, id, 0, &put_of(2, left / 2)), Ok(()));
-        assert_eq!(open(&mut app, &mut link, id, 2, &put_of(3, left / 2)), Ok(()));
-        assert_eq!(open(&mut app, &mut link, id, 4, &put_of(4, size)), answer, "{size}");
+        assert_eq!(open(&mut app, &mut link, 0, &put_of(2, left / 2)), Ok(()));
+        assert_eq!(open(&mut app, &mut link, 2, &put_of(3, left / 2)), Ok(()));
+        assert_eq!(open(&mut app, &mut link, 4, &put_of(4, size)), answer, "{size}");
     }
 }
 
@@ -158,9 +158,9 @@ fn str_031_a_link_has_a_quota_of_contents() {
             app.store.put_media(list.content_id(), &list).unwrap();
             app.store.claim(id, list.content_id(), 1_000).unwrap();
         }
-        assert_eq!(open(&mut app, &mut link, id, 0, &put_of(9, 1)), answer, "{count}");
-        let other = MailboxId::from_bytes([2; 16]);
-        assert_eq!(open(&mut app, &mut link, other, 2, &put_of(8, 1)), Ok(()), "each link has its own");
+        assert_eq!(open(&mut app, &mut link, 0, &put_of(9, 1)), answer, "{count}");
+        let mut other = link_of(&app, MailboxId::from_bytes([2; 16]));
+        assert_eq!(open(&mut app, &mut other, 2, &put_of(8, 1)), Ok(()), "each link has its own");
     }
 }
 
@@ -174,8 +174,8 @@ fn str_031_parts_that_wait_for_a_stream_make_room() {
     app.store.put_part(id, &old).unwrap();
     app.store.put_part(id, &new).unwrap();
     let left = UPLOADS_LEN_MAX - 70_000;
-    assert_eq!(open(&mut app, &mut link, id, 0, &put_of(3, left / 2)), Ok(()));
-    assert_eq!(open(&mut app, &mut link, id, 2, &put_of(4, left / 2)), Ok(()));
+    assert_eq!(open(&mut app, &mut link, 0, &put_of(3, left / 2)), Ok(()));
+    assert_eq!(open(&mut app, &mut link, 2, &put_of(4, left / 2)), Ok(()));
     assert_eq!(app.store.parts(id).unwrap(), [new.content_id()], "the oldest went, and no more");
 }
 
@@ -186,10 +186,10 @@ fn str_032_a_put_leaves_room_on_the_disk() {
     let short: handfast_programs::FreeSpace = |_| Some(DISK_RESERVE + 139_999);
     for (free, answer) in [(enough, Ok(())), (short, Err(ErrorCode::FULL))] {
         let (_dir, mut app) = phone(None);
-        let (id, mut link) = link(&app);
+        let (_, mut link) = link(&app);
         app.media = app.media.with_free_space(free);
-        assert_eq!(open(&mut app, &mut link, id, 0, &put_of(1, 70_000)), Ok(()));
-        assert_eq!(open(&mut app, &mut link, id, 2, &put_of(2, 70_000)), answer, "both would come");
+        assert_eq!(open(&mut app, &mut link, 0, &put_of(1, 70_000)), Ok(()));
+        assert_eq!(open(&mut app, &mut link, 2, &put_of(2, 70_000)), answer, "both would come");
     }
 }
 
@@ -215,8 +215,7 @@ fn str_033_what_no_message_names_is_there_for_its_own_link_alone() {
     app.store.put_companion(&theirs).unwrap();
     let content = upload(&mut app, other, 1, 1_000);
     let meta = GetMeta { content, offset: 0 }.encode();
-    let get =
-        |app: &mut App, link: &mut Link| app.open_transfer(NOW, id, link, 0, OpenKind::Get, &meta).unwrap();
+    let get = |app: &mut App, link: &mut Link| app.open_transfer(NOW, link, 0, OpenKind::Get, &meta).unwrap();
     assert_eq!(get(&mut app, &mut link), Err(ErrorCode::GONE));
     assert_eq!(send(&mut app, content), ResultBody::Failed { code: ErrorCode::GONE });
     app.store.claim(id, content, 1_000).unwrap();

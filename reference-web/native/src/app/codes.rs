@@ -4,13 +4,15 @@ use std::time::Duration;
 
 use handfast::codec::ids::MailboxId;
 use handfast::handshake::pairing::Claims;
+use handfast::host;
 use handfast::session::pairing::{KeysInUse, ShownCodes};
-use handfast::session::{CommitId, Event, Output, Pairing, PairingEvent};
+use handfast::session::{Pairing, PairingEvent};
 use handfast::{ErrorCode, Timestamp};
 use handfast_messages::grants;
 use rand_core::CryptoRng;
 
-use super::{App, AppEvent, AppOutput, Link, Owner, SocketTag, VerbError};
+use super::link::is_confirmed;
+use super::{App, AppEvent, VerbError};
 use crate::store::{LinkRowState, StoreError};
 
 /// How long a code is shown.
@@ -19,16 +21,12 @@ pub const CODE_SHOWN: Duration = Duration::from_secs(30);
 const CODES_MAX: usize = 2;
 
 /// One code and its pairing attempt.
-#[derive(Debug)]
-pub(super) struct Code {
-    pub(super) number: u64,
-    pub(super) pairing: Pairing,
-    pub(super) socket: Option<SocketTag>,
-    pub(super) deadline: Option<Timestamp>,
-    /// Commits of the open transaction, to be reported once it is durable.
-    applied: Vec<CommitId>,
-    /// How many commits were stored.
-    stored: u32,
+pub(super) type Code = host::Attempt<CodeData>;
+
+/// What the companion keeps for a code.
+#[derive(Debug, Default)]
+#[expect(unnameable_types, reason = "the host alone asks for it")]
+pub struct CodeData {
     /// The link, once something of it is stored.
     link: Option<MailboxId>,
     /// How the attempt ended.
@@ -42,17 +40,17 @@ impl App {
     ///
     /// [`VerbError::Linked`] when this companion is linked, [`VerbError::Resting`].
     pub fn pair(&mut self, now: Timestamp, rng: &mut dyn CryptoRng) -> Result<(), VerbError> {
-        if self.rest.is_on() {
+        if self.host.backoff().is_on() {
             return Err(VerbError::Resting);
         }
         if self.is_pending() {
             // Its user knows, and asks for another code, or waits for the phone's word.
             return Ok(());
         }
-        if self.link.is_some() {
+        if self.link().is_some() {
             return Err(VerbError::Linked);
         }
-        if self.codes.is_empty() {
+        if self.host.attempts().next().is_none() {
             // What answered for an earlier link or attempt keeps no code from being shown that the user asks for now.
             self.shown_codes = ShownCodes::default();
         }
@@ -67,7 +65,7 @@ impl App {
     ///
     /// [`VerbError::NotAsked`] while a code is shown or an attempt goes on, and as [`App::pair`].
     pub fn new_code(&mut self, now: Timestamp, rng: &mut dyn CryptoRng) -> Result<(), VerbError> {
-        if !self.codes.is_empty() {
+        if self.host.attempts().next().is_some() {
             return Err(VerbError::NotAsked);
         }
         // req: HSK-166
@@ -86,7 +84,8 @@ impl App {
     /// [`VerbError::NotAsked`].
     pub fn enter_number(&mut self, now: Timestamp, digits: &str) -> Result<(), VerbError> {
         // req: HSK-102
-        let asked = self.codes.iter_mut().find_map(|code| code.pairing.enter_confirmation(now, digits).ok());
+        let asked =
+            self.host.attempts_mut().find_map(|code| code.pairing.enter_confirmation(now, digits).ok());
         asked.ok_or(VerbError::NotAsked)
     }
 
@@ -97,14 +96,14 @@ impl App {
     /// [`VerbError::NotAsked`].
     pub fn stop_pairing(&mut self, now: Timestamp) -> Result<(), VerbError> {
         // req: HSK-104
-        let asked = self.codes.iter_mut().find_map(|code| code.pairing.stop(now).ok());
+        let asked = self.host.attempts_mut().find_map(|code| code.pairing.stop(now).ok());
         asked.ok_or(VerbError::NotAsked)
     }
 
     /// When another code is due; not while a phone has scanned one.
     pub(super) fn rotation_due(&self) -> Option<Timestamp> {
-        let next = self.next_code.filter(|_| !self.rest.is_on());
-        next.filter(|_| !self.codes.iter().any(|code| code.pairing.is_frozen()))
+        let next = self.next_code.filter(|_| !self.host.backoff().is_on());
+        next.filter(|_| !self.host.attempts().any(|code| code.pairing.is_frozen()))
     }
 
     /// Shows another code when it is time. A code that a phone has scanned stays.
@@ -113,9 +112,9 @@ impl App {
             return;
         }
         self.next_code = Some(now.plus(CODE_SHOWN));
-        while self.codes.len() >= CODES_MAX {
-            let old = self.codes.remove(0);
-            self.disconnect(old.socket);
+        let shown: Vec<_> = self.host.attempts().map(Code::id).collect();
+        for old in shown.iter().rev().skip(CODES_MAX - 1) {
+            drop(self.host.remove_attempt(*old));
         }
         let claims = Claims { label: self.label.clone(), origin: String::new(), grants: grants::ALL };
         // Codes are shown only while this companion has no link, and what it had is deleted.
@@ -126,80 +125,33 @@ impl App {
             return;
         };
         let text = pairing.offer_text().map(|text| text.as_str().to_owned()).unwrap_or_default();
-        self.code_count = self.code_count.saturating_add(1);
-        self.codes.push(Code {
-            number: self.code_count,
-            pairing,
-            socket: None,
-            deadline: Some(now),
-            applied: Vec::new(),
-            stored: 0,
-            link: None,
-            over: None,
-        });
+        let _ = self.host.add_attempt(now, pairing, CodeData::default());
         self.event(AppEvent::Code { text });
     }
 
-    /// Drains the attempts. Returns whether anything happened.
-    pub(super) fn pump_codes(&mut self) -> Result<bool, StoreError> {
-        let mut moved = false;
-        let numbers: Vec<u64> = self.codes.iter().map(|code| code.number).collect();
-        for number in numbers {
-            while self.pump_code(number)? {
-                moved = true;
-            }
+    /// The pairing stores something of the link: its row belongs to it.
+    pub(super) fn store_terms(&mut self, code: &mut Code, link: MailboxId) -> Result<(), StoreError> {
+        if code.data.link.is_some() {
+            return Ok(());
         }
-        Ok(moved)
+        code.data.link = Some(link);
+        if let Some(terms) = code.pairing.terms() {
+            self.store.forget_links_but(terms.mailbox)?;
+            self.store.put_link(terms)?;
+        }
+        Ok(())
     }
 
-    fn pump_code(&mut self, number: u64) -> Result<bool, StoreError> {
-        let Some(code) = self.code_mut(number) else { return Ok(false) };
-        match code.pairing.poll_output() {
-            Output::Persist(commit) => {
-                code.applied.push(commit.id());
-                if code.link.is_none() {
-                    code.link = Some(commit.link());
-                    if let Some(terms) = code.pairing.terms().cloned() {
-                        self.store.forget_links_but(terms.mailbox)?;
-                        self.store.put_link(&terms)?;
-                    }
-                }
-                self.store.apply(&commit)?;
-            }
-            Output::Transmit(bytes) => {
-                let socket = code.socket;
-                self.out.extend(socket.map(|socket| AppOutput::Transmit { socket, bytes }));
-            }
-            Output::Event(Event::Connect) => {
-                let relay = code.pairing.relay().clone();
-                let socket = self.connect(Owner::Code(number), relay);
-                if let Some(code) = self.code_mut(number) {
-                    code.socket = Some(socket);
-                }
-            }
-            Output::Event(Event::Disconnect) => {
-                let socket = code.socket.take();
-                self.disconnect(socket);
-            }
-            Output::Event(Event::Pairing(event)) => self.on_pairing_event(number, event)?,
-            Output::Wait(at) => {
-                code.deadline = at;
-                return Ok(false);
-            }
-            _ => {}
-        }
-        Ok(true)
-    }
-
-    fn on_pairing_event(&mut self, number: u64, event: PairingEvent) -> Result<(), StoreError> {
+    pub(super) fn take_pairing_event(
+        &mut self,
+        code: &mut Code,
+        event: PairingEvent,
+    ) -> Result<(), StoreError> {
         match event {
             PairingEvent::CheckCode(digits) => {
                 // The other code is given up: one phone at a time.
-                let others: Vec<_> =
-                    self.codes.iter().filter(|c| c.number != number).map(|c| c.socket).collect();
-                self.codes.retain(|code| code.number == number);
-                for socket in others {
-                    self.disconnect(socket);
+                for other in self.host.attempts().map(Code::id).collect::<Vec<_>>() {
+                    drop(self.host.remove_attempt(other));
                 }
                 self.event(AppEvent::CheckCode(digits));
             }
@@ -208,52 +160,32 @@ impl App {
             }
             PairingEvent::Linked(link) => {
                 self.store.set_link_state(link, LinkRowState::Active)?;
-                self.code_mut(number).into_iter().for_each(|code| code.over = Some(Ok(())));
+                code.data.over = Some(Ok(()));
             }
-            PairingEvent::Ended(reason) => {
-                self.code_mut(number).into_iter().for_each(|code| code.over = Some(Err(reason)));
-            }
+            PairingEvent::Ended(reason) => code.data.over = Some(Err(reason)),
             _ => {}
         }
         Ok(())
     }
 
-    /// Tells the attempts that the transaction is durable.
-    pub(super) fn report_codes(&mut self, now: Timestamp) {
-        for code in &mut self.codes {
-            for commit in code.applied.drain(..) {
-                code.stored = code.stored.saturating_add(1);
-                if code.stored == 1 {
-                    handfast_programs::kill_point!("web.pairing_pending");
-                }
-                if code.stored > 1 {
-                    handfast_programs::kill_point!("web.pairing_linked");
-                }
-                // Reported once each and in order: it cannot be refused.
-                let _ = code.pairing.committed(now, commit);
-            }
-        }
-    }
-
     /// Once an attempt is over and durable: its link is opened, or another code shown if no phone was answered.
     pub(super) fn end_codes(&mut self, now: Timestamp, rng: &mut dyn CryptoRng) -> Result<(), StoreError> {
-        let Some(at) = self.codes.iter().position(|code| code.over.is_some()) else { return Ok(()) };
-        let code = self.codes.remove(at);
-        self.disconnect(code.socket);
+        let over = self.host.attempts().find(|code| code.data.over.is_some()).map(Code::id);
+        let Some(code) = over.and_then(|id| self.host.remove_attempt(id)) else { return Ok(()) };
         // req: HSK-100
         let asks = self.shown_codes.is_answered();
-        if code.link.is_some() {
+        if code.data.link.is_some() {
             // A link that is stored as PENDING comes to life by itself if the phone has accepted it; one that the phone
             // closed is gone.
             self.load_link(now, rng)?;
         }
-        let linked = self.link.as_ref().is_some_and(Link::is_confirmed);
-        if let Some(Err(reason)) = code.over
+        let linked = self.link().is_some_and(is_confirmed);
+        if let Some(Err(reason)) = code.data.over
             && !linked
         {
-            self.event(AppEvent::CodeBurnt { code: reason, asks: asks && self.link.is_none() });
+            self.event(AppEvent::CodeBurnt { code: reason, asks: asks && self.link().is_none() });
         }
-        if self.link.is_some() {
+        if self.link().is_some() {
             // Whoever confirmed it, the user is told in the next pass of this round.
             self.next_code = None;
         } else {

@@ -7,6 +7,6 @@ use super::App;
 impl App {
     /// Sends a record of the caller's under the real keys. Returns whether a connection was live.
     pub fn inject(&mut self, record: BytesMut) -> bool {
-        self.link.as_mut().is_some_and(|link| link.endpoint.inject(record))
+        self.link_mut().is_some_and(|link| link.endpoint.inject(record))
     }
 }

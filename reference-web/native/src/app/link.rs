@@ -1,36 +1,32 @@
-//! The link at run time: its machine, its socket, what arrives over it.
+//! What the companion keeps for its link at run time, besides its machine, and what arrives over it.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use handfast::codec::frame::Items;
-use handfast::codec::ids::{CommandKey, MailboxId};
+use handfast::codec::ids::CommandKey;
 use handfast::codec::limits::{HISTORY_COUNT_MAX, PENDING_MAX};
-use handfast::session::{Commit, CommitId, Endpoint, Event, LinkStatus, Message, Output};
+use handfast::host;
+use handfast::session::{Endpoint, LinkStatus};
 use handfast::{DeviceRole, ErrorCode, Timestamp};
-use handfast_messages::{CollectionName, Command, NowValue, ResultBody};
+use handfast_messages::{Command, ResultBody};
 use rand_core::CryptoRng;
 
 use super::command_key::draw_key;
-use super::subscriptions::{CHATS_FOLLOWED_MAX, Subscriptions};
+use super::subscriptions::Subscriptions;
 use super::transfer::running::{Check, Running, requeue};
-use super::{App, AppEvent, AppOutput, Leftover, Owner, SocketTag};
+use super::{App, AppEvent, Leftover};
 use crate::store::{CommandState, HistoryPage, LinkRowState, StoreError, TransferState};
 
 /// How long a link that the phone never confirmed is kept.
 const PENDING_KEPT_MS: u64 = PENDING_MAX * 1_000;
 
-/// The link.
+/// The link, with what the companion keeps for it.
+pub(super) type Link = host::Link<LinkData>;
+
+/// What the companion keeps for its link while it runs.
 #[derive(Debug)]
-pub(super) struct Link {
-    pub(super) id: MailboxId,
-    pub(super) endpoint: Endpoint,
-    pub(super) socket: Option<SocketTag>,
-    pub(super) deadline: Option<Timestamp>,
-    /// Commits that are not yet in the open transaction.
-    pub(super) commits: Vec<Commit>,
-    /// Commits of the open transaction, to be reported once it is durable.
-    pub(super) applied: Vec<CommitId>,
+#[expect(unnameable_types, reason = "the host alone asks for it")]
+pub struct LinkData {
     /// Streams that are open, by id.
     pub(super) running: BTreeMap<u64, Running>,
     /// What is looked at before its stream is opened.
@@ -44,7 +40,7 @@ pub(super) struct Link {
     confirmed: Confirmed,
     pub(super) told: Told,
     /// Whether the user was told that this companion was put back too far.
-    told_forgotten: bool,
+    pub(super) told_forgotten: bool,
     /// Whether the store may hold changes until the phone is there: false once a look has found none.
     pub(super) holds: bool,
     pub(super) subscriptions: Subscriptions,
@@ -85,23 +81,36 @@ impl Told {
     }
 }
 
-impl Link {
-    /// Whether the phone has confirmed the link.
-    pub(super) fn is_confirmed(&self) -> bool {
-        self.confirmed != Confirmed::No || self.endpoint.status() == LinkStatus::Active
+/// Whether the phone has confirmed a link.
+pub(super) fn is_confirmed(link: &Link) -> bool {
+    link.data.confirmed != Confirmed::No || link.endpoint.status() == LinkStatus::Active
+}
+
+impl LinkData {
+    fn new(confirmed: Confirmed) -> Self {
+        Self {
+            running: BTreeMap::new(),
+            check: None,
+            asked_again: BTreeMap::new(),
+            stops: Vec::new(),
+            live: false,
+            confirmed,
+            told: Told::Nothing,
+            told_forgotten: false,
+            holds: true,
+            subscriptions: Subscriptions::default(),
+        }
     }
 
-    /// When there is something to do next.
-    pub(super) fn deadline(&self) -> Option<Timestamp> {
-        let check = self.check.as_ref().filter(|_| self.opens_streams()).map(|check| check.due);
-        self.deadline.into_iter().chain(check).min()
+    /// When the next look at what is under way is due.
+    pub(super) fn check_due(&self) -> Option<Timestamp> {
+        self.check.as_ref().filter(|_| self.opens_streams()).map(|check| check.due)
     }
 }
 
 impl App {
     /// Opens the stored link, if there is one.
     pub(super) fn load_link(&mut self, now: Timestamp, rng: &mut dyn CryptoRng) -> Result<(), StoreError> {
-        self.link = None;
         let Some(row) = self.store.link()? else { return Ok(()) };
         // req: HSK-131
         let age_ms = self.store.wall_ms().saturating_sub(row.created_ms);
@@ -126,76 +135,30 @@ impl App {
             // one was about to tell went with a round that failed.
             _ => Confirmed::Untold,
         };
-        self.link = Some(Link {
-            id: row.link,
-            endpoint,
-            socket: None,
-            deadline: Some(now),
-            commits: Vec::new(),
-            applied: Vec::new(),
-            running: BTreeMap::new(),
-            check: None,
-            asked_again: BTreeMap::new(),
-            stops: Vec::new(),
-            live: false,
-            confirmed,
-            told: Told::Nothing,
-            told_forgotten: false,
-            holds: true,
-            subscriptions: Subscriptions::default(),
-        });
-        if self.is_pending() {
+        if endpoint.status() == LinkStatus::Pending {
             // req: HSK-165
             let left_ms = PENDING_KEPT_MS.saturating_sub(age_ms);
             self.event(AppEvent::Unconfirmed { left_s: left_ms.div_ceil(1_000) });
         }
-        self.reopen_transfers()
+        let mut data = LinkData::new(confirmed);
+        self.reopen_transfers(&endpoint, &mut data)?;
+        self.host.add_link(Link::new(now, row.link, endpoint, data));
+        Ok(())
     }
 
-    /// Drains the link. Returns whether anything happened.
-    pub(super) fn pump_link(&mut self, now: Timestamp, rng: &mut dyn CryptoRng) -> Result<bool, StoreError> {
-        let Some(mut link) = self.link.take() else { return Ok(false) };
-        let moved = self.pump(now, rng, &mut link);
-        self.link = Some(link);
-        moved
-    }
-
-    fn pump(&mut self, now: Timestamp, rng: &mut dyn CryptoRng, link: &mut Link) -> Result<bool, StoreError> {
-        let mut moved = false;
-        loop {
-            match link.endpoint.poll_output() {
-                Output::Persist(commit) => link.commits.push(commit),
-                Output::Deliver { message, commit } => {
-                    link.commits.push(commit);
-                    self.deliver(now, rng, link, message)?;
-                }
-                Output::Transmit(bytes) => {
-                    self.out.extend(link.socket.map(|socket| AppOutput::Transmit { socket, bytes }));
-                }
-                Output::Event(event) => self.on_event(now, link, event)?,
-                Output::Wait(at) => {
-                    link.deadline = at;
-                    break;
-                }
-                _ => {}
-            }
-            moved = true;
-        }
-        moved |= self.pump_transfers(now, link)?;
+    /// Opens streams for transfers, sends what was held, and tells that the phone has confirmed the link.
+    pub(super) fn pump_link(&mut self, now: Timestamp, link: &mut Link) -> Result<bool, StoreError> {
+        let mut moved = self.pump_transfers(now, link)?;
         moved |= self.send_held(now, link)?;
-        if link.confirmed == Confirmed::No && link.endpoint.status() == LinkStatus::Active {
-            link.confirmed = Confirmed::Untold;
-            self.store.set_link_state(link.id, LinkRowState::Active)?;
+        if link.data.confirmed == Confirmed::No && link.endpoint.status() == LinkStatus::Active {
+            link.data.confirmed = Confirmed::Untold;
+            self.store.set_link_state(link.id(), LinkRowState::Active)?;
         }
-        if link.confirmed == Confirmed::Untold {
+        if link.data.confirmed == Confirmed::Untold {
             // req: HSK-135
-            link.confirmed = Confirmed::Told;
+            link.data.confirmed = Confirmed::Told;
             self.tell_linked()?;
             moved = true;
-        }
-        for commit in link.commits.drain(..) {
-            self.store.apply(&commit)?;
-            link.applied.push(commit.id());
         }
         Ok(moved)
     }
@@ -203,60 +166,22 @@ impl App {
     /// Hands over what was held until the phone is there, the oldest first. Where the machine has no room, it goes later.
     fn send_held(&mut self, now: Timestamp, link: &mut Link) -> Result<bool, StoreError> {
         let mut moved = false;
-        while link.live && link.holds {
+        while link.data.live && link.data.holds {
             let Some((key, body)) = self.store.first_held()? else {
-                link.holds = false;
+                link.data.holds = false;
                 break;
             };
             let Ok(commit) = link.endpoint.send(now, key, &body) else { break };
-            link.commits.push(commit);
+            link.store(commit);
             self.store.held_leaves(key)?;
             moved = true;
         }
         Ok(moved)
     }
 
-    fn deliver(
-        &mut self,
-        now: Timestamp,
-        rng: &mut dyn CryptoRng,
-        link: &mut Link,
-        message: Message,
-    ) -> Result<(), StoreError> {
-        match message {
-            Message::Result { key, body } => self.on_result(now, rng, link, key, body.as_ref()),
-            Message::Delta { items, from, to, collection } => {
-                self.store.begin_delta(&collection, from)?;
-                self.take_rows(now, link, &collection, items.iter().flat_map(Items::iter))?;
-                self.store.end_delta(&collection, to, items.iter().flat_map(Items::iter))
-            }
-            Message::Page { collection, first, last, rev, items } => {
-                if CollectionName::decode(&collection) == Some(CollectionName::Changes) {
-                    return self.begin_changes(link, rev);
-                }
-                if first {
-                    self.store.begin_snapshot(&collection)?;
-                }
-                self.take_rows(now, link, &collection, items.iter())?;
-                self.store.end_page(&collection, items.iter())?;
-                if last {
-                    let gone = self.store.end_snapshot(&collection)?;
-                    self.leftovers.extend(gone.into_iter().map(Leftover::Content));
-                }
-                Ok(())
-            }
-            // The phone opens no streams.
-            Message::Opened { id, .. } => {
-                link.stops.push((id, ErrorCode::REFUSED));
-                Ok(())
-            }
-            _ => Ok(()),
-        }
-    }
-
     /// The phone tells changes from this revision on, and none before.
-    fn begin_changes(&mut self, link: &Link, rev: u64) -> Result<(), StoreError> {
-        let gone = self.store.forget_older(&link.subscriptions.chats())?;
+    pub(super) fn begin_changes(&mut self, link: &Link, rev: u64) -> Result<(), StoreError> {
+        let gone = self.store.forget_older(&link.data.subscriptions.chats())?;
         self.leftovers.extend(gone.into_iter().map(Leftover::Content));
         self.store.set_changes_to(rev)
     }
@@ -279,14 +204,14 @@ impl App {
         // Where the outbox is full, the user asks again.
         let again = draw_key(rng);
         let Ok(commit) = link.endpoint.send(now, again, &body) else { return Ok(true) };
-        link.commits.push(commit);
+        link.store(commit);
         self.store.put_command(again, None, "history", &body, CommandState::Sent)?;
-        let waiting = link.asked_again.remove(&key).unwrap_or(key);
-        let _ = link.asked_again.insert(again, waiting);
+        let waiting = link.data.asked_again.remove(&key).unwrap_or(key);
+        let _ = link.data.asked_again.insert(again, waiting);
         Ok(false)
     }
 
-    fn on_result(
+    pub(super) fn on_result(
         &mut self,
         now: Timestamp,
         rng: &mut dyn CryptoRng,
@@ -315,83 +240,19 @@ impl App {
         };
         self.store.settle_command(key, state, message, error)?;
         // Who asked first knows that command alone.
-        let key = link.asked_again.remove(&key).unwrap_or(key);
+        let key = link.data.asked_again.remove(&key).unwrap_or(key);
         self.event(AppEvent::Result { key, client_id, outcome });
         Ok(())
     }
 
-    fn on_event(&mut self, now: Timestamp, link: &mut Link, event: Event) -> Result<(), StoreError> {
-        match event {
-            Event::Connect => {
-                let relay = link.endpoint.relay().clone();
-                link.socket = Some(self.connect(Owner::Link, relay));
-            }
-            Event::Disconnect => {
-                let socket = link.socket.take();
-                self.disconnect(socket);
-            }
-            Event::State(state) => {
-                link.live = state == handfast::session::LinkState::Live;
-                self.event(AppEvent::LinkState(state));
-            }
-            // req: RES-034, RES-040
-            Event::PutBack { who } => self.event(AppEvent::PutBack { who }),
-            Event::Connected { .. } => {
-                self.store.commands_leave()?;
-                self.store.set_link_state(link.id, LinkRowState::Active)?;
-                let recent = self.store.recent_chats(CHATS_FOLLOWED_MAX)?;
-                link.subscriptions.begin(now, &mut link.endpoint, &recent);
-                self.tell_synced(link)?;
-            }
-            Event::Diverged => {
-                self.store.set_link_state(link.id, LinkRowState::Diverged)?;
-                self.event(AppEvent::Diverged);
-            }
-            Event::Suspended => {
-                self.store.set_link_state(link.id, LinkRowState::Suspended)?;
-                self.event(AppEvent::Suspended);
-            }
-            Event::Revoked => link.told = Told::Revoked,
-            Event::Lapsed => link.told = Told::Lapsed,
-            Event::Replaced => self.event(AppEvent::Replaced),
-            Event::Now { slot, body } => {
-                // req: MSG-044
-                match NowValue::decode(slot, &body) {
-                    Ok(Some(NowValue::Presence { present })) => self.event(AppEvent::Presence { present }),
-                    // What else a slot may say is of no use here.
-                    Ok(_) => {}
-                    Err(error) => link.endpoint.refuse(now, error.code()),
-                }
-            }
-            Event::Failed(code) => {
-                if code == ErrorCode::COMMANDS_FORGOTTEN && !std::mem::replace(&mut link.told_forgotten, true)
-                {
-                    // req: RES-038
-                    let waiting = self.store.texts_waiting()?;
-                    self.event(AppEvent::Forgotten { waiting });
-                }
-                self.event(AppEvent::LinkError { code, by: "here" });
-            }
-            Event::Closed(code) => self.event(AppEvent::LinkError { code, by: "phone" }),
-            Event::Relay(code) => self.event(AppEvent::LinkError { code, by: "relay" }),
-            other => {
-                if let Some(other) = self.on_sync_event(now, link, other)? {
-                    self.on_stream_event(now, link, other)?;
-                }
-            }
-        }
-        Ok(())
-    }
-
     /// Opens the streams again that were open when the process ended, and queues the transfers that have none.
-    fn reopen_transfers(&mut self) -> Result<(), StoreError> {
-        let Some(mut link) = self.link.take() else { return Ok(()) };
+    fn reopen_transfers(&mut self, endpoint: &Endpoint, data: &mut LinkData) -> Result<(), StoreError> {
         let streams: BTreeMap<u64, u64> =
-            link.endpoint.streams().into_iter().map(|stream| (stream.id, stream.durable)).collect();
+            endpoint.streams().into_iter().map(|stream| (stream.id, stream.durable)).collect();
         for mut transfer in self.store.transfers_open()? {
             let open = transfer.stream.and_then(|id| streams.get(&id).map(|durable| (id, *durable)));
             match open {
-                Some((id, durable)) => self.reopen(&mut link, id, transfer, durable)?,
+                Some((id, durable)) => self.reopen(data, id, transfer, durable)?,
                 None if transfer.state == TransferState::Open => {
                     requeue(&mut transfer);
                     self.store.update_transfer(&transfer)?;
@@ -399,10 +260,9 @@ impl App {
                 None => {}
             }
         }
-        for id in streams.keys().filter(|id| !link.running.contains_key(id)) {
-            link.stops.push((*id, ErrorCode::CANCELLED));
+        for id in streams.keys().filter(|id| !data.running.contains_key(id)) {
+            data.stops.push((*id, ErrorCode::CANCELLED));
         }
-        self.link = Some(link);
         self.store.commit()
     }
 }

@@ -37,7 +37,7 @@ impl App {
     fn on_change(&mut self, now: Timestamp, link: &mut Link, change: Change) -> Result<(), StoreError> {
         match change {
             Change::Chat(chat) => {
-                let subscriptions = &mut link.subscriptions;
+                let subscriptions = &mut link.data.subscriptions;
                 let is_needed =
                     subscriptions.has_room() || (subscriptions.has_list && self.store.has_news(chat)?);
                 if is_needed {
@@ -60,8 +60,8 @@ impl App {
 
     /// Says once that every chat that is followed is here.
     pub(super) fn tell_synced(&mut self, link: &mut Link) -> Result<(), StoreError> {
-        if link.told == Told::Nothing && self.store.is_mirrored(CHATS_FOLLOWED_MAX)? {
-            link.told = Told::Synced;
+        if link.data.told == Told::Nothing && self.store.is_mirrored(CHATS_FOLLOWED_MAX)? {
+            link.data.told = Told::Synced;
             let counts = self.store.counts()?;
             self.event(AppEvent::Synced { chats: counts.chats, messages: counts.messages });
         }
@@ -94,7 +94,7 @@ impl App {
             }
             Event::Left { collection } => {
                 if let Some(CollectionName::Messages(chat)) = CollectionName::decode(&collection) {
-                    link.subscriptions.left(now, &mut link.endpoint, chat);
+                    link.data.subscriptions.left(now, &mut link.endpoint, chat);
                 }
             }
             other => return Ok(Some(other)),
@@ -110,16 +110,16 @@ impl App {
         collection: &Collection,
     ) -> Result<(), StoreError> {
         match CollectionName::decode(collection) {
-            Some(CollectionName::Chats) if !link.subscriptions.has_list => {
-                link.subscriptions.has_list = true;
+            Some(CollectionName::Chats) if !link.data.subscriptions.has_list => {
+                link.data.subscriptions.has_list = true;
                 // Chats came in the order of their changes: the most recent ones are needed first.
                 for chat in self.store.recent_chats(CHATS_FOLLOWED_MAX)?.into_iter().rev() {
-                    link.subscriptions.need(now, &mut link.endpoint, chat);
+                    link.data.subscriptions.need(now, &mut link.endpoint, chat);
                 }
                 self.tell_synced(link)
             }
             Some(CollectionName::Messages(chat)) => {
-                link.subscriptions.settled(now, &mut link.endpoint, chat);
+                link.data.subscriptions.settled(now, &mut link.endpoint, chat);
                 Ok(())
             }
             _ => Ok(()),
@@ -128,8 +128,8 @@ impl App {
 
     /// The user looks at a chat: it is followed from now on.
     pub fn open_chat(&mut self, now: Timestamp, chat: u64) {
-        if let Some(link) = &mut self.link {
-            link.subscriptions.open(now, &mut link.endpoint, chat, link.live);
+        if let Some(link) = self.link_mut() {
+            link.data.subscriptions.open(now, &mut link.endpoint, chat, link.data.live);
         }
     }
 }

@@ -20,7 +20,7 @@ use handfast_messages::{Command, MediaDescriptor};
 use self::content::Way;
 use self::exports::content_offset;
 use self::running::{Check, Running, requeue};
-use super::link::Link;
+use super::link::{Link, LinkData};
 use super::{App, AppEvent, Leftover};
 use crate::store::{CommandState, Direction, StoreError, Transfer, TransferState};
 
@@ -29,7 +29,7 @@ const RUNNING_MAX: usize = 4;
 /// The pause after each step of a check, in which everything else goes on.
 const CHECK_PAUSE: Duration = Duration::from_millis(1);
 
-impl Link {
+impl LinkData {
     /// Whether a stream may be opened now.
     pub(super) fn opens_streams(&self) -> bool {
         self.live && self.running.len() < RUNNING_MAX
@@ -55,7 +55,7 @@ impl App {
     /// A stream that was open when the process ended goes on.
     pub(super) fn reopen(
         &mut self,
-        link: &mut Link,
+        data: &mut LinkData,
         id: u64,
         mut row: Transfer,
         durable: u64,
@@ -68,20 +68,20 @@ impl App {
             Direction::Get => Way::get(&self.store, &row, durable).map_err(|_| ErrorCode::IO),
         };
         match way {
-            Ok(way) => drop(link.running.insert(id, Running { row, way })),
+            Ok(way) => drop(data.running.insert(id, Running { row, way })),
             Err(ErrorCode::CANCELLED) => {
-                link.stops.push((id, ErrorCode::CANCELLED));
+                data.stops.push((id, ErrorCode::CANCELLED));
                 row.state = TransferState::Done;
                 row.stream = None;
                 self.store.update_transfer(&row)?;
             }
             Err(ErrorCode::IO) => {
-                link.stops.push((id, ErrorCode::IO));
+                data.stops.push((id, ErrorCode::IO));
                 requeue(&mut row);
                 self.store.update_transfer(&row)?;
             }
             Err(code) => {
-                link.stops.push((id, code));
+                data.stops.push((id, code));
                 self.fail(row, code)?;
             }
         }
@@ -142,19 +142,19 @@ impl App {
     ) -> Result<(), StoreError> {
         match event {
             Event::Data { id, bytes, .. } => {
-                if let Some(Running { way: Way::Get(get), .. }) = link.running.get_mut(&id)
+                if let Some(Running { way: Way::Get(get), .. }) = link.data.running.get_mut(&id)
                     && let Err(code) = get.take(&bytes)
                 {
-                    self.stop(link, id, code)?;
+                    self.stop(&mut link.data, id, code)?;
                 }
             }
             Event::Fin { id, hash } => {
-                if let Some(Running { way: Way::Get(get), .. }) = link.running.get_mut(&id) {
+                if let Some(Running { way: Way::Get(get), .. }) = link.data.running.get_mut(&id) {
                     get.fin = Some(hash);
                 }
             }
             Event::DataWanted { id, offset, max } => {
-                let Some(Running { row, way: Way::Put(put) }) = link.running.get_mut(&id) else {
+                let Some(Running { row, way: Way::Put(put) }) = link.data.running.get_mut(&id) else {
                     return Ok(());
                 };
                 match put.read(row.content, offset, max) {
@@ -162,17 +162,17 @@ impl App {
                     Ok((bytes, fin)) => {
                         let _ = link.endpoint.stream_supply(now, id, offset, bytes, fin);
                     }
-                    Err(code) => self.stop(link, id, code)?,
+                    Err(code) => self.stop(&mut link.data, id, code)?,
                 }
             }
             Event::StreamResumed { id, offset } => {
-                let Some(Running { row, way }) = link.running.remove(&id) else { return Ok(()) };
+                let Some(Running { row, way }) = link.data.running.remove(&id) else { return Ok(()) };
                 // Its files are locked while they are open.
                 drop(way);
-                self.reopen(link, id, row, offset)?;
+                self.reopen(&mut link.data, id, row, offset)?;
             }
             Event::StreamDurable { id, offset } => {
-                if let Some(running) = link.running.get_mut(&id) {
+                if let Some(running) = link.data.running.get_mut(&id) {
                     running.row.offset = offset;
                     let row = running.row.clone();
                     self.store.update_transfer(&row)?;
@@ -185,16 +185,16 @@ impl App {
         Ok(())
     }
 
-    fn stop(&mut self, link: &mut Link, id: u64, code: ErrorCode) -> Result<(), StoreError> {
-        link.stops.push((id, code));
-        match link.running.remove(&id) {
+    fn stop(&mut self, data: &mut LinkData, id: u64, code: ErrorCode) -> Result<(), StoreError> {
+        data.stops.push((id, code));
+        match data.running.remove(&id) {
             Some(running) => self.fail(running.row, code),
             None => Ok(()),
         }
     }
 
     fn ended(&mut self, now: Timestamp, link: &mut Link, id: u64, end: StreamEnd) -> Result<(), StoreError> {
-        let Some(Running { mut row, .. }) = link.running.remove(&id) else { return Ok(()) };
+        let Some(Running { mut row, .. }) = link.data.running.remove(&id) else { return Ok(()) };
         match end {
             StreamEnd::Done if row.direction == Direction::Put => self.put_is_done(now, link, row),
             // req: STR-020
@@ -230,7 +230,7 @@ impl App {
             Ok(commit) => {
                 let client_id = row.client_id.clone();
                 self.store.put_command(key, client_id.as_deref(), "media", &body, CommandState::Sent)?;
-                link.commits.push(commit);
+                link.store(commit);
             }
             Err(SendRefused::KnownKey) => {}
             // No room now: the put is offered again, and the phone says that it has the content.
@@ -251,20 +251,20 @@ impl App {
     /// Opens streams for what waits, makes what arrived durable, stops what is to be stopped.
     pub(super) fn pump_transfers(&mut self, now: Timestamp, link: &mut Link) -> Result<bool, StoreError> {
         let mut moved = false;
-        while let Some((id, code)) = link.stops.pop() {
+        while let Some((id, code)) = link.data.stops.pop() {
             if link.endpoint.reset_stream(now, id, code) == Err(SendRefused::Busy) {
-                link.stops.push((id, code));
+                link.data.stops.push((id, code));
                 break;
             }
             moved = true;
         }
         moved |= self.sync_gets(now, link)?;
-        if link.opens_streams() {
+        if link.data.opens_streams() {
             let mut sending = BTreeSet::new();
             for row in self.store.transfers_open()? {
                 // One file of a chat after the other, so that they arrive in the order in which they were sent.
                 let is_behind = row.put.as_ref().is_some_and(|put| !sending.insert(put.chat));
-                if !is_behind && row.state == TransferState::Queued && link.opens_streams() {
+                if !is_behind && row.state == TransferState::Queued && link.data.opens_streams() {
                     moved |= self.open(now, link, row)?;
                 }
             }
@@ -276,7 +276,7 @@ impl App {
     fn open(&mut self, now: Timestamp, link: &mut Link, mut row: Transfer) -> Result<bool, StoreError> {
         let way = match row.direction {
             // req: STR-022
-            Direction::Put if link.is_sending(row.content) => return Ok(false),
+            Direction::Put if link.data.is_sending(row.content) => return Ok(false),
             Direction::Put => Way::put(&self.store, &row),
             Direction::Get => {
                 let Some(good) = self.check(now, link, &row) else { return Ok(false) };
@@ -294,24 +294,24 @@ impl App {
         let Ok(opened) = link.endpoint.stream_open(now, kind, meta(&row)) else {
             return Ok(false);
         };
-        link.commits.push(opened.commit);
+        link.store(opened.commit);
         row.state = TransferState::Open;
         row.stream = Some(opened.id);
         self.store.update_transfer(&row)?;
-        drop(link.running.insert(opened.id, Running { row, way }));
+        drop(link.data.running.insert(opened.id, Running { row, way }));
         Ok(true)
     }
 
     /// Where a fetch begins: behind the good chunks of what is here already. `None` while that is being looked at, a
     /// step at a time, one transfer after the other.
     fn check(&self, now: Timestamp, link: &mut Link, row: &Transfer) -> Option<u64> {
-        let mut found = match link.check.take() {
+        let mut found = match link.data.check.take() {
             Some(other) if other.row != row.id => {
-                link.check = Some(other);
+                link.data.check = Some(other);
                 return None;
             }
             Some(own) if own.due > now => {
-                link.check = Some(own);
+                link.data.check = Some(own);
                 return None;
             }
             Some(own) => own,
@@ -324,7 +324,7 @@ impl App {
         match found.part.step() {
             Ok(None) => {
                 found.due = now.plus(CHECK_PAUSE);
-                link.check = Some(found);
+                link.data.check = Some(found);
                 None
             }
             Ok(Some(good)) => Some(good),
@@ -336,6 +336,7 @@ impl App {
     /// Syncs the files of content that came in, and reports it.
     fn sync_gets(&mut self, now: Timestamp, link: &mut Link) -> Result<bool, StoreError> {
         let behind: Vec<u64> = link
+            .data
             .running
             .iter()
             .filter(|(_, running)| match &running.way {
@@ -352,12 +353,14 @@ impl App {
     }
 
     fn sync_get(&mut self, now: Timestamp, link: &mut Link, id: u64) -> Result<bool, StoreError> {
-        let Some(Running { row, way: Way::Get(get) }) = link.running.get_mut(&id) else { return Ok(false) };
+        let Some(Running { row, way: Way::Get(get) }) = link.data.running.get_mut(&id) else {
+            return Ok(false);
+        };
         // req: STR-080
         if let Some(hash) = get.fin
             && (hash != *row.content.as_bytes() || !get.receiver.is_complete())
         {
-            self.stop(link, id, ErrorCode::HASH)?;
+            self.stop(&mut link.data, id, ErrorCode::HASH)?;
             return Ok(true);
         }
         if !get.is_behind() {
@@ -366,25 +369,25 @@ impl App {
         let whole = get.fin.is_some();
         let synced = get.list.as_ref().map_or(Ok(()), file::sync).and_then(|()| file::sync(&get.part));
         if synced.is_err() {
-            self.stop(link, id, ErrorCode::IO)?;
+            self.stop(&mut link.data, id, ErrorCode::IO)?;
             return Ok(true);
         }
         let Ok(commit) = link.endpoint.stream_durable(now, id, get.checked) else { return Ok(false) };
         handfast_programs::kill_point!("web.chunk_synced");
-        link.commits.push(commit);
         get.reported = get.checked;
         row.offset = get.checked;
         row.size = get.receiver.list().map(ChunkList::size);
         let mut row = row.clone();
+        link.store(commit);
         if whole {
             if self.store.media().finish(row.content).is_err() {
-                self.stop(link, id, ErrorCode::IO)?;
+                self.stop(&mut link.data, id, ErrorCode::IO)?;
                 return Ok(true);
             }
             handfast_programs::kill_point!("web.fetch_done");
             row.state = TransferState::Done;
             row.stream = None;
-            drop(link.running.remove(&id));
+            drop(link.data.running.remove(&id));
         }
         self.store.update_transfer(&row)?;
         self.tell(&row);

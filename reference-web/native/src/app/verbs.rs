@@ -209,14 +209,14 @@ impl App {
         command: &Command,
         kind: &str,
     ) -> Result<Sent, VerbError> {
-        let is_live = self.linked()?.live;
+        let is_live = self.linked()?.data.live;
         if is_live && self.store.first_held()?.is_none() {
             return self.command(now, rng, command, kind, None);
         }
         let key = draw_key(rng);
         let put = self.store.put_command(key, None, kind, &command.encode(), CommandState::Held);
         self.whole(put)?;
-        self.linked()?.holds = true;
+        self.linked()?.data.holds = true;
         Ok(Sent { command: key, held: true })
     }
 
@@ -236,8 +236,8 @@ impl App {
         let link = self.linked()?;
         let key = draw_key(rng);
         let commit = link.endpoint.send(now, key, &body)?;
-        link.commits.push(commit);
-        let state = if link.live { CommandState::Sent } else { CommandState::Queued };
+        link.store(commit);
+        let state = if link.data.live { CommandState::Sent } else { CommandState::Queued };
         let put = self.store.put_command(key, client_id, kind, &body, state);
         self.whole(put)?;
         Ok(Sent { command: key, held: false })
@@ -248,13 +248,15 @@ impl App {
         if self.is_pending() {
             return Err(VerbError::Pending);
         }
-        let missing = if self.rest.is_on() { VerbError::Resting } else { VerbError::NotLinked };
-        self.link.as_mut().ok_or(missing)
+        let missing = if self.host.backoff().is_on() { VerbError::Resting } else { VerbError::NotLinked };
+        self.link_mut().ok_or(missing)
     }
 
     /// A verb whose writes failed has done half of them, perhaps: the round takes them back.
     pub(super) fn whole<T>(&mut self, done: Result<T, StoreError>) -> Result<T, StoreError> {
-        self.spoiled |= done.is_err();
+        if done.is_err() {
+            self.host.set_incomplete();
+        }
         done
     }
 
@@ -343,9 +345,9 @@ impl App {
             link: self.store.link()?,
             counts: self.store.counts()?,
             commands_open: self.store.commands_open()?,
-            outbox: self.link.as_ref().map_or((0, 0), |link| link.endpoint.outbox_len()),
+            outbox: self.link().map_or((0, 0), |link| link.endpoint.outbox_len()),
             transfers: u64::try_from(self.store.transfers_open()?.len()).unwrap_or(u64::MAX),
-            followed: self.link.as_ref().map_or((0, 0), |link| link.subscriptions.counts()),
+            followed: self.link().map_or((0, 0), |link| link.data.subscriptions.counts()),
             settings: self.store.settings()?,
         })
     }
@@ -353,6 +355,6 @@ impl App {
     /// Whether the link is stored and not confirmed by the phone.
     #[must_use]
     pub fn is_pending(&self) -> bool {
-        self.link.as_ref().is_some_and(|link| link.endpoint.status() == LinkStatus::Pending)
+        self.link().is_some_and(|link| link.endpoint.status() == LinkStatus::Pending)
     }
 }

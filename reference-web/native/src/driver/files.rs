@@ -11,7 +11,7 @@ use rand_core::CryptoRng;
 use serde_json::{Map, Value, json};
 
 use super::core::{Asker, Core, FileEvent, Input, Mode, Put, answer_or_refusal};
-use crate::app::{App, AppOutput};
+use crate::app::{App, AppEvent, AppOutput};
 use crate::qr::Drawing;
 
 /// How long the removal of a picture may take at the end.
@@ -155,7 +155,7 @@ pub fn settle_alone(app: &mut App, clock: Clock) -> anyhow::Result<Option<String
         let settled = app.settle(clock.now(), &mut os_rng()?)?;
         let mut any = false;
         for output in settled.outputs {
-            let AppOutput::Export { content, out } = output else { continue };
+            let AppOutput::Event(AppEvent::Export { content, out }) = output else { continue };
             let made = app.store().media().export(content, Path::new(&out), &Progress::default());
             if let Err(error) = &made {
                 handfast_programs::complain(&reason(error));
@@ -164,7 +164,7 @@ pub fn settle_alone(app: &mut App, clock: Clock) -> anyhow::Result<Option<String
             any = true;
         }
         if !any || settled.failure.is_some() {
-            return Ok(settled.failure);
+            return Ok(settled.failure.map(|failure| failure.to_string()));
         }
     }
 }

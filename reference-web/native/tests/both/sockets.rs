@@ -4,7 +4,7 @@ use bytes::{Bytes, BytesMut};
 use handfast::codec::ids::AttachmentId;
 use handfast_programs::Progress;
 use rand_core::Rng;
-use reference_phone::app::AppOutput as PhoneOutput;
+use reference_phone::app::{AppEvent as PhoneEvent, AppOutput as PhoneOutput};
 use reference_relay::core::{Fresh, Output as RelayOutput, SocketId};
 use reference_web::app::{AppEvent, AppOutput as WebOutput};
 
@@ -59,9 +59,8 @@ impl Both {
                     self.phone.as_mut().unwrap().handle_written(times, socket, len);
                 }
                 PhoneOutput::Disconnect { socket } => self.disconnect(Owner::Phone(socket)),
+                PhoneOutput::Event(PhoneEvent::Scan(step)) => self.asked.push_back(step),
                 PhoneOutput::Event(event) => self.phone_events.push(event),
-                PhoneOutput::Scan(step) => self.asked.push_back(step),
-                _ => {}
             }
         }
         moved
@@ -84,13 +83,12 @@ impl Both {
                 WebOutput::Disconnect { socket } => self.disconnect(Owner::Web(socket)),
                 // Tens of thousands of them in a first sync.
                 WebOutput::Event(AppEvent::Message { .. }) => {}
-                WebOutput::Event(event) => self.events.push(event),
-                WebOutput::Export { content, out } => {
+                WebOutput::Event(AppEvent::Export { content, out }) => {
                     let web = self.web.as_mut().unwrap();
                     let made = web.store().media().export(content, out.as_ref(), &Progress::default());
                     web.exported(content, &out, made.map_err(|error| error.to_string())).unwrap();
                 }
-                other => panic!("unexpected {other:?}"),
+                WebOutput::Event(event) => self.events.push(event),
             }
         }
         (self.each_round)(&self.network);

@@ -244,13 +244,12 @@ impl World {
                         self.relay.handle_closed(self.now, id);
                     }
                 }
-                AppOutput::Event(event) => self.events.push(event),
-                AppOutput::Export { content, out } => {
+                AppOutput::Event(AppEvent::Export { content, out }) => {
                     let made =
                         self.app.store().media().export(content, Path::new(&out), &Progress::default());
                     self.app.exported(content, &out, made.map_err(|error| error.to_string())).unwrap();
                 }
-                other => panic!("unexpected {other:?}"),
+                AppOutput::Event(event) => self.events.push(event),
             }
         }
         moved

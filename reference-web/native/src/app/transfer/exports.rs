@@ -4,24 +4,24 @@ use handfast::ErrorCode;
 use handfast::codec::ids::ContentId;
 use handfast::session::media::list_len;
 
-use super::super::{App, AppEvent, AppOutput};
+use super::super::{App, AppEvent};
 use crate::store::{Direction, StoreError, Transfer, TransferState};
 
 impl App {
     /// Has content that is whole copied to where its askers want it.
     pub(in crate::app) fn start_exports(&mut self) -> Result<(), StoreError> {
-        if self.rest.is_on() {
+        if self.host.backoff().is_on() {
             return Ok(());
         }
         for (content, out) in self.store.exports_due()? {
             if self.exporting.insert((content, out.clone())) {
-                self.out.push_back(AppOutput::Export { content, out });
+                self.event(AppEvent::Export { content, out });
             }
         }
         Ok(())
     }
 
-    /// A copy that [`AppOutput::Export`] asked for was made, or not for this reason: the get is over.
+    /// A copy that [`AppEvent::Export`] asked for was made, or not for this reason: the get is over.
     ///
     /// # Errors
     ///
@@ -33,7 +33,7 @@ impl App {
         made: Result<u64, String>,
     ) -> Result<(), StoreError> {
         let _ = self.exporting.remove(&(content, out.to_owned()));
-        if self.rest.is_on() {
+        if self.host.backoff().is_on() {
             // What is stored says that it is still to be made: it is made again after the rest.
             return Ok(());
         }

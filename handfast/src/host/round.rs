@@ -1,0 +1,186 @@
+//! One round: everything that the inputs led to, stored in one transaction after the other, and then told.
+
+use alloc::vec::Vec;
+
+use handfast_codec::Timestamp;
+use handfast_session::{Commit, Event, Output as Step};
+use rand_core::CryptoRng;
+
+use super::{Application, AttemptId, AttemptOf, Incomplete, LinkOf, Output, Owner};
+
+/// What a round led to.
+#[derive(Debug)]
+#[expect(clippy::exhaustive_structs, reason = "both parts matter to a driver")]
+pub struct Settled<E, F> {
+    /// What the driver must do, in order.
+    pub outputs: Vec<Output<E>>,
+    /// Why nothing of this round was stored, if so: whoever asked for something must ask again.
+    pub failure: Option<F>,
+}
+
+/// Stores what the inputs since the last call led to, and returns what must be done now.
+///
+/// When the store fails, nothing of the round is told but that: the program pauses without any connection, and loads what is
+/// stored when the pause is over. A full disk is waited for as long as it takes.
+///
+/// # Errors
+///
+/// [`Application::Error`] when it is final: the process should end. Everything that was told is durable.
+pub fn settle<P: Application>(
+    app: &mut P,
+    now: Timestamp,
+    rng: &mut dyn CryptoRng,
+) -> Result<Settled<P::Event, P::Error>, P::Error> {
+    let host = app.host();
+    (host.stored, host.out_durable) = (false, 0);
+    let failure = match round(app, now, rng) {
+        Ok(()) => None,
+        Err(error) if P::is_final(&error) => return Err(error),
+        Err(error) => {
+            let (lost, pause) = app.host().drop_machines(now);
+            app.failed(now, lost, &error, pause);
+            // The first transaction holds what was asked for: if it is durable, so is that.
+            Some(error).filter(|_| !app.host().stored)
+        }
+    };
+    Ok(Settled { outputs: app.host().out.drain(..).collect(), failure })
+}
+
+fn round<P: Application>(app: &mut P, now: Timestamp, rng: &mut dyn CryptoRng) -> Result<(), P::Error> {
+    let host = app.host();
+    if core::mem::take(&mut host.is_incomplete) {
+        return Err(Incomplete.into());
+    }
+    if host.backoff.is_due(now) {
+        host.backoff.end();
+        app.load(now, rng)?;
+    }
+    loop {
+        // No transaction is open here.
+        let host = app.host();
+        host.out_durable = host.out.len();
+        let mut moved = app.run(now, rng)?;
+        for id in app.host().attempts.keys().copied().collect::<Vec<_>>() {
+            moved |= drain_attempt(app, now, id)?;
+        }
+        for id in app.host().links.keys().copied().collect::<Vec<_>>() {
+            // Out of the map while it runs: the application may change the others meanwhile.
+            let Some(mut link) = app.host().links.remove(&id) else { continue };
+            let drained = drain_link(app, now, rng, &mut link);
+            drop(app.host().links.insert(id, link));
+            moved |= drained?;
+        }
+        if app.commit(now)? {
+            moved = true;
+            let host = app.host();
+            host.stored = true;
+            host.backoff.stored();
+        }
+        report(app, now);
+        moved |= app.committed(now, rng)?;
+        if !moved {
+            return Ok(());
+        }
+    }
+}
+
+/// Drains one link, and does for it what takes a commit. Returns whether anything happened.
+fn drain_link<P: Application>(
+    app: &mut P,
+    now: Timestamp,
+    rng: &mut dyn CryptoRng,
+    link: &mut LinkOf<P>,
+) -> Result<bool, P::Error> {
+    let mut moved = false;
+    loop {
+        match link.endpoint.poll_output() {
+            Step::Persist(commit) => link.commits.push(commit),
+            Step::Deliver { message, commit } => {
+                link.commits.push(commit);
+                app.deliver(now, rng, link, message)?;
+            }
+            Step::Transmit(bytes) => {
+                let output = link.port.socket.map(|socket| Output::Transmit { socket, bytes });
+                app.host().out.extend(output);
+            }
+            Step::Event(Event::Connect) => {
+                let relay = link.endpoint.relay().clone();
+                link.port.socket = Some(app.host().connect(Owner::Link(link.id()), relay));
+            }
+            Step::Event(Event::Disconnect) => app.host().disconnect(link.port.socket.take()),
+            Step::Event(event) => app.on_event(now, link, event)?,
+            Step::Wait(at) => {
+                link.port.deadline = at;
+                break;
+            }
+            _ => {}
+        }
+        moved = true;
+    }
+    moved |= app.drained(now, rng, link)?;
+    // A call's commit may be younger than one that was still queued: the store wants them in their order.
+    link.commits.sort_by_key(Commit::id);
+    for commit in core::mem::take(&mut link.commits) {
+        app.apply(now, None, &commit)?;
+        link.port.applied.push_back(commit.id());
+    }
+    Ok(moved)
+}
+
+/// Drains one pairing attempt. Returns whether anything happened.
+fn drain_attempt<P: Application>(app: &mut P, now: Timestamp, id: AttemptId) -> Result<bool, P::Error> {
+    // Out of the map while it runs: the application may end the others meanwhile.
+    let Some(mut attempt) = app.host().attempts.remove(&id) else { return Ok(false) };
+    let moved = drain_pairing(app, now, &mut attempt);
+    drop(app.host().attempts.insert(id, attempt));
+    moved
+}
+
+fn drain_pairing<P: Application>(
+    app: &mut P,
+    now: Timestamp,
+    attempt: &mut AttemptOf<P>,
+) -> Result<bool, P::Error> {
+    let mut moved = false;
+    loop {
+        match attempt.pairing.poll_output() {
+            Step::Persist(commit) => {
+                attempt.port.applied.push_back(commit.id());
+                app.apply(now, Some(attempt), &commit)?;
+            }
+            Step::Transmit(bytes) => {
+                let output = attempt.port.socket.map(|socket| Output::Transmit { socket, bytes });
+                app.host().out.extend(output);
+            }
+            Step::Event(Event::Connect) => {
+                let relay = attempt.pairing.relay().clone();
+                attempt.port.socket = Some(app.host().connect(Owner::Attempt(attempt.id()), relay));
+            }
+            Step::Event(Event::Disconnect) => app.host().disconnect(attempt.port.socket.take()),
+            Step::Event(Event::Pairing(event)) => app.on_pairing_event(now, attempt, event)?,
+            Step::Wait(at) => {
+                attempt.port.deadline = at;
+                return Ok(moved);
+            }
+            _ => {}
+        }
+        moved = true;
+    }
+}
+
+/// Tells the machines that the transaction is durable.
+fn report<P: Application>(app: &mut P, now: Timestamp) {
+    let host = app.host();
+    // Reported once each and in order: it cannot be refused.
+    for link in host.links.values_mut() {
+        while let Some(commit) = link.port.applied.pop_front() {
+            let _ = link.endpoint.committed(now, commit);
+        }
+    }
+    for attempt in host.attempts.values_mut() {
+        while let Some(commit) = attempt.port.applied.pop_front() {
+            attempt.stored = attempt.stored.saturating_add(1);
+            let _ = attempt.pairing.committed(now, commit);
+        }
+    }
+}

@@ -1,0 +1,240 @@
+//! What the companion does in a round of [`handfast::host`].
+
+use std::time::Duration;
+
+use handfast::codec::frame::Items;
+use handfast::host::{Application, HostOf, Lost};
+use handfast::session::{Commit, Event, LinkState, Message, PairingEvent};
+use handfast::{ErrorCode, Timestamp};
+use handfast_messages::{CollectionName, NowValue};
+use rand_core::CryptoRng;
+
+use super::codes::{Code, CodeData};
+use super::link::{Link, LinkData, Told};
+use super::subscriptions::CHATS_FOLLOWED_MAX;
+use super::{App, AppEvent, Leftover};
+use crate::store::{LinkRowState, StoreError};
+
+impl Application for App {
+    type Link = LinkData;
+    type Attempt = CodeData;
+    type Event = AppEvent;
+    type Error = StoreError;
+
+    fn host(&mut self) -> &mut HostOf<Self> {
+        &mut self.host
+    }
+
+    fn is_final(error: &StoreError) -> bool {
+        error.is_final()
+    }
+
+    fn load(&mut self, now: Timestamp, rng: &mut dyn CryptoRng) -> Result<(), StoreError> {
+        self.store.roll_back()?;
+        self.store.make_room();
+        self.load_link(now, rng)?;
+        // Copies that were asked for in vain are asked for again.
+        self.exporting.clear();
+        if std::mem::take(&mut self.was_linked) && self.link().is_none() {
+            // Another program on the same directory was told so.
+            self.event(AppEvent::Revoked);
+        }
+        if self.next_code.is_some() {
+            self.next_code = Some(now);
+            self.rotate(now, rng);
+        }
+        Ok(())
+    }
+
+    fn deliver(
+        &mut self,
+        now: Timestamp,
+        rng: &mut dyn CryptoRng,
+        link: &mut Link,
+        message: Message,
+    ) -> Result<(), StoreError> {
+        match message {
+            Message::Result { key, body } => self.on_result(now, rng, link, key, body.as_ref()),
+            Message::Delta { items, from, to, collection } => {
+                self.store.begin_delta(&collection, from)?;
+                self.take_rows(now, link, &collection, items.iter().flat_map(Items::iter))?;
+                self.store.end_delta(&collection, to, items.iter().flat_map(Items::iter))
+            }
+            Message::Page { collection, first, last, rev, items } => {
+                if CollectionName::decode(&collection) == Some(CollectionName::Changes) {
+                    return self.begin_changes(link, rev);
+                }
+                if first {
+                    self.store.begin_snapshot(&collection)?;
+                }
+                self.take_rows(now, link, &collection, items.iter())?;
+                self.store.end_page(&collection, items.iter())?;
+                if last {
+                    let gone = self.store.end_snapshot(&collection)?;
+                    self.leftovers.extend(gone.into_iter().map(Leftover::Content));
+                }
+                Ok(())
+            }
+            // The phone opens no streams.
+            Message::Opened { id, .. } => {
+                link.data.stops.push((id, ErrorCode::REFUSED));
+                Ok(())
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn on_event(&mut self, now: Timestamp, link: &mut Link, event: Event) -> Result<(), StoreError> {
+        match event {
+            Event::State(state) => {
+                link.data.live = state == LinkState::Live;
+                self.event(AppEvent::LinkState(state));
+            }
+            // req: RES-034, RES-040
+            Event::PutBack { who } => self.event(AppEvent::PutBack { who }),
+            Event::Connected { .. } => {
+                self.store.commands_leave()?;
+                self.store.set_link_state(link.id(), LinkRowState::Active)?;
+                let recent = self.store.recent_chats(CHATS_FOLLOWED_MAX)?;
+                link.data.subscriptions.begin(now, &mut link.endpoint, &recent);
+                self.tell_synced(link)?;
+            }
+            Event::Diverged => {
+                self.store.set_link_state(link.id(), LinkRowState::Diverged)?;
+                self.event(AppEvent::Diverged);
+            }
+            Event::Suspended => {
+                self.store.set_link_state(link.id(), LinkRowState::Suspended)?;
+                self.event(AppEvent::Suspended);
+            }
+            Event::Revoked => link.data.told = Told::Revoked,
+            Event::Lapsed => link.data.told = Told::Lapsed,
+            Event::Replaced => self.event(AppEvent::Replaced),
+            Event::Now { slot, body } => {
+                // req: MSG-044
+                match NowValue::decode(slot, &body) {
+                    Ok(Some(NowValue::Presence { present })) => self.event(AppEvent::Presence { present }),
+                    // What else a slot may say is of no use here.
+                    Ok(_) => {}
+                    Err(error) => link.endpoint.refuse(now, error.code()),
+                }
+            }
+            Event::Failed(code) => {
+                if code == ErrorCode::COMMANDS_FORGOTTEN
+                    && !std::mem::replace(&mut link.data.told_forgotten, true)
+                {
+                    // req: RES-038
+                    let waiting = self.store.texts_waiting()?;
+                    self.event(AppEvent::Forgotten { waiting });
+                }
+                self.event(AppEvent::LinkError { code, by: "here" });
+            }
+            Event::Closed(code) => self.event(AppEvent::LinkError { code, by: "phone" }),
+            Event::Relay(code) => self.event(AppEvent::LinkError { code, by: "relay" }),
+            other => {
+                if let Some(other) = self.on_sync_event(now, link, other)? {
+                    self.on_stream_event(now, link, other)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn on_pairing_event(
+        &mut self,
+        _: Timestamp,
+        code: &mut Code,
+        event: PairingEvent,
+    ) -> Result<(), StoreError> {
+        self.take_pairing_event(code, event)
+    }
+
+    fn apply(&mut self, _: Timestamp, code: Option<&mut Code>, commit: &Commit) -> Result<(), StoreError> {
+        if let Some(code) = code {
+            self.store_terms(code, commit.link())?;
+        }
+        self.store.apply(commit)
+    }
+
+    fn drained(
+        &mut self,
+        now: Timestamp,
+        _: &mut dyn CryptoRng,
+        link: &mut Link,
+    ) -> Result<bool, StoreError> {
+        self.pump_link(now, link)
+    }
+
+    fn commit(&mut self, _: Timestamp) -> Result<bool, StoreError> {
+        self.ended = self.link().and_then(|link| link.data.told.end());
+        if self.ended.is_some() {
+            self.forget_link()?;
+        }
+        let is_open = self.store.is_dirty();
+        if is_open {
+            handfast_programs::kill_point!("web.before_commit");
+            self.store.commit()?;
+            handfast_programs::kill_point!("web.after_commit");
+        }
+        for code in self.host.attempts().filter(|code| code.commits_applied() > 0) {
+            if code.commits_stored() == 0 {
+                handfast_programs::kill_point!("web.pairing_pending");
+            } else {
+                handfast_programs::kill_point!("web.pairing_linked");
+            }
+        }
+        Ok(is_open)
+    }
+
+    fn committed(&mut self, now: Timestamp, rng: &mut dyn CryptoRng) -> Result<bool, StoreError> {
+        self.drop_leftovers()?;
+        if let Some(end) = self.ended.take() {
+            self.event(end);
+        }
+        self.end_codes(now, rng)?;
+        self.start_exports()?;
+        Ok(false)
+    }
+
+    fn failed(
+        &mut self,
+        _: Timestamp,
+        lost: Lost<LinkData, CodeData, AppEvent>,
+        error: &StoreError,
+        retry: Duration,
+    ) {
+        // Where it cannot be rolled back now, it is before anything is loaded.
+        let _ = self.store.roll_back();
+        self.leftovers.clear();
+        self.ended = None;
+        // An attempt that is lost so is one that ended: its user asks for the next code.
+        let asks = self.next_code.is_some() && self.shown_codes.is_answered();
+        if asks {
+            self.next_code = None;
+        }
+        self.was_linked |= !lost.links.is_empty();
+        self.event(AppEvent::StoreFailed { reason: error.to_string(), retry });
+        if asks {
+            self.event(AppEvent::CodeBurnt { code: ErrorCode::STORE_FAILED, asks });
+        }
+    }
+}
+
+impl App {
+    /// What the transaction made useless is deleted: never before, since it may fail.
+    fn drop_leftovers(&mut self) -> Result<(), StoreError> {
+        // req: MSG-070
+        for leftover in std::mem::take(&mut self.leftovers) {
+            match leftover {
+                // The same content may be on its way in another message.
+                Leftover::List(content) if self.is_being_sent(content)? => {}
+                Leftover::List(content) => self.store.media().drop_sent_list(content),
+                Leftover::Part(content) => self.store.media().drop_part(content),
+                Leftover::Content(content) if self.store.needs_content(content)? => {}
+                Leftover::Content(content) => self.store.media().remove(content),
+                Leftover::All => self.store.media().wipe()?,
+            }
+        }
+        Ok(())
+    }
+}
