@@ -10,8 +10,11 @@ extern crate alloc;
 pub use handfast_codec as codec;
 pub use handfast_codec::{DecodeError, DeviceRole, ErrorCode, RelayName, Timestamp};
 pub use handfast_handshake as handshake;
+pub use handfast_media as media;
 pub use handfast_session as session;
 
+#[cfg(feature = "sqlite")]
+pub mod content_files;
 #[cfg(feature = "tokio")]
 pub mod driver;
 pub mod hex;

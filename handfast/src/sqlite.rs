@@ -11,7 +11,7 @@
 //!
 //! let txn = sqlite::begin(&mut store)?;
 //! // .. the rows of the application that belong to the commit ..
-//! commit.apply(&mut Txn::new(&txn, &key)).map_err(|_| "the commit was not applied")?;
+//! commit.apply(&mut Txn::new(&txn, &key))?;
 //! txn.commit()?; // then: endpoint.committed(now, commit.id())
 //! # Ok(())
 //! # }

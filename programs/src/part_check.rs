@@ -5,7 +5,7 @@
 use std::fs::File;
 use std::io::{self, Read};
 
-use handfast::session::media::{ChunkList, ContentHasher};
+use handfast::media::{ChunkList, ContentHasher};
 
 /// How much of a file is checked in a step, in bytes: some milliseconds of a core.
 pub const CHECK_STEP_LEN: usize = 1_048_576;

@@ -116,11 +116,14 @@ pub trait StoreTxn {
 }
 
 /// Why a commit could not be applied. The transaction must be rolled back.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum CommitError<E> {
     /// The store is not at the version that this machine wrote last: another process, an older copy, or a stolen
     /// lock. Drop the machine; do not retry.
+    #[error(
+        "the store is at version {found}, and this machine wrote version {expected} last: another program uses it"
+    )]
     Conflict {
         /// The version the machine expects.
         expected: u64,
@@ -128,6 +131,7 @@ pub enum CommitError<E> {
         found: u64,
     },
     /// The store failed.
+    #[error(transparent)]
     Store(E),
 }
 

@@ -217,7 +217,7 @@ impl World {
         rand_core::Rng::fill_bytes(rng.crypto(), &mut bytes);
         let path = self.nodes[id.0].disk.dir().join(format!("file-{number:04}.bin"));
         std::fs::write(&path, &bytes).expect("the temporary directory can be written");
-        let mut hasher = handfast::session::media::ContentHasher::new();
+        let mut hasher = handfast::media::ContentHasher::new();
         hasher.update(&bytes);
         let content = hasher.finish().content_id();
         let _ = self.ledger.names.insert(format!("file-{number:04}.bin"), content);

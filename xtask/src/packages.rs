@@ -129,8 +129,9 @@ fn member(package: &Value) -> Result<Package> {
 }
 
 fn place(name: &str) -> usize {
-    const ORDER: [&str; 9] = [
+    const ORDER: [&str; 10] = [
         "handfast-codec",
+        "handfast-media",
         "handfast-messages",
         "handfast-handshake",
         "handfast-session",

@@ -56,8 +56,17 @@ pub(crate) fn run(options: &Options) -> Result<bool> {
 fn ships(file: &str) -> bool {
     let is_code = file.contains("/src/") || file.contains("/page/") || file.contains("/js/");
     let is_test = file.contains("/tests/") || Path::new(file).file_stem().is_some_and(|name| name == "tests");
-    let folders =
-        ["codec", "messages", "handshake", "session", "handfast", "programs", "reference-", "vectors"];
+    let folders = [
+        "codec",
+        "media",
+        "messages",
+        "handshake",
+        "session",
+        "handfast",
+        "programs",
+        "reference-",
+        "vectors",
+    ];
     is_code && !is_test && folders.iter().any(|folder| file.starts_with(folder))
 }
 

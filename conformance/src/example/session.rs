@@ -11,9 +11,9 @@ use handfast_codec::relay::{Attach, DATA_HEADER_LEN, MailboxKind, MailboxProof, 
 use handfast_codec::signed;
 use handfast_codec::tlv::TlvWriter;
 use handfast_codec::varint::put_varint;
+use handfast_media::ContentHasher;
 use handfast_messages::{Command, Item, ResultBody};
 use handfast_session::RowDigest;
-use handfast_session::media::ContentHasher;
 use serde_json::Value;
 
 use super::{Page, find};

@@ -3,7 +3,7 @@
 use anyhow::{Context as _, Result};
 use handfast_codec::error::ErrorCode;
 use handfast_codec::ids::ContentId;
-use handfast_session::media::MediaReceiver;
+use handfast_media::MediaReceiver;
 use serde_json::{Map, Value, json};
 
 use super::outcome::{Ending, Outcome};

@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 
 use handfast::codec::ids::ContentId;
 use handfast::codec::limits::{MEDIA_LEN_MAX, MEDIA_NAME_LEN_MAX};
+use handfast::media::{ChunkList, ContentHasher};
 use handfast::media_type::media_type;
-use handfast::session::media::{ChunkList, ContentHasher};
 use handfast::sqlite::{SqliteError, file};
 
 use super::{COPY, MEDIA_HEAD_LEN, MediaDir};

@@ -1,7 +1,7 @@
 use std::io::Write as _;
 
 use handfast::codec::limits::MEDIA_LEN_MAX;
-use handfast::session::media::{ChunkList, ContentHasher};
+use handfast::media::{ChunkList, ContentHasher};
 
 use super::copy::ImportError;
 use super::*;

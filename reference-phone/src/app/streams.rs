@@ -8,11 +8,12 @@ use handfast::codec::frame::OpenKind;
 use handfast::codec::ids::{ContentId, MailboxId};
 use handfast::codec::limits::{DISK_RESERVE, UPLOAD_KEPT_MS, UPLOADS_COUNT_MAX, UPLOADS_LEN_MAX};
 use handfast::codec::stream_meta::{GetMeta, PutMeta};
+use handfast::media::Progress;
 use handfast::session::{Event, SendRefused, StreamEnd};
 use handfast_messages::grants;
 
 use super::link::Link;
-use super::transfer::{PutAnswer, Transfer, Upload, UploadStep, check_put, rest_of};
+use super::transfer::{PutAnswer, Transfer, Upload, check_put, rest_of};
 use super::{App, Now};
 use crate::store::{Claimed, StoreError};
 
@@ -172,9 +173,9 @@ impl App {
                 let Some(upload) = link.data.transfers.get_mut(&stream).and_then(Transfer::as_upload) else {
                     return Ok(());
                 };
-                match upload.write(&bytes) {
+                match upload.incoming.take(&bytes) {
                     // The chunk list may be longer than the first credit, and is stored when it is whole.
-                    Ok(()) if upload.list().is_none() => {
+                    Ok(()) if upload.incoming.list().is_none() => {
                         let end = offset.saturating_add(u64::try_from(bytes.len()).unwrap_or(0));
                         let _ = link.endpoint.stream_buffered(now.mono, stream, end);
                     }
@@ -184,7 +185,7 @@ impl App {
             }
             Event::Fin { id: stream, hash } => {
                 if let Some(upload) = link.data.transfers.get_mut(&stream).and_then(Transfer::as_upload) {
-                    upload.fin(hash);
+                    upload.incoming.fin(hash);
                 }
             }
             Event::DataWanted { id: stream, offset, max } => {
@@ -344,14 +345,14 @@ impl App {
                 upload.list_is_stored();
             }
             match upload.sync(id, &self.media) {
-                Ok(UploadStep::Nothing) => continue,
-                Ok(UploadStep::Durable(offset)) => {
+                Ok(Progress::Nothing) => continue,
+                Ok(Progress::Durable(offset)) => {
                     if let Ok(commit) = link.endpoint.stream_durable(now.mono, stream, offset) {
                         link.store(commit);
                     }
                 }
-                Ok(UploadStep::Whole(len)) => {
-                    if let Some(list) = upload.list() {
+                Ok(Progress::Whole(len)) => {
+                    if let Some(list) = upload.incoming.list() {
                         self.store.put_media(upload.content(), list)?;
                         self.store.claim(id, upload.content(), now.wall_ms)?;
                     }

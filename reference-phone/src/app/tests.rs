@@ -9,20 +9,20 @@ use std::io::Write;
 use handfast::codec::frame::OpenKind;
 use handfast::codec::limits::MEDIA_CHUNK_LEN;
 use handfast::codec::stream_meta::{GetMeta, PutMeta};
+use handfast::media::{ChunkList, ContentHasher};
 use handfast::session::VERSION_KEY;
 use handfast::session::hazmat::{Linked, commit, offered_pairs, phone_pairs};
-use handfast::session::media::{ChunkList, ContentHasher};
 use handfast::session::{Event, Op, Repeat, StreamEnd};
 use rand_chacha::ChaCha20Rng;
 use rand_core::SeedableRng;
 
 use super::streams::PARTS_KEPT_MAX;
-use super::transfer::UploadStep;
 use super::*;
 use crate::store::Companion;
 use crate::upstream::{NetworkChat, UpstreamEvent};
 use handfast::RelayName;
 use handfast::host::Application as _;
+use handfast::media::Progress;
 
 const NOW: Now = Now { mono: Timestamp::from_micros(1), wall_ms: 1 };
 
@@ -228,7 +228,7 @@ fn str_008_content_is_whole_with_its_last_byte_and_its_own_hash() {
     let stream = [list.encode(), bytes].concat();
     let own = *list.content_id().as_bytes();
     let cases = [
-        (stream.len(), own, Ok(UploadStep::Whole(list.stream_len()))),
+        (stream.len(), own, Ok(Progress::Whole(list.stream_len()))),
         (stream.len() - 1, own, Err(ErrorCode::HASH)),
         (stream.len(), [7; 32], Err(ErrorCode::HASH)),
     ];
@@ -239,8 +239,8 @@ fn str_008_content_is_whole_with_its_last_byte_and_its_own_hash() {
         assert_eq!(opened, Ok(()));
         let mut transfer = link.data.take_transfer(0).unwrap();
         let upload = transfer.as_upload().unwrap();
-        upload.write(&stream[..len]).unwrap();
-        upload.fin(hash);
+        upload.incoming.take(&stream[..len]).unwrap();
+        upload.incoming.fin(hash);
         assert_eq!(upload.sync(id, &app.media), right, "{len} bytes");
     }
 }

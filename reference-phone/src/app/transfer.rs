@@ -1,17 +1,15 @@
 //! Media streams: content that goes to a companion, and content that comes from one.
 
 use std::fs::File;
-use std::io::{Read, Seek, SeekFrom, Write};
 
-use bytes::Bytes;
 use handfast::ErrorCode;
 use handfast::codec::frame::OpenKind;
 use handfast::codec::ids::{ContentId, MailboxId};
-use handfast::codec::limits::{MEDIA_CHUNK_LEN, MEDIA_LEN_MAX};
+use handfast::codec::limits::MEDIA_LEN_MAX;
 use handfast::codec::stream_meta::{GetMeta, PutMeta};
+use handfast::content_files::{ContentFile, PartFile, file_code};
+use handfast::media::{ChunkList, Incoming, MediaReceiver, Outgoing, Progress, check_offset};
 use handfast::session::StreamInfo;
-use handfast::session::media::{ChunkList, MediaReceiver};
-use handfast::sqlite::{SqliteError, file};
 use handfast_programs::PartCheck;
 
 use crate::store::{MediaRow, Store, StoreError};
@@ -31,61 +29,22 @@ pub(super) fn rest_of(offered: &PutMeta) -> u64 {
     offered.size.saturating_sub(offered.offset)
 }
 
-/// Whether a stream may leave out this much of content.
-fn check_offset(from: u64, size: u64) -> Result<(), ErrorCode> {
-    // req: STR-021
-    if from > size || !from.is_multiple_of(MEDIA_CHUNK_LEN) {
-        return Err(ErrorCode::FIELD_VALUE);
-    }
-    Ok(())
-}
-
 /// A stream with its file.
 #[derive(Debug)]
 pub(super) enum Transfer {
     Upload(Box<Upload>),
-    Download(Download),
+    Download(Outgoing<ContentFile>),
 }
 
 /// Content that comes in.
 #[derive(Debug)]
 pub(super) struct Upload {
-    file: File,
-    receiver: MediaReceiver,
-    /// Stream bytes that are checked and written.
-    checked: u64,
-    /// Stream bytes that were reported as durable.
-    reported: u64,
+    pub(super) incoming: Incoming<PartFile>,
     /// Whether the chunk list is in the database.
     list_stored: bool,
-    /// The companion has sent all, and claims this hash.
-    fin: Option<[u8; 32]>,
     offered: PutMeta,
     /// While what an earlier stream left is looked at: nothing is reported before.
     check: Option<PartCheck>,
-}
-
-/// Content that goes out.
-#[derive(Debug)]
-pub(super) struct Download {
-    content: ContentId,
-    file: File,
-    /// The list, which is the beginning of the stream.
-    head: Bytes,
-    /// Where in the content the stream begins.
-    from: u64,
-    size: u64,
-}
-
-/// What became of an upload.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum UploadStep {
-    /// Nothing new is durable.
-    Nothing,
-    /// The stream is durable up to here.
-    Durable(u64),
-    /// The content is whole, and the stream at its end.
-    Whole(u64),
 }
 
 /// The answer to a put.
@@ -95,20 +54,6 @@ pub(super) enum PutAnswer {
     Take(Transfer),
     /// It is here already; the stream has this length.
     Have(u64),
-}
-
-/// A disk without room is for the user to mend; anything else may be over by itself.
-fn full_or_io(error: &std::io::Error) -> ErrorCode {
-    use std::io::ErrorKind;
-    if matches!(error.kind(), ErrorKind::StorageFull | ErrorKind::QuotaExceeded) {
-        ErrorCode::FULL
-    } else {
-        ErrorCode::IO
-    }
-}
-
-fn io(_: SqliteError) -> ErrorCode {
-    ErrorCode::IO
 }
 
 impl Transfer {
@@ -170,7 +115,7 @@ impl Transfer {
         let row = row.ok_or(ErrorCode::GONE)?;
         check_offset(from, row.size)?;
         let file = media.open_content(content).map_err(|_| ErrorCode::GONE)?;
-        Ok(Self::Download(Download { content, file, head: row.list.encode().into(), from, size: row.size }))
+        Outgoing::new(&row.list, from, ContentFile(file)).map(Self::Download)
     }
 
     /// The content of an upload, its size, and how much of it is still to come.
@@ -178,8 +123,8 @@ impl Transfer {
         match self {
             Self::Upload(upload) => {
                 let PutMeta { content, size, .. } = upload.offered;
-                let head = upload.list().map_or(0, ChunkList::encoded_len);
-                let came = upload.checked.saturating_sub(head);
+                let head = upload.incoming.list().map_or(0, ChunkList::encoded_len);
+                let came = upload.incoming.checked().saturating_sub(head);
                 Some((content, size, rest_of(&upload.offered).saturating_sub(came)))
             }
             Self::Download(_) => None,
@@ -200,7 +145,7 @@ impl Transfer {
         }
     }
 
-    pub(super) fn as_download(&mut self) -> Option<&mut Download> {
+    pub(super) fn as_download(&mut self) -> Option<&mut Outgoing<ContentFile>> {
         match self {
             Self::Download(download) => Some(download),
             Self::Upload(_) => None,
@@ -209,9 +154,10 @@ impl Transfer {
 }
 
 impl Upload {
-    fn new(offered: PutMeta, file: File, receiver: MediaReceiver, checked: u64) -> Self {
-        let (reported, list_stored) = (checked, checked > 0);
-        Self { offered, file, receiver, checked, reported, list_stored, fin: None, check: None }
+    fn new(offered: PutMeta, file: File, receiver: MediaReceiver, durable: u64) -> Self {
+        let PutMeta { content, size, .. } = offered;
+        let incoming = Incoming::new(content, Some(size), receiver, durable, PartFile(file));
+        Self { incoming, list_stored: durable > 0, offered, check: None }
     }
 
     /// A stream at its start. What it leaves out must be here, and is looked at before anything is reported.
@@ -224,7 +170,7 @@ impl Upload {
         let PutMeta { content, offset: from, .. } = offered;
         let receiver = MediaReceiver::new(content, from)?;
         if from == 0 {
-            let file = media.create_part(Some(link), content).map_err(io)?;
+            let file = media.create_part(Some(link), content).map_err(file_code)?;
             return Ok(Self::new(offered, file, receiver, 0));
         }
         // req: STR-020
@@ -248,9 +194,9 @@ impl Upload {
         let len = durable.checked_sub(list.encoded_len()).ok_or(ErrorCode::OFFSET)?.saturating_add(from);
         let receiver = MediaReceiver::resume(content, list, from, durable)?;
         if !is_noted {
-            media.take_back(Some(link), content).map_err(io)?;
+            media.take_back(Some(link), content).map_err(file_code)?;
         }
-        let file = media.resume_part(Some(link), content, len).map_err(io)?;
+        let file = media.resume_part(Some(link), content, len).map_err(file_code)?;
         Ok(Self::new(offered, file, receiver, durable))
     }
 
@@ -273,27 +219,9 @@ impl Upload {
         Ok(())
     }
 
-    /// Bytes arrived: they are checked and written.
-    pub(super) fn write(&mut self, bytes: &[u8]) -> Result<(), ErrorCode> {
-        let taken = self.receiver.take(bytes)?;
-        let content = bytes.len().checked_sub(taken.content).and_then(|at| bytes.get(at..)).unwrap_or(&[]);
-        // req: STR-032
-        self.file.write_all(content).map_err(|error| full_or_io(&error))?;
-        if self.receiver.list().is_some_and(|list| list.size() != self.offered.size) {
-            return Err(ErrorCode::HASH);
-        }
-        self.checked = self.checked.max(taken.checked);
-        Ok(())
-    }
-
-    /// The companion has sent all.
-    pub(super) fn fin(&mut self, hash: [u8; 32]) {
-        self.fin = Some(hash);
-    }
-
     /// The list, when it is whole and not in the database yet.
     pub(super) fn list_to_store(&self) -> Option<&ChunkList> {
-        self.receiver.list().filter(|_| !self.list_stored && self.checked > 0)
+        self.incoming.list().filter(|_| !self.list_stored && self.incoming.checked() > 0)
     }
 
     /// Whether the list is in the database, so that what came can be gone on with.
@@ -309,64 +237,24 @@ impl Upload {
         self.offered.content
     }
 
-    /// The list of whole content.
-    pub(super) fn list(&self) -> Option<&ChunkList> {
-        self.receiver.list()
-    }
-
-    /// Makes durable what was written since, and says how far that is.
-    pub(super) fn sync(&mut self, link: MailboxId, media: &MediaDir) -> Result<UploadStep, ErrorCode> {
-        if let Some(hash) = self.fin {
-            // req: STR-008, STR-080
-            if !self.receiver.is_complete() || hash != *self.content().as_bytes() {
-                return Err(ErrorCode::HASH);
-            }
-            file::sync(&self.file).map_err(|error| full_or_io(&error))?;
-            media.finish_part(Some(link), self.content()).map_err(io)?;
-            handfast_programs::kill_point!("phone.upload_done");
-            self.reported = self.checked;
-            return Ok(UploadStep::Whole(self.checked));
-        }
-        if !self.is_behind() {
-            return Ok(UploadStep::Nothing);
-        }
-        // req: STR-006
-        file::sync(&self.file).map_err(|error| full_or_io(&error))?;
-        handfast_programs::kill_point!("phone.chunk_synced");
-        self.reported = self.checked;
-        Ok(UploadStep::Durable(self.checked))
-    }
-
     /// Whether there is anything for [`Upload::sync`].
     pub(super) fn is_behind(&self) -> bool {
-        !self.is_checking() && self.receiver.is_behind(self.checked, self.reported, self.fin.is_some())
+        !self.is_checking() && self.incoming.is_behind()
     }
-}
 
-impl Download {
-    /// The bytes of the stream at an offset, and the hash behind the last of them.
-    pub(super) fn read(&mut self, offset: u64, max: usize) -> Result<(Bytes, Option<[u8; 32]>), ErrorCode> {
-        let head_len = u64::try_from(self.head.len()).unwrap_or(u64::MAX);
-        let end = head_len.saturating_add(self.size.saturating_sub(self.from));
-        let bytes = match offset.checked_sub(head_len) {
-            None => {
-                let at = usize::try_from(offset).map_err(|_| ErrorCode::OFFSET)?;
-                let to = self.head.len().min(at.saturating_add(max));
-                self.head.slice(at..to)
+    /// Makes durable what was written since, and says how far that is. Whole content has its name then.
+    pub(super) fn sync(&mut self, link: MailboxId, media: &MediaDir) -> Result<Progress, ErrorCode> {
+        let progress = self.incoming.sync()?;
+        match progress {
+            Progress::Nothing => {}
+            Progress::Durable(_) => {
+                handfast_programs::kill_point!("phone.chunk_synced");
             }
-            Some(past) => {
-                let at =
-                    self.from.checked_add(past).filter(|at| *at <= self.size).ok_or(ErrorCode::OFFSET)?;
-                let left = usize::try_from(self.size.saturating_sub(at)).unwrap_or(usize::MAX);
-                let mut buffer = vec![0; max.min(left)];
-                let read =
-                    self.file.seek(SeekFrom::Start(at)).and_then(|_| self.file.read_exact(&mut buffer));
-                // Someone shortened the file: it is not the content any more.
-                read.map_err(|_| ErrorCode::GONE)?;
-                buffer.into()
+            Progress::Whole(_) => {
+                media.finish_part(Some(link), self.content()).map_err(file_code)?;
+                handfast_programs::kill_point!("phone.upload_done");
             }
-        };
-        let reached = offset.saturating_add(u64::try_from(bytes.len()).unwrap_or(u64::MAX));
-        Ok((bytes, (reached == end).then_some(*self.content.as_bytes())))
+        }
+        Ok(progress)
     }
 }

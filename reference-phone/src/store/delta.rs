@@ -3,13 +3,11 @@
 use bytes::Bytes;
 use handfast::codec::frame::{Collection, Row, RowId};
 use handfast::codec::limits::CHAT_WINDOW;
+use handfast::session::RowList;
 use handfast_messages::CollectionName;
 use rusqlite::{OptionalExtension, params};
 
 use super::{ChatRow, Companion, Store, StoreError, StoredMessage, chats, companions, messages, sql, unsql};
-
-/// Bytes that a list adds to an item, at most.
-pub(super) const ITEM_OVERHEAD: usize = 4;
 
 impl ChatRow {
     /// The chat as a row of the list of chats.
@@ -153,16 +151,13 @@ fn take(
     newest: u64,
     budget: usize,
 ) -> Result<Delta, StoreError> {
-    let mut delta = Delta::nothing(after);
-    let mut left = budget;
+    let (mut list, mut to) = (RowList::new(budget), after);
     for row in rows {
         let row = row?;
-        let item = row.encode();
-        let Some(rest) = left.checked_sub(item.len().saturating_add(ITEM_OVERHEAD)) else { return Ok(delta) };
-        left = rest;
-        delta.to = row.rev;
-        delta.items.push(item);
+        if !list.push(&row) {
+            return Ok(Delta { to, items: list.into_items() });
+        }
+        to = row.rev;
     }
-    delta.to = newest.max(after);
-    Ok(delta)
+    Ok(Delta { to: newest.max(after), items: list.into_items() })
 }

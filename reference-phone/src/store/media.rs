@@ -1,7 +1,7 @@
 //! What is known of media: whole content, and uploads under way.
 
 use handfast::codec::ids::{ContentId, MailboxId};
-use handfast::session::media::ChunkList;
+use handfast::media::ChunkList;
 use rusqlite::{OptionalExtension, params};
 
 use super::{Store, StoreError, sql, unsql};

@@ -3,11 +3,10 @@
 use bytes::Bytes;
 use handfast::codec::frame::{Collection, PageCursor, Row, RowId};
 use handfast::codec::limits::CHAT_WINDOW;
-use handfast::session::RowDigest;
+use handfast::session::{RowDigest, RowList};
 use handfast_messages::CollectionName;
 use rusqlite::params;
 
-use super::delta::ITEM_OVERHEAD;
 use super::{ChatRow, Store, StoreError, chats, companions, messages, sql, unsql};
 
 /// A page, as `Endpoint::page` takes it.
@@ -163,17 +162,15 @@ fn fill(
     budget: usize,
 ) -> Result<PageRows, StoreError> {
     let mut page = PageRows::empty(rev);
-    let (mut left, mut last) = (budget, None);
+    let (mut list, mut last) = (RowList::new(budget), None);
     for row in rows {
         let (row, message, chat) = row?;
-        let item = row.encode();
-        let Some(rest) = left.checked_sub(item.len().saturating_add(ITEM_OVERHEAD)) else {
+        if !list.push(&row) {
             page.next = last.map(Place::cursor).unwrap_or_default();
-            return Ok(page);
-        };
-        left = rest;
+            break;
+        }
         last = Some(Place { rev, message, chat });
-        page.items.push(item);
     }
+    page.items = list.into_items();
     Ok(page)
 }

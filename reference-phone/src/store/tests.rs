@@ -1,7 +1,7 @@
 use handfast::codec::frame::{Collection, PageCursor, Row, RowId};
 use handfast::codec::ids::{CommandKey, CompanionId, ContentId};
 use handfast::codec::limits::CHAT_WINDOW;
-use handfast::session::media::ContentHasher;
+use handfast::media::ContentHasher;
 use handfast_messages::{CollectionName, CommandRef, Item, MediaDescriptor, MessageState};
 
 use super::*;

@@ -9,7 +9,7 @@ use std::path::Path;
 
 use handfast::codec::ids::ContentId;
 use handfast::codec::limits::MEDIA_CHUNK_LEN;
-use handfast::session::media::ChunkList;
+use handfast::media::ChunkList;
 use handfast::sqlite::{SqliteError, file};
 use handfast_programs::{Destination, ImportError, Imported, PartCheck, Progress, Staged, UserFileError};
 

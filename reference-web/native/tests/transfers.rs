@@ -8,7 +8,7 @@ use crate::world::{MINUTE, World, keys};
 use handfast::ErrorCode;
 use handfast::codec::ids::ContentId;
 use handfast::codec::limits::{MEDIA_CHUNK_LEN, STREAM_CREDIT_START};
-use handfast::session::media::ChunkList;
+use handfast::media::ChunkList;
 use handfast_messages::Command;
 use reference_web::app::AppEvent;
 use reference_web::store::Direction;

@@ -7,7 +7,8 @@ use anyhow::{Result, ensure};
 use super::Done;
 use crate::command;
 
-const INNER: [&str; 4] = ["handfast-codec", "handfast-messages", "handfast-handshake", "handfast-session"];
+const INNER: [&str; 5] =
+    ["handfast-codec", "handfast-media", "handfast-messages", "handfast-handshake", "handfast-session"];
 
 /// Crates that would bring an executor, sockets or clocks.
 const RUNTIMES: [&str; 6] = ["tokio", "async-std", "smol", "mio", "futures-executor", "getrandom"];

@@ -21,7 +21,7 @@ fn says(state: &str, event: &str) -> Vec<String> {
     if event == "FIN_EARLY" {
         let mut transfer = link.data.take_transfer(0).unwrap();
         let upload = transfer.as_upload().unwrap();
-        upload.fin(*list.content_id().as_bytes());
+        upload.incoming.fin(*list.content_id().as_bytes());
         let answer = upload.sync(id, &app.media);
         return answer.err().map(|code| format!("STOP({})", code.name())).into_iter().collect();
     }

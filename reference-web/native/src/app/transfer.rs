@@ -11,9 +11,8 @@ use bytes::Bytes;
 use handfast::codec::frame::OpenKind;
 use handfast::codec::ids::ContentId;
 use handfast::codec::stream_meta::{GetMeta, PutMeta};
-use handfast::session::media::ChunkList;
+use handfast::media::{ChunkList, Progress};
 use handfast::session::{Event, SendRefused, StreamEnd};
-use handfast::sqlite::file;
 use handfast::{ErrorCode, Timestamp};
 use handfast_messages::{Command, MediaDescriptor};
 
@@ -28,6 +27,8 @@ use crate::store::{CommandState, Direction, StoreError, Transfer, TransferState}
 const RUNNING_MAX: usize = 4;
 /// The pause after each step of a check, in which everything else goes on.
 const CHECK_PAUSE: Duration = Duration::from_millis(1);
+/// Commits in a transaction, after which files wait for the next one.
+const COMMITS_FULL: usize = 16;
 
 impl LinkData {
     /// Whether a stream may be opened now.
@@ -150,14 +151,14 @@ impl App {
             }
             Event::Fin { id, hash } => {
                 if let Some(Running { way: Way::Get(get), .. }) = link.data.running.get_mut(&id) {
-                    get.fin = Some(hash);
+                    get.fin(hash);
                 }
             }
             Event::DataWanted { id, offset, max } => {
-                let Some(Running { row, way: Way::Put(put) }) = link.data.running.get_mut(&id) else {
+                let Some(Running { way: Way::Put(put), .. }) = link.data.running.get_mut(&id) else {
                     return Ok(());
                 };
-                match put.read(row.content, offset, max) {
+                match put.read(offset, max) {
                     // What is not wanted any more is not missed.
                     Ok((bytes, fin)) => {
                         let _ = link.endpoint.stream_supply(now, id, offset, bytes, fin);
@@ -347,6 +348,10 @@ impl App {
             .collect();
         let mut moved = false;
         for id in behind {
+            // The machine must have room for the report before anything is renamed.
+            if link.commits_waiting() >= COMMITS_FULL {
+                return Ok(true);
+            }
             moved |= self.sync_get(now, link, id)?;
         }
         Ok(moved)
@@ -356,29 +361,20 @@ impl App {
         let Some(Running { row, way: Way::Get(get) }) = link.data.running.get_mut(&id) else {
             return Ok(false);
         };
-        // req: STR-080
-        if let Some(hash) = get.fin
-            && (hash != *row.content.as_bytes() || !get.receiver.is_complete())
-        {
-            self.stop(&mut link.data, id, ErrorCode::HASH)?;
-            return Ok(true);
-        }
-        if !get.is_behind() {
-            return Ok(false);
-        }
-        let whole = get.fin.is_some();
-        let synced = get.list.as_ref().map_or(Ok(()), file::sync).and_then(|()| file::sync(&get.part));
-        if synced.is_err() {
-            self.stop(&mut link.data, id, ErrorCode::IO)?;
-            return Ok(true);
-        }
-        let Ok(commit) = link.endpoint.stream_durable(now, id, get.checked) else { return Ok(false) };
+        let synced = get.sync();
+        let size = get.list().map(ChunkList::size);
+        let (offset, whole) = match synced {
+            Ok(Progress::Nothing) => return Ok(false),
+            Ok(Progress::Durable(offset)) => (offset, false),
+            Ok(Progress::Whole(offset)) => (offset, true),
+            Err(code) => {
+                self.stop(&mut link.data, id, code)?;
+                return Ok(true);
+            }
+        };
         handfast_programs::kill_point!("web.chunk_synced");
-        get.reported = get.checked;
-        row.offset = get.checked;
-        row.size = get.receiver.list().map(ChunkList::size);
+        (row.offset, row.size) = (offset, size);
         let mut row = row.clone();
-        link.store(commit);
         if whole {
             if self.store.media().finish(row.content).is_err() {
                 self.stop(&mut link.data, id, ErrorCode::IO)?;
@@ -388,6 +384,10 @@ impl App {
             row.state = TransferState::Done;
             row.stream = None;
             drop(link.data.running.remove(&id));
+        }
+        // A stream that the phone has stopped meanwhile takes no report.
+        if let Ok(commit) = link.endpoint.stream_durable(now, id, offset) {
+            link.store(commit);
         }
         self.store.update_transfer(&row)?;
         self.tell(&row);

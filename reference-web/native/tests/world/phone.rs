@@ -11,7 +11,7 @@ use handfast::handshake::certificate::sign_revoked;
 use handfast::handshake::identity::SigningKey;
 use handfast::handshake::link::Terms;
 use handfast::handshake::pairing::phone::Offering;
-use handfast::session::media::{ChunkList, ContentHasher};
+use handfast::media::{ChunkList, ContentHasher};
 use handfast::session::pairing::KeysInUse;
 use handfast::session::{
     Commit, CommitId, Endpoint, Event, LinkState, Message, Output, Pairing, PairingEvent, Pairs, PairsTxn,

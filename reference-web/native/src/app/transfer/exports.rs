@@ -2,7 +2,7 @@
 
 use handfast::ErrorCode;
 use handfast::codec::ids::ContentId;
-use handfast::session::media::list_len;
+use handfast::media::list_len;
 
 use super::super::{App, AppEvent};
 use crate::store::{Direction, StoreError, Transfer, TransferState};

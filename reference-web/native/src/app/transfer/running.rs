@@ -2,7 +2,7 @@
 
 use handfast::Timestamp;
 use handfast::codec::limits::MEDIA_CHUNK_LEN;
-use handfast::session::media::list_len;
+use handfast::media::list_len;
 use handfast_programs::PartCheck;
 
 use super::content::Way;

@@ -1,0 +1,144 @@
+//! Chunk lists: the size and the chunk hashes of some content, whose hash is the content's id (spec, streams, *Media*).
+
+use alloc::vec::Vec;
+
+use handfast_codec::error::ErrorCode;
+use handfast_codec::ids::ContentId;
+use handfast_codec::limits::{MEDIA_CHUNK_LEN, MEDIA_LEN_MAX};
+use sha2::{Digest, Sha256};
+
+/// Bytes of a chunk's hash.
+pub(crate) const HASH_LEN: usize = 32;
+/// Bytes of the size in front.
+pub(crate) const SIZE_LEN: usize = 8;
+
+/// The size and chunk hashes of some content.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ChunkList {
+    pub(crate) size: u64,
+    pub(crate) hashes: Vec<[u8; HASH_LEN]>,
+}
+
+/// The number of chunks of content of `size` bytes.
+fn chunk_count(size: u64) -> u64 {
+    size.div_ceil(MEDIA_CHUNK_LEN)
+}
+
+impl ChunkList {
+    /// The content's length, in bytes.
+    #[must_use]
+    pub fn size(&self) -> u64 {
+        self.size
+    }
+
+    /// The content id: `SHA-256(size u64 || hashes)`.
+    #[must_use]
+    pub fn content_id(&self) -> ContentId {
+        // req: STR-082
+        ContentId::from_bytes(Sha256::digest(self.encode()).into())
+    }
+
+    /// `size u64 | hashes`: the first bytes of a media stream, and what an application keeps beside the content.
+    #[must_use]
+    pub fn encode(&self) -> Vec<u8> {
+        // req: STR-083
+        let mut out = Vec::with_capacity(self.hashes.len().saturating_mul(HASH_LEN).saturating_add(SIZE_LEN));
+        out.extend_from_slice(&self.size.to_be_bytes());
+        for hash in &self.hashes {
+            out.extend_from_slice(hash);
+        }
+        out
+    }
+
+    /// Reads what [`ChunkList::encode`] wrote.
+    ///
+    /// # Errors
+    ///
+    /// `TOO_LARGE` for a size over 2 GiB, `FIELD_LENGTH` when the hashes do not fit the size.
+    pub fn decode(bytes: &[u8]) -> Result<Self, ErrorCode> {
+        let (size, hashes) = bytes.split_first_chunk::<SIZE_LEN>().ok_or(ErrorCode::TRUNCATED)?;
+        let size = u64::from_be_bytes(*size);
+        if size > MEDIA_LEN_MAX {
+            return Err(ErrorCode::TOO_LARGE);
+        }
+        let (hashes, rest) = hashes.as_chunks::<HASH_LEN>();
+        if !rest.is_empty() || u64::try_from(hashes.len()) != Ok(chunk_count(size)) {
+            return Err(ErrorCode::FIELD_LENGTH);
+        }
+        Ok(Self { size, hashes: hashes.to_vec() })
+    }
+
+    /// How many bytes of content that lies on a disk are good: its chunks up to the first that is not this list's.
+    /// `found` is the list of what lies there, which may be a part. A stream goes on from there.
+    #[must_use]
+    pub fn good_len(&self, found: &Self) -> u64 {
+        let same = self.hashes.iter().zip(&found.hashes).take_while(|(wanted, is)| wanted == is).count();
+        u64::try_from(same).unwrap_or(u64::MAX).saturating_mul(MEDIA_CHUNK_LEN).min(self.size)
+    }
+
+    /// The length of [`ChunkList::encode`]: where the content begins in a stream.
+    #[must_use]
+    pub fn encoded_len(&self) -> u64 {
+        list_len(self.size)
+    }
+
+    /// The length of a whole stream of this content.
+    #[must_use]
+    pub fn stream_len(&self) -> u64 {
+        self.encoded_len().saturating_add(self.size)
+    }
+}
+
+/// The length of the list of content of `size` bytes: where the content begins in a stream.
+#[must_use]
+pub fn list_len(size: u64) -> u64 {
+    chunk_count(size).saturating_mul(32).saturating_add(8)
+}
+
+/// Makes a chunk list of content that is read once, in order.
+#[derive(Debug, Default)]
+pub struct ContentHasher {
+    size: u64,
+    in_chunk: u64,
+    chunk: Sha256,
+    hashes: Vec<[u8; HASH_LEN]>,
+}
+
+impl ContentHasher {
+    /// A hasher that has seen nothing.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Takes the next bytes of the content.
+    pub fn update(&mut self, mut bytes: &[u8]) {
+        while !bytes.is_empty() {
+            let room = MEDIA_CHUNK_LEN.saturating_sub(self.in_chunk);
+            let take = usize::try_from(room).unwrap_or(usize::MAX).min(bytes.len());
+            let (head, rest) = bytes.split_at_checked(take).unwrap_or((bytes, &[]));
+            self.chunk.update(head);
+            let taken = u64::try_from(head.len()).unwrap_or(u64::MAX);
+            self.size = self.size.saturating_add(taken);
+            self.in_chunk = self.in_chunk.saturating_add(taken);
+            if self.in_chunk == MEDIA_CHUNK_LEN {
+                self.end_chunk();
+            }
+            bytes = rest;
+        }
+    }
+
+    fn end_chunk(&mut self) {
+        self.hashes.push(core::mem::take(&mut self.chunk).finalize().into());
+        self.in_chunk = 0;
+    }
+
+    /// The list of what was taken.
+    #[must_use]
+    pub fn finish(mut self) -> ChunkList {
+        if self.in_chunk > 0 {
+            self.end_chunk();
+        }
+        ChunkList { size: self.size, hashes: self.hashes }
+    }
+}

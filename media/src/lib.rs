@@ -1,0 +1,41 @@
+//! Media over Handfast: content by the hash of its chunk list, sent and taken over streams (spec, streams, *Media*).
+//!
+//! A media stream is `size u64 | chunk hashes | content`. [`ContentHasher`] makes the list of content one has, [`Outgoing`]
+//! cuts the stream out of it, [`Incoming`] takes a stream into a [`Storage`] and says how much of it may be reported as
+//! durable. [`MediaReceiver`] is the check alone, for whoever stores what comes by other means.
+//!
+//! No I/O: where bytes lie is for [`Storage`] and [`Source`] to know.
+#![no_std]
+#![cfg_attr(
+    not(test),
+    warn(
+        clippy::unwrap_used,
+        clippy::expect_used,
+        clippy::panic,
+        clippy::unreachable,
+        clippy::indexing_slicing,
+        clippy::string_slice,
+        clippy::arithmetic_side_effects,
+        clippy::as_conversions,
+        clippy::iter_over_hash_type,
+        clippy::exhaustive_enums,
+        clippy::std_instead_of_core,
+        clippy::alloc_instead_of_core,
+        clippy::print_stdout,
+        clippy::print_stderr
+    )
+)]
+
+extern crate alloc;
+#[cfg(test)]
+extern crate std;
+
+mod chunk_list;
+mod incoming;
+mod outgoing;
+mod receiver;
+
+pub use chunk_list::{ChunkList, ContentHasher, list_len};
+pub use incoming::{Incoming, Progress, Storage};
+pub use outgoing::{Outgoing, Source, check_offset};
+pub use receiver::{MediaReceiver, Taken};

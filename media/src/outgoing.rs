@@ -1,0 +1,148 @@
+//! Content that goes out over a stream.
+
+use alloc::vec;
+
+use bytes::Bytes;
+use handfast_codec::error::ErrorCode;
+use handfast_codec::ids::ContentId;
+use handfast_codec::limits::MEDIA_CHUNK_LEN;
+
+use crate::ChunkList;
+
+/// Content that can be read.
+pub trait Source {
+    /// Fills `out` with the bytes from `offset` on.
+    ///
+    /// # Errors
+    ///
+    /// The code with which the stream is to be stopped, such as `GONE` when the content is shorter than it was.
+    fn read_at(&mut self, offset: u64, out: &mut [u8]) -> Result<(), ErrorCode>;
+}
+
+/// Content that goes out over one stream.
+#[derive(Debug)]
+pub struct Outgoing<S> {
+    content: ContentId,
+    source: S,
+    /// The list, which is the beginning of the stream.
+    head: Bytes,
+    /// Where in the content the stream begins.
+    from: u64,
+    size: u64,
+}
+
+impl<S: Source> Outgoing<S> {
+    /// The stream of the content with this list, without the first `from` bytes of the content.
+    ///
+    /// # Errors
+    ///
+    /// `FIELD_VALUE` when no stream can begin there.
+    pub fn new(list: &ChunkList, from: u64, source: S) -> Result<Self, ErrorCode> {
+        check_offset(from, list.size())?;
+        Ok(Self { content: list.content_id(), source, head: list.encode().into(), from, size: list.size() })
+    }
+
+    /// The content.
+    #[must_use]
+    pub const fn content(&self) -> ContentId {
+        self.content
+    }
+
+    /// Up to `max` bytes of the stream from `offset` on, and the content's hash behind the last of them: what
+    /// `stream_supply` takes.
+    ///
+    /// # Errors
+    ///
+    /// `OFFSET` past the end of the stream, or the source's.
+    pub fn read(&mut self, offset: u64, max: usize) -> Result<(Bytes, Option<[u8; 32]>), ErrorCode> {
+        let head_len = u64::try_from(self.head.len()).unwrap_or(u64::MAX);
+        let end = head_len.saturating_add(self.size.saturating_sub(self.from));
+        let bytes = if let Some(past) = offset.checked_sub(head_len) {
+            let at = self.from.checked_add(past).filter(|at| *at <= self.size).ok_or(ErrorCode::OFFSET)?;
+            let left = usize::try_from(self.size.saturating_sub(at)).unwrap_or(usize::MAX);
+            let mut buffer = vec![0; max.min(left)];
+            self.source.read_at(at, &mut buffer)?;
+            buffer.into()
+        } else {
+            let at = usize::try_from(offset).map_err(|_| ErrorCode::OFFSET)?;
+            self.head.slice(at..self.head.len().min(at.saturating_add(max)))
+        };
+        let reached = offset.saturating_add(u64::try_from(bytes.len()).unwrap_or(u64::MAX));
+        Ok((bytes, (reached == end).then_some(*self.content.as_bytes())))
+    }
+}
+
+/// Whether a stream may leave out the first `from` bytes of content of `size` bytes.
+///
+/// # Errors
+///
+/// `FIELD_VALUE` when it may not: `from` is no multiple of the chunks' length, or beyond the content.
+pub fn check_offset(from: u64, size: u64) -> Result<(), ErrorCode> {
+    // req: STR-021
+    if from > size || !from.is_multiple_of(MEDIA_CHUNK_LEN) {
+        return Err(ErrorCode::FIELD_VALUE);
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{ContentHasher, MediaReceiver};
+    use alloc::vec::Vec;
+
+    struct Memory(Vec<u8>);
+
+    impl Source for Memory {
+        fn read_at(&mut self, offset: u64, out: &mut [u8]) -> Result<(), ErrorCode> {
+            let at = usize::try_from(offset).unwrap();
+            let bytes = self.0.get(at..at + out.len()).ok_or(ErrorCode::GONE)?;
+            out.copy_from_slice(bytes);
+            Ok(())
+        }
+    }
+
+    fn content(len: usize) -> (ChunkList, Vec<u8>) {
+        let content: Vec<u8> = (0..len).map(|at| u8::try_from(at % 251).unwrap()).collect();
+        let mut hasher = ContentHasher::new();
+        hasher.update(&content);
+        (hasher.finish(), content)
+    }
+
+    #[test]
+    fn what_goes_out_is_what_a_receiver_takes_whatever_the_pieces() {
+        for (len, from) in [(0, 0), (1, 0), (65_536, 0), (65_536, 65_536), (200_000, 0), (200_000, 131_072)] {
+            let (list, bytes) = content(len);
+            for max in [1_000, 16_000, 1_000_000] {
+                let mut outgoing = Outgoing::new(&list, from, Memory(bytes.clone())).unwrap();
+                let mut receiver = MediaReceiver::new(list.content_id(), from).unwrap();
+                let (mut offset, mut fin) = (0, None);
+                while fin.is_none() {
+                    let (part, hash) = outgoing.read(offset, max).unwrap();
+                    let _ = receiver.take(&part).unwrap();
+                    (offset, fin) = (offset + u64::try_from(part.len()).unwrap(), hash);
+                }
+                assert!(receiver.is_complete(), "{len} from {from} by {max}");
+                assert_eq!(fin, Some(*list.content_id().as_bytes()));
+                assert_eq!(outgoing.read(offset + 1, max), Err(ErrorCode::OFFSET));
+            }
+        }
+    }
+
+    #[test]
+    fn a_stream_begins_at_a_chunk_within_the_content() {
+        // req: STR-021
+        let (list, bytes) = content(70_000);
+        for from in [1, 65_535, 65_537, 131_072, u64::MAX] {
+            let refused = Outgoing::new(&list, from, Memory(bytes.clone())).err();
+            assert_eq!(refused, Some(ErrorCode::FIELD_VALUE), "{from}");
+        }
+    }
+
+    #[test]
+    fn content_that_became_shorter_stops_the_stream() {
+        let (list, bytes) = content(70_000);
+        let mut outgoing = Outgoing::new(&list, 0, Memory(bytes[..60_000].to_vec())).unwrap();
+        assert_eq!(outgoing.read(list.encoded_len(), 70_000), Err(ErrorCode::GONE));
+    }
+}
