@@ -3,7 +3,8 @@
 use alloc::vec::Vec;
 use core::time::Duration;
 
-use handfast_codec::Timestamp;
+use handfast_codec::ids::MailboxId;
+use handfast_codec::{ErrorCode, Timestamp};
 use handfast_session::{Commit, Event, Message, PairingEvent};
 use rand_core::CryptoRng;
 
@@ -79,7 +80,7 @@ pub trait Application {
     /// The store's.
     fn on_event(&mut self, now: Timestamp, link: &mut LinkOf<Self>, event: Event) -> Result<(), Self::Error>;
 
-    /// Something happened in a pairing attempt.
+    /// Something happened in a pairing attempt. Its end comes here, too, in the round before [`Application::attempt_over`].
     ///
     /// # Errors
     ///
@@ -89,6 +90,21 @@ pub trait Application {
         now: Timestamp,
         attempt: &mut AttemptOf<Self>,
         event: PairingEvent,
+    ) -> Result<(), Self::Error>;
+
+    /// A pairing attempt is over, and everything of it that was to be stored is durable: its link is to be loaded, if it left
+    /// one. `ended` is that of the machine: the link, or why there is none, or none yet (spec, handshake). The attempt is gone
+    /// afterwards.
+    ///
+    /// # Errors
+    ///
+    /// The store's.
+    fn attempt_over(
+        &mut self,
+        now: Timestamp,
+        rng: &mut dyn CryptoRng,
+        attempt: &AttemptOf<Self>,
+        ended: Result<MailboxId, ErrorCode>,
     ) -> Result<(), Self::Error>;
 
     /// Writes a commit, by [`Commit::apply`]; with `attempt` if it is one of a pairing, so that the row of a new link can

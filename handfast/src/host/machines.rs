@@ -3,8 +3,8 @@
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 
-use handfast_codec::Timestamp;
 use handfast_codec::ids::MailboxId;
+use handfast_codec::{ErrorCode, Timestamp};
 use handfast_session::{Commit, CommitId, Endpoint, Pairing};
 
 use super::SocketTag;
@@ -86,12 +86,14 @@ pub struct Attempt<A> {
     id: AttemptId,
     /// How many of its commits are durable.
     pub(super) stored: u32,
+    /// How it ended.
+    pub(super) ended: Option<Result<MailboxId, ErrorCode>>,
     pub(super) port: Port,
 }
 
 impl<A> Attempt<A> {
     pub(super) fn new(id: AttemptId, pairing: Pairing, data: A, now: Timestamp) -> Self {
-        Self { pairing, data, id, stored: 0, port: Port::new(now) }
+        Self { pairing, data, id, stored: 0, ended: None, port: Port::new(now) }
     }
 
     /// Its number.

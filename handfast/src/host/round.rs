@@ -3,7 +3,7 @@
 use alloc::vec::Vec;
 
 use handfast_codec::Timestamp;
-use handfast_session::{Commit, Event, Output as Step};
+use handfast_session::{Commit, Event, Output as Step, PairingEvent};
 use rand_core::CryptoRng;
 
 use super::{Application, AttemptId, AttemptOf, Incomplete, LinkOf, Output, Owner};
@@ -77,6 +77,7 @@ fn round<P: Application>(app: &mut P, now: Timestamp, rng: &mut dyn CryptoRng) -
             host.backoff.stored();
         }
         report(app, now);
+        end_attempts(app, now, rng)?;
         moved |= app.committed(now, rng)?;
         if !moved {
             return Ok(());
@@ -157,7 +158,14 @@ fn drain_pairing<P: Application>(
                 attempt.port.socket = Some(app.host().connect(Owner::Attempt(attempt.id()), relay));
             }
             Step::Event(Event::Disconnect) => app.host().disconnect(attempt.port.socket.take()),
-            Step::Event(Event::Pairing(event)) => app.on_pairing_event(now, attempt, event)?,
+            Step::Event(Event::Pairing(event)) => {
+                attempt.ended = match event {
+                    PairingEvent::Linked(link) => Some(Ok(link)),
+                    PairingEvent::Ended(code) => Some(Err(code)),
+                    _ => attempt.ended.take(),
+                };
+                app.on_pairing_event(now, attempt, event)?;
+            }
             Step::Wait(at) => {
                 attempt.port.deadline = at;
                 return Ok(moved);
@@ -183,4 +191,22 @@ fn report<P: Application>(app: &mut P, now: Timestamp) {
             let _ = attempt.pairing.committed(now, commit);
         }
     }
+}
+
+/// Hands over the attempts that are over; one that the application cannot deal with is still there when it hears of that.
+fn end_attempts<P: Application>(
+    app: &mut P,
+    now: Timestamp,
+    rng: &mut dyn CryptoRng,
+) -> Result<(), P::Error> {
+    let over = |(id, attempt): (&AttemptId, &AttemptOf<P>)| attempt.ended.map(|ended| (*id, ended));
+    for (id, ended) in app.host().attempts.iter().filter_map(over).collect::<Vec<_>>() {
+        let Some(attempt) = app.host().remove_attempt(id) else { continue };
+        let dealt_with = app.attempt_over(now, rng, &attempt, ended);
+        if dealt_with.is_err() {
+            drop(app.host().attempts.insert(id, attempt));
+        }
+        dealt_with?;
+    }
+    Ok(())
 }

@@ -7,7 +7,8 @@ use core::time::Duration;
 
 use bytes::Bytes;
 use handfast_codec::ids::{CommandKey, MailboxId};
-use handfast_codec::{DeviceRole, RelayName, Timestamp};
+use handfast_codec::qr::Offer;
+use handfast_codec::{DeviceRole, ErrorCode, RelayName, Timestamp};
 use handfast_handshake::pairing::Claims;
 use handfast_session::hazmat::Linked;
 use handfast_session::pairing::{KeysInUse, ShownCodes};
@@ -36,6 +37,7 @@ impl From<Incomplete> for Failure {
 #[derive(Debug, PartialEq, Eq)]
 enum Told {
     Began,
+    Over(bool),
     Stored(usize),
     Failed { links: usize, attempts: usize, untold: usize, pause: Duration },
 }
@@ -49,6 +51,8 @@ struct App {
     commits: usize,
     /// Passes in which there is something to store.
     passes: usize,
+    /// What the end of an attempt comes to, when it is no success.
+    over_fails: Option<Failure>,
 }
 
 impl Application for App {
@@ -97,7 +101,19 @@ impl Application for App {
         _: &mut AttemptOf<Self>,
         event: PairingEvent,
     ) -> Result<(), Failure> {
-        panic!("nobody scanned: {event:?}");
+        assert_eq!(event, PairingEvent::Ended(ErrorCode::REFUSED), "nobody scanned");
+        Ok(())
+    }
+
+    fn attempt_over(
+        &mut self,
+        _: Timestamp,
+        _: &mut dyn CryptoRng,
+        _: &AttemptOf<Self>,
+        ended: Result<MailboxId, ErrorCode>,
+    ) -> Result<(), Failure> {
+        self.host.event(Told::Over(ended.is_ok()));
+        self.over_fails.take().map_or(Ok(()), Err)
     }
 
     fn apply(
@@ -142,7 +158,15 @@ fn relay() -> RelayName {
 fn app() -> (App, ChaCha20Rng) {
     let mut rng = ChaCha20Rng::seed_from_u64(1);
     let (_, stored) = Linked::new(relay(), &mut rng).unwrap().rows();
-    let mut app = App { host: Host::default(), stored, open: None, fails: None, commits: 0, passes: 0 };
+    let mut app = App {
+        host: Host::default(),
+        stored,
+        open: None,
+        fails: None,
+        commits: 0,
+        passes: 0,
+        over_fails: None,
+    };
     app.load(NOW, &mut rng).unwrap();
     (app, rng)
 }
@@ -207,11 +231,7 @@ fn what_a_call_returned_is_stored_and_reported_once() {
 fn a_store_that_fails_drops_the_machines_and_loads_them_after_a_pause() {
     let (mut app, mut rng) = app();
     let _ = turn(&mut app, &mut rng, NOW);
-    let relay = relay();
-    let claims = Claims { label: "x".into(), origin: String::new(), grants: 1 };
-    let codes = ShownCodes::default();
-    let pairing = Pairing::web(relay, claims, &codes, KeysInUse::none(), NOW, &mut rng).unwrap();
-    let _ = app.host.add_attempt(NOW, pairing, ());
+    let _ = scan(&mut app, &mut rng);
     send(&mut app, 1);
     app.fails = Some(Failure::Disk);
     let settled = turn(&mut app, &mut rng, NOW);
@@ -268,4 +288,35 @@ fn a_machine_that_is_taken_out_closes_its_socket() {
         .map(|output| matches!(output, Output::Disconnect { socket: of } if *of == socket))
         .collect();
     assert_eq!(closed, vec![true]);
+}
+
+/// Begins an attempt on a code that nobody shows.
+fn scan(app: &mut App, rng: &mut ChaCha20Rng) -> AttemptId {
+    let claims = Claims { label: "x".into(), origin: String::new(), grants: 1 };
+    let codes = ShownCodes::default();
+    let shown = Pairing::web(relay(), claims, &codes, KeysInUse::none(), NOW, rng).unwrap();
+    let offer = Offer::decode(&shown.offer_text().unwrap()).unwrap();
+    let pairing = Pairing::phone(offer, relay(), KeysInUse::none(), NOW, rng);
+    app.host.add_attempt(NOW, pairing, ())
+}
+
+#[test]
+fn an_attempt_that_is_over_is_told_once_and_gone_unless_the_store_fails() {
+    for fails in [None, Some(Failure::Disk)] {
+        let (mut app, mut rng) = app();
+        let id = scan(&mut app, &mut rng);
+        let _ = turn(&mut app, &mut rng, NOW);
+        assert_eq!(app.host.attempts().map(Attempt::id).collect::<Vec<_>>(), [id]);
+        app.host.attempts_mut().next().unwrap().pairing.refuse(NOW);
+        let has_failed = fails.is_some();
+        app.over_fails = fails;
+        let told = events(turn(&mut app, &mut rng, NOW));
+        assert_eq!(app.host.attempts().count(), 0);
+        let failed = |told: &Told| matches!(told, Told::Failed { attempts: 1, untold: 1, .. });
+        if has_failed {
+            assert!(matches!(&told[..], [last] if failed(last)), "{told:?}");
+        } else {
+            assert_eq!(told, [Told::Over(false)]);
+        }
+    }
 }

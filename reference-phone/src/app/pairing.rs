@@ -29,8 +29,6 @@ pub struct AttemptData {
     asked: Option<u64>,
     /// The link, once something of it is stored.
     link: Option<MailboxId>,
-    /// The end, which is told when everything before it is durable.
-    over: Option<ScanStep>,
 }
 
 /// An offer that is stored by now: the companion may have accepted it.
@@ -278,15 +276,7 @@ impl App {
             }
             PairingEvent::ShowConfirmation(number) => ScanStep::ShowConfirmation(number),
             PairingEvent::Linked(link) => {
-                self.store.set_companion_status(link, CompanionStatus::Active)?;
-                let companion = attempt.pairing.terms().map(|terms| terms.companion);
-                attempt.data.over = companion.map(|companion| ScanStep::Linked { companion });
-                return Ok(());
-            }
-            PairingEvent::Ended(code) => {
-                let message = advice(code, attempt.data.lost.as_deref(), attempt.pairing.relay());
-                attempt.data.over = Some(ScanStep::Ended { code, message, open: None });
-                return Ok(());
+                return self.store.set_companion_status(link, CompanionStatus::Active);
             }
             _ => return Ok(()),
         };
@@ -294,25 +284,32 @@ impl App {
         Ok(())
     }
 
-    /// Once an attempt is over and durable: its link is opened, or what is left of it forgotten. Returns whether there
-    /// was something to store.
-    pub(super) fn end_attempt(&mut self, now: Now, rng: &mut dyn CryptoRng) -> Result<(), StoreError> {
-        let over = self.host.attempts().next().filter(|attempt| attempt.data.over.is_some());
-        let Some((id, link)) = over.map(|attempt| (attempt.id(), attempt.data.link)) else { return Ok(()) };
+    /// An attempt is over and durable: its link is opened, or what is left of it forgotten.
+    pub(super) fn end_attempt(
+        &mut self,
+        now: Now,
+        rng: &mut dyn CryptoRng,
+        attempt: &Attempt,
+        ended: Result<MailboxId, ErrorCode>,
+    ) -> Result<(), StoreError> {
+        let link = attempt.data.link;
         if let Some(link) = link {
-            // Who hears that the store failed hears of the attempt's end, too: it is still there then.
             self.open_or_forget(link, now, rng)?;
         }
-        let Some(mut step) = self.host.remove_attempt(id).and_then(|attempt| attempt.data.over) else {
-            return Ok(());
+        let step = match (ended, attempt.pairing.terms()) {
+            (Ok(_), Some(terms)) => {
+                self.host.event(AppEvent::Linked { companion: terms.companion });
+                ScanStep::Linked { companion: terms.companion }
+            }
+            // A link has terms.
+            (Ok(_), None) => return Ok(()),
+            (Err(code), _) => {
+                let message = advice(code, attempt.data.lost.as_deref(), attempt.pairing.relay());
+                // req: HSK-132
+                let open = link.and_then(|link| self.open_offer(now, link));
+                ScanStep::Ended { code, message, open }
+            }
         };
-        // req: HSK-132
-        if let ScanStep::Ended { open, .. } = &mut step {
-            *open = link.and_then(|link| self.open_offer(now, link));
-        }
-        if let ScanStep::Linked { companion } = &step {
-            self.host.event(AppEvent::Linked { companion: *companion });
-        }
         self.host.event(AppEvent::Scan(step));
         Ok(())
     }

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use handfast::codec::ids::MailboxId;
 use handfast::host::{Application, HostOf, Lost};
 use handfast::session::{Commit, Event, Message, PairingEvent};
 use handfast::{ErrorCode, Timestamp};
@@ -150,6 +151,16 @@ impl Application for App {
         self.take_pairing_event(attempt, event)
     }
 
+    fn attempt_over(
+        &mut self,
+        now: Timestamp,
+        rng: &mut dyn CryptoRng,
+        attempt: &Attempt,
+        ended: Result<MailboxId, ErrorCode>,
+    ) -> Result<(), StoreError> {
+        self.end_attempt(self.now(now), rng, attempt, ended)
+    }
+
     fn apply(
         &mut self,
         now: Timestamp,
@@ -211,10 +222,8 @@ impl Application for App {
         Ok(is_open)
     }
 
-    fn committed(&mut self, now: Timestamp, rng: &mut dyn CryptoRng) -> Result<bool, StoreError> {
-        let now = self.now(now);
-        self.end_attempt(now, rng)?;
-        self.after_commit(now)
+    fn committed(&mut self, now: Timestamp, _: &mut dyn CryptoRng) -> Result<bool, StoreError> {
+        self.after_commit(self.now(now))
     }
 
     fn failed(

@@ -29,8 +29,6 @@ pub(super) type Code = host::Attempt<CodeData>;
 pub struct CodeData {
     /// The link, once something of it is stored.
     link: Option<MailboxId>,
-    /// How the attempt ended.
-    over: Option<Result<(), ErrorCode>>,
 }
 
 impl App {
@@ -142,11 +140,7 @@ impl App {
         Ok(())
     }
 
-    pub(super) fn take_pairing_event(
-        &mut self,
-        code: &mut Code,
-        event: PairingEvent,
-    ) -> Result<(), StoreError> {
+    pub(super) fn take_pairing_event(&mut self, event: PairingEvent) -> Result<(), StoreError> {
         match event {
             PairingEvent::CheckCode(digits) => {
                 // The other code is given up: one phone at a time.
@@ -158,20 +152,20 @@ impl App {
             PairingEvent::ConfirmationWanted { account_name, .. } => {
                 self.event(AppEvent::NumberWanted { account: account_name });
             }
-            PairingEvent::Linked(link) => {
-                self.store.set_link_state(link, LinkRowState::Active)?;
-                code.data.over = Some(Ok(()));
-            }
-            PairingEvent::Ended(reason) => code.data.over = Some(Err(reason)),
+            PairingEvent::Linked(link) => self.store.set_link_state(link, LinkRowState::Active)?,
             _ => {}
         }
         Ok(())
     }
 
-    /// Once an attempt is over and durable: its link is opened, or another code shown if no phone was answered.
-    pub(super) fn end_codes(&mut self, now: Timestamp, rng: &mut dyn CryptoRng) -> Result<(), StoreError> {
-        let over = self.host.attempts().find(|code| code.data.over.is_some()).map(Code::id);
-        let Some(code) = over.and_then(|id| self.host.remove_attempt(id)) else { return Ok(()) };
+    /// An attempt is over and durable: its link is opened, or another code shown if no phone was answered.
+    pub(super) fn end_code(
+        &mut self,
+        now: Timestamp,
+        rng: &mut dyn CryptoRng,
+        code: &Code,
+        ended: Result<MailboxId, ErrorCode>,
+    ) -> Result<(), StoreError> {
         // req: HSK-100
         let asks = self.shown_codes.is_answered();
         if code.data.link.is_some() {
@@ -180,7 +174,7 @@ impl App {
             self.load_link(now, rng)?;
         }
         let linked = self.link().is_some_and(is_confirmed);
-        if let Some(Err(reason)) = code.data.over
+        if let Err(reason) = ended
             && !linked
         {
             self.event(AppEvent::CodeBurnt { code: reason, asks: asks && self.link().is_none() });

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use handfast::codec::frame::Items;
+use handfast::codec::ids::MailboxId;
 use handfast::host::{Application, HostOf, Lost};
 use handfast::session::{Commit, Event, LinkState, Message, PairingEvent};
 use handfast::{ErrorCode, Timestamp};
@@ -143,10 +144,20 @@ impl Application for App {
     fn on_pairing_event(
         &mut self,
         _: Timestamp,
-        code: &mut Code,
+        _: &mut Code,
         event: PairingEvent,
     ) -> Result<(), StoreError> {
-        self.take_pairing_event(code, event)
+        self.take_pairing_event(event)
+    }
+
+    fn attempt_over(
+        &mut self,
+        now: Timestamp,
+        rng: &mut dyn CryptoRng,
+        code: &Code,
+        ended: Result<MailboxId, ErrorCode>,
+    ) -> Result<(), StoreError> {
+        self.end_code(now, rng, code, ended)
     }
 
     fn apply(&mut self, _: Timestamp, code: Option<&mut Code>, commit: &Commit) -> Result<(), StoreError> {
@@ -186,12 +197,11 @@ impl Application for App {
         Ok(is_open)
     }
 
-    fn committed(&mut self, now: Timestamp, rng: &mut dyn CryptoRng) -> Result<bool, StoreError> {
+    fn committed(&mut self, _: Timestamp, _: &mut dyn CryptoRng) -> Result<bool, StoreError> {
         self.drop_leftovers()?;
         if let Some(end) = self.ended.take() {
             self.event(end);
         }
-        self.end_codes(now, rng)?;
         self.start_exports()?;
         Ok(false)
     }
