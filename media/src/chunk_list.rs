@@ -7,9 +7,9 @@ use handfast_codec::ids::ContentId;
 use handfast_codec::limits::{MEDIA_CHUNK_LEN, MEDIA_LEN_MAX};
 use sha2::{Digest, Sha256};
 
-/// Bytes of a chunk's hash.
+/// The length of a chunk's hash, in bytes.
 pub(crate) const HASH_LEN: usize = 32;
-/// Bytes of the size in front.
+/// The length of the size field at the start, in bytes.
 pub(crate) const SIZE_LEN: usize = 8;
 
 /// The size and chunk hashes of some content.
@@ -19,28 +19,31 @@ pub struct ChunkList {
     pub(crate) hashes: Vec<[u8; HASH_LEN]>,
 }
 
-/// The number of chunks of content of `size` bytes.
+/// Returns the number of chunks of content of `size` bytes.
 fn chunk_count(size: u64) -> u64 {
     size.div_ceil(MEDIA_CHUNK_LEN)
 }
 
 impl ChunkList {
-    /// The content's length, in bytes.
+    /// Returns the content's length, in bytes.
     #[must_use]
     pub fn size(&self) -> u64 {
         self.size
     }
 
-    /// The content id: `SHA-256(size u64 || hashes)`.
+    /// Returns the content id: `SHA-256(size u64 || hashes)`.
     #[must_use]
     pub fn content_id(&self) -> ContentId {
+        // Both sides must name the same content by the same id.
         // req: STR-082
         ContentId::from_bytes(Sha256::digest(self.encode()).into())
     }
 
-    /// `size u64 | hashes`: the first bytes of a media stream, and what an application keeps beside the content.
+    /// Returns `size u64 | hashes`: the start of a media stream, and what an application stores beside the
+    /// content.
     #[must_use]
     pub fn encode(&self) -> Vec<u8> {
+        // A receiver can check each chunk on arrival only if the list comes first.
         // req: STR-083
         let mut out = Vec::with_capacity(self.hashes.len().saturating_mul(HASH_LEN).saturating_add(SIZE_LEN));
         out.extend_from_slice(&self.size.to_be_bytes());
@@ -50,7 +53,7 @@ impl ChunkList {
         out
     }
 
-    /// Reads what [`ChunkList::encode`] wrote.
+    /// Decodes the bytes that [`ChunkList::encode`] returns.
     ///
     /// # Errors
     ///
@@ -68,34 +71,36 @@ impl ChunkList {
         Ok(Self { size, hashes: hashes.to_vec() })
     }
 
-    /// How many bytes of content that lies on a disk are good: its chunks up to the first that is not this list's.
-    /// `found` is the list of what lies there, which may be a part. A stream goes on from there.
+    /// Returns how many bytes of content on a disk match: its chunks up to the first that differs from this
+    /// list. `found` is the list of the bytes on the disk, which may be incomplete. A stream continues from
+    /// there.
     #[must_use]
     pub fn good_len(&self, found: &Self) -> u64 {
         let same = self.hashes.iter().zip(&found.hashes).take_while(|(wanted, is)| wanted == is).count();
         u64::try_from(same).unwrap_or(u64::MAX).saturating_mul(MEDIA_CHUNK_LEN).min(self.size)
     }
 
-    /// The length of [`ChunkList::encode`]: where the content begins in a stream.
+    /// Returns the length of [`ChunkList::encode`], which is the stream offset where the content begins.
     #[must_use]
     pub fn encoded_len(&self) -> u64 {
         list_len(self.size)
     }
 
-    /// The length of a whole stream of this content.
+    /// Returns the length of a complete stream of this content, in bytes.
     #[must_use]
     pub fn stream_len(&self) -> u64 {
         self.encoded_len().saturating_add(self.size)
     }
 }
 
-/// The length of the list of content of `size` bytes: where the content begins in a stream.
+/// Returns the length of the chunk list of content of `size` bytes, which is the stream offset where the
+/// content begins.
 #[must_use]
 pub fn list_len(size: u64) -> u64 {
     chunk_count(size).saturating_mul(32).saturating_add(8)
 }
 
-/// Makes a chunk list of content that is read once, in order.
+/// Builds the chunk list of content that is read once, in order.
 #[derive(Debug, Default)]
 pub struct ContentHasher {
     size: u64,
@@ -105,7 +110,7 @@ pub struct ContentHasher {
 }
 
 impl ContentHasher {
-    /// A hasher that has seen nothing.
+    /// Creates a hasher that has seen no bytes.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
@@ -133,7 +138,7 @@ impl ContentHasher {
         self.in_chunk = 0;
     }
 
-    /// The list of what was taken.
+    /// Returns the chunk list of all bytes seen.
     #[must_use]
     pub fn finish(mut self) -> ChunkList {
         if self.in_chunk > 0 {

@@ -11,37 +11,40 @@ use crate::chunk_list::{ChunkList, HASH_LEN, SIZE_LEN, list_len};
 
 /// Checks the bytes of an incoming media stream.
 ///
-/// It holds the list (at most 1 MiB) and the hash of the chunk under way; content goes straight through.
+/// It holds the chunk list (at most 1 MiB) and the hash state of the current chunk; content is not buffered.
 #[derive(Debug)]
 pub struct MediaReceiver {
     content_id: ContentId,
-    /// Bytes of the list, until it is whole.
+    /// The bytes of the chunk list that have arrived, until it is complete.
     head: Vec<u8>,
     list: Option<ChunkList>,
     chunk: Sha256,
     in_chunk: u64,
-    /// Where in the content the stream begins.
+    /// The content offset at which the stream begins.
     from: u64,
-    /// Content bytes taken, those before `from` among them.
+    /// The content bytes received, including those before `from` that were not sent.
     taken: u64,
 }
 
-/// What a receiver says of bytes it took.
+/// What a receiver found in the bytes it was given.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Taken {
-    /// How many of the bytes, from their end, are content to be written (the others belong to the list).
+    /// How many of the bytes, counted from their end, are content to be written; the others belong to the
+    /// chunk list.
     pub content: usize,
-    /// The stream offset up to which everything is checked, and may be reported durable once written.
+    /// The stream offset up to which everything is checked, and may be reported as durable once it is on
+    /// disk.
     pub checked: u64,
 }
 
 impl MediaReceiver {
-    /// A receiver at the start of a stream that leaves out the first `from` bytes of the content, which are here.
+    /// Creates a receiver for a stream that omits the first `from` bytes of the content, which are already
+    /// here.
     ///
     /// # Errors
     ///
-    /// `OFFSET` when `from` is not a multiple of the chunks' length.
+    /// `OFFSET` when `from` is not a multiple of the chunk length.
     pub fn new(content_id: ContentId, from: u64) -> Result<Self, ErrorCode> {
         if !from.is_multiple_of(MEDIA_CHUNK_LEN) {
             return Err(ErrorCode::OFFSET);
@@ -50,11 +53,12 @@ impl MediaReceiver {
         Ok(Self { content_id, head, list: None, chunk, in_chunk: 0, from, taken: from })
     }
 
-    /// A receiver that goes on in such a stream: the list is known, and the first `checked` stream bytes are on disk.
+    /// Creates a receiver that continues such a stream: its list is known, and the first `checked` stream
+    /// bytes are on disk.
     ///
     /// # Errors
     ///
-    /// `HASH` when the list is not the content's, `OFFSET` when `checked` is not a boundary of its chunks.
+    /// `HASH` when the list does not match the content id, `OFFSET` when `checked` is not a chunk boundary.
     pub fn resume(
         content_id: ContentId,
         list: ChunkList,
@@ -72,31 +76,33 @@ impl MediaReceiver {
         Ok(Self { taken, list: Some(list), ..Self::new(content_id, from)? })
     }
 
-    /// The list, once it is whole and its root is the content id.
+    /// Returns the chunk list, once it is complete and matches the content id.
     #[must_use]
     pub fn list(&self) -> Option<&ChunkList> {
         self.list.as_ref()
     }
 
-    /// Whether all content was taken and checked.
+    /// Returns whether all content has arrived and been checked.
     #[must_use]
     pub fn is_complete(&self) -> bool {
         self.list.as_ref().is_some_and(|list| self.taken == list.size)
     }
 
-    /// Whether stream bytes up to `checked` are to be synced and reported, of which `reported` were: the last byte with
-    /// FIN alone.
+    /// Returns whether the stream bytes up to `checked` should be synced and reported as durable, when
+    /// `reported` already were. The last byte waits for FIN.
     #[must_use]
     pub fn is_behind(&self, checked: u64, reported: u64, has_fin: bool) -> bool {
+        // The sender takes the report of the last byte for the answer to its FIN.
         // req: STR-018
         has_fin || (checked != reported && !self.is_complete())
     }
 
-    /// Takes the next bytes of the stream, which must follow those before.
+    /// Checks the next bytes of the stream, which must directly follow the ones before.
     ///
     /// # Errors
     ///
-    /// `HASH` when a chunk or the list does not match, `TOO_LARGE`, `OFFSET` for bytes after the end.
+    /// `HASH` when a chunk or the list does not match, `TOO_LARGE` for a size over 2 GiB, `OFFSET` for bytes
+    /// after the end.
     pub fn take(&mut self, bytes: &[u8]) -> Result<Taken, ErrorCode> {
         let content = self.take_list(bytes)?;
         let mut rest = content;
@@ -113,7 +119,7 @@ impl MediaReceiver {
         Ok(Taken { content: content.len(), checked })
     }
 
-    /// Takes what belongs to the list, gives the rest.
+    /// Consumes the bytes that belong to the chunk list, and returns the rest.
     fn take_list<'a>(&mut self, bytes: &'a [u8]) -> Result<&'a [u8], ErrorCode> {
         if self.list.is_some() {
             return Ok(bytes);
@@ -127,6 +133,7 @@ impl MediaReceiver {
             rest = tail;
         }
         if self.head.len() >= SIZE_LEN && self.head.len() == self.list_len()? {
+            // A peer that sends other content must be found out before a byte of it is kept.
             // req: STR-010
             let list = ChunkList::decode(&self.head)?;
             if list.content_id() != self.content_id {
@@ -141,10 +148,11 @@ impl MediaReceiver {
         Ok(rest)
     }
 
-    /// The list's length, once the size is known; before, the length of the size.
+    /// Returns the list's length once the size is known; before that, the length of the size field.
     fn list_len(&self) -> Result<usize, ErrorCode> {
         let Some((size, _)) = self.head.split_first_chunk::<SIZE_LEN>() else { return Ok(SIZE_LEN) };
         let size = u64::from_be_bytes(*size);
+        // The size decides how much memory the chunk list needs.
         // req: STR-024
         if size > MEDIA_LEN_MAX {
             return Err(ErrorCode::TOO_LARGE);
@@ -156,6 +164,7 @@ impl MediaReceiver {
         let list = self.list.as_ref().ok_or(ErrorCode::OFFSET)?;
         let left = list.size.saturating_sub(self.taken);
         let room = MEDIA_CHUNK_LEN.saturating_sub(self.in_chunk).min(left);
+        // Bytes after the end are covered by no hash.
         // req: STR-025
         if room == 0 {
             return Err(ErrorCode::OFFSET);
@@ -170,6 +179,7 @@ impl MediaReceiver {
             let index = self.taken.saturating_sub(1).checked_div(MEDIA_CHUNK_LEN).unwrap_or(0);
             let expected = usize::try_from(index).ok().and_then(|i| list.hashes.get(i));
             let found: [u8; HASH_LEN] = core::mem::take(&mut self.chunk).finalize().into();
+            // A receiver keeps only what it has checked.
             // req: STR-010
             if expected != Some(&found) {
                 return Err(ErrorCode::HASH);

@@ -1,7 +1,8 @@
-//! One seat in a relay's mailbox: greeting, proof, presence, and the way back to it (spec, relay and timers).
+//! The client of a relay mailbox: greeting, proof of the seat, the peer's presence, and reconnects (spec,
+//! relay and timers).
 //!
-//! [`Attach`] turns relay frames into [`AttachEvent`]s. It asks for sockets, answers the relay's pings, watches that
-//! the relay is alive, and spaces reconnects with full jitter. May touch: nothing outside memory.
+//! [`Attach`] turns relay frames into [`AttachEvent`]s. It asks for sockets, answers the relay's pings, gives
+//! up a relay that is silent, and spaces reconnects with full jitter. It does no I/O.
 
 use alloc::string::String;
 use core::time::Duration;
@@ -20,32 +21,32 @@ use crate::counted::Counted;
 use crate::jitter::Jitter;
 use crate::returns::Returns;
 
-/// The only version of the relay envelope.
+/// The only version of the relay protocol.
 const VERSION: u8 = 1;
-/// How long a socket may take to open: name, TCP, TLS and upgrade together.
+/// The longest time for a socket to open: name look-up, TCP, TLS and the WebSocket upgrade together.
 const OPENING_MAX: Duration = Duration::from_secs(15);
-/// The same after an event of visibility, network or clock.
+/// The time left for a socket that is still opening when visibility, network or clock change.
 const OPENING_EVENT_MAX: Duration = Duration::from_secs(5);
-/// How long a relay has to finish the greeting.
+/// The longest time for the relay to finish the greeting (HELLO to ATTACHED).
 const GREETING_MAX: Duration = Duration::from_secs(10);
-/// A relay that says nothing for this long is gone, while the page is visible.
+/// A relay that sends nothing for this long counts as gone while the page is visible (spec, TIM-001).
 const SILENCE_MAX_VISIBLE: Duration = Duration::from_mins(1);
-/// The same while the page is hidden.
+/// The same limit while the page is hidden, where browsers delay timers.
 const SILENCE_MAX_HIDDEN: Duration = Duration::from_mins(2);
-/// The longest wait between two attempts.
+/// The upper bound of the random delay before a reconnect.
 const BACKOFF_MAX: Duration = Duration::from_mins(1);
-/// The longest wait before the first attempt.
+/// The upper bound of the random delay before the first reconnect; it doubles with each failure.
 const BACKOFF_START: Duration = Duration::from_secs(1);
 
-/// Which mailbox, and how its seat is proven.
+/// What proves to the relay that this device may sit in the mailbox.
 pub(crate) enum Seat<'a> {
-    /// A pairing mailbox: any fresh key.
+    /// A pairing mailbox: any fresh key will do.
     Pairing { key: &'a SigningKey },
-    /// A link mailbox: this device's key, the peer's key, the salt.
+    /// A link mailbox, whose id is derived from the attach keys of both devices and the salt.
     Link { own: &'a SigningKey, peer: handfast_codec::ids::AttachKey, salt: Salt },
 }
 
-/// What a relay said of the peer's seat.
+/// The peer's attachment to the mailbox, as the relay reports it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Presence {
     pub(crate) id: AttachmentId,
@@ -53,42 +54,42 @@ pub(crate) struct Presence {
     pub(crate) origin: Option<String>,
 }
 
-/// What a relay frame means to the machine above.
+/// What a relay frame means for the machine that owns the seat.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum AttachEvent {
-    /// Nothing.
+    /// Nothing to do.
     None,
-    /// Send this frame.
+    /// This frame must be sent to the relay.
     Send(Bytes),
-    /// The seat is ours; the peer's presence is in [`Attach::peer`].
+    /// The relay accepted the proof; [`Attach::peer`] says whether the peer is attached.
     Attached,
-    /// The peer came, or came anew with another id.
+    /// The peer attached, or attached again under another id.
     PeerUp,
-    /// The peer left.
+    /// The peer detached.
     PeerDown,
-    /// The peer's seat was contended, n times.
+    /// The peer's seat was taken over while its former holder was alive, this many times.
     Contended(u64),
     /// The relay answered a WAKE.
     Wake(Wake),
     /// The peer sent bytes through the relay.
     Data(DataKind, Bytes),
-    /// The relay refused, or broke a rule: close the socket.
+    /// The relay refused with this code, or broke a rule: the socket must be closed.
     Refused(ErrorCode),
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Phase {
-    /// No socket, none wanted before this time (`None`: not at all).
+    /// There is no socket; the next is wanted at this time, or never (`None`).
     Down(Option<Timestamp>),
-    /// A socket was asked for.
+    /// The driver was asked for a socket, and must deliver it before `until`.
     Opening { until: Timestamp },
-    /// Open, the greeting is not over.
+    /// The socket is open; the greeting must end before `until`. `hello` tells whether HELLO has come.
     Greeting { until: Timestamp, hello: bool },
-    /// Attached.
+    /// The seat is taken under the id `own`.
     Attached { own: AttachmentId, peer: Option<Presence> },
 }
 
-/// The machine of one seat.
+/// The state machine of one seat at one relay.
 #[derive(Debug)]
 pub(crate) struct Attach {
     relay: RelayName,
@@ -96,20 +97,21 @@ pub(crate) struct Attach {
     role: DeviceRole,
     phase: Phase,
     last_heard: Timestamp,
-    /// The frames of the relay's own, and the DATA that is no record of a connection.
+    /// The rates of the relay's own frames, and (`strays`) of DATA frames that are no record of a connection.
     counted: Counted,
     strays: Counted,
     hidden: bool,
     failures: u32,
     jitter: Jitter,
-    /// Set by ERROR{REPLACED}: the next PING is answered, then the seat is given up.
+    /// Whether ERROR{REPLACED} came: another socket has taken this seat, so the next reconnect follows other
+    /// rules.
     replaced: bool,
-    /// When a phone came back to a seat that was taken.
+    /// Spaces the reconnects of a phone whose seat was taken by another socket.
     returns: Returns,
 }
 
 impl Attach {
-    /// A seat that wants a socket at once.
+    /// Creates a seat that wants a socket at once.
     pub(crate) fn new(
         relay: RelayName,
         mailbox: MailboxId,
@@ -141,7 +143,7 @@ impl Attach {
         self.mailbox
     }
 
-    /// This socket's id, once attached.
+    /// Returns the attachment id of this socket, once the relay has accepted it.
     pub(crate) fn own(&self) -> Option<AttachmentId> {
         match &self.phase {
             Phase::Attached { own, .. } => Some(*own),
@@ -149,7 +151,7 @@ impl Attach {
         }
     }
 
-    /// The peer's presence, if it is there.
+    /// Returns the peer's presence, if the relay has reported one.
     pub(crate) fn peer(&self) -> Option<&Presence> {
         match &self.phase {
             Phase::Attached { peer, .. } => peer.as_ref(),
@@ -157,7 +159,7 @@ impl Attach {
         }
     }
 
-    /// Whether a socket is open.
+    /// Returns whether a socket is open, attached or still greeting.
     pub(crate) fn is_open(&self) -> bool {
         matches!(self.phase, Phase::Greeting { .. } | Phase::Attached { .. })
     }
@@ -166,12 +168,12 @@ impl Attach {
         self.hidden = hidden;
     }
 
-    /// The connection is live: the next reconnect starts its back-off anew.
+    /// Records that a connection is live: the back-off starts again from 1 s.
     pub(crate) fn live(&mut self) {
         self.failures = 0;
     }
 
-    /// The socket is open.
+    /// Records that the socket is open, and starts the greeting's timer.
     pub(crate) fn opened(&mut self, now: Timestamp) {
         self.last_heard = now;
         self.counted = Counted::since(now);
@@ -180,10 +182,11 @@ impl Attach {
         self.phase = Phase::Greeting { until: now.plus(GREETING_MAX), hello: false };
     }
 
-    /// The socket is gone: another is asked for after a random delay.
+    /// Records that the socket is closed, and plans the next one after a random delay.
     pub(crate) fn closed(&mut self, now: Timestamp) {
         let at = match (self.replaced, self.role) {
-            // A web waits for its user.
+            // A companion whose seat was taken waits for its user: two tabs would otherwise evict each other
+            // forever.
             (true, DeviceRole::Web) => None,
             (true, DeviceRole::Phone) => Some(self.returns.next(now, &mut self.jitter)),
             (false, _) => Some(now.plus(self.backoff())),
@@ -191,24 +194,29 @@ impl Attach {
         self.phase = Phase::Down(at);
     }
 
-    /// The socket is gone, and none is wanted before `at`.
+    /// Records that the socket is closed, and plans the next one for `at` (`None`: never).
     pub(crate) fn down_until(&mut self, at: Option<Timestamp>) {
         self.phase = Phase::Down(at);
     }
 
-    /// If a socket is wanted later, it is wanted now; one that is being opened has little time left.
+    /// Reconnects without waiting for the back-off; a socket that is being opened gets 5 more seconds at
+    /// most.
     pub(crate) fn hurry(&mut self, now: Timestamp) {
         match &mut self.phase {
+            // The old delay assumed a network that has changed since.
             // req: TIM-013
             Phase::Down(Some(at)) => *at = now.min(*at),
+            // An attempt begun over the old network may never finish.
             // req: TIM-014
             Phase::Opening { until } => *until = now.plus(OPENING_EVENT_MAX).min(*until),
             Phase::Down(None) | Phase::Greeting { .. } | Phase::Attached { .. } => {}
         }
     }
 
-    /// Full jitter: a uniform delay between nothing and min(60 s, 1 s * 2^n).
+    /// Returns the next reconnect delay: uniform between 0 and min(60 s, 1 s * 2^n) after n failures (full
+    /// jitter).
     pub(crate) fn backoff(&mut self) -> Duration {
+        // Random delays keep the devices of a relay that restarts from all returning at once.
         // req: TIM-005
         let cap = BACKOFF_START
             .saturating_mul(1_u32.checked_shl(self.failures.min(6)).unwrap_or(64))
@@ -217,18 +225,20 @@ impl Attach {
         self.jitter.up_to(cap)
     }
 
-    /// A frame came that was not read here.
+    /// Records a sign of life: a record came, which the endpoint opens without [`Attach::frame`].
     pub(crate) fn heard(&mut self, now: Timestamp) {
         self.last_heard = now;
     }
 
-    /// Counts a DATA frame that is no record of a connection. Returns whether it is one too many.
+    /// Counts a DATA frame that is no record of a connection. Returns whether it exceeds the limit of its
+    /// second.
     pub(crate) fn is_stray_too_many(&mut self, now: Timestamp) -> bool {
+        // Each such frame may cost a handshake's computation, and a relay can send any number.
         // req: RLY-090
         self.strays.is_too_many(now, RELAY_DATA_MAX)
     }
 
-    /// The next time at which [`Attach::timeout`] has something to do.
+    /// Returns the next time at which [`Attach::timeout`] has something to do.
     pub(crate) fn deadline(&self) -> Option<Timestamp> {
         match &self.phase {
             Phase::Down(at) => *at,
@@ -241,7 +251,7 @@ impl Attach {
         if self.hidden { SILENCE_MAX_HIDDEN } else { SILENCE_MAX_VISIBLE }
     }
 
-    /// What time alone brings.
+    /// Returns what the passing of the current deadline demands, if it has passed.
     pub(crate) fn timeout(&mut self, now: Timestamp) -> Option<AttachTimeout> {
         if self.deadline().is_none_or(|at| now < at) {
             return None;
@@ -251,6 +261,7 @@ impl Attach {
                 self.phase = Phase::Opening { until: now.plus(OPENING_MAX) };
                 Some(AttachTimeout::Connect)
             }
+            // TCP alone may not report a relay that vanished for many minutes.
             // req: TIM-001, TIM-014
             Phase::Opening { .. } | Phase::Greeting { .. } | Phase::Attached { .. } => {
                 Some(AttachTimeout::RelaySilent)
@@ -258,11 +269,12 @@ impl Attach {
         }
     }
 
-    /// Takes one relay frame.
+    /// Handles one relay frame.
     pub(crate) fn frame(&mut self, now: Timestamp, seat: &Seat<'_>, frame: RelayFrame) -> AttachEvent {
         self.last_heard = now;
         let is_flood = match frame {
             RelayFrame::Data { .. } => self.is_stray_too_many(now),
+            // A relay that floods a client with its own frames must not keep it busy.
             // req: RLY-065
             _ => self.counted.is_too_many(now, RELAY_FRAMES_MAX),
         };
@@ -270,6 +282,7 @@ impl Attach {
             return AttachEvent::Refused(ErrorCode::LIMIT);
         }
         match (frame, &mut self.phase) {
+            // The relay frees the seats of clients that do not answer.
             // req: RLY-027
             (RelayFrame::Ping(token), _) => AttachEvent::Send(RelayFrame::Pong(token).encode()),
             (RelayFrame::Pong(_) | RelayFrame::Ignored(_) | RelayFrame::Sticky { .. }, _) => {
@@ -282,6 +295,8 @@ impl Attach {
                 AttachEvent::Refused(code)
             }
             (RelayFrame::Hello(hello), Phase::Greeting { hello: greeted, .. }) if !*greeted => {
+                // A relay under another name could take part in attacks that the signed name is there to
+                // prevent.
                 // req: RLY-006
                 if hello.name != self.relay {
                     return AttachEvent::Refused(ErrorCode::RELAY_NAME_MISMATCH);
@@ -318,6 +333,7 @@ impl Attach {
                 }
                 Peer::Contended(n) => AttachEvent::Contended(n),
             },
+            // No state expects such a frame, so the relay is broken or hostile.
             // req: RLY-064
             _ => AttachEvent::Refused(ErrorCode::UNEXPECTED_MESSAGE),
         }
@@ -347,11 +363,11 @@ impl Attach {
     }
 }
 
-/// What a deadline of the seat means.
+/// What an expired deadline of the seat demands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum AttachTimeout {
-    /// Ask for a socket.
+    /// Ask the driver for a socket.
     Connect,
-    /// The relay is silent: drop the socket.
+    /// Drop the socket, because the relay is silent.
     RelaySilent,
 }

@@ -1,22 +1,25 @@
-//! Commands are known by keys: what each side keeps of them (spec, delivery, *Commands*).
+//! Commands and their results, known by keys, so that each command runs once (spec, delivery, *Commands*).
 //!
-//! May touch: nothing outside memory.
+//! The modules: `phone` keeps the results of commands that ran, `web` the companion's own commands,
+//! `version_1` migrates older stores. Nothing here does I/O.
 
 pub(crate) mod phone;
 pub(crate) mod version_1;
 pub(crate) mod web;
 
-/// What a phone does with a command that comes again after it was answered.
+/// What a phone does when a command arrives again that it has answered already.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[expect(clippy::exhaustive_enums, reason = "a result is kept or it is not")]
 pub enum Repeat {
-    /// It answers with the same result, or tells that the command was run.
+    /// It answers with the stored result, or with `ALREADY_DONE` if that is no longer kept. The command does
+    /// not run again.
     Answer,
-    /// It runs the command again: one that only reads, and whose result holds text of messages.
+    /// It runs the command again, for one that only reads and whose result holds message text: such text is
+    /// not stored twice.
     Run,
 }
 
-/// A key that counts up with its number.
+/// Returns a command key made from a number, for tests.
 #[cfg(test)]
 fn test_key(n: u64) -> handfast_codec::ids::CommandKey {
     let mut bytes = [0; 16];

@@ -1,8 +1,8 @@
-//! Commits: what must be durable before something may leave the machine.
+//! Commits: sets of writes that must be durable before a dependent record or event may leave the machine.
 //!
-//! A [`Commit`] is a list of operations over a flat, ordered byte keyspace that is private to this library. The
-//! application applies it inside its own transaction, together with the effect it belongs to, and then reports it
-//! with `committed`. May touch: nothing outside memory.
+//! A [`Commit`] is a list of operations over a flat, ordered keyspace of bytes that is private to this
+//! library. The application applies it inside its own transaction, together with the effect that it belongs
+//! to, and then reports it with `committed`. Nothing here does I/O.
 
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
@@ -14,20 +14,20 @@ use zeroize::Zeroizing;
 use crate::error::ApiMisuse;
 use crate::keys;
 
-/// The number of a commit: ascending, from 1, within one machine's life.
+/// The number of a commit: ascending from 1 within one machine's life.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct CommitId(u64);
 
 impl CommitId {
-    /// The number.
+    /// Returns the number, at least 1.
     #[must_use]
     pub const fn get(self) -> u64 {
         self.0
     }
 }
 
-/// The key of the version that every commit compares and swaps. A store that applies a commit later than it was made
-/// compares the version again when it does.
+/// The key of the version number that every commit compares and increments. A store that queues commits must
+/// compare the version at the time when it writes, so that a second writer is noticed.
 pub const VERSION_KEY: &[u8] = keys::VERSION;
 
 /// A value to be stored. It is wiped when dropped, since it may hold keys.
@@ -90,28 +90,29 @@ pub trait StoreTxn {
     ///
     /// # Errors
     ///
-    /// The store's.
+    /// The store's own error.
     fn read(&mut self, link: MailboxId, key: &[u8]) -> Result<Option<Vec<u8>>, Self::Error>;
 
-    /// Stores one value. Keys for which [`is_secret`] holds should be wrapped by a device-bound key.
+    /// Stores one value. A store should encrypt values whose key passes [`is_secret`] under a device-bound
+    /// key.
     ///
     /// # Errors
     ///
-    /// The store's.
+    /// The store's own error.
     fn put(&mut self, link: MailboxId, key: &[u8], value: &[u8]) -> Result<(), Self::Error>;
 
     /// Removes one value.
     ///
     /// # Errors
     ///
-    /// The store's.
+    /// The store's own error.
     fn delete(&mut self, link: MailboxId, key: &[u8]) -> Result<(), Self::Error>;
 
     /// Removes every key `k` with `from <= k < to`.
     ///
     /// # Errors
     ///
-    /// The store's.
+    /// The store's own error.
     fn delete_range(&mut self, link: MailboxId, from: &[u8], to: &[u8]) -> Result<(), Self::Error>;
 }
 
@@ -119,8 +120,8 @@ pub trait StoreTxn {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum CommitError<E> {
-    /// The store is not at the version that this machine wrote last: another process, an older copy, or a stolen
-    /// lock. Drop the machine; do not retry.
+    /// The store is not at the version that this machine wrote last: another process writes to it, or it was
+    /// replaced by an older copy. Drop the machine and do not retry.
     #[error(
         "the store is at version {found}, and this machine wrote version {expected} last: another program uses it"
     )]
@@ -146,25 +147,25 @@ pub struct Commit {
 }
 
 impl Commit {
-    /// A commit outside any machine.
+    /// Creates a commit without a machine, for tests.
     #[cfg(feature = "hazmat")]
     pub(crate) const fn new(link: MailboxId, expects: u64, ops: Vec<Op>) -> Self {
         Self { id: CommitId(1), link, expects, ops }
     }
 
-    /// The number to report to `committed`.
+    /// Returns the number to pass to `committed`.
     #[must_use]
     pub const fn id(&self) -> CommitId {
         self.id
     }
 
-    /// The link whose keyspace this changes.
+    /// Returns the mailbox of the link whose keyspace this changes.
     #[must_use]
     pub const fn link(&self) -> MailboxId {
         self.link
     }
 
-    /// The operations, in order.
+    /// Returns the operations in the order in which they apply.
     #[must_use]
     pub fn ops(&self) -> &[Op] {
         &self.ops
@@ -192,13 +193,13 @@ impl Commit {
     }
 }
 
-/// Whether values under `key` hold key material, so that a store should wrap them.
+/// Returns whether values under `key` hold key material, which a store should encrypt.
 #[must_use]
 pub fn is_secret(key: &[u8]) -> bool {
     keys::is_secret(key)
 }
 
-/// Numbers the commits of one machine, and knows which are open.
+/// Numbers the commits of one machine, and tracks those that are not durable yet.
 #[derive(Debug)]
 pub(crate) struct CommitGate {
     link: MailboxId,
@@ -208,17 +209,17 @@ pub(crate) struct CommitGate {
 }
 
 impl CommitGate {
-    /// A gate over a store at `version` (0: empty).
+    /// Creates a gate over a store at `version`, where 0 means an empty store.
     pub(crate) fn new(link: MailboxId, version: u64) -> Self {
         Self { link, version, last: 0, open: VecDeque::new() }
     }
 
-    /// Whether one more commit may be opened, besides `queued` that will be.
+    /// Returns whether one more commit may be opened, when `queued` others are about to be.
     pub(crate) fn has_room(&self, queued: usize) -> bool {
         self.open.len().saturating_add(queued) < COMMITS_OPEN_MAX
     }
 
-    /// Opens a commit.
+    /// Opens a commit with the next number and version.
     pub(crate) fn open(&mut self, ops: Vec<Op>) -> Commit {
         self.last = self.last.saturating_add(1);
         let id = CommitId(self.last);
@@ -228,7 +229,7 @@ impl CommitGate {
         commit
     }
 
-    /// Takes the report that `id` is durable.
+    /// Records that commit `id` is durable; it must be the oldest open one.
     pub(crate) fn committed(&mut self, id: CommitId) -> Result<(), ApiMisuse> {
         if self.open.front() == Some(&id) {
             let _ = self.open.pop_front();

@@ -1,13 +1,13 @@
-//! How many of something came within a second.
+//! A rate limit by fixed windows of one second.
 
 use core::time::Duration;
 
 use handfast_codec::Timestamp;
 
-/// For how long things are counted together.
+/// The length of a window.
 const WITHIN: Duration = Duration::from_secs(1);
 
-/// A count that begins with the first thing that it counts, and again with the first one after a second.
+/// A counter whose window starts with the first event counted, so that idle time costs nothing.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Counted {
     since: Timestamp,
@@ -15,12 +15,12 @@ pub(crate) struct Counted {
 }
 
 impl Counted {
-    /// Nothing has come.
+    /// Creates a counter whose window starts at `since`.
     pub(crate) fn since(since: Timestamp) -> Self {
         Self { since, count: 0 }
     }
 
-    /// Counts one more. Returns whether it is past the most of a second.
+    /// Counts one event. Returns whether it exceeds `max` within the current window.
     pub(crate) fn is_too_many(&mut self, now: Timestamp, max: u32) -> bool {
         if now >= self.ends() {
             *self = Self::since(now);
@@ -29,7 +29,7 @@ impl Counted {
         self.count > max
     }
 
-    /// When a new count begins.
+    /// Returns when the current window ends.
     pub(crate) fn ends(&self) -> Timestamp {
         self.since.plus(WITHIN)
     }

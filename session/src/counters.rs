@@ -1,4 +1,4 @@
-//! The session's counters and epochs: one row, written with every commit but the one that wipes the link.
+//! The session's counters and epochs: one row, written with every commit except the one that wipes the link.
 
 use alloc::vec::Vec;
 
@@ -10,48 +10,49 @@ use crate::commit::Op;
 use crate::error::LoadError;
 use crate::keys;
 
-/// The layout's version.
+/// The version of the row's layout.
 const LAYOUT: u8 = 2;
-/// The layout before commands had keys: it ends before `last_cmd`.
+/// The layout from before commands had keys: it ends before `known`.
 const LAYOUT_V1: u8 = 1;
-/// Bytes of a row of that layout, and of one of today.
+/// Lengths of a row in bytes: of version 1, and of today's version.
 const LEN_V1: usize = 1 + 16 + 16 + 16 + 8 * 7;
 const LEN: usize = LEN_V1 + 8 + 16 + 8 + 1;
 
-/// What a phone knows before the first command.
+/// The *commands known* block before the first command.
 const NONE_KNOWN: CommandsKnown = CommandsKnown { highest: 0, key: CommandKey::from_bytes([0; 16]), from: 1 };
 
-/// What outlives connections and processes, besides the rows of the lanes.
+/// The session state that outlives connections and processes, besides the rows of the lanes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Counters {
-    /// The epoch of what this side sends.
+    /// The epoch of messages that this side sends; a RESET replaces it.
     pub(crate) out_epoch: Epoch,
-    /// The epoch of what this side receives.
+    /// The epoch of messages that this side receives.
     pub(crate) in_epoch: Epoch,
-    /// The phone's log: its own, or the one the web knows (zeros: none yet).
+    /// The id of the phone's change log: on the phone its own, on a companion the one it last saw (zeros:
+    /// none).
     pub(crate) log_id: LogId,
-    /// Outbox rows are numbered for life; `seq = index - out_base`.
+    /// Outbox rows keep their index for life; the sequence number in the epoch is `index - out_base`.
     pub(crate) out_base: u64,
-    /// The index of the next message.
+    /// The index that the next outgoing message gets.
     pub(crate) next_index: u64,
-    /// The highest seq received whose effect is durable.
+    /// The highest received sequence number whose effect is durable.
     pub(crate) in_durable: u64,
-    /// At the web: the next command.
+    /// On a companion: the number that the next command gets.
     pub(crate) next_cmd: u64,
-    /// At the phone: the highest floor seen.
+    /// On a phone: the highest floor that came with a command.
     pub(crate) floor: u64,
-    /// At the phone: which commands it knows.
+    /// On a phone: which commands it knows, as sent in message 2.
     pub(crate) known: CommandsKnown,
-    /// The side that was put back to an earlier state, until the user is told.
+    /// The side that was found to be put back, until the user has been told.
     pub(crate) put_back: Option<DeviceRole>,
-    /// The next stream this side opens.
+    /// The id that the next stream opened by this side gets.
     pub(crate) next_stream: u64,
     /// The lowest id that the peer's next stream may have.
     pub(crate) peer_stream_min: u64,
 }
 
 impl Counters {
-    /// Those of a new link. `first_stream` is 0 for the web, 1 for the phone.
+    /// Creates the counters of a new link. `first_stream` is 0 on a companion, 1 on a phone.
     pub(crate) fn new(out_epoch: Epoch, in_epoch: Epoch, first_stream: u64) -> Self {
         Self {
             out_epoch,
@@ -129,13 +130,13 @@ impl Counters {
         Op::put(keys::SESSION.to_vec(), self.encode())
     }
 
-    /// Whether a row was written before commands had keys.
+    /// Returns whether a row has the layout from before commands had keys.
     pub(crate) fn is_version_1(row: &[u8]) -> bool {
         row.first() == Some(&LAYOUT_V1)
     }
 }
 
-/// What version 1 did not have: the commands that a phone knows, and the side that was put back.
+/// Decodes the fields that version 1 lacked: the commands known, and the side that was put back.
 fn read_known(row: &[u8]) -> Result<(CommandsKnown, Option<DeviceRole>), LoadError> {
     let (highest, rest) = row.split_first_chunk().ok_or(LoadError::Damaged)?;
     let (key, rest) = rest.split_first_chunk().ok_or(LoadError::Damaged)?;

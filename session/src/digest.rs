@@ -1,12 +1,13 @@
-//! The digest of a collection: what tells, without sending rows, whether two sides hold the same ones (spec, delivery).
+//! The digest of a collection, which shows without sending rows whether both sides hold the same (spec,
+//! delivery).
 //!
-//! May touch: nothing outside memory.
+//! Nothing here does I/O.
 
 use handfast_codec::frame::RowId;
 use sha2::{Digest as _, Sha256};
 
-/// The sum, modulo 2^256, of SHA-256(id || rev as 8 bytes) over the rows of a collection. Rows can be added and
-/// removed in any order, so that it can be kept along with the rows or computed from them.
+/// The sum, modulo 2^256, of SHA-256(id || rev as 8 bytes) over the rows of a collection. The order of
+/// additions and removals does not matter, so it can be updated along with the rows or computed from them.
 ///
 /// ```
 /// use handfast_codec::frame::RowId;
@@ -27,7 +28,7 @@ use sha2::{Digest as _, Sha256};
 pub struct RowDigest([u8; 32]);
 
 impl RowDigest {
-    /// Counts a row in.
+    /// Adds a row to the sum.
     pub fn add(&mut self, id: &RowId, rev: u64) {
         let mut carry = 0_u16;
         for (sum, byte) in self.0.iter_mut().zip(entry(id, rev)).rev() {
@@ -37,7 +38,7 @@ impl RowDigest {
         }
     }
 
-    /// Counts a row out that was counted in.
+    /// Subtracts a row that was added before.
     pub fn remove(&mut self, id: &RowId, rev: u64) {
         let mut borrow = false;
         for (sum, byte) in self.0.iter_mut().zip(entry(id, rev)).rev() {
@@ -48,7 +49,7 @@ impl RowDigest {
         }
     }
 
-    /// The digest, big-endian, as it stands in a DIGEST frame.
+    /// Returns the digest, 32 bytes big-endian, as it stands in a DIGEST frame.
     #[must_use]
     pub const fn value(&self) -> [u8; 32] {
         self.0
@@ -65,8 +66,9 @@ impl<'a> FromIterator<(&'a RowId, u64)> for RowDigest {
     }
 }
 
-/// What a row adds to the sum. An id has no length before it: the 8 bytes behind it end it.
+/// Returns the summand of a row. The id needs no length before it, because exactly 8 bytes follow it.
 fn entry(id: &RowId, rev: u64) -> [u8; 32] {
+    // Both sides must hash the same bytes, or equal collections would look different.
     // req: SYN-015, SYN-083
     let mut hash = Sha256::new();
     hash.update(id.as_bytes());

@@ -1,11 +1,12 @@
-//! One link, whole: its seat at the relay, its handshakes, its session.
+//! The state machine of one link: its seat at the relay, its handshakes, its session.
 //!
-//! [`Endpoint`] takes what comes from outside by `handle_*`, what the application wants by plain verbs, and gives all
-//! that goes out by [`Endpoint::poll_output`]. It knows no clock, socket, file or thread.
+//! [`Endpoint`] takes input from outside by `handle_*`, the application's wishes by plain verbs, and returns
+//! all that goes out by [`Endpoint::poll_output`]. It has no clock, socket, file or thread.
 //!
-//! The parts: `load` reads the stored rows, `connection` names the states of a connection, `connect_web` and
-//! `connect_phone` run the reconnect handshake and the ratchet, `frames` takes what decrypts, `sync` joins the sync lane to
-//! the application, `send` chooses and seals records, `pending` holds what waits for a commit, `time` the deadlines, `verbs` are the application's calls.
+//! The parts: `load` reads the stored rows, `connection` defines the states of a connection, `connect_web`
+//! and `connect_phone` run the reconnect handshake and the ratchet, `frames` handles decrypted records,
+//! `sync` joins the sync lane to the application, `send` chooses and seals records, `pending` holds what
+//! waits for a commit, `time` computes deadlines, `verbs` are the application's calls.
 
 mod commands;
 mod connect_phone;
@@ -62,7 +63,7 @@ pub use load::{LinkStatus, Pairs, StreamInfo};
 pub(crate) use load::{active_row, phone_rows, web_rows, wipe_rows};
 pub use verbs::Opened;
 
-/// How long a handshake message is awaited.
+/// The longest wait for a handshake message.
 const HANDSHAKE_MAX: Duration = Duration::from_secs(10);
 
 /// One link of this device, from its rows in the store to its records on the wire.
@@ -79,22 +80,22 @@ pub struct Endpoint {
     gate: CommitGate,
     deferred: VecDeque<(CommitId, Deferred)>,
     out: VecDeque<Queued>,
-    /// Rows that the peer has acknowledged, to be deleted with a commit of their own.
+    /// Deletions of outbox rows that the peer has acknowledged, which go into the next commit of their own.
     lapsed: Vec<Op>,
     jitter: Jitter,
     now: Timestamp,
     shown: Option<LinkState>,
     alive: Liveness,
-    /// Bytes sealed and handed out that the socket has not taken.
+    /// Bytes of Transmits that the socket has not taken yet.
     ahead: usize,
-    /// At the phone: commands that were delivered and are not answered, with their numbers.
+    /// On a phone: commands that the application has and has not answered, with their numbers.
     running: alloc::collections::BTreeMap<CommandKey, u64>,
-    /// When a link that is OFFERED or PENDING is dropped.
+    /// When a link that is still OFFERED or PENDING is dropped.
     lapses: Option<Timestamp>,
     dead: bool,
 }
 
-/// What differs by device role.
+/// The state that only one device role has.
 enum Side {
     Phone(PhoneSide),
     Web(WebSide),
@@ -104,10 +105,11 @@ struct PhoneSide {
     link: PhoneLink,
     ratchet: PhoneRatchet<IdPsk>,
     recovery_id: PskId,
-    /// A message 1 that came too early, and when one was read last.
+    /// The last message 1 that came within a second of the one before (`held`), and when one was last read
+    /// (`read`).
     held: Option<Bytes>,
     read: Option<Timestamp>,
-    /// The web's attachment to which `UNKNOWN_KEY` was sent.
+    /// The companion's attachment that was sent `UNKNOWN_KEY`, so that it is sent once only.
     hinted: Option<AttachmentId>,
     sync: PhoneSync,
     commands: CommandsRun,
@@ -116,7 +118,7 @@ struct PhoneSide {
 }
 
 impl PhoneSide {
-    /// The psk that the head of a message 1 names, if it is one of this link.
+    /// Returns the psk that the head of a message 1 names, if it belongs to this link.
     fn psk(&self, head: &KkHead) -> Option<&Psk> {
         match head.mode {
             KkMode::Resume => self.ratchet.key(&head.psk_id).map(|slot| &slot.psk),
@@ -128,23 +130,24 @@ impl PhoneSide {
 struct WebSide {
     link: WebLink,
     ratchet: WebRatchet<IdPsk>,
-    /// When the next attempt may start, and how many have started within a second.
+    /// When the next handshake may start (`next_attempt`), and how many have started in the current second
+    /// (`starts`).
     next_attempt: Timestamp,
     starts: Counted,
-    /// Attempts in a row that had no answer on this attachment.
+    /// Handshakes in a row that had no answer on this attachment.
     unanswered: u8,
-    /// Whether the next attempt is a recovery.
+    /// Whether the next handshake runs mode recover.
     recover: bool,
-    /// Whether another socket took the seat, and the user has not taken it back.
+    /// Whether another socket took the seat, and the user has not asked for it back.
     replaced: bool,
-    /// Whether the next attempt waits for an update of the phone.
+    /// Whether the phone turned out too old, so that only an update of it makes another handshake useful.
     outdated: bool,
     sync: WebSync,
     commands: OwnCommands,
     wake: WebWake,
 }
 
-/// The lanes that both roles have.
+/// The lanes that phone and companion both have.
 struct Lanes {
     outbox: Outbox,
     inbox: Inbox,
@@ -154,7 +157,7 @@ struct Lanes {
     ack: Ack,
 }
 
-/// When an acknowledgement leaves.
+/// When the next acknowledgement leaves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Ack {
     None,
@@ -162,20 +165,20 @@ enum Ack {
     Now,
 }
 
-/// Signs of life.
+/// What is known of whether the peer is alive.
 struct Liveness {
     last_record: Timestamp,
     next_ping: Option<Timestamp>,
     ping_id: u64,
-    /// The PING that is not answered, and when it left.
+    /// The id of the PING that waits for its PONG, and when it left.
     pinged: Option<(u64, Timestamp)>,
-    /// When an unanswered probe makes the connection dead.
+    /// When the connection counts as dead unless a record comes first.
     probe: Option<Timestamp>,
     rtt_least: Option<Duration>,
     rtt_last: Option<Duration>,
-    /// Fresh keys are being made, until then at the latest: what is LIVE stays so.
+    /// Until when a link that re-keys is still shown as LIVE.
     rekeying: Option<Timestamp>,
-    /// At the phone: the web's page is hidden. At the web: its own.
+    /// Whether the page is hidden: on a companion its own, on a phone the companion's.
     hidden: bool,
 }
 
@@ -191,7 +194,7 @@ impl core::fmt::Debug for Endpoint {
 }
 
 impl Endpoint {
-    /// This device's role.
+    /// Returns the role of this device.
     #[must_use]
     pub fn role(&self) -> DeviceRole {
         match self.side {
@@ -200,19 +203,19 @@ impl Endpoint {
         }
     }
 
-    /// The link's mailbox, which names the link in every commit.
+    /// Returns the link's mailbox id, which identifies the link in every commit.
     #[must_use]
     pub fn mailbox(&self) -> MailboxId {
         self.attach.mailbox()
     }
 
-    /// The relay to connect to.
+    /// Returns the name of the relay to connect to.
     #[must_use]
     pub fn relay(&self) -> &handfast_codec::RelayName {
         self.attach.relay()
     }
 
-    /// The socket that [`Event::Connect`] asked for is open.
+    /// Reports that the socket requested by [`Event::Connect`] is open.
     pub fn handle_opened(&mut self, now: Timestamp, rng: &mut dyn CryptoRng) {
         self.tick(now);
         self.ahead = 0;
@@ -220,7 +223,7 @@ impl Endpoint {
         self.settle(rng);
     }
 
-    /// The socket is closed, or could not be opened.
+    /// Reports that the socket is closed, or could not be opened.
     pub fn handle_closed(&mut self, now: Timestamp, rng: &mut dyn CryptoRng) {
         self.tick(now);
         self.attach.closed(self.now);
@@ -228,11 +231,11 @@ impl Endpoint {
         self.settle(rng);
     }
 
-    /// One binary WebSocket message came from the relay.
+    /// Handles one binary WebSocket message from the relay.
     ///
     /// # Errors
     ///
-    /// [`ApiMisuse::NotOpen`] when no socket is open. What the relay or the peer did wrong is an event.
+    /// [`ApiMisuse::NotOpen`] when no socket is open. Faults of the relay or the peer are reported as events.
     pub fn handle_bytes(
         &mut self,
         now: Timestamp,
@@ -247,7 +250,8 @@ impl Endpoint {
             return Err(ApiMisuse::NotOpen);
         }
         if bytes.starts_with(&RECORD_HEADER) && self.attach.own().is_some() {
-            // Records open in place, so they skip the frame parser; their length is checked before a key is used.
+            // Records are decrypted in place, so they skip the frame parser; their length is checked before a
+            // key is used.
             self.attach.heard(self.now);
             let _ = bytes.split_to(RECORD_HEADER.len());
             self.on_record(bytes);
@@ -261,7 +265,7 @@ impl Endpoint {
         Ok(())
     }
 
-    /// A deadline given by [`Output::Wait`] has passed.
+    /// Reports that the deadline of [`Output::Wait`] has passed.
     pub fn handle_timeout(&mut self, now: Timestamp, rng: &mut dyn CryptoRng) {
         self.tick(now);
         if !self.dead {
@@ -270,7 +274,8 @@ impl Endpoint {
         self.settle(rng);
     }
 
-    /// The application's transaction with this commit is durable.
+    /// Reports that the application's transaction with this commit is durable, which releases what waited for
+    /// it.
     ///
     /// # Errors
     ///
@@ -285,13 +290,13 @@ impl Endpoint {
         Ok(())
     }
 
-    /// The socket took bytes of Transmits.
+    /// Reports that the socket took `bytes` bytes of Transmits.
     pub fn transmitted(&mut self, now: Timestamp, bytes: usize) {
         self.tick(now);
         self.ahead = self.ahead.saturating_sub(bytes);
     }
 
-    /// The next thing to do. Drain until [`Output::Wait`]. Draws no randomness.
+    /// Returns the next thing to do; call it until it returns [`Output::Wait`]. It draws no randomness.
     pub fn poll_output(&mut self) -> Output {
         if self.out.is_empty() {
             self.deliver();
@@ -314,12 +319,12 @@ impl Endpoint {
         Output::Wait(if self.dead { None } else { self.deadline() })
     }
 
-    /// Time never runs backwards here.
+    /// Advances the clock, which never runs backwards here.
     fn tick(&mut self, now: Timestamp) {
         self.now = self.now.max(now);
     }
 
-    /// Brings what follows from the new state: a new attempt, and the state to show.
+    /// Does what follows from a new state: wakes the phone, starts a handshake, reports the state.
     fn settle(&mut self, rng: &mut dyn CryptoRng) {
         if !self.dead {
             self.wake_if_absent();
@@ -338,7 +343,7 @@ impl Endpoint {
         self.out.push_back(Queued::Output(Output::Transmit(bytes)));
     }
 
-    /// Runs what waited for a commit.
+    /// Does what waited for a commit that is durable now.
     fn run(&mut self, deferred: Deferred) {
         match deferred {
             Deferred::SendHandshake(bytes) => self.send_handshake(bytes),
@@ -374,13 +379,13 @@ impl Endpoint {
         }
     }
 
-    /// The effect of a message is durable.
+    /// Records that the effect of message `seq` is durable, and plans its ACK.
     fn received(&mut self, seq: u64) {
         let due = self.lanes.inbox.committed(seq);
         self.schedule_ack(due);
     }
 
-    /// The seat this link has at its relay.
+    /// Calls `f` with the attach machine and the keys of this link's seat.
     fn with_seat<T>(&mut self, f: impl FnOnce(&mut Attach, &Seat<'_>) -> T) -> T {
         let seat = match &self.side {
             Side::Phone(phone) => Seat::Link {
@@ -406,6 +411,7 @@ impl Endpoint {
                 }
                 self.end_rest();
             }
+            // A handshake is bound to both attachment ids, and one of them has changed.
             // req: HSK-150
             AttachEvent::PeerUp | AttachEvent::PeerDown => {
                 self.drop_connection();
@@ -432,15 +438,17 @@ impl Endpoint {
             (DataKind::KK1, Side::Phone(_)) => self.on_message1(rng, body),
             (DataKind::KK2, Side::Web(_)) => self.on_message2(&body),
             (DataKind::UNKNOWN_KEY, Side::Web(_)) => self.on_unknown_key(),
+            // Newer peers may send kinds that this version does not know.
             // req: RLY-002
             _ => {}
         }
     }
 
-    /// The relay refused, or spoke against the rules.
+    /// Handles a refusal by the relay, or a frame that breaks its rules.
     fn on_refused(&mut self, code: ErrorCode) {
         if code == ErrorCode::REPLACED {
             self.event(Event::Replaced);
+            // Two tabs of one companion would otherwise take the seat from each other forever.
             // req: TIM-012
             if let Side::Web(web) = &mut self.side {
                 web.replaced = true;
@@ -452,20 +460,20 @@ impl Endpoint {
         self.drop_socket(code);
     }
 
-    /// Gives the socket up, and asks for another later.
+    /// Closes the socket, and plans another one.
     fn drop_socket(&mut self, _why: ErrorCode) {
         self.event(Event::Disconnect);
         self.attach.closed(self.now);
         self.drop_connection();
     }
 
-    /// Forgets the keys of the connection, if there is one, and the hope for fresh ones.
+    /// Ends the connection, and any re-keying that was under way.
     fn drop_connection(&mut self) {
         self.alive.rekeying = None;
         self.end_connection();
     }
 
-    /// Forgets the keys of the connection: a new one follows.
+    /// Forgets the keys of the connection, and all that waits to be sent over it.
     fn end_connection(&mut self) {
         self.conn = Connection::None;
         self.alive.stop();

@@ -1,12 +1,12 @@
-//! What the caller can do wrong, and what a machine can refuse. Faults of the peer are events, not errors.
+//! Errors of the machines' API: misuse by the caller, and refusals. Faults of the peer are events instead.
 
 use handfast_codec::error::DecodeError;
 
-/// A call that breaks the contract of a machine. The machine is unchanged.
+/// A call that breaks the contract of a machine, which is unchanged by it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ApiMisuse {
-    /// A commit was reported that is not the oldest open one.
+    /// The reported commit is not the oldest one that is open.
     #[error("commits must be reported once each and in order")]
     CommitOrder,
     /// Bytes were handed in while no socket is open.
@@ -18,10 +18,10 @@ pub enum ApiMisuse {
     /// The call belongs to the other device role.
     #[error("the call belongs to the other role")]
     WrongRole,
-    /// No stream has this id.
+    /// No stream with this id is open, or it has finished.
     #[error("no such stream is open")]
     NoSuchStream,
-    /// Bytes were given for another offset than the one asked for.
+    /// The bytes or the offset do not continue from where the stream stands.
     #[error("the offset is not the one asked for")]
     WrongOffset,
     /// An argument is over a limit of the protocol.
@@ -29,29 +29,29 @@ pub enum ApiMisuse {
     TooLarge,
 }
 
-/// Why a verb that sends was refused. Nothing was stored or sent.
+/// Why a call that sends was refused. Nothing was stored or sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum SendRefused {
     /// Too many commits are open: report some with `committed` first.
     #[error("too many commits are open; try again when some are durable")]
     Busy,
-    /// The outbox is full: wait for the peer.
+    /// The outbox holds 1,024 messages or 4 MiB, or too many commands wait for a result: wait for the peer.
     #[error("the outbox is full; try again when the peer has taken some")]
     OutboxFull,
-    /// A command of this key was sent before: it need not be sent again.
+    /// A command with this key was sent before, so it need not be sent again.
     #[error("a command of this key was sent before")]
     KnownKey,
-    /// The message is over its maximum.
+    /// The argument exceeds its maximum length.
     #[error("the message is too large")]
     TooLarge,
     /// Too many streams or subscriptions are open.
     #[error("too many are open at once")]
     TooMany,
-    /// The link is dead or revoked.
+    /// The link was deleted or revoked.
     #[error("the link has ended")]
     Ended,
-    /// The call does not fit.
+    /// The call breaks the contract of the machine.
     #[error(transparent)]
     Misuse(#[from] ApiMisuse),
 }
@@ -63,7 +63,7 @@ pub enum LoadError {
     /// A row that must be there is missing.
     #[error("the stored link lacks its row {0:#04x}; restore the store or link again")]
     Missing(u8),
-    /// A row cannot be read.
+    /// A row cannot be decoded.
     #[error("the stored link is damaged; restore the store or link again")]
     Damaged,
     /// The link was revoked.

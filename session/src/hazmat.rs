@@ -1,4 +1,5 @@
-//! Links from fixed keys, for vectors, tests and the simulator. Never part of a shipped build.
+//! Links without a pairing, from fixed keys, for vectors, tests and the simulator. Never part of a shipped
+//! build.
 
 mod commands;
 
@@ -33,24 +34,24 @@ fn pairs(ops: Vec<Op>) -> Pairs {
     pairs
 }
 
-/// A fresh link, as the pairing handshake makes it.
+/// Both sides of a fresh link, as the pairing handshake makes them.
 #[derive(Debug)]
 #[expect(clippy::exhaustive_structs, reason = "both sides and the account")]
 pub struct Linked {
-    /// The phone's side.
+    /// The phone's side, and the secrets that its session starts from.
     pub phone: (PhoneLink, Start),
-    /// The web's side.
+    /// The companion's side, and the secrets that its session starts from.
     pub web: (WebLink, Start),
-    /// The account's key.
+    /// The account's signing key.
     pub account: SigningKey,
 }
 
 impl Linked {
-    /// Pairs in memory: the web shows a code of this relay, the phone's attachment is eight times 1, the web's eight
-    /// times 2.
+    /// Runs a whole pairing in memory over this relay name. The phone's attachment id is eight bytes 1, the
+    /// companion's eight bytes 2.
     ///
     /// # Errors
-    /// [`HandshakeError`], which an honest run does not give.
+    /// [`HandshakeError`], which an honest run does not return.
     pub fn new(relay: RelayName, rng: &mut dyn CryptoRng) -> Result<Self, HandshakeError> {
         let code = Code::generate(relay.clone(), rng)?;
         let (phone, web) = (AttachmentId::from_bytes([1; 8]), AttachmentId::from_bytes([2; 8]));
@@ -77,20 +78,20 @@ impl Linked {
         Ok(Self { phone: (offered.link, offered.start), web, account })
     }
 
-    /// The stored rows of both sides of the link, ACTIVE: the phone's, the web's.
+    /// Returns the stored rows of both sides of the ACTIVE link: first the phone's, then the companion's.
     #[must_use]
     pub fn rows(self) -> (Pairs, Pairs) {
         (phone_pairs(&self.phone.0, self.phone.1), web_pairs(&self.web.0, self.web.1, true))
     }
 }
 
-/// The stored rows of an OFFERED link at the phone.
+/// Returns the stored rows of an OFFERED link on a phone.
 #[must_use]
 pub fn offered_pairs(link: &PhoneLink, start: Start) -> Pairs {
     pairs(phone_rows(link, start))
 }
 
-/// The stored rows of an ACTIVE link at the phone.
+/// Returns the stored rows of an ACTIVE link on a phone.
 #[must_use]
 pub fn phone_pairs(link: &PhoneLink, start: Start) -> Pairs {
     let mut ops = phone_rows(link, start);
@@ -98,7 +99,7 @@ pub fn phone_pairs(link: &PhoneLink, start: Start) -> Pairs {
     pairs(ops)
 }
 
-/// The stored rows of an ACTIVE link at the web; PENDING unless `active`.
+/// Returns the stored rows of a link on a companion: ACTIVE if `active`, else PENDING.
 #[must_use]
 pub fn web_pairs(link: &WebLink, start: Start, active: bool) -> Pairs {
     let mut ops = web_rows(link, start);
@@ -108,7 +109,7 @@ pub fn web_pairs(link: &WebLink, start: Start, active: bool) -> Pairs {
     pairs(ops)
 }
 
-/// A commit of a machine that expects the store at version `expects` (0: nothing is stored).
+/// Creates a commit that expects the store at version `expects`, where 0 means an empty store.
 pub fn commit(link: MailboxId, expects: u64, ops: Vec<Op>) -> Commit {
     Commit::new(link, expects, ops)
 }

@@ -1,4 +1,5 @@
-//! The reliable lane's receiving side: parts into messages, messages in order, acknowledged when durable.
+//! The receiving side of the reliable lane: joins parts into messages, hands them out in order, and
+//! acknowledges them once their effect is durable.
 
 use alloc::collections::VecDeque;
 
@@ -7,10 +8,10 @@ use bytes::{Bytes, BytesMut};
 use handfast_codec::error::ErrorCode;
 use handfast_codec::limits::{MESSAGE_LEN_MAX, MSG_UNACKED_LEN_MAX, OUTBOX_MESSAGES_MAX};
 
-/// Bodies shorter than this, in bytes, are copied out of their record.
+/// Bodies shorter than this, in bytes, are copied out of their record, so that its large buffer can be freed.
 const COPIED_BELOW: usize = 4_096;
 
-/// A message whose last part has not come.
+/// A message of which some parts have arrived, but not the last one.
 #[derive(Debug)]
 struct Partial {
     seq: u64,
@@ -19,20 +20,20 @@ struct Partial {
     body: BytesMut,
 }
 
-/// Messages of the peer.
+/// The messages that arrive from the peer on the reliable lane.
 #[derive(Debug)]
 pub(crate) struct Inbox {
-    /// The highest seq whose effect is durable.
+    /// The highest sequence number whose effect is durable.
     durable: u64,
-    /// The highest seq received whole.
+    /// The highest sequence number of which every part has arrived.
     received: u64,
     partial: Option<Partial>,
-    /// Received whole, not yet handed out.
+    /// Complete messages that the application does not have yet, with their sequence numbers.
     waiting: VecDeque<(u64, Bytes)>,
-    /// Received and not covered by an ACK that left: seq and length.
+    /// Messages received since the last ACK that left: sequence number, and length in bytes.
     unacked: VecDeque<(u64, usize)>,
     unacked_len: usize,
-    /// What the peer was told is durable.
+    /// The sequence number up to which the last ACK or resume block called messages durable.
     told: u64,
 }
 
@@ -53,25 +54,28 @@ impl Inbox {
         self.durable
     }
 
-    /// A connection begins: half messages are sent again from their start. This side's resume block has told the peer
-    /// what an ACK would have; more may be durable by now.
+    /// Prepares for a new connection: a message that was half received starts again from its first part.
+    /// `told` is what this side's resume block named as durable; it counts as an ACK, though more may be
+    /// durable by now.
     pub(crate) fn resume(&mut self, told: u64) {
         self.partial = None;
         self.tell(told);
     }
 
-    /// Whether more is durable than the peer was told.
+    /// Returns whether messages became durable that no ACK has covered yet.
     pub(crate) fn owes_ack(&self) -> bool {
         self.durable > self.told
     }
 
-    /// A session begins anew.
+    /// Forgets everything, because a RESET starts sequence numbers again from 1.
     pub(crate) fn reset(&mut self) {
         *self = Self::new(0);
     }
 
-    /// Takes one part. What is whole waits in [`Inbox::next`].
+    /// Takes one part of a message. A message that is complete then comes out of [`Inbox::next`].
     pub(crate) fn msg(&mut self, seq: u64, part: u8, last: u8, body: Bytes) -> Result<(), ErrorCode> {
+        // A peer that lost our ACK sends a durable message again, which is harmless; a gap would break the
+        // order.
         // req: RES-003
         if seq <= self.received {
             return if self.partial.is_none() { Ok(()) } else { Err(ErrorCode::PART_ORDER) };
@@ -88,6 +92,7 @@ impl Inbox {
                 return Ok(());
             }
             Some(partial) if partial.seq == seq && partial.next_part == part && partial.last == last => {
+                // Without this limit a peer could fill memory with one endless message.
                 // req: RES-005
                 if partial.body.len().saturating_add(body.len()) > MESSAGE_LEN_MAX {
                     return Err(ErrorCode::MESSAGE_TOO_LARGE);
@@ -96,6 +101,7 @@ impl Inbox {
                 partial.next_part = part.saturating_add(1);
                 part == last
             }
+            // Parts of two messages never interleave, so one buffer is enough.
             // req: RES-004
             None | Some(_) => return Err(ErrorCode::PART_ORDER),
         };
@@ -107,6 +113,7 @@ impl Inbox {
 
     fn whole(&mut self, seq: u64, body: Bytes) -> Result<(), ErrorCode> {
         self.unacked_len = self.unacked_len.saturating_add(body.len());
+        // Without this limit a peer that never waits for ACKs could fill memory.
         // req: RES-006
         if self.unacked_len > MSG_UNACKED_LEN_MAX || self.unacked.len() >= OUTBOX_MESSAGES_MAX {
             return Err(ErrorCode::UNACKED);
@@ -119,18 +126,19 @@ impl Inbox {
         Ok(())
     }
 
-    /// The next message to hand out.
+    /// Returns the next complete message, in order of sequence numbers.
     pub(crate) fn next(&mut self) -> Option<(u64, Bytes)> {
         self.waiting.pop_front()
     }
 
-    /// The effect of `seq` is durable. Returns the number of messages that an ACK would newly cover.
+    /// Records that the effect of message `seq` is durable. Returns how many messages a next ACK would newly
+    /// cover.
     pub(crate) fn committed(&mut self, seq: u64) -> usize {
         self.durable = self.durable.max(seq);
         self.unacked.iter().take_while(|(s, _)| *s <= self.durable).count()
     }
 
-    /// An ACK for everything durable leaves now.
+    /// Records that an ACK leaves now which covers everything durable.
     pub(crate) fn acked(&mut self) {
         self.tell(self.durable);
     }

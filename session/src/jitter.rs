@@ -1,8 +1,8 @@
-//! A small, non-secret generator for delays and grease, so that no secret randomness is spent on them.
+//! A small generator, not for secrets, that draws delays and grease without the caller's random generator.
 
 use core::time::Duration;
 
-/// `SplitMix64`. Never use it for anything an attacker must not guess.
+/// A `SplitMix64` generator. Never use it for anything that an attacker must not guess.
 #[derive(Clone, Debug)]
 pub(crate) struct Jitter(u64);
 
@@ -11,7 +11,7 @@ impl Jitter {
         Self(seed)
     }
 
-    /// The next 64 bits.
+    /// Returns the next 64 bits.
     pub(crate) fn next(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut z = self.0;
@@ -20,12 +20,12 @@ impl Jitter {
         z ^ (z >> 31)
     }
 
-    /// A uniform number below `n` (0 when `n` is 0).
+    /// Returns a uniform number below `n`, or 0 when `n` is 0.
     pub(crate) fn below(&mut self, n: u64) -> u64 {
         self.next().checked_rem(n).unwrap_or(0)
     }
 
-    /// A uniform duration between nothing and `cap`.
+    /// Returns a uniform duration from 0 to `cap`, both included.
     pub(crate) fn up_to(&mut self, cap: Duration) -> Duration {
         let micros = u64::try_from(cap.as_micros()).unwrap_or(u64::MAX);
         Duration::from_micros(self.below(micros.saturating_add(1)))

@@ -1,51 +1,53 @@
-//! The keyspace of one link in the application's store: which key holds what, and how rows are laid out.
+//! The keyspace of one link in the application's store: which key holds which row.
 //!
-//! May touch: nothing outside memory. The layouts are private to this library and carry a version of their own.
+//! The layouts are private to this library and carry their own version. Nothing here does I/O.
 
 use alloc::vec::Vec;
 
 use handfast_codec::frame::Collection;
 use handfast_codec::ids::CommandKey;
 
-/// The store version that every commit compares and swaps.
+/// Key of the version number that every commit compares and increments.
 pub(crate) const VERSION: &[u8] = &[0x00];
-/// The link's keys and terms (secret).
+/// Key of the link's keys and terms (secret).
 pub(crate) const LINK: &[u8] = &[0x01];
-/// The ratchet's slots and try (secret).
+/// Key of the ratchet's psks and its last try (secret).
 pub(crate) const RATCHET: &[u8] = &[0x02];
-/// The link's status.
+/// Key of the link's status.
 pub(crate) const STATUS: &[u8] = &[0x10];
-/// The session's counters and epochs.
+/// Key of the session's counters and epochs.
 pub(crate) const SESSION: &[u8] = &[0x11];
-/// Prefixes of rows of version 1, which had no keys of commands: outbox, results and unsettled commands by number.
+/// Prefixes of rows of version 1, when commands had no keys: outbox, results and waiting commands, all by
+/// number.
 pub(crate) const OUTBOX_V1: u8 = 0x20;
 /// See [`OUTBOX_V1`].
 pub(crate) const RESULT_V1: u8 = 0x21;
 /// See [`OUTBOX_V1`].
 pub(crate) const UNSETTLED_V1: u8 = 0x22;
-/// Prefix of outbox rows, by index.
+/// Prefix of the outbox rows, by index.
 pub(crate) const OUTBOX: u8 = 0x24;
-/// Prefix of the commands that a phone has run, by key.
+/// Prefix of the commands that a phone has run, by command key.
 pub(crate) const COMMAND: u8 = 0x25;
-/// Prefix of a web's unsettled commands, by number: the key.
+/// Prefix of a companion's commands that wait for a result, by number; the value is the command key.
 pub(crate) const UNSETTLED: u8 = 0x26;
-/// Prefix of a web's settled commands, by number: the key.
+/// Prefix of a companion's commands that have a result, by number; the value is the command key.
 pub(crate) const SETTLED: u8 = 0x27;
-/// Prefix of a web's cursors, by collection.
+/// Prefix of a companion's cursors, by collection.
 pub(crate) const CURSOR: u8 = 0x30;
-/// Prefix of a web's snapshots that are not whole, by collection. Follows the cursors, so that one range holds both.
+/// Prefix of a companion's unfinished snapshots, by collection. It follows CURSOR, so that one range covers
+/// both.
 pub(crate) const SNAPSHOT: u8 = 0x31;
-/// Prefix of stream rows, by id.
+/// Prefix of the open streams, by id.
 pub(crate) const STREAM: u8 = 0x40;
-/// The first key after all.
+/// The first key beyond all others.
 pub(crate) const END: &[u8] = &[0xff];
 
-/// Whether values under `key` hold key material.
+/// Returns whether values under `key` hold key material.
 pub(crate) fn is_secret(key: &[u8]) -> bool {
     key == LINK || key == RATCHET
 }
 
-/// A key with a number behind its prefix.
+/// Returns the key made of a prefix and a number.
 pub(crate) fn numbered(prefix: u8, number: u64) -> Vec<u8> {
     let mut key = Vec::with_capacity(9);
     key.push(prefix);
@@ -53,12 +55,12 @@ pub(crate) fn numbered(prefix: u8, number: u64) -> Vec<u8> {
     key
 }
 
-/// The number behind the prefix of a key.
+/// Returns the number after the prefix of a key.
 pub(crate) fn number_of(key: &[u8]) -> Option<u64> {
     <[u8; 8]>::try_from(key.get(1..)?).ok().map(u64::from_be_bytes)
 }
 
-/// A key with a command's key behind its prefix.
+/// Returns the key made of a prefix and a command key.
 pub(crate) fn keyed(prefix: u8, command: &CommandKey) -> Vec<u8> {
     let mut key = Vec::with_capacity(17);
     key.push(prefix);
@@ -66,12 +68,12 @@ pub(crate) fn keyed(prefix: u8, command: &CommandKey) -> Vec<u8> {
     key
 }
 
-/// The command's key behind the prefix of a key.
+/// Returns the command key after the prefix of a key.
 pub(crate) fn command_of(key: &[u8]) -> Option<CommandKey> {
     <[u8; 16]>::try_from(key.get(1..)?).ok().map(CommandKey::from_bytes)
 }
 
-/// A key with a collection behind its prefix.
+/// Returns the key made of a prefix and a collection name.
 pub(crate) fn named(prefix: u8, collection: &Collection) -> Vec<u8> {
     let name = collection.as_bytes();
     let mut key = Vec::with_capacity(name.len().saturating_add(1));
@@ -80,7 +82,7 @@ pub(crate) fn named(prefix: u8, collection: &Collection) -> Vec<u8> {
     key
 }
 
-/// The collection behind the prefix of a key.
+/// Returns the collection name after the prefix of a key.
 pub(crate) fn collection_of(key: &[u8]) -> Option<Collection> {
     Collection::new(key.get(1..)?)
 }

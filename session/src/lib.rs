@@ -1,15 +1,18 @@
 //! Delivery, streams, resume and liveness of the Handfast protocol, without I/O.
 //!
-//! [`Endpoint`] is one link: its seat at the relay, its handshakes, its session. [`Pairing`] makes a link. Both take
-//! time, randomness and bytes as parameters, and give all that goes out by `poll_output`:
+//! [`Endpoint`] runs one link: its seat at the relay, its handshakes, its session. [`Pairing`] makes a new
+//! link. Both take time, randomness and received bytes as parameters, and return everything that must leave
+//! by `poll_output`:
 //!
-//! 1. drain `poll_output`: apply [`Output::Persist`] and [`Output::Deliver`] in a transaction and say `committed` when
-//!    it is durable, write [`Output::Transmit`] to the WebSocket, hand [`Output::Event`] to the application, stop at
+//! 1. drain `poll_output`: apply [`Output::Persist`] and [`Output::Deliver`] in a transaction and call
+//! `committed` when
+//!    it is durable, write [`Output::Transmit`] to the WebSocket, hand [`Output::Event`] to the application,
+//!    stop at
 //!    [`Output::Wait`];
-//! 2. wait for exactly one of: bytes from the WebSocket, a call of the application, the deadline;
+//! 2. wait for exactly one of: bytes from the WebSocket, a call of the application, the deadline of `Wait`;
 //! 3. read the clock once, make the one matching call, go to 1.
 //!
-//! If a transaction fails, drop the machine and load it again: nothing in memory is worth saving.
+//! If a transaction fails, drop the machine and load it again: the store holds all that matters.
 #![no_std]
 #![cfg_attr(
     not(test),

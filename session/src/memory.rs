@@ -1,6 +1,6 @@
-//! A store in memory: for tests, for simulations, and for a companion that is to forget everything.
+//! A store in memory: for tests, simulations, and a companion that should forget everything when it ends.
 //!
-//! May touch: nothing outside memory.
+//! Nothing here does I/O.
 
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
@@ -13,12 +13,13 @@ use crate::commit::StoreTxn;
 use crate::endpoint::Pairs;
 use crate::keys;
 
-/// The rows of one link as a transaction: each write holds at once, and the link is not looked at.
+/// The rows of one link as a transaction without rollback: each write takes effect at once, and `link` is
+/// ignored.
 #[derive(Debug)]
 pub struct PairsTxn<'a>(&'a mut Pairs);
 
 impl<'a> PairsTxn<'a> {
-    /// Over the rows of a link.
+    /// Wraps the rows of a link.
     #[must_use]
     pub const fn new(pairs: &'a mut Pairs) -> Self {
         Self(pairs)
@@ -48,33 +49,33 @@ impl StoreTxn for PairsTxn<'_> {
     }
 }
 
-/// The rows of any number of links, with transactions.
+/// The rows of any number of links, with transactions that can be dropped.
 #[derive(Clone, Debug, Default)]
 pub struct MemoryStore {
     links: BTreeMap<MailboxId, Pairs>,
 }
 
 impl MemoryStore {
-    /// An empty store.
+    /// Creates an empty store.
     #[must_use]
     pub const fn new() -> Self {
         Self { links: BTreeMap::new() }
     }
 
-    /// The links that have rows, besides the version that a wiped link leaves.
+    /// Returns the links that have rows, leaving out wiped ones, of which only the version is left.
     #[must_use]
     pub fn links(&self) -> Vec<MailboxId> {
         let has_rows = |pairs: &Pairs| pairs.keys().any(|key| key != keys::VERSION);
         self.links.iter().filter(|(_, pairs)| has_rows(pairs)).map(|(link, _)| *link).collect()
     }
 
-    /// The rows of a link, as `Endpoint::load` takes them.
+    /// Returns a copy of the rows of a link, as `Endpoint::load` takes them.
     #[must_use]
     pub fn pairs(&self, link: MailboxId) -> Pairs {
         self.links.get(&link).cloned().unwrap_or_default()
     }
 
-    /// Begins a transaction. Dropping it leaves the store as it was.
+    /// Begins a transaction. Dropping it leaves the store unchanged.
     pub const fn begin(&mut self) -> MemoryTxn<'_> {
         MemoryTxn { store: self, changed: BTreeMap::new() }
     }
@@ -84,12 +85,12 @@ impl MemoryStore {
 #[derive(Debug)]
 pub struct MemoryTxn<'a> {
     store: &'a mut MemoryStore,
-    /// Links that were touched, as they will be.
+    /// The new rows of the links that were touched.
     changed: BTreeMap<MailboxId, Pairs>,
 }
 
 impl MemoryTxn<'_> {
-    /// Makes all of it hold at once.
+    /// Makes all writes of the transaction take effect.
     pub fn commit(self) {
         self.store.links.extend(self.changed);
     }

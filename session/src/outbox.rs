@@ -1,8 +1,8 @@
-//! The reliable lane's sending side: messages kept until the peer has them on its disk, and commands until they are
-//! settled (spec, delivery).
+//! The sending side of the reliable lane: keeps messages until the peer has them on disk, and commands until
+//! their result is here (spec, delivery).
 //!
-//! Rows are numbered by *index*; their sequence number in the epoch is `index - base`, so a RESET moves one number, and
-//! only the rows that wait for a result besides.
+//! Rows are numbered by *index*; their sequence number in the epoch is `index - base`. A RESET thus changes
+//! `base`, and moves only the rows of commands that wait for a result.
 
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
@@ -17,7 +17,7 @@ use handfast_codec::record::RecordBuilder;
 
 use crate::error::SendRefused;
 
-/// A row that has another index from now on.
+/// A row that a RESET has moved to another index.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Moved {
     pub(crate) from: u64,
@@ -25,33 +25,33 @@ pub(crate) struct Moved {
     pub(crate) body: Bytes,
 }
 
-/// Messages that the peer may not have yet, and commands that it has not answered.
+/// The messages that the peer may lack, and the commands without a result.
 #[derive(Debug)]
 pub(crate) struct Outbox {
     rows: BTreeMap<u64, Bytes>,
-    /// The rows that an ACK does not end: commands that are not settled.
+    /// The rows that an ACK does not delete: commands without a result.
     kept: BTreeSet<u64>,
-    /// The sum of the rows' lengths.
+    /// The total length of all rows, in bytes.
     len: usize,
     base: u64,
     next_index: u64,
-    /// The highest index that the peer has, as it said on this connection or in this process.
+    /// The highest index that the peer has acknowledged, on this connection or before it in this process.
     acked: u64,
-    /// The highest index that is durable here and may leave.
+    /// The highest index that is durable here and so may leave.
     released: u64,
-    /// The next index to send on this connection, and the next part of it.
+    /// The index and part to send next on this connection.
     cursor: (u64, usize),
-    /// The highest index that may have left whole in this epoch, on this connection or another.
+    /// The highest index that may have left completely in this epoch, on any connection.
     sent: u64,
-    /// Bytes of messages begun on this connection and not acknowledged.
+    /// Bytes of the messages begun on this connection and not acknowledged.
     in_flight: usize,
 }
 
 impl Outbox {
-    /// An outbox as stored; `kept` are the rows of commands that are not settled.
+    /// Creates an outbox from stored rows; `kept` names the rows of commands without a result.
     pub(crate) fn new(base: u64, next_index: u64, rows: BTreeMap<u64, Bytes>, kept: BTreeSet<u64>) -> Self {
         let len = rows.values().map(Bytes::len).sum();
-        // What was stored before this process may have left.
+        // What an earlier process stored may have left, so its ACK is acceptable.
         let released = next_index.saturating_sub(1);
         let (acked, cursor, sent) = (0, (next_index, 0), released);
         Self { rows, kept, len, base, next_index, acked, released, cursor, sent, in_flight: 0 }
@@ -65,12 +65,12 @@ impl Outbox {
         self.next_index
     }
 
-    /// The sequence number that a new message would get.
+    /// Returns the sequence number of the next new message.
     pub(crate) fn next_seq(&self) -> u64 {
         self.next_index.saturating_sub(self.base)
     }
 
-    /// The lowest sequence number from which on all are held, or the next one.
+    /// Returns the lowest sequence number from which on no row is missing; with no rows, the next one.
     pub(crate) fn oldest_seq(&self) -> u64 {
         self.oldest().saturating_sub(self.base)
     }
@@ -90,11 +90,12 @@ impl Outbox {
         (self.rows.len(), self.len)
     }
 
-    /// Whether a message of `len` bytes may be added.
+    /// Returns whether a message of `len` bytes may be added, or why not.
     pub(crate) fn check_room(&self, len: usize) -> Result<(), SendRefused> {
         if len > MESSAGE_LEN_MAX {
             return Err(SendRefused::TooLarge);
         }
+        // A peer that is away for months must not fill the disk.
         // req: RES-016
         if self.rows.len() >= OUTBOX_MESSAGES_MAX || self.len.saturating_add(len) > OUTBOX_LEN_MAX {
             return Err(SendRefused::OutboxFull);
@@ -102,7 +103,7 @@ impl Outbox {
         Ok(())
     }
 
-    /// Adds a message; it leaves only after [`Outbox::release`].
+    /// Adds a message, which may leave only after [`Outbox::release`]. Returns its index.
     pub(crate) fn push(&mut self, body: Bytes) -> u64 {
         let index = self.next_index;
         self.next_index = index.saturating_add(1);
@@ -111,24 +112,25 @@ impl Outbox {
         index
     }
 
-    /// The message at `index`, if it is held.
+    /// Returns the message at `index`, if it is still here.
     pub(crate) fn get(&self, index: u64) -> Option<&Bytes> {
         self.rows.get(&index)
     }
 
-    /// Puts another message in the place of the one at `index`, which is sent again in a new epoch.
+    /// Replaces the message at `index`, to be sent again in a new epoch.
     pub(crate) fn replace(&mut self, index: u64, body: Bytes) {
         self.len = self.len.saturating_add(body.len());
         let old = self.rows.insert(index, body);
         self.len = self.len.saturating_sub(old.map_or(0, |old| old.len()));
     }
 
-    /// The row at `index` is a command: it stays until [`Outbox::settle`].
+    /// Marks the row at `index` as a command, which stays until [`Outbox::settle`].
     pub(crate) fn keep(&mut self, index: u64) {
         let _ = self.kept.insert(index);
     }
 
-    /// The command at `index` is settled. Returns whether its row is needed no longer; if not, an ACK ends it.
+    /// Records that the command at `index` has its result. Returns whether its row was deleted; if not, its
+    /// ACK will do that.
     pub(crate) fn settle(&mut self, index: u64) -> bool {
         let _ = self.kept.remove(&index);
         if index > self.acked {
@@ -139,25 +141,27 @@ impl Outbox {
         gone.is_some()
     }
 
-    /// The message at `index` is durable here.
+    /// Records that the message at `index` is durable here, so that it may leave.
     pub(crate) fn release(&mut self, index: u64) {
         self.released = self.released.max(index);
     }
 
-    /// A connection begins: the peer has everything up to `durable`. Returns the indices that are no longer needed.
+    /// Prepares for a new connection, on which the peer has everything up to sequence number `durable`.
+    /// Returns the indexes of rows that were deleted.
     pub(crate) fn resume(&mut self, durable: u64) -> Vec<u64> {
         let have = self.base.saturating_add(durable);
         let dropped = self.drop_to(have);
-        // A peer that was rolled back has less than it said before.
+        // A peer that was put back has less than it acknowledged before.
         self.acked = have;
         self.cursor = (have.saturating_add(1), 0);
         self.in_flight = 0;
         dropped
     }
 
-    /// Forgets the commands that are settled, though the peer has not acknowledged them: their results show that it has
-    /// run them. Returns their indices.
+    /// Deletes the commands that have a result, though no ACK covers them: the result shows that the peer has
+    /// run them. Returns their indexes.
     pub(crate) fn drop_settled(&mut self) -> Vec<u64> {
+        // Sending such a command again would be of no use.
         // req: RES-017
         let gone: Vec<u64> = self.rows.keys().copied().filter(|index| !self.kept.contains(index)).collect();
         for index in &gone {
@@ -167,8 +171,10 @@ impl Outbox {
         gone
     }
 
-    /// A session begins anew: what is held gets numbers from 1. Returns the rows that moved.
+    /// Starts a new epoch, in which the remaining rows are numbered from 1. Returns the rows that moved.
     pub(crate) fn reset(&mut self) -> Vec<Moved> {
+        // Commands without a result may have been lost with the old epoch, so they move in front of the
+        // others.
         // req: RES-021, RES-017
         let mut first = self.oldest();
         let held = self.rows.split_off(&first);
@@ -187,15 +193,16 @@ impl Outbox {
         moved
     }
 
-    /// The peer says that it has everything up to `durable`. Returns the indices that are no longer needed.
+    /// Handles an ACK for everything up to `durable`. Returns the indexes of rows that were deleted.
     pub(crate) fn ack(&mut self, durable: u64) -> Result<Vec<u64>, ErrorCode> {
         let index = self.base.saturating_add(durable);
+        // Such an ACK would delete messages that the peer has never seen.
         // req: RES-007
         if index > self.sent {
             return Err(ErrorCode::ACK_FUTURE);
         }
         let gone = self.drop_to(index);
-        // It came over an earlier connection, and was written only now: it need not leave again.
+        // The ACK may cover what left over an earlier connection, which then need not leave again.
         if self.cursor.0 <= index {
             self.cursor = (index.saturating_add(1), 0);
         }
@@ -212,6 +219,7 @@ impl Outbox {
             if *index < at || (*index == at && part > 0) {
                 self.in_flight = self.in_flight.saturating_sub(body.len());
             }
+            // An ACK says that the phone stored the command, not that it has run it.
             // req: RES-017
             if !self.kept.contains(index) {
                 self.len = self.len.saturating_sub(body.len());
@@ -225,12 +233,12 @@ impl Outbox {
         gone
     }
 
-    /// Whether [`Outbox::fill`] would write something.
+    /// Returns whether [`Outbox::fill`] would write something.
     pub(crate) fn wants_to_send(&self) -> bool {
         self.next_part().is_some()
     }
 
-    /// Puts as many parts into the record as fit.
+    /// Writes as many parts into the record as fit.
     pub(crate) fn fill(&mut self, record: &mut RecordBuilder) {
         while let Some((frame, last)) = self.next_part() {
             if !record.push(&frame) {
@@ -248,10 +256,11 @@ impl Outbox {
         }
     }
 
-    /// The next part that may leave, and whether it is its message's last.
+    /// Returns the next part that may leave, and whether it is the last of its message.
     fn next_part(&self) -> Option<(Frame, bool)> {
         let (index, part) = self.cursor;
         let body = self.rows.get(&index).filter(|_| index <= self.released)?;
+        // The peer must hold this much in memory, and ends the session beyond it.
         // req: RES-006
         if part == 0 && self.in_flight.saturating_add(body.len()) > MSG_UNACKED_LEN_MAX {
             return None;
@@ -273,7 +282,7 @@ impl Outbox {
 mod tests {
     use super::*;
 
-    /// An outbox with rows 1 to 3 that are durable, and what of it leaves in one record.
+    /// Returns an outbox whose rows 1 to 3 are durable and have been written to one record.
     fn filled() -> Outbox {
         let mut outbox = Outbox::new(0, 1, BTreeMap::new(), BTreeSet::new());
         let _ = outbox.resume(0);
@@ -289,7 +298,7 @@ mod tests {
         // req: RES-007
         let mut outbox = filled();
         outbox.fill(&mut RecordBuilder::new());
-        // The next connection begins before the peer has written what came over the last one.
+        // The next connection begins before the peer has written what arrived over the last one.
         let _ = outbox.resume(0);
         assert_eq!(outbox.ack(2), Ok(alloc::vec![1, 2]));
         assert!(outbox.wants_to_send(), "row 3 leaves, and none before it");

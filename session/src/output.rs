@@ -1,4 +1,4 @@
-//! Everything that comes out of a machine: outputs, events, delivered messages, the states that are shown.
+//! The types that a machine returns: outputs, events, delivered messages, states for display.
 
 use bytes::Bytes;
 use handfast_codec::Timestamp;
@@ -11,7 +11,7 @@ use handfast_codec::role::DeviceRole;
 use crate::commit::Commit;
 use crate::resume::Verdict;
 
-/// What the driver must do next. Drain until [`Output::Wait`].
+/// What the driver must do next. Poll until [`Output::Wait`].
 #[must_use]
 #[derive(Debug)]
 #[non_exhaustive]
@@ -20,50 +20,51 @@ pub enum Output {
     Persist(Commit),
     /// Apply the message's effect and the commit in *one* transaction, then report it with `committed`.
     Deliver {
-        /// What arrived.
+        /// What arrived for the application.
         message: Message,
-        /// What must become durable with its effect.
+        /// The commit to apply in the transaction of the message's effect.
         commit: Commit,
     },
     /// Send these bytes as one binary WebSocket message; report them with `transmitted` when the socket took them.
     Transmit(Bytes),
-    /// Something happened.
+    /// Hand this event to the application, or to the driver if it is about the socket.
     Event(Event),
-    /// Nothing more now. Call `handle_timeout` at this time, if any.
+    /// Nothing to do until there is input, or until this time; then call `handle_timeout`.
     Wait(Option<Timestamp>),
 }
 
-/// What arrived for the application, once and in order.
+/// A message for the application, delivered once and in order.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Message {
-    /// At the phone: a command to be run. Run it, and answer it with `answer`, in the same transaction.
+    /// On a phone: a command. Run it, and answer it with `answer` in the same transaction.
     Command {
-        /// What it is known by.
+        /// The command's key.
         key: CommandKey,
-        /// Its body.
+        /// The command's body, at most 65,504 bytes.
         body: Bytes,
     },
-    /// At the web: the result of a command.
+    /// On a companion: the result of a command.
     Result {
-        /// What the command is known by.
+        /// The command's key.
         key: CommandKey,
-        /// The result's body; none when the phone ran the command before and has forgotten the result.
+        /// The result's body; `None` when the phone ran the command before and no longer has its result
+        /// (`ALREADY_DONE`).
         body: Option<Bytes>,
     },
-    /// At the web: changed rows of a collection, covering the revisions above `from` up to `to`.
+    /// On a companion: changed rows of a collection, covering the revisions above `from` up to `to`.
     Delta {
         /// The collection.
         collection: Collection,
-        /// The cursor before.
+        /// The revision before the changes.
         from: u64,
-        /// The cursor after.
+        /// The revision after the changes.
         to: u64,
-        /// The rows, in parts.
+        /// The rows, as the parts in which they came.
         items: alloc::vec::Vec<Items>,
     },
-    /// At the web: a page of a snapshot, which replaces what is stored of the collection. On the first page, keep in
-    /// mind which rows are older; on the last, delete those of them that no page brought.
+    /// On a companion: a page of a snapshot, which replaces the stored rows of the collection. At the first
+    /// page, mark the rows that are stored; at the last, delete those of them that no page contained.
     Page {
         /// The collection.
         collection: Collection,
@@ -71,41 +72,41 @@ pub enum Message {
         first: bool,
         /// Whether it is the last page.
         last: bool,
-        /// The revision of the snapshot.
+        /// The phone's newest revision at the snapshot's first page.
         rev: u64,
-        /// The rows.
+        /// The rows of this page.
         items: Items,
     },
-    /// The peer opened a stream: answer a get by supplying bytes when asked, a put by `stream_durable` with the
-    /// offset already held (0), or either by `reset_stream`.
+    /// The peer opened a stream. Answer a get with `stream_supply` when bytes are requested, a put with
+    /// `stream_durable` at the offset that is already here (0 if none), or either with `reset_stream`.
     Opened {
-        /// The stream.
+        /// The stream's id.
         id: u64,
-        /// Whether the peer wants bytes or has some.
+        /// Whether the peer wants bytes (get) or offers some (put).
         kind: OpenKind,
-        /// The application's words about it.
+        /// The peer's description of the content, at most 1,024 bytes.
         meta: Bytes,
     },
 }
 
-/// What the user may be shown about the connection (spec, timers).
+/// The state of the connection, for display to the user (spec, timers).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum LinkState {
-    /// No attached socket.
+    /// There is no attached socket.
     RelayDown,
-    /// Attached; the peer is not.
+    /// This side is attached, and the peer is not.
     PeerAbsent,
-    /// Attached, the peer is not, and the relay has passed on the wish to wake it.
+    /// This side is attached, the peer is not, and the relay has passed on a WAKE to it.
     Waking,
-    /// Attached, the peer too, and nothing decrypted yet or for a while.
+    /// Both sides are attached, but no record has decrypted yet, or none for a while.
     PeerSilent,
-    /// Traffic decrypts.
+    /// Both sides are attached, and records decrypt.
     Live,
 }
 
 impl LinkState {
-    /// Its name, for programs: `relay_down`, `peer_absent`, `waking`, `peer_silent`, `live`.
+    /// Returns the state's name for programs: `relay_down`, `peer_absent`, `waking`, `peer_silent` or `live`.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -124,156 +125,160 @@ impl LinkState {
 pub enum StreamEnd {
     /// All bytes are durable at the receiver.
     Done,
-    /// A side stopped it, with this code.
+    /// A side stopped it with this code.
     Stopped(ErrorCode),
-    /// The peer no longer knows it, after a reconnect; open a new one.
+    /// The peer no longer knows it after a reconnect; open a new one if it is still wanted.
     Lost,
 }
 
-/// Something happened.
+/// An event for the application, or for the driver of the socket.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Event {
     /// Open a WebSocket to the link's relay, then call `handle_opened`, or `handle_closed` if it fails.
     Connect,
-    /// Close the socket, at once; `handle_closed` is not needed.
+    /// Close the socket at once; no `handle_closed` is needed.
     Disconnect,
-    /// The state to show changed.
+    /// The state for display has changed.
     State(LinkState),
-    /// A connection is proven in both directions. Subscribe again now. After a RESET all streams are gone, and what the
-    /// outbox holds is sent again.
+    /// A connection is proven in both directions. Subscribe again now. If the verdict is a RESET, all streams
+    /// are gone, and the outbox is sent again.
     Connected {
-        /// Whether streams and sequence numbers went on, or why not.
+        /// Whether the session continues, or why it starts again.
         verdict: Verdict,
     },
-    /// A side was put back to an earlier state: from a backup, or because its store was copied and both copies ran. What
-    /// that side had only in the lost time is lost. Tell the user.
+    /// A side was put back to an earlier state: restored from a backup, or copied while both copies ran. What
+    /// that side had only in the lost time is lost, so tell the user.
     PutBack {
-        /// Which side.
+        /// The side that was put back.
         who: DeviceRole,
     },
     /// This side ended the connection because the peer broke a rule, or a check failed.
     Failed(ErrorCode),
     /// The peer closed the connection.
     Closed(ErrorCode),
-    /// The relay refused or ended the attachment.
+    /// The relay refused or ended the attachment, with this code.
     Relay(ErrorCode),
-    /// Another socket took this seat. A web waits for its user (`reclaim_seat`); a phone returns by itself.
+    /// Another socket took this seat. A companion waits for its user (`reclaim_seat`); a phone comes back by
+    /// itself.
     Replaced,
-    /// At the web: the phone could not be woken. It is asked for again, later each time.
+    /// On a companion: the phone could not be woken. The next attempt follows by itself, later each time.
     WakeFailed(WakeFailure),
-    /// At the phone or web: the peer's seat was taken over while its former holder was alive, n times.
+    /// The peer's seat was taken over while its former holder was alive, this many times.
     Contended(u64),
-    /// Two holders of this link were seen: a copied, restored or crashed store. The link is suspended; the ways out
-    /// are linking again or revoking.
+    /// Two devices hold the companion's keys, because its store was copied, restored or damaged. The link is
+    /// suspended; only linking again or revoking helps.
     Diverged,
-    /// The phone suspended the link.
+    /// The phone has suspended the link.
     Suspended,
-    /// At the web: the link was revoked with a valid signature; its keys are deleted by the commit that comes with it.
+    /// On a companion: the link was revoked with a valid signature; a commit that follows deletes its keys.
     Revoked,
-    /// A link that was OFFERED or PENDING was not accepted or confirmed in time: its rows are deleted by the commit that
-    /// comes with it.
+    /// An OFFERED or PENDING link was not accepted or confirmed in time; a commit that follows deletes its
+    /// rows.
     Lapsed,
-    /// At the phone: the companion was told that it is revoked.
+    /// On a phone: a revoked companion was sent the account's REVOKED.
     RevokedTold,
-    /// At the phone: rows of the collection above `after` are wanted, about `budget` bytes of them: call `delta`.
+    /// On a phone: call `delta` with rows of the collection above revision `after`, about `budget` bytes of
+    /// them.
     DeltaWanted {
         /// The collection.
         collection: Collection,
         /// The revision after which rows are wanted.
         after: u64,
-        /// How many bytes fit now.
+        /// The most bytes that may be sent now.
         budget: usize,
     },
-    /// At the phone: a page of a snapshot of the collection is wanted, with at most `budget` bytes of rows: call `page`,
-    /// or `reject_page_cursor`.
+    /// On a phone: call `page` with a page of a snapshot, or `reject_page_cursor`.
     PageWanted {
         /// The collection.
         collection: Collection,
-        /// Which page; empty: the first.
+        /// The cursor of the page, empty for the first.
         page: PageCursor,
-        /// How many bytes fit.
+        /// The most bytes of rows.
         budget: usize,
     },
-    /// The digest of the collection's rows as they are stored now is wanted: call `digest`. At the web, no further
-    /// rows come until then.
+    /// Call `digest` with the digest of the collection's rows as they are stored now. On a companion, no
+    /// further rows come until then.
     DigestWanted {
         /// The collection.
         collection: Collection,
     },
-    /// At the web: the rows of the collection are those of the phone.
+    /// On a companion: the digest shows that the rows of the collection equal the phone's.
     InStep {
         /// The collection.
         collection: Collection,
     },
-    /// At the web: the rows of the collection are not those of the phone; a snapshot is fetched.
+    /// On a companion: the digest shows that the rows of the collection differ from the phone's; a snapshot
+    /// is fetched.
     OutOfStep {
         /// The collection.
         collection: Collection,
     },
-    /// At the web: three snapshots in a row have not brought the rows of the collection in step. Changes still come.
+    /// On a companion: the rows of the collection still differ after three snapshots in a row. Changes keep
+    /// coming.
     RepairFailed {
         /// The collection.
         collection: Collection,
     },
-    /// At the web: a subscription that was left is over; another one may take its place.
+    /// On a companion: a subscription that was left has ended, so that another one may be opened.
     Left {
         /// The collection.
         collection: Collection,
     },
-    /// The peer set a slot to a value.
+    /// The peer set a slot of the ephemeral lane (NOW).
     Now {
-        /// The slot.
+        /// The slot's number.
         slot: u64,
-        /// The value.
+        /// The slot's value, at most 1,024 bytes.
         body: Bytes,
     },
-    /// Bytes of an outgoing stream are wanted: call `stream_supply` with up to `max` bytes from `offset`.
+    /// Call `stream_supply` with bytes of an outgoing stream.
     DataWanted {
-        /// The stream.
+        /// The stream's id.
         id: u64,
         /// The offset of the first byte wanted.
         offset: u64,
-        /// The most bytes to give.
+        /// The most bytes to supply.
         max: usize,
     },
-    /// Bytes of an incoming stream: write them, and report with `stream_durable` once they are on disk.
+    /// Bytes of an incoming stream arrived: write them, and call `stream_durable` once they are on disk.
     Data {
-        /// The stream.
+        /// The stream's id.
         id: u64,
         /// The offset of the first byte.
         offset: u64,
         /// The bytes.
         bytes: Bytes,
     },
-    /// The peer has sent all of an incoming stream: check it, then `stream_durable` its size or `reset_stream`.
+    /// All bytes of an incoming stream arrived: check them, then call `stream_durable` with its size, or
+    /// `reset_stream`.
     Fin {
-        /// The stream.
+        /// The stream's id.
         id: u64,
-        /// The hash the peer claims.
+        /// The hash of the content, as the peer claims it.
         hash: [u8; 32],
     },
-    /// An open stream goes on after a reconnect: an incoming one at this durable offset (cut off what lies beyond).
+    /// An open stream continues after a reconnect; discard bytes of an incoming one beyond `offset`.
     StreamResumed {
-        /// The stream.
+        /// The stream's id.
         id: u64,
-        /// The offset where it goes on.
+        /// The offset where it continues.
         offset: u64,
     },
-    /// Progress of an outgoing stream: the peer has this many bytes on its disk.
+    /// The peer has bytes of an outgoing stream on its disk.
     StreamDurable {
-        /// The stream.
+        /// The stream's id.
         id: u64,
-        /// The offset.
+        /// The offset up to which the peer has them.
         offset: u64,
     },
-    /// A stream ended.
+    /// A stream has ended on both sides.
     StreamEnded {
-        /// The stream.
+        /// The stream's id.
         id: u64,
-        /// How.
+        /// How it ended.
         end: StreamEnd,
     },
-    /// Something of a pairing attempt.
+    /// An event of a pairing; an [`crate::Endpoint`] never emits it.
     Pairing(crate::pairing::event::PairingEvent),
 }

@@ -1,8 +1,9 @@
-//! Pairing, whole: a seat in the code's mailbox, the XK handshake, the three link records (spec, handshake).
+//! The state machine of a pairing: a seat in the code's mailbox, the XK handshake, three link records (spec,
+//! handshake).
 //!
-//! [`Pairing`] is one attempt for one code: at the web it lives as long as the code, at the phone as long as the
-//! attempt. Its commits hold the rows of the new link, so that [`crate::Endpoint::load`] opens it afterwards. Rotation
-//! of codes is the application's affair.
+//! [`Pairing`] is one attempt with one code: on a companion it lives as long as the code, on a phone as long
+//! as the attempt. Its commits hold the rows of the new link, which [`crate::Endpoint::load`] then opens.
+//! Replacing codes that expire is left to the application.
 
 mod codes;
 mod ending;
@@ -45,36 +46,37 @@ pub use codes::ShownCodes;
 pub use event::PairingEvent;
 pub use in_use::{KeysInUse, peer_keys};
 
-/// How long a handshake message is awaited.
+/// The longest wait for a handshake message.
 const MESSAGE_MAX: Duration = Duration::from_secs(10);
-/// How long the user has for the check code, from the first question on, for the approval, and for NN.
+/// How long the user has for the check code (counted from the first question), for the approval, and for the
+/// two-digit number (NN) that the phone shows.
 const CODE_MAX: Duration = Duration::from_mins(1);
 const APPROVAL_MAX: Duration = Duration::from_mins(2);
 const NN_MAX: Duration = Duration::from_secs(90);
-/// How long a phone waits for `LINK_ACCEPT`: the page's user may take all of the time for NN.
+/// How long a phone waits for `LINK_ACCEPT`, which includes the time that the page's user may take for NN.
 const ACCEPT_MAX: Duration = Duration::from_secs(100);
 
-/// What differs by role: the state of the attempt.
+/// The state of the attempt, by device role.
 enum Side {
     Phone(phone::PhoneState),
     Web(web::WebState),
 }
 
-/// What waits for a commit.
+/// What happens when a commit is durable.
 enum Deferred {
-    /// Send the bytes of message 3 and then this link frame.
+    /// Message 3 is sent, and then this link frame.
     Offer(Bytes, LinkFrame),
-    /// Send this link frame.
+    /// This link frame is sent.
     Send(LinkFrame),
-    /// The link is stored as ACTIVE.
+    /// The attempt has succeeded: the link is stored as ACTIVE.
     Linked,
-    /// Send this link frame, then the same.
+    /// This link frame is sent, and the attempt has succeeded.
     SendLinked(LinkFrame),
-    /// Nothing but the durability itself.
+    /// Nothing; the commit matters only for its rows.
     Nothing,
 }
 
-/// The keys of the attempt's records.
+/// The keys of the link records.
 struct Keys {
     sealer: Sealer,
     opener: Opener,
@@ -85,18 +87,18 @@ pub struct Pairing {
     side: Side,
     attach: Attach,
     seat_key: SigningKey,
-    /// At a web: the messages 1 that its code may still read.
+    /// On a companion: how many messages 1 its code may still read.
     messages1: Message1Budget,
     keys: Option<Keys>,
-    /// What is stored, once something is.
+    /// The numbering of commits, once there is one.
     gate: Option<CommitGate>,
     terms: Option<Terms>,
     deferred: VecDeque<(CommitId, Deferred)>,
     out: VecDeque<Output>,
     now: Timestamp,
-    /// The peers' keys of this device's other links.
+    /// The peers' keys in this device's other links, which a new link may not use again.
     in_use: KeysInUse,
-    /// When waiting is over, and what it means.
+    /// When the current wait ends, and the code with which that ends the attempt.
     deadline: Option<(Timestamp, ErrorCode)>,
     ended: bool,
 }
@@ -126,6 +128,7 @@ impl Pairing {
         Self {
             side,
             attach: Attach::new(relay, mailbox, role, now, Jitter::new(rng.next_u64())),
+            // A key that is also used by a link would let the relay connect the two.
             // req: HSK-154
             seat_key: SigningKey::generate(rng),
             messages1: Message1Budget::new(now),
@@ -141,12 +144,14 @@ impl Pairing {
         }
     }
 
-    /// Web: a fresh code, waiting for a phone. `codes` is shared with the other codes that the page shows.
+    /// On a companion: creates a fresh code that waits for a phone. `codes` is shared with the other codes of
+    /// the page.
     ///
     /// # Errors
     ///
-    /// [`ApiMisuse::TooLarge`] when the relay's name does not fit a code (40 bytes), or a claim is over its limit;
-    /// [`ApiMisuse::WrongState`] when one of the codes has answered a phone: the user asks for the next one.
+    /// [`ApiMisuse::TooLarge`] when the relay's name does not fit a code (40 bytes), or a claim exceeds its
+    /// limit; [`ApiMisuse::WrongState`] when one of `codes` has answered a phone, since then only the user
+    /// may ask for another.
     pub fn web(
         relay: RelayName,
         claims: Claims,
@@ -159,7 +164,7 @@ impl Pairing {
         Ok(Self::new(Side::Web(state), relay, mailbox, in_use, now, rng))
     }
 
-    /// Phone: an attempt on a scanned code. `relay` is the one that the offer names.
+    /// On a phone: starts an attempt with a scanned code, over the relay that the code names.
     pub fn phone(
         offer: Offer,
         relay: RelayName,
@@ -173,7 +178,7 @@ impl Pairing {
         pairing
     }
 
-    /// Web: the text of the QR code. It holds the code's secret.
+    /// On a companion: returns the text of the QR code while it is shown. It contains the code's secret.
     #[must_use]
     pub fn offer_text(&self) -> Option<Zeroizing<String>> {
         match &self.side {
@@ -182,37 +187,37 @@ impl Pairing {
         }
     }
 
-    /// Web: whether a phone has scanned the code, so that it must not be replaced.
+    /// On a companion: returns whether a phone has scanned the code, so that it must not be replaced.
     #[must_use]
     pub fn is_frozen(&self) -> bool {
         matches!(&self.side, Side::Web(web) if web.is_frozen())
     }
 
-    /// Whether the attempt is over, linked or not.
+    /// Returns whether the attempt has ended, linked or not.
     #[must_use]
     pub fn is_over(&self) -> bool {
         self.ended
     }
 
-    /// The relay to connect to.
+    /// Returns the name of the relay to connect to.
     #[must_use]
     pub fn relay(&self) -> &RelayName {
         self.attach.relay()
     }
 
-    /// The terms of the link, once they are agreed: what the application stores beside the commits.
+    /// Returns the terms of the link once they are agreed, for the application to store beside the commits.
     #[must_use]
     pub fn terms(&self) -> Option<&Terms> {
         self.terms.as_ref()
     }
 
-    /// The socket that [`Event::Connect`] asked for is open.
+    /// Reports that the socket requested by [`Event::Connect`] is open.
     pub fn handle_opened(&mut self, now: Timestamp) {
         self.tick(now);
         self.attach.opened(self.now);
     }
 
-    /// The socket is closed, or could not be opened.
+    /// Reports that the socket is closed, or could not be opened.
     pub fn handle_closed(&mut self, now: Timestamp) {
         self.tick(now);
         if self.ended {
@@ -228,7 +233,7 @@ impl Pairing {
         }
     }
 
-    /// One binary WebSocket message came from the relay.
+    /// Handles one binary WebSocket message from the relay.
     ///
     /// # Errors
     ///
@@ -253,13 +258,13 @@ impl Pairing {
         Ok(())
     }
 
-    /// Visibility, network or clock changed: asks at once for a socket when there is none.
+    /// Reports a change of visibility, network or clock: a missing socket is requested without delay.
     pub fn probe(&mut self, now: Timestamp) {
         self.tick(now);
         self.attach.hurry(self.now);
     }
 
-    /// A deadline given by [`Output::Wait`] has passed.
+    /// Reports that the deadline of [`Output::Wait`] has passed.
     pub fn handle_timeout(&mut self, now: Timestamp) {
         self.tick(now);
         if self.ended {
@@ -277,12 +282,14 @@ impl Pairing {
             && at <= self.now
             && !self.ended
         {
+            // A code that waits without end could be answered by somebody else later.
             // req: HSK-006, HSK-014
             self.give_up(code);
         }
     }
 
-    /// The application's transaction with this commit is durable.
+    /// Reports that the application's transaction with this commit is durable, which releases what waited for
+    /// it.
     ///
     /// # Errors
     ///
@@ -309,7 +316,7 @@ impl Pairing {
         Ok(())
     }
 
-    /// The next thing to do. Drain until [`Output::Wait`].
+    /// Returns the next thing to do; call it until it returns [`Output::Wait`].
     pub fn poll_output(&mut self) -> Output {
         if let Some(output) = self.out.pop_front() {
             return output;
@@ -338,7 +345,7 @@ impl Pairing {
         self.out.push_back(Output::Event(Event::Pairing(event)));
     }
 
-    /// Whether a handshake has begun, so that a lost socket ends it.
+    /// Returns whether a handshake has begun, so that a lost socket ends the attempt.
     fn is_begun(&self) -> bool {
         match &self.side {
             Side::Phone(phone) => phone.is_begun(),
@@ -346,7 +353,7 @@ impl Pairing {
         }
     }
 
-    /// Whether only the commit of ACTIVE is awaited, and the peer and the socket no longer matter.
+    /// Returns whether only the commit of ACTIVE is awaited, so that peer and socket no longer matter.
     fn is_settled(&self) -> bool {
         matches!(&self.side, Side::Phone(phone::PhoneState::Active) | Side::Web(web::WebState::Active))
     }

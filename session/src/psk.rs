@@ -1,11 +1,11 @@
-//! A pre-shared key with the id by which the peer names it.
+//! A pre-shared key, with the id by which message 1 names it.
 
 use handfast_codec::ids::{MailboxId, PskId};
 use handfast_handshake::key_schedule;
 use handfast_handshake::ratchet::Slot;
 use handfast_handshake::secret::Psk;
 
-/// A key of the ratchet.
+/// A psk of the ratchet, with its id.
 pub(crate) struct IdPsk {
     pub(crate) psk: Psk,
     id: PskId,

@@ -1,10 +1,11 @@
-//! Taking from the front of a queue what fits.
+//! A helper that removes the front of a queue under a condition.
 //!
-//! `VecDeque::pop_front_if` does the same from Rust 1.93 on; the compiler that some distributions have for pages is older.
+//! `VecDeque::pop_front_if` does the same from Rust 1.93 on; the compiler with which some distributions build
+//! pages is older.
 
 use alloc::collections::VecDeque;
 
-/// Takes the first item if `fits` says so.
+/// Removes and returns the first item if `fits` returns true for it.
 pub(crate) fn pop_front_if<T>(queue: &mut VecDeque<T>, fits: impl FnOnce(&mut T) -> bool) -> Option<T> {
     if fits(queue.front_mut()?) { queue.pop_front() } else { None }
 }

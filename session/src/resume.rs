@@ -1,47 +1,49 @@
-//! The verdict of a reconnect: does the session go on, or start anew (spec, delivery, *Resume*).
+//! The verdict of a reconnect: whether the session continues or starts again (spec, delivery, *Resume*).
 //!
-//! A pure function of the two blocks as they were sent, so that both sides reach the same answer.
+//! It is a pure function of the two resume blocks as sent, so that both sides reach the same verdict.
 
 use handfast_codec::payload::ResumeBlock;
 use handfast_codec::role::DeviceRole;
 
-/// Why a session starts anew: the first that holds, in this order.
+/// Why a session starts again: the first reason that applies, in this order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ResetReason {
-    /// The web's outgoing epoch is not the phone's incoming one.
+    /// The companion's outgoing epoch differs from the phone's incoming one.
     EpochW2p,
-    /// The phone's outgoing epoch is not the web's incoming one.
+    /// The phone's outgoing epoch differs from the companion's incoming one.
     EpochP2w,
-    /// The web no longer holds a message that the phone lacks.
+    /// The companion no longer holds a message that the phone lacks.
     LackW2p,
-    /// The phone has a message that the web has not sent.
+    /// The phone has a message that the companion has not sent.
     FutureW2p,
-    /// The phone no longer holds a message that the web lacks.
+    /// The phone no longer holds a message that the companion lacks.
     LackP2w,
-    /// The web has a message that the phone has not sent.
+    /// The companion has a message that the phone has not sent.
     FutureP2w,
-    /// The web knows a revision that the phone's log does not: the phone was put back.
+    /// The companion knows a revision that the phone's log does not reach: the phone was put back.
     LogBack,
-    /// The web was put back, as it says in its confirm: a phone knows commands that the web does not, or others.
+    /// The companion was put back, as its confirm says: the phone knows commands that it does not, or knows
+    /// others.
     WebBack,
 }
 
-/// The verdict.
+/// Whether a session continues after a reconnect.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[expect(clippy::exhaustive_enums, reason = "there is no third verdict")]
 pub enum Verdict {
-    /// The session goes on.
+    /// The session continues with its epochs, messages and streams.
     Resume,
-    /// The session starts anew.
+    /// The session starts again in new epochs, for this reason.
     Reset(ResetReason),
 }
 
 impl Verdict {
-    /// The side that was put back to an earlier state, if this verdict shows that one was.
+    /// Returns the side that this verdict shows to be put back to an earlier state, if any.
     #[must_use]
     pub const fn put_back(self) -> Option<DeviceRole> {
         match self {
+            // It lacks what it has confirmed before.
             // req: RES-040
             Self::Reset(ResetReason::WebBack | ResetReason::FutureW2p | ResetReason::LackP2w) => {
                 Some(DeviceRole::Web)
@@ -54,9 +56,10 @@ impl Verdict {
     }
 }
 
-/// The verdict over the web's and the phone's block.
+/// Returns the verdict from the companion's and the phone's resume block.
 #[must_use]
 pub fn verdict(web: &ResumeBlock, phone: &ResumeBlock) -> Verdict {
+    // Blocks that were changed after they left would give the two sides different verdicts.
     // req: RES-020
     let reasons = [
         (web.out_epoch != phone.in_epoch, ResetReason::EpochW2p),
@@ -73,12 +76,12 @@ pub fn verdict(web: &ResumeBlock, phone: &ResumeBlock) -> Verdict {
         .unwrap_or(Verdict::Resume)
 }
 
-/// Whether the sender no longer holds the next message that the receiver needs.
+/// Returns whether the sender no longer holds the next message that the receiver needs.
 fn lacks(sender: &ResumeBlock, receiver: &ResumeBlock) -> bool {
     sender.oldest > receiver.durable.saturating_add(1)
 }
 
-/// Whether the receiver has what the sender has not sent.
+/// Returns whether the receiver has a message that the sender has not sent.
 fn is_ahead(sender: &ResumeBlock, receiver: &ResumeBlock) -> bool {
     receiver.durable >= sender.next_seq
 }

@@ -1,5 +1,5 @@
-//! When a phone comes back to a seat that another socket took: late, at random, and five times an hour at most, so that
-//! two phones on one store do not fight for it for ever. May touch: nothing outside memory.
+//! The reconnects of a phone whose seat another socket took: late, at random, and at most five in an hour, so
+//! that two phones with one store do not evict each other forever. Nothing here does I/O.
 
 use alloc::collections::VecDeque;
 use core::time::Duration;
@@ -8,22 +8,23 @@ use handfast_codec::Timestamp;
 
 use crate::jitter::Jitter;
 
-/// The least wait before a return.
+/// The shortest delay before such a reconnect.
 pub(crate) const RETURN_MIN: Duration = Duration::from_secs(30);
-/// What is added to it at most, at random.
+/// The largest random addition to that delay.
 const RETURN_SPREAD: Duration = Duration::from_mins(1);
-/// Returns in any [`RETURN_WINDOW`].
+/// The most reconnects within any [`RETURN_WINDOW`].
 pub(crate) const RETURNS_MAX: usize = 5;
-/// The time over which returns are counted.
+/// The time over which reconnects are counted.
 const RETURN_WINDOW: Duration = Duration::from_hours(1);
 
-/// The last returns to one seat, the oldest first; [`RETURNS_MAX`] at most.
+/// The times of the last reconnects to one seat, oldest first; at most [`RETURNS_MAX`].
 #[derive(Debug, Default)]
 pub(crate) struct Returns(VecDeque<Timestamp>);
 
 impl Returns {
-    /// The seat was taken: when to come back.
+    /// Returns when to reconnect after the seat was taken.
     pub(crate) fn next(&mut self, now: Timestamp, jitter: &mut Jitter) -> Timestamp {
+        // A copy of the phone on another device would do the same, and both would evict each other.
         // req: TIM-010
         let mut at = now.plus(RETURN_MIN.saturating_add(jitter.up_to(RETURN_SPREAD)));
         if self.0.len() >= RETURNS_MAX
@@ -60,7 +61,7 @@ mod tests {
                     );
                 }
                 taken.push(at);
-                // It is taken again as soon as it is back.
+                // The seat is taken again as soon as the phone is back.
                 now = at;
             }
             for six in taken.windows(RETURNS_MAX + 1) {

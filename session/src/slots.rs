@@ -1,4 +1,4 @@
-//! The ephemeral lane (NOW): a few slots whose last value wins.
+//! The ephemeral lane (NOW): a few slots, of which only the latest value is sent.
 
 use alloc::collections::BTreeMap;
 
@@ -9,16 +9,17 @@ use handfast_codec::record::RecordBuilder;
 
 use crate::error::SendRefused;
 
-/// Values that have not left.
+/// The values that have not left yet, by slot.
 #[derive(Debug, Default)]
 pub(crate) struct Slots(BTreeMap<u64, Bytes>);
 
 impl Slots {
-    /// Sets a slot; a value that has not left is replaced.
+    /// Sets a slot, replacing a value that has not left yet.
     pub(crate) fn set(&mut self, slot: u64, body: Bytes) -> Result<(), SendRefused> {
         if body.len() > NOW_LEN_MAX {
             return Err(SendRefused::TooLarge);
         }
+        // Old values of such a slot, like *is typing*, are of no use.
         // req: SYN-085
         if !self.0.contains_key(&slot) && self.0.len() >= NOW_SLOTS_MAX {
             return Err(SendRefused::TooMany);
@@ -49,7 +50,7 @@ mod tests {
         Bytes::copy_from_slice(&[byte])
     }
 
-    /// The values that are left for a record.
+    /// Writes the waiting values into a record, and returns how many it holds.
     fn sent(slots: &mut Slots) -> usize {
         let waiting = slots.0.len();
         slots.fill(&mut RecordBuilder::new());

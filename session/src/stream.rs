@@ -1,9 +1,12 @@
-//! Streams: bytes one way, with credit, that go on at the receiver's durable offset (spec, streams).
+//! Streams: bytes in one direction, with flow control by credit, that continue from the receiver's durable
+//! offset (spec, streams).
 //!
-//! Content is the application's: it is asked for bytes of outgoing streams, and reports what it has on its disk of
-//! incoming ones. Nothing is buffered but what was supplied and not yet sealed. May touch: nothing outside memory.
+//! The content stays with the application, which supplies bytes of outgoing streams on request, and reports
+//! which bytes of incoming ones are on its disk. Only supplied bytes that are not sealed yet are buffered.
+//! Nothing here does I/O.
 //!
-//! The parts: `one` is a stream and its row, `sending` and `receiving` its halves, `flow` the connection's credit.
+//! The parts: `one` is a stream and its row, `sending` and `receiving` are its two halves, `flow` is the
+//! connection's credit.
 
 mod flow;
 mod one;
@@ -34,12 +37,12 @@ use sending::Sending;
 pub(crate) use one::Stream;
 pub(crate) use sending::Durable;
 
-/// A last word about a stream that is closed here.
+/// A final frame about a stream that is closed on this side.
 #[derive(Debug)]
 struct Word {
     id: u64,
     frame: Frame,
-    /// Of an incoming stream of which all is durable: what the sender needs if it goes on from before that.
+    /// The state of an incoming stream that is complete, in case its sender continues from before the end.
     over: Option<Receiving>,
 }
 
@@ -47,17 +50,17 @@ struct Word {
 #[derive(Debug, Default)]
 pub(crate) struct Streams {
     open: BTreeMap<u64, Stream>,
-    /// Last words about streams that are closed here.
+    /// Final frames about streams that are closed on this side.
     words: VecDeque<Word>,
-    /// Incoming streams that are closed here, and whose end the sender sends once more after a RESUME.
+    /// Incoming streams that are complete here, but whose end the sender will send again after a RESUME.
     over: BTreeMap<u64, Receiving>,
     flow: Flow,
-    /// Which stream sent last, so that they take turns.
+    /// The id after the stream that sent last, so that streams take turns.
     turn: u64,
 }
 
 impl Streams {
-    /// Takes a stored row.
+    /// Inserts a row from the store.
     pub(crate) fn load(&mut self, id: u64, row: &[u8]) -> Result<(), LoadError> {
         let _ = self.open.insert(id, Stream::from_row(row)?);
         Ok(())
@@ -67,13 +70,13 @@ impl Streams {
         self.open.iter().map(|(id, stream)| (*id, stream))
     }
 
-    /// The list for a resume block: those that the peer can know.
+    /// Returns the streams that the peer can know, with their durable offsets, for a resume block.
     pub(crate) fn block(&self) -> Vec<(u64, u64)> {
         let known = self.open.iter().filter(|(_, stream)| stream.open == Open::Known);
         known.map(|(id, stream)| (*id, stream.offset())).collect()
     }
 
-    /// Opens a stream. Its OPEN leaves after [`Streams::release`].
+    /// Opens a stream; its OPEN leaves after [`Streams::release`]. Returns the operation that stores it.
     pub(crate) fn open(&mut self, id: u64, kind: OpenKind, meta: Bytes) -> Result<Op, SendRefused> {
         if self.open.len() >= STREAMS_OPEN_MAX {
             return Err(SendRefused::TooMany);
@@ -84,15 +87,16 @@ impl Streams {
         Ok(op)
     }
 
-    /// The OPEN's commit is durable.
+    /// Lets the OPEN of a stream leave, because its commit is durable.
     pub(crate) fn release(&mut self, id: u64) {
         if let Some(stream) = self.open.get_mut(&id) {
             stream.open = Open::Due;
         }
     }
 
-    /// The peer opened a stream. `Err` is the code of the STOP to answer.
+    /// Records a stream that the peer opened. An error is the code of the STOP to answer with.
     pub(crate) fn opened(&mut self, id: u64, kind: OpenKind, meta: Bytes) -> Result<Op, ErrorCode> {
+        // Each open stream costs memory and a row in the store.
         // req: STR-002
         if self.open.len() >= STREAMS_OPEN_MAX {
             return Err(ErrorCode::TOO_MANY_STREAMS);
@@ -103,18 +107,18 @@ impl Streams {
         Ok(op)
     }
 
-    /// Whether the peer made this side owe as much as it may.
+    /// Returns whether as many answers wait to leave as the peer may cause.
     pub(crate) fn owes_too_much(&self) -> bool {
         self.words.len() >= OWED_FRAMES_MAX
     }
 
-    /// Has the peer told that a stream is over.
+    /// Queues a final frame about a stream.
     pub(crate) fn say(&mut self, id: u64, frame: Frame) {
         self.words.push_back(Word { id, frame, over: None });
     }
 
-    /// Ends a stream on this side, with a word to the peer if it can know the stream. Returns the operation that
-    /// forgets it.
+    /// Closes a stream on this side, and queues a final frame if the peer can know the stream. Returns the
+    /// operation that deletes its row.
     pub(crate) fn close(&mut self, id: u64, word: Option<Frame>) -> Option<Op> {
         let _ = self.over.remove(&id);
         let stream = self.open.remove(&id)?;
@@ -124,14 +128,14 @@ impl Streams {
         Some(Op::Delete { key: keys::numbered(keys::STREAM, id) })
     }
 
-    /// A session begins anew: all streams are gone. Returns their ids.
+    /// Drops all streams, because a RESET ends them. Returns their ids.
     pub(crate) fn reset(&mut self) -> Vec<u64> {
         let open = core::mem::take(&mut self.open);
         *self = Self::default();
         open.into_keys().collect()
     }
 
-    /// A session goes on from these two lists: what is on one of them alone is over, the others continue.
+    /// Continues the streams that both resume blocks list, and ends those that only one lists.
     pub(crate) fn resume(
         &mut self,
         own: &[(u64, u64)],
@@ -145,13 +149,14 @@ impl Streams {
         self.resume_words(&own, &peer);
         for (id, stream) in &mut self.open {
             let goes_on = match (own.get(id), peer.get(id), &mut stream.half) {
-                // It was opened after the lists were made.
+                // It was opened after the blocks were made.
                 (None, None, _) if stream.open != Open::Known => continue,
                 (Some(_), Some(offset), Half::Sending(s)) => s.resume(*offset).then_some(*offset),
                 (Some(block), Some(_), Half::Receiving(r)) => match r.resume(*block) {
                     Some(offset) => Some(offset),
                     None => continue,
                 },
+                // The other side has forgotten it, so nobody would answer.
                 // req: STR-013
                 _ => None,
             };
@@ -168,14 +173,17 @@ impl Streams {
         ops
     }
 
-    /// What was closed here after the list was made is open for the peer.
+    /// Tells the peer again about streams that were closed here after the block was made, because for the
+    /// peer they are open.
     fn resume_words(&mut self, own: &BTreeMap<u64, u64>, peer: &BTreeMap<u64, u64>) {
+        // The final frame was lost with the old connection.
         // req: STR-086
         self.over.clear();
         for mut word in core::mem::take(&mut self.words) {
             let (Some(block), true) = (own.get(&word.id), peer.contains_key(&word.id)) else { continue };
             match word.over.take() {
-                // Its sender goes on at the block, and would not understand an answer to an end that is still to come.
+                // The sender continues from the block, and would not understand an answer to a FIN that it
+                // has yet to send.
                 Some(mut received) => {
                     let _ = received.resume(*block);
                     let _ = self.over.insert(word.id, received);
@@ -201,12 +209,12 @@ impl Streams {
         }
     }
 
-    /// The receiving half of a stream, which may be closed here.
+    /// Returns the receiving half of a stream, also if it is complete here.
     fn incoming(&mut self, id: u64) -> Result<Option<&mut Receiving>, ErrorCode> {
         if self.over.contains_key(&id) { Ok(self.over.get_mut(&id)) } else { self.receiving(id) }
     }
 
-    /// Takes DATA.
+    /// Handles DATA. Returns the event for the bytes that are new.
     pub(crate) fn data(&mut self, id: u64, offset: u64, bytes: Bytes) -> Result<Option<Event>, ErrorCode> {
         self.flow.received(u64::try_from(bytes.len()).unwrap_or(u64::MAX))?;
         let Some(r) = self.incoming(id)? else { return Ok(None) };
@@ -214,7 +222,7 @@ impl Streams {
         Ok(new.map(|(offset, bytes)| Event::Data { id, offset, bytes }))
     }
 
-    /// Takes FIN.
+    /// Handles FIN. Returns the event, if the application must still check the content.
     pub(crate) fn fin(&mut self, id: u64, hash: [u8; 32]) -> Result<Option<Event>, ErrorCode> {
         let Some(r) = self.incoming(id)? else { return Ok(None) };
         match r.fin()? {
@@ -225,30 +233,31 @@ impl Streams {
         Ok(None)
     }
 
-    /// The application is told of a FIN.
+    /// Records that the application has been given the FIN event.
     pub(crate) fn fin_told(&mut self, id: u64) {
         if let Ok(Some(r)) = self.receiving(id) {
             r.fin_told();
         }
     }
 
-    /// Takes CREDIT.
+    /// Handles CREDIT.
     pub(crate) fn credit(&mut self, id: u64, offset: u64) -> Result<(), ErrorCode> {
         self.sending(id)?.map_or(Ok(()), |(_, s)| s.credit(offset))
     }
 
-    /// Takes `CONN_CREDIT`.
+    /// Handles `CONN_CREDIT`.
     pub(crate) fn conn_credit(&mut self, offset: u64) -> Result<(), ErrorCode> {
         self.flow.credit(offset)
     }
 
-    /// Takes DURABLE; nothing for a stream that is closed here.
+    /// Handles DURABLE. Returns `None` for a stream that is closed here.
     pub(crate) fn durable(&mut self, id: u64, offset: u64) -> Result<Option<Durable>, ErrorCode> {
         let Some((kind, s)) = self.sending(id)? else { return Ok(None) };
         s.durable(offset, kind == OpenKind::Put).map(Some)
     }
 
-    /// The application supplies bytes, in answer to [`Event::DataWanted`]; `fin` with the last of them.
+    /// Queues bytes that the application supplies in answer to [`Event::DataWanted`]; `fin` comes with the
+    /// last ones.
     pub(crate) fn supply(
         &mut self,
         id: u64,
@@ -259,7 +268,7 @@ impl Streams {
         self.local_sending(id)?.supply(offset, bytes, fin)
     }
 
-    /// A stream's content goes before that of others.
+    /// Gives a stream's content priority over that of others.
     pub(crate) fn set_urgent(&mut self, id: u64) -> Result<(), ApiMisuse> {
         self.local_sending(id)?.urgent = true;
         Ok(())
@@ -274,7 +283,8 @@ impl Streams {
         self.receiving(id).map_err(|_| ApiMisuse::WrongRole)?.ok_or(ApiMisuse::NoSuchStream)
     }
 
-    /// The application has written an incoming stream up to `offset`. Returns the row to commit.
+    /// Records that the application has written an incoming stream up to `offset`. Returns the operation to
+    /// commit.
     pub(crate) fn written(&mut self, id: u64, offset: u64) -> Result<Op, ApiMisuse> {
         if self.local_receiving(id)?.written(offset)? {
             return Ok(Op::Delete { key: keys::numbered(keys::STREAM, id) });
@@ -282,12 +292,13 @@ impl Streams {
         self.open.get(&id).map(|stream| stream.put(id)).ok_or(ApiMisuse::NoSuchStream)
     }
 
-    /// The application holds what arrived up to `offset`, and wants more although nothing of it is durable.
+    /// Requests more of a stream whose bytes up to `offset` the application holds in memory without making
+    /// them durable.
     pub(crate) fn hold(&mut self, id: u64, offset: u64) -> Result<(), ApiMisuse> {
         self.local_receiving(id)?.hold(offset)
     }
 
-    /// What was written is durable. `quick` lets the window grow.
+    /// Records that written bytes are durable. `quick` lets the window grow.
     pub(crate) fn written_durable(&mut self, id: u64, offset: u64, quick: bool) {
         if let Ok(Some(r)) = self.receiving(id)
             && r.durable(offset, quick)
@@ -296,12 +307,13 @@ impl Streams {
         }
     }
 
-    /// All of an incoming stream is durable, and the row is gone: the sender may forget it too.
+    /// Ends an incoming stream that is durable to its end, and tells the sender.
     fn end_received(&mut self, id: u64) {
         let open = self.open.remove(&id).and_then(|stream| match stream.half {
             Half::Receiving(r) => Some(r),
             Half::Sending(_) => None,
         });
+        // The sender keeps the content until this answer.
         // req: STR-008
         if let Some(r) = open.or_else(|| self.over.remove(&id)) {
             let frame = Frame::Durable { id, offset: r.offset() };
@@ -309,7 +321,7 @@ impl Streams {
         }
     }
 
-    /// The next question to the application: an outgoing stream that could send more, the urgent ones first.
+    /// Returns the next request for bytes: of an outgoing stream that could send more, urgent ones first.
     pub(crate) fn next_wanted(&mut self) -> Option<Event> {
         let held: u64 = self.outgoing().map(|(_, s)| s.held()).sum();
         let room = SUPPLIED_LEN_MAX.min(self.flow.room()).saturating_sub(held);
@@ -329,14 +341,15 @@ impl Streams {
         })
     }
 
-    /// Outgoing streams, urgent ones first, each kind from the one whose turn it is.
+    /// Returns the outgoing streams in the order in which they send: urgent ones first, each group starting
+    /// after the last sender.
     fn in_turn(&self) -> Vec<u64> {
         let mut ids: Vec<_> = self.outgoing().map(|(id, s)| (!s.urgent, id < self.turn, id)).collect();
         ids.sort_unstable();
         ids.into_iter().map(|(_, _, id)| id).collect()
     }
 
-    /// Whether something about streams waits to be said.
+    /// Returns whether frames other than DATA wait to leave.
     pub(crate) fn wants_control(&mut self) -> bool {
         let incoming = self.open.values().map(|stream| match &stream.half {
             Half::Receiving(r) => r.pending(),
@@ -353,7 +366,7 @@ impl Streams {
             || self.over.values().any(Receiving::has_news)
     }
 
-    /// Puts what is to be said about streams into the record.
+    /// Writes the frames about streams, other than DATA, into the record.
     pub(crate) fn fill_control(&mut self, record: &mut RecordBuilder) {
         while pop_front_if(&mut self.words, |word| record.push(&word.frame)).is_some() {}
         self.flow.fill(record);
@@ -370,13 +383,13 @@ impl Streams {
         }
     }
 
-    /// Whether content waits to be sent.
+    /// Returns whether content waits to leave.
     pub(crate) fn wants_data(&self) -> bool {
         let room = self.flow.room() > 0;
         self.outgoing().any(|(_, s)| s.is_ready(room))
     }
 
-    /// Puts content into the record: all that fits of urgent streams, then a frame of each other in turn.
+    /// Writes content into the record: all that fits of urgent streams, then one frame of each other in turn.
     pub(crate) fn fill_data(&mut self, record: &mut RecordBuilder) {
         for id in self.in_turn() {
             let Some(Stream { half: Half::Sending(s), .. }) = self.open.get_mut(&id) else { continue };

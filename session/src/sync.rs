@@ -1,9 +1,10 @@
-//! The sync lane: rows of the phone's change log, by collection (spec, delivery, *Sync*).
+//! The sync lane, which carries rows of the phone's change log by collection (spec, delivery, *Sync*).
 //!
-//! The phone's side asks its application for rows, pages and digests, one thing at a time and when there is room; the
-//! web's side joins parts, keeps cursors, compares digests and mends what differs by a snapshot.
+//! The phone's side requests rows, pages and digests from its application, one at a time and when there is
+//! room; the companion's side joins parts, keeps cursors, compares digests, and replaces rows that differ by
+//! a snapshot.
 //!
-//! May touch: nothing outside memory.
+//! Nothing here does I/O.
 
 mod phone;
 mod web;

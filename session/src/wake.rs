@@ -1,6 +1,6 @@
-//! Waking a sleeping phone: when the web asks for it, and when the phone stops following (spec, timers).
+//! Waking a sleeping phone: when the companion asks for it, and when the phone ignores it (spec, timers).
 //!
-//! May touch: nothing outside memory.
+//! Nothing here does I/O.
 
 use alloc::collections::VecDeque;
 use core::time::Duration;
@@ -11,22 +11,22 @@ use handfast_codec::relay::{RelayFrame, Wake};
 
 use crate::jitter::Jitter;
 
-/// The longest wait before each WAKE of one absence; the last one is repeated.
+/// The upper bounds of the random delays before each WAKE while the phone stays absent; the last one repeats.
 const STEPS: [Duration; 4] =
     [Duration::from_secs(2), Duration::from_secs(8), Duration::from_secs(30), Duration::from_mins(2)];
-/// Wakes are counted over this time.
+/// The time over which wakes are counted.
 const HOUR: Duration = Duration::from_hours(1);
-/// The most WAKEs that a web sends in an hour.
+/// The most WAKEs that a companion sends within an hour.
 const ASKED_MAX: usize = 30;
-/// The most wakes that a phone follows in an hour without a confirm.
+/// The most wakes that a phone follows within an hour without a confirm.
 const FOLLOWED_MAX: usize = 3;
 
-/// Moments of the last hour, at most so many.
+/// The times of the last wakes, oldest first.
 #[derive(Debug, Default)]
 struct Hour(VecDeque<Timestamp>);
 
 impl Hour {
-    /// When one more fits, if there may be `max` of them.
+    /// Returns when one more is allowed, if there may be `max` within an hour.
     fn room_at(&self, max: usize, now: Timestamp) -> Timestamp {
         let oldest = self.0.len().checked_sub(max).and_then(|over| self.0.get(over));
         oldest.map_or(now, |at| at.plus(HOUR).max(now))
@@ -40,16 +40,16 @@ impl Hour {
     }
 }
 
-/// The web's side: asks while the phone is absent.
+/// The companion's side, which asks while the phone is absent.
 #[derive(Debug, Default)]
 pub(crate) struct WebWake {
     handle: Option<Bytes>,
-    /// When the next WAKE may leave; none while the phone is there, or the relay is not.
+    /// When the next WAKE may leave; `None` while the phone is attached, or this side is not.
     at: Option<Timestamp>,
-    /// WAKEs of this absence.
+    /// The number of WAKEs since the phone became absent.
     asked: usize,
     hour: Hour,
-    /// The relay answered the last WAKE with SENT.
+    /// Whether the relay answered the last WAKE with SENT.
     waking: bool,
 }
 
@@ -58,7 +58,7 @@ impl WebWake {
         self.handle = handle;
     }
 
-    /// The seat of the phone is empty.
+    /// Plans the first WAKE, because the phone's seat is empty.
     pub(crate) fn absent(&mut self, now: Timestamp, jitter: &mut Jitter) {
         if self.at.is_none() {
             self.asked = 0;
@@ -66,7 +66,7 @@ impl WebWake {
         }
     }
 
-    /// The phone is there, or there is no relay to ask.
+    /// Stops, because the phone is attached or the relay cannot be asked.
     pub(crate) fn stop(&mut self) {
         self.at = None;
         self.waking = false;
@@ -74,6 +74,7 @@ impl WebWake {
 
     fn plan(&mut self, now: Timestamp, jitter: &mut Jitter) {
         let step = STEPS.get(self.asked).or(STEPS.last()).copied().unwrap_or_default();
+        // Each WAKE costs the phone's battery, and a phone that is off will not answer.
         // req: TIM-006
         self.at = Some(self.hour.room_at(ASKED_MAX, now).plus(jitter.up_to(step)));
     }
@@ -82,7 +83,7 @@ impl WebWake {
         self.at.filter(|_| self.handle.is_some())
     }
 
-    /// The WAKE that is due.
+    /// Returns the WAKE frame, if one is due.
     pub(crate) fn due(&mut self, now: Timestamp, jitter: &mut Jitter) -> Option<Bytes> {
         if self.deadline().is_none_or(|at| now < at) {
             return None;
@@ -94,7 +95,7 @@ impl WebWake {
         Some(RelayFrame::Wake(Wake::Ask(handle)).encode())
     }
 
-    /// The relay's answer.
+    /// Handles the relay's answer to a WAKE.
     pub(crate) fn answered(&mut self, answer: &Wake) {
         self.waking = *answer == Wake::Sent && self.at.is_some();
     }
@@ -104,13 +105,14 @@ impl WebWake {
     }
 }
 
-/// The phone's side: which wakes it follows.
+/// The phone's side, which decides which wakes to follow.
 #[derive(Debug, Default)]
 pub(crate) struct PhoneWake(Hour);
 
 impl PhoneWake {
-    /// A wake came. Returns whether to follow it.
+    /// Records a wake. Returns whether to follow it.
     pub(crate) fn woken(&mut self, now: Timestamp) -> bool {
+        // Anybody with the wake handle could drain the battery.
         // req: TIM-007
         let follow = self.0.room_at(FOLLOWED_MAX, now) <= now;
         if follow {
@@ -119,7 +121,7 @@ impl PhoneWake {
         follow
     }
 
-    /// The web proved itself: its wakes are honest.
+    /// Resets the count, because the companion has proven itself by a confirm.
     pub(crate) fn confirmed(&mut self) {
         self.0 = Hour::default();
     }

@@ -1,4 +1,4 @@
-//! The commands that a phone has run, by key.
+//! The phone's record of the commands that it has run, by key, so that none runs twice.
 
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
@@ -19,19 +19,19 @@ const KIND_RESULT: u8 = 0;
 const KIND_FORGOTTEN: u8 = 1;
 const KIND_RUN: u8 = 2;
 
-/// What is kept of a command that was run.
+/// What the phone keeps of a command that it has run.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Kept {
-    /// Its result.
+    /// The result, to be sent again.
     Result(Bytes),
-    /// That it was run.
+    /// The fact alone; the result was too long to keep.
     Forgotten,
-    /// That it may be run again.
+    /// The fact that it only reads, so that it may run again.
     Run,
 }
 
 impl Kept {
-    /// What is kept of a command that was answered with `body`.
+    /// Returns what is kept of a command that was answered with `body`.
     pub(crate) fn of(body: &Bytes, repeat: Repeat) -> Self {
         match repeat {
             Repeat::Answer => Self::Result(body.clone()),
@@ -80,31 +80,31 @@ impl Entry {
     }
 }
 
-/// What a phone does with a command that arrived.
+/// What the phone does with a command that has arrived.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Arrived {
-    /// It runs it.
+    /// Runs it for the first time, or again if that is allowed.
     Run,
-    /// It answers with what it keeps: the result, or that the command was run.
+    /// Sends the kept result again, or `ALREADY_DONE` (`None`).
     Again(Option<Bytes>),
 }
 
-/// Where the commands of this number and above begin.
+/// Returns the lower bound of a range over `by_number` that begins with `number`.
 const fn from(number: u64) -> (u64, CommandKey) {
     (number, CommandKey::from_bytes([0; 16]))
 }
 
-/// The commands of one companion that its phone has run, and what it keeps of them.
+/// The commands of one companion that this phone has run, with what it keeps of each.
 #[derive(Debug, Default)]
 pub(crate) struct CommandsRun {
     entries: BTreeMap<CommandKey, Entry>,
     by_number: BTreeSet<(u64, CommandKey)>,
-    /// The sum of the results' lengths.
+    /// The total length of the kept results, in bytes.
     len: usize,
 }
 
 impl CommandsRun {
-    /// Takes a stored row.
+    /// Inserts a row from the store.
     pub(crate) fn load(&mut self, key: CommandKey, row: &[u8]) -> Result<(), LoadError> {
         self.insert(key, Entry::read(row)?);
         Ok(())
@@ -124,52 +124,61 @@ impl CommandsRun {
         self.entries.get(key).map(|entry| &entry.kept)
     }
 
-    /// How many commands are kept, and the bytes of their results.
+    /// Returns the number of commands kept, and the total length of their results in bytes.
     #[cfg(feature = "hazmat")]
     pub(crate) fn size(&self) -> (usize, usize) {
         (self.entries.len(), self.len)
     }
 
-    /// The number and key of the command of the highest number.
+    /// Returns number and key of the kept command with the highest number.
     pub(crate) fn last(&self) -> Option<(u64, CommandKey)> {
         self.by_number.last().copied()
     }
 
-    /// Whether as many commands at or above the floor are kept as a companion may have open.
+    /// Returns whether 1,024 commands at or above the floor are kept, the most that an honest companion has
+    /// open.
     pub(crate) fn is_full(&self, floor: u64) -> bool {
         let open = self.by_number.range(from(floor)..).count();
         u64::try_from(open).unwrap_or(u64::MAX) >= COMMANDS_OPEN_MAX
     }
 
-    /// Which commands this phone knows, as it tells the companion: a companion that was put back raises its floor above
-    /// all of them, and what is forgotten then is not known.
+    /// Returns the *commands known* block of message 2: highest number, its key, and the number from which on
+    /// every key is known. A companion restored from a backup raises its floor above all of these, and the
+    /// keys that the phone forgets then must not count as known; so `from` looks ahead.
     pub(crate) fn known(&self, known: CommandsKnown) -> CommandsKnown {
+        // The companion decides by it whether it was put back and whether its waiting commands may have run.
         // req: RES-032
         let kept = usize::try_from(COMMANDS_KEPT_MAX).unwrap_or(usize::MAX);
         let beyond = self.by_number.iter().rev().nth(kept).map_or(0, |(number, _)| number.saturating_add(1));
         CommandsKnown { from: known.from.max(beyond), ..known }
     }
 
-    /// A command arrived. Returns what is done with it, and what must be stored for that, also when it is refused.
+    /// Handles an arrived command. Returns what to do with it, and the store operations for that; those are
+    /// valid even when the command is refused.
     pub(crate) fn arrived(
         &mut self,
         counters: &mut Counters,
         (number, floor, key): (u64, u64, CommandKey),
     ) -> (Result<Arrived, ErrorCode>, Vec<Op>) {
+        // Below the floor results are gone, so that a command there could run twice.
         // req: RES-031
         let above = number.checked_sub(floor);
         if above.is_none_or(|above| above >= COMMANDS_OPEN_MAX) {
             return (Err(ErrorCode::COMMAND_FLOOR), Vec::new());
         }
         let mut ops = self.raise(counters, floor);
+        // The companion sends again whatever may have been lost; the effect must not happen again.
         // req: RES-026
         let arrived = match self.get(&key) {
             Some(Kept::Result(body)) => Arrived::Again(Some(body.clone())),
             Some(Kept::Forgotten) => Arrived::Again(None),
             None if number < counters.floor => return (Err(ErrorCode::COMMAND_FLOOR), ops),
+            // More keys than an honest companion can have open would grow the store without end.
             // req: RES-036
             None if self.is_full(counters.floor) => return (Err(ErrorCode::LIMIT), ops),
             // req: RES-028
+            // Text of messages is not stored a second time in a result; a command that reads it is run again
+            // instead.
             Some(Kept::Run) | None => Arrived::Run,
         };
         ops.extend(self.renumbered(key, number));
@@ -179,11 +188,12 @@ impl CommandsRun {
         (Ok(arrived), ops)
     }
 
-    /// A command was answered. Returns what must be stored for it.
+    /// Records the answer to a command. Returns the store operations for it.
     pub(crate) fn answered(&mut self, key: CommandKey, number: u64, kept: Kept) -> Vec<Op> {
         let entry = Entry { number, kept };
         let mut ops = alloc::vec![entry.put(&key)];
         self.insert(key, entry);
+        // Results are kept to be sent again, but a phone with many links needs a limit.
         // req: RES-027
         if self.len > RESULTS_LEN_MAX {
             let lowest: Vec<_> = self.by_number.iter().map(|(_, key)| *key).collect();
@@ -197,7 +207,8 @@ impl CommandsRun {
         ops
     }
 
-    /// A command that was run came under a higher number: its sender was put back, and has given it another number.
+    /// Moves a command that was run to a higher number: its companion was restored from a backup and has
+    /// renumbered it. Returns the store operation, if the number is higher.
     pub(crate) fn renumbered(&mut self, key: CommandKey, number: u64) -> Option<Op> {
         let old = self.entries.get(&key).filter(|entry| entry.number < number)?;
         let entry = Entry { number, kept: old.kept.clone() };
@@ -206,7 +217,8 @@ impl CommandsRun {
         Some(op)
     }
 
-    /// The floor that came with a command: what lies below it is settled. Returns what must be stored.
+    /// Raises the floor to the one that came with a command: the companion needs no result below it. Returns
+    /// the store operations.
     fn raise(&mut self, counters: &mut Counters, floor: u64) -> Vec<Op> {
         if floor <= counters.floor {
             return Vec::new();
@@ -219,10 +231,11 @@ impl CommandsRun {
         ops
     }
 
-    /// What lies below the floor, and did not below the old one, is settled. Returns the operations, and the highest number of a
-    /// command whose key is forgotten.
+    /// Reduces what is kept of the commands between the old floor and the new one. Returns the store
+    /// operations, and the highest number of a command whose key is forgotten.
     fn settle(&mut self, old: u64, floor: u64) -> (Vec<Op>, Option<u64>) {
         let settled: Vec<_> = self.by_number.range(from(old)..from(floor)).map(|(_, key)| *key).collect();
+        // The keys of the latest settled commands tell a companion that was put back from one that was not.
         // req: RES-029
         let mut ops: Vec<_> = settled.iter().filter_map(|key| self.shorten(key)).collect();
         let below = self.by_number.range(..from(floor)).count();
@@ -238,7 +251,7 @@ impl CommandsRun {
         (ops, forgotten)
     }
 
-    /// Forgets a result that is too long for a settled command.
+    /// Forgets the result of a settled command if it exceeds 64 bytes. Returns the store operation.
     fn shorten(&mut self, key: &CommandKey) -> Option<Op> {
         let entry = self.entries.get_mut(key).filter(|entry| entry.kept.len() > SETTLED_RESULT_LEN_MAX)?;
         self.len = self.len.saturating_sub(entry.kept.len());

@@ -1,5 +1,5 @@
-//! Takes over what was stored before commands had keys (spec, delivery, *Commands*): rows of version 1 become rows of
-//! today, each old command with the key that both sides derive for it.
+//! Migration of stores from before commands had keys (spec, delivery, *Commands*): rows of version 1 become
+//! rows of version 2, and each old command gets the key that both sides derive from its number.
 
 use alloc::vec::Vec;
 
@@ -20,13 +20,13 @@ use crate::endpoint::Pairs;
 use crate::error::LoadError;
 use crate::keys;
 
-/// Whether a stored link has rows of version 1.
+/// Returns whether a stored link has rows of version 1.
 pub(crate) fn is_stored(pairs: &Pairs) -> bool {
     let mut old = pairs.range(alloc::vec![keys::OUTBOX_V1]..alloc::vec![keys::UNSETTLED_V1 + 1]);
     pairs.get(keys::SESSION).is_some_and(|row| Counters::is_version_1(row)) || old.next().is_some()
 }
 
-/// What must be stored so that a link has no rows of version 1.
+/// Returns the store operations that replace all rows of version 1.
 pub(crate) fn take_over(role: DeviceRole, mailbox: &MailboxId, pairs: &Pairs) -> Result<Vec<Op>, LoadError> {
     let key_of = |number| old_command_key(mailbox, number);
     let mut ops = Vec::new();
@@ -61,7 +61,7 @@ pub(crate) fn take_over(role: DeviceRole, mailbox: &MailboxId, pairs: &Pairs) ->
     Ok(ops)
 }
 
-/// An outbox holds commands at a web, results at a phone.
+/// Converts an outbox row: a companion's holds a command, a phone's a result.
 fn message(role: DeviceRole, old: &Bytes, key_of: impl Fn(u64) -> CommandKey) -> Result<Bytes, LoadError> {
     Ok(match role {
         DeviceRole::Web => old_command(old, key_of)?.encode(),
@@ -69,7 +69,7 @@ fn message(role: DeviceRole, old: &Bytes, key_of: impl Fn(u64) -> CommandKey) ->
     })
 }
 
-/// A phone has kept the results of what is not settled, and nothing of what is.
+/// Returns the *commands known* block for an old store, which kept only results at or above the floor.
 fn known(floor: u64, last: Option<(u64, CommandKey)>, key_of: impl Fn(u64) -> CommandKey) -> CommandsKnown {
     let settled = floor.saturating_sub(1);
     let (highest, key) = last
@@ -79,14 +79,14 @@ fn known(floor: u64, last: Option<(u64, CommandKey)>, key_of: impl Fn(u64) -> Co
     CommandsKnown { highest, key, from: floor.max(1) }
 }
 
-/// Reads the stored envelope of a command, which had no key: `number varint | floor varint | body`.
+/// Decodes a stored command of version 1, which had no key: `number varint | floor varint | body`.
 fn old_command(message: &Bytes, key_of: impl Fn(u64) -> CommandKey) -> Result<CommandEnvelope, DecodeError> {
     let (number, rest) = take_varint(message)?;
     let (floor, body) = take_varint(rest)?;
     Ok(CommandEnvelope { number, floor, key: key_of(number), body: message.slice_ref(body) })
 }
 
-/// Reads the stored envelope of a result, which had its number in place of the key, and returns that number, too.
+/// Decodes a stored result of version 1, which began with its number in place of the key. Returns both.
 fn old_result(
     message: &Bytes,
     key_of: impl Fn(u64) -> CommandKey,

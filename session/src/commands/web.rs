@@ -1,4 +1,4 @@
-//! A web's own commands: those that are not settled, and the keys of the last ones that are.
+//! The companion's own commands: those that wait for a result, and the keys of the last 4,096 that have one.
 
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
@@ -10,66 +10,67 @@ use handfast_codec::payload::CommandsKnown;
 use crate::commit::Op;
 use crate::keys;
 
-/// A command that is not settled.
+/// A command whose result is not stored yet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Unsettled {
     pub(crate) key: CommandKey,
-    /// Its row of the outbox; a store of an earlier build may have none.
+    /// The index of its outbox row; a store of an earlier build may have none.
     pub(crate) index: Option<u64>,
 }
 
-/// Whether a web was put back, by what the phone knows.
+/// The verdict on whether this companion was put back to an earlier state (restored backup, copied profile).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Judged {
-    /// It was not.
+    /// It was not put back.
     InStep,
-    /// It was: what waits gets numbers above those that the phone knows.
+    /// It was put back; waiting commands get numbers above those that the phone knows.
     PutBack,
-    /// It was, and something that waits may have run: it must be linked again.
+    /// It was put back, and a waiting command may already have run: only linking again is safe.
     Forgotten,
 }
 
-/// The commands of a web by their numbers.
+/// The commands of this companion, by number.
 #[derive(Debug, Default)]
 pub(crate) struct OwnCommands {
     unsettled: BTreeMap<u64, Unsettled>,
     by_key: BTreeMap<CommandKey, u64>,
-    /// The keys of settled commands, of the last 4,096 numbers.
+    /// The keys of the settled commands among the last 4,096 numbers.
     settled: BTreeMap<u64, CommandKey>,
 }
 
 impl OwnCommands {
-    /// The commands as stored.
+    /// Creates the state from stored rows.
     pub(crate) fn new(unsettled: BTreeMap<u64, Unsettled>, settled: BTreeMap<u64, CommandKey>) -> Self {
         let by_key = unsettled.iter().map(|(number, command)| (command.key, *number)).collect();
         Self { unsettled, by_key, settled }
     }
 
-    /// The lowest number that is not settled, if there is one.
+    /// Returns the lowest number of a command without a result, if there is one.
     pub(crate) fn floor(&self) -> Option<u64> {
         self.unsettled.keys().next().copied()
     }
 
-    /// Whether a command of this key was sent before, as far as this web remembers.
+    /// Returns whether a command with this key was sent before, among the last 4,096.
     pub(crate) fn knows(&self, key: &CommandKey) -> bool {
         self.by_key.contains_key(key) || self.settled.values().any(|settled| settled == key)
     }
 
-    /// The rows of the outbox that hold unsettled commands.
+    /// Returns the outbox indexes of the commands that wait for a result.
     pub(crate) fn rows(&self) -> impl Iterator<Item = u64> {
         self.unsettled.values().filter_map(|command| command.index)
     }
 
-    /// A command was sent. Returns what must be stored for it.
+    /// Records a new command. Returns the store operation for it.
     pub(crate) fn sent(&mut self, number: u64, key: CommandKey, index: u64) -> Op {
         let _ = self.unsettled.insert(number, Unsettled { key, index: Some(index) });
         let _ = self.by_key.insert(key, number);
         Op::put(keys::numbered(keys::UNSETTLED, number), key.as_bytes().to_vec())
     }
 
-    /// A result came. Returns the command's row of the outbox, if it has one, and what must be stored; nothing when
-    /// no command that waits has this key.
+    /// Records that the command with this key has its result. Returns the index of its outbox row, if there
+    /// is one, and the store operations; `None` when no command with this key waits.
     pub(crate) fn settle(&mut self, key: &CommandKey) -> Option<(Option<u64>, Vec<Op>)> {
+        // A phone may send a result again whose first copy arrived.
         // req: RES-030
         let number = self.by_key.remove(key)?;
         let command = self.unsettled.remove(&number)?;
@@ -78,6 +79,7 @@ impl OwnCommands {
             Op::Delete { key: keys::numbered(keys::UNSETTLED, number) },
             Op::put(keys::numbered(keys::SETTLED, number), key.as_bytes().to_vec()),
         ];
+        // They are enough to see whether the phone knows a number by another key.
         // req: RES-039
         let last = self.settled.keys().next_back().copied().unwrap_or(number);
         let from = last.saturating_sub(COMMANDS_KEPT_MAX).saturating_add(1);
@@ -91,40 +93,45 @@ impl OwnCommands {
         Some((command.index, ops))
     }
 
-    /// The rows of the outbox have moved: `places` says from where to where.
+    /// Follows outbox rows that moved; `places` maps their old indexes to the new ones.
     pub(crate) fn moved(&mut self, places: &BTreeMap<u64, u64>) {
         for index in self.unsettled.values_mut().filter_map(|command| command.index.as_mut()) {
             *index = places.get(index).copied().unwrap_or(*index);
         }
     }
 
-    /// Whether this web was put back to an earlier state: the phone has taken a command of a number that this web has
-    /// not given, or has given to another command.
+    /// Returns whether this companion was put back: the phone has run a command under a number that this
+    /// companion has not assigned yet, or assigned to another command.
     fn was_put_back(&self, next: u64, known: &CommandsKnown) -> bool {
+        // The phone's memory of numbers is the only witness: the companion's own store is the one that went
+        // back.
         // req: RES-033
         let unsettled = || self.unsettled.get(&known.highest).map(|command| command.key);
         let own = self.settled.get(&known.highest).copied().or_else(unsettled);
         next <= known.highest || own.is_some_and(|own| own != known.key)
     }
 
-    /// Whether a command that waits may be one that the phone has run and forgotten.
+    /// Returns whether the phone may have run a waiting command and forgotten its key.
     fn may_be_forgotten(&self, known: &CommandsKnown) -> bool {
         self.floor().is_some_and(|floor| floor < known.from)
     }
 
-    /// What this web makes of the commands that the phone knows.
+    /// Returns the verdict on this companion, from the phone's *commands known* block; `next` is the next
+    /// number here.
     pub(crate) fn judge(&self, next: u64, known: &CommandsKnown) -> Judged {
         match (self.was_put_back(next, known), self.may_be_forgotten(known)) {
             (false, _) => Judged::InStep,
             (true, false) => Judged::PutBack,
+            // Running such a command again could double its effect.
             // req: RES-038
             (true, true) => Judged::Forgotten,
         }
     }
 
-    /// Numbers what waits from `first` on, in the order of the acts. Returns the commands in this order, and what must
-    /// be stored.
+    /// Renumbers the waiting commands from `first` on, in the order in which the user acted. Returns them in
+    /// this order, and the store operations.
     pub(crate) fn renumber(&mut self, first: u64) -> (Vec<(u64, Unsettled)>, Vec<Op>) {
+        // Under their old numbers the phone would take them for other commands.
         // req: RES-037
         let waiting = core::mem::take(&mut self.unsettled);
         let mut ops: Vec<_> = waiting

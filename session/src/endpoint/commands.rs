@@ -1,4 +1,4 @@
-//! Messages of the reliable lane that arrived whole: commands at the phone, results at the web.
+//! Complete messages of the reliable lane: commands on a phone, results on a companion.
 
 use alloc::vec::Vec;
 
@@ -15,7 +15,7 @@ use crate::keys;
 use crate::output::Message;
 
 impl Endpoint {
-    /// Hands out what arrived and waits, and forgets what was acknowledged, while commits may be opened.
+    /// Hands out what has arrived, and deletes acknowledged outbox rows, as far as commits may be opened.
     pub(super) fn deliver(&mut self) {
         if !self.lapsed.is_empty() && self.has_room() {
             let ops = core::mem::take(&mut self.lapsed);
@@ -27,7 +27,7 @@ impl Endpoint {
         {
             return self.deliver_rows(arrived);
         }
-        // One at a time: it is numbered at once, so that no commit before it can count it as received.
+        // One at a time, with its number counted at once, so that no earlier commit can count it as received.
         if self.has_room() && self.has_room_for_result() {
             let Some((seq, body)) = self.lanes.inbox.next() else { return };
             self.counters.in_durable = seq;
@@ -36,22 +36,24 @@ impl Endpoint {
                 DeviceRole::Web => self.on_result(seq, &body),
             };
             if let Err(code) = result {
+                // The message would fail again after every reconnect; counting it as received keeps it from
+                // blocking the link.
                 // req: RES-081
-                // It would be no better the next time: it counts as received, so that it cannot wedge the link.
                 self.persist(Vec::new(), Deferred::Received(seq));
                 self.fail(code);
             }
         }
     }
 
-    /// A phone takes no command whose result it could not keep, and none while as many wait for its application.
+    /// Returns whether another message may be handed out. A phone takes no command while its result would not
+    /// fit the outbox, or while 1,024 commands wait for the application.
     fn has_room_for_result(&self) -> bool {
         let running = u64::try_from(self.running.len()).unwrap_or(u64::MAX);
         let room = || running < COMMANDS_OPEN_MAX && self.lanes.outbox.check_room(MESSAGE_LEN_MAX).is_ok();
         self.role() == DeviceRole::Web || room()
     }
 
-    /// Puts a message into the outbox. Returns its index, and what must be stored before it is released.
+    /// Puts a message into the outbox. Returns its index, and the operation that stores it.
     pub(super) fn enqueue(&mut self, message: Bytes) -> (u64, Op) {
         let row = message.to_vec();
         let index = self.lanes.outbox.push(message);
@@ -88,6 +90,7 @@ impl Endpoint {
     fn on_result(&mut self, seq: u64, body: &Bytes) -> Result<(), ErrorCode> {
         let ResultEnvelope { key, body } = ResultEnvelope::decode(body).map_err(|error| error.code())?;
         let Side::Web(web) = &mut self.side else { return Err(ErrorCode::FRAME_NOT_ALLOWED) };
+        // The phone may send a result again whose first copy arrived.
         // req: RES-030
         let Some((index, mut ops)) = web.commands.settle(&key) else {
             self.persist(Vec::new(), Deferred::Received(seq));

@@ -1,4 +1,5 @@
-//! The phone's side of the reconnect: two slots, quarantine, recovery (spec, handshake, *Reconnect*, *Recovery*).
+//! The phone's side of a reconnect: the two psk slots, quarantine, recovery (spec, handshake, *Reconnect*,
+//! *Recovery*).
 
 use alloc::boxed::Box;
 use alloc::vec::Vec;
@@ -24,13 +25,14 @@ use crate::output::Event;
 use crate::psk::IdPsk;
 use crate::resume::{ResetReason, Verdict, verdict};
 
-/// A reply in this version.
+/// Builds message 2; without `resume` it resumes nothing.
 fn kk2(version: u8, resume: Option<(ResumeBlock, CommandsKnown)>, quarantine: bool) -> Kk2 {
     let (resume, commands) = resume.unzip();
     Kk2 { version, capabilities: Vec::new(), limits: Vec::new(), resume, commands, quarantine }
 }
 
-/// Reads the confirm of a link that is ACTIVE: whether the web says that it was put back, and the other frames.
+/// Reads the confirm on an ACTIVE link. Returns whether the companion says that it was put back, and the
+/// other frames.
 fn read_confirm(plaintext: Bytes) -> Result<(bool, Vec<Frame>), ErrorCode> {
     let mut frames = decode_record_from(plaintext, DeviceRole::Web).map_err(|e| e.code())?;
     let was_put_back = matches!(frames.first(), Some(Frame::WebBack));
@@ -41,16 +43,19 @@ fn read_confirm(plaintext: Bytes) -> Result<(bool, Vec<Frame>), ErrorCode> {
 }
 
 impl Endpoint {
-    /// Message 1 came. One that names a psk of this link costs curves whether it verifies or not, and a relay can forge
-    /// it: such a one is read once a second, and of those that come earlier the last waits.
+    /// Handles message 1. One that names a psk of this link costs curve operations whether it verifies or
+    /// not, and a relay can forge it; so one is read per second, and of those that come earlier only the last
+    /// is kept.
     pub(super) fn on_message1(&mut self, rng: &mut dyn CryptoRng, body: Bytes) {
         let has_room = self.has_room();
         let Some(peer) = self.attach.peer().map(|p| p.id) else { return };
         let Side::Phone(phone) = &mut self.side else { return };
-        // A relay can forge these at will: they change nothing.
+        // A relay can forge a malformed message at will, so it changes nothing.
         let Ok((head, _)) = KkHead::split_from(&body) else { return };
+        // A look-up costs nothing, where a forged message must not cost a curve operation.
         // req: HSK-031
         if phone.psk(&head).is_none() {
+            // The hint is unauthenticated; one per attachment is enough for an honest companion.
             // req: HSK-040
             if phone.hinted != Some(peer) {
                 phone.hinted = Some(peer);
@@ -59,6 +64,7 @@ impl Endpoint {
             }
             return;
         }
+        // Reading one costs curve operations, and a relay can send any number.
         // req: HSK-125
         let early = phone.read.is_some_and(|at| self.now < at.plus(MESSAGE1_EVERY));
         if early || !has_room {
@@ -68,7 +74,7 @@ impl Endpoint {
         self.read_message1(rng, &body);
     }
 
-    /// Takes the message 1 that came too early, once it is time.
+    /// Reads the message 1 that came too early, once its second has passed.
     pub(super) fn answer_held(&mut self, rng: &mut dyn CryptoRng) {
         let has_room = self.has_room();
         let Side::Phone(phone) = &mut self.side else { return };
@@ -81,7 +87,8 @@ impl Endpoint {
         }
     }
 
-    /// Reads a message 1 under the psk that it names. The next one waits, whatever comes of this one.
+    /// Reads a message 1 under the psk that it names. The next one waits its second, whatever becomes of this
+    /// one.
     fn read_message1(&mut self, rng: &mut dyn CryptoRng, body: &[u8]) {
         let (Some(own), Some(peer)) = (self.attach.own(), self.attach.peer().map(|p| p.id)) else { return };
         let Side::Phone(phone) = &mut self.side else { return };
@@ -94,6 +101,7 @@ impl Endpoint {
         };
         let lookup = |head: &KkHead| phone.psk(head);
         // One that does not verify changes nothing.
+        // A relay alone can cause such a fault, so an answer would tell it something and the peer nothing.
         // req: ERR-022
         let Ok(received) = reconnect::phone::receive(&context, &phone.link, body, lookup, rng) else {
             return;
@@ -109,6 +117,7 @@ impl Endpoint {
         let Side::Phone(phone) = &mut self.side else { return };
         let Some(holder) = phone.ratchet.find(&received.head.psk_id) else { return };
         let stopped = matches!(self.status, LinkStatus::Suspended | LinkStatus::Revoked);
+        // An outdated companion must learn why it cannot connect, which only an encrypted CLOSE can prove.
         // req: HSK-156
         if received.version == OUTDATED && !stopped {
             return self.answer_apart(received, Confirm::Outdated);
@@ -116,13 +125,17 @@ impl Endpoint {
         let decision = phone.ratchet.decide(holder, received.payload.try_);
         match decision {
             // req: HSK-027, HSK-044
+            // A lower try shows that two devices hold the same keys; neither may resume before the user has
+            // decided.
             Decision::Quarantine => self.answer_apart(received, Confirm::Quarantine { holder }),
             Decision::Answer(_) if stopped => self.answer_apart(received, Confirm::Quarantine { holder }),
+            // An answer would use a second ephemeral key with the same psk and try.
             // req: HSK-026
             Decision::Silence => {}
             Decision::Answer(answer) => {
                 let Kk1 { resume, pending, .. } = received.payload.clone();
                 let Some(peer) = resume else { return };
+                // The companion judges by it whether it was put back.
                 // req: RES-032
                 let reply = kk2(
                     received.version,
@@ -130,6 +143,8 @@ impl Endpoint {
                     false,
                 );
                 let Ok((connection, message)) = received.answer(&reply) else { return };
+                // The companion may advance to the new psk as soon as it has message 2, so the phone must
+                // know it after a crash.
                 // req: HSK-023, HSK-025
                 let next = IdPsk::new(connection.next, &phone.link.terms.mailbox);
                 phone.ratchet.answered(&answer, next);
@@ -145,7 +160,7 @@ impl Endpoint {
         }
     }
 
-    /// Answers a web that does not resume: no slot moves, and its confirm is answered with a CLOSE.
+    /// Answers a companion that must not resume: no slot moves, and a CLOSE will answer its confirm.
     fn answer_apart(&mut self, received: Received, kind: Confirm) {
         let reply = kk2(received.version, None, true);
         let Ok((connection, message)) = received.answer(&reply) else { return };
@@ -170,11 +185,12 @@ impl Endpoint {
         self.conn = Connection::AwaitConfirm { keys, kind, until: None };
     }
 
-    /// The confirm opened.
+    /// Handles the first record after message 2, which proves that the companion has the keys.
     pub(super) fn on_confirm(&mut self, keys: Keys, kind: Confirm, plaintext: Bytes) {
         match kind {
             Confirm::Resume(resuming) => self.confirm_resume(keys, &resuming, plaintext),
             Confirm::Quarantine { holder } => self.confirm_quarantine(keys, holder),
+            // Only an encrypted CLOSE shows the companion that an update is due.
             // req: HSK-156
             Confirm::Outdated => {
                 self.keep_for_close(keys);
@@ -183,6 +199,7 @@ impl Endpoint {
             Confirm::Recover { .. } if self.status == LinkStatus::Revoked => self.tell_revoked(keys),
             Confirm::Recover { held, in_step } => {
                 let Side::Phone(phone) = &self.side else { return };
+                // A companion that still holds a current psk lost only message 2; any other shows a copy.
                 // req: HSK-043
                 match phone.ratchet.recovery_verdict(in_step, &held) {
                     Recovery::InStep => {
@@ -210,10 +227,12 @@ impl Endpoint {
                 return if pending { self.refuse_accept(code) } else { self.fail(code) };
             }
         };
+        // The phone's log cannot show that the companion's store went back.
         // req: RES-034
         if was_put_back {
             verdict = Verdict::Reset(ResetReason::WebBack);
         }
+        // A lost LINK_COMMIT is repeated here, so that no crash leaves the link on one side alone.
         // req: HSK-018, HSK-089
         if !pending && self.status == LinkStatus::Offered {
             self.keep_for_close(keys);
@@ -221,9 +240,10 @@ impl Endpoint {
         }
         self.note_put_back(verdict);
         let mut ops = self.apply_verdict(verdict, (own, peer), h);
-        // The commit below forgets it.
+        // The commit below stores that the user was told.
         let _ = self.tell_put_back();
         let Side::Phone(phone) = &mut self.side else { return };
+        // The confirm proves that the companion stored the candidate, so the old psk is of no more use.
         // req: HSK-025
         phone.ratchet.confirmed();
         phone.wake.confirmed();
@@ -246,15 +266,18 @@ impl Endpoint {
         self.on_frames(frames);
     }
 
-    /// Refuses a pending web's confirm: what the phone sends to it before `LINK_COMMIT` are link records.
+    /// Refuses the confirm of a PENDING companion with `LINK_CLOSE`, because before `LINK_COMMIT` it reads
+    /// link records only.
     fn refuse_accept(&mut self, code: ErrorCode) {
+        // The companion cannot read frames before LINK_COMMIT.
         // req: HSK-123
         self.send_link_frames(&[LinkFrame::Close { code }]);
         self.drop_connection();
         self.event(Event::Failed(code));
     }
 
-    /// Reads the confirm of a web that is PENDING: whether it says that it was put back. There are no other frames.
+    /// Reads the confirm of a PENDING companion, which has no frames. Returns whether it says that it was put
+    /// back.
     fn read_accept(&self, plaintext: Bytes) -> Result<(bool, Vec<Frame>), ErrorCode> {
         let frames = decode_link_record(plaintext).map_err(|e| e.code())?;
         let was_put_back = frames.contains(&LinkFrame::WebBack);
@@ -264,12 +287,13 @@ impl Endpoint {
             _ => None,
         });
         let signature = accept.ok_or(ErrorCode::NOT_ACCEPTED)?;
+        // Only the companion's signature shows the account that this device agreed to the link.
         // req: CRT-004
         let accepted = phone.link.verify_accept(signature).map_err(|e| e.code());
         accepted.map(|_| (was_put_back, Vec::new()))
     }
 
-    /// The link's ACTIVE row is durable: a pending web is told.
+    /// Tells a PENDING companion that its link is ACTIVE, once that is durable here.
     pub(super) fn send_link_commit(&mut self) {
         if matches!(self.conn, Connection::Live(_)) {
             self.send_link_frames(&[LinkFrame::Commit]);
@@ -277,7 +301,7 @@ impl Endpoint {
         }
     }
 
-    /// The session's commit is durable: records may be sealed.
+    /// Allows records to be sealed, once the commit of the session is durable.
     pub(super) fn unlock(&mut self) {
         if let Connection::Live(live) = &mut self.conn
             && live.sending == Sending::Locked
@@ -297,9 +321,10 @@ impl Endpoint {
         }
     }
 
-    /// The link is revoked: whoever confirms is told, with the account's signature.
+    /// Answers a confirm on a revoked link with the account's signed REVOKED.
     fn tell_revoked(&mut self, keys: Keys) {
         self.keep_for_close(keys);
+        // The companion must learn this from the account itself, not from a relay.
         // req: HSK-152
         if let Side::Phone(phone) = &self.side
             && let Some(signature) = phone.revoked
@@ -308,27 +333,28 @@ impl Endpoint {
         }
     }
 
-    /// Two holders were seen: the link is suspended, and whoever asks is told.
+    /// Suspends the link, because two devices hold its keys, and tells the one that has connected.
     fn diverged(&mut self, keys: Keys) {
         self.keep_for_close(keys);
         self.event(Event::Diverged);
         if self.status == LinkStatus::Suspended {
             return self.end_told(ErrorCode::DIVERGED);
         }
-        // An offer is suspended, too: it lapses no more.
+        // An OFFERED link is suspended too, and does not lapse after that.
+        // Either of the two holders may be the one that accepts, so only the user can decide.
         // req: HSK-161, HSK-162
         self.status = LinkStatus::Suspended;
         let ops: Vec<_> = alloc::vec![put_status(LinkStatus::Suspended)];
         self.persist(ops, Deferred::Close(ErrorCode::DIVERGED));
     }
 
-    /// Keeps the keys for one CLOSE, and nothing else.
+    /// Keeps the keys of the connection to send one CLOSE, and for nothing else.
     fn keep_for_close(&mut self, keys: Keys) {
         let until = self.now.plus(super::HANDSHAKE_MAX);
         self.conn = Connection::AwaitVerdict { keys, until };
     }
 
-    /// Sends CLOSE without an event: this is no failure.
+    /// Sends CLOSE without an event for the application: it is the regular end of such a handshake.
     fn end_told(&mut self, code: ErrorCode) {
         self.send_close(code);
     }

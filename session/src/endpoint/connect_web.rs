@@ -1,4 +1,5 @@
-//! The web's side of the reconnect: message 1, the verdict, the confirm (spec, handshake, *Reconnect*, *Recovery*).
+//! The companion's side of a reconnect: message 1, the verdict, the confirm (spec, handshake, *Reconnect*,
+//! *Recovery*).
 
 use alloc::boxed::Box;
 use alloc::vec::Vec;
@@ -28,9 +29,10 @@ use crate::output::Event;
 use crate::psk::IdPsk;
 use crate::resume::{ResetReason, Verdict, verdict};
 
-/// A payload that offers this version, and the one before it.
+/// Builds a payload that offers today's version and the one before.
 fn kk1() -> Kk1 {
     Kk1 {
+        // With version 1 on offer an older phone can answer, and so be told that it needs an update.
         // req: HSK-155
         versions: Versions::RECONNECT,
         capabilities: Vec::new(),
@@ -42,25 +44,29 @@ fn kk1() -> Kk1 {
     }
 }
 
-/// How long a web waits before it asks again after DIVERGED or SUSPENDED, or when only its user can go on.
+/// How long a companion waits after DIVERGED or SUSPENDED, or when only its user can help.
 pub(super) const SUSPENDED_WAIT: Duration = Duration::from_mins(1);
 
-/// So many attempts in a row without an answer mean that the attachment is not what it seems.
+/// After this many handshakes without an answer the relay's word on the phone's presence is not trusted any
+/// more.
 const UNANSWERED_MAX: u8 = 2;
 
 impl Endpoint {
-    /// Message 1 had no answer: it is repeated, or the attachment given up.
+    /// Handles a message 1 without an answer: the handshake is repeated, or the attachment given up.
     pub(super) fn on_unanswered(&mut self) {
         let Side::Web(web) = &mut self.side else { return };
         web.unanswered = web.unanswered.saturating_add(1);
+        // The relay may have told one side of a presence that the other does not share; a new attachment
+        // clears that.
         // req: HSK-085
         if web.unanswered >= UNANSWERED_MAX {
             self.drop_socket(ErrorCode::TIMEOUT);
         }
     }
 
-    /// Whether only the time keeps a new attempt from starting.
+    /// Returns whether a handshake may start as soon as its time has come.
     pub(super) fn may_start(&self) -> bool {
+        // Nobody could answer, and each message 1 costs a try.
         // req: HSK-020
         let Side::Web(web) = &self.side else { return false };
         let free = match &self.conn {
@@ -71,12 +77,13 @@ impl Endpoint {
         free && !web.replaced && !self.dead && self.attach.peer().is_some() && self.has_room()
     }
 
-    /// Starts an attempt when one is due.
+    /// Starts a handshake when one is due.
     pub(super) fn start_if_due(&mut self, rng: &mut dyn CryptoRng) {
         let due = matches!(&self.side, Side::Web(web) if web.next_attempt <= self.now);
         if !due || !self.may_start() {
             return;
         }
+        // A relay that toggles the phone's presence must not make the companion compute without end.
         // req: HSK-126
         if let Side::Web(web) = &mut self.side
             && web.starts.is_too_many(self.now, MESSAGE1_STARTS_MAX)
@@ -94,6 +101,7 @@ impl Endpoint {
         let (Some(own), Some(peer)) = (self.attach.own(), self.attach.peer().map(|p| p.id)) else {
             return Ok(());
         };
+        // The phone drops its old keys when it answers, so old records could not be read anyway.
         // req: HSK-022
         self.end_connection();
         let block = self.block();
@@ -108,6 +116,7 @@ impl Endpoint {
         let mut payload = kk1();
         let psk = match mode {
             KkMode::Resume => {
+                // The phone takes a try that it has seen as a sign of a copied store.
                 // req: HSK-021
                 payload.try_ = web.ratchet.next_try().map_err(|_| ErrorCode::TRY_EXHAUSTED)?;
                 payload.resume = Some(block.clone());
@@ -115,6 +124,7 @@ impl Endpoint {
                 &web.ratchet.key().psk
             }
             KkMode::Recover => {
+                // The id tells the phone which psk this companion holds, so that it can recognise a copy.
                 // req: HSK-042
                 payload.psk_id_held = Some(handfast_handshake::ratchet::Slot::id(web.ratchet.key()));
                 &web.link.recovery
@@ -142,8 +152,9 @@ impl Endpoint {
         Ok(())
     }
 
-    /// The phone does not know the psk id (or a relay says so).
+    /// Handles `UNKNOWN_KEY`: the phone, or a relay in its name, says that it does not know the psk.
     pub(super) fn on_unknown_key(&mut self) {
+        // The hint is unauthenticated; at any other time it can only be a relay's doing.
         // req: HSK-041
         let waits = matches!(&self.conn, Connection::AwaitReply { block: Some(_), until: Some(_), .. });
         if let (true, Side::Web(web)) = (waits, &mut self.side) {
@@ -173,12 +184,14 @@ impl Endpoint {
         };
         let keys = Keys { sealer: connection.sealer, opener: connection.opener };
         match (block, &reply) {
+            // This companion may be a copy, and a copy must not move the ratchet.
             // req: HSK-028
             (_, Kk2 { quarantine: true, .. }) | (None, _) => {
                 self.conn = Connection::AwaitVerdict { keys, until: self.now.plus(HANDSHAKE_MAX) };
                 self.send_empty_record();
             }
             (Some(own), Kk2 { resume: Some(peer), commands, .. }) => {
+                // Numbers above it would leave the range of varints.
                 // req: RES-041
                 if commands.is_some_and(|known| known.highest > VARINT_MAX.saturating_sub(COMMANDS_OPEN_MAX))
                 {
@@ -196,7 +209,8 @@ impl Endpoint {
         self.wait_before_next();
     }
 
-    /// Commits the next psk with this side's part of the verdict; the confirm waits for it.
+    /// Commits the next psk together with this side's part of the verdict; the confirm is sent when that is
+    /// durable.
     fn take_reply(
         &mut self,
         keys: Keys,
@@ -208,6 +222,7 @@ impl Endpoint {
         let mut verdict = verdict(own, peer);
         let mut ops = Vec::new();
         let end = match commands.map(|known| (self.judge(&known), known)) {
+            // An older phone runs commands by number, which could run them twice.
             // req: HSK-157
             None => Some(ErrorCode::NO_COMMON_VERSION),
             Some((Judged::Forgotten, _)) => Some(ErrorCode::COMMANDS_FORGOTTEN),
@@ -220,17 +235,20 @@ impl Endpoint {
         };
         if end.is_none() {
             self.note_put_back(verdict);
+            // The connection in which this was found may have been lost before the phone heard of it.
             // req: RES-033
             if self.counters.put_back == Some(DeviceRole::Web) {
                 verdict = Verdict::Reset(ResetReason::WebBack);
             }
         }
+        // The phone forgets the old psk at the confirm, so the new one must survive a crash here.
         // req: HSK-024, RES-022
         ops.extend(self.apply_verdict(verdict, (own, peer), h));
         let (mut log_id, mut forget) = (None, false);
         if let Side::Web(web) = &mut self.side {
             web.ratchet.advanced(IdPsk::new(next, &web.link.terms.mailbox));
             ops.push(put_web_ratchet(&web.ratchet));
+            // A log with another id may give the same revisions to other rows.
             // req: RES-023
             if self.counters.log_id != peer.log_id || verdict != Verdict::Resume {
                 log_id = Some(peer.log_id);
@@ -251,13 +269,13 @@ impl Endpoint {
         self.out.push_back(Queued::Commit(pending));
     }
 
-    /// What this web makes of the commands that the phone knows.
+    /// Returns the verdict on whether this companion was put back.
     fn judge(&self, known: &CommandsKnown) -> Judged {
         let Side::Web(web) = &self.side else { return Judged::InStep };
         web.commands.judge(self.counters.next_cmd, known)
     }
 
-    /// The commit is durable: the first record leaves.
+    /// Seals and sends the confirm, the first record, once its commit is durable.
     pub(super) fn send_confirm(&mut self) {
         let Connection::Confirming { keys, verdict, end } =
             core::mem::replace(&mut self.conn, Connection::None)
@@ -286,7 +304,7 @@ impl Endpoint {
         self.go_live(keys, verdict, false, Sending::Open);
     }
 
-    /// The confirm says why there is no session; the next attempt takes its time.
+    /// Sends a confirm that closes the connection for `code`, and waits a minute before the next handshake.
     fn end_in_confirm(&mut self, keys: Keys, code: ErrorCode) {
         self.conn = Connection::AwaitVerdict { keys, until: self.now.plus(HANDSHAKE_MAX) };
         if self.status == LinkStatus::Pending {
@@ -302,8 +320,10 @@ impl Endpoint {
         }
     }
 
-    /// A side has attached anew: the phone may be another program than the one that was too old.
+    /// Shortens the wait for an update of the phone when a side attaches again: the phone may run a new
+    /// program now.
     pub(super) fn end_rest(&mut self) {
+        // An updated program attaches again, so the user should not have to wait.
         // req: HSK-164
         let Side::Web(web) = &mut self.side else { return };
         if core::mem::take(&mut web.outdated) {
@@ -311,8 +331,8 @@ impl Endpoint {
         }
     }
 
-    /// The phone's first record to a pending web: its COMMIT, or a refusal. All that follow hold frames, whether or not
-    /// ACTIVE is durable here by then; this side sends nothing before it is.
+    /// Handles the phone's first record to a PENDING companion: `LINK_COMMIT` or `LINK_CLOSE`. The records
+    /// after it hold frames, even before ACTIVE is durable here; until then this side sends nothing.
     pub(super) fn on_link_record(&mut self, plaintext: Bytes) {
         let frames = match decode_link_record(plaintext) {
             Ok(frames) => frames,
@@ -321,6 +341,7 @@ impl Endpoint {
         let answer = frames.iter().find(|f| matches!(f, LinkFrame::Commit | LinkFrame::Close { .. }));
         match answer {
             Some(LinkFrame::Commit) => {}
+            // The refusal may be temporary, and only time ends a PENDING link.
             // req: HSK-124
             Some(LinkFrame::Close { code }) => return self.on_close(*code),
             _ => return self.fail(ErrorCode::UNEXPECTED_MESSAGE),
@@ -329,12 +350,13 @@ impl Endpoint {
         let Connection::AwaitCommit { keys, verdict, .. } = conn else { return };
         self.persist(alloc::vec![active_row()], Deferred::Unlock);
         self.status = LinkStatus::Active;
+        // Link records and frames share type numbers, so both sides must switch at the same record.
         // req: HSK-122
         self.go_live(keys, verdict, true, Sending::Locked);
         self.tell_connected(verdict);
     }
 
-    /// Records flow from now on.
+    /// Enters the state in which records flow. `proven` tells whether the peer is known to have the keys.
     pub(super) fn go_live(&mut self, keys: Keys, verdict: Verdict, proven: bool, sending: Sending) {
         let since = self.now;
         self.conn = Connection::Live(Live { keys, since, verdict, proven, sending });

@@ -18,40 +18,40 @@ pub(super) struct Keys {
     pub(super) opener: Opener,
 }
 
-/// Where a connection stands. A record is opened only in a state that has keys.
+/// The state of a connection. A record can be decrypted only in a state that has keys.
 pub(super) enum Connection {
     None,
-    /// Web: message 1 is decided; it is awaited from when it left.
+    /// Companion: message 1 is built; `until` is set when it leaves.
     AwaitReply {
         state: Box<reconnect::web::AwaitMessage2>,
         block: Option<Box<ResumeBlock>>,
         until: Option<Timestamp>,
     },
-    /// Web: message 2 was read; the confirm waits for its commit.
+    /// Companion: message 2 was read; the confirm waits for its commit.
     Confirming {
         keys: Keys,
         verdict: Verdict,
-        /// Why the confirm ends the connection, if it does.
+        /// The code with which the confirm ends the connection, if it does.
         end: Option<ErrorCode>,
     },
-    /// Web: the confirm of a quarantine or recovery has left; only the phone's verdict is awaited.
+    /// Companion: the confirm of a quarantine or recovery has left; only a CLOSE or REVOKED can follow.
     AwaitVerdict {
         keys: Keys,
         until: Timestamp,
     },
-    /// Web: a pending link's ACCEPT has left.
+    /// Companion: `LINK_ACCEPT` has left on a PENDING link; `LINK_COMMIT` is awaited.
     AwaitCommit {
         keys: Keys,
         verdict: Verdict,
         until: Timestamp,
     },
-    /// Phone: message 2 is decided; the next record is the confirm.
+    /// Phone: message 2 is built; `until` is set when it leaves, and the next record is the confirm.
     AwaitConfirm {
         keys: Keys,
         kind: Confirm,
         until: Option<Timestamp>,
     },
-    /// Records flow.
+    /// Both sides have the keys, and records flow.
     Live(Live),
 }
 
@@ -59,29 +59,29 @@ pub(super) struct Live {
     pub(super) keys: Keys,
     pub(super) since: Timestamp,
     pub(super) verdict: Verdict,
-    /// Whether the peer is known to have this session: a phone knows it from the confirm, a web from the first record that opens.
+    /// Whether the peer is known to have the same keys: to a phone from the confirm on, to a companion from
+    /// the first record that decrypts.
     pub(super) proven: bool,
     pub(super) sending: Sending,
 }
 
-/// Whether records may be sealed.
+/// Whether lane records may be sealed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Sending {
-    /// Not before the session's commit is durable.
+    /// Not yet: the session's commit is not durable.
     Locked,
-    /// Yes.
     Open,
-    /// CLOSE{REKEY} has left: read on, send nothing.
+    /// CLOSE{REKEY} has left: records are still read, and none sent.
     Closing,
 }
 
-/// What the phone's next record confirms.
+/// What the record that the phone awaits will confirm.
 pub(super) enum Confirm {
     Resume(Box<Resuming>),
     Quarantine {
         holder: Holder,
     },
-    /// An older web: it is told that it needs an update.
+    /// A companion that is too old, which is answered with `CLOSE{NO_COMMON_VERSION}`.
     Outdated,
     Recover {
         held: PskId,
@@ -89,13 +89,13 @@ pub(super) enum Confirm {
     },
 }
 
-/// What the phone does once a resume is confirmed.
+/// What a phone needs to resume a session once the confirm has come.
 pub(super) struct Resuming {
     pub(super) verdict: Verdict,
-    /// The two blocks as sent.
+    /// The two resume blocks, as sent.
     pub(super) own: ResumeBlock,
     pub(super) peer: ResumeBlock,
-    /// The web's link is PENDING: the confirm carries its ACCEPT.
+    /// Whether the companion's link is PENDING, so that the confirm carries `LINK_ACCEPT`.
     pub(super) pending: bool,
     pub(super) h: [u8; 32],
 }

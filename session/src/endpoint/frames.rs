@@ -1,4 +1,4 @@
-//! What decrypts: records into frames, frames into the lanes.
+//! What becomes of a received record: decryption, frames, and the lane that each frame belongs to.
 
 use alloc::vec::Vec;
 
@@ -20,8 +20,9 @@ use crate::output::{Event, Message, StreamEnd};
 use crate::stream::Durable;
 
 impl Endpoint {
-    /// One sealed record came.
+    /// Decrypts one sealed record and handles its frames.
     pub(super) fn on_record(&mut self, ciphertext: BytesMut) {
+        // Without keys a record cannot be read, and a relay can send any number of them.
         // req: CHN-006
         let opener = match &mut self.conn {
             Connection::None
@@ -41,6 +42,8 @@ impl Endpoint {
         let plaintext = match opener.open(ciphertext) {
             Ok(plaintext) => plaintext.freeze(),
             Err(error) => {
+                // The opener's keys are lost after such a record; the sealer's still work, so the peer is
+                // told why.
                 // req: CHN-003, CHN-012, HSK-029
                 if matches!(&self.conn, Connection::Live(live) if live.sending == Sending::Open) {
                     self.send_close(error.code());
@@ -64,7 +67,7 @@ impl Endpoint {
         }
     }
 
-    /// The plaintext of a record of frames.
+    /// Decodes the plaintext of a record, and handles its frames.
     pub(super) fn on_plaintext(&mut self, plaintext: Bytes) {
         match record::decode_record_from(plaintext, !self.role()) {
             Ok(frames) => self.on_frames(frames),
@@ -72,7 +75,7 @@ impl Endpoint {
         }
     }
 
-    /// The frames of a record.
+    /// Handles the frames of one record.
     pub(super) fn on_frames(&mut self, frames: Vec<Frame>) {
         if let Connection::Live(live) = &mut self.conn
             && !live.proven
@@ -99,6 +102,7 @@ impl Endpoint {
     fn on_frame(&mut self, frame: Frame) -> Result<(), ErrorCode> {
         match frame {
             Frame::Ping { id, rev } => {
+                // A peer that asks faster than it reads must not grow this queue.
                 // req: FRM-025
                 if self.lanes.control.len() >= OWED_FRAMES_MAX {
                     return Err(ErrorCode::LIMIT);
@@ -117,15 +121,18 @@ impl Endpoint {
                 let known = seq <= self.lanes.inbox.durable();
                 self.lanes.inbox.msg(seq, part, last, body)?;
                 if known {
-                    // Its ACK was lost, or it was written after the resume block had left.
+                    // The last ACK for it was lost, or the message became durable after the resume block had
+                    // left.
                     self.schedule_ack(1);
                 }
                 Ok(())
             }
             Frame::Ack { durable, cursors } => self.on_ack(durable, cursors),
             Frame::Now { slot, body } => {
+                // Every peer sends all slots; those for the other role carry nothing here.
                 // req: MSG-111
                 if slot == PageState::SLOT && self.role() == DeviceRole::Phone {
+                    // The phone sends fewer PINGs to a hidden page, which a browser runs seldom.
                     // req: MSG-041, MSG-044
                     let state = PageState::decode(&body).map_err(|error| error.code())?;
                     self.alive.hidden = state == PageState::Hidden;
@@ -138,6 +145,7 @@ impl Endpoint {
                 Ok(())
             }
             Frame::Revoked { signature } => self.on_revoked(&signature),
+            // A put-back reported later would change a verdict that has been applied.
             // req: FRM-054
             Frame::WebBack => Err(ErrorCode::FRAME_NOT_ALLOWED),
             other => self.on_lane_frame(other),
@@ -179,8 +187,9 @@ impl Endpoint {
         Ok(())
     }
 
-    /// A stream that was never opened must not be named.
+    /// Refuses a frame for a stream that was never opened; one for a stream that was closed passes.
     fn check_stream_id(&self, id: u64) -> Result<(), ErrorCode> {
+        // STOP and data can cross, so frames for a closed stream are normal.
         // req: STR-009
         let is_local = id & 1 == self.counters.next_stream & 1;
         let known =
@@ -193,6 +202,7 @@ impl Endpoint {
         durable: u64,
         cursors: Vec<(handfast_codec::frame::Collection, u64)>,
     ) -> Result<(), ErrorCode> {
+        // Until then the message may have to be sent again.
         // req: RES-001
         let gone = self.lanes.outbox.ack(durable)?;
         self.lapsed.extend(gone.into_iter().map(|i| Op::Delete { key: keys::numbered(keys::OUTBOX, i) }));
@@ -206,12 +216,14 @@ impl Endpoint {
     }
 
     fn on_open(&mut self, id: u64, kind: OpenKind, meta: Bytes) -> Result<(), ErrorCode> {
+        // Ids that ascend show which streams were closed, without a list of them.
         // req: STR-001, STR-081
         let parity = id & 1 != self.counters.next_stream & 1;
         if !parity || id < self.counters.peer_stream_min {
             return Err(ErrorCode::STREAM_ID);
         }
         self.counters.peer_stream_min = id.checked_add(2).ok_or(ErrorCode::STREAM_ID)?;
+        // A peer that opens streams faster than it reads the refusals must not grow the queue.
         // req: FRM-025
         if self.lanes.streams.owes_too_much() {
             return Err(ErrorCode::LIMIT);
@@ -240,7 +252,7 @@ impl Endpoint {
         Ok(())
     }
 
-    /// The peer ended a stream: forgets it and tells the application.
+    /// Ends a stream at the peer's request, and tells the application.
     fn end_stream(&mut self, id: u64, end: StreamEnd) {
         if let Some(op) = self.lanes.streams.close(id, None) {
             self.persist(alloc::vec![op], Deferred::Nothing);
@@ -248,7 +260,7 @@ impl Endpoint {
         }
     }
 
-    /// Asks the application for rows and bytes.
+    /// Requests from the application what may be sent next: rows on a phone, bytes of streams on either side.
     pub(super) fn ask(&mut self) {
         if !self.is_live() {
             return;
@@ -294,6 +306,7 @@ impl Endpoint {
 
     fn on_revoked(&mut self, signature: &Signature) -> Result<(), ErrorCode> {
         let Side::Web(web) = &self.side else { return Err(ErrorCode::FRAME_NOT_ALLOWED) };
+        // Only the account's signature may delete a link: a relay can forge everything else.
         // req: CRT-005, HSK-045
         certificate::verify_revoked(&web.link, signature).map_err(|e| e.code())?;
         self.drop_connection();

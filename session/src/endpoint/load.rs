@@ -1,4 +1,4 @@
-//! From rows to a machine, and the rows of a new link.
+//! Loading an endpoint from its stored rows, and the rows of a new link.
 
 use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
 use alloc::vec::Vec;
@@ -38,46 +38,49 @@ use crate::stream::Streams;
 use crate::sync::{PhoneSync, WebSync};
 use crate::wake::{PhoneWake, WebWake};
 
-/// Where a link stands (spec, handshake, *Commit* and *Recovery*).
+/// The status of a link (spec, handshake, *Commit* and *Recovery*).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum LinkStatus {
-    /// At the phone: the certificate was sent, nothing was accepted.
+    /// On a phone: the certificate was sent, and the companion has not accepted it yet.
     Offered,
-    /// At the web: accepted, and the phone has not confirmed.
+    /// On a companion: it has accepted, and the phone has not confirmed yet.
     Pending,
-    /// Linked.
+    /// Both sides have stored the link, and sessions run.
     Active,
-    /// At the phone: two holders were seen.
+    /// On a phone: two devices hold the companion's keys, so that no session runs until the user revokes the
+    /// link.
     Suspended,
-    /// At the phone: revoked.
+    /// On a phone: the user revoked the link, and the companion is told whenever it connects.
     Revoked,
 }
 
-/// How long a link may stand so, if there is an end to it.
+/// Returns how long a link may stay in this status, or `None` if there is no limit.
 pub(super) fn kept_for(status: LinkStatus) -> Option<Duration> {
     match status {
+        // The page may have gone away with nobody to accept.
         // req: HSK-130
         LinkStatus::Offered => Some(Duration::from_secs(OFFERED_MAX)),
+        // The phone may have stored ACTIVE and be switched off, so the companion waits long.
         // req: HSK-131
         LinkStatus::Pending => Some(Duration::from_secs(PENDING_MAX)),
         LinkStatus::Active | LinkStatus::Suspended | LinkStatus::Revoked => None,
     }
 }
 
-/// An open stream, for the application that opens its files again after a start.
+/// An open stream, for an application that opens its files again after a start.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct StreamInfo {
-    /// The stream.
+    /// The stream's id.
     pub id: u64,
-    /// Get or put.
+    /// Whether the opener asks for bytes (get) or offers them (put).
     pub kind: OpenKind,
     /// Whether this side opened it.
     pub local: bool,
-    /// The opener's words about it.
+    /// The opener's description of the content, at most 1,024 bytes.
     pub meta: Bytes,
-    /// What is durable here of an incoming stream; 0 for an outgoing one.
+    /// The number of bytes durable here, for an incoming stream; 0 for an outgoing one.
     pub durable: u64,
 }
 
@@ -155,7 +158,7 @@ fn read_ratchet(row: &[u8], mailbox: &MailboxId) -> Result<(u64, IdPsk, Option<I
     Ok((u64::from_be_bytes(*last_try), slot(*current), candidate.map(slot)))
 }
 
-/// The rows of a new link at the phone, in the commit that makes it OFFERED.
+/// Returns the rows of a new link on a phone, for the commit that makes it OFFERED.
 pub(crate) fn phone_rows(link: &PhoneLink, start: Start) -> Vec<Op> {
     let ratchet = PhoneRatchet::new(IdPsk::new(start.resume, &link.terms.mailbox), None, 0);
     let counters = Counters::new(start.epoch_p2w, start.epoch_w2p, 1);
@@ -167,7 +170,7 @@ pub(crate) fn phone_rows(link: &PhoneLink, start: Start) -> Vec<Op> {
     ]
 }
 
-/// The rows of a new link at the web, in the commit that makes it PENDING.
+/// Returns the rows of a new link on a companion, for the commit that makes it PENDING.
 pub(crate) fn web_rows(link: &WebLink, start: Start) -> Vec<Op> {
     let ratchet = WebRatchet::new(IdPsk::new(start.resume, &link.terms.mailbox), 0);
     let counters = Counters::new(start.epoch_w2p, start.epoch_p2w, 0);
@@ -179,17 +182,17 @@ pub(crate) fn web_rows(link: &WebLink, start: Start) -> Vec<Op> {
     ]
 }
 
-/// The row that makes a link ACTIVE.
+/// Returns the operation that makes a link ACTIVE.
 pub(crate) fn active_row() -> Op {
     put_status(LinkStatus::Active)
 }
 
-/// The operation that forgets a link.
+/// Returns the operation that deletes all rows of a link except the store's version.
 pub(crate) fn wipe_rows() -> Op {
     Op::DeleteRange { from: alloc::vec![1], to: keys::END.to_vec() }
 }
 
-/// The row of a snapshot that is not whole: its revision, and the page that comes next.
+/// Encodes the row of an unfinished snapshot: its revision, and the cursor of the next page.
 pub(super) fn snapshot_row(rev: u64, next: &PageCursor) -> Vec<u8> {
     [&rev.to_be_bytes()[..], next.as_bytes()].concat()
 }
@@ -200,7 +203,7 @@ fn read_snapshot(row: &[u8]) -> Result<(u64, PageCursor), LoadError> {
     Ok((u64::from_be_bytes(*rev), next))
 }
 
-/// The rows of the lanes.
+/// The decoded rows of the lanes.
 struct Rows {
     outbox: BTreeMap<u64, Bytes>,
     commands: CommandsRun,
@@ -257,7 +260,7 @@ fn read_key(row: &[u8]) -> Result<CommandKey, LoadError> {
     row.try_into().map(CommandKey::from_bytes).map_err(|_| LoadError::Damaged)
 }
 
-/// A web's own commands; those that are not settled with their rows of the outbox.
+/// Builds the companion's own commands; those that wait for a result are matched with their outbox rows.
 fn own_commands(
     outbox: &BTreeMap<u64, Bytes>,
     unsettled: BTreeMap<u64, CommandKey>,
@@ -274,7 +277,7 @@ fn own_commands(
     OwnCommands::new(waiting, settled)
 }
 
-/// The outbox's rows that wait for a result.
+/// Returns the indexes of the outbox rows that stay until their command has a result.
 fn kept(side: &Side) -> BTreeSet<u64> {
     match side {
         Side::Web(web) => web.commands.rows().collect(),
@@ -283,7 +286,8 @@ fn kept(side: &Side) -> BTreeSet<u64> {
 }
 
 impl Endpoint {
-    /// Opens a stored link. `log_id` is this phone's log, `None` at a web. `rng` seeds delays and grease only.
+    /// Loads a stored link. `log_id` names this phone's change log, and is `None` on a companion. `rng` seeds
+    /// only delays and grease.
     ///
     /// # Errors
     ///
@@ -359,7 +363,7 @@ impl Endpoint {
         })
     }
 
-    /// Opens a link that was stored before commands had keys: its rows of today leave with the first commit.
+    /// Loads a link that was stored before commands had keys; its new rows are written by the first commit.
     fn take_over(
         role: DeviceRole,
         pairs: &Pairs,
@@ -383,14 +387,14 @@ impl Endpoint {
         Ok(endpoint)
     }
 
-    /// Where the link stands.
+    /// Returns the status of the link.
     #[must_use]
     pub fn status(&self) -> LinkStatus {
         self.status
     }
 
-    /// The link was stored this long before it was loaded, by wall time: one that is OFFERED or PENDING lapses so much
-    /// sooner. A link of which this is not said has all of its time.
+    /// Sets for how long the link was stored before it was loaded, by wall time: an OFFERED or PENDING link
+    /// lapses that much sooner. Without this call it lapses as if it were new.
     pub fn waited(&mut self, now: Timestamp, age: Duration) {
         self.tick(now);
         if let Some(kept) = kept_for(self.status) {
@@ -399,7 +403,7 @@ impl Endpoint {
         }
     }
 
-    /// The streams that are open, so that the application can open their files again.
+    /// Returns the open streams, so that the application can open their files again.
     #[must_use]
     pub fn streams(&self) -> Vec<StreamInfo> {
         let durable: BTreeMap<u64, u64> = self.lanes.streams.block().into_iter().collect();

@@ -1,4 +1,4 @@
-//! What goes out next, and what waits for a commit.
+//! The queue of outputs, and what waits for a commit to become durable.
 
 use alloc::vec::Vec;
 
@@ -11,58 +11,58 @@ use super::Endpoint;
 use crate::commit::{Commit, Op};
 use crate::output::{Message, Output};
 
-/// What goes out next. A commit gets its number when it is taken, not when it is queued: a verb that is called in
-/// between returns one that the application applies first.
+/// An entry of the output queue. A commit gets its number when it is taken, not when it is queued: a verb
+/// called in between returns another commit, which the application applies first.
 pub(super) enum Queued {
     Output(Output),
     Commit(Pending),
 }
 
-/// A commit without its number.
+/// A commit that has no number yet.
 pub(super) struct Pending {
     pub(super) message: Option<Message>,
     pub(super) ops: Vec<Op>,
-    /// The phone's log that this commit makes known.
+    /// The id of the phone's change log that this commit stores.
     pub(super) log_id: Option<LogId>,
     pub(super) deferred: Deferred,
 }
 
-/// What waits for a commit.
+/// What happens when a commit is durable.
 pub(super) enum Deferred {
-    /// Send a relay frame, and count the wait for its answer from then.
+    /// A relay frame is sent, and the wait for its answer starts.
     SendHandshake(Bytes),
-    /// Web: seal and send the confirm.
+    /// Companion: the confirm is sealed and sent.
     Confirm,
-    /// Records may be sealed.
+    /// Records of lanes may be sealed.
     Unlock,
-    /// Phone: tell a pending web that its link is ACTIVE.
+    /// Phone: `LINK_COMMIT` tells the companion that the link is ACTIVE.
     LinkCommit,
-    /// Seal a CLOSE and end the connection.
+    /// A CLOSE is sealed, and the connection ends.
     Close(ErrorCode),
-    /// Phone: seal REVOKED and CLOSE.
+    /// Phone: REVOKED and CLOSE are sealed, and the connection ends.
     Revoke(Signature),
-    /// A message may leave.
+    /// The outbox message with this index may leave.
     Release(u64),
-    /// The effect of a message is durable.
+    /// The received message with this sequence number counts as durable, and may be acknowledged.
     Received(u64),
-    /// Both: a message that was answered without running it.
+    /// The received message (first number) may be acknowledged, and its repeated answer (second) may leave.
     ReceivedAndRelease(u64, u64),
-    /// A DELTA is stored.
+    /// A DELTA up to this cursor may be acknowledged.
     Cursor(Collection, u64),
-    /// A page of a snapshot is stored.
+    /// A page of a snapshot is stored, so that the next one is requested.
     Page(Collection),
-    /// An OPEN may leave.
+    /// The OPEN of this stream may leave.
     OpenStream(u64),
-    /// Bytes of a stream are durable.
+    /// Bytes of this stream up to this offset may be reported as DURABLE.
     StreamDurable(u64, u64),
-    /// Everything of the link is deleted.
+    /// The machine is dead, because all rows of the link are deleted.
     Wiped,
-    /// Nothing but the durability itself.
+    /// Nothing; the commit matters only for its rows.
     Nothing,
 }
 
 impl Deferred {
-    /// Whether it means nothing once the connection is gone.
+    /// Returns whether the effect is void once the connection has ended.
     pub(super) fn is_of_connection(&self) -> bool {
         matches!(
             self,
@@ -75,14 +75,14 @@ impl Deferred {
         )
     }
 
-    /// The phone has another log: cursors of the old one are forgotten.
+    /// Cancels effects on cursors of the phone's old log, which is gone.
     pub(super) fn forget_log(&mut self) {
         if matches!(self, Self::Cursor(..) | Self::Page(_)) {
             *self = Self::Nothing;
         }
     }
 
-    /// A session has begun anew: what counted in the old one is forgotten.
+    /// Cancels effects on sequence numbers and streams of a session that a RESET has ended.
     pub(super) fn end_session(&mut self) {
         match self {
             Self::Received(_) | Self::OpenStream(_) | Self::StreamDurable(..) => *self = Self::Nothing,
@@ -93,7 +93,7 @@ impl Deferred {
 }
 
 impl Endpoint {
-    /// Whether one more commit may be made.
+    /// Returns whether one more commit may be queued.
     pub(super) fn has_room(&self) -> bool {
         let queued = self.out.iter().filter(|queued| matches!(queued, Queued::Commit(_))).count();
         self.gate.has_room(queued)
@@ -104,12 +104,12 @@ impl Endpoint {
         self.out.push_back(Queued::Commit(Pending { message: None, ops, log_id: None, deferred }));
     }
 
-    /// Queues a commit that comes with a message.
+    /// Queues a commit together with a message for the application.
     pub(super) fn deliver_with(&mut self, message: Message, ops: Vec<Op>, deferred: Deferred) {
         self.out.push_back(Queued::Commit(Pending { message: Some(message), ops, log_id: None, deferred }));
     }
 
-    /// Numbers a queued commit.
+    /// Gives a queued commit its number, and returns it as an output.
     pub(super) fn number(&mut self, pending: Pending) -> Output {
         if let Some(log_id) = pending.log_id {
             self.counters.log_id = log_id;
@@ -121,7 +121,7 @@ impl Endpoint {
         }
     }
 
-    /// Opens a commit. The counters go with every one, as they are now.
+    /// Opens a commit. Every one includes the counters as they are now.
     pub(super) fn return_commit(&mut self, mut ops: Vec<Op>, deferred: Deferred) -> Commit {
         if !matches!(deferred, Deferred::Wiped) {
             ops.push(self.counters.put());
@@ -131,7 +131,7 @@ impl Endpoint {
         commit
     }
 
-    /// Everything that waits for a commit, numbered or not.
+    /// Returns the effects of all commits that are not durable yet, numbered or queued.
     pub(super) fn waiting(&mut self) -> impl Iterator<Item = &mut Deferred> {
         let queued = self.out.iter_mut().filter_map(|queued| match queued {
             Queued::Commit(pending) => Some(&mut pending.deferred),

@@ -1,5 +1,5 @@
-//! What a reconnect does to the session: the block that is sent, and what follows from the verdict (spec, delivery,
-//! *Resume* and *Put back*).
+//! The effect of a reconnect on the session: the resume block that is sent, and how the verdict changes the
+//! lanes (spec, delivery, *Resume* and *Put back*).
 
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
@@ -17,7 +17,7 @@ use crate::output::{Event, StreamEnd};
 use crate::resume::Verdict;
 
 impl Endpoint {
-    /// This side's resume block.
+    /// Returns this side's resume block.
     pub(super) fn block(&self) -> ResumeBlock {
         ResumeBlock {
             out_epoch: self.counters.out_epoch,
@@ -34,13 +34,15 @@ impl Endpoint {
         }
     }
 
-    /// Keeps which side the verdict shows to be put back, until the user is told: the connection may end before that.
+    /// Stores which side the verdict shows to be put back, until the user has been told, since the connection
+    /// may end first.
     pub(super) fn note_put_back(&mut self, verdict: Verdict) {
+        // The connection in which it was found may be lost before either user has been told.
         // req: RES-042
         self.counters.put_back = verdict.put_back().or(self.counters.put_back);
     }
 
-    /// At the web: a connection is proven, and its user told which side was put back, if one was.
+    /// On a companion: reports that a connection is proven, and which side was put back, if one was.
     pub(super) fn tell_connected(&mut self, verdict: Verdict) {
         self.event(Event::Connected { verdict });
         if self.tell_put_back() {
@@ -48,16 +50,17 @@ impl Endpoint {
         }
     }
 
-    /// A connection is proven: the user is told which side was put back, if one was. Returns whether that was so, and is
-    /// to be forgotten with the next commit.
+    /// Reports which side was put back, once a connection is proven. Returns whether there was a report, so
+    /// that the next commit must clear it from the store.
     pub(super) fn tell_put_back(&mut self) -> bool {
         let Some(who) = self.counters.put_back.take() else { return false };
+        // The side that went back has lost what it had confirmed, which only a user can judge.
         // req: RES-034, RES-040
         self.event(Event::PutBack { who });
         true
     }
 
-    /// Brings the lanes to the verdict. Returns what must be committed, besides the counters.
+    /// Applies the verdict to all lanes. Returns the operations to commit, besides the counters.
     pub(super) fn apply_verdict(
         &mut self,
         verdict: Verdict,
@@ -73,6 +76,8 @@ impl Endpoint {
                 self.lanes.inbox.resume(own.durable);
                 ops.extend(self.lanes.streams.resume(&own.streams, &peer.streams, &mut events));
             }
+            // Both sides derive the same epochs from the handshake's hash, so no message is needed to agree
+            // on them.
             // req: RES-021
             Verdict::Reset(_) => {
                 let (w2p, p2w) = (epoch(h, Direction::WebToPhone), epoch(h, Direction::PhoneToWeb));
@@ -100,7 +105,8 @@ impl Endpoint {
         ops
     }
 
-    /// Everything in the outbox leaves again, in a new epoch; returns the rows that moved for it.
+    /// Renumbers the outbox for a new epoch, so that everything in it is sent again. Returns the operations
+    /// for it.
     fn send_again(&mut self) -> Vec<Op> {
         let gone = match self.role() {
             DeviceRole::Web => self.lanes.outbox.drop_settled(),
@@ -119,8 +125,8 @@ impl Endpoint {
         ops
     }
 
-    /// This web was put back: the commands that wait are numbered above all that the phone knows. Returns what must be
-    /// stored.
+    /// Renumbers the waiting commands above all that the phone knows, because this companion was put back.
+    /// Returns the store operations.
     pub(super) fn renumber(&mut self, known: &CommandsKnown) -> Vec<Op> {
         let Side::Web(web) = &mut self.side else { return Vec::new() };
         let first = known.highest.saturating_add(1);

@@ -1,7 +1,7 @@
-//! What leaves: handshake frames, records, the last words of a connection.
+//! What leaves: handshake frames, records, the CLOSE that ends a connection.
 //!
-//! Lane records are chosen and sealed late, when the driver asks and the socket has room, so that a text never waits
-//! behind a video.
+//! Records of lanes are chosen and sealed only when the socket has room, so that a text never waits behind a
+//! video.
 
 use bytes::{Bytes, BytesMut};
 use handfast_codec::error::ErrorCode;
@@ -15,11 +15,11 @@ use super::{Ack, Connection, Endpoint, HANDSHAKE_MAX, Keys, Sending, Side};
 use crate::output::Event;
 use crate::queue::pop_front_if;
 
-/// About one record in this many carries grease.
+/// About one record in this many carries grease, so that peers keep ignoring unknown values (RFC 8701).
 const GREASE_EVERY: u64 = 16;
 
 impl Endpoint {
-    /// Sends a handshake frame; the wait for its answer begins.
+    /// Sends a handshake frame, and starts the wait for its answer.
     pub(super) fn send_handshake(&mut self, frame: Bytes) {
         let due = self.now.plus(HANDSHAKE_MAX);
         match &mut self.conn {
@@ -31,7 +31,7 @@ impl Endpoint {
         self.transmit(frame);
     }
 
-    /// The keys of the connection, in whatever state it is.
+    /// Returns the keys of the connection, if its state has any.
     fn keys(&mut self) -> Option<&mut Keys> {
         match &mut self.conn {
             Connection::None | Connection::AwaitReply { .. } => None,
@@ -43,15 +43,16 @@ impl Endpoint {
         }
     }
 
-    /// Seals a record that is not chosen late.
+    /// Seals and queues a record at once, for what is not chosen late.
     fn send_record(&mut self, record: BytesMut) {
         if let Some(bytes) = self.seal(record) {
             self.transmit(bytes);
         }
     }
 
-    /// Seals a record under the connection's keys.
+    /// Seals a record under the keys of the connection.
     fn seal(&mut self, mut record: BytesMut) -> Option<Bytes> {
+        // A nonce must never be used for two records, even when a write fails.
         // req: CHN-005
         match self.keys()?.sealer.seal(&mut record) {
             Ok(()) => Some(record.freeze()),
@@ -63,8 +64,8 @@ impl Endpoint {
         }
     }
 
-    /// Seals a plaintext of the caller's, with its DATA header, under the keys of the live connection: an evil peer.
-    /// Returns whether there were any.
+    /// Seals a plaintext of the caller's, which includes its DATA header, under the keys of the live
+    /// connection, to simulate a hostile peer. Returns whether a connection was live.
     #[cfg(feature = "hazmat")]
     pub fn inject(&mut self, record: BytesMut) -> bool {
         let live = matches!(self.conn, Connection::Live(_));
@@ -85,14 +86,16 @@ impl Endpoint {
         }
     }
 
-    /// Sends CLOSE and ends the connection.
+    /// Sends CLOSE, and ends the connection.
     pub(super) fn send_close(&mut self, code: ErrorCode) {
+        // The peer then knows the fault at once, instead of waiting for a timeout.
         // req: ERR-020
         self.send_last(&[Frame::Close { code, retry_ms: 0 }]);
     }
 
     /// Sends REVOKED and CLOSE{REVOKED}, and ends the connection.
     pub(super) fn send_revoked(&mut self, signature: Signature) {
+        // REVOKED proves the reason; CLOSE ends the connection in the same record.
         // req: HSK-152
         self.send_last(&[
             Frame::Revoked { signature },
@@ -110,15 +113,17 @@ impl Endpoint {
         self.drop_connection();
     }
 
-    /// The peer broke a rule: say so, and end the connection.
+    /// Ends the connection with CLOSE, because the peer broke a rule.
     pub(super) fn fail(&mut self, code: ErrorCode) {
         self.send_close(code);
         self.event(Event::Failed(code));
         self.wait_before_next();
     }
 
-    /// Fresh keys are due: say so, then read on but send nothing.
+    /// Asks the peer for fresh keys by CLOSE{REKEY}, then reads on but sends nothing.
     pub(super) fn rekey(&mut self) {
+        // Keys that serve without end give an attacker ever more ciphertext, and a thief ever more of the
+        // past.
         // req: CHN-007
         let mut record = RecordBuilder::new();
         let _ = record.push(&Frame::Close { code: ErrorCode::REKEY, retry_ms: 0 });
@@ -132,7 +137,7 @@ impl Endpoint {
         }
     }
 
-    /// Asks for fresh keys when these have sealed or opened enough.
+    /// Starts a re-key once the keys have sealed or opened as many records as they may.
     pub(super) fn rekey_if_worn(&mut self) {
         if let Connection::Live(live) = &self.conn
             && live.sending != Sending::Closing
@@ -142,7 +147,7 @@ impl Endpoint {
         }
     }
 
-    /// Whether lane records may leave now.
+    /// Returns whether records of lanes may be sealed now.
     fn may_seal(&self) -> bool {
         match &self.conn {
             Connection::Live(live) => live.sending == Sending::Open && self.ahead < AHEAD_LEN_MAX,
@@ -150,7 +155,7 @@ impl Endpoint {
         }
     }
 
-    /// Chooses and seals the next record, if there is something to say and room for it.
+    /// Chooses and seals the next record, if something waits and the socket has room.
     pub(super) fn seal_next(&mut self) -> Option<Bytes> {
         if !self.may_seal() {
             return None;
@@ -161,6 +166,7 @@ impl Endpoint {
         }
         let mut record = RecordBuilder::new();
         self.fill(&mut record, bulk);
+        // Implementations that meet unknown values rarely stop ignoring them.
         // req: EXT-001
         if self.jitter.below(GREASE_EVERY) == 0 {
             let [n, ..] = self.jitter.next().to_be_bytes();
@@ -185,7 +191,7 @@ impl Endpoint {
             || (bulk && self.lanes.streams.wants_data())
     }
 
-    /// Control, then messages, then rows, then slots, then streams.
+    /// Fills a record by priority: control, messages, rows, slots, streams.
     fn fill(&mut self, record: &mut RecordBuilder, bulk: bool) {
         while pop_front_if(&mut self.lanes.control, |frame| record.push(frame)).is_some() {}
         if self.lanes.ack != Ack::None {
@@ -203,7 +209,7 @@ impl Endpoint {
         }
     }
 
-    /// An ACK rides along with whatever leaves, or by itself when it is due.
+    /// Adds an ACK to a record that leaves anyway; one that is due also leaves alone.
     fn fill_ack(&mut self, record: &mut RecordBuilder) {
         let cursors = match &mut self.side {
             Side::Web(web) => web.sync.take_acks(),

@@ -1,4 +1,4 @@
-//! The sync lane and the application: what is asked of it, what it answers, what it gets.
+//! The connection between the sync lane and the application: requests, answers, delivered rows.
 
 use bytes::Bytes;
 use handfast_codec::Timestamp;
@@ -15,7 +15,7 @@ use crate::output::{Event, Message};
 use crate::sync::{Arrived, Compared, Delta, Page, Wanted};
 
 impl Endpoint {
-    /// Takes a frame of the sync lane.
+    /// Handles a frame of the sync lane.
     pub(super) fn on_sync_frame(&mut self, frame: Frame) -> Result<(), ErrorCode> {
         match &mut self.side {
             Side::Phone(phone) => on_phone(phone, frame),
@@ -29,7 +29,7 @@ impl Endpoint {
         }
     }
 
-    /// Asks the phone's application.
+    /// Passes a request of the sync lane to the phone's application.
     pub(super) fn ask_for(&mut self, wanted: Wanted) {
         self.event(match wanted {
             Wanted::Delta { collection, after, budget } => Event::DeltaWanted { collection, after, budget },
@@ -40,15 +40,17 @@ impl Endpoint {
         });
     }
 
-    /// Hands rows to the web's application, or asks it for the digest of those it has.
+    /// Passes rows to the companion's application, or requests the digest of those that it has.
     pub(super) fn deliver_rows(&mut self, arrived: Arrived) {
         match arrived {
+            // A crash must not leave a cursor that claims rows which were lost, or the reverse.
             // req: SYN-003
             Arrived::Delta(Delta { collection, from, to, items }) => {
                 let ops = alloc::vec![put_cursor(&collection, to)];
                 let message = Message::Delta { collection, from, to, items };
                 self.deliver_with(message, ops, Deferred::Cursor(collection, to));
             }
+            // A snapshot that was interrupted can then go on where it stopped.
             // req: SYN-013, SYN-028
             Arrived::Page(Page { collection, at, next, rev, items }) => {
                 let key = keys::named(keys::SNAPSHOT, &collection);
@@ -73,28 +75,28 @@ impl Endpoint {
         }
     }
 
-    /// At the phone: the log has grown to `rev`. Call it once after [`Endpoint::load`] too, before anything else: a
-    /// companion that knows a later revision then shows that the phone was rolled back.
+    /// On a phone: sets the newest revision of the change log. Call it once right after [`Endpoint::load`]
+    /// too: a companion that knows a later revision then shows that the phone was put back.
     pub fn changed(&mut self, now: Timestamp, rev: u64) {
         if let Ok(sync) = self.phone_sync(now) {
             sync.changed(rev);
         }
     }
 
-    /// At the phone: the log is whole from revision `floor` on; markers of what was deleted up to there may be gone.
-    /// A companion that is further behind gets a snapshot.
+    /// On a phone: sets the revision `floor` from which on the log is complete; markers of rows deleted up to
+    /// there may be gone. A companion that is further behind gets a snapshot.
     pub fn pruned(&mut self, now: Timestamp, floor: u64) {
         if let Ok(sync) = self.phone_sync(now) {
             sync.pruned(floor);
         }
     }
 
-    /// At the phone: the answer to [`Event::DeltaWanted`]: all rows of the collection above the revision asked for and
-    /// up to `to`, each at most 15,000 bytes; none, when nothing changed up to `to`.
+    /// On a phone: answers [`Event::DeltaWanted`] with all rows of the collection above the requested
+    /// revision and up to `to`, each at most 15,000 bytes; with no rows, when nothing changed up to `to`.
     ///
     /// # Errors
     ///
-    /// [`SendRefused`] when it was not asked for, or is over the budget.
+    /// [`SendRefused`] when no delta was requested, or the rows exceed the budget.
     pub fn delta(
         &mut self,
         now: Timestamp,
@@ -105,23 +107,23 @@ impl Endpoint {
         self.phone_sync(now)?.delta(collection, to, items)
     }
 
-    /// At the phone: the other answer to [`Event::DeltaWanted`], when rows of a bounded collection may have left it before
-    /// they were sent: the companion reads the collection anew.
+    /// On a phone: answers [`Event::DeltaWanted`] when rows may have left a bounded collection before they
+    /// were sent; the companion then reads the whole collection again.
     ///
     /// # Errors
     ///
-    /// [`SendRefused`] when it was not asked for.
+    /// [`SendRefused`] when no delta was requested.
     pub fn require_snapshot(&mut self, now: Timestamp, collection: &Collection) -> Result<(), SendRefused> {
         self.phone_sync(now)?.behind(collection)
     }
 
-    /// At the phone: the answer to [`Event::PageWanted`]: rows of the collection as they are now, and the cursor of the
-    /// next page, empty when this is the last. `rev` is the newest revision at the time of the snapshot's first page,
-    /// and the same in all its pages.
+    /// On a phone: answers [`Event::PageWanted`] with rows of the collection as they are now, and the cursor
+    /// of the next page, which is empty after the last. `rev` is the newest revision at the time of the
+    /// snapshot's first page, and the same in all its pages.
     ///
     /// # Errors
     ///
-    /// [`SendRefused`] when it was not asked for, or does not fit a page.
+    /// [`SendRefused`] when no page was requested, or the rows do not fit a page.
     pub fn page(
         &mut self,
         now: Timestamp,
@@ -133,22 +135,22 @@ impl Endpoint {
         self.phone_sync(now)?.page(collection, Some((rev, next, items)))
     }
 
-    /// At the phone: the other answer to [`Event::PageWanted`], when the page's cursor cannot be read: the companion
-    /// begins the snapshot anew.
+    /// On a phone: answers [`Event::PageWanted`] when the page's cursor cannot be read; the companion then
+    /// starts the snapshot again.
     ///
     /// # Errors
     ///
-    /// [`SendRefused`] when it was not asked for.
+    /// [`SendRefused`] when no page was requested.
     pub fn reject_page_cursor(&mut self, now: Timestamp, collection: &Collection) -> Result<(), SendRefused> {
         self.phone_sync(now)?.page(collection, None)
     }
 
-    /// The answer to [`Event::DigestWanted`]: the [`crate::RowDigest`] of the collection's rows as they are stored
-    /// now. `rev` is the phone's newest revision then; a web gives 0.
+    /// Answers [`Event::DigestWanted`] with the [`crate::RowDigest`] of the collection's rows as they are
+    /// stored now. `rev` is the phone's newest revision at that time; a companion passes 0.
     ///
     /// # Errors
     ///
-    /// [`SendRefused`] when it was not asked for.
+    /// [`SendRefused`] when no digest was requested.
     pub fn digest(
         &mut self,
         now: Timestamp,
@@ -186,8 +188,8 @@ impl Endpoint {
         }
     }
 
-    /// At the web: opens a subscription from the stored cursor on. It lasts as long as the connection, or until
-    /// [`Endpoint::leave`].
+    /// On a companion: opens a subscription from the stored cursor on. It lasts as long as the connection, or
+    /// until [`Endpoint::leave`].
     ///
     /// # Errors
     ///
@@ -196,20 +198,21 @@ impl Endpoint {
         self.web_sync(now)?.subscribe(collection)
     }
 
-    /// At the web: opens a subscription to a collection of which it keeps no rows, but applies them to others (spec,
-    /// messages, *Changes*): from the stored cursor on, or else from the phone's newest revision, which a
-    /// [`Message::Page`] without rows tells first. Such a page also comes when the phone's log does not reach back to
-    /// the cursor: whatever those rows would have changed is not known any more.
+    /// On a companion: opens a subscription to a collection whose rows it does not keep but applies to others
+    /// (spec, messages, *Changes*). It starts at the stored cursor, or else at the phone's newest revision,
+    /// which a [`Message::Page`] without rows reports first. Such a page also comes when the phone's log does
+    /// not reach back to the cursor: what those rows would have changed is then unknown.
     ///
     /// # Errors
     ///
     /// [`SendRefused::TooMany`] past 64.
     pub fn subscribe_from_now(&mut self, now: Timestamp, collection: Collection) -> Result<(), SendRefused> {
+        // Changes that are subscribed later would miss edits of messages that were fetched before.
         // req: MSG-062
         self.web_sync(now)?.subscribe_from_now(collection)
     }
 
-    /// At the web: ends a subscription; [`Event::Left`] follows. What was stored stays, and so does its cursor.
+    /// On a companion: ends a subscription; [`Event::Left`] follows. The stored rows and their cursor stay.
     ///
     /// # Errors
     ///

@@ -1,4 +1,4 @@
-//! Deadlines and signs of life (spec, timers).
+//! Deadlines, and the signs that the peer is alive (spec, timers).
 
 use core::time::Duration;
 
@@ -11,20 +11,20 @@ use super::load::{kept_for, wipe_rows};
 use super::{Ack, AttachTimeout, Connection, Deferred, Endpoint, HANDSHAKE_MAX, Liveness, Sending, Side};
 use crate::output::{Event, LinkState};
 
-/// How often the phone shows that it lives, while the page is visible and while it is hidden.
+/// How often a phone sends a PING, while the page is visible and while it is hidden.
 const PING_VISIBLE: Duration = Duration::from_secs(25);
 const PING_HIDDEN: Duration = Duration::from_secs(55);
-/// A peer that says nothing for this long is shown as silent, and probed.
+/// How long a peer may be silent before it is shown as silent and probed, page visible or hidden.
 const SILENT_VISIBLE: Duration = Duration::from_mins(1);
 const SILENT_HIDDEN: Duration = Duration::from_mins(2);
-/// How long a probe after silence waits, and one after an event of visibility, network or clock.
+/// How long a probe waits for any record: after silence, and after a change of visibility, network or clock.
 const PROBE_MAX: Duration = Duration::from_secs(10);
 const PROBE_EVENT_MAX: Duration = Duration::from_secs(5);
-/// Windows grow while round trips stay this close to the least one seen.
+/// Stream windows grow only while the last round trip is this close to the shortest one seen.
 const RTT_SLACK: Duration = Duration::from_millis(100);
-/// Keys serve this long at the most.
+/// The longest time that one connection's keys are used.
 const KEYS_MAX: Duration = Duration::from_hours(24);
-/// Two message 1 for which keys are used are at least this far apart.
+/// The shortest time between two messages 1 for which a phone computes with keys.
 pub(super) const MESSAGE1_EVERY: Duration = Duration::from_secs(1);
 
 impl Liveness {
@@ -42,32 +42,32 @@ impl Liveness {
         }
     }
 
-    /// The connection is gone.
+    /// Stops all timers, because the connection has ended.
     pub(super) fn stop(&mut self) {
         self.next_ping = None;
         self.pinged = None;
         self.probe = None;
     }
 
-    /// A connection begins: the first PING leaves at once.
+    /// Starts the timers of a connection; the first PING leaves at once.
     pub(super) fn start(&mut self, now: Timestamp) {
         self.stop();
         self.last_record = now;
         self.next_ping = Some(now);
     }
 
-    /// Fresh keys are due, and asked for.
+    /// Notes that fresh keys were requested, so that the link is still shown as LIVE for a while.
     pub(super) fn rekeying(&mut self, now: Timestamp) {
         self.rekeying = Some(now.plus(HANDSHAKE_MAX));
     }
 
-    /// A record decrypted.
+    /// Records a sign of life: a record decrypted.
     pub(super) fn heard(&mut self, now: Timestamp) {
         self.last_record = now;
         self.probe = None;
     }
 
-    /// A PONG came.
+    /// Records a PONG, and the round trip that it ends.
     pub(super) fn pong(&mut self, now: Timestamp, id: u64) {
         if let Some((_, at)) = self.pinged.take_if(|(pinged, _)| *pinged == id) {
             let rtt = now.since(at);
@@ -76,7 +76,7 @@ impl Liveness {
         }
     }
 
-    /// Whether round trips are short enough for windows to grow.
+    /// Returns whether round trips are short enough for stream windows to grow.
     pub(super) fn is_quick(&self) -> bool {
         match (self.rtt_last, self.rtt_least) {
             (Some(recent), Some(least)) => recent <= least.saturating_add(RTT_SLACK),
@@ -89,7 +89,7 @@ impl Liveness {
     }
 }
 
-/// The earlier of two deadlines.
+/// Returns the earlier of two deadlines.
 fn earlier(a: Option<Timestamp>, b: Option<Timestamp>) -> Option<Timestamp> {
     match (a, b) {
         (Some(a), Some(b)) => Some(a.min(b)),
@@ -98,7 +98,7 @@ fn earlier(a: Option<Timestamp>, b: Option<Timestamp>) -> Option<Timestamp> {
 }
 
 impl Endpoint {
-    /// When the next thing happens by itself.
+    /// Returns the next time at which something must happen without input.
     pub(super) fn deadline(&self) -> Option<Timestamp> {
         let mut at = earlier(self.attach.deadline(), self.connection_deadline());
         at = earlier(at, self.lapses_at());
@@ -119,7 +119,7 @@ impl Endpoint {
         at
     }
 
-    /// When the link is dropped, if it still waits to be accepted or confirmed.
+    /// Returns when the link is dropped, if it is still OFFERED or PENDING.
     fn lapses_at(&self) -> Option<Timestamp> {
         self.lapses.filter(|_| kept_for(self.status).is_some())
     }
@@ -138,7 +138,7 @@ impl Endpoint {
         }
     }
 
-    /// Does what is due by time alone.
+    /// Does all that the passing of time demands.
     pub(super) fn on_time(&mut self) {
         if self.lapses_at().is_some_and(|at| at <= self.now) {
             return self.lapse();
@@ -156,6 +156,7 @@ impl Endpoint {
         }
         match &self.conn {
             Connection::None | Connection::Confirming { .. } => {}
+            // An answer may be lost, or the relay may hold it back.
             // req: HSK-006, HSK-032
             Connection::AwaitReply { .. }
             | Connection::AwaitVerdict { .. }
@@ -176,7 +177,7 @@ impl Endpoint {
         }
     }
 
-    /// Nobody accepted or confirmed the link in time: it is forgotten.
+    /// Deletes a link that nobody accepted or confirmed in time.
     fn lapse(&mut self) {
         self.lapses = None;
         self.drop_connection();
@@ -195,6 +196,7 @@ impl Endpoint {
             self.ping();
         }
         match self.alive.probe {
+            // A TCP connection can look open long after the peer has gone.
             // req: TIM-003
             Some(at) if at <= self.now => {
                 self.event(Event::Failed(ErrorCode::TIMEOUT));
@@ -208,7 +210,7 @@ impl Endpoint {
         }
     }
 
-    /// Queues a PING and sets when the next one is due.
+    /// Queues a PING, and sets when the next one is due.
     pub(super) fn ping(&mut self) {
         self.alive.ping_id = self.alive.ping_id.saturating_add(1);
         let id = self.alive.ping_id;
@@ -218,6 +220,7 @@ impl Endpoint {
             Side::Web(_) => 0,
         };
         self.lanes.control.push_back(Frame::Ping { id, rev });
+        // The phone sends them, because a browser delays the timers of hidden pages.
         // req: TIM-002
         self.alive.next_ping = match &self.side {
             Side::Phone(_) => Some(self.now.plus(if self.alive.hidden { PING_HIDDEN } else { PING_VISIBLE })),
@@ -225,9 +228,10 @@ impl Endpoint {
         };
     }
 
-    /// Something of visibility, network or clock changed: is the peer still there?
+    /// Checks at once whether the peer is still there, after a change of visibility, network or clock.
     pub(super) fn probe_now(&mut self) {
         self.attach.hurry(self.now);
+        // Such a change often kills connections without a sign, and the user is looking.
         // req: TIM-004
         if self.is_live() {
             self.alive.probe = Some(self.now.plus(PROBE_EVENT_MAX));
@@ -235,8 +239,9 @@ impl Endpoint {
         }
     }
 
-    /// An ACK covers `due` more messages now.
+    /// Plans an ACK; `due` is the number of messages that it would newly cover.
     pub(super) fn schedule_ack(&mut self, due: usize) {
+        // Waiting lets one ACK cover several messages, and ride in a record that leaves anyway.
         // req: RES-002
         if u64::try_from(due).is_ok_and(|due| due >= ACK_EVERY) {
             self.lanes.ack = Ack::Now;
@@ -245,7 +250,7 @@ impl Endpoint {
         }
     }
 
-    /// After a failed attempt: the next one after a random delay.
+    /// Delays the next handshake at random, after a failed one.
     pub(super) fn wait_before_next(&mut self) {
         let delay = self.attach.backoff();
         if let Side::Web(web) = &mut self.side {
@@ -257,12 +262,12 @@ impl Endpoint {
         matches!(&self.conn, Connection::Live(live) if live.proven)
     }
 
-    /// Whether a connection that was live has ended for fresh keys alone.
+    /// Returns whether the last connection ended only to get fresh keys.
     fn is_rekeying(&self) -> bool {
         self.alive.rekeying.is_some_and(|until| self.now < until)
     }
 
-    /// While the phone is absent the web asks for it to be woken, now and then.
+    /// Asks the relay to wake the phone, at growing intervals, while the phone is absent.
     pub(super) fn wake_if_absent(&mut self) {
         let Side::Web(web) = &mut self.side else { return };
         if self.attach.own().is_none() || self.attach.peer().is_some() {
@@ -276,8 +281,9 @@ impl Endpoint {
         }
     }
 
-    /// Tells the state if it is another than the one told last.
+    /// Reports the link's state to the application, if it has changed.
     pub(super) fn show(&mut self) {
+        // A change of keys is no outage, so the user should not see one.
         // req: TIM-008
         let state = if self.attach.own().is_none() {
             LinkState::RelayDown

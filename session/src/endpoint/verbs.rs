@@ -1,4 +1,4 @@
-//! What the application wants.
+//! The verbs of [`Endpoint`]: what the application may ask of a link.
 
 use bytes::Bytes;
 use handfast_codec::Timestamp;
@@ -19,18 +19,18 @@ use crate::commit::Commit;
 use crate::error::{ApiMisuse, SendRefused};
 use crate::output::{Event, StreamEnd};
 
-/// A stream that was opened: its id, and the commit that stores it.
+/// A newly opened stream.
 #[must_use = "the stream opens only when its commit is durable"]
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct Opened {
-    /// The stream.
+    /// The stream's id.
     pub id: u64,
-    /// Apply it, then report it with `committed`.
+    /// The commit that stores the stream: apply it, then report it with `committed`.
     pub commit: Commit,
 }
 
-/// Bytes that a command or result adds around its body, at most.
+/// The most bytes that the envelope of a command or result adds to its body.
 const ENVELOPE_LEN_MAX: usize = 32;
 
 impl Endpoint {
@@ -41,12 +41,14 @@ impl Endpoint {
         if self.has_room() { Ok(()) } else { Err(SendRefused::Busy) }
     }
 
-    /// At the web: sends a command of at most 65,504 bytes. It is run once, whatever happens in between. `key` is what it
-    /// is known by: 16 random bytes, drawn when the user acts and stored with what is shown of the act.
+    /// On a companion: sends a command with a body of at most 65,504 bytes, which the phone runs once,
+    /// whatever is lost in between. `key` identifies it: 16 random bytes, drawn when the user acts and stored
+    /// with what is shown of that act.
     ///
     /// # Errors
     ///
-    /// [`SendRefused`]; nothing was taken then. `KnownKey` when a command of this key was sent before.
+    /// [`SendRefused`], after which nothing was stored; `KnownKey` when a command with this key was sent
+    /// before.
     pub fn send(&mut self, now: Timestamp, key: CommandKey, body: &Bytes) -> Result<Commit, SendRefused> {
         self.tick(now);
         self.check_alive()?;
@@ -54,13 +56,16 @@ impl Endpoint {
             return Err(SendRefused::TooLarge);
         }
         let Side::Web(web) = &self.side else { return Err(ApiMisuse::WrongRole.into()) };
+        // A retry with the same key must not become a second command.
         // req: RES-024
         if web.commands.knows(&key) {
             return Err(SendRefused::KnownKey);
         }
+        // Ascending numbers keep the order of the user's acts; the floor lets the phone forget old results.
         // req: RES-025, RES-011
         let number = self.counters.next_cmd;
         let floor = web.commands.floor().unwrap_or(number);
+        // The phone keeps results only for this many numbers.
         // req: RES-031
         if number > VARINT_MAX || number.saturating_sub(floor) >= COMMANDS_OPEN_MAX {
             return Err(SendRefused::OutboxFull);
@@ -75,8 +80,8 @@ impl Endpoint {
         Ok(self.return_commit(ops, Deferred::Release(index)))
     }
 
-    /// At the phone: answers a delivered command. Apply the commit in the transaction of the command's effect. `repeat`
-    /// says what happens when the command comes again.
+    /// On a phone: answers a delivered command. Apply the commit in the transaction of the command's effect.
+    /// `repeat` tells what to do when the command arrives again.
     ///
     /// # Errors
     ///
@@ -97,6 +102,7 @@ impl Endpoint {
         let message = ResultEnvelope { key, body: Some(body.clone()) }.encode();
         self.lanes.outbox.check_room(message.len())?;
         let _ = self.running.remove(&key);
+        // A crash between the two would run the command again, or lose its answer.
         // req: RES-012
         let mut ops = phone.commands.answered(key, number, Kept::of(body, repeat));
         let (index, put) = self.enqueue(message);
@@ -104,7 +110,8 @@ impl Endpoint {
         Ok(self.return_commit(ops, Deferred::Release(index)))
     }
 
-    /// Sets a slot to a value of at most 1,024 bytes; only the last value is sent, and never again.
+    /// Sets a slot of the ephemeral lane (NOW) to a value of at most 1,024 bytes. Only the latest value is
+    /// sent, once; it is not repeated if it is lost.
     ///
     /// # Errors
     ///
@@ -114,7 +121,7 @@ impl Endpoint {
         self.lanes.slots.set(slot, body)
     }
 
-    /// At the web: the page became hidden or visible.
+    /// On a companion: reports that the page became hidden or visible, which changes timers on both sides.
     pub fn set_hidden(&mut self, now: Timestamp, hidden: bool) {
         self.tick(now);
         if self.role() == DeviceRole::Web && self.alive.hidden != hidden {
@@ -126,18 +133,19 @@ impl Endpoint {
         }
     }
 
-    /// Visibility, network or clock changed: asks at once whether the peer is there, or for a socket when there is none.
+    /// Reports a change of network or clock: probes the peer at once, or reconnects if there is no socket.
     pub fn probe(&mut self, now: Timestamp) {
         self.tick(now);
         self.probe_now();
     }
 
-    /// At the web: what the relay needs to wake this phone, at most 256 bytes, as the phone's application gave it; none
-    /// when the phone cannot be woken. It is not stored: give it after each start.
+    /// On a companion: sets what the relay needs to wake this phone, at most 256 bytes, as received from the
+    /// phone's application; `None` when the phone cannot be woken. It is not stored, so set it after each
+    /// start.
     ///
     /// # Errors
     ///
-    /// [`ApiMisuse`].
+    /// [`ApiMisuse`] on a phone, or when the handle is too long.
     pub fn set_wake_handle(&mut self, now: Timestamp, handle: Option<Bytes>) -> Result<(), ApiMisuse> {
         self.tick(now);
         if handle.as_ref().is_some_and(|handle| handle.len() > WAKE_HANDLE_LEN_MAX) {
@@ -148,9 +156,9 @@ impl Endpoint {
         Ok(())
     }
 
-    /// At the phone: a wake for this link's mailbox came. Returns whether it is followed: the fourth in an hour without
-    /// a confirm is not. If it is, and no socket is open, [`Event::Connect`] follows. The count lasts as long as this
-    /// machine.
+    /// On a phone: reports a wake for this link's mailbox. Returns whether to follow it: a fourth within an
+    /// hour without a confirm is not followed. If it is, and no socket is open, [`Event::Connect`] follows.
+    /// The count is not stored.
     pub fn handle_wake(&mut self, now: Timestamp) -> bool {
         self.tick(now);
         let Side::Phone(phone) = &mut self.side else { return false };
@@ -161,7 +169,7 @@ impl Endpoint {
         follow
     }
 
-    /// At the web: the user wants the seat back that another socket took.
+    /// On a companion: takes back the seat that another socket took, as the user has asked.
     pub fn reclaim_seat(&mut self, now: Timestamp) {
         self.tick(now);
         if let Side::Web(web) = &mut self.side
@@ -175,7 +183,8 @@ impl Endpoint {
         }
     }
 
-    /// Opens a stream. A get asks the peer for bytes, a put offers some. `meta` is at most 1,024 bytes.
+    /// Opens a stream: a get asks the peer for bytes, a put offers some. `meta` describes the content in at
+    /// most 1,024 bytes.
     ///
     /// # Errors
     ///
@@ -192,6 +201,7 @@ impl Endpoint {
             return Err(SendRefused::TooLarge);
         }
         let id = self.counters.next_stream;
+        // No id may be used twice in a session.
         // req: STR-001
         if id > VARINT_MAX {
             return Err(SendRefused::TooMany);
@@ -202,7 +212,8 @@ impl Endpoint {
         Ok(Opened { id, commit: self.return_commit(ops, Deferred::OpenStream(id)) })
     }
 
-    /// Has an outgoing stream's content go before that of others, as a thumbnail's: this lasts until the process ends.
+    /// Sends an outgoing stream's content before that of others, such as a thumbnail's; this lasts until the
+    /// process ends.
     ///
     /// # Errors
     ///
@@ -212,12 +223,12 @@ impl Endpoint {
         self.lanes.streams.set_urgent(id)
     }
 
-    /// Gives bytes of an outgoing stream, in answer to [`crate::Event::DataWanted`]: at most `max` of them, and the
-    /// content's hash with the last.
+    /// Supplies bytes of an outgoing stream, in answer to [`crate::Event::DataWanted`]: at most `max` of
+    /// them, and with the last ones the content's hash.
     ///
     /// # Errors
     ///
-    /// [`ApiMisuse`] when they were not asked for.
+    /// [`ApiMisuse`] when no bytes were requested.
     pub fn stream_supply(
         &mut self,
         now: Timestamp,
@@ -230,8 +241,9 @@ impl Endpoint {
         self.lanes.streams.supply(id, offset, bytes, fin)
     }
 
-    /// Bytes of an incoming stream are on disk up to `offset`. Apply the commit *after* the file was synced; then the
-    /// peer is told. After [`crate::Event::Fin`], the offset of the end finishes the stream.
+    /// Reports that bytes of an incoming stream up to `offset` are on disk. Apply the commit *after* the file
+    /// was synced; only then is the peer told. After [`crate::Event::Fin`], the end's offset finishes the
+    /// stream.
     ///
     /// # Errors
     ///
@@ -243,18 +255,20 @@ impl Endpoint {
         Ok(self.return_commit(alloc::vec![op], Deferred::StreamDurable(id, offset)))
     }
 
-    /// Asks for more of an incoming stream of which nothing is durable yet, because the application holds its
-    /// beginning in memory until it is whole: a media stream's chunk list. `offset` is how far that goes.
+    /// Requests more of an incoming stream of which nothing is durable, because the application holds its
+    /// beginning in memory until it is complete: a media stream's chunk list. `offset` is how far it has
+    /// that.
     ///
     /// # Errors
     ///
-    /// [`ApiMisuse`].
+    /// [`ApiMisuse`] when no incoming stream has this id, or `offset` is beyond what arrived.
     pub fn stream_buffered(&mut self, now: Timestamp, id: u64, offset: u64) -> Result<(), ApiMisuse> {
         self.tick(now);
         self.lanes.streams.hold(id, offset)
     }
 
-    /// Answers a put whose content is here already: the peer need not send it.
+    /// Answers a put whose content is already here, so that the peer need not send it. `size` is the length
+    /// of the whole stream.
     ///
     /// # Errors
     ///
@@ -267,7 +281,7 @@ impl Endpoint {
         Ok(self.return_commit(alloc::vec![op], Deferred::Nothing))
     }
 
-    /// Stops a stream, for both sides.
+    /// Stops a stream for both sides; `code` tells the peer why.
     ///
     /// # Errors
     ///
@@ -282,9 +296,9 @@ impl Endpoint {
         Ok(())
     }
 
-    /// At the phone: revokes the link. `signature` is the account's over this companion
-    /// (`handfast_handshake::certificate::sign_revoked`). The companion is told at once if it is connected, and at
-    /// its next attempt if it is not; it never resumes.
+    /// On a phone: revokes the link. `signature` is the account's over this companion
+    /// (`handfast_handshake::certificate::sign_revoked`). The companion is told at once if it is connected,
+    /// or else whenever it connects; it never resumes.
     ///
     /// # Errors
     ///
@@ -293,6 +307,7 @@ impl Endpoint {
         self.tick(now);
         self.check_alive()?;
         let Side::Phone(phone) = &mut self.side else { return Err(ApiMisuse::WrongRole.into()) };
+        // The signature is stored first, so that the revocation outlives a crash.
         // req: HSK-151, HSK-152
         phone.revoked = Some(signature);
         self.status = LinkStatus::Revoked;
@@ -304,8 +319,8 @@ impl Endpoint {
         Ok(self.return_commit(alloc::vec![put_revoked(&signature)], deferred))
     }
 
-    /// At the phone: drops a link that is OFFERED, at its user's word. A web that has accepted it stays PENDING until it
-    /// lapses there.
+    /// On a phone: drops an OFFERED link at the user's request. A companion that has accepted it stays
+    /// PENDING until that lapses.
     ///
     /// # Errors
     ///
@@ -313,6 +328,7 @@ impl Endpoint {
     pub fn cancel_offer(&mut self, now: Timestamp) -> Result<Commit, SendRefused> {
         self.tick(now);
         self.check_alive()?;
+        // An ACTIVE link must be revoked instead, so that the companion learns of it.
         // req: HSK-133
         if self.status != LinkStatus::Offered {
             return Err(ApiMisuse::WrongState.into());
@@ -324,8 +340,8 @@ impl Endpoint {
         Ok(self.return_commit(alloc::vec![wipe_rows()], Deferred::Wiped))
     }
 
-    /// The application cannot accept what the peer sent: a slot's value that its words do not allow. Ends the connection
-    /// with this code; nothing happens when there is none.
+    /// Ends the connection with this code because the application cannot accept what the peer sent, such as a
+    /// slot's value that the specification does not allow. Without a connection it does nothing.
     pub fn refuse(&mut self, now: Timestamp, code: ErrorCode) {
         self.tick(now);
         if matches!(self.conn, Connection::Live(_)) {
@@ -333,7 +349,7 @@ impl Endpoint {
         }
     }
 
-    /// How much lies in the outbox: messages, bytes.
+    /// Returns the number of messages in the outbox, and their total length in bytes.
     #[must_use]
     pub fn outbox_len(&self) -> (usize, usize) {
         self.lanes.outbox.len()

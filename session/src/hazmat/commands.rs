@@ -1,4 +1,4 @@
-//! What each side keeps of commands, without the session around it; the envelopes of commands and results.
+//! The rules about commands alone, without a session around them, for the vectors.
 
 use alloc::vec::Vec;
 
@@ -30,11 +30,11 @@ impl Default for PhoneCommands {
 }
 
 impl PhoneCommands {
-    /// A command comes, with its number, floor and key. Returns what it is answered with, the result or that it was run;
-    /// nothing if it is run now, and then [`Self::answered`] follows.
+    /// Handles a command with its number, floor and key. Returns `None` if the command runs now, after which
+    /// [`Self::answered`] must be called; else `Some` of the kept result, or `Some(None)` for `ALREADY_DONE`.
     ///
     /// # Errors
-    /// The code that the phone ends the session with.
+    /// The code with which the phone ends the session.
     pub fn arrived(
         &mut self,
         number: u64,
@@ -48,46 +48,47 @@ impl PhoneCommands {
         })
     }
 
-    /// A command was run and answered.
+    /// Records that a command was run and answered with `body`.
     pub fn answered(&mut self, number: u64, key: CommandKey, body: &Bytes, repeat: Repeat) {
         let _ = self.run.answered(key, number, Kept::of(body, repeat));
     }
 
-    /// What the companion is told with the resume block.
+    /// Returns the *commands known* block, which message 2 carries.
     #[must_use]
     pub fn known(&self) -> CommandsKnown {
         self.run.known(self.counters.known)
     }
 
-    /// How many commands are kept, and the bytes of their results.
+    /// Returns the number of commands kept, and the total length of their results in bytes.
     #[must_use]
     pub fn kept(&self) -> (usize, usize) {
         self.run.size()
     }
 }
 
-/// The commands of a web.
+/// The commands of one companion.
 #[derive(Debug, Default)]
 pub struct WebCommands {
     own: OwnCommands,
 }
 
 impl WebCommands {
-    /// A command was sent.
+    /// Records that a command was sent.
     pub fn sent(&mut self, number: u64, key: CommandKey) {
         let _ = self.own.sent(number, key, number);
     }
 
-    /// Its result came.
+    /// Records that the result of a command arrived.
     pub fn settled(&mut self, key: &CommandKey) {
         let _ = self.own.settle(key);
     }
 
-    /// What the web makes of the commands that the phone knows, when `next` is the next number that it would give:
-    /// nothing if it was not put back, or else what waits by its new numbers.
+    /// Judges the *commands known* block of a phone, when `next` is the number that the next command would
+    /// get. Returns `None` if the companion was not put back, or else its waiting commands with their new
+    /// numbers.
     ///
     /// # Errors
-    /// `COMMANDS_FORGOTTEN`, if something that waits may have run.
+    /// `COMMANDS_FORGOTTEN` if a waiting command may already have run.
     pub fn meet(
         &mut self,
         next: u64,

@@ -1,6 +1,6 @@
-//! The codes that one page shows at a time, and how many messages 1 one of them reads.
+//! The codes that one page shows at the same time, and a limit on the messages 1 that each of them reads.
 //!
-//! May touch: nothing outside memory.
+//! Nothing here does I/O.
 
 use alloc::sync::Arc;
 use core::sync::atomic::{AtomicBool, Ordering};
@@ -9,11 +9,12 @@ use core::time::Duration;
 use handfast_codec::Timestamp;
 use handfast_codec::limits::CODE_MESSAGES1_MAX;
 
-/// After how long a code may read one message 1 more.
+/// The time after which a code may read one more message 1.
 const MESSAGE1_EVERY: Duration = Duration::from_secs(1);
 
-/// What all codes that one page shows at a time share: one of them alone may answer, even when phones reach two of them
-/// in the same moment. After an attempt that ended without a link, a fresh one stands for the user's asking for a code.
+/// A flag shared by all codes that one page shows at the same time: only one of them may answer, even when
+/// phones reach two of them at once. After an attempt that ended without a link, create a fresh one once the
+/// user asks for a code.
 ///
 /// ```
 /// use handfast_session::pairing::ShownCodes;
@@ -24,23 +25,23 @@ const MESSAGE1_EVERY: Duration = Duration::from_secs(1);
 pub struct ShownCodes(Arc<AtomicBool>);
 
 impl ShownCodes {
-    /// Whether one of the codes has sent its message 2.
+    /// Returns whether one of the codes has sent its message 2.
     #[must_use]
     pub fn is_answered(&self) -> bool {
         self.0.load(Ordering::SeqCst)
     }
 
-    /// Takes the one answer; false when another code has taken it.
+    /// Claims the right to answer. Returns false when another code has it already.
     pub(super) fn answer(&self) -> bool {
         !self.0.swap(true, Ordering::SeqCst)
     }
 }
 
-/// How many messages 1 a code reads: each costs a key and a Diffie-Hellman before it is known to be forged, and whoever
-/// sits in the phone's seat can send them without end.
+/// A token bucket for the messages 1 of a code: each costs key generation and a Diffie-Hellman before it can
+/// be told from a forgery, and whoever sits in the phone's seat can send any number.
 pub(super) struct Message1Budget {
     left: u32,
-    /// From when on the next one is earned.
+    /// When the last token was added.
     since: Timestamp,
 }
 
@@ -49,14 +50,15 @@ impl Message1Budget {
         Self { left: CODE_MESSAGES1_MAX, since: now }
     }
 
-    /// Takes one; false when the message is to be dropped unread.
+    /// Takes a token. Returns false when there is none, and the message must be dropped unread.
     pub(super) fn take(&mut self, now: Timestamp) -> bool {
+        // Each message 1 costs curve operations before it proves to be forged.
         // req: HSK-160
         while self.left < CODE_MESSAGES1_MAX && now >= self.since.plus(MESSAGE1_EVERY) {
             self.left = self.left.saturating_add(1);
             self.since = self.since.plus(MESSAGE1_EVERY);
         }
-        // A full budget earns nothing more.
+        // A full bucket gains nothing while it waits.
         if self.left == CODE_MESSAGES1_MAX {
             self.since = now;
         }

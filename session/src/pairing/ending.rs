@@ -1,6 +1,6 @@
-//! How an attempt ends, and what of it is forgotten then.
+//! The ways in which a pairing attempt ends, and what is forgotten with each.
 //!
-//! May touch: nothing outside memory.
+//! Nothing here does I/O.
 
 use handfast_codec::error::ErrorCode;
 use handfast_codec::link::LinkFrame;
@@ -10,9 +10,9 @@ use crate::endpoint::wipe_rows;
 use crate::output::{Event, Output};
 
 impl Pairing {
-    /// This side ends the attempt: says so to the peer, where there are keys to say it with, and forgets an offer. A
-    /// web that has stored PENDING says nothing: the phone may have accepted already, and the link mailbox tells. Once
-    /// the commit of ACTIVE is given out there is nothing to refuse: a peer that is told so would forget its side.
+    /// Ends the attempt with `code`, and forgets a link that is still OFFERED. The peer is told, if there are
+    /// keys. A PENDING companion tells nothing, because the phone may already have accepted; and once ACTIVE
+    /// is being stored nothing is refused, because a peer that was told would forget its side.
     pub(super) fn refuse_with(&mut self, code: ErrorCode) {
         if matches!(&self.side, Side::Phone(phone::PhoneState::Offered(_))) {
             self.forget();
@@ -20,24 +20,30 @@ impl Pairing {
         self.give_up(code);
     }
 
-    /// This side gives up for what a relay can do alone: it harmed a record, or kept one back. It says so to the peer, and
-    /// forgets nothing that is stored: the web may have stored PENDING, and the link mailbox tells.
+    /// Ends the attempt for something that a relay alone can cause, such as a damaged or withheld record. The
+    /// peer is told, but stored rows stay: the companion may have stored PENDING, and the link's own mailbox
+    /// will show.
     pub(super) fn give_up(&mut self, code: ErrorCode) {
+        // A CLOSE would make the companion forget a link that is ACTIVE here; a repeated record changes
+        // nothing.
         // req: HSK-046, HSK-017
         if self.is_settled() {
             return;
         }
+        // Without LINK_CLOSE the peer's user would wait for a timeout.
         // req: ERR-021
         if !matches!(&self.side, Side::Web(web::WebState::Pending { .. })) {
             self.send_link(&LinkFrame::Close { code });
         }
+        // The rows stay: a relay alone can cause this, and the companion may have accepted.
         // req: HSK-087
         self.end(code);
     }
 
-    /// The peer ended the attempt, under the attempt's own keys: what was stored of it is forgotten. A link that is
-    /// ACTIVE here is past that.
+    /// Ends the attempt because the peer said so under the attempt's keys, and forgets what is stored of it,
+    /// unless the link is already ACTIVE here.
     pub(super) fn closed_by_peer(&mut self, code: ErrorCode) {
+        // The companion has accepted nothing, so nobody else will ever use the link.
         // req: HSK-088
         if !self.is_settled() {
             self.forget();
@@ -45,7 +51,7 @@ impl Pairing {
         }
     }
 
-    /// Forgets what is stored of a link that is not ACTIVE.
+    /// Deletes the rows of a link that is not ACTIVE yet.
     fn forget(&mut self) {
         let stored = match &self.side {
             Side::Phone(phone) => matches!(phone, phone::PhoneState::Offered(_)),
@@ -56,9 +62,10 @@ impl Pairing {
         }
     }
 
-    /// The attempt is over; its keys are wiped by being dropped. A stored link stays: a lost socket or a relay's word
-    /// says nothing of whether the other side has accepted.
+    /// Ends the attempt; dropping its keys wipes them. Stored rows stay, because a lost socket or a relay's
+    /// word does not tell whether the other side has accepted.
     pub(super) fn end(&mut self, code: ErrorCode) {
+        // A second attempt with the same code would give an attacker a second guess.
         // req: HSK-003, HSK-012
         if self.ended {
             return;
@@ -70,7 +77,7 @@ impl Pairing {
         self.out.push_back(Output::Event(Event::Disconnect));
     }
 
-    /// The link is ACTIVE and durable.
+    /// Ends the attempt with success: the link is ACTIVE and durable.
     pub(super) fn linked(&mut self) {
         if self.ended {
             return;
@@ -87,7 +94,7 @@ impl Pairing {
 }
 
 impl Side {
-    /// Drops every key of the attempt.
+    /// Drops every key of the attempt, which wipes it.
     fn wipe(&mut self) {
         match self {
             Self::Phone(phone) => *phone = phone::PhoneState::Over,

@@ -1,4 +1,4 @@
-//! The keys that a new link may not bring again.
+//! The peers' keys of existing links, which a new link must not use again.
 
 use alloc::vec::Vec;
 
@@ -9,12 +9,12 @@ use crate::endpoint::Pairs;
 use crate::error::LoadError;
 use crate::keys;
 
-/// The peers' keys of this device's other links, also of links that ended: a pairing refuses them.
+/// The peers' keys in this device's other links, including those that ended; a pairing refuses them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KeysInUse(Vec<[u8; 32]>);
 
 impl KeysInUse {
-    /// This device has no link, and had none.
+    /// Creates an empty set, for a device that has never had a link.
     #[must_use]
     pub const fn none() -> Self {
         Self(Vec::new())
@@ -47,7 +47,7 @@ impl Extend<[u8; 32]> for KeysInUse {
     }
 }
 
-/// The peer's keys in a stored link, to be kept after the link has ended.
+/// Returns the peer's keys of a stored link, to be kept after the link has ended.
 ///
 /// # Errors
 ///

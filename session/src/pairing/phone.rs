@@ -1,4 +1,4 @@
-//! The phone's steps.
+//! The phone's steps in a pairing.
 
 use alloc::boxed::Box;
 use alloc::string::ToString;
@@ -20,21 +20,21 @@ use super::{ACCEPT_MAX, APPROVAL_MAX, CODE_MAX, Deferred, Keys, MESSAGE_MAX, Pai
 use crate::endpoint::{active_row, phone_rows};
 use crate::error::ApiMisuse;
 
-/// Where the phone stands.
+/// The state of the phone's attempt.
 pub(super) enum PhoneState {
-    /// The page is not there yet.
+    /// The companion is not attached to the mailbox yet.
     AwaitPeer(Offer),
     /// Message 1 has left.
     AwaitMessage2(Box<AwaitMessage2>),
     /// The user is asked for the check code.
     AwaitCode(Box<AwaitApproval>),
-    /// The user is asked to approve.
+    /// The user is asked to approve the companion's claims.
     AwaitUser(Box<AwaitApproval>, CodeConfirmed),
     /// The link is stored as OFFERED.
     Offered(Box<PhoneLink>),
     /// The link is stored as ACTIVE; `LINK_COMMIT` follows its commit.
     Active,
-    /// Linked, or ended.
+    /// The attempt has ended, linked or not.
     Over,
 }
 
@@ -61,10 +61,11 @@ impl Pairing {
         self.side = Side::Phone(state);
     }
 
-    /// The page is there.
+    /// Sends message 1, because the companion is attached.
     pub(super) fn on_peer(&mut self, rng: &mut dyn CryptoRng) {
         let Side::Phone(PhoneState::AwaitPeer(offer)) = &self.side else {
-            // Another page took the seat in the middle of an attempt: it cannot go on, nor begin again by itself.
+            // Another companion took the seat during an attempt, which can neither continue nor restart by
+            // itself.
             // req: HSK-108
             if self.is_begun() {
                 self.end(ErrorCode::PEER_GONE);
@@ -72,6 +73,7 @@ impl Pairing {
             return;
         };
         let Some(context) = self.context() else { return };
+        // A second message 1 would give an attacker in the companion's seat a second guess.
         // req: HSK-101
         match pairing::phone::start(offer, &context, rng) {
             Ok((state, message)) => {
@@ -83,11 +85,12 @@ impl Pairing {
         }
     }
 
-    /// A handshake message came.
+    /// Handles a handshake message.
     pub(super) fn phone_message(&mut self, message: &Bytes) {
         match self.phone_state() {
             PhoneState::AwaitMessage2(state) => match state.read(message) {
                 Ok(state) => {
+                    // A key used in two links would let the relay connect them, or one link act for another.
                     // req: CRT-003
                     if let Err(error) = state.require_unused(self.in_use.as_slice()) {
                         return self.end(error.code());
@@ -102,11 +105,11 @@ impl Pairing {
         }
     }
 
-    /// Phone: the user typed the check code.
+    /// On a phone: passes on the check code that the user typed.
     ///
     /// # Errors
     ///
-    /// [`ApiMisuse::WrongState`] when it is not asked for.
+    /// [`ApiMisuse::WrongState`] when no check code was requested.
     pub fn enter_check_code(&mut self, now: Timestamp, typed: &str) -> Result<(), ApiMisuse> {
         self.tick(now);
         if !matches!(&self.side, Side::Phone(PhoneState::AwaitCode(_))) {
@@ -130,6 +133,7 @@ impl Pairing {
             }
             Err(wrong) => {
                 self.event(PairingEvent::WrongCheckCode(wrong.left));
+                // Each guess gives an attacker one chance in 10,000, so there are few.
                 // req: HSK-011, HSK-099
                 if wrong.left == 0 {
                     self.end(ErrorCode::CHECK_CODE_WRONG);
@@ -141,11 +145,11 @@ impl Pairing {
         Ok(())
     }
 
-    /// Phone: the user approved. The account signs the link's certificate.
+    /// On a phone: approves the companion; the account signs the link's certificate.
     ///
     /// # Errors
     ///
-    /// [`ApiMisuse::WrongState`] when the approval is not asked for.
+    /// [`ApiMisuse::WrongState`] when no approval was requested.
     pub fn approve(
         &mut self,
         now: Timestamp,
@@ -154,6 +158,7 @@ impl Pairing {
         offering: Offering,
     ) -> Result<(), ApiMisuse> {
         self.tick(now);
+        // Message 3 shows the companion who the account is.
         // req: HSK-010
         if !matches!(&self.side, Side::Phone(PhoneState::AwaitUser(..))) {
             return Err(ApiMisuse::WrongState);
@@ -163,6 +168,8 @@ impl Pairing {
             Ok((offered, message)) => {
                 let terms = offered.link.terms.clone();
                 self.keys = Some(Keys { sealer: offered.sealer, opener: offered.opener });
+                // A link that the companion has must be known here after a crash; until it is ACTIVE, it gets
+                // only name and key.
                 // req: HSK-080, HSK-015
                 let rows = phone_rows(&offered.link, offered.start);
                 let deferred = Deferred::Offer(Bytes::from(message), LinkFrame::Cert(offered.cert));
@@ -177,7 +184,7 @@ impl Pairing {
         Ok(())
     }
 
-    /// Phone: the user refused.
+    /// On a phone: refuses the companion, at the user's decision.
     pub fn refuse(&mut self, now: Timestamp) {
         self.tick(now);
         if !self.ended {
@@ -185,13 +192,14 @@ impl Pairing {
         }
     }
 
-    /// A link record came.
+    /// Handles a link record of the companion.
     pub(super) fn phone_link_frame(&mut self, frame: &LinkFrame) {
         let LinkFrame::Accept { signature } = frame else {
             return self.refuse_with(ErrorCode::UNEXPECTED_MESSAGE);
         };
         match &self.side {
             Side::Phone(PhoneState::Offered(link)) => {
+                // Only the companion's signature shows that it agreed to these terms.
                 // req: CRT-004
                 if let Err(error) = link.verify_accept(signature) {
                     return self.refuse_with(error.code());
@@ -199,10 +207,11 @@ impl Pairing {
                 let mailbox = link.terms.mailbox;
                 self.set_phone(PhoneState::Active);
                 self.deadline = None;
+                // The companion stores ACTIVE when it reads LINK_COMMIT, so this side must not lose it.
                 // req: HSK-080
                 self.persist(mailbox, alloc::vec![active_row()], Deferred::SendLinked(LinkFrame::Commit));
             }
-            // For an ACTIVE link this refuses nothing any more.
+            // On an ACTIVE link this call changes nothing.
             Side::Phone(_) | Side::Web(_) => self.refuse_with(ErrorCode::UNEXPECTED_MESSAGE),
         }
     }

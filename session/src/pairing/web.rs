@@ -1,4 +1,4 @@
-//! The web's steps.
+//! The companion's steps in a pairing.
 
 use alloc::boxed::Box;
 use alloc::string::{String, ToString};
@@ -20,21 +20,21 @@ use super::{APPROVAL_MAX, CODE_MAX, Deferred, Keys, MESSAGE_MAX, NN_MAX, Pairing
 use crate::endpoint::{active_row, web_rows};
 use crate::error::ApiMisuse;
 
-/// Where the web stands.
+/// The state of the companion's attempt.
 pub(super) enum WebState {
-    /// The code is shown.
+    /// The code is shown, and no phone has answered to it.
     Shown(Box<Code>, Claims, ShownCodes),
-    /// A phone has scanned it; its user types the check code and approves.
+    /// A phone has scanned the code; its user types the check code and approves.
     AwaitMessage3(Box<AwaitMessage3>),
-    /// The certificate is awaited.
+    /// Message 3 has come, and the certificate is awaited.
     AwaitCertificate(Box<AwaitCertificate>),
-    /// The user is asked for NN.
+    /// The user is asked for the two digits (NN) that the phone shows.
     AwaitUser { state: Box<AwaitNumber>, cert: Box<LinkCert> },
     /// The link is stored as PENDING.
     Pending { link: MailboxId, cert: Box<LinkCert> },
     /// The link is stored as ACTIVE.
     Active,
-    /// Linked, or ended.
+    /// The attempt has ended, linked or not.
     Over,
 }
 
@@ -45,6 +45,7 @@ impl WebState {
         codes: &ShownCodes,
         rng: &mut dyn CryptoRng,
     ) -> Result<(Self, MailboxId), ApiMisuse> {
+        // An attacker who spoils attempts must not get a fresh code each time without the user noticing.
         // req: HSK-100
         if codes.is_answered() {
             return Err(ApiMisuse::WrongState);
@@ -86,7 +87,7 @@ impl Pairing {
         self.side = Side::Web(state);
     }
 
-    /// A handshake message came.
+    /// Handles a handshake message.
     pub(super) fn web_message(&mut self, rng: &mut dyn CryptoRng, message: &Bytes) {
         match self.web_state() {
             WebState::Shown(code, claims, codes) => self.message1(rng, *code, claims, codes, message),
@@ -98,6 +99,7 @@ impl Pairing {
                 }
                 Err(error) => self.end(error.code()),
             },
+            // Any other message breaks the handshake, and a burnt code gives nobody a second guess.
             // req: HSK-012
             _ => self.end(ErrorCode::UNEXPECTED_MESSAGE),
         }
@@ -117,18 +119,22 @@ impl Pairing {
         };
         match code.read_message1(&context, &claims, message, rng) {
             Ok((state, reply)) => {
+                // Two phones with an answer each would give an attacker two guesses.
                 // req: HSK-097, HSK-107
                 if !codes.answer() {
                     return self.end(ErrorCode::CODE_EXPIRED);
                 }
+                // A check code that is hidden too early could not be compared.
                 // req: HSK-098
                 self.event(PairingEvent::CheckCode(state.check_code().to_string()));
                 self.set_web(WebState::AwaitMessage3(Box::new(state)));
                 self.wait(CODE_MAX.saturating_add(APPROVAL_MAX), ErrorCode::CODE_EXPIRED);
                 self.send_data(DataKind::PAIRING, Bytes::from(reply));
             }
+            // The message was for this code but at fault, so somebody has used it.
             // req: HSK-012
             Err(Message1Refused::Burnt(error)) => self.end(error.code()),
+            // Anybody may send bytes to the mailbox; they must not cost the user the code.
             // req: HSK-013
             Err(Message1Refused::NotForThisCode(code, _)) => {
                 self.set_web(WebState::Shown(code, claims, codes));
@@ -136,23 +142,27 @@ impl Pairing {
         }
     }
 
-    /// Another code of this page has answered: this one is shown no longer, and its opening is wiped.
+    /// Ends this attempt when another code of the page has answered, which wipes the code's secret.
     pub(super) fn give_way(&mut self) {
+        // Only one code of a page may answer a phone.
         // req: HSK-107
         if matches!(&self.side, Side::Web(WebState::Shown(_, _, codes)) if codes.is_answered()) {
             self.end(ErrorCode::CODE_EXPIRED);
         }
     }
 
-    /// A link record came.
+    /// Handles a link record of the phone.
     pub(super) fn web_link_frame(&mut self, frame: &LinkFrame) {
         match (self.web_state(), frame) {
             (WebState::AwaitCertificate(state), LinkFrame::Cert(cert)) => match state.read(cert) {
                 Ok(state) => {
+                    // A key used in two links would let the relay connect them, or one link act for another.
                     // req: CRT-003
                     if let Err(error) = state.require_unused(self.in_use.as_slice()) {
                         return self.refuse_with(error.code());
                     }
+                    // NN is typed and never shown, so that a page cannot be confirmed without a look at the
+                    // phone.
                     // req: HSK-109
                     let asked = PairingEvent::ConfirmationWanted {
                         account_name: state.account_name().clone(),
@@ -170,6 +180,7 @@ impl Pairing {
                 self.deadline = None;
                 self.persist(link, alloc::vec![active_row()], Deferred::Linked);
             }
+            // A certificate that is sent twice must not end the attempt.
             // req: HSK-017
             (WebState::AwaitUser { state, cert }, LinkFrame::Cert(again)) if *cert == *again => {
                 self.set_web(WebState::AwaitUser { state, cert });
@@ -185,11 +196,11 @@ impl Pairing {
         }
     }
 
-    /// Web: the user typed the number that the phone shows. There is no second try.
+    /// On a companion: passes on the number that the user read on the phone. There is no second try.
     ///
     /// # Errors
     ///
-    /// [`ApiMisuse::WrongState`] when it is not asked for.
+    /// [`ApiMisuse::WrongState`] when no number was requested.
     pub fn enter_confirmation(&mut self, now: Timestamp, typed: &str) -> Result<(), ApiMisuse> {
         self.tick(now);
         if !matches!(&self.side, Side::Web(WebState::AwaitUser { .. })) {
@@ -197,14 +208,17 @@ impl Pairing {
         }
         let WebState::AwaitUser { state, cert } = self.web_state() else { return Ok(()) };
         let Ok((link, start)) = state.confirm(typed) else {
+            // A second try would double the chance of an attacker in the middle.
             // req: HSK-103
             self.refuse_with(ErrorCode::NOT_CONFIRMED);
             return Ok(());
         };
+        // Up to here the user may have been linked to a stranger's phone.
         // req: HSK-106
         let accept = LinkFrame::Accept { signature: link.accept };
         let terms = link.terms.clone();
         self.set_web(WebState::Pending { link: terms.mailbox, cert });
+        // The phone stores ACTIVE when it reads LINK_ACCEPT, so this side must not lose the link.
         // req: HSK-081
         self.persist(terms.mailbox, web_rows(&link, start), Deferred::Send(accept));
         self.terms = Some(terms);
@@ -212,13 +226,15 @@ impl Pairing {
         Ok(())
     }
 
-    /// Web: the user says that the phone asks for no check code or shows no number, or stops for another reason.
+    /// On a companion: ends the attempt because the phone asks for no check code or shows no number, or at
+    /// the user's wish.
     ///
     /// # Errors
     ///
-    /// [`ApiMisuse::WrongState`] before a phone has scanned the code, and once the number was typed.
+    /// [`ApiMisuse::WrongState`] before a phone has scanned the code, and after the number was typed.
     pub fn stop(&mut self, now: Timestamp) -> Result<(), ApiMisuse> {
         self.tick(now);
+        // A phone that shows nothing is a sign that the user's own phone is not the one that answered.
         // req: HSK-104, HSK-082
         match &self.side {
             Side::Web(

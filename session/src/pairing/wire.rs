@@ -1,6 +1,6 @@
-//! What comes and goes in an attempt: relay frames, handshake messages, the records of a link.
+//! Input and output of a pairing attempt: relay frames, handshake messages, link records.
 //!
-//! May touch: nothing outside memory.
+//! Nothing here does I/O.
 
 use bytes::{Bytes, BytesMut};
 use handfast_codec::error::ErrorCode;
@@ -49,12 +49,12 @@ impl Pairing {
                 if self.attach.peer().is_some() {
                     self.on_peer(rng);
                 } else if let Side::Phone(_) = &self.side {
-                    // The code is no longer shown, unless its page comes back at once.
+                    // The page no longer shows the code, unless it comes back within this time.
                     self.wait(MESSAGE_MAX, ErrorCode::CODE_EXPIRED);
                 }
             }
             AttachEvent::PeerDown => {
-                // A link that both sides may have stored lives on in its own mailbox.
+                // Rows that both sides may have stored are used later, in the link's own mailbox.
                 if self.is_begun() {
                     self.end(ErrorCode::PEER_GONE);
                 }
@@ -64,9 +64,10 @@ impl Pairing {
         }
     }
 
-    /// The relay refused this side, or said what no relay may: the attempt is over, unless the link is ACTIVE. Then
-    /// nothing but the commit is awaited, and the relay is left.
+    /// Leaves a relay that refused this side or broke a rule. The attempt ends, unless the link is ACTIVE and
+    /// only its commit is awaited.
     pub(super) fn leave_relay(&mut self, code: ErrorCode) {
+        // The peer has a link by now, so no relay may make this side lose it.
         // req: HSK-163
         if self.is_settled() {
             self.attach.down_until(None);
@@ -78,6 +79,7 @@ impl Pairing {
 
     fn on_data(&mut self, rng: &mut dyn CryptoRng, kind: DataKind, body: Bytes) {
         if kind == DataKind::PAIRING {
+            // The peer has finished; late messages can only be a relay's doing.
             // req: HSK-086
             if self.is_settled() {
                 return;
@@ -104,6 +106,7 @@ impl Pairing {
                         return;
                     }
                     match (frame, &self.side) {
+                        // Two sides that answer each other's errors would never stop.
                         // req: ERR-002
                         (LinkFrame::Close { code }, _) => self.closed_by_peer(code),
                         (frame, Side::Phone(_)) => self.phone_link_frame(&frame),

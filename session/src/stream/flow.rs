@@ -1,21 +1,21 @@
-//! The credit of a connection: how much DATA each side may send over all streams.
+//! The flow control of a connection: how much DATA each side may send over all its streams.
 //!
-//! May touch: nothing outside memory.
+//! Nothing here does I/O.
 
 use handfast_codec::error::ErrorCode;
 use handfast_codec::frame::Frame;
 use handfast_codec::limits::{CONN_CREDIT_START, CONN_WINDOW_MAX};
 use handfast_codec::record::RecordBuilder;
 
-/// Both directions, from 0 on each connection.
+/// The credit in both directions, as absolute counts of bytes that start at 0 on each connection.
 #[derive(Debug)]
 pub(super) struct Flow {
-    /// Credit that the peer gave, and what was used of it.
+    /// The credit that the peer gave, and how much of it was used.
     credit: u64,
     sent: u64,
     received: u64,
     granted: u64,
-    /// What the peer knows of `granted`.
+    /// The value of `granted` that was last sent to the peer.
     said: u64,
 }
 
@@ -32,7 +32,7 @@ impl Default for Flow {
 }
 
 impl Flow {
-    /// How much may be sent now.
+    /// Returns how many bytes may be sent now.
     pub(super) fn room(&self) -> u64 {
         self.credit.saturating_sub(self.sent)
     }
@@ -43,22 +43,26 @@ impl Flow {
 
     pub(super) fn received(&mut self, len: u64) -> Result<(), ErrorCode> {
         self.received = self.received.saturating_add(len);
+        // Without this limit a peer could fill memory.
         // req: STR-004
         if self.received > self.said { Err(ErrorCode::CREDIT_EXCEEDED) } else { Ok(()) }
     }
 
-    /// Takes `CONN_CREDIT`.
+    /// Handles `CONN_CREDIT`.
     pub(super) fn credit(&mut self, offset: u64) -> Result<(), ErrorCode> {
+        // No honest receiver has a larger window.
         // req: STR-017
         if offset > self.sent.saturating_add(CONN_WINDOW_MAX) {
             return Err(ErrorCode::LIMIT);
         }
+        // Absolute counts make a repeated or late frame harmless.
         // req: STR-005
         self.credit = self.credit.max(offset);
         Ok(())
     }
 
-    /// Gives more once half of the first credit is used; what lies undurable (`pending`) counts as used.
+    /// Raises the credit once half of the initial window can be added; `pending` bytes, which are not durable
+    /// yet, count as used.
     pub(super) fn grant(&mut self, pending: u64) {
         let target = self.received.saturating_sub(pending).saturating_add(CONN_WINDOW_MAX);
         if target >= self.granted.saturating_add(CONN_CREDIT_START / 2) {

@@ -1,6 +1,6 @@
-//! One stream, and the row that stores it: `kind u8 (1 get, 2 put) | local u8 | durable u64 | meta`.
+//! One stream, and its row in the store: `kind u8 (1 get, 2 put) | local u8 | durable u64 | meta`.
 //!
-//! May touch: nothing outside memory.
+//! Nothing here does I/O.
 
 use alloc::vec::Vec;
 
@@ -15,7 +15,6 @@ use crate::commit::Op;
 use crate::error::LoadError;
 use crate::keys;
 
-/// One open stream.
 #[derive(Debug)]
 pub(crate) struct Stream {
     pub(crate) kind: OpenKind,
@@ -26,17 +25,17 @@ pub(crate) struct Stream {
     pub(super) open: Open,
 }
 
-/// Which way its bytes go.
+/// The direction of a stream's bytes, with the state for it.
 #[derive(Debug)]
 pub(super) enum Half {
     Sending(Sending),
     Receiving(Receiving),
 }
 
-/// Whether the peer can know of a stream.
+/// Whether the peer can know a stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Open {
-    /// Its commit is not durable.
+    /// The commit that stores it is not durable, so its OPEN must wait.
     Withheld,
     /// Its OPEN may leave.
     Due,
@@ -55,7 +54,7 @@ impl Stream {
         Self { kind, local, meta, half, open: if local { Open::Withheld } else { Open::Known } }
     }
 
-    /// The offset up to which this side has received durably.
+    /// Returns the offset up to which this side has received durably, for a resume block.
     pub(super) fn offset(&self) -> u64 {
         match &self.half {
             Half::Sending(_) => 0,
@@ -63,7 +62,7 @@ impl Stream {
         }
     }
 
-    /// Puts the OPEN into the record if it is due.
+    /// Writes the OPEN into the record if it is due.
     pub(super) fn fill_open(&mut self, id: u64, record: &mut RecordBuilder) {
         let frame = Frame::Open { id, kind: self.kind, meta: self.meta.clone() };
         if self.open == Open::Due && record.push(&frame) {

@@ -1,7 +1,7 @@
-//! The receiving half of a stream: what came, what is on disk, what the sender is told of both.
+//! The receiving half of a stream: what arrived, what is on disk, and what the sender has been told of both.
 //!
-//! Nothing that is told is queued: it is what the state says beyond what was said last, so a sender that makes us owe
-//! much and reads nothing costs no memory. May touch: nothing outside memory.
+//! Reports are not queued but computed from the state when there is room, so a sender that reads nothing
+//! costs no memory. Nothing here does I/O.
 
 use bytes::{Buf, Bytes};
 use handfast_codec::error::ErrorCode;
@@ -13,35 +13,34 @@ use crate::error::ApiMisuse;
 
 #[derive(Debug, Default)]
 pub(crate) struct Receiving {
-    /// The offset of the next byte to come on this connection.
+    /// The offset of the next byte to arrive on this connection.
     received: u64,
-    /// What the application has written; its commit may be open.
+    /// The offset up to which the application has written; the commit may still be open.
     written: u64,
-    /// What is durable.
+    /// The offset up to which everything is durable.
     durable: u64,
-    /// Bytes that the application holds, durable or not.
+    /// The offset up to which the application holds bytes in memory, durable or not.
     held: u64,
     window: u64,
     credit: u64,
-    /// What the sender knows of `durable` and `credit`.
+    /// The values of `durable` and `credit` that were last sent.
     durable_said: u64,
     credit_said: u64,
-    /// FIN has come.
     fin: bool,
-    /// The application knows of it, and may finish.
+    /// Whether the application has been given FIN, and so may finish.
     fin_told: bool,
-    /// The application has finished.
+    /// Whether the application has accepted the whole content.
     finished: bool,
 }
 
-/// What a FIN means here.
+/// What a FIN demands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Fin {
-    /// The application must check and finish.
+    /// The application must check the content and finish.
     New,
-    /// It has finished, on another connection; its commit is open.
+    /// Nothing: the application finished on an earlier connection, and its commit is open.
     Known,
-    /// It has finished, and all is durable.
+    /// An answer: the application has finished, and all is durable.
     Over,
 }
 
@@ -59,25 +58,27 @@ impl Receiving {
         }
     }
 
-    /// What a resume block says of it. Every block leaves after a commit later than that of what was written.
+    /// Returns the offset for a resume block. A commit that covers it always precedes the block.
     pub(super) fn offset(&self) -> u64 {
         self.written
     }
 
-    /// What arrived and is neither durable nor held.
+    /// Returns the number of bytes that arrived and are neither durable nor held.
     pub(super) fn pending(&self) -> u64 {
         self.received.saturating_sub(self.written.max(self.held))
     }
 
-    /// A connection begins, and the sender goes on at `block`, the offset in this side's block. More may have become
-    /// durable since the block was made: it comes again, and is dropped.
+    /// Prepares for a new connection, on which the sender continues at `block`, the offset in this side's
+    /// resume block. Bytes that became durable since then arrive again, and are dropped.
     ///
-    /// Returns where the application goes on, if it has not finished.
+    /// Returns the offset from which the application continues, unless it has finished.
     pub(super) fn resume(&mut self, block: u64) -> Option<u64> {
+        // The receiver may have lost whatever was not durable.
         // req: STR-007
         self.received = block;
         self.durable_said = block;
         self.credit_said = block.saturating_add(STREAM_CREDIT_START);
+        // Repeated bytes bring no progress that would renew the credit.
         // req: STR-026
         self.credit = self.durable.max(block).saturating_add(STREAM_CREDIT_START);
         self.held = 0;
@@ -85,14 +86,16 @@ impl Receiving {
         (!self.finished).then_some(self.written)
     }
 
-    /// Takes DATA. Returns what is new of it, and where that begins.
+    /// Handles DATA. Returns the bytes in it that are new, and their offset.
     pub(super) fn data(&mut self, offset: u64, mut bytes: Bytes) -> Result<Option<(u64, Bytes)>, ErrorCode> {
+        // A gap or overlap would corrupt the content.
         // req: STR-003
         if offset != self.received || self.fin {
             return Err(ErrorCode::OFFSET);
         }
         let len = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
         let end = offset.checked_add(len).ok_or(ErrorCode::OFFSET)?;
+        // Without this limit a peer could fill memory.
         // req: STR-004
         if end > self.credit_said {
             return Err(ErrorCode::CREDIT_EXCEEDED);
@@ -106,7 +109,7 @@ impl Receiving {
         Ok((!bytes.is_empty()).then_some((offset.saturating_add(known), bytes)))
     }
 
-    /// Takes FIN.
+    /// Handles FIN. Returns what it demands.
     pub(super) fn fin(&mut self) -> Result<Fin, ErrorCode> {
         if self.fin || (self.finished && self.received != self.written) {
             return Err(ErrorCode::OFFSET);
@@ -119,12 +122,12 @@ impl Receiving {
         })
     }
 
-    /// The application is told of a FIN.
+    /// Records that the application has been given the FIN event.
     pub(super) fn fin_told(&mut self) {
         self.fin_told = self.fin;
     }
 
-    /// The application has written up to `offset`. Returns whether that finishes the stream.
+    /// Records that the application has written up to `offset`. Returns whether that finishes the stream.
     pub(super) fn written(&mut self, offset: u64) -> Result<bool, ApiMisuse> {
         if self.finished {
             return Err(ApiMisuse::NoSuchStream);
@@ -137,7 +140,8 @@ impl Receiving {
         Ok(self.finished)
     }
 
-    /// The application holds what arrived up to `offset`, and wants more although nothing of it is durable.
+    /// Raises the credit for an application that holds bytes up to `offset` in memory and needs more before
+    /// any is durable.
     pub(super) fn hold(&mut self, offset: u64) -> Result<(), ApiMisuse> {
         if offset > self.received {
             return Err(ApiMisuse::WrongOffset);
@@ -150,8 +154,8 @@ impl Receiving {
         Ok(())
     }
 
-    /// What was written is durable: the sender gets credit. `quick` lets the window grow. Returns whether the stream is
-    /// over for both.
+    /// Records that bytes up to `offset` are durable, and raises the credit. `quick` lets the window grow.
+    /// Returns whether the stream is complete on both sides.
     pub(super) fn durable(&mut self, offset: u64, quick: bool) -> bool {
         if quick && offset > 0 {
             self.window = self.window.saturating_mul(2).min(STREAM_WINDOW_MAX);
@@ -161,13 +165,15 @@ impl Receiving {
         self.finished && self.fin && self.durable == self.written
     }
 
-    /// The offset to report as DURABLE: nothing beyond what came on this connection. The end answers FIN.
+    /// Returns the offset to report by DURABLE, which never exceeds what arrived on this connection. The end
+    /// is reported as the answer to FIN instead.
     fn durable_due(&self) -> Option<u64> {
         let offset = self.durable.min(self.received);
         (offset > self.durable_said && !self.finished).then_some(offset)
     }
 
     fn credit_due(&self) -> Option<u64> {
+        // The sender ends the session for a larger credit.
         // req: STR-017
         let offset = self.credit.min(self.received.saturating_add(STREAM_WINDOW_MAX));
         (offset > self.credit_said && !self.fin).then_some(offset)
@@ -177,8 +183,9 @@ impl Receiving {
         self.durable_due().is_some() || self.credit_due().is_some()
     }
 
-    /// Puts DURABLE and CREDIT into the record.
+    /// Writes DURABLE and CREDIT into the record, if they are due.
     pub(super) fn fill(&mut self, id: u64, record: &mut RecordBuilder) {
+        // The sender may delete its copy after this.
         // req: STR-006
         if let Some(offset) = self.durable_due()
             && record.push(&Frame::Durable { id, offset })

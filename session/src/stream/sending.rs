@@ -1,6 +1,6 @@
-//! The sending half of a stream: what was supplied, what may leave, what the receiver has.
+//! The sending half of a stream: what was supplied, what may leave, what the receiver has on disk.
 //!
-//! May touch: nothing outside memory.
+//! Nothing here does I/O.
 
 use alloc::collections::VecDeque;
 
@@ -12,49 +12,49 @@ use handfast_codec::record::RecordBuilder;
 
 use crate::error::ApiMisuse;
 
-/// The most bytes asked of the application at once.
+/// The most bytes that the application is asked for at once.
 const WANT_MAX: u64 = 65_536;
-/// Bytes that a DATA frame adds around its content, at most: type, length, id, offset.
+/// The most bytes that a DATA frame adds to its content: type, length, id, offset.
 const DATA_OVERHEAD_MAX: usize = 1 + 4 + 8 + 8;
 
 #[derive(Debug, Default)]
 pub(crate) struct Sending {
     /// The offset of the next byte to seal.
     offset: u64,
-    /// The offset after what was supplied.
+    /// The offset after the last byte supplied.
     supplied: u64,
     credit: u64,
-    /// What the receiver has on its disk.
+    /// The offset up to which the receiver has everything on its disk.
     durable: u64,
     queue: VecDeque<Bytes>,
-    /// How many bytes the application was asked for and has not given.
+    /// The number of bytes that the application was asked for and has not supplied.
     asked: Option<u64>,
     end: End,
-    /// Whether how far it was sent is known: not after a start.
+    /// Whether it is known how far the stream was sent, which is not stored.
     offset_known: bool,
-    /// Whether the receiver has said anything on this connection.
+    /// Whether CREDIT or DURABLE has come on this connection.
     heard: bool,
-    /// Whether it goes before other content.
+    /// Whether its content leaves before that of other streams.
     pub(super) urgent: bool,
 }
 
-/// Whether the application has supplied all.
+/// Whether the application has supplied everything.
 #[derive(Clone, Copy, Debug, Default)]
 enum End {
     #[default]
     Open,
-    /// It has, and gave this hash.
+    /// Everything is supplied, and the content has this hash.
     Supplied([u8; 32]),
     /// FIN has left.
     Sent,
 }
 
-/// What DURABLE meant.
+/// What a DURABLE frame reported.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Durable {
-    /// The receiver has this much.
+    /// Some bytes more are on the receiver's disk.
     Progress,
-    /// It has all.
+    /// The whole stream is on the receiver's disk.
     Done,
 }
 
@@ -63,16 +63,19 @@ impl Sending {
         Self { credit, offset_known: true, ..Self::default() }
     }
 
-    /// As loaded: only the next resume block says how far it came.
+    /// Creates the half of a stream from the store; only the peer's next resume block tells how far it was
+    /// received.
     pub(super) fn loaded() -> Self {
         Self::default()
     }
 
-    /// A connection begins, and the receiver has everything up to `offset`. `false` if it cannot.
+    /// Prepares for a new connection, on which the receiver has everything up to `offset`. Returns false if
+    /// that is impossible.
     pub(super) fn resume(&mut self, offset: u64) -> bool {
         if self.offset_known && offset > self.offset {
             return false;
         }
+        // The receiver may have lost whatever it had not reported as durable.
         // req: STR-007
         *self = Self {
             offset,
@@ -86,10 +89,12 @@ impl Sending {
     }
 
     pub(super) fn credit(&mut self, offset: u64) -> Result<(), ErrorCode> {
+        // No honest receiver has a larger window.
         // req: STR-017
         if offset > self.offset.saturating_add(STREAM_WINDOW_MAX) {
             return Err(ErrorCode::LIMIT);
         }
+        // Absolute offsets make a repeated or late frame harmless.
         // req: STR-005
         self.credit = self.credit.max(offset);
         self.heard = true;
@@ -97,18 +102,21 @@ impl Sending {
     }
 
     pub(super) fn durable(&mut self, offset: u64, is_put: bool) -> Result<Durable, ErrorCode> {
-        // A receiver that has the content already answers a put with the whole size, before anything else.
+        // A receiver that already has the content answers a put with the whole size, before any other frame.
         let untouched = (self.offset == 0 || !self.heard) && self.durable == 0 && is_put;
+        // Such a report would let the sender delete what the receiver lacks.
         // req: STR-085
         if offset > self.offset && !untouched {
             return Err(ErrorCode::ACK_FUTURE);
         }
+        // Durable bytes cannot be lost again, so the peer is at fault.
         // req: STR-019
         if offset < self.durable {
             return Err(ErrorCode::OFFSET);
         }
         self.durable = offset;
         self.heard = true;
+        // Only now may the sender forget the content.
         // req: STR-008
         let done = (matches!(self.end, End::Sent) && offset == self.offset) || offset > self.offset;
         Ok(if done { Durable::Done } else { Durable::Progress })
@@ -137,15 +145,15 @@ impl Sending {
         Ok(())
     }
 
-    /// How many bytes are held here or were asked for.
+    /// Returns the number of bytes that are queued here or requested.
     pub(super) fn held(&self) -> u64 {
         self.supplied.saturating_sub(self.offset).saturating_add(self.asked.unwrap_or(0))
     }
 
-    /// Asks for what may be sent, at most `room` bytes: the offset and how many.
+    /// Requests what may be sent, at most `room` bytes. Returns the offset and the number of bytes.
     pub(super) fn want(&mut self, room: u64) -> Option<(u64, usize)> {
         let room = self.credit.saturating_sub(self.supplied).min(WANT_MAX).min(room);
-        // Asked for a frame before it runs dry, so that its turn is not missed.
+        // It asks before the queue is empty, so that the stream does not miss its turn.
         let enough = self.queue.iter().map(Bytes::len).sum::<usize>() >= DATA_LEN_MAX;
         if room == 0 || enough || self.asked.is_some() || !matches!(self.end, End::Open) {
             return None;
@@ -154,7 +162,7 @@ impl Sending {
         Some((self.supplied, usize::try_from(room).ok()?))
     }
 
-    /// The hash of the FIN that is to leave now.
+    /// Returns the hash for a FIN that may leave now.
     fn fin_due(&self) -> Option<[u8; 32]> {
         match self.end {
             End::Supplied(hash) if self.queue.is_empty() => Some(hash),
@@ -162,12 +170,13 @@ impl Sending {
         }
     }
 
-    /// Whether something could leave; `room` says whether the connection has credit.
+    /// Returns whether something could leave; `room` tells whether the connection has credit.
     pub(super) fn is_ready(&self, room: bool) -> bool {
         (room && !self.queue.is_empty()) || self.fin_due().is_some()
     }
 
-    /// Puts one DATA of at most `room` bytes, or the FIN, into the record. Returns the bytes of content sent.
+    /// Writes one DATA of at most `room` bytes, or the FIN, into the record. Returns the number of content
+    /// bytes written.
     pub(super) fn fill(&mut self, id: u64, room: u64, record: &mut RecordBuilder) -> Option<u64> {
         if let Some(hash) = self.fin_due() {
             if record.push(&Frame::Fin { id, hash }) {

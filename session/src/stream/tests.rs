@@ -1,4 +1,4 @@
-//! Two sides of a session whose streams change while a reconnect is under way.
+//! Tests of two sides whose streams change while a reconnect is under way.
 
 use alloc::vec;
 use alloc::vec::Vec;
@@ -14,11 +14,11 @@ use crate::output::{Event, StreamEnd};
 
 const ID: u64 = 0;
 const LEN: usize = 60_000;
-/// A stream that is longer than many credits, and how much of it is durable at first.
+/// The length of a stream that needs many credits, and how much of it is durable at first.
 const LONG: usize = 600_000;
 const DURABLE: u64 = 100_000;
 
-/// What a side has to say, as frames.
+/// Returns the frames that a side wants to send.
 fn said(side: &mut Streams) -> Vec<Frame> {
     let mut frames = Vec::new();
     while side.wants_control() || side.wants_data() {
@@ -31,7 +31,7 @@ fn said(side: &mut Streams) -> Vec<Frame> {
     frames
 }
 
-/// Takes frames. Returns the events.
+/// Gives frames to a side, and returns its events.
 fn take(side: &mut Streams, frames: Vec<Frame>) -> Result<Vec<Event>, ErrorCode> {
     let mut events = Vec::new();
     for frame in frames {
@@ -64,12 +64,12 @@ fn take(side: &mut Streams, frames: Vec<Frame>) -> Result<Vec<Event>, ErrorCode>
     Ok(events)
 }
 
-/// Supplies what is wanted of `LEN` bytes, with the end.
+/// Supplies what a side requests of `LEN` bytes, with the end.
 fn supply(side: &mut Streams) {
     supply_of(side, LEN);
 }
 
-/// The same of `len` bytes.
+/// Supplies what a side requests of `len` bytes, with the end.
 fn supply_of(side: &mut Streams, len: usize) {
     while let Some(Event::DataWanted { id, offset, max }) = side.next_wanted() {
         let from = usize::try_from(offset).unwrap();
@@ -79,7 +79,7 @@ fn supply_of(side: &mut Streams, len: usize) {
     }
 }
 
-/// A put that the receiver knows of.
+/// Returns both sides of a put that the receiver knows.
 fn offered() -> (Streams, Streams) {
     let (mut sender, mut receiver) = (Streams::default(), Streams::default());
     drop(sender.open(ID, OpenKind::Put, Bytes::new()).unwrap());
@@ -88,7 +88,7 @@ fn offered() -> (Streams, Streams) {
     (sender, receiver)
 }
 
-/// A put that the receiver takes.
+/// Returns both sides of a put that the receiver has accepted.
 fn accepted() -> (Streams, Streams) {
     let (sender, mut receiver) = offered();
     drop(receiver.written(ID, 0).unwrap());
@@ -96,7 +96,7 @@ fn accepted() -> (Streams, Streams) {
     (sender, receiver)
 }
 
-/// A put of which the receiver has all bytes and nothing durable. The FIN was told.
+/// Returns both sides of a put of which the receiver has every byte, none of them durable, and the FIN.
 fn transferred() -> (Streams, Streams) {
     let (mut sender, mut receiver) = accepted();
     take(&mut sender, said(&mut receiver)).unwrap();
@@ -106,10 +106,10 @@ fn transferred() -> (Streams, Streams) {
     (sender, receiver)
 }
 
-/// A stream and the offset in a block.
+/// A stream's id, and its offset in a resume block.
 type Listed = (u64, u64);
 
-/// Both sides go on from the blocks that they sent. Returns what each tells its application.
+/// Continues both sides from the blocks that they sent. Returns the events of each.
 fn reconnect(
     (sender, of_sender): (&mut Streams, &[Listed]),
     (receiver, of_receiver): (&mut Streams, &[Listed]),
@@ -137,7 +137,7 @@ fn what_became_durable_after_the_block_comes_again_and_is_dropped() {
     let (mut sender, mut receiver) = transferred();
     let (a, b) = (sender.block(), receiver.block());
     assert_eq!(b, [(ID, 0)]);
-    // The reconnect is under way: more becomes durable, though not the end.
+    // More becomes durable while the reconnect is under way, though not the end.
     drop(receiver.written(ID, 30_000).unwrap());
     receiver.written_durable(ID, 30_000, false);
     let (_, events) = reconnect((&mut sender, &a), (&mut receiver, &b));
@@ -158,7 +158,8 @@ fn what_became_durable_after_the_block_comes_again_and_is_dropped() {
     assert_eq!((sender.iter().count(), receiver.iter().count()), (0, 0));
 }
 
-/// A put of `LONG` bytes of which the receiver has taken all, and a first part is durable. The FIN was told.
+/// Returns both sides of a put of `LONG` bytes of which the receiver has every byte, the first part durable,
+/// and the FIN.
 fn transferred_long() -> (Streams, Streams) {
     let (mut sender, mut receiver) = accepted();
     let mut events = Vec::new();
@@ -168,7 +169,7 @@ fn transferred_long() -> (Streams, Streams) {
         events.extend(take(&mut receiver, said(&mut sender)).unwrap());
         let came: usize =
             events.iter().map(|e| if let Event::Data { bytes, .. } = e { bytes.len() } else { 0 }).sum();
-        // The window is large: what was durable is far behind what came.
+        // The window is large: the durable part is far behind what arrived.
         let durable = if came == LONG { DURABLE } else { u64::try_from(came).unwrap().min(DURABLE) };
         drop(receiver.written(ID, durable).unwrap());
         receiver.written_durable(ID, durable, true);
@@ -182,7 +183,7 @@ fn str_026_what_is_durable_far_beyond_the_block_gives_credit() {
     let (mut sender, mut receiver) = transferred_long();
     let (a, b) = (sender.block(), receiver.block());
     assert_eq!(b, [(ID, DURABLE)]);
-    // The reconnect is under way: more becomes durable than the first credit.
+    // More than the first credit becomes durable while the reconnect is under way.
     let more = DURABLE + 3 * STREAM_CREDIT_START;
     drop(receiver.written(ID, more).unwrap());
     receiver.written_durable(ID, more, false);
@@ -205,7 +206,7 @@ fn str_026_what_is_durable_far_beyond_the_block_gives_credit() {
 #[test]
 fn what_was_finished_far_beyond_the_block_is_over_for_both() {
     // req: STR-008, STR-013
-    // With the commit durable before the verdict, or after it.
+    // The commit becomes durable before the verdict, or after it.
     for early in [true, false] {
         let (mut sender, mut receiver) = transferred_long();
         let (a, b) = (sender.block(), receiver.block());
@@ -255,7 +256,7 @@ fn content_that_is_there_already_ends_a_put_whatever_was_sent_after_a_resume() {
 #[test]
 fn what_was_finished_after_the_block_is_answered_when_the_end_comes_again() {
     // req: STR-008
-    // With the commit durable before the verdict, or open until after the end.
+    // The commit becomes durable before the verdict, or only after the end.
     for early in [true, false] {
         let (mut sender, mut receiver) = transferred();
         let (a, b) = (sender.block(), receiver.block());
@@ -287,7 +288,7 @@ fn what_was_finished_before_the_verdict_is_said_again() {
     receiver.written_durable(ID, 60_000, false);
     let _ = reconnect((&mut sender, &a), (&mut receiver, &b));
     supply(&mut sender);
-    // What is under way for a stream that is closed here is ignored, and the sender learns the end.
+    // Frames under way for a stream that is closed here are ignored, and the sender learns of the end.
     let sent = said(&mut sender);
     assert_eq!(take(&mut receiver, sent).unwrap(), []);
     let events = take(&mut sender, said(&mut receiver)).unwrap();

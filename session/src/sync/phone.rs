@@ -12,17 +12,17 @@ use handfast_codec::record::RecordBuilder;
 use crate::error::{ApiMisuse, SendRefused};
 use crate::queue::pop_front_if;
 
-/// Frames that wait to be sent, above which nothing more is asked of the application.
+/// The number of queued frames from which on nothing more is requested from the application.
 const QUEUE_FULL: usize = 8;
 
-/// What the application is asked for.
+/// A request to the application.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Wanted {
-    /// Rows of a collection above a revision, about so many bytes of them.
+    /// Rows of a collection above revision `after`, about `budget` bytes of them.
     Delta { collection: Collection, after: u64, budget: usize },
-    /// A page of a snapshot.
+    /// A page of a snapshot, by its cursor.
     Page { collection: Collection, page: PageCursor },
-    /// The digest of a collection.
+    /// The digest of a collection's rows.
     Digest { collection: Collection },
 }
 
@@ -36,43 +36,44 @@ impl Wanted {
     }
 }
 
-/// The phone's side of one connection.
+/// The state of the phone's side on one connection.
 #[derive(Debug, Default)]
 pub(crate) struct PhoneSync {
     subs: BTreeMap<Collection, Sub>,
-    /// Pages that the web asked for.
+    /// The pages that the companion has requested.
     pages: BTreeMap<Collection, PageCursor>,
     queue: VecDeque<Frame>,
-    /// The phone's newest revision.
+    /// The newest revision of the phone's log.
     rev: u64,
-    /// The newest revision when this machine was loaded: until the web asks for rows, it can know no later one.
+    /// The newest revision when this machine was loaded; until the companion asks for rows, it cannot know a
+    /// later one.
     first: Option<u64>,
-    /// Whether the web has asked for rows since this machine was loaded.
+    /// Whether the companion has asked for rows since this machine was loaded.
     was_read: bool,
-    /// The log is whole from here on: markers of deleted rows at or below it may be gone.
+    /// The revision from which on the log is complete; markers of rows deleted at or below it may be gone.
     floor: u64,
-    /// Bytes of DELTAs that the web has not acknowledged.
+    /// Bytes of the DELTAs that the companion has not acknowledged.
     in_flight: usize,
-    /// The collection that was asked for rows last.
+    /// The collection whose rows were last requested, so that collections take turns.
     last: Option<Collection>,
-    /// What the application was asked and has not answered, and whether the answer still counts.
+    /// The open request to the application, and whether its answer is still of use.
     asked: Option<(Wanted, bool)>,
 }
 
 #[derive(Debug)]
 struct Sub {
-    /// The cursor that the web has, or is being sent.
+    /// The cursor that the companion has, or will have after what is queued.
     sent: u64,
-    /// Up to here there are no further rows.
+    /// The revision up to which the application has no further rows.
     scanned: u64,
-    /// DELTAs in flight: the cursor after, and the length.
+    /// The DELTAs in flight: the revision after each, and its length.
     in_flight: VecDeque<(u64, usize)>,
-    /// Whether the web waits for a digest.
+    /// Whether the companion waits for a digest.
     digest: bool,
 }
 
 impl PhoneSync {
-    /// A connection begins.
+    /// Prepares for a new connection, which starts without subscriptions.
     pub(crate) fn restart(&mut self) {
         let asked = self.asked.take().map(|(wanted, _)| (wanted, false));
         *self = Self {
@@ -85,20 +86,22 @@ impl PhoneSync {
         };
     }
 
-    /// The revision for the resume block: the highest one that a web can know.
+    /// Returns the revision for the resume block: the highest one that a companion can know.
     pub(crate) fn rev(&self) -> u64 {
+        // A later one would hide that the phone was restored from a backup.
         // req: RES-082
         self.first.filter(|_| !self.was_read).unwrap_or(self.rev)
     }
 
-    /// The log has grown to `rev`, or is loaded with it.
+    /// Sets the log's newest revision, when it has grown or was loaded.
     pub(crate) fn changed(&mut self, rev: u64) {
         let _ = self.first.get_or_insert(rev);
         self.rev = self.rev.max(rev);
     }
 
-    /// The log lost markers: it is whole from `floor` on.
+    /// Notes that the log is complete only from `floor` on, because older markers were deleted.
     pub(crate) fn pruned(&mut self, floor: u64) {
+        // Without those markers the companion would keep rows that are deleted here.
         // req: SYN-025
         self.floor = self.floor.max(floor);
         let floor = self.floor;
@@ -110,8 +113,9 @@ impl PhoneSync {
         }
     }
 
-    /// The highest revision up to which everything of every subscription has left, or was skipped.
+    /// Returns the revision up to which every subscription was sent or skipped, for a PING.
     pub(crate) fn told(&self) -> u64 {
+        // The companion can then see that a DELTA was lost.
         // req: SYN-021
         let scanned = self.subs.values().map(|sub| sub.scanned).min().unwrap_or(0);
         let queued = self.queue.iter().filter_map(|frame| match frame {
@@ -121,40 +125,47 @@ impl PhoneSync {
         queued.fold(scanned, u64::min)
     }
 
-    /// The web subscribes.
+    /// Handles SINCE, by which the companion subscribes.
     pub(crate) fn since(&mut self, collection: Collection, cursor: u64) -> Result<(), ErrorCode> {
+        // Two subscriptions to one collection would deliver rows twice.
         // req: SYN-081
         if self.subs.contains_key(&collection) {
             return Err(ErrorCode::FRAME_NOT_ALLOWED);
         }
         self.was_read = true;
-        // A question for rows of an earlier subscription is no longer of use.
+        // The answer to an open request for an earlier subscription is of no use any more.
         self.end(&collection);
+        // Each subscription costs memory and look-ups in the application.
         // req: SYN-007
         if self.subs.len() >= SUBSCRIPTIONS_MAX {
             return Err(ErrorCode::LIMIT);
         }
+        // Rows deleted below the floor left no marker, and revisions above the newest one are another
+        // history.
         // req: SYN-025
         if cursor < self.floor || cursor > self.rev {
             return self.reply(Frame::SnapshotRequired { collection, rev: self.rev });
         }
+        // The cursor says which rows the companion has, so only later ones follow.
         // req: SYN-001
         let sub = Sub { sent: cursor, scanned: cursor, in_flight: VecDeque::new(), digest: false };
         let _ = self.subs.insert(collection, sub);
         Ok(())
     }
 
-    /// The web ends a subscription, or gives a snapshot up.
+    /// Handles LEAVE, by which the companion ends a subscription or gives up a snapshot.
     pub(crate) fn leave(&mut self, collection: Collection) -> Result<(), ErrorCode> {
+        // The answer marks the point after which no frame of the collection follows.
         // req: SYN-011
         self.end(&collection);
         let _ = self.pages.remove(&collection);
         self.reply(Frame::Leave { collection })
     }
 
-    /// The web asks for a page.
+    /// Handles `PAGE_GET`.
     pub(crate) fn page_get(&mut self, collection: Collection, page: PageCursor) -> Result<(), ErrorCode> {
         self.was_read = true;
+        // A companion that asks faster than it reads must not grow the queue.
         // req: SYN-020
         if !self.pages.contains_key(&collection) && self.pages.len() >= SUBSCRIPTIONS_MAX {
             return Err(ErrorCode::LIMIT);
@@ -163,10 +174,11 @@ impl PhoneSync {
         Ok(())
     }
 
-    /// The web asks for a digest.
+    /// Handles `DIGEST_GET`.
     pub(crate) fn digest_get(&mut self, collection: &Collection, cursor: u64) -> Result<(), ErrorCode> {
-        // It may cross a SNAPSHOT_REQUIRED.
+        // The request may cross a SNAPSHOT_REQUIRED, which ends the subscription.
         let Some(sub) = self.subs.get_mut(collection) else { return Ok(()) };
+        // Nobody can have rows that were never sent.
         // req: SYN-080
         if cursor > sub.sent {
             return Err(ErrorCode::ACK_FUTURE);
@@ -175,7 +187,7 @@ impl PhoneSync {
         Ok(())
     }
 
-    /// Forgets a subscription, if there is one, and what the application was asked for it.
+    /// Ends a subscription, if there is one, and makes an open request for it void.
     fn end(&mut self, collection: &Collection) {
         if let Some(old) = self.subs.remove(collection) {
             let freed = old.in_flight.iter().map(|(_, len)| *len).sum();
@@ -188,8 +200,9 @@ impl PhoneSync {
         }
     }
 
-    /// Answers the web at once.
+    /// Queues an immediate answer to the companion.
     fn reply(&mut self, frame: Frame) -> Result<(), ErrorCode> {
+        // A companion that asks faster than it reads must not grow the queue.
         // req: SYN-020
         let replies = self.queue.iter().filter(|frame| !matches!(frame, Frame::Delta { .. })).count();
         if replies >= SYNC_ANSWERS_MAX {
@@ -199,7 +212,7 @@ impl PhoneSync {
         Ok(())
     }
 
-    /// The next question to the application, when there is room and none is open.
+    /// Returns the next request to the application, if there is room and none is open.
     pub(crate) fn next_wanted(&mut self) -> Option<Wanted> {
         if self.asked.is_some() || self.queue.len() >= QUEUE_FULL {
             return None;
@@ -213,14 +226,16 @@ impl PhoneSync {
         self.pages.pop_first().map(|(collection, page)| Wanted::Page { collection, page })
     }
 
-    /// A digest is of use once everything before it has been sent.
+    /// Returns the request for a digest, once all rows before it were sent.
     fn wanted_digest(&self) -> Option<Wanted> {
+        // Both sides must compute it over the same rows.
         // req: SYN-017
         let due = |(_, sub): &(&Collection, &Sub)| sub.digest && sub.scanned >= self.rev;
         self.subs.iter().find(due).map(|(collection, _)| Wanted::Digest { collection: *collection })
     }
 
     fn wanted_delta(&mut self) -> Option<Wanted> {
+        // A slow companion must not make the phone buffer a whole log.
         // req: SYN-004
         let budget = DELTA_UNACKED_LEN_MAX.saturating_sub(self.in_flight);
         if budget < DELTA_UNACKED_LEN_MAX / 4 {
@@ -235,7 +250,7 @@ impl PhoneSync {
         Some(wanted)
     }
 
-    /// Whether the question to which the application gives an answer is the open one, and whether it still counts.
+    /// Returns whether the answer given belongs to the open request, and if so whether it is still of use.
     fn is_asked(&self, matches: impl Fn(&Wanted) -> bool) -> Result<bool, ApiMisuse> {
         match &self.asked {
             Some((wanted, counts)) if matches(wanted) => Ok(*counts),
@@ -243,7 +258,7 @@ impl PhoneSync {
         }
     }
 
-    /// The application's answer: all rows of the collection with a revision above the one asked for, up to `to`.
+    /// Queues the application's answer: all rows of the collection above the requested revision, up to `to`.
     pub(crate) fn delta(
         &mut self,
         collection: &Collection,
@@ -260,6 +275,7 @@ impl PhoneSync {
         let parts = pack(items).ok_or(ApiMisuse::TooLarge)?;
         let total = parts.iter().map(Items::len).sum();
         let budget = DELTA_UNACKED_LEN_MAX.saturating_sub(self.in_flight);
+        // The companion joins all parts in memory.
         // req: SYN-005
         if total > budget.min(DELTA_LEN_MAX) || to < sub.scanned {
             return Err(ApiMisuse::TooLarge.into());
@@ -280,13 +296,14 @@ impl PhoneSync {
         Ok(())
     }
 
-    /// The application's answer in place of a delta: rows left the collection before they were sent.
+    /// Handles the other answer to a request for rows: some left the collection before they were sent.
     pub(crate) fn behind(&mut self, collection: &Collection) -> Result<(), SendRefused> {
         let is_it =
             |wanted: &Wanted| matches!(wanted, Wanted::Delta { collection: c, .. } if c == collection);
         let counts = self.is_asked(is_it)?;
         self.asked = None;
         if counts {
+            // Rows that left were never sent as deleted, so only a snapshot shows it.
             // req: SYN-025
             self.end(collection);
             self.queue.push_back(Frame::SnapshotRequired { collection: *collection, rev: self.rev });
@@ -294,7 +311,7 @@ impl PhoneSync {
         Ok(())
     }
 
-    /// The application's answer: a page, or none when it cannot read the page's cursor.
+    /// Queues the application's answer: a page, or `None` when it cannot read the page's cursor.
     pub(crate) fn page(
         &mut self,
         collection: &Collection,
@@ -305,10 +322,12 @@ impl PhoneSync {
         let Some((Wanted::Page { page, .. }, _)) = &self.asked else { return Ok(()) };
         let collection = *collection;
         let frame = match answer {
+            // The cursor may come from an earlier version of the application.
             // req: SYN-027
             None => Frame::SnapshotRequired { collection, rev: self.rev },
             Some((rev, next, items)) => {
                 let items = Items::build(items).ok_or(ApiMisuse::TooLarge)?;
+                // The repeated cursor shows the companion which request is answered.
                 // req: SYN-082
                 Frame::Page { collection, page: page.clone(), next, rev, items }
             }
@@ -320,7 +339,7 @@ impl PhoneSync {
         Ok(())
     }
 
-    /// The application's answer: the digest of the collection, computed when its newest revision was `rev`.
+    /// Queues the application's answer: the digest of the collection, computed at revision `rev`.
     pub(crate) fn digest(
         &mut self,
         collection: &Collection,
@@ -330,7 +349,8 @@ impl PhoneSync {
         let counts =
             self.is_asked(|wanted| matches!(wanted, Wanted::Digest { collection: c } if c == collection))?;
         self.asked = None;
-        // The digest of another moment says nothing: it is asked for again once what came in between is sent.
+        // A digest from another revision proves nothing; it is requested again once the rows in between are
+        // sent.
         if let Some(sub) = self.subs.get_mut(collection).filter(|sub| counts && sub.scanned == rev) {
             sub.digest = false;
             sub.sent = rev;
@@ -339,9 +359,10 @@ impl PhoneSync {
         Ok(())
     }
 
-    /// The web has stored a collection up to `cursor`.
+    /// Handles the companion's acknowledgement of a collection up to `cursor`.
     pub(crate) fn ack(&mut self, collection: &Collection, cursor: u64) -> Result<(), ErrorCode> {
         let Some(sub) = self.subs.get_mut(collection) else { return Ok(()) };
+        // Nobody can have stored rows that were never sent.
         // req: SYN-080
         if cursor > sub.sent {
             return Err(ErrorCode::ACK_FUTURE);
@@ -361,7 +382,7 @@ impl PhoneSync {
     }
 }
 
-/// Items in as few parts as they fit; `None` if one is empty or too long.
+/// Packs items into as few parts as possible. Returns `None` if one is empty or too long.
 fn pack(items: &[Bytes]) -> Option<Vec<Items>> {
     let mut parts = Vec::new();
     let mut part = ItemsWriter::new();
@@ -389,7 +410,7 @@ mod tests {
         [Bytes::from_static(b"row")]
     }
 
-    /// A phone whose newest revision is 5, and a web that has subscribed from 0.
+    /// Returns a phone whose newest revision is 5, with a companion that has subscribed from 0.
     fn subscribed() -> PhoneSync {
         let mut sync = PhoneSync::default();
         sync.changed(5);
@@ -397,7 +418,7 @@ mod tests {
         sync
     }
 
-    /// The revision after which rows are asked for next.
+    /// Returns the revision after which rows are requested next.
     fn after(sync: &mut PhoneSync) -> Option<u64> {
         match sync.next_wanted() {
             Some(Wanted::Delta { after, .. }) => Some(after),
@@ -458,7 +479,7 @@ mod tests {
         let parts = pack(&[part.clone(), part.clone(), part.clone(), part.clone()]).unwrap();
         let rest = DELTA_LEN_MAX - parts.iter().map(Items::len).sum::<usize>();
         for (more, fits) in [(0, true), (1, false)] {
-            // The length in front of an item takes two bytes.
+            // The length before an item takes two bytes.
             let last = Bytes::from(alloc::vec![7; rest - 2 + more]);
             let items = [part.clone(), part.clone(), part.clone(), part.clone(), last];
             let mut sync = subscribed();

@@ -1,4 +1,4 @@
-//! The web's side of the sync lane: subscriptions of one connection, and cursors that outlive it.
+//! The companion's side of the sync lane: subscriptions of one connection, and cursors that outlive it.
 
 use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
 use alloc::vec::Vec;
@@ -11,37 +11,37 @@ use handfast_codec::record::RecordBuilder;
 use crate::error::{ApiMisuse, SendRefused};
 use crate::queue::pop_front_if;
 
-/// The web's side.
+/// The state of the companion's side.
 #[derive(Debug, Default)]
 pub(crate) struct WebSync {
-    /// What is durable, or about to be.
+    /// The cursor of each collection, durable or in an open commit.
     cursors: BTreeMap<Collection, u64>,
-    /// Snapshots that are not whole: their revision, and the page that comes next.
+    /// Unfinished snapshots: their revision, and the cursor of the next page.
     snapshots: BTreeMap<Collection, (u64, PageCursor)>,
-    /// Snapshots of a collection since its digest matched last.
+    /// The number of snapshots of a collection since its digest last matched.
     tries: BTreeMap<Collection, u8>,
     subs: BTreeMap<Collection, Sub>,
-    /// Cursors to put into the next ACK.
+    /// The collections whose cursors go into the next ACK.
     dirty: BTreeSet<Collection>,
     queue: VecDeque<Frame>,
-    /// What arrived whole and has not been handed out.
+    /// What arrived completely and was not handed out yet.
     ready: VecDeque<Arrived>,
-    /// The digest that the application is asked to compare: nothing more is handed out until it has answered.
+    /// The digest that the application is asked to compare; nothing more is handed out before it answers.
     comparing: Option<(Collection, u64, [u8; 32])>,
 }
 
-/// Where a subscription stands.
+/// The state of a subscription.
 #[derive(Debug)]
 enum Sub {
-    /// DELTAs come.
+    /// DELTAs are expected.
     Open(OpenSub),
-    /// Pages come: the next one is asked for, or its page before is being stored.
+    /// Pages are expected: either one is requested (`asked`), or the last one is being stored.
     Snapshot { asked: bool },
-    /// LEAVE was sent, its answer has not come: what arrives is ignored.
+    /// LEAVE was sent and not answered yet, so that frames of the collection are ignored.
     Leaving(Then),
 }
 
-/// What follows a LEAVE.
+/// What follows the answer to a LEAVE.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Then {
     Nothing,
@@ -51,22 +51,22 @@ enum Then {
 
 #[derive(Debug)]
 struct OpenSub {
-    /// The cursor after the last whole DELTA received on this connection.
+    /// The revision after the last complete DELTA on this connection.
     received: u64,
-    /// The phone said in a PING that it has sent everything up to here.
+    /// The revision up to which the phone, in a PING, says that it has sent everything.
     told: u64,
-    /// Whether anything came in this subscription: from then on a PING speaks of it too.
+    /// Whether anything came in this subscription; from then on a PING covers it too.
     heard: bool,
-    /// DELTAs since the last digest.
+    /// The number of DELTAs since the last digest.
     deltas: u32,
     digest_asked: bool,
-    /// The parts of the DELTA that is not whole.
+    /// The revision, the last part's number and the parts of an incomplete DELTA.
     to: u64,
     last: u8,
     parts: Vec<Items>,
 }
 
-/// A whole DELTA.
+/// A complete DELTA.
 #[derive(Debug)]
 pub(crate) struct Delta {
     pub(crate) collection: Collection,
@@ -85,27 +85,27 @@ pub(crate) struct Page {
     pub(crate) items: Items,
 }
 
-/// What is handed out next.
+/// What is handed to the endpoint next.
 #[derive(Debug)]
 pub(crate) enum Arrived {
-    /// A whole DELTA.
+    /// A complete DELTA.
     Delta(Delta),
-    /// A page.
+    /// A page of a snapshot.
     Page(Page),
-    /// A digest, to be compared with that of the rows as they stand now.
+    /// A digest, to be compared with that of the stored rows as they are now.
     Digest { collection: Collection, cursor: u64, digest: [u8; 32] },
 }
 
-/// What the comparison of two digests led to.
+/// The result of comparing two digests.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Compared {
-    /// Both hold the same rows, and the cursor may move up to that of the digest.
+    /// Both sides hold the same rows, and the cursor may move up to the digest's.
     Equal { moved: Option<u64> },
-    /// They do not: a snapshot follows.
+    /// The rows differ, and a snapshot follows.
     Repair,
-    /// They do not, and the snapshots that were allowed have not helped.
+    /// The rows differ, and three snapshots have not helped.
     GivenUp,
-    /// They do not, and the subscription is over: the next one asks again.
+    /// The rows differ, but the subscription has ended; the next one compares again.
     Left,
 }
 
@@ -117,13 +117,13 @@ impl WebSync {
         Self { cursors, snapshots, ..Self::default() }
     }
 
-    /// The highest revision of the phone's log that is known here.
+    /// Returns the highest revision of the phone's log that is known here.
     pub(crate) fn rev(&self) -> u64 {
         let snapshots = self.snapshots.values().map(|(rev, _)| rev);
         self.cursors.values().chain(snapshots).copied().max().unwrap_or(0)
     }
 
-    /// A connection begins.
+    /// Prepares for a new connection, which starts without subscriptions.
     pub(crate) fn restart(&mut self) {
         self.subs.clear();
         self.dirty.clear();
@@ -132,12 +132,12 @@ impl WebSync {
         self.comparing = None;
     }
 
-    /// The phone has another log: nothing stored says anything of it.
+    /// Forgets everything, because the phone has another log.
     pub(crate) fn forget(&mut self) {
         *self = Self::default();
     }
 
-    /// Asks for a collection from its stored cursor on, or for the rest of its snapshot.
+    /// Subscribes to a collection from its stored cursor, or continues its snapshot.
     pub(crate) fn subscribe(&mut self, collection: Collection) -> Result<(), SendRefused> {
         let is_full = self.subs.len() >= SUBSCRIPTIONS_MAX;
         match self.subs.get_mut(&collection) {
@@ -149,8 +149,8 @@ impl WebSync {
         Ok(())
     }
 
-    /// Like [`WebSync::subscribe`], but for a collection of which nothing is kept here: without a stored cursor it
-    /// begins with the snapshot, which has no rows and tells the phone's newest revision.
+    /// Subscribes like [`WebSync::subscribe`], but to a collection whose rows are not kept here: without a
+    /// stored cursor it requests a snapshot, which has no rows and reports the phone's newest revision.
     pub(crate) fn subscribe_from_now(&mut self, collection: Collection) -> Result<(), SendRefused> {
         if self.cursors.contains_key(&collection) || self.subs.contains_key(&collection) {
             return self.subscribe(collection);
@@ -163,6 +163,7 @@ impl WebSync {
     }
 
     fn open(&mut self, collection: Collection) {
+        // An interrupted snapshot continues where it stopped.
         // req: SYN-013
         if self.snapshots.contains_key(&collection) {
             return self.ask_page(collection);
@@ -180,11 +181,12 @@ impl WebSync {
         };
         let _ = self.subs.insert(collection, Sub::Open(sub));
         self.queue.push_back(Frame::Since { collection, cursor });
+        // Only a digest shows rows that differ although every DELTA arrived.
         // req: SYN-016
         self.queue.push_back(Frame::DigestGet { collection, cursor });
     }
 
-    /// Asks for the page of a snapshot that comes next, or for its first.
+    /// Requests the next page of a snapshot, or its first.
     fn ask_page(&mut self, collection: Collection) {
         let page = self.next_page(&collection);
         let _ = self.subs.insert(collection, Sub::Snapshot { asked: true });
@@ -195,7 +197,7 @@ impl WebSync {
         self.snapshots.get(collection).map(|(_, next)| next.clone()).unwrap_or_default()
     }
 
-    /// Ends a subscription. Returns whether there was one.
+    /// Leaves a subscription. Returns whether there was one.
     pub(crate) fn leave(&mut self, collection: Collection) -> bool {
         self.leave_then(collection, Then::Nothing)
     }
@@ -213,7 +215,7 @@ impl WebSync {
         true
     }
 
-    /// The phone's answer to a LEAVE. Returns whether the subscription is over.
+    /// Handles the phone's answer to a LEAVE. Returns whether the subscription has ended.
     pub(crate) fn left(&mut self, collection: Collection) -> Result<bool, ErrorCode> {
         let Some(Sub::Leaving(then)) = self.subs.get(&collection) else {
             return Err(ErrorCode::FRAME_NOT_ALLOWED);
@@ -229,11 +231,12 @@ impl WebSync {
         Ok(false)
     }
 
-    /// Whether frames of the collection are to be ignored, because it is being left.
+    /// Returns whether frames of the collection must be ignored, because it is being left.
     ///
     /// # Errors
     /// `FRAME_NOT_ALLOWED` when there is no subscription at all.
     fn is_leaving(&self, collection: &Collection) -> Result<bool, ErrorCode> {
+        // LEAVE crosses frames that were under way; without a subscription a frame is the phone's fault.
         // req: SYN-008, SYN-023
         match self.subs.get(collection) {
             None => Err(ErrorCode::FRAME_NOT_ALLOWED),
@@ -242,7 +245,7 @@ impl WebSync {
         }
     }
 
-    /// The phone says that everything up to `rev` has been sent or skipped.
+    /// Records that the phone has sent or skipped everything up to `rev`.
     pub(crate) fn told(&mut self, rev: u64) {
         for sub in self.subs.values_mut() {
             if let Sub::Open(sub) = sub
@@ -253,7 +256,7 @@ impl WebSync {
         }
     }
 
-    /// Takes one part; with its last one the DELTA waits in [`WebSync::next`].
+    /// Handles one part; with the last one the DELTA comes out of [`WebSync::next`].
     pub(crate) fn delta(
         &mut self,
         collection: Collection,
@@ -269,6 +272,7 @@ impl WebSync {
         };
         let (from, to) = span;
         let (part, last) = part;
+        // A DELTA that was lost would leave rows missing without a sign.
         // req: SYN-002, SYN-024
         if from != sub.received || to <= from || to <= sub.told {
             return Err(ErrorCode::SEQ_GAP);
@@ -279,6 +283,7 @@ impl WebSync {
             return Err(ErrorCode::PART_ORDER);
         }
         sub.parts.push(items);
+        // The parts are joined in memory.
         // req: SYN-005
         if sub.parts.iter().map(Items::len).sum::<usize>() > DELTA_LEN_MAX {
             return Err(ErrorCode::MESSAGE_TOO_LARGE);
@@ -289,6 +294,7 @@ impl WebSync {
         (sub.received, sub.heard) = (to, true);
         let items = core::mem::take(&mut sub.parts);
         self.ready.push_back(Arrived::Delta(Delta { collection, from, to, items }));
+        // Only a digest shows rows that differ although every DELTA arrived.
         // req: SYN-016
         sub.deltas = sub.deltas.saturating_add(1);
         if sub.deltas >= DIGEST_EVERY && !sub.digest_asked {
@@ -298,12 +304,12 @@ impl WebSync {
         Ok(())
     }
 
-    /// The phone wants this collection to be read anew. Returns whether that was done too often.
+    /// Handles `SNAPSHOT_REQUIRED`. Returns whether that makes too many snapshots, so that none is fetched.
     pub(crate) fn snapshot_required(&mut self, collection: Collection) -> Result<bool, ErrorCode> {
         if self.is_leaving(&collection)? {
             return Ok(false);
         }
-        // A page's cursor that the phone cannot read counts as a snapshot that did not help.
+        // A page cursor that the phone cannot read counts as a snapshot that did not help.
         if matches!(self.subs.get(&collection), Some(Sub::Snapshot { .. })) {
             self.count(collection);
         }
@@ -312,6 +318,7 @@ impl WebSync {
             let _ = self.subs.remove(&collection);
             return Ok(true);
         }
+        // The snapshot starts with its first page.
         // req: SYN-013
         self.ask_page(collection);
         Ok(false)
@@ -323,22 +330,25 @@ impl WebSync {
     }
 
     fn is_given_up(&self, collection: &Collection) -> bool {
+        // Rows that still differ have a cause that another snapshot does not mend.
         // req: SYN-019
         self.tries.get(collection).is_some_and(|tries| *tries >= SNAPSHOT_TRIES_MAX)
     }
 
-    /// Takes a page that was asked for.
+    /// Handles a page, which must have been requested.
     pub(crate) fn page(&mut self, page: Page) -> Result<(), ErrorCode> {
         if self.is_leaving(&page.collection)? {
             return Ok(());
         }
         let expected = self.next_page(&page.collection);
         let is_of_snapshot = self.snapshots.get(&page.collection).is_none_or(|(rev, _)| *rev == page.rev);
+        // A page that nobody asked for could mix two snapshots.
         // req: SYN-008
         match self.subs.get_mut(&page.collection) {
             Some(Sub::Snapshot { asked }) if *asked && expected == page.at => *asked = false,
             _ => return Err(ErrorCode::FRAME_NOT_ALLOWED),
         }
+        // Pages of different revisions would mix two snapshots.
         // req: SYN-012
         if !is_of_snapshot {
             return Err(ErrorCode::SEQ_GAP);
@@ -347,7 +357,7 @@ impl WebSync {
         Ok(())
     }
 
-    /// Takes a digest that was asked for.
+    /// Handles a digest, which must have been requested.
     pub(crate) fn digest(
         &mut self,
         collection: Collection,
@@ -359,10 +369,12 @@ impl WebSync {
         }
         match self.subs.get_mut(&collection) {
             Some(Sub::Open(sub)) if sub.digest_asked && sub.parts.is_empty() => {
+                // It would cover fewer rows than are here.
                 // req: SYN-031
                 if cursor < sub.received {
                     return Err(ErrorCode::SEQ_GAP);
                 }
+                // The phone's next DELTA starts there.
                 // req: SYN-034
                 (sub.received, sub.heard) = (cursor, true);
                 (sub.digest_asked, sub.deltas) = (false, 0);
@@ -373,7 +385,7 @@ impl WebSync {
         Ok(())
     }
 
-    /// The next thing to hand out.
+    /// Returns what to hand out next.
     pub(crate) fn next(&mut self) -> Option<Arrived> {
         if self.comparing.is_some() {
             return None;
@@ -396,10 +408,11 @@ impl WebSync {
         Some(arrived)
     }
 
-    /// The digest check: the application says what its own rows of the collection come to.
+    /// Compares the digest of the companion's own rows with the phone's.
     pub(crate) fn compare(&mut self, collection: &Collection, own: &[u8; 32]) -> Result<Compared, ApiMisuse> {
         let (_, cursor, digest) =
             self.comparing.take_if(|(asked, ..)| asked == collection).ok_or(ApiMisuse::WrongState)?;
+        // Equal digests prove that no row is missing up to that cursor.
         // req: SYN-018
         if digest == *own {
             let _ = self.tries.remove(collection);
@@ -412,12 +425,14 @@ impl WebSync {
         if self.is_given_up(collection) {
             return Ok(Compared::GivenUp);
         }
+        // A snapshot replaces every row, whatever the cause of the difference.
         // req: SYN-032
         let _ = self.leave_then(*collection, Then::Snapshot);
         Ok(Compared::Repair)
     }
 
-    /// Rows are durable up to `to`: acknowledge it, if this subscription has come that far.
+    /// Records that rows are durable up to `to`, and acknowledges them if this subscription has come that
+    /// far.
     pub(crate) fn committed(&mut self, collection: Collection, to: u64) {
         let cursor = self.cursors.entry(collection).or_insert(0);
         *cursor = to.max(*cursor);
@@ -428,8 +443,9 @@ impl WebSync {
         }
     }
 
-    /// A page is durable: the next one is asked for, or the changes since the snapshot.
+    /// Records that a page is durable: requests the next one, or the changes since the snapshot.
     pub(crate) fn page_committed(&mut self, collection: Collection) {
+        // A page that is lost in a crash is then requested again.
         // req: SYN-013
         if let Some(Sub::Snapshot { asked: false }) = self.subs.get(&collection) {
             if !self.snapshots.contains_key(&collection) {
@@ -439,7 +455,7 @@ impl WebSync {
         }
     }
 
-    /// The cursors for an ACK.
+    /// Returns the cursors for an ACK, and clears the list.
     pub(crate) fn take_acks(&mut self) -> Vec<(Collection, u64)> {
         let dirty = core::mem::take(&mut self.dirty);
         let received = |collection: &Collection| match self.subs.get(collection) {
