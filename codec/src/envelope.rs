@@ -1,4 +1,4 @@
-//! What stands in a message of the reliable lane around the application's bytes (spec, delivery, *Commands*).
+//! The envelopes that the reliable lane puts around commands and results (spec, delivery, *Commands*).
 
 use alloc::vec::Vec;
 
@@ -12,22 +12,22 @@ use crate::varint::put_varint;
 const STATUS_RESULT: u8 = 0;
 const STATUS_ALREADY_DONE: u8 = 1;
 
-/// A command, from the companion to the phone: `number varint | floor varint | key 16 | body`.
+/// A command from the companion to the phone: `number varint | floor varint | key 16 | body`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[expect(clippy::exhaustive_structs, reason = "the fields of the layout")]
 pub struct CommandEnvelope {
-    /// Its number: commands are numbered in the order of the user's acts.
+    /// The command's number, from 1, in the order in which the user acted.
     pub number: u64,
-    /// The lowest number that is not settled.
+    /// The lowest number of a command whose result the companion has not stored; at most `number`.
     pub floor: u64,
-    /// Its key, which no other command has.
+    /// The key of the command: 16 random bytes that no other command has.
     pub key: CommandKey,
-    /// The application's bytes.
+    /// The application's bytes, at most 65,504 of them.
     pub body: Bytes,
 }
 
 impl CommandEnvelope {
-    /// The message.
+    /// Returns the envelope's bytes.
     #[must_use]
     pub fn encode(&self) -> Bytes {
         let mut out = Vec::with_capacity(self.body.len().saturating_add(32));
@@ -38,7 +38,7 @@ impl CommandEnvelope {
         Bytes::from(out)
     }
 
-    /// Reads a message. The body is a slice of it.
+    /// Decodes a message of the reliable lane. The body is a slice of it.
     ///
     /// # Errors
     /// `TRUNCATED`, `VARINT_NOT_MINIMAL`.
@@ -51,19 +51,19 @@ impl CommandEnvelope {
     }
 }
 
-/// A result, from the phone to the companion: `key 16 | status u8 | body`.
+/// A result from the phone to the companion: `key 16 | status u8 | body`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[expect(clippy::exhaustive_structs, reason = "the fields of the layout")]
 pub struct ResultEnvelope {
-    /// The key of the command that it answers.
+    /// The key of the command that this result answers.
     pub key: CommandKey,
-    /// The application's bytes; none when the command was run before and the phone has forgotten what came of it
+    /// The application's bytes; `None` when the phone ran the command before and no longer has the result
     /// (`ALREADY_DONE`).
     pub body: Option<Bytes>,
 }
 
 impl ResultEnvelope {
-    /// The message.
+    /// Returns the envelope's bytes.
     #[must_use]
     pub fn encode(&self) -> Bytes {
         let len = self.body.as_ref().map_or(0, Bytes::len);
@@ -79,7 +79,7 @@ impl ResultEnvelope {
         Bytes::from(out)
     }
 
-    /// Reads a message. The body is a slice of it.
+    /// Decodes a message of the reliable lane. The body is a slice of it.
     ///
     /// # Errors
     /// `TRUNCATED`; `FIELD_VALUE` for an unknown status; `TRAILING_BYTES` when a body follows `ALREADY_DONE`.

@@ -1,64 +1,64 @@
-//! The error registry as one table, and the error of every decoder (spec, errors).
+//! The registry of error codes as one table, and the error that every decoder returns (spec, errors).
 
 use core::fmt;
 
-/// What the code's holder can do (spec, errors).
+/// The action that an error code allows (spec, errors).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Action {
     /// Try again, at once or after the reconnect delay.
     Retry,
-    /// Try again after the milliseconds given.
+    /// Try again after the number of milliseconds that came with the code.
     RetryAfter,
-    /// A person must act.
+    /// Wait for a person to act.
     User,
-    /// This object is dead: start a new one.
+    /// Give up this object (connection, session, stream or request), and start a new one.
     Fatal,
 }
 
-/// What a code ends (spec, errors).
+/// The object that an error code ends (spec, errors).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Scope {
     /// The attachment to the relay.
     Relay,
-    /// One handshake's keys.
+    /// The connection, with the keys of its handshake.
     Connection,
-    /// Order and delivery between the two devices.
+    /// The session: order and delivery between the two devices.
     Session,
-    /// One stream.
+    /// One stream; the session goes on.
     Stream,
-    /// One request.
+    /// One request; nothing else is affected.
     Request,
 }
 
-/// The part of the protocol that a code belongs to: its high byte.
+/// The part of the protocol that a code belongs to, by its high byte.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Area {
-    /// Malformed bytes.
+    /// 0x01: malformed bytes.
     Framing,
-    /// A handshake.
+    /// 0x02: handshakes.
     Handshake,
-    /// The state of a link.
+    /// 0x03: the state of a link.
     Link,
-    /// Sealed records.
+    /// 0x04: sealed records.
     Channel,
-    /// Order and delivery.
+    /// 0x05: order and delivery of messages and rows.
     Session,
-    /// Streams.
+    /// 0x06: streams.
     Stream,
-    /// The relay.
+    /// 0x07: the relay.
     Relay,
-    /// A limit.
+    /// 0x08: limits.
     Limit,
-    /// The program itself.
+    /// 0x09: faults of the program itself.
     Internal,
-    /// None that this version knows.
+    /// A high byte that this version does not know.
     Unknown,
 }
 
-/// A code of the error registry, two bytes on the wire. An unknown one survives.
+/// An error code, two bytes on the wire. Codes that are not in the registry keep their number.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ErrorCode(u16);
 
@@ -70,10 +70,10 @@ macro_rules! registry {
                 pub const $name: Self = Self($code);
             )*
 
-            /// Every code of the registry, ascending.
+            /// Every code of the registry, in ascending order.
             pub const ALL: &'static [Self] = &[$(Self::$name),*];
 
-            /// The row of the registry.
+            /// Returns the code's row of the registry: name, action, scope, meaning.
             const fn row(self) -> Option<(&'static str, Action, Scope, &'static str)> {
                 match self.0 {
                     $($code => Some((stringify!($name), Action::$action, Scope::$scope, $meaning)),)*
@@ -167,25 +167,25 @@ registry! {
 }
 
 impl ErrorCode {
-    /// The code with this number.
+    /// Returns the code with this number, known or not.
     #[must_use]
     pub const fn from_u16(code: u16) -> Self {
         Self(code)
     }
 
-    /// The number on the wire.
+    /// Returns the number on the wire.
     #[must_use]
     pub const fn as_u16(self) -> u16 {
         self.0
     }
 
-    /// Whether the registry of this version has the code.
+    /// Returns whether the code is in this version's registry.
     #[must_use]
     pub const fn is_known(self) -> bool {
         self.row().is_some()
     }
 
-    /// The name in the registry, or `UNKNOWN`.
+    /// Returns the code's name in the registry, or `UNKNOWN`.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self.row() {
@@ -194,7 +194,7 @@ impl ErrorCode {
         }
     }
 
-    /// What its holder can do. An unknown code is fatal.
+    /// Returns the action that the code allows; [`Action::Fatal`] for an unknown code.
     #[must_use]
     pub const fn action(self) -> Action {
         // req: ERR-003
@@ -204,7 +204,7 @@ impl ErrorCode {
         }
     }
 
-    /// What it ends; `None` for an unknown code, which ends whatever it arrived in.
+    /// Returns what the code ends; `None` for an unknown code, which ends whatever it arrived in.
     #[must_use]
     pub const fn scope(self) -> Option<Scope> {
         match self.row() {
@@ -213,7 +213,7 @@ impl ErrorCode {
         }
     }
 
-    /// One sentence for a person, without a full stop.
+    /// Returns the meaning as one sentence for a person, without a full stop.
     #[must_use]
     pub const fn meaning(self) -> &'static str {
         match self.row() {
@@ -222,7 +222,7 @@ impl ErrorCode {
         }
     }
 
-    /// The area of its high byte.
+    /// Returns the area of the code's high byte.
     #[must_use]
     pub const fn area(self) -> Area {
         match self.0.to_be_bytes() {
@@ -239,7 +239,8 @@ impl ErrorCode {
         }
     }
 
-    /// The code as it may leave this device: failed cryptographic checks all look alike (spec, errors).
+    /// Returns the code to send to the peer: failed cryptographic checks all become `HANDSHAKE_FAILED`, so
+    /// that nobody learns which one failed (spec, errors).
     #[must_use]
     pub const fn on_wire(self) -> Self {
         // req: ERR-004
@@ -265,27 +266,27 @@ impl fmt::Debug for ErrorCode {
     }
 }
 
-/// Malformed bytes: which rule, where, and in what.
+/// An error of a decoder: the broken rule, the place, and the field.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{code} at byte {at} in {what}")]
 #[non_exhaustive]
 pub struct DecodeError {
-    /// The rule that was broken.
+    /// The code of the broken rule.
     pub code: ErrorCode,
-    /// Bytes from the start of the input to the fault.
+    /// The number of bytes from the start of the input to the fault.
     pub at: usize,
-    /// The field or item, a name of the specification.
+    /// The name of the field or item, as in the specification.
     pub what: &'static str,
 }
 
 impl DecodeError {
-    /// An error of this code, at this byte offset, in this field.
+    /// Creates an error with this code, at byte offset `at`, in the field `what`.
     #[must_use]
     pub const fn new(code: ErrorCode, at: usize, what: &'static str) -> Self {
         Self { code, at, what }
     }
 
-    /// The rule that was broken.
+    /// Returns the code of the broken rule.
     #[must_use]
     pub const fn code(&self) -> ErrorCode {
         self.code

@@ -21,11 +21,11 @@ use crate::parse::Cursor;
 use crate::role::DeviceRole;
 use crate::varint::{len_u64, put_varint, varint_len};
 
-/// The type of a frame. An unknown one survives to its error or to being ignored.
+/// The type number of a frame, known or not.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct FrameType(u64);
 
-/// Who may send a frame.
+/// The roles that may send a frame.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum From {
     Both,
@@ -40,7 +40,7 @@ macro_rules! frame_types {
                 pub const $name: Self = Self($number);
             )*
 
-            /// Every known type, ascending.
+            /// Every known type, in ascending order.
             pub const ALL: &'static [Self] = &[$(Self::$name),*];
 
             const fn row(self) -> Option<(&'static str, From)> {
@@ -80,13 +80,13 @@ frame_types! {
 }
 
 impl FrameType {
-    /// The number on the wire.
+    /// Returns the number on the wire.
     #[must_use]
     pub const fn as_u64(self) -> u64 {
         self.0
     }
 
-    /// The name in the registry, or `UNKNOWN`.
+    /// Returns the type's name in the registry, or `UNKNOWN`.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self.row() {
@@ -95,7 +95,7 @@ impl FrameType {
         }
     }
 
-    /// Whether a device of this role may send the type. Unknown types are not judged here.
+    /// Returns whether a device of this role may send the type. Unknown types count as allowed.
     #[must_use]
     pub fn is_allowed_from(self, role: DeviceRole) -> bool {
         self.row().is_none_or(|(_, from)| from == From::Both || from == From::Only(role))
@@ -111,196 +111,199 @@ impl fmt::Debug for FrameType {
     }
 }
 
-/// Which way a stream carries bytes.
+/// The direction of a stream's bytes, as seen from its opener.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[expect(clippy::exhaustive_enums, reason = "a stream goes one way or the other; other kinds are refused")]
 pub enum OpenKind {
-    /// From the phone.
+    /// The opener asks the peer for bytes.
     Get,
-    /// To the phone.
+    /// The opener sends bytes to the peer.
     Put,
 }
 
-/// One frame of a record.
+/// One decoded frame of a record.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Frame {
-    /// Asks for a PONG; `rev` is the highest revision sent or skipped in this connection's subscriptions.
+    /// PING asks for a PONG; a phone's also tells how far its subscriptions are sent.
     Ping {
-        /// Comes back in the PONG.
+        /// The id that the PONG repeats.
         id: u64,
-        /// The revision; 0 from a web.
+        /// The highest revision up to which all subscriptions were sent or skipped; 0 from a companion.
         rev: u64,
     },
-    /// Answers a PING.
+    /// PONG answers a PING.
     Pong {
         /// The id of the PING.
         id: u64,
     },
-    /// One part of a message.
+    /// MSG carries one part of a message of the reliable lane.
     Msg {
-        /// The message's number in its epoch, from 1.
+        /// The message's sequence number in its epoch, from 1.
         seq: u64,
         /// The part's number, from 0.
         part: u8,
-        /// The number of the last part.
+        /// The number of the message's last part, at most 31.
         last: u8,
-        /// 0 to 16,000 bytes.
+        /// The part's bytes, 0 to 16,000.
         body: Bytes,
     },
-    /// Subscribes to a collection.
+    /// SINCE subscribes to a collection.
     Since {
-        /// The collection.
+        /// The collection's name.
         collection: Collection,
-        /// The revision up to which the web has it.
+        /// The revision up to which the companion has stored it.
         cursor: u64,
     },
-    /// One part of a change: the rows with revisions above `from` up to `to`.
+    /// DELTA carries one part of a change: rows with revisions above `from` and up to `to`.
     Delta {
-        /// The collection.
+        /// The collection's name.
         collection: Collection,
-        /// The cursor before.
+        /// The companion's cursor before the change.
         from: u64,
-        /// The cursor after.
+        /// The companion's cursor after the change.
         to: u64,
         /// The part's number, from 0.
         part: u8,
-        /// The number of the last part.
+        /// The number of the change's last part, at most 31.
         last: u8,
-        /// The rows.
+        /// The rows in this part.
         items: Items,
     },
-    /// The cursor is older than the phone's change log.
+    /// `SNAPSHOT_REQUIRED` answers that the log does not reach back to the cursor, or that a page cursor
+    /// cannot be read.
     SnapshotRequired {
-        /// The collection.
+        /// The collection's name.
         collection: Collection,
-        /// The revision of the snapshot.
+        /// The phone's newest revision.
         rev: u64,
     },
-    /// Asks for a page of a snapshot.
+    /// `PAGE_GET` asks for a page of a snapshot.
     PageGet {
-        /// The collection.
+        /// The collection's name.
         collection: Collection,
-        /// The page; empty for the first.
+        /// The cursor of the page; empty for the first page.
         page: PageCursor,
     },
-    /// A page of a snapshot.
+    /// PAGE carries a page of a snapshot.
     Page {
-        /// The collection.
+        /// The collection's name.
         collection: Collection,
-        /// The page that was asked for.
+        /// The cursor of this page, as it was asked for.
         page: PageCursor,
-        /// The next page; empty if this is the last.
+        /// The cursor of the next page; empty after the last.
         next: PageCursor,
-        /// The revision of the snapshot.
+        /// The phone's newest revision at the first page; the same in all pages.
         rev: u64,
-        /// The rows.
+        /// The rows of the page.
         items: Items,
     },
-    /// Asks for the digest of a collection.
+    /// `DIGEST_GET` asks for the digest of a collection.
     DigestGet {
-        /// The collection.
+        /// The collection's name.
         collection: Collection,
-        /// The cursor at which it is wanted.
+        /// The revision up to which the companion has stored it.
         cursor: u64,
     },
-    /// The digest of a collection.
+    /// DIGEST carries the digest of a collection.
     Digest {
-        /// The collection.
+        /// The collection's name.
         collection: Collection,
-        /// The cursor at which it holds.
+        /// The revision at which the digest was computed.
         cursor: u64,
-        /// The digest.
+        /// The sum of the rows' hashes, big-endian.
         digest: [u8; 32],
     },
-    /// What is durable at the sender.
+    /// ACK tells what is durable at its sender.
     Ack {
-        /// The highest durable message.
+        /// The highest sequence number of a message that is durable.
         durable: u64,
-        /// The durable cursors of collections, 64 at most.
+        /// The cursors of collections that are durable, at most 64; from a companion only.
         cursors: Vec<(Collection, u64)>,
     },
-    /// The latest value of a slot.
+    /// NOW carries the latest value of a slot of the ephemeral lane.
     Now {
-        /// The slot.
+        /// The slot's number.
         slot: u64,
-        /// 0 to 1,024 bytes.
+        /// The value, 0 to 1,024 bytes.
         body: Bytes,
     },
-    /// Opens a stream.
+    /// OPEN opens a stream.
     Open {
-        /// The stream.
+        /// The stream's id: even from the companion, odd from the phone.
         id: u64,
-        /// Its direction.
+        /// Whether the opener asks for bytes or sends them.
         kind: OpenKind,
-        /// 0 to 1,024 bytes for the application.
+        /// A description of the content for the application, 0 to 1,024 bytes.
         meta: Bytes,
     },
-    /// Bytes of a stream.
+    /// DATA carries bytes of a stream.
     Data {
-        /// The stream.
+        /// The stream's id.
         id: u64,
-        /// The offset of the first byte.
+        /// The offset of the first byte in the stream.
         offset: u64,
-        /// 1 to 16,000 bytes.
+        /// The bytes, 1 to 16,000.
         body: Bytes,
     },
-    /// The sender of the stream may send up to this offset.
+    /// CREDIT allows the sender of a stream to send up to an offset.
     Credit {
-        /// The stream.
+        /// The stream's id.
         id: u64,
-        /// The absolute offset.
+        /// The offset in the stream, absolute.
         offset: u64,
     },
-    /// The stream is on the receiver's disk up to this offset.
+    /// DURABLE tells that a stream is on the receiver's disk up to an offset.
     Durable {
-        /// The stream.
+        /// The stream's id.
         id: u64,
-        /// The absolute offset.
+        /// The offset in the stream, absolute.
         offset: u64,
     },
-    /// Ends a stream for both sides.
+    /// STOP ends a stream for both sides.
     Stop {
-        /// The stream.
+        /// The stream's id.
         id: u64,
-        /// The reason.
+        /// The reason why it ends.
         code: ErrorCode,
     },
-    /// All bytes of the stream were sent.
+    /// FIN tells that all bytes of a stream were sent.
     Fin {
-        /// The stream.
+        /// The stream's id.
         id: u64,
-        /// The hash of the content.
+        /// The hash of the content; of media, the content id.
         hash: [u8; 32],
     },
-    /// The peer may send this many bytes of DATA in this connection.
+    /// `CONN_CREDIT` allows the peer to send a number of DATA bytes over this connection.
     ConnCredit {
-        /// Bytes from the connection's start.
+        /// The bytes allowed, counted from the connection's start.
         offset: u64,
     },
-    /// Ends the connection.
+    /// CLOSE ends the connection.
     Close {
-        /// The reason.
+        /// The reason why it ends.
         code: ErrorCode,
-        /// When to try again, in milliseconds.
+        /// The time after which to try again, in milliseconds; 0 if none is named.
         retry_ms: u64,
     },
-    /// Revokes the link.
+    /// REVOKED ends the link for good.
     Revoked {
         /// The account's signature over [`crate::signed::revoked_tbs`].
         signature: Signature,
     },
-    /// Ends a subscription; the phone's answer says that nothing more of it follows.
+    /// LEAVE ends a subscription; the phone's answer marks the point after which nothing of the collection
+    /// follows.
     Leave {
-        /// The collection.
+        /// The collection's name.
         collection: Collection,
     },
-    /// The web was put back to an earlier state: the first frame of a confirm, or none.
+    /// `WEB_BACK` tells that the companion was put back to an earlier state; allowed only as the first frame
+    /// of a confirm.
     WebBack,
 }
 
 impl Frame {
-    /// The frame's type.
+    /// Returns the frame's type.
     #[must_use]
     pub const fn frame_type(&self) -> FrameType {
         match self {
@@ -330,22 +333,23 @@ impl Frame {
         }
     }
 
-    /// The length of type, length and body, in bytes.
+    /// Returns the length of the whole frame (type, length and body), in bytes.
     #[must_use]
     pub fn encoded_len(&self) -> usize {
         let body = self.body_len();
         varint_len(self.frame_type().0).saturating_add(varint_len(len_u64(body))).saturating_add(body)
     }
 
-    /// Appends the frame's bytes. A frame over a limit of its fields is written as it is, and every receiver refuses
-    /// it; [`Frame::is_within_limits`] tells.
+    /// Appends the frame's bytes. A frame that exceeds a limit of its fields is written all the same, and
+    /// every receiver refuses it; check [`Frame::is_within_limits`] before.
     pub fn encode(&self, out: &mut impl BufMut) {
         put_varint(out, self.frame_type().0);
         put_varint(out, len_u64(self.body_len()));
         self.write_body(out);
     }
 
-    /// Reads one frame that fills the whole input; an unknown even one gives none.
+    /// Decodes one frame that fills the whole input. An unknown even type returns `None`, because it must be
+    /// ignored.
     ///
     /// # Errors
     /// `UNKNOWN_CRITICAL` for an unknown odd type, and the faults of the frame's own body.
@@ -356,7 +360,8 @@ impl Frame {
         Ok(frame)
     }
 
-    /// Reads the next frame, of a sender of this role if one is given; none if it is to be ignored.
+    /// Reads the next frame, and checks that `from` may send it if that is given. Returns `None` for a frame
+    /// to ignore.
     pub(crate) fn read(
         cursor: &mut Cursor<'_>,
         input: &Bytes,

@@ -1,8 +1,9 @@
-//! Names, keys and signatures: one newtype for each byte array of the protocol, so that none is taken for another.
+//! Ids, keys and signatures: a type of its own for each byte array of the protocol, so that none is used for
+//! another.
 
 use core::fmt;
 
-/// Writes bytes as lower-case hex.
+/// Writes bytes as lower-case hexadecimal digits.
 pub(crate) fn write_hex(f: &mut fmt::Formatter<'_>, bytes: &[u8]) -> fmt::Result {
     bytes.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
 }
@@ -14,7 +15,7 @@ macro_rules! byte_arrays {
         pub struct $name([u8; $len]);
 
         impl $name {
-            /// The length in bytes.
+            /// The length, in bytes.
             pub const LEN: usize = $len;
 
             /// Wraps the bytes.
@@ -23,7 +24,7 @@ macro_rules! byte_arrays {
                 Self(bytes)
             }
 
-            /// The bytes.
+            /// Returns the bytes.
             #[must_use]
             pub const fn as_bytes(&self) -> &[u8; $len] {
                 &self.0
@@ -53,25 +54,26 @@ macro_rules! byte_arrays {
 }
 
 byte_arrays! {
-    /// A mailbox at a relay: where the two sides of a pairing or of a link meet (spec, relay).
+    /// The id of a mailbox at a relay, where the two sides of a pairing or a link meet (spec, relay).
     MailboxId[16];
-    /// One socket's presence in a mailbox, given by the relay (spec, relay).
+    /// The id that the relay gives to one socket in a mailbox (spec, relay).
     AttachmentId[8];
-    /// One run of a relay process (spec, relay).
+    /// The id of one run of a relay process (spec, relay).
     BootId[16];
-    /// One companion of a phone (spec, certificates).
+    /// The id of a companion of a phone (spec, certificates).
     CompanionId[16];
-    /// What a phone knows a command by: random bytes, drawn when the user acts (spec, delivery).
+    /// The key of a command: random bytes, drawn when the user acts, by which the phone recognises it (spec,
+    /// delivery).
     CommandKey[16];
-    /// A phone's change log (spec, delivery).
+    /// The id of a phone's change log (spec, delivery).
     LogId[16];
-    /// One direction of a session between two resets (spec, delivery).
+    /// The id of one direction of a session, from one RESET to the next (spec, delivery).
     Epoch[16];
-    /// The public name of a pre-shared key (spec, handshake).
+    /// The public id of a pre-shared key (spec, handshake).
     PskId[8];
-    /// The root hash of a piece of content (spec, streams).
+    /// The id of a piece of content: the root hash of its chunks (spec, streams).
     ContentId[32];
-    /// The Ed25519 public key that proves a seat in a mailbox (spec, relay).
+    /// An Ed25519 public key that proves a device's seat in a mailbox (spec, relay).
     AttachKey[32];
     /// An Ed25519 public key that signs certificates, acceptances and revocations (spec, certificates).
     SigningPublic[32];
@@ -79,7 +81,7 @@ byte_arrays! {
     DhPublic[32];
     /// The salt of a link's mailbox (spec, relay).
     Salt[16];
-    /// An Ed25519 signature.
+    /// An Ed25519 signature (RFC 8032).
     Signature[64];
 }
 

@@ -1,4 +1,4 @@
-//! Link records: the three steps by which a pairing becomes a link (spec, certificates).
+//! Link records: the three frames by which a pairing becomes a link (spec, certificates).
 
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -10,7 +10,7 @@ use crate::parse::Cursor;
 use crate::tlv::{TlvReader, TlvWriter};
 use crate::varint::{len_u64, put_varint};
 
-/// The version of the certificate.
+/// The version of the certificate's layout.
 pub const CERTIFICATE_VERSION: u8 = 1;
 
 const CERT: u64 = 1;
@@ -20,31 +20,32 @@ const CLOSE: u64 = 7;
 const WEB_BACK: u64 = 9;
 const KNOWN: [u64; 10] = [3, 7, 15, 19, 21, 23, 25, 27, 31, 33];
 
-/// The phone's offer of a link, signed by its account. What is signed is [`crate::signed::certificate_tbs`].
+/// `LINK_CERT`: the phone's offer of a link, signed by its account over [`crate::signed::certificate_tbs`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LinkCert {
-    /// The account's key.
+    /// The account's public key.
     pub account: SigningPublic,
-    /// The phone's attach key of this link.
+    /// The key with which the phone attaches to the link's mailbox.
     pub phone_attach: AttachKey,
-    /// The salt of the link's mailbox.
+    /// The random salt in the id of the link's mailbox.
     pub salt: Salt,
     /// The companion's id.
     pub companion: CompanionId,
-    /// The companion's serial number at this phone.
+    /// The companion's serial number on this phone.
     pub serial: u64,
-    /// The grants given, as bits (spec, messages).
+    /// The granted rights, as a bit set (spec, messages).
     pub grants: u64,
-    /// After how many idle days the link is to be suspended, 1 to 365. No program does that yet.
+    /// The number of idle days after which the link should be suspended, 1 to 365. No program here does that
+    /// yet.
     pub idle_days: u16,
-    /// The account's name, 1 to 64 bytes.
+    /// The account's name, 1 to 64 bytes of UTF-8.
     pub account_name: String,
-    /// The account's signature.
+    /// The account's signature over the certificate.
     pub signature: Signature,
 }
 
 impl LinkCert {
-    /// The body of `LINK_CERT`.
+    /// Returns the body of `LINK_CERT`.
     #[must_use]
     pub fn encode(&self) -> Vec<u8> {
         let mut w = TlvWriter::new();
@@ -62,7 +63,7 @@ impl LinkCert {
         w.finish()
     }
 
-    /// Reads the body of `LINK_CERT`.
+    /// Decodes the body of `LINK_CERT`.
     ///
     /// # Errors
     /// `FIELD_VALUE` for another version or idle days outside 1 to 365, and the faults of a TLV list.
@@ -105,26 +106,26 @@ impl LinkCert {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum LinkFrame {
-    /// The phone offers the link.
+    /// `LINK_CERT`: the phone offers the link.
     Cert(LinkCert),
-    /// The web accepts it.
+    /// `LINK_ACCEPT`: the companion accepts the link.
     Accept {
-        /// The web's signature over [`crate::signed::accept_tbs`].
+        /// The companion's signature over [`crate::signed::accept_tbs`].
         signature: Signature,
     },
-    /// The phone has made the link active.
+    /// `LINK_COMMIT`: the phone has stored the link as ACTIVE.
     Commit,
-    /// A side ends the attempt.
+    /// `LINK_CLOSE`: a side ends the attempt.
     Close {
-        /// The reason.
+        /// The reason why it ends.
         code: ErrorCode,
     },
-    /// The web was put back to an earlier state: with its acceptance, or not at all.
+    /// `LINK_BACK`: the companion was put back to an earlier state; sent only together with `LINK_ACCEPT`.
     WebBack,
 }
 
 impl LinkFrame {
-    /// The frame's bytes: type, length and body.
+    /// Returns the frame's bytes: type, length and body.
     #[must_use]
     pub fn encode(&self) -> Vec<u8> {
         let (kind, body) = match self {
@@ -141,7 +142,7 @@ impl LinkFrame {
         out
     }
 
-    /// Reads the next frame; none if it is to be ignored.
+    /// Reads the next frame. Returns `None` for a frame to ignore.
     pub(crate) fn read(cursor: &mut Cursor<'_>) -> Result<Option<Self>, DecodeError> {
         let start = cursor.clone();
         let kind = cursor.varint("frame type")?;

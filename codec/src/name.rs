@@ -7,21 +7,21 @@ use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use crate::error::{DecodeError, ErrorCode};
 use crate::limits::RELAY_NAME_LEN_MAX;
 
-/// The name of a relay: a DNS name, an IPv4 address or a bracketed IPv6 address, with a port if it is not the
+/// The name of a relay: a DNS name, an IPv4 address or a bracketed IPv6 address, with a port unless it is the
 /// default one.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct RelayName(String);
 
 impl RelayName {
-    /// Checks a name.
+    /// Checks a name, and takes it over.
     ///
     /// # Errors
-    /// `RELAY_NAME` when it breaks the rule of spec, qr.
+    /// `RELAY_NAME` when it breaks the rule of the specification, section qr.
     pub fn parse(name: &str) -> Result<Self, DecodeError> {
         Self::from_slice(name.as_bytes(), 0)
     }
 
-    /// Checks the bytes of a name that begin at `at`.
+    /// Checks a name whose bytes begin at offset `at` of the outermost input.
     pub(crate) fn from_slice(name: &[u8], at: usize) -> Result<Self, DecodeError> {
         // req: QRP-005
         let refused = || DecodeError::new(ErrorCode::RELAY_NAME, at, "relay name");
@@ -32,25 +32,25 @@ impl RelayName {
         Ok(Self(String::from(text)))
     }
 
-    /// The name as it stands in a QR code, a link and HELLO.
+    /// Returns the whole name, as it stands in a QR code, a link and HELLO.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// The name without its port; an IPv6 address keeps its brackets.
+    /// Returns the name without its port; an IPv6 address keeps its brackets.
     #[must_use]
     pub fn host(&self) -> &str {
         split_port(&self.0).map_or("", |(host, _)| host)
     }
 
-    /// The port, if the name has one.
+    /// Returns the port, if the name has one.
     #[must_use]
     pub fn port(&self) -> Option<u16> {
         split_port(&self.0).and_then(|(_, port)| port)
     }
 
-    /// The address, if the host is one.
+    /// Returns the IP address, if the host is one.
     #[must_use]
     pub fn address(&self) -> Option<IpAddr> {
         let host = self.host();
@@ -60,7 +60,8 @@ impl RelayName {
         }
     }
 
-    /// Whether the host is `localhost` or a loopback address: the only ones that are spoken to without TLS.
+    /// Returns whether the host is `localhost` or a loopback address, the only hosts that are reached without
+    /// TLS.
     #[must_use]
     pub fn is_loopback(&self) -> bool {
         self.host() == "localhost" || self.address().is_some_and(|address| address.is_loopback())
@@ -76,7 +77,7 @@ fn is_name(name: &str) -> bool {
     if !host.split('.').all(is_label) {
         return false;
     }
-    // A name whose last label is a number is read as an IPv4 address by URL parsers, so it must be one.
+    // URL parsers take a name whose last label is a number for an IPv4 address, so it must be one.
     let last = host.rsplit('.').next().unwrap_or(host);
     let hex =
         last.strip_prefix("0x").is_some_and(|digits| digits.bytes().all(|byte| byte.is_ascii_hexdigit()));
@@ -95,7 +96,7 @@ fn is_label(label: &str) -> bool {
         && !label.ends_with('-')
 }
 
-/// The host and the port of a name; `None` when the port is malformed.
+/// Splits a name into host and port. Returns `None` when the port is malformed.
 fn split_port(name: &str) -> Option<(&str, Option<u16>)> {
     let bracket = name.rfind(']').unwrap_or(0);
     match name.rfind(':').filter(|colon| *colon > bracket) {

@@ -1,5 +1,5 @@
-//! The cursor that reads fields one after another and knows the offset of each: nom's `complete` parsers over whole
-//! slices. For layouts of this crate, and for those of an application that keeps to the same rules (spec, conventions).
+//! A cursor that reads fields in order and knows each one's offset, built on nom's `complete` parsers.
+//! Applications can use it for layouts that keep to the same rules (spec, conventions).
 
 use alloc::string::String;
 
@@ -11,7 +11,7 @@ use nom::{Err, IResult, Parser};
 use crate::error::{DecodeError, ErrorCode};
 use crate::varint::split_varint;
 
-/// What a parser says of malformed bytes: the rule, and how many bytes were left at the fault.
+/// A parser's error: the broken rule, and how many bytes of the input were left at the fault.
 #[derive(Debug)]
 struct Fault {
     code: ErrorCode,
@@ -35,7 +35,7 @@ fn fault<O>(code: ErrorCode, input: &[u8]) -> Parsed<'_, O> {
     Err(Err::Failure(Fault { code, left: input.len() }))
 }
 
-/// `varint`, in its shortest form only.
+/// Parses a varint, which must have its shortest form.
 fn varint(input: &[u8]) -> Parsed<'_, u64> {
     match split_varint(input) {
         Ok((value, rest)) => Ok((rest, value)),
@@ -43,23 +43,24 @@ fn varint(input: &[u8]) -> Parsed<'_, u64> {
     }
 }
 
-/// `len u8 | x`.
+/// Parses `len u8 | x`, and returns x.
 fn short_bytes(input: &[u8]) -> Parsed<'_, &[u8]> {
     let (rest, len) = be_u8(input)?;
     take(len).parse(rest)
 }
 
-/// `len varint | x`.
+/// Parses `len varint | x`, and returns x.
 fn long_bytes(input: &[u8]) -> Parsed<'_, &[u8]> {
     let (rest, len) = varint(input)?;
-    // A length beyond the address space is beyond the input too.
+    // A length that exceeds the address space exceeds the input too.
     match usize::try_from(len) {
         Ok(len) => take(len).parse(rest),
         Err(_) => fault(ErrorCode::TRUNCATED, rest),
     }
 }
 
-/// A slice that is read from front to back; every error names the offset in the outermost input.
+/// A reader that moves through a slice; its errors name offsets in the outermost input, of which the slice
+/// may be a part.
 #[derive(Clone, Debug)]
 pub struct Cursor<'a> {
     rest: &'a [u8],
@@ -68,31 +69,31 @@ pub struct Cursor<'a> {
 }
 
 impl<'a> Cursor<'a> {
-    /// A cursor at the first byte of `input`.
+    /// Creates a cursor at the first byte of `input`.
     #[must_use]
     pub fn new(input: &'a [u8]) -> Self {
         Self { rest: input, end: input.len() }
     }
 
-    /// A cursor over a slice that begins at `base` in the outermost input.
+    /// Creates a cursor over a slice that begins at offset `base` of the outermost input.
     #[must_use]
     pub fn at(input: &'a [u8], base: usize) -> Self {
         Self { rest: input, end: base.saturating_add(input.len()) }
     }
 
-    /// The offset of the next byte in the outermost input.
+    /// Returns the offset of the next byte in the outermost input.
     #[must_use]
     pub fn offset(&self) -> usize {
         self.end.saturating_sub(self.rest.len())
     }
 
-    /// Whether all bytes were read.
+    /// Returns whether all bytes were read.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.rest.is_empty()
     }
 
-    /// An error at the next byte; `what` names what was read.
+    /// Returns an error at the next byte; `what` names the field.
     #[must_use]
     pub fn error(&self, code: ErrorCode, what: &'static str) -> DecodeError {
         DecodeError::new(code, self.offset(), what)
@@ -111,12 +112,12 @@ impl<'a> Cursor<'a> {
             Err(Err::Error(fault) | Err::Failure(fault)) => {
                 Err(DecodeError::new(fault.code, self.end.saturating_sub(fault.left), what))
             }
-            // Complete parsers never ask for more.
+            // Complete parsers never ask for more input.
             Err(Err::Incomplete(_)) => Err(self.error(ErrorCode::TRUNCATED, what)),
         }
     }
 
-    /// The next byte.
+    /// Reads one byte.
     ///
     /// # Errors
     /// `TRUNCATED`.
@@ -124,7 +125,7 @@ impl<'a> Cursor<'a> {
         self.run(be_u8, what)
     }
 
-    /// The next two bytes, big-endian.
+    /// Reads two bytes as a big-endian number.
     ///
     /// # Errors
     /// `TRUNCATED`.
@@ -132,7 +133,7 @@ impl<'a> Cursor<'a> {
         self.run(be_u16, what)
     }
 
-    /// The next four bytes, big-endian.
+    /// Reads four bytes as a big-endian number.
     ///
     /// # Errors
     /// `TRUNCATED`.
@@ -140,7 +141,7 @@ impl<'a> Cursor<'a> {
         self.run(be_u32, what)
     }
 
-    /// The next varint, in its shortest form only.
+    /// Reads a varint, which must have its shortest form.
     ///
     /// # Errors
     /// `TRUNCATED`, `VARINT_NOT_MINIMAL`.
@@ -148,7 +149,7 @@ impl<'a> Cursor<'a> {
         self.run(varint, what)
     }
 
-    /// The next `len` bytes.
+    /// Reads `len` bytes.
     ///
     /// # Errors
     /// `TRUNCATED`.
@@ -156,7 +157,7 @@ impl<'a> Cursor<'a> {
         self.run(take(len), what)
     }
 
-    /// `len u8 | x`, x of `min` to `max` bytes. Returns x.
+    /// Reads `len u8 | x` with x of `min` to `max` bytes. Returns x.
     ///
     /// # Errors
     /// `TRUNCATED`, `FIELD_LENGTH`.
@@ -166,7 +167,7 @@ impl<'a> Cursor<'a> {
         check_len(value, min, max, at, what)
     }
 
-    /// `len varint | x`, x of `min` to `max` bytes. Returns x.
+    /// Reads `len varint | x` with x of `min` to `max` bytes. Returns x.
     ///
     /// # Errors
     /// `TRUNCATED`, `VARINT_NOT_MINIMAL`, `FIELD_LENGTH`.
@@ -176,7 +177,7 @@ impl<'a> Cursor<'a> {
         check_len(value, min, max, at, what)
     }
 
-    /// The next `N` bytes.
+    /// Reads `N` bytes as an array.
     ///
     /// # Errors
     /// `TRUNCATED`.
@@ -186,7 +187,7 @@ impl<'a> Cursor<'a> {
         value.try_into().map_err(|_| DecodeError::new(ErrorCode::TRUNCATED, at, what))
     }
 
-    /// All that is left, `min` to `max` bytes.
+    /// Reads all bytes that are left, which must be `min` to `max` of them.
     ///
     /// # Errors
     /// `FIELD_LENGTH`.
@@ -196,13 +197,13 @@ impl<'a> Cursor<'a> {
         check_len(value, min, max, at, what)
     }
 
-    /// All that is left, unread.
+    /// Returns all bytes that are left, without reading them.
     #[must_use]
     pub fn peek(&self) -> &'a [u8] {
         self.rest
     }
 
-    /// Refuses bytes after the last field.
+    /// Checks that no bytes are left after the last field.
     ///
     /// # Errors
     /// `TRAILING_BYTES`.
@@ -226,10 +227,10 @@ fn check_len<'a>(
     Ok(value)
 }
 
-/// Refuses an element of a list, read from `start` on, that is not above the one before.
+/// Checks that an element of a list is greater than the one before it; `start` is where the element begins.
 ///
 /// # Errors
-/// `DUPLICATE_FIELD` when they are equal, `FIELD_ORDER` when it is below.
+/// `DUPLICATE_FIELD` when both are equal, `FIELD_ORDER` when the element is smaller.
 pub fn ascends<T: Ord>(
     last: Option<&T>,
     next: &T,
@@ -245,10 +246,10 @@ pub fn ascends<T: Ord>(
     }
 }
 
-/// Text of a slice that begins at `at` in the outermost input.
+/// Decodes UTF-8 text that begins at offset `at` of the outermost input.
 ///
 /// # Errors
-/// `BAD_UTF8`, at the first byte that is none.
+/// `BAD_UTF8`, at the first byte that is not valid.
 pub fn text(value: &[u8], at: usize, what: &'static str) -> Result<String, DecodeError> {
     // req: FRM-004
     core::str::from_utf8(value)

@@ -1,5 +1,5 @@
-//! Handshake payloads: padded TLV lists (spec, handshake), the clear head of a reconnect, and the resume block
-//! (spec, delivery).
+//! Handshake payloads: padded TLV lists and the clear head of a reconnect (spec, handshake), and the resume
+//! block (spec, delivery).
 
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -18,90 +18,91 @@ use crate::tlv::{Field, TlvReader, TlvWriter};
 use crate::varint::put_varint;
 use crate::versions::Versions;
 
-/// The length of [`KkHead`] on the wire: 10 bytes.
+/// The length of an encoded [`KkHead`]: 10 bytes.
 pub const KK_HEAD_LEN: usize = 10;
-/// The only suite: X25519, ChaCha20-Poly1305, SHA-256.
+/// The only cipher suite: X25519, ChaCha20-Poly1305, SHA-256.
 const SUITE: u8 = 1;
 
-/// The payload of the first pairing message.
+/// The payload of XK message 1, from the phone.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[expect(clippy::exhaustive_structs, reason = "the fields of version 1")]
 pub struct Xk1 {
-    /// The versions offered.
+    /// The offered versions.
     pub versions: Versions,
-    /// Capabilities, ascending, 32 at most.
+    /// The offered capabilities, ascending, at most 32.
     pub capabilities: Vec<u64>,
-    /// Limits as (id, value), ascending by id, 32 at most.
+    /// The sender's limits as (id, value), ascending by id, at most 32.
     pub limits: Vec<(u64, u64)>,
 }
 
-/// The payload of the second pairing message: all of it is claimed by the page, nothing is proven but that it opens the
-/// code. It has no copy, since it holds the opening.
+/// The payload of XK message 2, from the companion. It proves only that its sender has the opening of the
+/// code; all else is claimed. It cannot be cloned, because it contains the opening.
 #[derive(Debug)]
 #[expect(clippy::exhaustive_structs, reason = "the fields of version 1")]
 pub struct Xk2 {
-    /// The version chosen.
+    /// The chosen version.
     pub version: u8,
-    /// Capabilities, ascending, 32 at most.
+    /// The companion's capabilities, ascending, at most 32.
     pub capabilities: Vec<u64>,
-    /// Limits as (id, value), ascending by id, 32 at most.
+    /// The companion's limits as (id, value), ascending by id, at most 32.
     pub limits: Vec<(u64, u64)>,
-    /// The web's static key of the link.
+    /// The companion's X25519 static key for the link.
     pub web_key: DhPublic,
-    /// The web's signing key of the link.
+    /// The companion's signing key for the link.
     pub signing_key: SigningPublic,
-    /// The web's attach key of the link.
+    /// The key with which the companion attaches to the link's mailbox.
     pub attach_key: AttachKey,
-    /// A name for the companion, 1 to 64 bytes.
+    /// The companion's label, 1 to 64 bytes of UTF-8.
     pub label: String,
-    /// The origin it claims, 0 to 128 bytes.
+    /// The origin that the page claims, 0 to 128 bytes.
     pub origin: String,
-    /// The grants it asks for, as bits (spec, messages).
+    /// The requested grants, as a bit set (spec, messages).
     pub grants: u64,
-    /// What the secret of the code commits to.
+    /// The opening that the secret of the code commits to.
     pub opening: Opening,
 }
 
-/// The payload of the third pairing message: an empty list.
+/// The payload of XK message 3, from the phone: an empty list.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[expect(clippy::exhaustive_structs, reason = "the fields of version 1")]
 pub struct Xk3;
 
-/// The payload of the first reconnect message.
+/// The payload of KK message 1, from the companion.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[expect(clippy::exhaustive_structs, reason = "the fields of version 1")]
 pub struct Kk1 {
-    /// The versions offered.
+    /// The offered versions.
     pub versions: Versions,
-    /// Capabilities, ascending, 32 at most.
+    /// The companion's capabilities, ascending, at most 32.
     pub capabilities: Vec<u64>,
-    /// Limits as (id, value), ascending by id, 32 at most.
+    /// The companion's limits as (id, value), ascending by id, at most 32.
     pub limits: Vec<(u64, u64)>,
-    /// The number of the attempt.
+    /// The try: the number of this attempt, higher than of any before.
     pub try_: u64,
-    /// The resume block, in mode resume.
+    /// The companion's resume block, in mode resume.
     pub resume: Option<ResumeBlock>,
-    /// The psk id that the web holds, in mode recover.
+    /// The id of the psk that the companion has, in mode recover.
     pub psk_id_held: Option<PskId>,
-    /// Whether the web still waits for `LINK_COMMIT`.
+    /// Whether the companion still waits for `LINK_COMMIT`.
     pub pending: bool,
 }
 
-/// The payload of the second reconnect message.
+/// The payload of KK message 2, from the phone.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[expect(clippy::exhaustive_structs, reason = "the fields of version 1")]
 pub struct Kk2 {
-    /// The version chosen.
+    /// The chosen version.
     pub version: u8,
-    /// Capabilities, ascending, 32 at most.
+    /// The phone's capabilities, ascending, at most 32.
     pub capabilities: Vec<u64>,
-    /// Limits as (id, value), ascending by id, 32 at most.
+    /// The phone's limits as (id, value), ascending by id, at most 32.
     pub limits: Vec<(u64, u64)>,
-    /// The resume block, in mode resume and not with quarantine.
+    /// The phone's resume block, in mode resume without quarantine.
     pub resume: Option<ResumeBlock>,
-    /// Which commands the phone knows, with the resume block; none in version 1.
+    /// Which commands the phone knows, beside a resume block; absent in version 1.
     pub commands: Option<CommandsKnown>,
-    /// Whether the handshake only proves a second holder.
+    /// Whether this handshake must not resume, and only lets the companion prove which keys it has
+    /// (quarantine).
     pub quarantine: bool,
 }
 
@@ -109,11 +110,11 @@ pub struct Kk2 {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[expect(clippy::exhaustive_structs, reason = "the fields of version 2")]
 pub struct CommandsKnown {
-    /// The highest number of a command that it has taken; 0: none.
+    /// The highest number of a command that the phone has taken; 0 if none.
     pub highest: u64,
-    /// The key of that command; zeros for none.
+    /// The key of that command; zeros if none.
     pub key: CommandKey,
-    /// The lowest number from which on it holds the keys of all, at least 1.
+    /// The lowest number from which on the phone knows all keys, at least 1.
     pub from: u64,
 }
 
@@ -138,30 +139,30 @@ impl CommandsKnown {
     }
 }
 
-/// A device's view of the session, per direction.
+/// One side's state of the session, from which both sides compute whether it resumes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[expect(clippy::exhaustive_structs, reason = "the fields of version 1")]
 pub struct ResumeBlock {
-    /// The epoch of what this side sends.
+    /// The epoch of the messages that this side sends.
     pub out_epoch: Epoch,
-    /// The epoch of what it receives.
+    /// The epoch of the messages that this side receives.
     pub in_epoch: Epoch,
-    /// The sequence number of its next new message.
+    /// The sequence number that its next new message would get.
     pub next_seq: u64,
-    /// The last message received that is durable.
+    /// The highest sequence number received that is durable.
     pub durable: u64,
-    /// The lowest sequence number in its outbox; `next_seq` if that is empty.
+    /// The lowest sequence number from which on its outbox has all; `next_seq` if it is empty.
     pub oldest: u64,
-    /// The phone's log; at the web the one it knows, or zeros.
+    /// The id of the phone's change log; on a companion the one that it knows, or zeros.
     pub log_id: LogId,
-    /// The phone's newest revision; 0 from a web.
+    /// The newest revision of the phone's log that this side knows (spec, RES-082).
     pub rev: u64,
-    /// Open streams as (id, durable offset), ascending by id, 16 at most.
+    /// The open streams as (id, durable offset), ascending by id, at most 16.
     pub streams: Vec<(u64, u64)>,
 }
 
 impl ResumeBlock {
-    /// The block's bytes, without padding.
+    /// Returns the block's bytes, without padding.
     #[must_use]
     pub fn encode(&self) -> Vec<u8> {
         let mut out = Vec::new();
@@ -179,7 +180,7 @@ impl ResumeBlock {
         out
     }
 
-    /// Reads a block.
+    /// Decodes a block.
     ///
     /// # Errors
     /// `TRUNCATED`, `VARINT_NOT_MINIMAL`, `FIELD_ORDER` or `DUPLICATE_FIELD` for streams that do not ascend,
@@ -202,28 +203,28 @@ impl ResumeBlock {
     }
 }
 
-/// Whether a reconnect goes on with the ratchet or asks for its state.
+/// The mode of a reconnect.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[expect(clippy::exhaustive_enums, reason = "the modes of version 1; others are refused")]
 pub enum KkMode {
-    /// Under a psk of the ratchet.
+    /// Continue under a psk of the ratchet.
     Resume,
-    /// Under the recovery psk.
+    /// Ask for the state of the ratchet, under the recovery psk.
     Recover,
 }
 
-/// The clear head of a reconnect's first message: `suite u8 | mode u8 | psk id 8`.
+/// The head of KK message 1, in the clear: `suite u8 | mode u8 | psk id 8`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[expect(clippy::exhaustive_structs, reason = "the fields of version 1")]
 pub struct KkHead {
-    /// The mode.
+    /// The mode of the reconnect.
     pub mode: KkMode,
-    /// The psk that the message is under.
+    /// The id of the psk that the message uses.
     pub psk_id: PskId,
 }
 
 impl KkHead {
-    /// The head's bytes.
+    /// Returns the head's bytes.
     #[must_use]
     pub fn encode(&self) -> [u8; KK_HEAD_LEN] {
         let mode = match self.mode {
@@ -237,7 +238,7 @@ impl KkHead {
         head
     }
 
-    /// Reads the head of a message, and gives the Noise message behind it.
+    /// Splits a message into its head and the Noise message after it.
     ///
     /// # Errors
     /// `TRUNCATED`, or `FIELD_VALUE` for another suite or mode.
@@ -256,7 +257,7 @@ impl KkHead {
     }
 }
 
-/// Pads a list with zeros to the smallest 128*2^k that holds it.
+/// Pads a list with zeros to the smallest length 128*2^k that holds it.
 fn pad(mut list: Vec<u8>) -> Vec<u8> {
     let len = padded_to(list.len(), HANDSHAKE_PAYLOAD_LEN_MAX);
     debug_assert!(len.is_some(), "a payload within its limits has at most 2,048 bytes");
@@ -264,7 +265,7 @@ fn pad(mut list: Vec<u8>) -> Vec<u8> {
     list
 }
 
-/// Reads a padded list.
+/// Decodes a padded list.
 fn padded<'a>(input: &'a [u8], known: &[u64]) -> Result<TlvReader<'a>, DecodeError> {
     let wrong_size = DecodeError::new(ErrorCode::BAD_RECORD_SIZE, 0, "handshake payload");
     // req: CHN-011, CHN-009
@@ -275,7 +276,7 @@ fn padded<'a>(input: &'a [u8], known: &[u64]) -> Result<TlvReader<'a>, DecodeErr
     if padded_to(len, HANDSHAKE_PAYLOAD_LEN_MAX) == Some(input.len()) { Ok(reader) } else { Err(wrong_size) }
 }
 
-/// Pairs of varints whose first ascend.
+/// Reads pairs of varints, whose first numbers must ascend.
 fn pairs(c: &mut Cursor<'_>, max: usize, what: &'static str) -> Result<Vec<(u64, u64)>, DecodeError> {
     let mut out: Vec<(u64, u64)> = Vec::new();
     while !c.is_empty() {
@@ -323,7 +324,7 @@ fn read_terms(r: &mut TlvReader<'_>) -> Result<Terms<Versions>, DecodeError> {
     Ok((versions, capabilities, limits))
 }
 
-/// The terms of a reply, which names exactly one version.
+/// Reads the terms of a reply, which must name exactly one version.
 fn read_reply(r: &mut TlvReader<'_>) -> Result<Terms<u8>, DecodeError> {
     let field = r.clone().required(1, "version")?;
     // req: HSK-065
@@ -337,7 +338,7 @@ fn read_resume(field: Option<Field<'_>>) -> Result<Option<ResumeBlock>, DecodeEr
 }
 
 impl Xk1 {
-    /// The padded payload.
+    /// Returns the padded payload.
     #[must_use]
     pub fn encode(&self) -> Vec<u8> {
         let mut w = TlvWriter::new();
@@ -345,7 +346,7 @@ impl Xk1 {
         pad(w.finish())
     }
 
-    /// Reads a padded payload.
+    /// Decodes a padded payload.
     ///
     /// # Errors
     /// `BAD_RECORD_SIZE`, `BAD_PADDING`, and the faults of a TLV list and its fields.
@@ -357,10 +358,11 @@ impl Xk1 {
 }
 
 impl Xk2 {
-    /// The padded payload. It holds the opening, and is wiped when it is dropped.
+    /// Returns the padded payload. It contains the opening, so it is wiped when dropped.
     #[must_use]
     pub fn encode(&self) -> Zeroizing<Vec<u8>> {
-        // Room for the padded list, so that it never moves and leaves a copy of the opening behind.
+        // The capacity holds the padded list, so that it never moves and leaves a copy of the opening in
+        // memory.
         let mut w = TlvWriter::after(Vec::with_capacity(HANDSHAKE_PAYLOAD_LEN_MAX));
         write_terms(&mut w, &[self.version], &self.capabilities, &self.limits);
         let _ = w
@@ -374,7 +376,7 @@ impl Xk2 {
         Zeroizing::new(pad(w.finish()))
     }
 
-    /// Reads a padded payload.
+    /// Decodes a padded payload.
     ///
     /// # Errors
     /// As [`Xk1::decode`].
@@ -398,13 +400,13 @@ impl Xk2 {
 }
 
 impl Xk3 {
-    /// The padded payload.
+    /// Returns the padded payload.
     #[must_use]
     pub fn encode(self) -> Vec<u8> {
         pad(Vec::new())
     }
 
-    /// Reads a padded payload.
+    /// Decodes a padded payload.
     ///
     /// # Errors
     /// As [`Xk1::decode`].
@@ -415,7 +417,7 @@ impl Xk3 {
 }
 
 impl Kk1 {
-    /// The padded payload.
+    /// Returns the padded payload.
     #[must_use]
     pub fn encode(&self) -> Vec<u8> {
         let mut w = TlvWriter::new();
@@ -431,7 +433,7 @@ impl Kk1 {
         pad(w.finish())
     }
 
-    /// Reads a padded payload.
+    /// Decodes a padded payload.
     ///
     /// # Errors
     /// As [`Xk1::decode`].
@@ -449,7 +451,7 @@ impl Kk1 {
 }
 
 impl Kk2 {
-    /// The padded payload.
+    /// Returns the padded payload.
     #[must_use]
     pub fn encode(&self) -> Vec<u8> {
         let mut w = TlvWriter::new();
@@ -464,7 +466,7 @@ impl Kk2 {
         pad(w.finish())
     }
 
-    /// Reads a padded payload.
+    /// Decodes a padded payload.
     ///
     /// # Errors
     /// As [`Xk1::decode`].

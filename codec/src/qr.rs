@@ -1,4 +1,4 @@
-//! The text of a QR code: `HF1*` and BASE32 of one offer (spec, qr).
+//! The text of a QR code: `HF1*` followed by one offer in BASE32 (spec, qr).
 
 use alloc::boxed::Box;
 use alloc::string::String;
@@ -14,16 +14,16 @@ use crate::name::RelayName;
 use crate::parse::Cursor;
 use crate::tlv::TlvReader;
 
-/// What every code begins with.
+/// The text with which every code begins.
 pub const PREFIX: &str = "HF1*";
 
-/// The type of every code that is drawn. Its secret commits to an opening.
+/// The type of today's codes, whose secret commits to an opening.
 const TYPE: u8 = 2;
-/// The type of the first codes, which committed to nothing. It is refused.
+/// The type of the first codes, whose secret committed to nothing; it is refused.
 const TYPE_WITHOUT_COMMITMENT: u8 = 1;
 const FLAGS: u8 = 0;
 const ALPHABET: &[u8; 32] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
-/// 2^255 - 19, little-endian.
+/// The prime of Curve25519's field, 2^255 - 19, little-endian.
 const FIELD_PRIME: [u8; 32] = {
     let mut p = [0xff; 32];
     let [first, .., last] = &mut p;
@@ -77,26 +77,26 @@ macro_rules! secret_bytes {
 }
 
 secret_bytes! {
-    /// The secret of one code. Wiped when it is dropped.
+    /// The secret of one QR code, 32 bytes. It is wiped when dropped.
     OfferSecret;
-    /// What the secret of a code is the hash of, beside the code's key: 32 bytes that the page keeps until message 2
-    /// (spec, qr). Wiped when it is dropped.
+    /// The opening of a QR code: 32 bytes that the page keeps until message 2, and of which, together with
+    /// the code's key, the code's secret is the hash (spec, qr). It is wiped when dropped.
     Opening;
 }
 
-/// Where the page of a code waits.
+/// The relay at which the companion waits.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[expect(clippy::exhaustive_enums, reason = "the relay byte has these three ranges")]
 pub enum RelayRef {
-    /// A relay by name.
+    /// A relay by its name.
     Host(RelayName),
-    /// A registered relay, 1 to 239. Version 1 has none.
+    /// A relay by its registered number, 1 to 239. No number is registered in version 1.
     Registered(u8),
-    /// A relay that the app knows, 240 to 255.
+    /// A relay that the app knows by a private number, 240 to 255.
     Private(u8),
 }
 
-/// What a QR code carries. It has no text form but [`Offer::encode`], and no copy:
+/// The content of a QR code. Its only text form is [`Offer::encode`], and it cannot be cloned:
 ///
 /// ```compile_fail,E0599
 /// # let offer = handfast_codec::qr::Offer::decode("").unwrap();
@@ -106,18 +106,18 @@ pub enum RelayRef {
 /// # Security
 /// Whoever sees a code can begin a pairing with it. Take one only from inside *link a device*.
 pub struct Offer {
-    /// The page's key, fresh for this code.
+    /// The companion's X25519 key, fresh for this code.
     pub web_key: DhPublic,
     secret: OfferSecret,
-    /// The page's relay.
+    /// The relay at which the companion waits.
     pub relay: RelayRef,
-    /// The TLV list behind the relay, as it stood in the code.
+    /// The TLV list after the relay, as it stood in the code.
     extra: Vec<u8>,
 }
 
 impl Offer {
-    /// An offer of this key, this secret and this relay; `None` if the relay does not fit a code: a host of more than
-    /// 40 bytes, or a number outside its range.
+    /// Creates an offer; `None` if the relay does not fit a code: a name of more than 40 bytes, or a number
+    /// outside its range.
     #[must_use]
     pub fn new(web_key: DhPublic, secret: [u8; 32], relay: RelayRef) -> Option<Self> {
         let secret = OfferSecret::from_bytes(secret);
@@ -129,13 +129,13 @@ impl Offer {
         fits.then(|| Self { web_key, secret, relay, extra: Vec::new() })
     }
 
-    /// The secret of the code.
+    /// Returns the secret of the code.
     #[must_use]
     pub fn secret(&self) -> &[u8; 32] {
         &self.secret.0
     }
 
-    /// The payload with its 32 bytes of secret left out, as the pairing's prologue binds it.
+    /// Returns the payload without its 32 secret bytes, as the prologue of the pairing contains it.
     #[must_use]
     pub fn payload_without_secret(&self) -> Vec<u8> {
         let mut out = Vec::with_capacity(QR_PAYLOAD_LEN_MAX);
@@ -160,7 +160,7 @@ impl Offer {
         out.extend_from_slice(&self.extra);
     }
 
-    /// The text to draw. It holds the secret, and is wiped when it is dropped.
+    /// Returns the text to draw. It contains the secret, so it is wiped when dropped.
     #[must_use]
     pub fn encode(&self) -> Zeroizing<String> {
         let mut payload = Zeroizing::new(Vec::with_capacity(QR_PAYLOAD_LEN_MAX));
@@ -168,12 +168,12 @@ impl Offer {
         base32_encode(&payload)
     }
 
-    /// Reads the text of a code.
+    /// Decodes the text of a code.
     ///
     /// # Errors
-    /// `QR_NOT_HANDFAST`, `FIELD_LENGTH`, `QR_ALPHABET`, `QR_OUTDATED` for type 1, `QR_UNSUPPORTED` for any other type but
-    /// 2, `RELAY_NAME`, `FIELD_VALUE` for a key that is not canonical, and the faults of truncated or trailing bytes. Offsets count bytes of the payload, or of the text
-    /// for the first three.
+    /// `QR_NOT_HANDFAST`, `FIELD_LENGTH`, `QR_ALPHABET`, `QR_OUTDATED` for type 1, `QR_UNSUPPORTED` for any
+    /// other type but 2, `RELAY_NAME`, `FIELD_VALUE` for a key that is not canonical, and the faults of
+    /// truncated or trailing bytes. Offsets count bytes of the payload, or of the text for the first three.
     pub fn decode(text: &str) -> Result<Self, DecodeError> {
         // req: QRP-001, QRP-010
         let code =
@@ -228,7 +228,7 @@ fn read_relay(c: &mut Cursor<'_>) -> Result<RelayRef, DecodeError> {
     }
 }
 
-/// Whether the key is below 2^255 - 19.
+/// Returns whether the key, as a number, is below 2^255 - 19.
 fn is_canonical(key: &[u8; 32]) -> bool {
     key.iter().rev().lt(FIELD_PRIME.iter().rev())
 }
@@ -242,7 +242,7 @@ impl fmt::Debug for Offer {
     }
 }
 
-/// The length of the text of `len` bytes.
+/// Returns the length of the BASE32 text of `len` bytes.
 const fn base32_len(len: usize) -> usize {
     len.saturating_mul(8).div_ceil(5)
 }

@@ -1,4 +1,4 @@
-//! Plaintexts of records: frames one after another, padded to a power of two (spec, records).
+//! The plaintexts of records: frames, padded with zeros to a power of two (spec, records).
 
 use alloc::vec::Vec;
 
@@ -14,13 +14,14 @@ use crate::role::DeviceRole;
 use crate::tlv::check_zeros;
 use crate::varint::{grease, put_varint};
 
-/// The size of a record's plaintext that holds `len` bytes of frames: the smallest 128*2^k. `None` above 16,384.
+/// Returns the length of the plaintext that holds `len` bytes of frames: the smallest 128*2^k; `None` above
+/// 16,384.
 #[must_use]
 pub const fn padded_len(len: usize) -> Option<usize> {
     padded_to(len, RECORD_PLAINTEXT_LEN_MAX)
 }
 
-/// The smallest 128*2^k that holds `len` bytes, `None` above `max`.
+/// Returns the smallest 128*2^k that holds `len` bytes; `None` above `max`.
 pub(crate) const fn padded_to(len: usize, max: usize) -> Option<usize> {
     if len > max {
         return None;
@@ -28,7 +29,7 @@ pub(crate) const fn padded_to(len: usize, max: usize) -> Option<usize> {
     if len <= PADDED_LEN_MIN { Some(PADDED_LEN_MIN) } else { len.checked_next_power_of_two() }
 }
 
-/// Checks a record's length before it is opened.
+/// Checks the length of a record before it is decrypted.
 ///
 /// # Errors
 /// `BAD_RECORD_SIZE` unless it is 128*2^k + 16 bytes, k = 0 to 7.
@@ -42,12 +43,12 @@ pub const fn check_ciphertext_len(len: usize) -> Result<(), DecodeError> {
     }
 }
 
-/// Whether a padded list may have this length.
+/// Returns whether a padded list may have this length.
 pub(crate) const fn is_padded_len(len: usize, max: usize) -> bool {
     len >= PADDED_LEN_MIN && len <= max && len.is_power_of_two()
 }
 
-/// Walks a padded list of frames: `frame` reads one of them.
+/// Reads a padded list of frames; `frame` reads one of them.
 fn walk(
     plaintext: &[u8],
     mut frame: impl FnMut(&mut Cursor<'_>) -> Result<(), DecodeError>,
@@ -69,7 +70,7 @@ fn walk(
     Ok(())
 }
 
-/// The frames of a record, from a sender of either role. Their bytes are slices of the plaintext.
+/// Decodes the frames of a record from either role. Their bytes are slices of the plaintext.
 ///
 /// # Errors
 /// `BAD_RECORD_SIZE`, `BAD_PADDING`, or the fault of the first bad frame.
@@ -78,7 +79,7 @@ pub fn decode_record(plaintext: Bytes) -> Result<Vec<Frame>, DecodeError> {
     decode(&plaintext, None)
 }
 
-/// The frames of a record from a sender of this role.
+/// Decodes the frames of a record from this role.
 ///
 /// # Errors
 /// As [`decode_record`], and `FRAME_NOT_ALLOWED` for a frame that the role may not send.
@@ -96,7 +97,7 @@ fn decode(plaintext: &Bytes, sender: Option<DeviceRole>) -> Result<Vec<Frame>, D
     Ok(frames)
 }
 
-/// The frames of a link record.
+/// Decodes the frames of a link record.
 ///
 /// # Errors
 /// `BAD_RECORD_SIZE`, `BAD_PADDING`, or the fault of the first bad frame.
@@ -110,7 +111,7 @@ pub fn decode_link_record(plaintext: Bytes) -> Result<Vec<LinkFrame>, DecodeErro
     Ok(frames)
 }
 
-/// Fills a record, straight into the buffer that is sealed and sent.
+/// Builds a record in the buffer in which it is sealed and sent.
 ///
 /// ```text
 /// DATA header 2 | frames | zeros up to 128*2^k | room for the tag 16
@@ -121,13 +122,13 @@ pub struct RecordBuilder {
 }
 
 impl RecordBuilder {
-    /// An empty record, in a buffer that grows.
+    /// Creates an empty record in a small buffer that grows.
     #[must_use]
     pub fn new() -> Self {
         Self::with_capacity(PADDED_LEN_MIN)
     }
 
-    /// An empty record in a buffer for `len` bytes of frames, so that filling it does not copy.
+    /// Creates an empty record in a buffer for `len` bytes of frames, so that filling it does not copy.
     #[must_use]
     pub fn with_capacity(len: usize) -> Self {
         let padded = padded_len(len).unwrap_or(RECORD_PLAINTEXT_LEN_MAX);
@@ -137,31 +138,32 @@ impl RecordBuilder {
         Self { buffer }
     }
 
-    /// The DATA header and the frames so far.
+    /// Returns the DATA header and the frames so far.
     #[must_use]
     pub fn as_slice(&self) -> &[u8] {
         &self.buffer
     }
 
-    /// The length of the frames so far, in bytes.
+    /// Returns the length of the frames so far, in bytes.
     #[must_use]
     pub fn len(&self) -> usize {
         self.buffer.len().saturating_sub(DATA_HEADER_LEN)
     }
 
-    /// Whether no frame is in it yet.
+    /// Returns whether no frame was added yet.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// How many more bytes of frames fit.
+    /// Returns how many more bytes of frames fit.
     #[must_use]
     pub fn room(&self) -> usize {
         RECORD_PLAINTEXT_LEN_MAX.saturating_sub(self.len())
     }
 
-    /// Appends a frame if it fits; tells whether it did. A frame over a limit of its own never fits.
+    /// Appends a frame if it fits. Returns whether it did. A frame that exceeds a limit of its fields never
+    /// fits.
     #[must_use]
     pub fn push(&mut self, frame: &Frame) -> bool {
         debug_assert!(frame.is_within_limits(), "a frame is built within its limits");
@@ -172,7 +174,7 @@ impl RecordBuilder {
         fits
     }
 
-    /// Appends a link frame if it fits; tells whether it did.
+    /// Appends a link frame if it fits. Returns whether it did.
     #[must_use]
     pub fn push_link(&mut self, frame: &LinkFrame) -> bool {
         let bytes = frame.encode();
@@ -183,7 +185,7 @@ impl RecordBuilder {
         fits
     }
 
-    /// Appends a grease frame, of a type and a length that `n` chooses, if it fits (spec, conventions).
+    /// Appends a grease frame, if it fits; `n` selects its type and length (spec, conventions).
     pub fn grease(&mut self, n: u8) {
         // req: EXT-001
         let kind = grease(n >> 4);
@@ -196,7 +198,8 @@ impl RecordBuilder {
         }
     }
 
-    /// The buffer with its padding: the DATA header, then the plaintext to seal in place, with room for the tag.
+    /// Returns the padded buffer: the DATA header, then the plaintext to encrypt in place, with spare
+    /// capacity for the tag.
     #[must_use]
     pub fn finish(mut self) -> BytesMut {
         // req: CHN-001

@@ -1,4 +1,5 @@
-//! The relay's frames: one binary WebSocket message is one frame, `type u8 | body` (spec, relay).
+//! The frames between a client and its relay: one frame per binary WebSocket message, `type u8 | body` (spec,
+//! relay).
 
 mod body;
 
@@ -12,9 +13,9 @@ use crate::parse::Cursor;
 use crate::role::DeviceRole;
 use crate::tlv::TlvWriter;
 
-/// The length of what precedes the body of a DATA frame: its type and its kind.
+/// The length of type and kind, which precede the body of a DATA frame.
 pub const DATA_HEADER_LEN: usize = 2;
-/// The DATA header of a record, which is sealed in place behind it.
+/// The DATA header of a record, after which the record is encrypted in place.
 pub const RECORD_HEADER: [u8; DATA_HEADER_LEN] = [DATA, DataKind::RECORD.0];
 
 const HELLO: u8 = 1;
@@ -29,7 +30,7 @@ const PING: u8 = 17;
 const PONG: u8 = 19;
 const ERROR: u8 = 21;
 
-/// What the bytes of a DATA frame are. An unknown kind survives.
+/// The kind of the bytes in a DATA frame, known or not.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct DataKind(u8);
 
@@ -42,23 +43,23 @@ impl DataKind {
     pub const KK2: Self = Self(5);
     /// A sealed record.
     pub const RECORD: Self = Self(7);
-    /// The phone does not know the pre-shared key; no bytes.
+    /// The phone's hint that it does not know the pre-shared key; its body is empty.
     pub const UNKNOWN_KEY: Self = Self(9);
 
-    /// The kind with this number.
+    /// Returns the kind with this number.
     #[must_use]
     pub const fn from_u8(kind: u8) -> Self {
         Self(kind)
     }
 
-    /// The number on the wire.
+    /// Returns the number on the wire.
     #[must_use]
     pub const fn as_u8(self) -> u8 {
         self.0
     }
 }
 
-/// The kind of a DATA frame, without looking at its bytes; `None` for any other frame.
+/// Returns the kind of a DATA frame without decoding it; `None` for any other frame.
 #[must_use]
 pub fn data_kind(frame: &[u8]) -> Option<DataKind> {
     match frame {
@@ -67,53 +68,53 @@ pub fn data_kind(frame: &[u8]) -> Option<DataKind> {
     }
 }
 
-/// One relay frame.
+/// One decoded relay frame.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum RelayFrame {
-    /// Greets a client.
+    /// HELLO: the relay greets a client.
     Hello(Hello),
-    /// Asks for a proof over this nonce.
+    /// CHALLENGE: the relay asks for a signature over this nonce.
     Challenge([u8; 32]),
-    /// Claims a seat.
+    /// ATTACH: the client claims a seat.
     Attach(Attach),
-    /// Gives a seat.
+    /// ATTACHED: the relay grants the seat.
     Attached(Attached),
-    /// Carries bytes between the devices.
+    /// DATA: bytes between the two devices.
     Data {
-        /// What the bytes are.
+        /// The kind of the bytes.
         kind: DataKind,
-        /// The bytes.
+        /// The bytes, which only the devices read.
         body: Bytes,
     },
-    /// Tells of the peer's seat.
+    /// PEER: the relay reports a change of the peer's seat.
     Peer(Peer),
-    /// Writes a sticky slot, or tells its value.
+    /// STICKY: a client writes a sticky slot, or the relay reports its value.
     Sticky {
-        /// Whose slot.
+        /// The role whose slot it is.
         role: DeviceRole,
-        /// The value; empty empties the slot.
+        /// The value, at most 512 bytes; an empty one clears the slot.
         value: Bytes,
     },
-    /// Asks the relay to wake the phone, or answers that.
+    /// WAKE: the companion asks the relay to wake the phone, or the relay answers that.
     Wake(Wake),
-    /// Asks for a PONG with this token.
+    /// PING: asks for a PONG with this token.
     Ping([u8; 8]),
-    /// Answers a PING.
+    /// PONG: repeats the token of a PING.
     Pong([u8; 8]),
-    /// Ends or refuses something.
+    /// ERROR: the relay refuses something, or ends the attachment.
     Error {
         /// The reason.
         code: ErrorCode,
-        /// When to try again, in milliseconds.
+        /// The time after which to try again, in milliseconds.
         retry_ms: u32,
     },
-    /// A frame of an unknown even type, to be ignored.
+    /// A frame of an unknown even type, which must be ignored.
     Ignored(u8),
 }
 
 impl RelayFrame {
-    /// The frame's bytes.
+    /// Returns the frame's bytes.
     #[must_use]
     pub fn encode(&self) -> Bytes {
         let mut out = BytesMut::new();
@@ -145,7 +146,7 @@ impl RelayFrame {
         }
     }
 
-    /// Reads one whole WebSocket message. Bytes of DATA and STICKY are slices of it.
+    /// Decodes a whole WebSocket message. The bytes of DATA and STICKY are slices of it.
     ///
     /// # Errors
     /// `FIELD_LENGTH` for more than 16,512 bytes, `UNKNOWN_CRITICAL` for an unknown odd type, and the faults of the

@@ -1,19 +1,19 @@
-//! The two devices of a link.
+//! The roles of the two devices in a link.
 
 use core::ops::Not;
 
-/// Which device of a link: apart from the handshake roles *initiator* and *responder*.
+/// The role of a device in a link; independent of the handshake roles *initiator* and *responder*.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[expect(clippy::exhaustive_enums, reason = "a link has two sides")]
 pub enum DeviceRole {
-    /// The phone: holds the account, the messages and the media.
+    /// The phone, which holds the account, the messages and the media.
     Phone,
     /// The companion: a web page or a native program.
     Web,
 }
 
 impl DeviceRole {
-    /// The role's number on the wire: 1 phone, 2 web (spec, relay).
+    /// Returns the role's number on the wire: 1 for the phone, 2 for the companion (spec, relay).
     #[must_use]
     pub const fn number(self) -> u8 {
         match self {
@@ -22,7 +22,7 @@ impl DeviceRole {
         }
     }
 
-    /// The role of a number on the wire.
+    /// Returns the role with this number, if there is one.
     #[must_use]
     pub const fn from_number(number: u8) -> Option<Self> {
         match number {

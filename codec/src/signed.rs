@@ -1,4 +1,4 @@
-//! Every layout that is signed or hashed, each with a label of its own (spec, certificates, relay and handshake).
+//! Every layout that is signed or hashed, each under its own label (spec, certificates, relay and handshake).
 
 use alloc::vec::Vec;
 
@@ -13,10 +13,10 @@ use crate::relay::MailboxKind;
 use crate::role::DeviceRole;
 use crate::tlv::TlvWriter;
 
-/// The text that every label begins with.
+/// The text with which every label begins.
 pub const LABEL_PREFIX: &str = "handfast/1 ";
 
-/// A label with its prefix, then parts without any separator.
+/// Returns a label with its prefix, followed by parts without separators.
 fn labelled(label: &str, parts: &[&[u8]]) -> Vec<u8> {
     let len = parts.iter().map(|part| part.len()).fold(LABEL_PREFIX.len(), usize::saturating_add);
     let mut out = Vec::with_capacity(len.saturating_add(label.len()));
@@ -28,28 +28,30 @@ fn labelled(label: &str, parts: &[&[u8]]) -> Vec<u8> {
     out
 }
 
-/// A length in one byte. All that is measured so is bounded far below 255 bytes by its type.
+/// Returns a length as one byte. The types of all fields measured here keep them far below 255 bytes.
 fn len_u8(bytes: &[u8]) -> [u8; 1] {
     debug_assert!(bytes.len() <= 255, "a short field has a one-byte length");
     [u8::try_from(bytes.len()).unwrap_or(u8::MAX)]
 }
 
-/// What a link mailbox's id is the hash of: `"mailbox" || phone attach key || web attach key || salt`.
+/// Returns the input of the hash that is a link mailbox's id: `"mailbox" || phone attach key || web attach
+/// key || salt`.
 #[must_use]
 pub fn mailbox_preimage(phone_key: &AttachKey, web_key: &AttachKey, salt: &Salt) -> Vec<u8> {
     // req: RLY-120
     labelled("mailbox", &[phone_key.as_bytes(), web_key.as_bytes(), salt.as_bytes()])
 }
 
-/// What the secret of a code is the hash of: `"code" || Wq || opening`. It holds the opening, and is wiped when it is
-/// dropped.
+/// Returns the input of the hash that is a code's secret: `"code" || Wq || opening`. It contains the opening,
+/// so it is wiped when dropped.
 #[must_use]
 pub fn code_preimage(web_key: &DhPublic, opening: &Opening) -> Zeroizing<Vec<u8>> {
     // req: QRP-011
     Zeroizing::new(labelled("code", &[web_key.as_bytes(), opening.expose()]))
 }
 
-/// What an ATTACH signs: `"attach" || len u8 || relay name || kind u8 || role u8 || mailbox || nonce`.
+/// Returns the bytes that ATTACH signs: `"attach" || len u8 || relay name || kind u8 || role u8 || mailbox ||
+/// nonce`.
 #[must_use]
 pub fn attach_tbs(
     relay: &RelayName,
@@ -63,39 +65,39 @@ pub fn attach_tbs(
     labelled("attach", &[&len_u8(name), name, &[kind.number(), role.number()], mailbox.as_bytes(), nonce])
 }
 
-/// The fields of a link certificate.
+/// The fields that a link certificate signs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[expect(clippy::exhaustive_structs, reason = "a signed layout is fixed by its version")]
 pub struct CertificateFields<'a> {
     /// The handshake hash of the pairing.
     pub h: &'a [u8; 32],
-    /// The account's key.
+    /// The account's public key.
     pub account: &'a SigningPublic,
-    /// The phone's static key of this link.
+    /// The phone's static key for this link.
     pub phone_key: &'a DhPublic,
-    /// The web's static key.
+    /// The companion's static key for this link.
     pub web_key: &'a DhPublic,
-    /// The web's signing key.
+    /// The companion's signing key.
     pub web_signing: &'a SigningPublic,
     /// The phone's attach key.
     pub phone_attach: &'a AttachKey,
-    /// The web's attach key.
+    /// The companion's attach key.
     pub web_attach: &'a AttachKey,
     /// The salt of the link's mailbox.
     pub salt: &'a Salt,
     /// The companion's id.
     pub companion: &'a CompanionId,
-    /// The companion's serial number.
+    /// The companion's serial number on this phone.
     pub serial: u64,
-    /// The grants given, as bits.
+    /// The granted rights, as a bit set.
     pub grants: u64,
-    /// The idle limit in days.
+    /// The idle limit, in days.
     pub idle_days: u16,
-    /// The relay of the link.
+    /// The name of the link's relay.
     pub relay: &'a RelayName,
 }
 
-/// What the account signs in a `LINK_CERT`: the canonical TLV list of spec, certificates.
+/// Returns the bytes that the account signs in a `LINK_CERT`: a canonical TLV list (spec, certificates).
 #[must_use]
 pub fn certificate_tbs(fields: &CertificateFields<'_>) -> Vec<u8> {
     // req: CRT-006
@@ -119,7 +121,7 @@ pub fn certificate_tbs(fields: &CertificateFields<'_>) -> Vec<u8> {
     w.finish()
 }
 
-/// What a certificate's hash is taken of: `signed TLV list || certificate signature`.
+/// Returns the input of a certificate's hash: `signed TLV list || certificate signature`.
 #[must_use]
 pub fn certificate_preimage(tbs: &[u8], signature: &Signature) -> Vec<u8> {
     let mut out = Vec::from(tbs);
@@ -127,23 +129,23 @@ pub fn certificate_preimage(tbs: &[u8], signature: &Signature) -> Vec<u8> {
     out
 }
 
-/// What a `LINK_ACCEPT` signs: `"accept" || SHA-256(signed TLV list || certificate signature) || h`.
+/// Returns the bytes that `LINK_ACCEPT` signs: `"accept" || SHA-256(signed TLV list || certificate signature)
+/// || h`.
 #[must_use]
 pub fn accept_tbs(cert_hash: &[u8; 32], h: &[u8; 32]) -> Vec<u8> {
     // req: CRT-009
     labelled("accept", &[cert_hash, h])
 }
 
-/// What a REVOKED signs: `"revoked" || companion id || serial u64 || mailbox`.
+/// Returns the bytes that REVOKED signs: `"revoked" || companion id || serial u64 || mailbox`.
 #[must_use]
 pub fn revoked_tbs(companion: &CompanionId, serial: u64, mailbox: &MailboxId) -> Vec<u8> {
     // req: CRT-012
     labelled("revoked", &[companion.as_bytes(), &serial.to_be_bytes(), mailbox.as_bytes()])
 }
 
-/// The prologue of a pairing:
-/// `"pairing" || len u8 || offer || len u8 || relay name || mailbox || phone attachment id || web attachment id`,
-/// where `offer` is the QR payload without its secret.
+/// Returns the prologue of a pairing, where `offer` is the QR payload without its secret:
+/// `"pairing" || len u8 || offer || len u8 || relay name || mailbox || phone attachment id || web attachment id`
 #[must_use]
 pub fn pairing_prologue(
     offer: &[u8],
@@ -160,7 +162,7 @@ pub fn pairing_prologue(
     )
 }
 
-/// The prologue of a reconnect:
+/// Returns the prologue of a reconnect:
 /// `"link" || mailbox || web attachment id || phone attachment id || len u8 || relay name || head`.
 #[must_use]
 pub fn link_prologue(

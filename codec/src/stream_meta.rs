@@ -1,4 +1,4 @@
-//! The meta of a media stream: what its OPEN says (spec, streams, *Media*).
+//! The description of a media stream that its OPEN carries as meta (spec, streams, *Media*).
 
 use alloc::vec::Vec;
 
@@ -10,29 +10,29 @@ const CONTENT: u64 = 1;
 const OFFSET: u64 = 3;
 const SIZE: u64 = 5;
 
-/// What a put offers.
+/// The description of content that a put offers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[expect(clippy::exhaustive_structs, reason = "the fields of the layout")]
 pub struct PutMeta {
-    /// The content.
+    /// The id of the content.
     pub content: ContentId,
-    /// Where in the content the stream begins, in bytes.
+    /// The content offset at which the stream begins, in bytes.
     pub offset: u64,
     /// The content's size, in bytes.
     pub size: u64,
 }
 
-/// What a get asks for.
+/// The description of content that a get asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[expect(clippy::exhaustive_structs, reason = "the fields of the layout")]
 pub struct GetMeta {
-    /// The content.
+    /// The id of the content.
     pub content: ContentId,
-    /// Where in the content the stream is to begin, in bytes.
+    /// The content offset at which the stream should begin, in bytes.
     pub offset: u64,
 }
 
-/// The fields that both have; an offset of 0 is left out.
+/// Begins a list with the fields that both have; an offset of 0 is omitted.
 fn begin(content: &ContentId, offset: u64) -> TlvWriter {
     let mut list = TlvWriter::new();
     let _ = list.bytes(CONTENT, content.as_bytes());
@@ -49,7 +49,7 @@ fn read(list: &mut TlvReader<'_>) -> Result<(ContentId, u64), DecodeError> {
 }
 
 impl PutMeta {
-    /// The list.
+    /// Returns the encoded list.
     #[must_use]
     pub fn encode(&self) -> Vec<u8> {
         // req: STR-084
@@ -58,7 +58,7 @@ impl PutMeta {
         list.finish()
     }
 
-    /// Reads the list. Whether such a stream may be taken is for its receiver to say.
+    /// Decodes the list. Its receiver decides whether to accept such a stream.
     ///
     /// # Errors
     /// `FIELD_MISSING`, `FIELD_LENGTH`, and those of [`TlvReader::new`].
@@ -71,14 +71,14 @@ impl PutMeta {
 }
 
 impl GetMeta {
-    /// The list.
+    /// Returns the encoded list.
     #[must_use]
     pub fn encode(&self) -> Vec<u8> {
         // req: STR-084
         begin(&self.content, self.offset).finish()
     }
 
-    /// Reads the list.
+    /// Decodes the list.
     ///
     /// # Errors
     /// `FIELD_MISSING`, `FIELD_LENGTH`, and those of [`TlvReader::new`].

@@ -1,10 +1,10 @@
-//! What keeps features that exist for tests out of builds that are shipped.
+//! A check that keeps features for tests out of release builds.
 
-/// Fails the build with a clear error when a feature that exists for tests is on in a build without debug assertions,
-/// unless the environment says `HANDFAST_TEST_BUILD=1`. Cargo switches a feature on for every package of one build when
-/// one of them asks for it, so that a release of the whole workspace would carry what only its tests want.
+/// Fails the build with a clear error when a feature for tests is enabled without debug assertions, unless
+/// `HANDFAST_TEST_BUILD=1` is set in the environment. Cargo unites the features of all packages in one build,
+/// so a release build of the whole workspace would contain what only its tests need.
 ///
-/// Call it in the module that the feature switches on.
+/// Call it in the module that the feature enables.
 #[doc(hidden)]
 #[macro_export]
 macro_rules! test_builds_only {

@@ -1,8 +1,8 @@
-//! Time as a parameter.
+//! Timestamps of a clock that the caller reads.
 
 use core::time::Duration;
 
-/// A point on the caller's monotonic clock, in microseconds since a start of the caller's choice.
+/// A time on the caller's monotonic clock, in microseconds from a start that the caller chose.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Timestamp(u64);
 
@@ -10,25 +10,25 @@ impl Timestamp {
     /// The start of the clock.
     pub const ZERO: Self = Self(0);
 
-    /// The point `micros` microseconds after the start of the clock.
+    /// Returns the time `micros` microseconds after the start of the clock.
     #[must_use]
     pub const fn from_micros(micros: u64) -> Self {
         Self(micros)
     }
 
-    /// Microseconds since the start of the clock.
+    /// Returns the microseconds since the start of the clock.
     #[must_use]
     pub const fn as_micros(self) -> u64 {
         self.0
     }
 
-    /// The point `duration` later; the end of the clock if that is beyond it.
+    /// Returns the time `duration` later, or the end of the clock if that comes first.
     #[must_use]
     pub fn plus(self, duration: Duration) -> Self {
         Self(self.0.saturating_add(u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)))
     }
 
-    /// The time that passed since `earlier`; zero if that is later.
+    /// Returns the time that has passed since `earlier`, or zero if that is later.
     #[must_use]
     pub const fn since(self, earlier: Self) -> Duration {
         Duration::from_micros(self.0.saturating_sub(earlier.0))

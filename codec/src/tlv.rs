@@ -1,7 +1,7 @@
 //! TLV lists: `type varint | length varint | value`, types strictly ascending (spec, conventions).
 //!
-//! [`TlvReader`] checks the grammar of the whole list first, then hands out fields in ascending order; unknown even
-//! types are passed over. [`TlvWriter`] writes the one canonical form.
+//! [`TlvReader`] checks the grammar of the whole list first, then returns fields in ascending order, skipping
+//! unknown even types. [`TlvWriter`] writes the one canonical encoding.
 
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -10,7 +10,7 @@ use crate::error::{DecodeError, ErrorCode};
 use crate::parse::{self, Cursor};
 use crate::varint::{len_u64, put_varint, varint_len};
 
-/// The value of one field, and where it stood.
+/// The value of one field, with its offset.
 #[derive(Clone, Debug)]
 pub struct Field<'a> {
     value: &'a [u8],
@@ -19,43 +19,43 @@ pub struct Field<'a> {
 }
 
 impl<'a> Field<'a> {
-    /// The bytes of the value.
+    /// Returns the bytes of the value.
     #[must_use]
     pub const fn as_slice(&self) -> &'a [u8] {
         self.value
     }
 
-    /// An error about this field.
+    /// Returns an error at this field.
     #[must_use]
     pub const fn error(&self, code: ErrorCode) -> DecodeError {
         DecodeError::new(code, self.at, self.what)
     }
 
-    /// The offset of the value in the outermost input.
+    /// Returns the offset of the value in the outermost input.
     #[must_use]
     pub const fn at(&self) -> usize {
         self.at
     }
 
-    /// A cursor over the value.
+    /// Returns a cursor over the value.
     #[must_use]
     pub fn cursor(&self) -> Cursor<'a> {
         Cursor::at(self.value, self.at)
     }
 
-    /// The value as an array.
+    /// Returns the value as an array.
     ///
     /// # Errors
-    /// `FIELD_LENGTH` when the value is not `N` bytes.
+    /// `FIELD_LENGTH` when the value does not have `N` bytes.
     pub fn array<const N: usize>(&self) -> Result<[u8; N], DecodeError> {
         // req: FRM-010
         self.value.try_into().map_err(|_| self.error(ErrorCode::FIELD_LENGTH))
     }
 
-    /// The value, `min` to `max` bytes of it.
+    /// Returns the value, which must have `min` to `max` bytes.
     ///
     /// # Errors
-    /// `FIELD_LENGTH` when the length is outside these.
+    /// `FIELD_LENGTH` when it does not.
     pub fn bytes(&self, min: usize, max: usize) -> Result<&'a [u8], DecodeError> {
         // req: FRM-010
         if self.value.len() < min || self.value.len() > max {
@@ -64,7 +64,7 @@ impl<'a> Field<'a> {
         Ok(self.value)
     }
 
-    /// The value as text of `min` to `max` bytes.
+    /// Returns the value as UTF-8 text of `min` to `max` bytes.
     ///
     /// # Errors
     /// `FIELD_LENGTH` or `BAD_UTF8`.
@@ -72,7 +72,7 @@ impl<'a> Field<'a> {
         parse::text(self.bytes(min, max)?, self.at, self.what)
     }
 
-    /// The value as one byte.
+    /// Returns the value as one byte.
     ///
     /// # Errors
     /// `FIELD_LENGTH` when the value is not one byte.
@@ -80,7 +80,7 @@ impl<'a> Field<'a> {
         self.array().map(u8::from_be_bytes)
     }
 
-    /// The value as two bytes.
+    /// Returns the value as a big-endian number of two bytes.
     ///
     /// # Errors
     /// `FIELD_LENGTH` when the value is not two bytes.
@@ -88,7 +88,7 @@ impl<'a> Field<'a> {
         self.array().map(u16::from_be_bytes)
     }
 
-    /// The value as eight bytes.
+    /// Returns the value as a big-endian number of eight bytes.
     ///
     /// # Errors
     /// `FIELD_LENGTH` when the value is not eight bytes.
@@ -96,10 +96,11 @@ impl<'a> Field<'a> {
         self.array().map(u64::from_be_bytes)
     }
 
-    /// The value as one varint.
+    /// Returns the value as one varint.
     ///
     /// # Errors
-    /// `FIELD_LENGTH` when the value is not one varint, `VARINT_NOT_MINIMAL` when it is a longer form.
+    /// `FIELD_LENGTH` when the value is not exactly one varint, `VARINT_NOT_MINIMAL` when the varint is not
+    /// in its shortest form.
     pub fn varint(&self) -> Result<u64, DecodeError> {
         let mut cursor = self.cursor();
         let value = cursor.varint(self.what).map_err(|error| match error.code() {
@@ -109,35 +110,35 @@ impl<'a> Field<'a> {
         if cursor.is_empty() { Ok(value) } else { Err(self.error(ErrorCode::FIELD_LENGTH)) }
     }
 
-    /// A value from `min` to `max`.
+    /// Returns the value as one varint from `min` to `max`.
     ///
     /// # Errors
-    /// As [`Field::varint`], and `FIELD_VALUE` outside these.
+    /// As [`Field::varint`], and `FIELD_VALUE` when the number is outside the range.
     pub fn varint_in(&self, min: u64, max: u64) -> Result<u64, DecodeError> {
         let value = self.varint()?;
         // req: FRM-011
         if value < min || value > max { Err(self.error(ErrorCode::FIELD_VALUE)) } else { Ok(value) }
     }
 
-    /// An empty value: the field is a flag.
+    /// Checks that the value is empty, because the field is a flag.
     ///
     /// # Errors
-    /// `FIELD_LENGTH` when there is a value.
+    /// `FIELD_LENGTH` when the value is not empty.
     pub fn empty(&self) -> Result<(), DecodeError> {
         self.bytes(0, 0).map(|_| ())
     }
 }
 
-/// Reads a TLV list whose grammar holds.
+/// Reads a TLV list whose grammar was checked.
 #[derive(Clone, Debug)]
 pub struct TlvReader<'a> {
     cursor: Cursor<'a>,
-    /// The offset of the end of the list, where a missing field is reported.
+    /// The offset of the end of the list, at which a missing field is reported.
     end: usize,
 }
 
 impl<'a> TlvReader<'a> {
-    /// Checks the grammar of an unpadded list that knows these types.
+    /// Checks the grammar of an unpadded list; `known` are the types that its reader understands.
     ///
     /// # Errors
     /// The first fault in the list: `TRUNCATED`, `VARINT_NOT_MINIMAL`, `FIELD_VALUE` (type 0), `DUPLICATE_FIELD`,
@@ -146,7 +147,7 @@ impl<'a> TlvReader<'a> {
         Self::at(input, 0, known)
     }
 
-    /// The same for a list that begins at `base` in the outermost input.
+    /// Checks the grammar of an unpadded list that begins at offset `base` of the outermost input.
     ///
     /// # Errors
     /// As [`Self::new`].
@@ -160,7 +161,8 @@ impl<'a> TlvReader<'a> {
         Ok(Self { cursor: Cursor::at(input, base), end: cursor.offset() })
     }
 
-    /// Checks the grammar of a list that is padded with zeros, and gives the length of its fields too.
+    /// Checks the grammar of a list that is padded with zeros. Also returns the length of the fields without
+    /// padding.
     pub(crate) fn padded(input: &'a [u8], known: &[u64]) -> Result<(Self, usize), DecodeError> {
         let mut cursor = Cursor::new(input);
         let mut last = None;
@@ -173,10 +175,10 @@ impl<'a> TlvReader<'a> {
         Ok((Self { cursor: Cursor::new(fields), end: len }, len))
     }
 
-    /// The field of this type, or none. Ask for types in ascending order.
+    /// Returns the field of this type, if it is there. Ask for types in ascending order.
     ///
     /// # Errors
-    /// None for a list that was checked; grammar faults otherwise.
+    /// None after [`Self::new`], which has checked the grammar.
     pub fn optional(&mut self, wanted: u64, what: &'static str) -> Result<Option<Field<'a>>, DecodeError> {
         let mut ahead = self.cursor.clone();
         while !ahead.is_empty() {
@@ -193,7 +195,7 @@ impl<'a> TlvReader<'a> {
         Ok(None)
     }
 
-    /// The field of this type. Ask for types in ascending order.
+    /// Returns the field of this type. Ask for types in ascending order.
     ///
     /// # Errors
     /// `FIELD_MISSING` when the list lacks it.
@@ -205,13 +207,13 @@ impl<'a> TlvReader<'a> {
         }
     }
 
-    /// The error of a list that lacks a field: it stands at the end of the list.
+    /// Returns the error for a missing field, which is reported at the end of the list.
     #[must_use]
     pub const fn missing(&self, what: &'static str) -> DecodeError {
         DecodeError::new(ErrorCode::FIELD_MISSING, self.end, what)
     }
 
-    /// Whether a flag, a field without a value, is there.
+    /// Returns whether a flag is set, which is a field without a value.
     ///
     /// # Errors
     /// `FIELD_LENGTH` when it has a value.
@@ -223,7 +225,7 @@ impl<'a> TlvReader<'a> {
     }
 }
 
-/// One field: its type is above the last one's, and known or even.
+/// Reads one field, and checks that its type is greater than the last one, and known or even.
 fn item<'a>(
     cursor: &mut Cursor<'a>,
     last: &mut Option<u64>,
@@ -249,7 +251,7 @@ fn item<'a>(
     Ok((kind, value))
 }
 
-/// Refuses padding that is not zero, at its first other byte.
+/// Refuses padding that contains a byte other than zero.
 pub(crate) fn check_zeros(cursor: &Cursor<'_>) -> Result<(), DecodeError> {
     // req: CHN-002
     match cursor.peek().iter().position(|byte| *byte != 0) {
@@ -268,19 +270,19 @@ pub struct TlvWriter {
 }
 
 impl TlvWriter {
-    /// An empty list.
+    /// Creates an empty list.
     #[must_use]
     pub const fn new() -> Self {
         Self { out: Vec::new(), last: None }
     }
 
-    /// A list behind some bytes that are there already.
+    /// Creates a list after bytes that precede it in the same buffer.
     #[must_use]
     pub const fn after(out: Vec<u8>) -> Self {
         Self { out, last: None }
     }
 
-    /// Writes a field.
+    /// Writes a field with this type and value.
     pub fn bytes(&mut self, kind: u64, value: &[u8]) -> &mut Self {
         debug_assert!(self.last < Some(kind) && kind != 0, "fields ascend");
         self.last = Some(kind);
@@ -290,34 +292,34 @@ impl TlvWriter {
         self
     }
 
-    /// Writes a field of one byte.
+    /// Writes a field whose value is one byte.
     pub fn u8(&mut self, kind: u64, value: u8) -> &mut Self {
         self.bytes(kind, &[value])
     }
 
-    /// Writes a field of two bytes.
+    /// Writes a field whose value is two bytes, big-endian.
     pub fn u16(&mut self, kind: u64, value: u16) -> &mut Self {
         self.bytes(kind, &value.to_be_bytes())
     }
 
-    /// Writes a field of eight bytes.
+    /// Writes a field whose value is eight bytes, big-endian.
     pub fn u64(&mut self, kind: u64, value: u64) -> &mut Self {
         self.bytes(kind, &value.to_be_bytes())
     }
 
-    /// Writes a field that holds a varint.
+    /// Writes a field whose value is a varint.
     pub fn varint(&mut self, kind: u64, value: u64) -> &mut Self {
         let mut bytes = Vec::with_capacity(varint_len(value));
         put_varint(&mut bytes, value);
         self.bytes(kind, &bytes)
     }
 
-    /// Writes a field without a value if the flag is set.
+    /// Writes a field without a value if `set`, and nothing otherwise.
     pub fn flag(&mut self, kind: u64, set: bool) -> &mut Self {
         if set { self.bytes(kind, &[]) } else { self }
     }
 
-    /// The list.
+    /// Returns the encoded list.
     #[must_use]
     pub fn finish(self) -> Vec<u8> {
         self.out

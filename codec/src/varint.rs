@@ -5,7 +5,7 @@ use bytes::BufMut;
 use crate::error::{DecodeError, ErrorCode};
 use crate::limits::VARINT_MAX;
 
-/// The encoded length of a value, in bytes: 1, 2, 4 or 8.
+/// Returns the encoded length of a value, in bytes: 1, 2, 4 or 8.
 #[must_use]
 pub const fn varint_len(value: u64) -> usize {
     match value {
@@ -18,7 +18,8 @@ pub const fn varint_len(value: u64) -> usize {
 
 /// Writes a value in its shortest form.
 ///
-/// A value above [`VARINT_MAX`] has no encoding: it is written as the maximum. No counter of the protocol gets there.
+/// A value above [`VARINT_MAX`] has no encoding, so the maximum is written instead. No counter of the
+/// protocol gets there.
 pub fn put_varint(out: &mut impl BufMut, value: u64) {
     debug_assert!(value <= VARINT_MAX, "a varint holds 62 bits");
     let value = value.min(VARINT_MAX);
@@ -30,15 +31,15 @@ pub fn put_varint(out: &mut impl BufMut, value: u64) {
     }
 }
 
-/// Reads a value, and gives the bytes after it.
+/// Reads a varint. Returns it and the bytes after it.
 ///
 /// # Errors
-/// `TRUNCATED`, or `VARINT_NOT_MINIMAL` for a form that is not the shortest.
+/// `TRUNCATED`, or `VARINT_NOT_MINIMAL` for an encoding that is not the shortest.
 pub fn take_varint(input: &[u8]) -> Result<(u64, &[u8]), DecodeError> {
     split_varint(input).map_err(|code| DecodeError::new(code, 0, "varint"))
 }
 
-/// The value at the front, and the bytes after it; or what is wrong with it.
+/// Reads a varint from the front of a slice. Returns it and the bytes after it, or the code of the fault.
 pub(crate) fn split_varint(input: &[u8]) -> Result<(u64, &[u8]), ErrorCode> {
     let first = input.first().ok_or(ErrorCode::TRUNCATED)?;
     let (len, mask): (usize, u64) = match first >> 6 {
@@ -56,22 +57,23 @@ pub(crate) fn split_varint(input: &[u8]) -> Result<(u64, &[u8]), ErrorCode> {
     Ok((value, rest))
 }
 
-/// A length as a varint's value.
+/// Returns a length as a number for a varint.
 #[must_use]
 pub fn len_u64(len: usize) -> u64 {
     u64::try_from(len).unwrap_or(u64::MAX)
 }
 
-/// Whether a number is a grease value: even, reserved in every registry, never assigned (spec, conventions).
+/// Returns whether a number is grease: even, reserved in every registry and never assigned (spec,
+/// conventions).
 #[must_use]
 pub const fn is_grease(number: u64) -> bool {
     number % 62 == 58
 }
 
-/// The `n`th grease number.
+/// Returns the `n`th grease number, `62 * n + 58`.
 #[must_use]
 pub const fn grease(n: u8) -> u64 {
-    // Widening is lossless, and 255 * 62 + 58 is far below the maximum.
+    // The largest result, 255 * 62 + 58, is far below the maximum of a varint.
     u64_from(n).saturating_mul(62).saturating_add(58)
 }
 

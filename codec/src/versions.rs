@@ -8,10 +8,11 @@ use crate::limits::VERSIONS_COUNT_MAX;
 use crate::tlv::Field;
 use crate::{DecodeError, varint};
 
-/// The version of older devices: a reconnect in it ends with `NO_COMMON_VERSION` (spec, handshake).
+/// The version of devices that know no command keys; a reconnect with them ends in `NO_COMMON_VERSION` (spec,
+/// handshake).
 pub const OUTDATED: u8 = 1;
 
-/// One to eight versions in order of preference, one byte each.
+/// A list of one to eight versions in order of preference, one byte each.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Versions {
     bytes: [u8; VERSIONS_COUNT_MAX],
@@ -19,16 +20,17 @@ pub struct Versions {
 }
 
 impl Versions {
-    /// The version of the protocol between phone and web that this library speaks: 2.
+    /// The version of the protocol between phone and companion that this library speaks: 2.
     pub const CURRENT: Self = Self { bytes: [2, 0, 0, 0, 0, 0, 0, 0], len: 1 };
 
-    /// What a reconnect offers: also version 1, which only tells an older device that it needs an update (spec, handshake).
+    /// The versions that a reconnect offers; version 1 is there only to tell an older device that it needs an
+    /// update (spec, handshake).
     pub const RECONNECT: Self = Self { bytes: [2, OUTDATED, 0, 0, 0, 0, 0, 0], len: 2 };
 
-    /// The version of the protocol with a relay: 1 (spec, relay).
+    /// The version of the relay protocol that this library speaks: 1 (spec, relay).
     pub const RELAY: Self = Self { bytes: [1, 0, 0, 0, 0, 0, 0, 0], len: 1 };
 
-    /// A list of these versions; `None` if there is none or more than eight.
+    /// Returns the list of these versions; `None` if there is none or more than eight.
     #[must_use]
     pub fn new(versions: &[u8]) -> Option<Self> {
         let mut bytes = [0; VERSIONS_COUNT_MAX];
@@ -39,7 +41,7 @@ impl Versions {
         Some(Self { bytes, len: u8::try_from(versions.len()).ok()? })
     }
 
-    /// The same list with a grease version behind it, if there is room (spec, conventions).
+    /// Returns the list with a grease version appended, if there is room (spec, conventions).
     #[must_use]
     pub fn with_grease(mut self, n: u8) -> Self {
         let grease = u8::try_from(varint::grease(n % 3)).unwrap_or(58);
@@ -50,13 +52,13 @@ impl Versions {
         self
     }
 
-    /// The versions.
+    /// Returns the versions in order of preference.
     #[must_use]
     pub fn as_slice(&self) -> &[u8] {
         self.bytes.get(..usize::from(self.len)).unwrap_or(&[])
     }
 
-    /// The highest version that both lists have (spec, handshake).
+    /// Returns the highest version that both lists contain (spec, handshake).
     #[must_use]
     pub fn highest_common(&self, other: &Self) -> Option<u8> {
         self.iter().copied().filter(|version| other.contains(version)).max()

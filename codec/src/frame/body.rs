@@ -1,4 +1,4 @@
-//! The bodies of frames: length, writing and reading, one line a frame each.
+//! The bodies of frames: for each frame its length, its encoding and its decoding.
 
 use alloc::vec::Vec;
 
@@ -13,7 +13,7 @@ use crate::limits::{
 use crate::parse::Cursor;
 use crate::varint::{put_varint, varint_len};
 
-/// The sum of lengths.
+/// Returns the sum of lengths, saturating.
 fn sum<const N: usize>(lengths: [usize; N]) -> usize {
     lengths.into_iter().fold(0, usize::saturating_add)
 }
@@ -56,7 +56,7 @@ impl Frame {
         }
     }
 
-    /// Whether a receiver accepts every field: no body past its maximum, no part above the last.
+    /// Returns whether every receiver accepts the frame: no field exceeds its maximum, no part its last.
     #[must_use]
     pub fn is_within_limits(&self) -> bool {
         match self {
@@ -122,7 +122,7 @@ impl Frame {
         }
     }
 
-    /// The bodies of NOW, CLOSE and the streams' frames.
+    /// Writes the bodies of NOW, CLOSE and the frames about streams.
     fn write_stream_body(&self, out: &mut impl BufMut) {
         match self {
             Self::Now { slot, body } => {
@@ -227,7 +227,7 @@ impl Frame {
         })
     }
 
-    /// The bodies of NOW, CLOSE and the streams' frames.
+    /// Reads the bodies of NOW, CLOSE and the frames about streams.
     fn read_stream_body(kind: FrameType, c: &mut Cursor<'_>, input: &Bytes) -> Result<Self, DecodeError> {
         let code = |c: &mut Cursor<'_>| c.u16("error code").map(ErrorCode::from_u16);
         Ok(match kind {

@@ -1,4 +1,4 @@
-//! Names of collections.
+//! Names of collections, and cursors of snapshot pages.
 
 use core::fmt;
 
@@ -8,18 +8,18 @@ use crate::error::DecodeError;
 use crate::limits::COLLECTION_LEN_MAX;
 use crate::parse::Cursor;
 
-/// The name of a collection: 1 to 32 bytes that the application gives (spec, delivery).
+/// The name of a collection: 1 to 32 bytes chosen by the application (spec, delivery).
 ///
-/// Ordered as its bytes are.
+/// Names are ordered by their bytes.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Collection {
-    /// Zero behind the name, so that the derived order is that of the names.
+    /// The name, followed by zeros, so that the derived order equals the order of the names.
     bytes: [u8; COLLECTION_LEN_MAX],
     len: u8,
 }
 
 impl Collection {
-    /// A collection of this name; `None` if it is empty or longer than 32 bytes.
+    /// Returns the collection with this name; `None` if it is empty or longer than 32 bytes.
     #[must_use]
     pub fn new(name: &[u8]) -> Option<Self> {
         let mut bytes = [0; COLLECTION_LEN_MAX];
@@ -30,13 +30,13 @@ impl Collection {
         Some(Self { bytes, len: u8::try_from(name.len()).ok()? })
     }
 
-    /// The name.
+    /// Returns the name's bytes, 1 to 32.
     #[must_use]
     pub fn as_bytes(&self) -> &[u8] {
         self.bytes.get(..usize::from(self.len)).unwrap_or(&[])
     }
 
-    /// The length on the wire, in bytes.
+    /// Returns the encoded length, in bytes: the name and one byte before it.
     #[must_use]
     pub fn encoded_len(&self) -> usize {
         usize::from(self.len).saturating_add(1)
@@ -62,18 +62,19 @@ impl fmt::Debug for Collection {
     }
 }
 
-/// A place in a snapshot that only the phone understands: 0 to 64 bytes (spec, frames).
+/// A place in a snapshot, opaque to all but the phone: 0 to 64 bytes (spec, frames).
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct PageCursor(Bytes);
 
 impl PageCursor {
-    /// A cursor of these bytes; `None` if there are more than 64. No bytes: the first page, or no next one.
+    /// Returns a cursor of these bytes; `None` if there are more than 64. Empty, it means the first page, or
+    /// no next one.
     #[must_use]
     pub fn new(bytes: Bytes) -> Option<Self> {
         (bytes.len() <= crate::limits::PAGE_CURSOR_LEN_MAX).then_some(Self(bytes))
     }
 
-    /// The bytes.
+    /// Returns the cursor's bytes, 0 to 64.
     #[must_use]
     pub const fn as_bytes(&self) -> &Bytes {
         &self.0

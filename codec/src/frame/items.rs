@@ -7,20 +7,21 @@ use crate::limits::{ITEM_LEN_MAX, ITEMS_LEN_MAX};
 use crate::parse::Cursor;
 use crate::varint::{len_u64, put_varint, varint_len};
 
-/// Items of an application, `(len varint | item)*`, 1 to 15,000 bytes each, 16,000 bytes in all; well-formed by
-/// construction (spec, frames).
+/// A list of the application's items, `(len varint | item)*`: each 1 to 15,000 bytes, 16,000 bytes in all.
+/// Every value is well-formed (spec, frames).
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Items(Bytes);
 
 impl Items {
-    /// A list of these items; `None` if one of them or the list is empty or too long.
+    /// Returns the list of these items; `None` if one is empty or longer than 15,000 bytes, or the list
+    /// exceeds 16,000.
     #[must_use]
     pub fn build<T: AsRef<[u8]>>(items: impl IntoIterator<Item = T>) -> Option<Self> {
         let mut writer = ItemsWriter::new();
         items.into_iter().all(|item| writer.push(item.as_ref())).then(|| writer.finish())
     }
 
-    /// Reads a list.
+    /// Decodes a list.
     ///
     /// # Errors
     /// `FIELD_LENGTH` for a list or an item that is too long or an item that is empty, `TRUNCATED` or
@@ -39,7 +40,7 @@ impl Items {
         Ok(Self(input.slice_ref(list)))
     }
 
-    /// The items, each a slice of the frame's bytes.
+    /// Returns the items, each a slice of the frame's bytes.
     pub fn iter(&self) -> impl Iterator<Item = Bytes> + '_ {
         let mut cursor = Cursor::new(&self.0);
         core::iter::from_fn(move || {
@@ -47,37 +48,37 @@ impl Items {
         })
     }
 
-    /// The bytes on the wire.
+    /// Returns the encoded list.
     #[must_use]
     pub const fn as_bytes(&self) -> &Bytes {
         &self.0
     }
 
-    /// The length on the wire, in bytes.
+    /// Returns the length of the encoded list, in bytes.
     #[must_use]
     pub fn len(&self) -> usize {
         self.0.len()
     }
 
-    /// Whether there is no item.
+    /// Returns whether the list has no item.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 }
 
-/// Builds [`Items`], item by item.
+/// Builds [`Items`] one item at a time.
 #[derive(Clone, Debug, Default)]
 pub struct ItemsWriter(BytesMut);
 
 impl ItemsWriter {
-    /// An empty list.
+    /// Creates an empty list.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Appends an item if it fits; tells whether it did.
+    /// Appends an item if it fits. Returns whether it did.
     #[must_use]
     pub fn push(&mut self, item: &[u8]) -> bool {
         let len = len_u64(item.len());
@@ -90,19 +91,19 @@ impl ItemsWriter {
         true
     }
 
-    /// The length so far, in bytes.
+    /// Returns the length so far, in bytes.
     #[must_use]
     pub fn len(&self) -> usize {
         self.0.len()
     }
 
-    /// Whether there is no item yet.
+    /// Returns whether no item was added yet.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    /// The list.
+    /// Returns the finished list.
     #[must_use]
     pub fn finish(self) -> Items {
         Items(self.0.freeze())

@@ -1,25 +1,25 @@
-//! The one ephemeral value that the protocol itself reads: whether a page can be seen (spec, messages).
+//! The page state: the one value of the ephemeral lane that the protocol itself reads (spec, messages).
 
 use bytes::Bytes;
 
 use crate::error::{DecodeError, ErrorCode};
 use crate::parse::Cursor;
 
-/// Whether a page can be seen.
+/// Whether the companion's page is visible to its user.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[expect(clippy::exhaustive_enums, reason = "the states of version 1; others are refused")]
 pub enum PageState {
-    /// It can.
+    /// The page is on the screen; byte 0.
     Visible,
-    /// It cannot.
+    /// The page is in the background; byte 1.
     Hidden,
 }
 
 impl PageState {
-    /// The NOW slot of this value.
+    /// The NOW slot that carries this value.
     pub const SLOT: u64 = 1;
 
-    /// The value's byte.
+    /// Returns the value's single byte.
     #[must_use]
     pub const fn encode(self) -> Bytes {
         Bytes::from_static(match self {
@@ -28,7 +28,7 @@ impl PageState {
         })
     }
 
-    /// Reads the value.
+    /// Decodes the value of the slot.
     ///
     /// # Errors
     /// `TRUNCATED`, `TRAILING_BYTES` or `FIELD_VALUE`.

@@ -1,4 +1,5 @@
-//! Rows: what an item of a DELTA or PAGE holds for the sync lane, around a body that only the application reads.
+//! Rows: the items of DELTA and PAGE, with an id and a revision for the sync lane, and a body for the
+//! application.
 
 use bytes::{BufMut, Bytes, BytesMut};
 
@@ -7,30 +8,31 @@ use crate::limits::ROW_ID_LEN_MAX;
 use crate::parse::Cursor;
 use crate::varint::put_varint;
 
-/// The name of a row in its collection: 1 to 32 bytes that the application gives (spec, delivery).
+/// The id of a row in its collection: 1 to 32 bytes chosen by the application (spec, delivery).
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct RowId(Bytes);
 
 impl RowId {
-    /// A row of this name; `None` if it is empty or longer than 32 bytes.
+    /// Returns the row id of these bytes; `None` if there are none or more than 32.
     #[must_use]
     pub fn new(id: Bytes) -> Option<Self> {
         (1..=ROW_ID_LEN_MAX).contains(&id.len()).then_some(Self(id))
     }
 
-    /// The row with a number: its 8 bytes, so that names stand in the order of numbers.
+    /// Returns the id made of a number, 8 bytes big-endian, so that ids sort like their numbers.
     #[must_use]
     pub fn from_number(number: u64) -> Self {
         Self(Bytes::copy_from_slice(&number.to_be_bytes()))
     }
 
-    /// The number, if the name is one.
+    /// Returns the number, if the id has 8 bytes.
     #[must_use]
     pub fn number(&self) -> Option<u64> {
         <[u8; 8]>::try_from(self.as_bytes()).ok().map(u64::from_be_bytes)
     }
 
-    /// The row with two numbers: 16 bytes, so that names stand in the order of the first, then of the second.
+    /// Returns the id made of two numbers, 16 bytes big-endian, so that ids sort by the first number, then
+    /// the second.
     #[must_use]
     pub fn from_pair(first: u64, second: u64) -> Self {
         let mut name = BytesMut::with_capacity(16);
@@ -39,7 +41,7 @@ impl RowId {
         Self(name.freeze())
     }
 
-    /// The two numbers, if the name is two.
+    /// Returns the two numbers, if the id has 16 bytes.
     #[must_use]
     pub fn pair(&self) -> Option<(u64, u64)> {
         let (first, rest) = self.as_bytes().split_first_chunk::<8>()?;
@@ -47,7 +49,7 @@ impl RowId {
         Some((u64::from_be_bytes(*first), u64::from_be_bytes(second)))
     }
 
-    /// The name.
+    /// Returns the id's bytes, 1 to 32.
     #[must_use]
     pub fn as_bytes(&self) -> &[u8] {
         &self.0
@@ -62,24 +64,24 @@ impl core::fmt::Debug for RowId {
     }
 }
 
-/// One row of a collection, `id (len u8) | rev varint | body` (spec, delivery).
+/// A row of a collection: `id (len u8) | rev varint | body` (spec, delivery).
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[expect(clippy::exhaustive_structs, reason = "the fields of version 1")]
 pub struct Row {
-    /// Its name in the collection.
+    /// The row's id in its collection.
     pub id: RowId,
-    /// The revision of its last change.
+    /// The revision at which the row was last changed.
     pub rev: u64,
-    /// The application's words about it.
+    /// The application's bytes.
     pub body: Bytes,
 }
 
 impl Row {
-    /// The row's bytes.
+    /// Returns the row's bytes.
     #[must_use]
     pub fn encode(&self) -> Bytes {
         let mut out = BytesMut::new();
-        // A name has 32 bytes at the most.
+        // An id has at most 32 bytes, so its length fits one byte.
         out.put_u8(u8::try_from(self.id.as_bytes().len()).unwrap_or(u8::MAX));
         out.put_slice(self.id.as_bytes());
         put_varint(&mut out, self.rev);
@@ -87,7 +89,7 @@ impl Row {
         out.freeze()
     }
 
-    /// Reads a row, which is a whole item.
+    /// Decodes a row from a whole item.
     ///
     /// # Errors
     /// `FIELD_LENGTH` for a name that is empty or too long, `TRUNCATED`, `VARINT_NOT_MINIMAL`.

@@ -1,4 +1,4 @@
-//! The relay frames that hold fields, and how they are written and read.
+//! The relay frames with more than one field: their types, encoding and decoding.
 
 use alloc::string::String;
 
@@ -22,18 +22,18 @@ const SENT: u8 = 2;
 const FAILED: u8 = 3;
 const PEER_UP: u8 = 4;
 
-/// The relay's greeting.
+/// The body of HELLO, the relay's greeting.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Hello {
-    /// The versions of the envelope that the relay speaks.
+    /// The versions of the relay protocol that the relay speaks.
     pub versions: Versions,
     /// The relay's own name.
     pub name: RelayName,
-    /// This run of the relay.
+    /// The id of this run of the relay.
     pub boot: BootId,
-    /// The longest frame it takes, in bytes.
+    /// The longest frame that the relay accepts, in bytes.
     pub frame_len_max: u64,
-    /// How often it pings, in milliseconds.
+    /// The interval at which the relay sends PINGs, in milliseconds.
     pub ping_interval_ms: u64,
 }
 
@@ -41,14 +41,14 @@ pub struct Hello {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[expect(clippy::exhaustive_enums, reason = "version 1 has two kinds")]
 pub enum MailboxKind {
-    /// A mailbox of one QR code.
+    /// A mailbox for one QR code.
     Pairing,
-    /// A mailbox of one link.
+    /// A mailbox for one link.
     Link,
 }
 
 impl MailboxKind {
-    /// The number on the wire: 1 pairing, 2 link.
+    /// Returns the number on the wire: 1 for pairing, 2 for link.
     #[must_use]
     pub const fn number(self) -> u8 {
         match self {
@@ -58,20 +58,20 @@ impl MailboxKind {
     }
 }
 
-/// The keys that prove a seat.
+/// The keys that prove a client's right to a seat.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[expect(clippy::exhaustive_enums, reason = "version 1 has two kinds")]
 pub enum MailboxProof {
-    /// A seat of a pairing mailbox, under a fresh key.
+    /// A seat in a pairing mailbox, under a fresh key.
     Pairing {
-        /// The key of this seat.
+        /// The public key of this seat.
         key: AttachKey,
     },
-    /// A seat of a link mailbox, whose id is the hash of these.
+    /// A seat in a link mailbox, whose id is a hash of these three.
     Link {
         /// The phone's attach key.
         phone_key: AttachKey,
-        /// The web's attach key.
+        /// The companion's attach key.
         web_key: AttachKey,
         /// The salt of the mailbox.
         salt: Salt,
@@ -79,7 +79,7 @@ pub enum MailboxProof {
 }
 
 impl MailboxProof {
-    /// The kind of the mailbox.
+    /// Returns the kind of the mailbox.
     #[must_use]
     pub const fn kind(&self) -> MailboxKind {
         match self {
@@ -88,7 +88,7 @@ impl MailboxProof {
         }
     }
 
-    /// The key that must have signed the ATTACH of this role.
+    /// Returns the key that must have signed the ATTACH of this role.
     #[must_use]
     pub const fn own_key(&self, role: DeviceRole) -> &AttachKey {
         match (self, role) {
@@ -99,72 +99,72 @@ impl MailboxProof {
     }
 }
 
-/// A client's claim to a seat.
+/// The body of ATTACH, by which a client claims a seat.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Attach {
-    /// The version of the envelope that the client chose.
+    /// The version of the relay protocol that the client chose.
     pub version: u8,
     /// The client's device role.
     pub role: DeviceRole,
-    /// The mailbox.
+    /// The id of the mailbox.
     pub mailbox: MailboxId,
-    /// The keys that prove it.
+    /// The keys that prove the right to the seat.
     pub proof: MailboxProof,
-    /// The signature over [`crate::signed::attach_tbs`].
+    /// The client's signature over [`crate::signed::attach_tbs`].
     pub signature: Signature,
 }
 
-/// What the relay says of the peer's seat. Nothing of it is proven.
+/// What the relay says about the peer, without any proof.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PeerInfo {
-    /// The peer's attachment.
+    /// The peer's attachment id.
     pub id: AttachmentId,
-    /// Whether both sockets come from one network; `None` where the relay does not know both real addresses.
+    /// Whether both sockets come from one network; `None` if the relay does not know both real addresses.
     pub same_net: Option<bool>,
-    /// The origin of the page, if the peer is a web.
+    /// The origin of the page, if the peer is a browser.
     pub origin: Option<String>,
 }
 
-/// A seat was given.
+/// The body of ATTACHED, by which the relay grants a seat.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Attached {
-    /// This socket's attachment.
+    /// The attachment id of this socket.
     pub own: AttachmentId,
-    /// The peer, if its seat is occupied.
+    /// The peer, if its seat is taken.
     pub peer: Option<PeerInfo>,
-    /// The phone's sticky value.
+    /// The phone's sticky value, 1 to 512 bytes.
     pub phone_sticky: Option<Bytes>,
-    /// The web's sticky value.
+    /// The companion's sticky value, 1 to 512 bytes.
     pub web_sticky: Option<Bytes>,
 }
 
-/// A change of the peer's seat.
+/// The body of PEER: a change of the peer's seat.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[expect(clippy::exhaustive_enums, reason = "the states of version 1; others are refused")]
 pub enum Peer {
-    /// The peer came.
+    /// The peer attached.
     Up(PeerInfo),
-    /// The peer left.
+    /// The peer detached.
     Down,
     /// The peer's seat was taken over while its holder was alive, this many times.
     Contended(u64),
 }
 
-/// The web asks the relay to wake the phone, and what the relay answers.
+/// The body of WAKE: a request of the companion, or the relay's answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[expect(clippy::exhaustive_enums, reason = "the words of version 1; others are refused")]
 pub enum Wake {
-    /// From the web: wake the phone by this handle, which the phone sealed for the wake service.
+    /// From the companion: wake the phone by this handle, which the phone has encrypted for the wake service.
     Ask(Bytes),
-    /// The wake service took it.
+    /// From the relay: the wake service has accepted the request.
     Sent,
-    /// It could not be sent.
+    /// From the relay: the request failed.
     Failed(WakeFailure),
-    /// The phone sits in the mailbox already.
+    /// From the relay: the phone is attached already.
     PeerUp,
 }
 
-/// Why a phone could not be woken: a number of the registry (spec, relay).
+/// The reason why a phone could not be woken, a number of the registry (spec, relay).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct WakeFailure(pub u8);
 
@@ -175,7 +175,7 @@ impl WakeFailure {
     pub const REFUSED: Self = Self(2);
     /// The wake service cannot be reached.
     pub const UNREACHABLE: Self = Self(3);
-    /// It was asked too often.
+    /// The wake was requested too often.
     pub const TOO_OFTEN: Self = Self(4);
 }
 
@@ -203,7 +203,7 @@ impl Wake {
     }
 }
 
-/// The rest of the frame as a TLV list.
+/// Reads the rest of the frame as a TLV list.
 fn list<'a>(cursor: &mut Cursor<'a>, known: &[u64]) -> Result<TlvReader<'a>, DecodeError> {
     let base = cursor.offset();
     TlvReader::at(cursor.rest(0, usize::MAX, "relay frame")?, base, known)
@@ -280,7 +280,7 @@ impl Attach {
     }
 }
 
-/// The key of one seat of a pairing mailbox: required of its own role, forbidden to the other.
+/// Reads the key of one seat in a pairing mailbox: required if the client has this role, forbidden otherwise.
 fn seat_key(
     r: &mut TlvReader<'_>,
     number: u64,
@@ -296,7 +296,7 @@ fn seat_key(
     Ok(Some(AttachKey::from_bytes(field.array()?)))
 }
 
-/// Refuses a field that may not stand beside the others.
+/// Refuses a field that may not appear together with the others.
 fn forbidden(field: Option<Field<'_>>) -> Result<(), DecodeError> {
     field.map_or(Ok(()), |field| Err(field.error(ErrorCode::FIELD_VALUE)))
 }
@@ -312,7 +312,7 @@ impl PeerInfo {
         }
     }
 
-    /// Reads fields 3, 5 and 7; none when there is none of them.
+    /// Reads the fields 3, 5 and 7. Returns `None` if none of them is there.
     pub(super) fn read(r: &mut TlvReader<'_>) -> Result<Option<Self>, DecodeError> {
         let id = r.optional(3, "peer attachment id")?;
         let same_net = r.optional(5, "same network")?;
