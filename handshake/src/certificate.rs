@@ -1,4 +1,4 @@
-//! The link certificate, its acceptance, and revocation (spec, certificates).
+//! The certificate of a link, its acceptance, and its revocation (spec, certificates).
 
 use handfast_codec::ids::{DhPublic, Signature};
 use handfast_codec::link::LinkCert;
@@ -9,17 +9,17 @@ use crate::error::HandshakeError;
 use crate::identity::{SigningKey, require_verifying, verify};
 use crate::link::{PhoneLink, Terms, WebLink, require_distinct};
 
-/// Proof that a web's `LINK_ACCEPT` verified.
+/// Proof that the companion's `LINK_ACCEPT` was verified.
 #[derive(Debug)]
 pub struct Accepted(());
 
-/// The hash of a certificate, signature included.
+/// Returns the hash of a certificate with its signature.
 pub(crate) fn hash(fields: &CertificateFields<'_>, signature: &Signature) -> [u8; 32] {
     let tbs = signed::certificate_tbs(fields);
     Sha256::digest(signed::certificate_preimage(&tbs, signature)).into()
 }
 
-/// The keys of a link that a certificate binds and the certificate itself does not carry.
+/// The values that a certificate signs although the certificate frame does not carry them.
 pub(crate) struct Bound<'a> {
     pub(crate) h: &'a [u8; 32],
     pub(crate) phone_key: &'a DhPublic,
@@ -30,7 +30,7 @@ pub(crate) struct Bound<'a> {
 }
 
 impl<'a> Bound<'a> {
-    /// The signed fields of a certificate over these keys.
+    /// Returns all fields that a certificate with these values signs.
     pub(crate) fn fields(&'a self, cert: &'a LinkCert) -> CertificateFields<'a> {
         CertificateFields {
             h: self.h,
@@ -49,7 +49,7 @@ impl<'a> Bound<'a> {
         }
     }
 
-    /// Refuses a link in which one key serves twice.
+    /// Refuses a link in which the same key has two purposes.
     pub(crate) fn require_distinct(&self, cert: &LinkCert) -> Result<(), HandshakeError> {
         require_distinct(&[
             self.phone_key.as_bytes(),
@@ -61,7 +61,7 @@ impl<'a> Bound<'a> {
         ])
     }
 
-    /// Verifies a certificate, and gives its hash.
+    /// Verifies a certificate. Returns its hash.
     pub(crate) fn verify(&self, cert: &LinkCert) -> Result<[u8; 32], HandshakeError> {
         // req: CRT-002, CRT-003
         let fields = self.fields(cert);
@@ -80,7 +80,7 @@ pub(crate) fn sign_accept(we: &SigningKey, cert_hash: &[u8; 32], h: &[u8; 32]) -
 impl PhoneLink {
     /// Verifies a `LINK_ACCEPT` of this link.
     ///
-    /// # Errors
+    /// [`HandshakeError::BadSignature`] if the signature does not verify.
     ///
     /// [`HandshakeError::BadSignature`].
     pub fn verify_accept(&self, signature: &Signature) -> Result<Accepted, HandshakeError> {
@@ -96,11 +96,11 @@ pub fn sign_revoked(account: &SigningKey, terms: &Terms) -> Signature {
     account.sign(&signed::revoked_tbs(&terms.companion, terms.serial, &terms.mailbox))
 }
 
-/// Verifies a revocation at the web.
+/// Verifies, on a companion, the account's revocation of a link.
 ///
 /// # Errors
 ///
-/// [`HandshakeError::BadSignature`].
+/// [`HandshakeError::BadSignature`] if the signature does not verify.
 pub fn verify_revoked(link: &WebLink, signature: &Signature) -> Result<(), HandshakeError> {
     // req: CRT-005
     let terms = &link.terms;

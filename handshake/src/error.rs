@@ -1,15 +1,15 @@
-//! What can go wrong in a handshake, each with its code for the wire and its finer one for this device (spec, errors).
+//! The errors of a handshake, each with a code for the wire and a finer one for this device (spec, errors).
 
 use handfast_codec::error::{DecodeError, ErrorCode};
 
-/// Why a Diffie-Hellman public key is refused.
+/// The reason why a Diffie-Hellman public key is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum BadKey {
-    /// The shared secret would be all zeros: the key is of low order.
+    /// The key is of low order, so that the shared secret would be all zeros.
     #[error("the key is of low order")]
     LowOrder,
-    /// The top bit is set, or the value is 2^255-19 or more.
+    /// The encoding has its top bit set, or a value of 2^255-19 or more.
     #[error("the key is not canonical")]
     NonCanonical,
     /// The peer's static key is this device's own.
@@ -17,16 +17,16 @@ pub enum BadKey {
     Own,
 }
 
-/// Why a handshake, or a check on what it agreed, ended.
+/// The reason why a handshake, or a check of what it agreed, failed.
 ///
-/// Whatever the reason, the state that returned it is gone and its keys are wiped (spec, HSK-003).
+/// The state that returned it is gone, and its keys are wiped (spec, HSK-003).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum HandshakeError {
-    /// A payload or head was malformed.
+    /// A payload or the head of a message is malformed.
     #[error(transparent)]
     Decode(#[from] DecodeError),
-    /// A ciphertext does not carry a valid tag. Nothing more is told, here or on the wire.
+    /// A ciphertext has no valid tag. More than that is said neither here nor on the wire.
     #[error("a message does not decrypt")]
     Decrypt,
     /// A public key is refused.
@@ -41,53 +41,54 @@ pub enum HandshakeError {
     /// The message is too short for the keys and tags that it must hold.
     #[error("the handshake message is too short")]
     MessageTooShort,
-    /// What message 2 tells is not what the code commits to: whoever answered did not draw the code.
+    /// The opening in message 2 does not fit the code's secret: the sender is not the page that made the
+    /// code.
     #[error("message 2 does not open the code")]
     WrongOpening,
-    /// This step is not the next one of the pattern.
+    /// The step is not the next one of the handshake pattern.
     #[error("a step was taken out of turn")]
     OutOfTurn,
-    /// The pattern needs a key that was not given.
+    /// The pattern needs a key that the caller did not pass.
     #[error("a key that the pattern needs is missing")]
     MissingKey,
-    /// A key was given that the pattern has no place for.
+    /// The caller passed a key that the pattern does not use.
     #[error("a key was given that the pattern does not use")]
     SurplusKey,
-    /// The name is not that of a known pattern.
+    /// No known pattern has this name.
     #[error("the pattern is not known")]
     UnknownPattern,
-    /// A signature does not verify by the strict rule.
+    /// A signature does not verify under the strict rule (spec, certificates).
     #[error("a signature does not verify")]
     BadSignature,
-    /// No version is shared, or the peer chose one that was not offered.
+    /// Both sides have no version in common, or the peer chose one that was not offered.
     #[error("no version is shared")]
     NoCommonVersion,
-    /// A key equals another one of this link, or one that is in use in another link.
+    /// A key equals another one of this link, or one in another link.
     #[error("a key is already in use")]
     KeyReused,
-    /// A term of the link is out of its range.
+    /// A term of the link is outside its range.
     #[error("a term of the link is out of its range")]
     WrongTerms,
-    /// The check code was wrong three times, or the same wrong one was typed twice.
+    /// The check code was wrong three times, or the same wrong code was typed twice.
     #[error("the check code was wrong three times, or the same one twice")]
     CheckCodeWrong,
     /// A pending link was not accepted.
     #[error("the link was not accepted")]
     NotAccepted,
-    /// The `try` counter is used up.
+    /// The try counter has reached its maximum.
     #[error("the try counter is used up")]
     TryExhausted,
 }
 
 impl HandshakeError {
-    /// Returns the code that may be told to the peer: failed cryptographic checks look alike.
+    /// Returns the code for the peer, which does not tell which cryptographic check failed.
     #[must_use]
     pub const fn code(&self) -> ErrorCode {
         // req: HSK-005, ERR-004
         self.local_code().on_wire()
     }
 
-    /// Returns the code for this device's own log and user. It does not leave the device.
+    /// Returns the precise code for this device's own log and user. It must not leave the device.
     #[must_use]
     pub const fn local_code(&self) -> ErrorCode {
         match self {
@@ -110,26 +111,26 @@ impl HandshakeError {
     }
 }
 
-/// Why a record was not sealed or not opened. The connection is over.
+/// The reason why a record was not sealed or not opened, which ends the connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum RecordError {
-    /// The length is not that of a record.
+    /// The length is not that of a padded record.
     #[error("the record is not of an allowed size")]
     BadSize,
-    /// The record does not carry a valid tag.
+    /// The record has no valid tag.
     #[error("the record does not open")]
     Decrypt,
     /// The record counter reached 2^64-1, which is never used.
     #[error("the record counter is used up")]
     NonceExhausted,
-    /// An earlier record of this direction failed, and its key is wiped.
+    /// An earlier record in this direction failed, so that its key is wiped.
     #[error("an earlier record failed")]
     Dead,
 }
 
 impl RecordError {
-    /// Returns the code that may be told to the peer.
+    /// Returns the code for the peer.
     #[must_use]
     pub const fn code(&self) -> ErrorCode {
         match self {

@@ -1,8 +1,10 @@
-//! Fixed keys, counters and a look inside states, for vectors and tests: feature `hazmat`, never in a shipped build.
+//! Fixed keys and counters, and access to inner states, for vectors and tests: feature `hazmat`, never in a
+//! shipped build.
 //!
 //! # Security
 //!
-//! Everything here breaks a promise of the crate: keys that are not fresh, counters that may repeat, secrets shown.
+//! Everything here breaks a promise of this crate: keys are not fresh, counters may repeat, secrets are
+//! exposed.
 
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
@@ -17,7 +19,7 @@ use crate::secret::CipherKey;
 
 handfast_codec::test_builds_only!("hazmat");
 
-/// What a handshake holds at one point, in the letters of the Noise specification.
+/// The inner values of a handshake, named as in the Noise specification.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[expect(clippy::exhaustive_structs, reason = "the variables of Noise's SymmetricState and CipherState")]
 pub struct Intermediates {
@@ -25,13 +27,13 @@ pub struct Intermediates {
     pub ck: [u8; 32],
     /// The handshake hash.
     pub h: [u8; 32],
-    /// The cipher key, once there is one.
+    /// The cipher key, if there is one yet.
     pub k: Option<[u8; 32]>,
-    /// The counter of that key, 0 while there is none.
+    /// The counter of that key; 0 without a key.
     pub n: u64,
 }
 
-/// Shows what a handshake holds.
+/// Returns the inner values of a handshake.
 #[must_use]
 pub fn intermediates(state: &HandshakeState) -> Intermediates {
     let (ck, cipher) = state.symmetric_parts();
@@ -43,32 +45,32 @@ pub fn intermediates(state: &HandshakeState) -> Intermediates {
     }
 }
 
-/// Makes a cipher with this key that has used the counter values below `n`.
+/// Creates a cipher with this key whose counter starts at `n`.
 #[must_use]
 pub fn cipher_state(k: [u8; 32], n: u64) -> CipherState {
     CipherState::at(CipherKey::from_bytes(k), n)
 }
 
-/// Refuses keys of a link that equal one another, or a key that another link has.
+/// Refuses keys of a link that equal each other or a key in `in_use`.
 ///
 /// # Errors
 ///
-/// [`HandshakeError::KeyReused`].
+/// [`HandshakeError::KeyReused`] if two keys are equal.
 pub fn refuse_reused(keys: &[[u8; 32]], in_use: &[[u8; 32]]) -> Result<(), HandshakeError> {
     let borrowed: Vec<&[u8; 32]> = keys.iter().collect();
     require_distinct(&borrowed)?;
     require_unused(keys, in_use)
 }
 
-/// Shows the key of a cipher.
+/// Returns the key of a cipher.
 #[must_use]
 pub fn cipher_key(cipher: &CipherState) -> [u8; 32] {
     *cipher.k().expose()
 }
 
-/// A generator that gives out the bytes it was made with, in order, then zeros.
+/// A random generator that returns given bytes in order, and zeros after them.
 ///
-/// So that a vector names its keys, whatever the order in which an implementation draws them.
+/// With it a vector can fix its keys, whatever the order in which an implementation draws them.
 #[derive(Clone, Debug, Default)]
 pub struct ScriptedRng {
     bytes: VecDeque<u8>,
@@ -76,13 +78,13 @@ pub struct ScriptedRng {
 }
 
 impl ScriptedRng {
-    /// Gives out the draws one after the other.
+    /// Creates a generator that returns the concatenated `draws`.
     #[must_use]
     pub fn new(draws: &[&[u8]]) -> Self {
         Self { bytes: draws.concat().into(), overdrawn: false }
     }
 
-    /// Returns whether exactly the bytes it was made with were drawn.
+    /// Returns whether exactly the given bytes were drawn, neither fewer nor more.
     #[must_use]
     pub fn is_exact(&self) -> bool {
         self.bytes.is_empty() && !self.overdrawn

@@ -1,4 +1,4 @@
-//! Ed25519 keys: of an account, of a web, of a seat in a mailbox (spec, certificates).
+//! Ed25519 keys: of accounts, of companions, and of seats in mailboxes (spec, certificates).
 
 use alloc::boxed::Box;
 use core::fmt;
@@ -10,7 +10,7 @@ use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
 use crate::error::{BadKey, HandshakeError};
 
-/// An Ed25519 secret key with its public key. It is wiped when it is dropped.
+/// An Ed25519 secret key with its public key. It is wiped when dropped.
 pub struct SigningKey(Box<ed25519_dalek::SigningKey>);
 
 impl SigningKey {
@@ -22,7 +22,7 @@ impl SigningKey {
         key
     }
 
-    /// Draws a key.
+    /// Draws a fresh key.
     #[must_use]
     pub fn generate(rng: &mut dyn CryptoRng) -> Self {
         let mut bytes = Zeroizing::new([0; 32]);
@@ -40,19 +40,19 @@ impl SigningKey {
         self.0.as_bytes()
     }
 
-    /// Returns the public key of an account or of a web.
+    /// Returns the public key in its use as an account's or companion's signing key.
     #[must_use]
     pub fn public(&self) -> SigningPublic {
         SigningPublic::from_bytes(self.0.verifying_key().to_bytes())
     }
 
-    /// Returns the public key of a seat in a mailbox.
+    /// Returns the public key in its use as an attach key, which proves a seat in a mailbox.
     #[must_use]
     pub fn attach_key(&self) -> AttachKey {
         AttachKey::from_bytes(self.0.verifying_key().to_bytes())
     }
 
-    /// Signs bytes that begin with a label of their own: one of the layouts of `handfast_codec::signed`.
+    /// Signs `tbs`, which must be one of the layouts of `handfast_codec::signed`, each with its own label.
     #[must_use]
     pub fn sign(&self, tbs: &[u8]) -> Signature {
         Signature::from_bytes(self.0.sign(tbs).to_bytes())
@@ -65,17 +65,17 @@ impl fmt::Debug for SigningKey {
     }
 }
 
-// The key of ed25519-dalek wipes itself: its feature `zeroize` is on.
+// ed25519-dalek wipes its key when dropped, because its feature `zeroize` is enabled.
 impl ZeroizeOnDrop for SigningKey {}
 
 /// Verifies a signature by the strict rule: cofactorless, S < L, A and R canonical and not of small order.
 ///
 /// # Errors
 ///
-/// [`HandshakeError::BadSignature`] if it does not hold.
+/// [`HandshakeError::BadSignature`] if the signature does not verify.
 pub fn verify(public: &[u8; 32], tbs: &[u8], signature: &Signature) -> Result<(), HandshakeError> {
     // req: CRT-001
-    // R is compared as bytes to a canonical encoding by `verify_strict`; A is not.
+    // `verify_strict` rejects a non-canonical R, which it compares as bytes, but accepts a non-canonical A.
     if !is_canonical_y(public) {
         return Err(HandshakeError::BadSignature);
     }
@@ -84,12 +84,12 @@ pub fn verify(public: &[u8; 32], tbs: &[u8], signature: &Signature) -> Result<()
     key.verify_strict(tbs, &signature).map_err(|_| HandshakeError::BadSignature)
 }
 
-/// Refuses a public key under which no signature verifies by the strict rule: one that is no point, not canonical, or of
-/// small order. Its link could never be used.
+/// Refuses a public key under which no signature can verify by the strict rule: no point, not canonical, or
+/// of small order. A link with such a key could never be used.
 ///
 /// # Errors
 ///
-/// [`BadKey`].
+/// [`BadKey`] with the reason.
 pub fn require_verifying(public: &[u8; 32]) -> Result<(), BadKey> {
     // req: CRT-020
     let key = VerifyingKey::from_bytes(public).map_err(|_| BadKey::NonCanonical)?;
@@ -99,8 +99,8 @@ pub fn require_verifying(public: &[u8; 32]) -> Result<(), BadKey> {
     if key.is_weak() { Err(BadKey::LowOrder) } else { Ok(()) }
 }
 
-/// Returns whether the y coordinate of an encoded point is below 2^255-19. The sign bit does not count; the points
-/// where it has two encodings are of small order.
+/// Returns whether the y coordinate of an encoded point is below 2^255-19. The sign bit is ignored, because
+/// points with two sign encodings are of small order.
 fn is_canonical_y(point: &[u8; 32]) -> bool {
     let [low, middle @ .., high] = point;
     !(high & 0x7f == 0x7f && middle.iter().all(|byte| *byte == 0xff) && *low >= 0xed)
@@ -111,7 +111,7 @@ mod tests {
     use super::*;
     use alloc::format;
 
-    /// Order L of the base point, little-endian.
+    /// The order L of the base point, little-endian.
     const L: [u8; 32] = [
         0xed, 0xd3, 0xf5, 0x5c, 0x1a, 0x63, 0x12, 0x58, 0xd6, 0x9c, 0xf7, 0xa2, 0xde, 0xf9, 0xde, 0x14, 0, 0,
         0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0x10,
@@ -160,7 +160,7 @@ mod tests {
         let mut order_2 = [0xff; 32];
         order_2[0] = 0xec;
         order_2[31] = 0x7f;
-        // With A of order 1, R of order 1 and S = 0 the equation holds for every message.
+        // With A and R of order 1 and S = 0 the equation holds for every message.
         for a in [identity, identity_non_canonical, order_2, [0; 32]] {
             for r in [identity, identity_non_canonical] {
                 let mut signature = [0; 64];
@@ -179,7 +179,7 @@ mod tests {
     // req: CRT-020
     #[test]
     fn keys_under_which_nothing_verifies_are_refused() {
-        // One encoding of each point of small order, and of some the other one.
+        // One encoding of each point of small order, and a second one of some.
         let y8 = [
             0x26, 0xe8, 0x95, 0x8f, 0xc2, 0xb2, 0x27, 0xb0, 0x45, 0xc3, 0xf4, 0x89, 0xf2, 0xef, 0x98, 0xf0,
             0xd5, 0xdf, 0xac, 0x05, 0xd3, 0xc6, 0x33, 0x39, 0xb1, 0x38, 0x02, 0x88, 0x6d, 0x53, 0xfc, 0x05,

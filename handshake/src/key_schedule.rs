@@ -1,4 +1,4 @@
-//! Every derivation of the protocol (spec, handshake), one function each, with its formula above it.
+//! Every key derivation of the protocol, one function each, with its formula above it (spec, handshake).
 //!
 //! ```text
 //! opening --SHA-256("code" || Wq || ..)--> QR secret
@@ -20,7 +20,7 @@ use zeroize::Zeroizing;
 
 use crate::secret::{Psk, Rs, SealKey};
 
-/// A label with its prefix, then parts.
+/// Returns a label with its prefix, followed by parts without separators.
 fn label(name: &str, parts: &[&[u8]]) -> Vec<u8> {
     let mut info = Vec::from(LABEL_PREFIX.as_bytes());
     info.extend_from_slice(name.as_bytes());
@@ -30,7 +30,7 @@ fn label(name: &str, parts: &[&[u8]]) -> Vec<u8> {
     info
 }
 
-/// `Expand(prk, info, N)`, `prk` being inside `hkdf`. SHA-256 gives up to 8,160 bytes, `N` is at most 32.
+/// Returns `Expand(prk, info, N)` with the `prk` inside `hkdf`. `N` is at most 32, of 8,160 possible bytes.
 fn expand<const N: usize>(hkdf: &Hkdf<Sha256>, info: &[u8]) -> Zeroizing<[u8; N]> {
     let mut out = Zeroizing::new([0; N]);
     let done = hkdf.expand(info, out.as_mut_slice());
@@ -38,23 +38,23 @@ fn expand<const N: usize>(hkdf: &Hkdf<Sha256>, info: &[u8]) -> Zeroizing<[u8; N]
     out
 }
 
-/// `HKDF(ikm, info, N) = Expand(Extract(empty, ikm), info, N)`.
+/// Returns `HKDF(ikm, info, N) = Expand(Extract(empty, ikm), info, N)`.
 fn hkdf<const N: usize>(ikm: &[u8], info: &[u8]) -> Zeroizing<[u8; N]> {
     expand(&Hkdf::<Sha256>::new(Some(&[]), ikm), info)
 }
 
-/// A number from the first eight bytes: `u64(HKDF(ikm, name, 8))`.
+/// Returns the number `u64(HKDF(ikm, name, 8))`.
 fn number(ikm: &[u8], name: &str) -> u64 {
     u64::from_be_bytes(*hkdf::<8>(ikm, &label(name, &[])))
 }
 
-/// What a QR code's secret gives.
+/// The values derived from the secret of a QR code.
 pub(crate) struct PairingKeys {
     pub(crate) mailbox: MailboxId,
     pub(crate) psk: Psk,
 }
 
-/// Derives the mailbox and the psk of a code.
+/// Derives the mailbox and the psk of a QR code.
 pub(crate) fn pairing(secret: &[u8; 32], web_key: &DhPublic) -> PairingKeys {
     // prk     = Extract("pair", secret)
     // mailbox = Expand(prk, "pair mailbox" || Wq, 16)
@@ -66,7 +66,7 @@ pub(crate) fn pairing(secret: &[u8; 32], web_key: &DhPublic) -> PairingKeys {
     PairingKeys { mailbox: MailboxId::from_bytes(*mailbox), psk: Psk::from_bytes(*psk) }
 }
 
-/// Derives the secret of a code, which commits to its opening.
+/// Derives the secret of a QR code, which commits to its opening.
 pub(crate) fn code_secret(web_key: &DhPublic, opening: &Opening) -> Zeroizing<[u8; 32]> {
     // secret = SHA-256("code" || Wq || opening)
     // req: QRP-011
@@ -75,16 +75,17 @@ pub(crate) fn code_secret(web_key: &DhPublic, opening: &Opening) -> Zeroizing<[u
     secret
 }
 
-/// The two numbers that people compare in a pairing.
+/// The two numbers by which the users compare the two ends of a pairing.
 pub(crate) struct Numbers {
-    /// Below 10,000.
+    /// The four digits that the page shows, as a number below 10,000.
     pub(crate) check_code: u16,
-    /// Below 100.
+    /// The two digits (NN) that the phone shows, as a number below 100.
     pub(crate) confirmation: u8,
 }
 
-/// Derives both numbers of a pairing from `h1` and the opening. Nothing that comes later is in them, so that neither
-/// side has the last word: whoever chooses `h1` does not know the opening yet, and the opening is committed to.
+/// Derives both numbers of a pairing from `h1` and the opening. Nothing later enters them, so that neither
+/// side has the last word: whoever chooses `h1` does not know the opening yet, and the opening is committed
+/// to.
 #[must_use]
 pub(crate) fn numbers(h1: &[u8; 32], opening: &Opening) -> Numbers {
     let mut ikm = Zeroizing::new([0; 64]);
@@ -103,7 +104,7 @@ pub(crate) fn numbers(h1: &[u8; 32], opening: &Opening) -> Numbers {
     }
 }
 
-/// The stage after a handshake: `x = Extract(psk used, rs)`. Its methods consume it.
+/// The secret after a handshake, `x = Extract(psk used, rs)`. Its methods consume it.
 pub(crate) struct AfterHandshake(Hkdf<Sha256>);
 
 impl AfterHandshake {
@@ -111,13 +112,13 @@ impl AfterHandshake {
         Self(Hkdf::new(Some(psk.expose()), rs.expose()))
     }
 
-    /// `Expand(x, "resume", 32)`.
+    /// Returns the next psk of the ratchet, `Expand(x, "resume", 32)`.
     pub(crate) fn next_psk(self) -> Psk {
         // req: HSK-083
         Psk::from_bytes(*expand(&self.0, &label("resume", &[])))
     }
 
-    /// The keys of a new link.
+    /// Derives the keys of a new link.
     pub(crate) fn link_keys(self) -> LinkKeys {
         // recovery psk   = Expand(x, "recovery psk", 32)
         // tombstone seal = Expand(x, "tombstone seal", 32)
@@ -131,7 +132,7 @@ impl AfterHandshake {
     }
 }
 
-/// What a pairing derives for the life of a link.
+/// The keys that a pairing derives for the life of a link.
 pub(crate) struct LinkKeys {
     pub(crate) resume: Psk,
     pub(crate) recovery: Psk,
@@ -139,15 +140,15 @@ pub(crate) struct LinkKeys {
     pub(crate) goodbye_seal: SealKey,
 }
 
-/// Derives the id by which a psk is named in clear: `HKDF(psk, "id" || mailbox, 8)`.
+/// Derives the id that names a psk in the clear: `HKDF(psk, "id" || mailbox, 8)`.
 #[must_use]
 pub fn psk_id(psk: &Psk, mailbox: &MailboxId) -> PskId {
     // req: HSK-077
     PskId::from_bytes(*hkdf(psk.expose(), &label("id", &[mailbox.as_bytes()])))
 }
 
-/// Derives the key of a command that was stored before commands had keys:
-/// `SHA-256("old command" || mailbox || number u64)[..16]`.
+/// Derives the key of a command that was stored before commands had keys, `SHA-256("old command" || mailbox
+/// || number u64)[..16]`.
 #[must_use]
 pub fn old_command_key(mailbox: &MailboxId, number: u64) -> CommandKey {
     // req: RES-035
@@ -157,17 +158,17 @@ pub fn old_command_key(mailbox: &MailboxId, number: u64) -> CommandKey {
     CommandKey::from_bytes(key)
 }
 
-/// A direction of a link, as epochs are derived for it.
+/// The direction of a link's messages, for which an epoch is derived.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[expect(clippy::exhaustive_enums, reason = "there are two directions")]
 pub enum Direction {
-    /// From the web to the phone.
+    /// From the companion to the phone.
     WebToPhone,
-    /// From the phone to the web.
+    /// From the phone to the companion.
     PhoneToWeb,
 }
 
-/// Derives an epoch: `HKDF(h, "epoch" || direction, 16)`.
+/// Derives the epoch of a direction: `HKDF(h, "epoch" || direction, 16)`.
 #[must_use]
 pub fn epoch(h: &[u8; 32], direction: Direction) -> Epoch {
     let name: &[u8] = match direction {

@@ -1,17 +1,17 @@
 //! The keys of a Handfast link: the Noise core, pairing, reconnect, ratchet, certificates and sealed records.
 //!
-//! This crate knows no socket, clock, file or thread, and draws randomness only from a generator that a constructor is
-//! given. Its authority is the specification (`spec/handshake.md`, `spec/certificates.md`, `spec/records.md`); the ids
-//! in the code, as `HSK-001`, are those of its requirements.
+//! This crate has no socket, clock, file or thread, and draws randomness only from a generator that the
+//! caller passes. It follows the specification (`spec/handshake.md`, `spec/certificates.md`,
+//! `spec/records.md`); ids in the code such as `HSK-001` name its requirements.
 //!
 //! From the bottom up:
 //!
-//! - [`secret`]: one type for each secret, wiped when dropped;
+//! - [`secret`]: one type for each kind of secret, wiped when dropped;
 //! - [`noise`]: Noise revision 34 by pattern names, byte-compatible, with the third output of `Split`;
 //! - [`record`]: sealing and opening the padded records of a connection.
 //!
-//! Every step of a handshake consumes the state before it. A step that fails has destroyed its keys and returns a
-//! [`HandshakeError`], which has one code for the wire and a finer one for this device.
+//! Every step of a handshake consumes the state before it. A step that fails has wiped its keys, and returns
+//! a [`HandshakeError`] with one code for the wire and a finer one for this device.
 #![no_std]
 #![cfg_attr(
     not(test),

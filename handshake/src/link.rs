@@ -1,6 +1,6 @@
-//! What each side keeps of a link, and its rows in the store.
+//! The stored state of a link on each side, and its row in the store.
 //!
-//! The layouts of the rows are this library's own; they never cross the network.
+//! The layouts of the rows belong to this library alone; they never cross the network.
 
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -20,31 +20,31 @@ use crate::error::HandshakeError;
 use crate::identity::SigningKey;
 use crate::secret::{DhSecret, Psk, SealKey};
 
-/// What both sides know of a link and may show.
+/// What both sides know of a link; none of it is secret.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[expect(clippy::exhaustive_structs, reason = "the terms of the certificate")]
 pub struct Terms {
-    /// The link's mailbox.
+    /// The id of the link's mailbox.
     pub mailbox: MailboxId,
     /// The salt of the mailbox.
     pub salt: Salt,
-    /// The relay.
+    /// The name of the link's relay.
     pub relay: RelayName,
     /// The companion's id.
     pub companion: CompanionId,
-    /// The companion's serial number at this phone.
+    /// The companion's serial number on this phone.
     pub serial: u64,
-    /// The grants given, as bits (spec, messages).
+    /// The granted rights, as a bit set (spec, messages).
     pub grants: u64,
-    /// After how many idle days the link is to be suspended. No program does that yet.
+    /// The number of idle days after which the link should be suspended. No program here does that yet.
     pub idle_days: u16,
-    /// The account's key.
+    /// The account's public key.
     pub account: SigningPublic,
     /// The account's name, 1 to 64 bytes.
     pub account_name: String,
-    /// The companion's label, 1 to 64 bytes: claimed, not proven.
+    /// The companion's label, 1 to 64 bytes, as it claims.
     pub label: String,
-    /// The origin that the page claimed: not proven.
+    /// The origin, 0 to 128 bytes, as the page claims.
     pub origin: String,
     /// The handshake hash of the pairing.
     pub h: [u8; 32],
@@ -55,64 +55,65 @@ pub struct Terms {
 /// The phone's side of a link.
 #[expect(clippy::exhaustive_structs, reason = "built by the pairing, and by vectors")]
 pub struct PhoneLink {
-    /// The terms.
+    /// What both sides know of the link.
     pub terms: Terms,
-    /// The phone's static key of this link, `Ps`.
+    /// The phone's static key for this link, `Ps`.
     pub ps: DhSecret,
     /// The phone's attach key.
     pub attach: SigningKey,
-    /// The web's static key, `Wd`.
+    /// The companion's static key, `Wd`.
     pub web_key: DhPublic,
-    /// The web's signing key, `We`.
+    /// The companion's signing key, `We`.
     pub web_signing: SigningPublic,
-    /// The web's attach key.
+    /// The companion's attach key.
     pub web_attach: AttachKey,
-    /// The psk of a recovery.
+    /// The psk for mode recover.
     pub recovery: Psk,
-    /// Seals the phone's tombstone.
+    /// The key that would encrypt the phone's tombstone; unused in this version.
     pub tombstone_seal: SealKey,
-    /// Opens the web's GOODBYE.
+    /// The key that would decrypt the companion's goodbye; unused in this version.
     pub goodbye_seal: SealKey,
 }
 
-/// The web's side of a link.
+/// The companion's side of a link.
 #[expect(clippy::exhaustive_structs, reason = "built by the pairing, and by vectors")]
 pub struct WebLink {
-    /// The terms.
+    /// What both sides know of the link.
     pub terms: Terms,
-    /// The web's static key, `Wd`.
+    /// The companion's static key, `Wd`.
     pub wd: DhSecret,
-    /// The web's signing key, `We`.
+    /// The companion's signing key, `We`.
     pub we: SigningKey,
-    /// The web's attach key.
+    /// The companion's attach key.
     pub attach: SigningKey,
     /// The phone's static key, `Ps`.
     pub phone_key: DhPublic,
     /// The phone's attach key.
     pub phone_attach: AttachKey,
-    /// The signature of `LINK_ACCEPT`.
+    /// The signature for `LINK_ACCEPT`.
     pub accept: Signature,
-    /// The psk of a recovery.
+    /// The psk for mode recover.
     pub recovery: Psk,
-    /// Opens the phone's tombstone.
+    /// The key that would decrypt the phone's tombstone; unused in this version.
     pub tombstone_seal: SealKey,
-    /// Seals the web's GOODBYE.
+    /// The key that would encrypt the companion's goodbye; unused in this version.
     pub goodbye_seal: SealKey,
 }
 
-/// Where a new link's ratchet and session start.
+/// The first psk and epochs of a new link.
 #[expect(clippy::exhaustive_structs, reason = "built by the pairing, and by vectors")]
 #[derive(Debug)]
 pub struct Start {
     /// The first psk of the ratchet.
     pub resume: Psk,
-    /// The first epoch from the web to the phone.
+    /// The first epoch of messages from the companion.
     pub epoch_w2p: Epoch,
-    /// The first epoch from the phone to the web.
+    /// The first epoch of messages from the phone.
     pub epoch_p2w: Epoch,
 }
 
-/// Derives a link's mailbox: the first 16 bytes of `SHA-256("mailbox" || phone key || web key || salt)`.
+/// Derives the id of a link's mailbox: the first 16 bytes of `SHA-256("mailbox" || phone key || web key ||
+/// salt)`.
 #[must_use]
 pub fn mailbox(phone: &AttachKey, web: &AttachKey, salt: &Salt) -> MailboxId {
     let hash = Sha256::digest(signed::mailbox_preimage(phone, web, salt));
@@ -121,9 +122,9 @@ pub fn mailbox(phone: &AttachKey, web: &AttachKey, salt: &Salt) -> MailboxId {
     MailboxId::from_bytes(id)
 }
 
-/// All fields of a phone's row.
+/// The TLV types in a phone's row.
 const PHONE: [u64; 21] = [1, 3, 5, 7, 9, 11, 13, 15, 17, 19, 21, 23, 25, 31, 33, 35, 37, 39, 41, 43, 45];
-/// All fields of a web's row.
+/// The TLV types in a companion's row.
 const WEB: [u64; 22] = [1, 3, 5, 7, 9, 11, 13, 15, 17, 19, 21, 23, 25, 31, 33, 35, 37, 39, 41, 43, 45, 47];
 
 impl Terms {
@@ -163,7 +164,7 @@ impl Terms {
     }
 }
 
-/// Reads 32 secret bytes.
+/// Reads a field of 32 secret bytes, and wipes the copy on the stack.
 fn secret<T>(r: &mut TlvReader<'_>, kind: u64, make: impl FnOnce([u8; 32]) -> T) -> Result<T, DecodeError> {
     let mut bytes: [u8; 32] = r.required(kind, "secret")?.array()?;
     let taken = make(bytes);
@@ -178,7 +179,7 @@ impl PhoneLink {
         [*self.web_key.as_bytes(), *self.web_signing.as_bytes(), *self.web_attach.as_bytes()]
     }
 
-    /// Returns the row to be stored. It holds secrets.
+    /// Returns the row to be stored, which contains secrets.
     #[must_use]
     pub fn encode(&self) -> Zeroizing<Vec<u8>> {
         let mut w = TlvWriter::after(Vec::with_capacity(1_024));
@@ -195,11 +196,11 @@ impl PhoneLink {
         Zeroizing::new(w.finish())
     }
 
-    /// Reads a stored row.
+    /// Decodes a stored row.
     ///
     /// # Errors
     ///
-    /// [`DecodeError`] if it is not what [`PhoneLink::encode`] wrote.
+    /// [`DecodeError`] if [`PhoneLink::encode`] did not write it.
     pub fn decode(row: &[u8]) -> Result<Self, DecodeError> {
         let mut r = TlvReader::new(row, &PHONE)?;
         Ok(Self {
@@ -217,14 +218,14 @@ impl PhoneLink {
 }
 
 impl WebLink {
-    /// Returns the keys of the phone in this link, which no other link of this device may have. The account's key is
-    /// not among them: one account may be linked twice.
+    /// Returns the keys of the phone, which no other link of this device may have. The account's key is not
+    /// among them, because one account may be linked twice.
     #[must_use]
     pub const fn peer_keys(&self) -> [[u8; 32]; 2] {
         [*self.phone_key.as_bytes(), *self.phone_attach.as_bytes()]
     }
 
-    /// Returns the row to be stored. It holds secrets.
+    /// Returns the row to be stored, which contains secrets.
     #[must_use]
     pub fn encode(&self) -> Zeroizing<Vec<u8>> {
         let mut w = TlvWriter::after(Vec::with_capacity(1_024));
@@ -242,11 +243,11 @@ impl WebLink {
         Zeroizing::new(w.finish())
     }
 
-    /// Reads a stored row.
+    /// Decodes a stored row.
     ///
     /// # Errors
     ///
-    /// [`DecodeError`] if it is not what [`WebLink::encode`] wrote.
+    /// [`DecodeError`] if [`WebLink::encode`] did not write it.
     pub fn decode(row: &[u8]) -> Result<Self, DecodeError> {
         let mut r = TlvReader::new(row, &WEB)?;
         Ok(Self {
@@ -276,7 +277,7 @@ impl fmt::Debug for WebLink {
     }
 }
 
-/// Refuses keys that equal one another where they must not.
+/// Refuses keys of one link of which two are equal.
 pub(crate) fn require_distinct(keys: &[&[u8; 32]]) -> Result<(), HandshakeError> {
     // req: CRT-003
     let twice =
@@ -284,7 +285,7 @@ pub(crate) fn require_distinct(keys: &[&[u8; 32]]) -> Result<(), HandshakeError>
     if twice { Err(HandshakeError::KeyReused) } else { Ok(()) }
 }
 
-/// Refuses keys that another link has.
+/// Refuses keys that another link uses.
 pub(crate) fn require_unused(keys: &[[u8; 32]], in_use: &[[u8; 32]]) -> Result<(), HandshakeError> {
     // req: CRT-003
     if keys.iter().any(|key| in_use.contains(key)) { Err(HandshakeError::KeyReused) } else { Ok(()) }

@@ -1,15 +1,16 @@
-//! Pairing: `Noise_XKpsk0_25519_ChaChaPoly_SHA256`, which the phone initiates, and the keys of the link that it makes
-//! (spec, handshake, *Pairing* and *Commit*).
+//! Pairing: `Noise_XKpsk0_25519_ChaChaPoly_SHA256`, initiated by the phone, and the keys of the link that it
+//! creates (spec, handshake, *Pairing* and *Commit*).
 //!
 //! ```text
 //! phone: start -> AwaitMessage2 -> AwaitApproval --CodeConfirmed--> approve -> Offered
 //! web:   Code::read_message1 -> AwaitMessage3 -> AwaitCertificate -> AwaitNumber -> confirm
 //! ```
 //!
-//! The secret of a code commits to an opening, which message 2 tells. Both numbers that people compare hang on it and on
-//! message 1, so that whoever stands between two codes cannot search for a message that makes them agree.
+//! The secret of a code commits to an opening, which message 2 reveals. Both numbers that the users compare
+//! depend on it and on message 1, so that an attacker between two codes cannot search for a message that
+//! makes the numbers agree.
 //!
-//! Before the check code is typed, neither side knows more of the other than that it has seen the QR code.
+//! Until the check code is typed, each side knows of the other only that it has seen the QR code.
 
 #[cfg(test)]
 mod attack;
@@ -31,39 +32,40 @@ use crate::link::Start;
 use crate::noise::Pattern;
 use crate::secret::{Psk, Rs};
 
-/// The pattern of a pairing.
+/// The Noise pattern of a pairing.
 const PATTERN: &str = "XKpsk0";
 
-/// Where a pairing takes place. All of it is bound by the handshake.
+/// The relay and the two attachments of a pairing, which the handshake binds by its prologue.
 #[derive(Clone, Debug)]
 #[expect(clippy::exhaustive_structs, reason = "the parts of the prologue")]
 pub struct PairingContext {
-    /// The relay.
+    /// The name of the relay.
     pub relay: RelayName,
-    /// The phone's attachment.
+    /// The phone's attachment id.
     pub phone: AttachmentId,
-    /// The web's attachment.
+    /// The companion's attachment id.
     pub web: AttachmentId,
 }
 
-/// What a page says of itself: claimed, not proven.
+/// What a page claims about itself, without proof.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[expect(clippy::exhaustive_structs, reason = "the claims of version 1")]
 pub struct Claims {
-    /// A name for the companion, 1 to 64 bytes.
+    /// The companion's label, 1 to 64 bytes.
     pub label: String,
-    /// The origin it says it is from, up to 128 bytes.
+    /// The origin of the page, at most 128 bytes.
     pub origin: String,
-    /// The grants it asks for, as bits (spec, messages).
+    /// The requested grants, as a bit set (spec, messages).
     pub grants: u64,
 }
 
-/// Four digits that the page shows and the user types into the phone.
+/// The check code: four digits that the page shows and the user types into the phone.
 #[derive(Clone, Copy)]
 pub struct CheckCode(u16);
 
 impl CheckCode {
-    /// Whether this is what was typed, compared in constant time. Spaces around it are ignored.
+    /// Returns whether the user typed this code. The comparison takes constant time, and ignores spaces
+    /// around the digits.
     fn matches(self, typed: &str) -> bool {
         let [thousands, hundreds] = digits(self.0 / 100);
         let [tens, ones] = digits(self.0);
@@ -77,12 +79,13 @@ impl fmt::Display for CheckCode {
     }
 }
 
-/// NN: two digits that the phone shows and the user types into the page.
+/// The confirmation number (NN): two digits that the phone shows and the user types into the page.
 #[derive(Clone, Copy)]
 pub struct ConfirmationNumber(u8);
 
 impl ConfirmationNumber {
-    /// Whether this is what was typed, compared in constant time. Spaces around it are ignored.
+    /// Returns whether the user typed this number. The comparison takes constant time, and ignores spaces
+    /// around the digits.
     fn matches(self, typed: &str) -> bool {
         typed.trim().as_bytes().ct_eq(&digits(self.0.into())).into()
     }
@@ -94,7 +97,7 @@ impl fmt::Display for ConfirmationNumber {
     }
 }
 
-/// The last two decimal digits of a number.
+/// Returns the last two decimal digits of a number, in ASCII.
 fn digits(number: u16) -> [u8; 2] {
     let digit = |n: u16| b'0'.saturating_add(u8::try_from(n % 10).unwrap_or(0));
     [digit(number / 10), digit(number)]
@@ -112,7 +115,7 @@ macro_rules! hidden_numbers {
 
 hidden_numbers!(CheckCode, ConfirmationNumber);
 
-/// Both numbers of an attempt.
+/// Derives both numbers of an attempt.
 fn numbers(h1: &[u8; 32], opening: &Opening) -> (CheckCode, ConfirmationNumber) {
     let numbers = key_schedule::numbers(h1, opening);
     (CheckCode(numbers.check_code), ConfirmationNumber(numbers.confirmation))
@@ -137,7 +140,7 @@ fn psk(offer: &Offer) -> Psk {
     key_schedule::pairing(offer.secret(), &offer.web_key).psk
 }
 
-/// The keys of the new link, and where its session starts.
+/// Derives the keys of the new link, and the start of its ratchet and session.
 fn link_keys(psk: &Psk, rs: &Rs, h: &[u8; 32]) -> (LinkKeys, Start) {
     let keys = AfterHandshake::new(psk, rs).link_keys();
     let start = Start {

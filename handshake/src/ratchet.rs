@@ -1,7 +1,7 @@
-//! The rules of the two-slot ratchet and of recovery, apart from keys and messages (spec, handshake).
+//! The rules of the two-slot ratchet and of recovery, without keys or messages (spec, handshake).
 //!
-//! [`PhoneRatchet`] and [`WebRatchet`] are generic over the key, so that the session runs them over pre-shared keys,
-//! and an exhaustive search runs the same code over small numbers.
+//! [`PhoneRatchet`] and [`WebRatchet`] are generic over the key: sessions use pre-shared keys, and an
+//! exhaustive search in `models/` runs the same code with small numbers.
 //!
 //! ```text
 //! phone, message 1 under a known key:   try > last  -> answer; promote first if it is under the candidate
@@ -12,55 +12,55 @@
 
 use crate::error::HandshakeError;
 
-/// A key that is found by its id.
+/// A key with an id by which it can be found.
 pub trait Slot {
-    /// What names the key in clear.
+    /// The type of the id, which names the key in the clear.
     type Id: PartialEq;
 
-    /// The key's id.
+    /// Returns the key's id.
     fn id(&self) -> Self::Id;
 }
 
-/// Which slot holds a key.
+/// The slot that has a key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[expect(clippy::exhaustive_enums, reason = "there are two slots")]
 pub enum Holder {
-    /// The key of the last confirmed connection.
+    /// The slot of the last confirmed connection.
     Current,
-    /// The key that was offered and is not confirmed.
+    /// The slot of a key that was offered and is not confirmed.
     Candidate,
 }
 
-/// What a phone does with a valid message 1.
+/// What a phone must do with a valid message 1.
 #[derive(Debug, PartialEq, Eq)]
 #[expect(clippy::exhaustive_enums, reason = "the three rules of HSK-025 to HSK-027")]
 pub enum Decision {
-    /// Answer it with a new candidate: hand this to [`PhoneRatchet::answered`].
+    /// Answer with a new candidate, which must be passed to [`PhoneRatchet::answered`].
     Answer(Answer),
-    /// Say nothing.
+    /// Send no answer.
     Silence,
-    /// Answer it, but move no slot: a valid confirm proves a second holder.
+    /// Answer without moving a slot: a valid confirm then proves that two devices hold the keys.
     Quarantine,
 }
 
-/// Permission to make a new candidate; only [`PhoneRatchet::decide`] gives it.
+/// Permission to create a new candidate, which only [`PhoneRatchet::decide`] grants.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Answer {
     holder: Holder,
     try_: u64,
 }
 
-/// What the confirm of a recovery shows.
+/// What the confirm of a recovery proves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[expect(clippy::exhaustive_enums, reason = "the two outcomes of HSK-043")]
 pub enum Recovery {
-    /// The web holds current or candidate: the hint that it does not was forged.
+    /// The companion has the current or the candidate key, so that the hint that it has not was forged.
     InStep,
-    /// The web holds neither: there are two holders, or a store lost a committed write.
+    /// The companion has neither: two devices hold its keys, or its store has lost a commit.
     Diverged,
 }
 
-/// The phone's slots.
+/// The phone's side of the ratchet.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct PhoneRatchet<K> {
     current: K,
@@ -69,31 +69,31 @@ pub struct PhoneRatchet<K> {
 }
 
 impl<K: Slot> PhoneRatchet<K> {
-    /// Slots as they are stored; those of a new link have no candidate and try 0.
+    /// Creates the ratchet from its stored slots; a new link has no candidate, and try 0.
     #[must_use]
     pub const fn new(current: K, candidate: Option<K>, last_try: u64) -> Self {
         Self { current, candidate, last_try }
     }
 
-    /// The key of the last confirmed connection.
+    /// Returns the key of the last confirmed connection.
     #[must_use]
     pub const fn current(&self) -> &K {
         &self.current
     }
 
-    /// The key that was offered and is not confirmed.
+    /// Returns the key that was offered and is not confirmed, if there is one.
     #[must_use]
     pub const fn candidate(&self) -> Option<&K> {
         self.candidate.as_ref()
     }
 
-    /// The highest try that was answered.
+    /// Returns the highest try that was answered.
     #[must_use]
     pub const fn last_try(&self) -> u64 {
         self.last_try
     }
 
-    /// Which slot holds the key with this id.
+    /// Returns the slot that has the key with this id.
     #[must_use]
     pub fn find(&self, id: &K::Id) -> Option<Holder> {
         if self.current.id() == *id {
@@ -102,7 +102,7 @@ impl<K: Slot> PhoneRatchet<K> {
         self.candidate.as_ref().filter(|candidate| candidate.id() == *id).map(|_| Holder::Candidate)
     }
 
-    /// The key with this id.
+    /// Returns the key with this id.
     #[must_use]
     pub fn key(&self, id: &K::Id) -> Option<&K> {
         self.find(id).and_then(|holder| match holder {
@@ -111,7 +111,7 @@ impl<K: Slot> PhoneRatchet<K> {
         })
     }
 
-    /// What to do with a valid message 1 under the key of `holder`, with this try.
+    /// Returns what to do with a valid message 1 under the key in `holder`, with this try.
     #[must_use]
     pub const fn decide(&self, holder: Holder, try_: u64) -> Decision {
         // req: HSK-021
@@ -128,8 +128,8 @@ impl<K: Slot> PhoneRatchet<K> {
         }
     }
 
-    /// A new candidate, to be persisted before message 2 leaves. A message 1 under the old candidate has proven it:
-    /// it becomes current first.
+    /// Sets a new candidate, which must be durable before message 2 leaves. If the message 1 was under the
+    /// old candidate, that is proven thereby, and first becomes current.
     pub fn answered(&mut self, answer: &Answer, next: K) {
         // req: HSK-023, HSK-025
         if answer.holder == Holder::Candidate
@@ -141,7 +141,7 @@ impl<K: Slot> PhoneRatchet<K> {
         self.last_try = answer.try_;
     }
 
-    /// The confirm under the candidate's connection opened.
+    /// Makes the candidate current, because its connection's confirm has decrypted.
     pub fn confirmed(&mut self) {
         // req: HSK-025
         if let Some(candidate) = self.candidate.take() {
@@ -149,7 +149,8 @@ impl<K: Slot> PhoneRatchet<K> {
         }
     }
 
-    /// What the confirm of a recovery shows: whether the id that the web holds was known at message 1, or is now.
+    /// Returns what the confirm of a recovery proves; `was_in_step` tells whether the companion's psk was
+    /// known at message 1.
     #[must_use]
     pub fn recovery_verdict(&self, was_in_step: bool, held: &K::Id) -> Recovery {
         // req: HSK-043
@@ -157,7 +158,7 @@ impl<K: Slot> PhoneRatchet<K> {
     }
 }
 
-/// The web's slot.
+/// The companion's side of the ratchet.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct WebRatchet<K> {
     key: K,
@@ -165,25 +166,25 @@ pub struct WebRatchet<K> {
 }
 
 impl<K> WebRatchet<K> {
-    /// A slot as it is stored; that of a new link has try 0.
+    /// Creates the ratchet from its stored slot; a new link has try 0.
     #[must_use]
     pub const fn new(key: K, last_try: u64) -> Self {
         Self { key, last_try }
     }
 
-    /// The key.
+    /// Returns the current key.
     #[must_use]
     pub const fn key(&self) -> &K {
         &self.key
     }
 
-    /// The try of the last attempt.
+    /// Returns the try of the last attempt.
     #[must_use]
     pub const fn last_try(&self) -> u64 {
         self.last_try
     }
 
-    /// Takes the next try, to be persisted before message 1 leaves.
+    /// Takes the next try, which must be durable before message 1 leaves.
     ///
     /// # Errors
     ///
@@ -199,7 +200,7 @@ impl<K> WebRatchet<K> {
         }
     }
 
-    /// The next key, to be persisted before the confirm leaves. The old one is dropped.
+    /// Replaces the key; the new one must be durable before the confirm leaves. The old one is dropped.
     pub fn advanced(&mut self, next: K) {
         // req: HSK-024
         self.key = next;

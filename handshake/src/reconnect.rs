@@ -1,7 +1,8 @@
-//! The reconnect: `Noise_KKpsk0_25519_ChaChaPoly_SHA256`, which the web initiates (spec, handshake).
+//! The reconnect handshake: `Noise_KKpsk0_25519_ChaChaPoly_SHA256`, initiated by the companion (spec,
+//! handshake).
 //!
-//! One round trip. What the messages mean for the ratchet and the session is decided above: this module makes and
-//! reads them.
+//! It takes one round trip. This module only builds and reads the messages; their effect on ratchet and
+//! session is decided by the caller.
 
 pub mod phone;
 pub mod web;
@@ -18,20 +19,20 @@ use crate::noise::{HandshakeState, Pattern};
 use crate::record::{Opener, Sealer};
 use crate::secret::Psk;
 
-/// The pattern of a reconnect.
+/// The Noise pattern of a reconnect.
 const PATTERN: &str = "KKpsk0";
 
-/// Where a reconnect takes place. All of it is bound by the handshake.
+/// The mailbox, relay and attachments of a reconnect, which the handshake binds by its prologue.
 #[derive(Clone, Copy, Debug)]
 #[expect(clippy::exhaustive_structs, reason = "the parts of the prologue")]
 pub struct LinkContext<'a> {
-    /// The link's mailbox.
+    /// The id of the link's mailbox.
     pub mailbox: MailboxId,
-    /// The web's attachment.
+    /// The companion's attachment id.
     pub web: AttachmentId,
-    /// The phone's attachment.
+    /// The phone's attachment id.
     pub phone: AttachmentId,
-    /// The relay.
+    /// The name of the relay.
     pub relay: &'a RelayName,
 }
 
@@ -41,17 +42,17 @@ impl LinkContext<'_> {
     }
 }
 
-/// The keys of a connection.
+/// The results of a reconnect handshake.
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct Connection {
-    /// The next psk of the ratchet; unused after a quarantine or a recovery.
+    /// The next psk of the ratchet; unused after quarantine or recovery.
     pub next: Psk,
     /// The final handshake hash.
     pub h: [u8; 32],
-    /// Seals what this side sends.
+    /// Encrypts the records that this side sends.
     pub sealer: Sealer,
-    /// Opens what the peer sends.
+    /// Decrypts the records that the peer sends.
     pub opener: Opener,
 }
 
@@ -59,7 +60,7 @@ fn pattern() -> Result<Pattern, HandshakeError> {
     Pattern::parse(PATTERN)
 }
 
-/// Checks that each field is there exactly where the mode asks for it: `(wanted, present, name)`.
+/// Checks that each field is present exactly if the mode needs it: `(wanted, present, name)`.
 fn require_fields(fields: &[(bool, bool, &'static str)]) -> Result<(), DecodeError> {
     // req: FRM-009
     for (wanted, present, what) in fields {
@@ -72,7 +73,7 @@ fn require_fields(fields: &[(bool, bool, &'static str)]) -> Result<(), DecodeErr
     Ok(())
 }
 
-/// The keys after the last message.
+/// Derives the keys after the last message.
 fn finish(state: HandshakeState, psk: &Psk, initiator: bool) -> Result<Connection, HandshakeError> {
     // x = Extract(psk used, rs); next psk = Expand(x, "resume", 32)
     let split = state.split()?;

@@ -1,4 +1,5 @@
-//! Sealing and opening the records of a connection: the padded plaintexts that `handfast_codec::record` builds and reads.
+//! Encryption of the records of a connection, whose padded plaintexts `handfast_codec::record` builds and
+//! reads.
 //!
 //! ```text
 //! before seal:  DATA header 2 | plaintext 128*2^k |
@@ -6,7 +7,7 @@
 //! opened:                       plaintext 128*2^k
 //! ```
 //!
-//! A failure wipes the key: whatever is sealed or opened after it is refused with [`RecordError::Dead`].
+//! A failure wipes the key, so that all later records are refused with [`RecordError::Dead`].
 
 use bytes::BytesMut;
 use handfast_codec::limits::{REKEY_BYTES, REKEY_RECORDS, TAG_LEN};
@@ -16,15 +17,15 @@ use handfast_codec::relay::DATA_HEADER_LEN;
 use crate::error::{HandshakeError, RecordError};
 use crate::noise::{CipherState, Tag};
 
-/// Seals the records of one direction.
+/// Encrypts the records of one direction.
 #[derive(Debug)]
 pub struct Sealer(Direction);
 
-/// Opens the records of one direction.
+/// Decrypts the records of one direction.
 #[derive(Debug)]
 pub struct Opener(Direction);
 
-/// One direction's key, until a failure, and what was done with it.
+/// The key of one direction, until a failure, and how much it has processed.
 #[derive(Debug)]
 struct Direction {
     cipher: Option<CipherState>,
@@ -37,7 +38,7 @@ impl Direction {
         Self { records: cipher.n(), cipher: Some(cipher), bytes: 0 }
     }
 
-    /// Puts the key back after a record of this many bytes of plaintext.
+    /// Puts the key back after a record with `len` bytes of plaintext.
     fn succeeded(&mut self, cipher: CipherState, len: usize) {
         self.cipher = Some(cipher);
         self.records = self.records.saturating_add(1);
@@ -51,21 +52,22 @@ impl Direction {
 }
 
 impl Sealer {
-    /// Starts with the key of this device's direction.
+    /// Creates a sealer with the cipher of this device's direction.
     #[must_use]
     pub fn new(cipher: CipherState) -> Self {
         Self(Direction::new(cipher))
     }
 
-    /// Seals a record in place, behind the header that is already in front of it, and appends the tag. Allocates
-    /// nothing if 16 bytes are spare, as in the buffer of a `RecordBuilder`.
+    /// Encrypts a record in place, after the header at its front, and appends the tag. With 16 spare bytes,
+    /// as in the buffer of a `RecordBuilder`, it does not allocate.
     ///
-    /// The counter value is used up, whether or not the record is sent.
+    /// The counter value is consumed, whether or not the record is sent.
     ///
     /// # Errors
     ///
-    /// [`RecordError::BadSize`] if the plaintext is not 128*2^k bytes for k = 0 to 7, [`RecordError::NonceExhausted`]
-    /// at the last counter value, [`RecordError::Dead`] after an earlier error. The buffer then holds nothing to send.
+    /// [`RecordError::BadSize`] if the plaintext is not 128*2^k bytes for k = 0 to 7,
+    /// [`RecordError::NonceExhausted`] at the last counter value, [`RecordError::Dead`] after an earlier
+    /// error. The buffer must not be sent then.
     pub fn seal(&mut self, buf: &mut BytesMut) -> Result<(), RecordError> {
         // req: CHN-005
         let mut cipher = self.0.cipher.take().ok_or(RecordError::Dead)?;
@@ -78,19 +80,19 @@ impl Sealer {
         Ok(())
     }
 
-    /// Returns how many records were sealed.
+    /// Returns the number of records sealed.
     #[must_use]
     pub const fn records(&self) -> u64 {
         self.0.records
     }
 
-    /// Returns how many bytes of padded plaintext were sealed.
+    /// Returns the number of bytes of padded plaintext sealed.
     #[must_use]
     pub const fn bytes(&self) -> u64 {
         self.0.bytes
     }
 
-    /// Returns whether this direction has used its key up to the limit of records or bytes: time for `REKEY`.
+    /// Returns whether the key has reached its limit of records or bytes, so that CLOSE{REKEY} is due.
     #[must_use]
     pub const fn rekey_due(&self) -> bool {
         self.0.rekey_due()
@@ -98,19 +100,19 @@ impl Sealer {
 }
 
 impl Opener {
-    /// Starts with the key of the peer's direction.
+    /// Creates an opener with the cipher of the peer's direction.
     #[must_use]
     pub fn new(cipher: CipherState) -> Self {
         Self(Direction::new(cipher))
     }
 
-    /// Opens a record in place: `record` is what follows the DATA header.
+    /// Decrypts a record in place; `record` is what follows the DATA header.
     ///
     /// # Errors
     ///
-    /// [`RecordError::BadSize`] if the length is not that of a record, found before any key is used;
-    /// [`RecordError::Decrypt`] if the tag is wrong; [`RecordError::NonceExhausted`] at the last counter value;
-    /// [`RecordError::Dead`] after an earlier error. The buffer is gone, and so is the connection.
+    /// [`RecordError::BadSize`] if the length is not that of a record, which is checked before any key is
+    /// used; [`RecordError::Decrypt`] if the tag is invalid; [`RecordError::NonceExhausted`] at the last
+    /// counter value; [`RecordError::Dead`] after an earlier error. Each ends the connection.
     pub fn open(&mut self, mut record: BytesMut) -> Result<BytesMut, RecordError> {
         // req: CHN-003
         let mut cipher = self.0.cipher.take().ok_or(RecordError::Dead)?;
@@ -124,19 +126,19 @@ impl Opener {
         Ok(record)
     }
 
-    /// Returns how many records were opened.
+    /// Returns the number of records opened.
     #[must_use]
     pub const fn records(&self) -> u64 {
         self.0.records
     }
 
-    /// Returns how many bytes of padded plaintext were opened.
+    /// Returns the number of bytes of padded plaintext opened.
     #[must_use]
     pub const fn bytes(&self) -> u64 {
         self.0.bytes
     }
 
-    /// Returns whether this direction has used its key up to the limit of records or bytes: time for `REKEY`.
+    /// Returns whether the key has reached its limit of records or bytes, so that CLOSE{REKEY} is due.
     #[must_use]
     pub const fn rekey_due(&self) -> bool {
         self.0.rekey_due()
@@ -221,7 +223,7 @@ mod tests {
             assert_eq!(opener.open(wrong), Err(RecordError::Decrypt), "{at}");
             assert_eq!(opener.open(first.clone()), Err(RecordError::Dead), "{at}");
         }
-        // Out of order, repeated, or under the other direction's key.
+        // The record comes out of order, twice, or under the other direction's key.
         assert_eq!(pair(0).1.open(second.clone()), Err(RecordError::Decrypt));
         let (_, mut opener) = pair(0);
         let _ = opener.open(first.clone()).expect("opens");

@@ -1,8 +1,8 @@
-//! Secrets: one type for each, wiped when dropped, without `Clone`, `PartialEq`, or a `Debug` that shows anything.
+//! Secrets: one type for each kind, wiped when dropped, without `Clone`, `PartialEq` or a revealing `Debug`.
 //!
-//! What wiping cannot do: a copy that the compiler left in a register or on the stack is not reached, nor one that the
-//! operating system wrote to swap, to a core file or to a hibernation image. The bytes live behind a pointer, so a move of
-//! the value copies no key.
+//! Wiping does not reach copies that the compiler left in a register or on the stack, nor what the operating
+//! system wrote to swap, a core file or a hibernation image. The bytes are behind a pointer, so that moving a
+//! value copies no key.
 //!
 //! A secret cannot be cloned:
 //!
@@ -79,20 +79,21 @@ macro_rules! secrets {
 }
 
 secrets! {
-    /// A pre-shared key: of the pairing, of one reconnect, or of recovery (spec, handshake).
+    /// A pre-shared key: of a pairing, a reconnect or a recovery (spec, handshake).
     pub Psk;
-    /// The third output of Noise's split, `rs` (spec, handshake): later keys of the link are derived from it.
+    /// The third output of Noise's `Split`, `rs`, from which later keys of the link are derived (spec,
+    /// handshake).
     pub Rs;
-    /// The key under which a sticky blob is sealed: tombstone or goodbye (spec, handshake).
+    /// A key for the phone's tombstone or the companion's goodbye (spec, handshake).
     pub SealKey;
     /// Noise's chaining key, `ck`.
     pub(crate) ChainingKey;
-    /// A key of ChaCha20-Poly1305, Noise's `k`.
+    /// A ChaCha20-Poly1305 key, Noise's `k`.
     pub(crate) CipherKey;
 }
 
 impl Psk {
-    /// Draws a key.
+    /// Draws a fresh key.
     #[must_use]
     pub fn generate(rng: &mut dyn CryptoRng) -> Self {
         let mut psk = Self(Box::new([0; 32]));
@@ -100,7 +101,7 @@ impl Psk {
         psk
     }
 
-    /// Copies the key for a second owner inside this crate.
+    /// Copies the key, for a second owner inside this crate.
     pub(crate) fn duplicate(&self) -> Self {
         let mut psk = Self(Box::new([0; 32]));
         psk.0.copy_from_slice(self.0.as_slice());
@@ -115,7 +116,8 @@ pub struct DhSecret {
 }
 
 impl DhSecret {
-    /// Takes over the bytes and wipes the copy that was passed in. Any 32 bytes are a key: they are clamped when used.
+    /// Takes over the bytes and wipes the copy that was passed in. Any 32 bytes are valid, because they are
+    /// clamped when used.
     #[must_use]
     pub fn from_bytes(mut bytes: [u8; 32]) -> Self {
         let mut secret = Box::new([0; 32]);
@@ -124,7 +126,7 @@ impl DhSecret {
         Self::from_box(secret)
     }
 
-    /// Draws a key.
+    /// Draws a fresh key.
     #[must_use]
     pub fn generate(rng: &mut dyn CryptoRng) -> Self {
         let mut secret = Box::new([0; 32]);
@@ -153,14 +155,14 @@ impl DhSecret {
         &self.secret
     }
 
-    /// Copies the key for a second owner inside this crate.
+    /// Copies the key, for a second owner inside this crate.
     pub(crate) fn duplicate(&self) -> Self {
         let mut secret = Box::new([0; 32]);
         secret.copy_from_slice(self.secret.as_slice());
         Self { secret, public: self.public }
     }
 
-    /// Computes the shared secret, and refuses one of all zeros.
+    /// Computes the shared secret, and refuses one that is all zeros.
     pub(crate) fn diffie_hellman(&self, remote: &DhPublic) -> Result<SharedSecret, HandshakeError> {
         let shared = StaticSecret::from(*self.secret).diffie_hellman(&PublicKey::from(*remote.as_bytes()));
         // req: HSK-001

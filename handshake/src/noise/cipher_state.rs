@@ -1,4 +1,4 @@
-//! Noise 5.1: a key and the counter of what was done with it.
+//! Noise 5.1, the `CipherState`: a key, and the counter of the messages under it.
 
 use core::fmt;
 
@@ -10,7 +10,7 @@ use handfast_codec::limits::TAG_LEN;
 use crate::error::HandshakeError;
 use crate::secret::CipherKey;
 
-/// A Poly1305 tag.
+/// A Poly1305 authentication tag.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Tag(pub(crate) [u8; TAG_LEN]);
 
@@ -21,14 +21,14 @@ impl Tag {
         Self(bytes)
     }
 
-    /// The bytes.
+    /// Returns the bytes.
     #[must_use]
     pub const fn as_bytes(&self) -> &[u8; TAG_LEN] {
         &self.0
     }
 }
 
-/// Counts messages under one key: 0 to 2^64-2. The last value is reserved and never given out.
+/// The nonce counter of one key: 0 to 2^64-2. Noise reserves the last value.
 struct Counter(u64);
 
 impl Counter {
@@ -38,7 +38,7 @@ impl Counter {
         if self.0 == u64::MAX { Err(HandshakeError::NonceExhausted) } else { Ok(self.0) }
     }
 
-    /// Uses the next value up and returns it.
+    /// Returns the next value, and consumes it.
     fn take(&mut self) -> Result<u64, HandshakeError> {
         let n = self.peek()?;
         self.0 = n.saturating_add(1);
@@ -46,14 +46,14 @@ impl Counter {
     }
 }
 
-/// A key `k` and its counter `n`. An instance with an empty `k`, which Noise also has, is an absent one here.
+/// A key `k` with its counter `n`. Noise's empty key is an absent `CipherState` here.
 pub struct CipherState {
     k: CipherKey,
     n: Counter,
 }
 
 impl CipherState {
-    /// Starts a key at counter 0.
+    /// Creates a cipher whose counter starts at 0.
     pub(crate) fn new(k: CipherKey) -> Self {
         Self { k, n: Counter(0) }
     }
@@ -68,13 +68,13 @@ impl CipherState {
         &self.k
     }
 
-    /// Returns the counter's next value: how many messages were sealed or opened.
+    /// Returns the counter's next value, which is the number of messages encrypted or decrypted.
     #[must_use]
     pub const fn n(&self) -> u64 {
         self.n.0
     }
 
-    /// Encrypts `data` in place and returns its tag. The counter is used up before any byte changes.
+    /// Encrypts `data` in place and returns its tag. The counter value is consumed before any byte changes.
     ///
     /// # Errors
     ///
@@ -82,7 +82,7 @@ impl CipherState {
     pub fn encrypt(&mut self, ad: &[u8], data: &mut [u8]) -> Result<Tag, HandshakeError> {
         // req: CHN-005
         let n = self.n.take()?;
-        // Fails only past 256 GiB; nothing that long is ever passed.
+        // The AEAD fails only beyond 256 GiB, and nothing that long is ever passed.
         let tag = self
             .aead()
             .encrypt_inout_detached(&nonce(n).into(), ad, data.into())
@@ -90,7 +90,7 @@ impl CipherState {
         Ok(Tag(tag.into()))
     }
 
-    /// Decrypts `data` in place. The counter moves only when the tag is right.
+    /// Decrypts `data` in place. The counter advances only when the tag is valid.
     ///
     /// # Errors
     ///
@@ -105,7 +105,7 @@ impl CipherState {
         Ok(())
     }
 
-    /// Encrypts the buffer in place and appends the tag: without allocation if 16 bytes are spare.
+    /// Encrypts the buffer in place and appends the tag; with 16 spare bytes it does not allocate.
     ///
     /// # Errors
     ///
@@ -116,11 +116,12 @@ impl CipherState {
         Ok(())
     }
 
-    /// Decrypts the buffer in place and takes the tag off its end.
+    /// Decrypts the buffer in place and removes the tag from its end.
     ///
     /// # Errors
     ///
-    /// As [`decrypt`](Self::decrypt), and [`HandshakeError::MessageTooShort`] if there is no room for a tag.
+    /// As [`decrypt`](Self::decrypt), and [`HandshakeError::MessageTooShort`] if the buffer is shorter than a
+    /// tag.
     pub fn decrypt_in_place(&mut self, ad: &[u8], buf: &mut BytesMut) -> Result<(), HandshakeError> {
         let (data, tag) = buf.split_last_chunk_mut::<TAG_LEN>().ok_or(HandshakeError::MessageTooShort)?;
         let (len, tag) = (data.len(), Tag(*tag));
@@ -135,7 +136,7 @@ impl CipherState {
     }
 }
 
-/// Noise 12.3: 32 bits of zeros, then the counter in little-endian order.
+/// Returns the nonce of Noise 12.3: 32 zero bits, then the counter in little-endian order.
 fn nonce(n: u64) -> [u8; 12] {
     let mut nonce = [0; 12];
     for (to, from) in nonce.iter_mut().skip(4).zip(n.to_le_bytes()) {

@@ -1,4 +1,4 @@
-//! Noise 5.3: the messages of a handshake, one consuming step each.
+//! Noise 5.3, the `HandshakeState`: each message of a handshake is one step that consumes the state.
 
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
@@ -12,20 +12,20 @@ use super::symmetric_state::{Split, SymmetricState};
 use crate::error::{BadKey, HandshakeError};
 use crate::secret::{DhSecret, Psk, require_canonical};
 
-/// The length of a public key.
+/// The length of a public key, in bytes.
 const DH_LEN: usize = 32;
 
-/// Who sends the first message. Apart from the device's role: see `handfast_codec::role::DeviceRole`.
+/// The role of a party in a handshake; independent of the device role, `handfast_codec::role::DeviceRole`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[expect(clippy::exhaustive_enums, reason = "a handshake has two parties")]
 pub enum HandshakeRole {
-    /// Sends the first message.
+    /// The party that sends the first message.
     Initiator,
-    /// Answers it.
+    /// The party that answers it.
     Responder,
 }
 
-/// What a party brings to a handshake.
+/// The keys that a party brings to a handshake.
 pub struct Keys {
     e: DhSecret,
     s: Option<DhSecret>,
@@ -34,13 +34,13 @@ pub struct Keys {
 }
 
 impl Keys {
-    /// Starts with the ephemeral key, which must be fresh.
+    /// Creates a set with only the ephemeral key, which must be fresh.
     #[must_use]
     pub const fn new(e: DhSecret) -> Self {
         Self { e, s: None, rs: None, psks: VecDeque::new() }
     }
 
-    /// Adds this party's static key.
+    /// Adds the party's own static key.
     #[must_use]
     pub fn with_s(mut self, s: DhSecret) -> Self {
         self.s = Some(s);
@@ -54,7 +54,7 @@ impl Keys {
         self
     }
 
-    /// Adds the next pre-shared key, in the order of the pattern's `psk` tokens.
+    /// Adds one pre-shared key; call it in the order of the pattern's `psk` tokens.
     #[must_use]
     pub fn with_psk(mut self, psk: Psk) -> Self {
         self.psks.push_back(psk);
@@ -62,9 +62,9 @@ impl Keys {
     }
 }
 
-/// A handshake between two of its messages.
+/// The state of a handshake between two of its messages.
 ///
-/// Each step takes the state and gives it back only when it succeeded: after a failure there is none, and its keys
+/// Each step consumes the state and returns it only on success; after a failure there is none, and its keys
 /// are wiped.
 // req: HSK-003
 pub struct HandshakeState {
@@ -79,12 +79,13 @@ pub struct HandshakeState {
 }
 
 impl HandshakeState {
-    /// Noise `Initialize`: mixes in the prologue and the static keys that are known before.
+    /// Noise `Initialize`: mixes in the prologue and the static keys that are known beforehand.
     ///
     /// # Errors
     ///
-    /// [`HandshakeError::MissingKey`] or [`HandshakeError::SurplusKey`] if the keys are not those that the pattern
-    /// needs of this role; [`HandshakeError::BadKey`] if the known remote key is not canonical or is our own.
+    /// [`HandshakeError::MissingKey`] or [`HandshakeError::SurplusKey`] if the keys are not those that the
+    /// pattern needs for this role; [`HandshakeError::BadKey`] if the known remote key is not canonical or is
+    /// this party's own.
     pub fn new(
         pattern: &Pattern,
         role: HandshakeRole,
@@ -118,13 +119,13 @@ impl HandshakeState {
         Ok(state)
     }
 
-    /// Writes the next message with this payload.
+    /// Writes the next message, with this payload.
     ///
     /// # Errors
     ///
-    /// [`HandshakeError::OutOfTurn`] if the other party is to send or the handshake is finished,
-    /// [`HandshakeError::MessageTooLong`] past 4,096 bytes, [`HandshakeError::BadKey`] if a key of the peer gives an
-    /// all-zero secret.
+    /// [`HandshakeError::OutOfTurn`] if the other party must send or the handshake is finished,
+    /// [`HandshakeError::MessageTooLong`] beyond 4,096 bytes, [`HandshakeError::BadKey`] if a shared secret
+    /// is all zeros.
     pub fn write_message(mut self, payload: &[u8]) -> Result<(Self, Vec<u8>), HandshakeError> {
         let tokens = self.next_message(true)?;
         let len = self.overhead(&tokens).saturating_add(payload.len());
@@ -154,10 +155,10 @@ impl HandshakeState {
     ///
     /// # Errors
     ///
-    /// [`HandshakeError::MessageTooLong`] past 4,096 bytes, [`HandshakeError::MessageTooShort`] if keys and tags do
-    /// not fit, [`HandshakeError::OutOfTurn`] if this party is to send or the handshake is finished,
-    /// [`HandshakeError::BadKey`] for a key that is not canonical, of low order or our own, and
-    /// [`HandshakeError::Decrypt`] if a tag is wrong.
+    /// [`HandshakeError::MessageTooLong`] beyond 4,096 bytes, [`HandshakeError::MessageTooShort`] if the keys
+    /// and tags do not fit, [`HandshakeError::OutOfTurn`] if this party must send or the handshake is
+    /// finished, [`HandshakeError::BadKey`] for a key that is not canonical, of low order or this party's
+    /// own, [`HandshakeError::Decrypt`] if a tag is invalid.
     pub fn read_message(mut self, message: &[u8]) -> Result<(Self, Vec<u8>), HandshakeError> {
         // req: HSK-004
         if message.len() > HANDSHAKE_MESSAGE_LEN_MAX {
@@ -194,40 +195,40 @@ impl HandshakeState {
         Ok((self, payload))
     }
 
-    /// Returns whether all messages were exchanged.
+    /// Returns whether all messages of the pattern were exchanged.
     #[must_use]
     pub fn is_finished(&self) -> bool {
         self.messages.is_empty()
     }
 
-    /// Returns this party's static key.
+    /// Returns this party's static key, if the pattern has one.
     pub(crate) const fn local_static(&self) -> Option<&DhSecret> {
         self.keys.s.as_ref()
     }
 
-    /// Returns this party's role.
+    /// Returns this party's handshake role.
     #[must_use]
     pub const fn role(&self) -> HandshakeRole {
         self.role
     }
 
-    /// Returns Noise's `h` at this point: `h1` after message 1.
+    /// Returns Noise's `h` at this point; after message 1 it is `h1`.
     #[must_use]
     pub const fn handshake_hash(&self) -> [u8; 32] {
         self.symmetric.handshake_hash()
     }
 
-    /// Returns the other party's static key, known before or received.
+    /// Returns the other party's static key, if it is known yet.
     #[must_use]
     pub const fn remote_static(&self) -> Option<DhPublic> {
         self.keys.rs
     }
 
-    /// Ends the handshake and gives its keys.
+    /// Ends the handshake, and returns the keys for its connection.
     ///
     /// # Errors
     ///
-    /// [`HandshakeError::OutOfTurn`] if a message is still to come.
+    /// [`HandshakeError::OutOfTurn`] if a message is missing.
     pub fn split(self) -> Result<Split, HandshakeError> {
         if self.is_finished() { Ok(self.symmetric.split()) } else { Err(HandshakeError::OutOfTurn) }
     }
@@ -239,7 +240,7 @@ impl HandshakeState {
         self.symmetric.parts()
     }
 
-    /// Takes the next message's tokens if it is ours to write, or to read.
+    /// Takes the tokens of the next message, if this party must write it (`writing`) or read it.
     fn next_message(&mut self, writing: bool) -> Result<Vec<Token>, HandshakeError> {
         if self.my_turn != writing {
             return Err(HandshakeError::OutOfTurn);
@@ -248,7 +249,7 @@ impl HandshakeState {
         self.messages.pop_front().ok_or(HandshakeError::OutOfTurn)
     }
 
-    /// Returns how many bytes the message takes besides its payload.
+    /// Returns the length of the message without its payload, in bytes.
     fn overhead(&self, tokens: &[Token]) -> usize {
         let mut keyed = self.symmetric.has_key();
         let mut len = 0_usize;
@@ -265,7 +266,7 @@ impl HandshakeState {
         len.saturating_add(if keyed { TAG_LEN } else { 0 })
     }
 
-    /// `MixHash(e)`, and in a pattern with a pre-shared key `MixKey(e)` (Noise 9.2).
+    /// Calls `MixHash(e)`, and `MixKey(e)` too in a pattern with a pre-shared key (Noise 9.2).
     fn mix_ephemeral(&mut self, e: &DhPublic) {
         self.symmetric.mix_hash(e.as_bytes());
         if self.psk_mode {
@@ -273,7 +274,7 @@ impl HandshakeState {
         }
     }
 
-    /// Mixes in a token that sends nothing: `MixKey(DH(..))` or `MixKeyAndHash(psk)`.
+    /// Mixes in a token that sends no bytes: `MixKey(DH(..))` or `MixKeyAndHash(psk)`.
     fn mix(&mut self, token: Token) -> Result<(), HandshakeError> {
         let initiates = self.role == HandshakeRole::Initiator;
         let s = self.keys.s.as_ref();
@@ -300,7 +301,7 @@ impl HandshakeState {
         Ok(())
     }
 
-    /// Refuses a static key that is not canonical, or our own.
+    /// Refuses a static key that is not canonical or is this party's own.
     fn require_remote_static(&self, rs: &DhPublic) -> Result<(), HandshakeError> {
         require_canonical(rs)?;
         // req: HSK-002
@@ -311,7 +312,7 @@ impl HandshakeState {
     }
 }
 
-/// Checks that the keys are exactly those that the pattern needs of this role.
+/// Checks that the keys are exactly those that the pattern needs for this role.
 fn require_keys(pattern: &Pattern, initiates: bool, keys: &Keys) -> Result<(), HandshakeError> {
     let (local_known, remote_known) = if initiates {
         (pattern.initiator_is_known(), pattern.responder_is_known())

@@ -1,4 +1,4 @@
-//! Noise 7 to 9: pattern names, and the tokens they stand for.
+//! Noise 7 to 9: patterns by name, and the tokens of their messages.
 
 use alloc::borrow::ToOwned;
 use alloc::string::String;
@@ -11,19 +11,19 @@ use crate::error::HandshakeError;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[expect(clippy::exhaustive_enums, reason = "the seven tokens of Noise revision 34")]
 pub enum Token {
-    /// The sender's ephemeral key.
+    /// The sender's ephemeral public key.
     E,
-    /// The sender's static key, encrypted once there is a key.
+    /// The sender's static public key, encrypted if there is a cipher key.
     S,
-    /// Ephemeral with ephemeral.
+    /// DH of both ephemeral keys.
     Ee,
-    /// The initiator's ephemeral with the responder's static key.
+    /// DH of the initiator's ephemeral with the responder's static key.
     Es,
-    /// The initiator's static with the responder's ephemeral key.
+    /// DH of the initiator's static with the responder's ephemeral key.
     Se,
-    /// Static with static.
+    /// DH of both static keys.
     Ss,
-    /// The next pre-shared key.
+    /// A pre-shared key, mixed in.
     Psk,
 }
 
@@ -41,8 +41,8 @@ impl Token {
     }
 }
 
-/// The base patterns (Noise 7.4, 7.5, 7.6): name, who knows whose static key before (`i` the initiator's is known,
-/// `r` the responder's is known), and the messages, the initiator's first.
+/// The base patterns (Noise 7.4, 7.5, 7.6): the name; whose static key the other party knows beforehand (`i`
+/// the initiator's, `r` the responder's); the messages, beginning with the initiator's.
 const BASE: &[(&str, &str, &str)] = &[
     ("N", "r", "e es"),
     ("K", "ir", "e es ss"),
@@ -84,10 +84,10 @@ const BASE: &[(&str, &str, &str)] = &[
     ("I1X1", "", "e s | e ee s | se es"),
 ];
 
-/// What follows the pattern in a protocol name.
+/// The part of a protocol name after the pattern.
 const SUITE: &str = "_25519_ChaChaPoly_SHA256";
 
-/// A handshake pattern with its modifiers, as `XKpsk0` or `KKpsk0+psk2`.
+/// A handshake pattern with its modifiers, such as `XKpsk0` or `KKpsk0+psk2`.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Pattern {
     protocol_name: String,
@@ -97,7 +97,8 @@ pub struct Pattern {
 }
 
 impl Pattern {
-    /// Parses a pattern name: a base pattern, then `psk0` to `psk<messages>`, ascending, joined by `+`.
+    /// Parses a pattern name: a base pattern, then any of `psk0` to `psk<messages>`, ascending and joined by
+    /// `+`.
     ///
     /// # Errors
     ///
@@ -124,7 +125,7 @@ impl Pattern {
         })
     }
 
-    /// Parses a whole protocol name, as `Noise_XKpsk0_25519_ChaChaPoly_SHA256`.
+    /// Parses a whole protocol name, such as `Noise_XKpsk0_25519_ChaChaPoly_SHA256`.
     ///
     /// # Errors
     ///
@@ -139,32 +140,32 @@ impl Pattern {
         BASE.iter().map(|(name, ..)| *name)
     }
 
-    /// Returns the name that goes into the handshake hash.
+    /// Returns the protocol name, which is mixed into the handshake hash.
     #[must_use]
     pub fn protocol_name(&self) -> &str {
         &self.protocol_name
     }
 
-    /// Returns the name without prefix and suite, as `XKpsk0`.
+    /// Returns the name without prefix and suite, such as `XKpsk0`.
     #[must_use]
     pub fn name(&self) -> String {
         let name = self.protocol_name.strip_prefix("Noise_").and_then(|rest| rest.strip_suffix(SUITE));
         name.unwrap_or_default().to_owned()
     }
 
-    /// Returns the tokens of each message, the initiator's first.
+    /// Returns the tokens of each message, beginning with the initiator's.
     #[must_use]
     pub fn messages(&self) -> &[Vec<Token>] {
         &self.messages
     }
 
-    /// Returns how many pre-shared keys the pattern mixes in.
+    /// Returns the number of pre-shared keys in the pattern.
     #[must_use]
     pub fn psk_count(&self) -> usize {
         self.messages.iter().flatten().filter(|token| **token == Token::Psk).count()
     }
 
-    /// Returns whether only the initiator sends, before and after the handshake (Noise 7.4).
+    /// Returns whether only the initiator sends, during and after the handshake (Noise 7.4).
     #[must_use]
     pub fn is_one_way(&self) -> bool {
         self.messages.len() == 1
@@ -183,7 +184,7 @@ impl Pattern {
     }
 }
 
-/// Reads `psk0+psk2` as `[0, 2]`. Modifiers whose order has no meaning stand in alphabetical order (Noise 8.1).
+/// Parses `psk0+psk2` as `[0, 2]`. Modifiers whose order has no meaning must be sorted (Noise 8.1).
 fn psk_positions(modifiers: &str) -> Result<Vec<usize>, HandshakeError> {
     let mut positions = Vec::new();
     for modifier in modifiers.split('+').filter(|_| !modifiers.is_empty()) {
@@ -199,7 +200,7 @@ fn psk_positions(modifiers: &str) -> Result<Vec<usize>, HandshakeError> {
     Ok(positions)
 }
 
-/// Noise 9.4: `psk0` stands at the beginning of the first message, `pskN` at the end of the Nth.
+/// Inserts a psk token: `psk0` at the start of the first message, `pskN` at the end of the Nth (Noise 9.4).
 fn place_psk(messages: &mut [Vec<Token>], position: usize) -> Result<(), HandshakeError> {
     match position.checked_sub(1) {
         None => messages.first_mut().map(|message| message.insert(0, Token::Psk)),
@@ -227,7 +228,7 @@ mod tests {
         assert_eq!(deferred, 23);
         for name in names {
             let pattern = Pattern::parse(name).expect("a base pattern");
-            // No token of the table was lost in parsing.
+            // Checks that parsing dropped no token of the table.
             let (_, _, text) = BASE.iter().find(|row| row.0 == name).expect("a row");
             let words = text.split(' ').filter(|word| *word != "|").count();
             assert_eq!(pattern.messages().iter().flatten().count(), words, "{name}");
@@ -235,7 +236,7 @@ mod tests {
         }
     }
 
-    /// Noise 7.3: each party sends each of its keys once, and no DH is done twice.
+    /// Checks Noise 7.3: each party sends each of its keys at most once, and no DH is done twice.
     #[test]
     fn the_table_is_valid() {
         for name in Pattern::base_names() {

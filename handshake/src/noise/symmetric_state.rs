@@ -1,4 +1,4 @@
-//! Noise 5.2: the chaining key, the handshake hash, and the cipher of the moment.
+//! Noise 5.2, the `SymmetricState`: the chaining key, the handshake hash, and the current cipher.
 
 use alloc::vec::Vec;
 use core::fmt;
@@ -13,16 +13,16 @@ use super::cipher_state::{CipherState, Tag};
 use crate::error::HandshakeError;
 use crate::secret::{ChainingKey, CipherKey, Psk, Rs};
 
-/// What a finished handshake gives.
+/// The results of a finished handshake.
 #[expect(clippy::exhaustive_structs, reason = "the outputs of Split are fixed by the specification")]
 pub struct Split {
     /// The final handshake hash.
     pub h: [u8; 32],
-    /// Encrypts what the initiator sends.
+    /// The cipher for messages of the initiator.
     pub initiator_to_responder: CipherState,
-    /// Encrypts what the responder sends.
+    /// The cipher for messages of the responder.
     pub responder_to_initiator: CipherState,
-    /// The third output, from which the link's later keys are derived.
+    /// The third output of `Split`, from which the later keys of the link are derived.
     pub rs: Rs,
 }
 
@@ -32,10 +32,10 @@ impl fmt::Debug for Split {
     }
 }
 
-/// SHA-256 gives 32 bytes, and so does its HMAC.
+/// The output length of SHA-256 and its HMAC, in bytes.
 const HASH_LEN: usize = 32;
 
-/// `ck`, `h`, and a [`CipherState`] once there is a key.
+/// Noise's `ck` and `h`, and a [`CipherState`] once there is a key.
 pub(super) struct SymmetricState {
     ck: ChainingKey,
     h: [u8; HASH_LEN],
@@ -43,7 +43,7 @@ pub(super) struct SymmetricState {
 }
 
 impl SymmetricState {
-    /// Noise `InitializeSymmetric`: a name of at most 32 bytes is padded with zeros, a longer one hashed.
+    /// Noise `InitializeSymmetric`: pads a name of at most 32 bytes with zeros, and hashes a longer one.
     pub(super) fn new(protocol_name: &str) -> Self {
         let name = protocol_name.as_bytes();
         let mut h = [0; HASH_LEN];
@@ -54,19 +54,20 @@ impl SymmetricState {
         Self { ck: ChainingKey::from_bytes(h), h, cipher: None }
     }
 
-    /// `ck, temp_k = HKDF(ck, input, 2); InitializeKey(temp_k)`.
+    /// Noise `MixKey`: `ck, temp_k = HKDF(ck, input, 2); InitializeKey(temp_k)`.
     pub(super) fn mix_key(&mut self, input: &[u8]) {
         let [ck, temp_k, _] = hkdf(&self.ck, input);
         self.ck = ChainingKey::from_bytes(*ck);
         self.cipher = Some(CipherState::new(CipherKey::from_bytes(*temp_k)));
     }
 
-    /// `h = HASH(h || data)`.
+    /// Noise `MixHash`: `h = HASH(h || data)`.
     pub(super) fn mix_hash(&mut self, data: &[u8]) {
         self.h = Sha256::new().chain_update(self.h).chain_update(data).finalize().into();
     }
 
-    /// `ck, temp_h, temp_k = HKDF(ck, input, 3); MixHash(temp_h); InitializeKey(temp_k)`.
+    /// Noise `MixKeyAndHash`: `ck, temp_h, temp_k = HKDF(ck, input, 3); MixHash(temp_h);
+    /// InitializeKey(temp_k)`.
     pub(super) fn mix_key_and_hash(&mut self, psk: &Psk) {
         let [ck, temp_h, temp_k] = hkdf(&self.ck, psk.expose());
         self.ck = ChainingKey::from_bytes(*ck);
@@ -74,17 +75,18 @@ impl SymmetricState {
         self.cipher = Some(CipherState::new(CipherKey::from_bytes(*temp_k)));
     }
 
-    /// The handshake hash `h`.
+    /// Returns the handshake hash `h`.
     pub(super) const fn handshake_hash(&self) -> [u8; HASH_LEN] {
         self.h
     }
 
-    /// Whether what is sent now is encrypted.
+    /// Returns whether messages are encrypted from here on.
     pub(super) const fn has_key(&self) -> bool {
         self.cipher.is_some()
     }
 
-    /// Appends the plaintext, encrypted once there is a key, and mixes what was appended into `h`.
+    /// Noise `EncryptAndHash`: appends the plaintext, encrypted if there is a key, and mixes what was
+    /// appended into `h`.
     pub(super) fn encrypt_and_hash(
         &mut self,
         plaintext: &[u8],
@@ -101,7 +103,7 @@ impl SymmetricState {
         Ok(())
     }
 
-    /// Decrypts the ciphertext once there is a key, and mixes it into `h`.
+    /// Noise `DecryptAndHash`: decrypts the ciphertext if there is a key, and mixes it into `h`.
     pub(super) fn decrypt_and_hash(&mut self, ciphertext: &[u8]) -> Result<Vec<u8>, HandshakeError> {
         let mut plaintext = ciphertext.to_vec();
         if let Some(cipher) = &mut self.cipher {
@@ -115,7 +117,7 @@ impl SymmetricState {
         Ok(plaintext)
     }
 
-    /// Noise `Split`, with a third output: `k1, k2, rs = HKDF(ck, empty, 3)`.
+    /// Noise `Split` with a third output: `k1, k2, rs = HKDF(ck, empty, 3)`.
     pub(super) fn split(self) -> Split {
         // req: HSK-084
         let [k1, k2, rs] = hkdf(&self.ck, &[]);
@@ -133,7 +135,7 @@ impl SymmetricState {
     }
 }
 
-/// Noise 4.3: three outputs of HKDF. The first two are those of its form with two outputs.
+/// Noise's HKDF with three outputs (Noise 4.3). The first two equal those of its form with two outputs.
 fn hkdf(ck: &ChainingKey, input: &[u8]) -> [Zeroizing<[u8; HASH_LEN]>; 3] {
     // temp_key = HMAC-HASH(ck, input)
     let temp_key = hmac(ck.expose(), &[input]);

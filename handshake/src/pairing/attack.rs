@@ -1,10 +1,12 @@
-//! Somebody between two codes who searches for messages that make both numbers agree, with the API of this crate.
+//! Attacks by somebody between two codes, who uses this crate to search for messages that make both numbers
+//! agree.
 //!
-//! The attacker has seen the genuine page's code, and the phone scans the attacker's. Three of the four digits are
-//! compared, so that chance alone succeeds in one of a thousand attempts. Each search here fails like chance; with the
-//! rule that stands against it taken out it succeeds every time, as `cargo xtask mutants` shows with the patches that
-//! name these tests. `HANDFAST_RUNS=N` plays each N times. The search for a second message 1 is with the machine
-//! that would have to answer it: `session/tests/pairing_attack.rs`.
+//! The attacker has seen the genuine page's code, and the phone scans the attacker's. Only three of the four
+//! digits are compared, so that chance alone succeeds once in a thousand attempts. Each search here must
+//! succeed no more often than chance; without the rule that prevents it, it succeeds every time, as `cargo
+//! xtask mutants` shows with the patches that name these tests. `HANDFAST_RUNS=N` runs each attack N times.
+//! The search for a second message 1 is in `session/tests/pairing_attack.rs`, with the machine that would
+//! answer it.
 
 extern crate std;
 
@@ -23,17 +25,18 @@ use crate::identity::SigningKey;
 use crate::noise::{HandshakeRole, HandshakeState, Keys};
 use crate::secret::DhSecret;
 
-/// How many messages a search tries at most: each fits with one in a thousand.
+/// The most messages that a search tries; each of them fits with a chance of one in a thousand.
 const TRIES: u32 = 30_000;
 
-/// Plays an attack this often, and returns how often three digits agree at the phone.
+/// Runs an attack `runs` times. Returns how often three digits agree on the phone.
 fn successes(name: &str, runs: u64, attack: fn(u64) -> bool) -> u64 {
     let wins = (0..runs).filter(|seed| attack(*seed)).count() as u64;
     std::println!("the attack succeeds in {wins} of {runs}: {name}");
     wins
 }
 
-/// Plays an attack, which must not succeed more often than chance: this often, or as often as the environment says.
+/// Runs an attack, `runs` times or as often as the environment says, and checks that it succeeds no more
+/// often than chance.
 #[track_caller]
 fn is_chance(name: &str, runs: u64, attack: fn(u64) -> bool) {
     let asked = std::env::var("HANDFAST_RUNS").ok();
@@ -43,13 +46,13 @@ fn is_chance(name: &str, runs: u64, attack: fn(u64) -> bool) {
     assert!(wins <= most, "{name}: {wins} of {runs}, where chance gives one in a thousand");
 }
 
-/// Whether the last three digits agree.
+/// Returns whether the last three digits agree.
 fn agree(one: CheckCode, other: CheckCode) -> bool {
     one.0 % 1_000 == other.0 % 1_000
 }
 
 fn rng(seed: u64) -> ScriptedRng {
-    // A generator of the tests: SHA-256 of a seed and a counter.
+    // A generator for tests: bytes derived from a seed and a counter.
     let bytes: Vec<u8> = (0_u64..600)
         .flat_map(|at| {
             let mut ikm = [0; 32];
@@ -102,7 +105,7 @@ impl Own {
         Self { wq: DhSecret::from_bytes(wq), opening, offer }
     }
 
-    /// The attacker as the phone's page, which has read message 1.
+    /// Reads message 1 as the attacker in the role of the phone's page.
     fn reads(&self, message1: &[u8], rng: &mut dyn CryptoRng) -> HandshakeState {
         let keys = Keys::new(DhSecret::generate(rng)).with_s(self.wq.duplicate()).with_psk(psk(&self.offer));
         let prologue = prologue(&self.offer, &context());
@@ -111,12 +114,12 @@ impl Own {
         state.read_message(message1).expect("reads").0
     }
 
-    /// Message 2 with this opening and this label.
+    /// Returns a message 2 with this opening and this label.
     fn message2(state: HandshakeState, opening: [u8; 32], label: u32) -> Vec<u8> {
         Self::written(state, opening, label).1
     }
 
-    /// The same, with the state after it.
+    /// Returns such a message 2, with the state after it.
     fn written(state: HandshakeState, opening: [u8; 32], label: u32) -> (HandshakeState, Vec<u8>) {
         let reply = Xk2 {
             version: 2,
@@ -134,12 +137,13 @@ impl Own {
     }
 }
 
-/// The page has answered message 1 and shows its digits; the phone waits for the attacker's message 2.
+/// An attack in which the page has answered and shows its digits, and the phone waits for the attacker's
+/// message 2.
 struct PageFirst {
     rng: ScriptedRng,
     own: Own,
     page: AwaitMessage3,
-    /// What the page has told the attacker in its message 2.
+    /// The opening that the page has revealed in its message 2.
     opening: Opening,
     secret: [u8; 32],
 }
@@ -157,21 +161,22 @@ impl PageFirst {
     }
 }
 
-/// The phone waits for its user's digits, which the attacker knows.
+/// Returns a phone that waits for its user's digits, which the attacker knows.
 fn phone_first(own: &Own, rng: &mut dyn CryptoRng) -> AwaitApproval {
     let (victim, message1) = scanned(&own.offer, rng);
     let state = own.reads(&message1, rng);
     victim.read(&Own::message2(state, own.opening, 0)).expect("an honest opening")
 }
 
-/// Nothing is searched for: both legs run, and agree by chance.
+/// No search: both handshakes run, and their digits agree by chance.
 fn by_chance(seed: u64) -> bool {
     let mut first = PageFirst::new(seed);
     let victim = phone_first(&first.own, &mut first.rng);
     agree(first.page.check_code(), victim.code())
 }
 
-/// The page's digits are known; the attacker opens his own code as suits him, not as committed.
+/// The attacker knows the page's digits, and searches an opening of his own code other than the committed
+/// one.
 fn late_opening(seed: u64) -> bool {
     let PageFirst { mut rng, own, page, .. } = PageFirst::new(10_000 + seed);
     let (victim, message1) = scanned(&own.offer, &mut rng);
@@ -188,13 +193,14 @@ fn late_opening(seed: u64) -> bool {
     victim.read(&Own::message2(state, opening, 0)).is_ok_and(|victim| agree(victim.code(), page.check_code()))
 }
 
-/// The phone's digits are known; a message 1 to the page is searched for before the page tells its opening.
+/// The attacker knows the phone's digits, and searches a message 1 for the page before the page reveals its
+/// opening.
 fn searched_message1(seed: u64) -> bool {
     let mut rng = rng(20_000 + seed);
     let own = Own::draw(&mut rng);
     let victim = phone_first(&own, &mut rng);
     let page = code(&mut rng);
-    // The best guess of the page's opening: it is not in the number if the number is of h1 alone.
+    // The attacker can only guess the page's opening, which matters not if the number depends on h1 alone.
     let guess = Opening::from_bytes([7; 32]);
     let fits = (0..TRIES).find_map(|n| {
         let mut e = [0x31; 32];
@@ -207,7 +213,7 @@ fn searched_message1(seed: u64) -> bool {
     agree(page.check_code(), victim.code())
 }
 
-/// The page's digits are known; a message 2 to the phone is searched for by what it claims.
+/// The attacker knows the page's digits, and searches a message 2 for the phone by varying its claims.
 fn searched_message2(seed: u64) -> bool {
     let PageFirst { mut rng, own, page, .. } = PageFirst::new(30_000 + seed);
     let (victim, message1) = scanned(&own.offer, &mut rng);

@@ -1,4 +1,4 @@
-//! The phone's side of a pairing.
+//! The phone's side of a pairing handshake.
 
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -26,18 +26,18 @@ use crate::noise::{HandshakeRole, HandshakeState, Keys};
 use crate::record::{Opener, Sealer};
 use crate::secret::{DhSecret, Psk, require_canonical};
 
-/// Message 1 was made; message 2 is awaited.
+/// The state after message 1 was built: message 2 is awaited.
 pub struct AwaitMessage2 {
     state: HandshakeState,
     psk: Psk,
     context: PairingContext,
     offered: Versions,
     h1: [u8; 32],
-    /// The secret of the code, to which the opening is held.
+    /// The secret of the code, which the opening in message 2 must match.
     committed: Zeroizing<[u8; 32]>,
 }
 
-/// Message 2 was read: the user is to type the check code and to approve what the page claims.
+/// The state after message 2 was read: the user must type the check code, and approve what the page claims.
 pub struct AwaitApproval {
     state: HandshakeState,
     psk: Psk,
@@ -45,34 +45,35 @@ pub struct AwaitApproval {
     code: CheckCode,
     confirmation: ConfirmationNumber,
     tries_left: u8,
-    /// The wrong codes that were typed.
+    /// The wrong codes that were typed so far.
     wrong: Vec<String>,
     reply: Xk2,
     claims: Claims,
 }
 
-/// Proof that the user typed the check code of one attempt, which it names by its handshake hash.
+/// Proof that the user typed the check code of one attempt, which is identified by its handshake hash.
 #[derive(Debug)]
 pub struct CodeConfirmed([u8; 32]);
 
 impl CodeConfirmed {
-    /// Uses the proof up, and tells whether it was that of the attempt in this state.
+    /// Consumes the proof. Returns whether it belongs to the attempt of this state.
     fn spend_on(self, state: &HandshakeState) -> bool {
         let Self(attempt) = self;
         attempt == state.handshake_hash()
     }
 }
 
-/// The check code was wrong.
+/// The error of a wrong check code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the check code is wrong; {left} tries are left")]
 #[non_exhaustive]
 pub struct WrongCode {
-    /// How many tries are left. At 0 the attempt is over: it was the third wrong code, or the same one again.
+    /// The number of tries left. At 0 the attempt is over: it was the third wrong code, or the same one
+    /// again.
     pub left: u8,
 }
 
-/// What the phone gives to a link.
+/// The terms that the phone grants to a link.
 #[derive(Clone, Debug)]
 #[expect(clippy::exhaustive_structs, reason = "the terms that the application chooses")]
 pub struct Offering {
@@ -80,16 +81,17 @@ pub struct Offering {
     pub account_name: String,
     /// A fresh id for the companion.
     pub companion: CompanionId,
-    /// The companion's serial number at this phone.
+    /// The companion's serial number on this phone.
     pub serial: u64,
-    /// The grants given, as bits.
+    /// The granted rights, as a bit set.
     pub grants: u64,
-    /// After how many idle days the link is to be suspended, 1 to 365. No program does that yet.
+    /// The number of idle days after which the link should be suspended, 1 to 365. No program here does that
+    /// yet.
     pub idle_days: u16,
 }
 
 impl Offering {
-    /// Refuses a term that the certificate cannot carry.
+    /// Refuses a term that the certificate cannot represent.
     fn check(&self) -> Result<(), HandshakeError> {
         let holds = (1..=LABEL_LEN_MAX).contains(&self.account_name.len())
             && (1..=IDLE_DAYS_MAX).contains(&self.idle_days)
@@ -99,36 +101,36 @@ impl Offering {
     }
 }
 
-/// Message 3 was made: the link is to be stored as OFFERED, then `LINK_CERT` may leave.
+/// The result of an approval: store the link as OFFERED, and after that send message 3 and `LINK_CERT`.
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct Offered {
-    /// The link.
+    /// The new link.
     pub link: PhoneLink,
-    /// Where its ratchet and session start.
+    /// The start of its ratchet and session.
     pub start: Start,
     /// The certificate to send.
     pub cert: LinkCert,
-    /// NN, to be shown.
+    /// The confirmation number (NN), to be shown.
     pub confirmation: ConfirmationNumber,
-    /// Seals what the phone sends.
+    /// Encrypts the phone's link records.
     pub sealer: Sealer,
-    /// Opens what the web sends.
+    /// Decrypts the companion's link records.
     pub opener: Opener,
 }
 
-/// Makes message 1.
+/// Builds message 1.
 ///
 /// # Errors
 ///
-/// [`HandshakeError`] if the offer's key is refused.
+/// [`HandshakeError`] if the key in the offer is refused.
 pub fn start(
     offer: &Offer,
     context: &PairingContext,
     rng: &mut dyn CryptoRng,
 ) -> Result<(AwaitMessage2, Vec<u8>), HandshakeError> {
     let psk = psk(offer);
-    // Ps is fresh for this link.
+    // A fresh Ps for each link, so that two links of a phone cannot be connected.
     let (ps, e) = (DhSecret::generate(rng), DhSecret::generate(rng));
     let keys = Keys::new(e).with_s(ps).with_rs(offer.web_key).with_psk(psk.duplicate());
     let state = HandshakeState::new(&pattern()?, HandshakeRole::Initiator, &prologue(offer, context), keys)?;
@@ -145,7 +147,7 @@ impl AwaitMessage2 {
     ///
     /// # Errors
     ///
-    /// [`HandshakeError`]; the attempt is dead then.
+    /// [`HandshakeError`], which ends the attempt.
     pub fn read(self, message: &[u8]) -> Result<AwaitApproval, HandshakeError> {
         let (state, payload) = self.state.read_message(message)?;
         let reply = Xk2::decode(&payload)?;
@@ -209,7 +211,7 @@ impl AwaitApproval {
 }
 
 impl AwaitApproval {
-    /// What the page claims. Show it as claimed.
+    /// Returns what the page claims. Show it as a claim.
     #[must_use]
     pub const fn claims(&self) -> &Claims {
         &self.claims
@@ -219,14 +221,14 @@ impl AwaitApproval {
     ///
     /// # Errors
     ///
-    /// [`WrongCode`] with the tries that are left; at 0 no code is right any more, and this must be dropped.
+    /// [`WrongCode`] with the tries left; at 0 no further code is accepted, and the state must be dropped.
     pub fn check(&mut self, typed: &str) -> Result<CodeConfirmed, WrongCode> {
         // req: HSK-011
         let Some(left) = self.tries_left.checked_sub(1) else { return Err(WrongCode { left: 0 }) };
         if self.code.matches(typed) {
             return Ok(CodeConfirmed(self.state.handshake_hash()));
         }
-        // Who types the same digits again has not mistyped them: they are another page's.
+        // A user who types the same wrong digits again has not mistyped them: they come from another page.
         // req: HSK-099
         let typed = String::from(typed.trim());
         self.tries_left = if self.wrong.contains(&typed) { 0 } else { left };
@@ -234,24 +236,24 @@ impl AwaitApproval {
         Err(WrongCode { left: self.tries_left })
     }
 
-    /// Refuses a page whose keys are in use in another link of this device: see [`PhoneLink::peer_keys`].
+    /// Refuses a page whose keys are used in another link of this device (see [`PhoneLink::peer_keys`]).
     ///
     /// # Errors
     ///
-    /// [`HandshakeError::KeyReused`]; this must be dropped then.
+    /// [`HandshakeError::KeyReused`], after which the state must be dropped.
     pub fn require_unused(&self, in_use: &[[u8; 32]]) -> Result<(), HandshakeError> {
         let reply = &self.reply;
         let keys = [*reply.web_key.as_bytes(), *reply.signing_key.as_bytes(), *reply.attach_key.as_bytes()];
         require_unused(&keys, in_use)
     }
 
-    /// The user approved: makes message 3, the link and its certificate.
+    /// Builds message 3, the link and its certificate, because the user has approved.
     ///
     /// # Errors
     ///
-    /// [`HandshakeError::OutOfTurn`] if the check code was that of another attempt, [`HandshakeError::WrongTerms`] if a
-    /// term is out of its range, [`HandshakeError::KeyReused`] if a key of the page serves twice. The attempt is dead
-    /// then.
+    /// [`HandshakeError::OutOfTurn`] if the check code belongs to another attempt,
+    /// [`HandshakeError::WrongTerms`] if a term is outside its range, [`HandshakeError::KeyReused`] if a key
+    /// of the page has two purposes. Each ends the attempt.
     pub fn approve(
         self,
         code: CodeConfirmed,

@@ -1,4 +1,4 @@
-//! The web's side of a pairing.
+//! The companion's side of a pairing handshake.
 
 use alloc::boxed::Box;
 use alloc::string::String;
@@ -26,26 +26,26 @@ use crate::noise::{HandshakeRole, HandshakeState, Keys};
 use crate::record::{Opener, Sealer};
 use crate::secret::{DhSecret, Psk};
 
-/// One QR code: the offer it shows, the key behind it, and what its secret commits to. It answers one message 1, and is
-/// used up by that.
+/// One QR code: its offer, its secret key, and the opening that its secret commits to. It answers one message
+/// 1, which consumes it.
 pub struct Code {
     offer: Offer,
     wq: DhSecret,
     opening: Opening,
 }
 
-/// Why a message 1 has no answer.
+/// The reason why a message 1 gets no answer.
 #[derive(Debug)]
 #[expect(clippy::exhaustive_enums, reason = "a code is kept or burnt")]
 pub enum Message1Refused {
-    /// It did not decrypt, as anybody's would not: here is the code again, which stays valid.
+    /// The message did not decrypt, so that anybody may have sent it. The code is returned, and stays valid.
     NotForThisCode(Box<Code>, HandshakeError),
-    /// It decrypted, and the attempt ends all the same: the code is burnt.
+    /// The message decrypted, but the attempt ends all the same, and the code is void.
     Burnt(HandshakeError),
 }
 
 impl Message1Refused {
-    /// What was wrong with the message.
+    /// Returns what was wrong with the message.
     #[must_use]
     pub const fn error(&self) -> &HandshakeError {
         match self {
@@ -54,21 +54,21 @@ impl Message1Refused {
     }
 }
 
-/// Drops the code.
+/// The conversion drops the code.
 impl From<Message1Refused> for HandshakeError {
     fn from(refused: Message1Refused) -> Self {
         *refused.error()
     }
 }
 
-/// The keys that the web makes for the link.
+/// The companion's keys for the link.
 struct OwnKeys {
     wd: DhSecret,
     we: SigningKey,
     attach: SigningKey,
 }
 
-/// Message 1 decrypted, message 2 was made: the check code is shown, message 3 is awaited.
+/// The state after message 2 was built: the page shows the check code, and message 3 is awaited.
 pub struct AwaitMessage3 {
     state: HandshakeState,
     psk: Psk,
@@ -79,7 +79,8 @@ pub struct AwaitMessage3 {
     confirmation: ConfirmationNumber,
 }
 
-/// Message 3 was read: the certificate is awaited, under keys that are given out with this.
+/// The state after message 3 was read: the certificate is awaited, under keys that were returned with this
+/// state.
 pub struct AwaitCertificate {
     own: OwnKeys,
     context: PairingContext,
@@ -91,7 +92,8 @@ pub struct AwaitCertificate {
     confirmation: ConfirmationNumber,
 }
 
-/// The certificate holds: the user is asked for the number that the phone shows. It cannot be read from here:
+/// The state after the certificate was verified: the user must type the phone's number, which code cannot
+/// read here:
 ///
 /// ```compile_fail,E0616
 /// fn shown(state: &handfast_handshake::pairing::web::AwaitNumber) -> String {
@@ -106,7 +108,7 @@ pub struct AwaitNumber {
 }
 
 impl Code {
-    /// Draws a code for this relay: `Wq` and the opening are fresh, and the secret commits to both.
+    /// Creates a code for this relay. `Wq` and the opening are fresh, and the secret commits to both.
     ///
     /// # Errors
     ///
@@ -123,17 +125,17 @@ impl Code {
         Ok(Self { offer, wq, opening })
     }
 
-    /// What the QR code carries.
+    /// Returns the content of the QR code.
     #[must_use]
     pub const fn offer(&self) -> &Offer {
         &self.offer
     }
 
-    /// Reads message 1 and makes message 2, which opens the code: the code is used up by it.
+    /// Reads message 1 and builds message 2, which reveals the opening and so consumes the code.
     ///
     /// # Errors
     ///
-    /// [`Message1Refused`], with the code if it stays valid.
+    /// [`Message1Refused`], which contains the code if it stays valid.
     pub fn read_message1(
         self,
         context: &PairingContext,
@@ -203,17 +205,17 @@ impl Code {
 }
 
 impl AwaitMessage3 {
-    /// The check code, to be shown.
+    /// Returns the check code, to be shown.
     #[must_use]
     pub const fn check_code(&self) -> CheckCode {
         self.code
     }
 
-    /// Reads message 3. Returns the keys under which the certificate comes.
+    /// Reads message 3. Returns the next state, and the keys for link records.
     ///
     /// # Errors
     ///
-    /// [`HandshakeError`]; the attempt is dead then.
+    /// [`HandshakeError`], which ends the attempt.
     pub fn read(self, message: &[u8]) -> Result<(AwaitCertificate, Sealer, Opener), HandshakeError> {
         let (state, payload) = self.state.read_message(message)?;
         let _ = Xk3::decode(&payload)?;
@@ -239,7 +241,7 @@ impl AwaitCertificate {
     ///
     /// # Errors
     ///
-    /// [`HandshakeError::BadSignature`] or [`HandshakeError::KeyReused`]; the attempt is dead then.
+    /// [`HandshakeError::BadSignature`] or [`HandshakeError::KeyReused`], either of which ends the attempt.
     pub fn read(self, cert: &LinkCert) -> Result<AwaitNumber, HandshakeError> {
         let (web_key, web_signing) = (self.own.wd.public(), self.own.we.public());
         let web_attach = self.own.attach.attach_key();
@@ -285,34 +287,34 @@ impl AwaitCertificate {
 }
 
 impl AwaitNumber {
-    /// Refuses a phone whose keys are in use in another link of this device: see [`WebLink::peer_keys`].
+    /// Refuses a phone whose keys are used in another link of this device (see [`WebLink::peer_keys`]).
     ///
     /// # Errors
     ///
-    /// [`HandshakeError::KeyReused`]; this must be dropped then.
+    /// [`HandshakeError::KeyReused`], after which the state must be dropped.
     pub fn require_unused(&self, in_use: &[[u8; 32]]) -> Result<(), HandshakeError> {
         require_unused(&self.link.peer_keys(), in_use)
     }
 
-    /// The name of the account, signed by nobody but whoever holds the phone.
+    /// Returns the account's name, which is whatever the holder of the phone chose.
     #[must_use]
     pub const fn account_name(&self) -> &String {
         &self.link.terms.account_name
     }
 
-    /// The user typed the number that the phone shows: the link is to be stored as PENDING, then its `accept` may leave.
-    /// There is no second try: another number uses this up.
+    /// Returns the link if the user typed the phone's number. Store it as PENDING, and after that send its
+    /// `accept`. There is no second try: a wrong number consumes the state.
     ///
     /// # Errors
     ///
-    /// [`WrongNumber`] when it is another; the attempt is dead then.
+    /// [`WrongNumber`] if the number is wrong, which ends the attempt.
     pub fn confirm(self, typed: &str) -> Result<(WebLink, Start), WrongNumber> {
         // req: HSK-103, HSK-106
         if self.confirmation.matches(typed) { Ok((self.link, self.start)) } else { Err(WrongNumber) }
     }
 }
 
-/// The number that was typed is not that of the attempt.
+/// The error of a wrong confirmation number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the number is not the one that the phone shows")]
 #[non_exhaustive]

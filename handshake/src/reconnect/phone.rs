@@ -1,4 +1,4 @@
-//! The phone's side of the reconnect: it reads message 1 and makes message 2.
+//! The phone's side of a reconnect handshake: reads message 1, and builds message 2.
 
 use alloc::vec::Vec;
 
@@ -12,11 +12,11 @@ use crate::link::PhoneLink;
 use crate::noise::{HandshakeRole, HandshakeState, Keys};
 use crate::secret::{DhSecret, Psk};
 
-/// Why message 1 was not taken. Nothing has changed.
+/// The reason why a message 1 is not accepted. It has changed nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ReceiveError {
-    /// No psk has this id. No key was used.
+    /// No psk has this id. No key was used to find that out.
     #[error("no psk has this id")]
     UnknownKey,
     /// The message is not valid.
@@ -24,14 +24,14 @@ pub enum ReceiveError {
     Failed(#[from] HandshakeError),
 }
 
-/// A valid message 1: whoever sent it holds the web's key and the psk, or replays one who does. Only the confirm
-/// tells which.
+/// A valid message 1. Its sender has the companion's key and the psk, or has recorded somebody who does; only
+/// the confirm tells the two apart.
 pub struct Received {
-    /// The clear head.
+    /// The head, which was sent in the clear.
     pub head: KkHead,
-    /// The payload.
+    /// The decrypted payload.
     pub payload: Kk1,
-    /// The version that both speak.
+    /// The highest version that both sides have.
     pub version: u8,
     state: HandshakeState,
     psk: Psk,
@@ -43,7 +43,7 @@ impl core::fmt::Debug for Received {
     }
 }
 
-/// Reads message 1: the body of a DATA frame of kind KK1. `lookup` gives the psk that the head names.
+/// Reads message 1, the body of a DATA frame of kind KK1. `lookup` returns the psk that the head names.
 ///
 /// # Errors
 ///
@@ -77,12 +77,12 @@ pub fn receive<'k>(
 }
 
 impl Received {
-    /// Makes message 2, with the version that both speak in place of the reply's. Returns the keys of the connection;
-    /// they prove nothing before the confirm opens.
+    /// Builds message 2 from `reply`, whose version is replaced by the common one. Returns the connection's
+    /// keys, which prove nothing until the confirm decrypts.
     ///
     /// # Errors
     ///
-    /// [`HandshakeError`]; the attempt is dead then.
+    /// [`HandshakeError`], which ends the attempt.
     pub fn answer(self, reply: &Kk2) -> Result<(Connection, Vec<u8>), HandshakeError> {
         let reply = Kk2 { version: self.version, ..reply.clone() };
         let (state, message) = self.state.write_message(&reply.encode())?;

@@ -1,4 +1,4 @@
-//! The web's side of the reconnect: it sends message 1 and reads message 2.
+//! The companion's side of a reconnect handshake: builds message 1, and reads message 2.
 
 use alloc::vec::Vec;
 
@@ -14,7 +14,7 @@ use crate::link::WebLink;
 use crate::noise::{HandshakeRole, HandshakeState, Keys};
 use crate::secret::{DhSecret, Psk};
 
-/// Message 1 was made; message 2 is awaited.
+/// The state after message 1 was built: message 2 is awaited.
 pub struct AwaitMessage2 {
     state: HandshakeState,
     psk: Psk,
@@ -28,7 +28,7 @@ impl core::fmt::Debug for AwaitMessage2 {
     }
 }
 
-/// Makes message 1: the body of a DATA frame of kind KK1. `psk` is that of the mode.
+/// Builds message 1, the body of a DATA frame of kind KK1. `psk` must be the one for `mode`.
 ///
 /// # Errors
 ///
@@ -57,7 +57,7 @@ impl AwaitMessage2 {
     ///
     /// # Errors
     ///
-    /// [`HandshakeError`]; the attempt is dead then.
+    /// [`HandshakeError`], which ends the attempt.
     pub fn read(self, body: &[u8]) -> Result<(Kk2, Connection), HandshakeError> {
         let (state, payload) = self.state.read_message(body)?;
         let reply = Kk2::decode(&payload)?;
