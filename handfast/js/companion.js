@@ -1,20 +1,25 @@
-// A companion in a page: shows codes until a phone is linked, then keeps the link. It joins the machines of the module
-// with a socket, a database, a lock and a clock; what the messages mean is the application's affair.
+// A companion in a web page: shows codes until a phone is linked, then keeps the link running. It connects
+// the machines of the WebAssembly module to a socket, a database, a lock and a clock; the meaning of messages
+// is left to the application.
 //
 //   import init, { Companion } from "handfast";
 //   const companion = await Companion.open({ database: "my-app", relay: "relay.example", label: "My page", grants: 3n, application });
 //   await companion.start();
 //
-// `application`: `stores` (its own stores, see database.js); `row(row, txn)`, `gone(row, txn)` and `result(result, txn)`, which put the
-// effect of what arrived into the transaction of its commit; and `event(event)`.
-// It may have `arrives(message, txn, over)` and `arrived(message, txn, over)`, called before and after the rows of a `delta` or `page`, which
-// call `over` when their last request was answered (`inTurn` does the same for a result); `keeps(collection)`, false for one of which no row
-// is kept; `bound(collection)`, how many rows it has at most; and `upgrade(db, txn, from)`, which brings its stores up from an older version.
-// Events of a link come as the machine says them; besides them there are `code`, `checkCode`, `numberWanted`, `codeBurnt` (`asks`: no other
-// code is shown before `newCode()`), `relayLost`, `unconfirmed` (the phone may have made the link that it has not confirmed: its word is
-// waited for, `until` then or until `newCode()`), `linked`, `unlinked`, `taken` (another tab has the link), `failed`, and `full` and `room`:
-// the browser has no room for what comes, so that nothing is taken until it has again; `cleared`: the user had the browser clear what it
-// stored, and the link is lost with it. With the option `pairs: false` no code is ever shown: `notPaired` comes in its place.
+// `application` has `stores` (its own stores, see database.js); `row(row, txn)`, `gone(row, txn)` and
+// `result(result, txn)`, which write the effect of what arrived in the transaction of its commit; and
+// `event(event)`.
+// Optional: `arrives(message, txn, over)` and `arrived(message, txn, over)`, called before and after the rows
+// of a `delta` or `page`, which call `over` when their last request was answered (`inTurn` does the same for
+// a result); `keeps(collection)`, false for a collection whose rows are not kept; `bound(collection)`, the
+// most rows that it has; and `upgrade(db, txn, from)`, which migrates its stores from an older version.
+// Events of a link are passed on as the machine returns them. Besides them there are `code`, `checkCode`,
+// `numberWanted`, `codeBurnt` (with `asks`, no other code is shown before `newCode()`), `relayLost`,
+// `unconfirmed` (the phone may have made the link but has not confirmed it; this is awaited until `until`, or
+// until `newCode()`), `linked`, `unlinked`, `taken` (another tab has the link), `failed`, `full` (the browser
+// has no space for what arrives, so nothing is accepted) and `room` (it has space again), and `cleared` (the
+// user made the browser delete its data, and the link with it). With the option `pairs: false` no code is
+// ever shown: `notPaired` comes instead.
 
 import { Conflict, Database, isGone, ofLink } from "./database.js";
 import init, { ShownCodes, WebLink, WebPairing, relayUrl } from "./handfast.js";
@@ -28,20 +33,22 @@ export { Conflict, Full, inTurn };
 export * from "./handfast.js";
 export default init;
 
-/** How long a code is shown, and how many are valid at once. */
+/** The time for which a code is shown, in milliseconds, and the number of codes that are valid at once. */
 const CODE_SHOWN = 30_000;
 const CODES_MAX = 2;
-/** How long a link is kept that the phone never confirmed, in milliseconds. */
+/** The time for which a link that the phone never confirmed is kept, in milliseconds. */
 const PENDING_KEPT = 24 * 3_600_000;
-/** Rounds in a row that the database may fail before the page gives up. */
+/** The number of failed transactions in a row after which the tab gives up. */
 const FAILURES_MAX = 3;
-/** How long the first rest is when the database has no room, each later one twice as long, and the longest, in milliseconds. */
+/**
+ * The first wait after the database had no space, which doubles each time, and the longest, in milliseconds.
+ */
 const REST = 1_000;
 const REST_MAX = 60_000;
-/** The longest that a timer of the browser takes. */
+/** The longest delay that the browser's timers accept, in milliseconds. */
 const TIMER_MAX = 2 ** 31 - 1;
 
-/** A machine at work: `machine`, its `socket`, its deadline `at`, and whether it is `over`. */
+/** A running machine: its `socket`, its deadline `at`, and the event with which it is `over`. */
 class Task {
   socket = null;
   at = null;
@@ -63,7 +70,7 @@ export class Companion {
   #link = null;
   #known = null;
   #codes = [];
-  /** What the codes share that are shown until one of them has answered a phone. */
+  /** A flag that all codes share, so that only one of them answers a phone. */
   #shownCodes = null;
   #nextCode = null;
   #timer = 0;
@@ -74,7 +81,7 @@ export class Companion {
   #generation = 0;
   #told = null;
 
-  /** Opens nothing yet but the lock's channel. */
+  /** Creates a companion, and opens nothing but the channel of its lock. */
   static async open(options) {
     const companion = new Companion();
     companion.#options = { version: 1, origin: location.origin, ...options };
@@ -84,18 +91,18 @@ export class Companion {
     return companion;
   }
 
-  /** Takes the lock and begins. Without the lock it only says `taken`. */
+  /** Takes the lock and starts. If another tab has the lock, it only emits `taken`. */
   async start() {
     if (await this.#lock.take()) await this.#begin();
     else this.#tell({ type: "taken" });
   }
 
-  /** Takes the link from the tab that has it. */
+  /** Takes the link over from the tab that has it. */
   async takeOver() {
     if (await this.#lock.takeOver()) await this.#begin();
   }
 
-  /** What is known of the link: its terms, `created` and `state`; null while there is none. */
+  /** What is known of the link: its terms, `created` and `state`; null if there is none. */
   get known() {
     return this.#known;
   }
@@ -104,22 +111,22 @@ export class Companion {
     return this.#link !== null;
   }
 
-  /** Whether the stored link is one that the phone has not confirmed. */
+  /** Whether the stored link has not been confirmed by the phone yet. */
   get #isPending() {
     return this.#known?.state === "pending";
   }
 
-  /** The open database, for the application's own reading. */
+  /** The open database, for reads by the application. */
   get database() {
     return this.#database;
   }
 
   /**
-   * Sends a command. `key` is what it is known by: 16 random bytes as hex, drawn when the user acts, and given to no other command.
-   * `effect(txn)` is part of its transaction. The promise is done when both are durable.
+   * Sends a command. `key` identifies it: 16 random bytes as hex, drawn when the user acts, and used for no
+   * other command. `effect(txn)` becomes part of its transaction. The promise resolves when both are durable.
    */
   async send(key, body, effect) {
-    // What a phone never confirms is forgotten, and this with it.
+    // A link that is never confirmed is deleted, and the command would be lost with it.
     if (this.#isPending) throw new Error("your phone has not confirmed this link yet");
     await this.#commit((machine, now) => machine.send(now, key, body), (txn) => effect?.(txn));
   }
@@ -128,7 +135,7 @@ export class Companion {
     this.#verb((link, now) => link.subscribe(now, collection));
   }
 
-  /** Subscribes to a collection of which no row is kept: from where it was the last time, or else from now on. */
+  /** Subscribes to a collection whose rows are not kept: from the stored cursor, or else from now on. */
   subscribeFromNow(collection) {
     this.#verb((link, now) => link.subscribeFromNow(now, collection));
   }
@@ -137,7 +144,7 @@ export class Companion {
     this.#verb((link, now) => link.leave(now, collection));
   }
 
-  /** What the phone sent cannot be accepted: ends the connection with this code of the specification. */
+  /** Ends the connection with this error code, because what the phone sent cannot be accepted. */
   refuse(code) {
     this.#verb((link, now) => link.refuse(now, code));
   }
@@ -146,21 +153,24 @@ export class Companion {
     this.#verb((link, now) => link.setNow(now, slot, body));
   }
 
-  /** The streams that are open. One that is not among them, and was not said to have ended, is to be opened anew. */
+  /**
+   * The ids of the open streams. Any other stream that is still wanted must be opened again, unless its end
+   * was reported.
+   */
   get streams() {
     return new Set(this.#link?.machine.streams() ?? []);
   }
 
   /**
-   * Opens a stream. `effect(txn, id)` is part of its transaction. Of a stream come `dataWanted`, `data`, `fin`, `streamDurable`,
-   * `streamResumed` and `streamEnded`.
+   * Opens a stream. `effect(txn, id)` becomes part of its transaction. The stream's events are `dataWanted`,
+   * `data`, `fin`, `streamDurable`, `streamResumed` and `streamEnded`.
    */
   async streamOpen(put, meta, effect) {
     const made = await this.#commit((machine, now) => machine.streamOpen(now, put, meta), (txn, { id }) => effect?.(txn, id));
     return made.id;
   }
 
-  /** Bytes that `dataWanted` asked for. They are gone here afterwards. */
+  /** Supplies bytes that `dataWanted` asked for. The buffer is detached by this. */
   streamSupply(id, offset, bytes, hash) {
     try {
       this.#verb((link, now) => link.streamSupply(now, id, offset, bytes, hash));
@@ -169,12 +179,17 @@ export class Companion {
     }
   }
 
-  /** What came is held in memory up to here, and more may come: for a list of chunks that is not whole. */
+  /**
+   * Reports that bytes are held in memory up to this offset, and requests more, for an incomplete chunk list.
+   */
   streamHold(id, offset) {
     this.#verb((link, now) => link.streamHold(now, id, offset));
   }
 
-  /** What came is on the disk up to here. `effect(txn)` is part of the transaction that says so. */
+  /**
+   * Reports that bytes are on disk up to this offset. `effect(txn)` becomes part of the transaction that
+   * records it.
+   */
   async streamDurable(id, offset, effect) {
     await this.#commit((machine, now) => machine.streamDurable(now, id, offset), (txn) => effect?.(txn));
   }
@@ -183,24 +198,24 @@ export class Companion {
     this.#verb((link, now) => link.streamStop(now, id, code));
   }
 
-  /** Changes the application's own stores, after all that came before. */
+  /** Changes the application's own stores, after all writes before. */
   async change(effect) {
-    // What is ready after the link was forgotten must not stay behind.
+    // A write that is ready only after the link was deleted must not leave data behind.
     if (!this.#known) throw new Error("this page is not linked");
     await this.#write([], [effect]);
   }
 
-  /** The user wants the seat at the relay back. */
+  /** Takes back the seat at the relay, at the user's wish. */
   takeBack() {
     this.#verb((link, now) => link.takeBack(now));
   }
 
-  /** The user typed the two digits that the phone shows. There is no second try. */
+  /** Passes on the two digits that the user read on the phone. There is no second try. */
   enterNumber(digits) {
     this.#answer((machine, now) => machine.enterNumber(now, digits));
   }
 
-  /** The user says that the phone asks for no digits or shows none, or stops for another reason. */
+  /** Ends the attempt, because the phone asks for no digits or shows none, or at the user's wish. */
   stopPairing() {
     this.#answer((machine, now) => machine.stop(now));
   }
@@ -210,15 +225,15 @@ export class Companion {
       try {
         verb(code.machine, performance.now());
       } catch {
-        // It is not the one that asks.
+        // Another code's attempt is the one that asks.
       }
     }
     this.#run();
   }
 
   /**
-   * The user asks for a code after an attempt that ended without a link; one that the phone has not confirmed is dropped. Without effect
-   * while a code is shown.
+   * Shows a code after an attempt that ended without a link, at the user's wish; a link that the phone has
+   * not confirmed is dropped. Without effect while a code is shown.
    */
   newCode() {
     // req: HSK-166
@@ -228,14 +243,14 @@ export class Companion {
     this.#showCodes();
   }
 
-  /** Forgets the link and everything that came over it, durably, and shows codes again. */
+  /** Deletes the link and all that came over it, durably, and shows codes again. */
   async logOut() {
     await this.#forget();
     this.#shownCodes = null;
     this.#showCodes();
   }
 
-  /** Calls the machine; when too much is being written it is called once that is durable. */
+  /** Calls the machine, or, while too many commits are open, calls it again once they are durable. */
   #verb(verb) {
     const link = this.#link;
     if (!link) return;
@@ -250,8 +265,8 @@ export class Companion {
   }
 
   /**
-   * Calls a verb that makes a commit, and writes that in the same turn: nothing may come between. While too much is being written, it is
-   * called again later. Gives what the verb gave, once it is durable.
+   * Calls a verb that returns a commit, and writes that before anything else can happen. While too many
+   * commits are open, the call is repeated later. Returns what the verb returned, once it is durable.
    */
   async #commit(verb, effect) {
     for (;;) {
@@ -271,7 +286,7 @@ export class Companion {
     }
   }
 
-  /** Everything is durable that was being written, or the machines begin anew. */
+  /** Waits until all pending writes are durable, or the machines were dropped because one failed. */
   #written() {
     return this.#writing.catch(() => {});
   }
@@ -298,7 +313,7 @@ export class Companion {
     this.#run();
   }
 
-  /** Ends everything of this tab, and says why. What is being written is still written. */
+  /** Ends all work of this tab, and reports why. Pending writes are still made. */
   async #stop(event) {
     clearTimeout(this.#timer);
     this.#stopWatching?.();
@@ -310,7 +325,7 @@ export class Companion {
     this.#tell(isLost ? { type: "cleared" } : event);
   }
 
-  /** What is under way for them does not count any more. */
+  /** Drops all machines; the results of their pending writes are ignored from now on. */
   #dropMachines() {
     this.#generation += 1;
     for (const task of this.#tasks) {
@@ -322,7 +337,7 @@ export class Companion {
     this.#nextCode = null;
   }
 
-  /** Opens the stored link, if there is one. */
+  /** Loads the stored link, if there is one. */
   async #load() {
     const known = await this.#database.link();
     if (known?.state === "pending" && Date.now() - known.created > PENDING_KEPT) return this.#forget();
@@ -356,13 +371,13 @@ export class Companion {
   #showCodes() {
     if (this.#options.pairs === false) return this.#tell({ type: "notPaired" });
     this.#shownCodes ??= new ShownCodes();
-    // A phone was answered: the user asks for the next code.
+    // A code has answered a phone, so only the user may ask for the next one.
     if (this.#shownCodes.isAnswered()) return;
     this.#nextCode = performance.now();
     this.#run();
   }
 
-  /** When another code is due; not while a phone has scanned one, nor while nobody can see it. */
+  /** Returns when the next code is due, or null while a phone has scanned one or the page is hidden. */
   #rotationDue() {
     return document.hidden || this.#codes.some((code) => code.machine.isFrozen()) ? null : this.#nextCode;
   }
@@ -373,7 +388,7 @@ export class Companion {
     this.#nextCode = now + CODE_SHOWN;
     while (this.#codes.length >= CODES_MAX) this.#drop(this.#codes[0]);
     const { relay, label, origin, grants } = this.#options;
-    // Codes are shown only while there is no link: none has keys in use.
+    // Codes are shown only without a link, so no keys are in use.
     const code = new Task("code", new WebPairing(relay, label, origin, grants, this.#shownCodes, [], now));
     this.#codes.push(code);
     this.#tell({ type: "code", text: code.machine.offerText(), shownFor: CODE_SHOWN });
@@ -386,8 +401,8 @@ export class Companion {
   }
 
   /**
-   * Takes all that the machines put out, and sets the clock for what is next. The application is told last: what it does then makes
-   * commits that come after these.
+   * Handles all outputs of the machines, and sets the timer. Events reach the application last, so that
+   * commits it causes come after these.
    */
   #run() {
     if (!this.#database) return;
@@ -417,7 +432,7 @@ export class Companion {
     }
   }
 
-  /** The machines at work. */
+  /** The running machines. */
   get #tasks() {
     return [...this.#codes, this.#link].filter(Boolean);
   }
@@ -449,7 +464,7 @@ export class Companion {
     }
   }
 
-  /** The effect of what arrived, in the transaction of its commit. */
+  /** Applies the effect of what arrived, in the transaction of its commit. */
   #deliver(message, txn) {
     const application = this.#application;
     if (message.type === "result") application.result(message, txn);
@@ -469,8 +484,8 @@ export class Companion {
   }
 
   /**
-   * The rows of a collection that was found in step, for `use(ids, txn)` in a transaction of its own: what is stale of it goes before, by
-   * `gone`.
+   * Passes the ids of a collection that was found equal to the phone's to `use(ids, txn, over)`, in a
+   * transaction that first drops its stale rows, calling `gone` for each.
    */
   async settleRows(collection, use) {
     const bound = this.#application.bound?.(collection);
@@ -482,7 +497,7 @@ export class Companion {
     }));
   }
 
-  /** The phone's digest of a collection is to be compared with that of the rows here, as they are after all that came before. */
+  /** Answers the request for a collection's digest, computed over the stored rows after all writes before. */
   async #answerDigest(task, collection) {
     await this.#written();
     if (!this.#isAtWork(task)) return;
@@ -490,7 +505,7 @@ export class Companion {
     if (this.#isAtWork(task)) this.#verb((link, now) => link.digest(now, collection, digest));
   }
 
-  /** The first commit of a pairing makes the link's row, in place of any before it. */
+  /** Stores the row of a new link with the first commit of its pairing, replacing any other. */
   #keepTerms(task, effects) {
     task.terms = task.machine.terms();
     const row = { ...task.terms, created: Date.now(), state: "pending" };
@@ -500,11 +515,15 @@ export class Companion {
     });
   }
 
-  /** Applies commits in their machines' order. When they are durable the machines are told, and go on. */
+  /**
+   * Applies commits in the order of their machines. Once they are durable, the machines are told and
+   * continue.
+   */
   #write(commits, effects) {
     const generation = this.#generation;
     const written = this.#database.write(commits.map(([, commit]) => commit), effects);
-    // One after the other: the browser ends transactions over the same stores in the order in which they began.
+    // Awaiting this write alone suffices: the browser ends transactions over the same stores in the order in
+    // which they began.
     this.#writing = written.then(() => {
       if (generation !== this.#generation) return;
       this.#failures = 0;
@@ -518,7 +537,7 @@ export class Companion {
     return this.#writing;
   }
 
-  /** A transaction failed: nothing in memory is worth saving. */
+  /** Handles a failed transaction: everything in memory is dropped. */
   async #startOver(error) {
     if (error instanceof Full) return this.#rest();
     this.#failures += 1;
@@ -526,7 +545,7 @@ export class Companion {
     return this.#again();
   }
 
-  /** There is no room: everything begins anew after a while, each time a longer one. */
+  /** Waits, twice as long each time, for the browser to have space, and then starts again from the store. */
   #rest() {
     const wait = Math.min(REST_MAX, REST * 2 ** this.#rests);
     this.#rests += 1;
@@ -542,14 +561,14 @@ export class Companion {
     this.#tell({ type: "room" });
   }
 
-  /** Drops everything in memory. Says whether codes were shown. */
+  /** Drops everything in memory. Returns whether codes were shown. */
   #reset() {
     const showed = this.#nextCode !== null;
     this.#dropMachines();
     return showed;
   }
 
-  /** Begins anew with what is stored. */
+  /** Starts again from the store. */
   async #again(showed = this.#reset()) {
     try {
       await this.#load();
@@ -569,7 +588,7 @@ export class Companion {
         task.socket = null;
         return;
       case "checkCode":
-        // One phone at a time: the other code is given up.
+        // Only one phone may be answered, so the other code is dropped.
         for (const other of this.#codes.filter((code) => code !== task)) this.#drop(other);
         break;
       case "ended":
@@ -594,7 +613,7 @@ export class Companion {
         queueMicrotask(() => this.#onRevoked());
         return;
       case "lapsed":
-        // The phone did not confirm the link within a day: codes are shown again.
+        // The phone did not confirm the link within a day, so codes are shown again.
         task.over = event;
         queueMicrotask(() => this.#written().then(() => this.logOut()).catch(() => {}));
         return;
@@ -603,7 +622,10 @@ export class Companion {
     this.#tell(event);
   }
 
-  /** A connection is proven, so the link is active. It is reported as linked if it was pending. */
+  /**
+   * Records that a connection is proven, so that the link is active. It is reported as linked if it was
+   * pending.
+   */
   #confirmed(effects) {
     const wasPending = this.#isPending;
     if (this.#known?.state !== "active") this.#note("active", effects);
@@ -642,7 +664,10 @@ export class Companion {
     });
   }
 
-  /** An attempt that is over: once everything of it is durable its link is opened, or another code shown. */
+  /**
+   * Finishes an attempt that is over: once all its writes are durable, its link is loaded, or another code
+   * shown.
+   */
   #endCodes() {
     const over = this.#codes.find((code) => code.over);
     if (!over) return;
@@ -657,7 +682,8 @@ export class Companion {
     code.socket?.close();
     code.machine.free();
     const asks = this.#shownCodes.isAnswered();
-    // A link that is stored as pending comes to life by itself if the phone has accepted it; one that it closed is gone.
+    // A link stored as pending becomes active by itself if the phone has accepted it; one that the phone
+    // refused is deleted.
     if (terms) await this.#load();
     if (ended.type === "ended") this.#tell({ type: "codeBurnt", code: ended.code, asks: asks && !this.#link });
     if (asks || this.#link) this.#nextCode = null;
@@ -665,7 +691,9 @@ export class Companion {
   }
 }
 
-/** Whether a machine refused because it waits for commits to be durable. Nothing was taken then. */
+/**
+ * Returns whether a machine refused a call because it waits for commits to be durable, and changed nothing.
+ */
 const isBusy = (error) => error.message.startsWith("too many commits are open");
 
 function setState(txn, link, state) {

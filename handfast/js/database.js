@@ -1,19 +1,23 @@
-// One IndexedDB database: the rows of the machines, and the application's own stores, changed together. Each commit is
-// one transaction with `durability: "strict"`: when `write` is done, it is on the disk. Secret rows are wrapped.
+// One IndexedDB database with the rows of the machines and the application's own stores, which change
+// together. Each commit is one transaction with `durability: "strict"`: when `write` resolves, it is on disk.
+// Secret rows are encrypted.
 
 import { DeviceKey, KEY_STORE } from "./device_key.js";
 import { done, told } from "./request.js";
 
-/** The machines' store, by `[link, key]`. */
+/** The store of the machines' rows, by `[link, key]`. */
 const ROWS = "handfast";
-/** What is known of each link, by link. */
+/** The store with what is known of each link, by link. */
 const LINKS = "links";
 
-/** How often it is looked whether the browser still answers, in milliseconds, and how many looks in a row may find no answer. */
+/**
+ * The interval of checks whether the browser still answers, in milliseconds, and how many in a row may find
+ * no answer.
+ */
 const LOOK_EVERY = 5_000;
 const LOOKS_MAX = 4;
 
-/** Somebody else wrote to the database: another tab or process. Drop everything, and open it again. */
+/** Another tab or process has written to the database. Drop everything, and open it again. */
 export class Conflict extends Error {
   constructor() {
     super("the database was changed by something else");
@@ -26,9 +30,12 @@ export class Database {
   #stores;
   #key = null;
   #begun = Promise.resolve();
-  /** A transaction whose turn has not come yet. */
+  /** The transaction that will begin next, which collects commits until then. */
   #waiting = null;
-  /** How to give up what the browser has not answered yet, and the looks since its last answer. */
+  /**
+   * How to reject each request that the browser has not answered, and the number of checks since its last
+   * answer.
+   */
   #open = new Set();
   #looks = 0;
   #timer = 0;
@@ -41,9 +48,10 @@ export class Database {
   }
 
   /**
-   * Opens the database. `stores`: the application's stores, a name and the options and indexes of each. `lost` is called with a reason
-   * when the browser closes it, because its data were cleared for instance, or does not answer any more. `upgrade(db, txn, from)` brings
-   * the application's stores up from an older version, in the transaction that does so; missing stores are there then.
+   * Opens the database. `stores` maps the names of the application's stores to their options and indexes.
+   * `lost` is called with a reason when the browser closes the database, for example because its data were
+   * cleared, or stops answering. `upgrade(db, txn, from)` migrates the application's stores from an older
+   * version, within the transaction that upgrades; missing stores exist by then.
    */
   static async open(name, version, stores, lost, upgrade) {
     const request = indexedDB.open(name, version);
@@ -67,20 +75,20 @@ export class Database {
     return database;
   }
 
-  /** Nothing that was asked for will be answered. */
+  /** Rejects everything that waits, because the browser will not answer any more. */
   #gone(reason) {
     this.#lost(reason);
     for (const giveUp of this.#open) giveUp(new Error(reason));
   }
 
   close() {
-    // Whatever is answered from now on, nobody waits for it.
+    // Nobody waits for answers from now on.
     this.#open.clear();
     clearTimeout(this.#timer);
     this.#db.close();
   }
 
-  /** What the browser was asked for. It fails when the browser does not answer any more. */
+  /** Returns a promise for a request, which also rejects when the browser stops answering. */
   #watched(asked) {
     return new Promise((resolve, reject) => {
       this.#open.add(reject);
@@ -92,14 +100,14 @@ export class Database {
     });
   }
 
-  /** The browser answered: for what is still open it has its time again. */
+  /** Notes an answer of the browser, after which the others have their full time again. */
   #answered() {
     this.#looks = 0;
     clearTimeout(this.#timer);
     if (this.#open.size > 0) this.#look();
   }
 
-  /** Looks are counted rather than time: a page that was frozen has not looked meanwhile. */
+  /** Counts checks rather than time, because a page that was frozen has made none meanwhile. */
   #look() {
     this.#timer = setTimeout(() => {
       this.#looks += 1;
@@ -108,7 +116,7 @@ export class Database {
     }, LOOK_EVERY);
   }
 
-  /** The key of the secrets, made when the first of them is stored. */
+  /** The key that encrypts secrets, created when the first of them is stored. */
   #deviceKey() {
     return (this.#key ??= this.#watched(DeviceKey.of(this.#db)).catch((error) => {
       this.#key = null;
@@ -116,13 +124,16 @@ export class Database {
     }));
   }
 
-  /** Forgets the key with an effect: what is left of the secrets on the disk, wherever that is, is of no use any more. */
+  /**
+   * Deletes the key in a transaction, so that copies of encrypted secrets anywhere on the disk become
+   * useless.
+   */
   forgetKey(txn) {
     txn.objectStore(KEY_STORE).clear();
     this.#key = null;
   }
 
-  /** A link's rows, as `WebLink.load` takes them. */
+  /** Returns a link's rows, as `WebLink.load` takes them. */
   async rows(link) {
     const store = this.read(ROWS).objectStore(ROWS);
     const range = ofLink(link);
@@ -133,18 +144,18 @@ export class Database {
     }));
   }
 
-  /** The newest link, if there is one. */
+  /** Returns the newest link, if there is one. */
   async link() {
     const all = await done(this.read(LINKS).objectStore(LINKS).getAll());
     return all.sort((a, b) => b.created - a.created)[0];
   }
 
-  /** One value of one of the application's stores. */
+  /** Returns a value from one of the application's stores. */
   get(store, key) {
     return done(this.read(store).objectStore(store).get(key));
   }
 
-  /** A transaction that only reads. */
+  /** Returns a transaction that only reads. */
   read(...stores) {
     const txn = this.#db.transaction(stores);
     this.#watched(new Promise((over) => { txn.oncomplete = txn.onabort = over; })).catch(() => {});
@@ -152,11 +163,11 @@ export class Database {
   }
 
   /**
-   * Applies commits and effects in one transaction. An effect is a function that is given the transaction and must use it
-   * at once. Fails with `Conflict` when the store is not at the version that the first commit of a link expects, and with
-   * `Full` when there is no room.
-   * All begin in the order in which they are asked for, each when its secrets are wrapped; what comes while another transaction is under
-   * way shares the next one.
+   * Applies commits and effects in one transaction. An effect is a function that gets the transaction and
+   * must use it at once. Rejects with `Conflict` when the store is not at the version that the first commit
+   * of a link expects, and with `Full` when there is no space.
+   * Transactions begin in the order of the calls, each once its secrets are encrypted; calls made while
+   * another transaction runs share the next one.
    */
   write(commits, effects) {
     const wrapped = this.#wrap(commits);
@@ -195,7 +206,7 @@ export class Database {
         isOver();
         reject(reason ?? told(txn.error) ?? new Error("the database gave a transaction up"));
       };
-      // Its first request is answered when those before it are over.
+      // The first request of a transaction is answered when all transactions before it have ended.
       txn.objectStore(KEY_STORE).count().onsuccess = () => {
         this.#answered();
         isOver();
@@ -214,8 +225,8 @@ export class Database {
 }
 
 /**
- * Compares versions and writes. The requests of a transaction run in order, so a failed comparison undoes what follows it. Of several
- * writes of one key only the last is made: every commit writes the version.
+ * Compares versions, then writes. Requests of a transaction run in order, so a failed comparison undoes what
+ * follows. Of several writes to one key only the last is made, because every commit writes the version.
  */
 function applyAll(store, commits, fail) {
   const compared = new Set();
@@ -233,13 +244,13 @@ function applyAll(store, commits, fail) {
       if (key && last.get(`${commit.link} ${key}`) !== write) continue;
       if (value) store.put(value, [commit.link, key]);
       else if (key) store.delete([commit.link, key]);
-      // The browser takes no range that is empty.
+      // The browser rejects an empty range.
       else if (indexedDB.cmp(from, to) < 0) store.delete(IDBKeyRange.bound([commit.link, from], [commit.link, to], false, true));
     }
   }
 }
 
-/** Every key of a link: an array is behind every binary key. */
+/** Returns the range of all keys of a link: arrays sort after all binary keys. */
 export const ofLink = (link) => IDBKeyRange.bound([link], [link, []]);
 
 function same(a, b) {
@@ -248,14 +259,14 @@ function same(a, b) {
 }
 
 /**
- * How often the browser may say that a database is there which it closed, since it closes it before it removes it; how far apart it is
- * asked, in milliseconds; and how often at most.
+ * How often the browser may list a database that it has closed (it closes a database before it removes it),
+ * the interval of the queries in milliseconds, and the most queries.
  */
 const GONE_LOOKS = 5;
 const GONE_EVERY = 200;
 const GONE_ASKED_MAX = 50;
 
-/** Whether a database that was there is not any more: the user had the browser clear it. */
+/** Returns whether an existing database was removed, because the user made the browser clear it. */
 export function isGone(name) {
   return new Promise((resolve) => {
     let [asked, there] = [0, 0];
@@ -264,7 +275,8 @@ export function isGone(name) {
       there += 1;
       return there === GONE_LOOKS && resolve(false);
     };
-    // Chromium never answers what it is asked in the moment in which it closes databases: no question waits for the answer to another.
+    // Chromium never answers a query made at the moment when it closes databases, so no query waits for
+    // another's answer.
     const ask = () => {
       if (asked === GONE_ASKED_MAX) return resolve(false);
       asked += 1;

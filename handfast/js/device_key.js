@@ -1,9 +1,9 @@
-// The key that wraps stored secrets. The browser keeps it, and gives it to nobody: what is in the database alone opens no link. A copy
-// of the whole profile has the key too; that such a copy is noticed is the ratchet's affair.
+// The key that encrypts stored secrets. The browser keeps it and exports it to nobody, so that a copy of the
+// database alone is of no use. A copy of the whole profile includes the key; the ratchet detects such a copy.
 
 import { done } from "./request.js";
 
-/** The store of the key, and its name there. */
+/** The store of the key, and the key's name in it. */
 export const KEY_STORE = "device";
 const NAME = "key";
 
@@ -16,7 +16,7 @@ export class DeviceKey {
     this.#key = key;
   }
 
-  /** The key of a database, made when there is none. */
+  /** Returns the key of a database, and creates it if there is none. */
   static async of(db) {
     const stored = await done(db.transaction(KEY_STORE).objectStore(KEY_STORE).get(NAME));
     if (stored) return new DeviceKey(stored);
@@ -31,14 +31,14 @@ export class DeviceKey {
     return new DeviceKey(made);
   }
 
-  /** A value as it is stored. `link` and `key` say where: it opens nowhere else. */
+  /** Encrypts a value for storage. It can be decrypted only under the same `link` and `key`. */
   async wrap(link, key, value) {
     const nonce = crypto.getRandomValues(new Uint8Array(12));
     const sealed = await crypto.subtle.encrypt({ name: "AES-GCM", iv: nonce, additionalData: place(link, key) }, this.#key, value);
     return { nonce, sealed: new Uint8Array(sealed) };
   }
 
-  /** The value of what is stored. */
+  /** Decrypts a stored value. */
   async unwrap(link, key, { nonce, sealed }) {
     const plain = await crypto.subtle.decrypt({ name: "AES-GCM", iv: nonce, additionalData: place(link, key) }, this.#key, sealed)
       .catch(() => { throw new Error("the keys in the database cannot be opened: they were damaged, or come from another browser"); });
@@ -46,5 +46,5 @@ export class DeviceKey {
   }
 }
 
-/** The link is of one length, so the two cannot run into each other. */
+/** The additional authenticated data. `link` has a fixed length, so that it needs no separator from `key`. */
 const place = (link, key) => new Uint8Array([...encoder.encode(link), ...new Uint8Array(key)]);

@@ -1,11 +1,13 @@
-// Moments at which a page must look whether its connection still lives: it became visible, the network came back, it was
-// thawed, or the clock jumped because the computer slept.
+// The events at which a page must check its connection: it became visible, the network came back, the page
+// was thawed, or the clock jumped because the computer slept.
 
-/** How often the clocks are compared, and by how much they may differ, in milliseconds. */
+/**
+ * The interval at which the clocks are compared, and the difference that counts as sleep, in milliseconds.
+ */
 const EVERY = 5_000;
 const JUMP = 10_000;
 
-/** Calls `moment({ hidden })` at each such moment. Gives a function that ends it. */
+/** Calls `moment({ hidden })` at each such event. Returns a function that ends this. */
 export function watchMoments(moment) {
   const ends = new AbortController();
   const listen = (target, type) => target.addEventListener(type, () => moment({ hidden: document.hidden }), { signal: ends.signal });

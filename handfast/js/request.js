@@ -1,6 +1,6 @@
-// Requests of IndexedDB as promises.
+// IndexedDB requests as promises.
 
-/** The browser gives this page no more room. What was durable still is; there is room again when the user has made some. */
+/** The browser gives this page no more storage. Durable data stay; the user can free space. */
 export class Full extends Error {
   constructor() {
     super("this browser has no room left to keep anything");
@@ -8,7 +8,7 @@ export class Full extends Error {
   }
 }
 
-/** The result of a request. */
+/** Returns a promise for the result of a request. */
 export function done(request) {
   return new Promise((resolve, reject) => {
     request.onsuccess = () => resolve(request.result);
@@ -16,5 +16,5 @@ export function done(request) {
   });
 }
 
-/** The browser's word that there is no room, as `Full`. */
+/** Converts the browser's error about exceeded storage to `Full`, and returns all others unchanged. */
 export const told = (error) => (error?.name === "QuotaExceededError" ? new Full() : error);

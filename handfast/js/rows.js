@@ -1,5 +1,6 @@
-// Rows of the phone's collections, as the sync lane brings them: the newest revision of each, snapshots in pages, and the
-// digest that tells whether they are those of the phone (spec, delivery). The store is `rows`, by `[collection, id]`.
+// The rows of the phone's collections, as the sync lane delivers them: the newest revision of each, snapshots
+// in pages, and the digest that shows whether they equal the phone's (spec, delivery). The store is `rows`,
+// by `[collection, id]`.
 
 import { done } from "./request.js";
 import { decodeRow, rowDigest } from "./handfast.js";
@@ -8,12 +9,13 @@ export const ROWS_STORE = "rows";
 
 const ofCollection = (collection) => IDBKeyRange.bound([collection], [collection, []]);
 
-/** What waits for its turn in a transaction. */
+/** The steps that wait for their turn, by transaction. */
 const turns = new WeakMap();
 
 /**
- * Makes a step in a transaction once the steps before it are over: it calls `over` when its last request was answered. What arrives is
- * applied in the order in which it came, also where one step needs several requests, each made when the one before was answered.
+ * Runs a step in a transaction after the steps before it; a step calls `over` when its last request was
+ * answered. So arrivals are applied in their order, even if a step needs several requests, each made when the
+ * one before was answered.
  */
 export function inTurn(txn, step) {
   const waiting = turns.get(txn);
@@ -28,9 +30,10 @@ export function inTurn(txn, step) {
 }
 
 /**
- * Takes a `delta` or a `page` into a transaction. `take(row)` is called for each row that is new or newer, and says whether the row stays:
- * false for one that only marks a deletion; `gone(row)` for each that a snapshot did not bring. Of a collection with a `bound` the rows
- * beyond it go without a word, the lowest ids first (spec, SYN-033). Then calls `over`.
+ * Applies a `delta` or `page` in a transaction, then calls `over`. `take(row)` is called for each row that is
+ * new or newer, and returns false if the row only marks a deletion; `gone(row)` is called for each row that a
+ * snapshot did not contain. In a collection with a `bound`, rows beyond it are dropped silently, lowest ids
+ * first (spec, SYN-033).
  */
 export function takeRows(message, txn, { take, gone, bound }, over) {
   const store = txn.objectStore(ROWS_STORE);
@@ -43,18 +46,19 @@ export function takeRows(message, txn, { take, gone, bound }, over) {
     else over();
   };
   const all = () => takeAll(store, collection, rows, take, finish);
-  // Of a collection that is told from its beginning, what is here is not known to be there.
+  // A collection that is sent from its beginning may lack rows that are stored here, so all are marked as
+  // stale first.
   const isAnew = isPage ? message.first : message.from === 0n;
   if (isAnew) eachOf(store, collection, (cursor) => cursor.update({ ...cursor.value, stale: true }), all);
   else all();
 }
 
-/** Takes the rows of a collection of which none is kept: each is given to `take`. */
+/** Passes the rows of a collection that is not kept to `take`. */
 export function passRows(message, take) {
   for (const { id, rev, body } of message.items.map(read).filter(Boolean)) take({ collection: message.collection, id, rev, body });
 }
 
-/** A collection was found in step: what is stale of it goes. */
+/** Deletes the stale rows of a collection that equals the phone's, calling `gone` for each. */
 export function dropStale(store, collection, gone, over) {
   eachOf(store, collection, (cursor) => {
     if (!cursor.value.stale) return;
@@ -74,7 +78,7 @@ function dropBeyond(store, collection, bound, over) {
   };
 }
 
-/** What is no row cannot be applied (spec, SYN-009). */
+/** Returns a decoded row, or null for an item that is not a row and so cannot be applied (spec, SYN-009). */
 function read(item) {
   try {
     return decodeRow(item);
@@ -83,14 +87,17 @@ function read(item) {
   }
 }
 
-/** Takes rows in their order. All are looked up at once, as each answer takes its time; of one that comes twice the first copy is known. */
+/**
+ * Applies rows in order. All are looked up at once, because each answer takes time; if a row comes twice, the
+ * first copy counts as stored.
+ */
 function takeAll(store, collection, rows, take, over) {
   if (rows.length === 0) return over();
   const taken = new Map();
   const takeRow = ({ id, rev, body }, stored) => {
     const name = id.join();
     const old = taken.has(name) ? taken.get(name) : stored;
-    // The first copy that a snapshot brings counts; else the higher revision (spec, SYN-014).
+    // Of a snapshot the first copy of a row counts, otherwise the higher revision (spec, SYN-014).
     if (old && old.rev > rev && !old.stale) return;
     const stays = take({ collection, id, rev, body });
     const row = { collection, id, rev, stale: false };
@@ -119,14 +126,17 @@ function eachOf(store, collection, change, over) {
   };
 }
 
-/** The rows of a collection that are stored and not stale; with a `bound`, as many of those of the highest ids. */
+/**
+ * Returns the stored rows of a collection that are not stale; with a `bound`, at most that many, of the
+ * highest ids.
+ */
 export async function rowsOf(txn, collection, bound = Infinity) {
   const rows = await done(txn.objectStore(ROWS_STORE).getAll(ofCollection(collection)));
   const fresh = rows.filter((row) => !row.stale);
   return fresh.slice(Math.max(0, fresh.length - bound));
 }
 
-/** The digest of a collection's rows as they are stored. */
+/** Returns the digest of a collection's stored rows. */
 export async function digestOf(txn, collection, bound) {
   const rows = await rowsOf(txn, collection, bound);
   return rowDigest(rows.map((row) => row.id), rows.map((row) => row.rev));

@@ -1,14 +1,15 @@
-// One WebSocket to a relay. Binary messages come as ArrayBuffers, and everything that happens goes through one queue in
-// the order in which it happened: the handlers are called with nothing of this socket in between.
+// One WebSocket to a relay. Binary messages arrive as ArrayBuffers, and the handlers are called in the order
+// of events, never from within a call to this socket.
 
-/** How often it is looked whether the browser has handed queued bytes on, in milliseconds. */
+/** The interval of checks whether the browser has sent queued bytes, in milliseconds. */
 const DRAIN_EVERY = 50;
-/** How much may wait in the browser before the socket is given up, in bytes. */
+/** The number of bytes that may wait in the browser before the socket is closed. */
 const BUFFERED_MAX = 4 << 20;
 
 /**
- * Gives the memory of a buffer that only scripts have seen back at once: what is collected later is hundreds of megabytes while files go by.
- * Of a buffer that the browser made, or was given, the browser keeps the bytes all the same.
+ * Frees the memory of a buffer that only scripts have used at once: garbage collection would leave hundreds
+ * of megabytes while files are transferred. The bytes of a buffer that the browser made or was given are kept
+ * all the same.
  */
 export const release = (buffer) => { buffer.transfer?.(0); };
 
@@ -19,7 +20,10 @@ export class Socket {
   #told = 0;
   #timer = 0;
 
-  /** Opens a socket. `handlers`: `opened()`, `message(Uint8Array)`, `written(bytes)`, `closed(reason)`; `closed` is the last call, and comes once. */
+  /**
+   * Opens a socket. `handlers` are `opened()`, `message(Uint8Array)`, `written(bytes)` and `closed(reason)`;
+   * `closed` is called once and last.
+   */
   constructor(url, handlers) {
     this.#handlers = handlers;
     this.#socket = new WebSocket(url);
@@ -33,13 +37,13 @@ export class Socket {
     this.#socket.onclose = (event) => this.#end(event.wasClean ? `the relay closed the connection (${event.code})` : "the connection is lost");
   }
 
-  /** Sends one binary message, whose bytes are free again afterwards. */
+  /** Sends one binary message. Its bytes may be reused afterwards. */
   send(bytes) {
     if (this.#socket.readyState !== WebSocket.OPEN) return;
     this.#socket.send(bytes);
     this.#sent += bytes.byteLength;
     if (this.#socket.bufferedAmount > BUFFERED_MAX) return this.#end("the relay takes nothing any more");
-    // Not at once: who sends is in the middle of something.
+    // Not called at once, because the sender is in the middle of its own work.
     queueMicrotask(() => this.#tellWritten());
   }
 
@@ -51,7 +55,10 @@ export class Socket {
     this.#socket.close();
   }
 
-  /** Says how many bytes left since the last time: what was given to the browser, less what still waits in it. */
+  /**
+   * Reports the bytes sent since the last report: those passed to the browser, less those that still wait in
+   * it.
+   */
   #tellWritten() {
     clearTimeout(this.#timer);
     if (!this.#handlers) return;

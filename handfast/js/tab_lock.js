@@ -1,7 +1,7 @@
-// One live tab for each database. A tab that has not the lock opens no socket. A take-over is polite: the holder is
-// asked, and has two seconds to finish its transactions; then the lock is taken from it.
+// A lock that lets only one tab use a database. A tab without the lock opens no socket. On a take-over the
+// holder is asked first and has two seconds to finish its transactions; then the lock is stolen from it.
 
-/** How long the holder may take, in milliseconds. */
+/** The time that the holder has to finish, in milliseconds. */
 const POLITE = 2000;
 
 export class TabLock {
@@ -11,7 +11,7 @@ export class TabLock {
   #release = null;
   #held = false;
 
-  /** `lost` is called when another tab takes over; the lock is free once its promise is done. */
+  /** `lost` is called when another tab takes over; the lock is free once its promise resolves. */
   constructor(name, lost) {
     this.#name = `handfast ${name}`;
     this.#lost = lost;
@@ -23,12 +23,12 @@ export class TabLock {
     return this.#held;
   }
 
-  /** Takes the lock if it is free. Says whether this tab has it. */
+  /** Takes the lock if it is free. Returns whether this tab has it. */
   take() {
     return this.#request({ ifAvailable: true });
   }
 
-  /** Takes the lock from whoever has it. */
+  /** Takes the lock from the tab that has it. */
   async takeOver() {
     this.#channel.postMessage("give");
     const patience = AbortSignal.timeout(POLITE);
@@ -44,7 +44,7 @@ export class TabLock {
         resolve(true);
         return new Promise((release) => { this.#release = release; });
       }).catch((error) => {
-        // The lock was stolen, or did not come in time.
+        // The lock was stolen, or was not granted in time.
         if (this.#held) this.#giveUp();
         reject(error);
       });
@@ -58,7 +58,7 @@ export class TabLock {
     this.#release = null;
   }
 
-  /** Gives the lock back. */
+  /** Releases the lock. */
   close() {
     this.#held = false;
     this.#release?.();

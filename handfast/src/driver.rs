@@ -1,7 +1,8 @@
-//! The tokio driver: one WebSocket to a relay, and the random generator that the machines are given.
+//! The tokio driver: WebSockets to relays, clocks, and the random generator for the machines.
 //!
-//! The machines of this library do no I/O. A program that keeps them in one thread needs one task for each socket:
-//! [`spawn_socket`] starts it, a bounded channel brings what happens, a [`SocketHandle`] takes what is to be sent.
+//! The machines of this library do no I/O. A program that keeps them in one thread needs one task for each
+//! socket: [`spawn_socket`] starts it, a bounded channel delivers its events, and a [`SocketHandle`] takes
+//! what must be sent.
 //!
 //! ```no_run
 //! use handfast::RelayName;

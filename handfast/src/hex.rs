@@ -1,6 +1,7 @@
-//! Bytes as people and pages write them.
+//! Hexadecimal text, as pages and people write ids.
 
-/// `N` bytes from hex of either case; `None` for anything else.
+/// Returns the `N` bytes that a text of 2N hexadecimal digits, in either case, stands for; `None` for any
+/// other text.
 #[must_use]
 pub fn parse_hex<const N: usize>(text: &str) -> Option<[u8; N]> {
     let digits = text.as_bytes();

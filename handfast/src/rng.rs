@@ -1,4 +1,4 @@
-//! The generator that programs hand to the machines.
+//! The random generator that programs pass to the machines.
 
 use core::convert::Infallible;
 
@@ -9,21 +9,23 @@ use zeroize::Zeroizing;
 
 const KEY_LEN: usize = 32;
 
-/// The operating system gives no random bytes: a program refuses to run.
+/// The error that the operating system provides no random bytes, on which a program must stop.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the operating system gives no random bytes")]
 #[non_exhaustive]
 pub struct NoRandomness;
 
-/// A generator that cannot be run backwards and does not repeat itself after a fork.
+/// A random generator that cannot be run backwards, and does not repeat itself after a fork.
 ///
-/// It keeps one key. Each draw mixes bytes of the operating system into the key, replaces the key by the first output
-/// of `ChaCha20` under it (*fast key erasure*) and returns what follows. It cannot fail, as the machines require.
+/// It keeps one key. Each draw mixes fresh bytes of the operating system into the key, replaces the key by
+/// the first output of `ChaCha20` under it (*fast key erasure*), and returns the output after that. It cannot
+/// fail, as the machines require.
 ///
 /// # Security
-/// Whoever reads its memory at a later time (a core dump, swap, a snapshot of the machine) learns nothing of what it
-/// returned before. Two copies of it, made by a fork or by resuming one snapshot twice, return different bytes as long
-/// as the operating system has bytes to give; if that fails after the start, a draw goes on with the key alone.
+/// Whoever reads its memory later (from a core dump, swap, or a snapshot of the machine) learns nothing of
+/// what it returned before. Two copies of it, made by a fork or by resuming a snapshot twice, return
+/// different bytes as long as the operating system provides some; if that fails later, a draw uses the key
+/// alone.
 pub struct SystemRng {
     key: Zeroizing<[u8; KEY_LEN]>,
 }
@@ -35,13 +37,13 @@ impl core::fmt::Debug for SystemRng {
 }
 
 impl SystemRng {
-    /// One draw: the key is replaced before the bytes are returned.
+    /// Draws bytes; the key is replaced before they are returned.
     fn draw(&mut self, fresh: &[u8; KEY_LEN], out: &mut [u8]) {
         // req: HSK-121
         for (key, fresh) in self.key.iter_mut().zip(fresh) {
             *key ^= fresh;
         }
-        // A key is used once, so that the nonce may stand still.
+        // Each key is used for one draw only, so the nonce may be constant.
         let mut stream = ChaCha20::new(&(*self.key).into(), &[0; 12].into());
         // req: HSK-120
         self.key.fill(0);
@@ -68,7 +70,7 @@ impl TryRng for SystemRng {
 
     fn try_fill_bytes(&mut self, out: &mut [u8]) -> Result<(), Infallible> {
         let mut fresh = Zeroizing::new([0; KEY_LEN]);
-        // Without fresh bytes the draw goes on with the key alone.
+        // If the operating system fails, the draw uses the key alone.
         let _ = getrandom::fill(fresh.as_mut());
         self.draw(&fresh, out);
         Ok(())
@@ -77,10 +79,10 @@ impl TryRng for SystemRng {
 
 impl TryCryptoRng for SystemRng {}
 
-/// A generator seeded by the operating system.
+/// Creates a generator seeded by the operating system.
 ///
 /// # Errors
-/// [`NoRandomness`] when the operating system gives no seed.
+/// [`NoRandomness`] when the operating system provides no seed.
 pub fn os_rng() -> Result<SystemRng, NoRandomness> {
     let mut key = Zeroizing::new([0; KEY_LEN]);
     getrandom::fill(key.as_mut()).map_err(|_| NoRandomness)?;
@@ -94,8 +96,8 @@ mod tests {
 
     use super::*;
 
-    /// What somebody does who has a generator's state: runs each key in it, as either construction would, and looks
-    /// for bytes that were drawn earlier.
+    /// Attacks a generator as somebody who has its state would: runs each key in it by either construction,
+    /// and looks for bytes that were drawn earlier.
     fn is_recovered(state: &[u8], drawn: &[u8; 32]) -> bool {
         state.windows(KEY_LEN).any(|key| {
             let key: [u8; KEY_LEN] = key.try_into().expect("a window of that length");
@@ -128,7 +130,7 @@ mod tests {
             }
             assert!(!is_recovered(rng.key.as_ref(), &ephemeral), "{draws_between} draws later");
         }
-        // Also when the operating system has nothing to add.
+        // The same must hold when the operating system adds nothing.
         let mut bytes = [0; 32];
         rng.draw(&[0; KEY_LEN], &mut bytes);
         assert!(!is_recovered(rng.key.as_ref(), &bytes));

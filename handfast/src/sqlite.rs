@@ -1,4 +1,5 @@
-//! Links in SQLite: a connection that is set up right, and commits inside the application's own transactions.
+//! Links in SQLite: connections with the right settings, and commits inside the application's own
+//! transactions.
 //!
 //! ```
 //! use handfast::sqlite::{self, DeviceKey, Txn};
@@ -17,7 +18,7 @@
 //! # }
 //! ```
 //!
-//! One process owns the database, with one connection: hold a lock on its directory.
+//! One process may use the database, with one connection: hold a lock on its directory.
 
 mod device_key;
 pub mod file;
@@ -38,26 +39,26 @@ use zeroize::Zeroizing;
 pub use device_key::DeviceKey;
 pub use reserve::{RESERVE_LEN, Reserve, make_room, open_reserved};
 
-/// The oldest SQLite that is accepted, as `major * 1,000,000 + minor * 1,000 + patch`: older ones can corrupt a
-/// database in WAL mode.
+/// The oldest accepted version of SQLite, as `major * 1,000,000 + minor * 1,000 + patch`. Older ones can
+/// corrupt a database in WAL mode.
 pub const SQLITE_VERSION_MIN: i32 = 3_051_003;
-/// A version that its makers withdrew.
+/// A version that SQLite's authors withdrew.
 const SQLITE_VERSION_WITHDRAWN: i32 = 3_052_000;
-/// How long a write waits for another program that holds the database.
+/// How long a write waits while another program holds the database.
 pub const BUSY_DEADLINE: Duration = Duration::from_secs(5);
 
-/// The size of a page of a new database. A small change writes each page that it touches whole, and a text with its states
-/// touches thirty.
+/// The page size of new databases, in bytes. Every page that a change touches is written as a whole, and a
+/// text with its states touches thirty.
 const PAGE_LEN: u32 = 1_024;
-/// The smallest page there is: what is shorter is no database yet.
+/// The smallest page size of SQLite; a shorter file is no database yet.
 const HEADER_LEN_MIN: u64 = 512;
-/// Where the header of a database says how large its pages are, big-endian; 1 stands for 65,536.
+/// The offset of the page size in a database's header, big-endian, where 1 means 65,536.
 const PAGE_LEN_AT: usize = 16;
-/// Where the header of a database says how it is written, and what that is in WAL mode.
+/// The offset of the write version in a database's header, and its value in WAL mode.
 const WRITE_VERSION_AT: usize = 18;
 const WRITE_VERSION_WAL: u8 = 2;
 
-/// The table of this library; one row for each key of each link.
+/// The only table of this library, with one row for each key of each link.
 const TABLE: &str = "CREATE TABLE IF NOT EXISTS handfast(
     link BLOB NOT NULL,
     key BLOB NOT NULL,
@@ -65,66 +66,67 @@ const TABLE: &str = "CREATE TABLE IF NOT EXISTS handfast(
     PRIMARY KEY(link, key)
 ) STRICT, WITHOUT ROWID";
 
-/// Why a store could not be opened, read or written.
+/// The reason why a store could not be opened, read or written.
 #[derive(Debug, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum SqliteError {
     /// The SQLite library is too old, or a withdrawn version.
     #[error("the SQLite library {0} is not safe to use; build with 3.51.3 or later")]
     Version(&'static str),
-    /// Another program held the database for longer than [`BUSY_DEADLINE`]: nothing is wrong.
+    /// Another program held the database for longer than [`BUSY_DEADLINE`]; nothing is damaged.
     #[error("another program holds the database; close it, then try again")]
     Busy,
-    /// There is no room.
+    /// The disk is full.
     #[error("the disk is full; free some space, then try again")]
     Full,
-    /// The database may be read, not written.
+    /// The database may be read but not written.
     #[error("the database cannot be written; check the permissions of its directory and files")]
     ReadOnly,
-    /// The disk fails, or the file cannot be opened. The number is SQLite's extended code.
+    /// The disk failed, or the file cannot be opened. The number is SQLite's extended result code.
     #[error("the database cannot be read or written (SQLite code {0}); check the disk and the directory")]
     Disk(i32),
-    /// The file is no database, or a part of it is wrong.
+    /// The file is not a database, or a part of it is damaged.
     #[error(
         "the database is damaged; restore the whole directory from a copy, or start with an empty one and link again"
     )]
     Damaged,
-    /// The database stands alone, without the log that holds its newest changes.
+    /// The database file is there without its write-ahead log, which contains the newest changes.
     #[error(
         "{0} stands without {0}-wal, which holds the newest changes: restore both; if another SQLite program has merged \
          them, create {0}-wal as an empty file"
     )]
     WithoutLog(String),
-    /// SQLite failed otherwise.
+    /// Any other failure of SQLite.
     #[error(transparent)]
     Sql(rusqlite::Error),
     /// A file could not be opened or written.
     #[error("{path}: {reason}")]
     File {
-        /// The file.
+        /// The path of the file.
         path: String,
-        /// What went wrong.
+        /// The operating system's reason.
         reason: crate::SystemError,
     },
-    /// A file that must be a plain one is a symbolic link or something else.
+    /// A file that must be regular is a symbolic link or something else.
     #[error("{0} is not a plain file; remove it")]
     NotAFile(String),
-    /// The database did not take the settings that durability needs.
+    /// The database did not accept a setting that durability needs.
     #[error("the database refuses {0}; is its file system read-only or remote?")]
     Setting(&'static str),
-    /// The file of the device key is not one.
+    /// The file of the device key has a wrong length.
     #[error("{0} is damaged; restore it from where the database came from, or start anew and link again")]
     KeyFile(String),
-    /// A wrapped value does not open: another device's key, or a damaged row.
+    /// A wrapped value cannot be decrypted: it is damaged, or wrapped by another device's key.
     #[error("a stored key cannot be unwrapped; the database and device.key do not belong together")]
     Unwrap,
-    /// The operating system gives no random bytes.
+    /// The operating system provides no random bytes.
     #[error("the operating system gives no random bytes")]
     NoRandomness,
 }
 
 impl SqliteError {
-    /// Whether a store that is open will fail so again: the database is not whole, or not this device's.
+    /// Returns whether an open store will keep failing: the database is damaged, or belongs to another
+    /// device.
     #[must_use]
     pub const fn is_final(&self) -> bool {
         matches!(self, Self::Damaged | Self::Unwrap)
@@ -147,7 +149,7 @@ impl From<rusqlite::Error> for SqliteError {
     }
 }
 
-/// The version number of a SQLite library, if it is safe.
+/// Checks that the version of the SQLite library is a safe one.
 fn check_version(number: i32, name: &'static str) -> Result<(), SqliteError> {
     if number < SQLITE_VERSION_MIN || number == SQLITE_VERSION_WITHDRAWN {
         return Err(SqliteError::Version(name));
@@ -155,14 +157,15 @@ fn check_version(number: i32, name: &'static str) -> Result<(), SqliteError> {
     Ok(())
 }
 
-/// Opens a database, and creates it if it is not there: readable by this user alone, in WAL mode, each commit synced.
-/// A symbolic link in its place is refused.
+/// Opens a database, or creates it, readable by this user only, in WAL mode, with every commit synced. A
+/// symbolic link in its place is refused.
 ///
-/// The log stays beside the database when it is closed, so that a database without one is known to be half of a copy.
+/// The log stays beside the database when it is closed, so that a database without one is known to be an
+/// incomplete copy.
 ///
 /// # Errors
 ///
-/// [`SqliteError`].
+/// [`SqliteError`] if the file is damaged, unusable or held by another program.
 pub fn open(path: &Path) -> Result<Connection, SqliteError> {
     check_version(rusqlite::version_number(), rusqlite::version())?;
     file::require_plain_or_absent(path)?;
@@ -170,7 +173,8 @@ pub fn open(path: &Path) -> Result<Connection, SqliteError> {
         drop(file::create_new(path)?);
     }
     require_log(path)?;
-    // SQLite looks at every part of the path: the directory may well be reached by a link, the file may not.
+    // SQLite refuses a link in any part of the path, but the directory may well be reached through one, only
+    // the file not.
     let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let parent = parent.canonicalize().map_err(|error| file::error(parent, &error))?;
     let path = parent.join(path.file_name().unwrap_or_default());
@@ -180,13 +184,14 @@ pub fn open(path: &Path) -> Result<Connection, SqliteError> {
         | OpenFlags::SQLITE_OPEN_EXRESCODE;
     let conn = Connection::open_with_flags(path, flags)?;
     conn.busy_timeout(BUSY_DEADLINE)?;
-    // A query keeps its plan whatever is bound to it: else SQLite prepares it anew for each new revision.
+    // Keeps a query's plan for all values bound to it; otherwise SQLite prepares it again for each new
+    // revision.
     let _ = conn.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
     let _ = conn.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
     conn.pragma_update(None, "foreign_keys", true)?;
     conn.pragma_update(None, "trusted_schema", false)?;
     conn.pragma_update(None, "secure_delete", true)?;
-    // Counts for a new database alone.
+    // The page size takes effect in a new database only.
     conn.pragma_update(None, "page_size", PAGE_LEN)?;
     let mode: String = conn.pragma_update_and_check(None, "journal_mode", "WAL", |row| row.get(0))?;
     if !mode.eq_ignore_ascii_case("wal") {
@@ -197,14 +202,14 @@ pub fn open(path: &Path) -> Result<Connection, SqliteError> {
     if level < 2 {
         return Err(SqliteError::Setting("synchronous = FULL"));
     }
-    // Rows that were deleted before do not stay in the log. Whoever reads just now is not waited for.
+    // Empties the log, so that deleted rows do not survive in it, without waiting for another reader.
     conn.busy_timeout(Duration::ZERO)?;
     let _: Result<i64, _> = conn.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0));
     conn.busy_timeout(BUSY_DEADLINE)?;
     Ok(conn)
 }
 
-/// Refuses a database that has tables, is in WAL mode, and has no log beside it.
+/// Refuses a database in WAL mode that has tables but no log beside it.
 fn require_log(path: &Path) -> Result<(), SqliteError> {
     let failed = |error: std::io::Error| file::error(path, &error);
     let mut log = path.as_os_str().to_os_string();
@@ -217,48 +222,49 @@ fn require_log(path: &Path) -> Result<(), SqliteError> {
     let mut header = [0; WRITE_VERSION_AT + 1];
     opened.read_exact(&mut header).map_err(failed)?;
     let page_len = u64::from(u16::from_be_bytes([header[PAGE_LEN_AT], header[PAGE_LEN_AT + 1]]));
-    // One that holds no tables is one page.
+    // A database without tables is one page long.
     if len > page_len.max(HEADER_LEN_MIN) && header[WRITE_VERSION_AT] == WRITE_VERSION_WAL {
         return Err(SqliteError::WithoutLog(path.display().to_string()));
     }
     Ok(())
 }
 
-/// Creates the table of this library if it is not there. Call it in the transaction that creates the others.
+/// Creates the table of this library if it does not exist. Call it in the transaction that creates the
+/// application's.
 ///
 /// # Errors
 ///
-/// [`SqliteError`].
+/// [`SqliteError`] if the write fails.
 pub fn create_table(conn: &Connection) -> Result<(), SqliteError> {
     Ok(conn.execute_batch(TABLE)?)
 }
 
-/// Begins a transaction that writes from its first moment, so that it can never fail in the middle because another
-/// program wrote first.
+/// Begins a transaction that holds the write lock from the start, so that it cannot fail later because
+/// another program wrote first.
 ///
 /// # Errors
 ///
-/// [`SqliteError`].
+/// [`SqliteError`], such as `Busy`.
 pub fn begin(conn: &mut Connection) -> Result<Transaction<'_>, SqliteError> {
     Ok(conn.transaction_with_behavior(TransactionBehavior::Immediate)?)
 }
 
-/// Begins a transaction as [`begin`] does, for a store that keeps it open over several calls.
+/// Begins a transaction like [`begin`], for a store that keeps it open over several calls.
 ///
 /// # Errors
 ///
-/// [`SqliteError`]. What is to be read or written next must wait until [`roll_back`] has worked.
+/// [`SqliteError`]. Nothing may be read or written then until [`roll_back`] has succeeded.
 pub fn begin_kept(conn: &Connection) -> Result<(), SqliteError> {
     roll_back(conn)?;
     let _ = conn.prepare_cached("BEGIN IMMEDIATE")?.execute([])?;
     Ok(())
 }
 
-/// Rolls back what is open, if anything is: SQLite does it by itself after some failures.
+/// Rolls back the open transaction, if there is one: after some failures SQLite has done so itself.
 ///
 /// # Errors
 ///
-/// [`SqliteError`]; then the transaction is still open, and reads would see what it wrote. Try again.
+/// [`SqliteError`]; the transaction is still open then, and reads would see what it wrote. Try again.
 pub fn roll_back(conn: &Connection) -> Result<(), SqliteError> {
     if !conn.is_autocommit() {
         conn.execute_batch("ROLLBACK")?;
@@ -266,11 +272,11 @@ pub fn roll_back(conn: &Connection) -> Result<(), SqliteError> {
     Ok(())
 }
 
-/// The settings that durability hangs on, as they are now: name and value, for a status command.
+/// Returns the settings on which durability depends, as name and value, for a status command.
 ///
 /// # Errors
 ///
-/// [`SqliteError`].
+/// [`SqliteError`] if they cannot be read.
 pub fn settings(conn: &Connection) -> Result<Vec<(&'static str, String)>, SqliteError> {
     let mut settings = vec![("sqlite_version", rusqlite::version().to_owned())];
     for name in ["journal_mode", "synchronous", "foreign_keys", "secure_delete", "user_version"] {
@@ -285,24 +291,24 @@ pub fn settings(conn: &Connection) -> Result<Vec<(&'static str, String)>, Sqlite
     Ok(settings)
 }
 
-/// The links that have rows.
+/// Returns the mailbox ids of the links that have rows, in ascending order.
 ///
 /// # Errors
 ///
-/// [`SqliteError`].
+/// [`SqliteError`] if they cannot be read.
 pub fn links(conn: &Connection) -> Result<Vec<MailboxId>, SqliteError> {
-    // A revoked or wiped link keeps its version row alone, so that an old machine cannot write again.
+    // A revoked or wiped link keeps only its version row, which keeps an old machine from writing again.
     let mut query =
         conn.prepare_cached("SELECT DISTINCT link FROM handfast WHERE key <> x'00' ORDER BY link")?;
     let rows = query.query_map([], |row| row.get::<_, [u8; 16]>(0))?;
     Ok(rows.map(|row| row.map(MailboxId::from_bytes)).collect::<Result<_, _>>()?)
 }
 
-/// The rows of a link, as `Endpoint::load` takes them.
+/// Returns the rows of a link, with secrets unwrapped, as `Endpoint::load` takes them.
 ///
 /// # Errors
 ///
-/// [`SqliteError`].
+/// [`SqliteError`] if they cannot be read or unwrapped.
 pub fn load_pairs(conn: &Connection, key: &DeviceKey, link: MailboxId) -> Result<Pairs, SqliteError> {
     let mut query = conn.prepare_cached("SELECT key, value FROM handfast WHERE link = ?1")?;
     let mut rows = query.query([link.as_bytes()])?;
@@ -316,7 +322,7 @@ pub fn load_pairs(conn: &Connection, key: &DeviceKey, link: MailboxId) -> Result
     Ok(pairs)
 }
 
-/// A transaction of the application, as [`handfast_session::Commit::apply`] takes it.
+/// A transaction of the application, in the form that [`handfast_session::Commit::apply`] takes.
 #[derive(Debug)]
 pub struct Txn<'a> {
     conn: &'a Connection,
@@ -324,7 +330,7 @@ pub struct Txn<'a> {
 }
 
 impl<'a> Txn<'a> {
-    /// Over a connection on which a transaction is open; a [`Transaction`] is one.
+    /// Wraps a connection on which a transaction is open, such as a [`Transaction`].
     #[must_use]
     pub fn new(conn: &'a Connection, key: &'a DeviceKey) -> Self {
         Self { conn, key }

@@ -1,11 +1,12 @@
-//! What every store must hold, written once: a suite that any store of this protocol can be put through.
+//! A test suite for stores: what every store of this protocol must guarantee, so that any can be checked.
 //!
-//! The machines of [`crate::session`] hand out commits; an application applies each inside a transaction of its own
-//! store, together with the effect it belongs to. Whether it does that right is what the suite finds out, for SQLite,
-//! memory, `IndexedDB` or anything else: implement [`StoreHarness`] and call [`store_suite!`](crate::store_suite!), or
-//! await the functions of [`cases`] one by one where tests are asynchronous. It knows no files, threads and clocks.
+//! The machines of [`crate::session`] return commits; an application applies each inside a transaction of its
+//! own store, together with the effect that it belongs to. The suite checks that it does so correctly, for
+//! SQLite, memory, `IndexedDB` or anything else: implement [`StoreHarness`] and call
+//! [`store_suite!`](crate::store_suite!), or await the functions of [`cases`] one by one where tests are
+//! asynchronous. It uses no files, threads or clocks.
 //!
-//! The feature `store-suite` is for tests: it brings commits that no machine gave out.
+//! The feature `store-suite` is for tests only, because it creates commits that no machine returned.
 
 #[expect(clippy::missing_panics_doc, reason = "a case panics where the store is wrong: that is its answer")]
 pub mod cases;
@@ -24,9 +25,10 @@ pub use harness::{Fault, StoreHarness, Write, WriteError, block_on};
 pub use interrupt::interrupt;
 pub use memory::{MemoryHarness, MemoryHolder};
 
-/// Makes one test of each case of the suite, for a harness whose methods never wait.
+/// Expands to one test for each case of the suite, for a harness whose methods never wait.
 ///
-/// `store_suite! { @cases [path::of::a_macro] .. }` gives the names of the cases to another macro, behind what is given.
+/// `store_suite! { @cases [path::of::a_macro] .. }` passes the names of all cases to another macro, after
+/// what is given.
 #[macro_export]
 macro_rules! store_suite {
     (@cases [$($then:tt)*] $($with:tt)*) => {

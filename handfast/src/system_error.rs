@@ -1,9 +1,10 @@
-//! What the operating system said, once and in its own words.
+//! Errors of the operating system, with its text.
 
 use std::fmt;
 use std::io::{self, ErrorKind};
 
-/// An error of the operating system that can be compared and copied. Shown, it is the system's words without a number.
+/// An error of the operating system that can be compared and cloned. It displays the system's text without a
+/// number.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SystemError {
     kind: ErrorKind,
@@ -11,13 +12,14 @@ pub struct SystemError {
 }
 
 impl SystemError {
-    /// Its kind.
+    /// Returns the error's kind.
     #[must_use]
     pub const fn kind(&self) -> ErrorKind {
         self.kind
     }
 
-    /// A text without the numbers that the standard library puts behind the system's words: `(os error 2)`.
+    /// Returns a text without the numbers, such as `(os error 2)`, that the standard library appends to the
+    /// system's.
     #[must_use]
     pub fn without_number(text: &str) -> String {
         let mut parts = text.split(" (os error ");
@@ -33,7 +35,7 @@ impl SystemError {
 impl From<&io::Error> for SystemError {
     fn from(error: &io::Error) -> Self {
         let kind = error.kind();
-        // Only an error with a number, or with an error inside, has words of its own.
+        // Only an error with a number, or with another error inside, has a text of its own.
         let has_words = error.raw_os_error().is_some() || error.get_ref().is_some();
         let words = if has_words { Self::without_number(&error.to_string()) } else { words_of(kind) };
         Self { kind, words }
@@ -58,7 +60,8 @@ impl fmt::Display for SystemError {
     }
 }
 
-/// Words for an error that has none: what the standard library has for these is no help ("entity not found").
+/// Returns a text for an error that has none; the standard library's ("entity not found") does not help
+/// users.
 fn words_of(kind: ErrorKind) -> String {
     let words = match kind {
         ErrorKind::NotFound => "No such file or directory",
@@ -76,7 +79,7 @@ fn words_of(kind: ErrorKind) -> String {
         ErrorKind::WouldBlock => "it is in use",
         other => {
             let words = other.to_string();
-            // The kinds that say nothing at all.
+            // These kinds do not name a cause.
             let is_empty = words.starts_with("uncategorized") || other == ErrorKind::Other;
             return if is_empty { "the system does not say why".to_owned() } else { words };
         }

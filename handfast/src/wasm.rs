@@ -1,8 +1,8 @@
-//! The machines for pages: [`WebPairing`] makes a link, [`WebLink`] is one, both without I/O.
+//! The machines for web pages: [`WebPairing`] creates a link, [`WebLink`] runs it, both without I/O.
 //!
-//! Everything that a page adds is in `handfast/js`: `companion.js` drives the machines over a WebSocket and an
-//! IndexedDB database, in one tab at a time. Times are milliseconds as `performance.now()` gives them. Numbers of the
-//! protocol are `bigint`.
+//! All else that a page needs is in `handfast/js`: `companion.js` drives the machines over a WebSocket and an
+//! IndexedDB database, in one tab at a time. Times are milliseconds, as `performance.now()` returns them;
+//! 64-bit numbers of the protocol are `bigint`.
 
 mod journal;
 mod js_object;
@@ -29,14 +29,14 @@ pub use media::{ContentHasher, MediaReceiver, get_meta, media_type, put_meta};
 pub use pairing::{WebPairing, WebShownCodes};
 pub use rows::{decode_row, row_digest};
 
-/// The types of what crosses the border, as an editor shows them.
+/// The TypeScript types of all values that cross the border between page and module.
 #[wasm_bindgen(typescript_custom_section)]
 const TYPES: &str = include_str!("wasm/types.d.ts");
 
-/// The address of a relay's socket: `ws` to this machine, `wss` to any other.
+/// Returns the URL of a relay's WebSocket: `ws` for this machine, `wss` for any other.
 ///
 /// # Errors
-/// The name is no relay name.
+/// The name is not a valid relay name.
 #[wasm_bindgen(js_name = relayUrl)]
 pub fn relay_url(name: &str) -> Result<String, JsError> {
     let relay = relay(name)?;
@@ -44,14 +44,15 @@ pub fn relay_url(name: &str) -> Result<String, JsError> {
     Ok(format!("{scheme}://{relay}/v1"))
 }
 
-/// The key of a command that was stored before commands had keys, by its number in this link; both as hex.
+/// Returns the key of a command that was stored before commands had keys, from its number on this link.
+/// `link` and the result are hexadecimal.
 ///
 /// # Errors
-/// The link is no mailbox id.
+/// `link` is not a mailbox id.
 #[wasm_bindgen(js_name = oldCommandKey)]
 pub fn old_command_key(link: &str, number: f64) -> Result<String, JsError> {
     let mailbox = parse_hex(link).ok_or_else(|| JsError::new("a link has 16 bytes"))?;
-    // A number that a page stored is a whole one below 2^53.
+    // Numbers that a page stored are integers below 2^53.
     let number = Duration::try_from_secs_f64(number).map_or(0, |number| number.as_secs());
     // req: RES-035
     Ok(key_schedule::old_command_key(&MailboxId::from_bytes(mailbox), number).to_string())
@@ -61,7 +62,7 @@ fn relay(name: &str) -> Result<RelayName, JsError> {
     RelayName::parse(name).map_err(|_| JsError::new("not a relay name: a host, or host:port, in lower case"))
 }
 
-/// The rows of a link, from an array of `[key, value]`.
+/// Returns the rows of a link from an array of `[key, value]`.
 fn pairs(rows: &Array) -> Pairs {
     let mut pairs = Pairs::new();
     for row in rows.iter() {
@@ -72,22 +73,22 @@ fn pairs(rows: &Array) -> Pairs {
     pairs
 }
 
-/// The generator of one machine.
+/// Returns a random generator for one machine.
 fn generator() -> Result<SystemRng, JsError> {
     os_rng().map_err(|error| JsError::new(&error.to_string()))
 }
 
-/// A time of the page. One that is not a number, or before the start, is the start.
+/// Converts a time of the page. One that is not a number, or negative, becomes the clock's start.
 fn timestamp(ms: f64) -> Timestamp {
     Duration::try_from_secs_f64(ms / 1000.0).map_or(Timestamp::ZERO, |since| Timestamp::ZERO.plus(since))
 }
 
-/// A time for the page.
+/// Converts a time for the page.
 fn milliseconds(at: Timestamp) -> f64 {
     at.since(Timestamp::ZERO).as_secs_f64() * 1000.0
 }
 
-/// Any error, as the page sees it.
+/// Converts any error for the page.
 fn refused(error: impl core::fmt::Display) -> JsError {
     JsError::new(&error.to_string())
 }

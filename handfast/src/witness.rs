@@ -1,4 +1,5 @@
-//! What of each file was made durable, so that a simulator can take away the rest. Never part of a shipped build.
+//! A record of which bytes of each file are durable, so that a simulator can remove the others. Never part of
+//! a shipped build.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -7,7 +8,7 @@ use std::io;
 use std::path::Path;
 
 thread_local! {
-    /// Length that was durable, by a file's number.
+    /// The durable length of each file, by inode number.
     static SYNCED: RefCell<BTreeMap<u64, u64>> = const { RefCell::new(BTreeMap::new()) };
 }
 
@@ -21,11 +22,11 @@ fn number(_: &std::fs::Metadata) -> u64 {
     0
 }
 
-/// A file was synced.
+/// Records that a file was synced.
 ///
 /// # Errors
 ///
-/// The system's.
+/// The operating system's error.
 pub fn synced(file: &File) -> io::Result<()> {
     let meta = file.metadata()?;
     SYNCED.with_borrow_mut(|synced| {
@@ -39,11 +40,11 @@ pub fn forget() {
     SYNCED.with_borrow_mut(BTreeMap::clear);
 }
 
-/// Takes away what of a file was never made durable, as a power failure may. Returns how many bytes that were.
+/// Truncates a file to its durable length, as a power failure may. Returns the number of bytes lost.
 ///
 /// # Errors
 ///
-/// The system's.
+/// The operating system's error.
 pub fn lose_unsynced(path: &Path) -> io::Result<u64> {
     let file = File::options().write(true).open(path)?;
     let meta = file.metadata()?;

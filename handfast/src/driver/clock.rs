@@ -1,10 +1,10 @@
-//! The monotonic clock of one process, and what shows that the computer slept.
+//! The monotonic clock of a process, and the detection of sleep.
 
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use handfast_codec::Timestamp;
 
-/// How far the clocks of a process may come apart between two looks.
+/// The difference of the two clocks' advances from which on the computer counts as having slept.
 const JUMP: Duration = Duration::from_secs(10);
 
 /// The monotonic clock of one process.
@@ -14,22 +14,23 @@ pub struct Clock {
 }
 
 impl Clock {
-    /// A clock that begins now.
+    /// Creates a clock that starts now.
     #[must_use]
     pub fn start() -> Self {
         Self { start: Instant::now() }
     }
 
-    /// The time since its start.
+    /// Returns the time since the clock's start.
     #[must_use]
     pub fn now(&self) -> Timestamp {
         Timestamp::ZERO.plus(self.start.elapsed())
     }
 }
 
-/// Notices that the computer slept, or that its clock was set: the machines are to be told with `probe` (spec, TIM-004).
+/// Detects that the computer slept or that its wall clock was set; call `probe` on the machines then (spec,
+/// TIM-004).
 ///
-/// The monotonic clock stands still meanwhile on many systems, so no deadline of the machines would.
+/// On many systems the monotonic clock stops during sleep, so that no deadline of a machine would pass.
 #[derive(Clone, Copy, Debug)]
 pub struct SleepWatch {
     clock: Clock,
@@ -37,22 +38,22 @@ pub struct SleepWatch {
 }
 
 impl SleepWatch {
-    /// How often to look, at the least.
+    /// The longest time between two checks.
     const EVERY: Duration = Duration::from_secs(5);
 
-    /// A watch over this clock that begins now.
+    /// Starts the detection, over this clock.
     #[must_use]
     pub fn start(clock: Clock) -> Self {
         Self { clock, apart: Self::apart(clock, SystemTime::now()) }
     }
 
-    /// Whether the computer slept, or its clock was set by more than 10 s, since the last look.
+    /// Returns whether the computer slept, or its wall clock was set by more than 10 s, since the last check.
     #[must_use]
     pub fn has_jumped(&mut self) -> bool {
         self.has_jumped_at(SystemTime::now())
     }
 
-    /// How long a program may wait that has nothing to do before `deadline`: 5 s at the most, so that it looks again.
+    /// Returns how long a program may wait until `deadline`: at most 5 s, so that it checks again.
     #[must_use]
     pub fn wait(deadline: Option<Duration>) -> Duration {
         deadline.map_or(Self::EVERY, |deadline| deadline.min(Self::EVERY))
@@ -63,7 +64,7 @@ impl SleepWatch {
         self.apart.abs_diff(before) > JUMP
     }
 
-    /// By how much the clock of the computer is ahead of the monotonic one.
+    /// Returns how far the wall clock is ahead of the monotonic one.
     fn apart(clock: Clock, wall: SystemTime) -> Duration {
         wall.duration_since(UNIX_EPOCH).unwrap_or_default().saturating_sub(clock.start.elapsed())
     }

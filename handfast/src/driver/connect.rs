@@ -1,4 +1,4 @@
-//! From a relay's name to an open stream: addresses, TCP, TLS.
+//! From a relay's name to an open stream: name look-up, TCP, TLS.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -21,44 +21,46 @@ use tokio_rustls::client::TlsStream;
 use super::tls::{self, CertificatesError, TlsFailure};
 use super::{CONNECT_DEADLINE, SocketError};
 
-/// The kernel's part of what is written and not yet sent, in bytes: small, so that a text does not wait behind a video
-/// that already left this process.
+/// The size of the kernel's send buffer, in bytes: small, so that a text does not wait behind a video that
+/// this process has already written.
 const SEND_BUFFER_LEN: u32 = 64 * 1024;
-/// How long one address of several is tried.
+/// The longest time to try one address, if there are several.
 const ADDRESS_DEADLINE: Duration = Duration::from_secs(4);
 
-/// How relays are reached: `ws` to loopback names, `wss` to all others, checked against its root certificates.
+/// Opens connections to relays: `ws` to loopback names, `wss` to all others, checked against its root
+/// certificates.
 #[derive(Clone)]
 pub struct Connector {
     tls: Arc<ClientConfig>,
     deadline: Duration,
-    /// Relays that asked not to be connected to before a time.
+    /// The relays that asked clients to stay away, with the time until which.
     held: Arc<Mutex<BTreeMap<RelayName, Instant>>>,
 }
 
 impl Connector {
-    /// Trusts the public certificate authorities that Mozilla trusts.
+    /// Creates a connector that trusts the public certificate authorities of Mozilla's list.
     ///
     /// # Errors
-    /// [`SocketError::Tls`] when the cryptography offers no usable version of TLS.
+    /// [`SocketError::Tls`] when the crypto provider offers no usable version of TLS.
     pub fn new() -> Result<Self, SocketError> {
         Self::with_roots(RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() })
     }
 
-    /// Trusts those and the authorities of a PEM file, which a home or a company has for itself.
+    /// Creates a connector that trusts these and the authorities in a PEM file, such as a home's or company's
+    /// own.
     ///
     /// # Errors
-    /// [`CertificatesError`] when it holds no certificate, or one that cannot be used.
+    /// [`CertificatesError`] when the file has no certificate, or one that cannot be used.
     pub fn with_more_roots(pem: &[u8]) -> Result<Self, CertificatesError> {
         let mut roots = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
         tls::add_roots(&mut roots, pem)?;
         Self::with_roots(roots).map_err(|_| CertificatesError::Unusable)
     }
 
-    /// Trusts these certificate authorities and no others.
+    /// Creates a connector that trusts only these certificate authorities.
     ///
     /// # Errors
-    /// [`SocketError::Tls`] when the cryptography offers no usable version of TLS.
+    /// [`SocketError::Tls`] when the crypto provider offers no usable version of TLS.
     pub fn with_roots(roots: RootCertStore) -> Result<Self, SocketError> {
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let tls = ClientConfig::builder_with_provider(provider)
@@ -69,7 +71,7 @@ impl Connector {
         Ok(Self { tls: Arc::new(tls), deadline: CONNECT_DEADLINE, held: Arc::default() })
     }
 
-    /// The same with another deadline than [`CONNECT_DEADLINE`].
+    /// Replaces the deadline for opening a socket, which is [`CONNECT_DEADLINE`] otherwise.
     #[must_use]
     pub fn with_deadline(mut self, deadline: Duration) -> Self {
         self.deadline = deadline;
@@ -80,13 +82,13 @@ impl Connector {
         self.deadline
     }
 
-    /// The relay asked not to be connected to for so many seconds.
+    /// Notes that the relay asked clients to stay away for `seconds`, and keeps to 300 s of it at most.
     pub(super) fn hold(&self, relay: &RelayName, seconds: u64) {
         let until = Instant::now() + Duration::from_secs(seconds.min(RETRY_AFTER_MAX));
         let _ = self.held.lock().unwrap_or_else(PoisonError::into_inner).insert(relay.clone(), until);
     }
 
-    /// Waits until the relay may be connected to.
+    /// Waits until the relay accepts connections again.
     pub(super) async fn until_allowed(&self, relay: &RelayName) {
         let until = self.held.lock().unwrap_or_else(PoisonError::into_inner).get(relay).copied();
         // req: TIM-022
@@ -95,7 +97,7 @@ impl Connector {
         }
     }
 
-    /// An open stream to the relay. The caller sets the deadline.
+    /// Opens a stream to the relay. The caller enforces the deadline.
     pub(super) async fn open(&self, relay: &RelayName) -> Result<RelayStream, SocketError> {
         let plain = relay.is_loopback();
         let stream = open_tcp(relay, plain).await?;
@@ -123,14 +125,14 @@ impl fmt::Debug for Connector {
     }
 }
 
-/// The URL of a relay, for the upgrade request.
+/// Returns the URL of the relay's WebSocket.
 pub(super) fn url(relay: &RelayName) -> String {
     // req: RLY-022
     let scheme = if relay.is_loopback() { "ws" } else { "wss" };
     format!("{scheme}://{relay}/v1")
 }
 
-/// The host without the brackets of an IPv6 address.
+/// Returns the host, without the brackets of an IPv6 address.
 fn bare_host(relay: &RelayName) -> &str {
     relay.host().trim_start_matches('[').trim_end_matches(']')
 }
@@ -160,7 +162,7 @@ async fn open_address(address: SocketAddr) -> io::Result<TcpStream> {
     Ok(stream)
 }
 
-/// A stream to a relay, plain or sealed.
+/// A stream to a relay, plain or over TLS.
 #[derive(Debug)]
 pub(super) enum RelayStream {
     Plain(TcpStream),

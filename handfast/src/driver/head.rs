@@ -1,5 +1,5 @@
-//! The answer to the upgrade, read whole before the WebSocket crate sees it: in whatever pieces it comes, but not
-//! without a limit.
+//! The head of the answer to a WebSocket upgrade, collected completely, but up to a limit, before the
+//! WebSocket crate sees it.
 
 use std::io;
 use std::pin::Pin;
@@ -8,18 +8,18 @@ use std::task::{Context, Poll, ready};
 use handfast_codec::limits::UPGRADE_HEAD_LEN_MAX;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-/// What an answer of HTTP begins with.
+/// The bytes with which an HTTP answer begins.
 const HTTP: &[u8] = b"HTTP/1.";
-/// What the head of an answer ends with.
+/// The bytes with which the head of an answer ends.
 const END: &[u8] = b"\r\n\r\n";
 
-/// The head of the answer is longer than [`UPGRADE_HEAD_LEN_MAX`].
+/// The error of a head that is longer than [`UPGRADE_HEAD_LEN_MAX`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the head of the answer is too long")]
 pub(super) struct HeadTooLong;
 
-/// A stream whose first bytes, the head of an HTTP answer, come out together, however they came in. The WebSocket crate
-/// takes a head in many small pieces for an attack.
+/// A stream that delivers its first bytes, the head of an HTTP answer, in one piece, however they arrived.
+/// The WebSocket crate takes a head in many small pieces for an attack.
 #[derive(Debug)]
 pub(super) struct HeadFirst<S> {
     stream: S,
@@ -28,11 +28,11 @@ pub(super) struct HeadFirst<S> {
 
 #[derive(Debug)]
 enum State {
-    /// The head is not whole.
+    /// The head is incomplete; these bytes of it have arrived.
     Head(Vec<u8>),
-    /// What was read so far, and how much of it was given out.
+    /// The bytes collected, and how many of them were delivered.
     Ready(Vec<u8>, usize),
-    /// Everything else is the stream's.
+    /// The head was delivered; everything else passes through.
     Through,
 }
 
@@ -43,7 +43,7 @@ impl<S> HeadFirst<S> {
 }
 
 impl<S: AsyncRead + Unpin> HeadFirst<S> {
-    /// Reads until the head is whole, or what comes is no head.
+    /// Reads until the head is complete, or until the bytes cannot be a head.
     fn poll_head(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         while let State::Head(head) = &mut self.state {
             let mut piece = [0; 2_048];
@@ -107,7 +107,7 @@ mod tests {
 
     use super::*;
 
-    /// What comes out of the stream, in the pieces in which it comes out.
+    /// Returns what comes out of the stream, in the pieces in which it comes.
     async fn pieces(input: Vec<Vec<u8>>) -> Result<Vec<Vec<u8>>, String> {
         let (mut near, far) = tokio::io::duplex(64 * 1024);
         let writer = tokio::spawn(async move {
@@ -141,7 +141,7 @@ mod tests {
         assert_eq!(pieces(input.clone()).await, Ok(vec![head.to_vec()]));
         input.push(b"after".to_vec());
         assert_eq!(pieces(input).await.map(|pieces| pieces.concat()), Ok([&head[..], b"after"].concat()));
-        // What comes with the head in one piece comes out once, and in order.
+        // Bytes that arrive together with the head come out once, and in order.
         let together = [&head[..], &vec![7; 10_000]].concat();
         assert_eq!(pieces(vec![together.clone()]).await.map(|pieces| pieces.concat()), Ok(together));
     }

@@ -1,4 +1,4 @@
-//! The one socket of a program that runs one link in one task.
+//! The socket of a program that runs a single link in a single task.
 
 use std::time::Duration;
 
@@ -12,17 +12,17 @@ use tokio::time::timeout;
 
 use super::task::{SocketEvent, SocketHandle, spawn_socket};
 
-/// Events that may wait, after which nothing more is read.
+/// The number of events that may wait before reading stops.
 const INBOX_LEN: usize = 64;
 
-/// At most one open socket at a time: what an `Endpoint` asks for, and what happens to it. Events of a socket that was
-/// given up are left out.
+/// At most one open socket at a time, as an `Endpoint` asks for, and its events. Events of sockets that were
+/// replaced or closed are dropped.
 #[derive(Debug)]
 pub struct LinkSocket {
     events: mpsc::Sender<(u64, SocketEvent)>,
     inbox: mpsc::Receiver<(u64, SocketEvent)>,
     open: Option<SocketHandle>,
-    /// Which socket is meant: of this one and no earlier.
+    /// The number of the current socket, by which events of earlier ones are recognised.
     tag: u64,
 }
 
@@ -34,7 +34,7 @@ impl Default for LinkSocket {
 }
 
 impl LinkSocket {
-    /// Opens a socket to a relay, in place of an earlier one. Must be called within a tokio runtime.
+    /// Opens a socket to a relay, replacing the current one. Must be called within a tokio runtime.
     pub fn connect(&mut self, relay: &RelayName) {
         self.tag = self.tag.saturating_add(1);
         let tag = self.tag;
@@ -42,13 +42,13 @@ impl LinkSocket {
         self.open = Some(spawn_socket(&Handle::current(), relay.clone(), self.events.clone(), wrap));
     }
 
-    /// Gives the socket up.
+    /// Closes the socket.
     pub fn disconnect(&mut self) {
         self.open = None;
     }
 
-    /// Sends one relay frame; without a socket it is lost, as the endpoint expects. A socket that takes no more is closed,
-    /// and its `Closed` follows.
+    /// Sends one relay frame. Without a socket it is lost, which the endpoint allows for. A socket whose
+    /// queue is full is closed, and its `Closed` follows.
     pub fn send(&self, frame: Bytes) {
         if let Some(socket) = &self.open
             && socket.send(frame).is_err()
@@ -57,17 +57,18 @@ impl LinkSocket {
         }
     }
 
-    /// Waits for the next event of the open socket; `None` when `wait` has passed (`None`: it never does).
+    /// Waits for the next event of the open socket. Returns `None` when `wait` has passed; without `wait` it
+    /// never does.
     ///
-    /// It may be dropped at any time without losing an event.
+    /// The future may be dropped at any time without losing an event.
     pub async fn next(&mut self, wait: Option<Duration>) -> Option<SocketEvent> {
-        // A wait without an end is one that ends long after the machine's own deadlines.
+        // `Duration::MAX` is far beyond the machine's own deadlines, so it works as no limit.
         timeout(wait.unwrap_or(Duration::MAX), self.next_of_open()).await.ok()
     }
 
     async fn next_of_open(&mut self) -> SocketEvent {
         loop {
-            // This end holds a sender, so the channel is never closed.
+            // `self` holds a sender, so the channel never closes.
             let Some((tag, event)) = self.inbox.recv().await else { std::future::pending().await };
             if tag == self.tag && self.open.is_some() {
                 if matches!(event, SocketEvent::Closed(_)) {
@@ -79,11 +80,11 @@ impl LinkSocket {
     }
 }
 
-/// Tells an endpoint what happened to its socket, or, with `None`, that time has passed.
+/// Passes a socket's event to an endpoint, or, with `None`, the fact that its deadline has passed.
 ///
 /// # Errors
 ///
-/// [`ApiMisuse`] when it is not the event of the socket that the endpoint asked for.
+/// [`ApiMisuse`] when the event is not one of the socket that the endpoint asked for.
 pub fn tell(
     endpoint: &mut Endpoint,
     now: Timestamp,

@@ -1,4 +1,4 @@
-//! The open sockets of a program that keeps its machines in one thread.
+//! The open sockets of a program that keeps all its machines in one thread.
 
 use std::collections::BTreeMap;
 use std::fmt::Debug;
@@ -12,10 +12,10 @@ use super::connect::Connector;
 use super::task::{SocketEvent, SocketHandle, spawn_socket_with};
 use crate::RelayName;
 
-/// How long a socket that is given up may still write what was queued: the last words of a connection.
+/// How long a socket that is being closed may still write what was queued, such as a CLOSE.
 const LINGER: Duration = Duration::from_millis(500);
 
-/// Sockets by the tag that a program gives them.
+/// Sockets, each under a tag that the program chooses.
 #[derive(Debug)]
 pub struct SocketSet<T, E> {
     runtime: Handle,
@@ -30,7 +30,8 @@ where
     T: Copy + Ord + Send + Sync + 'static,
     E: Send + 'static,
 {
-    /// An empty set whose sockets are opened by `connector`, and tell what happens through `wrap` into `events`.
+    /// Creates an empty set whose sockets are opened by `connector`, and whose events go through `wrap` into
+    /// `events`.
     #[must_use]
     pub fn new(
         runtime: Handle,
@@ -41,7 +42,7 @@ where
         Self { runtime, connector, events, wrap, open: BTreeMap::new() }
     }
 
-    /// Opens a socket.
+    /// Opens a socket under this tag.
     pub fn connect(&mut self, tag: T, relay: RelayName) {
         let wrap = self.wrap;
         let (connector, events) = (Ok(self.connector.clone()), self.events.clone());
@@ -59,7 +60,7 @@ where
         }
     }
 
-    /// Gives a socket up; what is queued may still leave.
+    /// Closes a socket; what is queued may still leave.
     pub fn disconnect(&mut self, tag: T) {
         if let Some(handle) = self.open.remove(&tag) {
             drop(self.runtime.spawn(async move {
@@ -69,19 +70,19 @@ where
         }
     }
 
-    /// How many sockets are open or being opened, and how many bytes wait in them.
+    /// Returns the number of sockets that are open or opening, and the bytes that wait in them.
     #[must_use]
     pub fn usage(&self) -> (usize, usize) {
         (self.open.len(), self.open.values().map(SocketHandle::queued).sum())
     }
 
-    /// The runtime of the sockets' tasks.
+    /// Returns the runtime of the sockets' tasks.
     #[must_use]
     pub fn runtime(&self) -> &Handle {
         &self.runtime
     }
 
-    /// A socket's `Closed` has come: forgets it.
+    /// Forgets a socket whose `Closed` has come.
     pub fn closed(&mut self, tag: T) {
         drop(self.open.remove(&tag));
     }

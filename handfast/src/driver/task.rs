@@ -1,4 +1,4 @@
-//! The task that runs one socket.
+//! The task that opens one socket, and reads and writes it.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -15,39 +15,39 @@ use tokio_tungstenite::tungstenite::Message;
 use super::connect::Connector;
 use super::websocket::{CLOSE_DEADLINE, SocketError, WebSocket, WsSink, WsStream, frame_of, going_away};
 
-/// Bytes that wait to be written to one socket. An `Endpoint` seals at most 256 KiB ahead, so a program that reports
-/// what was written never meets it.
+/// The most bytes that may wait to be written to one socket. An `Endpoint` seals at most 256 KiB in advance,
+/// so a program that reports what was written never reaches it.
 pub const QUEUE_LEN_MAX: usize = 1_048_576;
-/// How long the relay may take nothing of what is written.
+/// How long the relay may take no bytes before the socket is given up.
 pub const WRITE_DEADLINE: Duration = Duration::from_secs(30);
 
-/// What happens to a socket: `Opened` at most once and first, `Closed` exactly once and last.
+/// An event of a socket: `Opened` comes at most once and first, `Closed` exactly once and last.
 #[derive(Debug, PartialEq, Eq)]
 #[expect(clippy::exhaustive_enums, reason = "a program must handle each")]
 pub enum SocketEvent {
-    /// It is open: call `handle_opened`.
+    /// The socket is open: call `handle_opened`.
     Opened,
-    /// A relay frame came: call `handle_bytes`.
+    /// A relay frame arrived: call `handle_bytes`.
     Message(BytesMut),
     /// A frame of this length has been handed to the kernel: call `transmitted`.
     Written(usize),
-    /// It is gone, or could not be opened: call `handle_closed`.
+    /// The socket has ended, or could not be opened: call `handle_closed`.
     Closed(SocketError),
 }
 
-/// A frame could not be queued.
+/// The reason why a frame could not be queued.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum SendError {
-    /// The socket has ended; its `Closed` is on its way.
+    /// The socket has ended; its `Closed` will follow.
     #[error("the socket is closed")]
     Closed,
-    /// More than [`QUEUE_LEN_MAX`] would wait.
+    /// More than [`QUEUE_LEN_MAX`] bytes would wait.
     #[error("too much waits to be written")]
     Full,
 }
 
-/// The sending half of a socket's task. Dropped, it closes the socket.
+/// The sending side of a socket's task. Dropping it closes the socket.
 #[derive(Debug)]
 pub struct SocketHandle {
     frames: mpsc::UnboundedSender<Bytes>,
@@ -56,10 +56,11 @@ pub struct SocketHandle {
 }
 
 impl SocketHandle {
-    /// Queues one relay frame; it does not wait.
+    /// Queues one relay frame, without waiting.
     ///
     /// # Errors
-    /// [`SendError`] when the socket is closed or its queue is full. The frame is lost; close the socket.
+    /// [`SendError`] when the socket is closed or its queue is full. The frame is lost then, so close the
+    /// socket.
     pub fn send(&self, frame: Bytes) -> Result<(), SendError> {
         let len = frame.len();
         let fits = |queued: usize| queued.checked_add(len).filter(|queued| *queued <= QUEUE_LEN_MAX);
@@ -69,23 +70,23 @@ impl SocketHandle {
         self.frames.send(frame).map_err(|_| SendError::Closed)
     }
 
-    /// Bytes that wait to be written.
+    /// Returns the number of bytes that wait to be written.
     #[must_use]
     pub fn queued(&self) -> usize {
         self.queued.load(Ordering::Relaxed)
     }
 
-    /// Closes the socket in good order; what is queued is not written any more. `Closed` follows.
+    /// Closes the socket with a closing handshake; queued frames are dropped. `Closed` follows.
     pub fn close(&self) {
         let _ = self.closing.send_replace(true);
     }
 }
 
-/// Starts a task that opens a WebSocket to `relay` and runs it to its end.
+/// Starts a task that opens a WebSocket to `relay`, and runs it until it ends.
 ///
-/// Each event goes through `wrap` into the channel, which belongs to the program's own loop: `wrap` adds which socket it
-/// is, as events of a socket that was given up may still come. While the channel is full nothing is read, so the relay
-/// waits. It may be called from any thread.
+/// Each event goes through `wrap` into the channel of the program's own loop; `wrap` adds which socket it is,
+/// because events of a socket that was closed may still come. While the channel is full nothing is read, so
+/// that the relay waits. May be called from any thread.
 pub fn spawn_socket<E, W>(
     runtime: &Handle,
     relay: RelayName,
@@ -99,8 +100,8 @@ where
     spawn_socket_with(runtime, Connector::new(), relay, events, wrap)
 }
 
-/// The same, by a connector of the program's own: one for all its sockets, or one with other root certificates. An
-/// error in its place becomes the socket's `Closed`.
+/// Does the same with a connector of the caller: one for all its sockets, or one with other root
+/// certificates. An error in its place becomes the socket's `Closed`.
 pub fn spawn_socket_with<E, W>(
     runtime: &Handle,
     connector: Result<Connector, SocketError>,
@@ -118,7 +119,7 @@ where
     let task = Task { events, wrap, queued: Arc::clone(&queued) };
     drop(runtime.spawn(async move {
         let reason = task.run(connector, &relay, outgoing, closed_here).await;
-        // A program that dropped its inbox wants no last word.
+        // A program that dropped its channel needs no last event.
         let _ = task.emit(SocketEvent::Closed(reason)).await;
     }));
     SocketHandle { frames, queued, closing }
@@ -162,7 +163,7 @@ impl<E: Send, W: Fn(SocketEvent) -> E + Send + Sync> Task<E, W> {
             reason = self.write(&mut sink, outgoing) => reason,
             () = asked_to_close(&mut closed_here) => SocketError::ClosedHere,
         };
-        // A relay that hangs up has often said why: what it sent before is still to be read.
+        // A relay that closes has often sent the reason before, so what has arrived is read first.
         let reason = match reason {
             SocketError::Lost => timeout(CLOSE_DEADLINE, self.read(&mut stream)).await.unwrap_or(reason),
             other => other,
@@ -203,14 +204,14 @@ impl<E: Send, W: Fn(SocketEvent) -> E + Send + Sync> Task<E, W> {
     }
 }
 
-/// Waits until the handle asks for the end, or is dropped.
+/// Waits until the handle asks to close, or is dropped.
 async fn asked_to_close(closed_here: &mut watch::Receiver<bool>) {
-    // An error means that the handle is gone.
+    // An error means that the handle was dropped.
     let _ = closed_here.wait_for(|closing| *closing).await;
 }
 
 async fn close(sink: &mut WsSink, stream: &mut WsStream) {
-    // Whatever comes of it, the socket ends here.
+    // The socket ends here, whatever this returns.
     let _ = timeout(CLOSE_DEADLINE, async {
         sink.send(Message::Close(Some(going_away()))).await?;
         while let Some(Ok(_)) = stream.next().await {}

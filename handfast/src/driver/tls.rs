@@ -1,4 +1,4 @@
-//! Why TLS failed, in words that name the cause, and certificates of authorities that a user trusts beside the public ones.
+//! The causes of a failed TLS handshake, named for users, and a user's own certificate authorities.
 
 use std::io;
 
@@ -6,16 +6,16 @@ use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::{CertificateError, Error, RootCertStore};
 
-/// Why there is no secure connection.
+/// The reason why there is no TLS connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum TlsFailure {
-    /// The certificate leads to no authority that is trusted.
+    /// The certificate does not lead to a trusted authority.
     #[error(
         "its certificate is of an authority that is not trusted here; one of your own is named with --ca FILE"
     )]
     UnknownIssuer,
-    /// The certificate is too old.
+    /// The certificate has expired.
     #[error("its certificate has expired, or this machine's clock is wrong")]
     Expired,
     /// The certificate is not valid yet.
@@ -24,24 +24,24 @@ pub enum TlsFailure {
     /// The certificate is for another name.
     #[error("its certificate is for another name")]
     WrongName,
-    /// The certificate is not one that a server may have, or is damaged.
+    /// The certificate is damaged, revoked, self-signed, or not for a server.
     #[error(
         "its certificate cannot be used: it is damaged, revoked, signed by itself, or not one for a server"
     )]
     Certificate,
-    /// What answered was no TLS.
+    /// The answer was not TLS.
     #[error("what answers there speaks no TLS")]
     NoTls,
-    /// It shares no version of TLS with this program, or no cipher.
+    /// The server shares no safe version of TLS, or no cipher, with this program.
     #[error("it speaks only versions of TLS that are not safe any more")]
     Version,
-    /// It hung up before the connection was secure.
+    /// The server closed the connection during the handshake.
     #[error("it hung up before the connection was secure")]
     HungUp,
-    /// It refused this client.
+    /// The server refused this client with an alert.
     #[error("it refused the secure connection")]
     Refused,
-    /// Otherwise.
+    /// Any other failure.
     #[error("the secure connection failed")]
     Other,
 }
@@ -74,19 +74,19 @@ fn of_certificate(reason: &CertificateError) -> TlsFailure {
     }
 }
 
-/// A file of certificates cannot be used.
+/// The reason why a file of certificates cannot be used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum CertificatesError {
-    /// It is no PEM file with certificates.
+    /// The file is not a PEM file with certificates.
     #[error("it holds no certificate in PEM form (-----BEGIN CERTIFICATE-----)")]
     None,
-    /// One of them is damaged, or no authority can have it.
+    /// A certificate in the file is damaged, or cannot be an authority's.
     #[error("a certificate in it is damaged")]
     Unusable,
 }
 
-/// Adds the certificates of a PEM file.
+/// Adds the certificates of a PEM file to the trusted ones.
 pub(super) fn add_roots(roots: &mut RootCertStore, pem: &[u8]) -> Result<(), CertificatesError> {
     let before = roots.len();
     for certificate in CertificateDer::pem_slice_iter(pem) {

@@ -1,4 +1,4 @@
-//! One WebSocket to a relay, by hand: for tests and small programs. [`super::spawn_socket`] runs one in a task.
+//! One WebSocket without a task, for tests and small programs. [`super::spawn_socket`] runs one in a task.
 
 use std::io;
 use std::time::Duration;
@@ -18,41 +18,41 @@ use super::head::{HeadFirst, HeadTooLong};
 use super::tls::TlsFailure;
 use crate::SystemError;
 
-/// How long it may take to reach a relay: name, TCP, TLS and upgrade together.
+/// The longest time to reach a relay: name look-up, TCP, TLS and upgrade together.
 pub const CONNECT_DEADLINE: Duration = Duration::from_secs(10);
-/// How long the relay may take to answer a close.
+/// The longest wait for the relay's side of a closing handshake.
 pub(super) const CLOSE_DEADLINE: Duration = Duration::from_secs(2);
-/// What is read from the kernel at once, in bytes.
+/// The number of bytes to read from the kernel at once.
 const READ_BUFFER_LEN: usize = 32 * 1024;
 
-/// Why a socket could not be opened, or ended.
+/// The reason why a socket could not be opened, or has ended.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum SocketError {
     /// The relay's name has no address, or `localhost` no loopback address.
     #[error("the relay's name has no usable address")]
     Resolve,
-    /// No TCP connection.
+    /// TCP failed.
     #[error("the relay cannot be reached ({0}){hint}", hint = connect_hint(.0))]
     Connect(SystemError),
     /// TLS failed.
     #[error("no secure connection to the relay: {0}")]
     Tls(TlsFailure),
-    /// What answered is no relay: it refused to speak WebSocket, with this HTTP status if there was one.
+    /// Something else answered than a relay: it does not speak WebSocket, or refused with this HTTP status.
     #[error("{}", not_a_relay(*.0))]
     NotARelay(Option<u16>),
-    /// The head of the answer is longer than that of any relay.
+    /// The head of the answer is longer than any relay's.
     #[error("what answers there is not a relay: its answer is too long; check the relay's name")]
     HeadTooLong,
-    /// The relay, or a proxy before it, takes nobody now (HTTP status 429 or 503). It may say for how many seconds.
+    /// The relay, or a proxy before it, accepts no clients now (HTTP status 429 or 503).
     #[error("{}", not_now(*status, *retry_after))]
     NotNow {
-        /// The HTTP status.
+        /// The HTTP status, 429 or 503.
         status: u16,
-        /// How many seconds it asks to wait.
+        /// The number of seconds for which it asks clients to stay away.
         retry_after: Option<u64>,
     },
-    /// The deadline of the connect passed.
+    /// The deadline for opening the socket passed.
     #[error("the relay did not answer in time")]
     ConnectTimeout,
     /// A message was longer than a relay frame may be.
@@ -61,13 +61,13 @@ pub enum SocketError {
     /// The relay broke the rules of the WebSocket protocol, or sent text.
     #[error("the relay broke the rules of its protocol")]
     Protocol,
-    /// The connection is lost.
+    /// The TCP connection was lost.
     #[error("the connection to the relay is lost")]
     Lost,
-    /// The relay took nothing for too long.
+    /// The relay accepted no bytes for too long.
     #[error("the relay takes nothing any more")]
     WriteTimeout,
-    /// The relay closed the socket, with this code if it gave one.
+    /// The relay closed the socket, with this WebSocket close code if it sent one.
     #[error("the relay closed the connection")]
     ClosedByRelay(Option<u16>),
     /// This side closed the socket.
@@ -102,7 +102,7 @@ fn connect_hint(error: &SystemError) -> &'static str {
     if error.kind() == io::ErrorKind::ConnectionRefused { "; is it running?" } else { "" }
 }
 
-/// What a person can do who meets something else in the place of a relay.
+/// Returns what a user can do when something other than a relay answers.
 fn not_a_relay(status: Option<u16>) -> String {
     let Some(status) = status else {
         return "what answers there is not a relay: it does not speak WebSocket; check the relay's name"
@@ -126,7 +126,7 @@ fn not_now(status: u16, retry_after: Option<u64>) -> String {
     format!("the relay takes nobody now (HTTP status {status}){}", asked.unwrap_or_default())
 }
 
-/// An open WebSocket to a relay: each binary message is one relay frame.
+/// An open WebSocket to a relay, on which each binary message is one relay frame.
 #[derive(Debug)]
 pub struct WebSocket(WebSocketStream<HeadFirst<RelayStream>>);
 
@@ -139,11 +139,11 @@ impl WebSocket {
         Self::connect_with(&Connector::new()?, relay).await
     }
 
-    /// Opens a WebSocket by this connector.
+    /// Opens a WebSocket with this connector.
     ///
     /// # Errors
-    /// [`SocketError`] when it cannot be opened within the connector's deadline, which begins when a relay that asked to
-    /// be left alone may be connected to again.
+    /// [`SocketError`] when it cannot be opened within the connector's deadline. That starts only when a
+    /// relay that asked clients to stay away accepts them again.
     pub async fn connect_with(connector: &Connector, relay: &RelayName) -> Result<Self, SocketError> {
         connector.until_allowed(relay).await;
         // req: TIM-021
@@ -179,7 +179,7 @@ impl WebSocket {
     /// Sends one relay frame.
     ///
     /// # Errors
-    /// [`SocketError`] when the connection is lost.
+    /// [`SocketError`] when the connection was lost.
     pub async fn send(&mut self, frame: Bytes) -> Result<(), SocketError> {
         Ok(self.0.send(Message::Binary(frame)).await?)
     }
@@ -187,7 +187,7 @@ impl WebSocket {
     /// Waits for one relay frame.
     ///
     /// # Errors
-    /// [`SocketError`] when the socket ended, or the relay broke a rule.
+    /// [`SocketError`] when the socket has ended, or the relay broke a rule.
     pub async fn recv(&mut self) -> Result<BytesMut, SocketError> {
         loop {
             if let Some(frame) = frame_of(self.0.next().await)? {
@@ -196,9 +196,9 @@ impl WebSocket {
         }
     }
 
-    /// Closes the socket in good order, in at most two seconds.
+    /// Closes the socket with a closing handshake of at most two seconds.
     pub async fn close(mut self) {
-        // Whatever comes of it, the socket ends here.
+        // The socket ends here, whatever this returns.
         let _ = timeout(CLOSE_DEADLINE, async {
             self.0.close(Some(going_away())).await?;
             while let Some(Ok(_)) = self.0.next().await {}
@@ -219,11 +219,12 @@ pub(super) fn going_away() -> CloseFrame {
     CloseFrame { code: CloseCode::Normal, reason: "".into() }
 }
 
-/// The relay frame in what the socket gave; `None` for a message of the WebSocket layer.
+/// Returns the relay frame in a WebSocket message; `None` for a control message such as Ping.
 pub(super) fn frame_of(next: Option<Result<Message, WsError>>) -> Result<Option<BytesMut>, SocketError> {
     match next {
         Some(Ok(Message::Binary(bytes))) => {
-            // The socket shares its buffer, so this is the one copy; a record is opened in place behind it.
+            // The socket shares its buffer, so this is the only copy; a record is decrypted in place after
+            // it.
             Ok(Some(bytes.try_into_mut().unwrap_or_else(|shared| BytesMut::from(&shared[..]))))
         }
         Some(Ok(Message::Text(_))) => Err(SocketError::Protocol),

@@ -1,4 +1,5 @@
-//! The key that wraps stored secrets: a file outside the database, so that a copy of the database alone opens no link.
+//! The key that wraps stored secrets: a file outside the database, so that a copy of the database alone is of
+//! no use.
 
 use std::fmt;
 use std::fs;
@@ -16,7 +17,7 @@ const KEY_LEN: usize = 32;
 const NONCE_LEN: usize = 12;
 
 /// The device-bound key of a native store. A wrapped value is `nonce 12 random | ciphertext | tag 16`
-/// (ChaCha20-Poly1305, associated data `link | key`).
+/// (ChaCha20-Poly1305 with `link | key` as associated data).
 pub struct DeviceKey(Box<[u8; KEY_LEN]>);
 
 impl Drop for DeviceKey {
@@ -34,30 +35,30 @@ impl fmt::Debug for DeviceKey {
 }
 
 impl DeviceKey {
-    /// Draws a key from the operating system.
+    /// Draws a key from the operating system's randomness.
     ///
     /// # Errors
     ///
-    /// [`SqliteError::NoRandomness`].
+    /// [`SqliteError::NoRandomness`] if there is none.
     pub fn generate() -> Result<Self, SqliteError> {
         let mut key = Box::new([0; KEY_LEN]);
         getrandom::fill(key.as_mut_slice()).map_err(|_| SqliteError::NoRandomness)?;
         Ok(Self(key))
     }
 
-    /// A given key, for tests and the simulator.
+    /// Returns a key with these bytes, for tests and the simulator.
     #[cfg(feature = "hazmat")]
     #[must_use]
     pub fn from_bytes(key: [u8; 32]) -> Self {
         Self(Box::new(key))
     }
 
-    /// Reads the key's file.
+    /// Reads the key from its file.
     ///
     /// # Errors
     ///
-    /// [`SqliteError::File`] when it is not there, [`SqliteError::NotAFile`] for a link, [`SqliteError::KeyFile`] when
-    /// its length is wrong.
+    /// [`SqliteError::File`] when there is no file, [`SqliteError::NotAFile`] for a symbolic link,
+    /// [`SqliteError::KeyFile`] when its length is wrong.
     pub fn load(path: &Path) -> Result<Self, SqliteError> {
         let mut opened = file::open(path, false)?;
         let mut key = Box::new([0; KEY_LEN]);
@@ -74,11 +75,11 @@ impl DeviceKey {
         }
     }
 
-    /// Writes the key to a file that must not be there, and syncs it.
+    /// Writes the key to a new file, and syncs it.
     ///
     /// # Errors
     ///
-    /// [`SqliteError::File`].
+    /// [`SqliteError::File`] when the file exists or cannot be written.
     pub fn save_new(&self, path: &Path) -> Result<(), SqliteError> {
         let mut created = file::create_new(path)?;
         created
@@ -88,12 +89,12 @@ impl DeviceKey {
         file::sync_dir(path.parent().unwrap_or(Path::new(".")))
     }
 
-    /// Reads the key's file, or creates it whole: a crash leaves either no key or a good one. Hold the lock on the
-    /// directory.
+    /// Reads the key from its file, or creates both. A crash leaves either no key or a complete one. Hold the
+    /// lock on the directory.
     ///
     /// # Errors
     ///
-    /// [`SqliteError`].
+    /// [`SqliteError`] if the file cannot be read, written or used.
     pub fn load_or_create(path: &Path) -> Result<Self, SqliteError> {
         file::require_plain_or_absent(path)?;
         if path.exists() {
@@ -117,11 +118,11 @@ impl DeviceKey {
         ChaCha20Poly1305::new(self.0.as_ref().into())
     }
 
-    /// Wraps a value of a link's key.
+    /// Encrypts the value of a key of a link.
     ///
     /// # Errors
     ///
-    /// [`SqliteError::NoRandomness`].
+    /// [`SqliteError::NoRandomness`] if the nonce cannot be drawn.
     pub fn wrap(&self, link: MailboxId, key: &[u8], value: &[u8]) -> Result<Vec<u8>, SqliteError> {
         let mut nonce = [0; NONCE_LEN];
         getrandom::fill(&mut nonce).map_err(|_| SqliteError::NoRandomness)?;
@@ -137,11 +138,11 @@ impl DeviceKey {
         Ok(out)
     }
 
-    /// Opens what [`DeviceKey::wrap`] made for the same link and key.
+    /// Decrypts what [`DeviceKey::wrap`] returned for the same link and key.
     ///
     /// # Errors
     ///
-    /// [`SqliteError::Unwrap`].
+    /// [`SqliteError::Unwrap`] if the value is damaged, or was wrapped by another key.
     pub fn unwrap(
         &self,
         link: MailboxId,

@@ -1,4 +1,5 @@
-//! Files that belong to this user alone, and never to whoever planted a link in their place.
+//! Files that only this user can read, opened without following a symbolic link that somebody planted in
+//! their place.
 
 use std::fs::{self, File, OpenOptions};
 use std::io;
@@ -6,7 +7,7 @@ use std::path::Path;
 
 use super::SqliteError;
 
-/// The error of a file.
+/// Returns the error for a file, with its path.
 #[must_use]
 pub fn error(path: &Path, error: &io::Error) -> SqliteError {
     SqliteError::File { path: path.display().to_string(), reason: error.into() }
@@ -18,7 +19,7 @@ fn private(options: &mut OpenOptions) -> &mut OpenOptions {
     options.mode(0o600)
 }
 
-/// Never through a link, and never waiting for what is no plain file.
+/// Refuses symbolic links, and does not block on a FIFO or terminal.
 #[cfg(unix)]
 fn direct(options: &mut OpenOptions) -> &mut OpenOptions {
     use std::os::unix::fs::OpenOptionsExt;
@@ -38,7 +39,7 @@ fn private(options: &mut OpenOptions) -> &mut OpenOptions {
     options
 }
 
-/// Whether two looks found the same file.
+/// Returns whether both metadata are of the same file.
 #[cfg(unix)]
 fn is_same(one: &fs::Metadata, two: &fs::Metadata) -> bool {
     use std::os::unix::fs::MetadataExt;
@@ -50,11 +51,11 @@ fn is_same(one: &fs::Metadata, two: &fs::Metadata) -> bool {
     one.file_type() == two.file_type()
 }
 
-/// Refuses what is there and is not a plain file: a symbolic link above all.
+/// Refuses a path at which there is something other than a regular file, such as a symbolic link.
 ///
 /// # Errors
 ///
-/// [`SqliteError::NotAFile`], [`SqliteError::File`].
+/// [`SqliteError::NotAFile`] for such a path, [`SqliteError::File`] if it cannot be examined.
 pub fn require_plain_or_absent(path: &Path) -> Result<(), SqliteError> {
     match fs::symlink_metadata(path) {
         Ok(found) if found.is_file() => Ok(()),
@@ -64,22 +65,23 @@ pub fn require_plain_or_absent(path: &Path) -> Result<(), SqliteError> {
     }
 }
 
-/// Creates a file that must not be there, for this user alone. A symbolic link counts as being there.
+/// Creates a file that must not exist yet, readable by this user only. A symbolic link counts as existing.
 ///
 /// # Errors
 ///
-/// [`SqliteError::File`].
+/// [`SqliteError::File`] if the file exists or cannot be created.
 pub fn create_new(path: &Path) -> Result<File, SqliteError> {
     direct(private(OpenOptions::new().read(true).write(true).create_new(true)))
         .open(path)
         .map_err(|failed| error(path, &failed))
 }
 
-/// Opens a plain file, without following a symbolic link, even one that is planted in the middle of the call.
+/// Opens a regular file without following a symbolic link, even one that is planted during the call.
 ///
 /// # Errors
 ///
-/// [`SqliteError::NotAFile`], [`SqliteError::File`] also when it is not there.
+/// [`SqliteError::NotAFile`] for anything else, [`SqliteError::File`] if it does not exist or cannot be
+/// opened.
 pub fn open(path: &Path, write: bool) -> Result<File, SqliteError> {
     let wrap = |failed: io::Error| error(path, &failed);
     let refused = || SqliteError::NotAFile(path.display().to_string());
@@ -92,11 +94,11 @@ pub fn open(path: &Path, write: bool) -> Result<File, SqliteError> {
     if is_same(&before, &opened) { Ok(file) } else { Err(refused()) }
 }
 
-/// Makes what was written to a file durable.
+/// Makes all writes to a file durable.
 ///
 /// # Errors
 ///
-/// The system's.
+/// The operating system's error.
 pub fn sync(file: &File) -> io::Result<()> {
     file.sync_all()?;
     #[cfg(feature = "hazmat")]
@@ -108,21 +110,21 @@ pub fn sync(file: &File) -> io::Result<()> {
 ///
 /// # Errors
 ///
-/// [`SqliteError::File`].
+/// [`SqliteError::File`] if the sync fails.
 pub fn sync_dir(dir: &Path) -> Result<(), SqliteError> {
-    // Directories cannot be synced everywhere; where they can, it must work.
+    // Some systems cannot sync directories; on Unix it must work.
     if cfg!(unix) {
         File::open(dir).and_then(|dir| dir.sync_all()).map_err(|failed| error(dir, &failed))?;
     }
     Ok(())
 }
 
-/// Makes sure that a directory is there, for this user alone if it has to be created. A symbolic link in its place
-/// is refused.
+/// Creates a directory if there is none, accessible by this user only. A symbolic link in its place is
+/// refused.
 ///
 /// # Errors
 ///
-/// [`SqliteError::NotAFile`], [`SqliteError::File`].
+/// [`SqliteError::NotAFile`] for anything else at the path, [`SqliteError::File`] if it cannot be created.
 pub fn require_dir(dir: &Path) -> Result<(), SqliteError> {
     match fs::symlink_metadata(dir) {
         Ok(found) if found.is_dir() => return Ok(()),

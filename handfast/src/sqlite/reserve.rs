@@ -1,8 +1,9 @@
-//! Room on the disk that is held back for the day on which the disk is full.
+//! Disk space that is reserved for the day when the disk is full.
 //!
-//! A log (`-wal`) that somebody reads cannot begin again from its start, and grows until the disk is full. When the reader
-//! is gone, the checkpoint that would empty it needs room itself, for pages that the database does not have yet: so it
-//! fails, and with it every write, until somebody makes room by hand. The file of a [`Reserve`] is given up then.
+//! A write-ahead log (`-wal`) that somebody reads cannot be restarted, so that it grows until the disk is
+//! full. When the reader is gone, the checkpoint that would empty it needs space itself, for pages that the
+//! database does not have yet; so it fails, and every write with it, until somebody frees space by hand. The
+//! file of a [`Reserve`] is given up at that moment.
 
 use std::fs;
 use std::io::{self, Write};
@@ -13,27 +14,27 @@ use rusqlite::Connection;
 
 use super::{BUSY_DEADLINE, SqliteError, file};
 
-/// How much room is held back. Of what a log holds a small part is pages that are new: a text of 2,000 bytes brings less
-/// than two of the thirty that it writes.
+/// The size of the reserve, in bytes. Few of the pages in a log are new to the database: a text of 2,000
+/// bytes adds less than two of the thirty pages that it writes.
 pub const RESERVE_LEN: u64 = 8 * 1_024 * 1_024;
 
-/// How much of it is written at a time.
+/// The number of bytes written at a time.
 const BLOCK_LEN: usize = 8_192;
 const _: () = assert!(RESERVE_LEN.is_multiple_of(BLOCK_LEN as u64), "it is made of whole blocks");
 
-/// What the name of the file ends with, behind the database's.
+/// The suffix of the reserve's file, after the name of the database.
 const SUFFIX: &str = "-reserve";
 
-/// The file beside a database that takes up [`RESERVE_LEN`] bytes.
+/// The file beside a database that occupies [`RESERVE_LEN`] bytes.
 #[derive(Debug)]
 pub struct Reserve {
     path: PathBuf,
-    /// The log was to be emptied, and could not be.
+    /// Whether the log should have been emptied, and could not be.
     is_wanted: bool,
 }
 
 impl Reserve {
-    /// The reserve of a database, taken or not.
+    /// Returns the reserve of a database, whether or not its file exists.
     #[must_use]
     pub fn beside(database: &Path) -> Self {
         let mut path = database.as_os_str().to_os_string();
@@ -41,26 +42,27 @@ impl Reserve {
         Self { path: PathBuf::from(path), is_wanted: false }
     }
 
-    /// Whether [`make_room`] was called and has not emptied the log since: then it is worth calling before the next write,
-    /// which fails otherwise although whoever read the log may be gone.
+    /// Returns whether [`make_room`] was called and has not emptied the log since. If so, call it again
+    /// before the next write, which fails otherwise even if the log's reader is gone.
     #[must_use]
     pub fn is_wanted(&self) -> bool {
         self.is_wanted
     }
 
-    /// Its file.
+    /// Returns the path of its file.
     #[must_use]
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// Whether the room is held back.
+    /// Returns whether the space is reserved.
     #[must_use]
     pub fn is_held(&self) -> bool {
         fs::symlink_metadata(&self.path).is_ok_and(|found| found.is_file() && found.len() == RESERVE_LEN)
     }
 
-    /// Takes the room; false when there is none. Half a reserve is none: its file goes.
+    /// Reserves the space. Returns false when there is too little; an incomplete file is removed, because it
+    /// would not help.
     #[must_use]
     pub fn take(&self) -> bool {
         if self.is_held() {
@@ -74,14 +76,14 @@ impl Reserve {
         is_taken
     }
 
-    /// Returns the room to the disk.
+    /// Gives the space back to the disk.
     pub fn give_back(&self) {
-        // What is there and cannot be removed holds nothing back that anybody could use.
+        // A file that cannot be removed cannot be helped here.
         let _ = fs::remove_file(&self.path);
     }
 }
 
-/// Makes a file really take up its room: one with a hole would not.
+/// Makes a file really occupy its space, which a sparse file would not.
 fn fill(mut file: &fs::File) -> io::Result<()> {
     #[cfg(any(target_os = "linux", target_os = "android"))]
     {
@@ -89,7 +91,7 @@ fn fill(mut file: &fs::File) -> io::Result<()> {
         use rustix::io::Errno;
         match fallocate(file, FallocateFlags::empty(), 0, RESERVE_LEN) {
             Ok(()) => return Ok(()),
-            // Not every file system can.
+            // Some file systems do not support this call.
             Err(Errno::OPNOTSUPP | Errno::NOSYS) => {}
             Err(error) => return Err(error.into()),
         }
@@ -101,7 +103,8 @@ fn fill(mut file: &fs::File) -> io::Result<()> {
     file.sync_all()
 }
 
-/// Opens a database as [`super::open`] does, and takes its reserve. Where the disk is full, the reserve's room is used.
+/// Opens a database like [`super::open`], and its reserve. If the disk is full, the reserved space is used
+/// for that.
 ///
 /// # Errors
 ///
@@ -109,7 +112,7 @@ fn fill(mut file: &fs::File) -> io::Result<()> {
 pub fn open_reserved(path: &Path) -> Result<(Connection, Reserve), SqliteError> {
     let opened = super::open(path).or_else(|error| match error {
         SqliteError::Full | SqliteError::Disk(_) => {
-            // It may be the file of the log's index for which there is no room.
+            // The missing space may be that for the file of the log's index (`-shm`).
             Reserve::beside(path).give_back();
             super::open(path)
         }
@@ -119,25 +122,25 @@ pub fn open_reserved(path: &Path) -> Result<(Connection, Reserve), SqliteError> 
     let mut log = path.as_os_str().to_os_string();
     log.push("-wal");
     if fs::metadata(log).is_ok_and(|log| log.len() > 0) {
-        // It could not be emptied: somebody reads it, or there is no room. Both may be so.
+        // The log could not be emptied on opening, because of a reader or of a full disk, or both.
         let _ = make_room(&opened, &mut reserve);
     }
     let _ = reserve.take();
     Ok((opened, reserve))
 }
 
-/// Empties the log of a database whose disk is full, with the reserve's room, and takes the reserve again. Call it before
-/// it is tried again to write, with no transaction open.
+/// Empties the log of a database whose disk is full, using the reserved space, and reserves it again. Call it
+/// before the next attempt to write, with no transaction open.
 ///
-/// Returns whether the log is empty: while somebody else reads it, it is not, and nothing is lost by that.
+/// Returns whether the log is empty now. It is not while somebody else reads it, which loses nothing.
 ///
 /// # Errors
 ///
-/// [`SqliteError`], for example because there is no room even so.
+/// [`SqliteError`], such as when even the reserved space is too little.
 pub fn make_room(conn: &Connection, reserve: &mut Reserve) -> Result<bool, SqliteError> {
     reserve.is_wanted = true;
     reserve.give_back();
-    // Whoever reads just now is not waited for.
+    // Does not wait for a reader of the log.
     conn.busy_timeout(Duration::ZERO)?;
     let busy: Result<i64, _> = conn.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0));
     conn.busy_timeout(BUSY_DEADLINE)?;

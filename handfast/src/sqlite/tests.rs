@@ -4,7 +4,7 @@ use super::*;
 
 const LINK: MailboxId = MailboxId::from_bytes([7; 16]);
 const OTHER: MailboxId = MailboxId::from_bytes([8; 16]);
-/// A key whose values are wrapped, and one whose values are not.
+/// A key whose values must be wrapped, and one whose values are stored as they are.
 const SECRET: &[u8] = &[1];
 const PLAIN: &[u8] = &[0x11];
 
@@ -95,7 +95,7 @@ fn the_device_key_is_made_once_and_a_damaged_one_is_refused() {
     let path = dir.path().join("device.key");
     let wrapped = DeviceKey::load_or_create(&path).unwrap().wrap(LINK, SECRET, b"v").unwrap();
     assert!(DeviceKey::load_or_create(&path).unwrap().unwrap(LINK, SECRET, &wrapped).is_ok());
-    // A crash in the middle of the creation leaves a file that is not taken for a key.
+    // A crash during creation leaves a file that must not be taken for a key.
     fs::remove_file(&path).unwrap();
     fs::write(dir.path().join("device.key.new"), b"half").unwrap();
     assert!(DeviceKey::load_or_create(&path).is_ok());
@@ -185,7 +185,7 @@ fn what_a_failed_end_left_open_never_becomes_part_of_the_next_transaction() {
     let (conn, key) = store(&dir);
     begin_kept(&conn).unwrap();
     Txn::new(&conn, &key).put(LINK, PLAIN, b"half").unwrap();
-    // Its `ROLLBACK` failed, and nobody could do anything about it.
+    // The store's `ROLLBACK` failed before, and nobody could react to it.
     begin_kept(&conn).unwrap();
     Txn::new(&conn, &key).put(OTHER, PLAIN, b"whole").unwrap();
     conn.execute_batch("COMMIT").unwrap();

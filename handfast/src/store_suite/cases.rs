@@ -1,4 +1,4 @@
-//! The cases. Each begins with a store that holds nothing, and panics when the store does not hold what it must.
+//! The cases of the suite. Each starts with an empty store, and panics when the store breaks a guarantee.
 
 extern crate alloc;
 
@@ -11,19 +11,21 @@ use handfast_session::hazmat::commit;
 use super::harness::{Fault, StoreHarness, Write, WriteError};
 use super::model::{LINK, OTHER, PLAIN, Pair, SECRET, delete_range, mixed, put, version};
 
-/// Calls of one transaction after which the suite believes that faults never come.
+/// The number of calls in one transaction after which the suite assumes that injected faults do not occur at
+/// all.
 const CALLS_MAX: u64 = 1_000_000;
-/// Commits whose answer is lost that are looked at; a store may be so at one call or at many.
+/// The number of commits with a lost answer that are examined; depending on the store, they occur at one call
+/// or at many.
 const IN_DOUBT_MAX: u64 = 4;
 
-/// A new store has no links, no rows, no effects.
+/// Checks that a new store has no links, rows or effects.
 pub async fn a_new_store_holds_nothing<H: StoreHarness>() {
     let mut pair = Pair::<H>::new().await;
     pair.check_reopened("new").await;
     pair.check_reopened("opened again").await;
 }
 
-/// What one transaction wrote is there after the process ended, commit and effect.
+/// Checks that what one transaction wrote, commit and effect, is there after a restart of the process.
 pub async fn a_commit_and_its_effect_are_there_together_after_a_start<H: StoreHarness>() {
     let mut pair = Pair::<H>::new().await;
     let mut holder = pair.harness.open().await;
@@ -33,14 +35,14 @@ pub async fn a_commit_and_its_effect_are_there_together_after_a_start<H: StoreHa
     }
     drop(holder);
     pair.check_reopened("reopened").await;
-    // Commits of several links, and several of one, may share a transaction.
+    // Commits of several links, or several of one link, may share a transaction.
     let mut holder = pair.harness.open().await;
     pair.write(&mut holder, &[mixed(LINK, 6), mixed(OTHER, 0), mixed(LINK, 7)], 6).await;
     drop(holder);
     pair.check_reopened("several in one").await;
 }
 
-/// Keys of 1 to 64 bytes and values from none to the largest, whatever bytes are in them.
+/// Checks keys of 1 to 64 bytes, and values from empty to large, with all byte values.
 pub async fn whatever_is_written_is_read_again<H: StoreHarness>() {
     let mut pair = Pair::<H>::new().await;
     let mut holder = pair.harness.open().await;
@@ -63,7 +65,7 @@ pub async fn whatever_is_written_is_read_again<H: StoreHarness>() {
     pair.check_reopened("reopened").await;
 }
 
-/// `DeleteRange` takes its first key and leaves the one behind its last; bytes are compared without sign.
+/// Checks that `DeleteRange` includes its first key and excludes its last; bytes compare as unsigned numbers.
 pub async fn ranges_are_half_open_and_stay_in_their_link<H: StoreHarness>() {
     let mut pair = Pair::<H>::new().await;
     let mut holder = pair.harness.open().await;
@@ -82,7 +84,7 @@ pub async fn ranges_are_half_open_and_stay_in_their_link<H: StoreHarness>() {
         pair.write(&mut holder, &[commit(LINK, n, vec![delete_range(from, to)])], n).await;
         pair.check(&mut holder, "a range is gone").await;
     }
-    // Operations hold in their order.
+    // The operations of a commit take effect in order.
     let ops = vec![
         put(PLAIN, b"1"),
         Op::Delete { key: PLAIN.to_vec() },
@@ -95,7 +97,7 @@ pub async fn ranges_are_half_open_and_stay_in_their_link<H: StoreHarness>() {
     pair.check(&mut holder, "in order").await;
 }
 
-/// A process may end between any two calls.
+/// Checks that a process which dies in the middle of a transaction leaves nothing of it.
 pub async fn a_holder_that_dies_within_a_transaction_leaves_nothing_of_it<H: StoreHarness>() {
     let mut pair = Pair::<H>::new().await;
     for n in 0..4 {
@@ -107,13 +109,14 @@ pub async fn a_holder_that_dies_within_a_transaction_leaves_nothing_of_it<H: Sto
     }
 }
 
-/// Whichever call of a transaction fails: nothing of it is there, and the same transaction can be made afterwards. Where
-/// the commit itself failed, all of it may be there: the answer was lost, not the transaction.
+/// Checks, for every call within a transaction, that if it fails, nothing of the transaction is there, and
+/// that the same transaction can be repeated. If the commit call itself fails, the whole transaction may be
+/// there, since only the answer was lost.
 pub async fn a_call_that_fails_leaves_the_store_as_it_was<H: StoreHarness>() {
     each_call_fails::<H>(Fault::Once).await;
 }
 
-/// The same when nothing works from that call on, rolling back included, until the store works again.
+/// Checks the same when all calls from one on fail, including the rollback, until the store works again.
 pub async fn a_store_that_fails_from_a_call_on_is_as_it_was_when_it_works_again<H: StoreHarness>() {
     each_call_fails::<H>(Fault::From).await;
 }
@@ -143,12 +146,12 @@ async fn each_call_fails<H: StoreHarness>(fault: fn(u64) -> Fault) {
         pair.check(&mut holder, "a call failed").await;
         in_doubt += u64::from(is_there);
         if written.is_ok() || in_doubt == IN_DOUBT_MAX {
-            // No call before the commit is left to fail.
+            // All calls before the commit have failed once.
             drop(holder);
             return pair.check_reopened("each call failed once").await;
         }
         if nth % 64 == 1 || is_there {
-            // It goes on, with the same holder and after a start.
+            // The store continues, with the same holder and after a restart.
             let at = pair.model.version(LINK);
             pair.write(&mut holder, &[mixed(LINK, at), mixed(LINK, at + 1)], 2 * nth + 1).await;
             holder = pair.harness.open().await;
@@ -158,17 +161,18 @@ async fn each_call_fails<H: StoreHarness>(fault: fn(u64) -> Fault) {
     panic!("faults never end");
 }
 
-/// Two holders of one store: a copied profile, a stolen lock, a tab that was frozen.
+/// Checks that of two holders of one store (a copied profile, a stolen lock, a frozen tab) the second to
+/// write gets a conflict, and never writes.
 pub async fn a_swap_is_lost_by_whoever_comes_second_and_the_loser_never_writes<H: StoreHarness>() {
     let mut pair = Pair::<H>::new().await;
     let mut winner = pair.harness.open().await;
     pair.write(&mut winner, &[mixed(LINK, 0)], 0).await;
     let mut loser = pair.harness.open().await;
     pair.write(&mut winner, &[mixed(LINK, 1)], 1).await;
-    // The loser's machine believes in version 1, and in those that it gave out since.
+    // The loser's machine believes in version 1, and in the versions of commits that it has returned since.
     for (n, expects) in [1, 2, 3, 1].into_iter().enumerate() {
         if expects == 2 {
-            // Its second commit would fit by its number: but a machine gives it out only behind the first.
+            // Its second commit would fit by its number, but a machine returns it only after the first.
             pair.conflict(&mut loser, &[mixed(LINK, 1), mixed(LINK, 2)], 90).await;
         } else {
             pair.conflict(&mut loser, &[mixed(LINK, expects)], 91).await;
@@ -180,7 +184,7 @@ pub async fn a_swap_is_lost_by_whoever_comes_second_and_the_loser_never_writes<H
     pair.check_reopened("the winner's alone").await;
 }
 
-/// A conflict in the last commit of a transaction undoes the others and the effect.
+/// Checks that a conflict in the last commit of a transaction undoes the other commits and the effect.
 pub async fn a_swap_that_is_lost_undoes_what_stands_before_it_in_the_transaction<H: StoreHarness>() {
     let mut pair = Pair::<H>::new().await;
     let mut holder = pair.harness.open().await;
@@ -192,7 +196,8 @@ pub async fn a_swap_that_is_lost_undoes_what_stands_before_it_in_the_transaction
     pair.check(&mut holder, "and on").await;
 }
 
-/// A store that was taken back to an older copy, and one that went on without this machine.
+/// Checks that a store which was replaced by an older copy, or has advanced without this machine, accepts
+/// none of its commits.
 pub async fn a_store_that_is_older_or_newer_than_its_machine_takes_nothing<H: StoreHarness>() {
     let mut pair = Pair::<H>::new().await;
     let mut holder = pair.harness.open().await;
@@ -207,7 +212,7 @@ pub async fn a_store_that_is_older_or_newer_than_its_machine_takes_nothing<H: St
     pair.write(&mut holder, &[mixed(LINK, 3)], 3).await;
 }
 
-/// A wiped link leaves its version alone: a machine of before cannot bring it back.
+/// Checks that a wiped link leaves only its version, so that an older machine cannot bring it back.
 pub async fn a_wiped_link_is_gone_and_stays_gone<H: StoreHarness>() {
     let mut pair = Pair::<H>::new().await;
     let mut holder = pair.harness.open().await;
@@ -223,7 +228,7 @@ pub async fn a_wiped_link_is_gone_and_stays_gone<H: StoreHarness>() {
     pair.check_reopened("wiped").await;
 }
 
-/// Rows and versions of one link are none of another's.
+/// Checks that rows and versions of one link are independent of another's.
 pub async fn links_do_not_see_one_another<H: StoreHarness>() {
     let mut pair = Pair::<H>::new().await;
     let mut holder = pair.harness.open().await;

@@ -1,7 +1,7 @@
-//! What can go wrong below a database on a disk, for every store in SQLite: power that fails in the middle of a write,
-//! damaged files, no room, no permission, foreign programs, killed processes.
+//! Cases about what can go wrong below a SQLite store: power that fails during a write, damaged files, no
+//! space, no permission, other programs, killed processes.
 //!
-//! May touch: files in temporary directories, and processes and threads of its own.
+//! They use files in temporary directories, and start processes and threads.
 
 extern crate std;
 
@@ -44,29 +44,29 @@ pub use torn::{
     st04_a_torn_commit_is_there_whole_or_not_at_all,
 };
 
-/// A store in SQLite, with its files in one directory.
+/// A store in SQLite whose files are in one directory.
 pub trait FileHarness: StoreHarness {
-    /// The database's name in the directory.
+    /// The database's file name in the directory.
     const DATABASE: &'static str;
 
-    /// The store of a directory, which holds a copy of another's files.
+    /// Returns the store of a directory into which another store's files were copied.
     fn at(dir: &Path) -> Self;
 
-    /// The directory.
+    /// Returns the directory.
     fn dir(&self) -> &Path;
 
-    /// Opens the store, or gives what a user is told.
+    /// Opens the store, or returns the error text for the user.
     ///
     /// # Errors
     ///
-    /// The text.
+    /// The error text.
     fn try_open(&mut self) -> Result<Self::Holder, String>;
 
-    /// The connection of a holder.
+    /// Returns the connection of a holder.
     fn conn(holder: &mut Self::Holder) -> &mut Connection;
 }
 
-/// Makes one test of each case about files, for a store in SQLite.
+/// Expands to one test for each case about files, for a store in SQLite.
 #[macro_export]
 macro_rules! store_file_suite {
     ($harness:ty) => {
@@ -97,7 +97,7 @@ macro_rules! store_file_suite {
     };
 }
 
-/// All that a store holds.
+/// Everything that a store contains.
 #[derive(PartialEq)]
 struct State {
     pairs: Vec<Pairs>,
@@ -116,22 +116,23 @@ impl State {
     }
 }
 
-/// The answer of `PRAGMA integrity_check`, `ok` or what is wrong.
+/// Returns the answer of `PRAGMA integrity_check`: `ok`, or what is wrong.
 fn integrity(conn: &Connection) -> String {
     conn.query_row("PRAGMA integrity_check", [], |row| row.get(0)).unwrap_or_else(|error| error.to_string())
 }
 
-/// A command that runs one test of this program again, as a child whose role the environment says.
+/// Returns a command that runs one test of this program again as a child process, whose role is in its
+/// environment.
 fn child(program: &Path, test: &str, role: &[(&str, String)]) -> Command {
     let mut command = Command::new(program);
-    // The path of a test does not begin with the name of its crate.
+    // Test names on the command line do not begin with the name of the crate.
     let test = test.split_once("::").map_or(test, |(_, path)| path);
     let _ = command.args([test, "--exact", "--nocapture", "--test-threads=1"]);
     let _ = command.envs(role.iter().map(|(name, value)| (*name, value)));
     command
 }
 
-/// The directory in which this process is a child, if it is one.
+/// Returns the directory that this process works on, if it is such a child process.
 fn role() -> Option<PathBuf> {
     std::env::var_os("HANDFAST_SUITE_DIR").map(PathBuf::from)
 }
@@ -140,22 +141,23 @@ fn role_of(dir: &Path) -> (&'static str, String) {
     ("HANDFAST_SUITE_DIR", dir.to_str().expect("a temporary path is text").to_owned())
 }
 
-/// The numbers behind `word` in lines that a child wrote.
+/// Returns the numbers after `word` in the lines that a child process wrote.
 fn numbers(lines: &str, word: &str) -> Vec<u64> {
     lines.lines().filter_map(|line| line.strip_prefix(word)?.trim().parse().ok()).collect()
 }
 
-/// Chance from a fixed seed, for tests that must replay.
+/// A generator with a fixed seed, for tests that must be repeatable.
 struct Chance(u64);
 
 impl Chance {
-    /// A number below `end`.
+    /// Returns a number below `end`.
     fn below(&mut self, end: usize) -> usize {
-        // Numbers of Knuth's MMIX; the upper bits are the good ones.
+        // The constants of Knuth's MMIX generator, whose upper bits are the good ones.
         self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         usize::try_from(self.0 >> 33).map_or(0, |number| number % end.max(1))
     }
 }
 
-/// The files of a store, without what is rebuilt: the index of the log, and locks.
+/// The contents of a store's files by name, without those that SQLite rebuilds: the log's index and the
+/// locks.
 type Files = BTreeMap<String, Vec<u8>>;

@@ -1,4 +1,4 @@
-//! What a store under test must be able to do.
+//! What the harness of a store under test must be able to do.
 
 extern crate alloc;
 
@@ -11,70 +11,72 @@ use core::task::{Context, Poll, Waker};
 use handfast_codec::ids::MailboxId;
 use handfast_session::{Commit, Pairs};
 
-/// What one transaction writes.
+/// The content of one transaction.
 #[derive(Debug)]
 #[expect(clippy::exhaustive_structs, reason = "a harness needs all of it")]
 pub struct Write<'a> {
-    /// The commits of machines, in order.
+    /// The machines' commits, in order.
     pub commits: &'a [Commit],
-    /// The row of the application that belongs to them: a number, each higher than those before.
+    /// The application's row that belongs to them: a number, higher than all before.
     pub effect: Option<u64>,
 }
 
-/// Why a transaction was not made.
+/// The reason why a transaction failed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[expect(clippy::exhaustive_enums, reason = "a harness says one of these")]
 pub enum WriteError {
-    /// A commit did not find the version that it expects.
+    /// The store was not at the version that a commit expects.
     Conflict,
-    /// The store failed, or was made to.
+    /// The store failed by itself, or because of an injected fault.
     Store(String),
 }
 
-/// A fault that a harness is to put into the store. Calls are what the store itself asks of what lies below it: a read,
-/// a write, an instruction of the database.
+/// A fault to be injected into the store. It counts the calls that the store makes to what is below it:
+/// reads, writes, instructions of the database.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[expect(clippy::exhaustive_enums, reason = "a harness takes each of these")]
 pub enum Fault {
-    /// The n-th call from now on fails, from 1; those behind it work.
+    /// The n-th call from now on fails, counting from 1; later ones work.
     Once(u64),
-    /// The n-th call from now on fails and each one behind it, rolling back included.
+    /// The n-th call from now on fails, and all later ones, including the rollback.
     From(u64),
 }
 
-/// A store under test.
+/// The harness of a store under test.
 ///
-/// The methods are asynchronous for stores that are; where nothing waits, [`block_on`] runs them.
+/// Its methods are asynchronous because some stores are; where nothing waits, [`block_on`] runs them.
 #[expect(async_fn_in_trait, reason = "tests run on one thread")]
 pub trait StoreHarness {
-    /// The store as one process, or one tab, holds it.
+    /// The store as one process or tab has it open.
     type Holder;
 
-    /// A store that holds nothing, in a place of its own.
+    /// Returns the harness of an empty store, in a place of its own.
     async fn new() -> Self;
 
-    /// Opens the store, as a process of its own would.
+    /// Opens the store as another process would.
     async fn open(&mut self) -> Self::Holder;
 
-    /// Makes one transaction: all of it or nothing.
+    /// Executes one transaction, completely or not at all.
     async fn write(&mut self, holder: &mut Self::Holder, write: &Write<'_>) -> Result<(), WriteError>;
 
-    /// Does what the application does between a transaction that failed and whatever it reads or writes next.
+    /// Does what the application does after a failed transaction, before it reads or writes again.
     async fn recover(&mut self, holder: &mut Self::Holder);
 
-    /// Ends the holder in the middle of a transaction that has written all of this, without any clean-up of its own.
+    /// Kills the holder in a transaction that has made all these writes but not committed, without any
+    /// clean-up.
     async fn die_within(&mut self, holder: Self::Holder, write: &Write<'_>);
 
-    /// The rows of a link.
+    /// Returns the rows of a link.
     async fn pairs(&mut self, holder: &mut Self::Holder, link: MailboxId) -> Pairs;
 
-    /// The links that have rows, besides the version that a wiped one leaves; in ascending order.
+    /// Returns the links that have rows, without wiped ones, of which only the version is left; in ascending
+    /// order.
     async fn links(&mut self, holder: &mut Self::Holder) -> Vec<MailboxId>;
 
-    /// The numbers of the application that are stored, ascending.
+    /// Returns the stored numbers of the application, in ascending order.
     async fn effects(&mut self, holder: &mut Self::Holder) -> Vec<u64>;
 
-    /// Puts a fault into the store, or takes it out.
+    /// Injects a fault into the store, or with `None` removes it.
     fn set_fault(&mut self, holder: &mut Self::Holder, fault: Option<Fault>);
 }
 
@@ -82,7 +84,7 @@ pub trait StoreHarness {
 ///
 /// # Panics
 ///
-/// When it waits.
+/// If the future waits.
 pub fn block_on<T>(future: impl Future<Output = T>) -> T {
     match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
         Poll::Ready(value) => value,

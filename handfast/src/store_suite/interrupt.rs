@@ -1,4 +1,4 @@
-//! Faults for a SQLite connection.
+//! Injected faults for a SQLite connection.
 
 extern crate std;
 
@@ -9,14 +9,14 @@ use rusqlite::Connection;
 
 use super::harness::Fault;
 
-/// Makes SQLite fail at an instruction of its machine, or at the moment of a commit; `None` takes the fault out.
+/// Makes SQLite fail at an instruction of its virtual machine or at a commit; `None` removes the fault.
 ///
-/// A statement that writes and is interrupted makes SQLite roll the whole transaction back by itself, so that a
+/// When a writing statement is interrupted, SQLite rolls back the whole transaction itself, so that a
 /// `ROLLBACK` of the program then finds none; with [`Fault::From`] that `ROLLBACK` is interrupted too.
 ///
 /// # Panics
 ///
-/// When SQLite takes no hooks.
+/// If SQLite accepts no hooks.
 pub fn interrupt(conn: &mut Connection, fault: Option<Fault>) {
     let calls = Arc::new(AtomicU64::new(0));
     let fails = move || {

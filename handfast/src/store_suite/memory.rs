@@ -1,4 +1,4 @@
-//! The store in memory under the suite.
+//! The suite's harness for the store in memory.
 
 extern crate alloc;
 
@@ -12,25 +12,25 @@ use handfast_session::{CommitError, MemoryStore, MemoryTxn, Pairs, StoreTxn};
 
 use super::harness::{Fault, StoreHarness, Write, WriteError};
 
-/// A [`MemoryStore`] with a list of effects beside it.
+/// A [`MemoryStore`] with a list of effects.
 #[derive(Debug, Default)]
 pub struct MemoryHarness(Rc<RefCell<Disk>>);
 
-/// What its holders share.
+/// The state that all holders share.
 #[derive(Debug, Default)]
 struct Disk {
     store: MemoryStore,
     effects: Vec<u64>,
 }
 
-/// An open [`MemoryHarness`].
+/// A holder of a [`MemoryHarness`].
 #[derive(Debug)]
 pub struct MemoryHolder {
     disk: Rc<RefCell<Disk>>,
     fault: Option<Fault>,
 }
 
-/// A transaction whose calls may fail, each with its number.
+/// A transaction whose calls are counted, and may fail.
 struct FailingTxn<'a> {
     txn: MemoryTxn<'a>,
     fault: Option<Fault>,
@@ -38,7 +38,7 @@ struct FailingTxn<'a> {
 }
 
 impl<'a> FailingTxn<'a> {
-    /// Counts a call, and lets it through unless it is to fail.
+    /// Counts a call. Returns the transaction, or the call's number if it must fail.
     fn call(&mut self) -> Result<&mut MemoryTxn<'a>, u64> {
         self.calls += 1;
         match self.fault {

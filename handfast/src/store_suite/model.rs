@@ -1,4 +1,4 @@
-//! What a store should hold, kept beside it; and commits to put into both.
+//! A model of what a store should contain, and the commits that tests apply to both.
 
 extern crate alloc;
 
@@ -13,13 +13,13 @@ use zeroize::Zeroizing;
 
 use super::harness::{StoreHarness, Write, WriteError};
 
-/// A link of the tests.
+/// The link that most cases use.
 pub(crate) const LINK: MailboxId = MailboxId::from_bytes([7; 16]);
-/// Another one.
+/// A second link.
 pub(crate) const OTHER: MailboxId = MailboxId::from_bytes([8; 16]);
-/// A key whose values hold key material: a store may wrap them.
+/// A key whose values are key material, which a store may wrap.
 pub(crate) const SECRET: &[u8] = &[0x01];
-/// A key whose values do not.
+/// A key whose values are not secret.
 pub(crate) const PLAIN: &[u8] = &[0x11];
 
 pub(crate) fn put(key: &[u8], value: &[u8]) -> Op {
@@ -30,7 +30,7 @@ pub(crate) fn delete_range(from: &[u8], to: &[u8]) -> Op {
     Op::DeleteRange { from: from.to_vec(), to: to.to_vec() }
 }
 
-/// The commit that expects version `expects`, with some of everything.
+/// Returns a commit that expects version `expects`, and contains every kind of operation.
 pub(crate) fn mixed(link: MailboxId, expects: u64) -> Commit {
     let number = expects.to_be_bytes();
     commit(
@@ -47,7 +47,7 @@ pub(crate) fn mixed(link: MailboxId, expects: u64) -> Commit {
     )
 }
 
-/// What the store should hold.
+/// The content that the store should have.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Model {
     pub(crate) store: MemoryStore,
@@ -55,7 +55,7 @@ pub(crate) struct Model {
 }
 
 impl Model {
-    /// Takes a write that the store took.
+    /// Applies a write that the store has accepted.
     pub(crate) fn take(&mut self, write: &Write<'_>) {
         let mut txn = self.store.begin();
         for commit in write.commits {
@@ -65,20 +65,20 @@ impl Model {
         self.effects.extend(write.effect);
     }
 
-    /// The version of a link; 0 when nothing is stored.
+    /// Returns the version of a link; 0 when nothing is stored.
     pub(crate) fn version(&self, link: MailboxId) -> u64 {
         version(&self.store.pairs(link))
     }
 }
 
-/// The version that stands in the rows of a link.
+/// Returns the version in the rows of a link.
 pub(crate) fn version(pairs: &Pairs) -> u64 {
     pairs.get(VERSION_KEY).map_or(0, |bytes| {
         u64::from_be_bytes(bytes.as_slice().try_into().expect("a version has eight bytes"))
     })
 }
 
-/// A store beside its model.
+/// A store with its model.
 pub(crate) struct Pair<H: StoreHarness> {
     pub(crate) harness: H,
     pub(crate) model: Model,
@@ -89,20 +89,20 @@ impl<H: StoreHarness> Pair<H> {
         Self { harness: H::new().await, model: Model::default() }
     }
 
-    /// Writes into both.
+    /// Writes to both, and expects success.
     pub(crate) async fn write(&mut self, holder: &mut H::Holder, commits: &[Commit], effect: u64) {
         let write = Write { commits, effect: Some(effect) };
         assert_eq!(self.harness.write(holder, &write).await, Ok(()), "a write that nothing speaks against");
         self.model.take(&write);
     }
 
-    /// A write that the store must refuse because of a version.
+    /// Attempts a write that the store must refuse because of a version.
     pub(crate) async fn conflict(&mut self, holder: &mut H::Holder, commits: &[Commit], effect: u64) {
         let write = Write { commits, effect: Some(effect) };
         assert_eq!(self.harness.write(holder, &write).await, Err(WriteError::Conflict));
     }
 
-    /// The store holds what the model holds.
+    /// Checks that the store contains what the model does.
     pub(crate) async fn check(&mut self, holder: &mut H::Holder, when: &str) {
         for link in [LINK, OTHER] {
             let pairs = self.harness.pairs(holder, link).await;
@@ -112,7 +112,7 @@ impl<H: StoreHarness> Pair<H> {
         assert_eq!(self.harness.effects(holder).await, self.model.effects, "{when}");
     }
 
-    /// The same after a start.
+    /// Checks the same after a restart.
     pub(crate) async fn check_reopened(&mut self, when: &str) {
         let mut holder = self.harness.open().await;
         self.check(&mut holder, when).await;

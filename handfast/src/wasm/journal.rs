@@ -1,4 +1,4 @@
-//! Commits as lists of writes, for a store that applies them later than they are made.
+//! Commits as lists of writes, for a store that applies them asynchronously.
 
 use core::convert::Infallible;
 use std::collections::VecDeque;
@@ -10,35 +10,35 @@ use wasm_bindgen::prelude::*;
 
 use super::js_object::{bytes, object};
 
-/// Which version the store will have once everything is applied that was written down so far, and which of it is not
-/// durable yet.
+/// The version that the store will have once all commits returned so far are applied, and those of them that
+/// are not durable yet.
 #[derive(Debug, Default)]
 pub(super) struct Journal {
     version: Option<Vec<u8>>,
     open: VecDeque<CommitId>,
 }
 
-/// The writes of one commit.
+/// A transaction that collects the writes of one commit.
 struct Writing<'a> {
     version: &'a mut Option<Vec<u8>>,
     writes: Array,
 }
 
 impl Journal {
-    /// The journal of a store at the version of these rows.
+    /// Creates the journal of a store at this version.
     pub(super) fn at(version: Option<&[u8]>) -> Self {
         Self { version: version.map(<[u8]>::to_vec), open: VecDeque::new() }
     }
 
-    /// The oldest open commit, which is durable now.
+    /// Returns the id of the oldest open commit, which is durable now.
     ///
     /// # Errors
-    /// None is open.
+    /// No commit is open.
     pub(super) fn take_oldest(&mut self) -> Result<CommitId, JsError> {
         self.open.pop_front().ok_or_else(|| JsError::new("no commit is open"))
     }
 
-    /// Writes a commit down. It is open from now on.
+    /// Converts a commit into a list of writes. It is open from now on.
     ///
     /// # Errors
     /// The machine was loaded from other rows than this journal.
@@ -67,7 +67,7 @@ impl StoreTxn for Writing<'_> {
     type Error = Infallible;
 
     fn read(&mut self, _: MailboxId, key: &[u8]) -> Result<Option<Vec<u8>>, Infallible> {
-        // A commit reads its version and nothing else.
+        // A commit reads only its version.
         Ok(self.version.clone().filter(|_| key == VERSION_KEY))
     }
 

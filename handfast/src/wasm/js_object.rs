@@ -1,22 +1,22 @@
-//! Objects and bytes as a page has them.
+//! JavaScript objects and byte arrays.
 
 use js_sys::{Object, Reflect, Uint8Array};
 use wasm_bindgen::prelude::*;
 
-/// A field of an object: its name and value.
+/// The name and value of an object's field.
 pub(super) type Field = (&'static str, JsValue);
 
-/// An object with these fields.
+/// Returns an object with these fields.
 pub(super) fn object(fields: impl IntoIterator<Item = Field>) -> JsValue {
     let object = Object::new();
     for (name, value) in fields {
-        // A plain object takes every field.
+        // Setting a field of a plain object never fails.
         let _ = Reflect::set(&object, &name.into(), &value);
     }
     object.into()
 }
 
-/// Bytes that the page owns.
+/// Returns a copy of the bytes that the page owns.
 pub(super) fn bytes(slice: &[u8]) -> JsValue {
     Uint8Array::from(slice).into()
 }

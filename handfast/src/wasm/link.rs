@@ -1,4 +1,4 @@
-//! A link, for a page.
+//! A link, in the form that a page uses.
 
 use bytes::{Bytes, BytesMut};
 use handfast_codec::DeviceRole;
@@ -13,8 +13,8 @@ use super::js_object::object;
 use super::output::{self, FrameBuffer};
 use super::{SystemRng, generator, media, pairs, parse_hex, refused, timestamp};
 
-/// One link: see `Endpoint` of the crate `handfast-session`. A verb gives a commit where the text says so: apply it with
-/// the verb's own effect, and say `committed`.
+/// One link, as `Endpoint` of the crate `handfast-session`. Verbs that return a commit say so: apply it
+/// together with the verb's own effect, and then call `committed`.
 #[wasm_bindgen]
 #[derive(Debug)]
 pub struct WebLink {
@@ -26,7 +26,7 @@ pub struct WebLink {
 
 #[wasm_bindgen]
 impl WebLink {
-    /// Opens a link from its stored rows: an array of `[key, value]`.
+    /// Loads a link from its stored rows, an array of `[key, value]`.
     ///
     /// # Errors
     /// A row is missing or damaged, or there is no randomness.
@@ -42,38 +42,38 @@ impl WebLink {
         Ok(Self { endpoint, rng, journal, frames: FrameBuffer::default() })
     }
 
-    /// The link was stored so many milliseconds before it was loaded, by wall time: one that the phone has not
-    /// confirmed is given up so much sooner.
+    /// Sets for how many milliseconds, by wall time, the link was stored before it was loaded; one that the
+    /// phone has not confirmed is given up that much sooner.
     pub fn waited(&mut self, now: f64, age: f64) {
         self.endpoint.waited(timestamp(now), timestamp(age).since(handfast_codec::Timestamp::ZERO));
     }
 
-    /// The relay's name.
+    /// Returns the relay's name.
     #[must_use]
     pub fn relay(&self) -> String {
         self.endpoint.relay().to_string()
     }
 
-    /// Whether the phone has confirmed the link.
+    /// Returns whether the phone has confirmed the link.
     #[wasm_bindgen(js_name = isActive)]
     #[must_use]
     pub fn is_active(&self) -> bool {
         self.endpoint.status() == handfast_session::LinkStatus::Active
     }
 
-    /// The socket that `connect` asked for is open.
+    /// Reports that the socket requested by `connect` is open.
     #[wasm_bindgen(js_name = handleOpened)]
     pub fn handle_opened(&mut self, now: f64) {
         self.endpoint.handle_opened(timestamp(now), &mut self.rng);
     }
 
-    /// The socket is closed, or could not be opened.
+    /// Reports that the socket is closed, or could not be opened.
     #[wasm_bindgen(js_name = handleClosed)]
     pub fn handle_closed(&mut self, now: f64) {
         self.endpoint.handle_closed(timestamp(now), &mut self.rng);
     }
 
-    /// One binary message arrived.
+    /// Handles one binary WebSocket message.
     ///
     /// # Errors
     /// No socket is open.
@@ -82,39 +82,39 @@ impl WebLink {
         self.endpoint.handle_bytes(timestamp(now), &mut self.rng, BytesMut::from(bytes)).map_err(refused)
     }
 
-    /// Time has passed.
+    /// Reports that the deadline has passed.
     #[wasm_bindgen(js_name = handleTimeout)]
     pub fn handle_timeout(&mut self, now: f64) {
         self.endpoint.handle_timeout(timestamp(now), &mut self.rng);
     }
 
-    /// The socket has handed this many bytes on.
+    /// Reports that the socket has sent this many bytes.
     pub fn transmitted(&mut self, now: f64, bytes: usize) {
         self.endpoint.transmitted(timestamp(now), bytes);
     }
 
-    /// The oldest open commit is durable.
+    /// Reports that the oldest open commit is durable.
     ///
     /// # Errors
-    /// None is open.
+    /// No commit is open.
     pub fn committed(&mut self, now: f64) -> Result<(), JsError> {
         self.endpoint.committed(timestamp(now), self.journal.take_oldest()?).map_err(refused)
     }
 
-    /// What the driver must do next.
+    /// Returns the next thing to do.
     ///
     /// # Errors
-    /// A commit does not fit.
+    /// A commit does not match the journal's version.
     #[wasm_bindgen(js_name = pollOutput, unchecked_return_type = "Output")]
     pub fn poll_output(&mut self) -> Result<JsValue, JsError> {
         output::output(self.endpoint.poll_output(), &mut self.journal, &self.frames)
     }
 
-    /// Sends a command. `key` is what it is known by: 16 random bytes in hex, drawn when the user acts and stored with
-    /// what is shown of the act. Returns a commit.
+    /// Sends a command, and returns a commit. `key` identifies the command: 16 random bytes in hexadecimal,
+    /// drawn when the user acts and stored with what is shown of that act.
     ///
     /// # Errors
-    /// The outbox is full, the body too long, the link has ended, or a command of this key was sent before.
+    /// The outbox is full, the body too long, the link has ended, or a command with this key was sent before.
     #[wasm_bindgen(unchecked_return_type = "Commit")]
     pub fn send(&mut self, now: f64, key: &str, body: Vec<u8>) -> Result<JsValue, JsError> {
         let key = parse_hex(key).ok_or_else(|| JsError::new("a command's key has 16 bytes"))?;
@@ -123,7 +123,7 @@ impl WebLink {
         self.journal.write(&commit)
     }
 
-    /// Opens a subscription for this connection's life.
+    /// Opens a subscription, which lasts as long as the connection.
     ///
     /// # Errors
     /// Too many are open, or the name is too long.
@@ -132,8 +132,8 @@ impl WebLink {
         self.endpoint.subscribe(timestamp(now), collection).map_err(refused)
     }
 
-    /// Opens a subscription to a collection of which no row is kept: from the stored cursor on, or else from the phone's
-    /// newest revision, which a page without rows tells first.
+    /// Opens a subscription to a collection of which no row is kept: from the stored cursor, or else from the
+    /// phone's newest revision, which a page without rows reports first.
     ///
     /// # Errors
     /// Too many are open, or the name is too long.
@@ -152,22 +152,22 @@ impl WebLink {
         self.endpoint.leave(timestamp(now), collection).map_err(refused)
     }
 
-    /// Answers `digestWanted`.
+    /// Answers `digestWanted` with 32 bytes.
     ///
     /// # Errors
-    /// It was not asked for.
+    /// No digest was requested.
     pub fn digest(&mut self, now: f64, collection: &[u8], digest: Vec<u8>) -> Result<(), JsError> {
         let collection = Collection::new(collection).ok_or_else(|| JsError::new("not a collection"))?;
         let digest = <[u8; 32]>::try_from(digest).map_err(|_| JsError::new("a digest has 32 bytes"))?;
         self.endpoint.digest(timestamp(now), &collection, 0, digest).map_err(refused)
     }
 
-    /// The page cannot accept what the phone sent: ends the connection with this code.
+    /// Ends the connection with this error code, because the page cannot accept what the phone sent.
     pub fn refuse(&mut self, now: f64, code: u16) {
         self.endpoint.refuse(timestamp(now), handfast_codec::ErrorCode::from_u16(code));
     }
 
-    /// Sets a slot; only the last value is sent.
+    /// Sets a slot of the ephemeral lane; only the latest value is sent.
     ///
     /// # Errors
     /// The value is too long.
@@ -176,31 +176,31 @@ impl WebLink {
         self.endpoint.set_now(timestamp(now), slot, Bytes::from(body)).map_err(refused)
     }
 
-    /// The page became hidden or visible.
+    /// Reports that the page became hidden or visible.
     #[wasm_bindgen(js_name = setHidden)]
     pub fn set_hidden(&mut self, now: f64, hidden: bool) {
         self.endpoint.set_hidden(timestamp(now), hidden);
     }
 
-    /// Visibility, network or clock changed: asks at once whether the phone is there.
+    /// Reports a change of visibility, network or clock, so that the phone's presence is checked at once.
     pub fn probe(&mut self, now: f64) {
         self.endpoint.probe(timestamp(now));
     }
 
-    /// The user wants the seat back that another browser took.
+    /// Takes back the seat that another browser took, at the user's wish.
     #[wasm_bindgen(js_name = takeBack)]
     pub fn take_back(&mut self, now: f64) {
         self.endpoint.reclaim_seat(timestamp(now));
     }
 
-    /// Messages in the outbox.
+    /// Returns the number of messages in the outbox.
     #[wasm_bindgen(js_name = outboxLen)]
     #[must_use]
     pub fn outbox_len(&self) -> usize {
         self.endpoint.outbox_len().0
     }
 
-    /// Opens a stream. Returns its id and a commit.
+    /// Opens a stream: a put if `put`, else a get. Returns its id and a commit.
     ///
     /// # Errors
     /// Too many are open.
@@ -212,10 +212,10 @@ impl WebLink {
         Ok(object([("id", opened.id.into()), ("commit", commit)]))
     }
 
-    /// Gives bytes that `dataWanted` asked for, and the hash with the last of them.
+    /// Supplies bytes that `dataWanted` asked for, and with the last of them the hash.
     ///
     /// # Errors
-    /// They were not asked for.
+    /// No bytes were requested.
     #[wasm_bindgen(js_name = streamSupply)]
     pub fn stream_supply(
         &mut self,
@@ -230,30 +230,31 @@ impl WebLink {
         self.endpoint.stream_supply(timestamp(now), id, offset, Bytes::from(bytes), fin).map_err(refused)
     }
 
-    /// Bytes of an incoming stream are durable up to here. Returns a commit.
+    /// Reports that bytes of an incoming stream are durable up to `offset`. Returns a commit.
     ///
     /// # Errors
-    /// No such stream.
+    /// There is no such stream.
     #[wasm_bindgen(js_name = streamDurable, unchecked_return_type = "Commit")]
     pub fn stream_durable(&mut self, now: f64, id: u64, offset: u64) -> Result<JsValue, JsError> {
         let commit = self.endpoint.stream_durable(timestamp(now), id, offset).map_err(refused)?;
         self.journal.write(&commit)
     }
 
-    /// Asks for more of an incoming stream whose beginning is held in memory until it is whole: a list of chunks.
+    /// Requests more of an incoming stream whose beginning (a list of chunks) is held in memory until it is
+    /// complete.
     ///
     /// # Errors
-    /// No such stream.
+    /// There is no such stream.
     #[wasm_bindgen(js_name = streamHold)]
     pub fn stream_buffered(&mut self, now: f64, id: u64, offset: u64) -> Result<(), JsError> {
         self.endpoint.stream_buffered(timestamp(now), id, offset).map_err(refused)
     }
 
-    /// Stops a stream, for both sides: the user does not want it any more, what came is not what was wanted, or it
+    /// Stops a stream for both sides: `CANCELLED` by the user, `HASH` for wrong content, `IO` or `GONE` if it
     /// cannot be read or written here.
     ///
     /// # Errors
-    /// No such stream, or too much is open.
+    /// There is no such stream, or too many commits are open.
     #[wasm_bindgen(js_name = streamStop)]
     pub fn reset_stream(
         &mut self,
@@ -265,7 +266,7 @@ impl WebLink {
         self.endpoint.reset_stream(timestamp(now), id, code).map_err(refused)
     }
 
-    /// The streams that are open: what is not among them must be opened anew.
+    /// Returns the ids of the open streams; any other that the page needs must be opened again.
     #[must_use]
     pub fn streams(&self) -> Vec<u64> {
         self.endpoint.streams().into_iter().map(|info| info.id).collect()

@@ -1,4 +1,4 @@
-//! Media for pages: lists of chunks, and the check of content as it arrives (spec, streams, *Media*).
+//! Media for pages: chunk lists, and the check of content on arrival (spec, streams, *Media*).
 
 use handfast_codec::ErrorCode;
 use handfast_codec::ids::ContentId;
@@ -15,13 +15,14 @@ fn content_id(text: &str) -> Result<ContentId, JsError> {
     parse_hex(text).map(ContentId::from_bytes).ok_or_else(|| JsError::new("not a content id"))
 }
 
-/// A length or offset for the page. Content has at most 2 GiB, which a page holds exactly.
+/// Converts a length or offset for the page. Content has at most 2 GiB, which a page's numbers represent
+/// exactly.
 #[expect(clippy::cast_precision_loss, reason = "at most 2^32")]
 fn length(value: u64) -> f64 {
     value as f64
 }
 
-/// A length or offset from the page.
+/// Converts a length or offset from the page.
 #[expect(
     clippy::cast_possible_truncation,
     clippy::cast_sign_loss,
@@ -35,32 +36,33 @@ fn offset(value: f64) -> Result<u64, JsError> {
     }
 }
 
-/// What `streamOpen` says of content that is offered.
+/// Returns the meta for `streamOpen` of content that the page offers.
 ///
 /// # Errors
-/// That is no content id, or no size.
+/// `content` is not a content id, or `size` not a size.
 #[wasm_bindgen(js_name = putMeta)]
 pub fn put_meta(content: &str, size: f64) -> Result<Vec<u8>, JsError> {
     Ok(PutMeta { content: content_id(content)?, offset: 0, size: offset(size)? }.encode())
 }
 
-/// What `streamOpen` says of content that is wanted, from an offset that is a multiple of the chunks' length.
+/// Returns the meta for `streamOpen` of content that the page wants, from an offset that is a multiple of the
+/// chunk length.
 ///
 /// # Errors
-/// That is no content id, or no offset.
+/// `content` is not a content id, or `from` not an offset.
 #[wasm_bindgen(js_name = getMeta)]
 pub fn get_meta(content: &str, from: f64) -> Result<Vec<u8>, JsError> {
     Ok(GetMeta { content: content_id(content)?, offset: offset(from)? }.encode())
 }
 
-/// Makes the chunk list of content that is read once, in order.
+/// Builds the chunk list of content that is read once, in order.
 #[wasm_bindgen]
 #[derive(Debug, Default)]
 pub struct ContentHasher(media::ContentHasher);
 
 #[wasm_bindgen]
 impl ContentHasher {
-    /// A hasher that has seen nothing.
+    /// Creates a hasher that has seen no bytes.
     #[wasm_bindgen(constructor)]
     #[must_use]
     pub fn new() -> Self {
@@ -72,7 +74,7 @@ impl ContentHasher {
         self.0.update(bytes);
     }
 
-    /// The content's id, and the list that goes in front of it in a stream.
+    /// Returns the content id, and the chunk list that precedes the content in a stream.
     #[wasm_bindgen(unchecked_return_type = "{ content: string; list: Uint8Array }")]
     #[must_use]
     pub fn finish(self) -> JsValue {
@@ -84,23 +86,24 @@ impl ContentHasher {
     }
 }
 
-/// Checks the bytes of an incoming stream of media, which may leave out the beginning of the content.
+/// Checks the bytes of an incoming media stream, which may omit the beginning of the content.
 #[wasm_bindgen]
 #[derive(Debug)]
 pub struct MediaReceiver {
     receiver: media::MediaReceiver,
     from: u64,
-    /// The offset of the stream up to which everything is checked, and that which was reported.
+    /// The stream offset up to which everything is checked (`checked`), and up to which it was reported
+    /// (`reported`).
     checked: u64,
     reported: u64,
 }
 
 #[wasm_bindgen]
 impl MediaReceiver {
-    /// A receiver of a stream that begins at an offset of the content.
+    /// Creates a receiver for a stream that begins at content offset `from`.
     ///
     /// # Errors
-    /// That is no content id, or no offset of a chunk.
+    /// `content` is not a content id, or `from` not the offset of a chunk.
     #[wasm_bindgen(constructor)]
     pub fn new(content: &str, from: f64) -> Result<Self, JsError> {
         let from = offset(from)?;
@@ -108,10 +111,11 @@ impl MediaReceiver {
         Ok(Self { receiver, from, checked: 0, reported: 0 })
     }
 
-    /// A receiver that goes on in such a stream, of which `durable` bytes were reported; the list is known.
+    /// Creates a receiver that continues such a stream, whose list is known and of which `durable` bytes were
+    /// reported.
     ///
     /// # Errors
-    /// The list is not that of the content, or an offset is none of its chunks.
+    /// The list is not that of the content, or an offset is not one of its chunks.
     #[wasm_bindgen(js_name = goOn)]
     pub fn go_on(content: &str, list: &[u8], from: f64, durable: f64) -> Result<Self, JsError> {
         let (from, durable) = (offset(from)?, offset(durable)?);
@@ -121,50 +125,51 @@ impl MediaReceiver {
         Ok(Self { receiver, from, checked: durable, reported: durable })
     }
 
-    /// Takes the next bytes of the stream; gives how many of them, from their end, are content.
+    /// Checks the next bytes of the stream. Returns how many of them, counted from their end, are content.
     ///
     /// # Errors
-    /// A chunk or the list is not that of the content.
+    /// A chunk or the list does not match the content id.
     pub fn take(&mut self, bytes: &[u8]) -> Result<usize, JsError> {
         let taken = self.receiver.take(bytes).map_err(refused)?;
         self.checked = taken.checked;
         Ok(taken.content)
     }
 
-    /// Whether there is something to write down and report: `hasFin` says that the stream's end came.
+    /// Returns whether checked bytes should be made durable and reported; `has_fin` tells whether the
+    /// stream's end has come.
     #[wasm_bindgen(js_name = isBehind)]
     #[must_use]
     pub fn is_behind(&self, has_fin: bool) -> bool {
         self.receiver.is_behind(self.checked, self.reported, has_fin)
     }
 
-    /// The offset of the stream up to which everything is checked, and may be reported once it is durable. It counts as
-    /// reported from now on.
+    /// Returns the stream offset up to which everything is checked. It counts as reported from now on, so
+    /// report it once it is durable.
     pub fn report(&mut self) -> f64 {
         self.reported = self.checked;
         length(self.reported)
     }
 
-    /// How much of the content is checked, in bytes from its beginning.
+    /// Returns how many bytes of the content are checked, counted from its beginning.
     #[must_use]
     pub fn checked(&self) -> f64 {
         let list = self.receiver.list().map_or(0, ChunkList::encoded_len);
         length(self.from.saturating_add(self.checked.saturating_sub(list)))
     }
 
-    /// The list, once it is known.
+    /// Returns the encoded chunk list, once it is known.
     #[must_use]
     pub fn list(&self) -> Option<Vec<u8>> {
         self.receiver.list().map(ChunkList::encode)
     }
 
-    /// The size of the content, once the list is known.
+    /// Returns the size of the content in bytes, once the list is known.
     #[must_use]
     pub fn size(&self) -> Option<f64> {
         self.receiver.list().map(|list| length(list.size()))
     }
 
-    /// Whether all content is there.
+    /// Returns whether all content has arrived and been checked.
     #[wasm_bindgen(js_name = isComplete)]
     #[must_use]
     pub fn is_complete(&self) -> bool {
@@ -172,14 +177,14 @@ impl MediaReceiver {
     }
 }
 
-/// The type of a file, as its first bytes say.
+/// Returns the media type that a file's first bytes indicate.
 #[wasm_bindgen(js_name = mediaType)]
 #[must_use]
 pub fn media_type(head: &[u8]) -> String {
     crate::media_type::media_type(head).to_owned()
 }
 
-/// A code by its name, as `streamStop` takes it.
+/// Returns the error code with this name, if `streamStop` accepts it.
 pub(super) fn code(name: &str) -> Option<ErrorCode> {
     [ErrorCode::CANCELLED, ErrorCode::HASH, ErrorCode::IO, ErrorCode::GONE]
         .into_iter()

@@ -1,4 +1,4 @@
-//! What comes out of a machine, as objects of the page: see `types.d.ts`.
+//! The outputs of a machine as JavaScript objects, whose types are in `types.d.ts`.
 
 use handfast_codec::ErrorCode;
 use handfast_codec::frame::{Collection, Items};
@@ -17,8 +17,8 @@ fn typed(name: &str, fields: impl IntoIterator<Item = Field>) -> JsValue {
     object([("type", JsValue::from(name))].into_iter().chain(fields))
 }
 
-/// The buffer in which a machine's frames leave, one after the other. The browser copies what it sends, and keeps each
-/// buffer that it was given until it next collects: with one for each frame, a large file would pile up meanwhile.
+/// A buffer that is reused for every outgoing frame. The browser copies what it sends, but keeps each buffer
+/// passed to it until the next garbage collection, so that a large file would pile up otherwise.
 #[derive(Debug)]
 pub(super) struct FrameBuffer(Uint8Array);
 
@@ -45,10 +45,10 @@ fn coded(name: &str, code: ErrorCode) -> JsValue {
     typed(name, [("code", code.to_string().into())])
 }
 
-/// An output.
+/// Converts an output.
 ///
 /// # Errors
-/// A commit does not belong to the journal.
+/// A commit does not match the journal's version.
 pub(super) fn output(
     output: Output,
     journal: &mut Journal,

@@ -1,4 +1,4 @@
-//! A pairing attempt, for a page.
+//! A pairing attempt, in the form that a page uses.
 
 use bytes::BytesMut;
 use handfast_codec::DeviceRole;
@@ -13,22 +13,22 @@ use super::js_object::object;
 use super::output::{self, FrameBuffer};
 use super::{SystemRng, generator, pairs, refused, relay, timestamp};
 
-/// What the codes that a page shows at a time share, so that one of them alone answers. A new one stands for the user's
-/// asking for a code: see `ShownCodes` of the crate `handfast-session`.
+/// A flag shared by all codes that a page shows at the same time, so that only one of them answers. Create a
+/// new one when the user asks for a code (see `ShownCodes` of the crate `handfast-session`).
 #[wasm_bindgen(js_name = ShownCodes)]
 #[derive(Debug, Default)]
 pub struct WebShownCodes(ShownCodes);
 
 #[wasm_bindgen(js_class = ShownCodes)]
 impl WebShownCodes {
-    /// No code of these has answered a phone yet.
+    /// Creates a flag for codes of which none has answered a phone.
     #[wasm_bindgen(constructor)]
     #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Whether one of the codes has answered a phone.
+    /// Returns whether one of the codes has answered a phone.
     #[wasm_bindgen(js_name = isAnswered)]
     #[must_use]
     pub fn is_answered(&self) -> bool {
@@ -36,7 +36,7 @@ impl WebShownCodes {
     }
 }
 
-/// One code and its attempt: see `Pairing` of the crate `handfast-session`.
+/// One code with its attempt, as `Pairing` of the crate `handfast-session`.
 #[wasm_bindgen]
 #[derive(Debug)]
 pub struct WebPairing {
@@ -48,11 +48,12 @@ pub struct WebPairing {
 
 #[wasm_bindgen]
 impl WebPairing {
-    /// A fresh code, waiting for a phone. The origin is what the page claims to be, `links` the stored rows
-    /// of each link that this page has.
+    /// Creates a fresh code that waits for a phone. `origin` is what the page claims, `links` contains the
+    /// stored rows of each link of this page.
     ///
     /// # Errors
-    /// The relay's name or a claim is over its limit, one of the codes has answered a phone, or there is no randomness.
+    /// The relay's name or a claim exceeds its limit, one of the codes has answered a phone, or there is no
+    /// randomness.
     #[wasm_bindgen(constructor)]
     pub fn new(
         relay_name: &str,
@@ -74,21 +75,21 @@ impl WebPairing {
         Ok(Self { pairing, rng, journal: Journal::default(), frames: FrameBuffer::default() })
     }
 
-    /// The text of the QR code. It holds the code's secret: draw it, and keep it nowhere.
+    /// Returns the text of the QR code. It contains the code's secret: draw it, and store it nowhere.
     #[wasm_bindgen(js_name = offerText)]
     #[must_use]
     pub fn offer_text(&self) -> String {
         self.pairing.offer_text().map(|text| text.as_str().to_owned()).unwrap_or_default()
     }
 
-    /// Whether a phone has scanned the code, so that it must not be replaced.
+    /// Returns whether a phone has scanned the code, so that it must not be replaced.
     #[wasm_bindgen(js_name = isFrozen)]
     #[must_use]
     pub fn is_frozen(&self) -> bool {
         self.pairing.is_frozen()
     }
 
-    /// What is agreed, once it is: store it beside the commits.
+    /// Returns the terms of the link, once they are agreed; store them beside the commits.
     #[wasm_bindgen(unchecked_return_type = "Terms | undefined")]
     #[must_use]
     pub fn terms(&self) -> JsValue {
@@ -104,19 +105,19 @@ impl WebPairing {
         })
     }
 
-    /// The socket that `connect` asked for is open.
+    /// Reports that the socket requested by `connect` is open.
     #[wasm_bindgen(js_name = handleOpened)]
     pub fn handle_opened(&mut self, now: f64) {
         self.pairing.handle_opened(timestamp(now));
     }
 
-    /// The socket is closed, or could not be opened.
+    /// Reports that the socket is closed, or could not be opened.
     #[wasm_bindgen(js_name = handleClosed)]
     pub fn handle_closed(&mut self, now: f64) {
         self.pairing.handle_closed(timestamp(now));
     }
 
-    /// One binary message arrived.
+    /// Handles one binary WebSocket message.
     ///
     /// # Errors
     /// No socket is open.
@@ -126,46 +127,46 @@ impl WebPairing {
         self.pairing.handle_bytes(timestamp(now), &mut self.rng, bytes).map_err(refused)
     }
 
-    /// Time has passed.
+    /// Reports that the deadline has passed.
     #[wasm_bindgen(js_name = handleTimeout)]
     pub fn handle_timeout(&mut self, now: f64) {
         self.pairing.handle_timeout(timestamp(now));
     }
 
-    /// Visibility, network or clock changed: asks at once for a socket when there is none.
+    /// Reports a change of visibility, network or clock: a missing socket is requested without delay.
     pub fn probe(&mut self, now: f64) {
         self.pairing.probe(timestamp(now));
     }
 
-    /// The user typed the two digits that the phone shows. There is no second try.
+    /// Passes on the two digits that the user read on the phone. There is no second try.
     ///
     /// # Errors
-    /// They are not asked for.
+    /// No digits were requested.
     #[wasm_bindgen(js_name = enterNumber)]
     pub fn enter_number(&mut self, now: f64, digits: &str) -> Result<(), JsError> {
         self.pairing.enter_confirmation(timestamp(now), digits).map_err(refused)
     }
 
-    /// The user says that the phone asks for no digits or shows none, or stops for another reason.
+    /// Ends the attempt, because the phone asks for no digits or shows none, or at the user's wish.
     ///
     /// # Errors
-    /// No phone has scanned the code, or the number was typed.
+    /// No phone has scanned the code, or the number was already typed.
     pub fn stop(&mut self, now: f64) -> Result<(), JsError> {
         self.pairing.stop(timestamp(now)).map_err(refused)
     }
 
-    /// The oldest open commit is durable.
+    /// Reports that the oldest open commit is durable.
     ///
     /// # Errors
-    /// None is open.
+    /// No commit is open.
     pub fn committed(&mut self, now: f64) -> Result<(), JsError> {
         self.pairing.committed(timestamp(now), self.journal.take_oldest()?).map_err(refused)
     }
 
-    /// What the driver must do next.
+    /// Returns the next thing to do.
     ///
     /// # Errors
-    /// A commit does not fit.
+    /// A commit does not match the journal's version.
     #[wasm_bindgen(js_name = pollOutput, unchecked_return_type = "Output")]
     pub fn poll_output(&mut self) -> Result<JsValue, JsError> {
         output::output(self.pairing.poll_output(), &mut self.journal, &self.frames)

@@ -1,4 +1,4 @@
-//! Rows of the sync lane, and their digest.
+//! Rows of the sync lane, and their digest, for pages.
 
 use bytes::Bytes;
 use handfast_codec::frame::{Row, RowId};
@@ -9,10 +9,10 @@ use wasm_bindgen::prelude::*;
 use super::js_object::object;
 use super::refused;
 
-/// Reads a row in the items of a `delta` or a `page`.
+/// Decodes a row from an item of a `delta` or `page`.
 ///
 /// # Errors
-/// It is no row.
+/// The item is not a row.
 #[wasm_bindgen(js_name = decodeRow, unchecked_return_type = "Row")]
 pub fn decode_row(item: Vec<u8>) -> Result<JsValue, JsError> {
     let row = Row::decode(&Bytes::from(item)).map_err(refused)?;
@@ -23,10 +23,10 @@ pub fn decode_row(item: Vec<u8>) -> Result<JsValue, JsError> {
     ]))
 }
 
-/// The digest of rows, by their names and revisions in the same order.
+/// Returns the digest of rows, whose ids and revisions are given in the same order.
 ///
 /// # Errors
-/// A name is empty or too long, or there are not as many of both.
+/// An id is empty or too long, or the two lists differ in length.
 #[wasm_bindgen(js_name = rowDigest)]
 pub fn row_digest(ids: Vec<Uint8Array>, revs: Vec<u64>) -> Result<Vec<u8>, JsError> {
     if ids.len() != revs.len() {

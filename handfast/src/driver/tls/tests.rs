@@ -1,4 +1,4 @@
-//! Real handshakes with certificates that are wrong in each way.
+//! Real TLS handshakes, with certificates that are wrong in each way.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -21,7 +21,7 @@ const FUTURE: &[u8] = include_bytes!("../../../tests/data/relay.test.future.pem"
 const SELF_SIGNED: &[u8] = include_bytes!("../../../tests/data/relay.test.selfsigned.pem");
 const KEY: &[u8] = include_bytes!("../../../tests/data/relay.test.key");
 
-/// A TLS server with a certificate of `relay.test`; what a client says to it goes unread.
+/// Starts a TLS server with a certificate for `relay.test`, which ignores what clients send.
 async fn tls_server(chain: &[u8]) -> SocketAddr {
     let chain = CertificateDer::pem_slice_iter(chain).map(|cert| cert.expect("a certificate")).collect();
     let key = PrivateKeyDer::from_pem_slice(KEY).expect("a key");

@@ -1,4 +1,4 @@
-//! Files that are damaged, missing, or of another version of the program.
+//! Cases about files that are damaged, missing, or of another version of the program.
 
 extern crate std;
 
@@ -11,7 +11,7 @@ use crate::sqlite;
 use crate::store_suite::model::{LINK, Model, mixed};
 use crate::store_suite::{Write, block_on};
 
-/// A store of six commits, all of them in its database file; and what it holds.
+/// Returns the files and content of a store with six commits, all of them in the database file.
 fn written<H: FileHarness>() -> (Files, State) {
     let mut harness = block_on(H::new());
     let mut holder = harness.try_open().expect("a new store opens");
@@ -27,7 +27,8 @@ fn written<H: FileHarness>() -> (Files, State) {
     (files_of(harness.dir()), State::of_model(&model))
 }
 
-/// What opening and reading a copy says: whether it is as it was, or the text for the user.
+/// Returns what opening and reading a copy shows: whether its content is unchanged, or the error text for the
+/// user.
 fn verdict<H: FileHarness>(files: &Files, state: &State) -> Result<bool, String> {
     let mut copy = Copy::<H>::of(files);
     let mut holder = copy.harness.try_open()?;
@@ -40,11 +41,12 @@ fn verdict<H: FileHarness>(files: &Files, state: &State) -> Result<bool, String>
     Ok(State::of(&mut copy.harness, &mut holder) == *state)
 }
 
-/// A damaged database is refused or, where the damage does not matter, read as it was; the text says what to do.
+/// Checks that a damaged database is refused with a helpful text or, where the damage does not matter, read
+/// as it was.
 ///
 /// # Panics
 ///
-/// When that does not hold.
+/// If the store does not behave so.
 pub fn damaged_files_are_never_taken_for_good_ones<H: FileHarness>(_: &str) {
     let (files, state) = written::<H>();
     assert_eq!(verdict::<H>(&files, &state), Ok(true));
@@ -58,7 +60,7 @@ pub fn damaged_files_are_never_taken_for_good_ones<H: FileHarness>(_: &str) {
         let text = with(good[..len].to_vec());
         assert!(text.is_err(), "cut at {len} of {}", good.len());
     }
-    // The file's head is garbage: nobody can open it, and the text says what to do.
+    // Without its header nobody can open the file.
     let mut headless = good.clone();
     headless[..16].fill(0x5a);
     let text = with(headless).expect_err("no database");
@@ -79,21 +81,21 @@ pub fn damaged_files_are_never_taken_for_good_ones<H: FileHarness>(_: &str) {
     );
 }
 
-/// A database that was copied without its log, in which the newest commits are, is not taken for the whole.
+/// Checks that a database which was copied without its log, in which the newest commits are, is refused.
 ///
 /// # Panics
 ///
-/// When that does not hold.
+/// If the store does not behave so.
 pub fn st05_a_database_without_its_log_is_refused<H: FileHarness>(_: &str) {
     let (mut files, state) = written::<H>();
-    // Even where the log is empty: nobody can tell from the database alone.
+    // This includes an empty log, because the database file alone does not show that it is.
     let log = log::<H>();
     let kept = files.remove(&log).expect("a store keeps its log");
     let text = verdict::<H>(&files, &state).expect_err("not whole");
     assert!(text.contains(&log), "it names the file that is missing: {text}");
     let _ = files.insert(log, kept);
     assert_eq!(verdict::<H>(&files, &state), Ok(true));
-    // A log that is left of a database that is gone is not taken for one either.
+    // A log whose database is gone must not be taken for one either.
     let database = files.remove(H::DATABASE).expect("it was there");
     let mut copy = Copy::<H>::of(&files);
     if let Ok(mut holder) = copy.harness.try_open() {
@@ -103,11 +105,11 @@ pub fn st05_a_database_without_its_log_is_refused<H: FileHarness>(_: &str) {
     assert_eq!(verdict::<H>(&files, &state), Ok(true));
 }
 
-/// A database of a newer program, or of no version at all, is refused and not changed.
+/// Checks that a database of a newer program, or of no known version, is refused and left unchanged.
 ///
 /// # Panics
 ///
-/// When that does not hold.
+/// If the store does not behave so.
 pub fn other_versions_of_the_tables_are_left_alone<H: FileHarness>(_: &str) {
     let (files, state) = written::<H>();
     let of = |holder: &mut H::Holder| -> i32 {

@@ -1,4 +1,4 @@
-//! Copies of a store's files, and what a power failure makes of them.
+//! Copies of a store's files, and the effect of a power failure on them.
 
 extern crate std;
 
@@ -10,9 +10,10 @@ use std::{format, fs};
 
 use super::{Chance, FileHarness, Files};
 
-/// The unit in which a disk writes: whole or not at all.
+/// The unit that a disk writes atomically, in bytes.
 const SECTOR_LEN: usize = 512;
-/// The size of a log's header. Where a log begins anew, SQLite syncs it before it writes what follows.
+/// The size of a log's header, in bytes. When a log is restarted, SQLite syncs the header before it writes
+/// the rest.
 const LOG_HEADER_LEN: usize = 32;
 
 /// Reads the files of a store.
@@ -30,7 +31,7 @@ pub(super) fn files_of(dir: &Path) -> Files {
     files
 }
 
-/// A copy of a store, in a directory that goes away with it.
+/// A copy of a store, in a directory that is removed when this is dropped.
 pub(super) struct Copy<H> {
     pub(super) harness: H,
     _dir: tempfile::TempDir,
@@ -46,18 +47,18 @@ impl<H: FileHarness> Copy<H> {
     }
 }
 
-/// The log's name.
+/// Returns the file name of the log.
 pub(super) fn log<H: FileHarness>() -> String {
     format!("{}-wal", H::DATABASE)
 }
 
-/// What may stand on a disk after a power failure, when `before` was synced, and of the writes that made `after` of it
-/// any may have got there, in any order, sector by sector.
+/// Returns what a disk may contain after a power failure: `before` was synced, and of the writes that turn it
+/// into `after` any sectors may have been written, in any order.
 pub(super) fn tear(chance: &mut Chance, before: &[u8], after: &[u8]) -> Vec<u8> {
     let longer = after.len().saturating_sub(before.len());
     let len = match chance.below(4) {
         0 => after.len(),
-        // The length of a file may be there before its content.
+        // A file's new length may be written before its content.
         _ => before.len() + chance.below(longer + 1),
     };
     let mut torn = vec![0; len];
@@ -71,7 +72,7 @@ pub(super) fn tear(chance: &mut Chance, before: &[u8], after: &[u8]) -> Vec<u8> 
     torn
 }
 
-/// The same for a log, whose new header is written and synced on its own.
+/// Returns the same for a log, whose new header is written and synced separately.
 pub(super) fn tear_log(chance: &mut Chance, before: &[u8], after: &[u8]) -> Vec<u8> {
     let mut with_header = before.to_vec();
     if let (Some(old), Some(new)) = (with_header.get_mut(..LOG_HEADER_LEN), after.get(..LOG_HEADER_LEN)) {

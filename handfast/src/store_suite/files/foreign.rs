@@ -1,4 +1,4 @@
-//! Other programs at the same database.
+//! Cases about other programs that use the same database.
 
 extern crate std;
 
@@ -12,18 +12,18 @@ use super::{FileHarness, State, integrity};
 use crate::store_suite::model::{LINK, Model, mixed};
 use crate::store_suite::{Write, WriteError, block_on};
 
-/// Another program's connection to the database.
+/// Returns another program's connection to the database.
 fn foreign<H: FileHarness>(harness: &H) -> Connection {
     let conn = Connection::open(harness.dir().join(H::DATABASE)).expect("anybody can open it");
     conn.busy_timeout(Duration::from_secs(5)).expect("set");
     conn
 }
 
-/// A foreign program that commits and checkpoints all the time: nothing fails, nothing is lost, nothing is damaged.
+/// Checks that nothing fails or is lost while another program commits and checkpoints all the time.
 ///
 /// # Panics
 ///
-/// When that does not hold.
+/// If the store does not behave so.
 pub fn st01_foreign_commits_and_checkpoints_in_a_storm_lose_nothing<H: FileHarness>(_: &str) {
     let mut harness = block_on(H::new());
     let mut holder = harness.try_open().expect("a new store opens");
@@ -38,7 +38,7 @@ pub fn st01_foreign_commits_and_checkpoints_in_a_storm_lose_nothing<H: FileHarne
                 .execute_batch("BEGIN IMMEDIATE; INSERT INTO foreign_rows VALUES(1); COMMIT")
                 .expect("its turn");
             let mode = ["PASSIVE", "RESTART", "TRUNCATE", "FULL"][usize::try_from(commits % 4).unwrap_or(0)];
-            // Whether it got through is not what this is about.
+            // Whether this checkpoint succeeds does not matter here.
             let _ = other.execute_batch(&std::format!("PRAGMA wal_checkpoint({mode})"));
             commits += 1;
         }
@@ -61,11 +61,12 @@ pub fn st01_foreign_commits_and_checkpoints_in_a_storm_lose_nothing<H: FileHarne
     assert_eq!(count, commits);
 }
 
-/// While a foreign program writes, the store waits for its deadline, then says that it is busy; nothing is wrong then.
+/// Checks that the store, while another program writes, waits for its deadline and then reports that it is
+/// busy.
 ///
 /// # Panics
 ///
-/// When that does not hold.
+/// If the store does not behave so.
 pub fn a_foreign_writer_makes_the_store_busy_not_wrong<H: FileHarness>(_: &str) {
     let mut harness = block_on(H::new());
     let mut holder = harness.try_open().expect("a new store opens");
@@ -85,11 +86,11 @@ pub fn a_foreign_writer_makes_the_store_busy_not_wrong<H: FileHarness>(_: &str) 
     assert_eq!(block_on(harness.write(&mut holder, &write)), Ok(()));
 }
 
-/// A foreign program that reads keeps what it saw, and nobody waits for it.
+/// Checks that another program which reads keeps its snapshot, and blocks nobody.
 ///
 /// # Panics
 ///
-/// When that does not hold.
+/// If the store does not behave so.
 pub fn a_foreign_reader_holds_nobody_up<H: FileHarness>(_: &str) {
     let mut harness = block_on(H::new());
     let mut holder = harness.try_open().expect("a new store opens");

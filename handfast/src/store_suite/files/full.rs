@@ -1,4 +1,4 @@
-//! No room, and no permission.
+//! Cases about a full disk and missing permissions.
 
 extern crate std;
 
@@ -11,15 +11,15 @@ use crate::store_suite::model::{LINK, Model, mixed, put, version};
 use crate::store_suite::{Write, WriteError, block_on};
 use handfast_session::hazmat::commit;
 
-/// A user that owns nothing.
+/// The id of a user that owns nothing.
 const NOBODY: u32 = 65_534;
 
-/// Where the database may not grow, SQLite rolls back by itself: nothing is half there, the text says what to do, and
-/// the same transaction can be made when there is room.
+/// Checks that when the database may not grow, nothing of the transaction is there, the text says what to do,
+/// and the same transaction succeeds once there is space.
 ///
 /// # Panics
 ///
-/// When that does not hold.
+/// If the store does not behave so.
 pub fn a_full_database_takes_nothing_and_goes_on_when_there_is_room<H: FileHarness>(_: &str) {
     let mut harness = block_on(H::new());
     let mut holder = harness.try_open().expect("a new store opens");
@@ -49,7 +49,7 @@ pub fn a_full_database_takes_nothing_and_goes_on_when_there_is_room<H: FileHarne
     assert!(State::of(&mut harness, &mut holder) == State::of_model(&model));
 }
 
-/// Writes until the store refuses, and says how far that went.
+/// Writes until the store refuses, and prints how far that went.
 pub(super) fn write_and_tell<H: FileHarness>(harness: &mut H, holder: &mut H::Holder) -> String {
     let first = version(&block_on(harness.pairs(holder, LINK)));
     for n in first.. {
@@ -62,12 +62,12 @@ pub(super) fn write_and_tell<H: FileHarness>(harness: &mut H, holder: &mut H::Ho
     unreachable!("a disk is finite")
 }
 
-/// Where the operating system takes no more bytes (files may grow to a limit here, as on a full disk), the writes end
-/// with a text, and what was acknowledged is there.
+/// Checks that when the operating system accepts no more bytes (a limit on file size stands in for a full
+/// disk), writing ends with an error text, and what was acknowledged is there.
 ///
 /// # Panics
 ///
-/// When that does not hold.
+/// If the store does not behave so.
 pub fn a_full_disk_ends_the_writes_and_loses_nothing<H: FileHarness>(test: &str) {
     if let Some(dir) = role() {
         let mut harness = H::at(&dir);
@@ -81,7 +81,7 @@ pub fn a_full_disk_ends_the_writes_and_loses_nothing<H: FileHarness>(test: &str)
     for blocks in [120, 200, 333, 500] {
         let mut harness = block_on(H::new());
         drop(harness.try_open().expect("a new store opens"));
-        // A process that ignores SIGXFSZ gets an error from a write past the limit.
+        // A process that ignores SIGXFSZ gets an error for a write beyond the limit.
         let script = std::format!("trap '' XFSZ; ulimit -f {blocks}; exec \"$0\" \"$@\"");
         let inner = child(&program, test, &[role_of(harness.dir())]);
         let mut shell = Command::new("sh");
@@ -103,12 +103,12 @@ pub fn a_full_disk_ends_the_writes_and_loses_nothing<H: FileHarness>(test: &str)
     }
 }
 
-/// A directory or a database that may be read and not written is refused with a text that says so. As root everything
-/// may be written, so that a child becomes another user.
+/// Checks that a directory or database without write permission is refused with a text that says so. Root may
+/// write everything, so that a child process changes to another user.
 ///
 /// # Panics
 ///
-/// When that does not hold.
+/// If the store does not behave so.
 pub fn what_may_not_be_written_says_so<H: FileHarness>(test: &str) {
     use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
     use std::os::unix::process::CommandExt;
@@ -158,14 +158,14 @@ pub fn what_may_not_be_written_says_so<H: FileHarness>(test: &str) {
         set(&dir, 0o700);
         let answer = lines.lines().find(|line| line.starts_with("answer ")).expect("an answer").to_owned();
         let is_refused = answer.contains("check the permissions") || answer.contains("check the disk");
-        // In a directory that takes no new files, those that are there may do.
+        // In a directory that accepts no new files, the existing ones may suffice.
         let may_work = of_files == 0o600 && answer.contains("Ok");
         let may_refuse = (of_dir, of_files) != (0o700, 0o600) && is_refused;
         assert!(may_work || may_refuse, "{of_dir:o} {of_files:o}: {answer}");
     }
 }
 
-/// What a child wrote to stderr.
+/// Returns what a child process wrote to standard error.
 fn told(output: std::io::Result<Output>) -> String {
     let output = output.expect("it runs");
     let lines = String::from_utf8_lossy(&output.stderr).into_owned();

@@ -1,4 +1,4 @@
-//! Processes that are killed.
+//! Cases about processes that are killed.
 
 extern crate std;
 
@@ -15,17 +15,17 @@ use crate::store_suite::Write;
 use crate::store_suite::block_on;
 use crate::store_suite::model::{LINK, Model, mixed, version};
 
-/// The instruction of SQLite at which a child ends itself, in its environment.
+/// The environment variable with the number of the SQLite instruction at which a child process aborts.
 const ABORT_AT: &str = "HANDFAST_SUITE_ABORT_AT";
-/// How often a process is killed.
+/// How many processes are killed.
 const ROUNDS: u64 = 40;
 
-/// Whatever instruction of the database a process dies at, and wherever SIGKILL finds it: transactions are there whole
-/// or not at all, and those that it had acknowledged are there.
+/// Checks that transactions are complete or absent, and acknowledged ones complete, whichever database
+/// instruction a process dies at and wherever SIGKILL strikes.
 ///
 /// # Panics
 ///
-/// When that does not hold.
+/// If the store does not behave so.
 pub fn st04_a_killed_process_leaves_whole_transactions<H: FileHarness>(test: &str) {
     if let Some(dir) = role() {
         return write_until_dead::<H>(&dir);
@@ -63,7 +63,7 @@ fn program() -> std::path::PathBuf {
     std::env::current_exe().expect("a program")
 }
 
-/// Kills a child when it has acknowledged so many transactions; gives what it wrote.
+/// Kills a child process once it has acknowledged `count` transactions. Returns what it wrote.
 fn killed_after<H: FileHarness>(harness: &H, test: &str, count: usize) -> String {
     let mut command = child(&program(), test, &[role_of(harness.dir())]);
     let mut process = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().expect("it runs");
@@ -74,12 +74,12 @@ fn killed_after<H: FileHarness>(harness: &H, test: &str, count: usize) -> String
     }
     process.kill().expect("it lives");
     let _ = process.wait().expect("it is dead");
-    // What it had written before it died counts.
+    // The lines that it wrote before it died count too.
     lines.extend(output.map_while(Result::ok));
     lines.join("\n")
 }
 
-/// The child: writes until it is dead.
+/// The child process, which writes until it is killed.
 fn write_until_dead<H: FileHarness>(dir: &std::path::Path) {
     let mut harness = H::at(dir);
     let mut holder = harness.try_open().expect("it opens");

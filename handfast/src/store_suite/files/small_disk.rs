@@ -7,16 +7,17 @@ use std::process::Command;
 use std::string::{String, ToString};
 use std::{eprintln, format};
 
-/// A file system in memory, mounted in a temporary directory for as long as this lives.
+/// A file system in memory (tmpfs), mounted in a temporary directory until this is dropped.
 #[derive(Debug)]
 pub struct SmallDisk(tempfile::TempDir);
 
 impl SmallDisk {
-    /// Mounts one of so many MiB, or says on standard error why this machine cannot: then the test is skipped.
+    /// Mounts a file system of `mib` MiB. Returns `None`, and prints why, if this machine cannot; then the
+    /// test is skipped.
     ///
     /// # Panics
     ///
-    /// When there is no temporary directory.
+    /// If no temporary directory can be created.
     #[must_use]
     pub fn mount(mib: u32) -> Option<Self> {
         let dir = tempfile::tempdir().expect("a directory");
@@ -32,7 +33,7 @@ impl SmallDisk {
         None
     }
 
-    /// Where it is mounted.
+    /// Returns the directory at which it is mounted.
     #[must_use]
     pub fn path(&self) -> &Path {
         self.0.path()
@@ -41,7 +42,7 @@ impl SmallDisk {
 
 impl Drop for SmallDisk {
     fn drop(&mut self) {
-        // What is still open in it keeps it alive, unseen, until it is closed.
+        // A lazy unmount: files that are still open keep it alive until they are closed.
         let _ = Command::new("umount").arg("-l").arg(self.0.path()).output();
     }
 }

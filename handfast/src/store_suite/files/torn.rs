@@ -1,4 +1,4 @@
-//! Power that fails in the middle of a write.
+//! Cases about power that fails during a write.
 
 extern crate std;
 
@@ -9,10 +9,10 @@ use super::{Chance, FileHarness, Files, State, integrity};
 use crate::store_suite::model::{LINK, Model, OTHER, mixed};
 use crate::store_suite::{Write, block_on};
 
-/// How often each write is torn.
+/// How many random power failures are tried for each write.
 const TRIALS: usize = 24;
 
-/// A store, what it holds, and what its files were after each commit.
+/// A store with the model of its content.
 struct Written<H: FileHarness> {
     harness: H,
     holder: H::Holder,
@@ -26,7 +26,7 @@ impl<H: FileHarness> Written<H> {
         Self { harness, holder, model: Model::default() }
     }
 
-    /// Writes transaction `n`.
+    /// Writes transaction `n` to the store and the model.
     fn write(&mut self, n: u64) {
         let commits = [mixed(LINK, n), mixed(OTHER, n)];
         let write = Write { commits: &commits, effect: Some(n) };
@@ -45,7 +45,7 @@ impl<H: FileHarness> Written<H> {
     }
 }
 
-/// What a copy holds when it is opened, and that it is sound and goes on.
+/// Opens a copy, and checks that it is sound and accepts writes. Returns its content.
 fn opened<H: FileHarness>(files: &Files, when: &str) -> State {
     let mut copy = Copy::<H>::of(files);
     let mut holder = copy.harness.try_open().unwrap_or_else(|error| panic!("{when}: {error}"));
@@ -57,12 +57,12 @@ fn opened<H: FileHarness>(files: &Files, when: &str) -> State {
     state
 }
 
-/// A commit whose writes got to the disk in part and out of order is there whole or not at all, and those before it are
-/// there; also where the log begins anew over an older one.
+/// Checks that a commit of which only some sectors were written, in any order, is complete or absent, and all
+/// earlier ones complete; also when the log restarts over an older one.
 ///
 /// # Panics
 ///
-/// When that does not hold.
+/// If the store does not behave so.
 pub fn st04_a_torn_commit_is_there_whole_or_not_at_all<H: FileHarness>(_: &str) {
     let mut written = Written::<H>::new();
     let mut chance = Chance(1);
@@ -89,11 +89,12 @@ pub fn st04_a_torn_commit_is_there_whole_or_not_at_all<H: FileHarness>(_: &str) 
     assert!(whole > 0 && whole < 8 * TRIALS, "some tears hurt and some do not");
 }
 
-/// A checkpoint that got to the disk in part loses nothing: the log is there until it is whole.
+/// Checks that a checkpoint of which only a part was written loses nothing, because the log stays until it is
+/// complete.
 ///
 /// # Panics
 ///
-/// When that does not hold.
+/// If the store does not behave so.
 pub fn st04_a_torn_checkpoint_changes_nothing<H: FileHarness>(_: &str) {
     let mut written = Written::<H>::new();
     let mut chance = Chance(2);
@@ -114,11 +115,12 @@ pub fn st04_a_torn_checkpoint_changes_nothing<H: FileHarness>(_: &str) {
     }
 }
 
-/// Even a log that was damaged after it was synced opens to the commits before the damage, never to a mixture.
+/// Checks that a log which was damaged after it was synced opens to the commits before the damage, never to a
+/// mixture.
 ///
 /// # Panics
 ///
-/// When that does not hold.
+/// If the store does not behave so.
 pub fn st04_a_log_that_is_cut_or_scrambled_opens_to_a_prefix<H: FileHarness>(_: &str) {
     let mut written = Written::<H>::new();
     let mut states = std::vec![State::of_model(&written.model)];
