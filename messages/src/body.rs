@@ -1,4 +1,4 @@
-//! `kind varint | TLV list`: what every body of the vocabulary is made of.
+//! The common layout of all bodies: `kind varint | TLV list`.
 
 use alloc::vec::Vec;
 
@@ -15,20 +15,20 @@ pub(crate) fn writer(kind: u64) -> TlvWriter {
     TlvWriter::after(out)
 }
 
-/// A body's kind, and the cursor at its list.
+/// Reads a body's kind. Returns it, and a cursor at the TLV list.
 pub(crate) fn read_kind<'a>(body: &'a [u8], what: &'static str) -> Result<(u64, Cursor<'a>), DecodeError> {
     let mut cursor = Cursor::new(body);
     let kind = cursor.varint(what)?;
     Ok((kind, cursor))
 }
 
-/// The list behind a body's kind.
+/// Reads the TLV list after a body's kind.
 pub(crate) fn list<'a>(cursor: &mut Cursor<'a>, known: &[u64]) -> Result<TlvReader<'a>, DecodeError> {
     let base = cursor.offset();
     TlvReader::at(cursor.rest(0, usize::MAX, "body")?, base, known)
 }
 
-/// The error of a kind that is not known.
+/// Returns the error for an unknown kind.
 pub(crate) fn unknown_kind<T>(what: &'static str) -> Result<T, DecodeError> {
     Err(DecodeError::new(ErrorCode::UNKNOWN_CRITICAL, 0, what))
 }

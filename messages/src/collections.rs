@@ -1,4 +1,4 @@
-//! The collections of the reference application.
+//! The names of the messenger's collections.
 
 use alloc::vec::Vec;
 
@@ -10,22 +10,22 @@ const MESSAGES: u8 = 2;
 const COMPANIONS: u8 = 3;
 const CHANGES: u8 = 4;
 
-/// A collection that the application knows.
+/// The name of a collection, decoded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum CollectionName {
-    /// `01`: the list of chats.
+    /// `01`: the chats.
     Chats,
     /// `02 | chat id varint`: the last 200 messages of a chat.
     Messages(u64),
-    /// `03`: the list of linked companions.
+    /// `03`: the linked companions.
     Companions,
-    /// `04`: messages that changed after they came, of all chats.
+    /// `04`: later changes to messages (edits, deletions, reactions, states), of all chats.
     Changes,
 }
 
 impl CollectionName {
-    /// The name on the wire; `None` for a chat id above 2^62 - 1.
+    /// Returns the name on the wire; `None` for a chat id above 2^62 - 1.
     #[must_use]
     pub fn encode(self) -> Option<Collection> {
         match self {
@@ -41,7 +41,7 @@ impl CollectionName {
         }
     }
 
-    /// The collection of a name; `None` for one that the application does not know.
+    /// Decodes a name; `None` for a collection that is not one of these.
     #[must_use]
     pub fn decode(collection: &Collection) -> Option<Self> {
         match collection.as_bytes() {

@@ -1,4 +1,4 @@
-//! Commands: what a companion asks its phone to do.
+//! Commands: the actions that a companion asks its phone for.
 
 use alloc::string::String;
 
@@ -18,73 +18,73 @@ const EDIT_TEXT: u64 = 9;
 const DELETE: u64 = 11;
 const REACT: u64 = 13;
 
-/// The body of a command.
+/// A command, decoded.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Command {
-    /// Sends a text.
+    /// Sends a text message.
     SendText {
-        /// The chat.
+        /// The id of the chat.
         chat: u64,
-        /// 1 to 8,192 bytes.
+        /// The text, 1 to 8,192 bytes.
         text: String,
-        /// The message that it answers.
+        /// The id of the message to which it replies.
         reply_to: Option<u64>,
     },
-    /// Asks for older messages.
+    /// Asks for a page of older messages.
     History {
-        /// The chat.
+        /// The id of the chat.
         chat: u64,
-        /// Messages before this one; 0 for the newest.
+        /// The id of the message before which the page ends; 0 for the newest messages.
         before: u64,
-        /// How many, 1 to 50.
+        /// The most messages to return, 1 to 50.
         count: u8,
     },
-    /// Sends media that the phone has.
+    /// Sends a media message with content that the phone has.
     SendMedia {
-        /// The chat.
+        /// The id of the chat.
         chat: u64,
-        /// The media.
+        /// The description of the content.
         media: MediaDescriptor,
-        /// 0 to 1,024 bytes.
+        /// The caption, 0 to 1,024 bytes.
         caption: Option<String>,
     },
-    /// Marks a chat as read.
+    /// Marks messages of a chat as read.
     MarkRead {
-        /// The chat.
+        /// The id of the chat.
         chat: u64,
-        /// The newest message that was read.
+        /// The id of the newest message that was read.
         message: u64,
     },
-    /// Gives a message of the account another text.
+    /// Replaces the text of a message that the account wrote.
     EditText {
-        /// The chat.
+        /// The id of the chat.
         chat: u64,
-        /// The message.
+        /// The id of the message.
         message: u64,
-        /// 1 to 8,192 bytes.
+        /// The new text, 1 to 8,192 bytes.
         text: String,
     },
-    /// Deletes a message of the account.
+    /// Deletes a message that the account wrote.
     Delete {
-        /// The chat.
+        /// The id of the chat.
         chat: u64,
-        /// The message.
+        /// The id of the message.
         message: u64,
     },
-    /// Reacts to a message, in place of the account's reaction before.
+    /// Sets the account's reaction to a message, replacing any earlier one.
     React {
-        /// The chat.
+        /// The id of the chat.
         chat: u64,
-        /// The message.
+        /// The id of the message.
         message: u64,
-        /// 0 to 64 bytes; empty: the reaction is taken back.
+        /// The reaction, 0 to 64 bytes; an empty one removes the reaction.
         reaction: String,
     },
 }
 
 impl Command {
-    /// The body's bytes.
+    /// Returns the encoded body.
     #[must_use]
     pub fn encode(&self) -> Bytes {
         match self {
@@ -116,7 +116,7 @@ impl Command {
         }
     }
 
-    /// Reads a body.
+    /// Decodes a body.
     ///
     /// # Errors
     /// `UNKNOWN_CRITICAL` for an unknown kind, and the faults of a TLV list and its fields.
@@ -183,7 +183,7 @@ impl Command {
     }
 }
 
-/// A command about one message, with a text if it has one.
+/// Encodes a command about one message, with a text if it has one.
 fn of_message(kind: u64, chat: u64, message: u64, text: Option<&str>) -> Bytes {
     let mut w = writer(kind);
     let _ = w.varint(1, chat).varint(3, message);
@@ -193,7 +193,7 @@ fn of_message(kind: u64, chat: u64, message: u64, text: Option<&str>) -> Bytes {
     freeze(w)
 }
 
-/// The chat and the message that a command is about.
+/// Reads the ids of chat and message that begin such a command.
 fn read_message(r: &mut TlvReader<'_>) -> Result<(u64, u64), DecodeError> {
     Ok((r.required(1, "chat")?.varint()?, r.required(3, "message id")?.varint()?))
 }

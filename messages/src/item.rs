@@ -1,4 +1,4 @@
-//! Items: rows of collections and of history pages.
+//! Items: the bodies of rows in collections, and of messages in history pages.
 
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -22,26 +22,26 @@ const MESSAGE: u64 = 3;
 const DELETED: u64 = 5;
 const COMPANION: u64 = 7;
 
-/// How far a message has come.
+/// The state of a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum MessageState {
-    /// On the phone's disk.
+    /// The phone has stored it, and not sent it yet.
     Accepted,
-    /// Sent to the network.
+    /// The phone has sent it to the network.
     Sent,
-    /// At the other's device.
+    /// It has reached the recipient's device.
     Delivered,
-    /// Read there.
+    /// The recipient has read it.
     Read,
-    /// Refused.
+    /// The network or the recipient refused it.
     Failed,
-    /// Received from another.
+    /// The account has received it from somebody else.
     Received,
 }
 
 impl MessageState {
-    /// The number on the wire.
+    /// Returns the number on the wire, 1 to 6.
     #[must_use]
     pub const fn number(self) -> u8 {
         match self {
@@ -54,7 +54,7 @@ impl MessageState {
         }
     }
 
-    /// The state of a number on the wire.
+    /// Returns the state with this number, if there is one.
     #[must_use]
     pub const fn from_number(number: u8) -> Option<Self> {
         match number {
@@ -69,40 +69,41 @@ impl MessageState {
     }
 }
 
-/// The command that made a row, so that a delta which overtakes the result is recognised.
+/// The command that created a message, so that a companion recognises its own message if it arrives before
+/// the result.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[expect(clippy::exhaustive_structs, reason = "the fields of version 1")]
 pub struct CommandRef {
-    /// The companion that sent it.
+    /// The id of the companion that sent the command.
     pub companion: CompanionId,
-    /// What it is known by.
+    /// The key of the command.
     pub key: CommandKey,
 }
 
-/// What somebody thinks of a message.
+/// A reaction to a message.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[expect(clippy::exhaustive_structs, reason = "the fields of version 1")]
 pub struct Reaction {
-    /// Who, 0 to 128 bytes; empty: the account itself.
+    /// The author's name, 0 to 128 bytes; empty for the account itself.
     pub author: String,
-    /// 1 to 64 bytes.
+    /// The reaction, 1 to 64 bytes.
     pub reaction: String,
 }
 
-/// Where a linked companion stands.
+/// The state of a linked companion.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum CompanionState {
-    /// Approved at the phone, and not yet accepted by the companion.
+    /// The phone's user has approved it, and it has not accepted yet.
     Pending,
-    /// Linked.
+    /// It is linked.
     Active,
-    /// Two holders of the link were seen.
+    /// The link is suspended, because two devices hold the companion's keys.
     Suspended,
 }
 
 impl CompanionState {
-    /// The number on the wire.
+    /// Returns the number on the wire, 1 to 3.
     #[must_use]
     pub const fn number(self) -> u8 {
         match self {
@@ -112,7 +113,7 @@ impl CompanionState {
         }
     }
 
-    /// The state of a number on the wire.
+    /// Returns the state with this number, if there is one.
     #[must_use]
     pub const fn from_number(number: u8) -> Option<Self> {
         match number {
@@ -124,81 +125,81 @@ impl CompanionState {
     }
 }
 
-/// One message.
+/// A message of a chat.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[expect(clippy::exhaustive_structs, reason = "the fields of version 1")]
 pub struct Message {
-    /// The chat.
+    /// The id of the chat.
     pub chat: u64,
-    /// The message.
+    /// The id of the message.
     pub message: u64,
-    /// Who wrote it, 0 to 128 bytes; empty: the account itself.
+    /// The author's name, 0 to 128 bytes; empty for the account itself.
     pub author: String,
-    /// When, in milliseconds since 1970.
+    /// The time at which it was written, in milliseconds since 1970.
     pub time: u64,
-    /// 0 to 8,192 bytes.
+    /// The text, 0 to 8,192 bytes.
     pub text: String,
-    /// How far it has come.
+    /// How far it has been delivered.
     pub state: MessageState,
-    /// The message that it answers.
+    /// The id of the message to which it replies.
     pub reply_to: Option<u64>,
-    /// Its media.
+    /// The description of its media content.
     pub media: Option<MediaDescriptor>,
-    /// The command that made it.
+    /// The command that created it.
     pub command: Option<CommandRef>,
-    /// Whether its text is another than it was sent with.
+    /// Whether its text was edited.
     pub edited: bool,
-    /// At most 32, their authors ascending bytewise.
+    /// The reactions, at most 32, sorted by their authors' bytes.
     pub reactions: Vec<Reaction>,
 }
 
-/// One row.
+/// An item, decoded.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Item {
     /// A chat.
     Chat {
-        /// The chat.
+        /// The id of the chat.
         chat: u64,
-        /// 1 to 128 bytes.
+        /// The chat's title, 1 to 128 bytes.
         title: String,
-        /// Its newest message; 0 when there is none.
+        /// The id of its newest message; 0 if there is none.
         last_message: u64,
         /// The beginning of that message's text, 0 to 256 bytes.
         last_text: String,
-        /// When that was written, in milliseconds since 1970.
+        /// The time at which that message was written, in milliseconds since 1970.
         last_time: u64,
-        /// How many messages are not read.
+        /// The number of unread messages.
         unread: u64,
     },
     /// A message.
     Message(Message),
-    /// A message or a chat was deleted.
+    /// A marker that a message, chat or companion was deleted.
     Deleted {
-        /// The chat.
+        /// The id of the chat; in the collection of companions, the serial number of the companion.
         chat: u64,
-        /// The message; none: the whole chat. In the list of companions there is none, and `chat` is the serial.
+        /// The id of the message; `None` for a whole chat or a companion.
         message: Option<u64>,
     },
     /// A linked companion.
     Companion {
-        /// The companion.
+        /// The id of the companion.
         companion: CompanionId,
-        /// Its number at its phone.
+        /// Its serial number on the phone.
         serial: u64,
-        /// What it calls itself, 0 to 64 bytes.
+        /// The label that it claims, 0 to 64 bytes.
         label: String,
-        /// When it was linked, in milliseconds since 1970.
+        /// The time at which it was linked, in milliseconds since 1970.
         linked: u64,
-        /// When it was connected last, in milliseconds since 1970; 0: never.
+        /// The time at which it was last connected, in milliseconds since 1970; 0 if never.
         seen: u64,
-        /// Where it stands.
+        /// The state of its link.
         status: CompanionState,
     },
 }
 
 impl Item {
-    /// The item's bytes.
+    /// Returns the encoded item.
     #[must_use]
     pub fn encode(&self) -> Bytes {
         match self {
@@ -236,7 +237,7 @@ impl Item {
         }
     }
 
-    /// Reads an item.
+    /// Decodes an item.
     ///
     /// # Errors
     /// `UNKNOWN_CRITICAL` for an unknown kind, and the faults of a TLV list and its fields.
@@ -365,7 +366,7 @@ fn encode_reactions(reactions: &[Reaction]) -> Vec<u8> {
 fn read_reactions(field: &Field<'_>) -> Result<Vec<Reaction>, DecodeError> {
     let mut c = field.cursor();
     let mut reactions: Vec<Reaction> = Vec::new();
-    // That there are none is said by no field.
+    // An empty list is encoded by leaving the field out.
     let _ = field.bytes(1, usize::MAX)?;
     while !c.is_empty() {
         let start = c.clone();
@@ -381,7 +382,7 @@ fn read_reactions(field: &Field<'_>) -> Result<Vec<Reaction>, DecodeError> {
     Ok(reactions)
 }
 
-/// `len varint | text`.
+/// Reads `len varint | text`.
 fn long_text(c: &mut Cursor<'_>, min: usize, max: usize, what: &'static str) -> Result<String, DecodeError> {
     let value = c.long(min, max, what)?;
     parse::text(value, c.offset().saturating_sub(value.len()), what)

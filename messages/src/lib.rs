@@ -1,9 +1,9 @@
-//! The vocabulary of a messenger, which the reference programs speak (spec, messages): commands, results, the rows of
-//! collections, ephemeral values and media descriptors. The protocol never looks into them; an application with other
-//! matters brings a vocabulary of its own.
+//! The vocabulary of a messenger, used by the reference programs (spec, messages): commands, results, rows of
+//! collections, ephemeral values and media descriptors. The protocol never looks into them; an application
+//! for another purpose defines its own.
 //!
-//! Each body is `kind varint | TLV list`. Ids of chats and messages are given by the phone; times are milliseconds
-//! since 1970, as a label only. Nothing here reads a clock, a socket or a random number.
+//! Each body is `kind varint | TLV list`. The phone assigns the ids of chats and messages; times are
+//! milliseconds since 1970, and only for display. Nothing here reads a clock, a socket or a random number.
 #![no_std]
 #![cfg_attr(
     not(test),
@@ -46,14 +46,14 @@ pub use self::media::MediaDescriptor;
 pub use self::now::NowValue;
 pub use self::result::ResultBody;
 
-/// What a companion may do, as bits.
+/// The rights of a companion, as bits of a set.
 pub mod grants {
-    /// Reads chats and messages.
+    /// The right to read chats and messages.
     pub const READ: u64 = 1;
-    /// Sends messages.
+    /// The right to send messages.
     pub const SEND: u64 = 2;
-    /// Fetches and sends media.
+    /// The right to fetch and send media.
     pub const MEDIA: u64 = 4;
-    /// All of version 1.
+    /// All rights of version 1.
     pub const ALL: u64 = READ | SEND | MEDIA;
 }

@@ -1,4 +1,4 @@
-//! Media descriptors.
+//! Media descriptors: what a message says about media content.
 
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -10,22 +10,22 @@ use handfast_codec::tlv::{Field, TlvReader, TlvWriter};
 
 const KNOWN: [u64; 4] = [1, 3, 5, 7];
 
-/// What is known of a piece of media without its bytes.
+/// The description of media content, without its bytes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[expect(clippy::exhaustive_structs, reason = "the fields of version 1")]
 pub struct MediaDescriptor {
-    /// Its content id.
+    /// The content id.
     pub content: ContentId,
-    /// Its size in bytes.
+    /// The size, in bytes.
     pub size: u64,
-    /// Its media type, 1 to 64 bytes.
+    /// The media type, 1 to 64 bytes.
     pub media_type: String,
-    /// Its file name, 0 to 128 bytes. Untrusted: never a path.
+    /// The file name, 0 to 128 bytes. It is untrusted, so never use it as a path.
     pub name: String,
 }
 
 impl MediaDescriptor {
-    /// The descriptor's bytes.
+    /// Returns the encoded descriptor.
     #[must_use]
     pub fn encode(&self) -> Vec<u8> {
         let mut w = TlvWriter::new();
@@ -37,7 +37,7 @@ impl MediaDescriptor {
         w.finish()
     }
 
-    /// Reads a descriptor.
+    /// Decodes a descriptor.
     ///
     /// # Errors
     /// The faults of a TLV list and its fields.

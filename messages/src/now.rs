@@ -1,4 +1,4 @@
-//! Values of NOW slots: the one that the protocol reads, and those of the vocabulary.
+//! The values of NOW slots: the one that the protocol itself reads, and those of the messenger.
 
 use alloc::vec::Vec;
 
@@ -13,33 +13,33 @@ const PHONE_STATUS: u64 = 3;
 const TYPING: u64 = 5;
 const PRESENCE: u64 = 7;
 
-/// The value of a slot.
+/// The value of a slot, decoded.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum NowValue {
-    /// Slot 1, from the web: its page state.
+    /// Slot 1, from the companion: whether its page is visible.
     Page(PageState),
-    /// Slot 3, from the phone.
+    /// Slot 3, from the phone: its battery.
     PhoneStatus {
-        /// Charge of the battery, 0 to 100 percent.
+        /// The charge, 0 to 100 percent.
         battery: u8,
         /// Whether it is being charged.
         charging: bool,
     },
-    /// Slot 5: someone types in this chat.
+    /// Slot 5, from either side: somebody is typing.
     Typing {
-        /// The chat.
+        /// The id of the chat.
         chat: u64,
     },
-    /// Slot 7, from the phone.
+    /// Slot 7, from the phone: the contacts who are online.
     Presence {
-        /// All chats whose contact is there, ascending, 100 at most.
+        /// The ids of the chats whose contact is online, ascending, at most 100.
         present: Vec<u64>,
     },
 }
 
 impl NowValue {
-    /// The slot.
+    /// Returns the number of the slot.
     #[must_use]
     pub const fn slot(&self) -> u64 {
         match self {
@@ -50,7 +50,7 @@ impl NowValue {
         }
     }
 
-    /// The value's bytes.
+    /// Returns the encoded value.
     #[must_use]
     pub fn encode(&self) -> Bytes {
         match self {
@@ -63,7 +63,7 @@ impl NowValue {
         }
     }
 
-    /// Reads the value of a slot; none for a slot that the application does not know.
+    /// Decodes the value of a slot; `None` for a slot that the messenger does not use.
     ///
     /// # Errors
     /// `TRUNCATED`, `TRAILING_BYTES`, `FIELD_VALUE` or `VARINT_NOT_MINIMAL`; of a list also `FIELD_LENGTH`,

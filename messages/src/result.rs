@@ -1,4 +1,4 @@
-//! Results: what a phone answers to a command.
+//! Results: the phone's answers to commands.
 
 use alloc::vec::Vec;
 
@@ -15,37 +15,37 @@ const HISTORY_PAGE: u64 = 3;
 const FAILED: u64 = 5;
 const DONE: u64 = 7;
 
-/// The body of a result.
+/// A result, decoded.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ResultBody {
-    /// The message is on the phone's disk.
+    /// The phone has stored the message that was to be sent.
     Accepted {
-        /// Its id.
+        /// The id of the message.
         message: u64,
-        /// The revision of its row.
+        /// The revision of the message's row.
         rev: u64,
     },
-    /// Older messages.
+    /// A page of older messages.
     HistoryPage {
-        /// Encoded items, 50 at most; one that does not decode is skipped.
+        /// The encoded items, at most 50; one that cannot be decoded is skipped.
         items: Vec<Bytes>,
-        /// Whether there are older ones.
+        /// Whether there are even older messages.
         more: bool,
-        /// The newest revision of the phone when it read them.
+        /// The phone's newest revision when it read the page.
         rev: u64,
     },
-    /// The command was not carried out.
+    /// The command was not executed.
     Failed {
-        /// The reason.
+        /// The reason why not.
         code: ErrorCode,
     },
-    /// The command was carried out.
+    /// The command was executed.
     Done,
 }
 
 impl ResultBody {
-    /// The body's bytes.
+    /// Returns the encoded body.
     #[must_use]
     pub fn encode(&self) -> Bytes {
         match self {
@@ -73,7 +73,7 @@ impl ResultBody {
         }
     }
 
-    /// Reads a body. Items are slices of it.
+    /// Decodes a body. The items are slices of it.
     ///
     /// # Errors
     /// `UNKNOWN_CRITICAL` for an unknown kind, and the faults of a TLV list and its fields.
