@@ -1,4 +1,4 @@
-//! The command line, and the configuration file with the same names.
+//! The command line, and the configuration file, whose names are the same.
 
 use std::net::SocketAddr;
 use std::num::NonZeroU64;
@@ -10,7 +10,7 @@ use reference_relay::core::limits::{BYTES_PER_HOUR_MIN, SOCKETS_PER_ADDRESS_MIN}
 use reference_relay::server::{Cidr, PageSource, ProxyHeader, ServerConfig, TlsFiles};
 use serde::Deserialize;
 
-/// Where it listens if nothing is said.
+/// The address to listen on by default.
 const LISTEN: &str = "127.0.0.1:8787";
 
 /// Runs a Handfast relay: it passes sealed frames between phones and their companions.
@@ -73,7 +73,7 @@ pub(crate) enum Verb {
     Status,
 }
 
-/// The configuration file.
+/// The contents of the configuration file.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 struct ConfigFile {
@@ -96,7 +96,7 @@ struct ConfigFile {
     json: bool,
 }
 
-/// What both say together.
+/// The settings from the command line and the configuration file together.
 #[derive(Debug)]
 pub(crate) struct Settings {
     pub(crate) server: ServerConfig,
@@ -104,7 +104,7 @@ pub(crate) struct Settings {
 }
 
 impl Arguments {
-    /// Checks everything that can be checked before the relay starts; the error says what to do.
+    /// Checks everything that can be checked before the relay starts. The error says what to do.
     pub(crate) fn settings(self) -> Result<Settings, String> {
         let file = self.config.as_deref().map(read_config).transpose()?.unwrap_or_default();
         let listen = address("--listen", self.listen.or(file.listen).as_deref().unwrap_or(LISTEN))?;
@@ -175,7 +175,7 @@ fn header(name: &str) -> Result<ProxyHeader, String> {
     }
 }
 
-/// The caps that an operator may choose.
+/// The limits that an operator may choose.
 #[derive(Debug)]
 struct Caps {
     sockets_per_address: Option<usize>,
@@ -192,7 +192,7 @@ impl Caps {
                 return Err("--sockets 0 serves nobody: give a number from 1".to_owned());
             }
             relay.sockets_max = sockets;
-            // Some connections are no WebSockets yet, or not any more.
+            // Some connections are not WebSockets yet, or no longer.
             around.connections_max = sockets.saturating_add(sockets / 8).saturating_add(16);
             relay.sockets_reserved = relay.sockets_reserved.min(sockets / 8);
         }
@@ -232,7 +232,7 @@ fn read_config(path: &Path) -> Result<ConfigFile, String> {
     serde_json::from_str(&text).map_err(|error| format!("{shown} is not a configuration: {error}"))
 }
 
-/// Whether a browser could send it: a scheme, a host, perhaps a port, no path.
+/// Returns whether a browser could send this origin: a scheme, a host, perhaps a port, no path.
 fn is_origin(text: &str) -> bool {
     let Some(name) = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://")) else {
         return false;

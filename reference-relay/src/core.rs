@@ -1,9 +1,9 @@
-//! The relay without I/O: sockets, mailboxes, and what is sent to whom (spec, relay).
+//! The relay without I/O: sockets, mailboxes, and who is sent what (spec, relay).
 //!
-//! [`Relay`] is told what sockets bring, with the time and fresh random bytes as parameters, and answers through
-//! [`Relay::poll_output`], which is drained after every call. It opens no socket, reads no clock, draws no randomness
-//! and never looks into a DATA frame beyond its kind. Every frame handed out counts against its socket's queue until
-//! [`Relay::transmitted`] says that it has left.
+//! The caller passes every event of a socket to [`Relay`], with the time and fresh random bytes, and drains
+//! [`Relay::poll_output`] after each call. The relay opens no socket, reads no clock, draws no randomness,
+//! and never looks into a DATA frame beyond its kind. Each frame that it returns counts against its socket's
+//! queue until [`Relay::transmitted`] reports that it was written.
 //!
 //! ```
 //! use handfast_codec::{RelayName, Timestamp, ids::{AttachmentId, BootId}};
@@ -83,55 +83,55 @@ pub use stats::Stats;
 use sticky::StickyStore;
 use timers::{Timer, Timers};
 
-/// Random bytes for one socket, from the caller.
+/// Random bytes for one socket, drawn by the caller.
 #[derive(Clone, Copy, Debug)]
 #[expect(clippy::exhaustive_structs, reason = "the caller builds it")]
 pub struct Fresh {
-    /// What the client must sign.
+    /// The nonce that the client must sign.
     pub nonce: [u8; 32],
-    /// The attachment id that the socket gets when it attaches; never one that was given before.
+    /// The attachment id that the socket gets when it attaches; it must not have been given before.
     pub id: AttachmentId,
 }
 
-/// What the relay wants done.
+/// What the caller must do next.
 #[must_use]
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[expect(clippy::exhaustive_enums, reason = "a driver must handle each")]
 pub enum Output {
-    /// Send this frame to this socket as one binary message, then say [`Relay::transmitted`].
+    /// Send this frame to this socket as one binary message, then call [`Relay::transmitted`].
     Send(SocketId, Bytes),
-    /// Close this socket once what was sent to it has left. The relay has forgotten it.
+    /// Close this socket once all frames for it were written. The relay has already forgotten it.
     Close(SocketId, ErrorCode),
-    /// Nothing is left to do before this time (`None`: before the next input).
+    /// Nothing to do until there is input, or until this time; then call [`Relay::handle_timeout`].
     Wait(Option<Timestamp>),
 }
 
-/// A mistake of the caller's.
+/// A call that breaks the contract of [`Relay`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ApiMisuse {
-    /// The socket's name is in use.
+    /// The caller's id for the socket is in use.
     #[error("the socket is already open")]
     SocketInUse,
-    /// The attachment id is in use: draw another.
+    /// The attachment id is in use: draw another one.
     #[error("the attachment id is in use")]
     IdInUse,
 }
 
-/// The relay: every socket and every mailbox of one process.
+/// The relay: all sockets and mailboxes of one process.
 #[derive(Debug)]
 pub struct Relay {
     name: RelayName,
     boot: BootId,
     limits: Limits,
-    /// The latest time seen; it never runs backward.
+    /// The latest time seen, because time never runs backwards here.
     now: Timestamp,
     sockets: BTreeMap<SocketId, Socket>,
-    /// The attachment ids of `sockets`.
+    /// The attachment ids of all `sockets`.
     ids: BTreeSet<AttachmentId>,
     links: BTreeMap<MailboxId, Link>,
     pairings: BTreeMap<MailboxId, Pairing>,
-    /// Those of `pairings` in which nobody sits, the oldest first.
+    /// The `pairings` without a socket in either seat, oldest first.
     empty_pairings: BTreeSet<(Timestamp, MailboxId)>,
     usages: Usages,
     quotas: ByteQuotas,
@@ -142,7 +142,7 @@ pub struct Relay {
 }
 
 impl Relay {
-    /// An empty relay. `boot` is random, of this process.
+    /// Creates an empty relay. `boot` is a random id of this process.
     #[must_use]
     pub fn new(name: RelayName, boot: BootId, limits: Limits) -> Self {
         Self {
@@ -164,18 +164,18 @@ impl Relay {
         }
     }
 
-    /// The name that it says in HELLO.
+    /// Returns the name that HELLO contains.
     #[must_use]
     pub const fn name(&self) -> &RelayName {
         &self.name
     }
 
-    /// A client's WebSocket is open: greets and challenges it, or refuses it.
+    /// Handles a new WebSocket: sends HELLO and CHALLENGE, or refuses it.
     ///
-    /// `source` is where it comes from, `origin` the Origin header of a page, `fresh` is random.
+    /// `source` is the client's address, `origin` the Origin header of a page; `fresh` must be random.
     ///
     /// # Errors
-    /// [`ApiMisuse`] when the socket's name or the attachment id is in use; then nothing has changed.
+    /// [`ApiMisuse`] when the id of the socket or the attachment is in use; nothing has changed then.
     pub fn handle_open(
         &mut self,
         now: Timestamp,
@@ -216,19 +216,19 @@ impl Relay {
         Ok(())
     }
 
-    /// A whole binary message came from a socket. One that the relay has closed is ignored.
+    /// Handles a binary message of a socket. One of a socket that the relay has closed is ignored.
     pub fn handle_frame(&mut self, now: Timestamp, socket: SocketId, bytes: Bytes) {
         self.on_message(now, socket, bytes, None);
     }
 
-    /// As [`Relay::handle_frame`], with an ATTACH whose signature was verified before: a caller that shares the relay
-    /// behind a lock need not hold it for that.
+    /// Handles a message like [`Relay::handle_frame`], with an ATTACH whose signature was verified before, so
+    /// that a caller which shares the relay under a lock need not hold it for that.
     pub fn handle_checked(&mut self, now: Timestamp, socket: SocketId, message: Checked) {
         let (bytes, verdict) = message.into_parts();
         self.on_message(now, socket, bytes, verdict);
     }
 
-    /// A PING of the WebSocket itself came, and was answered there.
+    /// Counts a WebSocket Ping or Pong, which the WebSocket layer has handled.
     pub fn handle_websocket_ping(&mut self, now: Timestamp, socket: SocketId) {
         self.tick(now);
         let now = self.now;
@@ -255,7 +255,7 @@ impl Relay {
             return self.refuse(socket, ErrorCode::LIMIT);
         }
         if let Phase::Replaced { place, token, at, by, .. } = phase {
-            // Its words no longer count, but its life does.
+            // A replaced socket may only prove that it is alive; everything else is ignored.
             if RelayFrame::decode(bytes) == Ok(RelayFrame::Pong(token)) {
                 self.on_replaced_pong(socket, place, at, by);
             }
@@ -271,20 +271,20 @@ impl Relay {
         }
     }
 
-    /// A socket broke a rule of the layer below, as with a message that was too long to be read: it is told `code`
-    /// and closed.
+    /// Closes a socket with `code`, because it broke a rule of the WebSocket layer, such as the length of
+    /// messages.
     pub fn handle_violation(&mut self, now: Timestamp, socket: SocketId, code: ErrorCode) {
         self.tick(now);
         self.refuse(socket, code);
     }
 
-    /// A socket is gone.
+    /// Forgets a socket that has ended.
     pub fn handle_closed(&mut self, now: Timestamp, socket: SocketId) {
         self.tick(now);
         let _ = self.forget(socket);
     }
 
-    /// Does what is due. Called at the time that [`Output::Wait`] named; earlier does no harm.
+    /// Does what is due. Call it at the time in [`Output::Wait`]; an earlier call does no harm.
     pub fn handle_timeout(&mut self, now: Timestamp) {
         self.tick(now);
         while let Some(timer) = self.timers.pop_due(self.now) {
@@ -295,7 +295,7 @@ impl Relay {
         }
     }
 
-    /// The relay stops: every client is told so, and is closed.
+    /// Closes all sockets with `SHUTDOWN`, because the relay stops.
     pub fn handle_shutdown(&mut self, now: Timestamp) {
         self.tick(now);
         self.links.clear();
@@ -304,7 +304,7 @@ impl Relay {
         }
     }
 
-    /// One frame of this length, handed out by [`Output::Send`], has been written to the socket.
+    /// Reports that one frame of this length, from [`Output::Send`], was written to the socket.
     pub fn transmitted(&mut self, socket: SocketId, frame_len: usize) {
         if let Some(state) = self.sockets.get_mut(&socket) {
             state.queued_len = state.queued_len.saturating_sub(frame_len);
@@ -312,15 +312,15 @@ impl Relay {
         }
     }
 
-    /// The socket in the other seat of this one's mailbox.
+    /// Returns the socket in the other seat of this one's mailbox.
     #[must_use]
     pub fn peer_of(&self, socket: SocketId) -> Option<SocketId> {
         let place = self.sockets.get(&socket)?.place()?;
         self.seats(place)?.holder(!place.role)
     }
 
-    /// Whether a caller should read on from this socket: false while the queue of its peer is half full, so that a
-    /// fast sender waits instead of ending a slow receiver.
+    /// Returns whether the caller should read on from this socket: false while its peer's queue is half full,
+    /// so that a fast sender waits instead of ending a slow receiver.
     #[must_use]
     pub fn is_ready(&self, socket: SocketId) -> bool {
         let Some(peer) = self.peer_of(socket).and_then(|peer| self.sockets.get(&peer)) else {
@@ -331,7 +331,8 @@ impl Relay {
             && peer.queued_frames < half(self.limits.queue_frames_max)
     }
 
-    /// How long a caller should read nothing from this socket: while its network's hour of bytes is used up.
+    /// Returns for how long the caller should not read from this socket, because its network has used up its
+    /// hourly bytes.
     #[must_use]
     pub fn pause(&self, now: Timestamp, socket: SocketId) -> Duration {
         // req: RLY-072
@@ -339,12 +340,12 @@ impl Relay {
         network.map_or(Duration::ZERO, |network| self.quotas.pause(now.max(self.now), network))
     }
 
-    /// The next thing to do. Drained until [`Output::Wait`] after every other call.
+    /// Returns the next thing to do. Call it after every other call, until it returns [`Output::Wait`].
     pub fn poll_output(&mut self) -> Output {
         self.output.pop_front().unwrap_or_else(|| Output::Wait(self.timers.next()))
     }
 
-    /// What it has counted, and what it holds now.
+    /// Returns the counters, and the numbers of what is held now.
     #[must_use]
     pub fn stats(&self) -> Stats {
         Stats {
@@ -361,7 +362,7 @@ impl Relay {
         self.now = self.now.max(now);
     }
 
-    /// Whether one more socket may open; on `Ok` it is counted.
+    /// Checks whether one more socket may open, and counts it if so.
     fn admit(&mut self, network: Network, origin: Option<&str>) -> Result<(), ErrorCode> {
         if origin.is_some_and(|origin| origin.len() > ORIGIN_LEN_MAX) {
             return Err(ErrorCode::FIELD_LENGTH);
@@ -382,7 +383,8 @@ impl Relay {
         Ok(())
     }
 
-    /// Reads a frame of a socket that may speak. The order of checks is length, type, state, grammar, semantics.
+    /// Handles a frame of an open or attached socket. The order of checks is length, type, state, grammar,
+    /// semantics.
     fn on_frame(
         &mut self,
         socket: SocketId,
@@ -423,7 +425,7 @@ impl Relay {
         }
     }
 
-    /// The seats of a mailbox, while it exists.
+    /// Returns the seats of a mailbox, if it exists.
     fn seats(&self, place: Place) -> Option<&Seats> {
         match place.kind {
             MailboxKind::Link => self.links.get(&place.mailbox).map(|link| &link.seats),
@@ -431,7 +433,7 @@ impl Relay {
         }
     }
 
-    /// Hands out a frame, or closes a socket that has let too much pile up.
+    /// Queues a frame for a socket, or closes a socket that has let too much pile up.
     fn send(&mut self, socket: SocketId, frame: Bytes) {
         let Some(state) = self.sockets.get_mut(&socket) else {
             return;
@@ -443,7 +445,7 @@ impl Relay {
         }
     }
 
-    /// Sets a socket's timer, unless an earlier one is set.
+    /// Sets the timer of a socket, unless an earlier one is set.
     fn arm(&mut self, socket: SocketId) {
         let Some(state) = self.sockets.get_mut(&socket) else {
             return;
@@ -459,7 +461,7 @@ impl Relay {
     }
 }
 
-/// Whether a client may send a frame of this type now. An unknown type is left to the decoder.
+/// Checks whether a client may send a frame of this type now. An unknown type is left to the decoder.
 fn check_state(frame_type: Option<u8>, attached: bool) -> Result<(), ErrorCode> {
     const HELLO: u8 = 1;
     const CHALLENGE: u8 = 3;

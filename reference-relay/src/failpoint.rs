@@ -1,14 +1,15 @@
-//! Named kill points, for tests that stop the relay at the worst moment. Compiled under the feature `failpoints` only.
+//! Named kill points, for tests that kill the relay at the worst moment. Compiled only with the feature
+//! `failpoints`.
 
 use std::sync::LazyLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 handfast_codec::test_builds_only!("failpoints");
 
-/// The variable that names the point: `HANDFAST_KILL_AT=name` or `name:n` for its n-th pass.
+/// The environment variable that names the point: `HANDFAST_KILL_AT=name`, or `name:n` for its n-th pass.
 pub const VARIABLE: &str = "HANDFAST_KILL_AT";
 
-/// The point at which to die, and the passes left until then.
+/// The point at which to die, and the number of passes until then.
 static ARMED: LazyLock<Option<(String, AtomicU64)>> = LazyLock::new(|| {
     let value = std::env::var(VARIABLE).ok()?;
     let (name, passes) = value.split_once(':').unwrap_or((&value, "1"));
@@ -16,7 +17,7 @@ static ARMED: LazyLock<Option<(String, AtomicU64)>> = LazyLock::new(|| {
     Some((name.to_owned(), AtomicU64::new(passes)))
 });
 
-/// Passes the point `name`: aborts the process if this is the pass that [`VARIABLE`] names.
+/// Passes the point `name`, and aborts the process if [`VARIABLE`] names this pass.
 pub fn hit(name: &str) {
     if let Some((armed, passes)) = &*ARMED
         && armed == name

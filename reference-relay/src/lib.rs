@@ -1,7 +1,8 @@
-//! The reference relay of Handfast: untrusted, it forwards sealed frames between the two seats of a mailbox.
+//! The reference relay of Handfast: untrusted, it forwards encrypted frames between the two seats of a
+//! mailbox.
 //!
-//! [`core`] is the relay without I/O; [`server`] puts HTTP and WebSockets around it. What a relay must do, and what it
-//! learns, stands in `spec/relay.md`.
+//! [`core`] is the relay without I/O; [`server`] puts HTTP and WebSockets around it. What a relay must do,
+//! and what it learns, is specified in `spec/relay.md`.
 
 pub mod core;
 #[cfg(feature = "failpoints")]

@@ -14,9 +14,9 @@ use tokio::sync::Notify;
 
 use arguments::{Arguments, Settings, Verb};
 
-/// A wrong command line or configuration file.
+/// The exit code for a wrong command line or configuration file.
 const EXIT_USAGE: u8 = 2;
-/// The relay could not run.
+/// The exit code when the relay could not run.
 const EXIT_FAILURE: u8 = 1;
 
 fn main() -> ExitCode {
@@ -50,7 +50,8 @@ fn run(settings: Settings) -> Result<(), String> {
         let signals = |error| format!("cannot wait for signals: {error}");
         let terminate = signal(SignalKind::terminate()).map_err(signals)?;
         let interrupt = signal(SignalKind::interrupt()).map_err(signals)?;
-        // A closed terminal, a rotated log or a renewed certificate: never a reason to end.
+        // SIGHUP comes from a closed terminal, a rotated log or a renewed certificate, so it must not end the
+        // relay.
         let hangup = signal(SignalKind::hangup()).map_err(signals)?;
         let server = Server::bind(settings.server).map_err(|error| error.to_string())?;
         for warning in server.warnings() {
@@ -64,7 +65,7 @@ fn run(settings: Settings) -> Result<(), String> {
         forward.abort();
         Ok(())
     });
-    // Connections that do not end in time are cut off.
+    // Connections that have not ended by now are cut off.
     runtime.shutdown_background();
     served
 }
@@ -76,7 +77,7 @@ async fn stopped(mut terminate: Signal, mut interrupt: Signal) {
     }
 }
 
-/// Each SIGHUP asks for a look at the certificate's files.
+/// Has the certificate's files checked at each SIGHUP.
 async fn pass_on(mut hangup: Signal, look: Arc<Notify>) {
     while hangup.recv().await.is_some() {
         look.notify_one();
@@ -98,7 +99,7 @@ fn show_status(settings: &Settings) -> Result<(), String> {
         .map_err(|error| format!("cannot write to its output: {error}"))
 }
 
-/// Says where it listens, in one line.
+/// Prints the addresses on which it listens, in one line.
 fn announce(server: &Server, json: bool) -> Result<(), String> {
     let (url, name, pid) = (server.url(), server.name(), std::process::id());
     let metrics = server.metrics_address().map(|address| format!("http://{address}/metrics"));
@@ -119,25 +120,25 @@ fn announce(server: &Server, json: bool) -> Result<(), String> {
         .map_err(|error| format!("cannot write to its output: {error}"))
 }
 
-/// Says one line to the operator, beside what programs read.
+/// Prints one line to standard error for the operator; standard output is for programs.
 fn say(json: bool, event: &str, message: &str) {
     let line = if json {
         serde_json::json!({ "event": event, "message": message }).to_string()
     } else {
         format!("handfast-relay: {event}: {message}")
     };
-    // Who closed it does not want to know.
+    // If standard error is closed, nobody wants to read the line.
     let _ = writeln!(std::io::stderr(), "{line}");
 }
 
-/// Says in one line what is wrong.
+/// Prints the error in one line, and returns the exit code.
 fn fail(json: bool, message: &str, code: u8) -> ExitCode {
     let line = if json {
         serde_json::json!({ "event": "error", "message": message, "exit": code }).to_string()
     } else {
         format!("handfast-relay: {message}")
     };
-    // If even that cannot be written, the exit code still says it.
+    // If the line cannot be written, the exit code still reports the error.
     let _ = writeln!(std::io::stderr(), "{line}");
     ExitCode::from(code)
 }

@@ -1,8 +1,8 @@
-//! The relay on a network: HTTP and WebSockets around [`crate::core::Relay`].
+//! The relay as a server: HTTP and WebSockets around [`crate::core::Relay`].
 //!
-//! The core lives under one mutex that is never held over an await: every input locks it, is handled, and its outputs
-//! are moved into the queues of the connections they belong to. The core bounds those queues; each connection has one
-//! task, whose reading waits while its peer's queue is half full.
+//! The core is under one mutex that is never held across an await: every input locks it, is handled, and its
+//! outputs are moved to the queues of their connections. The core limits those queues. Each connection has
+//! one task, which stops reading while its peer's queue is half full.
 
 mod connection;
 mod connections;
@@ -35,23 +35,23 @@ pub use proxy::{Cidr, CidrError, Proxies, ProxyHeader};
 use shared::Shared;
 use tls::{Certificates, Look};
 
-/// How a relay is run.
+/// The configuration of a relay.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct ServerConfig {
-    /// The address to listen on; port 0 takes any free one.
+    /// The address to listen on; port 0 selects any free one.
     pub listen: SocketAddr,
-    /// The relay's own name; the address it listens on if there is none.
+    /// The relay's name; without one it is the address it listens on.
     pub name: Option<RelayName>,
-    /// A certificate chain and its key: then it speaks `wss`.
+    /// The files of a certificate, with which the relay speaks `wss`.
     pub tls: Option<TlsFiles>,
-    /// Origins, besides its own, whose pages may connect.
+    /// The origins, besides its own, whose pages may connect.
     pub allow_origins: Vec<String>,
-    /// The page that is served at `/`.
+    /// The page to serve at `/`.
     pub page: PageSource,
-    /// Proxies before the relay whose word on a client's address counts.
+    /// The proxies whose headers may name a client's address.
     pub proxies: Proxies,
-    /// Where the metrics are told, over plain HTTP; nowhere if there is none.
+    /// The address for the metrics, over plain HTTP; without it they are not served.
     pub metrics: Option<SocketAddr>,
     /// The limits of the relay's core.
     pub relay_limits: Limits,
@@ -60,7 +60,7 @@ pub struct ServerConfig {
 }
 
 impl ServerConfig {
-    /// A relay on this address, with all else as it comes.
+    /// Returns the default configuration of a relay on this address.
     #[must_use]
     pub fn new(listen: SocketAddr) -> Self {
         Self {
@@ -77,56 +77,56 @@ impl ServerConfig {
     }
 }
 
-/// Two PEM files.
+/// The files of a certificate, in PEM form.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[expect(clippy::exhaustive_structs, reason = "a pair of files")]
 pub struct TlsFiles {
-    /// The certificate, and what leads to its root.
+    /// The file of the certificate and its chain.
     pub cert: PathBuf,
-    /// Its private key.
+    /// The file of its private key.
     pub key: PathBuf,
 }
 
-/// Why a relay could not start. The message says what to do.
+/// The reason why a relay could not start. The message says what to do.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ServerError {
-    /// The port is taken.
+    /// Another program listens on this address.
     #[error("{0} is in use: stop the program that listens there, or choose another port with --listen")]
     AddressInUse(SocketAddr),
-    /// The address cannot be listened on.
+    /// This address cannot be listened on.
     #[error("cannot listen on {0} ({1}): choose an address of this machine with --listen")]
     Listen(SocketAddr, io::ErrorKind),
     /// A PEM file could not be used.
     #[error("cannot use {}: {what}", .file.display())]
     Tls {
-        /// The file.
+        /// The path of the file.
         file: PathBuf,
         /// What is wrong, and what to do.
         what: &'static str,
     },
-    /// The folder holds no page.
+    /// The folder is not that of a page.
     #[error("cannot serve the page in {} ({what}): make it with cargo xtask page", .folder.display())]
     Page {
-        /// The folder.
+        /// The path of the folder.
         folder: PathBuf,
         /// What is wrong.
         what: &'static str,
     },
-    /// The operating system gives no random bytes.
+    /// The operating system provides no random bytes.
     #[error("the operating system gives no random bytes: the relay does not run without")]
     NoRandomness,
-    /// The address listened on is no relay name.
+    /// The address on which it listens is not a valid relay name.
     #[error("{0} is not a relay name: give one with --name")]
     Name(SocketAddr),
-    /// Nobody can open a connection to the name.
+    /// The name is one that nobody can connect to.
     #[error(
         "nobody can dial {0}: give the name by which phones and pages reach this relay with --name HOST[:PORT]"
     )]
     Undialable(String),
 }
 
-/// A relay that listens, and serves once it is [run](Server::run).
+/// A relay that listens, and serves once [`run`](Server::run) is called.
 pub struct Server {
     listener: TcpListener,
     address: SocketAddr,
@@ -138,13 +138,13 @@ pub struct Server {
 }
 
 impl Server {
-    /// Listens on the configured address. Must be called inside a tokio runtime.
+    /// Starts to listen on the configured address. Must be called within a tokio runtime.
     ///
     /// # Errors
     /// [`ServerError`] when the relay cannot start.
     pub fn bind(mut config: ServerConfig) -> Result<Self, ServerError> {
         let mut warnings: Vec<_> = descriptors::fit(&mut config).into_iter().collect();
-        // What nobody can dial is refused before anything is listened on.
+        // A name that nobody can connect to is refused before anything is listened on.
         let given = match &config.name {
             Some(name) => name.as_str().to_owned(),
             None => config.listen.to_string(),
@@ -171,39 +171,40 @@ impl Server {
         Ok(Self { listener, address, metrics, tls, warnings, shared, limits })
     }
 
-    /// What its operator should know before it serves, one line each.
+    /// Returns warnings for the operator, one line each.
     #[must_use]
     pub fn warnings(&self) -> &[String] {
         &self.warnings
     }
 
-    /// Where the metrics are told.
+    /// Returns the address of the metrics, if they are served.
     #[must_use]
     pub fn metrics_address(&self) -> Option<SocketAddr> {
         self.metrics.as_ref().map(|(_, address)| *address)
     }
 
-    /// The address it listens on.
+    /// Returns the address on which it listens.
     #[must_use]
     pub const fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// The name it says to clients.
+    /// Returns the relay's name, as in HELLO.
     #[must_use]
     pub fn name(&self) -> &RelayName {
         self.shared.name()
     }
 
-    /// What a client opens: `ws://..` or `wss://..`, without the path.
+    /// Returns the URL for clients without its path: `ws://..` or `wss://..`.
     #[must_use]
     pub fn url(&self) -> String {
         let scheme = if self.tls.is_some() { "wss" } else { "ws" };
         format!("{scheme}://{}", self.address)
     }
 
-    /// Serves until `stop` is done, then tells every client, and waits for them a short while. The files of the
-    /// certificate are looked at each minute, and when `look` is notified; `tell` gets a line on what came of it.
+    /// Serves until `stop` completes, then tells all clients and waits for them a short while. The
+    /// certificate's files are checked each minute, and when `look` is notified; `tell` gets a line about
+    /// changes.
     pub async fn run(self, stop: impl Future<Output = ()>, look: Arc<Notify>, tell: impl Fn(&str)) {
         let timer = tokio::spawn(Arc::clone(&self.shared).keep_time());
         let tls = self.tls.as_deref();
@@ -225,7 +226,7 @@ impl Server {
         }
         drop((self.listener, self.metrics));
         self.shared.shutdown();
-        // Who does not leave in time is cut off when the process ends.
+        // Clients that do not leave in time are cut off when the process ends.
         let _ =
             tokio::time::timeout(self.limits.shutdown_deadline, self.shared.connections().none_left()).await;
         timer.abort();
@@ -238,12 +239,12 @@ impl fmt::Debug for Server {
     }
 }
 
-/// Looks at the files of the certificate, without end.
+/// Checks the certificate's files again and again.
 async fn renew(tls: Option<&Arc<Certificates>>, look: &Notify, tell: &impl Fn(&str)) {
     loop {
         let _ = tokio::time::timeout(tls::LOOK_EVERY, look.notified()).await;
         let Some(tls) = tls.map(Arc::clone) else { continue };
-        // Files may lie where reading takes its time.
+        // Reading may block for long, such as on a network file system.
         match tokio::task::spawn_blocking(move || tls.look()).await {
             Ok(Look::Same) | Err(_) => {}
             Ok(Look::Renewed(odd)) => {
@@ -257,8 +258,8 @@ async fn renew(tls: Option<&Arc<Certificates>>, look: &Notify, tell: &impl Fn(&s
     }
 }
 
-/// Whether somebody can open a connection to an address: not to the unspecified one, which stands for all of this
-/// machine's, and not to many at once. A name without an address is left to whoever looks it up.
+/// Returns whether clients can connect to an address: not to the unspecified one, which means all of this
+/// machine's, and not to a multicast or broadcast one. A name without an address is left to DNS.
 fn is_dialable(address: Option<IpAddr>) -> bool {
     match address.map(|address| address.to_canonical()) {
         None => true,
@@ -273,9 +274,9 @@ fn listen(address: SocketAddr, limits: &ServerLimits) -> Result<(TcpListener, So
         kind => ServerError::Listen(address, kind),
     };
     let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }.map_err(failed)?;
-    // A relay that was killed may take its port again at once.
+    // A relay that was killed can then listen on its port again at once.
     socket.set_reuseaddr(true).map_err(failed)?;
-    // Inherited by every connection: what waits should wait in the relay's own bounded queue.
+    // Accepted connections inherit it, so that data wait in the relay's own limited queues.
     socket.set_send_buffer_size(limits.send_buffer_len).map_err(failed)?;
     socket.bind(address).map_err(failed)?;
     let listener = socket.listen(limits.backlog).map_err(failed)?;
@@ -283,5 +284,5 @@ fn listen(address: SocketAddr, limits: &ServerLimits) -> Result<(TcpListener, So
     Ok((listener, address))
 }
 
-/// How long the whole of a stop may take, for those who wait for it.
+/// The longest time that a stop takes in all.
 pub const STOP_MAX: Duration = Duration::from_secs(5);

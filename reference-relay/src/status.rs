@@ -1,4 +1,4 @@
-//! `handfast-relay status`: asks a running relay at the address of its metrics, and shows them.
+//! `handfast-relay status`: fetches the metrics of a running relay, and prints them.
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -6,14 +6,14 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-/// How long the running relay may take for each step.
+/// The longest time for each step of the request.
 const ANSWER_MAX: Duration = Duration::from_secs(5);
 /// The longest answer, in bytes.
 const ANSWER_LEN_MAX: u64 = 1_048_576;
-/// What every name begins with.
+/// The prefix of all metric names.
 const PREFIX: &str = "handfast_relay_";
 
-/// Asks the relay at an address. The error says what to do.
+/// Fetches the metrics of the relay at an address. The error says what to do.
 pub(crate) fn ask(address: SocketAddr) -> Result<String, String> {
     let no_answer = |error: std::io::Error| {
         format!(
@@ -39,7 +39,7 @@ pub(crate) fn ask(address: SocketAddr) -> Result<String, String> {
     }
 }
 
-/// The numbers by their names, without what is the same in all of them.
+/// Returns the metrics as names without their common prefix, and values.
 fn numbers(metrics: &str) -> impl Iterator<Item = (&str, u64)> {
     let lines = metrics.lines().filter_map(|line| line.strip_prefix(PREFIX));
     lines
@@ -47,12 +47,12 @@ fn numbers(metrics: &str) -> impl Iterator<Item = (&str, u64)> {
         .filter_map(|(name, value)| Some((name, value.parse().ok()?)))
 }
 
-/// The status as one JSON object.
+/// Returns the status as one JSON object.
 pub(crate) fn to_json(metrics: &str) -> Value {
     Value::Object(numbers(metrics).map(|(name, value)| (name.to_owned(), value.into())).collect())
 }
 
-/// The status as lines for a person.
+/// Returns the status as lines for a person.
 pub(crate) fn to_words(metrics: &str) -> String {
     let lines: Vec<_> = numbers(metrics).map(|(name, value)| format!("{name:<36} {value}")).collect();
     lines.join("\n") + "\n"

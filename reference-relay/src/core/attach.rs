@@ -1,4 +1,4 @@
-//! How a socket comes into a seat, and what becomes of the one that held it.
+//! How a socket takes a seat, and what happens to the socket that held it.
 
 use handfast_codec::Timestamp;
 use handfast_codec::error::ErrorCode;
@@ -56,7 +56,7 @@ impl Relay {
         Ok(())
     }
 
-    /// Gives the seat of a pairing mailbox to the socket, opening the mailbox if it is the first.
+    /// Gives a seat of a pairing mailbox to the socket, and opens the mailbox if it is the first.
     fn take_pairing_seat(
         &mut self,
         socket: SocketId,
@@ -93,14 +93,15 @@ impl Relay {
         Ok(())
     }
 
-    /// Forgets the oldest pairing mailbox in which nobody sits; false if somebody sits in each.
+    /// Forgets the oldest pairing mailbox without sockets. Returns false if there is none.
     fn forget_an_empty_pairing(&mut self) -> bool {
         // req: RLY-070
         let oldest = self.empty_pairings.first().copied();
         oldest.and_then(|(_, mailbox)| self.forget_pairing(mailbox)).is_some()
     }
 
-    /// Tells a socket that its seat went to another. In a link mailbox it may still show that it is alive.
+    /// Tells a socket that its seat went to another. In a link mailbox it gets a PING, to show whether it is
+    /// alive.
     fn replace(&mut self, before: SocketId, place: Place, by: Network) {
         if place.kind == MailboxKind::Pairing {
             return self.refuse(before, ErrorCode::REPLACED);
@@ -118,7 +119,8 @@ impl Relay {
         self.arm(before);
     }
 
-    /// A replaced socket is alive: two devices hold one seat, unless it is a mere reload.
+    /// Handles the PONG of a replaced socket: two devices share one seat, unless the second is a reload of
+    /// the first.
     pub(super) fn on_replaced_pong(&mut self, socket: SocketId, place: Place, at: Timestamp, by: Network) {
         // req: RLY-013
         let same_network = self.sockets.get(&socket).is_some_and(|state| state.network == by);
@@ -137,7 +139,7 @@ impl Relay {
         }
     }
 
-    /// Tells the new socket who it is and who is there, and the other seat who came.
+    /// Sends ATTACHED to the new socket, and PEER to the one in the other seat.
     fn introduce(&mut self, socket: SocketId, place: Place) {
         let Some(own) = self.sockets.get(&socket).map(|state| state.id) else {
             return;
@@ -162,7 +164,7 @@ impl Relay {
         }
     }
 
-    /// What the relay says of `socket`, which sits in seat `role`, to `to`.
+    /// Returns what the relay tells `to` about `socket`, which is in seat `role`.
     fn describe(&self, socket: SocketId, role: DeviceRole, to: SocketId) -> Option<PeerInfo> {
         let (state, to) = (self.sockets.get(&socket)?, self.sockets.get(&to)?);
         // req: RLY-033

@@ -1,4 +1,4 @@
-//! What time alone brings.
+//! What is due when a timer expires.
 
 use handfast_codec::error::ErrorCode;
 use handfast_codec::ids::MailboxId;
@@ -20,7 +20,7 @@ impl Relay {
             Phase::Opened { until } if *until <= now => {
                 return self.refuse(socket, ErrorCode::ATTACH_TIMEOUT);
             }
-            // It was told REPLACED when it was.
+            // The client was sent REPLACED when its seat went to another socket.
             Phase::Replaced { until, .. } if *until <= now => return self.close(socket, ErrorCode::REPLACED),
             // req: RLY-016
             Phase::Attached { silent_until: Some(until), .. } if *until <= now => {

@@ -1,4 +1,4 @@
-//! How a socket ends, and what it leaves behind: a word to itself, a word to the other seat, an empty mailbox.
+//! How a socket ends: its ERROR, the PEER for the other seat, and the mailbox that may be empty.
 
 use handfast_codec::error::ErrorCode;
 use handfast_codec::ids::MailboxId;
@@ -11,7 +11,7 @@ use super::timers::Timer;
 use super::{Output, Relay, limits};
 
 impl Relay {
-    /// Tells a socket why, and closes it.
+    /// Sends ERROR to a socket, and closes it.
     pub(super) fn refuse(&mut self, socket: SocketId, code: ErrorCode) {
         if self.sockets.contains_key(&socket) {
             self.push_error(socket, code);
@@ -35,7 +35,7 @@ impl Relay {
         }
     }
 
-    /// Frees all that a socket holds; the other seat learns that it left.
+    /// Forgets a socket and all that it holds, and tells the other seat.
     pub(super) fn forget(&mut self, socket: SocketId) -> bool {
         let Some(state) = self.sockets.remove(&socket) else {
             return false;
@@ -69,7 +69,7 @@ impl Relay {
         }
     }
 
-    /// Forgets a mailbox in which nobody sits, if it may be.
+    /// Forgets a mailbox without sockets, unless it must be remembered.
     pub(super) fn free(&mut self, place: Place) {
         match place.kind {
             MailboxKind::Link => {
@@ -86,7 +86,7 @@ impl Relay {
         }
     }
 
-    /// Forgets a pairing mailbox, whoever sits in it.
+    /// Forgets a pairing mailbox, with or without sockets.
     pub(super) fn forget_pairing(&mut self, mailbox: MailboxId) -> Option<Pairing> {
         let pairing = self.pairings.remove(&mailbox)?;
         let _ = self.empty_pairings.remove(&(pairing.until, mailbox));

@@ -1,75 +1,80 @@
-//! Every number of the relay core, by name (spec, relay). Durations are of the caller's clock, lengths in bytes.
+//! Every limit of the relay core, by name (spec, relay). Lengths are in bytes.
 
 use core::num::NonZeroU64;
 use core::time::Duration;
 
-/// A socket that is not attached this long after it opened is closed.
+/// The longest time from the opening of a socket to its ATTACH.
 pub const ATTACH_TIMEOUT: Duration = Duration::from_secs(10);
-/// The pause between two PING frames to an attached socket.
+/// The interval of PING frames to an attached socket.
 pub const PING_INTERVAL: Duration = Duration::from_secs(25);
-/// An attached socket from which nothing arrived for this long is closed.
+/// The longest time without a frame from an attached socket.
 pub const IDLE_TIMEOUT: Duration = Duration::from_secs(75);
-/// How long a replaced socket may answer its PING.
+/// The longest time for a replaced socket to answer its PING.
 pub const REPLACED_GRACE: Duration = Duration::from_secs(10);
-/// A replaced socket that answers so soon from its successor's address is a reload, not a contention.
+/// The time within which an answer from the successor's own network counts as a reload of a page, not as a
+/// contention.
 pub const RELOAD_GRACE: Duration = Duration::from_secs(2);
-/// A phone seat of a pairing mailbox that sent no DATA for this long after its attach is emptied.
+/// The longest time from a phone's attach in a pairing mailbox to its first DATA.
 pub const PAIRING_SILENCE: Duration = Duration::from_secs(10);
-/// The life of a pairing mailbox, from its first attach.
+/// The lifetime of a pairing mailbox, from its first attach.
 pub const PAIRING_TIME: Duration = Duration::from_mins(6);
-/// DATA bodies that a pairing mailbox carries one way.
+/// The most bytes of DATA bodies that a pairing mailbox carries in one direction.
 pub const PAIRING_LEN_MAX: usize = 65_536;
-/// Keys that may hold the phone seat of one pairing mailbox, one after another.
+/// The most keys that may hold the phone seat of a pairing mailbox, one after another.
 pub const PAIRING_PHONE_KEYS_MAX: usize = 3;
-/// Bytes held for a socket that does not read.
+/// The most bytes queued for a socket that does not read.
 pub const QUEUE_LEN_MAX: usize = 262_144;
-/// Frames held for a socket that does not read, so that tiny frames cannot cost more than their bytes.
+/// The most frames queued for a socket that does not read, because a tiny frame costs more memory than its
+/// bytes.
 pub const QUEUE_FRAMES_MAX: usize = 2_048;
-/// Past this part of its queue a socket's peer should be read no further: a half.
+/// The divisor of a socket's queue limits from which on its peer should not be read: half a queue.
 pub const QUEUE_PAUSE_DIVISOR: usize = 2;
-/// Open sockets in all.
+/// The most open sockets.
 pub const SOCKETS_MAX: usize = 16_384;
-/// The last of these: no new pairing may use them, and no address that holds [`SOCKETS_PER_ADDRESS_SCARCE`] already.
-/// Anybody can make a link mailbox, so the kind of a mailbox alone would keep them free for nobody.
+/// The number of these that are kept for links: no pairing may use them, nor an address that already holds
+/// [`SOCKETS_PER_ADDRESS_SCARCE`]. The second rule is needed because anybody can make a link mailbox.
 pub const SOCKETS_RESERVED: usize = 2_048;
-/// Open sockets from one address (one /64 for IPv6).
+/// The most open sockets from one address (for IPv6, one /64).
 pub const SOCKETS_PER_ADDRESS_MAX: usize = 256;
-/// The least of that cap (RLY-021).
+/// The lowest value that an operator may choose for it (RLY-021).
 pub const SOCKETS_PER_ADDRESS_MIN: usize = 64;
-/// Open sockets from one address while only the reserved ones are left.
+/// The most open sockets from one address while only the reserved ones are free.
 pub const SOCKETS_PER_ADDRESS_SCARCE: usize = 8;
-/// What an IPv6 /56 may hold of anything that is counted by address, in caps of one address.
+/// How many times the limit of one address an IPv6 /56 may hold.
 pub const CAPS_OF_SLASH_56: usize = 2;
-/// The same for a /48.
+/// How many times the limit of one address an IPv6 /48 may hold.
 pub const CAPS_OF_SLASH_48: usize = 4;
-/// Frames other than DATA, and WebSocket PINGs, that a socket may send at once.
+/// The number of frames other than DATA, and of WebSocket Pings, that a socket may send in a burst.
 pub const CONTROL_FRAMES_MAX: u32 = 64;
-/// The time after which it may send one more.
+/// The time after which a socket may send one more of them.
 pub const CONTROL_FRAME_PAUSE: Duration = Duration::from_millis(125);
-/// DATA bytes that the sockets of one address may send in [`BYTES_WINDOW`]; then they are read no faster than this.
+/// The DATA bytes that the sockets of one address may send in a [`BYTES_WINDOW`], before they are read more
+/// slowly.
 pub const BYTES_PER_HOUR: u64 = 17_179_869_184;
-/// What [`BYTES_PER_HOUR`] counts over.
+/// The time over which [`BYTES_PER_HOUR`] counts.
 pub const BYTES_WINDOW: Duration = Duration::from_hours(1);
-/// The least of [`BYTES_PER_HOUR`], by which the longest frame is paid for in 3.6 s: socket and peer stay alive.
+/// The lowest value for [`BYTES_PER_HOUR`]; it delays the longest frame by 3.6 s, within which no socket
+/// times out.
 pub const BYTES_PER_HOUR_MIN: u64 = 16_777_216;
-/// Pairing mailboxes in all; past it the oldest in which nobody sits is forgotten.
+/// The most pairing mailboxes; beyond it the oldest one without sockets is forgotten.
 pub const PAIRING_MAILBOXES_MAX: usize = 16_384;
-/// Pairing mailboxes that sockets of one address opened.
+/// The most pairing mailboxes opened by sockets of one address.
 pub const PAIRING_MAILBOXES_PER_ADDRESS_MAX: usize = 256;
-/// Link mailboxes that hold a sticky value; past it the least recently used is forgotten.
+/// The most link mailboxes with a sticky value; beyond it the least recently used is forgotten.
 pub const STICKY_MAILBOXES_MAX: usize = 32_768;
-/// Of these, mailboxes last written from one address; past it that address's own least recent is forgotten.
+/// The most of these last written from one address; beyond it that address's least recently used is
+/// forgotten.
 pub const STICKY_MAILBOXES_PER_ADDRESS_MAX: usize = 256;
-/// What a client is told to wait after a refusal that time mends, in milliseconds.
+/// The time after which a client should try again if the refusal is temporary, in milliseconds.
 pub const RETRY_MS: u32 = 5_000;
-/// What a client is told to wait when the relay stops, in milliseconds.
+/// The time after which a client should try again when the relay stops, in milliseconds.
 pub const SHUTDOWN_RETRY_MS: u32 = 1_000;
 
 const _: () =
     assert!(SOCKETS_PER_ADDRESS_MAX >= SOCKETS_PER_ADDRESS_MIN, "RLY-021: an address's cap is at least 64");
 const _: () = assert!(SOCKETS_RESERVED < SOCKETS_MAX, "some sockets may pair");
 
-/// The limits of one relay: the constants above, or shorter and smaller ones for a test.
+/// The limits of one relay: the constants above, or smaller ones for tests.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Limits {

@@ -1,4 +1,4 @@
-//! What a mailbox is: two seats, and the rules by which a pairing mailbox gives them away.
+//! Mailboxes: two seats, and the rules by which a pairing mailbox grants them.
 
 use handfast_codec::Timestamp;
 use handfast_codec::error::ErrorCode;
@@ -31,12 +31,12 @@ impl Seats {
         }
     }
 
-    /// Gives the seat to `socket`; returns who held it.
+    /// Gives the seat to `socket`. Returns the socket that held it.
     pub(crate) fn give(&mut self, role: DeviceRole, socket: SocketId) -> Option<SocketId> {
         self.seat(role).replace(socket)
     }
 
-    /// Empties the seat if `socket` holds it.
+    /// Empties the seat if `socket` holds it. Returns whether it did.
     pub(crate) fn leave(&mut self, role: DeviceRole, socket: SocketId) -> bool {
         let seat = self.seat(role);
         let held = *seat == Some(socket);
@@ -46,7 +46,7 @@ impl Seats {
         held
     }
 
-    /// Empties both seats; returns who held them.
+    /// Empties both seats. Returns the sockets that held them.
     pub(crate) fn clear(&mut self) -> [Option<SocketId>; 2] {
         [self.phone.take(), self.web.take()]
     }
@@ -56,11 +56,11 @@ impl Seats {
     }
 }
 
-/// A link mailbox while somebody sits in it.
+/// A link mailbox with at least one socket.
 #[derive(Debug, Default)]
 pub(crate) struct Link {
     pub(crate) seats: Seats,
-    /// How often a seat was contended.
+    /// How often a seat of it was contended.
     pub(crate) contended: u64,
 }
 
@@ -68,15 +68,15 @@ pub(crate) struct Link {
 #[derive(Debug)]
 pub(crate) struct Pairing {
     pub(crate) seats: Seats,
-    /// The end of its life.
+    /// The end of its lifetime.
     pub(crate) until: Timestamp,
-    /// Whose quota pays for it.
+    /// The network whose limit it counts against.
     pub(crate) payer: Network,
-    /// It carried too much: it takes nobody any more.
+    /// Whether it carried too many bytes, so that nobody may attach any more.
     pub(crate) spent: bool,
-    /// The key that owns the web seat.
+    /// The key that owns the companion's seat.
     web_key: Option<AttachKey>,
-    /// Every key that held the phone seat; the last is the present one.
+    /// All keys that have held the phone's seat; the last one holds it now.
     phone_keys: Vec<AttachKey>,
     len_from_phone: usize,
     len_from_web: usize,
@@ -96,7 +96,7 @@ impl Pairing {
         }
     }
 
-    /// Lets a proven key take the seat of its role, or says why not. On `Ok` the key is noted.
+    /// Checks whether a proven key may take the seat of its role, and records it if so.
     pub(crate) fn admit(
         &mut self,
         role: DeviceRole,
@@ -133,7 +133,7 @@ impl Pairing {
         Ok(())
     }
 
-    /// Counts a DATA body; false if it is too much.
+    /// Counts a DATA body. Returns false if the mailbox has carried too much.
     pub(crate) fn carry(&mut self, from: DeviceRole, len: usize, limits: &Limits) -> bool {
         let carried = match from {
             DeviceRole::Phone => &mut self.len_from_phone,
@@ -143,9 +143,9 @@ impl Pairing {
         *carried <= limits.pairing_len_max
     }
 
-    /// Whether it must be remembered while nobody sits in it: once a page and a phone came, until its time is over,
-    /// lest an empty moment give its seats and counts away. Without a page there is nothing to give away, and any key
-    /// makes one.
+    /// Returns whether the mailbox must be remembered without sockets: once both a companion and a phone have
+    /// attached, until its lifetime ends, because an empty moment must not free its seats or reset its
+    /// counts. Before a companion came there is nothing to protect.
     pub(crate) fn is_kept_empty(&self) -> bool {
         // req: RLY-029
         self.web_key.is_some() && (self.spent || !self.phone_keys.is_empty())

@@ -1,17 +1,17 @@
-//! What counts as one address: caps and the "same network" hint go by it.
+//! Networks: what counts as one address, for limits and for the "same network" hint.
 
 use core::net::IpAddr;
 use std::collections::BTreeMap;
 
 use super::limits::{CAPS_OF_SLASH_48, CAPS_OF_SLASH_56};
 
-/// Where a socket comes from, as far as the caller knows.
+/// The source of a connection, as far as the caller knows it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[expect(clippy::exhaustive_enums, reason = "the caller says which")]
 pub enum Source {
     /// The client's own address.
     Real(IpAddr),
-    /// The address of a known proxy; the client's own is not known.
+    /// The address of a trusted proxy, when the client's own is unknown.
     Behind(IpAddr),
 }
 
@@ -28,7 +28,7 @@ impl From<[u8; 4]> for Source {
 }
 
 impl Source {
-    /// The address that caps go by.
+    /// Returns the address that limits count by.
     #[must_use]
     pub const fn address(self) -> IpAddr {
         match self {
@@ -37,7 +37,7 @@ impl Source {
     }
 }
 
-/// One address's network: an IPv4 address, or the /64 of an IPv6 address.
+/// The network of one address: an IPv4 address, or the /64 of an IPv6 address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) enum Network {
     V4([u8; 4]),
@@ -53,7 +53,7 @@ impl From<IpAddr> for Network {
     }
 }
 
-/// A network, or a wider one around it: whoever is given an IPv6 /48 or /56 has many of /64.
+/// A network, or a larger one around it, because whoever has an IPv6 /48 or /56 has many /64.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) enum Circle {
     Own(Network),
@@ -62,7 +62,7 @@ pub(crate) enum Circle {
 }
 
 impl Network {
-    /// The network and those around it, each with how many times the cap of one address it has.
+    /// Returns the network and those around it, each with its limit as a multiple of one address's.
     pub(crate) fn circles(self) -> impl Iterator<Item = (Circle, usize)> {
         let wider = match self {
             Self::V4(_) => [None, None],
@@ -75,18 +75,18 @@ impl Network {
     }
 }
 
-/// What the sockets of one network hold at this moment.
+/// What the sockets of one network hold now.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Usage {
     sockets: usize,
     pairings: usize,
 }
 
-/// What every network holds; a network that holds nothing has no entry.
+/// What each network holds; one that holds nothing has no entry.
 #[derive(Debug, Default)]
 pub(crate) struct Usages(BTreeMap<Circle, Usage>);
 
-/// The two things that are counted.
+/// The kinds of things that are counted.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Holding {
     Socket,
@@ -101,7 +101,7 @@ impl Usages {
         }
     }
 
-    /// Whether one more fits, when one address may hold `max`.
+    /// Returns whether one more fits, when one address may hold `max`.
     pub(crate) fn has_room(&self, network: Network, holding: Holding, max: usize) -> bool {
         network.circles().all(|(circle, caps)| {
             let mut usage = self.0.get(&circle).copied().unwrap_or_default();
@@ -109,7 +109,8 @@ impl Usages {
         })
     }
 
-    /// Counts one more, unless an address's `max` are held already, or a wider network's multiple of it.
+    /// Counts one more. Returns false, and counts nothing, if that exceeds the limit of the network or of one
+    /// around it.
     pub(crate) fn take(&mut self, network: Network, holding: Holding, max: usize) -> bool {
         if !self.has_room(network, holding, max) {
             return false;
@@ -175,7 +176,7 @@ mod tests {
         }
     }
 
-    /// How many sockets fit when each comes from another /64 of these.
+    /// Returns how many sockets fit when each comes from another one of these networks.
     fn fit(networks: impl Iterator<Item = String>, max: usize) -> usize {
         let mut usages = Usages::default();
         networks.filter(|text| usages.take(network(text), Holding::Socket, max)).count()

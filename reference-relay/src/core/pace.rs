@@ -1,27 +1,27 @@
-//! Bounds on how fast something may go, kept as the one time at which all that was spent is paid for.
+//! Rate limits, stored as the single time at which everything spent will be paid for.
 
 use core::time::Duration;
 
 use handfast_codec::Timestamp;
 
-/// A token bucket. It lets a window's worth through at once, and then as much as time pays for.
+/// A token bucket: a full window may be spent at once, and after that as much as time pays for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Pace {
     paid_at: Timestamp,
 }
 
 impl Pace {
-    /// Spends what takes `cost` to pay for.
+    /// Spends an amount that takes `cost` to pay for.
     pub(crate) fn spend(&mut self, now: Timestamp, cost: Duration) {
         self.paid_at = self.paid_at.max(now).plus(cost);
     }
 
-    /// By how much more than the window was spent; zero within it.
+    /// Returns by how much the spending exceeds the window; zero within it.
     pub(crate) fn excess(self, now: Timestamp, window: Duration) -> Duration {
         self.paid_at.since(now).saturating_sub(window)
     }
 
-    /// Whether everything is paid for: then there is nothing to remember.
+    /// Returns whether everything is paid for, so that the entry can be forgotten.
     pub(crate) fn is_paid(self, now: Timestamp) -> bool {
         self.paid_at <= now
     }

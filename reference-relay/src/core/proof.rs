@@ -1,4 +1,4 @@
-//! The proof in an ATTACH: a signature over this socket's challenge, and a mailbox that certifies itself.
+//! The verification of ATTACH: a signature over this socket's challenge, and the id of a link mailbox.
 
 use bytes::Bytes;
 use ed25519_dalek::{Signature, VerifyingKey};
@@ -8,7 +8,7 @@ use handfast_codec::relay::{Attach, MailboxProof, RelayFrame};
 use handfast_codec::{RelayName, signed};
 use sha2::{Digest, Sha256};
 
-/// An ATTACH whose key was proven to be held by this socket; only [`verify`] makes one.
+/// Proof that the client of an ATTACH has its key; only [`verify`] creates one.
 #[derive(Debug)]
 pub(crate) struct Proven {
     key: AttachKey,
@@ -20,13 +20,13 @@ impl Proven {
     }
 }
 
-/// The id of the link mailbox of these two keys.
+/// Returns the id of the link mailbox of these two keys.
 fn link_mailbox(phone_key: &AttachKey, web_key: &AttachKey, salt: &Salt) -> Option<MailboxId> {
     let hash = Sha256::digest(signed::mailbox_preimage(phone_key, web_key, salt));
     hash.first_chunk::<16>().copied().map(MailboxId::from_bytes)
 }
 
-/// Checks an ATTACH. Every fault is the same `BAD_ATTACH`.
+/// Verifies an ATTACH. Every fault has the same code, `BAD_ATTACH`.
 pub(crate) fn verify(attach: &Attach, name: &RelayName, nonce: &[u8; 32]) -> Result<Proven, ErrorCode> {
     // req: RLY-010
     if let MailboxProof::Link { phone_key, web_key, salt } = &attach.proof
@@ -43,17 +43,17 @@ pub(crate) fn verify(attach: &Attach, name: &RelayName, nonce: &[u8; 32]) -> Res
     Ok(Proven { key })
 }
 
-/// The type of an ATTACH frame.
+/// The type number of an ATTACH frame.
 const ATTACH: u8 = 5;
 
-/// A message whose signature, if it is an ATTACH, was verified outside of the relay.
+/// A message with the verdict on its signature, if it is an ATTACH.
 #[derive(Debug)]
 pub struct Checked {
     bytes: Bytes,
     verdict: Option<Verdict>,
 }
 
-/// What came of verifying one ATTACH under one challenge.
+/// The result of verifying one ATTACH for one challenge.
 #[derive(Debug)]
 pub(crate) struct Verdict {
     nonce: [u8; 32],
@@ -61,8 +61,8 @@ pub(crate) struct Verdict {
 }
 
 impl Checked {
-    /// Verifies the signature of an ATTACH under the relay's name and the socket's challenge, which is the only slow part
-    /// of a message. Any other message is taken as it is, and so is one that cannot be read.
+    /// Verifies the signature of an ATTACH for the relay's name and the socket's challenge, which is the only
+    /// slow part of handling a message. All other messages, and malformed ones, pass unchanged.
     #[must_use]
     pub fn new(name: &RelayName, nonce: &[u8; 32], bytes: Bytes) -> Self {
         let verdict = match bytes.first() {
@@ -83,7 +83,7 @@ impl Checked {
 }
 
 impl Verdict {
-    /// The verdict, if it was found under this challenge.
+    /// Returns the result, if it was found for this challenge.
     pub(crate) fn for_challenge(self, nonce: &[u8; 32]) -> Result<Proven, ErrorCode> {
         // req: RLY-010
         if self.nonce == *nonce { self.proven } else { Err(ErrorCode::BAD_ATTACH) }

@@ -1,4 +1,4 @@
-//! What each network may have carried: bytes an hour, so that strangers cannot make the relay their tunnel.
+//! The hourly bytes of each network, so that strangers cannot use the relay as a tunnel.
 
 use core::num::NonZeroU64;
 use core::time::Duration;
@@ -10,12 +10,12 @@ use super::limits::BYTES_WINDOW;
 use super::network::Network;
 use super::pace::Pace;
 
-/// A frame counts as this many bytes at least: a tiny one costs the relay as much work.
+/// The least number of bytes that a frame counts as, because a tiny frame costs the relay as much work.
 const FRAME_LEN_MIN: usize = 256;
-/// Entries that are looked through for paid ones no sooner than at this number.
+/// The number of entries below which no sweep for paid ones is made.
 const SWEEP_AT_LEAST: usize = 1_024;
 
-/// What the networks spent that is not paid for yet.
+/// What the networks have spent and time has not paid for yet.
 #[derive(Debug, Default)]
 pub(crate) struct ByteQuotas {
     paces: BTreeMap<Network, Pace>,
@@ -23,17 +23,17 @@ pub(crate) struct ByteQuotas {
 }
 
 impl ByteQuotas {
-    /// Counts a DATA frame of this length.
+    /// Counts a DATA frame of `len` bytes.
     pub(crate) fn carried(&mut self, now: Timestamp, network: Network, len: usize, per_hour: NonZeroU64) {
         if self.paces.len() >= self.sweep_at.max(SWEEP_AT_LEAST) {
             self.paces.retain(|_, pace| !pace.is_paid(now));
-            // Each sweep is paid for by as many new entries as it went through.
+            // As many new entries as a sweep has visited must come before the next one.
             self.sweep_at = self.paces.len().saturating_mul(2);
         }
         self.paces.entry(network).or_default().spend(now, cost(len, per_hour));
     }
 
-    /// How long nothing should be read from this network.
+    /// Returns for how long nothing should be read from this network.
     pub(crate) fn pause(&self, now: Timestamp, network: Network) -> Duration {
         self.paces.get(&network).map_or(Duration::ZERO, |pace| pace.excess(now, BYTES_WINDOW))
     }
@@ -44,7 +44,7 @@ impl ByteQuotas {
     }
 }
 
-/// The time that pays for so many bytes.
+/// Returns the time that pays for `len` bytes.
 fn cost(len: usize, per_hour: NonZeroU64) -> Duration {
     let len = u64::try_from(len.max(FRAME_LEN_MIN)).unwrap_or(u64::MAX);
     let hour = u64::try_from(BYTES_WINDOW.as_nanos()).unwrap_or(u64::MAX);

@@ -1,4 +1,4 @@
-//! One client's socket, from its opening to its end.
+//! The socket of one client, from its opening to its end.
 
 use bytes::Bytes;
 use handfast_codec::Timestamp;
@@ -10,18 +10,18 @@ use super::limits::Limits;
 use super::network::{Network, Source};
 use super::pace::Pace;
 
-/// A caller's name for one of its sockets; never on the wire.
+/// The caller's id of a socket, which never appears on the wire.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SocketId(u64);
 
 impl SocketId {
-    /// A name; the caller never gives one twice.
+    /// Creates an id; the caller must never use a number twice.
     #[must_use]
     pub const fn new(id: u64) -> Self {
         Self(id)
     }
 
-    /// The number inside.
+    /// Returns the number.
     #[must_use]
     pub const fn as_u64(self) -> u64 {
         self.0
@@ -38,32 +38,32 @@ pub(crate) struct Place {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Phase {
-    /// Greeted, not attached.
+    /// It was greeted, and must attach before `until`.
     Opened { until: Timestamp },
-    /// In its seat. `silent_until` is set for the phone of a pairing until its first DATA.
+    /// It holds its seat. `silent_until` is set for the phone of a pairing until its first DATA.
     Attached { place: Place, ping_at: Timestamp, silent_until: Option<Timestamp> },
-    /// Its seat went to another socket, which came `at` a time from network `by`.
+    /// Its seat went to another socket, which came at time `at` from network `by`.
     Replaced { place: Place, token: [u8; 8], at: Timestamp, until: Timestamp, by: Network },
 }
 
 #[derive(Debug)]
 pub(crate) struct Socket {
     pub(crate) network: Network,
-    /// Whether the network is its own, and not that of a proxy before it.
+    /// Whether the network is the client's own, and not that of a proxy.
     pub(crate) is_real: bool,
     pub(crate) origin: Option<String>,
     pub(crate) nonce: [u8; 32],
     pub(crate) id: AttachmentId,
     pub(crate) phase: Phase,
-    /// When the last frame came.
+    /// When its last frame came.
     pub(crate) heard: Timestamp,
-    /// What the caller has not yet reported as transmitted.
+    /// The bytes and frames that the caller has not reported as transmitted.
     pub(crate) queued_len: usize,
     pub(crate) queued_frames: usize,
-    /// The timer set for it. It may be early, never late.
+    /// The time of the timer set for it, which may be early, but never late.
     pub(crate) armed: Option<Timestamp>,
     pings: u64,
-    /// Its frames other than DATA.
+    /// The rate of its frames other than DATA.
     control: Pace,
 }
 
@@ -92,7 +92,7 @@ impl Socket {
         }
     }
 
-    /// The next time at which something is due.
+    /// Returns the next time at which something is due.
     pub(crate) fn deadline(&self, limits: &Limits) -> Timestamp {
         match self.phase {
             Phase::Opened { until } | Phase::Replaced { until, .. } => until,
@@ -103,7 +103,7 @@ impl Socket {
         }
     }
 
-    /// The seat, if it holds one.
+    /// Returns the seat, if it holds one.
     pub(crate) fn place(&self) -> Option<Place> {
         match self.phase {
             Phase::Attached { place, .. } => Some(place),
@@ -111,7 +111,7 @@ impl Socket {
         }
     }
 
-    /// Counts a frame that goes out, unless it does not fit the queue.
+    /// Counts an outgoing frame. Returns false, and counts nothing, if it does not fit the queue.
     pub(crate) fn enqueue(&mut self, frame: &Bytes, limits: &Limits) -> bool {
         // req: RLY-020
         let len = self.queued_len.saturating_add(frame.len());
@@ -124,7 +124,7 @@ impl Socket {
         true
     }
 
-    /// Counts a frame other than DATA, or a PING of the layer below; false if they come too fast.
+    /// Counts a frame other than DATA, or a WebSocket Ping. Returns false if they come too fast.
     pub(crate) fn count_control(&mut self, now: Timestamp, limits: &Limits) -> bool {
         // req: RLY-071
         self.control.spend(now, limits.control_frame_pause);
@@ -132,7 +132,7 @@ impl Socket {
         self.control.excess(now, window).is_zero()
     }
 
-    /// The token of its next PING: a count, as it need not be secret.
+    /// Returns the token of its next PING: a counter, because it need not be secret.
     pub(crate) fn next_token(&mut self) -> [u8; 8] {
         self.pings = self.pings.saturating_add(1);
         self.pings.to_be_bytes()

@@ -1,38 +1,38 @@
-//! What the relay counts. Numbers only: no address, mailbox or key is in it.
+//! The counters of the relay. They are plain numbers, without any address, mailbox or key.
 
 use std::collections::BTreeMap;
 
 use handfast_codec::error::ErrorCode;
 
-/// Counts since the start, and what is held now.
+/// Counts since the start of the process, and numbers of what is held now.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Stats {
-    /// Sockets open now.
+    /// The sockets that are open now.
     pub sockets: usize,
-    /// Link mailboxes in which somebody sits now.
+    /// The link mailboxes with a socket now.
     pub link_mailboxes: usize,
-    /// Pairing mailboxes remembered now.
+    /// The pairing mailboxes remembered now.
     pub pairing_mailboxes: usize,
-    /// Link mailboxes that hold a sticky value now.
+    /// The link mailboxes with a sticky value now.
     pub sticky_mailboxes: usize,
-    /// Bytes that wait in the queues of all sockets now.
+    /// The bytes in the queues of all sockets now.
     pub queued_bytes: usize,
-    /// Sockets ever opened.
+    /// The sockets opened since the start.
     pub opened: u64,
-    /// Attaches ever proven.
+    /// The valid ATTACHes since the start.
     pub attached: u64,
-    /// Frames received.
+    /// The frames received since the start.
     pub frames_received: u64,
-    /// Bytes received.
+    /// The bytes received since the start.
     pub bytes_received: u64,
-    /// DATA frames forwarded.
+    /// The DATA frames forwarded since the start.
     pub frames_forwarded: u64,
-    /// Their bytes.
+    /// The bytes of these frames.
     pub bytes_forwarded: u64,
-    /// DATA frames dropped for an absent peer.
+    /// The DATA frames dropped since the start, because the peer was absent.
     pub frames_dropped: u64,
-    /// ERROR frames sent, by code.
+    /// The ERROR frames sent since the start, by code.
     pub errors: BTreeMap<ErrorCode, u64>,
 }
 

@@ -1,4 +1,5 @@
-//! The sticky values of link mailboxes: two slots each, bounded, forgotten least recently used first.
+//! The sticky values of link mailboxes: two slots each, limited in number; the least recently used are
+//! forgotten first.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -8,7 +9,7 @@ use handfast_codec::role::DeviceRole;
 
 use super::network::Network;
 
-/// Both slots of one mailbox.
+/// The slots of one mailbox.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Slots {
     pub(crate) phone: Option<Bytes>,
@@ -24,30 +25,30 @@ impl Slots {
 #[derive(Debug)]
 struct Entry {
     slots: Slots,
-    /// When it was last used, in uses of this store.
+    /// The number of its last use, counted over all uses of this store.
     used: u64,
-    /// The network it was last written from: its quota pays.
+    /// The network that wrote it last, whose limit it counts against.
     writer: Network,
 }
 
-/// Every mailbox that holds a value.
+/// All mailboxes with a value.
 #[derive(Debug, Default)]
 pub(crate) struct StickyStore {
     entries: BTreeMap<MailboxId, Entry>,
-    /// The same mailboxes in order of use.
+    /// The same mailboxes, by their last use.
     by_use: BTreeSet<(u64, MailboxId)>,
-    /// The same, by writer.
+    /// The same mailboxes, by writer and last use.
     by_writer: BTreeMap<Network, BTreeSet<(u64, MailboxId)>>,
     uses: u64,
 }
 
 impl StickyStore {
-    /// How many mailboxes hold a value.
+    /// Returns the number of mailboxes with a value.
     pub(crate) fn len(&self) -> usize {
         self.entries.len()
     }
 
-    /// Reads both slots, and counts it as a use.
+    /// Returns both slots, which counts as a use.
     pub(crate) fn read(&mut self, mailbox: MailboxId) -> Slots {
         let Some(entry) = self.unlink(mailbox) else {
             return Slots::default();
@@ -57,8 +58,9 @@ impl StickyStore {
         slots
     }
 
-    /// Writes one slot; an empty value empties it. The value is copied, so it pins no receive buffer.
-    /// Past `max` mailboxes, or `max_of_writer` of this network, the least recently used is forgotten.
+    /// Writes one slot; an empty value clears it. The value is copied, so that it keeps no receive buffer in
+    /// memory. Beyond `max` mailboxes, or `max_of_writer` of this network, the least recently used is
+    /// forgotten.
     pub(crate) fn write(
         &mut self,
         mailbox: MailboxId,

@@ -1,4 +1,4 @@
-//! Deadlines as data, in order.
+//! Timers as an ordered set of deadlines.
 
 use std::collections::BTreeSet;
 
@@ -7,7 +7,7 @@ use handfast_codec::ids::MailboxId;
 
 use super::socket::SocketId;
 
-/// What a deadline is for.
+/// What a timer is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Timer {
     Socket(SocketId),
@@ -30,7 +30,7 @@ impl Timers {
         self.0.first().map(|(at, _)| *at)
     }
 
-    /// Takes the first timer that is due.
+    /// Removes and returns the first timer that is due.
     pub(crate) fn pop_due(&mut self, now: Timestamp) -> Option<Timer> {
         let (at, timer) = *self.0.first()?;
         (at <= now).then(|| {

@@ -1,4 +1,4 @@
-//! One WebSocket, from its upgrade to its end. One task reads, writes and watches the time.
+//! One WebSocket, from its upgrade to its end. A single task reads, writes and watches the time.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -18,10 +18,10 @@ use super::connections::Permit;
 use super::shared::{NextRead, Outgoing, Shared, Signals};
 use crate::core::{Checked, SocketId, Source};
 
-/// A socket whose network used up its quota is looked at again after so long at most.
+/// The longest time until a socket is checked again whose network has used up its hourly bytes.
 const PAUSE_MAX: Duration = Duration::from_secs(1);
 
-/// Close codes of RFC 6455, section 7.4.1, and its registry.
+/// Close codes of RFC 6455, section 7.4.1, and of its registry.
 mod close {
     pub(super) const NORMAL: u16 = 1000;
     pub(super) const GOING_AWAY: u16 = 1001;
@@ -33,18 +33,18 @@ mod close {
     pub(super) const TRY_AGAIN_LATER: u16 = 1013;
 }
 
-/// How a connection ends.
+/// The way in which a connection ends.
 #[derive(Debug)]
 enum End {
-    /// By a close handshake that this side begins, with this code.
+    /// This side begins the closing handshake, with this code.
     Close(u16),
-    /// The client began the close handshake: its answer is still to be sent.
+    /// The client has begun the closing handshake, and its answer is still to be sent.
     Answer,
-    /// At once: the client left, or does not read.
+    /// The connection is dropped at once, because the client left or does not read.
     Drop,
 }
 
-/// Runs one connection from where the request came. The permit is its place among all connections.
+/// Runs one connection. The permit counts it among all connections until it ends.
 pub(super) async fn run(
     shared: Arc<Shared>,
     source: Source,
@@ -53,11 +53,11 @@ pub(super) async fn run(
     permit: Arc<Permit>,
 ) {
     let (mut sink, mut stream) = socket.split();
-    // Without random bytes there is no challenge: the client is let go.
+    // Without random bytes there is no challenge, so the client is dropped.
     let Ok(mut seat) = shared.open(source, origin.as_deref()) else {
         return;
     };
-    // Logs name sockets by their number: no address, mailbox or origin.
+    // Logs name sockets by number only, never by address, mailbox or origin.
     tracing::debug!(socket = ?seat.socket, "open");
     let limits = shared.limits();
     let signals = Arc::clone(&seat.signals);
@@ -75,7 +75,7 @@ pub(super) async fn run(
             End::Drop => Ok(()),
         }
     };
-    // Whatever comes of it, the connection ends here.
+    // The connection ends here, whatever this returns.
     let _ = timeout(limits.close_deadline, last).await;
     drop(permit);
 }
@@ -101,11 +101,11 @@ async fn read(
         }
         let message = stream.next().await;
         if signals.is_closed.load(Ordering::Relaxed) {
-            // The writer tells the client, and ends the connection: nothing that still comes costs any work.
+            // The writer tells the client and ends the connection; what still arrives is not worth any work.
             return std::future::pending().await;
         }
         match message {
-            // A signature is verified here, before the lock that everybody waits for.
+            // The signature is verified here, before the lock for which all connections wait.
             Some(Ok(Message::Binary(bytes))) => {
                 shared.frame(socket, Checked::new(shared.name(), nonce, bytes));
             }
@@ -152,14 +152,14 @@ async fn write(
     End::Drop
 }
 
-/// The core has closed the socket, and the client does not read what is left.
+/// Ends a connection that the core has closed, if its client does not read what is left.
 async fn overdue(signals: &Signals, deadline: Duration) -> End {
     signals.closing.notified().await;
     sleep(deadline).await;
     End::Drop
 }
 
-/// Sends the close, and waits for the client's.
+/// Sends the close frame, and waits for the client's.
 async fn finish(
     sink: &mut SplitSink<WebSocket, Message>,
     stream: &mut SplitStream<WebSocket>,
@@ -170,7 +170,7 @@ async fn finish(
     Ok(())
 }
 
-/// The close code that goes with an error: for people and tools, as clients read the ERROR frame.
+/// Returns the WebSocket close code for an error. It is for people and tools; clients read the ERROR frame.
 fn close_code(code: ErrorCode) -> u16 {
     match code {
         ErrorCode::SHUTDOWN => close::GOING_AWAY,

@@ -1,4 +1,5 @@
-//! Counts TCP connections from accept to end, so that none slips past the caps before it is a socket of the core.
+//! The count of TCP connections from accept to end, so that none escapes the limits before it is a socket of
+//! the core.
 
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -7,7 +8,7 @@ use tokio::sync::Notify;
 
 use crate::core::network::{Holding, Network, Usages};
 
-/// The connections open now.
+/// The connections that are open now.
 #[derive(Debug, Default)]
 pub(super) struct Connections {
     counts: Mutex<Counts>,
@@ -20,17 +21,18 @@ struct Counts {
     by_network: Usages,
 }
 
-/// One connection's place; given back when dropped.
+/// The place of one connection, which is freed when this is dropped.
 #[derive(Debug)]
 pub(super) struct Permit {
     connections: Arc<Connections>,
-    /// Whose cap it counts against; a proxy's connections are those of many.
+    /// The network whose limit it counts against; `None` for a proxy, whose connections belong to many
+    /// clients.
     network: Option<Network>,
 }
 
 impl Connections {
-    /// A place for one more connection, unless there are too many. `address` is `None` for a proxy, which has no cap of its
-    /// own: what its clients open is counted once their addresses are known.
+    /// Counts one more connection, unless there are too many. `address` is `None` for a proxy, which has no
+    /// limit of its own: its clients are counted once their addresses are known.
     pub(super) fn enter(
         self: &Arc<Self>,
         address: Option<IpAddr>,

@@ -1,24 +1,24 @@
-//! File descriptors: each connection takes one, and the usual soft limit is far below the caps.
+//! File descriptors: each connection needs one, and the usual soft limit is far below the relay's limits.
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use super::ServerConfig;
 use crate::core::limits::SOCKETS_PER_ADDRESS_MIN;
 
-/// What the relay needs besides its connections: files, listeners, the runtime's own.
+/// The descriptors needed besides those of connections: files, listeners, the runtime's own.
 const SPARE: u64 = 64;
-/// The share of all connections that one address may take when descriptors are short.
+/// The divisor for the share of all connections that one address may have when descriptors are scarce.
 const SHARE_OF_ADDRESS: usize = 4;
-/// The share of all sockets that is kept back when descriptors are short.
+/// The divisor for the share of all sockets that is reserved when descriptors are scarce.
 const SHARE_RESERVED: usize = 8;
 
-/// Raises the soft limit of open files to what the caps need, and lowers the caps to what the limit allows. A warning if
-/// they had to be lowered.
+/// Raises the process's limit of open files to what the configuration needs, or lowers the configuration to
+/// what is allowed. Returns a warning if it had to be lowered.
 pub(super) fn fit(config: &mut ServerConfig) -> Option<String> {
     let needed =
         u64::try_from(config.server_limits.connections_max).unwrap_or(u64::MAX).saturating_add(SPARE);
     let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
-    // No limit is more than any number.
+    // No limit counts as the largest number.
     let (soft, hard) = (current.unwrap_or(u64::MAX), maximum.unwrap_or(u64::MAX));
     let mut available = soft;
     if soft < needed {
@@ -36,7 +36,7 @@ pub(super) fn fit(config: &mut ServerConfig) -> Option<String> {
     })
 }
 
-/// Lowers the caps to so many connections; false if they are that low already.
+/// Lowers the limits to `max` connections. Returns false if they are that low already.
 fn clamp(config: &mut ServerConfig, max: usize) -> bool {
     let (server, relay) = (&mut config.server_limits, &mut config.relay_limits);
     if server.connections_max <= max {

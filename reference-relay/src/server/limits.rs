@@ -1,34 +1,35 @@
-//! Every number of the server around the core, by name.
+//! Every limit of the server around the core, by name.
 
 use std::time::Duration;
 
-/// The limits of one server. The defaults are meant for a public relay; tests shorten them.
+/// The limits of one server. The defaults suit a public relay; tests use shorter ones.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ServerLimits {
-    /// From accept to the end of the upgrade, TLS included; also the whole life of a plain HTTP connection.
+    /// The longest time from accept to the end of the upgrade, TLS included; also the life of a plain HTTP
+    /// connection.
     pub upgrade_deadline: Duration,
-    /// How long one frame may take to be written.
+    /// The longest time for writing one frame.
     pub write_deadline: Duration,
-    /// From the decision to close a socket to its end.
+    /// The longest time from the decision to close a socket to its end.
     pub close_deadline: Duration,
-    /// How long a stopping relay waits for its clients.
+    /// The longest time for which a stopping relay waits for its clients.
     pub shutdown_deadline: Duration,
-    /// Pause after an `accept` that failed, as when file descriptors are used up.
+    /// The pause after an `accept` that failed, such as for lack of file descriptors.
     pub accept_pause: Duration,
-    /// Bytes of one request's head.
+    /// The longest head of a request, in bytes.
     pub head_len_max: usize,
-    /// Headers of one request.
+    /// The most headers of a request.
     pub headers_max: usize,
-    /// TCP connections in all.
+    /// The most TCP connections.
     pub connections_max: usize,
-    /// TCP connections from one address.
+    /// The most TCP connections from one address.
     pub connections_per_address_max: usize,
-    /// Connections that the kernel holds until they are accepted.
+    /// The most connections that the kernel holds until they are accepted.
     pub backlog: u32,
-    /// The kernel's part of what is written and not yet sent, in bytes.
+    /// The size of the kernel's send buffer for each connection, in bytes.
     pub send_buffer_len: u32,
-    /// What is read from the kernel at once, in bytes.
+    /// The number of bytes to read from the kernel at once.
     pub read_buffer_len: usize,
 }
 

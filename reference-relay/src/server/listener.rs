@@ -1,4 +1,4 @@
-//! From an accepted connection to its HTTP: caps, TLS, one deadline over all of it.
+//! From an accepted connection to HTTP: limits, TLS, and one deadline for all of it.
 
 use std::convert::Infallible;
 use std::net::IpAddr;
@@ -19,14 +19,14 @@ use super::limits::ServerLimits;
 use super::shared::Shared;
 use super::tls::Certificates;
 
-/// Who is at the other end of a connection, as every route of it sees it.
+/// The client of a connection, for all routes.
 #[derive(Clone, Debug)]
 pub(super) struct Caller {
     pub(super) address: IpAddr,
     pub(super) permit: Arc<Permit>,
 }
 
-/// Accepts connections for ever.
+/// Accepts connections forever.
 pub(super) async fn accept(
     listener: &TcpListener,
     tls: Option<&Certificates>,
@@ -61,7 +61,7 @@ pub(super) async fn accept(
     }
 }
 
-/// One connection until it has answered or is upgraded; then its WebSocket runs in a task of its own.
+/// Serves one connection until it has answered or is upgraded; its WebSocket then runs in a task of its own.
 async fn serve(
     stream: TcpStream,
     tls: Option<TlsAcceptor>,
@@ -69,7 +69,7 @@ async fn serve(
     caller: Caller,
     limits: ServerLimits,
 ) {
-    // A connection that cannot be tuned is slower, not wrong.
+    // A connection without this option is slower, not wrong.
     let _ = stream.set_nodelay(true);
     let deadline = limits.upgrade_deadline;
     let served = timeout(deadline, async move {

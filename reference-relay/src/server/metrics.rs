@@ -1,22 +1,22 @@
-//! The counts as Prometheus reads them.
+//! The counters in the text format of Prometheus.
 
 use std::fmt::{Display, Write};
 
 use crate::core::Stats;
 
-/// What the server counts besides the core.
+/// The counters of the server around the core.
 #[derive(Debug)]
 pub(super) struct ServerCounts {
     pub(super) connections: usize,
     pub(super) refused_origins: u64,
     pub(super) turned_away: u64,
-    /// Bytes of memory that the process holds, where the system tells.
+    /// The resident memory of the process in bytes, if the system reports it.
     pub(super) memory_bytes: Option<u64>,
-    /// Tasks of its runtime.
+    /// The number of tasks in its runtime.
     pub(super) tasks: usize,
 }
 
-/// Bytes of memory that the process holds: `VmRSS` on Linux.
+/// Returns the resident memory of the process in bytes, from `VmRSS` on Linux.
 pub(super) fn memory_bytes() -> Option<u64> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;

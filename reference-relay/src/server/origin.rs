@@ -1,4 +1,4 @@
-//! Which pages may connect. A client that is no browser sends no Origin and is free.
+//! The check of the Origin header. Clients that are not browsers send none, and may connect.
 
 use handfast_codec::RelayName;
 
@@ -9,8 +9,8 @@ pub(super) struct OriginPolicy {
 }
 
 impl OriginPolicy {
-    /// The origins of the list, and the relay's own if it serves a page: `own` is the relay's *name* then, never the Host
-    /// header, which a page of any name can have.
+    /// Returns the policy of these origins, and the relay's own if it serves a page. `own` is the relay's
+    /// configured name then, never the Host header, which any page can choose.
     pub(super) fn new(own: Option<&RelayName>, mut allowed: Vec<String>) -> Self {
         if let Some(name) = own {
             allowed.push(format!("https://{name}"));
@@ -26,7 +26,7 @@ impl OriginPolicy {
     }
 }
 
-/// An origin as a browser sends it: without the port that its scheme has anyway.
+/// Returns an origin as a browser sends it, without the default port of its scheme.
 fn as_sent(origin: &str) -> String {
     let port = if origin.starts_with("https:") { ":443" } else { ":80" };
     origin.strip_suffix(port).unwrap_or(origin).to_owned()

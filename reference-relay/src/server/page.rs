@@ -1,7 +1,8 @@
-//! The page of the reference companion, where the relay serves it: as it was embedded when the relay was built, or a folder
-//! that `cargo xtask page` made.
+//! The page of the reference companion, if the relay serves it: embedded when the relay was built, or from a
+//! folder that `cargo xtask page` made.
 //!
-//! It is served with everything that a browser offers to confine it: nothing from other origins, no inline code, no
+//! Its headers use everything that browsers offer to confine a page: nothing from other origins, no inline
+//! code, no strings as code, no frames around it.
 //! strings that become code, no frames around it.
 
 use std::collections::BTreeMap;
@@ -19,14 +20,14 @@ use handfast_codec::RelayName;
 
 use super::ServerError;
 
-/// Which page the relay serves, if any. Whoever serves a page is trusted by its user, which nobody need do with a relay.
+/// The page to serve, if any. Users must trust whoever serves a page, which they need not do with a relay.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum PageSource {
-    /// None: `/` says what this is.
+    /// No page: `/` explains what this server is.
     #[default]
     None,
-    /// The one that was embedded when the relay was built.
+    /// The page that was embedded when the relay was built.
     Embedded,
     /// The files of a folder that `cargo xtask page` made.
     Folder(PathBuf),
@@ -40,7 +41,7 @@ struct Embedded {
     gzip: &'static [u8],
 }
 
-/// The embedded page, if its engine was built before the relay.
+/// The embedded page; `None` if its engine was not built before the relay.
 static BUILT: Option<&[Embedded]> = include!(concat!(env!("OUT_DIR"), "/page.rs"));
 
 /// One file of the page.
@@ -51,26 +52,26 @@ struct Asset {
     gzip: Bytes,
 }
 
-/// The files that are served, by path without the first slash.
+/// The files to serve, by their path without the first slash.
 #[derive(Debug)]
 pub(super) struct Page {
     files: BTreeMap<String, Asset>,
-    /// What the first file may do.
+    /// The content security policy of the first file.
     policy: HeaderValue,
 }
 
-/// The first file, and that by which the page knows its relay.
+/// The first file, and the file from which the page learns its relay.
 const INDEX: &str = "index.html";
 const HOME: &str = "handfast.json";
-/// The script that answers for media: it may stand in front of the page, from where it lies.
+/// The service worker, whose scope must be the whole page although it is in a subfolder.
 const MEDIA_WORKER: &str = "/media_worker.js";
-/// Files below this folder have a path that changes with their content.
+/// The folder of files whose paths change with their content, so that they may be cached forever.
 const LASTING: &str = "assets/";
-/// A folder holds so much at most: files, and their bytes.
+/// The most files of a folder, and the most bytes of all of them.
 const FILES_MAX: usize = 1_000;
 const FOLDER_LEN_MAX: u64 = 67_108_864;
 
-/// What `/` says where no page is served.
+/// The answer for `/` if no page is served.
 const NO_PAGE: &str = "<!doctype html>
 <html lang=en>
 <meta charset=utf-8>
@@ -79,12 +80,12 @@ const NO_PAGE: &str = "<!doctype html>
 <p>It passes sealed frames between a phone and its companion, and can read none of them. Programs connect to <code>/v1</code>.
 <p>It serves no page of the companion.
 ";
-/// The same, where the page should be embedded.
+/// The addition to it if the page should have been embedded.
 const NOT_BUILT: &str =
     "<p>This build has none: run <code>cargo xtask wasm</code>, then build the relay again.
 ";
 
-/// Media types by the endings of names; a file of another ending is not served from a folder.
+/// Media types by file extension; files with other extensions are not served.
 const KINDS: [(&str, &str); 7] = [
     ("html", "text/html; charset=utf-8"),
     ("js", "text/javascript; charset=utf-8"),
@@ -95,7 +96,7 @@ const KINDS: [(&str, &str); 7] = [
     ("sha256", "text/plain; charset=utf-8"),
 ];
 
-/// What a page of this relay has no use for.
+/// The browser features that the page does not need, for the Permissions-Policy header.
 const PERMISSIONS: &str = "camera=(), microphone=(), geolocation=(), payment=(), usb=(), display-capture=()";
 
 fn kind(path: &str) -> Option<&'static str> {
@@ -104,7 +105,7 @@ fn kind(path: &str) -> Option<&'static str> {
 }
 
 impl Page {
-    /// Reads the page that is to be served.
+    /// Reads the page to serve.
     pub(super) fn load(source: &PageSource, relay: &RelayName) -> Result<Self, ServerError> {
         match source {
             PageSource::None => Ok(Self::saying(NO_PAGE.to_owned())),
@@ -116,7 +117,7 @@ impl Page {
         }
     }
 
-    /// Whether there is a page, whose origin is the relay's own.
+    /// Returns whether a page is served, so that the relay's own origin may connect.
     pub(super) fn is_page(&self) -> bool {
         self.files.contains_key(HOME)
     }
@@ -138,13 +139,13 @@ impl Page {
         let home = serde_json::json!({ "relay": relay.as_str() }).to_string();
         let home = Asset { kind: "application/json", plain: home.into(), gzip: Bytes::new() };
         let _ = files.insert(HOME.to_owned(), home);
-        // A relay's name is of a host's characters and fits a header.
+        // The characters of a relay's name are valid in a header.
         let policy =
             HeaderValue::from_str(&policy(relay)).unwrap_or(HeaderValue::from_static("default-src 'none'"));
         Self { files, policy }
     }
 
-    /// Reads a folder whole: what changes in it later is not served.
+    /// Reads a whole folder; later changes to it are not served.
     fn folder(folder: &Path) -> Result<Self, ServerError> {
         let bad = |what| ServerError::Page { folder: folder.to_owned(), what };
         let mut files = BTreeMap::new();
@@ -162,11 +163,11 @@ impl Page {
         if !names_relay || !confined {
             return Err(bad("it is not the folder of a page"));
         }
-        // The rest stands in the page itself; this alone cannot.
+        // All other directives are in the page itself, where this one has no effect.
         Ok(Self { files, policy: HeaderValue::from_static("frame-ancestors 'none'") })
     }
 
-    /// Answers a path.
+    /// Returns the answer for a path.
     pub(super) fn answer(&self, path: &str, request: &HeaderMap) -> Response {
         let path = match path.strip_prefix('/') {
             Some("") => INDEX,
@@ -182,8 +183,8 @@ impl Page {
         let cache = if lasts { "public, max-age=31536000, immutable" } else { "no-cache" };
         let _ = headers.insert(CACHE_CONTROL, HeaderValue::from_static(cache));
         let keeps = path.ends_with(MEDIA_WORKER);
-        // A worker has the rules that come with its own script: it loads nothing, but the one that keeps the page for when there
-        // is no network.
+        // A worker has the policy of its own script. It may load nothing, except for the one that keeps the
+        // page for use without a network.
         let _ = headers.insert(
             CONTENT_SECURITY_POLICY,
             match path {
@@ -200,7 +201,7 @@ impl Page {
     }
 }
 
-/// Reads what is served below a folder. No link, pipe or device is followed or opened.
+/// Reads the files to serve below a folder. Links, pipes and devices are neither followed nor opened.
 fn read(folder: &Path, prefix: &str, files: &mut BTreeMap<String, Asset>, left: &mut u64) -> Result<(), ()> {
     for entry in fs::read_dir(folder).map_err(|_| ())? {
         let entry = entry.map_err(|_| ())?;
@@ -244,7 +245,8 @@ impl Asset {
     }
 }
 
-/// What the page may do: load what this relay serves, run its module, speak to this relay.
+/// Returns the content security policy of the page: load what this relay serves, run the module, connect to
+/// this relay.
 fn policy(relay: &RelayName) -> String {
     let scheme = if relay.is_loopback() { "ws" } else { "wss" };
     format!(
@@ -254,7 +256,7 @@ fn policy(relay: &RelayName) -> String {
     )
 }
 
-/// Whether the request takes gzip. A weight of 0 refuses it.
+/// Returns whether the client accepts gzip. A weight of 0 refuses it.
 fn accepts_gzip(request: &HeaderMap) -> bool {
     let values = request.get_all(ACCEPT_ENCODING).iter().filter_map(|value| value.to_str().ok());
     values.flat_map(|value| value.split(',')).any(|coding| {

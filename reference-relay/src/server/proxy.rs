@@ -1,4 +1,5 @@
-//! Whose word counts for a client's address: that of the proxies which the operator named, and of nobody else.
+//! The address of a client behind a proxy: headers count only if they come from proxies that the operator
+//! named.
 
 use std::fmt;
 use std::net::IpAddr;
@@ -8,24 +9,24 @@ use axum::http::{HeaderMap, HeaderName};
 
 use crate::core::Source;
 
-/// A block of addresses, as `10.0.0.0/8`, `2001:db8::/32` or one address.
+/// A block of addresses, such as `10.0.0.0/8`, `2001:db8::/32` or a single address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Cidr {
     address: IpAddr,
     prefix: u8,
 }
 
-/// Why a text is no block of proxies. The message says what to write.
+/// The reason why a text is not a block of proxies. The message says what to write.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum CidrError {
-    /// It cannot be read.
+    /// The text is not an address or a block.
     #[error("{0:?} is no address block: write an address, or a block like 10.0.0.0/8 or fd00::/8")]
     Malformed(String),
-    /// Bits behind the prefix are set: which block is meant is not clear.
+    /// Bits after the prefix are set, so that it is unclear which block is meant.
     #[error("{0:?} has bits behind its prefix: write {1}, or the address alone")]
     HostBits(String, Cidr),
-    /// It holds every address.
+    /// The block contains every address.
     #[error("{0:?} holds every address, so that any client could write its own: name the proxy's address")]
     Everybody(String),
 }
@@ -68,7 +69,7 @@ impl Cidr {
     }
 }
 
-/// An address with every bit behind the prefix at zero.
+/// Returns an address with all bits after the prefix cleared.
 fn cut(address: IpAddr, prefix: u8) -> IpAddr {
     match address {
         IpAddr::V4(v4) => {
@@ -82,8 +83,8 @@ fn cut(address: IpAddr, prefix: u8) -> IpAddr {
     }
 }
 
-/// The header in which the proxies say whom they speak for. A proxy passes the other one on as the client wrote it, so one
-/// alone is read.
+/// The header in which the proxies name a client's address. A proxy may pass the other header on as the
+/// client wrote it, so only one is read.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ProxyHeader {
@@ -94,24 +95,24 @@ pub enum ProxyHeader {
     Forwarded,
 }
 
-/// The proxies that may speak for a client, and how they do.
+/// The trusted proxies, and the header that they set.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Proxies {
-    /// Their addresses.
+    /// The address blocks of the proxies.
     pub trusted: Vec<Cidr>,
-    /// Where they write a client's address.
+    /// The header in which they name a client's address.
     pub header: ProxyHeader,
 }
 
 impl Proxies {
-    /// Whether this address is a proxy's.
+    /// Returns whether this address is that of a trusted proxy.
     pub(super) fn trusts(&self, address: IpAddr) -> bool {
         let address = address.to_canonical();
         self.trusted.iter().any(|block| block.holds(address))
     }
 
-    /// Where a request comes from whose connection comes from `peer`.
+    /// Returns the source of a request on a connection from `peer`.
     pub(super) fn source(&self, peer: IpAddr, headers: &HeaderMap) -> Source {
         // req: RLY-067
         let peer = peer.to_canonical();
@@ -122,7 +123,7 @@ impl Proxies {
             match hop {
                 Some(address) if self.trusts(*address) => {}
                 Some(address) => return Source::Real(*address),
-                // A proxy that hides or garbles it: what stands further left may be anybody's.
+                // A proxy that hides or garbles the address: entries further to the left may be forged.
                 None => break,
             }
         }
@@ -130,7 +131,7 @@ impl Proxies {
         Source::Behind(peer)
     }
 
-    /// The addresses of the header, left to right; `None` for what is no address.
+    /// Returns the addresses of the header from left to right, with `None` for what is not an address.
     fn hops(&self, headers: &HeaderMap) -> Vec<Option<IpAddr>> {
         let name = match self.header {
             ProxyHeader::XForwardedFor => HeaderName::from_static("x-forwarded-for"),
@@ -153,7 +154,7 @@ impl Proxies {
     }
 }
 
-/// The parts of a header's value between separators that stand outside of quotes, trimmed.
+/// Returns the parts of a header's value between separators outside of quotes, trimmed.
 fn split(text: &str, separator: char) -> impl Iterator<Item = &str> {
     let (mut quoted, mut escaped) = (false, false);
     text.split(move |letter| {
@@ -168,7 +169,7 @@ fn split(text: &str, separator: char) -> impl Iterator<Item = &str> {
     .map(str::trim)
 }
 
-/// The `for` of one element of `Forwarded`, without quotes.
+/// Returns the `for` parameter of one element of `Forwarded`, without quotes.
 fn forwarded_for(element: &str) -> Option<String> {
     let value = split(element, ';').find_map(|pair| {
         let (name, value) = pair.split_once('=')?;
@@ -178,7 +179,7 @@ fn forwarded_for(element: &str) -> Option<String> {
     Some(quoted.map_or_else(|| value.to_owned(), |value| value.replace('\\', "")))
 }
 
-/// An address as proxies write it: bare, in brackets, or with a port.
+/// Parses an address as proxies write it: bare, in brackets, or with a port.
 fn node(text: &str) -> Option<IpAddr> {
     let bracketed = || {
         let (address, port) = text.strip_prefix('[')?.split_once(']')?;

@@ -1,4 +1,4 @@
-//! What the relay answers over HTTP.
+//! The HTTP routes of the relay.
 
 use std::sync::Arc;
 
@@ -18,9 +18,9 @@ use super::connection;
 use super::listener::Caller;
 use super::shared::Shared;
 
-/// A year, after which a browser that never came again may speak plain HTTP to this name.
+/// HSTS for a year, during which browsers use only TLS for this name.
 const HSTS: &str = "max-age=31536000";
-/// Why a page may not connect. A page cannot read it, its author can.
+/// The answer to a page that may not connect. The page cannot read it, but its author can.
 const NOT_ALLOWED: &str =
     "this relay lets no pages of this origin connect: its operator can name the origin with --allow-origin\n";
 
@@ -33,7 +33,7 @@ pub(super) fn router(shared: Arc<Shared>) -> Router {
         .with_state(shared)
 }
 
-/// What the address of the metrics answers: numbers that are nobody's business but the operator's.
+/// Returns the routes at the address of the metrics, which only the operator should reach.
 pub(super) fn metrics_router(shared: Arc<Shared>) -> Router {
     Router::new()
         .route("/metrics", get(metrics))
@@ -41,7 +41,7 @@ pub(super) fn metrics_router(shared: Arc<Shared>) -> Router {
         .with_state(shared)
 }
 
-/// What every answer says to a browser, also that nothing is there.
+/// Adds the security headers that every answer needs, including errors.
 async fn harden(State(shared): State<Arc<Shared>>, mut response: Response) -> Response {
     let headers = response.headers_mut();
     let _ = headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
@@ -85,7 +85,7 @@ async fn upgrade(
         .on_upgrade(move |socket| connection::run(shared, source, origin, socket, caller.permit))
 }
 
-/// The one Origin of a page; `None` for a client that is no browser.
+/// Returns the Origin header; `None` for a client that is not a browser.
 fn origin(headers: &HeaderMap) -> Result<Option<String>, (StatusCode, &'static str)> {
     let mut values = headers.get_all(ORIGIN).iter();
     match (values.next(), values.next()) {

@@ -19,48 +19,48 @@ use super::proxy::Proxies;
 use super::{ServerConfig, ServerError, metrics};
 use crate::core::{ApiMisuse, Checked, Fresh, Output, Relay, SocketId, Source};
 
-/// What a connection is to write.
+/// What a connection must write next.
 #[derive(Debug)]
 pub(super) enum Outgoing {
     Frame(Bytes),
     Close(ErrorCode),
 }
 
-/// A connection as the core's side sees it.
+/// A connection, as the core's side reaches it.
 #[derive(Debug)]
 struct Outbox {
     queue: mpsc::UnboundedSender<Outgoing>,
     signals: Arc<Signals>,
 }
 
-/// What wakes a connection, besides its queue.
+/// The signals to a connection, besides its queue.
 #[derive(Debug, Default)]
 pub(super) struct Signals {
-    /// Its peer's queue may have room again.
+    /// Its peer's queue may have space again.
     pub(super) ready: Notify,
-    /// The core has closed it: its time runs.
+    /// The core has closed the connection, so that its remaining time starts.
     pub(super) closing: Notify,
-    /// The core has closed it: what comes is not looked at any more.
+    /// Whether the core has closed the connection, so that input is ignored.
     pub(super) is_closed: AtomicBool,
 }
 
-/// When a connection may be read on from.
+/// When a connection may be read again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum NextRead {
     Now,
-    /// When it is notified: its peer's queue is half full.
+    /// When `ready` is notified, because its peer's queue is half full.
     WhenReady,
-    /// Its network used up its bytes.
+    /// After this time, because its network has used up its hourly bytes.
     After(Duration),
 }
 
-/// The connection's own ends of its queue and signals. Dropped, the socket is closed in the core.
+/// The connection's side of its queue and signals. Dropping it closes the socket in the core.
 #[derive(Debug)]
 pub(super) struct Seat {
     pub(super) socket: SocketId,
     pub(super) queue: mpsc::UnboundedReceiver<Outgoing>,
     pub(super) signals: Arc<Signals>,
-    /// What its client must sign.
+    /// The nonce that its client must sign.
     pub(super) nonce: [u8; 32],
     shared: Arc<Shared>,
 }
@@ -79,12 +79,12 @@ struct State {
     deadline: Option<Timestamp>,
 }
 
-/// What all connections of one server share.
+/// The state that all connections of a server share.
 #[derive(Debug)]
 pub(super) struct Shared {
     name: RelayName,
     state: Mutex<State>,
-    /// The core's deadline came nearer.
+    /// Wakes the timer task, because the core's deadline is earlier now.
     sooner: Notify,
     start: Instant,
     connections: Arc<Connections>,
@@ -93,9 +93,9 @@ pub(super) struct Shared {
     proxies: Proxies,
     has_tls: bool,
     limits: ServerLimits,
-    /// Upgrades refused for their Origin.
+    /// The number of upgrades refused because of their Origin.
     pub(super) refused_origins: AtomicU64,
-    /// Connections turned away by the caps of the server.
+    /// The number of connections refused because of the server's limits.
     pub(super) turned_away: AtomicU64,
 }
 
@@ -142,12 +142,12 @@ impl Shared {
         &self.proxies
     }
 
-    /// Whether it speaks TLS itself.
+    /// Returns whether the relay itself speaks TLS.
     pub(super) const fn has_tls(&self) -> bool {
         self.has_tls
     }
 
-    /// Whether a page of this origin may connect; counted if not.
+    /// Returns whether a page of this origin may connect, and counts it if not.
     pub(super) fn allows(&self, origin: &str) -> bool {
         let allowed = self.origins.allows(origin);
         if !allowed {
@@ -160,12 +160,13 @@ impl Shared {
         Timestamp::ZERO.plus(self.start.elapsed())
     }
 
-    /// A panic elsewhere leaves the core in order, or one mailbox in disorder: it is used on.
+    /// Locks the core, also after a panic in another connection, which leaves at most one mailbox in
+    /// disorder.
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Gives the core one input, and its outputs to those they are for.
+    /// Passes one input to the core, and its outputs to their connections.
     fn with<T>(&self, input: impl FnOnce(&mut Relay, Timestamp) -> T) -> T {
         let mut state = self.lock();
         let result = input(&mut state.relay, self.now());
@@ -178,7 +179,7 @@ impl Shared {
             match state.relay.poll_output() {
                 Output::Send(socket, frame) => {
                     if let Some(outbox) = state.outboxes.get(&socket) {
-                        // A connection that is gone needs nothing any more.
+                        // A connection that has ended needs no frames.
                         let _ = outbox.queue.send(Outgoing::Frame(frame));
                         outbox.signals.ready.notify_one();
                     }
@@ -207,7 +208,7 @@ impl Shared {
         }
     }
 
-    /// A WebSocket is open.
+    /// Registers a new WebSocket with the core.
     pub(super) fn open(self: &Arc<Self>, source: Source, origin: Option<&str>) -> Result<Seat, ServerError> {
         let mut state = self.lock();
         state.next_socket += 1;
@@ -237,7 +238,7 @@ impl Shared {
         self.with(|relay, now| relay.handle_websocket_ping(now, socket));
     }
 
-    /// When to read on from this socket.
+    /// Returns when to read from this socket again.
     pub(super) fn next_read(&self, socket: SocketId) -> NextRead {
         let state = self.lock();
         if !state.relay.is_ready(socket) {
@@ -253,7 +254,7 @@ impl Shared {
         self.with(|relay, now| relay.handle_violation(now, socket, code));
     }
 
-    /// One frame has been written: its sender's connection may read on if there is room now.
+    /// Reports that one frame was written, and lets its sender be read again if there is space now.
     pub(super) fn transmitted(&self, socket: SocketId, len: usize) {
         let mut state = self.lock();
         state.relay.transmitted(socket, len);
@@ -277,7 +278,7 @@ impl Shared {
         self.with(Relay::handle_shutdown);
     }
 
-    /// The metrics' text. Must be called inside the runtime.
+    /// Returns the text of the metrics. Must be called within the runtime.
     pub(super) fn metrics(&self) -> String {
         let stats = self.lock().relay.stats();
         let server = metrics::ServerCounts {
@@ -290,7 +291,7 @@ impl Shared {
         metrics::render(&stats, &server)
     }
 
-    /// Calls the core at each of its deadlines, for ever.
+    /// Calls the core at each of its deadlines, forever.
     pub(super) async fn keep_time(self: Arc<Self>) {
         loop {
             let deadline = self.lock().deadline;
@@ -319,7 +320,7 @@ fn fresh() -> Result<Fresh, ServerError> {
 mod tests {
     use super::*;
 
-    /// A panic while the core is held ends the connection that it happened in, and no other.
+    /// A panic while the core is locked must end the connection that it happened in, and no other.
     #[tokio::test]
     async fn op06_a_panic_in_one_connection_leaves_the_core_to_the_others() {
         let name = RelayName::parse("relay.example").expect("a name");

@@ -1,5 +1,5 @@
-//! The certificate: read at the start, and again when its files change or somebody asks, so that a renewed one is taken up
-//! without a restart.
+//! The TLS certificate: read at the start, and again when its files change or somebody asks, so that a
+//! renewed one is used without a restart.
 
 use std::fs;
 use std::path::Path;
@@ -15,12 +15,12 @@ use tokio_rustls::TlsAcceptor;
 
 use super::{ServerError, TlsFiles};
 
-/// How often the files are looked at.
+/// The interval at which the files are checked.
 pub(super) const LOOK_EVERY: Duration = Duration::from_mins(1);
 /// The longest PEM file that is read, in bytes.
 const FILE_LEN_MAX: u64 = 1_048_576;
 
-/// A pair in use, and the files from which it comes.
+/// The certificate and key in use, and the files that they come from.
 #[derive(Debug)]
 pub(super) struct Certificates {
     files: TlsFiles,
@@ -30,9 +30,9 @@ pub(super) struct Certificates {
 
 struct Used {
     config: Arc<TlsConfig>,
-    /// The hash of both files as they were read last, whether or not they were any good.
+    /// The hash of both files when they were last read, whether or not they were usable.
     seen: [u8; 32],
-    /// They could not be read at the last look.
+    /// Whether they could not be read at the last check.
     unreadable: bool,
 }
 
@@ -42,19 +42,19 @@ impl std::fmt::Debug for Used {
     }
 }
 
-/// What came of looking at the files again.
+/// The result of checking the files again.
 #[derive(Debug)]
 pub(super) enum Look {
-    /// They are those in use.
+    /// The files are those in use.
     Same,
-    /// A new pair is in use, with what is odd about it.
+    /// A new certificate is in use, with warnings about it.
     Renewed(Vec<String>),
-    /// They cannot be used: the pair before stays. Said once for the same files.
+    /// The files cannot be used, so the certificate before stays in use. Returned once for the same files.
     Kept(ServerError),
 }
 
 impl Certificates {
-    /// Reads the pair, and says what is odd about it.
+    /// Reads the certificate and key. Also returns warnings about them.
     pub(super) fn load(files: TlsFiles, name: RelayName) -> Result<(Self, Vec<String>), ServerError> {
         let read = Files::read(&files)?;
         let (config, leaf) = read.config(&files)?;
@@ -63,13 +63,13 @@ impl Certificates {
         Ok((Self { files, name, used }, warnings))
     }
 
-    /// What the next connection is to be accepted with.
+    /// Returns the acceptor for the next connection.
     pub(super) fn acceptor(&self) -> TlsAcceptor {
         let used = self.used.lock().unwrap_or_else(PoisonError::into_inner);
         TlsAcceptor::from(Arc::clone(&used.config))
     }
 
-    /// Reads the files, and takes up what changed. It blocks.
+    /// Reads the files, and uses what changed. It blocks.
     pub(super) fn look(&self) -> Look {
         let read = Files::read(&self.files);
         let mut used = self.used.lock().unwrap_or_else(PoisonError::into_inner);
@@ -94,7 +94,7 @@ impl Certificates {
     }
 }
 
-/// Both files as they are.
+/// The contents of both files.
 struct Files {
     cert: Vec<u8>,
     key: Vec<u8>,
@@ -115,7 +115,7 @@ impl Files {
         hash.finalize().into()
     }
 
-    /// The configuration of the pair, and its first certificate.
+    /// Returns the TLS configuration with the certificate and key, and the first certificate.
     fn config(&self, files: &TlsFiles) -> Result<(Arc<TlsConfig>, CertificateDer<'static>), ServerError> {
         let chain: Vec<CertificateDer<'static>> = CertificateDer::pem_slice_iter(&self.cert)
             .collect::<Result<_, _>>()
@@ -142,7 +142,7 @@ fn bad(file: &Path, what: &'static str) -> ServerError {
     ServerError::Tls { file: file.to_owned(), what }
 }
 
-/// A whole file. A pipe or a device is never opened: reading one may never end.
+/// Reads a whole regular file. A pipe or device is never opened, because reading it may never end.
 fn read(file: &Path, what: &'static str) -> Result<Vec<u8>, ServerError> {
     let usable = fs::metadata(file).is_ok_and(|data| data.is_file() && data.len() <= FILE_LEN_MAX);
     if !usable {
@@ -155,8 +155,8 @@ fn now() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
 }
 
-/// What clients will refuse about a certificate: its name, or its time. It may be used all the same, as by a proxy that does
-/// not look.
+/// Returns warnings about what clients will reject in a certificate: its name or its dates. It is used all
+/// the same, because a proxy in front may not check.
 fn warnings(leaf: &CertificateDer<'_>, name: &RelayName, now: u64) -> Vec<String> {
     let mut warnings = Vec::new();
     let host = name.host().trim_start_matches('[').trim_end_matches(']');
@@ -184,7 +184,7 @@ fn warnings(leaf: &CertificateDer<'_>, name: &RelayName, now: u64) -> Vec<String
     warnings
 }
 
-/// When a certificate begins and ends to be valid, in seconds since 1970.
+/// Returns the start and the end of a certificate's validity, in seconds since 1970.
 fn validity(certificate: &[u8]) -> Option<(u64, u64)> {
     const SEQUENCE: u8 = 0x30;
     const VERSION: u8 = 0xa0;
@@ -193,7 +193,7 @@ fn validity(certificate: &[u8]) -> Option<(u64, u64)> {
     if rest.first() == Some(&VERSION) {
         rest = element(rest)?.2;
     }
-    // The serial number, the signature's algorithm, the issuer.
+    // Skips the serial number, the signature's algorithm and the issuer.
     for _ in 0..3 {
         rest = element(rest)?.2;
     }
@@ -203,7 +203,7 @@ fn validity(certificate: &[u8]) -> Option<(u64, u64)> {
     Some((seconds(from, begins)?, seconds(until, ends)?))
 }
 
-/// The tag and the content of the first DER element, and what follows it.
+/// Returns tag and content of the first DER element, and the bytes after it.
 fn element(der: &[u8]) -> Option<(u8, &[u8], &[u8])> {
     let (&tag, rest) = der.split_first()?;
     let (&first, rest) = rest.split_first()?;
@@ -218,7 +218,7 @@ fn element(der: &[u8]) -> Option<(u8, &[u8], &[u8])> {
     Some((tag, content, rest))
 }
 
-/// A `UTCTime` or a `GeneralizedTime` in seconds since 1970; one before that is 0.
+/// Converts a `UTCTime` or `GeneralizedTime` to seconds since 1970; earlier ones become 0.
 fn seconds(tag: u8, text: &[u8]) -> Option<u64> {
     let digits = std::str::from_utf8(text).ok()?.strip_suffix('Z')?;
     if !digits.bytes().all(|byte| byte.is_ascii_digit()) {
@@ -232,7 +232,7 @@ fn seconds(tag: u8, text: &[u8]) -> Option<u64> {
     };
     let part = |n: usize| number(at + 2 * n..at + 2 * n + 2);
     let (month, day) = (part(0)?, part(1)?);
-    // Days since 1970, by years that begin in March.
+    // Days since 1970, in years that begin in March.
     let (year, month) = if month <= 2 { (year - 1, month + 9) } else { (year, month - 3) };
     let (era, of_era) = (year.div_euclid(400), year.rem_euclid(400));
     let days =
