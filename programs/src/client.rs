@@ -1,4 +1,4 @@
-//! The other end of the control socket: a command line that talks to the running program.
+//! The client side of the control socket, by which a command line talks to the running program.
 
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::os::unix::net::UnixStream;
@@ -10,43 +10,43 @@ use serde_json::Value;
 use super::lines::LINE_LEN_MAX;
 use super::server::with_short_path;
 
-/// The longest answer, in bytes: a page of history, a list of chats.
+/// The longest answer in bytes, such as a page of history or a list of chats.
 const ANSWER_LEN_MAX: usize = 16 * 1_048_576;
 
-/// The running program could not be talked to.
+/// The reason why the running program could not be talked to.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ControlError {
-    /// No answer in time.
+    /// No answer came in time.
     #[error("the running program does not answer: wait, or end it and try again")]
     Timeout,
-    /// It ended or let go.
+    /// The program ended, or closed the connection.
     #[error("the running program ended: start it again")]
     Ended,
-    /// The request is over the length of a line.
+    /// The request is longer than a line may be.
     #[error("the request is longer than 65,536 bytes")]
     TooLong,
-    /// The answer is no JSON.
+    /// The answer is not JSON.
     #[error("the running program's answer cannot be read: use the same version of both")]
     Garbled,
-    /// The system's.
+    /// The operating system's error.
     #[error("cannot talk to the running program ({0}): is it yours?")]
     Io(#[from] io::Error),
 }
 
-/// A connection to the program that runs on a data directory.
+/// A connection to the program that uses a data directory.
 #[derive(Debug)]
 pub struct ControlClient {
     stream: BufReader<UnixStream>,
-    /// The beginning of an answer that a timeout cut.
+    /// The beginning of an answer that a timeout interrupted.
     line: Vec<u8>,
 }
 
 impl ControlClient {
-    /// Connects; `None` when no program runs on this directory.
+    /// Connects to the program; `None` when none uses this directory.
     ///
     /// # Errors
-    /// [`ControlError::Io`] when the socket is there and cannot be used.
+    /// [`ControlError::Io`] when the socket exists but cannot be used.
     pub fn connect(dir: &Path) -> Result<Option<Self>, ControlError> {
         match with_short_path(dir, |path| UnixStream::connect(path)) {
             Ok(stream) => {
@@ -62,10 +62,10 @@ impl ControlClient {
         }
     }
 
-    /// Sends one object.
+    /// Sends one JSON object.
     ///
     /// # Errors
-    /// [`ControlError`].
+    /// [`ControlError`] if it is too long or the program has ended.
     pub fn send(&mut self, request: &Value) -> Result<(), ControlError> {
         let line = format!("{request}\n");
         if line.len() > LINE_LEN_MAX {
@@ -74,10 +74,10 @@ impl ControlClient {
         self.stream.get_mut().write_all(line.as_bytes()).map_err(of_io)
     }
 
-    /// Waits for one line of answer.
+    /// Waits for one line of the answer.
     ///
     /// # Errors
-    /// [`ControlError::Timeout`] when it does not come within `deadline`; the wait can be taken up again.
+    /// [`ControlError::Timeout`] when it does not come within `deadline`; the call may then be repeated.
     pub fn recv(&mut self, deadline: Duration) -> Result<Value, ControlError> {
         let deadline = deadline.max(Duration::from_millis(1));
         self.stream.get_ref().set_read_timeout(Some(deadline))?;
@@ -95,10 +95,10 @@ impl ControlClient {
         serde_json::from_slice(&line).map_err(|_| ControlError::Garbled)
     }
 
-    /// Sends one object and waits for one line.
+    /// Sends one JSON object, and waits for one line.
     ///
     /// # Errors
-    /// [`ControlError`].
+    /// [`ControlError`], as of the two steps.
     pub fn call(&mut self, request: &Value, deadline: Duration) -> Result<Value, ControlError> {
         self.send(request)?;
         self.recv(deadline)

@@ -1,4 +1,4 @@
-//! The core thread and its end: a signal ends the program, whatever the core thread is busy with.
+//! The core thread, and how a signal ends the program whatever that thread is busy with.
 
 use std::io;
 use std::time::Duration;
@@ -9,28 +9,28 @@ use tokio::time::{sleep, timeout};
 
 use super::terminal::signals_to_end;
 
-/// How long the core thread may take to end once it is asked to.
+/// How long the core thread may take to end once it was asked to.
 const END_MAX: Duration = Duration::from_secs(3);
-/// How long what is queued in sockets may take to leave after that.
+/// How long queued bytes of sockets may take to leave after that.
 const LINGER: Duration = Duration::from_millis(200);
 
-/// The core thread gave no result.
+/// The reason why the core thread returned no result.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum CoreError {
-    /// It ended without one.
+    /// The thread panicked.
     #[error("the core thread failed")]
     Failed,
-    /// It was asked to end, and did not in time. What it had not stored is as if it had not happened.
+    /// The thread was asked to end, and did not in time. What it had not stored is lost, as in a crash.
     #[error("the program did not end by itself in time: most likely its disk does not answer")]
     Stuck,
 }
 
-/// Runs `core` in a thread until it ends by itself, or until SIGTERM, SIGINT or SIGHUP: then `stop` goes into its inbox.
-/// `core` is given what runs before anybody is told that the program runs, so that no signal is lost.
+/// Runs `core` in a thread until it ends by itself, or until SIGTERM, SIGINT or SIGHUP, on which `stop` is
+/// put into its inbox. Signals are handled before `core` starts, so that none is lost.
 ///
 /// # Errors
-/// The system's, when it starts no thread or takes no signal handlers.
+/// The operating system's error, when it starts no thread or accepts no signal handlers.
 pub fn run_core<E, R>(
     runtime: &Runtime,
     events: &mpsc::Sender<E>,
@@ -53,11 +53,11 @@ where
             result = &mut end => result.map_err(|_| CoreError::Failed),
             _ = signals.recv() => {
                 let asked = async {
-                    // Its inbox may be full; when it is gone, the end is near.
+                    // The inbox may be full; if it is gone, the thread is about to end.
                     let _ = events.send(stop).await;
                     (&mut end).await.map_err(|_| CoreError::Failed)
                 };
-                // Some send the signal twice: to the process, and to its group.
+                // One deadline covers a signal that is sent twice: to the process, and to its group.
                 timeout(END_MAX, asked).await.unwrap_or(Err(CoreError::Stuck))
             }
         };

@@ -1,4 +1,4 @@
-//! The data directory: created private, held by one process.
+//! The data directory: accessible by its user only, and used by one process at a time.
 
 use std::fs::{DirBuilder, File, Metadata, OpenOptions, TryLockError};
 use std::io::{self, Write};
@@ -9,21 +9,21 @@ use rustix::fs::OFlags;
 
 use handfast::SystemError;
 
-/// The lock file's name in the data directory.
+/// The name of the lock file in the data directory.
 const LOCK_FILE: &str = "lock";
-/// Mode of files that the owner alone may read and write.
+/// The mode of files that only their owner may read and write.
 const MODE_PRIVATE: u32 = 0o600;
-/// The bits of a mode by which others than the owner may write.
+/// The mode bits that let others than the owner write.
 const MODE_OTHERS_WRITE: u32 = 0o022;
 
-/// A data directory could not be taken.
+/// The reason why a data directory cannot be used.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum DirLockError {
-    /// Another process holds it.
+    /// Another process uses it.
     #[error("another process uses {}: stop it first, or wait until it has ended", .0.display())]
     Taken(PathBuf),
-    /// Others may write into it, so that nothing in it can be relied on.
+    /// Others may write to it, so that nothing in it can be trusted.
     #[error("others may write into {}: make it yours alone with `chmod go-w`, or choose another with --data", .0.display())]
     Shared(PathBuf),
     /// It belongs to another user, who may read and change everything in it.
@@ -32,14 +32,14 @@ pub enum DirLockError {
     /// It cannot be created or opened.
     #[error("cannot use {} as data directory ({reason}): choose another with --data", dir.display())]
     Io {
-        /// The directory.
+        /// The path of the directory.
         dir: PathBuf,
-        /// Why.
+        /// The operating system's reason.
         reason: SystemError,
     },
 }
 
-/// An exclusive hold on a data directory, for as long as it lives. The kernel ends it with the process.
+/// An exclusive lock on a data directory, which the kernel releases when the process ends.
 #[derive(Debug)]
 pub struct DirLock {
     dir: PathBuf,
@@ -47,16 +47,16 @@ pub struct DirLock {
 }
 
 impl DirLock {
-    /// Creates the directory if it is not there (mode 0700), and takes it. Does not wait.
+    /// Creates the directory if it does not exist (mode 0700), and locks it. Does not wait.
     ///
     /// # Errors
-    /// [`DirLockError::Taken`] when another process holds it, [`DirLockError::Shared`] and [`DirLockError::NotOwned`]
-    /// when it is not this user's alone, [`DirLockError::Io`] when it cannot be used.
+    /// [`DirLockError::Taken`] when another process uses it, [`DirLockError::Shared`] and
+    /// [`DirLockError::NotOwned`] when others have access, [`DirLockError::Io`] when it cannot be used.
     pub fn acquire(dir: &Path) -> Result<Self, DirLockError> {
         let failed = |reason: io::Error| DirLockError::Io { dir: dir.to_path_buf(), reason: reason.into() };
         DirBuilder::new().recursive(true).mode(0o700).create(dir).map_err(failed)?;
         require_own(dir, &std::fs::metadata(dir).map_err(failed)?, rustix::process::geteuid().as_raw())?;
-        // A link here would have a file made wherever it points to.
+        // A symbolic link here would create a file wherever it points.
         if std::fs::symlink_metadata(dir.join(LOCK_FILE)).is_ok_and(|found| !found.is_file()) {
             return Err(failed(io::Error::other(format!("{LOCK_FILE} in it is not a plain file"))));
         }
@@ -75,14 +75,14 @@ impl DirLock {
         }
     }
 
-    /// The directory.
+    /// Returns the path of the directory.
     #[must_use]
     pub fn dir(&self) -> &Path {
         &self.dir
     }
 }
 
-/// Whether a directory is one of this user alone. Who is root may use any.
+/// Checks that a directory belongs to this user alone. Root may use any.
 fn require_own(dir: &Path, found: &Metadata, user: u32) -> Result<(), DirLockError> {
     if user != 0 && found.uid() != user {
         return Err(DirLockError::NotOwned(dir.to_path_buf()));
@@ -93,24 +93,24 @@ fn require_own(dir: &Path, found: &Metadata, user: u32) -> Result<(), DirLockErr
     Ok(())
 }
 
-/// Writes a file that the owner alone may read, whole or not at all: a temporary file beside it is written, synced and
-/// renamed, then the directory is synced.
+/// Writes a file that only its owner may read, completely or not at all: a temporary file beside it is
+/// written, synced and renamed, then the directory is synced.
 ///
 /// # Errors
-/// The file system's. What stood at `path` is unchanged then.
+/// The file system's error; `path` is unchanged then.
 pub fn write_file(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let (mut file, temporary) = create_beside(path)?;
     let written = write_synced(&mut file, bytes).and_then(|()| std::fs::rename(&temporary, path));
     if written.is_err() {
-        // The first error is the one to tell.
+        // The first error is the one to report.
         let _ = std::fs::remove_file(&temporary);
     }
     written?;
     File::open(dir_of(path))?.sync_all()
 }
 
-/// A new file that the owner alone may read, under a name that nobody can guess, in the directory of `path`. Nothing
-/// that is there is opened or followed.
+/// Creates a file that only its owner may read, in the directory of `path`, under a random name that nobody
+/// can guess. Nothing existing is opened or followed.
 pub(super) fn create_beside(path: &Path) -> io::Result<(File, PathBuf)> {
     let name = path.file_name().ok_or(io::Error::from(io::ErrorKind::InvalidInput))?;
     let mut random = [0; 8];
@@ -209,7 +209,7 @@ mod tests {
     fn a_link_beside_a_file_is_never_written_through() {
         let base = tempfile::tempdir().expect("a directory");
         let (path, target) = (base.path().join("code.png"), base.path().join("target"));
-        // What an attacker in a shared directory can guess, and the name itself.
+        // Names that an attacker in a shared directory can guess, and the target's own name.
         let guessed = base.path().join(format!("code.png.{}.tmp", std::process::id()));
         for link in [&guessed, &path] {
             std::os::unix::fs::symlink(&target, link).expect("planted");

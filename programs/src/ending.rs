@@ -1,4 +1,4 @@
-//! What a program prints, how it says why it ends, and what becomes of both when nobody can read it.
+//! Output of a program, its last error message, and what happens when nobody can read them.
 
 use std::error::Error;
 use std::io::{self, Write as _};
@@ -6,15 +6,16 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use handfast::SystemError;
 
-/// Standard output cannot take what was asked for: most often its disk is full. Exit code 2.
+/// The error that standard output cannot be written, most often because its disk is full. Exit code 2.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("standard output cannot be written: {0}")]
 pub struct Unwritable(SystemError);
 
-/// What comes of printing an answer. A reader that is gone (`| head`) has what it wanted: that is no error.
+/// Converts the result of printing an answer. A reader that has closed its end (`| head`) has what it wanted,
+/// so that is not an error.
 ///
 /// # Errors
-/// [`Unwritable`].
+/// [`Unwritable`] for any other failure.
 pub fn printed(done: io::Result<()>) -> Result<(), Unwritable> {
     match done {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(Unwritable(error.into())),
@@ -22,7 +23,8 @@ pub fn printed(done: io::Result<()>) -> Result<(), Unwritable> {
     }
 }
 
-/// What comes of printing an event of a program that goes on: it says once that events are lost.
+/// Handles the result of printing an event in a program that goes on: the first failure is reported on
+/// standard error.
 pub fn told(done: io::Result<()>) {
     static SAID: AtomicBool = AtomicBool::new(false);
     if let Err(error) = printed(done)
@@ -32,12 +34,12 @@ pub fn told(done: io::Result<()>) {
     }
 }
 
-/// Writes a line to standard error. There is nobody to tell when that cannot be written.
+/// Writes a line to standard error. If that fails, nobody can be told.
 pub fn complain(line: &str) {
     let _ = writeln!(io::stderr(), "{line}");
 }
 
-/// An error and its causes in one line, each said once.
+/// Returns an error and its causes in one line, each text once.
 #[must_use]
 pub fn reason(error: &(dyn Error + 'static)) -> String {
     let mut said = SystemError::without_number(&error.to_string());
@@ -53,7 +55,7 @@ pub fn reason(error: &(dyn Error + 'static)) -> String {
     said
 }
 
-/// Makes every file that this process creates readable and writable by its user alone. Call it first.
+/// Makes all files that this process creates accessible by its user only. Call it first.
 pub fn keep_files_private() {
     let _ = rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o077));
 }

@@ -1,28 +1,29 @@
-//! Fields of the JSON objects that programs print, read again to be said in words. What is not there is empty or 0.
+//! Access to the fields of JSON objects that programs print, for showing them as text. A missing field is
+//! empty or 0.
 
 use serde_json::Value;
 
 use super::{printable, printable_lines};
 
-/// A text, fit for a terminal.
+/// Returns the text in a field, made safe for one line of a terminal.
 #[must_use]
 pub fn text(object: &Value, name: &str) -> String {
     printable(object[name].as_str().unwrap_or_default())
 }
 
-/// A text that may have several lines, fit for a terminal.
+/// Returns the text in a field, which may have several lines, made safe for a terminal.
 #[must_use]
 pub fn lines(object: &Value, name: &str) -> String {
     printable_lines(object[name].as_str().unwrap_or_default())
 }
 
-/// A number.
+/// Returns the number in a field.
 #[must_use]
 pub fn number(object: &Value, name: &str) -> u64 {
     object[name].as_u64().unwrap_or_default()
 }
 
-/// The elements of an array.
+/// Returns the elements of the array in a field.
 pub fn rows<'a>(object: &'a Value, name: &str) -> impl Iterator<Item = &'a Value> + use<'a> {
     object[name].as_array().into_iter().flatten()
 }

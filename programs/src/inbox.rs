@@ -7,10 +7,10 @@ use tokio::runtime::{Builder, Runtime};
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 
-/// Events taken in one round, at most: what one transaction may have to carry.
+/// The most events taken in one round, which a single transaction must cover.
 const BATCH_MAX: usize = 128;
 
-/// What happens to a core thread, in order, with a deadline on the wait.
+/// The events for a core thread in order, with a deadline on the wait for them.
 #[derive(Debug)]
 pub struct Inbox<E> {
     events: mpsc::Receiver<E>,
@@ -18,18 +18,18 @@ pub struct Inbox<E> {
 }
 
 impl<E> Inbox<E> {
-    /// An inbox for `capacity` events, and its sender; while it is full, senders wait.
+    /// Creates an inbox for `capacity` events, and its sender; while it is full, senders wait.
     ///
     /// # Errors
-    /// The system's, when it gives no timer.
+    /// The operating system's error, when it provides no timer.
     pub fn new(capacity: usize) -> io::Result<(mpsc::Sender<E>, Self)> {
         let (sender, events) = mpsc::channel(capacity);
         let timer = Builder::new_current_thread().enable_time().build()?;
         Ok((sender, Self { events, timer }))
     }
 
-    /// Waits for an event, or until `deadline` has passed (`None`: for ever), and appends it and those behind it to
-    /// `batch`, 128 at most. Returns `false` when all senders are gone and nothing is left.
+    /// Waits for an event, or until `deadline` has passed (`None`: forever), and appends it and the next ones
+    /// to `batch`, at most 128. Returns `false` when all senders are gone and no event is left.
     ///
     /// Must not be called from within an asynchronous task.
     pub fn wait(&mut self, deadline: Option<Duration>, batch: &mut Vec<E>) -> bool {

@@ -1,4 +1,4 @@
-//! The thread that runs socket tasks.
+//! The thread that runs the tasks of sockets.
 
 use std::io;
 use std::thread::JoinHandle;
@@ -7,10 +7,11 @@ use std::time::Duration;
 use tokio::runtime::{Builder, Handle};
 use tokio::sync::oneshot;
 
-/// How long tasks may take to end in good order.
+/// How long tasks may take to end by themselves.
 const LINGER: Duration = Duration::from_millis(500);
 
-/// A thread that drives a tokio runtime: sockets, signals, timers. Dropped, it gives its tasks half a second and ends.
+/// A thread that drives a tokio runtime for sockets, signals and timers. When dropped, it gives its tasks
+/// half a second to end.
 #[derive(Debug)]
 pub struct IoThread {
     handle: Handle,
@@ -22,13 +23,13 @@ impl IoThread {
     /// Starts the thread.
     ///
     /// # Errors
-    /// The system's.
+    /// The operating system's error.
     pub fn start() -> io::Result<Self> {
         let runtime = Builder::new_current_thread().enable_all().build()?;
         let handle = runtime.handle().clone();
         let (end, ended) = oneshot::channel();
         let run = move || {
-            // An error means that the owner is gone: the same.
+            // An error means that the owner was dropped, which ends the thread too.
             let _ = runtime.block_on(ended);
             runtime.block_on(async {
                 let tasks = Handle::current().metrics();
@@ -45,7 +46,7 @@ impl IoThread {
         Ok(Self { handle, end: Some(end), thread: Some(thread) })
     }
 
-    /// Where tasks are spawned.
+    /// Returns the handle by which tasks are spawned.
     #[must_use]
     pub fn handle(&self) -> &Handle {
         &self.handle
@@ -56,7 +57,7 @@ impl Drop for IoThread {
     fn drop(&mut self) {
         drop(self.end.take());
         if let Some(thread) = self.thread.take() {
-            // A panic of the thread was printed; there is nothing more to do about it.
+            // A panic of the thread has been printed; nothing else can be done.
             let _ = thread.join();
         }
     }

@@ -1,4 +1,4 @@
-//! Work on files of the user, away from the core thread: whatever a file does, the program goes on.
+//! Work on the user's files outside the core thread, so that a file which hangs does not stop the program.
 
 use std::io;
 use std::sync::Arc;
@@ -9,32 +9,32 @@ use tokio::runtime::Handle;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::timeout;
 
-/// How many jobs there may be at a time; one whose file hangs counts until it ends.
+/// The most jobs at a time; one whose file hangs counts until it ends.
 pub const FILE_JOBS_MAX: usize = 8;
-/// How long a job may make no progress: shorter than a client of the control socket waits for its answer.
+/// How long a job may make no progress: shorter than clients of the control socket wait for their answer.
 pub const FILE_STALL_MAX: Duration = Duration::from_secs(20);
 
-/// A job was not begun, or was given up.
+/// The reason why a job was not started, or was given up.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum FileJobError {
-    /// [`FILE_JOBS_MAX`] are under way.
+    /// [`FILE_JOBS_MAX`] jobs are running.
     #[error("{FILE_JOBS_MAX} files are being read or written already; wait, then try again")]
     Busy,
-    /// It made no progress for [`FILE_STALL_MAX`].
+    /// The job made no progress for [`FILE_STALL_MAX`].
     #[error("its disk does not answer; check it, then try again")]
     Stalled,
-    /// The system starts no thread for it.
+    /// The operating system starts no thread for it.
     #[error("the system starts no thread for it; try again")]
     NoThread,
 }
 
-/// How a job shows that it goes on.
+/// A counter by which a job shows that it makes progress.
 #[derive(Clone, Debug, Default)]
 pub struct Progress(Arc<AtomicU64>);
 
 impl Progress {
-    /// Some bytes went through.
+    /// Records that some bytes were processed.
     pub fn moved(&self) {
         let _ = self.0.fetch_add(1, Ordering::Relaxed);
     }
@@ -44,7 +44,7 @@ impl Progress {
     }
 }
 
-/// Starts jobs whose results come into a core thread's inbox.
+/// Starts jobs, whose results go to a core thread's inbox.
 #[derive(Debug)]
 pub struct FileJobs<E> {
     runtime: Handle,
@@ -54,17 +54,17 @@ pub struct FileJobs<E> {
 }
 
 impl<E: Send + 'static> FileJobs<E> {
-    /// Jobs that report to this inbox.
+    /// Creates a starter of jobs that report to this inbox.
     #[must_use]
     pub fn new(runtime: Handle, events: mpsc::Sender<E>) -> Self {
         Self { runtime, events, running: Arc::default(), stall: FILE_STALL_MAX }
     }
 
-    /// Does `work` in a thread of its own. What came of it goes through `wrap` into the inbox: exactly once, also when
-    /// the work hangs. A late result is dropped.
+    /// Does `work` in a thread of its own. Its result goes through `wrap` into the inbox: exactly once, even
+    /// if the work hangs, in which case its late result is dropped.
     ///
     /// # Errors
-    /// [`FileJobError::Busy`], [`FileJobError::NoThread`]: nothing was begun.
+    /// [`FileJobError::Busy`] or [`FileJobError::NoThread`]; nothing was started then.
     pub fn start<T: Send + 'static>(
         &self,
         work: impl FnOnce(&Progress) -> T + Send + 'static,
@@ -89,14 +89,14 @@ impl<E: Send + 'static> FileJobs<E> {
             let mut count = seen.count();
             let ended = loop {
                 match timeout(stall, &mut result).await {
-                    // A thread that ends without a result has failed.
+                    // A thread that ended without a result has panicked.
                     Ok(ended) => break ended.map_err(|_| FileJobError::Stalled),
                     Err(_) if seen.count() == count => break Err(FileJobError::Stalled),
                     Err(_) => count = seen.count(),
                 }
             };
             drop(result);
-            // A program that dropped its inbox wants no answer.
+            // A program that dropped its inbox needs no result.
             let _ = events.send(wrap(ended)).await;
         }));
         Ok(())
@@ -130,7 +130,7 @@ mod tests {
         jobs.start(|_| 7, |ended| ended).expect("begun");
         assert_eq!(next(&mut inbox), Ok(7));
         drop(release);
-        // One that is slow, and goes on.
+        // A slow job that makes progress.
         let slow = |progress: &Progress| {
             for _ in 0..30 {
                 std::thread::sleep(Duration::from_millis(10));

@@ -1,18 +1,18 @@
-//! Named kill points: where a crash test may end the process as if its power failed.
+//! Named kill points, at which a crash test may end the process as if its power had failed.
 
 #[cfg(feature = "failpoints")]
 handfast::codec::test_builds_only!("failpoints");
 
-/// Ends the process here, without any clean-up, when the environment says `HANDFAST_KILL_AT=name` or
-/// `HANDFAST_KILL_AT=name:n` (the n-th pass, from 1). Without the feature `failpoints` it is nothing.
+/// Aborts the process here, without any clean-up, if the environment says `HANDFAST_KILL_AT=name` or
+/// `HANDFAST_KILL_AT=name:n` (the n-th pass, from 1). Does nothing without the feature `failpoints`.
 #[cfg(not(feature = "failpoints"))]
 #[macro_export]
 macro_rules! kill_point {
     ($name:literal) => {};
 }
 
-/// Ends the process here, without any clean-up, when the environment says `HANDFAST_KILL_AT=name` or
-/// `HANDFAST_KILL_AT=name:n` (the n-th pass, from 1). Without the feature `failpoints` it is nothing.
+/// Aborts the process here, without any clean-up, if the environment says `HANDFAST_KILL_AT=name` or
+/// `HANDFAST_KILL_AT=name:n` (the n-th pass, from 1). Does nothing without the feature `failpoints`.
 #[cfg(feature = "failpoints")]
 #[macro_export]
 macro_rules! kill_point {
@@ -21,7 +21,7 @@ macro_rules! kill_point {
     };
 }
 
-/// Counts the pass, and ends the process if it is the one.
+/// Counts a pass of the point, and aborts the process if it is the wanted one.
 #[cfg(feature = "failpoints")]
 pub fn passed(name: &str) {
     use std::sync::atomic::{AtomicU64, Ordering};
@@ -34,7 +34,7 @@ pub fn passed(name: &str) {
     }
 }
 
-/// Which pass of `name` is wanted, if it is named.
+/// Returns the number of the pass at which to die, if `wanted` names this point.
 #[cfg(any(feature = "failpoints", test))]
 fn pass_of(wanted: &str, name: &str) -> Option<u64> {
     match wanted.rsplit_once(':') {

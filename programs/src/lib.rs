@@ -1,9 +1,10 @@
-//! What native programs share: a locked data directory, the directory of content, a control socket, JSON lines, a core loop's
-//! inbox, kill points.
+//! What native programs share: a locked data directory, the directory of content, a control socket, JSON
+//! lines, the inbox of a core loop, and kill points.
 //!
-//! A program keeps its machines and its store in one *core* thread. Everything that happens reaches that thread by an
-//! [`Inbox`]: socket events ([`handfast::driver::spawn_socket`]), requests of other processes ([`serve_control`]), lines
-//! of stdin ([`spawn_stdin`]). It holds its data directory by a [`DirLock`].
+//! A program keeps its machines and its store in one *core* thread. All events reach that thread through an
+//! [`Inbox`]: socket events ([`handfast::driver::spawn_socket`]), requests of other processes
+//! ([`serve_control`]), lines of standard input ([`spawn_stdin`]). It locks its data directory by a
+//! [`DirLock`].
 //!
 //! ```no_run
 //! use std::path::Path;
@@ -78,5 +79,5 @@ pub use text::{ago, columns, print_words, size, yes_or_no};
 pub use usage::{resident_memory, usage, usage_words};
 pub use user_file::{Destination, UserFile, UserFileError};
 
-/// The control socket's name in the data directory.
+/// The name of the control socket in the data directory.
 pub const CONTROL_SOCKET: &str = "control.sock";

@@ -1,4 +1,4 @@
-//! JSON lines: one object a line, bounded, both ways.
+//! JSON lines: one object per line, limited in length, in both directions.
 
 use std::io::{self, BufRead, Read, Write};
 
@@ -7,33 +7,33 @@ use tokio::sync::mpsc;
 
 use handfast::hex::parse_hex;
 
-/// The longest line, in bytes, without its end.
+/// The longest line in bytes, without its line feed.
 pub const LINE_LEN_MAX: usize = 65_536;
 
-/// A line or a field of it is not what it must be.
+/// The reason why a line, or a field of its object, is not acceptable.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum LineError {
-    /// Over [`LINE_LEN_MAX`].
+    /// The line is longer than [`LINE_LEN_MAX`].
     #[error("the line is longer than 65,536 bytes")]
     TooLong,
-    /// No JSON object.
+    /// The line is not a JSON object.
     #[error("the line is not a JSON object")]
     NotAnObject,
-    /// The field is missing or of another kind.
+    /// A field is missing or of another type.
     #[error("the field \"{name}\" is missing or is not {kind}")]
     Field {
-        /// The field.
+        /// The name of the field.
         name: &'static str,
-        /// What it must be.
+        /// What the field must be, in words.
         kind: &'static str,
     },
 }
 
-/// The object in a line.
+/// Parses the object in a line.
 ///
 /// # Errors
-/// [`LineError::TooLong`], [`LineError::NotAnObject`].
+/// [`LineError::TooLong`], or [`LineError::NotAnObject`].
 pub fn parse_object(line: &[u8]) -> Result<Map<String, Value>, LineError> {
     if line.len() > LINE_LEN_MAX {
         return Err(LineError::TooLong);
@@ -44,18 +44,18 @@ pub fn parse_object(line: &[u8]) -> Result<Map<String, Value>, LineError> {
     }
 }
 
-/// A text in an object.
+/// Returns the text in a field.
 ///
 /// # Errors
-/// [`LineError::Field`].
+/// [`LineError::Field`] if it is missing or not a text.
 pub fn field_str<'a>(object: &'a Map<String, Value>, name: &'static str) -> Result<&'a str, LineError> {
     object.get(name).and_then(Value::as_str).ok_or(LineError::Field { name, kind: "a text" })
 }
 
-/// A number in an object.
+/// Returns the number in a field.
 ///
 /// # Errors
-/// [`LineError::Field`].
+/// [`LineError::Field`] if it is missing or not a number of 0 or more.
 pub fn field_u64(object: &Map<String, Value>, name: &'static str) -> Result<u64, LineError> {
     object
         .get(name)
@@ -63,10 +63,10 @@ pub fn field_u64(object: &Map<String, Value>, name: &'static str) -> Result<u64,
         .ok_or(LineError::Field { name, kind: "a whole number, 0 or more" })
 }
 
-/// `N` bytes in hex in an object.
+/// Returns the `N` bytes that a field contains in hexadecimal.
 ///
 /// # Errors
-/// [`LineError::Field`].
+/// [`LineError::Field`] if it is missing or not 2N hexadecimal digits.
 pub fn field_hex<const N: usize>(
     object: &Map<String, Value>,
     name: &'static str,
@@ -74,10 +74,10 @@ pub fn field_hex<const N: usize>(
     parse_hex(field_str(object, name)?).ok_or(LineError::Field { name, kind: "hex of the right length" })
 }
 
-/// Prints one JSON value as a line of stdout, at once.
+/// Prints one JSON value as a line of standard output, and flushes it.
 ///
 /// # Errors
-/// The stream's: most often that the reader is gone.
+/// The stream's error, most often because the reader has closed its end.
 pub fn print_line(value: &Value) -> io::Result<()> {
     let mut out = io::stdout().lock();
     serde_json::to_writer(&mut out, value)?;
@@ -85,22 +85,23 @@ pub fn print_line(value: &Value) -> io::Result<()> {
     out.flush()
 }
 
-/// What comes by stdin.
+/// An event of standard input.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[expect(clippy::exhaustive_enums, reason = "a program must handle each")]
 pub enum StdinEvent {
-    /// A line, without its end.
+    /// A line, without its line feed.
     Line(String),
-    /// A line that is too long or is no UTF-8, and was left out.
+    /// A line that was skipped, because it is too long or not UTF-8.
     Bad,
-    /// The end.
+    /// The end of the input.
     End,
 }
 
-/// Starts a thread that reads stdin line by line into a channel, until the end of either. It ends with the process.
+/// Starts a thread that reads standard input line by line into a channel, until either ends. It ends with the
+/// process.
 ///
 /// # Errors
-/// The system's, when it starts no thread.
+/// The operating system's error, when it starts no thread.
 pub fn spawn_stdin<E, W>(events: mpsc::Sender<E>, wrap: W) -> io::Result<()>
 where
     E: Send + 'static,
@@ -119,7 +120,7 @@ where
     std::thread::Builder::new().name("stdin".into()).spawn(read).map(drop)
 }
 
-/// Reads one line of at most [`LINE_LEN_MAX`] bytes; a longer one is skipped whole.
+/// Reads one line of at most [`LINE_LEN_MAX`] bytes; a longer one is skipped completely.
 fn read_line(input: &mut impl BufRead) -> io::Result<StdinEvent> {
     let mut line = Vec::new();
     let limit = u64::try_from(LINE_LEN_MAX).unwrap_or(u64::MAX).saturating_add(1);

@@ -1,7 +1,7 @@
-//! Content on disk: `DIR/media/<content id>`, and what of it is under way beside it.
+//! Media content on disk: complete in `DIR/media/<content id>`, with incomplete content beside it.
 //!
-//! A file gets its final name only when it is whole, checked and synced. Names come from ids alone, never from a peer or
-//! a user.
+//! A file gets its final name only when it is complete, checked and synced. Names are made of ids only, never
+//! of text from a peer or a user.
 
 pub(crate) mod copy;
 
@@ -15,16 +15,16 @@ use handfast::hex::parse_hex;
 use handfast::media_type::media_type;
 use handfast::sqlite::{SqliteError, file};
 
-/// The directory of content in the data directory.
+/// The name of the directory of content in the data directory.
 pub const MEDIA_DIR: &str = "media";
-/// What the name of content under way ends with.
+/// The suffix of files with incomplete content.
 const PART: &str = ".part";
-/// What the name of a copy begins and ends with that has no name of its own yet.
+/// The prefix and suffix of files that are being copied in, whose content id is not known yet.
 const COPY: (&str, &str) = ("import-", ".tmp");
-/// How many of its first bytes say the type of content.
+/// How many of its first bytes determine the media type of content.
 const MEDIA_HEAD_LEN: usize = 16;
 
-/// How much room a directory's disk has, in bytes; none when that cannot be known.
+/// A function that returns the free space on a directory's disk in bytes, or `None` if it is unknown.
 pub type FreeSpace = fn(&Path) -> Option<u64>;
 
 /// The directory of content.
@@ -34,7 +34,7 @@ pub struct MediaDir {
     free: FreeSpace,
 }
 
-/// The room that the file system gives this user.
+/// Returns the space that the file system grants this user, in bytes.
 fn free_space(dir: &Path) -> Option<u64> {
     #[cfg(unix)]
     {
@@ -49,78 +49,80 @@ fn free_space(dir: &Path) -> Option<u64> {
 }
 
 impl MediaDir {
-    /// Opens the directory of content, and creates it if it is not there (mode 0700).
+    /// Opens the directory of content, and creates it if it does not exist (mode 0700).
     ///
     /// # Errors
     ///
-    /// [`SqliteError::NotAFile`], also when a symbolic link stands in its place; [`SqliteError::File`].
+    /// [`SqliteError::NotAFile`] if something else is in its place, such as a symbolic link;
+    /// [`SqliteError::File`].
     pub fn open(data: &Path) -> Result<Self, SqliteError> {
         let dir = data.join(MEDIA_DIR);
         file::require_dir(&dir)?;
         Ok(Self { dir, free: free_space })
     }
 
-    /// The same directory on a disk whose room another function tells.
+    /// Replaces the function that returns the free space, for tests.
     #[must_use]
     pub fn with_free_space(self, free: FreeSpace) -> Self {
         Self { free, ..self }
     }
 
-    /// How much room there is on its disk, in bytes; none when that cannot be known.
+    /// Returns the free space on its disk in bytes, or `None` if it is unknown.
     #[must_use]
     pub fn free_space(&self) -> Option<u64> {
         (self.free)(&self.dir)
     }
 
-    /// Where a file of this name lies.
+    /// Returns the path of a file with this name.
     #[must_use]
     pub fn file(&self, name: &str) -> PathBuf {
         self.dir.join(name)
     }
 
-    /// Where whole content lies.
+    /// Returns the path of complete content.
     #[must_use]
     pub fn path(&self, content: ContentId) -> PathBuf {
         self.file(&content.to_string())
     }
 
-    /// Whether whole content is here.
+    /// Returns whether the complete content is here.
     #[must_use]
     pub fn has(&self, content: ContentId) -> bool {
         self.path(content).is_file()
     }
 
-    /// The length of whole content that is here.
+    /// Returns the length of complete content in bytes, if it is here.
     #[must_use]
     pub fn len_of(&self, content: ContentId) -> Option<u64> {
         fs::symlink_metadata(self.path(content)).ok().filter(fs::Metadata::is_file).map(|found| found.len())
     }
 
-    /// Opens whole content for reading.
+    /// Opens complete content for reading.
     ///
     /// # Errors
     ///
-    /// [`SqliteError`].
+    /// [`SqliteError`] if it is not here or cannot be read.
     pub fn open_content(&self, content: ContentId) -> Result<File, SqliteError> {
         file::open(&self.path(content), false)
     }
 
-    /// The media type of whole content, from its first bytes: what its sender says of it counts for nothing.
+    /// Returns the media type of complete content, from its first bytes, since what its sender claims is not
+    /// trusted.
     #[must_use]
     pub fn type_of(&self, content: ContentId) -> &'static str {
         let mut head = [0; MEDIA_HEAD_LEN];
-        // What cannot be read has no type.
+        // Unreadable content has the type of an empty file.
         let len = self.open_content(content).map_or(0, |mut file| file.read(&mut head).unwrap_or(0));
         media_type(head.get(..len).unwrap_or_default())
     }
 
-    /// Removes whole content.
+    /// Removes complete content.
     pub fn remove(&self, content: ContentId) {
-        // It may never have been here.
+        // The content may never have been here.
         let _ = fs::remove_file(self.path(content));
     }
 
-    /// The name of content under way: that of a link, or, with `None`, of the one link that there is.
+    /// Returns the file name of incomplete content that a link transfers, or, with `None`, the only link.
     #[must_use]
     pub fn part_name(link: Option<MailboxId>, content: ContentId) -> String {
         link.map_or_else(|| format!("{content}{PART}"), |link| format!("{link}-{content}{PART}"))
@@ -130,11 +132,11 @@ impl MediaDir {
         self.file(&Self::part_name(link, content))
     }
 
-    /// Begins content from its start: what was under way of it is dropped.
+    /// Creates a file for content from its start; an incomplete file of it is removed.
     ///
     /// # Errors
     ///
-    /// [`SqliteError`].
+    /// [`SqliteError`] if the file cannot be created.
     pub fn create_part(&self, link: Option<MailboxId>, content: ContentId) -> Result<File, SqliteError> {
         let path = self.part(link, content);
         match fs::remove_file(&path) {
@@ -146,11 +148,11 @@ impl MediaDir {
         Ok(file)
     }
 
-    /// Opens content under way, cut to the `len` bytes that are durable, to be written behind them.
+    /// Opens incomplete content for appending, truncated to the `len` bytes that are durable.
     ///
     /// # Errors
     ///
-    /// [`SqliteError`], also when the file is shorter than `len`, or is being written.
+    /// [`SqliteError`], also when the file is shorter than `len`, or another process writes it.
     pub fn resume_part(
         &self,
         link: Option<MailboxId>,
@@ -160,11 +162,12 @@ impl MediaDir {
         self.open_cut(&Self::part_name(link, content), len)
     }
 
-    /// Content that has its final name is under way again: the process ended before it was noted.
+    /// Turns complete content into incomplete content, because the process died after the renaming and before
+    /// it was recorded.
     ///
     /// # Errors
     ///
-    /// [`SqliteError`].
+    /// [`SqliteError`] if it cannot be renamed.
     pub fn take_back(&self, link: Option<MailboxId>, content: ContentId) -> Result<(), SqliteError> {
         let path = self.part(link, content);
         if !path.exists() && self.has(content) {
@@ -174,12 +177,12 @@ impl MediaDir {
         Ok(())
     }
 
-    /// Opens a file, or creates it where nothing of it is durable, cut to `len` bytes, at its end, for this process alone:
-    /// one that got past the directory's lock must not cut what another one writes.
+    /// Opens a file for appending, truncated to `len` bytes, or creates it if `len` is 0. It is locked for
+    /// this process: a process that got past the directory's lock must not truncate what another one writes.
     ///
     /// # Errors
     ///
-    /// [`SqliteError`], also when the file is shorter than `len`, or is being written.
+    /// [`SqliteError`], also when the file is shorter than `len`, or another process writes it.
     pub fn open_cut(&self, name: &str, len: u64) -> Result<File, SqliteError> {
         let path = self.file(name);
         let failed = |error: io::Error| file::error(&path, &error);
@@ -197,27 +200,27 @@ impl MediaDir {
         Ok(opened)
     }
 
-    /// Opens content under way, to be looked through.
+    /// Opens incomplete content for reading.
     ///
     /// # Errors
     ///
-    /// [`SqliteError`].
+    /// [`SqliteError`] if it is not here or cannot be read.
     pub fn read_part(&self, link: Option<MailboxId>, content: ContentId) -> Result<File, SqliteError> {
         file::open(&self.part(link, content), false)
     }
 
-    /// Renames content that is whole, checked and synced to its final name, and makes that durable.
+    /// Renames content that is complete, checked and synced to its final name, durably.
     ///
     /// # Errors
     ///
-    /// [`SqliteError`].
+    /// [`SqliteError`] if it cannot be renamed.
     pub fn finish_part(&self, link: Option<MailboxId>, content: ContentId) -> Result<(), SqliteError> {
         self.publish(&self.part(link, content), content)
     }
 
-    /// Forgets content under way.
+    /// Removes incomplete content.
     pub fn drop_part(&self, link: Option<MailboxId>, content: ContentId) {
-        // What cannot be removed now is removed at the next start.
+        // A file that cannot be removed now is removed at the next start.
         let _ = fs::remove_file(self.part(link, content));
     }
 
@@ -228,12 +231,12 @@ impl MediaDir {
         file::sync_dir(&self.dir)
     }
 
-    /// Removes what belongs to nothing, and leaves files alone whose names are not those of content. `keep` has the names
-    /// of the files that stay.
+    /// Removes all files of this directory that are not in `keep`. Files whose names it would never give are
+    /// left alone.
     ///
     /// # Errors
     ///
-    /// [`SqliteError::File`].
+    /// [`SqliteError::File`] if a file cannot be removed.
     pub fn sweep(&self, keep: &BTreeSet<String>) -> Result<(), SqliteError> {
         for path in self.files()? {
             let name = path.file_name().unwrap_or_default().to_string_lossy();
@@ -244,11 +247,11 @@ impl MediaDir {
         Ok(())
     }
 
-    /// Removes everything.
+    /// Removes all files.
     ///
     /// # Errors
     ///
-    /// [`SqliteError::File`].
+    /// [`SqliteError::File`] if a file cannot be removed.
     pub fn wipe(&self) -> Result<(), SqliteError> {
         for path in self.files()? {
             fs::remove_file(&path).map_err(|error| file::error(&path, &error))?;
@@ -263,8 +266,8 @@ impl MediaDir {
     }
 }
 
-/// Whether a name is one that this directory gives: of content, of what of it is under way, or of a copy, today or by an
-/// earlier release.
+/// Returns whether this directory, today or in an earlier release, gives such a name: to content, to
+/// incomplete content, or to a copy.
 fn is_ours(name: &str) -> bool {
     let (stem, kind) = name.split_once('.').unwrap_or((name, ""));
     let is_content = |id: &str| parse_hex::<32>(id).is_some();
@@ -275,7 +278,7 @@ fn is_ours(name: &str) -> bool {
         "part" => is_content(stem) || is_of_link(),
         "tmp" => stem.starts_with(COPY.0),
         "" | "list" | "sent" => is_content(stem),
-        // A list whose writing was cut.
+        // A list whose writing was interrupted.
         other => other.starts_with("sent.") && is_content(stem),
     }
 }

@@ -1,16 +1,16 @@
-//! The check of content that lies on a disk, in steps that a core thread can take between other things.
+//! The check of incomplete content on a disk, in steps that a core thread can take between other work.
 //!
-//! May touch: the one file that it was given, for reading.
+//! It only reads the file that it was given.
 
 use std::fs::File;
 use std::io::{self, Read};
 
 use handfast::media::{ChunkList, ContentHasher};
 
-/// How much of a file is checked in a step, in bytes: some milliseconds of a core.
+/// The number of bytes checked in one step, which take some milliseconds of a processor core.
 pub const CHECK_STEP_LEN: usize = 1_048_576;
 
-/// Finds out how much of some content a file holds, up to the first chunk that is not the content's.
+/// Finds out how much of some content a file has, up to the first chunk that does not match.
 #[derive(Debug)]
 pub struct PartCheck {
     file: File,
@@ -20,17 +20,19 @@ pub struct PartCheck {
 }
 
 impl PartCheck {
-    /// A check of the first `len` bytes of a file, opened at its beginning, against the list of what it should hold.
+    /// Creates a check of the first `len` bytes of `file`, opened at its start, against the chunk list of the
+    /// content.
     #[must_use]
     pub fn new(file: File, list: ChunkList, len: u64) -> Self {
         Self { file, list, hasher: ContentHasher::new(), left: len }
     }
 
-    /// Checks the next [`CHECK_STEP_LEN`] bytes. Returns how many bytes of the content are good once it is over.
+    /// Checks the next [`CHECK_STEP_LEN`] bytes. When the check ends, returns how many bytes of the content
+    /// are good.
     ///
     /// # Errors
     ///
-    /// As reading a file.
+    /// The operating system's error from reading the file.
     pub fn step(&mut self) -> io::Result<Option<u64>> {
         let len = u64::try_from(CHECK_STEP_LEN).unwrap_or(u64::MAX).min(self.left);
         let mut bytes = Vec::new();
@@ -51,7 +53,7 @@ mod tests {
     use super::*;
     use handfast::codec::limits::MEDIA_CHUNK_LEN;
 
-    /// The steps of a check of the first `len` bytes of such a file, and what it found.
+    /// Returns the number of steps in a check of the first `len` bytes of such a file, and what it found.
     fn check(bytes: &[u8], list: &ChunkList, len: u64) -> (usize, u64) {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("part");

@@ -1,10 +1,11 @@
-//! Codes that people paste: what a chat program, an editor or a terminal adds to them is taken off.
+//! QR code texts that people paste, without what a chat program, an editor or a terminal has added.
 
 use super::printable::is_hidden;
 
-/// The text of a code as it was meant: without white space, quotation marks and invisible letters, in upper case.
+/// Returns the text without white space, quotation marks and invisible characters, in upper case.
 ///
-/// A code has none of these, so nothing of it is lost. What is no code stays none.
+/// A code has none of these characters, so nothing of it is lost; a text that is not a code does not become
+/// one.
 #[must_use]
 pub fn pasted_code(text: &str) -> String {
     let is_added = |letter: char| {

@@ -1,19 +1,20 @@
-//! Text that others wrote, shown on a terminal.
+//! Text that others wrote, made safe to show on a terminal.
 
 use std::sync::LazyLock;
 
 use regex_syntax::Parser;
 use regex_syntax::hir::HirKind;
 
-/// Controls, formats, line and paragraph separators, private use, and whatever Unicode says is not shown by default
-/// (zero-width and direction marks, fillers, tags). The two selectors that only choose between a picture and a plain
+/// Control and format characters, line and paragraph separators, private use, and what Unicode ignores by
+/// default (zero-width and direction marks, fillers, tags). The two variation selectors that choose between
+/// the picture and the plain form of a character are exempt.
 /// form of the character before them stay.
 const HIDDEN: &str = r"[\p{Cc}\p{Cf}\p{Co}\p{Zl}\p{Zp}\p{Default_Ignorable_Code_Point}--[\x{FE0E}\x{FE0F}]]";
 
-/// Pictures, and the tones of skin, which may follow one.
+/// Pictographs, and the modifiers of skin tone that may follow one.
 const PICTURES: &str = r"[\p{Extended_Pictographic}\p{Emoji_Modifier}]";
 
-/// The ranges of a class, in order.
+/// The ranges of characters in a class, in order.
 type Ranges = LazyLock<Vec<(char, char)>>;
 
 static HIDDEN_RANGES: Ranges = LazyLock::new(|| ranges(HIDDEN));
@@ -36,8 +37,8 @@ fn is_in(ranges: &Ranges, letter: char) -> bool {
     ranges.get(from).is_some_and(|(start, _)| *start <= letter)
 }
 
-/// Text that others chose, fit for one line of a terminal: what would move the cursor, break the line, hide or reorder
-/// characters is written as `\u{..}`. What joins the parts of an emoji stays.
+/// Returns text that others chose in a form safe for one line of a terminal: characters that would move the
+/// cursor, break the line, hide or reorder others are written as `\u{..}`. The joiners within an emoji stay.
 #[must_use]
 pub fn printable(text: &str) -> String {
     let mut shown = String::with_capacity(text.len());
@@ -55,7 +56,7 @@ pub fn printable(text: &str) -> String {
     shown
 }
 
-/// The same for text of several lines: line ends stay line ends, and a tab is shown as spaces.
+/// Returns text of several lines in such a form: line feeds stay, and a tab becomes spaces.
 #[must_use]
 pub fn printable_lines(text: &str) -> String {
     let text = text.replace("\r\n", "\n").replace('\t', "    ");
@@ -63,8 +64,8 @@ pub fn printable_lines(text: &str) -> String {
     lines.join("\n")
 }
 
-/// Whether a letter that is not seen belongs to the emoji in which it stands: the joiner between two pictures, the letters
-/// of a regional flag.
+/// Returns whether an invisible character is part of an emoji: a joiner between two pictographs, or a tag in
+/// a regional flag.
 fn is_part_of_emoji(before: char, letter: char, behind: Option<char>) -> bool {
     let is_picture = |letter| is_in(&PICTURE_RANGES, letter);
     match letter {
@@ -74,7 +75,7 @@ fn is_part_of_emoji(before: char, letter: char, behind: Option<char>) -> bool {
     }
 }
 
-/// Whether Unicode says that nothing is shown for a letter, or that it commands the terminal.
+/// Returns whether a character is invisible according to Unicode, or controls the terminal.
 pub(super) fn is_hidden(letter: char) -> bool {
     is_in(&HIDDEN_RANGES, letter)
 }

@@ -1,4 +1,4 @@
-//! The control socket: other processes of the same user talk to a running program.
+//! The control socket, by which other processes of the same user talk to the running program.
 
 use std::fs::Permissions;
 use std::io;
@@ -19,45 +19,45 @@ use tokio::time::timeout;
 use super::lines::{LINE_LEN_MAX, parse_object};
 use super::{CONTROL_SOCKET, DirLock};
 
-/// Clients at a time.
+/// The most clients at a time.
 pub const CLIENTS_MAX: usize = 32;
-/// Answers that may wait for one client, in lines.
+/// The most lines of answers that may wait for one client.
 pub const REPLIES_MAX: usize = 4_096;
-/// How long a client may take nothing of its answers.
+/// How long a client may accept no bytes of its answers.
 const WRITE_DEADLINE: Duration = Duration::from_secs(10);
 
-/// What clients of the control socket do.
+/// An event of the control socket's clients.
 #[derive(Debug)]
 #[expect(clippy::exhaustive_enums, reason = "a program must handle each")]
 pub enum ControlEvent {
-    /// A client sent an object: a request, or the next word of one under way.
+    /// A client sent an object: a request, or the next input for one that is running.
     Object {
-        /// Which client: a number that is not used again.
+        /// The number of the client, which is never used again.
         client: u64,
-        /// The object.
+        /// The object that it sent.
         object: Map<String, Value>,
-        /// Where answers go.
+        /// Where to send answers.
         replies: Replies,
     },
-    /// A client is gone.
+    /// A client has closed its connection.
     Gone {
-        /// Which client.
+        /// The number of the client.
         client: u64,
     },
 }
 
-/// The client is gone, or takes nothing.
+/// The error that a client is gone, or does not read its answers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the client of the control socket is gone")]
 #[non_exhaustive]
 pub struct ReplyGone;
 
-/// Where answers to one client go. Cheap to clone.
+/// Where answers to one client are sent. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Replies(mpsc::Sender<Value>);
 
 impl Replies {
-    /// Queues one line; it does not wait.
+    /// Queues one line, without waiting.
     ///
     /// # Errors
     /// [`ReplyGone`] when the client is gone, or more than [`REPLIES_MAX`] lines wait.
@@ -66,7 +66,7 @@ impl Replies {
     }
 }
 
-/// The socket file of a running server: removed when this is dropped.
+/// A running control socket, whose file is removed when this is dropped.
 #[derive(Debug)]
 pub struct ControlServer {
     path: PathBuf,
@@ -76,16 +76,17 @@ pub struct ControlServer {
 impl Drop for ControlServer {
     fn drop(&mut self) {
         self.task.abort();
-        // The next process replaces a file that stays.
+        // If the file stays, the next process replaces it.
         let _ = std::fs::remove_file(&self.path);
     }
 }
 
-/// Listens at `control.sock` in the locked directory (mode 0600). A file left by a dead process is replaced: the lock
-/// proves that it is dead. Each event goes through `wrap` into the channel. May be called from any thread.
+/// Listens at `control.sock` in the locked directory (mode 0600). A file left by a dead process is replaced:
+/// the lock proves that the process is dead. Each event goes through `wrap` into the channel. May be called
+/// from any thread.
 ///
 /// # Errors
-/// The system's, when the socket cannot be made.
+/// The operating system's error, when the socket cannot be created.
 pub fn serve_control<E, W>(
     runtime: &Handle,
     lock: &DirLock,
@@ -108,10 +109,11 @@ where
     Ok(ControlServer { path, task })
 }
 
-/// The longest path that a socket address takes.
+/// The longest path, in bytes, that is used as a socket's address.
 const SOCKET_PATH_LEN_MAX: usize = 100;
 
-/// Calls `f` with a path of the control socket that fits a socket address, however long the directory's is.
+/// Calls `f` with a path of the control socket that fits a socket's address, however long the directory's
+/// path is.
 pub(super) fn with_short_path<T>(dir: &Path, f: impl FnOnce(&Path) -> io::Result<T>) -> io::Result<T> {
     use std::os::fd::AsRawFd;
 
@@ -131,7 +133,7 @@ where
     let clients = Arc::new(AtomicUsize::new(0));
     for client in 0_u64.. {
         let Ok((stream, _)) = listener.accept().await else {
-            // Out of file descriptors, most likely: they come back.
+            // Most likely the process is out of file descriptors, some of which will become free.
             tokio::time::sleep(Duration::from_millis(100)).await;
             continue;
         };
@@ -161,7 +163,8 @@ where
     let (reader, writer) = stream.into_split();
     let (sender, replies) = mpsc::channel(REPLIES_MAX);
     let replies_to = Replies(sender);
-    // Both ends of the client must live: the writer ends by an error, or when the reader and the program let go.
+    // Reader and writer run together: the writer ends by an error, or once the reader and the program have
+    // dropped their senders.
     let read = async {
         read_objects(client, reader, &replies_to, events, wrap).await;
         drop(replies_to);
@@ -186,7 +189,7 @@ async fn read_objects<E: Send, W>(
         let mut bounded = (&mut reader).take(limit);
         let read = tokio::select! {
             read = bounded.read_until(b'\n', &mut line) => read,
-            // A client that takes no answers is gone.
+            // A client that does not read its answers is treated as gone.
             () = replies.0.closed() => return,
         };
         if !matches!(read, Ok(1..)) {
@@ -202,7 +205,7 @@ async fn read_objects<E: Send, W>(
             }
             Err(error) => {
                 let told = replies.send(json!({"error": error.to_string()}));
-                // Without an end of line there is no way to find the next one.
+                // Without a line feed the start of the next line is unknown.
                 if told.is_err() || !whole {
                     return;
                 }
@@ -246,7 +249,7 @@ mod tests {
 
     const SOON: Duration = Duration::from_secs(10);
 
-    /// Answers each object by itself and a second line, until the senders are gone.
+    /// Answers each object with itself and a second line, until all senders are gone.
     fn echo(mut events: mpsc::Receiver<ControlEvent>, gone: std::sync::mpsc::Sender<u64>) {
         drop(std::thread::spawn(move || {
             while let Some(event) = events.blocking_recv() {

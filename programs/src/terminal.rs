@@ -1,22 +1,22 @@
-//! What standard output is, and the signals by which a program is asked to end.
+//! Properties of the terminal, and the signals that ask a program to end.
 
 use std::io::{self, IsTerminal as _};
 
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 
-/// The terminal that standard output is.
+/// The terminal that is standard output.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Terminal {
-    /// Its width in characters, when that is known.
+    /// Its width in characters, if known.
     pub width: Option<usize>,
-    /// Whether it shows colours, as far as the environment says (`NO_COLOR`, `TERM=dumb`).
+    /// Whether it shows colours, as far as the environment tells (`NO_COLOR`, `TERM=dumb`).
     pub colours: bool,
 }
 
 impl Terminal {
-    /// The terminal that standard output is; `None` when it is a file or a pipe.
+    /// Returns the terminal of standard output; `None` when that is a file or a pipe.
     #[must_use]
     pub fn of_stdout() -> Option<Self> {
         let out = io::stdout();
@@ -26,23 +26,23 @@ impl Terminal {
         let width = rustix::termios::tcgetwinsize(&out).ok().map(|size| usize::from(size.ws_col));
         let asked = |name| std::env::var_os(name).filter(|value| !value.is_empty());
         let colours = asked("NO_COLOR").is_none() && asked("TERM").is_none_or(|term| term != "dumb");
-        // A terminal that does not know its width says 0.
+        // A terminal that does not know its width reports 0.
         Some(Self { width: width.filter(|width| *width > 0), colours })
     }
 }
 
-/// From now on SIGTERM, SIGINT and SIGHUP do not end the process: each of them comes out of this channel instead. A closed
-/// terminal and a service manager's reload end a program in good order like everything else.
+/// Receives SIGTERM, SIGINT and SIGHUP through a channel, so that they no longer kill the process. A closed
+/// terminal and a service manager's reload then end a program as orderly as the other signals.
 ///
 /// # Errors
-/// The system's. Must be called within a tokio runtime.
+/// The operating system's error. Must be called within a tokio runtime.
 pub(super) fn signals_to_end() -> io::Result<mpsc::Receiver<()>> {
     let (sender, receiver) = mpsc::channel(1);
     for kind in [SignalKind::terminate(), SignalKind::interrupt(), SignalKind::hangup()] {
         let mut signals = signal(kind)?;
         let sender = sender.clone();
         drop(tokio::spawn(async move {
-            // When nobody listens any more, the process ends anyway.
+            // When nobody receives any more, the process is ending anyway.
             while signals.recv().await.is_some() && sender.send(()).await.is_ok() {}
         }));
     }

@@ -1,9 +1,10 @@
-//! Plain words for a terminal: what others wrote cannot command it, columns line up, times are told as ages.
+//! Plain text for a terminal: columns, ages, sizes, answers.
 
 use std::fmt::Write as _;
 use std::io::{self, Write as _};
 
-/// How long ago a wall time was, by another: `just now`, `5 min ago`, `3 h ago`, `2 days ago`. Both in milliseconds.
+/// Returns how long ago a time was: `just now`, `5 min ago`, `3 h ago` or `2 days ago`. Both times are in
+/// milliseconds.
 #[must_use]
 pub fn ago(then_ms: u64, now_ms: u64) -> String {
     let minutes = now_ms.saturating_sub(then_ms) / 60_000;
@@ -15,8 +16,8 @@ pub fn ago(then_ms: u64, now_ms: u64) -> String {
     }
 }
 
-/// Rows in columns, the first one a heading; the last column is not padded, and alone may have several lines: each
-/// stands under the first, so that none looks like a row. Each line ends with a line feed.
+/// Formats rows in columns, of which the first row is the heading. Only the last column may have several
+/// lines, each indented below its first so that none looks like a row. Each line ends with a line feed.
 #[must_use]
 pub fn columns<const N: usize>(rows: &[[String; N]]) -> String {
     let mut widths = [0; N];
@@ -41,7 +42,7 @@ pub fn columns<const N: usize>(rows: &[[String; N]]) -> String {
     out
 }
 
-/// Bytes as a person reads them.
+/// Returns a number of bytes in a readable unit.
 #[must_use]
 pub fn size(bytes: u64) -> String {
     match bytes {
@@ -51,7 +52,7 @@ pub fn size(bytes: u64) -> String {
     }
 }
 
-/// Whether an answer means yes or no; `None` when it is neither.
+/// Returns whether an answer means yes or no; `None` when it is neither.
 #[must_use]
 pub fn yes_or_no(answer: &str) -> Option<bool> {
     match answer.trim().to_lowercase().as_str() {
@@ -61,10 +62,10 @@ pub fn yes_or_no(answer: &str) -> Option<bool> {
     }
 }
 
-/// Prints words at once, with a line feed if they have none.
+/// Prints text and flushes it, with a line feed added if it ends without one.
 ///
 /// # Errors
-/// The stream's: most often that the reader is gone.
+/// The stream's error, most often because the reader has closed its end.
 pub fn print_words(words: &str) -> io::Result<()> {
     let mut out = io::stdout().lock();
     out.write_all(words.as_bytes())?;

@@ -1,11 +1,11 @@
-//! What the process uses of its machine.
+//! The resources that the process uses.
 
 use serde_json::{Value, json};
 use tokio::runtime::Handle;
 
 use super::{fields, size};
 
-/// Bytes of memory that the process holds, where the system tells (`VmRSS` on Linux).
+/// Returns the resident memory of the process in bytes, if the system reports it (`VmRSS` on Linux).
 #[must_use]
 pub fn resident_memory() -> Option<u64> {
     resident_of(&std::fs::read_to_string("/proc/self/status").ok()?)
@@ -17,14 +17,15 @@ fn resident_of(status: &str) -> Option<u64> {
     kibibytes.checked_mul(1_024)
 }
 
-/// The report of a running program: memory, tasks of its runtime, open sockets and bytes that wait in them.
+/// Returns the report of a running program: memory, tasks of its runtime, open sockets, and bytes queued in
+/// them.
 #[must_use]
 pub fn usage(runtime: &Handle, sockets: usize, queued_bytes: usize) -> Value {
     json!({"pid": std::process::id(), "memory_bytes": resident_memory(),
         "tasks": runtime.metrics().num_alive_tasks(), "sockets": sockets, "queued_bytes": queued_bytes})
 }
 
-/// What [`usage`] gave, as a line of a status; of null, that no process runs.
+/// Returns the report of [`usage`] as a line of a status; for `null`, that no process runs.
 #[must_use]
 pub fn usage_words(process: &Value) -> String {
     if process.is_null() {

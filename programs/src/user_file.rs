@@ -1,6 +1,7 @@
-//! Files that the user names: looked at before they are opened, and never waited for.
+//! Files that the user names: examined before they are opened, and never waited for.
 //!
-//! What is opened here may still hang (a network mount): do it in a [`super::FileJobs`], never in the core thread.
+//! What is opened here may still hang (a network mount), so do it in a [`super::FileJobs`], never in the core
+//! thread.
 
 use std::fs::{self, File, FileType, Metadata, OpenOptions};
 use std::io::{self, Read, Write as _};
@@ -14,65 +15,65 @@ use super::dir::create_beside;
 use super::text::size;
 use handfast::SystemError;
 
-/// What is copied at once, in bytes.
+/// The number of bytes to copy at once.
 const COPY_LEN: usize = 262_144;
 
-/// A file that the user named cannot be used.
+/// The reason why a file that the user named cannot be used.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum UserFileError {
     /// It cannot be read.
     #[error("{path} cannot be read ({reason}); check the path", path = path.display())]
     Unreadable {
-        /// The path.
+        /// The path of the file.
         path: PathBuf,
-        /// Why.
+        /// The operating system's reason.
         reason: SystemError,
     },
-    /// It is something else than a file.
+    /// The path is of something other than a file.
     #[error("{path} is {what}, not a file", path = path.display())]
     NotAFile {
-        /// The path.
+        /// The path of the file.
         path: PathBuf,
-        /// What it is.
+        /// What it is, in words.
         what: &'static str,
     },
-    /// It has more bytes than fit.
+    /// The file is larger than allowed.
     #[error("{path} is larger than {max}, which is the most that is taken", path = path.display(), max = size(*max))]
     TooLarge {
-        /// The path.
+        /// The path of the file.
         path: PathBuf,
-        /// What fits, in bytes.
+        /// The largest size allowed, in bytes.
         max: u64,
     },
-    /// It was written to while it was read.
+    /// The file was written to while it was read.
     #[error("{path} changed while it was read; try again when nobody writes to it", path = .0.display())]
     Changed(PathBuf),
-    /// The directory of a destination is not there.
+    /// The directory of a destination does not exist.
     #[error("there is no directory {path}; make it first, or choose another place", path = .0.display())]
     NoDirectory(PathBuf),
-    /// Nothing can be written there.
+    /// The destination cannot be written.
     #[error("{path} cannot be written ({reason}); choose another place", path = path.display())]
     Unwritable {
-        /// The path.
+        /// The path of the destination.
         path: PathBuf,
-        /// Why.
+        /// The operating system's reason.
         reason: SystemError,
     },
-    /// There is not enough room.
+    /// The disk of the destination has too little free space.
     #[error("{path} has no room for {wanted}, {free} are free; free some space, or choose another place",
         path = path.display(), wanted = size(*wanted), free = size(*free))]
     NoRoom {
-        /// The path.
+        /// The path of the destination.
         path: PathBuf,
-        /// How many bytes are to be written.
+        /// The number of bytes to be written.
         wanted: u64,
-        /// How many are free.
+        /// The number of free bytes.
         free: u64,
     },
 }
 
-/// What something is that is not a plain file.
+/// Returns in words what something is that is not a regular file.
 fn kind_of(kind: FileType) -> &'static str {
     if kind.is_dir() {
         "a directory"
@@ -89,8 +90,8 @@ fn kind_of(kind: FileType) -> &'static str {
     }
 }
 
-/// A plain file of the user, open for reading. The bytes that are read must be all of it, and it must not have changed
-/// meanwhile: see [`UserFile::finish`].
+/// A regular file of the user, open for reading. It must be read completely and must not change meanwhile,
+/// which [`UserFile::finish`] checks.
 #[derive(Debug)]
 pub struct UserFile {
     file: File,
@@ -101,11 +102,11 @@ pub struct UserFile {
 }
 
 impl UserFile {
-    /// Opens a plain file of at most `max` bytes. What is something else is not opened: a pipe would wait, and a device
-    /// may act on it.
+    /// Opens a regular file of at most `max` bytes. Anything else is not opened: a pipe would wait, and a
+    /// device may act on it.
     ///
     /// # Errors
-    /// [`UserFileError`].
+    /// [`UserFileError`] if it is something else, too large, or cannot be read.
     pub fn open(path: &Path, max: u64) -> Result<Self, UserFileError> {
         let failed =
             |error: io::Error| UserFileError::Unreadable { path: path.to_path_buf(), reason: error.into() };
@@ -115,7 +116,7 @@ impl UserFile {
             is_plain.then_some(()).ok_or_else(|| UserFileError::NotAFile { path: path.to_path_buf(), what })
         };
         plain(&fs::metadata(path).map_err(failed)?)?;
-        // Something else may stand there by now.
+        // The path may be of something else by now, so that opening must not wait either.
         let flags = (OFlags::NONBLOCK | OFlags::NOCTTY).bits().cast_signed();
         let file = OpenOptions::new().read(true).custom_flags(flags).open(path).map_err(failed)?;
         let found = file.metadata().map_err(failed)?;
@@ -126,10 +127,10 @@ impl UserFile {
         Ok(Self { file, path: path.to_path_buf(), found, max, read: 0 })
     }
 
-    /// Reads the next bytes; 0 at the end.
+    /// Reads the next bytes. Returns their number, 0 at the end.
     ///
     /// # Errors
-    /// [`UserFileError`], also when it has grown over its limit.
+    /// [`UserFileError`], also when the file has grown beyond its limit.
     pub fn read(&mut self, buffer: &mut [u8]) -> Result<usize, UserFileError> {
         loop {
             match self.file.read(buffer) {
@@ -148,10 +149,10 @@ impl UserFile {
         }
     }
 
-    /// All of it was read: makes sure that it is what was found when it was opened.
+    /// Checks that the file was read completely, and has not changed since it was opened.
     ///
     /// # Errors
-    /// [`UserFileError::Changed`].
+    /// [`UserFileError::Changed`] if it has.
     pub fn finish(self) -> Result<(), UserFileError> {
         let now = self.file.metadata();
         let now =
@@ -163,10 +164,10 @@ impl UserFile {
         Ok(())
     }
 
-    /// Reads a file whole.
+    /// Reads a whole file of at most `max` bytes.
     ///
     /// # Errors
-    /// [`UserFileError`].
+    /// [`UserFileError`] if it cannot be read.
     pub fn read_all(path: &Path, max: u64) -> Result<Vec<u8>, UserFileError> {
         let mut file = Self::open(path, max)?;
         let (mut bytes, mut buffer) = (Vec::new(), vec![0; COPY_LEN]);
@@ -182,15 +183,16 @@ impl UserFile {
     }
 }
 
-/// A place where the user wants a file: a new name in a directory, or a plain file that is replaced.
+/// A path at which the user wants a file: a new name in a directory, or a regular file to be replaced.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Destination(PathBuf);
 
 impl Destination {
-    /// Looks at a place: whether a file can be created there, and whether `wanted` bytes fit if that is known.
+    /// Checks whether a file can be created at a path, and whether `wanted` bytes fit, if that number is
+    /// known.
     ///
     /// # Errors
-    /// [`UserFileError`].
+    /// [`UserFileError`] if not.
     pub fn look(path: &Path, wanted: Option<u64>) -> Result<Self, UserFileError> {
         let found = Self(path.to_path_buf());
         found.require_free()?;
@@ -207,21 +209,21 @@ impl Destination {
         Ok(found)
     }
 
-    /// Writes what `input` holds to the place, whole or not at all. Returns how many bytes that were.
+    /// Writes everything in `input` to the path, completely or not at all. Returns the number of bytes.
     ///
     /// # Errors
-    /// [`UserFileError`]; what stood there is unchanged then.
+    /// [`UserFileError`]; the path is unchanged then.
     pub fn put(&self, input: &mut impl Read, progress: &Progress) -> Result<u64, UserFileError> {
         self.require_free()?;
         let (file, temporary) = create_beside(&self.0).map_err(|error| self.unwritable(error))?;
         let written = self.copy(input, file, progress).and_then(|len| {
-            // It may have been replaced by something else in the meantime.
+            // The path may have become something else in the meantime.
             self.require_free()?;
             fs::rename(&temporary, &self.0).map_err(|error| self.unwritable(error))?;
             Ok(len)
         });
         if written.is_err() {
-            // The first error is the one to tell.
+            // The first error is the one to report.
             let _ = fs::remove_file(&temporary);
         }
         written
@@ -244,7 +246,7 @@ impl Destination {
         UserFileError::Unwritable { path: self.0.clone(), reason: error.into() }
     }
 
-    /// Whether a plain file or nothing stands there, in a directory that is there.
+    /// Checks that there is a regular file or nothing at the path, in an existing directory.
     fn require_free(&self) -> Result<(), UserFileError> {
         match fs::symlink_metadata(&self.0) {
             Ok(found) if found.is_file() => return Ok(()),
@@ -275,7 +277,7 @@ mod tests {
         UserFile::open(path, 100).expect_err("it is no file").to_string()
     }
 
-    /// A named pipe, as a hung mount: whoever opens it and waits, waits without an end.
+    /// Creates a named pipe, which acts like a hung mount: whoever opens it and waits, waits forever.
     fn pipe(path: &Path) {
         rustix::fs::mknodat(
             rustix::fs::CWD,

@@ -1,4 +1,5 @@
-//! Content that is copied in: a file of the user, content that comes in parts, and what the program makes itself.
+//! Copying content in: a file of the user, content that comes in parts, or content that the program made
+//! itself.
 
 use std::fs;
 use std::io::{self, Write as _};
@@ -14,28 +15,28 @@ use super::{COPY, MEDIA_HEAD_LEN, MediaDir};
 use crate::jobs::Progress;
 use crate::user_file::{UserFile, UserFileError};
 
-/// How much of a file of the user is copied at once, in bytes.
+/// The number of bytes of a user's file to copy at once.
 const COPY_LEN: usize = 262_144;
 
-/// A file of this machine that was copied into the directory of content; it is synced and has its final name.
+/// A file that was copied into the directory of content; it is synced and has its final name.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Imported {
-    /// Its content id.
+    /// The content id.
     pub content: ContentId,
-    /// Its size and chunk hashes.
+    /// The size and chunk hashes.
     pub list: ChunkList,
-    /// Its media type, from its first bytes.
+    /// The media type, from its first bytes.
     pub media_type: &'static str,
-    /// Its file name without any directory, cut to what a descriptor holds.
+    /// The file name without any directory, cut to the length that a media descriptor allows.
     pub name: String,
 }
 
-/// A file could not be copied into the directory of content.
+/// The reason why a file could not be copied into the directory of content.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ImportError {
-    /// It cannot be read, or is no file.
+    /// The source cannot be read, or is not a file.
     #[error(transparent)]
     Source(#[from] UserFileError),
     /// The copy cannot be written.
@@ -43,7 +44,7 @@ pub enum ImportError {
     Write(#[from] SqliteError),
 }
 
-/// A copy of a file of the user, in the directory of content and without its name yet. It goes away with this value.
+/// A copy in the directory of content that has no final name yet. Dropping this removes it.
 #[derive(Debug)]
 pub struct Staged {
     path: PathBuf,
@@ -53,7 +54,7 @@ pub struct Staged {
 }
 
 impl Staged {
-    /// The content's size and chunk hashes.
+    /// Returns the content's size and chunk hashes.
     #[must_use]
     pub const fn list(&self) -> &ChunkList {
         &self.list
@@ -62,17 +63,17 @@ impl Staged {
 
 impl Drop for Staged {
     fn drop(&mut self) {
-        // It has its name, or it is not wanted any more; what cannot be removed now is removed at the next start.
+        // The file was renamed, or is not wanted; if it cannot be removed now, the next start removes it.
         let _ = fs::remove_file(&self.path);
     }
 }
 
 impl MediaDir {
-    /// Writes content that comes in parts, if it is what its id says. Returns whether it was.
+    /// Writes content that comes in parts, and keeps it if it matches its id. Returns whether it did.
     ///
     /// # Errors
     ///
-    /// [`SqliteError`], of this directory or of the parts.
+    /// [`SqliteError`] of this directory or of the parts.
     pub fn put_parts(
         &self,
         content: ContentId,
@@ -92,7 +93,7 @@ impl MediaDir {
     ///
     /// # Errors
     ///
-    /// [`SqliteError`].
+    /// [`SqliteError`] if it cannot be written.
     pub fn put(&self, bytes: &[u8]) -> Result<(ContentId, ChunkList), SqliteError> {
         let mut bytes = Some(bytes);
         let next =
@@ -101,11 +102,12 @@ impl MediaDir {
         Ok((content, list))
     }
 
-    /// Copies a file of the user in, and computes its content id. It may take a while, or hang: never in the core thread.
+    /// Copies a user's file in, and computes its content id. It may take long or hang, so never call it in
+    /// the core thread.
     ///
     /// # Errors
     ///
-    /// [`ImportError`]; nothing is left then.
+    /// [`ImportError`]; nothing is left of the copy then.
     pub fn stage(&self, source: &Path, progress: &Progress) -> Result<Staged, ImportError> {
         let mut from = UserFile::open(source, MEDIA_LEN_MAX)?;
         let next = |buffer: &mut Vec<u8>| {
@@ -124,23 +126,24 @@ impl MediaDir {
     ///
     /// # Errors
     ///
-    /// [`SqliteError`].
+    /// [`SqliteError`] if it cannot be renamed.
     pub fn take_in(&self, staged: &Staged) -> Result<Imported, SqliteError> {
         let (list, content) = (staged.list.clone(), staged.list.content_id());
         self.publish(&staged.path, content)?;
         Ok(Imported { content, list, media_type: staged.media_type, name: staged.name.clone() })
     }
 
-    /// Copies a file in at once.
+    /// Copies a file in, and gives it its final name.
     ///
     /// # Errors
     ///
-    /// [`ImportError`].
+    /// [`ImportError`] if it cannot be copied.
     pub fn import(&self, source: &Path) -> Result<Imported, ImportError> {
         Ok(self.take_in(&self.stage(source, &Progress::default())?)?)
     }
 
-    /// Writes what `next` puts into its buffer, as long as it does, into a file that nobody else knows, and syncs it.
+    /// Writes what `next` puts into its buffer, until it returns `None`, to a file with a random name, and
+    /// syncs it.
     fn copy<E: From<SqliteError>>(
         &self,
         name: String,
@@ -150,7 +153,7 @@ impl MediaDir {
         getrandom::fill(&mut number).map_err(|_| SqliteError::NoRandomness)?;
         let path = self.file(&format!("{}{:016x}{}", COPY.0, u64::from_be_bytes(number), COPY.1));
         let mut to = file::create_new(&path)?;
-        // From here on the copy goes away if anything fails.
+        // From here on, dropping `staged` removes the copy if anything fails.
         let mut staged =
             Staged { path, list: ContentHasher::new().finish(), media_type: media_type(&[]), name };
         let failed = |error: io::Error| file::error(&staged.path, &error);
@@ -168,7 +171,7 @@ impl MediaDir {
     }
 }
 
-/// The file's name in at most [`MEDIA_NAME_LEN_MAX`] bytes.
+/// Returns the file's name, cut to at most [`MEDIA_NAME_LEN_MAX`] bytes.
 fn name(source: &Path) -> String {
     let name = source.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
     let end = name.floor_char_boundary(MEDIA_NAME_LEN_MAX);

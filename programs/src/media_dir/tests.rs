@@ -40,7 +40,7 @@ fn st08_a_part_is_cut_at_its_durable_end_and_named_when_it_is_whole() {
     media.finish_part(Some(LINK), id).unwrap();
     assert_eq!(fs::read(media.path(id)).unwrap(), b"0123456789");
     assert_eq!(names(data.path()), [id.to_string()]);
-    // The process ended before the content was noted: the file is taken back.
+    // The process died before the content was recorded, so that the file becomes incomplete again.
     media.take_back(Some(LINK), id).unwrap();
     let part = media.resume_part(Some(LINK), id, 5).unwrap();
     assert_eq!(part.metadata().unwrap().len(), 5);
@@ -105,7 +105,7 @@ fn imports_hash_as_the_library_does_and_types_come_from_bytes() {
         let error = media.import(&path).unwrap_err();
         assert!(matches!(error, ImportError::Source(_)) && error.to_string().contains(words), "{error}");
     }
-    // One that is given up leaves nothing.
+    // A copy that is dropped leaves nothing.
     drop(media.stage(&source, &Progress::default()).unwrap());
     assert_eq!(names(data.path()), [id.to_string()]);
 }
