@@ -1,4 +1,4 @@
-//! Events and answers as JSON.
+//! Events and answers of the phone as JSON objects.
 
 use handfast::DeviceRole;
 use handfast::session::LinkState;
@@ -66,7 +66,8 @@ pub(crate) fn scan(step: &ScanStep) -> Value {
     }
 }
 
-/// What speaks against the claims of a peer. A relay that agrees with them gives no name here: it is no proof.
+/// Returns the codes of warnings about a companion's claims. A relay's report that agrees with them adds
+/// nothing, because it proves nothing.
 fn warnings(origin: &str, seen: Option<&str>, same_net: Option<bool>) -> Vec<&'static str> {
     let mut warnings = Vec::new();
     // req: HSK-127, HSK-129
@@ -115,7 +116,7 @@ pub(crate) fn companions(companions: &[(Companion, Option<LinkState>)]) -> Value
     json!({"companions": rows.collect::<Vec<_>>()})
 }
 
-/// The status; `process` is what a running phone uses, or null.
+/// Converts the status; `process` is the resource usage of a running phone, or null.
 pub(crate) fn status(status: &Status, process: &Value) -> Value {
     let links = status.links.iter().map(|link| {
         json!({"companion": link.companion.to_string(), "state": link.state.map(LinkState::name), "socket": link.has_socket,

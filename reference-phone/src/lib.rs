@@ -1,10 +1,12 @@
-//! The reference phone of Handfast: holds the account, the messages and the media, and tethers companions to them.
+//! The reference phone of Handfast: it holds the account, the messages and the media, and serves its
+//! companions.
 //!
 //! - [`store`]: the SQLite database;
-//! - [`app`]: what happens on inputs, without socket, clock or thread;
-//! - [`upstream`]: the network behind the phone, as a trait, and a demo network with contacts that answer;
-//! - [`policy`]: which relays it talks to;
-//! - [`terminal`]: what it says to a person.
+//! - [`app`]: the reaction to every input, without socket, clock or thread;
+//! - [`upstream`]: the messenger's network behind the phone, as a trait, and a demo network with contacts
+//!   that answer;
+//! - [`policy`]: the relays that the phone may use;
+//! - [`terminal`]: its output for people.
 
 pub mod app;
 mod describe;

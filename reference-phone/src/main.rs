@@ -16,19 +16,19 @@ use reference_phone::policy::RelayPolicy;
 use reference_phone::{driver, store, terminal};
 use serde_json::{Value, json};
 
-/// How long a running phone may take to answer.
+/// The longest time for an answer of the running phone.
 const ANSWER_MAX: Duration = Duration::from_secs(30);
 
-/// How long it may take to copy a file in; it gives up by itself when the file's disk does not answer.
+/// The longest time for copying a file in; the phone gives up earlier if the file's disk does not answer.
 const COPY_MAX: Duration = Duration::from_mins(30);
 
 /// The largest file of certificates, in bytes.
 const CA_LEN_MAX: u64 = 1_048_576;
 
-/// How many empty lines may stand before a pasted code.
+/// The most empty lines before a pasted code.
 const EMPTY_LINES_MAX: usize = 16;
 
-/// How long one step of a scan may take: a user decides in it.
+/// The longest time for one step of a scan, which includes a user's decision.
 const SCAN_STEP_MAX: Duration = Duration::from_mins(5);
 
 /// The phone of Handfast: account, messages and media.
@@ -136,17 +136,17 @@ fn main() -> ExitCode {
     }
 }
 
-/// Prints an event as JSON. A reader that is gone does not end the phone.
+/// Prints an event as JSON. A closed output does not end the phone.
 fn tell_json(event: &Value) {
     told(print_line(event));
 }
 
-/// Prints an event in words, likewise.
+/// Prints an event as text. A closed output does not end the phone.
 fn tell_words(event: &Value) {
     told(print_words(&terminal::event(event)));
 }
 
-/// Prints an answer.
+/// Prints an answer, as JSON or as text.
 fn show(answer: &Value, json: bool) -> Result<(), Unwritable> {
     if json {
         return printed(print_line(answer));
@@ -154,7 +154,7 @@ fn show(answer: &Value, json: bool) -> Result<(), Unwritable> {
     printed(print_words(&terminal::answer(answer, driver::now(Clock::start()).wall_ms)))
 }
 
-/// How relays are reached: by the public authorities, and by those of a file.
+/// Returns the connector for relays, which trusts the public certificate authorities and those in a file.
 fn connector(ca: Option<&Path>) -> anyhow::Result<Connector> {
     let Some(path) = ca else { return Ok(Connector::new()?) };
     let pem = UserFile::read_all(path, CA_LEN_MAX).context("--ca")?;
@@ -220,7 +220,8 @@ fn run(args: Args) -> anyhow::Result<()> {
     Ok(show(&answer, args.json)?)
 }
 
-/// Has the running phone scan a code. Its questions are lines on stdout, answered by lines on stdin.
+/// Lets the running phone scan a code. Its questions are printed to standard output, and answered from
+/// standard input.
 fn scan(dir: &Path, image: Option<&Path>, json: bool) -> anyhow::Result<()> {
     let tell = if json { tell_json } else { tell_words };
     let mut lines = std::io::stdin().lines();
@@ -238,7 +239,7 @@ fn scan(dir: &Path, image: Option<&Path>, json: bool) -> anyhow::Result<()> {
             anyhow::bail!("{error}");
         }
         let is_end = step["event"] == "ended";
-        // In words, the error that ends the program says the same.
+        // In text form, the error that ends the program already says this.
         if json || !is_end {
             tell(&step);
         }
@@ -255,7 +256,7 @@ fn scan(dir: &Path, image: Option<&Path>, json: bool) -> anyhow::Result<()> {
     }
 }
 
-/// The first line of stdin that holds anything.
+/// Returns the first line of standard input that is not empty.
 fn pasted(lines: &mut impl Iterator<Item = std::io::Result<String>>) -> anyhow::Result<String> {
     for line in lines.take(EMPTY_LINES_MAX) {
         let line = line.context("the code cannot be read from stdin")?;
@@ -266,7 +267,7 @@ fn pasted(lines: &mut impl Iterator<Item = std::io::Result<String>>) -> anyhow::
     anyhow::bail!("there is no code on stdin; paste the text of the code, then press Enter")
 }
 
-/// Reads the answer to a question; a person is asked again until it is one.
+/// Reads the answer to a question of the phone. A person is asked again until the answer is valid.
 fn scan_answer(
     lines: &mut impl Iterator<Item = std::io::Result<String>>,
     json: bool,
@@ -290,7 +291,7 @@ fn require(dir: &Path) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Asks the running phone, or opens its directory when none runs.
+/// Passes a request to the running phone, or opens its directory if none is running.
 fn ask(dir: &Path, policy: RelayPolicy, request: &Value) -> anyhow::Result<Value> {
     require(dir)?;
     if let Some(mut client) = ControlClient::connect(dir)? {

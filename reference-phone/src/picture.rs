@@ -1,4 +1,4 @@
-//! A picture as a stand-in for the camera.
+//! Reading a QR code from a picture, which replaces the phone's camera.
 
 mod scan;
 
@@ -11,40 +11,40 @@ use image::{DynamicImage, ImageFormat, ImageReader, Limits};
 
 use scan::Luma;
 
-/// The largest picture file, in bytes.
+/// The largest file, in bytes.
 const FILE_LEN_MAX: u64 = 16 * 1024 * 1024;
-/// The most pixels, by the header, before anything is decoded.
+/// The most pixels, checked in the header before anything is decoded.
 const PIXELS_MAX: u64 = 40_000_000;
-/// White, on which a picture with transparent parts is laid.
+/// The brightness of white, over which transparent parts are laid.
 const WHITE: u16 = 255;
 
-/// Why a picture gives no code.
+/// The reason why no code was read from a picture.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum PictureError {
-    /// It cannot be opened, or is no file.
+    /// The file cannot be opened, or is not a regular file.
     #[error(transparent)]
     Open(#[from] UserFileError),
-    /// It is too large.
+    /// The file or its picture is too large.
     #[error("{0} is too large; a picture has at most 16 MiB and 40 million pixels")]
     TooLarge(String),
-    /// It is no picture that can be read.
+    /// The file is not a PNG or JPEG picture that can be decoded.
     #[error("{0} is not a readable PNG or JPEG picture; save the code as one of these")]
     Unreadable(String),
-    /// There is no code in it.
+    /// The picture contains no QR code.
     #[error("there is no QR code in {0}; take the picture again, closer and whole")]
     NoCode(String),
-    /// There are several codes in it that could be meant.
+    /// The picture contains several different Handfast codes.
     #[error("there is more than one Handfast code in {0}; show only the one to be linked")]
     Several(String),
 }
 
-/// The text of the code in a picture: the only one that is Handfast's, however often it is there. When none is, the text
-/// of another code, so that it is refused by what it says.
+/// Returns the text of the Handfast code in a picture, which may contain it more than once. If there is none,
+/// returns the text of another code, so that the caller can say what it is.
 ///
 /// # Errors
 ///
-/// [`PictureError`].
+/// [`PictureError`] if there is no code or the picture cannot be read.
 pub fn read_code(path: &Path) -> Result<String, PictureError> {
     let name = || path.display().to_string();
     let bytes = UserFile::read_all(path, FILE_LEN_MAX).map_err(|error| match error {
@@ -76,7 +76,7 @@ pub fn read_code(path: &Path) -> Result<String, PictureError> {
     }
 }
 
-/// The brightness of each pixel, with transparent ones laid over white.
+/// Returns the brightness of each pixel, with transparent parts laid over white.
 fn on_white(picture: DynamicImage) -> Luma {
     let (width, height) = (picture.width(), picture.height());
     let size = |length| usize::try_from(length).unwrap_or(0);

@@ -1,4 +1,4 @@
-//! Which relays this phone talks to.
+//! The relays that this phone may use.
 
 use std::net::IpAddr;
 
@@ -12,16 +12,16 @@ pub struct RelayPolicy {
     developer: bool,
 }
 
-/// A code names a relay that is not allowed. Nothing was sent to it.
+/// The reason why the relay in a code is refused. Nothing was sent to it.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum RelayRefused {
-    /// It is not in the list.
+    /// The relay is not in the list.
     #[error(
         "the code names the relay {0}, which is not in this phone's list; allow it with --allow-relay {0}"
     )]
     NotAllowed(RelayName),
-    /// It is named by a number that this program does not know.
+    /// The code names the relay by a number that this program does not know.
     #[error(
         "the code names a relay by the number {0}, which this program does not know; use a newer program"
     )]
@@ -29,17 +29,17 @@ pub enum RelayRefused {
 }
 
 impl RelayPolicy {
-    /// A policy. In developer mode a code may name any relay on this machine or in its private network.
+    /// Creates a policy. In developer mode a code may name any relay on this machine or in a private network.
     #[must_use]
     pub fn new(allowed: Vec<RelayName>, developer: bool) -> Self {
         Self { allowed, developer }
     }
 
-    /// The relay that a code names, if it may be used.
+    /// Returns the relay that a code names, if it may be used.
     ///
     /// # Errors
     ///
-    /// [`RelayRefused`], before any packet is sent.
+    /// [`RelayRefused`] if it may not, before any packet is sent.
     pub fn check(&self, relay: &RelayRef) -> Result<RelayName, RelayRefused> {
         match relay {
             RelayRef::Host(name) if self.allowed.contains(name) => Ok(name.clone()),
@@ -50,7 +50,7 @@ impl RelayPolicy {
     }
 }
 
-/// Whether a name is of this machine or of a private network, by itself and without asking anyone.
+/// Returns whether a name is that of this machine or an address of a private network, without a look-up.
 fn is_private(name: &RelayName) -> bool {
     name.is_loopback()
         || match name.address() {

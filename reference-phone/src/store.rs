@@ -1,8 +1,8 @@
-//! The phone's database: account, chats, messages, media, companions, and the library's own keyspace.
+//! The phone's database: account, chats, messages, media, companions, and the rows of the library.
 //!
-//! One connection, one transaction at a time: [`Store::begin`] opens it when the first write comes, [`Store::commit`]
-//! makes all of it durable at once. Every row of state carries the revision of its last change, from one counter, so
-//! that a companion can ask for what changed since ([`Store::delta`]).
+//! There is one connection, with one transaction at a time: [`Store::begin`] opens it on the first write,
+//! [`Store::commit`] makes all of it durable. Every row carries the revision of its last change, from a
+//! single counter, so that a companion can ask for what changed since ([`Store::delta`]).
 
 mod backup;
 mod chats;
@@ -37,47 +37,48 @@ pub use media::MediaRow;
 pub use messages::{NewMessage, StoredMessage};
 pub use snapshot::PageRows;
 
-/// The file of the database in the data directory.
+/// The name of the database file in the data directory.
 pub const DATABASE: &str = "phone.db";
-/// The file of the device key in the data directory.
+/// The name of the device key's file in the data directory.
 pub const DEVICE_KEY: &str = "device.key";
-/// How many revisions behind [`MARKER_REVS`] old markers pile up before they are removed at one go.
+/// The number of revisions beyond [`MARKER_REVS`] after which old markers are removed, all at once.
 const PRUNE_EVERY: u64 = 10_000;
 
-/// Why the store could not do something.
+/// The reason why the store could not do something.
 #[derive(Debug, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum StoreError {
     /// SQLite or a file failed.
     #[error(transparent)]
     Sqlite(#[from] SqliteError),
-    /// The database is of a newer program.
+    /// The database has the version of a newer program.
     #[error("the database is of a newer version ({0}); use the newer program")]
     Newer(i64),
-    /// The database lacks its tables.
+    /// The database has no tables of this program.
     #[error(
         "phone.db is not whole (was it copied without phone.db-wal?); restore the whole directory, or start with an \
          empty one and link again"
     )]
     NotWhole,
-    /// The device key's file is missing.
+    /// The file of the device key is missing.
     #[error(
         "device.key is missing beside phone.db; restore it, or start with an empty directory and link again"
     )]
     KeyMissing,
-    /// There is no account here.
+    /// The directory has no account.
     #[error("there is no phone in this directory yet; start one with `run`")]
     NoAccount,
-    /// A change could not be written whole.
+    /// A change could only be written in part, and was rolled back.
     #[error("a change could not be stored whole, and was taken back")]
     Incomplete,
-    /// Another process wrote to a link.
+    /// Another process wrote to the rows of a link.
     #[error("the database was changed by another program (a copy, a second phone?); nothing more is written")]
     Conflict,
 }
 
 impl StoreError {
-    /// Whether it cannot be otherwise when it is tried again: the database is another's, or not whole.
+    /// Returns whether another attempt must fail too, because the database is damaged or belongs to another
+    /// program.
     #[must_use]
     pub const fn is_final(&self) -> bool {
         match self {
@@ -109,13 +110,13 @@ impl From<CommitError<SqliteError>> for StoreError {
     }
 }
 
-/// Who this phone is.
+/// The account of this phone.
 pub struct Account {
-    /// The name that companions are shown, 1 to 64 bytes.
+    /// The name that companions show, 1 to 64 bytes.
     pub name: String,
-    /// The account's key. It signs certificates and revocations.
+    /// The account's key, which signs certificates and revocations.
     pub key: SigningKey,
-    /// The change log's id.
+    /// The id of the change log.
     pub log_id: LogId,
 }
 
@@ -140,27 +141,28 @@ pub struct Store {
     key: DeviceKey,
     open: bool,
     counters: Counters,
-    /// As they stand in the database.
+    /// The counters in the database.
     stored: Counters,
-    /// A transaction failed, and nobody knows whether the database took it: the counters must be read again.
+    /// Whether a transaction failed in such a way that the database may still contain it, so that the
+    /// counters must be read again.
     in_doubt: bool,
-    /// Markers with a revision up to here are gone.
+    /// The revision up to which markers of deleted rows were removed.
     floor: u64,
-    /// Room for the day on which the disk is full; none for a database that the caller opened.
+    /// Reserved disk space; `None` for a database that the caller opened.
     reserve: Option<Reserve>,
 }
 
-/// A number as SQLite holds it. Numbers of the protocol end at 2^62 - 1, so none is ever cut.
+/// Converts a number for SQLite. Numbers of the protocol end at 2^62 - 1, so none is truncated.
 fn sql(number: u64) -> i64 {
     i64::try_from(number).unwrap_or(i64::MAX)
 }
 
-/// A number from SQLite.
+/// Converts a number from SQLite.
 fn unsql(number: i64) -> u64 {
     u64::try_from(number).unwrap_or(0)
 }
 
-/// Text of at most `max` bytes, cut between characters.
+/// Returns the text, cut between characters to at most `max` bytes.
 #[must_use]
 pub fn cut(text: &str, max: usize) -> &str {
     let mut end = text.len().min(max);
@@ -171,11 +173,11 @@ pub fn cut(text: &str, max: usize) -> &str {
 }
 
 impl Store {
-    /// Opens the phone in a data directory whose lock is held.
+    /// Opens the phone in a data directory, whose lock the caller holds.
     ///
     /// # Errors
     ///
-    /// [`StoreError::NoAccount`] when there is none yet; otherwise what is wrong with it.
+    /// [`StoreError::NoAccount`] when there is no account yet, or else what is wrong with the database.
     pub fn open(dir: &Path) -> Result<(Self, Account), StoreError> {
         let key = schema::load_key(dir)?;
         let (conn, reserve) = sqlite::open_reserved(&dir.join(DATABASE))?;
@@ -184,7 +186,7 @@ impl Store {
         Ok((store, account))
     }
 
-    /// Takes over a database that holds an account.
+    /// Checks and completes an opened database, which must have an account.
     fn take_over(mut conn: Connection, key: DeviceKey) -> Result<(Self, Account), StoreError> {
         schema::check(&mut conn)?;
         let (account, counters) = schema::read_account(&conn, &key)?;
@@ -194,17 +196,17 @@ impl Store {
         Ok((store, account))
     }
 
-    /// A store with nothing open and nothing in doubt.
+    /// Creates a store over a connection, with no transaction open.
     fn new(conn: Connection, key: DeviceKey, counters: Counters) -> Self {
         Self { conn, key, open: false, counters, stored: counters, floor: 0, in_doubt: false, reserve: None }
     }
 
-    /// Opens the phone, or creates its account; `fill` puts what the network holds into a new one, in the same
-    /// transaction.
+    /// Opens the phone, or creates an account with this name; `fill` then adds the network's chats in the
+    /// same transaction.
     ///
     /// # Errors
     ///
-    /// [`StoreError`]; then nothing was created that the next call would not take up.
+    /// [`StoreError`]; the next call continues with whatever was created.
     pub fn open_or_create(
         dir: &Path,
         name: &str,
@@ -216,11 +218,11 @@ impl Store {
         }
     }
 
-    /// Opens a transaction if none is open.
+    /// Opens a transaction, unless one is open.
     ///
     /// # Errors
     ///
-    /// [`StoreError::Sqlite`].
+    /// [`StoreError::Sqlite`] if it cannot be opened.
     pub fn begin(&mut self) -> Result<(), StoreError> {
         if !self.open {
             if self.reserve.as_ref().is_some_and(Reserve::is_wanted) {
@@ -233,7 +235,7 @@ impl Store {
         Ok(())
     }
 
-    /// Whether a transaction is open.
+    /// Returns whether a transaction is open.
     #[must_use]
     pub fn is_open(&self) -> bool {
         self.open
@@ -243,7 +245,7 @@ impl Store {
     ///
     /// # Errors
     ///
-    /// [`StoreError::Sqlite`]; call [`Store::roll_back`] then.
+    /// [`StoreError::Sqlite`] if that fails; call [`Store::roll_back`] then.
     pub fn commit(&mut self) -> Result<(), StoreError> {
         if !self.open {
             return Ok(());
@@ -265,26 +267,26 @@ impl Store {
         Ok(())
     }
 
-    /// A write failed, perhaps for want of room: empties the log with the room that is held back for it. No transaction may
-    /// be open. Where nothing comes of it, the next write says why.
+    /// Empties the log with the reserved disk space, after a write failed, perhaps because the disk is full.
+    /// No transaction may be open. If this does not help, the next write reports why.
     pub fn make_room(&mut self) {
         if let Some(reserve) = &mut self.reserve {
             let _ = sqlite::make_room(&self.conn, reserve);
         }
     }
 
-    /// Drops the open transaction, if there is one.
+    /// Rolls back the open transaction, if there is one.
     ///
     /// # Errors
     ///
-    /// [`StoreError::Sqlite`]: nothing may be read or written until this has worked.
+    /// [`StoreError::Sqlite`]; nothing may be read or written until a further call succeeds.
     pub fn roll_back(&mut self) -> Result<(), StoreError> {
         (self.open, self.in_doubt) = (false, true);
         sqlite::roll_back(&self.conn)?;
         self.read_counters()
     }
 
-    /// Reads the counters again if they are in doubt: a commit whose answer was lost may have been made.
+    /// Reads the counters again if a transaction failed, because it may have been committed all the same.
     fn read_counters(&mut self) -> Result<(), StoreError> {
         if self.in_doubt {
             self.counters = schema::read_counters(&self.conn)?;
@@ -298,35 +300,35 @@ impl Store {
     ///
     /// # Errors
     ///
-    /// [`StoreError::Conflict`] when another process wrote, [`StoreError::Sqlite`].
+    /// [`StoreError::Conflict`] when another process wrote, or [`StoreError::Sqlite`].
     pub fn apply(&mut self, commit: &Commit) -> Result<(), StoreError> {
         self.begin()?;
         Ok(commit.apply(&mut Txn::new(&self.conn, &self.key))?)
     }
 
-    /// The newest revision that is durable.
+    /// Returns the newest revision that is durable.
     #[must_use]
     pub fn rev(&self) -> u64 {
         self.stored.rev
     }
 
-    /// The newest revision of the open transaction, or the one that is durable.
+    /// Returns the newest revision, including the open transaction's.
     #[must_use]
     pub fn newest(&self) -> u64 {
         self.counters.rev
     }
 
-    /// Returns the next revision.
+    /// Takes the next revision.
     fn next_rev(&mut self) -> u64 {
         self.counters.rev = self.counters.rev.saturating_add(1);
         self.counters.rev
     }
 
-    /// Returns the next serial number of a companion.
+    /// Takes the next serial number for a companion.
     ///
     /// # Errors
     ///
-    /// [`StoreError::Sqlite`].
+    /// [`StoreError::Sqlite`] if the transaction cannot be opened.
     pub fn next_serial(&mut self) -> Result<u64, StoreError> {
         self.begin()?;
         let serial = self.counters.next_serial;
@@ -334,52 +336,52 @@ impl Store {
         Ok(serial)
     }
 
-    /// The links that have rows of the library.
+    /// Returns the mailbox ids of the links that have rows of the library.
     ///
     /// # Errors
     ///
-    /// [`StoreError::Sqlite`].
+    /// [`StoreError::Sqlite`] if they cannot be read.
     pub fn links(&self) -> Result<Vec<MailboxId>, StoreError> {
         Ok(sqlite::links(&self.conn)?)
     }
 
-    /// The library's rows of a link.
+    /// Returns the library's rows of a link.
     ///
     /// # Errors
     ///
-    /// [`StoreError::Sqlite`].
+    /// [`StoreError::Sqlite`] if they cannot be read.
     pub fn pairs(&self, link: MailboxId) -> Result<Pairs, StoreError> {
         Ok(sqlite::load_pairs(&self.conn, &self.key, link)?)
     }
 
-    /// Forgets the library's rows of a link.
+    /// Deletes the library's rows of a link.
     ///
     /// # Errors
     ///
-    /// [`StoreError::Sqlite`].
+    /// [`StoreError::Sqlite`] if they cannot be deleted.
     pub fn forget_link(&mut self, link: MailboxId) -> Result<(), StoreError> {
         self.begin()?;
         let _ = self.conn.execute("DELETE FROM handfast WHERE link = ?1", [link.as_bytes()])?;
         Ok(())
     }
 
-    /// The settings that durability hangs on.
+    /// Returns the settings on which durability depends.
     ///
     /// # Errors
     ///
-    /// [`StoreError::Sqlite`].
+    /// [`StoreError::Sqlite`] if they cannot be read.
     pub fn settings(&self) -> Result<Vec<(&'static str, String)>, StoreError> {
         Ok(sqlite::settings(&self.conn)?)
     }
 
-    /// The revision from which on the log has every marker.
+    /// Returns the revision from which on the log has all markers of deleted rows.
     #[must_use]
     pub fn floor(&self) -> u64 {
         self.floor
     }
 
-    /// Forgets markers of deleted rows that are older than [`MARKER_REVS`] revisions. The log's floor rises at once: a
-    /// commit whose answer is lost may have been made.
+    /// Removes markers of deleted rows that are more than [`MARKER_REVS`] revisions old. The log's floor
+    /// rises at once, because the commit may take effect even if it seems to fail.
     fn prune_markers(&mut self) -> Result<(), StoreError> {
         // req: SYN-010
         let floor = self.counters.rev.saturating_sub(MARKER_REVS);
@@ -396,7 +398,7 @@ impl Store {
     }
 }
 
-/// The account key as it is stored: wrapped like a link's secrets, under a name of its own.
+/// The mailbox id under which the account's key is wrapped, like a secret of a link.
 const ACCOUNT_LINK: MailboxId = MailboxId::from_bytes(*b"account key\0\0\0\0\0");
 
 fn wrap_account_key(device: &DeviceKey, key: &SigningKey) -> Result<Vec<u8>, SqliteError> {

@@ -1,4 +1,4 @@
-//! Events and answers in plain words, from the same objects that `--json` prints.
+//! Events and answers as text for people, made of the same objects that `--json` prints.
 
 use handfast_programs::fields::{lines, number, rows, text};
 use handfast_programs::{ago, columns, printable, size, usage_words};
@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use crate::app::grants_of;
 
-/// A state of a link, in words.
+/// Returns the state of a link in words.
 fn state(state: &str) -> &str {
     match state {
         "relay_down" => "the relay cannot be reached; trying again",
@@ -18,7 +18,7 @@ fn state(state: &str) -> &str {
     }
 }
 
-/// An event that a running phone tells, or a step of a scan, as lines for a person.
+/// Returns the text of an event of a running phone, or of a step of a scan.
 #[must_use]
 pub fn event(event: &Value) -> String {
     let companion = text(event, "companion");
@@ -83,7 +83,8 @@ fn speaker(by: &str) -> &str {
     if by == "here" { "phone" } else { by }
 }
 
-/// A step of a scan. One that asks something ends with a space, for the answer on the same line.
+/// Returns the text of a step of a scan. A question ends with a space, so that the answer is typed on the
+/// same line.
 fn step(event: &Value) -> String {
     match event["event"].as_str().unwrap_or_default() {
         "looking" => format!(
@@ -110,7 +111,7 @@ fn step(event: &Value) -> String {
     }
 }
 
-/// Why a scan is over, and whether a companion may still be linked by it: one line, without its full stop.
+/// Returns why a scan ended, and whether a companion may still be linked by it: one line without a full stop.
 #[must_use]
 pub fn ended(event: &Value) -> String {
     let (message, open) = (text(event, "message"), &event["may_still_link"]);
@@ -125,8 +126,8 @@ pub fn ended(event: &Value) -> String {
     )
 }
 
-/// What the user must see before linking: who asks, by its own claim, and what speaks against it. A relay's word that
-/// agrees with the claim is not shown: whoever wants to be believed can make the relay see what it likes.
+/// Returns what the user must see before approving: the companion's claims, and what contradicts them. A
+/// relay's report that agrees with a claim is not shown, because an attacker can arrange it.
 fn approval(event: &Value) -> String {
     let claimed = match text(event, "origin") {
         origin if origin.is_empty() => "none: a program, not a page (its own claim)".to_owned(),
@@ -158,7 +159,7 @@ fn approval(event: &Value) -> String {
     )
 }
 
-/// A warning, in words: what the relay saw is told only where it speaks against the claim.
+/// Returns the text of a warning. What the relay saw is shown only where it contradicts the claim.
 fn warning(code: &str, event: &Value) -> String {
     match code {
         "ORIGIN_NOT_SEEN" => "it claims to be a page, and the relay saw a program; refuse it".to_owned(),
@@ -172,7 +173,7 @@ fn warning(code: &str, event: &Value) -> String {
     }
 }
 
-/// The answer to a verb, in lines for a person; `now_ms` is the wall time.
+/// Returns the text of an answer; `now_ms` is the wall time, in milliseconds since 1970.
 #[must_use]
 pub fn answer(answer: &Value, now_ms: u64) -> String {
     if answer["chats"].is_array() {
@@ -245,7 +246,7 @@ fn history(answer: &Value, now_ms: u64) -> String {
     columns(&table)
 }
 
-/// Whether a message was edited, and the reactions to it.
+/// Returns whether a message was edited, and its reactions.
 fn changes(row: &Value) -> String {
     let edited = if row["edited"] == true { " (edited)" } else { "" };
     let reactions = rows(row, "reactions").map(|of| {
@@ -256,7 +257,7 @@ fn changes(row: &Value) -> String {
     edited.to_owned() + &reactions.collect::<String>()
 }
 
-/// How far a message of this account is.
+/// Returns the delivery state of a message of this account, in words.
 fn delivery(state: u64) -> &'static str {
     match state {
         1 => "accepted",
@@ -306,8 +307,8 @@ fn status(answer: &Value) -> String {
     lines.join("\n")
 }
 
-/// A line of the person who scans, as the object that the running phone takes: digits, or yes and no, or what the
-/// companion may do.
+/// Converts a line typed during a scan into an object for the running phone: digits, yes or no, or the rights
+/// to grant.
 #[must_use]
 pub fn scan_answer(line: &str) -> Option<Value> {
     let line = line.trim();

@@ -1,4 +1,4 @@
-//! The network behind the phone, as a trait: what a real messenger would connect to.
+//! The messenger's network behind the phone, as a trait.
 
 pub mod contacts;
 pub mod demo;
@@ -6,31 +6,31 @@ pub mod demo;
 use handfast::Timestamp;
 use handfast_messages::MessageState;
 
-/// What the network holds of an account that is new on this phone.
+/// A chat that the network has for an account that is new on this phone.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[expect(clippy::exhaustive_structs, reason = "a network fills each field")]
 pub struct NetworkChat {
     /// The chat's id.
     pub chat: u64,
-    /// Its title.
+    /// The chat's title.
     pub title: String,
-    /// Who is at the other end.
+    /// The contact's name.
     pub contact: String,
-    /// Its history, oldest first.
+    /// Its messages, oldest first.
     pub messages: Vec<NetworkMessage>,
 }
 
-/// One message of a history.
+/// A message in such a chat.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[expect(clippy::exhaustive_structs, reason = "a network fills each field")]
 pub struct NetworkMessage {
-    /// Who wrote it; empty: the account itself.
+    /// The author's name; empty for the account itself.
     pub author: String,
-    /// When, in milliseconds since 1970.
+    /// The time at which it was written, in milliseconds since 1970.
     pub time_ms: u64,
-    /// Its text.
+    /// The message's text.
     pub text: String,
-    /// A picture: its file name and a PNG.
+    /// A picture: its file name, and a PNG file.
     pub photo: Option<(String, Vec<u8>)>,
 }
 
@@ -38,115 +38,116 @@ pub struct NetworkMessage {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[expect(clippy::exhaustive_structs, reason = "a phone fills each field")]
 pub struct Outgoing {
-    /// The chat.
+    /// The chat's id.
     pub chat: u64,
-    /// The message's id at this phone.
+    /// The message's id on this phone.
     pub message: u64,
-    /// Who is at the other end.
+    /// The contact's name.
     pub contact: String,
-    /// Its text, or the file's name if it has none.
+    /// The message's text, or the name of its file if it has no text.
     pub text: String,
-    /// How far it had come: after a start the network is handed again what it had not finished.
+    /// How far it had been delivered; after a restart the network gets unfinished messages again.
     pub state: MessageState,
 }
 
-/// How the network and a phone name a message to one another.
+/// The id of a message, as network and phone exchange it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[expect(clippy::exhaustive_enums, reason = "a message came from one of the two")]
 pub enum MessageName {
-    /// By its id at this phone, which sent it.
+    /// The id on this phone, for a message that it sent.
     Phone(u64),
-    /// By its id in the network, from which it came.
+    /// The id in the network, for a message that came from there.
     Network(String),
 }
 
-/// What became of a message.
+/// A change of a message.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Change {
-    /// It has another text.
+    /// It was edited to this text.
     Edited(String),
     /// It was deleted.
     Deleted,
-    /// Somebody reacted to it; empty: the reaction was taken back.
+    /// Somebody reacted to it; an empty reaction removes the earlier one.
     Reacted(String),
 }
 
-/// A change of a message that this account made.
+/// A change that this account made.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[expect(clippy::exhaustive_structs, reason = "a phone fills each field")]
 pub struct OutgoingChange {
-    /// The chat.
+    /// The chat's id.
     pub chat: u64,
-    /// Who is at the other end.
+    /// The contact's name.
     pub contact: String,
-    /// The message.
+    /// The message that was changed.
     pub message: MessageName,
-    /// What became of it.
+    /// The change itself.
     pub change: Change,
 }
 
-/// Something happened in the network.
+/// An event of the network.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum UpstreamEvent {
-    /// A message that was sent has come further.
+    /// The delivery of a message has advanced.
     State {
-        /// The chat.
+        /// The chat's id.
         chat: u64,
-        /// The message.
+        /// The message's id on this phone.
         message: u64,
-        /// How far.
+        /// How far it has been delivered.
         state: MessageState,
     },
-    /// A contact wrote.
+    /// A contact sent a message.
     Incoming {
-        /// The chat.
+        /// The chat's id.
         chat: u64,
-        /// The message's id in the network: it is stored once, however often it is told.
+        /// The message's id in the network. It is stored once, however often the event comes.
         network_id: String,
-        /// Who wrote it.
+        /// The author's name.
         author: String,
-        /// Its text.
+        /// The message's text.
         text: String,
-        /// The message of this account that it answers.
+        /// The id of the message on this phone to which it replies.
         reply_to: Option<u64>,
     },
-    /// A contact edited or deleted a message of its own, or reacted to one.
+    /// A contact edited or deleted one of its messages, or reacted to a message.
     Changed {
-        /// The chat.
+        /// The chat's id.
         chat: u64,
-        /// Who did it.
+        /// The contact who made the change.
         author: String,
-        /// The message.
+        /// The message that was changed.
         message: MessageName,
-        /// What became of it.
+        /// The change itself.
         change: Change,
     },
-    /// A contact came, or went.
+    /// A contact came online, or went offline.
     Presence {
-        /// The chat.
+        /// The chat's id.
         chat: u64,
-        /// Whether it is there now.
+        /// Whether the contact is online now.
         is_there: bool,
     },
 }
 
-/// The network. It has no clock and no memory that must survive: after a start it is handed again what it had not
-/// finished.
+/// The network. It has no clock, and nothing of it must survive a restart, after which it gets all unfinished
+/// messages again.
 pub trait Upstream: Send + std::fmt::Debug {
-    /// What the network holds of a new account.
+    /// Returns the chats that the network has for a new account.
     fn history(&self) -> Vec<NetworkChat>;
 
-    /// Sends a message. It is durable here already.
+    /// Sends a message, which is already durable on the phone.
     fn send(&mut self, now: Timestamp, message: Outgoing);
 
-    /// Tells of a change of a message. It is durable here already, and told once: after a start no change is handed again.
+    /// Sends a change of a message, which is already durable on the phone. It is passed only once, not again
+    /// after a restart.
     fn change(&mut self, now: Timestamp, change: OutgoingChange);
 
-    /// The next thing that happened, up to now. Events that are due at one moment are stored in one transaction.
+    /// Returns the next event up to `now`. Events of the same moment are stored in one transaction.
     fn poll(&mut self, now: Timestamp) -> Option<UpstreamEvent>;
 
-    /// When something will happen next.
+    /// Returns when the next event will come.
     fn deadline(&self) -> Option<Timestamp>;
 }

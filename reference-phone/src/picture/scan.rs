@@ -1,27 +1,28 @@
-//! Looking for codes: by the decoder's own threshold, then by a local one, in each size and also inverted.
+//! The search for QR codes: with the decoder's own threshold, then a local one, in several sizes, and
+//! inverted.
 //!
-//! The decoder is another's, and a picture can make it panic: each look runs in a thread of its own, whose end without a
-//! result means that there is no code to be seen.
+//! The decoder is a library that some pictures make panic, so each attempt runs in a thread of its own. A
+//! thread that ends without a result has found no code.
 
 use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::sync::{Arc, Once};
 use std::thread;
 use std::time::Duration;
 
-/// The name of the threads in which the decoder looks; a panic in one of them says nothing.
+/// The name of the threads in which the decoder runs, whose panics are not printed.
 const THREAD: &str = "picture";
-/// How long one look may take.
+/// The longest time for one attempt.
 const LOOK_MAX: Duration = Duration::from_secs(20);
-/// Below this width or height, in pixels, a picture is looked at enlarged, too.
+/// The width or height, in pixels, below which a picture is also tried enlarged.
 const SMALL: usize = 700;
-/// Above this width or height it is looked at reduced, too.
+/// The width or height, in pixels, above which a picture is also tried reduced.
 const LARGE: usize = 1_400;
-/// The blocks of the local threshold, in pixels each way.
+/// The width and height of a block for the local threshold, in pixels.
 const BLOCK: usize = 8;
-/// How much the brightness in a block must differ for it to be more than paper.
+/// The least difference in brightness within a block that counts as contrast, and not as noise of the paper.
 const CONTRAST_MIN: u8 = 24;
 
-/// Brightness, row by row.
+/// The brightness of a picture's pixels, row by row.
 #[derive(Clone, Debug)]
 pub(super) struct Luma {
     width: usize,
@@ -38,20 +39,20 @@ impl Luma {
         self.pixels.get(y.saturating_mul(self.width).saturating_add(x)).copied().unwrap_or(0)
     }
 
-    /// The same in another size, whose pixels are made by `of`.
+    /// Returns a picture of another size, whose pixels the function `of` computes.
     fn resized(width: usize, height: usize, of: impl Fn(usize, usize) -> u8) -> Self {
         let pixels = (0..height).flat_map(|y| (0..width).map(move |x| (x, y)));
         Self { width, height, pixels: pixels.map(|(x, y)| of(x, y)).collect() }
     }
 
-    /// Half as wide and high: each pixel is the mean of four.
+    /// Returns the picture at half its width and height; each pixel is the mean of four.
     fn halved(&self) -> Self {
         Self::resized(self.width / 2, self.height / 2, |x, y| {
             self.mean([(2 * x, 2 * y), (2 * x + 1, 2 * y), (2 * x, 2 * y + 1), (2 * x + 1, 2 * y + 1)])
         })
     }
 
-    /// Twice as wide and high, with soft edges.
+    /// Returns the picture at twice its width and height, with interpolated edges.
     fn doubled(&self) -> Self {
         Self::resized(2 * self.width, 2 * self.height, |x, y| {
             let (left, top) = (x / 2, y / 2);
@@ -67,8 +68,8 @@ impl Luma {
     }
 }
 
-/// The texts of the codes in a picture, of the first look that finds some which `is_enough`; else of the first that
-/// finds any.
+/// Returns the texts of the codes in a picture, from the first attempt that finds any for which `is_enough`
+/// holds, or else from the first that finds any.
 pub(super) fn texts(luma: Luma, is_enough: impl Fn(&[String]) -> bool) -> Vec<String> {
     let mut sizes = vec![luma];
     while let Some(next) = sizes.last().filter(|luma| luma.width.max(luma.height) > LARGE).map(Luma::halved) {
@@ -95,7 +96,7 @@ pub(super) fn texts(luma: Luma, is_enough: impl Fn(&[String]) -> bool) -> Vec<St
     found
 }
 
-/// What comes of a look in a thread of its own; nothing, if it panics or does not end.
+/// Runs one attempt in a thread of its own. Returns no texts if it panics or takes too long.
 pub(super) fn apart(look: impl FnOnce() -> Vec<String> + Send + 'static) -> Vec<String> {
     static QUIET: Once = Once::new();
     QUIET.call_once(|| {
@@ -135,8 +136,8 @@ fn decoded<G: rqrr::BitGrid>(grids: &[rqrr::Grid<G>]) -> Vec<String> {
     grids.iter().filter_map(|grid| grid.decode().ok()).map(|(_, text)| text).collect()
 }
 
-/// The brightness at which a pixel is dark, for each block: the mean of its neighbourhood, so that shade and light that
-/// falls off do not matter.
+/// Returns the threshold below which a pixel is dark, for each block: the mean over its neighbourhood, which
+/// compensates for shade and uneven light.
 fn levels(luma: &Luma) -> Vec<u8> {
     let (columns, rows) = (luma.width.div_ceil(BLOCK), luma.height.div_ceil(BLOCK));
     let mut middles: Vec<u8> = Vec::with_capacity(columns.saturating_mul(rows));
@@ -160,8 +161,8 @@ fn levels(luma: &Luma) -> Vec<u8> {
         .collect()
 }
 
-/// The middle brightness of one block. One without contrast is paper or ink: it takes that of the blocks before it, if
-/// it is as dark as they are, and else is paper.
+/// Returns the mid brightness of a block. A block without contrast is all paper or all ink: if it is as dark
+/// as its neighbours it takes their value, else it counts as paper.
 fn middle(luma: &Luma, middles: &[u8], columns: usize, column: usize, row: usize) -> u8 {
     let (mut sum, mut count, mut min, mut max) = (0_u32, 0_u32, u8::MAX, 0);
     for y in row * BLOCK..((row + 1) * BLOCK).min(luma.height) {

@@ -1,8 +1,8 @@
-//! A phone in one file, and back.
+//! A backup of the phone in one file, and its restoration.
 //!
-//! The file is a database of its own: the phone's tables but for those of its links, the account key in the clear, and
-//! all media in parts. So it holds no key of a link: a phone that is restored has no links, and a new log id. Whoever
-//! has the file has the account; it is readable by this user alone.
+//! The file is a database with the phone's tables except for those of its links, the account's key
+//! unencrypted, and all media in parts. It contains no key of a link, so a restored phone has no links, and a
+//! new log id. Whoever has the file has the account; it is readable by this user only.
 
 use std::fs::{self, File};
 use std::io::Read;
@@ -20,12 +20,12 @@ use super::schema::{self, DEVICE_KEY_NEW, TABLES, VERSION};
 use super::{DATABASE, DEVICE_KEY, StoreError, sql, unsql, unwrap_account_key, wrap_account_key};
 use handfast_programs::MediaDir;
 
-/// `application_id` of a backup: "HFBK".
+/// The `application_id` of a backup: "HFBK".
 const MARK: i64 = 0x4846_424b;
-/// Bytes of media in one row.
+/// The number of bytes of media in one row.
 const PART_LEN: u64 = 1_048_576;
-/// Tables whose rows stay behind: keys of links, uploads over them that no message names, and the account, which is written
-/// apart.
+/// The tables that are not copied: keys of links, uploads that no message refers to, and the account, which
+/// is written separately.
 const LEFT_OUT: [&str; 4] = ["handfast", "parts", "claims", "account"];
 const MEDIA_PARTS: &str = "CREATE TABLE media_parts(
     content BLOB NOT NULL,
@@ -34,38 +34,38 @@ const MEDIA_PARTS: &str = "CREATE TABLE media_parts(
     PRIMARY KEY(content, part)
 ) STRICT";
 
-/// What a backup holds.
+/// The contents of a backup.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct BackupReport {
-    /// Messages.
+    /// The number of messages.
     pub messages: u64,
-    /// Media.
+    /// The number of media files.
     pub media: u64,
 }
 
-/// Why a backup was not made or not restored. The directory of the phone is as it was.
+/// The reason why a backup was not made or not restored. The phone's directory is unchanged.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum BackupError {
-    /// The file is there already.
+    /// The file exists already.
     #[error("{} is there already; name another file", .0.display())]
     Exists(PathBuf),
-    /// The directory holds a phone.
+    /// The directory contains a phone already.
     #[error("{} holds a phone already; restore into an empty directory", .0.display())]
     Occupied(PathBuf),
-    /// The file is no backup, or not a whole one.
+    /// The file is not a backup, or is incomplete.
     #[error("{} is not a whole backup of a phone ({what}); use another copy of it", .file.display())]
     NotABackup {
-        /// The file.
+        /// The path of the file.
         file: PathBuf,
-        /// What is wrong.
+        /// What is wrong with it.
         what: &'static str,
     },
-    /// Media that the database notes is not on the disk.
+    /// A media file that the database lists is not on the disk.
     #[error("the file of the content {0} is missing or damaged; the backup was not made")]
     Media(ContentId),
-    /// The store.
+    /// The database failed.
     #[error(transparent)]
     Store(#[from] StoreError),
 }
@@ -82,11 +82,11 @@ impl From<rusqlite::Error> for BackupError {
     }
 }
 
-/// Writes the phone of a directory to a new file. The phone may run meanwhile.
+/// Writes a backup of the phone in a directory to a new file. The phone may run meanwhile.
 ///
 /// # Errors
 ///
-/// [`BackupError`]; then the file is not there.
+/// [`BackupError`]; the file does not exist then.
 pub fn write_backup(dir: &Path, to: &Path) -> Result<BackupReport, BackupError> {
     if to.symlink_metadata().is_ok() {
         return Err(BackupError::Exists(to.to_owned()));
@@ -102,7 +102,7 @@ pub fn write_backup(dir: &Path, to: &Path) -> Result<BackupReport, BackupError> 
         Ok(report)
     });
     if written.is_err() {
-        // The first error is the one to tell.
+        // The first error is the one to report.
         let _ = fs::remove_file(&part);
     }
     written
@@ -126,11 +126,11 @@ fn fill(part: &Path, dir: &Path, key: &DeviceKey) -> Result<BackupReport, Backup
     finish(conn, contents.len())
 }
 
-/// Makes the phone of a backup in a directory whose lock is held. It has a new log id, and no links.
+/// Restores a phone into a directory, whose lock the caller holds. It gets a new log id, and no links.
 ///
 /// # Errors
 ///
-/// [`BackupError`]; then the directory holds no phone.
+/// [`BackupError`]; the directory contains no phone then.
 pub fn restore(dir: &Path, from: &Path) -> Result<BackupReport, BackupError> {
     if dir.join(DATABASE).exists() || dir.join(DEVICE_KEY).exists() {
         return Err(BackupError::Occupied(dir.to_owned()));
@@ -144,10 +144,11 @@ pub fn restore(dir: &Path, from: &Path) -> Result<BackupReport, BackupError> {
     let made = read(&part, dir, from, &key);
     let report = made.map_err(|error| {
         let _ = fs::remove_file(&part);
-        // What SQLite says of a damaged file is told as such.
+        // SQLite's errors about a damaged file are reported as such.
         if is_damage(&error) { not_whole("it is damaged") } else { error }
     })?;
-    // Cut after the first of these, the next start finishes: it is how an account comes to be.
+    // If it is interrupted after the first of these steps, the next start completes them, as for a new
+    // account.
     key.save_new(&dir.join(DEVICE_KEY_NEW))?;
     publish(&part, &dir.join(DATABASE))?;
     schema::rename_key(dir)?;
@@ -189,13 +190,13 @@ fn read(part: &Path, dir: &Path, from: &Path, key: &DeviceKey) -> Result<BackupR
     finish(conn, contents.len())
 }
 
-/// Opens an empty file as a database, with another one beside it as `src`.
+/// Opens an empty file as a database, with another database attached as `src`.
 fn attach(part: &Path, src: &Path) -> Result<Connection, BackupError> {
     let conn = Connection::open(part)?;
     conn.busy_timeout(BUSY_DEADLINE)?;
-    // The other database keeps its log, also where nobody else has it open.
+    // The other database keeps its log, even if nobody else has it open.
     let _ = conn.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
-    // Rows come in any order; nothing that the other file defines is run.
+    // Rows come in any order, and nothing that the other file defines may run.
     conn.execute_batch(
         "PRAGMA journal_mode = DELETE; PRAGMA synchronous = FULL; PRAGMA foreign_keys = OFF; PRAGMA trusted_schema = OFF",
     )?;
@@ -204,8 +205,8 @@ fn attach(part: &Path, src: &Path) -> Result<Connection, BackupError> {
     Ok(conn)
 }
 
-/// Makes the tables of the other file's version, and copies the rows of all tables that do not stay behind. Returns the
-/// version.
+/// Creates the tables of the other database's version, and copies the rows of all tables except those left
+/// out. Returns the version.
 fn copy_tables(conn: &Connection) -> Result<i64, BackupError> {
     let version: i64 = conn.query_row("PRAGMA src.user_version", [], |row| row.get(0))?;
     let (taken, _) = schema::steps_of(version).ok_or(StoreError::Newer(version))?;
@@ -230,7 +231,7 @@ fn copy_tables(conn: &Connection) -> Result<i64, BackupError> {
     Ok(version)
 }
 
-/// Brings tables of an older version up to this program's, once all rows are there.
+/// Migrates the tables of an older version to this program's, once all rows are copied.
 fn bring_up(conn: &Connection, version: i64) -> Result<(), BackupError> {
     let (_, missing) = schema::steps_of(version).ok_or(StoreError::Newer(version))?;
     for step in missing {
@@ -248,7 +249,7 @@ fn insert_account(conn: &Connection, key: &[u8], log_id: &[u8]) -> Result<(), Ba
     Ok(())
 }
 
-/// The ids and sizes of all media.
+/// Returns the ids and sizes of all media.
 fn contents(conn: &Connection) -> Result<Vec<(ContentId, u64)>, BackupError> {
     let mut query = conn.prepare("SELECT content, size FROM main.media")?;
     let rows = query.query_map([], |row| Ok((ContentId::from_bytes(row.get(0)?), row.get(1)?)))?;
@@ -257,7 +258,7 @@ fn contents(conn: &Connection) -> Result<Vec<(ContentId, u64)>, BackupError> {
         .collect::<Result<_, _>>()?)
 }
 
-/// Puts a file into the backup, part by part.
+/// Copies a media file into the backup, part by part.
 fn copy_media(conn: &Connection, media: &MediaDir, content: ContentId, size: u64) -> Result<(), BackupError> {
     let mut file = media.open_content(content).map_err(|_| BackupError::Media(content))?;
     let mut insert =
@@ -276,19 +277,19 @@ fn copy_media(conn: &Connection, media: &MediaDir, content: ContentId, size: u64
     if copied == size { Ok(()) } else { Err(BackupError::Media(content)) }
 }
 
-/// The parts of a file in the backup.
+/// Returns the parts of a media file in the backup.
 fn parts(conn: &Connection, content: ContentId) -> impl Iterator<Item = Result<Vec<u8>, SqliteError>> {
     let part = move |part: u64| {
         conn.prepare_cached("SELECT bytes FROM src.media_parts WHERE content = ?1 AND part = ?2")?
             .query_row(params![content.as_bytes(), sql(part)], |row| row.get(0))
             .optional()
     };
-    // No file is longer than the limit, whatever a file that was made by hand holds.
+    // The limit on a file's size applies, whatever a manipulated backup contains.
     (0..MEDIA_LEN_MAX.div_ceil(PART_LEN))
         .map_while(move |number| part(number).map_err(Into::into).transpose())
 }
 
-/// Makes it whole.
+/// Commits the database, and closes it.
 fn finish(conn: Connection, media: usize) -> Result<BackupReport, BackupError> {
     conn.pragma_update(None, "user_version", VERSION)?;
     conn.execute_batch("COMMIT")?;
@@ -297,7 +298,7 @@ fn finish(conn: Connection, media: usize) -> Result<BackupReport, BackupError> {
     Ok(BackupReport { messages: unsql(messages), media: u64::try_from(media).unwrap_or(u64::MAX) })
 }
 
-/// Gives a finished file its name, durably.
+/// Renames a finished file to its final name, durably.
 fn publish(part: &Path, to: &Path) -> Result<(), BackupError> {
     let failed = |error| file::error(to, &error);
     File::open(part).and_then(|part| part.sync_all()).map_err(failed)?;
@@ -306,7 +307,7 @@ fn publish(part: &Path, to: &Path) -> Result<(), BackupError> {
     Ok(file::sync_dir(dir)?)
 }
 
-/// Whether SQLite could not make sense of a file: not for want of space or time.
+/// Returns whether SQLite could not interpret a file, as opposed to a lack of space or time.
 fn is_damage(error: &BackupError) -> bool {
     matches!(error, BackupError::Store(StoreError::Sqlite(SqliteError::Damaged | SqliteError::Sql(_))))
 }

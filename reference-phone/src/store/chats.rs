@@ -1,4 +1,4 @@
-//! The list of chats.
+//! The chats of the account.
 
 use handfast::codec::limits::{PREVIEW_LEN_MAX, TITLE_LEN_MAX};
 use handfast_messages::{Item, MessageState};
@@ -6,21 +6,21 @@ use rusqlite::{OptionalExtension, Row, params};
 
 use super::{NewMessage, Store, StoreError, cut, sql, unsql};
 
-/// A chat.
+/// A row of the table of chats.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ChatRow {
-    /// The chat.
+    /// The chat's id.
     pub chat: u64,
-    /// Its title.
+    /// The chat's title.
     pub title: String,
-    /// Its newest message; 0 when there is none.
+    /// The id of its newest message; 0 if there is none.
     pub last_message: u64,
     /// The beginning of that message's text.
     pub last_text: String,
-    /// When that was written, in milliseconds since 1970.
+    /// The time at which that message was written, in milliseconds since 1970.
     pub last_time_ms: u64,
-    /// How many messages are not read.
+    /// The number of unread messages.
     pub unread: u64,
     /// The revision of the row.
     pub rev: u64,
@@ -41,7 +41,7 @@ impl ChatRow {
         })
     }
 
-    /// The item that companions get.
+    /// Returns the item that companions get.
     #[must_use]
     pub fn item(&self) -> Item {
         Item::Chat {
@@ -60,7 +60,7 @@ impl Store {
     ///
     /// # Errors
     ///
-    /// [`StoreError::Sqlite`].
+    /// [`StoreError::Sqlite`] if the write fails.
     pub fn add_chat(&mut self, chat: u64, title: &str, contact: &str) -> Result<(), StoreError> {
         self.begin()?;
         let rev = self.next_rev();
@@ -71,11 +71,11 @@ impl Store {
         Ok(())
     }
 
-    /// All chats, the most recent first.
+    /// Returns all chats, most recent first.
     ///
     /// # Errors
     ///
-    /// [`StoreError::Sqlite`].
+    /// [`StoreError::Sqlite`] if the read fails.
     pub fn chats(&self) -> Result<Vec<ChatRow>, StoreError> {
         let mut query = self
             .conn
@@ -84,21 +84,21 @@ impl Store {
         Ok(rows.collect::<Result<_, _>>()?)
     }
 
-    /// The contact of a chat; none when there is no such chat.
+    /// Returns the contact of a chat; `None` if there is no such chat.
     ///
     /// # Errors
     ///
-    /// [`StoreError::Sqlite`].
+    /// [`StoreError::Sqlite`] if the read fails.
     pub fn contact(&self, chat: u64) -> Result<Option<String>, StoreError> {
         let mut query = self.conn.prepare_cached("SELECT contact FROM chats WHERE chat = ?1")?;
         Ok(query.query_row([sql(chat)], |row| row.get(0)).optional()?)
     }
 
-    /// Marks a chat as read up to a message. Returns whether there is such a chat.
+    /// Marks a chat as read up to a message. Returns whether the chat exists.
     ///
     /// # Errors
     ///
-    /// [`StoreError::Sqlite`].
+    /// [`StoreError::Sqlite`] if the write fails.
     pub fn mark_read(&mut self, chat: u64, message: u64) -> Result<bool, StoreError> {
         self.begin()?;
         let old = self
@@ -125,8 +125,8 @@ impl Store {
         Ok(true)
     }
 
-    /// Counts a message that was added: it is its chat's newest, since ids ascend. Nothing is looked through, however
-    /// many messages are not read.
+    /// Updates a chat for a message that was just added, which is its newest because ids ascend. No other
+    /// message is read, however many are unread.
     pub(super) fn put_newest(&mut self, new: &NewMessage<'_>, id: u64) -> Result<(), StoreError> {
         let rev = self.next_rev();
         let name = new.media.map_or("", |media| media.name.as_str());
@@ -149,7 +149,7 @@ impl Store {
         Ok(())
     }
 
-    /// Brings a chat's row to its newest message.
+    /// Updates a chat's row for its newest message.
     pub(super) fn refresh_chat(&mut self, chat: u64) -> Result<(), StoreError> {
         let rev = self.next_rev();
         let last = self

@@ -1,4 +1,4 @@
-//! Content that came over a link and is named by no message yet: it belongs to the link until one names it, for a while
+//! Uploaded content that no message refers to yet. It belongs to the link until one does, for a limited time
 //! and within a quota.
 
 use handfast::codec::ids::{CompanionId, ContentId, MailboxId};
@@ -6,22 +6,23 @@ use rusqlite::params;
 
 use super::{Store, StoreError, sql, unsql};
 
-/// How much a link has of what no message names.
+/// The amount of a link's content that no message refers to.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[expect(clippy::exhaustive_structs, reason = "an answer")]
 pub struct Claimed {
-    /// Pieces of content.
+    /// The number of pieces of content.
     pub count: u64,
-    /// Their bytes.
+    /// Their total length, in bytes.
     pub len: u64,
 }
 
 impl Store {
-    /// Content came over a link, or would have if it were not here: it stays for the link, until a message names it.
+    /// Records that a link uploaded content, or offered content that is here already, so that it is kept for
+    /// the link until a message refers to it.
     ///
     /// # Errors
     ///
-    /// [`StoreError::Sqlite`].
+    /// [`StoreError::Sqlite`] if the write fails.
     pub fn claim(&mut self, link: MailboxId, content: ContentId, now_ms: u64) -> Result<(), StoreError> {
         if self.is_named(content)? {
             return Ok(());
@@ -34,28 +35,28 @@ impl Store {
         Ok(())
     }
 
-    /// Whether a message names content.
+    /// Returns whether a message refers to the content.
     fn is_named(&self, content: ContentId) -> Result<bool, StoreError> {
         let mut query = self.conn.prepare_cached("SELECT 1 FROM messages WHERE content = ?1")?;
         Ok(query.exists([content.as_bytes()])?)
     }
 
-    /// Whether content is a link's to have: a message names it, or it came over the link.
+    /// Returns whether a link may fetch content: a message refers to it, or it was uploaded over the link.
     ///
     /// # Errors
     ///
-    /// [`StoreError::Sqlite`].
+    /// [`StoreError::Sqlite`] if the read fails.
     pub fn may_have(&self, link: MailboxId, content: ContentId) -> Result<bool, StoreError> {
         // req: STR-033
         let mut query = self.conn.prepare_cached("SELECT 1 FROM claims WHERE link = ?1 AND content = ?2")?;
         Ok(self.is_named(content)? || query.exists(params![link.as_bytes(), content.as_bytes()])?)
     }
 
-    /// Whether content is a companion's to send, as [`Store::may_have`] says of its link.
+    /// Returns whether a companion may send content in a message, by the rule of [`Store::may_have`].
     ///
     /// # Errors
     ///
-    /// [`StoreError::Sqlite`].
+    /// [`StoreError::Sqlite`] if the read fails.
     pub fn may_send(&self, companion: CompanionId, content: ContentId) -> Result<bool, StoreError> {
         // req: STR-033
         let mut query = self.conn.prepare_cached(
@@ -64,11 +65,11 @@ impl Store {
         Ok(self.is_named(content)? || query.exists(params![companion.as_bytes(), content.as_bytes()])?)
     }
 
-    /// What a link has that no message names: whole content.
+    /// Returns the amount of a link's complete content that no message refers to.
     ///
     /// # Errors
     ///
-    /// [`StoreError::Sqlite`].
+    /// [`StoreError::Sqlite`] if the read fails.
     pub fn claimed(&self, link: MailboxId) -> Result<Claimed, StoreError> {
         let mut query = self.conn.prepare_cached(
             "SELECT count(*), coalesce(sum(size), 0) FROM claims JOIN media USING(content) WHERE link = ?1",
@@ -78,7 +79,7 @@ impl Store {
         })?)
     }
 
-    /// A message names content: it belongs to the account from now on.
+    /// Releases content from its links, because a message refers to it.
     pub(super) fn name_content(&mut self, content: ContentId) -> Result<(), StoreError> {
         let _ = self
             .conn
@@ -87,29 +88,30 @@ impl Store {
         Ok(())
     }
 
-    /// Forgets what came over a link and no message names. Returns the content that is nobody's any more.
+    /// Drops a link's claims on content that no message refers to. Returns the content that may be deleted.
     ///
     /// # Errors
     ///
-    /// [`StoreError::Sqlite`].
+    /// [`StoreError::Sqlite`] if the write fails.
     pub fn drop_claims(&mut self, link: MailboxId) -> Result<Vec<ContentId>, StoreError> {
         self.drop_claims_where("link = ?1", params![link.as_bytes()])
     }
 
-    /// Forgets what no message named within its time. Returns the content that is nobody's any more.
+    /// Drops all claims from before a time that no message has redeemed. Returns the content that may be
+    /// deleted.
     ///
     /// # Errors
     ///
-    /// [`StoreError::Sqlite`].
+    /// [`StoreError::Sqlite`] if the write fails.
     pub fn drop_claims_before(&mut self, since_ms: u64) -> Result<Vec<ContentId>, StoreError> {
         self.drop_claims_where("since_ms <= ?1", params![sql(since_ms)])
     }
 
-    /// The wall clock was set while this phone ran: what came over links is as old as it was before.
+    /// Moves the times of all claims by `by_ms`, because the wall clock was set while this phone ran.
     ///
     /// # Errors
     ///
-    /// [`StoreError::Sqlite`].
+    /// [`StoreError::Sqlite`] if the write fails.
     pub fn shift_claims(&mut self, by_ms: i64) -> Result<(), StoreError> {
         self.begin()?;
         let _ = self
@@ -119,11 +121,11 @@ impl Store {
         Ok(())
     }
 
-    /// When the oldest upload that no message names came.
+    /// Returns the time of the oldest claim, in milliseconds since 1970.
     ///
     /// # Errors
     ///
-    /// [`StoreError::Sqlite`].
+    /// [`StoreError::Sqlite`] if the read fails.
     pub fn oldest_claim(&self) -> Result<Option<u64>, StoreError> {
         let mut query = self.conn.prepare_cached("SELECT min(since_ms) FROM claims")?;
         Ok(query.query_row([], |row| row.get::<_, Option<i64>>(0))?.map(unsql))
@@ -152,13 +154,13 @@ impl Store {
         Ok(gone)
     }
 
-    /// How much the unfinished uploads of a link will have when they are whole: each with its content and size.
+    /// Returns the content id and full size of each incomplete upload over a link.
     ///
     /// # Errors
     ///
-    /// [`StoreError::Sqlite`].
+    /// [`StoreError::Sqlite`] if the read fails.
     pub fn part_sizes(&self, link: MailboxId) -> Result<Vec<(ContentId, u64)>, StoreError> {
-        // A chunk list begins with the size.
+        // A chunk list begins with the size, 8 bytes.
         let mut query = self
             .conn
             .prepare_cached("SELECT content, substr(chunks, 1, 8) FROM parts WHERE link = ?1 ORDER BY id")?;

@@ -1,4 +1,4 @@
-//! The companions that were linked.
+//! The companions of this phone.
 
 use handfast::DeviceRole;
 use handfast::codec::frame;
@@ -9,26 +9,26 @@ use rusqlite::{OptionalExtension, Row, params};
 
 use super::{Store, StoreError, sql, unsql};
 
-/// Where a companion stands.
+/// The status of a companion.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum CompanionStatus {
-    /// Approved here, and not yet accepted there.
+    /// The user has approved it, and it has not accepted yet.
     Offered,
-    /// Linked.
+    /// It is linked.
     Active,
-    /// Two holders of the link were seen.
+    /// Its link is suspended, because two devices hold its keys.
     Suspended,
-    /// Revoked.
+    /// The user has revoked it.
     Revoked,
-    /// Its link stayed behind when this phone was restored from a backup: it has to be linked anew.
+    /// This phone was restored from a backup, which contains no links, so it must be linked again.
     Lost,
-    /// Approved here, and never accepted: only the marker of its row is left.
+    /// It never accepted; only the marker of its row is left.
     Forgotten,
 }
 
 impl CompanionStatus {
-    /// The word in the database and for users.
+    /// Returns the status as a word for the database and for users.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -47,7 +47,7 @@ impl CompanionStatus {
             .find(|s| s.as_str() == word)
     }
 
-    /// Where it stands in the list of companions; none: it is not in it.
+    /// Returns the state in the collection of companions; `None` if the companion is not in it.
     const fn listed(self) -> Option<CompanionState> {
         match self {
             Self::Offered => Some(CompanionState::Pending),
@@ -58,34 +58,34 @@ impl CompanionStatus {
     }
 }
 
-/// A companion.
+/// A companion, linked now or before.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[expect(clippy::exhaustive_structs, reason = "each field has to be thought of")]
 pub struct Companion {
-    /// Its id.
+    /// The companion's id.
     pub companion: CompanionId,
-    /// Its link.
+    /// The mailbox id of its link.
     pub link: MailboxId,
-    /// Its serial number at this phone.
+    /// Its serial number on this phone.
     pub serial: u64,
-    /// What it calls itself.
+    /// The label that it claims.
     pub label: String,
     /// The origin that its page claims.
     pub origin: String,
-    /// The relay of the link.
+    /// The name of the relay.
     pub relay: String,
-    /// What it may do, as bits.
+    /// Its rights, as a bit set.
     pub grants: u64,
-    /// When it was linked, in milliseconds since 1970.
+    /// The time at which it was linked, in milliseconds since 1970.
     pub linked_ms: u64,
-    /// When it was last connected, in milliseconds since 1970; 0: never.
+    /// The time at which it was last connected, in milliseconds since 1970; 0 if never.
     pub seen_ms: u64,
-    /// Where it stands.
+    /// Its status.
     pub status: CompanionStatus,
 }
 
 impl Companion {
-    /// The item that companions get; a marker when it is not linked any more.
+    /// Returns the item that companions get, which is a deletion marker if this one is not linked any more.
     #[must_use]
     pub fn item(&self) -> Item {
         match self.status.listed() {
@@ -118,22 +118,22 @@ fn read(row: &Row<'_>) -> rusqlite::Result<Companion> {
     })
 }
 
-/// A row of [`COLUMNS`] and the revision, as a row of the list of companions.
+/// Reads a row of [`COLUMNS`] and the revision as a row of the collection of companions.
 pub(super) fn read_row(row: &Row<'_>) -> rusqlite::Result<frame::Row> {
     Ok(read(row)?.row(unsql(row.get(10)?)))
 }
 
-/// Of [`CompanionStatus`], those that the list of companions holds.
+/// The SQL condition for the companions that are in the collection of companions.
 pub(super) const LISTED: &str = "status IN ('offered', 'active', 'suspended')";
 pub(super) const COLUMNS: &str =
     "companion, link, serial, label, origin, relay, grants, linked_ms, seen_ms, status";
 
 impl Store {
-    /// Stores a companion, in place of what was there of the same id.
+    /// Stores a companion, replacing the one with the same id.
     ///
     /// # Errors
     ///
-    /// [`StoreError::Sqlite`].
+    /// [`StoreError::Sqlite`] if the write fails.
     pub fn put_companion(&mut self, companion: &Companion) -> Result<(), StoreError> {
         self.begin()?;
         let rev = self.next_rev();
@@ -159,11 +159,11 @@ impl Store {
         Ok(())
     }
 
-    /// Changes where the companion of a link stands.
+    /// Changes the status of a link's companion.
     ///
     /// # Errors
     ///
-    /// [`StoreError::Sqlite`].
+    /// [`StoreError::Sqlite`] if the write fails.
     pub fn set_companion_status(
         &mut self,
         link: MailboxId,
@@ -178,11 +178,11 @@ impl Store {
         Ok(())
     }
 
-    /// Notes that the companion of a link was connected.
+    /// Records when the companion of a link was connected.
     ///
     /// # Errors
     ///
-    /// [`StoreError::Sqlite`].
+    /// [`StoreError::Sqlite`] if the write fails.
     pub fn set_companion_seen(&mut self, link: MailboxId, seen_ms: u64) -> Result<(), StoreError> {
         self.begin()?;
         let rev = self.next_rev();
@@ -193,12 +193,12 @@ impl Store {
         Ok(())
     }
 
-    /// Forgets the companion of a link that never became active, and the library's rows of this link; the companion's
-    /// marker stays for a while.
+    /// Forgets the companion of a link that never became active, and deletes the library's rows of the link.
+    /// A marker of the companion stays for a while.
     ///
     /// # Errors
     ///
-    /// [`StoreError::Sqlite`].
+    /// [`StoreError::Sqlite`] if the write fails.
     pub fn forget_companion(&mut self, link: MailboxId) -> Result<(), StoreError> {
         self.forget_link(link)?;
         let rev = self.next_rev();
@@ -211,11 +211,11 @@ impl Store {
         Ok(())
     }
 
-    /// All companions, in the order in which they were linked.
+    /// Returns all companions in the order in which they were linked.
     ///
     /// # Errors
     ///
-    /// [`StoreError::Sqlite`].
+    /// [`StoreError::Sqlite`] if the read fails.
     pub fn companions(&self) -> Result<Vec<Companion>, StoreError> {
         let mut query = self.conn.prepare_cached(&format!(
             "SELECT {COLUMNS} FROM companions WHERE status <> 'forgotten' ORDER BY serial"
@@ -224,11 +224,11 @@ impl Store {
         Ok(rows.collect::<Result<_, _>>()?)
     }
 
-    /// The companion of a link.
+    /// Returns the companion of a link.
     ///
     /// # Errors
     ///
-    /// [`StoreError::Sqlite`].
+    /// [`StoreError::Sqlite`] if the read fails.
     pub fn companion_of(&self, link: MailboxId) -> Result<Option<Companion>, StoreError> {
         let mut query = self.conn.prepare_cached(&format!(
             "SELECT {COLUMNS} FROM companions WHERE link = ?1 AND status <> 'forgotten'"
@@ -236,14 +236,14 @@ impl Store {
         Ok(query.query_row([link.as_bytes()], read).optional()?)
     }
 
-    /// Keeps the companion's keys of a link, also when the link has ended: no other may bring them.
+    /// Records the companion's keys of a link for good, because no later link may use them.
     ///
     /// # Errors
     ///
-    /// [`StoreError`].
+    /// [`StoreError`] if the read or write fails.
     pub fn note_keys(&mut self, link: MailboxId) -> Result<(), StoreError> {
         let pairs = self.pairs(link)?;
-        // The commit may have deleted the link.
+        // The commit in this transaction may have deleted the link.
         let Ok(keys) = peer_keys(DeviceRole::Phone, &pairs) else { return Ok(()) };
         self.begin()?;
         for key in keys {
@@ -255,18 +255,18 @@ impl Store {
         Ok(())
     }
 
-    /// The keys of all companions that there are and were.
+    /// Returns the keys of all present and former companions.
     ///
     /// # Errors
     ///
-    /// [`StoreError`].
+    /// [`StoreError`] if the read fails.
     pub fn keys_in_use(&self) -> Result<KeysInUse, StoreError> {
         // req: CRT-003, CRT-013
         let mut query = self.conn.prepare_cached("SELECT key FROM used_keys")?;
         let used = query.query_map([], |row| row.get::<_, [u8; 32]>(0))?;
         let mut in_use = used.collect::<Result<KeysInUse, _>>()?;
         for link in self.links()? {
-            // One that cannot be opened has no keys to compare with.
+            // A link that cannot be decoded has no keys to compare with.
             let _ = in_use.add_link(DeviceRole::Phone, &self.pairs(link)?);
         }
         Ok(in_use)

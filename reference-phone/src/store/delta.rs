@@ -1,4 +1,4 @@
-//! What changed in a collection since a revision.
+//! The changes in a collection since a revision.
 
 use bytes::Bytes;
 use handfast::codec::frame::{Collection, Row, RowId};
@@ -10,7 +10,7 @@ use rusqlite::{OptionalExtension, params};
 use super::{ChatRow, Companion, Store, StoreError, StoredMessage, chats, companions, messages, sql, unsql};
 
 impl ChatRow {
-    /// The chat as a row of the list of chats.
+    /// Returns the chat as a row of the collection of chats.
     pub(super) fn row(&self) -> Row {
         // req: MSG-004
         Row { id: RowId::from_number(self.chat), rev: self.rev, body: self.item().encode() }
@@ -18,13 +18,14 @@ impl ChatRow {
 }
 
 impl StoredMessage {
-    /// The message, or its marker, as a row of its chat.
+    /// Returns the message, or its deletion marker, as a row of its chat.
     pub(super) fn row(&self) -> Row {
         // req: MSG-004
         Row { id: RowId::from_number(self.message.message), rev: self.rev, body: self.item().encode() }
     }
 
-    /// The message, or its marker, as a row of the changes, where it has the revision of its last change.
+    /// Returns the message, or its marker, as a row of the collection of changes, with the revision of its
+    /// last change.
     fn change_row(&self, changed: u64) -> Row {
         // req: MSG-060
         let id = RowId::from_pair(self.message.chat, self.message.message);
@@ -33,25 +34,25 @@ impl StoredMessage {
 }
 
 impl Companion {
-    /// The companion, or its marker, as a row of the list of companions.
+    /// Returns the companion, or its marker, as a row of the collection of companions.
     pub(super) fn row(&self, rev: u64) -> Row {
         // req: MSG-004
         Row { id: RowId::from_number(self.serial), rev, body: self.item().encode() }
     }
 }
 
-/// Changed rows, as `Endpoint::delta` takes them.
+/// Changed rows, in the form that `Endpoint::delta` takes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Delta {
-    /// All changes up to here are in it.
+    /// The revision up to which all changes are included.
     pub to: u64,
     /// The rows as items, in the order of their revisions.
     pub items: Vec<Bytes>,
 }
 
 impl Delta {
-    /// Nothing changed up to here.
+    /// Returns the delta without changes up to this revision.
     #[must_use]
     pub fn nothing(to: u64) -> Self {
         Self { to, items: Vec::new() }
@@ -59,13 +60,13 @@ impl Delta {
 }
 
 impl Store {
-    /// The rows of a collection above a revision, in the order of revisions, as many as fit `budget` bytes; none when
-    /// some may have left the collection since. Only what is durable is given. A collection that is not known has no
-    /// rows.
+    /// Returns the rows of a collection above a revision, in the order of revisions, as far as they fit
+    /// `budget` bytes; `None` when rows may have left the collection since. Only durable rows are included.
+    /// An unknown collection has no rows.
     ///
     /// # Errors
     ///
-    /// [`StoreError::Sqlite`].
+    /// [`StoreError::Sqlite`] if the read fails.
     pub fn delta(
         &self,
         collection: &Collection,
@@ -122,10 +123,10 @@ impl Store {
         delta.map(Some)
     }
 
-    /// Whether everything in a chat's collection, of which `oldest` is the oldest message, changed after a revision, and
-    /// older messages are there.
+    /// Returns whether all messages in a chat's collection, whose oldest is `oldest`, changed after a
+    /// revision, and the chat has older messages.
     fn is_all_new(&self, chat: u64, oldest: u64, after: u64) -> Result<bool, StoreError> {
-        // Nearly always the oldest did not, and nothing more need be read.
+        // Usually the oldest one did not change, and the rest of the query is skipped.
         let sql_text = "SELECT EXISTS (SELECT 1 FROM messages WHERE chat = ?1 AND id = ?2 AND rev > ?3)
             AND EXISTS (SELECT 1 FROM messages WHERE chat = ?1 AND deleted = 0 AND id < ?2)
             AND NOT EXISTS (SELECT 1 FROM messages WHERE chat = ?1 AND deleted = 0 AND id >= ?2 AND rev <= ?3)";
@@ -133,7 +134,7 @@ impl Store {
         Ok(query.query_row([sql(chat), sql(oldest), sql(after)], |row| row.get(0))?)
     }
 
-    /// The oldest message of a chat that its collection holds; 0: all are in it.
+    /// Returns the id of the oldest message in a chat's collection; 0 if all messages of the chat are in it.
     pub(super) fn oldest_of(&self, chat: u64) -> Result<u64, StoreError> {
         let mut query = self.conn.prepare_cached(
             "SELECT id FROM messages INDEXED BY messages_live WHERE chat = ?1 AND deleted = 0
@@ -144,7 +145,7 @@ impl Store {
     }
 }
 
-/// Rows in order, while they fit.
+/// Collects rows in order, as far as they fit.
 fn take(
     rows: impl Iterator<Item = rusqlite::Result<Row>>,
     after: u64,

@@ -1,4 +1,4 @@
-//! A store over a connection that the caller opened, with keys that the caller chose: for the simulator.
+//! Stores over a connection and with keys of the caller's, for the simulator.
 
 use handfast::sqlite::DeviceKey;
 use rusqlite::Connection;
@@ -6,7 +6,7 @@ use rusqlite::Connection;
 use super::{Account, Counters, Store, StoreError, schema};
 
 impl Store {
-    /// Takes over a database that holds an account.
+    /// Opens a store over a database that has an account.
     ///
     /// # Errors
     ///
@@ -32,7 +32,7 @@ impl Store {
         Ok(store)
     }
 
-    /// The connection, to be looked through.
+    /// Returns the connection, for inspection.
     #[must_use]
     pub fn connection(&self) -> &Connection {
         &self.conn

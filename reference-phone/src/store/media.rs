@@ -1,4 +1,4 @@
-//! What is known of media: whole content, and uploads under way.
+//! Records of media: complete content, and incomplete uploads.
 
 use handfast::codec::ids::{ContentId, MailboxId};
 use handfast::media::ChunkList;
@@ -6,22 +6,22 @@ use rusqlite::{OptionalExtension, params};
 
 use super::{Store, StoreError, sql, unsql};
 
-/// Content that is whole on this phone's disk.
+/// Content that is complete on this phone's disk.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct MediaRow {
-    /// Its length, in bytes.
+    /// The content's length, in bytes.
     pub size: u64,
-    /// Its chunk list.
+    /// The content's chunk list.
     pub list: ChunkList,
 }
 
 impl Store {
-    /// Notes that content is whole: its file is synced and has its final name.
+    /// Records that content is complete: its file is synced and has its final name.
     ///
     /// # Errors
     ///
-    /// [`StoreError::Sqlite`].
+    /// [`StoreError::Sqlite`] if the write fails.
     pub fn put_media(&mut self, content: ContentId, list: &ChunkList) -> Result<(), StoreError> {
         self.begin()?;
         let _ = self.conn.execute(
@@ -31,11 +31,11 @@ impl Store {
         Ok(())
     }
 
-    /// Content, if it is whole here.
+    /// Returns the record of content, if it is complete here.
     ///
     /// # Errors
     ///
-    /// [`StoreError::Sqlite`].
+    /// [`StoreError::Sqlite`] if the read fails.
     pub fn media(&self, content: ContentId) -> Result<Option<MediaRow>, StoreError> {
         let row: Option<(i64, Vec<u8>)> = self
             .conn
@@ -47,22 +47,22 @@ impl Store {
         }))
     }
 
-    /// The ids of all whole content.
+    /// Returns the ids of all complete content.
     ///
     /// # Errors
     ///
-    /// [`StoreError::Sqlite`].
+    /// [`StoreError::Sqlite`] if the read fails.
     pub fn media_ids(&self) -> Result<Vec<ContentId>, StoreError> {
         let mut query = self.conn.prepare_cached("SELECT content FROM media")?;
         let rows = query.query_map([], |row| row.get::<_, [u8; 32]>(0))?;
         Ok(rows.map(|row| row.map(ContentId::from_bytes)).collect::<Result<_, _>>()?)
     }
 
-    /// Keeps the chunk list of an upload, so that it can go on: after a restart, and in a new stream.
+    /// Stores the chunk list of an upload, so that it can continue after a restart and in a new stream.
     ///
     /// # Errors
     ///
-    /// [`StoreError::Sqlite`].
+    /// [`StoreError::Sqlite`] if the write fails.
     pub fn put_part(&mut self, link: MailboxId, list: &ChunkList) -> Result<(), StoreError> {
         self.begin()?;
         let _ = self.conn.execute(
@@ -72,11 +72,11 @@ impl Store {
         Ok(())
     }
 
-    /// The chunk list of an upload.
+    /// Returns the chunk list of an incomplete upload.
     ///
     /// # Errors
     ///
-    /// [`StoreError::Sqlite`].
+    /// [`StoreError::Sqlite`] if the read fails.
     pub fn part(&self, link: MailboxId, content: ContentId) -> Result<Option<ChunkList>, StoreError> {
         let row: Option<Vec<u8>> = self
             .conn
@@ -86,22 +86,22 @@ impl Store {
         Ok(row.and_then(|chunks| ChunkList::decode(&chunks).ok()))
     }
 
-    /// Of which uploads over a link a part is kept, the oldest first.
+    /// Returns the content ids of the incomplete uploads over a link, oldest first.
     ///
     /// # Errors
     ///
-    /// [`StoreError::Sqlite`].
+    /// [`StoreError::Sqlite`] if the read fails.
     pub fn parts(&self, link: MailboxId) -> Result<Vec<ContentId>, StoreError> {
         let mut query = self.conn.prepare_cached("SELECT content FROM parts WHERE link = ?1 ORDER BY id")?;
         let rows = query.query_map([link.as_bytes()], |row| row.get::<_, [u8; 32]>(0))?;
         Ok(rows.map(|row| row.map(ContentId::from_bytes)).collect::<Result<_, _>>()?)
     }
 
-    /// Forgets an upload that ended.
+    /// Deletes the record of an upload that has ended.
     ///
     /// # Errors
     ///
-    /// [`StoreError::Sqlite`].
+    /// [`StoreError::Sqlite`] if the write fails.
     pub fn forget_part(&mut self, link: MailboxId, content: ContentId) -> Result<(), StoreError> {
         self.begin()?;
         let _ = self.conn.execute(

@@ -1,4 +1,4 @@
-//! Messages.
+//! The messages of all chats.
 
 use handfast::codec::ids::{CommandKey, CompanionId, ContentId};
 use handfast::codec::limits::{AUTHOR_LEN_MAX, TEXT_LEN_MAX};
@@ -11,35 +11,35 @@ use super::{Store, StoreError, cut, sql, unsql};
 #[derive(Clone, Debug)]
 #[expect(clippy::exhaustive_structs, reason = "each field has to be thought of")]
 pub struct NewMessage<'a> {
-    /// The chat.
+    /// The chat's id.
     pub chat: u64,
-    /// Who wrote it; empty: the account itself.
+    /// The author's name; empty for the account itself.
     pub author: &'a str,
-    /// When, in milliseconds since 1970.
+    /// The time at which it was written, in milliseconds since 1970.
     pub time_ms: u64,
-    /// Its text.
+    /// The message's text.
     pub text: &'a str,
-    /// How far it has come.
+    /// How far it has been delivered.
     pub state: MessageState,
-    /// The message that it answers.
+    /// The id of the message to which it replies.
     pub reply_to: Option<u64>,
-    /// Its media, whose content is in the store.
+    /// Its media, whose content must be in the store.
     pub media: Option<&'a MediaDescriptor>,
-    /// The command that made it.
+    /// The command that created it.
     pub command: Option<CommandRef>,
-    /// Its id in the network, if it came from there: no second one is stored.
+    /// Its id in the network, if it came from there. A second message with this id is not stored.
     pub network_id: Option<&'a str>,
 }
 
-/// A message, and the revision of its row.
+/// A message, with the revision of its row.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct StoredMessage {
-    /// The message.
+    /// The message itself.
     pub message: Message,
-    /// The revision.
+    /// The revision of its last change.
     pub rev: u64,
-    /// Whether it was deleted, and only its marker is left.
+    /// Whether it was deleted, so that only its marker is left.
     pub deleted: bool,
     /// Its id in the network, if it came from there.
     pub network_id: Option<String>,
@@ -48,7 +48,7 @@ pub struct StoredMessage {
 pub(super) const COLUMNS: &str = "chat, id, author, time_ms, text, state, reply_to, content, media_type, media_name, \
                                   media_size, companion, command, deleted, rev, edited, network_id";
 
-/// How many columns those are: what a query asks for besides stands behind them.
+/// The number of these columns; further columns of a query come after them.
 pub(super) const COLUMNS_LEN: usize = 17;
 
 impl StoredMessage {
@@ -89,7 +89,7 @@ impl StoredMessage {
         Ok(Self { message, deleted: row.get(13)?, rev: unsql(row.get(14)?), network_id: row.get(16)? })
     }
 
-    /// The item that companions get.
+    /// Returns the item that companions get.
     #[must_use]
     pub fn item(&self) -> Item {
         if self.deleted {
@@ -101,7 +101,7 @@ impl StoredMessage {
 }
 
 impl Store {
-    /// A row of [`COLUMNS`], with its reactions.
+    /// Reads a row of [`COLUMNS`], and the message's reactions.
     pub(super) fn read_message(&self, row: &Row<'_>) -> rusqlite::Result<StoredMessage> {
         let mut stored = StoredMessage::read(row)?;
         let message = &mut stored.message;
@@ -109,11 +109,12 @@ impl Store {
         Ok(stored)
     }
 
-    /// Adds a message. Returns its id and revision; none when the network's id, or the command, is there already.
+    /// Adds a message. Returns its id and revision; `None` when its network id or its command is stored
+    /// already.
     ///
     /// # Errors
     ///
-    /// [`StoreError::Sqlite`], also when there is no such chat or content.
+    /// [`StoreError::Sqlite`], also when the chat or the content does not exist.
     pub fn add_message(&mut self, new: &NewMessage<'_>) -> Result<Option<(u64, u64)>, StoreError> {
         self.begin()?;
         if let Some(network_id) = new.network_id {
@@ -125,7 +126,8 @@ impl Store {
                 return Ok(None);
             }
         }
-        // A companion can name one again whose key the session has forgotten: it makes no second message.
+        // A companion may repeat a command whose key the session has forgotten, which must not create a
+        // second message.
         if let Some(command) = new.command {
             let known = self
                 .conn
@@ -169,12 +171,12 @@ impl Store {
         Ok(Some((id, rev)))
     }
 
-    /// Moves a message of this account on to a further state. Returns its new revision; none when it is there already,
-    /// or the message is not.
+    /// Advances the delivery state of a message of this account. Returns its new revision; `None` if it has
+    /// reached that state already, or does not exist.
     ///
     /// # Errors
     ///
-    /// [`StoreError::Sqlite`].
+    /// [`StoreError::Sqlite`] if the write fails.
     pub fn advance(&mut self, chat: u64, id: u64, state: MessageState) -> Result<Option<u64>, StoreError> {
         self.begin()?;
         let old: Option<i64> = self
@@ -197,12 +199,12 @@ impl Store {
         Ok(Some(rev))
     }
 
-    /// Deletes a message; its marker stays for a while. Gives the content that nothing refers to any more, whose file
-    /// can be removed once the transaction is durable.
+    /// Deletes a message, of which a marker stays for a while. Returns the content that nothing refers to any
+    /// more; its file may be removed once the transaction is durable.
     ///
     /// # Errors
     ///
-    /// [`StoreError::Sqlite`].
+    /// [`StoreError::Sqlite`] if the write fails.
     pub fn delete_message(&mut self, chat: u64, id: u64) -> Result<Option<ContentId>, StoreError> {
         self.begin()?;
         let found = self
@@ -231,7 +233,7 @@ impl Store {
         if used {
             return Ok(None);
         }
-        // A companion that offered it again has it until it names it.
+        // A companion that offered the content again keeps it until its message refers to it.
         if self.conn.prepare_cached("SELECT 1 FROM claims WHERE content = ?1")?.exists([content])? {
             return Ok(None);
         }
@@ -239,8 +241,8 @@ impl Store {
         Ok(Some(ContentId::from_bytes(content)))
     }
 
-    /// A message left its chat's collection: the one that enters it instead gets a new revision, so that companions
-    /// hear of it.
+    /// Gives a new revision to the message that enters a chat's collection because another one left it, so
+    /// that companions receive it.
     fn fill_window(&mut self, chat: u64, gone: u64) -> Result<(), StoreError> {
         // req: SYN-030
         let oldest = self.oldest_of(chat)?;
@@ -255,11 +257,12 @@ impl Store {
         Ok(())
     }
 
-    /// Messages of a chat before one (0: the newest), newest first, at most `count`.
+    /// Returns at most `count` messages of a chat before the one with id `before` (0: the newest), newest
+    /// first.
     ///
     /// # Errors
     ///
-    /// [`StoreError::Sqlite`].
+    /// [`StoreError::Sqlite`] if the read fails.
     pub fn history(&self, chat: u64, before: u64, count: u64) -> Result<Vec<StoredMessage>, StoreError> {
         let before = if before == 0 { u64::MAX } else { before };
         let mut query = self.conn.prepare_cached(&format!(
@@ -270,11 +273,11 @@ impl Store {
         Ok(rows.collect::<Result<_, _>>()?)
     }
 
-    /// One message.
+    /// Returns one message, or its marker.
     ///
     /// # Errors
     ///
-    /// [`StoreError::Sqlite`].
+    /// [`StoreError::Sqlite`] if the read fails.
     pub fn message(&self, chat: u64, id: u64) -> Result<Option<StoredMessage>, StoreError> {
         let mut query = self
             .conn
@@ -282,11 +285,11 @@ impl Store {
         Ok(query.query_row([sql(chat), sql(id)], |row| self.read_message(row)).optional()?)
     }
 
-    /// Messages of this account that the network has not brought to their end, oldest first.
+    /// Returns the messages of this account whose delivery is not finished, oldest first.
     ///
     /// # Errors
     ///
-    /// [`StoreError::Sqlite`].
+    /// [`StoreError::Sqlite`] if the read fails.
     pub fn unfinished(&self) -> Result<Vec<StoredMessage>, StoreError> {
         let mut query = self.conn.prepare_cached(&format!(
             "SELECT {COLUMNS} FROM messages WHERE author = '' AND state < 4 AND deleted = 0 ORDER BY id"
@@ -295,11 +298,11 @@ impl Store {
         Ok(rows.collect::<Result<_, _>>()?)
     }
 
-    /// How many chats and messages there are.
+    /// Returns the numbers of chats and of messages.
     ///
     /// # Errors
     ///
-    /// [`StoreError::Sqlite`].
+    /// [`StoreError::Sqlite`] if the read fails.
     pub fn counts(&self) -> Result<(u64, u64), StoreError> {
         let counts = self.conn.query_row(
             "SELECT (SELECT count(*) FROM chats), (SELECT count(*) FROM messages WHERE deleted = 0)",

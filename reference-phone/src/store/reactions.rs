@@ -7,11 +7,11 @@ use rusqlite::{OptionalExtension, params};
 use super::{Store, StoreError, cut, sql, unsql};
 
 impl Store {
-    /// Gives a message another text.
+    /// Replaces the text of a message.
     ///
     /// # Errors
     ///
-    /// [`StoreError::Sqlite`].
+    /// [`StoreError::Sqlite`] if the write fails.
     pub fn edit_message(&mut self, chat: u64, id: u64, text: &str) -> Result<(), StoreError> {
         self.begin()?;
         let rev = self.next_rev();
@@ -28,12 +28,12 @@ impl Store {
         if is_newest { self.refresh_chat(chat) } else { Ok(()) }
     }
 
-    /// Sets the reaction of an author, empty for the account, to a message that is there; an empty one takes it back.
-    /// Returns whether there was room for it.
+    /// Sets the reaction of an author (empty for the account) to a message; an empty reaction removes it.
+    /// Returns false if the message has as many reactions as it may.
     ///
     /// # Errors
     ///
-    /// [`StoreError::Sqlite`].
+    /// [`StoreError::Sqlite`] if the write fails.
     pub fn react(&mut self, chat: u64, id: u64, author: &str, reaction: &str) -> Result<bool, StoreError> {
         self.begin()?;
         let (author, reaction) = (cut(author, AUTHOR_LEN_MAX), cut(reaction, REACTION_LEN_MAX));
@@ -66,7 +66,7 @@ impl Store {
         Ok(true)
     }
 
-    /// The reactions to a message, in the order of their authors.
+    /// Returns the reactions to a message, sorted by author.
     pub(super) fn reactions(&self, chat: u64, id: u64) -> rusqlite::Result<Vec<Reaction>> {
         let mut query = self.conn.prepare_cached(
             "SELECT author, reaction FROM reactions WHERE chat = ?1 AND id = ?2 ORDER BY author",
@@ -77,11 +77,11 @@ impl Store {
         rows.collect()
     }
 
-    /// The message of a chat that has this id in the network, if it is there and not deleted.
+    /// Returns the id of the message in a chat that has this id in the network, unless it was deleted.
     ///
     /// # Errors
     ///
-    /// [`StoreError::Sqlite`].
+    /// [`StoreError::Sqlite`] if the read fails.
     pub fn message_of_network(&self, chat: u64, network_id: &str) -> Result<Option<u64>, StoreError> {
         let mut query = self
             .conn

@@ -1,4 +1,4 @@
-//! The tables, and how an account comes to be.
+//! The tables of the database, their migrations, and the creation of an account.
 
 use std::fs;
 use std::io::ErrorKind;
@@ -15,9 +15,9 @@ use super::{
     Account, Counters, DATABASE, DEVICE_KEY, Store, StoreError, unsql, unwrap_account_key, wrap_account_key,
 };
 
-/// The version of the tables, in `user_version`.
+/// The version of the tables, stored in `user_version`.
 pub(super) const VERSION: i64 = 5;
-/// The device key while the account is being created.
+/// The name of the device key's file while the account is being created.
 pub(super) const DEVICE_KEY_NEW: &str = "device.key.new";
 
 pub(super) const TABLES: &str = "
@@ -85,8 +85,8 @@ CREATE TABLE companions(
 ) STRICT, WITHOUT ROWID;
 ";
 
-/// What version 2 adds: which messages were edited, reactions, and the revision of a companion's row. Companions of
-/// version 1 get one each, above all that were given.
+/// Version 2 adds edits, reactions, and revisions of companions. Existing companions get revisions above all
+/// others.
 pub(super) const TABLES_2: &str = "
 ALTER TABLE messages ADD COLUMN edited INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE companions ADD COLUMN rev INTEGER NOT NULL DEFAULT 0;
@@ -103,16 +103,16 @@ UPDATE companions SET rev = serial + (SELECT rev FROM account);
 UPDATE account SET rev = rev + next_serial;
 ";
 
-/// What version 3 adds: the revision at which a message last changed after it came, and the messages that are there,
-/// without the markers of deleted ones.
+/// Version 3 adds the revision at which a message last changed, and an index of the messages without deletion
+/// markers.
 pub(super) const TABLES_3: &str = "
 ALTER TABLE messages ADD COLUMN changed INTEGER;
 CREATE INDEX messages_changed ON messages(changed) WHERE changed IS NOT NULL;
 CREATE INDEX messages_live ON messages(chat, id) WHERE deleted = 0;
 ";
 
-/// What version 4 adds: whose upload content is while no message names it. Of what lies there already nobody knows; it
-/// has the same time as what comes now.
+/// Version 4 adds the links to which uploads belong until a message refers to them. For existing ones the
+/// link is unknown; their time starts now.
 pub(super) const TABLES_4: &str = "
 CREATE TABLE claims(
     link BLOB NOT NULL,
@@ -127,14 +127,13 @@ INSERT INTO claims(link, content, since_ms)
     WHERE content NOT IN (SELECT content FROM messages WHERE content IS NOT NULL);
 ";
 
-/// What version 5 changes: commands are known by keys. Those that were known by numbers get the key that both sides
-/// derive for them.
+/// Version 5 identifies commands by keys. Those identified by numbers get the key that both sides derive.
 const TABLES_5: &str = "
 DROP INDEX messages_command;
 ALTER TABLE messages ADD COLUMN command BLOB;
 ";
 
-/// A message whose companion nobody knows any more is nobody's.
+/// Clears the companion of messages whose companion is unknown, and drops the numbers.
 const TABLES_5_KEYED: &str = "
 UPDATE messages SET companion = NULL WHERE companion IS NOT NULL AND command IS NULL;
 ALTER TABLE messages DROP COLUMN cmd_id;
@@ -158,7 +157,7 @@ fn take_step_5(conn: &Connection) -> rusqlite::Result<()> {
     conn.execute_batch(TABLES_5_KEYED)
 }
 
-/// What a version adds to the one before it.
+/// The migration from one version to the next.
 #[derive(Clone, Copy)]
 pub(super) enum Step {
     Batch(&'static str),
@@ -166,7 +165,7 @@ pub(super) enum Step {
 }
 
 impl Step {
-    /// Takes it, in the open transaction.
+    /// Executes the migration in the open transaction.
     pub(super) fn take(self, conn: &Connection) -> rusqlite::Result<()> {
         match self {
             Self::Batch(sql) => conn.execute_batch(sql),
@@ -175,16 +174,17 @@ impl Step {
     }
 }
 
-/// What each version adds to the one before it, from version 2 on.
+/// The migrations of the tables, beginning with that from version 1 to version 2.
 const STEPS: [Step; 4] =
     [Step::Batch(TABLES_2), Step::Batch(TABLES_3), Step::Batch(TABLES_4), Step::Rows(take_step_5)];
 
-/// The steps that tables of a version have taken, and those that they lack; none for what is no version of this program.
+/// Splits the migrations into those that tables of this version have had, and those still missing. Returns
+/// `None` for a version that is not of this program.
 pub(super) fn steps_of(version: i64) -> Option<(&'static [Step], &'static [Step])> {
     STEPS.split_at_checked(usize::try_from(version).ok()?.checked_sub(1)?)
 }
 
-/// What came after the first release of the tables; made when it is not there.
+/// Tables and indexes added after the first release, created if they do not exist.
 const LATER: &str = "
 CREATE TABLE IF NOT EXISTS parts(
     id INTEGER PRIMARY KEY,
@@ -202,12 +202,12 @@ CREATE INDEX IF NOT EXISTS messages_unread ON messages(chat, id) WHERE state = 6
 CREATE INDEX IF NOT EXISTS messages_markers ON messages(rev) WHERE deleted = 1;
 ";
 
-/// Makes what an older program did not.
+/// Creates what an older program of the same version did not.
 pub(super) fn complete(conn: &Connection) -> Result<(), StoreError> {
     Ok(conn.execute_batch(LATER)?)
 }
 
-/// Makes sure that the tables are not those of a newer program, and brings older ones up to this one's.
+/// Refuses tables of a newer program, and migrates older ones.
 pub(super) fn check(conn: &mut Connection) -> Result<(), StoreError> {
     let version: i64 = conn.pragma_query_value(None, "user_version", |row| row.get(0))?;
     match version {
@@ -225,7 +225,7 @@ pub(super) fn check(conn: &mut Connection) -> Result<(), StoreError> {
     }
 }
 
-/// Removes a file that may not be there.
+/// Removes a file that may not exist.
 pub(super) fn remove(path: &Path) -> Result<(), SqliteError> {
     match fs::remove_file(path) {
         Err(error) if error.kind() != ErrorKind::NotFound => Err(file::error(path, &error)),
@@ -239,13 +239,13 @@ pub(super) fn rename_key(dir: &Path) -> Result<(), SqliteError> {
     file::sync_dir(dir)
 }
 
-/// Whether the database has an account, whatever its key.
+/// Returns whether the database has an account, whatever key it is wrapped by.
 fn has_account(conn: &Connection) -> bool {
     let count: Result<i64, _> = conn.query_row("SELECT count(*) FROM account", [], |row| row.get(0));
     count == Ok(1)
 }
 
-/// The device key of the directory; takes up a creation that was cut off after its commit.
+/// Loads the device key of the directory, and completes a creation that was interrupted after its commit.
 pub(super) fn load_key(dir: &Path) -> Result<DeviceKey, StoreError> {
     let (database, key) = (dir.join(DATABASE), dir.join(DEVICE_KEY));
     file::require_plain_or_absent(&database)?;
@@ -292,7 +292,8 @@ pub(super) fn read_counters(conn: &Connection) -> Result<Counters, StoreError> {
     })?)
 }
 
-/// Creates the account. The device key gets its name last: before that there is no account, after that a whole one.
+/// Creates the account. The device key gets its final name last: before that there is no account, after that
+/// it is complete.
 pub(super) fn create(
     dir: &Path,
     name: &str,
@@ -317,13 +318,13 @@ pub(super) fn create(
     let mut store = Store::new(conn, key, counters);
     store.reserve = Some(reserve);
     create_account(&mut store, &account, fill)?;
-    // The main file alone is a whole database from here on.
+    // From here on the main file is complete without the log.
     let _: i64 = store.conn.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0))?;
     rename_key(dir)?;
     Ok((store, account))
 }
 
-/// The tables and the account, in one transaction.
+/// Creates the tables and the account in one transaction.
 pub(super) fn create_account(
     store: &mut Store,
     account: &Account,

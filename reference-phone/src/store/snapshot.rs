@@ -1,4 +1,4 @@
-//! Pages of a snapshot of a collection, and its digest.
+//! The pages of a collection's snapshot, and its digest.
 
 use bytes::Bytes;
 use handfast::codec::frame::{Collection, PageCursor, Row, RowId};
@@ -9,36 +9,36 @@ use rusqlite::params;
 
 use super::{ChatRow, Store, StoreError, chats, companions, messages, sql, unsql};
 
-/// A page, as `Endpoint::page` takes it.
+/// A page, in the form that `Endpoint::page` takes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[expect(clippy::exhaustive_structs, reason = "an answer")]
 pub struct PageRows {
     /// The newest revision when the first page was made.
     pub rev: u64,
-    /// The next page; empty after the last.
+    /// The cursor of the next page; empty after the last.
     pub next: PageCursor,
-    /// The rows.
+    /// The rows of the page.
     pub items: Vec<Bytes>,
 }
 
 impl PageRows {
-    /// A collection without rows.
+    /// Returns a page without rows, which is the only one.
     #[must_use]
     pub fn empty(rev: u64) -> Self {
         Self { rev, next: PageCursor::default(), items: Vec::new() }
     }
 }
 
-/// Where a page begins: behind the row that sorts with these numbers, newest first.
+/// The position at which a page begins: after the row with these numbers, newest first.
 ///
-/// It counts by what rows are, never by a clock or a position in a list, so that a page comes out the same however late
-/// it is asked for again, and a row that moves meanwhile is newer than `rev` and comes as a change.
+/// It consists of properties of the rows, not of a time or a list index, so that a repeated request returns
+/// the same page. A row that moves meanwhile is newer than `rev`, and comes as a change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Place {
     rev: u64,
-    /// The chat's newest message, or the message, or the companion's serial.
+    /// The chat's newest message, or the message's id, or the companion's serial number.
     message: u64,
-    /// The chat; 0 in other lists than that of chats.
+    /// The chat's id in the collection of chats; 0 in all others.
     chat: u64,
 }
 
@@ -60,12 +60,12 @@ impl Place {
 }
 
 impl Store {
-    /// A page of a collection with at most `budget` bytes of rows; none when the cursor cannot be read, or is of a log
-    /// that no longer reaches back to it. A collection that is not known has no rows.
+    /// Returns a page of a collection with at most `budget` bytes of rows; `None` when its cursor cannot be
+    /// read, or is older than the log. An unknown collection has no rows.
     ///
     /// # Errors
     ///
-    /// [`StoreError::Sqlite`].
+    /// [`StoreError::Sqlite`] if the read fails.
     pub fn page(
         &self,
         collection: &Collection,
@@ -110,17 +110,17 @@ impl Store {
                 })?;
                 fill(rows, place.rev, budget).map(Some)
             }
-            // The changes are no rows to be had from the beginning: their snapshot tells the revision alone.
+            // Changes cannot be read from the beginning, so their snapshot only reports the revision.
             // req: MSG-062
             _ => Ok(Some(PageRows::empty(place.rev))),
         }
     }
 
-    /// The digest of a collection, over the rows as they are durable.
+    /// Returns the digest of a collection's durable rows.
     ///
     /// # Errors
     ///
-    /// [`StoreError::Sqlite`].
+    /// [`StoreError::Sqlite`] if the read fails.
     pub fn digest(&self, collection: &Collection) -> Result<RowDigest, StoreError> {
         // req: SYN-015
         match CollectionName::decode(collection) {
@@ -146,7 +146,7 @@ impl Store {
     }
 }
 
-/// The digest of rows of id and revision.
+/// Returns the digest of rows that consist of id and revision.
 fn sum(mut rows: rusqlite::Rows<'_>) -> rusqlite::Result<RowDigest> {
     let mut digest = RowDigest::default();
     while let Some(row) = rows.next()? {
@@ -155,7 +155,7 @@ fn sum(mut rows: rusqlite::Rows<'_>) -> rusqlite::Result<RowDigest> {
     Ok(digest)
 }
 
-/// Rows in order, while they fit; each with its place.
+/// Collects rows in order, as far as they fit; each comes with its position.
 fn fill(
     rows: impl Iterator<Item = rusqlite::Result<(Row, u64, u64)>>,
     rev: u64,

@@ -1,5 +1,6 @@
-//! Made-up contacts: a message reaches them step by step, and whoever has read it answers. A contact is there from when
-//! a message is delivered to it until a while after the last one; it likes what ends with an exclamation mark.
+//! Simulated contacts: a message reaches them step by step, and whoever has read it answers. A contact is
+//! online from the delivery of a message until some time after the last one, and likes texts that end with an
+//! exclamation mark.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
@@ -9,16 +10,16 @@ use handfast_messages::MessageState;
 
 use super::{Change, MessageName, Outgoing, UpstreamEvent};
 
-/// When the network has a message.
+/// The time after which the network has a message.
 pub const SENT_AFTER: Duration = Duration::from_millis(40);
-/// When it is delivered.
+/// The time after which a message is delivered.
 pub const DELIVERED_AFTER: Duration = Duration::from_millis(120);
-/// When it is read and answered.
+/// The time after which a message is read and answered.
 pub const READ_AFTER: Duration = Duration::from_millis(300);
 
-/// How long a contact stays after the last step of a message.
+/// How long a contact stays online after the last step of a message.
 pub const PRESENT_FOR: Duration = Duration::from_secs(5);
-/// What it thinks of a text that ends with an exclamation mark.
+/// A contact's reaction to a text that ends with an exclamation mark.
 pub const LIKE: &str = "👍";
 
 const STEPS: [(Duration, MessageState); 3] = [
@@ -27,25 +28,25 @@ const STEPS: [(Duration, MessageState); 3] = [
     (READ_AFTER, MessageState::Read),
 ];
 
-/// The contacts of a made-up network, and what is on its way to them.
+/// The contacts of a simulated network, and the messages on their way to them.
 #[derive(Debug)]
 pub struct Contacts {
     answer: fn(&str) -> String,
     due: BTreeMap<(Timestamp, u64), (Outgoing, MessageState)>,
     next: u64,
     ready: VecDeque<UpstreamEvent>,
-    /// Chats whose contact is there, and until when.
+    /// The chats whose contact is online, and until when.
     present: BTreeMap<u64, Timestamp>,
 }
 
 impl Contacts {
-    /// Contacts who answer a text so.
+    /// Creates contacts that answer a text with the result of `answer`.
     #[must_use]
     pub const fn new(answer: fn(&str) -> String) -> Self {
         Self { answer, due: BTreeMap::new(), next: 0, ready: VecDeque::new(), present: BTreeMap::new() }
     }
 
-    /// A message is on its way; of one that had come further before, the rest of it.
+    /// Sends a message on its way, or continues one that was partly delivered before.
     pub fn send(&mut self, now: Timestamp, message: &Outgoing) {
         for (after, state) in STEPS {
             if state > message.state {
@@ -55,7 +56,7 @@ impl Contacts {
         }
     }
 
-    /// The next thing that happened, up to now.
+    /// Returns the next event up to `now`.
     pub fn poll(&mut self, now: Timestamp) -> Option<UpstreamEvent> {
         if let Some(event) = self.ready.pop_front() {
             return Some(event);
@@ -71,7 +72,7 @@ impl Contacts {
         Some(UpstreamEvent::Presence { chat, is_there: false })
     }
 
-    /// What a step leads to: it becomes durable together with the step.
+    /// Queues what a step causes, so that it becomes durable together with the step.
     fn follow(&mut self, at: Timestamp, message: Outgoing, state: MessageState) {
         let chat = message.chat;
         if state < MessageState::Delivered {
@@ -100,7 +101,7 @@ impl Contacts {
         }
     }
 
-    /// When something will happen next.
+    /// Returns when the next event will come.
     #[must_use]
     pub fn deadline(&self) -> Option<Timestamp> {
         if !self.ready.is_empty() {

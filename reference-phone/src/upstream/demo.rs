@@ -1,4 +1,4 @@
-//! A network of made-up contacts: 20 chats with 100 messages each, and an answer to every text.
+//! A network of simulated contacts: 20 chats with 100 messages each, and an answer to every text.
 
 use handfast::Timestamp;
 use handfast::codec::limits::TEXT_LEN_MAX;
@@ -7,18 +7,18 @@ use super::contacts::Contacts;
 use super::{NetworkChat, NetworkMessage, Outgoing, OutgoingChange, Upstream, UpstreamEvent};
 use crate::store::cut;
 
-/// How many chats there are.
+/// The number of chats.
 pub const CHATS: u64 = 20;
-/// How many messages each has.
+/// The number of messages in each chat.
 pub const MESSAGES: u64 = 100;
-/// Every how many messages one has a photo.
+/// One message in this many has a photo.
 const PHOTO_EVERY: u64 = 80;
-/// Width and height of a photo, in pixels.
+/// The width and height of a photo, in pixels.
 const PHOTO_SIDE: u32 = 96;
-/// 2026-01-01: the history ends about here.
+/// The end of the history, in milliseconds since 1970: 2026-01-01.
 const HISTORY_END_MS: u64 = 1_767_225_600_000;
 
-/// What an answer begins with.
+/// The beginning of every answer.
 pub const ECHO: &str = "echo: ";
 
 const FIRST: [&str; 10] = ["Ada", "Bruno", "Chioma", "Dae", "Elif", "Farid", "Greta", "Hana", "Ivo", "Jun"];
@@ -40,7 +40,7 @@ fn echo(text: &str) -> String {
     cut(&format!("{ECHO}{text}"), TEXT_LEN_MAX).to_owned()
 }
 
-/// A small generator with nothing secret in it: the same seed gives the same network.
+/// A hash for reproducible content: the same seed gives the same network. It is not for secrets.
 fn mix(seed: u64, a: u64, b: u64) -> u64 {
     let mut x = seed ^ a.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ b.wrapping_mul(0xc2b2_ae3d_27d4_eb4f);
     for shift in [30, 27, 31] {
@@ -55,14 +55,14 @@ fn pick<'a>(words: &[&'a str], number: u64) -> &'a str {
 }
 
 impl Demo {
-    /// The network of a seed.
+    /// Creates the network of a seed.
     #[must_use]
     pub fn new(seed: u64) -> Self {
         Self { seed, contacts: Contacts::new(echo) }
     }
 
     fn name(&self, chat: u64) -> String {
-        // Neighbours differ, and so do all 20.
+        // Neighbouring chats have different names, and so do all 20.
         let (first, last) = (pick(&FIRST, chat), pick(&LAST, chat / 10 + mix(self.seed, chat, 1) % 3 * 2));
         format!("{first} {last}")
     }
@@ -90,7 +90,7 @@ impl Demo {
     }
 }
 
-/// A small picture: two colours that run into one another.
+/// Returns a small PNG picture with a gradient of two colours.
 fn photo(seed: u64) -> Option<Vec<u8>> {
     let [red, green, blue, ..] = seed.to_be_bytes();
     let picture = image::RgbImage::from_fn(PHOTO_SIDE, PHOTO_SIDE, |x, y| {
@@ -117,7 +117,7 @@ impl Upstream for Demo {
         self.contacts.send(now, &message);
     }
 
-    /// Made-up contacts take no notice.
+    /// Simulated contacts ignore changes.
     fn change(&mut self, _: Timestamp, _: OutgoingChange) {}
 
     fn poll(&mut self, now: Timestamp) -> Option<UpstreamEvent> {
