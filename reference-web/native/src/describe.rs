@@ -1,4 +1,4 @@
-//! Events and answers as JSON.
+//! Events and answers of the companion as JSON objects.
 
 use handfast::DeviceRole;
 use handfast_messages::CollectionName;
@@ -21,7 +21,7 @@ fn row(m: &Message) -> Value {
         "media_name": name, "media_size": size, "edited": m.edited, "reactions": reactions.collect::<Vec<_>>()})
 }
 
-/// An event as a JSON object; codes are described by the driver, which draws them.
+/// Converts an event. The driver makes the events with pairing codes itself, because it draws them.
 pub(crate) fn event(event: &AppEvent) -> Value {
     match event {
         AppEvent::Export { content, out } => {
@@ -126,7 +126,7 @@ pub(crate) fn companions(companions: &[LinkedCompanion]) -> Value {
     json!({"companions": rows.collect::<Vec<_>>()})
 }
 
-/// The status; `process` is what a running companion uses, or null.
+/// Converts the status; `process` is the resource usage of a running companion, or null.
 pub(crate) fn status(status: &Status, process: &Value) -> Value {
     let link = status.link.as_ref().map(|link| {
         json!({"companion": link.companion.to_string(), "account": link.account_name, "relay": link.relay,

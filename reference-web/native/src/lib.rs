@@ -1,7 +1,8 @@
-//! The reference companion of Handfast, native: it shows a code, mirrors the phone's chats, sends and fetches.
+//! The native reference companion of Handfast: it shows a pairing code, mirrors the phone's chats, sends
+//! messages, and fetches media.
 //!
-//! [`app::App`] is everything without I/O; [`driver`] runs it over sockets and a database; [`terminal`] is what
-//! it says to a person.
+//! [`app::App`] has the logic and does no I/O; [`driver`] runs it over sockets and a database; [`terminal`]
+//! words its events and answers for a person.
 
 pub mod app;
 mod describe;

@@ -18,16 +18,16 @@ use reference_web::store::Store;
 use reference_web::terminal;
 use serde_json::{Value, json};
 
-/// How long a running companion may take to answer.
+/// The longest time for an answer of the running companion.
 const ANSWER_MAX: Duration = Duration::from_secs(30);
 
-/// How long it may take to copy a file in; it gives up by itself when the file's disk does not answer.
+/// The longest time for copying a file in; the companion gives up earlier if the file's disk does not answer.
 const COPY_MAX: Duration = Duration::from_mins(30);
 
 /// The largest file of certificates, in bytes.
 const CA_LEN_MAX: u64 = 1_048_576;
 
-/// The relay of new codes, when none is given.
+/// The relay for new pairing codes when `--relay` is not given.
 const RELAY_DEFAULT: &str = "127.0.0.1:8787";
 
 /// The native companion of Handfast: a window on the chats of a phone.
@@ -133,17 +133,17 @@ fn main() -> ExitCode {
     }
 }
 
-/// How it speaks to a program.
+/// Reads and prints JSON, for a program.
 const JSON: Console =
     Console { tell: tell_json, read: |line| parse_object(line.as_bytes()).map_err(Into::into) };
 
-/// How it speaks to a person.
+/// Reads and prints text, for a person.
 const WORDS: Console = Console {
     tell: tell_words,
     read: |line| terminal::request(line).ok_or_else(|| anyhow::anyhow!("please type yes or no")),
 };
 
-/// Prints an event as JSON. A reader that is gone does not end the companion.
+/// Prints an event as JSON. An output that nobody reads any more is ignored, so that the companion goes on.
 fn tell_json(event: &Value) {
     let mut event = event.clone();
     for words in ["drawing", "not_drawn"] {
@@ -152,7 +152,8 @@ fn tell_json(event: &Value) {
     told(print_line(&event));
 }
 
-/// Prints an event in words, likewise. The thousands of messages of a first sync are told by their number.
+/// Prints an event as text, likewise. The messages of the first synchronization, thousands perhaps, are left
+/// out: its last event has their number.
 fn tell_words(event: &Value) {
     static SYNCED: AtomicBool = AtomicBool::new(false);
     match event["event"].as_str() {
@@ -216,7 +217,7 @@ fn run(args: Args) -> anyhow::Result<()> {
     Ok(show(&answer, args.json)?)
 }
 
-/// Prints an answer.
+/// Prints an answer, as JSON or as text.
 fn show(answer: &Value, json: bool) -> Result<(), Unwritable> {
     if json {
         return printed(print_line(answer));
@@ -225,7 +226,7 @@ fn show(answer: &Value, json: bool) -> Result<(), Unwritable> {
     printed(print_words(&terminal::answer(answer, u64::try_from(wall.as_millis()).unwrap_or(u64::MAX))))
 }
 
-/// How relays are reached: by the public authorities, and by those of a file.
+/// Returns the connector to relays, which trusts the public authorities and those of a file.
 fn connector(ca: Option<&Path>) -> anyhow::Result<Connector> {
     let Some(path) = ca else { return Ok(Connector::new()?) };
     let pem = UserFile::read_all(path, CA_LEN_MAX).context("--ca")?;
@@ -244,7 +245,8 @@ fn require(dir: &Path) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Asks the running companion, or opens its directory when none runs: what it takes leaves when `run` is started.
+/// Asks the running companion, or opens its directory when none runs; what is queued then is sent when `run`
+/// is started.
 fn ask(dir: &Path, settings: Settings, request: &Value) -> anyhow::Result<Value> {
     require(dir)?;
     if let Some(mut client) = ControlClient::connect(dir)? {

@@ -1,5 +1,6 @@
-//! Content of the companion: the directory of content, and the chunk lists of what is under way, in files beside it. The
-//! same content may be sent and fetched at the same time.
+//! The companion's directory of content, and the chunk lists of unfinished transfers in files beside the
+//! content. The same content may be sent and fetched at the same time, so that the two lists have different
+//! names.
 
 use std::collections::BTreeSet;
 use std::fs::{self, File};
@@ -13,7 +14,7 @@ use handfast::media::ChunkList;
 use handfast::sqlite::{SqliteError, file};
 use handfast_programs::{Destination, ImportError, Imported, PartCheck, Progress, Staged, UserFileError};
 
-/// The directory of content, with its chunk lists.
+/// The directory of content with its chunk lists.
 #[derive(Clone, Debug)]
 pub struct MediaDir(handfast_programs::MediaDir);
 
@@ -25,74 +26,78 @@ impl Deref for MediaDir {
     }
 }
 
-/// Content could not be copied to where the user wants it.
+/// The reason why content could not be copied out of the directory.
 #[derive(Debug, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ExportError {
-    /// It cannot be written there.
+    /// The destination cannot be written.
     #[error(transparent)]
     Destination(#[from] UserFileError),
-    /// It is not here any more.
+    /// The content is missing here, or cannot be read.
     #[error("the content cannot be read here ({0}); ask for it again")]
     Content(SqliteError),
 }
 
-/// Which files of the directory belong to something: see [`MediaDir::sweep`].
+/// The files that [`MediaDir::sweep`] must keep.
 #[derive(Debug, Default)]
 #[expect(clippy::exhaustive_structs, reason = "one field for each kind of file")]
 pub struct Wanted {
-    /// Whole content that a message or a transfer has.
+    /// The complete content that a message or a transfer refers to.
     pub whole: BTreeSet<ContentId>,
-    /// Content that is being sent.
+    /// The content that is being sent, whose chunk lists are kept.
     pub sent: BTreeSet<ContentId>,
-    /// Content that is being fetched.
+    /// The content that is being fetched, whose parts and chunk lists are kept.
     pub fetched: BTreeSet<ContentId>,
 }
 
-/// The name of the list of content under way.
+/// Returns the file name of the chunk list of content that is being fetched.
 fn list(content: ContentId) -> String {
     format!("{content}.list")
 }
 
-/// The name of the list of content that is sent.
+/// Returns the file name of the chunk list of content that is being sent.
 fn sent_list(content: ContentId) -> String {
     format!("{content}.sent")
 }
 
 impl MediaDir {
-    /// Opens the directory of content, and creates it if it is not there.
+    /// Opens the directory of content in the data directory `data`, and creates it if it does not exist.
     ///
     /// # Errors
-    /// [`SqliteError::NotAFile`], [`SqliteError::File`].
+    ///
+    /// [`SqliteError::NotAFile`] or [`SqliteError::File`].
     pub fn open(data: &Path) -> Result<Self, SqliteError> {
         handfast_programs::MediaDir::open(data).map(Self)
     }
 
-    /// Opens content under way, cut to what is durable, to be written behind that.
+    /// Opens a part of content for appending, truncated to the `len` bytes that are durable.
     ///
     /// # Errors
-    /// [`SqliteError`], also when the file is shorter than what is said to be durable.
+    ///
+    /// [`SqliteError::File`], also when the file is shorter than `len`.
     pub fn open_part(&self, content: ContentId, len: u64) -> Result<File, SqliteError> {
         self.resume_part(None, content, len)
     }
 
-    /// Opens the list of content under way, as [`MediaDir::open_part`] its content.
+    /// Opens the chunk list of a part for appending, truncated like the part in [`MediaDir::open_part`].
     ///
     /// # Errors
+    ///
     /// As [`MediaDir::open_part`].
     pub fn open_list(&self, content: ContentId, len: u64) -> Result<File, SqliteError> {
         self.open_cut(&list(content), len)
     }
 
-    /// The list of content under way, if it is whole and that of the content.
+    /// Returns the stored chunk list of content that is being fetched, if it is complete and hashes to the
+    /// content id.
     #[must_use]
     pub fn whole_list(&self, content: ContentId) -> Option<ChunkList> {
         let list = ChunkList::decode(&self.read_list(content, u64::MAX).ok()?).ok()?;
         (list.content_id() == content).then_some(list)
     }
 
-    /// A check of what is here of content whose stream ended before its time; `None` when nothing of it is of use.
-    /// The last chunk is left out: it comes again, so that each stream has an end.
+    /// Returns a check of the part that was kept when a stream ended early; `None` when the part cannot be
+    /// used. The check leaves out the last chunk, which is fetched again so that every stream has an end.
     #[must_use]
     pub fn check_part(&self, content: ContentId) -> Option<PartCheck> {
         let list = self.whole_list(content)?;
@@ -101,60 +106,67 @@ impl MediaDir {
         Some(PartCheck::new(part, list, end - end % MEDIA_CHUNK_LEN))
     }
 
-    /// The first `len` bytes of the list of content under way.
+    /// Reads the first `len` bytes of the chunk list of content that is being fetched.
     ///
     /// # Errors
-    /// [`SqliteError`].
+    ///
+    /// [`SqliteError`] if the file cannot be read.
     pub fn read_list(&self, content: ContentId, len: u64) -> Result<Vec<u8>, SqliteError> {
         read(&self.file(&list(content)), len)
     }
 
-    /// Keeps the list of content that is to be sent.
+    /// Writes the chunk list of content that is to be sent.
     ///
     /// # Errors
-    /// [`SqliteError`].
+    ///
+    /// [`SqliteError`] if the file cannot be written.
     pub fn write_list(&self, content: ContentId, list: &ChunkList) -> Result<(), SqliteError> {
         let path = self.file(&sent_list(content));
         handfast_programs::write_file(&path, &list.encode()).map_err(|error| file::error(&path, &error))
     }
 
-    /// The list of content that is to be sent.
+    /// Reads the chunk list of content that is to be sent, encoded.
     ///
     /// # Errors
-    /// [`SqliteError`].
+    ///
+    /// [`SqliteError`] if the file cannot be read.
     pub fn read_sent_list(&self, content: ContentId) -> Result<Vec<u8>, SqliteError> {
         read(&self.file(&sent_list(content)), u64::MAX)
     }
 
-    /// Forgets the list of content that was sent.
+    /// Removes the chunk list of content that was sent.
     pub fn drop_sent_list(&self, content: ContentId) {
-        // It may be gone already.
+        // A missing file needs no removal.
         let _ = fs::remove_file(self.file(&sent_list(content)));
     }
 
-    /// Gives content that is whole, checked and synced its name.
+    /// Renames a part to its final name, once it is complete, verified and synced, and removes its chunk
+    /// list.
     ///
     /// # Errors
-    /// [`SqliteError`].
+    ///
+    /// [`SqliteError`] if the part cannot be renamed.
     pub fn finish(&self, content: ContentId) -> Result<(), SqliteError> {
         self.finish_part(None, content)?;
-        // It may be gone already.
+        // A missing file needs no removal.
         let _ = fs::remove_file(self.file(&list(content)));
         Ok(())
     }
 
-    /// Forgets what is under way of some content.
+    /// Removes the part of content and its chunk list.
     pub fn drop_part(&self, content: ContentId) {
         self.0.drop_part(None, content);
-        // It may be gone already.
+        // A missing file needs no removal.
         let _ = fs::remove_file(self.file(&list(content)));
     }
 
-    /// Removes what belongs to nothing: cut imports, content that was copied in and never noted, lists of content that is
-    /// not sent any more, parts of content that nobody fetches. Other files are left alone.
+    /// Removes files that nothing refers to: interrupted imports, content that was copied in but not
+    /// recorded, chunk lists of transfers that ended, and parts that are not fetched. Files of other names
+    /// stay.
     ///
     /// # Errors
-    /// [`SqliteError::File`].
+    ///
+    /// [`SqliteError::File`] if a file cannot be removed.
     pub fn sweep(&self, wanted: &Wanted) -> Result<(), SqliteError> {
         let whole = wanted.whole.iter().map(ContentId::to_string);
         let sent = wanted.sent.iter().map(|content| sent_list(*content));
@@ -165,27 +177,32 @@ impl MediaDir {
         self.0.sweep(&whole.chain(sent).chain(fetched).collect())
     }
 
-    /// Renames a copy to its final name, and keeps its list.
+    /// Renames a staged copy to its final name, and writes its chunk list.
     ///
     /// # Errors
-    /// [`ImportError::Write`].
+    ///
+    /// [`ImportError::Write`] if either fails.
     pub fn take_in(&self, staged: &Staged) -> Result<Imported, ImportError> {
         self.write_list(staged.list().content_id(), staged.list())?;
         Ok(self.0.take_in(staged)?)
     }
 
-    /// Copies a file in at once.
+    /// Copies a file in, in one call: [`MediaDir::stage`](handfast_programs::MediaDir::stage), then
+    /// [`MediaDir::take_in`].
     ///
     /// # Errors
-    /// [`ImportError`].
+    ///
+    /// [`ImportError`] if the file cannot be read or the copy cannot be written.
     pub fn import(&self, source: &Path) -> Result<Imported, ImportError> {
         self.take_in(&self.stage(source, &Progress::default())?)
     }
 
-    /// Copies whole content to a path of the user's choice, whole or not at all. Returns its length. It may hang, too.
+    /// Copies complete content to a path of the user's choice, and leaves no incomplete file there. Returns
+    /// its length in bytes. The call may block for as long as the disk of that path does not answer.
     ///
     /// # Errors
-    /// [`ExportError`].
+    ///
+    /// [`ExportError`] if the content cannot be read or the path cannot be written.
     pub fn export(&self, content: ContentId, out: &Path, progress: &Progress) -> Result<u64, ExportError> {
         let mut input = file::open(&self.path(content), false).map_err(ExportError::Content)?;
         let len = input.metadata().map_err(|error| ExportError::Content(file::error(out, &error)))?.len();
@@ -193,7 +210,7 @@ impl MediaDir {
     }
 }
 
-/// The first `len` bytes of a file.
+/// Reads the first `len` bytes of a file.
 fn read(path: &Path, len: u64) -> Result<Vec<u8>, SqliteError> {
     let mut bytes = Vec::new();
     let input = file::open(path, false)?;

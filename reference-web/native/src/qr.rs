@@ -1,4 +1,4 @@
-//! Drawing of QR codes: for a terminal, and as a PNG file (spec, qr).
+//! Draws QR codes, for a terminal and as a PNG file (spec, qr).
 
 use std::io;
 use std::path::Path;
@@ -7,35 +7,35 @@ use handfast::SystemError;
 use handfast_programs::{Destination, write_file};
 use qrcode::{EcLevel, QrCode};
 
-/// Light modules around a code.
+/// The width of the quiet zone, in modules.
 const QUIET_ZONE: usize = 4;
-/// Pixels of a module in a PNG, each way.
+/// The side of a module in a PNG, in pixels.
 const MODULE_LEN: usize = 8;
-/// Grey values of a PNG.
+/// The grey values of modules in a PNG.
 const DARK: u8 = 0;
 const LIGHT: u8 = 255;
 
-/// A code could not be drawn.
+/// The reason why a code could not be drawn.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum DrawError {
-    /// The text does not fit a code.
+    /// The text is too long for a QR code.
     #[error("the text does not fit a QR code")]
     TooLong,
-    /// The picture cannot be put there.
+    /// The destination of the picture is not usable.
     #[error(transparent)]
     Place(handfast_programs::UserFileError),
     /// The picture cannot be written.
     #[error("cannot write {path} ({reason}): choose another file with --qr-png")]
     File {
-        /// The file.
+        /// The file's path.
         path: String,
-        /// Why.
+        /// The operating system's reason.
         reason: SystemError,
     },
 }
 
-/// A drawn code: dark and light modules, the quiet zone included.
+/// A QR code as dark and light modules, including the quiet zone.
 #[derive(Debug)]
 pub struct Drawing {
     width: usize,
@@ -43,10 +43,11 @@ pub struct Drawing {
 }
 
 impl Drawing {
-    /// Draws a text at error correction level M.
+    /// Encodes a text at error correction level M.
     ///
     /// # Errors
-    /// [`DrawError::TooLong`].
+    ///
+    /// [`DrawError::TooLong`] if the text does not fit.
     pub fn new(text: &str) -> Result<Self, DrawError> {
         // req: QRP-007
         let code = QrCode::with_error_correction_level(text, EcLevel::M).map_err(|_| DrawError::TooLong)?;
@@ -60,7 +61,7 @@ impl Drawing {
         Ok(Self { width, dark })
     }
 
-    /// Modules each way, the quiet zone included.
+    /// Returns the number of modules of a side, including the quiet zone.
     #[must_use]
     pub fn width(&self) -> usize {
         self.width
@@ -70,9 +71,9 @@ impl Drawing {
         x < self.width && self.dark.get(y * self.width + x).copied().unwrap_or(false)
     }
 
-    /// The code for a terminal: two modules a character, black on white by colour codes, so that a dark terminal shows
-    /// it as it must be. Without colours the light modules are drawn, which is right on a dark terminal; on a light one
-    /// it is inverted, and most phones read that, too.
+    /// Returns the code as text for a terminal, with two modules in each character. With colours it is black
+    /// on white on any terminal. Without colours the light modules are drawn, which is right on a dark
+    /// terminal; on a light one the code is inverted, which most phones can read.
     #[must_use]
     pub fn to_terminal(&self, colours: bool) -> String {
         let (before, behind) = if colours { ("\x1b[30;107m", "\x1b[0m") } else { ("", "") };
@@ -94,10 +95,11 @@ impl Drawing {
         out
     }
 
-    /// The code as a PNG: 8-bit greyscale, eight pixels a module.
+    /// Returns the code as a PNG: 8-bit greyscale, eight pixels for the side of a module.
     ///
     /// # Errors
-    /// The encoder's, of memory alone.
+    ///
+    /// [`png::EncodingError`] if memory or the size limit does not suffice.
     pub fn to_png(&self) -> Result<Vec<u8>, png::EncodingError> {
         let side = self.width.saturating_mul(MODULE_LEN);
         let side_u32 = u32::try_from(side).map_err(|_| png::EncodingError::LimitsExceeded)?;
@@ -117,10 +119,11 @@ impl Drawing {
         Ok(bytes)
     }
 
-    /// Writes the PNG, whole or not at all, readable by this user alone: it holds the code's secret.
+    /// Writes the PNG in one step, readable by this user alone because the code contains a secret.
     ///
     /// # Errors
-    /// [`DrawError::File`].
+    ///
+    /// [`DrawError::Place`] or [`DrawError::File`].
     pub fn write_png(&self, path: &Path) -> Result<(), DrawError> {
         let failed =
             |reason: io::Error| DrawError::File { path: path.display().to_string(), reason: reason.into() };

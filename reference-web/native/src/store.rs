@@ -1,7 +1,7 @@
-//! The companion's store: `companion.db`, `device.key` and the directory of content.
+//! The companion's store: the database `companion.db`, the key `device.key`, and the directory of content.
 //!
-//! One transaction is open at a time, from the first write on until [`Store::commit`]: what one round of inputs
-//! produced becomes durable together, with the commits of the machine.
+//! There is one connection, with one transaction at a time: the first write opens it, and [`Store::commit`]
+//! makes all of it durable, the commits of the library together with what the companion derived from them.
 
 mod commands;
 mod companions;
@@ -32,41 +32,41 @@ pub use transfers::{Direction, PutRow, Transfer, TransferState};
 
 use crate::media::MediaDir;
 
-/// The database's name in the data directory.
+/// The name of the database file in the data directory.
 pub const DB_FILE: &str = "companion.db";
-/// The device key's name in the data directory.
+/// The name of the device key's file in the data directory.
 pub const KEY_FILE: &str = "device.key";
 
-/// The store could not be opened, read or written.
+/// The reason why the store could not do something.
 #[derive(Debug, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum StoreError {
-    /// SQLite, or a file.
+    /// SQLite or a file failed.
     #[error(transparent)]
     Sqlite(#[from] SqliteError),
-    /// The tables are of a newer program.
+    /// The database has the version of a newer program.
     #[error("the data directory was written by a newer handfast-web (version {0}): use that")]
     Newer(i64),
-    /// The database lacks its tables.
+    /// The database has no tables of this program.
     #[error("companion.db is not whole: restore the whole data directory, or empty it and pair again")]
     NotWhole,
-    /// The device key's file is missing.
+    /// The file of the device key is missing.
     #[error(
         "device.key is missing beside companion.db: restore it, or empty the data directory and pair again"
     )]
     KeyMissing,
-    /// A change could not be written whole.
+    /// A change could only be written in part, and was rolled back.
     #[error("a change could not be stored whole, and was taken back")]
     Incomplete,
-    /// Another machine wrote to the store.
+    /// Another process wrote to the rows of the link.
     #[error("the store was changed by something else (expected version {expected}, found {found})")]
     Conflict {
-        /// What this process wrote last.
+        /// The version of the rows that this process wrote last.
         expected: u64,
-        /// What was found.
+        /// The version that is stored.
         found: u64,
     },
-    /// A stored value is not what it must be.
+    /// A stored value is outside its range.
     #[error(
         "a row of the store is damaged ({0}): restore the data directory, or run `logout --yes` and pair again"
     )]
@@ -74,7 +74,8 @@ pub enum StoreError {
 }
 
 impl StoreError {
-    /// Whether it cannot be otherwise when it is tried again: the store is another's, or not whole.
+    /// Returns whether another attempt must fail too, because the database is damaged or belongs to another
+    /// program.
     #[must_use]
     pub const fn is_final(&self) -> bool {
         match self {
@@ -109,25 +110,26 @@ impl From<CommitError<SqliteError>> for StoreError {
     }
 }
 
-/// The companion's store. One process has it, under the lock of its directory.
+/// The companion's open database and files. The caller holds the lock of the data directory.
 #[derive(Debug)]
 pub struct Store {
     conn: Connection,
     key: DeviceKey,
     dir: PathBuf,
     media: MediaDir,
-    /// The wall clock.
+    /// Returns the wall clock's time, in milliseconds since 1970.
     wall_ms: fn() -> u64,
     in_txn: bool,
-    /// Room for the day on which the disk is full; none for a database that the caller opened.
+    /// Reserved disk space; `None` for a database that the caller opened.
     reserve: Option<Reserve>,
 }
 
 impl Store {
-    /// Opens the store of a data directory, and creates it if it is not there.
+    /// Opens the store in a data directory, and creates it if it does not exist.
     ///
     /// # Errors
-    /// [`StoreError`].
+    ///
+    /// [`StoreError`] if it cannot be opened, or is damaged.
     pub fn open(dir: &Path) -> Result<Self, StoreError> {
         let media = MediaDir::open(dir)?;
         let (conn, reserve, key) = schema::open(dir)?;
@@ -147,25 +149,26 @@ impl Store {
         Ok(Self { conn, key, dir: dir.to_path_buf(), media, wall_ms, in_txn: false, reserve: None })
     }
 
-    /// Whether a data directory holds a store.
+    /// Returns whether a data directory contains a store.
     #[must_use]
     pub fn exists(dir: &Path) -> bool {
         dir.join(DB_FILE).is_file()
     }
 
-    /// The directory of content.
+    /// Returns the directory of content.
     #[must_use]
     pub fn media(&self) -> &MediaDir {
         &self.media
     }
 
-    /// Milliseconds since 1970 on the wall clock, which nobody vouches for.
+    /// Returns the wall clock's time, in milliseconds since 1970. The clock may be wrong, so that it serves
+    /// for display only.
     #[must_use]
     pub fn wall_ms(&self) -> u64 {
         (self.wall_ms)()
     }
 
-    /// The connection, inside a transaction that writes.
+    /// Returns the connection, with a transaction open.
     fn write(&mut self) -> Result<&Connection, StoreError> {
         if !self.in_txn {
             if self.reserve.as_ref().is_some_and(Reserve::is_wanted) {
@@ -177,16 +180,17 @@ impl Store {
         Ok(&self.conn)
     }
 
-    /// Whether something waits for [`Store::commit`].
+    /// Returns whether a transaction is open.
     #[must_use]
     pub fn is_dirty(&self) -> bool {
         self.in_txn
     }
 
-    /// Makes everything written since the last time durable.
+    /// Makes the open transaction durable, if there is one.
     ///
     /// # Errors
-    /// [`StoreError`]; nothing of it is stored then: call [`Store::roll_back`].
+    ///
+    /// [`StoreError`] if that fails; call [`Store::roll_back`] then.
     pub fn commit(&mut self) -> Result<(), StoreError> {
         if self.in_txn {
             let _ = self.conn.prepare_cached("COMMIT")?.execute([])?;
@@ -195,69 +199,77 @@ impl Store {
         Ok(())
     }
 
-    /// A write failed, perhaps for want of room: empties the log with the room that is held back for it. No transaction may
-    /// be open. Where nothing comes of it, the next write says why.
+    /// Empties the log with the reserved disk space, after a write failed, perhaps because the disk is full.
+    /// No transaction may be open. If this does not help, the next write reports why.
     pub fn make_room(&mut self) {
         if let Some(reserve) = &mut self.reserve {
             let _ = sqlite::make_room(&self.conn, reserve);
         }
     }
 
-    /// Forgets everything written since the last commit.
+    /// Rolls back the open transaction, if there is one.
     ///
     /// # Errors
-    /// [`StoreError`]: nothing may be read or written until this has worked.
+    ///
+    /// [`StoreError`]; nothing may be read or written until a further call succeeds.
     pub fn roll_back(&mut self) -> Result<(), StoreError> {
         self.in_txn = false;
         Ok(sqlite::roll_back(&self.conn)?)
     }
 
-    /// Applies a commit of a machine to the open transaction.
+    /// Applies a commit of the library in the open transaction.
     ///
     /// # Errors
-    /// [`StoreError`].
+    ///
+    /// [`StoreError::Conflict`] when another process wrote, or [`StoreError::Sqlite`].
     pub fn apply(&mut self, commit: &Commit) -> Result<(), StoreError> {
         let _ = self.write()?;
         commit.apply(&mut Txn::new(&self.conn, &self.key)).map_err(StoreError::from)
     }
 
-    /// The rows of a link, as `Endpoint::load` takes them.
+    /// Returns the library's rows of a link, for `Endpoint::load`.
     ///
     /// # Errors
-    /// [`StoreError`].
+    ///
+    /// [`StoreError`] if they cannot be read.
     pub fn pairs(&self, link: MailboxId) -> Result<Pairs, StoreError> {
         Ok(sqlite::load_pairs(&self.conn, &self.key, link)?)
     }
 
-    /// Whether there are keys of a link.
+    /// Returns whether a link has rows of the library.
     ///
     /// # Errors
-    /// [`StoreError`].
+    ///
+    /// [`StoreError`] if the read fails.
     pub fn has_keys(&self, link: MailboxId) -> Result<bool, StoreError> {
         Ok(sqlite::links(&self.conn)?.contains(&link))
     }
 
-    /// The settings that durability hangs on: name and value.
+    /// Returns the names and values of the SQLite settings on which durability depends.
     ///
     /// # Errors
-    /// [`StoreError`].
+    ///
+    /// [`StoreError`] if the read fails.
     pub fn settings(&self) -> Result<Vec<(&'static str, String)>, StoreError> {
         Ok(sqlite::settings(&self.conn)?)
     }
 
-    /// Deletes every row, keys and messages alike, in the open transaction.
+    /// Deletes every row within the open transaction, including the keys.
     ///
     /// # Errors
-    /// [`StoreError`].
+    ///
+    /// [`StoreError`] if the write fails.
     pub fn wipe_rows(&mut self) -> Result<(), StoreError> {
         self.wipe_mirror()?;
         Ok(self.write()?.execute_batch("DELETE FROM links; DELETE FROM handfast;")?)
     }
 
-    /// Deletes what came over a link, in the open transaction: chats, messages, commands, transfers.
+    /// Deletes what came over a link, or waits to be sent over it, within the open transaction: chats,
+    /// messages, companions, commands and transfers.
     ///
     /// # Errors
-    /// [`StoreError`].
+    ///
+    /// [`StoreError`] if the write fails.
     pub fn wipe_mirror(&mut self) -> Result<(), StoreError> {
         Ok(self.write()?.execute_batch(
             "DELETE FROM chats; DELETE FROM messages; DELETE FROM companions; DELETE FROM aside; DELETE FROM ranges;
@@ -266,10 +278,11 @@ impl Store {
         )?)
     }
 
-    /// Removes the store from the disk: its rows first, durably, then its files.
+    /// Deletes the store from the disk: first its rows, durably, then its files.
     ///
     /// # Errors
-    /// [`StoreError`].
+    ///
+    /// [`StoreError`] if a write or a removal fails.
     pub fn destroy(mut self) -> Result<(), StoreError> {
         // req: HSK-153
         self.wipe_rows()?;
@@ -281,7 +294,7 @@ impl Store {
     }
 }
 
-/// A number of the protocol as SQLite keeps it. They are below 2^62, or are refused.
+/// Converts a number for SQLite. Numbers of the protocol are below 2^62, so that every valid one fits.
 fn to_sql(number: u64) -> Result<i64, StoreError> {
     i64::try_from(number).map_err(|_| StoreError::Damaged("number"))
 }
@@ -290,7 +303,7 @@ fn from_sql(number: i64) -> u64 {
     u64::try_from(number).unwrap_or(0)
 }
 
-/// Milliseconds since 1970 on this machine's clock.
+/// Returns this machine's time, in milliseconds since 1970.
 fn wall_ms() -> u64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     u64::try_from(since.as_millis()).unwrap_or(u64::MAX)

@@ -1,10 +1,10 @@
-//! Events and answers in plain words, from the same objects that `--json` prints.
+//! Events and answers as text for people, made of the same objects that `--json` prints.
 
 use handfast_programs::fields::{lines, number, rows, text};
 use handfast_programs::{ago, columns, printable, size, usage_words};
 use serde_json::{Map, Value};
 
-/// A state of the link, in words.
+/// Returns the state of the link in words.
 fn state(state: &str) -> &str {
     match state {
         "relay_down" => "The relay cannot be reached. Trying again; what you send waits on this disk.",
@@ -16,8 +16,8 @@ fn state(state: &str) -> &str {
     }
 }
 
-/// An event that a running companion tells, as lines for a person; `None` for what is only of use to a program. One
-/// that asks something ends with a space, for the answer on the same line.
+/// Returns the text of an event of a running companion; `None` for events that only a program needs. A
+/// question ends with a space, so that the answer is typed on the same line.
 #[must_use]
 pub fn event(event: &Value) -> Option<String> {
     let said = match event["event"].as_str().unwrap_or_default() {
@@ -51,7 +51,7 @@ pub fn event(event: &Value) -> Option<String> {
         "linked" => format!("Linked with \"{}\". Start the companion with `run`.", text(event, "account")),
         "link_state" => state(&text(event, "state")).to_owned(),
         "synced" => format!("All here: {} chats, {} messages.", event["chats"], event["messages"]),
-        // Lines after the first are moved in, so that none looks like another event.
+        // Further lines are indented, so that none looks like an event of its own.
         "message" => {
             let said = format!("Chat {}: {}: {}", event["chat"], author(event), content(event));
             said.replace('\n', "\n    ")
@@ -76,7 +76,7 @@ pub fn event(event: &Value) -> Option<String> {
     Some(said)
 }
 
-/// What a line of stdin led to.
+/// Returns the text of the answer to a line that was typed.
 fn answer_to_line(event: &Value) -> String {
     if let Some(error) = event["error"].as_str() {
         return printable(error);
@@ -133,7 +133,8 @@ fn result(event: &Value) -> Option<String> {
     ))
 }
 
-/// This companion was put back too far: what it holds is shown.
+/// Returns the text for a companion that was restored from too old a copy, with the texts that it had not
+/// sent.
 fn forgotten(event: &Value) -> String {
     let waits = |waiting: &Value| {
         format!("\n    Waits for chat {}: {}", number(waiting, "chat"), text(waiting, "text"))
@@ -142,7 +143,7 @@ fn forgotten(event: &Value) -> String {
     format!("{}.{said}", capital(&text(event, "message")))
 }
 
-/// There is no common version: says whose program is too old.
+/// Returns which program must be updated when there is no common version.
 fn too_old(by: &str) -> &'static str {
     match by {
         "here" => {
@@ -177,7 +178,7 @@ fn content(row: &Value) -> String {
     what + edited + &reactions.collect::<String>()
 }
 
-/// The answer to a verb, in lines for a person; `now_ms` is the wall time.
+/// Returns the text of an answer; `now_ms` is the wall time, in milliseconds since 1970.
 #[must_use]
 pub fn answer(answer: &Value, now_ms: u64) -> String {
     if answer["settings"].is_array() {
@@ -275,7 +276,7 @@ fn status(answer: &Value) -> String {
     .join("\n")
 }
 
-/// A line that a person typed, as the object that the companion takes.
+/// Converts a line that a person typed into an object for the companion.
 #[must_use]
 pub fn request(line: &str) -> Option<Map<String, Value>> {
     let line = line.trim();
@@ -283,7 +284,7 @@ pub fn request(line: &str) -> Option<Map<String, Value>> {
         "take back" => ("verb", Value::from("take_back")),
         "new" => ("new_code", Value::Bool(true)),
         "none" | "stop" | "no" => ("number", Value::Null),
-        // What is no number is refused with a word of advice, and uses nothing up.
+        // Too many or too few digits are refused later with advice, and do not use up the attempt.
         _ if !line.is_empty() && line.bytes().all(|byte| byte.is_ascii_digit()) => {
             ("number", Value::from(line))
         }

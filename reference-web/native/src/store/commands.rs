@@ -1,4 +1,4 @@
-//! What was asked of the phone, and what became of it.
+//! The table of commands sent to the phone, with their states and results.
 
 use bytes::Bytes;
 use handfast::ErrorCode;
@@ -8,24 +8,24 @@ use rusqlite::{OptionalExtension, params};
 
 use super::{Store, StoreError, from_sql, to_sql};
 
-/// How far a command has come.
+/// The state of a command.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum CommandState {
-    /// It waits here alone, until the phone is there: its user can take it back.
+    /// Held back here until the phone is connected; its user can still cancel it.
     Held,
-    /// It is in the outbox.
+    /// In the outbox.
     Queued,
-    /// It was handed to a live connection, and is not answered.
+    /// Sent over a live connection, and not answered yet.
     Sent,
-    /// The phone has carried it out.
+    /// Carried out by the phone.
     Accepted,
-    /// The phone has refused it.
+    /// Refused by the phone.
     Failed,
 }
 
 impl CommandState {
-    /// The word in the table and in answers.
+    /// Returns the state's name in the table and in answers.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -49,29 +49,30 @@ impl CommandState {
     }
 }
 
-/// A command, as it was asked for.
+/// A row of the table of commands.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct StoredCommand {
-    /// What the phone knows it by.
+    /// The key by which the phone knows the command.
     pub key: CommandKey,
-    /// The name that the asker gave it.
+    /// The id that the caller of the companion gave it.
     pub client_id: Option<String>,
-    /// What it is.
+    /// The name of the command's kind.
     pub kind: String,
-    /// How far it has come.
+    /// The command's state.
     pub state: CommandState,
-    /// The message that it made.
+    /// The id of the message that the command made, once it was carried out.
     pub result: Option<u64>,
-    /// Why the phone refused it.
+    /// The phone's reason for refusing it.
     pub error: Option<ErrorCode>,
 }
 
 impl Store {
-    /// Stores a command, in the open transaction.
+    /// Stores a new command within the open transaction.
     ///
     /// # Errors
-    /// [`StoreError`].
+    ///
+    /// [`StoreError`] if the write fails.
     pub fn put_command(
         &mut self,
         key: CommandKey,
@@ -89,10 +90,11 @@ impl Store {
         Ok(())
     }
 
-    /// The command that has been held longest, and its body.
+    /// Returns the key and the body of the command that has been held longest.
     ///
     /// # Errors
-    /// [`StoreError`].
+    ///
+    /// [`StoreError`] if the read fails.
     pub fn first_held(&self) -> Result<Option<(CommandKey, Bytes)>, StoreError> {
         let sql = "SELECT command, body FROM commands WHERE state = 'held' ORDER BY id LIMIT 1";
         let held = self.conn.prepare_cached(sql)?.query_row([], |row| Ok((row.get(0)?, row.get(1)?)));
@@ -100,29 +102,32 @@ impl Store {
         Ok(held.map(|(key, body)| (CommandKey::from_bytes(key), body.into())))
     }
 
-    /// A command that was held is handed over, in the open transaction.
+    /// Records within the open transaction that a held command was sent.
     ///
     /// # Errors
-    /// [`StoreError`].
+    ///
+    /// [`StoreError`] if the write fails.
     pub fn held_leaves(&mut self, key: CommandKey) -> Result<(), StoreError> {
         let sql = "UPDATE commands SET state = 'sent' WHERE command = ?1 AND state = 'held'";
         let _ = self.write()?.prepare_cached(sql)?.execute([key.as_bytes()])?;
         Ok(())
     }
 
-    /// Forgets a command that is held, in the open transaction. Returns whether there was one.
+    /// Deletes a command within the open transaction, if it is held. Returns whether it was.
     ///
     /// # Errors
-    /// [`StoreError`].
+    ///
+    /// [`StoreError`] if the write fails.
     pub fn take_back_held(&mut self, key: CommandKey) -> Result<bool, StoreError> {
         let sql = "DELETE FROM commands WHERE command = ?1 AND state = 'held'";
         Ok(self.write()?.prepare_cached(sql)?.execute([key.as_bytes()])? > 0)
     }
 
-    /// A connection is live: what waits goes now. In the open transaction.
+    /// Records within the open transaction that the queued commands are sent, because a connection is live.
     ///
     /// # Errors
-    /// [`StoreError`].
+    ///
+    /// [`StoreError`] if the write fails.
     pub fn commands_leave(&mut self) -> Result<(), StoreError> {
         let waiting: i64 =
             self.conn
@@ -136,10 +141,11 @@ impl Store {
         Ok(())
     }
 
-    /// Notes the answer to a command, in the open transaction.
+    /// Records the answer to a command within the open transaction.
     ///
     /// # Errors
-    /// [`StoreError`].
+    ///
+    /// [`StoreError`] if the write fails.
     pub fn settle_command(
         &mut self,
         key: CommandKey,
@@ -155,18 +161,20 @@ impl Store {
         Ok(())
     }
 
-    /// A command by its key.
+    /// Returns the command with this key.
     ///
     /// # Errors
-    /// [`StoreError`].
+    ///
+    /// [`StoreError`] if the read fails.
     pub fn command(&self, key: CommandKey) -> Result<Option<StoredCommand>, StoreError> {
         self.find_command("command = ?1", key.as_bytes())
     }
 
-    /// A command by the name that its asker gave it.
+    /// Returns the command that a caller of the companion gave this id.
     ///
     /// # Errors
-    /// [`StoreError`].
+    ///
+    /// [`StoreError`] if the read fails.
     pub fn command_of_client(&self, client_id: &str) -> Result<Option<StoredCommand>, StoreError> {
         self.find_command("client_id = ?1", client_id)
     }
@@ -203,10 +211,11 @@ impl Store {
         }))
     }
 
-    /// The texts that the phone has not answered, in the order in which they were sent: chat and text.
+    /// Returns the chats and texts that the phone has not answered, in the order of sending.
     ///
     /// # Errors
-    /// [`StoreError`].
+    ///
+    /// [`StoreError`] if the read fails.
     pub fn texts_waiting(&self) -> Result<Vec<(u64, String)>, StoreError> {
         let sql = "SELECT body FROM commands WHERE state IN ('queued', 'sent') ORDER BY id";
         let mut query = self.conn.prepare_cached(sql)?;
@@ -218,10 +227,11 @@ impl Store {
         Ok(texts.collect())
     }
 
-    /// How many commands the phone has not answered.
+    /// Returns the number of commands that the phone has not answered, including held ones.
     ///
     /// # Errors
-    /// [`StoreError`].
+    ///
+    /// [`StoreError`] if the read fails.
     pub fn commands_open(&self) -> Result<u64, StoreError> {
         let sql = "SELECT count(*) FROM commands WHERE state IN ('held', 'queued', 'sent')";
         Ok(self.conn.query_row(sql, [], |row| row.get::<_, i64>(0)).map(from_sql)?)

@@ -1,4 +1,4 @@
-//! The mirror of the list of companions that are linked to the phone's account.
+//! The table of companions that are linked to the phone's account, a copy of the phone's list.
 
 use handfast::codec::ids::CompanionId;
 use handfast_messages::Item;
@@ -6,29 +6,30 @@ use rusqlite::params;
 
 use super::{Change, Store, StoreError, from_sql, to_sql};
 
-/// A linked companion, as it is shown.
+/// A linked companion.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct LinkedCompanion {
-    /// Its number at the phone.
+    /// The phone's serial number for it.
     pub serial: u64,
-    /// The companion.
+    /// The companion's id.
     pub companion: CompanionId,
-    /// What it calls itself.
+    /// The companion's name.
     pub label: String,
-    /// When it was linked, in milliseconds since 1970: a label.
+    /// The time of linking, in milliseconds since 1970, for display only.
     pub linked_ms: u64,
-    /// When it was connected last, in milliseconds since 1970; 0: never.
+    /// The time of its last connection, in milliseconds since 1970; 0 if there was none.
     pub seen_ms: u64,
-    /// Where it stands: the number of spec, messages.
+    /// The status of the link, as a number (spec, messages).
     pub status: u8,
 }
 
 impl Store {
-    /// Takes an item of the list of companions, a companion or a marker, in the open transaction.
+    /// Applies an item of the list, a companion or a deletion marker, within the open transaction.
     ///
     /// # Errors
-    /// [`StoreError`].
+    ///
+    /// [`StoreError`] if the write fails.
     pub(super) fn put_companion(&mut self, item: &Item, rev: u64) -> Result<Change, StoreError> {
         match item {
             Item::Companion { companion, serial, label, linked, seen, status } => {
@@ -62,10 +63,11 @@ impl Store {
         Ok(Change::None)
     }
 
-    /// The linked companions, in the order in which they were linked.
+    /// Returns the linked companions in the order of linking.
     ///
     /// # Errors
-    /// [`StoreError`].
+    ///
+    /// [`StoreError`] if the read fails.
     pub fn companions(&self) -> Result<Vec<LinkedCompanion>, StoreError> {
         let mut query = self.conn.prepare_cached(
             "SELECT serial, companion, label, linked_ms, seen_ms, status FROM companions ORDER BY serial",

@@ -1,4 +1,4 @@
-//! A store over a connection that the caller opened, with a key and a clock that the caller chose: for the simulator.
+//! A store over a connection, a key and a clock of the caller's choice, for the simulator.
 
 use std::path::Path;
 
@@ -9,9 +9,10 @@ use super::{Store, StoreError, schema};
 use crate::media::MediaDir;
 
 impl Store {
-    /// Takes over a database, empty or not; content lies in `dir`.
+    /// Uses a database of the caller, and creates the tables in an empty one; the content is in `dir`.
     ///
     /// # Errors
+    ///
     /// As [`Store::open`].
     pub fn over(
         mut conn: Connection,
@@ -27,7 +28,7 @@ impl Store {
         Self::with(conn, key, media, dir, wall_ms)
     }
 
-    /// The connection, to be looked through.
+    /// Returns the connection, for inspection.
     #[must_use]
     pub fn connection(&self) -> &Connection {
         &self.conn

@@ -1,4 +1,4 @@
-//! The link of this companion: what may be shown of it.
+//! The table of links, with what may be shown of them; their keys are rows of the library.
 
 use handfast::codec::ids::{CompanionId, MailboxId, SigningPublic};
 use handfast::handshake::link::Terms;
@@ -6,22 +6,22 @@ use rusqlite::params;
 
 use super::{Store, StoreError, from_sql, to_sql};
 
-/// Where the link stands.
+/// The state of a link.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum LinkRowState {
-    /// The phone has not confirmed it.
+    /// The phone has not confirmed the link.
     Pending,
-    /// Linked.
+    /// The link is in use.
     Active,
-    /// The phone has seen two holders of this link.
+    /// The phone has seen two holders of the link's keys.
     Diverged,
-    /// The phone suspended it.
+    /// The phone suspended the link.
     Suspended,
 }
 
 impl LinkRowState {
-    /// The word in the table and in answers.
+    /// Returns the state's name in the table and in answers.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -43,13 +43,13 @@ impl LinkRowState {
     }
 }
 
-/// A link, without its keys.
+/// A link without its keys.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct LinkRow {
-    /// Its mailbox.
+    /// The id of the link's mailbox.
     pub link: MailboxId,
-    /// The account's key.
+    /// The account's public key.
     pub account: SigningPublic,
     /// The account's name.
     pub account_name: String,
@@ -57,21 +57,22 @@ pub struct LinkRow {
     pub companion: CompanionId,
     /// The relay's name.
     pub relay: String,
-    /// This companion's label.
+    /// This companion's name at the phone.
     pub label: String,
-    /// The grants, as bits.
+    /// The granted rights, as bits.
     pub grants: u64,
-    /// When it was made, in milliseconds since 1970.
+    /// The time of linking, in milliseconds since 1970.
     pub created_ms: u64,
-    /// Where it stands.
+    /// The link's state.
     pub state: LinkRowState,
 }
 
 impl Store {
-    /// The link that this companion has, if it has one: the newest.
+    /// Returns this companion's newest link, if there is one.
     ///
     /// # Errors
-    /// [`StoreError`].
+    ///
+    /// [`StoreError`] if the read fails, or the row is damaged.
     pub fn link(&self) -> Result<Option<LinkRow>, StoreError> {
         let mut query = self.conn.prepare_cached(
             "SELECT link, account, account_name, companion, relay, label, grants, created_ms, state
@@ -92,10 +93,11 @@ impl Store {
         }))
     }
 
-    /// Stores a new link as pending, in the open transaction.
+    /// Stores a new link as pending, within the open transaction.
     ///
     /// # Errors
-    /// [`StoreError`].
+    ///
+    /// [`StoreError`] if the write fails.
     pub fn put_link(&mut self, terms: &Terms) -> Result<(), StoreError> {
         let (grants, created) = (to_sql(terms.grants)?, to_sql(self.wall_ms())?);
         let _ = self.write()?.prepare_cached("INSERT OR REPLACE INTO links(link, account, account_name, companion, relay, label, grants, created_ms, state)
@@ -114,10 +116,11 @@ impl Store {
         Ok(())
     }
 
-    /// Notes where a link stands, in the open transaction.
+    /// Sets the state of a link within the open transaction.
     ///
     /// # Errors
-    /// [`StoreError`].
+    ///
+    /// [`StoreError`] if the write fails.
     pub fn set_link_state(&mut self, link: MailboxId, state: LinkRowState) -> Result<(), StoreError> {
         let _ = self
             .write()?
@@ -126,10 +129,11 @@ impl Store {
         Ok(())
     }
 
-    /// Deletes a link's row and keys, in the open transaction.
+    /// Deletes a link's row and keys within the open transaction.
     ///
     /// # Errors
-    /// [`StoreError`].
+    ///
+    /// [`StoreError`] if the write fails.
     pub fn forget_link(&mut self, link: MailboxId) -> Result<(), StoreError> {
         let conn = self.write()?;
         let _ = conn.execute("DELETE FROM links WHERE link = ?1", [link.as_bytes()])?;
@@ -137,10 +141,11 @@ impl Store {
         Ok(())
     }
 
-    /// Deletes every link but this one, and all that came over them, in the open transaction.
+    /// Deletes every other link, and everything that came over any link, within the open transaction.
     ///
     /// # Errors
-    /// [`StoreError`].
+    ///
+    /// [`StoreError`] if the write fails.
     pub fn forget_links_but(&mut self, link: MailboxId) -> Result<(), StoreError> {
         self.wipe_mirror()?;
         let conn = self.write()?;

@@ -1,4 +1,4 @@
-//! The mirror of the phone's chats and messages, as DELTAs and pages of history bring them.
+//! The tables of chats and messages, a copy of the phone's, filled from DELTAs, PAGEs, and pages of history.
 
 use handfast::codec::ids::{CommandKey, CompanionId, ContentId};
 use handfast_messages::{Item, Message as WireMessage, Reaction};
@@ -6,77 +6,77 @@ use rusqlite::{OptionalExtension, Params, Row, params};
 
 use super::{Store, StoreError, from_sql, to_sql};
 
-/// A chat, as it is shown.
+/// A chat.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Chat {
-    /// The chat.
+    /// The chat's id.
     pub chat: u64,
-    /// Its title.
+    /// The chat's title.
     pub title: String,
-    /// Its newest message; 0 when there is none.
+    /// The id of its newest message; 0 when there is none.
     pub last_message: u64,
-    /// The beginning of that message.
+    /// The beginning of its newest message.
     pub last_text: String,
-    /// When that was written, in milliseconds since 1970: a label.
+    /// The time of its newest message, in milliseconds since 1970, for display only.
     pub last_time_ms: u64,
-    /// How many messages are not read.
+    /// The number of unread messages.
     pub unread: u64,
 }
 
-/// A message, as it is shown.
+/// A message.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Message {
-    /// The chat.
+    /// The chat's id.
     pub chat: u64,
-    /// The message.
+    /// The message's id, unique in its chat.
     pub id: u64,
-    /// Who wrote it; empty: the account itself.
+    /// The author's name; empty for the account's own.
     pub author: String,
-    /// When, in milliseconds since 1970: a label.
+    /// The time of writing, in milliseconds since 1970, for display only.
     pub time_ms: u64,
     /// The text.
     pub text: String,
-    /// How far it has come: the number of spec, messages.
+    /// The state of delivery, as a number (spec, messages).
     pub state: u8,
-    /// The message that it answers.
+    /// The id of the message that this one answers.
     pub reply_to: Option<u64>,
-    /// Its media: content id, type, name, size.
+    /// The content id, media type, file name and length in bytes.
     pub media: Option<(ContentId, String, String, u64)>,
-    /// The companion whose command made it, and the command.
+    /// The companion and the command that made the message.
     pub command: Option<(CompanionId, CommandKey)>,
-    /// Whether its text is another than it was sent with.
+    /// Whether the text was changed after sending.
     pub edited: bool,
-    /// Who reacted, and how.
+    /// The authors and their reactions.
     pub reactions: Vec<(String, String)>,
 }
 
-/// What an item changed.
+/// The effect of an item on the tables.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Change {
-    /// A chat is new, or another.
+    /// The chat is new, or was changed.
     Chat(u64),
-    /// A message is new.
+    /// The message is new.
     NewMessage(Message),
-    /// A message is another than before.
+    /// The message was changed.
     Message(Message),
-    /// Messages were deleted, alone or with their chat. These are their media.
+    /// Messages were deleted, alone or with their chat; these are the content ids of their media.
     Deleted(Vec<ContentId>),
-    /// Nothing.
+    /// Nothing was changed.
     None,
 }
 
-/// How many rows there are.
+/// The numbers of rows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Counts {
-    /// Chats.
+    /// The number of chats.
     pub chats: u64,
-    /// Messages.
+    /// The number of messages.
     pub messages: u64,
-    /// Rows that this version cannot read, set aside.
+    /// The number of rows that this version cannot read and set aside.
     pub aside: u64,
 }
 
@@ -104,16 +104,18 @@ fn message(row: &Row<'_>) -> rusqlite::Result<Message> {
             .zip(command)
             .map(|(companion, key)| (CompanionId::from_bytes(companion), CommandKey::from_bytes(key))),
         edited: row.get(13)?,
-        // It was written by this program.
+        // This program wrote the value, so that it can be parsed.
         reactions: serde_json::from_str(&row.get::<_, String>(14)?).unwrap_or_default(),
     })
 }
 
 impl Store {
-    /// Takes an item of this revision, in the open transaction; 0: from a page of history, which does not know it.
+    /// Applies an item of revision `rev` within the open transaction; a page of history has no revisions, so
+    /// that `rev` is 0.
     ///
     /// # Errors
-    /// [`StoreError`].
+    ///
+    /// [`StoreError`] if the write fails.
     pub fn put_item(&mut self, item: &Item, rev: u64) -> Result<Change, StoreError> {
         match item {
             Item::Chat { chat, title, last_message, last_text, last_time, unread } => {
@@ -159,7 +161,7 @@ impl Store {
         self.contents_of_deleted(sql, of).map(Change::Deleted)
     }
 
-    /// Deletes messages, and returns their media; the statement returns the column of content.
+    /// Runs a statement that deletes messages and returns their column `content`. Returns the content ids.
     pub(super) fn contents_of_deleted(
         &mut self,
         sql: &str,
@@ -176,7 +178,8 @@ impl Store {
         let media = wire.media.as_ref();
         let size = media.map(|media| to_sql(media.size)).transpose()?;
         let reply_to = wire.reply_to.map(to_sql).transpose()?;
-        // A page of history (rev 0) may be older than what a DELTA brought.
+        // A page of history (`rev` 0) may be older than what a DELTA brought, so that it replaces no row with
+        // a revision.
         // req: SYN-029
         let _ = self.write()?.prepare_cached("INSERT INTO messages(chat, id, author, time_ms, text, state, reply_to, content, media_type, media_name,
                                   media_size, companion, command, rev, edited, reactions)
@@ -222,19 +225,21 @@ impl Store {
         Ok(query.query_row(params![to_sql(chat)?, to_sql(id)?], message).optional()?)
     }
 
-    /// Whether a message has this content, or a transfer that is not over.
+    /// Returns whether a message or an unfinished transfer refers to this content.
     ///
     /// # Errors
-    /// [`StoreError`].
+    ///
+    /// [`StoreError`] if the read fails.
     pub fn needs_content(&self, content: ContentId) -> Result<bool, StoreError> {
         let mut query = self.conn.prepare_cached("SELECT 1 FROM messages WHERE content = ?1")?;
         Ok(query.exists([content.as_bytes()])? || self.is_content_in_use(content, 0)?)
     }
 
-    /// The chats, the one with the newest message first.
+    /// Returns the chats, beginning with the one that has the newest message.
     ///
     /// # Errors
-    /// [`StoreError`].
+    ///
+    /// [`StoreError`] if the read fails.
     pub fn chats(&self) -> Result<Vec<Chat>, StoreError> {
         let mut query = self.conn.prepare_cached(
             "SELECT chat, title, last_message, last_text, last_time_ms, unread FROM chats
@@ -254,10 +259,11 @@ impl Store {
         Ok(rows.collect::<Result<_, _>>()?)
     }
 
-    /// The last `count` messages of a chat, in order of their ids; none from behind a gap.
+    /// Returns the last `count` messages of a chat, by ascending id, and none from before a gap.
     ///
     /// # Errors
-    /// [`StoreError`].
+    ///
+    /// [`StoreError`] if the read fails.
     pub fn history(&self, chat: u64, count: u64) -> Result<Vec<Message>, StoreError> {
         let mut query = self.conn.prepare_cached(&format!(
             "SELECT * FROM (SELECT {COLUMNS} FROM messages WHERE chat = ?1 AND id >= ?3 ORDER BY id DESC LIMIT ?2)
@@ -269,11 +275,12 @@ impl Store {
         Ok(rows.collect::<Result<_, _>>()?)
     }
 
-    /// Before which message of a chat the phone is to be asked for older ones: the oldest that is here without a gap
-    /// behind it; 0 when there is none.
+    /// Returns the id of the oldest message from which on no newer one is missing: HISTORY asks for messages
+    /// before it. Returns 0 when there is none.
     ///
     /// # Errors
-    /// [`StoreError`].
+    ///
+    /// [`StoreError`] if the read fails.
     pub fn oldest(&self, chat: u64) -> Result<u64, StoreError> {
         if let Some(low) = self.newest_low(chat)?.filter(|low| *low > 0) {
             return Ok(low);
@@ -284,10 +291,11 @@ impl Store {
         Ok(oldest.map_or(0, from_sql))
     }
 
-    /// The chats with the newest messages, the newest first, at most `count`.
+    /// Returns the ids of at most `count` chats with the newest messages, beginning with the newest.
     ///
     /// # Errors
-    /// [`StoreError`].
+    ///
+    /// [`StoreError`] if the read fails.
     pub fn recent_chats(&self, count: usize) -> Result<Vec<u64>, StoreError> {
         let sql = "SELECT chat FROM chats ORDER BY last_message DESC, chat LIMIT ?1";
         let mut query = self.conn.prepare_cached(sql)?;
@@ -296,20 +304,22 @@ impl Store {
         Ok(rows.collect::<Result<_, _>>()?)
     }
 
-    /// Whether a chat has a newer message than those here.
+    /// Returns whether a chat has a newer message than those stored here.
     ///
     /// # Errors
-    /// [`StoreError`].
+    ///
+    /// [`StoreError`] if the read fails.
     pub fn has_news(&self, chat: u64) -> Result<bool, StoreError> {
         let sql = "SELECT EXISTS(SELECT 1 FROM chats WHERE chat = ?1
             AND last_message > (SELECT coalesce(max(id), 0) FROM messages WHERE messages.chat = ?1))";
         Ok(self.conn.prepare_cached(sql)?.query_row([to_sql(chat)?], |row| row.get(0))?)
     }
 
-    /// Whether there are chats, and messages of each of the `count` most recent ones.
+    /// Returns whether chats are stored, and messages of each of the `count` most recent ones.
     ///
     /// # Errors
-    /// [`StoreError`].
+    ///
+    /// [`StoreError`] if the read fails.
     pub fn is_mirrored(&self, count: usize) -> Result<bool, StoreError> {
         let sql = "SELECT EXISTS(SELECT 1 FROM chats) AND NOT EXISTS(
             SELECT 1 FROM (SELECT chat, last_message FROM chats ORDER BY last_message DESC, chat LIMIT ?1) AS recent
@@ -318,10 +328,11 @@ impl Store {
         Ok(self.conn.prepare_cached(sql)?.query_row([count], |row| row.get(0))?)
     }
 
-    /// How many rows there are.
+    /// Returns the numbers of rows.
     ///
     /// # Errors
-    /// [`StoreError`].
+    ///
+    /// [`StoreError`] if the read fails.
     pub fn counts(&self) -> Result<Counts, StoreError> {
         let count = |sql: &str| self.conn.query_row(sql, [], |row| row.get::<_, i64>(0)).map(from_sql);
         Ok(Counts {

@@ -1,8 +1,9 @@
-//! Which messages of each chat are here: ranges of their ids. What lies between two ranges is a gap, which the phone fills
-//! when somebody asks for what is older.
+//! The ranges of message ids that are stored completely, for each chat. Between two ranges is a gap, which
+//! the phone fills when a user asks for older messages.
 //!
-//! A range holds every message of its chat from `low` to `high`. It is kept current from two sides: the chat's own
-//! collection keeps the newest messages, the changes keep all that are older (spec, messages, *Changes*).
+//! A range contains every message of its chat from `low` to `high`. The chat's own collection keeps the
+//! newest messages current, and the collection of changes keeps all older ones current (spec, messages,
+//! *Changes*).
 
 use bytes::Bytes;
 use handfast::codec::frame::{Collection, Row, RowId};
@@ -13,20 +14,20 @@ use rusqlite::{OptionalExtension, params};
 
 use super::{Change, Store, StoreError, from_sql, to_sql};
 
-/// A page of history, and what it was asked for.
+/// A page of history, as the phone sent it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[expect(clippy::exhaustive_structs, reason = "the fields of the answer")]
 pub struct HistoryPage<'a> {
-    /// The messages, as they came.
+    /// The encoded messages, in the order of the page.
     pub items: &'a [Bytes],
-    /// Whether there are older ones.
+    /// Whether the phone has older messages.
     pub more: bool,
-    /// The phone's newest revision when it read them.
+    /// The phone's newest revision when it read the messages.
     pub rev: u64,
 }
 
 impl Store {
-    /// Notes that all messages of a chat from `low` to `high` are here; what touches becomes one range.
+    /// Records that all messages of a chat from `low` to `high` are stored, and merges ranges that touch.
     pub(super) fn hold(&mut self, chat: u64, low: u64, high: u64, is_window: bool) -> Result<(), StoreError> {
         let (chat, low, high) = (to_sql(chat)?, to_sql(low)?, to_sql(high)?);
         let conn = self.write()?;
@@ -53,28 +54,29 @@ impl Store {
         Ok(())
     }
 
-    /// Where the newest range of a chat begins; none: it is not known of any message that those before it are here.
+    /// Returns where the newest range of a chat begins; `None` if no range is recorded.
     pub(super) fn newest_low(&self, chat: u64) -> Result<Option<u64>, StoreError> {
         let mut query = self.conn.prepare_cached("SELECT max(low) FROM ranges WHERE chat = ?1")?;
         let low: Option<i64> = query.query_row([to_sql(chat)?], |row| row.get(0))?;
         Ok(low.map(from_sql))
     }
 
-    /// What the chat's collection brings does not continue what is here.
+    /// Ends the window of a chat, because what its collection brings next does not continue the stored
+    /// messages.
     pub(super) fn end_window(&mut self, chat: u64) -> Result<(), StoreError> {
         let sql = "UPDATE ranges SET is_window = 0 WHERE chat = ?1";
         let _ = self.write()?.prepare_cached(sql)?.execute([to_sql(chat)?])?;
         Ok(())
     }
 
-    /// Messages up to this one came on behind a chat's window, which is here.
+    /// Extends the window of a chat, which is stored completely, up to a new message.
     pub(super) fn extend_window(&mut self, chat: u64, newest: u64) -> Result<(), StoreError> {
         let sql = "UPDATE ranges SET high = ?2 WHERE chat = ?1 AND is_window = 1 AND high < ?2";
         let _ = self.write()?.prepare_cached(sql)?.execute([to_sql(chat)?, to_sql(newest)?])?;
         Ok(())
     }
 
-    /// A page of a snapshot of a chat brought these messages.
+    /// Counts the messages that a PAGE of a chat's snapshot brought.
     pub(super) fn count_page(&mut self, chat: u64, ids: &[u64]) -> Result<(), StoreError> {
         let (Some(low), Some(high)) = (ids.iter().min(), ids.iter().max()) else { return Ok(()) };
         let count = u64::try_from(ids.len()).unwrap_or(u64::MAX);
@@ -86,17 +88,20 @@ impl Store {
         Ok(())
     }
 
-    /// What the pages of a snapshot brought so far does not count: another begins.
+    /// Resets the count of the messages that a snapshot brought, because another snapshot begins.
     pub(super) fn forget_pages(&mut self, chat: u64) -> Result<(), StoreError> {
         let sql = "DELETE FROM pages WHERE chat = ?1";
         let _ = self.write()?.prepare_cached(sql)?.execute([to_sql(chat)?])?;
         Ok(())
     }
 
-    /// A chat's collection was found in step: its window is a range. What of it the phone does not have any more goes.
+    /// Records the window of a chat's collection as a range, because its digest agrees with the phone's.
+    /// Deletes messages of the window that the phone no longer has, and returns the content ids of their
+    /// media.
     ///
     /// # Errors
-    /// [`StoreError`].
+    ///
+    /// [`StoreError`] if the write fails.
     pub fn window_in_step(&mut self, collection: &Collection) -> Result<Vec<ContentId>, StoreError> {
         let Some(CollectionName::Messages(chat)) = CollectionName::decode(collection) else {
             return Ok(Vec::new());
@@ -111,7 +116,8 @@ impl Store {
         Ok(gone)
     }
 
-    /// A snapshot of a chat's collection is whole. What it did not bring of the window goes; what is older stays.
+    /// Ends a snapshot of a chat's collection: deletes messages of the window that it did not bring, and
+    /// keeps older ones.
     pub(super) fn end_window_snapshot(&mut self, chat: u64) -> Result<Vec<ContentId>, StoreError> {
         let brought: Option<(i64, i64, i64)> = self
             .conn
@@ -126,7 +132,8 @@ impl Store {
         Ok(gone)
     }
 
-    /// Deletes what is stale of a chat from an id on, and takes the mark off the rest. Returns the media of those.
+    /// Deletes stale messages of a chat from the id `low` on, and marks the rest as current. Returns the
+    /// content ids of the media of those deleted.
     fn drop_stale(&mut self, chat: u64, low: u64) -> Result<Vec<ContentId>, StoreError> {
         let (chat, low) = (to_sql(chat)?, to_sql(low)?);
         let gone = self.contents_of_deleted(
@@ -138,27 +145,29 @@ impl Store {
         Ok(gone)
     }
 
-    /// Up to which revision changes of older messages were applied.
+    /// Returns the revision up to which changes of older messages are applied.
     ///
     /// # Errors
-    /// [`StoreError`].
+    ///
+    /// [`StoreError`] if the read fails.
     pub fn changes_to(&self) -> Result<u64, StoreError> {
         let mut query = self.conn.prepare_cached("SELECT changes_to FROM mirror")?;
         Ok(query.query_row([], |row| row.get(0)).optional()?.map_or(0, from_sql))
     }
 
-    /// Notes up to which revision changes of older messages were applied, in the open transaction.
+    /// Records within the open transaction the revision up to which changes of older messages are applied.
     ///
     /// # Errors
-    /// [`StoreError`].
+    ///
+    /// [`StoreError`] if the write fails.
     pub fn set_changes_to(&mut self, rev: u64) -> Result<(), StoreError> {
         let sql = "INSERT OR REPLACE INTO mirror(id, changes_to) VALUES(1, ?1)";
         let _ = self.write()?.prepare_cached(sql)?.execute([to_sql(rev)?])?;
         Ok(())
     }
 
-    /// Takes a row of the changes: it is applied to a message that is here or belongs here, and not kept by itself.
-    /// Returns none for one that this version cannot read.
+    /// Applies a row of the collection of changes to its message, if that is stored or belongs into a stored
+    /// range; the row itself is not kept. Returns `None` for a row that this version cannot read.
     pub(super) fn put_change(&mut self, row: &Row) -> Result<Option<Change>, StoreError> {
         // req: MSG-064
         let of = row.id.pair();
@@ -177,7 +186,7 @@ impl Store {
                     self.conn.prepare_cached(sql)?.query_row(key, |row| row.get(0)).optional()?;
                 let change = self.put_item(&Item::Message(message), row.rev)?;
                 if stale == Some(true) {
-                    // It is not the snapshot under way that brought it.
+                    // The snapshot that is under way has not brought this message yet.
                     let sql = "UPDATE messages SET stale = 1 WHERE chat = ?1 AND id = ?2";
                     let _ = self.write()?.prepare_cached(sql)?.execute(key)?;
                 }
@@ -187,8 +196,8 @@ impl Store {
         }
     }
 
-    /// Whether a message is here, or lies in a range that is, or is newer than all of them: then the chat's collection is
-    /// about to bring it, and may bring it without the change.
+    /// Returns whether a message is stored, or lies in a stored range, or is newer than all ranges. In the
+    /// last case the chat's collection is about to bring it, perhaps without the change.
     fn belongs_here(&self, chat: u64, id: u64) -> Result<bool, StoreError> {
         let sql = "SELECT EXISTS(SELECT 1 FROM messages WHERE chat = ?1 AND id = ?2)
             OR EXISTS(SELECT 1 FROM ranges WHERE chat = ?1 AND low <= ?2 AND high >= ?2)
@@ -198,11 +207,13 @@ impl Store {
         Ok(belongs.unwrap_or(false))
     }
 
-    /// The phone cannot tell what happened to older messages since the last time: all are forgotten but the windows of
-    /// these chats, which their own collections bring up to date. Returns the media of those that were forgotten.
+    /// Deletes older messages, because the phone cannot report what happened to them since the last
+    /// connection. The windows of the chats in `followed` stay, as their own collections bring them up to
+    /// date. Returns the content ids of the media of those deleted.
     ///
     /// # Errors
-    /// [`StoreError`].
+    ///
+    /// [`StoreError`] if the write fails.
     pub fn forget_older(&mut self, followed: &[u64]) -> Result<Vec<ContentId>, StoreError> {
         // req: MSG-065
         let _ = self.write()?.execute("DELETE FROM ranges", [])?;
@@ -221,10 +232,11 @@ impl Store {
         Ok(gone)
     }
 
-    /// The chat and the message before which a HISTORY command asks.
+    /// Returns the chat and the message before which a HISTORY command asks for older ones.
     ///
     /// # Errors
-    /// [`StoreError`].
+    ///
+    /// [`StoreError`] if the read fails.
     pub fn history_asked(&self, key: CommandKey) -> Result<Option<(u64, u64)>, StoreError> {
         let mut query = self.conn.prepare_cached("SELECT body FROM commands WHERE command = ?1")?;
         let body: Option<Vec<u8>> = query.query_row([key.as_bytes()], |row| row.get(0)).optional()?;
@@ -234,11 +246,13 @@ impl Store {
         })
     }
 
-    /// Takes a page of history of a chat, asked for before a message (0: the newest), in the open transaction. Returns
-    /// whether it counts: one that is older than the changes that were applied lacks some of them.
+    /// Stores within the open transaction a page of a chat's history that was asked for before a message (0:
+    /// the newest). Returns false for a page older than the changes already applied: it lacks some of them,
+    /// and is not stored.
     ///
     /// # Errors
-    /// [`StoreError`].
+    ///
+    /// [`StoreError`] if the write fails.
     pub fn put_history(
         &mut self,
         chat: u64,

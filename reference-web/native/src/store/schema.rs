@@ -1,4 +1,4 @@
-//! The tables, and how the files of a store come and go.
+//! The tables of the database, their migrations, and the creation and removal of the store's files.
 
 use std::fs;
 use std::io::ErrorKind;
@@ -11,9 +11,9 @@ use rusqlite::{Connection, OptionalExtension, params};
 
 use super::{DB_FILE, KEY_FILE, StoreError, from_sql};
 
-/// The version of the tables, kept in `user_version`.
+/// The version of the tables, stored in `user_version`.
 const VERSION: i64 = 5;
-/// The device key while the store is being created.
+/// The name of the device key's file while the store is being created.
 const KEY_FILE_NEW: &str = "device.key.new";
 
 pub(super) const TABLES: &str = "
@@ -86,8 +86,8 @@ CREATE TABLE exports(
 ) STRICT;
 ";
 
-/// What version 2 adds: the revision of each row, which rows a snapshot has not brought yet, and what was set aside.
-/// Rows of version 1 do not know their revision: the digest finds that, and a snapshot brings it.
+/// Version 2 adds revisions of rows, marks of rows that a snapshot has not brought yet, and rows that were
+/// set aside. Existing rows have no revision, so that the digest differs and a snapshot brings them again.
 pub(super) const TABLES_2: &str = "
 ALTER TABLE chats ADD COLUMN rev INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE chats ADD COLUMN stale INTEGER NOT NULL DEFAULT 0;
@@ -100,8 +100,9 @@ CREATE TABLE aside(
 ) STRICT, WITHOUT ROWID;
 ";
 
-/// What version 3 adds: which messages were edited, reactions as a JSON list, which messages have some content, and the
-/// list of companions. Rows that were set aside may be understood now: the digest misses them, and a snapshot brings them.
+/// Version 3 adds edits, reactions as JSON, an index of content ids, and the list of companions. Rows that
+/// were set aside are forgotten, because this version may understand them: the digest then differs, and a
+/// snapshot brings them again.
 const TABLES_3: &str = "
 ALTER TABLE messages ADD COLUMN edited INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE messages ADD COLUMN reactions TEXT NOT NULL DEFAULT '[]';
@@ -119,8 +120,9 @@ CREATE TABLE companions(
 DELETE FROM aside;
 ";
 
-/// What version 4 adds: which ranges of each chat are here, what the pages of a snapshot under way brought, and up to which revision changes of older messages were
-/// applied. Of older tables nobody knows either: the first connection forgets what is older than the windows.
+/// Version 4 adds the ranges of stored messages, the counts of a snapshot's pages, and the revision of
+/// applied changes. For existing messages both ranges and revision are unknown, so that the first connection
+/// deletes what is older than the windows.
 const TABLES_4: &str = "
 CREATE TABLE ranges(
     chat INTEGER NOT NULL,
@@ -141,8 +143,8 @@ CREATE TABLE mirror(
 ) STRICT;
 ";
 
-/// What version 5 changes: commands are known by keys. Those that were known by numbers get the key that both sides
-/// derive for them; how another companion's messages came to be is forgotten.
+/// Version 5 identifies commands by keys. Those identified by numbers get the key that both sides derive.
+/// Which command of another companion made a message is forgotten.
 const TABLES_5: &str = "
 ALTER TABLE messages ADD COLUMN command BLOB;
 ALTER TABLE transfers ADD COLUMN command BLOB;
@@ -197,7 +199,7 @@ fn take_step_5(conn: &Connection) -> Result<(), StoreError> {
             let _ = update.execute(params![number, key_of(number).as_bytes()])?;
         }
     }
-    // What was chosen and is not sent has no number: it gets a key of its own, as if it were chosen now.
+    // Uploads that are not sent yet have no command number: each gets a random key, like a new one.
     let mut query = conn.prepare("SELECT id FROM transfers WHERE direction = 'put' AND command IS NULL")?;
     let chosen: Vec<i64> = query.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?;
     for id in chosen {
@@ -209,7 +211,7 @@ fn take_step_5(conn: &Connection) -> Result<(), StoreError> {
     Ok(conn.execute_batch(TABLES_5_KEYED)?)
 }
 
-/// What a version adds to the one before it.
+/// The migration from one version to the next.
 #[derive(Clone, Copy)]
 enum Step {
     Batch(&'static str),
@@ -217,7 +219,7 @@ enum Step {
 }
 
 impl Step {
-    /// Takes it, in the open transaction.
+    /// Executes the migration in the open transaction.
     fn take(self, conn: &Connection) -> Result<(), StoreError> {
         match self {
             Self::Batch(sql) => Ok(conn.execute_batch(sql)?),
@@ -226,15 +228,15 @@ impl Step {
     }
 }
 
-/// What each version adds to the one before it, from version 2 on.
+/// The migrations of the tables, beginning with that from version 1 to version 2.
 const STEPS: [Step; 4] =
     [Step::Batch(TABLES_2), Step::Batch(TABLES_3), Step::Batch(TABLES_4), Step::Rows(take_step_5)];
 
-/// The parts of a store that belong together.
+/// The database, its reserved disk space, and the device key.
 type Parts = (Connection, Reserve, DeviceKey);
 
-/// Opens the parts of a store that belong together, or creates them. The key gets its name last: before that there is
-/// no store, after that a whole one.
+/// Opens the store, or creates it. The device key gets its final name last: before that there is no store,
+/// after that it is complete.
 pub(super) fn open(dir: &Path) -> Result<Parts, StoreError> {
     let (database, key) = (dir.join(DB_FILE), dir.join(KEY_FILE));
     file::require_plain_or_absent(&database)?;
@@ -250,14 +252,15 @@ pub(super) fn open(dir: &Path) -> Result<Parts, StoreError> {
     Ok((conn, reserve, key))
 }
 
-/// Takes up a creation that was cut off after its commit. Returns whether there is a store then.
+/// Completes a creation that was interrupted after its commit. Returns whether a store exists now.
 fn take_up(dir: &Path) -> Result<bool, StoreError> {
     let database = dir.join(DB_FILE);
     if !database.exists() {
         return Ok(false);
     }
     let conn = sqlite::open(&database)?;
-    // Where there are no tables, or no keys in them, nothing is lost with the device key.
+    // A database without tables, or with no keys in them, has nothing that the missing device key would
+    // decrypt.
     let keys: rusqlite::Result<i64> = conn.query_row("SELECT count(*) FROM handfast", [], |row| row.get(0));
     if dir.join(KEY_FILE_NEW).exists() && keys.is_ok() {
         rename_key(dir)?;
@@ -278,7 +281,7 @@ fn create(dir: &Path) -> Result<Parts, StoreError> {
     key.save_new(&dir.join(KEY_FILE_NEW))?;
     let (mut conn, reserve) = sqlite::open_reserved(&dir.join(DB_FILE))?;
     create_tables(&mut conn)?;
-    // The tables are there from here on, whatever becomes of the log.
+    // From here on the main file is complete without the log.
     let _: i64 = conn.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0))?;
     rename_key(dir)?;
     Ok((conn, reserve, key))
@@ -296,7 +299,7 @@ pub(super) fn create_tables(conn: &mut Connection) -> Result<(), StoreError> {
     Ok(txn.commit()?)
 }
 
-/// Makes sure that the tables are those of this program, and brings older ones up to them.
+/// Refuses tables of a newer program, and migrates older ones.
 pub(super) fn check(conn: &mut Connection) -> Result<(), StoreError> {
     let version: i64 = conn.pragma_query_value(None, "user_version", |row| row.get(0))?;
     match version {
@@ -315,7 +318,8 @@ pub(super) fn check(conn: &mut Connection) -> Result<(), StoreError> {
     }
 }
 
-/// Removes the files of a store: the key first, so that what is left at any moment is nothing or the whole.
+/// Removes the files of a store, beginning with the key, so that after an interruption the store is complete
+/// or gone.
 pub(super) fn remove(dir: &Path) -> Result<(), StoreError> {
     for name in
         [KEY_FILE, KEY_FILE_NEW, DB_FILE, "companion.db-wal", "companion.db-shm", "companion.db-reserve"]

@@ -1,4 +1,4 @@
-//! Rows of the sync lane in the mirror: what is applied, what is set aside, snapshots, digests.
+//! The rows of synchronized collections: DELTAs, snapshots, digests, and rows that are set aside.
 
 use std::collections::BTreeMap;
 
@@ -12,7 +12,7 @@ use rusqlite::params;
 
 use super::{Change, Store, StoreError, from_sql, to_sql};
 
-/// Whether an item speaks of the row that it came as.
+/// Returns whether an item is about the row under whose id it was sent.
 fn is_of(item: &Item, name: CollectionName, id: &RowId) -> bool {
     // req: SYN-009, MSG-004
     let is = |number: u64| id.number() == Some(number);
@@ -30,17 +30,18 @@ fn is_of(item: &Item, name: CollectionName, id: &RowId) -> bool {
     }
 }
 
-/// The numbers of rows that have one.
+/// Returns the numbers of the rows whose ids are numbers.
 fn numbers(rows: impl Iterator<Item = Bytes>) -> impl Iterator<Item = u64> {
     rows.filter_map(|row| Row::decode(&row).ok()?.id.number())
 }
 
 impl Store {
-    /// Takes a row of a DELTA or a page, in the open transaction. One that cannot be applied is set aside, and gives
-    /// `None`.
+    /// Applies a row of a DELTA or a PAGE within the open transaction. A row that cannot be applied is set
+    /// aside, and the result is `None`.
     ///
     /// # Errors
-    /// [`StoreError`].
+    ///
+    /// [`StoreError`] if the write fails.
     pub fn put_row(&mut self, collection: &Collection, bytes: &Bytes) -> Result<Option<Change>, StoreError> {
         // req: SYN-006
         let Ok(row) = Row::decode(bytes) else { return Ok(None) };
@@ -53,7 +54,7 @@ impl Store {
         if let Some((item, name)) = item.zip(name).filter(|(item, name)| is_of(item, *name, &row.id)) {
             let sql = "DELETE FROM aside WHERE collection = ?1 AND id = ?2";
             let _ = self.write()?.prepare_cached(sql)?.execute(key)?;
-            // The number of a marker is a serial there.
+            // In this collection the number of a deletion marker is a serial, not the id of a chat.
             if name == CollectionName::Companions {
                 return self.put_companion(&item, row.rev).map(Some);
             }
@@ -65,17 +66,18 @@ impl Store {
         Ok(None)
     }
 
-    /// DELTAs of a collection came, in the open transaction; `from` is the revision above which they tell it.
+    /// Prepares a collection, within the open transaction, for DELTAs of the changes above revision `from`.
     ///
     /// # Errors
-    /// [`StoreError`].
+    ///
+    /// [`StoreError`] if the write fails.
     pub fn begin_delta(&mut self, collection: &Collection, from: u64) -> Result<(), StoreError> {
         match CollectionName::decode(collection) {
             _ if from > 0 => Ok(()),
-            // What is here of a chat stays until its window was found in step.
+            // The stored messages stay until the digest of the chat's window agrees.
             Some(CollectionName::Messages(_)) => self.begin_snapshot(collection),
             Some(CollectionName::Changes) => Ok(()),
-            // The phone tells it from its beginning: what is here goes.
+            // The phone sends the whole collection, so that the stored rows are deleted.
             _ => {
                 self.begin_snapshot(collection)?;
                 self.end_snapshot(collection).map(drop)
@@ -83,10 +85,11 @@ impl Store {
         }
     }
 
-    /// A DELTA of these rows, up to a revision, was taken, in the open transaction.
+    /// Records within the open transaction that a DELTA of these rows, up to revision `to`, was applied.
     ///
     /// # Errors
-    /// [`StoreError`].
+    ///
+    /// [`StoreError`] if the write fails.
     pub fn end_delta(
         &mut self,
         collection: &Collection,
@@ -102,10 +105,12 @@ impl Store {
         }
     }
 
-    /// A snapshot of a collection begins: what is here of it stays until the snapshot ends, and is stale.
+    /// Begins a snapshot of a collection: its stored rows are stale until the snapshot brings them, and stay
+    /// until it ends.
     ///
     /// # Errors
-    /// [`StoreError`].
+    ///
+    /// [`StoreError`] if the write fails.
     pub fn begin_snapshot(&mut self, collection: &Collection) -> Result<(), StoreError> {
         let conn = self.write()?;
         let _ = conn.execute("DELETE FROM aside WHERE collection = ?1", [collection.as_bytes()])?;
@@ -123,10 +128,11 @@ impl Store {
         Ok(())
     }
 
-    /// A page of these rows was taken, in the open transaction.
+    /// Records within the open transaction that a PAGE of these rows was applied.
     ///
     /// # Errors
-    /// [`StoreError`].
+    ///
+    /// [`StoreError`] if the write fails.
     pub fn end_page(
         &mut self,
         collection: &Collection,
@@ -138,10 +144,12 @@ impl Store {
         }
     }
 
-    /// A snapshot of a collection is whole: what it did not bring goes. Returns the media of messages that went.
+    /// Ends a snapshot of a collection: deletes the rows that it did not bring. Returns the content ids of
+    /// the media of deleted messages.
     ///
     /// # Errors
-    /// [`StoreError`].
+    ///
+    /// [`StoreError`] if the write fails.
     pub fn end_snapshot(&mut self, collection: &Collection) -> Result<Vec<ContentId>, StoreError> {
         // req: SYN-028
         let conn = self.write()?;
@@ -154,17 +162,18 @@ impl Store {
         Ok(Vec::new())
     }
 
-    /// The digest of a collection, over the rows that are here in the open transaction.
+    /// Returns the digest of a collection over its stored rows, including those of the open transaction.
     ///
     /// # Errors
-    /// [`StoreError`].
+    ///
+    /// [`StoreError`] if the read fails.
     pub fn digest(&self, collection: &Collection) -> Result<RowDigest, StoreError> {
         // req: SYN-015, SYN-022
         Ok(self.window(collection)?.iter().map(|(id, rev)| (id, *rev)).collect())
     }
 
-    /// The rows of a collection that are here and not stale, with their revisions; of a chat the newest ones, as its
-    /// bound says. Of the changes none is kept.
+    /// Returns the ids and revisions of a collection's rows that are not stale: of a chat only the newest, up
+    /// to the limit of its window, and of the collection of changes none.
     pub(super) fn window(&self, collection: &Collection) -> Result<BTreeMap<RowId, u64>, StoreError> {
         // req: SYN-033, MSG-063
         let mut rows = BTreeMap::new();
@@ -200,7 +209,7 @@ impl Store {
                 let _ = rows.insert(id, from_sql(row.get(1)?));
             }
         }
-        // The names of messages stand in the order of their numbers: the window is the newest ones.
+        // Row ids of messages sort by number, so that the last ones are the newest.
         Ok(rows.into_iter().rev().take(window).collect())
     }
 }
