@@ -1,29 +1,32 @@
-// The open chat in the address of the page: Back and Forward go between chats and their list, and a page that is loaded again opens what
-// was open. What stands behind the `#` stays in the browser.
+// The open chat as the fragment of the page's address, so that Back and Forward move between the chats and
+// their list, and a reload opens the same chat. Browsers do not send the fragment to the server.
 
 const NAME = /^#chat-(\d{1,16})$/u;
 
-/** The chat that a part of an address names, or null. */
+/** Returns the chat that a fragment names, or null. */
 export const chatIn = (hash) => (NAME.test(hash) ? Number(NAME.exec(hash)[1]) : null);
 
 export class Address {
   #host;
-  /** The chat that is to be opened when the chats are known. */
+  /** The chat in the address, until the list of chats is known and it can be opened. */
   #wanted = chatIn(location.hash);
 
-  /** `host`: `open(chat)`, `close()`, and `uncover()`, which says whether something was closed that lay over the page. */
+  /**
+   * `host` has `open(chat)`, `close()`, and `uncover()`, which closes an open dialog and returns whether
+   * there was one.
+   */
   constructor(host) {
     this.#host = host;
     addEventListener("popstate", () => this.#moved());
   }
 
-  /** The user opens a chat, from another one or from the list. */
+  /** Records that the user opens `chat`; `before` is the chat that was open, or null for the list. */
   open(chat, before) {
     this.#wanted = null;
     history.pushState({ fromList: before === null }, "", `#chat-${chat}`);
   }
 
-  /** The user goes back to the list. */
+  /** Records that the user goes back to the list. */
   close() {
     if (history.state?.fromList) history.back();
     else {
@@ -32,7 +35,7 @@ export class Address {
     }
   }
 
-  /** The chats are known: the one in the address is opened, if it is among them. */
+  /** Opens the chat of the address, once the list of chats is known and contains it. */
   arrive({ chats, open }) {
     const wanted = this.#wanted;
     if (wanted === null || chats.length === 0) return;
@@ -41,17 +44,17 @@ export class Address {
     if (open === null) this.#host.open(wanted);
   }
 
-  /** Something lies over the page now: the user goes back from it, and not from what is below. */
+  /** Adds a history entry for a dialog, so that Back closes the dialog and not the chat below it. */
   cover() {
     history.pushState({ isCover: true }, "", location.hash || location.pathname);
   }
 
-  /** It was closed, by going back or otherwise. */
+  /** Removes the history entry of a dialog that was closed without Back. */
   uncover() {
     if (history.state?.isCover) history.back();
   }
 
-  /** No chat is there any more. */
+  /** Clears the fragment, because no chats are left. */
   forget() {
     this.#wanted = null;
     history.replaceState(null, "", location.pathname);

@@ -1,5 +1,6 @@
-// Edits, deletions and reactions under way: commands that wait in the database, and what the page shows of them meanwhile. While the
-// phone is not there they are held, as texts are (outgoing.js): until one is handed to the machines nothing of it has left.
+// Edits, deletions and reactions that the phone has not confirmed: their commands in the database, and what
+// the page shows meanwhile. While the phone is not connected they are held, like texts (outgoing.js): a held
+// one has not left this browser.
 
 import { HandOver } from "./hand_over.js";
 import { actTime, drawKey } from "./keys.js";
@@ -16,7 +17,7 @@ const BODIES = {
 export class Changes {
   #companion;
   #emit;
-  /** Those that are stored, by command, in their order. */
+  /** The stored changes by the key of their command, in the order in which they were made. */
   #all = new Map();
   #handOver;
 
@@ -26,7 +27,7 @@ export class Changes {
     this.#handOver = new HandOver(() => [...this.#all.values()].find((one) => one.held), (held) => this.#give(held));
   }
 
-  /** What waited when the page was loaded. */
+  /** Loads the changes that were stored when the page was last closed. */
   async load() {
     const rows = await done(this.#companion.database.read("commands").objectStore("commands").getAll());
     const changes = rows.filter(({ kind }) => CHANGES.has(kind)).sort((a, b) => a.time_ms - b.time_ms);
@@ -55,7 +56,7 @@ export class Changes {
     return this.#make(message, { kind: "react", reaction, was: ownReaction(message) });
   }
 
-  /** Asks for a change. One of the same kind that was refused is forgotten, and so is one that is held. */
+  /** Makes a change. It replaces a refused one of the same kind, and a held one. */
   async #make(message, wanted) {
     const all = [...this.#all.values()];
     const held = replacedBy(all.filter((one) => one.key !== this.#handOver.leaving?.key), message, wanted.kind);
@@ -63,7 +64,7 @@ export class Changes {
     if (held) change.was = held.was;
     const gone = all.filter((one) => one === held || (isOf(one, message) && one.kind === wanted.kind && one.state === "failed"));
     const drop = (txn) => gone.forEach((one) => txn.objectStore("commands").delete(one.key));
-    // Whoever takes back what has not left asks for nothing.
+    // The change restores what the message was, so that no command is needed.
     if (held && isNothing(change)) return this.#replace(gone, null, drop);
     if (!this.#handOver.isLive || all.some((one) => one.held)) return this.#replace(gone, { ...change, held: true }, drop);
     await this.#companion.send(change.key, BODIES[change.kind](message, change), (txn) => {
@@ -76,8 +77,8 @@ export class Changes {
   }
 
   /**
-   * Holds a change, and forgets others. They are changed here at once, and then in the database: what is handed over meanwhile is what
-   * the user wants now.
+   * Stores a held change in place of others. Memory is changed before the database, so that anything sent
+   * meanwhile already has the user's last choice.
    */
   async #replace(gone, held, drop) {
     const before = this.#all;
@@ -99,36 +100,36 @@ export class Changes {
     this.#handOver.run();
   }
 
-  /** The user takes back what is held, the last of it first. */
+  /** Cancels a held change at the user's wish, beginning with the newest. */
   async undo({ undo: { key } }) {
     const held = this.#all.get(key);
     if (!held?.held || this.#handOver.leaving?.key === key) throw new Error("the change is on its way to your phone already");
     await this.#replace([held], null, (txn) => txn.objectStore("commands").delete(key));
   }
 
-  /** In one transaction with its command. */
+  /** Sends a held change; it stops being held in the transaction that stores its command. */
   async #give(held) {
     const { held: _, ...change } = held;
     await this.#companion.send(change.key, BODIES[change.kind]({ chat: change.chat, id: change.message }, change), (txn) => txn.objectStore("commands").put(change));
-    // A row of the message may have settled it meanwhile.
+    // An update of the message may have ended the change while it was sent.
     if (this.#all.get(change.key) === held) this.#all.set(change.key, change);
     this.#tell();
   }
 
-  /** Asks again for what was refused. */
+  /** Makes a change again that the phone refused. */
   again(message) {
     const { kind, text, reaction } = message.refused;
     return this[kind](message, text ?? reaction);
   }
 
-  /** The user leaves it at what the phone has. */
+  /** Removes a refused change at the user's wish, so that the phone's state is shown. */
   async leave({ refused }) {
     await this.#companion.change((txn) => txn.objectStore("commands").delete(refused.key));
     this.#all.delete(refused.key);
     this.#tell();
   }
 
-  /** A row of a message came: what it says need not be shown over it any more, the oldest first. */
+  /** Ends the changes, from the oldest on, whose result the new row of a message contains. */
   row(row, txn) {
     if (this.#all.size === 0) return;
     const waiting = [...this.#all.values()].filter((one) => isOf(one, row) && one.state === "waiting");
@@ -136,7 +137,7 @@ export class Changes {
     this.#drop(open < 0 ? waiting : waiting.slice(0, open), txn);
   }
 
-  /** A message is gone, and what was wanted of it. */
+  /** Ends all changes of a message that was deleted. */
   removed(message, txn) {
     this.#drop([...this.#all.values()].filter((one) => isOf(one, message)), txn);
   }
@@ -150,7 +151,7 @@ export class Changes {
     });
   }
 
-  /** The phone's answer. `remove` and `put` change the stored message. */
+  /** Applies the phone's answer to a change; `remove` and `put` change the stored message. */
   result(change, result, txn, { put, remove }) {
     txn.objectStore("messages").get([change.chat, change.message]).onsuccess = ({ target }) => {
       const row = target.result;

@@ -1,17 +1,20 @@
-// The page's files, by the worker that may write them. Everything is done in the order in which it was asked for.
-// Bytes go to the worker and back in buffers that are used again: the browser keeps one that was handed over until it next collects what
-// nobody uses, and does not count it, so that a large file would lie in memory as a whole.
+// The page's files. A worker writes them, because only workers may write in place; requests are executed in
+// order.
+//
+// Bytes are passed to the worker and back in buffers that are reused. A browser frees a transferred buffer
+// only at its next garbage collection, which transferred bytes do not trigger, so that a large file would
+// fill the memory.
 
 import { release } from "./pkg/sockets.js";
 import { workerUrl } from "./workers.js";
 
-/** Buffers that are kept for later, and the largest that is, in bytes. */
+/** The most buffers that are kept for reuse, and the largest of them, in bytes. */
 const SPARE_MAX = 32;
 const SPARE_LEN_MAX = 256 * 1024;
-/** How much is written at once, in bytes. */
+/** The most bytes that are collected for one write. */
 const GATHERED_MAX = 64 * 1024;
 
-/** The browser gives this page no more room for files. */
+/** The error that the browser grants this page no more disk space. */
 export class DiskFull extends Error {
   constructor() {
     super("this browser has no room left for the file");
@@ -35,7 +38,10 @@ export class Disk {
     this.#worker.onerror = () => this.#fail("the worker that writes files has stopped");
   }
 
-  /** Writes bytes, which are gone here afterwards: together with those that follow them, and before whatever else is asked for. */
+  /**
+   * Writes bytes at an offset; their buffer is detached by this. Consecutive writes are joined into one,
+   * which precedes any other request.
+   */
   write(name, at, bytes) {
     if (this.#gathered && !this.#continues(name, at, bytes.length)) this.#writeGathered();
     this.#gathered ??= { name, at, length: 0, buffer: this.#take(Math.max(bytes.length, GATHERED_MAX)), written: Promise.withResolvers() };
@@ -60,7 +66,7 @@ export class Disk {
     }, written.reject);
   }
 
-  /** Writes the first bytes of a buffer, and gives it back. */
+  /** Writes the first `length` bytes of a buffer, and returns the buffer for reuse. */
   async writeFrom(name, at, buffer, length) {
     return (await this.#ask("write", { name, at, length }, buffer)).buffer;
   }
@@ -69,7 +75,7 @@ export class Disk {
     return this.#ask("flush", { name });
   }
 
-  /** At most `length` bytes from an offset. */
+  /** Reads at most `length` bytes from an offset. */
   async read(name, at, length) {
     const { value, buffer } = await this.#ask("read", { name, at, length }, this.#take(length));
     const bytes = new Uint8Array(buffer, 0, value).slice();
@@ -85,12 +91,12 @@ export class Disk {
     return this.#ask("remove", { name });
   }
 
-  /** Removes every file but these, and returns the size of each that is there, by its name. */
+  /** Removes every file but these, and returns the size of each that exists, by its name. */
   async keep(names) {
     return new Map((await this.#ask("keep", { names })).value);
   }
 
-  /** Gives the files up, for another tab. */
+  /** Closes all files, so that another tab can open them. */
   close() {
     return this.#ask("close", {});
   }

@@ -1,11 +1,11 @@
-// The files of the page, in its private file system. Only a worker may write them in place. Requests are taken one after the other; the
-// buffer of a request goes back with its answer.
+// Reads and writes the page's files in the origin's private file system, because only a worker may write them
+// in place. Requests are executed in order; the buffer of a request is returned with its answer.
 
 const FOLDER = "media";
-/** How often a file is tried that another tab still holds, and how long apart, in milliseconds. */
+/** The most attempts to open a file that another tab has open, and the time between two, in milliseconds. */
 const TRIES = 30;
 const APART = 100;
-/** What the browser calls it when there is no room. */
+/** The name of the browser's error when its storage is full. */
 const FULL = "QuotaExceededError";
 
 const handles = new Map();
@@ -58,7 +58,7 @@ const VERBS = {
     await (await folder.getFileHandle(name)).move(to);
   },
   remove: ({ name }) => remove(name),
-  /** Removes every file but these, of which it returns names and sizes. */
+  /** Removes every file but these, and returns the names and sizes of those that remain. */
   async keep({ names }) {
     const wanted = new Set(names);
     const all = [];

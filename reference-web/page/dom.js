@@ -1,12 +1,15 @@
-// Draws a tree of plain objects into the document, changing only what differs. Text is only ever set as text: there is
-// no way to pass markup, so nothing that a contact wrote can become an element.
+// Renders a tree of plain objects into the document, and changes only what differs. There is no way to pass
+// markup, so that text of a contact can never become an element.
 
 const SVG = "http://www.w3.org/2000/svg";
 const SVG_TAGS = new Set(["svg", "path", "circle", "rect", "g", "title"]);
 const TREE = Symbol("tree");
 const HANDLERS = Symbol("handlers");
 
-/** Describes an element. `props`: attributes, and `key`, `on` (handlers by type), `set` (DOM properties), `made` (called with the new element). */
+/**
+ * Describes an element. `props` has attributes, and `key`, `on` (handlers by event type), `set` (DOM
+ * properties) and `made` (called with the new element).
+ */
 export function h(tag, props, ...children) {
   return { tag, props: props ?? {}, children: flat(children) };
 }
@@ -16,7 +19,7 @@ function flat(children) {
   return all.map((child) => (typeof child === "object" ? child : { text: String(child) }));
 }
 
-/** Makes the content of `host` what `trees` describe. */
+/** Changes the children of `host` to those that `trees` describe. */
 export function render(host, ...trees) {
   patchChildren(host, flat(trees));
 }
@@ -73,14 +76,15 @@ function fits(node, tree) {
 }
 
 function patchChildren(node, children) {
-  // By the element that gets them, whoever calls: an element in the wrong namespace is there and is not painted.
+  // The namespace of the parent decides: a child of another namespace exists but is not painted.
   const inSvg = node.namespaceURI === SVG;
   const keyed = new Map();
   for (const child of node.childNodes) {
     const key = child[TREE]?.props?.key;
     if (key !== undefined) keyed.set(key, child);
   }
-  // What goes is taken out first, so that what stays stays in its place: what is moved loses the focus.
+  // Removed children go first, so that the others need not be moved: an element that is moved loses the
+  // focus.
   if (keyed.size > 0) {
     const wanted = new Set(children.map((tree) => tree.props?.key));
     for (const [key, child] of keyed) if (!wanted.has(key)) child.remove();
@@ -92,7 +96,7 @@ function patchChildren(node, children) {
     if (found && fits(found, tree)) {
       if (found === at) at = at.nextSibling;
       else node.insertBefore(found, at);
-      // The very same description: nothing in it has changed.
+      // The same description object: nothing in it can have changed.
       if (found[TREE] === tree) continue;
       if (tree.text === undefined) update(found, tree, found[TREE]);
       else if (found[TREE].text !== tree.text) found.data = tree.text;

@@ -1,11 +1,11 @@
-// What is written and not sent, with the message that it answers or changes: kept for when the page is loaded again.
+// Unsent text of each chat, and the message that it answers or edits, stored so that a reload keeps them.
 
 import { done } from "./pkg/request.js";
 
 export class Drafts {
   #companion;
   #emit;
-  /** Those that are not kept yet, by chat. */
+  /** The drafts that are not stored yet, by chat. */
   #open = new Map();
   #keeping = false;
 
@@ -24,7 +24,10 @@ export class Drafts {
     }
   }
 
-  /** `written`: the `text`, the message that it is a `reply` to, and an `edit` in progress: its `message` and `text`. */
+  /**
+   * Stores what the user has written: the `text`, the message that it is a `reply` to, and an `edit` in
+   * progress (its `message` and `text`).
+   */
   async keep(chat, { text, reply, edit }) {
     this.#open.set(chat, { chat, text, ...reply && { reply: brief(reply) }, ...edit && { edit: { message: brief(edit.message), text: edit.text } } });
     if (this.#keeping) return;
@@ -32,19 +35,21 @@ export class Drafts {
     try {
       while (this.#open.size > 0) await this.#write();
     } catch {
-      // There is no room now, or no link: it is tried again with the next key.
+      // The database has no space, or there is no link; the next key pressed tries again.
     } finally {
       this.#keeping = false;
     }
   }
 
-  /** It is sent: the effect of its transaction. */
+  /**
+   * Forgets a draft that is sent, and returns the function that deletes it in the transaction of the command.
+   */
   sent(chat) {
     this.#open.delete(chat);
     return (txn) => txn.objectStore("drafts").delete(chat);
   }
 
-  /** A message was deleted: in its transaction it goes from what is written about it, too. */
+  /** Removes a deleted message from the draft that answers or edits it; the draft's text stays. */
   removed({ chat, id }, txn) {
     const drafts = txn.objectStore("drafts");
     drafts.get(chat).onsuccess = ({ target: { result: row } }) => {
@@ -68,5 +73,5 @@ export class Drafts {
   }
 }
 
-/** What is shown of a message above the field, and names it. */
+/** The part of a message that is shown above the input field, and that identifies it. */
 const brief = ({ chat, id, client_id, author, text, media, time_ms }) => ({ chat, id, client_id, author, text, ...media && { media: { name: media.name } }, time_ms });

@@ -1,5 +1,6 @@
-// The companion behind the page: the phone's chats mirrored into the database, and what the user asks for. It turns what the machines
-// say into the events of `state.js`, and verbs of the views into commands.
+// The companion behind the page: stores the phone's chats in the database, and carries out what the user
+// does. It converts events of the handfast library into events of `state.js`, and verbs of the views into
+// commands.
 
 import init, { Companion, decodeItem, decodeResult, drawCode, history, inTurn, markRead, oldCommandKey, sendMedia, sendText } from "./pkg/companion.js";
 import { Changes } from "./changes.js";
@@ -21,15 +22,15 @@ import { Subscriptions } from "./subscriptions.js";
 import { TRANSFER_STORES, Transfers } from "./transfers.js";
 import { describe } from "./strings.js";
 
-/** Messages that are asked of the phone at once. */
+/** The number of messages that one request asks the phone for. */
 const ASKED = 50;
-/** All grants: read, send, media (spec, messages). */
+/** The rights that the page asks for: read, send, media (spec, messages). */
 const GRANTS = 7n;
 const GRANT_SEND = 2n;
 const GRANT_MEDIA = 4n;
-/** Chats of which the newest message is looked up when the page is loaded. */
+/** The most chats whose newest message is read from the database when the page is loaded. */
 const LASTS = 100;
-/** A picture of at most this many bytes is fetched without being asked for. */
+/** The size in bytes up to which pictures are fetched without the user's request. */
 const PICTURE_FETCHED = 2 << 20;
 const STORES = {
   chats: { keyPath: "chat" },
@@ -54,11 +55,11 @@ export class Engine {
   #outgoing;
   #shows = false;
   #telling = false;
-  /** Lists that are to be told. */
+  /** The lists that changed since the page was last sent them. */
   #stale = new Set();
-  /** Whether what is shown of the open chat is to be told again. */
+  /** Whether the messages of the open chat must be sent to the page again. */
   #isStale = false;
-  /** Chats of which nothing is missing between the messages that are shown. */
+  /** The chats whose shown messages have no gap between them. */
   #right = new Set();
   #isLive = false;
   #subscriptions;
@@ -68,7 +69,7 @@ export class Engine {
   #library = null;
   #transfers = null;
 
-  /** `emit` takes the events. */
+  /** Opens the companion; `emit` receives the events. */
   static async start(emit) {
     const engine = new Engine();
     engine.#emit = emit;
@@ -88,7 +89,7 @@ export class Engine {
     return engine;
   }
 
-  /** What the user asks for. */
+  /** Carries out a verb of the user. */
   async act(action) {
     const verb = VERBS[action.verb];
     if (verb) await verb(this, this.#companion, action);
@@ -126,7 +127,8 @@ export class Engine {
     await this.#tellLasts();
     if (isFirst) await this.#drafts.tell();
     if (isFirst && !isKept()) keepShell();
-    // The browser may refuse, and then it may clear the database when the disk is full: the phone still has everything.
+    // A browser that refuses persistent storage may clear the database when the disk is full; the phone still
+    // has everything.
     navigator.storage?.persist?.().catch(() => {});
   }
 
@@ -135,18 +137,18 @@ export class Engine {
     this.#subscriptions.begin(await this.#recent());
   }
 
-  /** The chats, the one with the newest message first. */
+  /** Returns the chats, beginning with the one that has the newest message. */
   async #recent() {
     const chats = await done(this.#companion.database.read("chats").objectStore("chats").getAll());
     return chats.sort((a, b) => b.last_message - a.last_message).map(({ chat }) => chat);
   }
 
-  /** A collection was found in step, or will not come to be. */
+  /** Handles a collection whose digest agrees with the phone's, or whose repair was given up. */
   async settled(collection, isInStep) {
     const list = listOf(collection);
     if (list === "chats" && !this.#subscriptions.hasList) {
       this.#subscriptions.hasList = true;
-      // They came in the order of their changes: the most recent ones are needed first.
+      // The list was sent in the order of changes, but the chats with the newest messages are needed first.
       for (const chat of (await this.#recent()).slice(0, this.#subscriptions.chatsMax).reverse()) this.#subscriptions.need(chat);
     }
     const chat = this.#subscriptions.chatOf(collection);
@@ -165,9 +167,9 @@ export class Engine {
     this.#moment.take(slot, body, emit);
   }
 
-  // What arrives, in the transaction that makes it durable.
+  // Incoming data, applied in the transaction that makes it durable.
 
-  /** The parts of `application` that take rows. */
+  /** The handlers of incoming rows for the library's `application`. */
   #application() {
     return {
       row: (row, txn) => this.#row(row, txn),
@@ -180,10 +182,10 @@ export class Engine {
     };
   }
 
-  /** A row is new or newer. Says whether it stays. */
+  /** Applies a row that is new or newer. Returns whether the row stays: a deletion marker does not. */
   #row({ collection, id, body }, txn) {
     const item = decoded(body);
-    // Of a later version: it is set aside, and counts as a row (spec, SYN-006).
+    // A row of a later version is set aside, and counts in the digest (spec, SYN-006).
     if (!item) return true;
     if (isChanges(collection)) return this.#mirror.change(id, item, txn);
     const list = listOf(collection);
@@ -202,7 +204,7 @@ export class Engine {
     return item.kind !== "deleted";
   }
 
-  /** A chat is new, or another. One that has news is needed. */
+  /** Stores a chat. If it has a new message, its messages are subscribed to. */
   #putChat(item, txn) {
     const chats = txn.objectStore("chats");
     chats.get(item.chat).onsuccess = ({ target }) => {
@@ -213,7 +215,10 @@ export class Engine {
     };
   }
 
-  /** A row is not among those of the phone any more. A message stays when it is older than those that its chat's collection has. */
+  /**
+   * Handles a row that the phone no longer has. A message stays if it is only older than those that its
+   * collection has.
+   */
   #gone({ collection, id }, txn) {
     const list = listOf(collection);
     const number = numberOf(id);
@@ -230,8 +235,8 @@ export class Engine {
   }
 
   /**
-   * A message was deleted. That it was there is still shown; nothing of what it said is kept, its content neither, unless another message
-   * has it (spec, MSG-070).
+   * Deletes a message. A mark that it existed stays visible, but nothing of its text or reactions; its media
+   * is deleted too, unless another message has it (spec, MSG-070).
    */
   removeMessage({ chat, id }, txn) {
     this.#changes.removed({ chat, id }, txn);
@@ -257,32 +262,38 @@ export class Engine {
     txn.addEventListener("complete", then);
   }
 
-  /** The open chat is told again once its collection is in step: what comes now does not go on behind what is shown. */
+  /**
+   * Records that what arrives for a chat does not continue the shown messages: if it is open, it is shown
+   * again once its digest agrees.
+   */
   isAnew(chat) {
     this.#right.delete(chat);
     if (chat === this.#open) this.#isStale = true;
   }
 
-  /** Everything that is older than the windows was forgotten. */
+  /** Marks the open chat to be shown again, because all messages older than the windows were deleted. */
   forgotOlder(txn) {
     this.#right.clear();
     if (this.#open !== null) this.#isStale = true;
     this.#after(txn, () => this.#transfers?.forgetUnnamed().catch(() => {}));
   }
 
-  /** The command of this page that made a message. */
+  /** Returns the key of the command by which this companion made a message, if it did. */
   #commandOf({ companion, command }) {
     return companion === this.#companion.known?.companion ? command : undefined;
   }
 
-  /** A stored message as it is shown: by the same name each time, or it would be made anew and lose the focus. */
+  /**
+   * Returns a stored message as the page shows it. The `client_id` stays the same, so that the element is
+   * kept, and with it the focus.
+   */
   #shown(item) {
     const { kind, companion, ...message } = item;
     const own = this.#commandOf(item);
     return own === undefined ? message : { ...message, client_id: `c${own}` };
   }
 
-  /** Stores a message; one that a command of this page made takes the place of what waited. */
+  /** Stores a message; one that a command of this page made replaces the message shown as waiting. */
   putMessage(item, txn) {
     txn.objectStore("messages").put(item);
     const own = this.#commandOf(item);
@@ -293,7 +304,7 @@ export class Engine {
     }
     this.#changes.row(item, txn);
     const message = this.#shown(item);
-    // Between what is shown and this one others may be missing.
+    // Other messages may be missing between those shown and this one.
     if (item.chat === this.#open && this.#isStale) return;
     this.#after(txn, () => this.#emitMessages({ event: "message", message }, [message]));
   }
@@ -320,7 +331,10 @@ export class Engine {
     };
   }
 
-  /** The phone has what was sent: it is a message from now on, whether its row has come or not (spec, MSG-071). */
+  /**
+   * Stores a sent message as soon as the phone has accepted it, whether its row has arrived or not (spec,
+   * MSG-071).
+   */
   #accept({ key, chat, text, media, reply_to, time_ms }, id, txn) {
     const messages = txn.objectStore("messages");
     messages.get([chat, id]).onsuccess = ({ target }) => {
@@ -330,7 +344,9 @@ export class Engine {
     };
   }
 
-  /** A page of history. One that is older than the changes that were applied is asked for again (spec, MSG-066). */
+  /**
+   * Stores a page of history; one that is older than the applied changes is requested again (spec, MSG-066).
+   */
   #history(key, page, txn, over) {
     const commands = txn.objectStore("commands");
     commands.get(key).onsuccess = ({ target }) => {
@@ -347,12 +363,12 @@ export class Engine {
 
   // What the page shows of the database.
 
-  /** What waits to be sent to a chat, of its commands and transfers. */
+  /** Returns the unsent messages of a chat, from its commands and transfers. */
   #unsent(chat, commands) {
     return [...commands.filter((command) => WRITTEN.has(command.kind)).map(waiting), ...this.#outgoing.unsent(chat), ...this.#transfers.unsent(chat)].sort(byTime);
   }
 
-  /** Tells a list. Many rows come at once: what changes while it is read is told when that is done. */
+  /** Sends a list to the page. Changes that occur during the read are sent after it, in one further event. */
   async #tell(list) {
     this.#stale.add(list);
     if (this.#telling) return;
@@ -369,14 +385,14 @@ export class Engine {
     }
   }
 
-  /** Everything that waits for the phone, or was refused, for the list of chats. */
+  /** Sends all unsent and refused messages to the page, for the list of chats. */
   async #tellUnsent() {
     const commands = await done(this.#companion.database.read("commands").objectStore("commands").getAll());
     const messages = [...commands.filter((command) => WRITTEN.has(command.kind)).map(waiting), ...this.#outgoing.unsent(), ...this.#transfers.unsent()];
     this.#emit({ event: "unsent", messages });
   }
 
-  /** The newest messages of the chats that are at the top of the list. */
+  /** Sends the newest message of each chat at the top of the list to the page. */
   async #tellLasts() {
     const txn = this.#companion.database.read("chats", "messages");
     const chats = (await done(txn.objectStore("chats").getAll())).sort((a, b) => b.last_time_ms - a.last_time_ms).slice(0, LASTS);
@@ -384,7 +400,7 @@ export class Engine {
     this.#emit({ event: "lasts", messages: rows.filter(Boolean).map((row) => this.#shown(row)) });
   }
 
-  /** `keep`: what is shown of it stays as it was left. */
+  /** Opens a chat; with `keep` the messages already shown stay. */
   async open(chat, keep) {
     this.#open = chat;
     this.#subscriptions.open = chat;
@@ -393,13 +409,13 @@ export class Engine {
     if (this.#isLive) this.#subscriptions.need(chat);
   }
 
-  /** The newest messages of a chat, in place of what is shown of it. */
+  /** Shows the newest messages of a chat in place of those shown. */
   async #showNewest(chat) {
     this.#emit({ event: "loading", chat, what: "anew" });
     await this.#show(chat);
   }
 
-  /** Tells the open chat again, once its messages are on their way no more. */
+  /** Shows the open chat again, unless its messages are still arriving. */
   async #show(chat) {
     this.#isStale = false;
     this.#right.add(chat);
@@ -407,18 +423,18 @@ export class Engine {
     if (chat !== this.#open || this.#isStale) return;
     this.#emitMessages(event, messages);
     if (!isComing || this.#subscriptions.isInStep(chat)) return;
-    // The phone has them: until its chat is in step, nothing is known.
+    // The phone has messages of this chat, which are shown once its digest agrees.
     this.#isStale = true;
     this.#emit({ event: "loading", chat, what: "older" });
   }
 
-  /** Older messages: from the database, as far as nothing is missing there, or else from the phone. */
+  /** Shows older messages: from the database up to the first gap, or else from the phone. */
   async older(chat, before) {
     this.#emit({ event: "loading", chat, what: "older" });
     if (!await this.#tellStored(chat, before)) await this.#askOlder(chat, before);
   }
 
-  /** Tells what is here right before a message. Says whether there was anything to tell. */
+  /** Shows the stored messages directly before one. Returns whether there were any. */
   async #tellStored(chat, before) {
     const told = await this.#stretches.older(chat, before);
     if (told) this.#emitMessages(told, told.messages);
@@ -435,39 +451,39 @@ export class Engine {
     await this.#companion.send(row.key, history(chat, before, ASKED), (txn) => txn.objectStore("commands").put(row));
   }
 
-  /** The phone has answered: what it brought is here, or there is nothing more. */
+  /** Shows what the phone's answer brought, or that there are no older messages. */
   async #tellOlder(chat, before) {
     if (!await this.#tellStored(chat, before)) this.#emit({ event: "page", chat, where: "older", messages: [], more: false });
   }
 
-  /** The user has seen a chat's messages up to this one. */
+  /** Tells the phone that the user has seen a chat's messages up to this one. */
   async seen(chat, id) {
     const row = { key: drawKey(), kind: "read", chat, time_ms: actTime() };
     await this.#companion.send(row.key, markRead(chat, id), (txn) => txn.objectStore("commands").put(row));
   }
 
-  /** The user writes: it is said to the contact, and kept. */
+  /** Stores the user's draft, and tells the contact that the user is typing. */
   async draft(chat, { isTyped, ...written }) {
     if (isTyped && written.text) this.#moment.sayTyping(chat);
     await this.#drafts.keep(chat, written);
   }
 
-  /** Sends what was written, which is no draft any more. */
+  /** Sends a text, and deletes its draft. */
   async send(chat, text, reply) {
     await this.#sendText(chat, text, reply?.id, this.#drafts.sent(chat));
   }
 
-  /** Edits, deletes or reacts. */
+  /** Makes, repeats, dismisses or undoes a change of a message; `kind` is a method of `Changes`. */
   change(kind, message, value) {
     return this.#changes[kind](message, value);
   }
 
-  /** Another text of a message: the phone's, or one that is not on its way yet. */
+  /** Edits a message that the phone has, or a text that has not left this browser. */
   edit(message, text) {
     return message.id ? this.#changes.edit(message, text) : this.#outgoing.edit(message, text);
   }
 
-  /** A text that waits is not sent; one that was refused is not shown any more. */
+  /** Cancels a held text, or removes a refused one. */
   async withdraw(message) {
     if (message.held) return this.#outgoing.withdraw(message);
     await this.#companion.change((txn) => txn.objectStore("commands").delete(message.client_id.slice(1)));
@@ -483,13 +499,16 @@ export class Engine {
     });
   }
 
-  /** Stores a command that sends a message, and shows that as one that waits: before the phone can have made a row of it. */
+  /**
+   * Stores a command that sends a message, and shows the message as waiting, before the phone's row of it can
+   * arrive.
+   */
   #wait(command, txn) {
     txn.objectStore("commands").put(command);
     this.#after(txn, () => this.#emit({ event: "message", message: waiting(command) }));
   }
 
-  /** Sends again what the phone refused. */
+  /** Sends a message again that the phone refused. */
   async again({ chat, text, reply_to, media, client_id: client }) {
     if (!media) await this.#sendText(chat, text, reply_to);
     else {
@@ -510,19 +529,19 @@ export class Engine {
     return this.#transfers.fetch(message.media);
   }
 
-  /** Pause, resume or cancel. */
+  /** Pauses, resumes or cancels a transfer. */
   transfer(verb, { author, id, media }) {
     const transfer = this.#transfers.of(media.content, author === "" && id === null ? "put" : "get") ?? this.#transfers.of(media.content, "put");
     return transfer && this.#transfers[verb](transfer);
   }
 
-  /** Opens a picture in the window. */
+  /** Opens a picture in full size. */
   async view(message) {
     this.#emit({ event: "sheet", what: { picture: message } });
     await this.#transfers.fetch(message.media);
   }
 
-  /** A message is on the screen: its picture is shown, and fetched if it is small. */
+  /** Shows the picture of a message that became visible, and fetches it if it is small. */
   async #showPicture({ id, media }) {
     if (!media || id === null || kindOf(media.type) !== "image" || await this.#library.showThumbnail(media.content)) return;
     const isAsked = this.#transfers.of(media.content, "get") || this.#library.has(media.content);
@@ -546,7 +565,7 @@ export class Engine {
     this.#transfers?.onStream(event);
   }
 
-  /** Another tab has the link, and the files. */
+  /** Releases the files, because another tab has taken the link. */
   taken(emit) {
     this.#disk?.close();
     emit({ event: "replaced" });
@@ -604,7 +623,7 @@ const EVENTS = {
   ...Object.fromEntries(["dataWanted", "data", "fin", "streamDurable", "streamResumed", "streamEnded"].map((type) => [type, (engine, event) => engine.onStream(event)])),
 };
 
-/** Commands that are messages, and wait in the chat. */
+/** The kinds of commands that send a message, and are shown in the chat until then. */
 const WRITTEN = new Set(["text", "media"]);
 
 const VERBS = {
@@ -642,7 +661,7 @@ function decoded(item) {
   try {
     return decodeItem(item);
   } catch {
-    // Of a later version: it is skipped (spec, SYN-006).
+    // An item of a later version is ignored (spec, SYN-006).
     return null;
   }
 }

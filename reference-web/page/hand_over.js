@@ -1,6 +1,7 @@
-// Hands what is kept until the phone is there to the machines, one after the other. Until then nothing of it has left this browser.
+// Passes held commands to the handfast library, one after the other, while the phone is connected. Until then
+// none of them has left this browser.
 
-/** After how long it is tried again to hand over what the machine had no room for, in milliseconds. */
+/** The time until the next attempt when the library's outbox was full, in milliseconds. */
 const AGAIN_AFTER = 5_000;
 
 export class HandOver {
@@ -8,10 +9,13 @@ export class HandOver {
   #give;
   #isRunning = false;
   isLive = false;
-  /** The one that is being handed over: it cannot be taken back any more. */
+  /** The command that is being passed on, and can no longer be cancelled. */
   leaving = null;
 
-  /** `first()` is the one that is next, if there is one. `give(one)` is done once it is durable that it has left. */
+  /**
+   * `first()` returns the next command, if there is one. The promise of `give(one)` resolves when the command
+   * is durably in the outbox.
+   */
   constructor(first, give) {
     this.#first = first;
     this.#give = give;
@@ -31,7 +35,7 @@ export class HandOver {
         await this.#give(one);
       }
     } catch {
-      // The machine has no room, which it has again once the phone has answered; or the link is gone.
+      // The outbox is full until the phone answers, or the link was deleted.
       setTimeout(() => this.run(), AGAIN_AFTER);
     } finally {
       this.#isRunning = false;

@@ -1,4 +1,4 @@
-// The icons: strokes on a 24-unit grid, drawn in the colour of the text around them.
+// Icons as strokes on a grid of 24 units, in the colour of the surrounding text.
 
 import { h } from "./dom.js";
 
@@ -30,7 +30,7 @@ const STROKES = {
   warn: ["M12 4L2.500 20h19z", "M12 10v4.500", "M12 17.500v.01"],
 };
 
-/** An icon. With a `label` it is read aloud, without one it is decoration. */
+/** Draws an icon. With a `label` screen readers announce it; without one it is decoration. */
 export function icon(name, label) {
   const says = label ? { role: "img", "aria-label": label } : { "aria-hidden": "true" };
   const paths = STROKES[name].map((d) => h("path", { d }));

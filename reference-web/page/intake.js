@@ -1,4 +1,5 @@
-// Files that the user chose, pasted or dropped: each is copied to the page's own disk and hashed, one after the other, before it is sent.
+// Files that the user chose, pasted or dropped. Each is copied to the page's own files and hashed before it
+// is sent, one after the other.
 
 import { ContentHasher, mediaType } from "./pkg/companion.js";
 import { drawKey } from "./keys.js";
@@ -7,11 +8,11 @@ import { measure } from "./picture_size.js";
 
 /** The largest file, in bytes (spec, limits: MEDIA_LEN_MAX). */
 const MEDIA_LEN_MAX = 2 ** 31;
-/** The longest name, in bytes of UTF-8 (spec, messages: MSG-034). */
+/** The longest file name, in bytes of UTF-8 (spec, messages: MSG-034). */
 const NAME_MAX = 128;
-/** How much of a file is read at once, in bytes. */
+/** The number of bytes that are read at once. */
 const BLOCK = 256 * 1024;
-/** How often it is told how far the reading is, in milliseconds. */
+/** The time between two progress events, in milliseconds. */
 const TOLD_EVERY = 200;
 
 export class Intake {
@@ -20,9 +21,9 @@ export class Intake {
   #transfers;
   #emit;
   #last = Promise.resolve();
-  /** The names of the files that this page reads, or will. */
+  /** The names of the files that this page is reading or will read. */
   #all = new Set();
-  /** The time of the file that was chosen last: each has its own, by which they are sorted. */
+  /** The time of the last chosen file. Each file gets a later one, by which files are sorted. */
   #time = 0;
 
   constructor(companion, disk, transfers, emit) {
@@ -36,12 +37,12 @@ export class Intake {
     return this.#all.has(client);
   }
 
-  /** Takes files. Of each comes why it could not be taken, or null. */
+  /** Reads files one after the other. Returns a promise for each, of null or of the error. */
   async take(chat, files) {
     const tooLarge = files.find((file) => file.size > MEDIA_LEN_MAX);
     if (tooLarge) throw new Error(`${shownName(tooLarge.name)} is larger than 2 GiB`);
     const rows = files.map((file) => this.#row(chat, file));
-    // That they are being read is durable: a page that is closed meanwhile says so when it is loaded again.
+    // The state "reading" is stored first, so that after a reload the page can report the interrupted files.
     await this.#companion.change((txn) => { for (const row of rows) txn.objectStore("transfers").put(row); });
     for (const [index, row] of rows.entries()) {
       this.#all.add(row.client);
@@ -53,11 +54,12 @@ export class Intake {
   #row(chat, file) {
     this.#time = Math.max(Date.now(), this.#time + 1);
     const client = `f-${crypto.randomUUID()}`;
-    // Drawn now: a page that is put back while it sends the file sends it once.
+    // The key is stored with the file: if the browser's profile is restored from a copy, the file is still
+    // sent only once.
     return { client, key: drawKey(), direction: "put", chat, media: { content: client, type: "", name: cut(file.name), size: file.size }, time_ms: this.#time, stream: null, offset: 0, state: "reading" };
   }
 
-  /** Shows a file by its first bytes: what it is, and how large a picture. */
+  /** Shows a file as waiting, with its type and picture size, which its first bytes tell. */
   async #announce(row, file) {
     const slice = async (at, length) => new Uint8Array(await file.slice(at, at + length).arrayBuffer());
     row.media.type = mediaType(await slice(0, 64).catch(() => new Uint8Array()));
@@ -81,7 +83,8 @@ export class Intake {
   async #copy({ client }, file) {
     const hasher = new ContentHasher();
     let told = 0;
-    // One buffer for all of it, to the worker too: what the browser makes for a reading it keeps until it collects.
+    // One buffer serves for all reads and writes, because the browser keeps a new one until its next garbage
+    // collection.
     const reader = file.stream().getReader({ mode: "byob" });
     let buffer = new ArrayBuffer(BLOCK);
     for (let at = 0; at < file.size;) {
@@ -101,7 +104,7 @@ export class Intake {
   }
 }
 
-/** A name of at most `NAME_MAX` bytes: its end goes, and its extension stays. */
+/** Shortens a name to at most `NAME_MAX` bytes, and keeps its extension. */
 function cut(name) {
   const length = (text) => new TextEncoder().encode(text).length;
   if (length(name) <= NAME_MAX) return name;

@@ -1,33 +1,39 @@
-// Keys of commands, and how a database of an older page gets them (spec, delivery, *Commands*). A key says which command is meant, whatever
-// becomes of this browser's profile: it is drawn when the user acts, and stored with what is shown of the act.
+// Keys that identify commands, and the migration of databases that have none (spec, delivery, *Commands*). A
+// key is drawn when the user acts, and stored with the act, so that a restored profile repeats the same
+// command and not a new one.
 
-/** A new key: 16 random bytes, as hex. */
+/** Draws a key: 16 random bytes as hex. */
 export const drawKey = () => [...crypto.getRandomValues(new Uint8Array(16))].map((byte) => byte.toString(16).padStart(2, "0")).join("");
 
 let last = 0;
 
-/** The time of an act, later than that of the one before: keys have no order. */
+/** Returns the time of an act, later than that of the act before, because keys have no order. */
 export const actTime = () => (last = Math.max(Date.now(), last + 1));
 
-/** A command that was known by a number, with the key that both sides derive for it. */
+/**
+ * Converts a command that was identified by a number: `keyOf` derives the key that the phone derives, too.
+ */
 export function keyedCommand({ cmd_id: number, ...row }, keyOf) {
   return { time_ms: number, ...row, key: keyOf(number) };
 }
 
-/** A message that a command made. How another companion's came to be is forgotten: its link is not known here. */
+/**
+ * Converts a message that a command made. For another companion's command the key is unknown, so that it is
+ * dropped.
+ */
 export function keyedMessage({ cmd_id: number, companion, ...row }, own, keyOf) {
   return number !== undefined && companion === own ? { ...row, companion, command: keyOf(number) } : row;
 }
 
-/** What was chosen or written, and has not left yet: it gets a key as if it were now. */
+/** Draws a key for a file or text that was not sent yet, as if the user acted now. */
 export const keyedAct = (row) => (row.direction === "get" ? row : { ...row, key: row.key ?? drawKey() });
 
-/** The version of the database from which on commands have keys. */
+/** The first database version whose commands have keys. */
 export const KEYED = 7;
 
 /**
- * Brings a database of an older version up to this one, in the transaction of its upgrade. `derive(link, number)` derives the key of an old
- * command; `commands` are the options of their store.
+ * Migrates a database of an older version, in the transaction of its upgrade. `derive(link, number)` returns
+ * the key of an old command; `commands` are the options of the store of commands.
  */
 export function upgrade(db, txn, from, derive, commands) {
   if (from === 0 || from >= KEYED) return;

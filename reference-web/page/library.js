@@ -1,6 +1,8 @@
-// Content that is here: its bytes in a file, its address for elements of the page, its thumbnail. An address is `/media/` and a random
-// id; the Service Worker asks this tab for its bytes. A part of content is served as far as it came; a reader waits for the rest.
-// Rows of `files` name the content that is whole; it stays when the page is loaded again, the newest of it first.
+// Content that is stored here: the file of its bytes, its URL for elements of the page, and its thumbnail. A
+// URL is `/media/` and a random id; the Service Worker requests the bytes from this tab. Of content that is
+// still being fetched, a reader gets what has arrived, and waits for the rest.
+//
+// Rows of the store `files` list complete content. It is kept over reloads, beginning with the newest.
 
 import { kindOf, savedName, servedType } from "./media_types.js";
 import { fits, measure, thumbnailSize } from "./picture_size.js";
@@ -9,7 +11,7 @@ import { startWorker } from "./shell.js";
 
 export const LIBRARY_STORES = { thumbnails: { keyPath: "content" }, files: { keyPath: "content" } };
 
-/** The largest picture that is shown, and how much content is kept in all when the page is loaded again, in bytes. */
+/** The largest picture that is shown, and the most content that is kept over reloads, in bytes. */
 const PICTURE_MAX = 32 << 20;
 const KEPT_MAX = 512 << 20;
 
@@ -21,10 +23,11 @@ export class Library {
   #ids = new Map();
   #served = null;
   #thumbnails = new Map();
-  /** One picture is decoded at a time. */
+  /** The content that has a row in `files`. */
   #isKept = new Set();
+  /** The end of the queue of decodings: one picture at a time, because each needs much memory. */
   #decoding = Promise.resolve();
-  /** The picture that is. */
+  /** The picture that was decoded last. */
   #decoded = null;
 
   constructor(companion, disk, emit) {
@@ -33,7 +36,10 @@ export class Library {
     this.#emit = emit;
   }
 
-  /** Takes up what was kept. What is neither that nor among `others()` is removed from the disk, and of too much the oldest. */
+  /**
+   * Loads the kept content. Files that are neither kept nor among `others()` are removed, and so are the
+   * oldest beyond the limit.
+   */
   async load(others) {
     const rows = await done(this.#companion.database.read("files").objectStore("files").getAll());
     let room = KEPT_MAX;
@@ -49,19 +55,19 @@ export class Library {
     }
   }
 
-  /** Makes room on the disk: all goes that only lies here so that it need not be fetched again. */
+  /** Frees disk space: removes content that is only kept to save fetching it again. */
   async makeRoom(others) {
     const contents = [...this.#isKept].filter((content) => !others.includes(content));
     for (const content of contents) await this.forget(content);
   }
 
-  /** Whether content is whole. */
+  /** Returns whether content is complete. */
   has(content) {
     const one = this.#all.get(content);
     return one !== undefined && one.available === one.media.size;
   }
 
-  /** Content is here up to `available`. */
+  /** Records that content is stored up to the offset `available`. */
   add(media, available) {
     let one = this.#all.get(media.content);
     if (!one) {
@@ -73,18 +79,18 @@ export class Library {
     for (const reader of one.readers.splice(0)) reader();
     const kind = kindOf(media.type);
     if (this.has(media.content)) this.#keep(media).catch(() => {});
-    // What plays can be played while it comes.
+    // Players can start before the content is complete.
     if (this.has(media.content) || kind === "video" || kind === "audio") this.#show(one).catch(() => {});
   }
 
-  /** Content that is whole stays when the page is loaded again. */
+  /** Records complete content, so that it is kept over reloads. */
   async #keep(media) {
     if (this.#isKept.has(media.content)) return;
     this.#isKept.add(media.content);
     await this.#companion.change((txn) => txn.objectStore("files").put({ content: media.content, media, kept_ms: Date.now() }));
   }
 
-  /** Content is not to be here any more: its file, its thumbnail, all that says that it was. */
+  /** Removes content: its file, its thumbnail, and its rows. */
   async forget(content) {
     this.remove(content);
     this.#isKept.delete(content);
@@ -95,7 +101,7 @@ export class Library {
     await this.#disk.remove(content);
   }
 
-  /** Content is not here any more, or not to be served. */
+  /** Stops serving content. */
   remove(content) {
     const one = this.#all.get(content);
     if (!one) return;
@@ -105,7 +111,7 @@ export class Library {
     this.#emit({ event: "media", content, url: null });
   }
 
-  /** What no message has any more goes, its thumbnail too, but what is in `use`. */
+  /** Removes content to which no message refers, unless it is in `use`. */
   async forgetUnnamed(use) {
     const index = this.#companion.database.read("messages").objectStore("messages").index("content");
     const contents = [...new Set([...this.#thumbnails.keys(), ...this.#isKept])].filter((content) => !use.includes(content));
@@ -113,7 +119,7 @@ export class Library {
     for (const [at, content] of contents.entries()) if (counts[at] === 0) await this.forget(content);
   }
 
-  /** Forgets everything, also what lies on the disk. */
+  /** Removes all content, including the files. */
   async clear() {
     for (const content of [...this.#all.keys()]) this.remove(content);
     for (const url of this.#thumbnails.values()) URL.revokeObjectURL(url);
@@ -122,12 +128,15 @@ export class Library {
     await this.#disk.keep([]);
   }
 
-  /** Shows the thumbnail of a picture that was here once. Says whether it is known what there is to show. */
+  /**
+   * Shows the stored thumbnail of a picture. Returns whether this content was decoded before, with or without
+   * success.
+   */
   async showThumbnail(content) {
     if (this.#thumbnails.has(content)) return true;
     const stored = await this.#companion.database.get("thumbnails", content);
     if (stored?.blob) this.#showThumbnail(stored);
-    // The page did not live to see it decoded: that is not tried again.
+    // A row without a thumbnail: decoding the picture failed, or crashed the page, and is not tried again.
     else if (stored && this.#decoded !== content) this.#emit({ event: "media", content, broken: true });
     return stored !== undefined;
   }
@@ -142,7 +151,7 @@ export class Library {
     const url = `/media/${one.id}`;
     if (kindOf(type) !== "image") return void this.#emit({ event: "media", content, url });
     const size = await this.#sizeOf(one.media);
-    // It is no picture, or one that would fill the memory: it stays a document.
+    // It is not a picture, or one so large that it would fill the memory: it is shown as a document.
     if (!fits(size)) return void this.#emit({ event: "media", content, url, broken: true });
     this.#emit({ event: "media", content, url, ...thumbnailSize(size) });
     this.#decoding = this.#decoding.then(() => this.#makeThumbnail(one, size)).catch(() => {});
@@ -153,7 +162,10 @@ export class Library {
     return measure((at, length) => this.#disk.read(content, at, Math.min(length, Math.max(0, size - at))));
   }
 
-  /** Decodes a picture, no larger than it is shown. That it is being decoded is noted before: a page that dies of it does not try again. */
+  /**
+   * Decodes a picture at the size of its thumbnail. A row is stored first, so that a page that crashes while
+   * decoding does not try again.
+   */
   async #makeThumbnail({ media: { content, type, size } }, measured) {
     if (!this.#all.has(content) || await this.showThumbnail(content)) return;
     const bytes = await this.#disk.read(content, 0, size);
@@ -176,7 +188,7 @@ export class Library {
     this.#emit({ event: "media", content, thumbnail: url, width, height });
   }
 
-  /** Starts the Service Worker, and answers it. */
+  /** Registers the Service Worker, and answers its requests. */
   async #serve() {
     const { serviceWorker } = navigator;
     serviceWorker.addEventListener("message", ({ data, ports: [port] }) => { if (data?.handfast === "media") this.#answer(data.id, port); });
@@ -186,7 +198,8 @@ export class Library {
     if (serviceWorker.controller) return;
     await new Promise((resolve) => {
       serviceWorker.addEventListener("controllerchange", resolve, { once: true });
-      // A page that was loaded past the worker is taken by it when it is asked.
+      // After a forced reload no Service Worker controls the page, until this message makes it claim the
+      // page.
       registration.active?.postMessage("claim");
     });
   }
@@ -203,7 +216,7 @@ export class Library {
     return port.postMessage({ name: savedName(name, type), type: servedType(type), size });
   }
 
-  /** Bytes of content, as soon as the first of them is here. */
+  /** Reads bytes of content, after waiting for the first of them. */
   async #read(one, at, length) {
     while (at >= one.available && at < one.media.size) {
       if (this.#all.get(one.media.content) !== one) return new Uint8Array();

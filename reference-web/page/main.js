@@ -1,4 +1,5 @@
-// Joins the engine and the views: events go into the state, the state is drawn once a frame, what the user does goes to the engine.
+// Connects the engine with the views: events change the state, the state is drawn at most once a frame, and
+// actions of the user go to the engine.
 
 import { Address } from "./address.js";
 import { render } from "./dom.js";
@@ -7,7 +8,7 @@ import { pageView } from "./views/frame.js";
 
 const host = document.getElementById("page");
 let state = initial();
-/** The engine, once it has started. */
+/** The promise of the engine, which resolves once it has started. */
 const started = Promise.withResolvers();
 let due = false;
 let composer = null;
@@ -15,7 +16,7 @@ let composer = null;
 function emit(event) {
   const covered = state.sheet !== null;
   state = reduce(state, event);
-  // The chat in the address is opened as soon as there is one.
+  // The address may name a chat, which can be opened once it is in the list.
   if (event.event === "chats") address.arrive(state);
   if (FORGETS.has(event.event)) address.forget();
   if (!covered && state.sheet !== null) address.cover();
@@ -23,25 +24,25 @@ function emit(event) {
   schedule();
 }
 
-/** Events after which no chat is there any more. */
+/** The events after which no chats are left. */
 const FORGETS = new Set(["logged_out", "revoked", "cleared"]);
 
 const address = new Address({
   open: (chat) => { if (chat !== state.open && state.chats.some((one) => one.chat === chat)) openChat(chat); },
   close: () => { emit({ event: "close_chat" }); run({ verb: "close" }); },
-  /** Whether something lies over the page, which goes first when the user goes back. */
+  /** Closes the open dialog, and returns whether there was one. */
   uncover: () => { const covers = state.sheet !== null; if (covers) emit({ event: "sheet", what: null }); return covers; },
 });
 
 function schedule() {
   if (due) return;
   due = true;
-  // A hidden page draws no frames and has few timers, and still has to keep its title.
+  // Browsers draw no frames of a hidden page and delay its timers, but its title must stay current.
   if (document.hidden) queueMicrotask(draw);
   else requestAnimationFrame(draw);
 }
 
-// A frame that was asked for before the page was hidden or frozen may never come.
+// A frame requested before the page was hidden or frozen may never come.
 for (const type of ["visibilitychange", "resume"]) {
   document.addEventListener(type, () => {
     due = false;
@@ -56,18 +57,18 @@ function draw() {
   const message = focus.closest("article");
   render(host, pageView(state, Date.now(), act));
   restore(before);
-  // A button of a message that is gone: the focus stays at the message, or else in the list.
+  // If the focused button was removed, the focus moves to its message, or else to the list of messages.
   if (message && !focus.isConnected) (message.isConnected ? message : before.list).focus({ preventScroll: true });
   const unread = state.chats.filter((chat) => chat.unread > 0).length;
   document.title = unread > 0 ? `(${unread}) Handfast` : "Handfast";
 }
 
-/** Whether the list of messages is to stay at its end: it was there, and the user has not scrolled up since. */
+/** Whether the list of messages sticks to its end: it was there, and the user has not scrolled up since. */
 let end = { is: true, top: 0 };
-/** Where the user was in chats that are not open: the message at the top, and how far from there. */
+/** The scroll positions of chats: the topmost visible message, and its distance from the top. */
 const places = new Map();
 
-/** The list of messages, and the first message that is seen, with its place. */
+/** Returns the list of messages, and the first visible message with its position. */
 function place() {
   const list = document.querySelector(".messages");
   if (!list || end.is) return { list };
@@ -76,19 +77,23 @@ function place() {
   return { list, anchor, at: anchor?.getBoundingClientRect().top };
 }
 
-/** Stays at the end if it was there; else stays at the same message, whatever came or went around it. */
+/**
+ * Restores the scroll position after drawing: at the end, or at the same message, whatever was added around
+ * it.
+ */
 function restore(before) {
   const list = document.querySelector(".messages");
   if (!list) return;
   if (before.list !== list) comeBack(list);
   else if (end.is) toEnd(list);
   else if (before.anchor?.isConnected) list.scrollTop += before.anchor.getBoundingClientRect().top - before.at;
-  // Who is at an end of what is loaded already does not scroll there any more: the view looks for itself.
+  // If the list is at an end already, no scroll event comes, so that the view would not request more
+  // messages.
   list.dispatchEvent(new Event("scroll"));
   look(list);
 }
 
-/** A chat was opened: at its end, or where the user was in it. */
+/** Scrolls a chat that was opened to its end, or to the user's position in it. */
 function comeBack(list) {
   const place = places.get(state.open);
   const anchor = place && list.querySelector(`article[data-name="${CSS.escape(place.name)}"]`);
@@ -98,7 +103,7 @@ function comeBack(list) {
   end.top = list.scrollTop;
 }
 
-/** The chat that is open is left: the place in it is kept. */
+/** Stores the user's position in the open chat. */
 function keepPlace() {
   if (state.open === null) return;
   const { list, anchor, at } = place();
@@ -114,16 +119,16 @@ function toEnd(list) {
 document.addEventListener("scroll", ({ target: list }) => {
   if (!list.matches?.(".messages")) return;
   const isNear = list.scrollHeight - list.scrollTop - list.clientHeight < 40;
-  // The end of what is loaded is not that of the chat while there is newer.
+  // If newer messages exist that are not loaded, the end of the list is not the end of the chat.
   end = { is: !state.pages[state.open]?.newer && (isNear || (end.is && list.scrollTop >= end.top)), top: list.scrollTop };
   if (state.isAway === end.is) emit({ event: "place", isAway: !end.is });
   look(list);
 }, true);
 
-/** Up to which message of each chat the phone was told that it is read. */
+/** The last message of each chat that was reported to the phone as seen. */
 const readTo = new Map();
 
-/** What is on the screen is read, and nothing else: the contact is told. */
+/** Reports the visible messages as seen, and no others, because the contact is told. */
 function look(list) {
   const chat = state.chats.find((one) => one.chat === state.open);
   if (!chat?.unread || document.hidden || state.sheet) return;
@@ -136,7 +141,7 @@ function look(list) {
   run({ verb: "seen", chat: state.open, id });
 }
 
-// Pictures and players take their place when they are loaded.
+// Pictures and players change their height when they are loaded.
 for (const type of ["load", "loadedmetadata"]) {
   document.addEventListener(type, ({ target }) => {
     const list = target.closest?.(".messages");
@@ -144,16 +149,16 @@ for (const type of ["load", "loadedmetadata"]) {
   }, true);
 }
 
-/** Events that change what is written in the field. */
+/** The events that change the content of the input field. */
 const WRITES = new Set(["reply_to", "edit", "edit_done"]);
 
-/** What the user does: events of the views change the state alone, verbs go to the engine. */
+/** Handles an action: events of the views change only the state, verbs go to the engine. */
 function act(action) {
   if (action.event) {
     if (action.event === "close_chat") return address.close();
     emit(action);
     if (WRITES.has(action.event)) {
-      // At once: the next key belongs to what is written now.
+      // The field must change before the next key is pressed, so that the page is drawn at once.
       draw();
       composer?.focus();
     }
@@ -164,18 +169,18 @@ function act(action) {
   return own ? own(action) : run(action);
 }
 
-/** What is written in a chat and not sent is kept: the text, what it answers, an edit in progress. */
+/** Stores what is written in a chat: the text, the message that it answers, an edit in progress. */
 function keepWritten(chat, isTyped = false) {
   run({ verb: "draft", chat, text: state.drafts[chat] ?? "", reply: state.replies[chat], edit: state.edits[chat], isTyped });
 }
 
-/** Opens a chat, where the user was in it. */
+/** Opens a chat at the user's last position in it. */
 function openChat(chat) {
   keepPlace();
   return run({ verb: "open", chat, keep: places.has(chat) && state.pages[chat] !== undefined });
 }
 
-/** To the end of the chat: what the user sends is seen. */
+/** Scrolls to the end of a chat, so that the user sees the sent message. */
 async function toNewest(chat) {
   if (state.pages[chat]?.newer) await run({ verb: "newest", chat });
   if (chat !== state.open) return;
@@ -187,7 +192,8 @@ async function toNewest(chat) {
 const OWN = {
   composer_made: ({ node }) => {
     composer = node;
-    // Who chose the chat in the list writes in it next; a touch would only bring up the keys of the screen.
+    // After choosing a chat by mouse or keyboard the user can type at once; on a touch screen the focus would
+    // open the screen keyboard.
     if (document.activeElement.matches(".chat-row") && !matchMedia("(pointer: coarse)").matches) queueMicrotask(() => node.focus());
   },
   open: ({ chat }) => {
@@ -205,7 +211,7 @@ const OWN = {
     emit({ event: "draft", chat, text: "" });
     emit({ event: "reply_to", chat, message: null });
     await run(action, () => {
-      // It was not taken: it is written again, in front of what was written meanwhile.
+      // The text could not be stored: it returns to the field, before what the user wrote meanwhile.
       emit({ event: "draft", chat, text: [text, state.drafts[chat]].filter(Boolean).join("\n") });
       if (reply) emit({ event: "reply_to", chat, message: reply });
       keepWritten(chat);
@@ -236,7 +242,7 @@ const OWN = {
     if (state.dead === "displaced") emit({ event: "taking_back" });
     run(action);
   },
-  // These must work without an engine too.
+  // These actions must work even if the engine could not start.
   reload: () => location.reload(),
   startAnew: () => location.reload(),
   logOut: async (action) => {
@@ -245,7 +251,8 @@ const OWN = {
   },
 };
 
-// Files that are dropped or pasted anywhere are for the open chat. The browser would leave the page and open them.
+// Files dropped or pasted anywhere are sent to the open chat; by default the browser would leave the page to
+// open them.
 for (const type of ["dragover", "dragleave", "drop"]) {
   document.addEventListener(type, (event) => {
     if (![...event.dataTransfer?.types ?? []].includes("Files")) return;
@@ -261,14 +268,14 @@ document.addEventListener("paste", (event) => {
     event.preventDefault();
     take(event.clipboardData);
   } else if (!isField && composer?.isConnected && !state.sheet) {
-    // Text that is pasted beside the field is for the field.
+    // Text pasted outside the field is inserted into it.
     composer.focus();
     composer.setRangeText(event.clipboardData.getData("text/plain"), composer.selectionStart, composer.selectionEnd, "end");
     composer.dispatchEvent(new Event("input"));
   }
 });
 
-/** Files for the open chat. */
+/** Sends dropped or pasted files to the open chat. */
 function take({ files, items }) {
   const folders = [...items ?? []].some((item) => item.webkitGetAsEntry?.()?.isDirectory);
   if (state.dead || state.pair || !state.link.account || files.length === 0) return;
@@ -279,7 +286,7 @@ function take({ files, items }) {
   else OWN.attach({ verb: "attach", chat: state.open, files: [...files] });
 }
 
-// A file that is being read is lost with the page: the browser asks.
+// Closing the page interrupts the reading of a file, so that the browser asks first.
 window.addEventListener("beforeunload", (event) => {
   if (Object.values(state.transfers).some((one) => one.state === "reading")) event.preventDefault();
 });
@@ -296,7 +303,7 @@ async function run(action, undo) {
   }
 }
 
-/** What this browser lacks, in words. */
+/** Returns what this browser lacks, in words, or null. */
 function lacks() {
   if (!window.isSecureContext) return "Its address is not secure. Open it with https.";
   if (typeof WebAssembly !== "object") return "It does not run WebAssembly.";
@@ -309,7 +316,7 @@ async function start() {
   const missing = lacks();
   if (missing) return emit({ event: "unsupported", text: missing });
   emit({ event: "network", isThere: navigator.onLine });
-  // The ring of the code and the words about time go on by themselves.
+  // The remaining time of a code, and relative times such as "yesterday", change without an event.
   setInterval(() => { if (state.pair || !document.hidden) schedule(); }, 1000);
   const { Engine } = await import("./engine.js");
   started.resolve(await Engine.start(emit));

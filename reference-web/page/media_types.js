@@ -1,6 +1,7 @@
-// What media may be shown inside the page. Anything else is a document: it is saved, never opened here. SVG and HTML are documents.
+// The media types that may be shown inside the page. Anything else, including SVG and HTML, is a document: it
+// can be saved, but is never opened here.
 
-/** How each type is shown, and the ending that a saved file of it has. */
+/** The kind of each type, and the extension for saving it. */
 const SHOWN = {
   "image/jpeg": ["image", ".jpg"], "image/png": ["image", ".png"], "image/webp": ["image", ".webp"], "image/gif": ["image", ".gif"],
   "video/mp4": ["video", ".mp4"], "video/webm": ["video", ".webm"],
@@ -9,26 +10,35 @@ const SHOWN = {
 
 const of = (type) => (Object.hasOwn(SHOWN, type) ? SHOWN[type] : null);
 
-/** `image`, `video`, `audio`, or `file`. */
+/** Returns the kind of a media type: `image`, `video`, `audio`, or `file`. */
 export const kindOf = (type) => of(type)?.[0] ?? "file";
 
-/** The type under which it is served. */
+/** Returns the media type for the response of the Service Worker. */
 export const servedType = (type) => (of(type) ? type : "application/octet-stream");
 
-/** A name and its extension, apart: a name that turns the direction of writing cannot hide what it ends with. */
+/**
+ * Splits a name into stem and extension, which are shown apart, so that bidirectional control characters in
+ * the stem cannot disguise the extension.
+ */
 export function nameParts(name) {
   const at = name.lastIndexOf(".");
   return at > 0 && name.length - at <= 12 ? [name.slice(0, at), name.slice(at)] : [name || "file", ""];
 }
 
-/** Control characters, turners of direction, and what separates folders. */
+/** Control and format characters, which include bidirectional controls; then also separators of paths. */
 const UNFIT_IN_LINE = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu;
 const UNFIT = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}/\\:*?"<>|]/gu;
 
-/** A name as it stands in a line of text: without what turns the direction of writing, so that it ends where it ends. */
+/**
+ * Returns a file name for display: control and format characters, such as those that change the direction of
+ * writing, are replaced.
+ */
 export const shownName = (name) => name.replace(UNFIT_IN_LINE, "_");
 
-/** The name under which it is saved: what is shown here is saved with the ending of its type, whatever it calls itself. */
+/**
+ * Returns a file name for saving. A type that the page shows gets its own extension, whatever the sender
+ * named the file.
+ */
 export function savedName(name, type) {
   const clean = name.replace(UNFIT, "_").replace(/^\.+/u, "_");
   const ending = of(type)?.[1];

@@ -1,17 +1,21 @@
-// The Service Worker. It answers `/media/<id>` with bytes that the live tab gives it, piece by piece: it stores none of them, and an id is
-// random and means something to the tab that made it alone. And it keeps what the page consists of, for when there is no network.
+// The Service Worker. It answers requests for `/media/<id>` with bytes from the tab that made the random id,
+// piece by piece, and stores none of them. It also keeps the files of the page in a cache, for when there is
+// no network.
 
 const PREFIX = "/media/";
-/** The page, the folder of its files, which this script is one of, and the cache in which they are kept. */
+/** The page's path, the folder of its files (this script is one of them), and the name of the cache. */
 const SHELL = "/";
 const ASSETS = new URL(".", self.location.href).href;
 const KEPT = "shell";
-/** How long the relay may take for the page, in milliseconds, and what a server says that stands in front of a relay that is away. */
+/**
+ * The longest wait for the page from the relay, in milliseconds, and the statuses by which a proxy reports
+ * that the relay is down.
+ */
 const SHELL_PATIENCE = 5_000;
 const GATEWAY_FAILED = new Set([502, 503, 504]);
-/** How much is asked of the tab at once, in bytes. */
+/** The number of bytes that are requested from the tab at once. */
 const PIECE = 256 * 1024;
-/** How long a tab may take to say that it knows an id, in milliseconds. */
+/** The longest wait for a tab to confirm that it knows an id, in milliseconds. */
 const PATIENCE = 5_000;
 
 self.addEventListener("install", () => self.skipWaiting());
@@ -31,8 +35,8 @@ self.addEventListener("fetch", (event) => {
 });
 
 /**
- * Keeps the page with these files, in place of what was kept before. The page must be the one that loads them: the relay may have got
- * another one meanwhile, whose files are not here.
+ * Replaces the cached page by the current one with these files. Nothing is cached unless the page fetched now
+ * refers to this folder: the relay may already serve another version, whose files are not in the list.
  */
 async function keep(files) {
   const page = await fetch(SHELL, { cache: "no-cache" });
@@ -44,7 +48,10 @@ async function keep(files) {
   await cache.put(SHELL, page);
 }
 
-/** The page from the relay; if it cannot be reached, the page that is kept. That one says so of itself, and never links a phone. */
+/**
+ * Returns the page from the relay, or else the cached page. The cached one is marked `data-kept`, and
+ * therefore never links a phone.
+ */
 async function shell(request) {
   const fetched = fetch(request);
   const late = new Promise((resolve) => setTimeout(resolve, SHELL_PATIENCE));
@@ -57,7 +64,10 @@ async function shell(request) {
   return new Response((await kept.text()).replace("<html", "<html data-kept"), { headers });
 }
 
-/** A file of the page. Its address has the hash of its content in it, so that one that is kept is what the relay would send. */
+/**
+ * Returns a file of the page, from the cache if it is there: its path contains the hash of its content, so
+ * that the copy cannot be outdated.
+ */
 const asset = async (request) => (await caches.match(request.url, { cacheName: KEPT })) ?? fetch(request);
 
 async function answer(event, id) {
@@ -81,7 +91,8 @@ async function answer(event, id) {
 const nothing = (status, headers = {}) => new Response(null, { status, headers: { "Cache-Control": "no-store", ...headers } });
 
 function headersOf(request, { type, name }) {
-  // Only an element that shows it gets it as what it is; a window, a frame or a saved link gets a file.
+  // Only an element of the right kind gets the media inline; a window, a frame or a saved link gets a
+  // download.
   const isShown = ["image", "video", "audio"].includes(request.destination) && type.startsWith(`${request.destination}/`);
   return {
     "Content-Type": type,
@@ -95,7 +106,7 @@ function headersOf(request, { type, name }) {
   };
 }
 
-/** The tab that knows an id: the one that asks, or else another. */
+/** Finds the tab that knows an id, beginning with the one that made the request. */
 async function holder(clientId, id) {
   const asking = clientId && await self.clients.get(clientId);
   const others = await self.clients.matchAll({ type: "window" });
@@ -118,7 +129,10 @@ function ask(client, id) {
   });
 }
 
-/** First byte, and the one behind the last; null for a range that is not there. Without a range, or with several: all. */
+/**
+ * Parses a `Range` header into the first offset and the one after the last; null for an unsatisfiable range.
+ * Without a range, or with several, all bytes are returned.
+ */
 function ranged(header, size) {
   const found = /^bytes=(\d*)-(\d*)$/u.exec(header ?? "");
   if (!found || (found[1] === "" && found[2] === "")) return [0, size];
@@ -128,7 +142,9 @@ function ranged(header, size) {
   return from < to ? [from, to] : null;
 }
 
-/** The bytes of a range, each piece asked for when the one before is taken. */
+/**
+ * Returns the bytes of a range as a stream, which requests a piece from the tab when the one before was read.
+ */
 function bytes(port, from, to) {
   let at = from;
   const piece = () => new Promise((resolve) => {

@@ -1,19 +1,20 @@
-// What arrives of messages, in the transaction that makes it durable: which of them are here, what happened to older ones, and pages of
-// history. Where the phone cannot tell what happened, what is older than the windows is forgotten.
+// Incoming messages, applied in the transaction that makes them durable: the ranges of stored messages,
+// changes of older messages, and pages of history. Where the phone cannot report changes, messages older than
+// the windows are deleted.
 
 import { WINDOW, belongs, bring, changeHeld, endWindow, extend, hold, lowOf, rangeOfPage, readHeld } from "./held.js";
 import { messagesCollection, decodeRow } from "./pkg/companion.js";
 
-/** The lists among the collections, by their names' one byte, and their stores. */
+/** The stores of the two lists, by the one byte that is the name of their collection. */
 const LISTS = { 1: "chats", 3: "devices" };
 
-/** The store of a list. */
+/** Returns the store of a collection that is a list. */
 export const listOf = (collection) => (collection.length === 1 ? LISTS[collection[0]] : undefined);
 
-/** Whether a collection is that of the changes of older messages. */
+/** Returns whether a collection is that of the changes of older messages. */
 export const isChanges = (collection) => collection.length === 1 && collection[0] === 4;
 
-/** The number that a row's id is. */
+/** Returns the number that a row's id encodes. */
 export const numberOf = (id, at = 0) => Number(new DataView(id.buffer, id.byteOffset, id.byteLength).getBigUint64(at));
 
 export class Mirror {
@@ -26,12 +27,12 @@ export class Mirror {
     this.#subscriptions = subscriptions;
   }
 
-  /** How many rows a collection has at most. */
+  /** Returns the most rows that a collection has; undefined if it has no limit. */
   boundOf(collection) {
     return this.#subscriptions.chatOf(collection) === undefined ? undefined : WINDOW;
   }
 
-  /** Before the rows of a `delta` or a `page`. */
+  /** Prepares the ranges before the rows of a `delta` or `page` are applied. */
   arrives(message, txn, over) {
     const { collection, type } = message;
     if (isChanges(collection)) return type === "page" ? this.#forgetOlder(Number(message.rev), txn, over) : over();
@@ -48,7 +49,7 @@ export class Mirror {
     }), over);
   }
 
-  /** Behind them. */
+  /** Updates the ranges after the rows of a `delta` or `page` were applied. */
   arrived(message, txn, over) {
     const { collection, type, last } = message;
     if (isChanges(collection)) return type === "page" ? over() : keepCursor(Number(message.to), txn, over);
@@ -63,12 +64,15 @@ export class Mirror {
     }, over);
   }
 
-  /** Whether a snapshot of a chat is under way. */
+  /** Returns whether a snapshot of a chat is incomplete. */
   isPaging(chat) {
     return this.#paging.has(chat);
   }
 
-  /** A snapshot did not bring a message: it is deleted, or older than those that the chat's collection has. */
+  /**
+   * Deletes a message that a snapshot did not bring, unless it is only older than those that the chat's
+   * collection has.
+   */
   gone(chat, id, txn) {
     if (chat === undefined) return;
     readHeld(txn, chat, ({ brought }) => {
@@ -76,14 +80,16 @@ export class Mirror {
     });
   }
 
-  /** A chat's collection was found in step, with these rows: its window is here. */
+  /** Records the window of a chat as a range, because its digest over these rows agrees with the phone's. */
   settle(chat, rows, txn, over) {
     const ids = rows.map((id) => numberOf(id));
     if (ids.length === 0) return over();
     return changeHeld(txn, chat, ({ ranges }) => ({ ranges: hold(ranges, lowOf(ids), ids.at(-1), true) }), over);
   }
 
-  /** Something happened to a message after it came (spec, MSG-064). Of that no row is kept. */
+  /**
+   * Applies a change of an older message (spec, MSG-064). Returns false, because the row itself is not kept.
+   */
   change(id, item, txn) {
     const [chat, message] = id.length === 16 ? [numberOf(id), numberOf(id, 8)] : [];
     if (item.kind === "deleted" && item.chat === chat && item.message === message) this.#engine.removeMessage({ chat, id: message }, txn);
@@ -95,7 +101,10 @@ export class Mirror {
     return false;
   }
 
-  /** Takes a page of history, unless changes were applied that it lacks; then calls `over` with whether it did. */
+  /**
+   * Stores a page of history, unless it lacks changes that were already applied; calls `over` with whether it
+   * did.
+   */
   takePage({ chat, before }, items, { more, rev }, txn, over) {
     txn.objectStore("mirror").get("changes").onsuccess = ({ target }) => {
       if (rev < (target.result?.to ?? 0)) return over(false);
@@ -108,8 +117,8 @@ export class Mirror {
   }
 
   /**
-   * The phone tells changes from `rev` on and none before: what it cannot tell about is forgotten, that is all messages but the windows of
-   * chats that are followed, which their collections bring up to date (spec, MSG-065).
+   * Deletes older messages, because the phone reports changes only from `rev` on. The windows of the
+   * subscribed chats stay, as their own collections bring them up to date (spec, MSG-065).
    */
   #forgetOlder(rev, txn, over) {
     this.#engine.forgotOlder(txn);
@@ -134,12 +143,12 @@ export class Mirror {
   }
 }
 
-/** Up to where changes were applied. */
+/** Stores the revision up to which changes are applied. */
 function keepCursor(to, txn, over) {
   txn.objectStore("mirror").put({ id: "changes", to }).onsuccess = () => over();
 }
 
-/** Thumbnails of what no message has any more go. */
+/** Deletes the thumbnails of content to which no message refers. */
 function dropThumbnails(txn, over) {
   txn.objectStore("thumbnails").openKeyCursor().onsuccess = ({ target }) => {
     const cursor = target.result;
@@ -163,7 +172,7 @@ function idOf(item) {
   }
 }
 
-/** Adds a row unless there is one, which is newer. */
+/** Adds a row unless the store has one, which is newer. */
 function addOnce(store, row) {
   store.add(row).onerror = (event) => {
     event.preventDefault();

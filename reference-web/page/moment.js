@@ -1,11 +1,14 @@
-// What is so now and not kept: the phone's battery, who is there, who types.
+// State that is shown but not stored: the phone's battery, which contacts are online, and who is typing.
 
 import { decodeNow, nowFault, typing } from "./pkg/companion.js";
 
 const SLOT_PHONE = 3n;
 const SLOT_TYPING = 5n;
 const SLOT_PRESENT = 7n;
-/** How long "typing" is shown without another word, and how often it is said, in milliseconds. */
+/**
+ * The time for which "typing" is shown without renewal, and the shortest time between two reports of it, in
+ * milliseconds.
+ */
 const TYPING_SHOWN = 6_000;
 const TYPING_EVERY = 3_000;
 
@@ -18,7 +21,7 @@ export class Moment {
     this.#companion = companion;
   }
 
-  /** The phone said something. */
+  /** Handles a value that the phone set. */
   take(slot, body, emit) {
     // req: MSG-044
     const fault = nowFault(slot, body);
@@ -27,7 +30,7 @@ export class Moment {
     try {
       value = decodeNow(slot, body);
     } catch {
-      // A number beyond what a page can hold.
+      // The value has a number that JavaScript cannot represent.
       return;
     }
     if (!value) return;
@@ -40,7 +43,7 @@ export class Moment {
     }
   }
 
-  /** The user writes: it is said to the contact. */
+  /** Tells the contact that the user is typing. */
   sayTyping(chat) {
     if (performance.now() - this.#typed < TYPING_EVERY) return;
     this.#typed = performance.now();

@@ -1,18 +1,19 @@
-// Texts that are written while the phone is not there. They are kept here, and handed to the machines once it is: until then nothing of
-// them has left, so that they can be changed, or not be sent at all. What the machines have may be on the phone already.
+// Texts written while the phone is not connected. They are stored here, and passed to the handfast library
+// once it is; until then they can be edited or cancelled. A text that the library has may already be on the
+// phone.
 
 import { HandOver } from "./hand_over.js";
 import { actTime, drawKey } from "./keys.js";
 import { sendText } from "./pkg/companion.js";
 import { done } from "./pkg/request.js";
 
-/** The store that this needs, as `database.js` takes it. */
+/** The stores that this module needs, in the format of `database.js`. */
 export const OUTGOING_STORES = { outgoing: { keyPath: "client" } };
 
 export class Outgoing {
   #companion;
   #emit;
-  /** Those that are kept, in their order, by name. */
+  /** The held texts by their `client_id`, in the order of writing. */
   #all = new Map();
   #handOver;
 
@@ -22,14 +23,14 @@ export class Outgoing {
     this.#handOver = new HandOver(() => [...this.#all.values()][0], (row) => this.#give(row));
   }
 
-  /** Those that waited when the page was loaded. */
+  /** Loads the texts that were held when the page was last closed. */
   async load() {
     const rows = await done(this.#companion.database.read("outgoing").objectStore("outgoing").getAll());
     this.#all = new Map(rows.sort(byTime).map((row) => [row.client, row]));
     this.#handOver.run();
   }
 
-  /** As messages that wait: those of one chat, or all. */
+  /** Returns the held texts of one chat, or of all, as waiting messages. */
   unsent(chat) {
     return [...this.#all.values()].filter((row) => chat === undefined || row.chat === chat).map(heldMessage);
   }
@@ -38,14 +39,15 @@ export class Outgoing {
     this.#handOver.onState(state);
   }
 
-  /** Whether a text has to wait: for the phone, or for others that do. */
+  /** Whether a new text must be held: the phone is not connected, or earlier texts are held. */
   get isNeeded() {
     return !this.#handOver.isLive || this.#all.size > 0;
   }
 
-  // Each is changed here at once, and then in the database: what is handed over meanwhile is what the user wants now.
+  // Memory is changed before the database, so that anything passed on meanwhile already has the user's last
+  // choice.
 
-  /** Keeps a text. `effect` is part of its transaction. */
+  /** Holds a text; `effect` becomes part of its transaction. */
   async hold(chat, text, replyTo, effect) {
     const time = Math.max(actTime(), ([...this.#all.values()].at(-1)?.time_ms ?? 0) + 1);
     const row = { client: `h-${crypto.randomUUID()}`, key: drawKey(), chat, text, reply_to: replyTo, time_ms: time };
@@ -63,7 +65,10 @@ export class Outgoing {
     this.#handOver.run();
   }
 
-  /** The user wants another text of it. That is another act: what was put back with the old text must not pass for it. */
+  /**
+   * Changes a held text. It gets a new key, because if a restored copy of the profile already sent the old
+   * text, the phone would take the new one for the same command.
+   */
   async edit({ client_id: client }, text) {
     const was = this.#own(client);
     const row = { ...was, text, key: drawKey() };
@@ -77,7 +82,10 @@ export class Outgoing {
     this.#tell(row);
   }
 
-  /** A message came that a command of this key made: a copy of this page sent it, before this one was put back. */
+  /**
+   * Removes a held text when a message arrives that a command of its key made: it was sent before the profile
+   * was restored from a copy.
+   */
   made(key, txn) {
     for (const row of this.#all.values()) {
       if (row.key !== key || this.#handOver.leaving?.client === row.client) continue;
@@ -89,7 +97,7 @@ export class Outgoing {
     }
   }
 
-  /** The user does not want it sent. */
+  /** Cancels a held text. */
   async withdraw({ chat, client_id: client }) {
     const was = this.#own(client);
     this.#all.delete(client);
@@ -102,7 +110,7 @@ export class Outgoing {
     this.#emit({ event: "message_removed", chat, client_id: client });
   }
 
-  /** Shows one that waits, unless it was handed over meanwhile. */
+  /** Shows a held text, unless it was passed on meanwhile. */
   #tell(row) {
     if (this.#all.get(row.client) === row) this.#emit({ event: "message", message: heldMessage(row) });
   }
@@ -113,26 +121,27 @@ export class Outgoing {
     return row;
   }
 
-  /** In one transaction with its command. */
+  /** Passes a text on; it stops being held in the transaction that stores its command. */
   async #give(row) {
     const { client, key, chat, text, reply_to: replyTo, time_ms: time } = row;
     await this.#companion.send(key, sendText(chat, text, replyTo), (txn) => {
       const command = textCommand(key, chat, text, replyTo, time);
       txn.objectStore("commands").put(command);
       txn.objectStore("outgoing").delete(client);
-      // Shown before the phone can have made a row of it, which would else be taken back.
+      // Shown at once: the phone's row must not arrive first and then be replaced by this.
       txn.addEventListener("complete", () => this.#emit({ event: "message", message: { ...waiting(command), replaces: client } }));
     });
-    // Not by that listener: who waits for the transaction may go on before it is called, and would hand over the same text again.
+    // Not in that listener, which may run after the promise resolves: the next step would pass the same text
+    // on again.
     this.#all.delete(client);
   }
 }
 
-/** The row of a command that sends a text. */
+/** Returns the row of a command that sends a text. */
 export const textCommand = (key, chat, text, replyTo, time) =>
   ({ key, kind: "text", chat, text, reply_to: replyTo, time_ms: time, state: "waiting" });
 
-/** A command that sends a message, as that is shown until the phone has made one of it. */
+/** Returns the message that is shown for a command until the phone's row arrives. */
 export const waiting = ({ key, chat, text, media, time_ms, state, error, reply_to }) =>
   ({ chat, id: null, author: "", text, media, time_ms, state, error, reply_to, client_id: `c${key}` });
 

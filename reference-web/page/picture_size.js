@@ -1,17 +1,21 @@
-// How large a picture is, from its first bytes, before anything decodes it: some kilobytes can hold a picture of a gigabyte.
+// Finds the size of a picture in its first bytes, before it is decoded: a file of a few kilobytes may decode
+// to a gigabyte.
 
-/** The largest picture that is decoded, in pixels, and the longest side of a thumbnail, in pixels. */
+/** The most pixels of a picture that is decoded, and the longest side of a thumbnail in pixels. */
 export const PIXELS_MAX = 40_000_000;
 export const THUMBNAIL = 480;
 
-/** How much is read at once, in bytes; how far into a file, and over how many segments, its size is looked for. */
+/**
+ * The number of bytes read at once, the number of bytes from the start within which the size must be found,
+ * and the most segments that are searched.
+ */
 const BLOCK = 65_536;
 const LOOKED_MAX = 4 << 20;
 const SEGMENTS_MAX = 512;
 
 /**
- * Width and height of a picture as it is shown, or null if the bytes are of no kind of picture that is shown here, whatever type they
- * are said to have. `read(at, length)` returns at most so many bytes of it.
+ * Returns the displayed width and height of a picture; null if its bytes are not of a kind that is shown
+ * here, whatever its media type says. `read(at, length)` returns at most that many bytes.
  */
 export async function measure(read) {
   const bytes = new Blocks(read);
@@ -23,16 +27,16 @@ export async function measure(read) {
   return null;
 }
 
-/** Whether a picture may be decoded. */
+/** Returns whether a picture of this size may be decoded. */
 export const fits = (size) => size !== null && size.width * size.height <= PIXELS_MAX;
 
-/** The size of its thumbnail. */
+/** Returns the size of a picture's thumbnail. */
 export function thumbnailSize({ width, height }) {
   const scale = Math.min(1, THUMBNAIL / Math.max(width, height));
   return { width: Math.max(1, Math.round(width * scale)), height: Math.max(1, Math.round(height * scale)) };
 }
 
-/** Bytes by their place, read in blocks. What is not there is short. */
+/** Reads bytes of a file in blocks; fewer are returned at its end. */
 class Blocks {
   #read;
   #from = 0;
@@ -61,7 +65,7 @@ function png(_, head) {
   return { width: view(head).getUint32(16), height: view(head).getUint32(20) };
 }
 
-/** The screen, or the first picture where that reaches further. */
+/** Returns the size of the screen, or of the first picture if that extends further. */
 async function gif(bytes, head) {
   if (head.length < 13) return null;
   const screen = { width: view(head).getUint16(6, true), height: view(head).getUint16(8, true) };
@@ -96,7 +100,7 @@ function webp(_, head) {
   return { width: (bits & 0x3fff) + 1, height: (bits >>> 14 & 0x3fff) + 1 };
 }
 
-/** Starts of frames: all markers of that kind but those for tables. */
+/** Returns whether a marker starts a frame: all of this range but three that start tables. */
 const isFrame = (marker) => marker >= 0xc0 && marker <= 0xcf && ![0xc4, 0xc8, 0xcc].includes(marker);
 
 async function jpeg(bytes) {
@@ -124,7 +128,7 @@ async function jpeg(bytes) {
   return null;
 }
 
-/** Whether what a camera wrote into a picture says that it lies on its side. */
+/** Returns whether the Exif orientation exchanges width and height. */
 function isTurned(exif) {
   if (exif.length < 22 || text(exif, 0, 6) !== "Exif\0\0") return false;
   const tiff = view(exif.slice(6));

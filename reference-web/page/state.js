@@ -1,7 +1,10 @@
-// What the page shows, as a pure function of what the engine said and what the user did: `reduce(state, event)`.
-// No document, no clock: an event that needs the time carries it as `at`, in milliseconds since 1970.
+// The state of the page as a pure function of events from the engine and the user: `reduce(state, event)`. It
+// reads no document and no clock: an event that needs the time has it as `at`, in milliseconds since 1970.
 
-/** How many messages of a chat are held at once. Older and newer ones are asked for again. */
+/**
+ * The most messages of a chat that are loaded at once. Older and newer ones are loaded again when the user
+ * scrolls.
+ */
 export const WINDOW = 300;
 
 export const initial = () => ({
@@ -14,13 +17,16 @@ export const initial = () => ({
   pages: {},
   drafts: {},
   replies: {},
-  /** Edits in progress, by chat: the message and its text so far. */
+  /** The edits in progress, by chat: the message, and its text so far. */
   edits: {},
   at: null,
-  /** Whether the user has scrolled up in the open chat, and how many messages came below since, by chat. */
+  /**
+   * Whether the user has scrolled up in the open chat, and by chat the number of messages that arrived below
+   * since.
+   */
   isAway: false,
   below: {},
-  /** What waits for the phone or was refused, by the name that this page gave it; the newest message of each chat. */
+  /** The waiting and refused messages by `client_id`; the newest message of each chat. */
   unsent: {},
   lasts: {},
   typing: {},
@@ -32,25 +38,27 @@ export const initial = () => ({
   notice: null,
   sheet: null,
   can: [],
-  /** What this browser was called on the phone, after the user logged out. */
+  /** This browser's name at the phone, after the user logged out. */
   farewell: null,
 });
 
-/** The two digits of the number, after a key. */
+/** Returns the typed digits, at most two, after a further key. */
 function typedAfter(typed, key) {
   if (key === "Backspace") return typed.slice(0, -1);
   return /^[0-9]$/.test(key) && typed.length < 2 ? typed + key : typed;
 }
 
-/** An attempt that ended after a phone had scanned: no other code before the user asks. What is known of the end depends on where it was. */
-/** The first visit after a code that is of no more use; `asks`: the user is asked whether to show another. */
+/**
+ * Returns the state of pairing after a code was given up. If a phone had scanned it (`asks`), no new code is
+ * shown until the user asks for one. What is known of the failure depends on the step.
+ */
 function burntPair(pair, { code, asks }) {
-  // Its end is not the last word: the phone's is waited for.
+  // The phone may have made the link, so that its confirmation is awaited.
   if (pair?.step === "unconfirmed") return pair;
   return asks ? { step: "ended", burnt: code, during: pair?.step, failures: (pair?.failures ?? 0) + 1 } : { step: "starting", burnt: code, failures: pair?.failures };
 }
 
-/** The state after an event. What it does not know it ignores. */
+/** Returns the state after an event. Unknown events are ignored. */
 export function reduce(state, event) {
   const step = STEPS[event.event];
   if (!step) return state;
@@ -58,11 +66,14 @@ export function reduce(state, event) {
   return next.link.offline && isFromPhone(event) ? { ...next, link: { ...next.link, offline: false } } : next;
 }
 
-/** What comes from the phone shows that there is a network, whatever the computer says. */
+/**
+ * Returns whether an event comes from the phone, which proves that there is a network, whatever the browser
+ * reports.
+ */
 const isFromPhone = ({ event, message }) => ["phone", "present", "typing"].includes(event) || (event === "message" && Boolean(message.id) && message.author !== "");
 
 const STEPS = {
-  // Linking.
+  // Pairing.
   code: (s, e) => ({ dead: null, pair: { ...fresh(s), step: "code", qr: e.qr, shownAt: e.at, shownFor: e.shown_for_s } }),
   check_code: (s, e) => ({ pair: { ...s.pair, step: "check", code: e.code } }),
   number_wanted: (s, e) => ({ pair: { ...s.pair, step: "number", typed: "", account: e.account } }),
@@ -109,7 +120,7 @@ const STEPS = {
     ...unedited(s, e),
     unsent: without(s.unsent, e.client_id),
   }),
-  /** All that waits, of every chat, when the page is loaded. */
+  /** Replaces the waiting messages of all chats, when the page is loaded. */
   unsent: (s, e) => ({ unsent: Object.fromEntries(e.messages.map((one) => [one.client_id, one])) }),
   lasts: (s, e) => ({ lasts: { ...s.lasts, ...Object.fromEntries(e.messages.map((one) => [one.chat, one])) } }),
   changes: (s, e) => ({ changes: e.changes }),
@@ -117,12 +128,12 @@ const STEPS = {
   typing: (s, e) => ({ typing: { ...s.typing, [e.chat]: e.who } }),
   present: (s, e) => ({ present: e.chats }),
 
-  // Transfers, and what is here, by content.
+  // Transfers and stored media, by content id.
   transfer: (s, e) => ({ transfers: { ...s.transfers, [e.content]: pick(e, ["direction", "offset", "size", "state", "code"]) } }),
   transfer_gone: (s, e) => ({ transfers: without(s.transfers, e.content) }),
   media: (s, e) => ({ media: { ...s.media, [e.content]: { ...s.media[e.content], ...pick(e, ["url", "thumbnail", "width", "height", "broken"]) } } }),
 
-  // What the user did.
+  // Actions of the user.
   open_chat: (s, e) => ({ open: e.chat, sheet: null, isAway: false }),
   close_chat: () => ({ open: null, isAway: false }),
   place: (s, e) => ({ isAway: e.isAway, below: e.isAway ? s.below : { ...s.below, [s.open]: 0 } }),
@@ -137,14 +148,17 @@ const STEPS = {
   notice: (s, e) => ({ notice: e.text }),
 };
 
-/** Dead ends that are over when the phone talks to this page again. */
+/** The dead ends that end when the page is connected to the phone again. */
 const HEALS = new Set(["displaced", "suspended", "diverged"]);
 
 const pick = (from, names) => Object.fromEntries(names.filter((name) => from[name] !== undefined).map((name) => [name, from[name]]));
 
 const without = (from, name) => Object.fromEntries(Object.entries(from).filter(([key]) => key !== String(name)));
 
-/** What a new code keeps of the one before: why that was given up by itself, and how many attempts in a row have failed. */
+/**
+ * What a new code keeps of the state before: why the last code was given up, and the number of failed
+ * attempts in a row.
+ */
 const fresh = (s) => {
   const kept = s.pair?.burnt && s.pair.step !== "ended" ? { burnt: s.pair.burnt } : { relayLost: s.pair?.relayLost };
   return { ...kept, failures: s.pair?.failures };
@@ -154,7 +168,9 @@ const page = (s, chat) => s.pages[chat] ?? { messages: [], more: true, newer: fa
 
 const onPage = (s, chat, change) => ({ pages: { ...s.pages, [chat]: { ...page(s, chat), messages: change(page(s, chat).messages) } } });
 
-/** The window of a chat with another stretch joined on: older ones in front, newer ones behind, or all anew. */
+/**
+ * Adds messages to the loaded ones of a chat: older ones in front, newer ones behind; `anew` replaces them.
+ */
 function joined(old, e) {
   const known = old && e.where !== "anew" ? old.messages : [];
   const fresh = e.messages.filter((one) => !known.some((other) => other.id === one.id));
@@ -169,11 +185,13 @@ function joined(old, e) {
   };
 }
 
-/** Whether a message is the one that `name` names: by the phone's id, by the name that this page gave it, or by the one it had before. */
+/**
+ * Returns whether `name` identifies a message: by the phone's id, or by its current or former `client_id`.
+ */
 export const isSame = (one, name) =>
   (Boolean(name.id) && one.id === name.id) || (Boolean(one.client_id) && [name.client_id, name.replaces].includes(one.client_id));
 
-/** Of a message that is gone nothing is left where the user was about to do something with it. */
+/** Ends the edit, the reply and the dialog that refer to a deleted message. */
 function unedited(s, gone) {
   const { chat } = gone;
   const isGone = (message) => message && message.chat === chat && isSame(message, gone);
@@ -184,14 +202,17 @@ function unedited(s, gone) {
   };
 }
 
-/** The message that is being edited has another name now: the edit is of that. */
+/** Keeps an edit in progress when the message gets the phone's id, or another `client_id`. */
 function followed(s, { chat, id, client_id, replaces }) {
   const edit = s.edits[chat];
   if (!edit || !isSame(edit.message, { id, client_id, replaces })) return {};
   return { edits: { ...s.edits, [chat]: { ...edit, message: { ...edit.message, id, client_id } } } };
 }
 
-/** What is known of a chat beside its window: what waits in it, its newest message, and how many came below what the user sees. */
+/**
+ * Updates what is known of a chat beside its loaded messages: the waiting ones, the newest one, and the
+ * number of new ones below the visible part.
+ */
 function noted(s, message) {
   const { chat, id } = message;
   const waits = without(without(s.unsent, message.client_id), message.replaces);
@@ -205,26 +226,29 @@ function noted(s, message) {
   };
 }
 
-/** A message that is new or changed. It replaces the one that waited under its `client_id`, or under the name it `replaces`. */
+/**
+ * Adds or replaces a message. A message with an id replaces the waiting one of the same `client_id`, or of
+ * the one in `replaces`.
+ */
 function withMessage(s, message) {
   const known = page(s, message.chat);
   const at = known.messages.findIndex((one) => isSame(one, message));
-  // What the phone made of a message is not taken back by what is told late of its waiting.
+  // A late event about waiting must not replace the message that the phone has made of it.
   if (at >= 0 && known.messages[at].id && !message.id) return {};
   if (at >= 0) return onPage(s, message.chat, (all) => all.with(at, message));
-  // What is beyond the window comes when that is moved there.
+  // Messages outside the loaded range are loaded when the user scrolls there.
   const oldest = known.messages.find((one) => one.id)?.id;
   if (known.newer || (known.more && message.id && message.id < oldest)) return {};
   return onPage(s, message.chat, (all) => [...all, message].sort(order).slice(-WINDOW));
 }
 
-/** By the phone's ids; what still waits for one comes last. */
+/** Sorts by the phone's ids; messages without one come last. */
 const order = (a, b) => (a.id ?? Infinity) - (b.id ?? Infinity) || 0;
 
-/** Whether a chat's contact is there, as the phone says while it is connected. */
+/** Returns whether a chat's contact is online, which is known only while the phone is connected. */
 export const isPresent = (state, chat) => state.link.state === "live" && state.present.includes(chat);
 
-/** The chats that the filter leaves, by title and last message. */
+/** Returns the chats whose title or last message matches the filter. */
 export function shownChats(state) {
   const wanted = state.filter.trim().toLocaleLowerCase();
   if (!wanted) return state.chats;

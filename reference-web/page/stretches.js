@@ -1,9 +1,9 @@
-// Stretches of a chat's messages as the page is told them, from the database: none of them has a gap in it that nobody knows of.
+// Reads stretches of a chat's messages from the database for the page. No stretch contains a gap.
 
 import { newest, rangeBefore } from "./held.js";
 import { done } from "./pkg/request.js";
 
-/** Messages that are read and drawn at once, which a slow computer does in a frame or two. */
+/** The number of messages that are read at once; even a slow computer draws them within a frame or two. */
 const STRETCH = 25;
 
 export class Stretches {
@@ -11,17 +11,23 @@ export class Stretches {
   #shown;
   #unsent;
 
-  /** `shown(item)`: a stored message as it is shown; `unsent(chat, commands)`: what waits to be sent. */
+  /**
+   * `shown(item)` converts a stored message for the page; `unsent(chat, commands)` returns the waiting
+   * messages.
+   */
   constructor(companion, shown, unsent) {
     this.#companion = companion;
     this.#shown = shown;
     this.#unsent = unsent;
   }
 
-  // Each is read in one transaction, and told in the turn that ends it: what arrives is told behind it, and is neither missing from what was
-  // read nor there twice.
+  // Each stretch is read in one transaction, and emitted in the microtask that ends it. So a message that
+  // arrives is emitted after it, and is neither missed nor shown twice.
 
-  /** The newest messages that are here, and what waits, as an event; `isComing`: there are messages, and none is here. */
+  /**
+   * Returns the newest stored messages and the waiting ones, as an event; `isComing` says that the chat has
+   * messages but none is stored.
+   */
   async newest(chat) {
     const txn = this.#companion.database.read("commands", "held", "chats", "messages");
     const [known, commands, ranges] = await Promise.all([
@@ -32,12 +38,15 @@ export class Stretches {
     const range = newest(ranges);
     const stored = await this.#stored(txn, chat, range?.low ?? 0, Infinity);
     const messages = [...stored, ...this.#unsent(chat, commands)];
-    // Where no range is known, the phone knows what stands before.
+    // Without a known range the phone must be asked for older messages.
     const more = stored.length === STRETCH || (range ? range.low > 0 : stored.length > 0);
     return { event: { event: "page", chat, where: "anew", messages, more }, messages, isComing: messages.length === 0 && known?.last_message > 0 };
   }
 
-  /** What is here right before a message (0: the newest), as an event; null when the phone has to be asked. */
+  /**
+   * Returns the stored messages directly before one (0: the newest), as an event; null when the phone must be
+   * asked.
+   */
   async older(chat, before) {
     const txn = this.#companion.database.read("held", "messages");
     const ranges = await rangesOf(txn, chat);
@@ -48,19 +57,19 @@ export class Stretches {
     return { event: "page", chat, where: "older", messages, more: messages.length === STRETCH || range.low > 0 };
   }
 
-  /** What comes after a message, as far as nothing is missing. */
+  /** Returns the stored messages after one, up to the next gap. */
   async newer(chat, after) {
     const txn = this.#companion.database.read("held", "messages");
     const ranges = await rangesOf(txn, chat);
     const range = ranges.find((one) => one.low <= after && after <= one.high);
-    // Behind the newest range come those that the chat's collection is bringing.
+    // The newest range is followed by messages that the chat's collection is bringing.
     const end = range && range !== newest(ranges) ? range.high : Infinity;
     const stored = await done(txn.objectStore("messages").getAll(IDBKeyRange.bound([chat, after], [chat, end], true), STRETCH));
     const messages = stored.map((item) => this.#shown(item));
     return { event: "page", chat, where: "newer", messages, newer: messages.length === STRETCH };
   }
 
-  /** The last messages from `low` on that stand before another one. */
+  /** Returns the last messages with ids from `low` on and below `before`. */
   async #stored(txn, chat, low, before) {
     const items = await backwards(txn.objectStore("messages"), IDBKeyRange.bound([chat, low], [chat, before], false, true), STRETCH);
     return items.map((item) => this.#shown(item));
@@ -69,7 +78,7 @@ export class Stretches {
 
 const rangesOf = (txn, chat) => done(txn.objectStore("held").get(chat)).then((held) => held?.ranges ?? []);
 
-/** The last rows of a range, in order. */
+/** Returns the last rows of a key range, in ascending order. */
 function backwards(store, range, count) {
   return new Promise((resolve, reject) => {
     const rows = [];

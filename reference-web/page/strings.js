@@ -1,6 +1,6 @@
-// Plain words for what happens: one place, so that the page says the same thing in the same way everywhere.
+// The texts of the page for its states and errors, in one place so that the wording is the same everywhere.
 
-/** Why a code was given up, by error code. */
+/** The reasons why a code was given up, by error code. */
 const BURNT = {
   CODE_EXPIRED: "Nobody answered in time.",
   TIMEOUT: "The phone did not answer in time.",
@@ -16,30 +16,34 @@ const BURNT = {
   RELAY_NAME_MISMATCH: "The relay calls itself by another name than this page knows it by. Tell whoever serves this page.",
 };
 
-/**
- * Before a phone has agreed it can say nothing to this page: it leaves, and these are the reasons.
- */
+/** The reasons why a phone leaves before it has agreed: until then it cannot send an error code. */
 const LEFT_AT_CHECK = "Your phone ended it: wrong digits were typed there, somebody said no, or it lost its connection.";
 
-/** Why an attempt ended, by error code and the step at which it did. */
+/** Returns why an attempt to link ended, by error code and the step at which it ended. */
 export const pairingEnded = (code, during) => (code === "PEER_GONE" && during === "check" ? LEFT_AT_CHECK : codeBurnt(code));
 
 export const codeBurnt = (code) => BURNT[code] ?? `Linking did not work (${code}).`;
 
-/** For how long something is waited for yet, from milliseconds. */
+/** Returns the remaining time in words, from milliseconds. */
 export function waitLeft(left) {
   const minutes = Math.max(1, Math.ceil(left / 60_000));
   if (minutes > 90) return `${Math.ceil(minutes / 60)} hours`;
   return minutes === 1 ? "one minute" : `${minutes} minutes`;
 }
 
-/** What turns the direction of all that follows. Letters of Hebrew or Arabic need none of it. */
+/**
+ * Bidirectional control characters that affect all text after them. Hebrew and Arabic letters need none of
+ * them.
+ */
 const TURNERS = /[\u202A-\u202E\u2066-\u2069\u200E\u200F\u061C]/gu;
 
-/** A text of others for one line, in which it cannot turn the direction: a name of a file may stand in it. */
+/**
+ * Removes bidirectional control characters from a contact's text for one line: they could disguise a file
+ * name in it.
+ */
 export const isolated = (text) => text.replace(TURNERS, "");
 
-/** The banner for a state of the link. `tone` is one of `off`, `wait`, `good`. */
+/** Returns the banner for the state of the link; its `tone` is `off`, `wait` or `good`. */
 export function linkState(link, now) {
   if (link.full) {
     return { tone: "off", title: "No room left", text: "This browser cannot keep anything more. Free some space on this computer: the page goes on by itself. Your phone keeps everything." };
@@ -77,7 +81,7 @@ const PUT_BACK = {
   phone: { title: "Your phone was put back to an earlier state", text: "It was restored from a backup, or copied, and both copies ran. What it had only since then may be missing there." },
 };
 
-/** What a side that was put back is told as: `companion` is this browser. */
+/** Returns the text about a side that was restored from a copy; `companion` is this browser. */
 export const putBack = (who) => PUT_BACK[who];
 
 const seen = (link, now, text) => (link.lastSeen ? `Last seen ${when(link.lastSeen, now)}. ${text}` : text);
@@ -87,7 +91,7 @@ function battery(link) {
   return `Phone battery ${link.battery} %${link.charging ? ", charging" : ""}`;
 }
 
-/** How far a message has come: the icon and the words. */
+/** Returns the icon and the text for a message's state of delivery. */
 export function messageState(message) {
   switch (message.state) {
     case "waiting": return { icon: "waiting", text: "Waiting for your phone" };
@@ -107,13 +111,13 @@ const CHANGE_REASONS = {
   LIMIT: "The message has as many reactions as it can have.",
 };
 
-/** Why a message is not as the user wants it. */
+/** Returns why a change of a message failed. */
 export const changeFailed = ({ kind, code }) => `${CHANGE_FAILED[kind]} ${CHANGE_REASONS[code] ?? `Your phone refused it (${code}).`}`;
 
-/** Who reacted, in one line. */
+/** Returns the authors of a reaction, in one line. */
 export const names = (authors) => authors.map((author) => author || "you").join(", ");
 
-/** The state of a linked device. */
+/** Returns the state of a linked device, in words. */
 export function deviceState({ status, seen_ms: seen }, isThis, now) {
   if (isThis) return "this browser";
   if (status === "suspended") return "paused on your phone";
@@ -121,7 +125,7 @@ export function deviceState({ status, seen_ms: seen }, isThis, now) {
   return seen > 0 ? `last seen ${when(seen, now)}` : "never connected";
 }
 
-/** What each dead end says, and what its button does. */
+/** The screens of dead ends, each with the verb of its button. */
 export const DEAD_ENDS = {
   replaced: {
     icon: "device", title: "Handfast is open in another tab or window",
@@ -172,7 +176,7 @@ export const time = (ms) => TIME.format(ms);
 
 const dayNumber = (ms) => Math.floor((ms - new Date(ms).getTimezoneOffset() * 60_000) / 86_400_000);
 
-/** The heading over the messages of a day. */
+/** Returns the heading over the messages of a day. */
 export function day(ms, now = Date.now()) {
   const ago = dayNumber(now) - dayNumber(ms);
   if (ago === 0) return "Today";
@@ -180,7 +184,7 @@ export function day(ms, now = Date.now()) {
   return ago > 1 && ago < 7 ? WEEKDAY.format(ms) : DATE.format(ms);
 }
 
-/** Short: the time today, else the day. */
+/** Returns a short time: the time of day for today, or else the day. */
 export function when(ms, now = Date.now()) {
   const ago = dayNumber(now) - dayNumber(ms);
   if (ago === 0) return time(ms);
@@ -190,7 +194,7 @@ export function when(ms, now = Date.now()) {
 
 export const sameDay = (a, b) => dayNumber(a) === dayNumber(b);
 
-/** A size for people. */
+/** Returns a size in bytes as text with a decimal unit. */
 export function size(bytes) {
   if (bytes < 1000) return `${bytes} B`;
   const units = ["kB", "MB", "GB"];
@@ -203,7 +207,7 @@ export function size(bytes) {
 const BROWSERS = [["Edg/", "Edge"], ["OPR/", "Opera"], ["Firefox/", "Firefox"], ["Chromium/", "Chromium"], ["Chrome/", "Chrome"], ["Safari/", "Safari"]];
 const SYSTEMS = [["Android", "Android"], ["iPhone", "iPhone"], ["iPad", "iPad"], ["Windows", "Windows"], ["Mac OS", "Mac"], ["CrOS", "ChromeOS"], ["Linux", "Linux"]];
 
-/** What the phone shows of this browser: a name, not a fingerprint. */
+/** Returns this browser's name for the phone: browser and system only, so that it is no fingerprint. */
 export function describe({ userAgent }) {
   const of = (table) => table.find(([mark]) => userAgent.includes(mark))?.[1];
   return [of(BROWSERS) ?? "Browser", of(SYSTEMS)].filter(Boolean).join(" on ");

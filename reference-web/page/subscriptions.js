@@ -1,30 +1,37 @@
-// Which collections the page follows: the changes of older messages, the two lists, and as many chats as subscriptions are left. To make
-// room, the chat that was needed longest ago is left once it is in step: what is stored of it stays. The chat that is open is never left,
-// and for it one that is not in step yet is.
+// The collections to which the page subscribes: the changes of older messages, the two lists, and as many
+// chats as fit. To make room, the chat that was needed longest ago is unsubscribed once its digest agrees;
+// its stored messages stay. The open chat stays subscribed, and for it even a chat whose digest does not
+// agree yet is unsubscribed.
 
 import { changesCollection, chatsCollection, companionsCollection, messagesCollection } from "./pkg/companion.js";
 
-/** A connection has 64 subscriptions, three of them the changes and the lists. */
+/** The limit of a connection is 64 subscriptions; three are for the changes and the lists. */
 const CHATS_MAX = 61;
 
 const nameOf = (collection) => collection.join();
 
 export class Subscriptions {
   #companion;
-  /** Followed chats, the one needed longest ago first, and where each stands: `behind`, `inStep` or `leaving`. */
+  /**
+   * The subscribed chats, beginning with the one needed longest ago, and their state: `behind`, `inStep` or
+   * `leaving`.
+   */
   #followed = new Map();
-  /** Chats that wait for room, the one that is needed most first. */
+  /** The chats that wait for room, beginning with the one needed most. */
   #waiting = [];
   #chats = new Map();
   open = null;
-  /** Whether the list of chats was found in step. */
+  /** Whether the digest of the list of chats agrees with the phone's. */
   hasList = false;
 
   constructor(companion) {
     this.#companion = companion;
   }
 
-  /** A connection begins: the changes first (spec, MSG-062), then the lists, then these chats, the most recent first. */
+  /**
+   * Subscribes at the begin of a connection: to the changes first (spec, MSG-062), then to the lists, then to
+   * the most recent chats.
+   */
   begin(recent) {
     this.#followed.clear();
     this.#waiting = [];
@@ -36,15 +43,15 @@ export class Subscriptions {
     if (this.open !== null) this.need(this.open);
   }
 
-  /** The chat whose messages a collection holds. */
+  /** Returns the chat whose messages a collection contains. */
   chatOf(collection) {
     return this.#chats.get(nameOf(collection));
   }
 
-  /** How many chats are followed at a time. */
+  /** The most chats that are subscribed at once. */
   chatsMax = CHATS_MAX;
 
-  /** The chats that are followed, or wait to be. */
+  /** The chats that are subscribed or wait for room. */
   get chats() {
     return [...this.#followed.keys(), ...this.#waiting];
   }
@@ -53,12 +60,12 @@ export class Subscriptions {
     return this.#followed.size < CHATS_MAX;
   }
 
-  /** Whether a chat's messages are known to be those of the phone. */
+  /** Returns whether the stored messages of a chat agree with the phone's. */
   isInStep(chat) {
     return this.#followed.get(chat) === "inStep";
   }
 
-  /** A chat is needed now. */
+  /** Subscribes to a chat, or marks it as needed most recently. */
   need(chat) {
     const state = this.#followed.get(chat);
     if (state === "behind" || state === "inStep") {
@@ -79,7 +86,7 @@ export class Subscriptions {
     this.#companion.subscribe(collection);
   }
 
-  /** Leaves a chat for each that waits. */
+  /** Unsubscribes one chat for each that waits. */
   #makeRoom() {
     const leaving = [...this.#followed.values()].filter((state) => state === "leaving").length;
     for (let left = leaving; left < this.#waiting.length; left += 1) {
@@ -97,13 +104,13 @@ export class Subscriptions {
     return (idle ?? (isOpenWaiting ? others[0] : undefined))?.[0];
   }
 
-  /** A chat is in step, or will not come to be. */
+  /** Records that a chat's digest agrees, or that its repair was given up. */
   settled(chat) {
     if (this.#followed.get(chat) === "behind") this.#followed.set(chat, "inStep");
     this.#makeRoom();
   }
 
-  /** A chat that was left is gone: the next one takes its place. */
+  /** Subscribes to the next waiting chat after one was unsubscribed. */
   left(chat) {
     this.#followed.delete(chat);
     const next = this.#waiting.shift();

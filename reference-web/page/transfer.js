@@ -1,23 +1,26 @@
-// One transfer: what is stored of it, and what its open stream needs.
+// One transfer: its stored row, and the state of its open stream.
 
-/** Why a file was not sent that was being read when the page was closed. */
+/** The error code of a file whose reading was interrupted by closing the page. */
 export const UNREAD = "UNREAD";
-/** States of a file on its way out for which those behind it wait, so that files arrive in the order in which they were chosen. */
+/**
+ * The states of an upload that hold up later ones, so that files arrive in the order in which they were
+ * chosen.
+ */
 export const HOLDS_UP = new Set(["reading", "queued", "open"]);
 
 export class Transfer {
   list = null;
   isListStored = false;
   receiver = null;
-  /** Of a picture that is sent: its width and height, if they are known. */
+  /** The width and height of a picture that is sent, if known. */
   size = null;
-  /** Where the next bytes that come are written. */
+  /** The offset at which the next received bytes are written. */
   at = 0;
   fin = null;
   syncing = false;
   block = null;
   wanted = null;
-  /** When it was told how far it is. */
+  /** The time of the last progress event. */
   told = 0;
 
   constructor(row) {
@@ -29,13 +32,13 @@ export class Transfer {
   }
 }
 
-/** Removes what is stored of a transfer. */
+/** Deletes the stored rows of a transfer. */
 export function removeRows(txn, row) {
   txn.objectStore("transfers").delete(row.client);
   txn.objectStore("lists").delete(row.media.content);
 }
 
-/** What is being sent, as a message that waits. */
+/** Returns the waiting message that is shown for an upload. */
 export const waitingMedia = (row) => ({ chat: row.chat, id: null, author: "", text: "", time_ms: row.time_ms, state: "waiting", media: row.media, client_id: row.client });
 
 export const toHex = (bytes) => [...bytes].map((byte) => byte.toString(16).padStart(2, "0")).join("");

@@ -1,5 +1,6 @@
-// Content to the phone and from it, over streams that outlive connections and the page. Rows of the store `transfers` say what is under
-// way; the bytes lie in files of `disk.js`, which are removed with the page; lists of chunks lie in `lists`.
+// Uploads and downloads of content over streams, which outlive connections and reloads. Rows of the store
+// `transfers` describe unfinished transfers, the bytes are files of `disk.js`, and the chunk lists are in the
+// store `lists`.
 
 import { MediaReceiver, getMeta, putMeta, sendMedia } from "./pkg/companion.js";
 import { DiskFull } from "./disk.js";
@@ -9,23 +10,23 @@ import { done } from "./pkg/request.js";
 import { release } from "./pkg/sockets.js";
 import { HOLDS_UP, Transfer, UNREAD, fromHex, removeRows, toHex, waitingMedia } from "./transfer.js";
 
-/** The stores that this needs, as `database.js` takes them. */
+/** The stores that this module needs, in the format of `database.js`. */
 export const TRANSFER_STORES = {
   transfers: { keyPath: "client", indexes: { chat: "chat" } },
   lists: { keyPath: "content" },
 };
 
-/** Transfers whose streams are open at once. */
+/** The most streams that are open at once. */
 const RUNNING_MAX = 4;
 /** The length of chunks of content, in bytes (spec, limits: MEDIA_CHUNK_LEN). */
 const CHUNK = 65_536;
-/** How much of a file is read at once, in bytes. */
+/** The number of bytes that are read from a file at once. */
 const BLOCK = 256 * 1024;
-/** How often it is told how far a transfer is, in milliseconds. */
+/** The time between two progress events, in milliseconds. */
 const TOLD_EVERY = 200;
-/** Why a transfer stopped that there is no room for here; the phone is told that it could not be written. */
+/** The error code of a download for which this browser has no space; the phone gets the code `IO`. */
 const FULL = "NO_ROOM";
-/** Why a stream may end and be opened anew. */
+/** The ends of a stream after which the transfer is opened again. */
 const AGAIN = new Set(["lost", "BUSY", "TOO_MANY_STREAMS"]);
 
 export class Transfers {
@@ -40,10 +41,10 @@ export class Transfers {
   #intake;
   #sending = false;
   #again = false;
-  /** What streams said before their rows were read. */
+  /** The events of streams that came before the rows were loaded; null once they are. */
   #early = null;
 
-  /** `emit` takes events of the page; `library` holds what is here (library.js). */
+  /** `emit` receives events of the page; `library` is the stored content (library.js). */
   constructor(companion, disk, library, emit) {
     this.#companion = companion;
     this.#disk = disk;
@@ -52,13 +53,13 @@ export class Transfers {
     this.#intake = new Intake(companion, disk, this, emit);
   }
 
-  /** Takes up what the rows say; what else lies on the disk is removed. */
+  /** Loads the transfers. Files that belong to none of them are removed, unless they are kept content. */
   async load() {
     this.#live = false;
     this.#early = [];
     const txn = this.#companion.database.read("transfers", "lists");
     const [rows, lists] = await Promise.all([done(txn.objectStore("transfers").getAll()), done(txn.objectStore("lists").getAll())]);
-    // What this page still reads goes on; what another one read is lost with that.
+    // Files that this page is reading are continued; those of a page that was closed have failed.
     const current = new Map([...this.#all].filter(([client]) => this.#intake.has(client)));
     this.#all.clear();
     this.#streams.clear();
@@ -88,26 +89,26 @@ export class Transfers {
     return [...this.#all.values()].map(({ row }) => row.media.content);
   }
 
-  /** What is being sent to a chat, or to any, as messages that wait. */
+  /** Returns the uploads to a chat, or to all, as waiting messages. */
   unsent(chat) {
     return [...this.#all.values()].filter(({ row }) => row.direction === "put" && (chat === undefined || row.chat === chat)).map(({ row }) => waitingMedia(row));
   }
 
-  /** Of this content. */
+  /** Returns the transfer of this content in this direction. */
   of(content, direction) {
     return [...this.#all.values()].find(({ row }) => row.media.content === content && row.direction === direction);
   }
 
-  // What the user asks for.
+  // Actions of the user.
 
-  /** Sends files, in this order. */
+  /** Sends files in this order. */
   async attach(chat, files) {
     const read = await this.#intake.take(chat, files);
     const failed = (await Promise.all(read)).find(Boolean);
     if (failed) throw failed;
   }
 
-  /** A file is to be read: it is shown as what is being sent. */
+  /** Shows a file that is to be read as an upload. */
   begin(row, size) {
     const transfer = new Transfer(row);
     transfer.size = size;
@@ -117,7 +118,7 @@ export class Transfers {
     this.#tell(transfer);
   }
 
-  /** A file was read: it lies here under the name of its content. */
+  /** Queues a file for upload that was read, and is stored under its content id. */
   async queue(client, content, list) {
     const transfer = this.#all.get(client);
     const { row } = transfer;
@@ -135,7 +136,7 @@ export class Transfers {
     this.#pump();
   }
 
-  /** A file cannot be read, or not be kept. */
+  /** Removes the upload of a file that cannot be read or stored. */
   async giveUp(row, error) {
     this.#all.delete(row.client);
     this.#emit({ event: "transfer_gone", content: row.client });
@@ -146,12 +147,12 @@ export class Transfers {
     this.#sendReady();
   }
 
-  /** The place of a picture that is sent is known before it can be shown. */
+  /** Sends the size of a picture to the page, so that its place is reserved before it is shown. */
   #emitSize({ row, size }) {
     if (fits(size)) this.#emit({ event: "media", content: row.media.content, ...thumbnailSize(size) });
   }
 
-  /** Fetches content that a message names. */
+  /** Fetches the content to which a message refers. */
   async fetch(media) {
     const known = this.of(media.content, "get");
     if (known) return this.resume(known);
@@ -165,7 +166,8 @@ export class Transfers {
   async pause(transfer) {
     if (transfer.row.state === "arrived") return;
     transfer.row.state = "paused";
-    // What is sent is held back; what comes is not, so its stream ends, and the next one begins where it was.
+    // An upload just stops supplying bytes. A download cannot be held back, so that its stream is closed;
+    // resuming opens a new one at the same offset.
     if (transfer.row.direction === "get" && transfer.isOpen) this.#close(transfer, "CANCELLED");
     await this.#store(transfer);
     this.#sendReady();
@@ -182,7 +184,7 @@ export class Transfers {
     this.#pump();
   }
 
-  /** No message has this content any more: it goes, with what brings it. */
+  /** Removes content to which no message refers any more, and its download, unless it is being sent. */
   async forget(content) {
     const transfer = this.of(content, "get");
     if (transfer) await this.cancel(transfer);
@@ -190,12 +192,15 @@ export class Transfers {
     await this.#library.forget(content);
   }
 
-  /** The same of all content that is here, but what is on its way. */
+  /** Removes all content to which no message refers, unless it is being transferred. */
   forgetUnnamed() {
     return this.#library.forgetUnnamed(this.#contents());
   }
 
-  /** A message came that a command of this key made: a copy of this page sent the file, before this one was put back. */
+  /**
+   * Ends the upload whose message arrives: a command of the same key was sent before the profile was restored
+   * from a copy.
+   */
   made(key, txn) {
     const transfer = [...this.#all.values()].find(({ row }) => row.direction === "put" && row.key === key);
     if (!transfer) return;
@@ -228,7 +233,7 @@ export class Transfers {
     if (this.#live) this.#pump();
   }
 
-  /** After a connection is made: what has no stream any more gets another one. */
+  /** Opens new streams, after a connection is made, for transfers whose streams no longer exist. */
   onConnected() {
     if (this.#early) return;
     const open = this.#companion.streams;
@@ -302,7 +307,7 @@ export class Transfers {
 
   // Streams.
 
-  /** Opens streams for what waits, oldest first. */
+  /** Opens streams for queued transfers, oldest first. */
   async #pump() {
     if (this.#pumping) return;
     this.#pumping = true;
@@ -311,7 +316,7 @@ export class Transfers {
         if (this.#live && this.#streams.size < RUNNING_MAX && transfer.row.state === "queued") await this.#open(transfer);
       }
     } catch {
-      // The machine has no room, or the link is gone: what comes next tries again.
+      // The outbox is full, or the link was deleted: the next event tries again.
     } finally {
       this.#pumping = false;
     }
@@ -331,7 +336,7 @@ export class Transfers {
     this.#tell(transfer);
   }
 
-  /** Makes the receiver of a stream of which `durable` bytes are on the disk. */
+  /** Creates the receiver of a stream of which `durable` bytes are on disk. */
   #receive(transfer, durable) {
     const { row, list } = transfer;
     transfer.fin = null;
@@ -356,7 +361,7 @@ export class Transfers {
     try {
       this.#companion.streamSupply(id, offset, bytes, isLast ? fromHex(row.media.content) : undefined);
     } catch {
-      // It is not wanted any more.
+      // The stream does not want the bytes any more.
     }
     return undefined;
   }
@@ -371,7 +376,7 @@ export class Transfers {
     return bytes.slice(0, max);
   }
 
-  /** Makes what came durable and reports it, one stretch after the other. */
+  /** Makes received bytes durable and reports them, one step after the other. */
   async #sync(transfer) {
     if (transfer.syncing) return;
     transfer.syncing = true;
@@ -407,14 +412,17 @@ export class Transfers {
     return isWhole ? this.#emit({ event: "transfer_gone", content: row.media.content }) : this.#tellProgress(transfer);
   }
 
-  /** The phone has the content. The message that carries it is sent when those are that were chosen before it. */
+  /**
+   * Handles the phone's report that it has the content. The message is sent after those of files chosen
+   * earlier.
+   */
   #arrived(transfer) {
     transfer.row.state = "arrived";
     this.#store(transfer).catch(() => {});
     this.#sendReady();
   }
 
-  /** Sends the messages of what has arrived, of each chat in order. */
+  /** Sends the messages of complete uploads, in order within each chat. */
   async #sendReady() {
     if (this.#sending) return void (this.#again = true);
     this.#sending = true;
@@ -431,7 +439,7 @@ export class Transfers {
     this.#sending = false;
   }
 
-  /** The message that carries content is sent in the transaction in which the transfer ends. */
+  /** Sends the message with the content, in the transaction that ends the transfer. */
   async #sendMessage(transfer) {
     const { row } = transfer;
     const { content, size, type, name } = row.media;
@@ -440,16 +448,18 @@ export class Transfers {
         const command = { key: row.key, kind: "media", chat: row.chat, text: "", media: row.media, time_ms: row.time_ms, state: "waiting" };
         txn.objectStore("commands").put(command);
         removeRows(txn, row);
-        // Shown before the phone can have made a row of it, which would else be taken back.
+        // Shown at once: the phone's row must not arrive first and then be replaced by this.
         txn.addEventListener("complete", () => {
           this.#emit({ event: "transfer_gone", content });
           this.#emit({ event: "message", message: { ...waitingMedia(row), client_id: `c${row.key}`, replaces: row.client } });
         });
       });
-      // Not by that listener: who waits for the transaction may go on before it is called, and would send the same file again.
+      // Not in that listener, which may run after the promise resolves: the next step would send the same
+      // file again.
       this.#all.delete(row.client);
     } catch {
-      // There is no room now: it is offered again, and the phone says that it has it.
+      // The outbox is full: the upload is repeated later, and the phone answers at once because it has the
+      // content.
       this.#requeue(transfer);
     }
   }
@@ -462,7 +472,7 @@ export class Transfers {
     try {
       this.#companion.streamStop(stream, code);
     } catch {
-      // It has ended already.
+      // The stream has ended already.
     }
   }
 
@@ -481,7 +491,7 @@ export class Transfers {
   #failed(transfer, code) {
     const { row } = transfer;
     Object.assign(row, { stream: null, state: "failed", code });
-    // What was damaged, or could not be written, is fetched anew; what is only too much for now is gone on with.
+    // A damaged or unwritable download starts again; one that only lacked space is continued.
     if (row.direction === "get" && code !== FULL) row.offset = 0;
     this.#store(transfer).catch(() => {});
     if (row.direction === "put") this.#sendReady();
@@ -496,7 +506,7 @@ export class Transfers {
     transfer.receiver = null;
   }
 
-  /** What is shown is durable. */
+  /** Stores the transfer's row, then shows its state. */
   async #store(transfer) {
     const isKnown = () => this.#all.get(transfer.row.client) === transfer;
     await this.#companion.change((txn) => { if (isKnown()) txn.objectStore("transfers").put(transfer.row); });

@@ -1,4 +1,5 @@
-// The only scripts that are loaded by a text: two files beside this one. The browser takes no other text for a script.
+// The URLs of the two worker scripts beside this file. The Trusted Types policy allows no other script URL to
+// be made from text.
 
 export const WORKERS = ["disk_worker.js", "media_worker.js"];
 
@@ -9,5 +10,5 @@ const policy = window.trustedTypes?.createPolicy("handfast", {
   },
 });
 
-/** The address of a worker. */
+/** Returns the URL of a worker script. */
 export const workerUrl = (name) => policy?.createScriptURL(name) ?? new URL(name, import.meta.url).href;

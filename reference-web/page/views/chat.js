@@ -1,4 +1,4 @@
-// One chat: its messages with day separators, and what can be done with each.
+// The open chat: its messages with separators between days, and the actions for each message.
 
 import { h } from "../dom.js";
 import { icon } from "../icons.js";
@@ -11,7 +11,7 @@ import { mediaView } from "./media.js";
 import { reactionChoice, reactionsView } from "./reactions.js";
 import { linked, preview } from "./texts.js";
 
-/** How near an end of what is loaded the next stretch is asked for, in pixels. */
+/** The distance from an end of the loaded messages at which more are requested, in pixels. */
 const NEAR = 600;
 
 export function chatView(state, act, now) {
@@ -62,13 +62,13 @@ function messagesView(state, chat, page, act, now) {
   })), toNewest(state, chat, page, act));
 }
 
-/** That messages are on their way; or that they are not, since the phone that has them cannot be reached. */
+/** Shows that messages are being loaded, or that they cannot be because the phone is not connected. */
 function loadingView(state, page, messages) {
   if (page.loading === "anew" || state.link.state === "live") return h("span", { class: "spinner small-spinner", "aria-label": "Loading messages" });
   return h("span", { class: "small" }, messages.some((one) => one.id) ? "Your phone has the older messages. It cannot be reached now." : "Your phone has the messages of this chat. It cannot be reached now.");
 }
 
-/** The way back down, with how many messages came there meanwhile. */
+/** The button to the newest messages, with the number that arrived below. */
 function toNewest(state, chat, page, act) {
   if (!state.isAway && !page.newer) return null;
   const below = state.below[chat.chat] ?? 0;
@@ -81,7 +81,10 @@ const WAITS = "Waits for your phone";
 
 const drawn = new WeakMap();
 
-/** What was described of a message, as long as nothing of it has changed: a chat has hundreds, and is drawn each time one comes. */
+/**
+ * Returns the description of a message, from the cache unless something in it changed: a chat has hundreds,
+ * and is drawn for each event.
+ */
 function messageView(state, message, joined, replied, act) {
   const { content } = message.media ?? {};
   const edit = state.edits[message.chat];
@@ -97,7 +100,9 @@ function messageView(state, message, joined, replied, act) {
 
 const nameOf = (message) => message.client_id ?? message.id;
 
-/** `replied`: the message that it answers, if that is loaded. `isAt`: the user is at it, and sees what can be done. */
+/**
+ * `replied` is the message that this one answers, if it is loaded; `isAt` says that its actions are shown.
+ */
 function describeMessage(state, message, joined, replied, isInEdit, isAt, act) {
   const own = message.author === "";
   const classes = ["message", own ? "own" : "other", joined && "joined", message.state === "failed" && "failed", isInEdit && "in-edit"].filter(Boolean).join(" ");
@@ -133,14 +138,14 @@ function footer(message, own) {
       waits ? icon("waiting", WAITS) : icon(said.icon, said.text)));
 }
 
-/** What waits here and has not left: it can be taken back. */
+/** The button to undo a change that has not left this browser. */
 function undoView(message, act) {
   const label = message.deleting ? "Do not delete it" : "Keep the old text";
   return h("p", { class: "held", key: "undo" }, "This waits for your phone. ",
     h("button", { type: "button", class: "quiet", on: { click: () => act({ verb: "undo", message }) } }, label));
 }
 
-/** What the phone did not do, with the text that is lost otherwise. */
+/** A change that the phone refused, with the text that would be lost otherwise. */
 function refusedView(message, act) {
   const button = (label, verb) => h("button", { type: "button", class: "quiet", on: { click: () => act({ verb, message }) } }, label);
   return h("div", { class: "problem", key: "refused", role: "alert" },
@@ -149,13 +154,16 @@ function refusedView(message, act) {
     button("Try again", "again"), button("Dismiss", "leave"));
 }
 
-/** What a message answers, also if that is gone, or lies further up than what is loaded. */
+/** The message that another one answers; it may be deleted, or not loaded. */
 function quote(reply) {
   if (!reply || reply.deleted || reply.deleting) return h("blockquote", { key: "quote" }, h("p", { class: "deleted" }, reply ? "A deleted message" : "An earlier message"));
   return h("blockquote", { key: "quote" }, h("bdi", { class: "author" }, reply.author === "" ? "You" : reply.author), h("p", { dir: "auto" }, preview(reply)));
 }
 
-/** What can be done with a message: one button for those where the user is not, as a chat has hundreds. */
+/**
+ * The actions for a message. Only one message shows them, the others have a single button, because a chat has
+ * hundreds.
+ */
 function actions(state, message, own, isAt, look, act) {
   const pressed = (name, label, click) => h("button", { type: "button", class: "round", "aria-label": label, title: label, on: { click } }, icon(name));
   const button = (name, label, action) => pressed(name, label, () => act(action));

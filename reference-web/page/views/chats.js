@@ -1,4 +1,4 @@
-// The list of chats: search, unread marks, the last message.
+// The list of chats: search, unread counts, last messages.
 
 import { h } from "../dom.js";
 import { icon } from "../icons.js";
@@ -9,8 +9,8 @@ import { preview } from "./texts.js";
 
 export function chatsView(state, act, now) {
   const chats = shownChats(state);
-  // Tab comes to one row, the arrows to the others.
   const waits = newestWaiting(state);
+  // The Tab key reaches only this row, and the arrow keys the others.
   const stop = chats.some((one) => one.chat === state.open) ? state.open : chats[0]?.chat;
   return h("nav", { class: "chats", "aria-label": "Chats" },
     h("header", { class: "bar" },
@@ -28,7 +28,7 @@ export function chatsView(state, act, now) {
 
 const emptyText = (state) => (state.link.state === "live" ? "No chats yet." : "Chats appear once your phone answers.");
 
-/** What was described of a chat, as long as nothing of it has changed. */
+/** The described rows by chat, each reused until something in it changes. */
 const drawn = new Map();
 
 function chatRow(state, chat, waits, isStop, act, now) {
@@ -46,20 +46,20 @@ function chatRow(state, chat, waits, isStop, act, now) {
   return tree;
 }
 
-/** The newest message of each chat that waits for the phone, or was refused. */
+/** Returns the newest waiting or refused message of each chat. */
 function newestWaiting({ unsent }) {
   const newest = new Map();
   for (const one of Object.values(unsent)) if (!(newest.get(one.chat)?.time_ms > one.time_ms)) newest.set(one.chat, one);
   return newest;
 }
 
-/** A chat's newest message, if it is the user's own. */
+/** Returns a chat's newest message if it is the user's own. */
 function ownLast(state, { chat, last_message: newest }) {
   const last = state.lasts[chat];
   return last && last.id === newest && last.author === "" ? last : null;
 }
 
-/** How the last message of a chat is shown in one line. */
+/** Describes the last message of a chat in one line. */
 function lastLine(chat, own) {
   const said = own && !own.deleted && messageState(own);
   if (!said) return h("bdi", {}, isolated(chat.last_text));
@@ -84,7 +84,7 @@ function describeRow(chat, own, time, at, isOpen, isStop, draft, typing, isThere
         chat.unread > 0 && h("span", { class: "unread", "aria-label": `${chat.unread} unread` }, chat.unread > 99 ? "99+" : chat.unread)))));
 }
 
-/** Up and down move between the rows. */
+/** Moves the focus between the rows with the arrow keys. */
 function arrows(event) {
   const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
   if (!step) return;
@@ -96,7 +96,7 @@ function arrows(event) {
   }
 }
 
-/** The mark of a chat, with a dot if its contact is there. */
+/** Draws the round mark of a chat, with a dot while its contact is online. */
 export function avatar(title, id, isThere) {
   const letter = [...title.trim()][0] ?? "?";
   return h("span", { class: "avatar-box" },

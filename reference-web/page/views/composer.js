@@ -1,4 +1,5 @@
-// Where one writes: text by button or Enter, files by button (paste and drop are caught by the page as a whole, see main.js); a reply or an edit under way above it.
+// The input for a message: text by button or Enter, files by button (main.js handles paste and drop); above
+// it the message that is answered or edited.
 
 import { h } from "../dom.js";
 import { icon } from "../icons.js";
@@ -17,12 +18,12 @@ export function composer(state, chat, act) {
   const text = editing ? state.edits[chat.chat].text : state.drafts[chat.chat] ?? "";
   const over = excess(text);
   const reply = state.replies[chat.chat];
-  // The text that is in the field now: what was drawn last may be behind a fast typist.
+  // The text comes from the field, because the drawn state may lag behind the typing.
   const send = (form) => {
     const field = form.querySelector("textarea");
     const { value } = field;
     if (!canSend(value)) return;
-    // At once: what is written before the next frame is drawn belongs to the next text.
+    // The field is cleared before the next frame, so that what is typed meanwhile belongs to the next text.
     field.value = editing ? state.drafts[chat.chat] ?? "" : "";
     act(editing ? { verb: "edit", message: editing, text: value } : { verb: "send", chat: chat.chat, text: value, reply });
   };

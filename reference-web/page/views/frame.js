@@ -1,4 +1,4 @@
-// The whole page for a state: linking, a dead end, or the chats with their banner and sheets.
+// The whole page for a state: pairing, a dead end, or the chats with banner and dialogs.
 
 import { h } from "../dom.js";
 import { icon } from "../icons.js";
@@ -9,7 +9,10 @@ import { linkingView, mark } from "./linking.js";
 import { viewer } from "./media.js";
 import { preview } from "./texts.js";
 
-/** The page. `now` is the time in milliseconds since 1970; `act` takes what the user does: a verb for the engine, or an event. */
+/**
+ * Describes the page. `now` is the time in milliseconds since 1970; `act` receives the user's actions, verbs
+ * for the engine or events.
+ */
 export function pageView(state, now, act) {
   if (state.dead) return deadEnd(state, act);
   if (state.pair || !state.link.account) return linkingView(state.pair, now, act, state.farewell);
@@ -22,7 +25,9 @@ export function pageView(state, now, act) {
     sheet(state, act, now));
 }
 
-/** The focus goes there, and the address stays: it says which chat is open. */
+/**
+ * Moves the focus to the messages, and leaves the address alone, because its fragment names the open chat.
+ */
 function toMain(event) {
   event.preventDefault();
   document.querySelector("#main .messages, #main")?.focus();
@@ -55,7 +60,7 @@ function deadEnd(state, act) {
 
 function sheet(state, act, now) {
   if (!state.sheet) return null;
-  // The browser gives the focus back to where it was.
+  // The browser then returns the focus to where it was.
   const close = ({ currentTarget }) => currentTarget.closest("dialog").close();
   const { picture } = state.sheet;
   const body = state.sheet === "devices" ? devices(state, act, now) : state.sheet === "log_out" ? logOut(act, close)

@@ -1,4 +1,5 @@
-// The first visit: the code with its ring, the check code, the number that the phone shows.
+// The screens of pairing: the code with its remaining time, the check code, and the number that the phone
+// shows.
 
 import { h } from "../dom.js";
 import { icon } from "../icons.js";
@@ -8,7 +9,7 @@ const STEPS = ["Scan", "Check code", "Number", "Done"];
 const AT = { starting: 0, code: 0, check: 1, number: 2, ended: 0, finishing: 3, unconfirmed: 3 };
 const KEYPAD = ["1", "2", "3", "4", "5", "6", "7", "8", "9", "0", "Backspace"];
 
-/** `farewell`: what this browser is called on the phone from which the user has logged out. */
+/** `farewell` is this browser's name at the phone, after the user logged out. */
 export function linkingView(pair, now, act, farewell) {
   const step = pair?.step ?? "starting";
   return h("main", { class: "linking", id: "main", tabindex: "-1" },
@@ -25,7 +26,7 @@ export function linkingView(pair, now, act, farewell) {
 }
 
 const BODIES = {
-  // With an empty line where the code has its time, so that nothing moves when the code comes.
+  // An empty line stands where the code shows its time, so that nothing moves when the code appears.
   starting: (pair) => [
     notes(pair),
     h("div", { class: "code-area", key: "no-code" }, frame(h("div", { class: "spinner", role: "status", "aria-label": "Getting a code" })), h("p", { class: "small", "aria-hidden": "true" }, "\u00A0")),
@@ -120,7 +121,7 @@ function howTo() {
     h("p", { class: "small" }, "Only scan a code from inside the app, and only one on a screen of your own."));
 }
 
-/** A frame around the code whose ring is as long as the time that is left, from 1 to 0. */
+/** Draws a frame around the code, with a ring for the fraction `left` of its time, from 1 to 0. */
 function frame(inside, left) {
   const ring = { class: "ring", x: 2, y: 2, width: 96, height: 96, rx: 9, pathLength: 100 };
   return h("div", { class: "code-frame" },
@@ -130,7 +131,7 @@ function frame(inside, left) {
     inside);
 }
 
-/** A code as one path: dark modules on white, the quiet zone included. */
+/** Draws a code as one path: dark modules on white, including the quiet zone. */
 function qrCode({ width, dark }) {
   let path = "";
   for (let y = 0; y < width; y += 1) {

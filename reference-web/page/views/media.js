@@ -1,11 +1,15 @@
-// Media in a message: pictures with a thumbnail, video and audio that seek, documents with size and name, and how far each has come.
+// Media in a message: pictures with a thumbnail, video and audio players, documents with size and name, and
+// the progress of transfers.
 
 import { h } from "../dom.js";
 import { icon } from "../icons.js";
 import { kindOf, nameParts, savedName, shownName } from "../media_types.js";
 import { size } from "../strings.js";
 
-/** `here`: what is here of the content: `url`, `width` and `height` as shown, `thumbnail`, `broken`. */
+/**
+ * Describes the media of a message; `here` is what is stored of it: `url`, displayed `width` and `height`,
+ * `thumbnail`, `broken`.
+ */
 export function mediaView(message, here, transfer, act) {
   const { media } = message;
   const kind = here?.broken ? "file" : kindOf(media.type);
@@ -17,10 +21,13 @@ export function mediaView(message, here, transfer, act) {
   return h("div", { class: `media-box media-${kind}`, "data-name": media.name }, body, progress(message, transfer, here, kind, act));
 }
 
-/** Only what this page made or serves itself is a source. */
+/** Returns a URL only if this page made it or serves it, because others must not be loaded. */
 const safe = (url) => (url && (url.startsWith("blob:") || url.startsWith("/media/")) ? url : null);
 
-/** Only its thumbnail is shown in a chat, since that is small. Until there is one its place is kept, so that nothing moves. */
+/**
+ * Describes a picture by its thumbnail, which is small. Until that exists its place is reserved, so that
+ * nothing moves.
+ */
 function picture(message, here, label, act) {
   const { media } = message;
   const source = safe(here?.thumbnail);
@@ -31,7 +38,7 @@ function picture(message, here, label, act) {
       : h("canvas", { class: "media", key: "place", width, height, "aria-hidden": "true" }));
 }
 
-/** A picture as large as the window. */
+/** Describes a picture in full size. */
 export function viewer({ media }, here, act) {
   const url = safe(here?.url);
   return [
@@ -60,7 +67,7 @@ function progress(message, transfer, here, kind, act) {
   const url = safe(here?.url);
   const button = (label, verb, name) => h("button", { type: "button", class: "quiet", "data-verb": verb, on: { click: () => act({ verb, message }) } }, icon(name), label);
   if (!transfer) {
-    // A picture opens by itself, and is fetched then.
+    // A picture is fetched when the user opens it.
     if (kind === "image" && here?.width) return null;
     if (url) return h("div", { class: "transfer" }, saving(media, url));
     return h("div", { class: "transfer" }, button(`Download ${size(media.size)}`, "fetch", "download"));

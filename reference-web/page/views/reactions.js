@@ -1,4 +1,5 @@
-// Reactions below a message, and the choice of one. A reaction is a text from others: it is isolated, and shown in little room.
+// The reactions below a message, and the choice of one. A reaction is a contact's text: it is isolated from
+// other text, and its width is limited.
 
 import { h } from "../dom.js";
 import { icon } from "../icons.js";

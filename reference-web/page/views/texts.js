@@ -1,17 +1,17 @@
-// Texts of others in the page: where one line stands for a message, and where addresses become links.
+// Texts of contacts in the page: a message in one line, and links in a text.
 
 import { h } from "../dom.js";
 import { shownName } from "../media_types.js";
 import { isolated } from "../strings.js";
 
-/** A message in one line: its text, or the name of its file. */
+/** Describes a message in one line: its text, or the name of its file. */
 export function preview({ text, media }) {
   return h("bdi", {}, text ? isolated(text) : shownName(media?.name ?? ""));
 }
 
-/** Names of hosts that are written without anything in front of them, by their endings: names of files look alike. */
+/** The top-level domains of host names that become links without a scheme; others look like file names. */
 const BARE = "com|org|net|edu|gov|int|info|io|eu|ch|de|at|fr|it|es|nl|uk|ie|se|no|dk|fi|pl|pt|jp|in|br|ca|au";
-/** Letters that an address may have: none that is not seen, or turns the direction of what stands beside it. */
+/** The characters that a URL may have: none that is invisible or changes the direction of writing. */
 const LETTER = "[^\\s<>\"'\\u{60}\\p{Cc}\\p{Cf}\\p{Zl}\\p{Zp}]";
 const ADDRESS = new RegExp(
   `\\b(?:https?://|mailto:)${LETTER}+|(?<![\\p{L}\\p{N}@./:_-])(?:www\\.[\\p{L}\\p{N}-]+\\.${LETTER}+|(?:[a-z0-9-]+\\.)+(?:${BARE})(?:/${LETTER}*|(?![\\p{L}\\p{N}@.-]))`
@@ -19,9 +19,9 @@ const ADDRESS = new RegExp(
 );
 
 /**
- * The text, with addresses of web pages and mail as links, and telephone numbers that begin with their country: other digits may be a date
- * or a price. Nothing else becomes one. A link that leads to another host than its letters seem to say, since they are of several scripts
- * or stand in front of an @, has the name of that host behind it.
+ * Describes a text with links: URLs of web pages, mail addresses, and telephone numbers with a country code,
+ * because other digits may be a date or a price. If the host of a link is not what its letters seem to say,
+ * as with mixed scripts or an @ sign, the host is written behind the link.
  */
 export function linked(text) {
   const parts = [];
@@ -48,14 +48,17 @@ function parsed(address) {
   }
 }
 
-/** An address with what is left out when it is written for people: its scheme, and of numbers all but the digits that are dialled. */
+/**
+ * Completes an address: adds the scheme that people leave out, and reduces a telephone number to the digits
+ * to dial.
+ */
 function full(address) {
   if (/^(?:https?:|mailto:)/iu.test(address)) return address;
   if (/^[^/]*@/u.test(address)) return `mailto:${address}`;
   return address.startsWith("+") ? `tel:${address.replace("(0)", "").replace(/[^+\d]/gu, "")}` : `https://${address}`;
 }
 
-/** Where a link leads, unless it begins with just that. */
+/** Returns the host of a link, unless the text of the link begins with exactly that. */
 function elsewhere(address, { protocol, host }) {
   if (protocol === "mailto:" || protocol === "tel:") return null;
   const rest = address.replace(/^https?:\/\//iu, "").toLowerCase();
