@@ -1,6 +1,5 @@
-//! What the page of the reference companion needs besides the machines: the application's words, and drawing of codes.
-//!
-//! The machines themselves are exported by `handfast::wasm`.
+//! What the companion's page needs in WebAssembly besides `handfast::wasm`: the encoding of the chat
+//! application's messages, and the drawing of QR codes.
 
 mod messages;
 
@@ -18,13 +17,15 @@ pub use messages::{
     send_text, typing,
 };
 
-/// Light modules around a code.
+/// The width of the quiet zone, in modules.
 const QUIET_ZONE: usize = 4;
 
-/// Draws a code: the modules row by row, 1 for dark, the quiet zone included; the width is the root of the length.
+/// Draws a QR code: its modules row by row, 1 for dark and 0 for light, including the quiet zone. The code is
+/// square, so that its width is the square root of the length.
 ///
 /// # Errors
-/// The text does not fit a code.
+///
+/// The text is too long for a QR code.
 #[wasm_bindgen(js_name = drawCode)]
 pub fn draw_code(text: &str) -> Result<Uint8Array, JsError> {
     // req: QRP-007

@@ -1,6 +1,7 @@
-//! The vocabulary of messages (spec, messages) as objects of the page.
+//! Encodes commands and decodes items of the chat application (spec, messages), as plain objects for the
+//! page.
 //!
-//! Ids and times are numbers where the page can hold them exactly, which is below 2^53; an item beyond that is refused.
+//! Ids and times are JavaScript numbers, which are exact below 2^53; an item with a larger one is refused.
 
 use bytes::Bytes;
 use handfast::codec::ids::ContentId;
@@ -12,7 +13,7 @@ use handfast_messages::{
 use js_sys::{Array, Object, Reflect, Uint8Array};
 use wasm_bindgen::prelude::*;
 
-/// The largest whole number that a page holds exactly.
+/// The largest integer up to which JavaScript numbers are exact.
 const EXACT_MAX: u64 = (1 << 53) - 1;
 
 #[wasm_bindgen(typescript_custom_section)]
@@ -22,13 +23,13 @@ fn refused(error: impl core::fmt::Display) -> JsError {
     JsError::new(&error.to_string())
 }
 
-/// A number for the page.
+/// Converts an integer to a JavaScript number.
 #[expect(clippy::cast_precision_loss, reason = "at most 2^53 - 1, which an f64 holds")]
 fn number(value: u64) -> Result<JsValue, JsError> {
     if value > EXACT_MAX { Err(JsError::new("a number is beyond 2^53")) } else { Ok((value as f64).into()) }
 }
 
-/// A number from the page.
+/// Converts a JavaScript number to an integer.
 #[expect(
     clippy::cast_possible_truncation,
     clippy::cast_sign_loss,
@@ -47,57 +48,61 @@ fn whole(value: f64) -> Result<u64, JsError> {
 fn object(fields: impl IntoIterator<Item = (&'static str, JsValue)>) -> Object {
     let object = Object::new();
     for (name, value) in fields {
-        // A plain object takes every field.
+        // Setting a field of a new plain object cannot fail.
         let _ = Reflect::set(&object, &name.into(), &value);
     }
     object
 }
 
-/// The name of the list of chats.
+/// Returns the encoded name of the collection that is the list of chats.
 #[wasm_bindgen(js_name = chatsCollection)]
 #[must_use]
 pub fn chats_collection() -> Vec<u8> {
     CollectionName::Chats.encode().map(|name| name.as_bytes().to_vec()).unwrap_or_default()
 }
 
-/// The name of the last messages of a chat.
+/// Returns the encoded name of the collection with the last messages of a chat.
 ///
 /// # Errors
-/// That is no id.
+///
+/// The argument is not an id.
 #[wasm_bindgen(js_name = messagesCollection)]
 pub fn messages_collection(chat: f64) -> Result<Vec<u8>, JsError> {
     let name = CollectionName::Messages(whole(chat)?).encode();
     name.map(|name| name.as_bytes().to_vec()).ok_or_else(|| JsError::new("no such chat"))
 }
 
-/// The name of the list of linked companions.
+/// Returns the encoded name of the collection that is the list of linked companions.
 #[wasm_bindgen(js_name = companionsCollection)]
 #[must_use]
 pub fn companions_collection() -> Vec<u8> {
     CollectionName::Companions.encode().map(|name| name.as_bytes().to_vec()).unwrap_or_default()
 }
 
-/// The name of the changes of older messages.
+/// Returns the encoded name of the collection of changes of older messages.
 #[wasm_bindgen(js_name = changesCollection)]
 #[must_use]
 pub fn changes_collection() -> Vec<u8> {
     CollectionName::Changes.encode().map(|name| name.as_bytes().to_vec()).unwrap_or_default()
 }
 
-/// The body of a command that sends a text.
+/// Returns the body of a command that sends a text.
 ///
 /// # Errors
-/// That is no id.
+///
+/// An argument is not an id.
 #[wasm_bindgen(js_name = sendText)]
 pub fn send_text(chat: f64, text: String, reply_to: Option<f64>) -> Result<Vec<u8>, JsError> {
     let reply_to = reply_to.map(whole).transpose()?;
     Ok(Command::SendText { chat: whole(chat)?, text, reply_to }.encode().to_vec())
 }
 
-/// The body of a command that sends media that the phone has.
+/// Returns the body of a command that sends media that the phone has; `content` is its id in hex, `size` its
+/// length in bytes.
 ///
 /// # Errors
-/// An id, or a size that is none.
+///
+/// An argument is not an id, or not a size.
 #[wasm_bindgen(js_name = sendMedia)]
 pub fn send_media(
     chat: f64,
@@ -112,71 +117,78 @@ pub fn send_media(
     Ok(Command::SendMedia { chat: whole(chat)?, media, caption }.encode().to_vec())
 }
 
-/// The body of a command that asks for older messages.
+/// Returns the body of a command that asks for `count` messages before a message (0: the newest).
 ///
 /// # Errors
-/// That is no id.
+///
+/// An argument is not an id.
 #[wasm_bindgen]
 pub fn history(chat: f64, before: f64, count: u8) -> Result<Vec<u8>, JsError> {
     Ok(Command::History { chat: whole(chat)?, before: whole(before)?, count }.encode().to_vec())
 }
 
-/// The body of a command that marks a chat as read.
+/// Returns the body of a command that marks the messages of a chat up to this one as read.
 ///
 /// # Errors
-/// That is no id.
+///
+/// An argument is not an id.
 #[wasm_bindgen(js_name = markRead)]
 pub fn mark_read(chat: f64, message: f64) -> Result<Vec<u8>, JsError> {
     Ok(Command::MarkRead { chat: whole(chat)?, message: whole(message)? }.encode().to_vec())
 }
 
-/// The body of a command that gives a message of the account another text.
+/// Returns the body of a command that changes the text of a message of this account.
 ///
 /// # Errors
-/// That is no id.
+///
+/// An argument is not an id.
 #[wasm_bindgen(js_name = editText)]
 pub fn edit_text(chat: f64, message: f64, text: String) -> Result<Vec<u8>, JsError> {
     Ok(Command::EditText { chat: whole(chat)?, message: whole(message)?, text }.encode().to_vec())
 }
 
-/// The body of a command that deletes a message of the account.
+/// Returns the body of a command that deletes a message of this account.
 ///
 /// # Errors
-/// That is no id.
+///
+/// An argument is not an id.
 #[wasm_bindgen(js_name = deleteMessage)]
 pub fn delete_message(chat: f64, message: f64) -> Result<Vec<u8>, JsError> {
     Ok(Command::Delete { chat: whole(chat)?, message: whole(message)? }.encode().to_vec())
 }
 
-/// The body of a command that reacts to a message; an empty reaction takes the account's back.
+/// Returns the body of a command that reacts to a message; an empty reaction removes the account's own.
 ///
 /// # Errors
-/// That is no id.
+///
+/// An argument is not an id.
 #[wasm_bindgen]
 pub fn react(chat: f64, message: f64, reaction: String) -> Result<Vec<u8>, JsError> {
     Ok(Command::React { chat: whole(chat)?, message: whole(message)?, reaction }.encode().to_vec())
 }
 
-/// The value of slot 5: here somebody types.
+/// Returns the value of slot 5, which says in which chat the user is typing.
 ///
 /// # Errors
-/// That is no id.
+///
+/// The argument is not an id.
 #[wasm_bindgen]
 pub fn typing(chat: f64) -> Result<Vec<u8>, JsError> {
     Ok(NowValue::Typing { chat: whole(chat)? }.encode().to_vec())
 }
 
-/// The code with which the value of a slot is to be refused, if it is.
+/// Returns the error code for an invalid value of a slot, or `undefined` for a valid one.
 #[wasm_bindgen(js_name = nowFault)]
 #[must_use]
 pub fn now_fault(slot: u64, body: &[u8]) -> Option<u16> {
     NowValue::decode(slot, body).err().map(|error| error.code().as_u16())
 }
 
-/// What a slot of the phone says; undefined for a slot that is not known.
+/// Decodes the value of a slot; the result is `undefined` for an unknown slot.
 ///
 /// # Errors
-/// The value is malformed.
+///
+/// The value is invalid, or has a number of 2^53 or more.
 #[wasm_bindgen(js_name = decodeNow, unchecked_return_type = "Now | undefined")]
 pub fn decode_now(slot: u64, body: &[u8]) -> Result<JsValue, JsError> {
     Ok(match NowValue::decode(slot, body).map_err(refused)? {
@@ -192,10 +204,11 @@ pub fn decode_now(slot: u64, body: &[u8]) -> Result<JsValue, JsError> {
     })
 }
 
-/// Reads an item of a collection.
+/// Decodes an item of a collection.
 ///
 /// # Errors
-/// It is of a kind, or has a value, that this version does not understand.
+///
+/// The item is invalid or of a later version, or has a number of 2^53 or more.
 #[wasm_bindgen(js_name = decodeItem, unchecked_return_type = "Item")]
 pub fn decode_item(item: &[u8]) -> Result<Object, JsError> {
     match Item::decode(item).map_err(refused)? {
@@ -290,10 +303,11 @@ const fn state(state: MessageState) -> &'static str {
     }
 }
 
-/// Reads the answer to a command.
+/// Decodes the answer to a command.
 ///
 /// # Errors
-/// It is malformed, or of a later version.
+///
+/// The answer is invalid or of a later version, or has a number of 2^53 or more.
 #[wasm_bindgen(js_name = decodeResult, unchecked_return_type = "Result")]
 pub fn decode_result(body: Vec<u8>) -> Result<Object, JsError> {
     Ok(match ResultBody::decode(&Bytes::from(body)).map_err(refused)? {
