@@ -1,5 +1,5 @@
-//! The vectors of the Handfast protocol as data, for tests of any implementation in Rust. The README tells what stands in
-//! a file; `handfast-conformance` asks an implementation in any language.
+//! The test vectors of the Handfast protocol as data, for tests of an implementation in Rust. The README
+//! describes the format of the files; `handfast-conformance` tests implementations in any language.
 //!
 //! ```
 //! let names: Vec<&str> = handfast_vectors::FILES.iter().map(|file| file.name).collect();
@@ -11,13 +11,13 @@
 #[doc = include_str!("../README.md")]
 struct Readme;
 
-/// A file of vectors.
+/// A file of test vectors.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct File {
-    /// Its name: the topic and `.json`.
+    /// The file's name: its topic and `.json`.
     pub name: &'static str,
-    /// Its text, in JSON.
+    /// The file's content, in JSON.
     pub text: &'static str,
 }
 
@@ -27,7 +27,7 @@ macro_rules! file {
     };
 }
 
-/// Every file of `v1/`, by name. [`MANIFEST`] has the SHA-256 of each.
+/// Every file of the folder `v1/`, by name. [`MANIFEST`] has their SHA-256 hashes.
 pub const FILES: &[File] = &[
     file!("bytes-message.json"),
     file!("bytes-payload.json"),
@@ -73,8 +73,8 @@ pub const FILES: &[File] = &[
     file!("transcripts.json"),
 ];
 
-/// The list of all files with their hashes and counts, in JSON.
+/// The names of all files with their SHA-256 hashes and numbers of vectors, in JSON.
 pub const MANIFEST: &str = include_str!("../manifest.json");
 
-/// Points and signatures at the edges of Ed25519, of another project (`ed25519/README.md`), in JSON.
+/// Points and signatures at the edges of Ed25519, from another project (`ed25519/README.md`), in JSON.
 pub const ED25519_POINTS: &str = include_str!("../ed25519/ed25519vectors.json");
