@@ -20,15 +20,15 @@ pub enum Action {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Scope {
-    /// The attachment to the relay.
+    /// The fault ends the attachment to the relay.
     Relay,
-    /// The connection, with the keys of its handshake.
+    /// The fault ends the connection, with the keys of its handshake.
     Connection,
-    /// The session: order and delivery between the two devices.
+    /// The fault ends the session, which is the order and delivery of messages between the two devices.
     Session,
-    /// One stream; the session goes on.
+    /// The fault ends one stream; the session continues.
     Stream,
-    /// One request; nothing else is affected.
+    /// The fault ends one request, and affects nothing else.
     Request,
 }
 

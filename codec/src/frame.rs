@@ -189,7 +189,7 @@ pub enum Frame {
     Page {
         /// The collection's name.
         collection: Collection,
-        /// The cursor of this page, as it was asked for.
+        /// The cursor of this page, which repeats the one in the request.
         page: PageCursor,
         /// The cursor of the next page; empty after the last.
         next: PageCursor,
@@ -264,7 +264,7 @@ pub enum Frame {
     Stop {
         /// The stream's id.
         id: u64,
-        /// The reason why it ends.
+        /// The reason why the stream ends.
         code: ErrorCode,
     },
     /// FIN tells that all bytes of a stream were sent.
@@ -281,7 +281,7 @@ pub enum Frame {
     },
     /// CLOSE ends the connection.
     Close {
-        /// The reason why it ends.
+        /// The reason why the connection ends.
         code: ErrorCode,
         /// The time after which to try again, in milliseconds; 0 if none is named.
         retry_ms: u64,
@@ -297,7 +297,7 @@ pub enum Frame {
         /// The collection's name.
         collection: Collection,
     },
-    /// `WEB_BACK` tells that the companion was put back to an earlier state; allowed only as the first frame
+    /// `WEB_BACK` says that the companion was put back to an earlier state; allowed only as the first frame
     /// of a confirm.
     WebBack,
 }

@@ -9,9 +9,9 @@ pub const RELAY_FRAMES_MAX: u32 = 256;
 pub const RELAY_DATA_MAX: u32 = 4_096;
 /// The most messages 1 that a companion sends on a link: 4 messages a second (spec, handshake).
 pub const MESSAGE1_STARTS_MAX: u32 = 4;
-/// How long a link may stay OFFERED on a phone: 600 seconds (spec, handshake).
+/// The longest time for which a link stays OFFERED on a phone: 600 seconds (spec, handshake).
 pub const OFFERED_MAX: u64 = 600;
-/// How long a link may stay PENDING on a companion: 86,400 seconds (spec, handshake).
+/// The longest time for which a link stays PENDING on a companion: 86,400 seconds (spec, handshake).
 pub const PENDING_MAX: u64 = 86_400;
 /// The longest HTTP head in the answer to a WebSocket upgrade: 16,384 bytes (spec, timers).
 pub const UPGRADE_HEAD_LEN_MAX: usize = 16_384;
@@ -112,7 +112,7 @@ pub const MEDIA_LEN_MAX: u64 = 2_147_483_648;
 pub const UPLOADS_LEN_MAX: u64 = 4_294_967_296;
 /// The most pieces of content that a phone keeps for a link before a message names them: 256 (spec, streams).
 pub const UPLOADS_COUNT_MAX: u64 = 256;
-/// How long a phone keeps content that no message names: 86,400,000 ms (spec, streams).
+/// The time for which a phone keeps content that no message names: 86,400,000 ms (spec, streams).
 pub const UPLOAD_KEPT_MS: u64 = 86_400_000;
 /// The free disk space that a phone keeps when it accepts an upload: 134,217,728 bytes (spec, streams).
 pub const DISK_RESERVE: u64 = 134_217_728;

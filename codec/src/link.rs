@@ -117,7 +117,7 @@ pub enum LinkFrame {
     Commit,
     /// `LINK_CLOSE`: a side ends the attempt.
     Close {
-        /// The reason why it ends.
+        /// The reason why the attempt ends.
         code: ErrorCode,
     },
     /// `LINK_BACK`: the companion was put back to an earlier state; sent only together with `LINK_ACCEPT`.

@@ -13,7 +13,7 @@ use crate::limits::RELAY_NAME_LEN_MAX;
 pub struct RelayName(String);
 
 impl RelayName {
-    /// Checks a name, and takes it over.
+    /// Checks a name, and stores it.
     ///
     /// # Errors
     /// `RELAY_NAME` when it breaks the rule of the specification, section qr.

@@ -99,14 +99,14 @@ pub struct Kk2 {
     pub limits: Vec<(u64, u64)>,
     /// The phone's resume block, in mode resume without quarantine.
     pub resume: Option<ResumeBlock>,
-    /// Which commands the phone knows, beside a resume block; absent in version 1.
+    /// The commands that the phone knows, sent beside a resume block; absent in version 1.
     pub commands: Option<CommandsKnown>,
     /// Whether this handshake must not resume, and only lets the companion prove which keys it has
     /// (quarantine).
     pub quarantine: bool,
 }
 
-/// Which commands of a companion its phone knows.
+/// The summary of the commands of one companion that its phone has run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[expect(clippy::exhaustive_structs, reason = "the fields of version 2")]
 pub struct CommandsKnown {
@@ -147,11 +147,11 @@ pub struct ResumeBlock {
     pub out_epoch: Epoch,
     /// The epoch of the messages that this side receives.
     pub in_epoch: Epoch,
-    /// The sequence number that its next new message would get.
+    /// The sequence number of the next new message that this side would send.
     pub next_seq: u64,
     /// The highest sequence number received that is durable.
     pub durable: u64,
-    /// The lowest sequence number from which on its outbox has all; `next_seq` if it is empty.
+    /// The lowest sequence number from which on this side's outbox is complete; `next_seq` if it is empty.
     pub oldest: u64,
     /// The id of the phone's change log; on a companion the one that it knows, or zeros.
     pub log_id: LogId,

@@ -32,7 +32,7 @@ pub struct GetMeta {
     pub offset: u64,
 }
 
-/// Begins a list with the fields that both have; an offset of 0 is omitted.
+/// Begins a list with the fields that the meta of puts and gets have in common; an offset of 0 is omitted.
 fn begin(content: &ContentId, offset: u64) -> TlvWriter {
     let mut list = TlvWriter::new();
     let _ = list.bytes(CONTENT, content.as_bytes());
@@ -49,7 +49,7 @@ fn read(list: &mut TlvReader<'_>) -> Result<(ContentId, u64), DecodeError> {
 }
 
 impl PutMeta {
-    /// Returns the encoded list.
+    /// Returns the encoded meta of a put.
     #[must_use]
     pub fn encode(&self) -> Vec<u8> {
         // req: STR-084
@@ -58,7 +58,7 @@ impl PutMeta {
         list.finish()
     }
 
-    /// Decodes the list. Its receiver decides whether to accept such a stream.
+    /// Decodes the meta of a put. The caller decides whether to accept the stream.
     ///
     /// # Errors
     /// `FIELD_MISSING`, `FIELD_LENGTH`, and those of [`TlvReader::new`].
@@ -71,14 +71,14 @@ impl PutMeta {
 }
 
 impl GetMeta {
-    /// Returns the encoded list.
+    /// Returns the encoded meta of a get.
     #[must_use]
     pub fn encode(&self) -> Vec<u8> {
         // req: STR-084
         begin(&self.content, self.offset).finish()
     }
 
-    /// Decodes the list.
+    /// Decodes the meta of a get.
     ///
     /// # Errors
     /// `FIELD_MISSING`, `FIELD_LENGTH`, and those of [`TlvReader::new`].

@@ -102,7 +102,7 @@ export class Companion {
     if (await this.#lock.takeOver()) await this.#begin();
   }
 
-  /** What is known of the link: its terms, `created` and `state`; null if there is none. */
+  /** The link's terms, `created` and `state`; null if there is none. */
   get known() {
     return this.#known;
   }
@@ -225,7 +225,7 @@ export class Companion {
       try {
         verb(code.machine, performance.now());
       } catch {
-        // Another code's attempt is the one that asks.
+        // This attempt asked for nothing; another code's attempt did.
       }
     }
     this.#run();
@@ -568,7 +568,7 @@ export class Companion {
     return showed;
   }
 
-  /** Starts again from the store. */
+  /** Drops all machines, and loads the link from the store again. */
   async #again(showed = this.#reset()) {
     try {
       await this.#load();

@@ -33,8 +33,8 @@ export class Database {
   /** The transaction that will begin next, which collects commits until then. */
   #waiting = null;
   /**
-   * How to reject each request that the browser has not answered, and the number of checks since its last
-   * answer.
+   * The functions that reject the requests which the browser has not answered, and the number of checks since
+   * its last answer.
    */
   #open = new Set();
   #looks = 0;
@@ -259,8 +259,8 @@ function same(a, b) {
 }
 
 /**
- * How often the browser may list a database that it has closed (it closes a database before it removes it),
- * the interval of the queries in milliseconds, and the most queries.
+ * The most times that the browser may list a database that it has closed (it closes a database before it
+ * removes it), the interval of the queries in milliseconds, and the most queries.
  */
 const GONE_LOOKS = 5;
 const GONE_EVERY = 200;

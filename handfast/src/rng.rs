@@ -130,7 +130,7 @@ mod tests {
             }
             assert!(!is_recovered(rng.key.as_ref(), &ephemeral), "{draws_between} draws later");
         }
-        // The same must hold when the operating system adds nothing.
+        // A later state must recover nothing even when the operating system adds no bytes.
         let mut bytes = [0; 32];
         rng.draw(&[0; KEY_LEN], &mut bytes);
         assert!(!is_recovered(rng.key.as_ref(), &bytes));

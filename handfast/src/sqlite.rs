@@ -44,7 +44,7 @@ pub use reserve::{RESERVE_LEN, Reserve, make_room, open_reserved};
 pub const SQLITE_VERSION_MIN: i32 = 3_051_003;
 /// A version that SQLite's authors withdrew.
 const SQLITE_VERSION_WITHDRAWN: i32 = 3_052_000;
-/// How long a write waits while another program holds the database.
+/// The longest time for which a write waits while another program has the database locked.
 pub const BUSY_DEADLINE: Duration = Duration::from_secs(5);
 
 /// The page size of new databases, in bytes. Every page that a change touches is written as a whole, and a

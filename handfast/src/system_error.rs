@@ -79,7 +79,7 @@ fn words_of(kind: ErrorKind) -> String {
         ErrorKind::WouldBlock => "it is in use",
         other => {
             let words = other.to_string();
-            // These kinds do not name a cause.
+            // Rust's texts for these error kinds do not name a cause.
             let is_empty = words.starts_with("uncategorized") || other == ErrorKind::Other;
             return if is_empty { "the system does not say why".to_owned() } else { words };
         }

@@ -29,7 +29,7 @@ pub struct Intermediates {
     pub h: [u8; 32],
     /// The cipher key, if there is one yet.
     pub k: Option<[u8; 32]>,
-    /// The counter of that key; 0 without a key.
+    /// The nonce counter of the cipher key; 0 without a key.
     pub n: u64,
 }
 

@@ -20,13 +20,13 @@ use crate::error::HandshakeError;
 use crate::identity::SigningKey;
 use crate::secret::{DhSecret, Psk, SealKey};
 
-/// What both sides know of a link; none of it is secret.
+/// The terms of a link, which both sides know; none of them is secret.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[expect(clippy::exhaustive_structs, reason = "the terms of the certificate")]
 pub struct Terms {
     /// The id of the link's mailbox.
     pub mailbox: MailboxId,
-    /// The salt of the mailbox.
+    /// The salt from which the id of the link's mailbox is derived.
     pub salt: Salt,
     /// The name of the link's relay.
     pub relay: RelayName,

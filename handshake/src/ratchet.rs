@@ -50,13 +50,13 @@ pub struct Answer {
     try_: u64,
 }
 
-/// What the confirm of a recovery proves.
+/// The result of a recovery, as its confirm proves it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[expect(clippy::exhaustive_enums, reason = "the two outcomes of HSK-043")]
 pub enum Recovery {
     /// The companion has the current or the candidate key, so that the hint that it has not was forged.
     InStep,
-    /// The companion has neither: two devices hold its keys, or its store has lost a commit.
+    /// The companion has neither key: two devices hold its keys, or its store has lost a commit.
     Diverged,
 }
 
@@ -102,7 +102,7 @@ impl<K: Slot> PhoneRatchet<K> {
         self.candidate.as_ref().filter(|candidate| candidate.id() == *id).map(|_| Holder::Candidate)
     }
 
-    /// Returns the key with this id.
+    /// Returns the current or the candidate key, if its id is this one.
     #[must_use]
     pub fn key(&self, id: &K::Id) -> Option<&K> {
         self.find(id).and_then(|holder| match holder {
@@ -128,7 +128,7 @@ impl<K: Slot> PhoneRatchet<K> {
         }
     }
 
-    /// Sets a new candidate, which must be durable before message 2 leaves. If the message 1 was under the
+    /// Sets a new candidate, which must be durable before message 2 is sent. If the message 1 was under the
     /// old candidate, that is proven thereby, and first becomes current.
     pub fn answered(&mut self, answer: &Answer, next: K) {
         // req: HSK-023, HSK-025
@@ -184,7 +184,7 @@ impl<K> WebRatchet<K> {
         self.last_try
     }
 
-    /// Takes the next try, which must be durable before message 1 leaves.
+    /// Takes the next try, which must be durable before message 1 is sent.
     ///
     /// # Errors
     ///
@@ -200,7 +200,7 @@ impl<K> WebRatchet<K> {
         }
     }
 
-    /// Replaces the key; the new one must be durable before the confirm leaves. The old one is dropped.
+    /// Replaces the key; the new one must be durable before the confirm is sent. The old one is dropped.
     pub fn advanced(&mut self, next: K) {
         // req: HSK-024
         self.key = next;

@@ -26,7 +26,7 @@ pub struct MediaReceiver {
     taken: u64,
 }
 
-/// What a receiver found in the bytes it was given.
+/// The result of one call of a receiver.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Taken {
@@ -321,7 +321,7 @@ mod tests {
         assert!(!receiver.is_complete());
         assert_eq!(receiver.take(second).unwrap().checked, list.stream_len() - from);
         assert!(receiver.is_complete());
-        // It goes on in the middle of such a stream too.
+        // The receiver can also resume in the middle of a stream that begins at a later chunk.
         let at = list.encoded_len() + MEDIA_CHUNK_LEN;
         let mut receiver = MediaReceiver::resume(id, list.clone(), from, at).unwrap();
         let _ = receiver.take(&rest[usize::try_from(MEDIA_CHUNK_LEN).unwrap()..]).unwrap();

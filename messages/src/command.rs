@@ -193,7 +193,7 @@ fn of_message(kind: u64, chat: u64, message: u64, text: Option<&str>) -> Bytes {
     freeze(w)
 }
 
-/// Reads the ids of chat and message that begin such a command.
+/// Reads the ids of chat and message that begin a command about one message.
 fn read_message(r: &mut TlvReader<'_>) -> Result<(u64, u64), DecodeError> {
     Ok((r.required(1, "chat")?.varint()?, r.required(3, "message id")?.varint()?))
 }

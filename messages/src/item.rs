@@ -26,17 +26,17 @@ const COMPANION: u64 = 7;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum MessageState {
-    /// The phone has stored it, and not sent it yet.
+    /// The phone has stored the message, and not sent it yet.
     Accepted,
-    /// The phone has sent it to the network.
+    /// The phone has sent the message to the network.
     Sent,
-    /// It has reached the recipient's device.
+    /// The message has reached the recipient's device.
     Delivered,
-    /// The recipient has read it.
+    /// The recipient has read the message.
     Read,
-    /// The network or the recipient refused it.
+    /// The network or the recipient refused the message.
     Failed,
-    /// The account has received it from somebody else.
+    /// The account has received the message from somebody else.
     Received,
 }
 
@@ -94,9 +94,9 @@ pub struct Reaction {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum CompanionState {
-    /// The phone's user has approved it, and it has not accepted yet.
+    /// The phone's user has approved the companion, which has not accepted yet.
     Pending,
-    /// It is linked.
+    /// The companion is linked.
     Active,
     /// The link is suspended, because two devices hold the companion's keys.
     Suspended,
@@ -135,19 +135,19 @@ pub struct Message {
     pub message: u64,
     /// The author's name, 0 to 128 bytes; empty for the account itself.
     pub author: String,
-    /// The time at which it was written, in milliseconds since 1970.
+    /// The time at which the message was written, in milliseconds since 1970.
     pub time: u64,
     /// The text, 0 to 8,192 bytes.
     pub text: String,
-    /// How far it has been delivered.
+    /// The message's state of delivery.
     pub state: MessageState,
     /// The id of the message to which it replies.
     pub reply_to: Option<u64>,
-    /// The description of its media content.
+    /// The description of the message's media content.
     pub media: Option<MediaDescriptor>,
-    /// The command that created it.
+    /// The command that created the message.
     pub command: Option<CommandRef>,
-    /// Whether its text was edited.
+    /// Whether the message's text was edited.
     pub edited: bool,
     /// The reactions, at most 32, sorted by their authors' bytes.
     pub reactions: Vec<Reaction>,
@@ -163,7 +163,7 @@ pub enum Item {
         chat: u64,
         /// The chat's title, 1 to 128 bytes.
         title: String,
-        /// The id of its newest message; 0 if there is none.
+        /// The id of the chat's newest message; 0 if there is none.
         last_message: u64,
         /// The beginning of that message's text, 0 to 256 bytes.
         last_text: String,
@@ -185,15 +185,15 @@ pub enum Item {
     Companion {
         /// The id of the companion.
         companion: CompanionId,
-        /// Its serial number on the phone.
+        /// The companion's serial number on the phone.
         serial: u64,
-        /// The label that it claims, 0 to 64 bytes.
+        /// The label that the companion claims, 0 to 64 bytes.
         label: String,
-        /// The time at which it was linked, in milliseconds since 1970.
+        /// The time at which the companion was linked, in milliseconds since 1970.
         linked: u64,
-        /// The time at which it was last connected, in milliseconds since 1970; 0 if never.
+        /// The time at which the companion was last connected, in milliseconds since 1970; 0 if never.
         seen: u64,
-        /// The state of its link.
+        /// The state of the companion's link.
         status: CompanionState,
     },
 }

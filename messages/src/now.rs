@@ -23,7 +23,7 @@ pub enum NowValue {
     PhoneStatus {
         /// The charge, 0 to 100 percent.
         battery: u8,
-        /// Whether it is being charged.
+        /// Whether the battery is being charged.
         charging: bool,
     },
     /// Slot 5, from either side: somebody is typing.

@@ -9,9 +9,9 @@ use tokio::time::{sleep, timeout};
 
 use super::terminal::signals_to_end;
 
-/// How long the core thread may take to end once it was asked to.
+/// The longest time for the core thread to end once it was asked to.
 const END_MAX: Duration = Duration::from_secs(3);
-/// How long queued bytes of sockets may take to leave after that.
+/// The longest time for queued bytes of sockets to be written after the core thread has ended.
 const LINGER: Duration = Duration::from_millis(200);
 
 /// The reason why the core thread returned no result.
@@ -57,7 +57,8 @@ where
                     let _ = events.send(stop).await;
                     (&mut end).await.map_err(|_| CoreError::Failed)
                 };
-                // One deadline covers a signal that is sent twice: to the process, and to its group.
+                // One deadline covers both signals, as the same one is often sent to the process and to its
+                // group.
                 timeout(END_MAX, asked).await.unwrap_or(Err(CoreError::Stuck))
             }
         };

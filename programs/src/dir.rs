@@ -20,16 +20,16 @@ const MODE_OTHERS_WRITE: u32 = 0o022;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum DirLockError {
-    /// Another process uses it.
+    /// Another process uses the directory.
     #[error("another process uses {}: stop it first, or wait until it has ended", .0.display())]
     Taken(PathBuf),
-    /// Others may write to it, so that nothing in it can be trusted.
+    /// Others may write to the directory, so that nothing in it can be trusted.
     #[error("others may write into {}: make it yours alone with `chmod go-w`, or choose another with --data", .0.display())]
     Shared(PathBuf),
-    /// It belongs to another user, who may read and change everything in it.
+    /// The directory belongs to another user, who may read and change everything in it.
     #[error("{} belongs to another user: choose another with --data", .0.display())]
     NotOwned(PathBuf),
-    /// It cannot be created or opened.
+    /// The directory cannot be created or opened.
     #[error("cannot use {} as data directory ({reason}): choose another with --data", dir.display())]
     Io {
         /// The path of the directory.

@@ -34,7 +34,7 @@ pub fn told(done: io::Result<()>) {
     }
 }
 
-/// Writes a line to standard error. If that fails, nobody can be told.
+/// Writes a line to standard error, and ignores an error, which could not be reported anywhere.
 pub fn complain(line: &str) {
     let _ = writeln!(io::stderr(), "{line}");
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::runtime::{Builder, Handle};
 use tokio::sync::oneshot;
 
-/// How long tasks may take to end by themselves.
+/// The time for tasks to end by themselves before they are aborted.
 const LINGER: Duration = Duration::from_millis(500);
 
 /// A thread that drives a tokio runtime for sockets, signals and timers. When dropped, it gives its tasks

@@ -11,7 +11,8 @@ use tokio::time::timeout;
 
 /// The most jobs at a time; one whose file hangs counts until it ends.
 pub const FILE_JOBS_MAX: usize = 8;
-/// How long a job may make no progress: shorter than clients of the control socket wait for their answer.
+/// The longest time for which a job may make no progress: shorter than clients of the control socket wait for
+/// their answer.
 pub const FILE_STALL_MAX: Duration = Duration::from_secs(20);
 
 /// The reason why a job was not started, or was given up.
@@ -24,7 +25,7 @@ pub enum FileJobError {
     /// The job made no progress for [`FILE_STALL_MAX`].
     #[error("its disk does not answer; check it, then try again")]
     Stalled,
-    /// The operating system starts no thread for it.
+    /// The operating system starts no thread for the job.
     #[error("the system starts no thread for it; try again")]
     NoThread,
 }

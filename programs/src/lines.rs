@@ -25,7 +25,7 @@ pub enum LineError {
     Field {
         /// The name of the field.
         name: &'static str,
-        /// What the field must be, in words.
+        /// The expected type or range of the field, in words.
         kind: &'static str,
     },
 }

@@ -21,7 +21,7 @@ pub const MEDIA_DIR: &str = "media";
 const PART: &str = ".part";
 /// The prefix and suffix of files that are being copied in, whose content id is not known yet.
 const COPY: (&str, &str) = ("import-", ".tmp");
-/// How many of its first bytes determine the media type of content.
+/// The number of first bytes that determine the media type of content.
 const MEDIA_HEAD_LEN: usize = 16;
 
 /// A function that returns the free space on a directory's disk in bytes, or `None` if it is unknown.
@@ -67,7 +67,7 @@ impl MediaDir {
         Self { free, ..self }
     }
 
-    /// Returns the free space on its disk in bytes, or `None` if it is unknown.
+    /// Returns the free space on the directory's disk in bytes, or `None` if it is unknown.
     #[must_use]
     pub fn free_space(&self) -> Option<u64> {
         (self.free)(&self.dir)

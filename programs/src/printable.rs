@@ -56,7 +56,7 @@ pub fn printable(text: &str) -> String {
     shown
 }
 
-/// Returns text of several lines in such a form: line feeds stay, and a tab becomes spaces.
+/// Returns text of several lines made safe for a terminal: line feeds stay, and a tab becomes spaces.
 #[must_use]
 pub fn printable_lines(text: &str) -> String {
     let text = text.replace("\r\n", "\n").replace('\t', "    ");

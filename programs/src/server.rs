@@ -23,7 +23,7 @@ use super::{CONTROL_SOCKET, DirLock};
 pub const CLIENTS_MAX: usize = 32;
 /// The most lines of answers that may wait for one client.
 pub const REPLIES_MAX: usize = 4_096;
-/// How long a client may accept no bytes of its answers.
+/// The longest time for which a client may accept no bytes of its answers.
 const WRITE_DEADLINE: Duration = Duration::from_secs(10);
 
 /// An event of the control socket's clients.
@@ -34,7 +34,7 @@ pub enum ControlEvent {
     Object {
         /// The number of the client, which is never used again.
         client: u64,
-        /// The object that it sent.
+        /// The object that the client sent.
         object: Map<String, Value>,
         /// Where to send answers.
         replies: Replies,

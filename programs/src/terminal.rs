@@ -9,9 +9,9 @@ use tokio::sync::mpsc;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Terminal {
-    /// Its width in characters, if known.
+    /// The terminal's width in characters, if known.
     pub width: Option<usize>,
-    /// Whether it shows colours, as far as the environment tells (`NO_COLOR`, `TERM=dumb`).
+    /// Whether the terminal shows colours, according to `NO_COLOR` and `TERM=dumb`.
     pub colours: bool,
 }
 

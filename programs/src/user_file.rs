@@ -22,7 +22,7 @@ const COPY_LEN: usize = 262_144;
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum UserFileError {
-    /// It cannot be read.
+    /// The file cannot be read.
     #[error("{path} cannot be read ({reason}); check the path", path = path.display())]
     Unreadable {
         /// The path of the file.
@@ -35,7 +35,7 @@ pub enum UserFileError {
     NotAFile {
         /// The path of the file.
         path: PathBuf,
-        /// What it is, in words.
+        /// The kind of thing at the path, such as a directory, in words.
         what: &'static str,
     },
     /// The file is larger than allowed.

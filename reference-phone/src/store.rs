@@ -141,7 +141,7 @@ pub struct Store {
     key: DeviceKey,
     open: bool,
     counters: Counters,
-    /// The counters in the database.
+    /// The counters as they are stored in the database.
     stored: Counters,
     /// Whether a transaction failed in such a way that the database may still contain it, so that the
     /// counters must be read again.

@@ -16,17 +16,17 @@ pub struct NetworkChat {
     pub title: String,
     /// The contact's name.
     pub contact: String,
-    /// Its messages, oldest first.
+    /// The chat's messages, oldest first.
     pub messages: Vec<NetworkMessage>,
 }
 
-/// A message in such a chat.
+/// A message in a chat of the network.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[expect(clippy::exhaustive_structs, reason = "a network fills each field")]
 pub struct NetworkMessage {
     /// The author's name; empty for the account itself.
     pub author: String,
-    /// The time at which it was written, in milliseconds since 1970.
+    /// The time at which the message was written, in milliseconds since 1970.
     pub time_ms: u64,
     /// The message's text.
     pub text: String,
@@ -46,7 +46,7 @@ pub struct Outgoing {
     pub contact: String,
     /// The message's text, or the name of its file if it has no text.
     pub text: String,
-    /// How far it had been delivered; after a restart the network gets unfinished messages again.
+    /// The state of delivery; after a restart the network gets undelivered messages again.
     pub state: MessageState,
 }
 
@@ -54,7 +54,7 @@ pub struct Outgoing {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[expect(clippy::exhaustive_enums, reason = "a message came from one of the two")]
 pub enum MessageName {
-    /// The id on this phone, for a message that it sent.
+    /// The id on this phone, for a message that this phone sent.
     Phone(u64),
     /// The id in the network, for a message that came from there.
     Network(String),
@@ -64,11 +64,11 @@ pub enum MessageName {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Change {
-    /// It was edited to this text.
+    /// The message was edited to this text.
     Edited(String),
-    /// It was deleted.
+    /// The message was deleted.
     Deleted,
-    /// Somebody reacted to it; an empty reaction removes the earlier one.
+    /// Somebody reacted to the message; an empty reaction removes the earlier one.
     Reacted(String),
 }
 
@@ -96,7 +96,7 @@ pub enum UpstreamEvent {
         chat: u64,
         /// The message's id on this phone.
         message: u64,
-        /// How far it has been delivered.
+        /// The message's new state of delivery.
         state: MessageState,
     },
     /// A contact sent a message.

@@ -99,7 +99,7 @@ fn show_status(settings: &Settings) -> Result<(), String> {
         .map_err(|error| format!("cannot write to its output: {error}"))
 }
 
-/// Prints the addresses on which it listens, in one line.
+/// Prints the addresses on which the relay listens, in one line.
 fn announce(server: &Server, json: bool) -> Result<(), String> {
     let (url, name, pid) = (server.url(), server.name(), std::process::id());
     let metrics = server.metrics_address().map(|address| format!("http://{address}/metrics"));

@@ -41,7 +41,7 @@ use tls::{Certificates, Look};
 pub struct ServerConfig {
     /// The address to listen on; port 0 selects any free one.
     pub listen: SocketAddr,
-    /// The relay's name; without one it is the address it listens on.
+    /// The relay's name; `None` for the address on which it listens.
     pub name: Option<RelayName>,
     /// The files of a certificate, with which the relay speaks `wss`.
     pub tls: Option<TlsFiles>,
@@ -55,7 +55,7 @@ pub struct ServerConfig {
     pub metrics: Option<SocketAddr>,
     /// The limits of the relay's core.
     pub relay_limits: Limits,
-    /// The limits of the server around it.
+    /// The limits of the HTTP server around the relay.
     pub server_limits: ServerLimits,
 }
 
@@ -83,7 +83,7 @@ impl ServerConfig {
 pub struct TlsFiles {
     /// The file of the certificate and its chain.
     pub cert: PathBuf,
-    /// The file of its private key.
+    /// The file of the certificate's private key.
     pub key: PathBuf,
 }
 
@@ -94,7 +94,7 @@ pub enum ServerError {
     /// Another program listens on this address.
     #[error("{0} is in use: stop the program that listens there, or choose another port with --listen")]
     AddressInUse(SocketAddr),
-    /// This address cannot be listened on.
+    /// The relay cannot listen on this address.
     #[error("cannot listen on {0} ({1}): choose an address of this machine with --listen")]
     Listen(SocketAddr, io::ErrorKind),
     /// A PEM file could not be used.
@@ -102,7 +102,7 @@ pub enum ServerError {
     Tls {
         /// The path of the file.
         file: PathBuf,
-        /// What is wrong, and what to do.
+        /// The fault and its remedy, in words.
         what: &'static str,
     },
     /// The folder is not that of a page.
@@ -110,13 +110,13 @@ pub enum ServerError {
     Page {
         /// The path of the folder.
         folder: PathBuf,
-        /// What is wrong.
+        /// The fault, in words.
         what: &'static str,
     },
     /// The operating system provides no random bytes.
     #[error("the operating system gives no random bytes: the relay does not run without")]
     NoRandomness,
-    /// The address on which it listens is not a valid relay name.
+    /// The address on which the relay listens is not a valid relay name.
     #[error("{0} is not a relay name: give one with --name")]
     Name(SocketAddr),
     /// The name is one that nobody can connect to.
@@ -183,7 +183,7 @@ impl Server {
         self.metrics.as_ref().map(|(_, address)| *address)
     }
 
-    /// Returns the address on which it listens.
+    /// Returns the address on which the relay listens.
     #[must_use]
     pub const fn address(&self) -> SocketAddr {
         self.address
@@ -226,7 +226,7 @@ impl Server {
         }
         drop((self.listener, self.metrics));
         self.shared.shutdown();
-        // Clients that do not leave in time are cut off when the process ends.
+        // Clients that do not close in time are cut off when the process ends.
         let _ =
             tokio::time::timeout(self.limits.shutdown_deadline, self.shared.connections().none_left()).await;
         timer.abort();

@@ -623,7 +623,7 @@ const EVENTS = {
   ...Object.fromEntries(["dataWanted", "data", "fin", "streamDurable", "streamResumed", "streamEnded"].map((type) => [type, (engine, event) => engine.onStream(event)])),
 };
 
-/** The kinds of commands that send a message, and are shown in the chat until then. */
+/** The kinds of commands that send a message, and are shown as waiting messages in the chat. */
 const WRITTEN = new Set(["text", "media"]);
 
 const VERBS = {

@@ -25,7 +25,7 @@ export function hold(ranges, low, high, isWindow = false) {
 /** Returns the range in which older messages than `before` are stored, or that ends just before it. */
 export const rangeBefore = (ranges, before) => ranges.find((one) => one.low < before && before <= one.high + 1);
 
-/** Returns the newest range. */
+/** Returns the newest range: ranges are sorted by id. */
 export const newest = (ranges) => ranges.at(-1);
 
 /** Ends the window, because what the chat's collection brings next does not continue it. */

@@ -6,7 +6,7 @@ import { WORKERS, workerUrl } from "./workers.js";
 /** Returns whether this page came from the cache. It may be outdated, so that it never links a phone. */
 export const isKept = () => document.documentElement.dataset.kept !== undefined;
 
-/** Registers the Service Worker. */
+/** Registers the Service Worker for the whole origin. */
 export const startWorker = () => navigator.serviceWorker.register(workerUrl("media_worker.js"), { scope: "/" });
 
 /**

@@ -73,7 +73,7 @@ export function reduce(state, event) {
 const isFromPhone = ({ event, message }) => ["phone", "present", "typing"].includes(event) || (event === "message" && Boolean(message.id) && message.author !== "");
 
 const STEPS = {
-  // Pairing.
+  // Events about pairing.
   code: (s, e) => ({ dead: null, pair: { ...fresh(s), step: "code", qr: e.qr, shownAt: e.at, shownFor: e.shown_for_s } }),
   check_code: (s, e) => ({ pair: { ...s.pair, step: "check", code: e.code } }),
   number_wanted: (s, e) => ({ pair: { ...s.pair, step: "number", typed: "", account: e.account } }),
@@ -85,7 +85,7 @@ const STEPS = {
   relay_found: (s) => (s.pair ? { pair: { ...s.pair, relayLost: false } } : {}),
   linked: (s, e) => ({ pair: null, dead: null, farewell: null, link: { ...s.link, ...pick(e, ["account", "companion", "label", "relay", "since"]) } }),
 
-  // The link.
+  // Events about the link.
   link_state: (s, e) => ({ link: { ...s.link, state: e.state, stateAt: e.at, ...e.state === "live" && { outdated: null } }, dead: e.state === "live" && HEALS.has(s.dead) ? null : s.dead }),
   phone: (s, e) => ({ link: { ...s.link, ...pick(e, ["battery", "charging", "lastSeen"]) } }),
   network: (s, e) => ({ link: { ...s.link, offline: !e.isThere } }),
@@ -111,7 +111,7 @@ const STEPS = {
   can: (s, e) => ({ can: e.what }),
   devices: (s, e) => ({ devices: [...e.devices].sort((a, b) => b.seen_ms - a.seen_ms) }),
 
-  // Chats and messages.
+  // Events about chats and messages.
   chats: (s, e) => ({ chats: [...e.chats].sort((a, b) => b.last_time_ms - a.last_time_ms || a.chat - b.chat) }),
   page: (s, e) => ({ pages: { ...s.pages, [e.chat]: joined(s.pages[e.chat], e) } }),
   message: (s, e) => ({ ...withMessage(s, e.message), ...noted(s, e.message), ...(e.message.deleted ? unedited(s, e.message) : followed(s, e.message)) }),
@@ -128,12 +128,12 @@ const STEPS = {
   typing: (s, e) => ({ typing: { ...s.typing, [e.chat]: e.who } }),
   present: (s, e) => ({ present: e.chats }),
 
-  // Transfers and stored media, by content id.
+  // Events about transfers and stored media, by content id.
   transfer: (s, e) => ({ transfers: { ...s.transfers, [e.content]: pick(e, ["direction", "offset", "size", "state", "code"]) } }),
   transfer_gone: (s, e) => ({ transfers: without(s.transfers, e.content) }),
   media: (s, e) => ({ media: { ...s.media, [e.content]: { ...s.media[e.content], ...pick(e, ["url", "thumbnail", "width", "height", "broken"]) } } }),
 
-  // Actions of the user.
+  // Events from the user.
   open_chat: (s, e) => ({ open: e.chat, sheet: null, isAway: false }),
   close_chat: () => ({ open: null, isAway: false }),
   place: (s, e) => ({ isAway: e.isAway, below: e.isAway ? s.below : { ...s.below, [s.open]: 0 } }),

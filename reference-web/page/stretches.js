@@ -21,8 +21,8 @@ export class Stretches {
     this.#unsent = unsent;
   }
 
-  // Each stretch is read in one transaction, and emitted in the microtask that ends it. So a message that
-  // arrives is emitted after it, and is neither missed nor shown twice.
+  // Each stretch is read in one transaction, and its event is emitted in the microtask that ends it. So a
+  // message that arrives is emitted after it, and is neither missed nor shown twice.
 
   /**
    * Returns the newest stored messages and the waiting ones, as an event; `isComing` says that the chat has

@@ -94,7 +94,7 @@ export class Transfers {
     return [...this.#all.values()].filter(({ row }) => row.direction === "put" && (chat === undefined || row.chat === chat)).map(({ row }) => waitingMedia(row));
   }
 
-  /** Returns the transfer of this content in this direction. */
+  /** Returns the transfer of this content: `direction` is `put` or `get`. */
   of(content, direction) {
     return [...this.#all.values()].find(({ row }) => row.media.content === content && row.direction === direction);
   }
@@ -305,7 +305,7 @@ export class Transfers {
     this.#pump();
   }
 
-  // Streams.
+  // Opening of streams, and their bytes.
 
   /** Opens streams for queued transfers, oldest first. */
   async #pump() {

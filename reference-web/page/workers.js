@@ -10,5 +10,5 @@ const policy = window.trustedTypes?.createPolicy("handfast", {
   },
 });
 
-/** Returns the URL of a worker script. */
+/** Returns the URL of a worker script, in the form that the browser's Trusted Types require. */
 export const workerUrl = (name) => policy?.createScriptURL(name) ?? new URL(name, import.meta.url).href;

@@ -31,14 +31,14 @@ const OPENING_EVENT_MAX: Duration = Duration::from_secs(5);
 const GREETING_MAX: Duration = Duration::from_secs(10);
 /// A relay that sends nothing for this long counts as gone while the page is visible (spec, TIM-001).
 const SILENCE_MAX_VISIBLE: Duration = Duration::from_mins(1);
-/// The same limit while the page is hidden, where browsers delay timers.
+/// [`SILENCE_MAX_VISIBLE`] for a hidden page, where browsers delay timers.
 const SILENCE_MAX_HIDDEN: Duration = Duration::from_mins(2);
 /// The upper bound of the random delay before a reconnect.
 const BACKOFF_MAX: Duration = Duration::from_mins(1);
 /// The upper bound of the random delay before the first reconnect; it doubles with each failure.
 const BACKOFF_START: Duration = Duration::from_secs(1);
 
-/// What proves to the relay that this device may sit in the mailbox.
+/// The proof to the relay that this device may take its seat in the mailbox.
 pub(crate) enum Seat<'a> {
     /// A pairing mailbox: any fresh key will do.
     Pairing { key: &'a SigningKey },
@@ -54,10 +54,10 @@ pub(crate) struct Presence {
     pub(crate) origin: Option<String>,
 }
 
-/// What a relay frame means for the machine that owns the seat.
+/// The meaning of a relay frame for the machine that owns the seat.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum AttachEvent {
-    /// Nothing to do.
+    /// The frame needs no action.
     None,
     /// This frame must be sent to the relay.
     Send(Bytes),
@@ -233,7 +233,7 @@ impl Attach {
     /// Counts a DATA frame that is no record of a connection. Returns whether it exceeds the limit of its
     /// second.
     pub(crate) fn is_stray_too_many(&mut self, now: Timestamp) -> bool {
-        // Each such frame may cost a handshake's computation, and a relay can send any number.
+        // Each stray frame may cost a handshake's computation, and a relay can send any number.
         // req: RLY-090
         self.strays.is_too_many(now, RELAY_DATA_MAX)
     }
@@ -333,7 +333,7 @@ impl Attach {
                 }
                 Peer::Contended(n) => AttachEvent::Contended(n),
             },
-            // No state expects such a frame, so the relay is broken or hostile.
+            // A frame that no state expects shows a broken or hostile relay.
             // req: RLY-064
             _ => AttachEvent::Refused(ErrorCode::UNEXPECTED_MESSAGE),
         }
@@ -363,7 +363,7 @@ impl Attach {
     }
 }
 
-/// What an expired deadline of the seat demands.
+/// The action that an expired deadline of the seat demands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum AttachTimeout {
     /// Ask the driver for a socket.

@@ -7,7 +7,7 @@ pub(crate) mod phone;
 pub(crate) mod version_1;
 pub(crate) mod web;
 
-/// What a phone does when a command arrives again that it has answered already.
+/// The way in which a phone treats a command that arrives again after it was answered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[expect(clippy::exhaustive_enums, reason = "a result is kept or it is not")]
 pub enum Repeat {

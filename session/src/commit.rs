@@ -1,4 +1,5 @@
-//! Commits: sets of writes that must be durable before a dependent record or event may leave the machine.
+//! Commits: sets of writes that must be durable before the machine releases a record or event that depends on
+//! them.
 //!
 //! A [`Commit`] is a list of operations over a flat, ordered keyspace of bytes that is private to this
 //! library. The application applies it inside its own transaction, together with the effect that it belongs
@@ -81,7 +82,7 @@ impl Op {
     }
 }
 
-/// What a transaction of the application's store must offer.
+/// The operations that a transaction of the application's store must offer.
 pub trait StoreTxn {
     /// The store's own error.
     type Error;
@@ -116,8 +117,11 @@ pub trait StoreTxn {
     fn delete_range(&mut self, link: MailboxId, from: &[u8], to: &[u8]) -> Result<(), Self::Error>;
 }
 
-/// Why a commit could not be applied. The transaction must be rolled back.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+/// The reason why a commit could not be applied. The transaction must be rolled back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    #[error(
+        "the store is at version {found}, and this machine wrote version {expected} last: another program uses it"
+    )]
 #[non_exhaustive]
 pub enum CommitError<E> {
     /// The store is not at the version that this machine wrote last: another process writes to it, or it was

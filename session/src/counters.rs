@@ -43,7 +43,7 @@ pub(crate) struct Counters {
     pub(crate) floor: u64,
     /// On a phone: which commands it knows, as sent in message 2.
     pub(crate) known: CommandsKnown,
-    /// The side that was found to be put back, until the user has been told.
+    /// The side that was found to be put back to an earlier state, until the user has been told.
     pub(crate) put_back: Option<DeviceRole>,
     /// The id that the next stream opened by this side gets.
     pub(crate) next_stream: u64,
@@ -136,7 +136,8 @@ impl Counters {
     }
 }
 
-/// Decodes the fields that version 1 lacked: the commands known, and the side that was put back.
+/// Decodes the fields that version 1 lacked: the commands known, and the side that was put back to an earlier
+/// state.
 fn read_known(row: &[u8]) -> Result<(CommandsKnown, Option<DeviceRole>), LoadError> {
     let (highest, rest) = row.split_first_chunk().ok_or(LoadError::Damaged)?;
     let (key, rest) = rest.split_first_chunk().ok_or(LoadError::Damaged)?;

@@ -80,7 +80,7 @@ pub struct Endpoint {
     gate: CommitGate,
     deferred: VecDeque<(CommitId, Deferred)>,
     out: VecDeque<Queued>,
-    /// Deletions of outbox rows that the peer has acknowledged, which go into the next commit of their own.
+    /// Deletions of outbox rows that the peer has acknowledged, until a commit is made for them.
     lapsed: Vec<Op>,
     jitter: Jitter,
     now: Timestamp,
@@ -140,7 +140,7 @@ struct WebSide {
     recover: bool,
     /// Whether another socket took the seat, and the user has not asked for it back.
     replaced: bool,
-    /// Whether the phone turned out too old, so that only an update of it makes another handshake useful.
+    /// Whether the phone is too old, so that another handshake is useful only after its update.
     outdated: bool,
     sync: WebSync,
     commands: OwnCommands,
@@ -157,7 +157,7 @@ struct Lanes {
     ack: Ack,
 }
 
-/// When the next acknowledgement leaves.
+/// The time at which the next acknowledgement is sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Ack {
     None,
@@ -165,14 +165,14 @@ enum Ack {
     Now,
 }
 
-/// What is known of whether the peer is alive.
+/// The signs of whether the peer is alive.
 struct Liveness {
     last_record: Timestamp,
     next_ping: Option<Timestamp>,
     ping_id: u64,
-    /// The id of the PING that waits for its PONG, and when it left.
+    /// The id of the PING that waits for its PONG, and the time when it was sent.
     pinged: Option<(u64, Timestamp)>,
-    /// When the connection counts as dead unless a record comes first.
+    /// The time at which the connection counts as lost unless a record comes first.
     probe: Option<Timestamp>,
     rtt_least: Option<Duration>,
     rtt_last: Option<Duration>,

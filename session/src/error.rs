@@ -29,7 +29,7 @@ pub enum ApiMisuse {
     TooLarge,
 }
 
-/// Why a call that sends was refused. Nothing was stored or sent.
+/// The reason why a call that sends was refused. Nothing was stored or sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum SendRefused {
@@ -56,7 +56,7 @@ pub enum SendRefused {
     Misuse(#[from] ApiMisuse),
 }
 
-/// Why a stored link could not be opened.
+/// The reason why a stored link could not be opened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum LoadError {

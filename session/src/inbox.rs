@@ -30,7 +30,7 @@ pub(crate) struct Inbox {
     partial: Option<Partial>,
     /// Complete messages that the application does not have yet, with their sequence numbers.
     waiting: VecDeque<(u64, Bytes)>,
-    /// Messages received since the last ACK that left: sequence number, and length in bytes.
+    /// Messages received since the last ACK was sent: sequence number, and length in bytes.
     unacked: VecDeque<(u64, usize)>,
     unacked_len: usize,
     /// The sequence number up to which the last ACK or resume block called messages durable.
@@ -138,7 +138,7 @@ impl Inbox {
         self.unacked.iter().take_while(|(s, _)| *s <= self.durable).count()
     }
 
-    /// Records that an ACK leaves now which covers everything durable.
+    /// Records that an ACK is sent now which covers everything durable.
     pub(crate) fn acked(&mut self) {
         self.tell(self.durable);
     }

@@ -1,7 +1,7 @@
 //! Delivery, streams, resume and liveness of the Handfast protocol, without I/O.
 //!
 //! [`Endpoint`] runs one link: its seat at the relay, its handshakes, its session. [`Pairing`] makes a new
-//! link. Both take time, randomness and received bytes as parameters, and return everything that must leave
+//! link. Both take time, randomness and received bytes as parameters, and return everything that must be sent
 //! by `poll_output`:
 //!
 //! 1. drain `poll_output`: apply [`Output::Persist`] and [`Output::Deliver`] in a transaction and call

@@ -62,7 +62,7 @@ impl MemoryStore {
         Self { links: BTreeMap::new() }
     }
 
-    /// Returns the links that have rows, leaving out wiped ones, of which only the version is left.
+    /// Returns the links that have rows, except for wiped ones, of which only the version is left.
     #[must_use]
     pub fn links(&self) -> Vec<MailboxId> {
         let has_rows = |pairs: &Pairs| pairs.keys().any(|key| key != keys::VERSION);

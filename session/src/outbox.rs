@@ -37,11 +37,11 @@ pub(crate) struct Outbox {
     next_index: u64,
     /// The highest index that the peer has acknowledged, on this connection or before it in this process.
     acked: u64,
-    /// The highest index that is durable here and so may leave.
+    /// The highest index that is durable here, so that it may be sent.
     released: u64,
     /// The index and part to send next on this connection.
     cursor: (u64, usize),
-    /// The highest index that may have left completely in this epoch, on any connection.
+    /// The highest index of a message that may have been sent completely in this epoch, on any connection.
     sent: u64,
     /// Bytes of the messages begun on this connection and not acknowledged.
     in_flight: usize,
@@ -51,7 +51,7 @@ impl Outbox {
     /// Creates an outbox from stored rows; `kept` names the rows of commands without a result.
     pub(crate) fn new(base: u64, next_index: u64, rows: BTreeMap<u64, Bytes>, kept: BTreeSet<u64>) -> Self {
         let len = rows.values().map(Bytes::len).sum();
-        // What an earlier process stored may have left, so its ACK is acceptable.
+        // An earlier process may have sent the stored rows, so an ACK of them is acceptable.
         let released = next_index.saturating_sub(1);
         let (acked, cursor, sent) = (0, (next_index, 0), released);
         Self { rows, kept, len, base, next_index, acked, released, cursor, sent, in_flight: 0 }
@@ -103,7 +103,7 @@ impl Outbox {
         Ok(())
     }
 
-    /// Adds a message, which may leave only after [`Outbox::release`]. Returns its index.
+    /// Adds a message, which may be sent only after [`Outbox::release`]. Returns its index.
     pub(crate) fn push(&mut self, body: Bytes) -> u64 {
         let index = self.next_index;
         self.next_index = index.saturating_add(1);
@@ -141,7 +141,7 @@ impl Outbox {
         gone.is_some()
     }
 
-    /// Records that the message at `index` is durable here, so that it may leave.
+    /// Records that the message at `index` is durable here, so that it may be sent.
     pub(crate) fn release(&mut self, index: u64) {
         self.released = self.released.max(index);
     }
@@ -151,7 +151,7 @@ impl Outbox {
     pub(crate) fn resume(&mut self, durable: u64) -> Vec<u64> {
         let have = self.base.saturating_add(durable);
         let dropped = self.drop_to(have);
-        // A peer that was put back has less than it acknowledged before.
+        // A peer that was put back to an earlier state has less than it acknowledged before.
         self.acked = have;
         self.cursor = (have.saturating_add(1), 0);
         self.in_flight = 0;
@@ -202,7 +202,7 @@ impl Outbox {
             return Err(ErrorCode::ACK_FUTURE);
         }
         let gone = self.drop_to(index);
-        // The ACK may cover what left over an earlier connection, which then need not leave again.
+        // The ACK may cover messages that were sent over an earlier connection, and need not be sent again.
         if self.cursor.0 <= index {
             self.cursor = (index.saturating_add(1), 0);
         }
@@ -256,11 +256,12 @@ impl Outbox {
         }
     }
 
-    /// Returns the next part that may leave, and whether it is the last of its message.
+    /// Returns the next part that may be sent, and whether it is the last of its message.
     fn next_part(&self) -> Option<(Frame, bool)> {
         let (index, part) = self.cursor;
         let body = self.rows.get(&index).filter(|_| index <= self.released)?;
-        // The peer must hold this much in memory, and ends the session beyond it.
+        // The peer must hold unacknowledged messages of this total length in memory, and ends the session
+        // beyond it.
         // req: RES-006
         if part == 0 && self.in_flight.saturating_add(body.len()) > MSG_UNACKED_LEN_MAX {
             return None;

@@ -11,7 +11,7 @@ use handfast_codec::role::DeviceRole;
 use crate::commit::Commit;
 use crate::resume::Verdict;
 
-/// What the driver must do next. Poll until [`Output::Wait`].
+/// An instruction for the driver. Poll until [`Output::Wait`].
 #[must_use]
 #[derive(Debug)]
 #[non_exhaustive]
@@ -20,7 +20,7 @@ pub enum Output {
     Persist(Commit),
     /// Apply the message's effect and the commit in *one* transaction, then report it with `committed`.
     Deliver {
-        /// What arrived for the application.
+        /// The message that arrived for the application.
         message: Message,
         /// The commit to apply in the transaction of the message's effect.
         commit: Commit,
@@ -68,9 +68,9 @@ pub enum Message {
     Page {
         /// The collection.
         collection: Collection,
-        /// Whether it is the first page.
+        /// Whether this is the first page of the snapshot.
         first: bool,
-        /// Whether it is the last page.
+        /// Whether this is the last page of the snapshot.
         last: bool,
         /// The phone's newest revision at the snapshot's first page.
         rev: u64,
@@ -119,7 +119,7 @@ impl LinkState {
     }
 }
 
-/// How a stream ended.
+/// The way in which a stream ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum StreamEnd {
@@ -194,7 +194,7 @@ pub enum Event {
         collection: Collection,
         /// The cursor of the page, empty for the first.
         page: PageCursor,
-        /// The most bytes of rows.
+        /// The most bytes of rows that the page may contain.
         budget: usize,
     },
     /// Call `digest` with the digest of the collection's rows as they are stored now. On a companion, no
@@ -276,7 +276,7 @@ pub enum Event {
     StreamEnded {
         /// The stream's id.
         id: u64,
-        /// How it ended.
+        /// The way in which the stream ended.
         end: StreamEnd,
     },
     /// An event of a pairing; an [`crate::Endpoint`] never emits it.

@@ -62,17 +62,17 @@ enum Side {
     Web(web::WebState),
 }
 
-/// What happens when a commit is durable.
+/// The action that waits until a commit is durable.
 enum Deferred {
-    /// Message 3 is sent, and then this link frame.
+    /// Send message 3, and then this link frame.
     Offer(Bytes, LinkFrame),
-    /// This link frame is sent.
+    /// Send this link frame.
     Send(LinkFrame),
     /// The attempt has succeeded: the link is stored as ACTIVE.
     Linked,
-    /// This link frame is sent, and the attempt has succeeded.
+    /// Send this link frame, with which the attempt has succeeded.
     SendLinked(LinkFrame),
-    /// Nothing; the commit matters only for its rows.
+    /// No action: the commit matters only for its rows.
     Nothing,
 }
 

@@ -21,10 +21,11 @@ pub enum ResetReason {
     LackP2w,
     /// The companion has a message that the phone has not sent.
     FutureP2w,
-    /// The companion knows a revision that the phone's log does not reach: the phone was put back.
+    /// The companion knows a revision that the phone's log does not reach: the phone was put back to an
+    /// earlier state.
     LogBack,
-    /// The companion was put back, as its confirm says: the phone knows commands that it does not, or knows
-    /// others.
+    /// The companion was put back to an earlier state, as its confirm says: the phone knows commands that the
+    /// companion does not, or other ones under the same numbers.
     WebBack,
 }
 
@@ -43,7 +44,7 @@ impl Verdict {
     #[must_use]
     pub const fn put_back(self) -> Option<DeviceRole> {
         match self {
-            // It lacks what it has confirmed before.
+            // The companion lacks something that it has confirmed before.
             // req: RES-040
             Self::Reset(ResetReason::WebBack | ResetReason::FutureW2p | ResetReason::LackP2w) => {
                 Some(DeviceRole::Web)
@@ -59,7 +60,7 @@ impl Verdict {
 /// Returns the verdict from the companion's and the phone's resume block.
 #[must_use]
 pub fn verdict(web: &ResumeBlock, phone: &ResumeBlock) -> Verdict {
-    // Blocks that were changed after they left would give the two sides different verdicts.
+    // Blocks that were changed after they were sent would give the two sides different verdicts.
     // req: RES-020
     let reasons = [
         (web.out_epoch != phone.in_epoch, ResetReason::EpochW2p),

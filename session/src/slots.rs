@@ -9,12 +9,12 @@ use handfast_codec::record::RecordBuilder;
 
 use crate::error::SendRefused;
 
-/// The values that have not left yet, by slot.
+/// The values that were not sent yet, by slot.
 #[derive(Debug, Default)]
 pub(crate) struct Slots(BTreeMap<u64, Bytes>);
 
 impl Slots {
-    /// Sets a slot, replacing a value that has not left yet.
+    /// Sets a slot, replacing a value that was not sent yet.
     pub(crate) fn set(&mut self, slot: u64, body: Bytes) -> Result<(), SendRefused> {
         if body.len() > NOW_LEN_MAX {
             return Err(SendRefused::TooLarge);

@@ -46,7 +46,7 @@ struct Word {
     over: Option<Receiving>,
 }
 
-/// The streams of a session.
+/// The open streams of a session, with their flow control and the frames that wait to be sent.
 #[derive(Debug, Default)]
 pub(crate) struct Streams {
     open: BTreeMap<u64, Stream>,
@@ -76,7 +76,7 @@ impl Streams {
         known.map(|(id, stream)| (*id, stream.offset())).collect()
     }
 
-    /// Opens a stream; its OPEN leaves after [`Streams::release`]. Returns the operation that stores it.
+    /// Opens a stream; its OPEN is sent after [`Streams::release`]. Returns the operation that stores it.
     pub(crate) fn open(&mut self, id: u64, kind: OpenKind, meta: Bytes) -> Result<Op, SendRefused> {
         if self.open.len() >= STREAMS_OPEN_MAX {
             return Err(SendRefused::TooMany);
@@ -87,7 +87,7 @@ impl Streams {
         Ok(op)
     }
 
-    /// Lets the OPEN of a stream leave, because its commit is durable.
+    /// Allows the OPEN of a stream to be sent, because its commit is durable.
     pub(crate) fn release(&mut self, id: u64) {
         if let Some(stream) = self.open.get_mut(&id) {
             stream.open = Open::Due;
@@ -107,7 +107,7 @@ impl Streams {
         Ok(op)
     }
 
-    /// Returns whether as many answers wait to leave as the peer may cause.
+    /// Returns whether as many answers are queued as the peer may cause.
     pub(crate) fn owes_too_much(&self) -> bool {
         self.words.len() >= OWED_FRAMES_MAX
     }
@@ -149,7 +149,7 @@ impl Streams {
         self.resume_words(&own, &peer);
         for (id, stream) in &mut self.open {
             let goes_on = match (own.get(id), peer.get(id), &mut stream.half) {
-                // It was opened after the blocks were made.
+                // The stream was opened after the resume blocks were made.
                 (None, None, _) if stream.open != Open::Known => continue,
                 (Some(_), Some(offset), Half::Sending(s)) => s.resume(*offset).then_some(*offset),
                 (Some(block), Some(_), Half::Receiving(r)) => match r.resume(*block) {
@@ -240,12 +240,12 @@ impl Streams {
         }
     }
 
-    /// Handles CREDIT.
+    /// Handles CREDIT: bytes of a stream may be sent up to an offset.
     pub(crate) fn credit(&mut self, id: u64, offset: u64) -> Result<(), ErrorCode> {
         self.sending(id)?.map_or(Ok(()), |(_, s)| s.credit(offset))
     }
 
-    /// Handles `CONN_CREDIT`.
+    /// Handles `CONN_CREDIT`: bytes of all streams may be sent up to a total.
     pub(crate) fn conn_credit(&mut self, offset: u64) -> Result<(), ErrorCode> {
         self.flow.credit(offset)
     }
@@ -349,7 +349,7 @@ impl Streams {
         ids.into_iter().map(|(_, _, id)| id).collect()
     }
 
-    /// Returns whether frames other than DATA wait to leave.
+    /// Returns whether frames other than DATA wait to be sent.
     pub(crate) fn wants_control(&mut self) -> bool {
         let incoming = self.open.values().map(|stream| match &stream.half {
             Half::Receiving(r) => r.pending(),
@@ -383,7 +383,7 @@ impl Streams {
         }
     }
 
-    /// Returns whether content waits to leave.
+    /// Returns whether content waits to be sent.
     pub(crate) fn wants_data(&self) -> bool {
         let room = self.flow.room() > 0;
         self.outgoing().any(|(_, s)| s.is_ready(room))

@@ -13,7 +13,6 @@ use crate::limits::{
 use crate::parse::Cursor;
 use crate::varint::{put_varint, varint_len};
 
-/// Returns the sum of lengths, saturating.
 fn sum<const N: usize>(lengths: [usize; N]) -> usize {
     lengths.into_iter().fold(0, usize::saturating_add)
 }

@@ -114,7 +114,7 @@ pub struct Attach {
     pub signature: Signature,
 }
 
-/// What the relay says about the peer, without any proof.
+/// The relay's claims about the peer, without proof.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PeerInfo {
     /// The peer's attachment id.

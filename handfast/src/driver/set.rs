@@ -12,7 +12,7 @@ use super::connect::Connector;
 use super::task::{SocketEvent, SocketHandle, spawn_socket_with};
 use crate::RelayName;
 
-/// How long a socket that is being closed may still write what was queued, such as a CLOSE.
+/// The time for which a socket that is being closed may still write queued frames, such as a CLOSE.
 const LINGER: Duration = Duration::from_millis(500);
 
 /// Sockets, each under a tag that the program chooses.
@@ -60,7 +60,7 @@ where
         }
     }
 
-    /// Closes a socket; what is queued may still leave.
+    /// Closes a socket; queued frames may still be sent.
     pub fn disconnect(&mut self, tag: T) {
         if let Some(handle) = self.open.remove(&tag) {
             drop(self.runtime.spawn(async move {

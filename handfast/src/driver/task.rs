@@ -18,7 +18,7 @@ use super::websocket::{CLOSE_DEADLINE, SocketError, WebSocket, WsSink, WsStream,
 /// The most bytes that may wait to be written to one socket. An `Endpoint` seals at most 256 KiB in advance,
 /// so a program that reports what was written never reaches it.
 pub const QUEUE_LEN_MAX: usize = 1_048_576;
-/// How long the relay may take no bytes before the socket is given up.
+/// The longest time for which the relay may accept no bytes; then the socket is closed.
 pub const WRITE_DEADLINE: Duration = Duration::from_secs(30);
 
 /// An event of a socket: `Opened` comes at most once and first, `Closed` exactly once and last.
@@ -76,7 +76,7 @@ impl SocketHandle {
         self.queued.load(Ordering::Relaxed)
     }
 
-    /// Closes the socket with a closing handshake; queued frames are dropped. `Closed` follows.
+    /// Closes the socket with a closing handshake, and drops queued frames. The event `Closed` follows.
     pub fn close(&self) {
         let _ = self.closing.send_replace(true);
     }

@@ -49,7 +49,7 @@ impl Reserve {
         self.is_wanted
     }
 
-    /// Returns the path of its file.
+    /// Returns the path of the reserve's file.
     #[must_use]
     pub fn path(&self) -> &Path {
         &self.path
@@ -78,7 +78,7 @@ impl Reserve {
 
     /// Gives the space back to the disk.
     pub fn give_back(&self) {
-        // A file that cannot be removed cannot be helped here.
+        // If the file cannot be removed, its space stays reserved, and nothing is lost.
         let _ = fs::remove_file(&self.path);
     }
 }

@@ -116,7 +116,8 @@ pub async fn a_call_that_fails_leaves_the_store_as_it_was<H: StoreHarness>() {
     each_call_fails::<H>(Fault::Once).await;
 }
 
-/// Checks the same when all calls from one on fail, including the rollback, until the store works again.
+/// Checks that a store whose calls all fail from one on, including the rollback, has its former content once
+/// it works again.
 pub async fn a_store_that_fails_from_a_call_on_is_as_it_was_when_it_works_again<H: StoreHarness>() {
     each_call_fails::<H>(Fault::From).await;
 }
@@ -172,7 +173,8 @@ pub async fn a_swap_is_lost_by_whoever_comes_second_and_the_loser_never_writes<H
     // The loser's machine believes in version 1, and in the versions of commits that it has returned since.
     for (n, expects) in [1, 2, 3, 1].into_iter().enumerate() {
         if expects == 2 {
-            // Its second commit would fit by its number, but a machine returns it only after the first.
+            // The loser's second commit would fit by its number, but a machine returns it only after the
+            // first.
             pair.conflict(&mut loser, &[mixed(LINK, 1), mixed(LINK, 2)], 90).await;
         } else {
             pair.conflict(&mut loser, &[mixed(LINK, expects)], 91).await;

@@ -150,7 +150,7 @@ fn numbers(lines: &str, word: &str) -> Vec<u64> {
 struct Chance(u64);
 
 impl Chance {
-    /// Returns a number below `end`.
+    /// Returns a pseudo-random number below `end`.
     fn below(&mut self, end: usize) -> usize {
         // The constants of Knuth's MMIX generator, whose upper bits are the good ones.
         self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);

@@ -1,4 +1,4 @@
-//! What the harness of a store under test must be able to do.
+//! The traits that a test harness implements for the store under test.
 
 extern crate alloc;
 
@@ -17,7 +17,7 @@ use handfast_session::{Commit, Pairs};
 pub struct Write<'a> {
     /// The machines' commits, in order.
     pub commits: &'a [Commit],
-    /// The application's row that belongs to them: a number, higher than all before.
+    /// The application's row that belongs to the commits: a number, higher than all before.
     pub effect: Option<u64>,
 }
 
@@ -27,7 +27,7 @@ pub struct Write<'a> {
 pub enum WriteError {
     /// The store was not at the version that a commit expects.
     Conflict,
-    /// The store failed by itself, or because of an injected fault.
+    /// The store failed, with or without an injected fault.
     Store(String),
 }
 

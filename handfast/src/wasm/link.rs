@@ -42,8 +42,8 @@ impl WebLink {
         Ok(Self { endpoint, rng, journal, frames: FrameBuffer::default() })
     }
 
-    /// Sets for how many milliseconds, by wall time, the link was stored before it was loaded; one that the
-    /// phone has not confirmed is given up that much sooner.
+    /// Sets the wall time in milliseconds for which the link was stored before it was loaded; a link that the
+    /// phone has not confirmed lapses earlier by this.
     pub fn waited(&mut self, now: f64, age: f64) {
         self.endpoint.waited(timestamp(now), timestamp(age).since(handfast_codec::Timestamp::ZERO));
     }

@@ -111,8 +111,7 @@ impl MediaReceiver {
         Ok(Self { receiver, from, checked: 0, reported: 0 })
     }
 
-    /// Creates a receiver that continues such a stream, whose list is known and of which `durable` bytes were
-    /// reported.
+    /// Creates a receiver that continues a stream whose list is known and of which `durable` bytes were reported.
     ///
     /// # Errors
     /// The list is not that of the content, or an offset is not one of its chunks.

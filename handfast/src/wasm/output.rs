@@ -45,7 +45,7 @@ fn coded(name: &str, code: ErrorCode) -> JsValue {
     typed(name, [("code", code.to_string().into())])
 }
 
-/// Converts an output.
+/// Converts an output of a machine into an object for the page.
 ///
 /// # Errors
 /// A commit does not match the journal's version.

@@ -21,7 +21,7 @@ const DH_LEN: usize = 32;
 pub enum HandshakeRole {
     /// The party that sends the first message.
     Initiator,
-    /// The party that answers it.
+    /// The party that answers the handshake.
     Responder,
 }
 

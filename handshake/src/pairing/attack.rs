@@ -119,7 +119,7 @@ impl Own {
         Self::written(state, opening, label).1
     }
 
-    /// Returns such a message 2, with the state after it.
+    /// Returns a message 2 with this opening and this label, and the state after it.
     fn written(state: HandshakeState, opening: [u8; 32], label: u32) -> (HandshakeState, Vec<u8>) {
         let reply = Xk2 {
             version: 2,

@@ -107,7 +107,7 @@ impl Offering {
 pub struct Offered {
     /// The new link.
     pub link: PhoneLink,
-    /// The start of its ratchet and session.
+    /// The initial state of the link's ratchet and session.
     pub start: Start,
     /// The certificate to send.
     pub cert: LinkCert,
@@ -143,7 +143,7 @@ pub fn start(
 }
 
 impl AwaitMessage2 {
-    /// Reads message 2.
+    /// Reads message 2, which contains the page's claims about itself.
     ///
     /// # Errors
     ///

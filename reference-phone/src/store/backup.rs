@@ -59,7 +59,7 @@ pub enum BackupError {
     NotABackup {
         /// The path of the file.
         file: PathBuf,
-        /// What is wrong with it.
+        /// The fault that was found, in words.
         what: &'static str,
     },
     /// A media file that the database lists is not on the disk.

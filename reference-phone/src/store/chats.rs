@@ -14,7 +14,7 @@ pub struct ChatRow {
     pub chat: u64,
     /// The chat's title.
     pub title: String,
-    /// The id of its newest message; 0 if there is none.
+    /// The id of the chat's newest message; 0 if there is none.
     pub last_message: u64,
     /// The beginning of that message's text.
     pub last_text: String,

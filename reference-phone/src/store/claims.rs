@@ -12,7 +12,7 @@ use super::{Store, StoreError, sql, unsql};
 pub struct Claimed {
     /// The number of pieces of content.
     pub count: u64,
-    /// Their total length, in bytes.
+    /// The total length of the content, in bytes.
     pub len: u64,
 }
 

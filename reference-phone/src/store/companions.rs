@@ -13,17 +13,17 @@ use super::{Store, StoreError, sql, unsql};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum CompanionStatus {
-    /// The user has approved it, and it has not accepted yet.
+    /// The user has approved the companion, which has not accepted yet.
     Offered,
-    /// It is linked.
+    /// The companion is linked.
     Active,
-    /// Its link is suspended, because two devices hold its keys.
+    /// The companion's link is suspended, because two devices hold its keys.
     Suspended,
-    /// The user has revoked it.
+    /// The user has revoked the companion's link.
     Revoked,
     /// This phone was restored from a backup, which contains no links, so it must be linked again.
     Lost,
-    /// It never accepted; only the marker of its row is left.
+    /// The companion never accepted the link; only the deletion marker of its row is left.
     Forgotten,
 }
 
@@ -64,23 +64,23 @@ impl CompanionStatus {
 pub struct Companion {
     /// The companion's id.
     pub companion: CompanionId,
-    /// The mailbox id of its link.
+    /// The mailbox id of the companion's link.
     pub link: MailboxId,
-    /// Its serial number on this phone.
+    /// The companion's serial number on this phone.
     pub serial: u64,
-    /// The label that it claims.
+    /// The label that the companion claims.
     pub label: String,
-    /// The origin that its page claims.
+    /// The origin that the companion's page claims.
     pub origin: String,
     /// The name of the relay.
     pub relay: String,
-    /// Its rights, as a bit set.
+    /// The rights granted to the companion, as a bit set.
     pub grants: u64,
-    /// The time at which it was linked, in milliseconds since 1970.
+    /// The time at which the companion was linked, in milliseconds since 1970.
     pub linked_ms: u64,
-    /// The time at which it was last connected, in milliseconds since 1970; 0 if never.
+    /// The time at which the companion was last connected, in milliseconds since 1970; 0 if never.
     pub seen_ms: u64,
-    /// Its status.
+    /// The state of the companion's link.
     pub status: CompanionStatus,
 }
 

@@ -15,19 +15,19 @@ pub struct NewMessage<'a> {
     pub chat: u64,
     /// The author's name; empty for the account itself.
     pub author: &'a str,
-    /// The time at which it was written, in milliseconds since 1970.
+    /// The time at which the message was written, in milliseconds since 1970.
     pub time_ms: u64,
     /// The message's text.
     pub text: &'a str,
-    /// How far it has been delivered.
+    /// The message's state of delivery.
     pub state: MessageState,
     /// The id of the message to which it replies.
     pub reply_to: Option<u64>,
-    /// Its media, whose content must be in the store.
+    /// The message's media, whose content must be in the store.
     pub media: Option<&'a MediaDescriptor>,
-    /// The command that created it.
+    /// The command that created the message.
     pub command: Option<CommandRef>,
-    /// Its id in the network, if it came from there. A second message with this id is not stored.
+    /// The message's id in the network, if it came from there. A second message with this id is not stored.
     pub network_id: Option<&'a str>,
 }
 
@@ -37,9 +37,9 @@ pub struct NewMessage<'a> {
 pub struct StoredMessage {
     /// The message itself.
     pub message: Message,
-    /// The revision of its last change.
+    /// The revision of the message's last change.
     pub rev: u64,
-    /// Whether it was deleted, so that only its marker is left.
+    /// Whether the message was deleted, so that only its deletion marker is left.
     pub deleted: bool,
     /// Its id in the network, if it came from there.
     pub network_id: Option<String>,

@@ -280,7 +280,6 @@ pub(super) fn read_account(conn: &Connection, key: &DeviceKey) -> Result<(Accoun
     Ok((account, read_counters(conn)?))
 }
 
-/// Reads the counters of the account.
 pub(super) fn read_counters(conn: &Connection) -> Result<Counters, StoreError> {
     let mut query = conn.prepare_cached("SELECT rev, next_message, next_serial FROM account")?;
     Ok(query.query_row([], |row| {

@@ -17,7 +17,7 @@ pub const DELIVERED_AFTER: Duration = Duration::from_millis(120);
 /// The time after which a message is read and answered.
 pub const READ_AFTER: Duration = Duration::from_millis(300);
 
-/// How long a contact stays online after the last step of a message.
+/// The time for which a contact stays online after the last step of a message.
 pub const PRESENT_FOR: Duration = Duration::from_secs(5);
 /// A contact's reaction to a text that ends with an exclamation mark.
 pub const LIKE: &str = "👍";

@@ -1,4 +1,4 @@
-//! How a socket takes a seat, and what happens to the socket that held it.
+//! Attaching: a socket takes a seat, and replaces the socket that held it.
 
 use handfast_codec::Timestamp;
 use handfast_codec::error::ErrorCode;

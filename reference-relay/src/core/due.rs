@@ -1,4 +1,4 @@
-//! What is due when a timer expires.
+//! The actions of the relay when a timer expires.
 
 use handfast_codec::error::ErrorCode;
 use handfast_codec::ids::MailboxId;

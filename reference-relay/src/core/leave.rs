@@ -1,4 +1,4 @@
-//! How a socket ends: its ERROR, the PEER for the other seat, and the mailbox that may be empty.
+//! The end of a socket: its ERROR, the PEER for the other seat, and the removal of an empty mailbox.
 
 use handfast_codec::error::ErrorCode;
 use handfast_codec::ids::MailboxId;
@@ -69,7 +69,8 @@ impl Relay {
         }
     }
 
-    /// Forgets a mailbox without sockets, unless it must be remembered.
+    /// Removes a mailbox without sockets. A pairing mailbox to which both sides have attached is kept until
+    /// its time ends.
     pub(super) fn free(&mut self, place: Place) {
         match place.kind {
             MailboxKind::Link => {

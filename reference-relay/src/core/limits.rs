@@ -40,13 +40,13 @@ pub const SOCKETS_PER_ADDRESS_MAX: usize = 256;
 pub const SOCKETS_PER_ADDRESS_MIN: usize = 64;
 /// The most open sockets from one address while only the reserved ones are free.
 pub const SOCKETS_PER_ADDRESS_SCARCE: usize = 8;
-/// How many times the limit of one address an IPv6 /56 may hold.
+/// The limit of an IPv6 /56, as a multiple of the limit of one address.
 pub const CAPS_OF_SLASH_56: usize = 2;
-/// How many times the limit of one address an IPv6 /48 may hold.
+/// The limit of an IPv6 /48, as a multiple of the limit of one address.
 pub const CAPS_OF_SLASH_48: usize = 4;
 /// The number of frames other than DATA, and of WebSocket Pings, that a socket may send in a burst.
 pub const CONTROL_FRAMES_MAX: u32 = 64;
-/// The time after which a socket may send one more of them.
+/// The time after which a socket may send one more control frame.
 pub const CONTROL_FRAME_PAUSE: Duration = Duration::from_millis(125);
 /// The DATA bytes that the sockets of one address may send in a [`BYTES_WINDOW`], before they are read more
 /// slowly.
@@ -62,8 +62,8 @@ pub const PAIRING_MAILBOXES_MAX: usize = 16_384;
 pub const PAIRING_MAILBOXES_PER_ADDRESS_MAX: usize = 256;
 /// The most link mailboxes with a sticky value; beyond it the least recently used is forgotten.
 pub const STICKY_MAILBOXES_MAX: usize = 32_768;
-/// The most of these last written from one address; beyond it that address's least recently used is
-/// forgotten.
+/// The most sticky mailboxes last written from one address; beyond it that address's least recently used one
+/// is forgotten.
 pub const STICKY_MAILBOXES_PER_ADDRESS_MAX: usize = 256;
 /// The time after which a client should try again if the refusal is temporary, in milliseconds.
 pub const RETRY_MS: u32 = 5_000;

@@ -60,19 +60,19 @@ impl Seats {
 #[derive(Debug, Default)]
 pub(crate) struct Link {
     pub(crate) seats: Seats,
-    /// How often a seat of it was contended.
+    /// The number of times that a new socket replaced the holder of a seat while the holder was alive.
     pub(crate) contended: u64,
 }
 
-/// A pairing mailbox.
+/// A pairing mailbox, with or without sockets.
 #[derive(Debug)]
 pub(crate) struct Pairing {
     pub(crate) seats: Seats,
     /// The end of its lifetime.
     pub(crate) until: Timestamp,
-    /// The network whose limit it counts against.
+    /// The network whose limit the mailbox counts against.
     pub(crate) payer: Network,
-    /// Whether it carried too many bytes, so that nobody may attach any more.
+    /// Whether the mailbox carried too many bytes, so that no socket may attach any more.
     pub(crate) spent: bool,
     /// The key that owns the companion's seat.
     web_key: Option<AttachKey>,

@@ -75,14 +75,14 @@ impl Network {
     }
 }
 
-/// What the sockets of one network hold now.
+/// The numbers of sockets and mailboxes that one network holds now.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Usage {
     sockets: usize,
     pairings: usize,
 }
 
-/// What each network holds; one that holds nothing has no entry.
+/// The holdings of each network; a network that holds nothing has no entry.
 #[derive(Debug, Default)]
 pub(crate) struct Usages(BTreeMap<Circle, Usage>);
 
@@ -101,7 +101,7 @@ impl Usages {
         }
     }
 
-    /// Returns whether one more fits, when one address may hold `max`.
+    /// Returns whether the network may hold one more, when one address may hold `max`.
     pub(crate) fn has_room(&self, network: Network, holding: Holding, max: usize) -> bool {
         network.circles().all(|(circle, caps)| {
             let mut usage = self.0.get(&circle).copied().unwrap_or_default();
@@ -109,8 +109,8 @@ impl Usages {
         })
     }
 
-    /// Counts one more. Returns false, and counts nothing, if that exceeds the limit of the network or of one
-    /// around it.
+    /// Adds one to what the network holds. Returns false, and counts nothing, if that exceeds its limit or
+    /// that of a network around it.
     pub(crate) fn take(&mut self, network: Network, holding: Holding, max: usize) -> bool {
         if !self.has_room(network, holding, max) {
             return false;
@@ -122,7 +122,7 @@ impl Usages {
         true
     }
 
-    /// Counts one less, and forgets a network that holds nothing.
+    /// Subtracts one from what the network holds, and removes the entry of a network that holds nothing.
     pub(crate) fn give(&mut self, network: Network, holding: Holding) {
         for (circle, _) in network.circles() {
             if let Some(usage) = self.0.get_mut(&circle) {

@@ -11,7 +11,7 @@ pub(crate) struct Pace {
 }
 
 impl Pace {
-    /// Spends an amount that takes `cost` to pay for.
+    /// Spends an amount that the bucket needs the time `cost` to refill.
     pub(crate) fn spend(&mut self, now: Timestamp, cost: Duration) {
         self.paid_at = self.paid_at.max(now).plus(cost);
     }

@@ -20,7 +20,7 @@ impl Proven {
     }
 }
 
-/// Returns the id of the link mailbox of these two keys.
+/// Derives the id of a link mailbox from the keys of its two seats and its salt.
 fn link_mailbox(phone_key: &AttachKey, web_key: &AttachKey, salt: &Salt) -> Option<MailboxId> {
     let hash = Sha256::digest(signed::mailbox_preimage(phone_key, web_key, salt));
     hash.first_chunk::<16>().copied().map(MailboxId::from_bytes)

@@ -38,11 +38,11 @@ pub(crate) struct Place {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Phase {
-    /// It was greeted, and must attach before `until`.
+    /// The socket got its HELLO, and must attach before `until`.
     Opened { until: Timestamp },
-    /// It holds its seat. `silent_until` is set for the phone of a pairing until its first DATA.
+    /// The socket holds its seat. `silent_until` is set for the phone of a pairing until its first DATA.
     Attached { place: Place, ping_at: Timestamp, silent_until: Option<Timestamp> },
-    /// Its seat went to another socket, which came at time `at` from network `by`.
+    /// The socket's seat went to another socket, which came at time `at` from network `by`.
     Replaced { place: Place, token: [u8; 8], at: Timestamp, until: Timestamp, by: Network },
 }
 
@@ -55,15 +55,15 @@ pub(crate) struct Socket {
     pub(crate) nonce: [u8; 32],
     pub(crate) id: AttachmentId,
     pub(crate) phase: Phase,
-    /// When its last frame came.
+    /// The time at which the socket's last frame came.
     pub(crate) heard: Timestamp,
     /// The bytes and frames that the caller has not reported as transmitted.
     pub(crate) queued_len: usize,
     pub(crate) queued_frames: usize,
-    /// The time of the timer set for it, which may be early, but never late.
+    /// The time of the timer set for this socket, which may be early, but never late.
     pub(crate) armed: Option<Timestamp>,
     pings: u64,
-    /// The rate of its frames other than DATA.
+    /// The rate of the client's frames other than DATA.
     control: Pace,
 }
 
@@ -103,7 +103,7 @@ impl Socket {
         }
     }
 
-    /// Returns the seat, if it holds one.
+    /// Returns the socket's seat, if it holds one.
     pub(crate) fn place(&self) -> Option<Place> {
         match self.phase {
             Phase::Attached { place, .. } => Some(place),
@@ -132,7 +132,7 @@ impl Socket {
         self.control.excess(now, window).is_zero()
     }
 
-    /// Returns the token of its next PING: a counter, because it need not be secret.
+    /// Returns the token of the next PING to the client: a counter, because it need not be secret.
     pub(crate) fn next_token(&mut self) -> [u8; 8] {
         self.pings = self.pings.saturating_add(1);
         self.pings.to_be_bytes()

@@ -14,7 +14,7 @@ pub struct Stats {
     pub link_mailboxes: usize,
     /// The pairing mailboxes remembered now.
     pub pairing_mailboxes: usize,
-    /// The link mailboxes with a sticky value now.
+    /// The link mailboxes that have a sticky value now.
     pub sticky_mailboxes: usize,
     /// The bytes in the queues of all sockets now.
     pub queued_bytes: usize,

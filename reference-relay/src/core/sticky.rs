@@ -9,7 +9,7 @@ use handfast_codec::role::DeviceRole;
 
 use super::network::Network;
 
-/// The slots of one mailbox.
+/// The sticky values of one mailbox: at most one for each role.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Slots {
     pub(crate) phone: Option<Bytes>,
@@ -25,9 +25,9 @@ impl Slots {
 #[derive(Debug)]
 struct Entry {
     slots: Slots,
-    /// The number of its last use, counted over all uses of this store.
+    /// The number of the mailbox's last use, counted over all uses of this store.
     used: u64,
-    /// The network that wrote it last, whose limit it counts against.
+    /// The network that wrote a slot last, whose limit the mailbox counts against.
     writer: Network,
 }
 
@@ -35,9 +35,9 @@ struct Entry {
 #[derive(Debug, Default)]
 pub(crate) struct StickyStore {
     entries: BTreeMap<MailboxId, Entry>,
-    /// The same mailboxes, by their last use.
+    /// An index of the mailboxes by their last use.
     by_use: BTreeSet<(u64, MailboxId)>,
-    /// The same mailboxes, by writer and last use.
+    /// An index of the mailboxes by writer and last use.
     by_writer: BTreeMap<Network, BTreeSet<(u64, MailboxId)>>,
     uses: u64,
 }

@@ -7,7 +7,7 @@ use handfast_codec::ids::MailboxId;
 
 use super::socket::SocketId;
 
-/// What a timer is for.
+/// The socket or pairing mailbox that a timer is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Timer {
     Socket(SocketId),

@@ -36,7 +36,7 @@ mod close {
 /// The way in which a connection ends.
 #[derive(Debug)]
 enum End {
-    /// This side begins the closing handshake, with this code.
+    /// The relay starts the closing handshake with this code.
     Close(u16),
     /// The client has begun the closing handshake, and its answer is still to be sent.
     Answer,

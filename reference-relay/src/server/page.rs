@@ -33,7 +33,7 @@ pub enum PageSource {
     Folder(PathBuf),
 }
 
-/// One embedded file.
+/// A file of the page, embedded into this program, plain and compressed.
 #[derive(Debug)]
 struct Embedded {
     path: &'static str,
@@ -44,7 +44,7 @@ struct Embedded {
 /// The embedded page; `None` if its engine was not built before the relay.
 static BUILT: Option<&[Embedded]> = include!(concat!(env!("OUT_DIR"), "/page.rs"));
 
-/// One file of the page.
+/// A file of the page with its media type, plain and compressed.
 #[derive(Debug)]
 struct Asset {
     kind: &'static str,
@@ -167,7 +167,7 @@ impl Page {
         Ok(Self { files, policy: HeaderValue::from_static("frame-ancestors 'none'") })
     }
 
-    /// Returns the answer for a path.
+    /// Returns the HTTP response for the path of a request.
     pub(super) fn answer(&self, path: &str, request: &HeaderMap) -> Response {
         let path = match path.strip_prefix('/') {
             Some("") => INDEX,

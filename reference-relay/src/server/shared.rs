@@ -36,7 +36,7 @@ struct Outbox {
 /// The signals to a connection, besides its queue.
 #[derive(Debug, Default)]
 pub(super) struct Signals {
-    /// Its peer's queue may have space again.
+    /// The queue of the connection's peer may have space again.
     pub(super) ready: Notify,
     /// The core has closed the connection, so that its remaining time starts.
     pub(super) closing: Notify,

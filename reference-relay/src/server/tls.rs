@@ -32,7 +32,7 @@ struct Used {
     config: Arc<TlsConfig>,
     /// The hash of both files when they were last read, whether or not they were usable.
     seen: [u8; 32],
-    /// Whether they could not be read at the last check.
+    /// Whether the files could not be read at the last check.
     unreadable: bool,
 }
 

@@ -267,7 +267,7 @@ mod tests {
                 fs::write(dir.join(format!("{content}{kind}")), b"x").expect("written");
             }
         }
-        // What a killed import leaves, and what is not ours.
+        // Two files of interrupted imports, and two that the sweep must not touch.
         for name in ["import-0011223344556677.tmp", "import-ff.tmp", "notes.txt", "import.md"] {
             fs::write(dir.join(name), b"x").expect("written");
         }

@@ -142,7 +142,7 @@ mod tests {
 
     use super::*;
 
-    /// What a camera reads: the text, and the version of the code.
+    /// Returns what a camera would read: the text, and the version of the code.
     fn scan(png: &[u8]) -> (String, usize) {
         let mut reader = png::Decoder::new(io::Cursor::new(png)).read_info().expect("a PNG");
         let mut pixels = vec![0; reader.output_buffer_size().expect("a size")];

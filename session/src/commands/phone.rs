@@ -19,14 +19,14 @@ const KIND_RESULT: u8 = 0;
 const KIND_FORGOTTEN: u8 = 1;
 const KIND_RUN: u8 = 2;
 
-/// What the phone keeps of a command that it has run.
+/// The record that the phone keeps of a command that it has run.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Kept {
     /// The result, to be sent again.
     Result(Bytes),
-    /// The fact alone; the result was too long to keep.
+    /// Only the fact that the command ran; its result was too long to keep.
     Forgotten,
-    /// The fact that it only reads, so that it may run again.
+    /// The command only reads, so that it may run again.
     Run,
 }
 
@@ -80,10 +80,10 @@ impl Entry {
     }
 }
 
-/// What the phone does with a command that has arrived.
+/// The phone's action for a command that has arrived.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Arrived {
-    /// Runs it for the first time, or again if that is allowed.
+    /// Runs the command for the first time, or again if that is allowed.
     Run,
     /// Sends the kept result again, or `ALREADY_DONE` (`None`).
     Again(Option<Bytes>),
@@ -146,7 +146,8 @@ impl CommandsRun {
     /// every key is known. A companion restored from a backup raises its floor above all of these, and the
     /// keys that the phone forgets then must not count as known; so `from` looks ahead.
     pub(crate) fn known(&self, known: CommandsKnown) -> CommandsKnown {
-        // The companion decides by it whether it was put back and whether its waiting commands may have run.
+        // The companion decides by these keys whether it was put back to an earlier state, and whether its
+        // waiting commands may have run.
         // req: RES-032
         let kept = usize::try_from(COMMANDS_KEPT_MAX).unwrap_or(usize::MAX);
         let beyond = self.by_number.iter().rev().nth(kept).map_or(0, |(number, _)| number.saturating_add(1));
@@ -160,7 +161,7 @@ impl CommandsRun {
         counters: &mut Counters,
         (number, floor, key): (u64, u64, CommandKey),
     ) -> (Result<Arrived, ErrorCode>, Vec<Op>) {
-        // Below the floor results are gone, so that a command there could run twice.
+        // Results below the floor are deleted, so that a command numbered below it could run twice.
         // req: RES-031
         let above = number.checked_sub(floor);
         if above.is_none_or(|above| above >= COMMANDS_OPEN_MAX) {
@@ -235,7 +236,7 @@ impl CommandsRun {
     /// operations, and the highest number of a command whose key is forgotten.
     fn settle(&mut self, old: u64, floor: u64) -> (Vec<Op>, Option<u64>) {
         let settled: Vec<_> = self.by_number.range(from(old)..from(floor)).map(|(_, key)| *key).collect();
-        // The keys of the latest settled commands tell a companion that was put back from one that was not.
+        // The keys of the latest settled commands show whether a companion was put back to an earlier state.
         // req: RES-029
         let mut ops: Vec<_> = settled.iter().filter_map(|key| self.shorten(key)).collect();
         let below = self.by_number.range(..from(floor)).count();

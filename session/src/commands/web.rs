@@ -14,18 +14,20 @@ use crate::keys;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Unsettled {
     pub(crate) key: CommandKey,
-    /// The index of its outbox row; a store of an earlier build may have none.
+    /// The index of the command's outbox row; a store of an earlier build may have none.
     pub(crate) index: Option<u64>,
 }
 
 /// The verdict on whether this companion was put back to an earlier state (restored backup, copied profile).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Judged {
-    /// It was not put back.
+    /// The companion was not put back to an earlier state.
     InStep,
-    /// It was put back; waiting commands get numbers above those that the phone knows.
+    /// The companion was put back to an earlier state; waiting commands get numbers above those that the
+    /// phone knows.
     PutBack,
-    /// It was put back, and a waiting command may already have run: only linking again is safe.
+    /// The companion was put back to an earlier state, and a waiting command may already have run: only
+    /// linking again is safe.
     Forgotten,
 }
 
@@ -79,7 +81,7 @@ impl OwnCommands {
             Op::Delete { key: keys::numbered(keys::UNSETTLED, number) },
             Op::put(keys::numbered(keys::SETTLED, number), key.as_bytes().to_vec()),
         ];
-        // They are enough to see whether the phone knows a number by another key.
+        // The last keys suffice to see whether the phone knows a number by another key.
         // req: RES-039
         let last = self.settled.keys().next_back().copied().unwrap_or(number);
         let from = last.saturating_sub(COMMANDS_KEPT_MAX).saturating_add(1);
@@ -100,8 +102,8 @@ impl OwnCommands {
         }
     }
 
-    /// Returns whether this companion was put back: the phone has run a command under a number that this
-    /// companion has not assigned yet, or assigned to another command.
+    /// Returns whether this companion was put back to an earlier state: the phone has run a command under a
+    /// number that this companion has not assigned yet, or assigned to another command.
     fn was_put_back(&self, next: u64, known: &CommandsKnown) -> bool {
         // The phone's memory of numbers is the only witness: the companion's own store is the one that went
         // back.
@@ -131,7 +133,7 @@ impl OwnCommands {
     /// Renumbers the waiting commands from `first` on, in the order in which the user acted. Returns them in
     /// this order, and the store operations.
     pub(crate) fn renumber(&mut self, first: u64) -> (Vec<(u64, Unsettled)>, Vec<Op>) {
-        // Under their old numbers the phone would take them for other commands.
+        // Under their old numbers the phone would take the waiting commands for other ones.
         // req: RES-037
         let waiting = core::mem::take(&mut self.unsettled);
         let mut ops: Vec<_> = waiting

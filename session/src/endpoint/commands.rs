@@ -27,7 +27,8 @@ impl Endpoint {
         {
             return self.deliver_rows(arrived);
         }
-        // One at a time, with its number counted at once, so that no earlier commit can count it as received.
+        // One frame at a time is taken, and its number counted at once, so that no earlier commit can count
+        // it as received.
         if self.has_room() && self.has_room_for_result() {
             let Some((seq, body)) = self.lanes.inbox.next() else { return };
             self.counters.in_durable = seq;

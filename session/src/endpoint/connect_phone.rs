@@ -31,8 +31,8 @@ fn kk2(version: u8, resume: Option<(ResumeBlock, CommandsKnown)>, quarantine: bo
     Kk2 { version, capabilities: Vec::new(), limits: Vec::new(), resume, commands, quarantine }
 }
 
-/// Reads the confirm on an ACTIVE link. Returns whether the companion says that it was put back, and the
-/// other frames.
+/// Reads the confirm on an ACTIVE link. Returns whether the companion says that it was put back to an earlier
+/// state, and the other frames.
 fn read_confirm(plaintext: Bytes) -> Result<(bool, Vec<Frame>), ErrorCode> {
     let mut frames = decode_record_from(plaintext, DeviceRole::Web).map_err(|e| e.code())?;
     let was_put_back = matches!(frames.first(), Some(Frame::WebBack));
@@ -64,7 +64,7 @@ impl Endpoint {
             }
             return;
         }
-        // Reading one costs curve operations, and a relay can send any number.
+        // Reading a message 1 costs curve operations, and a relay can send any number.
         // req: HSK-125
         let early = phone.read.is_some_and(|at| self.now < at.plus(MESSAGE1_EVERY));
         if early || !has_room {
@@ -87,8 +87,8 @@ impl Endpoint {
         }
     }
 
-    /// Reads a message 1 under the psk that it names. The next one waits its second, whatever becomes of this
-    /// one.
+    /// Reads a message 1 under the psk that it names. The next one is read after a second at the earliest,
+    /// even if this one is invalid.
     fn read_message1(&mut self, rng: &mut dyn CryptoRng, body: &[u8]) {
         let (Some(own), Some(peer)) = (self.attach.own(), self.attach.peer().map(|p| p.id)) else { return };
         let Side::Phone(phone) = &mut self.side else { return };
@@ -100,7 +100,7 @@ impl Endpoint {
             relay: &phone.link.terms.relay,
         };
         let lookup = |head: &KkHead| phone.psk(head);
-        // One that does not verify changes nothing.
+        // A message that does not verify changes nothing.
         // A relay alone can cause such a fault, so an answer would tell it something and the peer nothing.
         // req: ERR-022
         let Ok(received) = reconnect::phone::receive(&context, &phone.link, body, lookup, rng) else {
@@ -135,7 +135,7 @@ impl Endpoint {
             Decision::Answer(answer) => {
                 let Kk1 { resume, pending, .. } = received.payload.clone();
                 let Some(peer) = resume else { return };
-                // The companion judges by it whether it was put back.
+                // The companion judges by the commands known whether it was put back to an earlier state.
                 // req: RES-032
                 let reply = kk2(
                     received.version,
@@ -240,7 +240,7 @@ impl Endpoint {
         }
         self.note_put_back(verdict);
         let mut ops = self.apply_verdict(verdict, (own, peer), h);
-        // The commit below stores that the user was told.
+        // The commit below stores that the user has been told.
         let _ = self.tell_put_back();
         let Side::Phone(phone) = &mut self.side else { return };
         // The confirm proves that the companion stored the candidate, so the old psk is of no more use.
@@ -276,8 +276,8 @@ impl Endpoint {
         self.event(Event::Failed(code));
     }
 
-    /// Reads the confirm of a PENDING companion, which has no frames. Returns whether it says that it was put
-    /// back.
+    /// Reads the confirm of a PENDING companion, which has no frames. Returns whether the companion says that
+    /// it was put back to an earlier state.
     fn read_accept(&self, plaintext: Bytes) -> Result<(bool, Vec<Frame>), ErrorCode> {
         let frames = decode_link_record(plaintext).map_err(|e| e.code())?;
         let was_put_back = frames.contains(&LinkFrame::WebBack);
@@ -324,7 +324,7 @@ impl Endpoint {
     /// Answers a confirm on a revoked link with the account's signed REVOKED.
     fn tell_revoked(&mut self, keys: Keys) {
         self.keep_for_close(keys);
-        // The companion must learn this from the account itself, not from a relay.
+        // The companion must learn of the revocation from the account itself, not from a relay.
         // req: HSK-152
         if let Side::Phone(phone) = &self.side
             && let Some(signature) = phone.revoked

@@ -32,7 +32,7 @@ use crate::resume::{ResetReason, Verdict, verdict};
 /// Builds a payload that offers today's version and the one before.
 fn kk1() -> Kk1 {
     Kk1 {
-        // With version 1 on offer an older phone can answer, and so be told that it needs an update.
+        // With version 1 on offer an older phone can answer, so that its user can be told to update it.
         // req: HSK-155
         versions: Versions::RECONNECT,
         capabilities: Vec::new(),
@@ -44,7 +44,7 @@ fn kk1() -> Kk1 {
     }
 }
 
-/// How long a companion waits after DIVERGED or SUSPENDED, or when only its user can help.
+/// The wait of a companion after DIVERGED or SUSPENDED, or when only its user can help.
 pub(super) const SUSPENDED_WAIT: Duration = Duration::from_mins(1);
 
 /// After this many handshakes without an answer the relay's word on the phone's presence is not trusted any
@@ -77,7 +77,6 @@ impl Endpoint {
         free && !web.replaced && !self.dead && self.attach.peer().is_some() && self.has_room()
     }
 
-    /// Starts a handshake when one is due.
     pub(super) fn start_if_due(&mut self, rng: &mut dyn CryptoRng) {
         let due = matches!(&self.side, Side::Web(web) if web.next_attempt <= self.now);
         if !due || !self.may_start() {
@@ -165,7 +164,7 @@ impl Endpoint {
         }
     }
 
-    /// Message 2 came.
+    /// Handles message 2, the phone's answer.
     pub(super) fn on_message2(&mut self, body: &[u8]) {
         if !matches!(&self.conn, Connection::AwaitReply { until: Some(_), .. }) {
             return;
@@ -191,7 +190,7 @@ impl Endpoint {
                 self.send_empty_record();
             }
             (Some(own), Kk2 { resume: Some(peer), commands, .. }) => {
-                // Numbers above it would leave the range of varints.
+                // Numbers of new commands would leave the range of varints.
                 // req: RES-041
                 if commands.is_some_and(|known| known.highest > VARINT_MAX.saturating_sub(COMMANDS_OPEN_MAX))
                 {
@@ -269,7 +268,7 @@ impl Endpoint {
         self.out.push_back(Queued::Commit(pending));
     }
 
-    /// Returns the verdict on whether this companion was put back.
+    /// Returns the verdict on whether this companion was put back to an earlier state.
     fn judge(&self, known: &CommandsKnown) -> Judged {
         let Side::Web(web) = &self.side else { return Judged::InStep };
         web.commands.judge(self.counters.next_cmd, known)
@@ -323,7 +322,7 @@ impl Endpoint {
     /// Shortens the wait for an update of the phone when a side attaches again: the phone may run a new
     /// program now.
     pub(super) fn end_rest(&mut self) {
-        // An updated program attaches again, so the user should not have to wait.
+        // A phone's program attaches again after its update, so the user should not have to wait.
         // req: HSK-164
         let Side::Web(web) = &mut self.side else { return };
         if core::mem::take(&mut web.outdated) {

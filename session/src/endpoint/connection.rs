@@ -12,7 +12,7 @@ use handfast_handshake::record::{Opener, Sealer};
 
 use crate::resume::Verdict;
 
-/// The keys of one connection.
+/// The keys of one connection, one for each direction.
 pub(super) struct Keys {
     pub(super) sealer: Sealer,
     pub(super) opener: Opener,
@@ -21,7 +21,7 @@ pub(super) struct Keys {
 /// The state of a connection. A record can be decrypted only in a state that has keys.
 pub(super) enum Connection {
     None,
-    /// Companion: message 1 is built; `until` is set when it leaves.
+    /// Companion: message 1 is built; `until` is set when it is sent.
     AwaitReply {
         state: Box<reconnect::web::AwaitMessage2>,
         block: Option<Box<ResumeBlock>>,
@@ -34,18 +34,18 @@ pub(super) enum Connection {
         /// The code with which the confirm ends the connection, if it does.
         end: Option<ErrorCode>,
     },
-    /// Companion: the confirm of a quarantine or recovery has left; only a CLOSE or REVOKED can follow.
+    /// Companion: the confirm of a quarantine or recovery was sent; only a CLOSE or REVOKED can follow.
     AwaitVerdict {
         keys: Keys,
         until: Timestamp,
     },
-    /// Companion: `LINK_ACCEPT` has left on a PENDING link; `LINK_COMMIT` is awaited.
+    /// Companion: `LINK_ACCEPT` was sent on a PENDING link; `LINK_COMMIT` is awaited.
     AwaitCommit {
         keys: Keys,
         verdict: Verdict,
         until: Timestamp,
     },
-    /// Phone: message 2 is built; `until` is set when it leaves, and the next record is the confirm.
+    /// Phone: message 2 is built; `until` is set when it is sent, and the next record is the confirm.
     AwaitConfirm {
         keys: Keys,
         kind: Confirm,
@@ -68,14 +68,14 @@ pub(super) struct Live {
 /// Whether lane records may be sealed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Sending {
-    /// Not yet: the session's commit is not durable.
+    /// Records must wait, because the session's commit is not durable.
     Locked,
     Open,
-    /// CLOSE{REKEY} has left: records are still read, and none sent.
+    /// CLOSE{REKEY} was sent: records are still read, and none sent.
     Closing,
 }
 
-/// What the record that the phone awaits will confirm.
+/// The change that the confirm, for which the phone waits, will complete.
 pub(super) enum Confirm {
     Resume(Box<Resuming>),
     Quarantine {
@@ -89,7 +89,7 @@ pub(super) enum Confirm {
     },
 }
 
-/// What a phone needs to resume a session once the confirm has come.
+/// The state that a phone needs to resume a session once the confirm has come.
 pub(super) struct Resuming {
     pub(super) verdict: Verdict,
     /// The two resume blocks, as sent.

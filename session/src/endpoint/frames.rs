@@ -1,4 +1,4 @@
-//! What becomes of a received record: decryption, frames, and the lane that each frame belongs to.
+//! The handling of a received record: decryption, frames, and the lane that each frame belongs to.
 
 use alloc::vec::Vec;
 
@@ -42,8 +42,8 @@ impl Endpoint {
         let plaintext = match opener.open(ciphertext) {
             Ok(plaintext) => plaintext.freeze(),
             Err(error) => {
-                // The opener's keys are lost after such a record; the sealer's still work, so the peer is
-                // told why.
+                // The opener's keys are lost after a record that fails; the sealer's still work, so that the
+                // peer learns the reason.
                 // req: CHN-003, CHN-012, HSK-029
                 if matches!(&self.conn, Connection::Live(live) if live.sending == Sending::Open) {
                     self.send_close(error.code());
@@ -121,8 +121,8 @@ impl Endpoint {
                 let known = seq <= self.lanes.inbox.durable();
                 self.lanes.inbox.msg(seq, part, last, body)?;
                 if known {
-                    // The last ACK for it was lost, or the message became durable after the resume block had
-                    // left.
+                    // The last ACK for this message was lost, or the message became durable after the resume
+                    // block was sent.
                     self.schedule_ack(1);
                 }
                 Ok(())

@@ -44,7 +44,7 @@ use crate::wake::{PhoneWake, WebWake};
 pub enum LinkStatus {
     /// On a phone: the certificate was sent, and the companion has not accepted it yet.
     Offered,
-    /// On a companion: it has accepted, and the phone has not confirmed yet.
+    /// On a companion: this companion has accepted, and the phone has not confirmed yet.
     Pending,
     /// Both sides have stored the link, and sessions run.
     Active,
@@ -76,7 +76,7 @@ pub struct StreamInfo {
     pub id: u64,
     /// Whether the opener asks for bytes (get) or offers them (put).
     pub kind: OpenKind,
-    /// Whether this side opened it.
+    /// Whether this side opened the stream.
     pub local: bool,
     /// The opener's description of the content, at most 1,024 bytes.
     pub meta: Bytes,
@@ -393,8 +393,8 @@ impl Endpoint {
         self.status
     }
 
-    /// Sets for how long the link was stored before it was loaded, by wall time: an OFFERED or PENDING link
-    /// lapses that much sooner. Without this call it lapses as if it were new.
+    /// Sets the wall time for which the link was stored before it was loaded: an OFFERED or PENDING link
+    /// lapses earlier by this. Without this call it lapses as if it were new.
     pub fn waited(&mut self, now: Timestamp, age: Duration) {
         self.tick(now);
         if let Some(kept) = kept_for(self.status) {

@@ -27,7 +27,7 @@ pub(super) struct Pending {
     pub(super) deferred: Deferred,
 }
 
-/// What happens when a commit is durable.
+/// The action that waits until a commit is durable.
 pub(super) enum Deferred {
     /// A relay frame is sent, and the wait for its answer starts.
     SendHandshake(Bytes),
@@ -41,23 +41,23 @@ pub(super) enum Deferred {
     Close(ErrorCode),
     /// Phone: REVOKED and CLOSE are sealed, and the connection ends.
     Revoke(Signature),
-    /// The outbox message with this index may leave.
+    /// The outbox message with this index may be sent.
     Release(u64),
     /// The received message with this sequence number counts as durable, and may be acknowledged.
     Received(u64),
-    /// The received message (first number) may be acknowledged, and its repeated answer (second) may leave.
+    /// The received message (first number) may be acknowledged, and its repeated answer (second) may be sent.
     ReceivedAndRelease(u64, u64),
     /// A DELTA up to this cursor may be acknowledged.
     Cursor(Collection, u64),
     /// A page of a snapshot is stored, so that the next one is requested.
     Page(Collection),
-    /// The OPEN of this stream may leave.
+    /// The OPEN of this stream may be sent.
     OpenStream(u64),
     /// Bytes of this stream up to this offset may be reported as DURABLE.
     StreamDurable(u64, u64),
-    /// The machine is dead, because all rows of the link are deleted.
+    /// The machine stops for good, because all rows of the link are deleted.
     Wiped,
-    /// Nothing; the commit matters only for its rows.
+    /// No action: the commit matters only for its rows.
     Nothing,
 }
 

@@ -34,15 +34,16 @@ impl Endpoint {
         }
     }
 
-    /// Stores which side the verdict shows to be put back, until the user has been told, since the connection
-    /// may end first.
+    /// Stores which side the verdict shows to be put back to an earlier state, until the user has been told,
+    /// since the connection may end first.
     pub(super) fn note_put_back(&mut self, verdict: Verdict) {
-        // The connection in which it was found may be lost before either user has been told.
+        // The connection in which this was found may be lost before either user has been told.
         // req: RES-042
         self.counters.put_back = verdict.put_back().or(self.counters.put_back);
     }
 
-    /// On a companion: reports that a connection is proven, and which side was put back, if one was.
+    /// On a companion: reports that a connection is proven, and which side was put back to an earlier state,
+    /// if one was.
     pub(super) fn tell_connected(&mut self, verdict: Verdict) {
         self.event(Event::Connected { verdict });
         if self.tell_put_back() {
@@ -50,8 +51,8 @@ impl Endpoint {
         }
     }
 
-    /// Reports which side was put back, once a connection is proven. Returns whether there was a report, so
-    /// that the next commit must clear it from the store.
+    /// Reports which side was put back to an earlier state, once a connection is proven. Returns whether
+    /// there was a report, so that the next commit must clear it from the store.
     pub(super) fn tell_put_back(&mut self) -> bool {
         let Some(who) = self.counters.put_back.take() else { return false };
         // The side that went back has lost what it had confirmed, which only a user can judge.
@@ -125,8 +126,8 @@ impl Endpoint {
         ops
     }
 
-    /// Renumbers the waiting commands above all that the phone knows, because this companion was put back.
-    /// Returns the store operations.
+    /// Renumbers the waiting commands above all that the phone knows, because this companion was put back to
+    /// an earlier state. Returns the store operations.
     pub(super) fn renumber(&mut self, known: &CommandsKnown) -> Vec<Op> {
         let Side::Web(web) = &mut self.side else { return Vec::new() };
         let first = known.highest.saturating_add(1);

@@ -1,4 +1,4 @@
-//! What leaves: handshake frames, records, the CLOSE that ends a connection.
+//! Sending: handshake frames, records, the CLOSE that ends a connection.
 //!
 //! Records of lanes are chosen and sealed only when the socket has room, so that a text never waits behind a
 //! video.
@@ -209,7 +209,7 @@ impl Endpoint {
         }
     }
 
-    /// Adds an ACK to a record that leaves anyway; one that is due also leaves alone.
+    /// Adds an ACK to a record that is sent anyway; an ACK that is due also gets a record of its own.
     fn fill_ack(&mut self, record: &mut RecordBuilder) {
         let cursors = match &mut self.side {
             Side::Web(web) => web.sync.take_acks(),

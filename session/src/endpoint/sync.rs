@@ -76,7 +76,8 @@ impl Endpoint {
     }
 
     /// On a phone: sets the newest revision of the change log. Call it once right after [`Endpoint::load`]
-    /// too: a companion that knows a later revision then shows that the phone was put back.
+    /// too: a companion that knows a later revision then shows that the phone was put back to an earlier
+    /// state.
     pub fn changed(&mut self, now: Timestamp, rev: u64) {
         if let Ok(sync) = self.phone_sync(now) {
             sync.changed(rev);

@@ -11,13 +11,14 @@ use super::load::{kept_for, wipe_rows};
 use super::{Ack, AttachTimeout, Connection, Deferred, Endpoint, HANDSHAKE_MAX, Liveness, Sending, Side};
 use crate::output::{Event, LinkState};
 
-/// How often a phone sends a PING, while the page is visible and while it is hidden.
+/// The interval at which a phone sends PINGs, while the page is visible and while it is hidden.
 const PING_VISIBLE: Duration = Duration::from_secs(25);
 const PING_HIDDEN: Duration = Duration::from_secs(55);
-/// How long a peer may be silent before it is shown as silent and probed, page visible or hidden.
+/// The longest silence of a peer before it is shown as silent and probed, page visible or hidden.
 const SILENT_VISIBLE: Duration = Duration::from_mins(1);
 const SILENT_HIDDEN: Duration = Duration::from_mins(2);
-/// How long a probe waits for any record: after silence, and after a change of visibility, network or clock.
+/// The time for which a probe waits for any record: after silence, and after a change of visibility, network
+/// or clock.
 const PROBE_MAX: Duration = Duration::from_secs(10);
 const PROBE_EVENT_MAX: Duration = Duration::from_secs(5);
 /// Stream windows grow only while the last round trip is this close to the shortest one seen.
@@ -49,7 +50,7 @@ impl Liveness {
         self.probe = None;
     }
 
-    /// Starts the timers of a connection; the first PING leaves at once.
+    /// Starts the timers of a connection; the first PING is sent at once.
     pub(super) fn start(&mut self, now: Timestamp) {
         self.stop();
         self.last_record = now;
@@ -220,7 +221,7 @@ impl Endpoint {
             Side::Web(_) => 0,
         };
         self.lanes.control.push_back(Frame::Ping { id, rev });
-        // The phone sends them, because a browser delays the timers of hidden pages.
+        // Only the phone sends PINGs, because a browser delays the timers of hidden pages.
         // req: TIM-002
         self.alive.next_ping = match &self.side {
             Side::Phone(_) => Some(self.now.plus(if self.alive.hidden { PING_HIDDEN } else { PING_VISIBLE })),
@@ -231,7 +232,7 @@ impl Endpoint {
     /// Checks at once whether the peer is still there, after a change of visibility, network or clock.
     pub(super) fn probe_now(&mut self) {
         self.attach.hurry(self.now);
-        // Such a change often kills connections without a sign, and the user is looking.
+        // Such a change often breaks connections silently, and the user is waiting in front of the page.
         // req: TIM-004
         if self.is_live() {
             self.alive.probe = Some(self.now.plus(PROBE_EVENT_MAX));
@@ -241,7 +242,7 @@ impl Endpoint {
 
     /// Plans an ACK; `due` is the number of messages that it would newly cover.
     pub(super) fn schedule_ack(&mut self, due: usize) {
-        // Waiting lets one ACK cover several messages, and ride in a record that leaves anyway.
+        // Waiting lets one ACK cover several messages, and share a record that is sent anyway.
         // req: RES-002
         if u64::try_from(due).is_ok_and(|due| due >= ACK_EVERY) {
             self.lanes.ack = Ack::Now;

@@ -84,8 +84,8 @@ impl WebCommands {
     }
 
     /// Judges the *commands known* block of a phone, when `next` is the number that the next command would
-    /// get. Returns `None` if the companion was not put back, or else its waiting commands with their new
-    /// numbers.
+    /// get. Returns `None` if the companion was not put back to an earlier state, or else its waiting
+    /// commands with their new numbers.
     ///
     /// # Errors
     /// `COMMANDS_FORGOTTEN` if a waiting command may already have run.

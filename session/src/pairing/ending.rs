@@ -12,7 +12,7 @@ use crate::output::{Event, Output};
 impl Pairing {
     /// Ends the attempt with `code`, and forgets a link that is still OFFERED. The peer is told, if there are
     /// keys. A PENDING companion tells nothing, because the phone may already have accepted; and once ACTIVE
-    /// is being stored nothing is refused, because a peer that was told would forget its side.
+    /// is being stored nothing is refused, because the peer would then delete its side.
     pub(super) fn refuse_with(&mut self, code: ErrorCode) {
         if matches!(&self.side, Side::Phone(phone::PhoneState::Offered(_))) {
             self.forget();

@@ -10,7 +10,7 @@ use handfast_codec::ids::{MailboxId, SigningPublic};
 #[non_exhaustive]
 pub enum PairingEvent {
     /// On a companion: a phone has scanned the code. Show these four digits now, drop the other codes, and
-    /// create no code before the user asks for one. Message 2 leaves after this event.
+    /// create no code before the user asks for one. Message 2 is sent after this event.
     CheckCode(String),
     /// On a phone: ask the user for the four digits that the page shows, for
     /// [`crate::Pairing::enter_check_code`].

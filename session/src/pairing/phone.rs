@@ -24,7 +24,7 @@ use crate::error::ApiMisuse;
 pub(super) enum PhoneState {
     /// The companion is not attached to the mailbox yet.
     AwaitPeer(Offer),
-    /// Message 1 has left.
+    /// Message 1 was sent.
     AwaitMessage2(Box<AwaitMessage2>),
     /// The user is asked for the check code.
     AwaitCode(Box<AwaitApproval>),
@@ -64,8 +64,8 @@ impl Pairing {
     /// Sends message 1, because the companion is attached.
     pub(super) fn on_peer(&mut self, rng: &mut dyn CryptoRng) {
         let Side::Phone(PhoneState::AwaitPeer(offer)) = &self.side else {
-            // Another companion took the seat during an attempt, which can neither continue nor restart by
-            // itself.
+            // Another companion took the seat during an attempt, which can neither continue nor restart
+            // without the user.
             // req: HSK-108
             if self.is_begun() {
                 self.end(ErrorCode::PEER_GONE);
@@ -211,7 +211,7 @@ impl Pairing {
                 // req: HSK-080
                 self.persist(mailbox, alloc::vec![active_row()], Deferred::SendLinked(LinkFrame::Commit));
             }
-            // On an ACTIVE link this call changes nothing.
+            // Once the link is ACTIVE, `refuse_with` changes nothing.
             Side::Phone(_) | Side::Web(_) => self.refuse_with(ErrorCode::UNEXPECTED_MESSAGE),
         }
     }

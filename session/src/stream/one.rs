@@ -35,11 +35,11 @@ pub(super) enum Half {
 /// Whether the peer can know a stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Open {
-    /// The commit that stores it is not durable, so its OPEN must wait.
+    /// The commit that stores the stream is not durable, so its OPEN must wait.
     Withheld,
-    /// Its OPEN may leave.
+    /// The stream's OPEN may be sent.
     Due,
-    /// Its OPEN has left, or the peer opened it.
+    /// The stream's OPEN was sent, or the peer opened the stream.
     Known,
 }
 

@@ -1,4 +1,5 @@
-//! The receiving half of a stream: what arrived, what is on disk, and what the sender has been told of both.
+//! The receiving half of a stream: what arrived, what is on disk, and what was reported of both to the
+//! sender.
 //!
 //! Reports are not queued but computed from the state when there is room, so a sender that reads nothing
 //! costs no memory. Nothing here does I/O.
@@ -33,12 +34,12 @@ pub(crate) struct Receiving {
     finished: bool,
 }
 
-/// What a FIN demands.
+/// The action that a FIN demands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Fin {
     /// The application must check the content and finish.
     New,
-    /// Nothing: the application finished on an earlier connection, and its commit is open.
+    /// No action: the application finished on an earlier connection, and its commit is not durable yet.
     Known,
     /// An answer: the application has finished, and all is durable.
     Over,

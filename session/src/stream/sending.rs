@@ -1,4 +1,4 @@
-//! The sending half of a stream: what was supplied, what may leave, what the receiver has on disk.
+//! The sending half of a stream: what was supplied, what may be sent, what the receiver has on disk.
 //!
 //! Nothing here does I/O.
 
@@ -30,11 +30,12 @@ pub(crate) struct Sending {
     /// The number of bytes that the application was asked for and has not supplied.
     asked: Option<u64>,
     end: End,
-    /// Whether it is known how far the stream was sent, which is not stored.
+    /// Whether the number of sent bytes is known; it is not stored, so after a restart only the peer knows
+    /// it.
     offset_known: bool,
     /// Whether CREDIT or DURABLE has come on this connection.
     heard: bool,
-    /// Whether its content leaves before that of other streams.
+    /// Whether this stream is sent before others.
     pub(super) urgent: bool,
 }
 
@@ -45,11 +46,11 @@ enum End {
     Open,
     /// Everything is supplied, and the content has this hash.
     Supplied([u8; 32]),
-    /// FIN has left.
+    /// FIN was sent.
     Sent,
 }
 
-/// What a DURABLE frame reported.
+/// The result of a DURABLE frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Durable {
     /// Some bytes more are on the receiver's disk.
@@ -104,7 +105,7 @@ impl Sending {
     pub(super) fn durable(&mut self, offset: u64, is_put: bool) -> Result<Durable, ErrorCode> {
         // A receiver that already has the content answers a put with the whole size, before any other frame.
         let untouched = (self.offset == 0 || !self.heard) && self.durable == 0 && is_put;
-        // Such a report would let the sender delete what the receiver lacks.
+        // A report beyond the sent bytes would let the sender delete what the receiver lacks.
         // req: STR-085
         if offset > self.offset && !untouched {
             return Err(ErrorCode::ACK_FUTURE);
@@ -153,7 +154,7 @@ impl Sending {
     /// Requests what may be sent, at most `room` bytes. Returns the offset and the number of bytes.
     pub(super) fn want(&mut self, room: u64) -> Option<(u64, usize)> {
         let room = self.credit.saturating_sub(self.supplied).min(WANT_MAX).min(room);
-        // It asks before the queue is empty, so that the stream does not miss its turn.
+        // More is requested before the queue is empty, so that the stream does not miss its turn.
         let enough = self.queue.iter().map(Bytes::len).sum::<usize>() >= DATA_LEN_MAX;
         if room == 0 || enough || self.asked.is_some() || !matches!(self.end, End::Open) {
             return None;
@@ -162,7 +163,7 @@ impl Sending {
         Some((self.supplied, usize::try_from(room).ok()?))
     }
 
-    /// Returns the hash for a FIN that may leave now.
+    /// Returns the hash for a FIN that may be sent now.
     fn fin_due(&self) -> Option<[u8; 32]> {
         match self.end {
             End::Supplied(hash) if self.queue.is_empty() => Some(hash),
@@ -170,7 +171,7 @@ impl Sending {
         }
     }
 
-    /// Returns whether something could leave; `room` tells whether the connection has credit.
+    /// Returns whether something could be sent; `room` tells whether the connection has credit.
     pub(super) fn is_ready(&self, room: bool) -> bool {
         (room && !self.queue.is_empty()) || self.fin_due().is_some()
     }

@@ -56,7 +56,7 @@ pub(crate) struct PhoneSync {
     in_flight: usize,
     /// The collection whose rows were last requested, so that collections take turns.
     last: Option<Collection>,
-    /// The open request to the application, and whether its answer is still of use.
+    /// The open request to the application, and whether its answer is still needed.
     asked: Option<(Wanted, bool)>,
 }
 
@@ -99,7 +99,7 @@ impl PhoneSync {
         self.rev = self.rev.max(rev);
     }
 
-    /// Notes that the log is complete only from `floor` on, because older markers were deleted.
+    /// Records that the log is complete only from `floor` on, because older markers were deleted.
     pub(crate) fn pruned(&mut self, floor: u64) {
         // Without those markers the companion would keep rows that are deleted here.
         // req: SYN-025
@@ -133,7 +133,7 @@ impl PhoneSync {
             return Err(ErrorCode::FRAME_NOT_ALLOWED);
         }
         self.was_read = true;
-        // The answer to an open request for an earlier subscription is of no use any more.
+        // The answer to an open request for an earlier subscription is not needed any more.
         self.end(&collection);
         // Each subscription costs memory and look-ups in the application.
         // req: SYN-007
@@ -162,7 +162,7 @@ impl PhoneSync {
         self.reply(Frame::Leave { collection })
     }
 
-    /// Handles `PAGE_GET`.
+    /// Handles `PAGE_GET`, the request for a page of a snapshot.
     pub(crate) fn page_get(&mut self, collection: Collection, page: PageCursor) -> Result<(), ErrorCode> {
         self.was_read = true;
         // A companion that asks faster than it reads must not grow the queue.
@@ -174,7 +174,7 @@ impl PhoneSync {
         Ok(())
     }
 
-    /// Handles `DIGEST_GET`.
+    /// Handles `DIGEST_GET`, the request for the digest of a subscribed collection.
     pub(crate) fn digest_get(&mut self, collection: &Collection, cursor: u64) -> Result<(), ErrorCode> {
         // The request may cross a SNAPSHOT_REQUIRED, which ends the subscription.
         let Some(sub) = self.subs.get_mut(collection) else { return Ok(()) };
@@ -228,7 +228,7 @@ impl PhoneSync {
 
     /// Returns the request for a digest, once all rows before it were sent.
     fn wanted_digest(&self) -> Option<Wanted> {
-        // Both sides must compute it over the same rows.
+        // Both sides must compute the digest over the same rows.
         // req: SYN-017
         let due = |(_, sub): &(&Collection, &Sub)| sub.digest && sub.scanned >= self.rev;
         self.subs.iter().find(due).map(|(collection, _)| Wanted::Digest { collection: *collection })
@@ -250,7 +250,7 @@ impl PhoneSync {
         Some(wanted)
     }
 
-    /// Returns whether the answer given belongs to the open request, and if so whether it is still of use.
+    /// Returns whether the answer is still needed. Fails if it does not belong to the open request.
     fn is_asked(&self, matches: impl Fn(&Wanted) -> bool) -> Result<bool, ApiMisuse> {
         match &self.asked {
             Some((wanted, counts)) if matches(wanted) => Ok(*counts),
@@ -303,7 +303,8 @@ impl PhoneSync {
         let counts = self.is_asked(is_it)?;
         self.asked = None;
         if counts {
-            // Rows that left were never sent as deleted, so only a snapshot shows it.
+            // Rows that left the collection were never sent as deleted, so only a snapshot shows that they
+            // are gone.
             // req: SYN-025
             self.end(collection);
             self.queue.push_back(Frame::SnapshotRequired { collection: *collection, rev: self.rev });

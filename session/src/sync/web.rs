@@ -24,7 +24,7 @@ pub(crate) struct WebSync {
     /// The collections whose cursors go into the next ACK.
     dirty: BTreeSet<Collection>,
     queue: VecDeque<Frame>,
-    /// What arrived completely and was not handed out yet.
+    /// Complete arrivals that were not passed to the application yet.
     ready: VecDeque<Arrived>,
     /// The digest that the application is asked to compare; nothing more is handed out before it answers.
     comparing: Option<(Collection, u64, [u8; 32])>,
@@ -41,7 +41,7 @@ enum Sub {
     Leaving(Then),
 }
 
-/// What follows the answer to a LEAVE.
+/// The step that follows the answer to a LEAVE.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Then {
     Nothing,
@@ -66,7 +66,7 @@ struct OpenSub {
     parts: Vec<Items>,
 }
 
-/// A complete DELTA.
+/// A complete DELTA, joined from its parts.
 #[derive(Debug)]
 pub(crate) struct Delta {
     pub(crate) collection: Collection,
@@ -75,7 +75,7 @@ pub(crate) struct Delta {
     pub(crate) items: Vec<Items>,
 }
 
-/// A page of a snapshot.
+/// A page of a snapshot: `at` is its cursor, `next` that of the following page.
 #[derive(Debug)]
 pub(crate) struct Page {
     pub(crate) collection: Collection,
@@ -85,12 +85,12 @@ pub(crate) struct Page {
     pub(crate) items: Items,
 }
 
-/// What is handed to the endpoint next.
+/// The next item for the endpoint.
 #[derive(Debug)]
 pub(crate) enum Arrived {
-    /// A complete DELTA.
+    /// A DELTA whose rows must be stored with the new cursor.
     Delta(Delta),
-    /// A page of a snapshot.
+    /// A page whose rows must be stored with the place of the snapshot.
     Page(Page),
     /// A digest, to be compared with that of the stored rows as they are now.
     Digest { collection: Collection, cursor: u64, digest: [u8; 32] },
@@ -231,7 +231,7 @@ impl WebSync {
         Ok(false)
     }
 
-    /// Returns whether frames of the collection must be ignored, because it is being left.
+    /// Returns whether frames of the collection must be ignored, because its subscription is being ended.
     ///
     /// # Errors
     /// `FRAME_NOT_ALLOWED` when there is no subscription at all.
@@ -272,7 +272,7 @@ impl WebSync {
         };
         let (from, to) = span;
         let (part, last) = part;
-        // A DELTA that was lost would leave rows missing without a sign.
+        // A lost DELTA would mean missing rows that nothing else reports.
         // req: SYN-002, SYN-024
         if from != sub.received || to <= from || to <= sub.told {
             return Err(ErrorCode::SEQ_GAP);
@@ -369,12 +369,12 @@ impl WebSync {
         }
         match self.subs.get_mut(&collection) {
             Some(Sub::Open(sub)) if sub.digest_asked && sub.parts.is_empty() => {
-                // It would cover fewer rows than are here.
+                // The digest would cover fewer rows than are stored here.
                 // req: SYN-031
                 if cursor < sub.received {
                     return Err(ErrorCode::SEQ_GAP);
                 }
-                // The phone's next DELTA starts there.
+                // The phone's next DELTA starts at the digest's revision.
                 // req: SYN-034
                 (sub.received, sub.heard) = (cursor, true);
                 (sub.digest_asked, sub.deltas) = (false, 0);

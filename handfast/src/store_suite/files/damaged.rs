@@ -88,7 +88,8 @@ pub fn damaged_files_are_never_taken_for_good_ones<H: FileHarness>(_: &str) {
 /// If the store does not behave so.
 pub fn st05_a_database_without_its_log_is_refused<H: FileHarness>(_: &str) {
     let (mut files, state) = written::<H>();
-    // This includes an empty log, because the database file alone does not show that it is.
+    // An empty log must be refused too when it is missing, because the database file alone does not show that
+    // it was empty.
     let log = log::<H>();
     let kept = files.remove(&log).expect("a store keeps its log");
     let text = verdict::<H>(&files, &state).expect_err("not whole");

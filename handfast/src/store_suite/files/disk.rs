@@ -47,7 +47,7 @@ impl<H: FileHarness> Copy<H> {
     }
 }
 
-/// Returns the file name of the log.
+/// Returns the file name of the database's write-ahead log.
 pub(super) fn log<H: FileHarness>() -> String {
     format!("{}-wal", H::DATABASE)
 }
@@ -72,7 +72,8 @@ pub(super) fn tear(chance: &mut Chance, before: &[u8], after: &[u8]) -> Vec<u8> 
     torn
 }
 
-/// Returns the same for a log, whose new header is written and synced separately.
+/// Returns what a disk may contain of a log after a power failure; its new header is written and synced
+/// separately.
 pub(super) fn tear_log(chance: &mut Chance, before: &[u8], after: &[u8]) -> Vec<u8> {
     let mut with_header = before.to_vec();
     if let (Some(old), Some(new)) = (with_header.get_mut(..LOG_HEADER_LEN), after.get(..LOG_HEADER_LEN)) {

@@ -17,11 +17,11 @@ use crate::store_suite::model::{LINK, Model, mixed, version};
 
 /// The environment variable with the number of the SQLite instruction at which a child process aborts.
 const ABORT_AT: &str = "HANDFAST_SUITE_ABORT_AT";
-/// How many processes are killed.
+/// The number of processes that are killed.
 const ROUNDS: u64 = 40;
 
-/// Checks that transactions are complete or absent, and acknowledged ones complete, whichever database
-/// instruction a process dies at and wherever SIGKILL strikes.
+/// Checks that transactions are complete or absent, and acknowledged ones complete, whether the process
+/// aborts at a random database instruction or is killed from outside.
 ///
 /// # Panics
 ///
@@ -74,7 +74,7 @@ fn killed_after<H: FileHarness>(harness: &H, test: &str, count: usize) -> String
     }
     process.kill().expect("it lives");
     let _ = process.wait().expect("it is dead");
-    // The lines that it wrote before it died count too.
+    // Lines that the process wrote before it was killed count too.
     lines.extend(output.map_while(Result::ok));
     lines.join("\n")
 }

@@ -33,7 +33,7 @@ impl SmallDisk {
         None
     }
 
-    /// Returns the directory at which it is mounted.
+    /// Returns the directory at which the small disk is mounted.
     #[must_use]
     pub fn path(&self) -> &Path {
         self.0.path()

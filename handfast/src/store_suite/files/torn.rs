@@ -9,7 +9,7 @@ use super::{Chance, FileHarness, Files, State, integrity};
 use crate::store_suite::model::{LINK, Model, OTHER, mixed};
 use crate::store_suite::{Write, block_on};
 
-/// How many random power failures are tried for each write.
+/// The number of random power failures that are tried for each write.
 const TRIALS: usize = 24;
 
 /// A store with the model of its content.

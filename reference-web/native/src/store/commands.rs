@@ -14,7 +14,7 @@ use super::{Store, StoreError, from_sql, to_sql};
 pub enum CommandState {
     /// Held back here until the phone is connected; its user can still cancel it.
     Held,
-    /// In the outbox.
+    /// In the outbox, and not sent yet.
     Queued,
     /// Sent over a live connection, and not answered yet.
     Sent,
