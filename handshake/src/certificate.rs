@@ -80,9 +80,9 @@ pub(crate) fn sign_accept(we: &SigningKey, cert_hash: &[u8; 32], h: &[u8; 32]) -
 impl PhoneLink {
     /// Verifies a `LINK_ACCEPT` of this link.
     ///
-    /// [`HandshakeError::BadSignature`] if the signature does not verify.
+    /// # Errors
     ///
-    /// [`HandshakeError::BadSignature`].
+    /// [`HandshakeError::BadSignature`] if the signature does not verify.
     pub fn verify_accept(&self, signature: &Signature) -> Result<Accepted, HandshakeError> {
         // req: CRT-004
         let tbs = signed::accept_tbs(&self.terms.cert_hash, &self.terms.h);

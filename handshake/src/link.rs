@@ -55,7 +55,7 @@ pub struct Terms {
 /// The phone's side of a link.
 #[expect(clippy::exhaustive_structs, reason = "built by the pairing, and by vectors")]
 pub struct PhoneLink {
-    /// What both sides know of the link.
+    /// The terms of the link, which both sides know.
     pub terms: Terms,
     /// The phone's static key for this link, `Ps`.
     pub ps: DhSecret,
@@ -78,7 +78,7 @@ pub struct PhoneLink {
 /// The companion's side of a link.
 #[expect(clippy::exhaustive_structs, reason = "built by the pairing, and by vectors")]
 pub struct WebLink {
-    /// What both sides know of the link.
+    /// The terms of the link, which both sides know.
     pub terms: Terms,
     /// The companion's static key, `Wd`.
     pub wd: DhSecret,

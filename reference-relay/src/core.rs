@@ -100,7 +100,7 @@ pub struct Fresh {
 pub enum Output {
     /// Send this frame to this socket as one binary message, then call [`Relay::transmitted`].
     Send(SocketId, Bytes),
-    /// Close this socket once all frames for it were written. The relay has already forgotten it.
+    /// Close this socket once all frames for it were written. The relay has already forgotten the socket.
     Close(SocketId, ErrorCode),
     /// Nothing to do until there is input, or until this time; then call [`Relay::handle_timeout`].
     Wait(Option<Timestamp>),

@@ -5,10 +5,8 @@
 //! by `poll_output`:
 //!
 //! 1. drain `poll_output`: apply [`Output::Persist`] and [`Output::Deliver`] in a transaction and call
-//! `committed` when
-//!    it is durable, write [`Output::Transmit`] to the WebSocket, hand [`Output::Event`] to the application,
-//!    stop at
-//!    [`Output::Wait`];
+//!    `committed` when it is durable, write [`Output::Transmit`] to the WebSocket, hand [`Output::Event`] to
+//!    the application, stop at [`Output::Wait`];
 //! 2. wait for exactly one of: bytes from the WebSocket, a call of the application, the deadline of `Wait`;
 //! 3. read the clock once, make the one matching call, go to 1.
 //!

@@ -161,7 +161,7 @@ impl Outbox {
     /// Deletes the commands that have a result, though no ACK covers them: the result shows that the peer has
     /// run them. Returns their indexes.
     pub(crate) fn drop_settled(&mut self) -> Vec<u64> {
-        // Sending such a command again would be of no use.
+        // Sending a command again that has its result would be useless.
         // req: RES-017
         let gone: Vec<u64> = self.rows.keys().copied().filter(|index| !self.kept.contains(index)).collect();
         for index in &gone {
@@ -196,7 +196,7 @@ impl Outbox {
     /// Handles an ACK for everything up to `durable`. Returns the indexes of rows that were deleted.
     pub(crate) fn ack(&mut self, durable: u64) -> Result<Vec<u64>, ErrorCode> {
         let index = self.base.saturating_add(durable);
-        // Such an ACK would delete messages that the peer has never seen.
+        // An ACK beyond what was sent would delete messages that the peer has never seen.
         // req: RES-007
         if index > self.sent {
             return Err(ErrorCode::ACK_FUTURE);

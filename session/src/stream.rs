@@ -156,7 +156,7 @@ impl Streams {
                     Some(offset) => Some(offset),
                     None => continue,
                 },
-                // The other side has forgotten it, so nobody would answer.
+                // The other side has forgotten the stream, so nobody would answer.
                 // req: STR-013
                 _ => None,
             };

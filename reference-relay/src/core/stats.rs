@@ -20,7 +20,7 @@ pub struct Stats {
     pub queued_bytes: usize,
     /// The sockets opened since the start.
     pub opened: u64,
-    /// The valid ATTACHes since the start.
+    /// The valid ATTACH frames since the start.
     pub attached: u64,
     /// The frames received since the start.
     pub frames_received: u64,

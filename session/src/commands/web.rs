@@ -124,7 +124,7 @@ impl OwnCommands {
         match (self.was_put_back(next, known), self.may_be_forgotten(known)) {
             (false, _) => Judged::InStep,
             (true, false) => Judged::PutBack,
-            // Running such a command again could double its effect.
+            // Running a command again that the phone may have run could double its effect.
             // req: RES-038
             (true, true) => Judged::Forgotten,
         }

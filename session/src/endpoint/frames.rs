@@ -202,7 +202,7 @@ impl Endpoint {
         durable: u64,
         cursors: Vec<(handfast_codec::frame::Collection, u64)>,
     ) -> Result<(), ErrorCode> {
-        // Until then the message may have to be sent again.
+        // Before the ACK the message may have to be sent again.
         // req: RES-001
         let gone = self.lanes.outbox.ack(durable)?;
         self.lapsed.extend(gone.into_iter().map(|i| Op::Delete { key: keys::numbered(keys::OUTBOX, i) }));

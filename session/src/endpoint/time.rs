@@ -232,7 +232,8 @@ impl Endpoint {
     /// Checks at once whether the peer is still there, after a change of visibility, network or clock.
     pub(super) fn probe_now(&mut self) {
         self.attach.hurry(self.now);
-        // Such a change often breaks connections silently, and the user is waiting in front of the page.
+        // A change of this kind often breaks connections silently, and the user is waiting in front of the
+        // page.
         // req: TIM-004
         if self.is_live() {
             self.alive.probe = Some(self.now.plus(PROBE_EVENT_MAX));

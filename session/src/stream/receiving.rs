@@ -186,7 +186,7 @@ impl Receiving {
 
     /// Writes DURABLE and CREDIT into the record, if they are due.
     pub(super) fn fill(&mut self, id: u64, record: &mut RecordBuilder) {
-        // The sender may delete its copy after this.
+        // The sender may delete its copy of the bytes after this report.
         // req: STR-006
         if let Some(offset) = self.durable_due()
             && record.push(&Frame::Durable { id, offset })

@@ -117,7 +117,7 @@ impl Sending {
         }
         self.durable = offset;
         self.heard = true;
-        // Only now may the sender forget the content.
+        // Only when the receiver has everything may the sender forget the content.
         // req: STR-008
         let done = (matches!(self.end, End::Sent) && offset == self.offset) || offset > self.offset;
         Ok(if done { Durable::Done } else { Durable::Progress })

@@ -88,7 +88,7 @@ impl PhoneSync {
 
     /// Returns the revision for the resume block: the highest one that a companion can know.
     pub(crate) fn rev(&self) -> u64 {
-        // A later one would hide that the phone was restored from a backup.
+        // A later revision would hide that the phone was restored from a backup.
         // req: RES-082
         self.first.filter(|_| !self.was_read).unwrap_or(self.rev)
     }
