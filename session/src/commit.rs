@@ -118,10 +118,7 @@ pub trait StoreTxn {
 }
 
 /// The reason why a commit could not be applied. The transaction must be rolled back.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-    #[error(
-        "the store is at version {found}, and this machine wrote version {expected} last: another program uses it"
-    )]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum CommitError<E> {
     /// The store is not at the version that this machine wrote last: another process writes to it, or it was
