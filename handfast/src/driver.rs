@@ -31,6 +31,7 @@
 mod clock;
 mod connect;
 mod head;
+mod host_driver;
 mod link_socket;
 mod set;
 mod task;
@@ -40,6 +41,7 @@ mod websocket;
 pub use crate::rng::{NoRandomness, SystemRng, os_rng};
 pub use clock::{Clock, SleepWatch};
 pub use connect::Connector;
+pub use host_driver::{HostDriver, Told};
 pub use link_socket::{LinkSocket, tell};
 pub use set::SocketSet;
 pub use task::{

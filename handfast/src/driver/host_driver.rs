@@ -1,0 +1,113 @@
+//! An application of [`crate::host`] over sockets, in one task.
+
+use tokio::runtime::Handle;
+use tokio::sync::mpsc;
+use tokio::time::timeout;
+
+use handfast_codec::Timestamp;
+use rand_core::CryptoRng;
+
+use super::connect::Connector;
+use super::{Clock, NoRandomness, SleepWatch, SocketError, SocketEvent, SocketSet, SystemRng, os_rng};
+use crate::host::{self, Application, Output, SocketTag};
+
+/// Events that may wait, after which nothing more is read from the sockets.
+const INBOX_LEN: usize = 64;
+
+/// What a round told: the events for the user, and why nothing of it was stored, if so.
+#[derive(Debug)]
+#[expect(clippy::exhaustive_structs, reason = "both parts matter to a program")]
+pub struct Told<E, F> {
+    /// The events, in order.
+    pub events: Vec<E>,
+    /// Whoever asked for something in this round must ask again.
+    pub failure: Option<F>,
+}
+
+/// Sockets, clock and randomness of an application: call [`HostDriver::settle`], then wait for [`HostDriver::next`] or for
+/// whatever else the program waits for, and so on.
+#[derive(Debug)]
+pub struct HostDriver {
+    sockets: SocketSet<SocketTag, (SocketTag, SocketEvent)>,
+    inbox: mpsc::Receiver<(SocketTag, SocketEvent)>,
+    clock: Clock,
+    sleep: SleepWatch,
+    rng: SystemRng,
+}
+
+impl HostDriver {
+    /// Opens sockets by this connector. Must be called within a tokio runtime.
+    ///
+    /// # Errors
+    ///
+    /// [`NoRandomness`].
+    pub fn new(connector: Connector) -> Result<Self, NoRandomness> {
+        let (events, inbox) = mpsc::channel(INBOX_LEN);
+        let clock = Clock::start();
+        Ok(Self {
+            sockets: SocketSet::new(Handle::current(), connector, events, |tag, event| (tag, event)),
+            inbox,
+            clock,
+            sleep: SleepWatch::start(clock),
+            rng: os_rng()?,
+        })
+    }
+
+    /// The time of a call of the application's machines.
+    #[must_use]
+    pub fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    /// The randomness for such a call.
+    pub fn rng(&mut self) -> &mut dyn CryptoRng {
+        &mut self.rng
+    }
+
+    /// Makes a round ([`host::settle`]) and does what it says about sockets.
+    ///
+    /// # Errors
+    ///
+    /// The store's, when waiting cannot mend it: end the program.
+    pub fn settle<P: Application>(&mut self, app: &mut P) -> Result<Told<P::Event, P::Error>, P::Error> {
+        let settled = host::settle(app, self.clock.now(), &mut self.rng)?;
+        let mut events = Vec::new();
+        for output in settled.outputs {
+            match output {
+                Output::Connect { socket, relay } => self.sockets.connect(socket, relay),
+                Output::Transmit { socket, bytes } => self.sockets.send(socket, bytes),
+                Output::Disconnect { socket } => self.sockets.disconnect(socket),
+                Output::Event(event) => events.push(event),
+            }
+        }
+        Ok(Told { events, failure: settled.failure })
+    }
+
+    /// Waits until a socket has something for the application, or a deadline of its machines is due, and hands it over.
+    /// Returns why a socket ended, if one did: a user who waits for a relay wants to know.
+    ///
+    /// It may be dropped while it waits without losing anything.
+    pub async fn next<P: Application>(&mut self, app: &mut P) -> Option<SocketError> {
+        let left = app.host().deadline().map(|at| at.since(self.clock.now()));
+        // This end holds a sender, so the channel is never closed.
+        let event = timeout(SleepWatch::wait(left), self.inbox.recv()).await.ok().flatten();
+        let (now, host, rng) = (self.clock.now(), app.host(), &mut self.rng);
+        let mut ended = None;
+        match event {
+            Some((tag, SocketEvent::Opened)) => host.handle_opened(now, rng, tag),
+            Some((tag, SocketEvent::Message(bytes))) => host.handle_bytes(now, rng, tag, bytes),
+            Some((tag, SocketEvent::Written(len))) => host.handle_written(now, tag, len),
+            Some((tag, SocketEvent::Closed(reason))) => {
+                self.sockets.closed(tag);
+                let _ = host.handle_closed(now, rng, tag);
+                ended = Some(reason);
+            }
+            None => {}
+        }
+        if self.sleep.has_jumped() {
+            host.probe(now);
+        }
+        host.handle_timeout(now, rng);
+        ended
+    }
+}
