@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
-use crate::world::{World, commands};
 use bytes::Bytes;
 use handfast_codec::DeviceRole;
 use handfast_codec::frame::OpenKind;
 use handfast_codec::limits::{MESSAGE_LEN_MAX, OUTBOX_LEN_MAX, OUTBOX_MESSAGES_MAX};
 use handfast_session::resume::Verdict;
 use handfast_session::{Event, LinkState, SendRefused, StreamEnd};
+use handfast_testkit::{Clocked as _, World, commands};
 use proptest::prelude::*;
 
 const MINUTE: Duration = Duration::from_mins(1);
@@ -39,7 +39,7 @@ fn commands_run_once_in_order_and_are_answered() {
     let mut world = World::live(2);
     for n in 0..100 {
         let _ = send(&mut world, &format!("text {n}"));
-        let _ = world.settle();
+        world.settle();
     }
     world.run_until("settled", MINUTE, |w| all_settled(w, 100));
     let expected: Vec<String> = (0..100).map(|n| format!("text {n}")).collect();
@@ -47,8 +47,8 @@ fn commands_run_once_in_order_and_are_answered() {
     let answers: Vec<String> = expected.iter().map(|t| format!("did {t}")).collect();
     assert_eq!(texts(&world.web.disk.effects), answers);
     world.run_for(Duration::from_secs(2));
-    assert_eq!(world.web.endpoint.outbox_len(), (0, 0));
-    assert_eq!(world.phone.endpoint.outbox_len(), (0, 0));
+    assert_eq!(world.web.machine.outbox_len(), (0, 0));
+    assert_eq!(world.phone.machine.outbox_len(), (0, 0));
 }
 
 #[test]
@@ -101,7 +101,7 @@ fn the_outbox_is_full_at_its_length() {
     let longest = Bytes::from(vec![b'x'; MESSAGE_LEN_MAX - 32]);
     let mut send = |body: &Bytes| {
         let _ = world.web.send(now, body)?;
-        Ok(world.web.endpoint.outbox_len().1)
+        Ok(world.web.machine.outbox_len().1)
     };
     let mut filled = 0;
     while OUTBOX_LEN_MAX - filled >= MESSAGE_LEN_MAX {
@@ -123,12 +123,12 @@ fn commits_past_the_limit_make_send_busy() {
     let mut world = World::live(6);
     let now = world.now;
     let body = Bytes::from_static(b"x");
-    let mut send = |n| world.web.endpoint.send(now, commands::key(n), &body);
+    let mut send = |n| world.web.machine.send(now, commands::key(n), &body);
     let held: Vec<_> = (0..32).map(|n| send(n).unwrap()).collect();
     assert_eq!(send(32).err(), Some(SendRefused::Busy));
-    assert!(world.web.endpoint.committed(now, held[1].id()).is_err());
-    world.web.endpoint.committed(now, held[0].id()).unwrap();
-    let mut send = |n| world.web.endpoint.send(now, commands::key(n), &body);
+    assert!(world.web.machine.committed(now, held[1].id()).is_err());
+    world.web.machine.committed(now, held[0].id()).unwrap();
+    let mut send = |n| world.web.machine.send(now, commands::key(n), &body);
     assert_eq!(send(0).err(), Some(SendRefused::KnownKey));
     assert!(send(32).is_ok());
 }
@@ -137,7 +137,7 @@ fn commits_past_the_limit_make_send_busy() {
 fn rows_arrive_once_and_live_ones_follow() {
     // req: SYN-001, SYN-003
     let mut world = World::linked(7);
-    world.web.want_collections = vec![b"a".to_vec(), b"b".to_vec()];
+    world.web.app.want_collections = vec![b"a".to_vec(), b"b".to_vec()];
     let now = world.now;
     for n in 0..2_000_u64 {
         let name: &[u8] = if n % 2 == 0 { b"a" } else { b"b" };
@@ -162,21 +162,21 @@ fn a_put_and_a_get_carry_their_bytes_and_end() {
     let now = world.now;
     let up = content(700_001);
     let down = content(500_000);
-    let _ = world.web.content.insert(b"up".to_vec(), up.clone());
-    let _ = world.phone.content.insert(b"down".to_vec(), down.clone());
+    let _ = world.web.app.content.insert(b"up".to_vec(), up.clone());
+    let _ = world.phone.app.content.insert(b"down".to_vec(), down.clone());
     for (kind, meta) in [(OpenKind::Put, &b"up"[..]), (OpenKind::Get, b"down")] {
-        let opened = world.web.endpoint.stream_open(now, kind, Bytes::from_static(meta)).unwrap();
-        let _ = world.web.streams.insert(opened.id, meta.to_vec());
+        let opened = world.web.machine.stream_open(now, kind, Bytes::from_static(meta)).unwrap();
+        let _ = world.web.app.streams.insert(opened.id, meta.to_vec());
         if kind == OpenKind::Get {
             let _ = world.web.disk.files.insert(meta.to_vec(), Vec::new());
         }
-        let _ = world.web.commit(now, &opened.commit);
+        let _ = world.web.commit(now, opened.commit);
     }
-    world.run_until("done", MINUTE, |w| w.web.ended.len() == 2 && w.phone.ended.len() == 2);
+    world.run_until("done", MINUTE, |w| w.web.app.ended.len() == 2 && w.phone.app.ended.len() == 2);
     assert_eq!(world.phone.disk.files[&b"up".to_vec()], up);
     assert_eq!(world.web.disk.files[&b"down".to_vec()], down);
-    assert!(world.web.ended.iter().all(|(_, end)| *end == StreamEnd::Done), "{:?}", world.web.ended);
-    assert!(world.web.endpoint.streams().is_empty() && world.phone.endpoint.streams().is_empty());
+    assert!(world.web.app.ended.iter().all(|(_, end)| *end == StreamEnd::Done), "{:?}", world.web.app.ended);
+    assert!(world.web.machine.streams().is_empty() && world.phone.machine.streams().is_empty());
 }
 
 #[test]
@@ -185,12 +185,12 @@ fn a_beginning_that_is_held_in_memory_may_be_longer_than_the_first_credit() {
     let mut world = World::live(30);
     let now = world.now;
     let down = content(2_500_000);
-    world.web.hold_to = 1_048_584;
-    let _ = world.phone.content.insert(b"down".to_vec(), down.clone());
-    let opened = world.web.endpoint.stream_open(now, OpenKind::Get, Bytes::from_static(b"down")).unwrap();
-    let _ = world.web.streams.insert(opened.id, b"down".to_vec());
-    let _ = world.web.commit(now, &opened.commit);
-    world.run_until("done", MINUTE, |w| !w.web.ended.is_empty() && !w.phone.ended.is_empty());
+    world.web.app.hold_to = 1_048_584;
+    let _ = world.phone.app.content.insert(b"down".to_vec(), down.clone());
+    let opened = world.web.machine.stream_open(now, OpenKind::Get, Bytes::from_static(b"down")).unwrap();
+    let _ = world.web.app.streams.insert(opened.id, b"down".to_vec());
+    let _ = world.web.commit(now, opened.commit);
+    world.run_until("done", MINUTE, |w| !w.web.app.ended.is_empty() && !w.phone.app.ended.is_empty());
     assert_eq!(world.web.disk.files[&b"down".to_vec()], down);
 }
 
@@ -201,29 +201,29 @@ fn a_transfer_goes_on_at_its_durable_offset_after_every_kind_of_cut() {
         let mut world = World::live(20 + cut);
         let now = world.now;
         let up = content(1_000_000);
-        let _ = world.web.content.insert(b"up".to_vec(), up.clone());
-        let opened = world.web.endpoint.stream_open(now, OpenKind::Put, Bytes::from_static(b"up")).unwrap();
-        let _ = world.web.streams.insert(opened.id, b"up".to_vec());
-        let _ = world.web.commit(now, &opened.commit);
+        let _ = world.web.app.content.insert(b"up".to_vec(), up.clone());
+        let opened = world.web.machine.stream_open(now, OpenKind::Put, Bytes::from_static(b"up")).unwrap();
+        let _ = world.web.app.streams.insert(opened.id, b"up".to_vec());
+        let _ = world.web.commit(now, opened.commit);
         let mut budget = 60;
-        world.filter = Box::new(move |_, _| {
+        world.filter(move |_, _| {
             budget -= 1;
             budget > 0
         });
-        let _ = world.settle();
+        world.settle();
         let got = world.phone.disk.files[&b"up".to_vec()].len();
         assert!(got > 0 && got < up.len(), "cut {cut} in the middle, at {got}");
-        world.filter = Box::new(|_, _| true);
+        world.unfilter();
         match cut {
             0 => world.cut(DeviceRole::Web),
             1 => world.crash(DeviceRole::Web),
             2 => world.crash(DeviceRole::Phone),
             _ => world.restart_relay(),
         }
-        let before = world.phone.arrived.get(b"up".as_slice()).copied().unwrap_or(0);
-        world.run_until("done", 2 * MINUTE, |w| !w.phone.ended.is_empty());
+        let before = world.phone.app.arrived.get(b"up".as_slice()).copied().unwrap_or(0);
+        world.run_until("done", 2 * MINUTE, |w| !w.phone.app.ended.is_empty());
         assert_eq!(world.phone.disk.files[&b"up".to_vec()], up);
-        let after = world.phone.arrived[&b"up".to_vec()] - before;
+        let after = world.phone.app.arrived[&b"up".to_vec()] - before;
         assert!(after <= u64::try_from(up.len() - got).unwrap(), "cut {cut}: only the rest was sent again");
     }
 }
@@ -232,9 +232,9 @@ fn a_transfer_goes_on_at_its_durable_offset_after_every_kind_of_cut() {
 fn a_silent_phone_is_shown_probed_and_left() {
     // req: TIM-003
     let mut world = World::live(9);
-    world.filter = Box::new(|role, bytes| role == DeviceRole::Web || bytes.first() != Some(&9));
+    world.filter(|role, bytes| role == DeviceRole::Web || bytes.first() != Some(&9));
     world.run_until("silence is shown", 2 * MINUTE, |w| w.web.state == Some(LinkState::PeerSilent));
-    world.filter = Box::new(|_, _| true);
+    world.unfilter();
     world.run_until_live();
 }
 
@@ -282,7 +282,7 @@ proptest! {
     #[test]
     fn commits_cut_anywhere_reach_live_and_lose_nothing(seed: u64, acts in proptest::collection::vec(act(), 1..40)) {
         let mut world = World::linked(seed);
-        world.web.want_collections = vec![b"a".to_vec(), b"b".to_vec()];
+        world.web.app.want_collections = vec![b"a".to_vec(), b"b".to_vec()];
         let (mut asked, mut rows) = (Vec::new(), 0);
         for act in acts {
             match act {
@@ -303,7 +303,7 @@ proptest! {
                 Act::Cut(p) => world.cut(role(p)),
                 Act::Crash(p) => world.crash(role(p)),
                 Act::StopAfter(p, n) => {
-                    world.device(role(p)).commits_left = Some(n);
+                    world.device(role(p)).crash_after(n);
                     world.run_for(Duration::from_secs(2));
                     world.crash(role(p));
                 }
@@ -312,7 +312,7 @@ proptest! {
             }
         }
         for p in [true, false] {
-            world.device(role(p)).commits_left = None;
+            world.device(role(p)).crash = None;
             world.crash(role(p));
         }
         world.run_until_live();

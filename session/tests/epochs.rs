@@ -2,14 +2,13 @@
 
 use std::time::Duration;
 
-use crate::world::device::Device;
-use crate::world::{World, keys};
 use handfast_codec::ids::Epoch;
 use handfast_codec::{DeviceRole, Timestamp};
 use handfast_handshake::link::Start;
 use handfast_handshake::secret::Psk;
 use handfast_session::resume::Verdict;
 use handfast_session::{Event, hazmat};
+use handfast_testkit::{Clocked as _, World, keys};
 use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::SeedableRng;
 
@@ -45,9 +44,8 @@ fn resume_case(start: [u8; 4], cuts: u8) {
     };
     let phone_start = epochs(&phone_start, start[3], start[2]);
     let web_start = epochs(&web_start, start[0], start[1]);
-    let phone = Device::new(DeviceRole::Phone, hazmat::phone_pairs(&phone, phone_start), now, &mut rng);
-    let web = Device::new(DeviceRole::Web, hazmat::web_pairs(&web, web_start, true), now, &mut rng);
-    let mut world = World::with(phone, web, now, rng);
+    let (phone, web) = (hazmat::phone_pairs(&phone, phone_start), hazmat::web_pairs(&web, web_start, true));
+    let mut world = World::of_rows(phone, web, now, rng);
     let mut honest = 0;
     for connection in 0..8 {
         let is_cut = cuts & 1_u8.checked_shl(connection).unwrap_or(0) != 0;
@@ -55,10 +53,9 @@ fn resume_case(start: [u8; 4], cuts: u8) {
         world.phone.events.clear();
         if is_cut {
             // The web has committed its verdict; its confirm is lost.
-            world.filter =
-                Box::new(|role, bytes| role == DeviceRole::Phone || bytes.get(..2) != Some(&[9, 7]));
+            world.filter(|role, bytes| role == DeviceRole::Phone || bytes.get(..2) != Some(&[9, 7]));
             world.run_for(Duration::from_secs(9));
-            world.filter = Box::new(|_, _| true);
+            world.unfilter();
         } else {
             world.run_until_live();
             honest += 1;

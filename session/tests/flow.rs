@@ -1,9 +1,5 @@
 //! A peer with real keys against streams and windows: the rows MX of FAULTS.md that one side alone can bring about.
 
-use crate::world::World;
-use crate::world::commands;
-use crate::world::device::set_counters;
-use crate::world::evil::Evil;
 use bytes::{Bytes, BytesMut};
 use handfast_codec::frame::{Frame, OpenKind};
 use handfast_codec::limits::{
@@ -13,6 +9,10 @@ use handfast_codec::limits::{
 use handfast_codec::relay::RECORD_HEADER;
 use handfast_codec::{DeviceRole, ErrorCode};
 use handfast_session::SendRefused;
+use handfast_testkit::World;
+use handfast_testkit::account::set_counters;
+use handfast_testkit::commands;
+use handfast_testkit::evil::Evil;
 
 fn open(id: u64, kind: OpenKind) -> Frame {
     Frame::Open { id, kind, meta: Bytes::from_static(b"file") }
@@ -33,7 +33,7 @@ fn command(seq: u64) -> Frame {
 /// An evil web against a phone that has two megabytes to give.
 fn against_phone(frames: &[Frame]) -> Evil {
     let mut evil = Evil::against(DeviceRole::Phone);
-    let _ = evil.device.content.insert(b"file".to_vec(), vec![5; 2_000_000]);
+    let _ = evil.device.app.content.insert(b"file".to_vec(), vec![5; 2_000_000]);
     evil.send(frames);
     evil
 }
@@ -56,7 +56,7 @@ fn mx01_opening_and_stopping_at_once_leaves_nothing_behind() {
     for round in 0..1_000_u64 {
         let pairs = (0..20).map(|n| (round * 20 + n) * 2).flat_map(|id| [open(id, OpenKind::Put), stop(id)]);
         evil.send(&pairs.collect::<Vec<_>>());
-        assert_eq!(evil.device.endpoint.streams().len(), 0);
+        assert_eq!(evil.device.machine.streams().len(), 0);
         evil.heard.clear();
     }
     assert_eq!(evil.failure(), None);
@@ -105,13 +105,13 @@ fn mx04_data_without_bytes_is_refused_and_empty_messages_are_counted() {
     // A web whose store is slow takes 1,024 messages, and not one more.
     for (count, failure) in [(1_024, None), (1_025, Some(ErrorCode::UNACKED))] {
         let mut evil = Evil::against(DeviceRole::Web);
-        evil.device.commits_left = Some(0);
+        evil.device.paused = true;
         let body = commands::result(9, None);
         let tiny = |seq| Frame::Msg { seq, part: 0, last: 0, body: body.clone() };
         for seq in 1..=count {
             evil.send(&[tiny(seq)]);
         }
-        evil.device.commits_left = None;
+        evil.device.paused = false;
         evil.listen();
         assert_eq!(evil.failure(), failure);
     }
@@ -173,10 +173,10 @@ fn mx10_stream_ids_end_at_the_largest_number() {
     world.crash(DeviceRole::Web);
     let now = world.now;
     for id in [VARINT_MAX - 3, VARINT_MAX - 1] {
-        let opened = world.web.endpoint.stream_open(now, OpenKind::Get, Bytes::new()).unwrap();
+        let opened = world.web.machine.stream_open(now, OpenKind::Get, Bytes::new()).unwrap();
         assert_eq!(opened.id, id);
     }
-    let refused = world.web.endpoint.stream_open(now, OpenKind::Get, Bytes::new());
+    let refused = world.web.machine.stream_open(now, OpenKind::Get, Bytes::new());
     assert_eq!(refused.err(), Some(SendRefused::TooMany));
 }
 
@@ -189,7 +189,7 @@ fn mx11_streams_without_end_are_stopped_beyond_sixteen() {
     }
     let stops = evil.heard.iter().filter(|f| matches!(f, Frame::Stop { .. })).count();
     assert_eq!((evil.failure(), stops), (None, 2_000 - STREAMS_OPEN_MAX));
-    assert_eq!(evil.device.endpoint.streams().len(), STREAMS_OPEN_MAX);
+    assert_eq!(evil.device.machine.streams().len(), STREAMS_OPEN_MAX);
 }
 
 #[test]
@@ -220,7 +220,7 @@ fn mx12_an_acknowledgement_or_a_credit_of_the_future_ends_the_session() {
 fn mx16_a_result_does_not_wait_behind_bulk_that_is_queued() {
     // req: STR-015
     let mut evil = Evil::against(DeviceRole::Phone);
-    let _ = evil.device.content.insert(b"file".to_vec(), vec![5; 2_000_000]);
+    let _ = evil.device.app.content.insert(b"file".to_vec(), vec![5; 2_000_000]);
     evil.deaf = true;
     evil.send(&[open(0, OpenKind::Get)]);
     evil.send(&[
@@ -240,7 +240,7 @@ fn mx16_a_result_does_not_wait_behind_bulk_that_is_queued() {
 fn an_urgent_stream_goes_before_bulk_that_was_asked_for_earlier() {
     // req: STR-015
     let mut evil = Evil::against(DeviceRole::Phone);
-    let _ = evil.device.content.insert(b"file".to_vec(), vec![5; 2_000_000]);
+    let _ = evil.device.app.content.insert(b"file".to_vec(), vec![5; 2_000_000]);
     evil.deaf = true;
     evil.send(&[open(0, OpenKind::Get), open(2, OpenKind::Get)]);
     evil.send(&[
@@ -249,8 +249,8 @@ fn an_urgent_stream_goes_before_bulk_that_was_asked_for_earlier() {
         Frame::ConnCredit { offset: CONN_WINDOW_MAX },
     ]);
     let now = evil.now;
-    evil.device.endpoint.set_stream_priority(now, 2).unwrap();
-    assert!(evil.device.endpoint.set_stream_priority(now, 4).is_err());
+    evil.device.machine.set_stream_priority(now, 2).unwrap();
+    assert!(evil.device.machine.set_stream_priority(now, 4).is_err());
     evil.heard.clear();
     evil.device.transmitted(now, 100_000);
     evil.listen();

@@ -5,8 +5,6 @@ use core::time::Duration;
 use std::cell::RefCell;
 use std::rc::Rc;
 
-use crate::world::device::Device;
-use crate::world::{World, keys};
 use bytes::{Bytes, BytesMut};
 use handfast_codec::ids::AttachmentId;
 use handfast_codec::limits::MESSAGE1_STARTS_MAX;
@@ -14,6 +12,7 @@ use handfast_codec::relay::{DataKind, Peer, PeerInfo, RelayFrame, data_kind};
 use handfast_codec::{DeviceRole, Timestamp};
 use handfast_handshake::key_schedule::psk_id;
 use handfast_session::{Event, LinkState, hazmat};
+use handfast_testkit::{Clocked as _, World, keys};
 use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng, TryCryptoRng, TryRng};
 
@@ -57,12 +56,11 @@ fn live() -> (World, Vec<u8>) {
     let now = Timestamp::from_micros(1_000_000);
     let ((phone, phone_start), (web, web_start), _) = keys::link(&mut rng);
     let recovery = psk_id(&phone.recovery, &phone.terms.mailbox);
-    let phone = Device::new(DeviceRole::Phone, hazmat::phone_pairs(&phone, phone_start), now, &mut rng);
-    let web = Device::new(DeviceRole::Web, hazmat::web_pairs(&web, web_start, true), now, &mut rng);
-    let mut world = World::with(phone, web, now, rng);
+    let (phone, web) = (hazmat::phone_pairs(&phone, phone_start), hazmat::web_pairs(&web, web_start, true));
+    let mut world = World::of_rows(phone, web, now, rng);
     let tape = tape(&mut world, false);
     world.run_until_live();
-    world.filter = Box::new(|_, _| true);
+    world.unfilter();
     let mut message1 = tape.borrow().last().expect("a message 1").clone();
     message1[MODE] = 1;
     message1[PSK_ID].copy_from_slice(recovery.as_bytes());
@@ -73,7 +71,7 @@ fn live() -> (World, Vec<u8>) {
 fn tape(world: &mut World, drop: bool) -> Rc<RefCell<Vec<Vec<u8>>>> {
     let tape = Rc::new(RefCell::new(Vec::new()));
     let kept = tape.clone();
-    world.filter = Box::new(move |role, bytes| {
+    world.filter(move |role, bytes| {
         let is_it = role == DeviceRole::Web && data_kind(bytes) == Some(DataKind::KK1);
         if is_it {
             kept.borrow_mut().push(bytes.to_vec());

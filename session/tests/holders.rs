@@ -2,21 +2,21 @@
 
 use std::time::Duration;
 
-use crate::world::device::Device;
-use crate::world::{World, keys};
 use handfast_codec::relay::{DataKind, RelayFrame, data_kind};
 use handfast_codec::{DeviceRole, ErrorCode, Timestamp};
 use handfast_handshake::certificate::sign_revoked;
 use handfast_handshake::identity::SigningKey;
 use handfast_session::resume::Verdict;
 use handfast_session::{Event, LinkState, LinkStatus, hazmat};
+use handfast_testkit::account::Device;
+use handfast_testkit::{Clocked as _, World, keys};
 use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::SeedableRng;
 
 const MINUTE: Duration = Duration::from_mins(1);
 
 /// Puts another holder of the web's store in its place; what was there is given back.
-fn swap_web(world: &mut World, disk: crate::world::device::Disk) -> crate::world::device::Disk {
+fn swap_web(world: &mut World, disk: handfast_testkit::account::Disk) -> handfast_testkit::account::Disk {
     world.cut(DeviceRole::Web);
     let old = std::mem::replace(&mut world.web.disk, disk);
     world.crash(DeviceRole::Web);
@@ -38,8 +38,8 @@ fn a_copied_store_is_noticed_and_both_sides_are_told() {
         world.run_until("the owner comes, and the phone sees two", 5 * MINUTE, |w| {
             w.phone.events.contains(&Event::Diverged) && w.web.events.contains(&Event::Diverged)
         });
-        assert_eq!(world.phone.endpoint.status(), LinkStatus::Suspended);
-        assert_eq!(world.web.endpoint.status(), LinkStatus::Active);
+        assert_eq!(world.phone.machine.status(), LinkStatus::Suspended);
+        assert_eq!(world.web.machine.status(), LinkStatus::Active);
         world.run_for(5 * MINUTE);
         assert_ne!(world.web.state, Some(LinkState::Live), "a suspended link does not resume");
     }
@@ -68,10 +68,10 @@ fn a_forged_hint_ends_in_step_and_raises_no_alarm() {
     // req: HSK-041, HSK-043
     let mut world = World::live(3);
     world.cut(DeviceRole::Web);
-    world.filter = Box::new(|role, bytes| role == DeviceRole::Web || data_kind(bytes) != Some(DataKind::KK2));
+    world.filter(|role, bytes| role == DeviceRole::Web || data_kind(bytes) != Some(DataKind::KK2));
     world.run_until("message 1 left", MINUTE, |w| w.web.state == Some(LinkState::PeerSilent));
     world.run_for(Duration::from_secs(2));
-    world.filter = Box::new(|_, _| true);
+    world.unfilter();
     let hint = RelayFrame::Data { kind: DataKind::UNKNOWN_KEY, body: bytes::Bytes::new() }.encode();
     let (now, mut rng) = (world.now, ChaCha20Rng::seed_from_u64(9));
     world.web.receive(now, &mut rng, bytes::BytesMut::from(&*hint));
@@ -79,7 +79,7 @@ fn a_forged_hint_ends_in_step_and_raises_no_alarm() {
     for device in [&world.phone, &world.web] {
         assert!(!device.events.contains(&Event::Diverged), "{:?}", device.events);
     }
-    assert_eq!(world.phone.endpoint.status(), LinkStatus::Active);
+    assert_eq!(world.phone.machine.status(), LinkStatus::Active);
 }
 
 #[test]
@@ -106,17 +106,17 @@ fn a_revoked_companion_is_told_wipes_and_never_comes_back() {
         let now = Timestamp::from_micros(1);
         let ((phone, phone_start), (web, web_start), account) = keys::link(&mut rng);
         let signature = sign_revoked(&account, &phone.terms);
-        let phone = Device::new(DeviceRole::Phone, hazmat::phone_pairs(&phone, phone_start), now, &mut rng);
-        let web = Device::new(DeviceRole::Web, hazmat::web_pairs(&web, web_start, true), now, &mut rng);
-        let mut world = World::with(phone, web, now, rng);
+        let (phone, web) =
+            (hazmat::phone_pairs(&phone, phone_start), hazmat::web_pairs(&web, web_start, true));
+        let mut world = World::of_rows(phone, web, now, rng);
         world.run_until_live();
         let before = world.web.disk.clone();
         if !online {
             world.cut(DeviceRole::Web);
         }
         let now = world.now;
-        let commit = world.phone.endpoint.revoke(now, signature).unwrap();
-        let _ = world.phone.commit(now, &commit);
+        let commit = world.phone.machine.revoke(now, signature).unwrap();
+        let _ = world.phone.commit(now, commit);
         world.run_until("told", MINUTE, |w| w.web.events.contains(&Event::Revoked));
         assert!(world.phone.events.contains(&Event::RevokedTold), "online {online}");
         assert_eq!(world.web.disk.pairs.len(), 1, "only the store's version is left");
@@ -135,8 +135,8 @@ fn a_revocation_that_the_account_did_not_sign_wipes_nothing() {
     let ((phone, _), _, _) = keys::link(&mut rng);
     let forged = sign_revoked(&SigningKey::from_bytes([1; 32]), &phone.terms);
     let now = world.now;
-    let commit = world.phone.endpoint.revoke(now, forged).unwrap();
-    let _ = world.phone.commit(now, &commit);
+    let commit = world.phone.machine.revoke(now, forged).unwrap();
+    let _ = world.phone.commit(now, commit);
     world.run_until("refused", MINUTE, |w| {
         w.web.events.iter().any(|e| matches!(e, Event::Failed(code) if *code == ErrorCode::HANDSHAKE_FAILED))
     });
@@ -169,13 +169,12 @@ fn a_pending_web_comes_to_life_with_an_offered_or_active_phone() {
         } else {
             hazmat::phone_pairs(&phone, phone_start)
         };
-        let phone = Device::new(DeviceRole::Phone, rows, now, &mut rng);
-        let web = Device::new(DeviceRole::Web, hazmat::web_pairs(&web, web_start, false), now, &mut rng);
-        let mut world = World::with(phone, web, now, rng);
-        assert_eq!(world.web.endpoint.status(), LinkStatus::Pending);
+        let (phone, web) = (rows, hazmat::web_pairs(&web, web_start, false));
+        let mut world = World::of_rows(phone, web, now, rng);
+        assert_eq!(world.web.machine.status(), LinkStatus::Pending);
         world.run_until_live();
-        assert_eq!(world.phone.endpoint.status(), LinkStatus::Active);
-        assert_eq!(world.web.endpoint.status(), LinkStatus::Active);
+        assert_eq!(world.phone.machine.status(), LinkStatus::Active);
+        assert_eq!(world.web.machine.status(), LinkStatus::Active);
         world.crash(DeviceRole::Web);
         world.crash(DeviceRole::Phone);
         world.run_until_live();
@@ -188,11 +187,10 @@ fn an_offered_link_without_accept_is_closed() {
     let mut rng = ChaCha20Rng::seed_from_u64(10);
     let now = Timestamp::from_micros(1);
     let ((phone, phone_start), (web, web_start), _) = keys::link(&mut rng);
-    let phone = Device::new(DeviceRole::Phone, hazmat::offered_pairs(&phone, phone_start), now, &mut rng);
-    let web = Device::new(DeviceRole::Web, hazmat::web_pairs(&web, web_start, true), now, &mut rng);
-    let mut world = World::with(phone, web, now, rng);
+    let (phone, web) = (hazmat::offered_pairs(&phone, phone_start), hazmat::web_pairs(&web, web_start, true));
+    let mut world = World::of_rows(phone, web, now, rng);
     world.run_until("refused", MINUTE, |w| w.web.events.contains(&Event::Closed(ErrorCode::NOT_ACCEPTED)));
-    assert_eq!(world.phone.endpoint.status(), LinkStatus::Offered);
+    assert_eq!(world.phone.machine.status(), LinkStatus::Offered);
 }
 
 #[test]
@@ -201,14 +199,14 @@ fn a_replayed_message_1_changes_nothing() {
     let mut world = World::linked(11);
     let recorded = std::rc::Rc::new(std::cell::RefCell::new(Vec::new()));
     let tape = recorded.clone();
-    world.filter = Box::new(move |_, bytes| {
+    world.filter(move |_, bytes| {
         if data_kind(bytes) == Some(DataKind::KK1) {
             tape.borrow_mut().push(bytes.to_vec());
         }
         true
     });
     world.run_until_live();
-    world.filter = Box::new(|_, _| true);
+    world.unfilter();
     let (commits, mut rng) = (world.phone.commits, ChaCha20Rng::seed_from_u64(1));
     for _ in 0..1_000 {
         let (now, frame) = (world.now, recorded.borrow()[0].clone());
@@ -240,7 +238,7 @@ fn a_second_socket_takes_the_seat_and_the_first_says_so() {
     first.events.clear();
     first.timeout(now, &mut rng);
     assert_eq!(first.drain(now).len() + first.events.len(), 0, "it asks for nothing by itself");
-    first.endpoint.reclaim_seat(now);
+    first.machine.reclaim_seat(now);
     let _ = first.drain(now);
     first.timeout(now, &mut rng);
     let _ = first.drain(now);
@@ -253,7 +251,7 @@ fn a_web_that_gets_no_answer_twice_attaches_anew() {
     let mut world = World::linked(31);
     let mut lost = 0;
     // The relay has never told the phone that the web came: message 1 reaches a phone that knows of no peer.
-    world.filter = Box::new(move |role, bytes| {
+    world.filter(move |role, bytes| {
         let is_message1 = role == DeviceRole::Web && data_kind(bytes) == Some(DataKind::KK1);
         lost += u32::from(is_message1);
         !is_message1 || lost > 2

@@ -2,15 +2,15 @@
 
 use core::time::Duration;
 
-use crate::world::device::Device;
-use crate::world::evil::Evil;
-use crate::world::{World, keys};
 use handfast_codec::frame::Frame;
 use handfast_codec::ids::{PskId, Signature};
 use handfast_codec::limits::{OFFERED_MAX, PENDING_MAX};
 use handfast_codec::{DeviceRole, ErrorCode, Timestamp};
 use handfast_handshake::secret::Psk;
 use handfast_session::{ApiMisuse, Event, LinkStatus, SendRefused, hazmat};
+use handfast_testkit::account::Device;
+use handfast_testkit::evil::Evil;
+use handfast_testkit::{Clocked as _, World, keys};
 use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::SeedableRng;
 
@@ -23,9 +23,9 @@ fn apart(seed: u64) -> World {
     let mut rng = ChaCha20Rng::seed_from_u64(seed);
     let now = Timestamp::from_micros(1);
     let ((phone, phone_start), (web, web_start), _) = keys::link(&mut rng);
-    let phone = Device::new(DeviceRole::Phone, hazmat::offered_pairs(&phone, phone_start), now, &mut rng);
-    let web = Device::new(DeviceRole::Web, hazmat::web_pairs(&web, web_start, false), now, &mut rng);
-    World::with(phone, web, now, rng)
+    let (phone, web) =
+        (hazmat::offered_pairs(&phone, phone_start), hazmat::web_pairs(&web, web_start, false));
+    World::of_rows(phone, web, now, rng)
 }
 
 fn waits(device: &mut Device, rng: &mut ChaCha20Rng, until: Timestamp) {
@@ -55,7 +55,7 @@ fn an_offer_lives_ten_minutes_and_a_pending_link_a_day() {
             let mut world = apart(1);
             let (start, mut rng) = (world.now, ChaCha20Rng::seed_from_u64(2));
             let device = world.device(role);
-            device.endpoint.waited(start, age);
+            device.machine.waited(start, age);
             let _ = device.drain(start);
             let end = start.plus(kept.saturating_sub(age));
             if age < kept / 2 {
@@ -76,7 +76,7 @@ fn a_link_that_is_too_old_when_it_is_loaded_lapses_at_once() {
         let mut world = apart(2);
         let (start, mut rng) = (world.now, ChaCha20Rng::seed_from_u64(2));
         let device = world.device(role);
-        device.endpoint.waited(start, kept);
+        device.machine.waited(start, kept);
         let _ = device.drain(start);
         waits(device, &mut rng, start);
         assert!(has_lapsed(device) && is_wiped(device), "{role:?}");
@@ -89,7 +89,7 @@ fn a_link_that_came_to_life_does_not_lapse() {
     world.run_until_live();
     world.run_for(PENDING + OFFERED);
     for device in [&world.phone, &world.web] {
-        assert!(!has_lapsed(device) && device.endpoint.status() == LinkStatus::Active);
+        assert!(!has_lapsed(device) && device.machine.status() == LinkStatus::Active);
     }
 }
 
@@ -97,10 +97,10 @@ fn a_link_that_came_to_life_does_not_lapse() {
 #[test]
 fn a_web_that_comes_after_the_offer_lapsed_is_on_no_side() {
     let mut world = apart(4);
-    world.filter = Box::new(|role, _| role == DeviceRole::Phone);
+    world.filter(|role, _| role == DeviceRole::Phone);
     world.run_for(OFFERED + OFFERED);
     assert!(has_lapsed(&world.phone) && is_wiped(&world.phone));
-    world.filter = Box::new(|_, _| true);
+    world.unfilter();
     world.run_for(PENDING);
     assert!(has_lapsed(&world.web) && is_wiped(&world.web));
 }
@@ -110,16 +110,16 @@ fn a_web_that_comes_after_the_offer_lapsed_is_on_no_side() {
 fn an_offer_is_cancelled_whenever_its_user_says_so() {
     let mut world = apart(5);
     let now = world.now;
-    let commit = world.phone.endpoint.cancel_offer(now).unwrap();
-    assert!(world.phone.commit(now, &commit) && is_wiped(&world.phone));
-    assert!(matches!(world.phone.endpoint.cancel_offer(now), Err(SendRefused::Ended)));
+    let commit = world.phone.machine.cancel_offer(now).unwrap();
+    assert!(world.phone.commit(now, commit) && is_wiped(&world.phone));
+    assert!(matches!(world.phone.machine.cancel_offer(now), Err(SendRefused::Ended)));
     world.run_for(Duration::from_mins(5));
-    assert_eq!(world.web.endpoint.status(), LinkStatus::Pending);
+    assert_eq!(world.web.machine.status(), LinkStatus::Pending);
 
     let mut world = World::live(6);
     let now = world.now;
     for device in [&mut world.phone, &mut world.web] {
-        let refused = device.endpoint.cancel_offer(now);
+        let refused = device.machine.cancel_offer(now);
         assert!(matches!(refused, Err(SendRefused::Misuse(ApiMisuse::WrongState))), "{refused:?}");
     }
 }
@@ -160,19 +160,19 @@ fn offered_to_two(by_recovery: bool) -> Evil {
 fn an_offer_of_which_two_holders_are_seen_is_suspended_until_its_user_removes_it() {
     for by_recovery in [false, true] {
         let mut evil = offered_to_two(by_recovery);
-        assert_eq!(evil.device.endpoint.status(), LinkStatus::Suspended);
+        assert_eq!(evil.device.machine.status(), LinkStatus::Suspended);
         // Whoever accepts it now may be either of the two.
         assert_eq!(reconnects(&mut evil, 6, None, true), (true, ErrorCode::SUSPENDED));
-        assert_eq!(evil.device.endpoint.status(), LinkStatus::Suspended);
+        assert_eq!(evil.device.machine.status(), LinkStatus::Suspended);
         let now = evil.now;
-        let refused = evil.device.endpoint.cancel_offer(now);
+        let refused = evil.device.machine.cancel_offer(now);
         assert!(matches!(refused, Err(SendRefused::Misuse(ApiMisuse::WrongState))), "{refused:?}");
         evil.wait(OFFERED + OFFERED);
         assert!(!has_lapsed(&evil.device) && !is_wiped(&evil.device), "it waits for its user");
         let now = evil.now;
-        let commit = evil.device.endpoint.revoke(now, Signature::from_bytes([9; 64])).unwrap();
-        assert!(evil.device.commit(now, &commit));
-        assert_eq!(evil.device.endpoint.status(), LinkStatus::Revoked);
+        let commit = evil.device.machine.revoke(now, Signature::from_bytes([9; 64])).unwrap();
+        assert!(evil.device.commit(now, commit));
+        assert_eq!(evil.device.machine.status(), LinkStatus::Revoked);
     }
 }
 
@@ -182,8 +182,8 @@ fn a_suspended_offer_is_one_at_the_next_start_too() {
     let evil = offered_to_two(false);
     let (now, mut rng) = (evil.now, ChaCha20Rng::seed_from_u64(2));
     let mut phone = Device::new(DeviceRole::Phone, evil.device.disk.pairs, now, &mut rng);
-    assert_eq!(phone.endpoint.status(), LinkStatus::Suspended);
-    phone.endpoint.waited(now, OFFERED + OFFERED);
+    assert_eq!(phone.machine.status(), LinkStatus::Suspended);
+    phone.machine.waited(now, OFFERED + OFFERED);
     let _ = phone.drain(now);
     waits(&mut phone, &mut rng, now.plus(OFFERED));
     assert!(!has_lapsed(&phone) && !is_wiped(&phone));

@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use crate::world::evil::Evil;
 use handfast_codec::frame::Frame;
 use handfast_codec::ids::{PskId, Signature};
 use handfast_codec::link::LinkFrame;
@@ -11,6 +10,7 @@ use handfast_codec::{DeviceRole, ErrorCode};
 use handfast_conformance::state::table;
 use handfast_handshake::secret::Psk;
 use handfast_session::LinkStatus;
+use handfast_testkit::evil::Evil;
 
 /// A phone, and the next try of its web.
 struct Walk {
@@ -57,8 +57,8 @@ impl Walk {
     fn revoke(&mut self) {
         self.evil.heard.clear();
         let now = self.evil.now;
-        let commit = self.evil.device.endpoint.revoke(now, Signature::from_bytes([9; 64])).expect("a phone");
-        assert!(self.evil.device.commit(now, &commit));
+        let commit = self.evil.device.machine.revoke(now, Signature::from_bytes([9; 64])).expect("a phone");
+        assert!(self.evil.device.commit(now, commit));
         self.evil.listen();
     }
 
@@ -101,8 +101,8 @@ impl Walk {
             "REVOKE" => self.revoke(),
             "CANCEL" => {
                 let now = self.evil.now;
-                match self.evil.device.endpoint.cancel_offer(now) {
-                    Ok(commit) => assert!(self.evil.device.commit(now, &commit)),
+                match self.evil.device.machine.cancel_offer(now) {
+                    Ok(commit) => assert!(self.evil.device.commit(now, commit)),
                     Err(_) => return vec!["MISUSE".to_owned()],
                 }
                 self.evil.heard.clear();
@@ -136,7 +136,7 @@ impl Walk {
     }
 
     fn state(&self) -> &'static str {
-        match self.evil.device.endpoint.status() {
+        match self.evil.device.machine.status() {
             _ if self.evil.device.disk.pairs.len() == 1 => "GONE",
             LinkStatus::Offered => "OFFERED",
             LinkStatus::Active => "ACTIVE",
@@ -197,7 +197,7 @@ fn at_web(state: &str, event: &str) -> (Vec<String>, &'static str) {
         _ => None,
     });
     let says = stored.into_iter().chain(closes).collect();
-    let after = match evil.device.endpoint.status() {
+    let after = match evil.device.machine.status() {
         _ if evil.device.disk.pairs.len() == 1 => "GONE",
         LinkStatus::Pending => "PENDING",
         LinkStatus::Active => "ACTIVE",

@@ -1,6 +1,5 @@
 //! Every cell of the tables of a link's socket and of the confirm in `spec/state`, at a real endpoint.
 
-use crate::world::evil::Evil;
 use bytes::Bytes;
 use handfast_codec::ids::Signature;
 use handfast_codec::link::LinkFrame;
@@ -8,6 +7,9 @@ use handfast_codec::relay::{DataKind, Peer, RelayFrame, Wake};
 use handfast_codec::{DeviceRole, ErrorCode, Versions};
 use handfast_conformance::state::{Cell, table};
 use handfast_session::Event;
+use handfast_testkit::evil::Evil;
+use handfast_testkit::raw;
+use handfast_testkit::relay::NAME;
 
 /// Walks a table with `run`, which gives what was said and whether that is the end.
 fn walk(machine: &str, last: &str, run: impl Fn(&str, &str) -> (Vec<String>, bool)) {
@@ -31,11 +33,11 @@ fn walk(machine: &str, last: &str, run: impl Fn(&str, &str) -> (Vec<String>, boo
 
 fn greeting(event: &str, evil: &Evil) -> Bytes {
     let frame = match event {
-        "HELLO" => Evil::hello("127.0.0.1:8787", Versions::RELAY),
-        "HELLO_NAME" => Evil::hello("relay.example", Versions::RELAY),
-        "HELLO_VERSION" => Evil::hello("127.0.0.1:8787", Versions::new(&[2]).expect("one")),
+        "HELLO" => raw::hello(NAME, Versions::RELAY),
+        "HELLO_NAME" => raw::hello("relay.example", Versions::RELAY),
+        "HELLO_VERSION" => raw::hello(NAME, Versions::new(&[2]).expect("one")),
         "CHALLENGE" => RelayFrame::Challenge([5; 32]),
-        "ATTACHED" => evil.attached(false),
+        "ATTACHED" => raw::attached(evil.device.role, false),
         "PEER_DOWN" => RelayFrame::Peer(Peer::Down),
         "CONTENDED" => RelayFrame::Peer(Peer::Contended(1)),
         "DATA" => RelayFrame::Data { kind: DataKind::from_u8(200), body: Bytes::from_static(b"?") },

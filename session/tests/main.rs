@@ -1,6 +1,5 @@
 //! The tests of the crate from outside, as one program: building and linking one is quicker than thirty.
 
-mod couple;
 mod delivery;
 mod epochs;
 mod flow;
@@ -29,10 +28,8 @@ mod rules;
 mod scripts;
 mod slots;
 mod state;
-mod stored;
 mod streams;
 mod sync;
 mod take_over;
 mod wake;
 mod what_leaves;
-mod world;

@@ -2,16 +2,14 @@
 
 use core::time::Duration;
 
-use crate::world::World;
-use handfast_codec::role::DeviceRole;
-use handfast_codec::{RelayName, Timestamp};
-use handfast_handshake::pairing::Claims;
-use handfast_session::pairing::{KeysInUse, ShownCodes};
-use handfast_session::{Event, Output, Pairing};
+use handfast_codec::Timestamp;
+use handfast_session::Event;
+use handfast_testkit::host::{App, Host};
+use handfast_testkit::machine::Machine as _;
+use handfast_testkit::{Couple, World};
 use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::SeedableRng;
 
-const ROLES: [DeviceRole; 2] = [DeviceRole::Phone, DeviceRole::Web];
 const SECOND: Duration = Duration::from_secs(1);
 /// The longest wait before a socket is asked for.
 const MINUTE: Duration = Duration::from_mins(1);
@@ -24,77 +22,29 @@ trait Client {
     fn probe(&mut self, now: Timestamp);
 }
 
-struct Linked {
-    world: World,
-    role: DeviceRole,
-}
-
-impl Client for Linked {
+impl<A: App> Client for Host<A> {
     fn at(&mut self, now: Timestamp) -> Vec<Event> {
-        let mut rng = ChaCha20Rng::seed_from_u64(2);
-        let device = self.world.device(self.role);
-        device.timeout(now, &mut rng);
-        let _ = device.drain(now);
-        device.events.drain(..).filter(|event| matches!(event, Event::Connect | Event::Disconnect)).collect()
+        self.timeout(now, &mut ChaCha20Rng::seed_from_u64(2));
+        let _ = self.drain(now);
+        self.events.drain(..).filter(|event| matches!(event, Event::Connect | Event::Disconnect)).collect()
     }
 
     fn closed(&mut self, now: Timestamp) {
-        let mut rng = ChaCha20Rng::seed_from_u64(3);
-        self.world.device(self.role).endpoint.handle_closed(now, &mut rng);
+        self.machine.closed(now, &mut ChaCha20Rng::seed_from_u64(3));
+        let _ = self.drain(now);
     }
 
     fn probe(&mut self, now: Timestamp) {
-        let device = self.world.device(self.role);
-        device.endpoint.probe(now);
-        let _ = device.drain(now);
+        self.machine.network_changed(now);
+        let _ = self.drain(now);
     }
-}
-
-impl Client for Pairing {
-    fn at(&mut self, now: Timestamp) -> Vec<Event> {
-        self.handle_timeout(now);
-        let mut asked = Vec::new();
-        loop {
-            match self.poll_output() {
-                Output::Event(event @ (Event::Connect | Event::Disconnect)) => asked.push(event),
-                Output::Wait(_) => return asked,
-                _ => {}
-            }
-        }
-    }
-
-    fn closed(&mut self, now: Timestamp) {
-        self.handle_closed(now);
-    }
-
-    fn probe(&mut self, now: Timestamp) {
-        Self::probe(self, now);
-    }
-}
-
-fn code(now: Timestamp) -> Pairing {
-    let claims = Claims { label: "Page".into(), origin: "https://relay.example".into(), grants: 1 };
-    let relay = RelayName::parse("relay.example").unwrap();
-    Pairing::web(
-        relay,
-        claims,
-        &ShownCodes::default(),
-        KeysInUse::none(),
-        now,
-        &mut ChaCha20Rng::seed_from_u64(4),
-    )
-    .unwrap()
 }
 
 /// Each kind of machine, which has just asked for its first socket.
 fn clients() -> Vec<(Timestamp, Box<dyn Client>)> {
-    let mut all: Vec<(Timestamp, Box<dyn Client>)> = Vec::new();
-    for role in ROLES {
-        let world = World::linked(14);
-        all.push((world.now, Box::new(Linked { world, role })));
-    }
-    let now = Timestamp::from_micros(1_000_000);
-    all.push((now, Box::new(code(now))));
+    let (World { now, phone, web, .. }, code) = (World::linked(14), Couple::new(4).web);
+    let mut all: Vec<(Timestamp, Box<dyn Client>)> =
+        vec![(now, Box::new(phone)), (now, Box::new(web)), (now, Box::new(code))];
     for (now, client) in &mut all {
         assert_eq!(client.at(*now), [Event::Connect]);
     }

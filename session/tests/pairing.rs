@@ -4,20 +4,20 @@ use std::cell::RefCell;
 use std::rc::Rc;
 use std::time::Duration;
 
-use crate::couple::raw::{message, pairing_psk};
-use crate::couple::{Couple, NAME, ORIGIN, offering};
-use crate::stored::run_stored;
 use handfast_codec::error::ErrorCode;
 use handfast_codec::payload::Xk1;
 use handfast_codec::relay::{Attach, DataKind, MailboxProof, RelayFrame};
 use handfast_codec::versions::Versions;
 use handfast_codec::{DeviceRole, RelayName, signed};
-use handfast_handshake::identity::SigningKey;
 use handfast_handshake::noise::{HandshakeRole, HandshakeState, Keys, Pattern};
 use handfast_handshake::pairing::mailbox;
 use handfast_handshake::secret::DhSecret;
 use handfast_session::pairing::{KeysInUse, ShownCodes, peer_keys};
 use handfast_session::{ApiMisuse, Event, LinkStatus, Output, Pairing, PairingEvent};
+use handfast_testkit::pairing::{ORIGIN, account, offering};
+use handfast_testkit::raw::{message, pairing_psk};
+use handfast_testkit::relay::NAME;
+use handfast_testkit::{Clocked as _, Couple};
 
 const PHONE: DeviceRole = DeviceRole::Phone;
 const WEB: DeviceRole = DeviceRole::Web;
@@ -31,10 +31,10 @@ fn a_pairing_ends_in_a_link_that_both_sides_open() {
     // req: HSK-015, HSK-106, HSK-109
     let mut couple = Couple::new(1);
     couple.settle();
-    let early = couple.phone.pairing.approve(couple.now, &mut couple.rng, &couple.account, offering());
+    let early = couple.phone.machine.approve(couple.now, &mut couple.rng, &account(), offering());
     assert_eq!(early, Err(ApiMisuse::WrongState), "the check code was not typed");
     couple.type_code();
-    assert!(couple.web.pairing.is_frozen());
+    assert!(couple.web.machine.is_frozen());
     let expected = PairingEvent::ApprovalWanted {
         label: "Firefox".into(),
         origin: ORIGIN.into(),
@@ -42,26 +42,26 @@ fn a_pairing_ends_in_a_link_that_both_sides_open() {
         grants: 5,
         same_net: Some(true),
     };
-    assert_eq!(couple.phone.events.last(), Some(&expected));
-    couple.phone.pairing.approve(couple.now, &mut couple.rng, &couple.account, offering()).unwrap();
-    couple.settle();
+    assert_eq!(couple.phone.pairing_events.last(), Some(&expected));
+    couple.say_yes();
     let number = couple.number();
     assert_eq!(number.len(), 2);
-    let Some(PairingEvent::ConfirmationWanted { account_name, account }) = couple.web.events.last().cloned()
+    let Some(PairingEvent::ConfirmationWanted { account_name, account: key }) =
+        couple.web.pairing_events.last().cloned()
     else {
         panic!("NN is asked for")
     };
-    assert_eq!((account_name.as_str(), account), ("Ada", couple.account.public()));
+    assert_eq!((account_name.as_str(), key), ("Ada", account().public()));
     assert!(couple.phone.has_link(), "the phone is OFFERED");
     assert!(couple.web.disk.is_empty(), "the web has stored nothing");
-    couple.web.pairing.enter_confirmation(couple.now, &number).unwrap();
+    couple.web.machine.enter_confirmation(couple.now, &number).unwrap();
     couple.settle();
-    assert!(couple.phone.is_linked() && couple.web.is_linked());
-    assert_eq!(couple.phone.pairing.terms(), couple.web.pairing.terms());
-    assert!(couple.phone.pairing.is_over() && couple.web.pairing.is_over());
-    let world = run_stored(couple);
-    assert_eq!(world.phone.endpoint.status(), LinkStatus::Active);
-    assert_eq!(world.web.endpoint.status(), LinkStatus::Active);
+    assert!(couple.are_linked());
+    assert_eq!(couple.phone.machine.terms(), couple.web.machine.terms());
+    assert!(couple.phone.machine.is_over() && couple.web.machine.is_over());
+    let world = couple.run_stored();
+    assert_eq!(world.phone.machine.status(), LinkStatus::Active);
+    assert_eq!(world.web.machine.status(), LinkStatus::Active);
 }
 
 #[test]
@@ -71,7 +71,11 @@ fn a_web_that_comes_after_the_phone_is_met_all_the_same() {
     couple.run_for(seconds(3));
     couple.web.offline = false;
     couple.run_for(seconds(6));
-    assert!(matches!(couple.web.events[..], [PairingEvent::CheckCode(_)]), "{:?}", couple.web.events);
+    assert!(
+        matches!(couple.web.pairing_events[..], [PairingEvent::CheckCode(_)]),
+        "{:?}",
+        couple.web.pairing_events
+    );
 }
 
 /// Three codes of which none is this one, nor two alike.
@@ -86,19 +90,19 @@ fn three_wrong_codes_burn_the_code_and_a_new_one_works() {
     let mut couple = Couple::new(3);
     let right = couple.scan();
     for (left, wrong) in [2, 1, 0].into_iter().zip(wrong_codes(&right)) {
-        couple.phone.pairing.enter_check_code(couple.now, &wrong).unwrap();
+        couple.phone.machine.enter_check_code(couple.now, &wrong).unwrap();
         couple.settle();
-        assert!(couple.phone.events.contains(&PairingEvent::WrongCheckCode(left)));
+        assert!(couple.phone.pairing_events.contains(&PairingEvent::WrongCheckCode(left)));
     }
     assert_eq!(couple.phone.ended(), Some(ErrorCode::CHECK_CODE_WRONG));
-    let late = couple.phone.pairing.enter_check_code(couple.now, &right);
+    let late = couple.phone.machine.enter_check_code(couple.now, &right);
     assert_eq!(late, Err(ApiMisuse::WrongState), "the right code comes too late");
     assert_eq!(couple.web.ended(), Some(ErrorCode::PEER_GONE));
-    assert!(couple.web.pairing.offer_text().is_none(), "the code is burnt");
+    assert!(couple.web.machine.offer_text().is_none(), "the code is burnt");
     assert!(couple.phone.disk.is_empty() && couple.web.disk.is_empty());
     let mut again = Couple::new(33);
     again.confirm();
-    assert!(again.phone.is_linked() && again.web.is_linked());
+    assert!(again.are_linked());
 }
 
 #[test]
@@ -107,11 +111,11 @@ fn two_wrong_codes_leave_one_try() {
     let mut couple = Couple::new(4);
     let right = couple.scan();
     for wrong in wrong_codes(&right).iter().take(2) {
-        couple.phone.pairing.enter_check_code(couple.now, wrong).unwrap();
+        couple.phone.machine.enter_check_code(couple.now, wrong).unwrap();
     }
-    couple.phone.pairing.enter_check_code(couple.now, &right).unwrap();
+    couple.phone.machine.enter_check_code(couple.now, &right).unwrap();
     couple.settle();
-    assert!(matches!(couple.phone.events.last(), Some(PairingEvent::ApprovalWanted { .. })));
+    assert!(matches!(couple.phone.pairing_events.last(), Some(PairingEvent::ApprovalWanted { .. })));
 }
 
 #[test]
@@ -121,17 +125,20 @@ fn the_same_wrong_code_twice_ends_the_attempt() {
     let right = couple.scan();
     let [wrong, other, _] = wrong_codes(&right);
     for typed in [&wrong, &other, &wrong] {
-        couple.phone.pairing.enter_check_code(couple.now, typed).unwrap();
+        couple.phone.machine.enter_check_code(couple.now, typed).unwrap();
     }
     couple.settle();
-    assert_eq!(couple.phone.events.iter().filter(|e| **e == PairingEvent::WrongCheckCode(0)).count(), 1);
+    assert_eq!(
+        couple.phone.pairing_events.iter().filter(|e| **e == PairingEvent::WrongCheckCode(0)).count(),
+        1
+    );
     assert_eq!(couple.phone.ended(), Some(ErrorCode::CHECK_CODE_WRONG));
     let mut couple = Couple::new(35);
     let [wrong, ..] = wrong_codes(&couple.scan());
     for _ in 0..2 {
-        couple.phone.pairing.enter_check_code(couple.now, &wrong).unwrap();
+        couple.phone.machine.enter_check_code(couple.now, &wrong).unwrap();
     }
-    assert_eq!(couple.phone.pairing.enter_check_code(couple.now, &wrong), Err(ApiMisuse::WrongState));
+    assert_eq!(couple.phone.machine.enter_check_code(couple.now, &wrong), Err(ApiMisuse::WrongState));
 }
 
 #[test]
@@ -140,7 +147,7 @@ fn a_wrong_code_does_not_renew_the_wait_for_the_right_one() {
     let mut couple = Couple::new(36);
     let right = couple.scan();
     couple.run_for(seconds(50));
-    couple.phone.pairing.enter_check_code(couple.now, &wrong_codes(&right)[0]).unwrap();
+    couple.phone.machine.enter_check_code(couple.now, &wrong_codes(&right)[0]).unwrap();
     couple.run_for(Duration::from_millis(9_999));
     assert_eq!(couple.phone.ended(), None);
     couple.run_for(Duration::from_millis(1));
@@ -152,7 +159,7 @@ fn a_refusal_ends_both_and_stores_nothing() {
     // req: HSK-010, HSK-012
     let mut couple = Couple::new(5);
     couple.type_code();
-    couple.phone.pairing.refuse(couple.now);
+    couple.phone.machine.refuse(couple.now);
     couple.settle();
     assert_eq!(couple.phone.ended(), Some(ErrorCode::REFUSED));
     assert_eq!(couple.web.ended(), Some(ErrorCode::PEER_GONE));
@@ -170,11 +177,11 @@ fn when_the_number_is_another_or_there_is_none_nothing_stays_stored() {
         match typed {
             Some(more) => {
                 let other = format!("{:02}", (right.parse::<u8>().unwrap() + more) % 100);
-                couple.web.pairing.enter_confirmation(couple.now, &other).unwrap();
+                couple.web.machine.enter_confirmation(couple.now, &other).unwrap();
             }
-            None => couple.web.pairing.stop(couple.now).unwrap(),
+            None => couple.web.machine.stop(couple.now).unwrap(),
         }
-        let again = couple.web.pairing.enter_confirmation(couple.now, &right);
+        let again = couple.web.machine.enter_confirmation(couple.now, &right);
         assert_eq!(again, Err(ApiMisuse::WrongState), "there is no second try");
         couple.settle();
         assert_eq!(couple.web.ended(), Some(ErrorCode::NOT_CONFIRMED));
@@ -188,30 +195,28 @@ fn when_the_number_is_another_or_there_is_none_nothing_stays_stored() {
 fn the_pages_user_ends_the_attempt_from_message_2_on() {
     // req: HSK-104
     let mut couple = Couple::new(37);
-    assert_eq!(couple.web.pairing.stop(couple.now), Err(ApiMisuse::WrongState), "no phone has come");
+    assert_eq!(couple.web.machine.stop(couple.now), Err(ApiMisuse::WrongState), "no phone has come");
     let _ = couple.scan();
-    couple.web.pairing.stop(couple.now).unwrap();
+    couple.web.machine.stop(couple.now).unwrap();
     couple.settle();
     assert_eq!(couple.web.ended(), Some(ErrorCode::NOT_CONFIRMED));
     assert_eq!(couple.phone.ended(), Some(ErrorCode::PEER_GONE), "there are no keys to say it under");
-    assert_eq!(couple.web.pairing.stop(couple.now), Err(ApiMisuse::WrongState), "it is over");
+    assert_eq!(couple.web.machine.stop(couple.now), Err(ApiMisuse::WrongState), "it is over");
 }
 
 #[test]
 fn the_digits_are_told_before_message_2_leaves() {
     // req: HSK-098
     let mut couple = Couple::new(38);
-    couple.phone.absent = true;
-    couple.settle();
+    let at = couple.scripted_phone();
     let offer = couple.offer();
-    let at = couple.add_raw(PHONE, SigningKey::from_bytes([1; 32]));
     let context = couple.raw[at].context();
     let (_, message1) = handfast_handshake::pairing::phone::start(&offer, &context, &mut couple.rng).unwrap();
     let (now, mut rng) = (couple.now, couple.rng.clone());
-    couple.web.pairing.handle_bytes(now, &mut rng, message(&message1)[..].into()).unwrap();
-    let first = couple.web.pairing.poll_output();
+    couple.web.machine.handle_bytes(now, &mut rng, message(&message1)[..].into()).unwrap();
+    let first = couple.web.machine.poll_output();
     assert!(matches!(first, Output::Event(Event::Pairing(PairingEvent::CheckCode(_)))), "{first:?}");
-    assert!(matches!(couple.web.pairing.poll_output(), Output::Transmit(_)));
+    assert!(matches!(couple.web.machine.poll_output(), Output::Transmit(_)));
 }
 
 #[test]
@@ -220,15 +225,13 @@ fn of_two_codes_that_get_a_message_1_in_the_same_turn_one_alone_answers() {
     let codes = ShownCodes::default();
     let shown = |seed| Couple::with_codes(seed, &codes);
     let (mut first, mut second, mut third) = (shown(39), shown(40), shown(41));
-    third.phone.absent = true;
-    third.settle();
-    for couple in [&mut first, &mut second] {
+    for couple in [&mut third, &mut first, &mut second] {
         couple.phone.absent = true;
         couple.settle();
     }
     let mut both = [first, second].map(|mut couple| {
+        let at = couple.scripted_phone();
         let offer = couple.offer();
-        let at = couple.add_raw(PHONE, SigningKey::from_bytes([1; 32]));
         let context = couple.raw[at].context();
         let start = handfast_handshake::pairing::phone::start(&offer, &context, &mut couple.rng);
         (couple, message(&start.unwrap().1))
@@ -236,12 +239,12 @@ fn of_two_codes_that_get_a_message_1_in_the_same_turn_one_alone_answers() {
     // Both machines get theirs before the application looks at what either says.
     for (couple, message1) in &mut both {
         let (now, mut rng) = (couple.now, couple.rng.clone());
-        couple.web.pairing.handle_bytes(now, &mut rng, message1[..].into()).unwrap();
+        couple.web.machine.handle_bytes(now, &mut rng, message1[..].into()).unwrap();
     }
     let said = both.map(|(mut couple, _)| {
         let sent = couple.web.sent;
         couple.settle();
-        (couple.web.sent - sent, couple.web.events.clone(), couple.web.ended())
+        (couple.web.sent - sent, couple.web.pairing_events.clone(), couple.web.ended())
     });
     assert!(matches!(said[0], (1, ref events, None) if matches!(events[..], [PairingEvent::CheckCode(_)])));
     assert_eq!(
@@ -251,10 +254,16 @@ fn of_two_codes_that_get_a_message_1_in_the_same_turn_one_alone_answers() {
     // A third code, which no phone has reached, gives way as well, and no other is drawn for them.
     third.run_for(seconds(30));
     assert_eq!(third.web.ended(), Some(ErrorCode::CODE_EXPIRED));
-    assert!(third.web.pairing.offer_text().is_none());
+    assert!(third.web.machine.offer_text().is_none());
     let name = RelayName::parse(NAME).unwrap();
-    let next =
-        Pairing::web(name, crate::couple::claims(), &codes, KeysInUse::none(), third.now, &mut third.rng);
+    let next = Pairing::web(
+        name,
+        handfast_testkit::pairing::claims(),
+        &codes,
+        KeysInUse::none(),
+        third.now,
+        &mut third.rng,
+    );
     assert_eq!(next.err(), Some(ApiMisuse::WrongState));
 }
 
@@ -263,7 +272,7 @@ fn garbage_and_damaged_first_messages_burn_nothing() {
     // req: HSK-013
     let mut couple = Couple::new(7);
     let mut first = true;
-    couple.alter = Box::new(move |role, frame| {
+    couple.alter(move |role, frame| {
         let is_message =
             matches!(RelayFrame::decode(frame.clone()), Ok(RelayFrame::Data { kind: DataKind::PAIRING, .. }));
         if role == PHONE && is_message && std::mem::take(&mut first) {
@@ -274,17 +283,15 @@ fn garbage_and_damaged_first_messages_burn_nothing() {
         vec![frame]
     });
     couple.confirm();
-    assert!(couple.phone.is_linked() && couple.web.is_linked());
+    assert!(couple.are_linked());
 }
 
 #[test]
 fn a_first_message_that_decrypts_and_offers_no_common_version_burns_the_code() {
     // req: HSK-007, HSK-012
     let mut couple = Couple::new(8);
-    couple.phone.absent = true;
-    couple.settle();
+    let at = couple.scripted_phone();
     let offer = couple.offer();
-    let at = couple.add_raw(PHONE, SigningKey::from_bytes([1; 32]));
     let context = couple.raw[at].context();
     let name = RelayName::parse(NAME).unwrap();
     let prologue = signed::pairing_prologue(
@@ -305,7 +312,7 @@ fn a_first_message_that_decrypts_and_offers_no_common_version_burns_the_code() {
     let (_, message1) = state.write_message(&payload).unwrap();
     couple.raw_send(at, message(&message1));
     assert_eq!(couple.web.ended(), Some(ErrorCode::NO_COMMON_VERSION));
-    assert!(couple.web.pairing.offer_text().is_none());
+    assert!(couple.web.machine.offer_text().is_none());
 }
 
 #[test]
@@ -315,22 +322,22 @@ fn a_second_phone_is_refused_while_the_first_pairs() {
     let _ = couple.scan();
     let name = RelayName::parse(NAME).unwrap();
     let second = Pairing::phone(offer, name, KeysInUse::none(), couple.now, &mut couple.rng);
-    let first = std::mem::replace(&mut couple.phone.pairing, second);
-    let socket_of_first = couple.swap_phone_socket(None);
+    let first = std::mem::replace(&mut couple.phone.machine, second);
+    let socket_of_first = couple.phone.socket.take();
     couple.run_for(seconds(1));
     assert_eq!(couple.phone.ended(), Some(ErrorCode::CODE_TAKEN));
     // The first is not disturbed.
-    couple.phone.pairing = first;
-    couple.phone.events = vec![PairingEvent::CheckCodeWanted];
-    let _ = couple.swap_phone_socket(socket_of_first);
+    couple.phone.machine = first;
+    couple.phone.pairing_events = vec![PairingEvent::CheckCodeWanted];
+    couple.phone.socket = socket_of_first;
     couple.confirm();
-    assert!(couple.phone.is_linked() && couple.web.is_linked());
+    assert!(couple.are_linked());
 }
 
 #[test]
 fn a_relay_with_another_name_is_left() {
     // req: RLY-006
-    let mut couple = Couple::at_relay(10, "localhost:1");
+    let mut couple = Couple::at_relay_named(10, "localhost:1");
     couple.settle();
     assert_eq!(couple.phone.ended(), Some(ErrorCode::RELAY_NAME_MISMATCH));
     assert_eq!(couple.web.ended(), Some(ErrorCode::RELAY_NAME_MISMATCH));
@@ -356,7 +363,7 @@ fn every_wait_has_its_end() {
     assert_eq!(couple.phone.ended(), Some(ErrorCode::TIMEOUT));
     // No message 2.
     let mut couple = Couple::new(15);
-    couple.alter = Box::new(|role, frame| if role == WEB && frame[0] == 9 { vec![] } else { vec![frame] });
+    couple.alter(|role, frame| if role == WEB && frame[0] == 9 { vec![] } else { vec![frame] });
     couple.run_for(Duration::from_millis(9_999));
     assert_eq!(couple.phone.ended(), None);
     couple.run_for(seconds(1));
@@ -388,13 +395,13 @@ fn every_wait_has_its_end() {
     // A web that is gone without a word.
     let mut couple = Couple::new(19);
     couple.approve();
-    couple.alter = Box::new(|role, frame| if role == WEB && frame[0] == 9 { vec![] } else { vec![frame] });
+    couple.alter(|role, frame| if role == WEB && frame[0] == 9 { vec![] } else { vec![frame] });
     couple.run_for(seconds(101));
     assert!(couple.phone.ended().is_some());
     // No message 3.
     let mut couple = Couple::new(20);
     let _ = couple.scan();
-    couple.alter = Box::new(|role, frame| if role == PHONE && frame[0] == 9 { vec![] } else { vec![frame] });
+    couple.alter(|role, frame| if role == PHONE && frame[0] == 9 { vec![] } else { vec![frame] });
     couple.run_for(seconds(59));
     couple.phone.absent = false;
     assert_eq!(couple.web.ended(), None);
@@ -427,23 +434,23 @@ fn calls_that_do_not_fit_are_misuse_and_change_nothing() {
     let mut couple = Couple::new(22);
     let (now, mut rng) = (couple.now, couple.rng.clone());
     let wrong = Err(ApiMisuse::WrongState);
-    assert_eq!(couple.phone.pairing.enter_check_code(now, "0000"), wrong);
-    assert_eq!(couple.phone.pairing.approve(now, &mut rng, &couple.account, offering()), wrong);
-    assert_eq!(couple.phone.pairing.enter_confirmation(now, "00"), wrong);
-    assert_eq!(couple.phone.pairing.stop(now), wrong);
-    assert_eq!(couple.web.pairing.enter_confirmation(now, "00"), wrong);
-    assert_eq!(couple.web.pairing.stop(now), wrong);
-    assert_eq!(couple.web.pairing.enter_check_code(now, "0000"), wrong);
+    assert_eq!(couple.phone.machine.enter_check_code(now, "0000"), wrong);
+    assert_eq!(couple.phone.machine.approve(now, &mut rng, &account(), offering()), wrong);
+    assert_eq!(couple.phone.machine.enter_confirmation(now, "00"), wrong);
+    assert_eq!(couple.phone.machine.stop(now), wrong);
+    assert_eq!(couple.web.machine.enter_confirmation(now, "00"), wrong);
+    assert_eq!(couple.web.machine.stop(now), wrong);
+    assert_eq!(couple.web.machine.enter_check_code(now, "0000"), wrong);
     let bytes = bytes::BytesMut::from(&[1_u8][..]);
-    assert_eq!(couple.phone.pairing.handle_bytes(now, &mut rng, bytes), Err(ApiMisuse::NotOpen));
+    assert_eq!(couple.phone.machine.handle_bytes(now, &mut rng, bytes), Err(ApiMisuse::NotOpen));
     let _ = couple.scan();
-    assert_eq!(couple.phone.pairing.approve(now, &mut rng, &couple.account, offering()), wrong);
-    assert_eq!(couple.web.pairing.enter_confirmation(now, "00"), wrong);
-    couple.web.events.truncate(1);
+    assert_eq!(couple.phone.machine.approve(now, &mut rng, &account(), offering()), wrong);
+    assert_eq!(couple.web.machine.enter_confirmation(now, "00"), wrong);
+    couple.web.pairing_events.truncate(1);
     couple.confirm();
-    assert!(couple.phone.is_linked() && couple.web.is_linked());
-    assert_eq!(couple.web.pairing.stop(now), wrong);
-    couple.phone.pairing.refuse(now);
+    assert!(couple.are_linked());
+    assert_eq!(couple.web.machine.stop(now), wrong);
+    couple.phone.machine.refuse(now);
     assert!(couple.phone.has_link(), "a link that is ACTIVE is not refused");
 }
 
@@ -475,7 +482,7 @@ fn the_key_of_a_codes_seat_is_drawn_for_it_and_is_no_key_of_the_link() {
         let mut couple = Couple::new(seed);
         let heard = Rc::new(RefCell::new(Vec::new()));
         let seen = Rc::clone(&heard);
-        couple.alter = Box::new(move |_, frame| {
+        couple.alter(move |_, frame| {
             if let Ok(RelayFrame::Attach(Attach { proof: MailboxProof::Pairing { key }, .. })) =
                 RelayFrame::decode(frame.clone())
             {
@@ -484,7 +491,7 @@ fn the_key_of_a_codes_seat_is_drawn_for_it_and_is_no_key_of_the_link() {
             vec![frame]
         });
         couple.confirm();
-        assert!(couple.phone.is_linked() && couple.web.is_linked());
+        assert!(couple.are_linked());
         let keys = [(PHONE, &couple.phone.disk), (WEB, &couple.web.disk)]
             .map(|(role, disk)| peer_keys(role, disk).unwrap())
             .concat();

@@ -2,18 +2,18 @@
 //!
 //! The other searches of that attacker are in `handshake/src/pairing/attack.rs`. Three of the four digits are compared.
 
-use crate::couple::raw::{check_code, message, pairing_psk};
-use crate::couple::{Couple, NAME, claims};
 use handfast_codec::payload::{Xk1, Xk2};
 use handfast_codec::qr::Offer;
+use handfast_codec::signed;
 use handfast_codec::versions::Versions;
-use handfast_codec::{DeviceRole, RelayName, signed};
-use handfast_handshake::identity::SigningKey;
 use handfast_handshake::noise::{HandshakeRole, HandshakeState, Keys, Pattern};
 use handfast_handshake::pairing::web::Code;
 use handfast_handshake::pairing::{PairingContext, mailbox, phone};
 use handfast_handshake::secret::DhSecret;
-use handfast_session::PairingEvent;
+use handfast_testkit::Couple;
+use handfast_testkit::pairing::claims;
+use handfast_testkit::raw::{check_code, message, pairing_psk};
+use handfast_testkit::relay;
 
 /// How many messages a search tries at most: each fits with one in a thousand.
 const TRIES: u32 = 30_000;
@@ -37,7 +37,7 @@ fn message1(offer: &Offer, context: &PairingContext, draw: u32) -> (HandshakeSta
 
 /// The digits of the phone, which has scanned the attacker's code and read an honest message 2 of the attacker.
 fn digits_of_the_phone(couple: &mut Couple, context: &PairingContext) -> String {
-    let own = Code::generate(RelayName::parse(NAME).unwrap(), &mut couple.rng).unwrap();
+    let own = Code::generate(relay::name(), &mut couple.rng).unwrap();
     let offer = Offer::decode(&own.offer().encode()).unwrap();
     let (victim, message1) = phone::start(&offer, context, &mut couple.rng).unwrap();
     let (page, message2) = own.read_message1(context, &claims(), &message1, &mut couple.rng).unwrap();
@@ -46,21 +46,11 @@ fn digits_of_the_phone(couple: &mut Couple, context: &PairingContext) -> String 
     digits
 }
 
-/// The digits that the page shows now.
-fn shown(couple: &Couple) -> Option<String> {
-    couple.web.events.iter().rev().find_map(|event| match event {
-        PairingEvent::CheckCode(digits) => Some(digits.clone()),
-        _ => None,
-    })
-}
-
 /// Whether the page ends up with showing the last three digits that the phone waits for.
 fn second_message1(seed: u64) -> bool {
     let mut couple = Couple::new(seed);
-    couple.phone.absent = true;
-    couple.settle();
+    let at = couple.scripted_phone();
     let offer = couple.offer();
-    let at = couple.add_raw(DeviceRole::Phone, SigningKey::from_bytes([1; 32]));
     let context = couple.raw[at].context();
     let wanted = digits_of_the_phone(&mut couple, &context);
 
@@ -70,7 +60,7 @@ fn second_message1(seed: u64) -> bool {
     let (_, payload) = state.read_message(couple.raw[at].message()).unwrap();
     let opening = Xk2::decode(&payload).unwrap().opening;
     assert_eq!(
-        shown(&couple),
+        couple.web.digits(),
         Some(check_code(&h1, opening.expose())),
         "the page shows this attempt's digits"
     );
@@ -84,7 +74,7 @@ fn second_message1(seed: u64) -> bool {
     if couple.web.ended().is_some() {
         return false;
     }
-    shown(&couple).is_some_and(|shown| shown[1..] == wanted[1..])
+    couple.web.digits().is_some_and(|shown| shown[1..] == wanted[1..])
 }
 
 #[test]

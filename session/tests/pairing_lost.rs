@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use crate::couple::{Couple, Crash, offering};
-use crate::stored::run_stored;
 use handfast_codec::DeviceRole;
 use handfast_codec::error::ErrorCode;
 use handfast_codec::relay::{DataKind, RelayFrame};
 use handfast_session::LinkStatus;
+use handfast_testkit::host::Crash;
+use handfast_testkit::{Clocked as _, Couple};
 
 const PHONE: DeviceRole = DeviceRole::Phone;
 const WEB: DeviceRole = DeviceRole::Web;
@@ -25,8 +25,7 @@ fn what_depends_on_a_commit_waits_for_it() {
     couple.web.hold = true;
     couple.type_code();
     let sent = couple.phone.sent;
-    couple.phone.pairing.approve(couple.now, &mut couple.rng, &couple.account, offering()).unwrap();
-    couple.settle();
+    couple.say_yes();
     assert_eq!(couple.phone.sent, sent, "message 3 waits");
     couple.release(PHONE);
     couple.phone.hold = true;
@@ -71,11 +70,11 @@ fn a_crash_around_every_commit_leaves_a_link_or_none() {
     ];
     for (n, (role, crash, expected)) in (100..).zip(cases) {
         let mut couple = Couple::new(n);
-        couple.party(role).crash = Some(crash);
+        couple.device(role).crash = Some(crash);
         couple.confirm();
         couple.run_for(seconds(120));
-        assert!(couple.party(role).absent, "{role:?} {crash:?}: the crash came to pass");
-        let survivor = couple.party(!role);
+        assert!(couple.device(role).is_dead(), "{role:?} {crash:?}: the crash came to pass");
+        let survivor = couple.device(!role);
         assert!(
             survivor.is_linked() || survivor.ended().is_some(),
             "{role:?} {crash:?}: the other side knows"
@@ -84,9 +83,9 @@ fn a_crash_around_every_commit_leaves_a_link_or_none() {
             None => assert!(!couple.phone.has_link() && !couple.web.has_link(), "{role:?} {crash:?}"),
             Some(false) => assert!(!couple.web.has_link(), "{role:?} {crash:?}"),
             Some(true) => {
-                let world = run_stored(couple);
-                assert_eq!(world.phone.endpoint.status(), LinkStatus::Active, "{role:?} {crash:?}");
-                assert_eq!(world.web.endpoint.status(), LinkStatus::Active, "{role:?} {crash:?}");
+                let world = couple.run_stored();
+                assert_eq!(world.phone.machine.status(), LinkStatus::Active, "{role:?} {crash:?}");
+                assert_eq!(world.web.machine.status(), LinkStatus::Active, "{role:?} {crash:?}");
             }
         }
     }
@@ -100,20 +99,22 @@ fn a_socket_lost_in_the_middle_ends_the_attempt_and_forgets_no_stored_link() {
         let mut couple = Couple::new(n);
         let _ = couple.scan();
         couple.cut(cut);
+        couple.settle();
         assert_eq!(couple.phone.ended(), Some(ErrorCode::PEER_GONE));
         assert_eq!(couple.web.ended(), Some(ErrorCode::PEER_GONE));
         // While ACCEPT is on its way: the relay drops it, then the socket.
         let mut couple = Couple::new(n + 10);
         couple.approve();
-        couple.alter = Box::new(|role, frame| if role == WEB { vec![] } else { vec![frame] });
+        couple.alter(|role, frame| if role == WEB { vec![] } else { vec![frame] });
         couple.type_number();
         couple.settle();
         couple.cut(cut);
+        couple.settle();
         assert_eq!(couple.phone.ended(), Some(ErrorCode::PEER_GONE));
         assert_eq!(couple.web.ended(), Some(ErrorCode::PEER_GONE));
         assert!(couple.phone.has_link() && couple.web.has_link());
-        let world = run_stored(couple);
-        assert_eq!(world.phone.endpoint.status(), LinkStatus::Active);
+        let world = couple.run_stored();
+        assert_eq!(world.phone.machine.status(), LinkStatus::Active);
     }
 }
 
@@ -123,7 +124,7 @@ fn a_lost_acceptance_or_commit_is_made_good_in_the_link_mailbox() {
     for (n, dropper) in (300..).zip([WEB, PHONE]) {
         let mut couple = Couple::new(n);
         couple.approve();
-        couple.alter = Box::new(move |role, frame| {
+        couple.alter(move |role, frame| {
             let record = matches!(
                 RelayFrame::decode(frame.clone()),
                 Ok(RelayFrame::Data { kind: DataKind::RECORD, .. })
@@ -134,9 +135,9 @@ fn a_lost_acceptance_or_commit_is_made_good_in_the_link_mailbox() {
         couple.run_for(seconds(10));
         let expected = if dropper == WEB { ErrorCode::TIMEOUT } else { ErrorCode::PEER_GONE };
         assert_eq!(couple.web.ended(), Some(expected));
-        let world = run_stored(couple);
-        assert_eq!(world.web.endpoint.status(), LinkStatus::Active);
-        assert_eq!(world.phone.endpoint.status(), LinkStatus::Active);
+        let world = couple.run_stored();
+        assert_eq!(world.web.machine.status(), LinkStatus::Active);
+        assert_eq!(world.phone.machine.status(), LinkStatus::Active);
     }
 }
 
@@ -144,7 +145,7 @@ fn a_lost_acceptance_or_commit_is_made_good_in_the_link_mailbox() {
 fn harmed_accept(answer_lost: bool) -> Couple {
     let mut couple = Couple::new(12);
     couple.approve();
-    couple.alter = Box::new(move |role, frame| {
+    couple.alter(move |role, frame| {
         let mut frame = frame.to_vec();
         let is_data = frame.len() > 100;
         if role == WEB && is_data {

@@ -2,83 +2,73 @@
 
 use std::time::Duration;
 
-use crate::couple::raw::{message, record};
-use crate::couple::{Couple, NAME, offering};
-use bytes::{Bytes, BytesMut};
+use crate::pairing_peers::{Peer, Phone, Web};
+use bytes::BytesMut;
+use handfast_codec::DeviceRole;
 use handfast_codec::error::ErrorCode;
 use handfast_codec::link::{LinkCert, LinkFrame};
 use handfast_codec::relay::{DataKind, RelayFrame};
-use handfast_codec::{DeviceRole, RelayName};
 use handfast_handshake::identity::SigningKey;
-use handfast_handshake::pairing::{mailbox, phone};
-use handfast_handshake::record::{Opener, Sealer};
-use handfast_session::pairing::KeysInUse;
-use handfast_session::{Pairing, PairingEvent};
+use handfast_handshake::pairing::phone;
+use handfast_session::PairingEvent;
+use handfast_testkit::raw::message;
+use handfast_testkit::{Clocked as _, Couple};
 
 const PHONE: DeviceRole = DeviceRole::Phone;
 const WEB: DeviceRole = DeviceRole::Web;
 
-/// A scripted phone whose user has approved, and what it may send next.
-struct ScriptedPhone {
+/// A device and its scripted peer.
+struct Scripted<P> {
     couple: Couple,
-    at: usize,
-    cert: LinkCert,
-    number: String,
-    sealer: Sealer,
-    opener: Opener,
+    peer: P,
 }
 
-impl ScriptedPhone {
-    fn new(seed: u64) -> Self {
-        let mut couple = Couple::new(seed);
-        couple.phone.absent = true;
-        couple.settle();
-        let offer = couple.offer();
-        let at = couple.add_raw(PHONE, SigningKey::from_bytes([1; 32]));
-        let context = couple.raw[at].context();
-        let (state, message1) = phone::start(&offer, &context, &mut couple.rng).unwrap();
-        couple.raw_send(at, message(&message1));
-        let mut state = state.read(couple.raw[at].message()).unwrap();
-        let [PairingEvent::CheckCode(digits)] = &couple.web.events[..] else { panic!("a code is shown") };
-        let code = state.check(digits).unwrap();
-        let (offered, message3) = state.approve(code, &couple.account, offering(), &mut couple.rng).unwrap();
-        couple.raw_send(at, message(&message3));
-        let number = offered.confirmation.to_string();
-        Self { couple, at, cert: offered.cert, number, sealer: offered.sealer, opener: offered.opener }
-    }
-
+impl<P: Peer> Scripted<P> {
     fn send(&mut self, frames: &[LinkFrame]) {
-        let record = record(&mut self.sealer, frames);
-        self.couple.raw_send(self.at, record);
+        self.peer.send_all(&mut self.couple, frames);
     }
 
     fn received(&mut self) -> Vec<LinkFrame> {
-        self.couple.raw[self.at].link_frames(&mut self.opener)
+        self.peer.link_frames(&mut self.couple)
+    }
+}
+
+impl Scripted<Phone> {
+    /// A phone whose user has approved.
+    fn phone(seed: u64) -> Self {
+        let (mut couple, mut peer) = Phone::with_web(seed);
+        peer.message1(&mut couple);
+        peer.message3(&mut couple);
+        Self { couple, peer }
     }
 
-    fn cert(&self) -> LinkFrame {
-        LinkFrame::Cert(self.cert.clone())
+    fn cert(&self) -> LinkCert {
+        self.peer.made_cert()
+    }
+
+    fn type_number(&mut self) {
+        let now = self.couple.now;
+        self.couple.web.machine.enter_confirmation(now, &self.peer.number()).unwrap();
+        self.couple.settle();
     }
 }
 
 #[test]
 fn repeated_link_records_have_the_same_effect_at_the_web() {
     // req: HSK-017
-    let mut phone = ScriptedPhone::new(40);
-    let cert = phone.cert();
+    let mut phone = Scripted::phone(40);
+    let cert = LinkFrame::Cert(phone.cert());
     phone.send(std::slice::from_ref(&cert));
     phone.send(&[cert.clone(), cert.clone()]);
     let asked = phone
         .couple
         .web
-        .events
+        .pairing_events
         .iter()
         .filter(|e| matches!(e, PairingEvent::ConfirmationWanted { .. }))
         .count();
     assert_eq!(asked, 1);
-    let now = phone.couple.now;
-    phone.couple.web.pairing.enter_confirmation(now, &phone.number).unwrap();
-    phone.couple.settle();
+    phone.type_number();
     assert!(matches!(phone.received()[..], [LinkFrame::Accept { .. }]));
     phone.send(&[cert]);
     phone.couple.web.hold = true;
@@ -92,10 +82,10 @@ fn repeated_link_records_have_the_same_effect_at_the_web() {
 #[test]
 fn another_certificate_in_the_place_of_the_first_is_refused() {
     // req: HSK-017
-    let mut phone = ScriptedPhone::new(41);
-    let mut other = phone.cert.clone();
+    let mut phone = Scripted::phone(41);
+    let mut other = phone.cert();
     other.account_name = "Eve".into();
-    let cert = phone.cert();
+    let cert = LinkFrame::Cert(phone.cert());
     phone.send(&[cert]);
     phone.send(&[LinkFrame::Cert(other)]);
     assert_eq!(phone.couple.web.ended(), Some(ErrorCode::UNEXPECTED_MESSAGE));
@@ -105,8 +95,8 @@ fn another_certificate_in_the_place_of_the_first_is_refused() {
 #[test]
 fn a_certificate_that_does_not_hold_is_refused_without_saying_why() {
     // req: CRT-002, ERR-004, ERR-021
-    let mut phone = ScriptedPhone::new(42);
-    let mut other = phone.cert.clone();
+    let mut phone = Scripted::phone(42);
+    let mut other = phone.cert();
     other.serial += 1;
     phone.send(&[LinkFrame::Cert(other)]);
     assert_eq!(phone.couple.web.ended(), Some(ErrorCode::HANDSHAKE_FAILED));
@@ -117,11 +107,11 @@ fn a_certificate_that_does_not_hold_is_refused_without_saying_why() {
 fn link_frames_out_of_turn_end_the_attempt() {
     let accept = LinkFrame::Accept { signature: handfast_codec::ids::Signature::from_bytes([1; 64]) };
     for (seed, frames) in (50..).zip([vec![LinkFrame::Commit], vec![accept.clone()]]) {
-        let mut phone = ScriptedPhone::new(seed);
+        let mut phone = Scripted::phone(seed);
         phone.send(&frames);
         assert_eq!(phone.couple.web.ended(), Some(ErrorCode::UNEXPECTED_MESSAGE));
-        let mut phone = ScriptedPhone::new(seed + 10);
-        let cert = phone.cert();
+        let mut phone = Scripted::phone(seed + 10);
+        let cert = LinkFrame::Cert(phone.cert());
         phone.send(&[cert]);
         phone.send(&frames);
         assert_eq!(phone.couple.web.ended(), Some(ErrorCode::UNEXPECTED_MESSAGE));
@@ -131,17 +121,15 @@ fn link_frames_out_of_turn_end_the_attempt() {
 #[test]
 fn a_close_is_not_answered_and_forgets_a_pending_link() {
     // req: ERR-002
-    let mut phone = ScriptedPhone::new(43);
+    let mut phone = Scripted::phone(43);
     phone.send(&[LinkFrame::Close { code: ErrorCode::REFUSED }]);
     assert_eq!(phone.couple.web.ended(), Some(ErrorCode::REFUSED));
     assert_eq!(phone.received(), []);
 
-    let mut phone = ScriptedPhone::new(44);
-    let cert = phone.cert();
+    let mut phone = Scripted::phone(44);
+    let cert = LinkFrame::Cert(phone.cert());
     phone.send(&[cert]);
-    let now = phone.couple.now;
-    phone.couple.web.pairing.enter_confirmation(now, &phone.number).unwrap();
-    phone.couple.settle();
+    phone.type_number();
     assert!(phone.couple.web.has_link());
     let _ = phone.received();
     phone.send(&[LinkFrame::Close { code: ErrorCode::CODE_EXPIRED }]);
@@ -153,63 +141,35 @@ fn a_close_is_not_answered_and_forgets_a_pending_link() {
 #[test]
 fn handshake_messages_out_of_turn_burn_the_code() {
     // req: HSK-012
-    let mut phone = ScriptedPhone::new(45);
-    phone.couple.raw_send(phone.at, message(&[7; 64]));
+    let mut phone = Scripted::phone(45);
+    phone.peer.garbage(&mut phone.couple, DataKind::PAIRING, 64);
     assert_eq!(phone.couple.web.ended(), Some(ErrorCode::UNEXPECTED_MESSAGE));
 }
 
-/// A scripted web whose code the phone has scanned.
-struct ScriptedWeb {
-    couple: Couple,
-    at: usize,
-    accept: LinkFrame,
-    sealer: Sealer,
-    opener: Opener,
-}
-
-impl ScriptedWeb {
-    /// The phone has sent its certificate, and the web's user typed the number.
-    fn new(seed: u64) -> Self {
-        use handfast_handshake::pairing::web::Code;
-        let mut couple = Couple::new(seed);
-        let name = RelayName::parse(NAME).unwrap();
-        let code = Code::generate(name.clone(), &mut couple.rng).unwrap();
-        couple.web.absent = true;
-        let offer = handfast_codec::qr::Offer::decode(&code.offer().encode()).unwrap();
-        couple.phone.pairing = Pairing::phone(offer, name, KeysInUse::none(), couple.now, &mut couple.rng);
-        let at = couple.add_raw_in(WEB, SigningKey::from_bytes([1; 32]), mailbox(code.offer()));
-        let (context, message1) = (couple.raw[at].context(), couple.raw[at].message().clone());
-        let (state, message2) =
-            code.read_message1(&context, &crate::couple::claims(), &message1, &mut couple.rng).unwrap();
-        couple.raw_send(at, message(&message2));
-        couple.phone.pairing.enter_check_code(couple.now, &state.check_code().to_string()).unwrap();
+impl Scripted<Web> {
+    /// A web whose code the phone has scanned; that has sent its certificate, and the web's user typed the number.
+    fn web(seed: u64) -> Self {
+        let (mut couple, mut peer) = Web::with_phone(seed, false);
+        peer.come(&mut couple);
+        peer.message2(&mut couple);
+        couple.phone.machine.enter_check_code(couple.now, &peer.check_code()).unwrap();
         couple.settle();
-        couple.phone.pairing.approve(couple.now, &mut couple.rng, &couple.account, offering()).unwrap();
-        couple.settle();
-        let message3 = couple.raw[at].message().clone();
-        let (state, sealer, mut opener) = state.read(&message3).unwrap();
-        let frames = couple.raw[at].link_frames(&mut opener);
-        let [LinkFrame::Cert(cert)] = &frames[..] else { panic!("{frames:?}") };
-        let (link, _) = state.read(cert).unwrap().confirm(&couple.number()).unwrap();
-        Self { couple, at, accept: LinkFrame::Accept { signature: link.accept }, sealer, opener }
+        couple.say_yes();
+        assert!(matches!(peer.link_frames(&mut couple)[..], [LinkFrame::Cert(_)]));
+        Self { couple, peer }
     }
 
-    fn send(&mut self, frames: &[LinkFrame]) {
-        let record = record(&mut self.sealer, frames);
-        self.couple.raw_send(self.at, record);
-    }
-
-    fn received(&mut self) -> Vec<LinkFrame> {
-        self.couple.raw[self.at].link_frames(&mut self.opener)
+    fn accept(&self) -> LinkFrame {
+        self.peer.made_accept()
     }
 }
 
 #[test]
 fn a_repeated_acceptance_has_the_same_effect_at_the_phone() {
     // req: HSK-017
-    let mut web = ScriptedWeb::new(60);
+    let mut web = Scripted::web(60);
     web.couple.phone.hold = true;
-    let accept = web.accept.clone();
+    let accept = web.accept();
     web.send(&[accept.clone(), accept.clone()]);
     web.send(&[accept]);
     web.couple.release(PHONE);
@@ -220,7 +180,7 @@ fn a_repeated_acceptance_has_the_same_effect_at_the_phone() {
 #[test]
 fn a_foreign_acceptance_is_refused_and_the_offer_forgotten() {
     // req: CRT-004, ERR-004
-    let mut web = ScriptedWeb::new(61);
+    let mut web = Scripted::web(61);
     let foreign = SigningKey::from_bytes([9; 32]).sign(b"handfast/1 accept");
     web.send(&[LinkFrame::Accept { signature: foreign }]);
     assert_eq!(web.couple.phone.ended(), Some(ErrorCode::HANDSHAKE_FAILED));
@@ -230,9 +190,9 @@ fn a_foreign_acceptance_is_refused_and_the_offer_forgotten() {
 
 #[test]
 fn an_accepted_link_is_not_undone_by_a_close() {
-    let mut web = ScriptedWeb::new(62);
+    let mut web = Scripted::web(62);
     web.couple.phone.hold = true;
-    let accept = web.accept.clone();
+    let accept = web.accept();
     web.send(&[accept, LinkFrame::Close { code: ErrorCode::NOT_CONFIRMED }]);
     web.couple.release(PHONE);
     assert!(web.couple.phone.is_linked());
@@ -245,21 +205,19 @@ fn an_accepted_link_is_not_undone_by_its_relay() {
     let error = RelayFrame::Error { code: ErrorCode::PAIRING_TIME, retry_ms: 0 }.encode();
     // An ERROR, and a PING that ends early.
     for (seed, said) in (66..).zip([&error[..], &[17, 1]]) {
-        let mut web = ScriptedWeb::new(seed);
+        let mut web = Scripted::web(seed);
         web.couple.phone.hold = true;
-        let accept = web.accept.clone();
+        let accept = web.accept();
         web.send(&[accept]);
         web.couple.relay_says(PHONE, said);
         web.couple.release(PHONE);
         assert!(web.couple.phone.is_linked() && web.couple.phone.has_link());
         assert_eq!(web.couple.phone.ended(), None);
 
-        let mut phone = ScriptedPhone::new(seed);
-        let cert = phone.cert();
+        let mut phone = Scripted::phone(seed);
+        let cert = LinkFrame::Cert(phone.cert());
         phone.send(&[cert]);
-        let now = phone.couple.now;
-        phone.couple.web.pairing.enter_confirmation(now, &phone.number).unwrap();
-        phone.couple.settle();
+        phone.type_number();
         phone.couple.web.hold = true;
         phone.send(&[LinkFrame::Commit]);
         phone.couple.relay_says(WEB, said);
@@ -274,16 +232,14 @@ fn nothing_but_an_acceptance_is_taken_by_an_offering_phone() {
     // req: HSK-015
     for (seed, frame) in (63..).zip([LinkFrame::Commit, LinkFrame::Close { code: ErrorCode::NOT_CONFIRMED }])
     {
-        let mut web = ScriptedWeb::new(seed);
+        let mut web = Scripted::web(seed);
         web.send(&[frame]);
         assert!(web.couple.phone.ended().is_some());
         assert!(!web.couple.phone.is_linked() && !web.couple.phone.has_link());
     }
-    let mut web = ScriptedWeb::new(65);
-    let garbage = RelayFrame::Data { kind: DataKind::RECORD, body: Bytes::from_static(b"x") }.encode();
-    web.couple.raw_send(web.at, garbage);
+    let mut web = Scripted::web(65);
+    web.peer.garbage(&mut web.couple, DataKind::RECORD, 1);
     assert_eq!(web.couple.phone.ended(), Some(ErrorCode::BAD_RECORD_SIZE));
-    let _ = message(b"");
 }
 
 /// Hands the page so many forged first messages in one instant, and returns for how many of them it drew a key.
@@ -292,7 +248,7 @@ fn flood(couple: &mut Couple, frames: u32) -> usize {
         let before = couple.rng.get_word_pos();
         let forged = [&number.to_be_bytes()[..], &[9; 200]].concat();
         let frame = BytesMut::from(&*message(&forged));
-        couple.web.pairing.handle_bytes(couple.now, &mut couple.rng, frame).unwrap();
+        couple.web.machine.handle_bytes(couple.now, &mut couple.rng, frame).unwrap();
         couple.rng.get_word_pos() != before
     };
     (0..frames).filter(costs).count()
@@ -302,21 +258,23 @@ fn flood(couple: &mut Couple, frames: u32) -> usize {
 #[test]
 fn forged_first_messages_cost_a_page_eight_keys_and_then_one_a_second() {
     let mut couple = Couple::new(9);
-    couple.phone.absent = true;
-    couple.settle();
-    let at = couple.add_raw(PHONE, SigningKey::from_bytes([1; 32]));
+    let at = couple.scripted_phone();
     assert_eq!(flood(&mut couple, 500), 8);
     for (passed_ms, read) in [(999, 0), (1, 1), (3_500, 3), (500, 1), (60_000, 8)] {
         couple.now = couple.now.plus(Duration::from_millis(passed_ms));
         assert_eq!(flood(&mut couple, 500), read, "after {passed_ms} ms more");
     }
     // The code is as good as ever, a second later.
-    assert!(couple.web.pairing.offer_text().is_some() && couple.web.ended().is_none());
+    assert!(couple.web.machine.offer_text().is_some() && couple.web.ended().is_none());
     couple.now = couple.now.plus(Duration::from_secs(1));
     let (offer, context) = (couple.offer(), couple.raw[at].context());
     let (_, message1) = phone::start(&offer, &context, &mut couple.rng).unwrap();
     couple.raw_send(at, message(&message1));
-    assert!(matches!(couple.web.events[..], [PairingEvent::CheckCode(_)]), "{:?}", couple.web.events);
+    assert!(
+        matches!(couple.web.pairing_events[..], [PairingEvent::CheckCode(_)]),
+        "{:?}",
+        couple.web.pairing_events
+    );
 }
 
 /// A relay that hides that the page of a code has gone, which another phone took.
@@ -338,12 +296,12 @@ fn who_scans_a_code_that_was_taken_waits_ten_seconds_whatever_the_relay_hides() 
 // req: RLY-122
 #[test]
 fn who_scans_a_used_code_is_told_at_once() {
-    let mut scripted = ScriptedPhone::new(11);
+    let mut scripted = Scripted::phone(11);
     let couple = &mut scripted.couple;
-    couple.raw_close(scripted.at);
-    assert!(couple.web.pairing.is_over(), "the code is burnt");
+    scripted.peer.leave(couple);
+    assert!(couple.web.machine.is_over(), "the code is burnt");
     couple.phone.absent = false;
-    couple.phone.pairing.probe(couple.now);
+    couple.phone.machine.probe(couple.now);
     couple.run_for(Duration::from_millis(100));
     assert_eq!(couple.phone.ended(), Some(ErrorCode::CODE_TAKEN));
 }

@@ -3,7 +3,6 @@
 use std::fmt::Debug;
 use std::time::Duration;
 
-use crate::couple::{Couple, Party, offering};
 use crate::pairing_peers::by_hand::Fault;
 use crate::pairing_peers::{Peer, Phone, Web};
 use handfast_codec::DeviceRole;
@@ -13,6 +12,8 @@ use handfast_codec::relay::{DataKind, RelayFrame};
 use handfast_conformance::state::table;
 use handfast_handshake::identity::SigningKey;
 use handfast_session::PairingEvent;
+use handfast_testkit::pairing::{Party, account, offering};
+use handfast_testkit::{Clocked as _, Couple};
 
 const PHONE: DeviceRole = DeviceRole::Phone;
 const WEB: DeviceRole = DeviceRole::Web;
@@ -65,7 +66,7 @@ impl<P: Peer> Case<P> {
     }
 
     fn party(&mut self) -> &mut Party {
-        self.couple.party(self.role)
+        self.couple.device(self.role)
     }
 
     fn note<T: Debug, E: Debug>(&mut self, done: &Result<T, E>) {
@@ -79,7 +80,7 @@ impl<P: Peer> Case<P> {
         if std::mem::take(&mut self.misused) {
             says.push("MISUSE".to_owned());
         }
-        let (commits, events) = (self.party().commits, self.party().events.clone());
+        let (commits, events) = (self.party().commits, self.party().pairing_events.clone());
         if commits > self.commits {
             says.push("STORED".to_owned());
         }
@@ -181,12 +182,12 @@ impl Case<Web> {
             "MESSAGE_2" => self.peer.message2(&mut self.couple),
             "CODE" => {
                 let digits = self.peer.check_code();
-                let done = self.couple.phone.pairing.enter_check_code(now, &digits);
+                let done = self.couple.phone.machine.enter_check_code(now, &digits);
                 self.note(&done);
             }
             "CODE_WRONG" => {
                 let wrong = self.wrong_code();
-                let done = self.couple.phone.pairing.enter_check_code(now, &wrong);
+                let done = self.couple.phone.machine.enter_check_code(now, &wrong);
                 self.note(&done);
             }
             "CODE_WRONG_THIRD" => {
@@ -199,12 +200,12 @@ impl Case<Web> {
                 self.misused |= was_misused;
             }
             "APPROVE" => {
-                let Couple { phone, rng, account, .. } = &mut self.couple;
-                let done = phone.pairing.approve(now, rng, account, offering());
+                let Couple { phone, rng, .. } = &mut self.couple;
+                let done = phone.machine.approve(now, rng, &account(), offering());
                 self.note(&done);
             }
             "REFUSE" => {
-                self.couple.phone.pairing.refuse(now);
+                self.couple.phone.machine.refuse(now);
                 self.couple.settle();
             }
             "ACCEPT" => self.peer.accept(&mut self.couple),
@@ -237,7 +238,7 @@ impl Case<Web> {
 
     /// The state, as it shows in what the phone takes.
     fn state(&mut self) -> &'static str {
-        if self.couple.phone.pairing.is_over() {
+        if self.couple.phone.machine.is_over() {
             return "OVER";
         }
         match self.couple.phone.commits {
@@ -246,11 +247,11 @@ impl Case<Web> {
             _ => return "ACTIVE",
         }
         let now = self.couple.now;
-        if self.couple.phone.pairing.enter_check_code(now, "none").is_ok() {
+        if self.couple.phone.machine.enter_check_code(now, "none").is_ok() {
             return "AWAIT_CODE";
         }
-        let Couple { phone, rng, account, .. } = &mut self.couple;
-        if phone.pairing.approve(now, rng, account, offering()).is_ok() {
+        let Couple { phone, rng, .. } = &mut self.couple;
+        if phone.machine.approve(now, rng, &account(), offering()).is_ok() {
             return "AWAIT_USER";
         }
         if self.peer.got(&self.couple, DataKind::PAIRING) > 0 { "AWAIT_MESSAGE_2" } else { "AWAIT_PEER" }
@@ -305,11 +306,11 @@ impl Case<Phone> {
             "NUMBER" | "NUMBER_WRONG" => {
                 let right: u8 = self.peer.number().parse().unwrap_or(0);
                 let typed = format!("{:02}", (right + u8::from(event == "NUMBER_WRONG")) % 100);
-                let done = self.couple.web.pairing.enter_confirmation(now, &typed);
+                let done = self.couple.web.machine.enter_confirmation(now, &typed);
                 self.note(&done);
             }
             "NO" => {
-                let done = self.couple.web.pairing.stop(now);
+                let done = self.couple.web.machine.stop(now);
                 self.note(&done);
             }
             event => match Fault::of(event) {
@@ -320,10 +321,10 @@ impl Case<Phone> {
     }
 
     fn state(&mut self) -> &'static str {
-        if self.couple.web.pairing.is_over() {
+        if self.couple.web.machine.is_over() {
             return "OVER";
         }
-        if !self.couple.web.pairing.is_frozen() {
+        if !self.couple.web.machine.is_frozen() {
             return "SHOWN";
         }
         match self.couple.web.commits {
@@ -332,12 +333,12 @@ impl Case<Phone> {
             _ => return "ACTIVE",
         }
         let now = self.couple.now;
-        if self.couple.web.pairing.enter_confirmation(now, "none").is_ok() {
+        if self.couple.web.machine.enter_confirmation(now, "none").is_ok() {
             return "AWAIT_USER";
         }
         // Only who has record keys minds a record that does not open.
         self.act("RECORD_BAD");
-        if self.couple.web.pairing.is_over() { "AWAIT_CERT" } else { "AWAIT_MESSAGE_3" }
+        if self.couple.web.machine.is_over() { "AWAIT_CERT" } else { "AWAIT_MESSAGE_3" }
     }
 }
 

@@ -3,10 +3,6 @@
 
 use std::time::Duration;
 
-use crate::world::World;
-use crate::world::commands;
-use crate::world::device::Disk;
-use crate::world::evil::Evil;
 use bytes::Bytes;
 use handfast_codec::frame::Frame;
 use handfast_codec::ids::AttachmentId;
@@ -18,9 +14,13 @@ use handfast_codec::role::DeviceRole;
 use handfast_codec::{ErrorCode, Versions};
 use handfast_session::resume::{ResetReason, Verdict};
 use handfast_session::{Event, Repeat};
+use handfast_testkit::account::Disk;
+use handfast_testkit::commands;
+use handfast_testkit::evil::Evil;
+use handfast_testkit::relay::SocketId;
+use handfast_testkit::{Clocked as _, World};
 use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::SeedableRng;
-use reference_relay::core::SocketId;
 
 const WEB: DeviceRole = DeviceRole::Web;
 const PHONE: DeviceRole = DeviceRole::Phone;
@@ -41,7 +41,7 @@ fn texts(effects: &[(u64, Vec<u8>)]) -> Vec<&str> {
 /// Nobody holds anything any more.
 fn settle(world: &mut World) {
     world.run_until("settled", 5 * MINUTE, |w| {
-        [&w.web, &w.phone].into_iter().all(|device| device.endpoint.outbox_len() == (0, 0))
+        [&w.web, &w.phone].into_iter().all(|device| device.machine.outbox_len() == (0, 0))
     });
 }
 
@@ -132,11 +132,11 @@ fn a_phone_put_back_from_every_commit_doubles_nothing_and_runs_what_is_held() {
         settle(&mut world);
         let Some(old) = world.phone.copy.take() else { break };
         // Held by the web while the phone loses what it had.
-        world.filter = Box::new(|_, _| false);
+        world.filter(|_, _| false);
         send(&mut world, "held");
         world.web.events.clear();
         put_back(&mut world, PHONE, *old);
-        world.filter = Box::new(|_, _| true);
+        world.unfilter();
         world.cut(WEB);
         settle(&mut world);
         send(&mut world, "after");
@@ -174,12 +174,12 @@ fn both_are_told_also_when_the_connection_that_showed_it_is_lost() {
             }
             put_back(&mut world, role, old);
             let mut left = frames;
-            world.filter = Box::new(move |_, _| {
+            world.filter(move |_, _| {
                 left -= i32::from(left > 0);
                 left > 0
             });
             world.run_for(Duration::from_secs(1));
-            world.filter = Box::new(|_, _| true);
+            world.unfilter();
             world.cut(WEB);
             world.run_until_live();
             send(&mut world, "after");
@@ -231,7 +231,7 @@ fn a_web_whose_command_may_be_forgotten_ends_the_connection_and_keeps_it() {
     for (from, code) in [(1, None), (2, Some(ErrorCode::COMMANDS_FORGOTTEN))] {
         let evil = holder(known(7, from));
         assert_eq!(evil.failure(), code);
-        assert_eq!(evil.device.endpoint.outbox_len().0, 1, "it is held, and can be shown");
+        assert_eq!(evil.device.machine.outbox_len().0, 1, "it is held, and can be shown");
         assert_eq!(evil.heard.contains(&Frame::WebBack), code.is_none());
     }
 }
@@ -306,7 +306,7 @@ fn another_key_under_a_known_number_is_another_command_up_to_1024_of_them() {
 fn a_command_that_only_reads_is_run_again() {
     // req: RES-028
     let mut evil = Evil::against(PHONE);
-    evil.device.repeat = Repeat::Run;
+    evil.device.app.repeat = Some(Repeat::Run);
     let message = |seq| Frame::Msg { seq, part: 0, last: 0, body: commands::command(1, 1, b"read") };
     evil.send(&[message(1)]);
     evil.send(&[message(2)]);
@@ -342,7 +342,7 @@ fn an_older_phone_is_told_that_it_needs_an_update_and_nothing_is_lost() {
     evil.connect(false);
     assert_eq!(evil.failure(), Some(ErrorCode::NO_COMMON_VERSION));
     assert_eq!(evil.heard.len(), 1, "the confirm says that alone: {:?}", evil.heard);
-    assert_eq!(evil.device.endpoint.outbox_len().0, 1);
+    assert_eq!(evil.device.machine.outbox_len().0, 1);
     evil.asked.clear();
     evil.wait(Duration::from_secs(59));
     // The relay is there.

@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use crate::world::evil::Evil;
 use bytes::Bytes;
 use handfast_codec::DeviceRole;
 use handfast_codec::frame::Frame;
@@ -11,6 +10,7 @@ use handfast_codec::relay::{DataKind, RECORD_HEADER, RelayFrame};
 use handfast_conformance::state::table;
 use handfast_handshake::secret::Psk;
 use handfast_session::LinkStatus;
+use handfast_testkit::evil::Evil;
 
 /// A phone, and what its slots should hold.
 struct Walk {
@@ -144,7 +144,7 @@ impl Walk {
         let keys: Vec<u8> = slots.flat_map(|psk| psk.expose().to_vec()).collect();
         assert_eq!(row[..8], self.last_try.to_be_bytes(), "the last try");
         assert!(row[8..] == keys[..], "the slots");
-        match (self.evil.device.endpoint.status(), &self.candidate) {
+        match (self.evil.device.machine.status(), &self.candidate) {
             (LinkStatus::Suspended, _) => "SUSPENDED",
             (_, None) => "ONE",
             (_, Some(_)) => "TWO",

@@ -3,8 +3,6 @@
 
 use std::time::Duration;
 
-use crate::world::commands;
-use crate::world::evil::Evil;
 use bytes::{Bytes, BytesMut};
 use handfast_codec::frame::{Collection, Frame, Items, OpenKind};
 use handfast_codec::ids::Signature;
@@ -13,6 +11,8 @@ use handfast_codec::relay::RECORD_HEADER;
 use handfast_codec::{DeviceRole, ErrorCode};
 use handfast_handshake::secret::Psk;
 use handfast_session::{Event, Repeat, SendRefused, StreamEnd};
+use handfast_testkit::commands;
+use handfast_testkit::evil::Evil;
 
 fn against_phone(frames: &[Frame]) -> Evil {
     let mut evil = Evil::against(DeviceRole::Phone);
@@ -91,7 +91,7 @@ fn an_ack_of_the_future_ends_the_session_and_empties_nothing() {
     evil.listen();
     evil.send(&[Frame::Ack { durable: 2, cursors: vec![] }]);
     assert_eq!(evil.failure(), Some(ErrorCode::ACK_FUTURE));
-    assert_eq!(evil.device.endpoint.outbox_len().0, 1);
+    assert_eq!(evil.device.machine.outbox_len().0, 1);
     let max = Frame::Ack { durable: (1 << 62) - 1, cursors: vec![] };
     assert_eq!(against_web(&[max]).failure(), Some(ErrorCode::ACK_FUTURE));
 }
@@ -170,7 +170,7 @@ fn delta(from: u64, to: u64, part: u8, last: u8) -> Frame {
 
 fn subscribed() -> Evil {
     let mut evil = Evil::against(DeviceRole::Web);
-    evil.device.endpoint.subscribe(evil.now, collection(0)).unwrap();
+    evil.device.machine.subscribe(evil.now, collection(0)).unwrap();
     evil.listen();
     evil
 }
@@ -224,7 +224,7 @@ fn the_seventeenth_stream_is_stopped_and_the_others_live() {
     let evil = against_phone(&frames);
     assert_eq!(evil.failure(), None);
     assert!(evil.heard.contains(&Frame::Stop { id: 32, code: ErrorCode::TOO_MANY_STREAMS }));
-    assert_eq!(evil.device.endpoint.streams().len(), 16);
+    assert_eq!(evil.device.machine.streams().len(), 16);
 }
 
 #[test]
@@ -256,7 +256,7 @@ fn frames_for_a_closed_stream_are_ignored() {
         Frame::Stop { id: 0, code: ErrorCode::CANCELLED },
     ]);
     assert_eq!(evil.failure(), None);
-    let ended: Vec<StreamEnd> = evil.device.ended.iter().map(|(_, end)| *end).collect();
+    let ended: Vec<StreamEnd> = evil.device.app.ended.iter().map(|(_, end)| *end).collect();
     assert_eq!(ended, [StreamEnd::Stopped(ErrorCode::CANCELLED)]);
 }
 
@@ -393,11 +393,11 @@ fn a_verb_of_the_other_role_is_refused_without_effect() {
     let mut evil = Evil::against(DeviceRole::Phone);
     let now = evil.now;
     assert!(matches!(
-        evil.device.endpoint.send(now, commands::key(1), &Bytes::new()),
+        evil.device.machine.send(now, commands::key(1), &Bytes::new()),
         Err(SendRefused::Misuse(_))
     ));
-    assert!(evil.device.endpoint.subscribe(now, collection(0)).is_err());
-    assert!(evil.device.endpoint.answer(now, commands::key(1), &Bytes::new(), Repeat::Answer).is_err());
-    assert!(evil.device.endpoint.stream_supply(now, 0, 0, Bytes::new(), None).is_err());
-    assert!(evil.device.endpoint.stream_durable(now, 0, 0).is_err());
+    assert!(evil.device.machine.subscribe(now, collection(0)).is_err());
+    assert!(evil.device.machine.answer(now, commands::key(1), &Bytes::new(), Repeat::Answer).is_err());
+    assert!(evil.device.machine.stream_supply(now, 0, 0, Bytes::new(), None).is_err());
+    assert!(evil.device.machine.stream_durable(now, 0, 0).is_err());
 }

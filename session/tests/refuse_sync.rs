@@ -1,10 +1,10 @@
 //! What a peer may not do on the sync lane (spec, delivery, *Sync*).
 
-use crate::world::evil::Evil;
 use bytes::Bytes;
 use handfast_codec::frame::{Collection, Frame, Items, PageCursor};
 use handfast_codec::limits::{DELTA_UNACKED_LEN_MAX, SUBSCRIPTIONS_MAX, SYNC_ANSWERS_MAX};
 use handfast_codec::{DeviceRole, ErrorCode};
+use handfast_testkit::evil::Evil;
 
 fn collection(n: usize) -> Collection {
     Collection::new(&[u8::try_from(n).unwrap()]).unwrap()
@@ -19,7 +19,7 @@ fn against_phone(frames: &[Frame]) -> Evil {
 /// A web that has subscribed to collection 0, with an evil phone.
 fn subscribed() -> Evil {
     let mut evil = Evil::against(DeviceRole::Web);
-    evil.device.endpoint.subscribe(evil.now, collection(0)).unwrap();
+    evil.device.machine.subscribe(evil.now, collection(0)).unwrap();
     evil.listen();
     evil
 }
@@ -130,7 +130,7 @@ fn a_delta_below_what_a_ping_told_is_a_gap() {
 fn what_is_left_may_still_arrive_until_the_answer() {
     // req: SYN-011, SYN-023
     let mut evil = subscribed();
-    evil.device.endpoint.leave(evil.now, collection(0)).unwrap();
+    evil.device.machine.leave(evil.now, collection(0)).unwrap();
     evil.listen();
     assert!(evil.heard.contains(&leave(0)));
     evil.send(&[delta(0, 5), delta(77, 78), digest(3), required(), page(b"x", b"", 1)]);

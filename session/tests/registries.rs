@@ -1,17 +1,17 @@
 //! A pending link's connection: which records hold link frames is the same on both sides, whatever is committed by then.
 
-use crate::world::evil::Evil;
 use bytes::Bytes;
 use handfast_codec::error::ErrorCode;
 use handfast_codec::frame::Frame;
 use handfast_codec::ids::Signature;
 use handfast_codec::link::LinkFrame;
 use handfast_session::{Event, LinkStatus};
+use handfast_testkit::evil::Evil;
 
 /// What a phone may send at once after `LINK_COMMIT`. In the registry of link records PING is `LINK_CERT`, MSG is
 /// `LINK_COMMIT`, and the others are unknown.
 fn first_frames() -> [Frame; 5] {
-    let result = crate::world::commands::result(1, Some(b"r"));
+    let result = handfast_testkit::commands::result(1, Some(b"r"));
     [
         Frame::Ping { id: 1, rev: 0 },
         Frame::Msg { seq: 1, part: 0, last: 0, body: result },
@@ -38,7 +38,7 @@ fn what_follows_link_commit_holds_frames_though_active_is_not_stored_yet() {
         evil.give_frames(&[Frame::Ping { id: 77, rev: 0 }]);
         evil.listen();
         assert!(failures(&evil).is_empty(), "{frame:?}: {:?}", failures(&evil));
-        assert_eq!(evil.device.endpoint.status(), LinkStatus::Active);
+        assert_eq!(evil.device.machine.status(), LinkStatus::Active);
         assert!(evil.heard.contains(&Frame::Pong { id: 77 }), "{frame:?}: {:?}", evil.heard);
     }
 }
@@ -47,7 +47,7 @@ fn what_follows_link_commit_holds_frames_though_active_is_not_stored_yet() {
 #[test]
 fn a_pending_web_sends_nothing_before_active_is_stored() {
     let mut evil = Evil::before_commit();
-    evil.device.commits_left = Some(0);
+    evil.device.paused = true;
     evil.give_link(&[LinkFrame::Commit]);
     evil.give_frames(&[Frame::Ping { id: 77, rev: 0 }]);
     evil.listen();
@@ -62,7 +62,7 @@ fn before_link_commit_a_record_of_frames_is_refused() {
         evil.give_frames(std::slice::from_ref(&frame));
         evil.listen();
         assert!(matches!(failures(&evil).as_slice(), [Event::Failed(_)]), "{frame:?}");
-        assert_eq!(evil.device.endpoint.status(), LinkStatus::Pending, "{frame:?}");
+        assert_eq!(evil.device.machine.status(), LinkStatus::Pending, "{frame:?}");
     }
 }
 
@@ -75,7 +75,7 @@ fn a_web_that_is_refused_by_link_close_says_why_and_stays_pending() {
         evil.listen();
         assert_eq!(failures(&evil), [&Event::Closed(code)]);
         assert!(evil.heard.is_empty(), "a close is not answered");
-        assert_eq!(evil.device.endpoint.status(), LinkStatus::Pending);
+        assert_eq!(evil.device.machine.status(), LinkStatus::Pending);
     }
 }
 

@@ -1,11 +1,11 @@
 //! Where frames stand in records means nothing: any placing gives the same events and effects.
 
-use crate::world::commands;
-use crate::world::evil::Evil;
 use bytes::Bytes;
 use handfast_codec::DeviceRole;
 use handfast_codec::frame::{Collection, Frame, OpenKind};
 use handfast_session::Event;
+use handfast_testkit::commands;
+use handfast_testkit::evil::Evil;
 use proptest::prelude::*;
 
 /// What an honest web may send, by a choice and the numbers that count up.
@@ -57,7 +57,7 @@ fn outcome(frames: &[Frame], cuts: &[bool]) -> Outcome {
         .iter()
         .filter(|e| !matches!(e, Event::DeltaWanted { .. } | Event::DigestWanted { .. }))
         .cloned();
-    (events.collect(), evil.device.disk.effects.clone(), evil.device.endpoint.streams().len())
+    (events.collect(), evil.device.disk.effects.clone(), evil.device.machine.streams().len())
 }
 
 proptest! {

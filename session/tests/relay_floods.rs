@@ -2,13 +2,13 @@
 
 use core::time::Duration;
 
-use crate::world::World;
 use bytes::{Bytes, BytesMut};
 use handfast_codec::DeviceRole;
 use handfast_codec::error::ErrorCode;
 use handfast_codec::limits::{RELAY_DATA_MAX, RELAY_FRAMES_MAX};
 use handfast_codec::relay::{DataKind, Peer, RelayFrame};
 use handfast_session::Event;
+use handfast_testkit::{Clocked as _, World};
 use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::SeedableRng;
 
@@ -104,7 +104,7 @@ fn a_socket_is_closed_at_the_stray_data_past_the_most_of_a_second() {
         for (what, frame) in strays() {
             let mut world = World::linked(14);
             // Nothing of the other side arrives, so that there is no connection.
-            world.filter = Box::new(|_, bytes| handfast_codec::relay::data_kind(bytes).is_none());
+            world.filter(|_, bytes| handfast_codec::relay::data_kind(bytes).is_none());
             world.run_for(SECOND * 3);
             let mut rng = ChaCha20Rng::seed_from_u64(14);
             for spaced in [SECOND, ALMOST] {

@@ -5,15 +5,15 @@ use std::collections::VecDeque;
 use std::rc::Rc;
 use std::time::Duration;
 
-use crate::world::World;
-use crate::world::commands;
-use crate::world::device::set_counters;
-use crate::world::evil::Evil;
 use bytes::Bytes;
 use handfast_codec::frame::Frame;
 use handfast_codec::{DeviceRole, ErrorCode};
 use handfast_session::resume::Verdict;
 use handfast_session::{Event, LinkState};
+use handfast_testkit::account::set_counters;
+use handfast_testkit::commands;
+use handfast_testkit::evil::Evil;
+use handfast_testkit::{Clocked as _, World};
 use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 
@@ -32,7 +32,7 @@ fn send(world: &mut World, n: usize) {
 fn settled(world: &mut World, n: usize) {
     world.run_until("settled", 30 * MINUTE, |w| {
         w.web.disk.effects.len() >= n
-            && [&w.web, &w.phone].into_iter().all(|d| d.endpoint.outbox_len() == (0, 0))
+            && [&w.web, &w.phone].into_iter().all(|d| d.machine.outbox_len() == (0, 0))
     });
     let bodies = |effects: &[(u64, Vec<u8>)]| -> Vec<String> {
         effects.iter().map(|(_, body)| String::from_utf8(body.clone()).unwrap()).collect()
@@ -42,12 +42,12 @@ fn settled(world: &mut World, n: usize) {
     assert_eq!(bodies(&world.web.disk.effects), asked.iter().map(|t| format!("did {t}")).collect::<Vec<_>>());
 }
 
-fn frames_until(budget: usize) -> crate::world::Filter {
+fn frames_until(budget: usize) -> impl FnMut(DeviceRole, &[u8]) -> bool {
     let mut left = budget;
-    Box::new(move |_, _| {
+    move |_, _| {
         left = left.saturating_sub(1);
         left > 0
-    })
+    }
 }
 
 #[test]
@@ -58,9 +58,9 @@ fn re01_messages_are_neither_doubled_nor_lost_over_five_hundred_cuts() {
     for n in 0..500 {
         send(&mut world, n);
         // The wire dies after a few frames of either side, in the middle of whatever is under way.
-        world.filter = frames_until(usize::try_from(rng.next_u32() % 24).unwrap());
+        world.filter(frames_until(usize::try_from(rng.next_u32() % 24).unwrap()));
         world.run_for(Duration::from_millis(u64::from(rng.next_u32() % 3_000)));
-        world.filter = Box::new(|_, _| true);
+        world.unfilter();
         world.cut(ROLES[usize::try_from(rng.next_u32() % 2).unwrap()]);
     }
     settled(&mut world, 500);
@@ -71,10 +71,10 @@ fn re02_a_cut_before_or_after_every_frame_leaves_the_acknowledgements_right() {
     // req: RES-002
     for cut in 1..40 {
         let mut world = World::live(102);
-        world.filter = frames_until(cut);
+        world.filter(frames_until(cut));
         (0..4).for_each(|n| send(&mut world, n));
         world.run_for(Duration::from_secs(1));
-        world.filter = Box::new(|_, _| true);
+        world.unfilter();
         world.cut(DeviceRole::Web);
         settled(&mut world, 4);
     }
@@ -121,7 +121,7 @@ fn re04_an_ack_that_goes_back_is_ignored_and_one_of_the_future_is_not() {
     let ack = |durable| Frame::Ack { durable, cursors: vec![] };
     for (durable, held) in [(2, 1), (1, 1), (0, 1), (2, 1), (3, 0)] {
         evil.send(&[ack(durable)]);
-        assert_eq!((evil.failure(), evil.device.endpoint.outbox_len().0), (None, held), "ACK {durable}");
+        assert_eq!((evil.failure(), evil.device.machine.outbox_len().0), (None, held), "ACK {durable}");
     }
     evil.send(&[ack(4)]);
     assert_eq!(evil.failure(), Some(ErrorCode::ACK_FUTURE));
@@ -149,7 +149,7 @@ fn re05_frames_of_the_old_connection_change_nothing_in_the_new_one() {
     let mut world = World::live(105);
     let old = Rc::new(RefCell::new(Vec::new()));
     let kept = Rc::clone(&old);
-    world.filter = Box::new(move |role, bytes| {
+    world.filter(move |role, bytes| {
         if role == DeviceRole::Web && bytes.first() == Some(&DATA) {
             kept.borrow_mut().push(Bytes::copy_from_slice(bytes));
         }
@@ -157,7 +157,7 @@ fn re05_frames_of_the_old_connection_change_nothing_in_the_new_one() {
     });
     (0..3).for_each(|n| send(&mut world, n));
     world.run_for(Duration::from_secs(1));
-    world.filter = Box::new(|_, _| true);
+    world.unfilter();
     world.cut(DeviceRole::Web);
     world.run_until_live();
     send(&mut world, 3);
@@ -167,7 +167,7 @@ fn re05_frames_of_the_old_connection_change_nothing_in_the_new_one() {
             let now = world.now;
             world.relay.handle_frame(now, socket, frame);
         }
-        let _ = world.settle();
+        world.settle();
     }
     settled(&mut world, 4);
 }
@@ -197,15 +197,15 @@ fn re07_connections_without_end_leave_nothing_behind() {
 fn re08_what_happens_while_apart_arrives_however_long_it_was() {
     for (seed, apart) in (0..).zip([100, 1_000, 60_000, 600_000, 86_400_000]) {
         let mut world = World::linked(1_080 + seed);
-        world.web.want_collections = vec![b"a".to_vec()];
+        world.web.app.want_collections = vec![b"a".to_vec()];
         world.run_until_live();
-        world.filter = Box::new(|_, _| false);
+        world.filter(|_, _| false);
         world.cut(DeviceRole::Web);
         let now = world.now;
         send(&mut world, 0);
         world.phone.add_row(now, b"a", b"while apart");
         world.run_for(Duration::from_millis(apart));
-        world.filter = Box::new(|_, _| true);
+        world.unfilter();
         settled(&mut world, 1);
         world.run_until("the row", MINUTE, |w| w.web.disk.rows.len() == 1);
     }
@@ -216,7 +216,7 @@ fn re09_attempts_that_nobody_answers_become_no_storm() {
     let mut world = World::linked(109);
     let count = Rc::new(RefCell::new(0));
     let counted = Rc::clone(&count);
-    world.filter = Box::new(move |role, bytes| {
+    world.filter(move |role, bytes| {
         if bytes.starts_with(&MESSAGE_1) {
             *counted.borrow_mut() += 1;
         }
@@ -236,14 +236,14 @@ fn re10_a_connection_whose_first_answers_are_lost_is_left_in_time() {
         let mut world = World::linked(110);
         // A socket that carries nothing more after the first frames of one side, and does not close.
         let mut left = frames;
-        world.filter = Box::new(move |from, bytes| {
+        world.filter(move |from, bytes| {
             if from == role && bytes.first() == Some(&DATA) {
                 left -= i32::from(left > 0);
             }
             left > 0 || from != role || bytes.first() != Some(&DATA)
         });
         world.run_for(Duration::from_secs(30));
-        world.filter = Box::new(|_, _| true);
+        world.unfilter();
         let states = |w: &World| [w.phone.state, w.web.state] == [Some(LinkState::Live); 2];
         // 60 s without a word, 10 s for the probe, at most 60 s before the next attempt and 10 s for it.
         world.run_until("live", Duration::from_secs(140), |w| states(w));
@@ -260,7 +260,7 @@ fn re11_a_relay_that_drops_doubles_and_reorders_delays_and_nothing_else() {
     let holds = Rc::clone(&held);
     let hurt = Rc::new(RefCell::new(0));
     let hurts = Rc::clone(&hurt);
-    world.filter = Box::new(move |role, bytes| {
+    world.filter(move |role, bytes| {
         if bytes.first() != Some(&DATA) {
             return true;
         }
@@ -290,7 +290,7 @@ fn re11_a_relay_that_drops_doubles_and_reorders_delays_and_nothing_else() {
             world.relay.handle_frame(now, socket, frame);
         }
     }
-    world.filter = Box::new(|_, _| true);
+    world.unfilter();
     settled(&mut world, 200);
     assert!(*hurt.borrow() > 30, "only {} frames were hurt", hurt.borrow());
 }

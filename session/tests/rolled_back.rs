@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use crate::world::World;
 use bytes::Bytes;
 use handfast_codec::role::DeviceRole;
 use handfast_session::Event;
 use handfast_session::resume::{ResetReason, Verdict};
+use handfast_testkit::{Clocked as _, World};
 
 /// The try of a message 1, and the verdict with the next psk.
 const COMMITS_OF_A_RETURN: usize = 2;
@@ -21,7 +21,7 @@ fn send(world: &mut World, text: &'static str) {
 fn ran(world: &mut World, texts: &[&str]) {
     world.run_until("settled", 5 * MINUTE, |w| {
         w.phone.disk.effects.len() >= texts.len()
-            && [&w.web, &w.phone].into_iter().all(|d| d.endpoint.outbox_len() == (0, 0))
+            && [&w.web, &w.phone].into_iter().all(|d| d.machine.outbox_len() == (0, 0))
     });
     let bodies: Vec<_> = world.phone.disk.effects.iter().map(|(_, body)| body.as_slice()).collect();
     assert_eq!(bodies, texts.iter().map(|text| text.as_bytes()).collect::<Vec<_>>());
@@ -33,10 +33,10 @@ fn a_command_whose_result_was_forgotten_is_asked_again_and_not_run_again() {
     let mut world = World::live(61);
     send(&mut world, "first");
     // The phone runs it, and nothing of what it says arrives.
-    world.filter = Box::new(|role, _| role == DeviceRole::Web);
+    world.filter(|role, _| role == DeviceRole::Web);
     world.run_for(Duration::from_secs(1));
     assert_eq!(world.phone.disk.effects.len(), 1);
-    world.filter = Box::new(|_, _| true);
+    world.unfilter();
     world.cut(DeviceRole::Web);
     // The web knows from the resume block that the phone has it, and has no result yet.
     world.web.copy_at = Some(world.web.commits + COMMITS_OF_A_RETURN);

@@ -4,9 +4,6 @@ use std::cell::RefCell;
 use std::rc::Rc;
 use std::time::Duration;
 
-use crate::world::World;
-use crate::world::commands;
-use crate::world::evil::Evil;
 use bytes::{Bytes, BytesMut};
 use handfast_codec::frame::{Collection, Frame};
 use handfast_codec::ids::LogId;
@@ -14,6 +11,9 @@ use handfast_codec::limits::DELTA_UNACKED_LEN_MAX;
 use handfast_codec::relay::{DataKind, RelayFrame, data_kind};
 use handfast_codec::{DeviceRole, ErrorCode};
 use handfast_session::{Endpoint, Event, LinkState};
+use handfast_testkit::commands;
+use handfast_testkit::evil::Evil;
+use handfast_testkit::{Clocked as _, World};
 
 const MINUTE: Duration = Duration::from_mins(1);
 const PHONE: DeviceRole = DeviceRole::Phone;
@@ -26,7 +26,7 @@ type Tape = Rc<RefCell<Vec<Vec<u8>>>>;
 fn tape(world: &mut World, kind: DataKind, from: DeviceRole, drop: bool) -> Tape {
     let tape = Tape::default();
     let kept = tape.clone();
-    world.filter = Box::new(move |role, bytes| {
+    world.filter(move |role, bytes| {
         let is_it = role == from && data_kind(bytes) == Some(kind);
         if is_it {
             kept.borrow_mut().push(bytes.to_vec());
@@ -49,7 +49,7 @@ fn a_record_outside_a_connection_is_dropped_unread() {
     let now = world.now;
     world.phone.receive(now, &mut world.rng, garbage());
     world.web.receive(now, &mut world.rng, garbage());
-    let _ = world.settle();
+    world.settle();
     for device in [&world.phone, &world.web] {
         assert!(!device.events.iter().any(|event| matches!(event, Event::Failed(_))), "{:?}", device.events);
         assert!(device.socket.is_some());
@@ -60,12 +60,12 @@ fn a_record_outside_a_connection_is_dropped_unread() {
 fn a_web_says_nothing_to_an_empty_seat() {
     // req: HSK-020
     let mut world = World::linked(2);
-    world.phone.commits_left = Some(0);
+    world.phone.paused = true;
     let sent = tape(&mut world, DataKind::KK1, WEB, false);
     world.run_for(10 * MINUTE);
     assert_eq!(sent.borrow().len(), 0);
     assert_eq!(world.web.state, Some(LinkState::PeerAbsent));
-    world.phone.commits_left = None;
+    world.phone.paused = false;
     world.crash(PHONE);
     world.run_until_live();
     assert_eq!(sent.borrow().len(), 1);
@@ -82,7 +82,7 @@ fn a_web_that_sends_message_1_has_left_its_old_connection() {
     let started = tape(&mut world, DataKind::KK1, WEB, true);
     let silence = Rc::new(RefCell::new(true));
     let (kept, silent) = (started.clone(), silence.clone());
-    world.filter = Box::new(move |role, bytes| {
+    world.filter(move |role, bytes| {
         if role == WEB && data_kind(bytes) == Some(DataKind::KK1) {
             kept.borrow_mut().push(bytes.to_vec());
         }
@@ -91,7 +91,7 @@ fn a_web_that_sends_message_1_has_left_its_old_connection() {
     world.run_until("message 1", 5 * MINUTE, |_| !started.borrow().is_empty());
     let (now, events) = (world.now, world.web.events.len());
     world.web.receive(now, &mut world.rng, BytesMut::from(&*late));
-    let _ = world.settle();
+    world.settle();
     let since = &world.web.events[events..];
     assert!(
         !since.iter().any(|event| matches!(event, Event::Failed(_) | Event::Connected { .. })),
@@ -109,13 +109,13 @@ fn the_record_after_message_2_is_the_confirm_or_ends_the_attempt() {
     world.run_until("a confirm is lost", MINUTE, |_| !confirms.borrow().is_empty());
     let now = world.now;
     world.phone.receive(now, &mut world.rng, garbage());
-    let _ = world.settle();
+    world.settle();
     assert!(world.saw(PHONE, &Event::Failed(ErrorCode::DECRYPT_FAILED)), "{:?}", world.phone.events);
     let confirm = confirms.borrow()[0].clone();
     world.phone.receive(now, &mut world.rng, BytesMut::from(&*confirm));
-    let _ = world.settle();
+    world.settle();
     assert!(!world.phone.events.iter().any(|event| matches!(event, Event::Connected { .. })), "it is dead");
-    world.filter = Box::new(|_, _| true);
+    world.unfilter();
     world.run_until_live();
 }
 
@@ -129,7 +129,7 @@ fn who_sent_a_record_that_did_not_open_hears_of_it_at_once() {
         let World { phone, web, rng, .. } = &mut world;
         let device = if role == PHONE { phone } else { web };
         device.receive(now, rng, garbage());
-        let _ = world.settle();
+        world.settle();
         let heard = &world.device(!role).events[before..];
         assert!(heard.contains(&Event::Closed(ErrorCode::DECRYPT_FAILED)), "{role:?}: {heard:?}");
         assert_eq!(world.now, now, "no time had to pass");
@@ -165,7 +165,7 @@ fn an_attempt_without_answer_is_repeated_with_a_new_try() {
     assert_eq!(answers.borrow().len(), 1, "not before ten seconds are over");
     // A try that the phone has seen gets silence; only a new one is answered.
     world.run_until("an answer to a new try", 2 * MINUTE, |_| answers.borrow().len() == 2);
-    world.filter = Box::new(|_, _| true);
+    world.unfilter();
     world.run_until_live();
 }
 
@@ -264,7 +264,7 @@ fn a_web_starts_anew_at_a_phone_with_another_log() {
     // req: RES-023
     for is_other_log in [false, true] {
         let mut world = World::linked(7);
-        world.web.want_collections = vec![b"a".to_vec()];
+        world.web.app.want_collections = vec![b"a".to_vec()];
         let now = world.now;
         world.phone.add_row(now, b"a", b"row");
         world.run_until("synced", MINUTE, |w| w.web.disk.rows.len() == 1);
@@ -274,8 +274,8 @@ fn a_web_starts_anew_at_a_phone_with_another_log() {
         if is_other_log {
             let (now, log) = (world.now, Some(LogId::from_bytes([1; 16])));
             let pairs = &world.phone.disk.pairs;
-            world.phone.endpoint = Endpoint::load(PHONE, pairs, log, now, &mut world.rng).unwrap();
-            world.phone.endpoint.changed(now, 1);
+            world.phone.machine = Endpoint::load(PHONE, pairs, log, now, &mut world.rng).unwrap();
+            world.phone.machine.changed(now, 1);
         }
         world.run_until_live();
         world.run_for(Duration::from_secs(5));
@@ -315,7 +315,7 @@ fn a_probe_goes_out_at_once_and_waits_five_seconds() {
     let mut evil = Evil::against(WEB);
     evil.send(&[Frame::Ping { id: 1, rev: 0 }]);
     let before = pings(&evil);
-    evil.device.endpoint.probe(evil.now);
+    evil.device.machine.probe(evil.now);
     evil.listen();
     assert_eq!(pings(&evil), before + 1);
     evil.wait(Duration::from_millis(4_900));

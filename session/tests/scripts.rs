@@ -3,7 +3,6 @@
 use std::path::Path;
 use std::time::Duration;
 
-use crate::world::evil::Evil;
 use bytes::{Bytes, BytesMut};
 use handfast_codec::DeviceRole;
 use handfast_codec::frame::{Collection, Frame};
@@ -11,6 +10,7 @@ use handfast_codec::relay::RECORD_HEADER;
 use handfast_conformance::case::{Case, VectorFile};
 use handfast_conformance::state::{Cells, table};
 use handfast_session::{Event, SendRefused};
+use handfast_testkit::evil::Evil;
 use serde_json::Value;
 
 fn cases(topic: &str) -> Vec<Case> {
@@ -43,7 +43,7 @@ impl Script {
     fn new(machine: &str) -> Self {
         let role = if machine.ends_with("web") { DeviceRole::Web } else { DeviceRole::Phone };
         let mut evil = Evil::against(role);
-        let _ = evil.device.content.insert(b"content".to_vec(), vec![7; 200_000]);
+        let _ = evil.device.app.content.insert(b"content".to_vec(), vec![7; 200_000]);
         let mut script = Self { evil, refused: None };
         if machine == "limits-web" {
             script.app("subscribe", &Value::Null);
@@ -56,8 +56,8 @@ impl Script {
         let now = self.evil.now;
         let collection = Collection::new(&[0]).expect("a name");
         match verb {
-            "subscribe" => self.evil.device.endpoint.subscribe(now, collection).expect("it may"),
-            "leave" => self.evil.device.endpoint.leave(now, collection).expect("it may"),
+            "subscribe" => self.evil.device.machine.subscribe(now, collection).expect("it may"),
+            "leave" => self.evil.device.machine.leave(now, collection).expect("it may"),
             "send" => {
                 let body = Bytes::from(unhex(given["body"].as_str().expect("hex")));
                 for _ in 0..given["times"].as_u64().expect("a number") {
@@ -79,7 +79,7 @@ impl Script {
         }
         self.evil.deaf = step.get("blocked").is_some();
         if step.get("undurable").is_some() {
-            self.evil.device.commits_left = Some(0);
+            self.evil.device.paused = true;
         }
         let records: Vec<&str> = match step.get("recv") {
             Some(Value::String(record)) => vec![record],
@@ -91,7 +91,7 @@ impl Script {
             sealed.extend_from_slice(&unhex(record));
             self.evil.send_record(sealed);
         }
-        self.evil.device.commits_left = None;
+        self.evil.device.paused = false;
         self.evil.listen();
         self.evil.wait(Duration::from_millis(10));
     }

@@ -1,10 +1,10 @@
 //! Values of slots that the specification does not allow.
 
-use crate::world::evil::Evil;
 use bytes::Bytes;
 use handfast_codec::DeviceRole;
 use handfast_codec::error::ErrorCode;
 use handfast_codec::frame::Frame;
+use handfast_testkit::evil::Evil;
 
 // req: MSG-041, MSG-044
 #[test]
@@ -46,11 +46,11 @@ fn what_the_application_refuses_ends_the_connection_with_its_code() {
     for role in [DeviceRole::Phone, DeviceRole::Web] {
         let mut evil = Evil::against(role);
         let now = evil.now;
-        evil.device.endpoint.refuse(now, ErrorCode::FIELD_ORDER);
+        evil.device.machine.refuse(now, ErrorCode::FIELD_ORDER);
         evil.listen();
         assert_eq!(evil.failure(), Some(ErrorCode::FIELD_ORDER), "{role:?}");
         let heard = evil.heard.len();
-        evil.device.endpoint.refuse(now, ErrorCode::FIELD_ORDER);
+        evil.device.machine.refuse(now, ErrorCode::FIELD_ORDER);
         evil.listen();
         assert_eq!(evil.heard.len(), heard, "there is no connection any more");
     }

@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use crate::world::evil::Evil;
 use handfast_codec::DeviceRole;
 use handfast_codec::frame::{Frame, OpenKind};
 use handfast_conformance::state::{Cell, stream, table};
 use handfast_session::Event;
+use handfast_testkit::evil::Evil;
 
 struct Case {
     evil: Evil,
@@ -20,7 +20,7 @@ impl Case {
         let mut evil = Evil::against(DeviceRole::Phone);
         if !is_put {
             let content = vec![7; usize::try_from(stream::LEN).unwrap()];
-            let _ = evil.device.content.insert(stream::META.to_vec(), content);
+            let _ = evil.device.app.content.insert(stream::META.to_vec(), content);
         }
         let mut case = Self { evil, is_put, opened: false, fin_heard: false };
         let way: &[&str] = match (state, is_put) {
@@ -45,7 +45,7 @@ impl Case {
     }
 
     fn act(&mut self, event: &str) {
-        let arrived = self.evil.device.arrived.get(stream::META).copied().unwrap_or(0);
+        let arrived = self.evil.device.app.arrived.get(stream::META).copied().unwrap_or(0);
         self.opened |= event == "OPEN";
         let kind = if self.is_put { OpenKind::Put } else { OpenKind::Get };
         // The hash that this phone takes for that of so many bytes.
@@ -72,7 +72,7 @@ impl Case {
     }
 
     fn state(&self) -> &'static str {
-        let is_open = self.evil.device.endpoint.streams().iter().any(|open| open.id == stream::ID);
+        let is_open = self.evil.device.machine.streams().iter().any(|open| open.id == stream::ID);
         if self.evil.device.events.iter().any(|event| matches!(event, Event::Failed(_))) {
             "OVER"
         } else if is_open {

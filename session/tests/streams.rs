@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use crate::world::World;
 use bytes::Bytes;
 use handfast_codec::frame::OpenKind;
 use handfast_codec::{DeviceRole, ErrorCode};
 use handfast_session::{Event, StreamEnd};
+use handfast_testkit::{Clocked as _, World};
 use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 
@@ -22,11 +22,11 @@ fn open(world: &mut World, role: DeviceRole, kind: OpenKind, name: &str, bytes: 
     let now = world.now;
     let name = name.as_bytes().to_vec();
     let owner = if kind == OpenKind::Put { role } else { !role };
-    let _ = world.device(owner).content.insert(name.clone(), bytes);
+    let _ = world.device(owner).app.content.insert(name.clone(), bytes);
     let device = world.device(role);
-    let opened = device.endpoint.stream_open(now, kind, Bytes::from(name.clone())).unwrap();
-    let _ = device.streams.insert(opened.id, name);
-    assert!(device.commit(now, &opened.commit));
+    let opened = device.machine.stream_open(now, kind, Bytes::from(name.clone())).unwrap();
+    let _ = device.app.streams.insert(opened.id, name);
+    assert!(device.commit(now, opened.commit));
     opened.id
 }
 
@@ -44,7 +44,7 @@ fn failures(world: &World) -> Vec<&Event> {
 }
 
 fn streams(world: &World) -> usize {
-    world.phone.endpoint.streams().len() + world.web.endpoint.streams().len()
+    world.phone.machine.streams().len() + world.web.machine.streams().len()
 }
 
 #[test]
@@ -109,10 +109,10 @@ fn mx14_late_frames_of_a_stopped_stream_do_not_end_the_session() {
         // Some frames pass, then one side stops while others are under way.
         let stopper = ROLES[usize::try_from(rng.next_u32() % 2).unwrap()];
         for _ in 0..rng.next_u32() % 8 {
-            let _ = world.step();
+            let _ = world.pump();
         }
         let now = world.now;
-        let _ = world.device(stopper).endpoint.reset_stream(now, id, ErrorCode::CANCELLED);
+        let _ = world.device(stopper).machine.reset_stream(now, id, ErrorCode::CANCELLED);
         world.run_for(Duration::from_secs(2));
         assert!(failures(&world).is_empty(), "round {round}: {:?}", failures(&world));
         assert_eq!(streams(&world), 0, "round {round}");
@@ -127,7 +127,7 @@ fn mx15_what_was_sent_just_before_the_end_arrives_once() {
         let now = world.now;
         let _ = world.web.send(now, &Bytes::from_static(b"last words")).unwrap();
         for _ in 0..steps {
-            let _ = world.step();
+            let _ = world.pump();
         }
         world.crash(DeviceRole::Web);
         world.run_until("it is answered", MINUTE, |w| w.web.disk.effects.len() == 1);
@@ -142,13 +142,13 @@ fn mx17_a_wire_that_stalls_in_the_middle_of_a_message_holds_nobody_for_ever() {
     let now = world.now;
     let _ = world.web.send(now, &Bytes::from(vec![b'x'; 60_000])).unwrap();
     let mut left = 2;
-    world.filter = Box::new(move |role, _| {
+    world.filter(move |role, _| {
         left -= i32::from(role == DeviceRole::Web);
         left > 0
     });
     world.run_for(2 * MINUTE);
     assert_eq!(world.phone.disk.effects.len(), 0, "only a part of it has come");
-    world.filter = Box::new(|_, _| true);
+    world.unfilter();
     world.run_until("it is answered", 3 * MINUTE, |w| w.web.disk.effects.len() == 1);
     assert_eq!(world.phone.disk.effects.len(), 1);
 }
@@ -161,7 +161,7 @@ fn a_stream_that_is_opened_while_apart_begins_with_the_connection() {
     let _ = open(&mut world, DeviceRole::Web, OpenKind::Put, "it", content(100_000, 5));
     world.run_until("it is over", MINUTE, |w| streams(w) == 0);
     assert_eq!(file(&world, DeviceRole::Phone, "it"), content(100_000, 5));
-    assert_eq!(world.web.ended, [(b"it".to_vec(), StreamEnd::Done)]);
+    assert_eq!(world.web.app.ended, [(b"it".to_vec(), StreamEnd::Done)]);
 }
 
 #[test]
@@ -169,12 +169,12 @@ fn a_stream_that_is_stopped_before_it_was_told_of_is_never_told_of() {
     // req: STR-009
     let mut world = World::live(251);
     let now = world.now;
-    let opened = world.web.endpoint.stream_open(now, OpenKind::Get, Bytes::from_static(b"it")).unwrap();
-    world.web.endpoint.reset_stream(now, opened.id, ErrorCode::CANCELLED).unwrap();
-    assert!(world.web.commit(now, &opened.commit));
+    let opened = world.web.machine.stream_open(now, OpenKind::Get, Bytes::from_static(b"it")).unwrap();
+    world.web.machine.reset_stream(now, opened.id, ErrorCode::CANCELLED).unwrap();
+    assert!(world.web.commit(now, opened.commit));
     world.run_for(Duration::from_secs(1));
     assert!(failures(&world).is_empty(), "{:?}", failures(&world));
-    assert!(world.phone.streams.is_empty());
+    assert!(world.phone.app.streams.is_empty());
 }
 
 #[test]
@@ -186,7 +186,7 @@ fn fresh_keys_are_made_without_a_seam() {
     }
     let _ = open(&mut world, DeviceRole::Web, OpenKind::Put, "it", content(3_000_000, 6));
     for _ in 0..5 {
-        let _ = world.step();
+        let _ = world.pump();
     }
     for n in 0..50 {
         let now = world.now;
@@ -221,7 +221,7 @@ fn xc06_records_have_eight_sizes_and_no_other() {
     let mut world = World::live(270);
     let sizes = std::rc::Rc::new(std::cell::RefCell::new(std::collections::BTreeSet::new()));
     let seen = std::rc::Rc::clone(&sizes);
-    world.filter = Box::new(move |_, frame| {
+    world.filter(move |_, frame| {
         if frame.starts_with(&handfast_codec::relay::RECORD_HEADER) {
             let _ = seen.borrow_mut().insert(frame.len() - 2 - 16);
         }

@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
-use crate::world::World;
 use bytes::Bytes;
 use handfast_codec::DeviceRole;
 use handfast_codec::frame::Collection;
 use handfast_codec::limits::{DIGEST_EVERY, SNAPSHOT_TRIES_MAX, SUBSCRIPTIONS_MAX};
 use handfast_session::resume::{ResetReason, Verdict};
 use handfast_session::{Event, SendRefused};
+use handfast_testkit::{Clocked as _, World};
 
 const MINUTE: Duration = Duration::from_mins(1);
 
@@ -38,7 +38,7 @@ fn add(world: &mut World, name: &[u8], rows: u64) {
 /// Two devices that hold the same rows of `a`, and are connected.
 fn synced(seed: u64, rows: u64) -> World {
     let mut world = World::linked(seed);
-    world.web.want_collections = vec![b"a".to_vec()];
+    world.web.app.want_collections = vec![b"a".to_vec()];
     add(&mut world, b"a", rows);
     world.run_until("in step", MINUTE, |w| in_step(w) == 1);
     assert_eq!(world.web.disk.rows, world.phone.disk.rows);
@@ -110,9 +110,9 @@ fn re14_a_companion_behind_the_log_gets_a_snapshot_in_pages_while_live_rows_go_o
     add(&mut world, b"a", 2_000);
     let now = world.now;
     world.phone.prune(now, 51);
-    world.phone.rows_a_page = 3;
+    world.phone.app.rows_a_page = 3;
     world.run_until("in step", MINUTE, |w| in_step(w) == 1);
-    assert!(world.phone.pages_given > 10, "{} pages", world.phone.pages_given);
+    assert!(world.phone.app.pages_given > 10, "{} pages", world.phone.app.pages_given);
     assert_eq!(repairs(&world), 0, "a snapshot that was asked for by the phone is no repair");
     assert_eq!(world.web.disk.rows, world.phone.disk.rows);
 }
@@ -128,7 +128,7 @@ fn each_page_is_retried_alone_whatever_is_cut() {
     world.phone.prune(now, 6);
     let mut cuts = 0;
     for commits in 1_usize.. {
-        world.web.commits_left = Some(commits % 2 + 3);
+        world.web.crash_after(commits % 2 + 3);
         world.run_until("a stop, or the end", MINUTE, |w| w.web.is_stopped() || in_step(w) > 0);
         if in_step(&world) > 0 {
             break;
@@ -142,11 +142,15 @@ fn each_page_is_retried_alone_whatever_is_cut() {
         assert!(cuts < 200, "it must end");
     }
     assert!(cuts > 5, "{cuts} cuts");
-    world.web.commits_left = None;
+    world.web.crash = None;
     world.run_for(MINUTE);
     assert_eq!(world.web.disk.rows, world.phone.disk.rows);
     // About 16,000 bytes a page, 130 bytes a row: a snapshot begun anew at each cut would have given many more.
-    assert!(world.phone.pages_given < 20 + 2 * cuts, "{} pages for {cuts} cuts", world.phone.pages_given);
+    assert!(
+        world.phone.app.pages_given < 20 + 2 * cuts,
+        "{} pages for {cuts} cuts",
+        world.phone.app.pages_given
+    );
 }
 
 #[test]
@@ -165,15 +169,15 @@ fn a_subscription_that_falls_behind_the_log_is_ended_with_a_snapshot() {
 fn re09_a_collection_that_never_matches_gets_three_snapshots_and_is_reported() {
     // req: SYN-019
     let mut world = synced(6, 20);
-    world.web.wrong_digest = true;
+    world.web.app.wrong_digest = true;
     world.crash(DeviceRole::Web);
     let failed = |w: &World| count(w, |event| matches!(event, Event::RepairFailed { .. }));
     world.run_until("given up", MINUTE, |w| failed(w) == 1);
     assert_eq!(repairs(&world), usize::from(SNAPSHOT_TRIES_MAX));
-    let pages = world.phone.pages_given;
+    let pages = world.phone.app.pages_given;
     add(&mut world, b"a", 1);
     world.run_for(10 * MINUTE);
-    assert_eq!(world.phone.pages_given, pages, "no fourth snapshot");
+    assert_eq!(world.phone.app.pages_given, pages, "no fourth snapshot");
     assert_eq!(world.web.disk.rows, world.phone.disk.rows, "changes still come");
 }
 
@@ -181,9 +185,9 @@ fn re09_a_collection_that_never_matches_gets_three_snapshots_and_is_reported() {
 fn re09_pages_that_cannot_be_read_are_asked_for_three_times() {
     // req: SYN-019
     let mut world = World::linked(7);
-    world.web.want_collections = vec![b"a".to_vec()];
+    world.web.app.want_collections = vec![b"a".to_vec()];
     add(&mut world, b"a", 20);
-    world.phone.refuse_pages = true;
+    world.phone.app.refuse_pages = true;
     let now = world.now;
     world.phone.prune(now, 5);
     let failed = |w: &World| count(w, |event| matches!(event, Event::RepairFailed { .. }));
@@ -206,14 +210,14 @@ fn collections_past_the_limit_are_reached_by_leaving_others() {
                 3 * u64::try_from(at - SUBSCRIPTIONS_MAX + 1).unwrap(),
             );
             world.run_until("its rows", MINUTE, |w| w.web.disk.rows.contains_key(&row));
-            let refused = world.web.endpoint.subscribe(world.now, collection(name));
+            let refused = world.web.machine.subscribe(world.now, collection(name));
             assert_eq!(refused, Err(SendRefused::TooMany));
-            world.web.endpoint.leave(world.now, collection(&names[at - SUBSCRIPTIONS_MAX])).unwrap();
+            world.web.machine.leave(world.now, collection(&names[at - SUBSCRIPTIONS_MAX])).unwrap();
             let left = count(&world, |event| matches!(event, Event::Left { .. })) + 1;
             world
                 .run_until("left", MINUTE, |w| count(w, |event| matches!(event, Event::Left { .. })) == left);
         }
-        world.web.endpoint.subscribe(world.now, collection(name)).unwrap();
+        world.web.machine.subscribe(world.now, collection(name)).unwrap();
     }
     world.run_until("all rows", MINUTE, |w| w.web.disk.rows.len() == 600);
     assert_eq!(world.web.disk.rows, world.phone.disk.rows);
@@ -224,16 +228,16 @@ fn a_subscription_left_and_taken_again_at_once_loses_nothing() {
     // req: SYN-011
     let mut world = World::live(9);
     add(&mut world, b"a", 400);
-    world.web.endpoint.subscribe(world.now, collection(b"a")).unwrap();
+    world.web.machine.subscribe(world.now, collection(b"a")).unwrap();
     for _ in 0..40 {
-        world.web.endpoint.leave(world.now, collection(b"a")).unwrap();
-        world.web.endpoint.subscribe(world.now, collection(b"a")).unwrap();
+        world.web.machine.leave(world.now, collection(b"a")).unwrap();
+        world.web.machine.subscribe(world.now, collection(b"a")).unwrap();
         world.run_for(Duration::from_millis(1));
         add(&mut world, b"a", 1);
     }
     world.run_until("all rows", MINUTE, |w| w.web.disk.rows == w.phone.disk.rows);
     assert_eq!(repairs(&world), 0);
-    assert!(world.web.endpoint.leave(world.now, collection(b"b")).is_err(), "there is none to leave");
+    assert!(world.web.machine.leave(world.now, collection(b"b")).is_err(), "there is none to leave");
 }
 
 #[test]
@@ -252,7 +256,7 @@ fn re15_a_cursor_above_the_phones_log_gets_a_snapshot() {
 fn another_log_is_told_from_its_beginning() {
     // req: RES-023
     let mut world = synced(13, 30);
-    world.phone.has_other_log = true;
+    world.phone.app.has_other_log = true;
     world.phone.disk.rows.clear();
     for n in 1..=50 {
         let _ = world.phone.disk.rows.insert((b"a".to_vec(), n), format!("other {n}").into_bytes());
@@ -275,7 +279,7 @@ fn a_quiet_collection_does_not_fall_behind_the_log() {
     let now = world.now;
     world.phone.prune(now, 130);
     world.run_until("in step", MINUTE, |w| in_step(w) == 1);
-    assert_eq!(world.phone.pages_given, 0, "its cursor moved with the digest, without any change");
+    assert_eq!(world.phone.app.pages_given, 0, "its cursor moved with the digest, without any change");
 }
 
 #[test]
@@ -329,9 +333,9 @@ fn msg_062_a_collection_of_which_nothing_is_kept_begins_at_the_newest_revision()
     // req: MSG-062
     let mut world = World::live(17);
     add(&mut world, b"a", 40);
-    world.web.endpoint.subscribe_from_now(world.now, collection(b"c")).unwrap();
+    world.web.machine.subscribe_from_now(world.now, collection(b"c")).unwrap();
     world.run_until("in step", MINUTE, |w| in_step(w) == 1);
-    assert_eq!((world.phone.pages_given, world.web.disk.rows.len()), (1, 0));
+    assert_eq!((world.phone.app.pages_given, world.web.disk.rows.len()), (1, 0));
     add(&mut world, b"c", 3);
     world.run_until("three rows", MINUTE, |w| w.web.disk.rows.len() == 3);
     // The next connection goes on from the cursor.
@@ -339,7 +343,7 @@ fn msg_062_a_collection_of_which_nothing_is_kept_begins_at_the_newest_revision()
     let live = |w: &mut World| count(w, |event| matches!(event, Event::Connected { .. })) > 0;
     world.run_until("connected", MINUTE, live);
     add(&mut world, b"c", 2);
-    world.web.endpoint.subscribe_from_now(world.now, collection(b"c")).unwrap();
+    world.web.machine.subscribe_from_now(world.now, collection(b"c")).unwrap();
     world.run_until("five rows", MINUTE, |w| w.web.disk.rows.len() == 5);
-    assert_eq!(world.phone.pages_given, 1);
+    assert_eq!(world.phone.app.pages_given, 1);
 }

@@ -3,11 +3,11 @@
 
 use std::time::Duration;
 
-use crate::world::World;
-use crate::world::device::Device;
 use bytes::Bytes;
 use handfast_codec::role::DeviceRole;
 use handfast_session::{Pairs, Value};
+use handfast_testkit::account::Device;
+use handfast_testkit::{Clocked as _, World};
 
 const MINUTE: Duration = Duration::from_mins(1);
 const SESSION: &[u8] = &[0x11];
@@ -63,7 +63,7 @@ fn a_link_of_version_1_goes_on_and_settles_each_command_once() {
             let _ = world.web.send(now, &Bytes::from(vec![b'a' + n])).unwrap().unwrap();
         }
         // Some are settled, some run and not told, some not sent.
-        world.filter = Box::new(move |_, _| {
+        world.filter(move |_, _| {
             left -= i32::from(left > 0);
             left > 0
         });
@@ -72,11 +72,11 @@ fn a_link_of_version_1_goes_on_and_settles_each_command_once() {
             downgrade(world.device(role));
             world.crash(role);
         }
-        world.filter = Box::new(|_, _| true);
+        world.unfilter();
         let now = world.now;
         let _ = world.web.send(now, &Bytes::from_static(b"new")).unwrap().unwrap();
         world.run_until("settled", 5 * MINUTE, |w| {
-            [&w.web, &w.phone].into_iter().all(|device| device.endpoint.outbox_len() == (0, 0))
+            [&w.web, &w.phone].into_iter().all(|device| device.machine.outbox_len() == (0, 0))
         });
         let ran: Vec<_> = world.phone.disk.effects.iter().map(|(_, body)| body.as_slice()).collect();
         assert_eq!(ran, [b"a".as_slice(), b"b", b"c", b"d", b"new"], "cut at {cut_at}");

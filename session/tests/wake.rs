@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
-use crate::world::World;
-use crate::world::evil::Evil;
 use bytes::Bytes;
 use handfast_codec::limits::WAKE_HANDLE_LEN_MAX;
 use handfast_codec::relay::{Peer, RelayFrame, Wake, WakeFailure};
 use handfast_codec::{DeviceRole, ErrorCode};
 use handfast_session::{ApiMisuse, Event, LinkState};
+use handfast_testkit::evil::Evil;
+use handfast_testkit::{Clocked as _, World};
 
 fn asked(evil: &Evil) -> usize {
     evil.asked.iter().filter(|f| matches!(f, RelayFrame::Wake(Wake::Ask(h)) if h == &b"handle"[..])).count()
@@ -18,7 +18,7 @@ fn asked(evil: &Evil) -> usize {
 fn alone() -> Evil {
     let mut evil = Evil::against(DeviceRole::Web);
     let now = evil.now;
-    evil.device.endpoint.set_wake_handle(now, Some(Bytes::from_static(b"handle"))).unwrap();
+    evil.device.machine.set_wake_handle(now, Some(Bytes::from_static(b"handle"))).unwrap();
     evil.give(&RelayFrame::Peer(Peer::Down).encode());
     evil.listen();
     evil
@@ -45,13 +45,13 @@ fn a_web_that_is_hidden_or_whose_phone_is_there_asks_for_nothing() {
     // req: TIM-006
     let mut evil = Evil::against(DeviceRole::Web);
     let now = evil.now;
-    evil.device.endpoint.set_wake_handle(now, Some(Bytes::from_static(b"handle"))).unwrap();
+    evil.device.machine.set_wake_handle(now, Some(Bytes::from_static(b"handle"))).unwrap();
     evil.wait(Duration::from_secs(50));
     assert_eq!(asked(&evil), 0, "the phone is there");
     let mut evil = alone();
     let before = asked(&evil);
     let now = evil.now;
-    evil.device.endpoint.set_hidden(now, true);
+    evil.device.machine.set_hidden(now, true);
     evil.listen();
     for _ in 0..20 {
         evil.wait(Duration::from_secs(50));
@@ -76,13 +76,13 @@ fn a_handle_has_a_maximum_and_a_phone_has_none() {
     let mut evil = Evil::against(DeviceRole::Web);
     let now = evil.now;
     let handle = |len| Some(Bytes::from(vec![1; len]));
-    assert_eq!(evil.device.endpoint.set_wake_handle(now, handle(WAKE_HANDLE_LEN_MAX)), Ok(()));
-    let over = evil.device.endpoint.set_wake_handle(now, handle(WAKE_HANDLE_LEN_MAX + 1));
+    assert_eq!(evil.device.machine.set_wake_handle(now, handle(WAKE_HANDLE_LEN_MAX)), Ok(()));
+    let over = evil.device.machine.set_wake_handle(now, handle(WAKE_HANDLE_LEN_MAX + 1));
     assert_eq!(over, Err(ApiMisuse::TooLarge));
     let mut phone = Evil::against(DeviceRole::Phone);
     let now = phone.now;
-    assert_eq!(phone.device.endpoint.set_wake_handle(now, None), Err(ApiMisuse::WrongRole));
-    assert!(!evil.device.endpoint.handle_wake(now), "only a phone is woken");
+    assert_eq!(phone.device.machine.set_wake_handle(now, None), Err(ApiMisuse::WrongRole));
+    assert!(!evil.device.machine.handle_wake(now), "only a phone is woken");
 }
 
 #[test]
@@ -90,8 +90,8 @@ fn the_relay_says_that_it_cannot_wake_and_the_web_waits_on() {
     // req: RLY-060
     let mut world = World::live(300);
     let now = world.now;
-    world.web.endpoint.set_wake_handle(now, Some(Bytes::from_static(b"handle"))).unwrap();
-    world.phone.commits_left = Some(0);
+    world.web.machine.set_wake_handle(now, Some(Bytes::from_static(b"handle"))).unwrap();
+    world.phone.paused = true;
     world.cut(DeviceRole::Phone);
     world.run_for(Duration::from_secs(3));
     assert!(world.saw(DeviceRole::Web, &Event::WakeFailed(WakeFailure::NO_SERVICE)));
@@ -105,7 +105,7 @@ fn a_phone_that_is_woken_comes_at_once_but_not_for_ever() {
     // req: TIM-007
     let mut evil = Evil::against(DeviceRole::Phone);
     let now = evil.now;
-    let follows: Vec<bool> = (0..4).map(|_| evil.device.endpoint.handle_wake(now)).collect();
+    let follows: Vec<bool> = (0..4).map(|_| evil.device.machine.handle_wake(now)).collect();
     assert_eq!(follows, [true, true, true, false]);
     evil.hang_up();
     let mut evil = Evil::against(DeviceRole::Phone);
@@ -114,7 +114,7 @@ fn a_phone_that_is_woken_comes_at_once_but_not_for_ever() {
     }
     evil.device.events.clear();
     let now = evil.now;
-    assert!(evil.device.endpoint.handle_wake(now));
+    assert!(evil.device.machine.handle_wake(now));
     evil.listen();
     evil.wait(Duration::ZERO);
     assert!(evil.device.events.contains(&Event::Connect), "without waiting for the back-off");

@@ -1,11 +1,11 @@
 //! What leaves a device at a fault, and what does not (spec, errors, *What leaves when*).
 
-use crate::world::evil::Evil;
 use bytes::Bytes;
 use handfast_codec::frame::{Frame, OpenKind};
 use handfast_codec::ids::AttachmentId;
 use handfast_codec::relay::{DataKind, Peer, PeerInfo, RelayFrame};
-use handfast_codec::{DeviceRole, ErrorCode, Versions};
+use handfast_codec::{DeviceRole, ErrorCode};
+use handfast_testkit::evil::Evil;
 
 /// A fault at a device of this role, with its code.
 fn faults() -> [(DeviceRole, Frame, ErrorCode); 4] {
@@ -53,10 +53,7 @@ fn nothing_leaves_for_a_handshake_message_with_a_fault() {
     }
     for len in [0, 31, 48, 200, 4_097] {
         let mut web = Evil::opened(DeviceRole::Web, true);
-        let hello = Evil::hello("127.0.0.1:8787", Versions::RELAY);
-        for frame in [hello, RelayFrame::Challenge([5; 32]), web.attached(true)] {
-            web.give(&frame.encode());
-        }
+        web.attach();
         web.listen();
         assert_eq!(data(&web.asked), 1, "message 1");
         web.give(&RelayFrame::Data { kind: DataKind::KK2, body: vec![7; len].into() }.encode());

@@ -5,7 +5,7 @@ use handfast_codec::Versions;
 use handfast_codec::ids::AttachKey;
 use handfast_codec::payload::{Xk1, Xk2, Xk3};
 use handfast_codec::qr::{Offer, Opening, RelayRef};
-use handfast_codec::{RelayName, signed};
+use handfast_codec::signed;
 use handfast_handshake::identity::SigningKey;
 use handfast_handshake::noise::{HandshakeRole, HandshakeState, Keys, Pattern};
 use handfast_handshake::pairing::{PairingContext, mailbox};
@@ -13,8 +13,8 @@ use handfast_handshake::secret::DhSecret;
 use rand_chacha::ChaCha20Rng;
 use sha2::{Digest, Sha256};
 
-use crate::couple::NAME;
-use crate::couple::raw::pairing_psk;
+use handfast_testkit::raw::pairing_psk;
+use handfast_testkit::relay;
 
 /// What is wrong with a payload.
 #[derive(Clone, Copy, Debug)]
@@ -123,7 +123,7 @@ impl Code {
             .chain_update(key.as_bytes())
             .chain_update(self.opening)
             .finalize();
-        Offer::new(key, secret.into(), RelayRef::Host(RelayName::parse(NAME).unwrap())).unwrap()
+        Offer::new(key, secret.into(), RelayRef::Host(relay::name())).unwrap()
     }
 
     /// Message 2 with this fault, in answer to a right message 1.

@@ -7,8 +7,8 @@ use handfast_codec::DeviceRole;
 use handfast_codec::error::ErrorCode;
 use handfast_codec::ids::MailboxId;
 use handfast_codec::link::{LinkCert, LinkFrame};
+use handfast_codec::qr::Offer;
 use handfast_codec::relay::{DataKind, RelayFrame};
-use handfast_codec::{RelayName, qr::Offer};
 use handfast_handshake::identity::SigningKey;
 use handfast_handshake::noise::HandshakeState;
 use handfast_handshake::pairing::web::{AwaitMessage3, Code};
@@ -17,9 +17,11 @@ use handfast_handshake::record::{Opener, Sealer};
 use handfast_session::Pairing;
 use handfast_session::pairing::KeysInUse;
 
-use crate::couple::raw::{message, plain_record, record};
-use crate::couple::{Couple, NAME, claims, offering};
 use by_hand::Fault;
+use handfast_testkit::pairing::{account, claims, offering};
+use handfast_testkit::raw::{message, plain_record, record};
+use handfast_testkit::relay;
+use handfast_testkit::{Clocked as _, Couple};
 
 fn seat() -> SigningKey {
     SigningKey::from_bytes([1; 32])
@@ -57,8 +59,13 @@ pub(crate) trait Peer {
 
     /// Sends a frame in a record, if there are keys for one.
     fn send(&mut self, couple: &mut Couple, frame: &LinkFrame) {
+        self.send_all(couple, std::slice::from_ref(frame));
+    }
+
+    /// Sends frames in one record, if there are keys for one.
+    fn send_all(&mut self, couple: &mut Couple, frames: &[LinkFrame]) {
         if let Some((sealer, _)) = self.keys() {
-            let sealed = record(sealer, std::slice::from_ref(frame));
+            let sealed = record(sealer, frames);
             self.raw(couple, sealed);
         }
     }
@@ -108,14 +115,14 @@ impl Web {
     /// With `by_hand` its message 2 is made by [`Web::message2_wrong`].
     pub(crate) fn with_phone(seed: u64, by_hand: bool) -> (Couple, Self) {
         let mut couple = Couple::new(seed);
-        let name = RelayName::parse(NAME).unwrap();
+        let name = relay::name();
         let code = Code::generate(name.clone(), &mut couple.rng).unwrap();
         let by_hand = by_hand.then(|| by_hand::Code::new(&mut couple.rng));
         couple.web.absent = true;
         let shown = by_hand.as_ref().map_or_else(|| code.offer().encode(), |code| code.offer().encode());
         let offer = Offer::decode(&shown).unwrap();
         let mailbox = mailbox(&offer);
-        couple.phone.pairing = Pairing::phone(offer, name, KeysInUse::none(), couple.now, &mut couple.rng);
+        couple.phone.machine = Pairing::phone(offer, name, KeysInUse::none(), couple.now, &mut couple.rng);
         couple.settle();
         let web = Self {
             at: None,
@@ -175,8 +182,13 @@ impl Web {
     }
 
     pub(crate) fn accept(&mut self, couple: &mut Couple) {
-        let accept = self.accept.clone().expect("a certificate has come");
+        let accept = self.made_accept();
         self.send(couple, &accept);
+    }
+
+    /// The acceptance of the certificate that has come.
+    pub(crate) fn made_accept(&self) -> LinkFrame {
+        self.accept.clone().expect("a certificate has come")
     }
 
     pub(crate) fn accept_foreign(&mut self, couple: &mut Couple) {
@@ -280,7 +292,7 @@ impl Phone {
 
     pub(crate) fn cert_lacks(&mut self, couple: &mut Couple) {
         self.approve(couple);
-        let cert = self.cert.clone().expect("the user has approved").encode();
+        let cert = self.made_cert().encode();
         // The signature is the last field: 64 bytes, a type of one and a length of two.
         let list = &cert[..cert.len() - 67];
         let frame = [&[1, 0x40, u8::try_from(list.len()).unwrap()][..], list].concat();
@@ -292,12 +304,12 @@ impl Phone {
     fn approve(&mut self, couple: &mut Couple) {
         let (Some(state), Some(at)) = (self.state.take(), self.at) else { return };
         let mut state = state.read(couple.raw[at].message()).unwrap();
-        let digits = couple.web.events.iter().find_map(|event| match event {
+        let digits = couple.web.pairing_events.iter().find_map(|event| match event {
             handfast_session::PairingEvent::CheckCode(digits) => Some(digits.clone()),
             _ => None,
         });
         let code = state.check(&digits.expect("a code is shown")).unwrap();
-        let (offered, message3) = state.approve(code, &couple.account, offering(), &mut couple.rng).unwrap();
+        let (offered, message3) = state.approve(code, &account(), offering(), &mut couple.rng).unwrap();
         self.message3 = message(&message3);
         self.number = offered.confirmation.to_string();
         self.cert = Some(offered.cert);
@@ -316,13 +328,18 @@ impl Phone {
 
     pub(crate) fn cert(&mut self, couple: &mut Couple) {
         self.approve(couple);
-        let cert = self.cert.clone().expect("the user has approved");
+        let cert = self.made_cert();
         self.send(couple, &LinkFrame::Cert(cert));
+    }
+
+    /// The certificate that the user has approved.
+    pub(crate) fn made_cert(&self) -> LinkCert {
+        self.cert.clone().expect("the user has approved")
     }
 
     pub(crate) fn cert_other(&mut self, couple: &mut Couple) {
         self.approve(couple);
-        let mut cert = self.cert.clone().expect("the user has approved");
+        let mut cert = self.made_cert();
         cert.serial += 1;
         self.send(couple, &LinkFrame::Cert(cert));
     }

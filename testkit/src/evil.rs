@@ -2,11 +2,11 @@
 
 use bytes::{Bytes, BytesMut};
 use handfast_codec::frame::Frame;
-use handfast_codec::ids::{AttachmentId, BootId, CommandKey, Epoch, LogId, PskId, Signature};
+use handfast_codec::ids::{AttachmentId, CommandKey, Epoch, LogId, PskId, Signature};
 use handfast_codec::link::LinkFrame;
 use handfast_codec::payload::{CommandsKnown, Kk1, Kk2, KkHead, KkMode, ResumeBlock};
 use handfast_codec::record::{RecordBuilder, decode_link_record, decode_record};
-use handfast_codec::relay::{Attached, DataKind, Hello, PeerInfo, RECORD_HEADER, RelayFrame};
+use handfast_codec::relay::{DataKind, RECORD_HEADER, RelayFrame};
 use handfast_codec::versions::OUTDATED;
 use handfast_codec::{DeviceRole, ErrorCode, RelayName, Timestamp, Versions};
 use handfast_handshake::certificate::sign_revoked;
@@ -20,8 +20,10 @@ use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::SeedableRng;
 use reference_relay::core::SocketId;
 
-use super::device::Device;
-use super::keys;
+use crate::account::Device;
+use crate::host::LOG;
+use crate::raw::{self, PHONE, WEB};
+use crate::{keys, relay};
 
 enum Link {
     Phone(PhoneLink),
@@ -61,9 +63,6 @@ pub struct Evil {
     /// The account's signature by which the link is revoked.
     pub revocation: Signature,
 }
-
-const PHONE: [u8; 8] = [1; 8];
-const WEB: [u8; 8] = [2; 8];
 
 impl Evil {
     /// An endpoint of this role, connected to an evil peer.
@@ -143,36 +142,10 @@ impl Evil {
         evil
     }
 
-    /// What the relay says first.
-    pub fn hello(name: &str, versions: Versions) -> RelayFrame {
-        RelayFrame::Hello(Hello {
-            versions,
-            name: RelayName::parse(name).unwrap(),
-            boot: BootId::from_bytes([0; 16]),
-            frame_len_max: 16_512,
-            ping_interval_ms: 25_000,
-        })
-    }
-
-    /// What the relay says when the endpoint sits in its seat.
-    pub fn attached(&self, with_peer: bool) -> RelayFrame {
-        let (own, peer) = match self.device.role {
-            DeviceRole::Phone => (PHONE, WEB),
-            DeviceRole::Web => (WEB, PHONE),
-        };
-        let peer = PeerInfo { id: AttachmentId::from_bytes(peer), same_net: Some(true), origin: None };
-        RelayFrame::Attached(Attached {
-            own: AttachmentId::from_bytes(own),
-            peer: with_peer.then_some(peer),
-            phone_sticky: None,
-            web_sticky: None,
-        })
-    }
-
     /// The relay greets the endpoint, and gives it its seat.
     pub fn attach(&mut self) {
-        let hello = Self::hello("127.0.0.1:8787", Versions::RELAY);
-        for frame in [hello, RelayFrame::Challenge([5; 32]), self.attached(true)] {
+        let hello = raw::hello(relay::NAME, Versions::RELAY);
+        for frame in [hello, RelayFrame::Challenge([5; 32]), raw::attached(self.device.role, true)] {
             self.give(&frame.encode());
         }
     }
@@ -231,7 +204,7 @@ impl Evil {
             Link::Phone(_) => (p2w, w2p),
             Link::Web(_) => (w2p, p2w),
         };
-        let log_id = LogId::from_bytes(super::device::LOG);
+        let log_id = LogId::from_bytes(LOG);
         ResumeBlock {
             out_epoch,
             in_epoch,
@@ -246,7 +219,7 @@ impl Evil {
 
     /// Makes a connection. `pending` is what the evil peer says when it is a web.
     pub fn connect(&mut self, pending: bool) {
-        let relay = RelayName::parse("127.0.0.1:8787").unwrap();
+        let relay = relay::name();
         let block = self.block();
         let sent = self.device.drain(self.now);
         match &self.link {
@@ -294,7 +267,7 @@ impl Evil {
         held: Option<PskId>,
         pending: bool,
     ) -> Option<(Kk2, Psk)> {
-        let relay = RelayName::parse("127.0.0.1:8787").unwrap();
+        let relay = relay::name();
         let block = held.is_none().then(|| self.block());
         let Link::Web(link) = &self.link else { panic!("the evil peer is a phone") };
         let mode = if held.is_some() { KkMode::Recover } else { KkMode::Resume };
@@ -316,7 +289,7 @@ impl Evil {
 
     /// As a phone, answers the last message 1 that was heard; returns its mode and the next psk.
     pub fn answer(&mut self, quarantine: bool) -> (KkMode, Psk) {
-        let relay = RelayName::parse("127.0.0.1:8787").unwrap();
+        let relay = relay::name();
         let block = self.block();
         let Link::Phone(link) = &self.link else { panic!("the evil peer is a web") };
         let body = self.asked.iter().rev().find_map(|frame| match frame {

@@ -1,19 +1,21 @@
-//! One device: an endpoint, its store, and a small application whose effects live in the same transactions.
+//! An application of a link, whose effects live in the transactions of its device; and two devices that run it.
+//!
+//! A phone runs commands, and has rows and files; a web sends the commands and mirrors the rows.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use handfast_codec::frame::{Collection, Items, PageCursor, RowId};
-use handfast_codec::ids::LogId;
 use handfast_codec::{DeviceRole, Timestamp};
 use handfast_session::{
-    ApiMisuse, Commit, Endpoint, Event, LinkState, LoadError, Message, Output, Pairs, PairsTxn, Repeat,
-    RowDigest, SendRefused, StreamEnd, Value,
+    ApiMisuse, Endpoint, Event, Message, Pairs, Repeat, RowDigest, SendRefused, StreamEnd, Value,
 };
+use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::CryptoRng;
-use reference_relay::core::SocketId;
 
-use super::commands::{key, number_of};
+use crate::commands::{key, number_of};
+use crate::host::{App, Disk as _, Host, LOG, load};
+use crate::net::Net;
 
 /// What survives a crash.
 #[derive(Clone, Default)]
@@ -31,16 +33,16 @@ pub struct Disk {
     pub files: BTreeMap<Vec<u8>, Vec<u8>>,
 }
 
-/// A device.
+impl crate::host::Disk for Disk {
+    fn pairs(&mut self) -> &mut Pairs {
+        &mut self.pairs
+    }
+}
+
+/// The application, but for its disk.
+#[derive(Default)]
 #[expect(clippy::struct_excessive_bools, reason = "switches of a test")]
-pub struct Device {
-    pub role: DeviceRole,
-    pub disk: Disk,
-    pub endpoint: Endpoint,
-    pub socket: Option<SocketId>,
-    pub events: Vec<Event>,
-    pub state: Option<LinkState>,
-    pub deadline: Option<Timestamp>,
+pub struct Account {
     /// Content of outgoing streams, by meta.
     pub content: BTreeMap<Vec<u8>, Vec<u8>>,
     /// Metas of streams by id, as far as known.
@@ -48,12 +50,6 @@ pub struct Device {
     pub ended: Vec<(Vec<u8>, StreamEnd)>,
     /// Bytes of an incoming stream that arrived in this run, by meta.
     pub arrived: BTreeMap<Vec<u8>, u64>,
-    /// Commits left before the device stops taking any (a crash before the next commit).
-    pub commits_left: Option<usize>,
-    pub commits: usize,
-    /// The disk as it was after these commits.
-    pub copy_at: Option<usize>,
-    pub copy: Option<Box<Disk>>,
     pub want_collections: Vec<Vec<u8>>,
     /// Phone: no page's cursor can be read.
     pub refuse_pages: bool,
@@ -68,134 +64,70 @@ pub struct Device {
     paged: bool,
     /// Incoming streams are held in memory up to here, and durable beyond.
     pub hold_to: u64,
-    /// Phone: what it says of each command that it answers.
-    pub repeat: Repeat,
+    /// Phone: what it says of each command that it answers, if it is not [`Repeat::Answer`].
+    pub repeat: Option<Repeat>,
     /// Web: how many keys it has drawn.
     keys: u64,
-    wants_socket: bool,
-    closing: Option<SocketId>,
-    moved: bool,
 }
 
-pub const LOG: [u8; 16] = [9; 16];
+/// A device that runs the application.
+pub type Device = Host<Account>;
+
+/// Two of them, linked.
+pub type World = Net<Account>;
+
 const OTHER_LOG: [u8; 16] = [8; 16];
 
 fn read_row(item: &[u8]) -> (u64, Vec<u8>) {
     (u64::from_be_bytes(item[..8].try_into().unwrap()), item[8..].to_vec())
 }
 
-fn load(
-    role: DeviceRole,
-    pairs: &Pairs,
-    log: [u8; 16],
-    now: Timestamp,
-    rng: &mut dyn CryptoRng,
-) -> Result<Endpoint, LoadError> {
-    let log = (role == DeviceRole::Phone).then_some(LogId::from_bytes(log));
-    Endpoint::load(role, pairs, log, now, rng)
+impl App for Account {
+    type Machine = Endpoint;
+    type Disk = Disk;
+
+    fn deliver(host: &mut Device, now: Timestamp, message: Message) {
+        host.take(now, message);
+    }
+
+    fn event(host: &mut Device, now: Timestamp, event: &Event) -> bool {
+        host.do_what_is_asked(now, event.clone());
+        true
+    }
 }
 
 impl Device {
     pub fn new(role: DeviceRole, pairs: Pairs, now: Timestamp, rng: &mut dyn CryptoRng) -> Self {
         let endpoint = load(role, &pairs, LOG, now, rng).unwrap();
-        let disk = Disk { pairs, ..Disk::default() };
-        Self::over(role, disk, endpoint, now)
+        Self::over(role, endpoint, Disk { pairs, ..Disk::default() }, Account::default(), now)
     }
 
-    fn over(role: DeviceRole, disk: Disk, endpoint: Endpoint, now: Timestamp) -> Self {
-        Self {
-            role,
-            disk,
-            endpoint,
-            socket: None,
-            events: Vec::new(),
-            state: None,
-            deadline: Some(now),
-            content: BTreeMap::new(),
-            streams: BTreeMap::new(),
-            ended: Vec::new(),
-            arrived: BTreeMap::new(),
-            commits_left: None,
-            commits: 0,
-            copy_at: None,
-            copy: None,
-            want_collections: Vec::new(),
-            refuse_pages: false,
-            pages_given: 0,
-            rows_a_page: 0,
-            wrong_digest: false,
-            has_other_log: false,
-            paged: false,
-            hold_to: 0,
-            repeat: Repeat::Answer,
-            keys: 0,
-            wants_socket: false,
-            closing: None,
-            moved: false,
-        }
-    }
-
-    /// Starts again from the disk; what was in memory is gone.
+    /// Starts again from the disk; what was in memory is gone, apart from what a test has set.
     pub fn reload(&mut self, now: Timestamp, rng: &mut dyn CryptoRng) {
-        let log = if self.has_other_log { OTHER_LOG } else { LOG };
-        let endpoint = load(self.role, &self.disk.pairs, log, now, rng).unwrap();
-        let content = std::mem::take(&mut self.content);
-        let want_collections = std::mem::take(&mut self.want_collections);
-        let mut new = Self::over(self.role, std::mem::take(&mut self.disk), endpoint, now);
-        new.content = content;
-        new.want_collections = want_collections;
-        new.pages_given = self.pages_given;
-        (new.repeat, new.keys) = (self.repeat, self.keys);
-        new.rows_a_page = self.rows_a_page;
-        new.wrong_digest = self.wrong_digest;
-        new.has_other_log = self.has_other_log;
-        for stream in new.endpoint.streams() {
+        let log = if self.app.has_other_log { OTHER_LOG } else { LOG };
+        let endpoint = load(self.role, self.disk.pairs(), log, now, rng).unwrap();
+        let app = Account {
+            content: std::mem::take(&mut self.app.content),
+            want_collections: std::mem::take(&mut self.app.want_collections),
+            pages_given: self.app.pages_given,
+            rows_a_page: self.app.rows_a_page,
+            has_other_log: self.app.has_other_log,
+            wrong_digest: self.app.wrong_digest,
+            repeat: self.app.repeat,
+            keys: self.app.keys,
+            ..Account::default()
+        };
+        let mut new = Self::over(self.role, endpoint, std::mem::take(&mut self.disk), app, now);
+        for stream in new.machine.streams() {
             let meta = stream.meta.to_vec();
             if let Some(file) = new.disk.files.get_mut(&meta) {
                 file.truncate(usize::try_from(stream.durable).unwrap());
             }
-            let _ = new.streams.insert(stream.id, meta);
+            let _ = new.app.streams.insert(stream.id, meta);
         }
-        new.endpoint.changed(now, new.rev());
-        new.endpoint.pruned(now, new.disk.floor);
+        new.machine.changed(now, new.rev());
+        new.machine.pruned(now, new.disk.floor);
         *self = new;
-    }
-
-    pub fn moved(&mut self) -> bool {
-        std::mem::take(&mut self.moved)
-    }
-
-    pub fn wants_socket(&mut self) -> bool {
-        std::mem::take(&mut self.wants_socket)
-    }
-
-    pub fn take_closing(&mut self) -> Option<SocketId> {
-        self.closing.take()
-    }
-
-    pub fn opened(&mut self, now: Timestamp, socket: SocketId, rng: &mut dyn CryptoRng) {
-        self.socket = Some(socket);
-        self.endpoint.handle_opened(now, rng);
-    }
-
-    pub fn closed(&mut self, now: Timestamp, rng: &mut dyn CryptoRng) {
-        if self.socket.take().is_some() {
-            self.endpoint.handle_closed(now, rng);
-        }
-    }
-
-    pub fn receive(&mut self, now: Timestamp, rng: &mut dyn CryptoRng, bytes: BytesMut) {
-        self.endpoint.handle_bytes(now, rng, bytes).unwrap();
-    }
-
-    pub fn timeout(&mut self, now: Timestamp, rng: &mut dyn CryptoRng) {
-        if self.deadline.is_some_and(|at| at <= now) {
-            self.endpoint.handle_timeout(now, rng);
-        }
-    }
-
-    pub fn transmitted(&mut self, now: Timestamp, len: usize) {
-        self.endpoint.transmitted(now, len);
     }
 
     fn rev(&self) -> u64 {
@@ -206,88 +138,35 @@ impl Device {
     pub fn add_row(&mut self, now: Timestamp, collection: &[u8], item: &[u8]) {
         let rev = self.rev() + 1;
         let _ = self.disk.rows.insert((collection.to_vec(), rev), item.to_vec());
-        self.endpoint.changed(now, rev);
+        self.machine.changed(now, rev);
     }
 
     /// Phone: the log no longer reaches back beyond `floor`.
     pub fn prune(&mut self, now: Timestamp, floor: u64) {
         self.disk.floor = floor;
-        self.endpoint.pruned(now, floor);
-    }
-
-    /// Applies a commit, or refuses when the crash is due.
-    pub fn commit(&mut self, now: Timestamp, commit: &Commit) -> bool {
-        if self.commits_left == Some(0) {
-            return false;
-        }
-        self.commits_left = self.commits_left.map(|n| n - 1);
-        self.commits += 1;
-        commit.apply(&mut PairsTxn::new(&mut self.disk.pairs)).unwrap();
-        self.endpoint.committed(now, commit.id()).unwrap();
-        true
-    }
-
-    /// Whether the device has crashed before a commit: it does nothing more.
-    pub fn is_stopped(&self) -> bool {
-        self.commits_left == Some(0)
-    }
-
-    /// Drains the endpoint. Returns what it sends.
-    pub fn drain(&mut self, now: Timestamp) -> Vec<Bytes> {
-        let mut sent = Vec::new();
-        loop {
-            // Between transactions: an effect and its answer are one.
-            if self.copy_at.is_some_and(|at| at <= self.commits) {
-                self.copy_at = None;
-                self.copy = Some(Box::new(self.disk.clone()));
-            }
-            if self.is_stopped() {
-                self.deadline = None;
-                return sent;
-            }
-            match self.endpoint.poll_output() {
-                Output::Persist(commit) => {
-                    let _ = self.commit(now, &commit);
-                }
-                Output::Deliver { message, commit } => self.deliver(now, message, &commit),
-                Output::Transmit(bytes) => {
-                    sent.push(bytes);
-                    if sent.len() >= 8 {
-                        return sent;
-                    }
-                }
-                Output::Event(event) => self.on_event(now, event),
-                Output::Wait(at) => {
-                    self.deadline = at;
-                    return sent;
-                }
-                other => panic!("unexpected {other:?}"),
-            }
-            self.moved = true;
-        }
+        self.machine.pruned(now, floor);
     }
 
     /// At the web: sends a command, under a key that no state of this device has seen. Returns what a test calls it by;
     /// none when the device stops before it is stored.
+    ///
+    /// # Errors
+    /// As of [`Endpoint::send`].
     pub fn send(&mut self, now: Timestamp, body: &Bytes) -> Result<Option<u64>, SendRefused> {
-        let n = self.keys.saturating_add(1);
-        let commit = self.endpoint.send(now, key(n), body)?;
-        self.keys = n;
-        Ok(self.commit(now, &commit).then_some(n))
+        let n = self.app.keys.saturating_add(1);
+        let commit = self.machine.send(now, key(n), body)?;
+        self.app.keys = n;
+        Ok(self.commit(now, commit).then_some(n))
     }
 
-    fn deliver(&mut self, now: Timestamp, message: Message, commit: &Commit) {
-        if !self.commit(now, commit) {
-            return;
-        }
+    fn take(&mut self, now: Timestamp, message: Message) {
         match message {
             Message::Command { key, body } => {
                 self.disk.effects.push((number_of(&key), body.to_vec()));
+                let repeat = self.app.repeat.unwrap_or(Repeat::Answer);
                 let answer = Bytes::from([b"did ", &body[..body.len().min(60_000)]].concat());
-                let commit = self.endpoint.answer(now, key, &answer, self.repeat).unwrap();
-                // One transaction with the effect: it cannot be cut in between.
-                self.commits_left = self.commits_left.map(|n| n.max(1));
-                let _ = self.commit(now, &commit);
+                let commit = self.machine.answer(now, key, &answer, repeat).unwrap();
+                let _ = self.commit(now, commit);
             }
             Message::Result { key, body } => {
                 self.disk.effects.push((number_of(&key), body.map(|b| b.to_vec()).unwrap_or_default()));
@@ -301,20 +180,20 @@ impl Device {
                     assert!(rev <= to, "a row beyond the delta");
                     let old = self.disk.rows.insert((collection.as_bytes().to_vec(), rev), row);
                     // Only a snapshot may have brought a row that was newer than itself.
-                    assert!(old.is_none() || self.paged, "a row twice");
+                    assert!(old.is_none() || self.app.paged, "a row twice");
                 }
             }
             Message::Page { collection, first, last, items, .. } => {
-                self.paged = true;
+                self.app.paged = true;
                 self.take_page(&collection, first, last, &items);
             }
             Message::Opened { id, meta, .. } => {
-                let _ = self.streams.insert(id, meta.to_vec());
-                if !self.content.contains_key(&meta[..]) {
+                let _ = self.app.streams.insert(id, meta.to_vec());
+                if !self.app.content.contains_key(&meta[..]) {
                     let _ = self.disk.files.insert(meta.to_vec(), Vec::new());
                     // It may have been stopped since.
-                    if let Ok(commit) = self.endpoint.stream_durable(now, id, 0) {
-                        let _ = self.commit(now, &commit);
+                    if let Ok(commit) = self.machine.stream_durable(now, id, 0) {
+                        let _ = self.commit(now, commit);
                     }
                 }
             }
@@ -322,16 +201,11 @@ impl Device {
         }
     }
 
-    fn on_event(&mut self, now: Timestamp, event: Event) {
-        match event.clone() {
-            Event::Connect => self.wants_socket = true,
-            Event::Disconnect => {
-                self.closing = self.socket.take();
-            }
-            Event::State(state) => self.state = Some(state),
+    fn do_what_is_asked(&mut self, now: Timestamp, event: Event) {
+        match event {
             Event::Connected { .. } if self.role == DeviceRole::Web => {
-                for name in &self.want_collections {
-                    self.endpoint.subscribe(now, Collection::new(name).unwrap()).unwrap();
+                for name in &self.app.want_collections {
+                    self.machine.subscribe(now, Collection::new(name).unwrap()).unwrap();
                 }
             }
             Event::DeltaWanted { collection, after, budget } => {
@@ -342,36 +216,35 @@ impl Device {
                 let rows = self.disk.rows.keys().filter(|(name, _)| name == collection.as_bytes());
                 let ids: Vec<(RowId, u64)> = rows.map(|(_, rev)| (RowId::from_number(*rev), *rev)).collect();
                 let mut digest: RowDigest = ids.iter().map(|(id, rev)| (id, *rev)).collect();
-                if self.wrong_digest {
+                if self.app.wrong_digest {
                     digest.add(&RowId::from_number(0), 0);
                 }
-                self.endpoint.digest(now, &collection, self.rev(), digest.value()).unwrap();
+                self.machine.digest(now, &collection, self.rev(), digest.value()).unwrap();
             }
             Event::DataWanted { id, offset, max } => self.give_data(now, id, offset, max),
             Event::Data { id, offset, bytes } => self.take_data(now, id, offset, &bytes),
             Event::Fin { id, hash } => {
-                let meta = self.streams[&id].clone();
+                let meta = self.app.streams[&id].clone();
                 let len = self.disk.files.entry(meta.clone()).or_default().len();
                 // It may have been stopped since.
-                if let Ok(commit) = self.endpoint.stream_durable(now, id, u64::try_from(len).unwrap()) {
+                if let Ok(commit) = self.machine.stream_durable(now, id, u64::try_from(len).unwrap()) {
                     assert_eq!(hash[0], u8::try_from(len % 251).unwrap(), "the hash of {len} bytes");
-                    let _ = self.commit(now, &commit);
-                    self.ended.push((meta, StreamEnd::Done));
+                    let _ = self.commit(now, commit);
+                    self.app.ended.push((meta, StreamEnd::Done));
                 }
             }
             Event::StreamResumed { id, offset } => {
-                let meta = self.streams[&id].clone();
+                let meta = self.app.streams[&id].clone();
                 if let Some(file) = self.disk.files.get_mut(&meta) {
                     file.truncate(usize::try_from(offset).unwrap());
                 }
             }
             Event::StreamEnded { id, end } => {
-                let meta = self.streams.remove(&id).unwrap_or_default();
-                self.ended.push((meta, end));
+                let meta = self.app.streams.remove(&id).unwrap_or_default();
+                self.app.ended.push((meta, end));
             }
             _ => {}
         }
-        self.events.push(event);
     }
 
     fn give_rows(&mut self, now: Timestamp, collection: &Collection, after: u64, budget: usize) {
@@ -390,13 +263,13 @@ impl Device {
         }
         let whole = self.disk.rows.keys().filter(|(n, r)| n == collection.as_bytes() && *r > to).count() == 0;
         let to = if whole { self.rev() } else { to };
-        self.endpoint.delta(now, collection, to, &items).unwrap();
+        self.machine.delta(now, collection, to, &items).unwrap();
     }
 
     /// The cursor of a page: the snapshot's revision and the last row given.
     fn give_page(&mut self, now: Timestamp, collection: &Collection, page: &PageCursor, budget: usize) {
-        if self.refuse_pages {
-            self.endpoint.reject_page_cursor(now, collection).unwrap();
+        if self.app.refuse_pages {
+            self.machine.reject_page_cursor(now, collection).unwrap();
             return;
         }
         let number =
@@ -416,11 +289,11 @@ impl Device {
             reached = *row;
             items.push(Bytes::from([&row.to_be_bytes()[..], item].concat()));
         }
-        self.pages_given += 1;
-        for _ in 0..self.rows_a_page {
+        self.app.pages_given += 1;
+        for _ in 0..self.app.rows_a_page {
             self.add_row(now, collection.as_bytes(), b"live");
         }
-        self.endpoint.page(now, collection, rev, next, &items).unwrap();
+        self.machine.page(now, collection, rev, next, &items).unwrap();
     }
 
     fn take_page(&mut self, collection: &Collection, first: bool, last: bool, items: &Items) {
@@ -445,28 +318,28 @@ impl Device {
     }
 
     fn give_data(&mut self, now: Timestamp, id: u64, offset: u64, max: usize) {
-        let meta = self.streams[&id].clone();
-        let content = &self.content[&meta];
+        let meta = self.app.streams[&id].clone();
+        let content = &self.app.content[&meta];
         let from = usize::try_from(offset).unwrap();
         let to = (from + max).min(content.len());
         let fin = (to == content.len()).then_some([u8::try_from(to % 251).unwrap(); 32]);
         let bytes = Bytes::copy_from_slice(&content[from..to]);
         // It may have been stopped since.
-        let supplied = self.endpoint.stream_supply(now, id, offset, bytes, fin);
+        let supplied = self.machine.stream_supply(now, id, offset, bytes, fin);
         assert!(matches!(supplied, Ok(()) | Err(ApiMisuse::NoSuchStream)), "{supplied:?}");
     }
 
     fn take_data(&mut self, now: Timestamp, id: u64, offset: u64, bytes: &[u8]) {
-        let meta = self.streams[&id].clone();
-        *self.arrived.entry(meta.clone()).or_insert(0) += u64::try_from(bytes.len()).unwrap();
+        let meta = self.app.streams[&id].clone();
+        *self.app.arrived.entry(meta.clone()).or_insert(0) += u64::try_from(bytes.len()).unwrap();
         let file = self.disk.files.entry(meta).or_default();
         assert_eq!(u64::try_from(file.len()).unwrap(), offset, "bytes follow one another");
         file.extend_from_slice(bytes);
         let len = u64::try_from(file.len()).unwrap();
-        if len < self.hold_to {
-            let _ = self.endpoint.stream_buffered(now, id, len);
-        } else if let Ok(commit) = self.endpoint.stream_durable(now, id, len) {
-            let _ = self.commit(now, &commit);
+        if len < self.app.hold_to {
+            let _ = self.machine.stream_buffered(now, id, len);
+        } else if let Ok(commit) = self.machine.stream_durable(now, id, len) {
+            let _ = self.commit(now, commit);
         }
     }
 }
@@ -484,4 +357,23 @@ pub fn set_counters(pairs: &mut Pairs, set: impl FnOnce(&mut [u64])) {
     let bytes: Vec<u8> =
         [&row[..49], &numbers.iter().flat_map(|n| n.to_be_bytes()).collect::<Vec<_>>(), &row[105..]].concat();
     *row = Value::new(bytes);
+}
+
+impl World {
+    /// Two devices over these rows.
+    pub fn of_rows(phone: Pairs, web: Pairs, now: Timestamp, mut rng: ChaCha20Rng) -> Self {
+        let phone = Device::new(DeviceRole::Phone, phone, now, &mut rng);
+        let web = Device::new(DeviceRole::Web, web, now, &mut rng);
+        Self::with(phone, web, now, rng)
+    }
+
+    /// Kills a device and starts it again from its store.
+    pub fn crash(&mut self, role: DeviceRole) {
+        let now = self.now;
+        if let Some(socket) = self.device(role).socket {
+            self.relay.handle_closed(now, socket);
+        }
+        let (device, rng) = self.device_and_rng(role);
+        device.reload(now, rng);
+    }
 }
