@@ -5,7 +5,6 @@
 //! to it. Where both attempts are over, both programs start again from what they have stored ([`Outcome`]).
 
 mod attempt;
-mod disk;
 mod reunion;
 
 use std::collections::HashMap;
@@ -15,8 +14,6 @@ use std::sync::Mutex;
 use handfast_codec::DeviceRole;
 use handfast_codec::DeviceRole::{Phone, Web};
 use handfast_session::{LinkStatus, PairingEvent};
-use rand_chacha::ChaCha20Rng;
-use rand_chacha::rand_core::SeedableRng;
 use stateright::{Model, Property};
 
 use attempt::Attempt;
@@ -106,7 +103,6 @@ impl Commit {
         }
         let runs = !(attempt.phone.is_over() && attempt.web.is_over());
         let faults = steps.iter().filter(|action| action.is_fault()).count();
-        let mut rng = ChaCha20Rng::seed_from_u64(4);
         let mut actions = Vec::new();
         for role in [Phone, Web] {
             actions.extend(possible(&attempt, role, faults < self.faults_max, &steps));
@@ -116,9 +112,9 @@ impl Commit {
         (attempt.fingerprint(), faults).hash(&mut hasher);
         State {
             fingerprint: hasher.finish(),
-            phone: attempt.phone.disk.status(Phone, &mut rng),
-            web: attempt.web.disk.status(Web, &mut rng),
-            linked: [attempt.phone.is_linked(), attempt.web.is_linked()],
+            phone: reunion::status(Phone, &attempt.phone.party.disk),
+            web: reunion::status(Web, &attempt.web.party.disk),
+            linked: [attempt.phone.party.is_linked(), attempt.web.party.is_linked()],
             actions,
             outcome: (!runs).then(|| self.outcome(&attempt)),
             steps,
@@ -127,8 +123,8 @@ impl Commit {
 
     fn outcome(&self, attempt: &Attempt) -> Outcome {
         let mut hasher = DefaultHasher::new();
-        for disk in [&attempt.phone.disk, &attempt.web.disk] {
-            for (key, value) in &disk.0 {
+        for disk in [&attempt.phone.party.disk, &attempt.web.party.disk] {
+            for (key, value) in disk {
                 (key, value.as_slice()).hash(&mut hasher);
             }
             "end".hash(&mut hasher);
@@ -136,7 +132,7 @@ impl Commit {
         let key = hasher.finish();
         let known = self.outcomes.lock().expect("no thread has panicked").get(&key).copied();
         known.unwrap_or_else(|| {
-            let outcome = reunion::outcome(&attempt.phone.disk, &attempt.web.disk);
+            let outcome = reunion::outcome(&attempt.phone.party.disk, &attempt.web.party.disk);
             let _ = self.outcomes.lock().expect("no thread has panicked").insert(key, outcome);
             outcome
         })
@@ -150,7 +146,7 @@ fn possible(attempt: &Attempt, role: DeviceRole, faulty: bool, steps: &[Action])
     if device.runs() && device.inbox_len() > 0 {
         actions.push(Action::Deliver(role));
     }
-    if device.has_open_commit() {
+    if device.party.has_open_commit() {
         actions.push(Action::Commit(role));
     }
     match device.asked() {

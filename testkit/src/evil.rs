@@ -144,9 +144,8 @@ impl Evil {
 
     /// The relay greets the endpoint, and gives it its seat.
     pub fn attach(&mut self) {
-        let hello = raw::hello(relay::NAME, Versions::RELAY);
-        for frame in [hello, RelayFrame::Challenge([5; 32]), raw::attached(self.device.role, true)] {
-            self.give(&frame.encode());
+        for frame in raw::greeting(self.device.role) {
+            self.give(&frame);
         }
     }
 

@@ -227,18 +227,23 @@ impl<A: App> Host<A> {
             self.absent = true;
             return false;
         }
-        self.open.push_back(commit);
-        if !self.hold {
-            while self.store_next(now) {}
+        if self.hold {
+            self.open.push_back(commit);
+        } else {
+            self.store(now, &commit);
         }
         true
+    }
+
+    fn store(&mut self, now: Timestamp, commit: &Commit) {
+        commit.apply(&mut PairsTxn::new(self.disk.pairs())).expect("the store of its only writer");
+        self.machine.stored(now, commit.id()).expect("the oldest open commit");
     }
 
     /// Ends the oldest open transaction, and reports it. Returns whether there was one.
     pub fn store_next(&mut self, now: Timestamp) -> bool {
         let Some(commit) = self.open.pop_front() else { return false };
-        commit.apply(&mut PairsTxn::new(self.disk.pairs())).expect("the store of its only writer");
-        self.machine.stored(now, commit.id()).expect("the oldest open commit");
+        self.store(now, &commit);
         true
     }
 
@@ -310,7 +315,7 @@ impl<A: App> Host<A> {
     fn on_event(&mut self, now: Timestamp, event: Event) {
         match &event {
             Event::Connect => self.wants_socket = true,
-            Event::Disconnect => self.closing = self.socket.take(),
+            Event::Disconnect => self.closing = self.socket.take().or(self.closing),
             Event::State(state) => self.state = Some(*state),
             _ => {}
         }

@@ -49,6 +49,12 @@ pub fn attached(role: DeviceRole, with_peer: bool) -> RelayFrame {
     })
 }
 
+/// What a relay says up to the seat of a device whose peer is there.
+pub fn greeting(role: DeviceRole) -> [Bytes; 3] {
+    let hello = hello(relay::NAME, Versions::RELAY);
+    [hello, RelayFrame::Challenge([5; 32]), attached(role, true)].map(|frame| frame.encode())
+}
+
 /// A peer that sits at the relay.
 pub struct Raw {
     role: DeviceRole,
