@@ -37,7 +37,7 @@ fn idle() {
         pair.connect();
         pair.rest();
     }
-    let held = ALLOCATOR.current_usage().saturating_sub(before) as u64 / (2 * LINKS);
+    let held = ALLOCATOR.current_usage().saturating_sub(before) as u64 / (2 * LINKS) - pair::SIDE_LEN;
     println!("idle session: {held} bytes ({} endpoints, live, drained)", 2 * LINKS);
 }
 

@@ -4,36 +4,27 @@ use std::collections::VecDeque;
 
 use bytes::{Bytes, BytesMut};
 use handfast_codec::frame::OpenKind;
-use handfast_codec::ids::{AttachmentId, BootId, LogId};
-use handfast_codec::relay::{Attached, Hello, PeerInfo, RECORD_HEADER, RelayFrame};
-use handfast_codec::{DeviceRole, RelayName, Timestamp, Versions};
-use handfast_session::hazmat::Linked;
-use handfast_session::{Commit, Endpoint, Event, Message, Output, Pairs, PairsTxn};
+use handfast_codec::relay::RECORD_HEADER;
+use handfast_codec::{DeviceRole, Timestamp};
+use handfast_session::{Endpoint, Event, Message, Pairs};
+use handfast_testkit::host::{App, Host, LOG, load};
+use handfast_testkit::{keys, raw};
 use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::SeedableRng;
 
 static CONTENT: [u8; 65_536] = [7; 65_536];
-const PHONE: [u8; 8] = [1; 8];
-const WEB: [u8; 8] = [2; 8];
-
-fn relay_name() -> RelayName {
-    RelayName::parse("127.0.0.1:8787").expect("a relay name")
-}
 
 /// The rows of both sides of a fresh link: the phone's, the web's.
 pub fn linked_rows(seed: u64) -> (Pairs, Pairs) {
-    let rng = &mut ChaCha20Rng::seed_from_u64(seed);
-    Linked::new(relay_name(), rng).expect("an honest pairing").rows()
+    keys::linked(&mut ChaCha20Rng::seed_from_u64(seed))
 }
 
-/// One side.
-struct Side {
-    endpoint: Endpoint,
-    rows: Pairs,
+/// What one side does: it sends content whose bytes are all alike, and takes what comes.
+#[derive(Default)]
+struct Content {
     /// What the socket took and the peer has not.
     wire: VecDeque<Bytes>,
-    deadline: Option<Timestamp>,
-    wants_socket: bool,
+    len: u64,
     connected: usize,
     /// Bytes of an incoming stream, and how many of them were reported.
     taken: u64,
@@ -41,103 +32,78 @@ struct Side {
     ended: usize,
 }
 
+type Side = Host<Content>;
+
+/// What a side takes beside its endpoint, in bytes.
+pub const SIDE_LEN: u64 = (size_of::<Side>() - size_of::<Endpoint>()) as u64;
+
 /// Both sides, and what lies between them.
 pub struct Pair {
     phone: Side,
     web: Side,
     rng: ChaCha20Rng,
     now: Timestamp,
-    content_len: u64,
     wire_most: usize,
 }
 
-impl Side {
-    fn new(role: DeviceRole, rows: Pairs, now: Timestamp, rng: &mut ChaCha20Rng) -> Self {
-        let log = (role == DeviceRole::Phone).then_some(LogId::from_bytes([9; 16]));
-        let endpoint = Endpoint::load(role, &rows, log, now, rng).expect("rows of a link");
-        Self {
-            endpoint,
-            rows,
-            wire: VecDeque::new(),
-            deadline: Some(now),
-            wants_socket: false,
-            connected: 0,
-            taken: 0,
-            reported: 0,
-            ended: 0,
+impl App for Content {
+    type Machine = Endpoint;
+    type Disk = Pairs;
+
+    fn deliver(side: &mut Side, now: Timestamp, message: Message) {
+        if let Message::Opened { id, kind: OpenKind::Put, .. } = message {
+            report(side, now, id, 0);
         }
     }
 
-    fn commit(&mut self, now: Timestamp, commit: &Commit) {
-        commit.apply(&mut PairsTxn::new(&mut self.rows)).expect("memory takes every commit");
-        self.endpoint.committed(now, commit.id()).expect("commits are in order");
-    }
-
-    /// Does what the endpoint asks for, up to the next frame for the wire. Returns whether there was anything.
-    fn poll(&mut self, now: Timestamp, content_len: u64) -> bool {
-        let mut moved = false;
-        loop {
-            match self.endpoint.poll_output() {
-                Output::Persist(commit) => self.commit(now, &commit),
-                Output::Deliver { message, commit } => {
-                    self.commit(now, &commit);
-                    if let Message::Opened { id, kind: OpenKind::Put, .. } = message {
-                        self.report(now, id, 0);
-                    }
-                }
-                Output::Transmit(bytes) => {
-                    self.wire.push_back(bytes);
-                    return true;
-                }
-                Output::Event(event) => self.on_event(now, content_len, event),
-                Output::Wait(at) => {
-                    self.deadline = at;
-                    return moved;
-                }
-                _ => {}
-            }
-            moved = true;
-        }
-    }
-
-    fn on_event(&mut self, now: Timestamp, content_len: u64, event: Event) {
-        match event {
-            Event::Connect => self.wants_socket = true,
-            Event::Connected { .. } => self.connected += 1,
+    fn event(side: &mut Side, now: Timestamp, event: &Event) -> bool {
+        match *event {
+            Event::Connected { .. } => side.app.connected += 1,
             Event::DataWanted { id, offset, max } => {
-                let left = usize::try_from(content_len - offset).expect("a length that fits");
+                let left = usize::try_from(side.app.len - offset).expect("a length that fits");
                 let bytes = Bytes::from_static(&CONTENT[..max.min(left)]);
                 let fin = (bytes.len() == left).then_some([7; 32]);
-                self.endpoint.stream_supply(now, id, offset, bytes, fin).expect("it was asked for");
+                side.machine.stream_supply(now, id, offset, bytes, fin).expect("it was asked for");
             }
-            Event::Data { id, bytes, .. } => {
-                self.taken += bytes.len() as u64;
+            Event::Data { id, ref bytes, .. } => {
+                side.app.taken += bytes.len() as u64;
                 // As a program does that syncs its file now and then; half of the least window.
-                if self.taken - self.reported >= 32 * 1024 {
-                    self.report(now, id, self.taken);
+                if side.app.taken - side.app.reported >= 32 * 1024 {
+                    report(side, now, id, side.app.taken);
                 }
             }
-            Event::Fin { id, .. } => self.report(now, id, self.taken),
-            Event::StreamResumed { offset, .. } => (self.taken, self.reported) = (offset, offset),
-            Event::StreamEnded { .. } => self.ended += 1,
+            Event::Fin { id, .. } => report(side, now, id, side.app.taken),
+            Event::StreamResumed { offset, .. } => (side.app.taken, side.app.reported) = (offset, offset),
+            Event::StreamEnded { .. } => side.app.ended += 1,
             _ => {}
         }
+        false
     }
+}
 
-    fn report(&mut self, now: Timestamp, id: u64, offset: u64) {
-        let commit = self.endpoint.stream_durable(now, id, offset).expect("the bytes came");
-        self.commit(now, &commit);
-        self.reported = offset;
-    }
+fn report(side: &mut Side, now: Timestamp, id: u64, offset: u64) {
+    let commit = side.machine.stream_durable(now, id, offset).expect("the bytes came");
+    let _ = side.commit(now, commit);
+    side.app.reported = offset;
+}
+
+/// Does what the endpoint asks for, up to the next frame for the wire. Returns whether there was anything.
+fn poll(side: &mut Side, now: Timestamp) -> bool {
+    let sent = side.drain_up_to(now, 1);
+    side.app.wire.extend(sent);
+    side.take_moved()
 }
 
 impl Pair {
     pub fn new((phone, web): (Pairs, Pairs)) -> Self {
         let mut rng = ChaCha20Rng::seed_from_u64(1);
         let now = Timestamp::from_micros(1);
-        let phone = Side::new(DeviceRole::Phone, phone, now, &mut rng);
-        let web = Side::new(DeviceRole::Web, web, now, &mut rng);
-        Self { phone, web, rng, now, content_len: 0, wire_most: 0 }
+        let mut side = |role, rows: Pairs| {
+            let endpoint = load(role, &rows, LOG, now, &mut rng).expect("rows of a link");
+            Side::over(role, endpoint, rows, Content::default(), now)
+        };
+        let (phone, web) = (side(DeviceRole::Phone, phone), side(DeviceRole::Web, web));
+        Self { phone, web, rng, now, wire_most: 0 }
     }
 
     fn side(&mut self, role: DeviceRole) -> &mut Side {
@@ -156,7 +122,7 @@ impl Pair {
     fn poll(&mut self) -> bool {
         let mut moved = false;
         for side in [&mut self.web, &mut self.phone] {
-            while side.poll(self.now, self.content_len) {
+            while poll(side, self.now) {
                 moved = true;
             }
         }
@@ -165,41 +131,25 @@ impl Pair {
 
     /// Opens both sockets and attaches both, the web last.
     pub fn connect(&mut self) {
-        while !(self.phone.wants_socket && self.web.wants_socket) {
-            let _ = self.poll();
-            if !(self.phone.wants_socket && self.web.wants_socket) {
+        let (mut phone, mut web) = (false, false);
+        while !(phone && web) {
+            let moved = self.poll();
+            phone |= self.phone.wants_socket();
+            web |= self.web.wants_socket();
+            if !moved {
                 self.pass_time();
             }
         }
-        for (role, own, peer) in [(DeviceRole::Phone, PHONE, WEB), (DeviceRole::Web, WEB, PHONE)] {
-            let hello = RelayFrame::Hello(Hello {
-                versions: Versions::CURRENT,
-                name: relay_name(),
-                boot: BootId::from_bytes([0; 16]),
-                frame_len_max: 16_512,
-                ping_interval_ms: 25_000,
-            });
-            let attached = RelayFrame::Attached(Attached {
-                own: AttachmentId::from_bytes(own),
-                peer: Some(PeerInfo {
-                    id: AttachmentId::from_bytes(peer),
-                    same_net: Some(true),
-                    origin: None,
-                }),
-                phone_sticky: None,
-                web_sticky: None,
-            });
-            let (now, len) = (self.now, self.content_len);
+        for role in [DeviceRole::Phone, DeviceRole::Web] {
+            let now = self.now;
             let (side, rng) = self.side_and_rng(role);
-            side.wants_socket = false;
-            side.endpoint.handle_opened(now, rng);
-            for frame in [hello, RelayFrame::Challenge([5; 32]), attached] {
-                let bytes = BytesMut::from(&frame.encode()[..]);
-                side.endpoint.handle_bytes(now, rng, bytes).expect("a socket is open");
+            side.machine.handle_opened(now, rng);
+            for frame in raw::greeting(role) {
+                side.machine.handle_bytes(now, rng, BytesMut::from(&*frame)).expect("a socket is open");
             }
-            while side.poll(now, len) {}
+            while poll(side, now) {}
             // The proof of the seat goes to the relay.
-            side.wire.retain(|frame| frame.first() == Some(&RECORD_HEADER[0]));
+            side.app.wire.retain(|frame| frame.first() == Some(&RECORD_HEADER[0]));
         }
     }
 
@@ -207,27 +157,27 @@ impl Pair {
     pub fn cut(&mut self) {
         let now = self.now;
         for side in [&mut self.phone, &mut self.web] {
-            side.wire.clear();
-            side.endpoint.handle_closed(now, &mut self.rng);
+            side.app.wire.clear();
+            side.machine.handle_closed(now, &mut self.rng);
         }
         self.connect();
     }
 
     /// Moves frames and time until both are connected and nothing is to do.
     pub fn rest(&mut self) {
-        while self.move_one() || self.phone.connected == 0 || self.web.connected == 0 {
+        while self.move_one() || self.phone.app.connected == 0 || self.web.app.connected == 0 {
             self.step();
         }
     }
 
     pub fn open(&mut self, kind: OpenKind, len: u64) {
-        self.content_len = len;
-        let opened = self.web.endpoint.stream_open(self.now, kind, Bytes::new()).expect("a stream");
-        self.web.commit(self.now, &opened.commit);
+        self.web.app.len = len;
+        let opened = self.web.machine.stream_open(self.now, kind, Bytes::new()).expect("a stream");
+        let _ = self.web.commit(self.now, opened.commit);
     }
 
     pub fn is_over(&self) -> bool {
-        self.web.ended > 0
+        self.web.app.ended > 0
     }
 
     /// One frame, or one deadline.
@@ -250,11 +200,11 @@ impl Pair {
     /// Hands the oldest frame of a side to the other.
     fn deliver(&mut self, from: DeviceRole) -> bool {
         let now = self.now;
-        let Some(frame) = self.side(from).wire.pop_front() else { return false };
-        self.side(from).endpoint.transmitted(now, frame.len());
+        let Some(frame) = self.side(from).app.wire.pop_front() else { return false };
+        self.side(from).machine.transmitted(now, frame.len());
         let (to, rng) = self.side_and_rng(!from);
         if frame.first() == Some(&RECORD_HEADER[0]) {
-            to.endpoint.handle_bytes(now, rng, BytesMut::from(frame)).expect("a socket is open");
+            to.machine.handle_bytes(now, rng, BytesMut::from(frame)).expect("a socket is open");
         }
         true
     }
@@ -264,7 +214,7 @@ impl Pair {
         self.now = self.now.max(next.expect("somebody waits for something"));
         for side in [&mut self.phone, &mut self.web] {
             if side.deadline.is_some_and(|at| at <= self.now) {
-                side.endpoint.handle_timeout(self.now, &mut self.rng);
+                side.machine.handle_timeout(self.now, &mut self.rng);
             }
         }
     }
@@ -274,10 +224,11 @@ impl Pair {
         let mut flights = 0;
         loop {
             let _ = self.poll();
-            if self.web.wire.iter().any(|frame| frame.starts_with(&RECORD_HEADER)) {
+            if self.web.app.wire.iter().any(|frame| frame.starts_with(&RECORD_HEADER)) {
                 return flights;
             }
-            let of_each = [DeviceRole::Web, DeviceRole::Phone].map(|role| (role, self.side(role).wire.len()));
+            let of_each =
+                [DeviceRole::Web, DeviceRole::Phone].map(|role| (role, self.side(role).app.wire.len()));
             if of_each.iter().all(|(_, frames)| *frames == 0) {
                 self.pass_time();
                 continue;
@@ -293,7 +244,7 @@ impl Pair {
 
     /// Bytes that the sockets took and nobody read.
     pub fn on_the_wire(&self) -> usize {
-        let len = |side: &Side| side.wire.iter().map(Bytes::len).sum::<usize>();
+        let len = |side: &Side| side.app.wire.iter().map(Bytes::len).sum::<usize>();
         len(&self.phone) + len(&self.web)
     }
 
@@ -302,6 +253,6 @@ impl Pair {
     }
 
     pub fn handshakes(&self) -> usize {
-        self.web.connected
+        self.web.app.connected
     }
 }
