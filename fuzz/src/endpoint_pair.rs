@@ -15,9 +15,11 @@ use handfast_codec::error::Area;
 use handfast_codec::frame::OpenKind;
 use handfast_codec::ids::AttachmentId;
 use handfast_codec::relay::{DataKind, Peer, PeerInfo, RelayFrame};
-use handfast_codec::{DeviceRole, ErrorCode, RelayName, Timestamp};
-use handfast_session::hazmat::Linked;
+use handfast_codec::{DeviceRole, ErrorCode, Timestamp};
 use handfast_session::{Event, LinkState, Pairs};
+use handfast_testkit::keys;
+use handfast_testkit::net::START;
+use handfast_testkit::relay::SocketId;
 use rand_chacha::ChaCha20Rng;
 use rand_core::SeedableRng;
 
@@ -25,6 +27,8 @@ use self::device::{Device, Disk, answer_to, content};
 use self::relay::Relay;
 
 const OPS_MAX: usize = 200;
+/// Each device has one at a time.
+const SOCKET: SocketId = SocketId::new(1);
 /// The longest time in which all must have arrived once the relay is honest.
 const CALM_MAX: Duration = Duration::from_hours(2);
 
@@ -84,42 +88,38 @@ struct Pair {
     streams: u8,
 }
 
-fn relay_name() -> RelayName {
-    RelayName::parse("127.0.0.1:8787").expect("a valid name")
-}
-
 /// The rows of a fresh link: the phone's, the web's.
 fn linked() -> (Pairs, Pairs) {
     static LINKED: OnceLock<(Pairs, Pairs)> = OnceLock::new();
-    LINKED
-        .get_or_init(|| {
-            let rng = &mut ChaCha20Rng::seed_from_u64(1);
-            Linked::new(relay_name(), rng).expect("an honest pairing").rows()
-        })
-        .clone()
+    LINKED.get_or_init(|| keys::linked(&mut ChaCha20Rng::seed_from_u64(1))).clone()
 }
 
 impl Pair {
     fn new() -> Self {
         let (phone, web) = linked();
         let mut rng = ChaCha20Rng::seed_from_u64(2);
-        let now = Timestamp::from_micros(1_000_000);
+        let now = START;
         let disk = |pairs| Disk { pairs, ..Disk::default() };
         Self {
             now,
-            phone: Device::new(DeviceRole::Phone, disk(phone), now, &mut rng),
-            web: Device::new(DeviceRole::Web, disk(web), now, &mut rng),
+            phone: device::start(DeviceRole::Phone, disk(phone), now, &mut rng),
+            web: device::start(DeviceRole::Web, disk(web), now, &mut rng),
             rng,
-            relay: Relay::new(relay_name()),
+            relay: Relay::new(handfast_testkit::relay::name()),
             streams: 0,
         }
     }
 
     fn device(&mut self, role: DeviceRole) -> &mut Device {
-        match role {
+        self.device_and_rng(role).0
+    }
+
+    fn device_and_rng(&mut self, role: DeviceRole) -> (&mut Device, &mut ChaCha20Rng) {
+        let device = match role {
             DeviceRole::Phone => &mut self.phone,
             DeviceRole::Web => &mut self.web,
-        }
+        };
+        (device, &mut self.rng)
     }
 
     fn step(&mut self, op: u8, tape: &mut Tape<'_>) {
@@ -152,7 +152,7 @@ impl Pair {
             }
             17 => {
                 let (role, now) = (tape.role(), self.now);
-                let _ = self.device(role).flush(now);
+                let _ = device::flush(self.device(role), now);
             }
             _ => self.use_it(op % 32, tape),
         }
@@ -195,31 +195,31 @@ impl Pair {
         match op {
             18 | 30 => {
                 let len = usize::from(tape.byte()) * usize::from(tape.byte());
-                self.web.send(now, vec![tape.byte(); len].into());
+                device::send(&mut self.web, now, vec![tape.byte(); len].into());
             }
             19 | 31 => {
                 let (collection, len) = (tape.byte() % 3, usize::from(tape.byte()) * 8);
-                self.phone.add_row(now, collection, &vec![tape.byte(); len + 1]);
+                device::add_row(&mut self.phone, now, collection, &vec![tape.byte(); len + 1]);
             }
-            20 => self.web.follow(now, tape.byte() % 3),
+            20 => device::follow(&mut self.web, now, tape.byte() % 3),
             21 | 28 | 29 => {
                 let kind = if tape.byte().is_multiple_of(2) { OpenKind::Get } else { OpenKind::Put };
                 self.streams = self.streams.wrapping_add(1);
                 let meta = Bytes::from(vec![self.streams, tape.byte()]);
                 let role = tape.role();
-                self.device(role).open_stream(now, kind, meta);
+                device::open_stream(self.device(role), now, kind, meta);
             }
             _ => match tape.byte() % 4 {
-                0 => self.web.endpoint.set_hidden(now, tape.byte().is_multiple_of(2)),
+                0 => self.web.machine.set_hidden(now, tape.byte().is_multiple_of(2)),
                 1 => {
                     let role = tape.role();
-                    self.device(role).endpoint.probe(now);
+                    self.device(role).machine.probe(now);
                 }
-                2 => self.web.endpoint.reclaim_seat(now),
+                2 => self.web.machine.reclaim_seat(now),
                 _ => {
                     let role = tape.role();
                     let slot = 3 + 2 * u64::from(tape.byte() % 2);
-                    let _ = self.device(role).endpoint.set_now(now, slot, vec![tape.byte()].into());
+                    let _ = self.device(role).machine.set_now(now, slot, vec![tape.byte()].into());
                 }
             },
         }
@@ -233,30 +233,22 @@ impl Pair {
     fn tick(&mut self) {
         self.relay.tick(self.now);
         for device in [&mut self.phone, &mut self.web] {
-            if device.deadline.is_some_and(|at| at <= self.now) {
-                device.endpoint.handle_timeout(self.now, &mut self.rng);
-            }
+            device.timeout(self.now, &mut self.rng);
         }
     }
 
     fn cut(&mut self, role: DeviceRole) {
         self.relay.close(role);
-        let (now, rng) = (self.now, &mut self.rng);
-        let device = match role {
-            DeviceRole::Phone => &mut self.phone,
-            DeviceRole::Web => &mut self.web,
-        };
-        if std::mem::take(&mut device.is_open) {
-            device.endpoint.handle_closed(now, rng);
-        }
+        let now = self.now;
+        let (device, rng) = self.device_and_rng(role);
+        device.closed(now, rng);
     }
 
     fn crash(&mut self, role: DeviceRole) {
         self.relay.close(role);
-        match role {
-            DeviceRole::Phone => self.phone.crash(self.now, &mut self.rng),
-            DeviceRole::Web => self.web.crash(self.now, &mut self.rng),
-        }
+        let now = self.now;
+        let (device, rng) = self.device_and_rng(role);
+        device::crash(device, now, rng);
     }
 
     /// Gives a device the next frame on its way to it.
@@ -264,14 +256,10 @@ impl Pair {
         let Some(frame) = self.relay.queue(role).and_then(std::collections::VecDeque::pop_front) else {
             return false;
         };
-        let (now, rng) = (self.now, &mut self.rng);
-        let device = match role {
-            DeviceRole::Phone => &mut self.phone,
-            DeviceRole::Web => &mut self.web,
-        };
-        if device.is_open {
-            let bytes = BytesMut::from(&frame[..]);
-            device.endpoint.handle_bytes(now, rng, bytes).expect("the socket is open");
+        let now = self.now;
+        let (device, rng) = self.device_and_rng(role);
+        if device.socket.is_some() {
+            device.receive(now, rng, BytesMut::from(&frame[..]));
         }
         true
     }
@@ -293,18 +281,17 @@ impl Pair {
             loop {
                 let now = self.now;
                 let device = self.device(role);
-                let had_socket = device.is_open;
-                let sent = device.drain(now);
-                if had_socket && !device.is_open {
+                let sent = device::drain(device, now);
+                if device.take_closing().is_some() {
                     self.relay.close(role);
                 }
                 let quiet = sent.is_empty();
                 for bytes in sent {
-                    if self.device(role).is_open {
+                    if self.device(role).socket.is_some() {
                         self.relay.receive(role, bytes);
                     }
                 }
-                if std::mem::take(&mut self.device(role).wants_socket) {
+                if self.device(role).wants_socket() {
                     self.open(role);
                 } else if quiet {
                     break;
@@ -315,13 +302,9 @@ impl Pair {
 
     fn open(&mut self, role: DeviceRole) {
         self.relay.open(role, self.now);
-        let (now, rng) = (self.now, &mut self.rng);
-        let device = match role {
-            DeviceRole::Phone => &mut self.phone,
-            DeviceRole::Web => &mut self.web,
-        };
-        device.is_open = true;
-        device.endpoint.handle_opened(now, rng);
+        let now = self.now;
+        let (device, rng) = self.device_and_rng(role);
+        device.opened(now, SOCKET, rng);
     }
 
     /// What must hold at any moment.
@@ -342,7 +325,7 @@ impl Pair {
             }
         }
         for device in [&self.phone, &self.web] {
-            for meta in &device.done {
+            for meta in &device.app.done {
                 let files = [&self.phone.disk.files, &self.web.disk.files];
                 let there =
                     files.iter().any(|files| files.get(meta).is_some_and(|file| *file == content(meta)));
@@ -371,14 +354,14 @@ impl Pair {
             if self.is_done() {
                 return;
             }
-            self.web.endpoint.reclaim_seat(self.now);
+            self.web.machine.reclaim_seat(self.now);
             self.settle();
             let deadlines = [self.phone.deadline, self.web.deadline, self.relay.deadline()];
             let next = deadlines.into_iter().flatten().min().unwrap_or(end);
             self.now = next.max(self.now.plus(Duration::from_micros(1)));
             self.tick();
         }
-        panic!("it does not all arrive: {:?} {:?}", self.phone.endpoint, self.web.endpoint);
+        panic!("it does not all arrive: {:?} {:?}", self.phone.machine, self.web.machine);
     }
 
     fn is_done(&self) -> bool {
@@ -386,12 +369,12 @@ impl Pair {
         let live = [phone, web].iter().all(|device| device.state == Some(LinkState::Live));
         let settled =
             web.disk.answered.len() == web.disk.sent.len() && phone.disk.ran.len() == web.disk.sent.len();
-        let empty = phone.endpoint.outbox_len().0 == 0 && web.endpoint.outbox_len().0 == 0;
-        let synced = web.follows.iter().all(|followed| {
+        let empty = phone.machine.outbox_len().0 == 0 && web.machine.outbox_len().0 == 0;
+        let synced = web.app.follows.iter().all(|followed| {
             let rows = |device: &Device| device.disk.rows.keys().filter(|(of, _)| of == followed).count();
             rows(phone) == rows(web)
         });
-        live && settled && empty && synced && !phone.has_streams() && !web.has_streams()
+        live && settled && empty && synced && !device::has_streams(phone) && !device::has_streams(web)
     }
 }
 

@@ -1,18 +1,19 @@
 //! One device: an endpoint, its store, and an application whose effects stand in the same transactions.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 
 use bytes::{Bytes, BytesMut};
 use handfast_codec::frame::{Collection, Items, OpenKind, RowId};
-use handfast_codec::ids::{CommandKey, LogId};
+use handfast_codec::ids::CommandKey;
 use handfast_codec::{DeviceRole, Timestamp};
 use handfast_session::{
-    Commit, Endpoint, Event, LinkState, Message, Output, Pairs, PairsTxn, Repeat, RowDigest, StreamEnd,
+    Commit, Endpoint, Event, Message, Pairs, PairsTxn, Repeat, RowDigest, SendRefused, StreamEnd,
 };
+use handfast_testkit::host::{self, App, Host, LOG, load};
 use rand_chacha::ChaCha20Rng;
 
 /// What a crash leaves.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(super) struct Disk {
     pub(super) pairs: Pairs,
     /// Web: how often its user acted, also where a crash took the act.
@@ -56,24 +57,19 @@ struct Stream {
     unsaved: Option<(usize, BytesMut)>,
 }
 
-pub(super) struct Device {
-    pub(super) role: DeviceRole,
-    pub(super) disk: Disk,
-    pub(super) endpoint: Endpoint,
-    pub(super) state: Option<LinkState>,
-    pub(super) deadline: Option<Timestamp>,
-    pub(super) is_open: bool,
-    pub(super) wants_socket: bool,
-    /// Transactions are only made when told to.
-    pub(super) hold: bool,
-    pub(super) events: Vec<Event>,
+/// The application: each of its transactions holds all that came up since the one before.
+#[derive(Default)]
+pub(super) struct Play {
     pub(super) done: Vec<Bytes>,
     /// Collections that the web follows.
     pub(super) follows: Vec<u8>,
     streams: BTreeMap<u64, Stream>,
     current: Batch,
-    pending: std::collections::VecDeque<Batch>,
+    pending: VecDeque<Batch>,
 }
+
+/// A device. While it holds its transactions, they are only made when it is told to.
+pub(super) type Device = Host<Play>;
 
 /// The content of a stream: its length and its bytes hang on its meta.
 pub(super) fn content(meta: &[u8]) -> Vec<u8> {
@@ -90,306 +86,284 @@ pub(super) fn answer_to(body: &[u8]) -> Bytes {
     [b"did ", body].concat().into()
 }
 
-fn load(role: DeviceRole, pairs: &Pairs, now: Timestamp, rng: &mut ChaCha20Rng) -> Endpoint {
-    let log = (role == DeviceRole::Phone).then_some(LogId::from_bytes([9; 16]));
-    Endpoint::load(role, pairs, log, now, rng).expect("what was committed can be loaded")
+impl host::Disk for Disk {
+    fn pairs(&mut self) -> &mut Pairs {
+        &mut self.pairs
+    }
 }
 
-impl Device {
-    pub(super) fn new(role: DeviceRole, disk: Disk, now: Timestamp, rng: &mut ChaCha20Rng) -> Self {
-        let endpoint = load(role, &disk.pairs, now, rng);
-        let mut device = Self {
-            role,
-            endpoint,
-            state: None,
-            deadline: Some(now),
-            is_open: false,
-            wants_socket: false,
-            hold: false,
-            events: Vec::new(),
-            done: Vec::new(),
-            follows: Vec::new(),
-            streams: BTreeMap::new(),
-            current: Batch::default(),
-            pending: std::collections::VecDeque::new(),
-            disk,
-        };
-        for stream in device.endpoint.streams() {
-            let durable = usize::try_from(stream.durable).expect("a small stream");
-            if let Some(file) = device.disk.files.get_mut(&stream.meta) {
-                assert!(file.len() >= durable, "what was reported durable is on the disk");
-                file.truncate(durable);
-            }
-            let stream_state = Stream { meta: stream.meta, arrived: durable, fin: false, unsaved: None };
-            let _ = device.streams.insert(stream.id, stream_state);
-        }
-        if role == DeviceRole::Phone {
-            device.endpoint.changed(now, device.rev());
-        }
-        device
-    }
+impl App for Play {
+    type Machine = Endpoint;
+    type Disk = Disk;
 
-    /// The process ends, and starts again from its disk.
-    pub(super) fn crash(&mut self, now: Timestamp, rng: &mut ChaCha20Rng) {
-        let follows = std::mem::take(&mut self.follows);
-        *self = Self::new(self.role, std::mem::take(&mut self.disk), now, rng);
-        self.follows = follows;
-    }
-
-    pub(super) fn rev(&self) -> u64 {
-        self.disk.rows.keys().map(|(_, rev)| *rev).max().unwrap_or(0)
-    }
-
-    pub(super) fn has_streams(&self) -> bool {
-        !self.streams.is_empty()
-    }
-
-    /// Adds a row to the phone's log.
-    pub(super) fn add_row(&mut self, now: Timestamp, collection: u8, item: &[u8]) {
-        let rev = self.rev() + 1;
-        let _ = self.disk.rows.insert((collection, rev), Bytes::copy_from_slice(item));
-        self.endpoint.changed(now, rev);
-    }
-
-    pub(super) fn send(&mut self, now: Timestamp, body: Bytes) {
-        self.disk.acts += 1;
-        let key = CommandKey::from_bytes(u128::from(self.disk.acts).to_be_bytes());
-        if let Ok(commit) = self.endpoint.send(now, key, &body) {
-            self.current.effects.push(Effect::Sent(key, body));
-            self.current.commits.push(commit);
-        }
-    }
-
-    pub(super) fn open_stream(&mut self, now: Timestamp, kind: OpenKind, meta: Bytes) {
-        if let Ok(opened) = self.endpoint.stream_open(now, kind, meta.clone()) {
-            let stream = Stream { meta, arrived: 0, fin: false, unsaved: None };
-            let _ = self.streams.insert(opened.id, stream);
-            self.current.commits.push(opened.commit);
-        }
-    }
-
-    pub(super) fn follow(&mut self, now: Timestamp, collection: u8) {
-        if !self.follows.contains(&collection) {
-            self.follows.push(collection);
-        }
-        let _ = self.endpoint.subscribe(now, name(collection));
-    }
-
-    /// Drains the endpoint, and makes its transactions unless they are held. Returns what it sends.
-    pub(super) fn drain(&mut self, now: Timestamp) -> Vec<Bytes> {
-        let mut sent = Vec::new();
-        loop {
-            self.save_more(now);
-            while let Some(output) = self.next_output() {
-                match output {
-                    Output::Persist(commit) => self.current.commits.push(commit),
-                    Output::Deliver { message, commit } => {
-                        self.current.commits.push(commit);
-                        self.deliver(now, message);
-                    }
-                    Output::Transmit(bytes) => {
-                        self.endpoint.transmitted(now, bytes.len());
-                        sent.push(bytes);
-                    }
-                    Output::Event(event) => self.on_event(now, event),
-                    other => panic!("an output that the harness does not know: {other:?}"),
-                }
-            }
-            let mut batch = std::mem::take(&mut self.current);
-            batch.commits.sort_by_key(Commit::id);
-            if !batch.commits.is_empty() {
-                self.pending.push_back(batch);
-            }
-            if self.hold || !self.flush(now) {
-                return sent;
-            }
-        }
-    }
-
-    fn next_output(&mut self) -> Option<Output> {
-        match self.endpoint.poll_output() {
-            Output::Wait(at) => {
-                self.deadline = at;
-                None
-            }
-            output => Some(output),
-        }
-    }
-
-    /// Makes the oldest transaction. Returns whether there was one.
-    pub(super) fn flush(&mut self, now: Timestamp) -> bool {
-        let Some(batch) = self.pending.pop_front() else { return false };
-        for commit in &batch.commits {
-            commit
-                .apply(&mut PairsTxn::new(&mut self.disk.pairs))
-                .expect("the store is at the version of its only writer");
-        }
-        for effect in batch.effects {
-            self.disk.apply(effect);
-        }
-        for commit in &batch.commits {
-            self.endpoint.committed(now, commit.id()).expect("commits are reported in order");
-        }
+    fn persist(device: &mut Device, _: Timestamp, commit: Commit) -> bool {
+        device.app.current.commits.push(commit);
         true
     }
 
-    fn deliver(&mut self, now: Timestamp, message: Message) {
-        match message {
-            Message::Command { key, body } => {
-                let commit = self.endpoint.answer(now, key, &answer_to(&body), Repeat::Answer);
-                self.current.commits.push(commit.expect("a command that was delivered can be answered"));
-                self.current.effects.push(Effect::Ran(key, body));
-            }
-            Message::Result { key, body } => {
-                let body = body.expect("a result that is not settled is kept");
-                self.current.effects.push(Effect::Answered(key, body));
-            }
-            Message::Delta { collection, from, to, items } => {
-                let rows = items.iter().flat_map(Items::iter).map(|item| {
-                    let rev = item.get(..8).and_then(|rev| rev.try_into().ok()).map(u64::from_be_bytes);
-                    (rev.expect("the phone's own item"), item.slice(8..))
-                });
-                let rows = rows.collect();
-                let collection = collection.as_bytes()[0];
-                self.current.effects.push(Effect::Rows { collection, from, to, rows });
-            }
-            Message::Opened { id, kind, meta } => {
-                let receives = kind == OpenKind::Put;
-                let unsaved = receives.then(|| (0, BytesMut::new()));
-                let _ = self.streams.insert(id, Stream { meta, arrived: 0, fin: false, unsaved });
-            }
-            other => panic!("a message that the harness does not know: {other:?}"),
-        }
+    fn deliver(device: &mut Device, now: Timestamp, message: Message) {
+        deliver(device, now, message);
     }
 
-    fn on_event(&mut self, now: Timestamp, event: Event) {
-        match &event {
-            Event::Connect => self.wants_socket = true,
-            Event::Disconnect => self.is_open = false,
-            Event::State(state) => self.state = Some(*state),
-            Event::Connected { .. } if self.role == DeviceRole::Web => {
-                for collection in self.follows.clone() {
-                    let _ = self.endpoint.subscribe(now, name(collection));
-                }
-            }
-            Event::DeltaWanted { collection, after, budget } => {
-                self.give_rows(now, collection, *after, *budget);
-            }
-            Event::DigestWanted { collection } => self.give_digest(now, collection),
-            Event::PageWanted { .. } | Event::OutOfStep { .. } | Event::RepairFailed { .. } => {
-                panic!("no row was damaged, and the log is whole: {event:?}")
-            }
-            Event::DataWanted { id, offset, max } => {
-                let content = content(&self.streams[id].meta);
-                let from = usize::try_from(*offset).expect("a small stream");
-                let to = (from + max).min(content.len());
-                let fin = (to == content.len()).then(|| hash(&content));
-                let bytes = Bytes::copy_from_slice(&content[from..to]);
-                self.endpoint.stream_supply(now, *id, *offset, bytes, fin).expect("what was asked for");
-            }
-            Event::Data { id, offset, bytes } => {
-                let stream = self.streams.get_mut(id).expect("a stream that is open");
-                assert_eq!(*offset, stream.arrived as u64, "bytes follow one another");
-                let whole = content(&stream.meta);
-                assert_eq!(
-                    Some(&bytes[..]),
-                    whole.get(stream.arrived..stream.arrived + bytes.len()),
-                    "the content"
-                );
-                let (_, unsaved) = stream.unsaved.get_or_insert((stream.arrived, BytesMut::new()));
-                unsaved.extend_from_slice(bytes);
-                stream.arrived += bytes.len();
-                self.save_more(now);
-            }
-            Event::Fin { id, hash: claimed } => {
-                let stream = self.streams.get_mut(id).expect("a stream that is open");
-                let whole = content(&stream.meta);
-                assert_eq!((stream.arrived, *claimed), (whole.len(), hash(&whole)), "the end of the content");
-                stream.fin = true;
-                let _ = stream.unsaved.get_or_insert((stream.arrived, BytesMut::new()));
-                self.save_more(now);
-            }
-            Event::StreamResumed { id, offset } => {
-                if let Some(stream) = self.streams.get_mut(id) {
-                    stream.arrived = usize::try_from(*offset).expect("a small stream");
-                    stream.unsaved = None;
-                    stream.fin = false;
-                }
-            }
-            Event::StreamEnded { id, end } => {
-                if let Some(stream) = self.streams.remove(id)
-                    && *end == StreamEnd::Done
-                {
-                    self.done.push(stream.meta);
-                }
-            }
-            _ => {}
-        }
-        self.events.push(event);
-    }
-
-    /// Hands what arrived to the store, as far as commits can be opened.
-    fn save_more(&mut self, now: Timestamp) {
-        let mut finished = Vec::new();
-        for (id, stream) in &mut self.streams {
-            let Some((from, bytes)) = stream.unsaved.take() else { continue };
-            let to = u64::try_from(from + bytes.len()).expect("a small stream");
-            match self.endpoint.stream_durable(now, *id, to) {
-                Ok(commit) => {
-                    self.current.commits.push(commit);
-                    self.current.effects.push(Effect::Written(stream.meta.clone(), from, bytes.freeze()));
-                    if stream.fin {
-                        finished.push(*id);
-                    }
-                }
-                Err(handfast_session::SendRefused::Busy) => stream.unsaved = Some((from, bytes)),
-                Err(error) => panic!("what arrived can be stored: {error}"),
-            }
-        }
-        for id in finished {
-            // The receiver knows by itself that all of it is there.
-            if let Some(stream) = self.streams.remove(&id) {
-                self.done.push(stream.meta);
-            }
-        }
-    }
-
-    fn give_rows(&mut self, now: Timestamp, collection: &Collection, after: u64, budget: usize) {
-        let mut len = 0;
-        let (mut items, mut to) = (Vec::new(), self.rev());
-        for ((of, rev), item) in &self.disk.rows {
-            if [*of] != collection.as_bytes() || *rev <= after {
-                continue;
-            }
-            len += item.len() + 16;
-            if len > budget {
-                to = rev - 1;
-                break;
-            }
-            items.push(Bytes::from([&rev.to_be_bytes()[..], item].concat()));
-        }
-        self.endpoint.delta(now, collection, to, &items).expect("what was asked for");
-    }
-
-    /// The digest of the rows as the open transactions leave them.
-    fn give_digest(&mut self, now: Timestamp, collection: &Collection) {
-        let stored = self.disk.rows.keys().copied();
-        let open = self.pending.iter().chain([&self.current]).flat_map(|batch| &batch.effects);
-        let open = open.flat_map(|effect| match effect {
-            Effect::Rows { collection, rows, .. } => {
-                rows.iter().map(|(rev, _)| (*collection, *rev)).collect()
-            }
-            _ => Vec::new(),
-        });
-        let mut digest = RowDigest::default();
-        for (_, rev) in stored.chain(open).filter(|(of, _)| [*of] == collection.as_bytes()) {
-            digest.add(&RowId::from_number(rev), rev);
-        }
-        self.endpoint.digest(now, collection, self.rev(), digest.value()).expect("what was asked for");
+    fn event(device: &mut Device, now: Timestamp, event: &Event) -> bool {
+        on_event(device, now, event);
+        true
     }
 }
 
+pub(super) fn start(role: DeviceRole, disk: Disk, now: Timestamp, rng: &mut ChaCha20Rng) -> Device {
+    let endpoint = load(role, &disk.pairs, LOG, now, rng).expect("what was committed can be loaded");
+    let mut device = Host::over(role, endpoint, disk, Play::default(), now);
+    for stream in device.machine.streams() {
+        let durable = usize::try_from(stream.durable).expect("a small stream");
+        if let Some(file) = device.disk.files.get_mut(&stream.meta) {
+            assert!(file.len() >= durable, "what was reported durable is on the disk");
+            file.truncate(durable);
+        }
+        let stream_state = Stream { meta: stream.meta, arrived: durable, fin: false, unsaved: None };
+        let _ = device.app.streams.insert(stream.id, stream_state);
+    }
+    if role == DeviceRole::Phone {
+        let rev = device.disk.rev();
+        device.machine.changed(now, rev);
+    }
+    device
+}
+
+/// The process ends, and starts again from its disk.
+pub(super) fn crash(device: &mut Device, now: Timestamp, rng: &mut ChaCha20Rng) {
+    let follows = std::mem::take(&mut device.app.follows);
+    *device = start(device.role, std::mem::take(&mut device.disk), now, rng);
+    device.app.follows = follows;
+}
+
+pub(super) fn has_streams(device: &Device) -> bool {
+    !device.app.streams.is_empty()
+}
+
+/// Adds a row to the phone's log.
+pub(super) fn add_row(device: &mut Device, now: Timestamp, collection: u8, item: &[u8]) {
+    let rev = device.disk.rev() + 1;
+    let _ = device.disk.rows.insert((collection, rev), Bytes::copy_from_slice(item));
+    device.machine.changed(now, rev);
+}
+
+pub(super) fn send(device: &mut Device, now: Timestamp, body: Bytes) {
+    device.disk.acts += 1;
+    let key = CommandKey::from_bytes(u128::from(device.disk.acts).to_be_bytes());
+    if let Ok(commit) = device.machine.send(now, key, &body) {
+        device.app.current.effects.push(Effect::Sent(key, body));
+        device.app.current.commits.push(commit);
+    }
+}
+
+pub(super) fn open_stream(device: &mut Device, now: Timestamp, kind: OpenKind, meta: Bytes) {
+    if let Ok(opened) = device.machine.stream_open(now, kind, meta.clone()) {
+        let stream = Stream { meta, arrived: 0, fin: false, unsaved: None };
+        let _ = device.app.streams.insert(opened.id, stream);
+        device.app.current.commits.push(opened.commit);
+    }
+}
+
+pub(super) fn follow(device: &mut Device, now: Timestamp, collection: u8) {
+    if !device.app.follows.contains(&collection) {
+        device.app.follows.push(collection);
+    }
+    let _ = device.machine.subscribe(now, name(collection));
+}
+
+/// Drains the endpoint, and makes its transactions unless they are held. Returns what it sends.
+pub(super) fn drain(device: &mut Device, now: Timestamp) -> Vec<Bytes> {
+    let mut sent = Vec::new();
+    loop {
+        save_more(device, now);
+        // A frame counts as written when it is given out.
+        while let Some(frame) = device.drain_up_to(now, 1).pop() {
+            device.transmitted(now, frame.len());
+            sent.push(frame);
+        }
+        let mut batch = std::mem::take(&mut device.app.current);
+        batch.commits.sort_by_key(Commit::id);
+        if !batch.commits.is_empty() {
+            device.app.pending.push_back(batch);
+        }
+        if device.hold || !flush(device, now) {
+            return sent;
+        }
+    }
+}
+
+/// Makes the oldest transaction. Returns whether there was one.
+pub(super) fn flush(device: &mut Device, now: Timestamp) -> bool {
+    let Some(batch) = device.app.pending.pop_front() else { return false };
+    for commit in &batch.commits {
+        commit
+            .apply(&mut PairsTxn::new(&mut device.disk.pairs))
+            .expect("the store is at the version of its only writer");
+    }
+    for effect in batch.effects {
+        device.disk.apply(effect);
+    }
+    for commit in &batch.commits {
+        device.machine.committed(now, commit.id()).expect("commits are reported in order");
+    }
+    true
+}
+
+fn deliver(device: &mut Device, now: Timestamp, message: Message) {
+    match message {
+        Message::Command { key, body } => {
+            let commit = device.machine.answer(now, key, &answer_to(&body), Repeat::Answer);
+            device.app.current.commits.push(commit.expect("a command that was delivered can be answered"));
+            device.app.current.effects.push(Effect::Ran(key, body));
+        }
+        Message::Result { key, body } => {
+            let body = body.expect("a result that is not settled is kept");
+            device.app.current.effects.push(Effect::Answered(key, body));
+        }
+        Message::Delta { collection, from, to, items } => {
+            let rows = items.iter().flat_map(Items::iter).map(|item| {
+                let rev = item.get(..8).and_then(|rev| rev.try_into().ok()).map(u64::from_be_bytes);
+                (rev.expect("the phone's own item"), item.slice(8..))
+            });
+            let rows = rows.collect();
+            let collection = collection.as_bytes()[0];
+            device.app.current.effects.push(Effect::Rows { collection, from, to, rows });
+        }
+        Message::Opened { id, kind, meta } => {
+            let receives = kind == OpenKind::Put;
+            let unsaved = receives.then(|| (0, BytesMut::new()));
+            let _ = device.app.streams.insert(id, Stream { meta, arrived: 0, fin: false, unsaved });
+        }
+        other => panic!("a message that the harness does not know: {other:?}"),
+    }
+}
+
+fn on_event(device: &mut Device, now: Timestamp, event: &Event) {
+    match event {
+        Event::Connected { .. } if device.role == DeviceRole::Web => {
+            for collection in device.app.follows.clone() {
+                let _ = device.machine.subscribe(now, name(collection));
+            }
+        }
+        Event::DeltaWanted { collection, after, budget } => {
+            give_rows(device, now, collection, *after, *budget);
+        }
+        Event::DigestWanted { collection } => give_digest(device, now, collection),
+        Event::PageWanted { .. } | Event::OutOfStep { .. } | Event::RepairFailed { .. } => {
+            panic!("no row was damaged, and the log is whole: {event:?}")
+        }
+        Event::DataWanted { id, offset, max } => {
+            let content = content(&device.app.streams[id].meta);
+            let from = usize::try_from(*offset).expect("a small stream");
+            let to = (from + max).min(content.len());
+            let fin = (to == content.len()).then(|| hash(&content));
+            let bytes = Bytes::copy_from_slice(&content[from..to]);
+            device.machine.stream_supply(now, *id, *offset, bytes, fin).expect("what was asked for");
+        }
+        Event::Data { id, offset, bytes } => {
+            let stream = device.app.streams.get_mut(id).expect("a stream that is open");
+            assert_eq!(*offset, stream.arrived as u64, "bytes follow one another");
+            let whole = content(&stream.meta);
+            assert_eq!(
+                Some(&bytes[..]),
+                whole.get(stream.arrived..stream.arrived + bytes.len()),
+                "the content"
+            );
+            let (_, unsaved) = stream.unsaved.get_or_insert((stream.arrived, BytesMut::new()));
+            unsaved.extend_from_slice(bytes);
+            stream.arrived += bytes.len();
+            save_more(device, now);
+        }
+        Event::Fin { id, hash: claimed } => {
+            let stream = device.app.streams.get_mut(id).expect("a stream that is open");
+            let whole = content(&stream.meta);
+            assert_eq!((stream.arrived, *claimed), (whole.len(), hash(&whole)), "the end of the content");
+            stream.fin = true;
+            let _ = stream.unsaved.get_or_insert((stream.arrived, BytesMut::new()));
+            save_more(device, now);
+        }
+        Event::StreamResumed { id, offset } => {
+            if let Some(stream) = device.app.streams.get_mut(id) {
+                stream.arrived = usize::try_from(*offset).expect("a small stream");
+                stream.unsaved = None;
+                stream.fin = false;
+            }
+        }
+        Event::StreamEnded { id, end } => {
+            if let Some(stream) = device.app.streams.remove(id)
+                && *end == StreamEnd::Done
+            {
+                device.app.done.push(stream.meta);
+            }
+        }
+        _ => {}
+    }
+}
+
+/// Hands what arrived to the store, as far as commits can be opened.
+fn save_more(device: &mut Device, now: Timestamp) {
+    let mut finished = Vec::new();
+    for (id, stream) in &mut device.app.streams {
+        let Some((from, bytes)) = stream.unsaved.take() else { continue };
+        let to = u64::try_from(from + bytes.len()).expect("a small stream");
+        match device.machine.stream_durable(now, *id, to) {
+            Ok(commit) => {
+                device.app.current.commits.push(commit);
+                device.app.current.effects.push(Effect::Written(stream.meta.clone(), from, bytes.freeze()));
+                if stream.fin {
+                    finished.push(*id);
+                }
+            }
+            Err(SendRefused::Busy) => stream.unsaved = Some((from, bytes)),
+            Err(error) => panic!("what arrived can be stored: {error}"),
+        }
+    }
+    for id in finished {
+        // The receiver knows by itself that all of it is there.
+        if let Some(stream) = device.app.streams.remove(&id) {
+            device.app.done.push(stream.meta);
+        }
+    }
+}
+
+fn give_rows(device: &mut Device, now: Timestamp, collection: &Collection, after: u64, budget: usize) {
+    let mut len = 0;
+    let (mut items, mut to) = (Vec::new(), device.disk.rev());
+    for ((of, rev), item) in &device.disk.rows {
+        if [*of] != collection.as_bytes() || *rev <= after {
+            continue;
+        }
+        len += item.len() + 16;
+        if len > budget {
+            to = rev - 1;
+            break;
+        }
+        items.push(Bytes::from([&rev.to_be_bytes()[..], item].concat()));
+    }
+    device.machine.delta(now, collection, to, &items).expect("what was asked for");
+}
+
+/// The digest of the rows as the open transactions leave them.
+fn give_digest(device: &mut Device, now: Timestamp, collection: &Collection) {
+    let stored = device.disk.rows.keys().copied();
+    let open = device.app.pending.iter().chain([&device.app.current]).flat_map(|batch| &batch.effects);
+    let open = open.flat_map(|effect| match effect {
+        Effect::Rows { collection, rows, .. } => rows.iter().map(|(rev, _)| (*collection, *rev)).collect(),
+        _ => Vec::new(),
+    });
+    let mut digest = RowDigest::default();
+    for (_, rev) in stored.chain(open).filter(|(of, _)| [*of] == collection.as_bytes()) {
+        digest.add(&RowId::from_number(rev), rev);
+    }
+    device.machine.digest(now, collection, device.disk.rev(), digest.value()).expect("what was asked for");
+}
+
 impl Disk {
+    pub(super) fn rev(&self) -> u64 {
+        self.rows.keys().map(|(_, rev)| *rev).max().unwrap_or(0)
+    }
+
     fn apply(&mut self, effect: Effect) {
         match effect {
             Effect::Sent(key, body) => {
