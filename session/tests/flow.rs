@@ -120,9 +120,11 @@ fn mx04_data_without_bytes_is_refused_and_empty_messages_are_counted() {
 #[test]
 fn mx05_gaps_in_reassembly_are_refused() {
     // req: STR-003
-    let mut evil = against_taker(&[open(0, OpenKind::Put)]);
-    evil.send(&[data(0, 0, 1), data(0, 2, 1)]);
-    assert_eq!(evil.failure(), Some(ErrorCode::OFFSET));
+    for (len, next) in [(1, 2), (100, 99)] {
+        let mut evil = against_taker(&[open(0, OpenKind::Put)]);
+        evil.send(&[data(0, 0, len), data(0, next, 1)]);
+        assert_eq!(evil.failure(), Some(ErrorCode::OFFSET), "{next} after {len} bytes");
+    }
 }
 
 #[test]

@@ -30,6 +30,7 @@ mod slots;
 mod state;
 mod streams;
 mod sync;
+mod tables;
 mod take_over;
 mod wake;
 mod what_leaves;

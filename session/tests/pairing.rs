@@ -5,17 +5,12 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use handfast_codec::error::ErrorCode;
-use handfast_codec::payload::Xk1;
 use handfast_codec::relay::{Attach, DataKind, MailboxProof, RelayFrame};
-use handfast_codec::versions::Versions;
-use handfast_codec::{DeviceRole, RelayName, signed};
-use handfast_handshake::noise::{HandshakeRole, HandshakeState, Keys, Pattern};
-use handfast_handshake::pairing::mailbox;
-use handfast_handshake::secret::DhSecret;
+use handfast_codec::{DeviceRole, RelayName};
 use handfast_session::pairing::{KeysInUse, ShownCodes, peer_keys};
 use handfast_session::{ApiMisuse, Event, LinkStatus, Output, Pairing, PairingEvent};
 use handfast_testkit::pairing::{ORIGIN, account, offering};
-use handfast_testkit::raw::{message, pairing_psk};
+use handfast_testkit::raw::message;
 use handfast_testkit::relay::NAME;
 use handfast_testkit::{Clocked as _, Couple};
 
@@ -106,42 +101,6 @@ fn three_wrong_codes_burn_the_code_and_a_new_one_works() {
 }
 
 #[test]
-fn two_wrong_codes_leave_one_try() {
-    // req: HSK-011
-    let mut couple = Couple::new(4);
-    let right = couple.scan();
-    for wrong in wrong_codes(&right).iter().take(2) {
-        couple.phone.machine.enter_check_code(couple.now, wrong).unwrap();
-    }
-    couple.phone.machine.enter_check_code(couple.now, &right).unwrap();
-    couple.settle();
-    assert!(matches!(couple.phone.pairing_events.last(), Some(PairingEvent::ApprovalWanted { .. })));
-}
-
-#[test]
-fn the_same_wrong_code_twice_ends_the_attempt() {
-    // req: HSK-099
-    let mut couple = Couple::new(34);
-    let right = couple.scan();
-    let [wrong, other, _] = wrong_codes(&right);
-    for typed in [&wrong, &other, &wrong] {
-        couple.phone.machine.enter_check_code(couple.now, typed).unwrap();
-    }
-    couple.settle();
-    assert_eq!(
-        couple.phone.pairing_events.iter().filter(|e| **e == PairingEvent::WrongCheckCode(0)).count(),
-        1
-    );
-    assert_eq!(couple.phone.ended(), Some(ErrorCode::CHECK_CODE_WRONG));
-    let mut couple = Couple::new(35);
-    let [wrong, ..] = wrong_codes(&couple.scan());
-    for _ in 0..2 {
-        couple.phone.machine.enter_check_code(couple.now, &wrong).unwrap();
-    }
-    assert_eq!(couple.phone.machine.enter_check_code(couple.now, &wrong), Err(ApiMisuse::WrongState));
-}
-
-#[test]
 fn a_wrong_code_does_not_renew_the_wait_for_the_right_one() {
     // req: HSK-014
     let mut couple = Couple::new(36);
@@ -189,19 +148,6 @@ fn when_the_number_is_another_or_there_is_none_nothing_stays_stored() {
         assert!(couple.web.disk.is_empty(), "the web never stored anything");
         assert!(!couple.phone.has_link(), "the phone drops OFFERED");
     }
-}
-
-#[test]
-fn the_pages_user_ends_the_attempt_from_message_2_on() {
-    // req: HSK-104
-    let mut couple = Couple::new(37);
-    assert_eq!(couple.web.machine.stop(couple.now), Err(ApiMisuse::WrongState), "no phone has come");
-    let _ = couple.scan();
-    couple.web.machine.stop(couple.now).unwrap();
-    couple.settle();
-    assert_eq!(couple.web.ended(), Some(ErrorCode::NOT_CONFIRMED));
-    assert_eq!(couple.phone.ended(), Some(ErrorCode::PEER_GONE), "there are no keys to say it under");
-    assert_eq!(couple.web.machine.stop(couple.now), Err(ApiMisuse::WrongState), "it is over");
 }
 
 #[test]
@@ -284,35 +230,6 @@ fn garbage_and_damaged_first_messages_burn_nothing() {
     });
     couple.confirm();
     assert!(couple.are_linked());
-}
-
-#[test]
-fn a_first_message_that_decrypts_and_offers_no_common_version_burns_the_code() {
-    // req: HSK-007, HSK-012
-    let mut couple = Couple::new(8);
-    let at = couple.scripted_phone();
-    let offer = couple.offer();
-    let context = couple.raw[at].context();
-    let name = RelayName::parse(NAME).unwrap();
-    let prologue = signed::pairing_prologue(
-        &offer.payload_without_secret(),
-        &name,
-        &mailbox(&offer),
-        &context.phone,
-        &context.web,
-    );
-    let keys = Keys::new(DhSecret::from_bytes([2; 32]))
-        .with_s(DhSecret::from_bytes([3; 32]))
-        .with_rs(offer.web_key)
-        .with_psk(pairing_psk(&offer));
-    let pattern = Pattern::parse("XKpsk0").unwrap();
-    let state = HandshakeState::new(&pattern, HandshakeRole::Initiator, &prologue, keys).unwrap();
-    let versions = Versions::new(&[1, 3]).unwrap();
-    let payload = Xk1 { versions, capabilities: vec![], limits: vec![] }.encode();
-    let (_, message1) = state.write_message(&payload).unwrap();
-    couple.raw_send(at, message(&message1));
-    assert_eq!(couple.web.ended(), Some(ErrorCode::NO_COMMON_VERSION));
-    assert!(couple.web.machine.offer_text().is_none());
 }
 
 #[test]

@@ -7,7 +7,7 @@ use bytes::BytesMut;
 use handfast_codec::DeviceRole;
 use handfast_codec::error::ErrorCode;
 use handfast_codec::link::{LinkCert, LinkFrame};
-use handfast_codec::relay::{DataKind, RelayFrame};
+use handfast_codec::relay::RelayFrame;
 use handfast_handshake::identity::SigningKey;
 use handfast_handshake::pairing::phone;
 use handfast_session::PairingEvent;
@@ -80,19 +80,6 @@ fn repeated_link_records_have_the_same_effect_at_the_web() {
 }
 
 #[test]
-fn another_certificate_in_the_place_of_the_first_is_refused() {
-    // req: HSK-017
-    let mut phone = Scripted::phone(41);
-    let mut other = phone.cert();
-    other.account_name = "Eve".into();
-    let cert = LinkFrame::Cert(phone.cert());
-    phone.send(&[cert]);
-    phone.send(&[LinkFrame::Cert(other)]);
-    assert_eq!(phone.couple.web.ended(), Some(ErrorCode::UNEXPECTED_MESSAGE));
-    assert!(phone.couple.web.disk.is_empty());
-}
-
-#[test]
 fn a_certificate_that_does_not_hold_is_refused_without_saying_why() {
     // req: CRT-002, ERR-004, ERR-021
     let mut phone = Scripted::phone(42);
@@ -101,49 +88,6 @@ fn a_certificate_that_does_not_hold_is_refused_without_saying_why() {
     phone.send(&[LinkFrame::Cert(other)]);
     assert_eq!(phone.couple.web.ended(), Some(ErrorCode::HANDSHAKE_FAILED));
     assert_eq!(phone.received(), [LinkFrame::Close { code: ErrorCode::HANDSHAKE_FAILED }]);
-}
-
-#[test]
-fn link_frames_out_of_turn_end_the_attempt() {
-    let accept = LinkFrame::Accept { signature: handfast_codec::ids::Signature::from_bytes([1; 64]) };
-    for (seed, frames) in (50..).zip([vec![LinkFrame::Commit], vec![accept.clone()]]) {
-        let mut phone = Scripted::phone(seed);
-        phone.send(&frames);
-        assert_eq!(phone.couple.web.ended(), Some(ErrorCode::UNEXPECTED_MESSAGE));
-        let mut phone = Scripted::phone(seed + 10);
-        let cert = LinkFrame::Cert(phone.cert());
-        phone.send(&[cert]);
-        phone.send(&frames);
-        assert_eq!(phone.couple.web.ended(), Some(ErrorCode::UNEXPECTED_MESSAGE));
-    }
-}
-
-#[test]
-fn a_close_is_not_answered_and_forgets_a_pending_link() {
-    // req: ERR-002
-    let mut phone = Scripted::phone(43);
-    phone.send(&[LinkFrame::Close { code: ErrorCode::REFUSED }]);
-    assert_eq!(phone.couple.web.ended(), Some(ErrorCode::REFUSED));
-    assert_eq!(phone.received(), []);
-
-    let mut phone = Scripted::phone(44);
-    let cert = LinkFrame::Cert(phone.cert());
-    phone.send(&[cert]);
-    phone.type_number();
-    assert!(phone.couple.web.has_link());
-    let _ = phone.received();
-    phone.send(&[LinkFrame::Close { code: ErrorCode::CODE_EXPIRED }]);
-    assert_eq!(phone.couple.web.ended(), Some(ErrorCode::CODE_EXPIRED));
-    assert_eq!(phone.received(), []);
-    assert!(!phone.couple.web.has_link());
-}
-
-#[test]
-fn handshake_messages_out_of_turn_burn_the_code() {
-    // req: HSK-012
-    let mut phone = Scripted::phone(45);
-    phone.peer.garbage(&mut phone.couple, DataKind::PAIRING, 64);
-    assert_eq!(phone.couple.web.ended(), Some(ErrorCode::UNEXPECTED_MESSAGE));
 }
 
 impl Scripted<Web> {
@@ -175,17 +119,6 @@ fn a_repeated_acceptance_has_the_same_effect_at_the_phone() {
     web.couple.release(PHONE);
     assert!(web.couple.phone.is_linked());
     assert_eq!(web.received(), [LinkFrame::Commit]);
-}
-
-#[test]
-fn a_foreign_acceptance_is_refused_and_the_offer_forgotten() {
-    // req: CRT-004, ERR-004
-    let mut web = Scripted::web(61);
-    let foreign = SigningKey::from_bytes([9; 32]).sign(b"handfast/1 accept");
-    web.send(&[LinkFrame::Accept { signature: foreign }]);
-    assert_eq!(web.couple.phone.ended(), Some(ErrorCode::HANDSHAKE_FAILED));
-    assert_eq!(web.received(), [LinkFrame::Close { code: ErrorCode::HANDSHAKE_FAILED }]);
-    assert!(!web.couple.phone.has_link());
 }
 
 #[test]
@@ -225,21 +158,6 @@ fn an_accepted_link_is_not_undone_by_its_relay() {
         assert!(phone.couple.web.is_linked() && phone.couple.web.has_link());
         assert_eq!(phone.couple.web.ended(), None);
     }
-}
-
-#[test]
-fn nothing_but_an_acceptance_is_taken_by_an_offering_phone() {
-    // req: HSK-015
-    for (seed, frame) in (63..).zip([LinkFrame::Commit, LinkFrame::Close { code: ErrorCode::NOT_CONFIRMED }])
-    {
-        let mut web = Scripted::web(seed);
-        web.send(&[frame]);
-        assert!(web.couple.phone.ended().is_some());
-        assert!(!web.couple.phone.is_linked() && !web.couple.phone.has_link());
-    }
-    let mut web = Scripted::web(65);
-    web.peer.garbage(&mut web.couple, DataKind::RECORD, 1);
-    assert_eq!(web.couple.phone.ended(), Some(ErrorCode::BAD_RECORD_SIZE));
 }
 
 /// Hands the page so many forged first messages in one instant, and returns for how many of them it drew a key.

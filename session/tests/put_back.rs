@@ -276,19 +276,6 @@ fn a_phone_takes_the_word_of_a_pending_web_with_its_acceptance() {
 }
 
 #[test]
-fn a_command_of_a_new_key_below_the_floor_ends_the_session_and_a_known_one_is_answered() {
-    // req: RES-026, RES-031
-    let mut evil = Evil::against(PHONE);
-    let message = |seq, body| Frame::Msg { seq, part: 0, last: 0, body };
-    evil.send(&[message(1, commands::command(1, 1, b"x")), message(2, commands::command(9, 9, b"y"))]);
-    evil.send(&[message(3, commands::command(1, 1, b"x"))]);
-    assert_eq!((evil.failure(), evil.device.disk.effects.len()), (None, 2));
-    evil.send(&[message(4, commands::command(2, 2, b"z"))]);
-    assert_eq!(evil.failure(), Some(ErrorCode::COMMAND_FLOOR));
-    assert_eq!(evil.device.disk.effects.len(), 2);
-}
-
-#[test]
 fn another_key_under_a_known_number_is_another_command_up_to_1024_of_them() {
     // req: RES-026, RES-036
     let mut evil = Evil::against(PHONE);

@@ -204,16 +204,6 @@ fn commands_count_from_1_and_name_the_lowest_that_is_not_settled() {
 }
 
 #[test]
-fn a_second_result_of_one_command_is_ignored() {
-    // req: RES-030
-    let mut evil = Evil::against(WEB);
-    command(&mut evil);
-    evil.send(&[result(1, 1), result(2, 1)]);
-    assert_eq!(evil.device.disk.effects.len(), 1);
-    assert_eq!(evil.failure(), None);
-}
-
-#[test]
 fn deltas_in_flight_are_bounded_until_they_are_acknowledged() {
     // req: SYN-004
     let mut evil = Evil::against(PHONE);
@@ -335,16 +325,4 @@ fn about_one_record_in_sixteen_holds_a_frame_that_nobody_knows() {
     assert!(evil.records >= 640);
     let share = evil.records / evil.greased;
     assert!((8..32).contains(&share), "{} of {}", evil.greased, evil.records);
-}
-
-#[test]
-fn a_ping_of_the_relay_is_answered_with_its_token() {
-    // req: RLY-027
-    for role in [PHONE, WEB] {
-        let mut evil = Evil::against(role);
-        evil.asked.clear();
-        evil.give(&RelayFrame::Ping(*b"a token!").encode());
-        evil.listen();
-        assert_eq!(evil.asked, [RelayFrame::Pong(*b"a token!")]);
-    }
 }
