@@ -264,6 +264,13 @@ impl<A: App> Host<A> {
         self.socket.take()
     }
 
+    /// Goes on with another machine; the one before is dropped, and its socket given up.
+    pub fn begin(&mut self, machine: A::Machine, now: Timestamp) {
+        self.machine = machine;
+        self.closing = self.socket.take().or(self.closing);
+        self.deadline = Some(now);
+    }
+
     /// Does what the machine asks for. Returns what it sends, a few frames at most.
     pub fn drain(&mut self, now: Timestamp) -> Vec<Bytes> {
         self.drain_up_to(now, FRAMES_AT_ONCE)

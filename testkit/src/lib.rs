@@ -8,10 +8,10 @@
 //! | [`net`] | two hosts at one relay, and a tap that drops, alters or repeats what they send |
 //! | [`account`] | an application of a link: commands, rows, files; `World` is two of them |
 //! | [`pairing`] | two devices that pair, and their users; `Couple` |
-//! | `evil`, [`raw`] | scripted peers with real keys, in place of a relay and a device, or at the relay |
-//! | `keys`, [`commands`] | links and commands whose keys are fixed |
+//! | [`evil`], [`raw`] | scripted peers with real keys, in place of a relay and a device, or at the relay |
+//! | [`keys`], [`commands`] | links and commands whose keys are fixed |
 //!
-//! The feature `hazmat` adds what needs fixed keys: `evil` and `keys`. Nothing that ships depends on this crate.
+//! It switches on `hazmat`: nothing that ships may depend on it.
 #![expect(
     missing_docs,
     missing_debug_implementations,
@@ -23,10 +23,8 @@
 pub mod account;
 pub mod clock;
 pub mod commands;
-#[cfg(feature = "hazmat")]
 pub mod evil;
 pub mod host;
-#[cfg(feature = "hazmat")]
 pub mod keys;
 pub mod machine;
 pub mod net;
@@ -36,6 +34,5 @@ pub mod relay;
 
 pub use account::World;
 pub use clock::Clocked;
-#[cfg(feature = "hazmat")]
 pub use evil::Evil;
 pub use pairing::Couple;

@@ -6,6 +6,7 @@ use bytes::{Bytes, BytesMut};
 use handfast_codec::{DeviceRole, RelayName, Timestamp};
 use handfast_session::{Event, LinkState};
 use rand_chacha::ChaCha20Rng;
+use rand_chacha::rand_core::CryptoRng;
 
 use crate::clock::Clocked;
 use crate::host::{App, Host};
@@ -153,13 +154,13 @@ impl<A: App> Net<A> {
     }
 }
 
-/// Moves what a host has ready. Returns whether anything moved.
-fn pump<A: App>(
+/// Moves what a host has ready, and hands its frames to the relay as `tap` makes them. Returns whether anything moved.
+pub fn pump<A: App>(
     host: &mut Host<A>,
     now: Timestamp,
     relay: &mut Hub,
-    rng: &mut ChaCha20Rng,
-    tap: &mut Tap,
+    rng: &mut dyn CryptoRng,
+    tap: &mut dyn FnMut(DeviceRole, Bytes) -> Vec<Bytes>,
 ) -> bool {
     host.timeout(now, rng);
     let sent = host.drain(now);

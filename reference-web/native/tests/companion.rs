@@ -9,6 +9,7 @@ use handfast::ErrorCode;
 use handfast::codec::ids::ContentId;
 use handfast::session::{LinkState, PairingEvent};
 use handfast_messages::{CollectionName, Command, Item};
+use handfast_testkit::Clocked as _;
 use reference_web::app::{AppEvent, VerbError};
 use reference_web::store::{CommandState, Direction, LinkRowState};
 
@@ -163,7 +164,7 @@ fn replies_and_what_was_read_reach_the_phone_as_commands() {
     let _ = world.app.send_text(world.now, &mut keys(), 1, "yes", Some(7), None).unwrap();
     let _ = world.app.mark_read(world.now, &mut keys(), 2, 10).unwrap();
     world.run_until("answered", MINUTE, |w| w.app.store().commands_open().unwrap() == 0);
-    let commands: Vec<_> = world.phone.commands.iter().map(|(_, command)| command.clone()).collect();
+    let commands: Vec<_> = world.phone.app.commands.iter().map(|(_, command)| command.clone()).collect();
     let reply = Command::SendText { chat: 1, text: "yes".into(), reply_to: Some(7) };
     assert_eq!(commands, [reply, Command::MarkRead { chat: 2, message: 10 }]);
 }
@@ -187,7 +188,7 @@ fn a_client_id_names_one_command_whatever_happens() {
     assert_eq!(first, late);
     world.run_until_live();
     world.run_for(Duration::from_secs(5));
-    assert_eq!(world.phone.commands.len(), 1);
+    assert_eq!(world.phone.app.commands.len(), 1);
     let stored = world.app.store().command_of_client("a").unwrap().unwrap();
     assert_eq!((stored.state, stored.result), (CommandState::Accepted, Some(1_001)));
 }
@@ -209,6 +210,7 @@ fn what_is_sent_while_the_program_is_stopped_leaves_once_it_runs() {
     world.run_until("all commands", MINUTE, |w| w.app.store().commands_open().unwrap() == 0);
     let texts: Vec<_> = world
         .phone
+        .app
         .commands
         .iter()
         .map(|(_, command)| match command {
@@ -222,7 +224,7 @@ fn what_is_sent_while_the_program_is_stopped_leaves_once_it_runs() {
 #[test]
 fn a_refused_command_is_told_with_its_reason() {
     let mut world = synced(9);
-    world.phone.answer_with = Some(ErrorCode::REFUSED);
+    world.phone.app.answer_with = Some(ErrorCode::REFUSED);
     let _ = world.app.send_text(world.now, &mut keys(), 99, "to nobody", None, Some("b")).unwrap();
     let code = world.wait_for("result", |e| match e {
         AppEvent::Result { outcome: Err(code), .. } => Some(*code),

@@ -2,6 +2,7 @@
 
 use crate::both::{Both, keys};
 use handfast_messages::grants;
+use handfast_testkit::Clocked as _;
 use reference_web::store::CommandState;
 
 // req: MSG-110, MSG-056

@@ -2,6 +2,7 @@
 
 use crate::both::{Both, keys};
 use handfast::codec::ids::CommandKey;
+use handfast_testkit::Clocked as _;
 use reference_web::app::VerbError;
 
 /// A phone and a companion that is live, and the id of a message that the companion sent.

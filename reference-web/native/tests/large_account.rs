@@ -1,6 +1,7 @@
 //! The first sync of an account of 120,000 messages while contacts go on writing, in bounded memory.
 
 use crate::both::{Both, MINUTE};
+use handfast_testkit::Clocked as _;
 use reference_web::app::AppEvent;
 
 const CHATS: u64 = 1_500;

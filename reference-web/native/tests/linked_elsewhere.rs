@@ -4,6 +4,7 @@
 use crate::world::{MINUTE, World, open};
 use handfast::ErrorCode;
 use handfast::session::LinkState;
+use handfast_testkit::Clocked as _;
 use reference_web::app::AppEvent;
 use reference_web::store::DB_FILE;
 

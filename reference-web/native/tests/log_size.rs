@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use crate::both::{Both, MINUTE, keys};
 use handfast_messages::MessageState;
+use handfast_testkit::Clocked as _;
 use reference_phone::upstream::UpstreamEvent;
 
 /// How many texts are sent.

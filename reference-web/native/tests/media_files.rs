@@ -6,6 +6,7 @@ use crate::world::{MINUTE, World};
 use handfast::ErrorCode;
 use handfast::codec::ids::ContentId;
 use handfast::session::LinkState;
+use handfast_testkit::Clocked as _;
 use reference_web::app::AppEvent;
 
 /// A companion in the middle of fetching 3 MB.
@@ -84,7 +85,7 @@ fn st09_a_transfer_that_fails_by_its_hash_is_not_tried_again() {
         let from = usize::try_from(from).unwrap();
         bytes[from..bytes.len().min(from + max)].to_vec()
     };
-    world.phone.content.get_mut(&content).unwrap().bytes = Box::new(give);
+    world.phone.app.content.get_mut(&content).unwrap().bytes = Box::new(give);
     let out = world.dir.parent().unwrap().join("out");
     world.app.get(content, &out).unwrap();
     world.run_until("the end", MINUTE, |w| !failures(w).is_empty());

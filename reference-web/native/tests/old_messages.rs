@@ -3,6 +3,7 @@
 
 use crate::both::{Both, MINUTE, keys, received};
 use handfast::codec::limits::MARKER_REVS;
+use handfast_testkit::Clocked as _;
 use reference_phone::upstream::Change;
 use reference_web::app::AppEvent;
 use reference_web::store::Message;

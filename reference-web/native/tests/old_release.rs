@@ -7,6 +7,7 @@ use std::path::Path;
 use crate::both::{Both, MINUTE, phone_dir, web_dir};
 use handfast::codec::ids::{CommandKey, MailboxId};
 use handfast::handshake::key_schedule::old_command_key;
+use handfast_testkit::Clocked as _;
 use reference_web::app::AppEvent;
 use rusqlite::Connection;
 

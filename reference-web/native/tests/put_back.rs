@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use crate::both::{Both, MINUTE, copy_private, keys, phone_dir, web_dir};
 use handfast::codec::ids::CompanionId;
 use handfast::{DeviceRole, ErrorCode};
+use handfast_testkit::Clocked as _;
 use reference_phone::app::AppEvent as PhoneEvent;
 use reference_web::app::AppEvent;
 

@@ -9,6 +9,7 @@ use handfast::session::LinkState;
 use handfast::sqlite::Reserve;
 use handfast::store_suite::files::SmallDisk;
 use handfast_messages::{CollectionName, Command, Item, Message, MessageState};
+use handfast_testkit::Clocked as _;
 use reference_web::app::{AppEvent, SettleError, VerbError};
 use reference_web::store::{DB_FILE, StoreError};
 
@@ -31,6 +32,7 @@ fn mend(world: &World) {
 fn texts_at_phone(world: &World) -> Vec<&str> {
     world
         .phone
+        .app
         .commands
         .iter()
         .filter_map(|(_, command)| match command {

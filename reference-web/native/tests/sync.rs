@@ -6,6 +6,7 @@ use std::time::Duration;
 use crate::both::{Both, MINUTE, keys, received};
 use handfast::codec::limits::{MARKER_REVS, SUBSCRIPTIONS_MAX};
 use handfast_messages::CollectionName;
+use handfast_testkit::Clocked as _;
 use reference_web::app::AppEvent;
 
 fn assert_same(both: &mut Both, chats: impl Iterator<Item = u64>) {

@@ -10,6 +10,7 @@ use handfast::codec::ids::ContentId;
 use handfast::codec::limits::{MEDIA_CHUNK_LEN, STREAM_CREDIT_START};
 use handfast::media::ChunkList;
 use handfast_messages::Command;
+use handfast_testkit::Clocked as _;
 use reference_web::app::AppEvent;
 use reference_web::store::Direction;
 use sha2::{Digest, Sha256};
@@ -34,15 +35,18 @@ fn a_file_is_uploaded_and_then_sent_in_one_step() {
     let mut world = synced(10);
     let (path, bytes) = file(&world, "photo.png", 300_000);
     let content = attach(&mut world, &path, "up");
-    world.run_until("sent", MINUTE, |w| !w.phone.commands.is_empty());
-    let received = &world.phone.received[&content];
+    world.run_until("sent", MINUTE, |w| !w.phone.app.commands.is_empty());
+    let received = &world.phone.app.received[&content];
     assert!(received.ends_with(&bytes), "the phone has it");
-    let Command::SendMedia { chat, media, .. } = &world.phone.commands[0].1 else { panic!("no media") };
+    let Command::SendMedia { chat, media, .. } = &world.phone.app.commands[0].1 else { panic!("no media") };
     assert_eq!((*chat, media.content, media.size), (1, content, 300_000));
     assert_eq!((media.media_type.as_str(), media.name.as_str()), ("application/octet-stream", "photo.png"));
     world.run_until("result", MINUTE, |w| w.app.store().commands_open().unwrap() == 0);
     assert!(is_done(&world, Direction::Put));
-    assert_eq!(world.app.media_of_client(Some("up")).unwrap().unwrap().command, world.phone.commands[0].0);
+    assert_eq!(
+        world.app.media_of_client(Some("up")).unwrap().unwrap().command,
+        world.phone.app.commands[0].0
+    );
     assert_eq!(world.app.store().transfers_open().unwrap(), []);
 }
 
@@ -51,12 +55,12 @@ fn an_upload_goes_on_at_its_offset_after_a_crash() {
     let mut world = synced(11);
     let (path, bytes) = file(&world, "film.mp4", 2_000_000);
     let content = attach_without_running(&mut world, &path);
-    step_until(&mut world, |w| w.phone.arrived > 500_000);
-    assert!(world.phone.arrived < 2_000_000, "the crash comes in the middle");
+    step_until(&mut world, |w| w.phone.app.arrived > 500_000);
+    assert!(world.phone.app.arrived < 2_000_000, "the crash comes in the middle");
     world.restart_web();
-    world.run_until("sent", 5 * MINUTE, |w| !w.phone.commands.is_empty());
-    assert!(world.phone.received[&content].ends_with(&bytes));
-    let twice = world.phone.arrived - u64::try_from(world.phone.received[&content].len()).unwrap();
+    world.run_until("sent", 5 * MINUTE, |w| !w.phone.app.commands.is_empty());
+    assert!(world.phone.app.received[&content].ends_with(&bytes));
+    let twice = world.phone.app.arrived - u64::try_from(world.phone.app.received[&content].len()).unwrap();
     assert!(twice <= 1_048_576, "{twice} bytes came twice");
 }
 
@@ -103,13 +107,13 @@ fn str_018_the_last_byte_of_a_fetch_is_reported_with_fin() {
     let mut world = synced(21);
     let bytes = vec![7; 400_000];
     let content = world.phone.has(bytes.clone());
-    world.phone.holds_fin = true;
+    world.phone.app.holds_fin = true;
     let out = world.dir.parent().unwrap().join("out");
     world.app.get(content, &out).unwrap();
     world.run_for(MINUTE);
     let reported = offset(&world, Direction::Get);
     assert!((65_536..400_000).contains(&reported), "chunks before the last: {reported}");
-    assert!(world.phone.stream_ends.is_empty() && !is_done(&world, Direction::Get));
+    assert!(world.phone.app.stream_ends.is_empty() && !is_done(&world, Direction::Get));
     world.phone.release_fin(world.now);
     world.run_until("fetched", MINUTE, |w| is_done(w, Direction::Get));
     assert_eq!(std::fs::read(&out).unwrap(), bytes);
@@ -156,8 +160,8 @@ fn a_fetch_goes_on_behind_its_good_chunks_after_a_reset() {
     world.events.clear();
     world.restart_web();
     world.run_until("fetched", 5 * MINUTE, |w| is_done(w, Direction::Get));
-    assert_eq!(world.phone.asked_from.len(), 2, "a new stream");
-    assert!(world.phone.asked_from[1] >= 15 * MEDIA_CHUNK_LEN, "{:?}", world.phone.asked_from);
+    assert_eq!(world.phone.app.asked_from.len(), 2, "a new stream");
+    assert!(world.phone.app.asked_from[1] >= 15 * MEDIA_CHUNK_LEN, "{:?}", world.phone.app.asked_from);
     assert_eq!(std::fs::read(&out).unwrap(), bytes);
 }
 
@@ -171,7 +175,7 @@ fn a_fetch_goes_on_at_the_first_bad_chunk_after_a_reset() {
     std::fs::write(&part, found).unwrap();
     world.restart_web();
     world.run_until("fetched", 5 * MINUTE, |w| is_done(w, Direction::Get));
-    assert_eq!(world.phone.asked_from, [0, 4 * MEDIA_CHUNK_LEN]);
+    assert_eq!(world.phone.app.asked_from, [0, 4 * MEDIA_CHUNK_LEN]);
     assert_eq!(std::fs::read(&out).unwrap(), bytes);
 }
 
@@ -186,8 +190,8 @@ fn a_fetch_that_is_cut_twice_by_a_reset_goes_on_twice() {
     world.stop_web_and_reset();
     world.restart_web();
     world.run_until("fetched", 5 * MINUTE, |w| is_done(w, Direction::Get));
-    assert_eq!(world.phone.asked_from.len(), 3, "a crash alone needs no new stream");
-    assert!(world.phone.asked_from[2] >= 34 * MEDIA_CHUNK_LEN, "{:?}", world.phone.asked_from);
+    assert_eq!(world.phone.app.asked_from.len(), 3, "a crash alone needs no new stream");
+    assert!(world.phone.app.asked_from[2] >= 34 * MEDIA_CHUNK_LEN, "{:?}", world.phone.app.asked_from);
     assert_eq!(std::fs::read(&out).unwrap(), bytes);
 }
 
@@ -202,7 +206,7 @@ fn str_010_changed_content_is_refused_and_not_kept() {
         let from = usize::try_from(from).unwrap();
         bytes[from..bytes.len().min(from + max)].to_vec()
     };
-    world.phone.content.get_mut(&content).unwrap().bytes = Box::new(give);
+    world.phone.app.content.get_mut(&content).unwrap().bytes = Box::new(give);
     let out = world.dir.parent().unwrap().join("out");
     world.app.get(content, &out).unwrap();
     assert_eq!(failure(&mut world), ErrorCode::HASH);
@@ -239,7 +243,7 @@ fn long_list(world: &mut World) -> (ContentId, u64) {
     assert!(len > STREAM_CREDIT_START);
     let size = list.size();
     let give = move |from: u64, max: usize| vec![0; usize::try_from(size - from).unwrap().min(max)];
-    let _ = world.phone.content.insert(content, Content { list, bytes: Box::new(give) });
+    let _ = world.phone.app.content.insert(content, Content { list, bytes: Box::new(give) });
     (content, len)
 }
 

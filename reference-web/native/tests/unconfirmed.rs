@@ -3,6 +3,7 @@
 use crate::linked_elsewhere::{burnt, linked, pending};
 use crate::world::phone::Phone;
 use crate::world::{MINUTE, World};
+use handfast_testkit::Clocked as _;
 use reference_web::app::{AppEvent, VerbError};
 
 const DAY_S: u64 = 24 * 3_600;

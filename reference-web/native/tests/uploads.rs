@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use crate::both::{Both, MINUTE, keys};
 use handfast::codec::ids::ContentId;
+use handfast_testkit::Clocked as _;
 use reference_web::app::AppEvent;
 use reference_web::store::Direction;
 

@@ -10,18 +10,19 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use handfast::codec::ids::BootId;
+use handfast::Timestamp;
 use handfast::driver::{SystemRng, os_rng};
 use handfast::session::LinkState;
-use handfast::{RelayName, Timestamp};
 use handfast_messages::{MessageState, grants};
 use handfast_programs::MediaDir;
+use handfast_testkit::Clocked;
+use handfast_testkit::net::START;
+use handfast_testkit::relay::{self, Hub, SocketId};
 use rand_chacha::ChaCha20Rng;
 use rand_core::SeedableRng;
 use reference_phone::app::{App as Phone, AppEvent as PhoneEvent, Now, ScanStep, SocketTag as PhoneTag};
 use reference_phone::policy::RelayPolicy;
 use reference_phone::store::{NewMessage, Store as PhoneStore};
-use reference_relay::core::{Limits, Output as RelayOutput, Relay, SocketId};
 use reference_web::app::{App as Web, AppEvent, SocketTag as WebTag};
 use reference_web::store::Store as WebStore;
 
@@ -32,7 +33,6 @@ pub(crate) fn keys() -> SystemRng {
     os_rng().unwrap()
 }
 
-pub(crate) const NAME: &str = "127.0.0.1:8787";
 pub(crate) const MINUTE: Duration = Duration::from_mins(1);
 
 /// A chat in a list: its id, its newest message, how many are not read.
@@ -55,13 +55,12 @@ pub(crate) struct Both {
     pub(crate) phone_events: Vec<PhoneEvent>,
     /// Called once a round of the companion, to make things happen in the middle.
     pub(crate) each_round: Box<dyn FnMut(&Network)>,
-    relay: Relay,
+    relay: Hub,
     pub(crate) dir: tempfile::TempDir,
     rng: ChaCha20Rng,
     /// From what the companion draws its keys, if not from the same.
     web_keys: Option<ChaCha20Rng>,
     sockets: BTreeMap<SocketId, Owner>,
-    next_socket: u64,
     asked: VecDeque<ScanStep>,
 }
 
@@ -129,23 +128,18 @@ impl Both {
     /// A phone and a companion over the directories that are there.
     pub(crate) fn over(seed: u64, dir: tempfile::TempDir) -> Self {
         let mut both = Self {
-            now: Timestamp::from_micros(1_000_000),
+            now: START,
             phone: None,
             web: None,
             network: Network::default(),
             events: Vec::new(),
             phone_events: Vec::new(),
             each_round: Box::new(|_| {}),
-            relay: Relay::new(
-                RelayName::parse(NAME).unwrap(),
-                BootId::from_bytes([7; 16]),
-                Limits::default(),
-            ),
+            relay: Hub::new(relay::name()),
             dir,
             rng: ChaCha20Rng::seed_from_u64(seed),
             web_keys: None,
             sockets: BTreeMap::new(),
-            next_socket: 1,
             asked: VecDeque::new(),
         };
         both.start_phone();
@@ -160,7 +154,7 @@ impl Both {
     pub(crate) fn start_phone(&mut self) {
         let dir = phone_dir(self.dir.path());
         let (store, account) = PhoneStore::open(&dir).unwrap();
-        let policy = RelayPolicy::new(vec![RelayName::parse(NAME).unwrap()], true);
+        let policy = RelayPolicy::new(vec![relay::name()], true);
         let network = Box::new(self.network.clone());
         let media = MediaDir::open(&dir).unwrap();
         let app = Phone::new(store, account, media, network, policy, self.times(), &mut self.rng).unwrap();
@@ -169,7 +163,7 @@ impl Both {
 
     pub(crate) fn start_web(&mut self) {
         let store = WebStore::open(&web_dir(self.dir.path())).unwrap();
-        let relay = RelayName::parse(NAME).unwrap();
+        let relay = relay::name();
         self.web = Some(Web::new(store, relay, "laptop".into(), self.now, &mut self.rng).unwrap());
     }
 
@@ -327,74 +321,9 @@ impl Both {
         self.phone.as_ref().unwrap()
     }
 
-    /// Moves everything that can move now.
-    pub(crate) fn settle(&mut self) {
-        for _ in 0..1_000_000 {
-            if !(self.pump_web() | self.pump_phone() | self.pump_relay()) && self.network.is_silent() {
-                return;
-            }
-        }
-        panic!("it does not come to rest");
-    }
-
-    /// Moves a little; time passes only when nothing else happens.
-    pub(crate) fn step(&mut self) {
-        if self.pump_web() | self.pump_phone() | self.pump_relay() {
-            return;
-        }
-        if let Some(at) = self.next_deadline() {
-            self.now = self.now.max(at);
-            self.handle_timeouts();
-        }
-    }
-
-    fn next_deadline(&mut self) -> Option<Timestamp> {
-        let relay = match self.relay.poll_output() {
-            RelayOutput::Wait(at) => at,
-            _ => Some(self.now),
-        };
-        let phone = self.phone.as_ref().and_then(Phone::deadline);
-        let web = self.web.as_ref().and_then(Web::deadline);
-        [phone, web, relay].into_iter().flatten().min()
-    }
-
-    fn step_to(&mut self, at: Timestamp) {
-        self.now = self.now.max(at);
-        self.handle_timeouts();
-        self.settle();
-    }
-
-    fn handle_timeouts(&mut self) {
-        self.relay.handle_timeout(self.now);
-        let times = self.times();
-        if let Some(phone) = &mut self.phone {
-            phone.handle_timeout(times, &mut self.rng);
-        }
-        if let Some(web) = &mut self.web {
-            web.handle_timeout(times.mono, &mut self.rng);
-        }
-    }
-
     /// Runs until `done`, five minutes at most.
-    pub(crate) fn run_until(&mut self, what: &str, mut done: impl FnMut(&mut Self) -> bool) {
-        let end = self.now.plus(5 * MINUTE);
-        self.settle();
-        while !done(self) {
-            let Some(at) = self.next_deadline().filter(|at| *at <= end) else {
-                panic!("{what}: not in time; {:?}", self.events);
-            };
-            self.step_to(at);
-        }
-    }
-
-    /// Lets time pass.
-    pub(crate) fn run_for(&mut self, time: Duration) {
-        let end = self.now.plus(time);
-        self.settle();
-        while let Some(at) = self.next_deadline().filter(|at| *at <= end) {
-            self.step_to(at);
-        }
-        self.step_to(end);
+    pub(crate) fn run_until(&mut self, what: &str, done: impl FnMut(&mut Self) -> bool) {
+        Clocked::run_until(self, what, 5 * MINUTE, done);
     }
 
     /// Where the companion's rows of a chat differ from the phone's.
@@ -413,5 +342,36 @@ impl Both {
         let here = here.map(|c| (c.chat, c.last_message, c.unread)).collect();
         let there = self.phone().store().chats().unwrap().into_iter();
         (here, there.map(|c| (c.chat, c.last_message, c.unread)).collect())
+    }
+}
+
+impl Clocked for Both {
+    fn clock(&mut self) -> &mut Timestamp {
+        &mut self.now
+    }
+
+    fn pump(&mut self) -> bool {
+        self.pump_web() | self.pump_phone() | self.pump_relay() | !self.network.is_silent()
+    }
+
+    fn next_deadline(&mut self) -> Option<Timestamp> {
+        let phone = self.phone.as_ref().and_then(Phone::deadline);
+        let web = self.web.as_ref().and_then(Web::deadline);
+        [phone, web, self.relay.deadline(self.now)].into_iter().flatten().min()
+    }
+
+    fn tick(&mut self) {
+        self.relay.handle_timeout(self.now);
+        let times = self.times();
+        if let Some(phone) = &mut self.phone {
+            phone.handle_timeout(times, &mut self.rng);
+        }
+        if let Some(web) = &mut self.web {
+            web.handle_timeout(times.mono, &mut self.rng);
+        }
+    }
+
+    fn describe(&self) -> String {
+        format!("{:?}", self.events)
     }
 }

@@ -1,24 +1,16 @@
 //! What the two programs want of their sockets, and what the relay sends to them.
 
 use bytes::{Bytes, BytesMut};
-use handfast::codec::ids::AttachmentId;
 use handfast_programs::Progress;
-use rand_core::Rng;
+use handfast_testkit::relay::{Said, SocketId};
 use reference_phone::app::{AppEvent as PhoneEvent, AppOutput as PhoneOutput};
-use reference_relay::core::{Fresh, Output as RelayOutput, SocketId};
 use reference_web::app::{AppEvent, AppOutput as WebOutput};
 
 use super::{Both, Owner};
 
 impl Both {
     fn open(&mut self, owner: Owner) {
-        let socket = SocketId::new(self.next_socket);
-        self.next_socket += 1;
-        let (mut nonce, mut id) = ([0; 32], [0; 8]);
-        self.rng.fill_bytes(&mut nonce);
-        self.rng.fill_bytes(&mut id);
-        let fresh = Fresh { nonce, id: AttachmentId::from_bytes(id) };
-        self.relay.handle_open(self.now, socket, [127, 0, 0, 1].into(), None, fresh).unwrap();
+        let socket = self.relay.open(self.now, None, &mut self.rng);
         let _ = self.sockets.insert(socket, owner);
         let times = self.times();
         match owner {
@@ -97,10 +89,10 @@ impl Both {
 
     pub(super) fn pump_relay(&mut self) -> bool {
         let (mut moved, times) = (false, self.times());
-        loop {
-            match self.relay.poll_output() {
-                RelayOutput::Send(to, frame) => {
-                    self.relay.transmitted(to, frame.len());
+        while let Some(said) = self.relay.take() {
+            moved = true;
+            match said {
+                Said::Frame(to, frame) => {
                     let bytes = BytesMut::from(&*frame);
                     match self.sockets.get(&to) {
                         Some(Owner::Phone(tag)) => {
@@ -113,7 +105,7 @@ impl Both {
                         None => {}
                     }
                 }
-                RelayOutput::Close(socket, _) => match self.sockets.remove(&socket) {
+                Said::Closed(socket) => match self.sockets.remove(&socket) {
                     Some(Owner::Phone(tag)) => {
                         self.phone.as_mut().unwrap().handle_closed(times, &mut self.rng, tag, "closed");
                     }
@@ -122,9 +114,8 @@ impl Both {
                     }
                     None => {}
                 },
-                RelayOutput::Wait(_) => return moved,
             }
-            moved = true;
         }
+        moved
     }
 }

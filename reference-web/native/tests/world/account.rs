@@ -1,6 +1,7 @@
 //! A phone with some chats, and what a companion tells of its transfers.
 
 use handfast_messages::{CollectionName, Item, Message, MessageState};
+use handfast_testkit::Clocked as _;
 use reference_web::app::AppEvent;
 use reference_web::store::Direction;
 

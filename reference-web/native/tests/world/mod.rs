@@ -9,15 +9,16 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use bytes::BytesMut;
-use handfast::codec::ids::{AttachmentId, BootId};
+use handfast::Timestamp;
 use handfast::driver::{SystemRng, os_rng};
 use handfast::session::{LinkState, PairingEvent};
-use handfast::{RelayName, Timestamp};
 use handfast_programs::Progress;
+use handfast_testkit::Clocked;
+use handfast_testkit::net::{START, pump};
+use handfast_testkit::relay::{self, Hub, Said, SocketId};
 use phone::Phone;
 use rand_chacha::ChaCha20Rng;
-use rand_core::{Rng, SeedableRng};
-use reference_relay::core::{Fresh, Limits, Output as RelayOutput, Relay, SocketId};
+use rand_core::SeedableRng;
 use reference_web::app::{App, AppEvent, AppOutput, SocketTag};
 use reference_web::store::Store;
 
@@ -26,19 +27,17 @@ pub(crate) fn keys() -> SystemRng {
     os_rng().unwrap()
 }
 
-pub(crate) const NAME: &str = "127.0.0.1:8787";
 pub(crate) const MINUTE: Duration = Duration::from_mins(1);
 
 /// Everything there is.
 pub(crate) struct World {
     pub(crate) now: Timestamp,
-    pub(crate) relay: Relay,
+    pub(crate) relay: Hub,
     pub(crate) phone: Phone,
     pub(crate) app: App,
     pub(crate) dir: PathBuf,
     _dir: tempfile::TempDir,
     pub(crate) rng: ChaCha20Rng,
-    sockets: u64,
     pub(crate) web_sockets: BTreeMap<SocketTag, SocketId>,
     pub(crate) events: Vec<AppEvent>,
     /// The App is stopped: what it would say is not heard.
@@ -50,7 +49,7 @@ pub(crate) struct World {
 
 pub(crate) fn open(dir: &Path, now: Timestamp, rng: &mut ChaCha20Rng) -> App {
     let store = Store::open(dir).unwrap();
-    App::new(store, RelayName::parse(NAME).unwrap(), "laptop".into(), now, rng).unwrap()
+    App::new(store, relay::name(), "laptop".into(), now, rng).unwrap()
 }
 
 /// Changes an epoch of the session in a companion's database.
@@ -74,21 +73,18 @@ impl World {
     /// The same, with the companion's data below this directory.
     pub(crate) fn new_in(seed: u64, temporary: tempfile::TempDir) -> Self {
         let mut rng = ChaCha20Rng::seed_from_u64(seed);
-        let now = Timestamp::from_micros(1_000_000);
+        let now = START;
         let dir = temporary.path().join("web");
         std::fs::create_dir(&dir).unwrap();
         let app = open(&dir, now, &mut rng);
-        let relay =
-            Relay::new(RelayName::parse(NAME).unwrap(), BootId::from_bytes([7; 16]), Limits::default());
         Self {
             now,
-            relay,
+            relay: Hub::new(relay::name()),
             phone: Phone::new(&mut rng),
             app,
             dir,
             _dir: temporary,
             rng,
-            sockets: 0,
             web_sockets: BTreeMap::new(),
             events: Vec::new(),
             offline: false,
@@ -203,16 +199,6 @@ impl World {
         self.settle();
     }
 
-    /// Moves everything that can move now.
-    pub(crate) fn settle(&mut self) {
-        for _ in 0..200_000 {
-            if !(self.pump_web() | self.pump_phone() | self.pump_relay()) {
-                return;
-            }
-        }
-        panic!("the world does not come to rest");
-    }
-
     fn pump_web(&mut self) -> bool {
         if self.offline {
             return false;
@@ -228,7 +214,7 @@ impl World {
         for output in settled.outputs {
             match output {
                 AppOutput::Connect { socket, .. } => {
-                    let id = self.open_socket();
+                    let id = self.relay.open(self.now, None, &mut self.rng);
                     let _ = self.web_sockets.insert(socket, id);
                     self.app.handle_opened(self.now, &mut self.rng, socket);
                 }
@@ -256,38 +242,10 @@ impl World {
     }
 
     fn pump_phone(&mut self) -> bool {
-        let sent = self.phone.drain(self.now, &mut self.rng);
-        let mut moved = self.phone.moved() || !sent.is_empty();
-        let closing = self.phone.closing.take();
-        for bytes in sent {
-            let len = bytes.len();
-            // What was said before a socket is closed still leaves by it.
-            if let Some(socket) = closing.or(self.phone.socket) {
-                self.relay.handle_frame(self.now, socket, bytes);
-            }
-            self.phone.transmitted(self.now, len);
-        }
-        if let Some(socket) = closing {
-            self.relay.handle_closed(self.now, socket);
-            moved = true;
-        }
-        if self.phone.wants_socket {
-            let id = self.open_socket();
-            self.phone.opened(self.now, &mut self.rng, id);
-            moved = true;
-        }
+        let (now, rng) = (self.now, &mut self.rng);
+        let moved = pump(&mut self.phone, now, &mut self.relay, rng, &mut |_, frame| vec![frame]);
+        self.phone.open_link(now, rng);
         moved
-    }
-
-    fn open_socket(&mut self) -> SocketId {
-        self.sockets += 1;
-        let socket = SocketId::new(self.sockets);
-        let (mut nonce, mut id) = ([0; 32], [0; 8]);
-        self.rng.fill_bytes(&mut nonce);
-        self.rng.fill_bytes(&mut id);
-        let fresh = Fresh { nonce, id: AttachmentId::from_bytes(id) };
-        self.relay.handle_open(self.now, socket, [127, 0, 0, 1].into(), None, fresh).unwrap();
-        socket
     }
 
     fn web_socket(&self, id: SocketId) -> Option<SocketTag> {
@@ -296,10 +254,10 @@ impl World {
 
     fn pump_relay(&mut self) -> bool {
         let mut moved = false;
-        loop {
-            match self.relay.poll_output() {
-                RelayOutput::Send(to, frame) => {
-                    self.relay.transmitted(to, frame.len());
+        while let Some(said) = self.relay.take() {
+            moved = true;
+            match said {
+                Said::Frame(to, frame) => {
                     let bytes = BytesMut::from(&*frame);
                     if let Some(tag) = self.web_socket(to) {
                         self.app.handle_bytes(self.now, &mut self.rng, tag, bytes);
@@ -307,7 +265,7 @@ impl World {
                         self.phone.receive(self.now, &mut self.rng, bytes);
                     }
                 }
-                RelayOutput::Close(socket, _) => {
+                Said::Closed(socket) => {
                     if let Some(tag) = self.web_socket(socket) {
                         let _ = self.web_sockets.remove(&tag);
                         self.app.handle_closed(self.now, &mut self.rng, tag, "closed");
@@ -315,44 +273,12 @@ impl World {
                         self.phone.closed(self.now, &mut self.rng);
                     }
                 }
-                RelayOutput::Wait(_) => return moved,
             }
-            moved = true;
         }
+        moved
     }
 
-    fn next_deadline(&mut self) -> Option<Timestamp> {
-        let relay = match self.relay.poll_output() {
-            RelayOutput::Wait(at) => at,
-            _ => Some(self.now),
-        };
-        let app = self.app.deadline().filter(|_| !self.offline);
-        [app, self.phone.deadline, relay].into_iter().flatten().min()
-    }
-
-    fn step_to(&mut self, at: Timestamp) {
-        self.now = self.now.max(at);
-        self.relay.handle_timeout(self.now);
-        if !self.offline {
-            self.app.handle_timeout(self.now, &mut self.rng);
-        }
-        self.phone.timeout(self.now, &mut self.rng);
-        self.settle();
-    }
-
-    /// One small step, so that a test may stop in the middle; time passes only when nothing else happens.
-    pub(crate) fn step(&mut self) {
-        if self.pump_web() | self.pump_phone() | self.pump_relay() {
-            return;
-        }
-        let at = self.next_deadline().expect("something is due");
-        self.now = self.now.max(at);
-        self.relay.handle_timeout(self.now);
-        self.app.handle_timeout(self.now, &mut self.rng);
-        self.phone.timeout(self.now, &mut self.rng);
-    }
-
-    /// The same, until the companion is live.
+    /// Small steps, until the companion is live.
     pub(crate) fn run_web_until_live(&mut self) {
         for _ in 0..200_000 {
             if self.states().last() == Some(&LinkState::Live) {
@@ -362,26 +288,30 @@ impl World {
         }
         panic!("not live: {:?}", self.events);
     }
+}
 
-    /// Runs until `done`, at most `time`.
-    pub(crate) fn run_until(&mut self, what: &str, time: Duration, mut done: impl FnMut(&mut Self) -> bool) {
-        let end = self.now.plus(time);
-        self.settle();
-        while !done(self) {
-            let Some(at) = self.next_deadline().filter(|at| *at <= end) else {
-                panic!("{what}: not within {time:?}; companion {:?}", self.events);
-            };
-            self.step_to(at);
+impl Clocked for World {
+    fn clock(&mut self) -> &mut Timestamp {
+        &mut self.now
+    }
+
+    fn pump(&mut self) -> bool {
+        self.pump_web() | self.pump_phone() | self.pump_relay()
+    }
+
+    fn next_deadline(&mut self) -> Option<Timestamp> {
+        let app = self.app.deadline().filter(|_| !self.offline);
+        [app, self.phone.deadline, self.relay.deadline(self.now)].into_iter().flatten().min()
+    }
+
+    fn tick(&mut self) {
+        self.relay.handle_timeout(self.now);
+        if !self.offline {
+            self.app.handle_timeout(self.now, &mut self.rng);
         }
     }
 
-    /// Lets time pass.
-    pub(crate) fn run_for(&mut self, time: Duration) {
-        let end = self.now.plus(time);
-        self.settle();
-        while let Some(at) = self.next_deadline().filter(|at| *at <= end) {
-            self.step_to(at);
-        }
-        self.step_to(end);
+    fn describe(&self) -> String {
+        format!("companion {:?}", self.events)
     }
 }

@@ -1,10 +1,11 @@
 //! A phone of the tests: the real machines over rows in memory, with rows and content that a test puts there.
 
 use std::collections::BTreeMap;
+use std::ops::{Deref, DerefMut};
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use handfast::codec::frame::{Collection, OpenKind, PageCursor, Row, RowId};
-use handfast::codec::ids::{CommandKey, CompanionId, ContentId, LogId};
+use handfast::codec::ids::{CommandKey, CompanionId, ContentId};
 use handfast::codec::qr::Offer;
 use handfast::codec::stream_meta::{GetMeta, PutMeta};
 use handfast::handshake::certificate::sign_revoked;
@@ -14,18 +15,30 @@ use handfast::handshake::pairing::phone::Offering;
 use handfast::media::{ChunkList, ContentHasher};
 use handfast::session::pairing::KeysInUse;
 use handfast::session::{
-    Commit, CommitId, Endpoint, Event, LinkState, Message, Output, Pairing, PairingEvent, Pairs, PairsTxn,
-    Repeat, RowDigest, StreamEnd,
+    Endpoint, Event, Message, Pairing, PairingEvent, Pairs, Repeat, RowDigest, StreamEnd,
 };
-use handfast::{DeviceRole, ErrorCode, RelayName, Timestamp};
+use handfast::{DeviceRole, ErrorCode, Timestamp};
 use handfast_messages::{CollectionName, Command, Item, ResultBody};
+use handfast_testkit::host::{App, Host, LOG, load};
+use handfast_testkit::machine::Driven;
+use handfast_testkit::{machine, relay};
 use rand_core::CryptoRng;
-use reference_relay::core::SocketId;
 
-enum Machine {
+/// What the phone drives: a pairing, then the link that came of it.
+pub(crate) enum Machine {
     None,
     Pairing(Box<Pairing>),
     Link(Box<Endpoint>),
+}
+
+impl machine::Machine for Machine {
+    fn driven(&mut self) -> Driven<'_> {
+        match self {
+            Self::None => Driven::None,
+            Self::Pairing(pairing) => Driven::Code(pairing),
+            Self::Link(endpoint) => Driven::Link(endpoint),
+        }
+    }
 }
 
 /// Content that the phone gives: its list, and its bytes from an offset on.
@@ -39,17 +52,9 @@ enum Stream {
     Takes(ContentId, Vec<u8>),
 }
 
-pub(crate) struct Phone {
-    machine: Machine,
-    pairs: Pairs,
-    terms: Option<Terms>,
-    account: SigningKey,
-    pub(crate) socket: Option<SocketId>,
-    pub(crate) wants_socket: bool,
-    pub(crate) closing: Option<SocketId>,
-    pub(crate) deadline: Option<Timestamp>,
-    pub(crate) pairing_events: Vec<PairingEvent>,
-    pub(crate) state: Option<LinkState>,
+/// What it has and does above its machine.
+#[derive(Default)]
+pub(crate) struct Chats {
     /// Collection, row, and whether it lives.
     rows: Vec<(Collection, Row, bool)>,
     pub(crate) commands: Vec<(CommandKey, Command)>,
@@ -64,53 +69,77 @@ pub(crate) struct Phone {
     pub(crate) stream_ends: Vec<StreamEnd>,
     /// Content is sent without FIN.
     pub(crate) holds_fin: bool,
-    moved: bool,
+}
+
+pub(crate) struct Phone {
+    host: Host<Chats>,
+    account: SigningKey,
+    terms: Option<Terms>,
+}
+
+impl Deref for Phone {
+    type Target = Host<Chats>;
+
+    fn deref(&self) -> &Host<Chats> {
+        &self.host
+    }
+}
+
+impl DerefMut for Phone {
+    fn deref_mut(&mut self) -> &mut Host<Chats> {
+        &mut self.host
+    }
+}
+
+impl App for Chats {
+    type Machine = Machine;
+    type Disk = Pairs;
+
+    fn deliver(host: &mut Host<Self>, now: Timestamp, message: Message) {
+        deliver(host, now, message);
+    }
+
+    fn event(host: &mut Host<Self>, now: Timestamp, event: &Event) -> bool {
+        on_event(host, now, event.clone());
+        false
+    }
 }
 
 impl Phone {
     pub(crate) fn new(rng: &mut dyn CryptoRng) -> Self {
-        Self {
-            machine: Machine::None,
-            pairs: Pairs::new(),
-            terms: None,
-            account: SigningKey::generate(rng),
-            socket: None,
-            wants_socket: false,
-            closing: None,
-            deadline: None,
-            pairing_events: Vec::new(),
-            state: None,
-            rows: Vec::new(),
-            commands: Vec::new(),
-            answer_with: None,
-            content: BTreeMap::new(),
-            received: BTreeMap::new(),
-            arrived: 0,
-            asked_from: Vec::new(),
-            streams: BTreeMap::new(),
-            stream_ends: Vec::new(),
-            holds_fin: false,
-            moved: false,
-        }
+        let (none, now) = (Machine::None, Timestamp::ZERO);
+        let host = Host::over(DeviceRole::Phone, none, Pairs::new(), Chats::default(), now);
+        Self { host, account: SigningKey::generate(rng), terms: None }
     }
 
     pub(crate) fn scan(&mut self, now: Timestamp, rng: &mut dyn CryptoRng, text: &str) {
         let offer = Offer::decode(text).unwrap();
-        let relay = RelayName::parse(super::NAME).unwrap();
-        self.closing = self.socket.take();
-        self.machine = Machine::Pairing(Box::new(Pairing::phone(offer, relay, KeysInUse::none(), now, rng)));
-        self.deadline = Some(now);
+        let pairing = Pairing::phone(offer, relay::name(), KeysInUse::none(), now, rng);
+        self.host.begin(Machine::Pairing(Box::new(pairing)), now);
+    }
+
+    /// Opens the link, once its pairing is over.
+    pub(crate) fn open_link(&mut self, now: Timestamp, rng: &mut dyn CryptoRng) {
+        if let Machine::Pairing(pairing) = &self.host.machine
+            && pairing.is_over()
+            && matches!(self.host.pairing_events.last(), Some(PairingEvent::Linked(_)))
+        {
+            self.terms = pairing.terms().cloned();
+            let mut endpoint = load(DeviceRole::Phone, &self.host.disk, LOG, now, rng).unwrap();
+            endpoint.changed(now, self.host.app.rev());
+            self.host.begin(Machine::Link(Box::new(endpoint)), now);
+        }
     }
 
     pub(crate) fn pairing(&mut self) -> &mut Pairing {
-        match &mut self.machine {
+        match &mut self.host.machine {
             Machine::Pairing(pairing) => pairing,
             _ => panic!("no pairing"),
         }
     }
 
     pub(crate) fn approve(&mut self, now: Timestamp, rng: &mut dyn CryptoRng) {
-        let Machine::Pairing(pairing) = &mut self.machine else { panic!("no pairing") };
+        let Machine::Pairing(pairing) = &mut self.host.machine else { panic!("no pairing") };
         let offering = Offering {
             account_name: "Ada".into(),
             companion: CompanionId::from_bytes([3; 16]),
@@ -123,9 +152,9 @@ impl Phone {
 
     pub(crate) fn revoke(&mut self, now: Timestamp) {
         let signature = sign_revoked(&self.account, self.terms.as_ref().unwrap());
-        let Machine::Link(endpoint) = &mut self.machine else { panic!("no link") };
+        let Machine::Link(endpoint) = &mut self.host.machine else { panic!("no link") };
         let commit = endpoint.revoke(now, signature).unwrap();
-        self.commit(now, &commit);
+        let _ = self.host.commit(now, commit);
     }
 
     /// Adds a row to the log.
@@ -145,15 +174,11 @@ impl Phone {
     }
 
     fn add_row(&mut self, now: Timestamp, name: CollectionName, id: RowId, body: Bytes, lives: bool) {
-        let rev = self.rev() + 1;
-        self.rows.push((name.encode().unwrap(), Row { id, rev, body }, lives));
-        if let Machine::Link(endpoint) = &mut self.machine {
+        let rev = self.host.app.rev() + 1;
+        self.host.app.rows.push((name.encode().unwrap(), Row { id, rev, body }, lives));
+        if let Machine::Link(endpoint) = &mut self.host.machine {
             endpoint.changed(now, rev);
         }
-    }
-
-    fn rev(&self) -> u64 {
-        u64::try_from(self.rows.len()).unwrap()
     }
 
     /// Has content to give. Returns its id.
@@ -166,256 +191,159 @@ impl Phone {
             let from = usize::try_from(from).unwrap().min(bytes.len());
             bytes[from..bytes.len().min(from + max)].to_vec()
         };
-        let _ = self.content.insert(id, Content { list, bytes: Box::new(give) });
+        let _ = self.host.app.content.insert(id, Content { list, bytes: Box::new(give) });
         id
-    }
-
-    pub(crate) fn opened(&mut self, now: Timestamp, rng: &mut dyn CryptoRng, socket: SocketId) {
-        self.socket = Some(socket);
-        self.wants_socket = false;
-        match &mut self.machine {
-            Machine::None => {}
-            Machine::Pairing(pairing) => pairing.handle_opened(now),
-            Machine::Link(endpoint) => endpoint.handle_opened(now, rng),
-        }
-    }
-
-    pub(crate) fn closed(&mut self, now: Timestamp, rng: &mut dyn CryptoRng) {
-        self.socket = None;
-        match &mut self.machine {
-            Machine::None => {}
-            Machine::Pairing(pairing) => pairing.handle_closed(now),
-            Machine::Link(endpoint) => endpoint.handle_closed(now, rng),
-        }
-    }
-
-    pub(crate) fn receive(&mut self, now: Timestamp, rng: &mut dyn CryptoRng, bytes: BytesMut) {
-        // A machine that takes no bytes now has given its socket up.
-        let _ = match &mut self.machine {
-            Machine::None => Ok(()),
-            Machine::Pairing(pairing) => pairing.handle_bytes(now, rng, bytes),
-            Machine::Link(endpoint) => endpoint.handle_bytes(now, rng, bytes),
-        };
-    }
-
-    pub(crate) fn transmitted(&mut self, now: Timestamp, len: usize) {
-        if let Machine::Link(endpoint) = &mut self.machine {
-            endpoint.transmitted(now, len);
-        }
-    }
-
-    pub(crate) fn timeout(&mut self, now: Timestamp, rng: &mut dyn CryptoRng) {
-        if self.deadline.is_none_or(|at| now < at) {
-            return;
-        }
-        match &mut self.machine {
-            Machine::None => {}
-            Machine::Pairing(pairing) => pairing.handle_timeout(now),
-            Machine::Link(endpoint) => endpoint.handle_timeout(now, rng),
-        }
-    }
-
-    fn commit(&mut self, now: Timestamp, commit: &Commit) {
-        commit.apply(&mut PairsTxn::new(&mut self.pairs)).unwrap();
-        self.committed(now, commit.id());
-    }
-
-    fn committed(&mut self, now: Timestamp, id: CommitId) {
-        match &mut self.machine {
-            Machine::None => {}
-            Machine::Pairing(pairing) => pairing.committed(now, id).unwrap(),
-            Machine::Link(endpoint) => endpoint.committed(now, id).unwrap(),
-        }
-    }
-
-    pub(crate) fn moved(&mut self) -> bool {
-        std::mem::take(&mut self.moved)
-    }
-
-    /// Drains the machine. Returns some of what it sends.
-    pub(crate) fn drain(&mut self, now: Timestamp, rng: &mut dyn CryptoRng) -> Vec<Bytes> {
-        let mut sent = Vec::new();
-        while sent.len() < 8 {
-            let output = match &mut self.machine {
-                Machine::None => return sent,
-                Machine::Pairing(pairing) => pairing.poll_output(),
-                Machine::Link(endpoint) => endpoint.poll_output(),
-            };
-            match output {
-                Output::Persist(commit) => self.commit(now, &commit),
-                Output::Deliver { message, commit } => {
-                    self.commit(now, &commit);
-                    self.deliver(now, message);
-                }
-                Output::Transmit(bytes) => sent.push(bytes),
-                Output::Event(Event::Pairing(PairingEvent::Linked(_))) => self.link(now, rng),
-                Output::Event(event) => self.on_event(now, event),
-                Output::Wait(at) => {
-                    self.deadline = at;
-                    return sent;
-                }
-                other => panic!("unexpected {other:?}"),
-            }
-            self.moved = true;
-        }
-        sent
-    }
-
-    /// The pairing is over: its link is opened.
-    fn link(&mut self, now: Timestamp, rng: &mut dyn CryptoRng) {
-        self.terms = self.pairing().terms().cloned();
-        self.closing = self.socket.take();
-        let log = Some(LogId::from_bytes([9; 16]));
-        let mut endpoint = Endpoint::load(DeviceRole::Phone, &self.pairs, log, now, rng).unwrap();
-        endpoint.changed(now, self.rev());
-        self.machine = Machine::Link(Box::new(endpoint));
-    }
-
-    fn endpoint(&mut self) -> &mut Endpoint {
-        match &mut self.machine {
-            Machine::Link(endpoint) => endpoint,
-            _ => panic!("no link"),
-        }
-    }
-
-    fn deliver(&mut self, now: Timestamp, message: Message) {
-        match message {
-            Message::Command { key, body } => {
-                let command = Command::decode(&body).unwrap();
-                self.commands.push((key, command));
-                let message = 1_000 + u64::try_from(self.commands.len()).unwrap();
-                let answer = match self.answer_with {
-                    Some(code) => ResultBody::Failed { code },
-                    None => ResultBody::Accepted { message, rev: self.rev() },
-                };
-                let commit = self.endpoint().answer(now, key, &answer.encode(), Repeat::Answer).unwrap();
-                self.commit(now, &commit);
-            }
-            Message::Opened { id, kind: OpenKind::Get, meta } => {
-                let GetMeta { content, offset: from } = GetMeta::decode(&meta).unwrap();
-                self.asked_from.push(from);
-                if self.content.contains_key(&content) {
-                    let _ = self.streams.insert(id, Stream::Gives(content, from));
-                } else {
-                    self.endpoint().reset_stream(now, id, ErrorCode::GONE).unwrap();
-                }
-            }
-            Message::Opened { id, meta, .. } => {
-                let content = PutMeta::decode(&meta).unwrap().content;
-                let _ = self.streams.insert(id, Stream::Takes(content, Vec::new()));
-                let commit = self.endpoint().stream_durable(now, id, 0).unwrap();
-                self.commit(now, &commit);
-            }
-            other => panic!("unexpected {other:?}"),
-        }
-    }
-
-    fn on_event(&mut self, now: Timestamp, event: Event) {
-        match event {
-            Event::Connect => self.wants_socket = true,
-            Event::Disconnect => self.closing = self.socket.take(),
-            Event::State(state) => self.state = Some(state),
-            Event::Pairing(event) => self.pairing_events.push(event),
-            Event::DeltaWanted { collection, after, budget } => {
-                self.give_rows(now, &collection, after, budget);
-            }
-            Event::DigestWanted { collection } => {
-                let mut rows = BTreeMap::new();
-                let is_kept = collection != CollectionName::Changes.encode().unwrap();
-                for (_, row, lives) in self.rows.iter().filter(|(of, ..)| is_kept && *of == collection) {
-                    let _ = rows.remove(&row.id);
-                    if *lives {
-                        let _ = rows.insert(row.id.clone(), row.rev);
-                    }
-                }
-                let digest: RowDigest = rows.iter().map(|(id, rev)| (id, *rev)).collect();
-                let rev = self.rev();
-                self.endpoint().digest(now, &collection, rev, digest.value()).unwrap();
-            }
-            Event::PageWanted { collection, .. } => {
-                assert_eq!(collection, CollectionName::Changes.encode().unwrap(), "nothing was damaged");
-                let (rev, last) = (self.rev(), PageCursor::default());
-                self.endpoint().page(now, &collection, rev, last, &[]).unwrap();
-            }
-            Event::DataWanted { id, offset, max } => self.give_data(now, id, offset, max),
-            Event::Data { id, bytes, .. } => self.take_data(now, id, &bytes),
-            Event::Fin { id, hash } => {
-                let Some(Stream::Takes(content, bytes)) = self.streams.remove(&id) else { panic!("no put") };
-                assert_eq!(hash, *content.as_bytes());
-                let len = u64::try_from(bytes.len()).unwrap();
-                let _ = self.received.insert(content, bytes);
-                let commit = self.endpoint().stream_durable(now, id, len).unwrap();
-                self.commit(now, &commit);
-            }
-            Event::StreamResumed { id, offset } => {
-                if let Some(Stream::Takes(_, bytes)) = self.streams.get_mut(&id) {
-                    bytes.truncate(usize::try_from(offset).unwrap());
-                }
-            }
-            Event::StreamEnded { end, .. } => self.stream_ends.push(end),
-            _ => {}
-        }
-    }
-
-    fn give_rows(&mut self, now: Timestamp, collection: &Collection, after: u64, budget: usize) {
-        let (mut items, mut len, mut to) = (Vec::new(), 0, self.rev());
-        for (index, (name, row, _)) in self.rows.iter().enumerate().skip(usize::try_from(after).unwrap()) {
-            if name == collection {
-                let item = row.encode();
-                len += item.len() + 8;
-                if len > budget {
-                    to = u64::try_from(index).unwrap();
-                    break;
-                }
-                items.push(item);
-            }
-        }
-        self.endpoint().delta(now, collection, to, &items).unwrap();
-    }
-
-    fn give_data(&mut self, now: Timestamp, id: u64, offset: u64, max: usize) {
-        let Some(Stream::Gives(content, from)) = self.streams.get(&id) else { return };
-        let Content { list, bytes } = &self.content[content];
-        let head = list.encode();
-        let head_len = list.encoded_len();
-        let mut part = match usize::try_from(offset).ok().and_then(|at| head.get(at..)) {
-            Some(rest) => rest[..rest.len().min(max)].to_vec(),
-            None => Vec::new(),
-        };
-        part.extend(bytes(offset.saturating_sub(head_len) + from, max - part.len()));
-        let whole = list.stream_len() - from;
-        let end = offset + u64::try_from(part.len()).unwrap();
-        let fin = (end == whole && !self.holds_fin).then_some(*content.as_bytes());
-        if part.is_empty() && fin.is_none() {
-            return;
-        }
-        self.endpoint().stream_supply(now, id, offset, Bytes::from(part), fin).unwrap();
     }
 
     /// FIN, which was held back, of all that is being sent and has been supplied whole.
     pub(crate) fn release_fin(&mut self, now: Timestamp) {
-        self.holds_fin = false;
+        self.host.app.holds_fin = false;
         let wholes: Vec<(u64, u64, [u8; 32])> = self
+            .host
+            .app
             .streams
             .iter()
             .filter_map(|(id, stream)| match stream {
                 Stream::Gives(content, from) => {
-                    Some((*id, self.content[content].list.stream_len() - from, *content.as_bytes()))
+                    Some((*id, self.host.app.content[content].list.stream_len() - from, *content.as_bytes()))
                 }
                 Stream::Takes(..) => None,
             })
             .collect();
         for (id, end, hash) in wholes {
-            self.endpoint().stream_supply(now, id, end, Bytes::new(), Some(hash)).unwrap();
+            link(&mut self.host).stream_supply(now, id, end, Bytes::new(), Some(hash)).unwrap();
         }
     }
+}
 
-    fn take_data(&mut self, now: Timestamp, id: u64, bytes: &[u8]) {
-        let Some(Stream::Takes(_, taken)) = self.streams.get_mut(&id) else { return };
-        taken.extend_from_slice(bytes);
-        let len = u64::try_from(taken.len()).unwrap();
-        self.arrived += u64::try_from(bytes.len()).unwrap();
-        let commit = self.endpoint().stream_durable(now, id, len).unwrap();
-        self.commit(now, &commit);
+impl Chats {
+    fn rev(&self) -> u64 {
+        u64::try_from(self.rows.len()).unwrap()
     }
+}
+
+fn link(host: &mut Host<Chats>) -> &mut Endpoint {
+    match &mut host.machine {
+        Machine::Link(endpoint) => endpoint,
+        _ => panic!("no link"),
+    }
+}
+
+fn deliver(host: &mut Host<Chats>, now: Timestamp, message: Message) {
+    match message {
+        Message::Command { key, body } => {
+            let command = Command::decode(&body).unwrap();
+            host.app.commands.push((key, command));
+            let message = 1_000 + u64::try_from(host.app.commands.len()).unwrap();
+            let answer = match host.app.answer_with {
+                Some(code) => ResultBody::Failed { code },
+                None => ResultBody::Accepted { message, rev: host.app.rev() },
+            };
+            let commit = link(host).answer(now, key, &answer.encode(), Repeat::Answer).unwrap();
+            let _ = host.commit(now, commit);
+        }
+        Message::Opened { id, kind: OpenKind::Get, meta } => {
+            let GetMeta { content, offset: from } = GetMeta::decode(&meta).unwrap();
+            host.app.asked_from.push(from);
+            if host.app.content.contains_key(&content) {
+                let _ = host.app.streams.insert(id, Stream::Gives(content, from));
+            } else {
+                link(host).reset_stream(now, id, ErrorCode::GONE).unwrap();
+            }
+        }
+        Message::Opened { id, meta, .. } => {
+            let content = PutMeta::decode(&meta).unwrap().content;
+            let _ = host.app.streams.insert(id, Stream::Takes(content, Vec::new()));
+            let commit = link(host).stream_durable(now, id, 0).unwrap();
+            let _ = host.commit(now, commit);
+        }
+        other => panic!("unexpected {other:?}"),
+    }
+}
+
+fn on_event(host: &mut Host<Chats>, now: Timestamp, event: Event) {
+    match event {
+        Event::DeltaWanted { collection, after, budget } => {
+            give_rows(host, now, &collection, after, budget);
+        }
+        Event::DigestWanted { collection } => {
+            let mut rows = BTreeMap::new();
+            let is_kept = collection != CollectionName::Changes.encode().unwrap();
+            for (_, row, lives) in host.app.rows.iter().filter(|(of, ..)| is_kept && *of == collection) {
+                let _ = rows.remove(&row.id);
+                if *lives {
+                    let _ = rows.insert(row.id.clone(), row.rev);
+                }
+            }
+            let digest: RowDigest = rows.iter().map(|(id, rev)| (id, *rev)).collect();
+            let rev = host.app.rev();
+            link(host).digest(now, &collection, rev, digest.value()).unwrap();
+        }
+        Event::PageWanted { collection, .. } => {
+            assert_eq!(collection, CollectionName::Changes.encode().unwrap(), "nothing was damaged");
+            let (rev, last) = (host.app.rev(), PageCursor::default());
+            link(host).page(now, &collection, rev, last, &[]).unwrap();
+        }
+        Event::DataWanted { id, offset, max } => give_data(host, now, id, offset, max),
+        Event::Data { id, bytes, .. } => take_data(host, now, id, &bytes),
+        Event::Fin { id, hash } => {
+            let Some(Stream::Takes(content, bytes)) = host.app.streams.remove(&id) else { panic!("no put") };
+            assert_eq!(hash, *content.as_bytes());
+            let len = u64::try_from(bytes.len()).unwrap();
+            let _ = host.app.received.insert(content, bytes);
+            let commit = link(host).stream_durable(now, id, len).unwrap();
+            let _ = host.commit(now, commit);
+        }
+        Event::StreamResumed { id, offset } => {
+            if let Some(Stream::Takes(_, bytes)) = host.app.streams.get_mut(&id) {
+                bytes.truncate(usize::try_from(offset).unwrap());
+            }
+        }
+        Event::StreamEnded { end, .. } => host.app.stream_ends.push(end),
+        _ => {}
+    }
+}
+
+fn give_rows(host: &mut Host<Chats>, now: Timestamp, collection: &Collection, after: u64, budget: usize) {
+    let (mut items, mut len, mut to) = (Vec::new(), 0, host.app.rev());
+    for (index, (name, row, _)) in host.app.rows.iter().enumerate().skip(usize::try_from(after).unwrap()) {
+        if name == collection {
+            let item = row.encode();
+            len += item.len() + 8;
+            if len > budget {
+                to = u64::try_from(index).unwrap();
+                break;
+            }
+            items.push(item);
+        }
+    }
+    link(host).delta(now, collection, to, &items).unwrap();
+}
+
+fn give_data(host: &mut Host<Chats>, now: Timestamp, id: u64, offset: u64, max: usize) {
+    let Some(Stream::Gives(content, from)) = host.app.streams.get(&id) else { return };
+    let Content { list, bytes } = &host.app.content[content];
+    let head = list.encode();
+    let head_len = list.encoded_len();
+    let mut part = match usize::try_from(offset).ok().and_then(|at| head.get(at..)) {
+        Some(rest) => rest[..rest.len().min(max)].to_vec(),
+        None => Vec::new(),
+    };
+    part.extend(bytes(offset.saturating_sub(head_len) + from, max - part.len()));
+    let whole = list.stream_len() - from;
+    let end = offset + u64::try_from(part.len()).unwrap();
+    let fin = (end == whole && !host.app.holds_fin).then_some(*content.as_bytes());
+    if part.is_empty() && fin.is_none() {
+        return;
+    }
+    link(host).stream_supply(now, id, offset, Bytes::from(part), fin).unwrap();
+}
+
+fn take_data(host: &mut Host<Chats>, now: Timestamp, id: u64, bytes: &[u8]) {
+    let Some(Stream::Takes(_, taken)) = host.app.streams.get_mut(&id) else { return };
+    taken.extend_from_slice(bytes);
+    let len = u64::try_from(taken.len()).unwrap();
+    host.app.arrived += u64::try_from(bytes.len()).unwrap();
+    let commit = link(host).stream_durable(now, id, len).unwrap();
+    let _ = host.commit(now, commit);
 }
