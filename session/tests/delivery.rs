@@ -13,11 +13,6 @@ use proptest::prelude::*;
 
 const MINUTE: Duration = Duration::from_mins(1);
 
-fn send(world: &mut World, text: &str) -> u64 {
-    let now = world.now;
-    world.web.send(now, &Bytes::copy_from_slice(text.as_bytes())).unwrap().unwrap()
-}
-
 fn texts(effects: &[(u64, Vec<u8>)]) -> Vec<String> {
     effects.iter().map(|(_, body)| String::from_utf8(body.clone()).unwrap()).collect()
 }
@@ -38,7 +33,7 @@ fn commands_run_once_in_order_and_are_answered() {
     // req: RES-012
     let mut world = World::live(2);
     for n in 0..100 {
-        let _ = send(&mut world, &format!("text {n}"));
+        let _ = world.send(&format!("text {n}"));
         world.settle();
     }
     world.run_until("settled", MINUTE, |w| all_settled(w, 100));
@@ -57,7 +52,7 @@ fn what_was_sent_while_apart_arrives_once_together() {
     let mut world = World::live(3);
     world.cut(DeviceRole::Phone);
     for n in 0..10 {
-        let _ = send(&mut world, &format!("{n}"));
+        let _ = world.send(&format!("{n}"));
     }
     world.crash(DeviceRole::Web);
     world.run_until("settled", MINUTE, |w| all_settled(w, 10));
@@ -68,12 +63,11 @@ fn what_was_sent_while_apart_arrives_once_together() {
 fn a_message_of_every_size_up_to_the_maximum_passes_and_one_more_byte_is_refused() {
     // req: RES-005
     let mut world = World::live(4);
-    let now = world.now;
     let max = 65_536 - 32;
     for len in [0, 1, 15_998, 16_000, 32_001, max] {
-        let _ = world.web.send(now, &Bytes::from(vec![b'x'; len])).unwrap();
+        let _ = world.web.send(world.now, &Bytes::from(vec![b'x'; len])).unwrap();
     }
-    let refused = world.web.send(now, &Bytes::from(vec![b'x'; max + 1]));
+    let refused = world.web.send(world.now, &Bytes::from(vec![b'x'; max + 1]));
     assert_eq!(refused.err(), Some(SendRefused::TooLarge));
     world.run_until("run", MINUTE, |w| w.phone.disk.effects.len() == 6);
     let lens: Vec<usize> = world.phone.disk.effects.iter().map(|(_, b)| b.len()).collect();
@@ -85,10 +79,9 @@ fn the_outbox_is_full_at_its_limit_and_loses_nothing() {
     // req: RES-016
     let mut world = World::linked(5);
     for n in 0..OUTBOX_MESSAGES_MAX {
-        let _ = send(&mut world, &n.to_string());
+        let _ = world.send(&n.to_string());
     }
-    let now = world.now;
-    let refused = world.web.send(now, &Bytes::from_static(b"one more"));
+    let refused = world.web.send(world.now, &Bytes::from_static(b"one more"));
     assert_eq!(refused.err(), Some(SendRefused::OutboxFull));
     world.run_until("settled", 10 * MINUTE, |w| all_settled(w, OUTBOX_MESSAGES_MAX));
 }
@@ -97,10 +90,9 @@ fn the_outbox_is_full_at_its_limit_and_loses_nothing() {
 fn the_outbox_is_full_at_its_length() {
     // req: RES-016
     let mut world = World::linked(5);
-    let now = world.now;
     let longest = Bytes::from(vec![b'x'; MESSAGE_LEN_MAX - 32]);
     let mut send = |body: &Bytes| {
-        let _ = world.web.send(now, body)?;
+        let _ = world.web.send(world.now, body)?;
         Ok(world.web.machine.outbox_len().1)
     };
     let mut filled = 0;
@@ -138,15 +130,13 @@ fn rows_arrive_once_and_live_ones_follow() {
     // req: SYN-001, SYN-003
     let mut world = World::linked(7);
     world.web.app.want_collections = vec![b"a".to_vec(), b"b".to_vec()];
-    let now = world.now;
     for n in 0..2_000_u64 {
         let name: &[u8] = if n % 2 == 0 { b"a" } else { b"b" };
-        world.phone.add_row(now, name, format!("row {n} {}", "x".repeat(100)).as_bytes());
+        world.phone.add_row(world.now, name, format!("row {n} {}", "x".repeat(100)).as_bytes());
     }
     world.run_until("synced", MINUTE, |w| w.web.disk.rows.len() == 2_000);
     world.crash(DeviceRole::Web);
-    let now = world.now;
-    world.phone.add_row(now, b"a", b"late");
+    world.phone.add_row(world.now, b"a", b"late");
     world.run_until("late row", MINUTE, |w| w.web.disk.rows.len() == 2_001);
     assert_eq!(world.web.disk.rows, world.phone.disk.rows);
 }
@@ -159,18 +149,17 @@ fn content(len: usize) -> Vec<u8> {
 fn a_put_and_a_get_carry_their_bytes_and_end() {
     // req: STR-008
     let mut world = World::live(8);
-    let now = world.now;
     let up = content(700_001);
     let down = content(500_000);
     let _ = world.web.app.content.insert(b"up".to_vec(), up.clone());
     let _ = world.phone.app.content.insert(b"down".to_vec(), down.clone());
     for (kind, meta) in [(OpenKind::Put, &b"up"[..]), (OpenKind::Get, b"down")] {
-        let opened = world.web.machine.stream_open(now, kind, Bytes::from_static(meta)).unwrap();
+        let opened = world.web.machine.stream_open(world.now, kind, Bytes::from_static(meta)).unwrap();
         let _ = world.web.app.streams.insert(opened.id, meta.to_vec());
         if kind == OpenKind::Get {
             let _ = world.web.disk.files.insert(meta.to_vec(), Vec::new());
         }
-        let _ = world.web.commit(now, opened.commit);
+        let _ = world.web.commit(world.now, opened.commit);
     }
     world.run_until("done", MINUTE, |w| w.web.app.ended.len() == 2 && w.phone.app.ended.len() == 2);
     assert_eq!(world.phone.disk.files[&b"up".to_vec()], up);
@@ -183,13 +172,13 @@ fn a_put_and_a_get_carry_their_bytes_and_end() {
 fn a_beginning_that_is_held_in_memory_may_be_longer_than_the_first_credit() {
     // req: STR-016
     let mut world = World::live(30);
-    let now = world.now;
     let down = content(2_500_000);
     world.web.app.hold_to = 1_048_584;
     let _ = world.phone.app.content.insert(b"down".to_vec(), down.clone());
-    let opened = world.web.machine.stream_open(now, OpenKind::Get, Bytes::from_static(b"down")).unwrap();
+    let opened =
+        world.web.machine.stream_open(world.now, OpenKind::Get, Bytes::from_static(b"down")).unwrap();
     let _ = world.web.app.streams.insert(opened.id, b"down".to_vec());
-    let _ = world.web.commit(now, opened.commit);
+    let _ = world.web.commit(world.now, opened.commit);
     world.run_until("done", MINUTE, |w| !w.web.app.ended.is_empty() && !w.phone.app.ended.is_empty());
     assert_eq!(world.web.disk.files[&b"down".to_vec()], down);
 }
@@ -199,12 +188,12 @@ fn a_transfer_goes_on_at_its_durable_offset_after_every_kind_of_cut() {
     // req: STR-007
     for cut in 0..4 {
         let mut world = World::live(20 + cut);
-        let now = world.now;
         let up = content(1_000_000);
         let _ = world.web.app.content.insert(b"up".to_vec(), up.clone());
-        let opened = world.web.machine.stream_open(now, OpenKind::Put, Bytes::from_static(b"up")).unwrap();
+        let opened =
+            world.web.machine.stream_open(world.now, OpenKind::Put, Bytes::from_static(b"up")).unwrap();
         let _ = world.web.app.streams.insert(opened.id, b"up".to_vec());
-        let _ = world.web.commit(now, opened.commit);
+        let _ = world.web.commit(world.now, opened.commit);
         let mut budget = 60;
         world.filter(move |_, _| {
             budget -= 1;
@@ -288,16 +277,14 @@ proptest! {
             match act {
                 Act::Send(n) => {
                     let text = format!("{}-{n}", asked.len());
-                    if !world.web.is_stopped() {
-                        let now = world.now;
-                        if let Ok(Some(_)) = world.web.send(now, &Bytes::from(text.clone().into_bytes())) {
-                            asked.push(text);
-                        }
+                    if !world.web.is_stopped()
+                        && let Ok(Some(_)) = world.web.send(world.now, &Bytes::from(text.clone().into_bytes()))
+                    {
+                        asked.push(text);
                     }
                 }
                 Act::Row(a) => {
-                    let now = world.now;
-                    world.phone.add_row(now, if a { b"a" } else { b"b" }, b"row");
+                    world.phone.add_row(world.now, if a { b"a" } else { b"b" }, b"row");
                     rows += 1;
                 }
                 Act::Cut(p) => world.cut(role(p)),

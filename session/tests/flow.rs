@@ -13,34 +13,17 @@ use handfast_testkit::World;
 use handfast_testkit::account::set_counters;
 use handfast_testkit::commands;
 use handfast_testkit::evil::Evil;
-
-fn open(id: u64, kind: OpenKind) -> Frame {
-    Frame::Open { id, kind, meta: Bytes::from_static(b"file") }
-}
+use handfast_testkit::evil::against_phone;
+use handfast_testkit::frames::{command, data, open};
 
 fn stop(id: u64) -> Frame {
     Frame::Stop { id, code: ErrorCode::CANCELLED }
 }
 
-fn data(id: u64, offset: u64, len: usize) -> Frame {
-    Frame::Data { id, offset, body: Bytes::from(vec![7; len]) }
-}
-
-fn command(seq: u64) -> Frame {
-    Frame::Msg { seq, part: 0, last: 0, body: commands::command(u8::try_from(seq).unwrap(), 1, b"x") }
-}
-
 /// An evil web against a phone that has two megabytes to give.
-fn against_phone(frames: &[Frame]) -> Evil {
+fn against_giver(frames: &[Frame]) -> Evil {
     let mut evil = Evil::against(DeviceRole::Phone);
     let _ = evil.device.app.content.insert(b"file".to_vec(), vec![5; 2_000_000]);
-    evil.send(frames);
-    evil
-}
-
-/// An evil web against a phone that takes uploads.
-fn against_taker(frames: &[Frame]) -> Evil {
-    let mut evil = Evil::against(DeviceRole::Phone);
     evil.send(frames);
     evil
 }
@@ -51,7 +34,7 @@ fn closes(evil: &Evil) -> usize {
 
 #[test]
 fn mx01_opening_and_stopping_at_once_leaves_nothing_behind() {
-    let mut evil = against_taker(&[]);
+    let mut evil = against_phone(&[]);
     let rows = evil.device.disk.pairs.len();
     for round in 0..1_000_u64 {
         let pairs = (0..20).map(|n| (round * 20 + n) * 2).flat_map(|id| [open(id, OpenKind::Put), stop(id)]);
@@ -66,7 +49,7 @@ fn mx01_opening_and_stopping_at_once_leaves_nothing_behind() {
 #[test]
 fn mx02_one_bad_frame_is_answered_by_one_close_and_no_more() {
     for bad in [data(0, 0, 1), Frame::Fin { id: 2, hash: [0; 32] }, open(1, OpenKind::Get), stop(4)] {
-        let mut evil = against_taker(std::slice::from_ref(&bad));
+        let mut evil = against_phone(std::slice::from_ref(&bad));
         for _ in 0..100 {
             evil.send(std::slice::from_ref(&bad));
         }
@@ -79,14 +62,14 @@ fn mx02_one_bad_frame_is_answered_by_one_close_and_no_more() {
 fn mx03_a_message_that_never_ends_is_bounded() {
     // req: RES-004, RES-005
     let part = |part, last, len| Frame::Msg { seq: 1, part, last, body: Bytes::from(vec![1; len]) };
-    let mut evil = against_taker(&[]);
+    let mut evil = against_phone(&[]);
     for n in 0..31 {
         evil.send(&[part(n, 31, 2_000)]);
     }
     assert_eq!(evil.failure(), None);
     evil.send(&[part(0, 31, 2_000)]);
     assert_eq!(evil.failure(), Some(ErrorCode::PART_ORDER));
-    let mut evil = against_taker(&[]);
+    let mut evil = against_phone(&[]);
     for n in 0..5 {
         evil.send(&[part(n, 31, 16_000)]);
     }
@@ -96,7 +79,7 @@ fn mx03_a_message_that_never_ends_is_bounded() {
 #[test]
 fn mx04_data_without_bytes_is_refused_and_empty_messages_are_counted() {
     // req: FRM-024, RES-006
-    let mut evil = against_taker(&[open(0, OpenKind::Put)]);
+    let mut evil = against_phone(&[open(0, OpenKind::Put)]);
     let mut record = BytesMut::from(&RECORD_HEADER[..]);
     record.extend_from_slice(&[27, 2, 0, 0]);
     record.resize(128 + RECORD_HEADER.len(), 0);
@@ -121,7 +104,7 @@ fn mx04_data_without_bytes_is_refused_and_empty_messages_are_counted() {
 fn mx05_gaps_in_reassembly_are_refused() {
     // req: STR-003
     for (len, next) in [(1, 2), (100, 99)] {
-        let mut evil = against_taker(&[open(0, OpenKind::Put)]);
+        let mut evil = against_phone(&[open(0, OpenKind::Put)]);
         evil.send(&[data(0, 0, len), data(0, next, 1)]);
         assert_eq!(evil.failure(), Some(ErrorCode::OFFSET), "{next} after {len} bytes");
     }
@@ -131,10 +114,10 @@ fn mx05_gaps_in_reassembly_are_refused() {
 fn mx06_a_first_frame_beyond_the_window_is_refused() {
     // req: STR-004
     for len in [1, 16_000] {
-        let evil = against_taker(&[open(0, OpenKind::Put), data(0, 0, len)]);
+        let evil = against_phone(&[open(0, OpenKind::Put), data(0, 0, len)]);
         assert_eq!(evil.failure(), Some(ErrorCode::CREDIT_EXCEEDED));
     }
-    let mut evil = against_taker(&[open(0, OpenKind::Put)]);
+    let mut evil = against_phone(&[open(0, OpenKind::Put)]);
     let first = evil.heard.iter().find_map(|f| match f {
         Frame::Credit { id: 0, offset } => Some(*offset),
         _ => None,
@@ -150,7 +133,7 @@ fn mx06_a_first_frame_beyond_the_window_is_refused() {
 fn mx07_a_peer_that_never_gives_credit_holds_little_and_delays_nobody() {
     // req: STR-004
     let gets: Vec<Frame> = (0..16).map(|n| open(n * 2, OpenKind::Get)).collect();
-    let mut evil = against_phone(&gets);
+    let mut evil = against_giver(&gets);
     evil.listen();
     assert_eq!(
         evil.data_heard(),
@@ -158,7 +141,7 @@ fn mx07_a_peer_that_never_gives_credit_holds_little_and_delays_nobody() {
         "what the first credit allows"
     );
     evil.heard.clear();
-    evil.send(&[command(1)]);
+    evil.send(&[command(1, 1, 1)]);
     assert!(evil.heard.iter().any(|f| matches!(f, Frame::Msg { .. })), "a result, meanwhile");
     assert_eq!((evil.failure(), evil.data_heard()), (None, 0));
 }
@@ -166,26 +149,25 @@ fn mx07_a_peer_that_never_gives_credit_holds_little_and_delays_nobody() {
 #[test]
 fn mx10_stream_ids_end_at_the_largest_number() {
     // req: STR-001
-    let mut evil = against_taker(&[open(VARINT_MAX - 1, OpenKind::Put)]);
+    let mut evil = against_phone(&[open(VARINT_MAX - 1, OpenKind::Put)]);
     assert_eq!(evil.failure(), None);
     evil.send(&[open(VARINT_MAX - 1, OpenKind::Put)]);
     assert_eq!(evil.failure(), Some(ErrorCode::STREAM_ID));
     let mut world = World::linked(3);
     set_counters(&mut world.web.disk.pairs, |n| n[5] = VARINT_MAX - 3);
     world.crash(DeviceRole::Web);
-    let now = world.now;
     for id in [VARINT_MAX - 3, VARINT_MAX - 1] {
-        let opened = world.web.machine.stream_open(now, OpenKind::Get, Bytes::new()).unwrap();
+        let opened = world.web.machine.stream_open(world.now, OpenKind::Get, Bytes::new()).unwrap();
         assert_eq!(opened.id, id);
     }
-    let refused = world.web.machine.stream_open(now, OpenKind::Get, Bytes::new());
+    let refused = world.web.machine.stream_open(world.now, OpenKind::Get, Bytes::new());
     assert_eq!(refused.err(), Some(SendRefused::TooMany));
 }
 
 #[test]
 fn mx11_streams_without_end_are_stopped_beyond_sixteen() {
     // req: STR-002
-    let mut evil = against_taker(&[]);
+    let mut evil = against_phone(&[]);
     for round in 0..100 {
         evil.send(&(0..20).map(|n| open((round * 20 + n) * 2, OpenKind::Put)).collect::<Vec<_>>());
     }
@@ -208,12 +190,12 @@ fn mx12_an_acknowledgement_or_a_credit_of_the_future_ends_the_session() {
         (Frame::ConnCredit { offset: sent + CONN_WINDOW_MAX }, None),
         (Frame::ConnCredit { offset: sent + CONN_WINDOW_MAX + 1 }, Some(ErrorCode::LIMIT)),
     ] {
-        let mut evil = against_phone(&[open(0, OpenKind::Get)]);
+        let mut evil = against_giver(&[open(0, OpenKind::Get)]);
         assert_eq!(evil.data_heard(), 65_536);
         evil.send(std::slice::from_ref(&frame));
         assert_eq!(evil.failure(), failure, "{frame:?}");
     }
-    let mut evil = against_phone(&[open(0, OpenKind::Get)]);
+    let mut evil = against_giver(&[open(0, OpenKind::Get)]);
     evil.send(&[Frame::Durable { id: 0, offset: 100 }, Frame::Durable { id: 0, offset: 99 }]);
     assert_eq!(evil.failure(), Some(ErrorCode::OFFSET), "durable bytes do not go back");
 }
@@ -233,7 +215,7 @@ fn mx16_a_result_does_not_wait_behind_bulk_that_is_queued() {
     let most = AHEAD_BULK_LEN_MAX + RECORD_PLAINTEXT_LEN_MAX;
     assert!((100_000..=most).contains(&bulk), "{bulk} bytes ahead");
     evil.heard.clear();
-    evil.send(&[command(1)]);
+    evil.send(&[command(1, 1, 1)]);
     assert!(evil.heard.iter().any(|f| matches!(f, Frame::Msg { .. })), "the result has left");
     assert_eq!(evil.data_heard(), 0, "and nothing before it");
 }
@@ -271,12 +253,12 @@ fn an_urgent_stream_goes_before_bulk_that_was_asked_for_earlier() {
 fn mx18_answers_that_cannot_leave_are_capped() {
     // req: FRM-025
     let pings = |n: usize| vec![Frame::Ping { id: 1, rev: 0 }; n];
-    let mut evil = against_taker(&pings(OWED_FRAMES_MAX));
+    let mut evil = against_phone(&pings(OWED_FRAMES_MAX));
     assert_eq!(evil.failure(), None);
     evil.send(&pings(OWED_FRAMES_MAX + 1));
     assert_eq!(evil.failure(), Some(ErrorCode::LIMIT));
     // A socket that takes nothing: what is sealed ahead is bounded, what is owed too.
-    let mut evil = against_taker(&[]);
+    let mut evil = against_phone(&[]);
     evil.deaf = true;
     let mut rounds = 0;
     while closes(&evil) == 0 {
@@ -286,7 +268,7 @@ fn mx18_answers_that_cannot_leave_are_capped() {
     }
     assert_eq!(evil.failure(), Some(ErrorCode::LIMIT));
     // The same with streams that are refused.
-    let mut evil = against_taker(&[]);
+    let mut evil = against_phone(&[]);
     evil.deaf = true;
     let mut id = 0;
     while closes(&evil) == 0 {

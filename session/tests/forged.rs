@@ -2,8 +2,6 @@
 
 use core::convert::Infallible;
 use core::time::Duration;
-use std::cell::RefCell;
-use std::rc::Rc;
 
 use bytes::{Bytes, BytesMut};
 use handfast_codec::ids::AttachmentId;
@@ -58,27 +56,13 @@ fn live() -> (World, Vec<u8>) {
     let recovery = psk_id(&phone.recovery, &phone.terms.mailbox);
     let (phone, web) = (hazmat::phone_pairs(&phone, phone_start), hazmat::web_pairs(&web, web_start, true));
     let mut world = World::of_rows(phone, web, now, rng);
-    let tape = tape(&mut world, false);
+    let tape = world.tape(DataKind::KK1, DeviceRole::Web, false);
     world.run_until_live();
     world.unfilter();
     let mut message1 = tape.borrow().last().expect("a message 1").clone();
     message1[MODE] = 1;
     message1[PSK_ID].copy_from_slice(recovery.as_bytes());
     (world, message1)
-}
-
-/// Records the messages 1 that the web sends; with `drop` they do not arrive.
-fn tape(world: &mut World, drop: bool) -> Rc<RefCell<Vec<Vec<u8>>>> {
-    let tape = Rc::new(RefCell::new(Vec::new()));
-    let kept = tape.clone();
-    world.filter(move |role, bytes| {
-        let is_it = role == DeviceRole::Web && data_kind(bytes) == Some(DataKind::KK1);
-        if is_it {
-            kept.borrow_mut().push(bytes.to_vec());
-        }
-        !(is_it && drop)
-    });
-    tape
 }
 
 /// Message 1 with one byte of its end changed: its psk is known, and it does not verify.
@@ -97,9 +81,8 @@ const PSK_ID: core::ops::Range<usize> = 4..12;
 fn flood(world: &mut World, rng: &mut Counting, frames: u32, frame: impl Fn(u8) -> BytesMut) -> u32 {
     let before = rng.keys;
     for number in 0..frames {
-        let now = world.now;
-        world.phone.receive(now, rng, frame(u8::try_from(number % 256).unwrap()));
-        let _ = world.phone.drain(now);
+        world.phone.receive(world.now, rng, frame(u8::try_from(number % 256).unwrap()));
+        let _ = world.phone.drain(world.now);
     }
     rng.keys - before
 }
@@ -127,7 +110,7 @@ fn forged_messages_1_cost_a_phone_one_key_a_second() {
 fn replayed_messages_1_cost_a_phone_one_key_a_second() {
     let mut world = World::live(4);
     world.run_for(2 * SECOND);
-    let tape = tape(&mut world, true);
+    let tape = world.tape(DataKind::KK1, DeviceRole::Web, true);
     world.cut(DeviceRole::Web);
     world.run_until("a message 1", 60 * SECOND, |_| !tape.borrow().is_empty());
     let message1 = tape.borrow().last().expect("a message 1").clone();
@@ -151,8 +134,7 @@ fn messages_1_of_unknown_keys_cost_no_key_and_push_out_none_that_waits() {
     assert_eq!(flood(&mut world, &mut rng, 1_000, unknown), 0);
     let before = rng.keys;
     world.now = world.now.plus(SECOND);
-    let now = world.now;
-    world.phone.timeout(now, &mut rng);
+    world.phone.timeout(world.now, &mut rng);
     assert_eq!(rng.keys - before, 1, "the one that waits is read");
 }
 
@@ -175,11 +157,10 @@ fn a_relay_that_tells_of_the_phone_without_end_gets_few_messages_1() {
     for round in 0..3 {
         let before = rng.keys;
         for number in 0..=255 {
-            let now = world.now;
             let id = AttachmentId::from_bytes([round, number, 0, 0, 0, 0, 0, 9]);
             let up = RelayFrame::Peer(Peer::Up(PeerInfo { id, same_net: None, origin: None })).encode();
-            world.web.receive(now, &mut rng, BytesMut::from(&*up));
-            let sent = world.web.drain(now);
+            world.web.receive(world.now, &mut rng, BytesMut::from(&*up));
+            let sent = world.web.drain(world.now);
             messages1 += sent.iter().filter(|bytes| data_kind(bytes) == Some(DataKind::KK1)).count();
         }
         assert_eq!(rng.keys - before, MESSAGE1_STARTS_MAX, "in second {round}");

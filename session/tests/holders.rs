@@ -114,9 +114,8 @@ fn a_revoked_companion_is_told_wipes_and_never_comes_back() {
         if !online {
             world.cut(DeviceRole::Web);
         }
-        let now = world.now;
-        let commit = world.phone.machine.revoke(now, signature).unwrap();
-        let _ = world.phone.commit(now, commit);
+        let commit = world.phone.machine.revoke(world.now, signature).unwrap();
+        let _ = world.phone.commit(world.now, commit);
         world.run_until("told", MINUTE, |w| w.web.events.contains(&Event::Revoked));
         assert!(world.phone.events.contains(&Event::RevokedTold), "online {online}");
         assert_eq!(world.web.disk.pairs.len(), 1, "only the store's version is left");
@@ -134,9 +133,8 @@ fn a_revocation_that_the_account_did_not_sign_wipes_nothing() {
     let mut rng = ChaCha20Rng::seed_from_u64(6);
     let ((phone, _), _, _) = keys::link(&mut rng);
     let forged = sign_revoked(&SigningKey::from_bytes([1; 32]), &phone.terms);
-    let now = world.now;
-    let commit = world.phone.machine.revoke(now, forged).unwrap();
-    let _ = world.phone.commit(now, commit);
+    let commit = world.phone.machine.revoke(world.now, forged).unwrap();
+    let _ = world.phone.commit(world.now, commit);
     world.run_until("refused", MINUTE, |w| {
         w.web.events.iter().any(|e| matches!(e, Event::Failed(code) if *code == ErrorCode::HANDSHAKE_FAILED))
     });

@@ -164,14 +164,12 @@ fn an_offer_of_which_two_holders_are_seen_is_suspended_until_its_user_removes_it
         // Whoever accepts it now may be either of the two.
         assert_eq!(reconnects(&mut evil, 6, None, true), (true, ErrorCode::SUSPENDED));
         assert_eq!(evil.device.machine.status(), LinkStatus::Suspended);
-        let now = evil.now;
-        let refused = evil.device.machine.cancel_offer(now);
+        let refused = evil.device.machine.cancel_offer(evil.now);
         assert!(matches!(refused, Err(SendRefused::Misuse(ApiMisuse::WrongState))), "{refused:?}");
         evil.wait(OFFERED + OFFERED);
         assert!(!has_lapsed(&evil.device) && !is_wiped(&evil.device), "it waits for its user");
-        let now = evil.now;
-        let commit = evil.device.machine.revoke(now, Signature::from_bytes([9; 64])).unwrap();
-        assert!(evil.device.commit(now, commit));
+        let commit = evil.device.machine.revoke(evil.now, Signature::from_bytes([9; 64])).unwrap();
+        assert!(evil.device.commit(evil.now, commit));
         assert_eq!(evil.device.machine.status(), LinkStatus::Revoked);
     }
 }

@@ -29,11 +29,6 @@ const UNSETTLED: u8 = 0x26;
 const SETTLED: u8 = 0x27;
 const MINUTE: Duration = Duration::from_mins(1);
 
-fn send(world: &mut World, text: &'static str) {
-    let now = world.now;
-    let _ = world.web.send(now, &Bytes::from_static(text.as_bytes())).unwrap().unwrap();
-}
-
 fn texts(effects: &[(u64, Vec<u8>)]) -> Vec<&str> {
     effects.iter().map(|(_, body)| std::str::from_utf8(body).unwrap()).collect()
 }
@@ -65,17 +60,17 @@ fn told(world: &mut World, role: DeviceRole) -> Vec<DeviceRole> {
 fn what_a_web_sends_after_it_was_put_back_is_run_once_and_both_are_told() {
     // req: RES-026, RES-034, RES-037
     let mut world = World::live(71);
-    send(&mut world, "first");
+    let _ = world.send("first");
     settle(&mut world);
     let old = world.web.disk.clone();
-    send(&mut world, "second");
-    send(&mut world, "third");
+    let _ = world.send("second");
+    let _ = world.send("third");
     settle(&mut world);
     world.phone.events.clear();
     put_back(&mut world, WEB, old);
     // One more than the phone knows numbers for: only the keys of the two that they share tell.
     for text in ["fourth", "fifth", "sixth"] {
-        send(&mut world, text);
+        let _ = world.send(text);
     }
     settle(&mut world);
     assert_eq!(texts(&world.phone.disk.effects), ["first", "second", "third", "fourth", "fifth", "sixth"]);
@@ -83,7 +78,7 @@ fn what_a_web_sends_after_it_was_put_back_is_run_once_and_both_are_told() {
     assert_eq!((told(&mut world, WEB), told(&mut world, PHONE)), (vec![WEB], vec![WEB]));
     // The numbers are right again: the next connection is none of this.
     world.cut(WEB);
-    send(&mut world, "seventh");
+    let _ = world.send("seventh");
     settle(&mut world);
     assert_eq!((told(&mut world, WEB).len(), world.phone.disk.effects.len()), (1, 7));
 }
@@ -96,7 +91,7 @@ fn a_web_put_back_from_every_commit_doubles_and_loses_nothing() {
         let mut world = World::live(72);
         world.web.copy_at = Some(world.web.commits + copied);
         for text in ["a", "b", "c"] {
-            send(&mut world, text);
+            let _ = world.send(text);
             world.run_for(Duration::from_millis(20));
         }
         settle(&mut world);
@@ -104,9 +99,9 @@ fn a_web_put_back_from_every_commit_doubles_and_loses_nothing() {
         let sent = old.pairs.keys().filter(|key| [UNSETTLED, SETTLED].contains(&key[0])).count();
         world.phone.events.clear();
         put_back(&mut world, WEB, *old);
-        send(&mut world, "d");
+        let _ = world.send("d");
         settle(&mut world);
-        send(&mut world, "e");
+        let _ = world.send("e");
         settle(&mut world);
         let mut ran = texts(&world.phone.disk.effects);
         ran.sort_unstable();
@@ -126,20 +121,20 @@ fn a_phone_put_back_from_every_commit_doubles_nothing_and_runs_what_is_held() {
         let mut world = World::live(73);
         world.phone.copy_at = Some(world.phone.commits + copied);
         for text in ["a", "b", "c"] {
-            send(&mut world, text);
+            let _ = world.send(text);
             world.run_for(Duration::from_millis(20));
         }
         settle(&mut world);
         let Some(old) = world.phone.copy.take() else { break };
         // Held by the web while the phone loses what it had.
         world.filter(|_, _| false);
-        send(&mut world, "held");
+        let _ = world.send("held");
         world.web.events.clear();
         put_back(&mut world, PHONE, *old);
         world.unfilter();
         world.cut(WEB);
         settle(&mut world);
-        send(&mut world, "after");
+        let _ = world.send("after");
         settle(&mut world);
         let ran = texts(&world.phone.disk.effects);
         for text in ["held", "after"] {
@@ -167,7 +162,7 @@ fn both_are_told_also_when_the_connection_that_showed_it_is_lost() {
         for frames in 1..24 {
             let mut world = World::live(74);
             let old = world.device(role).disk.clone();
-            send(&mut world, "lost");
+            let _ = world.send("lost");
             settle(&mut world);
             for device in [WEB, PHONE] {
                 world.device(device).events.clear();
@@ -182,7 +177,7 @@ fn both_are_told_also_when_the_connection_that_showed_it_is_lost() {
             world.unfilter();
             world.cut(WEB);
             world.run_until_live();
-            send(&mut world, "after");
+            let _ = world.send("after");
             settle(&mut world);
             for device in [WEB, PHONE] {
                 let told = told(&mut world, device);

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use handfast_codec::frame::{Collection, Frame, Items, OpenKind};
+use handfast_codec::frame::{Frame, Items, OpenKind};
 use handfast_codec::limits::{COMMANDS_OPEN_MAX, CONN_CREDIT_START, SUBSCRIPTIONS_MAX};
 use handfast_codec::relay::RECORD_HEADER;
 use handfast_codec::{DeviceRole, ErrorCode};
@@ -12,35 +12,8 @@ use handfast_handshake::secret::Psk;
 use handfast_session::{Event, Repeat, SendRefused, StreamEnd};
 use handfast_testkit::commands;
 use handfast_testkit::evil::Evil;
-
-fn against_phone(frames: &[Frame]) -> Evil {
-    let mut evil = Evil::against(DeviceRole::Phone);
-    evil.send(frames);
-    evil
-}
-
-fn against_web(frames: &[Frame]) -> Evil {
-    let mut evil = Evil::against(DeviceRole::Web);
-    evil.send(frames);
-    evil
-}
-
-/// A command of small numbers.
-fn command(seq: u64, number: u8, floor: u8) -> Frame {
-    Frame::Msg { seq, part: 0, last: 0, body: commands::command(number, floor, b"x") }
-}
-
-fn collection(n: usize) -> Collection {
-    Collection::new(&[1, u8::try_from(n).unwrap()]).unwrap()
-}
-
-fn open(id: u64, kind: OpenKind) -> Frame {
-    Frame::Open { id, kind, meta: Bytes::from_static(b"file") }
-}
-
-fn data(id: u64, offset: u64, len: usize) -> Frame {
-    Frame::Data { id, offset, body: Bytes::from(vec![7; len]) }
-}
+use handfast_testkit::evil::{against_phone, against_web, subscribed};
+use handfast_testkit::frames::{collection, command, data, delta, open};
 
 #[test]
 fn an_honest_record_is_taken_by_both_roles() {
@@ -129,18 +102,6 @@ fn subscriptions_are_limited() {
     assert_eq!(evil.failure(), None);
     evil.send(&[since(SUBSCRIPTIONS_MAX)]);
     assert_eq!(evil.failure(), Some(ErrorCode::LIMIT));
-}
-
-fn delta(from: u64, to: u64, part: u8, last: u8) -> Frame {
-    let items = Items::build([[&to.to_be_bytes()[..], b"row"].concat()]).unwrap();
-    Frame::Delta { collection: collection(0), from, to, part, last, items }
-}
-
-fn subscribed() -> Evil {
-    let mut evil = Evil::against(DeviceRole::Web);
-    evil.device.machine.subscribe(evil.now, collection(0)).unwrap();
-    evil.listen();
-    evil
 }
 
 #[test]

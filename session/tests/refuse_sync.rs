@@ -1,38 +1,17 @@
 //! What a peer may not do on the sync lane (spec, delivery, *Sync*).
 
 use bytes::Bytes;
-use handfast_codec::frame::{Collection, Frame, Items, PageCursor};
+use handfast_codec::frame::{Frame, Items, PageCursor};
 use handfast_codec::limits::{DELTA_UNACKED_LEN_MAX, SUBSCRIPTIONS_MAX, SYNC_ANSWERS_MAX};
 use handfast_codec::{DeviceRole, ErrorCode};
 use handfast_testkit::evil::Evil;
-
-fn collection(n: usize) -> Collection {
-    Collection::new(&[u8::try_from(n).unwrap()]).unwrap()
-}
-
-fn against_phone(frames: &[Frame]) -> Evil {
-    let mut evil = Evil::against(DeviceRole::Phone);
-    evil.send(frames);
-    evil
-}
-
-/// A web that has subscribed to collection 0, with an evil phone.
-fn subscribed() -> Evil {
-    let mut evil = Evil::against(DeviceRole::Web);
-    evil.device.machine.subscribe(evil.now, collection(0)).unwrap();
-    evil.listen();
-    evil
-}
+use handfast_testkit::evil::{against_phone, subscribed};
+use handfast_testkit::frames::{collection, delta};
 
 fn after(frames: &[Frame]) -> Option<ErrorCode> {
     let mut evil = subscribed();
     evil.send(frames);
     evil.failure()
-}
-
-fn delta(from: u64, to: u64) -> Frame {
-    let items = Items::build([[&to.to_be_bytes()[..], b"row"].concat()]).unwrap();
-    Frame::Delta { collection: collection(0), from, to, part: 0, last: 0, items }
 }
 
 fn digest(cursor: u64) -> Frame {
@@ -62,7 +41,7 @@ fn leave(n: usize) -> Frame {
 fn what_was_not_asked_for_is_refused() {
     // req: SYN-008
     let refused = Some(ErrorCode::FRAME_NOT_ALLOWED);
-    for frame in [page(b"", b"", 1), required(), digest(1), leave(0), delta(0, 1)] {
+    for frame in [page(b"", b"", 1), required(), digest(1), leave(0), delta(0, 1, 0, 0)] {
         let mut evil = Evil::against(DeviceRole::Web);
         evil.send(std::slice::from_ref(&frame));
         assert_eq!(evil.failure(), refused, "without a subscription: {frame:?}");
@@ -75,7 +54,7 @@ fn what_was_not_asked_for_is_refused() {
         (vec![required(), page(b"", b"", 9)], None),
         (vec![required(), page(b"a", b"", 9)], refused),
         (vec![required(), page(b"", b"a", 9), page(b"b", b"", 9)], refused),
-        (vec![required(), delta(0, 1)], refused),
+        (vec![required(), delta(0, 1, 0, 0)], refused),
         (vec![required(), digest(0)], refused),
     ] {
         assert_eq!(after(&frames), failure, "{frames:?}");
@@ -107,13 +86,13 @@ fn a_snapshot_has_one_revision() {
 fn a_digest_is_not_of_an_older_cursor_and_the_next_delta_begins_at_it() {
     // req: SYN-017, SYN-031
     let gap = Some(ErrorCode::SEQ_GAP);
-    assert_eq!(after(&[delta(0, 5), digest(4)]), gap);
-    assert_eq!(after(&[delta(0, 5), digest(5)]), None);
+    assert_eq!(after(&[delta(0, 5, 0, 0), digest(4)]), gap);
+    assert_eq!(after(&[delta(0, 5, 0, 0), digest(5)]), None);
     let mut evil = subscribed();
     // Nothing was received: the digest of nothing matches.
-    evil.send(&[digest(7), delta(7, 8)]);
+    evil.send(&[digest(7), delta(7, 8, 0, 0)]);
     assert_eq!(evil.failure(), None);
-    assert_eq!(after(&[digest(7), delta(0, 8)]), gap);
+    assert_eq!(after(&[digest(7), delta(0, 8, 0, 0)]), gap);
 }
 
 #[test]
@@ -121,9 +100,9 @@ fn a_delta_below_what_a_ping_told_is_a_gap() {
     // req: SYN-024
     let ping = |rev| Frame::Ping { id: 9, rev };
     let gap = Some(ErrorCode::SEQ_GAP);
-    assert_eq!(after(&[delta(0, 5), ping(8), delta(5, 8)]), gap);
-    assert_eq!(after(&[delta(0, 5), ping(8), delta(5, 9)]), None);
-    assert_eq!(after(&[ping(8), delta(0, 5)]), None, "the PING may have left before the SINCE came");
+    assert_eq!(after(&[delta(0, 5, 0, 0), ping(8), delta(5, 8, 0, 0)]), gap);
+    assert_eq!(after(&[delta(0, 5, 0, 0), ping(8), delta(5, 9, 0, 0)]), None);
+    assert_eq!(after(&[ping(8), delta(0, 5, 0, 0)]), None, "the PING may have left before the SINCE came");
 }
 
 #[test]
@@ -133,12 +112,12 @@ fn what_is_left_may_still_arrive_until_the_answer() {
     evil.device.machine.leave(evil.now, collection(0)).unwrap();
     evil.listen();
     assert!(evil.heard.contains(&leave(0)));
-    evil.send(&[delta(0, 5), delta(77, 78), digest(3), required(), page(b"x", b"", 1)]);
+    evil.send(&[delta(0, 5, 0, 0), delta(77, 78, 0, 0), digest(3), required(), page(b"x", b"", 1)]);
     assert_eq!(evil.failure(), None);
     assert!(evil.device.disk.rows.is_empty());
     evil.send(&[leave(0)]);
     assert_eq!(evil.failure(), None);
-    evil.send(&[delta(0, 5)]);
+    evil.send(&[delta(0, 5, 0, 0)]);
     assert_eq!(evil.failure(), Some(ErrorCode::FRAME_NOT_ALLOWED));
 }
 
@@ -226,9 +205,9 @@ fn re13_a_web_that_takes_nothing_holds_64_kib_of_rows_at_most() {
 #[test]
 fn syn_034_the_cursor_of_a_digest_is_the_subscriptions() {
     // req: SYN-034
-    assert_eq!(after(&[digest(5), delta(5, 6)]), None);
-    assert_eq!(after(&[digest(5), delta(0, 6)]), Some(ErrorCode::SEQ_GAP));
+    assert_eq!(after(&[digest(5), delta(5, 6, 0, 0)]), None);
+    assert_eq!(after(&[digest(5), delta(0, 6, 0, 0)]), Some(ErrorCode::SEQ_GAP));
     let differs = Frame::Digest { collection: collection(0), cursor: 5, digest: [1; 32] };
-    assert_eq!(after(&[differs.clone(), delta(5, 6)]), None);
-    assert_eq!(after(&[delta(0, 5), differs, delta(5, 6)]), None);
+    assert_eq!(after(&[differs.clone(), delta(5, 6, 0, 0)]), None);
+    assert_eq!(after(&[delta(0, 5, 0, 0), differs, delta(5, 6, 0, 0)]), None);
 }

@@ -23,11 +23,6 @@ const ROLES: [DeviceRole; 2] = [DeviceRole::Phone, DeviceRole::Web];
 const DATA: u8 = 9;
 const MESSAGE_1: [u8; 2] = [DATA, 3];
 
-fn send(world: &mut World, n: usize) {
-    let now = world.now;
-    let _ = world.web.send(now, &Bytes::from(format!("{n}").into_bytes())).unwrap();
-}
-
 /// All of 0..n had its effect once, in order, and was answered so; nobody holds anything any more.
 fn settled(world: &mut World, n: usize) {
     world.run_until("settled", 30 * MINUTE, |w| {
@@ -56,7 +51,7 @@ fn re01_messages_are_neither_doubled_nor_lost_over_five_hundred_cuts() {
     let mut world = World::live(101);
     let mut rng = ChaCha20Rng::seed_from_u64(1);
     for n in 0..500 {
-        send(&mut world, n);
+        let _ = world.send(&n.to_string());
         // The wire dies after a few frames of either side, in the middle of whatever is under way.
         world.filter(frames_until(usize::try_from(rng.next_u32() % 24).unwrap()));
         world.run_for(Duration::from_millis(u64::from(rng.next_u32() % 3_000)));
@@ -72,7 +67,9 @@ fn re02_a_cut_before_or_after_every_frame_leaves_the_acknowledgements_right() {
     for cut in 1..40 {
         let mut world = World::live(102);
         world.filter(frames_until(cut));
-        (0..4).for_each(|n| send(&mut world, n));
+        for n in 0..4 {
+            let _ = world.send(&n.to_string());
+        }
         world.run_for(Duration::from_secs(1));
         world.unfilter();
         world.cut(DeviceRole::Web);
@@ -93,7 +90,7 @@ fn re03_counters_pass_the_width_of_32_bits() {
     }
     world.run_until_live();
     for n in 0..6 {
-        send(&mut world, n);
+        let _ = world.send(&n.to_string());
         if n % 2 == 1 {
             world.run_for(Duration::from_secs(1));
             world.cut(DeviceRole::Phone);
@@ -155,17 +152,18 @@ fn re05_frames_of_the_old_connection_change_nothing_in_the_new_one() {
         }
         true
     });
-    (0..3).for_each(|n| send(&mut world, n));
+    for n in 0..3 {
+        let _ = world.send(&n.to_string());
+    }
     world.run_for(Duration::from_secs(1));
     world.unfilter();
     world.cut(DeviceRole::Web);
     world.run_until_live();
-    send(&mut world, 3);
+    let _ = world.send("3");
     for frame in old.take() {
         // The relay takes it for one of the new socket, as it would one that was late.
         if let Some(socket) = world.web.socket {
-            let now = world.now;
-            world.relay.handle_frame(now, socket, frame);
+            world.relay.handle_frame(world.now, socket, frame);
         }
         world.settle();
     }
@@ -175,7 +173,7 @@ fn re05_frames_of_the_old_connection_change_nothing_in_the_new_one() {
 #[test]
 fn re07_connections_without_end_leave_nothing_behind() {
     let mut world = World::live(107);
-    send(&mut world, 0);
+    let _ = world.send("0");
     settled(&mut world, 1);
     let sizes = |world: &World| {
         [&world.phone, &world.web]
@@ -201,9 +199,8 @@ fn re08_what_happens_while_apart_arrives_however_long_it_was() {
         world.run_until_live();
         world.filter(|_, _| false);
         world.cut(DeviceRole::Web);
-        let now = world.now;
-        send(&mut world, 0);
-        world.phone.add_row(now, b"a", b"while apart");
+        let _ = world.send("0");
+        world.phone.add_row(world.now, b"a", b"while apart");
         world.run_for(Duration::from_millis(apart));
         world.unfilter();
         settled(&mut world, 1);
@@ -247,7 +244,7 @@ fn re10_a_connection_whose_first_answers_are_lost_is_left_in_time() {
         let states = |w: &World| [w.phone.state, w.web.state] == [Some(LinkState::Live); 2];
         // 60 s without a word, 10 s for the probe, at most 60 s before the next attempt and 10 s for it.
         world.run_until("live", Duration::from_secs(140), |w| states(w));
-        send(&mut world, 0);
+        let _ = world.send("0");
         settled(&mut world, 1);
     }
 }
@@ -280,14 +277,13 @@ fn re11_a_relay_that_drops_doubles_and_reorders_delays_and_nothing_else() {
         }
     });
     for n in 0..200 {
-        send(&mut world, n);
+        let _ = world.send(&n.to_string());
         world.run_for(Duration::from_millis(400));
         let late = held.borrow_mut().pop_front();
         if let Some((role, frame)) = late
             && let Some(socket) = world.device(role).socket
         {
-            let now = world.now;
-            world.relay.handle_frame(now, socket, frame);
+            world.relay.handle_frame(world.now, socket, frame);
         }
     }
     world.unfilter();

@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use bytes::Bytes;
 use handfast_codec::role::DeviceRole;
 use handfast_session::Event;
 use handfast_session::resume::{ResetReason, Verdict};
@@ -11,11 +10,6 @@ use handfast_testkit::{Clocked as _, World};
 /// The try of a message 1, and the verdict with the next psk.
 const COMMITS_OF_A_RETURN: usize = 2;
 const MINUTE: Duration = Duration::from_mins(1);
-
-fn send(world: &mut World, text: &'static str) {
-    let now = world.now;
-    let _ = world.web.send(now, &Bytes::from_static(text.as_bytes())).unwrap();
-}
 
 /// The phone ran these commands, each once and in this order, and the web waits for no result.
 fn ran(world: &mut World, texts: &[&str]) {
@@ -31,7 +25,7 @@ fn ran(world: &mut World, texts: &[&str]) {
 fn a_command_whose_result_was_forgotten_is_asked_again_and_not_run_again() {
     // req: RES-017
     let mut world = World::live(61);
-    send(&mut world, "first");
+    let _ = world.send("first");
     // The phone runs it, and nothing of what it says arrives.
     world.filter(|role, _| role == DeviceRole::Web);
     world.run_for(Duration::from_secs(1));
@@ -50,6 +44,6 @@ fn a_command_whose_result_was_forgotten_is_asked_again_and_not_run_again() {
     assert!(world.saw(DeviceRole::Web, &Event::Connected { verdict: reason }));
     ran(&mut world, &["first"]);
     assert_eq!(world.web.disk.effects, [(1, b"did first".to_vec())], "it is settled");
-    send(&mut world, "second");
+    let _ = world.send("second");
     ran(&mut world, &["first", "second"]);
 }

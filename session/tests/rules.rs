@@ -19,23 +19,6 @@ const MINUTE: Duration = Duration::from_mins(1);
 const PHONE: DeviceRole = DeviceRole::Phone;
 const WEB: DeviceRole = DeviceRole::Web;
 
-/// Frames of one kind that a device sent.
-type Tape = Rc<RefCell<Vec<Vec<u8>>>>;
-
-/// Records the DATA of one kind; with `drop` it does not arrive.
-fn tape(world: &mut World, kind: DataKind, from: DeviceRole, drop: bool) -> Tape {
-    let tape = Tape::default();
-    let kept = tape.clone();
-    world.filter(move |role, bytes| {
-        let is_it = role == from && data_kind(bytes) == Some(kind);
-        if is_it {
-            kept.borrow_mut().push(bytes.to_vec());
-        }
-        !(is_it && drop)
-    });
-    tape
-}
-
 fn garbage() -> BytesMut {
     BytesMut::from(&*RelayFrame::Data { kind: DataKind::RECORD, body: Bytes::from(vec![7; 144]) }.encode())
 }
@@ -44,11 +27,10 @@ fn garbage() -> BytesMut {
 fn a_record_outside_a_connection_is_dropped_unread() {
     // req: CHN-006
     let mut world = World::linked(1);
-    let _ = tape(&mut world, DataKind::KK1, WEB, true);
+    let _ = world.tape(DataKind::KK1, WEB, true);
     world.run_for(Duration::from_secs(5));
-    let now = world.now;
-    world.phone.receive(now, &mut world.rng, garbage());
-    world.web.receive(now, &mut world.rng, garbage());
+    world.phone.receive(world.now, &mut world.rng, garbage());
+    world.web.receive(world.now, &mut world.rng, garbage());
     world.settle();
     for device in [&world.phone, &world.web] {
         assert!(!device.events.iter().any(|event| matches!(event, Event::Failed(_))), "{:?}", device.events);
@@ -61,7 +43,7 @@ fn a_web_says_nothing_to_an_empty_seat() {
     // req: HSK-020
     let mut world = World::linked(2);
     world.phone.paused = true;
-    let sent = tape(&mut world, DataKind::KK1, WEB, false);
+    let sent = world.tape(DataKind::KK1, WEB, false);
     world.run_for(10 * MINUTE);
     assert_eq!(sent.borrow().len(), 0);
     assert_eq!(world.web.state, Some(LinkState::PeerAbsent));
@@ -75,11 +57,11 @@ fn a_web_says_nothing_to_an_empty_seat() {
 fn a_web_that_sends_message_1_has_left_its_old_connection() {
     // req: HSK-022
     let mut world = World::live(3);
-    let records = tape(&mut world, DataKind::RECORD, PHONE, true);
+    let records = world.tape(DataKind::RECORD, PHONE, true);
     let before = records.borrow().len();
     world.run_until("a record is lost", MINUTE, |_| records.borrow().len() > before);
     let late = records.borrow().last().cloned().unwrap();
-    let started = tape(&mut world, DataKind::KK1, WEB, true);
+    let started = world.tape(DataKind::KK1, WEB, true);
     let silence = Rc::new(RefCell::new(true));
     let (kept, silent) = (started.clone(), silence.clone());
     world.filter(move |role, bytes| {
@@ -105,7 +87,7 @@ fn a_web_that_sends_message_1_has_left_its_old_connection() {
 fn the_record_after_message_2_is_the_confirm_or_ends_the_attempt() {
     // req: HSK-029
     let mut world = World::linked(4);
-    let confirms = tape(&mut world, DataKind::RECORD, WEB, true);
+    let confirms = world.tape(DataKind::RECORD, WEB, true);
     world.run_until("a confirm is lost", MINUTE, |_| !confirms.borrow().is_empty());
     let now = world.now;
     world.phone.receive(now, &mut world.rng, garbage());
@@ -141,7 +123,7 @@ fn who_sent_a_record_that_did_not_open_hears_of_it_at_once() {
 fn a_phone_answers_one_message_1_a_second() {
     // req: HSK-125
     let mut world = World::linked(5);
-    let answers = tape(&mut world, DataKind::KK2, PHONE, false);
+    let answers = world.tape(DataKind::KK2, PHONE, false);
     let mut last = None;
     for n in 1..20 {
         world.run_until("an answer", MINUTE, |_| answers.borrow().len() >= n);
@@ -159,7 +141,7 @@ fn a_phone_answers_one_message_1_a_second() {
 fn an_attempt_without_answer_is_repeated_with_a_new_try() {
     // req: HSK-032
     let mut world = World::linked(6);
-    let answers = tape(&mut world, DataKind::KK2, PHONE, true);
+    let answers = world.tape(DataKind::KK2, PHONE, true);
     world.run_until("the first is lost", MINUTE, |_| answers.borrow().len() == 1);
     world.run_for(Duration::from_millis(9_900));
     assert_eq!(answers.borrow().len(), 1, "not before ten seconds are over");
@@ -255,8 +237,7 @@ fn a_web_starts_anew_at_a_phone_with_another_log() {
     for is_other_log in [false, true] {
         let mut world = World::linked(7);
         world.web.app.want_collections = vec![b"a".to_vec()];
-        let now = world.now;
-        world.phone.add_row(now, b"a", b"row");
+        world.phone.add_row(world.now, b"a", b"row");
         world.run_until("synced", MINUTE, |w| w.web.disk.rows.len() == 1);
         world.run_for(Duration::from_secs(5));
         world.web.disk.rows.clear();

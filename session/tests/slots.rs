@@ -45,12 +45,11 @@ fn a_value_that_the_other_role_alone_has_a_use_for_is_passed_over() {
 fn what_the_application_refuses_ends_the_connection_with_its_code() {
     for role in [DeviceRole::Phone, DeviceRole::Web] {
         let mut evil = Evil::against(role);
-        let now = evil.now;
-        evil.device.machine.refuse(now, ErrorCode::FIELD_ORDER);
+        evil.device.machine.refuse(evil.now, ErrorCode::FIELD_ORDER);
         evil.listen();
         assert_eq!(evil.failure(), Some(ErrorCode::FIELD_ORDER), "{role:?}");
         let heard = evil.heard.len();
-        evil.device.machine.refuse(now, ErrorCode::FIELD_ORDER);
+        evil.device.machine.refuse(evil.now, ErrorCode::FIELD_ORDER);
         evil.listen();
         assert_eq!(evil.heard.len(), heard, "there is no connection any more");
     }

@@ -17,19 +17,6 @@ fn content(len: usize, salt: u8) -> Vec<u8> {
     (0..len).map(|i| u8::try_from(i * 7 % 253).unwrap() ^ salt).collect()
 }
 
-/// Opens a stream under this name; a put's content is given, a get's lies at the peer.
-fn open(world: &mut World, role: DeviceRole, kind: OpenKind, name: &str, bytes: Vec<u8>) -> u64 {
-    let now = world.now;
-    let name = name.as_bytes().to_vec();
-    let owner = if kind == OpenKind::Put { role } else { !role };
-    let _ = world.device(owner).app.content.insert(name.clone(), bytes);
-    let device = world.device(role);
-    let opened = device.machine.stream_open(now, kind, Bytes::from(name.clone())).unwrap();
-    let _ = device.app.streams.insert(opened.id, name);
-    assert!(device.commit(now, opened.commit));
-    opened.id
-}
-
 fn file<'a>(world: &'a World, role: DeviceRole, name: &str) -> &'a [u8] {
     let device = if role == DeviceRole::Phone { &world.phone } else { &world.web };
     device.disk.files.get(name.as_bytes()).map_or(&[], Vec::as_slice)
@@ -54,7 +41,7 @@ fn mx08_both_sides_send_more_than_the_window_before_they_read() {
         for i in 0..n {
             for role in ROLES {
                 let name = format!("{role:?} {i}");
-                let _ = open(&mut world, role, OpenKind::Put, &name, content(200_000, 1));
+                let _ = world.open(role, OpenKind::Put, &name, content(200_000, 1));
             }
         }
         world.run_until("all are over", MINUTE, |w| streams(w) == 0);
@@ -72,7 +59,7 @@ fn mx09_streams_one_after_another_leave_nothing() {
     let mut world = World::live(210);
     let rows = (world.phone.disk.pairs.len(), world.web.disk.pairs.len());
     for n in 0..300 {
-        let _ = open(&mut world, ROLES[n % 2], OpenKind::Put, ["one", "other"][n % 2], content(10, 2));
+        let _ = world.open(ROLES[n % 2], OpenKind::Put, ["one", "other"][n % 2], content(10, 2));
         world.run_until("it is over", MINUTE, |w| streams(w) == 0);
         world.run_for(Duration::from_millis(1));
         assert_eq!((world.phone.disk.pairs.len(), world.web.disk.pairs.len()), rows, "stream {n}");
@@ -87,7 +74,7 @@ fn mx13_the_end_is_seen_when_it_comes_exactly_with_the_window() {
         for len in [window - 1, window, window + 1] {
             for kind in [OpenKind::Put, OpenKind::Get] {
                 let mut world = World::live(220);
-                let _ = open(&mut world, DeviceRole::Web, kind, "it", content(len, 3));
+                let _ = world.open(DeviceRole::Web, kind, "it", content(len, 3));
                 world.run_until("it is over", MINUTE, |w| streams(w) == 0);
                 let at = if kind == OpenKind::Put { DeviceRole::Phone } else { DeviceRole::Web };
                 assert_eq!(file(&world, at, "it"), content(len, 3));
@@ -105,7 +92,7 @@ fn mx14_late_frames_of_a_stopped_stream_do_not_end_the_session() {
         let kinds = [OpenKind::Put, OpenKind::Get];
         let kind = kinds[usize::try_from(rng.next_u32() % 2).unwrap()];
         let opener = ROLES[usize::try_from(rng.next_u32() % 2).unwrap()];
-        let id = open(&mut world, opener, kind, "it", content(600_000, 4));
+        let id = world.open(opener, kind, "it", content(600_000, 4));
         // Some frames pass, then one side stops while others are under way.
         let stopper = ROLES[usize::try_from(rng.next_u32() % 2).unwrap()];
         for _ in 0..rng.next_u32() % 8 {
@@ -124,8 +111,7 @@ fn mx15_what_was_sent_just_before_the_end_arrives_once() {
     // req: RES-001
     for steps in 0..12 {
         let mut world = World::live(230 + steps);
-        let now = world.now;
-        let _ = world.web.send(now, &Bytes::from_static(b"last words")).unwrap();
+        let _ = world.web.send(world.now, &Bytes::from_static(b"last words")).unwrap();
         for _ in 0..steps {
             let _ = world.pump();
         }
@@ -139,8 +125,7 @@ fn mx15_what_was_sent_just_before_the_end_arrives_once() {
 fn mx17_a_wire_that_stalls_in_the_middle_of_a_message_holds_nobody_for_ever() {
     // req: TIM-003
     let mut world = World::live(240);
-    let now = world.now;
-    let _ = world.web.send(now, &Bytes::from(vec![b'x'; 60_000])).unwrap();
+    let _ = world.web.send(world.now, &Bytes::from(vec![b'x'; 60_000])).unwrap();
     let mut left = 2;
     world.filter(move |role, _| {
         left -= i32::from(role == DeviceRole::Web);
@@ -158,7 +143,7 @@ fn a_stream_that_is_opened_while_apart_begins_with_the_connection() {
     // req: STR-013
     let mut world = World::live(250);
     world.cut(DeviceRole::Web);
-    let _ = open(&mut world, DeviceRole::Web, OpenKind::Put, "it", content(100_000, 5));
+    let _ = world.open(DeviceRole::Web, OpenKind::Put, "it", content(100_000, 5));
     world.run_until("it is over", MINUTE, |w| streams(w) == 0);
     assert_eq!(file(&world, DeviceRole::Phone, "it"), content(100_000, 5));
     assert_eq!(world.web.app.ended, [(b"it".to_vec(), StreamEnd::Done)]);
@@ -184,13 +169,12 @@ fn fresh_keys_are_made_without_a_seam() {
     for role in ROLES {
         world.device(role).events.clear();
     }
-    let _ = open(&mut world, DeviceRole::Web, OpenKind::Put, "it", content(3_000_000, 6));
+    let _ = world.open(DeviceRole::Web, OpenKind::Put, "it", content(3_000_000, 6));
     for _ in 0..5 {
         let _ = world.pump();
     }
     for n in 0..50 {
-        let now = world.now;
-        let _ = world.web.send(now, &Bytes::from(format!("{n}").into_bytes())).unwrap();
+        let _ = world.web.send(world.now, &Bytes::from(format!("{n}").into_bytes())).unwrap();
         world.run_for(Duration::from_mins(30));
     }
     world.run_until("all is settled", MINUTE, |w| w.web.disk.effects.len() == 50 && streams(w) == 0);
@@ -228,11 +212,10 @@ fn xc06_records_have_eight_sizes_and_no_other() {
         true
     });
     for len in (0..40_000).step_by(611) {
-        let now = world.now;
-        let _ = world.web.send(now, &Bytes::from(vec![b'x'; len])).unwrap();
+        let _ = world.web.send(world.now, &Bytes::from(vec![b'x'; len])).unwrap();
         world.run_for(Duration::from_secs(1));
     }
-    let _ = open(&mut world, DeviceRole::Web, OpenKind::Put, "it", content(100_000, 7));
+    let _ = world.open(DeviceRole::Web, OpenKind::Put, "it", content(100_000, 7));
     world.run_until("it is over", MINUTE, |w| streams(w) == 0);
     let classes: Vec<usize> = (0..8).map(|k| 128 << k).collect();
     assert!(sizes.borrow().iter().all(|size| classes.contains(size)), "{sizes:?}");

@@ -29,9 +29,8 @@ fn repairs(world: &World) -> usize {
 }
 
 fn add(world: &mut World, name: &[u8], rows: u64) {
-    let now = world.now;
     for n in 0..rows {
-        world.phone.add_row(now, name, format!("row {n} {}", "x".repeat(100)).as_bytes());
+        world.phone.add_row(world.now, name, format!("row {n} {}", "x".repeat(100)).as_bytes());
     }
 }
 
@@ -108,8 +107,7 @@ fn re14_a_companion_behind_the_log_gets_a_snapshot_in_pages_while_live_rows_go_o
         delete_without_trace(&mut world, rev);
     }
     add(&mut world, b"a", 2_000);
-    let now = world.now;
-    world.phone.prune(now, 51);
+    world.phone.prune(world.now, 51);
     world.phone.app.rows_a_page = 3;
     world.run_until("in step", MINUTE, |w| in_step(w) == 1);
     assert!(world.phone.app.pages_given > 10, "{} pages", world.phone.app.pages_given);
@@ -124,8 +122,7 @@ fn each_page_is_retried_alone_whatever_is_cut() {
     world.crash(DeviceRole::Web);
     add(&mut world, b"a", 2_000);
     delete_without_trace(&mut world, 2);
-    let now = world.now;
-    world.phone.prune(now, 6);
+    world.phone.prune(world.now, 6);
     let mut cuts = 0;
     for commits in 1_usize.. {
         world.web.crash_after(commits % 2 + 3);
@@ -159,8 +156,7 @@ fn a_subscription_that_falls_behind_the_log_is_ended_with_a_snapshot() {
     let mut world = synced(5, 2_000);
     delete_without_trace(&mut world, 500);
     add(&mut world, b"a", 10);
-    let now = world.now;
-    world.phone.prune(now, 2_005);
+    world.phone.prune(world.now, 2_005);
     world.run_until("in step", MINUTE, |w| in_step(w) == 2);
     assert_eq!(world.web.disk.rows, world.phone.disk.rows);
 }
@@ -188,8 +184,7 @@ fn re09_pages_that_cannot_be_read_are_asked_for_three_times() {
     world.web.app.want_collections = vec![b"a".to_vec()];
     add(&mut world, b"a", 20);
     world.phone.app.refuse_pages = true;
-    let now = world.now;
-    world.phone.prune(now, 5);
+    world.phone.prune(world.now, 5);
     let failed = |w: &World| count(w, |event| matches!(event, Event::RepairFailed { .. }));
     world.run_until("given up", MINUTE, |w| failed(w) == 1);
     assert!(world.web.disk.rows.is_empty());
@@ -276,8 +271,7 @@ fn a_quiet_collection_does_not_fall_behind_the_log() {
     world.crash(DeviceRole::Web);
     world.run_until("in step", MINUTE, |w| in_step(w) == 1);
     world.crash(DeviceRole::Web);
-    let now = world.now;
-    world.phone.prune(now, 130);
+    world.phone.prune(world.now, 130);
     world.run_until("in step", MINUTE, |w| in_step(w) == 1);
     assert_eq!(world.phone.app.pages_given, 0, "its cursor moved with the digest, without any change");
 }
@@ -288,8 +282,7 @@ fn re15_rows_that_a_rolled_back_phone_wrote_anew_under_old_revisions_arrive() {
     let mut world = synced(15, 30);
     let before = world.phone.disk.clone();
     add(&mut world, b"a", 3);
-    let now = world.now;
-    let _ = world.web.send(now, &Bytes::from_static(b"done and lost")).unwrap();
+    let _ = world.web.send(world.now, &Bytes::from_static(b"done and lost")).unwrap();
     world.run_until("answered", MINUTE, |w| w.web.disk.effects.len() == 1);
     world.run_for(Duration::from_secs(2));
     // The phone's disk forgets all that, and other rows get the same revisions.
@@ -318,9 +311,8 @@ fn re15_a_phone_that_lost_rows_alone_is_noticed_by_the_revision_that_the_compani
     world.phone.disk.rows.retain(|(_, rev), _| *rev <= 30);
     world.crash(DeviceRole::Phone);
     world.web.events.clear();
-    let now = world.now;
     for _ in 0..4 {
-        world.phone.add_row(now, b"a", b"another");
+        world.phone.add_row(world.now, b"a", b"another");
     }
     world.run_until("in step", MINUTE, |w| in_step(w) == 1);
     let back = Event::Connected { verdict: Verdict::Reset(ResetReason::LogBack) };

@@ -59,8 +59,7 @@ fn a_link_of_version_1_goes_on_and_settles_each_command_once() {
         let mut world = World::live(81);
         let mut left = cut_at;
         for n in 0..4_u8 {
-            let now = world.now;
-            let _ = world.web.send(now, &Bytes::from(vec![b'a' + n])).unwrap().unwrap();
+            let _ = world.web.send(world.now, &Bytes::from(vec![b'a' + n])).unwrap().unwrap();
         }
         // Some are settled, some run and not told, some not sent.
         world.filter(move |_, _| {
@@ -73,8 +72,7 @@ fn a_link_of_version_1_goes_on_and_settles_each_command_once() {
             world.crash(role);
         }
         world.unfilter();
-        let now = world.now;
-        let _ = world.web.send(now, &Bytes::from_static(b"new")).unwrap().unwrap();
+        let _ = world.web.send(world.now, &Bytes::from_static(b"new")).unwrap().unwrap();
         world.run_until("settled", 5 * MINUTE, |w| {
             [&w.web, &w.phone].into_iter().all(|device| device.machine.outbox_len() == (0, 0))
         });
@@ -89,13 +87,11 @@ fn a_link_of_version_1_goes_on_and_settles_each_command_once() {
 fn a_take_over_that_is_cut_short_is_made_again() {
     // req: RES-035
     let mut world = World::linked(82);
-    let now = world.now;
-    let _ = world.web.send(now, &Bytes::from_static(b"a")).unwrap().unwrap();
+    let _ = world.web.send(world.now, &Bytes::from_static(b"a")).unwrap().unwrap();
     downgrade(&mut world.web);
     world.crash(DeviceRole::Web);
     // What the application sends first is stored before the rows are taken over, and then the process ends.
-    let now = world.now;
-    let _ = world.web.send(now, &Bytes::from_static(b"b")).unwrap().unwrap();
+    let _ = world.web.send(world.now, &Bytes::from_static(b"b")).unwrap().unwrap();
     assert!(!is_of_today(&world.web));
     world.crash(DeviceRole::Web);
     world.run_until("settled", 5 * MINUTE, |w| w.web.disk.effects.len() == 2);

@@ -5,7 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
-use handfast_codec::frame::{Collection, Items, PageCursor, RowId};
+use handfast_codec::frame::{Collection, Items, OpenKind, PageCursor, RowId};
 use handfast_codec::{DeviceRole, Timestamp};
 use handfast_session::{
     ApiMisuse, Endpoint, Event, Message, Pairs, Repeat, RowDigest, SendRefused, StreamEnd, Value,
@@ -365,6 +365,23 @@ impl World {
         let phone = Device::new(DeviceRole::Phone, phone, now, &mut rng);
         let web = Device::new(DeviceRole::Web, web, now, &mut rng);
         Self::with(phone, web, now, rng)
+    }
+
+    /// The web sends a command of this text. Returns what a test calls it by.
+    pub fn send(&mut self, text: &str) -> u64 {
+        self.web.send(self.now, &Bytes::copy_from_slice(text.as_bytes())).unwrap().unwrap()
+    }
+
+    /// Opens a stream under this name; a put's content is given, a get's lies at the peer. Returns its id.
+    pub fn open(&mut self, role: DeviceRole, kind: OpenKind, name: &str, content: Vec<u8>) -> u64 {
+        let (now, name) = (self.now, name.as_bytes().to_vec());
+        let owner = if kind == OpenKind::Put { role } else { !role };
+        let _ = self.device(owner).app.content.insert(name.clone(), content);
+        let device = self.device(role);
+        let opened = device.machine.stream_open(now, kind, Bytes::from(name.clone())).unwrap();
+        let _ = device.app.streams.insert(opened.id, name);
+        assert!(device.commit(now, opened.commit));
+        opened.id
     }
 
     /// Kills a device and starts it again from its store.

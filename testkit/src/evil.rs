@@ -21,6 +21,7 @@ use rand_chacha::rand_core::SeedableRng;
 use reference_relay::core::SocketId;
 
 use crate::account::Device;
+use crate::frames::collection;
 use crate::host::LOG;
 use crate::raw::{self, PHONE, WEB};
 use crate::{keys, relay};
@@ -401,6 +402,28 @@ impl Evil {
         assert!(closed, "a CLOSE says {failed} too: {:?}", self.heard);
         Some(failed)
     }
+}
+
+/// A phone that has got a record of these frames.
+pub fn against_phone(frames: &[Frame]) -> Evil {
+    let mut evil = Evil::against(DeviceRole::Phone);
+    evil.send(frames);
+    evil
+}
+
+/// A web that has got a record of these frames.
+pub fn against_web(frames: &[Frame]) -> Evil {
+    let mut evil = Evil::against(DeviceRole::Web);
+    evil.send(frames);
+    evil
+}
+
+/// A web that has subscribed to collection 0.
+pub fn subscribed() -> Evil {
+    let mut evil = Evil::against(DeviceRole::Web);
+    evil.device.machine.subscribe(evil.now, collection(0)).unwrap();
+    evil.listen();
+    evil
 }
 
 /// The payload of message 1.

@@ -9,7 +9,7 @@
 //! | [`account`] | an application of a link: commands, rows, files; `World` is two of them |
 //! | [`pairing`] | two devices that pair, and their users; `Couple` |
 //! | [`evil`], [`raw`] | scripted peers with real keys, in place of a relay and a device, or at the relay |
-//! | [`keys`], [`commands`] | links and commands whose keys are fixed |
+//! | [`keys`], [`commands`], [`frames`] | links and commands whose keys are fixed, and frames of them |
 //!
 //! It switches on `hazmat`: nothing that ships may depend on it.
 #![expect(
@@ -24,6 +24,7 @@ pub mod account;
 pub mod clock;
 pub mod commands;
 pub mod evil;
+pub mod frames;
 pub mod host;
 pub mod keys;
 pub mod machine;

@@ -1,8 +1,11 @@
 //! Two hosts at one relay.
 
+use std::cell::RefCell;
+use std::rc::Rc;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
+use handfast_codec::relay::{DataKind, data_kind};
 use handfast_codec::{DeviceRole, RelayName, Timestamp};
 use handfast_session::{Event, LinkState};
 use rand_chacha::ChaCha20Rng;
@@ -16,6 +19,9 @@ use crate::relay::{self, Hub, Said};
 
 /// What the relay gets of a frame that a device sends.
 pub type Tap = Box<dyn FnMut(DeviceRole, Bytes) -> Vec<Bytes>>;
+
+/// Frames that were kept.
+pub type Tape = Rc<RefCell<Vec<Vec<u8>>>>;
 
 /// When everything begins.
 pub const START: Timestamp = Timestamp::from_micros(1_000_000);
@@ -65,6 +71,20 @@ impl<A: App> Net<A> {
     /// Sets which frames that a device sends arrive.
     pub fn filter(&mut self, mut arrives: impl FnMut(DeviceRole, &[u8]) -> bool + 'static) {
         self.alter(move |role, frame| if arrives(role, &frame) { vec![frame] } else { vec![] });
+    }
+
+    /// Keeps the DATA of one kind that a device sends; with `drop` it does not arrive.
+    pub fn tape(&mut self, kind: DataKind, from: DeviceRole, drop: bool) -> Tape {
+        let tape = Tape::default();
+        let kept = tape.clone();
+        self.filter(move |role, frame| {
+            let is_it = role == from && data_kind(frame) == Some(kind);
+            if is_it {
+                kept.borrow_mut().push(frame.to_vec());
+            }
+            !(is_it && drop)
+        });
+        tape
     }
 
     /// The wire is whole again.
