@@ -7,8 +7,9 @@ use handfast_codec::{DeviceRole, ErrorCode, Timestamp};
 use handfast_handshake::certificate::sign_revoked;
 use handfast_handshake::identity::SigningKey;
 use handfast_session::resume::Verdict;
-use handfast_session::{Event, LinkState, LinkStatus, hazmat};
+use handfast_session::{Event, LinkState, LinkStatus};
 use handfast_testkit::account::Device;
+use handfast_testkit::keys::{phone_rows, web_rows};
 use handfast_testkit::{Clocked as _, World, keys};
 use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::SeedableRng;
@@ -104,10 +105,9 @@ fn a_revoked_companion_is_told_wipes_and_never_comes_back() {
     for online in [true, false] {
         let mut rng = ChaCha20Rng::seed_from_u64(5);
         let now = Timestamp::from_micros(1);
-        let ((phone, phone_start), (web, web_start), account) = keys::link(&mut rng);
-        let signature = sign_revoked(&account, &phone.terms);
-        let (phone, web) =
-            (hazmat::phone_pairs(&phone, phone_start), hazmat::web_pairs(&web, web_start, true));
+        let (phone, web, account) = keys::link(&mut rng);
+        let signature = sign_revoked(&account, &phone.0.terms);
+        let (phone, web) = (phone_rows(phone, true), web_rows(web, true));
         let mut world = World::of_rows(phone, web, now, rng);
         world.run_until_live();
         let before = world.web.disk.clone();
@@ -159,16 +159,7 @@ fn fresh_keys_come_after_a_day_and_the_session_goes_on() {
 fn a_pending_web_comes_to_life_with_an_offered_or_active_phone() {
     // req: HSK-018
     for offered in [true, false] {
-        let mut rng = ChaCha20Rng::seed_from_u64(8);
-        let now = Timestamp::from_micros(1);
-        let ((phone, phone_start), (web, web_start), _) = keys::link(&mut rng);
-        let rows = if offered {
-            hazmat::offered_pairs(&phone, phone_start)
-        } else {
-            hazmat::phone_pairs(&phone, phone_start)
-        };
-        let (phone, web) = (rows, hazmat::web_pairs(&web, web_start, false));
-        let mut world = World::of_rows(phone, web, now, rng);
+        let mut world = World::half_linked(8, !offered, false);
         assert_eq!(world.web.machine.status(), LinkStatus::Pending);
         world.run_until_live();
         assert_eq!(world.phone.machine.status(), LinkStatus::Active);
@@ -182,11 +173,7 @@ fn a_pending_web_comes_to_life_with_an_offered_or_active_phone() {
 #[test]
 fn an_offered_link_without_accept_is_closed() {
     // req: HSK-089
-    let mut rng = ChaCha20Rng::seed_from_u64(10);
-    let now = Timestamp::from_micros(1);
-    let ((phone, phone_start), (web, web_start), _) = keys::link(&mut rng);
-    let (phone, web) = (hazmat::offered_pairs(&phone, phone_start), hazmat::web_pairs(&web, web_start, true));
-    let mut world = World::of_rows(phone, web, now, rng);
+    let mut world = World::half_linked(10, false, true);
     world.run_until("refused", MINUTE, |w| w.web.events.contains(&Event::Closed(ErrorCode::NOT_ACCEPTED)));
     assert_eq!(world.phone.machine.status(), LinkStatus::Offered);
 }

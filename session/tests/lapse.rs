@@ -7,10 +7,10 @@ use handfast_codec::ids::{PskId, Signature};
 use handfast_codec::limits::{OFFERED_MAX, PENDING_MAX};
 use handfast_codec::{DeviceRole, ErrorCode, Timestamp};
 use handfast_handshake::secret::Psk;
-use handfast_session::{ApiMisuse, Event, LinkStatus, SendRefused, hazmat};
+use handfast_session::{ApiMisuse, Event, LinkStatus, SendRefused};
 use handfast_testkit::account::Device;
 use handfast_testkit::evil::Evil;
-use handfast_testkit::{Clocked as _, World, keys};
+use handfast_testkit::{Clocked as _, World};
 use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::SeedableRng;
 
@@ -20,12 +20,7 @@ const MOMENT: Duration = Duration::from_micros(1);
 
 /// An OFFERED phone and a PENDING web that do not reach one another.
 fn apart(seed: u64) -> World {
-    let mut rng = ChaCha20Rng::seed_from_u64(seed);
-    let now = Timestamp::from_micros(1);
-    let ((phone, phone_start), (web, web_start), _) = keys::link(&mut rng);
-    let (phone, web) =
-        (hazmat::offered_pairs(&phone, phone_start), hazmat::web_pairs(&web, web_start, false));
-    World::of_rows(phone, web, now, rng)
+    World::half_linked(seed, false, false)
 }
 
 fn waits(device: &mut Device, rng: &mut ChaCha20Rng, until: Timestamp) {

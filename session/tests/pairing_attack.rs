@@ -2,17 +2,17 @@
 //!
 //! The other searches of that attacker are in `handshake/src/pairing/attack.rs`. Three of the four digits are compared.
 
+use crate::pairing_peers::by_hand::state;
 use handfast_codec::payload::{Xk1, Xk2};
 use handfast_codec::qr::Offer;
-use handfast_codec::signed;
 use handfast_codec::versions::Versions;
-use handfast_handshake::noise::{HandshakeRole, HandshakeState, Keys, Pattern};
+use handfast_handshake::noise::{HandshakeRole, HandshakeState, Keys};
 use handfast_handshake::pairing::web::Code;
-use handfast_handshake::pairing::{PairingContext, mailbox, phone};
+use handfast_handshake::pairing::{PairingContext, phone};
 use handfast_handshake::secret::DhSecret;
 use handfast_testkit::Couple;
 use handfast_testkit::pairing::claims;
-use handfast_testkit::raw::{check_code, message, pairing_psk};
+use handfast_testkit::raw::{check_code, message};
 use handfast_testkit::relay;
 
 /// How many messages a search tries at most: each fits with one in a thousand.
@@ -20,19 +20,12 @@ const TRIES: u32 = 30_000;
 
 /// Message 1 to the page with an ephemeral key that is drawn from this number.
 fn message1(offer: &Offer, context: &PairingContext, draw: u32) -> (HandshakeState, Vec<u8>) {
-    let offered = offer.payload_without_secret();
-    let prologue =
-        signed::pairing_prologue(&offered, &context.relay, &mailbox(offer), &context.phone, &context.web);
     let mut e = [0x31; 32];
     e[..4].copy_from_slice(&draw.to_be_bytes());
-    let keys = Keys::new(DhSecret::from_bytes(e))
-        .with_s(DhSecret::from_bytes([3; 32]))
-        .with_rs(offer.web_key)
-        .with_psk(pairing_psk(offer));
-    let pattern = Pattern::parse("XKpsk0").unwrap();
-    let state = HandshakeState::new(&pattern, HandshakeRole::Initiator, &prologue, keys).unwrap();
+    let keys =
+        Keys::new(DhSecret::from_bytes(e)).with_s(DhSecret::from_bytes([3; 32])).with_rs(offer.web_key);
     let payload = Xk1 { versions: Versions::CURRENT, capabilities: vec![], limits: vec![] };
-    state.write_message(&payload.encode()).unwrap()
+    state(offer, context, HandshakeRole::Initiator, keys).write_message(&payload.encode()).unwrap()
 }
 
 /// The digits of the phone, which has scanned the attacker's code and read an honest message 2 of the attacker.

@@ -9,7 +9,7 @@ use handfast_codec::limits::{COMMANDS_OPEN_MAX, CONN_CREDIT_START, SUBSCRIPTIONS
 use handfast_codec::relay::RECORD_HEADER;
 use handfast_codec::{DeviceRole, ErrorCode};
 use handfast_handshake::secret::Psk;
-use handfast_session::{Event, Repeat, SendRefused, StreamEnd};
+use handfast_session::{Event, Repeat, SendRefused};
 use handfast_testkit::commands;
 use handfast_testkit::evil::Evil;
 use handfast_testkit::evil::{against_phone, against_web, subscribed};
@@ -144,21 +144,6 @@ fn a_stream_id_must_be_the_peers_and_ascend() {
     ] {
         assert_eq!(against_phone(&frames).failure(), Some(ErrorCode::STREAM_ID), "{frames:?}");
     }
-}
-
-#[test]
-fn frames_for_a_closed_stream_are_ignored() {
-    // req: STR-009
-    let evil = against_phone(&[
-        open(0, OpenKind::Put),
-        Frame::Stop { id: 0, code: ErrorCode::CANCELLED },
-        data(0, 0, 100),
-        Frame::Fin { id: 0, hash: [0; 32] },
-        Frame::Stop { id: 0, code: ErrorCode::CANCELLED },
-    ]);
-    assert_eq!(evil.failure(), None);
-    let ended: Vec<StreamEnd> = evil.device.app.ended.iter().map(|(_, end)| *end).collect();
-    assert_eq!(ended, [StreamEnd::Stopped(ErrorCode::CANCELLED)]);
 }
 
 #[test]

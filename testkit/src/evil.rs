@@ -104,11 +104,7 @@ impl Evil {
         let psk = Psk::from_bytes(*phone_start.resume.expose());
         let (device, link) = match role {
             DeviceRole::Phone => {
-                let rows = if active {
-                    hazmat::phone_pairs(&phone, phone_start)
-                } else {
-                    hazmat::offered_pairs(&phone, phone_start)
-                };
+                let rows = keys::phone_rows((phone, phone_start), active);
                 (Device::new(role, rows, now, &mut rng), Link::Web(web))
             }
             DeviceRole::Web => {

@@ -3,7 +3,7 @@
 use handfast_handshake::identity::SigningKey;
 use handfast_handshake::link::{PhoneLink, Start, WebLink};
 use handfast_session::Pairs;
-use handfast_session::hazmat::Linked;
+use handfast_session::hazmat::{self, Linked};
 use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::{CryptoRng, SeedableRng};
 
@@ -11,19 +11,25 @@ use crate::account::World;
 use crate::net::START;
 use crate::relay;
 
-fn fresh(rng: &mut dyn CryptoRng) -> Linked {
-    Linked::new(relay::name(), rng).unwrap()
-}
-
 /// Both sides of a fresh link, and the account's key.
 pub fn link(rng: &mut dyn CryptoRng) -> ((PhoneLink, Start), (WebLink, Start), SigningKey) {
-    let Linked { phone, web, account } = fresh(rng);
+    let Linked { phone, web, account } = Linked::new(relay::name(), rng).unwrap();
     (phone, web, account)
 }
 
 /// The rows of both sides of a fresh ACTIVE link: the phone's, the web's.
 pub fn linked(rng: &mut dyn CryptoRng) -> (Pairs, Pairs) {
-    fresh(rng).rows()
+    Linked::new(relay::name(), rng).unwrap().rows()
+}
+
+/// The rows of a phone's side; the link is OFFERED unless `active`.
+pub fn phone_rows((link, start): (PhoneLink, Start), active: bool) -> Pairs {
+    if active { hazmat::phone_pairs(&link, start) } else { hazmat::offered_pairs(&link, start) }
+}
+
+/// The rows of a web's side; the link is PENDING unless `active`.
+pub fn web_rows((link, start): (WebLink, Start), active: bool) -> Pairs {
+    hazmat::web_pairs(&link, start, active)
 }
 
 impl World {
@@ -32,6 +38,13 @@ impl World {
         let mut rng = ChaCha20Rng::seed_from_u64(seed);
         let (phone, web) = linked(&mut rng);
         Self::of_rows(phone, web, START, rng)
+    }
+
+    /// A pair whose link is OFFERED at the phone and PENDING at the web, unless it is active there; both down.
+    pub fn half_linked(seed: u64, phone_active: bool, web_active: bool) -> Self {
+        let mut rng = ChaCha20Rng::seed_from_u64(seed);
+        let (phone, web, _) = link(&mut rng);
+        Self::of_rows(phone_rows(phone, phone_active), web_rows(web, web_active), START, rng)
     }
 
     /// A linked pair that is live.

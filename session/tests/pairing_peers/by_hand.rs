@@ -67,7 +67,13 @@ fn changed(payload: &[u8], change: impl FnOnce(&mut Vec<u8>)) -> Vec<u8> {
     list
 }
 
-fn state(offer: &Offer, context: &PairingContext, role: HandshakeRole, keys: Keys) -> HandshakeState {
+/// The state of one side, before message 1.
+pub(crate) fn state(
+    offer: &Offer,
+    context: &PairingContext,
+    role: HandshakeRole,
+    keys: Keys,
+) -> HandshakeState {
     let prologue = signed::pairing_prologue(
         &offer.payload_without_secret(),
         &context.relay,
