@@ -3,7 +3,7 @@
 use handfast_codec::ErrorCode;
 use handfast_codec::ids::ContentId;
 use handfast_codec::stream_meta::{GetMeta, PutMeta};
-use handfast_media::{self, ChunkList};
+use handfast_media::{self as media, ChunkList};
 use js_sys::Uint8Array;
 use wasm_bindgen::prelude::*;
 
