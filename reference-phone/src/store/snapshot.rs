@@ -162,15 +162,15 @@ fn fill(
     budget: usize,
 ) -> Result<PageRows, StoreError> {
     let mut page = PageRows::empty(rev);
-    let (mut list, mut last) = (RowList::new(budget), None);
+    let (mut items, mut last) = (RowList::new(budget), None);
     for row in rows {
         let (row, message, chat) = row?;
-        if !list.push(&row) {
+        if !items.push(&row) {
             page.next = last.map(Place::cursor).unwrap_or_default();
             break;
         }
         last = Some(Place { rev, message, chat });
     }
-    page.items = list.into_items();
+    page.items = items.into_items();
     Ok(page)
 }
