@@ -15,6 +15,7 @@ mod scripts;
 mod shipped;
 
 use std::collections::BTreeMap;
+use std::process::Stdio;
 use std::time::Instant;
 
 use anyhow::Result;
@@ -215,7 +216,7 @@ fn steps(options: &Options) -> Result<Vec<Step>> {
     steps.extend(groups.iter().flat_map(|group| lint(group, options.full)));
     steps.extend(groups.iter().map(document));
     let passed = faults::Passed::default();
-    steps.extend(groups.iter().map(|group| test(group, &passed)));
+    steps.extend(groups.iter().enumerate().map(|(at, group)| test(group, groups.get(at + 1), &passed)));
     steps.push(Step::new("the tests that FAULTS.md names have run", move || passed.check()));
     steps.push(Step::new("the inner crates build for a target without std", inner::bare_metal));
     steps.push(Step::new(PROGRAMS, || build::keep().map(|()| Done::Passed)));
@@ -281,11 +282,31 @@ fn document(group: &Group) -> Step {
     })
 }
 
-/// The tests of a group: programs as they ship, all else with all features.
-fn test(group: &Group, passed: &faults::Passed) -> Step {
-    let line = format!("test --locked {}", group.words(!group.is_of_programs()));
-    let passed = passed.clone();
+/// The words that run the tests of a group: programs as they ship, all else with all features.
+fn test_words(group: &Group) -> Vec<String> {
+    words(&format!("test --locked {}", group.words(!group.is_of_programs())))
+}
+
+/// The tests of a group. While they run, what the next group's tests need is built: many of them wait more than they work.
+fn test(group: &Group, next: Option<&Group>, passed: &faults::Passed) -> Step {
+    let (own, passed) = (test_words(group), passed.clone());
+    let next = next.map(|group| [test_words(group), words("--no-run --quiet")].concat());
     Step::new(format!("tests of {}", group.names()), move || {
-        command::run_lines(&mut command::cargo(words(&line)), |line| passed.read(line)).map(|()| Done::Passed)
+        let mut building = None;
+        let tested = command::run_lines(&mut command::cargo(&own), |line| {
+            // Cargo has built by then, and lets another in.
+            if line.starts_with("running ")
+                && building.is_none()
+                && let Some(words) = &next
+            {
+                building = Some(command::cargo(words).stdout(Stdio::null()).stderr(Stdio::null()).spawn());
+            }
+            passed.read(line);
+        });
+        // What does not build is said by the step that needs it.
+        if let Some(Ok(mut child)) = building {
+            let _ = child.wait();
+        }
+        tested.map(|()| Done::Passed)
     })
 }
