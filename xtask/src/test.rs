@@ -11,6 +11,7 @@ mod inner;
 mod licences;
 mod listed;
 mod python;
+mod retired;
 mod scripts;
 mod shipped;
 
@@ -188,6 +189,7 @@ fn quick_steps(full: bool) -> Vec<Step> {
         Step::new("no release build carries what is for tests", || shipped::check().map(|()| Done::Passed)),
         Step::new("every file of tests is part of a program", || listed::check().map(|()| Done::Passed)),
         Step::new("what a script imports is exported", || scripts::check().map(|()| Done::Passed)),
+        Step::new("no retired name is back", || retired::check().map(|()| Done::Passed)),
         Step::new("no circle of imports between files", || circles::check().map(|()| Done::Passed)),
         Step::new("the tests that FAULTS.md names exist", || faults::check().map(|()| Done::Passed)),
         Step::new("every MUST has code and a test or vector, and every refusal a negative vector", || {
