@@ -1,6 +1,6 @@
-//! The files of content that comes or goes over a stream.
+//! The files of content that is received or sent over a stream.
 //!
-//! May touch: the files that it is given.
+//! May touch: the files that are passed in.
 
 use std::fs::File;
 use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
@@ -10,8 +10,8 @@ use handfast_media::{Source, Storage};
 
 use crate::sqlite::{SqliteError, file};
 
-/// The code for a file that cannot be written: a disk without room is for the user to mend, anything else may be over by
-/// itself.
+/// Returns the code for a file that cannot be written. The user must free space on a full disk; any other
+/// failure may pass by itself.
 fn code(error: &io::Error) -> ErrorCode {
     use io::ErrorKind;
     if matches!(error.kind(), ErrorKind::StorageFull | ErrorKind::QuotaExceeded) {
@@ -21,13 +21,13 @@ fn code(error: &io::Error) -> ErrorCode {
     }
 }
 
-/// The code for a file that cannot be opened, renamed or removed.
+/// Returns the code for a file that cannot be opened, renamed or removed.
 #[must_use]
 pub fn file_code(_: SqliteError) -> ErrorCode {
     ErrorCode::IO
 }
 
-/// Content that comes in; its chunk list is stored elsewhere once it is whole.
+/// A file of content that is received. The chunk list is stored elsewhere once it is complete.
 #[derive(Debug)]
 pub struct PartFile(pub File);
 
@@ -39,6 +39,7 @@ impl Storage for PartFile {
     }
 
     fn write(&mut self, bytes: &[u8]) -> Result<(), ErrorCode> {
+        // The disk may become full during the put.
         // req: STR-032
         self.0.write_all(bytes).map_err(|error| code(&error))
     }
@@ -48,7 +49,8 @@ impl Storage for PartFile {
     }
 }
 
-/// Content that comes in, with its chunk list in a file beside it; without one, the list is there since an earlier stream.
+/// The file of content that is received, with its chunk list in a file beside it. There is no list file when
+/// an earlier stream has stored the list already.
 #[derive(Debug)]
 pub struct PartAndList {
     part: PartFile,
@@ -56,7 +58,7 @@ pub struct PartAndList {
 }
 
 impl PartAndList {
-    /// Both files, opened where the stream goes on.
+    /// Creates the pair from two files whose positions are at the next byte to write.
     #[must_use]
     pub fn new(part: File, list: Option<File>) -> Self {
         Self { part: PartFile(part), list: list.map(PartFile) }
@@ -80,14 +82,14 @@ impl Storage for PartAndList {
     }
 }
 
-/// Content that goes out.
+/// A file of content that is sent.
 #[derive(Debug)]
 pub struct ContentFile(pub File);
 
 impl Source for ContentFile {
     fn read_at(&mut self, offset: u64, out: &mut [u8]) -> Result<(), ErrorCode> {
         let read = self.0.seek(SeekFrom::Start(offset)).and_then(|_| self.0.read_exact(out));
-        // Someone shortened the file: it is not the content any more.
+        // The file was shortened, so it no longer contains the content.
         read.map_err(|_| ErrorCode::GONE)
     }
 }

@@ -1,15 +1,18 @@
-//! What every application does around its machines, as a machine of its own.
+//! The work that every application has around its machines, as a machine of its own.
 //!
-//! A [`Host`] keeps the links and pairing attempts of a program, their sockets, their deadlines and their commits. The
-//! program gives it what its sockets and its timer say, and calls [`settle`] once after each batch of inputs. That makes
-//! one *round*: it drains the machines, hands the program what arrived, stores everything in one transaction of the
-//! program's, reports the commits, and repeats until nothing moves. What must be done now comes out as [`Output`]s, and
-//! nothing among them depends on a transaction that is not durable.
+//! A [`Host`] contains the links and pairing attempts of a program, with their sockets, deadlines and
+//! commits. The program reports to it what its sockets and its timer do, and calls [`settle`] once after each
+//! batch of inputs. One call is one *round*: it drains the machines, hands the program what arrived, stores
+//! everything in one transaction of the program's, reports the commits to the machines, and repeats until
+//! nothing changes. It returns the [`Output`]s that the program must act on; none of them depends on a
+//! transaction that is not durable.
 //!
-//! When a transaction fails, nothing in memory is worth saving: the sockets are closed, the machines dropped, and after a
-//! pause ([`StoreBackoff`]) the program loads what is stored. What it must say for that is its [`Application`].
+//! When a transaction fails, the state in memory is dropped: sockets are closed, machines removed, and after
+//! a pause ([`StoreBackoff`]) the program loads what is stored. The program takes part in all this through
+//! the trait [`Application`].
 //!
-//! No socket, clock, thread or hidden randomness: sockets are numbers, time and randomness are parameters.
+//! There is no socket, clock, thread or hidden randomness: sockets are numbers, and time and randomness are
+//! parameters.
 
 mod application;
 mod backoff;
@@ -30,54 +33,55 @@ pub use backoff::StoreBackoff;
 pub use machines::{Attempt, AttemptId, Link};
 pub use round::{Settled, settle};
 
-/// One socket, by a number that is not used again.
+/// The number of a socket. It is never used again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SocketTag(u64);
 
 impl SocketTag {
-    /// The number, for logs.
+    /// Returns the number, for logs.
     #[must_use]
     pub const fn get(self) -> u64 {
         self.0
     }
 }
 
-/// What the program's driver must do, in this order.
+/// An action for the program's driver, which carries out all of them in order.
 #[derive(Debug)]
 #[expect(clippy::exhaustive_enums, reason = "a driver must do each of them")]
 pub enum Output<E> {
-    /// Open a socket to this relay, and report it with [`Host::handle_opened`] or [`Host::handle_closed`].
+    /// Open a socket to this relay, and report the result by [`Host::handle_opened`] or
+    /// [`Host::handle_closed`].
     Connect {
         /// The socket.
         socket: SocketTag,
         /// The relay.
         relay: RelayName,
     },
-    /// Send one binary message, and report it with [`Host::handle_written`] when the socket has taken it.
+    /// Send one binary message, and report it by [`Host::handle_written`] when the socket has accepted it.
     Transmit {
         /// The socket.
         socket: SocketTag,
         /// The message.
         bytes: Bytes,
     },
-    /// Close the socket, once what was transmitted before is written. [`Host::handle_closed`] is not needed.
+    /// Close the socket once all earlier messages are written. No call of [`Host::handle_closed`] is needed.
     Disconnect {
         /// The socket.
         socket: SocketTag,
     },
-    /// Something that the application told its user.
+    /// An event of the application for its user.
     Event(E),
 }
 
-/// Which machine a socket belongs to.
+/// The machine to which a socket belongs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Owner {
     Link(MailboxId),
     Attempt(AttemptId),
 }
 
-/// The machines of a program: `L` is what the application keeps for each link, `A` for each pairing attempt, `E` is an event
-/// for its user.
+/// The machines of a program. `L` is the application's data for each link, `A` for each pairing attempt, and
+/// `E` is an event for its user.
 #[derive(Debug)]
 pub struct Host<L, A, E> {
     links: BTreeMap<MailboxId, Link<L>>,
@@ -86,13 +90,13 @@ pub struct Host<L, A, E> {
     sockets: BTreeMap<SocketTag, Owner>,
     next_socket: u64,
     out: VecDeque<Output<E>>,
-    /// How many of `out` no open transaction can undo.
+    /// The number of entries of `out` that a failure of the open transaction does not undo.
     out_durable: usize,
     /// Whether a transaction of this round is durable.
     stored: bool,
-    /// A call could not do all its writes: the round must not be stored.
+    /// Whether a call of the application failed halfway through its writes: this round must not be stored.
     is_incomplete: bool,
-    /// While it is on, after the store failed, there are no machines.
+    /// The pause after a failure of the store. There are no machines during it.
     backoff: StoreBackoff,
 }
 
@@ -114,58 +118,60 @@ impl<L, A, E> Default for Host<L, A, E> {
 }
 
 impl<L, A, E> Host<L, A, E> {
-    /// Tells the user something, once everything that this round has stored before is durable.
+    /// Queues an event for the user. It comes out once all writes made before it are durable.
     pub fn event(&mut self, event: E) {
         self.out.push_back(Output::Event(event));
     }
 
-    /// A call of the user's could not do all its writes: the next round stores nothing, and loads everything again.
+    /// Notes that a call failed halfway through its writes. The next round stores nothing, and everything is
+    /// loaded again.
     pub const fn set_incomplete(&mut self) {
         self.is_incomplete = true;
     }
 
-    /// The pause after the store failed; while it is on there are no machines, and nothing should be begun.
+    /// Returns the pause after a failure of the store. There are no machines during it, and nothing should be
+    /// begun.
     #[must_use]
     pub const fn backoff(&self) -> &StoreBackoff {
         &self.backoff
     }
 
-    /// Adds a link, in place of one of the same id.
+    /// Adds a link. It replaces a link with the same id.
     pub fn add_link(&mut self, link: Link<L>) {
         drop(self.remove_link(link.id()));
         drop(self.links.insert(link.id(), link));
     }
 
-    /// A link. Not while it is handed to the [`Application`].
+    /// Returns a link; `None` also while the link is lent to a function of the [`Application`].
     #[must_use]
     pub fn link(&self, id: MailboxId) -> Option<&Link<L>> {
         self.links.get(&id)
     }
 
-    /// A link, to be changed. Not while it is handed to the [`Application`].
+    /// Returns a link for changes; `None` also while the link is lent to a function of the [`Application`].
     #[must_use]
     pub fn link_mut(&mut self, id: MailboxId) -> Option<&mut Link<L>> {
         self.links.get_mut(&id)
     }
 
-    /// All links but one that is handed to the [`Application`] just now.
+    /// Returns all links, except one that is lent to a function of the [`Application`].
     pub fn links(&self) -> impl Iterator<Item = &Link<L>> {
         self.links.values()
     }
 
-    /// The same, to be changed.
+    /// Returns all links for changes, with the same exception as [`Host::links`].
     pub fn links_mut(&mut self) -> impl Iterator<Item = &mut Link<L>> {
         self.links.values_mut()
     }
 
-    /// Takes a link out and closes its socket. Its rows are the application's to delete.
+    /// Removes a link and closes its socket. The application must delete the rows of the link itself.
     pub fn remove_link(&mut self, id: MailboxId) -> Option<Link<L>> {
         let link = self.links.remove(&id)?;
         self.disconnect(link.port.socket);
         Some(link)
     }
 
-    /// Adds a pairing attempt.
+    /// Adds a pairing attempt, and returns its number.
     pub fn add_attempt(&mut self, now: Timestamp, pairing: Pairing, data: A) -> AttemptId {
         let id = AttemptId(self.next_attempt);
         self.next_attempt = self.next_attempt.saturating_add(1);
@@ -173,17 +179,17 @@ impl<L, A, E> Host<L, A, E> {
         id
     }
 
-    /// The attempts, the oldest first, but one that is handed to the [`Application`] just now.
+    /// Returns the attempts, oldest first, except one that is lent to a function of the [`Application`].
     pub fn attempts(&self) -> impl Iterator<Item = &Attempt<A>> {
         self.attempts.values()
     }
 
-    /// The same, to be changed.
+    /// Returns the attempts for changes, with the same exception as [`Host::attempts`].
     pub fn attempts_mut(&mut self) -> impl Iterator<Item = &mut Attempt<A>> {
         self.attempts.values_mut()
     }
 
-    /// Takes an attempt out and closes its socket.
+    /// Removes an attempt and closes its socket.
     pub fn remove_attempt(&mut self, id: AttemptId) -> Option<Attempt<A>> {
         let attempt = self.attempts.remove(&id)?;
         self.disconnect(attempt.port.socket);
@@ -206,7 +212,7 @@ impl<L, A, E> Host<L, A, E> {
         }
     }
 
-    /// A socket is open.
+    /// Takes the report that a socket is open.
     pub fn handle_opened(&mut self, now: Timestamp, rng: &mut dyn CryptoRng, socket: SocketTag) {
         match self.sockets.get(&socket) {
             Some(Owner::Link(id)) => {
@@ -223,7 +229,7 @@ impl<L, A, E> Host<L, A, E> {
         }
     }
 
-    /// One binary message arrived.
+    /// Takes a binary message from a socket.
     pub fn handle_bytes(
         &mut self,
         now: Timestamp,
@@ -231,7 +237,7 @@ impl<L, A, E> Host<L, A, E> {
         socket: SocketTag,
         bytes: BytesMut,
     ) {
-        // A machine that takes no bytes now has given this socket up: they are of no use.
+        // A machine refuses bytes only from a socket that it has given up, so they can be dropped.
         let _ = match self.sockets.get(&socket) {
             Some(Owner::Link(id)) => {
                 self.links.get_mut(id).map(|link| link.endpoint.handle_bytes(now, rng, bytes))
@@ -243,7 +249,7 @@ impl<L, A, E> Host<L, A, E> {
         };
     }
 
-    /// The socket took a message of this many bytes.
+    /// Takes the report that the socket has accepted a message of `len` bytes.
     pub fn handle_written(&mut self, now: Timestamp, socket: SocketTag, len: usize) {
         if let Some(Owner::Link(id)) = self.sockets.get(&socket)
             && let Some(link) = self.links.get_mut(id)
@@ -252,8 +258,8 @@ impl<L, A, E> Host<L, A, E> {
         }
     }
 
-    /// A socket is closed, or could not be opened. Returns the pairing attempt to which it belonged, if it did: its user
-    /// may be waiting for it.
+    /// Takes the report that a socket is closed, or could not be opened. Returns the pairing attempt to which
+    /// it belonged, if any, because that attempt's user may be waiting for the socket.
     pub fn handle_closed(
         &mut self,
         now: Timestamp,
@@ -277,7 +283,8 @@ impl<L, A, E> Host<L, A, E> {
         }
     }
 
-    /// Time has passed; call it at [`Host::deadline`], or at any other time.
+    /// Lets the machines act whose deadlines have passed. Call it at [`Host::deadline`]; an earlier or later
+    /// call is allowed.
     pub fn handle_timeout(&mut self, now: Timestamp, rng: &mut dyn CryptoRng) {
         for link in self.links.values_mut().filter(|link| link.port.is_due(now)) {
             link.endpoint.handle_timeout(now, rng);
@@ -287,13 +294,15 @@ impl<L, A, E> Host<L, A, E> {
         }
     }
 
-    /// The computer slept, or the network came back: whoever is connected, or waits to be, looks at once.
+    /// Makes every machine check its connection, or try to connect, at once: the computer slept, or the
+    /// network came back.
     pub fn probe(&mut self, now: Timestamp) {
         self.links.values_mut().for_each(|link| link.endpoint.probe(now));
         self.attempts.values_mut().for_each(|attempt| attempt.pairing.probe(now));
     }
 
-    /// When [`Host::handle_timeout`] and [`settle`] are due, without what the application itself waits for.
+    /// Returns the time at which [`Host::handle_timeout`] and [`settle`] are due, apart from the
+    /// application's own deadlines.
     #[must_use]
     pub fn deadline(&self) -> Option<Timestamp> {
         let links = self.links.values().filter_map(|link| link.port.deadline);
@@ -301,9 +310,10 @@ impl<L, A, E> Host<L, A, E> {
         links.chain(attempts).chain(self.backoff.until()).min()
     }
 
-    /// Drops all machines and closes their sockets: a transaction failed.
+    /// Removes all machines and closes their sockets, because a transaction failed. Returns what was removed,
+    /// and the length of the pause.
     fn drop_machines(&mut self, now: Timestamp) -> (Lost<L, A, E>, Duration) {
-        // What a commit of this round has made durable is told all the same.
+        // Outputs that depend only on earlier, durable commits of this round still go out.
         let untold = self.out.split_off(self.out_durable.min(self.out.len()));
         let events = untold.into_iter().filter_map(|output| match output {
             Output::Event(event) => Some(event),

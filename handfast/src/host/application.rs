@@ -1,4 +1,4 @@
-//! What a program must say so that a [`Host`] can run it.
+//! The functions that a program provides so that a [`Host`] can run it.
 
 use alloc::vec::Vec;
 use core::time::Duration;
@@ -10,24 +10,24 @@ use rand_core::CryptoRng;
 
 use super::{Attempt, Host, Link};
 
-/// The host of an application.
+/// The [`Host`] of an application.
 pub type HostOf<P> = Host<<P as Application>::Link, <P as Application>::Attempt, <P as Application>::Event>;
-/// A link of an application.
+/// The [`Link`] of an application.
 pub type LinkOf<P> = Link<<P as Application>::Link>;
-/// A pairing attempt of an application.
+/// The pairing [`Attempt`] of an application.
 pub type AttemptOf<P> = Attempt<<P as Application>::Attempt>;
 
-/// A call of the user's did a part of its writes and failed, so that the round could not be stored.
+/// The error of a round in which a call failed halfway through its writes, so that nothing could be stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("a change could not be written whole")]
 #[expect(clippy::exhaustive_structs, reason = "there is nothing to say of it")]
 pub struct Incomplete;
 
-/// What was in memory when the store failed. It is dropped: what is stored counts.
+/// The content of memory when the store failed. It is dropped; only what is stored counts.
 #[derive(Debug)]
 #[expect(clippy::exhaustive_structs, reason = "the three things that a host holds")]
 pub struct Lost<L, A, E> {
-    /// Events that no one hears: what they tell of is not durable.
+    /// Events that are never shown, because what they report is not durable.
     pub events: Vec<E>,
     /// The links.
     pub links: Vec<Link<L>>,
@@ -35,36 +35,37 @@ pub struct Lost<L, A, E> {
     pub attempts: Vec<Attempt<A>>,
 }
 
-/// A program over a store of its own. All its functions but `failed` run inside a round, in the order of [`super::settle`];
-/// while a link or an attempt is handed to one of them, the host does not have it.
+/// A program with a store of its own. All its functions except `failed` run inside a round, in the order of
+/// [`super::settle`]. A link or attempt that is passed to one of them is not in the host meanwhile.
 ///
-/// What they write goes into one transaction, which the first write begins and [`Application::commit`] ends. An error
-/// ends the round: everything since the last commit is undone.
+/// Their writes form one transaction, which the first write begins and [`Application::commit`] ends. An error
+/// ends the round and undoes all writes since the last commit.
 pub trait Application {
-    /// What is kept for each link.
+    /// The application's data for each link.
     type Link;
-    /// What is kept for each pairing attempt.
+    /// The application's data for each pairing attempt.
     type Attempt;
-    /// What the program tells its user.
+    /// An event for the program's user.
     type Event;
-    /// Why the store failed.
+    /// A failure of the store.
     type Error: From<Incomplete>;
 
-    /// The program's machines.
+    /// Returns the program's machines.
     fn host(&mut self) -> &mut HostOf<Self>;
 
-    /// The pause after a failure is over: rolls back what is still open, and adds the machines of what is stored.
+    /// Rolls back any open transaction, and adds a machine for each stored link. Called when the pause after
+    /// a failure is over.
     ///
     /// # Errors
     ///
-    /// The store still fails: there is another pause.
+    /// A failure of the store: another pause follows.
     fn load(&mut self, now: Timestamp, rng: &mut dyn CryptoRng) -> Result<(), Self::Error>;
 
-    /// Takes what arrived over a link, in the transaction that also stores that it came.
+    /// Processes a message from a link, in the transaction that also stores its receipt.
     ///
     /// # Errors
     ///
-    /// The store's.
+    /// A failure of the store.
     fn deliver(
         &mut self,
         now: Timestamp,
@@ -73,18 +74,19 @@ pub trait Application {
         message: Message,
     ) -> Result<(), Self::Error>;
 
-    /// Something happened on a link. `Connect`, `Disconnect` and `Pairing` never come here.
+    /// Handles an event of a link. It is never `Connect`, `Disconnect` or `Pairing`.
     ///
     /// # Errors
     ///
-    /// The store's.
+    /// A failure of the store.
     fn on_event(&mut self, now: Timestamp, link: &mut LinkOf<Self>, event: Event) -> Result<(), Self::Error>;
 
-    /// Something happened in a pairing attempt. Its end comes here, too, in the round before [`Application::attempt_over`].
+    /// Handles an event of a pairing attempt. The event that ends the attempt comes here too, before the call
+    /// of [`Application::attempt_over`] in the same round.
     ///
     /// # Errors
     ///
-    /// The store's.
+    /// A failure of the store.
     fn on_pairing_event(
         &mut self,
         now: Timestamp,
@@ -92,13 +94,13 @@ pub trait Application {
         event: PairingEvent,
     ) -> Result<(), Self::Error>;
 
-    /// A pairing attempt is over, and everything of it that was to be stored is durable: its link is to be loaded, if it left
-    /// one. `ended` is that of the machine: the link, or why there is none, or none yet (spec, handshake). The attempt is gone
-    /// afterwards.
+    /// Handles the end of a pairing attempt, once all its writes are durable: loads its link if there is one.
+    /// `ended` is the machine's result: the link, or the reason why there is none, or none yet (spec,
+    /// handshake). The attempt is removed afterwards.
     ///
     /// # Errors
     ///
-    /// The store's.
+    /// A failure of the store.
     fn attempt_over(
         &mut self,
         now: Timestamp,
@@ -107,12 +109,12 @@ pub trait Application {
         ended: Result<MailboxId, ErrorCode>,
     ) -> Result<(), Self::Error>;
 
-    /// Writes a commit, by [`Commit::apply`]; with `attempt` if it is one of a pairing, so that the row of a new link can
-    /// be written beside its keys.
+    /// Writes a commit by [`Commit::apply`]. `attempt` is present if the commit belongs to a pairing, so that
+    /// the row of a new link can be written together with its keys.
     ///
     /// # Errors
     ///
-    /// The store's.
+    /// A failure of the store.
     fn apply(
         &mut self,
         now: Timestamp,
@@ -124,11 +126,11 @@ pub trait Application {
     ///
     /// # Errors
     ///
-    /// The store's.
+    /// A failure of the store.
     fn commit(&mut self, now: Timestamp) -> Result<bool, Self::Error>;
 
-    /// The store failed: everything since the last commit is to be undone, in the store and in memory. After `pause`
-    /// [`Application::load`] is called.
+    /// Undoes everything since the last commit, in the store and in memory, because the store failed.
+    /// [`Application::load`] is called after `pause`.
     fn failed(
         &mut self,
         now: Timestamp,
@@ -137,26 +139,29 @@ pub trait Application {
         pause: Duration,
     );
 
-    /// Whether waiting cannot mend this failure: then [`super::settle`] returns it, and the process should end.
+    /// Returns whether waiting cannot repair this failure. [`super::settle`] then returns it, and the process
+    /// should end.
     #[must_use]
     fn is_final(_error: &Self::Error) -> bool {
         false
     }
 
-    /// What the program does besides its machines, before they are drained. Returns whether anything happened.
+    /// Does the program's work that is not done by its machines, before they are drained. Returns whether
+    /// anything happened.
     ///
     /// # Errors
     ///
-    /// The store's.
+    /// A failure of the store.
     fn run(&mut self, _now: Timestamp, _rng: &mut dyn CryptoRng) -> Result<bool, Self::Error> {
         Ok(false)
     }
 
-    /// A link's machine has nothing more to say: what takes a commit of it is done now. Returns whether anything happened.
+    /// Does the work that needs a commit of the link's machine, whose queue of outputs is now empty. Returns
+    /// whether anything happened.
     ///
     /// # Errors
     ///
-    /// The store's.
+    /// A failure of the store.
     fn drained(
         &mut self,
         _now: Timestamp,
@@ -166,12 +171,12 @@ pub trait Application {
         Ok(false)
     }
 
-    /// What may be done only once everything is durable, such as answers from the store as it stands. Returns whether
-    /// anything happened.
+    /// Does the work that requires everything to be durable, such as answers from the current store. Returns
+    /// whether anything happened.
     ///
     /// # Errors
     ///
-    /// The store's.
+    /// A failure of the store.
     fn committed(&mut self, _now: Timestamp, _rng: &mut dyn CryptoRng) -> Result<bool, Self::Error> {
         Ok(false)
     }

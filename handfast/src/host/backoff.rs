@@ -1,15 +1,16 @@
-//! How long a program pauses after its store failed. It reads no clock: the time is a parameter.
+//! The length of the pause after a failure of the store. The time is a parameter; no clock is read.
 
 use core::time::Duration;
 
 use handfast_codec::Timestamp;
 
-/// The pause after the first round that could not be stored.
+/// The pause after the first failure.
 const FIRST: Duration = Duration::from_secs(1);
 /// The longest pause.
 const MAX: Duration = Duration::from_mins(1);
 
-/// The pauses of a program whose store fails: a second, doubled with each failure that follows, a minute at most.
+/// The pauses of a program whose store fails: one second at first, doubled with each failure that follows, at
+/// most one minute.
 #[derive(Debug, Default)]
 pub struct StoreBackoff {
     failures: u32,
@@ -17,7 +18,7 @@ pub struct StoreBackoff {
 }
 
 impl StoreBackoff {
-    /// A round could not be stored: a pause begins. Returns its length.
+    /// Begins a pause after a round that could not be stored. Returns its length.
     pub(super) fn begin(&mut self, now: Timestamp) -> Duration {
         let pause = FIRST.saturating_mul(1 << self.failures.min(8)).min(MAX);
         self.failures = self.failures.saturating_add(1);
@@ -25,29 +26,29 @@ impl StoreBackoff {
         pause
     }
 
-    /// When the pause is over, if there is one.
+    /// Returns the end of the pause, if there is one.
     #[must_use]
     pub const fn until(&self) -> Option<Timestamp> {
         self.until
     }
 
-    /// Whether the program pauses.
+    /// Returns whether there is a pause.
     #[must_use]
     pub const fn is_on(&self) -> bool {
         self.until.is_some()
     }
 
-    /// Whether there is a pause, and its time is up.
+    /// Returns whether there is a pause whose end has come.
     pub(super) fn is_due(&self, now: Timestamp) -> bool {
         self.until.is_some_and(|until| until <= now)
     }
 
-    /// What is stored is loaded again.
+    /// Ends the pause, because the program loads again what is stored.
     pub(super) const fn end(&mut self) {
         self.until = None;
     }
 
-    /// A round is durable: the next pause is short again.
+    /// Makes the next pause short again, because a transaction is durable.
     pub(super) const fn stored(&mut self) {
         self.failures = 0;
     }

@@ -1,4 +1,4 @@
-//! A machine in its place: with its socket, its deadline, its commits, and what the application keeps for it.
+//! A machine of a host, with its socket, deadline, commits and the application's data.
 
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
@@ -9,12 +9,12 @@ use handfast_session::{Commit, CommitId, Endpoint, Pairing};
 
 use super::SocketTag;
 
-/// What every machine has around it.
+/// The part that links and pairing attempts have in common.
 #[derive(Debug)]
 pub(super) struct Port {
     pub(super) socket: Option<SocketTag>,
     pub(super) deadline: Option<Timestamp>,
-    /// Commits of the open transaction, to be reported once it is durable.
+    /// The commits of the open transaction, which are reported to the machine once that is durable.
     pub(super) applied: VecDeque<CommitId>,
 }
 
@@ -28,51 +28,52 @@ impl Port {
     }
 }
 
-/// A link at run time. Whoever has it may call its machine; the [`super::Host`] drains it in the next round.
+/// A link at run time. The application may call its machine at any time; [`super::settle`] drains it in the
+/// next round.
 #[derive(Debug)]
 pub struct Link<L> {
     /// The machine.
     pub endpoint: Endpoint,
-    /// What the application keeps for the link.
+    /// The application's data for the link.
     pub data: L,
     id: MailboxId,
-    /// Commits that are not yet in the open transaction.
+    /// The commits that are not yet written to the open transaction.
     pub(super) commits: Vec<Commit>,
     pub(super) port: Port,
 }
 
 impl<L> Link<L> {
-    /// A link whose rows were loaded, for [`super::Host::add_link`].
+    /// Creates a link from a machine that was loaded from the store, for [`super::Host::add_link`].
     #[must_use]
     pub fn new(now: Timestamp, id: MailboxId, endpoint: Endpoint, data: L) -> Self {
         Self { endpoint, data, id, commits: Vec::new(), port: Port::new(now) }
     }
 
-    /// What the link is called in the store.
+    /// Returns the link's id in the store.
     #[must_use]
     pub const fn id(&self) -> MailboxId {
         self.id
     }
 
-    /// Whether a socket is open or being opened.
+    /// Returns whether a socket is open or being opened.
     #[must_use]
     pub const fn has_socket(&self) -> bool {
         self.port.socket.is_some()
     }
 
-    /// Has a commit that a call of the machine returned stored in the transaction of this round.
+    /// Queues a commit that a call of the machine returned, to be stored in the transaction of this round.
     pub fn store(&mut self, commit: Commit) {
         self.commits.push(commit);
     }
 
-    /// How many commits wait for the transaction of this round.
+    /// Returns the number of commits queued for the transaction of this round.
     #[must_use]
     pub fn commits_waiting(&self) -> usize {
         self.commits.len()
     }
 }
 
-/// A pairing attempt by its number, which is not used again.
+/// The number of a pairing attempt. It is never used again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct AttemptId(pub(super) u64);
 
@@ -81,12 +82,12 @@ pub struct AttemptId(pub(super) u64);
 pub struct Attempt<A> {
     /// The machine.
     pub pairing: Pairing,
-    /// What the application keeps for the attempt.
+    /// The application's data for the attempt.
     pub data: A,
     id: AttemptId,
-    /// How many of its commits are durable.
+    /// The number of the attempt's commits that are durable.
     pub(super) stored: u32,
-    /// How it ended.
+    /// The result of the attempt, once it has ended.
     pub(super) ended: Option<Result<MailboxId, ErrorCode>>,
     pub(super) port: Port,
 }
@@ -96,20 +97,21 @@ impl<A> Attempt<A> {
         Self { pairing, data, id, stored: 0, ended: None, port: Port::new(now) }
     }
 
-    /// Its number.
+    /// Returns the attempt's number.
     #[must_use]
     pub const fn id(&self) -> AttemptId {
         self.id
     }
 
-    /// How many of its commits are durable and reported: after the first the link is PENDING or OFFERED, after the second
-    /// it is ACTIVE.
+    /// Returns the number of the attempt's commits that are durable and reported. After the first the link is
+    /// PENDING or OFFERED, after the second ACTIVE.
     #[must_use]
     pub const fn commits_stored(&self) -> u32 {
         self.stored
     }
 
-    /// How many of its commits are in the transaction that is open, or durable and not reported yet.
+    /// Returns the number of the attempt's commits that are in the open transaction, or durable but not yet
+    /// reported.
     #[must_use]
     pub fn commits_applied(&self) -> usize {
         self.port.applied.len()

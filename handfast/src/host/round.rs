@@ -1,4 +1,5 @@
-//! One round: everything that the inputs led to, stored in one transaction after the other, and then told.
+//! One round: everything that the inputs caused is stored, in one transaction after another, and then
+//! returned as outputs.
 
 use alloc::vec::Vec;
 
@@ -8,24 +9,25 @@ use rand_core::CryptoRng;
 
 use super::{Application, AttemptId, AttemptOf, Incomplete, LinkOf, Output, Owner};
 
-/// What a round led to.
+/// The result of a round.
 #[derive(Debug)]
 #[expect(clippy::exhaustive_structs, reason = "both parts matter to a driver")]
 pub struct Settled<E, F> {
-    /// What the driver must do, in order.
+    /// The actions for the driver, in order.
     pub outputs: Vec<Output<E>>,
-    /// Why nothing of this round was stored, if so: whoever asked for something must ask again.
+    /// The reason why nothing of this round was stored, if so: all requests of the round must be made again.
     pub failure: Option<F>,
 }
 
-/// Stores what the inputs since the last call led to, and returns what must be done now.
+/// Stores what the inputs since the last call caused, and returns the actions for the driver.
 ///
-/// When the store fails, nothing of the round is told but that: the program pauses without any connection, and loads what is
-/// stored when the pause is over. A full disk is waited for as long as it takes.
+/// When the store fails, the outputs that depend on the failed transaction are dropped. The program pauses
+/// without any connection, and loads what is stored when the pause is over. It waits for space on a full disk
+/// without a limit.
 ///
 /// # Errors
 ///
-/// [`Application::Error`] when it is final: the process should end. Everything that was told is durable.
+/// [`Application::Error`] when it is final: the process should end. All outputs returned before are durable.
 pub fn settle<P: Application>(
     app: &mut P,
     now: Timestamp,
@@ -39,7 +41,7 @@ pub fn settle<P: Application>(
         Err(error) => {
             let (lost, pause) = app.host().drop_machines(now);
             app.failed(now, lost, &error, pause);
-            // The first transaction holds what was asked for: if it is durable, so is that.
+            // The first transaction contains all that was requested. If it is durable, so are the requests.
             Some(error).filter(|_| !app.host().stored)
         }
     };
@@ -56,7 +58,7 @@ fn round<P: Application>(app: &mut P, now: Timestamp, rng: &mut dyn CryptoRng) -
         app.load(now, rng)?;
     }
     loop {
-        // No transaction is open here.
+        // No transaction is open at this point.
         let host = app.host();
         host.out_durable = host.out.len();
         let mut moved = app.run(now, rng)?;
@@ -64,7 +66,8 @@ fn round<P: Application>(app: &mut P, now: Timestamp, rng: &mut dyn CryptoRng) -
             moved |= drain_attempt(app, now, id)?;
         }
         for id in app.host().links.keys().copied().collect::<Vec<_>>() {
-            // Out of the map while it runs: the application may change the others meanwhile.
+            // The link is out of the map while it runs, because the application may change the other links
+            // meanwhile.
             let Some(mut link) = app.host().links.remove(&id) else { continue };
             let drained = drain_link(app, now, rng, &mut link);
             drop(app.host().links.insert(id, link));
@@ -85,7 +88,7 @@ fn round<P: Application>(app: &mut P, now: Timestamp, rng: &mut dyn CryptoRng) -
     }
 }
 
-/// Drains one link, and does for it what takes a commit. Returns whether anything happened.
+/// Drains one link, and lets the application do what needs a commit of it. Returns whether anything happened.
 fn drain_link<P: Application>(
     app: &mut P,
     now: Timestamp,
@@ -119,7 +122,8 @@ fn drain_link<P: Application>(
         moved = true;
     }
     moved |= app.drained(now, rng, link)?;
-    // A call's commit may be younger than one that was still queued: the store wants them in their order.
+    // A commit of a call may be newer than one that was still in the machine's queue. The store needs
+    // ascending order.
     link.commits.sort_by_key(Commit::id);
     for commit in core::mem::take(&mut link.commits) {
         app.apply(now, None, &commit)?;
@@ -130,7 +134,8 @@ fn drain_link<P: Application>(
 
 /// Drains one pairing attempt. Returns whether anything happened.
 fn drain_attempt<P: Application>(app: &mut P, now: Timestamp, id: AttemptId) -> Result<bool, P::Error> {
-    // Out of the map while it runs: the application may end the others meanwhile.
+    // The attempt is out of the map while it runs, because the application may end the other attempts
+    // meanwhile.
     let Some(mut attempt) = app.host().attempts.remove(&id) else { return Ok(false) };
     let moved = drain_pairing(app, now, &mut attempt);
     drop(app.host().attempts.insert(id, attempt));
@@ -176,10 +181,10 @@ fn drain_pairing<P: Application>(
     }
 }
 
-/// Tells the machines that the transaction is durable.
+/// Reports to the machines that the transaction is durable.
 fn report<P: Application>(app: &mut P, now: Timestamp) {
     let host = app.host();
-    // Reported once each and in order: it cannot be refused.
+    // A machine accepts reports that come once each and in order, so it cannot refuse here.
     for link in host.links.values_mut() {
         while let Some(commit) = link.port.applied.pop_front() {
             let _ = link.endpoint.committed(now, commit);
@@ -193,7 +198,8 @@ fn report<P: Application>(app: &mut P, now: Timestamp) {
     }
 }
 
-/// Hands over the attempts that are over; one that the application cannot deal with is still there when it hears of that.
+/// Hands over the attempts that have ended. If the application fails at one, that attempt is put back, so
+/// that [`Application::failed`] receives it.
 fn end_attempts<P: Application>(
     app: &mut P,
     now: Timestamp,

@@ -1,4 +1,4 @@
-//! A companion of one link over a store in memory whose commits can fail.
+//! Tests of a host with one companion's link, over a store in memory whose commits can fail.
 
 use alloc::string::String;
 use alloc::vec;
@@ -46,12 +46,12 @@ struct App {
     host: HostOf<Self>,
     stored: Pairs,
     open: Option<Pairs>,
-    /// What the next commit comes to, when it is no success.
+    /// The error of the next commit, if it is to fail.
     fails: Option<Failure>,
     commits: usize,
-    /// Passes in which there is something to store.
+    /// The number of passes in which there is something to store.
     passes: usize,
-    /// What the end of an attempt comes to, when it is no success.
+    /// The error at the end of an attempt, if it is to fail.
     over_fails: Option<Failure>,
 }
 
@@ -128,7 +128,7 @@ impl Application for App {
 
     fn commit(&mut self, _: Timestamp) -> Result<bool, Failure> {
         let Some(open) = self.open.take() else { return Ok(false) };
-        // Only the last pass of those that were asked for fails.
+        // Only the last of the requested passes fails.
         if self.passes == 0
             && let Some(failure) = self.fails.take()
         {
@@ -207,7 +207,7 @@ fn a_link_asks_for_its_socket_and_each_socket_has_a_number_of_its_own() {
     assert_eq!(first.len(), 1);
     assert!(app.host.link(LINK).unwrap().has_socket());
     assert!(app.host.handle_closed(NOW, &mut rng, first[0]).is_none());
-    // What a socket that is gone still says is of no use.
+    // Reports from a closed socket are ignored.
     app.host.handle_opened(NOW, &mut rng, first[0]);
     app.host.handle_written(NOW, first[0], 1);
     let at = app.host.deadline().unwrap();
@@ -220,7 +220,7 @@ fn a_link_asks_for_its_socket_and_each_socket_has_a_number_of_its_own() {
 fn what_a_call_returned_is_stored_and_reported_once() {
     let (mut app, mut rng) = app();
     for number in 1..=40 {
-        // More than may be open at once: each is reported.
+        // There are more commits than may be unreported at once, so each must be reported.
         send(&mut app, number);
         assert!(events(turn(&mut app, &mut rng, NOW)).contains(&Told::Stored(number.into())));
     }
@@ -241,7 +241,7 @@ fn a_store_that_fails_drops_the_machines_and_loads_them_after_a_pause() {
     assert_eq!(events(settled), [Told::Failed { links: 1, attempts: 1, untold: 0, pause }]);
     assert!(app.host.backoff().is_on() && app.host.links().next().is_none());
     assert_eq!(app.host.deadline(), Some(NOW.plus(pause)));
-    // Before its end nothing is loaded.
+    // Nothing is loaded before the pause ends.
     assert_eq!(turn(&mut app, &mut rng, NOW.plus(pause / 2)).outputs.len(), 0);
     let after = turn(&mut app, &mut rng, NOW.plus(pause));
     assert_eq!((after.failure, app.host.backoff().is_on()), (None, false));
@@ -290,7 +290,7 @@ fn a_machine_that_is_taken_out_closes_its_socket() {
     assert_eq!(closed, vec![true]);
 }
 
-/// Begins an attempt on a code that nobody shows.
+/// Begins an attempt with a code that no companion shows.
 fn scan(app: &mut App, rng: &mut ChaCha20Rng) -> AttemptId {
     let claims = Claims { label: "x".into(), origin: String::new(), grants: 1 };
     let codes = ShownCodes::default();
