@@ -1,21 +1,21 @@
-//! Content that comes in over a stream.
+//! The receiver of content that comes over a stream.
 
 use handfast_codec::error::ErrorCode;
 use handfast_codec::ids::ContentId;
 
 use crate::{ChunkList, MediaReceiver};
 
-/// Where content is kept while it comes. Its bytes come in order.
+/// A place that stores content while it is received. All bytes come in order.
 pub trait Storage {
-    /// Whether the chunk list is kept as it comes, so that its bytes count as durable once they are synced. Where it is not,
-    /// [`Incoming::list`] is to be stored once it is whole.
+    /// Whether the chunk list is stored as it arrives, so that its bytes count as durable once they are
+    /// synced. If not, the caller must store [`Incoming::list`] once it is complete.
     const KEEPS_LIST: bool;
 
-    /// Appends bytes of the chunk list. Not called for a stream that goes on behind the list.
+    /// Appends bytes of the chunk list. Never called for a stream that continues after the list.
     ///
     /// # Errors
     ///
-    /// The code that the sender is to hear: `FULL`, `IO`.
+    /// The code with which the stream must be stopped: `FULL` or `IO`.
     fn write_list(&mut self, bytes: &[u8]) -> Result<(), ErrorCode>;
 
     /// Appends bytes of the content.
@@ -25,7 +25,7 @@ pub trait Storage {
     /// As [`Storage::write_list`].
     fn write(&mut self, bytes: &[u8]) -> Result<(), ErrorCode>;
 
-    /// Makes durable what was written.
+    /// Makes all written bytes durable.
     ///
     /// # Errors
     ///
@@ -33,7 +33,7 @@ pub trait Storage {
     fn sync(&mut self) -> Result<(), ErrorCode>;
 }
 
-/// What [`Incoming::sync`] came to.
+/// The result of [`Incoming::sync`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[expect(clippy::exhaustive_enums, reason = "each must be dealt with")]
 pub enum Progress {
@@ -41,31 +41,32 @@ pub enum Progress {
     Nothing,
     /// The stream is durable up to this offset, to be reported with `stream_durable`.
     Durable(u64),
-    /// The content is whole and durable. Give it its name, then report this offset, the stream's end.
+    /// The content is complete and durable. Move it to its final name, then report this offset, which is the
+    /// end of the stream.
     Whole(u64),
 }
 
-/// Content that comes in over one stream.
+/// The state of one stream that content comes over.
 #[derive(Debug)]
 pub struct Incoming<S> {
     content: ContentId,
-    /// How much of the content there is, if the sender has said so.
+    /// The content's size, if the sender has stated it.
     size: Option<u64>,
     receiver: MediaReceiver,
     storage: S,
-    /// Bytes of the chunk list that came.
+    /// The number of bytes of the chunk list that have arrived.
     list_came: u64,
-    /// Stream bytes that may be reported once they are synced.
+    /// The number of stream bytes that may be reported once they are synced.
     checked: u64,
-    /// Stream bytes that were reported.
+    /// The number of stream bytes that were reported.
     reported: u64,
-    /// The sender has sent all, and claims this hash.
+    /// The content's hash as the sender claims it, once the sender has sent everything.
     fin: Option<[u8; 32]>,
 }
 
 impl<S: Storage> Incoming<S> {
-    /// A stream behind `durable` bytes that were reported, as `receiver` stands after them; `size` is what the sender says
-    /// that the content has.
+    /// Creates the state of a stream of which `durable` bytes were reported. `receiver` must have taken
+    /// exactly those bytes. `size` is the content's size as the sender states it.
     #[must_use]
     pub fn new(
         content: ContentId,
@@ -79,19 +80,19 @@ impl<S: Storage> Incoming<S> {
         Self { content, size, receiver, storage, list_came, checked, reported, fin: None }
     }
 
-    /// The content.
+    /// Returns the content's id.
     #[must_use]
     pub const fn content(&self) -> ContentId {
         self.content
     }
 
-    /// The chunk list, once it is whole and that of the content.
+    /// Returns the chunk list, once it is complete and matches the content id.
     #[must_use]
     pub fn list(&self) -> Option<&ChunkList> {
         self.receiver.list()
     }
 
-    /// Bytes of the stream that are checked, and durable after the next sync.
+    /// Returns the number of stream bytes that are checked, and durable after the next sync.
     #[must_use]
     pub const fn checked(&self) -> u64 {
         self.checked
@@ -101,8 +102,8 @@ impl<S: Storage> Incoming<S> {
     ///
     /// # Errors
     ///
-    /// The code with which the stream is to be stopped: `HASH` when a chunk, the list or the size is not the content's,
-    /// `TOO_LARGE`, `OFFSET` past the end, or the storage's.
+    /// The code with which the stream must be stopped: `HASH` when a chunk, the list or the size does not
+    /// match the content, `TOO_LARGE`, `OFFSET` for bytes after the end, or the storage's error.
     pub fn take(&mut self, bytes: &[u8]) -> Result<(), ErrorCode> {
         let taken = self.receiver.take(bytes)?;
         let at = bytes.len().saturating_sub(taken.content);
@@ -122,25 +123,26 @@ impl<S: Storage> Incoming<S> {
         Ok(())
     }
 
-    /// The sender has sent all, and says that the content has this hash.
+    /// Notes that the sender has sent everything, and claims this hash for the content.
     pub const fn fin(&mut self, hash: [u8; 32]) {
         self.fin = Some(hash);
     }
 
-    /// Whether [`Incoming::sync`] has anything to do.
+    /// Returns whether [`Incoming::sync`] has anything to do.
     #[must_use]
     pub fn is_behind(&self) -> bool {
         self.receiver.is_behind(self.checked, self.reported, self.fin.is_some())
     }
 
-    /// Makes durable what came since the last call, and says how far the stream is. It counts as reported.
+    /// Makes all bytes durable that arrived since the last call. The returned offset counts as reported.
     ///
     /// # Errors
     ///
-    /// The code with which the stream is to be stopped: `HASH` when the sender is done and the content is not, or the
-    /// storage's.
+    /// The code with which the stream must be stopped: `HASH` when the sender has finished but the content is
+    /// incomplete or has another hash, or the storage's error.
     pub fn sync(&mut self) -> Result<Progress, ErrorCode> {
         if let Some(hash) = self.fin {
+            // The sender may finish too early, or claim the hash of other content.
             // req: STR-008, STR-080
             if !self.receiver.is_complete() || hash != *self.content.as_bytes() {
                 return Err(ErrorCode::HASH);
@@ -149,6 +151,7 @@ impl<S: Storage> Incoming<S> {
         if !self.is_behind() {
             return Ok(Progress::Nothing);
         }
+        // Bytes are reported as durable only after the sync.
         // req: STR-006
         self.storage.sync()?;
         self.reported = self.checked;
@@ -163,7 +166,7 @@ mod tests {
     use alloc::vec;
     use alloc::vec::Vec;
 
-    /// A storage in memory, and what of it is durable.
+    /// A storage in memory. `synced` is the number of bytes that are durable.
     #[derive(Debug, Default)]
     struct Memory<const KEEPS_LIST: bool> {
         list: Vec<u8>,
@@ -234,7 +237,7 @@ mod tests {
         kept.take(&bytes[..50]).unwrap();
         whole.take(&bytes[..50]).unwrap();
         assert_eq!((kept.sync(), whole.sync()), (Ok(Progress::Durable(50)), Ok(Progress::Nothing)));
-        // A stream that goes on there.
+        // A second stream continues after these 50 bytes.
         let mut receiver = MediaReceiver::new(list.content_id(), 0).unwrap();
         let _ = receiver.take(&bytes[..50]).unwrap();
         let memory = Memory::<true> { list: bytes[..50].to_vec(), ..Memory::default() };

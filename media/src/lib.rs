@@ -1,10 +1,12 @@
-//! Media over Handfast: content by the hash of its chunk list, sent and taken over streams (spec, streams, *Media*).
+//! Media over Handfast: content that is named by the hash of its chunk list, and sent over streams (spec,
+//! streams, *Media*).
 //!
-//! A media stream is `size u64 | chunk hashes | content`. [`ContentHasher`] makes the list of content one has, [`Outgoing`]
-//! cuts the stream out of it, [`Incoming`] takes a stream into a [`Storage`] and says how much of it may be reported as
-//! durable. [`MediaReceiver`] is the check alone, for whoever stores what comes by other means.
+//! A media stream is `size u64 | chunk hashes | content`. [`ContentHasher`] builds the chunk list of given
+//! content, [`Outgoing`] produces the stream, and [`Incoming`] writes a received stream to a [`Storage`] and
+//! returns how much of it may be reported as durable. [`MediaReceiver`] is only the check, for callers that
+//! store received content in another way.
 //!
-//! No I/O: where bytes lie is for [`Storage`] and [`Source`] to know.
+//! There is no I/O: [`Storage`] and [`Source`] hide where the bytes are.
 #![no_std]
 #![cfg_attr(
     not(test),

@@ -1,4 +1,4 @@
-//! Content that goes out over a stream.
+//! The sender of content that goes out over a stream.
 
 use alloc::vec;
 
@@ -9,51 +9,52 @@ use handfast_codec::limits::MEDIA_CHUNK_LEN;
 
 use crate::ChunkList;
 
-/// Content that can be read.
+/// A readable source of content.
 pub trait Source {
-    /// Fills `out` with the bytes from `offset` on.
+    /// Fills `out` with the content's bytes from `offset` on.
     ///
     /// # Errors
     ///
-    /// The code with which the stream is to be stopped, such as `GONE` when the content is shorter than it was.
+    /// The code with which the stream must be stopped, such as `GONE` when the content is shorter than
+    /// before.
     fn read_at(&mut self, offset: u64, out: &mut [u8]) -> Result<(), ErrorCode>;
 }
 
-/// Content that goes out over one stream.
+/// The state of one stream that content goes out over.
 #[derive(Debug)]
 pub struct Outgoing<S> {
     content: ContentId,
     source: S,
-    /// The list, which is the beginning of the stream.
+    /// The encoded chunk list, with which the stream begins.
     head: Bytes,
-    /// Where in the content the stream begins.
+    /// The content offset at which the stream begins.
     from: u64,
     size: u64,
 }
 
 impl<S: Source> Outgoing<S> {
-    /// The stream of the content with this list, without the first `from` bytes of the content.
+    /// Creates the stream of the content with this chunk list, without the first `from` bytes of the content.
     ///
     /// # Errors
     ///
-    /// `FIELD_VALUE` when no stream can begin there.
+    /// `FIELD_VALUE` when no stream can begin at that offset.
     pub fn new(list: &ChunkList, from: u64, source: S) -> Result<Self, ErrorCode> {
         check_offset(from, list.size())?;
         Ok(Self { content: list.content_id(), source, head: list.encode().into(), from, size: list.size() })
     }
 
-    /// The content.
+    /// Returns the content's id.
     #[must_use]
     pub const fn content(&self) -> ContentId {
         self.content
     }
 
-    /// Up to `max` bytes of the stream from `offset` on, and the content's hash behind the last of them: what
-    /// `stream_supply` takes.
+    /// Returns up to `max` bytes of the stream from `offset` on, and with the last of them the content's
+    /// hash. This is the input of `stream_supply`.
     ///
     /// # Errors
     ///
-    /// `OFFSET` past the end of the stream, or the source's.
+    /// `OFFSET` after the end of the stream, or the source's error.
     pub fn read(&mut self, offset: u64, max: usize) -> Result<(Bytes, Option<[u8; 32]>), ErrorCode> {
         let head_len = u64::try_from(self.head.len()).unwrap_or(u64::MAX);
         let end = head_len.saturating_add(self.size.saturating_sub(self.from));
@@ -72,12 +73,14 @@ impl<S: Source> Outgoing<S> {
     }
 }
 
-/// Whether a stream may leave out the first `from` bytes of content of `size` bytes.
+/// Checks that a stream may omit the first `from` bytes of content of `size` bytes.
 ///
 /// # Errors
 ///
-/// `FIELD_VALUE` when it may not: `from` is no multiple of the chunks' length, or beyond the content.
+/// `FIELD_VALUE` when it may not, because `from` is not a multiple of the chunk length, or beyond the
+/// content.
 pub fn check_offset(from: u64, size: u64) -> Result<(), ErrorCode> {
+    // The peer chooses the offset; the chunk hashes only allow the start of a chunk.
     // req: STR-021
     if from > size || !from.is_multiple_of(MEDIA_CHUNK_LEN) {
         return Err(ErrorCode::FIELD_VALUE);

@@ -251,7 +251,7 @@ mod tests {
             let _ = receiver.take(&bytes[..cut]).unwrap();
             assert!(!receiver.is_complete(), "cut at {cut}");
         }
-        // Chunks in another order, or one of them twice.
+        // Reordered and repeated chunks are refused.
         let chunks: Vec<&[u8]> = bytes[start..].chunks(chunk).collect();
         for order in [[1, 0, 2, 3], [0, 0, 1, 2]] {
             let mut receiver = MediaReceiver::new(list.content_id(), 0).unwrap();
@@ -326,7 +326,7 @@ mod tests {
         let mut receiver = MediaReceiver::resume(id, list.clone(), from, at).unwrap();
         let _ = receiver.take(&rest[usize::try_from(MEDIA_CHUNK_LEN).unwrap()..]).unwrap();
         assert!(receiver.is_complete());
-        // Between chunks, or beyond the content, there is nothing to go on from.
+        // No stream can begin in the middle of a chunk, or after the end of the content.
         assert_eq!(MediaReceiver::new(id, from + 1).err(), Some(ErrorCode::OFFSET));
         let mut receiver = MediaReceiver::new(id, 3 * MEDIA_CHUNK_LEN).unwrap();
         assert_eq!(receiver.take(&bytes[..head]), Err(ErrorCode::OFFSET));
