@@ -5,11 +5,11 @@ use alloc::vec::Vec;
 use bytes::Bytes;
 use handfast_codec::frame::Row;
 
-/// Bytes that a list adds to an item, at most.
+/// The largest overhead of a list for one item, in bytes.
 const ITEM_OVERHEAD: usize = 4;
 
-/// Rows for [`crate::Endpoint::delta`] or [`crate::Endpoint::page`], within the budget that was asked for. At least one row
-/// of 15,000 bytes, the longest there is, fits each budget.
+/// The rows for [`crate::Endpoint::delta`] or [`crate::Endpoint::page`], within the budget that the machine
+/// asked for. Every budget has space for at least one row of the maximum length, 15,000 bytes.
 #[derive(Debug)]
 pub struct RowList {
     items: Vec<Bytes>,
@@ -17,13 +17,13 @@ pub struct RowList {
 }
 
 impl RowList {
-    /// An empty list for so many bytes.
+    /// Creates an empty list with a budget in bytes.
     #[must_use]
     pub const fn new(budget: usize) -> Self {
         Self { items: Vec::new(), left: budget }
     }
 
-    /// Adds a row if it fits. Returns whether it did; the answer ends before the first that does not.
+    /// Adds a row if it fits. Returns whether it did. The answer ends before the first row that does not fit.
     #[must_use]
     pub fn push(&mut self, row: &Row) -> bool {
         let item = row.encode();
@@ -35,7 +35,7 @@ impl RowList {
         true
     }
 
-    /// The rows, encoded.
+    /// Returns the encoded rows.
     #[must_use]
     pub fn into_items(self) -> Vec<Bytes> {
         self.items
