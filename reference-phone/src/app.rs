@@ -1,8 +1,10 @@
-//! What the phone does: its links, one pairing attempt, commands, media, and the network behind it.
+//! The state machine of the phone: its links, one pairing attempt, commands, media, and the network behind
+//! it.
 //!
-//! No socket, clock, thread or hidden randomness: sockets are numbers, time and randomness are parameters. What
-//! arrives goes in by `handle_*` and verbs; [`App::settle`] then stores everything that it led to in one transaction,
-//! and gives what is to be sent. Nothing that depends on a transaction leaves before it is durable.
+//! There is no socket, clock, thread or hidden randomness: sockets are numbers, and time and randomness are
+//! parameters. Inputs are passed in by `handle_*` and by verbs. [`App::settle`] then stores all their effects
+//! in one transaction, and returns the actions for the driver. An action that depends on a transaction is
+//! returned only once that is durable.
 
 mod change;
 mod command;
@@ -39,10 +41,11 @@ pub use handfast::host::SocketTag;
 pub use pairing::{OpenOffer, ScanStep, grant_names, grants_of};
 pub use verbs::{LinkReport, Status, VerbError};
 
-/// How long an offer that was never accepted is kept.
+/// The time for which an offer is kept that the companion has not accepted, in milliseconds.
 const OFFER_KEPT_MS: u64 = OFFERED_MAX * 1_000;
 
-/// The time of one call: the monotonic clock for waiting, the wall clock as a label.
+/// The time of one call: the monotonic clock for deadlines, the wall clock for times that are stored or
+/// shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[expect(clippy::exhaustive_structs, reason = "the two clocks")]
 pub struct Now {
@@ -52,88 +55,88 @@ pub struct Now {
     pub wall_ms: u64,
 }
 
-/// The phone cannot go on: end the process. Everything that was told is durable.
+/// The phone cannot continue, and the process must end. All outputs returned before are durable.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum SettleError {
-    /// The store belongs to someone else now, or is damaged: see [`StoreError::is_final`].
+    /// The store belongs to another process now, or is damaged: see [`StoreError::is_final`].
     #[error("{0}; nothing that was confirmed is lost")]
     Store(#[from] StoreError),
 }
 
-/// What the driver must do.
+/// An action for the driver.
 pub type AppOutput = host::Output<AppEvent>;
-/// What a round led to.
+/// The result of a round.
 pub type Settled = host::Settled<AppEvent, StoreError>;
 
-/// What happens on a phone, for its user.
+/// An event of the phone, for its user.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum AppEvent {
-    /// A step of the pairing attempt, for whoever runs it.
+    /// A step of the pairing attempt, for the client that runs it.
     Scan(ScanStep),
     /// The state of a link changed.
     LinkState {
-        /// The companion.
+        /// The companion's id.
         companion: CompanionId,
-        /// The state.
+        /// The new state.
         state: LinkState,
     },
     /// A companion was linked.
     Linked {
-        /// The companion.
+        /// The companion's id.
         companion: CompanionId,
     },
-    /// A companion that was offered a link did not accept it in time, or the user ended that: it is not linked.
+    /// A companion is not linked after all: it did not accept its offer in time, or the user ended the offer.
     OfferOver {
-        /// The companion.
+        /// The companion's id.
         companion: CompanionId,
     },
-    /// Two holders of a link were seen.
+    /// The link is suspended, because two devices hold its keys.
     Diverged {
-        /// The companion.
+        /// The companion's id.
         companion: CompanionId,
     },
-    /// A side of a link was put back to an earlier state: by a restored or by a copied profile.
+    /// A side of a link was put back to an earlier state, by a restored or by a copied profile.
     PutBack {
-        /// The companion.
+        /// The companion's id.
         companion: CompanionId,
-        /// Which side.
+        /// The side that was put back.
         who: DeviceRole,
     },
-    /// The seat of a link was taken over while its holder was alive.
+    /// The companion's seat at the relay was taken over while its former holder was alive.
     Contended {
-        /// The companion.
+        /// The companion's id.
         companion: CompanionId,
-        /// How often.
+        /// The number of times.
         times: u64,
     },
-    /// A revoked companion was told.
+    /// A revoked companion was sent the revocation.
     RevokedTold {
-        /// The companion.
+        /// The companion's id.
         companion: CompanionId,
     },
-    /// A connection ended for a reason worth telling.
+    /// A connection ended for a reason that the user should know.
     LinkError {
-        /// The companion.
+        /// The companion's id.
         companion: CompanionId,
         /// The reason.
         code: ErrorCode,
-        /// Who said so: `here`, `companion` or `relay`.
+        /// The side that reported it: `here`, `companion` or `relay`.
         by: &'static str,
     },
-    /// The database could not be written. Nothing of what was asked for meanwhile is done.
+    /// The database could not be written. Nothing that was requested meanwhile is done.
     StoreFailed {
-        /// Why, and what to do.
+        /// The reason, and what the user can do.
         reason: String,
-        /// It is tried again after this time.
+        /// The time until the next attempt.
         retry: Duration,
     },
     /// A stored link could not be opened.
     LinkDamaged {
-        /// Its mailbox.
+        /// The link's mailbox.
         link: MailboxId,
-        /// Why.
+        /// The reason.
         error: LoadError,
     },
 }
@@ -147,30 +150,31 @@ pub struct App {
     media: MediaDir,
     upstream: Box<dyn Upstream>,
     policy: RelayPolicy,
-    /// Messages that go to the network once they are durable.
+    /// Messages for the network, which are sent once they are durable.
     outgoing: Vec<Outgoing>,
-    /// Changes of messages that the network is told once they are durable.
+    /// Changes of messages for the network, which are sent once they are durable.
     changes: Vec<OutgoingChange>,
-    /// Content whose files go once it is durable that nothing refers to them.
+    /// Content to which nothing refers. Its files are deleted once that is durable.
     unused: Vec<ContentId>,
-    /// When an upload that no message named is forgotten.
+    /// The time at which the next upload expires that no message refers to.
     uploads_due: Option<Timestamp>,
-    /// Both clocks when everything was durable last.
+    /// Both clocks at the last time when everything was durable.
     clocks: Now,
-    /// Chats whose contact is there.
+    /// The chats whose contact is online.
     present: BTreeSet<u64>,
-    /// Whether the links must be told of that.
+    /// Whether the companions do not know the current `present`.
     presence_changed: bool,
-    /// The revision that the links were told.
+    /// The newest revision that was reported to the links.
     told_rev: u64,
-    /// What the network told and is not durable yet.
+    /// Events that the network has reported, and that are not durable yet.
     heard: Vec<UpstreamEvent>,
-    /// The wall clock in this round.
+    /// The wall clock in this round, in milliseconds since 1970.
     wall_ms: u64,
 }
 
 impl App {
-    /// Takes over an opened store: loads its links and hands the network what is unfinished.
+    /// Creates the phone from an opened store: loads its links, and sends the unfinished messages to the
+    /// network.
     ///
     /// # Errors
     ///
@@ -208,9 +212,10 @@ impl App {
         Ok(app)
     }
 
-    /// Forgets offers that nobody accepted in time.
+    /// Deletes the offers that were not accepted in time.
     fn drop_old_offers(&mut self, now: Now) -> Result<(), StoreError> {
         for companion in self.store.companions()? {
+            // The offers may have expired while the phone did not run, so this compares wall-clock times.
             // req: HSK-130
             if companion.status == CompanionStatus::Offered
                 && now.wall_ms.saturating_sub(companion.linked_ms) >= OFFER_KEPT_MS
@@ -221,7 +226,7 @@ impl App {
         self.store.commit()
     }
 
-    /// Opens what is stored, and hands the network what is unfinished.
+    /// Loads all stored links, and sends the unfinished messages to the network.
     fn load_links(&mut self, now: Now, rng: &mut dyn CryptoRng) -> Result<(), StoreError> {
         for link in self.store.links()? {
             self.load_link(link, now, rng)?;
@@ -233,7 +238,8 @@ impl App {
         Ok(())
     }
 
-    /// Opens a stored link. One that cannot be opened is told of, and does not stop the others.
+    /// Loads a stored link. A link that cannot be loaded is reported to the user, and does not affect the
+    /// others.
     fn load_link(&mut self, link: MailboxId, now: Now, rng: &mut dyn CryptoRng) -> Result<(), StoreError> {
         let Some(companion) = self.store.companion_of(link)? else { return Ok(()) };
         let pairs = self.store.pairs(link)?;
@@ -252,7 +258,7 @@ impl App {
         Ok(())
     }
 
-    /// Removes files that belong to nothing.
+    /// Deletes the files of content that nothing refers to.
     fn sweep(&self) -> Result<(), StoreError> {
         let mut keep: BTreeSet<String> = self.store.media_ids()?.iter().map(ContentId::to_string).collect();
         for link in self.host.links() {
@@ -277,7 +283,7 @@ impl App {
         })
     }
 
-    /// A message of this account was stored: the network gets it once it is durable.
+    /// Queues a stored message of this account for the network.
     fn queue_outgoing(&mut self, chat: u64, id: u64) -> Result<(), StoreError> {
         if let Some(stored) = self.store.message(chat, id)? {
             let mut outgoing = self.outgoing_of(&stored.message)?;
@@ -287,49 +293,52 @@ impl App {
         Ok(())
     }
 
-    /// A socket is open.
+    /// Takes the report that a socket is open.
     pub fn handle_opened(&mut self, now: Now, rng: &mut dyn CryptoRng, socket: SocketTag) {
         self.host.handle_opened(now.mono, rng, socket);
     }
 
-    /// One binary message arrived.
+    /// Takes a binary message from a socket.
     pub fn handle_bytes(&mut self, now: Now, rng: &mut dyn CryptoRng, socket: SocketTag, bytes: BytesMut) {
         self.host.handle_bytes(now.mono, rng, socket, bytes);
     }
 
-    /// The socket took a message of this length.
+    /// Takes the report that the socket has accepted a message of `len` bytes.
     pub fn handle_written(&mut self, now: Now, socket: SocketTag, len: usize) {
         self.host.handle_written(now.mono, socket, len);
     }
 
-    /// A socket is closed, or could not be opened; `reason` says why, for the user.
+    /// Takes the report that a socket is closed, or could not be opened. `reason` is a text for the user.
     pub fn handle_closed(&mut self, now: Now, rng: &mut dyn CryptoRng, socket: SocketTag, reason: &str) {
         if let Some(attempt) = self.host.handle_closed(now.mono, rng, socket) {
             attempt.data.lost = Some(reason.to_owned());
         }
     }
 
-    /// Time has passed; call it at [`App::deadline`] or at any other time.
+    /// Lets everything act whose deadline has passed. Call it at [`App::deadline`]; an earlier or later call
+    /// is allowed.
     pub fn handle_timeout(&mut self, now: Now, rng: &mut dyn CryptoRng) {
         self.host.handle_timeout(now.mono, rng);
     }
 
-    /// The computer slept, or the network came back: whoever is connected, or waits to be, looks at once.
+    /// Makes every machine check its connection, or try to connect, at once: the computer slept, or the
+    /// network came back.
     pub fn probe(&mut self, now: Now) {
         self.host.probe(now.mono);
     }
 
-    /// When [`App::handle_timeout`] is due.
+    /// Returns the time at which [`App::handle_timeout`] is due.
     #[must_use]
     pub fn deadline(&self) -> Option<Timestamp> {
         let checks = self.host.links().filter_map(|link| link.data.check_due);
-        // What the network has to tell is not asked for while it cannot be stored.
+        // Events of the network are not polled while they cannot be stored.
         let is_paused = self.host.backoff().is_on();
         let others = [self.upstream.deadline(), self.uploads_due].into_iter().flatten();
         checks.chain(self.host.deadline()).chain(others.filter(|_| !is_paused)).min()
     }
 
-    /// Stores what the inputs since the last call led to, and returns what must be done now: see [`host::settle`].
+    /// Stores what the inputs since the last call caused, and returns the actions for the driver: see
+    /// [`host::settle`].
     ///
     /// # Errors
     ///
@@ -339,13 +348,13 @@ impl App {
         Ok(host::settle(self, now.mono, rng)?)
     }
 
-    /// The store, to be looked at.
+    /// Returns the store, for reading.
     #[must_use]
     pub fn store(&self) -> &Store {
         &self.store
     }
 
-    /// The account.
+    /// Returns the account.
     #[must_use]
     pub fn account(&self) -> &Account {
         &self.account

@@ -1,4 +1,4 @@
-//! The running phone: one core thread owns the [`App`] and the database, socket tasks move bytes.
+//! The running phone. One core thread owns the [`App`] and the database; tasks for the sockets move bytes.
 
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -22,28 +22,29 @@ use handfast_programs::{ImportError, MediaDir, Staged};
 /// The seed of the demo network.
 const SEED: u64 = 1;
 
-/// What reaches the core thread.
+/// An input of the core thread.
 #[derive(Debug)]
 enum Input {
     Socket(SocketTag, SocketEvent),
     Control(ControlEvent),
-    /// A file to be sent was copied in, or was not.
+    /// The result of copying in a file that is to be sent to a chat.
     Staged(Replies, u64, Result<Result<Staged, ImportError>, FileJobError>),
     Stop,
 }
 
-/// The time now.
+/// Returns the current time.
 #[must_use]
 pub fn now(clock: Clock) -> Now {
     let wall = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     Now { mono: clock.now(), wall_ms: u64::try_from(wall.as_millis()).unwrap_or(u64::MAX) }
 }
 
-/// Opens the phone of a locked directory; with a name, creates it if it is not there.
+/// Opens the phone in a locked directory. If there is none, creates it with the account name `create`, if
+/// that is given.
 ///
 /// # Errors
 ///
-/// What is wrong with the directory.
+/// A fault of the directory, in words for the user.
 pub fn open(lock: &DirLock, create: Option<&str>, policy: RelayPolicy, clock: Clock) -> anyhow::Result<App> {
     let dir = lock.dir();
     let demo = Demo::new(SEED);
@@ -55,7 +56,7 @@ pub fn open(lock: &DirLock, create: Option<&str>, policy: RelayPolicy, clock: Cl
     Ok(App::new(store, account, media, Box::new(demo), policy, now(clock), &mut os_rng()?)?)
 }
 
-/// Puts what the network holds into a new store.
+/// Copies the network's history into a new store.
 fn fill(store: &mut Store, network: &dyn Upstream, media: &MediaDir) -> Result<(), StoreError> {
     for chat in network.history() {
         store.add_chat(chat.chat, &chat.title, &chat.contact)?;
@@ -90,23 +91,23 @@ fn fill(store: &mut Store, network: &dyn Upstream, media: &MediaDir) -> Result<(
     Ok(())
 }
 
-/// The core thread's state besides the App.
+/// The state of the core thread.
 struct Core {
     app: App,
     clock: Clock,
     sockets: SocketSet<SocketTag, Input>,
-    /// Work on files that the user names.
+    /// The background work on the user's files.
     files: FileJobs<Input>,
-    /// Who runs the pairing attempt.
+    /// The client that runs the pairing attempt, and its reply channel.
     scanner: Option<(u64, Replies)>,
     tell: fn(&Value),
 }
 
-/// Runs the phone until SIGINT, SIGTERM or SIGHUP. `tell` is given each event.
+/// Runs the phone until SIGINT, SIGTERM or SIGHUP, and calls `tell` with each event.
 ///
 /// # Errors
 ///
-/// What ended it.
+/// The failure that ended the phone.
 pub fn run(
     dir: &Path,
     name: &str,
@@ -179,7 +180,7 @@ impl Core {
             for (replies, line) in answers {
                 let line =
                     settled.failure.as_ref().map_or(line, |failure| json!({"error": failure.to_string()}));
-                // A client that is gone wants no answer.
+                // The client may have gone meanwhile.
                 let _ = replies.send(line);
             }
             for output in settled.outputs {
@@ -192,7 +193,7 @@ impl Core {
         }
     }
 
-    // Logs name sockets, companions, sizes and codes: never a text, a name, a key or a payload.
+    // Logs contain sockets, companions, sizes and codes; never a text, a name, a key or a payload.
     fn socket(&mut self, now: Now, rng: &mut dyn rand_core::CryptoRng, tag: SocketTag, event: SocketEvent) {
         match event {
             SocketEvent::Opened => {
@@ -299,17 +300,18 @@ fn attach(app: &mut App, now: Now, chat: u64, staged: &Staged) -> anyhow::Result
     Ok(json!({"accepted": true, "id": id, "content": imported.content.to_string()}))
 }
 
-/// The answer to what cannot be done.
+/// Returns the answer to a request that cannot be carried out.
 fn refusal(error: &anyhow::Error) -> Value {
     json!({"error": reason(error.as_ref())})
 }
 
-/// Carries out a verb that needs no connection. A file is read at once: only for a program that does not run. The answer holds once the round is settled. `process` says what the
-/// running process uses, or null.
+/// Carries out a verb that needs no connection. The answer holds once the round is settled. `attach` reads
+/// the file at once and blocks meanwhile, so a running phone handles that verb elsewhere. `process` returns
+/// the resource usage of the running process, or null.
 ///
 /// # Errors
 ///
-/// What the user did wrong, or what failed.
+/// The user's mistake, or the failure.
 pub fn verb(
     app: &mut App,
     now: Now,

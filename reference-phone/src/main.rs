@@ -35,22 +35,22 @@ const SCAN_STEP_MAX: Duration = Duration::from_mins(5);
 #[derive(Debug, Parser)]
 #[command(name = "handfast-phone", version)]
 struct Args {
-    /// The directory of the phone.
+    /// The directory with the phone's data.
     #[arg(long)]
     data: PathBuf,
-    /// A relay that codes may name; may be given again.
+    /// A relay that scanned codes may use; may be repeated.
     #[arg(long = "allow-relay", value_name = "HOST")]
     allow_relay: Vec<String>,
-    /// Codes may name relays of this machine and of private networks.
+    /// Also allow relays on this machine and in private networks.
     #[arg(long)]
     developer: bool,
-    /// Trust the certificate authorities in this PEM file, too.
+    /// Also trust the certificate authorities in this PEM file.
     #[arg(long, value_name = "FILE")]
     ca: Option<PathBuf>,
-    /// Speak JSON, one object a line, both ways.
+    /// Read and print JSON, one object per line.
     #[arg(long)]
     json: bool,
-    /// The account's name, when it is created.
+    /// The account's name, used when the account is created.
     #[arg(long, default_value = "Demo", allow_hyphen_values = true)]
     account_name: String,
     #[command(subcommand)]
@@ -67,13 +67,13 @@ enum Verb {
         /// A picture of the code.
         #[arg(long, value_name = "FILE", group = "code")]
         image: Option<PathBuf>,
-        /// The code's text is the first line of stdin.
+        /// Read the code's text from the first line of standard input.
         #[arg(long, group = "code")]
         text_stdin: bool,
     },
     /// Lists companions.
     Companions,
-    /// Ends the offer of a link whose scan ended before the companion had accepted it.
+    /// Withdraws the offer of a link whose scan ended before the companion had accepted.
     Cancel { companion: String },
     /// Revokes a companion.
     Revoke { companion: String },
@@ -89,18 +89,18 @@ enum Verb {
         #[arg(allow_hyphen_values = true)]
         text: String,
     },
-    /// Gives a message of this account another text.
+    /// Replaces the text of a message of this account.
     #[command(disable_help_flag = true)]
     Edit {
         chat: u64,
         message: u64,
-        /// The text; it may begin with a dash.
+        /// The new text; it may begin with a dash.
         #[arg(allow_hyphen_values = true)]
         text: String,
     },
     /// Deletes a message of this account.
     Delete { chat: u64, message: u64 },
-    /// Reacts to a message; an empty reaction takes it back.
+    /// Reacts to a message; an empty reaction removes the earlier one.
     #[command(disable_help_flag = true)]
     React {
         chat: u64,
@@ -111,11 +111,12 @@ enum Verb {
     },
     /// Sends a file.
     Attach { chat: u64, file: PathBuf },
-    /// Says how the phone does.
+    /// Shows the state of the phone and of its links.
     Status,
-    /// Writes account, messages and media to a new file, also while the phone runs. Whoever has the file has the account.
+    /// Writes the account, its messages and its media to a new file. The phone may run meanwhile. Whoever has
+    /// the file has the account.
     Backup { file: PathBuf },
-    /// Makes the phone of a backup in an empty directory. Its companions have to be linked anew.
+    /// Restores a phone from a backup into an empty directory. Its companions must be linked again.
     Restore { file: PathBuf },
 }
 

@@ -1,4 +1,4 @@
-//! Changes of messages: what this account asks for, and what the network tells; who is there.
+//! Changes of messages by this account and by the network, and the presence of contacts.
 
 use std::collections::BTreeSet;
 
@@ -12,17 +12,20 @@ use crate::store::StoreError;
 use crate::upstream::{Change, MessageName, OutgoingChange};
 
 impl App {
-    /// This account changes a message, or is refused. The network hears of it once it is durable.
+    /// Changes a message for this account, and queues the change for the network. Returns the code if the
+    /// change is refused.
     pub(super) fn change(
         &mut self,
         chat: u64,
         id: u64,
         change: Change,
     ) -> Result<Result<(), ErrorCode>, StoreError> {
+        // A message that was deleted in the meantime cannot be changed.
         // req: MSG-051
         let stored = self.store.message(chat, id)?.filter(|stored| !stored.deleted);
         let Some(stored) = stored else { return Ok(Err(ErrorCode::GONE)) };
         let is_refused = match &change {
+            // An edit or deletion is allowed only for the account's own messages; an edit only for a text.
             // req: MSG-052, MSG-053
             Change::Edited(_) => !stored.message.author.is_empty() || stored.message.media.is_some(),
             // req: MSG-052
@@ -32,6 +35,7 @@ impl App {
         if is_refused {
             return Ok(Err(ErrorCode::REFUSED));
         }
+        // A message has a limited number of reactions, which `apply_change` enforces.
         // req: MSG-054
         if !self.apply_change(chat, id, "", &change)? {
             return Ok(Err(ErrorCode::LIMIT));
@@ -42,7 +46,8 @@ impl App {
         Ok(Ok(()))
     }
 
-    /// A contact changed a message. What is not there, or not its own to edit or delete, stays as it is.
+    /// Applies a contact's change of a message. A missing or deleted message, and one that another author
+    /// wrote, is left unchanged, except that anyone may react.
     pub(super) fn hear_change(
         &mut self,
         chat: u64,
@@ -63,7 +68,7 @@ impl App {
         Ok(())
     }
 
-    /// Returns whether there was room for it.
+    /// Applies a change. Returns whether there was room for a reaction.
     fn apply_change(
         &mut self,
         chat: u64,
@@ -79,10 +84,10 @@ impl App {
         Ok(true)
     }
 
-    /// Removes the files of content that no message has any more. It is durable that none has.
+    /// Deletes the files of content that no message refers to any more, which must be durable.
     pub(super) fn remove_unused(&mut self) -> Result<(), StoreError> {
         for content in std::mem::take(&mut self.unused) {
-            // It may have come again since.
+            // The content may have been added again since.
             if self.store.media(content)?.is_none() {
                 self.media.remove(content);
             }
@@ -90,13 +95,13 @@ impl App {
         Ok(())
     }
 
-    /// A contact came, or went.
+    /// Notes that a contact came online or went offline.
     pub(super) fn hear_presence(&mut self, chat: u64, is_there: bool) {
         self.presence_changed |=
             if is_there { self.present.insert(chat) } else { self.present.remove(&chat) };
     }
 
-    /// Tells every companion who is there, if that changed. Returns whether it did.
+    /// Sends every companion the current presence if that changed. Returns whether it did.
     pub(super) fn tell_presence(&mut self, now: Now) -> bool {
         let is_new = std::mem::take(&mut self.presence_changed);
         if is_new {
@@ -108,18 +113,19 @@ impl App {
     }
 }
 
-/// Tells the companion of a link who is there, if it may read.
+/// Sends a companion the presence of contacts, if it has the right to read.
 pub(super) fn show_presence(now: Now, link: &mut Link, present: &BTreeSet<u64>) {
     if link.data.grants & grants::READ == 0 {
         return;
     }
     let value = presence(present);
-    // One of four slots, within its length: never refused.
+    // The machine refuses only an unknown slot or a value that is too long.
     let _ = link.endpoint.set_now(now.mono, value.slot(), value.encode());
 }
 
-/// The chats whose contact is there, as a slot holds them.
+/// Returns the value of the presence slot.
 pub(super) fn presence(present: &BTreeSet<u64>) -> NowValue {
+    // A slot has a limited length, so only the chats with the lowest ids are listed.
     // req: MSG-046
     NowValue::Presence { present: present.iter().copied().take(PRESENT_MAX).collect() }
 }

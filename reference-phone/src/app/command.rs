@@ -1,4 +1,4 @@
-//! Commands of companions, run inside the open transaction.
+//! Commands of companions, which run in the open transaction.
 
 use bytes::Bytes;
 use handfast::ErrorCode;
@@ -11,14 +11,14 @@ use super::{App, Now};
 use crate::store::{NewMessage, StoreError};
 use crate::upstream::Change;
 
-/// Bytes of a history page, at most: what one result holds, with room for its envelope.
+/// The length of a history page, in bytes: the limit for a result, less room for its envelope.
 const PAGE_LEN_MAX: usize = MESSAGE_LEN_MAX - 1_024;
 
-/// What a command needs to be allowed.
+/// Returns the grants that a command needs.
 fn grant_of(command: &Command) -> u64 {
     match command {
         Command::SendText { .. } => grants::SEND,
-        // They name messages, which only who reads them knows.
+        // These commands name messages, whose ids only a reader knows.
         Command::EditText { .. } | Command::Delete { .. } | Command::React { .. } => {
             grants::READ | grants::SEND
         }
@@ -27,7 +27,8 @@ fn grant_of(command: &Command) -> u64 {
     }
 }
 
-/// What becomes of a command that comes again: its result is kept, unless it holds text of messages.
+/// Returns whether a repeated command runs again, or is answered by its stored result. A result that contains
+/// texts of messages is not stored.
 fn repeat_of(command: &Command) -> Repeat {
     // req: RES-028
     match command {
@@ -40,7 +41,7 @@ fn failed(code: ErrorCode) -> ResultBody {
     ResultBody::Failed { code }
 }
 
-/// A message that a command asks for.
+/// A message that a command asks to send.
 struct Wanted<'a> {
     chat: u64,
     text: &'a str,
@@ -49,8 +50,8 @@ struct Wanted<'a> {
 }
 
 impl App {
-    /// Runs a command, and returns its result, and what becomes of it when it comes again. What a companion asks for in
-    /// vain is a result, too.
+    /// Runs a command. Returns its result, and what happens if the command is repeated. A refusal is a
+    /// result, too.
     pub(super) fn run_command(
         &mut self,
         now: Now,
@@ -61,9 +62,11 @@ impl App {
     ) -> Result<(ResultBody, Repeat), StoreError> {
         let command = match Command::decode(body) {
             Ok(command) => command,
+            // A faulty command is answered, and the session continues.
             // req: MSG-091
             Err(error) => return Ok((failed(error.code()), Repeat::Answer)),
         };
+        // The user decided at the linking what the companion may do.
         // req: MSG-056
         let needed = grant_of(&command);
         let result = if granted & needed == needed {
@@ -80,6 +83,7 @@ impl App {
                 self.send_for(now, by, &Wanted { chat: *chat, text, reply_to: *reply_to, media: None })
             }
             Command::SendMedia { chat, media, caption } => {
+                // Content that is incomplete, or belongs to another link, counts as missing.
                 // req: MSG-092, STR-033
                 let is_there = self.store.may_send(by.companion, media.content)?;
                 let whole = if is_there { self.store.media(media.content)? } else { None };
@@ -103,12 +107,13 @@ impl App {
             Command::React { chat, message, reaction } => {
                 self.change_for(*chat, *message, Change::Reacted(reaction.clone()))
             }
-            // The codec has refused what it does not know: req MSG-001.
+            // The codec has already refused unknown commands: req MSG-001.
             _ => Ok(failed(ErrorCode::UNKNOWN_CRITICAL)),
         }
     }
 
     fn send_for(&mut self, now: Now, by: CommandRef, wanted: &Wanted<'_>) -> Result<ResultBody, StoreError> {
+        // The companion's copy may be older than the deletion of a chat or message.
         // req: MSG-092
         if self.store.contact(wanted.chat)?.is_none() {
             return Ok(failed(ErrorCode::GONE));
@@ -151,7 +156,8 @@ impl App {
             items.push(item);
         }
         let more = items.len() < rows.len();
-        // Read in the open transaction: everything up to its newest revision is in the page.
+        // The page is read in the open transaction, so it contains everything up to the newest
+        // revision.
         // req: MSG-061
         Ok(ResultBody::HistoryPage { items, more, rev: self.store.newest() })
     }

@@ -1,4 +1,4 @@
-//! What the phone keeps for one link at run time, besides its machine.
+//! The phone's data for one link at run time, besides its machine.
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -12,38 +12,38 @@ use super::transfer::Transfer;
 use crate::store::{Companion, CompanionStatus, Store, StoreError};
 use handfast_programs::MediaDir;
 
-/// A link, with what the phone keeps for it.
+/// A link, with the phone's data for it.
 pub(super) type Link = host::Link<LinkData>;
 
-/// What the phone keeps for a link while it runs.
+/// The phone's data for a link at run time.
 #[derive(Debug)]
 #[expect(unnameable_types, reason = "the host alone asks for it")]
 pub struct LinkData {
     pub(super) companion: CompanionId,
     pub(super) grants: u64,
-    /// Where the companion stands in the database.
+    /// The companion's status as stored in the database.
     pub(super) stored_status: CompanionStatus,
     pub(super) state: Option<LinkState>,
-    /// What is asked of the change log: it is read once no transaction is open.
+    /// A request for the change log. It is answered while no transaction is open.
     pub(super) wanted: Option<Wanted>,
     pub(super) transfers: BTreeMap<u64, Transfer>,
-    /// Streams that were open when the process ended are still to be answered.
+    /// Whether the streams that were open when the process ended still need an answer.
     pub(super) opens_due: bool,
-    /// When a piece of what earlier streams left is looked at again.
+    /// The time at which the next piece of earlier streams' parts is checked.
     pub(super) check_due: Option<Timestamp>,
-    /// Streams to be stopped as soon as the machine takes it.
+    /// Streams that must be stopped, with the code, as soon as the machine has room.
     pub(super) stops: VecDeque<(u64, ErrorCode)>,
-    /// Puts that are taken, to be told so.
+    /// Puts that are accepted, but whose companion does not know it yet.
     pub(super) accepts: VecDeque<u64>,
-    /// Puts of content that is here: stream and stream length.
+    /// Puts of content that is already here: the stream's id and its length in bytes.
     pub(super) haves: VecDeque<(u64, u64)>,
-    /// The companion was connected in this round.
+    /// Whether the companion was connected in this round.
     pub(super) seen: bool,
-    /// The offer of the link is over: the link goes with the commit that says so.
+    /// Whether the link's offer is over. The link is then deleted in the next commit.
     pub(super) over: bool,
 }
 
-/// What a machine asks of the change log.
+/// A request of a machine for the change log.
 #[derive(Debug)]
 pub(super) enum Wanted {
     Delta { collection: Collection, after: u64, budget: usize },
@@ -51,7 +51,7 @@ pub(super) enum Wanted {
     Digest { collection: Collection },
 }
 
-/// Where the companion of a link in this state stands.
+/// Returns the companion's status for a state of its link.
 pub(super) fn status_of(status: LinkStatus) -> CompanionStatus {
     match status {
         LinkStatus::Offered | LinkStatus::Pending => CompanionStatus::Offered,
@@ -80,7 +80,7 @@ impl LinkData {
         }
     }
 
-    /// Opens the files of the streams of which something was reported when the process ended.
+    /// Opens the files of the streams of which some bytes were reported as durable before the process ended.
     pub(super) fn reopen_transfers(
         &mut self,
         link: MailboxId,
@@ -98,14 +98,14 @@ impl LinkData {
         Ok(())
     }
 
-    /// A stream is over, and what was to be said of it. Returns its transfer.
+    /// Removes the transfer of a stream that has ended, and the answers queued for it. Returns the transfer.
     pub(super) fn take_transfer(&mut self, stream: u64) -> Option<Transfer> {
         self.accepts.retain(|accepted| *accepted != stream);
         self.haves.retain(|(had, _)| *had != stream);
         self.transfers.remove(&stream)
     }
 
-    /// The contents of uploads under way.
+    /// Returns the contents of the running uploads.
     pub(super) fn uploads(&self) -> impl Iterator<Item = ContentId> {
         self.transfers.values().filter_map(Transfer::upload_content)
     }

@@ -1,4 +1,4 @@
-//! One pairing attempt: from a scanned text to a linked companion.
+//! One pairing attempt, from the scanned text to the linked companion.
 
 use handfast::codec::ids::{CompanionId, MailboxId};
 use handfast::codec::limits::OFFERED_MAX;
@@ -13,105 +13,106 @@ use rand_core::CryptoRng;
 use super::{App, AppEvent, Now, VerbError};
 use crate::store::{Companion, CompanionStatus, StoreError};
 
-/// After how many idle days a new link is to be suspended. It is signed; nothing counts them yet.
+/// The number of idle days after which a new link is to be suspended. It is part of the signed terms; nothing
+/// enforces it yet.
 const IDLE_DAYS: u16 = 14;
 
-/// The attempt under way, with what the phone keeps for it.
+/// The running attempt, with the phone's data for it.
 pub(super) type Attempt = host::Attempt<AttemptData>;
 
-/// What the phone keeps for the attempt.
+/// The phone's data for an attempt.
 #[derive(Debug, Default)]
 #[expect(unnameable_types, reason = "the host alone asks for it")]
 pub struct AttemptData {
-    /// Why the last socket ended.
+    /// The reason why the last socket was closed.
     pub(super) lost: Option<String>,
-    /// The grants that the page asks for, until the certificate names them.
+    /// The grants that the page asks for, as bits, once it has asked.
     asked: Option<u64>,
-    /// The link, once something of it is stored.
+    /// The id of the link, once a part of it is stored.
     link: Option<MailboxId>,
 }
 
-/// An offer that is stored by now: the companion may have accepted it.
+/// Returns the offer of an attempt if it is stored, because the companion may have accepted it.
 pub(super) fn stored_offer(attempt: &Attempt) -> Option<OpenOffer> {
     let terms = attempt.pairing.terms().filter(|_| attempt.commits_stored() > 0)?;
     Some(OpenOffer { companion: terms.companion, left_s: OFFERED_MAX })
 }
 
-/// What happens in an attempt, for whoever runs it.
+/// A step of an attempt, for the client that runs it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ScanStep {
-    /// The code could be read: the page that shows it is looked for.
+    /// The code was readable, and the page that shows it is being contacted.
     Looking {
-        /// The relay.
+        /// The relay's name.
         relay: RelayName,
     },
     /// Ask for the four digits that the page shows.
     CheckCodeWanted,
-    /// They were wrong.
+    /// The digits were wrong.
     WrongCode {
-        /// How many tries are left.
+        /// The number of tries that are left.
         left: u8,
     },
-    /// Ask whether to link what the page claims to be.
+    /// Ask whether to link this companion.
     ApprovalWanted {
-        /// The label.
+        /// The label that the page claims.
         label: String,
-        /// The origin, as the page claims.
+        /// The origin that the page claims.
         origin: String,
-        /// The origin, as the relay saw it.
+        /// The origin that the relay saw.
         origin_seen: Option<String>,
-        /// Whether the relay says that both are in one network.
+        /// Whether the relay reports phone and page to be in one network.
         same_net: Option<bool>,
-        /// The grants asked for, as bits.
+        /// The grants that the page asks for, as bits.
         grants: u64,
-        /// The relay.
+        /// The relay's name.
         relay: RelayName,
     },
     /// Show these two digits.
     ShowConfirmation(String),
-    /// Linked.
+    /// The companion is linked.
     Linked {
-        /// The companion.
+        /// The companion's id.
         companion: CompanionId,
     },
     /// The attempt is over.
     Ended {
-        /// Why.
+        /// The reason.
         code: ErrorCode,
-        /// What to do.
+        /// Advice for the user.
         message: String,
-        /// A companion that may still be linked, though the attempt is over.
+        /// A companion that may still become linked, although the attempt is over.
         open: Option<OpenOffer>,
     },
 }
 
-/// An offer that the companion may have accepted: its link may still become active.
+/// An offer that the companion may have accepted, so that its link may still become active.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct OpenOffer {
-    /// The companion.
+    /// The companion's id.
     pub companion: CompanionId,
-    /// For how long, in seconds.
+    /// The time until the offer expires, in seconds.
     pub left_s: u64,
 }
 
 /// The grants and their names.
 const GRANTS: [(u64, &str); 3] = [(grants::READ, "read"), (grants::SEND, "send"), (grants::MEDIA, "media")];
 
-/// The names of grants that are asked for or given.
+/// Returns the names of grants.
 #[must_use]
 pub fn grant_names(bits: u64) -> Vec<&'static str> {
     GRANTS.iter().filter(|(bit, _)| bits & bit != 0).map(|(_, name)| *name).collect()
 }
 
-/// The grants of these names, as bits; none when one of them is no grant.
+/// Returns the grants with these names, as bits; `None` if one of the names is unknown.
 #[must_use]
 pub fn grants_of(names: &[&str]) -> Option<u64> {
     let bit = |name: &str| GRANTS.iter().find(|(_, known)| *known == name).map(|(bit, _)| *bit);
     names.iter().try_fold(0, |bits, name| Some(bits | bit(name)?))
 }
 
-/// What a user can do about the end of an attempt.
+/// Returns advice for the user about the end of an attempt.
 fn advice(code: ErrorCode, lost: Option<&str>, relay: &RelayName) -> String {
     let text = match code {
         ErrorCode::CODE_EXPIRED => match lost {
@@ -172,12 +173,12 @@ impl App {
         Ok(())
     }
 
-    /// The attempt that is under way.
+    /// Returns the running attempt.
     fn attempt(&mut self) -> Result<&mut Attempt, VerbError> {
         self.host.attempts_mut().next().ok_or(VerbError::NotAsked)
     }
 
-    /// The user typed the check code.
+    /// Takes the check code that the user typed.
     ///
     /// # Errors
     ///
@@ -186,7 +187,7 @@ impl App {
         self.attempt()?.pairing.enter_check_code(now.mono, typed).map_err(|_| VerbError::NotAsked)
     }
 
-    /// The user approved what the page claims, with all that it asks for, or refused.
+    /// Takes the user's decision about the page: approved with all grants that it asks for, or refused.
     ///
     /// # Errors
     ///
@@ -199,13 +200,14 @@ impl App {
         Ok(())
     }
 
-    /// The user approved what the page claims, with no other of the grants that it asks for than these.
+    /// Takes the user's approval of the page, with only those of the requested grants that are in `given`.
     ///
     /// # Errors
     ///
     /// [`VerbError::NotAsked`], [`VerbError::NoGrants`] when none of them is asked for, [`VerbError::Store`].
     pub fn approve_with(&mut self, now: Now, rng: &mut dyn CryptoRng, given: u64) -> Result<(), VerbError> {
         let asked = self.attempt()?.data.asked.ok_or(VerbError::NotAsked)?;
+        // The companion never gets a grant that it did not ask for, or that this version does not know.
         // req: MSG-055, MSG-110
         let given = asked & given & grants::ALL;
         if given == 0 {
@@ -227,14 +229,14 @@ impl App {
         approved.map_err(|_| VerbError::NotAsked)
     }
 
-    /// Whoever runs the attempt went away.
+    /// Refuses the attempt, because the client that runs it has gone.
     pub fn cancel_scan(&mut self, now: Now) {
         if let Ok(attempt) = self.attempt() {
             attempt.pairing.refuse(now.mono);
         }
     }
 
-    /// The pairing stores something of the link: the row of its companion belongs to it.
+    /// Stores the row of the new companion, together with the first commit of its link.
     pub(super) fn store_offer(
         &mut self,
         now: Now,
@@ -260,7 +262,7 @@ impl App {
         })
     }
 
-    /// Something happened in the attempt.
+    /// Handles an event of the attempt.
     pub(super) fn take_pairing_event(
         &mut self,
         attempt: &mut Attempt,
@@ -284,7 +286,7 @@ impl App {
         Ok(())
     }
 
-    /// An attempt is over and durable: its link is opened, or what is left of it forgotten.
+    /// Handles the end of an attempt, which is durable: loads its link, or deletes the rest of it.
     pub(super) fn end_attempt(
         &mut self,
         now: Now,
@@ -301,10 +303,11 @@ impl App {
                 self.host.event(AppEvent::Linked { companion: terms.companion });
                 ScanStep::Linked { companion: terms.companion }
             }
-            // A link has terms.
+            // A link always has terms.
             (Ok(_), None) => return Ok(()),
             (Err(code), _) => {
                 let message = advice(code, attempt.data.lost.as_deref(), attempt.pairing.relay());
+                // The user must know that the companion may still become linked.
                 // req: HSK-132
                 let open = link.and_then(|link| self.open_offer(now, link));
                 ScanStep::Ended { code, message, open }
@@ -314,7 +317,7 @@ impl App {
         Ok(())
     }
 
-    /// What is left of an attempt that ended: a link that the companion may have accepted.
+    /// Returns the offer that an ended attempt left open, because the companion may have accepted it.
     fn open_offer(&self, now: Now, link: MailboxId) -> Option<OpenOffer> {
         let companion = self.host.link(link)?.data.companion;
         let stored = self.store.companion_of(link).ok().flatten()?;
@@ -323,7 +326,8 @@ impl App {
             .then_some(OpenOffer { companion, left_s: OFFERED_MAX.saturating_sub(age_s) })
     }
 
-    /// An offer that the page may have accepted stays for some minutes: the page can still prove it.
+    /// Loads the link, if one is stored: a page that has accepted the offer can prove so for some minutes.
+    /// Otherwise deletes the companion's row.
     fn open_or_forget(
         &mut self,
         link: MailboxId,

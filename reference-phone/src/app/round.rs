@@ -1,4 +1,4 @@
-//! What the phone does in a round of [`handfast::host`].
+//! The phone as an [`Application`] of [`handfast::host`].
 
 use std::time::Duration;
 
@@ -38,13 +38,13 @@ impl Application for App {
         self.load_links(self.now(now), rng)
     }
 
-    /// Takes in what happened in the network, and forgets uploads that had their time.
+    /// Stores new events of the network, and drops expired uploads.
     fn run(&mut self, now: Timestamp, _: &mut dyn CryptoRng) -> Result<bool, StoreError> {
         if self.host.backoff().is_on() {
             return Ok(false);
         }
         let now = self.now(now);
-        // What could not be stored before is not told again, so that it is kept until it is durable.
+        // The network reports each event only once, so events are kept here until they are durable.
         self.heard.extend(std::iter::from_fn(|| self.upstream.poll(now.mono)));
         for at in 0..self.heard.len() {
             let Some(event) = self.heard.get(at).cloned() else { break };
@@ -67,7 +67,7 @@ impl Application for App {
             Message::Command { key, body } => {
                 let (result, repeat) =
                     self.run_command(now, link.data.companion, link.data.grants, key, &body)?;
-                // The machine delivers a command only while it can take the result.
+                // The machine delivers a command only while it has room for the result.
                 if let Ok(commit) = link.endpoint.answer(now.mono, key, &result.encode(), repeat) {
                     link.store(commit);
                 }
@@ -96,6 +96,7 @@ impl Application for App {
                 show_presence(now, link, &self.present);
                 None
             }
+            // The user must know that a device lost confirmed changes.
             // req: RES-034, RES-040
             Event::PutBack { who } => Some(AppEvent::PutBack { companion, who }),
             Event::Failed(code) => Some(AppEvent::LinkError { companion, code, by: "here" }),
@@ -106,6 +107,7 @@ impl Application for App {
             }
             Event::Contended(times) => Some(AppEvent::Contended { companion, times }),
             Event::Diverged => Some(AppEvent::Diverged { companion }),
+            // A value that the codec refuses ends the session.
             // req: MSG-044
             Event::Now { slot, body } => {
                 if let Err(error) = NowValue::decode(slot, &body) {
@@ -113,6 +115,7 @@ impl Application for App {
                 }
                 None
             }
+            // The companion did not accept the offer in time.
             // req: HSK-130
             Event::Lapsed => {
                 link.data.over = true;
@@ -173,7 +176,8 @@ impl Application for App {
         self.store.note_keys(commit.link())
     }
 
-    /// Does what takes a commit of the machine, and writes down where the companion stands.
+    /// Answers streams and moves uploads, which needs commits of the machine, and stores the companion's
+    /// status.
     fn drained(
         &mut self,
         now: Timestamp,
@@ -190,6 +194,7 @@ impl Application for App {
         }
         let status = status_of(link.endpoint.status());
         if status != link.data.stored_status {
+            // A companion may accept after its attempt ended; the user learns of it as of any other link.
             // req: HSK-134
             if link.data.stored_status == CompanionStatus::Offered && status == CompanionStatus::Active {
                 self.host.event(AppEvent::Linked { companion: link.data.companion });
@@ -233,14 +238,15 @@ impl Application for App {
         error: &StoreError,
         retry: Duration,
     ) {
-        // Where it cannot be rolled back now, it is before anything is loaded.
+        // If the rollback fails now, `load` repeats it before it reads anything.
         let _ = self.store.roll_back();
         self.outgoing.clear();
         self.changes.clear();
         self.unused.clear();
         let is_end = |event: &AppEvent| matches!(event, AppEvent::Scan(ScanStep::Ended { .. }));
         let ended = lost.events.iter().any(is_end);
-        // The user waits for an attempt that ended in this round, too.
+        // The client that runs an attempt waits for its end, so the end is also reported for an attempt whose
+        // own event was lost in this round.
         if ended || !lost.attempts.is_empty() {
             let open = lost.attempts.first().and_then(stored_offer);
             let done = if open.is_some() { "the scan was broken off" } else { "nothing was linked" };
@@ -253,12 +259,12 @@ impl Application for App {
 }
 
 impl App {
-    /// Both clocks in this round.
+    /// Returns both clocks in this round.
     fn now(&self, mono: Timestamp) -> Now {
         Now { mono, wall_ms: self.wall_ms }
     }
 
-    /// Stores what happened in the network.
+    /// Stores an event of the network.
     fn hear(&mut self, now: Now, event: UpstreamEvent) -> Result<(), StoreError> {
         match event {
             UpstreamEvent::State { chat, message, state } => {
@@ -285,7 +291,7 @@ impl App {
         Ok(())
     }
 
-    /// Links whose offer is over go with the transaction that says so.
+    /// Deletes the links whose offer is over, in the transaction that stores that end.
     fn forget_over(&mut self) -> Result<(), StoreError> {
         let over: Vec<_> = self.host.links().filter(|link| link.data.over).map(Link::id).collect();
         for id in over {
@@ -296,7 +302,7 @@ impl App {
         Ok(())
     }
 
-    /// What may happen only once everything is durable.
+    /// Does the work that requires everything to be durable. Returns whether anything happened.
     fn after_commit(&mut self, now: Now) -> Result<bool, StoreError> {
         let mut moved = false;
         for message in self.outgoing.drain(..) {

@@ -1,4 +1,4 @@
-//! The streams of a link: media that companions fetch and send, in the machine and on the disk.
+//! The streams of a link: media that companions fetch and send, between the machine and the disk.
 
 use std::collections::{BTreeSet, VecDeque};
 use std::time::Duration;
@@ -17,13 +17,14 @@ use super::transfer::{PutAnswer, Transfer, Upload, check_put, rest_of};
 use super::{App, Now};
 use crate::store::{Claimed, StoreError};
 
-/// Uploads over one link of which a part is kept while no stream brings more.
+/// The number of incomplete uploads of one link that are kept while no stream continues them.
 pub(super) const PARTS_KEPT_MAX: usize = 16;
-/// The pause after each step of a check, in which everything else goes on.
+/// The pause after each step of a check, in which other work is done.
 const CHECK_PAUSE: Duration = Duration::from_millis(1);
-/// A wall clock that goes so far from the timer, in milliseconds, was set.
+/// The difference between wall clock and monotonic clock, in milliseconds, from which on the wall clock
+/// counts as set by hand.
 const CLOCK_SET_MS: u64 = 1_000;
-/// Commits of one link in a transaction, after which its files wait for the next one.
+/// The number of queued commits of one link from which on its uploads wait for the next transaction.
 const COMMITS_FULL: usize = 16;
 
 impl App {
@@ -35,6 +36,7 @@ impl App {
         kind: OpenKind,
         meta: &[u8],
     ) -> Result<Result<(), ErrorCode>, StoreError> {
+        // Media are messages' content, so a get needs the right to read, too.
         // req: MSG-057
         let needed = if kind == OpenKind::Get { grants::READ | grants::MEDIA } else { grants::MEDIA };
         if link.data.grants & needed != needed {
@@ -46,6 +48,7 @@ impl App {
                 Ok(wanted) => wanted,
                 Err(error) => return Ok(Err(error.code())),
             };
+            // Content that another companion uploaded is private until a message refers to it.
             // req: STR-033
             let row = if self.store.may_have(id, content)? { self.store.media(content)? } else { None };
             return Ok(Transfer::open_download(content, from, row, &self.media)
@@ -55,6 +58,7 @@ impl App {
             Ok(offered) => offered,
             Err(error) => return Ok(Err(error.code())),
         };
+        // Two streams cannot write the same file.
         // req: STR-022
         if link.data.transfers.values().any(|other| other.upload_content() == Some(offered.content)) {
             return Ok(Err(ErrorCode::TOO_MANY_STREAMS));
@@ -64,7 +68,7 @@ impl App {
         }
         let row = self.store.media(offered.content)?;
         if row.is_some() {
-            // It may go with the message that names it, and is wanted for another.
+            // Content that no message refers to belongs to every link that uploaded or offered it.
             self.store.claim(id, offered.content, now.wall_ms)?;
         } else if !self.has_room(link, &offered)? {
             return Ok(Err(ErrorCode::FULL));
@@ -79,8 +83,9 @@ impl App {
         }))
     }
 
-    /// Answers the streams of which nothing was reported when the process ended: their OPENs may have been durable without
-    /// the answer, so they are looked at as if they came now. Once all links are there: what runs over the others counts.
+    /// Answers the streams of which nothing was reported before the process ended. Their OPENs may be durable
+    /// without an answer, so they are handled as if they came now. All links must be loaded, because the
+    /// uploads over other links count for the space on the disk.
     pub(super) fn answer_opens(&mut self, now: Now, link: &mut Link) -> Result<(), StoreError> {
         for stream in link.endpoint.streams().into_iter().filter(|stream| stream.durable == 0) {
             if let Err(code) = self.open_transfer(now, link, stream.id, stream.kind, &stream.meta)? {
@@ -90,8 +95,8 @@ impl App {
         Ok(())
     }
 
-    /// Whether an upload may be taken: within the quota of its link, for which old parts of others go, and with room left
-    /// on the disk.
+    /// Returns whether an upload may be taken: within the quota of its link, for which the oldest parts of
+    /// other contents are deleted, and with enough space on the disk.
     fn has_room(&mut self, link: &Link, offered: &PutMeta) -> Result<bool, StoreError> {
         let id = link.id();
         let Claimed { mut count, mut len } = self.store.claimed(id)?;
@@ -111,6 +116,7 @@ impl App {
             .into_iter()
             .filter(|(content, _)| !running.contains(content))
             .collect();
+        // A companion cannot fill the disk with content that no message refers to.
         // req: STR-031
         let fits = |waiting: &VecDeque<(ContentId, u64)>| {
             let parts = waiting.iter().fold(0_u64, |sum, (_, size)| sum.saturating_add(*size));
@@ -122,12 +128,14 @@ impl App {
             let Some((oldest, _)) = waiting.pop_front() else { return Ok(false) };
             self.forget_part(id, oldest)?;
         }
+        // The reserve must remain free when all running uploads are complete.
         // req: STR-032
         let free = self.media.free_space().unwrap_or(u64::MAX);
         Ok(free >= coming.saturating_add(DISK_RESERVE))
     }
 
-    /// Where the wall clock was set while the timer ran, uploads keep their age.
+    /// Moves the times of uploads when the wall clock was set while the phone ran, so that they keep their
+    /// age.
     pub(super) fn follow_clock(&mut self, now: Now) -> Result<(), StoreError> {
         let signed = |ms: u64| i64::try_from(ms).unwrap_or(i64::MAX);
         let passed = now.mono.since(self.clocks.mono).as_millis();
@@ -137,12 +145,14 @@ impl App {
         if set.unsigned_abs() < CLOCK_SET_MS || self.store.oldest_claim()?.is_none() {
             return Ok(());
         }
+        // An upload lasts a day by the monotonic clock, whatever the wall clock shows.
         // req: STR-030
         self.store.shift_claims(set)
     }
 
-    /// Forgets uploads that no message named within their time.
+    /// Drops the uploads that no message has referred to in time. Returns whether there were any.
     pub(super) fn forget_old_uploads(&mut self, now: Now) -> Result<bool, StoreError> {
+        // A restart must not lose the deadline, so it is computed from the stored wall-clock time.
         // req: STR-030
         let due =
             self.store.oldest_claim()?.filter(|since| since.saturating_add(UPLOAD_KEPT_MS) <= now.wall_ms);
@@ -154,7 +164,7 @@ impl App {
         Ok(true)
     }
 
-    /// Looks when the next upload has had its time.
+    /// Sets the timer for the next upload that expires.
     pub(super) fn time_uploads(&mut self, now: Now) -> Result<(), StoreError> {
         let left = |since: u64| since.saturating_add(UPLOAD_KEPT_MS).saturating_sub(now.wall_ms);
         let due = self.store.oldest_claim()?.map(left);
@@ -174,7 +184,8 @@ impl App {
                     return Ok(());
                 };
                 match upload.incoming.take(&bytes) {
-                    // The chunk list may be longer than the first credit, and is stored when it is whole.
+                    // The chunk list is stored only once it is complete, and may be longer than the first
+                    // credit. It is reported as buffered so that the sender may continue.
                     Ok(()) if upload.incoming.list().is_none() => {
                         let end = offset.saturating_add(u64::try_from(bytes.len()).unwrap_or(0));
                         let _ = link.endpoint.stream_buffered(now.mono, stream, end);
@@ -195,7 +206,7 @@ impl App {
                     return Ok(());
                 };
                 match download.read(offset, max) {
-                    // What is not wanted any more is not missed.
+                    // The machine refuses bytes of a stream that ended meanwhile; they can be dropped.
                     Ok((bytes, fin)) => {
                         let _ = link.endpoint.stream_supply(now.mono, stream, offset, bytes, fin);
                     }
@@ -212,7 +223,7 @@ impl App {
                     Err(code) => self.stop(link, stream, code)?,
                 }
             }
-            // A new stream goes on with what came.
+            // The part is kept, so that a new stream can continue it.
             Event::StreamEnded { id: stream, end: StreamEnd::Lost } => {
                 if let Some(Transfer::Upload(upload)) = link.data.take_transfer(stream) {
                     self.leave_part(link, &upload)?;
@@ -241,7 +252,8 @@ impl App {
         self.store.forget_part(id, content)
     }
 
-    /// What came of an upload is kept for a new stream; of all that wait for one, the newest are.
+    /// Keeps the part of an upload that arrived, so that a new stream can continue it. Of all such parts,
+    /// only the newest are kept.
     fn leave_part(&mut self, link: &Link, upload: &Upload) -> Result<(), StoreError> {
         let id = link.id();
         if !upload.is_list_stored() {
@@ -256,15 +268,17 @@ impl App {
         waiting.into_iter().take(old).try_for_each(|content| self.forget_part(id, content))
     }
 
-    /// A link is over: nothing that came over it goes on.
+    /// Drops all uploads of a link that has ended.
     pub(super) fn forget_parts(&mut self, id: MailboxId) -> Result<(), StoreError> {
+        // Content that no message refers to belongs to the link.
         // req: STR-030
         let gone = self.store.drop_claims(id)?;
         self.unused.extend(gone);
         self.store.parts(id)?.into_iter().try_for_each(|content| self.forget_part(id, content))
     }
 
-    /// Does what takes a commit of the machine; what it has no room for waits for the next transaction.
+    /// Sends the queued answers to streams, for which the machine must make commits, and then moves the
+    /// uploads. Answers for which it has no room wait for the next transaction.
     pub(super) fn pump_streams(&mut self, now: Now, link: &mut Link) -> Result<bool, StoreError> {
         let mut moved = false;
         while let Some((stream, code)) = link.data.stops.pop_front() {
@@ -299,7 +313,8 @@ impl App {
         Ok(moved | self.pump_uploads(now, link)?)
     }
 
-    /// Looks at a piece of what earlier streams left; the next one is due soon, and everything else goes on meanwhile.
+    /// Checks the next piece of each part that an earlier stream left. The piece after it is due shortly, so
+    /// that other work is done meanwhile.
     fn check_parts(&mut self, now: Now, link: &mut Link) -> Result<bool, StoreError> {
         if link.data.check_due.is_some_and(|due| due > now.mono) {
             return Ok(false);
@@ -322,7 +337,7 @@ impl App {
         Ok(moved)
     }
 
-    /// Makes what arrived durable, and reports it.
+    /// Makes the received content durable, and reports it.
     fn pump_uploads(&mut self, now: Now, link: &mut Link) -> Result<bool, StoreError> {
         let id = link.id();
         let mut moved = self.check_parts(now, link)?;
@@ -333,7 +348,7 @@ impl App {
             .filter_map(|(stream, transfer)| transfer.as_upload().filter(|u| u.is_behind()).map(|_| *stream))
             .collect();
         for stream in behind {
-            // The machine must have room for the report before anything is renamed.
+            // A file is renamed only when the machine has room for the report.
             if link.commits_waiting() >= COMMITS_FULL {
                 return Ok(true);
             }

@@ -1,4 +1,4 @@
-//! What companions ask of the change log.
+//! Answers to companions' requests for the change log.
 
 use handfast::session::RowDigest;
 use handfast_messages::grants;
@@ -7,10 +7,11 @@ use super::Now;
 use super::link::{Link, Wanted};
 use crate::store::{Delta, PageRows, Store, StoreError};
 
-/// Answers the machine from what is durable. A companion that may not read finds every collection empty.
+/// Answers a request of the machine from durable data. A companion without the right to read gets empty
+/// collections.
 pub(super) fn answer(now: Now, link: &mut Link, store: &Store, wanted: Wanted) -> Result<(), StoreError> {
     let may_read = link.data.grants & grants::READ != 0;
-    // A connection that ended in between wants nothing more: the answer is dropped.
+    // The machine refuses the answer if the connection that asked has ended; it can be dropped.
     let _ = match wanted {
         Wanted::Delta { collection, after, budget } => {
             let delta = if may_read {

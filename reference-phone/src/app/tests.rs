@@ -26,7 +26,7 @@ use handfast::media::Progress;
 
 const NOW: Now = Now { mono: Timestamp::from_micros(1), wall_ms: 1 };
 
-/// A network in which one contact once wrote something.
+/// A network with one chat, in which the contact once wrote a message.
 #[derive(Debug)]
 struct Contact(Option<String>);
 
@@ -65,7 +65,7 @@ fn phone(text: Option<String>) -> (tempfile::TempDir, App) {
     (dir, app)
 }
 
-/// The bytes of a command, as far as they are text, and a JSON request: both are texts of a contact and no more.
+/// A contact's message may consist of a command's bytes or of a JSON request: it stays a text.
 #[test]
 fn op02_a_contacts_message_that_looks_like_a_command_is_a_text() {
     let command = Command::SendText { chat: 1, text: "sent by nobody".to_owned(), reply_to: None }.encode();
@@ -82,7 +82,7 @@ fn op02_a_contacts_message_that_looks_like_a_command_is_a_text() {
     }
 }
 
-/// One function runs all commands, by whichever connection they come.
+/// All commands run through one function, whichever connection they come from.
 #[test]
 fn op04_a_command_needs_its_grant() {
     // req: MSG-056
@@ -112,6 +112,7 @@ fn op04_a_command_needs_its_grant() {
         }
         let (result, repeat) = app.run_command(NOW, companion, needed, key, &command.encode()).unwrap();
         assert_ne!(result, refused, "{command:?} with what it needs");
+        // Only the result of a command that reads texts is not stored.
         // req: RES-028
         let reads_texts = matches!(command, Command::History { .. });
         assert_eq!(repeat == Repeat::Run, reads_texts, "{command:?}");
@@ -139,7 +140,7 @@ fn a_transfer_needs_its_grants() {
     }
 }
 
-/// A link of this phone, with a companion that may do everything.
+/// Returns a link of this phone, to a companion with all grants.
 fn link(app: &App) -> (MailboxId, Link) {
     let id = MailboxId::from_bytes([1; 16]);
     (id, link_of(app, id))
@@ -268,7 +269,7 @@ fn of_uploads_that_wait_for_a_new_stream_the_newest_are_kept() {
     );
 }
 
-/// A phone with a stored offer, and the time at which it was made.
+/// Returns a phone with a stored offer, and the time of the offer.
 fn offered() -> (tempfile::TempDir, Store, Account, MailboxId, Now) {
     let dir = tempfile::tempdir().unwrap();
     let (mut store, account) = Store::open_or_create(dir.path(), "Ada", |_| Ok(())).unwrap();
@@ -289,7 +290,7 @@ fn start(dir: &tempfile::TempDir, store: Store, account: Account, now: Now) -> A
     App::new(store, account, media, Box::new(Contact(None)), RelayPolicy::default(), now, &mut rng).unwrap()
 }
 
-/// What is told in one round, besides states of links.
+/// Runs one round, and returns its events except for states of links.
 fn round(app: &mut App, now: Now) -> Vec<AppEvent> {
     let mut rng = ChaCha20Rng::seed_from_u64(2);
     app.handle_timeout(now, &mut rng);
@@ -328,7 +329,7 @@ fn an_offer_of_which_two_holders_were_seen_is_kept_at_a_start() {
 // req: HSK-130
 #[test]
 fn an_offer_that_nobody_accepted_is_forgotten_while_the_phone_runs() {
-    // Two starts: what was waited before the second one counts.
+    // The phone starts a second time after `before_ms`, and counts the time before that start.
     for before_ms in [0, OFFER_KEPT_MS / 3, OFFER_KEPT_MS - 2] {
         let (dir, store, account, link, now) = offered();
         let now = Now { wall_ms: now.wall_ms + before_ms, ..now };

@@ -1,4 +1,4 @@
-//! Media streams: content that goes to a companion, and content that comes from one.
+//! Media streams: content that is sent to a companion or received from one.
 
 use std::fs::File;
 
@@ -15,8 +15,9 @@ use handfast_programs::PartCheck;
 use crate::store::{MediaRow, Store, StoreError};
 use handfast_programs::MediaDir;
 
-/// Whether a put may be taken at all.
+/// Checks the size and offset of a put.
 pub(super) fn check_put(offered: &PutMeta) -> Result<(), ErrorCode> {
+    // The limit is checked before any byte is received.
     // req: STR-011
     if offered.size > MEDIA_LEN_MAX {
         return Err(ErrorCode::TOO_LARGE);
@@ -24,7 +25,7 @@ pub(super) fn check_put(offered: &PutMeta) -> Result<(), ErrorCode> {
     check_offset(offered.offset, offered.size)
 }
 
-/// How much of the content the stream of a put brings.
+/// Returns the number of content bytes that the stream of a put contains.
 pub(super) fn rest_of(offered: &PutMeta) -> u64 {
     offered.size.saturating_sub(offered.offset)
 }
@@ -36,28 +37,29 @@ pub(super) enum Transfer {
     Download(Outgoing<ContentFile>),
 }
 
-/// Content that comes in.
+/// Content that is received.
 #[derive(Debug)]
 pub(super) struct Upload {
     pub(super) incoming: Incoming<PartFile>,
     /// Whether the chunk list is in the database.
     list_stored: bool,
     offered: PutMeta,
-    /// While what an earlier stream left is looked at: nothing is reported before.
+    /// The check of an earlier stream's part. Nothing is reported while it runs.
     check: Option<PartCheck>,
 }
 
 /// The answer to a put.
 #[derive(Debug)]
 pub(super) enum PutAnswer {
-    /// Take it.
+    /// The content is wanted.
     Take(Transfer),
-    /// It is here already; the stream has this length.
+    /// The content is already here; the stream has this length in bytes.
     Have(u64),
 }
 
 impl Transfer {
-    /// A companion offers content, which is `known` if it is whole here; `list` is there if a part of it is.
+    /// Answers a companion that offers content. `known` is the content's row if it is complete here, and
+    /// `list` its chunk list if there is a part of it.
     pub(super) fn open_upload(
         link: MailboxId,
         offered: PutMeta,
@@ -65,6 +67,7 @@ impl Transfer {
         list: Option<ChunkList>,
         media: &MediaDir,
     ) -> Result<PutAnswer, ErrorCode> {
+        // Complete content is not received again.
         // req: STR-012
         if let Some(row) = known {
             return if row.size == offered.size {
@@ -77,7 +80,7 @@ impl Transfer {
             .map(|upload| PutAnswer::Take(Self::Upload(Box::new(upload))))
     }
 
-    /// A stream goes on after a start, or after a reconnect: its file is opened again.
+    /// Opens the file of a stream that continues after a restart or a reconnection.
     pub(super) fn reopen(
         link: MailboxId,
         stream: &StreamInfo,
@@ -92,7 +95,7 @@ impl Transfer {
                     Some(list) if stream.durable > 0 => {
                         Upload::resume(link, offered, list, stream.durable, is_noted, media)
                     }
-                    // Nothing of this stream was ever reported.
+                    // Nothing of this stream was reported as durable, so it starts again.
                     list => Upload::begin(link, offered, list, media),
                 };
                 upload.map(|upload| Self::Upload(Box::new(upload)))
@@ -104,13 +107,14 @@ impl Transfer {
         })
     }
 
-    /// A companion asks for content.
+    /// Opens content that a companion asks for.
     pub(super) fn open_download(
         content: ContentId,
         from: u64,
         row: Option<MediaRow>,
         media: &MediaDir,
     ) -> Result<Self, ErrorCode> {
+        // The caller passes no row for content that this companion may not have.
         // req: STR-011
         let row = row.ok_or(ErrorCode::GONE)?;
         check_offset(from, row.size)?;
@@ -118,7 +122,7 @@ impl Transfer {
         Outgoing::new(&row.list, from, ContentFile(file)).map(Self::Download)
     }
 
-    /// The content of an upload, its size, and how much of it is still to come.
+    /// Returns the content of an upload, its size, and the number of bytes still to come.
     pub(super) fn upload_size(&self) -> Option<(ContentId, u64, u64)> {
         match self {
             Self::Upload(upload) => {
@@ -160,7 +164,8 @@ impl Upload {
         Self { incoming, list_stored: durable > 0, offered, check: None }
     }
 
-    /// A stream at its start. What it leaves out must be here, and is looked at before anything is reported.
+    /// Begins a stream. The content before its offset must be here already, and is checked before anything is
+    /// reported.
     fn begin(
         link: MailboxId,
         offered: PutMeta,
@@ -173,6 +178,7 @@ impl Upload {
             let file = media.create_part(Some(link), content).map_err(file_code)?;
             return Ok(Self::new(offered, file, receiver, 0));
         }
+        // Without a chunk list, the part before the offset cannot be checked.
         // req: STR-020
         let list = list.ok_or(ErrorCode::OFFSET)?;
         let file = media.resume_part(Some(link), content, from).map_err(|_| ErrorCode::OFFSET)?;
@@ -181,7 +187,7 @@ impl Upload {
         Ok(Self { check, list_stored: true, ..Self::new(offered, file, receiver, 0) })
     }
 
-    /// A stream that goes on behind what was reported.
+    /// Continues a stream after the bytes that were reported.
     fn resume(
         link: MailboxId,
         offered: PutMeta,
@@ -200,18 +206,20 @@ impl Upload {
         Ok(Self::new(offered, file, receiver, durable))
     }
 
-    /// Whether what an earlier stream left is still looked at.
+    /// Returns whether an earlier stream's part is still being checked.
     pub(super) fn is_checking(&self) -> bool {
         self.check.is_some()
     }
 
-    /// Looks at a piece of what an earlier stream left.
+    /// Checks the next piece of an earlier stream's part.
     pub(super) fn check(&mut self) -> Result<(), ErrorCode> {
         let Some(check) = &mut self.check else { return Ok(()) };
+        // The part may have been damaged on the disk since it was received.
         // req: STR-023
         match check.step() {
             Ok(None) => return Ok(()),
             Ok(Some(good)) if good >= self.offered.offset => {}
+            // A bad chunk before the offset makes the companion start a stream without offset.
             // req: STR-020
             Ok(Some(_)) | Err(_) => return Err(ErrorCode::OFFSET),
         }
@@ -219,12 +227,12 @@ impl Upload {
         Ok(())
     }
 
-    /// The list, when it is whole and not in the database yet.
+    /// Returns the chunk list, if it is complete and not in the database yet.
     pub(super) fn list_to_store(&self) -> Option<&ChunkList> {
         self.incoming.list().filter(|_| !self.list_stored && self.incoming.checked() > 0)
     }
 
-    /// Whether the list is in the database, so that what came can be gone on with.
+    /// Returns whether the list is in the database, so that a new stream can continue the part.
     pub(super) fn is_list_stored(&self) -> bool {
         self.list_stored
     }
@@ -237,12 +245,13 @@ impl Upload {
         self.offered.content
     }
 
-    /// Whether there is anything for [`Upload::sync`].
+    /// Returns whether [`Upload::sync`] has anything to do.
     pub(super) fn is_behind(&self) -> bool {
         !self.is_checking() && self.incoming.is_behind()
     }
 
-    /// Makes durable what was written since, and says how far that is. Whole content has its name then.
+    /// Makes all bytes durable that arrived since the last call. A file of complete content gets its final
+    /// name.
     pub(super) fn sync(&mut self, link: MailboxId, media: &MediaDir) -> Result<Progress, ErrorCode> {
         let progress = self.incoming.sync()?;
         match progress {

@@ -1,4 +1,4 @@
-//! What the phone's user wants.
+//! The verbs of the phone's user.
 
 use std::path::Path;
 
@@ -15,56 +15,56 @@ use crate::store::{ChatRow, Companion, CompanionStatus, NewMessage, StoreError, 
 use crate::upstream::Change;
 use handfast_programs::{ImportError, Imported, MediaDir};
 
-/// A verb that was not carried out.
+/// The reason why a verb was not carried out.
 #[derive(Debug, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum VerbError {
-    /// No such chat.
+    /// The chat does not exist.
     #[error("there is no chat {0}; `chats` lists them")]
     NoSuchChat(u64),
-    /// A text that cannot be sent.
+    /// The text has a wrong length, in bytes.
     #[error("a text has 1 to 8,192 bytes; this one has {0}")]
     TextLength(usize),
-    /// A reaction that cannot be one.
+    /// The reaction is too long, in bytes.
     #[error("a reaction has 64 bytes at most; this one has {0}")]
     ReactionLength(usize),
-    /// No such message.
+    /// The message does not exist in the chat.
     #[error("there is no message {1} in chat {0}; `history` lists them")]
     NoSuchMessage(u64, u64),
-    /// A message that this account may not change so.
+    /// The message is not of this account, or has no text to edit.
     #[error("only a text of this account can be edited, and only a message of this account deleted")]
     NotYours,
-    /// No further reaction fits.
+    /// The message has the maximum number of reactions.
     #[error("the message has 32 reactions already")]
     TooManyReactions,
-    /// No such companion.
+    /// The companion does not exist.
     #[error("there is no companion {0}; `companions` lists them")]
     NoSuchCompanion(CompanionId),
-    /// It is linked, or was.
+    /// The companion is linked already, or was.
     #[error("the companion {0} is not waiting to be linked; `revoke {0}` ends a link")]
     NotOffered(CompanionId),
-    /// It was revoked before.
+    /// The companion is already revoked.
     #[error("the companion {0} is revoked already")]
     AlreadyRevoked(CompanionId),
-    /// An attempt is under way.
+    /// Another pairing attempt is running.
     #[error("another scan is under way; finish or cancel it first")]
     ScanUnderWay,
-    /// The database could not be written, and is tried again later.
+    /// The database could not be written, and is in the pause before the next attempt.
     #[error("the database cannot be written now; free some space, then ask again")]
     Resting,
-    /// Nothing of the kind was asked.
+    /// No attempt waits for this answer.
     #[error("nothing is waiting for this answer; begin with `scan`")]
     NotAsked,
-    /// Nothing of what the companion asks for would be given.
+    /// The grants that the user allows include none that the companion asks for.
     #[error("that gives the companion nothing; name at least one right that it asks for, or refuse")]
     NoGrants,
-    /// The text is no code of ours.
+    /// The text is not a code, or not one that this version can use.
     #[error("{}", code_text(*.0))]
     Code(ErrorCode),
     /// The code names a relay that is not allowed.
     #[error(transparent)]
     Relay(RelayRefused),
-    /// The link is too busy.
+    /// The link's machine has no room for another commit.
     #[error("the link is busy; try again")]
     Busy,
     /// The store failed.
@@ -72,7 +72,7 @@ pub enum VerbError {
     Store(#[from] StoreError),
 }
 
-/// What a user can do about a code that is refused.
+/// Returns advice for the user about a refused code.
 fn code_text(code: ErrorCode) -> &'static str {
     match code {
         ErrorCode::QR_NOT_HANDFAST => {
@@ -86,7 +86,7 @@ fn code_text(code: ErrorCode) -> &'static str {
     }
 }
 
-/// What there is to know about a running phone.
+/// The state of a running phone.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[expect(clippy::exhaustive_structs, reason = "a report")]
 pub struct Status {
@@ -94,11 +94,11 @@ pub struct Status {
     pub account: String,
     /// The newest revision.
     pub rev: u64,
-    /// Chats, messages.
+    /// The numbers of chats and of messages.
     pub counts: (u64, u64),
     /// The settings of the database.
     pub settings: Vec<(&'static str, String)>,
-    /// Each link: companion, state, sockets, messages and bytes in its outbox, open streams.
+    /// The state of each link.
     pub links: Vec<LinkReport>,
     /// Whether a pairing attempt is under way.
     pub scanning: bool,
@@ -108,20 +108,20 @@ pub struct Status {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[expect(clippy::exhaustive_structs, reason = "a report")]
 pub struct LinkReport {
-    /// The companion.
+    /// The companion's id.
     pub companion: CompanionId,
-    /// What is shown of its connection.
+    /// The connection state that is shown to the user.
     pub state: Option<LinkState>,
     /// Whether a socket is open or being opened.
     pub has_socket: bool,
-    /// Messages and bytes that wait for the companion.
+    /// The numbers of messages and of bytes that wait for the companion.
     pub outbox: (usize, usize),
-    /// Open streams.
+    /// The number of open streams.
     pub streams: usize,
 }
 
 impl App {
-    /// The chats, the most recent first.
+    /// Returns the chats, most recent first.
     ///
     /// # Errors
     ///
@@ -130,7 +130,7 @@ impl App {
         Ok(self.store.chats()?)
     }
 
-    /// The last messages of a chat, oldest first.
+    /// Returns the last messages of a chat, oldest first.
     ///
     /// # Errors
     ///
@@ -144,7 +144,7 @@ impl App {
         Ok(messages)
     }
 
-    /// Sends a text. It is accepted once the round is settled. Returns its id.
+    /// Sends a text, and returns the id of its message. The message is durable once the round is settled.
     ///
     /// # Errors
     ///
@@ -157,7 +157,7 @@ impl App {
         self.whole(sent)
     }
 
-    /// Gives a message of this account another text.
+    /// Replaces the text of a message of this account.
     ///
     /// # Errors
     ///
@@ -178,7 +178,8 @@ impl App {
         self.change_or_say(chat, message, Change::Deleted)
     }
 
-    /// Reacts to a message, in place of the reaction before; an empty one takes that back.
+    /// Reacts to a message, which replaces the account's earlier reaction. An empty reaction only removes
+    /// that.
     ///
     /// # Errors
     ///
@@ -199,8 +200,8 @@ impl App {
         })
     }
 
-    /// Copies a file into the phone's content at once. A program that runs stages it in another thread instead, by
-    /// [`MediaDir::stage`].
+    /// Copies a file into the phone's content, and blocks meanwhile. A running program copies it in another
+    /// thread instead, by [`MediaDir::stage`].
     ///
     /// # Errors
     ///
@@ -209,13 +210,13 @@ impl App {
         self.media.import(source)
     }
 
-    /// The directory of content.
+    /// Returns the directory of content.
     #[must_use]
     pub fn media(&self) -> &MediaDir {
         &self.media
     }
 
-    /// Sends content that was brought in. Gives the message's id.
+    /// Sends content that was imported. Returns the message's id.
     ///
     /// # Errors
     ///
@@ -265,7 +266,7 @@ impl App {
         Ok(id)
     }
 
-    /// The companions, and what is shown of the connection of each.
+    /// Returns the companions, each with the connection state that is shown to the user.
     ///
     /// # Errors
     ///
@@ -280,7 +281,7 @@ impl App {
             .collect())
     }
 
-    /// Revokes a companion: it is told at once if it is connected, and when it comes back if it is not.
+    /// Revokes a companion. It learns of that at once if it is connected, otherwise at its next connection.
     ///
     /// # Errors
     ///
@@ -293,7 +294,8 @@ impl App {
         self.whole(revoked)
     }
 
-    /// A verb whose writes failed has done half of them, perhaps: the round takes them back.
+    /// Passes a result on. If the store failed halfway through a verb's writes, it also makes the round undo
+    /// them.
     pub(super) fn whole<T>(&mut self, done: Result<T, VerbError>) -> Result<T, VerbError> {
         if matches!(done, Err(VerbError::Store(_))) {
             self.host.set_incomplete();
@@ -308,7 +310,7 @@ impl App {
             return Err(VerbError::AlreadyRevoked(companion));
         }
         let Some(link) = self.host.link_mut(found.link) else {
-            // It cannot even be opened: without its keys it is over.
+            // A link that cannot be loaded needs no message to the companion: without its keys it is over.
             self.store.forget_link(found.link)?;
             self.store.set_companion_status(found.link, CompanionStatus::Revoked)?;
             return Ok(());
@@ -327,7 +329,7 @@ impl App {
         Ok(self.forget_parts(found.link)?)
     }
 
-    /// Ends the offer of a link whose attempt ended before the companion had accepted it.
+    /// Ends the offer of a link whose attempt ended before the companion had accepted.
     ///
     /// # Errors
     ///
@@ -343,6 +345,7 @@ impl App {
     fn cancel_now(&mut self, now: Now, companion: CompanionId) -> Result<(), VerbError> {
         let found = self.store.companions()?.into_iter().find(|found| found.companion == companion);
         let found = found.ok_or(VerbError::NoSuchCompanion(companion))?;
+        // Only an offer that is still open can be ended here; an active link must be revoked.
         // req: HSK-133
         if found.status != CompanionStatus::Offered {
             return Err(VerbError::NotOffered(companion));
@@ -357,13 +360,13 @@ impl App {
         } else if self.host.attempts().next().is_some() {
             self.cancel_scan(now);
         } else {
-            // It cannot even be opened.
+            // The link could not be loaded, so only its rows remain.
             self.store.forget_companion(found.link)?;
         }
         Ok(())
     }
 
-    /// What there is to know.
+    /// Returns the state of the phone and of its links.
     ///
     /// # Errors
     ///

@@ -1,4 +1,4 @@
-//! Edits, deletes and reactions: of this account, of its companions, and from the network.
+//! Edits, deletions and reactions, by this account, by its companions, and from the network.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
@@ -12,7 +12,7 @@ use super::*;
 use crate::store::NewMessage;
 use crate::upstream::{Change, MessageName};
 
-/// A network that tells what it is given, and notes what it is told.
+/// A network that reports the given events, and records the changes that it receives.
 #[derive(Clone, Debug, Default)]
 struct Notes(Arc<Mutex<(VecDeque<UpstreamEvent>, Vec<OutgoingChange>)>>);
 
@@ -40,7 +40,7 @@ struct Phone {
     dir: tempfile::TempDir,
     app: App,
     notes: Notes,
-    /// A text of the account, one of a contact, and media of the account.
+    /// The ids of a text of the account, a text of a contact, and media of the account.
     ids: [u64; 3],
 }
 

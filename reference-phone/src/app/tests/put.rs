@@ -1,10 +1,10 @@
-//! Every cell of `spec/state/put-phone.toml`, at the application that answers.
+//! Every cell of `spec/state/put-phone.toml`, tested at the phone's application.
 
 use handfast_conformance::state::table;
 
 use super::*;
 
-/// What an application says to an OPEN in this state.
+/// Returns the application's answers to an event in a state of the table.
 fn says(state: &str, event: &str) -> Vec<String> {
     let (_dir, mut app) = phone(None);
     let (id, mut link) = link(&app);

@@ -1,15 +1,15 @@
-//! Content that no message names: whose it is, how long it stays, and how much of it there may be.
+//! Content that no message refers to: the link that it belongs to, how long it is kept, and its quota.
 
 use handfast::codec::limits::{DISK_RESERVE, UPLOAD_KEPT_MS, UPLOADS_COUNT_MAX, UPLOADS_LEN_MAX};
 
 use super::*;
 
-/// A put of content that is not there, of any size.
+/// Returns the meta of a put of unknown content of a given size.
 fn put_of(number: u8, size: u64) -> Vec<u8> {
     PutMeta { content: ContentId::from_bytes([number; 32]), offset: 0, size }.encode()
 }
 
-/// Whole content that came over a link, as it is after its last byte.
+/// Stores complete content as if it had just arrived over a link.
 fn upload(app: &mut App, link: MailboxId, number: u8, now_ms: u64) -> ContentId {
     let (bytes, list) = content(number);
     let (id, _) = app.media.put(&bytes).unwrap();
@@ -53,7 +53,7 @@ fn str_030_an_upload_that_no_message_names_is_forgotten_after_a_day() {
     }
 }
 
-/// Both clocks, when the wall clock shows this and was never set.
+/// Returns both clocks for a wall-clock time, when the wall clock was never set by hand.
 fn at(wall_ms: u64) -> Now {
     Now { mono: NOW.mono.plus(Duration::from_millis(wall_ms - NOW.wall_ms)), wall_ms }
 }
@@ -66,7 +66,8 @@ fn str_030_an_upload_is_as_old_as_it_was_when_the_wall_clock_is_set() {
     let (_dir, mut app) = phone(None);
     let (id, _) = link(&app);
     let content = upload(&mut app, id, 1, 1_000);
-    // Forward by a year, then back: what the timer says of the upload stays.
+    // The wall clock is set forward by a year, then back; only the monotonic clock determines the upload's
+    // age.
     for (age_ms, set_ms, is_kept) in
         [(10, year_ms, true), (20, 0, true), (UPLOAD_KEPT_MS - 1, year_ms, true), (UPLOAD_KEPT_MS, 0, false)]
     {
@@ -89,7 +90,7 @@ fn str_030_a_clock_that_is_set_while_the_store_fails_is_followed_later() {
     hand.execute_batch(breaks).unwrap();
     let late = |ms: u64| Now { wall_ms: at(ms).wall_ms + 365 * UPLOAD_KEPT_MS, ..at(ms) };
     assert!(app.settle(late(2_000), &mut rng).unwrap().failure.is_some());
-    // It rests: nothing is forgotten, and the failure is not made again.
+    // During the pause after the failure nothing expires, and the store is not tried again.
     assert_eq!(app.settle(late(2_500), &mut rng).unwrap().failure, None);
     hand.execute_batch("DROP TRIGGER broken").unwrap();
     assert_eq!(app.settle(late(90_000), &mut rng).unwrap().failure, None);
@@ -109,7 +110,8 @@ fn str_030_an_upload_that_a_message_names_stays_and_goes_with_it() {
     let later = at(1_000 + 10 * UPLOAD_KEPT_MS);
     assert_eq!(app.settle(later, &mut ChaCha20Rng::seed_from_u64(4)).unwrap().failure, None);
     assert!(app.store.media(content).unwrap().is_some());
-    // It is offered again while the message is there: with the message gone, nobody has it.
+    // The content is offered again while the message exists. The offer makes no claim, so deleting the
+    // message deletes it.
     app.store.claim(id, content, later.wall_ms).unwrap();
     assert_eq!(app.store.claimed(id).unwrap().count, 0);
     assert_eq!(app.store.delete_message(1, message).unwrap(), Some(content));
@@ -136,7 +138,8 @@ fn str_031_a_link_has_a_quota_of_bytes_for_what_no_message_names() {
         let (_dir, mut app) = phone(None);
         let (id, mut link) = link(&app);
         app.media = app.media.with_free_space(|_| None);
-        // Two uploads under way, as large as they may be, less what is whole and what comes now.
+        // The running uploads take what the complete upload and the new one, of 70,000 bytes each, leave of
+        // the quota.
         let _ = upload(&mut app, id, 1, 1_000);
         let left = UPLOADS_LEN_MAX - 140_000;
         assert_eq!(open(&mut app, &mut link, 0, &put_of(2, left / 2)), Ok(()));
