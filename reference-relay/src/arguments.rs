@@ -17,59 +17,65 @@ const LISTEN: &str = "127.0.0.1:8787";
 #[derive(Debug, Parser)]
 #[command(name = "handfast-relay", version)]
 pub(crate) struct Arguments {
-    /// Address and port to listen on; port 0 takes a free one [default: 127.0.0.1:8787]
+    /// Address and port to listen on; port 0 selects a free port [default: 127.0.0.1:8787]
     #[arg(long, value_name = "ADDRESS:PORT")]
     listen: Option<String>,
-    /// The relay's name, as QR codes carry it: host or host:port in lower case [default: the address it listens on]
+    /// The relay's name in QR codes: host or host:port, in lower case [default: the address it listens on]
     #[arg(long, value_name = "HOST[:PORT]")]
     name: Option<String>,
-    /// PEM file with the certificate chain; with it the relay speaks wss
+    /// PEM file with the certificate chain; the relay then speaks wss
     #[arg(long, value_name = "FILE", requires = "tls_key")]
     tls_cert: Option<PathBuf>,
     /// PEM file with the certificate's private key
     #[arg(long, value_name = "FILE", requires = "tls_cert")]
     tls_key: Option<PathBuf>,
-    /// An origin whose pages may connect, as <https://app.example>, besides the relay's own while it serves a page; may be repeated
+    /// An origin whose pages may connect, such as <https://app.example>, besides the relay's own while it
+    /// serves a page; may be repeated
     #[arg(long, value_name = "ORIGIN")]
     allow_origin: Vec<String>,
-    /// The page to serve at /: none, embedded (the one of this build), or a folder that `cargo xtask page` made [default: none]
+    /// The page to serve at /: none, embedded (the one of this build), or a folder written by `cargo xtask
+    /// page` [default: none]
     #[arg(long, value_name = "none|embedded|DIR")]
     page: Option<String>,
-    /// A proxy before the relay whose word on a client's address counts, as an address or a block like 10.0.0.0/8; may be repeated
+    /// A proxy in front of the relay that is trusted to report clients' addresses, as an address or a block
+    /// such as 10.0.0.0/8; may be repeated
     #[arg(long, value_name = "CIDR")]
     trusted_proxy: Vec<String>,
-    /// The header in which these proxies add that address: x-forwarded-for or forwarded [default: x-forwarded-for]
+    /// The header in which trusted proxies report a client's address: x-forwarded-for or forwarded [default:
+    /// x-forwarded-for]
     #[arg(long, value_name = "NAME")]
     proxy_header: Option<String>,
-    /// WebSockets from one address at most (an IPv6 /64 is one address) [default: 256]
+    /// Maximum number of WebSockets from one address; an IPv6 /64 counts as one address [default: 256]
     #[arg(long, value_name = "N")]
     sockets_per_address: Option<usize>,
-    /// WebSockets in all at most [default: 16384]
+    /// Maximum number of WebSockets in total [default: 16384]
     #[arg(long, value_name = "N")]
     sockets: Option<usize>,
-    /// Codes that wait for their phones from one address at most [default: 256]
+    /// Maximum number of pairing codes from one address that wait for their phones [default: 256]
     #[arg(long, value_name = "N")]
     pairings_per_address: Option<usize>,
-    /// Bytes an hour that one address may send through the relay; then it is read slower. 0: any number [default: 17179869184]
+    /// Number of bytes that one address may send through the relay in an hour before it is slowed down; 0 for
+    /// no limit [default: 17179869184]
     #[arg(long, value_name = "N")]
     bytes_per_hour: Option<u64>,
-    /// Address and port at which the metrics are told over plain HTTP; without it they are told nowhere
+    /// Address and port that serve the metrics over plain HTTP; without it, they are not served
     #[arg(long, value_name = "ADDRESS:PORT")]
     metrics: Option<String>,
-    /// JSON file with the same names ("listen", "name", "tls-cert", ..); the command line goes before it
+    /// JSON file with the same option names ("listen", "name", "tls-cert", ..); the command line overrides it
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
-    /// Speak JSON, one object a line
+    /// Print JSON, one object per line
     #[arg(long)]
     pub(crate) json: bool,
     #[command(subcommand)]
     pub(crate) verb: Option<Verb>,
 }
 
-/// What to do besides running.
+/// A subcommand. Without one, the relay runs.
 #[derive(Clone, Copy, Debug, Subcommand)]
 pub(crate) enum Verb {
-    /// Says how the relay does that tells its numbers at the address of --metrics: memory, tasks, sockets, queues, counts
+    /// Shows the state of the relay that serves its metrics at the address of --metrics: memory, tasks,
+    /// sockets, queues, counts
     Status,
 }
 
