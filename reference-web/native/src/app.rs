@@ -1,8 +1,9 @@
-//! What the companion does: codes that are shown, one link, the mirror of the phone's chats, transfers.
+//! The state machine of the companion: pairing codes, one link, the mirror of the phone's chats, and
+//! transfers.
 //!
-//! No socket, clock, thread or hidden randomness: sockets are numbers, time and randomness are parameters. What
-//! arrives goes in by `handle_*` and verbs; [`App::settle`] then stores everything that it led to in one transaction,
-//! and gives what is to be sent.
+//! There is no socket, clock, thread or hidden randomness: sockets are numbers, and time and randomness are
+//! parameters. Inputs are passed in by `handle_*` and by verbs. [`App::settle`] then stores all their effects
+//! in one transaction, and returns the actions for the driver.
 
 mod codes;
 mod command_key;
@@ -35,25 +36,25 @@ pub use codes::CODE_SHOWN;
 pub use handfast::host::SocketTag;
 pub use verbs::{Sent, Status, VerbError};
 
-/// The companion cannot go on: end the process. Everything that was told is durable.
+/// The companion cannot continue, and the process must end. All outputs returned before are durable.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum SettleError {
-    /// The store belongs to someone else now, or is damaged: see [`StoreError::is_final`].
+    /// The store belongs to another process now, or is damaged: see [`StoreError::is_final`].
     #[error("{0}; nothing that was confirmed is lost")]
     Store(#[from] StoreError),
 }
 
-/// What the driver must do.
+/// An action for the driver.
 pub type AppOutput = host::Output<AppEvent>;
-/// What a round led to.
+/// The result of a round.
 pub type Settled = host::Settled<AppEvent, StoreError>;
 
-/// What happens at a companion, for its user.
+/// An event of the companion, for its user.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum AppEvent {
-    /// For the driver: copy content to a path of the user's choice, away from the core thread, and report it with
+    /// For the driver: copy content to the user's path in another thread, and report the result by
     /// [`App::exported`].
     Export {
         /// The content.
@@ -61,9 +62,9 @@ pub enum AppEvent {
         /// The path.
         out: String,
     },
-    /// Show this code, in place of the one before.
+    /// Show this code instead of the previous one.
     Code {
-        /// The text of the QR code. It holds the code's secret.
+        /// The text of the QR code, which contains the code's secret.
         text: String,
     },
     /// A phone has scanned the code: show these four digits.
@@ -73,24 +74,24 @@ pub enum AppEvent {
         /// The account's name.
         account: String,
     },
-    /// A code is burnt.
+    /// A code is no longer valid.
     CodeBurnt {
-        /// Why.
+        /// The reason.
         code: ErrorCode,
-        /// Whether no other code is shown before the user asks for one.
+        /// Whether the next code is shown only when the user asks for it.
         asks: bool,
     },
-    /// The phone has not confirmed the stored link, and may have linked this companion all the same.
+    /// The phone has not confirmed the stored link, but may have linked this companion.
     Unconfirmed {
-        /// For how long this companion waits to hear so, in seconds.
+        /// The time for which this companion waits for the confirmation, in seconds.
         left_s: u64,
     },
-    /// No relay can be reached for the code; it is tried again.
+    /// The code's connection to the relay was lost, or could not be made. It is tried again.
     RelayLost {
-        /// Why.
+        /// The reason.
         reason: String,
     },
-    /// Linked.
+    /// The companion is linked.
     Linked {
         /// This companion's id.
         companion: CompanionId,
@@ -99,111 +100,113 @@ pub enum AppEvent {
     },
     /// The state of the link changed.
     LinkState(LinkState),
-    /// Every collection that the phone has is mirrored.
+    /// The companion has mirrored all collections that it follows.
     Synced {
-        /// How many chats.
+        /// The number of chats.
         chats: u64,
-        /// How many messages.
+        /// The number of messages.
         messages: u64,
     },
-    /// A message is new here, or is another than before.
+    /// A message is new here, or has changed.
     Message {
         /// The message.
         message: Box<Message>,
         /// Whether it is new.
         is_new: bool,
     },
-    /// Who is there changed, or is told for the first time in this connection.
+    /// The presence of contacts has changed, or is known for the first time in this connection.
     Presence {
-        /// All chats whose contact is there.
+        /// The chats whose contact is online.
         present: Vec<u64>,
     },
-    /// Items of the phone that this version does not understand were skipped.
+    /// Items from the phone were skipped, because this version does not understand them.
     Skipped {
-        /// How many.
+        /// The number of items.
         items: u64,
     },
-    /// A collection was found to differ from the phone's: it is fetched anew, or that did not help.
+    /// A collection differs from the phone's. It is fetched again, or that has failed.
     Repair {
         /// The collection.
         collection: Collection,
-        /// Whether that was tried three times in vain.
+        /// Whether fetching it again has failed three times.
         failed: bool,
     },
     /// The phone answered a command.
     Result {
         /// The command.
         key: CommandKey,
-        /// The name that the asker gave it.
+        /// The name that the client gave the command.
         client_id: Option<String>,
-        /// The message that it made, or why it failed.
+        /// The message that the command created, if any, or the reason why it failed.
         outcome: Result<Option<u64>, ErrorCode>,
     },
-    /// A transfer came further, or is over: either `done` or with an `error`, once for each path of a get.
+    /// A transfer has progressed or ended. The end has `done` or an `error`, and is reported once for each
+    /// path of a get.
     Transfer {
-        /// Which way.
+        /// The direction.
         direction: Direction,
-        /// What.
+        /// The content.
         content: ContentId,
-        /// Bytes of the content that are durable at the receiver.
+        /// The number of content bytes that are durable at the receiver.
         offset: u64,
         /// The content's size, once it is known.
         size: Option<u64>,
-        /// Whether it is over, and well.
+        /// Whether the transfer has succeeded.
         done: bool,
-        /// Why it failed, if it did.
+        /// The reason why it failed, if it did.
         error: Option<ErrorCode>,
-        /// Of a get that is over: the path at which the content was wanted.
+        /// The user's path for the content, at the end of a get.
         out: Option<String>,
-        /// Of a get whose content could not be put there: why.
+        /// The reason why the content could not be written to that path, if so.
         reason: Option<String>,
     },
-    /// A side of the link was put back to an earlier state: by a restored or by a copied profile.
+    /// A side of the link was put back to an earlier state, by a restored or by a copied profile.
     PutBack {
-        /// Which side.
+        /// The side that was put back.
         who: DeviceRole,
     },
-    /// This companion was put back too far: the phone may have run what waits here, and has forgotten whether. It is kept.
+    /// This companion was put back too far. The phone may have run the waiting commands and forgotten it, so
+    /// they are kept but not sent.
     Forgotten {
-        /// The texts that wait, with their chats.
+        /// The waiting texts, with their chats.
         waiting: Vec<(u64, String)>,
     },
-    /// The link is suspended: two holders of it were seen.
+    /// The link is suspended, because two devices hold its keys.
     Diverged,
     /// The link is suspended.
     Suspended,
     /// The phone revoked this companion; its keys and messages are deleted.
     Revoked,
-    /// The phone did not confirm the link within a day: it is forgotten.
+    /// The phone did not confirm the link within a day, so the link was deleted.
     Lapsed,
-    /// Another process holds this companion's seat.
+    /// Another process has taken this companion's seat at the relay.
     Replaced,
-    /// The store could not be written. Nothing of what was asked for meanwhile is done.
+    /// The store could not be written. Nothing that was requested meanwhile is done.
     StoreFailed {
-        /// Why, and what to do.
+        /// The reason, and what the user can do.
         reason: String,
-        /// It is tried again after this time.
+        /// The time until the next attempt.
         retry: Duration,
     },
-    /// A connection ended for a reason worth telling.
+    /// A connection ended for a reason that the user should know.
     LinkError {
         /// The reason.
         code: ErrorCode,
-        /// Who said so: `here`, `phone` or `relay`.
+        /// The side that reported it: `here`, `phone` or `relay`.
         by: &'static str,
     },
 }
 
-/// A file that nothing needs once the open transaction is durable.
+/// A file that is useless once the open transaction is durable.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Leftover {
     /// The chunk list of content that was sent.
     List(ContentId),
-    /// Content that was under way.
+    /// Content that was partly fetched.
     Part(ContentId),
-    /// Content of a message that was deleted.
+    /// The content of a deleted message.
     Content(ContentId),
-    /// Everything: the link is over.
+    /// All files, because the link has ended.
     All,
 }
 
@@ -214,24 +217,25 @@ pub struct App {
     store: Store,
     relay: RelayName,
     label: String,
-    /// What the codes share, so that one of them alone answers a phone.
+    /// The state shared by all shown codes, so that only one of them answers a phone.
     shown_codes: ShownCodes,
-    /// When the next code is due; `None` while no codes are shown.
+    /// The time at which the next code is due; `None` while no codes are shown.
     next_code: Option<Timestamp>,
-    /// Files that the open transaction makes useless: they go once it is durable.
+    /// Files that the open transaction makes useless. They are deleted once it is durable.
     leftovers: Vec<Leftover>,
-    /// Copies of content to paths of the user that are being made.
+    /// The running copies of content to paths of the user.
     exporting: BTreeSet<(ContentId, String)>,
-    /// The end of the link, which is told once it is durable.
+    /// The event for the end of the link, which is reported once that is durable.
     ended: Option<AppEvent>,
     /// Whether there was a link when the store failed.
     was_linked: bool,
-    /// The companion that the user knows to be linked: told so by this program, or linked before it started.
+    /// The companion that the user knows to be linked, because this program reported it, or because it was
+    /// linked when the program started.
     known_linked: Option<CompanionId>,
 }
 
 impl App {
-    /// Takes over an opened store, and loads its link if it has one.
+    /// Creates the companion from an opened store, and loads its link if there is one.
     ///
     /// # Errors
     ///
@@ -260,7 +264,8 @@ impl App {
             app.store.link()?.filter(|row| row.state != LinkRowState::Pending).map(|row| row.companion);
         app.load_link(now, rng)?;
         if app.link().is_none() {
-            // The process may have ended between the commit that deleted a link and this.
+            // The process may have ended after the commit that deleted the link, and before the files were
+            // deleted.
             app.store.media().wipe()?;
         } else {
             app.store.media().sweep(&app.store.wanted_files()?)?;
@@ -280,12 +285,12 @@ impl App {
         self.host.links_mut().next()
     }
 
-    /// A socket is open.
+    /// Takes the report that a socket is open.
     pub fn handle_opened(&mut self, now: Timestamp, rng: &mut dyn CryptoRng, socket: SocketTag) {
         self.host.handle_opened(now, rng, socket);
     }
 
-    /// One binary message arrived.
+    /// Takes a binary message from a socket.
     pub fn handle_bytes(
         &mut self,
         now: Timestamp,
@@ -296,12 +301,12 @@ impl App {
         self.host.handle_bytes(now, rng, socket, bytes);
     }
 
-    /// The socket took a message of this length.
+    /// Takes the report that the socket has accepted a message of `len` bytes.
     pub fn handle_written(&mut self, now: Timestamp, socket: SocketTag, len: usize) {
         self.host.handle_written(now, socket, len);
     }
 
-    /// A socket is closed, or could not be opened; `reason` says why, for the user.
+    /// Takes the report that a socket is closed, or could not be opened. `reason` is a text for the user.
     pub fn handle_closed(
         &mut self,
         now: Timestamp,
@@ -314,25 +319,28 @@ impl App {
         }
     }
 
-    /// Time has passed; call it at [`App::deadline`] or at any other time.
+    /// Lets everything act whose deadline has passed. Call it at [`App::deadline`]; an earlier or later call
+    /// is allowed.
     pub fn handle_timeout(&mut self, now: Timestamp, rng: &mut dyn CryptoRng) {
         self.host.handle_timeout(now, rng);
         self.rotate(now, rng);
     }
 
-    /// The computer slept, or the network came back: whoever is connected, or waits to be, looks at once.
+    /// Makes every machine check its connection, or try to connect, at once: the computer slept, or the
+    /// network came back.
     pub fn probe(&mut self, now: Timestamp) {
         self.host.probe(now);
     }
 
-    /// When [`App::handle_timeout`] is due.
+    /// Returns the time at which [`App::handle_timeout`] is due.
     #[must_use]
     pub fn deadline(&self) -> Option<Timestamp> {
         let check = self.link().and_then(|link| link.data.check_due());
         check.into_iter().chain(self.host.deadline()).chain(self.rotation_due()).min()
     }
 
-    /// Stores what the inputs since the last call led to, and returns what must be done now: see [`host::settle`].
+    /// Stores what the inputs since the last call caused, and returns the actions for the driver: see
+    /// [`host::settle`].
     ///
     /// # Errors
     ///
@@ -347,26 +355,26 @@ impl App {
         Ok(settled)
     }
 
-    /// The store, to be looked at.
+    /// Returns the store, for reading.
     #[must_use]
     pub fn store(&self) -> &Store {
         &self.store
     }
 
-    /// Whether this companion is linked, or may be.
+    /// Returns whether this companion is linked, or may be.
     #[must_use]
     pub fn is_linked(&self) -> bool {
         self.link().is_some()
     }
 
-    /// The user wants the seat back that another process took.
+    /// Takes back the seat at the relay that another process took, because the user asks for it.
     pub fn take_back(&mut self, now: Timestamp) {
         if let Some(link) = self.link_mut() {
             link.endpoint.reclaim_seat(now);
         }
     }
 
-    /// The link is over: its row, its keys and all that came over it are deleted, in the open transaction.
+    /// Deletes the link within the open transaction: its row, its keys and everything that came over it.
     fn forget_link(&mut self) -> Result<(), StoreError> {
         let id = self.link().map(Link::id);
         if let Some(link) = id.and_then(|id| self.host.remove_link(id)) {

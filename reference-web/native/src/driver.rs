@@ -1,4 +1,5 @@
-//! The running companion: one core thread owns the [`App`] and the database, socket tasks move bytes.
+//! The running companion. One core thread owns the [`App`] and the database; tasks for the sockets move
+//! bytes.
 
 mod core;
 mod files;
@@ -27,21 +28,21 @@ use crate::store::Store;
 pub use self::core::{Console, Mode};
 pub use self::files::settle_alone;
 
-/// Who this companion is.
+/// The settings of this companion.
 #[derive(Debug)]
 #[expect(clippy::exhaustive_structs, reason = "the program's settings")]
 pub struct Settings {
-    /// The relay of new codes.
+    /// The relay for new codes.
     pub relay: RelayName,
     /// The label that the phone shows.
     pub label: String,
 }
 
-/// Opens the companion of a locked directory.
+/// Opens the companion in a locked directory.
 ///
 /// # Errors
 ///
-/// What is wrong with the directory.
+/// A fault of the directory, in words for the user.
 pub fn open(lock: &DirLock, settings: Settings, clock: Clock) -> anyhow::Result<App> {
     let store = Store::open(lock.dir())?;
     Ok(App::new(store, settings.relay, settings.label, clock.now(), &mut os_rng()?)?)
@@ -51,7 +52,7 @@ pub fn open(lock: &DirLock, settings: Settings, clock: Clock) -> anyhow::Result<
 ///
 /// # Errors
 ///
-/// What ended it.
+/// The failure that ended the companion.
 pub fn run(
     dir: &Path,
     settings: Settings,
@@ -99,7 +100,8 @@ pub fn run(
     result?
 }
 
-/// A link is for one relay, whose name both devices have signed: another one cannot be given later.
+/// Checks that a named relay is the one of the link. Both devices have signed its name, so it cannot change
+/// later.
 fn require_relay(app: &App, given: Option<&RelayName>) -> anyhow::Result<()> {
     let linked = app.store().link()?.map(|link| link.relay);
     if let (Some(given), Some(linked)) = (given, linked)
@@ -172,13 +174,13 @@ impl Core {
 
     fn answer(&self, replies: Option<&Replies>, line: Value) {
         match replies {
-            // A client that is gone wants no answer.
+            // The client may have gone meanwhile.
             Some(replies) => drop(replies.send(line)),
             None => (self.console.tell)(&line),
         }
     }
 
-    // Logs name sockets, events, sizes and codes: never a text, a name, a key or a payload.
+    // Logs contain sockets, events, sizes and codes; never a text, a name, a key or a payload.
     fn socket(&mut self, rng: &mut dyn CryptoRng, tag: SocketTag, event: SocketEvent) {
         let now = self.clock.now();
         match event {
@@ -235,10 +237,10 @@ impl Core {
         Ok(())
     }
 
-    /// The number that the user typed; null when the phone shows none.
+    /// Takes the number that the user typed, or null if the phone shows none.
     fn number(&mut self, now: Timestamp, number: &Value) -> anyhow::Result<Value> {
         match number.as_str() {
-            // What is no number of two digits is a slip, and uses nothing up.
+            // Input that is not two digits is a typing error, and does not use up the only try.
             Some(digits) if digits.len() == 2 && digits.bytes().all(|digit| digit.is_ascii_digit()) => {
                 self.app.enter_number(now, digits)?;
             }
@@ -248,7 +250,7 @@ impl Core {
         Ok(json!({"answered": !number.is_null()}))
     }
 
-    /// Begins what a request asks for. `None` when its answer comes later.
+    /// Begins a request. Returns `None` when its answer follows later.
     fn request(&mut self, object: &Map<String, Value>, asker: &Asker) -> anyhow::Result<Option<Value>> {
         let now = self.clock.now();
         if let Some(number) = object.get("number") {
@@ -279,18 +281,18 @@ impl Core {
     }
 }
 
-/// The answer to a change of a message.
+/// Returns the answer to a change of a message.
 fn change(sent: Sent) -> Value {
     json!({"accepted": true, "command": sent.command.to_string(), "held": sent.held})
 }
 
-/// Carries out a verb. Files are looked at and read at once: only for a program that does not run. The answer holds once
-/// the round is settled. `process` says what the running process uses, or
-/// null.
+/// Carries out a verb. The answer holds once the round is settled. Files are read and checked at once, which
+/// blocks, so a running companion handles those verbs elsewhere. `process` returns the resource usage of the
+/// running process, or null.
 ///
 /// # Errors
 ///
-/// What the user did wrong, or what failed.
+/// The user's mistake, or the failure.
 pub fn verb(
     app: &mut App,
     now: Timestamp,

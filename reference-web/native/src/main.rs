@@ -34,16 +34,16 @@ const RELAY_DEFAULT: &str = "127.0.0.1:8787";
 #[derive(Debug, Parser)]
 #[command(name = "handfast-web", version)]
 struct Args {
-    /// The directory of the companion.
+    /// The directory with the companion's data.
     #[arg(long)]
     data: PathBuf,
-    /// The relay of new codes [default: 127.0.0.1:8787]. A link stays with the relay over which it was made.
+    /// The relay for new codes [default: 127.0.0.1:8787]. A link keeps the relay over which it was made.
     #[arg(long, value_name = "HOST")]
     relay: Option<String>,
-    /// Trust the certificate authorities in this PEM file, too.
+    /// Also trust the certificate authorities in this PEM file.
     #[arg(long, value_name = "FILE")]
     ca: Option<PathBuf>,
-    /// Speak JSON, one object a line, both ways; codes are not drawn on the terminal.
+    /// Read and print JSON, one object per line; codes are not drawn on the terminal.
     #[arg(long)]
     json: bool,
     #[command(subcommand)]
@@ -54,10 +54,10 @@ struct Args {
 enum Verb {
     /// Shows a code, and links the phone that scans it.
     Pair {
-        /// Draw the code to this picture too.
+        /// Also write the code to this PNG file.
         #[arg(long, value_name = "FILE")]
         qr_png: Option<PathBuf>,
-        /// The name that the phone shows.
+        /// The label that the phone shows for this companion.
         #[arg(long, default_value = "Handfast companion", allow_hyphen_values = true)]
         label: String,
     },
@@ -75,18 +75,18 @@ enum Verb {
         #[arg(allow_hyphen_values = true)]
         text: String,
     },
-    /// Gives a message of this account another text.
+    /// Replaces the text of a message of this account.
     #[command(disable_help_flag = true)]
     Edit {
         chat: u64,
         message: u64,
-        /// The text; it may begin with a dash.
+        /// The new text; it may begin with a dash.
         #[arg(allow_hyphen_values = true)]
         text: String,
     },
     /// Deletes a message of this account.
     Delete { chat: u64, message: u64 },
-    /// Reacts to a message; an empty reaction takes it back.
+    /// Reacts to a message; an empty reaction removes the earlier one.
     #[command(disable_help_flag = true)]
     React {
         chat: u64,
@@ -95,22 +95,22 @@ enum Verb {
         #[arg(allow_hyphen_values = true)]
         reaction: String,
     },
-    /// Takes back an edit, a deletion or a reaction that still waits here for the phone.
+    /// Takes back an edit, deletion or reaction that still waits here for the phone.
     Undo {
-        /// What the change was answered with.
+        /// The id of the command, which the edit, deletion or reaction returned.
         command: String,
     },
     /// Lists the companions that are linked to the phone.
     Companions,
     /// Sends a file.
     Attach { chat: u64, file: PathBuf },
-    /// Fetches media by its content id.
+    /// Fetches media by its content id, and writes it to a file.
     Get { content: String, out: PathBuf },
-    /// Says how the companion does.
+    /// Shows the state of the companion and of its link.
     Status,
     /// Deletes this companion's keys, messages and media.
     Logout {
-        /// Do it.
+        /// Confirm the deletion.
         #[arg(long)]
         yes: bool,
     },

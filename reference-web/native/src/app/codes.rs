@@ -1,4 +1,5 @@
-//! Codes: a new one every 30 s while nobody scans, the one before stays valid for as long (spec, qr and handshake).
+//! Pairing codes. While no phone scans, a new code is shown every 30 s, and the previous one stays valid for
+//! another 30 s (spec, qr and handshake).
 
 use std::time::Duration;
 
@@ -15,24 +16,24 @@ use super::link::is_confirmed;
 use super::{App, AppEvent, VerbError};
 use crate::store::{LinkRowState, StoreError};
 
-/// How long a code is shown.
+/// The time for which a code is shown.
 pub const CODE_SHOWN: Duration = Duration::from_secs(30);
-/// How many codes are valid at once.
+/// The number of codes that are valid at once.
 const CODES_MAX: usize = 2;
 
 /// One code and its pairing attempt.
 pub(super) type Code = host::Attempt<CodeData>;
 
-/// What the companion keeps for a code.
+/// The companion's data for a code.
 #[derive(Debug, Default)]
 #[expect(unnameable_types, reason = "the host alone asks for it")]
 pub struct CodeData {
-    /// The link, once something of it is stored.
+    /// The id of the link, once a part of it is stored.
     link: Option<MailboxId>,
 }
 
 impl App {
-    /// Shows codes until a phone is linked. None is shown while a link waits for the phone's word.
+    /// Shows codes until a phone is linked. No code is shown while a link waits for the phone's confirmation.
     ///
     /// # Errors
     ///
@@ -42,14 +43,14 @@ impl App {
             return Err(VerbError::Resting);
         }
         if self.is_pending() {
-            // Its user knows, and asks for another code, or waits for the phone's word.
+            // The user knows of the unconfirmed link, and either asks for another code or waits.
             return Ok(());
         }
         if self.link().is_some() {
             return Err(VerbError::Linked);
         }
         if self.host.attempts().next().is_none() {
-            // What answered for an earlier link or attempt keeps no code from being shown that the user asks for now.
+            // The answer of an earlier code must not prevent the user from pairing again.
             self.shown_codes = ShownCodes::default();
         }
         self.next_code = Some(now);
@@ -57,7 +58,8 @@ impl App {
         Ok(())
     }
 
-    /// The user asks for another code after an attempt that ended without a link. One that the phone has not confirmed is dropped.
+    /// Shows another code, because the user asks for it after an attempt that ended without a link. A link
+    /// that the phone has not confirmed is deleted.
     ///
     /// # Errors
     ///
@@ -66,45 +68,50 @@ impl App {
         if self.host.attempts().next().is_some() {
             return Err(VerbError::NotAsked);
         }
+        // The phone may never confirm the link, so the user can drop it.
         // req: HSK-166
         if self.is_pending() {
             let dropped = self.forget_link();
             self.whole(dropped)?;
         }
+        // After a failed attempt, a code is shown only when the user asks.
         // req: HSK-100
         self.pair(now, rng)
     }
 
-    /// The user typed the number that the phone shows. There is no second try.
+    /// Takes the number that the user typed from the phone's screen. There is no second try.
     ///
     /// # Errors
     ///
     /// [`VerbError::NotAsked`].
     pub fn enter_number(&mut self, now: Timestamp, digits: &str) -> Result<(), VerbError> {
+        // Typing the number proves that the user looked at the phone.
         // req: HSK-102
         let asked =
             self.host.attempts_mut().find_map(|code| code.pairing.enter_confirmation(now, digits).ok());
         asked.ok_or(VerbError::NotAsked)
     }
 
-    /// The user says that the phone asks for no digits or shows none, or stops for another reason.
+    /// Ends the attempt, because the user reports that the phone shows no digits or asks for none, or wants
+    /// to stop.
     ///
     /// # Errors
     ///
     /// [`VerbError::NotAsked`].
     pub fn stop_pairing(&mut self, now: Timestamp) -> Result<(), VerbError> {
+        // The user can stop in every state of the attempt.
         // req: HSK-104
         let asked = self.host.attempts_mut().find_map(|code| code.pairing.stop(now).ok());
         asked.ok_or(VerbError::NotAsked)
     }
 
-    /// When another code is due; not while a phone has scanned one.
+    /// Returns the time at which another code is due; `None` while a phone has scanned one.
     pub(super) fn rotation_due(&self) -> Option<Timestamp> {
         let next = self.next_code.filter(|_| !self.host.backoff().is_on());
         next.filter(|_| !self.host.attempts().any(|code| code.pairing.is_frozen()))
     }
 
-    /// Shows another code when it is time. A code that a phone has scanned stays.
+    /// Shows another code when it is due. A code that a phone has scanned is not replaced.
     pub(super) fn rotate(&mut self, now: Timestamp, rng: &mut dyn CryptoRng) {
         if self.rotation_due().is_none_or(|at| now < at) {
             return;
@@ -115,9 +122,9 @@ impl App {
             drop(self.host.remove_attempt(*old));
         }
         let claims = Claims { label: self.label.clone(), origin: String::new(), grants: grants::ALL };
-        // Codes are shown only while this companion has no link, and what it had is deleted.
+        // Codes are shown only while this companion has no link, and the keys of earlier links are deleted.
         let in_use = KeysInUse::none();
-        // The relay's name and the label were checked when the program started.
+        // The relay's name and the label were checked at the start of the program, so this cannot fail.
         let Ok(pairing) = Pairing::web(self.relay.clone(), claims, &self.shown_codes, in_use, now, rng)
         else {
             return;
@@ -127,7 +134,7 @@ impl App {
         self.event(AppEvent::Code { text });
     }
 
-    /// The pairing stores something of the link: its row belongs to it.
+    /// Stores the row of the new link, together with the first commit of its keys.
     pub(super) fn store_terms(&mut self, code: &mut Code, link: MailboxId) -> Result<(), StoreError> {
         if code.data.link.is_some() {
             return Ok(());
@@ -143,7 +150,7 @@ impl App {
     pub(super) fn take_pairing_event(&mut self, event: PairingEvent) -> Result<(), StoreError> {
         match event {
             PairingEvent::CheckCode(digits) => {
-                // The other code is given up: one phone at a time.
+                // Only one phone can be linked, so the other codes are dropped.
                 for other in self.host.attempts().map(Code::id).collect::<Vec<_>>() {
                     drop(self.host.remove_attempt(other));
                 }
@@ -158,7 +165,8 @@ impl App {
         Ok(())
     }
 
-    /// An attempt is over and durable: its link is opened, or another code shown if no phone was answered.
+    /// Handles the end of an attempt, which is durable: loads its link, or shows another code if no phone was
+    /// answered.
     pub(super) fn end_code(
         &mut self,
         now: Timestamp,
@@ -166,11 +174,12 @@ impl App {
         code: &Code,
         ended: Result<MailboxId, ErrorCode>,
     ) -> Result<(), StoreError> {
+        // Once a phone was answered, the next code is shown only when the user asks.
         // req: HSK-100
         let asks = self.shown_codes.is_answered();
         if code.data.link.is_some() {
-            // A link that is stored as PENDING comes to life by itself if the phone has accepted it; one that the phone
-            // closed is gone.
+            // A PENDING link becomes active by itself if the phone has accepted it. A link that the phone
+            // closed is not stored any more.
             self.load_link(now, rng)?;
         }
         let linked = self.link().is_some_and(is_confirmed);
@@ -180,7 +189,7 @@ impl App {
             self.event(AppEvent::CodeBurnt { code: reason, asks: asks && self.link().is_none() });
         }
         if self.link().is_some() {
-            // Whoever confirmed it, the user is told in the next pass of this round.
+            // `pump_link` tells the user in the next pass of this round if the link is confirmed.
             self.next_code = None;
         } else {
             self.next_code = (!asks).then_some(now);
@@ -189,7 +198,7 @@ impl App {
         Ok(())
     }
 
-    /// Says that this companion is linked.
+    /// Reports that this companion is linked.
     pub(super) fn tell_linked(&mut self) -> Result<(), StoreError> {
         if let Some(row) = self.store.link()? {
             self.event(AppEvent::Linked { companion: row.companion, account: row.account_name });

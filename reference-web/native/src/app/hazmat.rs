@@ -1,11 +1,12 @@
-//! An evil companion, for the simulator.
+//! A companion that sends arbitrary records, for the simulator.
 
 use bytes::BytesMut;
 
 use super::App;
 
 impl App {
-    /// Sends a record of the caller's under the real keys. Returns whether a connection was live.
+    /// Sends a given record to the phone, encrypted under the real keys. Returns whether there was a live
+    /// connection.
     pub fn inject(&mut self, record: BytesMut) -> bool {
         self.link_mut().is_some_and(|link| link.endpoint.inject(record))
     }

@@ -1,4 +1,5 @@
-//! What the companion keeps for its link at run time, besides its machine, and what arrives over it.
+//! The companion's data for its link at run time, besides its machine, and the handling of what arrives over
+//! it.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -17,61 +18,62 @@ use super::transfer::running::{Check, Running, requeue};
 use super::{App, AppEvent, Leftover};
 use crate::store::{CommandState, HistoryPage, LinkRowState, StoreError, TransferState};
 
-/// How long a link that the phone never confirmed is kept.
+/// The time for which a link is kept that the phone has not confirmed, in milliseconds.
 const PENDING_KEPT_MS: u64 = PENDING_MAX * 1_000;
 
-/// The link, with what the companion keeps for it.
+/// The link, with the companion's data for it.
 pub(super) type Link = host::Link<LinkData>;
 
-/// What the companion keeps for its link while it runs.
+/// The companion's data for its link at run time.
 #[derive(Debug)]
 #[expect(unnameable_types, reason = "the host alone asks for it")]
 pub struct LinkData {
-    /// Streams that are open, by id.
+    /// The transfers with an open stream, by the stream's id.
     pub(super) running: BTreeMap<u64, Running>,
-    /// What is looked at before its stream is opened.
+    /// The check of a part, before its stream is opened.
     pub(super) check: Option<Check>,
-    /// Pages of history that came too old: the command that asks again, and the one that asked first.
+    /// Requests for history pages that were repeated because the page came too old: the repeated command, and
+    /// the first one.
     asked_again: BTreeMap<CommandKey, CommandKey>,
-    /// Streams to be stopped as soon as the machine takes it.
+    /// Streams that must be stopped, with the code, as soon as the machine has room.
     pub(super) stops: Vec<(u64, ErrorCode)>,
-    /// Whether a connection is live, so that transfers may open streams.
+    /// Whether a connection is live, so that transfers can open streams.
     pub(super) live: bool,
     confirmed: Confirmed,
     pub(super) told: Told,
     /// Whether the user was told that this companion was put back too far.
     pub(super) told_forgotten: bool,
-    /// Whether the store may hold changes until the phone is there: false once a look has found none.
+    /// Whether the store may contain held changes; `false` once a query found none.
     pub(super) holds: bool,
     pub(super) subscriptions: Subscriptions,
 }
 
-/// Whether the phone has confirmed the link.
+/// Whether the phone has confirmed the link, and whether the user knows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Confirmed {
-    /// Not as far as its row says.
+    /// The link's row says that the phone has not.
     No,
-    /// It has, and the user is to be told.
+    /// The phone has, and the user must be told.
     Untold,
-    /// It has, and the user knows.
+    /// The phone has, and the user was told.
     Told,
 }
 
-/// What is to be told once, and what was.
+/// The report that the user gets only once: the last one that was made, or the one that must be made next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Told {
-    /// Nothing yet.
+    /// No report yet.
     Nothing,
-    /// Every chat is here.
+    /// The user was told that all followed chats are mirrored.
     Synced,
-    /// The phone revoked this companion: everything is deleted once that is durable.
+    /// The phone revoked this companion. The user is told once everything is durably deleted.
     Revoked,
-    /// The phone did not confirm the link in time: the same.
+    /// The phone did not confirm the link in time. The user is told once everything is durably deleted.
     Lapsed,
 }
 
 impl Told {
-    /// What the user is told when everything of the link is deleted, if that is to be.
+    /// Returns the event for the end of the link, if the link has ended.
     pub(super) fn end(self) -> Option<AppEvent> {
         match self {
             Self::Nothing | Self::Synced => None,
@@ -81,7 +83,7 @@ impl Told {
     }
 }
 
-/// Whether the phone has confirmed a link.
+/// Returns whether the phone has confirmed a link.
 pub(super) fn is_confirmed(link: &Link) -> bool {
     link.data.confirmed != Confirmed::No || link.endpoint.status() == LinkStatus::Active
 }
@@ -102,16 +104,17 @@ impl LinkData {
         }
     }
 
-    /// When the next look at what is under way is due.
+    /// Returns the time at which the next step of the check is due.
     pub(super) fn check_due(&self) -> Option<Timestamp> {
         self.check.as_ref().filter(|_| self.opens_streams()).map(|check| check.due)
     }
 }
 
 impl App {
-    /// Opens the stored link, if there is one.
+    /// Loads the stored link, if there is one.
     pub(super) fn load_link(&mut self, now: Timestamp, rng: &mut dyn CryptoRng) -> Result<(), StoreError> {
         let Some(row) = self.store.link()? else { return Ok(()) };
+        // The phone may accept the link and be away, so it is kept for a limited time.
         // req: HSK-131
         let age_ms = self.store.wall_ms().saturating_sub(row.created_ms);
         if row.state == LinkRowState::Pending && age_ms >= PENDING_KEPT_MS {
@@ -119,7 +122,8 @@ impl App {
             return self.store.commit();
         }
         if !self.store.has_keys(row.link)? {
-            // The phone ended the attempt after this side had stored it: the keys are gone, the row follows.
+            // The phone ended the attempt after this side had stored the link. The keys were deleted, and the
+            // row must be, too.
             self.store.forget_link(row.link)?;
             return self.store.commit();
         }
@@ -128,14 +132,15 @@ impl App {
             .map_err(|_| StoreError::Damaged("link"))?;
         endpoint.waited(now, Duration::from_millis(age_ms));
         let confirmed = match row.state {
-            // The keys may be confirmed in an older transaction than the row.
+            // The keys may already be confirmed, by a transaction older than the row's.
             LinkRowState::Pending => Confirmed::No,
             _ if self.known_linked == Some(row.companion) => Confirmed::Told,
-            // Another program on the same directory may have had it confirmed, and told its own user alone; or what this
-            // one was about to tell went with a round that failed.
+            // Another program on the same directory may have received the confirmation, and told only its own
+            // user. Or the report of this program was lost with a failed round.
             _ => Confirmed::Untold,
         };
         if endpoint.status() == LinkStatus::Pending {
+            // The phone may have linked this companion, so the user must know for how long that is open.
             // req: HSK-165
             let left_ms = PENDING_KEPT_MS.saturating_sub(age_ms);
             self.event(AppEvent::Unconfirmed { left_s: left_ms.div_ceil(1_000) });
@@ -146,7 +151,8 @@ impl App {
         Ok(())
     }
 
-    /// Opens streams for transfers, sends what was held, and tells that the phone has confirmed the link.
+    /// Moves the transfers, sends held changes, and tells the user once that the phone has confirmed the
+    /// link.
     pub(super) fn pump_link(&mut self, now: Timestamp, link: &mut Link) -> Result<bool, StoreError> {
         let mut moved = self.pump_transfers(now, link)?;
         moved |= self.send_held(now, link)?;
@@ -155,6 +161,7 @@ impl App {
             self.store.set_link_state(link.id(), LinkRowState::Active)?;
         }
         if link.data.confirmed == Confirmed::Untold {
+            // The user is told even if the confirmation came after the attempt ended.
             // req: HSK-135
             link.data.confirmed = Confirmed::Told;
             self.tell_linked()?;
@@ -163,7 +170,7 @@ impl App {
         Ok(moved)
     }
 
-    /// Hands over what was held until the phone is there, the oldest first. Where the machine has no room, it goes later.
+    /// Sends the held changes, oldest first. A change for which the machine has no room stays held.
     fn send_held(&mut self, now: Timestamp, link: &mut Link) -> Result<bool, StoreError> {
         let mut moved = false;
         while link.data.live && link.data.holds {
@@ -179,14 +186,15 @@ impl App {
         Ok(moved)
     }
 
-    /// The phone tells changes from this revision on, and none before.
+    /// Follows the phone's changes from a revision on. Earlier changes are unknown, so the messages that they
+    /// may concern are deleted.
     pub(super) fn begin_changes(&mut self, link: &Link, rev: u64) -> Result<(), StoreError> {
         let gone = self.store.forget_older(&link.data.subscriptions.chats())?;
         self.leftovers.extend(gone.into_iter().map(Leftover::Content));
         self.store.set_changes_to(rev)
     }
 
-    /// Takes a page of history. Returns whether it counts; one that does not is asked for again.
+    /// Stores a page of history. Returns `false` if the page was too old to count, and asks for it again.
     fn on_history(
         &mut self,
         now: Timestamp,
@@ -201,7 +209,7 @@ impl App {
         }
         let count = u8::try_from(HISTORY_COUNT_MAX).unwrap_or(u8::MAX);
         let body = Command::History { chat, before, count }.encode();
-        // Where the outbox is full, the user asks again.
+        // If the outbox is full, the page is dropped, and the user can ask again.
         let again = draw_key(rng);
         let Ok(commit) = link.endpoint.send(now, again, &body) else { return Ok(true) };
         link.store(commit);
@@ -221,6 +229,7 @@ impl App {
     ) -> Result<(), StoreError> {
         let client_id = self.store.command(key)?.and_then(|command| command.client_id);
         let outcome = match body.map(ResultBody::decode) {
+            // The user sees a message as accepted before its row arrives.
             // req: MSG-071
             Some(Ok(ResultBody::Accepted { message, .. })) => Ok(Some(message)),
             Some(Ok(ResultBody::Failed { code })) => Err(code),
@@ -230,7 +239,8 @@ impl App {
                 }
                 Ok(None)
             }
-            // It was done, or was done before and the phone has forgotten what came of it.
+            // The command is done. Without a body, it was done earlier, and the phone no longer has the
+            // result.
             Some(Ok(_)) | None => Ok(None),
             Some(Err(error)) => Err(error.code()),
         };
@@ -239,13 +249,14 @@ impl App {
             Err(code) => (CommandState::Failed, None, Some(code)),
         };
         self.store.settle_command(key, state, message, error)?;
-        // Who asked first knows that command alone.
+        // The user's client knows only the key of the first command.
         let key = link.data.asked_again.remove(&key).unwrap_or(key);
         self.event(AppEvent::Result { key, client_id, outcome });
         Ok(())
     }
 
-    /// Opens the streams again that were open when the process ended, and queues the transfers that have none.
+    /// Continues the streams that were open when the process ended, and queues the transfers without a
+    /// stream.
     fn reopen_transfers(&mut self, endpoint: &Endpoint, data: &mut LinkData) -> Result<(), StoreError> {
         let streams: BTreeMap<u64, u64> =
             endpoint.streams().into_iter().map(|stream| (stream.id, stream.durable)).collect();

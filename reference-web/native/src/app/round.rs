@@ -1,4 +1,4 @@
-//! What the companion does in a round of [`handfast::host`].
+//! The companion as an [`Application`] of [`handfast::host`].
 
 use std::time::Duration;
 
@@ -34,10 +34,10 @@ impl Application for App {
         self.store.roll_back()?;
         self.store.make_room();
         self.load_link(now, rng)?;
-        // Copies that were asked for in vain are asked for again.
+        // The requests for copies were lost with the failed round, so they are made again.
         self.exporting.clear();
         if std::mem::take(&mut self.was_linked) && self.link().is_none() {
-            // Another program on the same directory was told so.
+            // The link is gone: another program on the same directory received the revocation.
             self.event(AppEvent::Revoked);
         }
         if self.next_code.is_some() {
@@ -91,6 +91,7 @@ impl Application for App {
                 link.data.live = state == LinkState::Live;
                 self.event(AppEvent::LinkState(state));
             }
+            // The user must know that a device lost confirmed changes.
             // req: RES-034, RES-040
             Event::PutBack { who } => self.event(AppEvent::PutBack { who }),
             Event::Connected { .. } => {
@@ -112,10 +113,11 @@ impl Application for App {
             Event::Lapsed => link.data.told = Told::Lapsed,
             Event::Replaced => self.event(AppEvent::Replaced),
             Event::Now { slot, body } => {
+                // A value that the codec refuses ends the session.
                 // req: MSG-044
                 match NowValue::decode(slot, &body) {
                     Ok(Some(NowValue::Presence { present })) => self.event(AppEvent::Presence { present }),
-                    // What else a slot may say is of no use here.
+                    // This companion does not use the other slots.
                     Ok(_) => {}
                     Err(error) => link.endpoint.refuse(now, error.code()),
                 }
@@ -124,6 +126,7 @@ impl Application for App {
                 if code == ErrorCode::COMMANDS_FORGOTTEN
                     && !std::mem::replace(&mut link.data.told_forgotten, true)
                 {
+                    // The phone may have run these texts and forgotten them, so the user must decide.
                     // req: RES-038
                     let waiting = self.store.texts_waiting()?;
                     self.event(AppEvent::Forgotten { waiting });
@@ -213,11 +216,12 @@ impl Application for App {
         error: &StoreError,
         retry: Duration,
     ) {
-        // Where it cannot be rolled back now, it is before anything is loaded.
+        // If the rollback fails now, `load` repeats it before it reads anything.
         let _ = self.store.roll_back();
         self.leftovers.clear();
         self.ended = None;
-        // An attempt that is lost so is one that ended: its user asks for the next code.
+        // An attempt in which a phone was answered counts as ended, so the next code is shown only when the
+        // user asks.
         let asks = self.next_code.is_some() && self.shown_codes.is_answered();
         if asks {
             self.next_code = None;
@@ -231,12 +235,14 @@ impl Application for App {
 }
 
 impl App {
-    /// What the transaction made useless is deleted: never before, since it may fail.
+    /// Deletes the files that the durable transaction made useless. Before, they may still be needed, because
+    /// a transaction can fail.
     fn drop_leftovers(&mut self) -> Result<(), StoreError> {
+        // Nothing of a deleted message may stay.
         // req: MSG-070
         for leftover in std::mem::take(&mut self.leftovers) {
             match leftover {
-                // The same content may be on its way in another message.
+                // Another message may still send the same content.
                 Leftover::List(content) if self.is_being_sent(content)? => {}
                 Leftover::List(content) => self.store.media().drop_sent_list(content),
                 Leftover::Part(content) => self.store.media().drop_part(content),

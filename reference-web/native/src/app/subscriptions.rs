@@ -1,10 +1,10 @@
-//! Which collections the companion follows: the changes of older messages, the lists of chats and of companions, and as
-//! many chats as subscriptions are left.
+//! The collections that the companion follows: the changes of older messages, the lists of chats and of
+//! companions, and as many chats as there are subscriptions left.
 //!
-//! Those that are needed stand first: a chat that the user opens, one that has news, then the most recent. To make room,
-//! the chat that was needed longest ago is left, once it is in step: what is stored of it stays, and so does its cursor.
-//! So every chat is within reach, whatever their number. The chat that the user opened last is never left, and for it
-//! one that is not in step yet is.
+//! The most needed chats come first: a chat that the user opens, a chat with news, then the most recent ones.
+//! To make room, the companion leaves the chat that was needed longest ago, once it matches the phone's copy;
+//! its stored rows and its cursor stay. So every chat can be followed in turn, however many there are. The
+//! chat that the user opened last is never left, and for it even a chat is left that does not match yet.
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -14,17 +14,18 @@ use handfast::codec::limits::SUBSCRIPTIONS_MAX;
 use handfast::session::Endpoint;
 use handfast_messages::CollectionName;
 
-/// How many chats are followed at a time; the changes and the two lists take the other subscriptions.
+/// The number of chats that are followed at a time. The changes and the two lists take the other
+/// subscriptions.
 pub(super) const CHATS_FOLLOWED_MAX: usize = SUBSCRIPTIONS_MAX - 3;
 
-/// Where a followed chat stands.
+/// The state of a followed chat.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Followed {
-    /// It is being brought up to date.
+    /// The chat is being brought up to date.
     Behind,
-    /// It was found in step.
+    /// The chat matched the phone's copy.
     InStep,
-    /// It is being left.
+    /// The subscription is being ended.
     Leaving,
 }
 
@@ -32,13 +33,13 @@ enum Followed {
 #[derive(Debug, Default)]
 pub(super) struct Subscriptions {
     followed: BTreeMap<u64, Followed>,
-    /// Followed chats, the one needed longest ago first.
+    /// The followed chats, beginning with the one that was needed longest ago.
     order: VecDeque<u64>,
-    /// Chats that wait for room, the one that is needed most first.
+    /// The chats that wait for room, beginning with the one that is needed most.
     waiting: VecDeque<u64>,
-    /// Whether the list of chats was found in step.
+    /// Whether the list of chats matched the phone's copy.
     pub(super) has_list: bool,
-    /// The chat that the user opened last. It outlives the connection.
+    /// The chat that the user opened last. It is kept across connections.
     opened: Option<u64>,
 }
 
@@ -47,12 +48,13 @@ fn messages(chat: u64) -> Option<Collection> {
 }
 
 impl Subscriptions {
-    /// A connection begins: the changes first, then the lists, then these chats.
+    /// Begins a connection: subscribes to the changes, then to the lists, then to the given chats.
     pub(super) fn begin(&mut self, now: Timestamp, endpoint: &mut Endpoint, recent: &[u64]) {
         *self = Self { opened: self.opened, ..Self::default() };
+        // Changes made while there was no connection must be known before any page of a chat.
         // req: MSG-062
         if let Some(changes) = CollectionName::Changes.encode() {
-            // The first ones of a connection are never refused.
+            // The first subscriptions of a connection are never refused.
             let _ = endpoint.subscribe_from_now(now, changes);
         }
         for list in [CollectionName::Chats, CollectionName::Companions]
@@ -70,7 +72,7 @@ impl Subscriptions {
         }
     }
 
-    /// The user opens a chat; `is_live`: whether there is a connection now.
+    /// Notes that the user opened a chat, and follows it if there is a live connection (`is_live`).
     pub(super) fn open(&mut self, now: Timestamp, endpoint: &mut Endpoint, chat: u64, is_live: bool) {
         self.opened = Some(chat);
         if is_live {
@@ -78,12 +80,12 @@ impl Subscriptions {
         }
     }
 
-    /// Whether there is room without leaving a chat.
+    /// Returns whether another chat can be followed without leaving one.
     pub(super) fn has_room(&self) -> bool {
         self.followed.len() < CHATS_FOLLOWED_MAX
     }
 
-    /// A chat is needed now.
+    /// Follows a chat now, or as soon as there is room.
     pub(super) fn need(&mut self, now: Timestamp, endpoint: &mut Endpoint, chat: u64) {
         match self.followed.get(&chat) {
             Some(Followed::Behind | Followed::InStep) => {
@@ -107,7 +109,7 @@ impl Subscriptions {
         }
     }
 
-    /// Leaves a chat for each that waits.
+    /// Leaves one chat for each chat that waits.
     fn make_room(&mut self, now: Timestamp, endpoint: &mut Endpoint) {
         let leaving = self.followed.values().filter(|state| **state == Followed::Leaving).count();
         for _ in leaving..self.waiting.len() {
@@ -121,8 +123,10 @@ impl Subscriptions {
         }
     }
 
-    /// The chat to be left, if any is: the one that was needed longest ago, and not the one that is open.
+    /// Returns the chat to leave, if there is one: the chat that was needed longest ago, and not the open
+    /// one.
     fn least_needed(&self) -> Option<u64> {
+        // The chat that the user looks at must stay up to date.
         // req: MSG-067
         let others = || self.order.iter().copied().filter(|chat| Some(*chat) != self.opened);
         let idle = others().find(|chat| self.followed.get(chat) == Some(&Followed::InStep));
@@ -130,12 +134,12 @@ impl Subscriptions {
         idle.or_else(|| others().next().filter(|_| is_open_waiting))
     }
 
-    /// The chats that are followed, or wait to be.
+    /// Returns the chats that are followed or wait for room.
     pub(super) fn chats(&self) -> Vec<u64> {
         self.followed.keys().chain(&self.waiting).copied().collect()
     }
 
-    /// A chat is in step, or will not come to be.
+    /// Notes that a chat matches the phone's copy, or that its repair has failed.
     pub(super) fn settled(&mut self, now: Timestamp, endpoint: &mut Endpoint, chat: u64) {
         if let Some(state) = self.followed.get_mut(&chat)
             && *state == Followed::Behind
@@ -145,7 +149,7 @@ impl Subscriptions {
         self.make_room(now, endpoint);
     }
 
-    /// A chat that was left is gone: the next one takes its place.
+    /// Notes that a subscription has ended, and follows the next waiting chat.
     pub(super) fn left(&mut self, now: Timestamp, endpoint: &mut Endpoint, chat: u64) {
         let _ = self.followed.remove(&chat);
         if let Some(next) = self.waiting.pop_front() {
@@ -153,7 +157,7 @@ impl Subscriptions {
         }
     }
 
-    /// How many chats are followed, and how many wait.
+    /// Returns the numbers of followed and of waiting chats.
     pub(super) fn counts(&self) -> (usize, usize) {
         (self.followed.len(), self.waiting.len())
     }

@@ -1,4 +1,4 @@
-//! What comes over the sync lane: rows, pages, and whether they are those of the phone.
+//! Input of the sync lane: rows, pages, and the comparison with the phone's rows.
 
 use bytes::Bytes;
 use handfast::Timestamp;
@@ -12,7 +12,7 @@ use super::{App, AppEvent, Leftover};
 use crate::store::{Change, StoreError};
 
 impl App {
-    /// Takes rows into the mirror, in the open transaction.
+    /// Writes rows to the mirror, in the open transaction.
     pub(super) fn take_rows(
         &mut self,
         now: Timestamp,
@@ -22,6 +22,7 @@ impl App {
     ) -> Result<(), StoreError> {
         let mut skipped = 0_u64;
         for row in rows {
+            // An item that this version cannot apply must not stop the others.
             // req: SYN-006
             match self.store.put_row(collection, &row)? {
                 Some(change) => self.on_change(now, link, change)?,
@@ -58,7 +59,7 @@ impl App {
         Ok(())
     }
 
-    /// Says once that every chat that is followed is here.
+    /// Reports once that all followed chats are mirrored.
     pub(super) fn tell_synced(&mut self, link: &mut Link) -> Result<(), StoreError> {
         if link.data.told == Told::Nothing && self.store.is_mirrored(CHATS_FOLLOWED_MAX)? {
             link.data.told = Told::Synced;
@@ -68,7 +69,7 @@ impl App {
         Ok(())
     }
 
-    /// Takes an event of the sync lane; gives back any other.
+    /// Handles an event of the sync lane. Returns any other event.
     pub(super) fn on_sync_event(
         &mut self,
         now: Timestamp,
@@ -76,10 +77,11 @@ impl App {
         event: Event,
     ) -> Result<Option<Event>, StoreError> {
         match event {
+            // The machine compares this digest with the phone's.
             // req: SYN-018
             Event::DigestWanted { collection } => {
                 let digest = self.store.digest(&collection)?;
-                // A connection that ended in between wants it no more.
+                // The machine refuses the digest if the connection that asked has ended; it can be dropped.
                 let _ = link.endpoint.digest(now, &collection, 0, digest.value());
             }
             Event::InStep { collection } => {
@@ -102,7 +104,7 @@ impl App {
         Ok(None)
     }
 
-    /// A collection is in step, or will not come to be.
+    /// Handles the end of a collection's update: it matches the phone's, or its repair has failed.
     fn on_settled(
         &mut self,
         now: Timestamp,
@@ -112,7 +114,7 @@ impl App {
         match CollectionName::decode(collection) {
             Some(CollectionName::Chats) if !link.data.subscriptions.has_list => {
                 link.data.subscriptions.has_list = true;
-                // Chats came in the order of their changes: the most recent ones are needed first.
+                // The most recent chats are the most important, and the last call of `need` counts most.
                 for chat in self.store.recent_chats(CHATS_FOLLOWED_MAX)?.into_iter().rev() {
                     link.data.subscriptions.need(now, &mut link.endpoint, chat);
                 }
@@ -126,7 +128,7 @@ impl App {
         }
     }
 
-    /// The user looks at a chat: it is followed from now on.
+    /// Follows a chat from now on, because the user opened it.
     pub fn open_chat(&mut self, now: Timestamp, chat: u64) {
         if let Some(link) = self.link_mut() {
             link.data.subscriptions.open(now, &mut link.endpoint, chat, link.data.live);

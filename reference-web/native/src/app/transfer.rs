@@ -1,4 +1,4 @@
-//! Transfers: content to the phone and from it, over streams that outlive connections and processes.
+//! Transfers of content to and from the phone, over streams that continue after a reconnection or a restart.
 
 mod content;
 mod exports;
@@ -23,27 +23,27 @@ use super::link::{Link, LinkData};
 use super::{App, AppEvent, Leftover};
 use crate::store::{CommandState, Direction, StoreError, Transfer, TransferState};
 
-/// Transfers whose streams are open at once.
+/// The number of transfers whose streams may be open at once.
 const RUNNING_MAX: usize = 4;
-/// The pause after each step of a check, in which everything else goes on.
+/// The pause after each step of a check, in which other work is done.
 const CHECK_PAUSE: Duration = Duration::from_millis(1);
-/// Commits in a transaction, after which files wait for the next one.
+/// The number of queued commits from which on files wait for the next transaction.
 const COMMITS_FULL: usize = 16;
 
 impl LinkData {
-    /// Whether a stream may be opened now.
+    /// Returns whether a stream may be opened now.
     pub(super) fn opens_streams(&self) -> bool {
         self.live && self.running.len() < RUNNING_MAX
     }
 
-    /// Whether a stream is open that sends this content.
+    /// Returns whether an open stream sends this content.
     fn is_sending(&self, content: ContentId) -> bool {
         let sends = |running: &Running| matches!(running.way, Way::Put(_)) && running.row.content == content;
         self.running.values().any(sends)
     }
 }
 
-/// What an OPEN says of a transfer.
+/// Returns the meta that the OPEN of a transfer contains.
 fn meta(row: &Transfer) -> Bytes {
     let (content, offset) = (row.content, row.base);
     Bytes::from(match row.direction {
@@ -53,7 +53,7 @@ fn meta(row: &Transfer) -> Bytes {
 }
 
 impl App {
-    /// A stream that was open when the process ended goes on.
+    /// Continues an open stream after a restart or a reconnection, by opening its files again.
     pub(super) fn reopen(
         &mut self,
         data: &mut LinkData,
@@ -63,9 +63,10 @@ impl App {
     ) -> Result<(), StoreError> {
         let way = match row.direction {
             Direction::Put => Way::put(&self.store, &row),
-            // The process ended between the rename and its transaction.
+            // The process ended after the file got its final name, before that was stored.
             Direction::Get if self.store.media().has(row.content) => Err(ErrorCode::CANCELLED),
-            // Its files are not what the database says (a copy, a restored directory): it begins anew.
+            // The files do not match the database, as in a copied or restored directory. The transfer starts
+            // again.
             Direction::Get => Way::get(&self.store, &row, durable).map_err(|_| ErrorCode::IO),
         };
         match way {
@@ -89,13 +90,13 @@ impl App {
         Ok(())
     }
 
-    /// Whether a transfer that is not over sends this content.
+    /// Returns whether an unfinished transfer sends this content.
     pub(super) fn is_being_sent(&self, content: ContentId) -> Result<bool, StoreError> {
         let sends = |row: &Transfer| row.direction == Direction::Put && row.content == content;
         Ok(self.store.transfers_open()?.iter().any(sends))
     }
 
-    /// Tells how far a transfer is. The end of a get is told when its copy is where the user wants it.
+    /// Reports the progress of a transfer. The end of a get is reported when the copy is at the user's path.
     fn tell(&mut self, row: &Transfer) {
         self.event(AppEvent::Transfer {
             direction: row.direction,
@@ -159,7 +160,7 @@ impl App {
                     return Ok(());
                 };
                 match put.read(offset, max) {
-                    // What is not wanted any more is not missed.
+                    // The machine refuses bytes of a stream that ended meanwhile; they can be dropped.
                     Ok((bytes, fin)) => {
                         let _ = link.endpoint.stream_supply(now, id, offset, bytes, fin);
                     }
@@ -168,7 +169,7 @@ impl App {
             }
             Event::StreamResumed { id, offset } => {
                 let Some(Running { row, way }) = link.data.running.remove(&id) else { return Ok(()) };
-                // Its files are locked while they are open.
+                // Open files are locked, so they are closed before they are opened again.
                 drop(way);
                 self.reopen(&mut link.data, id, row, offset)?;
             }
@@ -198,6 +199,7 @@ impl App {
         let Some(Running { mut row, .. }) = link.data.running.remove(&id) else { return Ok(()) };
         match end {
             StreamEnd::Done if row.direction == Direction::Put => self.put_is_done(now, link, row),
+            // The phone does not have the content before the offset, so the next stream begins at 0.
             // req: STR-020
             StreamEnd::Stopped(ErrorCode::OFFSET) if row.direction == Direction::Put && row.base > 0 => {
                 (row.base, row.offset) = (0, 0);
@@ -207,7 +209,7 @@ impl App {
             StreamEnd::Stopped(code) if code != ErrorCode::BUSY && code != ErrorCode::TOO_MANY_STREAMS => {
                 self.fail(row, code)
             }
-            // A new stream begins when the link is live.
+            // The transfer gets a new stream when the link is live.
             _ => {
                 requeue(&mut row);
                 self.store.update_transfer(&row)
@@ -215,7 +217,7 @@ impl App {
         }
     }
 
-    /// The phone has the content: the message that carries it is sent in the same transaction.
+    /// Handles a complete put: sends the message that refers to the content, in the same transaction.
     fn put_is_done(&mut self, now: Timestamp, link: &mut Link, mut row: Transfer) -> Result<(), StoreError> {
         let Some(put) = row.put.clone() else { return Ok(()) };
         let media = MediaDescriptor {
@@ -225,6 +227,7 @@ impl App {
             name: put.name,
         };
         let body = Command::SendMedia { chat: put.chat, media, caption: put.caption }.encode();
+        // The key was drawn when the user chose the file, so a repeated message has the same key.
         // req: RES-024
         let Some(key) = row.command else { return self.fail(row, ErrorCode::GONE) };
         match link.endpoint.send(now, key, &body) {
@@ -234,7 +237,8 @@ impl App {
                 link.store(commit);
             }
             Err(SendRefused::KnownKey) => {}
-            // No room now: the put is offered again, and the phone says that it has the content.
+            // The outbox is full. The put is offered again, and the phone then answers that it has the
+            // content.
             Err(_) => {
                 requeue(&mut row);
                 return self.store.update_transfer(&row);
@@ -249,7 +253,7 @@ impl App {
         Ok(())
     }
 
-    /// Opens streams for what waits, makes what arrived durable, stops what is to be stopped.
+    /// Stops streams, makes received content durable, and opens streams for waiting transfers.
     pub(super) fn pump_transfers(&mut self, now: Timestamp, link: &mut Link) -> Result<bool, StoreError> {
         let mut moved = false;
         while let Some((id, code)) = link.data.stops.pop() {
@@ -263,7 +267,8 @@ impl App {
         if link.data.opens_streams() {
             let mut sending = BTreeSet::new();
             for row in self.store.transfers_open()? {
-                // One file of a chat after the other, so that they arrive in the order in which they were sent.
+                // The files of a chat are sent one after another, so that they arrive in the order in which
+                // they were chosen.
                 let is_behind = row.put.as_ref().is_some_and(|put| !sending.insert(put.chat));
                 if !is_behind && row.state == TransferState::Queued && link.data.opens_streams() {
                     moved |= self.open(now, link, row)?;
@@ -273,16 +278,17 @@ impl App {
         Ok(moved)
     }
 
-    /// Opens the stream of a transfer, if it can be now.
+    /// Opens the stream of a transfer. Returns `false` if that must wait.
     fn open(&mut self, now: Timestamp, link: &mut Link, mut row: Transfer) -> Result<bool, StoreError> {
         let way = match row.direction {
+            // The phone refuses a second put of the same content at the same time.
             // req: STR-022
             Direction::Put if link.data.is_sending(row.content) => return Ok(false),
             Direction::Put => Way::put(&self.store, &row),
             Direction::Get => {
                 let Some(good) = self.check(now, link, &row) else { return Ok(false) };
                 row.base = good;
-                // It is taken up again.
+                // The part is in use again, so it must not be deleted.
                 self.leftovers.retain(|leftover| *leftover != Leftover::Part(row.content));
                 Way::get(&self.store, &row, 0)
             }
@@ -303,8 +309,8 @@ impl App {
         Ok(true)
     }
 
-    /// Where a fetch begins: behind the good chunks of what is here already. `None` while that is being looked at, a
-    /// step at a time, one transfer after the other.
+    /// Returns the content offset at which a fetch begins, after the good chunks that are already here.
+    /// `None` while the part is being checked, one step at a time and one transfer after another.
     fn check(&self, now: Timestamp, link: &mut Link, row: &Transfer) -> Option<u64> {
         let mut found = match link.data.check.take() {
             Some(other) if other.row != row.id => {
@@ -321,6 +327,7 @@ impl App {
                 None => return Some(0),
             },
         };
+        // The part may have been damaged on the disk since it was received.
         // req: STR-023
         match found.part.step() {
             Ok(None) => {
@@ -329,12 +336,12 @@ impl App {
                 None
             }
             Ok(Some(good)) => Some(good),
-            // What cannot be read is fetched anew.
+            // A part that cannot be read is fetched again.
             Err(_) => Some(0),
         }
     }
 
-    /// Syncs the files of content that came in, and reports it.
+    /// Makes received content durable, and reports it.
     fn sync_gets(&mut self, now: Timestamp, link: &mut Link) -> Result<bool, StoreError> {
         let behind: Vec<u64> = link
             .data
@@ -348,7 +355,7 @@ impl App {
             .collect();
         let mut moved = false;
         for id in behind {
-            // The machine must have room for the report before anything is renamed.
+            // A file is renamed only when the machine has room for the report.
             if link.commits_waiting() >= COMMITS_FULL {
                 return Ok(true);
             }
@@ -385,7 +392,7 @@ impl App {
             row.stream = None;
             drop(link.data.running.remove(&id));
         }
-        // A stream that the phone has stopped meanwhile takes no report.
+        // The machine refuses a report for a stream that the phone has stopped meanwhile.
         if let Ok(commit) = link.endpoint.stream_durable(now, id, offset) {
             link.store(commit);
         }

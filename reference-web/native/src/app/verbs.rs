@@ -1,4 +1,4 @@
-//! What the user asks for.
+//! The verbs of the companion's user.
 
 use std::path::Path;
 
@@ -15,7 +15,7 @@ use super::command_key::draw_key;
 use super::link::Link;
 use crate::store::{CommandState, Counts, Direction, LinkRow, PutRow, StoreError, TransferState};
 
-/// Why a verb was refused. Nothing was stored or sent.
+/// The reason why a verb was refused. Nothing was stored or sent.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum VerbError {
@@ -25,67 +25,69 @@ pub enum VerbError {
     /// This companion is not linked.
     #[error("this companion is not linked; run `pair` first")]
     NotLinked,
-    /// The phone has not confirmed the link, and may never do.
+    /// The phone has not confirmed the link, and may never do so.
     #[error("the phone has not confirmed the link; connect it, and send when the chats are here")]
     Pending,
-    /// The store could not be written, and is tried again later.
+    /// The store could not be written, and is in the pause before the next attempt.
     #[error("the store cannot be written now; free some space, then ask again")]
     Resting,
-    /// Nothing is asked of the user now.
+    /// No question waits for this answer.
     #[error("nothing is asked now")]
     NotAsked,
     /// The text is empty or too long.
     #[error("a text has 1 to {TEXT_LEN_MAX} bytes; send it in parts")]
     TextLength,
-    /// The command has left this companion, or there never was one.
+    /// The command was sent already, or never existed.
     #[error("no such command waits here: it may be on its way to the phone already")]
     NotHeld,
     /// The reaction is too long.
     #[error("a reaction has {REACTION_LEN_MAX} bytes at most")]
     ReactionLength,
-    /// The machine refused.
+    /// The link's machine refused the command.
     #[error(transparent)]
     Refused(#[from] SendRefused),
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// A file cannot be taken.
+    /// The file cannot be imported.
     #[error(transparent)]
     Import(#[from] ImportError),
 }
 
-/// A command that was taken; it is durable once the round is settled.
+/// A command that was accepted. It is durable once the round is settled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[expect(clippy::exhaustive_structs, reason = "an answer")]
 pub struct Sent {
-    /// What the phone knows it by.
+    /// The key by which the phone recognizes the command.
     pub command: CommandKey,
-    /// It waits here alone, until the phone is there: [`App::undo`] takes it back.
+    /// Whether the command is held here until the phone is connected, so that [`App::undo`] can still take it
+    /// back.
     pub held: bool,
 }
 
-/// How the companion does.
+/// The state of the companion and of its link.
 #[derive(Debug)]
 #[expect(clippy::exhaustive_structs, reason = "an answer")]
 pub struct Status {
     /// The link.
     pub link: Option<LinkRow>,
-    /// How many chats and messages are mirrored.
+    /// The numbers of mirrored chats and messages.
     pub counts: Counts,
-    /// Commands that are not answered.
+    /// The number of commands without an answer.
     pub commands_open: u64,
-    /// Messages and bytes in the outbox.
+    /// The numbers of messages and of bytes in the outbox.
     pub outbox: (usize, usize),
-    /// Transfers under way.
+    /// The number of running transfers.
     pub transfers: u64,
-    /// Chats that are followed, and chats that wait until one of those is left.
+    /// The numbers of chats that are followed, and of chats that wait until one of those is left.
     pub followed: (usize, usize),
     /// The settings of the database.
     pub settings: Vec<(&'static str, String)>,
 }
 
 impl App {
-    /// Sends a text, maybe as a reply to a message of the chat. The same `client_id` again gives the same command.
+    /// Sends a text, optionally as a reply to a message of the chat. A repeated `client_id` returns the
+    /// command that already exists.
     ///
     /// # Errors
     ///
@@ -106,7 +108,7 @@ impl App {
         self.command(now, rng, &body, "text", client_id)
     }
 
-    /// Asks for messages of a chat that are older than those here.
+    /// Asks the phone for messages of a chat that are older than those here.
     ///
     /// # Errors
     ///
@@ -137,7 +139,7 @@ impl App {
         self.command(now, rng, &Command::MarkRead { chat, message }, "read", None)
     }
 
-    /// Gives a message of the account another text.
+    /// Replaces the text of a message of the account.
     ///
     /// # Errors
     ///
@@ -171,7 +173,8 @@ impl App {
         self.change(now, rng, &Command::Delete { chat, message }, "delete")
     }
 
-    /// Reacts to a message, in place of the account's reaction before; an empty one takes that back.
+    /// Reacts to a message, which replaces the account's earlier reaction. An empty reaction only removes
+    /// that.
     ///
     /// # Errors
     ///
@@ -190,18 +193,20 @@ impl App {
         self.change(now, rng, &Command::React { chat, message, reaction: reaction.to_owned() }, "react")
     }
 
-    /// Takes back an edit, a deletion or a reaction that waits here. What was handed to the machines may be on the phone.
+    /// Takes back an edit, a deletion or a reaction that is held here. A command that was handed to the
+    /// machine may be on the phone already, and cannot be taken back.
     ///
     /// # Errors
     ///
-    /// [`VerbError::NotHeld`] when no such one waits.
+    /// [`VerbError::NotHeld`] when no such command is held.
     pub fn undo(&mut self, command: CommandKey) -> Result<(), VerbError> {
         let _ = self.linked()?;
         let taken = self.store.take_back_held(command);
         if self.whole(taken)? { Ok(()) } else { Err(VerbError::NotHeld) }
     }
 
-    /// A change of a message is held while the phone is not there, or others are held: it leaves behind them.
+    /// Sends a change of a message, or holds it while the phone is not connected. It is also held while
+    /// earlier changes are, so that the order is kept.
     fn change(
         &mut self,
         now: Timestamp,
@@ -243,7 +248,8 @@ impl App {
         Ok(Sent { command: key, held: false })
     }
 
-    /// The link, once it is sure: what is taken before could be lost with it.
+    /// Returns the link if the phone has confirmed it. Commands for an unconfirmed link could be lost with
+    /// it.
     fn linked(&mut self) -> Result<&mut Link, VerbError> {
         if self.is_pending() {
             return Err(VerbError::Pending);
@@ -252,7 +258,8 @@ impl App {
         self.link_mut().ok_or(missing)
     }
 
-    /// A verb whose writes failed has done half of them, perhaps: the round takes them back.
+    /// Passes a result on. If the store failed halfway through a verb's writes, it also makes the round undo
+    /// them.
     pub(super) fn whole<T>(&mut self, done: Result<T, StoreError>) -> Result<T, StoreError> {
         if done.is_err() {
             self.host.set_incomplete();
@@ -260,7 +267,7 @@ impl App {
         done
     }
 
-    /// Sends a file, which was imported into the directory of content.
+    /// Sends a file that was imported into the directory of content.
     ///
     /// # Errors
     ///
@@ -277,6 +284,7 @@ impl App {
         }
         let _ = self.linked()?;
         let put = PutRow::new(chat, imported.media_type.to_owned(), imported.name, None);
+        // A transfer keeps the key for its command, so that the command is recognized when it is repeated.
         // req: RES-024
         let key = draw_key(rng);
         let put = self.store.put_upload(imported.content, imported.list.size(), &put, client_id, key);
@@ -284,7 +292,7 @@ impl App {
         Ok(Sent { command: key, held: false })
     }
 
-    /// What became of media that its asker gave this name.
+    /// Returns the command of media that a client sent under this name, if there is one.
     ///
     /// # Errors
     ///
@@ -294,7 +302,7 @@ impl App {
         Ok(known.and_then(|transfer| transfer.command).map(|command| Sent { command, held: false }))
     }
 
-    /// The size of content, if it is here or a message names it.
+    /// Returns the size of content, if it is here or a message refers to it.
     ///
     /// # Errors
     ///
@@ -306,8 +314,9 @@ impl App {
         }
     }
 
-    /// Fetches content and copies it to `out`, at which the caller has looked ([`handfast_programs::Destination`]). One
-    /// that goes on goes on; one that is here is copied at once. A transfer event tells the end, whatever it is.
+    /// Fetches content and copies it to `out`, which the caller has checked
+    /// ([`handfast_programs::Destination`]). A running fetch is continued; content that is here is copied at
+    /// once. A transfer event reports the end in each case.
     ///
     /// # Errors
     ///
@@ -335,7 +344,7 @@ impl App {
         Ok(())
     }
 
-    /// How the companion does.
+    /// Returns the state of the companion and of its link.
     ///
     /// # Errors
     ///
@@ -352,7 +361,7 @@ impl App {
         })
     }
 
-    /// Whether the link is stored and not confirmed by the phone.
+    /// Returns whether the link is stored, but not confirmed by the phone.
     #[must_use]
     pub fn is_pending(&self) -> bool {
         self.link().is_some_and(|link| link.endpoint.status() == LinkStatus::Pending)

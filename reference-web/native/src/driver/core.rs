@@ -1,4 +1,4 @@
-//! The core thread: what reaches it, and what it has besides the [`App`].
+//! The state of the core thread, and its inputs.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -17,33 +17,33 @@ use crate::app::{App, SocketTag};
 use crate::media::ExportError;
 use crate::qr::DrawError;
 
-/// What the program is to do.
+/// The task of the program.
 #[derive(Debug)]
 #[expect(clippy::exhaustive_enums, reason = "the two ways to run")]
 pub enum Mode {
-    /// Show codes until a phone is linked; each is drawn to this file too.
+    /// Show codes until a phone is linked.
     Pair {
-        /// The picture of the code.
+        /// The file to which each code is drawn, too.
         qr_png: Option<PathBuf>,
     },
-    /// Be the companion until it is interrupted.
+    /// Run as the companion until interrupted.
     Run {
-        /// The relay over which the user believes it to be linked, if one was named.
+        /// The relay that the user named. It must be the one over which the companion is linked.
         relay: Option<RelayName>,
     },
 }
 
-/// How the program speaks to whoever runs it.
+/// The program's output to its user, and the interpretation of its input.
 #[derive(Clone, Copy, Debug)]
 #[expect(clippy::exhaustive_structs, reason = "both ways")]
 pub struct Console {
-    /// Shows an event, or the answer to a line.
+    /// Prints an event, or the answer to a line.
     pub tell: fn(&Value),
-    /// Reads a line of stdin as a request.
+    /// Parses a line of standard input as a request.
     pub read: fn(&str) -> anyhow::Result<Map<String, Value>>,
 }
 
-/// What reaches the core thread.
+/// An input of the core thread.
 #[derive(Debug)]
 pub(super) enum Input {
     Socket(SocketTag, SocketEvent),
@@ -53,48 +53,49 @@ pub(super) enum Input {
     Stop,
 }
 
-/// What came of a file that the user named: looked at, read or written in a thread of its own.
+/// The result of work on a file that the user named, which is done in another thread.
 #[derive(Debug)]
 pub(super) enum FileEvent {
-    /// A file to be sent was copied in.
+    /// A file that is to be sent was copied in.
     Staged(Asker, Put, Result<Result<Staged, ImportError>, FileJobError>),
-    /// The place at which content is wanted was looked at.
+    /// The destination of a fetch was checked.
     Looked(Asker, ContentId, PathBuf, Result<Result<Destination, UserFileError>, FileJobError>),
-    /// Content was copied to where it is wanted.
+    /// Content was copied to its destination.
     Exported(ContentId, String, Result<Result<u64, ExportError>, FileJobError>),
     /// The picture of a code was drawn.
     Drawn(String, Result<Result<(), DrawError>, FileJobError>),
 }
 
-/// Whose request it is: a client of the control socket, or, with `None`, whoever writes to stdin.
+/// The sender of a request: a client of the control socket, or standard input if `None`.
 pub(super) type Asker = Option<Replies>;
 
-/// What a file to be sent is for.
+/// The purpose of a file that is to be sent.
 #[derive(Debug)]
 pub(super) struct Put {
     pub(super) chat: u64,
     pub(super) client_id: Option<String>,
 }
 
-/// The core thread's state besides the App.
+/// The state of the core thread.
 pub(super) struct Core {
     pub(super) app: App,
     pub(super) mode: Mode,
     pub(super) clock: Clock,
     pub(super) sockets: SocketSet<SocketTag, Input>,
-    /// Work on files that the user names.
+    /// The background work on the user's files.
     pub(super) files: FileJobs<Input>,
-    /// The code whose picture is being drawn, and the one that follows it.
+    /// Whether the picture of a code is being drawn.
     pub(super) drawing: bool,
-    /// Whether a picture was drawn, so that it is this program's to remove.
+    /// Whether a picture was drawn, so that this program must remove it.
     pub(super) drawn: Arc<AtomicBool>,
     pub(super) next_drawing: Option<String>,
     pub(super) console: Console,
-    /// Why the program ends.
+    /// The result with which the program ends, once it is set.
     pub(super) end: Option<anyhow::Result<()>>,
 }
 
-/// The answer to a request, if it is due now.
+/// Returns the line to answer a request with, or `None` if the answer follows later. An error becomes a line
+/// with its reason.
 pub(super) fn answer_or_refusal(answer: anyhow::Result<Option<Value>>) -> Option<Value> {
     answer.unwrap_or_else(|error| Some(json!({"error": reason(error.as_ref())})))
 }

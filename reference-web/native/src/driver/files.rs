@@ -1,4 +1,5 @@
-//! Files that the user names: each is looked at, read or written in a thread of its own, whatever its disk does.
+//! Work on files that the user names. Each is done in a thread of its own, so that a slow disk does not stop
+//! the core thread.
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
@@ -14,11 +15,11 @@ use super::core::{Asker, Core, FileEvent, Input, Mode, Put, answer_or_refusal};
 use crate::app::{App, AppEvent, AppOutput};
 use crate::qr::Drawing;
 
-/// How long the removal of a picture may take at the end.
+/// The longest time that the removal of a picture may take at the end.
 const REMOVAL_MAX: Duration = Duration::from_secs(2);
 
 impl Core {
-    /// Draws a code: to the picture first, so that whoever reads of it finds it there.
+    /// Draws a code, first to the picture file, so that the file is complete when the code is reported.
     pub(super) fn draw_code(&mut self, text: String) -> anyhow::Result<()> {
         let Mode::Pair { qr_png: Some(path) } = &self.mode else { return self.show_code(&text) };
         if self.drawing {
@@ -52,7 +53,7 @@ impl Core {
         Ok(())
     }
 
-    /// Copies content to where the user wants it.
+    /// Copies content to the user's path.
     pub(super) fn export(&mut self, content: ContentId, out: String) {
         let (media, path) = (self.app.store().media().clone(), PathBuf::from(&out));
         let wanted = out.clone();
@@ -61,12 +62,12 @@ impl Core {
             move |made| Input::File(FileEvent::Exported(content, out, made)),
         );
         if let Err(error) = started {
-            // A store that fails is told by the next round.
+            // The next round reports a failure of the store.
             let _ = self.app.exported(content, &wanted, Err(error.to_string()));
         }
     }
 
-    /// Something came of a file that the user named. Returns an answer that is due.
+    /// Handles the result of work on a file. Returns an answer that is due now.
     pub(super) fn file(&mut self, event: FileEvent) -> Option<(Asker, Value)> {
         let (asker, answer) = match event {
             FileEvent::Staged(asker, put, staged) => {
@@ -81,7 +82,7 @@ impl Core {
             FileEvent::Exported(content, out, made) => {
                 let made = made.map_err(|error| format!("{out} cannot be written: {error}"));
                 let made = made.and_then(|made| made.map_err(|error| reason(&error)));
-                // A store that fails is told by this round.
+                // This round reports a failure of the store.
                 let _ = self.app.exported(content, &out, made);
                 return None;
             }
@@ -125,7 +126,7 @@ pub(super) fn put_of(object: &Map<String, Value>) -> anyhow::Result<Put> {
     Ok(Put { chat: field_u64(object, "chat")?, client_id })
 }
 
-/// What a `get` wants, and where.
+/// Returns the content and the destination of a `get`.
 pub(super) fn wanted(object: &Map<String, Value>) -> anyhow::Result<(ContentId, PathBuf)> {
     let content: [u8; 32] = field_hex(object, "content")?;
     Ok((ContentId::from_bytes(content), PathBuf::from(field_str(object, "out")?)))
@@ -144,12 +145,12 @@ pub(super) fn attach(
     Ok(json!({"accepted": true, "command": sent.command.to_string(), "content": content}))
 }
 
-/// Settles the rounds of a program that does not run, and makes the copies that they ask for at once. Returns why nothing
-/// of them was stored, if so.
+/// Settles the rounds of a program that answers one request and ends, and makes the copies that they request.
+/// Returns the reason why nothing was stored, if so.
 ///
 /// # Errors
 ///
-/// What is wrong with the store.
+/// A failure of the store.
 pub fn settle_alone(app: &mut App, clock: Clock) -> anyhow::Result<Option<String>> {
     loop {
         let settled = app.settle(clock.now(), &mut os_rng()?)?;
@@ -169,11 +170,12 @@ pub fn settle_alone(app: &mut App, clock: Clock) -> anyhow::Result<Option<String
     }
 }
 
-/// The picture holds a secret that nobody needs any more. Its disk may hang, so it is not waited for without an end.
+/// Removes the picture of a code, because it contains a secret that is no longer needed. The wait is limited,
+/// because the disk may hang.
 pub(super) fn remove_picture(path: PathBuf) {
     let (done, removed) = std::sync::mpsc::channel();
     let remove = move || {
-        // It may never have been drawn.
+        // The picture may never have been drawn.
         let _ = std::fs::symlink_metadata(&path)
             .is_ok_and(|found| found.is_file())
             .then(|| std::fs::remove_file(&path));

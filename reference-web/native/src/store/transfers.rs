@@ -1,4 +1,5 @@
-//! Content under way, each way. Rows outlive the process: a transfer goes on where it was.
+//! The transfers of content in both directions. Their rows outlive the process, so a transfer continues after
+//! a restart.
 
 use std::collections::BTreeSet;
 
@@ -9,7 +10,7 @@ use rusqlite::{OptionalExtension, Row, params};
 use super::{Store, StoreError, from_sql, to_sql};
 use crate::media::Wanted;
 
-/// Which way content goes.
+/// The direction of a transfer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[expect(clippy::exhaustive_enums, reason = "there are two")]
 pub enum Direction {
@@ -20,7 +21,7 @@ pub enum Direction {
 }
 
 impl Direction {
-    /// The word in the table and in events.
+    /// Returns the direction's name in the table and in events.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -30,22 +31,22 @@ impl Direction {
     }
 }
 
-/// How far a transfer has come.
+/// The state of a transfer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum TransferState {
-    /// It waits for a stream.
+    /// The transfer waits for a stream.
     Queued,
-    /// Its stream is open.
+    /// The transfer's stream is open.
     Open,
-    /// All of it is there.
+    /// The receiver has the whole content.
     Done,
-    /// It has ended otherwise.
+    /// The transfer has failed.
     Failed,
 }
 
 impl TransferState {
-    /// The word in the table.
+    /// Returns the state's name in the table.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -67,52 +68,53 @@ impl TransferState {
     }
 }
 
-/// One transfer.
+/// A row of the table of transfers.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Transfer {
-    /// Its row.
+    /// The transfer's id.
     pub id: u64,
-    /// Which way.
+    /// The direction.
     pub direction: Direction,
-    /// What.
+    /// The content.
     pub content: ContentId,
     /// The content's size, once it is known.
     pub size: Option<u64>,
-    /// Where in the content its stream begins.
+    /// The content offset at which the stream begins.
     pub base: u64,
-    /// Bytes of its stream (list and content) that are durable at the receiver.
+    /// The number of stream bytes (chunk list and content) that are durable at the receiver.
     pub offset: u64,
-    /// Its stream, while one is open.
+    /// The id of the stream, while one is open.
     pub stream: Option<u64>,
-    /// How far it has come.
+    /// The state.
     pub state: TransferState,
-    /// Why it failed.
+    /// The reason why the transfer failed, if it did.
     pub error: Option<ErrorCode>,
-    /// Of a put: the chat, the media type, the name, the caption.
+    /// The fields of the message that a put is for.
     pub put: Option<PutRow>,
-    /// The name that the asker gave it.
+    /// The name that the client gave the transfer.
     pub client_id: Option<String>,
-    /// Of a put: the command that sends it once the phone has it, drawn when its user chose the file.
+    /// The key of the command that sends the message of a put once the phone has the content. It is drawn
+    /// when the user chooses the file.
     pub command: Option<CommandKey>,
 }
 
-/// What a put's command will say.
+/// The fields of the message that a put is for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct PutRow {
-    /// The chat.
+    /// The chat's id.
     pub chat: u64,
     /// The media type.
     pub media_type: String,
-    /// The name.
+    /// The file name.
     pub name: String,
-    /// The caption.
+    /// The caption, if there is one.
     pub caption: Option<String>,
 }
 
 impl PutRow {
-    /// What a put's command will say.
+    /// Creates the fields of a put's message.
     #[must_use]
     pub fn new(chat: u64, media_type: String, name: String, caption: Option<String>) -> Self {
         Self { chat, media_type, name, caption }
@@ -146,7 +148,7 @@ fn transfer(row: &Row<'_>) -> rusqlite::Result<Transfer> {
 }
 
 impl Store {
-    /// Stores a new transfer to the phone, in the open transaction. Returns its row.
+    /// Stores a new transfer to the phone, in the open transaction. Returns its id.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -178,7 +180,7 @@ impl Store {
         Ok(from_sql(conn.last_insert_rowid()))
     }
 
-    /// Stores a new transfer from the phone, in the open transaction. Returns its row.
+    /// Stores a new transfer from the phone, in the open transaction. Returns its id.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -191,7 +193,7 @@ impl Store {
         Ok(from_sql(conn.last_insert_rowid()))
     }
 
-    /// Stores how far a transfer has come, in the open transaction: all but what never changes.
+    /// Stores the progress of a transfer, in the open transaction: all columns that can change.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -217,7 +219,7 @@ impl Store {
         Ok(())
     }
 
-    /// The transfers that are not over, oldest first.
+    /// Returns the unfinished transfers, oldest first.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -232,7 +234,7 @@ impl Store {
         Ok(rows.collect::<Result<_, _>>()?)
     }
 
-    /// The upload to which its asker gave this name.
+    /// Returns the put that a client sent under this name.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -242,7 +244,7 @@ impl Store {
         Ok(query.query_row([client_id], transfer).optional()?)
     }
 
-    /// Notes a path to which content is to be copied once it is whole, in the open transaction.
+    /// Stores a path to which content is copied once it is complete, in the open transaction.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -254,7 +256,7 @@ impl Store {
         Ok(())
     }
 
-    /// The paths to which content is to be copied.
+    /// Returns the paths to which content is to be copied.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -265,7 +267,7 @@ impl Store {
         Ok(rows.collect::<Result<_, _>>()?)
     }
 
-    /// Content that is whole here, and the paths to which it is to be copied.
+    /// Returns the complete content that is to be copied, with the paths.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -280,7 +282,8 @@ impl Store {
         Ok(rows.collect::<Result<_, _>>()?)
     }
 
-    /// Forgets a path to which content was to be copied, in the open transaction. Returns whether it was there.
+    /// Deletes a path to which content was to be copied, in the open transaction. Returns whether it was
+    /// stored.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -289,7 +292,7 @@ impl Store {
         Ok(self.write()?.prepare_cached(sql)?.execute(params![content.as_bytes(), out])? > 0)
     }
 
-    /// The size of content, as far as a message says it.
+    /// Returns the size of content, if a message states it.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -300,7 +303,7 @@ impl Store {
         Ok(size.flatten().map(from_sql))
     }
 
-    /// Which files of the directory of content belong to something.
+    /// Returns the content whose files must be kept in the directory of content.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -322,7 +325,8 @@ impl Store {
         })
     }
 
-    /// Whether someone else than transfer `id` still sends or fetches this content; no transfer has the id 0.
+    /// Returns whether an unfinished transfer, other than the one with the id `id`, sends or fetches this
+    /// content. No transfer has the id 0.
     ///
     /// # Errors
     /// [`StoreError`].

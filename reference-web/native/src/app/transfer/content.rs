@@ -1,4 +1,4 @@
-//! What stands behind an open stream: the files that it fills or reads, and how far it has come.
+//! The files that an open stream reads or fills, and its progress.
 //!
 //! May touch: the files of the directory of content.
 
@@ -28,8 +28,8 @@ impl Way {
         Ok(Self::Put(Outgoing::new(&parsed, row.base, ContentFile(content))?))
     }
 
-    /// Content that comes in, from this durable offset of its stream on. A file that is missing, or shorter than what
-    /// was durable, is an error of this transfer alone.
+    /// Opens the files of a fetch, to continue its stream at a durable offset. If a file is missing, or
+    /// shorter than the durable bytes, only this transfer fails.
     pub(super) fn get(store: &Store, row: &Transfer, durable: u64) -> Result<Self, ErrorCode> {
         let (media, content, base) = (store.media(), row.content, row.base);
         let head =
@@ -48,8 +48,8 @@ impl Way {
     }
 }
 
-/// A receiver that goes on behind `durable` bytes, and how many of them are the chunk list's; `head` is the stored list
-/// or the beginning of it.
+/// Returns a receiver that continues after `durable` bytes, and how many of those belong to the chunk list.
+/// `head` is the stored list, or its beginning.
 fn receiver_at(
     content: ContentId,
     head: &[u8],

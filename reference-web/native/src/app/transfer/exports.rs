@@ -1,4 +1,4 @@
-//! Copies of content that is whole, at the paths where the user wants them, and the end of each get.
+//! Copies of complete content to the user's paths, and the end of each get.
 
 use handfast::ErrorCode;
 use handfast::codec::ids::ContentId;
@@ -8,7 +8,7 @@ use super::super::{App, AppEvent};
 use crate::store::{Direction, StoreError, Transfer, TransferState};
 
 impl App {
-    /// Has content that is whole copied to where its askers want it.
+    /// Requests the copies of complete content to the user's paths.
     pub(in crate::app) fn start_exports(&mut self) -> Result<(), StoreError> {
         if self.host.backoff().is_on() {
             return Ok(());
@@ -21,7 +21,8 @@ impl App {
         Ok(())
     }
 
-    /// A copy that [`AppEvent::Export`] asked for was made, or not for this reason: the get is over.
+    /// Takes the result of a copy that [`AppEvent::Export`] requested: its size in bytes, or the reason why
+    /// it failed. The get is then over.
     ///
     /// # Errors
     ///
@@ -34,7 +35,7 @@ impl App {
     ) -> Result<(), StoreError> {
         let _ = self.exporting.remove(&(content, out.to_owned()));
         if self.host.backoff().is_on() {
-            // What is stored says that it is still to be made: it is made again after the rest.
+            // The request is still stored, so the copy is made again after the pause.
             return Ok(());
         }
         let dropped = self.store.drop_export(content, out);
@@ -55,7 +56,7 @@ impl App {
     }
 }
 
-/// Bytes of the content, without its chunk list, that are durable at the receiver.
+/// Returns the number of content bytes, without the chunk list, that are durable at the receiver.
 pub(super) fn content_offset(row: &Transfer) -> u64 {
     match row.size {
         Some(size) if row.state == TransferState::Done => size,

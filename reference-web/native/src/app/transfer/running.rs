@@ -1,4 +1,4 @@
-//! Transfers under way, and what becomes of one whose stream is over.
+//! Running transfers, and the return of a transfer to the queue.
 
 use handfast::Timestamp;
 use handfast::codec::limits::MEDIA_CHUNK_LEN;
@@ -15,18 +15,18 @@ pub(in crate::app) struct Running {
     pub(in crate::app::transfer) way: Way,
 }
 
-/// What is under way of some content, when it is looked at before its stream is opened.
+/// The check of a partly fetched file, before its stream is opened.
 #[derive(Debug)]
 pub(in crate::app) struct Check {
-    /// The transfer.
+    /// The id of the transfer.
     pub(in crate::app::transfer) row: u64,
     pub(in crate::app::transfer) part: PartCheck,
-    /// When the next step is due.
+    /// The time at which the next step is due.
     pub(in crate::app) due: Timestamp,
 }
 
-/// A transfer whose stream is over waits for a new one. What the phone reported of a put stays sent; what is here of
-/// content to be fetched is checked before its next stream is opened.
+/// Queues a transfer for a new stream, because its stream has ended. The bytes of a put that the phone
+/// reported stay sent. The part of a get is checked before its next stream is opened.
 pub(in crate::app) fn requeue(row: &mut Transfer) {
     if row.direction == Direction::Put
         && let Some(size) = row.size
