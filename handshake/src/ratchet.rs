@@ -55,7 +55,7 @@ pub struct Answer {
 #[expect(clippy::exhaustive_enums, reason = "the two outcomes of HSK-043")]
 pub enum Recovery {
     /// The companion has the current or the candidate key, so that the hint that it has not was forged.
-    InStep,
+    InSync,
     /// The companion has neither key: two devices hold its keys, or its store has lost a commit.
     Diverged,
 }
@@ -154,7 +154,7 @@ impl<K: Slot> PhoneRatchet<K> {
     #[must_use]
     pub fn recovery_verdict(&self, was_in_step: bool, held: &K::Id) -> Recovery {
         // req: HSK-043
-        if was_in_step || self.find(held).is_some() { Recovery::InStep } else { Recovery::Diverged }
+        if was_in_step || self.find(held).is_some() { Recovery::InSync } else { Recovery::Diverged }
     }
 }
 
@@ -257,9 +257,9 @@ mod tests {
     fn a_recovery_is_in_step_if_the_id_was_or_is_known() {
         // req: HSK-043
         let ratchet = PhoneRatchet::new(1_u8, Some(2), 1);
-        assert_eq!(ratchet.recovery_verdict(false, &1), Recovery::InStep);
-        assert_eq!(ratchet.recovery_verdict(false, &2), Recovery::InStep);
-        assert_eq!(ratchet.recovery_verdict(true, &9), Recovery::InStep);
+        assert_eq!(ratchet.recovery_verdict(false, &1), Recovery::InSync);
+        assert_eq!(ratchet.recovery_verdict(false, &2), Recovery::InSync);
+        assert_eq!(ratchet.recovery_verdict(true, &9), Recovery::InSync);
         assert_eq!(ratchet.recovery_verdict(false, &9), Recovery::Diverged);
     }
 

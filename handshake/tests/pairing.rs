@@ -214,7 +214,7 @@ fn a_copied_profile_is_seen_by_recovery_and_a_forged_hint_is_not_taken_for_one()
     // The copy's key is unknown to the phone.
     let original = std::mem::replace(&mut pair.web, WebRatchet::new(copy, 0));
     assert_eq!(pair.connect().err(), Some(ReceiveError::UnknownKey));
-    for (held, verdict) in [(pair.web.key().1, Recovery::Diverged), (original.key().1, Recovery::InStep)] {
+    for (held, verdict) in [(pair.web.key().1, Recovery::Diverged), (original.key().1, Recovery::InSync)] {
         let name = relay();
         let context = link_context(&pair.link, &name);
         let mut payload = kk1(5, KkMode::Recover, Versions::CURRENT);

@@ -245,8 +245,8 @@ impl App {
         let pairs = self.store.pairs(link)?;
         match Endpoint::load(DeviceRole::Phone, &pairs, Some(self.account.log_id), now.mono, rng) {
             Ok(mut endpoint) => {
-                endpoint.changed(now.mono, self.store.rev());
-                endpoint.pruned(now.mono, self.store.floor());
+                endpoint.set_log_head(now.mono, self.store.rev());
+                endpoint.set_log_floor(now.mono, self.store.floor());
                 endpoint
                     .waited(now.mono, Duration::from_millis(now.wall_ms.saturating_sub(companion.linked_ms)));
                 let mut data = LinkData::new(&companion);

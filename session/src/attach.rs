@@ -201,7 +201,7 @@ impl Attach {
 
     /// Reconnects without waiting for the back-off; a socket that is being opened gets 5 more seconds at
     /// most.
-    pub(crate) fn hurry(&mut self, now: Timestamp) {
+    pub(crate) fn reconnect_now(&mut self, now: Timestamp) {
         match &mut self.phase {
             // The old delay assumed a network that has changed since.
             // req: TIM-013

@@ -178,7 +178,7 @@ pub enum Event {
     Lapsed,
     /// On a phone: a revoked companion was sent the account's REVOKED.
     RevokedTold,
-    /// On a phone: call `delta` with rows of the collection above revision `after`, about `budget` bytes of
+    /// On a phone: call `provide_delta` with rows of the collection above revision `after`, about `budget` bytes of
     /// them.
     DeltaWanted {
         /// The collection.
@@ -188,7 +188,7 @@ pub enum Event {
         /// The most bytes that may be sent now.
         budget: usize,
     },
-    /// On a phone: call `page` with a page of a snapshot, or `reject_page_cursor`.
+    /// On a phone: call `provide_page` with a page of a snapshot, or `reject_page_cursor`.
     PageWanted {
         /// The collection.
         collection: Collection,
@@ -204,24 +204,24 @@ pub enum Event {
         collection: Collection,
     },
     /// On a companion: the digest shows that the rows of the collection equal the phone's.
-    InStep {
+    InSync {
         /// The collection.
         collection: Collection,
     },
     /// On a companion: the digest shows that the rows of the collection differ from the phone's; a snapshot
     /// is fetched.
-    OutOfStep {
+    OutOfSync {
         /// The collection.
         collection: Collection,
     },
     /// On a companion: the rows of the collection still differ after three snapshots in a row. Changes keep
     /// coming.
-    RepairFailed {
+    ResyncFailed {
         /// The collection.
         collection: Collection,
     },
     /// On a companion: a subscription that was left has ended, so that another one may be opened.
-    Left {
+    Unsubscribed {
         /// The collection.
         collection: Collection,
     },

@@ -261,7 +261,7 @@ impl Pairing {
     /// Reports a change of visibility, network or clock: a missing socket is requested without delay.
     pub fn probe(&mut self, now: Timestamp) {
         self.tick(now);
-        self.attach.hurry(self.now);
+        self.attach.reconnect_now(self.now);
     }
 
     /// Reports that the deadline of [`Output::Wait`] has passed.

@@ -8,7 +8,7 @@ use handfast_codec::frame::Row;
 /// The largest overhead of a list for one item, in bytes.
 const ITEM_OVERHEAD: usize = 4;
 
-/// The rows for [`crate::Endpoint::delta`] or [`crate::Endpoint::page`], within the budget that the machine
+/// The rows for [`crate::Endpoint::provide_delta`] or [`crate::Endpoint::provide_page`], within the budget that the machine
 /// asked for. Every budget has space for at least one row of the maximum length, 15,000 bytes.
 #[derive(Debug)]
 pub struct RowList {

@@ -246,7 +246,7 @@ fn a_web_starts_anew_at_a_phone_with_another_log() {
             let (now, log) = (world.now, Some(LogId::from_bytes([1; 16])));
             let pairs = &world.phone.disk.pairs;
             world.phone.machine = Endpoint::load(PHONE, pairs, log, now, &mut world.rng).unwrap();
-            world.phone.machine.changed(now, 1);
+            world.phone.machine.set_log_head(now, 1);
         }
         world.run_until_live();
         world.run_for(Duration::from_secs(5));

@@ -21,11 +21,11 @@ fn count(world: &World, is: impl Fn(&Event) -> bool) -> usize {
 }
 
 fn in_step(world: &World) -> usize {
-    count(world, |event| matches!(event, Event::InStep { .. }))
+    count(world, |event| matches!(event, Event::InSync { .. }))
 }
 
 fn repairs(world: &World) -> usize {
-    count(world, |event| matches!(event, Event::OutOfStep { .. }))
+    count(world, |event| matches!(event, Event::OutOfSync { .. }))
 }
 
 fn add(world: &mut World, name: &[u8], rows: u64) {
@@ -167,7 +167,7 @@ fn re09_a_collection_that_never_matches_gets_three_snapshots_and_is_reported() {
     let mut world = synced(6, 20);
     world.web.app.wrong_digest = true;
     world.crash(DeviceRole::Web);
-    let failed = |w: &World| count(w, |event| matches!(event, Event::RepairFailed { .. }));
+    let failed = |w: &World| count(w, |event| matches!(event, Event::ResyncFailed { .. }));
     world.run_until("given up", MINUTE, |w| failed(w) == 1);
     assert_eq!(repairs(&world), usize::from(SNAPSHOT_TRIES_MAX));
     let pages = world.phone.app.pages_given;
@@ -185,7 +185,7 @@ fn re09_pages_that_cannot_be_read_are_asked_for_three_times() {
     add(&mut world, b"a", 20);
     world.phone.app.refuse_pages = true;
     world.phone.prune(world.now, 5);
-    let failed = |w: &World| count(w, |event| matches!(event, Event::RepairFailed { .. }));
+    let failed = |w: &World| count(w, |event| matches!(event, Event::ResyncFailed { .. }));
     world.run_until("given up", MINUTE, |w| failed(w) == 1);
     assert!(world.web.disk.rows.is_empty());
 }
@@ -207,10 +207,11 @@ fn collections_past_the_limit_are_reached_by_leaving_others() {
             world.run_until("its rows", MINUTE, |w| w.web.disk.rows.contains_key(&row));
             let refused = world.web.machine.subscribe(world.now, collection(name));
             assert_eq!(refused, Err(SendRefused::TooMany));
-            world.web.machine.leave(world.now, collection(&names[at - SUBSCRIPTIONS_MAX])).unwrap();
-            let left = count(&world, |event| matches!(event, Event::Left { .. })) + 1;
-            world
-                .run_until("left", MINUTE, |w| count(w, |event| matches!(event, Event::Left { .. })) == left);
+            world.web.machine.unsubscribe(world.now, collection(&names[at - SUBSCRIPTIONS_MAX])).unwrap();
+            let left = count(&world, |event| matches!(event, Event::Unsubscribed { .. })) + 1;
+            world.run_until("left", MINUTE, |w| {
+                count(w, |event| matches!(event, Event::Unsubscribed { .. })) == left
+            });
         }
         world.web.machine.subscribe(world.now, collection(name)).unwrap();
     }
@@ -225,14 +226,14 @@ fn a_subscription_left_and_taken_again_at_once_loses_nothing() {
     add(&mut world, b"a", 400);
     world.web.machine.subscribe(world.now, collection(b"a")).unwrap();
     for _ in 0..40 {
-        world.web.machine.leave(world.now, collection(b"a")).unwrap();
+        world.web.machine.unsubscribe(world.now, collection(b"a")).unwrap();
         world.web.machine.subscribe(world.now, collection(b"a")).unwrap();
         world.run_for(Duration::from_millis(1));
         add(&mut world, b"a", 1);
     }
     world.run_until("all rows", MINUTE, |w| w.web.disk.rows == w.phone.disk.rows);
     assert_eq!(repairs(&world), 0);
-    assert!(world.web.machine.leave(world.now, collection(b"b")).is_err(), "there is none to leave");
+    assert!(world.web.machine.unsubscribe(world.now, collection(b"b")).is_err(), "there is none to leave");
 }
 
 #[test]

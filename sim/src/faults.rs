@@ -16,7 +16,7 @@ use crate::kind::Kind;
 use crate::node::{Node, NodeId};
 use crate::plan::Fault;
 use crate::users::PHONE;
-use crate::world::{Happening, World};
+use crate::world::{SimEvent, World};
 
 /// A fault that goes on for some time.
 #[derive(Clone, Debug)]
@@ -148,7 +148,7 @@ pub fn heal(world: &mut World) {
     let off = |node: &Node| node.machine.is_none();
     for id in (0..=world.plan.webs).map(NodeId) {
         if world.nodes.get(id.0).is_some_and(off) {
-            world.at(world.now, Happening::Start(id));
+            world.at(world.now, SimEvent::Start(id));
         }
     }
 }

@@ -12,7 +12,7 @@ use crate::ledger::Violation;
 use crate::node::{Node, NodeId};
 use crate::plan::Plan;
 use crate::rng::SimRng;
-use crate::world::{Happening, World};
+use crate::world::{SimEvent, World};
 
 /// Once faults have stopped, everything is right after so long, in microseconds: two full back-offs of a minute, a
 /// silence that is noticed after two minutes in a hidden tab, and a minute for what is to be sent again.
@@ -95,13 +95,13 @@ impl Runner {
         for id in 0..world.nodes.len() {
             // Not all in one moment.
             let at = world.rng.below(300_000);
-            world.at(at, Happening::Start(NodeId(id)));
+            world.at(at, SimEvent::Start(NodeId(id)));
         }
         for (number, op) in plan.ops.iter().enumerate() {
-            world.at(op.at, Happening::Act(number));
+            world.at(op.at, SimEvent::Act(number));
         }
         for (number, fault) in plan.faults.iter().enumerate() {
-            world.at(fault.at, Happening::Fault(number));
+            world.at(fault.at, SimEvent::Fault(number));
         }
         let whole = !plan.pairs && plan.faults.iter().all(|fault| fault.kind.loses_nothing());
         let before = whole.then(|| check::recovery::epochs(&world));
@@ -160,7 +160,7 @@ impl Runner {
         let plan = Plan::pairing(SNAPSHOT_SEED, webs);
         let mut world = self.fresh(&plan, false);
         for id in 0..world.nodes.len() {
-            world.at(0, Happening::Start(NodeId(id)));
+            world.at(0, SimEvent::Start(NodeId(id)));
         }
         let outcome = finish(&mut world);
         assert!(outcome.violations.is_empty(), "pairing without faults: {:?}", outcome.violations);

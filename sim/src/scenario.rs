@@ -10,7 +10,7 @@ use crate::kind::Kind;
 use crate::node::NodeId;
 use crate::plan::{Act, Fault, Op, Plan};
 use crate::run::Runner;
-use crate::world::{Happening, World};
+use crate::world::{SimEvent, World};
 
 /// The names.
 pub const NAMES: &[&str] = &["text-during-bulk", "sixteen", "million", "limits"];
@@ -71,7 +71,7 @@ impl Scenario {
 
 fn start(world: &mut World) {
     for id in 0..world.nodes.len() {
-        world.at(world.now, Happening::Start(NodeId(id)));
+        world.at(world.now, SimEvent::Start(NodeId(id)));
     }
 }
 
@@ -297,7 +297,7 @@ fn limits() -> bool {
     let full = world.peaks;
     let narrow = world.web_node(0);
     let phone_starts = world.now;
-    world.at(phone_starts, Happening::Start(crate::users::PHONE));
+    world.at(phone_starts, SimEvent::Start(crate::users::PHONE));
     world.run_to(world.now + 5 * SECOND);
     for conn in world.conns.values_mut().filter(|conn| conn.node == narrow) {
         conn.rate = [NARROW; 2];

@@ -13,7 +13,7 @@ use reference_relay::core::{Fresh, Output as RelayOutput, SocketId};
 use crate::check::tries;
 use crate::net::{Conn, LATENCY, Way};
 use crate::node::NodeId;
-use crate::world::{Happening, World, new_relay};
+use crate::world::{SimEvent, World, new_relay};
 
 impl World {
     pub(crate) fn connect(&mut self, id: NodeId, tag: SocketTag) {
@@ -24,7 +24,7 @@ impl World {
         let _ = self.conns.insert(number, conn);
         let _ = self.nodes[id.0].sockets.insert(tag, number);
         let time = self.now + 2 * self.latency();
-        self.at(time, Happening::Opened(number));
+        self.at(time, SimEvent::Opened(number));
     }
 
     pub(crate) fn opened(&mut self, number: u64) {
@@ -61,13 +61,13 @@ impl World {
             let now = self.now;
             let Some(conn) = self.conns.get_mut(&number) else { break };
             let time = conn.arrival(Way::Up, now, latency, bytes.len()) + extra;
-            self.at(time, Happening::Arrive(number, Way::Up, bytes));
+            self.at(time, SimEvent::Arrive(number, Way::Up, bytes));
         }
         let rate = self.conns.get(&number).map_or(0, |conn| conn.rate[0]);
         if rate > 0 {
             self.gave_ahead(number, len);
             let at = self.conns.get(&number).map_or(0, |conn| conn.last[0]).saturating_sub(latency);
-            self.at(at, Happening::Written(number, len));
+            self.at(at, SimEvent::Written(number, len));
             return false;
         }
         self.nodes[id.0].written(self.now, tag, len);
@@ -109,7 +109,7 @@ impl World {
             conn.at_node = false;
             if !conn.dead {
                 let time = conn.last[0].max(self.now) + 1;
-                self.at(time, Happening::ClosedUp(number));
+                self.at(time, SimEvent::ClosedUp(number));
             }
         }
     }
@@ -132,7 +132,7 @@ impl World {
         if self.nodes[id.0].asleep_until > self.now {
             conn.at_node = was;
             let at = self.nodes[id.0].asleep_until;
-            return self.at(at, Happening::ClosedDown(number));
+            return self.at(at, SimEvent::ClosedDown(number));
         }
         if !conn.at_relay {
             let _ = self.conns.remove(&number);
@@ -146,8 +146,8 @@ impl World {
     /// Both ends of a socket are told that it is closed.
     pub fn cut(&mut self, number: u64) {
         let now = self.now;
-        self.at(now, Happening::ClosedUp(number));
-        self.at(now, Happening::ClosedDown(number));
+        self.at(now, SimEvent::ClosedUp(number));
+        self.at(now, SimEvent::ClosedDown(number));
     }
 
     pub(crate) fn arrive_up(&mut self, number: u64, bytes: Bytes) {
@@ -195,7 +195,7 @@ impl World {
                         if conn.dead && conn.at_node {
                             // Nothing tells the device.
                         } else {
-                            self.at(time, Happening::ClosedDown(number));
+                            self.at(time, SimEvent::ClosedDown(number));
                         }
                     }
                 }
@@ -223,7 +223,7 @@ impl World {
                 let Some(conn) = self.conns.get_mut(&number) else { return };
                 let time = conn.arrival(Way::Down, now, latency, bytes.len()) + extra;
                 let slow = conn.rate[1] > 0 || conn.stalled_until > now;
-                self.at(time, Happening::Arrive(number, Way::Down, bytes));
+                self.at(time, SimEvent::Arrive(number, Way::Down, bytes));
                 if slow {
                     left = 0;
                 }
@@ -248,7 +248,7 @@ impl World {
         let until = conn.stalled_until.max(self.nodes[id.0].asleep_until);
         if until > self.now || !conn.unread.is_empty() {
             if conn.unread.is_empty() {
-                self.at(until, Happening::Unstall(number));
+                self.at(until, SimEvent::Unstall(number));
             }
             if let Some(conn) = self.conns.get_mut(&number) {
                 conn.unread.push(bytes);
@@ -275,7 +275,7 @@ impl World {
         let Some(conn) = self.conns.get_mut(&number) else { return };
         let until = conn.stalled_until.max(self.nodes[conn.node.0].asleep_until);
         if until > self.now {
-            return self.at(until, Happening::Unstall(number));
+            return self.at(until, SimEvent::Unstall(number));
         }
         let frames = std::mem::take(&mut conn.unread);
         for bytes in frames {
@@ -297,7 +297,7 @@ impl World {
             if let Some(conn) = self.conns.get_mut(&number) {
                 conn.at_relay = false;
             }
-            self.at(self.now, Happening::ClosedDown(number));
+            self.at(self.now, SimEvent::ClosedDown(number));
         }
     }
 }

@@ -12,7 +12,7 @@ use crate::faults::{man, offers};
 use crate::kind::Kind;
 use crate::ledger::WebView;
 use crate::node::NodeId;
-use crate::world::{Happening, World};
+use crate::world::{SimEvent, World};
 
 /// The phone, by its place.
 pub const PHONE: NodeId = NodeId(0);
@@ -45,7 +45,7 @@ impl World {
             // Refused only when it is linked.
             let _ = app.pair(time.mono, rng.crypto());
             node.rng = rng;
-            self.at(self.now + LOOK_EVERY, Happening::Look);
+            self.at(self.now + LOOK_EVERY, SimEvent::Look);
         }
     }
 
@@ -100,7 +100,7 @@ impl World {
     pub fn look(&mut self) {
         man::looks(self);
         if self.ledger.webs.iter().any(|view| view.companion.is_none()) {
-            self.at(self.now + LOOK_EVERY, Happening::Look);
+            self.at(self.now + LOOK_EVERY, SimEvent::Look);
         }
         self.ask_for_codes();
         if self.nodes[0].machine.is_none() || self.nodes[0].asleep_until > self.now {

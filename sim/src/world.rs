@@ -32,7 +32,7 @@ pub const RESTART_AFTER: u64 = 1_500_000;
 
 /// What happens.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Happening {
+pub enum SimEvent {
     /// A frame arrives.
     Arrive(u64, Way, Bytes),
     /// A socket is open at both ends.
@@ -58,7 +58,7 @@ pub enum Happening {
 }
 
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
-struct Due(std::cmp::Reverse<(u64, u64)>, Happening);
+struct Due(std::cmp::Reverse<(u64, u64)>, SimEvent);
 
 /// What became of the first round after an input.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -168,7 +168,7 @@ impl World {
     }
 
     /// Puts something into the queue.
-    pub fn at(&mut self, time: u64, what: Happening) {
+    pub fn at(&mut self, time: u64, what: SimEvent) {
         self.sequence += 1;
         self.queue.push(Due(std::cmp::Reverse((time.max(self.now), self.sequence)), what));
     }
@@ -218,20 +218,20 @@ impl World {
         }
     }
 
-    fn happen(&mut self, what: Happening) {
+    fn happen(&mut self, what: SimEvent) {
         match what {
-            Happening::Arrive(conn, Way::Up, bytes) => self.arrive_up(conn, bytes),
-            Happening::Arrive(conn, Way::Down, bytes) => self.arrive_down(conn, bytes),
-            Happening::Opened(conn) => self.opened(conn),
-            Happening::ClosedUp(conn) => self.closed_up(conn),
-            Happening::ClosedDown(conn) => self.closed_down(conn),
-            Happening::Unstall(conn) => self.unstall(conn),
-            Happening::Written(conn, len) => self.written(conn, len),
-            Happening::Start(id) => self.start(id),
-            Happening::Act(number) => self.act(number),
-            Happening::Fault(number) => crate::faults::begin(self, number),
-            Happening::FaultLater(number) => crate::faults::later(self, number),
-            Happening::Look => self.look(),
+            SimEvent::Arrive(conn, Way::Up, bytes) => self.arrive_up(conn, bytes),
+            SimEvent::Arrive(conn, Way::Down, bytes) => self.arrive_down(conn, bytes),
+            SimEvent::Opened(conn) => self.opened(conn),
+            SimEvent::ClosedUp(conn) => self.closed_up(conn),
+            SimEvent::ClosedDown(conn) => self.closed_down(conn),
+            SimEvent::Unstall(conn) => self.unstall(conn),
+            SimEvent::Written(conn, len) => self.written(conn, len),
+            SimEvent::Start(id) => self.start(id),
+            SimEvent::Act(number) => self.act(number),
+            SimEvent::Fault(number) => crate::faults::begin(self, number),
+            SimEvent::FaultLater(number) => crate::faults::later(self, number),
+            SimEvent::Look => self.look(),
         }
     }
 
@@ -244,7 +244,7 @@ impl World {
         }
         if now < node.asleep_until {
             let at = node.asleep_until;
-            return self.at(at, Happening::Start(id));
+            return self.at(at, SimEvent::Start(id));
         }
         self.trace.line(now, || format!("{} starts", node.name));
         if let Err(error) = node.start(now) {
@@ -252,7 +252,7 @@ impl World {
             if self.healed {
                 self.ledger.violation("starts-after-crash", format!("{name}: {error:#}"));
             } else {
-                self.at(now + RESTART_AFTER, Happening::Start(id));
+                self.at(now + RESTART_AFTER, SimEvent::Start(id));
             }
             return;
         }
@@ -273,13 +273,13 @@ impl World {
                 conn.at_node = false;
                 self.sequence += 1;
                 let due = std::cmp::Reverse((now + LATENCY.0, self.sequence));
-                self.queue.push(Due(due, Happening::ClosedUp(*number)));
+                self.queue.push(Due(due, SimEvent::ClosedUp(*number)));
             }
         }
         self.stopped(id);
         self.ledger.recovers();
         if restart {
-            self.at(now + RESTART_AFTER, Happening::Start(id));
+            self.at(now + RESTART_AFTER, SimEvent::Start(id));
         }
     }
 

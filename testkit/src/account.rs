@@ -125,8 +125,8 @@ impl Device {
             }
             let _ = new.app.streams.insert(stream.id, meta);
         }
-        new.machine.changed(now, new.rev());
-        new.machine.pruned(now, new.disk.floor);
+        new.machine.set_log_head(now, new.rev());
+        new.machine.set_log_floor(now, new.disk.floor);
         *self = new;
     }
 
@@ -138,13 +138,13 @@ impl Device {
     pub fn add_row(&mut self, now: Timestamp, collection: &[u8], item: &[u8]) {
         let rev = self.rev() + 1;
         let _ = self.disk.rows.insert((collection.to_vec(), rev), item.to_vec());
-        self.machine.changed(now, rev);
+        self.machine.set_log_head(now, rev);
     }
 
     /// Phone: the log no longer reaches back beyond `floor`.
     pub fn prune(&mut self, now: Timestamp, floor: u64) {
         self.disk.floor = floor;
-        self.machine.pruned(now, floor);
+        self.machine.set_log_floor(now, floor);
     }
 
     /// At the web: sends a command, under a key that no state of this device has seen. Returns what a test calls it by;
@@ -219,7 +219,7 @@ impl Device {
                 if self.app.wrong_digest {
                     digest.add(&RowId::from_number(0), 0);
                 }
-                self.machine.digest(now, &collection, self.rev(), digest.value()).unwrap();
+                self.machine.provide_digest(now, &collection, self.rev(), digest.value()).unwrap();
             }
             Event::DataWanted { id, offset, max } => self.give_data(now, id, offset, max),
             Event::Data { id, offset, bytes } => self.take_data(now, id, offset, &bytes),
@@ -263,7 +263,7 @@ impl Device {
         }
         let whole = self.disk.rows.keys().filter(|(n, r)| n == collection.as_bytes() && *r > to).count() == 0;
         let to = if whole { self.rev() } else { to };
-        self.machine.delta(now, collection, to, &items).unwrap();
+        self.machine.provide_delta(now, collection, to, &items).unwrap();
     }
 
     /// The cursor of a page: the snapshot's revision and the last row given.
@@ -293,7 +293,7 @@ impl Device {
         for _ in 0..self.app.rows_a_page {
             self.add_row(now, collection.as_bytes(), b"live");
         }
-        self.machine.page(now, collection, rev, next, &items).unwrap();
+        self.machine.provide_page(now, collection, rev, next, &items).unwrap();
     }
 
     fn take_page(&mut self, collection: &Collection, first: bool, last: bool, items: &Items) {

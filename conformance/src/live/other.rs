@@ -156,7 +156,7 @@ impl Other {
         match self.role {
             DeviceRole::Phone => {
                 let rev = self.account.receive(chat, text);
-                endpoint.changed(now, rev);
+                endpoint.set_log_head(now, rev);
             }
             DeviceRole::Web => {
                 let mut key = [0; 16];
@@ -265,7 +265,7 @@ impl Other {
                 let (result, said, rev) = self.account.run(&body);
                 self.told.extend(said);
                 let commit = endpoint.answer(now, key, &result, Account::repeat(&body))?;
-                endpoint.changed(now, rev);
+                endpoint.set_log_head(now, rev);
                 self.commit(now, &commit)?;
             }
             Message::Result { key, .. } => self.told.push(format!("result {}", hex(key))),
@@ -307,7 +307,7 @@ impl Other {
                 let log = (self.role == DeviceRole::Phone).then_some(self.log);
                 let mut endpoint = Endpoint::load(self.role, &self.pairs, log, now, &mut self.rng)?;
                 if self.role == DeviceRole::Phone {
-                    endpoint.changed(now, self.account.rev());
+                    endpoint.set_log_head(now, self.account.rev());
                 }
                 self.begin(hub, Machine::Link(Box::new(endpoint)));
             }
@@ -325,13 +325,13 @@ impl Other {
             Event::DeltaWanted { collection, after, .. } => {
                 let (rev, items) = self.account.above(&collection, after);
                 if let Some(Machine::Link(endpoint)) = &mut self.machine {
-                    endpoint.delta(now, &collection, rev, &items)?;
+                    endpoint.provide_delta(now, &collection, rev, &items)?;
                 }
             }
             Event::PageWanted { collection, .. } => {
                 let (rev, items) = self.account.above(&collection, 0);
                 if let Some(Machine::Link(endpoint)) = &mut self.machine {
-                    endpoint.page(
+                    endpoint.provide_page(
                         now,
                         &collection,
                         rev,
@@ -343,13 +343,13 @@ impl Other {
             Event::DigestWanted { collection } => {
                 let digest = self.account.digest(&collection);
                 if let Some(Machine::Link(endpoint)) = &mut self.machine {
-                    endpoint.digest(now, &collection, self.account.rev(), digest)?;
+                    endpoint.provide_digest(now, &collection, self.account.rev(), digest)?;
                 }
             }
             Event::Failed(code) => self.told.push(format!("failed {}", code.name())),
             Event::Closed(code) => self.told.push(format!("closed {}", code.name())),
             Event::Diverged => self.told.push("diverged".to_owned()),
-            Event::RepairFailed { .. } => self.told.push("rows differ".to_owned()),
+            Event::ResyncFailed { .. } => self.told.push("rows differ".to_owned()),
             _ => {}
         }
         Ok(())

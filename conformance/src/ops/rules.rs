@@ -46,7 +46,7 @@ pub(super) fn ratchet_phone(input: &Object) -> Result<Ending> {
         } else if step.contains_key("recover_confirm") {
             let held = step.object("recover_confirm")?.text("held")?.to_owned();
             match ratchet.recovery_verdict(was_in_step, &held) {
-                Recovery::InStep => "IN_STEP",
+                Recovery::InSync => "IN_STEP",
                 Recovery::Diverged => {
                     error = Some(ErrorCode::DIVERGED);
                     "DIVERGED"

@@ -135,11 +135,11 @@ impl Session {
     /// A phone whose log is empty; content that is written at once.
     fn event(&mut self, now: Timestamp, event: &Event) -> Result<()> {
         match event {
-            Event::DeltaWanted { collection, .. } => self.endpoint.delta(now, collection, 0, &[])?,
+            Event::DeltaWanted { collection, .. } => self.endpoint.provide_delta(now, collection, 0, &[])?,
             Event::PageWanted { collection, .. } => self.endpoint.reject_page_cursor(now, collection)?,
             Event::DigestWanted { collection } => {
                 let digest: RowDigest = std::iter::empty::<(&RowId, u64)>().collect();
-                self.endpoint.digest(now, collection, 0, digest.value())?;
+                self.endpoint.provide_digest(now, collection, 0, digest.value())?;
             }
             Event::Data { id, offset, bytes } => {
                 let end = offset + u64::try_from(bytes.len())?;

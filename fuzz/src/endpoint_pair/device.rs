@@ -125,7 +125,7 @@ pub(super) fn start(role: DeviceRole, disk: Disk, now: Timestamp, rng: &mut ChaC
     }
     if role == DeviceRole::Phone {
         let rev = device.disk.rev();
-        device.machine.changed(now, rev);
+        device.machine.set_log_head(now, rev);
     }
     device
 }
@@ -145,7 +145,7 @@ pub(super) fn has_streams(device: &Device) -> bool {
 pub(super) fn add_row(device: &mut Device, now: Timestamp, collection: u8, item: &[u8]) {
     let rev = device.disk.rev() + 1;
     let _ = device.disk.rows.insert((collection, rev), Bytes::copy_from_slice(item));
-    device.machine.changed(now, rev);
+    device.machine.set_log_head(now, rev);
 }
 
 pub(super) fn send(device: &mut Device, now: Timestamp, body: Bytes) {
@@ -250,7 +250,7 @@ fn on_event(device: &mut Device, now: Timestamp, event: &Event) {
             give_rows(device, now, collection, *after, *budget);
         }
         Event::DigestWanted { collection } => give_digest(device, now, collection),
-        Event::PageWanted { .. } | Event::OutOfStep { .. } | Event::RepairFailed { .. } => {
+        Event::PageWanted { .. } | Event::OutOfSync { .. } | Event::ResyncFailed { .. } => {
             panic!("no row was damaged, and the log is whole: {event:?}")
         }
         Event::DataWanted { id, offset, max } => {
@@ -341,7 +341,7 @@ fn give_rows(device: &mut Device, now: Timestamp, collection: &Collection, after
         }
         items.push(Bytes::from([&rev.to_be_bytes()[..], item].concat()));
     }
-    device.machine.delta(now, collection, to, &items).expect("what was asked for");
+    device.machine.provide_delta(now, collection, to, &items).expect("what was asked for");
 }
 
 /// The digest of the rows as the open transactions leave them.
@@ -356,7 +356,10 @@ fn give_digest(device: &mut Device, now: Timestamp, collection: &Collection) {
     for (_, rev) in stored.chain(open).filter(|(of, _)| [*of] == collection.as_bytes()) {
         digest.add(&RowId::from_number(rev), rev);
     }
-    device.machine.digest(now, collection, device.disk.rev(), digest.value()).expect("what was asked for");
+    device
+        .machine
+        .provide_digest(now, collection, device.disk.rev(), digest.value())
+        .expect("what was asked for");
 }
 
 impl Disk {

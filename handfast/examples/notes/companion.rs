@@ -211,9 +211,9 @@ impl Application for Companion {
                 link.endpoint.subscribe(now, notes)?;
             }
             Event::DigestWanted { collection } => {
-                link.endpoint.digest(now, &collection, 0, self.store.digest()?)?;
+                link.endpoint.provide_digest(now, &collection, 0, self.store.digest()?)?;
             }
-            Event::InStep { .. } => self.host.event("in step".into()),
+            Event::InSync { .. } => self.host.event("in step".into()),
             Event::Data { id, bytes, .. } => {
                 if let Some(Err(code)) = link.data.files.get_mut(&id).map(|file| file.take(&bytes)) {
                     link.endpoint.reset_stream(now, id, code)?;

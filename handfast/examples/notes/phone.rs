@@ -100,7 +100,7 @@ fn answer(store: &Store, now: Timestamp, endpoint: &mut Endpoint, wanted: Event)
     let answered = match wanted {
         Event::DeltaWanted { collection, after, budget } => {
             let (items, next) = fill(store.notes("rev > ?1 ORDER BY rev", after.cast_signed())?, budget);
-            endpoint.delta(now, &collection, next.map_or(newest.max(after), |next| next - 1), &items)
+            endpoint.provide_delta(now, &collection, next.map_or(newest.max(after), |next| next - 1), &items)
         }
         Event::PageWanted { collection, page, budget } => {
             // The cursor is the revision of the snapshot, and the first note of the page.
@@ -110,9 +110,17 @@ fn answer(store: &Store, now: Timestamp, endpoint: &mut Endpoint, wanted: Event)
             };
             let (items, next) = fill(store.notes("id >= ?1 ORDER BY id", first)?, budget);
             let next = next.map(|next| [rev.to_be_bytes(), next.to_be_bytes()].concat().into());
-            endpoint.page(now, &collection, rev, next.and_then(PageCursor::new).unwrap_or_default(), &items)
+            endpoint.provide_page(
+                now,
+                &collection,
+                rev,
+                next.and_then(PageCursor::new).unwrap_or_default(),
+                &items,
+            )
         }
-        Event::DigestWanted { collection } => endpoint.digest(now, &collection, newest, store.digest()?),
+        Event::DigestWanted { collection } => {
+            endpoint.provide_digest(now, &collection, newest, store.digest()?)
+        }
         _ => Ok(()),
     };
     // A connection that ended in between wants nothing more.
@@ -166,7 +174,7 @@ impl Application for Phone {
                 continue;
             }
             let mut endpoint = Endpoint::load(DeviceRole::Phone, &rows, Some(self.log), now, rng)?;
-            endpoint.changed(now, self.store.newest()?.cast_unsigned());
+            endpoint.set_log_head(now, self.store.newest()?.cast_unsigned());
             let mut served = Served::default();
             for stream in endpoint.streams() {
                 served.files.extend(self.serve(&stream.meta).ok().map(|file| (stream.id, file)));
@@ -261,7 +269,7 @@ impl Application for Phone {
     fn committed(&mut self, now: Timestamp, _: &mut dyn CryptoRng) -> Result<bool, Failure> {
         let (newest, mut moved) = (self.store.newest()?.cast_unsigned(), false);
         for link in self.host.links_mut() {
-            link.endpoint.changed(now, newest);
+            link.endpoint.set_log_head(now, newest);
             if let Some(wanted) = link.data.wanted.take() {
                 answer(&self.store, now, &mut link.endpoint, wanted)?;
                 moved = true;

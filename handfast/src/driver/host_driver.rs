@@ -17,7 +17,7 @@ const INBOX_LEN: usize = 64;
 /// What a round told: the events for the user, and why nothing of it was stored, if so.
 #[derive(Debug)]
 #[expect(clippy::exhaustive_structs, reason = "both parts matter to a program")]
-pub struct Told<E, F> {
+pub struct Round<E, F> {
     /// The events, in order.
     pub events: Vec<E>,
     /// Whoever asked for something in this round must ask again.
@@ -69,7 +69,7 @@ impl HostDriver {
     /// # Errors
     ///
     /// The store's, when waiting cannot mend it: end the program.
-    pub fn settle<P: Application>(&mut self, app: &mut P) -> Result<Told<P::Event, P::Error>, P::Error> {
+    pub fn settle<P: Application>(&mut self, app: &mut P) -> Result<Round<P::Event, P::Error>, P::Error> {
         let settled = host::settle(app, self.clock.now(), &mut self.rng)?;
         let mut events = Vec::new();
         for output in settled.outputs {
@@ -80,7 +80,7 @@ impl HostDriver {
                 Output::Event(event) => events.push(event),
             }
         }
-        Ok(Told { events, failure: settled.failure })
+        Ok(Round { events, failure: settled.failure })
     }
 
     /// Waits until a socket has something for the application, or a deadline of its machines is due, and hands it over.

@@ -149,7 +149,7 @@ impl WebLink {
     /// There is no such subscription.
     pub fn leave(&mut self, now: f64, collection: &[u8]) -> Result<(), JsError> {
         let collection = Collection::new(collection).ok_or_else(|| JsError::new("not a collection"))?;
-        self.endpoint.leave(timestamp(now), collection).map_err(refused)
+        self.endpoint.unsubscribe(timestamp(now), collection).map_err(refused)
     }
 
     /// Answers `digestWanted` with 32 bytes.
@@ -159,7 +159,7 @@ impl WebLink {
     pub fn digest(&mut self, now: f64, collection: &[u8], digest: Vec<u8>) -> Result<(), JsError> {
         let collection = Collection::new(collection).ok_or_else(|| JsError::new("not a collection"))?;
         let digest = <[u8; 32]>::try_from(digest).map_err(|_| JsError::new("a digest has 32 bytes"))?;
-        self.endpoint.digest(timestamp(now), &collection, 0, digest).map_err(refused)
+        self.endpoint.provide_digest(timestamp(now), &collection, 0, digest).map_err(refused)
     }
 
     /// Ends the connection with this error code, because the page cannot accept what the phone sent.

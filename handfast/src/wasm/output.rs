@@ -132,10 +132,10 @@ fn sync_event(event: Event) -> JsValue {
     let of = |name, collection: &Collection| typed(name, [("collection", bytes(collection.as_bytes()))]);
     match event {
         Event::DigestWanted { collection } => of("digestWanted", &collection),
-        Event::InStep { collection } => of("inStep", &collection),
-        Event::OutOfStep { collection } => of("outOfStep", &collection),
-        Event::RepairFailed { collection } => of("repairFailed", &collection),
-        Event::Left { collection } => of("left", &collection),
+        Event::InSync { collection } => of("inStep", &collection),
+        Event::OutOfSync { collection } => of("outOfStep", &collection),
+        Event::ResyncFailed { collection } => of("repairFailed", &collection),
+        Event::Unsubscribed { collection } => of("left", &collection),
         other => stream_event(other),
     }
 }

@@ -134,7 +134,7 @@ impl State {
                 Some(Decision::Silence) => {}
                 None => match phone.recovery_verdict(false, ratchet.key()) {
                     Recovery::Diverged => return Outcome::Alarm,
-                    Recovery::InStep => {}
+                    Recovery::InSync => {}
                 },
             }
         }

@@ -317,8 +317,8 @@ impl App {
         if self.store.rev() > self.told_rev {
             self.told_rev = self.store.rev();
             for link in self.host.links_mut() {
-                link.endpoint.changed(now.mono, self.told_rev);
-                link.endpoint.pruned(now.mono, self.store.floor());
+                link.endpoint.set_log_head(now.mono, self.told_rev);
+                link.endpoint.set_log_floor(now.mono, self.store.floor());
             }
             moved = true;
         }

@@ -20,7 +20,7 @@ pub(super) fn answer(now: Now, link: &mut Link, store: &Store, wanted: Wanted) -
                 Some(Delta::nothing(store.rev().max(after)))
             };
             match delta {
-                Some(delta) => link.endpoint.delta(now.mono, &collection, delta.to, &delta.items),
+                Some(delta) => link.endpoint.provide_delta(now.mono, &collection, delta.to, &delta.items),
                 None => link.endpoint.require_snapshot(now.mono, &collection),
             }
         }
@@ -32,14 +32,14 @@ pub(super) fn answer(now: Now, link: &mut Link, store: &Store, wanted: Wanted) -
             };
             match rows {
                 Some(PageRows { rev, next, items }) => {
-                    link.endpoint.page(now.mono, &collection, rev, next, &items)
+                    link.endpoint.provide_page(now.mono, &collection, rev, next, &items)
                 }
                 None => link.endpoint.reject_page_cursor(now.mono, &collection),
             }
         }
         Wanted::Digest { collection } => {
             let digest = if may_read { store.digest(&collection)? } else { RowDigest::default() };
-            link.endpoint.digest(now.mono, &collection, store.rev(), digest.value())
+            link.endpoint.provide_digest(now.mono, &collection, store.rev(), digest.value())
         }
     };
     Ok(())

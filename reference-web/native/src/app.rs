@@ -199,7 +199,7 @@ pub enum AppEvent {
 
 /// A file that is useless once the open transaction is durable.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Leftover {
+enum PendingDelete {
     /// The chunk list of content that was sent.
     List(ContentId),
     /// Content that was partly fetched.
@@ -222,7 +222,7 @@ pub struct App {
     /// The time at which the next code is due; `None` while no codes are shown.
     next_code: Option<Timestamp>,
     /// Files that the open transaction makes useless. They are deleted once it is durable.
-    leftovers: Vec<Leftover>,
+    leftovers: Vec<PendingDelete>,
     /// The running copies of content to paths of the user.
     exporting: BTreeSet<(ContentId, String)>,
     /// The event for the end of the link, which is reported once that is durable.
@@ -380,7 +380,7 @@ impl App {
         if let Some(link) = id.and_then(|id| self.host.remove_link(id)) {
             self.store.forget_link(link.id())?;
             self.store.wipe_mirror()?;
-            self.leftovers.push(Leftover::All);
+            self.leftovers.push(PendingDelete::All);
         }
         Ok(())
     }

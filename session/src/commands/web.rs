@@ -22,7 +22,7 @@ pub(crate) struct Unsettled {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Judged {
     /// The companion was not put back to an earlier state.
-    InStep,
+    InSync,
     /// The companion was put back to an earlier state; waiting commands get numbers above those that the
     /// phone knows.
     PutBack,
@@ -122,7 +122,7 @@ impl OwnCommands {
     /// number here.
     pub(crate) fn judge(&self, next: u64, known: &CommandsKnown) -> Judged {
         match (self.was_put_back(next, known), self.may_be_forgotten(known)) {
-            (false, _) => Judged::InStep,
+            (false, _) => Judged::InSync,
             (true, false) => Judged::PutBack,
             // Running a command again that the phone may have run could double its effect.
             // req: RES-038

@@ -202,7 +202,7 @@ impl Endpoint {
                 // A companion that still holds a current psk lost only message 2; any other shows a copy.
                 // req: HSK-043
                 match phone.ratchet.recovery_verdict(in_step, &held) {
-                    Recovery::InStep => {
+                    Recovery::InSync => {
                         let code = match self.status {
                             LinkStatus::Suspended => ErrorCode::SUSPENDED,
                             _ => ErrorCode::IN_STEP,

@@ -225,7 +225,7 @@ impl Endpoint {
             // req: HSK-157
             None => Some(ErrorCode::NO_COMMON_VERSION),
             Some((Judged::Forgotten, _)) => Some(ErrorCode::COMMANDS_FORGOTTEN),
-            Some((Judged::InStep, _)) => None,
+            Some((Judged::InSync, _)) => None,
             Some((Judged::PutBack, known)) => {
                 verdict = Verdict::Reset(ResetReason::WebBack);
                 ops = self.renumber(&known);
@@ -270,7 +270,7 @@ impl Endpoint {
 
     /// Returns the verdict on whether this companion was put back to an earlier state.
     fn judge(&self, known: &CommandsKnown) -> Judged {
-        let Side::Web(web) = &self.side else { return Judged::InStep };
+        let Side::Web(web) = &self.side else { return Judged::InSync };
         web.commands.judge(self.counters.next_cmd, known)
     }
 

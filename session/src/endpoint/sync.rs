@@ -78,7 +78,7 @@ impl Endpoint {
     /// On a phone: sets the newest revision of the change log. Call it once right after [`Endpoint::load`]
     /// too: a companion that knows a later revision then shows that the phone was put back to an earlier
     /// state.
-    pub fn changed(&mut self, now: Timestamp, rev: u64) {
+    pub fn set_log_head(&mut self, now: Timestamp, rev: u64) {
         if let Ok(sync) = self.phone_sync(now) {
             sync.changed(rev);
         }
@@ -86,7 +86,7 @@ impl Endpoint {
 
     /// On a phone: sets the revision `floor` from which on the log is complete; markers of rows deleted up to
     /// there may be gone. A companion that is further behind gets a snapshot.
-    pub fn pruned(&mut self, now: Timestamp, floor: u64) {
+    pub fn set_log_floor(&mut self, now: Timestamp, floor: u64) {
         if let Ok(sync) = self.phone_sync(now) {
             sync.pruned(floor);
         }
@@ -98,7 +98,7 @@ impl Endpoint {
     /// # Errors
     ///
     /// [`SendRefused`] when no delta was requested, or the rows exceed the budget.
-    pub fn delta(
+    pub fn provide_delta(
         &mut self,
         now: Timestamp,
         collection: &Collection,
@@ -125,7 +125,7 @@ impl Endpoint {
     /// # Errors
     ///
     /// [`SendRefused`] when no page was requested, or the rows do not fit a page.
-    pub fn page(
+    pub fn provide_page(
         &mut self,
         now: Timestamp,
         collection: &Collection,
@@ -152,7 +152,7 @@ impl Endpoint {
     /// # Errors
     ///
     /// [`SendRefused`] when no digest was requested.
-    pub fn digest(
+    pub fn provide_digest(
         &mut self,
         now: Timestamp,
         collection: &Collection,
@@ -171,10 +171,10 @@ impl Endpoint {
                     let ops = alloc::vec![put_cursor(&collection, cursor)];
                     self.persist(ops, Deferred::Cursor(collection, cursor));
                 }
-                self.event(Event::InStep { collection });
+                self.event(Event::InSync { collection });
             }
-            Compared::Repair => self.event(Event::OutOfStep { collection }),
-            Compared::GivenUp => self.event(Event::RepairFailed { collection }),
+            Compared::Repair => self.event(Event::OutOfSync { collection }),
+            Compared::GivenUp => self.event(Event::ResyncFailed { collection }),
             Compared::Left => {}
         }
         Ok(())
@@ -190,11 +190,11 @@ impl Endpoint {
     }
 
     /// On a companion: opens a subscription from the stored cursor on. It lasts as long as the connection, or
-    /// until [`Endpoint::leave`].
+    /// until [`Endpoint::unsubscribe`].
     ///
     /// # Errors
     ///
-    /// [`SendRefused::TooMany`] past 64: leave one, and wait for [`Event::Left`].
+    /// [`SendRefused::TooMany`] past 64: leave one, and wait for [`Event::Unsubscribed`].
     pub fn subscribe(&mut self, now: Timestamp, collection: Collection) -> Result<(), SendRefused> {
         self.web_sync(now)?.subscribe(collection)
     }
@@ -213,12 +213,12 @@ impl Endpoint {
         self.web_sync(now)?.subscribe_from_now(collection)
     }
 
-    /// On a companion: ends a subscription; [`Event::Left`] follows. The stored rows and their cursor stay.
+    /// On a companion: ends a subscription; [`Event::Unsubscribed`] follows. The stored rows and their cursor stay.
     ///
     /// # Errors
     ///
     /// [`SendRefused`]; `Misuse` when there is no such subscription.
-    pub fn leave(&mut self, now: Timestamp, collection: Collection) -> Result<(), SendRefused> {
+    pub fn unsubscribe(&mut self, now: Timestamp, collection: Collection) -> Result<(), SendRefused> {
         if self.web_sync(now)?.leave(collection) { Ok(()) } else { Err(ApiMisuse::WrongState.into()) }
     }
 }
@@ -243,14 +243,14 @@ fn on_web(web: &mut WebSide, frame: Frame) -> Result<Option<Event>, ErrorCode> {
             web.sync.delta(collection, (from, to), (part, last), items)?;
         }
         Frame::SnapshotRequired { collection, .. } => {
-            return Ok(web.sync.snapshot_required(collection)?.then_some(Event::RepairFailed { collection }));
+            return Ok(web.sync.snapshot_required(collection)?.then_some(Event::ResyncFailed { collection }));
         }
         Frame::Page { collection, page, next, rev, items } => {
             web.sync.page(Page { collection, at: page, next, rev, items })?;
         }
         Frame::Digest { collection, cursor, digest } => web.sync.digest(collection, cursor, digest)?,
         Frame::Leave { collection } => {
-            return Ok(web.sync.left(collection)?.then_some(Event::Left { collection }));
+            return Ok(web.sync.left(collection)?.then_some(Event::Unsubscribed { collection }));
         }
         _ => return Err(ErrorCode::FRAME_NOT_ALLOWED),
     }

@@ -231,7 +231,7 @@ impl Endpoint {
 
     /// Checks at once whether the peer is still there, after a change of visibility, network or clock.
     pub(super) fn probe_now(&mut self) {
-        self.attach.hurry(self.now);
+        self.attach.reconnect_now(self.now);
         // A change of this kind often breaks connections silently, and the user is waiting in front of the
         // page.
         // req: TIM-004

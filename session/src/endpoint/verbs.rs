@@ -164,7 +164,7 @@ impl Endpoint {
         let Side::Phone(phone) = &mut self.side else { return false };
         let follow = !self.dead && phone.wake.woken(self.now);
         if follow {
-            self.attach.hurry(self.now);
+            self.attach.reconnect_now(self.now);
         }
         follow
     }

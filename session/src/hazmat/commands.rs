@@ -95,7 +95,7 @@ impl WebCommands {
         known: &CommandsKnown,
     ) -> Result<Option<Vec<(u64, CommandKey)>>, ErrorCode> {
         match self.own.judge(next, known) {
-            Judged::InStep => Ok(None),
+            Judged::InSync => Ok(None),
             Judged::Forgotten => Err(ErrorCode::COMMANDS_FORGOTTEN),
             Judged::PutBack => {
                 let (waiting, _) = self.own.renumber(known.highest.saturating_add(1));

@@ -4,7 +4,7 @@ use super::target;
 use crate::kind::Kind;
 use crate::node::NodeId;
 use crate::plan::Fault;
-use crate::world::{Happening, World};
+use crate::world::{SimEvent, World};
 
 const DAY_MS: i64 = 86_400_000;
 const TEN_YEARS_MS: i64 = 3_650 * DAY_MS;
@@ -30,13 +30,13 @@ pub fn begin(world: &mut World, fault: &Fault, number: usize) {
         Kind::Asleep => {
             world.ledger.fire(fault.kind);
             world.nodes[id.0].asleep_until = now + len;
-            world.at(now + len, Happening::FaultLater(number));
+            world.at(now + len, SimEvent::FaultLater(number));
         }
         _ => {
             let id = world.web_node(fault.web);
             world.ledger.fire(fault.kind);
             world.nodes[id.0].grain = HIDDEN_GRAIN;
-            world.at(now + fault.len, Happening::FaultLater(number));
+            world.at(now + fault.len, SimEvent::FaultLater(number));
         }
     }
 }

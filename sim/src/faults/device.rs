@@ -13,7 +13,7 @@ use crate::node::{Node, NodeId};
 use crate::plan::Fault;
 use crate::rng::SimRng;
 use crate::users::PHONE;
-use crate::world::{Happening, World};
+use crate::world::{SimEvent, World};
 
 /// How many phones scan one code.
 const PHONES: usize = 2;
@@ -59,7 +59,7 @@ pub fn begin(world: &mut World, fault: &Fault, number: usize) {
             if world.nodes[id.0].machine.is_some() {
                 world.ledger.fire(Kind::Reload);
                 world.crash(id, false);
-                world.at(world.now + RELOAD, Happening::FaultLater(number));
+                world.at(world.now + RELOAD, SimEvent::FaultLater(number));
             }
         }
         Kind::ThreePhones => {
@@ -67,7 +67,7 @@ pub fn begin(world: &mut World, fault: &Fault, number: usize) {
                 add_stranger(world, fault, stranger);
             }
             stranger_scans(world, fault.web);
-            world.at(world.now + 1_000_000, Happening::FaultLater(number));
+            world.at(world.now + 1_000_000, SimEvent::FaultLater(number));
         }
         Kind::RolledBackPhone | Kind::RolledBackWeb => {
             let id = if fault.kind == Kind::RolledBackPhone { PHONE } else { id };
@@ -110,7 +110,7 @@ fn take_snapshot(world: &mut World, fault: &Fault, number: usize, id: NodeId) {
     if let Ok(disk) = world.nodes[id.0].disk.copy(&world.base) {
         let untold = world.ledger.untold.get(&fault.web).cloned().unwrap_or_default();
         world.extras.push(Extra::Snapshot { fault: number, disk: Box::new(disk), untold });
-        world.at(world.now + fault.len, Happening::FaultLater(number));
+        world.at(world.now + fault.len, SimEvent::FaultLater(number));
     }
 }
 

@@ -6,7 +6,7 @@ use super::Active;
 use crate::kind::Kind;
 use crate::node::NodeId;
 use crate::plan::Fault;
-use crate::world::{Happening, World};
+use crate::world::{SimEvent, World};
 
 /// The longest that a slow disk is at a commit, in microseconds.
 const COMMIT_MAX: u64 = 2_000_000;
@@ -59,7 +59,7 @@ pub fn begin(world: &mut World, fault: &Fault, number: usize) {
         Kind::DiskFullPhone | Kind::DiskFullWeb => {
             gate.fail_after(fault.amount % 3);
             world.nodes[id.0].trap = Some(Trap::Full(fault.kind));
-            world.at(world.now + fault.len.min(5_000_000), Happening::FaultLater(number));
+            world.at(world.now + fault.len.min(5_000_000), SimEvent::FaultLater(number));
         }
         Kind::SlowDisk => {
             let id = super::target(world, fault);
@@ -118,7 +118,7 @@ pub fn end_full(world: &mut World, fault: &Fault) {
     let id = side(world, fault);
     if matches!(world.nodes[id.0].trap, Some(Trap::Full(_))) {
         mend(world, id);
-        world.at(world.now, Happening::Start(id));
+        world.at(world.now, SimEvent::Start(id));
     }
 }
 

@@ -8,7 +8,7 @@ use crate::kind::Kind;
 use crate::net::Way;
 use crate::node::NodeId;
 use crate::plan::Fault;
-use crate::world::{Happening, World};
+use crate::world::{SimEvent, World};
 
 /// Bytes a second that a slow reader reads, and that a socket takes byte by byte.
 const SLOW_RATE: u64 = 4_000;
@@ -60,7 +60,7 @@ pub fn begin(world: &mut World, fault: &Fault, number: usize) {
                 }
             }
             world.activate(fault, id, until, u32::MAX);
-            world.at(until, Happening::FaultLater(number));
+            world.at(until, SimEvent::FaultLater(number));
         }
         Kind::StalledConsumer => {
             for number in sockets_of(world, id) {
@@ -101,7 +101,7 @@ pub fn end(world: &mut World) {
     let waiting: Vec<u64> =
         world.conns.iter().filter(|(_, conn)| !conn.unread.is_empty()).map(|(number, _)| *number).collect();
     for number in waiting {
-        world.at(world.now, Happening::Unstall(number));
+        world.at(world.now, SimEvent::Unstall(number));
     }
 }
 

@@ -5,7 +5,7 @@ use handfast::codec::ids::CompanionId;
 use crate::kind::Kind;
 use crate::plan::Fault;
 use crate::users::PHONE;
-use crate::world::{Happening, Ran, World};
+use crate::world::{Ran, SimEvent, World};
 
 /// A user who could not end an offer tries again after this long, in microseconds.
 const AGAIN_AFTER: u64 = 400_000;
@@ -60,7 +60,7 @@ fn take(world: &mut World, filter: impl Fn(&Fault) -> bool) -> Option<(usize, Fa
 /// The phone's user has scanned a companion's code.
 pub fn scanned(world: &mut World) {
     if let Some((number, fault)) = take(world, |fault| moment(fault) == Moment::Attempt) {
-        world.at(world.now + fault.amount / 4 % 3_000_000, Happening::FaultLater(number));
+        world.at(world.now + fault.amount / 4 % 3_000_000, SimEvent::FaultLater(number));
     }
 }
 
@@ -83,7 +83,7 @@ pub fn approved(world: &mut World, web: usize) {
         }
         Moment::Attempt | Moment::Approved => draw % 1_500_000,
     };
-    world.at(world.now + wait, Happening::FaultLater(number));
+    world.at(world.now + wait, SimEvent::FaultLater(number));
 }
 
 /// The number is about to be typed into a companion: what it says from now on may be lost.
@@ -123,7 +123,7 @@ pub fn later(world: &mut World, fault: &Fault, number: usize) {
         return lapse(world, fault);
     }
     if world.nodes[PHONE.0].machine.is_none() || world.nodes[PHONE.0].asleep_until > world.now {
-        return world.at(world.now + AGAIN_AFTER, Happening::FaultLater(number));
+        return world.at(world.now + AGAIN_AFTER, SimEvent::FaultLater(number));
     }
     let time = world.nodes[PHONE.0].clocks(world.now);
     let scanning = world.ledger.phone.scanning.is_some();
@@ -143,13 +143,13 @@ pub fn later(world: &mut World, fault: &Fault, number: usize) {
     }
     let ran = world.run(PHONE);
     if !is_taken || ran == Ran::NotStored {
-        return world.at(world.now + AGAIN_AFTER, Happening::FaultLater(number));
+        return world.at(world.now + AGAIN_AFTER, SimEvent::FaultLater(number));
     }
     if !is_there(world, companion) {
         let _ = world.ledger.cancelled.insert(companion);
     } else if scanning {
         // The attempt is over, and its offer still stands: the user was told so.
-        world.at(world.now + AGAIN_AFTER, Happening::FaultLater(number));
+        world.at(world.now + AGAIN_AFTER, SimEvent::FaultLater(number));
     } else {
         world.ledger.violation("cancel-holds", format!("{companion} was cancelled, and is there"));
     }

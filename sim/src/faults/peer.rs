@@ -13,7 +13,7 @@ use crate::net::LATENCY;
 use crate::node::{Machine, NodeId};
 use crate::plan::Fault;
 use crate::users::PHONE;
-use crate::world::{Happening, World};
+use crate::world::{SimEvent, World};
 
 /// How long between two evil records, in microseconds.
 const AGAIN_AFTER: u64 = 700_000;
@@ -30,7 +30,7 @@ pub fn begin(world: &mut World, fault: &Fault, number: usize) {
         let _ = world.run(id);
     }
     if world.now < fault.at + AGAIN_AFTER * (2 + fault.amount % 8) {
-        world.at(world.now + AGAIN_AFTER, Happening::FaultLater(number));
+        world.at(world.now + AGAIN_AFTER, SimEvent::FaultLater(number));
     }
 }
 
@@ -69,7 +69,7 @@ pub fn future_ack(world: &mut World, fault: &Fault, number: usize) {
     world.ledger.fire(fault.kind);
     let _ = world.run(PHONE);
     world.web_text(fault.web, 1 + fault.amount % crate::upstream::CHATS, 20, UNPLANNED + number);
-    world.at(world.now + LATENCY.1, Happening::FaultLater(number));
+    world.at(world.now + LATENCY.1, SimEvent::FaultLater(number));
 }
 
 fn evil_record(world: &mut World, _: &Fault) -> BytesMut {
@@ -106,7 +106,7 @@ fn body(world: &mut World) -> Bytes {
     bytes.into()
 }
 
-fn some_body(world: &mut World) -> Bytes {
+fn random_command(world: &mut World) -> Bytes {
     let bytes = body(world);
     if bytes.is_empty() { Bytes::from_static(b"x") } else { bytes }
 }
@@ -121,10 +121,10 @@ fn evil_frame(world: &mut World) -> Frame {
         3 => Frame::Ack { durable: one, cursors: Vec::new() },
         4 => {
             let kind = if two.is_multiple_of(2) { OpenKind::Get } else { OpenKind::Put };
-            let meta = some_body(world).slice(..1);
+            let meta = random_command(world).slice(..1);
             Frame::Open { id: one, kind, meta }
         }
-        5 => Frame::Data { id: one, offset: two, body: some_body(world) },
+        5 => Frame::Data { id: one, offset: two, body: random_command(world) },
         6 => Frame::Credit { id: one, offset: two },
         7 => Frame::Durable { id: one, offset: two },
         8 => Frame::Stop { id: one, code: ErrorCode::CANCELLED },
@@ -172,7 +172,7 @@ mod tests {
         let mut runner = Runner::new();
         let mut world = runner.paired(&Plan { pairs: false, ..Plan::pairing(4, 1) }, false);
         for id in 0..world.nodes.len() {
-            world.at(0, Happening::Start(NodeId(id)));
+            world.at(0, SimEvent::Start(NodeId(id)));
         }
         world.run_to(10 * SECOND);
         assert_eq!(world.ledger.webs[0].state, Some(LinkState::Live));

@@ -14,7 +14,7 @@ use rusqlite::params;
 use crate::kind::Kind;
 use crate::plan::Fault;
 use crate::users::PHONE;
-use crate::world::{Happening, RESTART_AFTER, World};
+use crate::world::{RESTART_AFTER, SimEvent, World};
 
 /// How long between two uploads, in microseconds.
 const AGAIN_AFTER: u64 = 900_000;
@@ -84,7 +84,7 @@ pub fn begin(world: &mut World, fault: &Fault, number: usize) {
     };
     if has_begun {
         world.ledger.tight = Some(fault.kind);
-        world.at(world.now + RESTART_AFTER + AGAIN_AFTER, Happening::FaultLater(number));
+        world.at(world.now + RESTART_AFTER + AGAIN_AFTER, SimEvent::FaultLater(number));
     }
 }
 
@@ -165,7 +165,7 @@ pub fn later(world: &mut World, fault: &Fault, number: usize) {
         }
     }
     if ordinal < UPLOADS {
-        world.at(world.now + AGAIN_AFTER, Happening::FaultLater(number));
+        world.at(world.now + AGAIN_AFTER, SimEvent::FaultLater(number));
     }
 }
 

@@ -12,7 +12,7 @@ use crate::net::Way;
 use crate::node::NodeId;
 use crate::plan::Fault;
 use crate::users::PHONE;
-use crate::world::{Happening, World};
+use crate::world::{SimEvent, World};
 
 /// How many frames of the past the relay remembers.
 const CAPTURED_MAX: usize = 64;
@@ -70,11 +70,11 @@ pub fn begin(world: &mut World, fault: &Fault, number: usize) {
         Kind::RelayLiesIds | Kind::VersionMix => {
             world.activate(fault, id, until, 2);
             reconnect(world, id, fault.web);
-            world.at(until, Happening::FaultLater(number));
+            world.at(until, SimEvent::FaultLater(number));
         }
         _ => {
             inject(world, fault, id);
-            world.at(world.now + AGAIN_AFTER, Happening::FaultLater(number));
+            world.at(world.now + AGAIN_AFTER, SimEvent::FaultLater(number));
         }
     }
 }
@@ -97,7 +97,7 @@ pub fn later(world: &mut World, fault: &Fault, number: usize) {
         }
         _ if world.now < fault.at + AGAIN_AFTER * (1 + fault.amount % 4) => {
             inject(world, fault, id);
-            world.at(world.now + AGAIN_AFTER, Happening::FaultLater(number));
+            world.at(world.now + AGAIN_AFTER, SimEvent::FaultLater(number));
         }
         _ => {}
     }
@@ -137,7 +137,7 @@ fn give(world: &mut World, number: u64, frame: Bytes) {
     let now = world.now;
     let Some(conn) = world.conns.get_mut(&number) else { return };
     let time = conn.arrival(Way::Down, now, latency, frame.len());
-    world.at(time, Happening::Arrive(number, Way::Down, frame));
+    world.at(time, SimEvent::Arrive(number, Way::Down, frame));
 }
 
 fn inject(world: &mut World, fault: &Fault, id: NodeId) {
@@ -153,7 +153,7 @@ fn inject(world: &mut World, fault: &Fault, id: NodeId) {
         Kind::RelayReplay => chosen(&|c| c.mailbox == mailbox && c.from != id),
         Kind::RelaySplice => chosen(&|c| c.mailbox != mailbox),
         Kind::RelayReflects => chosen(&|c| c.mailbox == mailbox && c.from == id),
-        Kind::RelayLiesPresence => Some(lie_of_presence(world, fault)),
+        Kind::RelayLiesPresence => Some(forge_presence(world, fault)),
         Kind::RelayGarbage => Some(garbage(world)),
         Kind::GreaseMix => Some(grease(world)),
         _ => None,
@@ -168,7 +168,7 @@ fn inject(world: &mut World, fault: &Fault, id: NodeId) {
     give(world, number, frame);
 }
 
-fn lie_of_presence(world: &mut World, fault: &Fault) -> Bytes {
+fn forge_presence(world: &mut World, fault: &Fault) -> Bytes {
     let peer = match fault.amount % 3 {
         0 => Peer::Down,
         1 => Peer::Contended(1 + fault.amount % 9),

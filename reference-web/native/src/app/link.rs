@@ -15,7 +15,7 @@ use rand_core::CryptoRng;
 use super::command_key::draw_key;
 use super::subscriptions::Subscriptions;
 use super::transfer::running::{Check, Running, requeue};
-use super::{App, AppEvent, Leftover};
+use super::{App, AppEvent, PendingDelete};
 use crate::store::{CommandState, HistoryPage, LinkRowState, StoreError, TransferState};
 
 /// The time for which a link is kept that the phone has not confirmed, in milliseconds.
@@ -40,7 +40,7 @@ pub struct LinkData {
     /// Whether a connection is live, so that transfers can open streams.
     pub(super) live: bool,
     confirmed: Confirmed,
-    pub(super) told: Told,
+    pub(super) announced: Announced,
     /// Whether the user was told that this companion was put back too far.
     pub(super) told_forgotten: bool,
     /// Whether the store may contain held changes; `false` once a query found none.
@@ -61,7 +61,7 @@ enum Confirmed {
 
 /// The report that the user gets only once: the last one that was made, or the one that must be made next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Told {
+pub(super) enum Announced {
     /// No report yet.
     Nothing,
     /// The user was told that all followed chats are mirrored.
@@ -72,7 +72,7 @@ pub(super) enum Told {
     Lapsed,
 }
 
-impl Told {
+impl Announced {
     /// Returns the event for the end of the link, if the link has ended.
     pub(super) fn end(self) -> Option<AppEvent> {
         match self {
@@ -97,7 +97,7 @@ impl LinkData {
             stops: Vec::new(),
             live: false,
             confirmed,
-            told: Told::Nothing,
+            announced: Announced::Nothing,
             told_forgotten: false,
             holds: true,
             subscriptions: Subscriptions::default(),
@@ -190,7 +190,7 @@ impl App {
     /// may concern are deleted.
     pub(super) fn begin_changes(&mut self, link: &Link, rev: u64) -> Result<(), StoreError> {
         let gone = self.store.forget_older(&link.data.subscriptions.chats())?;
-        self.leftovers.extend(gone.into_iter().map(Leftover::Content));
+        self.leftovers.extend(gone.into_iter().map(PendingDelete::Content));
         self.store.set_changes_to(rev)
     }
 

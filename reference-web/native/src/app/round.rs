@@ -11,9 +11,9 @@ use handfast_messages::{CollectionName, NowValue};
 use rand_core::CryptoRng;
 
 use super::codes::{Code, CodeData};
-use super::link::{Link, LinkData, Told};
+use super::link::{Announced, Link, LinkData};
 use super::subscriptions::CHATS_FOLLOWED_MAX;
-use super::{App, AppEvent, Leftover};
+use super::{App, AppEvent, PendingDelete};
 use crate::store::{LinkRowState, StoreError};
 
 impl Application for App {
@@ -72,7 +72,7 @@ impl Application for App {
                 self.store.end_page(&collection, items.iter())?;
                 if last {
                     let gone = self.store.end_snapshot(&collection)?;
-                    self.leftovers.extend(gone.into_iter().map(Leftover::Content));
+                    self.leftovers.extend(gone.into_iter().map(PendingDelete::Content));
                 }
                 Ok(())
             }
@@ -109,8 +109,8 @@ impl Application for App {
                 self.store.set_link_state(link.id(), LinkRowState::Suspended)?;
                 self.event(AppEvent::Suspended);
             }
-            Event::Revoked => link.data.told = Told::Revoked,
-            Event::Lapsed => link.data.told = Told::Lapsed,
+            Event::Revoked => link.data.announced = Announced::Revoked,
+            Event::Lapsed => link.data.announced = Announced::Lapsed,
             Event::Replaced => self.event(AppEvent::Replaced),
             Event::Now { slot, body } => {
                 // A value that the codec refuses ends the session.
@@ -180,7 +180,7 @@ impl Application for App {
     }
 
     fn commit(&mut self, _: Timestamp) -> Result<bool, StoreError> {
-        self.ended = self.link().and_then(|link| link.data.told.end());
+        self.ended = self.link().and_then(|link| link.data.announced.end());
         if self.ended.is_some() {
             self.forget_link()?;
         }
@@ -243,12 +243,12 @@ impl App {
         for leftover in std::mem::take(&mut self.leftovers) {
             match leftover {
                 // Another message may still send the same content.
-                Leftover::List(content) if self.is_being_sent(content)? => {}
-                Leftover::List(content) => self.store.media().drop_sent_list(content),
-                Leftover::Part(content) => self.store.media().drop_part(content),
-                Leftover::Content(content) if self.store.needs_content(content)? => {}
-                Leftover::Content(content) => self.store.media().remove(content),
-                Leftover::All => self.store.media().wipe()?,
+                PendingDelete::List(content) if self.is_being_sent(content)? => {}
+                PendingDelete::List(content) => self.store.media().drop_sent_list(content),
+                PendingDelete::Part(content) => self.store.media().drop_part(content),
+                PendingDelete::Content(content) if self.store.needs_content(content)? => {}
+                PendingDelete::Content(content) => self.store.media().remove(content),
+                PendingDelete::All => self.store.media().wipe()?,
             }
         }
         Ok(())

@@ -24,7 +24,7 @@ enum Followed {
     /// The chat is being brought up to date.
     Behind,
     /// The chat matched the phone's copy.
-    InStep,
+    InSync,
     /// The subscription is being ended.
     Leaving,
 }
@@ -88,7 +88,7 @@ impl Subscriptions {
     /// Follows a chat now, or as soon as there is room.
     pub(super) fn need(&mut self, now: Timestamp, endpoint: &mut Endpoint, chat: u64) {
         match self.followed.get(&chat) {
-            Some(Followed::Behind | Followed::InStep) => {
+            Some(Followed::Behind | Followed::InSync) => {
                 self.order.retain(|of| *of != chat);
                 self.order.push_back(chat);
             }
@@ -115,7 +115,7 @@ impl Subscriptions {
         for _ in leaving..self.waiting.len() {
             let Some(chat) = self.least_needed() else { return };
             let Some(collection) = messages(chat) else { return };
-            if endpoint.leave(now, collection).is_err() {
+            if endpoint.unsubscribe(now, collection).is_err() {
                 return;
             }
             let _ = self.followed.insert(chat, Followed::Leaving);
@@ -129,7 +129,7 @@ impl Subscriptions {
         // The chat that the user looks at must stay up to date.
         // req: MSG-067
         let others = || self.order.iter().copied().filter(|chat| Some(*chat) != self.opened);
-        let idle = others().find(|chat| self.followed.get(chat) == Some(&Followed::InStep));
+        let idle = others().find(|chat| self.followed.get(chat) == Some(&Followed::InSync));
         let is_open_waiting = self.waiting.front().is_some_and(|chat| Some(*chat) == self.opened);
         idle.or_else(|| others().next().filter(|_| is_open_waiting))
     }
@@ -144,7 +144,7 @@ impl Subscriptions {
         if let Some(state) = self.followed.get_mut(&chat)
             && *state == Followed::Behind
         {
-            *state = Followed::InStep;
+            *state = Followed::InSync;
         }
         self.make_room(now, endpoint);
     }

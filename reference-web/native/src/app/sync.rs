@@ -6,9 +6,9 @@ use handfast::codec::frame::Collection;
 use handfast::session::Event;
 use handfast_messages::CollectionName;
 
-use super::link::{Link, Told};
+use super::link::{Announced, Link};
 use super::subscriptions::CHATS_FOLLOWED_MAX;
-use super::{App, AppEvent, Leftover};
+use super::{App, AppEvent, PendingDelete};
 use crate::store::{Change, StoreError};
 
 impl App {
@@ -52,7 +52,7 @@ impl App {
                 self.event(AppEvent::Message { message: Box::new(message), is_new: false });
             }
             Change::Deleted(contents) => {
-                self.leftovers.extend(contents.into_iter().map(Leftover::Content));
+                self.leftovers.extend(contents.into_iter().map(PendingDelete::Content));
             }
             _ => {}
         }
@@ -61,8 +61,8 @@ impl App {
 
     /// Reports once that all followed chats are mirrored.
     pub(super) fn tell_synced(&mut self, link: &mut Link) -> Result<(), StoreError> {
-        if link.data.told == Told::Nothing && self.store.is_mirrored(CHATS_FOLLOWED_MAX)? {
-            link.data.told = Told::Synced;
+        if link.data.announced == Announced::Nothing && self.store.is_mirrored(CHATS_FOLLOWED_MAX)? {
+            link.data.announced = Announced::Synced;
             let counts = self.store.counts()?;
             self.event(AppEvent::Synced { chats: counts.chats, messages: counts.messages });
         }
@@ -82,19 +82,19 @@ impl App {
             Event::DigestWanted { collection } => {
                 let digest = self.store.digest(&collection)?;
                 // The machine refuses the digest if the connection that asked has ended; it can be dropped.
-                let _ = link.endpoint.digest(now, &collection, 0, digest.value());
+                let _ = link.endpoint.provide_digest(now, &collection, 0, digest.value());
             }
-            Event::InStep { collection } => {
+            Event::InSync { collection } => {
                 let gone = self.store.window_in_step(&collection)?;
-                self.leftovers.extend(gone.into_iter().map(Leftover::Content));
+                self.leftovers.extend(gone.into_iter().map(PendingDelete::Content));
                 self.on_settled(now, link, &collection)?;
             }
-            Event::OutOfStep { collection } => self.event(AppEvent::Repair { collection, failed: false }),
-            Event::RepairFailed { collection } => {
+            Event::OutOfSync { collection } => self.event(AppEvent::Repair { collection, failed: false }),
+            Event::ResyncFailed { collection } => {
                 self.event(AppEvent::Repair { collection, failed: true });
                 self.on_settled(now, link, &collection)?;
             }
-            Event::Left { collection } => {
+            Event::Unsubscribed { collection } => {
                 if let Some(CollectionName::Messages(chat)) = CollectionName::decode(&collection) {
                     link.data.subscriptions.left(now, &mut link.endpoint, chat);
                 }

@@ -20,7 +20,7 @@ use self::content::Way;
 use self::exports::content_offset;
 use self::running::{Check, Running, requeue};
 use super::link::{Link, LinkData};
-use super::{App, AppEvent, Leftover};
+use super::{App, AppEvent, PendingDelete};
 use crate::store::{CommandState, Direction, StoreError, Transfer, TransferState};
 
 /// The number of transfers whose streams may be open at once.
@@ -119,7 +119,7 @@ impl App {
             self.tell(&row);
             return Ok(());
         }
-        self.leftovers.push(Leftover::Part(row.content));
+        self.leftovers.push(PendingDelete::Part(row.content));
         for out in self.store.exports(row.content)? {
             let _ = self.store.drop_export(row.content, &out)?;
             self.event(AppEvent::Transfer {
@@ -248,7 +248,7 @@ impl App {
         row.state = TransferState::Done;
         (row.base, row.offset) = (0, row.size.unwrap_or(row.offset).max(row.offset));
         self.store.update_transfer(&row)?;
-        self.leftovers.push(Leftover::List(row.content));
+        self.leftovers.push(PendingDelete::List(row.content));
         self.tell(&row);
         Ok(())
     }
@@ -289,7 +289,7 @@ impl App {
                 let Some(good) = self.check(now, link, &row) else { return Ok(false) };
                 row.base = good;
                 // The part is in use again, so it must not be deleted.
-                self.leftovers.retain(|leftover| *leftover != Leftover::Part(row.content));
+                self.leftovers.retain(|leftover| *leftover != PendingDelete::Part(row.content));
                 Way::get(&self.store, &row, 0)
             }
         };

@@ -126,7 +126,7 @@ impl Phone {
         {
             self.terms = pairing.terms().cloned();
             let mut endpoint = load(DeviceRole::Phone, &self.host.disk, LOG, now, rng).unwrap();
-            endpoint.changed(now, self.host.app.rev());
+            endpoint.set_log_head(now, self.host.app.rev());
             self.host.begin(Machine::Link(Box::new(endpoint)), now);
         }
     }
@@ -177,7 +177,7 @@ impl Phone {
         let rev = self.host.app.rev() + 1;
         self.host.app.rows.push((name.encode().unwrap(), Row { id, rev, body }, lives));
         if let Machine::Link(endpoint) = &mut self.host.machine {
-            endpoint.changed(now, rev);
+            endpoint.set_log_head(now, rev);
         }
     }
 
@@ -277,12 +277,12 @@ fn on_event(host: &mut Host<Chats>, now: Timestamp, event: Event) {
             }
             let digest: RowDigest = rows.iter().map(|(id, rev)| (id, *rev)).collect();
             let rev = host.app.rev();
-            link(host).digest(now, &collection, rev, digest.value()).unwrap();
+            link(host).provide_digest(now, &collection, rev, digest.value()).unwrap();
         }
         Event::PageWanted { collection, .. } => {
             assert_eq!(collection, CollectionName::Changes.encode().unwrap(), "nothing was damaged");
             let (rev, last) = (host.app.rev(), PageCursor::default());
-            link(host).page(now, &collection, rev, last, &[]).unwrap();
+            link(host).provide_page(now, &collection, rev, last, &[]).unwrap();
         }
         Event::DataWanted { id, offset, max } => give_data(host, now, id, offset, max),
         Event::Data { id, bytes, .. } => take_data(host, now, id, &bytes),
@@ -317,7 +317,7 @@ fn give_rows(host: &mut Host<Chats>, now: Timestamp, collection: &Collection, af
             items.push(item);
         }
     }
-    link(host).delta(now, collection, to, &items).unwrap();
+    link(host).provide_delta(now, collection, to, &items).unwrap();
 }
 
 fn give_data(host: &mut Host<Chats>, now: Timestamp, id: u64, offset: u64, max: usize) {
