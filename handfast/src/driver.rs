@@ -41,7 +41,7 @@ mod websocket;
 pub use crate::rng::{NoRandomness, SystemRng, os_rng};
 pub use clock::{Clock, SleepWatch};
 pub use connect::Connector;
-pub use host_driver::{HostDriver, Round};
+pub use host_driver::{HostDriver, Round, hand_over};
 pub use link_socket::{LinkSocket, tell};
 pub use set::SocketSet;
 pub use task::{

@@ -20,6 +20,7 @@ mod machines;
 mod round;
 
 use alloc::collections::{BTreeMap, VecDeque};
+use alloc::string::String;
 use core::time::Duration;
 
 use bytes::{Bytes, BytesMut};
@@ -258,28 +259,30 @@ impl<L, A, E> Host<L, A, E> {
         }
     }
 
-    /// Takes the report that a socket is closed, or could not be opened. Returns the pairing attempt to which
-    /// it belonged, if any, because that attempt's user may be waiting for the socket.
+    /// A socket is closed, or could not be opened. `reason` says why: for the user of a pairing attempt, who may be waiting
+    /// for it ([`Attempt::lost`]).
     pub fn handle_closed(
         &mut self,
         now: Timestamp,
         rng: &mut dyn CryptoRng,
         socket: SocketTag,
-    ) -> Option<&mut Attempt<A>> {
-        match self.sockets.remove(&socket)? {
-            Owner::Link(id) => {
+        reason: &str,
+    ) {
+        match self.sockets.remove(&socket) {
+            Some(Owner::Link(id)) => {
                 if let Some(link) = self.links.get_mut(&id) {
                     link.port.socket = None;
                     link.endpoint.handle_closed(now, rng);
                 }
-                None
             }
-            Owner::Attempt(id) => {
-                let attempt = self.attempts.get_mut(&id)?;
-                attempt.port.socket = None;
-                attempt.pairing.handle_closed(now);
-                Some(attempt)
+            Some(Owner::Attempt(id)) => {
+                if let Some(attempt) = self.attempts.get_mut(&id) {
+                    attempt.port.socket = None;
+                    attempt.lost = Some(String::from(reason));
+                    attempt.pairing.handle_closed(now);
+                }
             }
+            None => {}
         }
     }
 

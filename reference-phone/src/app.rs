@@ -21,7 +21,6 @@ mod verbs;
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use bytes::BytesMut;
 use handfast::codec::ids::{CompanionId, ContentId, MailboxId};
 use handfast::codec::limits::OFFERED_MAX;
 use handfast::host::{self, Host};
@@ -291,28 +290,6 @@ impl App {
             self.outgoing.push(outgoing);
         }
         Ok(())
-    }
-
-    /// Takes the report that a socket is open.
-    pub fn handle_opened(&mut self, now: Now, rng: &mut dyn CryptoRng, socket: SocketTag) {
-        self.host.handle_opened(now.mono, rng, socket);
-    }
-
-    /// Takes a binary message from a socket.
-    pub fn handle_bytes(&mut self, now: Now, rng: &mut dyn CryptoRng, socket: SocketTag, bytes: BytesMut) {
-        self.host.handle_bytes(now.mono, rng, socket, bytes);
-    }
-
-    /// Takes the report that the socket has accepted a message of `len` bytes.
-    pub fn handle_written(&mut self, now: Now, socket: SocketTag, len: usize) {
-        self.host.handle_written(now.mono, socket, len);
-    }
-
-    /// Takes the report that a socket is closed, or could not be opened. `reason` is a text for the user.
-    pub fn handle_closed(&mut self, now: Now, rng: &mut dyn CryptoRng, socket: SocketTag, reason: &str) {
-        if let Some(attempt) = self.host.handle_closed(now.mono, rng, socket) {
-            attempt.data.lost = Some(reason.to_owned());
-        }
     }
 
     /// Lets everything act whose deadline has passed. Call it at [`App::deadline`]; an earlier or later call

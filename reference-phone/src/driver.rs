@@ -5,10 +5,11 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::Context;
 use handfast::codec::ids::CompanionId;
-use handfast::driver::{Connector, SleepWatch, SocketEvent, SocketSet, os_rng};
+use handfast::driver::{Connector, SleepWatch, SocketEvent, SocketSet, hand_over, os_rng};
+use handfast::host::Application as _;
 use handfast_programs::{
     Clock, ControlEvent, DirLock, FileJobError, FileJobs, Inbox, Progress, Replies, field_hex, field_str,
-    field_u64, reason, run_core, serve_control, usage,
+    field_u64, log_socket, reason, run_core, serve_control, usage,
 };
 use serde_json::{Map, Value, json};
 
@@ -195,25 +196,11 @@ impl Core {
 
     // Logs contain sockets, companions, sizes and codes; never a text, a name, a key or a payload.
     fn socket(&mut self, now: Now, rng: &mut dyn rand_core::CryptoRng, tag: SocketTag, event: SocketEvent) {
-        match event {
-            SocketEvent::Opened => {
-                tracing::debug!(socket = tag.get(), "open");
-                self.app.handle_opened(now, rng, tag);
-            }
-            SocketEvent::Message(bytes) => {
-                tracing::trace!(socket = tag.get(), len = bytes.len(), "came");
-                self.app.handle_bytes(now, rng, tag, bytes);
-            }
-            SocketEvent::Written(len) => {
-                tracing::trace!(socket = tag.get(), len, "left");
-                self.app.handle_written(now, tag, len);
-            }
-            SocketEvent::Closed(reason) => {
-                tracing::debug!(socket = tag.get(), %reason, "closed");
-                self.sockets.closed(tag);
-                self.app.handle_closed(now, rng, tag, &reason.to_string());
-            }
+        log_socket(tag.get(), &event);
+        if matches!(event, SocketEvent::Closed(_)) {
+            self.sockets.closed(tag);
         }
+        hand_over(self.app.host(), now.mono, rng, tag, event);
     }
 
     fn output(&mut self, output: AppOutput) {

@@ -8,7 +8,7 @@ use anyhow::Context;
 use bytes::{Bytes, BytesMut};
 use handfast::codec::ids::LogId;
 use handfast::handshake::identity::SigningKey;
-use handfast::host::{Output, SocketTag};
+use handfast::host::{Application as _, Host, Output, SocketTag};
 use handfast::{DeviceRole, RelayName, Timestamp};
 use handfast_programs::MediaDir;
 use handfast_programs::Progress;
@@ -270,46 +270,16 @@ impl Node {
         }
     }
 
-    /// A socket is open.
-    pub fn opened(&mut self, now: u64, tag: SocketTag) {
-        let time = self.clocks(now);
+    /// Something happened to a socket.
+    pub fn socket(&mut self, now: u64, tag: SocketTag, came: Came<'_>) {
+        let time = self.clocks(now).mono;
         let rng = self.rng.crypto();
-        match &mut self.machine {
-            Some(Machine::Phone(app)) => app.handle_opened(time, rng, tag),
-            Some(Machine::Web(app)) => app.handle_opened(time.mono, rng, tag),
-            None => {}
+        if matches!(came, Came::Closed) {
+            let _ = self.sockets.remove(&tag);
         }
-    }
-
-    /// A message arrived.
-    pub fn bytes(&mut self, now: u64, tag: SocketTag, bytes: &[u8]) {
-        let time = self.clocks(now);
-        let (rng, bytes) = (self.rng.crypto(), BytesMut::from(bytes));
         match &mut self.machine {
-            Some(Machine::Phone(app)) => app.handle_bytes(time, rng, tag, bytes),
-            Some(Machine::Web(app)) => app.handle_bytes(time.mono, rng, tag, bytes),
-            None => {}
-        }
-    }
-
-    /// A socket took this many bytes.
-    pub fn written(&mut self, now: u64, tag: SocketTag, len: usize) {
-        let time = self.clocks(now);
-        match &mut self.machine {
-            Some(Machine::Phone(app)) => app.handle_written(time, tag, len),
-            Some(Machine::Web(app)) => app.handle_written(time.mono, tag, len),
-            None => {}
-        }
-    }
-
-    /// A socket is closed.
-    pub fn closed(&mut self, now: u64, tag: SocketTag) {
-        let time = self.clocks(now);
-        let rng = self.rng.crypto();
-        let _ = self.sockets.remove(&tag);
-        match &mut self.machine {
-            Some(Machine::Phone(app)) => app.handle_closed(time, rng, tag, "closed"),
-            Some(Machine::Web(app)) => app.handle_closed(time.mono, rng, tag, "closed"),
+            Some(Machine::Phone(app)) => hand_over(app.host(), time, rng, tag, came),
+            Some(Machine::Web(app)) => hand_over(app.host(), time, rng, tag, came),
             None => {}
         }
     }
@@ -363,6 +333,34 @@ impl Node {
             let at = at.max(self.asleep_until).max(self.busy_until);
             if self.grain == 0 { at } else { at.max(self.last_timer + self.grain) }
         })
+    }
+}
+
+/// What happens to a socket, as its program hears it.
+#[derive(Clone, Copy, Debug)]
+pub enum Came<'a> {
+    /// It is open.
+    Opened,
+    /// A message arrived.
+    Bytes(&'a [u8]),
+    /// It took this many bytes.
+    Written(usize),
+    /// It is closed.
+    Closed,
+}
+
+fn hand_over<L, A, E>(
+    host: &mut Host<L, A, E>,
+    now: Timestamp,
+    rng: &mut dyn CryptoRng,
+    tag: SocketTag,
+    came: Came<'_>,
+) {
+    match came {
+        Came::Opened => host.handle_opened(now, rng, tag),
+        Came::Bytes(bytes) => host.handle_bytes(now, rng, tag, BytesMut::from(bytes)),
+        Came::Written(len) => host.handle_written(now, tag, len),
+        Came::Closed => host.handle_closed(now, rng, tag, "closed"),
     }
 }
 

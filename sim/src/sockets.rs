@@ -12,7 +12,7 @@ use reference_relay::core::{Fresh, Output as RelayOutput, SocketId};
 
 use crate::check::tries;
 use crate::net::{Conn, LATENCY, Way};
-use crate::node::NodeId;
+use crate::node::{Came, NodeId};
 use crate::world::{SimEvent, World, new_relay};
 
 impl World {
@@ -42,7 +42,7 @@ impl World {
         let now = Timestamp::from_micros(self.now);
         // Numbers are fresh, and ids of eight random bytes do not meet.
         let _ = self.relay.handle_open(now, SocketId::new(number), address.into(), None, fresh);
-        self.nodes[id.0].opened(self.now, tag);
+        self.nodes[id.0].socket(self.now, tag, Came::Opened);
         self.go_on(id);
         self.drain_relay();
     }
@@ -70,7 +70,7 @@ impl World {
             self.at(at, SimEvent::Written(number, len));
             return false;
         }
-        self.nodes[id.0].written(self.now, tag, len);
+        self.nodes[id.0].socket(self.now, tag, Came::Written(len));
         true
     }
 
@@ -99,7 +99,7 @@ impl World {
         let Some(conn) = self.conns.get_mut(&number).filter(|conn| conn.at_node) else { return };
         conn.ahead = conn.ahead.saturating_sub(len);
         let (id, tag) = (conn.node, conn.tag);
-        self.nodes[id.0].written(self.now, tag, len);
+        self.nodes[id.0].socket(self.now, tag, Came::Written(len));
         self.go_on(id);
     }
 
@@ -138,7 +138,7 @@ impl World {
             let _ = self.conns.remove(&number);
         }
         if was {
-            self.nodes[id.0].closed(self.now, tag);
+            self.nodes[id.0].socket(self.now, tag, Came::Closed);
             self.go_on(id);
         }
     }
@@ -262,7 +262,7 @@ impl World {
         self.trace.line(now, || {
             format!("{} <- {number}: {}", self.nodes[id.0].name, crate::describe::frame(&bytes))
         });
-        self.nodes[id.0].bytes(self.now, tag, &bytes);
+        self.nodes[id.0].socket(self.now, tag, Came::Bytes(&bytes));
         self.go_on(id);
         if slow {
             self.taken(number, bytes.len());

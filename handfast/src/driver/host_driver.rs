@@ -9,7 +9,7 @@ use rand_core::CryptoRng;
 
 use super::connect::Connector;
 use super::{Clock, NoRandomness, SleepWatch, SocketError, SocketEvent, SocketSet, SystemRng, os_rng};
-use crate::host::{self, Application, Output, SocketTag};
+use crate::host::{self, Application, Host, Output, SocketTag};
 
 /// Events that may wait, after which nothing more is read from the sockets.
 const INBOX_LEN: usize = 64;
@@ -93,21 +93,33 @@ impl HostDriver {
         let event = timeout(SleepWatch::wait(left), self.inbox.recv()).await.ok().flatten();
         let (now, host, rng) = (self.clock.now(), app.host(), &mut self.rng);
         let mut ended = None;
-        match event {
-            Some((tag, SocketEvent::Opened)) => host.handle_opened(now, rng, tag),
-            Some((tag, SocketEvent::Message(bytes))) => host.handle_bytes(now, rng, tag, bytes),
-            Some((tag, SocketEvent::Written(len))) => host.handle_written(now, tag, len),
-            Some((tag, SocketEvent::Closed(reason))) => {
+        if let Some((tag, event)) = event {
+            if let SocketEvent::Closed(reason) = &event {
                 self.sockets.closed(tag);
-                let _ = host.handle_closed(now, rng, tag);
-                ended = Some(reason);
+                ended = Some(reason.clone());
             }
-            None => {}
+            hand_over(host, now, rng, tag, event);
         }
         if self.sleep.has_jumped() {
             host.probe(now);
         }
         host.handle_timeout(now, rng);
         ended
+    }
+}
+
+/// Tells a host what happened to one of its sockets.
+pub fn hand_over<L, A, E>(
+    host: &mut Host<L, A, E>,
+    now: Timestamp,
+    rng: &mut dyn CryptoRng,
+    tag: SocketTag,
+    event: SocketEvent,
+) {
+    match event {
+        SocketEvent::Opened => host.handle_opened(now, rng, tag),
+        SocketEvent::Message(bytes) => host.handle_bytes(now, rng, tag, bytes),
+        SocketEvent::Written(len) => host.handle_written(now, tag, len),
+        SocketEvent::Closed(reason) => host.handle_closed(now, rng, tag, &reason.to_string()),
     }
 }

@@ -1,6 +1,7 @@
 //! A machine of a host, with its socket, deadline, commits and the application's data.
 
 use alloc::collections::VecDeque;
+use alloc::string::String;
 use alloc::vec::Vec;
 
 use handfast_codec::ids::MailboxId;
@@ -82,6 +83,8 @@ pub struct AttemptId(pub(super) u64);
 pub struct Attempt<A> {
     /// The machine.
     pub pairing: Pairing,
+    /// Why its last socket ended, if one did.
+    pub lost: Option<String>,
     /// The application's data for the attempt.
     pub data: A,
     id: AttemptId,
@@ -94,7 +97,7 @@ pub struct Attempt<A> {
 
 impl<A> Attempt<A> {
     pub(super) fn new(id: AttemptId, pairing: Pairing, data: A, now: Timestamp) -> Self {
-        Self { pairing, data, id, stored: 0, ended: None, port: Port::new(now) }
+        Self { pairing, lost: None, data, id, stored: 0, ended: None, port: Port::new(now) }
     }
 
     /// Returns the attempt's number.

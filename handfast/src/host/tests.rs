@@ -206,7 +206,7 @@ fn a_link_asks_for_its_socket_and_each_socket_has_a_number_of_its_own() {
     let first = connects(&turn(&mut app, &mut rng, NOW));
     assert_eq!(first.len(), 1);
     assert!(app.host.link(LINK).unwrap().has_socket());
-    assert!(app.host.handle_closed(NOW, &mut rng, first[0]).is_none());
+    app.host.handle_closed(NOW, &mut rng, first[0], "the relay went away");
     // Reports from a closed socket are ignored.
     app.host.handle_opened(NOW, &mut rng, first[0]);
     app.host.handle_written(NOW, first[0], 1);

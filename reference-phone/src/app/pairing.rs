@@ -24,8 +24,6 @@ pub(super) type Attempt = host::Attempt<AttemptData>;
 #[derive(Debug, Default)]
 #[expect(unnameable_types, reason = "the host alone asks for it")]
 pub struct AttemptData {
-    /// The reason why the last socket was closed.
-    pub(super) lost: Option<String>,
     /// The grants that the page asks for, as bits, once it has asked.
     asked: Option<u64>,
     /// The id of the link, once a part of it is stored.
@@ -306,7 +304,7 @@ impl App {
             // A link always has terms.
             (Ok(_), None) => return Ok(()),
             (Err(code), _) => {
-                let message = advice(code, attempt.data.lost.as_deref(), attempt.pairing.relay());
+                let message = advice(code, attempt.lost.as_deref(), attempt.pairing.relay());
                 // The user must know that the companion may still become linked.
                 // req: HSK-132
                 let open = link.and_then(|link| self.open_offer(now, link));

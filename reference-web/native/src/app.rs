@@ -19,7 +19,6 @@ mod verbs;
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use bytes::BytesMut;
 use handfast::codec::frame::Collection;
 use handfast::codec::ids::{CommandKey, CompanionId, ContentId};
 use handfast::host::{self, Host};
@@ -283,40 +282,6 @@ impl App {
 
     fn link_mut(&mut self) -> Option<&mut Link> {
         self.host.links_mut().next()
-    }
-
-    /// Takes the report that a socket is open.
-    pub fn handle_opened(&mut self, now: Timestamp, rng: &mut dyn CryptoRng, socket: SocketTag) {
-        self.host.handle_opened(now, rng, socket);
-    }
-
-    /// Takes a binary message from a socket.
-    pub fn handle_bytes(
-        &mut self,
-        now: Timestamp,
-        rng: &mut dyn CryptoRng,
-        socket: SocketTag,
-        bytes: BytesMut,
-    ) {
-        self.host.handle_bytes(now, rng, socket, bytes);
-    }
-
-    /// Takes the report that the socket has accepted a message of `len` bytes.
-    pub fn handle_written(&mut self, now: Timestamp, socket: SocketTag, len: usize) {
-        self.host.handle_written(now, socket, len);
-    }
-
-    /// Takes the report that a socket is closed, or could not be opened. `reason` is a text for the user.
-    pub fn handle_closed(
-        &mut self,
-        now: Timestamp,
-        rng: &mut dyn CryptoRng,
-        socket: SocketTag,
-        reason: &str,
-    ) {
-        if self.host.handle_closed(now, rng, socket).is_some() {
-            self.event(AppEvent::RelayLost { reason: reason.to_owned() });
-        }
     }
 
     /// Lets everything act whose deadline has passed. Call it at [`App::deadline`]; an earlier or later call

@@ -10,11 +10,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::Context;
 use handfast::codec::ids::CommandKey;
-use handfast::driver::{Connector, SleepWatch, SocketEvent, SocketSet, os_rng};
+use handfast::driver::{Connector, SleepWatch, SocketEvent, SocketSet, hand_over, os_rng};
+use handfast::host::Application as _;
 use handfast::{RelayName, Timestamp};
 use handfast_programs::{
     Clock, ControlEvent, Destination, DirLock, FileJobs, Inbox, Progress, Replies, StdinEvent, field_hex,
-    field_str, field_u64, run_core, serve_control, spawn_stdin, usage,
+    field_str, field_u64, log_socket, run_core, serve_control, spawn_stdin, usage,
 };
 use rand_core::CryptoRng;
 use serde_json::{Map, Value, json};
@@ -182,26 +183,11 @@ impl Core {
 
     // Logs contain sockets, events, sizes and codes; never a text, a name, a key or a payload.
     fn socket(&mut self, rng: &mut dyn CryptoRng, tag: SocketTag, event: SocketEvent) {
-        let now = self.clock.now();
-        match event {
-            SocketEvent::Opened => {
-                tracing::debug!(socket = tag.get(), "open");
-                self.app.handle_opened(now, rng, tag);
-            }
-            SocketEvent::Message(bytes) => {
-                tracing::trace!(socket = tag.get(), len = bytes.len(), "came");
-                self.app.handle_bytes(now, rng, tag, bytes);
-            }
-            SocketEvent::Written(len) => {
-                tracing::trace!(socket = tag.get(), len, "left");
-                self.app.handle_written(now, tag, len);
-            }
-            SocketEvent::Closed(reason) => {
-                tracing::debug!(socket = tag.get(), %reason, "closed");
-                self.sockets.closed(tag);
-                self.app.handle_closed(now, rng, tag, &reason.to_string());
-            }
+        log_socket(tag.get(), &event);
+        if matches!(event, SocketEvent::Closed(_)) {
+            self.sockets.closed(tag);
         }
+        hand_over(self.app.host(), self.clock.now(), rng, tag, event);
     }
 
     fn output(&mut self, output: AppOutput) -> anyhow::Result<()> {

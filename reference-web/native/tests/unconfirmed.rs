@@ -3,6 +3,7 @@
 use crate::linked_elsewhere::{burnt, linked, pending};
 use crate::world::phone::Phone;
 use crate::world::{MINUTE, World};
+use handfast::host::Application as _;
 use handfast_testkit::Clocked as _;
 use reference_web::app::{AppEvent, VerbError};
 
@@ -13,7 +14,7 @@ fn unanswered(seed: u64) -> World {
     let mut world = pending(seed);
     for (tag, socket) in std::mem::take(&mut world.web_sockets) {
         world.relay.handle_closed(world.now, socket);
-        world.app.handle_closed(world.now, &mut world.rng, tag, "it was lost");
+        world.app.host().handle_closed(world.now, &mut world.rng, tag, "it was lost");
     }
     world.offline = true;
     world.run_for(MINUTE / 60);

@@ -153,6 +153,15 @@ impl Application for App {
         self.take_pairing_event(event)
     }
 
+    /// Tells of relays that cannot be reached for a code.
+    fn run(&mut self, _: Timestamp, _: &mut dyn CryptoRng) -> Result<bool, StoreError> {
+        let lost: Vec<String> = self.host.attempts_mut().filter_map(|code| code.lost.take()).collect();
+        for reason in lost {
+            self.event(AppEvent::RelayLost { reason });
+        }
+        Ok(false)
+    }
+
     fn attempt_over(
         &mut self,
         now: Timestamp,

@@ -1,6 +1,7 @@
 //! What the two programs want of their sockets, and what the relay sends to them.
 
 use bytes::{Bytes, BytesMut};
+use handfast::host::Application as _;
 use handfast_programs::Progress;
 use handfast_testkit::relay::{Said, SocketId};
 use reference_phone::app::{AppEvent as PhoneEvent, AppOutput as PhoneOutput};
@@ -14,8 +15,12 @@ impl Both {
         let _ = self.sockets.insert(socket, owner);
         let times = self.times();
         match owner {
-            Owner::Phone(tag) => self.phone.as_mut().unwrap().handle_opened(times, &mut self.rng, tag),
-            Owner::Web(tag) => self.web.as_mut().unwrap().handle_opened(times.mono, &mut self.rng, tag),
+            Owner::Phone(tag) => {
+                self.phone.as_mut().unwrap().host().handle_opened(times.mono, &mut self.rng, tag);
+            }
+            Owner::Web(tag) => {
+                self.web.as_mut().unwrap().host().handle_opened(times.mono, &mut self.rng, tag);
+            }
         }
     }
 
@@ -48,7 +53,7 @@ impl Both {
                 PhoneOutput::Transmit { socket, bytes } => {
                     let len = bytes.len();
                     self.transmit(Owner::Phone(socket), bytes);
-                    self.phone.as_mut().unwrap().handle_written(times, socket, len);
+                    self.phone.as_mut().unwrap().host().handle_written(times.mono, socket, len);
                 }
                 PhoneOutput::Disconnect { socket } => self.disconnect(Owner::Phone(socket)),
                 PhoneOutput::Event(PhoneEvent::Scan(step)) => self.asked.push_back(step),
@@ -70,7 +75,7 @@ impl Both {
                 WebOutput::Transmit { socket, bytes } => {
                     let len = bytes.len();
                     self.transmit(Owner::Web(socket), bytes);
-                    self.web.as_mut().unwrap().handle_written(now, socket, len);
+                    self.web.as_mut().unwrap().host().handle_written(now, socket, len);
                 }
                 WebOutput::Disconnect { socket } => self.disconnect(Owner::Web(socket)),
                 // Tens of thousands of them in a first sync.
@@ -96,21 +101,36 @@ impl Both {
                     let bytes = BytesMut::from(&*frame);
                     match self.sockets.get(&to) {
                         Some(Owner::Phone(tag)) => {
-                            self.phone.as_mut().unwrap().handle_bytes(times, &mut self.rng, *tag, bytes);
+                            self.phone.as_mut().unwrap().host().handle_bytes(
+                                times.mono,
+                                &mut self.rng,
+                                *tag,
+                                bytes,
+                            );
                         }
                         Some(Owner::Web(tag)) => {
                             let rng = self.web_keys.as_mut().unwrap_or(&mut self.rng);
-                            self.web.as_mut().unwrap().handle_bytes(times.mono, rng, *tag, bytes);
+                            self.web.as_mut().unwrap().host().handle_bytes(times.mono, rng, *tag, bytes);
                         }
                         None => {}
                     }
                 }
                 Said::Closed(socket) => match self.sockets.remove(&socket) {
                     Some(Owner::Phone(tag)) => {
-                        self.phone.as_mut().unwrap().handle_closed(times, &mut self.rng, tag, "closed");
+                        self.phone.as_mut().unwrap().host().handle_closed(
+                            times.mono,
+                            &mut self.rng,
+                            tag,
+                            "closed",
+                        );
                     }
                     Some(Owner::Web(tag)) => {
-                        self.web.as_mut().unwrap().handle_closed(times.mono, &mut self.rng, tag, "closed");
+                        self.web.as_mut().unwrap().host().handle_closed(
+                            times.mono,
+                            &mut self.rng,
+                            tag,
+                            "closed",
+                        );
                     }
                     None => {}
                 },

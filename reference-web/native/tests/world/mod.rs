@@ -11,6 +11,7 @@ use std::time::Duration;
 use bytes::BytesMut;
 use handfast::Timestamp;
 use handfast::driver::{SystemRng, os_rng};
+use handfast::host::Application as _;
 use handfast::session::{LinkState, PairingEvent};
 use handfast_programs::Progress;
 use handfast_testkit::Clocked;
@@ -216,14 +217,14 @@ impl World {
                 AppOutput::Connect { socket, .. } => {
                     let id = self.relay.open(self.now, None, &mut self.rng);
                     let _ = self.web_sockets.insert(socket, id);
-                    self.app.handle_opened(self.now, &mut self.rng, socket);
+                    self.app.host().handle_opened(self.now, &mut self.rng, socket);
                 }
                 AppOutput::Transmit { socket, bytes } => {
                     let len = bytes.len();
                     if let Some(id) = self.web_sockets.get(&socket) {
                         self.relay.handle_frame(self.now, *id, bytes);
                     }
-                    self.app.handle_written(self.now, socket, len);
+                    self.app.host().handle_written(self.now, socket, len);
                 }
                 AppOutput::Disconnect { socket } => {
                     if let Some(id) = self.web_sockets.remove(&socket) {
@@ -260,7 +261,7 @@ impl World {
                 Said::Frame(to, frame) => {
                     let bytes = BytesMut::from(&*frame);
                     if let Some(tag) = self.web_socket(to) {
-                        self.app.handle_bytes(self.now, &mut self.rng, tag, bytes);
+                        self.app.host().handle_bytes(self.now, &mut self.rng, tag, bytes);
                     } else if self.phone.socket == Some(to) {
                         self.phone.receive(self.now, &mut self.rng, bytes);
                     }
@@ -268,7 +269,7 @@ impl World {
                 Said::Closed(socket) => {
                     if let Some(tag) = self.web_socket(socket) {
                         let _ = self.web_sockets.remove(&tag);
-                        self.app.handle_closed(self.now, &mut self.rng, tag, "closed");
+                        self.app.host().handle_closed(self.now, &mut self.rng, tag, "closed");
                     } else if self.phone.socket == Some(socket) {
                         self.phone.closed(self.now, &mut self.rng);
                     }
