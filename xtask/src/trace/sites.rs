@@ -9,7 +9,7 @@ use super::spec::is_id;
 use crate::command;
 
 /// Crates whose whole code tests others; what they cite is a test.
-const HARNESS: [&str; 5] = ["conformance/", "fuzz/", "models/", "sim/", "vectors/"];
+const HARNESS: [&str; 6] = ["conformance/", "fuzz/", "models/", "sim/", "testkit/", "vectors/"];
 /// What neither keeps nor tests a requirement.
 const OUTSIDE: [&str; 2] = ["e2e/", "xtask/"];
 const MARK: &str = "// req: ";
