@@ -6,7 +6,7 @@ use bytes::{Bytes, BytesMut};
 use handfast_codec::frame::OpenKind;
 use handfast_codec::relay::RECORD_HEADER;
 use handfast_codec::{DeviceRole, Timestamp};
-use handfast_session::{Endpoint, Event, Message, Pairs};
+use handfast_session::{Endpoint, Event, Message, Pairs, StreamEvent};
 use handfast_testkit::host::{App, Host, LOG, load};
 use handfast_testkit::{keys, raw};
 use rand_chacha::ChaCha20Rng;
@@ -59,22 +59,24 @@ impl App for Content {
     fn event(side: &mut Side, now: Timestamp, event: &Event) -> bool {
         match *event {
             Event::Connected { .. } => side.app.connected += 1,
-            Event::DataWanted { id, offset, max } => {
+            Event::Stream(StreamEvent::DataWanted { id, offset, max }) => {
                 let left = usize::try_from(side.app.len - offset).expect("a length that fits");
                 let bytes = Bytes::from_static(&CONTENT[..max.min(left)]);
                 let fin = (bytes.len() == left).then_some([7; 32]);
                 side.machine.stream_supply(now, id, offset, bytes, fin).expect("it was asked for");
             }
-            Event::Data { id, ref bytes, .. } => {
+            Event::Stream(StreamEvent::Data { id, ref bytes, .. }) => {
                 side.app.taken += bytes.len() as u64;
                 // As a program does that syncs its file now and then; half of the least window.
                 if side.app.taken - side.app.reported >= 32 * 1024 {
                     report(side, now, id, side.app.taken);
                 }
             }
-            Event::Fin { id, .. } => report(side, now, id, side.app.taken),
-            Event::StreamResumed { offset, .. } => (side.app.taken, side.app.reported) = (offset, offset),
-            Event::StreamEnded { .. } => side.app.ended += 1,
+            Event::Stream(StreamEvent::Fin { id, .. }) => report(side, now, id, side.app.taken),
+            Event::Stream(StreamEvent::Resumed { offset, .. }) => {
+                (side.app.taken, side.app.reported) = (offset, offset);
+            }
+            Event::Stream(StreamEvent::Ended { .. }) => side.app.ended += 1,
             _ => {}
         }
         false

@@ -48,7 +48,7 @@ use crate::error::ApiMisuse;
 use crate::inbox::Inbox;
 use crate::jitter::Jitter;
 use crate::outbox::Outbox;
-use crate::output::{Event, LinkState, Output};
+use crate::output::{Event, LinkState, Output, StreamEvent};
 use crate::psk::IdPsk;
 use crate::queue::pop_front_if;
 use crate::slots::Slots;
@@ -305,7 +305,7 @@ impl Endpoint {
         }
         match self.out.pop_front() {
             Some(Queued::Output(output)) => {
-                if let Output::Event(Event::Fin { id, .. }) = &output {
+                if let Output::Event(Event::Stream(StreamEvent::Fin { id, .. })) = &output {
                     self.lanes.streams.fin_told(*id);
                 }
                 return output;

@@ -69,6 +69,6 @@ pub use digest::RowDigest;
 pub use endpoint::{Endpoint, LinkStatus, Opened, Pairs, StreamInfo};
 pub use error::{ApiMisuse, LoadError, SendRefused};
 pub use memory::{MemoryStore, MemoryTxn, PairsTxn};
-pub use output::{Event, LinkState, Message, Output, StreamEnd};
-pub use pairing::{Pairing, PairingEvent};
+pub use output::{Event, LinkState, Message, Output, StreamEnd, StreamEvent, SyncEvent};
+pub use pairing::{Pairing, PairingEvent, PairingOutput};
 pub use rows::RowList;

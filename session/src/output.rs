@@ -178,6 +178,23 @@ pub enum Event {
     Lapsed,
     /// On a phone: a revoked companion was sent the account's REVOKED.
     RevokedTold,
+    /// The peer set a slot of the ephemeral lane (NOW).
+    Now {
+        /// The slot's number.
+        slot: u64,
+        /// The slot's value, at most 1,024 bytes.
+        body: Bytes,
+    },
+    /// An event of the sync lane.
+    Sync(SyncEvent),
+    /// An event of a stream.
+    Stream(StreamEvent),
+}
+
+/// An event of the sync lane: the rows of a collection are wanted, or compared.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum SyncEvent {
     /// On a phone: call `provide_delta` with rows of the collection above revision `after`, about `budget` bytes of
     /// them.
     DeltaWanted {
@@ -197,7 +214,7 @@ pub enum Event {
         /// The most bytes of rows that the page may contain.
         budget: usize,
     },
-    /// Call `digest` with the digest of the collection's rows as they are stored now. On a companion, no
+    /// Call `provide_digest` with the digest of the collection's rows as they are stored now. On a companion, no
     /// further rows come until then.
     DigestWanted {
         /// The collection.
@@ -225,13 +242,12 @@ pub enum Event {
         /// The collection.
         collection: Collection,
     },
-    /// The peer set a slot of the ephemeral lane (NOW).
-    Now {
-        /// The slot's number.
-        slot: u64,
-        /// The slot's value, at most 1,024 bytes.
-        body: Bytes,
-    },
+}
+
+/// An event of a stream.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum StreamEvent {
     /// Call `stream_supply` with bytes of an outgoing stream.
     DataWanted {
         /// The stream's id.
@@ -259,26 +275,24 @@ pub enum Event {
         hash: [u8; 32],
     },
     /// An open stream continues after a reconnect; discard bytes of an incoming one beyond `offset`.
-    StreamResumed {
+    Resumed {
         /// The stream's id.
         id: u64,
         /// The offset where it continues.
         offset: u64,
     },
     /// The peer has bytes of an outgoing stream on its disk.
-    StreamDurable {
+    Durable {
         /// The stream's id.
         id: u64,
         /// The offset up to which the peer has them.
         offset: u64,
     },
     /// A stream has ended on both sides.
-    StreamEnded {
+    Ended {
         /// The stream's id.
         id: u64,
         /// The way in which the stream ended.
         end: StreamEnd,
     },
-    /// An event of a pairing; an [`crate::Endpoint`] never emits it.
-    Pairing(crate::pairing::event::PairingEvent),
 }

@@ -37,13 +37,12 @@ use crate::attach::{Attach, AttachTimeout};
 use crate::commit::{CommitGate, CommitId, Op};
 use crate::error::ApiMisuse;
 use crate::jitter::Jitter;
-use crate::output::{Event, Output};
 use crate::queue::pop_front_if;
 
 use codes::Message1Budget;
 
 pub use codes::ShownCodes;
-pub use event::PairingEvent;
+pub use event::{PairingEvent, PairingOutput};
 pub use in_use::{KeysInUse, peer_keys};
 
 /// The longest wait for a handshake message.
@@ -94,7 +93,7 @@ pub struct Pairing {
     gate: Option<CommitGate>,
     terms: Option<Terms>,
     deferred: VecDeque<(CommitId, Deferred)>,
-    out: VecDeque<Output>,
+    out: VecDeque<PairingOutput>,
     now: Timestamp,
     /// The peers' keys in this device's other links, which a new link may not use again.
     in_use: KeysInUse,
@@ -271,9 +270,9 @@ impl Pairing {
             return;
         }
         match self.attach.timeout(self.now) {
-            Some(AttachTimeout::Connect) => self.out.push_back(Output::Event(Event::Connect)),
+            Some(AttachTimeout::Connect) => self.out.push_back(PairingOutput::Connect),
             Some(AttachTimeout::RelaySilent) => {
-                self.out.push_back(Output::Event(Event::Disconnect));
+                self.out.push_back(PairingOutput::Disconnect);
                 self.handle_closed(now);
             }
             None => {}
@@ -317,19 +316,19 @@ impl Pairing {
     }
 
     /// Returns the next thing to do; call it until it returns [`Output::Wait`].
-    pub fn poll_output(&mut self) -> Output {
+    pub fn poll_output(&mut self) -> PairingOutput {
         if let Some(output) = self.out.pop_front() {
             return output;
         }
         if self.ended {
-            return Output::Wait(None);
+            return PairingOutput::Wait(None);
         }
         let own = self.deadline.map(|(at, _)| at);
         let at = match (own, self.attach.deadline()) {
             (Some(a), Some(b)) => Some(a.min(b)),
             (a, b) => a.or(b),
         };
-        Output::Wait(at)
+        PairingOutput::Wait(at)
     }
 
     fn tick(&mut self, now: Timestamp) {
@@ -342,7 +341,7 @@ impl Pairing {
     }
 
     fn event(&mut self, event: PairingEvent) {
-        self.out.push_back(Output::Event(Event::Pairing(event)));
+        self.out.push_back(PairingOutput::Event(event));
     }
 
     /// Returns whether a handshake has begun, so that a lost socket ends the attempt.
@@ -362,6 +361,6 @@ impl Pairing {
         let gate = self.gate.get_or_insert_with(|| CommitGate::new(link, 0));
         let commit = gate.open(ops);
         self.deferred.push_back((commit.id(), deferred));
-        self.out.push_back(Output::Persist(commit));
+        self.out.push_back(PairingOutput::Persist(commit));
     }
 }

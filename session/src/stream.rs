@@ -27,7 +27,7 @@ use handfast_codec::record::RecordBuilder;
 use crate::commit::Op;
 use crate::error::{ApiMisuse, LoadError, SendRefused};
 use crate::keys;
-use crate::output::{Event, StreamEnd};
+use crate::output::{Event, StreamEnd, StreamEvent};
 use crate::queue::pop_front_if;
 use flow::Flow;
 use one::{Half, Open};
@@ -161,14 +161,14 @@ impl Streams {
                 _ => None,
             };
             match goes_on {
-                Some(offset) => events.push(Event::StreamResumed { id: *id, offset }),
+                Some(offset) => events.push(Event::Stream(StreamEvent::Resumed { id: *id, offset })),
                 None => lost.push(*id),
             }
         }
         for id in lost {
             let word = peer.contains_key(&id).then_some(Frame::Stop { id, code: ErrorCode::OFFSET });
             ops.extend(self.close(id, word));
-            events.push(Event::StreamEnded { id, end: StreamEnd::Lost });
+            events.push(Event::Stream(StreamEvent::Ended { id, end: StreamEnd::Lost }));
         }
         ops
     }
@@ -219,14 +219,14 @@ impl Streams {
         self.flow.received(u64::try_from(bytes.len()).unwrap_or(u64::MAX))?;
         let Some(r) = self.incoming(id)? else { return Ok(None) };
         let new = r.data(offset, bytes)?;
-        Ok(new.map(|(offset, bytes)| Event::Data { id, offset, bytes }))
+        Ok(new.map(|(offset, bytes)| Event::Stream(StreamEvent::Data { id, offset, bytes })))
     }
 
     /// Handles FIN. Returns the event, if the application must still check the content.
     pub(crate) fn fin(&mut self, id: u64, hash: [u8; 32]) -> Result<Option<Event>, ErrorCode> {
         let Some(r) = self.incoming(id)? else { return Ok(None) };
         match r.fin()? {
-            Fin::New => return Ok(Some(Event::Fin { id, hash })),
+            Fin::New => return Ok(Some(Event::Stream(StreamEvent::Fin { id, hash }))),
             Fin::Known => {}
             Fin::Over => self.end_received(id),
         }
@@ -256,7 +256,7 @@ impl Streams {
         s.durable(offset, kind == OpenKind::Put).map(Some)
     }
 
-    /// Queues bytes that the application supplies in answer to [`Event::DataWanted`]; `fin` comes with the
+    /// Queues bytes that the application supplies in answer to [`StreamEvent::DataWanted`]; `fin` comes with the
     /// last ones.
     pub(crate) fn supply(
         &mut self,
@@ -330,7 +330,7 @@ impl Streams {
             else {
                 return None;
             };
-            s.want(room).map(|(offset, max)| Event::DataWanted { id, offset, max })
+            s.want(room).map(|(offset, max)| Event::Stream(StreamEvent::DataWanted { id, offset, max }))
         })
     }
 

@@ -8,7 +8,7 @@ use handfast_codec::error::ErrorCode;
 use handfast_codec::relay::{Attach, DataKind, MailboxProof, RelayFrame};
 use handfast_codec::{DeviceRole, RelayName};
 use handfast_session::pairing::{KeysInUse, ShownCodes, peer_keys};
-use handfast_session::{ApiMisuse, Event, LinkStatus, Output, Pairing, PairingEvent};
+use handfast_session::{ApiMisuse, LinkStatus, Pairing, PairingEvent, PairingOutput};
 use handfast_testkit::pairing::{ORIGIN, account, offering};
 use handfast_testkit::raw::message;
 use handfast_testkit::relay::NAME;
@@ -161,8 +161,8 @@ fn the_digits_are_told_before_message_2_leaves() {
     let (now, mut rng) = (couple.now, couple.rng.clone());
     couple.web.machine.handle_bytes(now, &mut rng, message(&message1)[..].into()).unwrap();
     let first = couple.web.machine.poll_output();
-    assert!(matches!(first, Output::Event(Event::Pairing(PairingEvent::CheckCode(_)))), "{first:?}");
-    assert!(matches!(couple.web.machine.poll_output(), Output::Transmit(_)));
+    assert!(matches!(first, PairingOutput::Event(PairingEvent::CheckCode(_))), "{first:?}");
+    assert!(matches!(couple.web.machine.poll_output(), PairingOutput::Transmit(_)));
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use handfast_codec::DeviceRole;
 use handfast_codec::frame::{Collection, Frame, OpenKind};
-use handfast_session::Event;
+use handfast_session::{Event, SyncEvent};
 use handfast_testkit::commands;
 use handfast_testkit::evil::Evil;
 use proptest::prelude::*;
@@ -55,7 +55,7 @@ fn outcome(frames: &[Frame], cuts: &[bool]) -> Outcome {
         .device
         .events
         .iter()
-        .filter(|e| !matches!(e, Event::DeltaWanted { .. } | Event::DigestWanted { .. }))
+        .filter(|e| !matches!(e, Event::Sync(SyncEvent::DeltaWanted { .. } | SyncEvent::DigestWanted { .. })))
         .cloned();
     (events.collect(), evil.device.disk.effects.clone(), evil.device.machine.streams().len())
 }

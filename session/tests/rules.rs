@@ -10,7 +10,7 @@ use handfast_codec::ids::LogId;
 use handfast_codec::limits::DELTA_UNACKED_LEN_MAX;
 use handfast_codec::relay::{DataKind, RelayFrame, data_kind};
 use handfast_codec::{DeviceRole, ErrorCode};
-use handfast_session::{Endpoint, Event, LinkState};
+use handfast_session::{Endpoint, Event, LinkState, SyncEvent};
 use handfast_testkit::commands;
 use handfast_testkit::evil::Evil;
 use handfast_testkit::{Clocked as _, World};
@@ -250,7 +250,7 @@ fn a_web_starts_anew_at_a_phone_with_another_log() {
         }
         world.run_until_live();
         world.run_for(Duration::from_secs(5));
-        let from_0 = |event: &Event| matches!(event, Event::DeltaWanted { after: 0, .. });
+        let from_0 = |event: &Event| matches!(event, Event::Sync(SyncEvent::DeltaWanted { after: 0, .. }));
         assert_eq!(world.phone.events.iter().any(from_0), is_other_log, "rows are asked for from the first");
     }
 }

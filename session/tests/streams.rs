@@ -5,7 +5,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use handfast_codec::frame::OpenKind;
 use handfast_codec::{DeviceRole, ErrorCode};
-use handfast_session::{Event, StreamEnd};
+use handfast_session::{Event, StreamEnd, StreamEvent};
 use handfast_testkit::{Clocked as _, World};
 use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
@@ -187,7 +187,9 @@ fn fresh_keys_are_made_without_a_seam() {
                     assert_eq!(*verdict, handfast_session::resume::Verdict::Resume);
                     keys += 1;
                 }
-                Event::Failed(_) | Event::Closed(_) | Event::StreamEnded { end: StreamEnd::Lost, .. } => {
+                Event::Failed(_)
+                | Event::Closed(_)
+                | Event::Stream(StreamEvent::Ended { end: StreamEnd::Lost, .. }) => {
                     panic!("{role:?}: {event:?}")
                 }
                 _ => {}

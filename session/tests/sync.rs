@@ -7,7 +7,7 @@ use handfast_codec::DeviceRole;
 use handfast_codec::frame::Collection;
 use handfast_codec::limits::{DIGEST_EVERY, SNAPSHOT_TRIES_MAX, SUBSCRIPTIONS_MAX};
 use handfast_session::resume::{ResetReason, Verdict};
-use handfast_session::{Event, SendRefused};
+use handfast_session::{Event, SendRefused, SyncEvent};
 use handfast_testkit::{Clocked as _, World};
 
 const MINUTE: Duration = Duration::from_mins(1);
@@ -21,11 +21,11 @@ fn count(world: &World, is: impl Fn(&Event) -> bool) -> usize {
 }
 
 fn in_step(world: &World) -> usize {
-    count(world, |event| matches!(event, Event::InSync { .. }))
+    count(world, |event| matches!(event, Event::Sync(SyncEvent::InSync { .. })))
 }
 
 fn repairs(world: &World) -> usize {
-    count(world, |event| matches!(event, Event::OutOfSync { .. }))
+    count(world, |event| matches!(event, Event::Sync(SyncEvent::OutOfSync { .. })))
 }
 
 fn add(world: &mut World, name: &[u8], rows: u64) {
@@ -167,7 +167,7 @@ fn re09_a_collection_that_never_matches_gets_three_snapshots_and_is_reported() {
     let mut world = synced(6, 20);
     world.web.app.wrong_digest = true;
     world.crash(DeviceRole::Web);
-    let failed = |w: &World| count(w, |event| matches!(event, Event::ResyncFailed { .. }));
+    let failed = |w: &World| count(w, |event| matches!(event, Event::Sync(SyncEvent::ResyncFailed { .. })));
     world.run_until("given up", MINUTE, |w| failed(w) == 1);
     assert_eq!(repairs(&world), usize::from(SNAPSHOT_TRIES_MAX));
     let pages = world.phone.app.pages_given;
@@ -185,7 +185,7 @@ fn re09_pages_that_cannot_be_read_are_asked_for_three_times() {
     add(&mut world, b"a", 20);
     world.phone.app.refuse_pages = true;
     world.phone.prune(world.now, 5);
-    let failed = |w: &World| count(w, |event| matches!(event, Event::ResyncFailed { .. }));
+    let failed = |w: &World| count(w, |event| matches!(event, Event::Sync(SyncEvent::ResyncFailed { .. })));
     world.run_until("given up", MINUTE, |w| failed(w) == 1);
     assert!(world.web.disk.rows.is_empty());
 }
@@ -208,9 +208,10 @@ fn collections_past_the_limit_are_reached_by_leaving_others() {
             let refused = world.web.machine.subscribe(world.now, collection(name));
             assert_eq!(refused, Err(SendRefused::TooMany));
             world.web.machine.unsubscribe(world.now, collection(&names[at - SUBSCRIPTIONS_MAX])).unwrap();
-            let left = count(&world, |event| matches!(event, Event::Unsubscribed { .. })) + 1;
+            let left =
+                count(&world, |event| matches!(event, Event::Sync(SyncEvent::Unsubscribed { .. }))) + 1;
             world.run_until("left", MINUTE, |w| {
-                count(w, |event| matches!(event, Event::Unsubscribed { .. })) == left
+                count(w, |event| matches!(event, Event::Sync(SyncEvent::Unsubscribed { .. }))) == left
             });
         }
         world.web.machine.subscribe(world.now, collection(name)).unwrap();

@@ -8,7 +8,8 @@ use bytes::Bytes;
 use handfast_codec::frame::{Collection, Items, OpenKind, PageCursor, RowId};
 use handfast_codec::{DeviceRole, Timestamp};
 use handfast_session::{
-    ApiMisuse, Endpoint, Event, Message, Pairs, Repeat, RowDigest, SendRefused, StreamEnd, Value,
+    ApiMisuse, Endpoint, Event, Message, Pairs, Repeat, RowDigest, SendRefused, StreamEnd, StreamEvent,
+    SyncEvent, Value,
 };
 use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::CryptoRng;
@@ -208,11 +209,13 @@ impl Device {
                     self.machine.subscribe(now, Collection::new(name).unwrap()).unwrap();
                 }
             }
-            Event::DeltaWanted { collection, after, budget } => {
+            Event::Sync(SyncEvent::DeltaWanted { collection, after, budget }) => {
                 self.give_rows(now, &collection, after, budget);
             }
-            Event::PageWanted { collection, page, budget } => self.give_page(now, &collection, &page, budget),
-            Event::DigestWanted { collection } => {
+            Event::Sync(SyncEvent::PageWanted { collection, page, budget }) => {
+                self.give_page(now, &collection, &page, budget);
+            }
+            Event::Sync(SyncEvent::DigestWanted { collection }) => {
                 let rows = self.disk.rows.keys().filter(|(name, _)| name == collection.as_bytes());
                 let ids: Vec<(RowId, u64)> = rows.map(|(_, rev)| (RowId::from_number(*rev), *rev)).collect();
                 let mut digest: RowDigest = ids.iter().map(|(id, rev)| (id, *rev)).collect();
@@ -221,9 +224,11 @@ impl Device {
                 }
                 self.machine.provide_digest(now, &collection, self.rev(), digest.value()).unwrap();
             }
-            Event::DataWanted { id, offset, max } => self.give_data(now, id, offset, max),
-            Event::Data { id, offset, bytes } => self.take_data(now, id, offset, &bytes),
-            Event::Fin { id, hash } => {
+            Event::Stream(StreamEvent::DataWanted { id, offset, max }) => {
+                self.give_data(now, id, offset, max);
+            }
+            Event::Stream(StreamEvent::Data { id, offset, bytes }) => self.take_data(now, id, offset, &bytes),
+            Event::Stream(StreamEvent::Fin { id, hash }) => {
                 let meta = self.app.streams[&id].clone();
                 let len = self.disk.files.entry(meta.clone()).or_default().len();
                 // It may have been stopped since.
@@ -233,13 +238,13 @@ impl Device {
                     self.app.ended.push((meta, StreamEnd::Done));
                 }
             }
-            Event::StreamResumed { id, offset } => {
+            Event::Stream(StreamEvent::Resumed { id, offset }) => {
                 let meta = self.app.streams[&id].clone();
                 if let Some(file) = self.disk.files.get_mut(&meta) {
                     file.truncate(usize::try_from(offset).unwrap());
                 }
             }
-            Event::StreamEnded { id, end } => {
+            Event::Stream(StreamEvent::Ended { id, end }) => {
                 let meta = self.app.streams.remove(&id).unwrap_or_default();
                 self.app.ended.push((meta, end));
             }

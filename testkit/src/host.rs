@@ -12,7 +12,7 @@ use handfast_session::{
 use rand_chacha::rand_core::CryptoRng;
 use reference_relay::core::SocketId;
 
-use crate::machine::Machine;
+use crate::machine::{Machine, Polled};
 
 /// The log of a phone.
 pub const LOG: [u8; 16] = [9; 16];
@@ -289,7 +289,15 @@ impl<A: App> Host<A> {
                 self.deadline = None;
                 return sent;
             }
-            match self.machine.poll() {
+            let output = match self.machine.poll() {
+                Polled::Output(output) => output,
+                Polled::Pairing(event) => {
+                    self.pairing_events.push(event);
+                    self.moved = true;
+                    continue;
+                }
+            };
+            match output {
                 Output::Persist(commit) => {
                     let _ = A::persist(self, now, commit);
                 }
@@ -326,11 +334,8 @@ impl<A: App> Host<A> {
             Event::State(state) => self.state = Some(*state),
             _ => {}
         }
-        let kept = A::event(self, now, &event);
-        match event {
-            Event::Pairing(event) => self.pairing_events.push(event),
-            event if kept => self.events.push(event),
-            _ => {}
+        if A::event(self, now, &event) {
+            self.events.push(event);
         }
     }
 

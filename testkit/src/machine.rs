@@ -2,7 +2,7 @@
 
 use bytes::BytesMut;
 use handfast_codec::Timestamp;
-use handfast_session::{ApiMisuse, CommitId, Endpoint, Output, Pairing};
+use handfast_session::{ApiMisuse, CommitId, Endpoint, Event, Output, Pairing, PairingEvent, PairingOutput};
 use rand_chacha::rand_core::CryptoRng;
 
 /// The machine that a program drives at the moment.
@@ -12,15 +12,34 @@ pub enum Driven<'a> {
     Link(&'a mut Endpoint),
 }
 
+/// What either machine says: an output that both have, or an event of a pairing.
+#[derive(Debug)]
+pub enum Polled {
+    Output(Output),
+    Pairing(PairingEvent),
+}
+
+fn polled(output: PairingOutput) -> Polled {
+    Polled::Output(match output {
+        PairingOutput::Persist(commit) => Output::Persist(commit),
+        PairingOutput::Transmit(bytes) => Output::Transmit(bytes),
+        PairingOutput::Connect => Output::Event(Event::Connect),
+        PairingOutput::Disconnect => Output::Event(Event::Disconnect),
+        PairingOutput::Event(event) => return Polled::Pairing(event),
+        PairingOutput::Wait(at) => Output::Wait(at),
+        other => panic!("unexpected {other:?}"),
+    })
+}
+
 /// An [`Endpoint`], a [`Pairing`], or what is one after the other.
 pub trait Machine {
     fn driven(&mut self) -> Driven<'_>;
 
-    fn poll(&mut self) -> Output {
+    fn poll(&mut self) -> Polled {
         match self.driven() {
-            Driven::None => Output::Wait(None),
-            Driven::Code(pairing) => pairing.poll_output(),
-            Driven::Link(endpoint) => endpoint.poll_output(),
+            Driven::None => Polled::Output(Output::Wait(None)),
+            Driven::Code(pairing) => polled(pairing.poll_output()),
+            Driven::Link(endpoint) => Polled::Output(endpoint.poll_output()),
         }
     }
 

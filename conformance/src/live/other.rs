@@ -14,7 +14,10 @@ use handfast_handshake::pairing::Claims;
 use handfast_handshake::pairing::phone::Offering;
 use handfast_session::pairing::{KeysInUse, ShownCodes};
 use handfast_session::resume::Verdict;
-use handfast_session::{Commit, Endpoint, Event, Message, Output, Pairing, PairingEvent, Pairs, PairsTxn};
+use handfast_session::{
+    Commit, Endpoint, Event, Message, Output, Pairing, PairingEvent, PairingOutput, Pairs, PairsTxn,
+    SyncEvent,
+};
 use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::{Rng as _, SeedableRng};
 
@@ -227,19 +230,25 @@ impl Other {
     fn drain(&mut self, hub: &mut Hub) -> Result<()> {
         loop {
             let now = self.now();
-            let output = match &mut self.machine {
-                Some(Machine::Code(pairing)) => pairing.poll_output(),
-                Some(Machine::Link(endpoint)) => endpoint.poll_output(),
+            let endpoint = match &mut self.machine {
+                Some(Machine::Code(pairing)) => {
+                    let output = pairing.poll_output();
+                    if self.take_pairing_output(now, hub, output)? {
+                        return Ok(());
+                    }
+                    continue;
+                }
+                Some(Machine::Link(endpoint)) => endpoint,
                 None => return Ok(()),
             };
-            match output {
+            match endpoint.poll_output() {
                 Output::Persist(commit) => self.commit(now, &commit)?,
                 Output::Deliver { message, commit } => {
                     self.commit(now, &commit)?;
                     self.deliver(now, message)?;
                 }
                 Output::Transmit(bytes) => self.transmit(now, hub, bytes),
-                Output::Event(event) => self.event(now, hub, event)?,
+                Output::Event(event) => self.event(now, hub, &event)?,
                 Output::Wait(due) => {
                     self.due = due;
                     return Ok(());
@@ -247,6 +256,40 @@ impl Other {
                 _ => {}
             }
         }
+    }
+
+    /// Does what a pairing asks for. Returns whether it has nothing more to say.
+    fn take_pairing_output(&mut self, now: Timestamp, hub: &mut Hub, output: PairingOutput) -> Result<bool> {
+        match output {
+            PairingOutput::Persist(commit) => self.commit(now, &commit)?,
+            PairingOutput::Transmit(bytes) => self.transmit(now, hub, bytes),
+            PairingOutput::Connect => self.event(now, hub, &Event::Connect)?,
+            PairingOutput::Disconnect => self.event(now, hub, &Event::Disconnect)?,
+            PairingOutput::Event(event) => {
+                let is_linked = matches!(event, PairingEvent::Linked(_));
+                self.told.extend(told_of_pairing(event));
+                if is_linked {
+                    self.begin_link(now, hub)?;
+                }
+            }
+            PairingOutput::Wait(due) => {
+                self.due = due;
+                return Ok(true);
+            }
+            _ => {}
+        }
+        Ok(false)
+    }
+
+    /// The pairing has ended in a link: goes on with that.
+    fn begin_link(&mut self, now: Timestamp, hub: &mut Hub) -> Result<()> {
+        let log = (self.role == DeviceRole::Phone).then_some(self.log);
+        let mut endpoint = Endpoint::load(self.role, &self.pairs, log, now, &mut self.rng)?;
+        if self.role == DeviceRole::Phone {
+            endpoint.set_log_head(now, self.account.rev());
+        }
+        self.begin(hub, Machine::Link(Box::new(endpoint)));
+        Ok(())
     }
 
     fn transmit(&mut self, now: Timestamp, hub: &mut Hub, bytes: Bytes) {
@@ -287,7 +330,7 @@ impl Other {
         Ok(())
     }
 
-    fn event(&mut self, now: Timestamp, hub: &mut Hub, event: Event) -> Result<()> {
+    fn event(&mut self, now: Timestamp, hub: &mut Hub, event: &Event) -> Result<()> {
         match event {
             Event::Connect => {
                 self.socket = Some(hub.open());
@@ -302,18 +345,8 @@ impl Other {
                     hub.close(socket);
                 }
             }
-            Event::Pairing(event @ PairingEvent::Linked(_)) => {
-                self.told.extend(told_of_pairing(event));
-                let log = (self.role == DeviceRole::Phone).then_some(self.log);
-                let mut endpoint = Endpoint::load(self.role, &self.pairs, log, now, &mut self.rng)?;
-                if self.role == DeviceRole::Phone {
-                    endpoint.set_log_head(now, self.account.rev());
-                }
-                self.begin(hub, Machine::Link(Box::new(endpoint)));
-            }
-            Event::Pairing(event) => self.told.extend(told_of_pairing(event)),
             Event::Connected { verdict } => {
-                let verdict = if verdict == Verdict::Resume { "RESUME" } else { "RESET" };
+                let verdict = if *verdict == Verdict::Resume { "RESUME" } else { "RESET" };
                 self.told.push(format!("connected {verdict}"));
                 if let Some(Machine::Link(endpoint)) = &mut self.machine
                     && self.role == DeviceRole::Web
@@ -322,34 +355,34 @@ impl Other {
                     self.account.follow(|collection| endpoint.subscribe(now, collection).is_ok());
                 }
             }
-            Event::DeltaWanted { collection, after, .. } => {
-                let (rev, items) = self.account.above(&collection, after);
+            Event::Sync(SyncEvent::DeltaWanted { collection, after, .. }) => {
+                let (rev, items) = self.account.above(collection, *after);
                 if let Some(Machine::Link(endpoint)) = &mut self.machine {
-                    endpoint.provide_delta(now, &collection, rev, &items)?;
+                    endpoint.provide_delta(now, collection, rev, &items)?;
                 }
             }
-            Event::PageWanted { collection, .. } => {
-                let (rev, items) = self.account.above(&collection, 0);
+            Event::Sync(SyncEvent::PageWanted { collection, .. }) => {
+                let (rev, items) = self.account.above(collection, 0);
                 if let Some(Machine::Link(endpoint)) = &mut self.machine {
                     endpoint.provide_page(
                         now,
-                        &collection,
+                        collection,
                         rev,
                         handfast_codec::frame::PageCursor::default(),
                         &items,
                     )?;
                 }
             }
-            Event::DigestWanted { collection } => {
-                let digest = self.account.digest(&collection);
+            Event::Sync(SyncEvent::DigestWanted { collection }) => {
+                let digest = self.account.digest(collection);
                 if let Some(Machine::Link(endpoint)) = &mut self.machine {
-                    endpoint.provide_digest(now, &collection, self.account.rev(), digest)?;
+                    endpoint.provide_digest(now, collection, self.account.rev(), digest)?;
                 }
             }
             Event::Failed(code) => self.told.push(format!("failed {}", code.name())),
             Event::Closed(code) => self.told.push(format!("closed {}", code.name())),
             Event::Diverged => self.told.push("diverged".to_owned()),
-            Event::ResyncFailed { .. } => self.told.push("rows differ".to_owned()),
+            Event::Sync(SyncEvent::ResyncFailed { .. }) => self.told.push("rows differ".to_owned()),
             _ => {}
         }
         Ok(())

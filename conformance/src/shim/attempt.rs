@@ -9,7 +9,7 @@ use handfast_handshake::identity::SigningKey;
 use handfast_handshake::pairing::Claims;
 use handfast_handshake::pairing::phone::Offering;
 use handfast_session::pairing::{KeysInUse, ShownCodes};
-use handfast_session::{Event, Output, Pairing, PairingEvent, Pairs, PairsTxn};
+use handfast_session::{Pairing, PairingEvent, PairingOutput, Pairs, PairsTxn};
 use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::SeedableRng;
 use serde_json::{Map, Value};
@@ -126,16 +126,16 @@ impl Attempt {
     fn drain(&mut self, now: Timestamp) -> Result<Option<Timestamp>> {
         loop {
             match self.pairing.poll_output() {
-                Output::Persist(commit) => {
+                PairingOutput::Persist(commit) => {
                     let applied = commit.apply(&mut PairsTxn::new(&mut self.pairs));
                     applied.map_err(|error| anyhow!("a commit: {error:?}"))?;
                     self.pairing.committed(now, commit.id())?;
                 }
-                Output::Transmit(bytes) => self.sent.push(hex(bytes)),
-                Output::Event(Event::Connect) => self.told.push("connect".to_owned()),
-                Output::Event(Event::Disconnect) => self.told.push("disconnect".to_owned()),
-                Output::Event(Event::Pairing(event)) => self.told.extend(told(event)),
-                Output::Wait(at) => return Ok(at),
+                PairingOutput::Transmit(bytes) => self.sent.push(hex(bytes)),
+                PairingOutput::Connect => self.told.push("connect".to_owned()),
+                PairingOutput::Disconnect => self.told.push("disconnect".to_owned()),
+                PairingOutput::Event(event) => self.told.extend(told(event)),
+                PairingOutput::Wait(at) => return Ok(at),
                 other => bail!("an output that is not known: {other:?}"),
             }
         }

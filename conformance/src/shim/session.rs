@@ -10,7 +10,8 @@ use handfast_codec::frame::{Collection, OpenKind, RowId};
 use handfast_codec::ids::{CommandKey, LogId};
 use handfast_codec::role::DeviceRole;
 use handfast_session::{
-    Commit, Endpoint, Event, Message, Output, Pairs, PairsTxn, Repeat, RowDigest, hazmat,
+    Commit, Endpoint, Event, Message, Output, Pairs, PairsTxn, Repeat, RowDigest, StreamEvent, SyncEvent,
+    hazmat,
 };
 use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::SeedableRng;
@@ -135,13 +136,17 @@ impl Session {
     /// A phone whose log is empty; content that is written at once.
     fn event(&mut self, now: Timestamp, event: &Event) -> Result<()> {
         match event {
-            Event::DeltaWanted { collection, .. } => self.endpoint.provide_delta(now, collection, 0, &[])?,
-            Event::PageWanted { collection, .. } => self.endpoint.reject_page_cursor(now, collection)?,
-            Event::DigestWanted { collection } => {
+            Event::Sync(SyncEvent::DeltaWanted { collection, .. }) => {
+                self.endpoint.provide_delta(now, collection, 0, &[])?;
+            }
+            Event::Sync(SyncEvent::PageWanted { collection, .. }) => {
+                self.endpoint.reject_page_cursor(now, collection)?;
+            }
+            Event::Sync(SyncEvent::DigestWanted { collection }) => {
                 let digest: RowDigest = std::iter::empty::<(&RowId, u64)>().collect();
                 self.endpoint.provide_digest(now, collection, 0, digest.value())?;
             }
-            Event::Data { id, offset, bytes } => {
+            Event::Stream(StreamEvent::Data { id, offset, bytes }) => {
                 let end = offset + u64::try_from(bytes.len())?;
                 if let Ok(commit) = self.endpoint.stream_durable(now, *id, end) {
                     self.commit(now, &commit)?;
@@ -206,11 +211,11 @@ fn told(event: &Event) -> Option<String> {
         Event::Diverged => "diverged".to_owned(),
         Event::Suspended => "suspended".to_owned(),
         Event::Revoked => "revoked".to_owned(),
-        Event::StreamEnded { id, end } => match end {
+        Event::Stream(StreamEvent::Ended { id, end }) => match end {
             handfast_session::StreamEnd::Stopped(code) => format!("stopped {id} {}", code.name()),
             _ => format!("ended {id}"),
         },
-        Event::Fin { id, .. } => format!("fin {id}"),
+        Event::Stream(StreamEvent::Fin { id, .. }) => format!("fin {id}"),
         _ => return None,
     })
 }

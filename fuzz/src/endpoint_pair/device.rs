@@ -8,6 +8,7 @@ use handfast_codec::ids::CommandKey;
 use handfast_codec::{DeviceRole, Timestamp};
 use handfast_session::{
     Commit, Endpoint, Event, Message, Pairs, PairsTxn, Repeat, RowDigest, SendRefused, StreamEnd,
+    StreamEvent, SyncEvent,
 };
 use handfast_testkit::host::{self, App, Host, LOG, load};
 use rand_chacha::ChaCha20Rng;
@@ -246,14 +247,16 @@ fn on_event(device: &mut Device, now: Timestamp, event: &Event) {
                 let _ = device.machine.subscribe(now, name(collection));
             }
         }
-        Event::DeltaWanted { collection, after, budget } => {
+        Event::Sync(SyncEvent::DeltaWanted { collection, after, budget }) => {
             give_rows(device, now, collection, *after, *budget);
         }
-        Event::DigestWanted { collection } => give_digest(device, now, collection),
-        Event::PageWanted { .. } | Event::OutOfSync { .. } | Event::ResyncFailed { .. } => {
+        Event::Sync(SyncEvent::DigestWanted { collection }) => give_digest(device, now, collection),
+        Event::Sync(
+            SyncEvent::PageWanted { .. } | SyncEvent::OutOfSync { .. } | SyncEvent::ResyncFailed { .. },
+        ) => {
             panic!("no row was damaged, and the log is whole: {event:?}")
         }
-        Event::DataWanted { id, offset, max } => {
+        Event::Stream(StreamEvent::DataWanted { id, offset, max }) => {
             let content = content(&device.app.streams[id].meta);
             let from = usize::try_from(*offset).expect("a small stream");
             let to = (from + max).min(content.len());
@@ -261,7 +264,7 @@ fn on_event(device: &mut Device, now: Timestamp, event: &Event) {
             let bytes = Bytes::copy_from_slice(&content[from..to]);
             device.machine.stream_supply(now, *id, *offset, bytes, fin).expect("what was asked for");
         }
-        Event::Data { id, offset, bytes } => {
+        Event::Stream(StreamEvent::Data { id, offset, bytes }) => {
             let stream = device.app.streams.get_mut(id).expect("a stream that is open");
             assert_eq!(*offset, stream.arrived as u64, "bytes follow one another");
             let whole = content(&stream.meta);
@@ -275,7 +278,7 @@ fn on_event(device: &mut Device, now: Timestamp, event: &Event) {
             stream.arrived += bytes.len();
             save_more(device, now);
         }
-        Event::Fin { id, hash: claimed } => {
+        Event::Stream(StreamEvent::Fin { id, hash: claimed }) => {
             let stream = device.app.streams.get_mut(id).expect("a stream that is open");
             let whole = content(&stream.meta);
             assert_eq!((stream.arrived, *claimed), (whole.len(), hash(&whole)), "the end of the content");
@@ -283,14 +286,14 @@ fn on_event(device: &mut Device, now: Timestamp, event: &Event) {
             let _ = stream.unsaved.get_or_insert((stream.arrived, BytesMut::new()));
             save_more(device, now);
         }
-        Event::StreamResumed { id, offset } => {
+        Event::Stream(StreamEvent::Resumed { id, offset }) => {
             if let Some(stream) = device.app.streams.get_mut(id) {
                 stream.arrived = usize::try_from(*offset).expect("a small stream");
                 stream.unsaved = None;
                 stream.fin = false;
             }
         }
-        Event::StreamEnded { id, end } => {
+        Event::Stream(StreamEvent::Ended { id, end }) => {
             if let Some(stream) = device.app.streams.remove(id)
                 && *end == StreamEnd::Done
             {

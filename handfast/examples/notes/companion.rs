@@ -14,7 +14,9 @@ use handfast::handshake::pairing::Claims;
 use handfast::host::{Application, AttemptOf, HostOf, Link, LinkOf, Lost};
 use handfast::media::{Incoming, MediaReceiver, Progress};
 use handfast::session::pairing::{KeysInUse, ShownCodes};
-use handfast::session::{Commit, Endpoint, Event, LinkState, Message, Pairing, PairingEvent, StreamEnd};
+use handfast::session::{
+    Commit, Endpoint, Event, LinkState, Message, Pairing, PairingEvent, StreamEnd, StreamEvent, SyncEvent,
+};
 use handfast::{DeviceRole, ErrorCode, RelayName, Timestamp, sqlite};
 use rand_core::CryptoRng;
 use rusqlite::params;
@@ -210,28 +212,28 @@ impl Application for Companion {
                 let notes = Collection::new(b"notes").ok_or("a name of five bytes")?;
                 link.endpoint.subscribe(now, notes)?;
             }
-            Event::DigestWanted { collection } => {
+            Event::Sync(SyncEvent::DigestWanted { collection }) => {
                 link.endpoint.provide_digest(now, &collection, 0, self.store.digest()?)?;
             }
-            Event::InSync { .. } => self.host.event("in step".into()),
-            Event::Data { id, bytes, .. } => {
+            Event::Sync(SyncEvent::InSync { .. }) => self.host.event("in step".into()),
+            Event::Stream(StreamEvent::Data { id, bytes, .. }) => {
                 if let Some(Err(code)) = link.data.files.get_mut(&id).map(|file| file.take(&bytes)) {
                     link.endpoint.reset_stream(now, id, code)?;
                 }
             }
-            Event::Fin { id, hash } => {
+            Event::Stream(StreamEvent::Fin { id, hash }) => {
                 if let Some(file) = link.data.files.get_mut(&id) {
                     file.fin(hash);
                 }
             }
             // A stream that the phone has forgotten begins again.
-            Event::StreamEnded { id, end } => {
+            Event::Stream(StreamEvent::Ended { id, end }) => {
                 if let (Some(file), StreamEnd::Stopped(code)) = (link.data.files.remove(&id), end) {
                     self.settle(file.content(), &code.to_string())?;
                 }
             }
             // To go on it would have to be cut where it is durable: here it begins again, too.
-            Event::StreamResumed { id, .. } => {
+            Event::Stream(StreamEvent::Resumed { id, .. }) => {
                 drop(link.data.files.remove(&id));
                 link.endpoint.reset_stream(now, id, ErrorCode::CANCELLED)?;
             }

@@ -16,7 +16,9 @@ use handfast::handshake::pairing::phone::Offering;
 use handfast::host::{Application, AttemptOf, HostOf, Link, LinkOf, Lost};
 use handfast::media::{ChunkList, ContentHasher, Outgoing};
 use handfast::session::pairing::KeysInUse;
-use handfast::session::{Commit, Endpoint, Event, Message, Pairing, PairingEvent, Repeat, RowList};
+use handfast::session::{
+    Commit, Endpoint, Event, Message, Pairing, PairingEvent, Repeat, RowList, StreamEvent, SyncEvent,
+};
 use handfast::{DeviceRole, ErrorCode, Timestamp, sqlite};
 use rand_core::CryptoRng;
 use rusqlite::params;
@@ -37,7 +39,7 @@ pub(crate) struct Phone {
 /// What is kept for each companion: what it asks of the notes, and the files that it fetches.
 #[derive(Default)]
 pub(crate) struct Served {
-    wanted: Option<Event>,
+    wanted: Option<SyncEvent>,
     files: BTreeMap<u64, Outgoing<ContentFile>>,
 }
 
@@ -90,7 +92,7 @@ impl Phone {
 }
 
 /// Answers a companion's machine from what is durable.
-fn answer(store: &Store, now: Timestamp, endpoint: &mut Endpoint, wanted: Event) -> Result<(), Failure> {
+fn answer(store: &Store, now: Timestamp, endpoint: &mut Endpoint, wanted: SyncEvent) -> Result<(), Failure> {
     let newest = store.newest()?.cast_unsigned();
     let fill = |notes: Vec<Note>, budget| {
         let mut list = RowList::new(budget);
@@ -98,11 +100,11 @@ fn answer(store: &Store, now: Timestamp, endpoint: &mut Endpoint, wanted: Event)
         (list.into_items(), notes.get(fit).map(|next| next.id.cast_unsigned()))
     };
     let answered = match wanted {
-        Event::DeltaWanted { collection, after, budget } => {
+        SyncEvent::DeltaWanted { collection, after, budget } => {
             let (items, next) = fill(store.notes("rev > ?1 ORDER BY rev", after.cast_signed())?, budget);
             endpoint.provide_delta(now, &collection, next.map_or(newest.max(after), |next| next - 1), &items)
         }
-        Event::PageWanted { collection, page, budget } => {
+        SyncEvent::PageWanted { collection, page, budget } => {
             // The cursor is the revision of the snapshot, and the first note of the page.
             let (rev, first) = match page.as_bytes().as_chunks::<8>().0 {
                 [rev, first] => (u64::from_be_bytes(*rev), i64::from_be_bytes(*first)),
@@ -118,7 +120,7 @@ fn answer(store: &Store, now: Timestamp, endpoint: &mut Endpoint, wanted: Event)
                 &items,
             )
         }
-        Event::DigestWanted { collection } => {
+        SyncEvent::DigestWanted { collection } => {
             endpoint.provide_digest(now, &collection, newest, store.digest()?)
         }
         _ => Ok(()),
@@ -210,17 +212,15 @@ impl Application for Phone {
     fn on_event(&mut self, now: Timestamp, link: &mut LinkOf<Self>, event: Event) -> Result<(), Failure> {
         match event {
             Event::State(state) => self.host.event(format!("companion {}", state.name())),
-            Event::DeltaWanted { .. } | Event::PageWanted { .. } | Event::DigestWanted { .. } => {
-                link.data.wanted = Some(event);
-            }
-            Event::DataWanted { id, offset, max } => {
+            Event::Sync(event) => link.data.wanted = Some(event),
+            Event::Stream(StreamEvent::DataWanted { id, offset, max }) => {
                 let read = link.data.files.get_mut(&id).map(|file| file.read(offset, max));
                 match read.unwrap_or(Err(ErrorCode::GONE)) {
                     Ok((bytes, fin)) => drop(link.endpoint.stream_supply(now, id, offset, bytes, fin)),
                     Err(code) => drop(link.endpoint.reset_stream(now, id, code)),
                 }
             }
-            Event::StreamEnded { id, .. } => drop(link.data.files.remove(&id)),
+            Event::Stream(StreamEvent::Ended { id, .. }) => drop(link.data.files.remove(&id)),
             _ => {}
         }
         Ok(())

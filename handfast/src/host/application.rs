@@ -74,7 +74,7 @@ pub trait Application {
         message: Message,
     ) -> Result<(), Self::Error>;
 
-    /// Handles an event of a link. It is never `Connect`, `Disconnect` or `Pairing`.
+    /// Handles an event of a link. It is never `Connect` or `Disconnect`.
     ///
     /// # Errors
     ///

@@ -4,7 +4,7 @@
 use alloc::vec::Vec;
 
 use handfast_codec::Timestamp;
-use handfast_session::{Commit, Event, Output as Step, PairingEvent};
+use handfast_session::{Commit, Event, Output as Step, PairingEvent, PairingOutput};
 use rand_core::CryptoRng;
 
 use super::{Application, AttemptId, AttemptOf, Incomplete, LinkOf, Output, Owner};
@@ -150,20 +150,20 @@ fn drain_pairing<P: Application>(
     let mut moved = false;
     loop {
         match attempt.pairing.poll_output() {
-            Step::Persist(commit) => {
+            PairingOutput::Persist(commit) => {
                 attempt.port.applied.push_back(commit.id());
                 app.apply(now, Some(attempt), &commit)?;
             }
-            Step::Transmit(bytes) => {
+            PairingOutput::Transmit(bytes) => {
                 let output = attempt.port.socket.map(|socket| Output::Transmit { socket, bytes });
                 app.host().out.extend(output);
             }
-            Step::Event(Event::Connect) => {
+            PairingOutput::Connect => {
                 let relay = attempt.pairing.relay().clone();
                 attempt.port.socket = Some(app.host().connect(Owner::Attempt(attempt.id()), relay));
             }
-            Step::Event(Event::Disconnect) => app.host().disconnect(attempt.port.socket.take()),
-            Step::Event(Event::Pairing(event)) => {
+            PairingOutput::Disconnect => app.host().disconnect(attempt.port.socket.take()),
+            PairingOutput::Event(event) => {
                 attempt.ended = match event {
                     PairingEvent::Linked(link) => Some(Ok(link)),
                     PairingEvent::Ended(code) => Some(Err(code)),
@@ -171,7 +171,7 @@ fn drain_pairing<P: Application>(
                 };
                 app.on_pairing_event(now, attempt, event)?;
             }
-            Step::Wait(at) => {
+            PairingOutput::Wait(at) => {
                 attempt.port.deadline = at;
                 return Ok(moved);
             }

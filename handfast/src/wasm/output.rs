@@ -5,7 +5,9 @@ use handfast_codec::frame::{Collection, Items};
 use handfast_codec::limits::RELAY_FRAME_LEN_MAX;
 use handfast_codec::role::DeviceRole;
 use handfast_session::resume::Verdict;
-use handfast_session::{Event, Message, Output, PairingEvent, StreamEnd};
+use handfast_session::{
+    Event, Message, Output, PairingEvent, PairingOutput, StreamEnd, StreamEvent, SyncEvent,
+};
 use js_sys::{Array, Uint8Array};
 use wasm_bindgen::prelude::*;
 
@@ -66,6 +68,27 @@ pub(super) fn output(
     })
 }
 
+/// Converts an output of a pairing into an object for the page, of the same shape as those of a link.
+///
+/// # Errors
+/// A commit does not match the journal's version.
+pub(super) fn pairing_output(
+    output: PairingOutput,
+    journal: &mut Journal,
+    frames: &FrameBuffer,
+) -> Result<JsValue, JsError> {
+    let event = |event| typed("event", [("event", event)]);
+    Ok(match output {
+        PairingOutput::Persist(commit) => typed("persist", [("commit", journal.write(&commit)?)]),
+        PairingOutput::Transmit(frame) => typed("transmit", [("bytes", frames.hold(&frame))]),
+        PairingOutput::Connect => event(typed("connect", [])),
+        PairingOutput::Disconnect => event(typed("disconnect", [])),
+        PairingOutput::Event(said) => event(pairing_event(said)),
+        PairingOutput::Wait(at) => typed("wait", at.map(|at| ("at", milliseconds(at).into()))),
+        _ => event(typed("other", [])),
+    })
+}
+
 fn message(message: &Message) -> JsValue {
     match message {
         Message::Result { key, body } => {
@@ -123,36 +146,37 @@ fn event(event: Event) -> JsValue {
         Event::Revoked => typed("revoked", []),
         Event::Lapsed => typed("lapsed", []),
         Event::Now { slot, body } => typed("now", [("slot", slot.into()), ("body", bytes(&body))]),
-        Event::Pairing(said) => pairing_event(said),
-        other => sync_event(other),
+        Event::Sync(event) => sync_event(&event),
+        Event::Stream(event) => stream_event(event),
+        _ => typed("other", []),
     }
 }
 
-fn sync_event(event: Event) -> JsValue {
+fn sync_event(event: &SyncEvent) -> JsValue {
     let of = |name, collection: &Collection| typed(name, [("collection", bytes(collection.as_bytes()))]);
     match event {
-        Event::DigestWanted { collection } => of("digestWanted", &collection),
-        Event::InSync { collection } => of("inStep", &collection),
-        Event::OutOfSync { collection } => of("outOfStep", &collection),
-        Event::ResyncFailed { collection } => of("repairFailed", &collection),
-        Event::Unsubscribed { collection } => of("left", &collection),
-        other => stream_event(other),
+        SyncEvent::DigestWanted { collection } => of("digestWanted", collection),
+        SyncEvent::InSync { collection } => of("inStep", collection),
+        SyncEvent::OutOfSync { collection } => of("outOfStep", collection),
+        SyncEvent::ResyncFailed { collection } => of("repairFailed", collection),
+        SyncEvent::Unsubscribed { collection } => of("left", collection),
+        _ => typed("other", []),
     }
 }
 
-fn stream_event(event: Event) -> JsValue {
+fn stream_event(event: StreamEvent) -> JsValue {
     let at = |name, id: u64, offset: u64| typed(name, [("id", id.into()), ("offset", offset.into())]);
     match event {
-        Event::DataWanted { id, offset, max } => {
+        StreamEvent::DataWanted { id, offset, max } => {
             typed("dataWanted", [("id", id.into()), ("offset", offset.into()), ("max", max.into())])
         }
-        Event::Data { id, offset, bytes: data } => {
+        StreamEvent::Data { id, offset, bytes: data } => {
             typed("data", [("id", id.into()), ("offset", offset.into()), ("bytes", bytes(&data))])
         }
-        Event::Fin { id, hash } => typed("fin", [("id", id.into()), ("hash", bytes(&hash))]),
-        Event::StreamResumed { id, offset } => at("streamResumed", id, offset),
-        Event::StreamDurable { id, offset } => at("streamDurable", id, offset),
-        Event::StreamEnded { id, end } => {
+        StreamEvent::Fin { id, hash } => typed("fin", [("id", id.into()), ("hash", bytes(&hash))]),
+        StreamEvent::Resumed { id, offset } => at("streamResumed", id, offset),
+        StreamEvent::Durable { id, offset } => at("streamDurable", id, offset),
+        StreamEvent::Ended { id, end } => {
             let end = match end {
                 StreamEnd::Done => "done".to_owned(),
                 StreamEnd::Stopped(code) => code.to_string(),

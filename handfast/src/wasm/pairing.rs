@@ -169,6 +169,6 @@ impl WebPairing {
     /// A commit does not match the journal's version.
     #[wasm_bindgen(js_name = pollOutput, unchecked_return_type = "Output")]
     pub fn poll_output(&mut self) -> Result<JsValue, JsError> {
-        output::output(self.pairing.poll_output(), &mut self.journal, &self.frames)
+        output::pairing_output(self.pairing.poll_output(), &mut self.journal, &self.frames)
     }
 }

@@ -2,10 +2,9 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use handfast::codec::frame::{Collection, PageCursor};
 use handfast::codec::ids::{CompanionId, ContentId, MailboxId};
 use handfast::host;
-use handfast::session::{Endpoint, LinkState, LinkStatus};
+use handfast::session::{Endpoint, LinkState, LinkStatus, SyncEvent};
 use handfast::{ErrorCode, Timestamp};
 
 use super::transfer::Transfer;
@@ -25,7 +24,7 @@ pub struct LinkData {
     pub(super) stored_status: CompanionStatus,
     pub(super) state: Option<LinkState>,
     /// A request for the change log. It is answered while no transaction is open.
-    pub(super) wanted: Option<Wanted>,
+    pub(super) wanted: Option<SyncEvent>,
     pub(super) transfers: BTreeMap<u64, Transfer>,
     /// Whether the streams that were open when the process ended still need an answer.
     pub(super) opens_due: bool,
@@ -41,14 +40,6 @@ pub struct LinkData {
     pub(super) seen: bool,
     /// Whether the link's offer is over. The link is then deleted in the next commit.
     pub(super) over: bool,
-}
-
-/// A request of a machine for the change log.
-#[derive(Debug)]
-pub(super) enum Wanted {
-    Delta { collection: Collection, after: u64, budget: usize },
-    Page { collection: Collection, page: PageCursor, budget: usize },
-    Digest { collection: Collection },
 }
 
 /// Returns the companion's status for a state of its link.

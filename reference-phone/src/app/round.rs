@@ -10,7 +10,7 @@ use handfast_messages::{MessageState, NowValue};
 use rand_core::CryptoRng;
 
 use super::change::show_presence;
-use super::link::{Link, LinkData, Wanted, status_of};
+use super::link::{Link, LinkData, status_of};
 use super::pairing::{Attempt, AttemptData, stored_offer};
 use super::sync::answer;
 use super::{App, AppEvent, Now, ScanStep};
@@ -122,22 +122,15 @@ impl Application for App {
                 None
             }
             Event::RevokedTold => Some(AppEvent::RevokedTold { companion }),
-            Event::DeltaWanted { collection, after, budget } => {
-                link.data.wanted = Some(Wanted::Delta { collection, after, budget });
+            Event::Sync(event) => {
+                link.data.wanted = Some(event);
                 None
             }
-            Event::PageWanted { collection, page, budget } => {
-                link.data.wanted = Some(Wanted::Page { collection, page, budget });
+            Event::Stream(event) => {
+                self.on_stream_event(now, link, event)?;
                 None
             }
-            Event::DigestWanted { collection } => {
-                link.data.wanted = Some(Wanted::Digest { collection });
-                None
-            }
-            other => {
-                self.on_stream_event(now, link, other)?;
-                None
-            }
+            _ => None,
         };
         if let Some(told) = told {
             self.host.event(told);

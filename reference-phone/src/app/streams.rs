@@ -9,7 +9,7 @@ use handfast::codec::ids::{ContentId, MailboxId};
 use handfast::codec::limits::{DISK_RESERVE, UPLOAD_KEPT_MS, UPLOADS_COUNT_MAX, UPLOADS_LEN_MAX};
 use handfast::codec::stream_meta::{GetMeta, PutMeta};
 use handfast::media::Progress;
-use handfast::session::{Event, SendRefused, StreamEnd};
+use handfast::session::{SendRefused, StreamEnd, StreamEvent};
 use handfast_messages::grants;
 
 use super::link::Link;
@@ -176,10 +176,10 @@ impl App {
         &mut self,
         now: Now,
         link: &mut Link,
-        event: Event,
+        event: StreamEvent,
     ) -> Result<(), StoreError> {
         match event {
-            Event::Data { id: stream, offset, bytes } => {
+            StreamEvent::Data { id: stream, offset, bytes } => {
                 let Some(upload) = link.data.transfers.get_mut(&stream).and_then(Transfer::as_upload) else {
                     return Ok(());
                 };
@@ -194,12 +194,12 @@ impl App {
                     Err(code) => self.stop(link, stream, code)?,
                 }
             }
-            Event::Fin { id: stream, hash } => {
+            StreamEvent::Fin { id: stream, hash } => {
                 if let Some(upload) = link.data.transfers.get_mut(&stream).and_then(Transfer::as_upload) {
                     upload.incoming.fin(hash);
                 }
             }
-            Event::DataWanted { id: stream, offset, max } => {
+            StreamEvent::DataWanted { id: stream, offset, max } => {
                 let Some(download) = link.data.transfers.get_mut(&stream).and_then(Transfer::as_download)
                 else {
                     link.data.stops.push_back((stream, ErrorCode::GONE));
@@ -213,7 +213,7 @@ impl App {
                     Err(code) => self.stop(link, stream, code)?,
                 }
             }
-            Event::StreamResumed { id: stream, .. } => {
+            StreamEvent::Resumed { id: stream, .. } => {
                 let Some(info) = link.endpoint.streams().into_iter().find(|info| info.id == stream) else {
                     return Ok(());
                 };
@@ -224,12 +224,12 @@ impl App {
                 }
             }
             // The part is kept, so that a new stream can continue it.
-            Event::StreamEnded { id: stream, end: StreamEnd::Lost } => {
+            StreamEvent::Ended { id: stream, end: StreamEnd::Lost } => {
                 if let Some(Transfer::Upload(upload)) = link.data.take_transfer(stream) {
                     self.leave_part(link, &upload)?;
                 }
             }
-            Event::StreamEnded { id: stream, .. } => self.forget_transfer(link, stream)?,
+            StreamEvent::Ended { id: stream, .. } => self.forget_transfer(link, stream)?,
             _ => {}
         }
         Ok(())

@@ -1,19 +1,19 @@
 //! Answers to companions' requests for the change log.
 
-use handfast::session::RowDigest;
+use handfast::session::{RowDigest, SyncEvent};
 use handfast_messages::grants;
 
 use super::Now;
-use super::link::{Link, Wanted};
+use super::link::Link;
 use crate::store::{Delta, PageRows, Store, StoreError};
 
 /// Answers a request of the machine from durable data. A companion without the right to read gets empty
 /// collections.
-pub(super) fn answer(now: Now, link: &mut Link, store: &Store, wanted: Wanted) -> Result<(), StoreError> {
+pub(super) fn answer(now: Now, link: &mut Link, store: &Store, wanted: SyncEvent) -> Result<(), StoreError> {
     let may_read = link.data.grants & grants::READ != 0;
     // The machine refuses the answer if the connection that asked has ended; it can be dropped.
     let _ = match wanted {
-        Wanted::Delta { collection, after, budget } => {
+        SyncEvent::DeltaWanted { collection, after, budget } => {
             let delta = if may_read {
                 store.delta(&collection, after, budget)?
             } else {
@@ -24,7 +24,7 @@ pub(super) fn answer(now: Now, link: &mut Link, store: &Store, wanted: Wanted) -
                 None => link.endpoint.require_snapshot(now.mono, &collection),
             }
         }
-        Wanted::Page { collection, page, budget } => {
+        SyncEvent::PageWanted { collection, page, budget } => {
             let rows = if may_read {
                 store.page(&collection, &page, budget)?
             } else {
@@ -37,10 +37,12 @@ pub(super) fn answer(now: Now, link: &mut Link, store: &Store, wanted: Wanted) -
                 None => link.endpoint.reject_page_cursor(now.mono, &collection),
             }
         }
-        Wanted::Digest { collection } => {
+        SyncEvent::DigestWanted { collection } => {
             let digest = if may_read { store.digest(&collection)? } else { RowDigest::default() };
             link.endpoint.provide_digest(now.mono, &collection, store.rev(), digest.value())
         }
+        // What only a companion hears.
+        _ => Ok(()),
     };
     Ok(())
 }

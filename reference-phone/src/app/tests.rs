@@ -12,7 +12,7 @@ use handfast::codec::stream_meta::{GetMeta, PutMeta};
 use handfast::media::{ChunkList, ContentHasher};
 use handfast::session::VERSION_KEY;
 use handfast::session::hazmat::{Linked, commit, offered_pairs, phone_pairs};
-use handfast::session::{Event, Op, Repeat, StreamEnd};
+use handfast::session::{Op, Repeat, StreamEnd, StreamEvent};
 use rand_chacha::ChaCha20Rng;
 use rand_core::SeedableRng;
 
@@ -259,7 +259,7 @@ fn of_uploads_that_wait_for_a_new_stream_the_newest_are_kept() {
         let opened = app.open_transfer(NOW, &mut link, 0, OpenKind::Put, &meta).unwrap();
         assert_eq!(opened, Ok(()));
         assert_eq!(app.store.parts(id).unwrap().len(), contents.len() + 1, "up to {PARTS_KEPT_MAX} stay");
-        app.on_stream_event(NOW, &mut link, Event::StreamEnded { id: 0, end: StreamEnd::Lost }).unwrap();
+        app.on_stream_event(NOW, &mut link, StreamEvent::Ended { id: 0, end: StreamEnd::Lost }).unwrap();
         contents.push(list.content_id());
     }
     assert_eq!(app.store.parts(id).unwrap(), contents[1..]);

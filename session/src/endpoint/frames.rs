@@ -16,7 +16,7 @@ use super::load::wipe_rows;
 use super::{Connection, Deferred, Endpoint, Sending, Side};
 use crate::commit::Op;
 use crate::keys;
-use crate::output::{Event, Message, StreamEnd};
+use crate::output::{Event, Message, StreamEnd, StreamEvent};
 use crate::stream::Durable;
 
 impl Endpoint {
@@ -246,7 +246,7 @@ impl Endpoint {
         self.check_stream_id(id)?;
         match self.lanes.streams.durable(id, offset)? {
             Some(Durable::Done) => self.end_stream(id, StreamEnd::Done),
-            Some(Durable::Progress) => self.event(Event::StreamDurable { id, offset }),
+            Some(Durable::Progress) => self.event(Event::Stream(StreamEvent::Durable { id, offset })),
             None => {}
         }
         Ok(())
@@ -256,7 +256,7 @@ impl Endpoint {
     fn end_stream(&mut self, id: u64, end: StreamEnd) {
         if let Some(op) = self.lanes.streams.close(id, None) {
             self.persist(alloc::vec![op], Deferred::Nothing);
-            self.event(Event::StreamEnded { id, end });
+            self.event(Event::Stream(StreamEvent::Ended { id, end }));
         }
     }
 

@@ -13,7 +13,7 @@ use super::{Deferred, Endpoint, Side};
 use crate::commands::web::Unsettled;
 use crate::commit::Op;
 use crate::keys;
-use crate::output::{Event, StreamEnd};
+use crate::output::{Event, StreamEnd, StreamEvent};
 use crate::resume::Verdict;
 
 impl Endpoint {
@@ -94,7 +94,9 @@ impl Endpoint {
                     from: alloc::vec![keys::STREAM],
                     to: alloc::vec![keys::STREAM + 1],
                 });
-                events.extend(gone.into_iter().map(|id| Event::StreamEnded { id, end: StreamEnd::Lost }));
+                events.extend(
+                    gone.into_iter().map(|id| Event::Stream(StreamEvent::Ended { id, end: StreamEnd::Lost })),
+                );
                 let first = u64::from(!web);
                 self.counters.next_stream = first;
                 self.counters.peer_stream_min = first ^ 1;

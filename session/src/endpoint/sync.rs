@@ -11,7 +11,7 @@ use super::{Deferred, Endpoint, PhoneSide, Side, WebSide};
 use crate::commit::Op;
 use crate::error::{ApiMisuse, SendRefused};
 use crate::keys;
-use crate::output::{Event, Message};
+use crate::output::{Event, Message, SyncEvent};
 use crate::sync::{Arrived, Compared, Delta, Page, Wanted};
 
 impl Endpoint {
@@ -32,11 +32,13 @@ impl Endpoint {
     /// Passes a request of the sync lane to the phone's application.
     pub(super) fn ask_for(&mut self, wanted: Wanted) {
         self.event(match wanted {
-            Wanted::Delta { collection, after, budget } => Event::DeltaWanted { collection, after, budget },
-            Wanted::Page { collection, page } => {
-                Event::PageWanted { collection, page, budget: ITEMS_LEN_MAX }
+            Wanted::Delta { collection, after, budget } => {
+                Event::Sync(SyncEvent::DeltaWanted { collection, after, budget })
             }
-            Wanted::Digest { collection } => Event::DigestWanted { collection },
+            Wanted::Page { collection, page } => {
+                Event::Sync(SyncEvent::PageWanted { collection, page, budget: ITEMS_LEN_MAX })
+            }
+            Wanted::Digest { collection } => Event::Sync(SyncEvent::DigestWanted { collection }),
         });
     }
 
@@ -63,7 +65,9 @@ impl Endpoint {
                 let message = Message::Page { collection, first, last, rev, items };
                 self.deliver_with(message, ops, Deferred::Page(collection));
             }
-            Arrived::Digest { collection, .. } => self.event(Event::DigestWanted { collection }),
+            Arrived::Digest { collection, .. } => {
+                self.event(Event::Sync(SyncEvent::DigestWanted { collection }));
+            }
         }
     }
 
@@ -92,7 +96,7 @@ impl Endpoint {
         }
     }
 
-    /// On a phone: answers [`Event::DeltaWanted`] with all rows of the collection above the requested
+    /// On a phone: answers [`SyncEvent::DeltaWanted`] with all rows of the collection above the requested
     /// revision and up to `to`, each at most 15,000 bytes; with no rows, when nothing changed up to `to`.
     ///
     /// # Errors
@@ -108,7 +112,7 @@ impl Endpoint {
         self.phone_sync(now)?.delta(collection, to, items)
     }
 
-    /// On a phone: answers [`Event::DeltaWanted`] when rows may have left a bounded collection before they
+    /// On a phone: answers [`SyncEvent::DeltaWanted`] when rows may have left a bounded collection before they
     /// were sent; the companion then reads the whole collection again.
     ///
     /// # Errors
@@ -118,7 +122,7 @@ impl Endpoint {
         self.phone_sync(now)?.behind(collection)
     }
 
-    /// On a phone: answers [`Event::PageWanted`] with rows of the collection as they are now, and the cursor
+    /// On a phone: answers [`SyncEvent::PageWanted`] with rows of the collection as they are now, and the cursor
     /// of the next page, which is empty after the last. `rev` is the newest revision at the time of the
     /// snapshot's first page, and the same in all its pages.
     ///
@@ -136,7 +140,7 @@ impl Endpoint {
         self.phone_sync(now)?.page(collection, Some((rev, next, items)))
     }
 
-    /// On a phone: answers [`Event::PageWanted`] when the page's cursor cannot be read; the companion then
+    /// On a phone: answers [`SyncEvent::PageWanted`] when the page's cursor cannot be read; the companion then
     /// starts the snapshot again.
     ///
     /// # Errors
@@ -146,7 +150,7 @@ impl Endpoint {
         self.phone_sync(now)?.page(collection, None)
     }
 
-    /// Answers [`Event::DigestWanted`] with the [`crate::RowDigest`] of the collection's rows as they are
+    /// Answers [`SyncEvent::DigestWanted`] with the [`crate::RowDigest`] of the collection's rows as they are
     /// stored now. `rev` is the phone's newest revision at that time; a companion passes 0.
     ///
     /// # Errors
@@ -171,10 +175,10 @@ impl Endpoint {
                     let ops = alloc::vec![put_cursor(&collection, cursor)];
                     self.persist(ops, Deferred::Cursor(collection, cursor));
                 }
-                self.event(Event::InSync { collection });
+                self.event(Event::Sync(SyncEvent::InSync { collection }));
             }
-            Compared::Repair => self.event(Event::OutOfSync { collection }),
-            Compared::GivenUp => self.event(Event::ResyncFailed { collection }),
+            Compared::Repair => self.event(Event::Sync(SyncEvent::OutOfSync { collection })),
+            Compared::GivenUp => self.event(Event::Sync(SyncEvent::ResyncFailed { collection })),
             Compared::Left => {}
         }
         Ok(())
@@ -194,7 +198,7 @@ impl Endpoint {
     ///
     /// # Errors
     ///
-    /// [`SendRefused::TooMany`] past 64: leave one, and wait for [`Event::Unsubscribed`].
+    /// [`SendRefused::TooMany`] past 64: leave one, and wait for [`SyncEvent::Unsubscribed`].
     pub fn subscribe(&mut self, now: Timestamp, collection: Collection) -> Result<(), SendRefused> {
         self.web_sync(now)?.subscribe(collection)
     }
@@ -213,7 +217,7 @@ impl Endpoint {
         self.web_sync(now)?.subscribe_from_now(collection)
     }
 
-    /// On a companion: ends a subscription; [`Event::Unsubscribed`] follows. The stored rows and their cursor stay.
+    /// On a companion: ends a subscription; [`SyncEvent::Unsubscribed`] follows. The stored rows and their cursor stay.
     ///
     /// # Errors
     ///
@@ -243,14 +247,20 @@ fn on_web(web: &mut WebSide, frame: Frame) -> Result<Option<Event>, ErrorCode> {
             web.sync.delta(collection, (from, to), (part, last), items)?;
         }
         Frame::SnapshotRequired { collection, .. } => {
-            return Ok(web.sync.snapshot_required(collection)?.then_some(Event::ResyncFailed { collection }));
+            return Ok(web
+                .sync
+                .snapshot_required(collection)?
+                .then_some(Event::Sync(SyncEvent::ResyncFailed { collection })));
         }
         Frame::Page { collection, page, next, rev, items } => {
             web.sync.page(Page { collection, at: page, next, rev, items })?;
         }
         Frame::Digest { collection, cursor, digest } => web.sync.digest(collection, cursor, digest)?,
         Frame::Leave { collection } => {
-            return Ok(web.sync.left(collection)?.then_some(Event::Unsubscribed { collection }));
+            return Ok(web
+                .sync
+                .left(collection)?
+                .then_some(Event::Sync(SyncEvent::Unsubscribed { collection })));
         }
         _ => return Err(ErrorCode::FRAME_NOT_ALLOWED),
     }

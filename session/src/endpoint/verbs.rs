@@ -17,7 +17,7 @@ use crate::commands::Repeat;
 use crate::commands::phone::Kept;
 use crate::commit::Commit;
 use crate::error::{ApiMisuse, SendRefused};
-use crate::output::{Event, StreamEnd};
+use crate::output::{Event, StreamEnd, StreamEvent};
 
 /// A newly opened stream.
 #[must_use = "the stream opens only when its commit is durable"]
@@ -223,7 +223,7 @@ impl Endpoint {
         self.lanes.streams.set_urgent(id)
     }
 
-    /// Supplies bytes of an outgoing stream, in answer to [`crate::Event::DataWanted`]: at most `max` of
+    /// Supplies bytes of an outgoing stream, in answer to [`crate::Event::Stream(StreamEvent::DataWanted)`]: at most `max` of
     /// them, and with the last ones the content's hash.
     ///
     /// # Errors
@@ -242,7 +242,7 @@ impl Endpoint {
     }
 
     /// Reports that bytes of an incoming stream up to `offset` are on disk. Apply the commit *after* the file
-    /// was synced; only then is the peer told. After [`crate::Event::Fin`], the end's offset finishes the
+    /// was synced; only then is the peer told. After [`crate::Event::Stream(StreamEvent::Fin)`], the end's offset finishes the
     /// stream.
     ///
     /// # Errors
@@ -292,7 +292,7 @@ impl Endpoint {
         let op =
             self.lanes.streams.close(id, Some(Frame::Stop { id, code })).ok_or(ApiMisuse::NoSuchStream)?;
         self.persist(alloc::vec![op], Deferred::Nothing);
-        self.event(Event::StreamEnded { id, end: StreamEnd::Stopped(code) });
+        self.event(Event::Stream(StreamEvent::Ended { id, end: StreamEnd::Stopped(code) }));
         Ok(())
     }
 

@@ -5,9 +5,9 @@
 use handfast_codec::error::ErrorCode;
 use handfast_codec::link::LinkFrame;
 
+use super::event::PairingOutput;
 use super::{Deferred, Pairing, PairingEvent, Side, phone, web};
 use crate::endpoint::wipe_rows;
-use crate::output::{Event, Output};
 
 impl Pairing {
     /// Ends the attempt with `code`, and forgets a link that is still OFFERED. The peer is told, if there are
@@ -74,7 +74,7 @@ impl Pairing {
         self.side.wipe();
         self.keys = None;
         self.event(PairingEvent::Ended(code));
-        self.out.push_back(Output::Event(Event::Disconnect));
+        self.out.push_back(PairingOutput::Disconnect);
     }
 
     /// Ends the attempt with success: the link is ACTIVE and durable.
@@ -89,7 +89,7 @@ impl Pairing {
             let mailbox = terms.mailbox;
             self.event(PairingEvent::Linked(mailbox));
         }
-        self.out.push_back(Output::Event(Event::Disconnect));
+        self.out.push_back(PairingOutput::Disconnect);
     }
 }
 

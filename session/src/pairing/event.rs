@@ -1,9 +1,32 @@
-//! The events of a pairing, for its application.
+//! What comes out of a pairing: its outputs for the driver, and among them its events for the application.
 
 use alloc::string::String;
 
+use bytes::Bytes;
+use handfast_codec::Timestamp;
 use handfast_codec::error::ErrorCode;
 use handfast_codec::ids::{MailboxId, SigningPublic};
+
+use crate::commit::Commit;
+
+/// What the driver of a [`crate::Pairing`] must do next. Drain until [`PairingOutput::Wait`].
+#[must_use]
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum PairingOutput {
+    /// Apply the commit in a transaction, then report it with `committed`.
+    Persist(Commit),
+    /// Send these bytes as one binary WebSocket message.
+    Transmit(Bytes),
+    /// Open a WebSocket to the relay, then call `handle_opened`, or `handle_closed` if that fails.
+    Connect,
+    /// Close the socket, after what was transmitted before; `handle_closed` is not needed.
+    Disconnect,
+    /// Something happened that the application or its user must know.
+    Event(PairingEvent),
+    /// Nothing more now. Call `handle_timeout` at this time, if there is one.
+    Wait(Option<Timestamp>),
+}
 
 /// An event of a pairing.
 #[derive(Clone, Debug, PartialEq, Eq)]

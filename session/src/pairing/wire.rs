@@ -10,13 +10,13 @@ use handfast_codec::relay::{DataKind, RelayFrame};
 use handfast_handshake::pairing::PairingContext;
 use rand_core::CryptoRng;
 
+use super::event::PairingOutput;
 use super::{MESSAGE_MAX, Pairing, Side};
 use crate::attach::{AttachEvent, Seat};
-use crate::output::{Event, Output};
 
 impl Pairing {
     pub(super) fn send_data(&mut self, kind: DataKind, body: Bytes) {
-        self.out.push_back(Output::Transmit(RelayFrame::Data { kind, body }.encode()));
+        self.out.push_back(PairingOutput::Transmit(RelayFrame::Data { kind, body }.encode()));
     }
 
     pub(super) fn send_link(&mut self, frame: &LinkFrame) {
@@ -27,7 +27,7 @@ impl Pairing {
         }
         let mut record = record.finish();
         if keys.sealer.seal(&mut record).is_ok() {
-            self.out.push_back(Output::Transmit(record.freeze()));
+            self.out.push_back(PairingOutput::Transmit(record.freeze()));
         }
     }
 
@@ -44,7 +44,7 @@ impl Pairing {
         let seat = Seat::Pairing { key: &self.seat_key };
         match self.attach.frame(self.now, &seat, frame) {
             AttachEvent::None | AttachEvent::Contended(_) | AttachEvent::Wake(_) => {}
-            AttachEvent::Send(bytes) => self.out.push_back(Output::Transmit(bytes)),
+            AttachEvent::Send(bytes) => self.out.push_back(PairingOutput::Transmit(bytes)),
             AttachEvent::Attached | AttachEvent::PeerUp => {
                 if self.attach.peer().is_some() {
                     self.on_peer(rng);
@@ -71,7 +71,7 @@ impl Pairing {
         // req: HSK-163
         if self.is_settled() {
             self.attach.down_until(None);
-            self.out.push_back(Output::Event(Event::Disconnect));
+            self.out.push_back(PairingOutput::Disconnect);
         } else {
             self.end(code);
         }

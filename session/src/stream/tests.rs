@@ -10,7 +10,7 @@ use handfast_codec::limits::STREAM_CREDIT_START;
 use handfast_codec::record::{RecordBuilder, decode_record};
 
 use super::{Durable, Streams};
-use crate::output::{Event, StreamEnd};
+use crate::output::{Event, StreamEnd, StreamEvent};
 
 const ID: u64 = 0;
 const LEN: usize = 60_000;
@@ -48,14 +48,14 @@ fn take(side: &mut Streams, frames: Vec<Frame>) -> Result<Vec<Event>, ErrorCode>
             Frame::Durable { id, offset } => match side.durable(id, offset)? {
                 Some(Durable::Done) => {
                     let _ = side.close(id, None);
-                    events.push(Event::StreamEnded { id, end: StreamEnd::Done });
+                    events.push(Event::Stream(StreamEvent::Ended { id, end: StreamEnd::Done }));
                 }
-                Some(Durable::Progress) => events.push(Event::StreamDurable { id, offset }),
+                Some(Durable::Progress) => events.push(Event::Stream(StreamEvent::Durable { id, offset })),
                 None => {}
             },
             Frame::Stop { id, code } => {
                 if side.close(id, None).is_some() {
-                    events.push(Event::StreamEnded { id, end: StreamEnd::Stopped(code) });
+                    events.push(Event::Stream(StreamEvent::Ended { id, end: StreamEnd::Stopped(code) }));
                 }
             }
             other => panic!("unexpected {other:?}"),
@@ -71,7 +71,7 @@ fn supply(side: &mut Streams) {
 
 /// Supplies what a side requests of `len` bytes, with the end.
 fn supply_of(side: &mut Streams, len: usize) {
-    while let Some(Event::DataWanted { id, offset, max }) = side.next_wanted() {
+    while let Some(Event::Stream(StreamEvent::DataWanted { id, offset, max })) = side.next_wanted() {
         let from = usize::try_from(offset).unwrap();
         let to = (from + max).min(len);
         let fin = (to == len).then_some([1; 32]);
@@ -102,7 +102,7 @@ fn transferred() -> (Streams, Streams) {
     take(&mut sender, said(&mut receiver)).unwrap();
     supply(&mut sender);
     let events = take(&mut receiver, said(&mut sender)).unwrap();
-    assert!(matches!(events.last(), Some(Event::Fin { .. })));
+    assert!(matches!(events.last(), Some(Event::Stream(StreamEvent::Fin { .. }))));
     (sender, receiver)
 }
 
@@ -125,7 +125,7 @@ fn durable_does_not_go_back() {
     // req: STR-019
     let (mut sender, _) = transferred();
     let durable = |offset| vec![Frame::Durable { id: ID, offset }];
-    let progress = Event::StreamDurable { id: ID, offset: 30_000 };
+    let progress = Event::Stream(StreamEvent::Durable { id: ID, offset: 30_000 });
     assert_eq!(take(&mut sender, durable(30_000)), Ok(vec![progress.clone()]));
     assert_eq!(take(&mut sender, durable(30_000)), Ok(vec![progress]), "the same once more");
     assert_eq!(take(&mut sender, durable(29_999)), Err(ErrorCode::OFFSET));
@@ -141,20 +141,22 @@ fn what_became_durable_after_the_block_comes_again_and_is_dropped() {
     drop(receiver.written(ID, 30_000).unwrap());
     receiver.written_durable(ID, 30_000, false);
     let (_, events) = reconnect((&mut sender, &a), (&mut receiver, &b));
-    assert_eq!(events, [Event::StreamResumed { id: ID, offset: 30_000 }]);
+    assert_eq!(events, [Event::Stream(StreamEvent::Resumed { id: ID, offset: 30_000 })]);
     assert!(said(&mut receiver).iter().all(|f| !matches!(f, Frame::Durable { .. })), "nothing has come yet");
     supply(&mut sender);
     let events = take(&mut receiver, said(&mut sender)).unwrap();
-    let new: usize =
-        events.iter().map(|e| if let Event::Data { bytes, .. } = e { bytes.len() } else { 0 }).sum();
+    let new: usize = events
+        .iter()
+        .map(|e| if let Event::Stream(StreamEvent::Data { bytes, .. }) = e { bytes.len() } else { 0 })
+        .sum();
     assert_eq!(new, LEN - 30_000, "only what is new is told");
-    assert!(matches!(events.first(), Some(Event::Data { offset: 30_000, .. })));
+    assert!(matches!(events.first(), Some(Event::Stream(StreamEvent::Data { offset: 30_000, .. }))));
     let events = take(&mut sender, said(&mut receiver)).unwrap();
-    assert_eq!(events, [Event::StreamDurable { id: ID, offset: 30_000 }]);
+    assert_eq!(events, [Event::Stream(StreamEvent::Durable { id: ID, offset: 30_000 })]);
     drop(receiver.written(ID, 60_000).unwrap());
     receiver.written_durable(ID, 60_000, false);
     let events = take(&mut sender, said(&mut receiver)).unwrap();
-    assert_eq!(events, [Event::StreamEnded { id: ID, end: StreamEnd::Done }]);
+    assert_eq!(events, [Event::Stream(StreamEvent::Ended { id: ID, end: StreamEnd::Done })]);
     assert_eq!((sender.iter().count(), receiver.iter().count()), (0, 0));
 }
 
@@ -163,12 +165,14 @@ fn what_became_durable_after_the_block_comes_again_and_is_dropped() {
 fn transferred_long() -> (Streams, Streams) {
     let (mut sender, mut receiver) = accepted();
     let mut events = Vec::new();
-    while !matches!(events.last(), Some(Event::Fin { .. })) {
+    while !matches!(events.last(), Some(Event::Stream(StreamEvent::Fin { .. }))) {
         take(&mut sender, said(&mut receiver)).unwrap();
         supply_of(&mut sender, LONG);
         events.extend(take(&mut receiver, said(&mut sender)).unwrap());
-        let came: usize =
-            events.iter().map(|e| if let Event::Data { bytes, .. } = e { bytes.len() } else { 0 }).sum();
+        let came: usize = events
+            .iter()
+            .map(|e| if let Event::Stream(StreamEvent::Data { bytes, .. }) = e { bytes.len() } else { 0 })
+            .sum();
         // The window is large: the durable part is far behind what arrived.
         let durable = if came == LONG { DURABLE } else { u64::try_from(came).unwrap().min(DURABLE) };
         drop(receiver.written(ID, durable).unwrap());
@@ -188,13 +192,13 @@ fn str_026_what_is_durable_far_beyond_the_block_gives_credit() {
     drop(receiver.written(ID, more).unwrap());
     receiver.written_durable(ID, more, false);
     let (_, events) = reconnect((&mut sender, &a), (&mut receiver, &b));
-    assert_eq!(events, [Event::StreamResumed { id: ID, offset: more }]);
+    assert_eq!(events, [Event::Stream(StreamEvent::Resumed { id: ID, offset: more })]);
     let mut new = 0;
     for _ in 0..8 {
         take(&mut sender, said(&mut receiver)).unwrap();
         supply_of(&mut sender, LONG);
         for event in take(&mut receiver, said(&mut sender)).unwrap() {
-            if let Event::Data { offset, bytes, .. } = event {
+            if let Event::Stream(StreamEvent::Data { offset, bytes, .. }) = event {
                 assert_eq!(offset, more + new);
                 new += u64::try_from(bytes.len()).unwrap();
             }
@@ -225,7 +229,11 @@ fn what_was_finished_far_beyond_the_block_is_over_for_both() {
                 receiver.written_durable(ID, end, false);
             }
         }
-        assert_eq!(events.last(), Some(&Event::StreamEnded { id: ID, end: StreamEnd::Done }), "{early}");
+        assert_eq!(
+            events.last(),
+            Some(&Event::Stream(StreamEvent::Ended { id: ID, end: StreamEnd::Done })),
+            "{early}"
+        );
         assert_eq!((sender.iter().count(), receiver.iter().count()), (0, 0));
     }
 }
@@ -248,7 +256,7 @@ fn content_that_is_there_already_ends_a_put_whatever_was_sent_after_a_resume() {
             continue;
         }
         let events = take(&mut sender, said(&mut receiver)).unwrap();
-        assert_eq!(events, [Event::StreamEnded { id: ID, end: StreamEnd::Done }]);
+        assert_eq!(events, [Event::Stream(StreamEvent::Ended { id: ID, end: StreamEnd::Done })]);
         assert_eq!(take(&mut receiver, sent).unwrap(), []);
     }
 }
@@ -274,7 +282,7 @@ fn what_was_finished_after_the_block_is_answered_when_the_end_comes_again() {
             receiver.written_durable(ID, 60_000, false);
         }
         let events = take(&mut sender, said(&mut receiver)).unwrap();
-        assert_eq!(events, [Event::StreamEnded { id: ID, end: StreamEnd::Done }]);
+        assert_eq!(events, [Event::Stream(StreamEvent::Ended { id: ID, end: StreamEnd::Done })]);
         assert_eq!((sender.iter().count(), receiver.iter().count()), (0, 0));
     }
 }
@@ -292,7 +300,7 @@ fn what_was_finished_before_the_verdict_is_said_again() {
     let sent = said(&mut sender);
     assert_eq!(take(&mut receiver, sent).unwrap(), []);
     let events = take(&mut sender, said(&mut receiver)).unwrap();
-    assert_eq!(events, [Event::StreamEnded { id: ID, end: StreamEnd::Done }]);
+    assert_eq!(events, [Event::Stream(StreamEvent::Ended { id: ID, end: StreamEnd::Done })]);
 }
 
 #[test]
@@ -307,7 +315,10 @@ fn what_was_stopped_after_the_block_is_stopped_for_the_peer_too() {
         let _ = reconnect((&mut sender, &a), (&mut receiver, &b));
         let (from, to) = if at_sender { (&mut sender, &mut receiver) } else { (&mut receiver, &mut sender) };
         let events = take(to, said(from)).unwrap();
-        assert_eq!(events, [Event::StreamEnded { id: ID, end: StreamEnd::Stopped(ErrorCode::CANCELLED) }]);
+        assert_eq!(
+            events,
+            [Event::Stream(StreamEvent::Ended { id: ID, end: StreamEnd::Stopped(ErrorCode::CANCELLED) })]
+        );
     }
 }
 
@@ -320,7 +331,7 @@ fn what_one_block_alone_lists_is_lost_and_what_none_lists_goes_on() {
     sender.release(2);
     assert_eq!(sender.block(), a, "nobody knows of it");
     let (events, _) = reconnect((&mut sender, &a), (&mut receiver, &[]));
-    assert_eq!(events, [Event::StreamEnded { id: ID, end: StreamEnd::Lost }]);
+    assert_eq!(events, [Event::Stream(StreamEvent::Ended { id: ID, end: StreamEnd::Lost })]);
     assert!(said(&mut sender).contains(&Frame::Open { id: 2, kind: OpenKind::Get, meta: Bytes::new() }));
     assert_eq!(b.len(), 1);
 }
@@ -332,7 +343,10 @@ fn a_block_beyond_what_was_sent_ends_the_stream() {
     let block = sender.block();
     let mut events = Vec::new();
     let ops = sender.resume(&block, &[(ID, 60_001)], &mut events);
-    assert_eq!((ops.len(), events), (1, vec![Event::StreamEnded { id: ID, end: StreamEnd::Lost }]));
+    assert_eq!(
+        (ops.len(), events),
+        (1, vec![Event::Stream(StreamEvent::Ended { id: ID, end: StreamEnd::Lost })])
+    );
     assert!(said(&mut sender).contains(&Frame::Stop { id: ID, code: ErrorCode::OFFSET }));
 }
 
@@ -343,7 +357,7 @@ fn what_is_supplied_ahead_is_bounded_over_all_streams() {
         drop(sender.opened(id, OpenKind::Get, Bytes::new()).unwrap());
     }
     let mut asked = 0;
-    while let Some(Event::DataWanted { id, offset, max }) = sender.next_wanted() {
+    while let Some(Event::Stream(StreamEvent::DataWanted { id, offset, max })) = sender.next_wanted() {
         sender.supply(id, offset, Bytes::from(vec![1; max]), None).unwrap();
         asked += max;
     }

@@ -135,11 +135,9 @@ impl Application for App {
             }
             Event::Closed(code) => self.event(AppEvent::LinkError { code, by: "phone" }),
             Event::Relay(code) => self.event(AppEvent::LinkError { code, by: "relay" }),
-            other => {
-                if let Some(other) = self.on_sync_event(now, link, other)? {
-                    self.on_stream_event(now, link, other)?;
-                }
-            }
+            Event::Sync(event) => self.on_sync_event(now, link, &event)?,
+            Event::Stream(event) => self.on_stream_event(now, link, event)?,
+            _ => {}
         }
         Ok(())
     }

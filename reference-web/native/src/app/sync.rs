@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use handfast::Timestamp;
 use handfast::codec::frame::Collection;
-use handfast::session::Event;
+use handfast::session::SyncEvent;
 use handfast_messages::CollectionName;
 
 use super::link::{Announced, Link};
@@ -69,39 +69,42 @@ impl App {
         Ok(())
     }
 
-    /// Handles an event of the sync lane. Returns any other event.
+    /// Handles an event of the sync lane.
     pub(super) fn on_sync_event(
         &mut self,
         now: Timestamp,
         link: &mut Link,
-        event: Event,
-    ) -> Result<Option<Event>, StoreError> {
+        event: &SyncEvent,
+    ) -> Result<(), StoreError> {
         match event {
             // The machine compares this digest with the phone's.
             // req: SYN-018
-            Event::DigestWanted { collection } => {
-                let digest = self.store.digest(&collection)?;
+            SyncEvent::DigestWanted { collection } => {
+                let digest = self.store.digest(collection)?;
                 // The machine refuses the digest if the connection that asked has ended; it can be dropped.
-                let _ = link.endpoint.provide_digest(now, &collection, 0, digest.value());
+                let _ = link.endpoint.provide_digest(now, collection, 0, digest.value());
             }
-            Event::InSync { collection } => {
-                let gone = self.store.window_in_step(&collection)?;
+            SyncEvent::InSync { collection } => {
+                let gone = self.store.window_in_step(collection)?;
                 self.leftovers.extend(gone.into_iter().map(PendingDelete::Content));
-                self.on_settled(now, link, &collection)?;
+                self.on_settled(now, link, collection)?;
             }
-            Event::OutOfSync { collection } => self.event(AppEvent::Repair { collection, failed: false }),
-            Event::ResyncFailed { collection } => {
-                self.event(AppEvent::Repair { collection, failed: true });
-                self.on_settled(now, link, &collection)?;
+            SyncEvent::OutOfSync { collection } => {
+                self.event(AppEvent::Repair { collection: *collection, failed: false });
             }
-            Event::Unsubscribed { collection } => {
-                if let Some(CollectionName::Messages(chat)) = CollectionName::decode(&collection) {
+            SyncEvent::ResyncFailed { collection } => {
+                self.event(AppEvent::Repair { collection: *collection, failed: true });
+                self.on_settled(now, link, collection)?;
+            }
+            SyncEvent::Unsubscribed { collection } => {
+                if let Some(CollectionName::Messages(chat)) = CollectionName::decode(collection) {
                     link.data.subscriptions.left(now, &mut link.endpoint, chat);
                 }
             }
-            other => return Ok(Some(other)),
+            // What a phone is asked for.
+            _ => {}
         }
-        Ok(None)
+        Ok(())
     }
 
     /// Handles the end of a collection's update: it matches the phone's, or its repair has failed.

@@ -12,7 +12,7 @@ use handfast::codec::frame::OpenKind;
 use handfast::codec::ids::ContentId;
 use handfast::codec::stream_meta::{GetMeta, PutMeta};
 use handfast::media::{ChunkList, Progress};
-use handfast::session::{Event, SendRefused, StreamEnd};
+use handfast::session::{SendRefused, StreamEnd, StreamEvent};
 use handfast::{ErrorCode, Timestamp};
 use handfast_messages::{Command, MediaDescriptor};
 
@@ -140,22 +140,22 @@ impl App {
         &mut self,
         now: Timestamp,
         link: &mut Link,
-        event: Event,
+        event: StreamEvent,
     ) -> Result<(), StoreError> {
         match event {
-            Event::Data { id, bytes, .. } => {
+            StreamEvent::Data { id, bytes, .. } => {
                 if let Some(Running { way: Way::Get(get), .. }) = link.data.running.get_mut(&id)
                     && let Err(code) = get.take(&bytes)
                 {
                     self.stop(&mut link.data, id, code)?;
                 }
             }
-            Event::Fin { id, hash } => {
+            StreamEvent::Fin { id, hash } => {
                 if let Some(Running { way: Way::Get(get), .. }) = link.data.running.get_mut(&id) {
                     get.fin(hash);
                 }
             }
-            Event::DataWanted { id, offset, max } => {
+            StreamEvent::DataWanted { id, offset, max } => {
                 let Some(Running { way: Way::Put(put), .. }) = link.data.running.get_mut(&id) else {
                     return Ok(());
                 };
@@ -167,13 +167,13 @@ impl App {
                     Err(code) => self.stop(&mut link.data, id, code)?,
                 }
             }
-            Event::StreamResumed { id, offset } => {
+            StreamEvent::Resumed { id, offset } => {
                 let Some(Running { row, way }) = link.data.running.remove(&id) else { return Ok(()) };
                 // Open files are locked, so they are closed before they are opened again.
                 drop(way);
                 self.reopen(&mut link.data, id, row, offset)?;
             }
-            Event::StreamDurable { id, offset } => {
+            StreamEvent::Durable { id, offset } => {
                 if let Some(running) = link.data.running.get_mut(&id) {
                     running.row.offset = offset;
                     let row = running.row.clone();
@@ -181,7 +181,7 @@ impl App {
                     self.tell(&row);
                 }
             }
-            Event::StreamEnded { id, end } => self.ended(now, link, id, end)?,
+            StreamEvent::Ended { id, end } => self.ended(now, link, id, end)?,
             _ => {}
         }
         Ok(())

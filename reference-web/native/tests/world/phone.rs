@@ -15,7 +15,8 @@ use handfast::handshake::pairing::phone::Offering;
 use handfast::media::{ChunkList, ContentHasher};
 use handfast::session::pairing::KeysInUse;
 use handfast::session::{
-    Endpoint, Event, Message, Pairing, PairingEvent, Pairs, Repeat, RowDigest, StreamEnd,
+    Endpoint, Event, Message, Pairing, PairingEvent, Pairs, Repeat, RowDigest, StreamEnd, StreamEvent,
+    SyncEvent,
 };
 use handfast::{DeviceRole, ErrorCode, Timestamp};
 use handfast_messages::{CollectionName, Command, Item, ResultBody};
@@ -263,10 +264,10 @@ fn deliver(host: &mut Host<Chats>, now: Timestamp, message: Message) {
 
 fn on_event(host: &mut Host<Chats>, now: Timestamp, event: Event) {
     match event {
-        Event::DeltaWanted { collection, after, budget } => {
+        Event::Sync(SyncEvent::DeltaWanted { collection, after, budget }) => {
             give_rows(host, now, &collection, after, budget);
         }
-        Event::DigestWanted { collection } => {
+        Event::Sync(SyncEvent::DigestWanted { collection }) => {
             let mut rows = BTreeMap::new();
             let is_kept = collection != CollectionName::Changes.encode().unwrap();
             for (_, row, lives) in host.app.rows.iter().filter(|(of, ..)| is_kept && *of == collection) {
@@ -279,14 +280,14 @@ fn on_event(host: &mut Host<Chats>, now: Timestamp, event: Event) {
             let rev = host.app.rev();
             link(host).provide_digest(now, &collection, rev, digest.value()).unwrap();
         }
-        Event::PageWanted { collection, .. } => {
+        Event::Sync(SyncEvent::PageWanted { collection, .. }) => {
             assert_eq!(collection, CollectionName::Changes.encode().unwrap(), "nothing was damaged");
             let (rev, last) = (host.app.rev(), PageCursor::default());
             link(host).provide_page(now, &collection, rev, last, &[]).unwrap();
         }
-        Event::DataWanted { id, offset, max } => give_data(host, now, id, offset, max),
-        Event::Data { id, bytes, .. } => take_data(host, now, id, &bytes),
-        Event::Fin { id, hash } => {
+        Event::Stream(StreamEvent::DataWanted { id, offset, max }) => give_data(host, now, id, offset, max),
+        Event::Stream(StreamEvent::Data { id, bytes, .. }) => take_data(host, now, id, &bytes),
+        Event::Stream(StreamEvent::Fin { id, hash }) => {
             let Some(Stream::Takes(content, bytes)) = host.app.streams.remove(&id) else { panic!("no put") };
             assert_eq!(hash, *content.as_bytes());
             let len = u64::try_from(bytes.len()).unwrap();
@@ -294,12 +295,12 @@ fn on_event(host: &mut Host<Chats>, now: Timestamp, event: Event) {
             let commit = link(host).stream_durable(now, id, len).unwrap();
             let _ = host.commit(now, commit);
         }
-        Event::StreamResumed { id, offset } => {
+        Event::Stream(StreamEvent::Resumed { id, offset }) => {
             if let Some(Stream::Takes(_, bytes)) = host.app.streams.get_mut(&id) {
                 bytes.truncate(usize::try_from(offset).unwrap());
             }
         }
-        Event::StreamEnded { end, .. } => host.app.stream_ends.push(end),
+        Event::Stream(StreamEvent::Ended { end, .. }) => host.app.stream_ends.push(end),
         _ => {}
     }
 }
