@@ -38,7 +38,7 @@ const BACKOFF_MAX: Duration = Duration::from_mins(1);
 /// The upper bound of the random delay before the first reconnect; it doubles with each failure.
 const BACKOFF_START: Duration = Duration::from_secs(1);
 
-/// The proof to the relay that this device may take its seat in the mailbox.
+/// The device's place in a mailbox: the keys that prove to the relay that the device may take it.
 pub(crate) enum Seat<'a> {
     /// A pairing mailbox: any fresh key will do.
     Pairing { key: &'a SigningKey },
@@ -67,13 +67,13 @@ pub(crate) enum AttachEvent {
     PeerUp,
     /// The peer detached.
     PeerDown,
-    /// The peer's seat was taken over while its former holder was alive, this many times.
+    /// The peer's seat changed sockets this many times although its earlier socket was alive.
     Contended(u64),
     /// The relay answered a WAKE.
     Wake(Wake),
     /// The peer sent bytes through the relay.
     Data(DataKind, Bytes),
-    /// The relay refused with this code, or broke a rule: the socket must be closed.
+    /// The relay refused with this code, or broke a rule of the protocol: the socket must be closed.
     Refused(ErrorCode),
 }
 
@@ -103,7 +103,7 @@ pub(crate) struct Attach {
     hidden: bool,
     failures: u32,
     jitter: Jitter,
-    /// Whether ERROR{REPLACED} came: another socket has taken this seat, so the next reconnect follows other
+    /// Whether ERROR{REPLACED} came: another socket has taken this seat, so the next reconnect has other
     /// rules.
     replaced: bool,
     /// Spaces the reconnects of a phone whose seat was taken by another socket.
@@ -151,7 +151,7 @@ impl Attach {
         }
     }
 
-    /// Returns the peer's presence, if the relay has reported one.
+    /// Returns the peer's attachment, if the relay reports that the peer is attached.
     pub(crate) fn peer(&self) -> Option<&Presence> {
         match &self.phase {
             Phase::Attached { peer, .. } => peer.as_ref(),
@@ -159,7 +159,7 @@ impl Attach {
         }
     }
 
-    /// Returns whether a socket is open, attached or still greeting.
+    /// Returns whether a socket is open, whether still greeting or attached.
     pub(crate) fn is_open(&self) -> bool {
         matches!(self.phase, Phase::Greeting { .. } | Phase::Attached { .. })
     }
@@ -168,7 +168,7 @@ impl Attach {
         self.hidden = hidden;
     }
 
-    /// Records that a connection is live: the back-off starts again from 1 s.
+    /// Records that a connection is live: the delay before the next reconnect starts again from 1 s.
     pub(crate) fn live(&mut self) {
         self.failures = 0;
     }
@@ -203,10 +203,10 @@ impl Attach {
     /// most.
     pub(crate) fn reconnect_now(&mut self, now: Timestamp) {
         match &mut self.phase {
-            // The old delay assumed a network that has changed since.
+            // The delay was drawn before visibility, network or clock changed, so it has lost its reason.
             // req: TIM-013
             Phase::Down(Some(at)) => *at = now.min(*at),
-            // An attempt begun over the old network may never finish.
+            // An attempt begun over the network of before may never finish.
             // req: TIM-014
             Phase::Opening { until } => *until = now.plus(OPENING_EVENT_MAX).min(*until),
             Phase::Down(None) | Phase::Greeting { .. } | Phase::Attached { .. } => {}
@@ -225,13 +225,13 @@ impl Attach {
         self.jitter.up_to(cap)
     }
 
-    /// Records a sign of life: a record came, which the endpoint opens without [`Attach::frame`].
+    /// Records a sign of life of the relay: a record came, which the endpoint opens without
+    /// [`Attach::frame`].
     pub(crate) fn heard(&mut self, now: Timestamp) {
         self.last_heard = now;
     }
 
-    /// Counts a DATA frame that is no record of a connection. Returns whether it exceeds the limit of its
-    /// second.
+    /// Counts a DATA frame that is no record of a connection. Returns whether too many came in this second.
     pub(crate) fn is_stray_too_many(&mut self, now: Timestamp) -> bool {
         // Each stray frame may cost a handshake's computation, and a relay can send any number.
         // req: RLY-090
@@ -251,7 +251,7 @@ impl Attach {
         if self.hidden { SILENCE_MAX_HIDDEN } else { SILENCE_MAX_VISIBLE }
     }
 
-    /// Returns what the passing of the current deadline demands, if it has passed.
+    /// Returns what must be done now because the current deadline has passed; `None` if it has not.
     pub(crate) fn timeout(&mut self, now: Timestamp) -> Option<AttachTimeout> {
         if self.deadline().is_none_or(|at| now < at) {
             return None;

@@ -7,15 +7,15 @@ pub(crate) mod phone;
 pub(crate) mod version_1;
 pub(crate) mod web;
 
-/// The way in which a phone treats a command that arrives again after it was answered.
+/// What a phone does when a command arrives again after its result was sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[expect(clippy::exhaustive_enums, reason = "a result is kept or it is not")]
 pub enum Repeat {
-    /// It answers with the stored result, or with `ALREADY_DONE` if that is no longer kept. The command does
+    /// It sends the stored result again, or `ALREADY_DONE` if the result is no longer kept. The command does
     /// not run again.
     Answer,
-    /// It runs the command again, for one that only reads and whose result holds message text: such text is
-    /// not stored twice.
+    /// It runs the command again. This is for a command that only reads and whose result contains text of
+    /// messages: such text is not stored twice.
     Run,
 }
 

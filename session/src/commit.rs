@@ -1,9 +1,9 @@
 //! Commits: sets of writes that must be durable before the machine releases a record or event that depends on
 //! them.
 //!
-//! A [`Commit`] is a list of operations over a flat, ordered keyspace of bytes that is private to this
-//! library. The application applies it inside its own transaction, together with the effect that it belongs
-//! to, and then reports it with `committed`. Nothing here does I/O.
+//! A [`Commit`] is a list of operations over a flat, ordered keyspace of bytes that is private to the
+//! handfast crates. The application applies it inside its own transaction, together with the effect of the
+//! message that caused it, and then reports the commit with `committed`. Nothing here does I/O.
 
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
@@ -41,7 +41,7 @@ pub enum Op {
     Put {
         /// The key, 1 to 64 bytes.
         key: Vec<u8>,
-        /// The value.
+        /// The value to store under the key.
         value: Value,
     },
     /// Removes `key`, if it is there.
@@ -94,8 +94,8 @@ pub trait StoreTxn {
     /// The store's own error.
     fn read(&mut self, link: MailboxId, key: &[u8]) -> Result<Option<Vec<u8>>, Self::Error>;
 
-    /// Stores one value. A store should encrypt values whose key passes [`is_secret`] under a device-bound
-    /// key.
+    /// Stores one value. A store should encrypt values for whose key [`is_secret`] returns true under a
+    /// device-bound key.
     ///
     /// # Errors
     ///
@@ -127,9 +127,9 @@ pub enum CommitError<E> {
         "the store is at version {found}, and this machine wrote version {expected} last: another program uses it"
     )]
     Conflict {
-        /// The version the machine expects.
+        /// The version that the machine wrote last.
         expected: u64,
-        /// The version found.
+        /// The version that the store has.
         found: u64,
     },
     /// The store failed.
@@ -210,12 +210,12 @@ pub(crate) struct CommitGate {
 }
 
 impl CommitGate {
-    /// Creates a gate over a store at `version`, where 0 means an empty store.
+    /// Creates the numbering of commits for a store at `version`, where 0 means an empty store.
     pub(crate) fn new(link: MailboxId, version: u64) -> Self {
         Self { link, version, last: 0, open: VecDeque::new() }
     }
 
-    /// Returns whether one more commit may be opened, when `queued` others are about to be.
+    /// Returns whether one more commit may be opened, when `queued` others are queued to be opened first.
     pub(crate) fn has_room(&self, queued: usize) -> bool {
         self.open.len().saturating_add(queued) < COMMITS_OPEN_MAX
     }

@@ -21,7 +21,8 @@ const LEN: usize = LEN_V1 + 8 + 16 + 8 + 1;
 /// The *commands known* block before the first command.
 const NONE_KNOWN: CommandsKnown = CommandsKnown { highest: 0, key: CommandKey::from_bytes([0; 16]), from: 1 };
 
-/// The session state that outlives connections and processes, besides the rows of the lanes.
+/// The session state that outlives connections and processes, apart from the rows of messages, commands,
+/// cursors and streams.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Counters {
     /// The epoch of messages that this side sends; a RESET replaces it.
@@ -31,7 +32,8 @@ pub(crate) struct Counters {
     /// The id of the phone's change log: on the phone its own, on a companion the one it last saw (zeros:
     /// none).
     pub(crate) log_id: LogId,
-    /// Outbox rows keep their index for life; the sequence number in the epoch is `index - out_base`.
+    /// The index minus the sequence number of every outbox row: a row keeps its index while an epoch gives it
+    /// a new sequence number.
     pub(crate) out_base: u64,
     /// The index that the next outgoing message gets.
     pub(crate) next_index: u64,
@@ -39,15 +41,16 @@ pub(crate) struct Counters {
     pub(crate) in_durable: u64,
     /// On a companion: the number that the next command gets.
     pub(crate) next_cmd: u64,
-    /// On a phone: the highest floor that came with a command.
+    /// On a phone: the highest floor that a command brought, which is the lowest number whose result the
+    /// companion awaits.
     pub(crate) floor: u64,
-    /// On a phone: which commands it knows, as sent in message 2.
+    /// On a phone: the *commands known* block, as sent in message 2.
     pub(crate) known: CommandsKnown,
     /// The side that was found to be put back to an earlier state, until the user has been told.
     pub(crate) put_back: Option<DeviceRole>,
     /// The id that the next stream opened by this side gets.
     pub(crate) next_stream: u64,
-    /// The lowest id that the peer's next stream may have.
+    /// The lowest id with which the peer may open its next stream.
     pub(crate) peer_stream_min: u64,
 }
 

@@ -1,5 +1,5 @@
-//! The digest of a collection, which shows without sending rows whether both sides hold the same (spec,
-//! delivery).
+//! The digest of a collection, which shows without sending rows whether both sides have stored the same rows
+//! (spec, delivery).
 //!
 //! Nothing here does I/O.
 
@@ -66,7 +66,7 @@ impl<'a> FromIterator<(&'a RowId, u64)> for RowDigest {
     }
 }
 
-/// Returns the summand of a row. The id needs no length before it, because exactly 8 bytes follow it.
+/// Returns the summand of a row. The id's length is not hashed, because exactly 8 bytes follow the id.
 fn entry(id: &RowId, rev: u64) -> [u8; 32] {
     // Both sides must hash the same bytes, or equal collections would look different.
     // req: SYN-015, SYN-083

@@ -6,7 +6,7 @@
 //! The parts: `load` reads the stored rows, `connection` defines the states of a connection, `connect_web`
 //! and `connect_phone` run the reconnect handshake and the ratchet, `frames` handles decrypted records,
 //! `sync` joins the sync lane to the application, `send` chooses and seals records, `pending` holds what
-//! waits for a commit, `time` computes deadlines, `verbs` are the application's calls.
+//! waits for a commit, `time` computes deadlines, and `verbs` are the application's calls.
 
 mod commands;
 mod connect_phone;
@@ -80,17 +80,17 @@ pub struct Endpoint {
     gate: CommitGate,
     deferred: VecDeque<(CommitId, Deferred)>,
     out: VecDeque<Queued>,
-    /// Deletions of outbox rows that the peer has acknowledged, until a commit is made for them.
+    /// Deletions of outbox rows that the peer has acknowledged; the next commit includes them.
     lapsed: Vec<Op>,
     jitter: Jitter,
     now: Timestamp,
     shown: Option<LinkState>,
     alive: Liveness,
-    /// Bytes of Transmits that the socket has not taken yet.
+    /// The number of bytes in [`Output::Transmit`]s that the socket has not taken yet.
     ahead: usize,
-    /// On a phone: commands that the application has and has not answered, with their numbers.
+    /// On a phone: the commands that the application is running and has not answered yet, with their numbers.
     running: alloc::collections::BTreeMap<CommandKey, u64>,
-    /// When a link that is still OFFERED or PENDING is dropped.
+    /// When the link is dropped if it is still OFFERED or PENDING.
     lapses: Option<Timestamp>,
     dead: bool,
 }
@@ -105,11 +105,11 @@ struct PhoneSide {
     link: PhoneLink,
     ratchet: PhoneRatchet<IdPsk>,
     recovery_id: PskId,
-    /// The last message 1 that came within a second of the one before (`held`), and when one was last read
-    /// (`read`).
+    /// `held` is the last message 1 that came too early, within a second of `read`: the time when a message 1
+    /// was last read.
     held: Option<Bytes>,
     read: Option<Timestamp>,
-    /// The companion's attachment that was sent `UNKNOWN_KEY`, so that it is sent once only.
+    /// The companion's attachment that was sent `UNKNOWN_KEY`, so that each attachment gets it once only.
     hinted: Option<AttachmentId>,
     sync: PhoneSync,
     commands: CommandsRun,
@@ -118,7 +118,7 @@ struct PhoneSide {
 }
 
 impl PhoneSide {
-    /// Returns the psk that the head of a message 1 names, if it belongs to this link.
+    /// Returns the psk that a message 1 names in its head, if that psk belongs to this link.
     fn psk(&self, head: &KkHead) -> Option<&Psk> {
         match head.mode {
             KkMode::Resume => self.ratchet.key(&head.psk_id).map(|slot| &slot.psk),
@@ -134,11 +134,11 @@ struct WebSide {
     /// (`starts`).
     next_attempt: Timestamp,
     starts: Counted,
-    /// Handshakes in a row that had no answer on this attachment.
+    /// How many handshakes in a row the phone has not answered on this attachment.
     unanswered: u8,
-    /// Whether the next handshake runs mode recover.
+    /// Whether the next handshake runs in mode recover.
     recover: bool,
-    /// Whether another socket took the seat, and the user has not asked for it back.
+    /// Whether another socket took this companion's seat, and the user has not asked to take it back.
     replaced: bool,
     /// Whether the phone is too old, so that another handshake is useful only after its update.
     outdated: bool,
@@ -147,7 +147,7 @@ struct WebSide {
     wake: WebWake,
 }
 
-/// The lanes that phone and companion both have.
+/// The queues of messages, slots and streams, which phone and companion both have.
 struct Lanes {
     outbox: Outbox,
     inbox: Inbox,
@@ -165,18 +165,18 @@ enum Ack {
     Now,
 }
 
-/// The signs of whether the peer is alive.
+/// What shows whether the peer is alive.
 struct Liveness {
     last_record: Timestamp,
     next_ping: Option<Timestamp>,
     ping_id: u64,
     /// The id of the PING that waits for its PONG, and the time when it was sent.
     pinged: Option<(u64, Timestamp)>,
-    /// The time at which the connection counts as lost unless a record comes first.
+    /// The time at which the connection counts as lost unless a record comes before.
     probe: Option<Timestamp>,
     rtt_least: Option<Duration>,
     rtt_last: Option<Duration>,
-    /// Until when a link that re-keys is still shown as LIVE.
+    /// Until when a link that is getting fresh keys is still shown as LIVE.
     rekeying: Option<Timestamp>,
     /// Whether the page is hidden: on a companion its own, on a phone the companion's.
     hidden: bool,
@@ -250,8 +250,8 @@ impl Endpoint {
             return Err(ApiMisuse::NotOpen);
         }
         if bytes.starts_with(&RECORD_HEADER) && self.attach.own().is_some() {
-            // Records are decrypted in place, so they skip the frame parser; their length is checked before a
-            // key is used.
+            // Records are decrypted in place, so they skip the parser of relay frames. Their length is
+            // checked before a key is used.
             self.attach.heard(self.now);
             let _ = bytes.split_to(RECORD_HEADER.len());
             self.on_record(bytes);
@@ -274,8 +274,8 @@ impl Endpoint {
         self.settle(rng);
     }
 
-    /// Reports that the application's transaction with this commit is durable, which releases what waited for
-    /// it.
+    /// Reports that the application's transaction with this commit is durable. Whatever waited for the commit
+    /// is then sent or emitted.
     ///
     /// # Errors
     ///
@@ -324,7 +324,7 @@ impl Endpoint {
         self.now = self.now.max(now);
     }
 
-    /// Does what follows from a new state: wakes the phone, starts a handshake, reports the state.
+    /// Does what a new state requires: wakes the phone, starts a handshake, reports the state.
     fn settle(&mut self, rng: &mut dyn CryptoRng) {
         if !self.dead {
             self.wake_if_absent();
@@ -343,7 +343,7 @@ impl Endpoint {
         self.out.push_back(Queued::Output(Output::Transmit(bytes)));
     }
 
-    /// Does what waited for a commit that is durable now.
+    /// Performs the action that waited for a commit, which is durable now.
     fn run(&mut self, deferred: Deferred) {
         match deferred {
             Deferred::SendHandshake(bytes) => self.send_handshake(bytes),
@@ -379,7 +379,7 @@ impl Endpoint {
         }
     }
 
-    /// Records that the effect of message `seq` is durable, and plans its ACK.
+    /// Records that the effect of received message `seq` is durable, and plans its ACK.
     fn received(&mut self, seq: u64) {
         let due = self.lanes.inbox.committed(seq);
         self.schedule_ack(due);
@@ -438,7 +438,7 @@ impl Endpoint {
             (DataKind::KK1, Side::Phone(_)) => self.on_message1(rng, body),
             (DataKind::KK2, Side::Web(_)) => self.on_message2(&body),
             (DataKind::UNKNOWN_KEY, Side::Web(_)) => self.on_unknown_key(),
-            // Newer peers may send kinds that this version does not know.
+            // Newer relays may send kinds of frames that this version does not know.
             // req: RLY-002
             _ => {}
         }
@@ -473,7 +473,7 @@ impl Endpoint {
         self.end_connection();
     }
 
-    /// Forgets the keys of the connection, and all that waits to be sent over it.
+    /// Wipes the keys of the connection, and drops all that waits to be sent over it.
     fn end_connection(&mut self) {
         self.conn = Connection::None;
         self.alive.stop();

@@ -2,14 +2,14 @@
 
 use handfast_codec::error::DecodeError;
 
-/// A call that breaks the contract of a machine, which is unchanged by it.
+/// A call that breaks the contract of a machine. The machine is unchanged by it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ApiMisuse {
     /// The reported commit is not the oldest one that is open.
     #[error("commits must be reported once each and in order")]
     CommitOrder,
-    /// Bytes were handed in while no socket is open.
+    /// Bytes were passed in while no socket is open.
     #[error("no socket is open: call handle_opened first")]
     NotOpen,
     /// The call does not fit the state of this machine.
@@ -21,7 +21,7 @@ pub enum ApiMisuse {
     /// No stream with this id is open, or it has finished.
     #[error("no such stream is open")]
     NoSuchStream,
-    /// The bytes or the offset do not continue from where the stream stands.
+    /// The bytes or the offset do not continue where the stream's last ones ended.
     #[error("the offset is not the one asked for")]
     WrongOffset,
     /// An argument is over a limit of the protocol.

@@ -1,5 +1,5 @@
-//! Links without a pairing, from fixed keys, for vectors, tests and the simulator. Never part of a shipped
-//! build.
+//! Links made without two devices, from fixed keys, for vectors, tests and the simulator. Never part of a
+//! shipped build.
 
 mod commands;
 

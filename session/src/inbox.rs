@@ -8,7 +8,8 @@ use bytes::{Bytes, BytesMut};
 use handfast_codec::error::ErrorCode;
 use handfast_codec::limits::{MESSAGE_LEN_MAX, MSG_UNACKED_LEN_MAX, OUTBOX_MESSAGES_MAX};
 
-/// Bodies shorter than this, in bytes, are copied out of their record, so that its large buffer can be freed.
+/// Message parts shorter than this, in bytes, are copied out of their record, so that the record's large
+/// buffer can be freed.
 const COPIED_BELOW: usize = 4_096;
 
 /// A message of which some parts have arrived, but not the last one.
@@ -33,7 +34,7 @@ pub(crate) struct Inbox {
     /// Messages received since the last ACK was sent: sequence number, and length in bytes.
     unacked: VecDeque<(u64, usize)>,
     unacked_len: usize,
-    /// The sequence number up to which the last ACK or resume block called messages durable.
+    /// The highest sequence number that this side's last ACK or resume block reported as durable.
     told: u64,
 }
 
@@ -54,28 +55,28 @@ impl Inbox {
         self.durable
     }
 
-    /// Prepares for a new connection: a message that was half received starts again from its first part.
-    /// `told` is what this side's resume block named as durable; it counts as an ACK, though more may be
-    /// durable by now.
+    /// Prepares for a new connection: a message of which only some parts came starts again from its first
+    /// part. `told` is the sequence number that this side's resume block reported as durable. The block
+    /// counts as an ACK; more may be durable by now.
     pub(crate) fn resume(&mut self, told: u64) {
         self.partial = None;
         self.tell(told);
     }
 
-    /// Returns whether messages became durable that no ACK has covered yet.
+    /// Returns whether messages became durable that no ACK has reported yet.
     pub(crate) fn owes_ack(&self) -> bool {
         self.durable > self.told
     }
 
-    /// Forgets everything, because a RESET starts sequence numbers again from 1.
+    /// Forgets every message, because a RESET starts sequence numbers again from 1.
     pub(crate) fn reset(&mut self) {
         *self = Self::new(0);
     }
 
     /// Takes one part of a message. A message that is complete then comes out of [`Inbox::next`].
     pub(crate) fn msg(&mut self, seq: u64, part: u8, last: u8, body: Bytes) -> Result<(), ErrorCode> {
-        // A peer that lost our ACK sends a durable message again, which is harmless; a gap would break the
-        // order.
+        // A peer that lost an ACK of this side sends a durable message again, which is harmless. A gap in the
+        // numbers would break the order.
         // req: RES-003
         if seq <= self.received {
             return if self.partial.is_none() { Ok(()) } else { Err(ErrorCode::PART_ORDER) };
@@ -92,7 +93,7 @@ impl Inbox {
                 return Ok(());
             }
             Some(partial) if partial.seq == seq && partial.next_part == part && partial.last == last => {
-                // Without this limit a peer could fill memory with one endless message.
+                // Without this limit a peer could fill the memory with one endless message.
                 // req: RES-005
                 if partial.body.len().saturating_add(body.len()) > MESSAGE_LEN_MAX {
                     return Err(ErrorCode::MESSAGE_TOO_LARGE);
@@ -113,7 +114,7 @@ impl Inbox {
 
     fn whole(&mut self, seq: u64, body: Bytes) -> Result<(), ErrorCode> {
         self.unacked_len = self.unacked_len.saturating_add(body.len());
-        // Without this limit a peer that never waits for ACKs could fill memory.
+        // Without this limit a peer that never waits for ACKs could fill the memory.
         // req: RES-006
         if self.unacked_len > MSG_UNACKED_LEN_MAX || self.unacked.len() >= OUTBOX_MESSAGES_MAX {
             return Err(ErrorCode::UNACKED);
@@ -131,14 +132,14 @@ impl Inbox {
         self.waiting.pop_front()
     }
 
-    /// Records that the effect of message `seq` is durable. Returns how many messages a next ACK would newly
-    /// cover.
+    /// Records that the effect of message `seq` is durable. Returns the number of messages that an ACK sent
+    /// now would newly report.
     pub(crate) fn committed(&mut self, seq: u64) -> usize {
         self.durable = self.durable.max(seq);
         self.unacked.iter().take_while(|(s, _)| *s <= self.durable).count()
     }
 
-    /// Records that an ACK is sent now which covers everything durable.
+    /// Records that an ACK is being sent, which reports everything that is durable.
     pub(crate) fn acked(&mut self) {
         self.tell(self.durable);
     }

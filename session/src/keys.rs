@@ -1,13 +1,13 @@
 //! The keyspace of one link in the application's store: which key holds which row.
 //!
-//! The layouts are private to this library and carry their own version. Nothing here does I/O.
+//! The layouts are private to the handfast crates and carry their own version. Nothing here does I/O.
 
 use alloc::vec::Vec;
 
 use handfast_codec::frame::Collection;
 use handfast_codec::ids::CommandKey;
 
-/// Key of the version number that every commit compares and increments.
+/// Key of the store's version number, which every commit compares and increments.
 pub(crate) const VERSION: &[u8] = &[0x00];
 /// Key of the link's keys and terms (secret).
 pub(crate) const LINK: &[u8] = &[0x01];
@@ -17,12 +17,11 @@ pub(crate) const RATCHET: &[u8] = &[0x02];
 pub(crate) const STATUS: &[u8] = &[0x10];
 /// Key of the session's counters and epochs.
 pub(crate) const SESSION: &[u8] = &[0x11];
-/// Prefixes of rows of version 1, when commands had no keys: outbox, results and waiting commands, all by
-/// number.
+/// Prefix of outbox rows of version 1, when commands had no keys: by number.
 pub(crate) const OUTBOX_V1: u8 = 0x20;
-/// See [`OUTBOX_V1`].
+/// Prefix of results of version 1: by number.
 pub(crate) const RESULT_V1: u8 = 0x21;
-/// See [`OUTBOX_V1`].
+/// Prefix of waiting commands of version 1: by number.
 pub(crate) const UNSETTLED_V1: u8 = 0x22;
 /// Prefix of the outbox rows, by index.
 pub(crate) const OUTBOX: u8 = 0x24;
@@ -34,8 +33,8 @@ pub(crate) const UNSETTLED: u8 = 0x26;
 pub(crate) const SETTLED: u8 = 0x27;
 /// Prefix of a companion's cursors, by collection.
 pub(crate) const CURSOR: u8 = 0x30;
-/// Prefix of a companion's unfinished snapshots, by collection. It follows CURSOR, so that one range covers
-/// both.
+/// Prefix of a companion's unfinished snapshots, by collection. Its byte follows that of CURSOR, so that one
+/// range covers both.
 pub(crate) const SNAPSHOT: u8 = 0x31;
 /// Prefix of the open streams, by id.
 pub(crate) const STREAM: u8 = 0x40;

@@ -10,7 +10,7 @@
 //! 2. wait for exactly one of: bytes from the WebSocket, a call of the application, the deadline of `Wait`;
 //! 3. read the clock once, make the one matching call, go to 1.
 //!
-//! If a transaction fails, drop the machine and load it again: the store holds all that matters.
+//! If a transaction fails, drop the machine and load it again: all that matters is in the store.
 #![no_std]
 #![cfg_attr(
     not(test),

@@ -1,4 +1,4 @@
-//! A store in memory: for tests, simulations, and a companion that should forget everything when it ends.
+//! A store in memory: for tests, simulations, and a companion that should keep nothing when its process ends.
 //!
 //! Nothing here does I/O.
 
@@ -13,8 +13,8 @@ use crate::commit::StoreTxn;
 use crate::endpoint::Pairs;
 use crate::keys;
 
-/// The rows of one link as a transaction without rollback: each write takes effect at once, and `link` is
-/// ignored.
+/// The rows of one link as a transaction without rollback. Each write takes effect at once, and the parameter
+/// `link` is ignored.
 #[derive(Debug)]
 pub struct PairsTxn<'a>(&'a mut Pairs);
 
@@ -62,7 +62,7 @@ impl MemoryStore {
         Self { links: BTreeMap::new() }
     }
 
-    /// Returns the links that have rows, except for wiped ones, of which only the version is left.
+    /// Returns the links that have rows. A wiped link has only its version left, and does not count.
     #[must_use]
     pub fn links(&self) -> Vec<MailboxId> {
         let has_rows = |pairs: &Pairs| pairs.keys().any(|key| key != keys::VERSION);
@@ -85,7 +85,7 @@ impl MemoryStore {
 #[derive(Debug)]
 pub struct MemoryTxn<'a> {
     store: &'a mut MemoryStore,
-    /// The new rows of the links that were touched.
+    /// The new rows of the links that this transaction has touched.
     changed: BTreeMap<MailboxId, Pairs>,
 }
 

@@ -1,8 +1,8 @@
 //! The sending side of the reliable lane: keeps messages until the peer has them on disk, and commands until
-//! their result is here (spec, delivery).
+//! their result has come (spec, delivery).
 //!
-//! Rows are numbered by *index*; their sequence number in the epoch is `index - base`. A RESET thus changes
-//! `base`, and moves only the rows of commands that wait for a result.
+//! Rows are numbered by *index*; the sequence number of a row in the epoch is `index - base`. So a RESET
+//! changes `base`, and moves only the rows of commands that wait for a result.
 
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
@@ -25,25 +25,25 @@ pub(crate) struct Moved {
     pub(crate) body: Bytes,
 }
 
-/// The messages that the peer may lack, and the commands without a result.
+/// The messages that the peer may not have yet, and the commands without a result.
 #[derive(Debug)]
 pub(crate) struct Outbox {
     rows: BTreeMap<u64, Bytes>,
-    /// The rows that an ACK does not delete: commands without a result.
+    /// The indexes of commands without a result. An ACK does not delete these rows.
     kept: BTreeSet<u64>,
     /// The total length of all rows, in bytes.
     len: usize,
     base: u64,
     next_index: u64,
-    /// The highest index that the peer has acknowledged, on this connection or before it in this process.
+    /// The highest index that the peer has acknowledged, by its last resume block or an ACK since then.
     acked: u64,
-    /// The highest index that is durable here, so that it may be sent.
+    /// The highest index whose row is durable here, so that it may be sent.
     released: u64,
     /// The index and part to send next on this connection.
     cursor: (u64, usize),
     /// The highest index of a message that may have been sent completely in this epoch, on any connection.
     sent: u64,
-    /// Bytes of the messages begun on this connection and not acknowledged.
+    /// The total length, in bytes, of the messages begun on this connection and not acknowledged.
     in_flight: usize,
 }
 
@@ -51,7 +51,7 @@ impl Outbox {
     /// Creates an outbox from stored rows; `kept` names the rows of commands without a result.
     pub(crate) fn new(base: u64, next_index: u64, rows: BTreeMap<u64, Bytes>, kept: BTreeSet<u64>) -> Self {
         let len = rows.values().map(Bytes::len).sum();
-        // An earlier process may have sent the stored rows, so an ACK of them is acceptable.
+        // An earlier process may have sent the stored rows, so an ACK for them is valid.
         let released = next_index.saturating_sub(1);
         let (acked, cursor, sent) = (0, (next_index, 0), released);
         Self { rows, kept, len, base, next_index, acked, released, cursor, sent, in_flight: 0 }
@@ -70,7 +70,8 @@ impl Outbox {
         self.next_index.saturating_sub(self.base)
     }
 
-    /// Returns the lowest sequence number from which on no row is missing; with no rows, the next one.
+    /// Returns the lowest sequence number from which on no row is missing; if there are no rows, that of the
+    /// next new message.
     pub(crate) fn oldest_seq(&self) -> u64 {
         self.oldest().saturating_sub(self.base)
     }
@@ -90,12 +91,12 @@ impl Outbox {
         (self.rows.len(), self.len)
     }
 
-    /// Returns whether a message of `len` bytes may be added, or why not.
+    /// Returns an error if no message of `len` bytes may be added now.
     pub(crate) fn check_room(&self, len: usize) -> Result<(), SendRefused> {
         if len > MESSAGE_LEN_MAX {
             return Err(SendRefused::TooLarge);
         }
-        // A peer that is away for months must not fill the disk.
+        // While a peer is away for months, messages to it must not fill the disk.
         // req: RES-016
         if self.rows.len() >= OUTBOX_MESSAGES_MAX || self.len.saturating_add(len) > OUTBOX_LEN_MAX {
             return Err(SendRefused::OutboxFull);
@@ -124,13 +125,13 @@ impl Outbox {
         self.len = self.len.saturating_sub(old.map_or(0, |old| old.len()));
     }
 
-    /// Marks the row at `index` as a command, which stays until [`Outbox::settle`].
+    /// Marks the row at `index` as a command: the row stays until [`Outbox::settle`].
     pub(crate) fn keep(&mut self, index: u64) {
         let _ = self.kept.insert(index);
     }
 
-    /// Records that the command at `index` has its result. Returns whether its row was deleted; if not, its
-    /// ACK will do that.
+    /// Records that the result of the command at `index` has come. Returns whether the command's row was
+    /// deleted; if it was not, the ACK will delete it.
     pub(crate) fn settle(&mut self, index: u64) -> bool {
         let _ = self.kept.remove(&index);
         if index > self.acked {
@@ -141,13 +142,13 @@ impl Outbox {
         gone.is_some()
     }
 
-    /// Records that the message at `index` is durable here, so that it may be sent.
+    /// Records that the message at `index` is durable here, so that the message may be sent.
     pub(crate) fn release(&mut self, index: u64) {
         self.released = self.released.max(index);
     }
 
-    /// Prepares for a new connection, on which the peer has everything up to sequence number `durable`.
-    /// Returns the indexes of rows that were deleted.
+    /// Prepares for a new connection. The peer has everything up to sequence number `durable`. Returns the
+    /// indexes of rows that were deleted.
     pub(crate) fn resume(&mut self, durable: u64) -> Vec<u64> {
         let have = self.base.saturating_add(durable);
         let dropped = self.drop_to(have);
@@ -158,10 +159,10 @@ impl Outbox {
         dropped
     }
 
-    /// Deletes the commands that have a result, though no ACK covers them: the result shows that the peer has
-    /// run them. Returns their indexes.
+    /// Deletes the commands whose result has come, though no ACK covers them: the result shows that the phone
+    /// has run them. Returns their indexes.
     pub(crate) fn drop_settled(&mut self) -> Vec<u64> {
-        // Sending a command again that has its result would be useless.
+        // Sending a command again after its result has come would be useless.
         // req: RES-017
         let gone: Vec<u64> = self.rows.keys().copied().filter(|index| !self.kept.contains(index)).collect();
         for index in &gone {
@@ -173,8 +174,8 @@ impl Outbox {
 
     /// Starts a new epoch, in which the remaining rows are numbered from 1. Returns the rows that moved.
     pub(crate) fn reset(&mut self) -> Vec<Moved> {
-        // Commands without a result may have been lost with the old epoch, so they move in front of the
-        // others.
+        // Commands without a result may have been lost with the old epoch, so they are put in front of the
+        // other rows.
         // req: RES-021, RES-017
         let mut first = self.oldest();
         let held = self.rows.split_off(&first);
@@ -202,7 +203,7 @@ impl Outbox {
             return Err(ErrorCode::ACK_FUTURE);
         }
         let gone = self.drop_to(index);
-        // The ACK may cover messages that were sent over an earlier connection, and need not be sent again.
+        // The ACK may cover messages that were sent over an earlier connection and need not be sent again.
         if self.cursor.0 <= index {
             self.cursor = (index.saturating_add(1), 0);
         }
@@ -219,7 +220,7 @@ impl Outbox {
             if *index < at || (*index == at && part > 0) {
                 self.in_flight = self.in_flight.saturating_sub(body.len());
             }
-            // An ACK says that the phone stored the command, not that it has run it.
+            // An ACK says that the phone stored the command, not that the phone has run it.
             // req: RES-017
             if !self.kept.contains(index) {
                 self.len = self.len.saturating_sub(body.len());
@@ -238,7 +239,7 @@ impl Outbox {
         self.next_part().is_some()
     }
 
-    /// Writes as many parts into the record as fit.
+    /// Writes as many parts of messages into the record as fit.
     pub(crate) fn fill(&mut self, record: &mut RecordBuilder) {
         while let Some((frame, last)) = self.next_part() {
             if !record.push(&frame) {
@@ -260,8 +261,8 @@ impl Outbox {
     fn next_part(&self) -> Option<(Frame, bool)> {
         let (index, part) = self.cursor;
         let body = self.rows.get(&index).filter(|_| index <= self.released)?;
-        // The peer must hold unacknowledged messages of this total length in memory, and ends the session
-        // beyond it.
+        // The peer must keep the parts of unacknowledged messages in memory. It ends the session when their
+        // total length exceeds this limit.
         // req: RES-006
         if part == 0 && self.in_flight.saturating_add(body.len()) > MSG_UNACKED_LEN_MAX {
             return None;

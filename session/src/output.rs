@@ -18,7 +18,8 @@ use crate::resume::Verdict;
 pub enum Output {
     /// Apply the commit in a transaction, then report it with `committed`.
     Persist(Commit),
-    /// Apply the message's effect and the commit in *one* transaction, then report it with `committed`.
+    /// Apply the message's effect and the commit in *one* transaction, then report the commit with
+    /// `committed`.
     Deliver {
         /// The message that arrived for the application.
         message: Message,
@@ -77,8 +78,9 @@ pub enum Message {
         /// The rows of this page.
         items: Items,
     },
-    /// The peer opened a stream. Answer a get with `stream_supply` when bytes are requested, a put with
-    /// `stream_durable` at the offset that is already here (0 if none), or either with `reset_stream`.
+    /// The peer opened a stream. Answer a get with `stream_supply` when bytes are requested. Answer a put
+    /// with `stream_durable` at the offset up to which its content is already here (0 if none is). Answer
+    /// either with `reset_stream` to refuse it.
     Opened {
         /// The stream's id.
         id: u64,
@@ -97,7 +99,7 @@ pub enum LinkState {
     RelayDown,
     /// This side is attached, and the peer is not.
     PeerAbsent,
-    /// This side is attached, the peer is not, and the relay has passed on a WAKE to it.
+    /// This side is attached, the peer is not, and the relay has sent the peer a WAKE.
     Waking,
     /// Both sides are attached, but no record has decrypted yet, or none for a while.
     PeerSilent,
@@ -125,9 +127,9 @@ impl LinkState {
 pub enum StreamEnd {
     /// All bytes are durable at the receiver.
     Done,
-    /// A side stopped it with this code.
+    /// One of the sides stopped the stream with this code.
     Stopped(ErrorCode),
-    /// The peer no longer knows it after a reconnect; open a new one if it is still wanted.
+    /// The peer no longer knows the stream after a reconnect. Open a new one if its content is still wanted.
     Lost,
 }
 
@@ -142,13 +144,13 @@ pub enum Event {
     /// The state for display has changed.
     State(LinkState),
     /// A connection is proven in both directions. Subscribe again now. If the verdict is a RESET, all streams
-    /// are gone, and the outbox is sent again.
+    /// are gone, and the messages of the outbox are sent again.
     Connected {
         /// Whether the session continues, or why it starts again.
         verdict: Verdict,
     },
-    /// A side was put back to an earlier state: restored from a backup, or copied while both copies ran. What
-    /// that side had only in the lost time is lost, so tell the user.
+    /// A side was put back to an earlier state: it was restored from a backup, or copied while both copies
+    /// ran. What only that side had of the lost time is lost, so tell the user.
     PutBack {
         /// The side that was put back.
         who: DeviceRole,
@@ -159,22 +161,22 @@ pub enum Event {
     Closed(ErrorCode),
     /// The relay refused or ended the attachment, with this code.
     Relay(ErrorCode),
-    /// Another socket took this seat. A companion waits for its user (`reclaim_seat`); a phone comes back by
-    /// itself.
+    /// Another socket took this seat. A companion waits for its user (`reclaim_seat`); a phone takes the seat
+    /// back by itself later.
     Replaced,
-    /// On a companion: the phone could not be woken. The next attempt follows by itself, later each time.
+    /// On a companion: the phone could not be woken. The next WAKE follows by itself, later each time.
     WakeFailed(WakeFailure),
-    /// The peer's seat was taken over while its former holder was alive, this many times.
+    /// The peer's seat changed sockets this many times although its earlier socket was alive.
     Contended(u64),
-    /// Two devices hold the companion's keys, because its store was copied, restored or damaged. The link is
+    /// Two devices have the companion's keys, because its store was copied, restored or damaged. The link is
     /// suspended; only linking again or revoking helps.
     Diverged,
     /// The phone has suspended the link.
     Suspended,
-    /// On a companion: the link was revoked with a valid signature; a commit that follows deletes its keys.
+    /// On a companion: the account revoked the link, as its signature proves. A commit that follows deletes
+    /// the link's keys.
     Revoked,
-    /// An OFFERED or PENDING link was not accepted or confirmed in time; a commit that follows deletes its
-    /// rows.
+    /// The link was OFFERED or PENDING for too long. A commit that follows deletes its rows.
     Lapsed,
     /// On a phone: a revoked companion was sent the account's REVOKED.
     RevokedTold,
@@ -214,8 +216,8 @@ pub enum SyncEvent {
         /// The most bytes of rows that the page may contain.
         budget: usize,
     },
-    /// Call `provide_digest` with the digest of the collection's rows as they are stored now. On a companion, no
-    /// further rows come until then.
+    /// Call `provide_digest` with the digest of the collection's rows as they are stored now. On a companion,
+    /// no further rows come until then.
     DigestWanted {
         /// The collection.
         collection: Collection,
@@ -225,19 +227,19 @@ pub enum SyncEvent {
         /// The collection.
         collection: Collection,
     },
-    /// On a companion: the digest shows that the rows of the collection differ from the phone's; a snapshot
-    /// is fetched.
+    /// On a companion: the digest shows that the rows of the collection differ from the phone's. A snapshot
+    /// replaces them.
     OutOfSync {
         /// The collection.
         collection: Collection,
     },
-    /// On a companion: the rows of the collection still differ after three snapshots in a row. Changes keep
-    /// coming.
+    /// On a companion: the rows of the collection still differ from the phone's after three snapshots in a
+    /// row. No further snapshot is fetched; changes keep coming.
     ResyncFailed {
         /// The collection.
         collection: Collection,
     },
-    /// On a companion: a subscription that was left has ended, so that another one may be opened.
+    /// On a companion: a subscription that the application left has ended, so another one may be opened.
     Unsubscribed {
         /// The collection.
         collection: Collection,
@@ -278,14 +280,14 @@ pub enum StreamEvent {
     Resumed {
         /// The stream's id.
         id: u64,
-        /// The offset where it continues.
+        /// The offset from which the stream continues.
         offset: u64,
     },
-    /// The peer has bytes of an outgoing stream on its disk.
+    /// The peer has stored bytes of an outgoing stream on its disk.
     Durable {
         /// The stream's id.
         id: u64,
-        /// The offset up to which the peer has them.
+        /// The offset up to which the peer has stored them.
         offset: u64,
     },
     /// A stream has ended on both sides.

@@ -47,7 +47,7 @@ pub use in_use::{KeysInUse, peer_keys};
 
 /// The longest wait for a handshake message.
 const MESSAGE_MAX: Duration = Duration::from_secs(10);
-/// How long the user has for the check code (counted from the first question), for the approval, and for the
+/// How long the user has for each of: the check code (counted from the first question), the approval, and the
 /// two-digit number (NN) that the phone shows.
 const CODE_MAX: Duration = Duration::from_mins(1);
 const APPROVAL_MAX: Duration = Duration::from_mins(2);
@@ -69,7 +69,7 @@ enum Deferred {
     Send(LinkFrame),
     /// The attempt has succeeded: the link is stored as ACTIVE.
     Linked,
-    /// Send this link frame, with which the attempt has succeeded.
+    /// Send this link frame; with it the attempt has succeeded.
     SendLinked(LinkFrame),
     /// No action: the commit matters only for its rows.
     Nothing,
@@ -89,13 +89,13 @@ pub struct Pairing {
     /// On a companion: how many messages 1 its code may still read.
     messages1: Message1Budget,
     keys: Option<Keys>,
-    /// The numbering of commits, once there is one.
+    /// The numbering of commits, once the link's mailbox is known.
     gate: Option<CommitGate>,
     terms: Option<Terms>,
     deferred: VecDeque<(CommitId, Deferred)>,
     out: VecDeque<PairingOutput>,
     now: Timestamp,
-    /// The peers' keys in this device's other links, which a new link may not use again.
+    /// The peers' keys in this device's other links. The new link may not use any of them.
     in_use: KeysInUse,
     /// When the current wait ends, and the code with which that ends the attempt.
     deadline: Option<(Timestamp, ErrorCode)>,
@@ -127,7 +127,7 @@ impl Pairing {
         Self {
             side,
             attach: Attach::new(relay, mailbox, role, now, Jitter::new(rng.next_u64())),
-            // A key that is also used by a link would let the relay connect the two.
+            // If a link used the same key, the relay could tell that the two mailboxes belong together.
             // req: HSK-154
             seat_key: SigningKey::generate(rng),
             messages1: Message1Budget::new(now),
@@ -149,8 +149,8 @@ impl Pairing {
     /// # Errors
     ///
     /// [`ApiMisuse::TooLarge`] when the relay's name does not fit a code (40 bytes), or a claim exceeds its
-    /// limit; [`ApiMisuse::WrongState`] when one of `codes` has answered a phone, since then only the user
-    /// may ask for another.
+    /// limit; [`ApiMisuse::WrongState`] when another code of the page has already answered a phone: then only
+    /// the user may ask for a new one.
     pub fn web(
         relay: RelayName,
         claims: Claims,
@@ -186,7 +186,8 @@ impl Pairing {
         }
     }
 
-    /// On a companion: returns whether a phone has scanned the code, so that it must not be replaced.
+    /// On a companion: returns whether a phone has scanned the code, so that the application must not replace
+    /// the code.
     #[must_use]
     pub fn is_frozen(&self) -> bool {
         matches!(&self.side, Side::Web(web) if web.is_frozen())
@@ -281,14 +282,14 @@ impl Pairing {
             && at <= self.now
             && !self.ended
         {
-            // A code that waits without end could be answered by somebody else later.
+            // A code that waits without end could be answered by a stranger later.
             // req: HSK-006, HSK-014
             self.give_up(code);
         }
     }
 
-    /// Reports that the application's transaction with this commit is durable, which releases what waited for
-    /// it.
+    /// Reports that the application's transaction with this commit is durable. Whatever waited for the commit
+    /// is then sent or emitted.
     ///
     /// # Errors
     ///
@@ -352,7 +353,8 @@ impl Pairing {
         }
     }
 
-    /// Returns whether only the commit of ACTIVE is awaited, so that peer and socket no longer matter.
+    /// Returns whether the link is agreed and only the commit of ACTIVE is awaited, so that the loss of peer
+    /// or socket no longer matters.
     fn is_settled(&self) -> bool {
         matches!(&self.side, Side::Phone(phone::PhoneState::Active) | Side::Web(web::WebState::Active))
     }

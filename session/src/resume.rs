@@ -13,19 +13,19 @@ pub enum ResetReason {
     EpochW2p,
     /// The phone's outgoing epoch differs from the companion's incoming one.
     EpochP2w,
-    /// The companion no longer holds a message that the phone lacks.
+    /// The companion no longer has a message that the phone has not received.
     LackW2p,
     /// The phone has a message that the companion has not sent.
     FutureW2p,
-    /// The phone no longer holds a message that the companion lacks.
+    /// The phone no longer has a message that the companion has not received.
     LackP2w,
     /// The companion has a message that the phone has not sent.
     FutureP2w,
-    /// The companion knows a revision that the phone's log does not reach: the phone was put back to an
+    /// The companion knows a revision above the newest one in the phone's log: the phone was put back to an
     /// earlier state.
     LogBack,
     /// The companion was put back to an earlier state, as its confirm says: the phone knows commands that the
-    /// companion does not, or other ones under the same numbers.
+    /// companion does not know, or knows others under the same numbers.
     WebBack,
 }
 
@@ -44,7 +44,7 @@ impl Verdict {
     #[must_use]
     pub const fn put_back(self) -> Option<DeviceRole> {
         match self {
-            // The companion lacks something that it has confirmed before.
+            // The companion lacks something that it has confirmed or sent before.
             // req: RES-040
             Self::Reset(ResetReason::WebBack | ResetReason::FutureW2p | ResetReason::LackP2w) => {
                 Some(DeviceRole::Web)
@@ -60,7 +60,7 @@ impl Verdict {
 /// Returns the verdict from the companion's and the phone's resume block.
 #[must_use]
 pub fn verdict(web: &ResumeBlock, phone: &ResumeBlock) -> Verdict {
-    // Blocks that were changed after they were sent would give the two sides different verdicts.
+    // If a block was changed after it was sent, the two sides would reach different verdicts.
     // req: RES-020
     let reasons = [
         (web.out_epoch != phone.in_epoch, ResetReason::EpochW2p),
@@ -77,7 +77,7 @@ pub fn verdict(web: &ResumeBlock, phone: &ResumeBlock) -> Verdict {
         .unwrap_or(Verdict::Resume)
 }
 
-/// Returns whether the sender no longer holds the next message that the receiver needs.
+/// Returns whether the sender no longer has the next message that the receiver needs.
 fn lacks(sender: &ResumeBlock, receiver: &ResumeBlock) -> bool {
     sender.oldest > receiver.durable.saturating_add(1)
 }

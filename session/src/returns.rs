@@ -1,5 +1,5 @@
-//! The reconnects of a phone whose seat another socket took: late, at random, and at most five in an hour, so
-//! that two phones with one store do not evict each other forever. Nothing here does I/O.
+//! The reconnects of a phone whose seat another socket took. They are late, at random times, and at most five
+//! in an hour, so that two phones with one store do not evict each other forever. Nothing here does I/O.
 
 use alloc::collections::VecDeque;
 use core::time::Duration;
@@ -24,7 +24,7 @@ pub(crate) struct Returns(VecDeque<Timestamp>);
 impl Returns {
     /// Returns when to reconnect after the seat was taken.
     pub(crate) fn next(&mut self, now: Timestamp, jitter: &mut Jitter) -> Timestamp {
-        // A copy of the phone on another device would do the same, and both would evict each other.
+        // If the other socket is a copy of this phone, it does the same, and both would evict each other.
         // req: TIM-010
         let mut at = now.plus(RETURN_MIN.saturating_add(jitter.up_to(RETURN_SPREAD)));
         if self.0.len() >= RETURNS_MAX
@@ -61,7 +61,7 @@ mod tests {
                     );
                 }
                 taken.push(at);
-                // The seat is taken again as soon as the phone is back.
+                // The other socket takes the seat again as soon as the phone is back.
                 now = at;
             }
             for six in taken.windows(RETURNS_MAX + 1) {

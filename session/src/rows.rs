@@ -1,4 +1,4 @@
-//! The rows of one answer to a companion, as many as fit.
+//! The rows of one answer to a companion: as many as fit into the answer's budget.
 
 use alloc::vec::Vec;
 
@@ -23,7 +23,7 @@ impl RowList {
         Self { items: Vec::new(), left: budget }
     }
 
-    /// Adds a row if it fits. Returns whether it did. The answer ends before the first row that does not fit.
+    /// Adds a row if it fits. Returns whether it did. Stop at the first row that does not fit.
     #[must_use]
     pub fn push(&mut self, row: &Row) -> bool {
         let item = row.encode();

@@ -19,7 +19,7 @@ impl Slots {
         if body.len() > NOW_LEN_MAX {
             return Err(SendRefused::TooLarge);
         }
-        // Old values of such a slot, like *is typing*, are of no use.
+        // Old values of a slot such as *is typing* are of no use, so a new value replaces the one that waits.
         // req: SYN-085
         if !self.0.contains_key(&slot) && self.0.len() >= NOW_SLOTS_MAX {
             return Err(SendRefused::TooMany);

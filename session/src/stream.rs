@@ -5,8 +5,8 @@
 //! which bytes of incoming ones are on its disk. Only supplied bytes that are not sealed yet are buffered.
 //! Nothing here does I/O.
 //!
-//! The parts: `one` is a stream and its row, `sending` and `receiving` are its two halves, `flow` is the
-//! connection's credit.
+//! The parts: `one` is a stream and its row, `sending` and `receiving` are the two halves of its state,
+//! `flow` is the connection's credit.
 
 mod flow;
 mod one;
@@ -42,7 +42,8 @@ pub(crate) use sending::Durable;
 struct Word {
     id: u64,
     frame: Frame,
-    /// The state of an incoming stream that is complete, in case its sender continues from before the end.
+    /// The receiving state of a stream that is complete here, in case its sender continues from before the
+    /// end.
     over: Option<Receiving>,
 }
 
@@ -52,7 +53,7 @@ pub(crate) struct Streams {
     open: BTreeMap<u64, Stream>,
     /// Final frames about streams that are closed on this side.
     words: VecDeque<Word>,
-    /// Incoming streams that are complete here, but whose end the sender will send again after a RESUME.
+    /// Incoming streams that are complete here, but whose FIN the sender will send again after a RESUME.
     over: BTreeMap<u64, Receiving>,
     flow: Flow,
     /// The id after the stream that sent last, so that streams take turns.
@@ -107,7 +108,7 @@ impl Streams {
         Ok(op)
     }
 
-    /// Returns whether as many answers are queued as the peer may cause.
+    /// Returns whether as many final frames are queued as the peer may cause.
     pub(crate) fn owes_too_much(&self) -> bool {
         self.words.len() >= OWED_FRAMES_MAX
     }
@@ -156,7 +157,7 @@ impl Streams {
                     Some(offset) => Some(offset),
                     None => continue,
                 },
-                // The other side has forgotten the stream, so nobody would answer.
+                // The peer has forgotten the stream, so it would not answer.
                 // req: STR-013
                 _ => None,
             };
@@ -173,17 +174,17 @@ impl Streams {
         ops
     }
 
-    /// Tells the peer again about streams that were closed here after the block was made, because for the
-    /// peer they are open.
+    /// Sends final frames again for streams that were closed here after the resume block was made, because
+    /// the peer still counts them as open.
     fn resume_words(&mut self, own: &BTreeMap<u64, u64>, peer: &BTreeMap<u64, u64>) {
-        // The final frame was lost with the old connection.
+        // A final frame that was queued or sent on the old connection is lost with it.
         // req: STR-086
         self.over.clear();
         for mut word in core::mem::take(&mut self.words) {
             let (Some(block), true) = (own.get(&word.id), peer.contains_key(&word.id)) else { continue };
             match word.over.take() {
-                // The sender continues from the block, and would not understand an answer to a FIN that it
-                // has yet to send.
+                // The sender continues from the block's offset, and would not understand an answer to a FIN
+                // that it has not sent yet.
                 Some(mut received) => {
                     let _ = received.resume(*block);
                     let _ = self.over.insert(word.id, received);
@@ -209,7 +210,7 @@ impl Streams {
         }
     }
 
-    /// Returns the receiving half of a stream, also if it is complete here.
+    /// Returns the receiving half of a stream, even if the stream is complete here.
     fn incoming(&mut self, id: u64) -> Result<Option<&mut Receiving>, ErrorCode> {
         if self.over.contains_key(&id) { Ok(self.over.get_mut(&id)) } else { self.receiving(id) }
     }
@@ -233,7 +234,7 @@ impl Streams {
         Ok(None)
     }
 
-    /// Records that the application has been given the FIN event.
+    /// Records that the application has received the FIN event.
     pub(crate) fn fin_told(&mut self, id: u64) {
         if let Ok(Some(r)) = self.receiving(id) {
             r.fin_told();
@@ -250,7 +251,7 @@ impl Streams {
         self.flow.credit(offset)
     }
 
-    /// Handles DURABLE. Returns `None` for a stream that is closed here.
+    /// Handles DURABLE. Returns `None` if the stream is closed here.
     pub(crate) fn durable(&mut self, id: u64, offset: u64) -> Result<Option<Durable>, ErrorCode> {
         let Some((kind, s)) = self.sending(id)? else { return Ok(None) };
         s.durable(offset, kind == OpenKind::Put).map(Some)
@@ -298,7 +299,7 @@ impl Streams {
         self.local_receiving(id)?.hold(offset)
     }
 
-    /// Records that written bytes are durable. `quick` lets the window grow.
+    /// Records that written bytes are durable. If `quick` is true, the stream's window may grow.
     pub(crate) fn written_durable(&mut self, id: u64, offset: u64, quick: bool) {
         if let Ok(Some(r)) = self.receiving(id)
             && r.durable(offset, quick)
@@ -307,13 +308,13 @@ impl Streams {
         }
     }
 
-    /// Ends an incoming stream that is durable to its end, and tells the sender.
+    /// Ends an incoming stream all of whose bytes are durable, and tells the sender.
     fn end_received(&mut self, id: u64) {
         let open = self.open.remove(&id).and_then(|stream| match stream.half {
             Half::Receiving(r) => Some(r),
             Half::Sending(_) => None,
         });
-        // The sender keeps the content until this answer.
+        // The sender keeps the content until it gets this answer.
         // req: STR-008
         if let Some(r) = open.or_else(|| self.over.remove(&id)) {
             let frame = Frame::Durable { id, offset: r.offset() };
@@ -321,7 +322,8 @@ impl Streams {
         }
     }
 
-    /// Returns the next request for bytes: of an outgoing stream that could send more, urgent ones first.
+    /// Returns the next request to the application for bytes of an outgoing stream that could send more.
+    /// Urgent streams come first.
     pub(crate) fn next_wanted(&mut self) -> Option<Event> {
         let held: u64 = self.outgoing().map(|(_, s)| s.held()).sum();
         let room = SUPPLIED_LEN_MAX.min(self.flow.room()).saturating_sub(held);
@@ -341,8 +343,8 @@ impl Streams {
         })
     }
 
-    /// Returns the outgoing streams in the order in which they send: urgent ones first, each group starting
-    /// after the last sender.
+    /// Returns the outgoing streams in the order in which they send. Urgent ones come first; in each group
+    /// the stream after the last sender comes first.
     fn in_turn(&self) -> Vec<u64> {
         let mut ids: Vec<_> = self.outgoing().map(|(id, s)| (!s.urgent, id < self.turn, id)).collect();
         ids.sort_unstable();

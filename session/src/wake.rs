@@ -1,4 +1,4 @@
-//! Waking a sleeping phone: when the companion asks for it, and when the phone ignores it (spec, timers).
+//! Waking a sleeping phone: when the companion sends a WAKE, and when the phone ignores one (spec, timers).
 //!
 //! Nothing here does I/O.
 
@@ -18,7 +18,7 @@ const STEPS: [Duration; 4] =
 const HOUR: Duration = Duration::from_hours(1);
 /// The most WAKEs that a companion sends within an hour.
 const ASKED_MAX: usize = 30;
-/// The most wakes that a phone follows within an hour without a confirm.
+/// The most wakes within an hour, without a confirm among them, because of which a phone connects.
 const FOLLOWED_MAX: usize = 3;
 
 /// The times of the last wakes, oldest first.
@@ -26,7 +26,7 @@ const FOLLOWED_MAX: usize = 3;
 struct Hour(VecDeque<Timestamp>);
 
 impl Hour {
-    /// Returns when one more is allowed, if there may be `max` within an hour.
+    /// Returns the earliest time of the next wake, if at most `max` are allowed within an hour.
     fn room_at(&self, max: usize, now: Timestamp) -> Timestamp {
         let oldest = self.0.len().checked_sub(max).and_then(|over| self.0.get(over));
         oldest.map_or(now, |at| at.plus(HOUR).max(now))
@@ -40,7 +40,7 @@ impl Hour {
     }
 }
 
-/// The companion's side, which asks while the phone is absent.
+/// The companion's side, which sends WAKEs while the phone is absent.
 #[derive(Debug, Default)]
 pub(crate) struct WebWake {
     handle: Option<Bytes>,
@@ -66,7 +66,7 @@ impl WebWake {
         }
     }
 
-    /// Stops, because the phone is attached or the relay cannot be asked.
+    /// Stops sending WAKEs, because the phone is attached or the relay cannot be reached.
     pub(crate) fn stop(&mut self) {
         self.at = None;
         self.waking = false;
@@ -74,7 +74,8 @@ impl WebWake {
 
     fn plan(&mut self, now: Timestamp, jitter: &mut Jitter) {
         let step = STEPS.get(self.asked).or(STEPS.last()).copied().unwrap_or_default();
-        // Each WAKE costs the phone's battery, and a phone that is off will not answer.
+        // Each WAKE costs the phone's battery, and a phone that is switched off will not answer: so the
+        // delays grow.
         // req: TIM-006
         self.at = Some(self.hour.room_at(ASKED_MAX, now).plus(jitter.up_to(step)));
     }
@@ -105,14 +106,14 @@ impl WebWake {
     }
 }
 
-/// The phone's side, which decides which wakes to follow.
+/// The phone's side, which decides because of which wakes the phone connects.
 #[derive(Debug, Default)]
 pub(crate) struct PhoneWake(Hour);
 
 impl PhoneWake {
-    /// Records a wake. Returns whether to follow it.
+    /// Records that the phone was woken. Returns whether it should connect because of that.
     pub(crate) fn woken(&mut self, now: Timestamp) -> bool {
-        // Anybody with the wake handle could drain the battery.
+        // Anybody with the wake handle could drain the phone's battery.
         // req: TIM-007
         let follow = self.0.room_at(FOLLOWED_MAX, now) <= now;
         if follow {
@@ -121,7 +122,7 @@ impl PhoneWake {
         follow
     }
 
-    /// Resets the count, because the companion has proven itself by a confirm.
+    /// Resets the count of wakes, because the companion has proven itself by a confirm.
     pub(crate) fn confirmed(&mut self) {
         self.0 = Hour::default();
     }

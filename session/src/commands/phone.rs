@@ -24,14 +24,15 @@ const KIND_RUN: u8 = 2;
 pub(crate) enum Kept {
     /// The result, to be sent again.
     Result(Bytes),
-    /// Only the fact that the command ran; its result was too long to keep.
+    /// Only the fact that the command ran. Its result was deleted: it was long, and either the companion has
+    /// it or the results take too much space.
     Forgotten,
     /// The command only reads, so that it may run again.
     Run,
 }
 
 impl Kept {
-    /// Returns what is kept of a command that was answered with `body`.
+    /// Returns what the phone keeps of a command whose result is `body`.
     pub(crate) fn of(body: &Bytes, repeat: Repeat) -> Self {
         match repeat {
             Repeat::Answer => Self::Result(body.clone()),
@@ -124,7 +125,7 @@ impl CommandsRun {
         self.entries.get(key).map(|entry| &entry.kept)
     }
 
-    /// Returns the number of commands kept, and the total length of their results in bytes.
+    /// Returns the number of commands kept, and the total length of the kept results in bytes.
     #[cfg(feature = "hazmat")]
     pub(crate) fn size(&self) -> (usize, usize) {
         (self.entries.len(), self.len)
@@ -135,51 +136,54 @@ impl CommandsRun {
         self.by_number.last().copied()
     }
 
-    /// Returns whether 1,024 commands at or above the floor are kept, the most that an honest companion has
-    /// open.
+    /// Returns whether as many commands at or above `floor` (the lowest number of a command whose result the
+    /// companion awaits) are kept as an honest companion can have open: 1,024.
     pub(crate) fn is_full(&self, floor: u64) -> bool {
         let open = self.by_number.range(from(floor)..).count();
         u64::try_from(open).unwrap_or(u64::MAX) >= COMMANDS_OPEN_MAX
     }
 
-    /// Returns the *commands known* block of message 2: highest number, its key, and the number from which on
-    /// every key is known. A companion restored from a backup raises its floor above all of these, and the
-    /// keys that the phone forgets then must not count as known; so `from` looks ahead.
+    /// Returns the *commands known* block of message 2: the highest number, its key, and the number from
+    /// which on every key is known. A companion that was restored from a backup gives its waiting commands
+    /// numbers above all of these. Keys that the phone forgets because of that must not count as known, so
+    /// `from` is set as if they were forgotten already.
     pub(crate) fn known(&self, known: CommandsKnown) -> CommandsKnown {
-        // The companion decides by these keys whether it was put back to an earlier state, and whether its
-        // waiting commands may have run.
+        // By these keys the companion decides two things: whether it was put back to an earlier state, and
+        // whether its waiting commands may have run.
         // req: RES-032
         let kept = usize::try_from(COMMANDS_KEPT_MAX).unwrap_or(usize::MAX);
         let beyond = self.by_number.iter().rev().nth(kept).map_or(0, |(number, _)| number.saturating_add(1));
         CommandsKnown { from: known.from.max(beyond), ..known }
     }
 
-    /// Handles an arrived command. Returns what to do with it, and the store operations for that; those are
-    /// valid even when the command is refused.
+    /// Handles an arrived command. Returns what to do with it, and the store operations for that. Apply the
+    /// operations even when the command is refused.
     pub(crate) fn arrived(
         &mut self,
         counters: &mut Counters,
         (number, floor, key): (u64, u64, CommandKey),
     ) -> (Result<Arrived, ErrorCode>, Vec<Op>) {
-        // Results below the floor are deleted, so that a command numbered below it could run twice.
+        // Results of commands numbered below the floor are deleted, so a command below it could run twice.
         // req: RES-031
         let above = number.checked_sub(floor);
         if above.is_none_or(|above| above >= COMMANDS_OPEN_MAX) {
             return (Err(ErrorCode::COMMAND_FLOOR), Vec::new());
         }
         let mut ops = self.raise(counters, floor);
-        // The companion sends again whatever may have been lost; the effect must not happen again.
+        // The companion sends a command again when it or its result may have been lost; its effect must not
+        // happen twice.
         // req: RES-026
         let arrived = match self.get(&key) {
             Some(Kept::Result(body)) => Arrived::Again(Some(body.clone())),
             Some(Kept::Forgotten) => Arrived::Again(None),
             None if number < counters.floor => return (Err(ErrorCode::COMMAND_FLOOR), ops),
-            // More keys than an honest companion can have open would grow the store without end.
+            // An honest companion has at most 1,024 commands open; keys of more would grow the store without
+            // end.
             // req: RES-036
             None if self.is_full(counters.floor) => return (Err(ErrorCode::LIMIT), ops),
             // req: RES-028
-            // Text of messages is not stored a second time in a result; a command that reads it is run again
-            // instead.
+            // Text of messages is not stored a second time in a result. A command that reads such text runs
+            // again instead.
             Some(Kept::Run) | None => Arrived::Run,
         };
         ops.extend(self.renumbered(key, number));
@@ -189,12 +193,12 @@ impl CommandsRun {
         (Ok(arrived), ops)
     }
 
-    /// Records the answer to a command. Returns the store operations for it.
+    /// Records the result of a command. Returns the store operations for that.
     pub(crate) fn answered(&mut self, key: CommandKey, number: u64, kept: Kept) -> Vec<Op> {
         let entry = Entry { number, kept };
         let mut ops = alloc::vec![entry.put(&key)];
         self.insert(key, entry);
-        // Results are kept to be sent again, but a phone with many links needs a limit.
+        // Results are kept to be sent again; a phone with many links needs a limit on their length.
         // req: RES-027
         if self.len > RESULTS_LEN_MAX {
             let lowest: Vec<_> = self.by_number.iter().map(|(_, key)| *key).collect();
@@ -208,8 +212,8 @@ impl CommandsRun {
         ops
     }
 
-    /// Moves a command that was run to a higher number: its companion was restored from a backup and has
-    /// renumbered it. Returns the store operation, if the number is higher.
+    /// Gives a command that was run a higher number, because its companion was restored from a backup and has
+    /// renumbered it. Returns the store operation; `None` if the number is not higher.
     pub(crate) fn renumbered(&mut self, key: CommandKey, number: u64) -> Option<Op> {
         let old = self.entries.get(&key).filter(|entry| entry.number < number)?;
         let entry = Entry { number, kept: old.kept.clone() };
@@ -218,8 +222,8 @@ impl CommandsRun {
         Some(op)
     }
 
-    /// Raises the floor to the one that came with a command: the companion needs no result below it. Returns
-    /// the store operations.
+    /// Raises the stored floor to the one that came with a command: the companion has the results of all
+    /// commands below it. Returns the store operations.
     fn raise(&mut self, counters: &mut Counters, floor: u64) -> Vec<Op> {
         if floor <= counters.floor {
             return Vec::new();
@@ -232,8 +236,9 @@ impl CommandsRun {
         ops
     }
 
-    /// Reduces what is kept of the commands between the old floor and the new one. Returns the store
-    /// operations, and the highest number of a command whose key is forgotten.
+    /// Shortens what is kept of the commands from `old` up to `floor`, whose results the companion has: long
+    /// results are deleted, and the oldest keys when there are too many. Returns the store operations, and
+    /// the highest number of a command whose key is forgotten.
     fn settle(&mut self, old: u64, floor: u64) -> (Vec<Op>, Option<u64>) {
         let settled: Vec<_> = self.by_number.range(from(old)..from(floor)).map(|(_, key)| *key).collect();
         // The keys of the latest settled commands show whether a companion was put back to an earlier state.

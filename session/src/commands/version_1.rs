@@ -69,7 +69,7 @@ fn message(role: DeviceRole, old: &Bytes, key_of: impl Fn(u64) -> CommandKey) ->
     })
 }
 
-/// Returns the *commands known* block for an old store, which kept only results at or above the floor.
+/// Returns the *commands known* block for an old store, in which only results at or above `floor` are kept.
 fn known(floor: u64, last: Option<(u64, CommandKey)>, key_of: impl Fn(u64) -> CommandKey) -> CommandsKnown {
     let settled = floor.saturating_sub(1);
     let (highest, key) = last
@@ -86,7 +86,8 @@ fn old_command(message: &Bytes, key_of: impl Fn(u64) -> CommandKey) -> Result<Co
     Ok(CommandEnvelope { number, floor, key: key_of(number), body: message.slice_ref(body) })
 }
 
-/// Decodes a stored result of version 1, which began with its number in place of the key. Returns both.
+/// Decodes a stored result of version 1, which begins with the command's number instead of its key. Returns
+/// the number, and the result with its key.
 fn old_result(
     message: &Bytes,
     key_of: impl Fn(u64) -> CommandKey,

@@ -1,4 +1,5 @@
-//! The companion's own commands: those that wait for a result, and the keys of the last 4,096 that have one.
+//! The companion's own commands: those that wait for a result, and the keys of the last 4,096 that have their
+//! result.
 
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
@@ -23,11 +24,11 @@ pub(crate) struct Unsettled {
 pub(crate) enum Judged {
     /// The companion was not put back to an earlier state.
     InSync,
-    /// The companion was put back to an earlier state; waiting commands get numbers above those that the
+    /// The companion was put back to an earlier state; its waiting commands get numbers above those that the
     /// phone knows.
     PutBack,
-    /// The companion was put back to an earlier state, and a waiting command may already have run: only
-    /// linking again is safe.
+    /// The companion was put back to an earlier state, and one of its waiting commands may already have run:
+    /// only linking again is safe.
     Forgotten,
 }
 
@@ -72,7 +73,7 @@ impl OwnCommands {
     /// Records that the command with this key has its result. Returns the index of its outbox row, if there
     /// is one, and the store operations; `None` when no command with this key waits.
     pub(crate) fn settle(&mut self, key: &CommandKey) -> Option<(Option<u64>, Vec<Op>)> {
-        // A phone may send a result again whose first copy arrived.
+        // A phone may send a result twice; the second copy finds no waiting command.
         // req: RES-030
         let number = self.by_key.remove(key)?;
         let command = self.unsettled.remove(&number)?;
@@ -81,7 +82,7 @@ impl OwnCommands {
             Op::Delete { key: keys::numbered(keys::UNSETTLED, number) },
             Op::put(keys::numbered(keys::SETTLED, number), key.as_bytes().to_vec()),
         ];
-        // The last keys suffice to see whether the phone knows a number by another key.
+        // The last 4,096 keys suffice to notice that the phone has run another command under the same number.
         // req: RES-039
         let last = self.settled.keys().next_back().copied().unwrap_or(number);
         let from = last.saturating_sub(COMMANDS_KEPT_MAX).saturating_add(1);
@@ -95,17 +96,17 @@ impl OwnCommands {
         Some((command.index, ops))
     }
 
-    /// Follows outbox rows that moved; `places` maps their old indexes to the new ones.
+    /// Records that outbox rows have moved; `places` maps their old indexes to the new ones.
     pub(crate) fn moved(&mut self, places: &BTreeMap<u64, u64>) {
         for index in self.unsettled.values_mut().filter_map(|command| command.index.as_mut()) {
             *index = places.get(index).copied().unwrap_or(*index);
         }
     }
 
-    /// Returns whether this companion was put back to an earlier state: the phone has run a command under a
-    /// number that this companion has not assigned yet, or assigned to another command.
+    /// Returns whether this companion was put back to an earlier state. That is so if the phone has run a
+    /// command under a number that this companion has not assigned yet, or has assigned to another command.
     fn was_put_back(&self, next: u64, known: &CommandsKnown) -> bool {
-        // The phone's memory of numbers is the only witness: the companion's own store is the one that went
+        // Only the phone's memory of numbers can show this: the companion's own store is the one that was put
         // back.
         // req: RES-033
         let unsettled = || self.unsettled.get(&known.highest).map(|command| command.key);
@@ -118,22 +119,22 @@ impl OwnCommands {
         self.floor().is_some_and(|floor| floor < known.from)
     }
 
-    /// Returns the verdict on this companion, from the phone's *commands known* block; `next` is the next
-    /// number here.
+    /// Returns the verdict on this companion, from the phone's *commands known* block; `next` is the number
+    /// that this companion's next command gets.
     pub(crate) fn judge(&self, next: u64, known: &CommandsKnown) -> Judged {
         match (self.was_put_back(next, known), self.may_be_forgotten(known)) {
             (false, _) => Judged::InSync,
             (true, false) => Judged::PutBack,
-            // Running a command again that the phone may have run could double its effect.
+            // If the phone has already run the command, running it again would double its effect.
             // req: RES-038
             (true, true) => Judged::Forgotten,
         }
     }
 
-    /// Renumbers the waiting commands from `first` on, in the order in which the user acted. Returns them in
-    /// this order, and the store operations.
+    /// Gives the waiting commands new numbers from `first` on, in the order in which the user acted. Returns
+    /// the commands in this order, and the store operations.
     pub(crate) fn renumber(&mut self, first: u64) -> (Vec<(u64, Unsettled)>, Vec<Op>) {
-        // Under their old numbers the phone would take the waiting commands for other ones.
+        // Under their old numbers the phone would mistake the waiting commands for others that it has run.
         // req: RES-037
         let waiting = core::mem::take(&mut self.unsettled);
         let mut ops: Vec<_> = waiting

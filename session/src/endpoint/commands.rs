@@ -15,7 +15,8 @@ use crate::keys;
 use crate::output::Message;
 
 impl Endpoint {
-    /// Hands out what has arrived, and deletes acknowledged outbox rows, as far as commits may be opened.
+    /// Passes messages that have arrived to the application, and deletes acknowledged outbox rows, as far as
+    /// commits may be opened.
     pub(super) fn deliver(&mut self) {
         if !self.lapsed.is_empty() && self.has_room() {
             let ops = core::mem::take(&mut self.lapsed);
@@ -27,8 +28,8 @@ impl Endpoint {
         {
             return self.deliver_rows(arrived);
         }
-        // One frame at a time is taken, and its number counted at once, so that no earlier commit can count
-        // it as received.
+        // One message at a time is taken, and its sequence number counted at once. So no commit that was
+        // opened before can count the message as received.
         if self.has_room() && self.has_room_for_result() {
             let Some((seq, body)) = self.lanes.inbox.next() else { return };
             self.counters.in_durable = seq;
@@ -37,7 +38,7 @@ impl Endpoint {
                 DeviceRole::Web => self.on_result(seq, &body),
             };
             if let Err(code) = result {
-                // The message would fail again after every reconnect; counting it as received keeps it from
+                // The message would fail again after every reconnect. Counting it as received keeps it from
                 // blocking the link.
                 // req: RES-081
                 self.persist(Vec::new(), Deferred::Received(seq));
@@ -46,8 +47,8 @@ impl Endpoint {
         }
     }
 
-    /// Returns whether another message may be handed out. A phone takes no command while its result would not
-    /// fit the outbox, or while 1,024 commands wait for the application.
+    /// Returns whether another message may be passed to the application. A phone takes no command while the
+    /// outbox has no room for its result, or while 1,024 commands wait for the application.
     fn has_room_for_result(&self) -> bool {
         let running = u64::try_from(self.running.len()).unwrap_or(u64::MAX);
         let room = || running < COMMANDS_OPEN_MAX && self.lanes.outbox.check_room(MESSAGE_LEN_MAX).is_ok();
@@ -91,7 +92,7 @@ impl Endpoint {
     fn on_result(&mut self, seq: u64, body: &Bytes) -> Result<(), ErrorCode> {
         let ResultEnvelope { key, body } = ResultEnvelope::decode(body).map_err(|error| error.code())?;
         let Side::Web(web) = &mut self.side else { return Err(ErrorCode::FRAME_NOT_ALLOWED) };
-        // The phone may send a result again whose first copy arrived.
+        // The phone may send a result twice; the second copy finds no waiting command.
         // req: RES-030
         let Some((index, mut ops)) = web.commands.settle(&key) else {
             self.persist(Vec::new(), Deferred::Received(seq));

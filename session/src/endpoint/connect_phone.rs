@@ -25,14 +25,14 @@ use crate::output::Event;
 use crate::psk::IdPsk;
 use crate::resume::{ResetReason, Verdict, verdict};
 
-/// Builds message 2; without `resume` it resumes nothing.
+/// Builds message 2. If `resume` is `None`, the session does not continue.
 fn kk2(version: u8, resume: Option<(ResumeBlock, CommandsKnown)>, quarantine: bool) -> Kk2 {
     let (resume, commands) = resume.unzip();
     Kk2 { version, capabilities: Vec::new(), limits: Vec::new(), resume, commands, quarantine }
 }
 
-/// Reads the confirm on an ACTIVE link. Returns whether the companion says that it was put back to an earlier
-/// state, and the other frames.
+/// Reads the confirm on an ACTIVE link. Returns two things: whether the companion says that it was put back
+/// to an earlier state, and the frames besides that notice.
 fn read_confirm(plaintext: Bytes) -> Result<(bool, Vec<Frame>), ErrorCode> {
     let mut frames = decode_record_from(plaintext, DeviceRole::Web).map_err(|e| e.code())?;
     let was_put_back = matches!(frames.first(), Some(Frame::WebBack));
@@ -43,19 +43,19 @@ fn read_confirm(plaintext: Bytes) -> Result<(bool, Vec<Frame>), ErrorCode> {
 }
 
 impl Endpoint {
-    /// Handles message 1. One that names a psk of this link costs curve operations whether it verifies or
-    /// not, and a relay can forge it; so one is read per second, and of those that come earlier only the last
-    /// is kept.
+    /// Handles message 1. If it names a psk of this link, verifying it costs curve operations, and a relay
+    /// can forge such a message. So one is read per second; of those that come earlier only the last is kept.
     pub(super) fn on_message1(&mut self, rng: &mut dyn CryptoRng, body: Bytes) {
         let has_room = self.has_room();
         let Some(peer) = self.attach.peer().map(|p| p.id) else { return };
         let Side::Phone(phone) = &mut self.side else { return };
-        // A relay can forge a malformed message at will, so it changes nothing.
+        // A relay can forge malformed messages, so one must not change anything.
         let Ok((head, _)) = KkHead::split_from(&body) else { return };
-        // A look-up costs nothing, where a forged message must not cost a curve operation.
+        // The look-up of the psk costs next to nothing; a message that names no psk of this link must not
+        // cost a curve operation.
         // req: HSK-031
         if phone.psk(&head).is_none() {
-            // The hint is unauthenticated; one per attachment is enough for an honest companion.
+            // `UNKNOWN_KEY` is not authenticated; one per attachment is enough for an honest companion.
             // req: HSK-040
             if phone.hinted != Some(peer) {
                 phone.hinted = Some(peer);
@@ -74,7 +74,8 @@ impl Endpoint {
         self.read_message1(rng, &body);
     }
 
-    /// Reads the message 1 that came too early, once its second has passed.
+    /// Reads the message 1 that was set aside because it came within a second of another, once that second
+    /// has passed.
     pub(super) fn answer_held(&mut self, rng: &mut dyn CryptoRng) {
         let has_room = self.has_room();
         let Side::Phone(phone) = &mut self.side else { return };
@@ -87,8 +88,8 @@ impl Endpoint {
         }
     }
 
-    /// Reads a message 1 under the psk that it names. The next one is read after a second at the earliest,
-    /// even if this one is invalid.
+    /// Reads a message 1 under the psk that it names. The next message 1 is read after a second at the
+    /// earliest, even if this one is invalid.
     fn read_message1(&mut self, rng: &mut dyn CryptoRng, body: &[u8]) {
         let (Some(own), Some(peer)) = (self.attach.own(), self.attach.peer().map(|p| p.id)) else { return };
         let Side::Phone(phone) = &mut self.side else { return };
@@ -100,8 +101,9 @@ impl Endpoint {
             relay: &phone.link.terms.relay,
         };
         let lookup = |head: &KkHead| phone.psk(head);
-        // A message that does not verify changes nothing.
-        // A relay alone can cause such a fault, so an answer would tell it something and the peer nothing.
+        // A message 1 that does not verify changes nothing.
+        // A relay alone can cause such a fault. An answer would tell the relay something, and the peer
+        // nothing.
         // req: ERR-022
         let Ok(received) = reconnect::phone::receive(&context, &phone.link, body, lookup, rng) else {
             return;
@@ -125,17 +127,18 @@ impl Endpoint {
         let decision = phone.ratchet.decide(holder, received.payload.try_);
         match decision {
             // req: HSK-027, HSK-044
-            // A lower try shows that two devices hold the same keys; neither may resume before the user has
-            // decided.
+            // A `try` that is not above the last one shows that two devices have the same keys. Neither may
+            // resume before the user has decided.
             Decision::Quarantine => self.answer_apart(received, Confirm::Quarantine { holder }),
             Decision::Answer(_) if stopped => self.answer_apart(received, Confirm::Quarantine { holder }),
-            // An answer would use a second ephemeral key with the same psk and try.
+            // An answer would use a second ephemeral key with the same psk and `try`.
             // req: HSK-026
             Decision::Silence => {}
             Decision::Answer(answer) => {
                 let Kk1 { resume, pending, .. } = received.payload.clone();
                 let Some(peer) = resume else { return };
-                // The companion judges by the commands known whether it was put back to an earlier state.
+                // By the *commands known* block the companion judges whether it was put back to an earlier
+                // state.
                 // req: RES-032
                 let reply = kk2(
                     received.version,
@@ -143,8 +146,8 @@ impl Endpoint {
                     false,
                 );
                 let Ok((connection, message)) = received.answer(&reply) else { return };
-                // The companion may advance to the new psk as soon as it has message 2, so the phone must
-                // know it after a crash.
+                // The companion may change to the new psk as soon as it has message 2. So the phone must
+                // still know that psk after a crash.
                 // req: HSK-023, HSK-025
                 let next = IdPsk::new(connection.next, &phone.link.terms.mailbox);
                 phone.ratchet.answered(&answer, next);
@@ -160,7 +163,8 @@ impl Endpoint {
         }
     }
 
-    /// Answers a companion that must not resume: no slot moves, and a CLOSE will answer its confirm.
+    /// Answers a companion that must not resume: the phone's psks stay as they are, and its confirm will be
+    /// answered with CLOSE.
     fn answer_apart(&mut self, received: Received, kind: Confirm) {
         let reply = kk2(received.version, None, true);
         let Ok((connection, message)) = received.answer(&reply) else { return };
@@ -199,7 +203,8 @@ impl Endpoint {
             Confirm::Recover { .. } if self.status == LinkStatus::Revoked => self.tell_revoked(keys),
             Confirm::Recover { held, in_step } => {
                 let Side::Phone(phone) = &self.side else { return };
-                // A companion that still holds a current psk lost only message 2; any other shows a copy.
+                // A companion that still has a current psk has only missed message 2; one with an older psk
+                // is a copy.
                 // req: HSK-043
                 match phone.ratchet.recovery_verdict(in_step, &held) {
                     Recovery::InSync => {
@@ -227,12 +232,12 @@ impl Endpoint {
                 return if pending { self.refuse_accept(code) } else { self.fail(code) };
             }
         };
-        // The phone's log cannot show that the companion's store went back.
+        // The phone's change log cannot show that the companion's store was put back.
         // req: RES-034
         if was_put_back {
             verdict = Verdict::Reset(ResetReason::WebBack);
         }
-        // A lost LINK_COMMIT is repeated here, so that no crash leaves the link on one side alone.
+        // If LINK_COMMIT was lost it is repeated here, so that no crash leaves the link on one side alone.
         // req: HSK-018, HSK-089
         if !pending && self.status == LinkStatus::Offered {
             self.keep_for_close(keys);
@@ -240,10 +245,10 @@ impl Endpoint {
         }
         self.note_put_back(verdict);
         let mut ops = self.apply_verdict(verdict, (own, peer), h);
-        // The commit below stores that the user has been told.
+        // The commit below stores that the user has been told who was put back to an earlier state.
         let _ = self.tell_put_back();
         let Side::Phone(phone) = &mut self.side else { return };
-        // The confirm proves that the companion stored the candidate, so the old psk is of no more use.
+        // The confirm proves that the companion has stored the new psk, so the old psk is no longer needed.
         // req: HSK-025
         phone.ratchet.confirmed();
         phone.wake.confirmed();
@@ -276,8 +281,9 @@ impl Endpoint {
         self.event(Event::Failed(code));
     }
 
-    /// Reads the confirm of a PENDING companion, which has no frames. Returns whether the companion says that
-    /// it was put back to an earlier state.
+    /// Reads the confirm of a PENDING companion, which contains the companion's signature. Returns whether
+    /// the companion says that it was put back to an earlier state, and an empty list, because such a confirm
+    /// contains no frames.
     fn read_accept(&self, plaintext: Bytes) -> Result<(bool, Vec<Frame>), ErrorCode> {
         let frames = decode_link_record(plaintext).map_err(|e| e.code())?;
         let was_put_back = frames.contains(&LinkFrame::WebBack);
@@ -287,13 +293,13 @@ impl Endpoint {
             _ => None,
         });
         let signature = accept.ok_or(ErrorCode::NOT_ACCEPTED)?;
-        // Only the companion's signature shows the account that this device agreed to the link.
+        // Only its signature shows that the companion agreed to the link with this account.
         // req: CRT-004
         let accepted = phone.link.verify_accept(signature).map_err(|e| e.code());
         accepted.map(|_| (was_put_back, Vec::new()))
     }
 
-    /// Tells a PENDING companion that its link is ACTIVE, once that is durable here.
+    /// Tells a PENDING companion that its link is ACTIVE, once the phone's ACTIVE is durable.
     pub(super) fn send_link_commit(&mut self) {
         if matches!(self.conn, Connection::Live(_)) {
             self.send_link_frames(&[LinkFrame::Commit]);
@@ -301,7 +307,7 @@ impl Endpoint {
         }
     }
 
-    /// Allows records to be sealed, once the commit of the session is durable.
+    /// Allows records to be sealed: the commit with which the session starts is durable.
     pub(super) fn unlock(&mut self) {
         if let Connection::Live(live) = &mut self.conn
             && live.sending == Sending::Locked
@@ -333,7 +339,8 @@ impl Endpoint {
         }
     }
 
-    /// Suspends the link, because two devices hold its keys, and tells the one that has connected.
+    /// Suspends the link, because two devices have the companion's keys, and tells the one that has
+    /// connected.
     fn diverged(&mut self, keys: Keys) {
         self.keep_for_close(keys);
         self.event(Event::Diverged);
@@ -341,7 +348,8 @@ impl Endpoint {
             return self.end_told(ErrorCode::DIVERGED);
         }
         // An OFFERED link is suspended too, and does not lapse after that.
-        // Either of the two holders may be the one that accepts, so only the user can decide.
+        // Either of the two devices with the companion's keys may be the one that accepts, so only the user
+        // can decide.
         // req: HSK-161, HSK-162
         self.status = LinkStatus::Suspended;
         let ops: Vec<_> = alloc::vec![put_status(LinkStatus::Suspended)];
@@ -354,7 +362,7 @@ impl Endpoint {
         self.conn = Connection::AwaitVerdict { keys, until };
     }
 
-    /// Sends CLOSE without an event for the application: it is the regular end of such a handshake.
+    /// Sends CLOSE, but emits no event: CLOSE is the regular end of such a handshake.
     fn end_told(&mut self, code: ErrorCode) {
         self.send_close(code);
     }

@@ -29,7 +29,7 @@ use crate::output::Event;
 use crate::psk::IdPsk;
 use crate::resume::{ResetReason, Verdict, verdict};
 
-/// Builds a payload that offers today's version and the one before.
+/// Builds the payload of message 1, which offers today's protocol version and the one before.
 fn kk1() -> Kk1 {
     Kk1 {
         // With version 1 on offer an older phone can answer, so that its user can be told to update it.
@@ -44,20 +44,22 @@ fn kk1() -> Kk1 {
     }
 }
 
-/// The wait of a companion after DIVERGED or SUSPENDED, or when only its user can help.
+/// How long a companion waits after DIVERGED or SUSPENDED, or when only its user can help, before it tries
+/// again.
 pub(super) const SUSPENDED_WAIT: Duration = Duration::from_mins(1);
 
-/// After this many handshakes without an answer the relay's word on the phone's presence is not trusted any
-/// more.
+/// After this many handshakes without an answer the companion no longer trusts the relay's word that the
+/// phone is attached.
 const UNANSWERED_MAX: u8 = 2;
 
 impl Endpoint {
-    /// Handles a message 1 without an answer: the handshake is repeated, or the attachment given up.
+    /// Handles the case that a message 1 got no answer: the handshake is repeated, or the attachment given
+    /// up.
     pub(super) fn on_unanswered(&mut self) {
         let Side::Web(web) = &mut self.side else { return };
         web.unanswered = web.unanswered.saturating_add(1);
-        // The relay may have told one side of a presence that the other does not share; a new attachment
-        // clears that.
+        // The relay may have told the companion that the phone is attached when the phone is not. A new
+        // attachment clears that up.
         // req: HSK-085
         if web.unanswered >= UNANSWERED_MAX {
             self.drop_socket(ErrorCode::TIMEOUT);
@@ -66,7 +68,7 @@ impl Endpoint {
 
     /// Returns whether a handshake may start as soon as its time has come.
     pub(super) fn may_start(&self) -> bool {
-        // Nobody could answer, and each message 1 costs a try.
+        // If the phone is absent nobody could answer, and each message 1 uses up a `try`.
         // req: HSK-020
         let Side::Web(web) = &self.side else { return false };
         let free = match &self.conn {
@@ -100,7 +102,7 @@ impl Endpoint {
         let (Some(own), Some(peer)) = (self.attach.own(), self.attach.peer().map(|p| p.id)) else {
             return Ok(());
         };
-        // The phone drops its old keys when it answers, so old records could not be read anyway.
+        // The phone drops its old keys when it answers message 1, so it could not read old records anyway.
         // req: HSK-022
         self.end_connection();
         let block = self.block();
@@ -115,7 +117,7 @@ impl Endpoint {
         let mut payload = kk1();
         let psk = match mode {
             KkMode::Resume => {
-                // The phone takes a try that it has seen as a sign of a copied store.
+                // The phone takes a `try` that it has seen before as a sign of a copied store.
                 // req: HSK-021
                 payload.try_ = web.ratchet.next_try().map_err(|_| ErrorCode::TRY_EXHAUSTED)?;
                 payload.resume = Some(block.clone());
@@ -153,7 +155,8 @@ impl Endpoint {
 
     /// Handles `UNKNOWN_KEY`: the phone, or a relay in its name, says that it does not know the psk.
     pub(super) fn on_unknown_key(&mut self) {
-        // The hint is unauthenticated; at any other time it can only be a relay's doing.
+        // `UNKNOWN_KEY` is not authenticated. When no message 1 waits for its answer, only a relay can have
+        // sent it.
         // req: HSK-041
         let waits = matches!(&self.conn, Connection::AwaitReply { block: Some(_), until: Some(_), .. });
         if let (true, Side::Web(web)) = (waits, &mut self.side) {
@@ -183,14 +186,14 @@ impl Endpoint {
         };
         let keys = Keys { sealer: connection.sealer, opener: connection.opener };
         match (block, &reply) {
-            // This companion may be a copy, and a copy must not move the ratchet.
+            // This companion may be a copy, and a copy must not change to the next psk.
             // req: HSK-028
             (_, Kk2 { quarantine: true, .. }) | (None, _) => {
                 self.conn = Connection::AwaitVerdict { keys, until: self.now.plus(HANDSHAKE_MAX) };
                 self.send_empty_record();
             }
             (Some(own), Kk2 { resume: Some(peer), commands, .. }) => {
-                // Numbers of new commands would leave the range of varints.
+                // Numbers of new commands would be too large for varints.
                 // req: RES-041
                 if commands.is_some_and(|known| known.highest > VARINT_MAX.saturating_sub(COMMANDS_OPEN_MAX))
                 {
@@ -208,8 +211,8 @@ impl Endpoint {
         self.wait_before_next();
     }
 
-    /// Commits the next psk together with this side's part of the verdict; the confirm is sent when that is
-    /// durable.
+    /// Commits the next psk together with what the verdict changes on this side. The confirm is sent when
+    /// that commit is durable.
     fn take_reply(
         &mut self,
         keys: Keys,
@@ -221,7 +224,7 @@ impl Endpoint {
         let mut verdict = verdict(own, peer);
         let mut ops = Vec::new();
         let end = match commands.map(|known| (self.judge(&known), known)) {
-            // An older phone runs commands by number, which could run them twice.
+            // A phone of version 1 knows commands by number only, and could run them twice.
             // req: HSK-157
             None => Some(ErrorCode::NO_COMMON_VERSION),
             Some((Judged::Forgotten, _)) => Some(ErrorCode::COMMANDS_FORGOTTEN),
@@ -234,13 +237,15 @@ impl Endpoint {
         };
         if end.is_none() {
             self.note_put_back(verdict);
-            // The connection in which this was found may have been lost before the phone heard of it.
+            // It was found in an earlier connection that this companion was put back; that connection may
+            // have been lost before the phone heard of it.
             // req: RES-033
             if self.counters.put_back == Some(DeviceRole::Web) {
                 verdict = Verdict::Reset(ResetReason::WebBack);
             }
         }
-        // The phone forgets the old psk at the confirm, so the new one must survive a crash here.
+        // The phone forgets the old psk when it reads the confirm. So this side must still know the new psk
+        // after a crash.
         // req: HSK-024, RES-022
         ops.extend(self.apply_verdict(verdict, (own, peer), h));
         let (mut log_id, mut forget) = (None, false);
@@ -303,7 +308,7 @@ impl Endpoint {
         self.go_live(keys, verdict, false, Sending::Open);
     }
 
-    /// Sends a confirm that closes the connection for `code`, and waits a minute before the next handshake.
+    /// Sends a confirm that closes the connection with `code`, and waits a minute before the next handshake.
     fn end_in_confirm(&mut self, keys: Keys, code: ErrorCode) {
         self.conn = Connection::AwaitVerdict { keys, until: self.now.plus(HANDSHAKE_MAX) };
         if self.status == LinkStatus::Pending {
@@ -319,10 +324,11 @@ impl Endpoint {
         }
     }
 
-    /// Shortens the wait for an update of the phone when a side attaches again: the phone may run a new
-    /// program now.
+    /// If this companion waits because the phone's program is too old: ends that wait when the phone attaches
+    /// again, since its program may be new.
     pub(super) fn end_rest(&mut self) {
-        // A phone's program attaches again after its update, so the user should not have to wait.
+        // The phone attaches again after its program was updated. Trying soon spares the user the rest of the
+        // pause.
         // req: HSK-164
         let Side::Web(web) = &mut self.side else { return };
         if core::mem::take(&mut web.outdated) {
@@ -331,7 +337,8 @@ impl Endpoint {
     }
 
     /// Handles the phone's first record to a PENDING companion: `LINK_COMMIT` or `LINK_CLOSE`. The records
-    /// after it hold frames, even before ACTIVE is durable here; until then this side sends nothing.
+    /// after `LINK_COMMIT` contain frames, which are read even before ACTIVE is durable here. Until ACTIVE is
+    /// durable this side sends nothing.
     pub(super) fn on_link_record(&mut self, plaintext: Bytes) {
         let frames = match decode_link_record(plaintext) {
             Ok(frames) => frames,
@@ -340,7 +347,7 @@ impl Endpoint {
         let answer = frames.iter().find(|f| matches!(f, LinkFrame::Commit | LinkFrame::Close { .. }));
         match answer {
             Some(LinkFrame::Commit) => {}
-            // The refusal may be temporary, and only time ends a PENDING link.
+            // The phone's refusal may be temporary, so the PENDING link stays until its time has passed.
             // req: HSK-124
             Some(LinkFrame::Close { code }) => return self.on_close(*code),
             _ => return self.fail(ErrorCode::UNEXPECTED_MESSAGE),
@@ -355,7 +362,8 @@ impl Endpoint {
         self.tell_connected(verdict);
     }
 
-    /// Enters the state in which records flow. `proven` tells whether the peer is known to have the keys.
+    /// Enters the state in which records flow. `proven` tells whether the peer has shown that it has the
+    /// keys.
     pub(super) fn go_live(&mut self, keys: Keys, verdict: Verdict, proven: bool, sending: Sending) {
         let since = self.now;
         self.conn = Connection::Live(Live { keys, since, verdict, proven, sending });

@@ -27,14 +27,15 @@ pub(super) enum Connection {
         block: Option<Box<ResumeBlock>>,
         until: Option<Timestamp>,
     },
-    /// Companion: message 2 was read; the confirm waits for its commit.
+    /// Companion: message 2 was read. The confirm waits for the commit of the next psk.
     Confirming {
         keys: Keys,
         verdict: Verdict,
         /// The code with which the confirm ends the connection, if it does.
         end: Option<ErrorCode>,
     },
-    /// Companion: the confirm of a quarantine or recovery was sent; only a CLOSE or REVOKED can follow.
+    /// Companion: a confirm was sent that cannot lead to a session (quarantine or recovery). Only CLOSE or
+    /// REVOKED can follow.
     AwaitVerdict {
         keys: Keys,
         until: Timestamp,
@@ -59,23 +60,23 @@ pub(super) struct Live {
     pub(super) keys: Keys,
     pub(super) since: Timestamp,
     pub(super) verdict: Verdict,
-    /// Whether the peer is known to have the same keys: to a phone from the confirm on, to a companion from
-    /// the first record that decrypts.
+    /// Whether the peer has shown that it has the same keys: to a phone by the confirm, to a companion by the
+    /// first record that decrypts.
     pub(super) proven: bool,
     pub(super) sending: Sending,
 }
 
-/// Whether lane records may be sealed.
+/// Whether records with messages, rows, slots or streams may be sealed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Sending {
-    /// Records must wait, because the session's commit is not durable.
+    /// Records must wait until the commit with which the session starts is durable.
     Locked,
     Open,
-    /// CLOSE{REKEY} was sent: records are still read, and none sent.
+    /// CLOSE{REKEY} was sent: records are still read, but none are sent.
     Closing,
 }
 
-/// The change that the confirm, for which the phone waits, will complete.
+/// What the phone does when the confirm comes.
 pub(super) enum Confirm {
     Resume(Box<Resuming>),
     Quarantine {
@@ -92,7 +93,7 @@ pub(super) enum Confirm {
 /// The state that a phone needs to resume a session once the confirm has come.
 pub(super) struct Resuming {
     pub(super) verdict: Verdict,
-    /// The two resume blocks, as sent.
+    /// The phone's and the companion's resume block, as sent.
     pub(super) own: ResumeBlock,
     pub(super) peer: ResumeBlock,
     /// Whether the companion's link is PENDING, so that the confirm carries `LINK_ACCEPT`.

@@ -42,8 +42,8 @@ impl Endpoint {
         let plaintext = match opener.open(ciphertext) {
             Ok(plaintext) => plaintext.freeze(),
             Err(error) => {
-                // The opener's keys are lost after a record that fails; the sealer's still work, so that the
-                // peer learns the reason.
+                // The opener's keys are lost after a record that fails. The sealer's still work, so the peer
+                // is told the reason.
                 // req: CHN-003, CHN-012, HSK-029
                 if matches!(&self.conn, Connection::Live(live) if live.sending == Sending::Open) {
                     self.send_close(error.code());
@@ -102,7 +102,7 @@ impl Endpoint {
     fn on_frame(&mut self, frame: Frame) -> Result<(), ErrorCode> {
         match frame {
             Frame::Ping { id, rev } => {
-                // A peer that asks faster than it reads must not grow this queue.
+                // A peer that asks faster than it reads the answers must not grow the queue of answers.
                 // req: FRM-025
                 if self.lanes.control.len() >= OWED_FRAMES_MAX {
                     return Err(ErrorCode::LIMIT);
@@ -121,15 +121,16 @@ impl Endpoint {
                 let known = seq <= self.lanes.inbox.durable();
                 self.lanes.inbox.msg(seq, part, last, body)?;
                 if known {
-                    // The last ACK for this message was lost, or the message became durable after the resume
-                    // block was sent.
+                    // The message came again although it is durable: its last ACK was lost, or the message
+                    // became durable after the resume block was sent.
                     self.schedule_ack(1);
                 }
                 Ok(())
             }
             Frame::Ack { durable, cursors } => self.on_ack(durable, cursors),
             Frame::Now { slot, body } => {
-                // Every peer sends all slots; those for the other role carry nothing here.
+                // A peer may set any slot. This machine reads only those that concern it; the application
+                // gets all.
                 // req: MSG-111
                 if slot == PageState::SLOT && self.role() == DeviceRole::Phone {
                     // The phone sends fewer PINGs to a hidden page, which a browser runs seldom.
@@ -145,7 +146,8 @@ impl Endpoint {
                 Ok(())
             }
             Frame::Revoked { signature } => self.on_revoked(&signature),
-            // A put-back reported later would change a verdict that has been applied.
+            // After the confirm the verdict has been applied. A put-back that is reported later would change
+            // it.
             // req: FRM-054
             Frame::WebBack => Err(ErrorCode::FRAME_NOT_ALLOWED),
             other => self.on_lane_frame(other),
@@ -187,9 +189,9 @@ impl Endpoint {
         Ok(())
     }
 
-    /// Refuses a frame for a stream that was never opened; one for a stream that was closed passes.
+    /// Refuses a frame for a stream that was never opened. A frame for a stream that was closed passes.
     fn check_stream_id(&self, id: u64) -> Result<(), ErrorCode> {
-        // STOP and data can cross, so frames for a closed stream are normal.
+        // One side may send data while the other sends STOP, so frames for a closed stream are normal.
         // req: STR-009
         let is_local = id & 1 == self.counters.next_stream & 1;
         let known =
@@ -202,7 +204,7 @@ impl Endpoint {
         durable: u64,
         cursors: Vec<(handfast_codec::frame::Collection, u64)>,
     ) -> Result<(), ErrorCode> {
-        // Before the ACK the message may have to be sent again.
+        // The peer may need the message again until it has acknowledged it, so the row is kept until the ACK.
         // req: RES-001
         let gone = self.lanes.outbox.ack(durable)?;
         self.lapsed.extend(gone.into_iter().map(|i| Op::Delete { key: keys::numbered(keys::OUTBOX, i) }));
@@ -216,14 +218,15 @@ impl Endpoint {
     }
 
     fn on_open(&mut self, id: u64, kind: OpenKind, meta: Bytes) -> Result<(), ErrorCode> {
-        // Ids that ascend show which streams were closed, without a list of them.
+        // The ids of each side's streams ascend, odd or even by side. So an id that was passed and is not
+        // open was closed, and no list of closed streams is needed.
         // req: STR-001, STR-081
         let parity = id & 1 != self.counters.next_stream & 1;
         if !parity || id < self.counters.peer_stream_min {
             return Err(ErrorCode::STREAM_ID);
         }
         self.counters.peer_stream_min = id.checked_add(2).ok_or(ErrorCode::STREAM_ID)?;
-        // A peer that opens streams faster than it reads the refusals must not grow the queue.
+        // A peer that opens streams faster than it reads the refusals must not grow the queue of refusals.
         // req: FRM-025
         if self.lanes.streams.owes_too_much() {
             return Err(ErrorCode::LIMIT);
@@ -306,7 +309,7 @@ impl Endpoint {
 
     fn on_revoked(&mut self, signature: &Signature) -> Result<(), ErrorCode> {
         let Side::Web(web) = &self.side else { return Err(ErrorCode::FRAME_NOT_ALLOWED) };
-        // Only the account's signature may delete a link: a relay can forge everything else.
+        // Only the account's signature may delete a link, because a relay can forge any unsigned refusal.
         // req: CRT-005, HSK-045
         certificate::verify_revoked(&web.link, signature).map_err(|e| e.code())?;
         self.drop_connection();

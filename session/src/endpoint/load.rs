@@ -58,10 +58,10 @@ pub enum LinkStatus {
 /// Returns how long a link may stay in this status, or `None` if there is no limit.
 pub(super) fn kept_for(status: LinkStatus) -> Option<Duration> {
     match status {
-        // The page may have gone away with nobody to accept.
+        // The page may have been closed, so that nobody is left to accept the offer.
         // req: HSK-130
         LinkStatus::Offered => Some(Duration::from_secs(OFFERED_MAX)),
-        // The phone may have stored ACTIVE and be switched off, so the companion waits long.
+        // The phone may have stored ACTIVE and then been switched off, so the companion waits long for it.
         // req: HSK-131
         LinkStatus::Pending => Some(Duration::from_secs(PENDING_MAX)),
         LinkStatus::Active | LinkStatus::Suspended | LinkStatus::Revoked => None,
@@ -80,7 +80,7 @@ pub struct StreamInfo {
     pub local: bool,
     /// The opener's description of the content, at most 1,024 bytes.
     pub meta: Bytes,
-    /// The number of bytes durable here, for an incoming stream; 0 for an outgoing one.
+    /// For an incoming stream, the number of bytes durable here; 0 for an outgoing one.
     pub durable: u64,
 }
 
@@ -260,7 +260,8 @@ fn read_key(row: &[u8]) -> Result<CommandKey, LoadError> {
     row.try_into().map(CommandKey::from_bytes).map_err(|_| LoadError::Damaged)
 }
 
-/// Builds the companion's own commands; those that wait for a result are matched with their outbox rows.
+/// Builds the list of the companion's own commands. Those that wait for a result are matched with their
+/// outbox rows.
 fn own_commands(
     outbox: &BTreeMap<u64, Bytes>,
     unsettled: BTreeMap<u64, CommandKey>,
@@ -277,7 +278,7 @@ fn own_commands(
     OwnCommands::new(waiting, settled)
 }
 
-/// Returns the indexes of the outbox rows that stay until their command has a result.
+/// Returns the indexes of the outbox rows that stay until the result of their command has come.
 fn kept(side: &Side) -> BTreeSet<u64> {
     match side {
         Side::Web(web) => web.commands.rows().collect(),
@@ -363,7 +364,8 @@ impl Endpoint {
         })
     }
 
-    /// Loads a link that was stored before commands had keys; its new rows are written by the first commit.
+    /// Loads a link that was stored before commands had keys. The first commit replaces its rows with rows of
+    /// version 2.
     fn take_over(
         role: DeviceRole,
         pairs: &Pairs,
@@ -393,8 +395,8 @@ impl Endpoint {
         self.status
     }
 
-    /// Sets the wall time for which the link was stored before it was loaded: an OFFERED or PENDING link
-    /// lapses earlier by this. Without this call it lapses as if it were new.
+    /// Sets how long ago, by wall time, the link was stored: an OFFERED or PENDING link lapses that much
+    /// earlier. Without this call the link lapses as if it were new.
     pub fn waited(&mut self, now: Timestamp, age: Duration) {
         self.tick(now);
         if let Some(kept) = kept_for(self.status) {

@@ -11,8 +11,8 @@ use super::Endpoint;
 use crate::commit::{Commit, Op};
 use crate::output::{Message, Output};
 
-/// An entry of the output queue. A commit gets its number when it is taken, not when it is queued: a verb
-/// called in between returns another commit, which the application applies first.
+/// An entry of the output queue. A commit gets its number when it is taken from the queue. A call of the
+/// application before that may return another commit, which the application applies first.
 pub(super) enum Queued {
     Output(Output),
     Commit(Pending),
@@ -33,7 +33,7 @@ pub(super) enum Deferred {
     SendHandshake(Bytes),
     /// Companion: the confirm is sealed and sent.
     Confirm,
-    /// Records of lanes may be sealed.
+    /// Records with messages, rows, slots or streams may be sealed.
     Unlock,
     /// Phone: `LINK_COMMIT` tells the companion that the link is ACTIVE.
     LinkCommit,
@@ -45,11 +45,12 @@ pub(super) enum Deferred {
     Release(u64),
     /// The received message with this sequence number counts as durable, and may be acknowledged.
     Received(u64),
-    /// The received message (first number) may be acknowledged, and its repeated answer (second) may be sent.
+    /// The received message (first number) may be acknowledged. Its answer, an outbox message that is sent
+    /// again (second number), may be sent.
     ReceivedAndRelease(u64, u64),
     /// A DELTA up to this cursor may be acknowledged.
     Cursor(Collection, u64),
-    /// A page of a snapshot is stored, so that the next one is requested.
+    /// A page of a snapshot is stored, so the next one is requested.
     Page(Collection),
     /// The OPEN of this stream may be sent.
     OpenStream(u64),
@@ -62,7 +63,7 @@ pub(super) enum Deferred {
 }
 
 impl Deferred {
-    /// Returns whether the effect is void once the connection has ended.
+    /// Returns whether the action is dropped when the connection ends.
     pub(super) fn is_of_connection(&self) -> bool {
         matches!(
             self,
@@ -75,14 +76,14 @@ impl Deferred {
         )
     }
 
-    /// Cancels effects on cursors of the phone's old log, which is gone.
+    /// Cancels acknowledgements of rows from the phone's old log, because the phone has a new log.
     pub(super) fn forget_log(&mut self) {
         if matches!(self, Self::Cursor(..) | Self::Page(_)) {
             *self = Self::Nothing;
         }
     }
 
-    /// Cancels effects on sequence numbers and streams of a session that a RESET has ended.
+    /// Cancels actions on sequence numbers and streams of a session that a RESET has ended.
     pub(super) fn end_session(&mut self) {
         match self {
             Self::Received(_) | Self::OpenStream(_) | Self::StreamDurable(..) => *self = Self::Nothing,
@@ -109,7 +110,7 @@ impl Endpoint {
         self.out.push_back(Queued::Commit(Pending { message: Some(message), ops, log_id: None, deferred }));
     }
 
-    /// Gives a queued commit its number, and returns it as an output.
+    /// Gives a queued commit its number, and returns the commit as an output.
     pub(super) fn number(&mut self, pending: Pending) -> Output {
         if let Some(log_id) = pending.log_id {
             self.counters.log_id = log_id;
@@ -131,7 +132,7 @@ impl Endpoint {
         commit
     }
 
-    /// Returns the effects of all commits that are not durable yet, numbered or queued.
+    /// Returns the actions that wait for commits which are not durable yet, numbered or queued.
     pub(super) fn waiting(&mut self) -> impl Iterator<Item = &mut Deferred> {
         let queued = self.out.iter_mut().filter_map(|queued| match queued {
             Queued::Commit(pending) => Some(&mut pending.deferred),

@@ -1,5 +1,5 @@
-//! The effect of a reconnect on the session: the resume block that is sent, and how the verdict changes the
-//! lanes (spec, delivery, *Resume* and *Put back*).
+//! What a reconnect does to the session: the resume block that is sent, and how the verdict changes the
+//! queues of messages, rows and streams (spec, delivery, *Resume* and *Put back*).
 
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
@@ -34,10 +34,10 @@ impl Endpoint {
         }
     }
 
-    /// Stores which side the verdict shows to be put back to an earlier state, until the user has been told,
-    /// since the connection may end first.
+    /// Stores which side was put back to an earlier state, as the verdict shows it. The row stays until the
+    /// user has been told, since the connection may end first.
     pub(super) fn note_put_back(&mut self, verdict: Verdict) {
-        // The connection in which this was found may be lost before either user has been told.
+        // The connection in which the put-back was found may be lost before either user has been told.
         // req: RES-042
         self.counters.put_back = verdict.put_back().or(self.counters.put_back);
     }
@@ -51,17 +51,19 @@ impl Endpoint {
         }
     }
 
-    /// Reports which side was put back to an earlier state, once a connection is proven. Returns whether
-    /// there was a report, so that the next commit must clear it from the store.
+    /// Reports which side was put back to an earlier state, once a connection is proven. Returns whether it
+    /// reported one, so that the next commit must clear the stored note of it.
     pub(super) fn tell_put_back(&mut self) -> bool {
         let Some(who) = self.counters.put_back.take() else { return false };
-        // The side that went back has lost what it had confirmed, which only a user can judge.
+        // The side that was put back to an earlier state has lost what it had confirmed. Only the user can
+        // judge what that means.
         // req: RES-034, RES-040
         self.event(Event::PutBack { who });
         true
     }
 
-    /// Applies the verdict to all lanes. Returns the operations to commit, besides the counters.
+    /// Applies the verdict to the queues of messages, rows and streams. Returns the operations to commit; the
+    /// counters are added to every commit anyway.
     pub(super) fn apply_verdict(
         &mut self,
         verdict: Verdict,
@@ -108,8 +110,8 @@ impl Endpoint {
         ops
     }
 
-    /// Renumbers the outbox for a new epoch, so that everything in it is sent again. Returns the operations
-    /// for it.
+    /// Renumbers the outbox for a new epoch, so that everything in it is sent again. Returns the store
+    /// operations for that.
     fn send_again(&mut self) -> Vec<Op> {
         let gone = match self.role() {
             DeviceRole::Web => self.lanes.outbox.drop_settled(),

@@ -1,7 +1,7 @@
 //! Sending: handshake frames, records, the CLOSE that ends a connection.
 //!
-//! Records of lanes are chosen and sealed only when the socket has room, so that a text never waits behind a
-//! video.
+//! Messages, rows and streams are chosen and sealed only when the socket has room, so that a text never waits
+//! behind a video.
 
 use bytes::{Bytes, BytesMut};
 use handfast_codec::error::ErrorCode;
@@ -43,7 +43,8 @@ impl Endpoint {
         }
     }
 
-    /// Seals and queues a record at once, for what is not chosen late.
+    /// Seals and queues a record at once. This is for records such as CLOSE, which do not wait until the
+    /// socket has room.
     fn send_record(&mut self, record: BytesMut) {
         if let Some(bytes) = self.seal(record) {
             self.transmit(bytes);
@@ -52,7 +53,7 @@ impl Endpoint {
 
     /// Seals a record under the keys of the connection.
     fn seal(&mut self, mut record: BytesMut) -> Option<Bytes> {
-        // A nonce must never be used for two records, even when a write fails.
+        // A nonce must never be used for two records, even when sealing fails.
         // req: CHN-005
         match self.keys()?.sealer.seal(&mut record) {
             Ok(()) => Some(record.freeze()),
@@ -64,8 +65,8 @@ impl Endpoint {
         }
     }
 
-    /// Seals a plaintext of the caller's, which includes its DATA header, under the keys of the live
-    /// connection, to simulate a hostile peer. Returns whether a connection was live.
+    /// Seals a plaintext that the caller made, DATA header included, under the keys of the live connection:
+    /// tests simulate a hostile peer this way. Returns whether a connection was live.
     #[cfg(feature = "hazmat")]
     pub fn inject(&mut self, record: BytesMut) -> bool {
         let live = matches!(self.conn, Connection::Live(_));
@@ -88,7 +89,7 @@ impl Endpoint {
 
     /// Sends CLOSE, and ends the connection.
     pub(super) fn send_close(&mut self, code: ErrorCode) {
-        // The peer then knows the fault at once, instead of waiting for a timeout.
+        // With CLOSE the peer knows the fault at once, instead of waiting for a timeout.
         // req: ERR-020
         self.send_last(&[Frame::Close { code, retry_ms: 0 }]);
     }
@@ -122,8 +123,8 @@ impl Endpoint {
 
     /// Asks the peer for fresh keys by CLOSE{REKEY}, then reads on but sends nothing.
     pub(super) fn rekey(&mut self) {
-        // Keys that serve without end give an attacker ever more ciphertext, and a thief ever more of the
-        // past.
+        // Keys that are used without end give an attacker ever more ciphertext under one key. A thief of the
+        // keys could read ever more of the past.
         // req: CHN-007
         let mut record = RecordBuilder::new();
         let _ = record.push(&Frame::Close { code: ErrorCode::REKEY, retry_ms: 0 });
@@ -137,7 +138,7 @@ impl Endpoint {
         }
     }
 
-    /// Starts a re-key once the keys have sealed or opened as many records as they may.
+    /// Asks for fresh keys once the keys have sealed or opened as many records as they may.
     pub(super) fn rekey_if_worn(&mut self) {
         if let Connection::Live(live) = &self.conn
             && live.sending != Sending::Closing
@@ -147,7 +148,7 @@ impl Endpoint {
         }
     }
 
-    /// Returns whether records of lanes may be sealed now.
+    /// Returns whether records with messages, rows, slots or streams may be sealed now.
     fn may_seal(&self) -> bool {
         match &self.conn {
             Connection::Live(live) => live.sending == Sending::Open && self.ahead < AHEAD_LEN_MAX,
@@ -155,7 +156,7 @@ impl Endpoint {
         }
     }
 
-    /// Chooses and seals the next record, if something waits and the socket has room.
+    /// Chooses and seals the next record, if something waits and the socket has room for it.
     pub(super) fn seal_next(&mut self) -> Option<Bytes> {
         if !self.may_seal() {
             return None;
@@ -166,7 +167,7 @@ impl Endpoint {
         }
         let mut record = RecordBuilder::new();
         self.fill(&mut record, bulk);
-        // Implementations that meet unknown values rarely stop ignoring them.
+        // Programs that seldom meet unknown values stop ignoring them.
         // req: EXT-001
         if self.jitter.below(GREASE_EVERY) == 0 {
             let [n, ..] = self.jitter.next().to_be_bytes();
@@ -209,7 +210,7 @@ impl Endpoint {
         }
     }
 
-    /// Adds an ACK to a record that is sent anyway; an ACK that is due also gets a record of its own.
+    /// Adds an ACK to a record that is sent anyway. When an ACK is due, a record is sent for it.
     fn fill_ack(&mut self, record: &mut RecordBuilder) {
         let cursors = match &mut self.side {
             Side::Web(web) => web.sync.take_acks(),

@@ -42,17 +42,18 @@ impl Endpoint {
         });
     }
 
-    /// Passes rows to the companion's application, or requests the digest of those that it has.
+    /// Passes rows to the companion's application, or requests the digest of the rows that the application
+    /// has stored.
     pub(super) fn deliver_rows(&mut self, arrived: Arrived) {
         match arrived {
-            // A crash must not leave a cursor that claims rows which were lost, or the reverse.
+            // After a crash the stored cursor must match the stored rows.
             // req: SYN-003
             Arrived::Delta(Delta { collection, from, to, items }) => {
                 let ops = alloc::vec![put_cursor(&collection, to)];
                 let message = Message::Delta { collection, from, to, items };
                 self.deliver_with(message, ops, Deferred::Cursor(collection, to));
             }
-            // A snapshot that was interrupted can then go on where it stopped.
+            // An interrupted snapshot can then continue where it stopped.
             // req: SYN-013, SYN-028
             Arrived::Page(Page { collection, at, next, rev, items }) => {
                 let key = keys::named(keys::SNAPSHOT, &collection);
@@ -79,17 +80,17 @@ impl Endpoint {
         }
     }
 
-    /// On a phone: sets the newest revision of the change log. Call it once right after [`Endpoint::load`]
-    /// too: a companion that knows a later revision then shows that the phone was put back to an earlier
-    /// state.
+    /// On a phone: sets the newest revision of the change log. Also call it once right after
+    /// [`Endpoint::load`]: if a companion knows a later revision, the phone was put back to an earlier state,
+    /// and the user is told.
     pub fn set_log_head(&mut self, now: Timestamp, rev: u64) {
         if let Ok(sync) = self.phone_sync(now) {
             sync.changed(rev);
         }
     }
 
-    /// On a phone: sets the revision `floor` from which on the log is complete; markers of rows deleted up to
-    /// there may be gone. A companion that is further behind gets a snapshot.
+    /// On a phone: sets the revision `floor` from which on the log is complete. Markers of rows that were
+    /// deleted at or below `floor` may be gone. A companion whose cursor is below `floor` gets a snapshot.
     pub fn set_log_floor(&mut self, now: Timestamp, floor: u64) {
         if let Ok(sync) = self.phone_sync(now) {
             sync.pruned(floor);
@@ -212,7 +213,7 @@ impl Endpoint {
     ///
     /// [`SendRefused::TooMany`] past 64.
     pub fn subscribe_from_now(&mut self, now: Timestamp, collection: Collection) -> Result<(), SendRefused> {
-        // Changes that are subscribed later would miss edits of messages that were fetched before.
+        // Changes that are subscribed to later would miss edits of messages that were fetched before.
         // req: MSG-062
         self.web_sync(now)?.subscribe_from_now(collection)
     }

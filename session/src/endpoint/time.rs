@@ -14,18 +14,19 @@ use crate::output::{Event, LinkState};
 /// The interval at which a phone sends PINGs, while the page is visible and while it is hidden.
 const PING_VISIBLE: Duration = Duration::from_secs(25);
 const PING_HIDDEN: Duration = Duration::from_secs(55);
-/// The longest silence of a peer before it is shown as silent and probed, page visible or hidden.
+/// The longest silence of a peer, page visible or hidden, before the peer is shown as silent and probed by a
+/// PING.
 const SILENT_VISIBLE: Duration = Duration::from_mins(1);
 const SILENT_HIDDEN: Duration = Duration::from_mins(2);
-/// The time for which a probe waits for any record: after silence, and after a change of visibility, network
-/// or clock.
+/// How long a probe waits for any record of the peer. Probes follow silence, and changes of visibility,
+/// network or clock.
 const PROBE_MAX: Duration = Duration::from_secs(10);
 const PROBE_EVENT_MAX: Duration = Duration::from_secs(5);
 /// Stream windows grow only while the last round trip is this close to the shortest one seen.
 const RTT_SLACK: Duration = Duration::from_millis(100);
 /// The longest time that one connection's keys are used.
 const KEYS_MAX: Duration = Duration::from_hours(24);
-/// The shortest time between two messages 1 for which a phone computes with keys.
+/// The shortest time between two messages 1 that a phone verifies, which costs curve operations.
 pub(super) const MESSAGE1_EVERY: Duration = Duration::from_secs(1);
 
 impl Liveness {
@@ -57,7 +58,7 @@ impl Liveness {
         self.next_ping = Some(now);
     }
 
-    /// Notes that fresh keys were requested, so that the link is still shown as LIVE for a while.
+    /// Records that fresh keys were requested, so that the link is still shown as LIVE for a while.
     pub(super) fn rekeying(&mut self, now: Timestamp) {
         self.rekeying = Some(now.plus(HANDSHAKE_MAX));
     }
@@ -68,7 +69,7 @@ impl Liveness {
         self.probe = None;
     }
 
-    /// Records a PONG, and the round trip that it ends.
+    /// Records a PONG, and how long its round trip took.
     pub(super) fn pong(&mut self, now: Timestamp, id: u64) {
         if let Some((_, at)) = self.pinged.take_if(|(pinged, _)| *pinged == id) {
             let rtt = now.since(at);
@@ -139,7 +140,7 @@ impl Endpoint {
         }
     }
 
-    /// Does all that the passing of time demands.
+    /// Does everything whose time has come.
     pub(super) fn on_time(&mut self) {
         if self.lapses_at().is_some_and(|at| at <= self.now) {
             return self.lapse();
@@ -157,7 +158,7 @@ impl Endpoint {
         }
         match &self.conn {
             Connection::None | Connection::Confirming { .. } => {}
-            // An answer may be lost, or the relay may hold it back.
+            // Message 2 may be lost, or the relay may hold it back.
             // req: HSK-006, HSK-032
             Connection::AwaitReply { .. }
             | Connection::AwaitVerdict { .. }
@@ -232,8 +233,7 @@ impl Endpoint {
     /// Checks at once whether the peer is still there, after a change of visibility, network or clock.
     pub(super) fn probe_now(&mut self) {
         self.attach.reconnect_now(self.now);
-        // A change of this kind often breaks connections silently, and the user is waiting in front of the
-        // page.
+        // Such a change often breaks connections silently, and the user is waiting in front of the page.
         // req: TIM-004
         if self.is_live() {
             self.alive.probe = Some(self.now.plus(PROBE_EVENT_MAX));
@@ -243,7 +243,7 @@ impl Endpoint {
 
     /// Plans an ACK; `due` is the number of messages that it would newly cover.
     pub(super) fn schedule_ack(&mut self, due: usize) {
-        // Waiting lets one ACK cover several messages, and share a record that is sent anyway.
+        // After a short wait one ACK can cover several messages, and share a record that is sent anyway.
         // req: RES-002
         if u64::try_from(due).is_ok_and(|due| due >= ACK_EVERY) {
             self.lanes.ack = Ack::Now;

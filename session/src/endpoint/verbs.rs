@@ -1,4 +1,4 @@
-//! The verbs of [`Endpoint`]: what the application may ask of a link.
+//! The calls of [`Endpoint`] by which the application acts on a link.
 
 use bytes::Bytes;
 use handfast_codec::Timestamp;
@@ -41,9 +41,9 @@ impl Endpoint {
         if self.has_room() { Ok(()) } else { Err(SendRefused::Busy) }
     }
 
-    /// On a companion: sends a command with a body of at most 65,504 bytes, which the phone runs once,
-    /// whatever is lost in between. `key` identifies it: 16 random bytes, drawn when the user acts and stored
-    /// with what is shown of that act.
+    /// On a companion: sends a command with a body of at most 65,504 bytes. The phone runs it once, whatever
+    /// is lost in between. `key` identifies the command: 16 random bytes, drawn when the user acts, and
+    /// stored with what the page shows of that act.
     ///
     /// # Errors
     ///
@@ -61,11 +61,12 @@ impl Endpoint {
         if web.commands.knows(&key) {
             return Err(SendRefused::KnownKey);
         }
-        // Ascending numbers keep the order of the user's acts; the floor lets the phone forget old results.
+        // Ascending numbers keep the order of the user's acts. By the floor the phone sees which results it
+        // may forget.
         // req: RES-025, RES-011
         let number = self.counters.next_cmd;
         let floor = web.commands.floor().unwrap_or(number);
-        // The phone keeps results only for this many numbers.
+        // The phone keeps results only of the last 1,024 numbers.
         // req: RES-031
         if number > VARINT_MAX || number.saturating_sub(floor) >= COMMANDS_OPEN_MAX {
             return Err(SendRefused::OutboxFull);
@@ -80,8 +81,8 @@ impl Endpoint {
         Ok(self.return_commit(ops, Deferred::Release(index)))
     }
 
-    /// On a phone: answers a delivered command. Apply the commit in the transaction of the command's effect.
-    /// `repeat` tells what to do when the command arrives again.
+    /// On a phone: answers a command that was delivered. Apply the commit in the transaction of the command's
+    /// effect. `repeat` tells what to do when the command arrives again.
     ///
     /// # Errors
     ///
@@ -102,7 +103,8 @@ impl Endpoint {
         let message = ResultEnvelope { key, body: Some(body.clone()) }.encode();
         self.lanes.outbox.check_room(message.len())?;
         let _ = self.running.remove(&key);
-        // A crash between the two would run the command again, or lose its answer.
+        // The answer and the command's effect are one transaction: a crash between the two would run the
+        // command again, or lose its answer.
         // req: RES-012
         let mut ops = phone.commands.answered(key, number, Kept::of(body, repeat));
         let (index, put) = self.enqueue(message);
@@ -111,7 +113,7 @@ impl Endpoint {
     }
 
     /// Sets a slot of the ephemeral lane (NOW) to a value of at most 1,024 bytes. Only the latest value is
-    /// sent, once; it is not repeated if it is lost.
+    /// sent, and only once: it is not repeated if it is lost.
     ///
     /// # Errors
     ///
@@ -140,8 +142,8 @@ impl Endpoint {
     }
 
     /// On a companion: sets what the relay needs to wake this phone, at most 256 bytes, as received from the
-    /// phone's application; `None` when the phone cannot be woken. It is not stored, so set it after each
-    /// start.
+    /// phone's application; `None` when the phone cannot be woken. The handle is not stored, so set it after
+    /// each start.
     ///
     /// # Errors
     ///
@@ -156,9 +158,9 @@ impl Endpoint {
         Ok(())
     }
 
-    /// On a phone: reports a wake for this link's mailbox. Returns whether to follow it: a fourth within an
-    /// hour without a confirm is not followed. If it is, and no socket is open, [`Event::Connect`] follows.
-    /// The count is not stored.
+    /// On a phone: reports a wake for this link's mailbox. Returns whether the phone should connect because
+    /// of it: not for a fourth wake within an hour in which no confirm came. If it should, and no socket is
+    /// open, [`Event::Connect`] follows. The count is not stored.
     pub fn handle_wake(&mut self, now: Timestamp) -> bool {
         self.tick(now);
         let Side::Phone(phone) = &mut self.side else { return false };
@@ -169,7 +171,7 @@ impl Endpoint {
         follow
     }
 
-    /// On a companion: takes back the seat that another socket took, as the user has asked.
+    /// On a companion: takes back the seat that another socket took. Call it when the user asks for it.
     pub fn reclaim_seat(&mut self, now: Timestamp) {
         self.tick(now);
         if let Side::Web(web) = &mut self.side
@@ -201,7 +203,7 @@ impl Endpoint {
             return Err(SendRefused::TooLarge);
         }
         let id = self.counters.next_stream;
-        // No id may be used twice in a session.
+        // Within a session, no id may be used for two streams.
         // req: STR-001
         if id > VARINT_MAX {
             return Err(SendRefused::TooMany);
@@ -212,8 +214,8 @@ impl Endpoint {
         Ok(Opened { id, commit: self.return_commit(ops, Deferred::OpenStream(id)) })
     }
 
-    /// Sends an outgoing stream's content before that of others, such as a thumbnail's; this lasts until the
-    /// process ends.
+    /// Sends the content of an outgoing stream, such as a thumbnail, before that of other streams. This lasts
+    /// until the process ends.
     ///
     /// # Errors
     ///
@@ -242,8 +244,8 @@ impl Endpoint {
     }
 
     /// Reports that bytes of an incoming stream up to `offset` are on disk. Apply the commit *after* the file
-    /// was synced; only then is the peer told. After [`crate::Event::Stream(StreamEvent::Fin)`], the end's offset finishes the
-    /// stream.
+    /// was synced; the peer is told once the commit is durable. After [`crate::StreamEvent::Fin`], reporting the
+    /// end's offset finishes the stream.
     ///
     /// # Errors
     ///
@@ -255,9 +257,9 @@ impl Endpoint {
         Ok(self.return_commit(alloc::vec![op], Deferred::StreamDurable(id, offset)))
     }
 
-    /// Requests more of an incoming stream of which nothing is durable, because the application holds its
-    /// beginning in memory until it is complete: a media stream's chunk list. `offset` is how far it has
-    /// that.
+    /// Requests more of an incoming stream of which nothing is durable, because the application keeps its
+    /// beginning (a media stream's chunk list) in memory until that is complete. `offset` is the offset up to
+    /// which the application has the beginning.
     ///
     /// # Errors
     ///
@@ -267,8 +269,8 @@ impl Endpoint {
         self.lanes.streams.hold(id, offset)
     }
 
-    /// Answers a put whose content is already here, so that the peer need not send it. `size` is the length
-    /// of the whole stream.
+    /// Answers a put whose content this side already has, so that the peer need not send it. `size` is the
+    /// length of the whole stream.
     ///
     /// # Errors
     ///
@@ -298,7 +300,7 @@ impl Endpoint {
 
     /// On a phone: revokes the link. `signature` is the account's over this companion
     /// (`handfast_handshake::certificate::sign_revoked`). The companion is told at once if it is connected,
-    /// or else whenever it connects; it never resumes.
+    /// or else whenever it connects. Its session never continues.
     ///
     /// # Errors
     ///
@@ -307,7 +309,7 @@ impl Endpoint {
         self.tick(now);
         self.check_alive()?;
         let Side::Phone(phone) = &mut self.side else { return Err(ApiMisuse::WrongRole.into()) };
-        // The signature is stored first, so that the revocation outlives a crash.
+        // The signature is stored before it is sent, so that the revocation outlives a crash.
         // req: HSK-151, HSK-152
         phone.revoked = Some(signature);
         self.status = LinkStatus::Revoked;
@@ -320,7 +322,7 @@ impl Endpoint {
     }
 
     /// On a phone: drops an OFFERED link at the user's request. A companion that has accepted it stays
-    /// PENDING until that lapses.
+    /// PENDING until its link lapses.
     ///
     /// # Errors
     ///
@@ -340,8 +342,8 @@ impl Endpoint {
         Ok(self.return_commit(alloc::vec![wipe_rows()], Deferred::Wiped))
     }
 
-    /// Ends the connection with this code because the application cannot accept what the peer sent, such as a
-    /// slot's value that the specification does not allow. Without a connection it does nothing.
+    /// Ends the connection with this code, because the application cannot accept what the peer sent, such as
+    /// a slot's value that the specification does not allow. Does nothing when there is no connection.
     pub fn refuse(&mut self, now: Timestamp, code: ErrorCode) {
         self.tick(now);
         if matches!(self.conn, Connection::Live(_)) {

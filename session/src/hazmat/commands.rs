@@ -1,4 +1,4 @@
-//! The rules about commands alone, without a session around them, for the vectors.
+//! The rules about commands alone, without a session around them, for test vectors.
 
 use alloc::vec::Vec;
 
@@ -53,13 +53,13 @@ impl PhoneCommands {
         let _ = self.run.answered(key, number, Kept::of(body, repeat));
     }
 
-    /// Returns the *commands known* block, which message 2 carries.
+    /// Returns the *commands known* block that message 2 would carry.
     #[must_use]
     pub fn known(&self) -> CommandsKnown {
         self.run.known(self.counters.known)
     }
 
-    /// Returns the number of commands kept, and the total length of their results in bytes.
+    /// Returns the number of commands kept, and the total length of the kept results in bytes.
     #[must_use]
     pub fn kept(&self) -> (usize, usize) {
         self.run.size()

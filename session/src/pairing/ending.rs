@@ -1,4 +1,4 @@
-//! The ways in which a pairing attempt ends, and what is forgotten with each.
+//! How a pairing attempt ends, and which rows and keys are deleted then.
 //!
 //! Nothing here does I/O.
 
@@ -10,9 +10,10 @@ use super::{Deferred, Pairing, PairingEvent, Side, phone, web};
 use crate::endpoint::wipe_rows;
 
 impl Pairing {
-    /// Ends the attempt with `code`, and forgets a link that is still OFFERED. The peer is told, if there are
-    /// keys. A PENDING companion tells nothing, because the phone may already have accepted; and once ACTIVE
-    /// is being stored nothing is refused, because the peer would then delete its side.
+    /// Ends the attempt with `code`, and forgets a link that is still OFFERED. The peer is told, if the
+    /// attempt has keys. A PENDING companion tells the phone nothing, because the phone may already have
+    /// accepted. Once ACTIVE is being stored nothing is refused, because the peer would then delete its side
+    /// of the link.
     pub(super) fn refuse_with(&mut self, code: ErrorCode) {
         if matches!(&self.side, Side::Phone(phone::PhoneState::Offered(_))) {
             self.forget();
@@ -20,12 +21,12 @@ impl Pairing {
         self.give_up(code);
     }
 
-    /// Ends the attempt for something that a relay alone can cause, such as a damaged or withheld record. The
-    /// peer is told, but stored rows stay: the companion may have stored PENDING, and the link's own mailbox
-    /// will show.
+    /// Ends the attempt because of something that a relay alone can cause, such as a damaged or withheld
+    /// record. The peer is told, but stored rows stay: the companion may have stored PENDING, and a
+    /// connection over the link's own mailbox will show whether it has.
     pub(super) fn give_up(&mut self, code: ErrorCode) {
-        // A CLOSE would make the companion forget a link that is ACTIVE here; a repeated record changes
-        // nothing.
+        // A CLOSE would make the companion forget a link that is ACTIVE here. A record that a relay repeats
+        // must not cause that.
         // req: HSK-046, HSK-017
         if self.is_settled() {
             return;
@@ -35,13 +36,13 @@ impl Pairing {
         if !matches!(&self.side, Side::Web(web::WebState::Pending { .. })) {
             self.send_link(&LinkFrame::Close { code });
         }
-        // The rows stay: a relay alone can cause this, and the companion may have accepted.
+        // The rows of the link stay: a relay alone can cause this, and the companion may have accepted.
         // req: HSK-087
         self.end(code);
     }
 
-    /// Ends the attempt because the peer said so under the attempt's keys, and forgets what is stored of it,
-    /// unless the link is already ACTIVE here.
+    /// Ends the attempt because the peer said so, encrypted under the attempt's keys. Deletes the rows of the
+    /// link, unless it is already ACTIVE here.
     pub(super) fn closed_by_peer(&mut self, code: ErrorCode) {
         // The companion has accepted nothing, so nobody else will ever use the link.
         // req: HSK-088
@@ -62,8 +63,8 @@ impl Pairing {
         }
     }
 
-    /// Ends the attempt; dropping its keys wipes them. Stored rows stay, because a lost socket or a relay's
-    /// word does not tell whether the other side has accepted.
+    /// Ends the attempt; dropping its keys wipes them. Stored rows stay, because neither a lost socket nor
+    /// the relay's word tells whether the peer has accepted.
     pub(super) fn end(&mut self, code: ErrorCode) {
         // A second attempt with the same code would give an attacker a second guess.
         // req: HSK-003, HSK-012

@@ -52,15 +52,15 @@ pub enum PairingEvent {
         origin_seen: Option<String>,
         /// The requested grants, as a bit set.
         grants: u64,
-        /// Whether the relay says that both devices are in one network; `None` when it does not know. Warn if
-        /// they are not, but never trust that they are.
+        /// Whether the relay says that both devices are in one network; `None` when the relay does not know.
+        /// Warn if they are not. Never rely on it if they are.
         same_net: Option<bool>,
     },
     /// On a phone: show these two digits, which the user types into the page.
     ShowConfirmation(String),
     /// On a companion: ask the user for the two digits that the phone shows, for
-    /// [`crate::Pairing::enter_confirmation`], or call [`crate::Pairing::stop`] when it shows none. The
-    /// digits are not included, so that no page can show them.
+    /// [`crate::Pairing::enter_confirmation`], or call [`crate::Pairing::stop`] when the phone shows none.
+    /// The digits are not included, so that no page can show them.
     ConfirmationWanted {
         /// The account's name.
         account_name: String,
@@ -69,8 +69,8 @@ pub enum PairingEvent {
     },
     /// The link is stored as ACTIVE. Load it, and drop this machine and its socket.
     Linked(MailboxId),
-    /// The attempt has ended, and a companion's code is void. If rows of the link are stored, it may still
-    /// become ACTIVE: load it like any other link; it lapses if it stays OFFERED for 10 minutes or PENDING
-    /// for 24 hours.
+    /// The attempt has ended, and a companion's code is void. If rows of the link are stored, load it like
+    /// any other link, because it may still become ACTIVE. It lapses if it stays OFFERED for 10 minutes or
+    /// PENDING for 24 hours.
     Ended(ErrorCode),
 }

@@ -9,7 +9,8 @@ use crate::endpoint::Pairs;
 use crate::error::LoadError;
 use crate::keys;
 
-/// The peers' keys in this device's other links, including those that ended; a pairing refuses them.
+/// The peers' keys in this device's other links, ended ones included. A pairing refuses a peer that uses one
+/// of them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KeysInUse(Vec<[u8; 32]>);
 
@@ -47,7 +48,7 @@ impl Extend<[u8; 32]> for KeysInUse {
     }
 }
 
-/// Returns the peer's keys of a stored link, to be kept after the link has ended.
+/// Returns the peer's keys of a stored link, so that they can be kept after the link has ended.
 ///
 /// # Errors
 ///

@@ -32,7 +32,7 @@ pub(super) enum PhoneState {
     AwaitUser(Box<AwaitApproval>, CodeConfirmed),
     /// The link is stored as OFFERED.
     Offered(Box<PhoneLink>),
-    /// The link is stored as ACTIVE; `LINK_COMMIT` follows its commit.
+    /// The link is stored as ACTIVE. `LINK_COMMIT` is sent once that is durable.
     Active,
     /// The attempt has ended, linked or not.
     Over,
@@ -73,7 +73,7 @@ impl Pairing {
             return;
         };
         let Some(context) = self.context() else { return };
-        // A second message 1 would give an attacker in the companion's seat a second guess.
+        // A second message 1 would give an attacker in the companion's seat a second guess at the check code.
         // req: HSK-101
         match pairing::phone::start(offer, &context, rng) {
             Ok((state, message)) => {
@@ -85,7 +85,7 @@ impl Pairing {
         }
     }
 
-    /// Handles a handshake message.
+    /// Handles a handshake message of the companion.
     pub(super) fn phone_message(&mut self, message: &Bytes) {
         match self.phone_state() {
             PhoneState::AwaitMessage2(state) => match state.read(message) {
@@ -105,7 +105,7 @@ impl Pairing {
         }
     }
 
-    /// On a phone: passes on the check code that the user typed.
+    /// On a phone: checks the digits that the user typed against the check code.
     ///
     /// # Errors
     ///
@@ -133,7 +133,7 @@ impl Pairing {
             }
             Err(wrong) => {
                 self.event(PairingEvent::WrongCheckCode(wrong.left));
-                // Each guess gives an attacker one chance in 10,000, so there are few.
+                // Each guess gives an attacker one chance in 10,000, so only a few are allowed.
                 // req: HSK-011, HSK-099
                 if wrong.left == 0 {
                     self.end(ErrorCode::CHECK_CODE_WRONG);
@@ -158,7 +158,7 @@ impl Pairing {
         offering: Offering,
     ) -> Result<(), ApiMisuse> {
         self.tick(now);
-        // Message 3 shows the companion who the account is.
+        // Message 3 tells the companion which account this is, so it is sent only after the user's approval.
         // req: HSK-010
         if !matches!(&self.side, Side::Phone(PhoneState::AwaitUser(..))) {
             return Err(ApiMisuse::WrongState);
@@ -168,8 +168,9 @@ impl Pairing {
             Ok((offered, message)) => {
                 let terms = offered.link.terms.clone();
                 self.keys = Some(Keys { sealer: offered.sealer, opener: offered.opener });
-                // A link that the companion has must be known here after a crash; until it is ACTIVE, it gets
-                // only name and key.
+                // The companion may store this link as soon as it has message 3, so the phone must know the
+                // link after a crash. Until the link is ACTIVE, the companion gets nothing but the account's
+                // name and key.
                 // req: HSK-080, HSK-015
                 let rows = phone_rows(&offered.link, offered.start);
                 let deferred = Deferred::Offer(Bytes::from(message), LinkFrame::Cert(offered.cert));
@@ -192,14 +193,14 @@ impl Pairing {
         }
     }
 
-    /// Handles a link record of the companion.
+    /// Handles a link frame from the companion.
     pub(super) fn phone_link_frame(&mut self, frame: &LinkFrame) {
         let LinkFrame::Accept { signature } = frame else {
             return self.refuse_with(ErrorCode::UNEXPECTED_MESSAGE);
         };
         match &self.side {
             Side::Phone(PhoneState::Offered(link)) => {
-                // Only the companion's signature shows that it agreed to these terms.
+                // Only the companion's signature shows that it agreed to the terms of this link.
                 // req: CRT-004
                 if let Err(error) = link.verify_accept(signature) {
                     return self.refuse_with(error.code());
@@ -207,7 +208,8 @@ impl Pairing {
                 let mailbox = link.terms.mailbox;
                 self.set_phone(PhoneState::Active);
                 self.deadline = None;
-                // The companion stores ACTIVE when it reads LINK_COMMIT, so this side must not lose it.
+                // The companion stores ACTIVE when it reads LINK_COMMIT, so the phone must not lose the link
+                // after that.
                 // req: HSK-080
                 self.persist(mailbox, alloc::vec![active_row()], Deferred::SendLinked(LinkFrame::Commit));
             }

@@ -22,7 +22,7 @@ use crate::error::ApiMisuse;
 
 /// The state of the companion's attempt.
 pub(super) enum WebState {
-    /// The code is shown, and no phone has answered to it.
+    /// The code is shown, and no phone has answered it.
     Shown(Box<Code>, Claims, ShownCodes),
     /// A phone has scanned the code; its user types the check code and approves.
     AwaitMessage3(Box<AwaitMessage3>),
@@ -45,7 +45,8 @@ impl WebState {
         codes: &ShownCodes,
         rng: &mut dyn CryptoRng,
     ) -> Result<(Self, MailboxId), ApiMisuse> {
-        // An attacker who spoils attempts must not get a fresh code each time without the user noticing.
+        // If codes were replaced without the user, an attacker who spoils attempts would get a fresh code
+        // each time, unnoticed.
         // req: HSK-100
         if codes.is_answered() {
             return Err(ApiMisuse::WrongState);
@@ -87,7 +88,7 @@ impl Pairing {
         self.side = Side::Web(state);
     }
 
-    /// Handles a handshake message.
+    /// Handles a handshake message of the phone.
     pub(super) fn web_message(&mut self, rng: &mut dyn CryptoRng, message: &Bytes) {
         match self.web_state() {
             WebState::Shown(code, claims, codes) => self.message1(rng, *code, claims, codes, message),
@@ -99,7 +100,7 @@ impl Pairing {
                 }
                 Err(error) => self.end(error.code()),
             },
-            // Any other message breaks the handshake, and a burnt code gives nobody a second guess.
+            // Any other message breaks the handshake. The code becomes void, so nobody gets a second guess.
             // req: HSK-012
             _ => self.end(ErrorCode::UNEXPECTED_MESSAGE),
         }
@@ -119,22 +120,23 @@ impl Pairing {
         };
         match code.read_message1(&context, &claims, message, rng) {
             Ok((state, reply)) => {
-                // Two phones with an answer each would give an attacker two guesses.
+                // If two phones each got an answer, an attacker would have two guesses.
                 // req: HSK-097, HSK-107
                 if !codes.answer() {
                     return self.end(ErrorCode::CODE_EXPIRED);
                 }
-                // A check code that is hidden too early could not be compared.
+                // The user compares the check code with the phone, so it is shown before message 2 is sent.
                 // req: HSK-098
                 self.event(PairingEvent::CheckCode(state.check_code().to_string()));
                 self.set_web(WebState::AwaitMessage3(Box::new(state)));
                 self.wait(CODE_MAX.saturating_add(APPROVAL_MAX), ErrorCode::CODE_EXPIRED);
                 self.send_data(DataKind::PAIRING, Bytes::from(reply));
             }
-            // The message was for this code but at fault, so somebody has used it.
+            // The message was made for this code but is invalid, so somebody has used the code's secret.
             // req: HSK-012
             Err(Message1Refused::Burnt(error)) => self.end(error.code()),
-            // Anybody may send bytes to the mailbox; they must not cost the user the code.
+            // Anybody may send bytes to the mailbox, so a message that was not made for this code must not
+            // make it void.
             // req: HSK-013
             Err(Message1Refused::NotForThisCode(code, _)) => {
                 self.set_web(WebState::Shown(code, claims, codes));
@@ -142,7 +144,7 @@ impl Pairing {
         }
     }
 
-    /// Ends this attempt when another code of the page has answered, which wipes the code's secret.
+    /// Ends this attempt, and wipes its code's secret, when another code of the page has answered a phone.
     pub(super) fn give_way(&mut self) {
         // Only one code of a page may answer a phone.
         // req: HSK-107
@@ -151,7 +153,7 @@ impl Pairing {
         }
     }
 
-    /// Handles a link record of the phone.
+    /// Handles a link frame from the phone.
     pub(super) fn web_link_frame(&mut self, frame: &LinkFrame) {
         match (self.web_state(), frame) {
             (WebState::AwaitCertificate(state), LinkFrame::Cert(cert)) => match state.read(cert) {
@@ -161,8 +163,8 @@ impl Pairing {
                     if let Err(error) = state.require_unused(self.in_use.as_slice()) {
                         return self.refuse_with(error.code());
                     }
-                    // NN is typed and never shown, so that a page cannot be confirmed without a look at the
-                    // phone.
+                    // The user must type NN, and the page never shows it. So nobody can confirm without a
+                    // look at the phone.
                     // req: HSK-109
                     let asked = PairingEvent::ConfirmationWanted {
                         account_name: state.account_name().clone(),
@@ -180,7 +182,7 @@ impl Pairing {
                 self.deadline = None;
                 self.persist(link, alloc::vec![active_row()], Deferred::Linked);
             }
-            // A certificate that is sent twice must not end the attempt.
+            // If the phone sends the certificate twice, that must not end the attempt.
             // req: HSK-017
             (WebState::AwaitUser { state, cert }, LinkFrame::Cert(again)) if *cert == *again => {
                 self.set_web(WebState::AwaitUser { state, cert });
@@ -196,7 +198,7 @@ impl Pairing {
         }
     }
 
-    /// On a companion: passes on the number that the user read on the phone. There is no second try.
+    /// On a companion: checks the number that the user read on the phone. There is no second try.
     ///
     /// # Errors
     ///
@@ -208,17 +210,18 @@ impl Pairing {
         }
         let WebState::AwaitUser { state, cert } = self.web_state() else { return Ok(()) };
         let Ok((link, start)) = state.confirm(typed) else {
-            // A second try would double the chance of an attacker in the middle.
+            // A second try would double the chance of an attacker who sits between page and phone.
             // req: HSK-103
             self.refuse_with(ErrorCode::NOT_CONFIRMED);
             return Ok(());
         };
-        // Up to here the user may have been linked to a stranger's phone.
+        // Before this check the page could have been linked to a stranger's phone, so LINK_ACCEPT is sent
+        // only now.
         // req: HSK-106
         let accept = LinkFrame::Accept { signature: link.accept };
         let terms = link.terms.clone();
         self.set_web(WebState::Pending { link: terms.mailbox, cert });
-        // The phone stores ACTIVE when it reads LINK_ACCEPT, so this side must not lose the link.
+        // The phone stores ACTIVE when it reads LINK_ACCEPT, so this side must not lose the link after that.
         // req: HSK-081
         self.persist(terms.mailbox, web_rows(&link, start), Deferred::Send(accept));
         self.terms = Some(terms);
@@ -226,15 +229,15 @@ impl Pairing {
         Ok(())
     }
 
-    /// On a companion: ends the attempt because the phone asks for no check code or shows no number, or at
-    /// the user's wish.
+    /// On a companion: ends the attempt at the user's wish, for example because the phone asks for no check
+    /// code or shows no number.
     ///
     /// # Errors
     ///
     /// [`ApiMisuse::WrongState`] before a phone has scanned the code, and after the number was typed.
     pub fn stop(&mut self, now: Timestamp) -> Result<(), ApiMisuse> {
         self.tick(now);
-        // A phone that shows nothing is a sign that the user's own phone is not the one that answered.
+        // If the user's phone shows nothing, another phone may have answered the code.
         // req: HSK-104, HSK-082
         match &self.side {
             Side::Web(

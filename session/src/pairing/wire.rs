@@ -49,12 +49,13 @@ impl Pairing {
                 if self.attach.peer().is_some() {
                     self.on_peer(rng);
                 } else if let Side::Phone(_) = &self.side {
-                    // The page no longer shows the code, unless it comes back within this time.
+                    // No companion is attached: its page no longer shows the code. The attempt ends unless
+                    // the page comes back within this time.
                     self.wait(MESSAGE_MAX, ErrorCode::CODE_EXPIRED);
                 }
             }
             AttachEvent::PeerDown => {
-                // Rows that both sides may have stored are used later, in the link's own mailbox.
+                // Both sides may have stored the link. It is then used later, in the link's own mailbox.
                 if self.is_begun() {
                     self.end(ErrorCode::PEER_GONE);
                 }
@@ -64,10 +65,10 @@ impl Pairing {
         }
     }
 
-    /// Leaves a relay that refused this side or broke a rule. The attempt ends, unless the link is ACTIVE and
-    /// only its commit is awaited.
+    /// Leaves a relay that refused this side or broke a rule. The attempt ends, unless only the commit of
+    /// ACTIVE is awaited.
     pub(super) fn leave_relay(&mut self, code: ErrorCode) {
-        // The peer has a link by now, so no relay may make this side lose it.
+        // The peer has stored the link by now, so no relay may make this side lose it.
         // req: HSK-163
         if self.is_settled() {
             self.attach.down_until(None);
@@ -79,7 +80,7 @@ impl Pairing {
 
     fn on_data(&mut self, rng: &mut dyn CryptoRng, kind: DataKind, body: Bytes) {
         if kind == DataKind::PAIRING {
-            // The peer has finished; late messages can only be a relay's doing.
+            // The peer has finished, so only a relay can have sent a later message.
             // req: HSK-086
             if self.is_settled() {
                 return;
@@ -106,7 +107,8 @@ impl Pairing {
                         return;
                     }
                     match (frame, &self.side) {
-                        // Two sides that answer each other's errors would never stop.
+                        // LINK_CLOSE is not answered: two sides that answer each other's errors would never
+                        // stop.
                         // req: ERR-002
                         (LinkFrame::Close { code }, _) => self.closed_by_peer(code),
                         (frame, Side::Phone(_)) => self.phone_link_frame(&frame),

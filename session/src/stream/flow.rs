@@ -10,7 +10,7 @@ use handfast_codec::record::RecordBuilder;
 /// The credit in both directions, as absolute counts of bytes that start at 0 on each connection.
 #[derive(Debug)]
 pub(super) struct Flow {
-    /// The credit that the peer gave, and how much of it was used.
+    /// The credit that the peer gave, and how many bytes of it this side has sent.
     credit: u64,
     sent: u64,
     received: u64,
@@ -43,7 +43,7 @@ impl Flow {
 
     pub(super) fn received(&mut self, len: u64) -> Result<(), ErrorCode> {
         self.received = self.received.saturating_add(len);
-        // Without this limit a peer could fill memory.
+        // Without this limit a peer could fill the memory.
         // req: STR-004
         if self.received > self.said { Err(ErrorCode::CREDIT_EXCEEDED) } else { Ok(()) }
     }
@@ -61,8 +61,8 @@ impl Flow {
         Ok(())
     }
 
-    /// Raises the credit once half of the initial window can be added; `pending` bytes, which are not durable
-    /// yet, count as used.
+    /// Raises the credit once half of the initial window can be added. `pending` bytes arrived but are not
+    /// durable yet, and count as used.
     pub(super) fn grant(&mut self, pending: u64) {
         let target = self.received.saturating_sub(pending).saturating_add(CONN_WINDOW_MAX);
         if target >= self.granted.saturating_add(CONN_CREDIT_START / 2) {

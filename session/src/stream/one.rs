@@ -18,7 +18,7 @@ use crate::keys;
 #[derive(Debug)]
 pub(crate) struct Stream {
     pub(crate) kind: OpenKind,
-    /// Whether this side opened it.
+    /// Whether this side opened the stream.
     pub(crate) local: bool,
     pub(crate) meta: Bytes,
     pub(super) half: Half,
@@ -35,7 +35,7 @@ pub(super) enum Half {
 /// Whether the peer can know a stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Open {
-    /// The commit that stores the stream is not durable, so its OPEN must wait.
+    /// The commit that stores the stream is not durable, so OPEN must not be sent yet.
     Withheld,
     /// The stream's OPEN may be sent.
     Due,

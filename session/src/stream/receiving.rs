@@ -1,8 +1,7 @@
-//! The receiving half of a stream: what arrived, what is on disk, and what was reported of both to the
-//! sender.
+//! The receiving half of a stream: what arrived, what is on disk, and what the sender was told of both.
 //!
-//! Reports are not queued but computed from the state when there is room, so a sender that reads nothing
-//! costs no memory. Nothing here does I/O.
+//! The frames for the sender are not queued but computed from the state when a record has room. So a sender
+//! that reads nothing costs no memory. Nothing here does I/O.
 
 use bytes::{Buf, Bytes};
 use handfast_codec::error::ErrorCode;
@@ -16,32 +15,32 @@ use crate::error::ApiMisuse;
 pub(crate) struct Receiving {
     /// The offset of the next byte to arrive on this connection.
     received: u64,
-    /// The offset up to which the application has written; the commit may still be open.
+    /// The offset up to which the application has written. The commit for it may still be open.
     written: u64,
     /// The offset up to which everything is durable.
     durable: u64,
-    /// The offset up to which the application holds bytes in memory, durable or not.
+    /// The offset up to which the application has bytes in memory, durable or not.
     held: u64,
     window: u64,
     credit: u64,
-    /// The values of `durable` and `credit` that were last sent.
+    /// The values of `durable` and `credit` that the sender was last told.
     durable_said: u64,
     credit_said: u64,
     fin: bool,
-    /// Whether the application has been given FIN, and so may finish.
+    /// Whether the application has received the FIN event, and so may finish the stream.
     fin_told: bool,
     /// Whether the application has accepted the whole content.
     finished: bool,
 }
 
-/// The action that a FIN demands.
+/// What to do about a FIN.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Fin {
     /// The application must check the content and finish.
     New,
     /// No action: the application finished on an earlier connection, and its commit is not durable yet.
     Known,
-    /// An answer: the application has finished, and all is durable.
+    /// The peer is answered: the application has finished, and all bytes are durable.
     Over,
 }
 
@@ -59,27 +58,30 @@ impl Receiving {
         }
     }
 
-    /// Returns the offset for a resume block. A commit that covers it always precedes the block.
+    /// Returns the durable offset for a resume block. The commit that stores this offset always precedes the
+    /// block.
     pub(super) fn offset(&self) -> u64 {
         self.written
     }
 
-    /// Returns the number of bytes that arrived and are neither durable nor held.
+    /// Returns the number of bytes that arrived and that the application has neither written nor taken into
+    /// memory.
     pub(super) fn pending(&self) -> u64 {
         self.received.saturating_sub(self.written.max(self.held))
     }
 
     /// Prepares for a new connection, on which the sender continues at `block`, the offset in this side's
-    /// resume block. Bytes that became durable since then arrive again, and are dropped.
+    /// resume block. Bytes that became durable after the block was made arrive again, and are dropped.
     ///
     /// Returns the offset from which the application continues, unless it has finished.
     pub(super) fn resume(&mut self, block: u64) -> Option<u64> {
-        // The receiver may have lost whatever was not durable.
+        // The sender continues at the offset in the resume block, because bytes beyond it may have been lost
+        // in a restart.
         // req: STR-007
         self.received = block;
         self.durable_said = block;
         self.credit_said = block.saturating_add(STREAM_CREDIT_START);
-        // Repeated bytes bring no progress that would renew the credit.
+        // Bytes that arrive again do not raise the credit, so it is counted from the durable offset.
         // req: STR-026
         self.credit = self.durable.max(block).saturating_add(STREAM_CREDIT_START);
         self.held = 0;
@@ -96,7 +98,7 @@ impl Receiving {
         }
         let len = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
         let end = offset.checked_add(len).ok_or(ErrorCode::OFFSET)?;
-        // Without this limit a peer could fill memory.
+        // Without this limit a peer could fill the memory.
         // req: STR-004
         if end > self.credit_said {
             return Err(ErrorCode::CREDIT_EXCEEDED);
@@ -110,7 +112,7 @@ impl Receiving {
         Ok((!bytes.is_empty()).then_some((offset.saturating_add(known), bytes)))
     }
 
-    /// Handles FIN. Returns what it demands.
+    /// Handles FIN. Returns what to do about it.
     pub(super) fn fin(&mut self) -> Result<Fin, ErrorCode> {
         if self.fin || (self.finished && self.received != self.written) {
             return Err(ErrorCode::OFFSET);
@@ -141,8 +143,8 @@ impl Receiving {
         Ok(self.finished)
     }
 
-    /// Raises the credit for an application that holds bytes up to `offset` in memory and needs more before
-    /// any is durable.
+    /// Raises the credit because the application has bytes up to `offset` in memory, and needs more before
+    /// any are durable.
     pub(super) fn hold(&mut self, offset: u64) -> Result<(), ApiMisuse> {
         if offset > self.received {
             return Err(ApiMisuse::WrongOffset);
@@ -155,8 +157,8 @@ impl Receiving {
         Ok(())
     }
 
-    /// Records that bytes up to `offset` are durable, and raises the credit. `quick` lets the window grow.
-    /// Returns whether the stream is complete on both sides.
+    /// Records that bytes up to `offset` are durable, and raises the credit. If `quick` is true, the window
+    /// may grow. Returns whether the stream is complete on both sides.
     pub(super) fn durable(&mut self, offset: u64, quick: bool) -> bool {
         if quick && offset > 0 {
             self.window = self.window.saturating_mul(2).min(STREAM_WINDOW_MAX);
@@ -174,7 +176,7 @@ impl Receiving {
     }
 
     fn credit_due(&self) -> Option<u64> {
-        // The sender ends the session for a larger credit.
+        // The sender would end the session because of a larger credit.
         // req: STR-017
         let offset = self.credit.min(self.received.saturating_add(STREAM_WINDOW_MAX));
         (offset > self.credit_said && !self.fin).then_some(offset)
@@ -186,7 +188,7 @@ impl Receiving {
 
     /// Writes DURABLE and CREDIT into the record, if they are due.
     pub(super) fn fill(&mut self, id: u64, record: &mut RecordBuilder) {
-        // The sender may delete its copy of the bytes after this report.
+        // Once it has read DURABLE, the sender may delete its copy of the bytes.
         // req: STR-006
         if let Some(offset) = self.durable_due()
             && record.push(&Frame::Durable { id, offset })

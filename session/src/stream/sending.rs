@@ -27,13 +27,12 @@ pub(crate) struct Sending {
     /// The offset up to which the receiver has everything on its disk.
     durable: u64,
     queue: VecDeque<Bytes>,
-    /// The number of bytes that the application was asked for and has not supplied.
+    /// The number of bytes that the application was asked for and has not supplied yet.
     asked: Option<u64>,
     end: End,
-    /// Whether the number of sent bytes is known; it is not stored, so after a restart only the peer knows
-    /// it.
+    /// Whether `offset` is known. It is not stored, so after a restart only the peer knows it.
     offset_known: bool,
-    /// Whether CREDIT or DURABLE has come on this connection.
+    /// Whether a CREDIT or DURABLE has come on this connection.
     heard: bool,
     /// Whether this stream is sent before others.
     pub(super) urgent: bool,
@@ -64,19 +63,19 @@ impl Sending {
         Self { credit, offset_known: true, ..Self::default() }
     }
 
-    /// Creates the half of a stream from the store; only the peer's next resume block tells how far it was
-    /// received.
+    /// Creates the sending half of a stored stream. Only the peer's next resume block tells how far the peer
+    /// has received it.
     pub(super) fn loaded() -> Self {
         Self::default()
     }
 
-    /// Prepares for a new connection, on which the receiver has everything up to `offset`. Returns false if
-    /// that is impossible.
+    /// Prepares for a new connection. The receiver has everything up to `offset`. Returns false if that is
+    /// impossible.
     pub(super) fn resume(&mut self, offset: u64) -> bool {
         if self.offset_known && offset > self.offset {
             return false;
         }
-        // The receiver may have lost whatever it had not reported as durable.
+        // The receiver may have lost bytes that it had not reported as durable.
         // req: STR-007
         *self = Self {
             offset,
@@ -103,21 +102,22 @@ impl Sending {
     }
 
     pub(super) fn durable(&mut self, offset: u64, is_put: bool) -> Result<Durable, ErrorCode> {
-        // A receiver that already has the content answers a put with the whole size, before any other frame.
+        // A receiver that already has the content answers a put with the whole size, before it sends any
+        // other frame.
         let untouched = (self.offset == 0 || !self.heard) && self.durable == 0 && is_put;
-        // A report beyond the sent bytes would let the sender delete what the receiver lacks.
+        // If DURABLE named more bytes than were sent, this side would delete content that the receiver lacks.
         // req: STR-085
         if offset > self.offset && !untouched {
             return Err(ErrorCode::ACK_FUTURE);
         }
-        // Durable bytes cannot be lost again, so the peer is at fault.
+        // Durable bytes cannot be lost again, so a lower offset is a fault of the peer.
         // req: STR-019
         if offset < self.durable {
             return Err(ErrorCode::OFFSET);
         }
         self.durable = offset;
         self.heard = true;
-        // Only when the receiver has everything may the sender forget the content.
+        // The sender may forget the content only when the receiver has everything.
         // req: STR-008
         let done = (matches!(self.end, End::Sent) && offset == self.offset) || offset > self.offset;
         Ok(if done { Durable::Done } else { Durable::Progress })
@@ -146,12 +146,12 @@ impl Sending {
         Ok(())
     }
 
-    /// Returns the number of bytes that are queued here or requested.
+    /// Returns the number of bytes that are queued here or requested from the application.
     pub(super) fn held(&self) -> u64 {
         self.supplied.saturating_sub(self.offset).saturating_add(self.asked.unwrap_or(0))
     }
 
-    /// Requests what may be sent, at most `room` bytes. Returns the offset and the number of bytes.
+    /// Requests bytes from the application, at most `room`. Returns the offset and the number of bytes.
     pub(super) fn want(&mut self, room: u64) -> Option<(u64, usize)> {
         let room = self.credit.saturating_sub(self.supplied).min(WANT_MAX).min(room);
         // More is requested before the queue is empty, so that the stream does not miss its turn.
@@ -171,13 +171,13 @@ impl Sending {
         }
     }
 
-    /// Returns whether something could be sent; `room` tells whether the connection has credit.
+    /// Returns whether something could be sent; `room` tells whether the connection's credit allows content.
     pub(super) fn is_ready(&self, room: bool) -> bool {
         (room && !self.queue.is_empty()) || self.fin_due().is_some()
     }
 
-    /// Writes one DATA of at most `room` bytes, or the FIN, into the record. Returns the number of content
-    /// bytes written.
+    /// Writes one DATA frame of at most `room` content bytes, or the FIN, into the record. Returns the number
+    /// of content bytes written.
     pub(super) fn fill(&mut self, id: u64, room: u64, record: &mut RecordBuilder) -> Option<u64> {
         if let Some(hash) = self.fin_due() {
             if record.push(&Frame::Fin { id, hash }) {

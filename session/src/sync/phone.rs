@@ -45,26 +45,27 @@ pub(crate) struct PhoneSync {
     queue: VecDeque<Frame>,
     /// The newest revision of the phone's log.
     rev: u64,
-    /// The newest revision when this machine was loaded; until the companion asks for rows, it cannot know a
-    /// later one.
+    /// The newest revision when this machine was loaded. Until the companion asks for rows, it cannot know a
+    /// later revision.
     first: Option<u64>,
     /// Whether the companion has asked for rows since this machine was loaded.
     was_read: bool,
-    /// The revision from which on the log is complete; markers of rows deleted at or below it may be gone.
+    /// The revision from which on the log is complete. Markers of rows that were deleted at or below it may
+    /// be gone.
     floor: u64,
     /// Bytes of the DELTAs that the companion has not acknowledged.
     in_flight: usize,
     /// The collection whose rows were last requested, so that collections take turns.
     last: Option<Collection>,
-    /// The open request to the application, and whether its answer is still needed.
+    /// The open request to the application, and whether the companion still needs its answer.
     asked: Option<(Wanted, bool)>,
 }
 
 #[derive(Debug)]
 struct Sub {
-    /// The cursor that the companion has, or will have after what is queued.
+    /// The revision that the companion's cursor has, or will have once it has read what is queued.
     sent: u64,
-    /// The revision up to which the application has no further rows.
+    /// The revision up to which the application has nothing more to send.
     scanned: u64,
     /// The DELTAs in flight: the revision after each, and its length.
     in_flight: VecDeque<(u64, usize)>,
@@ -88,12 +89,13 @@ impl PhoneSync {
 
     /// Returns the revision for the resume block: the highest one that a companion can know.
     pub(crate) fn rev(&self) -> u64 {
-        // A later revision would hide that the phone was restored from a backup.
+        // With a later revision in the block, the companion could not see that the phone was restored from a
+        // backup.
         // req: RES-082
         self.first.filter(|_| !self.was_read).unwrap_or(self.rev)
     }
 
-    /// Sets the log's newest revision, when it has grown or was loaded.
+    /// Sets the log's newest revision, which has grown or was just loaded.
     pub(crate) fn changed(&mut self, rev: u64) {
         let _ = self.first.get_or_insert(rev);
         self.rev = self.rev.max(rev);
@@ -101,7 +103,8 @@ impl PhoneSync {
 
     /// Records that the log is complete only from `floor` on, because older markers were deleted.
     pub(crate) fn pruned(&mut self, floor: u64) {
-        // Without those markers the companion would keep rows that are deleted here.
+        // Below `floor` the companion might not be told of deletions, and would keep rows that are deleted
+        // here.
         // req: SYN-025
         self.floor = self.floor.max(floor);
         let floor = self.floor;
@@ -115,7 +118,7 @@ impl PhoneSync {
 
     /// Returns the revision up to which every subscription was sent or skipped, for a PING.
     pub(crate) fn told(&self) -> u64 {
-        // The companion can then see that a DELTA was lost.
+        // By this revision the companion can see that a DELTA was lost.
         // req: SYN-021
         let scanned = self.subs.values().map(|sub| sub.scanned).min().unwrap_or(0);
         let queued = self.queue.iter().filter_map(|frame| match frame {
@@ -140,13 +143,13 @@ impl PhoneSync {
         if self.subs.len() >= SUBSCRIPTIONS_MAX {
             return Err(ErrorCode::LIMIT);
         }
-        // Rows deleted below the floor left no marker, and revisions above the newest one are another
-        // history.
+        // Rows deleted at or below the floor may have left no marker, and a cursor above the newest revision
+        // comes from another history of the log.
         // req: SYN-025
         if cursor < self.floor || cursor > self.rev {
             return self.reply(Frame::SnapshotRequired { collection, rev: self.rev });
         }
-        // The cursor says which rows the companion has, so only later ones follow.
+        // The companion has all rows up to its cursor, so only later rows are sent.
         // req: SYN-001
         let sub = Sub { sent: cursor, scanned: cursor, in_flight: VecDeque::new(), digest: false };
         let _ = self.subs.insert(collection, sub);
@@ -155,7 +158,7 @@ impl PhoneSync {
 
     /// Handles LEAVE, by which the companion ends a subscription or gives up a snapshot.
     pub(crate) fn leave(&mut self, collection: Collection) -> Result<(), ErrorCode> {
-        // The answer marks the point after which no frame of the collection follows.
+        // By the LEAVE that answers it, the companion sees that no further frame of the collection follows.
         // req: SYN-011
         self.end(&collection);
         let _ = self.pages.remove(&collection);
@@ -165,7 +168,7 @@ impl PhoneSync {
     /// Handles `PAGE_GET`, the request for a page of a snapshot.
     pub(crate) fn page_get(&mut self, collection: Collection, page: PageCursor) -> Result<(), ErrorCode> {
         self.was_read = true;
-        // A companion that asks faster than it reads must not grow the queue.
+        // A companion that asks faster than it reads the answers must not grow the queue of requested pages.
         // req: SYN-020
         if !self.pages.contains_key(&collection) && self.pages.len() >= SUBSCRIPTIONS_MAX {
             return Err(ErrorCode::LIMIT);
@@ -178,7 +181,7 @@ impl PhoneSync {
     pub(crate) fn digest_get(&mut self, collection: &Collection, cursor: u64) -> Result<(), ErrorCode> {
         // The request may cross a SNAPSHOT_REQUIRED, which ends the subscription.
         let Some(sub) = self.subs.get_mut(collection) else { return Ok(()) };
-        // Nobody can have rows that were never sent.
+        // A cursor above what was sent is impossible: nobody can have rows that were never sent.
         // req: SYN-080
         if cursor > sub.sent {
             return Err(ErrorCode::ACK_FUTURE);
@@ -187,7 +190,7 @@ impl PhoneSync {
         Ok(())
     }
 
-    /// Ends a subscription, if there is one, and makes an open request for it void.
+    /// Ends a subscription, if there is one. The answer to an open request for it will be dropped.
     fn end(&mut self, collection: &Collection) {
         if let Some(old) = self.subs.remove(collection) {
             let freed = old.in_flight.iter().map(|(_, len)| *len).sum();
@@ -202,7 +205,7 @@ impl PhoneSync {
 
     /// Queues an immediate answer to the companion.
     fn reply(&mut self, frame: Frame) -> Result<(), ErrorCode> {
-        // A companion that asks faster than it reads must not grow the queue.
+        // A companion that asks faster than it reads the answers must not grow the queue of answers.
         // req: SYN-020
         let replies = self.queue.iter().filter(|frame| !matches!(frame, Frame::Delta { .. })).count();
         if replies >= SYNC_ANSWERS_MAX {
@@ -212,7 +215,7 @@ impl PhoneSync {
         Ok(())
     }
 
-    /// Returns the next request to the application, if there is room and none is open.
+    /// Returns the next request to the application, if the queue has room and no request is open.
     pub(crate) fn next_wanted(&mut self) -> Option<Wanted> {
         if self.asked.is_some() || self.queue.len() >= QUEUE_FULL {
             return None;
@@ -226,9 +229,9 @@ impl PhoneSync {
         self.pages.pop_first().map(|(collection, page)| Wanted::Page { collection, page })
     }
 
-    /// Returns the request for a digest, once all rows before it were sent.
+    /// Returns the request for a digest, once all rows up to the newest revision were sent.
     fn wanted_digest(&self) -> Option<Wanted> {
-        // Both sides must compute the digest over the same rows.
+        // Both sides must compute the digest over the same rows, so it waits until none is left to send.
         // req: SYN-017
         let due = |(_, sub): &(&Collection, &Sub)| sub.digest && sub.scanned >= self.rev;
         self.subs.iter().find(due).map(|(collection, _)| Wanted::Digest { collection: *collection })
@@ -250,7 +253,8 @@ impl PhoneSync {
         Some(wanted)
     }
 
-    /// Returns whether the answer is still needed. Fails if it does not belong to the open request.
+    /// Returns whether the companion still needs the answer. Fails if the answer does not belong to the open
+    /// request.
     fn is_asked(&self, matches: impl Fn(&Wanted) -> bool) -> Result<bool, ApiMisuse> {
         match &self.asked {
             Some((wanted, counts)) if matches(wanted) => Ok(*counts),
@@ -275,7 +279,7 @@ impl PhoneSync {
         let parts = pack(items).ok_or(ApiMisuse::TooLarge)?;
         let total = parts.iter().map(Items::len).sum();
         let budget = DELTA_UNACKED_LEN_MAX.saturating_sub(self.in_flight);
-        // The companion joins all parts in memory.
+        // The companion joins all parts of a DELTA in memory, so their total length has a limit.
         // req: SYN-005
         if total > budget.min(DELTA_LEN_MAX) || to < sub.scanned {
             return Err(ApiMisuse::TooLarge.into());
@@ -296,15 +300,15 @@ impl PhoneSync {
         Ok(())
     }
 
-    /// Handles the other answer to a request for rows: some left the collection before they were sent.
+    /// Handles the application's answer that some rows left the collection before they were sent.
     pub(crate) fn behind(&mut self, collection: &Collection) -> Result<(), SendRefused> {
         let is_it =
             |wanted: &Wanted| matches!(wanted, Wanted::Delta { collection: c, .. } if c == collection);
         let counts = self.is_asked(is_it)?;
         self.asked = None;
         if counts {
-            // Rows that left the collection were never sent as deleted, so only a snapshot shows that they
-            // are gone.
+            // Rows that left the collection were not sent as deleted, so only a snapshot shows that they are
+            // gone.
             // req: SYN-025
             self.end(collection);
             self.queue.push_back(Frame::SnapshotRequired { collection: *collection, rev: self.rev });
@@ -323,12 +327,12 @@ impl PhoneSync {
         let Some((Wanted::Page { page, .. }, _)) = &self.asked else { return Ok(()) };
         let collection = *collection;
         let frame = match answer {
-            // The cursor may come from an earlier version of the application.
+            // The cursor may have been made by an earlier version of the application.
             // req: SYN-027
             None => Frame::SnapshotRequired { collection, rev: self.rev },
             Some((rev, next, items)) => {
                 let items = Items::build(items).ok_or(ApiMisuse::TooLarge)?;
-                // The repeated cursor shows the companion which request is answered.
+                // The page's own cursor is repeated, so the companion sees which request is answered.
                 // req: SYN-082
                 Frame::Page { collection, page: page.clone(), next, rev, items }
             }
@@ -350,7 +354,7 @@ impl PhoneSync {
         let counts =
             self.is_asked(|wanted| matches!(wanted, Wanted::Digest { collection: c } if c == collection))?;
         self.asked = None;
-        // A digest from another revision proves nothing; it is requested again once the rows in between are
+        // A digest of another revision proves nothing. It is requested again once the rows in between are
         // sent.
         if let Some(sub) = self.subs.get_mut(collection).filter(|sub| counts && sub.scanned == rev) {
             sub.digest = false;
@@ -363,7 +367,7 @@ impl PhoneSync {
     /// Handles the companion's acknowledgement of a collection up to `cursor`.
     pub(crate) fn ack(&mut self, collection: &Collection, cursor: u64) -> Result<(), ErrorCode> {
         let Some(sub) = self.subs.get_mut(collection) else { return Ok(()) };
-        // Nobody can have stored rows that were never sent.
+        // A cursor above what was sent is impossible: nobody can have stored rows that were never sent.
         // req: SYN-080
         if cursor > sub.sent {
             return Err(ErrorCode::ACK_FUTURE);
@@ -383,7 +387,7 @@ impl PhoneSync {
     }
 }
 
-/// Packs items into as few parts as possible. Returns `None` if one is empty or too long.
+/// Packs items into as few parts as possible. Returns `None` if an item is empty or too long.
 fn pack(items: &[Bytes]) -> Option<Vec<Items>> {
     let mut parts = Vec::new();
     let mut part = ItemsWriter::new();

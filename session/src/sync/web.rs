@@ -1,4 +1,5 @@
-//! The companion's side of the sync lane: subscriptions of one connection, and cursors that outlive it.
+//! The companion's side of the sync lane: the subscriptions of one connection, and the cursors, which outlive
+//! the connection.
 
 use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
 use alloc::vec::Vec;
@@ -24,9 +25,9 @@ pub(crate) struct WebSync {
     /// The collections whose cursors go into the next ACK.
     dirty: BTreeSet<Collection>,
     queue: VecDeque<Frame>,
-    /// Complete arrivals that were not passed to the application yet.
+    /// Complete DELTAs, pages and digests that were not passed to the application yet.
     ready: VecDeque<Arrived>,
-    /// The digest that the application is asked to compare; nothing more is handed out before it answers.
+    /// The digest that the application is asked to compare. Nothing more is passed to it before it answers.
     comparing: Option<(Collection, u64, [u8; 32])>,
 }
 
@@ -35,13 +36,13 @@ pub(crate) struct WebSync {
 enum Sub {
     /// DELTAs are expected.
     Open(OpenSub),
-    /// Pages are expected: either one is requested (`asked`), or the last one is being stored.
+    /// Pages are expected. If `asked` is true one is requested, or else the last one is being stored.
     Snapshot { asked: bool },
-    /// LEAVE was sent and not answered yet, so that frames of the collection are ignored.
+    /// LEAVE was sent and not answered yet. Until the answer, frames of the collection are ignored.
     Leaving(Then),
 }
 
-/// The step that follows the answer to a LEAVE.
+/// What to do after the phone's answer to a LEAVE.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Then {
     Nothing,
@@ -53,14 +54,14 @@ enum Then {
 struct OpenSub {
     /// The revision after the last complete DELTA on this connection.
     received: u64,
-    /// The revision up to which the phone, in a PING, says that it has sent everything.
+    /// The revision up to which the phone has sent everything, as it said in a PING.
     told: u64,
-    /// Whether anything came in this subscription; from then on a PING covers it too.
+    /// Whether anything came in this subscription. From then on a PING's revision applies to it too.
     heard: bool,
     /// The number of DELTAs since the last digest.
     deltas: u32,
     digest_asked: bool,
-    /// The revision, the last part's number and the parts of an incomplete DELTA.
+    /// The revision, the last part's number, and the parts of a DELTA that is not complete yet.
     to: u64,
     last: u8,
     parts: Vec<Items>,
@@ -75,7 +76,7 @@ pub(crate) struct Delta {
     pub(crate) items: Vec<Items>,
 }
 
-/// A page of a snapshot: `at` is its cursor, `next` that of the following page.
+/// A page of a snapshot: `at` is its own cursor, `next` the cursor of the following page.
 #[derive(Debug)]
 pub(crate) struct Page {
     pub(crate) collection: Collection,
@@ -85,12 +86,12 @@ pub(crate) struct Page {
     pub(crate) items: Items,
 }
 
-/// The next item for the endpoint.
+/// An item for the endpoint to pass to the application.
 #[derive(Debug)]
 pub(crate) enum Arrived {
     /// A DELTA whose rows must be stored with the new cursor.
     Delta(Delta),
-    /// A page whose rows must be stored with the place of the snapshot.
+    /// A page whose rows must be stored with the cursor from which the snapshot continues.
     Page(Page),
     /// A digest, to be compared with that of the stored rows as they are now.
     Digest { collection: Collection, cursor: u64, digest: [u8; 32] },
@@ -99,13 +100,13 @@ pub(crate) enum Arrived {
 /// The result of comparing two digests.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Compared {
-    /// Both sides hold the same rows, and the cursor may move up to the digest's.
+    /// Both sides have stored the same rows, and the cursor may move up to the digest's.
     Equal { moved: Option<u64> },
-    /// The rows differ, and a snapshot follows.
+    /// The rows differ, so a snapshot will replace them.
     Repair,
-    /// The rows differ, and three snapshots have not helped.
+    /// The rows still differ after three snapshots, so no other is fetched.
     GivenUp,
-    /// The rows differ, but the subscription has ended; the next one compares again.
+    /// The rows differ, but the subscription has ended. The next subscription compares again.
     Left,
 }
 
@@ -117,7 +118,7 @@ impl WebSync {
         Self { cursors, snapshots, ..Self::default() }
     }
 
-    /// Returns the highest revision of the phone's log that is known here.
+    /// Returns the highest revision of the phone's log that this companion knows.
     pub(crate) fn rev(&self) -> u64 {
         let snapshots = self.snapshots.values().map(|(rev, _)| rev);
         self.cursors.values().chain(snapshots).copied().max().unwrap_or(0)
@@ -149,8 +150,9 @@ impl WebSync {
         Ok(())
     }
 
-    /// Subscribes like [`WebSync::subscribe`], but to a collection whose rows are not kept here: without a
-    /// stored cursor it requests a snapshot, which has no rows and reports the phone's newest revision.
+    /// Subscribes like [`WebSync::subscribe`], but to a collection whose rows are not stored here. If there
+    /// is no stored cursor, it requests a snapshot. That snapshot has no rows, and reports the phone's newest
+    /// revision.
     pub(crate) fn subscribe_from_now(&mut self, collection: Collection) -> Result<(), SendRefused> {
         if self.cursors.contains_key(&collection) || self.subs.contains_key(&collection) {
             return self.subscribe(collection);
@@ -186,7 +188,7 @@ impl WebSync {
         self.queue.push_back(Frame::DigestGet { collection, cursor });
     }
 
-    /// Requests the next page of a snapshot, or its first.
+    /// Requests the next page of a snapshot; the first one if none was stored.
     fn ask_page(&mut self, collection: Collection) {
         let page = self.next_page(&collection);
         let _ = self.subs.insert(collection, Sub::Snapshot { asked: true });
@@ -236,7 +238,8 @@ impl WebSync {
     /// # Errors
     /// `FRAME_NOT_ALLOWED` when there is no subscription at all.
     fn is_leaving(&self, collection: &Collection) -> Result<bool, ErrorCode> {
-        // LEAVE crosses frames that were under way; without a subscription a frame is the phone's fault.
+        // Frames that were sent before the phone read LEAVE are normal. A frame without any subscription is
+        // the phone's fault.
         // req: SYN-008, SYN-023
         match self.subs.get(collection) {
             None => Err(ErrorCode::FRAME_NOT_ALLOWED),
@@ -256,7 +259,7 @@ impl WebSync {
         }
     }
 
-    /// Handles one part; with the last one the DELTA comes out of [`WebSync::next`].
+    /// Handles one part of a DELTA. After the last part the DELTA comes out of [`WebSync::next`].
     pub(crate) fn delta(
         &mut self,
         collection: Collection,
@@ -272,7 +275,7 @@ impl WebSync {
         };
         let (from, to) = span;
         let (part, last) = part;
-        // A lost DELTA would mean missing rows that nothing else reports.
+        // If a DELTA was lost, rows would be missing that nothing else reports.
         // req: SYN-002, SYN-024
         if from != sub.received || to <= from || to <= sub.told {
             return Err(ErrorCode::SEQ_GAP);
@@ -283,7 +286,7 @@ impl WebSync {
             return Err(ErrorCode::PART_ORDER);
         }
         sub.parts.push(items);
-        // The parts are joined in memory.
+        // The parts are joined in memory, so their total length has a limit.
         // req: SYN-005
         if sub.parts.iter().map(Items::len).sum::<usize>() > DELTA_LEN_MAX {
             return Err(ErrorCode::MESSAGE_TOO_LARGE);
@@ -304,12 +307,13 @@ impl WebSync {
         Ok(())
     }
 
-    /// Handles `SNAPSHOT_REQUIRED`. Returns whether that makes too many snapshots, so that none is fetched.
+    /// Handles `SNAPSHOT_REQUIRED`. Returns true if that makes too many snapshots in a row; then none is
+    /// fetched.
     pub(crate) fn snapshot_required(&mut self, collection: Collection) -> Result<bool, ErrorCode> {
         if self.is_leaving(&collection)? {
             return Ok(false);
         }
-        // A page cursor that the phone cannot read counts as a snapshot that did not help.
+        // If the phone cannot read the cursor of a page, the snapshot counts as one that did not help.
         if matches!(self.subs.get(&collection), Some(Sub::Snapshot { .. })) {
             self.count(collection);
         }
@@ -318,7 +322,7 @@ impl WebSync {
             let _ = self.subs.remove(&collection);
             return Ok(true);
         }
-        // The snapshot starts with its first page.
+        // The new snapshot starts with its first page.
         // req: SYN-013
         self.ask_page(collection);
         Ok(false)
@@ -330,7 +334,7 @@ impl WebSync {
     }
 
     fn is_given_up(&self, collection: &Collection) -> bool {
-        // Rows that still differ have a cause that another snapshot does not mend.
+        // When rows still differ after several snapshots, another one would not help either.
         // req: SYN-019
         self.tries.get(collection).is_some_and(|tries| *tries >= SNAPSHOT_TRIES_MAX)
     }
@@ -348,7 +352,7 @@ impl WebSync {
             Some(Sub::Snapshot { asked }) if *asked && expected == page.at => *asked = false,
             _ => return Err(ErrorCode::FRAME_NOT_ALLOWED),
         }
-        // Pages of different revisions would mix two snapshots.
+        // Pages of different revisions are of two snapshots, which must not be mixed.
         // req: SYN-012
         if !is_of_snapshot {
             return Err(ErrorCode::SEQ_GAP);
@@ -369,7 +373,7 @@ impl WebSync {
         }
         match self.subs.get_mut(&collection) {
             Some(Sub::Open(sub)) if sub.digest_asked && sub.parts.is_empty() => {
-                // The digest would cover fewer rows than are stored here.
+                // The phone's digest would cover fewer rows than are stored here.
                 // req: SYN-031
                 if cursor < sub.received {
                     return Err(ErrorCode::SEQ_GAP);
@@ -385,7 +389,7 @@ impl WebSync {
         Ok(())
     }
 
-    /// Returns what to hand out next.
+    /// Returns the next item to pass to the application.
     pub(crate) fn next(&mut self) -> Option<Arrived> {
         if self.comparing.is_some() {
             return None;
@@ -408,11 +412,11 @@ impl WebSync {
         Some(arrived)
     }
 
-    /// Compares the digest of the companion's own rows with the phone's.
+    /// Compares the digest of the companion's rows with the phone's.
     pub(crate) fn compare(&mut self, collection: &Collection, own: &[u8; 32]) -> Result<Compared, ApiMisuse> {
         let (_, cursor, digest) =
             self.comparing.take_if(|(asked, ..)| asked == collection).ok_or(ApiMisuse::WrongState)?;
-        // Equal digests prove that no row is missing up to that cursor.
+        // Equal digests prove that no row is missing up to the digest's cursor.
         // req: SYN-018
         if digest == *own {
             let _ = self.tries.remove(collection);
@@ -425,14 +429,14 @@ impl WebSync {
         if self.is_given_up(collection) {
             return Ok(Compared::GivenUp);
         }
-        // A snapshot replaces every row, whatever the cause of the difference.
+        // A snapshot replaces every row, so it repairs a difference of any cause.
         // req: SYN-032
         let _ = self.leave_then(*collection, Then::Snapshot);
         Ok(Compared::Repair)
     }
 
-    /// Records that rows are durable up to `to`, and acknowledges them if this subscription has come that
-    /// far.
+    /// Records that rows are durable up to `to`. Acknowledges them if this subscription has received rows up
+    /// to `to`.
     pub(crate) fn committed(&mut self, collection: Collection, to: u64) {
         let cursor = self.cursors.entry(collection).or_insert(0);
         *cursor = to.max(*cursor);
@@ -443,9 +447,10 @@ impl WebSync {
         }
     }
 
-    /// Records that a page is durable: requests the next one, or the changes since the snapshot.
+    /// Records that a page is durable. Requests the next page, or after the last one the changes since the
+    /// snapshot.
     pub(crate) fn page_committed(&mut self, collection: Collection) {
-        // A page that is lost in a crash is then requested again.
+        // The next page is requested only now: a page that is lost in a crash is then requested again.
         // req: SYN-013
         if let Some(Sub::Snapshot { asked: false }) = self.subs.get(&collection) {
             if !self.snapshots.contains_key(&collection) {
@@ -455,7 +460,7 @@ impl WebSync {
         }
     }
 
-    /// Returns the cursors for an ACK, and clears the list.
+    /// Returns the cursors for an ACK, and clears the list of them.
     pub(crate) fn take_acks(&mut self) -> Vec<(Collection, u64)> {
         let dirty = core::mem::take(&mut self.dirty);
         let received = |collection: &Collection| match self.subs.get(collection) {
