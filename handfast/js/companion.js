@@ -1,25 +1,26 @@
 // A companion in a web page: shows codes until a phone is linked, then keeps the link running. It connects
-// the machines of the WebAssembly module to a socket, a database, a lock and a clock; the meaning of messages
-// is left to the application.
+// the machines of the WebAssembly module to a socket, a database, a lock and a clock; what messages mean is
+// left to the application.
 //
 //   import init, { Companion } from "handfast";
 //   const companion = await Companion.open({ database: "my-app", relay: "relay.example", label: "My page", grants: 3n, application });
 //   await companion.start();
 //
 // `application` has `stores` (its own stores, see database.js); `row(row, txn)`, `gone(row, txn)` and
-// `result(result, txn)`, which write the effect of what arrived in the transaction of its commit; and
-// `event(event)`.
+// `result(result, txn)`, which write the effect of an arrived row or result in the transaction of its commit;
+// and `event(event)`.
 // Optional: `arrives(message, txn, over)` and `arrived(message, txn, over)`, called before and after the rows
-// of a `delta` or `page`, which call `over` when their last request was answered (`inTurn` does the same for
-// a result); `keeps(collection)`, false for a collection whose rows are not kept; `bound(collection)`, the
-// most rows that it has; and `upgrade(db, txn, from)`, which migrates its stores from an older version.
-// Events of a link are passed on as the machine returns them. Besides them there are `code`, `checkCode`,
-// `numberWanted`, `codeBurnt` (with `asks`, no other code is shown before `newCode()`), `relayLost`,
-// `unconfirmed` (the phone may have made the link but has not confirmed it; this is awaited until `until`, or
-// until `newCode()`), `linked`, `unlinked`, `taken` (another tab has the link), `failed`, `full` (the browser
-// has no space for what arrives, so nothing is accepted) and `room` (it has space again), and `cleared` (the
-// user made the browser delete its data, and the link with it). With the option `pairs: false` no code is
-// ever shown: `notPaired` comes instead.
+// of a `delta` or `page`, which must call `over` when their last request was answered (a `result` function
+// uses `inTurn` for the same purpose); `keeps(collection)`, false for a collection whose rows are not kept;
+// `bound(collection)`, the most rows that it has; and `upgrade(db, txn, from)`, which migrates its stores
+// from an older version.
+// Events of a link reach the application as the machine returns them. Besides these events there are `code`,
+// `checkCode`, `numberWanted`, `codeBurnt` (with `asks`, no other code is shown before `newCode()`),
+// `relayLost`, `unconfirmed` (the phone may have made the link but has not confirmed it; this is awaited
+// until `until`, or until `newCode()`), `linked`, `unlinked`, `taken` (another tab has the link), `failed`,
+// `full` (the browser has no space for what arrives, so nothing is accepted) and `room` (it has space again),
+// and `cleared` (the user made the browser delete its data, and the link with it). With the option `pairs:
+// false` no code is ever shown: `notPaired` comes instead.
 
 import { Conflict, Database, isGone, ofLink } from "./database.js";
 import init, { ShownCodes, WebLink, WebPairing, relayUrl } from "./handfast.js";
@@ -33,22 +34,26 @@ export { Conflict, Full, inTurn };
 export * from "./handfast.js";
 export default init;
 
-/** The time for which a code is shown, in milliseconds, and the number of codes that are valid at once. */
+/** How long a code is shown, in milliseconds, and how many codes are valid at once. */
 const CODE_SHOWN = 30_000;
 const CODES_MAX = 2;
-/** The time for which a link that the phone never confirmed is kept, in milliseconds. */
+/** How long a link that the phone never confirmed stays stored, in milliseconds. */
 const PENDING_KEPT = 24 * 3_600_000;
 /** The number of failed transactions in a row after which the tab gives up. */
 const FAILURES_MAX = 3;
 /**
- * The first wait after the database had no space, which doubles each time, and the longest, in milliseconds.
+ * The first wait after the database had no space, and the longest, in milliseconds. Each wait is twice as
+ * long as the one before.
  */
 const REST = 1_000;
 const REST_MAX = 60_000;
 /** The longest delay that the browser's timers accept, in milliseconds. */
 const TIMER_MAX = 2 ** 31 - 1;
 
-/** A running machine: its `socket`, its deadline `at`, and the event with which it is `over`. */
+/**
+ * A running machine with its socket, the deadline `at`, and `over`: the event with which the machine has
+ * ended.
+ */
 class Task {
   socket = null;
   at = null;
@@ -81,7 +86,7 @@ export class Companion {
   #generation = 0;
   #told = null;
 
-  /** Creates a companion, and opens nothing but the channel of its lock. */
+  /** Creates a companion. It opens nothing yet but the channel of its lock. */
   static async open(options) {
     const companion = new Companion();
     companion.#options = { version: 1, origin: location.origin, ...options };
@@ -116,17 +121,18 @@ export class Companion {
     return this.#known?.state === "pending";
   }
 
-  /** The open database, for reads by the application. */
+  /** The open database, for reads of the application. */
   get database() {
     return this.#database;
   }
 
   /**
    * Sends a command. `key` identifies it: 16 random bytes as hex, drawn when the user acts, and used for no
-   * other command. `effect(txn)` becomes part of its transaction. The promise resolves when both are durable.
+   * other command. `effect(txn)` becomes part of its transaction. The promise resolves when command and
+   * effect are durable.
    */
   async send(key, body, effect) {
-    // A link that is never confirmed is deleted, and the command would be lost with it.
+    // A link that is never confirmed is deleted, and a command sent over it would be lost.
     if (this.#isPending) throw new Error("your phone has not confirmed this link yet");
     await this.#commit((machine, now) => machine.send(now, key, body), (txn) => effect?.(txn));
   }
@@ -135,7 +141,7 @@ export class Companion {
     this.#verb((link, now) => link.subscribe(now, collection));
   }
 
-  /** Subscribes to a collection whose rows are not kept: from the stored cursor, or else from now on. */
+  /** Subscribes to a collection whose rows are not stored: from the stored cursor, or else from now on. */
   subscribeFromNow(collection) {
     this.#verb((link, now) => link.subscribeFromNow(now, collection));
   }
@@ -144,7 +150,7 @@ export class Companion {
     this.#verb((link, now) => link.leave(now, collection));
   }
 
-  /** Ends the connection with this error code, because what the phone sent cannot be accepted. */
+  /** Ends the connection with this error code, because the page cannot accept what the phone sent. */
   refuse(code) {
     this.#verb((link, now) => link.refuse(now, code));
   }
@@ -154,8 +160,8 @@ export class Companion {
   }
 
   /**
-   * The ids of the open streams. Any other stream that is still wanted must be opened again, unless its end
-   * was reported.
+   * The ids of the open streams. Any other stream that the application still wants must be opened again,
+   * unless its end was reported.
    */
   get streams() {
     return new Set(this.#link?.machine.streams() ?? []);
@@ -170,7 +176,7 @@ export class Companion {
     return made.id;
   }
 
-  /** Supplies bytes that `dataWanted` asked for. The buffer is detached by this. */
+  /** Supplies bytes that `dataWanted` asked for. The buffer of the bytes is detached by this call. */
   streamSupply(id, offset, bytes, hash) {
     try {
       this.#verb((link, now) => link.streamSupply(now, id, offset, bytes, hash));
@@ -180,15 +186,16 @@ export class Companion {
   }
 
   /**
-   * Reports that bytes are held in memory up to this offset, and requests more, for an incomplete chunk list.
+   * Reports that bytes up to this offset are in memory but not durable, and requests more. This is for a
+   * chunk list that is not complete yet.
    */
   streamHold(id, offset) {
     this.#verb((link, now) => link.streamHold(now, id, offset));
   }
 
   /**
-   * Reports that bytes are on disk up to this offset. `effect(txn)` becomes part of the transaction that
-   * records it.
+   * Reports that bytes up to this offset are on disk. `effect(txn)` becomes part of the transaction that
+   * records this.
    */
   async streamDurable(id, offset, effect) {
     await this.#commit((machine, now) => machine.streamDurable(now, id, offset), (txn) => effect?.(txn));
@@ -198,24 +205,27 @@ export class Companion {
     this.#verb((link, now) => link.streamStop(now, id, code));
   }
 
-  /** Changes the application's own stores, after all writes before. */
+  /** Changes the application's own stores, after all writes that were requested before. */
   async change(effect) {
-    // A write that is ready only after the link was deleted must not leave data behind.
+    // A write that becomes ready only after the link was deleted must not leave data behind.
     if (!this.#known) throw new Error("this page is not linked");
     await this.#write([], [effect]);
   }
 
-  /** Takes back the seat at the relay, at the user's wish. */
+  /** Takes back the seat at the relay that another browser took. Called when the user asks for it. */
   takeBack() {
     this.#verb((link, now) => link.takeBack(now));
   }
 
-  /** Passes on the two digits that the user read on the phone. There is no second try. */
+  /** Passes the two digits that the user read on the phone to the pairing attempt. There is no second try. */
   enterNumber(digits) {
     this.#answer((machine, now) => machine.enterNumber(now, digits));
   }
 
-  /** Ends the attempt, because the phone asks for no digits or shows none, or at the user's wish. */
+  /**
+   * Ends the pairing attempt, because the phone asks for no digits or shows none, or because the user wishes
+   * so.
+   */
   stopPairing() {
     this.#answer((machine, now) => machine.stop(now));
   }
@@ -225,15 +235,15 @@ export class Companion {
       try {
         verb(code.machine, performance.now());
       } catch {
-        // This attempt asked for nothing; another code's attempt did.
+        // The attempt of this code asked for nothing; that of another code did.
       }
     }
     this.#run();
   }
 
   /**
-   * Shows a code after an attempt that ended without a link, at the user's wish; a link that the phone has
-   * not confirmed is dropped. Without effect while a code is shown.
+   * Shows a new code because the user asks for one, after an attempt that ended without a link. A link that
+   * the phone has not confirmed is dropped. Has no effect while a code is shown.
    */
   newCode() {
     // req: HSK-166
@@ -250,7 +260,9 @@ export class Companion {
     this.#showCodes();
   }
 
-  /** Calls the machine, or, while too many commits are open, calls it again once they are durable. */
+  /**
+   * Calls the machine. If it refuses because too many commits are open, calls it again once they are durable.
+   */
   #verb(verb) {
     const link = this.#link;
     if (!link) return;
@@ -265,8 +277,9 @@ export class Companion {
   }
 
   /**
-   * Calls a verb that returns a commit, and writes that before anything else can happen. While too many
-   * commits are open, the call is repeated later. Returns what the verb returned, once it is durable.
+   * Calls a function of the machine that returns a commit, and writes that commit before anything else can
+   * happen. If too many commits are open, the call is repeated later. Returns what the function returned,
+   * once the commit is durable.
    */
   async #commit(verb, effect) {
     for (;;) {
@@ -286,7 +299,10 @@ export class Companion {
     }
   }
 
-  /** Waits until all pending writes are durable, or the machines were dropped because one failed. */
+  /**
+   * Waits until all pending writes are durable, or until the machines were dropped because one of the writes
+   * failed.
+   */
   #written() {
     return this.#writing.catch(() => {});
   }
@@ -313,7 +329,7 @@ export class Companion {
     this.#run();
   }
 
-  /** Ends all work of this tab, and reports why. Pending writes are still made. */
+  /** Ends all work of this tab, and reports why. Writes that are pending are still made. */
   async #stop(event) {
     clearTimeout(this.#timer);
     this.#stopWatching?.();
@@ -325,7 +341,7 @@ export class Companion {
     this.#tell(isLost ? { type: "cleared" } : event);
   }
 
-  /** Drops all machines; the results of their pending writes are ignored from now on. */
+  /** Drops all machines. The results of their pending writes are ignored from now on. */
   #dropMachines() {
     this.#generation += 1;
     for (const task of this.#tasks) {
@@ -371,13 +387,16 @@ export class Companion {
   #showCodes() {
     if (this.#options.pairs === false) return this.#tell({ type: "notPaired" });
     this.#shownCodes ??= new ShownCodes();
-    // A code has answered a phone, so only the user may ask for the next one.
+    // A code has answered a phone, so the next code is shown only when the user asks for it.
     if (this.#shownCodes.isAnswered()) return;
     this.#nextCode = performance.now();
     this.#run();
   }
 
-  /** Returns when the next code is due, or null while a phone has scanned one or the page is hidden. */
+  /**
+   * Returns when the next code is due. Returns null while a phone has scanned a code, or while the page is
+   * hidden.
+   */
   #rotationDue() {
     return document.hidden || this.#codes.some((code) => code.machine.isFrozen()) ? null : this.#nextCode;
   }
@@ -388,7 +407,7 @@ export class Companion {
     this.#nextCode = now + CODE_SHOWN;
     while (this.#codes.length >= CODES_MAX) this.#drop(this.#codes[0]);
     const { relay, label, origin, grants } = this.#options;
-    // Codes are shown only without a link, so no keys are in use.
+    // Codes are shown only while there is no link, so no keys are in use.
     const code = new Task("code", new WebPairing(relay, label, origin, grants, this.#shownCodes, [], now));
     this.#codes.push(code);
     this.#tell({ type: "code", text: code.machine.offerText(), shownFor: CODE_SHOWN });
@@ -402,7 +421,7 @@ export class Companion {
 
   /**
    * Handles all outputs of the machines, and sets the timer. Events reach the application last, so that
-   * commits it causes come after these.
+   * commits caused by them come after the commits of this run.
    */
   #run() {
     if (!this.#database) return;
@@ -464,7 +483,7 @@ export class Companion {
     }
   }
 
-  /** Applies the effect of what arrived, in the transaction of its commit. */
+  /** Applies the effect of an arrived message, in the transaction of the message's commit. */
   #deliver(message, txn) {
     const application = this.#application;
     if (message.type === "result") application.result(message, txn);
@@ -484,8 +503,8 @@ export class Companion {
   }
 
   /**
-   * Passes the ids of a collection that was found equal to the phone's to `use(ids, txn, over)`, in a
-   * transaction that first drops its stale rows, calling `gone` for each.
+   * Passes the ids of a collection that was found equal to the phone's to `use(ids, txn, over)`. The
+   * transaction for this first drops the collection's stale rows, and calls `gone` for each.
    */
   async settleRows(collection, use) {
     const bound = this.#application.bound?.(collection);
@@ -497,7 +516,10 @@ export class Companion {
     }));
   }
 
-  /** Answers the request for a collection's digest, computed over the stored rows after all writes before. */
+  /**
+   * Answers the request for a collection's digest. The digest is computed over the stored rows, after all
+   * writes that were requested before.
+   */
   async #answerDigest(task, collection) {
     await this.#written();
     if (!this.#isAtWork(task)) return;
@@ -505,7 +527,10 @@ export class Companion {
     if (this.#isAtWork(task)) this.#verb((link, now) => link.digest(now, collection, digest));
   }
 
-  /** Stores the row of a new link with the first commit of its pairing, replacing any other. */
+  /**
+   * Stores the row of a new link with the first commit of its pairing. All other links and the application's
+   * rows are deleted.
+   */
   #keepTerms(task, effects) {
     task.terms = task.machine.terms();
     const row = { ...task.terms, created: Date.now(), state: "pending" };
@@ -516,13 +541,13 @@ export class Companion {
   }
 
   /**
-   * Applies commits in the order of their machines. Once they are durable, the machines are told and
-   * continue.
+   * Applies commits, those of each machine in the order in which it made them. Once they are durable, their
+   * machines are told and continue.
    */
   #write(commits, effects) {
     const generation = this.#generation;
     const written = this.#database.write(commits.map(([, commit]) => commit), effects);
-    // Awaiting this write alone suffices: the browser ends transactions over the same stores in the order in
+    // It suffices to await this write: the browser ends transactions over the same stores in the order in
     // which they began.
     this.#writing = written.then(() => {
       if (generation !== this.#generation) return;
@@ -537,7 +562,7 @@ export class Companion {
     return this.#writing;
   }
 
-  /** Handles a failed transaction: everything in memory is dropped. */
+  /** Handles a failed transaction: drops everything in memory, and loads the link again or gives up. */
   async #startOver(error) {
     if (error instanceof Full) return this.#rest();
     this.#failures += 1;
@@ -545,7 +570,7 @@ export class Companion {
     return this.#again();
   }
 
-  /** Waits, twice as long each time, for the browser to have space, and then starts again from the store. */
+  /** Waits for the browser to have space, twice as long each time. Then starts again from the store. */
   #rest() {
     const wait = Math.min(REST_MAX, REST * 2 ** this.#rests);
     this.#rests += 1;
@@ -561,7 +586,7 @@ export class Companion {
     this.#tell({ type: "room" });
   }
 
-  /** Drops everything in memory. Returns whether codes were shown. */
+  /** Drops everything in memory. Returns whether codes were shown until now. */
   #reset() {
     const showed = this.#nextCode !== null;
     this.#dropMachines();
@@ -588,7 +613,7 @@ export class Companion {
         task.socket = null;
         return;
       case "checkCode":
-        // Only one phone may be answered, so the other code is dropped.
+        // Only one code may answer a phone, so the other code is dropped.
         for (const other of this.#codes.filter((code) => code !== task)) this.#drop(other);
         break;
       case "ended":
@@ -613,7 +638,7 @@ export class Companion {
         queueMicrotask(() => this.#onRevoked());
         return;
       case "lapsed":
-        // The phone did not confirm the link within a day, so codes are shown again.
+        // The phone did not confirm the link within a day, so the link is dropped and codes are shown again.
         task.over = event;
         queueMicrotask(() => this.#written().then(() => this.logOut()).catch(() => {}));
         return;
@@ -623,8 +648,8 @@ export class Companion {
   }
 
   /**
-   * Records that a connection is proven, so that the link is active. It is reported as linked if it was
-   * pending.
+   * Records that a connection is proven, so the link is active. If the link was pending, it is reported as
+   * linked.
    */
   #confirmed(effects) {
     const wasPending = this.#isPending;
@@ -665,8 +690,8 @@ export class Companion {
   }
 
   /**
-   * Finishes an attempt that is over: once all its writes are durable, its link is loaded, or another code
-   * shown.
+   * Handles an attempt that is over. Once all the attempt's writes are durable, its link is loaded, or
+   * another code is shown.
    */
   #endCodes() {
     const over = this.#codes.find((code) => code.over);
@@ -682,8 +707,8 @@ export class Companion {
     code.socket?.close();
     code.machine.free();
     const asks = this.#shownCodes.isAnswered();
-    // A link stored as pending becomes active by itself if the phone has accepted it; one that the phone
-    // refused is deleted.
+    // A link that is stored as pending becomes active by itself if the phone has accepted it. A link that the
+    // phone refused is deleted.
     if (terms) await this.#load();
     if (ended.type === "ended") this.#tell({ type: "codeBurnt", code: ended.code, asks: asks && !this.#link });
     if (asks || this.#link) this.#nextCode = null;
@@ -692,7 +717,8 @@ export class Companion {
 }
 
 /**
- * Returns whether a machine refused a call because it waits for commits to be durable, and changed nothing.
+ * Returns whether a machine refused a call, and changed nothing, because too many of its commits are not
+ * durable yet.
  */
 const isBusy = (error) => error.message.startsWith("too many commits are open");
 

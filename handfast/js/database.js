@@ -1,18 +1,18 @@
 // One IndexedDB database with the rows of the machines and the application's own stores, which change
-// together. Each commit is one transaction with `durability: "strict"`: when `write` resolves, it is on disk.
-// Secret rows are encrypted.
+// together. Transactions have `durability: "strict"`: when `write` resolves, its commits are on disk. Secret
+// rows are encrypted.
 
 import { DeviceKey, KEY_STORE } from "./device_key.js";
 import { done, told } from "./request.js";
 
 /** The store of the machines' rows, by `[link, key]`. */
 const ROWS = "handfast";
-/** The store with what is known of each link, by link. */
+/** The store with the terms and the state of each link, by link. */
 const LINKS = "links";
 
 /**
- * The interval of checks whether the browser still answers, in milliseconds, and how many in a row may find
- * no answer.
+ * The interval of checks whether the browser still answers requests, in milliseconds, and how many checks in
+ * a row may find no answer.
  */
 const LOOK_EVERY = 5_000;
 const LOOKS_MAX = 4;
@@ -30,11 +30,11 @@ export class Database {
   #stores;
   #key = null;
   #begun = Promise.resolve();
-  /** The transaction that will begin next, which collects commits until then. */
+  /** The transaction that will begin next. Commits are added to it until it begins. */
   #waiting = null;
   /**
    * The functions that reject the requests which the browser has not answered, and the number of checks since
-   * its last answer.
+   * the browser's last answer.
    */
   #open = new Set();
   #looks = 0;
@@ -49,9 +49,9 @@ export class Database {
 
   /**
    * Opens the database. `stores` maps the names of the application's stores to their options and indexes.
-   * `lost` is called with a reason when the browser closes the database, for example because its data were
-   * cleared, or stops answering. `upgrade(db, txn, from)` migrates the application's stores from an older
-   * version, within the transaction that upgrades; missing stores exist by then.
+   * `lost` is called with a reason when the browser closes the database (for example because its data were
+   * cleared), or when the browser stops answering. `upgrade(db, txn, from)` migrates the application's stores
+   * from an older version, within the transaction of the upgrade; stores that were missing exist by then.
    */
   static async open(name, version, stores, lost, upgrade) {
     const request = indexedDB.open(name, version);
@@ -75,20 +75,20 @@ export class Database {
     return database;
   }
 
-  /** Rejects everything that waits, because the browser will not answer any more. */
+  /** Rejects all requests that wait, because the browser will not answer any more. */
   #gone(reason) {
     this.#lost(reason);
     for (const giveUp of this.#open) giveUp(new Error(reason));
   }
 
   close() {
-    // Nobody waits for answers from now on.
+    // Nothing waits for the browser's answers from now on.
     this.#open.clear();
     clearTimeout(this.#timer);
     this.#db.close();
   }
 
-  /** Returns a promise for a request, which also rejects when the browser stops answering. */
+  /** Returns a promise for a request. It also rejects when the browser stops answering. */
   #watched(asked) {
     return new Promise((resolve, reject) => {
       this.#open.add(reject);
@@ -100,14 +100,14 @@ export class Database {
     });
   }
 
-  /** Notes an answer of the browser, after which the others have their full time again. */
+  /** Notes an answer of the browser. All requests that still wait get their full time again. */
   #answered() {
     this.#looks = 0;
     clearTimeout(this.#timer);
     if (this.#open.size > 0) this.#look();
   }
 
-  /** Counts checks rather than time, because a page that was frozen has made none meanwhile. */
+  /** Checks are counted instead of time, because a frozen page has made none while it was frozen. */
   #look() {
     this.#timer = setTimeout(() => {
       this.#looks += 1;
@@ -116,7 +116,7 @@ export class Database {
     }, LOOK_EVERY);
   }
 
-  /** The key that encrypts secrets, created when the first of them is stored. */
+  /** The key that encrypts secrets. It is created when the first secret is stored. */
   #deviceKey() {
     return (this.#key ??= this.#watched(DeviceKey.of(this.#db)).catch((error) => {
       this.#key = null;
@@ -125,8 +125,8 @@ export class Database {
   }
 
   /**
-   * Deletes the key in a transaction, so that copies of encrypted secrets anywhere on the disk become
-   * useless.
+   * Deletes the key in a transaction. Copies of encrypted secrets anywhere on the disk are useless after
+   * that.
    */
   forgetKey(txn) {
     txn.objectStore(KEY_STORE).clear();
@@ -144,7 +144,7 @@ export class Database {
     }));
   }
 
-  /** Returns the newest link, if there is one. */
+  /** Returns the row of the newest link, if there is a link. */
   async link() {
     const all = await done(this.read(LINKS).objectStore(LINKS).getAll());
     return all.sort((a, b) => b.created - a.created)[0];
@@ -164,10 +164,11 @@ export class Database {
 
   /**
    * Applies commits and effects in one transaction. An effect is a function that gets the transaction and
-   * must use it at once. Rejects with `Conflict` when the store is not at the version that the first commit
-   * of a link expects, and with `Full` when there is no space.
-   * Transactions begin in the order of the calls, each once its secrets are encrypted; calls made while
-   * another transaction runs share the next one.
+   * must use it at once. The promise rejects with `Conflict` when the store is not at the version that the
+   * first commit of a link expects, and with `Full` when there is no space.
+   *
+   * Transactions begin in the order of the calls, each once its secrets are encrypted. Calls that are made
+   * while a transaction runs share the next one.
    */
   write(commits, effects) {
     const wrapped = this.#wrap(commits);
@@ -225,8 +226,9 @@ export class Database {
 }
 
 /**
- * Compares versions, then writes. Requests of a transaction run in order, so a failed comparison undoes what
- * follows. Of several writes to one key only the last is made, because every commit writes the version.
+ * Compares versions, then writes. Requests of a transaction run in order, so a failed comparison undoes the
+ * writes after it. If several writes have the same key only the last is made, which saves writes of the
+ * version, since every commit has one.
  */
 function applyAll(store, commits, fail) {
   const compared = new Set();
@@ -244,13 +246,13 @@ function applyAll(store, commits, fail) {
       if (key && last.get(`${commit.link} ${key}`) !== write) continue;
       if (value) store.put(value, [commit.link, key]);
       else if (key) store.delete([commit.link, key]);
-      // The browser rejects an empty range.
+      // The browser rejects a range that is empty.
       else if (indexedDB.cmp(from, to) < 0) store.delete(IDBKeyRange.bound([commit.link, from], [commit.link, to], false, true));
     }
   }
 }
 
-/** Returns the range of all keys of a link: arrays sort after all binary keys. */
+/** Returns the range of all keys of a link: IndexedDB sorts arrays after all binary keys. */
 export const ofLink = (link) => IDBKeyRange.bound([link], [link, []]);
 
 function same(a, b) {
@@ -259,14 +261,14 @@ function same(a, b) {
 }
 
 /**
- * The most times that the browser may list a database that it has closed (it closes a database before it
- * removes it), the interval of the queries in milliseconds, and the most queries.
+ * How often the browser may list a database after closing it (a browser closes a database before it removes
+ * it), the interval of the queries in milliseconds, and the most queries.
  */
 const GONE_LOOKS = 5;
 const GONE_EVERY = 200;
 const GONE_ASKED_MAX = 50;
 
-/** Returns whether an existing database was removed, because the user made the browser clear it. */
+/** Returns whether a database that existed was removed, because the user made the browser clear its data. */
 export function isGone(name) {
   return new Promise((resolve) => {
     let [asked, there] = [0, 0];
@@ -275,8 +277,8 @@ export function isGone(name) {
       there += 1;
       return there === GONE_LOOKS && resolve(false);
     };
-    // Chromium never answers a query made at the moment when it closes databases, so no query waits for
-    // another's answer.
+    // Chromium never answers a query made at the moment when it closes databases, so no query waits for the
+    // answer of another.
     const ask = () => {
       if (asked === GONE_ASKED_MAX) return resolve(false);
       asked += 1;

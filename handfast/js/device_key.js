@@ -1,9 +1,10 @@
-// The key that encrypts stored secrets. The browser keeps it and exports it to nobody, so that a copy of the
-// database alone is of no use. A copy of the whole profile includes the key; the ratchet detects such a copy.
+// The key that encrypts stored secrets. The browser keeps the key and exports it to nobody, so a copy of the
+// database alone is of no use. A copy of the whole profile includes the key; the ratchet of the reconnect
+// detects such a copy.
 
 import { done } from "./request.js";
 
-/** The store of the key, and the key's name in it. */
+/** The store that contains the key, and the key's name in that store. */
 export const KEY_STORE = "device";
 const NAME = "key";
 
@@ -16,7 +17,7 @@ export class DeviceKey {
     this.#key = key;
   }
 
-  /** Returns the key of a database, and creates it if there is none. */
+  /** Returns the key of a database. Creates it if there is none. */
   static async of(db) {
     const stored = await done(db.transaction(KEY_STORE).objectStore(KEY_STORE).get(NAME));
     if (stored) return new DeviceKey(stored);
@@ -31,14 +32,14 @@ export class DeviceKey {
     return new DeviceKey(made);
   }
 
-  /** Encrypts a value for storage. It can be decrypted only under the same `link` and `key`. */
+  /** Encrypts a value for storage. The result can be decrypted only under the same `link` and `key`. */
   async wrap(link, key, value) {
     const nonce = crypto.getRandomValues(new Uint8Array(12));
     const sealed = await crypto.subtle.encrypt({ name: "AES-GCM", iv: nonce, additionalData: place(link, key) }, this.#key, value);
     return { nonce, sealed: new Uint8Array(sealed) };
   }
 
-  /** Decrypts a stored value. */
+  /** Decrypts a value that `wrap` encrypted. */
   async unwrap(link, key, { nonce, sealed }) {
     const plain = await crypto.subtle.decrypt({ name: "AES-GCM", iv: nonce, additionalData: place(link, key) }, this.#key, sealed)
       .catch(() => { throw new Error("the keys in the database cannot be opened: they were damaged, or come from another browser"); });
@@ -46,5 +47,5 @@ export class DeviceKey {
   }
 }
 
-/** The additional authenticated data. `link` has a fixed length, so that it needs no separator from `key`. */
+/** The additional authenticated data. `link` has a fixed length, so no separator from `key` is needed. */
 const place = (link, key) => new Uint8Array([...encoder.encode(link), ...new Uint8Array(key)]);

@@ -1,13 +1,14 @@
-// The events at which a page must check its connection: it became visible, the network came back, the page
-// was thawed, or the clock jumped because the computer slept.
+// The events at which a page must check its connection: the page became visible or was thawed, the network
+// came back, or the clock jumped because the computer slept.
 
 /**
- * The interval at which the clocks are compared, and the difference that counts as sleep, in milliseconds.
+ * The interval at which the two clocks are compared, and the difference that counts as sleep, in
+ * milliseconds.
  */
 const EVERY = 5_000;
 const JUMP = 10_000;
 
-/** Calls `moment({ hidden })` at each such event. Returns a function that ends this. */
+/** Calls `moment({ hidden })` at each such event. Returns a function that ends these calls. */
 export function watchMoments(moment) {
   const ends = new AbortController();
   const listen = (target, type) => target.addEventListener(type, () => moment({ hidden: document.hidden }), { signal: ends.signal });

@@ -1,6 +1,6 @@
 // IndexedDB requests as promises.
 
-/** The browser gives this page no more storage. Durable data stay; the user can free space. */
+/** The error that the browser gives this page no more storage. Durable data stay; the user can free space. */
 export class Full extends Error {
   constructor() {
     super("this browser has no room left to keep anything");
@@ -8,7 +8,7 @@ export class Full extends Error {
   }
 }
 
-/** Returns a promise for the result of a request. */
+/** Returns a promise for the result of an IndexedDB request. */
 export function done(request) {
   return new Promise((resolve, reject) => {
     request.onsuccess = () => resolve(request.result);
@@ -16,5 +16,5 @@ export function done(request) {
   });
 }
 
-/** Converts the browser's error about exceeded storage to `Full`, and returns all others unchanged. */
+/** Converts the browser's error about exceeded storage to `Full`. Returns any other error unchanged. */
 export const told = (error) => (error?.name === "QuotaExceededError" ? new Full() : error);

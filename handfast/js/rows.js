@@ -1,6 +1,6 @@
-// The rows of the phone's collections, as the sync lane delivers them: the newest revision of each, snapshots
-// in pages, and the digest that shows whether they equal the phone's (spec, delivery). The store is `rows`,
-// by `[collection, id]`.
+// The rows of the phone's collections, as the sync lane delivers them: the newest revision of each row,
+// snapshots in pages, and the digest that shows whether the rows equal the phone's (spec, delivery). The
+// store is `rows`, by `[collection, id]`.
 
 import { done } from "./request.js";
 import { decodeRow, rowDigest } from "./handfast.js";
@@ -9,13 +9,13 @@ export const ROWS_STORE = "rows";
 
 const ofCollection = (collection) => IDBKeyRange.bound([collection], [collection, []]);
 
-/** The steps that wait for their turn, by transaction. */
+/** By transaction, the steps that wait until earlier steps are over. */
 const turns = new WeakMap();
 
 /**
- * Runs a step in a transaction after the steps before it; a step calls `over` when its last request was
- * answered. So arrivals are applied in their order, even if a step needs several requests, each made when the
- * one before was answered.
+ * Runs a step in a transaction after the steps before it. A step must call `over` when its last request was
+ * answered. So arrivals are applied in their order, even if a step makes several requests one after the
+ * other.
  */
 export function inTurn(txn, step) {
   const waiting = turns.get(txn);
@@ -32,8 +32,8 @@ export function inTurn(txn, step) {
 /**
  * Applies a `delta` or `page` in a transaction, then calls `over`. `take(row)` is called for each row that is
  * new or newer, and returns false if the row only marks a deletion; `gone(row)` is called for each row that a
- * snapshot did not contain. In a collection with a `bound`, rows beyond it are dropped silently, lowest ids
- * first (spec, SYN-033).
+ * snapshot did not contain. In a collection with a `bound`, rows beyond that number are dropped without a
+ * call, lowest ids first (spec, SYN-033).
  */
 export function takeRows(message, txn, { take, gone, bound }, over) {
   const store = txn.objectStore(ROWS_STORE);
@@ -46,19 +46,19 @@ export function takeRows(message, txn, { take, gone, bound }, over) {
     else over();
   };
   const all = () => takeAll(store, collection, rows, take, finish);
-  // A collection that is sent from its beginning may lack rows that are stored here, so all are marked as
-  // stale first.
+  // When a collection is sent again from its beginning, rows that are stored here may be missing. So all
+  // stored rows are marked as stale first.
   const isAnew = isPage ? message.first : message.from === 0n;
   if (isAnew) eachOf(store, collection, (cursor) => cursor.update({ ...cursor.value, stale: true }), all);
   else all();
 }
 
-/** Passes the rows of a collection that is not kept to `take`. */
+/** Passes the rows of a collection that is not stored to `take`. */
 export function passRows(message, take) {
   for (const { id, rev, body } of message.items.map(read).filter(Boolean)) take({ collection: message.collection, id, rev, body });
 }
 
-/** Deletes the stale rows of a collection that equals the phone's, calling `gone` for each. */
+/** Deletes the stale rows of a collection whose digest equals the phone's. Calls `gone` for each. */
 export function dropStale(store, collection, gone, over) {
   eachOf(store, collection, (cursor) => {
     if (!cursor.value.stale) return;
@@ -78,7 +78,10 @@ function dropBeyond(store, collection, bound, over) {
   };
 }
 
-/** Returns a decoded row, or null for an item that is not a row and so cannot be applied (spec, SYN-009). */
+/**
+ * Decodes an item into a row. Returns null for an item that is not a row, which cannot be applied (spec,
+ * SYN-009).
+ */
 function read(item) {
   try {
     return decodeRow(item);
@@ -88,8 +91,8 @@ function read(item) {
 }
 
 /**
- * Applies rows in order. All are looked up at once, because each answer takes time; if a row comes twice, the
- * first copy counts as stored.
+ * Applies rows in order. All stored rows are looked up at once, because each answer takes time. If a row
+ * comes twice, its first copy counts as stored.
  */
 function takeAll(store, collection, rows, take, over) {
   if (rows.length === 0) return over();
@@ -97,7 +100,8 @@ function takeAll(store, collection, rows, take, over) {
   const takeRow = ({ id, rev, body }, stored) => {
     const name = id.join();
     const old = taken.has(name) ? taken.get(name) : stored;
-    // Of a snapshot the first copy of a row counts, otherwise the higher revision (spec, SYN-014).
+    // In a snapshot the first copy of a row counts, otherwise the copy with the higher revision (spec,
+    // SYN-014).
     if (old && old.rev > rev && !old.stale) return;
     const stays = take({ collection, id, rev, body });
     const row = { collection, id, rev, stale: false };
@@ -127,8 +131,8 @@ function eachOf(store, collection, change, over) {
 }
 
 /**
- * Returns the stored rows of a collection that are not stale; with a `bound`, at most that many, of the
- * highest ids.
+ * Returns the stored rows of a collection that are not stale. With a `bound` it returns at most that many,
+ * those with the highest ids.
  */
 export async function rowsOf(txn, collection, bound = Infinity) {
   const rows = await done(txn.objectStore(ROWS_STORE).getAll(ofCollection(collection)));

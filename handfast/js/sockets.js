@@ -1,15 +1,15 @@
 // One WebSocket to a relay. Binary messages arrive as ArrayBuffers, and the handlers are called in the order
-// of events, never from within a call to this socket.
+// of events, but never during a call to this socket.
 
-/** The interval of checks whether the browser has sent queued bytes, in milliseconds. */
+/** The interval of checks how many queued bytes the browser has sent, in milliseconds. */
 const DRAIN_EVERY = 50;
-/** The number of bytes that may wait in the browser before the socket is closed. */
+/** The number of bytes that may wait in the browser. If more would wait, the socket is closed. */
 const BUFFERED_MAX = 4 << 20;
 
 /**
- * Frees the memory of a buffer that only scripts have used at once: garbage collection would leave hundreds
- * of megabytes while files are transferred. The bytes of a buffer that the browser made or was given are kept
- * all the same.
+ * Frees at once the memory of a buffer that only scripts have used. Otherwise garbage collection would leave
+ * hundreds of megabytes while files are transferred. A buffer that the browser made or was given is not freed
+ * by this.
  */
 export const release = (buffer) => { buffer.transfer?.(0); };
 
@@ -37,17 +37,17 @@ export class Socket {
     this.#socket.onclose = (event) => this.#end(event.wasClean ? `the relay closed the connection (${event.code})` : "the connection is lost");
   }
 
-  /** Sends one binary message. Its bytes may be reused afterwards. */
+  /** Sends one binary message. The caller may reuse the buffer after that. */
   send(bytes) {
     if (this.#socket.readyState !== WebSocket.OPEN) return;
     this.#socket.send(bytes);
     this.#sent += bytes.byteLength;
     if (this.#socket.bufferedAmount > BUFFERED_MAX) return this.#end("the relay takes nothing any more");
-    // Not called at once, because the sender is in the middle of its own work.
+    // The handler is called later, because the sender is in the middle of its own work.
     queueMicrotask(() => this.#tellWritten());
   }
 
-  /** Closes the socket; no handler is called any more. */
+  /** Closes the socket. No handler is called any more. */
   close() {
     this.#handlers = null;
     clearTimeout(this.#timer);
@@ -57,7 +57,7 @@ export class Socket {
 
   /**
    * Reports the bytes sent since the last report: those passed to the browser, less those that still wait in
-   * it.
+   * the browser.
    */
   #tellWritten() {
     clearTimeout(this.#timer);

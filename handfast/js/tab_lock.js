@@ -1,7 +1,8 @@
-// A lock that lets only one tab use a database. A tab without the lock opens no socket. On a take-over the
-// holder is asked first and has two seconds to finish its transactions; then the lock is stolen from it.
+// A lock that lets only one tab use a database. A tab without the lock opens no socket. A tab that takes the
+// lock over first asks the tab that has it, which gets two seconds to finish its transactions. Then the lock
+// is stolen.
 
-/** The time that the holder has to finish, in milliseconds. */
+/** How long the tab that has the lock may take to finish, in milliseconds. */
 const POLITE = 2000;
 
 export class TabLock {
@@ -11,7 +12,10 @@ export class TabLock {
   #release = null;
   #held = false;
 
-  /** `lost` is called when another tab takes over; the lock is free once its promise resolves. */
+  /**
+   * `lost` is called when another tab takes over. The lock is free once the promise that `lost` returns
+   * resolves.
+   */
   constructor(name, lost) {
     this.#name = `handfast ${name}`;
     this.#lost = lost;

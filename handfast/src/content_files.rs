@@ -10,8 +10,8 @@ use handfast_media::{Source, Storage};
 
 use crate::sqlite::{SqliteError, file};
 
-/// Returns the code for a file that cannot be written. The user must free space on a full disk; any other
-/// failure may pass by itself.
+/// Returns the error code for a file that cannot be written. If the disk is full the user must free space;
+/// any other failure may pass by itself.
 fn code(error: &io::Error) -> ErrorCode {
     use io::ErrorKind;
     if matches!(error.kind(), ErrorKind::StorageFull | ErrorKind::QuotaExceeded) {
@@ -21,13 +21,14 @@ fn code(error: &io::Error) -> ErrorCode {
     }
 }
 
-/// Returns the code for a file that cannot be opened, renamed or removed.
+/// Returns the error code for a file that cannot be opened, renamed or removed.
 #[must_use]
 pub fn file_code(_: SqliteError) -> ErrorCode {
     ErrorCode::IO
 }
 
-/// A file of content that is received. The chunk list is stored elsewhere once it is complete.
+/// A file of content that is received. The content's chunk list is stored elsewhere once that list is
+/// complete.
 #[derive(Debug)]
 pub struct PartFile(pub File);
 
@@ -49,7 +50,7 @@ impl Storage for PartFile {
     }
 }
 
-/// The file of content that is received, with its chunk list in a file beside it. There is no list file when
+/// The file of content that is received, and beside it the file of its chunk list. There is no list file when
 /// an earlier stream has stored the list already.
 #[derive(Debug)]
 pub struct PartAndList {
@@ -58,7 +59,7 @@ pub struct PartAndList {
 }
 
 impl PartAndList {
-    /// Creates the pair from two files whose positions are at the next byte to write.
+    /// Creates the pair of files. The position of each is at its next byte to write.
     #[must_use]
     pub fn new(part: File, list: Option<File>) -> Self {
         Self { part: PartFile(part), list: list.map(PartFile) }
@@ -89,7 +90,7 @@ pub struct ContentFile(pub File);
 impl Source for ContentFile {
     fn read_at(&mut self, offset: u64, out: &mut [u8]) -> Result<(), ErrorCode> {
         let read = self.0.seek(SeekFrom::Start(offset)).and_then(|_| self.0.read_exact(out));
-        // The file was shortened, so it no longer contains the content.
+        // The file was shortened after it was offered, so it no longer contains the content.
         read.map_err(|_| ErrorCode::GONE)
     }
 }

@@ -1,8 +1,8 @@
 //! The tokio driver: WebSockets to relays, clocks, and the random generator for the machines.
 //!
-//! The machines of this library do no I/O. A program that keeps them in one thread needs one task for each
-//! socket: [`spawn_socket`] starts it, a bounded channel delivers its events, and a [`SocketHandle`] takes
-//! what must be sent.
+//! The machines of the handfast crates do no I/O. A program that keeps them in one thread needs one task for
+//! each socket: [`spawn_socket`] starts it, a bounded channel delivers the socket's events, and a
+//! [`SocketHandle`] takes what must be sent.
 //!
 //! ```no_run
 //! use handfast::RelayName;

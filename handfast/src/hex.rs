@@ -1,4 +1,4 @@
-//! Hexadecimal text, as pages and people write ids.
+//! Hexadecimal text, the form in which pages and people write ids.
 
 /// Returns the `N` bytes that a text of 2N hexadecimal digits, in either case, stands for; `None` for any
 /// other text.

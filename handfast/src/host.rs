@@ -1,10 +1,10 @@
-//! The work that every application has around its machines, as a machine of its own.
+//! The work around its machines that is the same in every application, as a machine of its own.
 //!
 //! A [`Host`] contains the links and pairing attempts of a program, with their sockets, deadlines and
 //! commits. The program reports to it what its sockets and its timer do, and calls [`settle`] once after each
-//! batch of inputs. One call is one *round*: it drains the machines, hands the program what arrived, stores
-//! everything in one transaction of the program's, reports the commits to the machines, and repeats until
-//! nothing changes. It returns the [`Output`]s that the program must act on; none of them depends on a
+//! batch of inputs. One call is one *round*: it drains the machines, passes what arrived to the program,
+//! stores everything in one transaction of the program, reports the commits to the machines, and repeats
+//! until nothing changes. It returns the [`Output`]s that the program must act on; none of them depends on a
 //! transaction that is not durable.
 //!
 //! When a transaction fails, the state in memory is dropped: sockets are closed, machines removed, and after
@@ -34,7 +34,7 @@ pub use backoff::StoreBackoff;
 pub use machines::{Attempt, AttemptId, Link};
 pub use round::{Settled, settle};
 
-/// The number of a socket. It is never used again.
+/// The number of a socket; no later socket of this host gets the same.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SocketTag(u64);
 
@@ -50,27 +50,27 @@ impl SocketTag {
 #[derive(Debug)]
 #[expect(clippy::exhaustive_enums, reason = "a driver must do each of them")]
 pub enum Output<E> {
-    /// Open a socket to this relay, and report the result by [`Host::handle_opened`] or
-    /// [`Host::handle_closed`].
+    /// Open a socket to this relay. Report the result by [`Host::handle_opened`] or [`Host::handle_closed`].
     Connect {
-        /// The socket.
+        /// The number of the socket to open.
         socket: SocketTag,
-        /// The relay.
+        /// The relay's name.
         relay: RelayName,
     },
-    /// Send one binary message, and report it by [`Host::handle_written`] when the socket has accepted it.
+    /// Send one binary message on this socket. Report it by [`Host::handle_written`] when the socket has
+    /// accepted it.
     Transmit {
-        /// The socket.
+        /// The number of the socket to write to.
         socket: SocketTag,
-        /// The message.
+        /// The binary message.
         bytes: Bytes,
     },
-    /// Close the socket once all earlier messages are written. No call of [`Host::handle_closed`] is needed.
+    /// Close this socket once all earlier messages are written. No call of [`Host::handle_closed`] is needed.
     Disconnect {
-        /// The socket.
+        /// The number of the socket to close.
         socket: SocketTag,
     },
-    /// An event of the application for its user.
+    /// Show the user this event of the application.
     Event(E),
 }
 
@@ -91,13 +91,14 @@ pub struct Host<L, A, E> {
     sockets: BTreeMap<SocketTag, Owner>,
     next_socket: u64,
     out: VecDeque<Output<E>>,
-    /// The number of entries of `out` that a failure of the open transaction does not undo.
+    /// How many entries of `out`, from its start, stay even if the open transaction fails.
     out_durable: usize,
     /// Whether a transaction of this round is durable.
     stored: bool,
-    /// Whether a call of the application failed halfway through its writes: this round must not be stored.
+    /// Whether a call of the application failed halfway through its writes, so that this round must not be
+    /// stored.
     is_incomplete: bool,
-    /// The pause after a failure of the store. There are no machines during it.
+    /// The pause after a failure of the store. During the pause the host has no machines.
     backoff: StoreBackoff,
 }
 
@@ -119,25 +120,25 @@ impl<L, A, E> Default for Host<L, A, E> {
 }
 
 impl<L, A, E> Host<L, A, E> {
-    /// Queues an event for the user. It comes out once all writes made before it are durable.
+    /// Queues an event for the user. The event is returned once all writes made before it are durable.
     pub fn event(&mut self, event: E) {
         self.out.push_back(Output::Event(event));
     }
 
-    /// Notes that a call failed halfway through its writes. The next round stores nothing, and everything is
-    /// loaded again.
+    /// Notes that a call of the application failed halfway through its writes. The next round stores nothing,
+    /// and everything is loaded again from the store.
     pub const fn set_incomplete(&mut self) {
         self.is_incomplete = true;
     }
 
-    /// Returns the pause after a failure of the store. There are no machines during it, and nothing should be
-    /// begun.
+    /// Returns the pause after a failure of the store. During the pause the host has no machines, and the
+    /// program should begin nothing.
     #[must_use]
     pub const fn backoff(&self) -> &StoreBackoff {
         &self.backoff
     }
 
-    /// Adds a link. It replaces a link with the same id.
+    /// Adds a link. A link that has the same id is replaced.
     pub fn add_link(&mut self, link: Link<L>) {
         drop(self.remove_link(link.id()));
         drop(self.links.insert(link.id(), link));
@@ -160,7 +161,7 @@ impl<L, A, E> Host<L, A, E> {
         self.links.values()
     }
 
-    /// Returns all links for changes, with the same exception as [`Host::links`].
+    /// Returns all links for changes, except one that is lent to a function of the [`Application`].
     pub fn links_mut(&mut self) -> impl Iterator<Item = &mut Link<L>> {
         self.links.values_mut()
     }
@@ -185,7 +186,8 @@ impl<L, A, E> Host<L, A, E> {
         self.attempts.values()
     }
 
-    /// Returns the attempts for changes, with the same exception as [`Host::attempts`].
+    /// Returns the attempts for changes, oldest first, except one that is lent to a function of the
+    /// [`Application`].
     pub fn attempts_mut(&mut self) -> impl Iterator<Item = &mut Attempt<A>> {
         self.attempts.values_mut()
     }
@@ -213,7 +215,7 @@ impl<L, A, E> Host<L, A, E> {
         }
     }
 
-    /// Takes the report that a socket is open.
+    /// Reports that a socket is open.
     pub fn handle_opened(&mut self, now: Timestamp, rng: &mut dyn CryptoRng, socket: SocketTag) {
         match self.sockets.get(&socket) {
             Some(Owner::Link(id)) => {
@@ -230,7 +232,7 @@ impl<L, A, E> Host<L, A, E> {
         }
     }
 
-    /// Takes a binary message from a socket.
+    /// Passes a binary message that arrived on a socket to the socket's machine.
     pub fn handle_bytes(
         &mut self,
         now: Timestamp,
@@ -238,7 +240,7 @@ impl<L, A, E> Host<L, A, E> {
         socket: SocketTag,
         bytes: BytesMut,
     ) {
-        // A machine refuses bytes only from a socket that it has given up, so they can be dropped.
+        // A machine refuses bytes only from a socket that it has given up, so its refusal needs no action.
         let _ = match self.sockets.get(&socket) {
             Some(Owner::Link(id)) => {
                 self.links.get_mut(id).map(|link| link.endpoint.handle_bytes(now, rng, bytes))
@@ -250,7 +252,7 @@ impl<L, A, E> Host<L, A, E> {
         };
     }
 
-    /// Takes the report that the socket has accepted a message of `len` bytes.
+    /// Reports that the socket has accepted a message of `len` bytes.
     pub fn handle_written(&mut self, now: Timestamp, socket: SocketTag, len: usize) {
         if let Some(Owner::Link(id)) = self.sockets.get(&socket)
             && let Some(link) = self.links.get_mut(id)
@@ -259,8 +261,8 @@ impl<L, A, E> Host<L, A, E> {
         }
     }
 
-    /// A socket is closed, or could not be opened. `reason` says why: for the user of a pairing attempt, who may be waiting
-    /// for it ([`Attempt::lost`]).
+    /// Reports that a socket is closed, or could not be opened. `reason` says why, for the user of a pairing
+    /// attempt, who may be waiting for the relay ([`Attempt::lost`]).
     pub fn handle_closed(
         &mut self,
         now: Timestamp,
@@ -286,7 +288,7 @@ impl<L, A, E> Host<L, A, E> {
         }
     }
 
-    /// Lets the machines act whose deadlines have passed. Call it at [`Host::deadline`]; an earlier or later
+    /// Lets every machine act whose deadline has passed. Call it at [`Host::deadline`]; an earlier or later
     /// call is allowed.
     pub fn handle_timeout(&mut self, now: Timestamp, rng: &mut dyn CryptoRng) {
         for link in self.links.values_mut().filter(|link| link.port.is_due(now)) {
@@ -297,15 +299,15 @@ impl<L, A, E> Host<L, A, E> {
         }
     }
 
-    /// Makes every machine check its connection, or try to connect, at once: the computer slept, or the
-    /// network came back.
+    /// Makes every machine check its connection, or try to connect, at once. Call it when the computer slept
+    /// or the network came back.
     pub fn probe(&mut self, now: Timestamp) {
         self.links.values_mut().for_each(|link| link.endpoint.probe(now));
         self.attempts.values_mut().for_each(|attempt| attempt.pairing.probe(now));
     }
 
-    /// Returns the time at which [`Host::handle_timeout`] and [`settle`] are due, apart from the
-    /// application's own deadlines.
+    /// Returns the time at which [`Host::handle_timeout`] and [`settle`] must be called next. Deadlines of
+    /// the application's own are not included.
     #[must_use]
     pub fn deadline(&self) -> Option<Timestamp> {
         let links = self.links.values().filter_map(|link| link.port.deadline);
@@ -316,7 +318,7 @@ impl<L, A, E> Host<L, A, E> {
     /// Removes all machines and closes their sockets, because a transaction failed. Returns what was removed,
     /// and the length of the pause.
     fn drop_machines(&mut self, now: Timestamp) -> (Lost<L, A, E>, Duration) {
-        // Outputs that depend only on earlier, durable commits of this round still go out.
+        // Outputs that depend only on earlier, durable commits of this round are still returned.
         let untold = self.out.split_off(self.out_durable.min(self.out.len()));
         let events = untold.into_iter().filter_map(|output| match output {
             Output::Event(event) => Some(event),

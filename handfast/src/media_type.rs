@@ -1,6 +1,7 @@
-//! The media type of a file, by its content.
+//! The media type of a file, recognised by the file's content.
 
-/// Returns the media type that the first bytes indicate. Names are ignored, because anybody can choose them.
+/// Returns the media type that the first bytes of a file indicate. File names are ignored, because anybody
+/// can choose them.
 #[must_use]
 pub fn media_type(head: &[u8]) -> &'static str {
     match head {
@@ -39,7 +40,7 @@ mod tests {
             assert_eq!(media_type(head), expected);
             assert_eq!(media_type(&head[..3]), if expected == "image/jpeg" { expected } else { OTHER });
         }
-        // Whatever could run, as a program or in a page, is called plain bytes.
+        // A file that could run, as a program or in a page, is called plain bytes.
         for head in [
             &b"MZ\x90\0"[..],
             b"\x7fELF",

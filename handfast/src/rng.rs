@@ -9,7 +9,7 @@ use zeroize::Zeroizing;
 
 const KEY_LEN: usize = 32;
 
-/// The error that the operating system provides no random bytes, on which a program must stop.
+/// The error that the operating system provides no random bytes. A program must stop then.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the operating system gives no random bytes")]
 #[non_exhaustive]
@@ -17,15 +17,15 @@ pub struct NoRandomness;
 
 /// A random generator that cannot be run backwards, and does not repeat itself after a fork.
 ///
-/// It keeps one key. Each draw mixes fresh bytes of the operating system into the key, replaces the key by
-/// the first output of `ChaCha20` under it (*fast key erasure*), and returns the output after that. It cannot
-/// fail, as the machines require.
+/// The generator keeps one key. Each draw mixes fresh bytes of the operating system into the key, computes
+/// the output of `ChaCha20` under the key, replaces the key by the first part of the output (*fast key
+/// erasure*), and returns the part after that. A draw cannot fail, as the machines require.
 ///
 /// # Security
-/// Whoever reads its memory later (from a core dump, swap, or a snapshot of the machine) learns nothing of
-/// what it returned before. Two copies of it, made by a fork or by resuming a snapshot twice, return
-/// different bytes as long as the operating system provides some; if that fails later, a draw uses the key
-/// alone.
+/// Whoever reads the generator's memory later (from a core dump, swap, or a snapshot of the machine) learns
+/// nothing of what it returned before. Two copies of a generator, made by a fork or by resuming a snapshot
+/// twice, return different bytes as long as the operating system provides random bytes. If the operating
+/// system fails later, a draw uses the key alone.
 pub struct SystemRng {
     key: Zeroizing<[u8; KEY_LEN]>,
 }
@@ -37,7 +37,7 @@ impl core::fmt::Debug for SystemRng {
 }
 
 impl SystemRng {
-    /// Draws bytes; the key is replaced before they are returned.
+    /// Draws bytes. The key is replaced before the bytes are returned.
     fn draw(&mut self, fresh: &[u8; KEY_LEN], out: &mut [u8]) {
         // req: HSK-121
         for (key, fresh) in self.key.iter_mut().zip(fresh) {
@@ -96,8 +96,8 @@ mod tests {
 
     use super::*;
 
-    /// Attacks a generator as somebody who has its state would: runs each key in it by either construction,
-    /// and looks for bytes that were drawn earlier.
+    /// Attacks a generator as somebody who has its state would. Runs each key in the state by either
+    /// construction, and looks for bytes that were drawn earlier.
     fn is_recovered(state: &[u8], drawn: &[u8; 32]) -> bool {
         state.windows(KEY_LEN).any(|key| {
             let key: [u8; KEY_LEN] = key.try_into().expect("a window of that length");
@@ -130,7 +130,7 @@ mod tests {
             }
             assert!(!is_recovered(rng.key.as_ref(), &ephemeral), "{draws_between} draws later");
         }
-        // A later state must recover nothing even when the operating system adds no bytes.
+        // A later state must not reveal earlier bytes even when the operating system provides none.
         let mut bytes = [0; 32];
         rng.draw(&[0; KEY_LEN], &mut bytes);
         assert!(!is_recovered(rng.key.as_ref(), &bytes));

@@ -39,7 +39,7 @@ use zeroize::Zeroizing;
 pub use device_key::DeviceKey;
 pub use reserve::{RESERVE_LEN, Reserve, make_room, open_reserved};
 
-/// The oldest accepted version of SQLite, as `major * 1,000,000 + minor * 1,000 + patch`. Older ones can
+/// The oldest accepted version of SQLite, as `major * 1,000,000 + minor * 1,000 + patch`. Older versions can
 /// corrupt a database in WAL mode.
 pub const SQLITE_VERSION_MIN: i32 = 3_051_003;
 /// A version that SQLite's authors withdrew.
@@ -47,18 +47,18 @@ const SQLITE_VERSION_WITHDRAWN: i32 = 3_052_000;
 /// The longest time for which a write waits while another program has the database locked.
 pub const BUSY_DEADLINE: Duration = Duration::from_secs(5);
 
-/// The page size of new databases, in bytes. Every page that a change touches is written as a whole, and a
-/// text with its states touches thirty.
+/// The page size of new databases, in bytes. Every page that a change touches is written as a whole. A text
+/// with its states touches thirty pages.
 const PAGE_LEN: u32 = 1_024;
-/// The smallest page size of SQLite; a shorter file is no database yet.
+/// The smallest page size of SQLite. A shorter file is not a database yet.
 const HEADER_LEN_MIN: u64 = 512;
-/// The offset of the page size in a database's header, big-endian, where 1 means 65,536.
+/// The offset of the page size in a database's header. It is stored big-endian, and 1 means 65,536.
 const PAGE_LEN_AT: usize = 16;
-/// The offset of the write version in a database's header, and its value in WAL mode.
+/// The offset of the write version in a database's header, and the write version of WAL mode.
 const WRITE_VERSION_AT: usize = 18;
 const WRITE_VERSION_WAL: u8 = 2;
 
-/// The only table of this library, with one row for each key of each link.
+/// The only table of the handfast crates, with one row for each key of each link.
 const TABLE: &str = "CREATE TABLE IF NOT EXISTS handfast(
     link BLOB NOT NULL,
     key BLOB NOT NULL,
@@ -73,7 +73,7 @@ pub enum SqliteError {
     /// The SQLite library is too old, or a withdrawn version.
     #[error("the SQLite library {0} is not safe to use; build with 3.51.3 or later")]
     Version(&'static str),
-    /// Another program held the database for longer than [`BUSY_DEADLINE`]; nothing is damaged.
+    /// Another program locked the database for longer than [`BUSY_DEADLINE`]. Nothing is damaged.
     #[error("another program holds the database; close it, then try again")]
     Busy,
     /// The disk is full.
@@ -90,7 +90,7 @@ pub enum SqliteError {
         "the database is damaged; restore the whole directory from a copy, or start with an empty one and link again"
     )]
     Damaged,
-    /// The database file is there without its write-ahead log, which contains the newest changes.
+    /// The database file is there, but its write-ahead log, which contains the newest changes, is not.
     #[error(
         "{0} stands without {0}-wal, which holds the newest changes: restore both; if another SQLite program has merged \
          them, create {0}-wal as an empty file"
@@ -107,7 +107,7 @@ pub enum SqliteError {
         /// The operating system's reason.
         reason: crate::SystemError,
     },
-    /// A file that must be regular is a symbolic link or something else.
+    /// Where a regular file must be, there is a symbolic link or something else.
     #[error("{0} is not a plain file; remove it")]
     NotAFile(String),
     /// The database did not accept a setting that durability needs.
@@ -116,7 +116,7 @@ pub enum SqliteError {
     /// The file of the device key has a wrong length.
     #[error("{0} is damaged; restore it from where the database came from, or start anew and link again")]
     KeyFile(String),
-    /// A wrapped value cannot be decrypted: it is damaged, or wrapped by another device's key.
+    /// A wrapped value cannot be decrypted. It is damaged, or was wrapped by another device's key.
     #[error("a stored key cannot be unwrapped; the database and device.key do not belong together")]
     Unwrap,
     /// The operating system provides no random bytes.
@@ -158,10 +158,10 @@ fn check_version(number: i32, name: &'static str) -> Result<(), SqliteError> {
 }
 
 /// Opens a database, or creates it, readable by this user only, in WAL mode, with every commit synced. A
-/// symbolic link in its place is refused.
+/// symbolic link in place of the file is refused.
 ///
-/// The log stays beside the database when it is closed, so that a database without one is known to be an
-/// incomplete copy.
+/// The write-ahead log stays beside the database when the database is closed. So a database without a log is
+/// known to be an incomplete copy.
 ///
 /// # Errors
 ///
@@ -173,8 +173,8 @@ pub fn open(path: &Path) -> Result<Connection, SqliteError> {
         drop(file::create_new(path)?);
     }
     require_log(path)?;
-    // SQLite refuses a link in any part of the path, but the directory may well be reached through one, only
-    // the file not.
+    // SQLite refuses a symbolic link in any part of the path. Here the directory may be reached through one,
+    // but the file may not.
     let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let parent = parent.canonicalize().map_err(|error| file::error(parent, &error))?;
     let path = parent.join(path.file_name().unwrap_or_default());
@@ -184,8 +184,8 @@ pub fn open(path: &Path) -> Result<Connection, SqliteError> {
         | OpenFlags::SQLITE_OPEN_EXRESCODE;
     let conn = Connection::open_with_flags(path, flags)?;
     conn.busy_timeout(BUSY_DEADLINE)?;
-    // Keeps a query's plan for all values bound to it; otherwise SQLite prepares it again for each new
-    // revision.
+    // Makes SQLite use the same plan for a query whatever values are bound to it. Otherwise it would prepare
+    // the query again for each new revision.
     let _ = conn.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
     let _ = conn.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
     conn.pragma_update(None, "foreign_keys", true)?;
@@ -202,14 +202,15 @@ pub fn open(path: &Path) -> Result<Connection, SqliteError> {
     if level < 2 {
         return Err(SqliteError::Setting("synchronous = FULL"));
     }
-    // Empties the log, so that deleted rows do not survive in it, without waiting for another reader.
+    // Empties the log, so that deleted rows do not survive in it. Does not wait for another program that
+    // reads the log.
     conn.busy_timeout(Duration::ZERO)?;
     let _: Result<i64, _> = conn.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0));
     conn.busy_timeout(BUSY_DEADLINE)?;
     Ok(conn)
 }
 
-/// Refuses a database in WAL mode that has tables but no log beside it.
+/// Refuses a database in WAL mode that has tables but no log file beside it.
 fn require_log(path: &Path) -> Result<(), SqliteError> {
     let failed = |error: std::io::Error| file::error(path, &error);
     let mut log = path.as_os_str().to_os_string();
@@ -229,8 +230,8 @@ fn require_log(path: &Path) -> Result<(), SqliteError> {
     Ok(())
 }
 
-/// Creates the table of this library if it does not exist. Call it in the transaction that creates the
-/// application's.
+/// Creates the table of the handfast crates if it does not exist. Call it in the transaction that creates the
+/// application's tables.
 ///
 /// # Errors
 ///
@@ -239,8 +240,8 @@ pub fn create_table(conn: &Connection) -> Result<(), SqliteError> {
     Ok(conn.execute_batch(TABLE)?)
 }
 
-/// Begins a transaction that holds the write lock from the start, so that it cannot fail later because
-/// another program wrote first.
+/// Begins a transaction that has the write lock from the start. So it cannot fail later because another
+/// program wrote first.
 ///
 /// # Errors
 ///
@@ -260,7 +261,7 @@ pub fn begin_kept(conn: &Connection) -> Result<(), SqliteError> {
     Ok(())
 }
 
-/// Rolls back the open transaction, if there is one: after some failures SQLite has done so itself.
+/// Rolls back the open transaction, if there is one. (After some failures SQLite has rolled it back itself.)
 ///
 /// # Errors
 ///

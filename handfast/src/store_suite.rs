@@ -1,10 +1,10 @@
 //! A test suite for stores: what every store of this protocol must guarantee, so that any can be checked.
 //!
 //! The machines of [`crate::session`] return commits; an application applies each inside a transaction of its
-//! own store, together with the effect that it belongs to. The suite checks that it does so correctly, for
-//! SQLite, memory, `IndexedDB` or anything else: implement [`StoreHarness`] and call
+//! own store, together with the effect of the message that caused it. The suite checks that a store does this
+//! correctly, for SQLite, memory, `IndexedDB` or anything else: implement [`StoreHarness`] and call
 //! [`store_suite!`](crate::store_suite!), or await the functions of [`cases`] one by one where tests are
-//! asynchronous. It uses no files, threads or clocks.
+//! asynchronous. The suite uses no files, threads or clocks.
 //!
 //! The feature `store-suite` is for tests only, because it creates commits that no machine returned.
 
@@ -27,8 +27,8 @@ pub use memory::{MemoryHarness, MemoryHolder};
 
 /// Expands to one test for each case of the suite, for a harness whose methods never wait.
 ///
-/// `store_suite! { @cases [path::of::a_macro] .. }` passes the names of all cases to another macro, after
-/// what is given.
+/// `store_suite! { @cases [path::of::a_macro] .. }` passes the names of all cases to the macro that it
+/// names, after the tokens behind the brackets.
 #[macro_export]
 macro_rules! store_suite {
     (@cases [$($then:tt)*] $($with:tt)*) => {

@@ -1,10 +1,10 @@
-//! Errors of the operating system, with its text.
+//! Errors of the operating system, with the system's text.
 
 use std::fmt;
 use std::io::{self, ErrorKind};
 
-/// An error of the operating system that can be compared and cloned. It displays the system's text without a
-/// number.
+/// An error of the operating system that can be compared and cloned. It is displayed as the system's text,
+/// without a number.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SystemError {
     kind: ErrorKind,
@@ -18,8 +18,8 @@ impl SystemError {
         self.kind
     }
 
-    /// Returns a text without the numbers, such as `(os error 2)`, that the standard library appends to the
-    /// system's.
+    /// Returns an error's text without the number, such as `(os error 2)`, that Rust's standard library
+    /// appends to the system's text.
     #[must_use]
     pub fn without_number(text: &str) -> String {
         let mut parts = text.split(" (os error ");
@@ -35,7 +35,7 @@ impl SystemError {
 impl From<&io::Error> for SystemError {
     fn from(error: &io::Error) -> Self {
         let kind = error.kind();
-        // Only an error with a number, or with another error inside, has a text of its own.
+        // Only an error that has a number, or contains another error, has a text of its own.
         let has_words = error.raw_os_error().is_some() || error.get_ref().is_some();
         let words = if has_words { Self::without_number(&error.to_string()) } else { words_of(kind) };
         Self { kind, words }
@@ -60,8 +60,8 @@ impl fmt::Display for SystemError {
     }
 }
 
-/// Returns a text for an error that has none; the standard library's ("entity not found") does not help
-/// users.
+/// Returns a text for an error that has none of its own. The standard library's text ("entity not found")
+/// does not help users.
 fn words_of(kind: ErrorKind) -> String {
     let words = match kind {
         ErrorKind::NotFound => "No such file or directory",

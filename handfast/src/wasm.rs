@@ -1,8 +1,8 @@
 //! The machines for web pages: [`WebPairing`] creates a link, [`WebLink`] runs it, both without I/O.
 //!
-//! All else that a page needs is in `handfast/js`: `companion.js` drives the machines over a WebSocket and an
-//! IndexedDB database, in one tab at a time. Times are milliseconds, as `performance.now()` returns them;
-//! 64-bit numbers of the protocol are `bigint`.
+//! Everything else that a page needs is in `handfast/js`: `companion.js` drives the machines over a WebSocket
+//! and an IndexedDB database, in one tab at a time. Times are milliseconds, as `performance.now()` returns
+//! them; 64-bit numbers of the protocol are `bigint`.
 
 mod journal;
 mod js_object;
@@ -29,11 +29,11 @@ pub use media::{ContentHasher, MediaReceiver, get_meta, media_type, put_meta};
 pub use pairing::{WebPairing, WebShownCodes};
 pub use rows::{decode_row, row_digest};
 
-/// The TypeScript types of all values that cross the border between page and module.
+/// The TypeScript types of all values that pass between the page and this module.
 #[wasm_bindgen(typescript_custom_section)]
 const TYPES: &str = include_str!("wasm/types.d.ts");
 
-/// Returns the URL of a relay's WebSocket: `ws` for this machine, `wss` for any other.
+/// Returns the URL of a relay's WebSocket: `ws` for a relay on this machine, `wss` for any other.
 ///
 /// # Errors
 /// The name is not a valid relay name.
@@ -52,7 +52,7 @@ pub fn relay_url(name: &str) -> Result<String, JsError> {
 #[wasm_bindgen(js_name = oldCommandKey)]
 pub fn old_command_key(link: &str, number: f64) -> Result<String, JsError> {
     let mailbox = parse_hex(link).ok_or_else(|| JsError::new("a link has 16 bytes"))?;
-    // Numbers that a page stored are integers below 2^53.
+    // The numbers that pages have stored are integers below 2^53.
     let number = Duration::try_from_secs_f64(number).map_or(0, |number| number.as_secs());
     // req: RES-035
     Ok(key_schedule::old_command_key(&MailboxId::from_bytes(mailbox), number).to_string())
@@ -62,7 +62,7 @@ fn relay(name: &str) -> Result<RelayName, JsError> {
     RelayName::parse(name).map_err(|_| JsError::new("not a relay name: a host, or host:port, in lower case"))
 }
 
-/// Returns the rows of a link from an array of `[key, value]`.
+/// Returns the rows of a link, from an array of `[key, value]`.
 fn pairs(rows: &Array) -> Pairs {
     let mut pairs = Pairs::new();
     for row in rows.iter() {
@@ -78,17 +78,17 @@ fn generator() -> Result<SystemRng, JsError> {
     os_rng().map_err(|error| JsError::new(&error.to_string()))
 }
 
-/// Converts a time of the page. One that is not a number, or negative, becomes the clock's start.
+/// Converts a time of the page. A value that is negative, or not a number, becomes the clock's start.
 fn timestamp(ms: f64) -> Timestamp {
     Duration::try_from_secs_f64(ms / 1000.0).map_or(Timestamp::ZERO, |since| Timestamp::ZERO.plus(since))
 }
 
-/// Converts a time for the page.
+/// Converts a time into the page's milliseconds.
 fn milliseconds(at: Timestamp) -> f64 {
     at.since(Timestamp::ZERO).as_secs_f64() * 1000.0
 }
 
-/// Converts any error for the page.
+/// Converts any error into a JavaScript error for the page.
 fn refused(error: impl core::fmt::Display) -> JsError {
     JsError::new(&error.to_string())
 }

@@ -1,5 +1,5 @@
-//! A record of which bytes of each file are durable, so that a simulator can remove the others. Never part of
-//! a shipped build.
+//! A record of how many bytes of each file are durable, so that a simulator can remove the others. Never part
+//! of a shipped build.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -22,7 +22,7 @@ fn number(_: &std::fs::Metadata) -> u64 {
     0
 }
 
-/// Records that a file was synced.
+/// Records that a file was synced, so that all its bytes are durable.
 ///
 /// # Errors
 ///
@@ -35,7 +35,7 @@ pub fn synced(file: &File) -> io::Result<()> {
     Ok(())
 }
 
-/// Forgets all files of this thread.
+/// Forgets all files that this thread has recorded.
 pub fn forget() {
     SYNCED.with_borrow_mut(BTreeMap::clear);
 }

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use handfast_codec::Timestamp;
 
-/// The difference of the two clocks' advances from which on the computer counts as having slept.
+/// If the two clocks advance by amounts that differ by this much, the computer counts as having slept.
 const JUMP: Duration = Duration::from_secs(10);
 
 /// The monotonic clock of one process.
@@ -38,10 +38,10 @@ pub struct SleepWatch {
 }
 
 impl SleepWatch {
-    /// The longest time between two checks.
+    /// The longest time between two checks for sleep.
     const EVERY: Duration = Duration::from_secs(5);
 
-    /// Starts the detection, over this clock.
+    /// Starts the detection of sleep, over this clock.
     #[must_use]
     pub fn start(clock: Clock) -> Self {
         Self { clock, apart: Self::apart(clock, SystemTime::now()) }
@@ -53,7 +53,7 @@ impl SleepWatch {
         self.has_jumped_at(SystemTime::now())
     }
 
-    /// Returns how long a program may wait until `deadline`: at most 5 s, so that it checks again.
+    /// Returns how long a program may wait until `deadline`: at most 5 s, so that sleep is detected in time.
     #[must_use]
     pub fn wait(deadline: Option<Duration>) -> Duration {
         deadline.map_or(Self::EVERY, |deadline| deadline.min(Self::EVERY))
@@ -64,7 +64,7 @@ impl SleepWatch {
         self.apart.abs_diff(before) > JUMP
     }
 
-    /// Returns how far the wall clock is ahead of the monotonic one.
+    /// Returns how far the wall clock is ahead of the monotonic clock.
     fn apart(clock: Clock, wall: SystemTime) -> Duration {
         wall.duration_since(UNIX_EPOCH).unwrap_or_default().saturating_sub(clock.start.elapsed())
     }

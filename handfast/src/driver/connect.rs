@@ -21,19 +21,19 @@ use tokio_rustls::client::TlsStream;
 use super::tls::{self, CertificatesError, TlsFailure};
 use super::{CONNECT_DEADLINE, SocketError};
 
-/// The size of the kernel's send buffer, in bytes: small, so that a text does not wait behind a video that
-/// this process has already written.
+/// The size of the kernel's send buffer, in bytes. It is small, so that a text does not wait behind parts of
+/// a video that this process has already written.
 const SEND_BUFFER_LEN: u32 = 64 * 1024;
 /// The longest time to try one address, if there are several.
 const ADDRESS_DEADLINE: Duration = Duration::from_secs(4);
 
-/// Opens connections to relays: `ws` to loopback names, `wss` to all others, checked against its root
-/// certificates.
+/// Opens connections to relays: `ws` to loopback names, `wss` to all others. The relay's certificate must
+/// lead to one of the connector's root certificates.
 #[derive(Clone)]
 pub struct Connector {
     tls: Arc<ClientConfig>,
     deadline: Duration,
-    /// The relays that asked clients to stay away, with the time until which.
+    /// The relays that asked clients to stay away, each with the time until which it asked for that.
     held: Arc<Mutex<BTreeMap<RelayName, Instant>>>,
 }
 
@@ -46,8 +46,8 @@ impl Connector {
         Self::with_roots(RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() })
     }
 
-    /// Creates a connector that trusts these and the authorities in a PEM file, such as a home's or company's
-    /// own.
+    /// Creates a connector that trusts Mozilla's list and also the authorities in a PEM file, such as a
+    /// home's or company's own.
     ///
     /// # Errors
     /// [`CertificatesError`] when the file has no certificate, or one that cannot be used.
@@ -82,7 +82,7 @@ impl Connector {
         self.deadline
     }
 
-    /// Notes that the relay asked clients to stay away for `seconds`, and keeps to 300 s of it at most.
+    /// Notes that the relay asked clients to stay away for `seconds`, of which 300 s at most are observed.
     pub(super) fn hold(&self, relay: &RelayName, seconds: u64) {
         let until = Instant::now() + Duration::from_secs(seconds.min(RETRY_AFTER_MAX));
         let _ = self.held.lock().unwrap_or_else(PoisonError::into_inner).insert(relay.clone(), until);
@@ -97,7 +97,7 @@ impl Connector {
         }
     }
 
-    /// Opens a stream to the relay. The caller enforces the deadline.
+    /// Opens a stream to the relay. The caller must enforce the deadline.
     pub(super) async fn open(&self, relay: &RelayName) -> Result<RelayStream, SocketError> {
         let plain = relay.is_loopback();
         let stream = open_tcp(relay, plain).await?;
@@ -132,7 +132,7 @@ pub(super) fn url(relay: &RelayName) -> String {
     format!("{scheme}://{relay}/v1")
 }
 
-/// Returns the host, without the brackets of an IPv6 address.
+/// Returns the relay's host, without the brackets of an IPv6 address.
 fn bare_host(relay: &RelayName) -> &str {
     relay.host().trim_start_matches('[').trim_end_matches(']')
 }
@@ -141,7 +141,7 @@ async fn open_tcp(relay: &RelayName, plain: bool) -> Result<TcpStream, SocketErr
     let port = relay.port().unwrap_or(if plain { 80 } else { 443 });
     let mut failure = SocketError::Resolve;
     for address in lookup_host((bare_host(relay), port)).await.map_err(|_| SocketError::Resolve)? {
-        // Without TLS nothing may leave this machine, whatever `localhost` resolves to.
+        // Without TLS, nothing may leave this machine, whatever address `localhost` resolves to.
         if plain && !address.ip().is_loopback() {
             continue;
         }

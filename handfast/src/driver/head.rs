@@ -1,4 +1,4 @@
-//! The head of the answer to a WebSocket upgrade, collected completely, but up to a limit, before the
+//! The head of the HTTP answer to a WebSocket upgrade. It is collected completely, up to a limit, before the
 //! WebSocket crate sees it.
 
 use std::io;
@@ -30,7 +30,7 @@ pub(super) struct HeadFirst<S> {
 enum State {
     /// The head is incomplete; these bytes of it have arrived.
     Head(Vec<u8>),
-    /// The bytes collected, and how many of them were delivered.
+    /// The bytes collected so far, and how many of them were delivered.
     Ready(Vec<u8>, usize),
     /// The head was delivered; everything else passes through.
     Through,
@@ -43,7 +43,7 @@ impl<S> HeadFirst<S> {
 }
 
 impl<S: AsyncRead + Unpin> HeadFirst<S> {
-    /// Reads until the head is complete, or until the bytes cannot be a head.
+    /// Reads until the head of the answer is complete, or until the bytes cannot be a head.
     fn poll_head(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         while let State::Head(head) = &mut self.state {
             let mut piece = [0; 2_048];

@@ -1,4 +1,4 @@
-//! An application of [`crate::host`] over sockets, in one task.
+//! Runs an application of [`crate::host`] over sockets, in one task.
 
 use tokio::runtime::Handle;
 use tokio::sync::mpsc;
@@ -11,16 +11,18 @@ use super::connect::Connector;
 use super::{Clock, NoRandomness, SleepWatch, SocketError, SocketEvent, SocketSet, SystemRng, os_rng};
 use crate::host::{self, Application, Host, Output, SocketTag};
 
-/// Events that may wait, after which nothing more is read from the sockets.
+/// The number of socket events that may wait before nothing more is read from the sockets.
 const INBOX_LEN: usize = 64;
 
-/// What a round told: the events for the user, and why nothing of it was stored, if so.
+/// What the application reported in one round: the events for the user, and the reason if nothing of the
+/// round was stored.
 #[derive(Debug)]
 #[expect(clippy::exhaustive_structs, reason = "both parts matter to a program")]
 pub struct Round<E, F> {
-    /// The events, in order.
+    /// The events for the user, in order.
     pub events: Vec<E>,
-    /// Whoever asked for something in this round must ask again.
+    /// The reason why nothing of this round was stored, if so. Whoever asked for something in this round must
+    /// ask again.
     pub failure: Option<F>,
 }
 
@@ -53,18 +55,18 @@ impl HostDriver {
         })
     }
 
-    /// The time of a call of the application's machines.
+    /// Returns the time to pass to a call of the application's machines.
     #[must_use]
     pub fn now(&self) -> Timestamp {
         self.clock.now()
     }
 
-    /// The randomness for such a call.
+    /// Returns the random generator to pass to a call of the application's machines.
     pub fn rng(&mut self) -> &mut dyn CryptoRng {
         &mut self.rng
     }
 
-    /// Makes a round ([`host::settle`]) and does what it says about sockets.
+    /// Runs a round ([`host::settle`]), and opens, writes and closes sockets as it says.
     ///
     /// # Errors
     ///
@@ -83,13 +85,15 @@ impl HostDriver {
         Ok(Round { events, failure: settled.failure })
     }
 
-    /// Waits until a socket has something for the application, or a deadline of its machines is due, and hands it over.
-    /// Returns why a socket ended, if one did: a user who waits for a relay wants to know.
+    /// Waits until a socket has an event or a deadline of the application's machines is due, and passes that
+    /// to the application.
     ///
-    /// It may be dropped while it waits without losing anything.
+    /// Returns why a socket ended, if one did, because a user who waits for a relay wants to know.
+    ///
+    /// The future may be dropped while it waits, without losing anything.
     pub async fn next<P: Application>(&mut self, app: &mut P) -> Option<SocketError> {
         let left = app.host().deadline().map(|at| at.since(self.clock.now()));
-        // This end holds a sender, so the channel is never closed.
+        // `self` has a sender too, so the channel is never closed.
         let event = timeout(SleepWatch::wait(left), self.inbox.recv()).await.ok().flatten();
         let (now, host, rng) = (self.clock.now(), app.host(), &mut self.rng);
         let mut ended = None;
@@ -108,7 +112,7 @@ impl HostDriver {
     }
 }
 
-/// Tells a host what happened to one of its sockets.
+/// Reports an event of one of a host's sockets to that host.
 pub fn hand_over<L, A, E>(
     host: &mut Host<L, A, E>,
     now: Timestamp,

@@ -15,8 +15,8 @@ use super::task::{SocketEvent, SocketHandle, spawn_socket};
 /// The number of events that may wait before reading stops.
 const INBOX_LEN: usize = 64;
 
-/// At most one open socket at a time, as an `Endpoint` asks for, and its events. Events of sockets that were
-/// replaced or closed are dropped.
+/// At most one open socket at a time, as an `Endpoint` asks for, with the events of that socket. Events of
+/// sockets that were replaced or closed are dropped.
 #[derive(Debug)]
 pub struct LinkSocket {
     events: mpsc::Sender<(u64, SocketEvent)>,
@@ -47,8 +47,8 @@ impl LinkSocket {
         self.open = None;
     }
 
-    /// Sends one relay frame. Without a socket it is lost, which the endpoint allows for. A socket whose
-    /// queue is full is closed, and its `Closed` follows.
+    /// Sends one relay frame. Without an open socket the frame is lost, which the endpoint allows for. A
+    /// socket whose queue is full is closed, and its event `Closed` follows.
     pub fn send(&self, frame: Bytes) {
         if let Some(socket) = &self.open
             && socket.send(frame).is_err()
@@ -57,8 +57,8 @@ impl LinkSocket {
         }
     }
 
-    /// Waits for the next event of the open socket. Returns `None` when `wait` has passed; without `wait` it
-    /// never does.
+    /// Waits for the next event of the open socket. Returns `None` when the time `wait` has passed. If `wait`
+    /// is `None` there is no limit.
     ///
     /// The future may be dropped at any time without losing an event.
     pub async fn next(&mut self, wait: Option<Duration>) -> Option<SocketEvent> {
@@ -80,7 +80,7 @@ impl LinkSocket {
     }
 }
 
-/// Passes a socket's event to an endpoint, or, with `None`, the fact that its deadline has passed.
+/// Reports a socket's event to an endpoint. `None` means that the endpoint's deadline has passed.
 ///
 /// # Errors
 ///

@@ -12,7 +12,7 @@ use super::connect::Connector;
 use super::task::{SocketEvent, SocketHandle, spawn_socket_with};
 use crate::RelayName;
 
-/// The time for which a socket that is being closed may still write queued frames, such as a CLOSE.
+/// How long a socket that is being closed may still write queued frames, such as a CLOSE.
 const LINGER: Duration = Duration::from_millis(500);
 
 /// Sockets, each under a tag that the program chooses.
@@ -51,7 +51,7 @@ where
         drop(self.open.insert(tag, handle));
     }
 
-    /// Sends one relay frame. A socket whose queue is full is closed, and its `Closed` follows.
+    /// Sends one relay frame. A socket whose queue is full is closed, and its event `Closed` follows.
     pub fn send(&self, tag: T, frame: Bytes) {
         if let Some(handle) = self.open.get(&tag)
             && handle.send(frame).is_err()
@@ -60,7 +60,7 @@ where
         }
     }
 
-    /// Closes a socket; queued frames may still be sent.
+    /// Closes a socket. Frames that are queued in it may still be sent.
     pub fn disconnect(&mut self, tag: T) {
         if let Some(handle) = self.open.remove(&tag) {
             drop(self.runtime.spawn(async move {
@@ -70,7 +70,7 @@ where
         }
     }
 
-    /// Returns the number of sockets that are open or opening, and the bytes that wait in them.
+    /// Returns the number of sockets that are open or opening, and the number of bytes queued in them.
     #[must_use]
     pub fn usage(&self) -> (usize, usize) {
         (self.open.len(), self.open.values().map(SocketHandle::queued).sum())

@@ -16,7 +16,7 @@ use super::connect::Connector;
 use super::websocket::{CLOSE_DEADLINE, SocketError, WebSocket, WsSink, WsStream, frame_of, going_away};
 
 /// The most bytes that may wait to be written to one socket. An `Endpoint` seals at most 256 KiB in advance,
-/// so a program that reports what was written never reaches it.
+/// so a program that calls `transmitted` for what was written never reaches this limit.
 pub const QUEUE_LEN_MAX: usize = 1_048_576;
 /// The longest time for which the relay may accept no bytes; then the socket is closed.
 pub const WRITE_DEADLINE: Duration = Duration::from_secs(30);
@@ -39,10 +39,10 @@ pub enum SocketEvent {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum SendError {
-    /// The socket has ended; its `Closed` will follow.
+    /// The socket has ended. Its event `Closed` will follow.
     #[error("the socket is closed")]
     Closed,
-    /// More than [`QUEUE_LEN_MAX`] bytes would wait.
+    /// More than [`QUEUE_LEN_MAX`] bytes would wait to be written.
     #[error("too much waits to be written")]
     Full,
 }
@@ -84,9 +84,9 @@ impl SocketHandle {
 
 /// Starts a task that opens a WebSocket to `relay`, and runs it until it ends.
 ///
-/// Each event goes through `wrap` into the channel of the program's own loop; `wrap` adds which socket it is,
-/// because events of a socket that was closed may still come. While the channel is full nothing is read, so
-/// that the relay waits. May be called from any thread.
+/// Each event goes through `wrap` into the channel of the program's own loop; `wrap` adds which socket the
+/// event is of, because events of a socket that was closed may still come. While the channel is full nothing
+/// is read, so that the relay waits. May be called from any thread.
 pub fn spawn_socket<E, W>(
     runtime: &Handle,
     relay: RelayName,
@@ -100,8 +100,9 @@ where
     spawn_socket_with(runtime, Connector::new(), relay, events, wrap)
 }
 
-/// Does the same with a connector of the caller: one for all its sockets, or one with other root
-/// certificates. An error in its place becomes the socket's `Closed`.
+/// Starts a task like [`spawn_socket`], with a connector of the caller: one for all the caller's sockets, or
+/// one with other root certificates. If the connector could not be made, its error becomes the socket's
+/// `Closed`.
 pub fn spawn_socket_with<E, W>(
     runtime: &Handle,
     connector: Result<Connector, SocketError>,
@@ -119,7 +120,7 @@ where
     let task = Task { events, wrap, queued: Arc::clone(&queued) };
     drop(runtime.spawn(async move {
         let reason = task.run(connector, &relay, outgoing, closed_here).await;
-        // A program that dropped its channel needs no last event.
+        // A program that dropped its channel does not need the last event.
         let _ = task.emit(SocketEvent::Closed(reason)).await;
     }));
     SocketHandle { frames, queued, closing }
@@ -163,7 +164,7 @@ impl<E: Send, W: Fn(SocketEvent) -> E + Send + Sync> Task<E, W> {
             reason = self.write(&mut sink, outgoing) => reason,
             () = asked_to_close(&mut closed_here) => SocketError::ClosedHere,
         };
-        // A relay that closes has often sent the reason before, so what has arrived is read first.
+        // Before it closes the socket, a relay often sends the reason; so what has arrived is read first.
         let reason = match reason {
             SocketError::Lost => timeout(CLOSE_DEADLINE, self.read(&mut stream)).await.unwrap_or(reason),
             other => other,
@@ -211,7 +212,7 @@ async fn asked_to_close(closed_here: &mut watch::Receiver<bool>) {
 }
 
 async fn close(sink: &mut WsSink, stream: &mut WsStream) {
-    // The socket ends here, whatever this returns.
+    // The socket ends here, whether the closing handshake succeeds or not.
     let _ = timeout(CLOSE_DEADLINE, async {
         sink.send(Message::Close(Some(going_away()))).await?;
         while let Some(Ok(_)) = stream.next().await {}

@@ -1,4 +1,5 @@
-//! The causes of a failed TLS handshake, named for users, and a user's own certificate authorities.
+//! The causes of a failed TLS handshake, with texts for users; and trust in a user's own certificate
+//! authorities.
 
 use std::io;
 
@@ -21,7 +22,7 @@ pub enum TlsFailure {
     /// The certificate is not valid yet.
     #[error("its certificate is not valid yet, or this machine's clock is wrong")]
     NotYetValid,
-    /// The certificate is for another name.
+    /// The certificate is for another name than the relay's.
     #[error("its certificate is for another name")]
     WrongName,
     /// The certificate is damaged, revoked, self-signed, or not for a server.
@@ -29,10 +30,10 @@ pub enum TlsFailure {
         "its certificate cannot be used: it is damaged, revoked, signed by itself, or not one for a server"
     )]
     Certificate,
-    /// The answer was not TLS.
+    /// What answered does not speak TLS.
     #[error("what answers there speaks no TLS")]
     NoTls,
-    /// The server shares no safe version of TLS, or no cipher, with this program.
+    /// The server and this program share no safe version of TLS, or no cipher.
     #[error("it speaks only versions of TLS that are not safe any more")]
     Version,
     /// The server closed the connection during the handshake.
@@ -81,7 +82,7 @@ pub enum CertificatesError {
     /// The file is not a PEM file with certificates.
     #[error("it holds no certificate in PEM form (-----BEGIN CERTIFICATE-----)")]
     None,
-    /// A certificate in the file is damaged, or cannot be an authority's.
+    /// A certificate in the file is damaged, or cannot be that of an authority.
     #[error("a certificate in it is damaged")]
     Unusable,
 }

@@ -1,4 +1,5 @@
-//! One WebSocket without a task, for tests and small programs. [`super::spawn_socket`] runs one in a task.
+//! A WebSocket that the caller reads and writes itself, for tests and small programs. [`super::spawn_socket`]
+//! runs one in a task.
 
 use std::io;
 use std::time::Duration;
@@ -29,7 +30,7 @@ const READ_BUFFER_LEN: usize = 32 * 1024;
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum SocketError {
-    /// The relay's name has no address, or `localhost` no loopback address.
+    /// The relay's name has no address, or it is `localhost` and has no loopback address.
     #[error("the relay's name has no usable address")]
     Resolve,
     /// TCP failed.
@@ -38,13 +39,13 @@ pub enum SocketError {
     /// TLS failed.
     #[error("no secure connection to the relay: {0}")]
     Tls(TlsFailure),
-    /// Something else answered than a relay: it does not speak WebSocket, or refused with this HTTP status.
+    /// What answers is not a relay: it does not speak WebSocket, or it refused with this HTTP status.
     #[error("{}", not_a_relay(*.0))]
     NotARelay(Option<u16>),
-    /// The head of the answer is longer than any relay's.
+    /// The head of the HTTP answer is longer than that of any relay.
     #[error("what answers there is not a relay: its answer is too long; check the relay's name")]
     HeadTooLong,
-    /// The relay, or a proxy before it, accepts no clients now (HTTP status 429 or 503).
+    /// The relay, or a proxy in front of it, accepts no clients now (HTTP status 429 or 503).
     #[error("{}", not_now(*status, *retry_after))]
     NotNow {
         /// The HTTP status, 429 or 503.
@@ -58,7 +59,7 @@ pub enum SocketError {
     /// A message was longer than a relay frame may be.
     #[error("the relay sent a message that is too long")]
     TooLong,
-    /// The relay broke the rules of the WebSocket protocol, or sent text.
+    /// The relay broke the rules of the WebSocket protocol, or sent a text message.
     #[error("the relay broke the rules of its protocol")]
     Protocol,
     /// The TCP connection was lost.
@@ -142,8 +143,8 @@ impl WebSocket {
     /// Opens a WebSocket with this connector.
     ///
     /// # Errors
-    /// [`SocketError`] when it cannot be opened within the connector's deadline. That starts only when a
-    /// relay that asked clients to stay away accepts them again.
+    /// [`SocketError`] when it cannot be opened within the connector's deadline. If the relay asked clients
+    /// to stay away, the deadline starts when it accepts them again.
     pub async fn connect_with(connector: &Connector, relay: &RelayName) -> Result<Self, SocketError> {
         connector.until_allowed(relay).await;
         // req: TIM-021
@@ -198,7 +199,7 @@ impl WebSocket {
 
     /// Closes the socket with a closing handshake of at most two seconds.
     pub async fn close(mut self) {
-        // The socket ends here, whatever this returns.
+        // The socket ends here, whether the closing handshake succeeds or not.
         let _ = timeout(CLOSE_DEADLINE, async {
             self.0.close(Some(going_away())).await?;
             while let Some(Ok(_)) = self.0.next().await {}
@@ -223,8 +224,8 @@ pub(super) fn going_away() -> CloseFrame {
 pub(super) fn frame_of(next: Option<Result<Message, WsError>>) -> Result<Option<BytesMut>, SocketError> {
     match next {
         Some(Ok(Message::Binary(bytes))) => {
-            // The socket shares its buffer, so this is the only copy; a record is decrypted in place after
-            // it.
+            // The socket shares its buffer, so the bytes are copied here, but only once: the record is then
+            // decrypted in place.
             Ok(Some(bytes.try_into_mut().unwrap_or_else(|shared| BytesMut::from(&shared[..]))))
         }
         Some(Ok(Message::Text(_))) => Err(SocketError::Protocol),

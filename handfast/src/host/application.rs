@@ -17,29 +17,30 @@ pub type LinkOf<P> = Link<<P as Application>::Link>;
 /// The pairing [`Attempt`] of an application.
 pub type AttemptOf<P> = Attempt<<P as Application>::Attempt>;
 
-/// The error of a round in which a call failed halfway through its writes, so that nothing could be stored.
+/// The error of a round in which a call of the application failed halfway through its writes, so that nothing
+/// could be stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("a change could not be written whole")]
 #[expect(clippy::exhaustive_structs, reason = "there is nothing to say of it")]
 pub struct Incomplete;
 
-/// The content of memory when the store failed. It is dropped; only what is stored counts.
+/// What the host had in memory when the store failed. It is dropped; only what is stored counts.
 #[derive(Debug)]
 #[expect(clippy::exhaustive_structs, reason = "the three things that a host holds")]
 pub struct Lost<L, A, E> {
     /// Events that are never shown, because what they report is not durable.
     pub events: Vec<E>,
-    /// The links.
+    /// The links that were in memory.
     pub links: Vec<Link<L>>,
-    /// The pairing attempts.
+    /// The pairing attempts that were in memory.
     pub attempts: Vec<Attempt<A>>,
 }
 
 /// A program with a store of its own. All its functions except `failed` run inside a round, in the order of
-/// [`super::settle`]. A link or attempt that is passed to one of them is not in the host meanwhile.
+/// [`super::settle`]. While a link or attempt is lent to one of them, it is not in the host.
 ///
-/// Their writes form one transaction, which the first write begins and [`Application::commit`] ends. An error
-/// ends the round and undoes all writes since the last commit.
+/// The writes of these functions form one transaction, which the first write begins and
+/// [`Application::commit`] ends. An error ends the round and undoes all writes since the last commit.
 pub trait Application {
     /// The application's data for each link.
     type Link;
@@ -50,18 +51,19 @@ pub trait Application {
     /// A failure of the store.
     type Error: From<Incomplete>;
 
-    /// Returns the program's machines.
+    /// Returns the host, which contains the program's machines.
     fn host(&mut self) -> &mut HostOf<Self>;
 
-    /// Rolls back any open transaction, and adds a machine for each stored link. Called when the pause after
-    /// a failure is over.
+    /// Rolls back any open transaction, and adds a machine for each stored link. It is called when the pause
+    /// after a failure of the store is over.
     ///
     /// # Errors
     ///
     /// A failure of the store: another pause follows.
     fn load(&mut self, now: Timestamp, rng: &mut dyn CryptoRng) -> Result<(), Self::Error>;
 
-    /// Processes a message from a link, in the transaction that also stores its receipt.
+    /// Processes a message from a link. The transaction in which this runs also stores that the message was
+    /// received.
     ///
     /// # Errors
     ///
@@ -74,15 +76,15 @@ pub trait Application {
         message: Message,
     ) -> Result<(), Self::Error>;
 
-    /// Handles an event of a link. It is never `Connect` or `Disconnect`.
+    /// Handles an event of a link. The event is never `Connect`, `Disconnect` or `Pairing`.
     ///
     /// # Errors
     ///
     /// A failure of the store.
     fn on_event(&mut self, now: Timestamp, link: &mut LinkOf<Self>, event: Event) -> Result<(), Self::Error>;
 
-    /// Handles an event of a pairing attempt. The event that ends the attempt comes here too, before the call
-    /// of [`Application::attempt_over`] in the same round.
+    /// Handles an event of a pairing attempt. The event that ends the attempt is passed here too. In the same
+    /// round [`Application::attempt_over`] is called after it.
     ///
     /// # Errors
     ///
@@ -94,9 +96,9 @@ pub trait Application {
         event: PairingEvent,
     ) -> Result<(), Self::Error>;
 
-    /// Handles the end of a pairing attempt, once all its writes are durable: loads its link if there is one.
-    /// `ended` is the machine's result: the link, or the reason why there is none, or none yet (spec,
-    /// handshake). The attempt is removed afterwards.
+    /// Handles the end of a pairing attempt, once all the attempt's writes are durable: loads the new link if
+    /// there is one. `ended` is the machine's result: the link, or the code why there is no link, or none yet
+    /// (spec, handshake). The attempt is removed from the host after the call.
     ///
     /// # Errors
     ///
@@ -130,7 +132,7 @@ pub trait Application {
     fn commit(&mut self, now: Timestamp) -> Result<bool, Self::Error>;
 
     /// Undoes everything since the last commit, in the store and in memory, because the store failed.
-    /// [`Application::load`] is called after `pause`.
+    /// [`Application::load`] is called after `pause` has passed.
     fn failed(
         &mut self,
         now: Timestamp,
@@ -139,15 +141,15 @@ pub trait Application {
         pause: Duration,
     );
 
-    /// Returns whether waiting cannot repair this failure. [`super::settle`] then returns it, and the process
-    /// should end.
+    /// Returns whether waiting cannot repair this failure. If so, [`super::settle`] returns the failure, and
+    /// the process should end.
     #[must_use]
     fn is_final(_error: &Self::Error) -> bool {
         false
     }
 
-    /// Does the program's work that is not done by its machines, before they are drained. Returns whether
-    /// anything happened.
+    /// Does the work of the program that its machines do not do. It is called before they are drained.
+    /// Returns whether anything happened.
     ///
     /// # Errors
     ///
@@ -156,8 +158,8 @@ pub trait Application {
         Ok(false)
     }
 
-    /// Does the work that needs a commit of the link's machine, whose queue of outputs is now empty. Returns
-    /// whether anything happened.
+    /// Does the work that needs a commit of the link's machine. It is called when that machine's queue of
+    /// outputs is empty. Returns whether anything happened.
     ///
     /// # Errors
     ///
@@ -171,7 +173,7 @@ pub trait Application {
         Ok(false)
     }
 
-    /// Does the work that requires everything to be durable, such as answers from the current store. Returns
+    /// Does the work that requires everything to be durable, such as answers read from the store. Returns
     /// whether anything happened.
     ///
     /// # Errors

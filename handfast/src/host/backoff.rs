@@ -1,4 +1,4 @@
-//! The length of the pause after a failure of the store. The time is a parameter; no clock is read.
+//! How long a program pauses after a failure of its store. The time is a parameter; no clock is read.
 
 use core::time::Duration;
 
@@ -9,8 +9,8 @@ const FIRST: Duration = Duration::from_secs(1);
 /// The longest pause.
 const MAX: Duration = Duration::from_mins(1);
 
-/// The pauses of a program whose store fails: one second at first, doubled with each failure that follows, at
-/// most one minute.
+/// The pauses of a program whose store fails: one second at first, twice as long after each further failure,
+/// one minute at most.
 #[derive(Debug, Default)]
 pub struct StoreBackoff {
     failures: u32,
@@ -43,12 +43,12 @@ impl StoreBackoff {
         self.until.is_some_and(|until| until <= now)
     }
 
-    /// Ends the pause, because the program loads again what is stored.
+    /// Ends the pause, because the program now loads again what is stored.
     pub(super) const fn end(&mut self) {
         self.until = None;
     }
 
-    /// Makes the next pause short again, because a transaction is durable.
+    /// Makes the next pause short again, because a transaction was stored successfully.
     pub(super) const fn stored(&mut self) {
         self.failures = 0;
     }

@@ -15,7 +15,7 @@ use super::SocketTag;
 pub(super) struct Port {
     pub(super) socket: Option<SocketTag>,
     pub(super) deadline: Option<Timestamp>,
-    /// The commits of the open transaction, which are reported to the machine once that is durable.
+    /// The commits of the open transaction. They are reported to the machine once the transaction is durable.
     pub(super) applied: VecDeque<CommitId>,
 }
 
@@ -29,11 +29,11 @@ impl Port {
     }
 }
 
-/// A link at run time. The application may call its machine at any time; [`super::settle`] drains it in the
-/// next round.
+/// A link at run time. The application may call the link's machine at any time; [`super::settle`] drains the
+/// machine in the next round.
 #[derive(Debug)]
 pub struct Link<L> {
-    /// The machine.
+    /// The machine of the link.
     pub endpoint: Endpoint,
     /// The application's data for the link.
     pub data: L,
@@ -62,7 +62,7 @@ impl<L> Link<L> {
         self.port.socket.is_some()
     }
 
-    /// Queues a commit that a call of the machine returned, to be stored in the transaction of this round.
+    /// Queues a commit that a call of the machine returned. It is stored in the transaction of this round.
     pub fn store(&mut self, commit: Commit) {
         self.commits.push(commit);
     }
@@ -74,16 +74,16 @@ impl<L> Link<L> {
     }
 }
 
-/// The number of a pairing attempt. It is never used again.
+/// The number of a pairing attempt; no later attempt of this host gets the same.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct AttemptId(pub(super) u64);
 
 /// A pairing attempt at run time.
 #[derive(Debug)]
 pub struct Attempt<A> {
-    /// The machine.
+    /// The machine of the attempt.
     pub pairing: Pairing,
-    /// Why its last socket ended, if one did.
+    /// Why the attempt's last socket ended, if one did.
     pub lost: Option<String>,
     /// The application's data for the attempt.
     pub data: A,

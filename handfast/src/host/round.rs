@@ -15,19 +15,21 @@ use super::{Application, AttemptId, AttemptOf, Incomplete, LinkOf, Output, Owner
 pub struct Settled<E, F> {
     /// The actions for the driver, in order.
     pub outputs: Vec<Output<E>>,
-    /// The reason why nothing of this round was stored, if so: all requests of the round must be made again.
+    /// The reason why nothing of this round was stored, if so. Then all requests of the round must be made
+    /// again.
     pub failure: Option<F>,
 }
 
 /// Stores what the inputs since the last call caused, and returns the actions for the driver.
 ///
 /// When the store fails, the outputs that depend on the failed transaction are dropped. The program pauses
-/// without any connection, and loads what is stored when the pause is over. It waits for space on a full disk
-/// without a limit.
+/// without any connection, and loads what is stored when the pause is over. While the disk is full, it keeps
+/// pausing until there is space.
 ///
 /// # Errors
 ///
-/// [`Application::Error`] when it is final: the process should end. All outputs returned before are durable.
+/// [`Application::Error`] when waiting cannot repair the failure: the process should end. All outputs
+/// returned before are durable.
 pub fn settle<P: Application>(
     app: &mut P,
     now: Timestamp,
@@ -41,7 +43,8 @@ pub fn settle<P: Application>(
         Err(error) => {
             let (lost, pause) = app.host().drop_machines(now);
             app.failed(now, lost, &error, pause);
-            // The first transaction contains all that was requested. If it is durable, so are the requests.
+            // The first transaction of a round contains all that was requested. If that transaction is
+            // durable, so are the requests.
             Some(error).filter(|_| !app.host().stored)
         }
     };
@@ -66,8 +69,8 @@ fn round<P: Application>(app: &mut P, now: Timestamp, rng: &mut dyn CryptoRng) -
             moved |= drain_attempt(app, now, id)?;
         }
         for id in app.host().links.keys().copied().collect::<Vec<_>>() {
-            // The link is out of the map while it runs, because the application may change the other links
-            // meanwhile.
+            // The link is removed from the map while it runs, because the application may change the other
+            // links during that.
             let Some(mut link) = app.host().links.remove(&id) else { continue };
             let drained = drain_link(app, now, rng, &mut link);
             drop(app.host().links.insert(id, link));
@@ -88,7 +91,8 @@ fn round<P: Application>(app: &mut P, now: Timestamp, rng: &mut dyn CryptoRng) -
     }
 }
 
-/// Drains one link, and lets the application do what needs a commit of it. Returns whether anything happened.
+/// Drains one link. Lets the application do the work that needs a commit of the link's machine. Returns
+/// whether anything happened.
 fn drain_link<P: Application>(
     app: &mut P,
     now: Timestamp,
@@ -122,8 +126,8 @@ fn drain_link<P: Application>(
         moved = true;
     }
     moved |= app.drained(now, rng, link)?;
-    // A commit of a call may be newer than one that was still in the machine's queue. The store needs
-    // ascending order.
+    // A commit that a call returned may be newer than one that was still in the machine's queue. The store
+    // needs them in ascending order.
     link.commits.sort_by_key(Commit::id);
     for commit in core::mem::take(&mut link.commits) {
         app.apply(now, None, &commit)?;
@@ -134,8 +138,8 @@ fn drain_link<P: Application>(
 
 /// Drains one pairing attempt. Returns whether anything happened.
 fn drain_attempt<P: Application>(app: &mut P, now: Timestamp, id: AttemptId) -> Result<bool, P::Error> {
-    // The attempt is out of the map while it runs, because the application may end the other attempts
-    // meanwhile.
+    // The attempt is removed from the map while it runs, because the application may end the other attempts
+    // during that.
     let Some(mut attempt) = app.host().attempts.remove(&id) else { return Ok(false) };
     let moved = drain_pairing(app, now, &mut attempt);
     drop(app.host().attempts.insert(id, attempt));
@@ -181,10 +185,10 @@ fn drain_pairing<P: Application>(
     }
 }
 
-/// Reports to the machines that the transaction is durable.
+/// Reports to the machines that the commits of the transaction are durable.
 fn report<P: Application>(app: &mut P, now: Timestamp) {
     let host = app.host();
-    // A machine accepts reports that come once each and in order, so it cannot refuse here.
+    // A machine refuses only reports out of order or repeated, so it cannot refuse here.
     for link in host.links.values_mut() {
         while let Some(commit) = link.port.applied.pop_front() {
             let _ = link.endpoint.committed(now, commit);
@@ -198,8 +202,8 @@ fn report<P: Application>(app: &mut P, now: Timestamp) {
     }
 }
 
-/// Hands over the attempts that have ended. If the application fails at one, that attempt is put back, so
-/// that [`Application::failed`] receives it.
+/// Passes the attempts that have ended to the application. If the application fails at one, that attempt is
+/// put back into the host, so that [`Application::failed`] receives it.
 fn end_attempts<P: Application>(
     app: &mut P,
     now: Timestamp,

@@ -39,7 +39,7 @@ impl DeviceKey {
     ///
     /// # Errors
     ///
-    /// [`SqliteError::NoRandomness`] if there is none.
+    /// [`SqliteError::NoRandomness`] if the operating system provides no random bytes.
     pub fn generate() -> Result<Self, SqliteError> {
         let mut key = Box::new([0; KEY_LEN]);
         getrandom::fill(key.as_mut_slice()).map_err(|_| SqliteError::NoRandomness)?;
@@ -58,7 +58,7 @@ impl DeviceKey {
     /// # Errors
     ///
     /// [`SqliteError::File`] when there is no file, [`SqliteError::NotAFile`] for a symbolic link,
-    /// [`SqliteError::KeyFile`] when its length is wrong.
+    /// [`SqliteError::KeyFile`] when the file's length is wrong.
     pub fn load(path: &Path) -> Result<Self, SqliteError> {
         let mut opened = file::open(path, false)?;
         let mut key = Box::new([0; KEY_LEN]);
@@ -89,8 +89,8 @@ impl DeviceKey {
         file::sync_dir(path.parent().unwrap_or(Path::new(".")))
     }
 
-    /// Reads the key from its file, or creates both. A crash leaves either no key or a complete one. Hold the
-    /// lock on the directory.
+    /// Reads the key from its file, or creates key and file. A crash leaves either no file or a complete one.
+    /// The caller must have the lock on the directory.
     ///
     /// # Errors
     ///
@@ -118,7 +118,7 @@ impl DeviceKey {
         ChaCha20Poly1305::new(self.0.as_ref().into())
     }
 
-    /// Encrypts the value of a key of a link.
+    /// Encrypts the value that is stored under `key` for a link.
     ///
     /// # Errors
     ///

@@ -7,7 +7,7 @@ use std::path::Path;
 
 use super::SqliteError;
 
-/// Returns the error for a file, with its path.
+/// Returns the error for a file: the operating system's error with the file's path.
 #[must_use]
 pub fn error(path: &Path, error: &io::Error) -> SqliteError {
     SqliteError::File { path: path.display().to_string(), reason: error.into() }
@@ -39,7 +39,7 @@ fn private(options: &mut OpenOptions) -> &mut OpenOptions {
     options
 }
 
-/// Returns whether both metadata are of the same file.
+/// Returns whether both metadata describe the same file.
 #[cfg(unix)]
 fn is_same(one: &fs::Metadata, two: &fs::Metadata) -> bool {
     use std::os::unix::fs::MetadataExt;
@@ -80,8 +80,8 @@ pub fn create_new(path: &Path) -> Result<File, SqliteError> {
 ///
 /// # Errors
 ///
-/// [`SqliteError::NotAFile`] for anything else, [`SqliteError::File`] if it does not exist or cannot be
-/// opened.
+/// [`SqliteError::NotAFile`] for anything but a regular file, [`SqliteError::File`] if it does not exist or
+/// cannot be opened.
 pub fn open(path: &Path, write: bool) -> Result<File, SqliteError> {
     let wrap = |failed: io::Error| error(path, &failed);
     let refused = || SqliteError::NotAFile(path.display().to_string());
@@ -112,7 +112,7 @@ pub fn sync(file: &File) -> io::Result<()> {
 ///
 /// [`SqliteError::File`] if the sync fails.
 pub fn sync_dir(dir: &Path) -> Result<(), SqliteError> {
-    // Some systems cannot sync directories; on Unix it must work.
+    // Some systems cannot sync directories. On Unix it must succeed.
     if cfg!(unix) {
         File::open(dir).and_then(|dir| dir.sync_all()).map_err(|failed| error(dir, &failed))?;
     }
@@ -124,7 +124,8 @@ pub fn sync_dir(dir: &Path) -> Result<(), SqliteError> {
 ///
 /// # Errors
 ///
-/// [`SqliteError::NotAFile`] for anything else at the path, [`SqliteError::File`] if it cannot be created.
+/// [`SqliteError::NotAFile`] for anything but a directory at the path, [`SqliteError::File`] if it cannot be
+/// created.
 pub fn require_dir(dir: &Path) -> Result<(), SqliteError> {
     match fs::symlink_metadata(dir) {
         Ok(found) if found.is_dir() => return Ok(()),

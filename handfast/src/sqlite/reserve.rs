@@ -1,9 +1,10 @@
-//! Disk space that is reserved for the day when the disk is full.
+//! Disk space that is reserved for the time when the disk is full.
 //!
-//! A write-ahead log (`-wal`) that somebody reads cannot be restarted, so that it grows until the disk is
-//! full. When the reader is gone, the checkpoint that would empty it needs space itself, for pages that the
-//! database does not have yet; so it fails, and every write with it, until somebody frees space by hand. The
-//! file of a [`Reserve`] is given up at that moment.
+//! While some program reads a write-ahead log (`-wal`), SQLite cannot restart the log, so it grows until the
+//! disk is full. When the reader is gone, the checkpoint that would empty the log needs space itself, for
+//! pages that the database does not have yet. So the checkpoint fails, and every write with it, until
+//! somebody frees space by hand. At that moment the file of a [`Reserve`] is deleted to give its space to the
+//! checkpoint.
 
 use std::fs;
 use std::io::{self, Write};
@@ -15,7 +16,7 @@ use rusqlite::Connection;
 use super::{BUSY_DEADLINE, SqliteError, file};
 
 /// The size of the reserve, in bytes. Few of the pages in a log are new to the database: a text of 2,000
-/// bytes adds less than two of the thirty pages that it writes.
+/// bytes writes thirty pages, and adds less than two to the database.
 pub const RESERVE_LEN: u64 = 8 * 1_024 * 1_024;
 
 /// The number of bytes written at a time.
@@ -42,8 +43,8 @@ impl Reserve {
         Self { path: PathBuf::from(path), is_wanted: false }
     }
 
-    /// Returns whether [`make_room`] was called and has not emptied the log since. If so, call it again
-    /// before the next write, which fails otherwise even if the log's reader is gone.
+    /// Returns whether [`make_room`] was called and the log was not emptied since. If so, call [`make_room`]
+    /// again before the next write. Otherwise that write fails even if the log's reader is gone.
     #[must_use]
     pub fn is_wanted(&self) -> bool {
         self.is_wanted
@@ -61,8 +62,8 @@ impl Reserve {
         fs::symlink_metadata(&self.path).is_ok_and(|found| found.is_file() && found.len() == RESERVE_LEN)
     }
 
-    /// Reserves the space. Returns false when there is too little; an incomplete file is removed, because it
-    /// would not help.
+    /// Reserves the space. Returns false when there is too little. An incomplete file of the reserve is
+    /// removed, because it would not help.
     #[must_use]
     pub fn take(&self) -> bool {
         if self.is_held() {
@@ -76,14 +77,14 @@ impl Reserve {
         is_taken
     }
 
-    /// Gives the space back to the disk.
+    /// Gives the reserved space back to the disk.
     pub fn give_back(&self) {
         // If the file cannot be removed, its space stays reserved, and nothing is lost.
         let _ = fs::remove_file(&self.path);
     }
 }
 
-/// Makes a file really occupy its space, which a sparse file would not.
+/// Makes a file occupy its full space on the disk, which a sparse file would not.
 fn fill(mut file: &fs::File) -> io::Result<()> {
     #[cfg(any(target_os = "linux", target_os = "android"))]
     {
@@ -91,7 +92,7 @@ fn fill(mut file: &fs::File) -> io::Result<()> {
         use rustix::io::Errno;
         match fallocate(file, FallocateFlags::empty(), 0, RESERVE_LEN) {
             Ok(()) => return Ok(()),
-            // Some file systems do not support this call.
+            // Some file systems do not support the call that allocates space.
             Err(Errno::OPNOTSUPP | Errno::NOSYS) => {}
             Err(error) => return Err(error.into()),
         }
@@ -103,8 +104,8 @@ fn fill(mut file: &fs::File) -> io::Result<()> {
     file.sync_all()
 }
 
-/// Opens a database like [`super::open`], and its reserve. If the disk is full, the reserved space is used
-/// for that.
+/// Opens a database like [`super::open`], and its reserve. If the disk is too full to open the database, the
+/// reserved space is used.
 ///
 /// # Errors
 ///
@@ -112,7 +113,7 @@ fn fill(mut file: &fs::File) -> io::Result<()> {
 pub fn open_reserved(path: &Path) -> Result<(Connection, Reserve), SqliteError> {
     let opened = super::open(path).or_else(|error| match error {
         SqliteError::Full | SqliteError::Disk(_) => {
-            // The missing space may be that for the file of the log's index (`-shm`).
+            // Opening may have lacked space for the file of the log's index (`-shm`).
             Reserve::beside(path).give_back();
             super::open(path)
         }
@@ -122,17 +123,18 @@ pub fn open_reserved(path: &Path) -> Result<(Connection, Reserve), SqliteError> 
     let mut log = path.as_os_str().to_os_string();
     log.push("-wal");
     if fs::metadata(log).is_ok_and(|log| log.len() > 0) {
-        // The log could not be emptied on opening, because of a reader or of a full disk, or both.
+        // When the database was opened, its log could not be emptied because of a reader, a full disk, or
+        // both.
         let _ = make_room(&opened, &mut reserve);
     }
     let _ = reserve.take();
     Ok((opened, reserve))
 }
 
-/// Empties the log of a database whose disk is full, using the reserved space, and reserves it again. Call it
-/// before the next attempt to write, with no transaction open.
+/// Empties the log of a database whose disk is full, using the reserved space, and then reserves that space
+/// again. Call it before the next attempt to write, with no transaction open.
 ///
-/// Returns whether the log is empty now. It is not while somebody else reads it, which loses nothing.
+/// Returns whether the log is empty now. If another program reads the log it is not, but nothing is lost.
 ///
 /// # Errors
 ///
@@ -140,7 +142,7 @@ pub fn open_reserved(path: &Path) -> Result<(Connection, Reserve), SqliteError> 
 pub fn make_room(conn: &Connection, reserve: &mut Reserve) -> Result<bool, SqliteError> {
     reserve.is_wanted = true;
     reserve.give_back();
-    // Does not wait for a reader of the log.
+    // Does not wait for another program that reads the log.
     conn.busy_timeout(Duration::ZERO)?;
     let busy: Result<i64, _> = conn.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0));
     conn.busy_timeout(BUSY_DEADLINE)?;

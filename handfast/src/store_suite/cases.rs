@@ -11,11 +11,11 @@ use handfast_session::hazmat::commit;
 use super::harness::{Fault, StoreHarness, Write, WriteError};
 use super::model::{LINK, OTHER, PLAIN, Pair, SECRET, delete_range, mixed, put, version};
 
-/// The number of calls in one transaction after which the suite assumes that injected faults do not occur at
-/// all.
+/// If a transaction makes this many calls and none has failed, the suite assumes that the store ignores
+/// injected faults.
 const CALLS_MAX: u64 = 1_000_000;
-/// The number of commits with a lost answer that are examined; depending on the store, they occur at one call
-/// or at many.
+/// How many commits whose answer was lost are examined. In some stores only one call can cause that, in
+/// others many.
 const IN_DOUBT_MAX: u64 = 4;
 
 /// Checks that a new store has no links, rows or effects.
@@ -25,7 +25,7 @@ pub async fn a_new_store_holds_nothing<H: StoreHarness>() {
     pair.check_reopened("opened again").await;
 }
 
-/// Checks that what one transaction wrote, commit and effect, is there after a restart of the process.
+/// Checks that what one transaction wrote, a commit and its effect, is there after a restart of the process.
 pub async fn a_commit_and_its_effect_are_there_together_after_a_start<H: StoreHarness>() {
     let mut pair = Pair::<H>::new().await;
     let mut holder = pair.harness.open().await;
@@ -65,7 +65,8 @@ pub async fn whatever_is_written_is_read_again<H: StoreHarness>() {
     pair.check_reopened("reopened").await;
 }
 
-/// Checks that `DeleteRange` includes its first key and excludes its last; bytes compare as unsigned numbers.
+/// Checks that `DeleteRange` includes its first key and excludes its last, and that keys are compared byte by
+/// byte, as unsigned numbers.
 pub async fn ranges_are_half_open_and_stay_in_their_link<H: StoreHarness>() {
     let mut pair = Pair::<H>::new().await;
     let mut holder = pair.harness.open().await;
@@ -109,15 +110,15 @@ pub async fn a_holder_that_dies_within_a_transaction_leaves_nothing_of_it<H: Sto
     }
 }
 
-/// Checks, for every call within a transaction, that if it fails, nothing of the transaction is there, and
-/// that the same transaction can be repeated. If the commit call itself fails, the whole transaction may be
-/// there, since only the answer was lost.
+/// Checks, for every call within a transaction: if the call fails, nothing of the transaction is stored, and
+/// the same transaction can be repeated. If the commit call itself fails, the whole transaction may be
+/// stored, since perhaps only the answer was lost.
 pub async fn a_call_that_fails_leaves_the_store_as_it_was<H: StoreHarness>() {
     each_call_fails::<H>(Fault::Once).await;
 }
 
-/// Checks that a store whose calls all fail from one on, including the rollback, has its former content once
-/// it works again.
+/// Checks a store of which all calls fail from some call on, including the rollback: once it works again, it
+/// has the content that it had before.
 pub async fn a_store_that_fails_from_a_call_on_is_as_it_was_when_it_works_again<H: StoreHarness>() {
     each_call_fails::<H>(Fault::From).await;
 }
@@ -147,12 +148,12 @@ async fn each_call_fails<H: StoreHarness>(fault: fn(u64) -> Fault) {
         pair.check(&mut holder, "a call failed").await;
         in_doubt += u64::from(is_there);
         if written.is_ok() || in_doubt == IN_DOUBT_MAX {
-            // All calls before the commit have failed once.
+            // By now each call before the commit has failed once.
             drop(holder);
             return pair.check_reopened("each call failed once").await;
         }
         if nth % 64 == 1 || is_there {
-            // The store continues, with the same holder and after a restart.
+            // The store accepts further writes, with the same holder and after a restart.
             let at = pair.model.version(LINK);
             pair.write(&mut holder, &[mixed(LINK, at), mixed(LINK, at + 1)], 2 * nth + 1).await;
             holder = pair.harness.open().await;
@@ -162,18 +163,18 @@ async fn each_call_fails<H: StoreHarness>(fault: fn(u64) -> Fault) {
     panic!("faults never end");
 }
 
-/// Checks that of two holders of one store (a copied profile, a stolen lock, a frozen tab) the second to
-/// write gets a conflict, and never writes.
+/// Checks two holders of one store (a copied profile, a stolen lock, a frozen tab): the second to write gets
+/// a conflict, and never writes.
 pub async fn a_swap_is_lost_by_whoever_comes_second_and_the_loser_never_writes<H: StoreHarness>() {
     let mut pair = Pair::<H>::new().await;
     let mut winner = pair.harness.open().await;
     pair.write(&mut winner, &[mixed(LINK, 0)], 0).await;
     let mut loser = pair.harness.open().await;
     pair.write(&mut winner, &[mixed(LINK, 1)], 1).await;
-    // The loser's machine believes in version 1, and in the versions of commits that it has returned since.
+    // The loser's machine expects version 1, and then the versions of the commits that it has returned since.
     for (n, expects) in [1, 2, 3, 1].into_iter().enumerate() {
         if expects == 2 {
-            // The loser's second commit would fit by its number, but a machine returns it only after the
+            // By its version the loser's second commit would fit, but its machine returns it only after the
             // first.
             pair.conflict(&mut loser, &[mixed(LINK, 1), mixed(LINK, 2)], 90).await;
         } else {
@@ -186,7 +187,8 @@ pub async fn a_swap_is_lost_by_whoever_comes_second_and_the_loser_never_writes<H
     pair.check_reopened("the winner's alone").await;
 }
 
-/// Checks that a conflict in the last commit of a transaction undoes the other commits and the effect.
+/// Checks that a conflict in the last commit of a transaction undoes the transaction's other commits and its
+/// effect.
 pub async fn a_swap_that_is_lost_undoes_what_stands_before_it_in_the_transaction<H: StoreHarness>() {
     let mut pair = Pair::<H>::new().await;
     let mut holder = pair.harness.open().await;
@@ -198,8 +200,8 @@ pub async fn a_swap_that_is_lost_undoes_what_stands_before_it_in_the_transaction
     pair.check(&mut holder, "and on").await;
 }
 
-/// Checks that a store which was replaced by an older copy, or has advanced without this machine, accepts
-/// none of its commits.
+/// Checks that a store accepts no commit of a machine if it was replaced by an older copy, or has advanced
+/// without that machine.
 pub async fn a_store_that_is_older_or_newer_than_its_machine_takes_nothing<H: StoreHarness>() {
     let mut pair = Pair::<H>::new().await;
     let mut holder = pair.harness.open().await;
@@ -214,7 +216,7 @@ pub async fn a_store_that_is_older_or_newer_than_its_machine_takes_nothing<H: St
     pair.write(&mut holder, &[mixed(LINK, 3)], 3).await;
 }
 
-/// Checks that a wiped link leaves only its version, so that an older machine cannot bring it back.
+/// Checks that of a wiped link only its version is left, so that an older machine cannot bring the link back.
 pub async fn a_wiped_link_is_gone_and_stays_gone<H: StoreHarness>() {
     let mut pair = Pair::<H>::new().await;
     let mut holder = pair.harness.open().await;
@@ -230,7 +232,7 @@ pub async fn a_wiped_link_is_gone_and_stays_gone<H: StoreHarness>() {
     pair.check_reopened("wiped").await;
 }
 
-/// Checks that rows and versions of one link are independent of another's.
+/// Checks that rows and versions of one link are independent of another link's.
 pub async fn links_do_not_see_one_another<H: StoreHarness>() {
     let mut pair = Pair::<H>::new().await;
     let mut holder = pair.harness.open().await;

@@ -1,7 +1,7 @@
 //! Cases about what can go wrong below a SQLite store: power that fails during a write, damaged files, no
 //! space, no permission, other programs, killed processes.
 //!
-//! They use files in temporary directories, and start processes and threads.
+//! The cases use files in temporary directories, and start processes and threads.
 
 extern crate std;
 
@@ -52,10 +52,10 @@ pub trait FileHarness: StoreHarness {
     /// Returns the store of a directory into which another store's files were copied.
     fn at(dir: &Path) -> Self;
 
-    /// Returns the directory.
+    /// Returns the directory of the store's files.
     fn dir(&self) -> &Path;
 
-    /// Opens the store, or returns the error text for the user.
+    /// Opens the store.
     ///
     /// # Errors
     ///
@@ -132,7 +132,7 @@ fn child(program: &Path, test: &str, role: &[(&str, String)]) -> Command {
     command
 }
 
-/// Returns the directory that this process works on, if it is such a child process.
+/// Returns the directory in which this process works if it is a child process of the suite, or `None`.
 fn role() -> Option<PathBuf> {
     std::env::var_os("HANDFAST_SUITE_DIR").map(PathBuf::from)
 }
@@ -152,12 +152,12 @@ struct Chance(u64);
 impl Chance {
     /// Returns a pseudo-random number below `end`.
     fn below(&mut self, end: usize) -> usize {
-        // The constants of Knuth's MMIX generator, whose upper bits are the good ones.
+        // The multiplier and increment of Knuth's MMIX generator, whose upper bits are the good ones.
         self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         usize::try_from(self.0 >> 33).map_or(0, |number| number % end.max(1))
     }
 }
 
-/// The contents of a store's files by name, without those that SQLite rebuilds: the log's index and the
+/// The contents of a store's files, by name. Files that SQLite rebuilds are left out: the log's index and the
 /// locks.
 type Files = BTreeMap<String, Vec<u8>>;

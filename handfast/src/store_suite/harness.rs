@@ -17,7 +17,7 @@ use handfast_session::{Commit, Pairs};
 pub struct Write<'a> {
     /// The machines' commits, in order.
     pub commits: &'a [Commit],
-    /// The application's row that belongs to the commits: a number, higher than all before.
+    /// The application's row that belongs to the commits: a number that is higher than all before.
     pub effect: Option<u64>,
 }
 
@@ -27,33 +27,33 @@ pub struct Write<'a> {
 pub enum WriteError {
     /// The store was not at the version that a commit expects.
     Conflict,
-    /// The store failed, with or without an injected fault.
+    /// The store failed, whether because of an injected fault or not.
     Store(String),
 }
 
-/// A fault to be injected into the store. It counts the calls that the store makes to what is below it:
+/// A fault to be injected into the store. It counts the calls that the store makes to the layer below it:
 /// reads, writes, instructions of the database.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[expect(clippy::exhaustive_enums, reason = "a harness takes each of these")]
 pub enum Fault {
-    /// The n-th call from now on fails, counting from 1; later ones work.
+    /// The n-th call from now on fails, counting from 1. Later calls work.
     Once(u64),
-    /// The n-th call from now on fails, and all later ones, including the rollback.
+    /// The n-th call from now on fails, and so do all later calls, including the rollback.
     From(u64),
 }
 
 /// The harness of a store under test.
 ///
-/// Its methods are asynchronous because some stores are; where nothing waits, [`block_on`] runs them.
+/// The methods are asynchronous because some stores are; if a store never waits, [`block_on`] runs them.
 #[expect(async_fn_in_trait, reason = "tests run on one thread")]
 pub trait StoreHarness {
-    /// The store as one process or tab has it open.
+    /// One process or tab that has the store open.
     type Holder;
 
-    /// Returns the harness of an empty store, in a place of its own.
+    /// Returns a harness for an empty store of its own.
     async fn new() -> Self;
 
-    /// Opens the store as another process would.
+    /// Opens the store as another process would do.
     async fn open(&mut self) -> Self::Holder;
 
     /// Executes one transaction, completely or not at all.
@@ -62,21 +62,21 @@ pub trait StoreHarness {
     /// Does what the application does after a failed transaction, before it reads or writes again.
     async fn recover(&mut self, holder: &mut Self::Holder);
 
-    /// Kills the holder in a transaction that has made all these writes but not committed, without any
-    /// clean-up.
+    /// Kills the holder inside a transaction, without any clean-up. The transaction has made all these writes
+    /// but has not committed.
     async fn die_within(&mut self, holder: Self::Holder, write: &Write<'_>);
 
     /// Returns the rows of a link.
     async fn pairs(&mut self, holder: &mut Self::Holder, link: MailboxId) -> Pairs;
 
-    /// Returns the links that have rows, without wiped ones, of which only the version is left; in ascending
-    /// order.
+    /// Returns the links that have rows, in ascending order. A wiped link has only its version left, and is
+    /// not included.
     async fn links(&mut self, holder: &mut Self::Holder) -> Vec<MailboxId>;
 
     /// Returns the stored numbers of the application, in ascending order.
     async fn effects(&mut self, holder: &mut Self::Holder) -> Vec<u64>;
 
-    /// Injects a fault into the store, or with `None` removes it.
+    /// Injects a fault into the store. `None` removes the fault.
     fn set_fault(&mut self, holder: &mut Self::Holder, fault: Option<Fault>);
 }
 

@@ -11,8 +11,8 @@ use super::harness::Fault;
 
 /// Makes SQLite fail at an instruction of its virtual machine or at a commit; `None` removes the fault.
 ///
-/// When a writing statement is interrupted, SQLite rolls back the whole transaction itself, so that a
-/// `ROLLBACK` of the program then finds none; with [`Fault::From`] that `ROLLBACK` is interrupted too.
+/// When a writing statement is interrupted, SQLite rolls back the whole transaction itself, so a `ROLLBACK`
+/// of the program then finds no transaction. With [`Fault::From`] that `ROLLBACK` is interrupted too.
 ///
 /// # Panics
 ///

@@ -1,4 +1,4 @@
-//! The suite's harness for the store in memory.
+//! The suite's harness for the store that is in memory.
 
 extern crate alloc;
 
@@ -16,21 +16,21 @@ use super::harness::{Fault, StoreHarness, Write, WriteError};
 #[derive(Debug, Default)]
 pub struct MemoryHarness(Rc<RefCell<Disk>>);
 
-/// The state that all holders share.
+/// The state that all holders (simulated processes) of one store in memory share.
 #[derive(Debug, Default)]
 struct Disk {
     store: MemoryStore,
     effects: Vec<u64>,
 }
 
-/// A holder of a [`MemoryHarness`].
+/// A simulated process that has the store of a [`MemoryHarness`] open.
 #[derive(Debug)]
 pub struct MemoryHolder {
     disk: Rc<RefCell<Disk>>,
     fault: Option<Fault>,
 }
 
-/// A transaction whose calls are counted, and may fail.
+/// A transaction whose calls are counted, so that a chosen one can fail.
 struct FailingTxn<'a> {
     txn: MemoryTxn<'a>,
     fault: Option<Fault>,
@@ -38,7 +38,7 @@ struct FailingTxn<'a> {
 }
 
 impl<'a> FailingTxn<'a> {
-    /// Counts a call. Returns the transaction, or the call's number if it must fail.
+    /// Counts a call of the transaction. Returns the transaction, or the call's number if the call must fail.
     fn call(&mut self) -> Result<&mut MemoryTxn<'a>, u64> {
         self.calls += 1;
         match self.fault {

@@ -1,4 +1,4 @@
-//! A model of what a store should contain, and the commits that tests apply to both.
+//! A model of what a store should contain, and the commits that tests apply to store and model.
 
 extern crate alloc;
 
@@ -55,7 +55,7 @@ pub(crate) struct Model {
 }
 
 impl Model {
-    /// Applies a write that the store has accepted.
+    /// Applies to the model a write that the store has accepted.
     pub(crate) fn take(&mut self, write: &Write<'_>) {
         let mut txn = self.store.begin();
         for commit in write.commits {
@@ -71,14 +71,14 @@ impl Model {
     }
 }
 
-/// Returns the version in the rows of a link.
+/// Returns the version that is stored in the rows of a link.
 pub(crate) fn version(pairs: &Pairs) -> u64 {
     pairs.get(VERSION_KEY).map_or(0, |bytes| {
         u64::from_be_bytes(bytes.as_slice().try_into().expect("a version has eight bytes"))
     })
 }
 
-/// A store with its model.
+/// A store, and a model of what it should contain.
 pub(crate) struct Pair<H: StoreHarness> {
     pub(crate) harness: H,
     pub(crate) model: Model,
@@ -89,20 +89,20 @@ impl<H: StoreHarness> Pair<H> {
         Self { harness: H::new().await, model: Model::default() }
     }
 
-    /// Writes to both, and expects success.
+    /// Writes to store and model. The store must succeed.
     pub(crate) async fn write(&mut self, holder: &mut H::Holder, commits: &[Commit], effect: u64) {
         let write = Write { commits, effect: Some(effect) };
         assert_eq!(self.harness.write(holder, &write).await, Ok(()), "a write that nothing speaks against");
         self.model.take(&write);
     }
 
-    /// Attempts a write that the store must refuse because of a version.
+    /// Attempts a write that the store must refuse, because a commit expects another version.
     pub(crate) async fn conflict(&mut self, holder: &mut H::Holder, commits: &[Commit], effect: u64) {
         let write = Write { commits, effect: Some(effect) };
         assert_eq!(self.harness.write(holder, &write).await, Err(WriteError::Conflict));
     }
 
-    /// Checks that the store contains what the model does.
+    /// Checks that the store contains what the model contains.
     pub(crate) async fn check(&mut self, holder: &mut H::Holder, when: &str) {
         for link in [LINK, OTHER] {
             let pairs = self.harness.pairs(holder, link).await;
@@ -112,7 +112,7 @@ impl<H: StoreHarness> Pair<H> {
         assert_eq!(self.harness.effects(holder).await, self.model.effects, "{when}");
     }
 
-    /// Checks the same after a restart.
+    /// Checks, after a restart, that the store contains what the model contains.
     pub(crate) async fn check_reopened(&mut self, when: &str) {
         let mut holder = self.harness.open().await;
         self.check(&mut holder, when).await;

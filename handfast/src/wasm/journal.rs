@@ -1,4 +1,4 @@
-//! Commits as lists of writes, for a store that applies them asynchronously.
+//! Commits as lists of writes, for stores that apply writes asynchronously.
 
 use core::convert::Infallible;
 use std::collections::VecDeque;
@@ -10,7 +10,7 @@ use wasm_bindgen::prelude::*;
 
 use super::js_object::{bytes, object};
 
-/// The version that the store will have once all commits returned so far are applied, and those of them that
+/// The version that the store will have once all commits returned so far are applied, and the commits that
 /// are not durable yet.
 #[derive(Debug, Default)]
 pub(super) struct Journal {
@@ -25,12 +25,12 @@ struct Writing<'a> {
 }
 
 impl Journal {
-    /// Creates the journal of a store at this version.
+    /// Creates the journal of a store that is at this version.
     pub(super) fn at(version: Option<&[u8]>) -> Self {
         Self { version: version.map(<[u8]>::to_vec), open: VecDeque::new() }
     }
 
-    /// Returns the id of the oldest open commit, which is durable now.
+    /// Returns the id of the oldest open commit, which has just become durable.
     ///
     /// # Errors
     /// No commit is open.
@@ -38,7 +38,7 @@ impl Journal {
         self.open.pop_front().ok_or_else(|| JsError::new("no commit is open"))
     }
 
-    /// Converts a commit into a list of writes. It is open from now on.
+    /// Converts a commit into a list of writes. The commit is open from now on.
     ///
     /// # Errors
     /// The machine was loaded from other rows than this journal.
@@ -67,7 +67,7 @@ impl StoreTxn for Writing<'_> {
     type Error = Infallible;
 
     fn read(&mut self, _: MailboxId, key: &[u8]) -> Result<Option<Vec<u8>>, Infallible> {
-        // A commit reads only its version.
+        // A commit reads nothing but the store's version.
         Ok(self.version.clone().filter(|_| key == VERSION_KEY))
     }
 

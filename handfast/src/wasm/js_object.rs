@@ -16,7 +16,7 @@ pub(super) fn object(fields: impl IntoIterator<Item = Field>) -> JsValue {
     object.into()
 }
 
-/// Returns a copy of the bytes that the page owns.
+/// Returns a copy of the bytes. The page owns the copy.
 pub(super) fn bytes(slice: &[u8]) -> JsValue {
     Uint8Array::from(slice).into()
 }

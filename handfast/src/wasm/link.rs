@@ -1,4 +1,4 @@
-//! A link, in the form that a page uses.
+//! A link, in the form that a web page uses.
 
 use bytes::{Bytes, BytesMut};
 use handfast_codec::DeviceRole;
@@ -13,8 +13,8 @@ use super::js_object::object;
 use super::output::{self, FrameBuffer};
 use super::{SystemRng, generator, media, pairs, parse_hex, refused, timestamp};
 
-/// One link, as `Endpoint` of the crate `handfast-session`. Verbs that return a commit say so: apply it
-/// together with the verb's own effect, and then call `committed`.
+/// One link, like `Endpoint` of the crate `handfast-session`. Where a call returns a commit, apply that
+/// together with the call's own effect, and then call `committed`.
 #[wasm_bindgen]
 #[derive(Debug)]
 pub struct WebLink {
@@ -29,7 +29,7 @@ impl WebLink {
     /// Loads a link from its stored rows, an array of `[key, value]`.
     ///
     /// # Errors
-    /// A row is missing or damaged, or there is no randomness.
+    /// A row is missing or damaged, or there are no random bytes.
     pub fn load(
         #[wasm_bindgen(unchecked_param_type = "[Uint8Array, Uint8Array][]")] rows: &Array,
         now: f64,
@@ -42,8 +42,8 @@ impl WebLink {
         Ok(Self { endpoint, rng, journal, frames: FrameBuffer::default() })
     }
 
-    /// Sets the wall time in milliseconds for which the link was stored before it was loaded; a link that the
-    /// phone has not confirmed lapses earlier by this.
+    /// Sets how long ago, in milliseconds of wall time, the link was stored. A link that the phone has not
+    /// confirmed lapses that much earlier.
     pub fn waited(&mut self, now: f64, age: f64) {
         self.endpoint.waited(timestamp(now), timestamp(age).since(handfast_codec::Timestamp::ZERO));
     }
@@ -111,7 +111,7 @@ impl WebLink {
     }
 
     /// Sends a command, and returns a commit. `key` identifies the command: 16 random bytes in hexadecimal,
-    /// drawn when the user acts and stored with what is shown of that act.
+    /// drawn when the user acts, and stored with what the page shows of that act.
     ///
     /// # Errors
     /// The outbox is full, the body too long, the link has ended, or a command with this key was sent before.
@@ -132,8 +132,8 @@ impl WebLink {
         self.endpoint.subscribe(timestamp(now), collection).map_err(refused)
     }
 
-    /// Opens a subscription to a collection of which no row is kept: from the stored cursor, or else from the
-    /// phone's newest revision, which a page without rows reports first.
+    /// Opens a subscription to a collection whose rows are not stored. It starts from the stored cursor.
+    /// Without a cursor it starts from the phone's newest revision, which a page without rows reports first.
     ///
     /// # Errors
     /// Too many are open, or the name is too long.
@@ -143,7 +143,7 @@ impl WebLink {
         self.endpoint.subscribe_from_now(timestamp(now), collection).map_err(refused)
     }
 
-    /// Ends a subscription; `left` follows.
+    /// Ends a subscription. The event `left` follows.
     ///
     /// # Errors
     /// There is no such subscription.
@@ -152,7 +152,7 @@ impl WebLink {
         self.endpoint.unsubscribe(timestamp(now), collection).map_err(refused)
     }
 
-    /// Answers `digestWanted` with 32 bytes.
+    /// Answers `digestWanted` with the collection's digest, 32 bytes.
     ///
     /// # Errors
     /// No digest was requested.
@@ -167,7 +167,7 @@ impl WebLink {
         self.endpoint.refuse(timestamp(now), handfast_codec::ErrorCode::from_u16(code));
     }
 
-    /// Sets a slot of the ephemeral lane; only the latest value is sent.
+    /// Sets a slot of the ephemeral lane. Only the latest value of a slot is sent.
     ///
     /// # Errors
     /// The value is too long.
@@ -182,12 +182,13 @@ impl WebLink {
         self.endpoint.set_hidden(timestamp(now), hidden);
     }
 
-    /// Reports a change of visibility, network or clock, so that the phone's presence is checked at once.
+    /// Reports a change of visibility, network or clock, so that the connection to the phone is checked at
+    /// once.
     pub fn probe(&mut self, now: f64) {
         self.endpoint.probe(timestamp(now));
     }
 
-    /// Takes back the seat that another browser took, at the user's wish.
+    /// Takes back the seat at the relay that another browser took. Call it when the user asks for it.
     #[wasm_bindgen(js_name = takeBack)]
     pub fn take_back(&mut self, now: f64) {
         self.endpoint.reclaim_seat(timestamp(now));
@@ -200,7 +201,7 @@ impl WebLink {
         self.endpoint.outbox_len().0
     }
 
-    /// Opens a stream: a put if `put`, else a get. Returns its id and a commit.
+    /// Opens a stream: a put if `put` is true, else a get. Returns its id and a commit.
     ///
     /// # Errors
     /// Too many are open.
@@ -212,7 +213,7 @@ impl WebLink {
         Ok(object([("id", opened.id.into()), ("commit", commit)]))
     }
 
-    /// Supplies bytes that `dataWanted` asked for, and with the last of them the hash.
+    /// Supplies bytes that `dataWanted` asked for. With the last of them comes the content's hash.
     ///
     /// # Errors
     /// No bytes were requested.
@@ -240,8 +241,8 @@ impl WebLink {
         self.journal.write(&commit)
     }
 
-    /// Requests more of an incoming stream whose beginning (a list of chunks) is held in memory until it is
-    /// complete.
+    /// Requests more of an incoming stream. Its beginning, a list of chunks, stays in memory until the list
+    /// is complete.
     ///
     /// # Errors
     /// There is no such stream.
@@ -250,8 +251,8 @@ impl WebLink {
         self.endpoint.stream_buffered(timestamp(now), id, offset).map_err(refused)
     }
 
-    /// Stops a stream for both sides: `CANCELLED` by the user, `HASH` for wrong content, `IO` or `GONE` if it
-    /// cannot be read or written here.
+    /// Stops a stream for both sides. `code` is `CANCELLED` when the user stops it, `HASH` for wrong content,
+    /// and `IO` or `GONE` if the content cannot be written or read here.
     ///
     /// # Errors
     /// There is no such stream, or too many commits are open.
@@ -266,7 +267,7 @@ impl WebLink {
         self.endpoint.reset_stream(timestamp(now), id, code).map_err(refused)
     }
 
-    /// Returns the ids of the open streams; any other that the page needs must be opened again.
+    /// Returns the ids of the open streams. Any other stream that the page still needs must be opened again.
     #[must_use]
     pub fn streams(&self) -> Vec<u64> {
         self.endpoint.streams().into_iter().map(|info| info.id).collect()

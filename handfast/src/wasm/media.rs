@@ -15,8 +15,8 @@ fn content_id(text: &str) -> Result<ContentId, JsError> {
     parse_hex(text).map(ContentId::from_bytes).ok_or_else(|| JsError::new("not a content id"))
 }
 
-/// Converts a length or offset for the page. Content has at most 2 GiB, which a page's numbers represent
-/// exactly.
+/// Converts a length or offset for the page. Content has at most 2 GiB, and JavaScript represents numbers up
+/// to that exactly.
 #[expect(clippy::cast_precision_loss, reason = "at most 2^32")]
 fn length(value: u64) -> f64 {
     value as f64
@@ -36,7 +36,7 @@ fn offset(value: f64) -> Result<u64, JsError> {
     }
 }
 
-/// Returns the meta for `streamOpen` of content that the page offers.
+/// Returns the meta of a put, for `streamOpen`: content that the page offers.
 ///
 /// # Errors
 /// `content` is not a content id, or `size` not a size.
@@ -45,8 +45,8 @@ pub fn put_meta(content: &str, size: f64) -> Result<Vec<u8>, JsError> {
     Ok(PutMeta { content: content_id(content)?, offset: 0, size: offset(size)? }.encode())
 }
 
-/// Returns the meta for `streamOpen` of content that the page wants, from an offset that is a multiple of the
-/// chunk length.
+/// Returns the meta of a get, for `streamOpen`: content that the page wants, from the offset `from` on, which
+/// is a multiple of the chunk length.
 ///
 /// # Errors
 /// `content` is not a content id, or `from` not an offset.
@@ -55,7 +55,7 @@ pub fn get_meta(content: &str, from: f64) -> Result<Vec<u8>, JsError> {
     Ok(GetMeta { content: content_id(content)?, offset: offset(from)? }.encode())
 }
 
-/// Builds the chunk list of content that is read once, in order.
+/// Builds the chunk list of content. The content is read once, in order.
 #[wasm_bindgen]
 #[derive(Debug, Default)]
 pub struct ContentHasher(media::ContentHasher);
@@ -86,14 +86,14 @@ impl ContentHasher {
     }
 }
 
-/// Checks the bytes of an incoming media stream, which may omit the beginning of the content.
+/// Checks the bytes of an incoming media stream. The stream may begin in the middle of the content.
 #[wasm_bindgen]
 #[derive(Debug)]
 pub struct MediaReceiver {
     receiver: media::MediaReceiver,
     from: u64,
-    /// The stream offset up to which everything is checked (`checked`), and up to which it was reported
-    /// (`reported`).
+    /// `checked` is the stream offset up to which everything is checked, `reported` the one up to which it
+    /// was reported.
     checked: u64,
     reported: u64,
 }
@@ -111,7 +111,8 @@ impl MediaReceiver {
         Ok(Self { receiver, from, checked: 0, reported: 0 })
     }
 
-    /// Creates a receiver that continues a stream whose list is known and of which `durable` bytes were reported.
+    /// Creates a receiver that continues a stream. The stream's list is known, and `durable` bytes of the
+    /// stream were reported.
     ///
     /// # Errors
     /// The list is not that of the content, or an offset is not one of its chunks.
@@ -124,7 +125,8 @@ impl MediaReceiver {
         Ok(Self { receiver, from, checked: durable, reported: durable })
     }
 
-    /// Checks the next bytes of the stream. Returns how many of them, counted from their end, are content.
+    /// Checks the next bytes of the stream. Returns how many of them are content: the last ones, after the
+    /// list.
     ///
     /// # Errors
     /// A chunk or the list does not match the content id.
@@ -134,16 +136,16 @@ impl MediaReceiver {
         Ok(taken.content)
     }
 
-    /// Returns whether checked bytes should be made durable and reported; `has_fin` tells whether the
-    /// stream's end has come.
+    /// Returns whether so many bytes are checked that they should be made durable and reported. `has_fin`
+    /// tells whether the stream's end has come.
     #[wasm_bindgen(js_name = isBehind)]
     #[must_use]
     pub fn is_behind(&self, has_fin: bool) -> bool {
         self.receiver.is_behind(self.checked, self.reported, has_fin)
     }
 
-    /// Returns the stream offset up to which everything is checked. It counts as reported from now on, so
-    /// report it once it is durable.
+    /// Returns the stream offset up to which everything is checked. That offset counts as reported from now
+    /// on, so report it once the bytes are durable.
     pub fn report(&mut self) -> f64 {
         self.reported = self.checked;
         length(self.reported)
@@ -156,19 +158,19 @@ impl MediaReceiver {
         length(self.from.saturating_add(self.checked.saturating_sub(list)))
     }
 
-    /// Returns the encoded chunk list, once it is known.
+    /// Returns the encoded chunk list, once all of it has arrived.
     #[must_use]
     pub fn list(&self) -> Option<Vec<u8>> {
         self.receiver.list().map(ChunkList::encode)
     }
 
-    /// Returns the size of the content in bytes, once the list is known.
+    /// Returns the size of the content in bytes, once the chunk list has arrived.
     #[must_use]
     pub fn size(&self) -> Option<f64> {
         self.receiver.list().map(|list| length(list.size()))
     }
 
-    /// Returns whether all content has arrived and been checked.
+    /// Returns whether all of the content has arrived and been checked.
     #[wasm_bindgen(js_name = isComplete)]
     #[must_use]
     pub fn is_complete(&self) -> bool {
@@ -183,7 +185,7 @@ pub fn media_type(head: &[u8]) -> String {
     crate::media_type::media_type(head).to_owned()
 }
 
-/// Returns the error code with this name, if `streamStop` accepts it.
+/// Returns the error code that has this name, if `streamStop` accepts it.
 pub(super) fn code(name: &str) -> Option<ErrorCode> {
     [ErrorCode::CANCELLED, ErrorCode::HASH, ErrorCode::IO, ErrorCode::GONE]
         .into_iter()

@@ -20,7 +20,8 @@ fn typed(name: &str, fields: impl IntoIterator<Item = Field>) -> JsValue {
 }
 
 /// A buffer that is reused for every outgoing frame. The browser copies what it sends, but keeps each buffer
-/// passed to it until the next garbage collection, so that a large file would pile up otherwise.
+/// passed to it until the next garbage collection. With a new buffer for each frame, a large file would fill
+/// the memory.
 #[derive(Debug)]
 pub(super) struct FrameBuffer(Uint8Array);
 

@@ -1,4 +1,4 @@
-//! A pairing attempt, in the form that a page uses.
+//! A pairing attempt, in the form that a web page uses.
 
 use bytes::BytesMut;
 use handfast_codec::DeviceRole;
@@ -13,15 +13,15 @@ use super::js_object::object;
 use super::output::{self, FrameBuffer};
 use super::{SystemRng, generator, pairs, refused, relay, timestamp};
 
-/// A flag shared by all codes that a page shows at the same time, so that only one of them answers. Create a
-/// new one when the user asks for a code (see `ShownCodes` of the crate `handfast-session`).
+/// A flag shared by all codes that a page shows at the same time, so that only one of them answers a phone.
+/// Create a new flag when the user asks for a code (see `ShownCodes` of the crate `handfast-session`).
 #[wasm_bindgen(js_name = ShownCodes)]
 #[derive(Debug, Default)]
 pub struct WebShownCodes(ShownCodes);
 
 #[wasm_bindgen(js_class = ShownCodes)]
 impl WebShownCodes {
-    /// Creates a flag for codes of which none has answered a phone.
+    /// Creates a flag for codes of which none has answered a phone yet.
     #[wasm_bindgen(constructor)]
     #[must_use]
     pub fn new() -> Self {
@@ -36,7 +36,7 @@ impl WebShownCodes {
     }
 }
 
-/// One code with its attempt, as `Pairing` of the crate `handfast-session`.
+/// One code and its pairing attempt, like `Pairing` of the crate `handfast-session`.
 #[wasm_bindgen]
 #[derive(Debug)]
 pub struct WebPairing {
@@ -48,12 +48,12 @@ pub struct WebPairing {
 
 #[wasm_bindgen]
 impl WebPairing {
-    /// Creates a fresh code that waits for a phone. `origin` is what the page claims, `links` contains the
-    /// stored rows of each link of this page.
+    /// Creates a fresh code that waits for a phone. `origin` is the origin that the page claims. `links`
+    /// contains the stored rows of each link of this page.
     ///
     /// # Errors
-    /// The relay's name or a claim exceeds its limit, one of the codes has answered a phone, or there is no
-    /// randomness.
+    /// The relay's name or a claim exceeds its limit, another code of this page has already answered a phone,
+    /// or there are no random bytes.
     #[wasm_bindgen(constructor)]
     pub fn new(
         relay_name: &str,
@@ -75,21 +75,21 @@ impl WebPairing {
         Ok(Self { pairing, rng, journal: Journal::default(), frames: FrameBuffer::default() })
     }
 
-    /// Returns the text of the QR code. It contains the code's secret: draw it, and store it nowhere.
+    /// Returns the text of the QR code. It contains the code's secret, so draw it, and do not store it.
     #[wasm_bindgen(js_name = offerText)]
     #[must_use]
     pub fn offer_text(&self) -> String {
         self.pairing.offer_text().map(|text| text.as_str().to_owned()).unwrap_or_default()
     }
 
-    /// Returns whether a phone has scanned the code, so that it must not be replaced.
+    /// Returns whether a phone has scanned the code, so that the page must not replace the code.
     #[wasm_bindgen(js_name = isFrozen)]
     #[must_use]
     pub fn is_frozen(&self) -> bool {
         self.pairing.is_frozen()
     }
 
-    /// Returns the terms of the link, once they are agreed; store them beside the commits.
+    /// Returns the terms of the link, once both sides agree on them. Store them together with the commits.
     #[wasm_bindgen(unchecked_return_type = "Terms | undefined")]
     #[must_use]
     pub fn terms(&self) -> JsValue {
@@ -138,7 +138,7 @@ impl WebPairing {
         self.pairing.probe(timestamp(now));
     }
 
-    /// Passes on the two digits that the user read on the phone. There is no second try.
+    /// Checks the two digits that the user read on the phone. There is no second try.
     ///
     /// # Errors
     /// No digits were requested.
@@ -147,7 +147,7 @@ impl WebPairing {
         self.pairing.enter_confirmation(timestamp(now), digits).map_err(refused)
     }
 
-    /// Ends the attempt, because the phone asks for no digits or shows none, or at the user's wish.
+    /// Ends the attempt, because the phone asks for no digits or shows none, or because the user wishes so.
     ///
     /// # Errors
     /// No phone has scanned the code, or the number was already typed.

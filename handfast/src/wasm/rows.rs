@@ -1,4 +1,4 @@
-//! Rows of the sync lane, and their digest, for pages.
+//! Rows of the sync lane, and the digest of rows, for web pages.
 
 use bytes::Bytes;
 use handfast_codec::frame::{Row, RowId};
@@ -23,7 +23,7 @@ pub fn decode_row(item: Vec<u8>) -> Result<JsValue, JsError> {
     ]))
 }
 
-/// Returns the digest of rows, whose ids and revisions are given in the same order.
+/// Returns the digest of rows. The rows' ids and revisions are two lists in the same order.
 ///
 /// # Errors
 /// An id is empty or too long, or the two lists differ in length.

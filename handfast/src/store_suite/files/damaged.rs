@@ -27,7 +27,7 @@ fn written<H: FileHarness>() -> (Files, State) {
     (files_of(harness.dir()), State::of_model(&model))
 }
 
-/// Returns what opening and reading a copy shows: whether its content is unchanged, or the error text for the
+/// Opens and reads a copy of a store. Returns whether its content is unchanged, or the error text for the
 /// user.
 fn verdict<H: FileHarness>(files: &Files, state: &State) -> Result<bool, String> {
     let mut copy = Copy::<H>::of(files);
@@ -41,8 +41,8 @@ fn verdict<H: FileHarness>(files: &Files, state: &State) -> Result<bool, String>
     Ok(State::of(&mut copy.harness, &mut holder) == *state)
 }
 
-/// Checks that a damaged database is refused with a helpful text or, where the damage does not matter, read
-/// as it was.
+/// Checks that a damaged database is refused with a helpful text. Where the damage does not matter, the
+/// database must be read as it was.
 ///
 /// # Panics
 ///
@@ -60,7 +60,7 @@ pub fn damaged_files_are_never_taken_for_good_ones<H: FileHarness>(_: &str) {
         let text = with(good[..len].to_vec());
         assert!(text.is_err(), "cut at {len} of {}", good.len());
     }
-    // Without its header nobody can open the file.
+    // Nobody can open a database file without its header.
     let mut headless = good.clone();
     headless[..16].fill(0x5a);
     let text = with(headless).expect_err("no database");
@@ -81,22 +81,22 @@ pub fn damaged_files_are_never_taken_for_good_ones<H: FileHarness>(_: &str) {
     );
 }
 
-/// Checks that a database which was copied without its log, in which the newest commits are, is refused.
+/// Checks that a database is refused if it was copied without its log, which contains the newest commits.
 ///
 /// # Panics
 ///
 /// If the store does not behave so.
 pub fn st05_a_database_without_its_log_is_refused<H: FileHarness>(_: &str) {
     let (mut files, state) = written::<H>();
-    // An empty log must be refused too when it is missing, because the database file alone does not show that
-    // it was empty.
+    // A database must be refused without its log even if that log was empty, because the database file alone
+    // does not show that.
     let log = log::<H>();
     let kept = files.remove(&log).expect("a store keeps its log");
     let text = verdict::<H>(&files, &state).expect_err("not whole");
     assert!(text.contains(&log), "it names the file that is missing: {text}");
     let _ = files.insert(log, kept);
     assert_eq!(verdict::<H>(&files, &state), Ok(true));
-    // A log whose database is gone must not be taken for one either.
+    // A log without its database must not be taken for a store either.
     let database = files.remove(H::DATABASE).expect("it was there");
     let mut copy = Copy::<H>::of(&files);
     if let Ok(mut holder) = copy.harness.try_open() {

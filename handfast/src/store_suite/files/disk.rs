@@ -1,4 +1,4 @@
-//! Copies of a store's files, and the effect of a power failure on them.
+//! Copies of a store's files, and what a power failure does to them.
 
 extern crate std;
 
@@ -12,8 +12,8 @@ use super::{Chance, FileHarness, Files};
 
 /// The unit that a disk writes atomically, in bytes.
 const SECTOR_LEN: usize = 512;
-/// The size of a log's header, in bytes. When a log is restarted, SQLite syncs the header before it writes
-/// the rest.
+/// The size of a log's header, in bytes. When a log is restarted, SQLite syncs the new header before it
+/// writes anything after it.
 const LOG_HEADER_LEN: usize = 32;
 
 /// Reads the files of a store.
@@ -52,8 +52,8 @@ pub(super) fn log<H: FileHarness>() -> String {
     format!("{}-wal", H::DATABASE)
 }
 
-/// Returns what a disk may contain after a power failure: `before` was synced, and of the writes that turn it
-/// into `after` any sectors may have been written, in any order.
+/// Returns what a disk may contain after a power failure. `before` was synced. Of the writes that turn it
+/// into `after`, any sectors may have been written, in any order.
 pub(super) fn tear(chance: &mut Chance, before: &[u8], after: &[u8]) -> Vec<u8> {
     let longer = after.len().saturating_sub(before.len());
     let len = match chance.below(4) {
@@ -72,8 +72,8 @@ pub(super) fn tear(chance: &mut Chance, before: &[u8], after: &[u8]) -> Vec<u8> 
     torn
 }
 
-/// Returns what a disk may contain of a log after a power failure; its new header is written and synced
-/// separately.
+/// Returns what a disk may contain of a log after a power failure. A new header of the log is written and
+/// synced separately.
 pub(super) fn tear_log(chance: &mut Chance, before: &[u8], after: &[u8]) -> Vec<u8> {
     let mut with_header = before.to_vec();
     if let (Some(old), Some(new)) = (with_header.get_mut(..LOG_HEADER_LEN), after.get(..LOG_HEADER_LEN)) {

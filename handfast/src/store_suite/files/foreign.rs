@@ -38,7 +38,7 @@ pub fn st01_foreign_commits_and_checkpoints_in_a_storm_lose_nothing<H: FileHarne
                 .execute_batch("BEGIN IMMEDIATE; INSERT INTO foreign_rows VALUES(1); COMMIT")
                 .expect("its turn");
             let mode = ["PASSIVE", "RESTART", "TRUNCATE", "FULL"][usize::try_from(commits % 4).unwrap_or(0)];
-            // Whether this checkpoint succeeds does not matter here.
+            // The test does not depend on whether this checkpoint succeeds.
             let _ = other.execute_batch(&std::format!("PRAGMA wal_checkpoint({mode})"));
             commits += 1;
         }
@@ -61,8 +61,8 @@ pub fn st01_foreign_commits_and_checkpoints_in_a_storm_lose_nothing<H: FileHarne
     assert_eq!(count, commits);
 }
 
-/// Checks that the store, while another program writes, waits for its deadline and then reports that it is
-/// busy.
+/// Checks that a store waits for its deadline while another program writes, and then reports that the
+/// database is busy.
 ///
 /// # Panics
 ///

@@ -14,8 +14,8 @@ use handfast_session::hazmat::commit;
 /// The id of a user that owns nothing.
 const NOBODY: u32 = 65_534;
 
-/// Checks that when the database may not grow, nothing of the transaction is there, the text says what to do,
-/// and the same transaction succeeds once there is space.
+/// Checks a database that may not grow: nothing of the failed transaction is stored, the error text says what
+/// to do, and the same transaction succeeds once there is space.
 ///
 /// # Panics
 ///
@@ -49,7 +49,8 @@ pub fn a_full_database_takes_nothing_and_goes_on_when_there_is_room<H: FileHarne
     assert!(State::of(&mut harness, &mut holder) == State::of_model(&model));
 }
 
-/// Writes until the store refuses, and prints how far that went.
+/// Writes until the store refuses, and prints the number of each transaction that it accepted. Returns the
+/// error.
 pub(super) fn write_and_tell<H: FileHarness>(harness: &mut H, holder: &mut H::Holder) -> String {
     let first = version(&block_on(harness.pairs(holder, LINK)));
     for n in first.. {
@@ -62,8 +63,8 @@ pub(super) fn write_and_tell<H: FileHarness>(harness: &mut H, holder: &mut H::Ho
     unreachable!("a disk is finite")
 }
 
-/// Checks that when the operating system accepts no more bytes (a limit on file size stands in for a full
-/// disk), writing ends with an error text, and what was acknowledged is there.
+/// Checks a disk to which no more bytes can be written (a limit on file size stands in for a full disk):
+/// writing ends with an error text, and what was acknowledged is stored.
 ///
 /// # Panics
 ///
@@ -104,7 +105,7 @@ pub fn a_full_disk_ends_the_writes_and_loses_nothing<H: FileHarness>(test: &str)
 }
 
 /// Checks that a directory or database without write permission is refused with a text that says so. Root may
-/// write everything, so that a child process changes to another user.
+/// write everything, so a child process runs as another user.
 ///
 /// # Panics
 ///
@@ -158,7 +159,7 @@ pub fn what_may_not_be_written_says_so<H: FileHarness>(test: &str) {
         set(&dir, 0o700);
         let answer = lines.lines().find(|line| line.starts_with("answer ")).expect("an answer").to_owned();
         let is_refused = answer.contains("check the permissions") || answer.contains("check the disk");
-        // In a directory that accepts no new files, the existing ones may suffice.
+        // If the directory accepts no new files, the existing files may suffice.
         let may_work = of_files == 0o600 && answer.contains("Ok");
         let may_refuse = (of_dir, of_files) != (0o700, 0o600) && is_refused;
         assert!(may_work || may_refuse, "{of_dir:o} {of_files:o}: {answer}");

@@ -1,4 +1,4 @@
-//! Cases about processes that are killed.
+//! Cases about processes that are killed while they write.
 
 extern crate std;
 
@@ -20,8 +20,8 @@ const ABORT_AT: &str = "HANDFAST_SUITE_ABORT_AT";
 /// The number of processes that are killed.
 const ROUNDS: u64 = 40;
 
-/// Checks that transactions are complete or absent, and acknowledged ones complete, whether the process
-/// aborts at a random database instruction or is killed from outside.
+/// Checks that every transaction is stored completely or not at all, and every acknowledged one completely,
+/// whether the process aborts at a random database instruction or is killed from outside.
 ///
 /// # Panics
 ///
@@ -74,12 +74,12 @@ fn killed_after<H: FileHarness>(harness: &H, test: &str, count: usize) -> String
     }
     process.kill().expect("it lives");
     let _ = process.wait().expect("it is dead");
-    // Lines that the process wrote before it was killed count too.
+    // Lines count too if the process wrote them before it was killed and they were not read yet.
     lines.extend(output.map_while(Result::ok));
     lines.join("\n")
 }
 
-/// The child process, which writes until it is killed.
+/// Runs in the child process: writes until the process is killed.
 fn write_until_dead<H: FileHarness>(dir: &std::path::Path) {
     let mut harness = H::at(dir);
     let mut holder = harness.try_open().expect("it opens");

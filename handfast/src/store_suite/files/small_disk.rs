@@ -12,8 +12,8 @@ use std::{eprintln, format};
 pub struct SmallDisk(tempfile::TempDir);
 
 impl SmallDisk {
-    /// Mounts a file system of `mib` MiB. Returns `None`, and prints why, if this machine cannot; then the
-    /// test is skipped.
+    /// Mounts a file system of `mib` MiB. If this machine cannot do that, prints why and returns `None`; the
+    /// test is then skipped.
     ///
     /// # Panics
     ///
@@ -42,7 +42,7 @@ impl SmallDisk {
 
 impl Drop for SmallDisk {
     fn drop(&mut self) {
-        // A lazy unmount: files that are still open keep it alive until they are closed.
+        // A lazy unmount: the file system stays alive while files in it are still open.
         let _ = Command::new("umount").arg("-l").arg(self.0.path()).output();
     }
 }

@@ -12,7 +12,7 @@ use crate::store_suite::{Write, block_on};
 /// The number of random power failures that are tried for each write.
 const TRIALS: usize = 24;
 
-/// A store with the model of its content.
+/// A store, and a model of what it should contain.
 struct Written<H: FileHarness> {
     harness: H,
     holder: H::Holder,
@@ -26,7 +26,7 @@ impl<H: FileHarness> Written<H> {
         Self { harness, holder, model: Model::default() }
     }
 
-    /// Writes transaction `n` to the store and the model.
+    /// Writes transaction `n` to the store and to the model.
     fn write(&mut self, n: u64) {
         let commits = [mixed(LINK, n), mixed(OTHER, n)];
         let write = Write { commits: &commits, effect: Some(n) };
@@ -45,7 +45,7 @@ impl<H: FileHarness> Written<H> {
     }
 }
 
-/// Opens a copy, and checks that it is sound and accepts writes. Returns its content.
+/// Opens a copy of a store, and checks that the copy is sound and accepts writes. Returns its content.
 fn opened<H: FileHarness>(files: &Files, when: &str) -> State {
     let mut copy = Copy::<H>::of(files);
     let mut holder = copy.harness.try_open().unwrap_or_else(|error| panic!("{when}: {error}"));
@@ -57,8 +57,8 @@ fn opened<H: FileHarness>(files: &Files, when: &str) -> State {
     state
 }
 
-/// Checks that a commit of which only some sectors were written, in any order, is complete or absent, and all
-/// earlier ones complete; also when the log restarts over an older one.
+/// Checks a commit of which only some sectors were written, in any order: it must be complete or absent, and
+/// all earlier commits complete. This also holds when the log restarts over an older log.
 ///
 /// # Panics
 ///
@@ -89,8 +89,8 @@ pub fn st04_a_torn_commit_is_there_whole_or_not_at_all<H: FileHarness>(_: &str) 
     assert!(whole > 0 && whole < 8 * TRIALS, "some tears hurt and some do not");
 }
 
-/// Checks that a checkpoint of which only a part was written loses nothing, because the log stays until it is
-/// complete.
+/// Checks that a checkpoint of which only a part was written loses nothing, because the log stays until the
+/// checkpoint is complete.
 ///
 /// # Panics
 ///
@@ -115,8 +115,8 @@ pub fn st04_a_torn_checkpoint_changes_nothing<H: FileHarness>(_: &str) {
     }
 }
 
-/// Checks that a log which was damaged after it was synced opens to the commits before the damage, never to a
-/// mixture.
+/// Checks a log that was damaged after it was synced: the store opens to the commits before the damage, never
+/// to a mixture.
 ///
 /// # Panics
 ///
