@@ -3,12 +3,12 @@
 
 const NAME = /^#chat-(\d{1,16})$/u;
 
-/** Returns the chat that a fragment names, or null. */
+/** Returns the chat that an address's fragment names, or null. */
 export const chatIn = (hash) => (NAME.test(hash) ? Number(NAME.exec(hash)[1]) : null);
 
 export class Address {
   #host;
-  /** The chat in the address, until the list of chats is known and it can be opened. */
+  /** The chat that the address names, until the list of chats is known and that chat can be opened. */
   #wanted = chatIn(location.hash);
 
   /**
@@ -35,7 +35,7 @@ export class Address {
     }
   }
 
-  /** Opens the chat of the address, once the list of chats is known and contains it. */
+  /** Opens the chat that the address names, once the list of chats is known and contains it. */
   arrive({ chats, open }) {
     const wanted = this.#wanted;
     if (wanted === null || chats.length === 0) return;
@@ -49,12 +49,12 @@ export class Address {
     history.pushState({ isCover: true }, "", location.hash || location.pathname);
   }
 
-  /** Removes the history entry of a dialog that was closed without Back. */
+  /** Removes the history entry of a dialog that was closed in another way than by Back. */
   uncover() {
     if (history.state?.isCover) history.back();
   }
 
-  /** Clears the fragment, because no chats are left. */
+  /** Clears the fragment of the address, because no chats are left. */
   forget() {
     this.#wanted = null;
     history.replaceState(null, "", location.pathname);

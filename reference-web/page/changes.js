@@ -1,6 +1,6 @@
-// Edits, deletions and reactions that the phone has not confirmed: their commands in the database, and what
-// the page shows meanwhile. While the phone is not connected they are held, like texts (outgoing.js): a held
-// one has not left this browser.
+// Edits, deletions and reactions that the phone has not confirmed: the stored commands, and what the page
+// shows until the phone confirms them. While the phone is not connected they are held back, like texts
+// (outgoing.js). A held change has not left this browser.
 
 import { HandOver } from "./hand_over.js";
 import { actTime, drawKey } from "./keys.js";
@@ -56,7 +56,7 @@ export class Changes {
     return this.#make(message, { kind: "react", reaction, was: ownReaction(message) });
   }
 
-  /** Makes a change. It replaces a refused one of the same kind, and a held one. */
+  /** Makes a change of a message. It replaces a refused change of the same kind, and a held one. */
   async #make(message, wanted) {
     const all = [...this.#all.values()];
     const held = replacedBy(all.filter((one) => one.key !== this.#handOver.leaving?.key), message, wanted.kind);
@@ -64,7 +64,7 @@ export class Changes {
     if (held) change.was = held.was;
     const gone = all.filter((one) => one === held || (isOf(one, message) && one.kind === wanted.kind && one.state === "failed"));
     const drop = (txn) => gone.forEach((one) => txn.objectStore("commands").delete(one.key));
-    // The change restores what the message was, so that no command is needed.
+    // The change restores what the message was before the held change, so no command is needed.
     if (held && isNothing(change)) return this.#replace(gone, null, drop);
     if (!this.#handOver.isLive || all.some((one) => one.held)) return this.#replace(gone, { ...change, held: true }, drop);
     await this.#companion.send(change.key, BODIES[change.kind](message, change), (txn) => {
@@ -77,8 +77,8 @@ export class Changes {
   }
 
   /**
-   * Stores a held change in place of others. Memory is changed before the database, so that anything sent
-   * meanwhile already has the user's last choice.
+   * Stores a held change in place of others. Memory is changed before the database, so that if a command is
+   * sent during the write, it already has the user's last choice.
    */
   async #replace(gone, held, drop) {
     const before = this.#all;
@@ -100,36 +100,41 @@ export class Changes {
     this.#handOver.run();
   }
 
-  /** Cancels a held change at the user's wish, beginning with the newest. */
+  /** Cancels a held change because the user asks for it. The newest is cancelled first. */
   async undo({ undo: { key } }) {
     const held = this.#all.get(key);
     if (!held?.held || this.#handOver.leaving?.key === key) throw new Error("the change is on its way to your phone already");
     await this.#replace([held], null, (txn) => txn.objectStore("commands").delete(key));
   }
 
-  /** Sends a held change; it stops being held in the transaction that stores its command. */
+  /** Sends a held change. It stops being held in the transaction that stores its command. */
   async #give(held) {
     const { held: _, ...change } = held;
     await this.#companion.send(change.key, BODIES[change.kind]({ chat: change.chat, id: change.message }, change), (txn) => txn.objectStore("commands").put(change));
-    // An update of the message may have ended the change while it was sent.
+    // While the change was sent, a new row of the message may have ended it.
     if (this.#all.get(change.key) === held) this.#all.set(change.key, change);
     this.#tell();
   }
 
-  /** Makes a change again that the phone refused. */
+  /** Makes a change that the phone refused once more. */
   again(message) {
     const { kind, text, reaction } = message.refused;
     return this[kind](message, text ?? reaction);
   }
 
-  /** Removes a refused change at the user's wish, so that the phone's state is shown. */
+  /**
+   * Removes a refused change because the user asks for it, so that the message is shown as the phone has it.
+   */
   async leave({ refused }) {
     await this.#companion.change((txn) => txn.objectStore("commands").delete(refused.key));
     this.#all.delete(refused.key);
     this.#tell();
   }
 
-  /** Ends the changes, from the oldest on, whose result the new row of a message contains. */
+  /**
+   * A message's new row arrived: ends its waiting changes, oldest first, as far as the row contains their
+   * result.
+   */
   row(row, txn) {
     if (this.#all.size === 0) return;
     const waiting = [...this.#all.values()].filter((one) => isOf(one, row) && one.state === "waiting");
@@ -151,7 +156,7 @@ export class Changes {
     });
   }
 
-  /** Applies the phone's answer to a change; `remove` and `put` change the stored message. */
+  /** Applies the phone's answer to a change. The functions `remove` and `put` change the stored message. */
   result(change, result, txn, { put, remove }) {
     txn.objectStore("messages").get([change.chat, change.message]).onsuccess = ({ target }) => {
       const row = target.result;

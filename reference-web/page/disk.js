@@ -8,13 +8,13 @@
 import { release } from "./pkg/sockets.js";
 import { workerUrl } from "./workers.js";
 
-/** The most buffers that are kept for reuse, and the largest of them, in bytes. */
+/** The most buffers that are kept for reuse, and the size of the largest of them, in bytes. */
 const SPARE_MAX = 32;
 const SPARE_LEN_MAX = 256 * 1024;
-/** The most bytes that are collected for one write. */
+/** The most bytes that are joined into one write. */
 const GATHERED_MAX = 64 * 1024;
 
-/** The error that the browser grants this page no more disk space. */
+/** The error that the browser gives this page no more disk space. */
 export class DiskFull extends Error {
   constructor() {
     super("this browser has no room left for the file");
@@ -39,8 +39,8 @@ export class Disk {
   }
 
   /**
-   * Writes bytes at an offset; their buffer is detached by this. Consecutive writes are joined into one,
-   * which precedes any other request.
+   * Writes bytes at an offset. Their buffer is detached by this. Consecutive writes are joined into one,
+   * which is made before any other request.
    */
   write(name, at, bytes) {
     if (this.#gathered && !this.#continues(name, at, bytes.length)) this.#writeGathered();
@@ -91,7 +91,7 @@ export class Disk {
     return this.#ask("remove", { name });
   }
 
-  /** Removes every file but these, and returns the size of each that exists, by its name. */
+  /** Removes every file but these. Returns the size of each of these that exists, by its name. */
   async keep(names) {
     return new Map((await this.#ask("keep", { names })).value);
   }

@@ -1,8 +1,11 @@
 // Reads and writes the page's files in the origin's private file system, because only a worker may write them
-// in place. Requests are executed in order; the buffer of a request is returned with its answer.
+// in place. Requests are executed in order. The answer to a request returns the request's buffer.
 
 const FOLDER = "media";
-/** The most attempts to open a file that another tab has open, and the time between two, in milliseconds. */
+/**
+ * How often it tries to open a file that another tab has open, and the time between two tries, in
+ * milliseconds.
+ */
 const TRIES = 30;
 const APART = 100;
 /** The name of the browser's error when its storage is full. */
@@ -58,7 +61,7 @@ const VERBS = {
     await (await folder.getFileHandle(name)).move(to);
   },
   remove: ({ name }) => remove(name),
-  /** Removes every file but these, and returns the names and sizes of those that remain. */
+  /** Removes every file but these. Returns the names and sizes of the files that remain. */
   async keep({ names }) {
     const wanted = new Set(names);
     const all = [];

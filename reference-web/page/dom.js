@@ -1,4 +1,4 @@
-// Renders a tree of plain objects into the document, and changes only what differs. There is no way to pass
+// Renders a tree of plain objects into the document. Only what differs is changed. There is no way to pass
 // markup, so that text of a contact can never become an element.
 
 const SVG = "http://www.w3.org/2000/svg";
@@ -19,7 +19,7 @@ function flat(children) {
   return all.map((child) => (typeof child === "object" ? child : { text: String(child) }));
 }
 
-/** Changes the children of `host` to those that `trees` describe. */
+/** Changes the children of `host` to what `trees` describe. */
 export function render(host, ...trees) {
   patchChildren(host, flat(trees));
 }
@@ -76,15 +76,15 @@ function fits(node, tree) {
 }
 
 function patchChildren(node, children) {
-  // The namespace of the parent decides: a child of another namespace exists but is not painted.
+  // The namespace must be that of the parent: a child of another namespace exists but is not painted.
   const inSvg = node.namespaceURI === SVG;
   const keyed = new Map();
   for (const child of node.childNodes) {
     const key = child[TREE]?.props?.key;
     if (key !== undefined) keyed.set(key, child);
   }
-  // Removed children go first, so that the others need not be moved: an element that is moved loses the
-  // focus.
+  // Children that are no longer there are removed first, so that the others need not be moved: an element
+  // that is moved loses the focus.
   if (keyed.size > 0) {
     const wanted = new Set(children.map((tree) => tree.props?.key));
     for (const [key, child] of keyed) if (!wanted.has(key)) child.remove();
@@ -96,7 +96,7 @@ function patchChildren(node, children) {
     if (found && fits(found, tree)) {
       if (found === at) at = at.nextSibling;
       else node.insertBefore(found, at);
-      // The same description object: nothing in it can have changed.
+      // It is the same description object as before, so nothing in it can have changed.
       if (found[TREE] === tree) continue;
       if (tree.text === undefined) update(found, tree, found[TREE]);
       else if (found[TREE].text !== tree.text) found.data = tree.text;

@@ -1,11 +1,12 @@
-// Unsent text of each chat, and the message that it answers or edits, stored so that a reload keeps them.
+// The unsent text of each chat, with the message that it answers or edits. It is stored so that a reload
+// keeps it.
 
 import { done } from "./pkg/request.js";
 
 export class Drafts {
   #companion;
   #emit;
-  /** The drafts that are not stored yet, by chat. */
+  /** By chat, the drafts that were changed and are not stored yet. */
   #open = new Map();
   #keeping = false;
 
@@ -35,21 +36,22 @@ export class Drafts {
     try {
       while (this.#open.size > 0) await this.#write();
     } catch {
-      // The database has no space, or there is no link; the next key pressed tries again.
+      // The database has no space, or there is no link. The draft is stored when the next key is pressed.
     } finally {
       this.#keeping = false;
     }
   }
 
   /**
-   * Forgets a draft that is sent, and returns the function that deletes it in the transaction of the command.
+   * Forgets a draft that is being sent. Returns the function that deletes the draft in the transaction of its
+   * command.
    */
   sent(chat) {
     this.#open.delete(chat);
     return (txn) => txn.objectStore("drafts").delete(chat);
   }
 
-  /** Removes a deleted message from the draft that answers or edits it; the draft's text stays. */
+  /** Removes a deleted message from the draft that answers or edits it. The draft's text stays. */
   removed({ chat, id }, txn) {
     const drafts = txn.objectStore("drafts");
     drafts.get(chat).onsuccess = ({ target: { result: row } }) => {
@@ -73,5 +75,5 @@ export class Drafts {
   }
 }
 
-/** The part of a message that is shown above the input field, and that identifies it. */
+/** Returns what a draft keeps of a message: what identifies it, and what is shown above the input field. */
 const brief = ({ chat, id, client_id, author, text, media, time_ms }) => ({ chat, id, client_id, author, text, ...media && { media: { name: media.name } }, time_ms });

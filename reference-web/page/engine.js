@@ -1,5 +1,5 @@
 // The companion behind the page: stores the phone's chats in the database, and carries out what the user
-// does. It converts events of the handfast library into events of `state.js`, and verbs of the views into
+// does. It converts events of the handfast module into events of `state.js`, and actions of the user into
 // commands.
 
 import init, { Companion, decodeItem, decodeResult, drawCode, history, inTurn, markRead, oldCommandKey, sendMedia, sendText } from "./pkg/companion.js";
@@ -22,7 +22,7 @@ import { Subscriptions } from "./subscriptions.js";
 import { TRANSFER_STORES, Transfers } from "./transfers.js";
 import { describe } from "./strings.js";
 
-/** The number of messages that one request asks the phone for. */
+/** How many messages one request to the phone asks for. */
 const ASKED = 50;
 /** The rights that the page asks for: read, send, media (spec, messages). */
 const GRANTS = 7n;
@@ -30,7 +30,7 @@ const GRANT_SEND = 2n;
 const GRANT_MEDIA = 4n;
 /** The most chats whose newest message is read from the database when the page is loaded. */
 const LASTS = 100;
-/** The size in bytes up to which pictures are fetched without the user's request. */
+/** Pictures up to this size, in bytes, are fetched before the user asks for them. */
 const PICTURE_FETCHED = 2 << 20;
 const STORES = {
   chats: { keyPath: "chat" },
@@ -55,7 +55,7 @@ export class Engine {
   #outgoing;
   #shows = false;
   #telling = false;
-  /** The lists that changed since the page was last sent them. */
+  /** The lists that changed since they were last sent to the page. */
   #stale = new Set();
   /** Whether the messages of the open chat must be sent to the page again. */
   #isStale = false;
@@ -89,13 +89,13 @@ export class Engine {
     return engine;
   }
 
-  /** Carries out a verb of the user. */
+  /** Carries out an action of the user. */
   async act(action) {
     const verb = VERBS[action.verb];
     if (verb) await verb(this, this.#companion, action);
   }
 
-  // Events of the companion.
+  // From here on: events of the companion.
 
   #onEvent(event) {
     const translate = EVENTS[event.type];
@@ -137,18 +137,19 @@ export class Engine {
     this.#subscriptions.begin(await this.#recent());
   }
 
-  /** Returns the chats, beginning with the one that has the newest message. */
+  /** Returns the chats in the order of their newest messages, newest first. */
   async #recent() {
     const chats = await done(this.#companion.database.read("chats").objectStore("chats").getAll());
     return chats.sort((a, b) => b.last_message - a.last_message).map(({ chat }) => chat);
   }
 
-  /** Handles a collection whose digest agrees with the phone's, or whose repair was given up. */
+  /** Handles the news that a collection's digest agrees with the phone's, or that its repair was given up. */
   async settled(collection, isInStep) {
     const list = listOf(collection);
     if (list === "chats" && !this.#subscriptions.hasList) {
       this.#subscriptions.hasList = true;
-      // The list was sent in the order of changes, but the chats with the newest messages are needed first.
+      // The list was sent in the order of changes, but the chats with the newest messages must be subscribed
+      // to first.
       for (const chat of (await this.#recent()).slice(0, this.#subscriptions.chatsMax).reverse()) this.#subscriptions.need(chat);
     }
     const chat = this.#subscriptions.chatOf(collection);
@@ -167,9 +168,9 @@ export class Engine {
     this.#moment.take(slot, body, emit);
   }
 
-  // Incoming data, applied in the transaction that makes it durable.
+  // From here on: incoming data, applied in the transaction that makes it durable.
 
-  /** The handlers of incoming rows for the library's `application`. */
+  /** The handlers of incoming rows, for the `application` of the handfast module. */
   #application() {
     return {
       row: (row, txn) => this.#row(row, txn),
@@ -185,7 +186,7 @@ export class Engine {
   /** Applies a row that is new or newer. Returns whether the row stays: a deletion marker does not. */
   #row({ collection, id, body }, txn) {
     const item = decoded(body);
-    // A row of a later version is set aside, and counts in the digest (spec, SYN-006).
+    // A row of a later version of the protocol is set aside, and counts in the digest (spec, SYN-006).
     if (!item) return true;
     if (isChanges(collection)) return this.#mirror.change(id, item, txn);
     const list = listOf(collection);
@@ -204,7 +205,7 @@ export class Engine {
     return item.kind !== "deleted";
   }
 
-  /** Stores a chat. If it has a new message, its messages are subscribed to. */
+  /** Stores a chat. If the chat has a new message, its messages are subscribed to. */
   #putChat(item, txn) {
     const chats = txn.objectStore("chats");
     chats.get(item.chat).onsuccess = ({ target }) => {
@@ -216,8 +217,8 @@ export class Engine {
   }
 
   /**
-   * Handles a row that the phone no longer has. A message stays if it is only older than those that its
-   * collection has.
+   * Handles a row that the phone no longer has. A message stays if the phone's collection lacks it only
+   * because it is older than all messages there.
    */
   #gone({ collection, id }, txn) {
     const list = listOf(collection);
@@ -235,8 +236,8 @@ export class Engine {
   }
 
   /**
-   * Deletes a message. A mark that it existed stays visible, but nothing of its text or reactions; its media
-   * is deleted too, unless another message has it (spec, MSG-070).
+   * Deletes a message. A mark stays visible that there was a message, but nothing of its text or reactions.
+   * Its media is deleted too, unless another message has the same media (spec, MSG-070).
    */
   removeMessage({ chat, id }, txn) {
     this.#changes.removed({ chat, id }, txn);
@@ -263,29 +264,32 @@ export class Engine {
   }
 
   /**
-   * Records that what arrives for a chat does not continue the shown messages: if it is open, it is shown
-   * again once its digest agrees.
+   * Records that what arrives for a chat does not continue the shown messages. If the chat is open, it is
+   * shown again once its digest agrees.
    */
   isAnew(chat) {
     this.#right.delete(chat);
     if (chat === this.#open) this.#isStale = true;
   }
 
-  /** Marks the open chat to be shown again, because all messages older than the windows were deleted. */
+  /**
+   * Marks the open chat to be shown again, because all messages older than each chat's newest 200 were
+   * deleted.
+   */
   forgotOlder(txn) {
     this.#right.clear();
     if (this.#open !== null) this.#isStale = true;
     this.#after(txn, () => this.#transfers?.forgetUnnamed().catch(() => {}));
   }
 
-  /** Returns the key of the command by which this companion made a message, if it did. */
+  /** Returns the key of the command that made a message, if this companion sent that command. */
   #commandOf({ companion, command }) {
     return companion === this.#companion.known?.companion ? command : undefined;
   }
 
   /**
-   * Returns a stored message as the page shows it. The `client_id` stays the same, so that the element is
-   * kept, and with it the focus.
+   * Returns a stored message in the form that the page shows. The `client_id` stays the same as before, so
+   * that the page keeps the element and its focus.
    */
   #shown(item) {
     const { kind, companion, ...message } = item;
@@ -293,7 +297,7 @@ export class Engine {
     return own === undefined ? message : { ...message, client_id: `c${own}` };
   }
 
-  /** Stores a message; one that a command of this page made replaces the message shown as waiting. */
+  /** Stores a message. If a command of this page made the message, it replaces the one shown as waiting. */
   putMessage(item, txn) {
     txn.objectStore("messages").put(item);
     const own = this.#commandOf(item);
@@ -304,7 +308,7 @@ export class Engine {
     }
     this.#changes.row(item, txn);
     const message = this.#shown(item);
-    // Other messages may be missing between those shown and this one.
+    // Messages may be missing between the shown ones and this one, so it is not shown now.
     if (item.chat === this.#open && this.#isStale) return;
     this.#after(txn, () => this.#emitMessages({ event: "message", message }, [message]));
   }
@@ -332,7 +336,7 @@ export class Engine {
   }
 
   /**
-   * Stores a sent message as soon as the phone has accepted it, whether its row has arrived or not (spec,
+   * Stores a sent message as soon as the phone has accepted it, even if its row has not arrived yet (spec,
    * MSG-071).
    */
   #accept({ key, chat, text, media, reply_to, time_ms }, id, txn) {
@@ -345,7 +349,8 @@ export class Engine {
   }
 
   /**
-   * Stores a page of history; one that is older than the applied changes is requested again (spec, MSG-066).
+   * Stores a page of older messages. A page that was made before changes that are already applied is
+   * requested again (spec, MSG-066).
    */
   #history(key, page, txn, over) {
     const commands = txn.objectStore("commands");
@@ -361,14 +366,14 @@ export class Engine {
     };
   }
 
-  // What the page shows of the database.
+  // From here on: what the page shows of the database.
 
-  /** Returns the unsent messages of a chat, from its commands and transfers. */
+  /** Returns the unsent messages of a chat: its waiting commands, held texts and uploads. */
   #unsent(chat, commands) {
     return [...commands.filter((command) => WRITTEN.has(command.kind)).map(waiting), ...this.#outgoing.unsent(chat), ...this.#transfers.unsent(chat)].sort(byTime);
   }
 
-  /** Sends a list to the page. Changes that occur during the read are sent after it, in one further event. */
+  /** Sends a list to the page. If it changes while it is read, it is sent once more after that. */
   async #tell(list) {
     this.#stale.add(list);
     if (this.#telling) return;
@@ -400,7 +405,7 @@ export class Engine {
     this.#emit({ event: "lasts", messages: rows.filter(Boolean).map((row) => this.#shown(row)) });
   }
 
-  /** Opens a chat; with `keep` the messages already shown stay. */
+  /** Opens a chat. With `keep` the messages that are already shown stay. */
   async open(chat, keep) {
     this.#open = chat;
     this.#subscriptions.open = chat;
@@ -409,13 +414,13 @@ export class Engine {
     if (this.#isLive) this.#subscriptions.need(chat);
   }
 
-  /** Shows the newest messages of a chat in place of those shown. */
+  /** Shows the newest messages of a chat in place of the shown ones. */
   async #showNewest(chat) {
     this.#emit({ event: "loading", chat, what: "anew" });
     await this.#show(chat);
   }
 
-  /** Shows the open chat again, unless its messages are still arriving. */
+  /** Shows the open chat again, unless messages of it are still arriving. */
   async #show(chat) {
     this.#isStale = false;
     this.#right.add(chat);
@@ -423,7 +428,8 @@ export class Engine {
     if (chat !== this.#open || this.#isStale) return;
     this.#emitMessages(event, messages);
     if (!isComing || this.#subscriptions.isInStep(chat)) return;
-    // The phone has messages of this chat, which are shown once its digest agrees.
+    // The phone has messages of this chat that are not stored here. They are shown once the chat's digest
+    // agrees.
     this.#isStale = true;
     this.#emit({ event: "loading", chat, what: "older" });
   }
@@ -434,7 +440,7 @@ export class Engine {
     if (!await this.#tellStored(chat, before)) await this.#askOlder(chat, before);
   }
 
-  /** Shows the stored messages directly before one. Returns whether there were any. */
+  /** Shows the stored messages directly before a given one. Returns whether there were any. */
   async #tellStored(chat, before) {
     const told = await this.#stretches.older(chat, before);
     if (told) this.#emitMessages(told, told.messages);
@@ -451,12 +457,12 @@ export class Engine {
     await this.#companion.send(row.key, history(chat, before, ASKED), (txn) => txn.objectStore("commands").put(row));
   }
 
-  /** Shows what the phone's answer brought, or that there are no older messages. */
+  /** Shows the older messages that the phone's answer brought, or that there are none. */
   async #tellOlder(chat, before) {
     if (!await this.#tellStored(chat, before)) this.#emit({ event: "page", chat, where: "older", messages: [], more: false });
   }
 
-  /** Tells the phone that the user has seen a chat's messages up to this one. */
+  /** Tells the phone that the user has seen a chat's messages up to `id`. */
   async seen(chat, id) {
     const row = { key: drawKey(), kind: "read", chat, time_ms: actTime() };
     await this.#companion.send(row.key, markRead(chat, id), (txn) => txn.objectStore("commands").put(row));
@@ -473,7 +479,9 @@ export class Engine {
     await this.#sendText(chat, text, reply?.id, this.#drafts.sent(chat));
   }
 
-  /** Makes, repeats, dismisses or undoes a change of a message; `kind` is a method of `Changes`. */
+  /**
+   * Makes, repeats, dismisses or undoes a change of a message. `kind` is the name of a method of `Changes`.
+   */
   change(kind, message, value) {
     return this.#changes[kind](message, value);
   }
@@ -483,7 +491,7 @@ export class Engine {
     return message.id ? this.#changes.edit(message, text) : this.#outgoing.edit(message, text);
   }
 
-  /** Cancels a held text, or removes a refused one. */
+  /** Cancels a text that has not left this browser, or removes one that the phone refused. */
   async withdraw(message) {
     if (message.held) return this.#outgoing.withdraw(message);
     await this.#companion.change((txn) => txn.objectStore("commands").delete(message.client_id.slice(1)));
@@ -500,15 +508,15 @@ export class Engine {
   }
 
   /**
-   * Stores a command that sends a message, and shows the message as waiting, before the phone's row of it can
-   * arrive.
+   * Stores a command that sends a message, and shows the message as waiting. This happens before the phone's
+   * row of the message can arrive.
    */
   #wait(command, txn) {
     txn.objectStore("commands").put(command);
     this.#after(txn, () => this.#emit({ event: "message", message: waiting(command) }));
   }
 
-  /** Sends a message again that the phone refused. */
+  /** Sends a message once more that the phone refused. */
   async again({ chat, text, reply_to, media, client_id: client }) {
     if (!media) await this.#sendText(chat, text, reply_to);
     else {
@@ -541,7 +549,7 @@ export class Engine {
     await this.#transfers.fetch(message.media);
   }
 
-  /** Shows the picture of a message that became visible, and fetches it if it is small. */
+  /** Shows the picture of a message that became visible. Fetches it if it is small. */
   async #showPicture({ id, media }) {
     if (!media || id === null || kindOf(media.type) !== "image" || await this.#library.showThumbnail(media.content)) return;
     const isAsked = this.#transfers.of(media.content, "get") || this.#library.has(media.content);
@@ -565,7 +573,7 @@ export class Engine {
     this.#transfers?.onStream(event);
   }
 
-  /** Releases the files, because another tab has taken the link. */
+  /** Closes the files, because another tab has taken the link. */
   taken(emit) {
     this.#disk?.close();
     emit({ event: "replaced" });
@@ -661,7 +669,7 @@ function decoded(item) {
   try {
     return decodeItem(item);
   } catch {
-    // An item of a later version is ignored (spec, SYN-006).
+    // An item of a later version of the protocol is ignored (spec, SYN-006).
     return null;
   }
 }

@@ -1,7 +1,7 @@
-// Passes held commands to the handfast library, one after the other, while the phone is connected. Until then
-// none of them has left this browser.
+// Sends held commands through the handfast module, one after the other, while the phone is connected. Until a
+// command is sent it has not left this browser.
 
-/** The time until the next attempt when the library's outbox was full, in milliseconds. */
+/** The time until the next attempt when the outbox was full, in milliseconds. */
 const AGAIN_AFTER = 5_000;
 
 export class HandOver {
@@ -9,12 +9,12 @@ export class HandOver {
   #give;
   #isRunning = false;
   isLive = false;
-  /** The command that is being passed on, and can no longer be cancelled. */
+  /** The command that is being sent, and can no longer be cancelled. */
   leaving = null;
 
   /**
-   * `first()` returns the next command, if there is one. The promise of `give(one)` resolves when the command
-   * is durably in the outbox.
+   * `first()` returns the next held command, if there is one. The promise of `give(one)` resolves when that
+   * command is durably in the outbox.
    */
   constructor(first, give) {
     this.#first = first;
@@ -35,7 +35,7 @@ export class HandOver {
         await this.#give(one);
       }
     } catch {
-      // The outbox is full until the phone answers, or the link was deleted.
+      // The outbox is full until the phone answers, or the link was deleted. Try again later.
       setTimeout(() => this.run(), AGAIN_AFTER);
     } finally {
       this.#isRunning = false;

@@ -30,7 +30,7 @@ const STROKES = {
   warn: ["M12 4L2.500 20h19z", "M12 10v4.500", "M12 17.500v.01"],
 };
 
-/** Draws an icon. With a `label` screen readers announce it; without one it is decoration. */
+/** Draws an icon. If it has a `label`, screen readers announce it; otherwise it is decoration. */
 export function icon(name, label) {
   const says = label ? { role: "img", "aria-label": label } : { "aria-hidden": "true" };
   const paths = STROKES[name].map((d) => h("path", { d }));

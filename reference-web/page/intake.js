@@ -21,9 +21,12 @@ export class Intake {
   #transfers;
   #emit;
   #last = Promise.resolve();
-  /** The names of the files that this page is reading or will read. */
+  /** The names of the files that this page is reading or is going to read. */
   #all = new Set();
-  /** The time of the last chosen file. Each file gets a later one, by which files are sorted. */
+  /**
+   * The time of the last chosen file. Each file gets a later time than the one before; uploads are sorted by
+   * it.
+   */
   #time = 0;
 
   constructor(companion, disk, transfers, emit) {
@@ -37,7 +40,7 @@ export class Intake {
     return this.#all.has(client);
   }
 
-  /** Reads files one after the other. Returns a promise for each, of null or of the error. */
+  /** Reads files one after the other. Returns for each file a promise of null, or of the error. */
   async take(chat, files) {
     const tooLarge = files.find((file) => file.size > MEDIA_LEN_MAX);
     if (tooLarge) throw new Error(`${shownName(tooLarge.name)} is larger than 2 GiB`);
@@ -59,7 +62,7 @@ export class Intake {
     return { client, key: drawKey(), direction: "put", chat, media: { content: client, type: "", name: cut(file.name), size: file.size }, time_ms: this.#time, stream: null, offset: 0, state: "reading" };
   }
 
-  /** Shows a file as waiting, with its type and picture size, which its first bytes tell. */
+  /** Shows a file as waiting, with the type and picture size that its first bytes tell. */
   async #announce(row, file) {
     const slice = async (at, length) => new Uint8Array(await file.slice(at, at + length).arrayBuffer());
     row.media.type = mediaType(await slice(0, 64).catch(() => new Uint8Array()));
@@ -83,8 +86,8 @@ export class Intake {
   async #copy({ client }, file) {
     const hasher = new ContentHasher();
     let told = 0;
-    // One buffer serves for all reads and writes, because the browser keeps a new one until its next garbage
-    // collection.
+    // One buffer serves for all reads and writes. With a new buffer for each, the browser would keep them all
+    // until its next garbage collection.
     const reader = file.stream().getReader({ mode: "byob" });
     let buffer = new ArrayBuffer(BLOCK);
     for (let at = 0; at < file.size;) {
@@ -104,7 +107,7 @@ export class Intake {
   }
 }
 
-/** Shortens a name to at most `NAME_MAX` bytes, and keeps its extension. */
+/** Shortens a file name to at most `NAME_MAX` bytes, and keeps the name's extension. */
 function cut(name) {
   const length = (text) => new TextEncoder().encode(text).length;
   if (length(name) <= NAME_MAX) return name;

@@ -1,25 +1,29 @@
-// Keys that identify commands, and the migration of databases that have none (spec, delivery, *Commands*). A
-// key is drawn when the user acts, and stored with the act, so that a restored profile repeats the same
-// command and not a new one.
+// The keys that identify commands, and the migration of databases whose commands have none (spec, delivery,
+// *Commands*). A key is drawn when the user acts, and stored with the act. So a browser profile that was
+// restored from a copy repeats the same command, and makes no new one.
 
 /** Draws a key: 16 random bytes as hex. */
 export const drawKey = () => [...crypto.getRandomValues(new Uint8Array(16))].map((byte) => byte.toString(16).padStart(2, "0")).join("");
 
 let last = 0;
 
-/** Returns the time of an act, later than that of the act before, because keys have no order. */
+/**
+ * Returns the time of an act of the user, later than that of the act before. Acts are sorted by it, because
+ * keys have no order.
+ */
 export const actTime = () => (last = Math.max(Date.now(), last + 1));
 
 /**
- * Converts a command that was identified by a number: `keyOf` derives the key that the phone derives, too.
+ * Converts a stored command that was identified by a number. `keyOf` derives the key for the number that the
+ * phone derives, too.
  */
 export function keyedCommand({ cmd_id: number, ...row }, keyOf) {
   return { time_ms: number, ...row, key: keyOf(number) };
 }
 
 /**
- * Converts a message that a command made. For another companion's command the key is unknown, so that it is
- * dropped.
+ * Converts a stored message that a command made. If another companion sent the command its key is unknown, so
+ * the message is stored without it.
  */
 export function keyedMessage({ cmd_id: number, companion, ...row }, own, keyOf) {
   return number !== undefined && companion === own ? { ...row, companion, command: keyOf(number) } : row;
@@ -33,7 +37,7 @@ export const KEYED = 7;
 
 /**
  * Migrates a database of an older version, in the transaction of its upgrade. `derive(link, number)` returns
- * the key of an old command; `commands` are the options of the store of commands.
+ * the key of an old command. `commands` are the IndexedDB options of the store of commands.
  */
 export function upgrade(db, txn, from, derive, commands) {
   if (from === 0 || from >= KEYED) return;

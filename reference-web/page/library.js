@@ -1,8 +1,9 @@
-// Content that is stored here: the file of its bytes, its URL for elements of the page, and its thumbnail. A
-// URL is `/media/` and a random id; the Service Worker requests the bytes from this tab. Of content that is
-// still being fetched, a reader gets what has arrived, and waits for the rest.
+// The stored content of media: for each, the file of its bytes, its URL for elements of the page, and its
+// thumbnail. A URL is `/media/` and a random id; the Service Worker requests the bytes from this tab. While
+// content is still being fetched, a reader gets what has arrived, and waits for the rest.
 //
-// Rows of the store `files` list complete content. It is kept over reloads, beginning with the newest.
+// Rows of the store `files` list complete content, which survives reloads. When there is too much, the oldest
+// is removed.
 
 import { kindOf, savedName, servedType } from "./media_types.js";
 import { fits, measure, thumbnailSize } from "./picture_size.js";
@@ -11,7 +12,7 @@ import { startWorker } from "./shell.js";
 
 export const LIBRARY_STORES = { thumbnails: { keyPath: "content" }, files: { keyPath: "content" } };
 
-/** The largest picture that is shown, and the most content that is kept over reloads, in bytes. */
+/** The largest picture that is shown, and the most content that survives reloads, in bytes. */
 const PICTURE_MAX = 32 << 20;
 const KEPT_MAX = 512 << 20;
 
@@ -25,7 +26,10 @@ export class Library {
   #thumbnails = new Map();
   /** The content that has a row in `files`. */
   #isKept = new Set();
-  /** The end of the queue of decodings: one picture at a time, because each needs much memory. */
+  /**
+   * The end of the queue of pictures to decode. They are decoded one at a time, because each needs much
+   * memory.
+   */
   #decoding = Promise.resolve();
   /** The picture that was decoded last. */
   #decoded = null;
@@ -37,8 +41,8 @@ export class Library {
   }
 
   /**
-   * Loads the kept content. Files that are neither kept nor among `others()` are removed, and so are the
-   * oldest beyond the limit.
+   * Loads the list of complete content. Removes files that are neither in this list nor among `others()`, and
+   * the oldest content beyond the limit.
    */
   async load(others) {
     const rows = await done(this.#companion.database.read("files").objectStore("files").getAll());
@@ -55,13 +59,13 @@ export class Library {
     }
   }
 
-  /** Frees disk space: removes content that is only kept to save fetching it again. */
+  /** Frees disk space: removes complete content that the phone can send again, except what `others` names. */
   async makeRoom(others) {
     const contents = [...this.#isKept].filter((content) => !others.includes(content));
     for (const content of contents) await this.forget(content);
   }
 
-  /** Returns whether content is complete. */
+  /** Returns whether all bytes of this content are stored. */
   has(content) {
     const one = this.#all.get(content);
     return one !== undefined && one.available === one.media.size;
@@ -79,11 +83,11 @@ export class Library {
     for (const reader of one.readers.splice(0)) reader();
     const kind = kindOf(media.type);
     if (this.has(media.content)) this.#keep(media).catch(() => {});
-    // Players can start before the content is complete.
+    // Players can start before the content is complete, so these get their URL at once.
     if (this.has(media.content) || kind === "video" || kind === "audio") this.#show(one).catch(() => {});
   }
 
-  /** Records complete content, so that it is kept over reloads. */
+  /** Records complete content, so that it survives reloads. */
   async #keep(media) {
     if (this.#isKept.has(media.content)) return;
     this.#isKept.add(media.content);
@@ -111,7 +115,7 @@ export class Library {
     this.#emit({ event: "media", content, url: null });
   }
 
-  /** Removes content to which no message refers, unless it is in `use`. */
+  /** Removes content to which no message refers, except what is in `use`. */
   async forgetUnnamed(use) {
     const index = this.#companion.database.read("messages").objectStore("messages").index("content");
     const contents = [...new Set([...this.#thumbnails.keys(), ...this.#isKept])].filter((content) => !use.includes(content));
@@ -129,14 +133,14 @@ export class Library {
   }
 
   /**
-   * Shows the stored thumbnail of a picture. Returns whether this content was decoded before, with or without
-   * success.
+   * Shows the stored thumbnail of a picture. Returns whether decoding this picture was tried before, with or
+   * without success.
    */
   async showThumbnail(content) {
     if (this.#thumbnails.has(content)) return true;
     const stored = await this.#companion.database.get("thumbnails", content);
     if (stored?.blob) this.#showThumbnail(stored);
-    // A row without a thumbnail: decoding the picture failed, or crashed the page, and is not tried again.
+    // The row has no thumbnail: decoding the picture failed or crashed the page, so it is not tried again.
     else if (stored && this.#decoded !== content) this.#emit({ event: "media", content, broken: true });
     return stored !== undefined;
   }
@@ -151,7 +155,7 @@ export class Library {
     const url = `/media/${one.id}`;
     if (kindOf(type) !== "image") return void this.#emit({ event: "media", content, url });
     const size = await this.#sizeOf(one.media);
-    // It is not a picture, or one so large that it would fill the memory: it is shown as a document.
+    // It is not a picture, or is one so large that it would fill the memory. It is shown as a document.
     if (!fits(size)) return void this.#emit({ event: "media", content, url, broken: true });
     this.#emit({ event: "media", content, url, ...thumbnailSize(size) });
     this.#decoding = this.#decoding.then(() => this.#makeThumbnail(one, size)).catch(() => {});
@@ -163,8 +167,8 @@ export class Library {
   }
 
   /**
-   * Decodes a picture at the size of its thumbnail. A row is stored first, so that a page that crashes while
-   * decoding does not try again.
+   * Decodes a picture at the size of its thumbnail. A row is stored first: if decoding crashes the page, it
+   * is not tried again.
    */
   async #makeThumbnail({ media: { content, type, size } }, measured) {
     if (!this.#all.has(content) || await this.showThumbnail(content)) return;
@@ -198,8 +202,7 @@ export class Library {
     if (serviceWorker.controller) return;
     await new Promise((resolve) => {
       serviceWorker.addEventListener("controllerchange", resolve, { once: true });
-      // After a forced reload no Service Worker controls the page, until this message makes it claim the
-      // page.
+      // After a forced reload no Service Worker controls the page. This message makes it take control.
       registration.active?.postMessage("claim");
     });
   }

@@ -1,4 +1,4 @@
-// Connects the engine with the views: events change the state, the state is drawn at most once a frame, and
+// Connects the engine with the views. Events change the state, the state is drawn at most once a frame, and
 // actions of the user go to the engine.
 
 import { Address } from "./address.js";
@@ -24,25 +24,25 @@ function emit(event) {
   schedule();
 }
 
-/** The events after which no chats are left. */
+/** The events after which the page has no chats any more. */
 const FORGETS = new Set(["logged_out", "revoked", "cleared"]);
 
 const address = new Address({
   open: (chat) => { if (chat !== state.open && state.chats.some((one) => one.chat === chat)) openChat(chat); },
   close: () => { emit({ event: "close_chat" }); run({ verb: "close" }); },
-  /** Closes the open dialog, and returns whether there was one. */
+  /** Closes the open dialog. Returns whether there was one. */
   uncover: () => { const covers = state.sheet !== null; if (covers) emit({ event: "sheet", what: null }); return covers; },
 });
 
 function schedule() {
   if (due) return;
   due = true;
-  // Browsers draw no frames of a hidden page and delay its timers, but its title must stay current.
+  // A browser draws no frames of a hidden page and delays its timers, but the page's title must stay current.
   if (document.hidden) queueMicrotask(draw);
   else requestAnimationFrame(draw);
 }
 
-// A frame requested before the page was hidden or frozen may never come.
+// A frame that was requested before the page was hidden or frozen may never come, so it is requested again.
 for (const type of ["visibilitychange", "resume"]) {
   document.addEventListener(type, () => {
     due = false;
@@ -57,18 +57,22 @@ function draw() {
   const message = focus.closest("article");
   render(host, pageView(state, Date.now(), act));
   restore(before);
-  // If the focused button was removed, the focus moves to its message, or else to the list of messages.
+  // If the focused button was removed, the focus moves to the button's message, or else to the list of
+  // messages.
   if (message && !focus.isConnected) (message.isConnected ? message : before.list).focus({ preventScroll: true });
   const unread = state.chats.filter((chat) => chat.unread > 0).length;
   document.title = unread > 0 ? `(${unread}) Handfast` : "Handfast";
 }
 
-/** Whether the list of messages sticks to its end: it was there, and the user has not scrolled up since. */
+/**
+ * Whether the list of messages sticks to its end: the list was scrolled to the end, and the user has not
+ * scrolled up since.
+ */
 let end = { is: true, top: 0 };
-/** The scroll positions of chats: the topmost visible message, and its distance from the top. */
+/** By chat, where the user has scrolled to: the topmost visible message, and its distance from the top. */
 const places = new Map();
 
-/** Returns the list of messages, and the first visible message with its position. */
+/** Returns the list of messages, the first visible message, and the position of that message. */
 function place() {
   const list = document.querySelector(".messages");
   if (!list || end.is) return { list };
@@ -78,8 +82,8 @@ function place() {
 }
 
 /**
- * Restores the scroll position after drawing: at the end, or at the same message, whatever was added around
- * it.
+ * Restores the scroll position after drawing: at the end of the list, or at the same message as before,
+ * whatever was added around that message.
  */
 function restore(before) {
   const list = document.querySelector(".messages");
@@ -87,13 +91,13 @@ function restore(before) {
   if (before.list !== list) comeBack(list);
   else if (end.is) toEnd(list);
   else if (before.anchor?.isConnected) list.scrollTop += before.anchor.getBoundingClientRect().top - before.at;
-  // If the list is at an end already, no scroll event comes, so that the view would not request more
-  // messages.
+  // If the list is already at an end, the browser sends no scroll event, and the view would not request more
+  // messages. So an event is sent here.
   list.dispatchEvent(new Event("scroll"));
   look(list);
 }
 
-/** Scrolls a chat that was opened to its end, or to the user's position in it. */
+/** Scrolls a chat that was opened: to its end, or to where the user had scrolled to. */
 function comeBack(list) {
   const place = places.get(state.open);
   const anchor = place && list.querySelector(`article[data-name="${CSS.escape(place.name)}"]`);
@@ -103,7 +107,7 @@ function comeBack(list) {
   end.top = list.scrollTop;
 }
 
-/** Stores the user's position in the open chat. */
+/** Stores where the user has scrolled to in the open chat. */
 function keepPlace() {
   if (state.open === null) return;
   const { list, anchor, at } = place();
@@ -125,10 +129,10 @@ document.addEventListener("scroll", ({ target: list }) => {
   look(list);
 }, true);
 
-/** The last message of each chat that was reported to the phone as seen. */
+/** By chat, the last message that was reported to the phone as seen. */
 const readTo = new Map();
 
-/** Reports the visible messages as seen, and no others, because the contact is told. */
+/** Reports the visible messages as seen. Others must not be reported, because the contact is told. */
 function look(list) {
   const chat = state.chats.find((one) => one.chat === state.open);
   if (!chat?.unread || document.hidden || state.sheet) return;
@@ -141,7 +145,7 @@ function look(list) {
   run({ verb: "seen", chat: state.open, id });
 }
 
-// Pictures and players change their height when they are loaded.
+// Pictures and players change their height when they are loaded, so the scroll position is restored then.
 for (const type of ["load", "loadedmetadata"]) {
   document.addEventListener(type, ({ target }) => {
     const list = target.closest?.(".messages");
@@ -152,13 +156,13 @@ for (const type of ["load", "loadedmetadata"]) {
 /** The events that change the content of the input field. */
 const WRITES = new Set(["reply_to", "edit", "edit_done"]);
 
-/** Handles an action: events of the views change only the state, verbs go to the engine. */
+/** Handles an action. Events of the views only change the state; actions with an effect go to the engine. */
 function act(action) {
   if (action.event) {
     if (action.event === "close_chat") return address.close();
     emit(action);
     if (WRITES.has(action.event)) {
-      // The field must change before the next key is pressed, so that the page is drawn at once.
+      // The input field must change before the next key is pressed, so the page is drawn at once.
       draw();
       composer?.focus();
     }
@@ -169,12 +173,12 @@ function act(action) {
   return own ? own(action) : run(action);
 }
 
-/** Stores what is written in a chat: the text, the message that it answers, an edit in progress. */
+/** Stores what the user is writing in a chat: the text, the message that it answers, an edit in progress. */
 function keepWritten(chat, isTyped = false) {
   run({ verb: "draft", chat, text: state.drafts[chat] ?? "", reply: state.replies[chat], edit: state.edits[chat], isTyped });
 }
 
-/** Opens a chat at the user's last position in it. */
+/** Opens a chat where the user had scrolled to. */
 function openChat(chat) {
   keepPlace();
   return run({ verb: "open", chat, keep: places.has(chat) && state.pages[chat] !== undefined });
@@ -211,7 +215,7 @@ const OWN = {
     emit({ event: "draft", chat, text: "" });
     emit({ event: "reply_to", chat, message: null });
     await run(action, () => {
-      // The text could not be stored: it returns to the field, before what the user wrote meanwhile.
+      // The text could not be stored. It returns to the input field, before what the user has written since.
       emit({ event: "draft", chat, text: [text, state.drafts[chat]].filter(Boolean).join("\n") });
       if (reply) emit({ event: "reply_to", chat, message: reply });
       keepWritten(chat);
@@ -251,8 +255,8 @@ const OWN = {
   },
 };
 
-// Files dropped or pasted anywhere are sent to the open chat; by default the browser would leave the page to
-// open them.
+// Files that are dropped or pasted anywhere in the page are sent to the open chat. Otherwise the browser
+// would leave the page to open them.
 for (const type of ["dragover", "dragleave", "drop"]) {
   document.addEventListener(type, (event) => {
     if (![...event.dataTransfer?.types ?? []].includes("Files")) return;
@@ -268,7 +272,7 @@ document.addEventListener("paste", (event) => {
     event.preventDefault();
     take(event.clipboardData);
   } else if (!isField && composer?.isConnected && !state.sheet) {
-    // Text pasted outside the field is inserted into it.
+    // Text that is pasted outside the input field is inserted into it.
     composer.focus();
     composer.setRangeText(event.clipboardData.getData("text/plain"), composer.selectionStart, composer.selectionEnd, "end");
     composer.dispatchEvent(new Event("input"));
@@ -286,7 +290,7 @@ function take({ files, items }) {
   else OWN.attach({ verb: "attach", chat: state.open, files: [...files] });
 }
 
-// Closing the page interrupts the reading of a file, so that the browser asks first.
+// Closing the page would interrupt the reading of a file, so the browser asks the user first.
 window.addEventListener("beforeunload", (event) => {
   if (Object.values(state.transfers).some((one) => one.state === "reading")) event.preventDefault();
 });
@@ -303,7 +307,7 @@ async function run(action, undo) {
   }
 }
 
-/** Returns what this browser lacks, in words, or null. */
+/** Returns what this browser lacks for the page, in words, or null. */
 function lacks() {
   if (!window.isSecureContext) return "Its address is not secure. Open it with https.";
   if (typeof WebAssembly !== "object") return "It does not run WebAssembly.";
@@ -316,7 +320,7 @@ async function start() {
   const missing = lacks();
   if (missing) return emit({ event: "unsupported", text: missing });
   emit({ event: "network", isThere: navigator.onLine });
-  // The remaining time of a code, and relative times such as "yesterday", change without an event.
+  // The remaining time of a code changes without an event, and so do relative times such as "yesterday".
   setInterval(() => { if (state.pair || !document.hidden) schedule(); }, 1000);
   const { Engine } = await import("./engine.js");
   started.resolve(await Engine.start(emit));

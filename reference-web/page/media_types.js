@@ -1,7 +1,7 @@
 // The media types that may be shown inside the page. Anything else, including SVG and HTML, is a document: it
-// can be saved, but is never opened here.
+// can be saved, but the page never opens it.
 
-/** The kind of each type, and the extension for saving it. */
+/** The kind of each type, and the extension with which it is saved. */
 const SHOWN = {
   "image/jpeg": ["image", ".jpg"], "image/png": ["image", ".png"], "image/webp": ["image", ".webp"], "image/gif": ["image", ".gif"],
   "video/mp4": ["video", ".mp4"], "video/webm": ["video", ".webm"],
@@ -13,19 +13,22 @@ const of = (type) => (Object.hasOwn(SHOWN, type) ? SHOWN[type] : null);
 /** Returns the kind of a media type: `image`, `video`, `audio`, or `file`. */
 export const kindOf = (type) => of(type)?.[0] ?? "file";
 
-/** Returns the media type for the response of the Service Worker. */
+/** Returns the media type that the Service Worker names in its response. */
 export const servedType = (type) => (of(type) ? type : "application/octet-stream");
 
 /**
- * Splits a name into stem and extension, which are shown apart, so that bidirectional control characters in
- * the stem cannot disguise the extension.
+ * Splits a file name into stem and extension. They are shown apart, so that bidirectional control characters
+ * in the stem cannot disguise the extension.
  */
 export function nameParts(name) {
   const at = name.lastIndexOf(".");
   return at > 0 && name.length - at <= 12 ? [name.slice(0, at), name.slice(at)] : [name || "file", ""];
 }
 
-/** Control and format characters, which include bidirectional controls; then also separators of paths. */
+/**
+ * Control and format characters, which include bidirectional ones. The second pattern also contains
+ * separators of paths.
+ */
 const UNFIT_IN_LINE = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu;
 const UNFIT = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}/\\:*?"<>|]/gu;
 
@@ -36,8 +39,8 @@ const UNFIT = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}/\\:*?"<>|]/gu;
 export const shownName = (name) => name.replace(UNFIT_IN_LINE, "_");
 
 /**
- * Returns a file name for saving. A type that the page shows gets its own extension, whatever the sender
- * named the file.
+ * Returns a file name for saving. A media type that the page can show determines the extension, whatever the
+ * sender named the file.
  */
 export function savedName(name, type) {
   const clean = name.replace(UNFIT, "_").replace(/^\.+/u, "_");

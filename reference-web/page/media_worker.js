@@ -1,15 +1,17 @@
 // The Service Worker. It answers requests for `/media/<id>` with bytes from the tab that made the random id,
-// piece by piece, and stores none of them. It also keeps the files of the page in a cache, for when there is
-// no network.
+// piece by piece, and stores none of them. It also caches the files of the page, for when there is no
+// network.
 
 const PREFIX = "/media/";
-/** The page's path, the folder of its files (this script is one of them), and the name of the cache. */
+/**
+ * The page's path, the folder of the page's files (this script is one of them), and the name of the cache.
+ */
 const SHELL = "/";
 const ASSETS = new URL(".", self.location.href).href;
 const KEPT = "shell";
 /**
- * The longest wait for the page from the relay, in milliseconds, and the statuses by which a proxy reports
- * that the relay is down.
+ * The longest wait for the relay's answer with the page, in milliseconds, and the HTTP statuses by which a
+ * proxy reports that the relay is down.
  */
 const SHELL_PATIENCE = 5_000;
 const GATEWAY_FAILED = new Set([502, 503, 504]);
@@ -35,8 +37,9 @@ self.addEventListener("fetch", (event) => {
 });
 
 /**
- * Replaces the cached page by the current one with these files. Nothing is cached unless the page fetched now
- * refers to this folder: the relay may already serve another version, whose files are not in the list.
+ * Replaces the cached page by the current page and these files. Nothing is cached unless the page that is
+ * fetched now refers to this folder: the relay may already serve another version, whose files are not in the
+ * list.
  */
 async function keep(files) {
   const page = await fetch(SHELL, { cache: "no-cache" });
@@ -49,7 +52,7 @@ async function keep(files) {
 }
 
 /**
- * Returns the page from the relay, or else the cached page. The cached one is marked `data-kept`, and
+ * Returns the page from the relay, or else the cached page. A cached page is marked `data-kept`, and
  * therefore never links a phone.
  */
 async function shell(request) {
@@ -65,8 +68,8 @@ async function shell(request) {
 }
 
 /**
- * Returns a file of the page, from the cache if it is there: its path contains the hash of its content, so
- * that the copy cannot be outdated.
+ * Returns a file of the page, from the cache if it is there. The file's path contains the hash of its
+ * content, so the cached copy cannot be outdated.
  */
 const asset = async (request) => (await caches.match(request.url, { cacheName: KEPT })) ?? fetch(request);
 
@@ -91,7 +94,7 @@ async function answer(event, id) {
 const nothing = (status, headers = {}) => new Response(null, { status, headers: { "Cache-Control": "no-store", ...headers } });
 
 function headersOf(request, { type, name }) {
-  // Only an element of the right kind gets the media inline; a window, a frame or a saved link gets a
+  // Only an element of the right kind gets the media as such. A window, a frame or a saved link gets a
   // download.
   const isShown = ["image", "video", "audio"].includes(request.destination) && type.startsWith(`${request.destination}/`);
   return {
@@ -106,7 +109,7 @@ function headersOf(request, { type, name }) {
   };
 }
 
-/** Finds the tab that knows an id, beginning with the one that made the request. */
+/** Finds the tab that knows an id. The tab that made the request is asked first. */
 async function holder(clientId, id) {
   const asking = clientId && await self.clients.get(clientId);
   const others = await self.clients.matchAll({ type: "window" });
@@ -130,8 +133,8 @@ function ask(client, id) {
 }
 
 /**
- * Parses a `Range` header into the first offset and the one after the last; null for an unsatisfiable range.
- * Without a range, or with several, all bytes are returned.
+ * Parses a `Range` header. Returns the first offset and the one after the last, or null for a range that
+ * cannot be satisfied. Without a range, or with several, all bytes are returned.
  */
 function ranged(header, size) {
   const found = /^bytes=(\d*)-(\d*)$/u.exec(header ?? "");
@@ -143,7 +146,8 @@ function ranged(header, size) {
 }
 
 /**
- * Returns the bytes of a range as a stream, which requests a piece from the tab when the one before was read.
+ * Returns the bytes of a range as a stream. A piece is requested from the tab when the piece before it was
+ * read.
  */
 function bytes(port, from, to) {
   let at = from;

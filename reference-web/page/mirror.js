@@ -1,20 +1,22 @@
 // Incoming messages, applied in the transaction that makes them durable: the ranges of stored messages,
-// changes of older messages, and pages of history. Where the phone cannot report changes, messages older than
-// the windows are deleted.
+// changes of older messages, and pages of history. If the phone cannot report all changes, messages older
+// than each chat's newest 200 are deleted.
 
 import { WINDOW, belongs, bring, changeHeld, endWindow, extend, hold, lowOf, rangeOfPage, readHeld } from "./held.js";
 import { messagesCollection, decodeRow } from "./pkg/companion.js";
 
-/** The stores of the two lists, by the one byte that is the name of their collection. */
+/**
+ * The stores of the two lists (chats and linked devices), by the one byte that names the list's collection.
+ */
 const LISTS = { 1: "chats", 3: "devices" };
 
 /** Returns the store of a collection that is a list. */
 export const listOf = (collection) => (collection.length === 1 ? LISTS[collection[0]] : undefined);
 
-/** Returns whether a collection is that of the changes of older messages. */
+/** Returns whether a collection is the one with changes of older messages. */
 export const isChanges = (collection) => collection.length === 1 && collection[0] === 4;
 
-/** Returns the number that a row's id encodes. */
+/** Returns the number that the id of a row encodes. */
 export const numberOf = (id, at = 0) => Number(new DataView(id.buffer, id.byteOffset, id.byteLength).getBigUint64(at));
 
 export class Mirror {
@@ -27,12 +29,12 @@ export class Mirror {
     this.#subscriptions = subscriptions;
   }
 
-  /** Returns the most rows that a collection has; undefined if it has no limit. */
+  /** Returns how many rows a collection has at most; undefined if there is no limit. */
   boundOf(collection) {
     return this.#subscriptions.chatOf(collection) === undefined ? undefined : WINDOW;
   }
 
-  /** Prepares the ranges before the rows of a `delta` or `page` are applied. */
+  /** Prepares the ranges of stored messages before the rows of a `delta` or `page` are applied. */
   arrives(message, txn, over) {
     const { collection, type } = message;
     if (isChanges(collection)) return type === "page" ? this.#forgetOlder(Number(message.rev), txn, over) : over();
@@ -49,7 +51,7 @@ export class Mirror {
     }), over);
   }
 
-  /** Updates the ranges after the rows of a `delta` or `page` were applied. */
+  /** Updates the ranges of stored messages after the rows of a `delta` or `page` were applied. */
   arrived(message, txn, over) {
     const { collection, type, last } = message;
     if (isChanges(collection)) return type === "page" ? over() : keepCursor(Number(message.to), txn, over);
@@ -64,14 +66,14 @@ export class Mirror {
     }, over);
   }
 
-  /** Returns whether a snapshot of a chat is incomplete. */
+  /** Returns whether a snapshot of a chat has begun and is not complete. */
   isPaging(chat) {
     return this.#paging.has(chat);
   }
 
   /**
-   * Deletes a message that a snapshot did not bring, unless it is only older than those that the chat's
-   * collection has.
+   * Deletes a message that a snapshot did not bring. Keeps it if the snapshot lacks it only because the
+   * message is older than all those in the chat's collection.
    */
   gone(chat, id, txn) {
     if (chat === undefined) return;
@@ -80,7 +82,10 @@ export class Mirror {
     });
   }
 
-  /** Records the window of a chat as a range, because its digest over these rows agrees with the phone's. */
+  /**
+   * Records the messages of a chat's collection as a range, because the digest over these rows agrees with
+   * the phone's.
+   */
   settle(chat, rows, txn, over) {
     const ids = rows.map((id) => numberOf(id));
     if (ids.length === 0) return over();
@@ -88,7 +93,8 @@ export class Mirror {
   }
 
   /**
-   * Applies a change of an older message (spec, MSG-064). Returns false, because the row itself is not kept.
+   * Applies a change of an older message (spec, MSG-064). Returns false, because the row of the change is not
+   * stored.
    */
   change(id, item, txn) {
     const [chat, message] = id.length === 16 ? [numberOf(id), numberOf(id, 8)] : [];
@@ -102,8 +108,8 @@ export class Mirror {
   }
 
   /**
-   * Stores a page of history, unless it lacks changes that were already applied; calls `over` with whether it
-   * did.
+   * Stores a page of older messages, unless the page lacks changes that were already applied. Calls `over`
+   * with whether the page was stored.
    */
   takePage({ chat, before }, items, { more, rev }, txn, over) {
     txn.objectStore("mirror").get("changes").onsuccess = ({ target }) => {
@@ -117,8 +123,8 @@ export class Mirror {
   }
 
   /**
-   * Deletes older messages, because the phone reports changes only from `rev` on. The windows of the
-   * subscribed chats stay, as their own collections bring them up to date (spec, MSG-065).
+   * Deletes older messages, because the phone reports changes only from `rev` on. The newest messages of
+   * subscribed chats stay, because the chats' own collections bring them up to date (spec, MSG-065).
    */
   #forgetOlder(rev, txn, over) {
     this.#engine.forgotOlder(txn);
@@ -143,7 +149,7 @@ export class Mirror {
   }
 }
 
-/** Stores the revision up to which changes are applied. */
+/** Stores the revision up to which changes of older messages are applied. */
 function keepCursor(to, txn, over) {
   txn.objectStore("mirror").put({ id: "changes", to }).onsuccess = () => over();
 }
@@ -172,7 +178,7 @@ function idOf(item) {
   }
 }
 
-/** Adds a row unless the store has one, which is newer. */
+/** Adds a row. If the store already has one, that is newer and stays. */
 function addOnce(store, row) {
   store.add(row).onerror = (event) => {
     event.preventDefault();

@@ -1,4 +1,4 @@
-// State that is shown but not stored: the phone's battery, which contacts are online, and who is typing.
+// State that is shown but not stored: the phone's battery, which contacts are online, and which are typing.
 
 import { decodeNow, nowFault, typing } from "./pkg/companion.js";
 
@@ -6,7 +6,7 @@ const SLOT_PHONE = 3n;
 const SLOT_TYPING = 5n;
 const SLOT_PRESENT = 7n;
 /**
- * The time for which "typing" is shown without renewal, and the shortest time between two reports of it, in
+ * How long "typing" is shown if it is not renewed, and the shortest time between two reports of it, in
  * milliseconds.
  */
 const TYPING_SHOWN = 6_000;
@@ -21,7 +21,7 @@ export class Moment {
     this.#companion = companion;
   }
 
-  /** Handles a value that the phone set. */
+  /** Handles the new value `body` that the phone set in `slot`. */
   take(slot, body, emit) {
     // req: MSG-044
     const fault = nowFault(slot, body);
@@ -30,7 +30,7 @@ export class Moment {
     try {
       value = decodeNow(slot, body);
     } catch {
-      // The value has a number that JavaScript cannot represent.
+      // The value contains a number that JavaScript cannot represent, so it is ignored.
       return;
     }
     if (!value) return;
@@ -43,7 +43,7 @@ export class Moment {
     }
   }
 
-  /** Tells the contact that the user is typing. */
+  /** Reports that the user is typing, so that the contact can be told. */
   sayTyping(chat) {
     if (performance.now() - this.#typed < TYPING_EVERY) return;
     this.#typed = performance.now();

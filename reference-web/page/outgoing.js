@@ -1,6 +1,6 @@
-// Texts written while the phone is not connected. They are stored here, and passed to the handfast library
-// once it is; until then they can be edited or cancelled. A text that the library has may already be on the
-// phone.
+// Texts that were written while the phone was not connected. They are held back: stored here, and sent once
+// the phone is connected. Until then they can be edited or cancelled. A text that was sent may already be on
+// the phone.
 
 import { HandOver } from "./hand_over.js";
 import { actTime, drawKey } from "./keys.js";
@@ -13,7 +13,7 @@ export const OUTGOING_STORES = { outgoing: { keyPath: "client" } };
 export class Outgoing {
   #companion;
   #emit;
-  /** The held texts by their `client_id`, in the order of writing. */
+  /** The texts that are held back, by `client_id`, in the order of writing. */
   #all = new Map();
   #handOver;
 
@@ -23,14 +23,14 @@ export class Outgoing {
     this.#handOver = new HandOver(() => [...this.#all.values()][0], (row) => this.#give(row));
   }
 
-  /** Loads the texts that were held when the page was last closed. */
+  /** Loads the texts that were stored and not sent when the page was last closed. */
   async load() {
     const rows = await done(this.#companion.database.read("outgoing").objectStore("outgoing").getAll());
     this.#all = new Map(rows.sort(byTime).map((row) => [row.client, row]));
     this.#handOver.run();
   }
 
-  /** Returns the held texts of one chat, or of all, as waiting messages. */
+  /** Returns the held texts of one chat, or of all chats, as waiting messages. */
   unsent(chat) {
     return [...this.#all.values()].filter((row) => chat === undefined || row.chat === chat).map(heldMessage);
   }
@@ -39,15 +39,15 @@ export class Outgoing {
     this.#handOver.onState(state);
   }
 
-  /** Whether a new text must be held: the phone is not connected, or earlier texts are held. */
+  /** Whether a new text must be held back: the phone is not connected, or earlier texts are still held. */
   get isNeeded() {
     return !this.#handOver.isLive || this.#all.size > 0;
   }
 
-  // Memory is changed before the database, so that anything passed on meanwhile already has the user's last
-  // choice.
+  // Memory is changed before the database, so that if a text is sent during the write, it already has the
+  // user's last choice.
 
-  /** Holds a text; `effect` becomes part of its transaction. */
+  /** Stores a text instead of sending it. `effect` becomes part of the transaction. */
   async hold(chat, text, replyTo, effect) {
     const time = Math.max(actTime(), ([...this.#all.values()].at(-1)?.time_ms ?? 0) + 1);
     const row = { client: `h-${crypto.randomUUID()}`, key: drawKey(), chat, text, reply_to: replyTo, time_ms: time };
@@ -66,8 +66,8 @@ export class Outgoing {
   }
 
   /**
-   * Changes a held text. It gets a new key, because if a restored copy of the profile already sent the old
-   * text, the phone would take the new one for the same command.
+   * Changes a held text. The text gets a new key: if a restored copy of the profile has already sent the old
+   * text, the phone would take the new text for the same command.
    */
   async edit({ client_id: client }, text) {
     const was = this.#own(client);
@@ -83,8 +83,8 @@ export class Outgoing {
   }
 
   /**
-   * Removes a held text when a message arrives that a command of its key made: it was sent before the profile
-   * was restored from a copy.
+   * A message arrived that a command made. Removes the held text that has the same key: the text was sent
+   * before the profile was restored from a copy.
    */
   made(key, txn) {
     for (const row of this.#all.values()) {
@@ -97,7 +97,7 @@ export class Outgoing {
     }
   }
 
-  /** Cancels a held text. */
+  /** Cancels a text that is stored here and was not sent yet. */
   async withdraw({ chat, client_id: client }) {
     const was = this.#own(client);
     this.#all.delete(client);
@@ -110,7 +110,7 @@ export class Outgoing {
     this.#emit({ event: "message_removed", chat, client_id: client });
   }
 
-  /** Shows a held text, unless it was passed on meanwhile. */
+  /** Shows a held text, unless it was sent or changed since. */
   #tell(row) {
     if (this.#all.get(row.client) === row) this.#emit({ event: "message", message: heldMessage(row) });
   }
@@ -121,18 +121,18 @@ export class Outgoing {
     return row;
   }
 
-  /** Passes a text on; it stops being held in the transaction that stores its command. */
+  /** Sends a held text. It stops being held in the transaction that stores its command. */
   async #give(row) {
     const { client, key, chat, text, reply_to: replyTo, time_ms: time } = row;
     await this.#companion.send(key, sendText(chat, text, replyTo), (txn) => {
       const command = textCommand(key, chat, text, replyTo, time);
       txn.objectStore("commands").put(command);
       txn.objectStore("outgoing").delete(client);
-      // Shown at once: the phone's row must not arrive first and then be replaced by this.
+      // The waiting message is shown at once. If it came after the phone's row, it would replace that.
       txn.addEventListener("complete", () => this.#emit({ event: "message", message: { ...waiting(command), replaces: client } }));
     });
-    // Not in that listener, which may run after the promise resolves: the next step would pass the same text
-    // on again.
+    // Not deleted in the listener for "complete", because that may run after the promise resolves. The next
+    // step would then send the same text again.
     this.#all.delete(client);
   }
 }
@@ -141,7 +141,7 @@ export class Outgoing {
 export const textCommand = (key, chat, text, replyTo, time) =>
   ({ key, kind: "text", chat, text, reply_to: replyTo, time_ms: time, state: "waiting" });
 
-/** Returns the message that is shown for a command until the phone's row arrives. */
+/** Returns the waiting message that is shown for a command until the phone's row arrives. */
 export const waiting = ({ key, chat, text, media, time_ms, state, error, reply_to }) =>
   ({ chat, id: null, author: "", text, media, time_ms, state, error, reply_to, client_id: `c${key}` });
 

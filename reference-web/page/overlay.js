@@ -1,20 +1,22 @@
 // Changes that the phone has not confirmed, shown over the stored messages: pure functions. A change is a row
-// of `commands`: its `kind` is `edit`, `delete` or `react`, with the new `text` or `reaction`, the old value
-// `was`, and the `state` `waiting`, or `failed` with a `code`. One that is also `held` has not left this
-// browser, and can be cancelled.
+// of the store `commands`: its `kind` is `edit`, `delete` or `react`, with the new `text` or `reaction`, the
+// old value `was`, and the `state` `waiting`, or `failed` with a `code`. A change that is also `held` has not
+// left this browser, and can be cancelled.
 
 export const CHANGES = new Set(["edit", "delete", "react"]);
 
 /** Returns the account's own reaction; empty if there is none. */
 export const ownReaction = ({ reactions = [] }) => reactions.find((one) => one.author === "")?.reaction ?? "";
 
-/** Replaces the account's reaction to a message. It comes first, as in the rows of the phone. */
+/**
+ * Replaces the account's own reaction to a message. That reaction comes first, as in the rows of the phone.
+ */
 function reacted(message, reaction) {
   const others = (message.reactions ?? []).filter((one) => one.author !== "");
   return { ...message, reactions: reaction ? [{ author: "", reaction }, ...others] : others };
 }
 
-/** Applies a message's changes in the order in which they were made. */
+/** Applies the changes of a message, in the order in which they were made. */
 export function overlaid(message, changes) {
   return changes.filter((one) => isOf(one, message)).reduce(overlay, message);
 }
@@ -24,15 +26,15 @@ export const isOf = (change, { chat, id }) => change.chat === chat && change.mes
 function overlay(message, change) {
   if (change.state === "failed") return { ...message, refused: change };
   if (change.kind === "react") return { ...reacted(message, change.reaction), reacting: true };
-  // The newest change is the one that can be undone.
+  // Only the newest change can be undone, and only while it is held.
   const undo = change.held ? { undo: change } : {};
   if (change.kind === "edit") return { ...message, text: change.text, edited: true, saving: true, ...undo };
   return { ...message, deleting: true, ...undo };
 }
 
 /**
- * Returns the held change of a message that a new one replaces: the newest, if it is of the same kind. An
- * older one must stay, because changes are sent in order.
+ * Returns the held change of a message that a new change replaces: the newest one, if it is of the same kind.
+ * An older change must stay, because changes are sent in order.
  */
 export function replacedBy(changes, message, kind) {
   const last = changes.filter((one) => isOf(one, message) && one.state === "waiting").at(-1);
@@ -49,8 +51,9 @@ export function isSettled(change, row) {
 }
 
 /**
- * Returns the stored row of a message after the phone carried out a change; null if none is left. The phone's
- * row may have arrived before, with a newer change in it, so that only an unchanged value is replaced.
+ * Returns the stored row of a message after the phone carried out a change; null if no row is left. The
+ * phone's row, with a newer change in it, may have arrived before. So the value is replaced only if it is
+ * still the old one.
  */
 export function applied(change, row) {
   if (change.kind === "edit") return row.text === change.was ? { ...row, text: change.text, edited: true } : row;

@@ -1,21 +1,22 @@
-// Finds the size of a picture in its first bytes, before it is decoded: a file of a few kilobytes may decode
-// to a gigabyte.
+// Finds the size of a picture from its first bytes, before the picture is decoded: a file of a few kilobytes
+// may decode to a gigabyte.
 
-/** The most pixels of a picture that is decoded, and the longest side of a thumbnail in pixels. */
+/** The most pixels that a picture may have to be decoded, and the longest side of a thumbnail in pixels. */
 export const PIXELS_MAX = 40_000_000;
 export const THUMBNAIL = 480;
 
 /**
- * The number of bytes read at once, the number of bytes from the start within which the size must be found,
- * and the most segments that are searched.
+ * How many bytes are read at once, within how many bytes from the start the size must be found, and how many
+ * segments are searched at most.
  */
 const BLOCK = 65_536;
 const LOOKED_MAX = 4 << 20;
 const SEGMENTS_MAX = 512;
 
 /**
- * Returns the displayed width and height of a picture; null if its bytes are not of a kind that is shown
- * here, whatever its media type says. `read(at, length)` returns at most that many bytes.
+ * Returns the displayed width and height of a picture. Returns null if its bytes are not those of a kind of
+ * picture that is shown here, whatever its media type says. `read(at, length)` returns at most `length`
+ * bytes.
  */
 export async function measure(read) {
   const bytes = new Blocks(read);
@@ -36,7 +37,7 @@ export function thumbnailSize({ width, height }) {
   return { width: Math.max(1, Math.round(width * scale)), height: Math.max(1, Math.round(height * scale)) };
 }
 
-/** Reads bytes of a file in blocks; fewer are returned at its end. */
+/** Reads the bytes of a file in blocks. At the end of the file fewer bytes are returned. */
 class Blocks {
   #read;
   #from = 0;
@@ -65,7 +66,9 @@ function png(_, head) {
   return { width: view(head).getUint32(16), height: view(head).getUint32(20) };
 }
 
-/** Returns the size of the screen, or of the first picture if that extends further. */
+/**
+ * Returns the size of a GIF: that of its screen, or of its first picture if that extends beyond the screen.
+ */
 async function gif(bytes, head) {
   if (head.length < 13) return null;
   const screen = { width: view(head).getUint16(6, true), height: view(head).getUint16(8, true) };
@@ -100,7 +103,9 @@ function webp(_, head) {
   return { width: (bits & 0x3fff) + 1, height: (bits >>> 14 & 0x3fff) + 1 };
 }
 
-/** Returns whether a marker starts a frame: all of this range but three that start tables. */
+/**
+ * Returns whether a JPEG marker starts a frame. All markers of this range do, except three that start tables.
+ */
 const isFrame = (marker) => marker >= 0xc0 && marker <= 0xcf && ![0xc4, 0xc8, 0xcc].includes(marker);
 
 async function jpeg(bytes) {
@@ -128,7 +133,7 @@ async function jpeg(bytes) {
   return null;
 }
 
-/** Returns whether the Exif orientation exchanges width and height. */
+/** Returns whether the orientation in the Exif data exchanges width and height. */
 function isTurned(exif) {
   if (exif.length < 22 || text(exif, 0, 6) !== "Exif\0\0") return false;
   const tiff = view(exif.slice(6));

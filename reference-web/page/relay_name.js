@@ -1,12 +1,13 @@
-// The relay by which this page links phones. The server of the page names it; the two need not be the same.
+// The relay through which this page links phones. The page's web server names it; relay and server need not
+// be the same.
 
 /**
- * The longest wait for the server's answer, in milliseconds. The page then starts without it, because an
- * existing link has stored its relay.
+ * The longest wait for the server's answer, in milliseconds. After that the page starts without it, because
+ * an existing link has stored its relay.
  */
 const ANSWER_MAX = 5000;
 
-/** Returns the relay that the server names, or else the server's own host. */
+/** Returns the relay that the web server names, or else the web server's own host. */
 export async function relayName() {
   try {
     const answer = await fetch(new URL("handfast.json", document.baseURI), { cache: "no-cache", credentials: "omit", signal: AbortSignal.timeout(ANSWER_MAX) });

@@ -1,16 +1,16 @@
-// The page without a network: the Service Worker caches the page's files, and serves them when the network
-// does not.
+// How the page works without a network: the Service Worker caches the page's files, and serves them when the
+// network does not.
 
 import { WORKERS, workerUrl } from "./workers.js";
 
-/** Returns whether this page came from the cache. It may be outdated, so that it never links a phone. */
+/** Returns whether this page came from the cache. Such a page may be outdated, so it never links a phone. */
 export const isKept = () => document.documentElement.dataset.kept !== undefined;
 
-/** Registers the Service Worker for the whole origin. */
+/** Registers the Service Worker, which serves the whole origin. */
 export const startWorker = () => navigator.serviceWorker.register(workerUrl("media_worker.js"), { scope: "/" });
 
 /**
- * Makes the Service Worker cache the files that this page was loaded from. If that fails, the page needs a
+ * Makes the Service Worker cache the files from which this page was loaded. If that fails, the page needs a
  * network.
  */
 export async function keepShell() {
@@ -21,6 +21,6 @@ export async function keepShell() {
     const { installing, waiting, active } = await startWorker();
     (installing ?? waiting ?? active).postMessage({ keep: [...new Set([...loaded, ...workers])] });
   } catch {
-    // The browser allows no Service Worker, or has no space.
+    // The browser allows no Service Worker, or has no space for the files.
   }
 }

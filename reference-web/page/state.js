@@ -1,8 +1,9 @@
 // The state of the page as a pure function of events from the engine and the user: `reduce(state, event)`. It
-// reads no document and no clock: an event that needs the time has it as `at`, in milliseconds since 1970.
+// reads neither the document nor a clock: an event that needs the time contains it as `at`, in milliseconds
+// since 1970.
 
 /**
- * The most messages of a chat that are loaded at once. Older and newer ones are loaded again when the user
+ * How many messages of a chat are loaded at most. Older and newer ones are loaded again when the user
  * scrolls.
  */
 export const WINDOW = 300;
@@ -17,16 +18,16 @@ export const initial = () => ({
   pages: {},
   drafts: {},
   replies: {},
-  /** The edits in progress, by chat: the message, and its text so far. */
+  /** By chat, the edit in progress: the message, and the text typed so far. */
   edits: {},
   at: null,
   /**
-   * Whether the user has scrolled up in the open chat, and by chat the number of messages that arrived below
-   * since.
+   * Whether the user has scrolled up in the open chat; and by chat, how many messages have arrived below
+   * since then.
    */
   isAway: false,
   below: {},
-  /** The waiting and refused messages by `client_id`; the newest message of each chat. */
+  /** The waiting and refused messages by `client_id`; and by chat the newest message. */
   unsent: {},
   lasts: {},
   typing: {},
@@ -38,11 +39,11 @@ export const initial = () => ({
   notice: null,
   sheet: null,
   can: [],
-  /** This browser's name at the phone, after the user logged out. */
+  /** The name under which the phone lists this browser. It is set after the user logged out. */
   farewell: null,
 });
 
-/** Returns the typed digits, at most two, after a further key. */
+/** Returns the digits typed so far, at most two, after one more key was pressed. */
 function typedAfter(typed, key) {
   if (key === "Backspace") return typed.slice(0, -1);
   return /^[0-9]$/.test(key) && typed.length < 2 ? typed + key : typed;
@@ -50,10 +51,10 @@ function typedAfter(typed, key) {
 
 /**
  * Returns the state of pairing after a code was given up. If a phone had scanned it (`asks`), no new code is
- * shown until the user asks for one. What is known of the failure depends on the step.
+ * shown until the user asks for one. What is known of the failure depends on the pairing's step.
  */
 function burntPair(pair, { code, asks }) {
-  // The phone may have made the link, so that its confirmation is awaited.
+  // The phone may have made the link, so the page waits for the phone's confirmation.
   if (pair?.step === "unconfirmed") return pair;
   return asks ? { step: "ended", burnt: code, during: pair?.step, failures: (pair?.failures ?? 0) + 1 } : { step: "starting", burnt: code, failures: pair?.failures };
 }
@@ -67,13 +68,13 @@ export function reduce(state, event) {
 }
 
 /**
- * Returns whether an event comes from the phone, which proves that there is a network, whatever the browser
- * reports.
+ * Returns whether an event comes from the phone. Such an event proves that there is a network, whatever the
+ * browser reports.
  */
 const isFromPhone = ({ event, message }) => ["phone", "present", "typing"].includes(event) || (event === "message" && Boolean(message.id) && message.author !== "");
 
 const STEPS = {
-  // Events about pairing.
+  // From here on: events about pairing.
   code: (s, e) => ({ dead: null, pair: { ...fresh(s), step: "code", qr: e.qr, shownAt: e.at, shownFor: e.shown_for_s } }),
   check_code: (s, e) => ({ pair: { ...s.pair, step: "check", code: e.code } }),
   number_wanted: (s, e) => ({ pair: { ...s.pair, step: "number", typed: "", account: e.account } }),
@@ -85,7 +86,7 @@ const STEPS = {
   relay_found: (s) => (s.pair ? { pair: { ...s.pair, relayLost: false } } : {}),
   linked: (s, e) => ({ pair: null, dead: null, farewell: null, link: { ...s.link, ...pick(e, ["account", "companion", "label", "relay", "since"]) } }),
 
-  // Events about the link.
+  // From here on: events about the link.
   link_state: (s, e) => ({ link: { ...s.link, state: e.state, stateAt: e.at, ...e.state === "live" && { outdated: null } }, dead: e.state === "live" && HEALS.has(s.dead) ? null : s.dead }),
   phone: (s, e) => ({ link: { ...s.link, ...pick(e, ["battery", "charging", "lastSeen"]) } }),
   network: (s, e) => ({ link: { ...s.link, offline: !e.isThere } }),
@@ -111,7 +112,7 @@ const STEPS = {
   can: (s, e) => ({ can: e.what }),
   devices: (s, e) => ({ devices: [...e.devices].sort((a, b) => b.seen_ms - a.seen_ms) }),
 
-  // Events about chats and messages.
+  // From here on: events about chats and messages.
   chats: (s, e) => ({ chats: [...e.chats].sort((a, b) => b.last_time_ms - a.last_time_ms || a.chat - b.chat) }),
   page: (s, e) => ({ pages: { ...s.pages, [e.chat]: joined(s.pages[e.chat], e) } }),
   message: (s, e) => ({ ...withMessage(s, e.message), ...noted(s, e.message), ...(e.message.deleted ? unedited(s, e.message) : followed(s, e.message)) }),
@@ -128,12 +129,12 @@ const STEPS = {
   typing: (s, e) => ({ typing: { ...s.typing, [e.chat]: e.who } }),
   present: (s, e) => ({ present: e.chats }),
 
-  // Events about transfers and stored media, by content id.
+  // From here on: events about transfers and stored media, by content id.
   transfer: (s, e) => ({ transfers: { ...s.transfers, [e.content]: pick(e, ["direction", "offset", "size", "state", "code"]) } }),
   transfer_gone: (s, e) => ({ transfers: without(s.transfers, e.content) }),
   media: (s, e) => ({ media: { ...s.media, [e.content]: { ...s.media[e.content], ...pick(e, ["url", "thumbnail", "width", "height", "broken"]) } } }),
 
-  // Events from the user.
+  // From here on: events from the user.
   open_chat: (s, e) => ({ open: e.chat, sheet: null, isAway: false }),
   close_chat: () => ({ open: null, isAway: false }),
   place: (s, e) => ({ isAway: e.isAway, below: e.isAway ? s.below : { ...s.below, [s.open]: 0 } }),
@@ -148,7 +149,7 @@ const STEPS = {
   notice: (s, e) => ({ notice: e.text }),
 };
 
-/** The dead ends that end when the page is connected to the phone again. */
+/** The dead ends that are over when the page is connected to the phone again. */
 const HEALS = new Set(["displaced", "suspended", "diverged"]);
 
 const pick = (from, names) => Object.fromEntries(names.filter((name) => from[name] !== undefined).map((name) => [name, from[name]]));
@@ -156,8 +157,8 @@ const pick = (from, names) => Object.fromEntries(names.filter((name) => from[nam
 const without = (from, name) => Object.fromEntries(Object.entries(from).filter(([key]) => key !== String(name)));
 
 /**
- * What a new code keeps of the state before: why the last code was given up, and the number of failed
- * attempts in a row.
+ * Returns what stays of the pairing's state when a new code is shown: why the last code was given up, and the
+ * number of failed attempts in a row.
  */
 const fresh = (s) => {
   const kept = s.pair?.burnt && s.pair.step !== "ended" ? { burnt: s.pair.burnt } : { relayLost: s.pair?.relayLost };
@@ -169,7 +170,8 @@ const page = (s, chat) => s.pages[chat] ?? { messages: [], more: true, newer: fa
 const onPage = (s, chat, change) => ({ pages: { ...s.pages, [chat]: { ...page(s, chat), messages: change(page(s, chat).messages) } } });
 
 /**
- * Adds messages to the loaded ones of a chat: older ones in front, newer ones behind; `anew` replaces them.
+ * Adds messages to the loaded messages of a chat: older ones in front, newer ones behind. With `anew` they
+ * replace the loaded ones.
  */
 function joined(old, e) {
   const known = old && e.where !== "anew" ? old.messages : [];
@@ -191,7 +193,7 @@ function joined(old, e) {
 export const isSame = (one, name) =>
   (Boolean(name.id) && one.id === name.id) || (Boolean(one.client_id) && [name.client_id, name.replaces].includes(one.client_id));
 
-/** Ends the edit, the reply and the dialog that refer to a deleted message. */
+/** Ends the edit, the reply and the dialog that refer to a message which was deleted. */
 function unedited(s, gone) {
   const { chat } = gone;
   const isGone = (message) => message && message.chat === chat && isSame(message, gone);
@@ -202,7 +204,7 @@ function unedited(s, gone) {
   };
 }
 
-/** Keeps an edit in progress when the message gets the phone's id, or another `client_id`. */
+/** Keeps an edit in progress when its message gets the phone's id, or another `client_id`. */
 function followed(s, { chat, id, client_id, replaces }) {
   const edit = s.edits[chat];
   if (!edit || !isSame(edit.message, { id, client_id, replaces })) return {};
@@ -210,7 +212,7 @@ function followed(s, { chat, id, client_id, replaces }) {
 }
 
 /**
- * Updates what is known of a chat beside its loaded messages: the waiting ones, the newest one, and the
+ * Updates what is known of a chat besides its loaded messages: the waiting messages, the newest one, and the
  * number of new ones below the visible part.
  */
 function noted(s, message) {
@@ -233,10 +235,11 @@ function noted(s, message) {
 function withMessage(s, message) {
   const known = page(s, message.chat);
   const at = known.messages.findIndex((one) => isSame(one, message));
-  // A late event about waiting must not replace the message that the phone has made of it.
+  // An event about the waiting message may be late: it must not replace the message that the phone has made
+  // of it.
   if (at >= 0 && known.messages[at].id && !message.id) return {};
   if (at >= 0) return onPage(s, message.chat, (all) => all.with(at, message));
-  // Messages outside the loaded range are loaded when the user scrolls there.
+  // A message outside the loaded range is not added: it is loaded when the user scrolls there.
   const oldest = known.messages.find((one) => one.id)?.id;
   if (known.newer || (known.more && message.id && message.id < oldest)) return {};
   return onPage(s, message.chat, (all) => [...all, message].sort(order).slice(-WINDOW));
@@ -245,10 +248,10 @@ function withMessage(s, message) {
 /** Sorts by the phone's ids; messages without one come last. */
 const order = (a, b) => (a.id ?? Infinity) - (b.id ?? Infinity) || 0;
 
-/** Returns whether a chat's contact is online, which is known only while the phone is connected. */
+/** Returns whether the contact of a chat is online. That is known only while the phone is connected. */
 export const isPresent = (state, chat) => state.link.state === "live" && state.present.includes(chat);
 
-/** Returns the chats whose title or last message matches the filter. */
+/** Returns the chats whose title or last message contains the text in the search field. */
 export function shownChats(state) {
   const wanted = state.filter.trim().toLocaleLowerCase();
   if (!wanted) return state.chats;

@@ -1,9 +1,9 @@
-// Reads stretches of a chat's messages from the database for the page. No stretch contains a gap.
+// Reads stretches of a chat's messages (some messages in a row without a gap) from the database for the page.
 
 import { newest, rangeBefore } from "./held.js";
 import { done } from "./pkg/request.js";
 
-/** The number of messages that are read at once; even a slow computer draws them within a frame or two. */
+/** How many messages a stretch has at most. Even a slow computer draws so many within a frame or two. */
 const STRETCH = 25;
 
 export class Stretches {
@@ -12,7 +12,7 @@ export class Stretches {
   #unsent;
 
   /**
-   * `shown(item)` converts a stored message for the page; `unsent(chat, commands)` returns the waiting
+   * `shown(item)` converts a stored message for the page. `unsent(chat, commands)` returns the waiting
    * messages.
    */
   constructor(companion, shown, unsent) {
@@ -21,12 +21,13 @@ export class Stretches {
     this.#unsent = unsent;
   }
 
-  // Each stretch is read in one transaction, and its event is emitted in the microtask that ends it. So a
-  // message that arrives is emitted after it, and is neither missed nor shown twice.
+  // Each stretch of a chat's messages is read in one transaction, and its event is emitted in the microtask
+  // that ends the transaction. So a message that arrives during the read is emitted after the stretch: it is
+  // neither missed nor shown twice.
 
   /**
-   * Returns the newest stored messages and the waiting ones, as an event; `isComing` says that the chat has
-   * messages but none is stored.
+   * Returns the newest stored messages and the waiting ones, as an event. `isComing` tells that the chat has
+   * messages, but none is stored yet.
    */
   async newest(chat) {
     const txn = this.#companion.database.read("commands", "held", "chats", "messages");
@@ -44,8 +45,8 @@ export class Stretches {
   }
 
   /**
-   * Returns the stored messages directly before one (0: the newest), as an event; null when the phone must be
-   * asked.
+   * Returns the stored messages directly before a given one (0: the newest), as an event; null when they are
+   * not stored and the phone must be asked.
    */
   async older(chat, before) {
     const txn = this.#companion.database.read("held", "messages");
@@ -57,19 +58,19 @@ export class Stretches {
     return { event: "page", chat, where: "older", messages, more: messages.length === STRETCH || range.low > 0 };
   }
 
-  /** Returns the stored messages after one, up to the next gap. */
+  /** Returns the stored messages after a given one, up to the next gap. */
   async newer(chat, after) {
     const txn = this.#companion.database.read("held", "messages");
     const ranges = await rangesOf(txn, chat);
     const range = ranges.find((one) => one.low <= after && after <= one.high);
-    // The newest range is followed by messages that the chat's collection is bringing.
+    // After the newest range come messages that the chat's collection is just bringing, so there is no end.
     const end = range && range !== newest(ranges) ? range.high : Infinity;
     const stored = await done(txn.objectStore("messages").getAll(IDBKeyRange.bound([chat, after], [chat, end], true), STRETCH));
     const messages = stored.map((item) => this.#shown(item));
     return { event: "page", chat, where: "newer", messages, newer: messages.length === STRETCH };
   }
 
-  /** Returns the last messages with ids from `low` on and below `before`. */
+  /** Returns the last messages of those whose ids are at least `low` and below `before`. */
   async #stored(txn, chat, low, before) {
     const items = await backwards(txn.objectStore("messages"), IDBKeyRange.bound([chat, low], [chat, before], false, true), STRETCH);
     return items.map((item) => this.#shown(item));
@@ -78,7 +79,7 @@ export class Stretches {
 
 const rangesOf = (txn, chat) => done(txn.objectStore("held").get(chat)).then((held) => held?.ranges ?? []);
 
-/** Returns the last rows of a key range, in ascending order. */
+/** Returns the last `count` rows of a key range, in ascending order. */
 function backwards(store, range, count) {
   return new Promise((resolve, reject) => {
     const rows = [];

@@ -16,7 +16,7 @@ const BURNT = {
   RELAY_NAME_MISMATCH: "The relay calls itself by another name than this page knows it by. Tell whoever serves this page.",
 };
 
-/** The reasons why a phone leaves before it has agreed: until then it cannot send an error code. */
+/** Why a phone left before it agreed to link. Until then it cannot send an error code. */
 const LEFT_AT_CHECK = "Your phone ended it: wrong digits were typed there, somebody said no, or it lost its connection.";
 
 /** Returns why an attempt to link ended, by error code and the step at which it ended. */
@@ -24,7 +24,7 @@ export const pairingEnded = (code, during) => (code === "PEER_GONE" && during ==
 
 export const codeBurnt = (code) => BURNT[code] ?? `Linking did not work (${code}).`;
 
-/** Returns the remaining time in words, from milliseconds. */
+/** Returns a remaining time in words, from milliseconds. */
 export function waitLeft(left) {
   const minutes = Math.max(1, Math.ceil(left / 60_000));
   if (minutes > 90) return `${Math.ceil(minutes / 60)} hours`;
@@ -32,18 +32,18 @@ export function waitLeft(left) {
 }
 
 /**
- * Bidirectional control characters that affect all text after them. Hebrew and Arabic letters need none of
+ * Bidirectional control characters that affect all text after them. Writing Hebrew or Arabic needs none of
  * them.
  */
 const TURNERS = /[\u202A-\u202E\u2066-\u2069\u200E\u200F\u061C]/gu;
 
 /**
- * Removes bidirectional control characters from a contact's text for one line: they could disguise a file
- * name in it.
+ * Removes bidirectional control characters from a contact's text that is shown in one line, because they
+ * could disguise a file name in that line.
  */
 export const isolated = (text) => text.replace(TURNERS, "");
 
-/** Returns the banner for the state of the link; its `tone` is `off`, `wait` or `good`. */
+/** Returns the banner for the state of the link. The banner's `tone` is `off`, `wait` or `good`. */
 export function linkState(link, now) {
   if (link.full) {
     return { tone: "off", title: "No room left", text: "This browser cannot keep anything more. Free some space on this computer: the page goes on by itself. Your phone keeps everything." };
@@ -81,7 +81,9 @@ const PUT_BACK = {
   phone: { title: "Your phone was put back to an earlier state", text: "It was restored from a backup, or copied, and both copies ran. What it had only since then may be missing there." },
 };
 
-/** Returns the text about a side that was restored from a copy; `companion` is this browser. */
+/**
+ * Returns the text for the user when a side was restored from a copy. The side `companion` is this browser.
+ */
 export const putBack = (who) => PUT_BACK[who];
 
 const seen = (link, now, text) => (link.lastSeen ? `Last seen ${when(link.lastSeen, now)}. ${text}` : text);
@@ -111,7 +113,7 @@ const CHANGE_REASONS = {
   LIMIT: "The message has as many reactions as it can have.",
 };
 
-/** Returns why a change of a message failed. */
+/** Returns the text that tells why a change of a message failed. */
 export const changeFailed = ({ kind, code }) => `${CHANGE_FAILED[kind]} ${CHANGE_REASONS[code] ?? `Your phone refused it (${code}).`}`;
 
 /** Returns the authors of a reaction, in one line. */
@@ -125,7 +127,7 @@ export function deviceState({ status, seen_ms: seen }, isThis, now) {
   return seen > 0 ? `last seen ${when(seen, now)}` : "never connected";
 }
 
-/** The screens of dead ends, each with the verb of its button. */
+/** The screens of dead ends, each with the action of its button. */
 export const DEAD_ENDS = {
   replaced: {
     icon: "device", title: "Handfast is open in another tab or window",

@@ -1,11 +1,14 @@
 // The collections to which the page subscribes: the changes of older messages, the two lists, and as many
 // chats as fit. To make room, the chat that was needed longest ago is unsubscribed once its digest agrees;
-// its stored messages stay. The open chat stays subscribed, and for it even a chat whose digest does not
-// agree yet is unsubscribed.
+// its stored messages stay. The open chat stays subscribed. To make room for it, even a chat whose digest
+// does not agree yet is unsubscribed.
 
 import { changesCollection, chatsCollection, companionsCollection, messagesCollection } from "./pkg/companion.js";
 
-/** The limit of a connection is 64 subscriptions; three are for the changes and the lists. */
+/**
+ * How many chats fit: a connection has 64 subscriptions, of which three are for the changes and the two
+ * lists.
+ */
 const CHATS_MAX = 61;
 
 const nameOf = (collection) => collection.join();
@@ -13,11 +16,11 @@ const nameOf = (collection) => collection.join();
 export class Subscriptions {
   #companion;
   /**
-   * The subscribed chats, beginning with the one needed longest ago, and their state: `behind`, `inStep` or
-   * `leaving`.
+   * The subscribed chats and the state of each: `behind`, `inStep` or `leaving`. The chat that was needed
+   * longest ago comes first.
    */
   #followed = new Map();
-  /** The chats that wait for room, beginning with the one needed most. */
+  /** The chats that wait for a subscription. The one needed most comes first. */
   #waiting = [];
   #chats = new Map();
   open = null;
@@ -29,8 +32,8 @@ export class Subscriptions {
   }
 
   /**
-   * Subscribes at the begin of a connection: to the changes first (spec, MSG-062), then to the lists, then to
-   * the most recent chats.
+   * Subscribes at the beginning of a connection: to the changes first (spec, MSG-062), then to the lists,
+   * then to the most recent chats.
    */
   begin(recent) {
     this.#followed.clear();
@@ -51,7 +54,7 @@ export class Subscriptions {
   /** The most chats that are subscribed at once. */
   chatsMax = CHATS_MAX;
 
-  /** The chats that are subscribed or wait for room. */
+  /** The chats that are subscribed or wait for a subscription. */
   get chats() {
     return [...this.#followed.keys(), ...this.#waiting];
   }
@@ -65,7 +68,7 @@ export class Subscriptions {
     return this.#followed.get(chat) === "inStep";
   }
 
-  /** Subscribes to a chat, or marks it as needed most recently. */
+  /** Subscribes to a chat. If it is subscribed already, marks it as needed most recently. */
   need(chat) {
     const state = this.#followed.get(chat);
     if (state === "behind" || state === "inStep") {
@@ -86,7 +89,7 @@ export class Subscriptions {
     this.#companion.subscribe(collection);
   }
 
-  /** Unsubscribes one chat for each that waits. */
+  /** Unsubscribes one chat for each chat that waits. */
   #makeRoom() {
     const leaving = [...this.#followed.values()].filter((state) => state === "leaving").length;
     for (let left = leaving; left < this.#waiting.length; left += 1) {
@@ -104,13 +107,13 @@ export class Subscriptions {
     return (idle ?? (isOpenWaiting ? others[0] : undefined))?.[0];
   }
 
-  /** Records that a chat's digest agrees, or that its repair was given up. */
+  /** Records that the digest of a chat agrees with the phone's, or that the chat's repair was given up. */
   settled(chat) {
     if (this.#followed.get(chat) === "behind") this.#followed.set(chat, "inStep");
     this.#makeRoom();
   }
 
-  /** Subscribes to the next waiting chat after one was unsubscribed. */
+  /** A chat was unsubscribed: subscribes to the next chat that waits. */
   left(chat) {
     this.#followed.delete(chat);
     const next = this.#waiting.shift();

@@ -1,10 +1,10 @@
-// One transfer: its stored row, and the state of its open stream.
+// One transfer of a file: its stored row, and the state of its open stream.
 
-/** The error code of a file whose reading was interrupted by closing the page. */
+/** The error code of a file when closing the page has interrupted its reading. */
 export const UNREAD = "UNREAD";
 /**
- * The states of an upload that hold up later ones, so that files arrive in the order in which they were
- * chosen.
+ * The states of an upload during which later uploads wait, so that files arrive in the order in which they
+ * were chosen.
  */
 export const HOLDS_UP = new Set(["reading", "queued", "open"]);
 
@@ -20,7 +20,7 @@ export class Transfer {
   syncing = false;
   block = null;
   wanted = null;
-  /** The time of the last progress event. */
+  /** When the last progress event was sent. */
   told = 0;
 
   constructor(row) {
@@ -38,7 +38,7 @@ export function removeRows(txn, row) {
   txn.objectStore("lists").delete(row.media.content);
 }
 
-/** Returns the waiting message that is shown for an upload. */
+/** Returns the message that is shown as waiting for an upload. */
 export const waitingMedia = (row) => ({ chat: row.chat, id: null, author: "", text: "", time_ms: row.time_ms, state: "waiting", media: row.media, client_id: row.client });
 
 export const toHex = (bytes) => [...bytes].map((byte) => byte.toString(16).padStart(2, "0")).join("");

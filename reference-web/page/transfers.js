@@ -1,6 +1,6 @@
-// Uploads and downloads of content over streams, which outlive connections and reloads. Rows of the store
-// `transfers` describe unfinished transfers, the bytes are files of `disk.js`, and the chunk lists are in the
-// store `lists`.
+// Uploads and downloads of content over streams, which continue after reconnects and reloads. Rows of the
+// store `transfers` describe unfinished transfers, the bytes are files of `disk.js`, and the chunk lists are
+// in the store `lists`.
 
 import { MediaReceiver, getMeta, putMeta, sendMedia } from "./pkg/companion.js";
 import { DiskFull } from "./disk.js";
@@ -26,7 +26,7 @@ const BLOCK = 256 * 1024;
 const TOLD_EVERY = 200;
 /** The error code of a download for which this browser has no space; the phone gets the code `IO`. */
 const FULL = "NO_ROOM";
-/** The ends of a stream after which the transfer is opened again. */
+/** If a stream ends with one of these, a new stream is opened for its transfer. */
 const AGAIN = new Set(["lost", "BUSY", "TOO_MANY_STREAMS"]);
 
 export class Transfers {
@@ -41,10 +41,10 @@ export class Transfers {
   #intake;
   #sending = false;
   #again = false;
-  /** The events of streams that came before the rows were loaded; null once they are. */
+  /** The events of streams that came before the rows were loaded; null once the rows are loaded. */
   #early = null;
 
-  /** `emit` receives events of the page; `library` is the stored content (library.js). */
+  /** `emit` receives events for the page. `library` is the stored content (library.js). */
   constructor(companion, disk, library, emit) {
     this.#companion = companion;
     this.#disk = disk;
@@ -53,13 +53,14 @@ export class Transfers {
     this.#intake = new Intake(companion, disk, this, emit);
   }
 
-  /** Loads the transfers. Files that belong to none of them are removed, unless they are kept content. */
+  /** Loads the transfers. Removes files that belong to no transfer and are not complete content. */
   async load() {
     this.#live = false;
     this.#early = [];
     const txn = this.#companion.database.read("transfers", "lists");
     const [rows, lists] = await Promise.all([done(txn.objectStore("transfers").getAll()), done(txn.objectStore("lists").getAll())]);
-    // Files that this page is reading are continued; those of a page that was closed have failed.
+    // Files that this page is reading are continued. Files that were being read when the page was closed have
+    // failed.
     const current = new Map([...this.#all].filter(([client]) => this.#intake.has(client)));
     this.#all.clear();
     this.#streams.clear();
@@ -89,7 +90,7 @@ export class Transfers {
     return [...this.#all.values()].map(({ row }) => row.media.content);
   }
 
-  /** Returns the uploads to a chat, or to all, as waiting messages. */
+  /** Returns the uploads to a chat, or to all chats, as waiting messages. */
   unsent(chat) {
     return [...this.#all.values()].filter(({ row }) => row.direction === "put" && (chat === undefined || row.chat === chat)).map(({ row }) => waitingMedia(row));
   }
@@ -99,7 +100,7 @@ export class Transfers {
     return [...this.#all.values()].find(({ row }) => row.media.content === content && row.direction === direction);
   }
 
-  // Actions of the user.
+  // From here on: actions of the user.
 
   /** Sends files in this order. */
   async attach(chat, files) {
@@ -118,7 +119,7 @@ export class Transfers {
     this.#tell(transfer);
   }
 
-  /** Queues a file for upload that was read, and is stored under its content id. */
+  /** Queues a file for upload. The file was read, and is stored under its content id. */
   async queue(client, content, list) {
     const transfer = this.#all.get(client);
     const { row } = transfer;
@@ -166,8 +167,8 @@ export class Transfers {
   async pause(transfer) {
     if (transfer.row.state === "arrived") return;
     transfer.row.state = "paused";
-    // An upload just stops supplying bytes. A download cannot be held back, so that its stream is closed;
-    // resuming opens a new one at the same offset.
+    // An upload just stops supplying bytes. A download cannot be stopped that way, so its stream is closed.
+    // To resume it, a new stream is opened at the same offset.
     if (transfer.row.direction === "get" && transfer.isOpen) this.#close(transfer, "CANCELLED");
     await this.#store(transfer);
     this.#sendReady();
@@ -184,7 +185,9 @@ export class Transfers {
     this.#pump();
   }
 
-  /** Removes content to which no message refers any more, and its download, unless it is being sent. */
+  /**
+   * Removes content to which no message refers any more, and its download. Content that is being sent stays.
+   */
   async forget(content) {
     const transfer = this.of(content, "get");
     if (transfer) await this.cancel(transfer);
@@ -192,14 +195,14 @@ export class Transfers {
     await this.#library.forget(content);
   }
 
-  /** Removes all content to which no message refers, unless it is being transferred. */
+  /** Removes all content to which no message refers, except what is being transferred. */
   forgetUnnamed() {
     return this.#library.forgetUnnamed(this.#contents());
   }
 
   /**
-   * Ends the upload whose message arrives: a command of the same key was sent before the profile was restored
-   * from a copy.
+   * A message arrived that a command made. Ends the upload that has the same key: its message was sent before
+   * the profile was restored from a copy.
    */
   made(key, txn) {
     const transfer = [...this.#all.values()].find(({ row }) => row.direction === "put" && row.key === key);
@@ -226,14 +229,14 @@ export class Transfers {
     this.#pump();
   }
 
-  // Events of streams.
+  // From here on: events of streams.
 
   onState(state) {
     this.#live = state === "live";
     if (this.#live) this.#pump();
   }
 
-  /** Opens new streams, after a connection is made, for transfers whose streams no longer exist. */
+  /** A connection was made: opens new streams for transfers whose streams no longer exist. */
   onConnected() {
     if (this.#early) return;
     const open = this.#companion.streams;
@@ -305,7 +308,7 @@ export class Transfers {
     this.#pump();
   }
 
-  // Opening of streams, and their bytes.
+  // From here on: opening streams, and their bytes.
 
   /** Opens streams for queued transfers, oldest first. */
   async #pump() {
@@ -316,7 +319,7 @@ export class Transfers {
         if (this.#live && this.#streams.size < RUNNING_MAX && transfer.row.state === "queued") await this.#open(transfer);
       }
     } catch {
-      // The outbox is full, or the link was deleted: the next event tries again.
+      // The outbox is full, or the link was deleted. The next event tries again.
     } finally {
       this.#pumping = false;
     }
@@ -361,7 +364,7 @@ export class Transfers {
     try {
       this.#companion.streamSupply(id, offset, bytes, isLast ? fromHex(row.media.content) : undefined);
     } catch {
-      // The stream does not want the bytes any more.
+      // The stream has ended and does not need the bytes any more.
     }
     return undefined;
   }
@@ -376,7 +379,7 @@ export class Transfers {
     return bytes.slice(0, max);
   }
 
-  /** Makes received bytes durable and reports them, one step after the other. */
+  /** Makes received bytes durable, then reports them; one such step at a time. */
   async #sync(transfer) {
     if (transfer.syncing) return;
     transfer.syncing = true;
@@ -413,8 +416,8 @@ export class Transfers {
   }
 
   /**
-   * Handles the phone's report that it has the content. The message is sent after those of files chosen
-   * earlier.
+   * Handles the phone's report that it has the content. The file's message is sent after those of files that
+   * were chosen earlier.
    */
   #arrived(transfer) {
     transfer.row.state = "arrived";
@@ -448,17 +451,17 @@ export class Transfers {
         const command = { key: row.key, kind: "media", chat: row.chat, text: "", media: row.media, time_ms: row.time_ms, state: "waiting" };
         txn.objectStore("commands").put(command);
         removeRows(txn, row);
-        // Shown at once: the phone's row must not arrive first and then be replaced by this.
+        // The waiting message is shown at once. If it came after the phone's row, it would replace that.
         txn.addEventListener("complete", () => {
           this.#emit({ event: "transfer_gone", content });
           this.#emit({ event: "message", message: { ...waitingMedia(row), client_id: `c${row.key}`, replaces: row.client } });
         });
       });
-      // Not in that listener, which may run after the promise resolves: the next step would send the same
-      // file again.
+      // Not deleted in the listener for "complete", because that may run after the promise resolves. The next
+      // step would then send the same file again.
       this.#all.delete(row.client);
     } catch {
-      // The outbox is full: the upload is repeated later, and the phone answers at once because it has the
+      // The outbox is full. The upload is repeated later, and the phone ends it at once because it has the
       // content.
       this.#requeue(transfer);
     }
@@ -472,7 +475,7 @@ export class Transfers {
     try {
       this.#companion.streamStop(stream, code);
     } catch {
-      // The stream has ended already.
+      // The stream has ended already, so it cannot be stopped.
     }
   }
 
@@ -491,7 +494,8 @@ export class Transfers {
   #failed(transfer, code) {
     const { row } = transfer;
     Object.assign(row, { stream: null, state: "failed", code });
-    // A damaged or unwritable download starts again; one that only lacked space is continued.
+    // A download that is damaged or cannot be written starts again. A download that only lacked space is
+    // continued.
     if (row.direction === "get" && code !== FULL) row.offset = 0;
     this.#store(transfer).catch(() => {});
     if (row.direction === "put") this.#sendReady();

@@ -1,5 +1,5 @@
-// The URLs of the two worker scripts beside this file. The Trusted Types policy allows no other script URL to
-// be made from text.
+// The URLs of the two worker scripts beside this file. The page's Trusted Types policy allows no other script
+// URL to be made from text.
 
 export const WORKERS = ["disk_worker.js", "media_worker.js"];
 

@@ -11,7 +11,7 @@ import { mediaView } from "./media.js";
 import { reactionChoice, reactionsView } from "./reactions.js";
 import { linked, preview } from "./texts.js";
 
-/** The distance from an end of the loaded messages at which more are requested, in pixels. */
+/** Within this distance from an end of the loaded messages, in pixels, more are requested. */
 const NEAR = 600;
 
 export function chatView(state, act, now) {
@@ -62,13 +62,13 @@ function messagesView(state, chat, page, act, now) {
   })), toNewest(state, chat, page, act));
 }
 
-/** Shows that messages are being loaded, or that they cannot be because the phone is not connected. */
+/** Shows that messages are being loaded, or that they cannot be loaded because the phone is not connected. */
 function loadingView(state, page, messages) {
   if (page.loading === "anew" || state.link.state === "live") return h("span", { class: "spinner small-spinner", "aria-label": "Loading messages" });
   return h("span", { class: "small" }, messages.some((one) => one.id) ? "Your phone has the older messages. It cannot be reached now." : "Your phone has the messages of this chat. It cannot be reached now.");
 }
 
-/** The button to the newest messages, with the number that arrived below. */
+/** The button that scrolls to the newest messages, with the number of messages that arrived below. */
 function toNewest(state, chat, page, act) {
   if (!state.isAway && !page.newer) return null;
   const below = state.below[chat.chat] ?? 0;
@@ -82,8 +82,8 @@ const WAITS = "Waits for your phone";
 const drawn = new WeakMap();
 
 /**
- * Returns the description of a message, from the cache unless something in it changed: a chat has hundreds,
- * and is drawn for each event.
+ * Returns the description of a message. It is cached until something in it changes, because a chat has
+ * hundreds of messages, and is drawn for each event.
  */
 function messageView(state, message, joined, replied, act) {
   const { content } = message.media ?? {};
@@ -101,7 +101,8 @@ function messageView(state, message, joined, replied, act) {
 const nameOf = (message) => message.client_id ?? message.id;
 
 /**
- * `replied` is the message that this one answers, if it is loaded; `isAt` says that its actions are shown.
+ * `replied` is the message that this one answers, if that is loaded. `isAt` tells that this message's actions
+ * are shown.
  */
 function describeMessage(state, message, joined, replied, isInEdit, isAt, act) {
   const own = message.author === "";
@@ -145,7 +146,7 @@ function undoView(message, act) {
     h("button", { type: "button", class: "quiet", on: { click: () => act({ verb: "undo", message }) } }, label));
 }
 
-/** A change that the phone refused, with the text that would be lost otherwise. */
+/** A change of a message that the phone refused, with the text that would be lost otherwise. */
 function refusedView(message, act) {
   const button = (label, verb) => h("button", { type: "button", class: "quiet", on: { click: () => act({ verb, message }) } }, label);
   return h("div", { class: "problem", key: "refused", role: "alert" },
@@ -154,15 +155,15 @@ function refusedView(message, act) {
     button("Try again", "again"), button("Dismiss", "leave"));
 }
 
-/** The message that another one answers; it may be deleted, or not loaded. */
+/** The quoted message that another message answers. It may be deleted, or not loaded. */
 function quote(reply) {
   if (!reply || reply.deleted || reply.deleting) return h("blockquote", { key: "quote" }, h("p", { class: "deleted" }, reply ? "A deleted message" : "An earlier message"));
   return h("blockquote", { key: "quote" }, h("bdi", { class: "author" }, reply.author === "" ? "You" : reply.author), h("p", { dir: "auto" }, preview(reply)));
 }
 
 /**
- * The actions for a message. Only one message shows them, the others have a single button, because a chat has
- * hundreds.
+ * The actions for a message. Only one message shows its actions. The others have a single button, because a
+ * chat has hundreds of messages.
  */
 function actions(state, message, own, isAt, look, act) {
   const pressed = (name, label, click) => h("button", { type: "button", class: "round", "aria-label": label, title: label, on: { click } }, icon(name));

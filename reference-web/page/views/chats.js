@@ -10,7 +10,7 @@ import { preview } from "./texts.js";
 export function chatsView(state, act, now) {
   const chats = shownChats(state);
   const waits = newestWaiting(state);
-  // The Tab key reaches only this row, and the arrow keys the others.
+  // The Tab key reaches only this row; the arrow keys reach the others.
   const stop = chats.some((one) => one.chat === state.open) ? state.open : chats[0]?.chat;
   return h("nav", { class: "chats", "aria-label": "Chats" },
     h("header", { class: "bar" },
@@ -28,7 +28,7 @@ export function chatsView(state, act, now) {
 
 const emptyText = (state) => (state.link.state === "live" ? "No chats yet." : "Chats appear once your phone answers.");
 
-/** The described rows by chat, each reused until something in it changes. */
+/** By chat, the description of its row as last drawn, which is reused until something in the row changes. */
 const drawn = new Map();
 
 function chatRow(state, chat, waits, isStop, act, now) {
@@ -46,14 +46,14 @@ function chatRow(state, chat, waits, isStop, act, now) {
   return tree;
 }
 
-/** Returns the newest waiting or refused message of each chat. */
+/** Returns by chat the newest message that waits or was refused. */
 function newestWaiting({ unsent }) {
   const newest = new Map();
   for (const one of Object.values(unsent)) if (!(newest.get(one.chat)?.time_ms > one.time_ms)) newest.set(one.chat, one);
   return newest;
 }
 
-/** Returns a chat's newest message if it is the user's own. */
+/** Returns the newest message of a chat if the user wrote it. */
 function ownLast(state, { chat, last_message: newest }) {
   const last = state.lasts[chat];
   return last && last.id === newest && last.author === "" ? last : null;

@@ -1,5 +1,5 @@
-// The input for a message: text by button or Enter, files by button (main.js handles paste and drop); above
-// it the message that is answered or edited.
+// The input for a message: text is sent by button or Enter, files are chosen by a button (main.js handles
+// paste and drop). Above it stands the message that is answered or edited.
 
 import { h } from "../dom.js";
 import { icon } from "../icons.js";
@@ -18,12 +18,13 @@ export function composer(state, chat, act) {
   const text = editing ? state.edits[chat.chat].text : state.drafts[chat.chat] ?? "";
   const over = excess(text);
   const reply = state.replies[chat.chat];
-  // The text comes from the field, because the drawn state may lag behind the typing.
+  // The text is read from the input field, because the drawn state may be older than the last key pressed.
   const send = (form) => {
     const field = form.querySelector("textarea");
     const { value } = field;
     if (!canSend(value)) return;
-    // The field is cleared before the next frame, so that what is typed meanwhile belongs to the next text.
+    // The input field is cleared before the next frame, so that what the user types until then belongs to the
+    // next text.
     field.value = editing ? state.drafts[chat.chat] ?? "" : "";
     act(editing ? { verb: "edit", message: editing, text: value } : { verb: "send", chat: chat.chat, text: value, reply });
   };

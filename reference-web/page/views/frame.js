@@ -1,4 +1,5 @@
-// The whole page for a state: pairing, a dead end, or the chats with banner and dialogs.
+// The whole page for a state: pairing, a dead end (a screen with one button), or the chats with banner and
+// dialogs.
 
 import { h } from "../dom.js";
 import { icon } from "../icons.js";
@@ -10,8 +11,8 @@ import { viewer } from "./media.js";
 import { preview } from "./texts.js";
 
 /**
- * Describes the page. `now` is the time in milliseconds since 1970; `act` receives the user's actions, verbs
- * for the engine or events.
+ * Describes the page. `now` is the time in milliseconds since 1970. `act` receives actions of the user for
+ * the engine, and events.
  */
 export function pageView(state, now, act) {
   if (state.dead) return deadEnd(state, act);
@@ -26,7 +27,8 @@ export function pageView(state, now, act) {
 }
 
 /**
- * Moves the focus to the messages, and leaves the address alone, because its fragment names the open chat.
+ * Moves the focus to the messages. The link's address must not change, because its fragment names the open
+ * chat.
  */
 function toMain(event) {
   event.preventDefault();
@@ -60,7 +62,7 @@ function deadEnd(state, act) {
 
 function sheet(state, act, now) {
   if (!state.sheet) return null;
-  // The browser then returns the focus to where it was.
+  // When a dialog is closed by `close()`, the browser returns the focus to where it was before.
   const close = ({ currentTarget }) => currentTarget.closest("dialog").close();
   const { picture } = state.sheet;
   const body = state.sheet === "devices" ? devices(state, act, now) : state.sheet === "log_out" ? logOut(act, close)

@@ -9,7 +9,7 @@ const STEPS = ["Scan", "Check code", "Number", "Done"];
 const AT = { starting: 0, code: 0, check: 1, number: 2, ended: 0, finishing: 3, unconfirmed: 3 };
 const KEYPAD = ["1", "2", "3", "4", "5", "6", "7", "8", "9", "0", "Backspace"];
 
-/** `farewell` is this browser's name at the phone, after the user logged out. */
+/** `farewell` is set after the user logged out: the name under which the phone lists this browser. */
 export function linkingView(pair, now, act, farewell) {
   const step = pair?.step ?? "starting";
   return h("main", { class: "linking", id: "main", tabindex: "-1" },
@@ -26,7 +26,7 @@ export function linkingView(pair, now, act, farewell) {
 }
 
 const BODIES = {
-  // An empty line stands where the code shows its time, so that nothing moves when the code appears.
+  // An empty line stands where the remaining time will be shown, so that nothing moves when the code appears.
   starting: (pair) => [
     notes(pair),
     h("div", { class: "code-area", key: "no-code" }, frame(h("div", { class: "spinner", role: "status", "aria-label": "Getting a code" })), h("p", { class: "small", "aria-hidden": "true" }, "\u00A0")),
@@ -121,7 +121,10 @@ function howTo() {
     h("p", { class: "small" }, "Only scan a code from inside the app, and only one on a screen of your own."));
 }
 
-/** Draws a frame around the code, with a ring for the fraction `left` of its time, from 1 to 0. */
+/**
+ * Draws a frame around the code. A ring shows `left`, the fraction of the code's time that remains, from 1 to
+ * 0.
+ */
 function frame(inside, left) {
   const ring = { class: "ring", x: 2, y: 2, width: 96, height: 96, rx: 9, pathLength: 100 };
   return h("div", { class: "code-frame" },
@@ -131,7 +134,7 @@ function frame(inside, left) {
     inside);
 }
 
-/** Draws a code as one path: dark modules on white, including the quiet zone. */
+/** Draws a QR code as one path: dark modules on white, including the quiet zone. */
 function qrCode({ width, dark }) {
   let path = "";
   for (let y = 0; y < width; y += 1) {

@@ -7,8 +7,8 @@ import { kindOf, nameParts, savedName, shownName } from "../media_types.js";
 import { size } from "../strings.js";
 
 /**
- * Describes the media of a message; `here` is what is stored of it: `url`, displayed `width` and `height`,
- * `thumbnail`, `broken`.
+ * Describes the media of a message. `here` is what this page has of the media: `url`, displayed `width` and
+ * `height`, `thumbnail`, `broken`.
  */
 export function mediaView(message, here, transfer, act) {
   const { media } = message;
@@ -21,12 +21,12 @@ export function mediaView(message, here, transfer, act) {
   return h("div", { class: `media-box media-${kind}`, "data-name": media.name }, body, progress(message, transfer, here, kind, act));
 }
 
-/** Returns a URL only if this page made it or serves it, because others must not be loaded. */
+/** Returns a URL only if this page made it or serves it, because no other URL may be loaded. */
 const safe = (url) => (url && (url.startsWith("blob:") || url.startsWith("/media/")) ? url : null);
 
 /**
- * Describes a picture by its thumbnail, which is small. Until that exists its place is reserved, so that
- * nothing moves.
+ * Describes a picture by its thumbnail, which is small. Until the thumbnail exists its place is reserved, so
+ * that nothing moves.
  */
 function picture(message, here, label, act) {
   const { media } = message;
@@ -67,7 +67,7 @@ function progress(message, transfer, here, kind, act) {
   const url = safe(here?.url);
   const button = (label, verb, name) => h("button", { type: "button", class: "quiet", "data-verb": verb, on: { click: () => act({ verb, message }) } }, icon(name), label);
   if (!transfer) {
-    // A picture is fetched when the user opens it.
+    // A picture is fetched when the user opens it, so it needs no button.
     if (kind === "image" && here?.width) return null;
     if (url) return h("div", { class: "transfer" }, saving(media, url));
     return h("div", { class: "transfer" }, button(`Download ${size(media.size)}`, "fetch", "download"));

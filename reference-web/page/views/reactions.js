@@ -1,5 +1,5 @@
-// The reactions below a message, and the choice of one. A reaction is a contact's text: it is isolated from
-// other text, and its width is limited.
+// The reactions below a message, and the choice of one. A reaction is a text that a contact chose: it is
+// isolated from other text, and its width is limited.
 
 import { h } from "../dom.js";
 import { icon } from "../icons.js";

@@ -9,9 +9,12 @@ export function preview({ text, media }) {
   return h("bdi", {}, text ? isolated(text) : shownName(media?.name ?? ""));
 }
 
-/** The top-level domains of host names that become links without a scheme; others look like file names. */
+/**
+ * The top-level domains of host names that become links without a scheme. Names under other domains look like
+ * file names.
+ */
 const BARE = "com|org|net|edu|gov|int|info|io|eu|ch|de|at|fr|it|es|nl|uk|ie|se|no|dk|fi|pl|pt|jp|in|br|ca|au";
-/** The characters that a URL may have: none that is invisible or changes the direction of writing. */
+/** The characters that a URL may contain: none that is invisible or changes the direction of writing. */
 const LETTER = "[^\\s<>\"'\\u{60}\\p{Cc}\\p{Cf}\\p{Zl}\\p{Zp}]";
 const ADDRESS = new RegExp(
   `\\b(?:https?://|mailto:)${LETTER}+|(?<![\\p{L}\\p{N}@./:_-])(?:www\\.[\\p{L}\\p{N}-]+\\.${LETTER}+|(?:[a-z0-9-]+\\.)+(?:${BARE})(?:/${LETTER}*|(?![\\p{L}\\p{N}@.-]))`
@@ -49,8 +52,8 @@ function parsed(address) {
 }
 
 /**
- * Completes an address: adds the scheme that people leave out, and reduces a telephone number to the digits
- * to dial.
+ * Completes the address of a link: adds the scheme that people leave out, and reduces a telephone number to
+ * the digits to dial.
  */
 function full(address) {
   if (/^(?:https?:|mailto:)/iu.test(address)) return address;
@@ -58,7 +61,7 @@ function full(address) {
   return address.startsWith("+") ? `tel:${address.replace("(0)", "").replace(/[^+\d]/gu, "")}` : `https://${address}`;
 }
 
-/** Returns the host of a link, unless the text of the link begins with exactly that. */
+/** Returns the host of a link, unless the link's text begins with exactly that host. */
 function elsewhere(address, { protocol, host }) {
   if (protocol === "mailto:" || protocol === "tel:") return null;
   const rest = address.replace(/^https?:\/\//iu, "").toLowerCase();
