@@ -4,7 +4,7 @@
 //! There is no socket, clock, thread or hidden randomness: sockets are numbers, and time and randomness are
 //! parameters. Inputs are passed in by `handle_*` and by verbs. [`App::settle`] then stores all their effects
 //! in one transaction, and returns the actions for the driver. An action that depends on a transaction is
-//! returned only once that is durable.
+//! returned only once that transaction is durable.
 
 mod change;
 mod command;
@@ -40,7 +40,7 @@ pub use handfast::host::SocketTag;
 pub use pairing::{OpenOffer, ScanStep, grant_names, grants_of};
 pub use verbs::{LinkReport, Status, VerbError};
 
-/// The time for which an offer is kept that the companion has not accepted, in milliseconds.
+/// How long an offer is kept that the companion has not accepted, in milliseconds.
 const OFFER_KEPT_MS: u64 = OFFERED_MAX * 1_000;
 
 /// The time of one call: the monotonic clock for deadlines, the wall clock for times that are stored or
@@ -48,13 +48,14 @@ const OFFER_KEPT_MS: u64 = OFFERED_MAX * 1_000;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[expect(clippy::exhaustive_structs, reason = "the two clocks")]
 pub struct Now {
-    /// The monotonic clock.
+    /// The time of the monotonic clock.
     pub mono: Timestamp,
-    /// Milliseconds since 1970, untrusted.
+    /// The time of the wall clock, in milliseconds since 1970. It may be wrong.
     pub wall_ms: u64,
 }
 
-/// The phone cannot continue, and the process must end. All outputs returned before are durable.
+/// The error that the phone cannot continue, so that the process must end. All outputs returned before are
+/// durable.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum SettleError {
@@ -63,16 +64,16 @@ pub enum SettleError {
     Store(#[from] StoreError),
 }
 
-/// An action for the driver.
+/// An action that the phone asks of its driver.
 pub type AppOutput = host::Output<AppEvent>;
-/// The result of a round.
+/// The result of one round of the phone.
 pub type Settled = host::Settled<AppEvent, StoreError>;
 
 /// An event of the phone, for its user.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum AppEvent {
-    /// A step of the pairing attempt, for the client that runs it.
+    /// A step of the pairing attempt, for the client that runs the attempt.
     Scan(ScanStep),
     /// The state of a link changed.
     LinkState {
@@ -91,23 +92,23 @@ pub enum AppEvent {
         /// The companion's id.
         companion: CompanionId,
     },
-    /// The link is suspended, because two devices hold its keys.
+    /// The link is suspended, because two devices have the companion's keys.
     Diverged {
         /// The companion's id.
         companion: CompanionId,
     },
-    /// A side of a link was put back to an earlier state, by a restored or by a copied profile.
+    /// A side of a link was put back to an earlier state, because its profile was restored or copied.
     PutBack {
         /// The companion's id.
         companion: CompanionId,
         /// The side that was put back.
         who: DeviceRole,
     },
-    /// The companion's seat at the relay was taken over while its former holder was alive.
+    /// The companion's seat at the relay changed sockets although its earlier socket was alive.
     Contended {
         /// The companion's id.
         companion: CompanionId,
-        /// The number of times.
+        /// How often that has happened.
         times: u64,
     },
     /// A revoked companion was sent the revocation.
@@ -124,11 +125,11 @@ pub enum AppEvent {
         /// The side that reported it: `here`, `companion` or `relay`.
         by: &'static str,
     },
-    /// The database could not be written. Nothing that was requested meanwhile is done.
+    /// The database could not be written. Whatever was requested since the last successful write is not done.
     StoreFailed {
         /// The reason, and what the user can do.
         reason: String,
-        /// The time until the next attempt.
+        /// The time until the next attempt to write.
         retry: Duration,
     },
     /// A stored link could not be opened.
@@ -149,25 +150,25 @@ pub struct App {
     media: MediaDir,
     upstream: Box<dyn Upstream>,
     policy: RelayPolicy,
-    /// Messages for the network, which are sent once they are durable.
+    /// Messages to be sent to the network once they are durable.
     outgoing: Vec<Outgoing>,
-    /// Changes of messages for the network, which are sent once they are durable.
+    /// Changes of messages to be sent to the network once they are durable.
     changes: Vec<OutgoingChange>,
-    /// Content to which nothing refers. Its files are deleted once that is durable.
+    /// Content to which nothing refers any more. Its files are deleted once that is durable.
     unused: Vec<ContentId>,
-    /// The time at which the next upload expires that no message refers to.
+    /// When the next upload that no message refers to expires.
     uploads_due: Option<Timestamp>,
-    /// Both clocks at the last time when everything was durable.
+    /// What both clocks showed when everything was last durable.
     clocks: Now,
     /// The chats whose contact is online.
     present: BTreeSet<u64>,
-    /// Whether the companions do not know the current `present`.
+    /// Whether `present` has changed since the companions were told.
     presence_changed: bool,
     /// The newest revision that was reported to the links.
     told_rev: u64,
-    /// Events that the network has reported, and that are not durable yet.
+    /// Events that the network has reported and that are not stored durably yet.
     heard: Vec<UpstreamEvent>,
-    /// The wall clock in this round, in milliseconds since 1970.
+    /// The time of the wall clock in this round, in milliseconds since 1970.
     wall_ms: u64,
 }
 
@@ -211,10 +212,10 @@ impl App {
         Ok(app)
     }
 
-    /// Deletes the offers that were not accepted in time.
+    /// Deletes the offers that no companion accepted in time.
     fn drop_old_offers(&mut self, now: Now) -> Result<(), StoreError> {
         for companion in self.store.companions()? {
-            // The offers may have expired while the phone did not run, so this compares wall-clock times.
+            // An offer may have expired while the phone did not run, so times of the wall clock are compared.
             // req: HSK-130
             if companion.status == CompanionStatus::Offered
                 && now.wall_ms.saturating_sub(companion.linked_ms) >= OFFER_KEPT_MS
@@ -237,8 +238,8 @@ impl App {
         Ok(())
     }
 
-    /// Loads a stored link. A link that cannot be loaded is reported to the user, and does not affect the
-    /// others.
+    /// Loads a stored link. If a link cannot be loaded the user is told, and the other links are not
+    /// affected.
     fn load_link(&mut self, link: MailboxId, now: Now, rng: &mut dyn CryptoRng) -> Result<(), StoreError> {
         let Some(companion) = self.store.companion_of(link)? else { return Ok(()) };
         let pairs = self.store.pairs(link)?;
@@ -292,23 +293,24 @@ impl App {
         Ok(())
     }
 
-    /// Lets everything act whose deadline has passed. Call it at [`App::deadline`]; an earlier or later call
-    /// is allowed.
+    /// Does everything whose deadline has passed. Call it at [`App::deadline`]; an earlier or later call is
+    /// allowed.
     pub fn handle_timeout(&mut self, now: Now, rng: &mut dyn CryptoRng) {
         self.host.handle_timeout(now.mono, rng);
     }
 
-    /// Makes every machine check its connection, or try to connect, at once: the computer slept, or the
-    /// network came back.
+    /// Makes every machine check its connection, or try to connect, at once. Call it when the computer slept
+    /// or the network came back.
     pub fn probe(&mut self, now: Now) {
         self.host.probe(now.mono);
     }
 
-    /// Returns the time at which [`App::handle_timeout`] is due.
+    /// Returns the time at which [`App::handle_timeout`] must be called next.
     #[must_use]
     pub fn deadline(&self) -> Option<Timestamp> {
         let checks = self.host.links().filter_map(|link| link.data.check_due);
-        // Events of the network are not polled while they cannot be stored.
+        // While the store cannot be written, events of the network could not be stored, so they are not
+        // polled.
         let is_paused = self.host.backoff().is_on();
         let others = [self.upstream.deadline(), self.uploads_due].into_iter().flatten();
         checks.chain(self.host.deadline()).chain(others.filter(|_| !is_paused)).min()

@@ -66,8 +66,8 @@ pub(crate) fn scan(step: &ScanStep) -> Value {
     }
 }
 
-/// Returns the codes of warnings about a companion's claims. A relay's report that agrees with them adds
-/// nothing, because it proves nothing.
+/// Returns the codes of warnings about a companion's claims. If the relay's report agrees with a claim there
+/// is no code, because that proves nothing.
 fn warnings(origin: &str, seen: Option<&str>, same_net: Option<bool>) -> Vec<&'static str> {
     let mut warnings = Vec::new();
     // req: HSK-127, HSK-129
@@ -116,7 +116,7 @@ pub(crate) fn companions(companions: &[(Companion, Option<LinkState>)]) -> Value
     json!({"companions": rows.collect::<Vec<_>>()})
 }
 
-/// Converts the status; `process` is the resource usage of a running phone, or null.
+/// Converts the phone's status into JSON. `process` is the resource usage of the running phone, or null.
 pub(crate) fn status(status: &Status, process: &Value) -> Value {
     let links = status.links.iter().map(|link| {
         json!({"companion": link.companion.to_string(), "state": link.state.map(LinkState::name), "socket": link.has_socket,

@@ -20,7 +20,7 @@ use crate::store::{NewMessage, Store, StoreError};
 use crate::upstream::{Upstream, demo::Demo};
 use handfast_programs::{ImportError, MediaDir, Staged};
 
-/// The seed of the demo network.
+/// The seed that determines the content of the demo network.
 const SEED: u64 = 1;
 
 /// An input of the core thread.
@@ -28,20 +28,20 @@ const SEED: u64 = 1;
 enum Input {
     Socket(SocketTag, SocketEvent),
     Control(ControlEvent),
-    /// The result of copying in a file that is to be sent to a chat.
+    /// The result of copying a file that is to be sent to a chat into the directory of content.
     Staged(Replies, u64, Result<Result<Staged, ImportError>, FileJobError>),
     Stop,
 }
 
-/// Returns the current time.
+/// Returns the current time by both clocks.
 #[must_use]
 pub fn now(clock: Clock) -> Now {
     let wall = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     Now { mono: clock.now(), wall_ms: u64::try_from(wall.as_millis()).unwrap_or(u64::MAX) }
 }
 
-/// Opens the phone in a locked directory. If there is none, creates it with the account name `create`, if
-/// that is given.
+/// Opens the phone in a locked directory. If the directory contains none and `create` is given, creates a
+/// phone whose account has that name.
 ///
 /// # Errors
 ///
@@ -57,7 +57,7 @@ pub fn open(lock: &DirLock, create: Option<&str>, policy: RelayPolicy, clock: Cl
     Ok(App::new(store, account, media, Box::new(demo), policy, now(clock), &mut os_rng()?)?)
 }
 
-/// Copies the network's history into a new store.
+/// Copies the history of the messenger's network into a new store.
 fn fill(store: &mut Store, network: &dyn Upstream, media: &MediaDir) -> Result<(), StoreError> {
     for chat in network.history() {
         store.add_chat(chat.chat, &chat.title, &chat.contact)?;
@@ -99,7 +99,7 @@ struct Core {
     sockets: SocketSet<SocketTag, Input>,
     /// The background work on the user's files.
     files: FileJobs<Input>,
-    /// The client that runs the pairing attempt, and its reply channel.
+    /// The client that runs the pairing attempt, and the channel for replies to it.
     scanner: Option<(u64, Replies)>,
     tell: fn(&Value),
 }
@@ -181,7 +181,7 @@ impl Core {
             for (replies, line) in answers {
                 let line =
                     settled.failure.as_ref().map_or(line, |failure| json!({"error": failure.to_string()}));
-                // The client may have gone meanwhile.
+                // The client may have gone, so a failure does not matter.
                 let _ = replies.send(line);
             }
             for output in settled.outputs {
@@ -194,7 +194,8 @@ impl Core {
         }
     }
 
-    // Logs contain sockets, companions, sizes and codes; never a text, a name, a key or a payload.
+    // Logs contain sockets, companions, sizes and codes. They never contain a text, a name, a key or a
+    // payload.
     fn socket(&mut self, now: Now, rng: &mut dyn rand_core::CryptoRng, tag: SocketTag, event: SocketEvent) {
         log_socket(tag.get(), &event);
         if matches!(event, SocketEvent::Closed(_)) {
@@ -272,7 +273,7 @@ impl Core {
     }
 }
 
-/// Returns the grants of these names, as bits.
+/// Returns the rights with these names, as bits.
 fn granted(names: &Value) -> anyhow::Result<u64> {
     let names =
         names.as_array().and_then(|names| names.iter().map(Value::as_str).collect::<Option<Vec<_>>>());
@@ -280,20 +281,20 @@ fn granted(names: &Value) -> anyhow::Result<u64> {
     bits.ok_or_else(|| anyhow::anyhow!("\"grants\" is a list of \"read\", \"send\" and \"media\""))
 }
 
-/// Sends a file that was copied in.
+/// Sends a file that was copied into the directory of content.
 fn attach(app: &mut App, now: Now, chat: u64, staged: &Staged) -> anyhow::Result<Value> {
     let imported = app.media().take_in(staged)?;
     let id = app.send_media(now, chat, &imported)?;
     Ok(json!({"accepted": true, "id": id, "content": imported.content.to_string()}))
 }
 
-/// Returns the answer to a request that cannot be carried out.
+/// Converts the reason why a request cannot be carried out into an answer.
 fn refusal(error: &anyhow::Error) -> Value {
     json!({"error": reason(error.as_ref())})
 }
 
-/// Carries out a verb that needs no connection. The answer holds once the round is settled. `attach` reads
-/// the file at once and blocks meanwhile, so a running phone handles that verb elsewhere. `process` returns
+/// Carries out a verb that needs no connection. The answer is true once the round is settled. `attach` reads
+/// the file at once and blocks until then, so a running phone handles that verb elsewhere. `process` returns
 /// the resource usage of the running process, or null.
 ///
 /// # Errors

@@ -1,5 +1,4 @@
-//! The reference phone of Handfast: it holds the account, the messages and the media, and serves its
-//! companions.
+//! The reference phone of Handfast: it has the account, the messages and the media, and serves companions.
 //!
 //! - [`store`]: the SQLite database;
 //! - [`app`]: the reaction to every input, without socket, clock or thread;

@@ -16,19 +16,20 @@ use reference_phone::policy::RelayPolicy;
 use reference_phone::{driver, store, terminal};
 use serde_json::{Value, json};
 
-/// The longest time for an answer of the running phone.
+/// The longest wait for an answer of the running phone.
 const ANSWER_MAX: Duration = Duration::from_secs(30);
 
-/// The longest time for copying a file in; the phone gives up earlier if the file's disk does not answer.
+/// The longest time to copy a file into the directory of content. The phone gives up earlier if the file's
+/// disk does not answer.
 const COPY_MAX: Duration = Duration::from_mins(30);
 
 /// The largest file of certificates, in bytes.
 const CA_LEN_MAX: u64 = 1_048_576;
 
-/// The most empty lines before a pasted code.
+/// How many empty lines may come before a pasted code.
 const EMPTY_LINES_MAX: usize = 16;
 
-/// The longest time for one step of a scan, which includes a user's decision.
+/// The longest time for one step of a scan, including the user's decision.
 const SCAN_STEP_MAX: Duration = Duration::from_mins(5);
 
 /// The phone of Handfast: account, messages and media.
@@ -155,7 +156,7 @@ fn show(answer: &Value, json: bool) -> Result<(), Unwritable> {
     printed(print_words(&terminal::answer(answer, driver::now(Clock::start()).wall_ms)))
 }
 
-/// Returns the connector for relays, which trusts the public certificate authorities and those in a file.
+/// Returns the connector for relays. It trusts the public certificate authorities and those in the file `ca`.
 fn connector(ca: Option<&Path>) -> anyhow::Result<Connector> {
     let Some(path) = ca else { return Ok(Connector::new()?) };
     let pem = UserFile::read_all(path, CA_LEN_MAX).context("--ca")?;
@@ -221,8 +222,8 @@ fn run(args: Args) -> anyhow::Result<()> {
     Ok(show(&answer, args.json)?)
 }
 
-/// Lets the running phone scan a code. Its questions are printed to standard output, and answered from
-/// standard input.
+/// Lets the running phone scan a code. The phone's questions are printed to standard output, and answered
+/// from standard input.
 fn scan(dir: &Path, image: Option<&Path>, json: bool) -> anyhow::Result<()> {
     let tell = if json { tell_json } else { tell_words };
     let mut lines = std::io::stdin().lines();
@@ -240,7 +241,7 @@ fn scan(dir: &Path, image: Option<&Path>, json: bool) -> anyhow::Result<()> {
             anyhow::bail!("{error}");
         }
         let is_end = step["event"] == "ended";
-        // In text form, the error that ends the program already says this.
+        // In text form, the error with which the program ends already says this.
         if json || !is_end {
             tell(&step);
         }

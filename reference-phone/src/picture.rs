@@ -11,11 +11,11 @@ use image::{DynamicImage, ImageFormat, ImageReader, Limits};
 
 use scan::Luma;
 
-/// The largest file, in bytes.
+/// The largest picture file, in bytes.
 const FILE_LEN_MAX: u64 = 16 * 1024 * 1024;
-/// The most pixels, checked in the header before anything is decoded.
+/// The most pixels of a picture. The number in the file's header is checked before anything is decoded.
 const PIXELS_MAX: u64 = 40_000_000;
-/// The brightness of white, over which transparent parts are laid.
+/// The brightness of white. Transparent parts of a picture are laid over white.
 const WHITE: u16 = 255;
 
 /// The reason why no code was read from a picture.
@@ -39,8 +39,8 @@ pub enum PictureError {
     Several(String),
 }
 
-/// Returns the text of the Handfast code in a picture, which may contain it more than once. If there is none,
-/// returns the text of another code, so that the caller can say what it is.
+/// Returns the text of the Handfast code in a picture. The picture may contain that code more than once. If
+/// there is no Handfast code, returns the text of another code, so that the caller can say what it is.
 ///
 /// # Errors
 ///

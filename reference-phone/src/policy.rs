@@ -12,11 +12,11 @@ pub struct RelayPolicy {
     developer: bool,
 }
 
-/// The reason why the relay in a code is refused. Nothing was sent to it.
+/// The reason why the relay that a code names is refused. Nothing was sent to that relay.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum RelayRefused {
-    /// The relay is not in the list.
+    /// The relay is not one that the user allowed.
     #[error(
         "the code names the relay {0}, which is not in this phone's list; allow it with --allow-relay {0}"
     )]
@@ -29,7 +29,8 @@ pub enum RelayRefused {
 }
 
 impl RelayPolicy {
-    /// Creates a policy. In developer mode a code may name any relay on this machine or in a private network.
+    /// Creates a policy. In developer mode, a code may also name any relay on this machine or in a private
+    /// network.
     #[must_use]
     pub fn new(allowed: Vec<RelayName>, developer: bool) -> Self {
         Self { allowed, developer }
@@ -39,7 +40,7 @@ impl RelayPolicy {
     ///
     /// # Errors
     ///
-    /// [`RelayRefused`] if it may not, before any packet is sent.
+    /// [`RelayRefused`] if the relay may not be used. No packet was sent then.
     pub fn check(&self, relay: &RelayRef) -> Result<RelayName, RelayRefused> {
         match relay {
             RelayRef::Host(name) if self.allowed.contains(name) => Ok(name.clone()),
@@ -50,7 +51,8 @@ impl RelayPolicy {
     }
 }
 
-/// Returns whether a name is that of this machine or an address of a private network, without a look-up.
+/// Returns whether a name is that of this machine, or an address of a private network. The name is not looked
+/// up.
 fn is_private(name: &RelayName) -> bool {
     name.is_loopback()
         || match name.address() {

@@ -1,8 +1,8 @@
-//! The phone's database: account, chats, messages, media, companions, and the rows of the library.
+//! The phone's database: account, chats, messages, media, companions, and the rows of the handfast crates.
 //!
 //! There is one connection, with one transaction at a time: [`Store::begin`] opens it on the first write,
 //! [`Store::commit`] makes all of it durable. Every row carries the revision of its last change, from a
-//! single counter, so that a companion can ask for what changed since ([`Store::delta`]).
+//! single counter, so that a companion can ask for the changes after a revision ([`Store::delta`]).
 
 mod backup;
 mod chats;
@@ -41,7 +41,7 @@ pub use snapshot::PageRows;
 pub const DATABASE: &str = "phone.db";
 /// The name of the device key's file in the data directory.
 pub const DEVICE_KEY: &str = "device.key";
-/// The number of revisions beyond [`MARKER_REVS`] after which old markers are removed, all at once.
+/// Old markers are removed all at once, when they are this many revisions older than [`MARKER_REVS`] allows.
 const PRUNE_EVERY: u64 = 10_000;
 
 /// The reason why the store could not do something.
@@ -51,7 +51,7 @@ pub enum StoreError {
     /// SQLite or a file failed.
     #[error(transparent)]
     Sqlite(#[from] SqliteError),
-    /// The database has the version of a newer program.
+    /// The database was written by a newer program, whose version of the tables this is.
     #[error("the database is of a newer version ({0}); use the newer program")]
     Newer(i64),
     /// The database has no tables of this program.
@@ -68,7 +68,7 @@ pub enum StoreError {
     /// The directory has no account.
     #[error("there is no phone in this directory yet; start one with `run`")]
     NoAccount,
-    /// A change could only be written in part, and was rolled back.
+    /// A change could only be written in part, so it was rolled back.
     #[error("a change could not be stored whole, and was taken back")]
     Incomplete,
     /// Another process wrote to the rows of a link.
@@ -77,7 +77,7 @@ pub enum StoreError {
 }
 
 impl StoreError {
-    /// Returns whether another attempt must fail too, because the database is damaged or belongs to another
+    /// Returns whether another attempt must fail too, because the database is damaged or in use by another
     /// program.
     #[must_use]
     pub const fn is_final(&self) -> bool {
@@ -126,7 +126,7 @@ impl std::fmt::Debug for Account {
     }
 }
 
-/// The counters of the account, as of the open transaction.
+/// The counters of the account, including changes in the open transaction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Counters {
     rev: u64,
@@ -143,16 +143,16 @@ pub struct Store {
     counters: Counters,
     /// The counters as they are stored in the database.
     stored: Counters,
-    /// Whether a transaction failed in such a way that the database may still contain it, so that the
-    /// counters must be read again.
+    /// Whether a transaction failed and the database may contain it all the same, so that the counters must
+    /// be read again.
     in_doubt: bool,
-    /// The revision up to which markers of deleted rows were removed.
+    /// The revision up to which markers of deleted rows may have been removed.
     floor: u64,
     /// Reserved disk space; `None` for a database that the caller opened.
     reserve: Option<Reserve>,
 }
 
-/// Converts a number for SQLite. Numbers of the protocol end at 2^62 - 1, so none is truncated.
+/// Converts a number for SQLite. Numbers of the protocol are below 2^62, so none is truncated.
 fn sql(number: u64) -> i64 {
     i64::try_from(number).unwrap_or(i64::MAX)
 }
@@ -162,7 +162,7 @@ fn unsql(number: i64) -> u64 {
     u64::try_from(number).unwrap_or(0)
 }
 
-/// Returns the text, cut between characters to at most `max` bytes.
+/// Returns the text, shortened to at most `max` bytes without cutting a character.
 #[must_use]
 pub fn cut(text: &str, max: usize) -> &str {
     let mut end = text.len().min(max);
@@ -173,7 +173,7 @@ pub fn cut(text: &str, max: usize) -> &str {
 }
 
 impl Store {
-    /// Opens the phone in a data directory, whose lock the caller holds.
+    /// Opens the phone in a data directory. The caller must have the directory's lock.
     ///
     /// # Errors
     ///
@@ -186,7 +186,7 @@ impl Store {
         Ok((store, account))
     }
 
-    /// Checks and completes an opened database, which must have an account.
+    /// Checks an opened database, which must have an account, and completes its tables.
     fn take_over(mut conn: Connection, key: DeviceKey) -> Result<(Self, Account), StoreError> {
         schema::check(&mut conn)?;
         let (account, counters) = schema::read_account(&conn, &key)?;
@@ -201,8 +201,8 @@ impl Store {
         Self { conn, key, open: false, counters, stored: counters, floor: 0, in_doubt: false, reserve: None }
     }
 
-    /// Opens the phone, or creates an account with this name; `fill` then adds the network's chats in the
-    /// same transaction.
+    /// Opens the phone, or creates an account with this name. In the transaction that creates the account,
+    /// `fill` adds the network's chats.
     ///
     /// # Errors
     ///
@@ -218,7 +218,7 @@ impl Store {
         }
     }
 
-    /// Opens a transaction, unless one is open.
+    /// Opens a transaction, unless one is already open.
     ///
     /// # Errors
     ///
@@ -267,7 +267,7 @@ impl Store {
         Ok(())
     }
 
-    /// Empties the log with the reserved disk space, after a write failed, perhaps because the disk is full.
+    /// Empties the log with the reserved disk space, after a write failed perhaps because the disk is full.
     /// No transaction may be open. If this does not help, the next write reports why.
     pub fn make_room(&mut self) {
         if let Some(reserve) = &mut self.reserve {
@@ -286,7 +286,8 @@ impl Store {
         self.read_counters()
     }
 
-    /// Reads the counters again if a transaction failed, because it may have been committed all the same.
+    /// Reads the counters again if a transaction failed, because the transaction may have been committed all
+    /// the same.
     fn read_counters(&mut self) -> Result<(), StoreError> {
         if self.in_doubt {
             self.counters = schema::read_counters(&self.conn)?;
@@ -296,7 +297,7 @@ impl Store {
         Ok(())
     }
 
-    /// Applies a commit of the library in the open transaction.
+    /// Applies a commit of a link's machine in the open transaction.
     ///
     /// # Errors
     ///
@@ -306,19 +307,19 @@ impl Store {
         Ok(commit.apply(&mut Txn::new(&self.conn, &self.key))?)
     }
 
-    /// Returns the newest revision that is durable.
+    /// Returns the newest revision whose changes are durable.
     #[must_use]
     pub fn rev(&self) -> u64 {
         self.stored.rev
     }
 
-    /// Returns the newest revision, including the open transaction's.
+    /// Returns the newest revision, including changes in the open transaction.
     #[must_use]
     pub fn newest(&self) -> u64 {
         self.counters.rev
     }
 
-    /// Takes the next revision.
+    /// Takes the next revision for a change.
     fn next_rev(&mut self) -> u64 {
         self.counters.rev = self.counters.rev.saturating_add(1);
         self.counters.rev
@@ -336,7 +337,7 @@ impl Store {
         Ok(serial)
     }
 
-    /// Returns the mailbox ids of the links that have rows of the library.
+    /// Returns the mailbox ids of the links that have rows of the handfast crates.
     ///
     /// # Errors
     ///
@@ -345,7 +346,7 @@ impl Store {
         Ok(sqlite::links(&self.conn)?)
     }
 
-    /// Returns the library's rows of a link.
+    /// Returns the rows (key and value) that the handfast crates keep for a link.
     ///
     /// # Errors
     ///
@@ -354,7 +355,7 @@ impl Store {
         Ok(sqlite::load_pairs(&self.conn, &self.key, link)?)
     }
 
-    /// Deletes the library's rows of a link.
+    /// Deletes the rows that the handfast crates keep for a link.
     ///
     /// # Errors
     ///
@@ -374,14 +375,14 @@ impl Store {
         Ok(sqlite::settings(&self.conn)?)
     }
 
-    /// Returns the revision from which on the log has all markers of deleted rows.
+    /// Returns the revision from which on the log contains all markers of deleted rows.
     #[must_use]
     pub fn floor(&self) -> u64 {
         self.floor
     }
 
-    /// Removes markers of deleted rows that are more than [`MARKER_REVS`] revisions old. The log's floor
-    /// rises at once, because the commit may take effect even if it seems to fail.
+    /// Removes markers of deleted rows that are more than [`MARKER_REVS`] revisions old. The revision from
+    /// which the log is complete rises at once, because the commit may take effect even if it seems to fail.
     fn prune_markers(&mut self) -> Result<(), StoreError> {
         // req: SYN-010
         let floor = self.counters.rev.saturating_sub(MARKER_REVS);
@@ -398,7 +399,7 @@ impl Store {
     }
 }
 
-/// The mailbox id under which the account's key is wrapped, like a secret of a link.
+/// The account's key is wrapped like a secret of a link; this stands for that link's mailbox id.
 const ACCOUNT_LINK: MailboxId = MailboxId::from_bytes(*b"account key\0\0\0\0\0");
 
 fn wrap_account_key(device: &DeviceKey, key: &SigningKey) -> Result<Vec<u8>, SqliteError> {

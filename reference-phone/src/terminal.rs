@@ -83,8 +83,8 @@ fn speaker(by: &str) -> &str {
     if by == "here" { "phone" } else { by }
 }
 
-/// Returns the text of a step of a scan. A question ends with a space, so that the answer is typed on the
-/// same line.
+/// Returns the text of a step of a scan. A text that is a question ends with a space, so that the answer is
+/// typed on the same line.
 fn step(event: &Value) -> String {
     match event["event"].as_str().unwrap_or_default() {
         "looking" => format!(
@@ -111,7 +111,8 @@ fn step(event: &Value) -> String {
     }
 }
 
-/// Returns why a scan ended, and whether a companion may still be linked by it: one line without a full stop.
+/// Returns why a scan ended, and whether a companion may still become linked by it: one line without a full
+/// stop.
 #[must_use]
 pub fn ended(event: &Value) -> String {
     let (message, open) = (text(event, "message"), &event["may_still_link"]);
@@ -126,8 +127,8 @@ pub fn ended(event: &Value) -> String {
     )
 }
 
-/// Returns what the user must see before approving: the companion's claims, and what contradicts them. A
-/// relay's report that agrees with a claim is not shown, because an attacker can arrange it.
+/// Returns what the user must see before approving: the companion's claims, and what contradicts them. If the
+/// relay's report agrees with a claim it is not shown, because an attacker can arrange that.
 fn approval(event: &Value) -> String {
     let claimed = match text(event, "origin") {
         origin if origin.is_empty() => "none: a program, not a page (its own claim)".to_owned(),
@@ -159,7 +160,7 @@ fn approval(event: &Value) -> String {
     )
 }
 
-/// Returns the text of a warning. What the relay saw is shown only where it contradicts the claim.
+/// Returns the text of a warning. What the relay saw is shown only if it contradicts the companion's claim.
 fn warning(code: &str, event: &Value) -> String {
     match code {
         "ORIGIN_NOT_SEEN" => "it claims to be a page, and the relay saw a program; refuse it".to_owned(),
@@ -173,7 +174,7 @@ fn warning(code: &str, event: &Value) -> String {
     }
 }
 
-/// Returns the text of an answer; `now_ms` is the wall time, in milliseconds since 1970.
+/// Returns the text of an answer. `now_ms` is the wall time, in milliseconds since 1970.
 #[must_use]
 pub fn answer(answer: &Value, now_ms: u64) -> String {
     if answer["chats"].is_array() {
@@ -246,7 +247,7 @@ fn history(answer: &Value, now_ms: u64) -> String {
     columns(&table)
 }
 
-/// Returns whether a message was edited, and its reactions.
+/// Returns in words whether a message was edited, and its reactions.
 fn changes(row: &Value) -> String {
     let edited = if row["edited"] == true { " (edited)" } else { "" };
     let reactions = rows(row, "reactions").map(|of| {

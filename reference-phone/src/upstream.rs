@@ -6,7 +6,7 @@ pub mod demo;
 use handfast::Timestamp;
 use handfast_messages::MessageState;
 
-/// A chat that the network has for an account that is new on this phone.
+/// A chat that the messenger's network has when its account is new on this phone.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[expect(clippy::exhaustive_structs, reason = "a network fills each field")]
 pub struct NetworkChat {
@@ -20,7 +20,7 @@ pub struct NetworkChat {
     pub messages: Vec<NetworkMessage>,
 }
 
-/// A message in a chat of the network.
+/// A message that the messenger's network has in a chat.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[expect(clippy::exhaustive_structs, reason = "a network fills each field")]
 pub struct NetworkMessage {
@@ -46,17 +46,18 @@ pub struct Outgoing {
     pub contact: String,
     /// The message's text, or the name of its file if it has no text.
     pub text: String,
-    /// The state of delivery; after a restart the network gets undelivered messages again.
+    /// The message's state of delivery. After a restart, messages that are not delivered are passed to the
+    /// network again.
     pub state: MessageState,
 }
 
-/// The id of a message, as network and phone exchange it.
+/// The id of a message, as the messenger's network and the phone exchange it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[expect(clippy::exhaustive_enums, reason = "a message came from one of the two")]
 pub enum MessageName {
-    /// The id on this phone, for a message that this phone sent.
+    /// The message's id on this phone, for a message that this phone sent.
     Phone(u64),
-    /// The id in the network, for a message that came from there.
+    /// The message's id in the network, for a message that came from there.
     Network(String),
 }
 
@@ -86,7 +87,7 @@ pub struct OutgoingChange {
     pub change: Change,
 }
 
-/// An event of the network.
+/// An event that the messenger's network reports.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum UpstreamEvent {
@@ -103,16 +104,16 @@ pub enum UpstreamEvent {
     Incoming {
         /// The chat's id.
         chat: u64,
-        /// The message's id in the network. It is stored once, however often the event comes.
+        /// The message's id in the network. The message is stored once, however often this event comes.
         network_id: String,
         /// The author's name.
         author: String,
         /// The message's text.
         text: String,
-        /// The id of the message on this phone to which it replies.
+        /// The id on this phone of the message to which it replies, if any.
         reply_to: Option<u64>,
     },
-    /// A contact edited or deleted one of its messages, or reacted to a message.
+    /// A contact edited or deleted one of its own messages, or reacted to a message.
     Changed {
         /// The chat's id.
         chat: u64,
@@ -132,20 +133,21 @@ pub enum UpstreamEvent {
     },
 }
 
-/// The network. It has no clock, and nothing of it must survive a restart, after which it gets all unfinished
-/// messages again.
+/// The messenger's network. It has no clock. It need not remember anything after a restart, because all
+/// unfinished messages are then passed to it again.
 pub trait Upstream: Send + std::fmt::Debug {
-    /// Returns the chats that the network has for a new account.
+    /// Returns the chats that the network has when its account is new on a phone.
     fn history(&self) -> Vec<NetworkChat>;
 
-    /// Sends a message, which is already durable on the phone.
+    /// Sends a message. The message is already durable on the phone.
     fn send(&mut self, now: Timestamp, message: Outgoing);
 
-    /// Sends a change of a message, which is already durable on the phone. It is passed only once, not again
-    /// after a restart.
+    /// Sends a change of a message. The change is already durable on the phone. It is passed to the network
+    /// only once, not again after a restart.
     fn change(&mut self, now: Timestamp, change: OutgoingChange);
 
-    /// Returns the next event up to `now`. Events of the same moment are stored in one transaction.
+    /// Returns the next event whose time is at most `now`. Events of the same moment are stored in one
+    /// transaction.
     fn poll(&mut self, now: Timestamp) -> Option<UpstreamEvent>;
 
     /// Returns when the next event will come.

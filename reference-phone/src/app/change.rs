@@ -20,12 +20,12 @@ impl App {
         id: u64,
         change: Change,
     ) -> Result<Result<(), ErrorCode>, StoreError> {
-        // A message that was deleted in the meantime cannot be changed.
+        // A message that was deleted before the change came cannot be changed.
         // req: MSG-051
         let stored = self.store.message(chat, id)?.filter(|stored| !stored.deleted);
         let Some(stored) = stored else { return Ok(Err(ErrorCode::GONE)) };
         let is_refused = match &change {
-            // An edit or deletion is allowed only for the account's own messages; an edit only for a text.
+            // Only the account's own messages can be edited or deleted, and only a text can be edited.
             // req: MSG-052, MSG-053
             Change::Edited(_) => !stored.message.author.is_empty() || stored.message.media.is_some(),
             // req: MSG-052
@@ -46,8 +46,8 @@ impl App {
         Ok(Ok(()))
     }
 
-    /// Applies a contact's change of a message. A missing or deleted message, and one that another author
-    /// wrote, is left unchanged, except that anyone may react.
+    /// Applies a contact's change of a message. A missing or deleted message is left unchanged. A message of
+    /// another author may only get a reaction.
     pub(super) fn hear_change(
         &mut self,
         chat: u64,
@@ -68,7 +68,7 @@ impl App {
         Ok(())
     }
 
-    /// Applies a change. Returns whether there was room for a reaction.
+    /// Applies a change to a message. Returns false if the message has no room for another reaction.
     fn apply_change(
         &mut self,
         chat: u64,
@@ -84,10 +84,11 @@ impl App {
         Ok(true)
     }
 
-    /// Deletes the files of content that no message refers to any more, which must be durable.
+    /// Deletes the files of content that no message refers to any more. The transaction that removed the last
+    /// reference must be durable.
     pub(super) fn remove_unused(&mut self) -> Result<(), StoreError> {
         for content in std::mem::take(&mut self.unused) {
-            // The content may have been added again since.
+            // A message with this content may have been added since.
             if self.store.media(content)?.is_none() {
                 self.media.remove(content);
             }
@@ -101,7 +102,8 @@ impl App {
             if is_there { self.present.insert(chat) } else { self.present.remove(&chat) };
     }
 
-    /// Sends every companion the current presence if that changed. Returns whether it did.
+    /// Sends every companion the list of contacts that are online, if that list has changed. Returns whether
+    /// it was sent.
     pub(super) fn tell_presence(&mut self, now: Now) -> bool {
         let is_new = std::mem::take(&mut self.presence_changed);
         if is_new {
@@ -113,7 +115,7 @@ impl App {
     }
 }
 
-/// Sends a companion the presence of contacts, if it has the right to read.
+/// Sends a companion the list of contacts that are online, if the companion has the right to read.
 pub(super) fn show_presence(now: Now, link: &mut Link, present: &BTreeSet<u64>) {
     if link.data.grants & grants::READ == 0 {
         return;

@@ -11,14 +11,14 @@ use super::{App, Now};
 use crate::store::{NewMessage, StoreError};
 use crate::upstream::Change;
 
-/// The length of a history page, in bytes: the limit for a result, less room for its envelope.
+/// The length of a page of messages, in bytes: the limit for a result, less room for the result's envelope.
 const PAGE_LEN_MAX: usize = MESSAGE_LEN_MAX - 1_024;
 
 /// Returns the grants that a command needs.
 fn grant_of(command: &Command) -> u64 {
     match command {
         Command::SendText { .. } => grants::SEND,
-        // These commands name messages, whose ids only a reader knows.
+        // These commands name messages by ids, which only a companion with the right to read knows.
         Command::EditText { .. } | Command::Delete { .. } | Command::React { .. } => {
             grants::READ | grants::SEND
         }
@@ -27,8 +27,8 @@ fn grant_of(command: &Command) -> u64 {
     }
 }
 
-/// Returns whether a repeated command runs again, or is answered by its stored result. A result that contains
-/// texts of messages is not stored.
+/// Returns whether a repeated command runs again, or is answered with its stored result. A result that
+/// contains texts of messages is not stored, so such a command runs again.
 fn repeat_of(command: &Command) -> Repeat {
     // req: RES-028
     match command {
@@ -50,8 +50,8 @@ struct Wanted<'a> {
 }
 
 impl App {
-    /// Runs a command. Returns its result, and what happens if the command is repeated. A refusal is a
-    /// result, too.
+    /// Runs a command. Returns its result, and what is to be done if the command arrives again. A refusal is
+    /// a result, too.
     pub(super) fn run_command(
         &mut self,
         now: Now,
@@ -62,11 +62,11 @@ impl App {
     ) -> Result<(ResultBody, Repeat), StoreError> {
         let command = match Command::decode(body) {
             Ok(command) => command,
-            // A faulty command is answered, and the session continues.
+            // A faulty command gets an answer with the error, and the session continues.
             // req: MSG-091
             Err(error) => return Ok((failed(error.code()), Repeat::Answer)),
         };
-        // The user decided at the linking what the companion may do.
+        // When the companion was linked, the user decided what it may do.
         // req: MSG-056
         let needed = grant_of(&command);
         let result = if granted & needed == needed {
@@ -107,13 +107,13 @@ impl App {
             Command::React { chat, message, reaction } => {
                 self.change_for(*chat, *message, Change::Reacted(reaction.clone()))
             }
-            // The codec has already refused unknown commands: req MSG-001.
+            // The codec has refused unknown commands before: req MSG-001.
             _ => Ok(failed(ErrorCode::UNKNOWN_CRITICAL)),
         }
     }
 
     fn send_for(&mut self, now: Now, by: CommandRef, wanted: &Wanted<'_>) -> Result<ResultBody, StoreError> {
-        // The companion's copy may be older than the deletion of a chat or message.
+        // The companion's copy may be older than the deletion of a chat or message that its command names.
         // req: MSG-092
         if self.store.contact(wanted.chat)?.is_none() {
             return Ok(failed(ErrorCode::GONE));
@@ -156,7 +156,7 @@ impl App {
             items.push(item);
         }
         let more = items.len() < rows.len();
-        // The page is read in the open transaction, so it contains everything up to the newest
+        // The page of messages is read in the open transaction, so it contains everything up to the newest
         // revision.
         // req: MSG-061
         Ok(ResultBody::HistoryPage { items, more, rev: self.store.newest() })

@@ -20,25 +20,27 @@ pub(super) type Link = host::Link<LinkData>;
 pub struct LinkData {
     pub(super) companion: CompanionId,
     pub(super) grants: u64,
-    /// The companion's status as stored in the database.
+    /// The companion's status as it is stored in the database.
     pub(super) stored_status: CompanionStatus,
     pub(super) state: Option<LinkState>,
-    /// A request for the change log. It is answered while no transaction is open.
+    /// The machine's request for the change log. It is answered while no transaction is open.
     pub(super) wanted: Option<SyncEvent>,
     pub(super) transfers: BTreeMap<u64, Transfer>,
-    /// Whether the streams that were open when the process ended still need an answer.
+    /// Whether streams that were open when the process ended still wait for an answer.
     pub(super) opens_due: bool,
-    /// The time at which the next piece of earlier streams' parts is checked.
+    /// When the next piece of partly received content is checked, which earlier streams have left.
     pub(super) check_due: Option<Timestamp>,
-    /// Streams that must be stopped, with the code, as soon as the machine has room.
+    /// Streams that must be stopped with this code, as soon as the machine has room for a commit.
     pub(super) stops: VecDeque<(u64, ErrorCode)>,
-    /// Puts that are accepted, but whose companion does not know it yet.
+    /// Puts that the phone has accepted and that the companion was not told of yet.
     pub(super) accepts: VecDeque<u64>,
-    /// Puts of content that is already here: the stream's id and its length in bytes.
+    /// Puts of content that is already here, which the companion was not told of yet: the stream's id, and
+    /// the stream's length in bytes.
     pub(super) haves: VecDeque<(u64, u64)>,
     /// Whether the companion was connected in this round.
     pub(super) seen: bool,
-    /// Whether the link's offer is over. The link is then deleted in the next commit.
+    /// Whether the companion can no longer accept the link's offer. The link is then deleted in the next
+    /// commit.
     pub(super) over: bool,
 }
 
@@ -71,7 +73,8 @@ impl LinkData {
         }
     }
 
-    /// Opens the files of the streams of which some bytes were reported as durable before the process ended.
+    /// Opens again the files of streams that were open when the process ended, if bytes of the stream were
+    /// reported as durable.
     pub(super) fn reopen_transfers(
         &mut self,
         link: MailboxId,
@@ -89,7 +92,8 @@ impl LinkData {
         Ok(())
     }
 
-    /// Removes the transfer of a stream that has ended, and the answers queued for it. Returns the transfer.
+    /// Removes the transfer of a stream that has ended, and the answers that are queued for the stream.
+    /// Returns the transfer.
     pub(super) fn take_transfer(&mut self, stream: u64) -> Option<Transfer> {
         self.accepts.retain(|accepted| *accepted != stream);
         self.haves.retain(|(had, _)| *had != stream);

@@ -13,8 +13,8 @@ use rand_core::CryptoRng;
 use super::{App, AppEvent, Now, VerbError};
 use crate::store::{Companion, CompanionStatus, StoreError};
 
-/// The number of idle days after which a new link is to be suspended. It is part of the signed terms; nothing
-/// enforces it yet.
+/// The number of idle days after which a new link is to be suspended. The number is part of the signed terms;
+/// nothing enforces it yet.
 const IDLE_DAYS: u16 = 14;
 
 /// The running attempt, with the phone's data for it.
@@ -24,19 +24,19 @@ pub(super) type Attempt = host::Attempt<AttemptData>;
 #[derive(Debug, Default)]
 #[expect(unnameable_types, reason = "the host alone asks for it")]
 pub struct AttemptData {
-    /// The grants that the page asks for, as bits, once it has asked.
+    /// The rights that the page asks for, as bits; `None` before it has asked.
     asked: Option<u64>,
-    /// The id of the link, once a part of it is stored.
+    /// The id of the new link, once a part of the link is stored.
     link: Option<MailboxId>,
 }
 
-/// Returns the offer of an attempt if it is stored, because the companion may have accepted it.
+/// Returns the offer of an attempt if the offer is stored: then the companion may have accepted it.
 pub(super) fn stored_offer(attempt: &Attempt) -> Option<OpenOffer> {
     let terms = attempt.pairing.terms().filter(|_| attempt.commits_stored() > 0)?;
     Some(OpenOffer { companion: terms.companion, left_s: OFFERED_MAX })
 }
 
-/// A step of an attempt, for the client that runs it.
+/// A step of a pairing attempt, for the client that runs the attempt.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ScanStep {
@@ -45,29 +45,29 @@ pub enum ScanStep {
         /// The relay's name.
         relay: RelayName,
     },
-    /// Ask for the four digits that the page shows.
+    /// Ask the user for the four digits that the page shows.
     CheckCodeWanted,
-    /// The digits were wrong.
+    /// The digits that the user typed were wrong.
     WrongCode {
         /// The number of tries that are left.
         left: u8,
     },
-    /// Ask whether to link this companion.
+    /// Ask the user whether to link this companion.
     ApprovalWanted {
         /// The label that the page claims.
         label: String,
         /// The origin that the page claims.
         origin: String,
-        /// The origin that the relay saw.
+        /// The origin that the relay saw in the browser's request, if any.
         origin_seen: Option<String>,
-        /// Whether the relay reports phone and page to be in one network.
+        /// Whether the relay reports that phone and page are in one network; `None` if it does not know.
         same_net: Option<bool>,
-        /// The grants that the page asks for, as bits.
+        /// The rights that the page asks for, as bits.
         grants: u64,
         /// The relay's name.
         relay: RelayName,
     },
-    /// Show these two digits.
+    /// Show the user these two digits.
     ShowConfirmation(String),
     /// The companion is linked.
     Linked {
@@ -80,7 +80,7 @@ pub enum ScanStep {
         code: ErrorCode,
         /// Advice for the user.
         message: String,
-        /// A companion that may still become linked, although the attempt is over.
+        /// The offer to a companion that may still become linked, although the attempt is over.
         open: Option<OpenOffer>,
     },
 }
@@ -94,16 +94,16 @@ pub struct OpenOffer {
     pub left_s: u64,
 }
 
-/// The grants and their names.
+/// The rights that a companion can have, and their names.
 const GRANTS: [(u64, &str); 3] = [(grants::READ, "read"), (grants::SEND, "send"), (grants::MEDIA, "media")];
 
-/// Returns the names of grants.
+/// Returns the names of the rights in a bit set.
 #[must_use]
 pub fn grant_names(bits: u64) -> Vec<&'static str> {
     GRANTS.iter().filter(|(bit, _)| bits & bit != 0).map(|(_, name)| *name).collect()
 }
 
-/// Returns the grants with these names, as bits; `None` if one of the names is unknown.
+/// Returns the rights with these names, as bits; `None` if one of the names is unknown.
 #[must_use]
 pub fn grants_of(names: &[&str]) -> Option<u64> {
     let bit = |name: &str| GRANTS.iter().find(|(_, known)| *known == name).map(|(bit, _)| *bit);
@@ -149,7 +149,7 @@ fn advice(code: ErrorCode, lost: Option<&str>, relay: &RelayName) -> String {
 }
 
 impl App {
-    /// Begins an attempt on the text of a QR code.
+    /// Begins a pairing attempt with the text of a QR code.
     ///
     /// # Errors
     ///
@@ -176,7 +176,7 @@ impl App {
         self.host.attempts_mut().next().ok_or(VerbError::NotAsked)
     }
 
-    /// Takes the check code that the user typed.
+    /// Passes the check code that the user typed to the pairing attempt.
     ///
     /// # Errors
     ///
@@ -185,7 +185,8 @@ impl App {
         self.attempt()?.pairing.enter_check_code(now.mono, typed).map_err(|_| VerbError::NotAsked)
     }
 
-    /// Takes the user's decision about the page: approved with all grants that it asks for, or refused.
+    /// Passes on the user's decision about the page: approved with all rights that the page asks for, or
+    /// refused.
     ///
     /// # Errors
     ///
@@ -198,14 +199,15 @@ impl App {
         Ok(())
     }
 
-    /// Takes the user's approval of the page, with only those of the requested grants that are in `given`.
+    /// Passes on the user's approval of the page, with only those of the requested rights that are in
+    /// `given`.
     ///
     /// # Errors
     ///
     /// [`VerbError::NotAsked`], [`VerbError::NoGrants`] when none of them is asked for, [`VerbError::Store`].
     pub fn approve_with(&mut self, now: Now, rng: &mut dyn CryptoRng, given: u64) -> Result<(), VerbError> {
         let asked = self.attempt()?.data.asked.ok_or(VerbError::NotAsked)?;
-        // The companion never gets a grant that it did not ask for, or that this version does not know.
+        // The companion never gets a right that it did not ask for, or that this version does not know.
         // req: MSG-055, MSG-110
         let given = asked & given & grants::ALL;
         if given == 0 {
@@ -227,7 +229,7 @@ impl App {
         approved.map_err(|_| VerbError::NotAsked)
     }
 
-    /// Refuses the attempt, because the client that runs it has gone.
+    /// Ends the pairing attempt as refused, because the client that runs it has gone.
     pub fn cancel_scan(&mut self, now: Now) {
         if let Ok(attempt) = self.attempt() {
             attempt.pairing.refuse(now.mono);
@@ -260,7 +262,7 @@ impl App {
         })
     }
 
-    /// Handles an event of the attempt.
+    /// Handles an event of the pairing attempt.
     pub(super) fn take_pairing_event(
         &mut self,
         attempt: &mut Attempt,
@@ -284,7 +286,8 @@ impl App {
         Ok(())
     }
 
-    /// Handles the end of an attempt, which is durable: loads its link, or deletes the rest of it.
+    /// Handles the end of a pairing attempt, whose writes are durable: loads the new link, or deletes what is
+    /// stored of it.
     pub(super) fn end_attempt(
         &mut self,
         now: Now,
@@ -301,7 +304,7 @@ impl App {
                 self.host.event(AppEvent::Linked { companion: terms.companion });
                 ScanStep::Linked { companion: terms.companion }
             }
-            // A link always has terms.
+            // An attempt that ended with a link always has terms, so this does not happen.
             (Ok(_), None) => return Ok(()),
             (Err(code), _) => {
                 let message = advice(code, attempt.lost.as_deref(), attempt.pairing.relay());
@@ -315,7 +318,7 @@ impl App {
         Ok(())
     }
 
-    /// Returns the offer that an ended attempt left open, because the companion may have accepted it.
+    /// Returns the offer that an ended attempt has left stored, because the companion may have accepted it.
     fn open_offer(&self, now: Now, link: MailboxId) -> Option<OpenOffer> {
         let companion = self.host.link(link)?.data.companion;
         let stored = self.store.companion_of(link).ok().flatten()?;
@@ -324,8 +327,8 @@ impl App {
             .then_some(OpenOffer { companion, left_s: OFFERED_MAX.saturating_sub(age_s) })
     }
 
-    /// Loads the link, if one is stored: a page that has accepted the offer can prove so for some minutes.
-    /// Otherwise deletes the companion's row.
+    /// Loads the link if one is stored: for some minutes, a page that has accepted the offer can still prove
+    /// that. Otherwise deletes the companion's row.
     fn open_or_forget(
         &mut self,
         link: MailboxId,

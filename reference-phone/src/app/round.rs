@@ -1,4 +1,4 @@
-//! The phone as an [`Application`] of [`handfast::host`].
+//! The functions by which the phone is an [`Application`] of [`handfast::host`].
 
 use std::time::Duration;
 
@@ -67,7 +67,7 @@ impl Application for App {
             Message::Command { key, body } => {
                 let (result, repeat) =
                     self.run_command(now, link.data.companion, link.data.grants, key, &body)?;
-                // The machine delivers a command only while it has room for the result.
+                // This succeeds: the machine delivers a command only while it has room for the result.
                 if let Ok(commit) = link.endpoint.answer(now.mono, key, &result.encode(), repeat) {
                     link.store(commit);
                 }
@@ -96,7 +96,7 @@ impl Application for App {
                 show_presence(now, link, &self.present);
                 None
             }
-            // The user must know that a device lost confirmed changes.
+            // The user must know if a device has lost changes that it had confirmed.
             // req: RES-034, RES-040
             Event::PutBack { who } => Some(AppEvent::PutBack { companion, who }),
             Event::Failed(code) => Some(AppEvent::LinkError { companion, code, by: "here" }),
@@ -107,7 +107,7 @@ impl Application for App {
             }
             Event::Contended(times) => Some(AppEvent::Contended { companion, times }),
             Event::Diverged => Some(AppEvent::Diverged { companion }),
-            // A value that the codec refuses ends the session.
+            // A value that the codec refuses ends the session with its error.
             // req: MSG-044
             Event::Now { slot, body } => {
                 if let Err(error) = NowValue::decode(slot, &body) {
@@ -115,7 +115,7 @@ impl Application for App {
                 }
                 None
             }
-            // The companion did not accept the offer in time.
+            // The companion did not accept the offer in time, so its link is deleted.
             // req: HSK-130
             Event::Lapsed => {
                 link.data.over = true;
@@ -169,8 +169,8 @@ impl Application for App {
         self.store.note_keys(commit.link())
     }
 
-    /// Answers streams and moves uploads, which needs commits of the machine, and stores the companion's
-    /// status.
+    /// Answers streams, makes received uploads durable, and stores the companion's status. The first two need
+    /// commits of the machine.
     fn drained(
         &mut self,
         now: Timestamp,
@@ -187,7 +187,8 @@ impl Application for App {
         }
         let status = status_of(link.endpoint.status());
         if status != link.data.stored_status {
-            // A companion may accept after its attempt ended; the user learns of it as of any other link.
+            // A companion may accept after its pairing attempt has ended. The user is told of that as of any
+            // other link.
             // req: HSK-134
             if link.data.stored_status == CompanionStatus::Offered && status == CompanionStatus::Active {
                 self.host.event(AppEvent::Linked { companion: link.data.companion });
@@ -231,15 +232,15 @@ impl Application for App {
         error: &StoreError,
         retry: Duration,
     ) {
-        // If the rollback fails now, `load` repeats it before it reads anything.
+        // If this rollback fails, `load` tries it again before it reads anything.
         let _ = self.store.roll_back();
         self.outgoing.clear();
         self.changes.clear();
         self.unused.clear();
         let is_end = |event: &AppEvent| matches!(event, AppEvent::Scan(ScanStep::Ended { .. }));
         let ended = lost.events.iter().any(is_end);
-        // The client that runs an attempt waits for its end, so the end is also reported for an attempt whose
-        // own event was lost in this round.
+        // The client that runs an attempt waits for the attempt's end. So the end is also reported if the
+        // event of it was lost in this round.
         if ended || !lost.attempts.is_empty() {
             let open = lost.attempts.first().and_then(stored_offer);
             let done = if open.is_some() { "the scan was broken off" } else { "nothing was linked" };
@@ -252,7 +253,7 @@ impl Application for App {
 }
 
 impl App {
-    /// Returns both clocks in this round.
+    /// Returns what both clocks show in this round.
     fn now(&self, mono: Timestamp) -> Now {
         Now { mono, wall_ms: self.wall_ms }
     }
@@ -284,7 +285,7 @@ impl App {
         Ok(())
     }
 
-    /// Deletes the links whose offer is over, in the transaction that stores that end.
+    /// Deletes the links whose offer can no longer be accepted, in the transaction that stores this.
     fn forget_over(&mut self) -> Result<(), StoreError> {
         let over: Vec<_> = self.host.links().filter(|link| link.data.over).map(Link::id).collect();
         for id in over {

@@ -17,14 +17,14 @@ use super::transfer::{PutAnswer, Transfer, Upload, check_put, rest_of};
 use super::{App, Now};
 use crate::store::{Claimed, StoreError};
 
-/// The number of incomplete uploads of one link that are kept while no stream continues them.
+/// How many incomplete uploads of one link are kept while no stream continues them.
 pub(super) const PARTS_KEPT_MAX: usize = 16;
-/// The pause after each step of a check, in which other work is done.
+/// How long a check of partly received content pauses after each step, so that other work is done.
 const CHECK_PAUSE: Duration = Duration::from_millis(1);
-/// The difference between wall clock and monotonic clock, in milliseconds, from which on the wall clock
-/// counts as set by hand.
+/// If the difference between wall clock and monotonic clock changes by this much, in milliseconds, the wall
+/// clock counts as set by hand.
 const CLOCK_SET_MS: u64 = 1_000;
-/// The number of queued commits of one link from which on its uploads wait for the next transaction.
+/// If a link has queued this many commits, its uploads wait for the next transaction.
 const COMMITS_FULL: usize = 16;
 
 impl App {
@@ -36,7 +36,7 @@ impl App {
         kind: OpenKind,
         meta: &[u8],
     ) -> Result<Result<(), ErrorCode>, StoreError> {
-        // Media are messages' content, so a get needs the right to read, too.
+        // Media are part of messages, so a get needs the right to read, too.
         // req: MSG-057
         let needed = if kind == OpenKind::Get { grants::READ | grants::MEDIA } else { grants::MEDIA };
         if link.data.grants & needed != needed {
@@ -68,7 +68,7 @@ impl App {
         }
         let row = self.store.media(offered.content)?;
         if row.is_some() {
-            // Content that no message refers to belongs to every link that uploaded or offered it.
+            // Content that no message refers to belongs to every link over which it was uploaded or offered.
             self.store.claim(id, offered.content, now.wall_ms)?;
         } else if !self.has_room(link, &offered)? {
             return Ok(Err(ErrorCode::FULL));
@@ -83,9 +83,9 @@ impl App {
         }))
     }
 
-    /// Answers the streams of which nothing was reported before the process ended. Their OPENs may be durable
-    /// without an answer, so they are handled as if they came now. All links must be loaded, because the
-    /// uploads over other links count for the space on the disk.
+    /// Answers the streams of which nothing was reported as durable before the process ended. Their OPENs may
+    /// be stored without an answer, so they are handled as if they came now. All links must be loaded before,
+    /// because uploads over other links need space on the disk too.
     pub(super) fn answer_opens(&mut self, now: Now, link: &mut Link) -> Result<(), StoreError> {
         for stream in link.endpoint.streams().into_iter().filter(|stream| stream.durable == 0) {
             if let Err(code) = self.open_transfer(now, link, stream.id, stream.kind, &stream.meta)? {
@@ -95,8 +95,8 @@ impl App {
         Ok(())
     }
 
-    /// Returns whether an upload may be taken: within the quota of its link, for which the oldest parts of
-    /// other contents are deleted, and with enough space on the disk.
+    /// Returns whether an upload may be accepted. It must fit the quota of its link, for which the oldest
+    /// incomplete uploads of other content are deleted, and there must be enough space on the disk.
     fn has_room(&mut self, link: &Link, offered: &PutMeta) -> Result<bool, StoreError> {
         let id = link.id();
         let Claimed { mut count, mut len } = self.store.claimed(id)?;
@@ -116,7 +116,7 @@ impl App {
             .into_iter()
             .filter(|(content, _)| !running.contains(content))
             .collect();
-        // A companion cannot fill the disk with content that no message refers to.
+        // Without this quota, a companion could fill the disk with content that no message refers to.
         // req: STR-031
         let fits = |waiting: &VecDeque<(ContentId, u64)>| {
             let parts = waiting.iter().fold(0_u64, |sum, (_, size)| sum.saturating_add(*size));
@@ -128,14 +128,14 @@ impl App {
             let Some((oldest, _)) = waiting.pop_front() else { return Ok(false) };
             self.forget_part(id, oldest)?;
         }
-        // The reserve must remain free when all running uploads are complete.
+        // The disk's reserve must still be free when all running uploads are complete.
         // req: STR-032
         let free = self.media.free_space().unwrap_or(u64::MAX);
         Ok(free >= coming.saturating_add(DISK_RESERVE))
     }
 
-    /// Moves the times of uploads when the wall clock was set while the phone ran, so that they keep their
-    /// age.
+    /// If the wall clock was set while the phone ran, changes the stored times of uploads so that the uploads
+    /// keep their age.
     pub(super) fn follow_clock(&mut self, now: Now) -> Result<(), StoreError> {
         let signed = |ms: u64| i64::try_from(ms).unwrap_or(i64::MAX);
         let passed = now.mono.since(self.clocks.mono).as_millis();
@@ -145,14 +145,15 @@ impl App {
         if set.unsigned_abs() < CLOCK_SET_MS || self.store.oldest_claim()?.is_none() {
             return Ok(());
         }
-        // An upload lasts a day by the monotonic clock, whatever the wall clock shows.
+        // An upload that no message refers to lasts a day by the monotonic clock, whatever the wall clock
+        // shows.
         // req: STR-030
         self.store.shift_claims(set)
     }
 
-    /// Drops the uploads that no message has referred to in time. Returns whether there were any.
+    /// Drops the uploads to which no message has referred in time. Returns whether there were any.
     pub(super) fn forget_old_uploads(&mut self, now: Now) -> Result<bool, StoreError> {
-        // A restart must not lose the deadline, so it is computed from the stored wall-clock time.
+        // After a restart the deadline must be the same, so it is computed from the stored wall-clock time.
         // req: STR-030
         let due =
             self.store.oldest_claim()?.filter(|since| since.saturating_add(UPLOAD_KEPT_MS) <= now.wall_ms);
@@ -185,7 +186,7 @@ impl App {
                 };
                 match upload.incoming.take(&bytes) {
                     // The chunk list is stored only once it is complete, and may be longer than the first
-                    // credit. It is reported as buffered so that the sender may continue.
+                    // credit. Its beginning is reported as buffered, so that the sender may continue.
                     Ok(()) if upload.incoming.list().is_none() => {
                         let end = offset.saturating_add(u64::try_from(bytes.len()).unwrap_or(0));
                         let _ = link.endpoint.stream_buffered(now.mono, stream, end);
@@ -206,7 +207,7 @@ impl App {
                     return Ok(());
                 };
                 match download.read(offset, max) {
-                    // The machine refuses bytes of a stream that ended meanwhile; they can be dropped.
+                    // If the stream has just ended the machine refuses its bytes. They can be dropped.
                     Ok((bytes, fin)) => {
                         let _ = link.endpoint.stream_supply(now.mono, stream, offset, bytes, fin);
                     }
@@ -223,7 +224,7 @@ impl App {
                     Err(code) => self.stop(link, stream, code)?,
                 }
             }
-            // The part is kept, so that a new stream can continue it.
+            // The received part of the content is kept, so that a new stream can continue it.
             StreamEvent::Ended { id: stream, end: StreamEnd::Lost } => {
                 if let Some(Transfer::Upload(upload)) = link.data.take_transfer(stream) {
                     self.leave_part(link, &upload)?;
@@ -252,8 +253,8 @@ impl App {
         self.store.forget_part(id, content)
     }
 
-    /// Keeps the part of an upload that arrived, so that a new stream can continue it. Of all such parts,
-    /// only the newest are kept.
+    /// Keeps what was received of an upload, so that a new stream can continue it. Of all such incomplete
+    /// uploads only the newest are kept.
     fn leave_part(&mut self, link: &Link, upload: &Upload) -> Result<(), StoreError> {
         let id = link.id();
         if !upload.is_list_stored() {
@@ -270,15 +271,15 @@ impl App {
 
     /// Drops all uploads of a link that has ended.
     pub(super) fn forget_parts(&mut self, id: MailboxId) -> Result<(), StoreError> {
-        // Content that no message refers to belongs to the link.
+        // The link's claims on content that no message refers to end with the link.
         // req: STR-030
         let gone = self.store.drop_claims(id)?;
         self.unused.extend(gone);
         self.store.parts(id)?.into_iter().try_for_each(|content| self.forget_part(id, content))
     }
 
-    /// Sends the queued answers to streams, for which the machine must make commits, and then moves the
-    /// uploads. Answers for which it has no room wait for the next transaction.
+    /// Sends the queued answers to streams, for which the machine must make commits. Then makes received
+    /// uploads durable. Answers for which the machine has no room wait for the next transaction.
     pub(super) fn pump_streams(&mut self, now: Now, link: &mut Link) -> Result<bool, StoreError> {
         let mut moved = false;
         while let Some((stream, code)) = link.data.stops.pop_front() {
@@ -313,8 +314,8 @@ impl App {
         Ok(moved | self.pump_uploads(now, link)?)
     }
 
-    /// Checks the next piece of each part that an earlier stream left. The piece after it is due shortly, so
-    /// that other work is done meanwhile.
+    /// Checks the next piece of each incomplete upload that an earlier stream has left. The piece after that
+    /// is checked a little later, so that other work is done in between.
     fn check_parts(&mut self, now: Now, link: &mut Link) -> Result<bool, StoreError> {
         if link.data.check_due.is_some_and(|due| due > now.mono) {
             return Ok(false);
@@ -337,7 +338,7 @@ impl App {
         Ok(moved)
     }
 
-    /// Makes the received content durable, and reports it.
+    /// Makes received content durable, and reports that to the companion.
     fn pump_uploads(&mut self, now: Now, link: &mut Link) -> Result<bool, StoreError> {
         let id = link.id();
         let mut moved = self.check_parts(now, link)?;
@@ -348,7 +349,7 @@ impl App {
             .filter_map(|(stream, transfer)| transfer.as_upload().filter(|u| u.is_behind()).map(|_| *stream))
             .collect();
         for stream in behind {
-            // A file is renamed only when the machine has room for the report.
+            // A file gets its final name only when the machine has room to report it.
             if link.commits_waiting() >= COMMITS_FULL {
                 return Ok(true);
             }

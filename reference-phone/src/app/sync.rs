@@ -7,11 +7,11 @@ use super::Now;
 use super::link::Link;
 use crate::store::{Delta, PageRows, Store, StoreError};
 
-/// Answers a request of the machine from durable data. A companion without the right to read gets empty
-/// collections.
+/// Answers a request of the machine from durable data. A companion without the right to read gets every
+/// collection empty.
 pub(super) fn answer(now: Now, link: &mut Link, store: &Store, wanted: SyncEvent) -> Result<(), StoreError> {
     let may_read = link.data.grants & grants::READ != 0;
-    // The machine refuses the answer if the connection that asked has ended; it can be dropped.
+    // If the connection that asked has ended the machine refuses the answer. It can be dropped.
     let _ = match wanted {
         SyncEvent::DeltaWanted { collection, after, budget } => {
             let delta = if may_read {

@@ -15,9 +15,9 @@ use handfast_programs::PartCheck;
 use crate::store::{MediaRow, Store, StoreError};
 use handfast_programs::MediaDir;
 
-/// Checks the size and offset of a put.
+/// Checks the size and offset that a put names.
 pub(super) fn check_put(offered: &PutMeta) -> Result<(), ErrorCode> {
-    // The limit is checked before any byte is received.
+    // A put that is too large is refused before any byte is received.
     // req: STR-011
     if offered.size > MEDIA_LEN_MAX {
         return Err(ErrorCode::TOO_LARGE);
@@ -30,7 +30,7 @@ pub(super) fn rest_of(offered: &PutMeta) -> u64 {
     offered.size.saturating_sub(offered.offset)
 }
 
-/// A stream with its file.
+/// A stream of media, with its file.
 #[derive(Debug)]
 pub(super) enum Transfer {
     Upload(Box<Upload>),
@@ -41,25 +41,26 @@ pub(super) enum Transfer {
 #[derive(Debug)]
 pub(super) struct Upload {
     pub(super) incoming: Incoming<PartFile>,
-    /// Whether the chunk list is in the database.
+    /// Whether the content's chunk list is stored in the database.
     list_stored: bool,
     offered: PutMeta,
-    /// The check of an earlier stream's part. Nothing is reported while it runs.
+    /// The check of what earlier streams have received of this content. While it runs, nothing is reported as
+    /// durable.
     check: Option<PartCheck>,
 }
 
 /// The answer to a put.
 #[derive(Debug)]
 pub(super) enum PutAnswer {
-    /// The content is wanted.
+    /// The content is wanted, and received by this transfer.
     Take(Transfer),
-    /// The content is already here; the stream has this length in bytes.
+    /// The content is already here. The stream would have this length in bytes.
     Have(u64),
 }
 
 impl Transfer {
-    /// Answers a companion that offers content. `known` is the content's row if it is complete here, and
-    /// `list` its chunk list if there is a part of it.
+    /// Answers a companion that offers content. `known` is the content's row if the content is complete here.
+    /// `list` is its chunk list if a part of the content is here.
     pub(super) fn open_upload(
         link: MailboxId,
         offered: PutMeta,
@@ -95,7 +96,7 @@ impl Transfer {
                     Some(list) if stream.durable > 0 => {
                         Upload::resume(link, offered, list, stream.durable, is_noted, media)
                     }
-                    // Nothing of this stream was reported as durable, so it starts again.
+                    // Nothing of this stream was reported as durable, so the stream starts again.
                     list => Upload::begin(link, offered, list, media),
                 };
                 upload.map(|upload| Self::Upload(Box::new(upload)))
@@ -114,7 +115,7 @@ impl Transfer {
         row: Option<MediaRow>,
         media: &MediaDir,
     ) -> Result<Self, ErrorCode> {
-        // The caller passes no row for content that this companion may not have.
+        // If this companion may not have the content, the caller passes no row.
         // req: STR-011
         let row = row.ok_or(ErrorCode::GONE)?;
         check_offset(from, row.size)?;
@@ -164,8 +165,8 @@ impl Upload {
         Self { incoming, list_stored: durable > 0, offered, check: None }
     }
 
-    /// Begins a stream. The content before its offset must be here already, and is checked before anything is
-    /// reported.
+    /// Begins the upload of a stream. The content before the stream's offset must be here already. It is
+    /// checked before anything is reported as durable.
     fn begin(
         link: MailboxId,
         offered: PutMeta,
@@ -178,7 +179,7 @@ impl Upload {
             let file = media.create_part(Some(link), content).map_err(file_code)?;
             return Ok(Self::new(offered, file, receiver, 0));
         }
-        // Without a chunk list, the part before the offset cannot be checked.
+        // Without the chunk list, the content before the offset cannot be checked.
         // req: STR-020
         let list = list.ok_or(ErrorCode::OFFSET)?;
         let file = media.resume_part(Some(link), content, from).map_err(|_| ErrorCode::OFFSET)?;
@@ -187,7 +188,7 @@ impl Upload {
         Ok(Self { check, list_stored: true, ..Self::new(offered, file, receiver, 0) })
     }
 
-    /// Continues a stream after the bytes that were reported.
+    /// Continues the upload of a stream, after the bytes that were reported as durable.
     fn resume(
         link: MailboxId,
         offered: PutMeta,
@@ -206,20 +207,21 @@ impl Upload {
         Ok(Self::new(offered, file, receiver, durable))
     }
 
-    /// Returns whether an earlier stream's part is still being checked.
+    /// Returns whether what earlier streams have received is still being checked.
     pub(super) fn is_checking(&self) -> bool {
         self.check.is_some()
     }
 
-    /// Checks the next piece of an earlier stream's part.
+    /// Checks the next piece of what earlier streams have received.
     pub(super) fn check(&mut self) -> Result<(), ErrorCode> {
         let Some(check) = &mut self.check else { return Ok(()) };
-        // The part may have been damaged on the disk since it was received.
+        // What was received may have been damaged on the disk since then.
         // req: STR-023
         match check.step() {
             Ok(None) => return Ok(()),
             Ok(Some(good)) if good >= self.offered.offset => {}
-            // A bad chunk before the offset makes the companion start a stream without offset.
+            // A chunk before the offset is bad. The error makes the companion start a stream without an
+            // offset.
             // req: STR-020
             Ok(Some(_)) | Err(_) => return Err(ErrorCode::OFFSET),
         }
@@ -227,12 +229,13 @@ impl Upload {
         Ok(())
     }
 
-    /// Returns the chunk list, if it is complete and not in the database yet.
+    /// Returns the chunk list, if it is complete and not stored in the database yet.
     pub(super) fn list_to_store(&self) -> Option<&ChunkList> {
         self.incoming.list().filter(|_| !self.list_stored && self.incoming.checked() > 0)
     }
 
-    /// Returns whether the list is in the database, so that a new stream can continue the part.
+    /// Returns whether the chunk list is stored in the database, so that a new stream can continue the
+    /// upload.
     pub(super) fn is_list_stored(&self) -> bool {
         self.list_stored
     }
@@ -250,8 +253,8 @@ impl Upload {
         !self.is_checking() && self.incoming.is_behind()
     }
 
-    /// Makes all bytes durable that arrived since the last call. A file of complete content gets its final
-    /// name.
+    /// Makes all bytes durable that arrived since the last call. If the content is complete, its file gets
+    /// its final name.
     pub(super) fn sync(&mut self, link: MailboxId, media: &MediaDir) -> Result<Progress, ErrorCode> {
         let progress = self.incoming.sync()?;
         match progress {

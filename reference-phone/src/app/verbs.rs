@@ -1,4 +1,4 @@
-//! The verbs of the phone's user.
+//! The calls by which the phone's user acts.
 
 use std::path::Path;
 
@@ -15,7 +15,7 @@ use crate::store::{ChatRow, Companion, CompanionStatus, NewMessage, StoreError, 
 use crate::upstream::Change;
 use handfast_programs::{ImportError, Imported, MediaDir};
 
-/// The reason why a verb was not carried out.
+/// The reason why a call of the user was not carried out.
 #[derive(Debug, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum VerbError {
@@ -40,7 +40,7 @@ pub enum VerbError {
     /// The companion does not exist.
     #[error("there is no companion {0}; `companions` lists them")]
     NoSuchCompanion(CompanionId),
-    /// The companion is linked already, or was.
+    /// The companion is not waiting to be linked: it is linked already, or was.
     #[error("the companion {0} is not waiting to be linked; `revoke {0}` ends a link")]
     NotOffered(CompanionId),
     /// The companion is already revoked.
@@ -52,19 +52,19 @@ pub enum VerbError {
     /// The database could not be written, and is in the pause before the next attempt.
     #[error("the database cannot be written now; free some space, then ask again")]
     Resting,
-    /// No attempt waits for this answer.
+    /// No pairing attempt waits for this answer.
     #[error("nothing is waiting for this answer; begin with `scan`")]
     NotAsked,
-    /// The grants that the user allows include none that the companion asks for.
+    /// The rights that the user allows include none that the companion asks for.
     #[error("that gives the companion nothing; name at least one right that it asks for, or refuse")]
     NoGrants,
-    /// The text is not a code, or not one that this version can use.
+    /// The text is not that of a pairing code, or not of one that this version can use.
     #[error("{}", code_text(*.0))]
     Code(ErrorCode),
     /// The code names a relay that is not allowed.
     #[error(transparent)]
     Relay(RelayRefused),
-    /// The link's machine has no room for another commit.
+    /// The link's machine has no room for another commit now.
     #[error("the link is busy; try again")]
     Busy,
     /// The store failed.
@@ -72,7 +72,7 @@ pub enum VerbError {
     Store(#[from] StoreError),
 }
 
-/// Returns advice for the user about a refused code.
+/// Returns advice for the user about a code that was refused.
 fn code_text(code: ErrorCode) -> &'static str {
     match code {
         ErrorCode::QR_NOT_HANDFAST => {
@@ -92,9 +92,9 @@ fn code_text(code: ErrorCode) -> &'static str {
 pub struct Status {
     /// The account's name.
     pub account: String,
-    /// The newest revision.
+    /// The newest revision of the change log.
     pub rev: u64,
-    /// The numbers of chats and of messages.
+    /// How many chats and how many messages there are.
     pub counts: (u64, u64),
     /// The settings of the database.
     pub settings: Vec<(&'static str, String)>,
@@ -114,7 +114,7 @@ pub struct LinkReport {
     pub state: Option<LinkState>,
     /// Whether a socket is open or being opened.
     pub has_socket: bool,
-    /// The numbers of messages and of bytes that wait for the companion.
+    /// How many messages, and how many bytes of them, wait for the companion.
     pub outbox: (usize, usize),
     /// The number of open streams.
     pub streams: usize,
@@ -144,7 +144,7 @@ impl App {
         Ok(messages)
     }
 
-    /// Sends a text, and returns the id of its message. The message is durable once the round is settled.
+    /// Sends a text. Returns the id of its message. The message is durable once the round is settled.
     ///
     /// # Errors
     ///
@@ -178,8 +178,8 @@ impl App {
         self.change_or_say(chat, message, Change::Deleted)
     }
 
-    /// Reacts to a message, which replaces the account's earlier reaction. An empty reaction only removes
-    /// that.
+    /// Sets the account's reaction to a message, in place of an earlier one. An empty reaction only removes
+    /// the earlier one.
     ///
     /// # Errors
     ///
@@ -200,8 +200,8 @@ impl App {
         })
     }
 
-    /// Copies a file into the phone's content, and blocks meanwhile. A running program copies it in another
-    /// thread instead, by [`MediaDir::stage`].
+    /// Copies a file into the phone's directory of content, and blocks until that is done. A running program
+    /// copies it in another thread instead, by [`MediaDir::stage`].
     ///
     /// # Errors
     ///
@@ -281,7 +281,7 @@ impl App {
             .collect())
     }
 
-    /// Revokes a companion. It learns of that at once if it is connected, otherwise at its next connection.
+    /// Revokes a companion. It is told at once if it is connected, otherwise at its next connection.
     ///
     /// # Errors
     ///
@@ -294,8 +294,8 @@ impl App {
         self.whole(revoked)
     }
 
-    /// Passes a result on. If the store failed halfway through a verb's writes, it also makes the round undo
-    /// them.
+    /// Returns `done` unchanged. If the store failed halfway through the writes of a call, it also makes the
+    /// round undo those writes.
     pub(super) fn whole<T>(&mut self, done: Result<T, VerbError>) -> Result<T, VerbError> {
         if matches!(done, Err(VerbError::Store(_))) {
             self.host.set_incomplete();
@@ -310,7 +310,8 @@ impl App {
             return Err(VerbError::AlreadyRevoked(companion));
         }
         let Some(link) = self.host.link_mut(found.link) else {
-            // A link that cannot be loaded needs no message to the companion: without its keys it is over.
+            // A link that cannot be loaded is deleted without telling the companion: with its keys gone, the
+            // link is over.
             self.store.forget_link(found.link)?;
             self.store.set_companion_status(found.link, CompanionStatus::Revoked)?;
             return Ok(());
@@ -345,7 +346,7 @@ impl App {
     fn cancel_now(&mut self, now: Now, companion: CompanionId) -> Result<(), VerbError> {
         let found = self.store.companions()?.into_iter().find(|found| found.companion == companion);
         let found = found.ok_or(VerbError::NoSuchCompanion(companion))?;
-        // Only an offer that is still open can be ended here; an active link must be revoked.
+        // Only an offer that the companion has not accepted can be withdrawn; an active link must be revoked.
         // req: HSK-133
         if found.status != CompanionStatus::Offered {
             return Err(VerbError::NotOffered(companion));
@@ -360,7 +361,7 @@ impl App {
         } else if self.host.attempts().next().is_some() {
             self.cancel_scan(now);
         } else {
-            // The link could not be loaded, so only its rows remain.
+            // The link could not be loaded, so only its rows remain to be deleted.
             self.store.forget_companion(found.link)?;
         }
         Ok(())

@@ -1,7 +1,7 @@
-//! The search for QR codes: with the decoder's own threshold, then a local one, in several sizes, and
-//! inverted.
+//! The search for QR codes in a picture: with the decoder's own threshold of brightness, then with a local
+//! one, in several sizes, and inverted.
 //!
-//! The decoder is a library that some pictures make panic, so each attempt runs in a thread of its own. A
+//! Some pictures make the decoder (a crate of others) panic, so each attempt runs in a thread of its own. A
 //! thread that ends without a result has found no code.
 
 use std::sync::mpsc::{RecvTimeoutError, channel};
@@ -9,15 +9,15 @@ use std::sync::{Arc, Once};
 use std::thread;
 use std::time::Duration;
 
-/// The name of the threads in which the decoder runs, whose panics are not printed.
+/// The name of the threads in which the decoder runs. Panics of these threads are not printed.
 const THREAD: &str = "picture";
-/// The longest time for one attempt.
+/// The longest time for one attempt to decode.
 const LOOK_MAX: Duration = Duration::from_secs(20);
 /// The width or height, in pixels, below which a picture is also tried enlarged.
 const SMALL: usize = 700;
 /// The width or height, in pixels, above which a picture is also tried reduced.
 const LARGE: usize = 1_400;
-/// The width and height of a block for the local threshold, in pixels.
+/// The width and height of a block, in pixels. Each block has its own threshold of brightness.
 const BLOCK: usize = 8;
 /// The least difference in brightness within a block that counts as contrast, and not as noise of the paper.
 const CONTRAST_MIN: u8 = 24;
@@ -45,7 +45,7 @@ impl Luma {
         Self { width, height, pixels: pixels.map(|(x, y)| of(x, y)).collect() }
     }
 
-    /// Returns the picture at half its width and height; each pixel is the mean of four.
+    /// Returns the picture at half its width and height. Each pixel is the mean of four.
     fn halved(&self) -> Self {
         Self::resized(self.width / 2, self.height / 2, |x, y| {
             self.mean([(2 * x, 2 * y), (2 * x + 1, 2 * y), (2 * x, 2 * y + 1), (2 * x + 1, 2 * y + 1)])
@@ -68,8 +68,8 @@ impl Luma {
     }
 }
 
-/// Returns the texts of the codes in a picture, from the first attempt that finds any for which `is_enough`
-/// holds, or else from the first that finds any.
+/// Returns the texts of the codes in a picture. They are those of the first attempt whose texts satisfy
+/// `is_enough`. If there is none, they are those of the first attempt that finds any.
 pub(super) fn texts(luma: Luma, is_enough: impl Fn(&[String]) -> bool) -> Vec<String> {
     let mut sizes = vec![luma];
     while let Some(next) = sizes.last().filter(|luma| luma.width.max(luma.height) > LARGE).map(Luma::halved) {
@@ -96,7 +96,8 @@ pub(super) fn texts(luma: Luma, is_enough: impl Fn(&[String]) -> bool) -> Vec<St
     found
 }
 
-/// Runs one attempt in a thread of its own. Returns no texts if it panics or takes too long.
+/// Runs one attempt to decode in a thread of its own. Returns no texts if the thread panics or takes too
+/// long.
 pub(super) fn apart(look: impl FnOnce() -> Vec<String> + Send + 'static) -> Vec<String> {
     static QUIET: Once = Once::new();
     QUIET.call_once(|| {
@@ -136,8 +137,8 @@ fn decoded<G: rqrr::BitGrid>(grids: &[rqrr::Grid<G>]) -> Vec<String> {
     grids.iter().filter_map(|grid| grid.decode().ok()).map(|(_, text)| text).collect()
 }
 
-/// Returns the threshold below which a pixel is dark, for each block: the mean over its neighbourhood, which
-/// compensates for shade and uneven light.
+/// Returns for each block the threshold below which a pixel is dark: the mean over the block's neighbourhood,
+/// which compensates for shade and uneven light.
 fn levels(luma: &Luma) -> Vec<u8> {
     let (columns, rows) = (luma.width.div_ceil(BLOCK), luma.height.div_ceil(BLOCK));
     let mut middles: Vec<u8> = Vec::with_capacity(columns.saturating_mul(rows));
@@ -161,8 +162,8 @@ fn levels(luma: &Luma) -> Vec<u8> {
         .collect()
 }
 
-/// Returns the mid brightness of a block. A block without contrast is all paper or all ink: if it is as dark
-/// as its neighbours it takes their value, else it counts as paper.
+/// Returns the middle brightness of a block. A block without contrast is all paper or all ink. If it is as
+/// dark as its neighbours it takes their value, else it counts as paper.
 fn middle(luma: &Luma, middles: &[u8], columns: usize, column: usize, row: usize) -> u8 {
     let (mut sum, mut count, mut min, mut max) = (0_u32, 0_u32, u8::MAX, 0);
     for y in row * BLOCK..((row + 1) * BLOCK).min(luma.height) {

@@ -1,8 +1,8 @@
 //! A backup of the phone in one file, and its restoration.
 //!
-//! The file is a database with the phone's tables except for those of its links, the account's key
-//! unencrypted, and all media in parts. It contains no key of a link, so a restored phone has no links, and a
-//! new log id. Whoever has the file has the account; it is readable by this user only.
+//! The file is a database. It contains the phone's tables except those of the links, the account's key
+//! unencrypted, and all media in parts. It contains no key of a link, so a restored phone has no links, and
+//! gets a new log id. Whoever has the file has the account, so only this user can read the file.
 
 use std::fs::{self, File};
 use std::io::Read;
@@ -20,7 +20,7 @@ use super::schema::{self, DEVICE_KEY_NEW, TABLES, VERSION};
 use super::{DATABASE, DEVICE_KEY, StoreError, sql, unsql, unwrap_account_key, wrap_account_key};
 use handfast_programs::MediaDir;
 
-/// The `application_id` of a backup: "HFBK".
+/// The `application_id` of a backup file: "HFBK".
 const MARK: i64 = 0x4846_424b;
 /// The number of bytes of media in one row.
 const PART_LEN: u64 = 1_048_576;
@@ -44,7 +44,7 @@ pub struct BackupReport {
     pub media: u64,
 }
 
-/// The reason why a backup was not made or not restored. The phone's directory is unchanged.
+/// The reason why a backup was not made or not restored. The phone's directory was not changed.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum BackupError {
@@ -82,11 +82,11 @@ impl From<rusqlite::Error> for BackupError {
     }
 }
 
-/// Writes a backup of the phone in a directory to a new file. The phone may run meanwhile.
+/// Writes a backup of the phone whose data is in `dir` to the new file `to`. That phone may be running.
 ///
 /// # Errors
 ///
-/// [`BackupError`]; the file does not exist then.
+/// [`BackupError`]; then the file `to` does not exist.
 pub fn write_backup(dir: &Path, to: &Path) -> Result<BackupReport, BackupError> {
     if to.symlink_metadata().is_ok() {
         return Err(BackupError::Exists(to.to_owned()));
@@ -102,7 +102,7 @@ pub fn write_backup(dir: &Path, to: &Path) -> Result<BackupReport, BackupError> 
         Ok(report)
     });
     if written.is_err() {
-        // The first error is the one to report.
+        // The error to report is the one from before, so a failure to remove the file is ignored.
         let _ = fs::remove_file(&part);
     }
     written
@@ -126,7 +126,8 @@ fn fill(part: &Path, dir: &Path, key: &DeviceKey) -> Result<BackupReport, Backup
     finish(conn, contents.len())
 }
 
-/// Restores a phone into a directory, whose lock the caller holds. It gets a new log id, and no links.
+/// Restores a phone from a backup into the directory `dir`. The caller must have the directory's lock. The
+/// restored phone gets a new log id, and has no links.
 ///
 /// # Errors
 ///
@@ -144,11 +145,10 @@ pub fn restore(dir: &Path, from: &Path) -> Result<BackupReport, BackupError> {
     let made = read(&part, dir, from, &key);
     let report = made.map_err(|error| {
         let _ = fs::remove_file(&part);
-        // SQLite's errors about a damaged file are reported as such.
+        // SQLite's errors about a damaged file are reported as a damaged backup.
         if is_damage(&error) { not_whole("it is damaged") } else { error }
     })?;
-    // If it is interrupted after the first of these steps, the next start completes them, as for a new
-    // account.
+    // If the process ends between these steps, the next start completes them, as for a new account.
     key.save_new(&dir.join(DEVICE_KEY_NEW))?;
     publish(&part, &dir.join(DATABASE))?;
     schema::rename_key(dir)?;
@@ -194,9 +194,9 @@ fn read(part: &Path, dir: &Path, from: &Path, key: &DeviceKey) -> Result<BackupR
 fn attach(part: &Path, src: &Path) -> Result<Connection, BackupError> {
     let conn = Connection::open(part)?;
     conn.busy_timeout(BUSY_DEADLINE)?;
-    // The other database keeps its log, even if nobody else has it open.
+    // The attached database keeps its log, even if no other program has it open.
     let _ = conn.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
-    // Rows come in any order, and nothing that the other file defines may run.
+    // Rows may come in any order, and nothing that the attached file defines (such as a trigger) may run.
     conn.execute_batch(
         "PRAGMA journal_mode = DELETE; PRAGMA synchronous = FULL; PRAGMA foreign_keys = OFF; PRAGMA trusted_schema = OFF",
     )?;
@@ -205,8 +205,8 @@ fn attach(part: &Path, src: &Path) -> Result<Connection, BackupError> {
     Ok(conn)
 }
 
-/// Creates the tables of the other database's version, and copies the rows of all tables except those left
-/// out. Returns the version.
+/// Creates the tables of the attached database's version, and copies the rows of all tables except those in
+/// [`LEFT_OUT`]. Returns the version.
 fn copy_tables(conn: &Connection) -> Result<i64, BackupError> {
     let version: i64 = conn.query_row("PRAGMA src.user_version", [], |row| row.get(0))?;
     let (taken, _) = schema::steps_of(version).ok_or(StoreError::Newer(version))?;
@@ -231,7 +231,7 @@ fn copy_tables(conn: &Connection) -> Result<i64, BackupError> {
     Ok(version)
 }
 
-/// Migrates the tables of an older version to this program's, once all rows are copied.
+/// Migrates tables of an older version to this program's version, once all rows are copied.
 fn bring_up(conn: &Connection, version: i64) -> Result<(), BackupError> {
     let (_, missing) = schema::steps_of(version).ok_or(StoreError::Newer(version))?;
     for step in missing {
@@ -249,7 +249,7 @@ fn insert_account(conn: &Connection, key: &[u8], log_id: &[u8]) -> Result<(), Ba
     Ok(())
 }
 
-/// Returns the ids and sizes of all media.
+/// Returns the ids and sizes of all media files in the database.
 fn contents(conn: &Connection) -> Result<Vec<(ContentId, u64)>, BackupError> {
     let mut query = conn.prepare("SELECT content, size FROM main.media")?;
     let rows = query.query_map([], |row| Ok((ContentId::from_bytes(row.get(0)?), row.get(1)?)))?;
@@ -277,19 +277,20 @@ fn copy_media(conn: &Connection, media: &MediaDir, content: ContentId, size: u64
     if copied == size { Ok(()) } else { Err(BackupError::Media(content)) }
 }
 
-/// Returns the parts of a media file in the backup.
+/// Returns the parts that the backup contains of a media file.
 fn parts(conn: &Connection, content: ContentId) -> impl Iterator<Item = Result<Vec<u8>, SqliteError>> {
     let part = move |part: u64| {
         conn.prepare_cached("SELECT bytes FROM src.media_parts WHERE content = ?1 AND part = ?2")?
             .query_row(params![content.as_bytes(), sql(part)], |row| row.get(0))
             .optional()
     };
-    // The limit on a file's size applies, whatever a manipulated backup contains.
+    // A media file has a limited size, whatever a manipulated backup contains, so only so many parts are
+    // read.
     (0..MEDIA_LEN_MAX.div_ceil(PART_LEN))
         .map_while(move |number| part(number).map_err(Into::into).transpose())
 }
 
-/// Commits the database, and closes it.
+/// Commits the new database, and closes it.
 fn finish(conn: Connection, media: usize) -> Result<BackupReport, BackupError> {
     conn.pragma_update(None, "user_version", VERSION)?;
     conn.execute_batch("COMMIT")?;
@@ -298,7 +299,7 @@ fn finish(conn: Connection, media: usize) -> Result<BackupReport, BackupError> {
     Ok(BackupReport { messages: unsql(messages), media: u64::try_from(media).unwrap_or(u64::MAX) })
 }
 
-/// Renames a finished file to its final name, durably.
+/// Renames a finished file to its final name, and makes the new name durable.
 fn publish(part: &Path, to: &Path) -> Result<(), BackupError> {
     let failed = |error| file::error(to, &error);
     File::open(part).and_then(|part| part.sync_all()).map_err(failed)?;
@@ -307,7 +308,7 @@ fn publish(part: &Path, to: &Path) -> Result<(), BackupError> {
     Ok(file::sync_dir(dir)?)
 }
 
-/// Returns whether SQLite could not interpret a file, as opposed to a lack of space or time.
+/// Returns whether SQLite failed because a file is damaged, and not because space or time ran out.
 fn is_damage(error: &BackupError) -> bool {
     matches!(error, BackupError::Store(StoreError::Sqlite(SqliteError::Damaged | SqliteError::Sql(_))))
 }

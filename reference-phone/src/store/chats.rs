@@ -16,13 +16,13 @@ pub struct ChatRow {
     pub title: String,
     /// The id of the chat's newest message; 0 if there is none.
     pub last_message: u64,
-    /// The beginning of that message's text.
+    /// The beginning of the newest message's text.
     pub last_text: String,
-    /// The time at which that message was written, in milliseconds since 1970.
+    /// When the newest message was written, in milliseconds since 1970.
     pub last_time_ms: u64,
     /// The number of unread messages.
     pub unread: u64,
-    /// The revision of the row.
+    /// The revision of the chat's last change.
     pub rev: u64,
 }
 
@@ -41,7 +41,7 @@ impl ChatRow {
         })
     }
 
-    /// Returns the item that companions get.
+    /// Returns the chat in the form in which companions get it.
     #[must_use]
     pub fn item(&self) -> Item {
         Item::Chat {
@@ -56,7 +56,7 @@ impl ChatRow {
 }
 
 impl Store {
-    /// Adds a chat with a contact of the network.
+    /// Adds a chat with a contact of the messenger's network.
     ///
     /// # Errors
     ///
@@ -125,8 +125,8 @@ impl Store {
         Ok(true)
     }
 
-    /// Updates a chat for a message that was just added, which is its newest because ids ascend. No other
-    /// message is read, however many are unread.
+    /// Updates a chat for a message that was just added. That message is the chat's newest, because ids
+    /// ascend. No other message is read, however many are unread.
     pub(super) fn put_newest(&mut self, new: &NewMessage<'_>, id: u64) -> Result<(), StoreError> {
         let rev = self.next_rev();
         let name = new.media.map_or("", |media| media.name.as_str());
@@ -149,7 +149,7 @@ impl Store {
         Ok(())
     }
 
-    /// Updates a chat's row for its newest message.
+    /// Updates a chat's row after its messages have changed: the newest message, and how many are unread.
     pub(super) fn refresh_chat(&mut self, chat: u64) -> Result<(), StoreError> {
         let rev = self.next_rev();
         let last = self

@@ -1,12 +1,12 @@
-//! Uploaded content that no message refers to yet. It belongs to the link until one does, for a limited time
-//! and within a quota.
+//! Claims: content that was uploaded and that no message refers to yet belongs to its link, for a limited
+//! time and within a quota.
 
 use handfast::codec::ids::{CompanionId, ContentId, MailboxId};
 use rusqlite::params;
 
 use super::{Store, StoreError, sql, unsql};
 
-/// The amount of a link's content that no message refers to.
+/// How much content of a link there is that no message refers to.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[expect(clippy::exhaustive_structs, reason = "an answer")]
 pub struct Claimed {
@@ -17,8 +17,8 @@ pub struct Claimed {
 }
 
 impl Store {
-    /// Records that a link uploaded content, or offered content that is here already, so that it is kept for
-    /// the link until a message refers to it.
+    /// Records that a link uploaded content, or offered content that is already here. The content is then
+    /// kept for the link until a message refers to it.
     ///
     /// # Errors
     ///
@@ -79,7 +79,7 @@ impl Store {
         })?)
     }
 
-    /// Releases content from its links, because a message refers to it.
+    /// Ends all links' claims on this content, because a message refers to it.
     pub(super) fn name_content(&mut self, content: ContentId) -> Result<(), StoreError> {
         let _ = self
             .conn
@@ -88,7 +88,7 @@ impl Store {
         Ok(())
     }
 
-    /// Drops a link's claims on content that no message refers to. Returns the content that may be deleted.
+    /// Ends a link's claims on content that no message refers to. Returns the content that may be deleted.
     ///
     /// # Errors
     ///
@@ -97,8 +97,7 @@ impl Store {
         self.drop_claims_where("link = ?1", params![link.as_bytes()])
     }
 
-    /// Drops all claims from before a time that no message has redeemed. Returns the content that may be
-    /// deleted.
+    /// Ends all claims from before a time. Returns the content that may be deleted.
     ///
     /// # Errors
     ///
@@ -107,7 +106,7 @@ impl Store {
         self.drop_claims_where("since_ms <= ?1", params![sql(since_ms)])
     }
 
-    /// Moves the times of all claims by `by_ms`, because the wall clock was set while this phone ran.
+    /// Moves the times of all claims by `by_ms`, because the wall clock was set while the phone ran.
     ///
     /// # Errors
     ///
@@ -160,7 +159,7 @@ impl Store {
     ///
     /// [`StoreError::Sqlite`] if the read fails.
     pub fn part_sizes(&self, link: MailboxId) -> Result<Vec<(ContentId, u64)>, StoreError> {
-        // A chunk list begins with the size, 8 bytes.
+        // A chunk list begins with the content's size, 8 bytes.
         let mut query = self
             .conn
             .prepare_cached("SELECT content, substr(chunks, 1, 8) FROM parts WHERE link = ?1 ORDER BY id")?;

@@ -13,22 +13,22 @@ use super::{Store, StoreError, sql, unsql};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum CompanionStatus {
-    /// The user has approved the companion, which has not accepted yet.
+    /// The user has approved the companion, and the companion has not accepted yet.
     Offered,
     /// The companion is linked.
     Active,
-    /// The companion's link is suspended, because two devices hold its keys.
+    /// The companion's link is suspended, because two devices have its keys.
     Suspended,
     /// The user has revoked the companion's link.
     Revoked,
-    /// This phone was restored from a backup, which contains no links, so it must be linked again.
+    /// This phone was restored from a backup, which contains no links, so the companion must be linked again.
     Lost,
     /// The companion never accepted the link; only the deletion marker of its row is left.
     Forgotten,
 }
 
 impl CompanionStatus {
-    /// Returns the status as a word for the database and for users.
+    /// Returns the status as a word, for the database and for users.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -47,7 +47,8 @@ impl CompanionStatus {
             .find(|s| s.as_str() == word)
     }
 
-    /// Returns the state in the collection of companions; `None` if the companion is not in it.
+    /// Returns the state that the companion has in the collection of companions; `None` if that collection
+    /// does not contain it.
     const fn listed(self) -> Option<CompanionState> {
         match self {
             Self::Offered => Some(CompanionState::Pending),
@@ -85,7 +86,8 @@ pub struct Companion {
 }
 
 impl Companion {
-    /// Returns the item that companions get, which is a deletion marker if this one is not linked any more.
+    /// Returns the companion in the form in which companions get it: as an item, or as a deletion marker if
+    /// it is not linked any more.
     #[must_use]
     pub fn item(&self) -> Item {
         match self.status.listed() {
@@ -118,18 +120,18 @@ fn read(row: &Row<'_>) -> rusqlite::Result<Companion> {
     })
 }
 
-/// Reads a row of [`COLUMNS`] and the revision as a row of the collection of companions.
+/// Reads a row with [`COLUMNS`] and the revision as a row of the collection of companions.
 pub(super) fn read_row(row: &Row<'_>) -> rusqlite::Result<frame::Row> {
     Ok(read(row)?.row(unsql(row.get(10)?)))
 }
 
-/// The SQL condition for the companions that are in the collection of companions.
+/// The SQL condition for companions that belong to the collection of companions.
 pub(super) const LISTED: &str = "status IN ('offered', 'active', 'suspended')";
 pub(super) const COLUMNS: &str =
     "companion, link, serial, label, origin, relay, grants, linked_ms, seen_ms, status";
 
 impl Store {
-    /// Stores a companion, replacing the one with the same id.
+    /// Stores a companion, in place of one with the same id.
     ///
     /// # Errors
     ///
@@ -178,7 +180,7 @@ impl Store {
         Ok(())
     }
 
-    /// Records when the companion of a link was connected.
+    /// Records when the companion of a link was last connected.
     ///
     /// # Errors
     ///
@@ -193,8 +195,8 @@ impl Store {
         Ok(())
     }
 
-    /// Forgets the companion of a link that never became active, and deletes the library's rows of the link.
-    /// A marker of the companion stays for a while.
+    /// Forgets the companion of a link that never became active, and deletes the rows that the handfast
+    /// crates keep for the link. A deletion marker of the companion stays for a while.
     ///
     /// # Errors
     ///
@@ -236,14 +238,14 @@ impl Store {
         Ok(query.query_row([link.as_bytes()], read).optional()?)
     }
 
-    /// Records the companion's keys of a link for good, because no later link may use them.
+    /// Records for good the keys that the companion of a link uses, because no later link may use them.
     ///
     /// # Errors
     ///
     /// [`StoreError`] if the read or write fails.
     pub fn note_keys(&mut self, link: MailboxId) -> Result<(), StoreError> {
         let pairs = self.pairs(link)?;
-        // The commit in this transaction may have deleted the link.
+        // A commit in this transaction may have deleted the link's rows, so there are no keys to record.
         let Ok(keys) = peer_keys(DeviceRole::Phone, &pairs) else { return Ok(()) };
         self.begin()?;
         for key in keys {
@@ -266,7 +268,7 @@ impl Store {
         let used = query.query_map([], |row| row.get::<_, [u8; 32]>(0))?;
         let mut in_use = used.collect::<Result<KeysInUse, _>>()?;
         for link in self.links()? {
-            // A link that cannot be decoded has no keys to compare with.
+            // A link that cannot be decoded has no keys that could be compared.
             let _ = in_use.add_link(DeviceRole::Phone, &self.pairs(link)?);
         }
         Ok(in_use)

@@ -1,4 +1,4 @@
-//! The changes in a collection since a revision.
+//! The changes of a collection after a revision.
 
 use bytes::Bytes;
 use handfast::codec::frame::{Collection, Row, RowId};
@@ -24,8 +24,8 @@ impl StoredMessage {
         Row { id: RowId::from_number(self.message.message), rev: self.rev, body: self.item().encode() }
     }
 
-    /// Returns the message, or its marker, as a row of the collection of changes, with the revision of its
-    /// last change.
+    /// Returns the message, or its deletion marker, as a row of the collection of changes. `changed` is the
+    /// revision of its last change.
     fn change_row(&self, changed: u64) -> Row {
         // req: MSG-060
         let id = RowId::from_pair(self.message.chat, self.message.message);
@@ -34,7 +34,7 @@ impl StoredMessage {
 }
 
 impl Companion {
-    /// Returns the companion, or its marker, as a row of the collection of companions.
+    /// Returns the companion, or its deletion marker, as a row of the collection of companions.
     pub(super) fn row(&self, rev: u64) -> Row {
         // req: MSG-004
         Row { id: RowId::from_number(self.serial), rev, body: self.item().encode() }
@@ -52,7 +52,7 @@ pub struct Delta {
 }
 
 impl Delta {
-    /// Returns the delta without changes up to this revision.
+    /// Returns a delta that contains no changes up to this revision.
     #[must_use]
     pub fn nothing(to: u64) -> Self {
         Self { to, items: Vec::new() }
@@ -61,8 +61,8 @@ impl Delta {
 
 impl Store {
     /// Returns the rows of a collection above a revision, in the order of revisions, as far as they fit
-    /// `budget` bytes; `None` when rows may have left the collection since. Only durable rows are included.
-    /// An unknown collection has no rows.
+    /// `budget` bytes. Returns `None` when rows may have left the collection after that revision. Only
+    /// durable rows are included. An unknown collection has no rows.
     ///
     /// # Errors
     ///
@@ -123,10 +123,10 @@ impl Store {
         delta.map(Some)
     }
 
-    /// Returns whether all messages in a chat's collection, whose oldest is `oldest`, changed after a
-    /// revision, and the chat has older messages.
+    /// Returns whether all messages in a chat's collection changed after a revision, and the chat has
+    /// messages that are older than those. `oldest` is the collection's oldest message.
     fn is_all_new(&self, chat: u64, oldest: u64, after: u64) -> Result<bool, StoreError> {
-        // Usually the oldest one did not change, and the rest of the query is skipped.
+        // Usually the oldest message has not changed, and SQLite skips the second part of the query.
         let sql_text = "SELECT EXISTS (SELECT 1 FROM messages WHERE chat = ?1 AND id = ?2 AND rev > ?3)
             AND EXISTS (SELECT 1 FROM messages WHERE chat = ?1 AND deleted = 0 AND id < ?2)
             AND NOT EXISTS (SELECT 1 FROM messages WHERE chat = ?1 AND deleted = 0 AND id >= ?2 AND rev <= ?3)";
@@ -145,7 +145,7 @@ impl Store {
     }
 }
 
-/// Collects rows in order, as far as they fit.
+/// Collects rows in order, as many as fit the budget.
 fn take(
     rows: impl Iterator<Item = rusqlite::Result<Row>>,
     after: u64,

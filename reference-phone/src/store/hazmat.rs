@@ -1,4 +1,4 @@
-//! Stores over a connection and with keys of the caller's, for the simulator.
+//! Stores over a connection and with keys that the caller provides, for the simulator.
 
 use handfast::sqlite::DeviceKey;
 use rusqlite::Connection;
@@ -32,7 +32,7 @@ impl Store {
         Ok(store)
     }
 
-    /// Returns the connection, for inspection.
+    /// Returns the connection, so that the simulator can inspect the database.
     #[must_use]
     pub fn connection(&self) -> &Connection {
         &self.conn

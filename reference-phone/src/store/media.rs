@@ -1,4 +1,4 @@
-//! Records of media: complete content, and incomplete uploads.
+//! Records of media: content that is complete, and uploads that are incomplete.
 
 use handfast::codec::ids::{ContentId, MailboxId};
 use handfast::media::ChunkList;
@@ -17,7 +17,7 @@ pub struct MediaRow {
 }
 
 impl Store {
-    /// Records that content is complete: its file is synced and has its final name.
+    /// Records that content is complete. Its file must be synced and have its final name.
     ///
     /// # Errors
     ///
@@ -31,7 +31,7 @@ impl Store {
         Ok(())
     }
 
-    /// Returns the record of content, if it is complete here.
+    /// Returns the record of content, if the content is complete here.
     ///
     /// # Errors
     ///
@@ -58,7 +58,8 @@ impl Store {
         Ok(rows.map(|row| row.map(ContentId::from_bytes)).collect::<Result<_, _>>()?)
     }
 
-    /// Stores the chunk list of an upload, so that it can continue after a restart and in a new stream.
+    /// Stores the chunk list of an upload. With it the upload can continue after a restart, and in a new
+    /// stream.
     ///
     /// # Errors
     ///

@@ -27,7 +27,8 @@ pub struct NewMessage<'a> {
     pub media: Option<&'a MediaDescriptor>,
     /// The command that created the message.
     pub command: Option<CommandRef>,
-    /// The message's id in the network, if it came from there. A second message with this id is not stored.
+    /// The message's id in the network, if the message came from there. A second message with this id is not
+    /// stored.
     pub network_id: Option<&'a str>,
 }
 
@@ -41,14 +42,14 @@ pub struct StoredMessage {
     pub rev: u64,
     /// Whether the message was deleted, so that only its deletion marker is left.
     pub deleted: bool,
-    /// Its id in the network, if it came from there.
+    /// The message's id in the network, if the message came from there.
     pub network_id: Option<String>,
 }
 
 pub(super) const COLUMNS: &str = "chat, id, author, time_ms, text, state, reply_to, content, media_type, media_name, \
                                   media_size, companion, command, deleted, rev, edited, network_id";
 
-/// The number of these columns; further columns of a query come after them.
+/// The number of columns in [`COLUMNS`]. Further columns of a query come after these.
 pub(super) const COLUMNS_LEN: usize = 17;
 
 impl StoredMessage {
@@ -89,7 +90,7 @@ impl StoredMessage {
         Ok(Self { message, deleted: row.get(13)?, rev: unsql(row.get(14)?), network_id: row.get(16)? })
     }
 
-    /// Returns the item that companions get.
+    /// Returns the message in the form in which companions get it.
     #[must_use]
     pub fn item(&self) -> Item {
         if self.deleted {
@@ -101,7 +102,7 @@ impl StoredMessage {
 }
 
 impl Store {
-    /// Reads a row of [`COLUMNS`], and the message's reactions.
+    /// Reads a row with [`COLUMNS`], and the message's reactions.
     pub(super) fn read_message(&self, row: &Row<'_>) -> rusqlite::Result<StoredMessage> {
         let mut stored = StoredMessage::read(row)?;
         let message = &mut stored.message;
@@ -126,7 +127,7 @@ impl Store {
                 return Ok(None);
             }
         }
-        // A companion may repeat a command whose key the session has forgotten, which must not create a
+        // A companion may repeat a command after the session has forgotten its key. That must not create a
         // second message.
         if let Some(command) = new.command {
             let known = self
@@ -171,8 +172,8 @@ impl Store {
         Ok(Some((id, rev)))
     }
 
-    /// Advances the delivery state of a message of this account. Returns its new revision; `None` if it has
-    /// reached that state already, or does not exist.
+    /// Sets the delivery state of a message of this account to a later one. Returns the message's new
+    /// revision; `None` if it has reached that state already, or does not exist.
     ///
     /// # Errors
     ///
@@ -199,8 +200,8 @@ impl Store {
         Ok(Some(rev))
     }
 
-    /// Deletes a message, of which a marker stays for a while. Returns the content that nothing refers to any
-    /// more; its file may be removed once the transaction is durable.
+    /// Deletes a message. A deletion marker of it stays for a while. Returns its content if nothing else
+    /// refers to that; the content's file may be removed once the transaction is durable.
     ///
     /// # Errors
     ///
@@ -233,7 +234,8 @@ impl Store {
         if used {
             return Ok(None);
         }
-        // A companion that offered the content again keeps it until its message refers to it.
+        // If a companion has offered the same content again, the content is kept until that companion's
+        // message refers to it.
         if self.conn.prepare_cached("SELECT 1 FROM claims WHERE content = ?1")?.exists([content])? {
             return Ok(None);
         }
@@ -241,8 +243,8 @@ impl Store {
         Ok(Some(ContentId::from_bytes(content)))
     }
 
-    /// Gives a new revision to the message that enters a chat's collection because another one left it, so
-    /// that companions receive it.
+    /// When a message leaves a chat's collection, an older one enters it. Gives the one that enters a new
+    /// revision, so that companions receive it.
     fn fill_window(&mut self, chat: u64, gone: u64) -> Result<(), StoreError> {
         // req: SYN-030
         let oldest = self.oldest_of(chat)?;
@@ -273,7 +275,7 @@ impl Store {
         Ok(rows.collect::<Result<_, _>>()?)
     }
 
-    /// Returns one message, or its marker.
+    /// Returns one message, or the deletion marker that stands for it.
     ///
     /// # Errors
     ///
@@ -298,7 +300,7 @@ impl Store {
         Ok(rows.collect::<Result<_, _>>()?)
     }
 
-    /// Returns the numbers of chats and of messages.
+    /// Returns how many chats and how many messages there are.
     ///
     /// # Errors
     ///

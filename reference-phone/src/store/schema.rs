@@ -15,7 +15,7 @@ use super::{
     Account, Counters, DATABASE, DEVICE_KEY, Store, StoreError, unsql, unwrap_account_key, wrap_account_key,
 };
 
-/// The version of the tables, stored in `user_version`.
+/// The version of the tables, which is stored in the database as `user_version`.
 pub(super) const VERSION: i64 = 5;
 /// The name of the device key's file while the account is being created.
 pub(super) const DEVICE_KEY_NEW: &str = "device.key.new";
@@ -85,8 +85,8 @@ CREATE TABLE companions(
 ) STRICT, WITHOUT ROWID;
 ";
 
-/// Version 2 adds edits, reactions, and revisions of companions. Existing companions get revisions above all
-/// others.
+/// Version 2 adds edits, reactions, and revisions of companions. Companions that exist already get revisions
+/// above all others.
 pub(super) const TABLES_2: &str = "
 ALTER TABLE messages ADD COLUMN edited INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE companions ADD COLUMN rev INTEGER NOT NULL DEFAULT 0;
@@ -103,16 +103,16 @@ UPDATE companions SET rev = serial + (SELECT rev FROM account);
 UPDATE account SET rev = rev + next_serial;
 ";
 
-/// Version 3 adds the revision at which a message last changed, and an index of the messages without deletion
-/// markers.
+/// Version 3 adds two things: the revision at which a message last changed, and an index of the messages that
+/// are not deletion markers.
 pub(super) const TABLES_3: &str = "
 ALTER TABLE messages ADD COLUMN changed INTEGER;
 CREATE INDEX messages_changed ON messages(changed) WHERE changed IS NOT NULL;
 CREATE INDEX messages_live ON messages(chat, id) WHERE deleted = 0;
 ";
 
-/// Version 4 adds the links to which uploads belong until a message refers to them. For existing ones the
-/// link is unknown; their time starts now.
+/// Version 4 adds the links to which uploads belong until a message refers to them. For uploads that exist
+/// already the link is unknown, and their time starts now.
 pub(super) const TABLES_4: &str = "
 CREATE TABLE claims(
     link BLOB NOT NULL,
@@ -127,13 +127,14 @@ INSERT INTO claims(link, content, since_ms)
     WHERE content NOT IN (SELECT content FROM messages WHERE content IS NOT NULL);
 ";
 
-/// Version 5 identifies commands by keys. Those identified by numbers get the key that both sides derive.
+/// Version 5 identifies commands by keys. A command that was identified by a number gets the key that phone
+/// and companion both derive from the number.
 const TABLES_5: &str = "
 DROP INDEX messages_command;
 ALTER TABLE messages ADD COLUMN command BLOB;
 ";
 
-/// Clears the companion of messages whose companion is unknown, and drops the numbers.
+/// Removes the old numbers of commands, and the companion of messages whose command's key is unknown.
 const TABLES_5_KEYED: &str = "
 UPDATE messages SET companion = NULL WHERE companion IS NOT NULL AND command IS NULL;
 ALTER TABLE messages DROP COLUMN cmd_id;
@@ -157,7 +158,7 @@ fn take_step_5(conn: &Connection) -> rusqlite::Result<()> {
     conn.execute_batch(TABLES_5_KEYED)
 }
 
-/// The migration from one version to the next.
+/// The migration of the tables from one version to the next.
 #[derive(Clone, Copy)]
 pub(super) enum Step {
     Batch(&'static str),
@@ -178,13 +179,13 @@ impl Step {
 const STEPS: [Step; 4] =
     [Step::Batch(TABLES_2), Step::Batch(TABLES_3), Step::Batch(TABLES_4), Step::Rows(take_step_5)];
 
-/// Splits the migrations into those that tables of this version have had, and those still missing. Returns
-/// `None` for a version that is not of this program.
+/// Returns the migrations that tables of this version have behind them, and those that they still need.
+/// Returns `None` for a version that no program of this kind has written.
 pub(super) fn steps_of(version: i64) -> Option<(&'static [Step], &'static [Step])> {
     STEPS.split_at_checked(usize::try_from(version).ok()?.checked_sub(1)?)
 }
 
-/// Tables and indexes added after the first release, created if they do not exist.
+/// Tables and indexes that were added after the first release. They are created if they do not exist.
 const LATER: &str = "
 CREATE TABLE IF NOT EXISTS parts(
     id INTEGER PRIMARY KEY,
@@ -202,7 +203,7 @@ CREATE INDEX IF NOT EXISTS messages_unread ON messages(chat, id) WHERE state = 6
 CREATE INDEX IF NOT EXISTS messages_markers ON messages(rev) WHERE deleted = 1;
 ";
 
-/// Creates what an older program of the same version did not.
+/// Creates the tables and indexes that an older program of the same version did not create.
 pub(super) fn complete(conn: &Connection) -> Result<(), StoreError> {
     Ok(conn.execute_batch(LATER)?)
 }
@@ -239,13 +240,14 @@ pub(super) fn rename_key(dir: &Path) -> Result<(), SqliteError> {
     file::sync_dir(dir)
 }
 
-/// Returns whether the database has an account, whatever key it is wrapped by.
+/// Returns whether the database has an account, whatever key encrypts the account's key.
 fn has_account(conn: &Connection) -> bool {
     let count: Result<i64, _> = conn.query_row("SELECT count(*) FROM account", [], |row| row.get(0));
     count == Ok(1)
 }
 
-/// Loads the device key of the directory, and completes a creation that was interrupted after its commit.
+/// Loads the device key of the directory. If creating the phone was interrupted after its commit, completes
+/// it.
 pub(super) fn load_key(dir: &Path) -> Result<DeviceKey, StoreError> {
     let (database, key) = (dir.join(DATABASE), dir.join(DEVICE_KEY));
     file::require_plain_or_absent(&database)?;
@@ -267,7 +269,7 @@ pub(super) fn load_key(dir: &Path) -> Result<DeviceKey, StoreError> {
     }
 }
 
-/// Reads the account of an opened database.
+/// Reads the account from an opened database.
 pub(super) fn read_account(conn: &Connection, key: &DeviceKey) -> Result<(Account, Counters), StoreError> {
     let row = conn
         .query_row("SELECT name, key, log_id FROM account", [], |row| {
@@ -291,8 +293,8 @@ pub(super) fn read_counters(conn: &Connection) -> Result<Counters, StoreError> {
     })?)
 }
 
-/// Creates the account. The device key gets its final name last: before that there is no account, after that
-/// it is complete.
+/// Creates the account. The device key's file gets its final name last: before that there is no account, and
+/// after that it is complete.
 pub(super) fn create(
     dir: &Path,
     name: &str,
@@ -317,7 +319,7 @@ pub(super) fn create(
     let mut store = Store::new(conn, key, counters);
     store.reserve = Some(reserve);
     create_account(&mut store, &account, fill)?;
-    // From here on the main file is complete without the log.
+    // From here on the main database file is complete without the log.
     let _: i64 = store.conn.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0))?;
     rename_key(dir)?;
     Ok((store, account))

@@ -13,30 +13,32 @@ use super::{ChatRow, Store, StoreError, chats, companions, messages, sql, unsql}
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[expect(clippy::exhaustive_structs, reason = "an answer")]
 pub struct PageRows {
-    /// The newest revision when the first page was made.
+    /// The phone's newest revision when the snapshot's first page was made.
     pub rev: u64,
-    /// The cursor of the next page; empty after the last.
+    /// The cursor of the next page; empty after the last page.
     pub next: PageCursor,
     /// The rows of the page.
     pub items: Vec<Bytes>,
 }
 
 impl PageRows {
-    /// Returns a page without rows, which is the only one.
+    /// Returns the only page of an empty collection, which has no rows.
     #[must_use]
     pub fn empty(rev: u64) -> Self {
         Self { rev, next: PageCursor::default(), items: Vec::new() }
     }
 }
 
-/// The position at which a page begins: after the row with these numbers, newest first.
+/// The position at which a page of a snapshot begins: after the row with these numbers, newest first.
 ///
-/// It consists of properties of the rows, not of a time or a list index, so that a repeated request returns
-/// the same page. A row that moves meanwhile is newer than `rev`, and comes as a change.
+/// The position consists of properties of that row, not of a time or a list index, so a repeated request
+/// returns the same page. A row that moves during the snapshot is newer than `rev`, and is sent as a change
+/// later.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Place {
     rev: u64,
-    /// The chat's newest message, or the message's id, or the companion's serial number.
+    /// Depending on the collection: the id of the chat's newest message, the message's id, or the companion's
+    /// serial number.
     message: u64,
     /// The chat's id in the collection of chats; 0 in all others.
     chat: u64,
@@ -60,8 +62,9 @@ impl Place {
 }
 
 impl Store {
-    /// Returns a page of a collection with at most `budget` bytes of rows; `None` when its cursor cannot be
-    /// read, or is older than the log. An unknown collection has no rows.
+    /// Returns a page of a collection with at most `budget` bytes of rows. Returns `None` when the page's
+    /// cursor cannot be read, or is from before the revision from which the log is complete. An unknown
+    /// collection has no rows.
     ///
     /// # Errors
     ///
@@ -110,7 +113,8 @@ impl Store {
                 })?;
                 fill(rows, place.rev, budget).map(Some)
             }
-            // Changes cannot be read from the beginning, so their snapshot only reports the revision.
+            // Changes of older messages cannot be read from the beginning, so a snapshot of them has no rows
+            // and only reports the revision.
             // req: MSG-062
             _ => Ok(Some(PageRows::empty(place.rev))),
         }
@@ -146,7 +150,7 @@ impl Store {
     }
 }
 
-/// Returns the digest of rows that consist of id and revision.
+/// Returns the digest of rows. Each row of the query consists of an id and a revision.
 fn sum(mut rows: rusqlite::Rows<'_>) -> rusqlite::Result<RowDigest> {
     let mut digest = RowDigest::default();
     while let Some(row) = rows.next()? {
@@ -155,7 +159,7 @@ fn sum(mut rows: rusqlite::Rows<'_>) -> rusqlite::Result<RowDigest> {
     Ok(digest)
 }
 
-/// Collects rows in order, as far as they fit; each comes with its position.
+/// Collects rows in order, as many as fit the budget. Each row of the query comes with its position.
 fn fill(
     rows: impl Iterator<Item = rusqlite::Result<(Row, u64, u64)>>,
     rev: u64,

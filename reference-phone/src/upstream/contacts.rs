@@ -1,6 +1,6 @@
-//! Simulated contacts: a message reaches them step by step, and whoever has read it answers. A contact is
-//! online from the delivery of a message until some time after the last one, and likes texts that end with an
-//! exclamation mark.
+//! Simulated contacts: a message reaches a contact step by step, and a contact answers a message that it has
+//! read. A contact is online from the delivery of a message until some time after the last one. A contact
+//! likes texts that end with an exclamation mark.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
@@ -10,14 +10,14 @@ use handfast_messages::MessageState;
 
 use super::{Change, MessageName, Outgoing, UpstreamEvent};
 
-/// The time after which the network has a message.
+/// How long after its sending the network has a message.
 pub const SENT_AFTER: Duration = Duration::from_millis(40);
-/// The time after which a message is delivered.
+/// How long after its sending a message is delivered.
 pub const DELIVERED_AFTER: Duration = Duration::from_millis(120);
-/// The time after which a message is read and answered.
+/// How long after its sending a message is read and answered.
 pub const READ_AFTER: Duration = Duration::from_millis(300);
 
-/// The time for which a contact stays online after the last step of a message.
+/// How long a contact stays online after the last step of a message.
 pub const PRESENT_FOR: Duration = Duration::from_secs(5);
 /// A contact's reaction to a text that ends with an exclamation mark.
 pub const LIKE: &str = "👍";
@@ -35,7 +35,7 @@ pub struct Contacts {
     due: BTreeMap<(Timestamp, u64), (Outgoing, MessageState)>,
     next: u64,
     ready: VecDeque<UpstreamEvent>,
-    /// The chats whose contact is online, and until when.
+    /// The chats whose contact is online, each with the time until which it is.
     present: BTreeMap<u64, Timestamp>,
 }
 
@@ -46,7 +46,7 @@ impl Contacts {
         Self { answer, due: BTreeMap::new(), next: 0, ready: VecDeque::new(), present: BTreeMap::new() }
     }
 
-    /// Sends a message on its way, or continues one that was partly delivered before.
+    /// Begins to deliver a message, or continues with one that was partly delivered before a restart.
     pub fn send(&mut self, now: Timestamp, message: &Outgoing) {
         for (after, state) in STEPS {
             if state > message.state {
@@ -56,7 +56,7 @@ impl Contacts {
         }
     }
 
-    /// Returns the next event up to `now`.
+    /// Returns the next event whose time is at most `now`.
     pub fn poll(&mut self, now: Timestamp) -> Option<UpstreamEvent> {
         if let Some(event) = self.ready.pop_front() {
             return Some(event);
@@ -72,7 +72,7 @@ impl Contacts {
         Some(UpstreamEvent::Presence { chat, is_there: false })
     }
 
-    /// Queues what a step causes, so that it becomes durable together with the step.
+    /// Queues what a step of a message causes, so that it becomes durable together with the step.
     fn follow(&mut self, at: Timestamp, message: Outgoing, state: MessageState) {
         let chat = message.chat;
         if state < MessageState::Delivered {

@@ -15,7 +15,7 @@ pub const MESSAGES: u64 = 100;
 const PHOTO_EVERY: u64 = 80;
 /// The width and height of a photo, in pixels.
 const PHOTO_SIDE: u32 = 96;
-/// The end of the history, in milliseconds since 1970: 2026-01-01.
+/// When the newest message of the history was written, in milliseconds since 1970: 2026-01-01.
 const HISTORY_END_MS: u64 = 1_767_225_600_000;
 
 /// The beginning of every answer.
@@ -40,7 +40,7 @@ fn echo(text: &str) -> String {
     cut(&format!("{ECHO}{text}"), TEXT_LEN_MAX).to_owned()
 }
 
-/// A hash for reproducible content: the same seed gives the same network. It is not for secrets.
+/// A hash that makes content reproducible: the same seed gives the same network. It is not secure.
 fn mix(seed: u64, a: u64, b: u64) -> u64 {
     let mut x = seed ^ a.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ b.wrapping_mul(0xc2b2_ae3d_27d4_eb4f);
     for shift in [30, 27, 31] {
@@ -55,14 +55,15 @@ fn pick<'a>(words: &[&'a str], number: u64) -> &'a str {
 }
 
 impl Demo {
-    /// Creates the network of a seed.
+    /// Creates the demo network that belongs to a seed.
     #[must_use]
     pub fn new(seed: u64) -> Self {
         Self { seed, contacts: Contacts::new(echo) }
     }
 
     fn name(&self, chat: u64) -> String {
-        // Neighbouring chats have different names, and so do all 20.
+        // The two parts of a name are chosen so that neighbouring chats have different names, and so do all
+        // 20.
         let (first, last) = (pick(&FIRST, chat), pick(&LAST, chat / 10 + mix(self.seed, chat, 1) % 3 * 2));
         format!("{first} {last}")
     }
