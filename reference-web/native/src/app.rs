@@ -35,7 +35,8 @@ pub use codes::CODE_SHOWN;
 pub use handfast::host::SocketTag;
 pub use verbs::{Sent, Status, VerbError};
 
-/// The companion cannot continue, and the process must end. All outputs returned before are durable.
+/// The error that the companion cannot continue, so that the process must end. All outputs returned before
+/// are durable.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum SettleError {
@@ -44,9 +45,9 @@ pub enum SettleError {
     Store(#[from] StoreError),
 }
 
-/// An action for the driver.
+/// An action that the companion asks of its driver.
 pub type AppOutput = host::Output<AppEvent>;
-/// The result of a round.
+/// The result of one round of the companion.
 pub type Settled = host::Settled<AppEvent, StoreError>;
 
 /// An event of the companion, for its user.
@@ -56,36 +57,37 @@ pub enum AppEvent {
     /// For the driver: copy content to the user's path in another thread, and report the result by
     /// [`App::exported`].
     Export {
-        /// The content.
+        /// The content to copy.
         content: ContentId,
-        /// The path.
+        /// The path to which the user wants the content.
         out: String,
     },
-    /// Show this code instead of the previous one.
+    /// Show this code instead of the one before.
     Code {
         /// The text of the QR code, which contains the code's secret.
         text: String,
     },
     /// A phone has scanned the code: show these four digits.
     CheckCode(String),
-    /// Ask for the two digits that the phone shows.
+    /// Ask the user for the two digits that the phone shows.
     NumberWanted {
         /// The account's name.
         account: String,
     },
     /// A code is no longer valid.
     CodeBurnt {
-        /// The reason.
+        /// The reason why the code is no longer valid.
         code: ErrorCode,
         /// Whether the next code is shown only when the user asks for it.
         asks: bool,
     },
-    /// The phone has not confirmed the stored link, but may have linked this companion.
+    /// The phone has not confirmed the link that is stored here, but may have stored the link itself.
     Unconfirmed {
-        /// The time for which this companion waits for the confirmation, in seconds.
+        /// How long this companion still waits for the confirmation, in seconds.
         left_s: u64,
     },
-    /// The code's connection to the relay was lost, or could not be made. It is tried again.
+    /// The connection to the relay on which a code waits for a phone was lost, or could not be made. It is
+    /// tried again.
     RelayLost {
         /// The reason.
         reason: String,
@@ -99,18 +101,18 @@ pub enum AppEvent {
     },
     /// The state of the link changed.
     LinkState(LinkState),
-    /// The companion has mirrored all collections that it follows.
+    /// All collections to which the companion is subscribed are copied for the first time.
     Synced {
-        /// The number of chats.
+        /// The number of chats that are copied.
         chats: u64,
-        /// The number of messages.
+        /// The number of messages that are copied.
         messages: u64,
     },
     /// A message is new here, or has changed.
     Message {
         /// The message.
         message: Box<Message>,
-        /// Whether it is new.
+        /// Whether the message is new here.
         is_new: bool,
     },
     /// The presence of contacts has changed, or is known for the first time in this connection.
@@ -118,12 +120,12 @@ pub enum AppEvent {
         /// The chats whose contact is online.
         present: Vec<u64>,
     },
-    /// Items from the phone were skipped, because this version does not understand them.
+    /// Items from the phone were set aside, because this version does not understand them.
     Skipped {
         /// The number of items.
         items: u64,
     },
-    /// A collection differs from the phone's. It is fetched again, or that has failed.
+    /// A collection differs from the phone's. It is fetched again, or fetching it again has failed.
     Repair {
         /// The collection.
         collection: Collection,
@@ -132,19 +134,19 @@ pub enum AppEvent {
     },
     /// The phone answered a command.
     Result {
-        /// The command.
+        /// The key of the command.
         key: CommandKey,
-        /// The name that the client gave the command.
+        /// The name that the client gave the command, if any.
         client_id: Option<String>,
         /// The message that the command created, if any, or the reason why it failed.
         outcome: Result<Option<u64>, ErrorCode>,
     },
-    /// A transfer has progressed or ended. The end has `done` or an `error`, and is reported once for each
-    /// path of a get.
+    /// A transfer has progressed or ended. At its end the event has `done` or an `error`. The end of a get is
+    /// reported once for each path.
     Transfer {
-        /// The direction.
+        /// The direction of the transfer.
         direction: Direction,
-        /// The content.
+        /// The content that is transferred.
         content: ContentId,
         /// The number of content bytes that are durable at the receiver.
         offset: u64,
@@ -152,27 +154,27 @@ pub enum AppEvent {
         size: Option<u64>,
         /// Whether the transfer has succeeded.
         done: bool,
-        /// The reason why it failed, if it did.
+        /// The reason why the transfer failed, if it did.
         error: Option<ErrorCode>,
-        /// The user's path for the content, at the end of a get.
+        /// At the end of a get, the path to which the user wanted the content.
         out: Option<String>,
         /// The reason why the content could not be written to that path, if so.
         reason: Option<String>,
     },
-    /// A side of the link was put back to an earlier state, by a restored or by a copied profile.
+    /// A side of the link was put back to an earlier state, because its profile was restored or copied.
     PutBack {
         /// The side that was put back.
         who: DeviceRole,
     },
-    /// This companion was put back too far. The phone may have run the waiting commands and forgotten it, so
-    /// they are kept but not sent.
+    /// This companion was put back too far. The phone may have run the waiting commands and forgotten that it
+    /// did, so they are kept but not sent.
     Forgotten {
-        /// The waiting texts, with their chats.
+        /// The texts that wait to be sent, with their chats.
         waiting: Vec<(u64, String)>,
     },
-    /// The link is suspended, because two devices hold its keys.
+    /// The link is suspended, because two devices have this companion's keys.
     Diverged,
-    /// The link is suspended.
+    /// The link is suspended by the phone.
     Suspended,
     /// The phone revoked this companion; its keys and messages are deleted.
     Revoked,
@@ -180,11 +182,11 @@ pub enum AppEvent {
     Lapsed,
     /// Another process has taken this companion's seat at the relay.
     Replaced,
-    /// The store could not be written. Nothing that was requested meanwhile is done.
+    /// The store could not be written. Whatever was requested since the last successful write is not done.
     StoreFailed {
         /// The reason, and what the user can do.
         reason: String,
-        /// The time until the next attempt.
+        /// The time until the next attempt to write.
         retry: Duration,
     },
     /// A connection ended for a reason that the user should know.
@@ -196,14 +198,14 @@ pub enum AppEvent {
     },
 }
 
-/// A file that is useless once the open transaction is durable.
+/// A file that can be deleted once the open transaction is durable.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum PendingDelete {
     /// The chunk list of content that was sent.
     List(ContentId),
     /// Content that was partly fetched.
     Part(ContentId),
-    /// The content of a deleted message.
+    /// The content of a message that was deleted.
     Content(ContentId),
     /// All files, because the link has ended.
     All,
@@ -216,20 +218,20 @@ pub struct App {
     store: Store,
     relay: RelayName,
     label: String,
-    /// The state shared by all shown codes, so that only one of them answers a phone.
+    /// The flag shared by all shown codes, so that only one of them answers a phone.
     shown_codes: ShownCodes,
-    /// The time at which the next code is due; `None` while no codes are shown.
+    /// When the next code is due; `None` while no codes are shown.
     next_code: Option<Timestamp>,
     /// Files that the open transaction makes useless. They are deleted once it is durable.
     leftovers: Vec<PendingDelete>,
-    /// The running copies of content to paths of the user.
+    /// The copies of content to paths of the user that are under way.
     exporting: BTreeSet<(ContentId, String)>,
-    /// The event for the end of the link, which is reported once that is durable.
+    /// The event that tells the user of the link's end, once that end is durable.
     ended: Option<AppEvent>,
     /// Whether there was a link when the store failed.
     was_linked: bool,
-    /// The companion that the user knows to be linked, because this program reported it, or because it was
-    /// linked when the program started.
+    /// The linked companion's id, if the user knows that it is linked: this program has reported it, or it
+    /// was linked when the program started.
     known_linked: Option<CompanionId>,
 }
 
@@ -263,8 +265,8 @@ impl App {
             app.store.link()?.filter(|row| row.state != LinkRowState::Pending).map(|row| row.companion);
         app.load_link(now, rng)?;
         if app.link().is_none() {
-            // The process may have ended after the commit that deleted the link, and before the files were
-            // deleted.
+            // The process may have ended between the commit that deleted the link and the deletion of the
+            // files.
             app.store.media().wipe()?;
         } else {
             app.store.media().sweep(&app.store.wanted_files()?)?;
@@ -284,20 +286,20 @@ impl App {
         self.host.links_mut().next()
     }
 
-    /// Lets everything act whose deadline has passed. Call it at [`App::deadline`]; an earlier or later call
-    /// is allowed.
+    /// Does everything whose deadline has passed. Call it at [`App::deadline`]; an earlier or later call is
+    /// allowed.
     pub fn handle_timeout(&mut self, now: Timestamp, rng: &mut dyn CryptoRng) {
         self.host.handle_timeout(now, rng);
         self.rotate(now, rng);
     }
 
-    /// Makes every machine check its connection, or try to connect, at once: the computer slept, or the
-    /// network came back.
+    /// Makes every machine check its connection, or try to connect, at once. Call it when the computer slept
+    /// or the network came back.
     pub fn probe(&mut self, now: Timestamp) {
         self.host.probe(now);
     }
 
-    /// Returns the time at which [`App::handle_timeout`] is due.
+    /// Returns the time at which [`App::handle_timeout`] must be called next.
     #[must_use]
     pub fn deadline(&self) -> Option<Timestamp> {
         let check = self.link().and_then(|link| link.data.check_due());
@@ -326,20 +328,20 @@ impl App {
         &self.store
     }
 
-    /// Returns whether this companion is linked, or may be.
+    /// Returns whether this companion is linked, or has a link that the phone may still confirm.
     #[must_use]
     pub fn is_linked(&self) -> bool {
         self.link().is_some()
     }
 
-    /// Takes back the seat at the relay that another process took, because the user asks for it.
+    /// Takes back the seat at the relay that another process took. Call it when the user asks for it.
     pub fn take_back(&mut self, now: Timestamp) {
         if let Some(link) = self.link_mut() {
             link.endpoint.reclaim_seat(now);
         }
     }
 
-    /// Deletes the link within the open transaction: its row, its keys and everything that came over it.
+    /// Deletes the link in the open transaction: the link's row, its keys, and everything that came over it.
     fn forget_link(&mut self) -> Result<(), StoreError> {
         let id = self.link().map(Link::id);
         if let Some(link) = id.and_then(|id| self.host.remove_link(id)) {

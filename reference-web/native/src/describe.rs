@@ -21,7 +21,8 @@ fn row(m: &Message) -> Value {
         "media_name": name, "media_size": size, "edited": m.edited, "reactions": reactions.collect::<Vec<_>>()})
 }
 
-/// Converts an event. The driver makes the events with pairing codes itself, because it draws them.
+/// Converts an event into JSON. Events with pairing codes are converted by the driver, because it also draws
+/// the codes.
 pub(crate) fn event(event: &AppEvent) -> Value {
     match event {
         AppEvent::Export { content, out } => {
@@ -126,7 +127,8 @@ pub(crate) fn companions(companions: &[LinkedCompanion]) -> Value {
     json!({"companions": rows.collect::<Vec<_>>()})
 }
 
-/// Converts the status; `process` is the resource usage of a running companion, or null.
+/// Converts the companion's status into JSON. `process` is the resource usage of the running companion, or
+/// null.
 pub(crate) fn status(status: &Status, process: &Value) -> Value {
     let link = status.link.as_ref().map(|link| {
         json!({"companion": link.companion.to_string(), "account": link.account_name, "relay": link.relay,

@@ -33,9 +33,9 @@ pub use self::files::settle_alone;
 #[derive(Debug)]
 #[expect(clippy::exhaustive_structs, reason = "the program's settings")]
 pub struct Settings {
-    /// The relay for new codes.
+    /// The relay through which new codes are answered.
     pub relay: RelayName,
-    /// The label that the phone shows.
+    /// The label by which the phone shows this companion.
     pub label: String,
 }
 
@@ -101,8 +101,8 @@ pub fn run(
     result?
 }
 
-/// Checks that a named relay is the one of the link. Both devices have signed its name, so it cannot change
-/// later.
+/// Checks that a relay which the user named is the one of the link. Phone and companion have signed the
+/// relay's name, so it cannot change later.
 fn require_relay(app: &App, given: Option<&RelayName>) -> anyhow::Result<()> {
     let linked = app.store().link()?.map(|link| link.relay);
     if let (Some(given), Some(linked)) = (given, linked)
@@ -175,13 +175,13 @@ impl Core {
 
     fn answer(&self, replies: Option<&Replies>, line: Value) {
         match replies {
-            // The client may have gone meanwhile.
+            // The client may have gone, so a failure does not matter.
             Some(replies) => drop(replies.send(line)),
             None => (self.console.tell)(&line),
         }
     }
 
-    // Logs contain sockets, events, sizes and codes; never a text, a name, a key or a payload.
+    // Logs contain sockets, events, sizes and codes. They never contain a text, a name, a key or a payload.
     fn socket(&mut self, rng: &mut dyn CryptoRng, tag: SocketTag, event: SocketEvent) {
         log_socket(tag.get(), &event);
         if matches!(event, SocketEvent::Closed(_)) {
@@ -223,10 +223,10 @@ impl Core {
         Ok(())
     }
 
-    /// Takes the number that the user typed, or null if the phone shows none.
+    /// Handles the number that the user typed; null means that the phone shows none.
     fn number(&mut self, now: Timestamp, number: &Value) -> anyhow::Result<Value> {
         match number.as_str() {
-            // Input that is not two digits is a typing error, and does not use up the only try.
+            // Input that is not two digits is a typing error. It must not use up the only try.
             Some(digits) if digits.len() == 2 && digits.bytes().all(|digit| digit.is_ascii_digit()) => {
                 self.app.enter_number(now, digits)?;
             }
@@ -236,7 +236,7 @@ impl Core {
         Ok(json!({"answered": !number.is_null()}))
     }
 
-    /// Begins a request. Returns `None` when its answer follows later.
+    /// Begins a request. Returns `None` when the answer to it follows later.
     fn request(&mut self, object: &Map<String, Value>, asker: &Asker) -> anyhow::Result<Option<Value>> {
         let now = self.clock.now();
         if let Some(number) = object.get("number") {
@@ -267,14 +267,14 @@ impl Core {
     }
 }
 
-/// Returns the answer to a change of a message.
+/// Returns the answer to a request that changes a message.
 fn change(sent: Sent) -> Value {
     json!({"accepted": true, "command": sent.command.to_string(), "held": sent.held})
 }
 
-/// Carries out a verb. The answer holds once the round is settled. Files are read and checked at once, which
-/// blocks, so a running companion handles those verbs elsewhere. `process` returns the resource usage of the
-/// running process, or null.
+/// Carries out a verb. The answer is true once the round is settled. Verbs that read or check a file do so at
+/// once and block until then, so a running companion handles those verbs elsewhere. `process` returns the
+/// resource usage of the running process, or null.
 ///
 /// # Errors
 ///

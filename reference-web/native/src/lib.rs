@@ -2,7 +2,7 @@
 //! messages, and fetches media.
 //!
 //! [`app::App`] has the logic and does no I/O; [`driver`] runs it over sockets and a database; [`terminal`]
-//! words its events and answers for a person.
+//! turns its events and answers into text for a person.
 
 pub mod app;
 mod describe;

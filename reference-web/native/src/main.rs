@@ -18,16 +18,17 @@ use reference_web::store::Store;
 use reference_web::terminal;
 use serde_json::{Value, json};
 
-/// The longest time for an answer of the running companion.
+/// The longest wait for an answer of the running companion.
 const ANSWER_MAX: Duration = Duration::from_secs(30);
 
-/// The longest time for copying a file in; the companion gives up earlier if the file's disk does not answer.
+/// The longest time to copy a file into the directory of content. The companion gives up earlier if the
+/// file's disk does not answer.
 const COPY_MAX: Duration = Duration::from_mins(30);
 
 /// The largest file of certificates, in bytes.
 const CA_LEN_MAX: u64 = 1_048_576;
 
-/// The relay for new pairing codes when `--relay` is not given.
+/// The relay through which new pairing codes are answered when `--relay` is not given.
 const RELAY_DEFAULT: &str = "127.0.0.1:8787";
 
 /// The native companion of Handfast: a window on the chats of a phone.
@@ -133,17 +134,18 @@ fn main() -> ExitCode {
     }
 }
 
-/// Reads and prints JSON, for a program.
+/// Reads and prints JSON, for use by a program.
 const JSON: Console =
     Console { tell: tell_json, read: |line| parse_object(line.as_bytes()).map_err(Into::into) };
 
-/// Reads and prints text, for a person.
+/// Reads and prints text, for use by a person.
 const WORDS: Console = Console {
     tell: tell_words,
     read: |line| terminal::request(line).ok_or_else(|| anyhow::anyhow!("please type yes or no")),
 };
 
-/// Prints an event as JSON. An output that nobody reads any more is ignored, so that the companion goes on.
+/// Prints an event as JSON. If nobody reads the output any more the event is dropped, so that the companion
+/// continues.
 fn tell_json(event: &Value) {
     let mut event = event.clone();
     for words in ["drawing", "not_drawn"] {
@@ -152,8 +154,8 @@ fn tell_json(event: &Value) {
     told(print_line(&event));
 }
 
-/// Prints an event as text, likewise. The messages of the first synchronization, thousands perhaps, are left
-/// out: its last event has their number.
+/// Prints an event as text. If nobody reads the output any more the event is dropped. The messages of the
+/// first synchronization, perhaps thousands, are not printed: its last event has their number.
 fn tell_words(event: &Value) {
     static SYNCED: AtomicBool = AtomicBool::new(false);
     match event["event"].as_str() {
@@ -226,7 +228,7 @@ fn show(answer: &Value, json: bool) -> Result<(), Unwritable> {
     printed(print_words(&terminal::answer(answer, u64::try_from(wall.as_millis()).unwrap_or(u64::MAX))))
 }
 
-/// Returns the connector to relays, which trusts the public authorities and those of a file.
+/// Returns the connector for relays. It trusts the public certificate authorities and those in the file `ca`.
 fn connector(ca: Option<&Path>) -> anyhow::Result<Connector> {
     let Some(path) = ca else { return Ok(Connector::new()?) };
     let pem = UserFile::read_all(path, CA_LEN_MAX).context("--ca")?;
@@ -245,8 +247,8 @@ fn require(dir: &Path) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Asks the running companion, or opens its directory when none runs; what is queued then is sent when `run`
-/// is started.
+/// Asks the running companion. If none is running, opens the companion's directory instead; what is queued
+/// then is sent when `run` is started.
 fn ask(dir: &Path, settings: Settings, request: &Value) -> anyhow::Result<Value> {
     require(dir)?;
     if let Some(mut client) = ControlClient::connect(dir)? {

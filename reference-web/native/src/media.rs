@@ -1,5 +1,5 @@
-//! The companion's directory of content, and the chunk lists of unfinished transfers in files beside the
-//! content. The same content may be sent and fetched at the same time, so that the two lists have different
+//! The companion's directory of content. Beside the content it has the chunk lists of unfinished transfers,
+//! as files. The same content may be sent and fetched at the same time, so its two chunk lists have different
 //! names.
 
 use std::collections::BTreeSet;
@@ -33,7 +33,7 @@ pub enum ExportError {
     /// The destination cannot be written.
     #[error(transparent)]
     Destination(#[from] UserFileError),
-    /// The content is missing here, or cannot be read.
+    /// The content is not here, or cannot be read.
     #[error("the content cannot be read here ({0}); ask for it again")]
     Content(SqliteError),
 }
@@ -44,9 +44,9 @@ pub enum ExportError {
 pub struct Wanted {
     /// The complete content that a message or a transfer refers to.
     pub whole: BTreeSet<ContentId>,
-    /// The content that is being sent, whose chunk lists are kept.
+    /// The content that is being sent. Its chunk lists are kept.
     pub sent: BTreeSet<ContentId>,
-    /// The content that is being fetched, whose parts and chunk lists are kept.
+    /// The content that is being fetched. Its parts and chunk lists are kept.
     pub fetched: BTreeSet<ContentId>,
 }
 
@@ -70,7 +70,8 @@ impl MediaDir {
         handfast_programs::MediaDir::open(data).map(Self)
     }
 
-    /// Opens a part of content for appending, truncated to the `len` bytes that are durable.
+    /// Opens the file of partly fetched content for appending. The file is truncated to the `len` bytes that
+    /// are durable.
     ///
     /// # Errors
     ///
@@ -79,7 +80,8 @@ impl MediaDir {
         self.resume_part(None, content, len)
     }
 
-    /// Opens the chunk list of a part for appending, truncated like the part in [`MediaDir::open_part`].
+    /// Opens the chunk list of partly fetched content for appending. It is truncated like the file in
+    /// [`MediaDir::open_part`].
     ///
     /// # Errors
     ///
@@ -88,16 +90,16 @@ impl MediaDir {
         self.open_cut(&list(content), len)
     }
 
-    /// Returns the stored chunk list of content that is being fetched, if it is complete and hashes to the
-    /// content id.
+    /// Returns the stored chunk list of content that is being fetched, if the list is complete and its hash
+    /// is the content id.
     #[must_use]
     pub fn whole_list(&self, content: ContentId) -> Option<ChunkList> {
         let list = ChunkList::decode(&self.read_list(content, u64::MAX).ok()?).ok()?;
         (list.content_id() == content).then_some(list)
     }
 
-    /// Returns a check of the part that was kept when a stream ended early; `None` when the part cannot be
-    /// used. The check leaves out the last chunk, which is fetched again so that every stream has an end.
+    /// Returns a check of what was fetched of content before a stream ended early; `None` when that cannot be
+    /// used. The check leaves out the last chunk: it is fetched again, so that every stream has an end.
     #[must_use]
     pub fn check_part(&self, content: ContentId) -> Option<PartCheck> {
         let list = self.whole_list(content)?;
@@ -136,11 +138,11 @@ impl MediaDir {
 
     /// Removes the chunk list of content that was sent.
     pub fn drop_sent_list(&self, content: ContentId) {
-        // A missing file needs no removal.
+        // The file may not exist, so a failure does not matter.
         let _ = fs::remove_file(self.file(&sent_list(content)));
     }
 
-    /// Renames a part to its final name, once it is complete, verified and synced, and removes its chunk
+    /// Renames fetched content to its final name once it is complete, verified and synced. Removes its chunk
     /// list.
     ///
     /// # Errors
@@ -148,21 +150,21 @@ impl MediaDir {
     /// [`SqliteError`] if the part cannot be renamed.
     pub fn finish(&self, content: ContentId) -> Result<(), SqliteError> {
         self.finish_part(None, content)?;
-        // A missing file needs no removal.
+        // The file may not exist, so a failure does not matter.
         let _ = fs::remove_file(self.file(&list(content)));
         Ok(())
     }
 
-    /// Removes the part of content and its chunk list.
+    /// Removes partly fetched content and its chunk list.
     pub fn drop_part(&self, content: ContentId) {
         self.0.drop_part(None, content);
-        // A missing file needs no removal.
+        // The file may not exist, so a failure does not matter.
         let _ = fs::remove_file(self.file(&list(content)));
     }
 
     /// Removes files that nothing refers to: interrupted imports, content that was copied in but not
-    /// recorded, chunk lists of transfers that ended, and parts that are not fetched. Files of other names
-    /// stay.
+    /// recorded, chunk lists of transfers that ended, and parts that are not fetched. Files whose names are
+    /// of no such kind stay.
     ///
     /// # Errors
     ///
@@ -177,7 +179,7 @@ impl MediaDir {
         self.0.sweep(&whole.chain(sent).chain(fetched).collect())
     }
 
-    /// Renames a staged copy to its final name, and writes its chunk list.
+    /// Renames a staged copy of a file to its final name, and writes the content's chunk list.
     ///
     /// # Errors
     ///
@@ -187,8 +189,8 @@ impl MediaDir {
         Ok(self.0.take_in(staged)?)
     }
 
-    /// Copies a file in, in one call: [`MediaDir::stage`](handfast_programs::MediaDir::stage), then
-    /// [`MediaDir::take_in`].
+    /// Copies a file into the directory of content, in one call:
+    /// [`MediaDir::stage`](handfast_programs::MediaDir::stage), then [`MediaDir::take_in`].
     ///
     /// # Errors
     ///
@@ -198,7 +200,8 @@ impl MediaDir {
     }
 
     /// Copies complete content to a path of the user's choice, and leaves no incomplete file there. Returns
-    /// its length in bytes. The call may block for as long as the disk of that path does not answer.
+    /// the content's length in bytes. The call may block for as long as the disk of that path does not
+    /// answer.
     ///
     /// # Errors
     ///

@@ -9,9 +9,9 @@ use qrcode::{EcLevel, QrCode};
 
 /// The width of the quiet zone, in modules.
 const QUIET_ZONE: usize = 4;
-/// The side of a module in a PNG, in pixels.
+/// The side of a module of the code in a PNG, in pixels.
 const MODULE_LEN: usize = 8;
-/// The grey values of modules in a PNG.
+/// The grey values of a code's modules in a PNG.
 const DARK: u8 = 0;
 const LIGHT: u8 = 255;
 
@@ -25,10 +25,10 @@ pub enum DrawError {
     /// The destination of the picture is not usable.
     #[error(transparent)]
     Place(handfast_programs::UserFileError),
-    /// The picture cannot be written.
+    /// The picture file cannot be written.
     #[error("cannot write {path} ({reason}): choose another file with --qr-png")]
     File {
-        /// The file's path.
+        /// The path of the picture file.
         path: String,
         /// The operating system's reason.
         reason: SystemError,
@@ -61,7 +61,7 @@ impl Drawing {
         Ok(Self { width, dark })
     }
 
-    /// Returns the number of modules of a side, including the quiet zone.
+    /// Returns the number of modules on a side of the code, including the quiet zone.
     #[must_use]
     pub fn width(&self) -> usize {
         self.width
@@ -71,9 +71,9 @@ impl Drawing {
         x < self.width && self.dark.get(y * self.width + x).copied().unwrap_or(false)
     }
 
-    /// Returns the code as text for a terminal, with two modules in each character. With colours it is black
-    /// on white on any terminal. Without colours the light modules are drawn, which is right on a dark
-    /// terminal; on a light one the code is inverted, which most phones can read.
+    /// Returns the code as text for a terminal, with two modules in each character. With colours the code is
+    /// black on white on any terminal. Without colours only the light modules are drawn. That is right on a
+    /// dark terminal; on a light one the code is inverted, which most phones can read.
     #[must_use]
     pub fn to_terminal(&self, colours: bool) -> String {
         let (before, behind) = if colours { ("\x1b[30;107m", "\x1b[0m") } else { ("", "") };
@@ -119,7 +119,8 @@ impl Drawing {
         Ok(bytes)
     }
 
-    /// Writes the PNG in one step, readable by this user alone because the code contains a secret.
+    /// Writes the code's PNG in one step. Only this user can read the file, because the code contains a
+    /// secret.
     ///
     /// # Errors
     ///

@@ -1,7 +1,8 @@
 //! The companion's store: the database `companion.db`, the key `device.key`, and the directory of content.
 //!
 //! There is one connection, with one transaction at a time: the first write opens it, and [`Store::commit`]
-//! makes all of it durable, the commits of the library together with what the companion derived from them.
+//! makes all of it durable: the commits of the link's machine together with what the companion derived from
+//! the messages.
 
 mod commands;
 mod companions;
@@ -44,7 +45,7 @@ pub enum StoreError {
     /// SQLite or a file failed.
     #[error(transparent)]
     Sqlite(#[from] SqliteError),
-    /// The database has the version of a newer program.
+    /// The database was written by a newer program, whose version of the tables this is.
     #[error("the data directory was written by a newer handfast-web (version {0}): use that")]
     Newer(i64),
     /// The database has no tables of this program.
@@ -55,15 +56,15 @@ pub enum StoreError {
         "device.key is missing beside companion.db: restore it, or empty the data directory and pair again"
     )]
     KeyMissing,
-    /// A change could only be written in part, and was rolled back.
+    /// A change could only be written in part, so it was rolled back.
     #[error("a change could not be stored whole, and was taken back")]
     Incomplete,
     /// Another process wrote to the rows of the link.
     #[error("the store was changed by something else (expected version {expected}, found {found})")]
     Conflict {
-        /// The version of the rows that this process wrote last.
+        /// The version that this process wrote last.
         expected: u64,
-        /// The version that is stored.
+        /// The version that is stored now.
         found: u64,
     },
     /// A stored value is outside its range.
@@ -74,7 +75,7 @@ pub enum StoreError {
 }
 
 impl StoreError {
-    /// Returns whether another attempt must fail too, because the database is damaged or belongs to another
+    /// Returns whether another attempt must fail too, because the database is damaged or in use by another
     /// program.
     #[must_use]
     pub const fn is_final(&self) -> bool {
@@ -117,7 +118,7 @@ pub struct Store {
     key: DeviceKey,
     dir: PathBuf,
     media: MediaDir,
-    /// Returns the wall clock's time, in milliseconds since 1970.
+    /// A function that returns the wall clock's time, in milliseconds since 1970.
     wall_ms: fn() -> u64,
     in_txn: bool,
     /// Reserved disk space; `None` for a database that the caller opened.
@@ -125,7 +126,7 @@ pub struct Store {
 }
 
 impl Store {
-    /// Opens the store in a data directory, and creates it if it does not exist.
+    /// Opens the store in a data directory. Creates it if it does not exist.
     ///
     /// # Errors
     ///
@@ -161,8 +162,8 @@ impl Store {
         &self.media
     }
 
-    /// Returns the wall clock's time, in milliseconds since 1970. The clock may be wrong, so that it serves
-    /// for display only.
+    /// Returns the wall clock's time, in milliseconds since 1970. The clock may be wrong, so the time is for
+    /// display only.
     #[must_use]
     pub fn wall_ms(&self) -> u64 {
         (self.wall_ms)()
@@ -199,7 +200,7 @@ impl Store {
         Ok(())
     }
 
-    /// Empties the log with the reserved disk space, after a write failed, perhaps because the disk is full.
+    /// Empties the log with the reserved disk space, after a write failed perhaps because the disk is full.
     /// No transaction may be open. If this does not help, the next write reports why.
     pub fn make_room(&mut self) {
         if let Some(reserve) = &mut self.reserve {
@@ -217,7 +218,7 @@ impl Store {
         Ok(sqlite::roll_back(&self.conn)?)
     }
 
-    /// Applies a commit of the library in the open transaction.
+    /// Applies a commit of the link's machine in the open transaction.
     ///
     /// # Errors
     ///
@@ -227,7 +228,7 @@ impl Store {
         commit.apply(&mut Txn::new(&self.conn, &self.key)).map_err(StoreError::from)
     }
 
-    /// Returns the library's rows of a link, for `Endpoint::load`.
+    /// Returns the rows (key and value) that the handfast crates keep for a link, for `Endpoint::load`.
     ///
     /// # Errors
     ///
@@ -236,7 +237,7 @@ impl Store {
         Ok(sqlite::load_pairs(&self.conn, &self.key, link)?)
     }
 
-    /// Returns whether a link has rows of the library.
+    /// Returns whether the handfast crates keep rows for a link.
     ///
     /// # Errors
     ///
@@ -254,7 +255,7 @@ impl Store {
         Ok(sqlite::settings(&self.conn)?)
     }
 
-    /// Deletes every row within the open transaction, including the keys.
+    /// Deletes every row in the open transaction, including the keys.
     ///
     /// # Errors
     ///
@@ -264,7 +265,7 @@ impl Store {
         Ok(self.write()?.execute_batch("DELETE FROM links; DELETE FROM handfast;")?)
     }
 
-    /// Deletes what came over a link, or waits to be sent over it, within the open transaction: chats,
+    /// Deletes what came over a link, and what waits to be sent over it, in the open transaction: chats,
     /// messages, companions, commands and transfers.
     ///
     /// # Errors
@@ -294,7 +295,7 @@ impl Store {
     }
 }
 
-/// Converts a number for SQLite. Numbers of the protocol are below 2^62, so that every valid one fits.
+/// Converts a number for SQLite. Numbers of the protocol are below 2^62, so every valid number fits.
 fn to_sql(number: u64) -> Result<i64, StoreError> {
     i64::try_from(number).map_err(|_| StoreError::Damaged("number"))
 }

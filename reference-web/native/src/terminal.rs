@@ -16,8 +16,8 @@ fn state(state: &str) -> &str {
     }
 }
 
-/// Returns the text of an event of a running companion; `None` for events that only a program needs. A
-/// question ends with a space, so that the answer is typed on the same line.
+/// Returns the text of an event of a running companion; `None` for an event that only a program needs. A text
+/// that is a question ends with a space, so that the answer is typed on the same line.
 #[must_use]
 pub fn event(event: &Value) -> Option<String> {
     let said = match event["event"].as_str().unwrap_or_default() {
@@ -51,7 +51,7 @@ pub fn event(event: &Value) -> Option<String> {
         "linked" => format!("Linked with \"{}\". Start the companion with `run`.", text(event, "account")),
         "link_state" => state(&text(event, "state")).to_owned(),
         "synced" => format!("All here: {} chats, {} messages.", event["chats"], event["messages"]),
-        // Further lines are indented, so that none looks like an event of its own.
+        // Further lines of a message are indented, so that none looks like another event.
         "message" => {
             let said = format!("Chat {}: {}: {}", event["chat"], author(event), content(event));
             said.replace('\n', "\n    ")
@@ -76,7 +76,7 @@ pub fn event(event: &Value) -> Option<String> {
     Some(said)
 }
 
-/// Returns the text of the answer to a line that was typed.
+/// Returns the text of the answer to a line that the user typed.
 fn answer_to_line(event: &Value) -> String {
     if let Some(error) = event["error"].as_str() {
         return printable(error);
@@ -133,8 +133,8 @@ fn result(event: &Value) -> Option<String> {
     ))
 }
 
-/// Returns the text for a companion that was restored from too old a copy, with the texts that it had not
-/// sent.
+/// Returns the text for a companion that was restored from too old a copy. It lists the texts that the
+/// companion had not sent.
 fn forgotten(event: &Value) -> String {
     let waits = |waiting: &Value| {
         format!("\n    Waits for chat {}: {}", number(waiting, "chat"), text(waiting, "text"))
@@ -143,7 +143,7 @@ fn forgotten(event: &Value) -> String {
     format!("{}.{said}", capital(&text(event, "message")))
 }
 
-/// Returns which program must be updated when there is no common version.
+/// Returns which program must be updated when phone and companion have no common version.
 fn too_old(by: &str) -> &'static str {
     match by {
         "here" => {
@@ -178,7 +178,7 @@ fn content(row: &Value) -> String {
     what + edited + &reactions.collect::<String>()
 }
 
-/// Returns the text of an answer; `now_ms` is the wall time, in milliseconds since 1970.
+/// Returns the text of an answer. `now_ms` is the wall time, in milliseconds since 1970.
 #[must_use]
 pub fn answer(answer: &Value, now_ms: u64) -> String {
     if answer["settings"].is_array() {
@@ -276,7 +276,7 @@ fn status(answer: &Value) -> String {
     .join("\n")
 }
 
-/// Converts a line that a person typed into an object for the companion.
+/// Converts a line that a person typed into a request for the companion.
 #[must_use]
 pub fn request(line: &str) -> Option<Map<String, Value>> {
     let line = line.trim();
@@ -284,7 +284,7 @@ pub fn request(line: &str) -> Option<Map<String, Value>> {
         "take back" => ("verb", Value::from("take_back")),
         "new" => ("new_code", Value::Bool(true)),
         "none" | "stop" | "no" => ("number", Value::Null),
-        // Too many or too few digits are refused later with advice, and do not use up the attempt.
+        // A wrong number of digits is refused later with advice, and does not use up the attempt.
         _ if !line.is_empty() && line.bytes().all(|byte| byte.is_ascii_digit()) => {
             ("number", Value::from(line))
         }

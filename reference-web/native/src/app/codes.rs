@@ -1,5 +1,5 @@
-//! Pairing codes. While no phone scans, a new code is shown every 30 s, and the previous one stays valid for
-//! another 30 s (spec, qr and handshake).
+//! Pairing codes. While no phone has scanned one, a new code is shown every 30 s, and the code before stays
+//! valid for another 30 s (spec, qr and handshake).
 
 use std::time::Duration;
 
@@ -16,9 +16,9 @@ use super::link::is_confirmed;
 use super::{App, AppEvent, VerbError};
 use crate::store::{LinkRowState, StoreError};
 
-/// The time for which a code is shown.
+/// How long a code is shown.
 pub const CODE_SHOWN: Duration = Duration::from_secs(30);
-/// The number of codes that are valid at once.
+/// How many codes are valid at once.
 const CODES_MAX: usize = 2;
 
 /// One code and its pairing attempt.
@@ -28,7 +28,7 @@ pub(super) type Code = host::Attempt<CodeData>;
 #[derive(Debug, Default)]
 #[expect(unnameable_types, reason = "the host alone asks for it")]
 pub struct CodeData {
-    /// The id of the link, once a part of it is stored.
+    /// The id of the new link, once a part of the link is stored.
     link: Option<MailboxId>,
 }
 
@@ -37,20 +37,21 @@ impl App {
     ///
     /// # Errors
     ///
-    /// [`VerbError::Linked`] when this companion is linked, [`VerbError::Resting`].
+    /// [`VerbError::Linked`] when this companion is linked, [`VerbError::Resting`] in the pause after a
+    /// failure of the store.
     pub fn pair(&mut self, now: Timestamp, rng: &mut dyn CryptoRng) -> Result<(), VerbError> {
         if self.host.backoff().is_on() {
             return Err(VerbError::Resting);
         }
         if self.is_pending() {
-            // The user knows of the unconfirmed link, and either asks for another code or waits.
+            // The user knows that the link is not confirmed, and either asks for another code or waits.
             return Ok(());
         }
         if self.link().is_some() {
             return Err(VerbError::Linked);
         }
         if self.host.attempts().next().is_none() {
-            // The answer of an earlier code must not prevent the user from pairing again.
+            // A phone may have answered an earlier code. That must not prevent the user from pairing again.
             self.shown_codes = ShownCodes::default();
         }
         self.next_code = Some(now);
@@ -58,17 +59,18 @@ impl App {
         Ok(())
     }
 
-    /// Shows another code, because the user asks for it after an attempt that ended without a link. A link
+    /// Shows another code because the user asks for it, after an attempt that ended without a link. A link
     /// that the phone has not confirmed is deleted.
     ///
     /// # Errors
     ///
-    /// [`VerbError::NotAsked`] while a code is shown or an attempt goes on, and as [`App::pair`].
+    /// [`VerbError::NotAsked`] while a code is shown or an attempt is under way, or else those of
+    /// [`App::pair`].
     pub fn new_code(&mut self, now: Timestamp, rng: &mut dyn CryptoRng) -> Result<(), VerbError> {
         if self.host.attempts().next().is_some() {
             return Err(VerbError::NotAsked);
         }
-        // The phone may never confirm the link, so the user can drop it.
+        // The phone may never confirm the link, so the user can drop the link.
         // req: HSK-166
         if self.is_pending() {
             let dropped = self.forget_link();
@@ -79,7 +81,7 @@ impl App {
         self.pair(now, rng)
     }
 
-    /// Takes the number that the user typed from the phone's screen. There is no second try.
+    /// Passes the number that the user read on the phone to the pairing attempt. There is no second try.
     ///
     /// # Errors
     ///
@@ -92,7 +94,7 @@ impl App {
         asked.ok_or(VerbError::NotAsked)
     }
 
-    /// Ends the attempt, because the user reports that the phone shows no digits or asks for none, or wants
+    /// Ends the pairing attempt: the user reports that the phone shows no digits or asks for none, or wants
     /// to stop.
     ///
     /// # Errors
@@ -105,7 +107,7 @@ impl App {
         asked.ok_or(VerbError::NotAsked)
     }
 
-    /// Returns the time at which another code is due; `None` while a phone has scanned one.
+    /// Returns when another code is due; `None` while a phone has scanned a code.
     pub(super) fn rotation_due(&self) -> Option<Timestamp> {
         let next = self.next_code.filter(|_| !self.host.backoff().is_on());
         next.filter(|_| !self.host.attempts().any(|code| code.pairing.is_frozen()))
@@ -122,7 +124,8 @@ impl App {
             drop(self.host.remove_attempt(*old));
         }
         let claims = Claims { label: self.label.clone(), origin: String::new(), grants: grants::ALL };
-        // Codes are shown only while this companion has no link, and the keys of earlier links are deleted.
+        // Codes are shown only while this companion has no link. The keys of earlier links are deleted, so
+        // none are in use.
         let in_use = KeysInUse::none();
         // The relay's name and the label were checked at the start of the program, so this cannot fail.
         let Ok(pairing) = Pairing::web(self.relay.clone(), claims, &self.shown_codes, in_use, now, rng)
@@ -134,7 +137,7 @@ impl App {
         self.event(AppEvent::Code { text });
     }
 
-    /// Stores the row of the new link, together with the first commit of its keys.
+    /// Stores the row of the new link, together with the first commit, which contains the link's keys.
     pub(super) fn store_terms(&mut self, code: &mut Code, link: MailboxId) -> Result<(), StoreError> {
         if code.data.link.is_some() {
             return Ok(());
@@ -165,8 +168,8 @@ impl App {
         Ok(())
     }
 
-    /// Handles the end of an attempt, which is durable: loads its link, or shows another code if no phone was
-    /// answered.
+    /// Handles the end of a pairing attempt, whose writes are durable. Loads the new link, or shows another
+    /// code if no phone was answered.
     pub(super) fn end_code(
         &mut self,
         now: Timestamp,
@@ -174,12 +177,12 @@ impl App {
         code: &Code,
         ended: Result<MailboxId, ErrorCode>,
     ) -> Result<(), StoreError> {
-        // Once a phone was answered, the next code is shown only when the user asks.
+        // Once a phone was answered, the next code is shown only when the user asks for it.
         // req: HSK-100
         let asks = self.shown_codes.is_answered();
         if code.data.link.is_some() {
             // A PENDING link becomes active by itself if the phone has accepted it. A link that the phone
-            // closed is not stored any more.
+            // refused is not stored any more.
             self.load_link(now, rng)?;
         }
         let linked = self.link().is_some_and(is_confirmed);
@@ -189,7 +192,7 @@ impl App {
             self.event(AppEvent::CodeBurnt { code: reason, asks: asks && self.link().is_none() });
         }
         if self.link().is_some() {
-            // `pump_link` tells the user in the next pass of this round if the link is confirmed.
+            // If the link is confirmed, `pump_link` tells the user so in the next pass of this round.
             self.next_code = None;
         } else {
             self.next_code = (!asks).then_some(now);

@@ -1,5 +1,5 @@
-//! The companion's data for its link at run time, besides its machine, and the handling of what arrives over
-//! it.
+//! The companion's data for its link at run time, besides the link's machine, and the handling of what
+//! arrives over the link.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -18,7 +18,7 @@ use super::transfer::running::{Check, Running, requeue};
 use super::{App, AppEvent, PendingDelete};
 use crate::store::{CommandState, HistoryPage, LinkRowState, StoreError, TransferState};
 
-/// The time for which a link is kept that the phone has not confirmed, in milliseconds.
+/// How long a link that the phone has not confirmed is kept, in milliseconds.
 const PENDING_KEPT_MS: u64 = PENDING_MAX * 1_000;
 
 /// The link, with the companion's data for it.
@@ -30,12 +30,12 @@ pub(super) type Link = host::Link<LinkData>;
 pub struct LinkData {
     /// The transfers with an open stream, by the stream's id.
     pub(super) running: BTreeMap<u64, Running>,
-    /// The check of a part, before its stream is opened.
+    /// The check of partly fetched content, which runs before the content's next stream is opened.
     pub(super) check: Option<Check>,
-    /// Requests for history pages that were repeated because the page came too old: the repeated command, and
-    /// the first one.
+    /// Requests for pages of older messages that were repeated because the page was made too early. Maps the
+    /// key of the repeated command to the key of the first one.
     asked_again: BTreeMap<CommandKey, CommandKey>,
-    /// Streams that must be stopped, with the code, as soon as the machine has room.
+    /// Streams that must be stopped with this code, as soon as the machine has room for a commit.
     pub(super) stops: Vec<(u64, ErrorCode)>,
     /// Whether a connection is live, so that transfers can open streams.
     pub(super) live: bool,
@@ -43,28 +43,29 @@ pub struct LinkData {
     pub(super) announced: Announced,
     /// Whether the user was told that this companion was put back too far.
     pub(super) told_forgotten: bool,
-    /// Whether the store may contain held changes; `false` once a query found none.
+    /// Whether the store may contain changes that are held back; `false` once a query found none.
     pub(super) holds: bool,
     pub(super) subscriptions: Subscriptions,
 }
 
-/// Whether the phone has confirmed the link, and whether the user knows.
+/// Whether the phone has confirmed the link, and whether the user was told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Confirmed {
-    /// The link's row says that the phone has not.
+    /// According to the link's row, the phone has not confirmed the link.
     No,
-    /// The phone has, and the user must be told.
+    /// The phone has confirmed the link, and the user must be told.
     Untold,
-    /// The phone has, and the user was told.
+    /// The phone has confirmed the link, and the user was told.
     Told,
 }
 
-/// The report that the user gets only once: the last one that was made, or the one that must be made next.
+/// Which of the reports that the user gets only once (that everything is copied, or that the link has ended)
+/// was made last or must be made next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Announced {
-    /// No report yet.
+    /// None of these reports was made.
     Nothing,
-    /// The user was told that all followed chats are mirrored.
+    /// The user was told that all subscribed chats are copied.
     Synced,
     /// The phone revoked this companion. The user is told once everything is durably deleted.
     Revoked,
@@ -104,7 +105,7 @@ impl LinkData {
         }
     }
 
-    /// Returns the time at which the next step of the check is due.
+    /// Returns when the next step of the check of partly fetched content is due.
     pub(super) fn check_due(&self) -> Option<Timestamp> {
         self.check.as_ref().filter(|_| self.opens_streams()).map(|check| check.due)
     }
@@ -114,7 +115,8 @@ impl App {
     /// Loads the stored link, if there is one.
     pub(super) fn load_link(&mut self, now: Timestamp, rng: &mut dyn CryptoRng) -> Result<(), StoreError> {
         let Some(row) = self.store.link()? else { return Ok(()) };
-        // The phone may accept the link and be away, so it is kept for a limited time.
+        // The phone may accept the link while this companion is away, so an unconfirmed link is kept for a
+        // limited time.
         // req: HSK-131
         let age_ms = self.store.wall_ms().saturating_sub(row.created_ms);
         if row.state == LinkRowState::Pending && age_ms >= PENDING_KEPT_MS {
@@ -122,8 +124,8 @@ impl App {
             return self.store.commit();
         }
         if !self.store.has_keys(row.link)? {
-            // The phone ended the attempt after this side had stored the link. The keys were deleted, and the
-            // row must be, too.
+            // The phone refused the link after this side had stored it. The link's keys were deleted, so its
+            // row must be deleted, too.
             self.store.forget_link(row.link)?;
             return self.store.commit();
         }
@@ -132,15 +134,16 @@ impl App {
             .map_err(|_| StoreError::Damaged("link"))?;
         endpoint.waited(now, Duration::from_millis(age_ms));
         let confirmed = match row.state {
-            // The keys may already be confirmed, by a transaction older than the row's.
+            // The row may be older than the keys: another transaction may have stored that the phone
+            // confirmed the link.
             LinkRowState::Pending => Confirmed::No,
             _ if self.known_linked == Some(row.companion) => Confirmed::Told,
-            // Another program on the same directory may have received the confirmation, and told only its own
-            // user. Or the report of this program was lost with a failed round.
+            // Another program that used this directory may have received the confirmation, and told only its
+            // own user. Or this program has lost its report in a round that failed.
             _ => Confirmed::Untold,
         };
         if endpoint.status() == LinkStatus::Pending {
-            // The phone may have linked this companion, so the user must know for how long that is open.
+            // The phone may have stored the link, so the user must know how long it can still be confirmed.
             // req: HSK-165
             let left_ms = PENDING_KEPT_MS.saturating_sub(age_ms);
             self.event(AppEvent::Unconfirmed { left_s: left_ms.div_ceil(1_000) });
@@ -151,8 +154,8 @@ impl App {
         Ok(())
     }
 
-    /// Moves the transfers, sends held changes, and tells the user once that the phone has confirmed the
-    /// link.
+    /// Opens streams for transfers, sends changes that were held back, and tells the user once when the phone
+    /// has confirmed the link.
     pub(super) fn pump_link(&mut self, now: Timestamp, link: &mut Link) -> Result<bool, StoreError> {
         let mut moved = self.pump_transfers(now, link)?;
         moved |= self.send_held(now, link)?;
@@ -161,7 +164,7 @@ impl App {
             self.store.set_link_state(link.id(), LinkRowState::Active)?;
         }
         if link.data.confirmed == Confirmed::Untold {
-            // The user is told even if the confirmation came after the attempt ended.
+            // The user is told even if the phone confirmed the link after the pairing attempt had ended.
             // req: HSK-135
             link.data.confirmed = Confirmed::Told;
             self.tell_linked()?;
@@ -170,7 +173,8 @@ impl App {
         Ok(moved)
     }
 
-    /// Sends the held changes, oldest first. A change for which the machine has no room stays held.
+    /// Sends the changes that were held back, oldest first. If the machine has no room for a change, it stays
+    /// held back.
     fn send_held(&mut self, now: Timestamp, link: &mut Link) -> Result<bool, StoreError> {
         let mut moved = false;
         while link.data.live && link.data.holds {
@@ -186,15 +190,16 @@ impl App {
         Ok(moved)
     }
 
-    /// Follows the phone's changes from a revision on. Earlier changes are unknown, so the messages that they
-    /// may concern are deleted.
+    /// Begins to apply the phone's changes of older messages, from a revision on. Changes before that are
+    /// unknown, so messages that they may concern are deleted.
     pub(super) fn begin_changes(&mut self, link: &Link, rev: u64) -> Result<(), StoreError> {
         let gone = self.store.forget_older(&link.data.subscriptions.chats())?;
         self.leftovers.extend(gone.into_iter().map(PendingDelete::Content));
         self.store.set_changes_to(rev)
     }
 
-    /// Stores a page of history. Returns `false` if the page was too old to count, and asks for it again.
+    /// Stores a page of older messages. If the page was made too early to count, asks for it again and
+    /// returns `false`.
     fn on_history(
         &mut self,
         now: Timestamp,
@@ -209,7 +214,7 @@ impl App {
         }
         let count = u8::try_from(HISTORY_COUNT_MAX).unwrap_or(u8::MAX);
         let body = Command::History { chat, before, count }.encode();
-        // If the outbox is full, the page is dropped, and the user can ask again.
+        // If the outbox is full, the page is dropped. The user can ask for it again.
         let again = draw_key(rng);
         let Ok(commit) = link.endpoint.send(now, again, &body) else { return Ok(true) };
         link.store(commit);
@@ -229,7 +234,7 @@ impl App {
     ) -> Result<(), StoreError> {
         let client_id = self.store.command(key)?.and_then(|command| command.client_id);
         let outcome = match body.map(ResultBody::decode) {
-            // The user sees a message as accepted before its row arrives.
+            // The message is shown as accepted before its row arrives.
             // req: MSG-071
             Some(Ok(ResultBody::Accepted { message, .. })) => Ok(Some(message)),
             Some(Ok(ResultBody::Failed { code })) => Err(code),
@@ -239,7 +244,7 @@ impl App {
                 }
                 Ok(None)
             }
-            // The command is done. Without a body, it was done earlier, and the phone no longer has the
+            // The phone has carried out the command. Without a body it did so earlier, and no longer has the
             // result.
             Some(Ok(_)) | None => Ok(None),
             Some(Err(error)) => Err(error.code()),
@@ -249,14 +254,13 @@ impl App {
             Err(code) => (CommandState::Failed, None, Some(code)),
         };
         self.store.settle_command(key, state, message, error)?;
-        // The user's client knows only the key of the first command.
+        // If the request was repeated, the user's client knows only the key of the first command.
         let key = link.data.asked_again.remove(&key).unwrap_or(key);
         self.event(AppEvent::Result { key, client_id, outcome });
         Ok(())
     }
 
-    /// Continues the streams that were open when the process ended, and queues the transfers without a
-    /// stream.
+    /// Continues the streams that were open when the process ended. Queues the transfers that have no stream.
     fn reopen_transfers(&mut self, endpoint: &Endpoint, data: &mut LinkData) -> Result<(), StoreError> {
         let streams: BTreeMap<u64, u64> =
             endpoint.streams().into_iter().map(|stream| (stream.id, stream.durable)).collect();

@@ -1,4 +1,4 @@
-//! The companion as an [`Application`] of [`handfast::host`].
+//! The functions by which the companion is an [`Application`] of [`handfast::host`].
 
 use std::time::Duration;
 
@@ -34,10 +34,10 @@ impl Application for App {
         self.store.roll_back()?;
         self.store.make_room();
         self.load_link(now, rng)?;
-        // The requests for copies were lost with the failed round, so they are made again.
+        // The requests to copy content were lost with the failed round, so they are made again.
         self.exporting.clear();
         if std::mem::take(&mut self.was_linked) && self.link().is_none() {
-            // The link is gone: another program on the same directory received the revocation.
+            // The link is gone because another program that used this directory has received the revocation.
             self.event(AppEvent::Revoked);
         }
         if self.next_code.is_some() {
@@ -76,7 +76,7 @@ impl Application for App {
                 }
                 Ok(())
             }
-            // The phone opens no streams.
+            // Phones open no streams, so a stream that one opens is refused.
             Message::Opened { id, .. } => {
                 link.data.stops.push((id, ErrorCode::REFUSED));
                 Ok(())
@@ -91,7 +91,7 @@ impl Application for App {
                 link.data.live = state == LinkState::Live;
                 self.event(AppEvent::LinkState(state));
             }
-            // The user must know that a device lost confirmed changes.
+            // The user must know if a device has lost changes that it had confirmed.
             // req: RES-034, RES-040
             Event::PutBack { who } => self.event(AppEvent::PutBack { who }),
             Event::Connected { .. } => {
@@ -113,7 +113,7 @@ impl Application for App {
             Event::Lapsed => link.data.announced = Announced::Lapsed,
             Event::Replaced => self.event(AppEvent::Replaced),
             Event::Now { slot, body } => {
-                // A value that the codec refuses ends the session.
+                // A value that the codec refuses ends the session with its error.
                 // req: MSG-044
                 match NowValue::decode(slot, &body) {
                     Ok(Some(NowValue::Presence { present })) => self.event(AppEvent::Presence { present }),
@@ -126,7 +126,8 @@ impl Application for App {
                 if code == ErrorCode::COMMANDS_FORGOTTEN
                     && !std::mem::replace(&mut link.data.told_forgotten, true)
                 {
-                    // The phone may have run these texts and forgotten them, so the user must decide.
+                    // The phone may have run the commands of these texts and forgotten that it did, so the
+                    // user must decide.
                     // req: RES-038
                     let waiting = self.store.texts_waiting()?;
                     self.event(AppEvent::Forgotten { waiting });
@@ -151,7 +152,7 @@ impl Application for App {
         self.take_pairing_event(event)
     }
 
-    /// Tells of relays that cannot be reached for a code.
+    /// Reports relays that cannot be reached while a code waits for a phone.
     fn run(&mut self, _: Timestamp, _: &mut dyn CryptoRng) -> Result<bool, StoreError> {
         let lost: Vec<String> = self.host.attempts_mut().filter_map(|code| code.lost.take()).collect();
         for reason in lost {
@@ -223,12 +224,12 @@ impl Application for App {
         error: &StoreError,
         retry: Duration,
     ) {
-        // If the rollback fails now, `load` repeats it before it reads anything.
+        // If this rollback fails, `load` tries it again before it reads anything.
         let _ = self.store.roll_back();
         self.leftovers.clear();
         self.ended = None;
         // An attempt in which a phone was answered counts as ended, so the next code is shown only when the
-        // user asks.
+        // user asks for it.
         let asks = self.next_code.is_some() && self.shown_codes.is_answered();
         if asks {
             self.next_code = None;
@@ -242,14 +243,14 @@ impl Application for App {
 }
 
 impl App {
-    /// Deletes the files that the durable transaction made useless. Before, they may still be needed, because
-    /// a transaction can fail.
+    /// Deletes the files that are useless now that the transaction is durable. They are not deleted earlier,
+    /// because the transaction could have failed.
     fn drop_leftovers(&mut self) -> Result<(), StoreError> {
-        // Nothing of a deleted message may stay.
+        // Of a deleted message no content may stay on the disk.
         // req: MSG-070
         for leftover in std::mem::take(&mut self.leftovers) {
             match leftover {
-                // Another message may still send the same content.
+                // The chunk list is still needed if another message with the same content is being sent.
                 PendingDelete::List(content) if self.is_being_sent(content)? => {}
                 PendingDelete::List(content) => self.store.media().drop_sent_list(content),
                 PendingDelete::Part(content) => self.store.media().drop_part(content),

@@ -1,10 +1,11 @@
-//! The collections that the companion follows: the changes of older messages, the lists of chats and of
-//! companions, and as many chats as there are subscriptions left.
+//! The collections to which the companion is subscribed: the changes of older messages, the lists of chats
+//! and of companions, and as many chats as there are subscriptions left.
 //!
-//! The most needed chats come first: a chat that the user opens, a chat with news, then the most recent ones.
-//! To make room, the companion leaves the chat that was needed longest ago, once it matches the phone's copy;
-//! its stored rows and its cursor stay. So every chat can be followed in turn, however many there are. The
-//! chat that the user opened last is never left, and for it even a chat is left that does not match yet.
+//! The most needed chats come first: a chat that the user opens, then a chat with news, then the most recent
+//! ones. To make room, the companion unsubscribes the chat that was needed longest ago, once that chat's rows
+//! match the phone's. Its stored rows and its cursor stay. So every chat has its turn, however many there
+//! are. The chat that the user opened last stays subscribed. To make room for it, even a chat whose rows do
+//! not match yet is unsubscribed.
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -14,18 +15,18 @@ use handfast::codec::limits::SUBSCRIPTIONS_MAX;
 use handfast::session::Endpoint;
 use handfast_messages::CollectionName;
 
-/// The number of chats that are followed at a time. The changes and the two lists take the other
+/// How many chats are subscribed at a time. The changes of older messages and the two lists take the other
 /// subscriptions.
 pub(super) const CHATS_FOLLOWED_MAX: usize = SUBSCRIPTIONS_MAX - 3;
 
-/// The state of a followed chat.
+/// The state of a subscribed chat.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Followed {
-    /// The chat is being brought up to date.
+    /// The chat's rows are being brought up to date.
     Behind,
-    /// The chat matched the phone's copy.
+    /// The chat's rows matched the phone's.
     InSync,
-    /// The subscription is being ended.
+    /// The chat is being unsubscribed.
     Leaving,
 }
 
@@ -33,13 +34,13 @@ enum Followed {
 #[derive(Debug, Default)]
 pub(super) struct Subscriptions {
     followed: BTreeMap<u64, Followed>,
-    /// The followed chats, beginning with the one that was needed longest ago.
+    /// The subscribed chats. The one that was needed longest ago comes first.
     order: VecDeque<u64>,
-    /// The chats that wait for room, beginning with the one that is needed most.
+    /// The chats that wait for a subscription. The one that is needed most comes first.
     waiting: VecDeque<u64>,
-    /// Whether the list of chats matched the phone's copy.
+    /// Whether the list of chats matched the phone's list.
     pub(super) has_list: bool,
-    /// The chat that the user opened last. It is kept across connections.
+    /// The chat that the user opened last. It stays known over reconnects.
     opened: Option<u64>,
 }
 
@@ -48,10 +49,11 @@ fn messages(chat: u64) -> Option<Collection> {
 }
 
 impl Subscriptions {
-    /// Begins a connection: subscribes to the changes, then to the lists, then to the given chats.
+    /// Begins a connection: subscribes to the changes of older messages, then to the lists, then to the chats
+    /// in `recent`.
     pub(super) fn begin(&mut self, now: Timestamp, endpoint: &mut Endpoint, recent: &[u64]) {
         *self = Self { opened: self.opened, ..Self::default() };
-        // Changes made while there was no connection must be known before any page of a chat.
+        // Changes that were made while there was no connection must be known before any page of a chat.
         // req: MSG-062
         if let Some(changes) = CollectionName::Changes.encode() {
             // The first subscriptions of a connection are never refused.
@@ -72,7 +74,7 @@ impl Subscriptions {
         }
     }
 
-    /// Notes that the user opened a chat, and follows it if there is a live connection (`is_live`).
+    /// Notes that the user opened a chat. Subscribes to it if there is a live connection (`is_live`).
     pub(super) fn open(&mut self, now: Timestamp, endpoint: &mut Endpoint, chat: u64, is_live: bool) {
         self.opened = Some(chat);
         if is_live {
@@ -80,12 +82,12 @@ impl Subscriptions {
         }
     }
 
-    /// Returns whether another chat can be followed without leaving one.
+    /// Returns whether another chat can be subscribed without unsubscribing one.
     pub(super) fn has_room(&self) -> bool {
         self.followed.len() < CHATS_FOLLOWED_MAX
     }
 
-    /// Follows a chat now, or as soon as there is room.
+    /// Subscribes to a chat, now or as soon as there is room.
     pub(super) fn need(&mut self, now: Timestamp, endpoint: &mut Endpoint, chat: u64) {
         match self.followed.get(&chat) {
             Some(Followed::Behind | Followed::InSync) => {
@@ -109,7 +111,7 @@ impl Subscriptions {
         }
     }
 
-    /// Leaves one chat for each chat that waits.
+    /// Unsubscribes one chat for each chat that waits.
     fn make_room(&mut self, now: Timestamp, endpoint: &mut Endpoint) {
         let leaving = self.followed.values().filter(|state| **state == Followed::Leaving).count();
         for _ in leaving..self.waiting.len() {
@@ -123,8 +125,8 @@ impl Subscriptions {
         }
     }
 
-    /// Returns the chat to leave, if there is one: the chat that was needed longest ago, and not the open
-    /// one.
+    /// Returns the chat to unsubscribe, if there is one: of the chats that the user has not opened, the one
+    /// that was needed longest ago.
     fn least_needed(&self) -> Option<u64> {
         // The chat that the user looks at must stay up to date.
         // req: MSG-067
@@ -134,12 +136,12 @@ impl Subscriptions {
         idle.or_else(|| others().next().filter(|_| is_open_waiting))
     }
 
-    /// Returns the chats that are followed or wait for room.
+    /// Returns the chats that are subscribed or wait for a subscription.
     pub(super) fn chats(&self) -> Vec<u64> {
         self.followed.keys().chain(&self.waiting).copied().collect()
     }
 
-    /// Notes that a chat matches the phone's copy, or that its repair has failed.
+    /// Notes that a chat's rows match the phone's, or that repairing them has failed.
     pub(super) fn settled(&mut self, now: Timestamp, endpoint: &mut Endpoint, chat: u64) {
         if let Some(state) = self.followed.get_mut(&chat)
             && *state == Followed::Behind
@@ -149,7 +151,7 @@ impl Subscriptions {
         self.make_room(now, endpoint);
     }
 
-    /// Notes that a subscription has ended, and follows the next waiting chat.
+    /// Notes that a chat was unsubscribed, and subscribes to the next waiting chat.
     pub(super) fn left(&mut self, now: Timestamp, endpoint: &mut Endpoint, chat: u64) {
         let _ = self.followed.remove(&chat);
         if let Some(next) = self.waiting.pop_front() {
@@ -157,7 +159,7 @@ impl Subscriptions {
         }
     }
 
-    /// Returns the numbers of followed and of waiting chats.
+    /// Returns how many chats are subscribed, and how many wait.
     pub(super) fn counts(&self) -> (usize, usize) {
         (self.followed.len(), self.waiting.len())
     }

@@ -1,4 +1,4 @@
-//! Input of the sync lane: rows, pages, and the comparison with the phone's rows.
+//! What arrives over the sync lane: rows, pages, and digests to compare.
 
 use bytes::Bytes;
 use handfast::Timestamp;
@@ -12,7 +12,7 @@ use super::{App, AppEvent, PendingDelete};
 use crate::store::{Change, StoreError};
 
 impl App {
-    /// Writes rows to the mirror, in the open transaction.
+    /// Writes rows to the companion's copy of the phone's data, in the open transaction.
     pub(super) fn take_rows(
         &mut self,
         now: Timestamp,
@@ -22,7 +22,7 @@ impl App {
     ) -> Result<(), StoreError> {
         let mut skipped = 0_u64;
         for row in rows {
-            // An item that this version cannot apply must not stop the others.
+            // An item that this version cannot apply must not keep the others from being applied.
             // req: SYN-006
             match self.store.put_row(collection, &row)? {
                 Some(change) => self.on_change(now, link, change)?,
@@ -59,7 +59,7 @@ impl App {
         Ok(())
     }
 
-    /// Reports once that all followed chats are mirrored.
+    /// Tells the user once that all subscribed chats are copied.
     pub(super) fn tell_synced(&mut self, link: &mut Link) -> Result<(), StoreError> {
         if link.data.announced == Announced::Nothing && self.store.is_mirrored(CHATS_FOLLOWED_MAX)? {
             link.data.announced = Announced::Synced;
@@ -69,7 +69,7 @@ impl App {
         Ok(())
     }
 
-    /// Handles an event of the sync lane.
+    /// Handles an event of the sync lane. Returns an event of any other kind unchanged.
     pub(super) fn on_sync_event(
         &mut self,
         now: Timestamp,
@@ -107,7 +107,7 @@ impl App {
         Ok(())
     }
 
-    /// Handles the end of a collection's update: it matches the phone's, or its repair has failed.
+    /// Handles the news that a collection matches the phone's, or that repairing it has failed.
     fn on_settled(
         &mut self,
         now: Timestamp,
@@ -117,7 +117,8 @@ impl App {
         match CollectionName::decode(collection) {
             Some(CollectionName::Chats) if !link.data.subscriptions.has_list => {
                 link.data.subscriptions.has_list = true;
-                // The most recent chats are the most important, and the last call of `need` counts most.
+                // The most recent chats are the most important. Of several calls of `need` the last one
+                // counts most.
                 for chat in self.store.recent_chats(CHATS_FOLLOWED_MAX)?.into_iter().rev() {
                     link.data.subscriptions.need(now, &mut link.endpoint, chat);
                 }
@@ -131,7 +132,7 @@ impl App {
         }
     }
 
-    /// Follows a chat from now on, because the user opened it.
+    /// Subscribes to a chat, because the user opened it.
     pub fn open_chat(&mut self, now: Timestamp, chat: u64) {
         if let Some(link) = self.link_mut() {
             link.data.subscriptions.open(now, &mut link.endpoint, chat, link.data.live);

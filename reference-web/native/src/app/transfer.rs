@@ -23,15 +23,15 @@ use super::link::{Link, LinkData};
 use super::{App, AppEvent, PendingDelete};
 use crate::store::{CommandState, Direction, StoreError, Transfer, TransferState};
 
-/// The number of transfers whose streams may be open at once.
+/// How many transfers may have open streams at once.
 const RUNNING_MAX: usize = 4;
-/// The pause after each step of a check, in which other work is done.
+/// How long a check of partly fetched content pauses after each step, so that other work is done.
 const CHECK_PAUSE: Duration = Duration::from_millis(1);
-/// The number of queued commits from which on files wait for the next transaction.
+/// If this many commits are queued, files wait for the next transaction.
 const COMMITS_FULL: usize = 16;
 
 impl LinkData {
-    /// Returns whether a stream may be opened now.
+    /// Returns whether the companion may open streams now.
     pub(super) fn opens_streams(&self) -> bool {
         self.live && self.running.len() < RUNNING_MAX
     }
@@ -43,7 +43,7 @@ impl LinkData {
     }
 }
 
-/// Returns the meta that the OPEN of a transfer contains.
+/// Returns the meta with which a transfer opens its stream.
 fn meta(row: &Transfer) -> Bytes {
     let (content, offset) = (row.content, row.base);
     Bytes::from(match row.direction {
@@ -53,7 +53,7 @@ fn meta(row: &Transfer) -> Bytes {
 }
 
 impl App {
-    /// Continues an open stream after a restart or a reconnection, by opening its files again.
+    /// Continues an open stream after a restart or a reconnect, by opening the stream's files again.
     pub(super) fn reopen(
         &mut self,
         data: &mut LinkData,
@@ -63,10 +63,10 @@ impl App {
     ) -> Result<(), StoreError> {
         let way = match row.direction {
             Direction::Put => Way::put(&self.store, &row),
-            // The process ended after the file got its final name, before that was stored.
+            // The process ended after the file got its final name, and before that was stored.
             Direction::Get if self.store.media().has(row.content) => Err(ErrorCode::CANCELLED),
-            // The files do not match the database, as in a copied or restored directory. The transfer starts
-            // again.
+            // The files do not match the database, as after a copy or a restore of the directory. The
+            // transfer starts again.
             Direction::Get => Way::get(&self.store, &row, durable).map_err(|_| ErrorCode::IO),
         };
         match way {
@@ -96,7 +96,8 @@ impl App {
         Ok(self.store.transfers_open()?.iter().any(sends))
     }
 
-    /// Reports the progress of a transfer. The end of a get is reported when the copy is at the user's path.
+    /// Reports the progress of a transfer. The end of a get is not reported here, but when the content is
+    /// copied to the user's path.
     fn tell(&mut self, row: &Transfer) {
         self.event(AppEvent::Transfer {
             direction: row.direction,
@@ -160,7 +161,7 @@ impl App {
                     return Ok(());
                 };
                 match put.read(offset, max) {
-                    // The machine refuses bytes of a stream that ended meanwhile; they can be dropped.
+                    // If the stream has just ended the machine refuses its bytes. They can be dropped.
                     Ok((bytes, fin)) => {
                         let _ = link.endpoint.stream_supply(now, id, offset, bytes, fin);
                     }
@@ -169,7 +170,7 @@ impl App {
             }
             StreamEvent::Resumed { id, offset } => {
                 let Some(Running { row, way }) = link.data.running.remove(&id) else { return Ok(()) };
-                // Open files are locked, so they are closed before they are opened again.
+                // Open files are locked, so the stream's files are closed before they are opened again.
                 drop(way);
                 self.reopen(&mut link.data, id, row, offset)?;
             }
@@ -199,7 +200,7 @@ impl App {
         let Some(Running { mut row, .. }) = link.data.running.remove(&id) else { return Ok(()) };
         match end {
             StreamEnd::Done if row.direction == Direction::Put => self.put_is_done(now, link, row),
-            // The phone does not have the content before the offset, so the next stream begins at 0.
+            // The phone does not have the content before the put's offset, so the next stream begins at 0.
             // req: STR-020
             StreamEnd::Stopped(ErrorCode::OFFSET) if row.direction == Direction::Put && row.base > 0 => {
                 (row.base, row.offset) = (0, 0);
@@ -217,7 +218,7 @@ impl App {
         }
     }
 
-    /// Handles a complete put: sends the message that refers to the content, in the same transaction.
+    /// Handles the end of a put: sends the message that refers to the content, in the same transaction.
     fn put_is_done(&mut self, now: Timestamp, link: &mut Link, mut row: Transfer) -> Result<(), StoreError> {
         let Some(put) = row.put.clone() else { return Ok(()) };
         let media = MediaDescriptor {
@@ -227,7 +228,8 @@ impl App {
             name: put.name,
         };
         let body = Command::SendMedia { chat: put.chat, media, caption: put.caption }.encode();
-        // The key was drawn when the user chose the file, so a repeated message has the same key.
+        // The message's key was drawn when the user chose the file, so a message that is repeated has the
+        // same key.
         // req: RES-024
         let Some(key) = row.command else { return self.fail(row, ErrorCode::GONE) };
         match link.endpoint.send(now, key, &body) {
@@ -237,8 +239,8 @@ impl App {
                 link.store(commit);
             }
             Err(SendRefused::KnownKey) => {}
-            // The outbox is full. The put is offered again, and the phone then answers that it has the
-            // content.
+            // The outbox is full. The put is offered again later, and the phone answers at once that it has
+            // the content.
             Err(_) => {
                 requeue(&mut row);
                 return self.store.update_transfer(&row);
@@ -267,7 +269,7 @@ impl App {
         if link.data.opens_streams() {
             let mut sending = BTreeSet::new();
             for row in self.store.transfers_open()? {
-                // The files of a chat are sent one after another, so that they arrive in the order in which
+                // The files for a chat are sent one after another, so that they arrive in the order in which
                 // they were chosen.
                 let is_behind = row.put.as_ref().is_some_and(|put| !sending.insert(put.chat));
                 if !is_behind && row.state == TransferState::Queued && link.data.opens_streams() {
@@ -278,17 +280,17 @@ impl App {
         Ok(moved)
     }
 
-    /// Opens the stream of a transfer. Returns `false` if that must wait.
+    /// Opens the stream of a transfer. Returns `false` if the transfer must wait.
     fn open(&mut self, now: Timestamp, link: &mut Link, mut row: Transfer) -> Result<bool, StoreError> {
         let way = match row.direction {
-            // The phone refuses a second put of the same content at the same time.
+            // The phone refuses a second put of content that is already being put.
             // req: STR-022
             Direction::Put if link.data.is_sending(row.content) => return Ok(false),
             Direction::Put => Way::put(&self.store, &row),
             Direction::Get => {
                 let Some(good) = self.check(now, link, &row) else { return Ok(false) };
                 row.base = good;
-                // The part is in use again, so it must not be deleted.
+                // The partly fetched content is needed again, so it must not be deleted.
                 self.leftovers.retain(|leftover| *leftover != PendingDelete::Part(row.content));
                 Way::get(&self.store, &row, 0)
             }
@@ -309,8 +311,9 @@ impl App {
         Ok(true)
     }
 
-    /// Returns the content offset at which a fetch begins, after the good chunks that are already here.
-    /// `None` while the part is being checked, one step at a time and one transfer after another.
+    /// Returns the content offset at which a fetch begins: after the good chunks that are already here.
+    /// Returns `None` while these chunks are being checked, one step at a time and one transfer after
+    /// another.
     fn check(&self, now: Timestamp, link: &mut Link, row: &Transfer) -> Option<u64> {
         let mut found = match link.data.check.take() {
             Some(other) if other.row != row.id => {
@@ -327,7 +330,7 @@ impl App {
                 None => return Some(0),
             },
         };
-        // The part may have been damaged on the disk since it was received.
+        // What was fetched may have been damaged on the disk since then.
         // req: STR-023
         match found.part.step() {
             Ok(None) => {
@@ -336,12 +339,12 @@ impl App {
                 None
             }
             Ok(Some(good)) => Some(good),
-            // A part that cannot be read is fetched again.
+            // If the partly fetched content cannot be read, all of it is fetched again.
             Err(_) => Some(0),
         }
     }
 
-    /// Makes received content durable, and reports it.
+    /// Makes received content durable, and reports that to the phone.
     fn sync_gets(&mut self, now: Timestamp, link: &mut Link) -> Result<bool, StoreError> {
         let behind: Vec<u64> = link
             .data
@@ -355,7 +358,7 @@ impl App {
             .collect();
         let mut moved = false;
         for id in behind {
-            // A file is renamed only when the machine has room for the report.
+            // A file gets its final name only when the machine has room to report it.
             if link.commits_waiting() >= COMMITS_FULL {
                 return Ok(true);
             }
@@ -392,7 +395,7 @@ impl App {
             row.stream = None;
             drop(link.data.running.remove(&id));
         }
-        // The machine refuses a report for a stream that the phone has stopped meanwhile.
+        // If the phone has just stopped the stream the machine refuses the report.
         if let Ok(commit) = link.endpoint.stream_durable(now, id, offset) {
             link.store(commit);
         }

@@ -1,4 +1,4 @@
-//! The verbs of the companion's user.
+//! The calls by which the companion's user acts.
 
 use std::path::Path;
 
@@ -15,7 +15,7 @@ use super::command_key::draw_key;
 use super::link::Link;
 use crate::store::{CommandState, Counts, Direction, LinkRow, PutRow, StoreError, TransferState};
 
-/// The reason why a verb was refused. Nothing was stored or sent.
+/// The reason why a call of the user was refused. Nothing was stored or sent.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum VerbError {
@@ -31,13 +31,13 @@ pub enum VerbError {
     /// The store could not be written, and is in the pause before the next attempt.
     #[error("the store cannot be written now; free some space, then ask again")]
     Resting,
-    /// No question waits for this answer.
+    /// No question to the user waits for this answer.
     #[error("nothing is asked now")]
     NotAsked,
     /// The text is empty or too long.
     #[error("a text has 1 to {TEXT_LEN_MAX} bytes; send it in parts")]
     TextLength,
-    /// The command was sent already, or never existed.
+    /// The command is not held back here any more, or never existed.
     #[error("no such command waits here: it may be on its way to the phone already")]
     NotHeld,
     /// The reaction is too long.
@@ -54,14 +54,14 @@ pub enum VerbError {
     Import(#[from] ImportError),
 }
 
-/// A command that was accepted. It is durable once the round is settled.
+/// A command that this companion has accepted from its user. It is durable once the round is settled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[expect(clippy::exhaustive_structs, reason = "an answer")]
 pub struct Sent {
     /// The key by which the phone recognizes the command.
     pub command: CommandKey,
-    /// Whether the command is held here until the phone is connected, so that [`App::undo`] can still take it
-    /// back.
+    /// Whether the command is held back here until the phone is connected, so that [`App::undo`] can still
+    /// cancel it.
     pub held: bool,
 }
 
@@ -69,25 +69,25 @@ pub struct Sent {
 #[derive(Debug)]
 #[expect(clippy::exhaustive_structs, reason = "an answer")]
 pub struct Status {
-    /// The link.
+    /// The link, if there is one.
     pub link: Option<LinkRow>,
-    /// The numbers of mirrored chats and messages.
+    /// How many chats and messages are copied from the phone.
     pub counts: Counts,
-    /// The number of commands without an answer.
+    /// How many commands have no answer yet.
     pub commands_open: u64,
-    /// The numbers of messages and of bytes in the outbox.
+    /// How many messages, and how many bytes of them, are in the outbox.
     pub outbox: (usize, usize),
     /// The number of running transfers.
     pub transfers: u64,
-    /// The numbers of chats that are followed, and of chats that wait until one of those is left.
+    /// How many chats are subscribed, and how many wait until one of these is unsubscribed.
     pub followed: (usize, usize),
     /// The settings of the database.
     pub settings: Vec<(&'static str, String)>,
 }
 
 impl App {
-    /// Sends a text, optionally as a reply to a message of the chat. A repeated `client_id` returns the
-    /// command that already exists.
+    /// Sends a text, optionally as a reply to a message of the same chat. If `client_id` was used before,
+    /// returns the command that was made then.
     ///
     /// # Errors
     ///
@@ -108,7 +108,7 @@ impl App {
         self.command(now, rng, &body, "text", client_id)
     }
 
-    /// Asks the phone for messages of a chat that are older than those here.
+    /// Asks the phone for messages of a chat that are older than those stored here.
     ///
     /// # Errors
     ///
@@ -173,8 +173,8 @@ impl App {
         self.change(now, rng, &Command::Delete { chat, message }, "delete")
     }
 
-    /// Reacts to a message, which replaces the account's earlier reaction. An empty reaction only removes
-    /// that.
+    /// Sets the account's reaction to a message, in place of an earlier one. An empty reaction only removes
+    /// the earlier one.
     ///
     /// # Errors
     ///
@@ -193,8 +193,8 @@ impl App {
         self.change(now, rng, &Command::React { chat, message, reaction: reaction.to_owned() }, "react")
     }
 
-    /// Takes back an edit, a deletion or a reaction that is held here. A command that was handed to the
-    /// machine may be on the phone already, and cannot be taken back.
+    /// Cancels an edit, a deletion or a reaction that is held back here. A command that was given to the
+    /// machine may already be on the phone, and cannot be cancelled.
     ///
     /// # Errors
     ///
@@ -205,8 +205,8 @@ impl App {
         if self.whole(taken)? { Ok(()) } else { Err(VerbError::NotHeld) }
     }
 
-    /// Sends a change of a message, or holds it while the phone is not connected. It is also held while
-    /// earlier changes are, so that the order is kept.
+    /// Sends a change of a message. While the phone is not connected the change is held back. It is also held
+    /// back while earlier changes are, so that the order stays.
     fn change(
         &mut self,
         now: Timestamp,
@@ -248,8 +248,8 @@ impl App {
         Ok(Sent { command: key, held: false })
     }
 
-    /// Returns the link if the phone has confirmed it. Commands for an unconfirmed link could be lost with
-    /// it.
+    /// Returns the link if the phone has confirmed it. Commands over an unconfirmed link could be lost with
+    /// that link.
     fn linked(&mut self) -> Result<&mut Link, VerbError> {
         if self.is_pending() {
             return Err(VerbError::Pending);
@@ -258,8 +258,8 @@ impl App {
         self.link_mut().ok_or(missing)
     }
 
-    /// Passes a result on. If the store failed halfway through a verb's writes, it also makes the round undo
-    /// them.
+    /// Returns `done` unchanged. If the store failed halfway through the writes of a call, it also makes the
+    /// round undo those writes.
     pub(super) fn whole<T>(&mut self, done: Result<T, StoreError>) -> Result<T, StoreError> {
         if done.is_err() {
             self.host.set_incomplete();
@@ -284,7 +284,8 @@ impl App {
         }
         let _ = self.linked()?;
         let put = PutRow::new(chat, imported.media_type.to_owned(), imported.name, None);
-        // A transfer keeps the key for its command, so that the command is recognized when it is repeated.
+        // The transfer stores the key of its later command, so that the phone recognizes the command when it
+        // is repeated.
         // req: RES-024
         let key = draw_key(rng);
         let put = self.store.put_upload(imported.content, imported.list.size(), &put, client_id, key);
@@ -292,7 +293,7 @@ impl App {
         Ok(Sent { command: key, held: false })
     }
 
-    /// Returns the command of media that a client sent under this name, if there is one.
+    /// Returns the command by which a client sent media under the name `client_id`, if there is one.
     ///
     /// # Errors
     ///
@@ -302,7 +303,7 @@ impl App {
         Ok(known.and_then(|transfer| transfer.command).map(|command| Sent { command, held: false }))
     }
 
-    /// Returns the size of content, if it is here or a message refers to it.
+    /// Returns the size of content, if the content is here or a message refers to it.
     ///
     /// # Errors
     ///
@@ -314,9 +315,9 @@ impl App {
         }
     }
 
-    /// Fetches content and copies it to `out`, which the caller has checked
-    /// ([`handfast_programs::Destination`]). A running fetch is continued; content that is here is copied at
-    /// once. A transfer event reports the end in each case.
+    /// Fetches content and copies it to `out`. The caller must have checked that path
+    /// ([`handfast_programs::Destination`]). A fetch that is under way is continued. Content that is here is
+    /// copied at once. In each case a transfer event reports the end.
     ///
     /// # Errors
     ///
@@ -361,7 +362,7 @@ impl App {
         })
     }
 
-    /// Returns whether the link is stored, but not confirmed by the phone.
+    /// Returns whether a link is stored that the phone has not confirmed.
     #[must_use]
     pub fn is_pending(&self) -> bool {
         self.link().is_some_and(|link| link.endpoint.status() == LinkStatus::Pending)

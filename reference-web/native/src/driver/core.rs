@@ -17,23 +17,23 @@ use crate::app::{App, SocketTag};
 use crate::media::ExportError;
 use crate::qr::DrawError;
 
-/// The task of the program.
+/// What the program was started to do.
 #[derive(Debug)]
 #[expect(clippy::exhaustive_enums, reason = "the two ways to run")]
 pub enum Mode {
     /// Show codes until a phone is linked.
     Pair {
-        /// The file to which each code is drawn, too.
+        /// The file to which each code is drawn, besides the terminal.
         qr_png: Option<PathBuf>,
     },
     /// Run as the companion until interrupted.
     Run {
-        /// The relay that the user named. It must be the one over which the companion is linked.
+        /// The relay that the user named, if any. It must be the one over which the companion is linked.
         relay: Option<RelayName>,
     },
 }
 
-/// The program's output to its user, and the interpretation of its input.
+/// How the program prints to its user, and reads the user's input.
 #[derive(Clone, Copy, Debug)]
 #[expect(clippy::exhaustive_structs, reason = "both ways")]
 pub struct Console {
@@ -53,23 +53,23 @@ pub(super) enum Input {
     Stop,
 }
 
-/// The result of work on a file that the user named, which is done in another thread.
+/// The result of work, done in another thread, on a file that the user named.
 #[derive(Debug)]
 pub(super) enum FileEvent {
-    /// A file that is to be sent was copied in.
+    /// A file that is to be sent was copied into the directory of content.
     Staged(Asker, Put, Result<Result<Staged, ImportError>, FileJobError>),
-    /// The destination of a fetch was checked.
+    /// The path to which fetched content is to be copied was checked.
     Looked(Asker, ContentId, PathBuf, Result<Result<Destination, UserFileError>, FileJobError>),
-    /// Content was copied to its destination.
+    /// Content was copied to the user's path.
     Exported(ContentId, String, Result<Result<u64, ExportError>, FileJobError>),
-    /// The picture of a code was drawn.
+    /// The picture of a pairing code was drawn. The first field is the code's text.
     Drawn(String, Result<Result<(), DrawError>, FileJobError>),
 }
 
 /// The sender of a request: a client of the control socket, or standard input if `None`.
 pub(super) type Asker = Option<Replies>;
 
-/// The purpose of a file that is to be sent.
+/// What a file is sent for: the chat, and the name that the client gave the message.
 #[derive(Debug)]
 pub(super) struct Put {
     pub(super) chat: u64,
@@ -84,18 +84,18 @@ pub(super) struct Core {
     pub(super) sockets: SocketSet<SocketTag, Input>,
     /// The background work on the user's files.
     pub(super) files: FileJobs<Input>,
-    /// Whether the picture of a code is being drawn.
+    /// Whether the picture of a code is being drawn now.
     pub(super) drawing: bool,
-    /// Whether a picture was drawn, so that this program must remove it.
+    /// Whether a picture of a code was drawn, so that this program must remove it at the end.
     pub(super) drawn: Arc<AtomicBool>,
     pub(super) next_drawing: Option<String>,
     pub(super) console: Console,
-    /// The result with which the program ends, once it is set.
+    /// The result with which the program ends, once it is known.
     pub(super) end: Option<anyhow::Result<()>>,
 }
 
-/// Returns the line to answer a request with, or `None` if the answer follows later. An error becomes a line
-/// with its reason.
+/// Returns the line with which to answer a request, or `None` if the answer follows later. An error becomes a
+/// line that states the reason.
 pub(super) fn answer_or_refusal(answer: anyhow::Result<Option<Value>>) -> Option<Value> {
     answer.unwrap_or_else(|error| Some(json!({"error": reason(error.as_ref())})))
 }

@@ -1,5 +1,5 @@
-//! Work on files that the user names. Each is done in a thread of its own, so that a slow disk does not stop
-//! the core thread.
+//! Work on files that the user names. It is done in other threads, so that a slow disk does not stop the core
+//! thread.
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
@@ -15,11 +15,11 @@ use super::core::{Asker, Core, FileEvent, Input, Mode, Put, answer_or_refusal};
 use crate::app::{App, AppEvent, AppOutput};
 use crate::qr::Drawing;
 
-/// The longest time that the removal of a picture may take at the end.
+/// The longest time that removing the picture of a code may take at the program's end.
 const REMOVAL_MAX: Duration = Duration::from_secs(2);
 
 impl Core {
-    /// Draws a code, first to the picture file, so that the file is complete when the code is reported.
+    /// Draws a code. The picture file is written first, so that it is complete when the code is reported.
     pub(super) fn draw_code(&mut self, text: String) -> anyhow::Result<()> {
         let Mode::Pair { qr_png: Some(path) } = &self.mode else { return self.show_code(&text) };
         if self.drawing {
@@ -62,12 +62,12 @@ impl Core {
             move |made| Input::File(FileEvent::Exported(content, out, made)),
         );
         if let Err(error) = started {
-            // The next round reports a failure of the store.
+            // If this call fails because of the store, the next round reports it.
             let _ = self.app.exported(content, &wanted, Err(error.to_string()));
         }
     }
 
-    /// Handles the result of work on a file. Returns an answer that is due now.
+    /// Handles the result of work on a file. Returns an answer if it is due now.
     pub(super) fn file(&mut self, event: FileEvent) -> Option<(Asker, Value)> {
         let (asker, answer) = match event {
             FileEvent::Staged(asker, put, staged) => {
@@ -82,7 +82,7 @@ impl Core {
             FileEvent::Exported(content, out, made) => {
                 let made = made.map_err(|error| format!("{out} cannot be written: {error}"));
                 let made = made.and_then(|made| made.map_err(|error| reason(&error)));
-                // This round reports a failure of the store.
+                // If this call fails because of the store, this round reports it.
                 let _ = self.app.exported(content, &out, made);
                 return None;
             }
@@ -126,13 +126,13 @@ pub(super) fn put_of(object: &Map<String, Value>) -> anyhow::Result<Put> {
     Ok(Put { chat: field_u64(object, "chat")?, client_id })
 }
 
-/// Returns the content and the destination of a `get`.
+/// Returns the content and the path that a request `get` names.
 pub(super) fn wanted(object: &Map<String, Value>) -> anyhow::Result<(ContentId, PathBuf)> {
     let content: [u8; 32] = field_hex(object, "content")?;
     Ok((ContentId::from_bytes(content), PathBuf::from(field_str(object, "out")?)))
 }
 
-/// Sends a file that was copied in.
+/// Sends a file that was copied into the directory of content.
 pub(super) fn attach(
     app: &mut App,
     rng: &mut dyn CryptoRng,
@@ -145,7 +145,8 @@ pub(super) fn attach(
     Ok(json!({"accepted": true, "command": sent.command.to_string(), "content": content}))
 }
 
-/// Settles the rounds of a program that answers one request and ends, and makes the copies that they request.
+/// For a program that answers one request and ends: settles rounds, and makes the copies that they request.
+///
 /// Returns the reason why nothing was stored, if so.
 ///
 /// # Errors
@@ -170,12 +171,12 @@ pub fn settle_alone(app: &mut App, clock: Clock) -> anyhow::Result<Option<String
     }
 }
 
-/// Removes the picture of a code, because it contains a secret that is no longer needed. The wait is limited,
-/// because the disk may hang.
+/// Removes the picture of a code, because it contains a secret that is no longer needed. The removal is
+/// waited for only a limited time, because the disk may hang.
 pub(super) fn remove_picture(path: PathBuf) {
     let (done, removed) = std::sync::mpsc::channel();
     let remove = move || {
-        // The picture may never have been drawn.
+        // The picture may not exist, so a failure does not matter.
         let _ = std::fs::symlink_metadata(&path)
             .is_ok_and(|found| found.is_file())
             .then(|| std::fs::remove_file(&path));

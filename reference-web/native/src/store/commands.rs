@@ -12,20 +12,20 @@ use super::{Store, StoreError, from_sql, to_sql};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum CommandState {
-    /// Held back here until the phone is connected; its user can still cancel it.
+    /// The command is held back here until the phone is connected. The user can still cancel it.
     Held,
-    /// In the outbox, and not sent yet.
+    /// The command is in the outbox, and not sent yet.
     Queued,
-    /// Sent over a live connection, and not answered yet.
+    /// The command was sent over a live connection, and is not answered yet.
     Sent,
-    /// Carried out by the phone.
+    /// The phone has carried out the command.
     Accepted,
-    /// Refused by the phone.
+    /// The phone has refused the command.
     Failed,
 }
 
 impl CommandState {
-    /// Returns the state's name in the table and in answers.
+    /// Returns the name that the state has in the table and in answers.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -55,20 +55,20 @@ impl CommandState {
 pub struct StoredCommand {
     /// The key by which the phone knows the command.
     pub key: CommandKey,
-    /// The id that the caller of the companion gave it.
+    /// The name that the companion's client gave the command, if any.
     pub client_id: Option<String>,
     /// The name of the command's kind.
     pub kind: String,
     /// The command's state.
     pub state: CommandState,
-    /// The id of the message that the command made, once it was carried out.
+    /// The id of the message that the command made, if the phone has carried it out.
     pub result: Option<u64>,
-    /// The phone's reason for refusing it.
+    /// The phone's reason for refusing the command.
     pub error: Option<ErrorCode>,
 }
 
 impl Store {
-    /// Stores a new command within the open transaction.
+    /// Stores a new command in the open transaction.
     ///
     /// # Errors
     ///
@@ -90,7 +90,7 @@ impl Store {
         Ok(())
     }
 
-    /// Returns the key and the body of the command that has been held longest.
+    /// Returns key and body of the command that has been held back longest.
     ///
     /// # Errors
     ///
@@ -102,7 +102,7 @@ impl Store {
         Ok(held.map(|(key, body)| (CommandKey::from_bytes(key), body.into())))
     }
 
-    /// Records within the open transaction that a held command was sent.
+    /// Records in the open transaction that a command is no longer held back, because it was sent.
     ///
     /// # Errors
     ///
@@ -113,7 +113,7 @@ impl Store {
         Ok(())
     }
 
-    /// Deletes a command within the open transaction, if it is held. Returns whether it was.
+    /// Deletes a command that is held back, in the open transaction. Returns false if it is not held back.
     ///
     /// # Errors
     ///
@@ -123,7 +123,7 @@ impl Store {
         Ok(self.write()?.prepare_cached(sql)?.execute([key.as_bytes()])? > 0)
     }
 
-    /// Records within the open transaction that the queued commands are sent, because a connection is live.
+    /// Records in the open transaction that the queued commands are being sent, because a connection is live.
     ///
     /// # Errors
     ///
@@ -141,7 +141,7 @@ impl Store {
         Ok(())
     }
 
-    /// Records the answer to a command within the open transaction.
+    /// Records in the open transaction the phone's answer to a command.
     ///
     /// # Errors
     ///
@@ -170,7 +170,7 @@ impl Store {
         self.find_command("command = ?1", key.as_bytes())
     }
 
-    /// Returns the command that a caller of the companion gave this id.
+    /// Returns the command to which the companion's client gave this name.
     ///
     /// # Errors
     ///
@@ -211,7 +211,7 @@ impl Store {
         }))
     }
 
-    /// Returns the chats and texts that the phone has not answered, in the order of sending.
+    /// Returns the texts that the phone has not answered yet, with their chats, in the order of sending.
     ///
     /// # Errors
     ///

@@ -1,4 +1,4 @@
-//! The table of companions that are linked to the phone's account, a copy of the phone's list.
+//! The table of companions that are linked to the phone's account. It is a copy of the phone's list.
 
 use handfast::codec::ids::CompanionId;
 use handfast_messages::Item;
@@ -10,7 +10,7 @@ use super::{Change, Store, StoreError, from_sql, to_sql};
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct LinkedCompanion {
-    /// The phone's serial number for it.
+    /// The phone's serial number for the companion.
     pub serial: u64,
     /// The companion's id.
     pub companion: CompanionId,
@@ -18,14 +18,14 @@ pub struct LinkedCompanion {
     pub label: String,
     /// The time of linking, in milliseconds since 1970, for display only.
     pub linked_ms: u64,
-    /// The time of its last connection, in milliseconds since 1970; 0 if there was none.
+    /// The time of the companion's last connection, in milliseconds since 1970; 0 if there was none.
     pub seen_ms: u64,
-    /// The status of the link, as a number (spec, messages).
+    /// The status of the companion's link, as a number (spec, messages).
     pub status: u8,
 }
 
 impl Store {
-    /// Applies an item of the list, a companion or a deletion marker, within the open transaction.
+    /// Applies an item of the phone's list, a companion or a deletion marker, in the open transaction.
     ///
     /// # Errors
     ///

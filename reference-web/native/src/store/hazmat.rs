@@ -9,7 +9,8 @@ use super::{Store, StoreError, schema};
 use crate::media::MediaDir;
 
 impl Store {
-    /// Uses a database of the caller, and creates the tables in an empty one; the content is in `dir`.
+    /// Makes a store from a database of the caller. If that is empty, its tables are created. The content is
+    /// in the directory `dir`.
     ///
     /// # Errors
     ///
@@ -28,7 +29,7 @@ impl Store {
         Self::with(conn, key, media, dir, wall_ms)
     }
 
-    /// Returns the connection, for inspection.
+    /// Returns the connection, so that the simulator can inspect the database.
     #[must_use]
     pub fn connection(&self) -> &Connection {
         &self.conn

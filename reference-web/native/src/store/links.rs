@@ -1,4 +1,5 @@
-//! The table of links, with what may be shown of them; their keys are rows of the library.
+//! The table of links, with what may be shown of them. The keys of a link are in the rows of the handfast
+//! crates.
 
 use handfast::codec::ids::{CompanionId, MailboxId, SigningPublic};
 use handfast::handshake::link::Terms;
@@ -14,14 +15,14 @@ pub enum LinkRowState {
     Pending,
     /// The link is in use.
     Active,
-    /// The phone has seen two holders of the link's keys.
+    /// The phone has noticed two devices with the link's keys.
     Diverged,
     /// The phone suspended the link.
     Suspended,
 }
 
 impl LinkRowState {
-    /// Returns the state's name in the table and in answers.
+    /// Returns the name that the state has in the table and in answers.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -57,9 +58,9 @@ pub struct LinkRow {
     pub companion: CompanionId,
     /// The relay's name.
     pub relay: String,
-    /// This companion's name at the phone.
+    /// The name under which the phone lists this companion.
     pub label: String,
-    /// The granted rights, as bits.
+    /// The rights that the phone's user granted this companion, as bits.
     pub grants: u64,
     /// The time of linking, in milliseconds since 1970.
     pub created_ms: u64,
@@ -93,7 +94,7 @@ impl Store {
         }))
     }
 
-    /// Stores a new link as pending, within the open transaction.
+    /// Stores a new link as pending, in the open transaction.
     ///
     /// # Errors
     ///
@@ -116,7 +117,7 @@ impl Store {
         Ok(())
     }
 
-    /// Sets the state of a link within the open transaction.
+    /// Sets the state of a link in the open transaction.
     ///
     /// # Errors
     ///
@@ -129,7 +130,7 @@ impl Store {
         Ok(())
     }
 
-    /// Deletes a link's row and keys within the open transaction.
+    /// Deletes a link's row and keys in the open transaction.
     ///
     /// # Errors
     ///
@@ -141,7 +142,7 @@ impl Store {
         Ok(())
     }
 
-    /// Deletes every other link, and everything that came over any link, within the open transaction.
+    /// Deletes every link except this one, and everything that came over any link, in the open transaction.
     ///
     /// # Errors
     ///

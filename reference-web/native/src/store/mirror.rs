@@ -1,4 +1,5 @@
-//! The tables of chats and messages, a copy of the phone's, filled from DELTAs, PAGEs, and pages of history.
+//! The tables of chats and messages, a copy of the phone's. They are filled from DELTAs, PAGEs, and pages of
+//! older messages.
 
 use handfast::codec::ids::{CommandKey, CompanionId, ContentId};
 use handfast_messages::{Item, Message as WireMessage, Reaction};
@@ -14,11 +15,11 @@ pub struct Chat {
     pub chat: u64,
     /// The chat's title.
     pub title: String,
-    /// The id of its newest message; 0 when there is none.
+    /// The id of the chat's newest message; 0 when there is none.
     pub last_message: u64,
-    /// The beginning of its newest message.
+    /// The beginning of the text of the chat's newest message.
     pub last_text: String,
-    /// The time of its newest message, in milliseconds since 1970, for display only.
+    /// The time of the chat's newest message, in milliseconds since 1970, for display only.
     pub last_time_ms: u64,
     /// The number of unread messages.
     pub unread: u64,
@@ -32,27 +33,27 @@ pub struct Message {
     pub chat: u64,
     /// The message's id, unique in its chat.
     pub id: u64,
-    /// The author's name; empty for the account's own.
+    /// The author's name; empty for a message of the account itself.
     pub author: String,
     /// The time of writing, in milliseconds since 1970, for display only.
     pub time_ms: u64,
-    /// The text.
+    /// The message's text.
     pub text: String,
     /// The state of delivery, as a number (spec, messages).
     pub state: u8,
-    /// The id of the message that this one answers.
+    /// The id of the message that this one answers, if any.
     pub reply_to: Option<u64>,
-    /// The content id, media type, file name and length in bytes.
+    /// The message's media: content id, media type, file name, and length in bytes.
     pub media: Option<(ContentId, String, String, u64)>,
-    /// The companion and the command that made the message.
+    /// The companion and the command that made the message, if a companion did.
     pub command: Option<(CompanionId, CommandKey)>,
-    /// Whether the text was changed after sending.
+    /// Whether the text was edited after it was sent.
     pub edited: bool,
-    /// The authors and their reactions.
+    /// The reactions to the message: the author and the reaction of each.
     pub reactions: Vec<(String, String)>,
 }
 
-/// The effect of an item on the tables.
+/// What applying an item has changed in the tables.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Change {
@@ -62,13 +63,13 @@ pub enum Change {
     NewMessage(Message),
     /// The message was changed.
     Message(Message),
-    /// Messages were deleted, alone or with their chat; these are the content ids of their media.
+    /// Messages were deleted, alone or with their chat. These are the content ids of their media.
     Deleted(Vec<ContentId>),
     /// Nothing was changed.
     None,
 }
 
-/// The numbers of rows.
+/// How many rows the tables have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Counts {
@@ -76,7 +77,7 @@ pub struct Counts {
     pub chats: u64,
     /// The number of messages.
     pub messages: u64,
-    /// The number of rows that this version cannot read and set aside.
+    /// The number of rows that were set aside because this version cannot read them.
     pub aside: u64,
 }
 
@@ -104,14 +105,14 @@ fn message(row: &Row<'_>) -> rusqlite::Result<Message> {
             .zip(command)
             .map(|(companion, key)| (CompanionId::from_bytes(companion), CommandKey::from_bytes(key))),
         edited: row.get(13)?,
-        // This program wrote the value, so that it can be parsed.
+        // This program wrote the text, so it can be parsed.
         reactions: serde_json::from_str(&row.get::<_, String>(14)?).unwrap_or_default(),
     })
 }
 
 impl Store {
-    /// Applies an item of revision `rev` within the open transaction; a page of history has no revisions, so
-    /// that `rev` is 0.
+    /// Applies an item of revision `rev` in the open transaction. A page of older messages has no revisions,
+    /// so its items have the `rev` 0.
     ///
     /// # Errors
     ///
@@ -161,7 +162,7 @@ impl Store {
         self.contents_of_deleted(sql, of).map(Change::Deleted)
     }
 
-    /// Runs a statement that deletes messages and returns their column `content`. Returns the content ids.
+    /// Runs a statement that deletes messages and returns their column `content`. Returns these content ids.
     pub(super) fn contents_of_deleted(
         &mut self,
         sql: &str,
@@ -178,8 +179,8 @@ impl Store {
         let media = wire.media.as_ref();
         let size = media.map(|media| to_sql(media.size)).transpose()?;
         let reply_to = wire.reply_to.map(to_sql).transpose()?;
-        // A page of history (`rev` 0) may be older than what a DELTA brought, so that it replaces no row with
-        // a revision.
+        // A page of older messages (`rev` 0) may have been made before a DELTA that is applied, so it must
+        // not replace a row that has a revision.
         // req: SYN-029
         let _ = self.write()?.prepare_cached("INSERT INTO messages(chat, id, author, time_ms, text, state, reply_to, content, media_type, media_name,
                                   media_size, companion, command, rev, edited, reactions)
@@ -235,7 +236,7 @@ impl Store {
         Ok(query.exists([content.as_bytes()])? || self.is_content_in_use(content, 0)?)
     }
 
-    /// Returns the chats, beginning with the one that has the newest message.
+    /// Returns the chats. The one with the newest message comes first.
     ///
     /// # Errors
     ///
@@ -259,7 +260,7 @@ impl Store {
         Ok(rows.collect::<Result<_, _>>()?)
     }
 
-    /// Returns the last `count` messages of a chat, by ascending id, and none from before a gap.
+    /// Returns the last `count` messages of a chat by ascending id. Messages before a gap are not returned.
     ///
     /// # Errors
     ///
@@ -275,7 +276,7 @@ impl Store {
         Ok(rows.collect::<Result<_, _>>()?)
     }
 
-    /// Returns the id of the oldest message from which on no newer one is missing: HISTORY asks for messages
+    /// Returns the id of the oldest message after which none is missing: a HISTORY command asks for messages
     /// before it. Returns 0 when there is none.
     ///
     /// # Errors
@@ -291,7 +292,8 @@ impl Store {
         Ok(oldest.map_or(0, from_sql))
     }
 
-    /// Returns the ids of at most `count` chats with the newest messages, beginning with the newest.
+    /// Returns the ids of the `count` chats that have the newest messages, or of fewer. The newest comes
+    /// first.
     ///
     /// # Errors
     ///
@@ -304,7 +306,7 @@ impl Store {
         Ok(rows.collect::<Result<_, _>>()?)
     }
 
-    /// Returns whether a chat has a newer message than those stored here.
+    /// Returns whether a chat has a newer message than those that are stored here.
     ///
     /// # Errors
     ///
@@ -315,7 +317,7 @@ impl Store {
         Ok(self.conn.prepare_cached(sql)?.query_row([to_sql(chat)?], |row| row.get(0))?)
     }
 
-    /// Returns whether chats are stored, and messages of each of the `count` most recent ones.
+    /// Returns whether the list of chats is stored, and messages of each of the `count` most recent chats.
     ///
     /// # Errors
     ///
@@ -328,7 +330,7 @@ impl Store {
         Ok(self.conn.prepare_cached(sql)?.query_row([count], |row| row.get(0))?)
     }
 
-    /// Returns the numbers of rows.
+    /// Returns how many rows the tables have.
     ///
     /// # Errors
     ///

@@ -1,5 +1,5 @@
-//! The ranges of message ids that are stored completely, for each chat. Between two ranges is a gap, which
-//! the phone fills when a user asks for older messages.
+//! For each chat, the ranges of message ids in which every message is stored. Between two ranges is a gap,
+//! which the phone fills when a user asks for older messages.
 //!
 //! A range contains every message of its chat from `low` to `high`. The chat's own collection keeps the
 //! newest messages current, and the collection of changes keeps all older ones current (spec, messages,
@@ -18,11 +18,11 @@ use super::{Change, Store, StoreError, from_sql, to_sql};
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[expect(clippy::exhaustive_structs, reason = "the fields of the answer")]
 pub struct HistoryPage<'a> {
-    /// The encoded messages, in the order of the page.
+    /// The encoded messages, in the page's order.
     pub items: &'a [Bytes],
-    /// Whether the phone has older messages.
+    /// Whether the phone has messages older than these.
     pub more: bool,
-    /// The phone's newest revision when it read the messages.
+    /// The phone's newest revision when it read the messages for the page.
     pub rev: u64,
 }
 
@@ -54,29 +54,29 @@ impl Store {
         Ok(())
     }
 
-    /// Returns where the newest range of a chat begins; `None` if no range is recorded.
+    /// Returns the id at which the newest range of a chat begins; `None` if no range is recorded.
     pub(super) fn newest_low(&self, chat: u64) -> Result<Option<u64>, StoreError> {
         let mut query = self.conn.prepare_cached("SELECT max(low) FROM ranges WHERE chat = ?1")?;
         let low: Option<i64> = query.query_row([to_sql(chat)?], |row| row.get(0))?;
         Ok(low.map(from_sql))
     }
 
-    /// Ends the window of a chat, because what its collection brings next does not continue the stored
-    /// messages.
+    /// Makes no range of a chat the window any more, because what the chat's collection brings next does not
+    /// continue the stored messages.
     pub(super) fn end_window(&mut self, chat: u64) -> Result<(), StoreError> {
         let sql = "UPDATE ranges SET is_window = 0 WHERE chat = ?1";
         let _ = self.write()?.prepare_cached(sql)?.execute([to_sql(chat)?])?;
         Ok(())
     }
 
-    /// Extends the window of a chat, which is stored completely, up to a new message.
+    /// Extends the window of a chat up to a new message.
     pub(super) fn extend_window(&mut self, chat: u64, newest: u64) -> Result<(), StoreError> {
         let sql = "UPDATE ranges SET high = ?2 WHERE chat = ?1 AND is_window = 1 AND high < ?2";
         let _ = self.write()?.prepare_cached(sql)?.execute([to_sql(chat)?, to_sql(newest)?])?;
         Ok(())
     }
 
-    /// Counts the messages that a PAGE of a chat's snapshot brought.
+    /// Adds the messages that a PAGE of a chat's snapshot brought to their count.
     pub(super) fn count_page(&mut self, chat: u64, ids: &[u64]) -> Result<(), StoreError> {
         let (Some(low), Some(high)) = (ids.iter().min(), ids.iter().max()) else { return Ok(()) };
         let count = u64::try_from(ids.len()).unwrap_or(u64::MAX);
@@ -88,16 +88,16 @@ impl Store {
         Ok(())
     }
 
-    /// Resets the count of the messages that a snapshot brought, because another snapshot begins.
+    /// Resets the count of the messages that a snapshot brought, because a new snapshot begins.
     pub(super) fn forget_pages(&mut self, chat: u64) -> Result<(), StoreError> {
         let sql = "DELETE FROM pages WHERE chat = ?1";
         let _ = self.write()?.prepare_cached(sql)?.execute([to_sql(chat)?])?;
         Ok(())
     }
 
-    /// Records the window of a chat's collection as a range, because its digest agrees with the phone's.
-    /// Deletes messages of the window that the phone no longer has, and returns the content ids of their
-    /// media.
+    /// Records the messages of a chat's collection as a range, because their digest agrees with the phone's.
+    /// Deletes messages in this range that the phone no longer has. Returns the content ids of the media of
+    /// deleted messages.
     ///
     /// # Errors
     ///
@@ -116,8 +116,8 @@ impl Store {
         Ok(gone)
     }
 
-    /// Ends a snapshot of a chat's collection: deletes messages of the window that it did not bring, and
-    /// keeps older ones.
+    /// Ends a snapshot of a chat's collection. Deletes messages that the snapshot should have brought and did
+    /// not. Messages older than the collection stay.
     pub(super) fn end_window_snapshot(&mut self, chat: u64) -> Result<Vec<ContentId>, StoreError> {
         let brought: Option<(i64, i64, i64)> = self
             .conn
@@ -132,8 +132,8 @@ impl Store {
         Ok(gone)
     }
 
-    /// Deletes stale messages of a chat from the id `low` on, and marks the rest as current. Returns the
-    /// content ids of the media of those deleted.
+    /// Deletes the stale messages of a chat whose ids are at least `low`, and marks all others as current.
+    /// Returns the content ids of the media of deleted messages.
     fn drop_stale(&mut self, chat: u64, low: u64) -> Result<Vec<ContentId>, StoreError> {
         let (chat, low) = (to_sql(chat)?, to_sql(low)?);
         let gone = self.contents_of_deleted(
@@ -155,7 +155,7 @@ impl Store {
         Ok(query.query_row([], |row| row.get(0)).optional()?.map_or(0, from_sql))
     }
 
-    /// Records within the open transaction the revision up to which changes of older messages are applied.
+    /// Records in the open transaction the revision up to which changes of older messages are applied.
     ///
     /// # Errors
     ///
@@ -166,8 +166,8 @@ impl Store {
         Ok(())
     }
 
-    /// Applies a row of the collection of changes to its message, if that is stored or belongs into a stored
-    /// range; the row itself is not kept. Returns `None` for a row that this version cannot read.
+    /// Applies a row of the collection of changes to its message, if that message is stored or belongs into a
+    /// stored range. The row itself is not stored. Returns `None` for a row that this version cannot read.
     pub(super) fn put_change(&mut self, row: &Row) -> Result<Option<Change>, StoreError> {
         // req: MSG-064
         let of = row.id.pair();
@@ -186,7 +186,7 @@ impl Store {
                     self.conn.prepare_cached(sql)?.query_row(key, |row| row.get(0)).optional()?;
                 let change = self.put_item(&Item::Message(message), row.rev)?;
                 if stale == Some(true) {
-                    // The snapshot that is under way has not brought this message yet.
+                    // The running snapshot has not brought this message yet, so the message stays stale.
                     let sql = "UPDATE messages SET stale = 1 WHERE chat = ?1 AND id = ?2";
                     let _ = self.write()?.prepare_cached(sql)?.execute(key)?;
                 }
@@ -196,8 +196,8 @@ impl Store {
         }
     }
 
-    /// Returns whether a message is stored, or lies in a stored range, or is newer than all ranges. In the
-    /// last case the chat's collection is about to bring it, perhaps without the change.
+    /// Returns whether a message is stored, lies in a stored range, or is newer than all ranges. In the last
+    /// case the chat's collection is about to bring the message, perhaps without its change.
     fn belongs_here(&self, chat: u64, id: u64) -> Result<bool, StoreError> {
         let sql = "SELECT EXISTS(SELECT 1 FROM messages WHERE chat = ?1 AND id = ?2)
             OR EXISTS(SELECT 1 FROM ranges WHERE chat = ?1 AND low <= ?2 AND high >= ?2)
@@ -208,8 +208,8 @@ impl Store {
     }
 
     /// Deletes older messages, because the phone cannot report what happened to them since the last
-    /// connection. The windows of the chats in `followed` stay, as their own collections bring them up to
-    /// date. Returns the content ids of the media of those deleted.
+    /// connection. The newest messages of the chats in `followed` stay, because their own collections bring
+    /// them up to date. Returns the content ids of the media of deleted messages.
     ///
     /// # Errors
     ///
@@ -232,7 +232,8 @@ impl Store {
         Ok(gone)
     }
 
-    /// Returns the chat and the message before which a HISTORY command asks for older ones.
+    /// Returns what a HISTORY command asked for: the chat, and the message before which older ones are
+    /// wanted.
     ///
     /// # Errors
     ///
@@ -246,9 +247,9 @@ impl Store {
         })
     }
 
-    /// Stores within the open transaction a page of a chat's history that was asked for before a message (0:
-    /// the newest). Returns false for a page older than the changes already applied: it lacks some of them,
-    /// and is not stored.
+    /// Stores a page of a chat's older messages in the open transaction. The page was asked for before a
+    /// given message (0: the newest). If the page was made before changes that are already applied, it lacks
+    /// some of them: then it is not stored, and the result is false.
     ///
     /// # Errors
     ///

@@ -11,7 +11,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 
 use super::{DB_FILE, KEY_FILE, StoreError, from_sql};
 
-/// The version of the tables, stored in `user_version`.
+/// The version of the tables, which is stored in the database as `user_version`.
 const VERSION: i64 = 5;
 /// The name of the device key's file while the store is being created.
 const KEY_FILE_NEW: &str = "device.key.new";
@@ -87,7 +87,8 @@ CREATE TABLE exports(
 ";
 
 /// Version 2 adds revisions of rows, marks of rows that a snapshot has not brought yet, and rows that were
-/// set aside. Existing rows have no revision, so that the digest differs and a snapshot brings them again.
+/// set aside. Rows that exist already have no revision. So their digest differs, and a snapshot brings them
+/// again.
 pub(super) const TABLES_2: &str = "
 ALTER TABLE chats ADD COLUMN rev INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE chats ADD COLUMN stale INTEGER NOT NULL DEFAULT 0;
@@ -101,8 +102,8 @@ CREATE TABLE aside(
 ";
 
 /// Version 3 adds edits, reactions as JSON, an index of content ids, and the list of companions. Rows that
-/// were set aside are forgotten, because this version may understand them: the digest then differs, and a
-/// snapshot brings them again.
+/// were set aside are forgotten, because this version may understand them. So the digest differs, and a
+/// snapshot brings the rows again.
 const TABLES_3: &str = "
 ALTER TABLE messages ADD COLUMN edited INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE messages ADD COLUMN reactions TEXT NOT NULL DEFAULT '[]';
@@ -120,9 +121,10 @@ CREATE TABLE companions(
 DELETE FROM aside;
 ";
 
-/// Version 4 adds the ranges of stored messages, the counts of a snapshot's pages, and the revision of
-/// applied changes. For existing messages both ranges and revision are unknown, so that the first connection
-/// deletes what is older than the windows.
+/// Version 4 adds the ranges of stored messages, the number of messages that a snapshot's pages have brought,
+/// and the revision up to which changes are applied. For messages that exist already, ranges and revision are
+/// unknown. So the first connection deletes those that are older than the newest messages which the phone
+/// offers for each chat.
 const TABLES_4: &str = "
 CREATE TABLE ranges(
     chat INTEGER NOT NULL,
@@ -143,8 +145,8 @@ CREATE TABLE mirror(
 ) STRICT;
 ";
 
-/// Version 5 identifies commands by keys. Those identified by numbers get the key that both sides derive.
-/// Which command of another companion made a message is forgotten.
+/// Version 5 identifies commands by keys. A command that was identified by a number gets the key that phone
+/// and companion both derive from the number. Which command of another companion made a message is forgotten.
 const TABLES_5: &str = "
 ALTER TABLE messages ADD COLUMN command BLOB;
 ALTER TABLE transfers ADD COLUMN command BLOB;
@@ -199,7 +201,8 @@ fn take_step_5(conn: &Connection) -> Result<(), StoreError> {
             let _ = update.execute(params![number, key_of(number).as_bytes()])?;
         }
     }
-    // Uploads that are not sent yet have no command number: each gets a random key, like a new one.
+    // Uploads whose message is not sent yet have no command number. Each gets a random key, like a new
+    // upload.
     let mut query = conn.prepare("SELECT id FROM transfers WHERE direction = 'put' AND command IS NULL")?;
     let chosen: Vec<i64> = query.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?;
     for id in chosen {
@@ -211,7 +214,7 @@ fn take_step_5(conn: &Connection) -> Result<(), StoreError> {
     Ok(conn.execute_batch(TABLES_5_KEYED)?)
 }
 
-/// The migration from one version to the next.
+/// The migration of the tables from one version to the next.
 #[derive(Clone, Copy)]
 enum Step {
     Batch(&'static str),
@@ -232,11 +235,11 @@ impl Step {
 const STEPS: [Step; 4] =
     [Step::Batch(TABLES_2), Step::Batch(TABLES_3), Step::Batch(TABLES_4), Step::Rows(take_step_5)];
 
-/// The database, its reserved disk space, and the device key.
+/// What opening a store yields: the database, its reserved disk space, and the device key.
 type Parts = (Connection, Reserve, DeviceKey);
 
-/// Opens the store, or creates it. The device key gets its final name last: before that there is no store,
-/// after that it is complete.
+/// Opens the store, or creates it. The device key's file gets its final name last: before that there is no
+/// store, and after that it is complete.
 pub(super) fn open(dir: &Path) -> Result<Parts, StoreError> {
     let (database, key) = (dir.join(DB_FILE), dir.join(KEY_FILE));
     file::require_plain_or_absent(&database)?;
@@ -252,15 +255,14 @@ pub(super) fn open(dir: &Path) -> Result<Parts, StoreError> {
     Ok((conn, reserve, key))
 }
 
-/// Completes a creation that was interrupted after its commit. Returns whether a store exists now.
+/// If creating the store was interrupted after its commit, completes it. Returns whether a store exists now.
 fn take_up(dir: &Path) -> Result<bool, StoreError> {
     let database = dir.join(DB_FILE);
     if !database.exists() {
         return Ok(false);
     }
     let conn = sqlite::open(&database)?;
-    // A database without tables, or with no keys in them, has nothing that the missing device key would
-    // decrypt.
+    // If a database has no tables, or no keys in them, the missing device key would decrypt nothing.
     let keys: rusqlite::Result<i64> = conn.query_row("SELECT count(*) FROM handfast", [], |row| row.get(0));
     if dir.join(KEY_FILE_NEW).exists() && keys.is_ok() {
         rename_key(dir)?;
@@ -281,7 +283,7 @@ fn create(dir: &Path) -> Result<Parts, StoreError> {
     key.save_new(&dir.join(KEY_FILE_NEW))?;
     let (mut conn, reserve) = sqlite::open_reserved(&dir.join(DB_FILE))?;
     create_tables(&mut conn)?;
-    // From here on the main file is complete without the log.
+    // From here on the main database file is complete without the log.
     let _: i64 = conn.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0))?;
     rename_key(dir)?;
     Ok((conn, reserve, key))
@@ -318,8 +320,8 @@ pub(super) fn check(conn: &mut Connection) -> Result<(), StoreError> {
     }
 }
 
-/// Removes the files of a store, beginning with the key, so that after an interruption the store is complete
-/// or gone.
+/// Removes the files of a store. The key is removed first, so that after an interruption the store is either
+/// complete or gone.
 pub(super) fn remove(dir: &Path) -> Result<(), StoreError> {
     for name in
         [KEY_FILE, KEY_FILE_NEW, DB_FILE, "companion.db-wal", "companion.db-shm", "companion.db-reserve"]

@@ -1,4 +1,5 @@
-//! The rows of synchronized collections: DELTAs, snapshots, digests, and rows that are set aside.
+//! The rows of collections that are copied from the phone: DELTAs, snapshots, digests, and rows that are set
+//! aside.
 
 use std::collections::BTreeMap;
 
@@ -12,7 +13,7 @@ use rusqlite::params;
 
 use super::{Change, Store, StoreError, from_sql, to_sql};
 
-/// Returns whether an item is about the row under whose id it was sent.
+/// Returns whether an item describes the row under whose id it was sent.
 fn is_of(item: &Item, name: CollectionName, id: &RowId) -> bool {
     // req: SYN-009, MSG-004
     let is = |number: u64| id.number() == Some(number);
@@ -30,14 +31,14 @@ fn is_of(item: &Item, name: CollectionName, id: &RowId) -> bool {
     }
 }
 
-/// Returns the numbers of the rows whose ids are numbers.
+/// Returns the numbers that row ids encode, and skips ids that encode none.
 fn numbers(rows: impl Iterator<Item = Bytes>) -> impl Iterator<Item = u64> {
     rows.filter_map(|row| Row::decode(&row).ok()?.id.number())
 }
 
 impl Store {
-    /// Applies a row of a DELTA or a PAGE within the open transaction. A row that cannot be applied is set
-    /// aside, and the result is `None`.
+    /// Applies a row of a DELTA or a PAGE in the open transaction. A row that cannot be applied is set aside;
+    /// then the result is `None`.
     ///
     /// # Errors
     ///
@@ -54,7 +55,8 @@ impl Store {
         if let Some((item, name)) = item.zip(name).filter(|(item, name)| is_of(item, *name, &row.id)) {
             let sql = "DELETE FROM aside WHERE collection = ?1 AND id = ?2";
             let _ = self.write()?.prepare_cached(sql)?.execute(key)?;
-            // In this collection the number of a deletion marker is a serial, not the id of a chat.
+            // In the collection of companions, the number of a deletion marker is a serial number and not the
+            // id of a chat.
             if name == CollectionName::Companions {
                 return self.put_companion(&item, row.rev).map(Some);
             }
@@ -66,7 +68,7 @@ impl Store {
         Ok(None)
     }
 
-    /// Prepares a collection, within the open transaction, for DELTAs of the changes above revision `from`.
+    /// Prepares a collection, in the open transaction, for a DELTA of the changes above revision `from`.
     ///
     /// # Errors
     ///
@@ -74,10 +76,10 @@ impl Store {
     pub fn begin_delta(&mut self, collection: &Collection, from: u64) -> Result<(), StoreError> {
         match CollectionName::decode(collection) {
             _ if from > 0 => Ok(()),
-            // The stored messages stay until the digest of the chat's window agrees.
+            // The stored messages stay until the digest of the chat's collection agrees.
             Some(CollectionName::Messages(_)) => self.begin_snapshot(collection),
             Some(CollectionName::Changes) => Ok(()),
-            // The phone sends the whole collection, so that the stored rows are deleted.
+            // The phone sends the whole collection again, so the stored rows are deleted.
             _ => {
                 self.begin_snapshot(collection)?;
                 self.end_snapshot(collection).map(drop)
@@ -85,7 +87,7 @@ impl Store {
         }
     }
 
-    /// Records within the open transaction that a DELTA of these rows, up to revision `to`, was applied.
+    /// Records in the open transaction that a DELTA of these rows, up to revision `to`, was applied.
     ///
     /// # Errors
     ///
@@ -105,8 +107,7 @@ impl Store {
         }
     }
 
-    /// Begins a snapshot of a collection: its stored rows are stale until the snapshot brings them, and stay
-    /// until it ends.
+    /// Begins a snapshot of a collection. The stored rows stay, but are stale until the snapshot brings them.
     ///
     /// # Errors
     ///
@@ -128,7 +129,7 @@ impl Store {
         Ok(())
     }
 
-    /// Records within the open transaction that a PAGE of these rows was applied.
+    /// Records in the open transaction that a PAGE of these rows was applied.
     ///
     /// # Errors
     ///
@@ -144,8 +145,8 @@ impl Store {
         }
     }
 
-    /// Ends a snapshot of a collection: deletes the rows that it did not bring. Returns the content ids of
-    /// the media of deleted messages.
+    /// Ends a snapshot of a collection: deletes the rows that the snapshot did not bring. Returns the content
+    /// ids of the media of deleted messages.
     ///
     /// # Errors
     ///
@@ -162,7 +163,7 @@ impl Store {
         Ok(Vec::new())
     }
 
-    /// Returns the digest of a collection over its stored rows, including those of the open transaction.
+    /// Returns the digest over the stored rows of a collection, including changes in the open transaction.
     ///
     /// # Errors
     ///
@@ -172,8 +173,9 @@ impl Store {
         Ok(self.window(collection)?.iter().map(|(id, rev)| (id, *rev)).collect())
     }
 
-    /// Returns the ids and revisions of a collection's rows that are not stale: of a chat only the newest, up
-    /// to the limit of its window, and of the collection of changes none.
+    /// Returns the ids and revisions of the rows of a collection that are not stale. Of a chat only the
+    /// newest messages count, up to the limit of its collection. Of the collection of changes no row is
+    /// stored.
     pub(super) fn window(&self, collection: &Collection) -> Result<BTreeMap<RowId, u64>, StoreError> {
         // req: SYN-033, MSG-063
         let mut rows = BTreeMap::new();
@@ -209,7 +211,7 @@ impl Store {
                 let _ = rows.insert(id, from_sql(row.get(1)?));
             }
         }
-        // Row ids of messages sort by number, so that the last ones are the newest.
+        // Row ids of messages sort by number, so the last ids are those of the newest messages.
         Ok(rows.into_iter().rev().take(window).collect())
     }
 }

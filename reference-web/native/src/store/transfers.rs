@@ -1,5 +1,4 @@
-//! The transfers of content in both directions. Their rows outlive the process, so a transfer continues after
-//! a restart.
+//! The transfers of content in both directions. They are stored, so a transfer continues after a restart.
 
 use std::collections::BTreeSet;
 
@@ -14,14 +13,14 @@ use crate::media::Wanted;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[expect(clippy::exhaustive_enums, reason = "there are two")]
 pub enum Direction {
-    /// From the phone.
+    /// The content is fetched from the phone.
     Get,
-    /// To the phone.
+    /// The content is sent to the phone.
     Put,
 }
 
 impl Direction {
-    /// Returns the direction's name in the table and in events.
+    /// Returns the name that the direction has in the table and in events.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -46,7 +45,7 @@ pub enum TransferState {
 }
 
 impl TransferState {
-    /// Returns the state's name in the table.
+    /// Returns the name that the state has in the table.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -74,9 +73,9 @@ impl TransferState {
 pub struct Transfer {
     /// The transfer's id.
     pub id: u64,
-    /// The direction.
+    /// The direction of the transfer.
     pub direction: Direction,
-    /// The content.
+    /// The id of the transferred content.
     pub content: ContentId,
     /// The content's size, once it is known.
     pub size: Option<u64>,
@@ -84,32 +83,32 @@ pub struct Transfer {
     pub base: u64,
     /// The number of stream bytes (chunk list and content) that are durable at the receiver.
     pub offset: u64,
-    /// The id of the stream, while one is open.
+    /// The id of the transfer's stream, while that is open.
     pub stream: Option<u64>,
-    /// The state.
+    /// The state of the transfer.
     pub state: TransferState,
     /// The reason why the transfer failed, if it did.
     pub error: Option<ErrorCode>,
-    /// The fields of the message that a put is for.
+    /// For a put, the fields of the message that will have the content.
     pub put: Option<PutRow>,
-    /// The name that the client gave the transfer.
+    /// The name that the client gave the transfer, if any.
     pub client_id: Option<String>,
-    /// The key of the command that sends the message of a put once the phone has the content. It is drawn
+    /// For a put, the key of the command that sends the message once the phone has the content. It is drawn
     /// when the user chooses the file.
     pub command: Option<CommandKey>,
 }
 
-/// The fields of the message that a put is for.
+/// The fields of the message that will have the content of a put.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct PutRow {
     /// The chat's id.
     pub chat: u64,
-    /// The media type.
+    /// The media type of the content.
     pub media_type: String,
-    /// The file name.
+    /// The file name of the content.
     pub name: String,
-    /// The caption, if there is one.
+    /// The caption of the message, if there is one.
     pub caption: Option<String>,
 }
 
@@ -148,7 +147,7 @@ fn transfer(row: &Row<'_>) -> rusqlite::Result<Transfer> {
 }
 
 impl Store {
-    /// Stores a new transfer to the phone, in the open transaction. Returns its id.
+    /// Stores a new put (a transfer to the phone) in the open transaction. Returns its id.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -180,7 +179,7 @@ impl Store {
         Ok(from_sql(conn.last_insert_rowid()))
     }
 
-    /// Stores a new transfer from the phone, in the open transaction. Returns its id.
+    /// Stores a new get (a transfer from the phone) in the open transaction. Returns its id.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -193,7 +192,7 @@ impl Store {
         Ok(from_sql(conn.last_insert_rowid()))
     }
 
-    /// Stores the progress of a transfer, in the open transaction: all columns that can change.
+    /// Stores the progress of a transfer in the open transaction: all columns that can change.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -244,7 +243,7 @@ impl Store {
         Ok(query.query_row([client_id], transfer).optional()?)
     }
 
-    /// Stores a path to which content is copied once it is complete, in the open transaction.
+    /// Stores in the open transaction a path to which content is to be copied once it is complete.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -256,7 +255,7 @@ impl Store {
         Ok(())
     }
 
-    /// Returns the paths to which content is to be copied.
+    /// Returns the paths to which this content is to be copied.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -267,7 +266,7 @@ impl Store {
         Ok(rows.collect::<Result<_, _>>()?)
     }
 
-    /// Returns the complete content that is to be copied, with the paths.
+    /// Returns complete content that is to be copied, with the paths to copy it to.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -282,7 +281,7 @@ impl Store {
         Ok(rows.collect::<Result<_, _>>()?)
     }
 
-    /// Deletes a path to which content was to be copied, in the open transaction. Returns whether it was
+    /// Deletes in the open transaction a path to which content was to be copied. Returns whether the path was
     /// stored.
     ///
     /// # Errors
@@ -325,8 +324,8 @@ impl Store {
         })
     }
 
-    /// Returns whether an unfinished transfer, other than the one with the id `id`, sends or fetches this
-    /// content. No transfer has the id 0.
+    /// Returns whether an unfinished transfer sends or fetches this content. The transfer with the id `id`
+    /// does not count; no transfer has the id 0.
     ///
     /// # Errors
     /// [`StoreError`].

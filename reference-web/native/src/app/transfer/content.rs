@@ -1,6 +1,6 @@
-//! The files that an open stream reads or fills, and its progress.
+//! The files that an open stream reads or fills, and how far the stream has come.
 //!
-//! May touch: the files of the directory of content.
+//! This module reads and writes files in the directory of content.
 
 use handfast::ErrorCode;
 use handfast::codec::ids::ContentId;
@@ -28,8 +28,8 @@ impl Way {
         Ok(Self::Put(Outgoing::new(&parsed, row.base, ContentFile(content))?))
     }
 
-    /// Opens the files of a fetch, to continue its stream at a durable offset. If a file is missing, or
-    /// shorter than the durable bytes, only this transfer fails.
+    /// Opens the files of a fetch, to continue its stream at the offset `durable`. If a file is missing, or
+    /// shorter than the durable bytes, this transfer fails and no other.
     pub(super) fn get(store: &Store, row: &Transfer, durable: u64) -> Result<Self, ErrorCode> {
         let (media, content, base) = (store.media(), row.content, row.base);
         let head =
@@ -48,8 +48,8 @@ impl Way {
     }
 }
 
-/// Returns a receiver that continues after `durable` bytes, and how many of those belong to the chunk list.
-/// `head` is the stored list, or its beginning.
+/// Returns a receiver that continues after `durable` bytes of the stream, and how many of these bytes belong
+/// to the chunk list. `head` is the stored chunk list, or its beginning.
 fn receiver_at(
     content: ContentId,
     head: &[u8],

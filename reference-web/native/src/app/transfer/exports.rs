@@ -1,4 +1,4 @@
-//! Copies of complete content to the user's paths, and the end of each get.
+//! Copying complete content to the user's paths, and the end of each get.
 
 use handfast::ErrorCode;
 use handfast::codec::ids::ContentId;
@@ -8,7 +8,7 @@ use super::super::{App, AppEvent};
 use crate::store::{Direction, StoreError, Transfer, TransferState};
 
 impl App {
-    /// Requests the copies of complete content to the user's paths.
+    /// Asks the driver to copy complete content to the user's paths.
     pub(in crate::app) fn start_exports(&mut self) -> Result<(), StoreError> {
         if self.host.backoff().is_on() {
             return Ok(());
@@ -21,8 +21,8 @@ impl App {
         Ok(())
     }
 
-    /// Takes the result of a copy that [`AppEvent::Export`] requested: its size in bytes, or the reason why
-    /// it failed. The get is then over.
+    /// Handles the result of a copy that [`AppEvent::Export`] requested: the copy's size in bytes, or the
+    /// reason why it failed. The get is then over.
     ///
     /// # Errors
     ///
@@ -35,7 +35,7 @@ impl App {
     ) -> Result<(), StoreError> {
         let _ = self.exporting.remove(&(content, out.to_owned()));
         if self.host.backoff().is_on() {
-            // The request is still stored, so the copy is made again after the pause.
+            // The wish to copy is still stored, so the copy is made again after the pause.
             return Ok(());
         }
         let dropped = self.store.drop_export(content, out);

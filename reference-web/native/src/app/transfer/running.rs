@@ -1,4 +1,4 @@
-//! Running transfers, and the return of a transfer to the queue.
+//! Transfers whose streams are open, and how a transfer is queued again.
 
 use handfast::Timestamp;
 use handfast::codec::limits::MEDIA_CHUNK_LEN;
@@ -18,15 +18,16 @@ pub(in crate::app) struct Running {
 /// The check of a partly fetched file, before its stream is opened.
 #[derive(Debug)]
 pub(in crate::app) struct Check {
-    /// The id of the transfer.
+    /// The id of the transfer that fetches the file.
     pub(in crate::app::transfer) row: u64,
     pub(in crate::app::transfer) part: PartCheck,
-    /// The time at which the next step is due.
+    /// When the next step of the check is due.
     pub(in crate::app) due: Timestamp,
 }
 
 /// Queues a transfer for a new stream, because its stream has ended. The bytes of a put that the phone
-/// reported stay sent. The part of a get is checked before its next stream is opened.
+/// reported as durable need not be sent again. The partly fetched content of a get is checked before its next
+/// stream is opened.
 pub(in crate::app) fn requeue(row: &mut Transfer) {
     if row.direction == Direction::Put
         && let Some(size) = row.size
