@@ -27,7 +27,7 @@ pub struct CommandEnvelope {
 }
 
 impl CommandEnvelope {
-    /// Returns the envelope's bytes.
+    /// Returns the encoded command.
     #[must_use]
     pub fn encode(&self) -> Bytes {
         let mut out = Vec::with_capacity(self.body.len().saturating_add(32));
@@ -38,7 +38,7 @@ impl CommandEnvelope {
         Bytes::from(out)
     }
 
-    /// Decodes a message of the reliable lane. The body is a slice of it.
+    /// Decodes a message of the reliable lane as a command. The command's body is a slice of the message.
     ///
     /// # Errors
     /// `TRUNCATED`, `VARINT_NOT_MINIMAL`.
@@ -63,7 +63,7 @@ pub struct ResultEnvelope {
 }
 
 impl ResultEnvelope {
-    /// Returns the envelope's bytes.
+    /// Returns the encoded result.
     #[must_use]
     pub fn encode(&self) -> Bytes {
         let len = self.body.as_ref().map_or(0, Bytes::len);
@@ -79,7 +79,7 @@ impl ResultEnvelope {
         Bytes::from(out)
     }
 
-    /// Decodes a message of the reliable lane. The body is a slice of it.
+    /// Decodes a message of the reliable lane as a result. The result's body is a slice of the message.
     ///
     /// # Errors
     /// `TRUNCATED`; `FIELD_VALUE` for an unknown status; `TRAILING_BYTES` when a body follows `ALREADY_DONE`.

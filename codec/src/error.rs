@@ -2,7 +2,7 @@
 
 use core::fmt;
 
-/// The action that an error code allows (spec, errors).
+/// What somebody who receives an error code may do (spec, errors).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Action {
@@ -12,11 +12,11 @@ pub enum Action {
     RetryAfter,
     /// Wait for a person to act.
     User,
-    /// Give up this object (connection, session, stream or request), and start a new one.
+    /// Give up what the code ended (connection, session, stream or request), and start a new one.
     Fatal,
 }
 
-/// The object that an error code ends (spec, errors).
+/// What a fault with this code ends (spec, errors).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Scope {
@@ -73,7 +73,7 @@ macro_rules! registry {
             /// Every code of the registry, in ascending order.
             pub const ALL: &'static [Self] = &[$(Self::$name),*];
 
-            /// Returns the code's row of the registry: name, action, scope, meaning.
+            /// Returns the code's row in the registry: name, action, scope, meaning.
             const fn row(self) -> Option<(&'static str, Action, Scope, &'static str)> {
                 match self.0 {
                     $($code => Some((stringify!($name), Action::$action, Scope::$scope, $meaning)),)*
@@ -167,13 +167,13 @@ registry! {
 }
 
 impl ErrorCode {
-    /// Returns the code with this number, known or not.
+    /// Returns the code that has this number, whether it is in the registry or not.
     #[must_use]
     pub const fn from_u16(code: u16) -> Self {
         Self(code)
     }
 
-    /// Returns the number on the wire.
+    /// Returns the code's number on the wire.
     #[must_use]
     pub const fn as_u16(self) -> u16 {
         self.0
@@ -204,7 +204,8 @@ impl ErrorCode {
         }
     }
 
-    /// Returns what the code ends; `None` for an unknown code, which ends whatever it arrived in.
+    /// Returns what a fault with this code ends. An unknown code ends whatever it arrived in; for it the
+    /// result is `None`.
     #[must_use]
     pub const fn scope(self) -> Option<Scope> {
         match self.row() {
@@ -222,7 +223,7 @@ impl ErrorCode {
         }
     }
 
-    /// Returns the area of the code's high byte.
+    /// Returns the part of the protocol that the code belongs to.
     #[must_use]
     pub const fn area(self) -> Area {
         match self.0.to_be_bytes() {
@@ -239,8 +240,8 @@ impl ErrorCode {
         }
     }
 
-    /// Returns the code to send to the peer: failed cryptographic checks all become `HANDSHAKE_FAILED`, so
-    /// that nobody learns which one failed (spec, errors).
+    /// Returns the code to send to the peer in place of this one. Failed cryptographic checks all become
+    /// `HANDSHAKE_FAILED`, so that nobody learns which one failed (spec, errors).
     #[must_use]
     pub const fn on_wire(self) -> Self {
         // req: ERR-004
@@ -273,9 +274,9 @@ impl fmt::Debug for ErrorCode {
 pub struct DecodeError {
     /// The code of the broken rule.
     pub code: ErrorCode,
-    /// The number of bytes from the start of the input to the fault.
+    /// Where the fault is: its distance in bytes from the start of the input.
     pub at: usize,
-    /// The name of the field or item, as in the specification.
+    /// The name of the faulty field or item, as in the specification.
     pub what: &'static str,
 }
 

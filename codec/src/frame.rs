@@ -21,7 +21,7 @@ use crate::parse::Cursor;
 use crate::role::DeviceRole;
 use crate::varint::{len_u64, put_varint, varint_len};
 
-/// The type number of a frame, known or not.
+/// The type number of a frame, whether it is in the registry or not.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct FrameType(u64);
 
@@ -80,7 +80,7 @@ frame_types! {
 }
 
 impl FrameType {
-    /// Returns the number on the wire.
+    /// Returns the type's number on the wire.
     #[must_use]
     pub const fn as_u64(self) -> u64 {
         self.0
@@ -125,16 +125,17 @@ pub enum OpenKind {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Frame {
-    /// PING asks for a PONG; a phone's also tells how far its subscriptions are sent.
+    /// PING asks for a PONG. A phone's PING also tells how far the rows of its subscriptions were sent.
     Ping {
         /// The id that the PONG repeats.
         id: u64,
-        /// The highest revision up to which all subscriptions were sent or skipped; 0 from a companion.
+        /// The highest revision up to which the rows of all subscriptions were sent or skipped; 0 from a
+        /// companion.
         rev: u64,
     },
     /// PONG answers a PING.
     Pong {
-        /// The id of the PING.
+        /// The id of the PING that this answers.
         id: u64,
     },
     /// MSG carries one part of a message of the reliable lane.
@@ -152,16 +153,16 @@ pub enum Frame {
     Since {
         /// The collection's name.
         collection: Collection,
-        /// The revision up to which the companion has stored it.
+        /// The revision up to which the companion has stored the collection.
         cursor: u64,
     },
-    /// DELTA carries one part of a change: rows with revisions above `from` and up to `to`.
+    /// DELTA carries one part of a change of a collection: rows with revisions above `from` and up to `to`.
     Delta {
         /// The collection's name.
         collection: Collection,
-        /// The companion's cursor before the change.
+        /// The companion's cursor in the collection before the change.
         from: u64,
-        /// The companion's cursor after the change.
+        /// The companion's cursor in the collection after the change.
         to: u64,
         /// The part's number, from 0.
         part: u8,
@@ -170,8 +171,8 @@ pub enum Frame {
         /// The rows in this part.
         items: Items,
     },
-    /// `SNAPSHOT_REQUIRED` answers that the log does not reach back to the cursor, or that a page cursor
-    /// cannot be read.
+    /// `SNAPSHOT_REQUIRED` answers that the log does not reach back to the companion's cursor, or that a page
+    /// cursor cannot be read.
     SnapshotRequired {
         /// The collection's name.
         collection: Collection,
@@ -191,9 +192,9 @@ pub enum Frame {
         collection: Collection,
         /// The cursor of this page, which repeats the one in the request.
         page: PageCursor,
-        /// The cursor of the next page; empty after the last.
+        /// The cursor of the next page; empty after the last page.
         next: PageCursor,
-        /// The phone's newest revision at the first page; the same in all pages.
+        /// The phone's newest revision when the snapshot's first page was made; the same in all its pages.
         rev: u64,
         /// The rows of the page.
         items: Items,
@@ -202,7 +203,7 @@ pub enum Frame {
     DigestGet {
         /// The collection's name.
         collection: Collection,
-        /// The revision up to which the companion has stored it.
+        /// The revision up to which the companion has stored the collection.
         cursor: u64,
     },
     /// DIGEST carries the digest of a collection.
@@ -211,14 +212,14 @@ pub enum Frame {
         collection: Collection,
         /// The revision at which the digest was computed.
         cursor: u64,
-        /// The sum of the rows' hashes, big-endian.
+        /// The sum of the hashes of the collection's rows, big-endian.
         digest: [u8; 32],
     },
-    /// ACK tells what is durable at its sender.
+    /// ACK reports what is durable at its sender.
     Ack {
         /// The highest sequence number of a message that is durable.
         durable: u64,
-        /// The cursors of collections that are durable, at most 64; from a companion only.
+        /// The collections with the cursors up to which they are durable, at most 64; from a companion only.
         cursors: Vec<(Collection, u64)>,
     },
     /// NOW carries the latest value of a slot of the ephemeral lane.
@@ -241,7 +242,7 @@ pub enum Frame {
     Data {
         /// The stream's id.
         id: u64,
-        /// The offset of the first byte in the stream.
+        /// The offset in the stream of the first of these bytes.
         offset: u64,
         /// The bytes, 1 to 16,000.
         body: Bytes,
@@ -250,14 +251,14 @@ pub enum Frame {
     Credit {
         /// The stream's id.
         id: u64,
-        /// The offset in the stream, absolute.
+        /// The offset in the stream up to which bytes may be sent.
         offset: u64,
     },
     /// DURABLE tells that a stream is on the receiver's disk up to an offset.
     Durable {
         /// The stream's id.
         id: u64,
-        /// The offset in the stream, absolute.
+        /// The offset in the stream up to which it is on the receiver's disk.
         offset: u64,
     },
     /// STOP ends a stream for both sides.
@@ -271,19 +272,19 @@ pub enum Frame {
     Fin {
         /// The stream's id.
         id: u64,
-        /// The hash of the content; of media, the content id.
+        /// The hash of the stream's content; for media, the content id.
         hash: [u8; 32],
     },
-    /// `CONN_CREDIT` allows the peer to send a number of DATA bytes over this connection.
+    /// `CONN_CREDIT` allows the peer to send DATA bytes over this connection, up to a total.
     ConnCredit {
-        /// The bytes allowed, counted from the connection's start.
+        /// The total of DATA bytes allowed, counted from the connection's start.
         offset: u64,
     },
     /// CLOSE ends the connection.
     Close {
         /// The reason why the connection ends.
         code: ErrorCode,
-        /// The time after which to try again, in milliseconds; 0 if none is named.
+        /// How many milliseconds to wait before trying again; 0 if no time is named.
         retry_ms: u64,
     },
     /// REVOKED ends the link for good.
@@ -291,14 +292,14 @@ pub enum Frame {
         /// The account's signature over [`crate::signed::revoked_tbs`].
         signature: Signature,
     },
-    /// LEAVE ends a subscription; the phone's answer marks the point after which nothing of the collection
-    /// follows.
+    /// LEAVE ends a subscription. The phone answers with LEAVE too; after that answer it sends nothing more
+    /// of the collection.
     Leave {
         /// The collection's name.
         collection: Collection,
     },
-    /// `WEB_BACK` says that the companion was put back to an earlier state; allowed only as the first frame
-    /// of a confirm.
+    /// `WEB_BACK` says that the companion was put back to an earlier state. It is allowed only as the first
+    /// frame of a confirm.
     WebBack,
 }
 
@@ -340,16 +341,16 @@ impl Frame {
         varint_len(self.frame_type().0).saturating_add(varint_len(len_u64(body))).saturating_add(body)
     }
 
-    /// Appends the frame's bytes. A frame that exceeds a limit of its fields is written all the same, and
-    /// every receiver refuses it; check [`Frame::is_within_limits`] before.
+    /// Appends the frame's bytes. A frame with a field beyond its limit is written all the same, but every
+    /// receiver refuses it; check [`Frame::is_within_limits`] before.
     pub fn encode(&self, out: &mut impl BufMut) {
         put_varint(out, self.frame_type().0);
         put_varint(out, len_u64(self.body_len()));
         self.write_body(out);
     }
 
-    /// Decodes one frame that fills the whole input. An unknown even type returns `None`, because it must be
-    /// ignored.
+    /// Decodes one frame that fills the whole input. Returns `None` for an unknown frame with an even type,
+    /// which must be ignored.
     ///
     /// # Errors
     /// `UNKNOWN_CRITICAL` for an unknown odd type, and the faults of the frame's own body.
@@ -360,8 +361,8 @@ impl Frame {
         Ok(frame)
     }
 
-    /// Reads the next frame, and checks that `from` may send it if that is given. Returns `None` for a frame
-    /// to ignore.
+    /// Reads the next frame. If `from` is given, checks that this role may send the frame. Returns `None` for
+    /// a frame that must be ignored.
     pub(crate) fn read(
         cursor: &mut Cursor<'_>,
         input: &Bytes,

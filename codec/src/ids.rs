@@ -1,5 +1,5 @@
-//! Ids, keys and signatures: a type of its own for each byte array of the protocol, so that none is used for
-//! another.
+//! Ids, keys and signatures. Each byte array of the protocol has a type of its own, so that none is used in
+//! place of another.
 
 use core::fmt;
 
@@ -62,8 +62,8 @@ byte_arrays! {
     BootId[16];
     /// The id of a companion of a phone (spec, certificates).
     CompanionId[16];
-    /// The key of a command: random bytes, drawn when the user acts, by which the phone recognises it (spec,
-    /// delivery).
+    /// The key of a command: random bytes that are drawn when the user acts. By it the phone recognises the
+    /// command (spec, delivery).
     CommandKey[16];
     /// The id of a phone's change log (spec, delivery).
     LogId[16];

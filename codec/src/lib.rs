@@ -1,8 +1,8 @@
 //! The byte layouts of the Handfast protocol.
 //!
-//! Everything that crosses a wire, stands in a QR code, is signed or is hashed has its layout here; the
-//! specification is `spec/`. Decoders read whole items, accept exactly one encoding of each value, and return
-//! slices of the input instead of copies. Nothing here reads a clock, a socket or a random number.
+//! Everything that crosses a wire, stands in a QR code, is signed or is hashed has its layout here; `spec/`
+//! specifies the layouts. Decoders read whole items, accept exactly one encoding of each value, and return
+//! slices of the input instead of copies. Nothing here reads a clock or a socket, or draws a random number.
 #![no_std]
 #![cfg_attr(
     not(test),

@@ -35,8 +35,8 @@ pub struct LinkCert {
     pub serial: u64,
     /// The granted rights, as a bit set (spec, messages).
     pub grants: u64,
-    /// The number of idle days after which the link should be suspended, 1 to 365. No program here does that
-    /// yet.
+    /// The number of idle days after which the link should be suspended, 1 to 365. No program in this
+    /// repository does that yet.
     pub idle_days: u16,
     /// The account's name, 1 to 64 bytes of UTF-8.
     pub account_name: String,
@@ -120,12 +120,13 @@ pub enum LinkFrame {
         /// The reason why the attempt ends.
         code: ErrorCode,
     },
-    /// `LINK_BACK`: the companion was put back to an earlier state; sent only together with `LINK_ACCEPT`.
+    /// `LINK_BACK`: the companion was put back to an earlier state. It is sent only together with
+    /// `LINK_ACCEPT`.
     WebBack,
 }
 
 impl LinkFrame {
-    /// Returns the frame's bytes: type, length and body.
+    /// Returns the encoded frame: type, length and body.
     #[must_use]
     pub fn encode(&self) -> Vec<u8> {
         let (kind, body) = match self {
@@ -142,7 +143,7 @@ impl LinkFrame {
         out
     }
 
-    /// Reads the next frame. Returns `None` for a frame to ignore.
+    /// Reads the next frame. Returns `None` for a frame that must be ignored.
     pub(crate) fn read(cursor: &mut Cursor<'_>) -> Result<Option<Self>, DecodeError> {
         let start = cursor.clone();
         let kind = cursor.varint("frame type")?;

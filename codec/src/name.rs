@@ -7,16 +7,16 @@ use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use crate::error::{DecodeError, ErrorCode};
 use crate::limits::RELAY_NAME_LEN_MAX;
 
-/// The name of a relay: a DNS name, an IPv4 address or a bracketed IPv6 address, with a port unless it is the
-/// default one.
+/// The name of a relay: a DNS name, an IPv4 address or a bracketed IPv6 address. A port follows unless it is
+/// the default port.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct RelayName(String);
 
 impl RelayName {
-    /// Checks a name, and stores it.
+    /// Checks a text, and returns it as a relay name.
     ///
     /// # Errors
-    /// `RELAY_NAME` when it breaks the rule of the specification, section qr.
+    /// `RELAY_NAME` when the text is not a relay name by the rule of the specification, section qr.
     pub fn parse(name: &str) -> Result<Self, DecodeError> {
         Self::from_slice(name.as_bytes(), 0)
     }
@@ -77,7 +77,8 @@ fn is_name(name: &str) -> bool {
     if !host.split('.').all(is_label) {
         return false;
     }
-    // URL parsers take a name whose last label is a number for an IPv4 address, so it must be one.
+    // URL parsers take a name whose last label is a number for an IPv4 address, so the name must be an IPv4
+    // address then.
     let last = host.rsplit('.').next().unwrap_or(host);
     let hex =
         last.strip_prefix("0x").is_some_and(|digits| digits.bytes().all(|byte| byte.is_ascii_hexdigit()));

@@ -1,5 +1,6 @@
-//! A cursor that reads fields in order and knows each one's offset, built on nom's `complete` parsers.
-//! Applications can use it for layouts that keep to the same rules (spec, conventions).
+//! A cursor that reads fields in order and knows the offset of each, built on nom's `complete` parsers.
+//!
+//! Applications can use the cursor for layouts that keep to the same rules (spec, conventions).
 
 use alloc::string::String;
 
@@ -43,13 +44,13 @@ fn varint(input: &[u8]) -> Parsed<'_, u64> {
     }
 }
 
-/// Parses `len u8 | x`, and returns x.
+/// Parses `len u8 | x`. Returns x.
 fn short_bytes(input: &[u8]) -> Parsed<'_, &[u8]> {
     let (rest, len) = be_u8(input)?;
     take(len).parse(rest)
 }
 
-/// Parses `len varint | x`, and returns x.
+/// Parses `len varint | x`. Returns x.
 fn long_bytes(input: &[u8]) -> Parsed<'_, &[u8]> {
     let (rest, len) = varint(input)?;
     // A length that exceeds the address space exceeds the input too.
@@ -59,12 +60,12 @@ fn long_bytes(input: &[u8]) -> Parsed<'_, &[u8]> {
     }
 }
 
-/// A reader that moves through a slice; its errors name offsets in the outermost input, of which the slice
-/// may be a part.
+/// A reader that moves through a slice. The slice may be a part of a larger input; errors name offsets in the
+/// outermost input.
 #[derive(Clone, Debug)]
 pub struct Cursor<'a> {
     rest: &'a [u8],
-    /// The offset of the end of `rest` in the outermost input.
+    /// The offset in the outermost input at which `rest` ends.
     end: usize,
 }
 
@@ -93,7 +94,7 @@ impl<'a> Cursor<'a> {
         self.rest.is_empty()
     }
 
-    /// Returns an error at the next byte; `what` names the field.
+    /// Returns an error whose place is the next byte. `what` names the field.
     #[must_use]
     pub fn error(&self, code: ErrorCode, what: &'static str) -> DecodeError {
         DecodeError::new(code, self.offset(), what)
@@ -187,7 +188,7 @@ impl<'a> Cursor<'a> {
         value.try_into().map_err(|_| DecodeError::new(ErrorCode::TRUNCATED, at, what))
     }
 
-    /// Reads all bytes that are left, which must be `min` to `max` of them.
+    /// Reads all bytes that are left. There must be `min` to `max` of them.
     ///
     /// # Errors
     /// `FIELD_LENGTH`.
@@ -197,7 +198,7 @@ impl<'a> Cursor<'a> {
         check_len(value, min, max, at, what)
     }
 
-    /// Returns all bytes that are left, without reading them.
+    /// Returns all bytes that are left, and stays where it is.
     #[must_use]
     pub fn peek(&self) -> &'a [u8] {
         self.rest
@@ -227,7 +228,8 @@ fn check_len<'a>(
     Ok(value)
 }
 
-/// Checks that an element of a list is greater than the one before it; `start` is where the element begins.
+/// Checks that an element of a list is greater than the element before it. `start` is the offset where the
+/// element begins.
 ///
 /// # Errors
 /// `DUPLICATE_FIELD` when both are equal, `FIELD_ORDER` when the element is smaller.

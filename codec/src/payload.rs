@@ -27,20 +27,20 @@ const SUITE: u8 = 1;
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[expect(clippy::exhaustive_structs, reason = "the fields of version 1")]
 pub struct Xk1 {
-    /// The offered versions.
+    /// The protocol versions that the phone offers.
     pub versions: Versions,
-    /// The offered capabilities, ascending, at most 32.
+    /// The phone's capabilities, ascending, at most 32.
     pub capabilities: Vec<u64>,
     /// The sender's limits as (id, value), ascending by id, at most 32.
     pub limits: Vec<(u64, u64)>,
 }
 
-/// The payload of XK message 2, from the companion. It proves only that its sender has the opening of the
-/// code; all else is claimed. It cannot be cloned, because it contains the opening.
+/// The payload of XK message 2, from the companion. The payload proves only that its sender has the opening
+/// of the code; everything else in it is a claim. It cannot be cloned, because it contains the opening.
 #[derive(Debug)]
 #[expect(clippy::exhaustive_structs, reason = "the fields of version 1")]
 pub struct Xk2 {
-    /// The chosen version.
+    /// The protocol version that the companion chose.
     pub version: u8,
     /// The companion's capabilities, ascending, at most 32.
     pub capabilities: Vec<u64>,
@@ -58,7 +58,7 @@ pub struct Xk2 {
     pub origin: String,
     /// The requested grants, as a bit set (spec, messages).
     pub grants: u64,
-    /// The opening that the secret of the code commits to.
+    /// The opening to which the secret of the code commits.
     pub opening: Opening,
 }
 
@@ -71,17 +71,17 @@ pub struct Xk3;
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[expect(clippy::exhaustive_structs, reason = "the fields of version 1")]
 pub struct Kk1 {
-    /// The offered versions.
+    /// The protocol versions that the companion offers.
     pub versions: Versions,
     /// The companion's capabilities, ascending, at most 32.
     pub capabilities: Vec<u64>,
     /// The companion's limits as (id, value), ascending by id, at most 32.
     pub limits: Vec<(u64, u64)>,
-    /// The try: the number of this attempt, higher than of any before.
+    /// The number of this attempt (try), higher than that of any attempt before.
     pub try_: u64,
-    /// The companion's resume block, in mode resume.
+    /// The companion's resume block; present in mode resume only.
     pub resume: Option<ResumeBlock>,
-    /// The id of the psk that the companion has, in mode recover.
+    /// The id of the psk that the companion has; present in mode recover only.
     pub psk_id_held: Option<PskId>,
     /// Whether the companion still waits for `LINK_COMMIT`.
     pub pending: bool,
@@ -91,30 +91,30 @@ pub struct Kk1 {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[expect(clippy::exhaustive_structs, reason = "the fields of version 1")]
 pub struct Kk2 {
-    /// The chosen version.
+    /// The protocol version that the phone chose.
     pub version: u8,
     /// The phone's capabilities, ascending, at most 32.
     pub capabilities: Vec<u64>,
     /// The phone's limits as (id, value), ascending by id, at most 32.
     pub limits: Vec<(u64, u64)>,
-    /// The phone's resume block, in mode resume without quarantine.
+    /// The phone's resume block; present in mode resume, unless there is a quarantine.
     pub resume: Option<ResumeBlock>,
-    /// The commands that the phone knows, sent beside a resume block; absent in version 1.
+    /// The commands that the phone knows. They are sent together with a resume block, but not in version 1.
     pub commands: Option<CommandsKnown>,
-    /// Whether this handshake must not resume, and only lets the companion prove which keys it has
-    /// (quarantine).
+    /// Whether the session must not continue (quarantine): this handshake only lets the companion prove which
+    /// keys it has.
     pub quarantine: bool,
 }
 
-/// The summary of the commands of one companion that its phone has run.
+/// A summary of the commands of one companion that the phone has run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[expect(clippy::exhaustive_structs, reason = "the fields of version 2")]
 pub struct CommandsKnown {
     /// The highest number of a command that the phone has taken; 0 if none.
     pub highest: u64,
-    /// The key of that command; zeros if none.
+    /// The key of the command with the highest number; zeros if there is none.
     pub key: CommandKey,
-    /// The lowest number from which on the phone knows all keys, at least 1.
+    /// The lowest number from which on the phone knows the keys of all commands, at least 1.
     pub from: u64,
 }
 
@@ -139,7 +139,8 @@ impl CommandsKnown {
     }
 }
 
-/// One side's state of the session, from which both sides compute whether it resumes.
+/// One side's state of the session. From the blocks of both, each side computes whether the session
+/// continues.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[expect(clippy::exhaustive_structs, reason = "the fields of version 1")]
 pub struct ResumeBlock {
@@ -149,11 +150,12 @@ pub struct ResumeBlock {
     pub in_epoch: Epoch,
     /// The sequence number of the next new message that this side would send.
     pub next_seq: u64,
-    /// The highest sequence number received that is durable.
+    /// The highest sequence number of a received message that is durable.
     pub durable: u64,
-    /// The lowest sequence number from which on this side's outbox is complete; `next_seq` if it is empty.
+    /// The lowest sequence number from which on this side's outbox is complete; `next_seq` if the outbox is
+    /// empty.
     pub oldest: u64,
-    /// The id of the phone's change log; on a companion the one that it knows, or zeros.
+    /// The id of the phone's change log; on a companion the id that it last saw, or zeros.
     pub log_id: LogId,
     /// The newest revision of the phone's log that this side knows (spec, RES-082).
     pub rev: u64,
@@ -162,7 +164,7 @@ pub struct ResumeBlock {
 }
 
 impl ResumeBlock {
-    /// Returns the block's bytes, without padding.
+    /// Returns the encoded resume block, without padding.
     #[must_use]
     pub fn encode(&self) -> Vec<u8> {
         let mut out = Vec::new();
@@ -180,7 +182,7 @@ impl ResumeBlock {
         out
     }
 
-    /// Decodes a block.
+    /// Decodes a resume block.
     ///
     /// # Errors
     /// `TRUNCATED`, `VARINT_NOT_MINIMAL`, `FIELD_ORDER` or `DUPLICATE_FIELD` for streams that do not ascend,
@@ -207,9 +209,9 @@ impl ResumeBlock {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[expect(clippy::exhaustive_enums, reason = "the modes of version 1; others are refused")]
 pub enum KkMode {
-    /// Continue under a psk of the ratchet.
+    /// The session continues under a psk of the ratchet.
     Resume,
-    /// Ask for the state of the ratchet, under the recovery psk.
+    /// The companion asks, under the recovery psk, what the state of the ratchet is.
     Recover,
 }
 
@@ -224,7 +226,7 @@ pub struct KkHead {
 }
 
 impl KkHead {
-    /// Returns the head's bytes.
+    /// Returns the encoded head.
     #[must_use]
     pub fn encode(&self) -> [u8; KK_HEAD_LEN] {
         let mode = match self.mode {
@@ -238,7 +240,7 @@ impl KkHead {
         head
     }
 
-    /// Splits a message into its head and the Noise message after it.
+    /// Splits message 1 into its head and the Noise message after that.
     ///
     /// # Errors
     /// `TRUNCATED`, or `FIELD_VALUE` for another suite or mode.
@@ -257,7 +259,7 @@ impl KkHead {
     }
 }
 
-/// Pads a list with zeros to the smallest length 128*2^k that holds it.
+/// Pads a TLV list with zeros to the smallest length 128*2^k in which it fits.
 fn pad(mut list: Vec<u8>) -> Vec<u8> {
     let len = padded_to(list.len(), HANDSHAKE_PAYLOAD_LEN_MAX);
     debug_assert!(len.is_some(), "a payload within its limits has at most 2,048 bytes");
@@ -265,7 +267,7 @@ fn pad(mut list: Vec<u8>) -> Vec<u8> {
     list
 }
 
-/// Decodes a padded list.
+/// Decodes a padded TLV list.
 fn padded<'a>(input: &'a [u8], known: &[u64]) -> Result<TlvReader<'a>, DecodeError> {
     let wrong_size = DecodeError::new(ErrorCode::BAD_RECORD_SIZE, 0, "handshake payload");
     // req: CHN-011, CHN-009
@@ -276,7 +278,7 @@ fn padded<'a>(input: &'a [u8], known: &[u64]) -> Result<TlvReader<'a>, DecodeErr
     if padded_to(len, HANDSHAKE_PAYLOAD_LEN_MAX) == Some(input.len()) { Ok(reader) } else { Err(wrong_size) }
 }
 
-/// Reads pairs of varints, whose first numbers must ascend.
+/// Reads pairs of varints. The first numbers of the pairs must ascend.
 fn pairs(c: &mut Cursor<'_>, max: usize, what: &'static str) -> Result<Vec<(u64, u64)>, DecodeError> {
     let mut out: Vec<(u64, u64)> = Vec::new();
     while !c.is_empty() {
@@ -324,7 +326,7 @@ fn read_terms(r: &mut TlvReader<'_>) -> Result<Terms<Versions>, DecodeError> {
     Ok((versions, capabilities, limits))
 }
 
-/// Reads the terms of a reply, which must name exactly one version.
+/// Reads versions, capabilities and limits of a reply, which must name exactly one version.
 fn read_reply(r: &mut TlvReader<'_>) -> Result<Terms<u8>, DecodeError> {
     let field = r.clone().required(1, "version")?;
     // req: HSK-065
@@ -358,11 +360,11 @@ impl Xk1 {
 }
 
 impl Xk2 {
-    /// Returns the padded payload. It contains the opening, so it is wiped when dropped.
+    /// Returns the padded payload. It contains the opening, so its buffer is wiped when dropped.
     #[must_use]
     pub fn encode(&self) -> Zeroizing<Vec<u8>> {
-        // The capacity holds the padded list, so that it never moves and leaves a copy of the opening in
-        // memory.
+        // The capacity is enough for the padded list, so the buffer is never moved: moving would leave a copy
+        // of the opening in memory.
         let mut w = TlvWriter::after(Vec::with_capacity(HANDSHAKE_PAYLOAD_LEN_MAX));
         write_terms(&mut w, &[self.version], &self.capabilities, &self.limits);
         let _ = w

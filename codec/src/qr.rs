@@ -38,7 +38,7 @@ macro_rules! secret_bytes {
         pub struct $name(Box<[u8; 32]>);
 
         impl $name {
-            /// Takes over the bytes and wipes the copy that was passed in.
+            /// Takes over the bytes, and wipes the copy that was passed in.
             #[must_use]
             pub fn from_bytes(mut bytes: [u8; 32]) -> Self {
                 let mut secret = Self(Box::new([0; 32]));
@@ -47,7 +47,7 @@ macro_rules! secret_bytes {
                 secret
             }
 
-            /// Returns the bytes. The caller wipes every copy that it makes.
+            /// Returns the secret bytes. The caller must wipe every copy that it makes.
             #[must_use]
             pub fn expose(&self) -> &[u8; 32] {
                 &self.0
@@ -79,8 +79,8 @@ macro_rules! secret_bytes {
 secret_bytes! {
     /// The secret of one QR code, 32 bytes. It is wiped when dropped.
     OfferSecret;
-    /// The opening of a QR code: 32 bytes that the page keeps until message 2, and of which, together with
-    /// the code's key, the code's secret is the hash (spec, qr). It is wiped when dropped.
+    /// The opening of a QR code: 32 bytes that the page keeps to itself until message 2. The code's secret is
+    /// a hash over the opening and the code's key (spec, qr). The opening is wiped when dropped.
     Opening;
 }
 
@@ -92,11 +92,11 @@ pub enum RelayRef {
     Host(RelayName),
     /// A relay by its registered number, 1 to 239. No number is registered in version 1.
     Registered(u8),
-    /// A relay that the app knows by a private number, 240 to 255.
+    /// A relay by a number that only the phone's program knows, 240 to 255.
     Private(u8),
 }
 
-/// The content of a QR code. Its only text form is [`Offer::encode`], and it cannot be cloned:
+/// The content of a QR code. Its only text form is [`Offer::encode`]. It cannot be cloned:
 ///
 /// ```compile_fail,E0599
 /// # let offer = handfast_codec::qr::Offer::decode("").unwrap();
@@ -104,20 +104,21 @@ pub enum RelayRef {
 /// ```
 ///
 /// # Security
-/// Whoever sees a code can begin a pairing with it. Take one only from inside *link a device*.
+/// Whoever sees a code can begin a pairing with it. A phone should accept a code only after its user chose
+/// *link a device*.
 pub struct Offer {
     /// The companion's X25519 key, fresh for this code.
     pub web_key: DhPublic,
     secret: OfferSecret,
     /// The relay at which the companion waits.
     pub relay: RelayRef,
-    /// The TLV list after the relay, as it stood in the code.
+    /// The TLV list after the relay, with the bytes that were in the code.
     extra: Vec<u8>,
 }
 
 impl Offer {
-    /// Creates an offer; `None` if the relay does not fit a code: a name of more than 40 bytes, or a number
-    /// outside its range.
+    /// Creates an offer. Returns `None` if the relay does not fit a code: its name has more than 40 bytes, or
+    /// its number is outside its range.
     #[must_use]
     pub fn new(web_key: DhPublic, secret: [u8; 32], relay: RelayRef) -> Option<Self> {
         let secret = OfferSecret::from_bytes(secret);
@@ -135,7 +136,7 @@ impl Offer {
         &self.secret.0
     }
 
-    /// Returns the payload without its 32 secret bytes, as the prologue of the pairing contains it.
+    /// Returns the payload without its 32 secret bytes. The prologue of the pairing contains it in this form.
     #[must_use]
     pub fn payload_without_secret(&self) -> Vec<u8> {
         let mut out = Vec::with_capacity(QR_PAYLOAD_LEN_MAX);
@@ -160,7 +161,7 @@ impl Offer {
         out.extend_from_slice(&self.extra);
     }
 
-    /// Returns the text to draw. It contains the secret, so it is wiped when dropped.
+    /// Returns the text to draw as a QR code. It contains the secret, so it is wiped when dropped.
     #[must_use]
     pub fn encode(&self) -> Zeroizing<String> {
         let mut payload = Zeroizing::new(Vec::with_capacity(QR_PAYLOAD_LEN_MAX));

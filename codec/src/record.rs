@@ -14,14 +14,14 @@ use crate::role::DeviceRole;
 use crate::tlv::check_zeros;
 use crate::varint::{grease, put_varint};
 
-/// Returns the length of the plaintext that holds `len` bytes of frames: the smallest 128*2^k; `None` above
-/// 16,384.
+/// Returns the length of the plaintext in which `len` bytes of frames fit: the smallest 128*2^k. Returns
+/// `None` if that would be above 16,384.
 #[must_use]
 pub const fn padded_len(len: usize) -> Option<usize> {
     padded_to(len, RECORD_PLAINTEXT_LEN_MAX)
 }
 
-/// Returns the smallest 128*2^k that holds `len` bytes; `None` above `max`.
+/// Returns the smallest 128*2^k that is at least `len`; `None` if it would be above `max`.
 pub(crate) const fn padded_to(len: usize, max: usize) -> Option<usize> {
     if len > max {
         return None;
@@ -43,12 +43,12 @@ pub const fn check_ciphertext_len(len: usize) -> Result<(), DecodeError> {
     }
 }
 
-/// Returns whether a padded list may have this length.
+/// Returns whether `len` is an allowed length of a padded list.
 pub(crate) const fn is_padded_len(len: usize, max: usize) -> bool {
     len >= PADDED_LEN_MIN && len <= max && len.is_power_of_two()
 }
 
-/// Reads a padded list of frames; `frame` reads one of them.
+/// Reads a padded list of frames. The function `frame` reads one of them.
 fn walk(
     plaintext: &[u8],
     mut frame: impl FnMut(&mut Cursor<'_>) -> Result<(), DecodeError>,
@@ -70,7 +70,8 @@ fn walk(
     Ok(())
 }
 
-/// Decodes the frames of a record from either role. Their bytes are slices of the plaintext.
+/// Decodes the frames of a record, whichever role sent it. Byte fields of the frames are slices of the
+/// plaintext.
 ///
 /// # Errors
 /// `BAD_RECORD_SIZE`, `BAD_PADDING`, or the fault of the first bad frame.
@@ -79,7 +80,7 @@ pub fn decode_record(plaintext: Bytes) -> Result<Vec<Frame>, DecodeError> {
     decode(&plaintext, None)
 }
 
-/// Decodes the frames of a record from this role.
+/// Decodes the frames of a record that this role sent.
 ///
 /// # Errors
 /// As [`decode_record`], and `FRAME_NOT_ALLOWED` for a frame that the role may not send.
@@ -162,8 +163,7 @@ impl RecordBuilder {
         RECORD_PLAINTEXT_LEN_MAX.saturating_sub(self.len())
     }
 
-    /// Appends a frame if it fits. Returns whether it did. A frame that exceeds a limit of its fields never
-    /// fits.
+    /// Appends a frame if it fits. Returns whether it fits. A frame with a field beyond its limit never fits.
     #[must_use]
     pub fn push(&mut self, frame: &Frame) -> bool {
         debug_assert!(frame.is_within_limits(), "a frame is built within its limits");
@@ -174,7 +174,7 @@ impl RecordBuilder {
         fits
     }
 
-    /// Appends a link frame if it fits. Returns whether it did.
+    /// Appends a link frame if it fits. Returns whether it fits.
     #[must_use]
     pub fn push_link(&mut self, frame: &LinkFrame) -> bool {
         let bytes = frame.encode();

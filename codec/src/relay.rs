@@ -13,9 +13,9 @@ use crate::parse::Cursor;
 use crate::role::DeviceRole;
 use crate::tlv::TlvWriter;
 
-/// The length of type and kind, which precede the body of a DATA frame.
+/// The length of the type and the kind, the two bytes before the body of a DATA frame.
 pub const DATA_HEADER_LEN: usize = 2;
-/// The DATA header of a record, after which the record is encrypted in place.
+/// The DATA header of a record. The record is encrypted in place after it.
 pub const RECORD_HEADER: [u8; DATA_HEADER_LEN] = [DATA, DataKind::RECORD.0];
 
 const HELLO: u8 = 1;
@@ -30,7 +30,7 @@ const PING: u8 = 17;
 const PONG: u8 = 19;
 const ERROR: u8 = 21;
 
-/// The kind of the bytes in a DATA frame, known or not.
+/// The kind of the bytes in a DATA frame, whether this version knows it or not.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct DataKind(u8);
 
@@ -43,16 +43,16 @@ impl DataKind {
     pub const KK2: Self = Self(5);
     /// A sealed record.
     pub const RECORD: Self = Self(7);
-    /// The phone's hint that it does not know the pre-shared key; its body is empty.
+    /// The phone's hint that it does not know the pre-shared key of a message 1. The body is empty.
     pub const UNKNOWN_KEY: Self = Self(9);
 
-    /// Returns the kind with this number.
+    /// Returns the kind that has this number.
     #[must_use]
     pub const fn from_u8(kind: u8) -> Self {
         Self(kind)
     }
 
-    /// Returns the number on the wire.
+    /// Returns the kind's number on the wire.
     #[must_use]
     pub const fn as_u8(self) -> u8 {
         self.0
@@ -84,19 +84,19 @@ pub enum RelayFrame {
     Data {
         /// The kind of the bytes.
         kind: DataKind,
-        /// The bytes, which only the devices read.
+        /// The bytes. The relay passes them on unread.
         body: Bytes,
     },
     /// PEER: the relay reports a change of the peer's seat.
     Peer(Peer),
     /// STICKY: a client writes a sticky slot, or the relay reports its value.
     Sticky {
-        /// The role whose slot it is.
+        /// The role to which the slot belongs.
         role: DeviceRole,
-        /// The value, at most 512 bytes; an empty one clears the slot.
+        /// The slot's value, at most 512 bytes. An empty value clears the slot.
         value: Bytes,
     },
-    /// WAKE: the companion asks the relay to wake the phone, or the relay answers that.
+    /// WAKE: the companion asks the relay to wake the phone, or the relay answers this request.
     Wake(Wake),
     /// PING: asks for a PONG with this token.
     Ping([u8; 8]),
@@ -106,7 +106,7 @@ pub enum RelayFrame {
     Error {
         /// The reason.
         code: ErrorCode,
-        /// The time after which to try again, in milliseconds.
+        /// How many milliseconds to wait before trying again.
         retry_ms: u32,
     },
     /// A frame of an unknown even type, which must be ignored.
@@ -114,7 +114,7 @@ pub enum RelayFrame {
 }
 
 impl RelayFrame {
-    /// Returns the frame's bytes.
+    /// Returns the encoded frame.
     #[must_use]
     pub fn encode(&self) -> Bytes {
         let mut out = BytesMut::new();
@@ -122,7 +122,7 @@ impl RelayFrame {
         out.freeze()
     }
 
-    /// Appends the frame's bytes.
+    /// Appends the encoded frame to `out`.
     pub fn encode_into(&self, out: &mut BytesMut) {
         match self {
             Self::Hello(hello) => put_tlv(out, &[HELLO], |w| hello.write(w)),
@@ -146,11 +146,11 @@ impl RelayFrame {
         }
     }
 
-    /// Decodes a whole WebSocket message. The bytes of DATA and STICKY are slices of it.
+    /// Decodes a whole WebSocket message. The bytes of DATA and STICKY are slices of the message.
     ///
     /// # Errors
-    /// `FIELD_LENGTH` for more than 16,512 bytes, `UNKNOWN_CRITICAL` for an unknown odd type, and the faults of the
-    /// frame's own body.
+    /// `FIELD_LENGTH` for more than 16,512 bytes, `UNKNOWN_CRITICAL` for an unknown odd type, and the faults
+    /// of the frame's own body.
     #[expect(clippy::needless_pass_by_value, reason = "the message is given away: its slices own it")]
     pub fn decode(input: Bytes) -> Result<Self, DecodeError> {
         // req: RLY-003

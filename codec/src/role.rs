@@ -2,11 +2,11 @@
 
 use core::ops::Not;
 
-/// The role of a device in a link; independent of the handshake roles *initiator* and *responder*.
+/// The role of a device in a link. It is independent of the handshake roles *initiator* and *responder*.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[expect(clippy::exhaustive_enums, reason = "a link has two sides")]
 pub enum DeviceRole {
-    /// The phone, which holds the account, the messages and the media.
+    /// The phone, which has the account, the messages and the media.
     Phone,
     /// The companion: a web page or a native program.
     Web,
@@ -22,7 +22,7 @@ impl DeviceRole {
         }
     }
 
-    /// Returns the role with this number, if there is one.
+    /// Returns the role that has this number on the wire, if there is one.
     #[must_use]
     pub const fn from_number(number: u8) -> Option<Self> {
         match number {

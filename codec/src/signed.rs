@@ -1,4 +1,5 @@
-//! Every layout that is signed or hashed, each under its own label (spec, certificates, relay and handshake).
+//! Every byte layout that is signed or hashed, each under its own label (spec, certificates, relay and
+//! handshake).
 
 use alloc::vec::Vec;
 
@@ -16,7 +17,7 @@ use crate::tlv::TlvWriter;
 /// The text with which every label begins.
 pub const LABEL_PREFIX: &str = "handfast/1 ";
 
-/// Returns a label with its prefix, followed by parts without separators.
+/// Returns a label with its prefix, followed by `parts` without separators.
 fn labelled(label: &str, parts: &[&[u8]]) -> Vec<u8> {
     let len = parts.iter().map(|part| part.len()).fold(LABEL_PREFIX.len(), usize::saturating_add);
     let mut out = Vec::with_capacity(len.saturating_add(label.len()));
@@ -28,7 +29,8 @@ fn labelled(label: &str, parts: &[&[u8]]) -> Vec<u8> {
     out
 }
 
-/// Returns a length as one byte. The types of all fields measured here keep them far below 255 bytes.
+/// Returns a length as one byte. All fields whose length is taken here are far shorter than 255 bytes by
+/// their types.
 fn len_u8(bytes: &[u8]) -> [u8; 1] {
     debug_assert!(bytes.len() <= 255, "a short field has a one-byte length");
     [u8::try_from(bytes.len()).unwrap_or(u8::MAX)]
@@ -91,7 +93,7 @@ pub struct CertificateFields<'a> {
     pub serial: u64,
     /// The granted rights, as a bit set.
     pub grants: u64,
-    /// The idle limit, in days.
+    /// The number of idle days after which the link should be suspended.
     pub idle_days: u16,
     /// The name of the link's relay.
     pub relay: &'a RelayName,

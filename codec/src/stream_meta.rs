@@ -1,4 +1,4 @@
-//! The description of a media stream that its OPEN carries as meta (spec, streams, *Media*).
+//! The description of a media stream. The stream's OPEN carries it as meta (spec, streams, *Media*).
 
 use alloc::vec::Vec;
 
@@ -32,7 +32,8 @@ pub struct GetMeta {
     pub offset: u64,
 }
 
-/// Begins a list with the fields that the meta of puts and gets have in common; an offset of 0 is omitted.
+/// Begins a TLV list with the fields that the meta of a put and of a get have in common. An offset of 0 is
+/// omitted.
 fn begin(content: &ContentId, offset: u64) -> TlvWriter {
     let mut list = TlvWriter::new();
     let _ = list.bytes(CONTENT, content.as_bytes());
@@ -49,7 +50,7 @@ fn read(list: &mut TlvReader<'_>) -> Result<(ContentId, u64), DecodeError> {
 }
 
 impl PutMeta {
-    /// Returns the encoded meta of a put.
+    /// Returns the encoded meta of a put (upload).
     #[must_use]
     pub fn encode(&self) -> Vec<u8> {
         // req: STR-084
@@ -58,7 +59,7 @@ impl PutMeta {
         list.finish()
     }
 
-    /// Decodes the meta of a put. The caller decides whether to accept the stream.
+    /// Decodes the meta of a put (upload). Whether the stream is accepted is for the caller to decide.
     ///
     /// # Errors
     /// `FIELD_MISSING`, `FIELD_LENGTH`, and those of [`TlvReader::new`].
@@ -71,14 +72,14 @@ impl PutMeta {
 }
 
 impl GetMeta {
-    /// Returns the encoded meta of a get.
+    /// Returns the encoded meta of a get (download).
     #[must_use]
     pub fn encode(&self) -> Vec<u8> {
         // req: STR-084
         begin(&self.content, self.offset).finish()
     }
 
-    /// Decodes the meta of a get.
+    /// Decodes the meta of a get (download).
     ///
     /// # Errors
     /// `FIELD_MISSING`, `FIELD_LENGTH`, and those of [`TlvReader::new`].

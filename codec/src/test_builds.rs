@@ -4,7 +4,7 @@
 /// `HANDFAST_TEST_BUILD=1` is set in the environment. Cargo unites the features of all packages in one build,
 /// so a release build of the whole workspace would contain what only its tests need.
 ///
-/// Call it in the module that the feature enables.
+/// Use this macro in the module that the feature enables.
 #[doc(hidden)]
 #[macro_export]
 macro_rules! test_builds_only {

@@ -22,13 +22,14 @@ impl Timestamp {
         self.0
     }
 
-    /// Returns the time `duration` later, or the end of the clock if that comes first.
+    /// Returns the time that is `duration` later, or the last time that can be represented if that comes
+    /// first.
     #[must_use]
     pub fn plus(self, duration: Duration) -> Self {
         Self(self.0.saturating_add(u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)))
     }
 
-    /// Returns the time that has passed since `earlier`, or zero if that is later.
+    /// Returns how much time has passed since `earlier`, or zero if `earlier` is the later time.
     #[must_use]
     pub const fn since(self, earlier: Self) -> Duration {
         Duration::from_micros(self.0.saturating_sub(earlier.0))

@@ -25,7 +25,7 @@ impl<'a> Field<'a> {
         self.value
     }
 
-    /// Returns an error at this field.
+    /// Returns an error whose place is this field.
     #[must_use]
     pub const fn error(&self, code: ErrorCode) -> DecodeError {
         DecodeError::new(code, self.at, self.what)
@@ -129,25 +129,25 @@ impl<'a> Field<'a> {
     }
 }
 
-/// Reads a TLV list whose grammar was checked.
+/// Reads the fields of a TLV list whose grammar was checked.
 #[derive(Clone, Debug)]
 pub struct TlvReader<'a> {
     cursor: Cursor<'a>,
-    /// The offset of the end of the list, at which a missing field is reported.
+    /// The offset in the outermost input at which the list ends; a missing field is reported there.
     end: usize,
 }
 
 impl<'a> TlvReader<'a> {
-    /// Checks the grammar of an unpadded list; `known` are the types that its reader understands.
+    /// Checks the grammar of an unpadded TLV list. `known` are the types that the caller understands.
     ///
     /// # Errors
-    /// The first fault in the list: `TRUNCATED`, `VARINT_NOT_MINIMAL`, `FIELD_VALUE` (type 0), `DUPLICATE_FIELD`,
-    /// `FIELD_ORDER` or `UNKNOWN_CRITICAL`.
+    /// The first fault in the list: `TRUNCATED`, `VARINT_NOT_MINIMAL`, `FIELD_VALUE` (type 0),
+    /// `DUPLICATE_FIELD`, `FIELD_ORDER` or `UNKNOWN_CRITICAL`.
     pub fn new(input: &'a [u8], known: &[u64]) -> Result<Self, DecodeError> {
         Self::at(input, 0, known)
     }
 
-    /// Checks the grammar of an unpadded list that begins at offset `base` of the outermost input.
+    /// Checks the grammar of an unpadded TLV list that begins at offset `base` of the outermost input.
     ///
     /// # Errors
     /// As [`Self::new`].
@@ -161,8 +161,8 @@ impl<'a> TlvReader<'a> {
         Ok(Self { cursor: Cursor::at(input, base), end: cursor.offset() })
     }
 
-    /// Checks the grammar of a list that is padded with zeros. Also returns the length of the fields without
-    /// padding.
+    /// Checks the grammar of a TLV list that is padded with zeros. Also returns the length of the fields
+    /// without the padding.
     pub(crate) fn padded(input: &'a [u8], known: &[u64]) -> Result<(Self, usize), DecodeError> {
         let mut cursor = Cursor::new(input);
         let mut last = None;
@@ -178,7 +178,7 @@ impl<'a> TlvReader<'a> {
     /// Returns the field of this type, if it is there. Ask for types in ascending order.
     ///
     /// # Errors
-    /// None after [`Self::new`], which has checked the grammar.
+    /// None: [`Self::new`] has checked the grammar.
     pub fn optional(&mut self, wanted: u64, what: &'static str) -> Result<Option<Field<'a>>, DecodeError> {
         let mut ahead = self.cursor.clone();
         while !ahead.is_empty() {
@@ -207,16 +207,16 @@ impl<'a> TlvReader<'a> {
         }
     }
 
-    /// Returns the error for a missing field, which is reported at the end of the list.
+    /// Returns the error for a missing field. Its place is the end of the list.
     #[must_use]
     pub const fn missing(&self, what: &'static str) -> DecodeError {
         DecodeError::new(ErrorCode::FIELD_MISSING, self.end, what)
     }
 
-    /// Returns whether a flag is set, which is a field without a value.
+    /// Returns whether a flag is set. A flag is a field without a value; it is set if the field is there.
     ///
     /// # Errors
-    /// `FIELD_LENGTH` when it has a value.
+    /// `FIELD_LENGTH` when the field has a value.
     pub fn flag(&mut self, wanted: u64, what: &'static str) -> Result<bool, DecodeError> {
         match self.optional(wanted, what)? {
             Some(field) => field.empty().map(|()| true),
@@ -225,7 +225,8 @@ impl<'a> TlvReader<'a> {
     }
 }
 
-/// Reads one field, and checks that its type is greater than the last one, and known or even.
+/// Reads one field. Checks that its type is greater than the type before it, and that the type is known or
+/// even.
 fn item<'a>(
     cursor: &mut Cursor<'a>,
     last: &mut Option<u64>,
@@ -276,7 +277,7 @@ impl TlvWriter {
         Self { out: Vec::new(), last: None }
     }
 
-    /// Creates a list after bytes that precede it in the same buffer.
+    /// Creates a list in a buffer that already contains other bytes. The list follows them.
     #[must_use]
     pub const fn after(out: Vec<u8>) -> Self {
         Self { out, last: None }

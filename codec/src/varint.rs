@@ -19,7 +19,7 @@ pub const fn varint_len(value: u64) -> usize {
 /// Writes a value in its shortest form.
 ///
 /// A value above [`VARINT_MAX`] has no encoding, so the maximum is written instead. No counter of the
-/// protocol gets there.
+/// protocol gets that high.
 pub fn put_varint(out: &mut impl BufMut, value: u64) {
     debug_assert!(value <= VARINT_MAX, "a varint holds 62 bits");
     let value = value.min(VARINT_MAX);
@@ -31,7 +31,7 @@ pub fn put_varint(out: &mut impl BufMut, value: u64) {
     }
 }
 
-/// Reads a varint. Returns it and the bytes after it.
+/// Reads a varint. Returns its value, and the bytes after it.
 ///
 /// # Errors
 /// `TRUNCATED`, or `VARINT_NOT_MINIMAL` for an encoding that is not the shortest.
@@ -39,7 +39,8 @@ pub fn take_varint(input: &[u8]) -> Result<(u64, &[u8]), DecodeError> {
     split_varint(input).map_err(|code| DecodeError::new(code, 0, "varint"))
 }
 
-/// Reads a varint from the front of a slice. Returns it and the bytes after it, or the code of the fault.
+/// Reads a varint from the front of a slice. Returns its value and the bytes after it, or the code of the
+/// fault.
 pub(crate) fn split_varint(input: &[u8]) -> Result<(u64, &[u8]), ErrorCode> {
     let first = input.first().ok_or(ErrorCode::TRUNCATED)?;
     let (len, mask): (usize, u64) = match first >> 6 {
@@ -57,7 +58,7 @@ pub(crate) fn split_varint(input: &[u8]) -> Result<(u64, &[u8]), ErrorCode> {
     Ok((value, rest))
 }
 
-/// Returns a length as a number for a varint.
+/// Returns a length as a number that can be written as a varint.
 #[must_use]
 pub fn len_u64(len: usize) -> u64 {
     u64::try_from(len).unwrap_or(u64::MAX)

@@ -8,8 +8,8 @@ use crate::limits::VERSIONS_COUNT_MAX;
 use crate::tlv::Field;
 use crate::{DecodeError, varint};
 
-/// The version of devices that know no command keys; a reconnect with them ends in `NO_COMMON_VERSION` (spec,
-/// handshake).
+/// The protocol version of devices that know no command keys. A reconnect with such a device ends in
+/// `NO_COMMON_VERSION` (spec, handshake).
 pub const OUTDATED: u8 = 1;
 
 /// A list of one to eight versions in order of preference, one byte each.
@@ -20,14 +20,14 @@ pub struct Versions {
 }
 
 impl Versions {
-    /// The version of the protocol between phone and companion that this library speaks: 2.
+    /// The version of the protocol between phone and companion that the handfast crates speak: 2.
     pub const CURRENT: Self = Self { bytes: [2, 0, 0, 0, 0, 0, 0, 0], len: 1 };
 
-    /// The versions that a reconnect offers; version 1 is there only to tell an older device that it needs an
-    /// update (spec, handshake).
+    /// The versions that a reconnect offers. Version 1 is offered only to tell an older device that it needs
+    /// an update (spec, handshake).
     pub const RECONNECT: Self = Self { bytes: [2, OUTDATED, 0, 0, 0, 0, 0, 0], len: 2 };
 
-    /// The version of the relay protocol that this library speaks: 1 (spec, relay).
+    /// The version of the relay protocol that the handfast crates speak: 1 (spec, relay).
     pub const RELAY: Self = Self { bytes: [1, 0, 0, 0, 0, 0, 0, 0], len: 1 };
 
     /// Returns the list of these versions; `None` if there is none or more than eight.
@@ -41,7 +41,7 @@ impl Versions {
         Some(Self { bytes, len: u8::try_from(versions.len()).ok()? })
     }
 
-    /// Returns the list with a grease version appended, if there is room (spec, conventions).
+    /// Returns the list with a grease version appended, if the list has room for one (spec, conventions).
     #[must_use]
     pub fn with_grease(mut self, n: u8) -> Self {
         let grease = u8::try_from(varint::grease(n % 3)).unwrap_or(58);

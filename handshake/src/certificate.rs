@@ -13,13 +13,13 @@ use crate::link::{PhoneLink, Terms, WebLink, require_distinct};
 #[derive(Debug)]
 pub struct Accepted(());
 
-/// Returns the hash of a certificate with its signature.
+/// Returns the hash of a certificate and its signature.
 pub(crate) fn hash(fields: &CertificateFields<'_>, signature: &Signature) -> [u8; 32] {
     let tbs = signed::certificate_tbs(fields);
     Sha256::digest(signed::certificate_preimage(&tbs, signature)).into()
 }
 
-/// The values that a certificate signs although the certificate frame does not carry them.
+/// The values that a certificate signs and that its frame does not carry, because both sides know them.
 pub(crate) struct Bound<'a> {
     pub(crate) h: &'a [u8; 32],
     pub(crate) phone_key: &'a DhPublic,
@@ -30,7 +30,7 @@ pub(crate) struct Bound<'a> {
 }
 
 impl<'a> Bound<'a> {
-    /// Returns all fields that a certificate with these values signs.
+    /// Returns all fields that a certificate signs.
     pub(crate) fn fields(&'a self, cert: &'a LinkCert) -> CertificateFields<'a> {
         CertificateFields {
             h: self.h,
@@ -49,7 +49,7 @@ impl<'a> Bound<'a> {
         }
     }
 
-    /// Refuses a link in which the same key has two purposes.
+    /// Refuses a link in which one key has two purposes.
     pub(crate) fn require_distinct(&self, cert: &LinkCert) -> Result<(), HandshakeError> {
         require_distinct(&[
             self.phone_key.as_bytes(),
@@ -61,7 +61,7 @@ impl<'a> Bound<'a> {
         ])
     }
 
-    /// Verifies a certificate. Returns its hash.
+    /// Verifies the signature of a certificate. Returns the certificate's hash.
     pub(crate) fn verify(&self, cert: &LinkCert) -> Result<[u8; 32], HandshakeError> {
         // req: CRT-002, CRT-003
         let fields = self.fields(cert);
@@ -72,13 +72,13 @@ impl<'a> Bound<'a> {
     }
 }
 
-/// Signs the acceptance of a certificate.
+/// Signs the companion's acceptance of a certificate.
 pub(crate) fn sign_accept(we: &SigningKey, cert_hash: &[u8; 32], h: &[u8; 32]) -> Signature {
     we.sign(&signed::accept_tbs(cert_hash, h))
 }
 
 impl PhoneLink {
-    /// Verifies a `LINK_ACCEPT` of this link.
+    /// Verifies the signature of a `LINK_ACCEPT` for this link.
     ///
     /// # Errors
     ///
@@ -96,7 +96,7 @@ pub fn sign_revoked(account: &SigningKey, terms: &Terms) -> Signature {
     account.sign(&signed::revoked_tbs(&terms.companion, terms.serial, &terms.mailbox))
 }
 
-/// Verifies, on a companion, the account's revocation of a link.
+/// On a companion: verifies the account's signature over the revocation of a link.
 ///
 /// # Errors
 ///

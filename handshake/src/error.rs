@@ -1,4 +1,5 @@
-//! The errors of a handshake, each with a code for the wire and a finer one for this device (spec, errors).
+//! The errors of a handshake. Each has a code for the wire, and a more precise one for this device (spec,
+//! errors).
 
 use handfast_codec::error::{DecodeError, ErrorCode};
 
@@ -6,7 +7,7 @@ use handfast_codec::error::{DecodeError, ErrorCode};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum BadKey {
-    /// The key is of low order, so that the shared secret would be all zeros.
+    /// The key is of low order, so the shared secret would be all zeros.
     #[error("the key is of low order")]
     LowOrder,
     /// The encoding has its top bit set, or a value of 2^255-19 or more.
@@ -19,14 +20,14 @@ pub enum BadKey {
 
 /// The reason why a handshake, or a check of what it agreed, failed.
 ///
-/// The state that returned it is gone, and its keys are wiped (spec, HSK-003).
+/// The handshake state that returned the error is gone, and its keys are wiped (spec, HSK-003).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum HandshakeError {
     /// A payload or the head of a message is malformed.
     #[error(transparent)]
     Decode(#[from] DecodeError),
-    /// A ciphertext has no valid tag. More than that is said neither here nor on the wire.
+    /// A ciphertext has no valid tag. The error says no more than that, here and on the wire.
     #[error("a message does not decrypt")]
     Decrypt,
     /// A public key is refused.
@@ -38,14 +39,14 @@ pub enum HandshakeError {
     /// The message is longer than 4,096 bytes.
     #[error("the handshake message is too long")]
     MessageTooLong,
-    /// The message is too short for the keys and tags that it must hold.
+    /// The message is too short for the keys and tags that it must contain.
     #[error("the handshake message is too short")]
     MessageTooShort,
     /// The opening in message 2 does not fit the code's secret: the sender is not the page that made the
     /// code.
     #[error("message 2 does not open the code")]
     WrongOpening,
-    /// The step is not the next one of the handshake pattern.
+    /// This step is not the next one of the handshake pattern.
     #[error("a step was taken out of turn")]
     OutOfTurn,
     /// The pattern needs a key that the caller did not pass.
@@ -60,10 +61,10 @@ pub enum HandshakeError {
     /// A signature does not verify under the strict rule (spec, certificates).
     #[error("a signature does not verify")]
     BadSignature,
-    /// Both sides have no version in common, or the peer chose one that was not offered.
+    /// Both sides have no version in common, or the peer chose a version that was not offered.
     #[error("no version is shared")]
     NoCommonVersion,
-    /// A key equals another one of this link, or one in another link.
+    /// A key equals another key of this link, or a key in another link.
     #[error("a key is already in use")]
     KeyReused,
     /// A term of the link is outside its range.
@@ -75,20 +76,20 @@ pub enum HandshakeError {
     /// A pending link was not accepted.
     #[error("the link was not accepted")]
     NotAccepted,
-    /// The try counter has reached its maximum.
+    /// The counter of attempts (try) has reached its maximum.
     #[error("the try counter is used up")]
     TryExhausted,
 }
 
 impl HandshakeError {
-    /// Returns the code for the peer, which does not tell which cryptographic check failed.
+    /// Returns the code for the peer. It does not tell which cryptographic check failed.
     #[must_use]
     pub const fn code(&self) -> ErrorCode {
         // req: HSK-005, ERR-004
         self.local_code().on_wire()
     }
 
-    /// Returns the precise code for this device's own log and user. It must not leave the device.
+    /// Returns the precise code for this device's own log and user. This code must not leave the device.
     #[must_use]
     pub const fn local_code(&self) -> ErrorCode {
         match self {
@@ -111,7 +112,7 @@ impl HandshakeError {
     }
 }
 
-/// The reason why a record was not sealed or not opened, which ends the connection.
+/// The reason why a record was not sealed or not opened. Such an error ends the connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum RecordError {
@@ -124,7 +125,7 @@ pub enum RecordError {
     /// The record counter reached 2^64-1, which is never used.
     #[error("the record counter is used up")]
     NonceExhausted,
-    /// An earlier record in this direction failed, so that its key is wiped.
+    /// An earlier record in this direction failed, so this direction's key is wiped.
     #[error("an earlier record failed")]
     Dead,
 }

@@ -1,5 +1,5 @@
-//! Fixed keys and counters, and access to inner states, for vectors and tests: feature `hazmat`, never in a
-//! shipped build.
+//! Fixed keys and counters, and access to inner states, for vectors and tests. The feature `hazmat` must
+//! never be in a shipped build.
 //!
 //! # Security
 //!
@@ -29,7 +29,7 @@ pub struct Intermediates {
     pub h: [u8; 32],
     /// The cipher key, if there is one yet.
     pub k: Option<[u8; 32]>,
-    /// The nonce counter of the cipher key; 0 without a key.
+    /// The nonce counter of the cipher key; 0 if there is no key yet.
     pub n: u64,
 }
 
@@ -70,7 +70,7 @@ pub fn cipher_key(cipher: &CipherState) -> [u8; 32] {
 
 /// A random generator that returns given bytes in order, and zeros after them.
 ///
-/// With it a vector can fix its keys, whatever the order in which an implementation draws them.
+/// With it a test vector can fix its keys, even for implementations that draw them in another order.
 #[derive(Clone, Debug, Default)]
 pub struct ScriptedRng {
     bytes: VecDeque<u8>,

@@ -14,7 +14,7 @@ use crate::error::{BadKey, HandshakeError};
 pub struct SigningKey(Box<ed25519_dalek::SigningKey>);
 
 impl SigningKey {
-    /// Takes over the bytes and wipes the copy that was passed in.
+    /// Takes over the bytes of a secret key, and wipes the copy that was passed in.
     #[must_use]
     pub fn from_bytes(mut bytes: [u8; 32]) -> Self {
         let key = Self(Box::new(ed25519_dalek::SigningKey::from_bytes(&bytes)));
@@ -40,19 +40,20 @@ impl SigningKey {
         self.0.as_bytes()
     }
 
-    /// Returns the public key in its use as an account's or companion's signing key.
+    /// Returns the public key as the signing key of an account or a companion.
     #[must_use]
     pub fn public(&self) -> SigningPublic {
         SigningPublic::from_bytes(self.0.verifying_key().to_bytes())
     }
 
-    /// Returns the public key in its use as an attach key, which proves a seat in a mailbox.
+    /// Returns the public key as an attach key, which proves the right to a seat in a mailbox.
     #[must_use]
     pub fn attach_key(&self) -> AttachKey {
         AttachKey::from_bytes(self.0.verifying_key().to_bytes())
     }
 
-    /// Signs `tbs`, which must be one of the layouts of `handfast_codec::signed`, each with its own label.
+    /// Signs `tbs`. It must be one of the layouts of `handfast_codec::signed`, each of which has its own
+    /// label.
     #[must_use]
     pub fn sign(&self, tbs: &[u8]) -> Signature {
         Signature::from_bytes(self.0.sign(tbs).to_bytes())
@@ -75,7 +76,8 @@ impl ZeroizeOnDrop for SigningKey {}
 /// [`HandshakeError::BadSignature`] if the signature does not verify.
 pub fn verify(public: &[u8; 32], tbs: &[u8], signature: &Signature) -> Result<(), HandshakeError> {
     // req: CRT-001
-    // `verify_strict` rejects a non-canonical R, which it compares as bytes, but accepts a non-canonical A.
+    // `verify_strict` rejects a non-canonical R, because it compares R as bytes. It accepts a non-canonical
+    // A, so A is checked here.
     if !is_canonical_y(public) {
         return Err(HandshakeError::BadSignature);
     }
@@ -84,8 +86,8 @@ pub fn verify(public: &[u8; 32], tbs: &[u8], signature: &Signature) -> Result<()
     key.verify_strict(tbs, &signature).map_err(|_| HandshakeError::BadSignature)
 }
 
-/// Refuses a public key under which no signature can verify by the strict rule: no point, not canonical, or
-/// of small order. A link with such a key could never be used.
+/// Refuses a public key under which no signature can verify by the strict rule: it is not a point, not
+/// canonical, or of small order. A link with such a key could never be used.
 ///
 /// # Errors
 ///
@@ -99,8 +101,8 @@ pub fn require_verifying(public: &[u8; 32]) -> Result<(), BadKey> {
     if key.is_weak() { Err(BadKey::LowOrder) } else { Ok(()) }
 }
 
-/// Returns whether the y coordinate of an encoded point is below 2^255-19. The sign bit is ignored, because
-/// points with two sign encodings are of small order.
+/// Returns whether the y coordinate of an encoded point is below 2^255-19. The sign bit is ignored: points
+/// for which both sign bits are encodings are of small order, and refused anyway.
 fn is_canonical_y(point: &[u8; 32]) -> bool {
     let [low, middle @ .., high] = point;
     !(high & 0x7f == 0x7f && middle.iter().all(|byte| *byte == 0xff) && *low >= 0xed)

@@ -1,4 +1,4 @@
-//! Every key derivation of the protocol, one function each, with its formula above it (spec, handshake).
+//! Every key derivation of the protocol. Each is one function, with its formula above it (spec, handshake).
 //!
 //! ```text
 //! opening --SHA-256("code" || Wq || ..)--> QR secret
@@ -20,7 +20,7 @@ use zeroize::Zeroizing;
 
 use crate::secret::{Psk, Rs, SealKey};
 
-/// Returns a label with its prefix, followed by parts without separators.
+/// Returns a label with its prefix, followed by `parts` without separators.
 fn label(name: &str, parts: &[&[u8]]) -> Vec<u8> {
     let mut info = Vec::from(LABEL_PREFIX.as_bytes());
     info.extend_from_slice(name.as_bytes());
@@ -30,7 +30,7 @@ fn label(name: &str, parts: &[&[u8]]) -> Vec<u8> {
     info
 }
 
-/// Returns `Expand(prk, info, N)` with the `prk` inside `hkdf`. `N` is at most 32, of 8,160 possible bytes.
+/// Returns `Expand(prk, info, N)`, where `hkdf` contains the `prk`. `N` is at most 32; HKDF allows 8,160.
 fn expand<const N: usize>(hkdf: &Hkdf<Sha256>, info: &[u8]) -> Zeroizing<[u8; N]> {
     let mut out = Zeroizing::new([0; N]);
     let done = hkdf.expand(info, out.as_mut_slice());
@@ -66,7 +66,7 @@ pub(crate) fn pairing(secret: &[u8; 32], web_key: &DhPublic) -> PairingKeys {
     PairingKeys { mailbox: MailboxId::from_bytes(*mailbox), psk: Psk::from_bytes(*psk) }
 }
 
-/// Derives the secret of a QR code, which commits to its opening.
+/// Derives the secret of a QR code from the code's key and opening. The secret commits to the opening.
 pub(crate) fn code_secret(web_key: &DhPublic, opening: &Opening) -> Zeroizing<[u8; 32]> {
     // secret = SHA-256("code" || Wq || opening)
     // req: QRP-011
@@ -83,9 +83,9 @@ pub(crate) struct Numbers {
     pub(crate) confirmation: u8,
 }
 
-/// Derives both numbers of a pairing from `h1` and the opening. Nothing later enters them, so that neither
-/// side has the last word: whoever chooses `h1` does not know the opening yet, and the opening is committed
-/// to.
+/// Derives both numbers of a pairing from `h1` and the opening, and from nothing that comes later. So neither
+/// side has the last word: whoever chooses `h1` does not know the opening yet, and the opening is fixed by
+/// the code's secret.
 #[must_use]
 pub(crate) fn numbers(h1: &[u8; 32], opening: &Opening) -> Numbers {
     let mut ikm = Zeroizing::new([0; 64]);
@@ -104,7 +104,7 @@ pub(crate) fn numbers(h1: &[u8; 32], opening: &Opening) -> Numbers {
     }
 }
 
-/// The secret after a handshake, `x = Extract(psk used, rs)`. Its methods consume it.
+/// The secret after a handshake, `x = Extract(psk used, rs)`. A method that derives from it consumes it.
 pub(crate) struct AfterHandshake(Hkdf<Sha256>);
 
 impl AfterHandshake {
@@ -140,7 +140,7 @@ pub(crate) struct LinkKeys {
     pub(crate) goodbye_seal: SealKey,
 }
 
-/// Derives the id that names a psk in the clear: `HKDF(psk, "id" || mailbox, 8)`.
+/// Derives the id by which a psk is named in the clear: `HKDF(psk, "id" || mailbox, 8)`.
 #[must_use]
 pub fn psk_id(psk: &Psk, mailbox: &MailboxId) -> PskId {
     // req: HSK-077
@@ -158,7 +158,7 @@ pub fn old_command_key(mailbox: &MailboxId, number: u64) -> CommandKey {
     CommandKey::from_bytes(key)
 }
 
-/// The direction of a link's messages, for which an epoch is derived.
+/// The direction of a link's messages. Each direction has its own epoch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[expect(clippy::exhaustive_enums, reason = "there are two directions")]
 pub enum Direction {

@@ -1,8 +1,8 @@
 //! The keys of a Handfast link: the Noise core, pairing, reconnect, ratchet, certificates and sealed records.
 //!
 //! This crate has no socket, clock, file or thread, and draws randomness only from a generator that the
-//! caller passes. It follows the specification (`spec/handshake.md`, `spec/certificates.md`,
-//! `spec/records.md`); ids in the code such as `HSK-001` name its requirements.
+//! caller passes. The crate follows the specification (`spec/handshake.md`, `spec/certificates.md`,
+//! `spec/records.md`); ids in the code such as `HSK-001` name requirements of the specification.
 //!
 //! From the bottom up:
 //!
@@ -11,7 +11,7 @@
 //! - [`record`]: sealing and opening the padded records of a connection.
 //!
 //! Every step of a handshake consumes the state before it. A step that fails has wiped its keys, and returns
-//! a [`HandshakeError`] with one code for the wire and a finer one for this device.
+//! a [`HandshakeError`] with one code for the wire and a more precise one for this device.
 #![no_std]
 #![cfg_attr(
     not(test),

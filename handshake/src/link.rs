@@ -1,6 +1,6 @@
 //! The stored state of a link on each side, and its row in the store.
 //!
-//! The layouts of the rows belong to this library alone; they never cross the network.
+//! The layouts of the rows are private to the handfast crates; rows never cross the network.
 
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -36,15 +36,16 @@ pub struct Terms {
     pub serial: u64,
     /// The granted rights, as a bit set (spec, messages).
     pub grants: u64,
-    /// The number of idle days after which the link should be suspended. No program here does that yet.
+    /// The number of idle days after which the link should be suspended. No program in this repository does
+    /// that yet.
     pub idle_days: u16,
     /// The account's public key.
     pub account: SigningPublic,
     /// The account's name, 1 to 64 bytes.
     pub account_name: String,
-    /// The companion's label, 1 to 64 bytes, as it claims.
+    /// The companion's label, 1 to 64 bytes, as the companion claims it.
     pub label: String,
-    /// The origin, 0 to 128 bytes, as the page claims.
+    /// The page's origin, 0 to 128 bytes, as the page claims it.
     pub origin: String,
     /// The handshake hash of the pairing.
     pub h: [u8; 32],
@@ -59,13 +60,13 @@ pub struct PhoneLink {
     pub terms: Terms,
     /// The phone's static key for this link, `Ps`.
     pub ps: DhSecret,
-    /// The phone's attach key.
+    /// The phone's secret attach key.
     pub attach: SigningKey,
     /// The companion's static key, `Wd`.
     pub web_key: DhPublic,
     /// The companion's signing key, `We`.
     pub web_signing: SigningPublic,
-    /// The companion's attach key.
+    /// The companion's public attach key.
     pub web_attach: AttachKey,
     /// The psk for mode recover.
     pub recovery: Psk,
@@ -84,13 +85,13 @@ pub struct WebLink {
     pub wd: DhSecret,
     /// The companion's signing key, `We`.
     pub we: SigningKey,
-    /// The companion's attach key.
+    /// The companion's secret attach key.
     pub attach: SigningKey,
     /// The phone's static key, `Ps`.
     pub phone_key: DhPublic,
-    /// The phone's attach key.
+    /// The phone's public attach key.
     pub phone_attach: AttachKey,
-    /// The signature for `LINK_ACCEPT`.
+    /// The companion's signature for `LINK_ACCEPT`.
     pub accept: Signature,
     /// The psk for mode recover.
     pub recovery: Psk,
@@ -164,7 +165,7 @@ impl Terms {
     }
 }
 
-/// Reads a field of 32 secret bytes, and wipes the copy on the stack.
+/// Reads a field of 32 secret bytes. Wipes the copy that is on the stack.
 fn secret<T>(r: &mut TlvReader<'_>, kind: u64, make: impl FnOnce([u8; 32]) -> T) -> Result<T, DecodeError> {
     let mut bytes: [u8; 32] = r.required(kind, "secret")?.array()?;
     let taken = make(bytes);
@@ -173,13 +174,13 @@ fn secret<T>(r: &mut TlvReader<'_>, kind: u64, make: impl FnOnce([u8; 32]) -> T)
 }
 
 impl PhoneLink {
-    /// Returns the keys of the companion, which no other link of this phone may have.
+    /// Returns the companion's keys. No other link of this phone may use them.
     #[must_use]
     pub const fn peer_keys(&self) -> [[u8; 32]; 3] {
         [*self.web_key.as_bytes(), *self.web_signing.as_bytes(), *self.web_attach.as_bytes()]
     }
 
-    /// Returns the row to be stored, which contains secrets.
+    /// Returns the row to be stored. It contains secrets.
     #[must_use]
     pub fn encode(&self) -> Zeroizing<Vec<u8>> {
         let mut w = TlvWriter::after(Vec::with_capacity(1_024));
@@ -196,7 +197,7 @@ impl PhoneLink {
         Zeroizing::new(w.finish())
     }
 
-    /// Decodes a stored row.
+    /// Decodes a stored row of a phone.
     ///
     /// # Errors
     ///
@@ -218,14 +219,14 @@ impl PhoneLink {
 }
 
 impl WebLink {
-    /// Returns the keys of the phone, which no other link of this device may have. The account's key is not
-    /// among them, because one account may be linked twice.
+    /// Returns the phone's keys. No other link of this device may use them. The account's key is not among
+    /// them, because one account may be linked twice.
     #[must_use]
     pub const fn peer_keys(&self) -> [[u8; 32]; 2] {
         [*self.phone_key.as_bytes(), *self.phone_attach.as_bytes()]
     }
 
-    /// Returns the row to be stored, which contains secrets.
+    /// Returns the row to be stored. It contains secrets.
     #[must_use]
     pub fn encode(&self) -> Zeroizing<Vec<u8>> {
         let mut w = TlvWriter::after(Vec::with_capacity(1_024));
@@ -243,7 +244,7 @@ impl WebLink {
         Zeroizing::new(w.finish())
     }
 
-    /// Decodes a stored row.
+    /// Decodes a stored row of a companion.
     ///
     /// # Errors
     ///
@@ -277,7 +278,7 @@ impl fmt::Debug for WebLink {
     }
 }
 
-/// Refuses keys of one link of which two are equal.
+/// Refuses the keys of a link if two of them are equal.
 pub(crate) fn require_distinct(keys: &[&[u8; 32]]) -> Result<(), HandshakeError> {
     // req: CRT-003
     let twice =
@@ -285,7 +286,7 @@ pub(crate) fn require_distinct(keys: &[&[u8; 32]]) -> Result<(), HandshakeError>
     if twice { Err(HandshakeError::KeyReused) } else { Ok(()) }
 }
 
-/// Refuses keys that another link uses.
+/// Refuses keys of which another link uses one.
 pub(crate) fn require_unused(keys: &[[u8; 32]], in_use: &[[u8; 32]]) -> Result<(), HandshakeError> {
     // req: CRT-003
     if keys.iter().any(|key| in_use.contains(key)) { Err(HandshakeError::KeyReused) } else { Ok(()) }

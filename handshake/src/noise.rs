@@ -1,5 +1,5 @@
 //! The Noise protocol framework, revision 34, for `25519_ChaChaPoly_SHA256`: one module for each object of
-//! its specification, with patterns by name.
+//! the Noise specification. Patterns are chosen by name.
 //!
 //! ```
 //! use handfast_handshake::noise::{HandshakeRole, HandshakeState, Keys, Pattern};
@@ -26,7 +26,7 @@
 //! # Ok::<(), handfast_handshake::HandshakeError>(())
 //! ```
 //!
-//! A step consumes its state, so that a state which failed or was used cannot be called again:
+//! A step consumes its state, so a state that has failed or was used cannot be used again:
 //!
 //! ```compile_fail,E0382
 //! # use handfast_handshake::noise::{HandshakeRole, HandshakeState, Keys, Pattern};

@@ -6,11 +6,11 @@
 //! web:   Code::read_message1 -> AwaitMessage3 -> AwaitCertificate -> AwaitNumber -> confirm
 //! ```
 //!
-//! The secret of a code commits to an opening, which message 2 reveals. Both numbers that the users compare
-//! depend on it and on message 1, so that an attacker between two codes cannot search for a message that
-//! makes the numbers agree.
+//! The secret of a code commits to an opening, which message 2 reveals. Both numbers that the user compares
+//! depend on the opening and on message 1. So an attacker who stands between page and phone with a code of
+//! his own cannot search for a message that makes the numbers agree.
 //!
-//! Until the check code is typed, each side knows of the other only that it has seen the QR code.
+//! Until the check code is typed, each side knows of the other only that it knows the QR code.
 
 #[cfg(test)]
 mod attack;
@@ -35,7 +35,7 @@ use crate::secret::{Psk, Rs};
 /// The Noise pattern of a pairing.
 const PATTERN: &str = "XKpsk0";
 
-/// The relay and the two attachments of a pairing, which the handshake binds by its prologue.
+/// The relay's name and the two attachment ids of a pairing. The handshake binds them by its prologue.
 #[derive(Clone, Debug)]
 #[expect(clippy::exhaustive_structs, reason = "the parts of the prologue")]
 pub struct PairingContext {
@@ -64,8 +64,8 @@ pub struct Claims {
 pub struct CheckCode(u16);
 
 impl CheckCode {
-    /// Returns whether the user typed this code. The comparison takes constant time, and ignores spaces
-    /// around the digits.
+    /// Returns whether `typed` is this code. The comparison takes constant time. Spaces around the digits are
+    /// ignored.
     fn matches(self, typed: &str) -> bool {
         let [thousands, hundreds] = digits(self.0 / 100);
         let [tens, ones] = digits(self.0);
@@ -84,8 +84,8 @@ impl fmt::Display for CheckCode {
 pub struct ConfirmationNumber(u8);
 
 impl ConfirmationNumber {
-    /// Returns whether the user typed this number. The comparison takes constant time, and ignores spaces
-    /// around the digits.
+    /// Returns whether `typed` is this number. The comparison takes constant time. Spaces around the digits
+    /// are ignored.
     fn matches(self, typed: &str) -> bool {
         typed.trim().as_bytes().ct_eq(&digits(self.0.into())).into()
     }
@@ -115,13 +115,13 @@ macro_rules! hidden_numbers {
 
 hidden_numbers!(CheckCode, ConfirmationNumber);
 
-/// Derives both numbers of an attempt.
+/// Derives check code and confirmation number of a pairing.
 fn numbers(h1: &[u8; 32], opening: &Opening) -> (CheckCode, ConfirmationNumber) {
     let numbers = key_schedule::numbers(h1, opening);
     (CheckCode(numbers.check_code), ConfirmationNumber(numbers.confirmation))
 }
 
-/// Derives the mailbox in which the two devices of a QR code meet.
+/// Derives the mailbox in which page and phone meet for a QR code.
 #[must_use]
 pub fn mailbox(offer: &Offer) -> MailboxId {
     key_schedule::pairing(offer.secret(), &offer.web_key).mailbox

@@ -1,4 +1,5 @@
-//! The rules of the two-slot ratchet and of recovery, without keys or messages (spec, handshake).
+//! The rules of the ratchet, in which the phone keeps two keys, and of recovery, without real keys or
+//! messages (spec, handshake).
 //!
 //! [`PhoneRatchet`] and [`WebRatchet`] are generic over the key: sessions use pre-shared keys, and an
 //! exhaustive search in `models/` runs the same code with small numbers.
@@ -12,22 +13,22 @@
 
 use crate::error::HandshakeError;
 
-/// A key with an id by which it can be found.
+/// A key that has an id.
 pub trait Slot {
-    /// The type of the id, which names the key in the clear.
+    /// The type of the id. The id names the key in the clear.
     type Id: PartialEq;
 
     /// Returns the key's id.
     fn id(&self) -> Self::Id;
 }
 
-/// The slot that has a key.
+/// Which of the phone's two slots has a key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[expect(clippy::exhaustive_enums, reason = "there are two slots")]
 pub enum Holder {
-    /// The slot of the last confirmed connection.
+    /// The slot with the key of the last confirmed connection.
     Current,
-    /// The slot of a key that was offered and is not confirmed.
+    /// The slot with a key that was offered and is not confirmed yet.
     Candidate,
 }
 
@@ -35,28 +36,30 @@ pub enum Holder {
 #[derive(Debug, PartialEq, Eq)]
 #[expect(clippy::exhaustive_enums, reason = "the three rules of HSK-025 to HSK-027")]
 pub enum Decision {
-    /// Answer with a new candidate, which must be passed to [`PhoneRatchet::answered`].
+    /// Answer with a new candidate key. Pass the answer to [`PhoneRatchet::answered`].
     Answer(Answer),
     /// Send no answer.
     Silence,
-    /// Answer without moving a slot: a valid confirm then proves that two devices hold the keys.
+    /// Answer, but leave both slots as they are. A valid confirm then proves that two devices have the
+    /// companion's keys.
     Quarantine,
 }
 
-/// Permission to create a new candidate, which only [`PhoneRatchet::decide`] grants.
+/// Permission to create a new candidate key. Only [`PhoneRatchet::decide`] grants it.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Answer {
     holder: Holder,
     try_: u64,
 }
 
-/// The result of a recovery, as its confirm proves it.
+/// The result of a recovery. The confirm of its handshake proves it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[expect(clippy::exhaustive_enums, reason = "the two outcomes of HSK-043")]
 pub enum Recovery {
-    /// The companion has the current or the candidate key, so that the hint that it has not was forged.
+    /// The companion has the current or the candidate key, so somebody has forged the hint that the phone
+    /// does not know the companion's key.
     InSync,
-    /// The companion has neither key: two devices hold its keys, or its store has lost a commit.
+    /// The companion has neither key: two devices have its keys, or its store has lost a commit.
     Diverged,
 }
 
@@ -69,7 +72,7 @@ pub struct PhoneRatchet<K> {
 }
 
 impl<K: Slot> PhoneRatchet<K> {
-    /// Creates the ratchet from its stored slots; a new link has no candidate, and try 0.
+    /// Creates the ratchet from its stored slots. A new link has no candidate, and its last try is 0.
     #[must_use]
     pub const fn new(current: K, candidate: Option<K>, last_try: u64) -> Self {
         Self { current, candidate, last_try }
@@ -87,7 +90,7 @@ impl<K: Slot> PhoneRatchet<K> {
         self.candidate.as_ref()
     }
 
-    /// Returns the highest try that was answered.
+    /// Returns the highest try (number of an attempt) that was answered.
     #[must_use]
     pub const fn last_try(&self) -> u64 {
         self.last_try
@@ -111,7 +114,8 @@ impl<K: Slot> PhoneRatchet<K> {
         })
     }
 
-    /// Returns what to do with a valid message 1 under the key in `holder`, with this try.
+    /// Returns what to do with a valid message 1. It came under the key in slot `holder`, with the attempt
+    /// number `try_`.
     #[must_use]
     pub const fn decide(&self, holder: Holder, try_: u64) -> Decision {
         // req: HSK-021
@@ -128,8 +132,8 @@ impl<K: Slot> PhoneRatchet<K> {
         }
     }
 
-    /// Sets a new candidate, which must be durable before message 2 is sent. If the message 1 was under the
-    /// old candidate, that is proven thereby, and first becomes current.
+    /// Sets a new candidate key. It must be durable before message 2 is sent. If message 1 came under the old
+    /// candidate, that proves the companion has the old candidate, so it becomes the current key first.
     pub fn answered(&mut self, answer: &Answer, next: K) {
         // req: HSK-023, HSK-025
         if answer.holder == Holder::Candidate
@@ -141,7 +145,7 @@ impl<K: Slot> PhoneRatchet<K> {
         self.last_try = answer.try_;
     }
 
-    /// Makes the candidate current, because its connection's confirm has decrypted.
+    /// Makes the candidate the current key, because the confirm of its connection has decrypted.
     pub fn confirmed(&mut self) {
         // req: HSK-025
         if let Some(candidate) = self.candidate.take() {
@@ -149,8 +153,8 @@ impl<K: Slot> PhoneRatchet<K> {
         }
     }
 
-    /// Returns what the confirm of a recovery proves; `was_in_step` tells whether the companion's psk was
-    /// known at message 1.
+    /// Returns what the confirm of a recovery proves. `was_in_step` tells whether the phone knew the
+    /// companion's psk when message 1 came.
     #[must_use]
     pub fn recovery_verdict(&self, was_in_step: bool, held: &K::Id) -> Recovery {
         // req: HSK-043
@@ -166,7 +170,7 @@ pub struct WebRatchet<K> {
 }
 
 impl<K> WebRatchet<K> {
-    /// Creates the ratchet from its stored slot; a new link has try 0.
+    /// Creates the ratchet from its stored key. A new link has the last try 0.
     #[must_use]
     pub const fn new(key: K, last_try: u64) -> Self {
         Self { key, last_try }
@@ -178,13 +182,13 @@ impl<K> WebRatchet<K> {
         &self.key
     }
 
-    /// Returns the try of the last attempt.
+    /// Returns the try (number) of the last attempt.
     #[must_use]
     pub const fn last_try(&self) -> u64 {
         self.last_try
     }
 
-    /// Takes the next try, which must be durable before message 1 is sent.
+    /// Takes the number of the next attempt (try). It must be durable before message 1 is sent.
     ///
     /// # Errors
     ///
@@ -200,7 +204,7 @@ impl<K> WebRatchet<K> {
         }
     }
 
-    /// Replaces the key; the new one must be durable before the confirm is sent. The old one is dropped.
+    /// Replaces the key, and drops the old one. The new key must be durable before the confirm is sent.
     pub fn advanced(&mut self, next: K) {
         // req: HSK-024
         self.key = next;

@@ -1,8 +1,8 @@
 //! The reconnect handshake: `Noise_KKpsk0_25519_ChaChaPoly_SHA256`, initiated by the companion (spec,
 //! handshake).
 //!
-//! It takes one round trip. This module only builds and reads the messages; their effect on ratchet and
-//! session is decided by the caller.
+//! The handshake takes one round trip. This module only builds and reads the messages. What they do to
+//! ratchet and session is for the caller to decide.
 
 pub mod phone;
 pub mod web;
@@ -22,7 +22,7 @@ use crate::secret::Psk;
 /// The Noise pattern of a reconnect.
 const PATTERN: &str = "KKpsk0";
 
-/// The mailbox, relay and attachments of a reconnect, which the handshake binds by its prologue.
+/// The mailbox, relay and attachments of a reconnect. The handshake binds them by its prologue.
 #[derive(Clone, Copy, Debug)]
 #[expect(clippy::exhaustive_structs, reason = "the parts of the prologue")]
 pub struct LinkContext<'a> {
@@ -46,7 +46,7 @@ impl LinkContext<'_> {
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct Connection {
-    /// The next psk of the ratchet; unused after quarantine or recovery.
+    /// The next psk of the ratchet. After quarantine or recovery it is not used.
     pub next: Psk,
     /// The final handshake hash.
     pub h: [u8; 32],
@@ -60,7 +60,7 @@ fn pattern() -> Result<Pattern, HandshakeError> {
     Pattern::parse(PATTERN)
 }
 
-/// Checks that each field is present exactly if the mode needs it: `(wanted, present, name)`.
+/// Checks that each field is present exactly if the mode needs it. A field is `(wanted, present, name)`.
 fn require_fields(fields: &[(bool, bool, &'static str)]) -> Result<(), DecodeError> {
     // req: FRM-009
     for (wanted, present, what) in fields {
@@ -73,7 +73,7 @@ fn require_fields(fields: &[(bool, bool, &'static str)]) -> Result<(), DecodeErr
     Ok(())
 }
 
-/// Derives the keys after the last message.
+/// Derives the keys of the connection after the last message.
 fn finish(state: HandshakeState, psk: &Psk, initiator: bool) -> Result<Connection, HandshakeError> {
     // x = Extract(psk used, rs); next psk = Expand(x, "resume", 32)
     let split = state.split()?;

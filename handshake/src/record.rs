@@ -1,5 +1,5 @@
-//! Encryption of the records of a connection, whose padded plaintexts `handfast_codec::record` builds and
-//! reads.
+//! Encryption of the records of a connection. `handfast_codec::record` builds and reads their padded
+//! plaintexts.
 //!
 //! ```text
 //! before seal:  DATA header 2 | plaintext 128*2^k |
@@ -25,7 +25,7 @@ pub struct Sealer(Direction);
 #[derive(Debug)]
 pub struct Opener(Direction);
 
-/// The key of one direction, until a failure, and how much it has processed.
+/// The key of one direction, which is gone after a failure, and how much the key has processed.
 #[derive(Debug)]
 struct Direction {
     cipher: Option<CipherState>,
@@ -38,7 +38,7 @@ impl Direction {
         Self { records: cipher.n(), cipher: Some(cipher), bytes: 0 }
     }
 
-    /// Puts the key back after a record with `len` bytes of plaintext.
+    /// Puts the key back, because a record with `len` bytes of plaintext succeeded.
     fn succeeded(&mut self, cipher: CipherState, len: usize) {
         self.cipher = Some(cipher);
         self.records = self.records.saturating_add(1);
@@ -106,7 +106,7 @@ impl Opener {
         Self(Direction::new(cipher))
     }
 
-    /// Decrypts a record in place; `record` is what follows the DATA header.
+    /// Decrypts a record in place. `record` is the bytes after the DATA header.
     ///
     /// # Errors
     ///
@@ -223,7 +223,7 @@ mod tests {
             assert_eq!(opener.open(wrong), Err(RecordError::Decrypt), "{at}");
             assert_eq!(opener.open(first.clone()), Err(RecordError::Dead), "{at}");
         }
-        // The record comes out of order, twice, or under the other direction's key.
+        // The record comes out of order, comes twice, or is opened under the other direction's key.
         assert_eq!(pair(0).1.open(second.clone()), Err(RecordError::Decrypt));
         let (_, mut opener) = pair(0);
         let _ = opener.open(first.clone()).expect("opens");

@@ -1,8 +1,8 @@
 //! Secrets: one type for each kind, wiped when dropped, without `Clone`, `PartialEq` or a revealing `Debug`.
 //!
-//! Wiping does not reach copies that the compiler left in a register or on the stack, nor what the operating
-//! system wrote to swap, a core file or a hibernation image. The bytes are behind a pointer, so that moving a
-//! value copies no key.
+//! Wiping does not reach copies that the compiler left in a register or on the stack. Nor does it reach what
+//! the operating system wrote to swap, a core file or a hibernation image. The bytes are behind a pointer, so
+//! moving a value copies no key.
 //!
 //! A secret cannot be cloned:
 //!
@@ -36,7 +36,7 @@ macro_rules! secrets {
         $vis struct $name(Box<[u8; 32]>);
 
         impl $name {
-            /// Takes over the bytes and wipes the copy that was passed in.
+            /// Takes over the bytes, and wipes the copy that was passed in.
             #[must_use]
             $vis fn from_bytes(mut bytes: [u8; 32]) -> Self {
                 let mut secret = Self(Box::new([0; 32]));
@@ -45,7 +45,7 @@ macro_rules! secrets {
                 secret
             }
 
-            /// Returns the bytes, to be stored or to derive from.
+            /// Returns the secret bytes, to be stored or to derive keys from.
             ///
             /// # Security
             ///
@@ -101,7 +101,7 @@ impl Psk {
         psk
     }
 
-    /// Copies the key, for a second owner inside this crate.
+    /// Copies the key, so that it can have a second owner inside this crate.
     pub(crate) fn duplicate(&self) -> Self {
         let mut psk = Self(Box::new([0; 32]));
         psk.0.copy_from_slice(self.0.as_slice());
@@ -155,14 +155,14 @@ impl DhSecret {
         &self.secret
     }
 
-    /// Copies the key, for a second owner inside this crate.
+    /// Copies the key, so that it can have a second owner inside this crate.
     pub(crate) fn duplicate(&self) -> Self {
         let mut secret = Box::new([0; 32]);
         secret.copy_from_slice(self.secret.as_slice());
         Self { secret, public: self.public }
     }
 
-    /// Computes the shared secret, and refuses one that is all zeros.
+    /// Computes the shared secret. Refuses one that is all zeros.
     pub(crate) fn diffie_hellman(&self, remote: &DhPublic) -> Result<SharedSecret, HandshakeError> {
         let shared = StaticSecret::from(*self.secret).diffie_hellman(&PublicKey::from(*remote.as_bytes()));
         // req: HSK-001

@@ -55,7 +55,8 @@ impl Frame {
         }
     }
 
-    /// Returns whether every receiver accepts the frame: no field exceeds its maximum, no part its last.
+    /// Returns whether every receiver accepts the frame: no field exceeds its maximum, and no part number the
+    /// number of the last part.
     #[must_use]
     pub fn is_within_limits(&self) -> bool {
         match self {

@@ -13,7 +13,7 @@ use crate::parse::Cursor;
 /// Names are ordered by their bytes.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Collection {
-    /// The name, followed by zeros, so that the derived order equals the order of the names.
+    /// The name's bytes, followed by zeros, so that the derived order equals the order of the names.
     bytes: [u8; COLLECTION_LEN_MAX],
     len: u8,
 }
@@ -36,7 +36,7 @@ impl Collection {
         self.bytes.get(..usize::from(self.len)).unwrap_or(&[])
     }
 
-    /// Returns the encoded length, in bytes: the name and one byte before it.
+    /// Returns the length of the encoded name, in bytes: one length byte and the name.
     #[must_use]
     pub fn encoded_len(&self) -> usize {
         usize::from(self.len).saturating_add(1)
@@ -62,13 +62,13 @@ impl fmt::Debug for Collection {
     }
 }
 
-/// A place in a snapshot, opaque to all but the phone: 0 to 64 bytes (spec, frames).
+/// A place in a snapshot: 0 to 64 bytes whose meaning only the phone knows (spec, frames).
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct PageCursor(Bytes);
 
 impl PageCursor {
-    /// Returns a cursor of these bytes; `None` if there are more than 64. Empty, it means the first page, or
-    /// no next one.
+    /// Returns a cursor of these bytes; `None` if there are more than 64. An empty cursor means the first
+    /// page, or that there is no next page.
     #[must_use]
     pub fn new(bytes: Bytes) -> Option<Self> {
         (bytes.len() <= crate::limits::PAGE_CURSOR_LEN_MAX).then_some(Self(bytes))

@@ -8,13 +8,13 @@ use crate::parse::Cursor;
 use crate::varint::{len_u64, put_varint, varint_len};
 
 /// A list of the application's items, `(len varint | item)*`: each 1 to 15,000 bytes, 16,000 bytes in all.
-/// Every value is well-formed (spec, frames).
+/// Every value of this type is a well-formed list (spec, frames).
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Items(Bytes);
 
 impl Items {
-    /// Returns the list of these items; `None` if one is empty or longer than 15,000 bytes, or the list
-    /// exceeds 16,000.
+    /// Returns the list of these items; `None` if an item is empty or longer than 15,000 bytes, or the
+    /// encoded list is longer than 16,000.
     #[must_use]
     pub fn build<T: AsRef<[u8]>>(items: impl IntoIterator<Item = T>) -> Option<Self> {
         let mut writer = ItemsWriter::new();
@@ -40,7 +40,7 @@ impl Items {
         Ok(Self(input.slice_ref(list)))
     }
 
-    /// Returns the items, each a slice of the frame's bytes.
+    /// Returns the items. Each is a slice of the frame's bytes.
     pub fn iter(&self) -> impl Iterator<Item = Bytes> + '_ {
         let mut cursor = Cursor::new(&self.0);
         core::iter::from_fn(move || {
@@ -91,7 +91,7 @@ impl ItemsWriter {
         true
     }
 
-    /// Returns the length so far, in bytes.
+    /// Returns the length of the encoded list so far, in bytes.
     #[must_use]
     pub fn len(&self) -> usize {
         self.0.len()

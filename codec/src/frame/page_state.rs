@@ -19,7 +19,7 @@ impl PageState {
     /// The NOW slot that carries this value.
     pub const SLOT: u64 = 1;
 
-    /// Returns the value's single byte.
+    /// Returns the value as its single byte.
     #[must_use]
     pub const fn encode(self) -> Bytes {
         Bytes::from_static(match self {
@@ -28,7 +28,7 @@ impl PageState {
         })
     }
 
-    /// Decodes the value of the slot.
+    /// Decodes the value of the NOW slot.
     ///
     /// # Errors
     /// `TRUNCATED`, `TRAILING_BYTES` or `FIELD_VALUE`.

@@ -1,4 +1,4 @@
-//! Rows: the items of DELTA and PAGE, with an id and a revision for the sync lane, and a body for the
+//! Rows: the items of DELTA and PAGE. A row has an id and a revision for the sync lane, and a body for the
 //! application.
 
 use bytes::{BufMut, Bytes, BytesMut};
@@ -25,7 +25,7 @@ impl RowId {
         Self(Bytes::copy_from_slice(&number.to_be_bytes()))
     }
 
-    /// Returns the number, if the id has 8 bytes.
+    /// Returns the number that the id encodes, if the id has 8 bytes.
     #[must_use]
     pub fn number(&self) -> Option<u64> {
         <[u8; 8]>::try_from(self.as_bytes()).ok().map(u64::from_be_bytes)
@@ -41,7 +41,7 @@ impl RowId {
         Self(name.freeze())
     }
 
-    /// Returns the two numbers, if the id has 16 bytes.
+    /// Returns the two numbers that the id encodes, if the id has 16 bytes.
     #[must_use]
     pub fn pair(&self) -> Option<(u64, u64)> {
         let (first, rest) = self.as_bytes().split_first_chunk::<8>()?;
@@ -72,12 +72,12 @@ pub struct Row {
     pub id: RowId,
     /// The revision at which the row was last changed.
     pub rev: u64,
-    /// The application's bytes.
+    /// The application's bytes of the row.
     pub body: Bytes,
 }
 
 impl Row {
-    /// Returns the row's bytes.
+    /// Returns the encoded row.
     #[must_use]
     pub fn encode(&self) -> Bytes {
         let mut out = BytesMut::new();
@@ -89,10 +89,10 @@ impl Row {
         out.freeze()
     }
 
-    /// Decodes a row from a whole item.
+    /// Decodes a row. The whole item must be the row.
     ///
     /// # Errors
-    /// `FIELD_LENGTH` for a name that is empty or too long, `TRUNCATED`, `VARINT_NOT_MINIMAL`.
+    /// `FIELD_LENGTH` for an id that is empty or too long, `TRUNCATED`, `VARINT_NOT_MINIMAL`.
     pub fn decode(item: &Bytes) -> Result<Self, DecodeError> {
         // req: SYN-084
         let mut c = Cursor::new(item);

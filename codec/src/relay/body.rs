@@ -31,7 +31,7 @@ pub struct Hello {
     pub name: RelayName,
     /// The id of this run of the relay.
     pub boot: BootId,
-    /// The longest frame that the relay accepts, in bytes.
+    /// The longest relay frame that the relay accepts, in bytes.
     pub frame_len_max: u64,
     /// The interval at which the relay sends PINGs, in milliseconds.
     pub ping_interval_ms: u64,
@@ -67,7 +67,7 @@ pub enum MailboxProof {
         /// The public key of this seat.
         key: AttachKey,
     },
-    /// A seat in a link mailbox, whose id is a hash of these three.
+    /// A seat in a link mailbox. The mailbox's id is a hash of these two keys and the salt.
     Link {
         /// The phone's attach key.
         phone_key: AttachKey,
@@ -79,7 +79,7 @@ pub enum MailboxProof {
 }
 
 impl MailboxProof {
-    /// Returns the kind of the mailbox.
+    /// Returns the kind of the mailbox that the keys are for.
     #[must_use]
     pub const fn kind(&self) -> MailboxKind {
         match self {
@@ -88,7 +88,7 @@ impl MailboxProof {
         }
     }
 
-    /// Returns the key that must have signed the ATTACH of this role.
+    /// Returns the key under which a client of this role must have signed its ATTACH.
     #[must_use]
     pub const fn own_key(&self, role: DeviceRole) -> &AttachKey {
         match (self, role) {
@@ -108,13 +108,13 @@ pub struct Attach {
     pub role: DeviceRole,
     /// The id of the mailbox.
     pub mailbox: MailboxId,
-    /// The keys that prove the right to the seat.
+    /// The keys that prove the client's right to the seat.
     pub proof: MailboxProof,
     /// The client's signature over [`crate::signed::attach_tbs`].
     pub signature: Signature,
 }
 
-/// The relay's claims about the peer, without proof.
+/// What the relay claims about the peer, without proof.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PeerInfo {
     /// The peer's attachment id.
@@ -146,7 +146,7 @@ pub enum Peer {
     Up(PeerInfo),
     /// The peer detached.
     Down,
-    /// The peer's seat was taken over while its holder was alive, this many times.
+    /// The peer's seat changed sockets this many times although its earlier socket was alive.
     Contended(u64),
 }
 
@@ -154,7 +154,8 @@ pub enum Peer {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[expect(clippy::exhaustive_enums, reason = "the words of version 1; others are refused")]
 pub enum Wake {
-    /// From the companion: wake the phone by this handle, which the phone has encrypted for the wake service.
+    /// From the companion: wake the phone by this handle. The phone has encrypted the handle for the wake
+    /// service.
     Ask(Bytes),
     /// From the relay: the wake service has accepted the request.
     Sent,
@@ -203,7 +204,7 @@ impl Wake {
     }
 }
 
-/// Reads the rest of the frame as a TLV list.
+/// Reads all bytes that are left of the frame as a TLV list.
 fn list<'a>(cursor: &mut Cursor<'a>, known: &[u64]) -> Result<TlvReader<'a>, DecodeError> {
     let base = cursor.offset();
     TlvReader::at(cursor.rest(0, usize::MAX, "relay frame")?, base, known)
@@ -280,7 +281,8 @@ impl Attach {
     }
 }
 
-/// Reads the key of one seat in a pairing mailbox: required if the client has this role, forbidden otherwise.
+/// Reads the key of a role's seat in a pairing mailbox. The key is required if the client has this role, and
+/// forbidden otherwise.
 fn seat_key(
     r: &mut TlvReader<'_>,
     number: u64,
@@ -296,7 +298,7 @@ fn seat_key(
     Ok(Some(AttachKey::from_bytes(field.array()?)))
 }
 
-/// Refuses a field that may not appear together with the others.
+/// Refuses a field that must not appear together with the others of its list.
 fn forbidden(field: Option<Field<'_>>) -> Result<(), DecodeError> {
     field.map_or(Ok(()), |field| Err(field.error(ErrorCode::FIELD_VALUE)))
 }
@@ -312,7 +314,8 @@ impl PeerInfo {
         }
     }
 
-    /// Reads the fields 3, 5 and 7. Returns `None` if none of them is there.
+    /// Reads what the relay claims about the peer: fields 3, 5 and 7. Returns `None` if none of them is
+    /// there.
     pub(super) fn read(r: &mut TlvReader<'_>) -> Result<Option<Self>, DecodeError> {
         let id = r.optional(3, "peer attachment id")?;
         let same_net = r.optional(5, "same network")?;

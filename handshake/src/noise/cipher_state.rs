@@ -1,4 +1,4 @@
-//! Noise 5.1, the `CipherState`: a key, and the counter of the messages under it.
+//! Noise 5.1, the `CipherState`: a key, and the counter of the messages encrypted or decrypted under it.
 
 use core::fmt;
 
@@ -32,13 +32,13 @@ impl Tag {
 struct Counter(u64);
 
 impl Counter {
-    /// Returns the next value without using it.
+    /// Returns the counter's next value without using it up.
     fn peek(&self) -> Result<u64, HandshakeError> {
         // req: CHN-004
         if self.0 == u64::MAX { Err(HandshakeError::NonceExhausted) } else { Ok(self.0) }
     }
 
-    /// Returns the next value, and consumes it.
+    /// Returns the counter's next value, and uses it up.
     fn take(&mut self) -> Result<u64, HandshakeError> {
         let n = self.peek()?;
         self.0 = n.saturating_add(1);
@@ -68,13 +68,13 @@ impl CipherState {
         &self.k
     }
 
-    /// Returns the counter's next value, which is the number of messages encrypted or decrypted.
+    /// Returns the counter's next value, which equals the number of messages encrypted or decrypted so far.
     #[must_use]
     pub const fn n(&self) -> u64 {
         self.n.0
     }
 
-    /// Encrypts `data` in place and returns its tag. The counter value is consumed before any byte changes.
+    /// Encrypts `data` in place. Returns its tag. The counter value is used up before any byte changes.
     ///
     /// # Errors
     ///
@@ -82,7 +82,7 @@ impl CipherState {
     pub fn encrypt(&mut self, ad: &[u8], data: &mut [u8]) -> Result<Tag, HandshakeError> {
         // req: CHN-005
         let n = self.n.take()?;
-        // The AEAD fails only beyond 256 GiB, and nothing that long is ever passed.
+        // The AEAD fails only for data beyond 256 GiB, and nothing that long is ever passed.
         let tag = self
             .aead()
             .encrypt_inout_detached(&nonce(n).into(), ad, data.into())
@@ -136,7 +136,7 @@ impl CipherState {
     }
 }
 
-/// Returns the nonce of Noise 12.3: 32 zero bits, then the counter in little-endian order.
+/// Returns the nonce as Noise 12.3 defines it: 32 zero bits, then the counter in little-endian order.
 fn nonce(n: u64) -> [u8; 12] {
     let mut nonce = [0; 12];
     for (to, from) in nonce.iter_mut().skip(4).zip(n.to_le_bytes()) {

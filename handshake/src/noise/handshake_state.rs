@@ -15,13 +15,14 @@ use crate::secret::{DhSecret, Psk, require_canonical};
 /// The length of a public key, in bytes.
 const DH_LEN: usize = 32;
 
-/// The role of a party in a handshake; independent of the device role, `handfast_codec::role::DeviceRole`.
+/// The role of a party in a handshake. It is independent of the device role,
+/// `handfast_codec::role::DeviceRole`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[expect(clippy::exhaustive_enums, reason = "a handshake has two parties")]
 pub enum HandshakeRole {
     /// The party that sends the first message.
     Initiator,
-    /// The party that answers the handshake.
+    /// The party that sends the second message.
     Responder,
 }
 
@@ -34,27 +35,28 @@ pub struct Keys {
 }
 
 impl Keys {
-    /// Creates a set with only the ephemeral key, which must be fresh.
+    /// Creates a set of keys with only the ephemeral key, which must be fresh.
     #[must_use]
     pub const fn new(e: DhSecret) -> Self {
         Self { e, s: None, rs: None, psks: VecDeque::new() }
     }
 
-    /// Adds the party's own static key.
+    /// Adds this party's own static key.
     #[must_use]
     pub fn with_s(mut self, s: DhSecret) -> Self {
         self.s = Some(s);
         self
     }
 
-    /// Adds the other party's static key, known before the handshake.
+    /// Adds the other party's static key, if it is known before the handshake.
     #[must_use]
     pub const fn with_rs(mut self, rs: DhPublic) -> Self {
         self.rs = Some(rs);
         self
     }
 
-    /// Adds one pre-shared key; call it in the order of the pattern's `psk` tokens.
+    /// Adds one pre-shared key. If the pattern has several, call it in the order of the pattern's `psk`
+    /// tokens.
     #[must_use]
     pub fn with_psk(mut self, psk: Psk) -> Self {
         self.psks.push_back(psk);
@@ -64,8 +66,8 @@ impl Keys {
 
 /// The state of a handshake between two of its messages.
 ///
-/// Each step consumes the state and returns it only on success; after a failure there is none, and its keys
-/// are wiped.
+/// Each step consumes the state, and returns the next state only on success. After a failure there is no
+/// state, and its keys are wiped.
 // req: HSK-003
 pub struct HandshakeState {
     symmetric: SymmetricState,
@@ -240,7 +242,8 @@ impl HandshakeState {
         self.symmetric.parts()
     }
 
-    /// Takes the tokens of the next message, if this party must write it (`writing`) or read it.
+    /// Takes the tokens of the next message from the pattern. `writing` tells whether this party wants to
+    /// write that message or to read it.
     fn next_message(&mut self, writing: bool) -> Result<Vec<Token>, HandshakeError> {
         if self.my_turn != writing {
             return Err(HandshakeError::OutOfTurn);
@@ -249,7 +252,7 @@ impl HandshakeState {
         self.messages.pop_front().ok_or(HandshakeError::OutOfTurn)
     }
 
-    /// Returns the length of the message without its payload, in bytes.
+    /// Returns the length of a message with these tokens, without its payload, in bytes.
     fn overhead(&self, tokens: &[Token]) -> usize {
         let mut keyed = self.symmetric.has_key();
         let mut len = 0_usize;
@@ -266,7 +269,7 @@ impl HandshakeState {
         len.saturating_add(if keyed { TAG_LEN } else { 0 })
     }
 
-    /// Calls `MixHash(e)`, and `MixKey(e)` too in a pattern with a pre-shared key (Noise 9.2).
+    /// Calls `MixHash(e)`. In a pattern with a pre-shared key it also calls `MixKey(e)` (Noise 9.2).
     fn mix_ephemeral(&mut self, e: &DhPublic) {
         self.symmetric.mix_hash(e.as_bytes());
         if self.psk_mode {
@@ -274,7 +277,7 @@ impl HandshakeState {
         }
     }
 
-    /// Mixes in a token that sends no bytes: `MixKey(DH(..))` or `MixKeyAndHash(psk)`.
+    /// Mixes in a token for which no bytes are sent: `MixKey(DH(..))` or `MixKeyAndHash(psk)`.
     fn mix(&mut self, token: Token) -> Result<(), HandshakeError> {
         let initiates = self.role == HandshakeRole::Initiator;
         let s = self.keys.s.as_ref();
@@ -301,7 +304,7 @@ impl HandshakeState {
         Ok(())
     }
 
-    /// Refuses a static key that is not canonical or is this party's own.
+    /// Refuses a static key of the other party that is not canonical, or that is this party's own.
     fn require_remote_static(&self, rs: &DhPublic) -> Result<(), HandshakeError> {
         require_canonical(rs)?;
         // req: HSK-002

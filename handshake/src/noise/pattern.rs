@@ -15,15 +15,15 @@ pub enum Token {
     E,
     /// The sender's static public key, encrypted if there is a cipher key.
     S,
-    /// DH of both ephemeral keys.
+    /// DH of the two ephemeral keys.
     Ee,
     /// DH of the initiator's ephemeral with the responder's static key.
     Es,
     /// DH of the initiator's static with the responder's ephemeral key.
     Se,
-    /// DH of both static keys.
+    /// DH of the two static keys.
     Ss,
-    /// A pre-shared key, mixed in.
+    /// A pre-shared key is mixed in.
     Psk,
 }
 
@@ -41,8 +41,9 @@ impl Token {
     }
 }
 
-/// The base patterns (Noise 7.4, 7.5, 7.6): the name; whose static key the other party knows beforehand (`i`
-/// the initiator's, `r` the responder's); the messages, beginning with the initiator's.
+/// The base patterns (Noise 7.4, 7.5, 7.6). Each row has three parts: the name; the static keys that the
+/// other party knows beforehand (`i` the initiator's, `r` the responder's); and the messages, beginning with
+/// the initiator's.
 const BASE: &[(&str, &str, &str)] = &[
     ("N", "r", "e es"),
     ("K", "ir", "e es ss"),
@@ -84,7 +85,7 @@ const BASE: &[(&str, &str, &str)] = &[
     ("I1X1", "", "e s | e ee s | se es"),
 ];
 
-/// The part of a protocol name after the pattern.
+/// The part of a protocol name that follows the pattern.
 const SUITE: &str = "_25519_ChaChaPoly_SHA256";
 
 /// A handshake pattern with its modifiers, such as `XKpsk0` or `KKpsk0+psk2`.
@@ -146,7 +147,7 @@ impl Pattern {
         &self.protocol_name
     }
 
-    /// Returns the name without prefix and suite, such as `XKpsk0`.
+    /// Returns the pattern's name without prefix and suite, such as `XKpsk0`.
     #[must_use]
     pub fn name(&self) -> String {
         let name = self.protocol_name.strip_prefix("Noise_").and_then(|rest| rest.strip_suffix(SUITE));
@@ -184,7 +185,8 @@ impl Pattern {
     }
 }
 
-/// Parses `psk0+psk2` as `[0, 2]`. Modifiers whose order has no meaning must be sorted (Noise 8.1).
+/// Parses psk modifiers: `psk0+psk2` becomes `[0, 2]`. Modifiers whose order has no meaning must be sorted
+/// (Noise 8.1).
 fn psk_positions(modifiers: &str) -> Result<Vec<usize>, HandshakeError> {
     let mut positions = Vec::new();
     for modifier in modifiers.split('+').filter(|_| !modifiers.is_empty()) {
@@ -228,7 +230,7 @@ mod tests {
         assert_eq!(deferred, 23);
         for name in names {
             let pattern = Pattern::parse(name).expect("a base pattern");
-            // Checks that parsing dropped no token of the table.
+            // Checks that parsing has dropped no token of the table of base patterns.
             let (_, _, text) = BASE.iter().find(|row| row.0 == name).expect("a row");
             let words = text.split(' ').filter(|word| *word != "|").count();
             assert_eq!(pattern.messages().iter().flatten().count(), words, "{name}");
@@ -236,7 +238,7 @@ mod tests {
         }
     }
 
-    /// Checks Noise 7.3: each party sends each of its keys at most once, and no DH is done twice.
+    /// Checks the rule of Noise 7.3: each party sends each of its keys at most once, and no DH is done twice.
     #[test]
     fn the_table_is_valid() {
         for name in Pattern::base_names() {

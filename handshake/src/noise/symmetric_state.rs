@@ -18,9 +18,9 @@ use crate::secret::{ChainingKey, CipherKey, Psk, Rs};
 pub struct Split {
     /// The final handshake hash.
     pub h: [u8; 32],
-    /// The cipher for messages of the initiator.
+    /// The cipher for messages from the initiator.
     pub initiator_to_responder: CipherState,
-    /// The cipher for messages of the responder.
+    /// The cipher for messages from the responder.
     pub responder_to_initiator: CipherState,
     /// The third output of `Split`, from which the later keys of the link are derived.
     pub rs: Rs,
@@ -43,7 +43,8 @@ pub(super) struct SymmetricState {
 }
 
 impl SymmetricState {
-    /// Noise `InitializeSymmetric`: pads a name of at most 32 bytes with zeros, and hashes a longer one.
+    /// Noise `InitializeSymmetric`: a protocol name of at most 32 bytes is padded with zeros, and a longer
+    /// one is hashed.
     pub(super) fn new(protocol_name: &str) -> Self {
         let name = protocol_name.as_bytes();
         let mut h = [0; HASH_LEN];
@@ -85,8 +86,8 @@ impl SymmetricState {
         self.cipher.is_some()
     }
 
-    /// Noise `EncryptAndHash`: appends the plaintext, encrypted if there is a key, and mixes what was
-    /// appended into `h`.
+    /// Noise `EncryptAndHash`: appends the plaintext, encrypted if there is a key. Mixes the appended bytes
+    /// into `h`.
     pub(super) fn encrypt_and_hash(
         &mut self,
         plaintext: &[u8],
@@ -103,7 +104,7 @@ impl SymmetricState {
         Ok(())
     }
 
-    /// Noise `DecryptAndHash`: decrypts the ciphertext if there is a key, and mixes it into `h`.
+    /// Noise `DecryptAndHash`: decrypts the ciphertext if there is a key. Mixes the ciphertext into `h`.
     pub(super) fn decrypt_and_hash(&mut self, ciphertext: &[u8]) -> Result<Vec<u8>, HandshakeError> {
         let mut plaintext = ciphertext.to_vec();
         if let Some(cipher) = &mut self.cipher {
@@ -135,7 +136,7 @@ impl SymmetricState {
     }
 }
 
-/// Noise's HKDF with three outputs (Noise 4.3). The first two equal those of its form with two outputs.
+/// Noise's HKDF with three outputs (Noise 4.3). The first two outputs equal those of HKDF with two outputs.
 fn hkdf(ck: &ChainingKey, input: &[u8]) -> [Zeroizing<[u8; HASH_LEN]>; 3] {
     // temp_key = HMAC-HASH(ck, input)
     let temp_key = hmac(ck.expose(), &[input]);

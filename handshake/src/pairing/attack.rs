@@ -1,12 +1,12 @@
-//! Attacks by somebody between two codes, who uses this crate to search for messages that make both numbers
-//! agree.
+//! Attacks by somebody who shows the phone a code of his own and answers the page himself. He uses this crate
+//! to search for messages that make the digits of page and phone agree.
 //!
 //! The attacker has seen the genuine page's code, and the phone scans the attacker's. Only three of the four
 //! digits are compared, so that chance alone succeeds once in a thousand attempts. Each search here must
-//! succeed no more often than chance; without the rule that prevents it, it succeeds every time, as `cargo
-//! xtask mutants` shows with the patches that name these tests. `HANDFAST_RUNS=N` runs each attack N times.
-//! The search for a second message 1 is in `session/tests/pairing_attack.rs`, with the machine that would
-//! answer it.
+//! succeed no more often than chance. Without the rule that prevents it, a search succeeds every time, as
+//! `cargo xtask mutants` shows with the patches that name these tests. `HANDFAST_RUNS=N` runs each attack N
+//! times. The search for a second message 1 is in `session/tests/pairing_attack.rs`, with the machine that
+//! would answer it.
 
 extern crate std;
 
@@ -25,18 +25,18 @@ use crate::identity::SigningKey;
 use crate::noise::{HandshakeRole, HandshakeState, Keys};
 use crate::secret::DhSecret;
 
-/// The most messages that a search tries; each of them fits with a chance of one in a thousand.
+/// The most messages that a search tries. Each of them has a chance of one in a thousand to fit.
 const TRIES: u32 = 30_000;
 
-/// Runs an attack `runs` times. Returns how often three digits agree on the phone.
+/// Runs an attack `runs` times. Returns how often three digits of page and phone agree.
 fn successes(name: &str, runs: u64, attack: fn(u64) -> bool) -> u64 {
     let wins = (0..runs).filter(|seed| attack(*seed)).count() as u64;
     std::println!("the attack succeeds in {wins} of {runs}: {name}");
     wins
 }
 
-/// Runs an attack, `runs` times or as often as the environment says, and checks that it succeeds no more
-/// often than chance.
+/// Runs an attack, `runs` times or as often as the environment says. Checks that it succeeds no more often
+/// than chance.
 #[track_caller]
 fn is_chance(name: &str, runs: u64, attack: fn(u64) -> bool) {
     let asked = std::env::var("HANDFAST_RUNS").ok();
@@ -46,7 +46,7 @@ fn is_chance(name: &str, runs: u64, attack: fn(u64) -> bool) {
     assert!(wins <= most, "{name}: {wins} of {runs}, where chance gives one in a thousand");
 }
 
-/// Returns whether the last three digits agree.
+/// Returns whether the last three digits of both codes agree.
 fn agree(one: CheckCode, other: CheckCode) -> bool {
     one.0 % 1_000 == other.0 % 1_000
 }
@@ -88,7 +88,7 @@ fn scanned(offer: &Offer, rng: &mut dyn CryptoRng) -> (AwaitMessage2, Vec<u8>) {
     phone::start(offer, &context(), rng).expect("starts")
 }
 
-/// The attacker's own code, whose key and opening the attacker knows.
+/// The attacker's own code. The attacker knows its key and its opening.
 struct Own {
     wq: DhSecret,
     opening: [u8; 32],
@@ -105,7 +105,7 @@ impl Own {
         Self { wq: DhSecret::from_bytes(wq), opening, offer }
     }
 
-    /// Reads message 1 as the attacker in the role of the phone's page.
+    /// Reads message 1 as the page would. The attacker does this with his own code.
     fn reads(&self, message1: &[u8], rng: &mut dyn CryptoRng) -> HandshakeState {
         let keys = Keys::new(DhSecret::generate(rng)).with_s(self.wq.duplicate()).with_psk(psk(&self.offer));
         let prologue = prologue(&self.offer, &context());
@@ -137,8 +137,8 @@ impl Own {
     }
 }
 
-/// An attack in which the page has answered and shows its digits, and the phone waits for the attacker's
-/// message 2.
+/// An attack in which the page has already answered and shows its digits. The phone still waits for the
+/// attacker's message 2.
 struct PageFirst {
     rng: ScriptedRng,
     own: Own,
@@ -161,22 +161,22 @@ impl PageFirst {
     }
 }
 
-/// Returns a phone that waits for its user's digits, which the attacker knows.
+/// Returns a phone that waits until its user types the digits. The attacker knows which digits are right.
 fn phone_first(own: &Own, rng: &mut dyn CryptoRng) -> AwaitApproval {
     let (victim, message1) = scanned(&own.offer, rng);
     let state = own.reads(&message1, rng);
     victim.read(&Own::message2(state, own.opening, 0)).expect("an honest opening")
 }
 
-/// No search: both handshakes run, and their digits agree by chance.
+/// The attacker does not search: both handshakes run, and their digits agree only by chance.
 fn by_chance(seed: u64) -> bool {
     let mut first = PageFirst::new(seed);
     let victim = phone_first(&first.own, &mut first.rng);
     agree(first.page.check_code(), victim.code())
 }
 
-/// The attacker knows the page's digits, and searches an opening of his own code other than the committed
-/// one.
+/// The attacker knows the page's digits. He searches for an opening of his own code that makes the phone's
+/// digits agree. It is not the opening to which that code commits.
 fn late_opening(seed: u64) -> bool {
     let PageFirst { mut rng, own, page, .. } = PageFirst::new(10_000 + seed);
     let (victim, message1) = scanned(&own.offer, &mut rng);
@@ -193,14 +193,15 @@ fn late_opening(seed: u64) -> bool {
     victim.read(&Own::message2(state, opening, 0)).is_ok_and(|victim| agree(victim.code(), page.check_code()))
 }
 
-/// The attacker knows the phone's digits, and searches a message 1 for the page before the page reveals its
-/// opening.
+/// The attacker knows the phone's digits. Before the page reveals its opening, the attacker tries many
+/// messages 1 to find one that makes the page show the same digits.
 fn searched_message1(seed: u64) -> bool {
     let mut rng = rng(20_000 + seed);
     let own = Own::draw(&mut rng);
     let victim = phone_first(&own, &mut rng);
     let page = code(&mut rng);
-    // The attacker can only guess the page's opening, which matters not if the number depends on h1 alone.
+    // The attacker can only guess the page's opening. If the digits depended on `h1` alone, the wrong guess
+    // would not matter.
     let guess = Opening::from_bytes([7; 32]);
     let fits = (0..TRIES).find_map(|n| {
         let mut e = [0x31; 32];
@@ -213,7 +214,8 @@ fn searched_message1(seed: u64) -> bool {
     agree(page.check_code(), victim.code())
 }
 
-/// The attacker knows the page's digits, and searches a message 2 for the phone by varying its claims.
+/// The attacker knows the page's digits. He varies the claims in his message 2 to find one that makes the
+/// phone's digits agree.
 fn searched_message2(seed: u64) -> bool {
     let PageFirst { mut rng, own, page, .. } = PageFirst::new(30_000 + seed);
     let (victim, message1) = scanned(&own.offer, &mut rng);

@@ -26,18 +26,18 @@ use crate::noise::{HandshakeRole, HandshakeState, Keys};
 use crate::record::{Opener, Sealer};
 use crate::secret::{DhSecret, Psk, require_canonical};
 
-/// The state after message 1 was built: message 2 is awaited.
+/// The state after message 1 was built. Message 2 is awaited.
 pub struct AwaitMessage2 {
     state: HandshakeState,
     psk: Psk,
     context: PairingContext,
     offered: Versions,
     h1: [u8; 32],
-    /// The secret of the code, which the opening in message 2 must match.
+    /// The secret of the code. The opening in message 2 must match it.
     committed: Zeroizing<[u8; 32]>,
 }
 
-/// The state after message 2 was read: the user must type the check code, and approve what the page claims.
+/// The state after message 2 was read. The user must type the check code, and approve what the page claims.
 pub struct AwaitApproval {
     state: HandshakeState,
     psk: Psk,
@@ -51,7 +51,7 @@ pub struct AwaitApproval {
     claims: Claims,
 }
 
-/// Proof that the user typed the check code of one attempt, which is identified by its handshake hash.
+/// Proof that the user typed the check code of one attempt. The attempt is identified by its handshake hash.
 #[derive(Debug)]
 pub struct CodeConfirmed([u8; 32]);
 
@@ -63,13 +63,13 @@ impl CodeConfirmed {
     }
 }
 
-/// The error of a wrong check code.
+/// The error that the user typed a wrong check code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the check code is wrong; {left} tries are left")]
 #[non_exhaustive]
 pub struct WrongCode {
-    /// The number of tries left. At 0 the attempt is over: it was the third wrong code, or the same one
-    /// again.
+    /// The number of tries left. At 0 the attempt is over: this was the third wrong code, or the same wrong
+    /// code again.
     pub left: u8,
 }
 
@@ -79,14 +79,14 @@ pub struct WrongCode {
 pub struct Offering {
     /// The account's name, 1 to 64 bytes.
     pub account_name: String,
-    /// A fresh id for the companion.
+    /// A fresh id for the companion of the link.
     pub companion: CompanionId,
     /// The companion's serial number on this phone.
     pub serial: u64,
     /// The granted rights, as a bit set.
     pub grants: u64,
-    /// The number of idle days after which the link should be suspended, 1 to 365. No program here does that
-    /// yet.
+    /// The number of idle days after which the link should be suspended, 1 to 365. No program in this
+    /// repository does that yet.
     pub idle_days: u16,
 }
 
@@ -101,7 +101,7 @@ impl Offering {
     }
 }
 
-/// The result of an approval: store the link as OFFERED, and after that send message 3 and `LINK_CERT`.
+/// The result of an approval. Store the link as OFFERED; after that send message 3 and `LINK_CERT`.
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct Offered {
@@ -111,7 +111,7 @@ pub struct Offered {
     pub start: Start,
     /// The certificate to send.
     pub cert: LinkCert,
-    /// The confirmation number (NN), to be shown.
+    /// The confirmation number (NN) that the phone must show.
     pub confirmation: ConfirmationNumber,
     /// Encrypts the phone's link records.
     pub sealer: Sealer,
@@ -130,7 +130,7 @@ pub fn start(
     rng: &mut dyn CryptoRng,
 ) -> Result<(AwaitMessage2, Vec<u8>), HandshakeError> {
     let psk = psk(offer);
-    // A fresh Ps for each link, so that two links of a phone cannot be connected.
+    // Ps is fresh for each link, so that nobody can see that two links are of one phone.
     let (ps, e) = (DhSecret::generate(rng), DhSecret::generate(rng));
     let keys = Keys::new(e).with_s(ps).with_rs(offer.web_key).with_psk(psk.duplicate());
     let state = HandshakeState::new(&pattern()?, HandshakeRole::Initiator, &prologue(offer, context), keys)?;
@@ -211,13 +211,13 @@ impl AwaitApproval {
 }
 
 impl AwaitApproval {
-    /// Returns what the page claims. Show it as a claim.
+    /// Returns what the page claims about itself. Show it as a claim.
     #[must_use]
     pub const fn claims(&self) -> &Claims {
         &self.claims
     }
 
-    /// Compares what the user typed with the check code.
+    /// Compares the digits that the user typed with the check code.
     ///
     /// # Errors
     ///
@@ -228,7 +228,7 @@ impl AwaitApproval {
         if self.code.matches(typed) {
             return Ok(CodeConfirmed(self.state.handshake_hash()));
         }
-        // A user who types the same wrong digits again has not mistyped them: they come from another page.
+        // Digits that are wrong twice were not mistyped: the user reads them from another page.
         // req: HSK-099
         let typed = String::from(typed.trim());
         self.tries_left = if self.wrong.contains(&typed) { 0 } else { left };

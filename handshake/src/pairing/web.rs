@@ -26,8 +26,8 @@ use crate::noise::{HandshakeRole, HandshakeState, Keys};
 use crate::record::{Opener, Sealer};
 use crate::secret::{DhSecret, Psk};
 
-/// One QR code: its offer, its secret key, and the opening that its secret commits to. It answers one message
-/// 1, which consumes it.
+/// One QR code: its offer, its secret key, and the opening to which its secret commits. A code answers one
+/// message 1, and is consumed by that.
 pub struct Code {
     offer: Offer,
     wq: DhSecret,
@@ -38,14 +38,14 @@ pub struct Code {
 #[derive(Debug)]
 #[expect(clippy::exhaustive_enums, reason = "a code is kept or burnt")]
 pub enum Message1Refused {
-    /// The message did not decrypt, so that anybody may have sent it. The code is returned, and stays valid.
+    /// The message did not decrypt, so anybody may have sent it. The code is returned, and stays valid.
     NotForThisCode(Box<Code>, HandshakeError),
-    /// The message decrypted, but the attempt ends all the same, and the code is void.
+    /// The message decrypted, but is invalid. The attempt ends, and the code is void.
     Burnt(HandshakeError),
 }
 
 impl Message1Refused {
-    /// Returns what was wrong with the message.
+    /// Returns what was wrong with message 1.
     #[must_use]
     pub const fn error(&self) -> &HandshakeError {
         match self {
@@ -54,7 +54,7 @@ impl Message1Refused {
     }
 }
 
-/// The conversion drops the code.
+/// The conversion drops the code, even if the code would stay valid.
 impl From<Message1Refused> for HandshakeError {
     fn from(refused: Message1Refused) -> Self {
         *refused.error()
@@ -68,7 +68,7 @@ struct OwnKeys {
     attach: SigningKey,
 }
 
-/// The state after message 2 was built: the page shows the check code, and message 3 is awaited.
+/// The state after message 2 was built. The page shows the check code, and message 3 is awaited.
 pub struct AwaitMessage3 {
     state: HandshakeState,
     psk: Psk,
@@ -79,8 +79,8 @@ pub struct AwaitMessage3 {
     confirmation: ConfirmationNumber,
 }
 
-/// The state after message 3 was read: the certificate is awaited, under keys that were returned with this
-/// state.
+/// The state after message 3 was read. The certificate is awaited; it is encrypted under keys that were
+/// returned together with this state.
 pub struct AwaitCertificate {
     own: OwnKeys,
     context: PairingContext,
@@ -92,8 +92,8 @@ pub struct AwaitCertificate {
     confirmation: ConfirmationNumber,
 }
 
-/// The state after the certificate was verified: the user must type the phone's number, which code cannot
-/// read here:
+/// The state after the certificate was verified: the user must type the number that the phone shows. No code
+/// can read the number from this state:
 ///
 /// ```compile_fail,E0616
 /// fn shown(state: &handfast_handshake::pairing::web::AwaitNumber) -> String {
@@ -131,7 +131,7 @@ impl Code {
         &self.offer
     }
 
-    /// Reads message 1 and builds message 2, which reveals the opening and so consumes the code.
+    /// Reads message 1 and builds message 2. Message 2 reveals the opening, so the code is consumed.
     ///
     /// # Errors
     ///
@@ -205,7 +205,7 @@ impl Code {
 }
 
 impl AwaitMessage3 {
-    /// Returns the check code, to be shown.
+    /// Returns the check code that the page must show.
     #[must_use]
     pub const fn check_code(&self) -> CheckCode {
         self.code
@@ -296,13 +296,13 @@ impl AwaitNumber {
         require_unused(&self.link.peer_keys(), in_use)
     }
 
-    /// Returns the account's name, which is whatever the holder of the phone chose.
+    /// Returns the account's name. The owner of the phone can choose any name.
     #[must_use]
     pub const fn account_name(&self) -> &String {
         &self.link.terms.account_name
     }
 
-    /// Returns the link if the user typed the phone's number. Store it as PENDING, and after that send its
+    /// Returns the link if the user typed the phone's number. Store the link as PENDING; after that send its
     /// `accept`. There is no second try: a wrong number consumes the state.
     ///
     /// # Errors
@@ -314,7 +314,7 @@ impl AwaitNumber {
     }
 }
 
-/// The error of a wrong confirmation number.
+/// The error that the user typed a wrong confirmation number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the number is not the one that the phone shows")]
 #[non_exhaustive]

@@ -12,11 +12,11 @@ use crate::link::PhoneLink;
 use crate::noise::{HandshakeRole, HandshakeState, Keys};
 use crate::secret::{DhSecret, Psk};
 
-/// The reason why a message 1 is not accepted. It has changed nothing.
+/// The reason why a message 1 is not accepted. Such a message has changed nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ReceiveError {
-    /// No psk has this id. No key was used to find that out.
+    /// No psk has the id that the message names. No key was used to find that out.
     #[error("no psk has this id")]
     UnknownKey,
     /// The message is not valid.
@@ -24,10 +24,10 @@ pub enum ReceiveError {
     Failed(#[from] HandshakeError),
 }
 
-/// A valid message 1. Its sender has the companion's key and the psk, or has recorded somebody who does; only
-/// the confirm tells the two apart.
+/// A valid message 1. Its sender has the companion's key and the psk, or has recorded the message of somebody
+/// who has them. Only the confirm tells the two apart.
 pub struct Received {
-    /// The head, which was sent in the clear.
+    /// The head of the message, which was sent in the clear.
     pub head: KkHead,
     /// The decrypted payload.
     pub payload: Kk1,
@@ -43,7 +43,8 @@ impl core::fmt::Debug for Received {
     }
 }
 
-/// Reads message 1, the body of a DATA frame of kind KK1. `lookup` returns the psk that the head names.
+/// Reads message 1, the body of a DATA frame of kind KK1. `lookup` must return the psk that the message's
+/// head names.
 ///
 /// # Errors
 ///
@@ -77,8 +78,8 @@ pub fn receive<'k>(
 }
 
 impl Received {
-    /// Builds message 2 from `reply`, whose version is replaced by the common one. Returns the connection's
-    /// keys, which prove nothing until the confirm decrypts.
+    /// Builds message 2 from `reply`; its version is replaced by the one that both sides have. Returns the
+    /// connection's keys. They prove nothing until the confirm decrypts.
     ///
     /// # Errors
     ///

@@ -14,7 +14,7 @@ use crate::link::WebLink;
 use crate::noise::{HandshakeRole, HandshakeState, Keys};
 use crate::secret::{DhSecret, Psk};
 
-/// The state after message 1 was built: message 2 is awaited.
+/// The state after message 1 was built. Message 2 is awaited.
 pub struct AwaitMessage2 {
     state: HandshakeState,
     psk: Psk,
@@ -28,7 +28,7 @@ impl core::fmt::Debug for AwaitMessage2 {
     }
 }
 
-/// Builds message 1, the body of a DATA frame of kind KK1. `psk` must be the one for `mode`.
+/// Builds message 1, the body of a DATA frame of kind KK1. `psk` must be the psk that belongs to `mode`.
 ///
 /// # Errors
 ///

@@ -127,8 +127,8 @@ impl Endpoint {
         let decision = phone.ratchet.decide(holder, received.payload.try_);
         match decision {
             // req: HSK-027, HSK-044
-            // A `try` that is not above the last one shows that two devices have the same keys. Neither may
-            // resume before the user has decided.
+            // A `try` below the last one shows that two devices have the same keys. Neither may resume before
+            // the user has decided.
             Decision::Quarantine => self.answer_apart(received, Confirm::Quarantine { holder }),
             Decision::Answer(_) if stopped => self.answer_apart(received, Confirm::Quarantine { holder }),
             // An answer would use a second ephemeral key with the same psk and `try`.
