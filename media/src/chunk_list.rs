@@ -1,4 +1,5 @@
-//! Chunk lists: the size and the chunk hashes of some content, whose hash is the content's id (spec, streams, *Media*).
+//! Chunk lists: the size and the chunk hashes of some content. The hash of the list is the content's id
+//! (spec, streams, *Media*).
 
 use alloc::vec::Vec;
 
@@ -9,7 +10,7 @@ use sha2::{Digest, Sha256};
 
 /// The length of a chunk's hash, in bytes.
 pub(crate) const HASH_LEN: usize = 32;
-/// The length of the size field at the start, in bytes.
+/// The length of the size field at the start of a list, in bytes.
 pub(crate) const SIZE_LEN: usize = 8;
 
 /// The size and chunk hashes of some content.
@@ -39,11 +40,11 @@ impl ChunkList {
         ContentId::from_bytes(Sha256::digest(self.encode()).into())
     }
 
-    /// Returns `size u64 | hashes`: the start of a media stream, and what an application stores beside the
-    /// content.
+    /// Returns the encoded list, `size u64 | hashes`. A media stream begins with it, and an application
+    /// stores it beside the content.
     #[must_use]
     pub fn encode(&self) -> Vec<u8> {
-        // A receiver can check each chunk on arrival only if the list comes first.
+        // The list comes first, because only with it can a receiver check each chunk on arrival.
         // req: STR-083
         let mut out = Vec::with_capacity(self.hashes.len().saturating_mul(HASH_LEN).saturating_add(SIZE_LEN));
         out.extend_from_slice(&self.size.to_be_bytes());
@@ -71,16 +72,16 @@ impl ChunkList {
         Ok(Self { size, hashes: hashes.to_vec() })
     }
 
-    /// Returns how many bytes of content on a disk match: its chunks up to the first that differs from this
-    /// list. `found` is the list of the bytes on the disk, which may be incomplete. A stream continues from
-    /// there.
+    /// Returns how many bytes of content on a disk match this list: the chunks before the first that differs.
+    /// `found` is the chunk list of the bytes on the disk, which may be incomplete. A stream can continue
+    /// from there.
     #[must_use]
     pub fn good_len(&self, found: &Self) -> u64 {
         let same = self.hashes.iter().zip(&found.hashes).take_while(|(wanted, is)| wanted == is).count();
         u64::try_from(same).unwrap_or(u64::MAX).saturating_mul(MEDIA_CHUNK_LEN).min(self.size)
     }
 
-    /// Returns the length of [`ChunkList::encode`], which is the stream offset where the content begins.
+    /// Returns the length of the encoded list, in bytes. It is the stream offset where the content begins.
     #[must_use]
     pub fn encoded_len(&self) -> u64 {
         list_len(self.size)
@@ -93,14 +94,14 @@ impl ChunkList {
     }
 }
 
-/// Returns the length of the chunk list of content of `size` bytes, which is the stream offset where the
+/// Returns the length of the encoded list of content of `size` bytes. It is the stream offset where the
 /// content begins.
 #[must_use]
 pub fn list_len(size: u64) -> u64 {
     chunk_count(size).saturating_mul(32).saturating_add(8)
 }
 
-/// Builds the chunk list of content that is read once, in order.
+/// Builds the chunk list of content. The content is read once, in order.
 #[derive(Debug, Default)]
 pub struct ContentHasher {
     size: u64,
@@ -116,7 +117,7 @@ impl ContentHasher {
         Self::default()
     }
 
-    /// Takes the next bytes of the content.
+    /// Adds the next bytes of the content.
     pub fn update(&mut self, mut bytes: &[u8]) {
         while !bytes.is_empty() {
             let room = MEDIA_CHUNK_LEN.saturating_sub(self.in_chunk);
@@ -138,7 +139,7 @@ impl ContentHasher {
         self.in_chunk = 0;
     }
 
-    /// Returns the chunk list of all bytes seen.
+    /// Returns the chunk list of all bytes that were added.
     #[must_use]
     pub fn finish(mut self) -> ChunkList {
         if self.in_chunk > 0 {

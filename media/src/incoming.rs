@@ -5,13 +5,13 @@ use handfast_codec::ids::ContentId;
 
 use crate::{ChunkList, MediaReceiver};
 
-/// A place that stores content while it is received. All bytes come in order.
+/// A place in which content is stored while it is received. All bytes come in order.
 pub trait Storage {
-    /// Whether the chunk list is stored as it arrives, so that its bytes count as durable once they are
-    /// synced. If not, the caller must store [`Incoming::list`] once it is complete.
+    /// Whether the bytes of the chunk list are stored as they arrive, so that they count as durable once they
+    /// are synced. If not, the caller must store [`Incoming::list`] once the list is complete.
     const KEEPS_LIST: bool;
 
-    /// Appends bytes of the chunk list. Never called for a stream that continues after the list.
+    /// Appends bytes of the chunk list. It is never called for a stream that continues after its list.
     ///
     /// # Errors
     ///
@@ -39,14 +39,14 @@ pub trait Storage {
 pub enum Progress {
     /// Nothing new is durable.
     Nothing,
-    /// The stream is durable up to this offset, to be reported with `stream_durable`.
+    /// The stream is durable up to this offset. Report the offset with `stream_durable`.
     Durable(u64),
-    /// The content is complete and durable. Move it to its final name, then report this offset, which is the
-    /// end of the stream.
+    /// The content is complete and durable. Move it to its final name, then report this offset; it is the end
+    /// of the stream.
     Whole(u64),
 }
 
-/// The state of one stream that content comes over.
+/// The state of one stream over which content comes.
 #[derive(Debug)]
 pub struct Incoming<S> {
     content: ContentId,
@@ -54,19 +54,19 @@ pub struct Incoming<S> {
     size: Option<u64>,
     receiver: MediaReceiver,
     storage: S,
-    /// The number of bytes of the chunk list that have arrived.
+    /// How many bytes of the chunk list have arrived.
     list_came: u64,
-    /// The number of stream bytes that may be reported once they are synced.
+    /// How many bytes of the stream may be reported as durable once they are synced.
     checked: u64,
-    /// The number of stream bytes that were reported.
+    /// How many bytes of the stream were reported as durable.
     reported: u64,
-    /// The content's hash as the sender claims it, once the sender has sent everything.
+    /// The content's hash as the sender claims it. It comes once the sender has sent everything.
     fin: Option<[u8; 32]>,
 }
 
 impl<S: Storage> Incoming<S> {
-    /// Creates the state of a stream of which `durable` bytes were reported. `receiver` must have taken
-    /// exactly those bytes. `size` is the content's size as the sender states it.
+    /// Creates the state of a stream of which `durable` bytes were reported as durable. `receiver` must have
+    /// taken exactly these bytes. `size` is the content's size as the sender states it.
     #[must_use]
     pub fn new(
         content: ContentId,
@@ -92,7 +92,7 @@ impl<S: Storage> Incoming<S> {
         self.receiver.list()
     }
 
-    /// Returns the number of stream bytes that are checked, and durable after the next sync.
+    /// Returns how many bytes of the stream are checked. They are durable after the next sync.
     #[must_use]
     pub const fn checked(&self) -> u64 {
         self.checked
@@ -123,18 +123,19 @@ impl<S: Storage> Incoming<S> {
         Ok(())
     }
 
-    /// Notes that the sender has sent everything, and claims this hash for the content.
+    /// Notes that the sender has sent everything. `hash` is the content's hash as the sender claims it.
     pub const fn fin(&mut self, hash: [u8; 32]) {
         self.fin = Some(hash);
     }
 
-    /// Returns whether [`Incoming::sync`] has anything to do.
+    /// Returns whether a call of [`Incoming::sync`] would do anything.
     #[must_use]
     pub fn is_behind(&self) -> bool {
         self.receiver.is_behind(self.checked, self.reported, self.fin.is_some())
     }
 
-    /// Makes all bytes durable that arrived since the last call. The returned offset counts as reported.
+    /// Makes all bytes durable that arrived since the last call. The returned offset counts as reported, so
+    /// the caller must report it as durable.
     ///
     /// # Errors
     ///
@@ -142,7 +143,7 @@ impl<S: Storage> Incoming<S> {
     /// incomplete or has another hash, or the storage's error.
     pub fn sync(&mut self) -> Result<Progress, ErrorCode> {
         if let Some(hash) = self.fin {
-            // The sender may finish too early, or claim the hash of other content.
+            // A sender may send FIN too early, or claim the hash of other content.
             // req: STR-008, STR-080
             if !self.receiver.is_complete() || hash != *self.content.as_bytes() {
                 return Err(ErrorCode::HASH);
@@ -151,7 +152,7 @@ impl<S: Storage> Incoming<S> {
         if !self.is_behind() {
             return Ok(Progress::Nothing);
         }
-        // Bytes are reported as durable only after the sync.
+        // The sync comes before the report: bytes are reported as durable only when they are.
         // req: STR-006
         self.storage.sync()?;
         self.reported = self.checked;

@@ -3,8 +3,8 @@
 //!
 //! A media stream is `size u64 | chunk hashes | content`. [`ContentHasher`] builds the chunk list of given
 //! content, [`Outgoing`] produces the stream, and [`Incoming`] writes a received stream to a [`Storage`] and
-//! returns how much of it may be reported as durable. [`MediaReceiver`] is only the check, for callers that
-//! store received content in another way.
+//! returns how much of the stream may be reported as durable. [`MediaReceiver`] only checks a stream, for
+//! callers that store received content in another way.
 //!
 //! There is no I/O: [`Storage`] and [`Source`] hide where the bytes are.
 #![no_std]

@@ -1,4 +1,4 @@
-//! The sender of content that goes out over a stream.
+//! The sender of content that is sent over a stream.
 
 use alloc::vec;
 
@@ -9,23 +9,22 @@ use handfast_codec::limits::MEDIA_CHUNK_LEN;
 
 use crate::ChunkList;
 
-/// A readable source of content.
+/// A place from which content can be read.
 pub trait Source {
     /// Fills `out` with the content's bytes from `offset` on.
     ///
     /// # Errors
     ///
-    /// The code with which the stream must be stopped, such as `GONE` when the content is shorter than
-    /// before.
+    /// The code with which the stream must be stopped, such as `GONE` when the content has become shorter.
     fn read_at(&mut self, offset: u64, out: &mut [u8]) -> Result<(), ErrorCode>;
 }
 
-/// The state of one stream that content goes out over.
+/// The state of one stream over which content is sent.
 #[derive(Debug)]
 pub struct Outgoing<S> {
     content: ContentId,
     source: S,
-    /// The encoded chunk list, with which the stream begins.
+    /// The encoded chunk list. The stream begins with it.
     head: Bytes,
     /// The content offset at which the stream begins.
     from: u64,
@@ -33,11 +32,12 @@ pub struct Outgoing<S> {
 }
 
 impl<S: Source> Outgoing<S> {
-    /// Creates the stream of the content with this chunk list, without the first `from` bytes of the content.
+    /// Creates the stream of the content that has this chunk list. The stream leaves out the first `from`
+    /// bytes of the content.
     ///
     /// # Errors
     ///
-    /// `FIELD_VALUE` when no stream can begin at that offset.
+    /// `FIELD_VALUE` when no stream can begin at `from`.
     pub fn new(list: &ChunkList, from: u64, source: S) -> Result<Self, ErrorCode> {
         check_offset(from, list.size())?;
         Ok(Self { content: list.content_id(), source, head: list.encode().into(), from, size: list.size() })
@@ -49,8 +49,8 @@ impl<S: Source> Outgoing<S> {
         self.content
     }
 
-    /// Returns up to `max` bytes of the stream from `offset` on, and with the last of them the content's
-    /// hash. This is the input of `stream_supply`.
+    /// Returns at most `max` bytes of the stream from `offset` on. With the last bytes it also returns the
+    /// content's hash. Pass both to `stream_supply`.
     ///
     /// # Errors
     ///
@@ -73,14 +73,15 @@ impl<S: Source> Outgoing<S> {
     }
 }
 
-/// Checks that a stream may omit the first `from` bytes of content of `size` bytes.
+/// Checks that a stream may leave out the first `from` bytes of content of `size` bytes.
 ///
 /// # Errors
 ///
 /// `FIELD_VALUE` when it may not, because `from` is not a multiple of the chunk length, or beyond the
 /// content.
 pub fn check_offset(from: u64, size: u64) -> Result<(), ErrorCode> {
-    // The peer chooses the offset; the chunk hashes only allow the start of a chunk.
+    // The peer chooses the offset. By the chunk hashes, content can only be checked from the start of a
+    // chunk.
     // req: STR-021
     if from > size || !from.is_multiple_of(MEDIA_CHUNK_LEN) {
         return Err(ErrorCode::FIELD_VALUE);

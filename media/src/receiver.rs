@@ -1,4 +1,5 @@
-//! The check of content as it arrives: a stream is `size u64 | chunk hashes | content`, and its bytes come in order.
+//! Checks content as it arrives. A stream is `size u64 | chunk hashes | content`, and its bytes come in
+//! order.
 
 use alloc::vec::Vec;
 
@@ -11,18 +12,18 @@ use crate::chunk_list::{ChunkList, HASH_LEN, SIZE_LEN, list_len};
 
 /// Checks the bytes of an incoming media stream.
 ///
-/// It holds the chunk list (at most 1 MiB) and the hash state of the current chunk; content is not buffered.
+/// It keeps in memory the chunk list (at most 1 MiB) and the hash state of the current chunk, but no content.
 #[derive(Debug)]
 pub struct MediaReceiver {
     content_id: ContentId,
-    /// The bytes of the chunk list that have arrived, until it is complete.
+    /// The bytes of the chunk list that have arrived; unused once the list is complete.
     head: Vec<u8>,
     list: Option<ChunkList>,
     chunk: Sha256,
     in_chunk: u64,
     /// The content offset at which the stream begins.
     from: u64,
-    /// The content bytes received, including those before `from` that were not sent.
+    /// How many bytes of the content are here, including those before `from`, which the stream leaves out.
     taken: u64,
 }
 
@@ -30,17 +31,17 @@ pub struct MediaReceiver {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Taken {
-    /// How many of the bytes, counted from their end, are content to be written; the others belong to the
+    /// How many of the bytes are content to be written: the last ones. The bytes before them belong to the
     /// chunk list.
     pub content: usize,
-    /// The stream offset up to which everything is checked, and may be reported as durable once it is on
-    /// disk.
+    /// The stream offset up to which everything is checked. It may be reported as durable once the bytes are
+    /// on disk.
     pub checked: u64,
 }
 
 impl MediaReceiver {
-    /// Creates a receiver for a stream that omits the first `from` bytes of the content, which are already
-    /// here.
+    /// Creates a receiver for a stream that leaves out the first `from` bytes of the content, because they
+    /// are already here.
     ///
     /// # Errors
     ///
@@ -53,8 +54,8 @@ impl MediaReceiver {
         Ok(Self { content_id, head, list: None, chunk, in_chunk: 0, from, taken: from })
     }
 
-    /// Creates a receiver that continues such a stream: its list is known, and the first `checked` stream
-    /// bytes are on disk.
+    /// Creates a receiver that continues a stream. The stream's chunk list is known, and the first `checked`
+    /// bytes of the stream are on disk.
     ///
     /// # Errors
     ///
@@ -88,16 +89,16 @@ impl MediaReceiver {
         self.list.as_ref().is_some_and(|list| self.taken == list.size)
     }
 
-    /// Returns whether the stream bytes up to `checked` should be synced and reported as durable, when
-    /// `reported` already were. The last byte waits for FIN.
+    /// Returns whether the stream bytes up to `checked` should be synced and reported as durable. `reported`
+    /// is the offset that was reported before. The last byte is not reported before FIN has come.
     #[must_use]
     pub fn is_behind(&self, checked: u64, reported: u64, has_fin: bool) -> bool {
-        // The sender takes the report of the last byte for the answer to its FIN.
+        // The sender takes the report of the last byte as the answer to its FIN.
         // req: STR-018
         has_fin || (checked != reported && !self.is_complete())
     }
 
-    /// Checks the next bytes of the stream, which must directly follow the ones before.
+    /// Checks the next bytes of the stream. They must directly follow the bytes before.
     ///
     /// # Errors
     ///
@@ -119,7 +120,7 @@ impl MediaReceiver {
         Ok(Taken { content: content.len(), checked })
     }
 
-    /// Consumes the bytes that belong to the chunk list, and returns the rest.
+    /// Takes the bytes that belong to the chunk list, and returns the bytes after them.
     fn take_list<'a>(&mut self, bytes: &'a [u8]) -> Result<&'a [u8], ErrorCode> {
         if self.list.is_some() {
             return Ok(bytes);
@@ -133,7 +134,7 @@ impl MediaReceiver {
             rest = tail;
         }
         if self.head.len() >= SIZE_LEN && self.head.len() == self.list_len()? {
-            // A peer that sends other content must be found out before a byte of it is kept.
+            // If the peer sends other content, that must be noticed before a byte of it is stored.
             // req: STR-010
             let list = ChunkList::decode(&self.head)?;
             if list.content_id() != self.content_id {
@@ -148,11 +149,12 @@ impl MediaReceiver {
         Ok(rest)
     }
 
-    /// Returns the list's length once the size is known; before that, the length of the size field.
+    /// Returns the length of the chunk list once the size is known. Before that, returns the length of the
+    /// size field.
     fn list_len(&self) -> Result<usize, ErrorCode> {
         let Some((size, _)) = self.head.split_first_chunk::<SIZE_LEN>() else { return Ok(SIZE_LEN) };
         let size = u64::from_be_bytes(*size);
-        // The size decides how much memory the chunk list needs.
+        // The claimed size decides how much memory the chunk list needs, so it is limited.
         // req: STR-024
         if size > MEDIA_LEN_MAX {
             return Err(ErrorCode::TOO_LARGE);
@@ -164,7 +166,7 @@ impl MediaReceiver {
         let list = self.list.as_ref().ok_or(ErrorCode::OFFSET)?;
         let left = list.size.saturating_sub(self.taken);
         let room = MEDIA_CHUNK_LEN.saturating_sub(self.in_chunk).min(left);
-        // Bytes after the end are covered by no hash.
+        // No hash covers bytes after the end of the content.
         // req: STR-025
         if room == 0 {
             return Err(ErrorCode::OFFSET);
@@ -179,7 +181,7 @@ impl MediaReceiver {
             let index = self.taken.saturating_sub(1).checked_div(MEDIA_CHUNK_LEN).unwrap_or(0);
             let expected = usize::try_from(index).ok().and_then(|i| list.hashes.get(i));
             let found: [u8; HASH_LEN] = core::mem::take(&mut self.chunk).finalize().into();
-            // A receiver keeps only what it has checked.
+            // A receiver passes on only content that it has checked.
             // req: STR-010
             if expected != Some(&found) {
                 return Err(ErrorCode::HASH);
@@ -251,7 +253,7 @@ mod tests {
             let _ = receiver.take(&bytes[..cut]).unwrap();
             assert!(!receiver.is_complete(), "cut at {cut}");
         }
-        // Reordered and repeated chunks are refused.
+        // Chunks that come in another order or twice are refused.
         let chunks: Vec<&[u8]> = bytes[start..].chunks(chunk).collect();
         for order in [[1, 0, 2, 3], [0, 0, 1, 2]] {
             let mut receiver = MediaReceiver::new(list.content_id(), 0).unwrap();

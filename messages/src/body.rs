@@ -1,4 +1,4 @@
-//! The common layout of all bodies: `kind varint | TLV list`.
+//! The layout that all bodies (of items, commands and results) have in common: `kind varint | TLV list`.
 
 use alloc::vec::Vec;
 
@@ -8,14 +8,14 @@ use handfast_codec::tlv::{TlvReader, TlvWriter};
 use handfast_codec::varint::put_varint;
 use handfast_codec::{DecodeError, ErrorCode};
 
-/// Begins a body of this kind.
+/// Begins a body with this kind.
 pub(crate) fn writer(kind: u64) -> TlvWriter {
     let mut out = Vec::new();
     put_varint(&mut out, kind);
     TlvWriter::after(out)
 }
 
-/// Reads a body's kind. Returns it, and a cursor at the TLV list.
+/// Reads the kind of a body. Returns it, and a cursor at the TLV list after it.
 pub(crate) fn read_kind<'a>(body: &'a [u8], what: &'static str) -> Result<(u64, Cursor<'a>), DecodeError> {
     let mut cursor = Cursor::new(body);
     let kind = cursor.varint(what)?;
@@ -28,7 +28,7 @@ pub(crate) fn list<'a>(cursor: &mut Cursor<'a>, known: &[u64]) -> Result<TlvRead
     TlvReader::at(cursor.rest(0, usize::MAX, "body")?, base, known)
 }
 
-/// Returns the error for an unknown kind.
+/// Returns the error that the kind of a body is unknown.
 pub(crate) fn unknown_kind<T>(what: &'static str) -> Result<T, DecodeError> {
     Err(DecodeError::new(ErrorCode::UNKNOWN_CRITICAL, 0, what))
 }

@@ -10,7 +10,7 @@ const MESSAGES: u8 = 2;
 const COMPANIONS: u8 = 3;
 const CHANGES: u8 = 4;
 
-/// The name of a collection, decoded.
+/// The decoded name of a collection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum CollectionName {
@@ -20,12 +20,13 @@ pub enum CollectionName {
     Messages(u64),
     /// `03`: the linked companions.
     Companions,
-    /// `04`: later changes to messages (edits, deletions, reactions, states), of all chats.
+    /// `04`: changes that messages of all chats had after they were sent (edits, deletions, reactions,
+    /// states).
     Changes,
 }
 
 impl CollectionName {
-    /// Returns the name on the wire; `None` for a chat id above 2^62 - 1.
+    /// Returns the encoded name; `None` for a chat id above 2^62 - 1.
     #[must_use]
     pub fn encode(self) -> Option<Collection> {
         match self {
@@ -41,7 +42,7 @@ impl CollectionName {
         }
     }
 
-    /// Decodes a name; `None` for a collection that is not one of these.
+    /// Decodes a name. Returns `None` for a collection that the messenger does not have.
     #[must_use]
     pub fn decode(collection: &Collection) -> Option<Self> {
         match collection.as_bytes() {

@@ -18,7 +18,7 @@ const EDIT_TEXT: u64 = 9;
 const DELETE: u64 = 11;
 const REACT: u64 = 13;
 
-/// A command, decoded.
+/// A command that was decoded, or is to be encoded.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Command {
@@ -72,19 +72,19 @@ pub enum Command {
         /// The id of the message.
         message: u64,
     },
-    /// Sets the account's reaction to a message, replacing any earlier one.
+    /// Sets the account's reaction to a message, in place of an earlier one.
     React {
         /// The id of the chat.
         chat: u64,
         /// The id of the message.
         message: u64,
-        /// The reaction, 0 to 64 bytes; an empty one removes the reaction.
+        /// The reaction, 0 to 64 bytes. An empty text removes the account's reaction.
         reaction: String,
     },
 }
 
 impl Command {
-    /// Returns the encoded body.
+    /// Returns the encoded command.
     #[must_use]
     pub fn encode(&self) -> Bytes {
         match self {
@@ -116,7 +116,7 @@ impl Command {
         }
     }
 
-    /// Decodes a body.
+    /// Decodes the body of a command.
     ///
     /// # Errors
     /// `UNKNOWN_CRITICAL` for an unknown kind, and the faults of a TLV list and its fields.
@@ -183,7 +183,7 @@ impl Command {
     }
 }
 
-/// Encodes a command about one message, with a text if it has one.
+/// Encodes a command about one message. `text` is the command's text, if it has one.
 fn of_message(kind: u64, chat: u64, message: u64, text: Option<&str>) -> Bytes {
     let mut w = writer(kind);
     let _ = w.varint(1, chat).varint(3, message);
@@ -193,7 +193,7 @@ fn of_message(kind: u64, chat: u64, message: u64, text: Option<&str>) -> Bytes {
     freeze(w)
 }
 
-/// Reads the ids of chat and message that begin a command about one message.
+/// Reads the ids of chat and message, with which a command about one message begins.
 fn read_message(r: &mut TlvReader<'_>) -> Result<(u64, u64), DecodeError> {
     Ok((r.required(1, "chat")?.varint()?, r.required(3, "message id")?.varint()?))
 }

@@ -22,13 +22,13 @@ const MESSAGE: u64 = 3;
 const DELETED: u64 = 5;
 const COMPANION: u64 = 7;
 
-/// The state of a message.
+/// The state of delivery of a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum MessageState {
-    /// The phone has stored the message, and not sent it yet.
+    /// The phone has stored the message, and has not sent it yet.
     Accepted,
-    /// The phone has sent the message to the network.
+    /// The phone has sent the message to the messenger's network.
     Sent,
     /// The message has reached the recipient's device.
     Delivered,
@@ -41,7 +41,7 @@ pub enum MessageState {
 }
 
 impl MessageState {
-    /// Returns the number on the wire, 1 to 6.
+    /// Returns the state's number on the wire, 1 to 6.
     #[must_use]
     pub const fn number(self) -> u8 {
         match self {
@@ -54,7 +54,7 @@ impl MessageState {
         }
     }
 
-    /// Returns the state with this number, if there is one.
+    /// Returns the state that has this number, if there is one.
     #[must_use]
     pub const fn from_number(number: u8) -> Option<Self> {
         match number {
@@ -69,8 +69,8 @@ impl MessageState {
     }
 }
 
-/// The command that created a message, so that a companion recognises its own message if it arrives before
-/// the result.
+/// Which command created a message. By it a companion recognises its own message if the message arrives
+/// before the command's result.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[expect(clippy::exhaustive_structs, reason = "the fields of version 1")]
 pub struct CommandRef {
@@ -94,16 +94,16 @@ pub struct Reaction {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum CompanionState {
-    /// The phone's user has approved the companion, which has not accepted yet.
+    /// The phone's user has approved the companion, and the companion has not accepted yet.
     Pending,
     /// The companion is linked.
     Active,
-    /// The link is suspended, because two devices hold the companion's keys.
+    /// The link is suspended, because two devices have the companion's keys.
     Suspended,
 }
 
 impl CompanionState {
-    /// Returns the number on the wire, 1 to 3.
+    /// Returns the state's number on the wire, 1 to 3.
     #[must_use]
     pub const fn number(self) -> u8 {
         match self {
@@ -113,7 +113,7 @@ impl CompanionState {
         }
     }
 
-    /// Returns the state with this number, if there is one.
+    /// Returns the state that has this number, if there is one.
     #[must_use]
     pub const fn from_number(number: u8) -> Option<Self> {
         match number {
@@ -153,7 +153,7 @@ pub struct Message {
     pub reactions: Vec<Reaction>,
 }
 
-/// An item, decoded.
+/// An item that was decoded, or is to be encoded.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Item {
@@ -165,9 +165,9 @@ pub enum Item {
         title: String,
         /// The id of the chat's newest message; 0 if there is none.
         last_message: u64,
-        /// The beginning of that message's text, 0 to 256 bytes.
+        /// The beginning of the newest message's text, 0 to 256 bytes.
         last_text: String,
-        /// The time at which that message was written, in milliseconds since 1970.
+        /// The time at which the newest message was written, in milliseconds since 1970.
         last_time: u64,
         /// The number of unread messages.
         unread: u64,
@@ -366,7 +366,7 @@ fn encode_reactions(reactions: &[Reaction]) -> Vec<u8> {
 fn read_reactions(field: &Field<'_>) -> Result<Vec<Reaction>, DecodeError> {
     let mut c = field.cursor();
     let mut reactions: Vec<Reaction> = Vec::new();
-    // An empty list is encoded by leaving the field out.
+    // An empty list must be encoded by leaving the field out, so a field without bytes is refused.
     let _ = field.bytes(1, usize::MAX)?;
     while !c.is_empty() {
         let start = c.clone();

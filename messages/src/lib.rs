@@ -1,9 +1,10 @@
 //! The vocabulary of a messenger, used by the reference programs (spec, messages): commands, results, rows of
-//! collections, ephemeral values and media descriptors. The protocol never looks into them; an application
+//! collections, ephemeral values and media descriptors. The protocol never reads these bodies. An application
 //! for another purpose defines its own.
 //!
 //! Each body is `kind varint | TLV list`. The phone assigns the ids of chats and messages; times are
-//! milliseconds since 1970, and only for display. Nothing here reads a clock, a socket or a random number.
+//! milliseconds since 1970, and only for display. Nothing here reads a clock or a socket, or draws a random
+//! number.
 #![no_std]
 #![cfg_attr(
     not(test),

@@ -10,7 +10,7 @@ use handfast_codec::tlv::{Field, TlvReader, TlvWriter};
 
 const KNOWN: [u64; 4] = [1, 3, 5, 7];
 
-/// The description of media content, without its bytes.
+/// A description of media content. It does not contain the content's bytes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[expect(clippy::exhaustive_structs, reason = "the fields of version 1")]
 pub struct MediaDescriptor {

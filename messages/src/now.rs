@@ -1,4 +1,4 @@
-//! The values of NOW slots: the one that the protocol itself reads, and those of the messenger.
+//! The values of NOW slots: the value that the protocol itself reads, and the values of the messenger.
 
 use alloc::vec::Vec;
 
@@ -13,7 +13,7 @@ const PHONE_STATUS: u64 = 3;
 const TYPING: u64 = 5;
 const PRESENCE: u64 = 7;
 
-/// The value of a slot, decoded.
+/// The decoded value of a slot.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum NowValue {
@@ -39,7 +39,7 @@ pub enum NowValue {
 }
 
 impl NowValue {
-    /// Returns the number of the slot.
+    /// Returns the number of the slot that carries the value.
     #[must_use]
     pub const fn slot(&self) -> u64 {
         match self {
@@ -63,7 +63,7 @@ impl NowValue {
         }
     }
 
-    /// Decodes the value of a slot; `None` for a slot that the messenger does not use.
+    /// Decodes the value of a slot. Returns `None` for a slot that the messenger does not use.
     ///
     /// # Errors
     /// `TRUNCATED`, `TRAILING_BYTES`, `FIELD_VALUE` or `VARINT_NOT_MINIMAL`; of a list also `FIELD_LENGTH`,

@@ -15,7 +15,7 @@ const HISTORY_PAGE: u64 = 3;
 const FAILED: u64 = 5;
 const DONE: u64 = 7;
 
-/// A result, decoded.
+/// A result that was decoded, or is to be encoded.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ResultBody {
@@ -28,16 +28,16 @@ pub enum ResultBody {
     },
     /// A page of older messages.
     HistoryPage {
-        /// The encoded items, at most 50; one that cannot be decoded is skipped.
+        /// The encoded items, at most 50. An item that cannot be decoded must be skipped.
         items: Vec<Bytes>,
-        /// Whether there are even older messages.
+        /// Whether the phone has messages older than these.
         more: bool,
-        /// The phone's newest revision when it read the page.
+        /// The phone's newest revision when it read the messages of the page.
         rev: u64,
     },
     /// The command was not executed.
     Failed {
-        /// The reason why not.
+        /// The reason why the command was not executed.
         code: ErrorCode,
     },
     /// The command was executed.
@@ -45,7 +45,7 @@ pub enum ResultBody {
 }
 
 impl ResultBody {
-    /// Returns the encoded body.
+    /// Returns the encoded result.
     #[must_use]
     pub fn encode(&self) -> Bytes {
         match self {
@@ -73,7 +73,7 @@ impl ResultBody {
         }
     }
 
-    /// Decodes a body. The items are slices of it.
+    /// Decodes the body of a result. Items are slices of that body.
     ///
     /// # Errors
     /// `UNKNOWN_CRITICAL` for an unknown kind, and the faults of a TLV list and its fields.

@@ -1,4 +1,4 @@
-//! The client side of the control socket, by which a command line talks to the running program.
+//! The client's side of the control socket: by it a command line talks to the running program.
 
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::os::unix::net::UnixStream;
@@ -13,7 +13,7 @@ use super::server::with_short_path;
 /// The longest answer in bytes, such as a page of history or a list of chats.
 const ANSWER_LEN_MAX: usize = 16 * 1_048_576;
 
-/// The reason why the running program could not be talked to.
+/// The reason why talking to the running program failed.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ControlError {
@@ -34,16 +34,16 @@ pub enum ControlError {
     Io(#[from] io::Error),
 }
 
-/// A connection to the program that uses a data directory.
+/// A connection to the program that is running with a data directory.
 #[derive(Debug)]
 pub struct ControlClient {
     stream: BufReader<UnixStream>,
-    /// The beginning of an answer that a timeout interrupted.
+    /// The part of an answer's line that had arrived when a timeout came.
     line: Vec<u8>,
 }
 
 impl ControlClient {
-    /// Connects to the program; `None` when none uses this directory.
+    /// Connects to the program; `None` when no program is running with this directory.
     ///
     /// # Errors
     /// [`ControlError::Io`] when the socket exists but cannot be used.
@@ -77,7 +77,7 @@ impl ControlClient {
     /// Waits for one line of the answer.
     ///
     /// # Errors
-    /// [`ControlError::Timeout`] when it does not come within `deadline`; the call may then be repeated.
+    /// [`ControlError::Timeout`] when no line comes within `deadline`; the call may then be repeated.
     pub fn recv(&mut self, deadline: Duration) -> Result<Value, ControlError> {
         let deadline = deadline.max(Duration::from_millis(1));
         self.stream.get_ref().set_read_timeout(Some(deadline))?;
@@ -95,10 +95,10 @@ impl ControlClient {
         serde_json::from_slice(&line).map_err(|_| ControlError::Garbled)
     }
 
-    /// Sends one JSON object, and waits for one line.
+    /// Sends one JSON object, and waits for one line of the answer.
     ///
     /// # Errors
-    /// [`ControlError`], as of the two steps.
+    /// As [`Self::send`] and [`Self::recv`].
     pub fn call(&mut self, request: &Value, deadline: Duration) -> Result<Value, ControlError> {
         self.send(request)?;
         self.recv(deadline)

@@ -1,4 +1,4 @@
-//! The core thread, and how a signal ends the program whatever that thread is busy with.
+//! The core thread, and how a signal ends the program whatever the core thread is doing.
 
 use std::io;
 use std::time::Duration;
@@ -9,9 +9,9 @@ use tokio::time::{sleep, timeout};
 
 use super::terminal::signals_to_end;
 
-/// The longest time for the core thread to end once it was asked to.
+/// How long the core thread may take to end once it was asked to.
 const END_MAX: Duration = Duration::from_secs(3);
-/// The longest time for queued bytes of sockets to be written after the core thread has ended.
+/// How long queued bytes of sockets may still be written after the core thread has ended.
 const LINGER: Duration = Duration::from_millis(200);
 
 /// The reason why the core thread returned no result.
@@ -21,13 +21,13 @@ pub enum CoreError {
     /// The thread panicked.
     #[error("the core thread failed")]
     Failed,
-    /// The thread was asked to end, and did not in time. What it had not stored is lost, as in a crash.
+    /// The thread was asked to end, and did not end in time. What it had not stored is lost, as in a crash.
     #[error("the program did not end by itself in time: most likely its disk does not answer")]
     Stuck,
 }
 
-/// Runs `core` in a thread until it ends by itself, or until SIGTERM, SIGINT or SIGHUP, on which `stop` is
-/// put into its inbox. Signals are handled before `core` starts, so that none is lost.
+/// Runs `core` in a thread until it ends. On SIGTERM, SIGINT or SIGHUP, puts `stop` into the thread's inbox
+/// to ask it to end. Signals are handled before `core` starts, so that none is lost.
 ///
 /// # Errors
 /// The operating system's error, when it starts no thread or accepts no signal handlers.
@@ -53,12 +53,13 @@ where
             result = &mut end => result.map_err(|_| CoreError::Failed),
             _ = signals.recv() => {
                 let asked = async {
-                    // The inbox may be full; if it is gone, the thread is about to end.
+                    // The inbox may be full, so this may wait. If the inbox is gone, the thread is about to
+                    // end.
                     let _ = events.send(stop).await;
                     (&mut end).await.map_err(|_| CoreError::Failed)
                 };
-                // One deadline covers both signals, as the same one is often sent to the process and to its
-                // group.
+                // One deadline covers two signals, because the same signal is often sent to the process and
+                // to its group.
                 timeout(END_MAX, asked).await.unwrap_or(Err(CoreError::Stuck))
             }
         };

@@ -23,7 +23,7 @@ pub enum DirLockError {
     /// Another process uses the directory.
     #[error("another process uses {}: stop it first, or wait until it has ended", .0.display())]
     Taken(PathBuf),
-    /// Others may write to the directory, so that nothing in it can be trusted.
+    /// Other users may write to the directory, so nothing in it can be trusted.
     #[error("others may write into {}: make it yours alone with `chmod go-w`, or choose another with --data", .0.display())]
     Shared(PathBuf),
     /// The directory belongs to another user, who may read and change everything in it.
@@ -47,16 +47,16 @@ pub struct DirLock {
 }
 
 impl DirLock {
-    /// Creates the directory if it does not exist (mode 0700), and locks it. Does not wait.
+    /// Creates the directory if it does not exist (mode 0700), and locks it. Does not wait for the lock.
     ///
     /// # Errors
-    /// [`DirLockError::Taken`] when another process uses it, [`DirLockError::Shared`] and
+    /// [`DirLockError::Taken`] when another process uses the directory, [`DirLockError::Shared`] and
     /// [`DirLockError::NotOwned`] when others have access, [`DirLockError::Io`] when it cannot be used.
     pub fn acquire(dir: &Path) -> Result<Self, DirLockError> {
         let failed = |reason: io::Error| DirLockError::Io { dir: dir.to_path_buf(), reason: reason.into() };
         DirBuilder::new().recursive(true).mode(0o700).create(dir).map_err(failed)?;
         require_own(dir, &std::fs::metadata(dir).map_err(failed)?, rustix::process::geteuid().as_raw())?;
-        // A symbolic link here would create a file wherever it points.
+        // If the lock file's name is a symbolic link, a file would be created wherever the link points.
         if std::fs::symlink_metadata(dir.join(LOCK_FILE)).is_ok_and(|found| !found.is_file()) {
             return Err(failed(io::Error::other(format!("{LOCK_FILE} in it is not a plain file"))));
         }
@@ -82,7 +82,7 @@ impl DirLock {
     }
 }
 
-/// Checks that a directory belongs to this user alone. Root may use any.
+/// Checks that a directory belongs to this user alone. Root may use any directory.
 fn require_own(dir: &Path, found: &Metadata, user: u32) -> Result<(), DirLockError> {
     if user != 0 && found.uid() != user {
         return Err(DirLockError::NotOwned(dir.to_path_buf()));
@@ -93,8 +93,8 @@ fn require_own(dir: &Path, found: &Metadata, user: u32) -> Result<(), DirLockErr
     Ok(())
 }
 
-/// Writes a file that only its owner may read, completely or not at all: a temporary file beside it is
-/// written, synced and renamed, then the directory is synced.
+/// Writes a file that only its owner may read, completely or not at all: a temporary file in the same
+/// directory is written, synced and renamed, then the directory is synced.
 ///
 /// # Errors
 /// The file system's error; `path` is unchanged then.
@@ -102,7 +102,7 @@ pub fn write_file(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let (mut file, temporary) = create_beside(path)?;
     let written = write_synced(&mut file, bytes).and_then(|()| std::fs::rename(&temporary, path));
     if written.is_err() {
-        // The first error is the one to report.
+        // The error to report is the one from before, so a failure to remove the file is ignored.
         let _ = std::fs::remove_file(&temporary);
     }
     written?;
@@ -110,7 +110,7 @@ pub fn write_file(path: &Path, bytes: &[u8]) -> io::Result<()> {
 }
 
 /// Creates a file that only its owner may read, in the directory of `path`, under a random name that nobody
-/// can guess. Nothing existing is opened or followed.
+/// can guess. An existing file is not opened, and a link not followed.
 pub(super) fn create_beside(path: &Path) -> io::Result<(File, PathBuf)> {
     let name = path.file_name().ok_or(io::Error::from(io::ErrorKind::InvalidInput))?;
     let mut random = [0; 8];

@@ -1,4 +1,4 @@
-//! Output of a program, its last error message, and what happens when nobody can read them.
+//! A program's output and last error message, and what happens when nobody can read them.
 
 use std::error::Error;
 use std::io::{self, Write as _};
@@ -6,13 +6,14 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use handfast::SystemError;
 
-/// The error that standard output cannot be written, most often because its disk is full. Exit code 2.
+/// The error that standard output cannot be written, most often because its disk is full. The program then
+/// ends with exit code 2.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("standard output cannot be written: {0}")]
 pub struct Unwritable(SystemError);
 
-/// Converts the result of printing an answer. A reader that has closed its end (`| head`) has what it wanted,
-/// so that is not an error.
+/// Converts the result of printing an answer. If the reader has closed its end (`| head`) it has what it
+/// wanted, so that is not an error.
 ///
 /// # Errors
 /// [`Unwritable`] for any other failure.
@@ -23,8 +24,8 @@ pub fn printed(done: io::Result<()>) -> Result<(), Unwritable> {
     }
 }
 
-/// Handles the result of printing an event in a program that goes on: the first failure is reported on
-/// standard error.
+/// Handles the result of printing an event in a program that continues anyway. The first failure is reported
+/// on standard error.
 pub fn told(done: io::Result<()>) {
     static SAID: AtomicBool = AtomicBool::new(false);
     if let Err(error) = printed(done)
@@ -34,12 +35,12 @@ pub fn told(done: io::Result<()>) {
     }
 }
 
-/// Writes a line to standard error, and ignores an error, which could not be reported anywhere.
+/// Writes a line to standard error. A failure is ignored, because it could not be reported anywhere.
 pub fn complain(line: &str) {
     let _ = writeln!(io::stderr(), "{line}");
 }
 
-/// Returns an error and its causes in one line, each text once.
+/// Returns an error and its causes in one line. A text that occurs more than once is included once.
 #[must_use]
 pub fn reason(error: &(dyn Error + 'static)) -> String {
     let mut said = SystemError::without_number(&error.to_string());
@@ -55,7 +56,7 @@ pub fn reason(error: &(dyn Error + 'static)) -> String {
     said
 }
 
-/// Makes all files that this process creates accessible by its user only. Call it first.
+/// Makes all files that this process creates accessible to its user only. Call it first in the program.
 pub fn keep_files_private() {
     let _ = rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o077));
 }

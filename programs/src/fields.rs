@@ -1,5 +1,5 @@
-//! Access to the fields of JSON objects that programs print, for showing them as text. A missing field is
-//! empty or 0.
+//! Access to the fields of JSON objects that programs show as text. A field that is missing counts as empty
+//! or 0.
 
 use serde_json::Value;
 

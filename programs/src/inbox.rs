@@ -7,10 +7,10 @@ use tokio::runtime::{Builder, Runtime};
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 
-/// The most events taken in one round, which a single transaction must cover.
+/// The most events taken in one round, because a single transaction must cover the round.
 const BATCH_MAX: usize = 128;
 
-/// The events for a core thread in order, with a deadline on the wait for them.
+/// The events for a core thread, in order. Waiting for them can have a deadline.
 #[derive(Debug)]
 pub struct Inbox<E> {
     events: mpsc::Receiver<E>,
@@ -18,7 +18,7 @@ pub struct Inbox<E> {
 }
 
 impl<E> Inbox<E> {
-    /// Creates an inbox for `capacity` events, and its sender; while it is full, senders wait.
+    /// Creates an inbox for `capacity` events, and its sender. While the inbox is full, senders wait.
     ///
     /// # Errors
     /// The operating system's error, when it provides no timer.
@@ -28,8 +28,8 @@ impl<E> Inbox<E> {
         Ok((sender, Self { events, timer }))
     }
 
-    /// Waits for an event, or until `deadline` has passed (`None`: forever), and appends it and the next ones
-    /// to `batch`, at most 128. Returns `false` when all senders are gone and no event is left.
+    /// Waits for an event, or until `deadline` has passed (`None`: forever). Appends the event and those that
+    /// follow to `batch`, at most 128. Returns `false` when all senders are gone and no event is left.
     ///
     /// Must not be called from within an asynchronous task.
     pub fn wait(&mut self, deadline: Option<Duration>, batch: &mut Vec<E>) -> bool {

@@ -7,10 +7,10 @@ use std::time::Duration;
 use tokio::runtime::{Builder, Handle};
 use tokio::sync::oneshot;
 
-/// The time for tasks to end by themselves before they are aborted.
+/// How long tasks may take to end by themselves before they are aborted.
 const LINGER: Duration = Duration::from_millis(500);
 
-/// A thread that drives a tokio runtime for sockets, signals and timers. When dropped, it gives its tasks
+/// A thread that drives a tokio runtime for sockets, signals and timers. When it is dropped, its tasks get
 /// half a second to end.
 #[derive(Debug)]
 pub struct IoThread {
@@ -29,7 +29,7 @@ impl IoThread {
         let handle = runtime.handle().clone();
         let (end, ended) = oneshot::channel();
         let run = move || {
-            // An error means that the owner was dropped, which ends the thread too.
+            // An error means that the owner of the thread was dropped, which ends the thread too.
             let _ = runtime.block_on(ended);
             runtime.block_on(async {
                 let tasks = Handle::current().metrics();
@@ -57,7 +57,7 @@ impl Drop for IoThread {
     fn drop(&mut self) {
         drop(self.end.take());
         if let Some(thread) = self.thread.take() {
-            // A panic of the thread has been printed; nothing else can be done.
+            // If the thread has panicked, that was printed; nothing else can be done.
             let _ = thread.join();
         }
     }

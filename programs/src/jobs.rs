@@ -9,10 +9,10 @@ use tokio::runtime::Handle;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::timeout;
 
-/// The most jobs at a time; one whose file hangs counts until it ends.
+/// The most jobs at a time. A job whose file hangs counts until the job ends.
 pub const FILE_JOBS_MAX: usize = 8;
-/// The longest time for which a job may make no progress: shorter than clients of the control socket wait for
-/// their answer.
+/// How long a job may make no progress. It is shorter than the time for which clients of the control socket
+/// wait for an answer.
 pub const FILE_STALL_MAX: Duration = Duration::from_secs(20);
 
 /// The reason why a job was not started, or was given up.
@@ -25,7 +25,7 @@ pub enum FileJobError {
     /// The job made no progress for [`FILE_STALL_MAX`].
     #[error("its disk does not answer; check it, then try again")]
     Stalled,
-    /// The operating system starts no thread for the job.
+    /// The operating system could not start a thread for the job.
     #[error("the system starts no thread for it; try again")]
     NoThread,
 }
@@ -35,7 +35,7 @@ pub enum FileJobError {
 pub struct Progress(Arc<AtomicU64>);
 
 impl Progress {
-    /// Records that some bytes were processed.
+    /// Records that the job has processed some bytes.
     pub fn moved(&self) {
         let _ = self.0.fetch_add(1, Ordering::Relaxed);
     }
@@ -45,7 +45,7 @@ impl Progress {
     }
 }
 
-/// Starts jobs, whose results go to a core thread's inbox.
+/// Starts jobs. Their results go to a core thread's inbox.
 #[derive(Debug)]
 pub struct FileJobs<E> {
     runtime: Handle,
@@ -55,14 +55,14 @@ pub struct FileJobs<E> {
 }
 
 impl<E: Send + 'static> FileJobs<E> {
-    /// Creates a starter of jobs that report to this inbox.
+    /// Creates a starter of jobs, which puts their results into this inbox.
     #[must_use]
     pub fn new(runtime: Handle, events: mpsc::Sender<E>) -> Self {
         Self { runtime, events, running: Arc::default(), stall: FILE_STALL_MAX }
     }
 
-    /// Does `work` in a thread of its own. Its result goes through `wrap` into the inbox: exactly once, even
-    /// if the work hangs, in which case its late result is dropped.
+    /// Does `work` in a thread of its own. One result goes through `wrap` into the inbox. If the work hangs,
+    /// that is an error, and the work's late result is dropped.
     ///
     /// # Errors
     /// [`FileJobError::Busy`] or [`FileJobError::NoThread`]; nothing was started then.
@@ -90,14 +90,14 @@ impl<E: Send + 'static> FileJobs<E> {
             let mut count = seen.count();
             let ended = loop {
                 match timeout(stall, &mut result).await {
-                    // A thread that ended without a result has panicked.
+                    // If a thread ended without a result, it has panicked.
                     Ok(ended) => break ended.map_err(|_| FileJobError::Stalled),
                     Err(_) if seen.count() == count => break Err(FileJobError::Stalled),
                     Err(_) => count = seen.count(),
                 }
             };
             drop(result);
-            // A program that dropped its inbox needs no result.
+            // A program that has dropped its inbox does not need the result.
             let _ = events.send(wrap(ended)).await;
         }));
         Ok(())

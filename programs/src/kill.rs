@@ -21,7 +21,7 @@ macro_rules! kill_point {
     };
 }
 
-/// Counts a pass of the point, and aborts the process if it is the wanted one.
+/// Counts that the point is passed. Aborts the process if the environment names this point and pass.
 #[cfg(feature = "failpoints")]
 pub fn passed(name: &str) {
     use std::sync::atomic::{AtomicU64, Ordering};
@@ -34,7 +34,7 @@ pub fn passed(name: &str) {
     }
 }
 
-/// Returns the number of the pass at which to die, if `wanted` names this point.
+/// If `wanted` names this point, returns at which pass of it the process must die.
 #[cfg(any(feature = "failpoints", test))]
 fn pass_of(wanted: &str, name: &str) -> Option<u64> {
     match wanted.rsplit_once(':') {

@@ -3,7 +3,7 @@
 //!
 //! A program keeps its machines and its store in one *core* thread. All events reach that thread through an
 //! [`Inbox`]: socket events ([`handfast::driver::spawn_socket`]), requests of other processes
-//! ([`serve_control`]), lines of standard input ([`spawn_stdin`]). It locks its data directory by a
+//! ([`serve_control`]), lines of standard input ([`spawn_stdin`]). The program locks its data directory by a
 //! [`DirLock`].
 //!
 //! ```no_run

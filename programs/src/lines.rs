@@ -1,4 +1,4 @@
-//! JSON lines: one object per line, limited in length, in both directions.
+//! JSON lines: each line contains one object, and lines have a maximum length, for input and for output.
 
 use std::io::{self, BufRead, Read, Write};
 
@@ -10,7 +10,7 @@ use handfast::hex::parse_hex;
 /// The longest line in bytes, without its line feed.
 pub const LINE_LEN_MAX: usize = 65_536;
 
-/// The reason why a line, or a field of its object, is not acceptable.
+/// The reason why a line, or a field of the object in it, is not acceptable.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum LineError {
@@ -97,8 +97,8 @@ pub enum StdinEvent {
     End,
 }
 
-/// Starts a thread that reads standard input line by line into a channel, until either ends. It ends with the
-/// process.
+/// Starts a thread that reads standard input line by line into a channel, until input or channel ends. The
+/// thread also ends with the process.
 ///
 /// # Errors
 /// The operating system's error, when it starts no thread.
@@ -120,7 +120,7 @@ where
     std::thread::Builder::new().name("stdin".into()).spawn(read).map(drop)
 }
 
-/// Reads one line of at most [`LINE_LEN_MAX`] bytes; a longer one is skipped completely.
+/// Reads one line of at most [`LINE_LEN_MAX`] bytes. A longer line is skipped completely.
 fn read_line(input: &mut impl BufRead) -> io::Result<StdinEvent> {
     let mut line = Vec::new();
     let limit = u64::try_from(LINE_LEN_MAX).unwrap_or(u64::MAX).saturating_add(1);

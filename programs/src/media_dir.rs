@@ -1,7 +1,8 @@
-//! Media content on disk: complete in `DIR/media/<content id>`, with incomplete content beside it.
+//! Media content on disk: complete content in `DIR/media/<content id>`, incomplete content in files beside
+//! it.
 //!
-//! A file gets its final name only when it is complete, checked and synced. Names are made of ids only, never
-//! of text from a peer or a user.
+//! A file gets its final name only when it is complete, checked and synced. File names are made of ids only,
+//! never of text from a peer or a user.
 
 pub(crate) mod copy;
 
@@ -19,9 +20,10 @@ use handfast::sqlite::{SqliteError, file};
 pub const MEDIA_DIR: &str = "media";
 /// The suffix of files with incomplete content.
 const PART: &str = ".part";
-/// The prefix and suffix of files that are being copied in, whose content id is not known yet.
+/// The prefix and suffix of files that are being copied into the directory. Their content id is not known
+/// yet.
 const COPY: (&str, &str) = ("import-", ".tmp");
-/// The number of first bytes that determine the media type of content.
+/// How many bytes at the start of content determine its media type.
 const MEDIA_HEAD_LEN: usize = 16;
 
 /// A function that returns the free space on a directory's disk in bytes, or `None` if it is unknown.
@@ -34,7 +36,7 @@ pub struct MediaDir {
     free: FreeSpace,
 }
 
-/// Returns the space that the file system grants this user, in bytes.
+/// Returns how much space the file system has free for this user, in bytes.
 fn free_space(dir: &Path) -> Option<u64> {
     #[cfg(unix)]
     {
@@ -49,7 +51,7 @@ fn free_space(dir: &Path) -> Option<u64> {
 }
 
 impl MediaDir {
-    /// Opens the directory of content, and creates it if it does not exist (mode 0700).
+    /// Opens the directory of content. Creates it if it does not exist (mode 0700).
     ///
     /// # Errors
     ///
@@ -73,7 +75,7 @@ impl MediaDir {
         (self.free)(&self.dir)
     }
 
-    /// Returns the path of a file with this name.
+    /// Returns the path of the file with this name in the directory.
     #[must_use]
     pub fn file(&self, name: &str) -> PathBuf {
         self.dir.join(name)
@@ -106,23 +108,24 @@ impl MediaDir {
         file::open(&self.path(content), false)
     }
 
-    /// Returns the media type of complete content, from its first bytes, since what its sender claims is not
-    /// trusted.
+    /// Returns the media type of complete content, from its first bytes. What the content's sender claims is
+    /// not trusted.
     #[must_use]
     pub fn type_of(&self, content: ContentId) -> &'static str {
         let mut head = [0; MEDIA_HEAD_LEN];
-        // Unreadable content has the type of an empty file.
+        // Content that cannot be read gets the type of an empty file.
         let len = self.open_content(content).map_or(0, |mut file| file.read(&mut head).unwrap_or(0));
         media_type(head.get(..len).unwrap_or_default())
     }
 
     /// Removes complete content.
     pub fn remove(&self, content: ContentId) {
-        // The content may never have been here.
+        // The content may not be here, so a failure does not matter.
         let _ = fs::remove_file(self.path(content));
     }
 
-    /// Returns the file name of incomplete content that a link transfers, or, with `None`, the only link.
+    /// Returns the name of the file for incomplete content that is transferred over `link`. `None` stands for
+    /// the only link of a program that has just one.
     #[must_use]
     pub fn part_name(link: Option<MailboxId>, content: ContentId) -> String {
         link.map_or_else(|| format!("{content}{PART}"), |link| format!("{link}-{content}{PART}"))
@@ -132,7 +135,8 @@ impl MediaDir {
         self.file(&Self::part_name(link, content))
     }
 
-    /// Creates a file for content from its start; an incomplete file of it is removed.
+    /// Creates a file in which content is stored from its start. An existing file of the incomplete content
+    /// is removed.
     ///
     /// # Errors
     ///
@@ -148,7 +152,8 @@ impl MediaDir {
         Ok(file)
     }
 
-    /// Opens incomplete content for appending, truncated to the `len` bytes that are durable.
+    /// Opens the file of incomplete content for appending. The file is truncated to the `len` bytes that are
+    /// durable.
     ///
     /// # Errors
     ///
@@ -162,8 +167,8 @@ impl MediaDir {
         self.open_cut(&Self::part_name(link, content), len)
     }
 
-    /// Turns complete content into incomplete content, because the process died after the renaming and before
-    /// it was recorded.
+    /// Renames complete content to incomplete content again, because the process ended after the renaming and
+    /// before that was recorded.
     ///
     /// # Errors
     ///
@@ -177,8 +182,9 @@ impl MediaDir {
         Ok(())
     }
 
-    /// Opens a file for appending, truncated to `len` bytes, or creates it if `len` is 0. It is locked for
-    /// this process: a process that got past the directory's lock must not truncate what another one writes.
+    /// Opens a file for appending, truncated to `len` bytes, or creates it if `len` is 0. The file is locked
+    /// for this process: if two processes use the directory in spite of its lock, neither must truncate what
+    /// the other writes.
     ///
     /// # Errors
     ///
@@ -200,7 +206,7 @@ impl MediaDir {
         Ok(opened)
     }
 
-    /// Opens incomplete content for reading.
+    /// Opens the file of incomplete content for reading.
     ///
     /// # Errors
     ///
@@ -209,7 +215,7 @@ impl MediaDir {
         file::open(&self.part(link, content), false)
     }
 
-    /// Renames content that is complete, checked and synced to its final name, durably.
+    /// Renames content to its final name, durably. The content must be complete, checked and synced.
     ///
     /// # Errors
     ///
@@ -220,7 +226,7 @@ impl MediaDir {
 
     /// Removes incomplete content.
     pub fn drop_part(&self, link: Option<MailboxId>, content: ContentId) {
-        // A file that cannot be removed now is removed at the next start.
+        // If the file cannot be removed now, it is removed at the next start.
         let _ = fs::remove_file(self.part(link, content));
     }
 
@@ -231,8 +237,8 @@ impl MediaDir {
         file::sync_dir(&self.dir)
     }
 
-    /// Removes all files of this directory that are not in `keep`. Files whose names it would never give are
-    /// left alone.
+    /// Removes all files of this directory whose names are not in `keep`. Files with names that this
+    /// directory never gives stay.
     ///
     /// # Errors
     ///
@@ -266,7 +272,7 @@ impl MediaDir {
     }
 }
 
-/// Returns whether this directory, today or in an earlier release, gives such a name: to content, to
+/// Returns whether this directory gives such a name, or gave it in an earlier release: to content, to
 /// incomplete content, or to a copy.
 fn is_ours(name: &str) -> bool {
     let (stem, kind) = name.split_once('.').unwrap_or((name, ""));
@@ -278,7 +284,7 @@ fn is_ours(name: &str) -> bool {
         "part" => is_content(stem) || is_of_link(),
         "tmp" => stem.starts_with(COPY.0),
         "" | "list" | "sent" => is_content(stem),
-        // A list whose writing was interrupted.
+        // A file whose writing was interrupted: the list of content that was being sent.
         other => other.starts_with("sent.") && is_content(stem),
     }
 }

@@ -1,16 +1,17 @@
-//! The check of incomplete content on a disk, in steps that a core thread can take between other work.
+//! The check of incomplete content on a disk. It has short steps, so that a core thread can do other work in
+//! between.
 //!
-//! It only reads the file that it was given.
+//! The check only reads the file that was passed to it.
 
 use std::fs::File;
 use std::io::{self, Read};
 
 use handfast::media::{ChunkList, ContentHasher};
 
-/// The number of bytes checked in one step, which take some milliseconds of a processor core.
+/// The number of bytes that one step checks, which takes some milliseconds of a processor core.
 pub const CHECK_STEP_LEN: usize = 1_048_576;
 
-/// Finds out how much of some content a file has, up to the first chunk that does not match.
+/// Finds out how much of some content a file contains, up to the first chunk that does not match.
 #[derive(Debug)]
 pub struct PartCheck {
     file: File,
@@ -20,15 +21,15 @@ pub struct PartCheck {
 }
 
 impl PartCheck {
-    /// Creates a check of the first `len` bytes of `file`, opened at its start, against the chunk list of the
-    /// content.
+    /// Creates a check of the first `len` bytes of `file` against the content's chunk list. The file must be
+    /// at its start.
     #[must_use]
     pub fn new(file: File, list: ChunkList, len: u64) -> Self {
         Self { file, list, hasher: ContentHasher::new(), left: len }
     }
 
-    /// Checks the next [`CHECK_STEP_LEN`] bytes. When the check ends, returns how many bytes of the content
-    /// are good.
+    /// Checks the next [`CHECK_STEP_LEN`] bytes. After the last step, returns how many bytes of the content
+    /// match.
     ///
     /// # Errors
     ///

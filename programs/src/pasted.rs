@@ -1,11 +1,11 @@
-//! QR code texts that people paste, without what a chat program, an editor or a terminal has added.
+//! Texts of QR codes that people paste: removes what a chat program, an editor or a terminal has added.
 
 use super::printable::is_hidden;
 
 /// Returns the text without white space, quotation marks and invisible characters, in upper case.
 ///
-/// A code has none of these characters, so nothing of it is lost; a text that is not a code does not become
-/// one.
+/// A code contains none of the removed characters, so nothing of a code is lost. A text that is not a code
+/// does not become one by this.
 #[must_use]
 pub fn pasted_code(text: &str) -> String {
     let is_added = |letter: char| {

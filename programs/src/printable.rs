@@ -8,10 +8,9 @@ use regex_syntax::hir::HirKind;
 /// Control and format characters, line and paragraph separators, private use, and what Unicode ignores by
 /// default (zero-width and direction marks, fillers, tags). The two variation selectors that choose between
 /// the picture and the plain form of a character are exempt.
-/// form of the character before them stay.
 const HIDDEN: &str = r"[\p{Cc}\p{Cf}\p{Co}\p{Zl}\p{Zp}\p{Default_Ignorable_Code_Point}--[\x{FE0E}\x{FE0F}]]";
 
-/// Pictographs, and the modifiers of skin tone that may follow one.
+/// Pictographs, and the modifiers of skin tone that may follow a pictograph.
 const PICTURES: &str = r"[\p{Extended_Pictographic}\p{Emoji_Modifier}]";
 
 /// The ranges of characters in a class, in order.
@@ -37,8 +36,9 @@ fn is_in(ranges: &Ranges, letter: char) -> bool {
     ranges.get(from).is_some_and(|(start, _)| *start <= letter)
 }
 
-/// Returns text that others chose in a form safe for one line of a terminal: characters that would move the
-/// cursor, break the line, hide or reorder others are written as `\u{..}`. The joiners within an emoji stay.
+/// Returns text that others chose, made safe for one line of a terminal. Characters that would move the
+/// cursor, break the line, hide other characters or reorder them are written as `\u{..}`. The joiners within
+/// an emoji stay.
 #[must_use]
 pub fn printable(text: &str) -> String {
     let mut shown = String::with_capacity(text.len());
@@ -56,7 +56,7 @@ pub fn printable(text: &str) -> String {
     shown
 }
 
-/// Returns text of several lines made safe for a terminal: line feeds stay, and a tab becomes spaces.
+/// Returns text of several lines, made safe for a terminal. Line feeds stay, and a tab becomes spaces.
 #[must_use]
 pub fn printable_lines(text: &str) -> String {
     let text = text.replace("\r\n", "\n").replace('\t', "    ");
@@ -75,7 +75,7 @@ fn is_part_of_emoji(before: char, letter: char, behind: Option<char>) -> bool {
     }
 }
 
-/// Returns whether a character is invisible according to Unicode, or controls the terminal.
+/// Returns whether Unicode calls a character invisible, or the character controls the terminal.
 pub(super) fn is_hidden(letter: char) -> bool {
     is_in(&HIDDEN_RANGES, letter)
 }

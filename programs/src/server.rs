@@ -1,4 +1,4 @@
-//! The control socket, by which other processes of the same user talk to the running program.
+//! The control socket: by it other processes of the same user talk to the running program.
 
 use std::fs::Permissions;
 use std::io;
@@ -23,16 +23,16 @@ use super::{CONTROL_SOCKET, DirLock};
 pub const CLIENTS_MAX: usize = 32;
 /// The most lines of answers that may wait for one client.
 pub const REPLIES_MAX: usize = 4_096;
-/// The longest time for which a client may accept no bytes of its answers.
+/// How long a client may accept no bytes of its answers.
 const WRITE_DEADLINE: Duration = Duration::from_secs(10);
 
 /// An event of the control socket's clients.
 #[derive(Debug)]
 #[expect(clippy::exhaustive_enums, reason = "a program must handle each")]
 pub enum ControlEvent {
-    /// A client sent an object: a request, or the next input for one that is running.
+    /// A client sent an object: a request, or the next input for a request that is being handled.
     Object {
-        /// The number of the client, which is never used again.
+        /// The number of the client; no later client gets the same.
         client: u64,
         /// The object that the client sent.
         object: Map<String, Value>,
@@ -52,7 +52,7 @@ pub enum ControlEvent {
 #[non_exhaustive]
 pub struct ReplyGone;
 
-/// Where answers to one client are sent. Cheap to clone.
+/// Where answers to one client are sent. Copying it is cheap.
 #[derive(Clone, Debug)]
 pub struct Replies(mpsc::Sender<Value>);
 
@@ -66,7 +66,7 @@ impl Replies {
     }
 }
 
-/// A running control socket, whose file is removed when this is dropped.
+/// A running control socket. Dropping it removes the socket's file.
 #[derive(Debug)]
 pub struct ControlServer {
     path: PathBuf,
@@ -76,14 +76,14 @@ pub struct ControlServer {
 impl Drop for ControlServer {
     fn drop(&mut self) {
         self.task.abort();
-        // If the file stays, the next process replaces it.
+        // If the file cannot be removed, the next process replaces it.
         let _ = std::fs::remove_file(&self.path);
     }
 }
 
-/// Listens at `control.sock` in the locked directory (mode 0600). A file left by a dead process is replaced:
-/// the lock proves that the process is dead. Each event goes through `wrap` into the channel. May be called
-/// from any thread.
+/// Listens at `control.sock` in the locked directory (mode 0600). If a process has ended and left its
+/// socket's file, the file is replaced: the lock proves that the process is gone. Each event goes through
+/// `wrap` into the channel. May be called from any thread.
 ///
 /// # Errors
 /// The operating system's error, when the socket cannot be created.
@@ -112,8 +112,8 @@ where
 /// The longest path, in bytes, that is used as a socket's address.
 const SOCKET_PATH_LEN_MAX: usize = 100;
 
-/// Calls `f` with a path of the control socket that fits a socket's address, however long the directory's
-/// path is.
+/// Calls `f` with a path of the control socket that is short enough for a socket's address, however long the
+/// directory's path is.
 pub(super) fn with_short_path<T>(dir: &Path, f: impl FnOnce(&Path) -> io::Result<T>) -> io::Result<T> {
     use std::os::fd::AsRawFd;
 
@@ -133,7 +133,7 @@ where
     let clients = Arc::new(AtomicUsize::new(0));
     for client in 0_u64.. {
         let Ok((stream, _)) = listener.accept().await else {
-            // Most likely the process is out of file descriptors, some of which will become free.
+            // Most likely the process has no free file descriptors. Some will become free.
             tokio::time::sleep(Duration::from_millis(100)).await;
             continue;
         };
@@ -163,8 +163,8 @@ where
     let (reader, writer) = stream.into_split();
     let (sender, replies) = mpsc::channel(REPLIES_MAX);
     let replies_to = Replies(sender);
-    // Reader and writer run together: the writer ends by an error, or once the reader and the program have
-    // dropped their senders.
+    // Reader and writer of a client run at the same time. The writer ends by an error, or once both the
+    // reader and the program have dropped their senders.
     let read = async {
         read_objects(client, reader, &replies_to, events, wrap).await;
         drop(replies_to);
@@ -205,7 +205,8 @@ async fn read_objects<E: Send, W>(
             }
             Err(error) => {
                 let told = replies.send(json!({"error": error.to_string()}));
-                // Without a line feed the start of the next line is unknown.
+                // A line without its line feed was too long or the last one, so it is unknown where the next
+                // line starts.
                 if told.is_err() || !whole {
                     return;
                 }

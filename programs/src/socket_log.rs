@@ -1,4 +1,4 @@
-//! What logs contain of a socket: its number, sizes and reasons; never a payload.
+//! What logs contain about a socket: its number, sizes and reasons, but never a payload.
 
 use handfast::driver::SocketEvent;
 

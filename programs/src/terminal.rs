@@ -1,4 +1,4 @@
-//! Properties of the terminal, and the signals that ask a program to end.
+//! Properties of the terminal, and the signals by which a program is asked to end.
 
 use std::io::{self, IsTerminal as _};
 
@@ -11,7 +11,7 @@ use tokio::sync::mpsc;
 pub struct Terminal {
     /// The terminal's width in characters, if known.
     pub width: Option<usize>,
-    /// Whether the terminal shows colours, according to `NO_COLOR` and `TERM=dumb`.
+    /// Whether the terminal should show colours, according to `NO_COLOR` and `TERM=dumb`.
     pub colours: bool,
 }
 
@@ -31,8 +31,8 @@ impl Terminal {
     }
 }
 
-/// Receives SIGTERM, SIGINT and SIGHUP through a channel, so that they no longer kill the process. A closed
-/// terminal and a service manager's reload then end a program as orderly as the other signals.
+/// Receives SIGTERM, SIGINT and SIGHUP through a channel, so that they no longer kill the process. So a
+/// closed terminal (SIGHUP) ends a program as orderly as the other signals do.
 ///
 /// # Errors
 /// The operating system's error. Must be called within a tokio runtime.
@@ -42,7 +42,7 @@ pub(super) fn signals_to_end() -> io::Result<mpsc::Receiver<()>> {
         let mut signals = signal(kind)?;
         let sender = sender.clone();
         drop(tokio::spawn(async move {
-            // When nobody receives any more, the process is ending anyway.
+            // If nobody receives these signals any more, the process is ending anyway.
             while signals.recv().await.is_some() && sender.send(()).await.is_ok() {}
         }));
     }

@@ -16,8 +16,8 @@ pub fn ago(then_ms: u64, now_ms: u64) -> String {
     }
 }
 
-/// Formats rows in columns, of which the first row is the heading. Only the last column may have several
-/// lines, each indented below its first so that none looks like a row. Each line ends with a line feed.
+/// Formats rows in columns. The first row is the heading. Only the last column may have several lines; each
+/// of these is indented below the first, so that none looks like a row. Each line ends with a line feed.
 #[must_use]
 pub fn columns<const N: usize>(rows: &[[String; N]]) -> String {
     let mut widths = [0; N];
@@ -62,7 +62,7 @@ pub fn yes_or_no(answer: &str) -> Option<bool> {
     }
 }
 
-/// Prints text and flushes it, with a line feed added if it ends without one.
+/// Prints text and flushes it. If the text does not end with a line feed, one is added.
 ///
 /// # Errors
 /// The stream's error, most often because the reader has closed its end.

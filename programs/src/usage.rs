@@ -17,15 +17,15 @@ fn resident_of(status: &str) -> Option<u64> {
     kibibytes.checked_mul(1_024)
 }
 
-/// Returns the report of a running program: memory, tasks of its runtime, open sockets, and bytes queued in
-/// them.
+/// Returns what a running program uses: memory, tasks of its runtime, open sockets, and bytes queued in these
+/// sockets.
 #[must_use]
 pub fn usage(runtime: &Handle, sockets: usize, queued_bytes: usize) -> Value {
     json!({"pid": std::process::id(), "memory_bytes": resident_memory(),
         "tasks": runtime.metrics().num_alive_tasks(), "sockets": sockets, "queued_bytes": queued_bytes})
 }
 
-/// Returns the report of [`usage`] as a line of a status; for `null`, that no process runs.
+/// Returns the report of [`usage`] as a line of a status. For `null`, the line says that no process runs.
 #[must_use]
 pub fn usage_words(process: &Value) -> String {
     if process.is_null() {

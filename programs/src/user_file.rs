@@ -1,7 +1,7 @@
-//! Files that the user names: examined before they are opened, and never waited for.
+//! Files that the user names. They are examined before they are opened, and opening never waits.
 //!
-//! What is opened here may still hang (a network mount), so do it in a [`super::FileJobs`], never in the core
-//! thread.
+//! Reading or writing a file that is opened here may still hang (a network mount). So do it in a
+//! [`super::FileJobs`], never in the core thread.
 
 use std::fs::{self, File, FileType, Metadata, OpenOptions};
 use std::io::{self, Read, Write as _};
@@ -30,7 +30,7 @@ pub enum UserFileError {
         /// The operating system's reason.
         reason: SystemError,
     },
-    /// The path is of something other than a file.
+    /// There is something other than a file at the path.
     #[error("{path} is {what}, not a file", path = path.display())]
     NotAFile {
         /// The path of the file.
@@ -46,7 +46,7 @@ pub enum UserFileError {
         /// The largest size allowed, in bytes.
         max: u64,
     },
-    /// The file was written to while it was read.
+    /// The file was changed while it was read.
     #[error("{path} changed while it was read; try again when nobody writes to it", path = .0.display())]
     Changed(PathBuf),
     /// The directory of a destination does not exist.
@@ -90,8 +90,8 @@ fn kind_of(kind: FileType) -> &'static str {
     }
 }
 
-/// A regular file of the user, open for reading. It must be read completely and must not change meanwhile,
-/// which [`UserFile::finish`] checks.
+/// A regular file of the user, open for reading. It must be read completely and must not change until then;
+/// [`UserFile::finish`] checks that.
 #[derive(Debug)]
 pub struct UserFile {
     file: File,
@@ -102,11 +102,11 @@ pub struct UserFile {
 }
 
 impl UserFile {
-    /// Opens a regular file of at most `max` bytes. Anything else is not opened: a pipe would wait, and a
-    /// device may act on it.
+    /// Opens a regular file of at most `max` bytes. Anything else is not opened: opening a pipe would wait,
+    /// and opening a device may have an effect.
     ///
     /// # Errors
-    /// [`UserFileError`] if it is something else, too large, or cannot be read.
+    /// [`UserFileError`] if the path is not a regular file, or the file is too large or cannot be read.
     pub fn open(path: &Path, max: u64) -> Result<Self, UserFileError> {
         let failed =
             |error: io::Error| UserFileError::Unreadable { path: path.to_path_buf(), reason: error.into() };
@@ -116,7 +116,7 @@ impl UserFile {
             is_plain.then_some(()).ok_or_else(|| UserFileError::NotAFile { path: path.to_path_buf(), what })
         };
         plain(&fs::metadata(path).map_err(failed)?)?;
-        // The path may be of something else by now, so that opening must not wait either.
+        // There may be something else at the path by now, so opening must not wait in that case either.
         let flags = (OFlags::NONBLOCK | OFlags::NOCTTY).bits().cast_signed();
         let file = OpenOptions::new().read(true).custom_flags(flags).open(path).map_err(failed)?;
         let found = file.metadata().map_err(failed)?;
@@ -127,7 +127,7 @@ impl UserFile {
         Ok(Self { file, path: path.to_path_buf(), found, max, read: 0 })
     }
 
-    /// Reads the next bytes. Returns their number, 0 at the end.
+    /// Reads the next bytes of the file. Returns how many were read, 0 at the end.
     ///
     /// # Errors
     /// [`UserFileError`], also when the file has grown beyond its limit.
@@ -149,7 +149,7 @@ impl UserFile {
         }
     }
 
-    /// Checks that the file was read completely, and has not changed since it was opened.
+    /// Checks that the file was read completely, and was not changed since it was opened.
     ///
     /// # Errors
     /// [`UserFileError::Changed`] if it has.
@@ -188,8 +188,8 @@ impl UserFile {
 pub struct Destination(PathBuf);
 
 impl Destination {
-    /// Checks whether a file can be created at a path, and whether `wanted` bytes fit, if that number is
-    /// known.
+    /// Checks whether a file can be created at a path. If `wanted` is given, also checks whether the disk has
+    /// space for that many bytes.
     ///
     /// # Errors
     /// [`UserFileError`] if not.
@@ -212,18 +212,18 @@ impl Destination {
     /// Writes everything in `input` to the path, completely or not at all. Returns the number of bytes.
     ///
     /// # Errors
-    /// [`UserFileError`]; the path is unchanged then.
+    /// [`UserFileError`]; then what is at the path is unchanged.
     pub fn put(&self, input: &mut impl Read, progress: &Progress) -> Result<u64, UserFileError> {
         self.require_free()?;
         let (file, temporary) = create_beside(&self.0).map_err(|error| self.unwritable(error))?;
         let written = self.copy(input, file, progress).and_then(|len| {
-            // The path may have become something else in the meantime.
+            // There may be something else at the path by now.
             self.require_free()?;
             fs::rename(&temporary, &self.0).map_err(|error| self.unwritable(error))?;
             Ok(len)
         });
         if written.is_err() {
-            // The first error is the one to report.
+            // The error to report is the one from before, so a failure to remove the file is ignored.
             let _ = fs::remove_file(&temporary);
         }
         written
@@ -246,7 +246,7 @@ impl Destination {
         UserFileError::Unwritable { path: self.0.clone(), reason: error.into() }
     }
 
-    /// Checks that there is a regular file or nothing at the path, in an existing directory.
+    /// Checks that there is nothing at the path, or a regular file, and that the directory exists.
     fn require_free(&self) -> Result<(), UserFileError> {
         match fs::symlink_metadata(&self.0) {
             Ok(found) if found.is_file() => return Ok(()),

@@ -2,8 +2,8 @@
 //!
 //! The caller passes every event of a socket to [`Relay`], with the time and fresh random bytes, and drains
 //! [`Relay::poll_output`] after each call. The relay opens no socket, reads no clock, draws no randomness,
-//! and never looks into a DATA frame beyond its kind. Each frame that it returns counts against its socket's
-//! queue until [`Relay::transmitted`] reports that it was written.
+//! and reads nothing of a DATA frame but its kind. Each frame that the relay returns counts against the queue
+//! of the socket it is for until [`Relay::transmitted`] reports that it was written.
 //!
 //! ```
 //! use handfast_codec::{RelayName, Timestamp, ids::{AttachmentId, BootId}};
@@ -87,9 +87,9 @@ use timers::{Timer, Timers};
 #[derive(Clone, Copy, Debug)]
 #[expect(clippy::exhaustive_structs, reason = "the caller builds it")]
 pub struct Fresh {
-    /// The nonce that the client must sign.
+    /// The nonce that the client of the socket must sign.
     pub nonce: [u8; 32],
-    /// The attachment id that the socket gets when it attaches; it must not have been given before.
+    /// The attachment id that the socket gets when it attaches. No socket may have got the same id before.
     pub id: AttachmentId,
 }
 
@@ -124,14 +124,14 @@ pub struct Relay {
     name: RelayName,
     boot: BootId,
     limits: Limits,
-    /// The latest time seen, because time never runs backwards here.
+    /// The latest time that was passed in. The clock never runs backwards here.
     now: Timestamp,
     sockets: BTreeMap<SocketId, Socket>,
     /// The attachment ids of all `sockets`.
     ids: BTreeSet<AttachmentId>,
     links: BTreeMap<MailboxId, Link>,
     pairings: BTreeMap<MailboxId, Pairing>,
-    /// The `pairings` without a socket in either seat, oldest first.
+    /// The mailboxes in `pairings` that have no socket in either seat, oldest first.
     empty_pairings: BTreeSet<(Timestamp, MailboxId)>,
     usages: Usages,
     quotas: ByteQuotas,
@@ -170,7 +170,7 @@ impl Relay {
         &self.name
     }
 
-    /// Handles a new WebSocket: sends HELLO and CHALLENGE, or refuses it.
+    /// Handles a new WebSocket: sends HELLO and CHALLENGE, or refuses the socket.
     ///
     /// `source` is the client's address, `origin` the Origin header of a page; `fresh` must be random.
     ///
@@ -216,19 +216,19 @@ impl Relay {
         Ok(())
     }
 
-    /// Handles a binary message of a socket. One of a socket that the relay has closed is ignored.
+    /// Handles a binary message of a socket. A message of a socket that the relay has closed is ignored.
     pub fn handle_frame(&mut self, now: Timestamp, socket: SocketId, bytes: Bytes) {
         self.on_message(now, socket, bytes, None);
     }
 
-    /// Handles a message like [`Relay::handle_frame`], with an ATTACH whose signature was verified before, so
-    /// that a caller which shares the relay under a lock need not hold it for that.
+    /// Handles a message like [`Relay::handle_frame`]. If it is an ATTACH, its signature was verified before:
+    /// so a caller that shares the relay under a lock need not have the lock during that.
     pub fn handle_checked(&mut self, now: Timestamp, socket: SocketId, message: Checked) {
         let (bytes, verdict) = message.into_parts();
         self.on_message(now, socket, bytes, verdict);
     }
 
-    /// Counts a WebSocket Ping or Pong, which the WebSocket layer has handled.
+    /// Counts a WebSocket Ping or Pong. The WebSocket layer has already answered it.
     pub fn handle_websocket_ping(&mut self, now: Timestamp, socket: SocketId) {
         self.tick(now);
         let now = self.now;
@@ -255,7 +255,8 @@ impl Relay {
             return self.refuse(socket, ErrorCode::LIMIT);
         }
         if let Phase::Replaced { place, token, at, by, .. } = phase {
-            // A replaced socket may only prove that it is alive; everything else is ignored.
+            // A socket whose seat went to another one may only prove that its client is alive. Everything
+            // else from it is ignored.
             if RelayFrame::decode(bytes) == Ok(RelayFrame::Pong(token)) {
                 self.on_replaced_pong(socket, place, at, by);
             }
@@ -278,13 +279,14 @@ impl Relay {
         self.refuse(socket, code);
     }
 
-    /// Forgets a socket that has ended.
+    /// Forgets a socket whose connection has ended.
     pub fn handle_closed(&mut self, now: Timestamp, socket: SocketId) {
         self.tick(now);
         let _ = self.forget(socket);
     }
 
-    /// Does what is due. Call it at the time in [`Output::Wait`]; an earlier call does no harm.
+    /// Does everything whose time has come. Call it at the time in [`Output::Wait`]; an earlier call does no
+    /// harm.
     pub fn handle_timeout(&mut self, now: Timestamp) {
         self.tick(now);
         while let Some(timer) = self.timers.pop_due(self.now) {
@@ -295,7 +297,7 @@ impl Relay {
         }
     }
 
-    /// Closes all sockets with `SHUTDOWN`, because the relay stops.
+    /// Closes all sockets with `SHUTDOWN`, because the relay is being stopped.
     pub fn handle_shutdown(&mut self, now: Timestamp) {
         self.tick(now);
         self.links.clear();
@@ -312,15 +314,16 @@ impl Relay {
         }
     }
 
-    /// Returns the socket in the other seat of this one's mailbox.
+    /// Returns the socket in the other seat of the same mailbox, if there is one.
     #[must_use]
     pub fn peer_of(&self, socket: SocketId) -> Option<SocketId> {
         let place = self.sockets.get(&socket)?.place()?;
         self.seats(place)?.holder(!place.role)
     }
 
-    /// Returns whether the caller should read on from this socket: false while its peer's queue is half full,
-    /// so that a fast sender waits instead of ending a slow receiver.
+    /// Returns whether the caller should continue to read from this socket. It should not while the queue of
+    /// the socket's peer is half full: then a fast sender waits, instead of making the relay close a slow
+    /// receiver.
     #[must_use]
     pub fn is_ready(&self, socket: SocketId) -> bool {
         let Some(peer) = self.peer_of(socket).and_then(|peer| self.sockets.get(&peer)) else {
@@ -331,8 +334,8 @@ impl Relay {
             && peer.queued_frames < half(self.limits.queue_frames_max)
     }
 
-    /// Returns for how long the caller should not read from this socket, because its network has used up its
-    /// hourly bytes.
+    /// Returns how long the caller should not read from this socket, because the socket's network has used up
+    /// its hourly bytes.
     #[must_use]
     pub fn pause(&self, now: Timestamp, socket: SocketId) -> Duration {
         // req: RLY-072
@@ -345,7 +348,7 @@ impl Relay {
         self.output.pop_front().unwrap_or_else(|| Output::Wait(self.timers.next()))
     }
 
-    /// Returns the counters, and the numbers of what is held now.
+    /// Returns the counters, and how many sockets, mailboxes and bytes there are now.
     #[must_use]
     pub fn stats(&self) -> Stats {
         Stats {
@@ -362,7 +365,7 @@ impl Relay {
         self.now = self.now.max(now);
     }
 
-    /// Checks whether one more socket may open, and counts it if so.
+    /// Checks whether one more socket may open. If so, counts it.
     fn admit(&mut self, network: Network, origin: Option<&str>) -> Result<(), ErrorCode> {
         if origin.is_some_and(|origin| origin.len() > ORIGIN_LEN_MAX) {
             return Err(ErrorCode::FIELD_LENGTH);
@@ -383,8 +386,8 @@ impl Relay {
         Ok(())
     }
 
-    /// Handles a frame of an open or attached socket. The order of checks is length, type, state, grammar,
-    /// semantics.
+    /// Handles a frame of an open or attached socket. The frame is checked for its length, type, state,
+    /// grammar and meaning, in this order.
     fn on_frame(
         &mut self,
         socket: SocketId,
@@ -433,7 +436,7 @@ impl Relay {
         }
     }
 
-    /// Queues a frame for a socket, or closes a socket that has let too much pile up.
+    /// Queues a frame for a socket. Closes the socket if too much is queued for it.
     fn send(&mut self, socket: SocketId, frame: Bytes) {
         let Some(state) = self.sockets.get_mut(&socket) else {
             return;
@@ -445,7 +448,7 @@ impl Relay {
         }
     }
 
-    /// Sets the timer of a socket, unless an earlier one is set.
+    /// Sets the timer of a socket, unless an earlier timer is set for it.
     fn arm(&mut self, socket: SocketId) {
         let Some(state) = self.sockets.get_mut(&socket) else {
             return;

@@ -1,12 +1,13 @@
-//! Named kill points, for tests that kill the relay at the worst moment. Compiled only with the feature
-//! `failpoints`.
+//! Named points at which the relay kills itself, for tests of the worst moments. Compiled only with the
+//! feature `failpoints`.
 
 use std::sync::LazyLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 handfast_codec::test_builds_only!("failpoints");
 
-/// The environment variable that names the point: `HANDFAST_KILL_AT=name`, or `name:n` for its n-th pass.
+/// The environment variable that names the point: `HANDFAST_KILL_AT=name`, or `name:n` to die when the point
+/// is passed for the n-th time.
 pub const VARIABLE: &str = "HANDFAST_KILL_AT";
 
 /// The point at which to die, and the number of passes until then.

@@ -50,8 +50,8 @@ fn run(settings: Settings) -> Result<(), String> {
         let signals = |error| format!("cannot wait for signals: {error}");
         let terminate = signal(SignalKind::terminate()).map_err(signals)?;
         let interrupt = signal(SignalKind::interrupt()).map_err(signals)?;
-        // SIGHUP comes from a closed terminal, a rotated log or a renewed certificate, so it must not end the
-        // relay.
+        // SIGHUP can come from a closed terminal, a rotated log or a renewed certificate, so it must not end
+        // the relay.
         let hangup = signal(SignalKind::hangup()).map_err(signals)?;
         let server = Server::bind(settings.server).map_err(|error| error.to_string())?;
         for warning in server.warnings() {
@@ -77,7 +77,7 @@ async fn stopped(mut terminate: Signal, mut interrupt: Signal) {
     }
 }
 
-/// Has the certificate's files checked at each SIGHUP.
+/// At each SIGHUP, makes the server check the certificate's files.
 async fn pass_on(mut hangup: Signal, look: Arc<Notify>) {
     while hangup.recv().await.is_some() {
         look.notify_one();
@@ -131,7 +131,7 @@ fn say(json: bool, event: &str, message: &str) {
     let _ = writeln!(std::io::stderr(), "{line}");
 }
 
-/// Prints the error in one line, and returns the exit code.
+/// Prints an error in one line, and returns the exit code.
 fn fail(json: bool, message: &str, code: u8) -> ExitCode {
     let line = if json {
         serde_json::json!({ "event": "error", "message": message, "exit": code }).to_string()

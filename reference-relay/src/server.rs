@@ -1,8 +1,9 @@
 //! The relay as a server: HTTP and WebSockets around [`crate::core::Relay`].
 //!
-//! The core is under one mutex that is never held across an await: every input locks it, is handled, and its
-//! outputs are moved to the queues of their connections. The core limits those queues. Each connection has
-//! one task, which stops reading while its peer's queue is half full.
+//! The core is under one mutex that is never held across an await: for every input the mutex is locked, the
+//! input is handled, and the core's outputs are moved to the queues of their connections. The core limits
+//! those queues. Each connection has one task. The task stops reading while the queue of the connection's
+//! peer is half full.
 
 mod connection;
 mod connections;
@@ -43,15 +44,15 @@ pub struct ServerConfig {
     pub listen: SocketAddr,
     /// The relay's name; `None` for the address on which it listens.
     pub name: Option<RelayName>,
-    /// The files of a certificate, with which the relay speaks `wss`.
+    /// The files of a certificate; with them the relay speaks `wss`.
     pub tls: Option<TlsFiles>,
-    /// The origins, besides its own, whose pages may connect.
+    /// The origins whose pages may connect, besides the relay's own origin.
     pub allow_origins: Vec<String>,
     /// The page to serve at `/`.
     pub page: PageSource,
     /// The proxies whose headers may name a client's address.
     pub proxies: Proxies,
-    /// The address for the metrics, over plain HTTP; without it they are not served.
+    /// The address at which the metrics are served, over plain HTTP; `None` if they are not served.
     pub metrics: Option<SocketAddr>,
     /// The limits of the relay's core.
     pub relay_limits: Limits,
@@ -110,7 +111,7 @@ pub enum ServerError {
     Page {
         /// The path of the folder.
         folder: PathBuf,
-        /// The fault, in words.
+        /// The fault of the folder, in words.
         what: &'static str,
     },
     /// The operating system provides no random bytes.
@@ -119,14 +120,14 @@ pub enum ServerError {
     /// The address on which the relay listens is not a valid relay name.
     #[error("{0} is not a relay name: give one with --name")]
     Name(SocketAddr),
-    /// The name is one that nobody can connect to.
+    /// The relay's name is one that nobody can connect to.
     #[error(
         "nobody can dial {0}: give the name by which phones and pages reach this relay with --name HOST[:PORT]"
     )]
     Undialable(String),
 }
 
-/// A relay that listens, and serves once [`run`](Server::run) is called.
+/// A relay that listens. It serves clients once [`run`](Server::run) is called.
 pub struct Server {
     listener: TcpListener,
     address: SocketAddr,
@@ -144,7 +145,7 @@ impl Server {
     /// [`ServerError`] when the relay cannot start.
     pub fn bind(mut config: ServerConfig) -> Result<Self, ServerError> {
         let mut warnings: Vec<_> = descriptors::fit(&mut config).into_iter().collect();
-        // A name that nobody can connect to is refused before anything is listened on.
+        // A name that nobody can connect to is refused before the relay listens anywhere.
         let given = match &config.name {
             Some(name) => name.as_str().to_owned(),
             None => config.listen.to_string(),
@@ -189,7 +190,7 @@ impl Server {
         self.address
     }
 
-    /// Returns the relay's name, as in HELLO.
+    /// Returns the relay's name, as HELLO contains it.
     #[must_use]
     pub fn name(&self) -> &RelayName {
         self.shared.name()
@@ -202,9 +203,9 @@ impl Server {
         format!("{scheme}://{}", self.address)
     }
 
-    /// Serves until `stop` completes, then tells all clients and waits for them a short while. The
-    /// certificate's files are checked each minute, and when `look` is notified; `tell` gets a line about
-    /// changes.
+    /// Serves until `stop` completes. Then tells all clients, and waits a short while for them to close. The
+    /// certificate's files are checked each minute, and whenever `look` is notified. `tell` gets a line about
+    /// what has changed.
     pub async fn run(self, stop: impl Future<Output = ()>, look: Arc<Notify>, tell: impl Fn(&str)) {
         let timer = tokio::spawn(Arc::clone(&self.shared).keep_time());
         let tls = self.tls.as_deref();
@@ -239,12 +240,12 @@ impl fmt::Debug for Server {
     }
 }
 
-/// Checks the certificate's files again and again.
+/// Checks the certificate's files again and again, and puts changed ones to use.
 async fn renew(tls: Option<&Arc<Certificates>>, look: &Notify, tell: &impl Fn(&str)) {
     loop {
         let _ = tokio::time::timeout(tls::LOOK_EVERY, look.notified()).await;
         let Some(tls) = tls.map(Arc::clone) else { continue };
-        // Reading may block for long, such as on a network file system.
+        // Reading the files may block for long, for example on a network file system.
         match tokio::task::spawn_blocking(move || tls.look()).await {
             Ok(Look::Same) | Err(_) => {}
             Ok(Look::Renewed(odd)) => {
@@ -258,8 +259,9 @@ async fn renew(tls: Option<&Arc<Certificates>>, look: &Notify, tell: &impl Fn(&s
     }
 }
 
-/// Returns whether clients can connect to an address: not to the unspecified one, which means all of this
-/// machine's, and not to a multicast or broadcast one. A name without an address is left to DNS.
+/// Returns whether clients can connect to an address. They cannot connect to the unspecified one, which means
+/// all addresses of this machine, nor to a multicast or broadcast one. A name that is not an address is left
+/// to DNS.
 fn is_dialable(address: Option<IpAddr>) -> bool {
     match address.map(|address| address.to_canonical()) {
         None => true,
@@ -274,9 +276,10 @@ fn listen(address: SocketAddr, limits: &ServerLimits) -> Result<(TcpListener, So
         kind => ServerError::Listen(address, kind),
     };
     let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }.map_err(failed)?;
-    // A relay that was killed can then listen on its port again at once.
+    // Without this option, a relay that is started again after a crash could not listen on its port at once.
     socket.set_reuseaddr(true).map_err(failed)?;
-    // Accepted connections inherit it, so that data wait in the relay's own limited queues.
+    // Accepted connections inherit this size. It is small, so that data wait in the relay's own limited
+    // queues.
     socket.set_send_buffer_size(limits.send_buffer_len).map_err(failed)?;
     socket.bind(address).map_err(failed)?;
     let listener = socket.listen(limits.backlog).map_err(failed)?;
@@ -284,5 +287,5 @@ fn listen(address: SocketAddr, limits: &ServerLimits) -> Result<(TcpListener, So
     Ok((listener, address))
 }
 
-/// The longest time that a stop takes in all.
+/// The longest time that stopping the relay takes in all.
 pub const STOP_MAX: Duration = Duration::from_secs(5);

@@ -27,7 +27,7 @@ macro_rules! file {
     };
 }
 
-/// Every file of the folder `v1/`, by name. [`MANIFEST`] has their SHA-256 hashes.
+/// Every file of the folder `v1/`, by name. [`MANIFEST`] contains the SHA-256 hashes of the files.
 pub const FILES: &[File] = &[
     file!("bytes-message.json"),
     file!("bytes-payload.json"),

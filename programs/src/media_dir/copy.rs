@@ -1,5 +1,5 @@
-//! Copying content in: a file of the user, content that comes in parts, or content that the program made
-//! itself.
+//! Copying content into the directory of content: a user's file, content that comes in parts, or content that
+//! the program has made itself.
 
 use std::fs;
 use std::io::{self, Write as _};
@@ -18,17 +18,17 @@ use crate::user_file::{UserFile, UserFileError};
 /// The number of bytes of a user's file to copy at once.
 const COPY_LEN: usize = 262_144;
 
-/// A file that was copied into the directory of content; it is synced and has its final name.
+/// A file that was copied into the directory of content. The copy is synced and has its final name.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Imported {
     /// The content id.
     pub content: ContentId,
-    /// The size and chunk hashes.
+    /// The content's size and chunk hashes.
     pub list: ChunkList,
-    /// The media type, from its first bytes.
+    /// The content's media type, recognised by its first bytes.
     pub media_type: &'static str,
-    /// The file name without any directory, cut to the length that a media descriptor allows.
+    /// The file's name without any directory, shortened to what a media descriptor allows.
     pub name: String,
 }
 
@@ -63,13 +63,14 @@ impl Staged {
 
 impl Drop for Staged {
     fn drop(&mut self) {
-        // The file was renamed, or is not wanted; if it cannot be removed now, the next start removes it.
+        // The copy was renamed, or is not wanted. If it cannot be removed now, it is removed at the next
+        // start.
         let _ = fs::remove_file(&self.path);
     }
 }
 
 impl MediaDir {
-    /// Writes content that comes in parts, and keeps it if it matches its id. Returns whether it did.
+    /// Writes content that comes in parts. Keeps it if it matches its content id. Returns whether it does.
     ///
     /// # Errors
     ///
@@ -102,8 +103,8 @@ impl MediaDir {
         Ok((content, list))
     }
 
-    /// Copies a user's file in, and computes its content id. It may take long or hang, so never call it in
-    /// the core thread.
+    /// Copies a user's file into the directory, and computes its content id. This may take long or hang, so
+    /// never call it in the core thread.
     ///
     /// # Errors
     ///
@@ -122,7 +123,7 @@ impl MediaDir {
         Ok(staged)
     }
 
-    /// Renames a copy to its final name.
+    /// Renames a copy to its final name, by which it becomes content.
     ///
     /// # Errors
     ///
@@ -133,7 +134,7 @@ impl MediaDir {
         Ok(Imported { content, list, media_type: staged.media_type, name: staged.name.clone() })
     }
 
-    /// Copies a file in, and gives it its final name.
+    /// Copies a file into the directory, and gives the copy its final name.
     ///
     /// # Errors
     ///
@@ -142,8 +143,8 @@ impl MediaDir {
         Ok(self.take_in(&self.stage(source, &Progress::default())?)?)
     }
 
-    /// Writes what `next` puts into its buffer, until it returns `None`, to a file with a random name, and
-    /// syncs it.
+    /// Writes to a file with a random name what `next` puts into its buffer, until `next` returns `None`.
+    /// Then syncs the file.
     fn copy<E: From<SqliteError>>(
         &self,
         name: String,
@@ -153,7 +154,7 @@ impl MediaDir {
         getrandom::fill(&mut number).map_err(|_| SqliteError::NoRandomness)?;
         let path = self.file(&format!("{}{:016x}{}", COPY.0, u64::from_be_bytes(number), COPY.1));
         let mut to = file::create_new(&path)?;
-        // From here on, dropping `staged` removes the copy if anything fails.
+        // From here on, if anything fails, dropping `staged` removes the copy.
         let mut staged =
             Staged { path, list: ContentHasher::new().finish(), media_type: media_type(&[]), name };
         let failed = |error: io::Error| file::error(&staged.path, &error);
@@ -171,7 +172,7 @@ impl MediaDir {
     }
 }
 
-/// Returns the file's name, cut to at most [`MEDIA_NAME_LEN_MAX`] bytes.
+/// Returns the file's name, shortened to at most [`MEDIA_NAME_LEN_MAX`] bytes.
 fn name(source: &Path) -> String {
     let name = source.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
     let end = name.floor_char_boundary(MEDIA_NAME_LEN_MAX);

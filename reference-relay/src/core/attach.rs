@@ -1,4 +1,4 @@
-//! Attaching: a socket takes a seat, and replaces the socket that held it.
+//! Attaching: a socket takes a seat of a mailbox, and replaces the socket that had the seat.
 
 use handfast_codec::Timestamp;
 use handfast_codec::error::ErrorCode;
@@ -56,7 +56,7 @@ impl Relay {
         Ok(())
     }
 
-    /// Gives a seat of a pairing mailbox to the socket, and opens the mailbox if it is the first.
+    /// Gives a seat of a pairing mailbox to a socket. Creates the mailbox if this is its first socket.
     fn take_pairing_seat(
         &mut self,
         socket: SocketId,
@@ -93,15 +93,15 @@ impl Relay {
         Ok(())
     }
 
-    /// Forgets the oldest pairing mailbox without sockets. Returns false if there is none.
+    /// Forgets the oldest pairing mailbox that has no sockets. Returns false if there is none.
     fn forget_an_empty_pairing(&mut self) -> bool {
         // req: RLY-070
         let oldest = self.empty_pairings.first().copied();
         oldest.and_then(|(_, mailbox)| self.forget_pairing(mailbox)).is_some()
     }
 
-    /// Tells a socket that its seat went to another. In a link mailbox it gets a PING, to show whether it is
-    /// alive.
+    /// Tells a socket that its seat went to another socket. In a link mailbox it also gets a PING, so that it
+    /// can show whether its client is alive.
     fn replace(&mut self, before: SocketId, place: Place, by: Network) {
         if place.kind == MailboxKind::Pairing {
             return self.refuse(before, ErrorCode::REPLACED);
@@ -119,8 +119,8 @@ impl Relay {
         self.arm(before);
     }
 
-    /// Handles the PONG of a replaced socket: two devices share one seat, unless the second is a reload of
-    /// the first.
+    /// Handles the PONG of a socket whose seat went to another. It shows that two devices share one seat,
+    /// unless the newer socket comes from a reload of the older one's page.
     pub(super) fn on_replaced_pong(&mut self, socket: SocketId, place: Place, at: Timestamp, by: Network) {
         // req: RLY-013
         let same_network = self.sockets.get(&socket).is_some_and(|state| state.network == by);
@@ -139,7 +139,7 @@ impl Relay {
         }
     }
 
-    /// Sends ATTACHED to the new socket, and PEER to the one in the other seat.
+    /// Sends ATTACHED to the new socket. Sends PEER to the socket in the other seat.
     fn introduce(&mut self, socket: SocketId, place: Place) {
         let Some(own) = self.sockets.get(&socket).map(|state| state.id) else {
             return;

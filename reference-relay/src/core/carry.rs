@@ -1,4 +1,4 @@
-//! Frames between attached sockets: DATA, and the sticky values.
+//! Frames between attached sockets: DATA frames, and the values of sticky slots.
 
 use bytes::Bytes;
 use handfast_codec::error::ErrorCode;
@@ -41,7 +41,7 @@ impl Relay {
         self.send(peer, bytes);
     }
 
-    /// Counts a DATA frame against the hourly bytes of its sender's network.
+    /// Counts a DATA frame as part of the hourly bytes of its sender's network.
     fn count_bytes(&mut self, socket: SocketId, len: usize) {
         // req: RLY-072
         if let (Some(per_hour), Some(state)) = (self.limits.bytes_per_hour, self.sockets.get(&socket)) {
@@ -49,7 +49,7 @@ impl Relay {
         }
     }
 
-    /// Answers a companion's request to wake its phone. This relay has no wake service.
+    /// Answers a companion's request to wake its phone: this relay has no wake service.
     pub(super) fn on_wake(&mut self, socket: SocketId, place: Place) -> Result<(), ErrorCode> {
         // req: RLY-060, RLY-063
         if place.kind != MailboxKind::Link || place.role != DeviceRole::Web {

@@ -20,7 +20,8 @@ impl Relay {
             Phase::Opened { until } if *until <= now => {
                 return self.refuse(socket, ErrorCode::ATTACH_TIMEOUT);
             }
-            // The client was sent REPLACED when its seat went to another socket.
+            // This socket's seat went to another socket; the time in which it could answer its PING has
+            // passed.
             Phase::Replaced { until, .. } if *until <= now => return self.close(socket, ErrorCode::REPLACED),
             // req: RLY-016
             Phase::Attached { silent_until: Some(until), .. } if *until <= now => {

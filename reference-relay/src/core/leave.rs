@@ -35,7 +35,7 @@ impl Relay {
         }
     }
 
-    /// Forgets a socket and all that it holds, and tells the other seat.
+    /// Forgets a socket, its seat and its queue. Tells the socket in the other seat.
     pub(super) fn forget(&mut self, socket: SocketId) -> bool {
         let Some(state) = self.sockets.remove(&socket) else {
             return false;
@@ -69,8 +69,8 @@ impl Relay {
         }
     }
 
-    /// Removes a mailbox without sockets. A pairing mailbox to which both sides have attached is kept until
-    /// its time ends.
+    /// Removes a mailbox that has no sockets. A pairing mailbox to which both sides had attached is kept
+    /// until its lifetime ends.
     pub(super) fn free(&mut self, place: Place) {
         match place.kind {
             MailboxKind::Link => {

@@ -11,8 +11,8 @@ pub const PING_INTERVAL: Duration = Duration::from_secs(25);
 pub const IDLE_TIMEOUT: Duration = Duration::from_secs(75);
 /// The longest time for a replaced socket to answer its PING.
 pub const REPLACED_GRACE: Duration = Duration::from_secs(10);
-/// The time within which an answer from the successor's own network counts as a reload of a page, not as a
-/// contention.
+/// If a replaced socket answers within this time, and its successor comes from the same network, the change
+/// counts as a reload of a page, and not as two devices that share a seat.
 pub const RELOAD_GRACE: Duration = Duration::from_secs(2);
 /// The longest time from a phone's attach in a pairing mailbox to its first DATA.
 pub const PAIRING_SILENCE: Duration = Duration::from_secs(10);
@@ -20,61 +20,63 @@ pub const PAIRING_SILENCE: Duration = Duration::from_secs(10);
 pub const PAIRING_TIME: Duration = Duration::from_mins(6);
 /// The most bytes of DATA bodies that a pairing mailbox carries in one direction.
 pub const PAIRING_LEN_MAX: usize = 65_536;
-/// The most keys that may hold the phone seat of a pairing mailbox, one after another.
+/// How many keys may have the phone's seat of a pairing mailbox, one after another.
 pub const PAIRING_PHONE_KEYS_MAX: usize = 3;
 /// The most bytes queued for a socket that does not read.
 pub const QUEUE_LEN_MAX: usize = 262_144;
-/// The most frames queued for a socket that does not read, because a tiny frame costs more memory than its
-/// bytes.
+/// The most frames queued for a socket that does not read. There is such a limit because a tiny frame costs
+/// more memory than its bytes.
 pub const QUEUE_FRAMES_MAX: usize = 2_048;
-/// The divisor of a socket's queue limits from which on its peer should not be read: half a queue.
+/// The peer of a socket should not be read while more than the limit divided by this is queued for the
+/// socket: half a queue.
 pub const QUEUE_PAUSE_DIVISOR: usize = 2;
 /// The most open sockets.
 pub const SOCKETS_MAX: usize = 16_384;
-/// The number of these that are kept for links: no pairing may use them, nor an address that already holds
-/// [`SOCKETS_PER_ADDRESS_SCARCE`]. The second rule is needed because anybody can make a link mailbox.
+/// How many of these sockets are kept for links: no pairing may use them, nor may an address that already has
+/// [`SOCKETS_PER_ADDRESS_SCARCE`] sockets. The second rule is needed because anybody can make a link mailbox.
 pub const SOCKETS_RESERVED: usize = 2_048;
 /// The most open sockets from one address (for IPv6, one /64).
 pub const SOCKETS_PER_ADDRESS_MAX: usize = 256;
-/// The lowest value that an operator may choose for it (RLY-021).
+/// The lowest value that an operator may choose for [`SOCKETS_PER_ADDRESS_MAX`] (RLY-021).
 pub const SOCKETS_PER_ADDRESS_MIN: usize = 64;
-/// The most open sockets from one address while only the reserved ones are free.
+/// The most open sockets from one address while only the sockets kept for links are free.
 pub const SOCKETS_PER_ADDRESS_SCARCE: usize = 8;
-/// The limit of an IPv6 /56, as a multiple of the limit of one address.
+/// The limits of an IPv6 /56 are this multiple of the limits of one address.
 pub const CAPS_OF_SLASH_56: usize = 2;
-/// The limit of an IPv6 /48, as a multiple of the limit of one address.
+/// The limits of an IPv6 /48 are this multiple of the limits of one address.
 pub const CAPS_OF_SLASH_48: usize = 4;
 /// The number of frames other than DATA, and of WebSocket Pings, that a socket may send in a burst.
 pub const CONTROL_FRAMES_MAX: u32 = 64;
-/// The time after which a socket may send one more control frame.
+/// How long after a burst a socket may send one more control frame.
 pub const CONTROL_FRAME_PAUSE: Duration = Duration::from_millis(125);
-/// The DATA bytes that the sockets of one address may send in a [`BYTES_WINDOW`], before they are read more
-/// slowly.
+/// How many DATA bytes the sockets of one address may send in a [`BYTES_WINDOW`] before the relay reads them
+/// more slowly.
 pub const BYTES_PER_HOUR: u64 = 17_179_869_184;
-/// The time over which [`BYTES_PER_HOUR`] counts.
+/// The time over which the bytes for [`BYTES_PER_HOUR`] are counted.
 pub const BYTES_WINDOW: Duration = Duration::from_hours(1);
-/// The lowest value for [`BYTES_PER_HOUR`]; it delays the longest frame by 3.6 s, within which no socket
-/// times out.
+/// The lowest value that an operator may choose for [`BYTES_PER_HOUR`]. With it the longest frame is delayed
+/// by 3.6 s, within which no socket times out.
 pub const BYTES_PER_HOUR_MIN: u64 = 16_777_216;
-/// The most pairing mailboxes; beyond it the oldest one without sockets is forgotten.
+/// The most pairing mailboxes. When there would be more, the oldest one without sockets is forgotten.
 pub const PAIRING_MAILBOXES_MAX: usize = 16_384;
 /// The most pairing mailboxes opened by sockets of one address.
 pub const PAIRING_MAILBOXES_PER_ADDRESS_MAX: usize = 256;
-/// The most link mailboxes with a sticky value; beyond it the least recently used is forgotten.
+/// The most link mailboxes with a sticky value. When there would be more, the least recently used value is
+/// forgotten.
 pub const STICKY_MAILBOXES_MAX: usize = 32_768;
-/// The most sticky mailboxes last written from one address; beyond it that address's least recently used one
-/// is forgotten.
+/// The most link mailboxes whose sticky value was last written from one address. When there would be more,
+/// that address's least recently used one is forgotten.
 pub const STICKY_MAILBOXES_PER_ADDRESS_MAX: usize = 256;
-/// The time after which a client should try again if the refusal is temporary, in milliseconds.
+/// How long a client should wait before it tries again after a temporary refusal, in milliseconds.
 pub const RETRY_MS: u32 = 5_000;
-/// The time after which a client should try again when the relay stops, in milliseconds.
+/// How long a client should wait before it tries again when the relay stops, in milliseconds.
 pub const SHUTDOWN_RETRY_MS: u32 = 1_000;
 
 const _: () =
     assert!(SOCKETS_PER_ADDRESS_MAX >= SOCKETS_PER_ADDRESS_MIN, "RLY-021: an address's cap is at least 64");
 const _: () = assert!(SOCKETS_RESERVED < SOCKETS_MAX, "some sockets may pair");
 
-/// The limits of one relay: the constants above, or smaller ones for tests.
+/// The limits of one relay: the constants above, or smaller values for tests.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Limits {

@@ -31,12 +31,12 @@ impl Seats {
         }
     }
 
-    /// Gives the seat to `socket`. Returns the socket that held it.
+    /// Gives the seat of this role to `socket`. Returns the socket that had the seat before.
     pub(crate) fn give(&mut self, role: DeviceRole, socket: SocketId) -> Option<SocketId> {
         self.seat(role).replace(socket)
     }
 
-    /// Empties the seat if `socket` holds it. Returns whether it did.
+    /// Empties the seat of this role if `socket` has it. Returns whether it had.
     pub(crate) fn leave(&mut self, role: DeviceRole, socket: SocketId) -> bool {
         let seat = self.seat(role);
         let held = *seat == Some(socket);
@@ -46,7 +46,7 @@ impl Seats {
         held
     }
 
-    /// Empties both seats. Returns the sockets that held them.
+    /// Empties both seats. Returns the sockets that had them.
     pub(crate) fn clear(&mut self) -> [Option<SocketId>; 2] {
         [self.phone.take(), self.web.take()]
     }
@@ -60,7 +60,7 @@ impl Seats {
 #[derive(Debug, Default)]
 pub(crate) struct Link {
     pub(crate) seats: Seats,
-    /// The number of times that a new socket replaced the holder of a seat while the holder was alive.
+    /// How often a new socket replaced another in a seat while the client of the other was alive.
     pub(crate) contended: u64,
 }
 
@@ -68,15 +68,15 @@ pub(crate) struct Link {
 #[derive(Debug)]
 pub(crate) struct Pairing {
     pub(crate) seats: Seats,
-    /// The end of its lifetime.
+    /// When the mailbox's lifetime ends.
     pub(crate) until: Timestamp,
-    /// The network whose limit the mailbox counts against.
+    /// The network for whose limit the mailbox counts.
     pub(crate) payer: Network,
-    /// Whether the mailbox carried too many bytes, so that no socket may attach any more.
+    /// Whether the mailbox has carried too many bytes, so that no socket may attach to it any more.
     pub(crate) spent: bool,
     /// The key that owns the companion's seat.
     web_key: Option<AttachKey>,
-    /// All keys that have held the phone's seat; the last one holds it now.
+    /// All keys that have had the phone's seat. The last one has it now.
     phone_keys: Vec<AttachKey>,
     len_from_phone: usize,
     len_from_web: usize,
@@ -96,7 +96,8 @@ impl Pairing {
         }
     }
 
-    /// Checks whether a proven key may take the seat of its role, and records it if so.
+    /// Checks whether a key may take the seat of its role; the client has proven that it has the key. Records
+    /// the key if it may.
     pub(crate) fn admit(
         &mut self,
         role: DeviceRole,
@@ -133,7 +134,7 @@ impl Pairing {
         Ok(())
     }
 
-    /// Counts a DATA body. Returns false if the mailbox has carried too much.
+    /// Counts a DATA body. Returns false if the mailbox has carried too many bytes.
     pub(crate) fn carry(&mut self, from: DeviceRole, len: usize, limits: &Limits) -> bool {
         let carried = match from {
             DeviceRole::Phone => &mut self.len_from_phone,
@@ -143,9 +144,9 @@ impl Pairing {
         *carried <= limits.pairing_len_max
     }
 
-    /// Returns whether the mailbox must be remembered without sockets: once both a companion and a phone have
-    /// attached, until its lifetime ends, because an empty moment must not free its seats or reset its
-    /// counts. Before a companion came there is nothing to protect.
+    /// Returns whether the mailbox must stay while it has no sockets. It must from when both a companion and
+    /// a phone have attached until its lifetime ends: a moment without sockets must not free its seats or
+    /// reset its counts. Before both have attached there is nothing to protect.
     pub(crate) fn is_kept_empty(&self) -> bool {
         // req: RLY-029
         self.web_key.is_some() && (self.spent || !self.phone_keys.is_empty())

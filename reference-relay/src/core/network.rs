@@ -1,17 +1,18 @@
-//! Networks: what counts as one address, for limits and for the "same network" hint.
+//! Networks: what counts as one address, for limits and for the relay's word that two devices are in the same
+//! network.
 
 use core::net::IpAddr;
 use std::collections::BTreeMap;
 
 use super::limits::{CAPS_OF_SLASH_48, CAPS_OF_SLASH_56};
 
-/// The source of a connection, as far as the caller knows it.
+/// Where a connection comes from, as far as the caller knows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[expect(clippy::exhaustive_enums, reason = "the caller says which")]
 pub enum Source {
     /// The client's own address.
     Real(IpAddr),
-    /// The address of a trusted proxy, when the client's own is unknown.
+    /// The address of a trusted proxy, when the client's own address is unknown.
     Behind(IpAddr),
 }
 
@@ -28,7 +29,7 @@ impl From<[u8; 4]> for Source {
 }
 
 impl Source {
-    /// Returns the address that limits count by.
+    /// Returns the address by which limits are counted.
     #[must_use]
     pub const fn address(self) -> IpAddr {
         match self {
@@ -53,7 +54,8 @@ impl From<IpAddr> for Network {
     }
 }
 
-/// A network, or a larger one around it, because whoever has an IPv6 /48 or /56 has many /64.
+/// A network, or a larger one around it. Larger ones are counted too, because whoever has an IPv6 /48 or /56
+/// has many /64.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) enum Circle {
     Own(Network),
@@ -62,7 +64,8 @@ pub(crate) enum Circle {
 }
 
 impl Network {
-    /// Returns the network and those around it, each with its limit as a multiple of one address's.
+    /// Returns the network and the larger ones around it, each with its limit as a multiple of the limit of
+    /// one address.
     pub(crate) fn circles(self) -> impl Iterator<Item = (Circle, usize)> {
         let wider = match self {
             Self::V4(_) => [None, None],
@@ -75,14 +78,14 @@ impl Network {
     }
 }
 
-/// The numbers of sockets and mailboxes that one network holds now.
+/// How many sockets and mailboxes one network has now.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Usage {
     sockets: usize,
     pairings: usize,
 }
 
-/// The holdings of each network; a network that holds nothing has no entry.
+/// What each network has now. A network that has nothing has no entry.
 #[derive(Debug, Default)]
 pub(crate) struct Usages(BTreeMap<Circle, Usage>);
 
@@ -101,7 +104,7 @@ impl Usages {
         }
     }
 
-    /// Returns whether the network may hold one more, when one address may hold `max`.
+    /// Returns whether the network may have one more of this kind, when one address may have `max`.
     pub(crate) fn has_room(&self, network: Network, holding: Holding, max: usize) -> bool {
         network.circles().all(|(circle, caps)| {
             let mut usage = self.0.get(&circle).copied().unwrap_or_default();
@@ -109,8 +112,8 @@ impl Usages {
         })
     }
 
-    /// Adds one to what the network holds. Returns false, and counts nothing, if that exceeds its limit or
-    /// that of a network around it.
+    /// Counts one more of this kind for the network. Returns false, and counts nothing, if that exceeds the
+    /// limit of the network or of a larger one around it.
     pub(crate) fn take(&mut self, network: Network, holding: Holding, max: usize) -> bool {
         if !self.has_room(network, holding, max) {
             return false;
@@ -122,7 +125,7 @@ impl Usages {
         true
     }
 
-    /// Subtracts one from what the network holds, and removes the entry of a network that holds nothing.
+    /// Counts one less of this kind for the network. Removes the entry of a network that then has nothing.
     pub(crate) fn give(&mut self, network: Network, holding: Holding) {
         for (circle, _) in network.circles() {
             if let Some(usage) = self.0.get_mut(&circle) {

@@ -1,27 +1,27 @@
-//! Rate limits, stored as the single time at which everything spent will be paid for.
+//! Rate limits. Each is stored as a single time: when everything that was spent will be refilled.
 
 use core::time::Duration;
 
 use handfast_codec::Timestamp;
 
-/// A token bucket: a full window may be spent at once, and after that as much as time pays for.
+/// A token bucket: a full window may be spent at once, and after that only as much as is refilled with time.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Pace {
     paid_at: Timestamp,
 }
 
 impl Pace {
-    /// Spends an amount that the bucket needs the time `cost` to refill.
+    /// Spends an amount that takes the time `cost` to refill.
     pub(crate) fn spend(&mut self, now: Timestamp, cost: Duration) {
         self.paid_at = self.paid_at.max(now).plus(cost);
     }
 
-    /// Returns by how much the spending exceeds the window; zero within it.
+    /// Returns how far the spending exceeds the window, as a time; zero if it does not.
     pub(crate) fn excess(self, now: Timestamp, window: Duration) -> Duration {
         self.paid_at.since(now).saturating_sub(window)
     }
 
-    /// Returns whether everything is paid for, so that the entry can be forgotten.
+    /// Returns whether everything that was spent is refilled, so that the entry can be forgotten.
     pub(crate) fn is_paid(self, now: Timestamp) -> bool {
         self.paid_at <= now
     }

@@ -8,7 +8,7 @@ use handfast_codec::relay::{Attach, MailboxProof, RelayFrame};
 use handfast_codec::{RelayName, signed};
 use sha2::{Digest, Sha256};
 
-/// Proof that the client of an ATTACH has its key; only [`verify`] creates one.
+/// Proof that the client which sent an ATTACH has its key. Only [`verify`] creates one.
 #[derive(Debug)]
 pub(crate) struct Proven {
     key: AttachKey,
@@ -46,7 +46,7 @@ pub(crate) fn verify(attach: &Attach, name: &RelayName, nonce: &[u8; 32]) -> Res
 /// The type number of an ATTACH frame.
 const ATTACH: u8 = 5;
 
-/// A message with the verdict on its signature, if it is an ATTACH.
+/// A message, and if it is an ATTACH, the result of verifying its signature.
 #[derive(Debug)]
 pub struct Checked {
     bytes: Bytes,
@@ -61,8 +61,8 @@ pub(crate) struct Verdict {
 }
 
 impl Checked {
-    /// Verifies the signature of an ATTACH for the relay's name and the socket's challenge, which is the only
-    /// slow part of handling a message. All other messages, and malformed ones, pass unchanged.
+    /// Verifies the signature of an ATTACH for the relay's name and the socket's challenge. Nothing else
+    /// about handling a message is slow. Other messages, and malformed ones, are returned unchanged.
     #[must_use]
     pub fn new(name: &RelayName, nonce: &[u8; 32], bytes: Bytes) -> Self {
         let verdict = match bytes.first() {
@@ -83,7 +83,7 @@ impl Checked {
 }
 
 impl Verdict {
-    /// Returns the result, if it was found for this challenge.
+    /// Returns the result of verifying, if the ATTACH was verified for this challenge.
     pub(crate) fn for_challenge(self, nonce: &[u8; 32]) -> Result<Proven, ErrorCode> {
         // req: RLY-010
         if self.nonce == *nonce { self.proven } else { Err(ErrorCode::BAD_ATTACH) }

@@ -10,12 +10,13 @@ use super::limits::BYTES_WINDOW;
 use super::network::Network;
 use super::pace::Pace;
 
-/// The least number of bytes that a frame counts as, because a tiny frame costs the relay as much work.
+/// A frame counts as this many bytes at least, because a tiny frame costs the relay as much work as a longer
+/// one.
 const FRAME_LEN_MIN: usize = 256;
-/// The number of entries below which no sweep for paid ones is made.
+/// With fewer entries than this, entries that are back at the full quota are not removed.
 const SWEEP_AT_LEAST: usize = 1_024;
 
-/// What the networks have spent and time has not paid for yet.
+/// What each network has spent of its hourly bytes and time has not refilled yet.
 #[derive(Debug, Default)]
 pub(crate) struct ByteQuotas {
     paces: BTreeMap<Network, Pace>,
@@ -27,13 +28,14 @@ impl ByteQuotas {
     pub(crate) fn carried(&mut self, now: Timestamp, network: Network, len: usize, per_hour: NonZeroU64) {
         if self.paces.len() >= self.sweep_at.max(SWEEP_AT_LEAST) {
             self.paces.retain(|_, pace| !pace.is_paid(now));
-            // As many new entries as a sweep has visited must come before the next one.
+            // The next removal comes only when the entries have doubled, so that each entry pays for being
+            // looked at.
             self.sweep_at = self.paces.len().saturating_mul(2);
         }
         self.paces.entry(network).or_default().spend(now, cost(len, per_hour));
     }
 
-    /// Returns for how long nothing should be read from this network.
+    /// Returns how long nothing should be read from this network.
     pub(crate) fn pause(&self, now: Timestamp, network: Network) -> Duration {
         self.paces.get(&network).map_or(Duration::ZERO, |pace| pace.excess(now, BYTES_WINDOW))
     }
@@ -44,7 +46,7 @@ impl ByteQuotas {
     }
 }
 
-/// Returns the time that pays for `len` bytes.
+/// Returns the time in which the quota for `len` bytes is refilled.
 fn cost(len: usize, per_hour: NonZeroU64) -> Duration {
     let len = u64::try_from(len.max(FRAME_LEN_MIN)).unwrap_or(u64::MAX);
     let hour = u64::try_from(BYTES_WINDOW.as_nanos()).unwrap_or(u64::MAX);

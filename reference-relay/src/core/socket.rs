@@ -10,25 +10,25 @@ use super::limits::Limits;
 use super::network::{Network, Source};
 use super::pace::Pace;
 
-/// The caller's id of a socket, which never appears on the wire.
+/// The caller's id of a socket. It never appears on the wire.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SocketId(u64);
 
 impl SocketId {
-    /// Creates an id; the caller must never use a number twice.
+    /// Creates an id. The caller must never use the same number for two sockets.
     #[must_use]
     pub const fn new(id: u64) -> Self {
         Self(id)
     }
 
-    /// Returns the number.
+    /// Returns the id's number.
     #[must_use]
     pub const fn as_u64(self) -> u64 {
         self.0
     }
 }
 
-/// The seat that a socket holds.
+/// The seat that a socket has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Place {
     pub(crate) kind: MailboxKind,
@@ -40,9 +40,9 @@ pub(crate) struct Place {
 pub(crate) enum Phase {
     /// The socket got its HELLO, and must attach before `until`.
     Opened { until: Timestamp },
-    /// The socket holds its seat. `silent_until` is set for the phone of a pairing until its first DATA.
+    /// The socket has its seat. `silent_until` is set for the phone of a pairing until its first DATA.
     Attached { place: Place, ping_at: Timestamp, silent_until: Option<Timestamp> },
-    /// The socket's seat went to another socket, which came at time `at` from network `by`.
+    /// The socket's seat went to another socket. That socket came at time `at` from network `by`.
     Replaced { place: Place, token: [u8; 8], at: Timestamp, until: Timestamp, by: Network },
 }
 
@@ -57,13 +57,13 @@ pub(crate) struct Socket {
     pub(crate) phase: Phase,
     /// The time at which the socket's last frame came.
     pub(crate) heard: Timestamp,
-    /// The bytes and frames that the caller has not reported as transmitted.
+    /// The length of the frames that the caller has not reported as transmitted, and below their number.
     pub(crate) queued_len: usize,
     pub(crate) queued_frames: usize,
-    /// The time of the timer set for this socket, which may be early, but never late.
+    /// When the timer that is set for this socket expires. That may be earlier than needed, but never later.
     pub(crate) armed: Option<Timestamp>,
     pings: u64,
-    /// The rate of the client's frames other than DATA.
+    /// How fast the client sends frames other than DATA.
     control: Pace,
 }
 
@@ -92,7 +92,7 @@ impl Socket {
         }
     }
 
-    /// Returns the next time at which something is due.
+    /// Returns the next time at which the relay must do something about this socket.
     pub(crate) fn deadline(&self, limits: &Limits) -> Timestamp {
         match self.phase {
             Phase::Opened { until } | Phase::Replaced { until, .. } => until,
@@ -103,7 +103,7 @@ impl Socket {
         }
     }
 
-    /// Returns the socket's seat, if it holds one.
+    /// Returns the socket's seat, if it has one.
     pub(crate) fn place(&self) -> Option<Place> {
         match self.phase {
             Phase::Attached { place, .. } => Some(place),
@@ -132,7 +132,7 @@ impl Socket {
         self.control.excess(now, window).is_zero()
     }
 
-    /// Returns the token of the next PING to the client: a counter, because it need not be secret.
+    /// Returns the token of the next PING to the client. It is a counter, because it need not be secret.
     pub(crate) fn next_token(&mut self) -> [u8; 8] {
         self.pings = self.pings.saturating_add(1);
         self.pings.to_be_bytes()

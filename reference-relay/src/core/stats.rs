@@ -4,35 +4,35 @@ use std::collections::BTreeMap;
 
 use handfast_codec::error::ErrorCode;
 
-/// Counts since the start of the process, and numbers of what is held now.
+/// Counts since the start of the process, and how many of each thing there are now.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Stats {
-    /// The sockets that are open now.
+    /// The number of sockets that are open now.
     pub sockets: usize,
-    /// The link mailboxes with a socket now.
+    /// The number of link mailboxes that have a socket now.
     pub link_mailboxes: usize,
-    /// The pairing mailboxes remembered now.
+    /// The number of pairing mailboxes that are remembered now.
     pub pairing_mailboxes: usize,
-    /// The link mailboxes that have a sticky value now.
+    /// The number of link mailboxes that have a sticky value now.
     pub sticky_mailboxes: usize,
-    /// The bytes in the queues of all sockets now.
+    /// The number of bytes in the queues of all sockets now.
     pub queued_bytes: usize,
-    /// The sockets opened since the start.
+    /// The number of sockets opened since the start.
     pub opened: u64,
-    /// The valid ATTACH frames since the start.
+    /// The number of valid ATTACH frames since the start.
     pub attached: u64,
-    /// The frames received since the start.
+    /// The number of frames received since the start.
     pub frames_received: u64,
-    /// The bytes received since the start.
+    /// The number of bytes received since the start.
     pub bytes_received: u64,
-    /// The DATA frames forwarded since the start.
+    /// The number of DATA frames forwarded since the start.
     pub frames_forwarded: u64,
-    /// The bytes of these frames.
+    /// The number of bytes in the forwarded DATA frames.
     pub bytes_forwarded: u64,
-    /// The DATA frames dropped since the start, because the peer was absent.
+    /// The number of DATA frames dropped since the start because the peer was absent.
     pub frames_dropped: u64,
-    /// The ERROR frames sent since the start, by code.
+    /// By code, the number of ERROR frames sent since the start.
     pub errors: BTreeMap<ErrorCode, u64>,
 }
 

@@ -1,5 +1,5 @@
-//! The sticky values of link mailboxes: two slots each, limited in number; the least recently used are
-//! forgotten first.
+//! The sticky values of link mailboxes: two slots each. The number of mailboxes with a value is limited; the
+//! least recently used are forgotten first.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -25,9 +25,9 @@ impl Slots {
 #[derive(Debug)]
 struct Entry {
     slots: Slots,
-    /// The number of the mailbox's last use, counted over all uses of this store.
+    /// When the mailbox was last used, as a number that counts the uses of all mailboxes.
     used: u64,
-    /// The network that wrote a slot last, whose limit the mailbox counts against.
+    /// The network that wrote a slot last. The mailbox counts for this network's limit.
     writer: Network,
 }
 
@@ -48,7 +48,7 @@ impl StickyStore {
         self.entries.len()
     }
 
-    /// Returns both slots, which counts as a use.
+    /// Returns both slots of a mailbox. This counts as a use of the mailbox.
     pub(crate) fn read(&mut self, mailbox: MailboxId) -> Slots {
         let Some(entry) = self.unlink(mailbox) else {
             return Slots::default();
@@ -58,9 +58,9 @@ impl StickyStore {
         slots
     }
 
-    /// Writes one slot; an empty value clears it. The value is copied, so that it keeps no receive buffer in
-    /// memory. Beyond `max` mailboxes, or `max_of_writer` of this network, the least recently used is
-    /// forgotten.
+    /// Writes one slot of a mailbox; an empty value clears it. The value is copied, so that it keeps no
+    /// receive buffer in memory. If there are then more than `max` mailboxes, or more than `max_of_writer` of
+    /// this network, the least recently used one is forgotten.
     pub(crate) fn write(
         &mut self,
         mailbox: MailboxId,

@@ -1,4 +1,4 @@
-//! One WebSocket, from its upgrade to its end. A single task reads, writes and watches the time.
+//! One WebSocket, from its upgrade to its end. A single task reads it, writes it and watches the time.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -18,7 +18,8 @@ use super::connections::Permit;
 use super::shared::{NextRead, Outgoing, Shared, Signals};
 use crate::core::{Checked, SocketId, Source};
 
-/// The longest time until a socket is checked again whose network has used up its hourly bytes.
+/// While a socket's network has used up its hourly bytes, the socket is checked again after this time at the
+/// latest.
 const PAUSE_MAX: Duration = Duration::from_secs(1);
 
 /// Close codes of RFC 6455, section 7.4.1, and of its registry.
@@ -38,13 +39,13 @@ mod close {
 enum End {
     /// The relay starts the closing handshake with this code.
     Close(u16),
-    /// The client has begun the closing handshake, and its answer is still to be sent.
+    /// The client has begun the closing handshake. The relay's answer must still be sent.
     Answer,
-    /// The connection is dropped at once, because the client left or does not read.
+    /// The connection is dropped at once, because the client is gone or does not read.
     Drop,
 }
 
-/// Runs one connection. The permit counts it among all connections until it ends.
+/// Runs one connection. While the permit exists, the connection counts among all connections.
 pub(super) async fn run(
     shared: Arc<Shared>,
     source: Source,
@@ -57,7 +58,7 @@ pub(super) async fn run(
     let Ok(mut seat) = shared.open(source, origin.as_deref()) else {
         return;
     };
-    // Logs name sockets by number only, never by address, mailbox or origin.
+    // Logs name sockets only by number, never by address, mailbox or origin.
     tracing::debug!(socket = ?seat.socket, "open");
     let limits = shared.limits();
     let signals = Arc::clone(&seat.signals);
@@ -75,7 +76,7 @@ pub(super) async fn run(
             End::Drop => Ok(()),
         }
     };
-    // The connection ends here, whatever this returns.
+    // The connection ends here, whether the closing handshake succeeds or not.
     let _ = timeout(limits.close_deadline, last).await;
     drop(permit);
 }
@@ -101,11 +102,11 @@ async fn read(
         }
         let message = stream.next().await;
         if signals.is_closed.load(Ordering::Relaxed) {
-            // The writer tells the client and ends the connection; what still arrives is not worth any work.
+            // The writing half tells the client and ends the connection. What still arrives is not read.
             return std::future::pending().await;
         }
         match message {
-            // The signature is verified here, before the lock for which all connections wait.
+            // The signature is verified here, before the lock that all connections need is taken.
             Some(Ok(Message::Binary(bytes))) => {
                 shared.frame(socket, Checked::new(shared.name(), nonce, bytes));
             }
@@ -119,7 +120,7 @@ async fn read(
                 // req: RLY-003
                 Some(WsError::Capacity(CapacityError::MessageTooLong { .. })) => {
                     shared.violation(socket, ErrorCode::FIELD_LENGTH);
-                    // The writer tells the client, and ends the connection.
+                    // The writing half tells the client and ends the connection.
                     return std::future::pending().await;
                 }
                 Some(WsError::Protocol(_)) => return End::Close(close::PROTOCOL),
@@ -152,14 +153,15 @@ async fn write(
     End::Drop
 }
 
-/// Ends a connection that the core has closed, if its client does not read what is left.
+/// Returns when a connection that the core has closed must be dropped, because its client does not read what
+/// is still queued.
 async fn overdue(signals: &Signals, deadline: Duration) -> End {
     signals.closing.notified().await;
     sleep(deadline).await;
     End::Drop
 }
 
-/// Sends the close frame, and waits for the client's.
+/// Sends the close frame, and waits for the client's close frame.
 async fn finish(
     sink: &mut SplitSink<WebSocket, Message>,
     stream: &mut SplitStream<WebSocket>,
@@ -170,7 +172,8 @@ async fn finish(
     Ok(())
 }
 
-/// Returns the WebSocket close code for an error. It is for people and tools; clients read the ERROR frame.
+/// Returns the WebSocket close code for an error code. It is for people and tools; clients read the ERROR
+/// frame.
 fn close_code(code: ErrorCode) -> u16 {
     match code {
         ErrorCode::SHUTDOWN => close::GOING_AWAY,

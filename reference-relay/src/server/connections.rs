@@ -1,5 +1,5 @@
-//! The count of TCP connections from accept to end, so that none escapes the limits before it is a socket of
-//! the core.
+//! Counts TCP connections from their accept to their end, so that the limits also apply to a connection that
+//! is not a socket of the core yet.
 
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -21,17 +21,17 @@ struct Counts {
     by_network: Usages,
 }
 
-/// The place of one connection, which is freed when this is dropped.
+/// The place of one connection in the count. Dropping it frees the place.
 #[derive(Debug)]
 pub(super) struct Permit {
     connections: Arc<Connections>,
-    /// The network whose limit it counts against; `None` for a proxy, whose connections belong to many
-    /// clients.
+    /// The network for whose limit the connection counts; `None` for a proxy, because its connections belong
+    /// to many clients.
     network: Option<Network>,
 }
 
 impl Connections {
-    /// Counts one more connection, unless there are too many. `address` is `None` for a proxy, which has no
+    /// Counts one more connection, unless there are too many. `address` is `None` for a proxy. A proxy has no
     /// limit of its own: its clients are counted once their addresses are known.
     pub(super) fn enter(
         self: &Arc<Self>,

@@ -1,24 +1,25 @@
-//! File descriptors: each connection needs one, and the usual soft limit is far below the relay's limits.
+//! File descriptors: each connection needs one, and the usual soft limit allows far fewer than the relay's
+//! limits.
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use super::ServerConfig;
 use crate::core::limits::SOCKETS_PER_ADDRESS_MIN;
 
-/// The descriptors needed besides those of connections: files, listeners, the runtime's own.
+/// How many descriptors are needed besides those of connections: for files, listeners and the runtime.
 const SPARE: u64 = 64;
-/// The divisor for the share of all connections that one address may have when descriptors are scarce.
+/// When descriptors are scarce, one address may have all connections divided by this.
 const SHARE_OF_ADDRESS: usize = 4;
-/// The divisor for the share of all sockets that is reserved when descriptors are scarce.
+/// When descriptors are scarce, all sockets divided by this are kept for links.
 const SHARE_RESERVED: usize = 8;
 
-/// Raises the process's limit of open files to what the configuration needs, or lowers the configuration to
-/// what is allowed. Returns a warning if it had to be lowered.
+/// Raises the process's limit of open files to what the configuration needs. If that is not allowed, lowers
+/// the limits in the configuration instead, and returns a warning.
 pub(super) fn fit(config: &mut ServerConfig) -> Option<String> {
     let needed =
         u64::try_from(config.server_limits.connections_max).unwrap_or(u64::MAX).saturating_add(SPARE);
     let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
-    // No limit counts as the largest number.
+    // A process without a limit counts as one with the largest number.
     let (soft, hard) = (current.unwrap_or(u64::MAX), maximum.unwrap_or(u64::MAX));
     let mut available = soft;
     if soft < needed {
@@ -36,7 +37,7 @@ pub(super) fn fit(config: &mut ServerConfig) -> Option<String> {
     })
 }
 
-/// Lowers the limits to `max` connections. Returns false if they are that low already.
+/// Lowers the limits in the configuration to `max` connections. Returns false if they are already that low.
 fn clamp(config: &mut ServerConfig, max: usize) -> bool {
     let (server, relay) = (&mut config.server_limits, &mut config.relay_limits);
     if server.connections_max <= max {

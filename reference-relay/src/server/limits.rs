@@ -6,8 +6,8 @@ use std::time::Duration;
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ServerLimits {
-    /// The longest time from accept to the end of the upgrade, TLS included; also the life of a plain HTTP
-    /// connection.
+    /// The longest time from accept to the end of the upgrade, TLS included. A connection with plain HTTP may
+    /// last this long at most.
     pub upgrade_deadline: Duration,
     /// The longest time for writing one frame.
     pub write_deadline: Duration,
@@ -15,7 +15,7 @@ pub struct ServerLimits {
     pub close_deadline: Duration,
     /// The longest time for which a stopping relay waits for its clients.
     pub shutdown_deadline: Duration,
-    /// The pause after an `accept` that failed, such as for lack of file descriptors.
+    /// The pause after an `accept` that failed, for example because no file descriptor was free.
     pub accept_pause: Duration,
     /// The longest head of a request, in bytes.
     pub head_len_max: usize,
@@ -25,7 +25,7 @@ pub struct ServerLimits {
     pub connections_max: usize,
     /// The most TCP connections from one address.
     pub connections_per_address_max: usize,
-    /// The most connections that the kernel holds until they are accepted.
+    /// How many connections the kernel keeps waiting until the relay accepts them.
     pub backlog: u32,
     /// The size of the kernel's send buffer for each connection, in bytes.
     pub send_buffer_len: u32,

@@ -1,4 +1,4 @@
-//! From an accepted connection to HTTP: limits, TLS, and one deadline for all of it.
+//! The way from an accepted connection to HTTP: limits, TLS, and one deadline for all of that.
 
 use std::convert::Infallible;
 use std::net::IpAddr;
@@ -19,7 +19,7 @@ use super::limits::ServerLimits;
 use super::shared::Shared;
 use super::tls::Certificates;
 
-/// The client of a connection, for all routes.
+/// The client of a connection, as the handlers of all routes receive it.
 #[derive(Clone, Debug)]
 pub(super) struct Caller {
     pub(super) address: IpAddr,
@@ -61,7 +61,8 @@ pub(super) async fn accept(
     }
 }
 
-/// Serves one connection until it has answered or is upgraded; its WebSocket then runs in a task of its own.
+/// Serves one connection until it is answered or upgraded. An upgraded connection continues as a WebSocket in
+/// a task of its own.
 async fn serve(
     stream: TcpStream,
     tls: Option<TlsAcceptor>,
@@ -69,7 +70,7 @@ async fn serve(
     caller: Caller,
     limits: ServerLimits,
 ) {
-    // A connection without this option is slower, not wrong.
+    // A connection without this option is slower, but works.
     let _ = stream.set_nodelay(true);
     let deadline = limits.upgrade_deadline;
     let served = timeout(deadline, async move {

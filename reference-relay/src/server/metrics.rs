@@ -4,7 +4,7 @@ use std::fmt::{Display, Write};
 
 use crate::core::Stats;
 
-/// The counters of the server around the core.
+/// The counters of the server, which are not the core's.
 #[derive(Debug)]
 pub(super) struct ServerCounts {
     pub(super) connections: usize,
@@ -12,7 +12,7 @@ pub(super) struct ServerCounts {
     pub(super) turned_away: u64,
     /// The resident memory of the process in bytes, if the system reports it.
     pub(super) memory_bytes: Option<u64>,
-    /// The number of tasks in its runtime.
+    /// The number of tasks in the relay's tokio runtime.
     pub(super) tasks: usize,
 }
 

@@ -9,8 +9,9 @@ pub(super) struct OriginPolicy {
 }
 
 impl OriginPolicy {
-    /// Returns the policy of these origins, and the relay's own if it serves a page. `own` is the relay's
-    /// configured name then, never the Host header, which any page can choose.
+    /// Returns the policy by which pages of these origins may connect, and pages of the relay's own origin if
+    /// it serves a page. `own` is the relay's configured name then. The Host header is not used for it,
+    /// because any page can choose that.
     pub(super) fn new(own: Option<&RelayName>, mut allowed: Vec<String>) -> Self {
         if let Some(name) = own {
             allowed.push(format!("https://{name}"));
@@ -26,7 +27,7 @@ impl OriginPolicy {
     }
 }
 
-/// Returns an origin as a browser sends it, without the default port of its scheme.
+/// Returns an origin in the form in which a browser sends it, without the default port of its scheme.
 fn as_sent(origin: &str) -> String {
     let port = if origin.starts_with("https:") { ":443" } else { ":80" };
     origin.strip_suffix(port).unwrap_or(origin).to_owned()

@@ -2,8 +2,7 @@
 //! folder that `cargo xtask page` made.
 //!
 //! Its headers use everything that browsers offer to confine a page: nothing from other origins, no inline
-//! code, no strings as code, no frames around it.
-//! strings that become code, no frames around it.
+//! code, no strings that become code, no frames around it.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -20,7 +19,8 @@ use handfast_codec::RelayName;
 
 use super::ServerError;
 
-/// The page to serve, if any. Users must trust whoever serves a page, which they need not do with a relay.
+/// The page to serve, if any. Users must trust whoever serves them a page; a relay that serves none they need
+/// not trust.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum PageSource {
@@ -41,7 +41,7 @@ struct Embedded {
     gzip: &'static [u8],
 }
 
-/// The embedded page; `None` if its engine was not built before the relay.
+/// The embedded page; `None` if the page's WebAssembly module was not built before the relay.
 static BUILT: Option<&[Embedded]> = include!(concat!(env!("OUT_DIR"), "/page.rs"));
 
 /// A file of the page with its media type, plain and compressed.
@@ -56,18 +56,18 @@ struct Asset {
 #[derive(Debug)]
 pub(super) struct Page {
     files: BTreeMap<String, Asset>,
-    /// The content security policy of the first file.
+    /// The content security policy of the page's first file.
     policy: HeaderValue,
 }
 
-/// The first file, and the file from which the page learns its relay.
+/// The page's first file, and the file from which the page learns its relay's name.
 const INDEX: &str = "index.html";
 const HOME: &str = "handfast.json";
-/// The service worker, whose scope must be the whole page although it is in a subfolder.
+/// The service worker. Its scope must be the whole page, although the file is in a subfolder.
 const MEDIA_WORKER: &str = "/media_worker.js";
-/// The folder of files whose paths change with their content, so that they may be cached forever.
+/// The folder of files whose paths change with their content, so that browsers may cache them forever.
 const LASTING: &str = "assets/";
-/// The most files of a folder, and the most bytes of all of them.
+/// The most files that a folder may contain, and the most bytes of all of them.
 const FILES_MAX: usize = 1_000;
 const FOLDER_LEN_MAX: u64 = 67_108_864;
 
@@ -80,7 +80,7 @@ const NO_PAGE: &str = "<!doctype html>
 <p>It passes sealed frames between a phone and its companion, and can read none of them. Programs connect to <code>/v1</code>.
 <p>It serves no page of the companion.
 ";
-/// The addition to it if the page should have been embedded.
+/// The text that is added to the answer if the page should have been embedded.
 const NOT_BUILT: &str =
     "<p>This build has none: run <code>cargo xtask wasm</code>, then build the relay again.
 ";
@@ -139,13 +139,13 @@ impl Page {
         let home = serde_json::json!({ "relay": relay.as_str() }).to_string();
         let home = Asset { kind: "application/json", plain: home.into(), gzip: Bytes::new() };
         let _ = files.insert(HOME.to_owned(), home);
-        // The characters of a relay's name are valid in a header.
+        // This cannot fail: all characters of a relay's name are valid in a header.
         let policy =
             HeaderValue::from_str(&policy(relay)).unwrap_or(HeaderValue::from_static("default-src 'none'"));
         Self { files, policy }
     }
 
-    /// Reads a whole folder; later changes to it are not served.
+    /// Reads a whole folder into memory. Later changes to the folder are not served.
     fn folder(folder: &Path) -> Result<Self, ServerError> {
         let bad = |what| ServerError::Page { folder: folder.to_owned(), what };
         let mut files = BTreeMap::new();
@@ -163,7 +163,7 @@ impl Page {
         if !names_relay || !confined {
             return Err(bad("it is not the folder of a page"));
         }
-        // All other directives are in the page itself, where this one has no effect.
+        // All other directives are in the page itself. This one has no effect there, so it is a header.
         Ok(Self { files, policy: HeaderValue::from_static("frame-ancestors 'none'") })
     }
 
@@ -183,8 +183,8 @@ impl Page {
         let cache = if lasts { "public, max-age=31536000, immutable" } else { "no-cache" };
         let _ = headers.insert(CACHE_CONTROL, HeaderValue::from_static(cache));
         let keeps = path.ends_with(MEDIA_WORKER);
-        // A worker has the policy of its own script. It may load nothing, except for the one that keeps the
-        // page for use without a network.
+        // A worker has the policy of its own script. A worker may load nothing, except for the one that keeps
+        // the page for use without a network.
         let _ = headers.insert(
             CONTENT_SECURITY_POLICY,
             match path {
@@ -201,7 +201,8 @@ impl Page {
     }
 }
 
-/// Reads the files to serve below a folder. Links, pipes and devices are neither followed nor opened.
+/// Reads the files to serve from a folder and its subfolders. Links are not followed; pipes and devices are
+/// not opened.
 fn read(folder: &Path, prefix: &str, files: &mut BTreeMap<String, Asset>, left: &mut u64) -> Result<(), ()> {
     for entry in fs::read_dir(folder).map_err(|_| ())? {
         let entry = entry.map_err(|_| ())?;
@@ -256,7 +257,7 @@ fn policy(relay: &RelayName) -> String {
     )
 }
 
-/// Returns whether the client accepts gzip. A weight of 0 refuses it.
+/// Returns whether the client accepts gzip. A client that gives it the weight 0 refuses it.
 fn accepts_gzip(request: &HeaderMap) -> bool {
     let values = request.get_all(ACCEPT_ENCODING).iter().filter_map(|value| value.to_str().ok());
     values.flat_map(|value| value.split(',')).any(|coding| {

@@ -1,4 +1,4 @@
-//! The address of a client behind a proxy: headers count only if they come from proxies that the operator
+//! The address of a client behind a proxy. Headers count only if they come from proxies that the operator
 //! named.
 
 use std::fmt;
@@ -23,7 +23,7 @@ pub enum CidrError {
     /// The text is not an address or a block.
     #[error("{0:?} is no address block: write an address, or a block like 10.0.0.0/8 or fd00::/8")]
     Malformed(String),
-    /// Bits after the prefix are set, so that it is unclear which block is meant.
+    /// Bits after the block's prefix are set, so it is unclear which block is meant.
     #[error("{0:?} has bits behind its prefix: write {1}, or the address alone")]
     HostBits(String, Cidr),
     /// The block contains every address.
@@ -83,8 +83,8 @@ fn cut(address: IpAddr, prefix: u8) -> IpAddr {
     }
 }
 
-/// The header in which the proxies name a client's address. A proxy may pass the other header on as the
-/// client wrote it, so only one is read.
+/// The header in which proxies name a client's address. Only one is read, because a proxy may leave the other
+/// header as the client wrote it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ProxyHeader {
@@ -95,13 +95,13 @@ pub enum ProxyHeader {
     Forwarded,
 }
 
-/// The trusted proxies, and the header that they set.
+/// The proxies that are trusted, and the header that they set.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Proxies {
     /// The address blocks of the proxies.
     pub trusted: Vec<Cidr>,
-    /// The header in which they name a client's address.
+    /// The header in which these proxies name a client's address.
     pub header: ProxyHeader,
 }
 
@@ -112,7 +112,7 @@ impl Proxies {
         self.trusted.iter().any(|block| block.holds(address))
     }
 
-    /// Returns the source of a request on a connection from `peer`.
+    /// Returns where a request comes from that arrived on a connection from `peer`.
     pub(super) fn source(&self, peer: IpAddr, headers: &HeaderMap) -> Source {
         // req: RLY-067
         let peer = peer.to_canonical();
@@ -123,7 +123,7 @@ impl Proxies {
             match hop {
                 Some(address) if self.trusts(*address) => {}
                 Some(address) => return Source::Real(*address),
-                // A proxy that hides or garbles the address: entries further to the left may be forged.
+                // A proxy has hidden or garbled the address. Entries further to the left may be forged.
                 None => break,
             }
         }
@@ -131,7 +131,7 @@ impl Proxies {
         Source::Behind(peer)
     }
 
-    /// Returns the addresses of the header from left to right, with `None` for what is not an address.
+    /// Returns the addresses of the header from left to right. An entry that is not an address is `None`.
     fn hops(&self, headers: &HeaderMap) -> Vec<Option<IpAddr>> {
         let name = match self.header {
             ProxyHeader::XForwardedFor => HeaderName::from_static("x-forwarded-for"),
@@ -154,7 +154,7 @@ impl Proxies {
     }
 }
 
-/// Returns the parts of a header's value between separators outside of quotes, trimmed.
+/// Splits a header's value at the separators that are not within quotes. Returns the parts, trimmed.
 fn split(text: &str, separator: char) -> impl Iterator<Item = &str> {
     let (mut quoted, mut escaped) = (false, false);
     text.split(move |letter| {

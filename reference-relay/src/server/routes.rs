@@ -20,7 +20,7 @@ use super::shared::Shared;
 
 /// HSTS for a year, during which browsers use only TLS for this name.
 const HSTS: &str = "max-age=31536000";
-/// The answer to a page that may not connect. The page cannot read it, but its author can.
+/// The answer to a page that may not connect. The page cannot read it, but the page's author can.
 const NOT_ALLOWED: &str =
     "this relay lets no pages of this origin connect: its operator can name the origin with --allow-origin\n";
 
@@ -33,7 +33,8 @@ pub(super) fn router(shared: Arc<Shared>) -> Router {
         .with_state(shared)
 }
 
-/// Returns the routes at the address of the metrics, which only the operator should reach.
+/// Returns the routes that are served at the address of the metrics. Only the operator should be able to
+/// reach them.
 pub(super) fn metrics_router(shared: Arc<Shared>) -> Router {
     Router::new()
         .route("/metrics", get(metrics))
@@ -41,7 +42,7 @@ pub(super) fn metrics_router(shared: Arc<Shared>) -> Router {
         .with_state(shared)
 }
 
-/// Adds the security headers that every answer needs, including errors.
+/// Adds the security headers that every answer needs, error answers included.
 async fn harden(State(shared): State<Arc<Shared>>, mut response: Response) -> Response {
     let headers = response.headers_mut();
     let _ = headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));

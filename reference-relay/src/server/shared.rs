@@ -26,21 +26,21 @@ pub(super) enum Outgoing {
     Close(ErrorCode),
 }
 
-/// A connection, as the core's side reaches it.
+/// What the core's side needs to reach a connection.
 #[derive(Debug)]
 struct Outbox {
     queue: mpsc::UnboundedSender<Outgoing>,
     signals: Arc<Signals>,
 }
 
-/// The signals to a connection, besides its queue.
+/// The signals to a connection, besides the queue of its frames.
 #[derive(Debug, Default)]
 pub(super) struct Signals {
     /// The queue of the connection's peer may have space again.
     pub(super) ready: Notify,
-    /// The core has closed the connection, so that its remaining time starts.
+    /// The core has closed the connection: from now on its socket has a limited time to send what is queued.
     pub(super) closing: Notify,
-    /// Whether the core has closed the connection, so that input is ignored.
+    /// Whether the core has closed the connection, so that input from it is ignored.
     pub(super) is_closed: AtomicBool,
 }
 
@@ -48,19 +48,19 @@ pub(super) struct Signals {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum NextRead {
     Now,
-    /// When `ready` is notified, because its peer's queue is half full.
+    /// When `ready` is notified: until then the queue of the connection's peer is half full.
     WhenReady,
-    /// After this time, because its network has used up its hourly bytes.
+    /// After this time: the connection's network has used up its hourly bytes.
     After(Duration),
 }
 
-/// The connection's side of its queue and signals. Dropping it closes the socket in the core.
+/// What a connection has of its queue and signals. Dropping it closes the socket in the core.
 #[derive(Debug)]
 pub(super) struct Seat {
     pub(super) socket: SocketId,
     pub(super) queue: mpsc::UnboundedReceiver<Outgoing>,
     pub(super) signals: Arc<Signals>,
-    /// The nonce that its client must sign.
+    /// The nonce that the client of the connection must sign.
     pub(super) nonce: [u8; 32],
     shared: Arc<Shared>,
 }
@@ -84,7 +84,7 @@ struct State {
 pub(super) struct Shared {
     name: RelayName,
     state: Mutex<State>,
-    /// Wakes the timer task, because the core's deadline is earlier now.
+    /// Wakes the task of the timer, because the core's next deadline is now earlier.
     sooner: Notify,
     start: Instant,
     connections: Arc<Connections>,
@@ -147,7 +147,7 @@ impl Shared {
         self.has_tls
     }
 
-    /// Returns whether a page of this origin may connect, and counts it if not.
+    /// Returns whether a page of this origin may connect. Counts an upgrade that is refused.
     pub(super) fn allows(&self, origin: &str) -> bool {
         let allowed = self.origins.allows(origin);
         if !allowed {
@@ -160,13 +160,13 @@ impl Shared {
         Timestamp::ZERO.plus(self.start.elapsed())
     }
 
-    /// Locks the core, also after a panic in another connection, which leaves at most one mailbox in
+    /// Locks the core, even after a panic in another connection. Such a panic leaves at most one mailbox in
     /// disorder.
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Passes one input to the core, and its outputs to their connections.
+    /// Passes one input to the core, and passes the core's outputs to their connections.
     fn with<T>(&self, input: impl FnOnce(&mut Relay, Timestamp) -> T) -> T {
         let mut state = self.lock();
         let result = input(&mut state.relay, self.now());
@@ -238,7 +238,7 @@ impl Shared {
         self.with(|relay, now| relay.handle_websocket_ping(now, socket));
     }
 
-    /// Returns when to read from this socket again.
+    /// Returns when to continue reading from this socket.
     pub(super) fn next_read(&self, socket: SocketId) -> NextRead {
         let state = self.lock();
         if !state.relay.is_ready(socket) {
@@ -254,7 +254,8 @@ impl Shared {
         self.with(|relay, now| relay.handle_violation(now, socket, code));
     }
 
-    /// Reports that one frame was written, and lets its sender be read again if there is space now.
+    /// Reports that one frame was written to this socket. If there is space in its queue now, its peer may be
+    /// read again.
     pub(super) fn transmitted(&self, socket: SocketId, len: usize) {
         let mut state = self.lock();
         state.relay.transmitted(socket, len);
@@ -320,7 +321,7 @@ fn fresh() -> Result<Fresh, ServerError> {
 mod tests {
     use super::*;
 
-    /// A panic while the core is locked must end the connection that it happened in, and no other.
+    /// If a connection panics while the core is locked, only that connection must end.
     #[tokio::test]
     async fn op06_a_panic_in_one_connection_leaves_the_core_to_the_others() {
         let name = RelayName::parse("relay.example").expect("a name");

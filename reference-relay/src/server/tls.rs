@@ -1,5 +1,5 @@
-//! The TLS certificate: read at the start, and again when its files change or somebody asks, so that a
-//! renewed one is used without a restart.
+//! The TLS certificate. Its files are read at the start, and again when they change or when somebody asks, so
+//! that a renewed certificate is used without a restart.
 
 use std::fs;
 use std::path::Path;
@@ -15,7 +15,7 @@ use tokio_rustls::TlsAcceptor;
 
 use super::{ServerError, TlsFiles};
 
-/// The interval at which the files are checked.
+/// The interval at which the certificate's files are checked.
 pub(super) const LOOK_EVERY: Duration = Duration::from_mins(1);
 /// The longest PEM file that is read, in bytes.
 const FILE_LEN_MAX: u64 = 1_048_576;
@@ -30,7 +30,7 @@ pub(super) struct Certificates {
 
 struct Used {
     config: Arc<TlsConfig>,
-    /// The hash of both files when they were last read, whether or not they were usable.
+    /// The hash of both files when they were last read, whether they were usable or not.
     seen: [u8; 32],
     /// Whether the files could not be read at the last check.
     unreadable: bool,
@@ -42,19 +42,20 @@ impl std::fmt::Debug for Used {
     }
 }
 
-/// The result of checking the files again.
+/// The result of checking the certificate's files again.
 #[derive(Debug)]
 pub(super) enum Look {
-    /// The files are those in use.
+    /// The files are the same as those in use.
     Same,
     /// A new certificate is in use, with warnings about it.
     Renewed(Vec<String>),
-    /// The files cannot be used, so the certificate before stays in use. Returned once for the same files.
+    /// The files cannot be used, so the old certificate stays in use. This is returned only once for the same
+    /// files.
     Kept(ServerError),
 }
 
 impl Certificates {
-    /// Reads the certificate and key. Also returns warnings about them.
+    /// Reads the certificate and its key. Also returns warnings about them.
     pub(super) fn load(files: TlsFiles, name: RelayName) -> Result<(Self, Vec<String>), ServerError> {
         let read = Files::read(&files)?;
         let (config, leaf) = read.config(&files)?;
@@ -63,13 +64,14 @@ impl Certificates {
         Ok((Self { files, name, used }, warnings))
     }
 
-    /// Returns the acceptor for the next connection.
+    /// Returns the TLS acceptor for the next connection.
     pub(super) fn acceptor(&self) -> TlsAcceptor {
         let used = self.used.lock().unwrap_or_else(PoisonError::into_inner);
         TlsAcceptor::from(Arc::clone(&used.config))
     }
 
-    /// Reads the files, and uses what changed. It blocks.
+    /// Reads the certificate and key files again, and uses them if they changed. Blocks the thread until it
+    /// is done.
     pub(super) fn look(&self) -> Look {
         let read = Files::read(&self.files);
         let mut used = self.used.lock().unwrap_or_else(PoisonError::into_inner);
@@ -94,7 +96,7 @@ impl Certificates {
     }
 }
 
-/// The contents of both files.
+/// The contents of the certificate file and the key file.
 struct Files {
     cert: Vec<u8>,
     key: Vec<u8>,
@@ -155,8 +157,8 @@ fn now() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
 }
 
-/// Returns warnings about what clients will reject in a certificate: its name or its dates. It is used all
-/// the same, because a proxy in front may not check.
+/// Returns warnings about what clients will reject in a certificate: its name or its dates. The relay uses
+/// the certificate all the same, because a proxy in front of it may not check that.
 fn warnings(leaf: &CertificateDer<'_>, name: &RelayName, now: u64) -> Vec<String> {
     let mut warnings = Vec::new();
     let host = name.host().trim_start_matches('[').trim_end_matches(']');
@@ -218,7 +220,7 @@ fn element(der: &[u8]) -> Option<(u8, &[u8], &[u8])> {
     Some((tag, content, rest))
 }
 
-/// Converts a `UTCTime` or `GeneralizedTime` to seconds since 1970; earlier ones become 0.
+/// Converts a `UTCTime` or `GeneralizedTime` to seconds since 1970. A time before 1970 becomes 0.
 fn seconds(tag: u8, text: &[u8]) -> Option<u64> {
     let digits = std::str::from_utf8(text).ok()?.strip_suffix('Z')?;
     if !digits.bytes().all(|byte| byte.is_ascii_digit()) {
@@ -232,7 +234,7 @@ fn seconds(tag: u8, text: &[u8]) -> Option<u64> {
     };
     let part = |n: usize| number(at + 2 * n..at + 2 * n + 2);
     let (month, day) = (part(0)?, part(1)?);
-    // Days since 1970, in years that begin in March.
+    // The days since 1970 are counted in years that begin in March.
     let (year, month) = if month <= 2 { (year - 1, month + 9) } else { (year, month - 3) };
     let (era, of_era) = (year.div_euclid(400), year.rem_euclid(400));
     let days =
