@@ -56,6 +56,7 @@ pub(crate) struct PairingKeys {
 
 /// Derives the mailbox and the psk of a QR code.
 pub(crate) fn pairing(secret: &[u8; 32], web_key: &DhPublic) -> PairingKeys {
+    // Wq is the page's public key in the QR code.
     // prk     = Extract("pair", secret)
     // mailbox = Expand(prk, "pair mailbox" || Wq, 16)
     // psk     = Expand(prk, "pair psk" || Wq, 32)
@@ -68,7 +69,7 @@ pub(crate) fn pairing(secret: &[u8; 32], web_key: &DhPublic) -> PairingKeys {
 
 /// Derives the secret of a QR code from the code's key and opening. The secret commits to the opening.
 pub(crate) fn code_secret(web_key: &DhPublic, opening: &Opening) -> Zeroizing<[u8; 32]> {
-    // secret = SHA-256("code" || Wq || opening)
+    // secret = SHA-256("code" || Wq || opening), where Wq is the page's public key in the QR code
     // req: QRP-011
     let mut secret = Zeroizing::new([0; 32]);
     secret.copy_from_slice(&Sha256::digest(signed::code_preimage(web_key, opening).as_slice()));

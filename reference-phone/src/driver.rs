@@ -293,9 +293,9 @@ fn refusal(error: &anyhow::Error) -> Value {
     json!({"error": reason(error.as_ref())})
 }
 
-/// Carries out a verb that needs no connection. The answer is true once the round is settled. `attach` reads
-/// the file at once and blocks until then, so a running phone handles that verb elsewhere. `process` returns
-/// the resource usage of the running process, or null.
+/// Carries out a user's request that needs no connection. The answer is true once the writes of this round
+/// are durable. `attach` reads the file at once and blocks until then, so a running phone handles that
+/// request elsewhere. `process` returns the resource usage of the running process, or null.
 ///
 /// # Errors
 ///

@@ -1,6 +1,6 @@
 // Edits, deletions and reactions that the phone has not confirmed: the stored commands, and what the page
 // shows until the phone confirms them. While the phone is not connected they are held back, like texts
-// (outgoing.js). A held change has not left this browser.
+// (outgoing.js). A change that is held back has not left this browser.
 
 import { HandOver } from "./hand_over.js";
 import { actTime, drawKey } from "./keys.js";
@@ -56,7 +56,9 @@ export class Changes {
     return this.#make(message, { kind: "react", reaction, was: ownReaction(message) });
   }
 
-  /** Makes a change of a message. It replaces a refused change of the same kind, and a held one. */
+  /**
+   * Makes a change of a message. It replaces a refused change of the same kind, and one that is held back.
+   */
   async #make(message, wanted) {
     const all = [...this.#all.values()];
     const held = replacedBy(all.filter((one) => one.key !== this.#handOver.leaving?.key), message, wanted.kind);
@@ -64,7 +66,7 @@ export class Changes {
     if (held) change.was = held.was;
     const gone = all.filter((one) => one === held || (isOf(one, message) && one.kind === wanted.kind && one.state === "failed"));
     const drop = (txn) => gone.forEach((one) => txn.objectStore("commands").delete(one.key));
-    // The change restores what the message was before the held change, so no command is needed.
+    // The change restores what the message was before the change that is held back, so no command is needed.
     if (held && isNothing(change)) return this.#replace(gone, null, drop);
     if (!this.#handOver.isLive || all.some((one) => one.held)) return this.#replace(gone, { ...change, held: true }, drop);
     await this.#companion.send(change.key, BODIES[change.kind](message, change), (txn) => {
@@ -77,8 +79,8 @@ export class Changes {
   }
 
   /**
-   * Stores a held change in place of others. Memory is changed before the database, so that if a command is
-   * sent during the write, it already has the user's last choice.
+   * Stores a change that is held back, in place of others. Memory is changed before the database, so that if
+   * a command is sent during the write, it already has the user's last choice.
    */
   async #replace(gone, held, drop) {
     const before = this.#all;
@@ -100,14 +102,16 @@ export class Changes {
     this.#handOver.run();
   }
 
-  /** Cancels a held change because the user asks for it. The newest is cancelled first. */
+  /** Cancels a change that is held back, because the user asks for it. The newest is cancelled first. */
   async undo({ undo: { key } }) {
     const held = this.#all.get(key);
     if (!held?.held || this.#handOver.leaving?.key === key) throw new Error("the change is on its way to your phone already");
     await this.#replace([held], null, (txn) => txn.objectStore("commands").delete(key));
   }
 
-  /** Sends a held change. It stops being held in the transaction that stores its command. */
+  /**
+   * Sends a change that was held back. It stops being held back in the transaction that stores its command.
+   */
   async #give(held) {
     const { held: _, ...change } = held;
     await this.#companion.send(change.key, BODIES[change.kind]({ chat: change.chat, id: change.message }, change), (txn) => txn.objectStore("commands").put(change));

@@ -368,7 +368,10 @@ export class Engine {
 
   // From here on: what the page shows of the database.
 
-  /** Returns the unsent messages of a chat: its waiting commands, held texts and uploads. */
+  /**
+   * Returns the unsent messages of a chat: its waiting commands, the texts that are held back, and its
+   * uploads.
+   */
   #unsent(chat, commands) {
     return [...commands.filter((command) => WRITTEN.has(command.kind)).map(waiting), ...this.#outgoing.unsent(chat), ...this.#transfers.unsent(chat)].sort(byTime);
   }

@@ -1,5 +1,5 @@
-// Sends held commands through the handfast module, one after the other, while the phone is connected. Until a
-// command is sent it has not left this browser.
+// Sends commands that are held back, one after the other, while the phone is connected. Until a command is
+// sent it has not left this browser.
 
 /** The time until the next attempt when the outbox was full, in milliseconds. */
 const AGAIN_AFTER = 5_000;
@@ -13,8 +13,8 @@ export class HandOver {
   leaving = null;
 
   /**
-   * `first()` returns the next held command, if there is one. The promise of `give(one)` resolves when that
-   * command is durably in the outbox.
+   * `first()` returns the next command that is held back, if there is one. The promise of `give(one)`
+   * resolves when that command is durably in the outbox.
    */
   constructor(first, give) {
     this.#first = first;

@@ -30,7 +30,7 @@ export class Outgoing {
     this.#handOver.run();
   }
 
-  /** Returns the held texts of one chat, or of all chats, as waiting messages. */
+  /** Returns the texts of one chat, or of all chats, that are held back, as waiting messages. */
   unsent(chat) {
     return [...this.#all.values()].filter((row) => chat === undefined || row.chat === chat).map(heldMessage);
   }
@@ -39,7 +39,7 @@ export class Outgoing {
     this.#handOver.onState(state);
   }
 
-  /** Whether a new text must be held back: the phone is not connected, or earlier texts are still held. */
+  /** Whether a new text must be held back: the phone is not connected, or earlier texts are held back. */
   get isNeeded() {
     return !this.#handOver.isLive || this.#all.size > 0;
   }
@@ -66,8 +66,8 @@ export class Outgoing {
   }
 
   /**
-   * Changes a held text. The text gets a new key: if a restored copy of the profile has already sent the old
-   * text, the phone would take the new text for the same command.
+   * Changes a text that is held back. It gets a new key: if a restored copy of the profile has already sent
+   * the old text, the phone would take the new text for the same command.
    */
   async edit({ client_id: client }, text) {
     const was = this.#own(client);
@@ -83,7 +83,7 @@ export class Outgoing {
   }
 
   /**
-   * A message arrived that a command made. Removes the held text that has the same key: the text was sent
+   * A message arrived that a command made. Removes the text with the same key that is held back: it was sent
    * before the profile was restored from a copy.
    */
   made(key, txn) {
@@ -110,7 +110,7 @@ export class Outgoing {
     this.#emit({ event: "message_removed", chat, client_id: client });
   }
 
-  /** Shows a held text, unless it was sent or changed since. */
+  /** Shows a text that is held back, unless it was sent or changed since. */
   #tell(row) {
     if (this.#all.get(row.client) === row) this.#emit({ event: "message", message: heldMessage(row) });
   }
@@ -121,7 +121,7 @@ export class Outgoing {
     return row;
   }
 
-  /** Sends a held text. It stops being held in the transaction that stores its command. */
+  /** Sends a text that was held back. It stops being held back in the transaction that stores its command. */
   async #give(row) {
     const { client, key, chat, text, reply_to: replyTo, time_ms: time } = row;
     await this.#companion.send(key, sendText(chat, text, replyTo), (txn) => {

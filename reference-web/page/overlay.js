@@ -1,7 +1,7 @@
 // Changes that the phone has not confirmed, shown over the stored messages: pure functions. A change is a row
 // of the store `commands`: its `kind` is `edit`, `delete` or `react`, with the new `text` or `reaction`, the
-// old value `was`, and the `state` `waiting`, or `failed` with a `code`. A change that is also `held` has not
-// left this browser, and can be cancelled.
+// old value `was`, and the `state` `waiting`, or `failed` with a `code`. A change that is also `held` is held
+// back: it has not left this browser, and can be cancelled.
 
 export const CHANGES = new Set(["edit", "delete", "react"]);
 
@@ -26,15 +26,15 @@ export const isOf = (change, { chat, id }) => change.chat === chat && change.mes
 function overlay(message, change) {
   if (change.state === "failed") return { ...message, refused: change };
   if (change.kind === "react") return { ...reacted(message, change.reaction), reacting: true };
-  // Only the newest change can be undone, and only while it is held.
+  // Only the newest change can be undone, and only while it is held back.
   const undo = change.held ? { undo: change } : {};
   if (change.kind === "edit") return { ...message, text: change.text, edited: true, saving: true, ...undo };
   return { ...message, deleting: true, ...undo };
 }
 
 /**
- * Returns the held change of a message that a new change replaces: the newest one, if it is of the same kind.
- * An older change must stay, because changes are sent in order.
+ * Returns the change of a message that is held back and that a new change replaces. It is the newest one, if
+ * that is of the same kind. An older change must stay, because changes are sent in order.
  */
 export function replacedBy(changes, message, kind) {
   const last = changes.filter((one) => isOf(one, message) && one.state === "waiting").at(-1);

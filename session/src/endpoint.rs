@@ -105,8 +105,8 @@ struct PhoneSide {
     link: PhoneLink,
     ratchet: PhoneRatchet<IdPsk>,
     recovery_id: PskId,
-    /// `held` is the last message 1 that came too early, within a second of `read`: the time when a message 1
-    /// was last read.
+    /// The last message 1 that came too early (`held`): within a second of the time when a message 1 was last
+    /// read (`read`).
     held: Option<Bytes>,
     read: Option<Timestamp>,
     /// The companion's attachment that was sent `UNKNOWN_KEY`, so that each attachment gets it once only.

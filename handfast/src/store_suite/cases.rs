@@ -153,7 +153,7 @@ async fn each_call_fails<H: StoreHarness>(fault: fn(u64) -> Fault) {
             return pair.check_reopened("each call failed once").await;
         }
         if nth % 64 == 1 || is_there {
-            // The store accepts further writes, with the same holder and after a restart.
+            // The store accepts further writes, from the same process and after a restart.
             let at = pair.model.version(LINK);
             pair.write(&mut holder, &[mixed(LINK, at), mixed(LINK, at + 1)], 2 * nth + 1).await;
             holder = pair.harness.open().await;
@@ -163,8 +163,8 @@ async fn each_call_fails<H: StoreHarness>(fault: fn(u64) -> Fault) {
     panic!("faults never end");
 }
 
-/// Checks two holders of one store (a copied profile, a stolen lock, a frozen tab): the second to write gets
-/// a conflict, and never writes.
+/// Checks two processes that have one store open (a copied profile, a stolen lock, a frozen tab): the second
+/// to write gets a conflict, and never writes.
 pub async fn a_swap_is_lost_by_whoever_comes_second_and_the_loser_never_writes<H: StoreHarness>() {
     let mut pair = Pair::<H>::new().await;
     let mut winner = pair.harness.open().await;

@@ -62,7 +62,7 @@ pub trait FileHarness: StoreHarness {
     /// The error text.
     fn try_open(&mut self) -> Result<Self::Holder, String>;
 
-    /// Returns the connection of a holder.
+    /// Returns the SQLite connection of a process that has the store open.
     fn conn(holder: &mut Self::Holder) -> &mut Connection;
 }
 

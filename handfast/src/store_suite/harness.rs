@@ -62,7 +62,7 @@ pub trait StoreHarness {
     /// Does what the application does after a failed transaction, before it reads or writes again.
     async fn recover(&mut self, holder: &mut Self::Holder);
 
-    /// Kills the holder inside a transaction, without any clean-up. The transaction has made all these writes
+    /// Kills a process inside a transaction, without any clean-up. The transaction has made all these writes
     /// but has not committed.
     async fn die_within(&mut self, holder: Self::Holder, write: &Write<'_>);
 

@@ -144,7 +144,7 @@ impl App {
         Ok(messages)
     }
 
-    /// Sends a text. Returns the id of its message. The message is durable once the round is settled.
+    /// Sends a text. Returns the id of its message. The message is durable once [`App::settle`] has returned.
     ///
     /// # Errors
     ///

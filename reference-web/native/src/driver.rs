@@ -272,9 +272,9 @@ fn change(sent: Sent) -> Value {
     json!({"accepted": true, "command": sent.command.to_string(), "held": sent.held})
 }
 
-/// Carries out a verb. The answer is true once the round is settled. Verbs that read or check a file do so at
-/// once and block until then, so a running companion handles those verbs elsewhere. `process` returns the
-/// resource usage of the running process, or null.
+/// Carries out a user's request. The answer is true once the writes of this round are durable. Requests that
+/// read or check a file do so at once and block until then, so a running companion handles those elsewhere.
+/// `process` returns the resource usage of the running process, or null.
 ///
 /// # Errors
 ///

@@ -1,5 +1,5 @@
-//! What the companion's page needs in WebAssembly besides `handfast::wasm`: the encoding of the chat
-//! application's messages, and the drawing of QR codes.
+//! What the companion's page needs in WebAssembly besides `handfast::wasm`: encoding and decoding the chat
+//! application's messages, and drawing QR codes.
 
 mod messages;
 
@@ -17,11 +17,11 @@ pub use messages::{
     send_text, typing,
 };
 
-/// The width of the quiet zone, in modules.
+/// The width of a QR code's quiet zone, in modules.
 const QUIET_ZONE: usize = 4;
 
-/// Draws a QR code: its modules row by row, 1 for dark and 0 for light, including the quiet zone. The code is
-/// square, so that its width is the square root of the length.
+/// Draws a QR code. Returns its modules row by row, 1 for dark and 0 for light, including the quiet zone. The
+/// code is square, so its width is the square root of the number of modules.
 ///
 /// # Errors
 ///

@@ -1,7 +1,8 @@
 //! Encodes commands and decodes items of the chat application (spec, messages), as plain objects for the
 //! page.
 //!
-//! Ids and times are JavaScript numbers, which are exact below 2^53; an item with a larger one is refused.
+//! Ids and times are JavaScript numbers, which are exact below 2^53. An item that contains a larger one is
+//! refused.
 
 use bytes::Bytes;
 use handfast::codec::ids::ContentId;
@@ -97,8 +98,8 @@ pub fn send_text(chat: f64, text: String, reply_to: Option<f64>) -> Result<Vec<u
     Ok(Command::SendText { chat: whole(chat)?, text, reply_to }.encode().to_vec())
 }
 
-/// Returns the body of a command that sends media that the phone has; `content` is its id in hex, `size` its
-/// length in bytes.
+/// Returns the body of a command that sends media which the phone already has. `content` is the content id in
+/// hex, `size` the content's length in bytes.
 ///
 /// # Errors
 ///
@@ -117,7 +118,7 @@ pub fn send_media(
     Ok(Command::SendMedia { chat: whole(chat)?, media, caption }.encode().to_vec())
 }
 
-/// Returns the body of a command that asks for `count` messages before a message (0: the newest).
+/// Returns the body of a command that asks for the `count` messages before a given one (0: the newest).
 ///
 /// # Errors
 ///
@@ -127,7 +128,7 @@ pub fn history(chat: f64, before: f64, count: u8) -> Result<Vec<u8>, JsError> {
     Ok(Command::History { chat: whole(chat)?, before: whole(before)?, count }.encode().to_vec())
 }
 
-/// Returns the body of a command that marks the messages of a chat up to this one as read.
+/// Returns the body of a command that marks the messages of a chat as read, up to and including `message`.
 ///
 /// # Errors
 ///
@@ -157,7 +158,8 @@ pub fn delete_message(chat: f64, message: f64) -> Result<Vec<u8>, JsError> {
     Ok(Command::Delete { chat: whole(chat)?, message: whole(message)? }.encode().to_vec())
 }
 
-/// Returns the body of a command that reacts to a message; an empty reaction removes the account's own.
+/// Returns the body of a command that reacts to a message. An empty reaction removes the account's own
+/// reaction.
 ///
 /// # Errors
 ///
@@ -167,7 +169,7 @@ pub fn react(chat: f64, message: f64, reaction: String) -> Result<Vec<u8>, JsErr
     Ok(Command::React { chat: whole(chat)?, message: whole(message)?, reaction }.encode().to_vec())
 }
 
-/// Returns the value of slot 5, which says in which chat the user is typing.
+/// Returns the value of slot 5. It says in which chat the user is typing.
 ///
 /// # Errors
 ///
@@ -177,14 +179,14 @@ pub fn typing(chat: f64) -> Result<Vec<u8>, JsError> {
     Ok(NowValue::Typing { chat: whole(chat)? }.encode().to_vec())
 }
 
-/// Returns the error code for an invalid value of a slot, or `undefined` for a valid one.
+/// Returns the error code that an invalid value of a slot causes, or `undefined` for a valid value.
 #[wasm_bindgen(js_name = nowFault)]
 #[must_use]
 pub fn now_fault(slot: u64, body: &[u8]) -> Option<u16> {
     NowValue::decode(slot, body).err().map(|error| error.code().as_u16())
 }
 
-/// Decodes the value of a slot; the result is `undefined` for an unknown slot.
+/// Decodes the value of a slot. The result is `undefined` for an unknown slot.
 ///
 /// # Errors
 ///

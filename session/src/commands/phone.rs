@@ -241,7 +241,8 @@ impl CommandsRun {
     /// the highest number of a command whose key is forgotten.
     fn settle(&mut self, old: u64, floor: u64) -> (Vec<Op>, Option<u64>) {
         let settled: Vec<_> = self.by_number.range(from(old)..from(floor)).map(|(_, key)| *key).collect();
-        // The keys of the latest settled commands show whether a companion was put back to an earlier state.
+        // The keys of the latest commands are kept even when the companion has their results: they show
+        // whether a companion was put back to an earlier state.
         // req: RES-029
         let mut ops: Vec<_> = settled.iter().filter_map(|key| self.shorten(key)).collect();
         let below = self.by_number.range(..from(floor)).count();
@@ -257,7 +258,7 @@ impl CommandsRun {
         (ops, forgotten)
     }
 
-    /// Forgets the result of a settled command if it exceeds 64 bytes. Returns the store operation.
+    /// Deletes the stored result of a command if it exceeds 64 bytes. Returns the store operation.
     fn shorten(&mut self, key: &CommandKey) -> Option<Op> {
         let entry = self.entries.get_mut(key).filter(|entry| entry.kept.len() > SETTLED_RESULT_LEN_MAX)?;
         self.len = self.len.saturating_sub(entry.kept.len());

@@ -61,7 +61,7 @@ pub(crate) fn take_over(role: DeviceRole, mailbox: &MailboxId, pairs: &Pairs) ->
     Ok(ops)
 }
 
-/// Converts an outbox row: a companion's holds a command, a phone's a result.
+/// Converts an outbox row. A companion's row contains a command, a phone's row a result.
 fn message(role: DeviceRole, old: &Bytes, key_of: impl Fn(u64) -> CommandKey) -> Result<Bytes, LoadError> {
     Ok(match role {
         DeviceRole::Web => old_command(old, key_of)?.encode(),

@@ -37,7 +37,7 @@ pub(crate) enum Judged {
 pub(crate) struct OwnCommands {
     unsettled: BTreeMap<u64, Unsettled>,
     by_key: BTreeMap<CommandKey, u64>,
-    /// The keys of the settled commands among the last 4,096 numbers.
+    /// By number, the keys of those of the last 4,096 commands whose result has come.
     settled: BTreeMap<u64, CommandKey>,
 }
 

@@ -327,8 +327,8 @@ impl Endpoint {
     /// If this companion waits because the phone's program is too old: ends that wait when the phone attaches
     /// again, since its program may be new.
     pub(super) fn end_rest(&mut self) {
-        // The phone attaches again after its program was updated. Trying soon spares the user the rest of the
-        // pause.
+        // The phone attaches again after its program was updated. Trying soon then spares the user the
+        // remaining wait.
         // req: HSK-164
         let Side::Web(web) = &mut self.side else { return };
         if core::mem::take(&mut web.outdated) {

@@ -54,7 +54,7 @@ pub enum VerbError {
     Import(#[from] ImportError),
 }
 
-/// A command that this companion has accepted from its user. It is durable once the round is settled.
+/// A command that this companion has accepted from its user. It is durable once [`App::settle`] has returned.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[expect(clippy::exhaustive_structs, reason = "an answer")]
 pub struct Sent {
