@@ -57,8 +57,8 @@ impl CommandEnvelope {
 pub struct ResultEnvelope {
     /// The key of the command that this result answers.
     pub key: CommandKey,
-    /// The application's bytes; `None` when the phone ran the command before and no longer has the result
-    /// (`ALREADY_DONE`).
+    /// The application's bytes of the result; `None` when the phone ran the command before and no longer has
+    /// the result (`ALREADY_DONE`).
     pub body: Option<Bytes>,
 }
 

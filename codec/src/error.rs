@@ -214,7 +214,7 @@ impl ErrorCode {
         }
     }
 
-    /// Returns the meaning as one sentence for a person, without a full stop.
+    /// Returns the code's meaning as one sentence for a person, without a full stop.
     #[must_use]
     pub const fn meaning(self) -> &'static str {
         match self.row() {

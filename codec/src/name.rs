@@ -32,7 +32,7 @@ impl RelayName {
         Ok(Self(String::from(text)))
     }
 
-    /// Returns the whole name, as it stands in a QR code, a link and HELLO.
+    /// Returns the whole name, as a QR code, a link and HELLO contain it.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0

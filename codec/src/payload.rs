@@ -110,7 +110,7 @@ pub struct Kk2 {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[expect(clippy::exhaustive_structs, reason = "the fields of version 2")]
 pub struct CommandsKnown {
-    /// The highest number of a command that the phone has taken; 0 if none.
+    /// The highest number of a command that the phone has run; 0 if it has run none.
     pub highest: u64,
     /// The key of the command with the highest number; zeros if there is none.
     pub key: CommandKey,

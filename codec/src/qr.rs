@@ -19,7 +19,7 @@ pub const PREFIX: &str = "HF1*";
 
 /// The type of today's codes, whose secret commits to an opening.
 const TYPE: u8 = 2;
-/// The type of the first codes, whose secret committed to nothing; it is refused.
+/// The type of the first codes, whose secret committed to nothing. A code of this type is refused.
 const TYPE_WITHOUT_COMMITMENT: u8 = 1;
 const FLAGS: u8 = 0;
 const ALPHABET: &[u8; 32] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";

@@ -44,8 +44,8 @@ pub fn mailbox_preimage(phone_key: &AttachKey, web_key: &AttachKey, salt: &Salt)
     labelled("mailbox", &[phone_key.as_bytes(), web_key.as_bytes(), salt.as_bytes()])
 }
 
-/// Returns the input of the hash that is a code's secret: `"code" || Wq || opening`. It contains the opening,
-/// so it is wiped when dropped.
+/// Returns the input of the hash that is a code's secret: `"code" || Wq || opening`, where `Wq` is the code's
+/// key. The input contains the opening, so it is wiped when dropped.
 #[must_use]
 pub fn code_preimage(web_key: &DhPublic, opening: &Opening) -> Zeroizing<Vec<u8>> {
     // req: QRP-011

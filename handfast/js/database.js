@@ -17,7 +17,10 @@ const LINKS = "links";
 const LOOK_EVERY = 5_000;
 const LOOKS_MAX = 4;
 
-/** Another tab or process has written to the database. Drop everything, and open it again. */
+/**
+ * The error that another tab or process has written to the database. Drop everything, and open the database
+ * again.
+ */
 export class Conflict extends Error {
   constructor() {
     super("the database was changed by something else");

@@ -81,8 +81,8 @@ enum Owner {
     Attempt(AttemptId),
 }
 
-/// The machines of a program. `L` is the application's data for each link, `A` for each pairing attempt, and
-/// `E` is an event for its user.
+/// The machines of a program. `L` is the application's data for each link, `A` its data for each pairing
+/// attempt, and `E` an event for the program's user.
 #[derive(Debug)]
 pub struct Host<L, A, E> {
     links: BTreeMap<MailboxId, Link<L>>,

@@ -250,7 +250,7 @@ pub fn begin(conn: &mut Connection) -> Result<Transaction<'_>, SqliteError> {
     Ok(conn.transaction_with_behavior(TransactionBehavior::Immediate)?)
 }
 
-/// Begins a transaction like [`begin`], for a store that keeps it open over several calls.
+/// Begins a transaction like [`begin`], for a store that keeps the transaction open over several calls.
 ///
 /// # Errors
 ///
@@ -298,7 +298,7 @@ pub fn settings(conn: &Connection) -> Result<Vec<(&'static str, String)>, Sqlite
 ///
 /// [`SqliteError`] if they cannot be read.
 pub fn links(conn: &Connection) -> Result<Vec<MailboxId>, SqliteError> {
-    // A revoked or wiped link keeps only its version row, which keeps an old machine from writing again.
+    // Of a revoked or wiped link only the version row is left, which keeps an old machine from writing again.
     let mut query =
         conn.prepare_cached("SELECT DISTINCT link FROM handfast WHERE key <> x'00' ORDER BY link")?;
     let rows = query.query_map([], |row| row.get::<_, [u8; 16]>(0))?;

@@ -76,7 +76,7 @@ pub(crate) fn code_secret(web_key: &DhPublic, opening: &Opening) -> Zeroizing<[u
     secret
 }
 
-/// The two numbers by which the users compare the two ends of a pairing.
+/// The two numbers by which the user compares phone and page during a pairing.
 pub(crate) struct Numbers {
     /// The four digits that the page shows, as a number below 10,000.
     pub(crate) check_code: u16,

@@ -17,11 +17,11 @@ use handfast_codec::relay::DATA_HEADER_LEN;
 use crate::error::{HandshakeError, RecordError};
 use crate::noise::{CipherState, Tag};
 
-/// Encrypts the records of one direction.
+/// Encrypts the records that are sent in one direction.
 #[derive(Debug)]
 pub struct Sealer(Direction);
 
-/// Decrypts the records of one direction.
+/// Decrypts the records that come in one direction.
 #[derive(Debug)]
 pub struct Opener(Direction);
 

@@ -54,7 +54,8 @@ mod tests {
     use super::*;
     use handfast::codec::limits::MEDIA_CHUNK_LEN;
 
-    /// Returns the number of steps in a check of the first `len` bytes of such a file, and what it found.
+    /// Checks the first `len` bytes of a file that contains `bytes`. Returns the number of steps, and how
+    /// many bytes match.
     fn check(bytes: &[u8], list: &ChunkList, len: u64) -> (usize, u64) {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("part");

@@ -122,7 +122,7 @@ pub enum AppEvent {
         companion: CompanionId,
         /// The reason.
         code: ErrorCode,
-        /// The side that reported it: `here`, `companion` or `relay`.
+        /// Who reported the reason: `here`, `companion` or `relay`.
         by: &'static str,
     },
     /// The database could not be written. Whatever was requested since the last successful write is not done.

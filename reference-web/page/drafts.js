@@ -26,8 +26,8 @@ export class Drafts {
   }
 
   /**
-   * Stores what the user has written: the `text`, the message that it is a `reply` to, and an `edit` in
-   * progress (its `message` and `text`).
+   * Stores what the user has written in a chat: the `text`, the message to which it is a `reply`, and the
+   * `edit` in progress (its `message` and `text`).
    */
   async keep(chat, { text, reply, edit }) {
     this.#open.set(chat, { chat, text, ...reply && { reply: brief(reply) }, ...edit && { edit: { message: brief(edit.message), text: edit.text } } });

@@ -127,8 +127,8 @@ export class Engine {
     await this.#tellLasts();
     if (isFirst) await this.#drafts.tell();
     if (isFirst && !isKept()) keepShell();
-    // A browser that refuses persistent storage may clear the database when the disk is full; the phone still
-    // has everything.
+    // A browser that refuses persistent storage may clear the database when the disk is full. Nothing is lost
+    // then, because the phone still has everything.
     navigator.storage?.persist?.().catch(() => {});
   }
 

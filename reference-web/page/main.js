@@ -196,8 +196,8 @@ async function toNewest(chat) {
 const OWN = {
   composer_made: ({ node }) => {
     composer = node;
-    // After choosing a chat by mouse or keyboard the user can type at once; on a touch screen the focus would
-    // open the screen keyboard.
+    // After choosing a chat by mouse or keyboard the user can type at once, because the input field gets the
+    // focus. On a touch screen that would open the screen keyboard.
     if (document.activeElement.matches(".chat-row") && !matchMedia("(pointer: coarse)").matches) queueMicrotask(() => node.focus());
   },
   open: ({ chat }) => {

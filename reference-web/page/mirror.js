@@ -154,7 +154,7 @@ function keepCursor(to, txn, over) {
   txn.objectStore("mirror").put({ id: "changes", to }).onsuccess = () => over();
 }
 
-/** Deletes the thumbnails of content to which no message refers. */
+/** Deletes the thumbnails of content to which no message refers any more. */
 function dropThumbnails(txn, over) {
   txn.objectStore("thumbnails").openKeyCursor().onsuccess = ({ target }) => {
     const cursor = target.result;

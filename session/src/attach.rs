@@ -35,7 +35,7 @@ const SILENCE_MAX_VISIBLE: Duration = Duration::from_mins(1);
 const SILENCE_MAX_HIDDEN: Duration = Duration::from_mins(2);
 /// The upper bound of the random delay before a reconnect.
 const BACKOFF_MAX: Duration = Duration::from_mins(1);
-/// The upper bound of the random delay before the first reconnect; it doubles with each failure.
+/// The upper bound of the random delay before the first reconnect. The bound doubles with each failure.
 const BACKOFF_START: Duration = Duration::from_secs(1);
 
 /// The device's place in a mailbox: the keys that prove to the relay that the device may take it.
@@ -61,7 +61,7 @@ pub(crate) enum AttachEvent {
     None,
     /// This frame must be sent to the relay.
     Send(Bytes),
-    /// The relay accepted the proof; [`Attach::peer`] says whether the peer is attached.
+    /// The relay accepted the proof for the seat. [`Attach::peer`] says whether the peer is attached.
     Attached,
     /// The peer attached, or attached again under another id.
     PeerUp,
@@ -79,7 +79,7 @@ pub(crate) enum AttachEvent {
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Phase {
-    /// There is no socket; the next is wanted at this time, or never (`None`).
+    /// There is no socket. The next one is wanted at this time, or never (`None`).
     Down(Option<Timestamp>),
     /// The driver was asked for a socket, and must deliver it before `until`.
     Opening { until: Timestamp },

@@ -194,7 +194,7 @@ impl Commit {
     }
 }
 
-/// Returns whether values under `key` hold key material, which a store should encrypt.
+/// Returns whether values under `key` contain key material. A store should encrypt those.
 #[must_use]
 pub fn is_secret(key: &[u8]) -> bool {
     keys::is_secret(key)

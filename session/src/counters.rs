@@ -12,7 +12,7 @@ use crate::keys;
 
 /// The version of the row's layout.
 const LAYOUT: u8 = 2;
-/// The layout from before commands had keys: it ends before `known`.
+/// The layout of rows from before commands had keys. Such a row ends before `known`.
 const LAYOUT_V1: u8 = 1;
 /// Lengths of a row in bytes: of version 1, and of today's version.
 const LEN_V1: usize = 1 + 16 + 16 + 16 + 8 * 7;

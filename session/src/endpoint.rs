@@ -68,8 +68,8 @@ const HANDSHAKE_MAX: Duration = Duration::from_secs(10);
 
 /// One link of this device, from its rows in the store to its records on the wire.
 ///
-/// Create it with [`Endpoint::load`]. Then, for ever: drain [`Endpoint::poll_output`], wait for one of bytes, a call
-/// of the application or the deadline, and make the one matching call.
+/// Create it with [`Endpoint::load`]. Then, for ever: drain [`Endpoint::poll_output`]; wait for bytes, a call
+/// of the application or the deadline, whichever comes first; make the call for it.
 pub struct Endpoint {
     side: Side,
     status: LinkStatus,
@@ -140,7 +140,7 @@ struct WebSide {
     recover: bool,
     /// Whether another socket took this companion's seat, and the user has not asked to take it back.
     replaced: bool,
-    /// Whether the phone is too old, so that another handshake is useful only after its update.
+    /// Whether the phone's program is too old, so that another handshake is useful only after its update.
     outdated: bool,
     sync: WebSync,
     commands: OwnCommands,

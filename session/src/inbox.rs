@@ -1,4 +1,4 @@
-//! The receiving side of the reliable lane: joins parts into messages, hands them out in order, and
+//! The receiving side of the reliable lane: joins parts into messages, passes the messages on in order, and
 //! acknowledges them once their effect is durable.
 
 use alloc::collections::VecDeque;

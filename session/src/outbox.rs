@@ -152,7 +152,7 @@ impl Outbox {
     pub(crate) fn resume(&mut self, durable: u64) -> Vec<u64> {
         let have = self.base.saturating_add(durable);
         let dropped = self.drop_to(have);
-        // A peer that was put back to an earlier state has less than it acknowledged before.
+        // A peer that was put back to an earlier state may have less than it has acknowledged before.
         self.acked = have;
         self.cursor = (have.saturating_add(1), 0);
         self.in_flight = 0;
@@ -300,7 +300,7 @@ mod tests {
         // req: RES-007
         let mut outbox = filled();
         outbox.fill(&mut RecordBuilder::new());
-        // The next connection begins before the peer has written what arrived over the last one.
+        // The next connection begins before the peer has stored what arrived over the last one.
         let _ = outbox.resume(0);
         assert_eq!(outbox.ack(2), Ok(alloc::vec![1, 2]));
         assert!(outbox.wants_to_send(), "row 3 leaves, and none before it");

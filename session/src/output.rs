@@ -65,7 +65,7 @@ pub enum Message {
         items: alloc::vec::Vec<Items>,
     },
     /// On a companion: a page of a snapshot, which replaces the stored rows of the collection. At the first
-    /// page, mark the rows that are stored; at the last, delete those of them that no page contained.
+    /// page, mark all stored rows. At the last page, delete those marked rows that no page contained.
     Page {
         /// The collection.
         collection: Collection,
@@ -137,7 +137,8 @@ pub enum StreamEnd {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Event {
-    /// Open a WebSocket to the link's relay, then call `handle_opened`, or `handle_closed` if it fails.
+    /// Open a WebSocket to the link's relay. Then call `handle_opened`, or `handle_closed` if it cannot be
+    /// opened.
     Connect,
     /// Close the socket at once; no `handle_closed` is needed.
     Disconnect,
@@ -146,7 +147,7 @@ pub enum Event {
     /// A connection is proven in both directions. Subscribe again now. If the verdict is a RESET, all streams
     /// are gone, and the messages of the outbox are sent again.
     Connected {
-        /// Whether the session continues, or why it starts again.
+        /// Whether the session continues, or why a new session starts.
         verdict: Verdict,
     },
     /// A side was put back to an earlier state: it was restored from a backup, or copied while both copies
@@ -276,7 +277,8 @@ pub enum StreamEvent {
         /// The hash of the content, as the peer claims it.
         hash: [u8; 32],
     },
-    /// An open stream continues after a reconnect; discard bytes of an incoming one beyond `offset`.
+    /// An open stream continues after a reconnect at `offset`. Of an incoming stream, discard bytes beyond
+    /// `offset`.
     Resumed {
         /// The stream's id.
         id: u64,

@@ -97,7 +97,7 @@ pub struct Pairing {
     now: Timestamp,
     /// The peers' keys in this device's other links. The new link may not use any of them.
     in_use: KeysInUse,
-    /// When the current wait ends, and the code with which that ends the attempt.
+    /// When the current wait ends, and the code with which the attempt ends then.
     deadline: Option<(Timestamp, ErrorCode)>,
     ended: bool,
 }

@@ -50,7 +50,7 @@ mod tests {
         Bytes::copy_from_slice(&[byte])
     }
 
-    /// Writes the waiting values into a record, and returns how many it holds.
+    /// Writes the waiting values into a record. Returns how many the record contains.
     fn sent(slots: &mut Slots) -> usize {
         let waiting = slots.0.len();
         slots.fill(&mut RecordBuilder::new());

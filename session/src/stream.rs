@@ -56,7 +56,7 @@ pub(crate) struct Streams {
     /// Incoming streams that are complete here, but whose FIN the sender will send again after a RESUME.
     over: BTreeMap<u64, Receiving>,
     flow: Flow,
-    /// The id after the stream that sent last, so that streams take turns.
+    /// The id at which the next turn begins: the one after the stream that sent last.
     turn: u64,
 }
 
@@ -257,8 +257,8 @@ impl Streams {
         s.durable(offset, kind == OpenKind::Put).map(Some)
     }
 
-    /// Queues bytes that the application supplies in answer to [`StreamEvent::DataWanted`]; `fin` comes with the
-    /// last ones.
+    /// Queues bytes that the application supplies in answer to [`Event::DataWanted`]. `fin`, the content's
+    /// hash, comes with the stream's last bytes.
     pub(crate) fn supply(
         &mut self,
         id: u64,
@@ -293,8 +293,8 @@ impl Streams {
         self.open.get(&id).map(|stream| stream.put(id)).ok_or(ApiMisuse::NoSuchStream)
     }
 
-    /// Requests more of a stream whose bytes up to `offset` the application holds in memory without making
-    /// them durable.
+    /// Requests more of a stream. The application keeps the stream's bytes up to `offset` in memory without
+    /// making them durable.
     pub(crate) fn hold(&mut self, id: u64, offset: u64) -> Result<(), ApiMisuse> {
         self.local_receiving(id)?.hold(offset)
     }
@@ -391,7 +391,8 @@ impl Streams {
         self.outgoing().any(|(_, s)| s.is_ready(room))
     }
 
-    /// Writes content into the record: all that fits of urgent streams, then one frame of each other in turn.
+    /// Writes content into the record: as much of urgent streams as fits, then one frame of each other stream
+    /// in turn.
     pub(crate) fn fill_data(&mut self, record: &mut RecordBuilder) {
         for id in self.in_turn() {
             let Some(Stream { half: Half::Sending(s), .. }) = self.open.get_mut(&id) else { continue };

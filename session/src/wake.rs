@@ -44,7 +44,7 @@ impl Hour {
 #[derive(Debug, Default)]
 pub(crate) struct WebWake {
     handle: Option<Bytes>,
-    /// The time at which the next WAKE may be sent; `None` while the phone is attached, or this side is not.
+    /// When the next WAKE may be sent; `None` while the phone is attached, or while this side is not.
     at: Option<Timestamp>,
     /// The number of WAKEs since the phone became absent.
     asked: usize,

@@ -32,7 +32,7 @@ enum State {
     Head(Vec<u8>),
     /// The bytes collected so far, and how many of them were delivered.
     Ready(Vec<u8>, usize),
-    /// The head was delivered; everything else passes through.
+    /// The head was delivered. All further bytes pass through unchanged.
     Through,
 }
 

@@ -50,7 +50,7 @@ pub enum SocketError {
     NotNow {
         /// The HTTP status, 429 or 503.
         status: u16,
-        /// The number of seconds for which the relay or proxy asks clients to stay away.
+        /// For how many seconds the relay or proxy asks clients to stay away.
         retry_after: Option<u64>,
     },
     /// The deadline for opening the socket passed.

@@ -129,7 +129,7 @@ pub enum AppEvent {
     Repair {
         /// The collection.
         collection: Collection,
-        /// Whether fetching it again has failed three times.
+        /// Whether fetching the collection again has failed three times.
         failed: bool,
     },
     /// The phone answered a command.
@@ -138,7 +138,7 @@ pub enum AppEvent {
         key: CommandKey,
         /// The name that the client gave the command, if any.
         client_id: Option<String>,
-        /// The message that the command created, if any, or the reason why it failed.
+        /// The id of the message that the command created, if any, or the reason why the command failed.
         outcome: Result<Option<u64>, ErrorCode>,
     },
     /// A transfer has progressed or ended. At its end the event has `done` or an `error`. The end of a get is
@@ -193,7 +193,7 @@ pub enum AppEvent {
     LinkError {
         /// The reason.
         code: ErrorCode,
-        /// The side that reported it: `here`, `phone` or `relay`.
+        /// Who reported the reason: `here`, `phone` or `relay`.
         by: &'static str,
     },
 }

@@ -48,7 +48,7 @@ impl OwnCommands {
         Self { unsettled, by_key, settled }
     }
 
-    /// Returns the lowest number of a command without a result, if there is one.
+    /// Returns the lowest number of a command that has no result yet, if there is one.
     pub(crate) fn floor(&self) -> Option<u64> {
         self.unsettled.keys().next().copied()
     }
@@ -63,15 +63,15 @@ impl OwnCommands {
         self.unsettled.values().filter_map(|command| command.index)
     }
 
-    /// Records a new command. Returns the store operation for it.
+    /// Records that a command is sent. Returns the store operation for that.
     pub(crate) fn sent(&mut self, number: u64, key: CommandKey, index: u64) -> Op {
         let _ = self.unsettled.insert(number, Unsettled { key, index: Some(index) });
         let _ = self.by_key.insert(key, number);
         Op::put(keys::numbered(keys::UNSETTLED, number), key.as_bytes().to_vec())
     }
 
-    /// Records that the command with this key has its result. Returns the index of its outbox row, if there
-    /// is one, and the store operations; `None` when no command with this key waits.
+    /// Records that the result of the command with this key has come. Returns the index of the command's
+    /// outbox row, if there is one, and the store operations; `None` when no command with this key waits.
     pub(crate) fn settle(&mut self, key: &CommandKey) -> Option<(Option<u64>, Vec<Op>)> {
         // A phone may send a result twice; the second copy finds no waiting command.
         // req: RES-030
@@ -114,7 +114,7 @@ impl OwnCommands {
         next <= known.highest || own.is_some_and(|own| own != known.key)
     }
 
-    /// Returns whether the phone may have run a waiting command and forgotten its key.
+    /// Returns whether the phone may have run one of the waiting commands and forgotten its key.
     fn may_be_forgotten(&self, known: &CommandsKnown) -> bool {
         self.floor().is_some_and(|floor| floor < known.from)
     }

@@ -119,7 +119,8 @@ impl Endpoint {
         let Side::Phone(phone) = &mut self.side else { return };
         let Some(holder) = phone.ratchet.find(&received.head.psk_id) else { return };
         let stopped = matches!(self.status, LinkStatus::Suspended | LinkStatus::Revoked);
-        // An outdated companion must learn why it cannot connect, which only an encrypted CLOSE can prove.
+        // A companion whose program is too old must learn why it cannot connect. Only an encrypted CLOSE can
+        // prove the reason.
         // req: HSK-156
         if received.version == OUTDATED && !stopped {
             return self.answer_apart(received, Confirm::Outdated);
@@ -189,7 +190,7 @@ impl Endpoint {
         self.conn = Connection::AwaitConfirm { keys, kind, until: None };
     }
 
-    /// Handles the first record after message 2, which proves that the companion has the keys.
+    /// Handles the first record after message 2, the confirm. It proves that the companion has the keys.
     pub(super) fn on_confirm(&mut self, keys: Keys, kind: Confirm, plaintext: Bytes) {
         match kind {
             Confirm::Resume(resuming) => self.confirm_resume(keys, &resuming, plaintext),

@@ -125,7 +125,8 @@ impl Endpoint {
                 &web.ratchet.key().psk
             }
             KkMode::Recover => {
-                // The id tells the phone which psk this companion holds, so that it can recognise a copy.
+                // The id tells the phone which psk this companion has, so that the phone can recognise a
+                // copy.
                 // req: HSK-042
                 payload.psk_id_held = Some(handfast_handshake::ratchet::Slot::id(web.ratchet.key()));
                 &web.link.recovery
@@ -153,7 +154,8 @@ impl Endpoint {
         Ok(())
     }
 
-    /// Handles `UNKNOWN_KEY`: the phone, or a relay in its name, says that it does not know the psk.
+    /// Handles `UNKNOWN_KEY`: the phone, or a relay in its name, says that the phone does not know the psk of
+    /// message 1.
     pub(super) fn on_unknown_key(&mut self) {
         // `UNKNOWN_KEY` is not authenticated. When no message 1 waits for its answer, only a relay can have
         // sent it.
@@ -279,7 +281,7 @@ impl Endpoint {
         web.commands.judge(self.counters.next_cmd, known)
     }
 
-    /// Seals and sends the confirm, the first record, once its commit is durable.
+    /// Once its commit is durable, seals the confirm, which is the first record, and sends it.
     pub(super) fn send_confirm(&mut self) {
         let Connection::Confirming { keys, verdict, end } =
             core::mem::replace(&mut self.conn, Connection::None)

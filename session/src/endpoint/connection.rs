@@ -21,7 +21,7 @@ pub(super) struct Keys {
 /// The state of a connection. A record can be decrypted only in a state that has keys.
 pub(super) enum Connection {
     None,
-    /// Companion: message 1 is built; `until` is set when it is sent.
+    /// Companion: message 1 is built. `until` is set when message 1 is sent.
     AwaitReply {
         state: Box<reconnect::web::AwaitMessage2>,
         block: Option<Box<ResumeBlock>>,
@@ -46,7 +46,7 @@ pub(super) enum Connection {
         verdict: Verdict,
         until: Timestamp,
     },
-    /// Phone: message 2 is built; `until` is set when it is sent, and the next record is the confirm.
+    /// Phone: message 2 is built, and the next record is the confirm. `until` is set when message 2 is sent.
     AwaitConfirm {
         keys: Keys,
         kind: Confirm,
@@ -82,7 +82,7 @@ pub(super) enum Confirm {
     Quarantine {
         holder: Holder,
     },
-    /// A companion that is too old, which is answered with `CLOSE{NO_COMMON_VERSION}`.
+    /// The companion's program is too old: its confirm is answered with `CLOSE{NO_COMMON_VERSION}`.
     Outdated,
     Recover {
         held: PskId,

@@ -48,8 +48,7 @@ pub enum LinkStatus {
     Pending,
     /// Both sides have stored the link, and sessions run.
     Active,
-    /// On a phone: two devices hold the companion's keys, so that no session runs until the user revokes the
-    /// link.
+    /// On a phone: two devices have the companion's keys, so no session runs until the user revokes the link.
     Suspended,
     /// On a phone: the user revoked the link, and the companion is told whenever it connects.
     Revoked,

@@ -24,7 +24,7 @@ const PROBE_MAX: Duration = Duration::from_secs(10);
 const PROBE_EVENT_MAX: Duration = Duration::from_secs(5);
 /// Stream windows grow only while the last round trip is this close to the shortest one seen.
 const RTT_SLACK: Duration = Duration::from_millis(100);
-/// The longest time that one connection's keys are used.
+/// How long the keys of one connection are used at most.
 const KEYS_MAX: Duration = Duration::from_hours(24);
 /// The shortest time between two messages 1 that a phone verifies, which costs curve operations.
 pub(super) const MESSAGE1_EVERY: Duration = Duration::from_secs(1);
@@ -241,7 +241,7 @@ impl Endpoint {
         }
     }
 
-    /// Plans an ACK; `due` is the number of messages that it would newly cover.
+    /// Plans an ACK. `due` is the number of messages that the ACK would newly report.
     pub(super) fn schedule_ack(&mut self, due: usize) {
         // After a short wait one ACK can cover several messages, and share a record that is sent anyway.
         // req: RES-002

@@ -225,8 +225,8 @@ impl Endpoint {
         self.lanes.streams.set_urgent(id)
     }
 
-    /// Supplies bytes of an outgoing stream, in answer to [`crate::Event::Stream(StreamEvent::DataWanted)`]: at most `max` of
-    /// them, and with the last ones the content's hash.
+    /// Supplies bytes of an outgoing stream, in answer to [`crate::Event::DataWanted`]: at most `max` bytes.
+    /// With the stream's last bytes comes the content's hash.
     ///
     /// # Errors
     ///

@@ -64,8 +64,8 @@ impl Pairing {
     /// Sends message 1, because the companion is attached.
     pub(super) fn on_peer(&mut self, rng: &mut dyn CryptoRng) {
         let Side::Phone(PhoneState::AwaitPeer(offer)) = &self.side else {
-            // Another companion took the seat during an attempt, which can neither continue nor restart
-            // without the user.
+            // Another companion has taken the seat during the attempt. The attempt can neither continue nor
+            // restart without the user.
             // req: HSK-108
             if self.is_begun() {
                 self.end(ErrorCode::PEER_GONE);
@@ -90,7 +90,8 @@ impl Pairing {
         match self.phone_state() {
             PhoneState::AwaitMessage2(state) => match state.read(message) {
                 Ok(state) => {
-                    // A key used in two links would let the relay connect them, or one link act for another.
+                    // A key that is used in two links would let the relay see that they belong together, or
+                    // let one link act for the other.
                     // req: CRT-003
                     if let Err(error) = state.require_unused(self.in_use.as_slice()) {
                         return self.end(error.code());

@@ -158,7 +158,8 @@ impl Pairing {
         match (self.web_state(), frame) {
             (WebState::AwaitCertificate(state), LinkFrame::Cert(cert)) => match state.read(cert) {
                 Ok(state) => {
-                    // A key used in two links would let the relay connect them, or one link act for another.
+                    // A key that is used in two links would let the relay see that they belong together, or
+                    // let one link act for the other.
                     // req: CRT-003
                     if let Err(error) = state.require_unused(self.in_use.as_slice()) {
                         return self.refuse_with(error.code());

@@ -38,7 +38,8 @@ pub(crate) struct Receiving {
 pub(super) enum Fin {
     /// The application must check the content and finish.
     New,
-    /// No action: the application finished on an earlier connection, and its commit is not durable yet.
+    /// No action: the application finished the stream on an earlier connection, and the commit of that is not
+    /// durable yet.
     Known,
     /// The peer is answered: the application has finished, and all bytes are durable.
     Over,
@@ -168,8 +169,8 @@ impl Receiving {
         self.finished && self.fin && self.durable == self.written
     }
 
-    /// Returns the offset to report by DURABLE, which never exceeds what arrived on this connection. The end
-    /// is reported as the answer to FIN instead.
+    /// Returns the offset to report by DURABLE. It never exceeds what arrived on this connection. That the
+    /// stream is durable to its end is reported in answer to FIN instead.
     fn durable_due(&self) -> Option<u64> {
         let offset = self.durable.min(self.received);
         (offset > self.durable_said && !self.finished).then_some(offset)

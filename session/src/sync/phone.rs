@@ -12,7 +12,7 @@ use handfast_codec::record::RecordBuilder;
 use crate::error::{ApiMisuse, SendRefused};
 use crate::queue::pop_front_if;
 
-/// The number of queued frames from which on nothing more is requested from the application.
+/// If this many frames are queued, nothing more is requested from the application.
 const QUEUE_FULL: usize = 8;
 
 /// A request to the application.
@@ -116,7 +116,7 @@ impl PhoneSync {
         }
     }
 
-    /// Returns the revision up to which every subscription was sent or skipped, for a PING.
+    /// Returns the revision up to which the rows of every subscription were sent or skipped, for a PING.
     pub(crate) fn told(&self) -> u64 {
         // By this revision the companion can see that a DELTA was lost.
         // req: SYN-021
@@ -179,7 +179,8 @@ impl PhoneSync {
 
     /// Handles `DIGEST_GET`, the request for the digest of a subscribed collection.
     pub(crate) fn digest_get(&mut self, collection: &Collection, cursor: u64) -> Result<(), ErrorCode> {
-        // The request may cross a SNAPSHOT_REQUIRED, which ends the subscription.
+        // The request may have been sent before the companion read SNAPSHOT_REQUIRED, which ends the
+        // subscription.
         let Some(sub) = self.subs.get_mut(collection) else { return Ok(()) };
         // A cursor above what was sent is impossible: nobody can have rows that were never sent.
         // req: SYN-080

@@ -93,7 +93,7 @@ pub(crate) enum Arrived {
     Delta(Delta),
     /// A page whose rows must be stored with the cursor from which the snapshot continues.
     Page(Page),
-    /// A digest, to be compared with that of the stored rows as they are now.
+    /// A digest of the phone's rows, to be compared with the digest of the rows that are stored now.
     Digest { collection: Collection, cursor: u64, digest: [u8; 32] },
 }
 

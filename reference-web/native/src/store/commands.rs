@@ -227,7 +227,7 @@ impl Store {
         Ok(texts.collect())
     }
 
-    /// Returns the number of commands that the phone has not answered, including held ones.
+    /// Returns the number of commands that the phone has not answered, including those that are held back.
     ///
     /// # Errors
     ///

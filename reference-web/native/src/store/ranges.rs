@@ -14,7 +14,7 @@ use rusqlite::{OptionalExtension, params};
 
 use super::{Change, Store, StoreError, from_sql, to_sql};
 
-/// A page of history, as the phone sent it.
+/// A page of older messages, as the phone sent it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[expect(clippy::exhaustive_structs, reason = "the fields of the answer")]
 pub struct HistoryPage<'a> {
