@@ -211,7 +211,7 @@ impl Pairing {
         self.terms.as_ref()
     }
 
-    /// Reports that the socket requested by [`Event::Connect`] is open.
+    /// Reports that the socket requested by [`PairingOutput::Connect`] is open.
     pub fn handle_opened(&mut self, now: Timestamp) {
         self.tick(now);
         self.attach.opened(self.now);
@@ -264,7 +264,7 @@ impl Pairing {
         self.attach.reconnect_now(self.now);
     }
 
-    /// Reports that the deadline of [`Output::Wait`] has passed.
+    /// Reports that the deadline of [`PairingOutput::Wait`] has passed.
     pub fn handle_timeout(&mut self, now: Timestamp) {
         self.tick(now);
         if self.ended {
@@ -316,7 +316,7 @@ impl Pairing {
         Ok(())
     }
 
-    /// Returns the next thing to do; call it until it returns [`Output::Wait`].
+    /// Returns the next thing to do; call it until it returns [`PairingOutput::Wait`].
     pub fn poll_output(&mut self) -> PairingOutput {
         if let Some(output) = self.out.pop_front() {
             return output;

@@ -225,7 +225,7 @@ impl Endpoint {
         self.lanes.streams.set_urgent(id)
     }
 
-    /// Supplies bytes of an outgoing stream, in answer to [`crate::Event::DataWanted`]: at most `max` bytes.
+    /// Supplies bytes of an outgoing stream, in answer to [`crate::StreamEvent::DataWanted`]: at most `max` bytes.
     /// With the stream's last bytes comes the content's hash.
     ///
     /// # Errors
