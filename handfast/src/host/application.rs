@@ -76,7 +76,7 @@ pub trait Application {
         message: Message,
     ) -> Result<(), Self::Error>;
 
-    /// Handles an event of a link. The event is never `Connect`, `Disconnect` or `Pairing`.
+    /// Handles an event of a link. The event is never `Connect` or `Disconnect`.
     ///
     /// # Errors
     ///
