@@ -277,9 +277,9 @@ export class Companion {
   }
 
   /**
-   * Calls a function of the machine that returns a commit, and writes that commit before anything else can
-   * happen. If too many commits are open, the call is repeated later. Returns what the function returned,
-   * once the commit is durable.
+   * Calls `verb`, which makes the machine create a commit, and writes that commit before anything else can
+   * happen. If too many commits are open, calls it again later. Returns the result of `verb` once the commit
+   * is durable. `effect` becomes part of the transaction.
    */
   async #commit(verb, effect) {
     for (;;) {

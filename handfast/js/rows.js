@@ -53,7 +53,7 @@ export function takeRows(message, txn, { take, gone, bound }, over) {
   else all();
 }
 
-/** Passes the rows of a collection that is not stored to `take`. */
+/** Calls `take` with each row of a collection of which no rows are stored. */
 export function passRows(message, take) {
   for (const { id, rev, body } of message.items.map(read).filter(Boolean)) take({ collection: message.collection, id, rev, body });
 }

@@ -115,7 +115,7 @@ export class Changes {
   async #give(held) {
     const { held: _, ...change } = held;
     await this.#companion.send(change.key, BODIES[change.kind]({ chat: change.chat, id: change.message }, change), (txn) => txn.objectStore("commands").put(change));
-    // While the change was sent, a new row of the message may have ended it.
+    // While the change was being sent, a new row of its message may have settled and removed it.
     if (this.#all.get(change.key) === held) this.#all.set(change.key, change);
     this.#tell();
   }

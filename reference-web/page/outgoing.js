@@ -44,8 +44,8 @@ export class Outgoing {
     return !this.#handOver.isLive || this.#all.size > 0;
   }
 
-  // Memory is changed before the database, so that if a text is sent during the write, it already has the
-  // user's last choice.
+  // Memory is changed before the database, so that a text sent during the write is already as the user last
+  // left it.
 
   /** Stores a text instead of sending it. `effect` becomes part of the transaction. */
   async hold(chat, text, replyTo, effect) {

@@ -250,8 +250,8 @@ impl Endpoint {
             return Err(ApiMisuse::NotOpen);
         }
         if bytes.starts_with(&RECORD_HEADER) && self.attach.own().is_some() {
-            // Records are decrypted in place, so they skip the parser of relay frames. Their length is
-            // checked before a key is used.
+            // Records are decrypted in place, so they skip the parser of relay frames, which otherwise notes
+            // that the relay was heard. Their length is checked before a key is used.
             self.attach.heard(self.now);
             let _ = bytes.split_to(RECORD_HEADER.len());
             self.on_record(bytes);

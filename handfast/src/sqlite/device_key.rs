@@ -17,7 +17,7 @@ const KEY_LEN: usize = 32;
 const NONCE_LEN: usize = 12;
 
 /// The device-bound key of a native store. A wrapped value is `nonce 12 random | ciphertext | tag 16`
-/// (ChaCha20-Poly1305 with `link | key` as associated data).
+/// (ChaCha20-Poly1305; the associated data are the link's id and the key of the row).
 pub struct DeviceKey(Box<[u8; KEY_LEN]>);
 
 impl Drop for DeviceKey {

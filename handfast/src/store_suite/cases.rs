@@ -174,8 +174,8 @@ pub async fn a_swap_is_lost_by_whoever_comes_second_and_the_loser_never_writes<H
     // The loser's machine expects version 1, and then the versions of the commits that it has returned since.
     for (n, expects) in [1, 2, 3, 1].into_iter().enumerate() {
         if expects == 2 {
-            // By its version the loser's second commit would fit, but its machine returns it only after the
-            // first.
+            // The version of the loser's second commit would match the store's. But it comes after the first
+            // commit, which fails, so it must fail as well.
             pair.conflict(&mut loser, &[mixed(LINK, 1), mixed(LINK, 2)], 90).await;
         } else {
             pair.conflict(&mut loser, &[mixed(LINK, expects)], 91).await;

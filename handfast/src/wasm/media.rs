@@ -36,7 +36,7 @@ fn offset(value: f64) -> Result<u64, JsError> {
     }
 }
 
-/// Returns the meta of a put, for `streamOpen`: content that the page offers.
+/// Returns the meta that `streamOpen` takes for a put: a stream in which the page offers content.
 ///
 /// # Errors
 /// `content` is not a content id, or `size` not a size.

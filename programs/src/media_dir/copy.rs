@@ -143,8 +143,8 @@ impl MediaDir {
         Ok(self.take_in(&self.stage(source, &Progress::default())?)?)
     }
 
-    /// Writes to a file with a random name what `next` puts into its buffer, until `next` returns `None`.
-    /// Then syncs the file.
+    /// Calls `next` until it returns `None`, and writes the bytes that it puts into the buffer to a file with a
+    /// random name. Then syncs the file.
     fn copy<E: From<SqliteError>>(
         &self,
         name: String,

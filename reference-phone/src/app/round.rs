@@ -285,7 +285,8 @@ impl App {
         Ok(())
     }
 
-    /// Deletes the links whose offer can no longer be accepted, in the transaction that stores this.
+    /// Deletes the links whose offer can no longer be accepted, in the transaction that also stores the end of
+    /// the offer.
     fn forget_over(&mut self) -> Result<(), StoreError> {
         let over: Vec<_> = self.host.links().filter(|link| link.data.over).map(Link::id).collect();
         for id in over {

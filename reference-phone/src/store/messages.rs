@@ -243,8 +243,8 @@ impl Store {
         Ok(Some(ContentId::from_bytes(content)))
     }
 
-    /// When a message leaves a chat's collection, an older one enters it. Gives the one that enters a new
-    /// revision, so that companions receive it.
+    /// When a message leaves a chat's collection, an older one enters it. The older one gets a new revision,
+    /// so that companions receive it.
     fn fill_window(&mut self, chat: u64, gone: u64) -> Result<(), StoreError> {
         // req: SYN-030
         let oldest = self.oldest_of(chat)?;

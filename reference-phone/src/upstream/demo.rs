@@ -62,8 +62,8 @@ impl Demo {
     }
 
     fn name(&self, chat: u64) -> String {
-        // The two parts of a name are chosen so that neighbouring chats have different names, and so do all
-        // 20.
+        // The two parts of a name are chosen so that neighbouring chats share none of them, and so that all
+        // 20 chats have different names.
         let (first, last) = (pick(&FIRST, chat), pick(&LAST, chat / 10 + mix(self.seed, chat, 1) % 3 * 2));
         format!("{first} {last}")
     }

@@ -11,8 +11,8 @@ import { viewer } from "./media.js";
 import { preview } from "./texts.js";
 
 /**
- * Describes the page. `now` is the time in milliseconds since 1970. `act` receives actions of the user for
- * the engine, and events.
+ * Describes the page. `now` is the time in milliseconds since 1970. `act` is called with the user's actions,
+ * which go to the engine, and with events, which go to `state.js`.
  */
 export function pageView(state, now, act) {
   if (state.dead) return deadEnd(state, act);

@@ -239,8 +239,8 @@ impl Endpoint {
         };
         if end.is_none() {
             self.note_put_back(verdict);
-            // It was found in an earlier connection that this companion was put back; that connection may
-            // have been lost before the phone heard of it.
+            // An earlier connection found that this companion was put back to an earlier state. That
+            // connection may have been lost before the phone learned this.
             // req: RES-033
             if self.counters.put_back == Some(DeviceRole::Web) {
                 verdict = Verdict::Reset(ResetReason::WebBack);

@@ -132,7 +132,8 @@ impl Endpoint {
         commit
     }
 
-    /// Returns the actions that wait for commits which are not durable yet, numbered or queued.
+    /// Returns the actions that wait for commits that are not durable yet, whether such a commit has its number
+    /// already or is still queued.
     pub(super) fn waiting(&mut self) -> impl Iterator<Item = &mut Deferred> {
         let queued = self.out.iter_mut().filter_map(|queued| match queued {
             Queued::Commit(pending) => Some(&mut pending.deferred),

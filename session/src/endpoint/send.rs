@@ -167,7 +167,7 @@ impl Endpoint {
         }
         let mut record = RecordBuilder::new();
         self.fill(&mut record, bulk);
-        // Programs that seldom meet unknown values stop ignoring them.
+        // Now and then an unknown value is sent, because implementations that never meet one come to reject it.
         // req: EXT-001
         if self.jitter.below(GREASE_EVERY) == 0 {
             let [n, ..] = self.jitter.next().to_be_bytes();

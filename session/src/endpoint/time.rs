@@ -11,8 +11,9 @@ use super::load::{kept_for, wipe_rows};
 use super::{Ack, AttachTimeout, Connection, Deferred, Endpoint, HANDSHAKE_MAX, Liveness, Sending, Side};
 use crate::output::{Event, LinkState};
 
-/// The interval at which a phone sends PINGs, while the page is visible and while it is hidden.
+/// The interval of a phone's PINGs while the page is visible.
 const PING_VISIBLE: Duration = Duration::from_secs(25);
+/// The interval of a phone's PINGs while the page is hidden.
 const PING_HIDDEN: Duration = Duration::from_secs(55);
 /// The longest silence of a peer, page visible or hidden, before the peer is shown as silent and probed by a
 /// PING.

@@ -9,7 +9,7 @@ use core::time::Duration;
 use handfast_codec::Timestamp;
 use handfast_codec::limits::CODE_MESSAGES1_MAX;
 
-/// The time after which a code may read one more message 1.
+/// The least time between two messages 1 that are read for one code.
 const MESSAGE1_EVERY: Duration = Duration::from_secs(1);
 
 /// A flag shared by all codes that one page shows at the same time: only one of them may answer, even when

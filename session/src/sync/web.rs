@@ -36,7 +36,8 @@ pub(crate) struct WebSync {
 enum Sub {
     /// DELTAs are expected.
     Open(OpenSub),
-    /// Pages are expected. If `asked` is true one is requested, or else the last one is being stored.
+    /// Pages of a snapshot are expected. If `asked`, the next page is requested; if not, the latest page is
+    /// being stored.
     Snapshot { asked: bool },
     /// LEAVE was sent and not answered yet. Until the answer, frames of the collection are ignored.
     Leaving(Then),
@@ -313,7 +314,8 @@ impl WebSync {
         if self.is_leaving(&collection)? {
             return Ok(false);
         }
-        // If the phone cannot read the cursor of a page, the snapshot counts as one that did not help.
+        // If the phone cannot read a page's cursor, the snapshot counts towards those in a row that have not
+        // made the rows equal.
         if matches!(self.subs.get(&collection), Some(Sub::Snapshot { .. })) {
             self.count(collection);
         }

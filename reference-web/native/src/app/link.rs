@@ -164,7 +164,8 @@ impl App {
             self.store.set_link_state(link.id(), LinkRowState::Active)?;
         }
         if link.data.confirmed == Confirmed::Untold {
-            // The user is told even if the phone confirmed the link after the pairing attempt had ended.
+            // The user is told that the link is confirmed, even if that happened after the pairing attempt had
+            // ended.
             // req: HSK-135
             link.data.confirmed = Confirmed::Told;
             self.tell_linked()?;
