@@ -260,19 +260,18 @@ fn words(line: &str) -> Vec<String> {
     line.split_whitespace().map(str::to_owned).collect()
 }
 
-/// Clippy on the packages of a group together, and before that on each that ships alone, as it ships: in a build of
-/// several, Cargo switches on for one package what another asks for. Its tests are looked at alone in a full run.
+/// Clippy on the packages of a group together. A full run looks before that at each package that ships alone, as it ships,
+/// since in a build of several Cargo switches on for one package what another asks for.
 fn lint(group: &Group, full: bool) -> Vec<Step> {
-    let line = |targets: &str, of: String| words(&format!("clippy --locked {targets} {of} -- -D warnings"));
-    let targets = if full { "--all-targets" } else { "--lib --bins" };
-    let ships = group.packages.iter().filter(|package| package.ships());
+    let line = |of: String| words(&format!("clippy --locked --all-targets {of} -- -D warnings"));
+    let ships = group.packages.iter().filter(|package| full && package.ships());
     let mut steps: Vec<Step> = ships
         .map(|package| {
             let name = &package.name;
-            Step::cargo(format!("clippy {name}, as it ships"), line(targets, format!("--package {name}")))
+            Step::cargo(format!("clippy {name}, as it ships"), line(format!("--package {name}")))
         })
         .collect();
-    steps.push(Step::cargo(format!("clippy {}", group.names()), line("--all-targets", group.words(true))));
+    steps.push(Step::cargo(format!("clippy {}", group.names()), line(group.words(true))));
     steps
 }
 
