@@ -68,7 +68,7 @@ const HANDSHAKE_MAX: Duration = Duration::from_secs(10);
 
 /// One link of this device, from its rows in the store to its records on the wire.
 ///
-/// Create it with [`Endpoint::load`]. Then, for ever: drain [`Endpoint::poll_output`]; wait for bytes, a call
+/// Create it with [`Endpoint::load`]. Then repeat: drain [`Endpoint::poll_output`]; wait for bytes, a call
 /// of the application or the deadline, whichever comes first; make the call for it.
 pub struct Endpoint {
     side: Side,

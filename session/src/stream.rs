@@ -269,7 +269,7 @@ impl Streams {
         self.local_sending(id)?.supply(offset, bytes, fin)
     }
 
-    /// Gives a stream's content priority over that of others.
+    /// Sets the priority of a stream's content above that of others.
     pub(crate) fn set_urgent(&mut self, id: u64) -> Result<(), ApiMisuse> {
         self.local_sending(id)?.urgent = true;
         Ok(())

@@ -19,7 +19,7 @@ pub const LOG: [u8; 16] = [9; 16];
 /// How many frames leave before others have their turn.
 const FRAMES_AT_ONCE: usize = 8;
 
-/// What an application does with what its machine gives out.
+/// What an application does with its machine's outputs.
 pub trait App: Sized {
     type Machine: Machine;
     /// What survives a crash.
@@ -276,7 +276,7 @@ impl<A: App> Host<A> {
         self.drain_up_to(now, FRAMES_AT_ONCE)
     }
 
-    /// The same, up to so many frames: the one loop over what a machine gives out.
+    /// The same, up to so many frames: the one loop over a machine's outputs.
     pub fn drain_up_to(&mut self, now: Timestamp, frames: usize) -> Vec<Bytes> {
         let mut sent = Vec::new();
         loop {

@@ -86,7 +86,7 @@ impl Hub {
         if self.said.is_empty() { self.deadline } else { Some(now) }
     }
 
-    /// The one loop over what the relay gives out.
+    /// The one loop over the relay's outputs.
     fn drain(&mut self) {
         loop {
             match self.core.poll_output() {

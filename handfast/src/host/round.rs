@@ -168,11 +168,11 @@ fn drain_pairing<P: Application>(
             }
             PairingOutput::Disconnect => app.host().disconnect(attempt.port.socket.take()),
             PairingOutput::Event(event) => {
-                attempt.ended = match event {
-                    PairingEvent::Linked(link) => Some(Ok(link)),
-                    PairingEvent::Ended(code) => Some(Err(code)),
-                    _ => attempt.ended.take(),
-                };
+                match event {
+                    PairingEvent::Linked(link) => attempt.ended = Some(Ok(link)),
+                    PairingEvent::Ended(code) => attempt.ended = Some(Err(code)),
+                    _ => {}
+                }
                 app.on_pairing_event(now, attempt, event)?;
             }
             PairingOutput::Wait(at) => {

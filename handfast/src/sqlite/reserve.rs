@@ -77,7 +77,7 @@ impl Reserve {
         is_taken
     }
 
-    /// Gives the reserved space back to the disk.
+    /// Returns the reserved space to the disk.
     pub fn give_back(&self) {
         // If the file cannot be removed, its space stays reserved, and nothing is lost.
         let _ = fs::remove_file(&self.path);

@@ -56,7 +56,7 @@ impl Relay {
         Ok(())
     }
 
-    /// Gives a seat of a pairing mailbox to a socket. Creates the mailbox if this is its first socket.
+    /// Assigns a seat of a pairing mailbox to a socket. Creates the mailbox if this is its first socket.
     fn take_pairing_seat(
         &mut self,
         socket: SocketId,

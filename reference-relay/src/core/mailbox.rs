@@ -31,7 +31,7 @@ impl Seats {
         }
     }
 
-    /// Gives the seat of this role to `socket`. Returns the socket that had the seat before.
+    /// Assigns the seat of this role to `socket`. Returns the socket that had the seat before.
     pub(crate) fn give(&mut self, role: DeviceRole, socket: SocketId) -> Option<SocketId> {
         self.seat(role).replace(socket)
     }

@@ -212,7 +212,7 @@ impl CommandsRun {
         ops
     }
 
-    /// Gives a command that was run a higher number, because its companion was restored from a backup and has
+    /// Assigns a higher number to a command that was run, because its companion was restored from a backup and has
     /// renumbered it. Returns the store operation; `None` if the number is not higher.
     pub(crate) fn renumbered(&mut self, key: CommandKey, number: u64) -> Option<Op> {
         let old = self.entries.get(&key).filter(|entry| entry.number < number)?;

@@ -131,7 +131,7 @@ impl OwnCommands {
         }
     }
 
-    /// Gives the waiting commands new numbers from `first` on, in the order in which the user acted. Returns
+    /// Assigns new numbers from `first` on to the waiting commands, in the order in which the user acted. Returns
     /// the commands in this order, and the store operations.
     pub(crate) fn renumber(&mut self, first: u64) -> (Vec<(u64, Unsettled)>, Vec<Op>) {
         // Under their old numbers the phone would mistake the waiting commands for others that it has run.

@@ -110,7 +110,7 @@ impl Endpoint {
         self.out.push_back(Queued::Commit(Pending { message: Some(message), ops, log_id: None, deferred }));
     }
 
-    /// Gives a queued commit its number, and returns the commit as an output.
+    /// Assigns a queued commit its number, and returns the commit as an output.
     pub(super) fn number(&mut self, pending: Pending) -> Output {
         if let Some(log_id) = pending.log_id {
             self.counters.log_id = log_id;

@@ -31,7 +31,7 @@ fn said(side: &mut Streams) -> Vec<Frame> {
     frames
 }
 
-/// Gives frames to a side, and returns its events.
+/// Passes frames to a side, and returns its events.
 fn take(side: &mut Streams, frames: Vec<Frame>) -> Result<Vec<Event>, ErrorCode> {
     let mut events = Vec::new();
     for frame in frames {

@@ -224,7 +224,7 @@ fn transfers_outlive_the_process() {
     let put = PutRow::new(3, "text/plain".into(), "a.txt".into(), Some("look".into()));
     let id = store.put_upload(content, 10, &put, Some("c"), key(9)).expect("put");
     let get = store.put_download(ContentId::from_bytes([2; 32])).expect("put");
-    store.put_export(ContentId::from_bytes([2; 32]), "/tmp/x").expect("put");
+    store.put_export(ContentId::from_bytes([2; 32]), "copy.bin").expect("put");
     let mut transfer = store.transfer_of_client("c").expect("read").expect("there");
     assert_eq!((transfer.id, transfer.put.as_ref()), (id, Some(&put)));
     assert!(!store.is_content_in_use(content, id).expect("read"));
@@ -237,12 +237,12 @@ fn transfers_outlive_the_process() {
     assert_eq!(open.len(), 2);
     assert_eq!(open[0], transfer);
     assert_eq!((open[1].id, open[1].direction, open[1].size), (get, Direction::Get, None));
-    assert_eq!(store.exports(open[1].content).expect("read"), ["/tmp/x"]);
+    assert_eq!(store.exports(open[1].content).expect("read"), ["copy.bin"]);
     let mut done = open[1].clone();
     done.state = TransferState::Done;
     assert_eq!(store.exports_due().expect("read"), [], "it is not here yet");
     store.update_transfer(&done).expect("put");
-    assert_eq!(store.exports_due().expect("read"), [(done.content, "/tmp/x".to_owned())]);
+    assert_eq!(store.exports_due().expect("read"), [(done.content, "copy.bin".to_owned())]);
     // It was removed, and is fetched again: the copy waits for that.
     let again = store.put_download(done.content).expect("put");
     assert_eq!(store.exports_due().expect("read"), []);
@@ -250,8 +250,8 @@ fn transfers_outlive_the_process() {
         store.transfers_open().expect("read").into_iter().find(|row| row.id == again).expect("open");
     again.state = TransferState::Failed;
     store.update_transfer(&again).expect("put");
-    assert!(store.drop_export(done.content, "/tmp/x").expect("dropped"));
-    assert!(!store.drop_export(done.content, "/tmp/x").expect("dropped"), "it is dropped once");
+    assert!(store.drop_export(done.content, "copy.bin").expect("dropped"));
+    assert!(!store.drop_export(done.content, "copy.bin").expect("dropped"), "it is dropped once");
     assert_eq!(store.exports_due().expect("read"), []);
     assert_eq!(store.transfers_open().expect("read").len(), 1);
 }

@@ -49,7 +49,7 @@ pub(crate) struct Content {
 }
 
 enum Stream {
-    Gives(ContentId, u64),
+    Serves(ContentId, u64),
     Takes(ContentId, Vec<u8>),
 }
 
@@ -205,7 +205,7 @@ impl Phone {
             .streams
             .iter()
             .filter_map(|(id, stream)| match stream {
-                Stream::Gives(content, from) => {
+                Stream::Serves(content, from) => {
                     Some((*id, self.host.app.content[content].list.stream_len() - from, *content.as_bytes()))
                 }
                 Stream::Takes(..) => None,
@@ -247,7 +247,7 @@ fn deliver(host: &mut Host<Chats>, now: Timestamp, message: Message) {
             let GetMeta { content, offset: from } = GetMeta::decode(&meta).unwrap();
             host.app.asked_from.push(from);
             if host.app.content.contains_key(&content) {
-                let _ = host.app.streams.insert(id, Stream::Gives(content, from));
+                let _ = host.app.streams.insert(id, Stream::Serves(content, from));
             } else {
                 link(host).reset_stream(now, id, ErrorCode::GONE).unwrap();
             }
@@ -322,7 +322,7 @@ fn give_rows(host: &mut Host<Chats>, now: Timestamp, collection: &Collection, af
 }
 
 fn give_data(host: &mut Host<Chats>, now: Timestamp, id: u64, offset: u64, max: usize) {
-    let Some(Stream::Gives(content, from)) = host.app.streams.get(&id) else { return };
+    let Some(Stream::Serves(content, from)) = host.app.streams.get(&id) else { return };
     let Content { list, bytes } = &host.app.content[content];
     let head = list.encode();
     let head_len = list.encoded_len();
