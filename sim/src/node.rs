@@ -5,10 +5,11 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use anyhow::Context;
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use handfast::codec::ids::LogId;
+use handfast::driver::{SocketEvent, hand_over};
 use handfast::handshake::identity::SigningKey;
-use handfast::host::{Application as _, Host, Output, SocketTag};
+use handfast::host::{Application as _, Output, SocketTag};
 use handfast::{DeviceRole, RelayName, Timestamp};
 use handfast_programs::MediaDir;
 use handfast_programs::Progress;
@@ -271,15 +272,15 @@ impl Node {
     }
 
     /// Something happened to a socket.
-    pub fn socket(&mut self, now: u64, tag: SocketTag, came: Came<'_>) {
+    pub fn socket(&mut self, now: u64, tag: SocketTag, event: SocketEvent) {
         let time = self.clocks(now).mono;
         let rng = self.rng.crypto();
-        if matches!(came, Came::Closed) {
+        if matches!(event, SocketEvent::Closed(_)) {
             let _ = self.sockets.remove(&tag);
         }
         match &mut self.machine {
-            Some(Machine::Phone(app)) => hand_over(app.host(), time, rng, tag, came),
-            Some(Machine::Web(app)) => hand_over(app.host(), time, rng, tag, came),
+            Some(Machine::Phone(app)) => hand_over(app.host(), time, rng, tag, event),
+            Some(Machine::Web(app)) => hand_over(app.host(), time, rng, tag, event),
             None => {}
         }
     }
@@ -333,34 +334,6 @@ impl Node {
             let at = at.max(self.asleep_until).max(self.busy_until);
             if self.grain == 0 { at } else { at.max(self.last_timer + self.grain) }
         })
-    }
-}
-
-/// What happens to a socket, as its program hears it.
-#[derive(Clone, Copy, Debug)]
-pub enum Came<'a> {
-    /// It is open.
-    Opened,
-    /// A message arrived.
-    Bytes(&'a [u8]),
-    /// It took this many bytes.
-    Written(usize),
-    /// It is closed.
-    Closed,
-}
-
-fn hand_over<L, A, E>(
-    host: &mut Host<L, A, E>,
-    now: Timestamp,
-    rng: &mut dyn CryptoRng,
-    tag: SocketTag,
-    came: Came<'_>,
-) {
-    match came {
-        Came::Opened => host.handle_opened(now, rng, tag),
-        Came::Bytes(bytes) => host.handle_bytes(now, rng, tag, BytesMut::from(bytes)),
-        Came::Written(len) => host.handle_written(now, tag, len),
-        Came::Closed => host.handle_closed(now, rng, tag, "closed"),
     }
 }
 

@@ -2,17 +2,18 @@
 
 use std::net::{IpAddr, Ipv4Addr};
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use handfast::Timestamp;
 use handfast::codec::ids::AttachmentId;
 use handfast::codec::relay::{DataKind, RelayFrame};
+use handfast::driver::{SocketError, SocketEvent};
 use handfast::host::SocketTag;
 use rand_core::Rng;
 use reference_relay::core::{Fresh, Output as RelayOutput, SocketId};
 
 use crate::check::tries;
 use crate::net::{Conn, LATENCY, Way};
-use crate::node::{Came, NodeId};
+use crate::node::NodeId;
 use crate::world::{SimEvent, World, new_relay};
 
 impl World {
@@ -42,7 +43,7 @@ impl World {
         let now = Timestamp::from_micros(self.now);
         // Numbers are fresh, and ids of eight random bytes do not meet.
         let _ = self.relay.handle_open(now, SocketId::new(number), address.into(), None, fresh);
-        self.nodes[id.0].socket(self.now, tag, Came::Opened);
+        self.nodes[id.0].socket(self.now, tag, SocketEvent::Opened);
         self.go_on(id);
         self.drain_relay();
     }
@@ -70,7 +71,7 @@ impl World {
             self.at(at, SimEvent::Written(number, len));
             return false;
         }
-        self.nodes[id.0].socket(self.now, tag, Came::Written(len));
+        self.nodes[id.0].socket(self.now, tag, SocketEvent::Written(len));
         true
     }
 
@@ -99,7 +100,7 @@ impl World {
         let Some(conn) = self.conns.get_mut(&number).filter(|conn| conn.at_node) else { return };
         conn.ahead = conn.ahead.saturating_sub(len);
         let (id, tag) = (conn.node, conn.tag);
-        self.nodes[id.0].socket(self.now, tag, Came::Written(len));
+        self.nodes[id.0].socket(self.now, tag, SocketEvent::Written(len));
         self.go_on(id);
     }
 
@@ -138,7 +139,7 @@ impl World {
             let _ = self.conns.remove(&number);
         }
         if was {
-            self.nodes[id.0].socket(self.now, tag, Came::Closed);
+            self.nodes[id.0].socket(self.now, tag, SocketEvent::Closed(SocketError::Lost));
             self.go_on(id);
         }
     }
@@ -262,7 +263,7 @@ impl World {
         self.trace.line(now, || {
             format!("{} <- {number}: {}", self.nodes[id.0].name, crate::describe::frame(&bytes))
         });
-        self.nodes[id.0].socket(self.now, tag, Came::Bytes(&bytes));
+        self.nodes[id.0].socket(self.now, tag, SocketEvent::Message(BytesMut::from(&bytes[..])));
         self.go_on(id);
         if slow {
             self.taken(number, bytes.len());
