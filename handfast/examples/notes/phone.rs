@@ -253,12 +253,7 @@ impl Application for Phone {
         self.load(now, rng)
     }
 
-    fn apply(
-        &mut self,
-        _: Timestamp,
-        _: Option<&mut AttemptOf<Self>>,
-        commit: &Commit,
-    ) -> Result<(), Failure> {
+    fn apply(&mut self, _: Timestamp, _: Option<&AttemptOf<Self>>, commit: &Commit) -> Result<(), Failure> {
         self.store.apply(commit)
     }
 

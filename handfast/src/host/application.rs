@@ -112,7 +112,8 @@ pub trait Application {
     ) -> Result<(), Self::Error>;
 
     /// Writes a commit by [`Commit::apply`]. `attempt` is present if the commit belongs to a pairing, so that
-    /// the row of a new link can be written together with its keys.
+    /// the row of a new link can be written together with its keys: before the first one,
+    /// [`Attempt::link`] is `None`.
     ///
     /// # Errors
     ///
@@ -120,7 +121,7 @@ pub trait Application {
     fn apply(
         &mut self,
         now: Timestamp,
-        attempt: Option<&mut AttemptOf<Self>>,
+        attempt: Option<&AttemptOf<Self>>,
         commit: &Commit,
     ) -> Result<(), Self::Error>;
 

@@ -5,10 +5,14 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 use handfast_codec::ids::MailboxId;
+use handfast_codec::limits::COMMITS_OPEN_MAX;
 use handfast_codec::{ErrorCode, Timestamp};
 use handfast_session::{Commit, CommitId, Endpoint, Pairing};
 
 use super::SocketTag;
+
+/// The number of queued commits of one link that is enough for one transaction: half of what a machine allows.
+const COMMITS_FULL: usize = COMMITS_OPEN_MAX / 2;
 
 /// The part that links and pairing attempts have in common.
 #[derive(Debug)]
@@ -72,6 +76,13 @@ impl<L> Link<L> {
     pub fn commits_waiting(&self) -> usize {
         self.commits.len()
     }
+
+    /// Returns whether so many commits are queued that work which can wait, such as the report of synced
+    /// files, should wait for the next transaction.
+    #[must_use]
+    pub fn is_full(&self) -> bool {
+        self.commits.len() >= COMMITS_FULL
+    }
 }
 
 /// The number of a pairing attempt; no later attempt of this host gets the same.
@@ -92,18 +103,27 @@ pub struct Attempt<A> {
     pub(super) stored: u32,
     /// The result of the attempt, once it has ended.
     pub(super) ended: Option<Result<MailboxId, ErrorCode>>,
+    /// The link, once a commit of the attempt was applied.
+    pub(super) link: Option<MailboxId>,
     pub(super) port: Port,
 }
 
 impl<A> Attempt<A> {
     pub(super) fn new(id: AttemptId, pairing: Pairing, data: A, now: Timestamp) -> Self {
-        Self { pairing, lost: None, data, id, stored: 0, ended: None, port: Port::new(now) }
+        Self { pairing, lost: None, data, id, stored: 0, ended: None, link: None, port: Port::new(now) }
     }
 
     /// Returns the attempt's number.
     #[must_use]
     pub const fn id(&self) -> AttemptId {
         self.id
+    }
+
+    /// Returns the link that the attempt has stored something of. It is `None` while
+    /// [`super::Application::apply`] writes the attempt's first commit, and before.
+    #[must_use]
+    pub const fn link(&self) -> Option<MailboxId> {
+        self.link
     }
 
     /// Returns the number of the attempt's commits that are durable and reported. After the first the link is

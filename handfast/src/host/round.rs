@@ -157,6 +157,7 @@ fn drain_pairing<P: Application>(
             PairingOutput::Persist(commit) => {
                 attempt.port.applied.push_back(commit.id());
                 app.apply(now, Some(attempt), &commit)?;
+                attempt.link = Some(commit.link());
             }
             PairingOutput::Transmit(bytes) => {
                 let output = attempt.port.socket.map(|socket| Output::Transmit { socket, bytes });

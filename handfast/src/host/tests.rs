@@ -116,12 +116,7 @@ impl Application for App {
         self.over_fails.take().map_or(Ok(()), Err)
     }
 
-    fn apply(
-        &mut self,
-        _: Timestamp,
-        _: Option<&mut AttemptOf<Self>>,
-        commit: &Commit,
-    ) -> Result<(), Failure> {
+    fn apply(&mut self, _: Timestamp, _: Option<&AttemptOf<Self>>, commit: &Commit) -> Result<(), Failure> {
         let open = self.open.get_or_insert_with(|| self.stored.clone());
         commit.apply(&mut PairsTxn::new(open)).map_err(|_| Failure::Damaged)
     }

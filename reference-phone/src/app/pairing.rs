@@ -26,8 +26,6 @@ pub(super) type Attempt = host::Attempt<AttemptData>;
 pub struct AttemptData {
     /// The rights that the page asks for, as bits; `None` before it has asked.
     asked: Option<u64>,
-    /// The id of the new link, once a part of the link is stored.
-    link: Option<MailboxId>,
 }
 
 /// Returns the offer of an attempt if the offer is stored: then the companion may have accepted it.
@@ -240,14 +238,13 @@ impl App {
     pub(super) fn store_offer(
         &mut self,
         now: Now,
-        attempt: &mut Attempt,
+        attempt: &Attempt,
         link: MailboxId,
     ) -> Result<(), StoreError> {
-        if attempt.data.link.is_some() {
+        if attempt.link().is_some() {
             return Ok(());
         }
         let Some(terms) = attempt.pairing.terms().cloned() else { return Ok(()) };
-        attempt.data.link = Some(link);
         self.store.put_companion(&Companion {
             companion: terms.companion,
             link,
@@ -295,7 +292,7 @@ impl App {
         attempt: &Attempt,
         ended: Result<MailboxId, ErrorCode>,
     ) -> Result<(), StoreError> {
-        let link = attempt.data.link;
+        let link = attempt.link();
         if let Some(link) = link {
             self.open_or_forget(link, now, rng)?;
         }

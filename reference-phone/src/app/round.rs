@@ -160,7 +160,7 @@ impl Application for App {
     fn apply(
         &mut self,
         now: Timestamp,
-        attempt: Option<&mut Attempt>,
+        attempt: Option<&Attempt>,
         commit: &Commit,
     ) -> Result<(), StoreError> {
         let Some(attempt) = attempt else { return self.store.apply(commit) };

@@ -24,8 +24,6 @@ const CHECK_PAUSE: Duration = Duration::from_millis(1);
 /// If the difference between wall clock and monotonic clock changes by this much, in milliseconds, the wall
 /// clock counts as set by hand.
 const CLOCK_SET_MS: u64 = 1_000;
-/// If a link has queued this many commits, its uploads wait for the next transaction.
-const COMMITS_FULL: usize = 16;
 
 impl App {
     pub(super) fn open_transfer(
@@ -350,7 +348,7 @@ impl App {
             .collect();
         for stream in behind {
             // A file gets its final name only when the machine has room to report it.
-            if link.commits_waiting() >= COMMITS_FULL {
+            if link.is_full() {
                 return Ok(true);
             }
             let Some(upload) = link.data.transfers.get_mut(&stream).and_then(Transfer::as_upload) else {

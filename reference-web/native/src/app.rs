@@ -28,7 +28,6 @@ use handfast::{DeviceRole, ErrorCode, RelayName, Timestamp};
 use rand_core::CryptoRng;
 
 use crate::store::{Direction, LinkRowState, Message, Store, StoreError};
-use codes::CodeData;
 use link::{Link, LinkData};
 
 pub use codes::CODE_SHOWN;
@@ -214,7 +213,7 @@ enum PendingDelete {
 /// The companion.
 #[derive(Debug)]
 pub struct App {
-    host: Host<LinkData, CodeData, AppEvent>,
+    host: Host<LinkData, (), AppEvent>,
     store: Store,
     relay: RelayName,
     label: String,

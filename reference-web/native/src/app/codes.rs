@@ -22,15 +22,7 @@ pub const CODE_SHOWN: Duration = Duration::from_secs(30);
 const CODES_MAX: usize = 2;
 
 /// One code and its pairing attempt.
-pub(super) type Code = host::Attempt<CodeData>;
-
-/// The companion's data for a code.
-#[derive(Debug, Default)]
-#[expect(unnameable_types, reason = "the host alone asks for it")]
-pub struct CodeData {
-    /// The id of the new link, once a part of the link is stored.
-    link: Option<MailboxId>,
-}
+pub(super) type Code = host::Attempt<()>;
 
 impl App {
     /// Shows codes until a phone is linked. No code is shown while a link waits for the phone's confirmation.
@@ -133,16 +125,15 @@ impl App {
             return;
         };
         let text = pairing.offer_text().map(|text| text.as_str().to_owned()).unwrap_or_default();
-        let _ = self.host.add_attempt(now, pairing, CodeData::default());
+        let _ = self.host.add_attempt(now, pairing, ());
         self.event(AppEvent::Code { text });
     }
 
     /// Stores the row of the new link, together with the first commit, which contains the link's keys.
-    pub(super) fn store_terms(&mut self, code: &mut Code, link: MailboxId) -> Result<(), StoreError> {
-        if code.data.link.is_some() {
+    pub(super) fn store_terms(&mut self, code: &Code) -> Result<(), StoreError> {
+        if code.link().is_some() {
             return Ok(());
         }
-        code.data.link = Some(link);
         if let Some(terms) = code.pairing.terms() {
             self.store.forget_links_but(terms.mailbox)?;
             self.store.put_link(terms)?;
@@ -180,7 +171,7 @@ impl App {
         // Once a phone was answered, the next code is shown only when the user asks for it.
         // req: HSK-100
         let asks = self.shown_codes.is_answered();
-        if code.data.link.is_some() {
+        if code.link().is_some() {
             // A PENDING link becomes active by itself if the phone has accepted it. A link that the phone
             // refused is not stored any more.
             self.load_link(now, rng)?;

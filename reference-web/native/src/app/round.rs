@@ -10,7 +10,7 @@ use handfast::{ErrorCode, Timestamp};
 use handfast_messages::{CollectionName, NowValue};
 use rand_core::CryptoRng;
 
-use super::codes::{Code, CodeData};
+use super::codes::Code;
 use super::link::{Announced, Link, LinkData};
 use super::subscriptions::CHATS_FOLLOWED_MAX;
 use super::{App, AppEvent, PendingDelete};
@@ -18,7 +18,7 @@ use crate::store::{LinkRowState, StoreError};
 
 impl Application for App {
     type Link = LinkData;
-    type Attempt = CodeData;
+    type Attempt = ();
     type Event = AppEvent;
     type Error = StoreError;
 
@@ -171,9 +171,9 @@ impl Application for App {
         self.end_code(now, rng, code, ended)
     }
 
-    fn apply(&mut self, _: Timestamp, code: Option<&mut Code>, commit: &Commit) -> Result<(), StoreError> {
+    fn apply(&mut self, _: Timestamp, code: Option<&Code>, commit: &Commit) -> Result<(), StoreError> {
         if let Some(code) = code {
-            self.store_terms(code, commit.link())?;
+            self.store_terms(code)?;
         }
         self.store.apply(commit)
     }
@@ -220,7 +220,7 @@ impl Application for App {
     fn failed(
         &mut self,
         _: Timestamp,
-        lost: Lost<LinkData, CodeData, AppEvent>,
+        lost: Lost<LinkData, (), AppEvent>,
         error: &StoreError,
         retry: Duration,
     ) {

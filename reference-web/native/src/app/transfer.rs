@@ -27,8 +27,6 @@ use crate::store::{CommandState, Direction, StoreError, Transfer, TransferState}
 const RUNNING_MAX: usize = 4;
 /// How long a check of partly fetched content pauses after each step, so that other work is done.
 const CHECK_PAUSE: Duration = Duration::from_millis(1);
-/// If this many commits are queued, files wait for the next transaction.
-const COMMITS_FULL: usize = 16;
 
 impl LinkData {
     /// Returns whether the companion may open streams now.
@@ -359,7 +357,7 @@ impl App {
         let mut moved = false;
         for id in behind {
             // A file gets its final name only when the machine has room to report it.
-            if link.commits_waiting() >= COMMITS_FULL {
+            if link.is_full() {
                 return Ok(true);
             }
             moved |= self.sync_get(now, link, id)?;
