@@ -30,6 +30,8 @@ pub mod store_suite;
 mod system_error;
 #[cfg(any(feature = "tokio", feature = "sqlite"))]
 pub use system_error::SystemError;
+#[cfg(feature = "sqlite")]
+pub mod tether;
 #[cfg(feature = "wasm")]
 pub mod wasm;
 #[cfg(all(feature = "hazmat", any(feature = "tokio", feature = "sqlite")))]

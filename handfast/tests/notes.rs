@@ -8,6 +8,7 @@ use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
 
+use handfast::codec::frame::RowId;
 use reference_relay::server::{Server, ServerConfig};
 
 /// How long anything may take that is waited for.
@@ -100,14 +101,18 @@ impl Drop for Side {
 }
 
 /// The notes in a directory: the text of each, by its number.
-fn notes(dir: &Path) -> BTreeMap<i64, String> {
-    let conn = rusqlite::Connection::open(dir.join("notes.db")).expect("a database");
+fn notes(dir: &Path) -> BTreeMap<u64, String> {
+    let conn = rusqlite::Connection::open(dir.join("handfast.db")).expect("a database");
     // A side may be dead just now, and its log must stay beside the database.
     let keep_log = rusqlite::config::DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE;
     let _ = conn.set_db_config(keep_log, true).expect("a setting");
-    let mut query = conn.prepare("SELECT id, text FROM notes").expect("a table");
-    let rows = query.query_map([], |row| Ok((row.get(0)?, row.get(1)?))).expect("rows");
-    rows.collect::<Result<_, _>>().expect("rows")
+    let mut query = conn.prepare("SELECT id, body FROM handfast_rows").expect("a table");
+    let rows = query.query_map([], |row| Ok((row.get::<_, Vec<u8>>(0)?, row.get::<_, Vec<u8>>(1)?)));
+    let note = |(id, body): (Vec<u8>, Vec<u8>)| {
+        let id = RowId::new(id.into()).and_then(|id| id.number()).expect("a number");
+        (id, String::from_utf8(body[32..].to_vec()).expect("a text"))
+    };
+    rows.expect("rows").map(|row| note(row.expect("a row"))).collect()
 }
 
 /// Waits until both sides have stored so many notes.
@@ -149,7 +154,7 @@ fn both_sides_pair_sync_send_transfer_and_survive_being_killed() {
         let note = format!("from the companion, {round}");
         companion.say(&format!("add {note}"));
         // From here on it must arrive, whatever happens, and once.
-        let _ = companion.hear("sent: ");
+        let _ = companion.hear("sent");
         sent.push(note);
         match round % 3 {
             0 => companion.crash(),

@@ -1,48 +1,84 @@
-//! A whole application over the public API: a phone that keeps notes with files, and a companion that shows them, adds some, and
-//! fetches the files. Both pair by a code, sync over a relay, and survive being killed at any time.
+//! A whole application over the public API: a phone that keeps notes with files, and a companion that shows
+//! them, adds some, and fetches the files. Both pair by a code, sync over a relay, and survive being killed at
+//! any time.
 //!
 //! ```text
 //! notes phone DIR                 lines: scan CODE | code 1234 | yes | add TEXT | attach PATH | quit
 //! notes companion DIR RELAY       lines: number 12 | add TEXT | get NOTE PATH | quit
 //! ```
 //!
-//! What happens is told on standard output, a line each. `phone.rs` and `companion.rs` are the two
-//! [`handfast::host::Application`]s, `store.rs` is what both keep in SQLite, this file has the loop.
+//! Events are printed on standard output, one line each. `phone.rs` and `companion.rs` contain what makes the
+//! two sides differ, this file contains their loop and the texts of all events.
 
 mod companion;
 mod phone;
-mod store;
 
+use handfast::codec::frame::Collection;
 use handfast::driver::{Connector, HostDriver};
-use handfast::host::Application;
+use handfast::session::{Event, PairingEvent, SyncEvent};
+use handfast::tether::{Role, Tether, TetherError, TetherEvent};
 use tokio::sync::mpsc;
 
-/// Why a call or the store failed; for a program this small, a text is enough.
-type Failure = Box<dyn std::error::Error>;
-
-/// What both sides are to the loop.
-trait Notes: Application<Event = String, Error = Failure> {
-    /// Carries out a line of the user.
-    fn line(&mut self, driver: &mut HostDriver, line: &str) -> Result<(), Failure>;
+/// The only collection. A note is a row: the content id of its file, or zeros, and then its text.
+fn notes() -> Collection {
+    Collection::new(b"notes").expect("a name of five bytes")
 }
 
-async fn run(app: &mut impl Notes, driver: &mut HostDriver) -> Result<(), Failure> {
+/// A line for the user.
+struct Line(String);
+
+impl From<TetherEvent> for Line {
+    fn from(event: TetherEvent) -> Self {
+        Self(match event {
+            TetherEvent::Pairing(PairingEvent::CheckCode(digits)) => format!("digits {digits}"),
+            TetherEvent::Pairing(PairingEvent::CheckCodeWanted) => {
+                "type: code and the page's four digits".to_owned()
+            }
+            TetherEvent::Pairing(PairingEvent::ApprovalWanted { label, .. }) => {
+                format!("link {label}? type: yes")
+            }
+            TetherEvent::Pairing(PairingEvent::ShowConfirmation(number)) => format!("number {number}"),
+            TetherEvent::Pairing(PairingEvent::ConfirmationWanted { account_name, .. }) => {
+                format!("link to {account_name}? type: number and what the phone shows")
+            }
+            TetherEvent::PairingEnded(Ok(_)) => "linked".to_owned(),
+            TetherEvent::PairingEnded(Err(code)) => format!("not linked: {code}"),
+            TetherEvent::Link(_, Event::State(state)) => format!("peer {}", state.name()),
+            TetherEvent::Link(_, Event::Sync(SyncEvent::InSync { .. })) => "in sync".to_owned(),
+            TetherEvent::Sent(_) => "sent".to_owned(),
+            TetherEvent::Content { path, result: Ok(len), .. } => {
+                format!("file {}: {len} bytes", path.display())
+            }
+            TetherEvent::Content { path, result: Err(reason), .. } => {
+                format!("file {}: {reason}", path.display())
+            }
+            TetherEvent::StoreFailed { pause, reason } => {
+                format!("the store fails, next try in {} s: {reason}", pause.as_secs())
+            }
+            other => format!("{other:?}"),
+        })
+    }
+}
+
+/// Runs one side. `act` carries out a line of the user.
+async fn run<R: Role<Event = Line>>(
+    mut tether: Tether<R>,
+    mut driver: HostDriver,
+    act: impl Fn(&mut Tether<R>, &mut HostDriver, &str) -> Result<(), TetherError>,
+) -> Result<(), Box<dyn std::error::Error>> {
     let (lines, mut inbox) = mpsc::unbounded_channel();
-    // A thread, since standard input cannot be waited for otherwise; it ends with the program.
+    // Standard input cannot be waited for, except by a thread. The thread ends with the program.
     drop(std::thread::spawn(move || {
         std::io::stdin().lines().map_while(Result::ok).all(|line| lines.send(line).is_ok())
     }));
     loop {
-        let told = driver.settle(app)?;
-        told.events.iter().for_each(|event| println!("{event}"));
-        if let Some(failure) = told.failure {
-            println!("not stored: {failure}");
-        }
+        let round = driver.settle(&mut tether)?;
+        round.events.iter().for_each(|Line(line)| println!("{line}"));
         tokio::select! {
-            ended = driver.next(app) => ended.into_iter().for_each(|reason| println!("socket: {reason}")),
+            ended = driver.next(&mut tether) => ended.into_iter().for_each(|reason| println!("socket: {reason}")),
             line = inbox.recv() => match line.as_deref() {
                 None | Some("quit") => return Ok(()),
-                Some(line) => if let Err(error) = app.line(driver, line) {
+                Some(line) => if let Err(error) = act(&mut tether, &mut driver, line) {
                     println!("refused: {error}");
                 },
             },
@@ -51,13 +87,13 @@ async fn run(app: &mut impl Notes, driver: &mut HostDriver) -> Result<(), Failur
 }
 
 #[tokio::main(flavor = "current_thread")]
-async fn main() -> Result<(), Failure> {
+async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let words: Vec<String> = std::env::args().skip(1).collect();
     let mut driver = HostDriver::new(Connector::new()?)?;
     match words.iter().map(String::as_str).collect::<Vec<_>>()[..] {
-        ["phone", dir] => run(&mut phone::Phone::open(dir, &mut driver)?, &mut driver).await,
+        ["phone", dir] => run(phone::open(dir, &mut driver)?, driver, phone::act).await,
         ["companion", dir, relay] => {
-            run(&mut companion::Companion::open(dir, relay, &mut driver)?, &mut driver).await
+            run(companion::open(dir, relay, &mut driver)?, driver, companion::act).await
         }
         _ => Err("usage: notes phone DIR | notes companion DIR RELAY".into()),
     }

@@ -1,0 +1,338 @@
+//! A whole phone or companion in one directory, for an application that brings its own words and nothing else.
+//!
+//! A [`Tether`] is an [`Application`] of [`crate::host`] over SQLite. It keeps what every application must
+//! keep: the links, the account's key, the rows of each collection, and content with the files that the user
+//! wants of it. A [`Phone`] runs commands by a [`PhoneApp`], writes rows, and serves rows and content. A
+//! [`Companion`] sends commands, holds a copy of the rows, reports them to a [`CompanionApp`], and fetches
+//! content. All that is done for one input is one transaction; the application may add writes to its own
+//! tables ([`Txn::db`]).
+//!
+//! Nothing here opens a socket: `driver::HostDriver` runs a tether, and so can any other loop over
+//! [`crate::host::settle`]. `examples/notes` has both sides with their loop.
+//!
+//! ```
+//! use handfast::codec::frame::{Collection, RowId};
+//! use handfast::codec::ids::MailboxId;
+//! use handfast::tether::{PhoneApp, PhoneTxn, TetherError, TetherEvent};
+//!
+//! /// A phone with one row, which companions set: the colour of a lamp.
+//! struct Lamp;
+//!
+//! impl PhoneApp for Lamp {
+//!     type Event = TetherEvent;
+//!
+//!     fn command(
+//!         &mut self,
+//!         txn: &mut PhoneTxn<'_, TetherEvent>,
+//!         _: MailboxId,
+//!         body: &bytes::Bytes,
+//!     ) -> Result<bytes::Bytes, TetherError> {
+//!         let lamps = Collection::new(b"lamps").expect("a name of five bytes");
+//!         txn.put(&lamps, RowId::from_number(1), body.clone())?;
+//!         Ok("set".into())
+//!     }
+//! }
+//! ```
+//!
+//! May touch: the tether's directory, and the paths to which the user wants content.
+
+mod companion;
+mod content;
+mod phone;
+mod rows;
+mod store;
+
+use std::fmt;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use handfast_codec::ids::{CommandKey, ContentId, MailboxId};
+use handfast_codec::{ErrorCode, Timestamp};
+use handfast_session::{
+    ApiMisuse, Commit, CommitError, Endpoint, Event, LoadError, Message, Pairing, PairingEvent, Pairs,
+    SendRefused,
+};
+use rand_core::CryptoRng;
+
+use crate::host::{Application, AttemptOf, HostOf, Incomplete, Link, LinkOf, Lost};
+use crate::sqlite::SqliteError;
+
+pub use companion::{Companion, CompanionApp};
+pub use phone::{Phone, PhoneApp, PhoneTxn};
+use store::Store;
+pub use store::Txn;
+
+/// The reason why a tether could not do something.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum TetherError {
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] SqliteError),
+    /// Another process uses the directory.
+    #[error("{0} is in use by another process; end that one, or use another directory")]
+    InUse(PathBuf),
+    /// Another process wrote to the store, or an older copy took its place.
+    #[error(transparent)]
+    Commit(#[from] CommitError<SqliteError>),
+    /// A stored link cannot be read.
+    #[error(transparent)]
+    Load(#[from] LoadError),
+    /// A call of the application failed halfway through its writes.
+    #[error(transparent)]
+    Incomplete(#[from] Incomplete),
+    /// A machine refused the call.
+    #[error(transparent)]
+    Refused(#[from] SendRefused),
+    /// The call does not fit the state of its machine.
+    #[error(transparent)]
+    Misuse(#[from] ApiMisuse),
+    /// The user's input cannot be used, for this reason.
+    #[error("{0}")]
+    Input(String),
+}
+
+impl From<rusqlite::Error> for TetherError {
+    fn from(error: rusqlite::Error) -> Self {
+        SqliteError::from(error).into()
+    }
+}
+
+/// An event of a tether, for the application's user.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum TetherEvent {
+    /// A step of a pairing.
+    Pairing(PairingEvent),
+    /// A pairing has ended: the new link, or the code why there is none, or none yet.
+    PairingEnded(Result<MailboxId, ErrorCode>),
+    /// An event of a link, unless the tether itself deals with it.
+    Link(MailboxId, Event),
+    /// A command of [`Tether::send`] is durable: it will run, whatever happens.
+    Sent(CommandKey),
+    /// A fetch of content has ended.
+    Content {
+        /// The content's id.
+        content: ContentId,
+        /// The path to which the user wanted it.
+        path: PathBuf,
+        /// Its length in bytes, or the reason why it is not there.
+        result: Result<u64, String>,
+    },
+    /// The store fails. All links pause, then the tether loads what is stored and tries again.
+    StoreFailed {
+        /// The length of the pause.
+        pause: Duration,
+        /// The reason.
+        reason: String,
+    },
+}
+
+/// The role of a tether: [`Phone`] or [`Companion`]. Nothing else can be one.
+pub trait Role: Sized + role::Sealed {
+    /// What the tether keeps in memory for each link.
+    type Link: Default;
+    /// The application's event.
+    type Event: From<TetherEvent>;
+
+    /// Loads the machine of a stored link.
+    #[doc(hidden)]
+    fn load(
+        tether: &Tether<Self>,
+        now: Timestamp,
+        rng: &mut dyn CryptoRng,
+        rows: &Pairs,
+    ) -> Result<(Endpoint, Self::Link), TetherError>;
+
+    /// Handles a message of a link.
+    #[doc(hidden)]
+    fn deliver(
+        tether: &mut Tether<Self>,
+        now: Timestamp,
+        link: &mut LinkOf<Tether<Self>>,
+        message: Message,
+    ) -> Result<(), TetherError>;
+
+    /// Handles an event of a link, or returns it for the user.
+    #[doc(hidden)]
+    fn on_event(
+        tether: &mut Tether<Self>,
+        now: Timestamp,
+        link: &mut LinkOf<Tether<Self>>,
+        event: Event,
+    ) -> Result<Option<Event>, TetherError>;
+
+    /// Does the work that needs a commit of the link's machine. Returns whether anything happened.
+    #[doc(hidden)]
+    fn drained(
+        tether: &mut Tether<Self>,
+        now: Timestamp,
+        link: &mut LinkOf<Tether<Self>>,
+    ) -> Result<bool, TetherError>;
+
+    /// Does the work that requires everything to be durable. Returns whether anything happened.
+    #[doc(hidden)]
+    fn committed(tether: &mut Tether<Self>, now: Timestamp) -> Result<bool, TetherError>;
+}
+
+mod role {
+    #[expect(unnameable_types, reason = "there are no other roles than those of this module")]
+    pub trait Sealed {}
+}
+
+/// A phone ([`Phone`]) or a companion ([`Companion`]) with its store, its links and its application.
+pub struct Tether<R: Role> {
+    host: HostOf<Self>,
+    store: Store,
+    role: R,
+    /// The links whose last commit deletes their rows.
+    ended: Vec<MailboxId>,
+}
+
+impl<R: Role> fmt::Debug for Tether<R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Tether").field("store", &self.store).finish_non_exhaustive()
+    }
+}
+
+impl<R: Role> Tether<R> {
+    fn with(store: Store, role: R, now: Timestamp, rng: &mut dyn CryptoRng) -> Result<Self, TetherError> {
+        let mut tether = Self { host: HostOf::<Self>::default(), store, role, ended: Vec::new() };
+        tether.load_links(now, rng)?;
+        Ok(tether)
+    }
+
+    /// Adds a machine for each stored link that has none.
+    fn load_links(&mut self, now: Timestamp, rng: &mut dyn CryptoRng) -> Result<(), TetherError> {
+        for (id, rows) in self.store.links()? {
+            if self.host.link(id).is_none() {
+                let (endpoint, data) = R::load(self, now, rng, &rows)?;
+                self.host.add_link(Link::new(now, id, endpoint, data));
+            }
+        }
+        Ok(())
+    }
+
+    /// Returns the ids of the links that are loaded.
+    pub fn links(&self) -> impl Iterator<Item = MailboxId> {
+        self.host.links().map(Link::id)
+    }
+
+    /// Returns the pairing that runs, for what its user enters.
+    ///
+    /// # Errors
+    ///
+    /// [`TetherError::Input`] if none runs.
+    pub fn pairing(&mut self) -> Result<&mut Pairing, TetherError> {
+        let attempt = self.host.attempts_mut().last();
+        let none = || TetherError::Input("no pairing runs: begin one".to_owned());
+        attempt.map(|attempt| &mut attempt.pairing).ok_or_else(none)
+    }
+
+    fn event(&mut self, event: TetherEvent) {
+        self.host.event(event.into());
+    }
+}
+
+impl<R: Role> Application for Tether<R> {
+    type Link = R::Link;
+    type Attempt = ();
+    type Event = R::Event;
+    type Error = TetherError;
+
+    fn host(&mut self) -> &mut HostOf<Self> {
+        &mut self.host
+    }
+
+    fn load(&mut self, now: Timestamp, rng: &mut dyn CryptoRng) -> Result<(), TetherError> {
+        self.store.roll_back()?;
+        self.ended.clear();
+        self.load_links(now, rng)
+    }
+
+    fn deliver(
+        &mut self,
+        now: Timestamp,
+        _: &mut dyn CryptoRng,
+        link: &mut LinkOf<Self>,
+        message: Message,
+    ) -> Result<(), TetherError> {
+        R::deliver(self, now, link, message)
+    }
+
+    fn on_event(&mut self, now: Timestamp, link: &mut LinkOf<Self>, event: Event) -> Result<(), TetherError> {
+        if matches!(event, Event::Revoked | Event::Lapsed) {
+            self.ended.push(link.id());
+        }
+        if let Some(event) = R::on_event(self, now, link, event)? {
+            self.event(TetherEvent::Link(link.id(), event));
+        }
+        Ok(())
+    }
+
+    fn on_pairing_event(
+        &mut self,
+        _: Timestamp,
+        _: &mut AttemptOf<Self>,
+        event: PairingEvent,
+    ) -> Result<(), TetherError> {
+        // The end is reported by `attempt_over`.
+        if !matches!(event, PairingEvent::Linked(_) | PairingEvent::Ended(_)) {
+            self.event(TetherEvent::Pairing(event));
+        }
+        Ok(())
+    }
+
+    fn attempt_over(
+        &mut self,
+        now: Timestamp,
+        rng: &mut dyn CryptoRng,
+        _: &AttemptOf<Self>,
+        ended: Result<MailboxId, ErrorCode>,
+    ) -> Result<(), TetherError> {
+        self.event(TetherEvent::PairingEnded(ended));
+        // The attempt's link, if it left one, is loaded like any other.
+        self.load_links(now, rng)
+    }
+
+    fn apply(
+        &mut self,
+        _: Timestamp,
+        _: Option<&AttemptOf<Self>>,
+        commit: &Commit,
+    ) -> Result<(), TetherError> {
+        self.store.apply(commit)
+    }
+
+    fn drained(
+        &mut self,
+        now: Timestamp,
+        _: &mut dyn CryptoRng,
+        link: &mut LinkOf<Self>,
+    ) -> Result<bool, TetherError> {
+        R::drained(self, now, link)
+    }
+
+    fn commit(&mut self, _: Timestamp) -> Result<bool, TetherError> {
+        Ok(self.store.commit()?)
+    }
+
+    fn committed(&mut self, now: Timestamp, _: &mut dyn CryptoRng) -> Result<bool, TetherError> {
+        for id in core::mem::take(&mut self.ended) {
+            drop(self.host.remove_link(id));
+        }
+        R::committed(self, now)
+    }
+
+    fn is_final(error: &TetherError) -> bool {
+        match error {
+            TetherError::Store(error) | TetherError::Commit(CommitError::Store(error)) => error.is_final(),
+            TetherError::Commit(CommitError::Conflict { .. }) | TetherError::Load(_) => true,
+            _ => false,
+        }
+    }
+
+    fn failed(&mut self, _: Timestamp, _: Lost<R::Link, (), R::Event>, error: &TetherError, pause: Duration) {
+        self.event(TetherEvent::StoreFailed { pause, reason: error.to_string() });
+    }
+}

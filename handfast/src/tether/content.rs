@@ -1,0 +1,190 @@
+//! The content of a tether: files in `DIR/content`, and their chunk lists in the database.
+//!
+//! A file gets its final name, which is the content id, only when it is complete and synced.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
+use std::path::{Path, PathBuf};
+
+use handfast_codec::ids::ContentId;
+use handfast_codec::stream_meta::GetMeta;
+use handfast_codec::{ErrorCode, Timestamp};
+use handfast_media::{ChunkList, ContentHasher, Incoming, MediaReceiver, Outgoing};
+use handfast_session::{Endpoint, SendRefused};
+use rusqlite::{OptionalExtension as _, params};
+
+use super::TetherError;
+use super::store::Store;
+use crate::content_files::{ContentFile, PartFile};
+use crate::sqlite::{SqliteError, file};
+
+/// The number of bytes that are copied at once.
+const COPY_LEN: usize = 65_536;
+
+/// The streams that are to be stopped, each with its code.
+pub(super) type Stops = Vec<(u64, ErrorCode)>;
+
+/// Stops streams, as many as the machine has commits for. Returns whether it stopped one.
+pub(super) fn stop_streams(now: Timestamp, endpoint: &mut Endpoint, stops: &mut Stops) -> bool {
+    let mut moved = false;
+    while let Some((id, code)) = stops.pop() {
+        if endpoint.reset_stream(now, id, code) == Err(SendRefused::Busy) {
+            stops.push((id, code));
+            break;
+        }
+        moved = true;
+    }
+    moved
+}
+
+/// Content that a user wants, and the path to which it goes.
+pub(super) type Wanted = (ContentId, PathBuf);
+
+impl Store {
+    fn content_dir(&self) -> PathBuf {
+        self.dir.join("content")
+    }
+
+    pub(super) fn content_path(&self, content: ContentId) -> PathBuf {
+        self.content_dir().join(content.to_string())
+    }
+
+    fn part_path(&self, content: ContentId) -> PathBuf {
+        self.content_dir().join(format!("{content}.part"))
+    }
+
+    /// Copies a file into the directory of content.
+    pub(super) fn import(&self, from: &Path) -> Result<ContentId, TetherError> {
+        let unreadable = |error: io::Error| TetherError::Input(format!("{}: {error}", from.display()));
+        let mut input = File::open(from).map_err(unreadable)?;
+        let copy = self.content_dir().join("import.tmp");
+        let failed = |error: io::Error| file::error(&copy, &error);
+        let mut output = File::create(&copy).map_err(failed)?;
+        let (mut hasher, mut block) = (ContentHasher::new(), vec![0; COPY_LEN]);
+        loop {
+            let len = input.read(&mut block).map_err(unreadable)?;
+            let Some(bytes) = block.get(..len).filter(|bytes| !bytes.is_empty()) else { break };
+            hasher.update(bytes);
+            output.write_all(bytes).map_err(failed)?;
+        }
+        file::sync(&output).map_err(failed)?;
+        let list = hasher.finish();
+        self.publish(&copy, list.content_id())?;
+        self.put_list(&list, true)?;
+        Ok(list.content_id())
+    }
+
+    fn publish(&self, from: &Path, content: ContentId) -> Result<(), SqliteError> {
+        fs::rename(from, self.content_path(content)).map_err(|error| file::error(from, &error))?;
+        file::sync_dir(&self.content_dir())
+    }
+
+    fn put_list(&self, list: &ChunkList, whole: bool) -> Result<(), SqliteError> {
+        let put = "INSERT INTO handfast_content VALUES(?1, ?2, ?3)
+             ON CONFLICT DO UPDATE SET whole = max(whole, excluded.whole)";
+        let content = list.content_id();
+        let values = params![content.as_bytes(), list.encode(), whole];
+        let _ = self.write()?.prepare_cached(put)?.execute(values)?;
+        Ok(())
+    }
+
+    /// Returns the chunk list of content of which at least the list is here, and whether all of it is.
+    fn list(&self, content: ContentId) -> Result<Option<(ChunkList, bool)>, SqliteError> {
+        let mut find =
+            self.conn.prepare_cached("SELECT list, whole FROM handfast_content WHERE content = ?1")?;
+        let found = find.query_row([content.as_bytes()], |row| Ok((row.get::<_, Vec<u8>>(0)?, row.get(1)?)));
+        let Some((list, whole)) = found.optional()? else { return Ok(None) };
+        Ok(Some((ChunkList::decode(&list).map_err(|_| SqliteError::Damaged)?, whole)))
+    }
+
+    /// Opens the stream of content that a companion asks for. The inner error is the code of the refusal.
+    pub(super) fn outgoing(
+        &self,
+        meta: &[u8],
+    ) -> Result<Result<Outgoing<ContentFile>, ErrorCode>, SqliteError> {
+        let Ok(GetMeta { content, offset }) = GetMeta::decode(meta) else {
+            return Ok(Err(ErrorCode::FIELD_VALUE));
+        };
+        let Some((list, true)) = self.list(content)? else { return Ok(Err(ErrorCode::GONE)) };
+        let opened = file::open(&self.content_path(content), false).map_err(|_| ErrorCode::GONE);
+        Ok(opened.and_then(|file| Outgoing::new(&list, offset, ContentFile(file))))
+    }
+
+    /// Opens the file of content that comes over a stream of which `durable` bytes are here. The inner error
+    /// means that the file or its list is not: then the stream must begin again.
+    pub(super) fn incoming(
+        &self,
+        content: ContentId,
+        durable: u64,
+    ) -> Result<Result<Incoming<PartFile>, ErrorCode>, SqliteError> {
+        let list = if durable == 0 { None } else { self.list(content)? };
+        Ok(self.open_part(content, list.map(|(list, _)| list), durable))
+    }
+
+    fn open_part(
+        &self,
+        content: ContentId,
+        list: Option<ChunkList>,
+        durable: u64,
+    ) -> Result<Incoming<PartFile>, ErrorCode> {
+        let (receiver, len) = match list {
+            Some(list) => {
+                let len = durable.checked_sub(list.encoded_len()).ok_or(ErrorCode::IO)?;
+                (MediaReceiver::resume(content, list, 0, durable)?, len)
+            }
+            None if durable == 0 => (MediaReceiver::new(content, 0)?, 0),
+            None => return Err(ErrorCode::IO),
+        };
+        let open = || {
+            let options = OpenOptions::new().write(true).create(true).truncate(false).clone();
+            let mut part = options.open(self.part_path(content))?;
+            if part.metadata()?.len() < len {
+                return Err(io::ErrorKind::UnexpectedEof.into());
+            }
+            part.set_len(len)?;
+            let _ = part.seek(SeekFrom::End(0))?;
+            Ok(part)
+        };
+        let part = open().map_err(|_: io::Error| ErrorCode::IO)?;
+        Ok(Incoming::new(content, None, receiver, durable, PartFile(part)))
+    }
+
+    /// Stores the chunk list of content of which a part is durable.
+    pub(super) fn keep_list(&self, incoming: &Incoming<PartFile>) -> Result<(), SqliteError> {
+        incoming.list().map_or(Ok(()), |list| self.put_list(list, false))
+    }
+
+    /// Gives content that is complete and synced its final name.
+    pub(super) fn complete(&self, incoming: &Incoming<PartFile>) -> Result<(), SqliteError> {
+        self.publish(&self.part_path(incoming.content()), incoming.content())?;
+        incoming.list().map_or(Ok(()), |list| self.put_list(list, true))
+    }
+
+    pub(super) fn has_whole(&self, content: ContentId) -> Result<bool, SqliteError> {
+        let is_whole = self.list(content)?.is_some_and(|(_, whole)| whole);
+        Ok(is_whole && self.content_path(content).is_file())
+    }
+
+    pub(super) fn want(&self, content: ContentId, path: &str) -> Result<(), SqliteError> {
+        let insert = "INSERT OR IGNORE INTO handfast_wanted VALUES(?1, ?2)";
+        let _ = self.write()?.execute(insert, params![content.as_bytes(), path])?;
+        Ok(())
+    }
+
+    pub(super) fn wanted(&self) -> Result<Vec<Wanted>, SqliteError> {
+        let mut query = self.conn.prepare_cached("SELECT content, path FROM handfast_wanted")?;
+        let rows = query.query_map([], |row| {
+            Ok((ContentId::from_bytes(row.get(0)?), PathBuf::from(row.get::<_, String>(1)?)))
+        })?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+
+    /// Deletes the wishes for content, and returns the paths to which it was to go.
+    pub(super) fn take_wishes(&self, content: ContentId) -> Result<Vec<PathBuf>, SqliteError> {
+        let delete = "DELETE FROM handfast_wanted WHERE content = ?1 RETURNING path";
+        let mut query = self.write()?.prepare_cached(delete)?;
+        let paths =
+            query.query_map([content.as_bytes()], |row| row.get::<_, String>(0).map(PathBuf::from))?;
+        Ok(paths.collect::<Result<_, _>>()?)
+    }
+}

@@ -1,0 +1,350 @@
+//! The role of a phone: it runs commands, and serves rows and content.
+
+use std::collections::BTreeMap;
+use std::ops::{Deref, DerefMut};
+use std::path::Path;
+
+use bytes::Bytes;
+use handfast_codec::frame::{Collection, OpenKind, PageCursor, Row, RowId};
+use handfast_codec::ids::{CompanionId, ContentId, LogId, MailboxId};
+use handfast_codec::limits::ITEM_LEN_MAX;
+use handfast_codec::qr::{Offer, RelayRef};
+use handfast_codec::{ErrorCode, Timestamp};
+use handfast_handshake::identity::SigningKey;
+use handfast_handshake::pairing::phone::Offering;
+use handfast_media::Outgoing;
+use handfast_session::{
+    Endpoint, Event, Message, Pairing, Pairs, Repeat, RowList, SendRefused, StreamEvent, SyncEvent,
+};
+use rand_core::CryptoRng;
+
+use super::content::{Stops, stop_streams};
+use super::store::{Store, Txn};
+use super::{Role, Tether, TetherError, TetherEvent};
+use crate::DeviceRole;
+use crate::content_files::ContentFile;
+use crate::host::LinkOf;
+
+/// The number of rows that are read for one answer to a companion.
+const ANSWER_ROWS_MAX: usize = 512;
+/// The number of idle days in the terms of a link. Nothing enforces it yet.
+const IDLE_DAYS: u16 = 14;
+
+/// An application on a phone.
+pub trait PhoneApp {
+    /// An event for the user.
+    type Event: From<TetherEvent>;
+
+    /// Runs a command of a companion, and returns its answer, at most 65,504 bytes. What it writes is durable
+    /// together with the answer, and the command runs exactly once.
+    ///
+    /// # Errors
+    ///
+    /// A failure of the store. A command that is refused has an answer that says so.
+    fn command(
+        &mut self,
+        txn: &mut PhoneTxn<'_, Self::Event>,
+        companion: MailboxId,
+        body: &Bytes,
+    ) -> Result<Bytes, TetherError>;
+}
+
+/// The open transaction of a phone, in which rows can be written.
+#[derive(Debug)]
+pub struct PhoneTxn<'a, E>(Txn<'a, E>);
+
+impl<'a, E> Deref for PhoneTxn<'a, E> {
+    type Target = Txn<'a, E>;
+
+    fn deref(&self) -> &Txn<'a, E> {
+        &self.0
+    }
+}
+
+impl<E> DerefMut for PhoneTxn<'_, E> {
+    fn deref_mut(&mut self) -> &mut Self::Target {
+        &mut self.0
+    }
+}
+
+impl<E> PhoneTxn<'_, E> {
+    /// Writes a row, in place of the one that has its id. It reaches every companion. Returns its revision.
+    ///
+    /// # Errors
+    ///
+    /// [`TetherError::Input`] if the body is empty, or too long for a row (15,000 bytes with its id and
+    /// revision); a failure of the store.
+    pub fn put(&mut self, collection: &Collection, id: RowId, body: Bytes) -> Result<u64, TetherError> {
+        if body.is_empty() {
+            return Err(TetherError::Input(
+                "a row without a body is a removed one: call `remove`".to_owned(),
+            ));
+        }
+        self.write(collection, id, body)
+    }
+
+    /// Removes a row, here and at every companion.
+    ///
+    /// # Errors
+    ///
+    /// A failure of the store.
+    pub fn remove(&mut self, collection: &Collection, id: RowId) -> Result<(), TetherError> {
+        if self.row(collection, &id)?.is_some() {
+            let _ = self.write(collection, id, Bytes::new())?;
+        }
+        Ok(())
+    }
+
+    fn write(&mut self, collection: &Collection, id: RowId, body: Bytes) -> Result<u64, TetherError> {
+        let rev = self.store.newest()?.saturating_add(1);
+        let row = Row { id, rev, body };
+        if row.encode().len() > ITEM_LEN_MAX {
+            return Err(TetherError::Input(format!("a row has at most {ITEM_LEN_MAX} bytes")));
+        }
+        let _ = self.store.put_row(collection, &row)?;
+        Ok(rev)
+    }
+
+    /// Copies a file into the tether's directory. Companions can fetch it by its content id. Blocks while it
+    /// copies.
+    ///
+    /// # Errors
+    ///
+    /// [`TetherError::Input`] if the file cannot be read; a failure of the store.
+    pub fn import(&mut self, path: &Path) -> Result<ContentId, TetherError> {
+        self.store.import(path)
+    }
+}
+
+/// The role of a phone with the application `A`.
+#[derive(Debug)]
+pub struct Phone<A> {
+    app: A,
+    account: SigningKey,
+    log: LogId,
+}
+
+/// What a phone keeps in memory for a link.
+#[derive(Debug, Default)]
+#[expect(unnameable_types, reason = "the host alone asks for it")]
+pub struct Served {
+    /// The question of the companion that is to be answered next.
+    wanted: Option<SyncEvent>,
+    /// The content that the companion fetches, by stream.
+    files: BTreeMap<u64, Outgoing<ContentFile>>,
+    stops: Stops,
+}
+
+impl<A: PhoneApp> Tether<Phone<A>> {
+    /// Opens the phone in this directory; a new directory gets a new account.
+    ///
+    /// # Errors
+    ///
+    /// [`TetherError`] if the directory is in use or cannot be read.
+    pub fn open_phone(
+        dir: &Path,
+        app: A,
+        now: Timestamp,
+        rng: &mut dyn CryptoRng,
+    ) -> Result<Self, TetherError> {
+        let store = Store::open(dir)?;
+        let account = SigningKey::from_bytes(*store.identity("account", rng)?);
+        let log = LogId::from_bytes(*store.identity("log", rng)?);
+        let _ = store.commit()?;
+        Self::with(store, Phone { app, account, log }, now, rng)
+    }
+
+    /// Runs `change` in the open transaction. What it wrote and reported is durable after the next round.
+    ///
+    /// # Errors
+    ///
+    /// The error of `change`, whose writes are undone then; a failure of the store.
+    pub fn change<T>(
+        &mut self,
+        change: impl FnOnce(&mut A, &mut PhoneTxn<'_, A::Event>) -> Result<T, TetherError>,
+    ) -> Result<T, TetherError> {
+        let mut txn = PhoneTxn(Txn::begin(&self.store)?);
+        let changed = self.store.whole(|| change(&mut self.role.app, &mut txn));
+        if changed.is_ok() {
+            txn.0.into_events().into_iter().for_each(|event| self.host.event(event));
+        }
+        changed
+    }
+
+    /// Begins to pair with the companion that shows this code. The user's next step comes as an event.
+    ///
+    /// # Errors
+    ///
+    /// [`TetherError::Input`] if the text is no code, or names no relay; a failure of the store.
+    pub fn scan(&mut self, now: Timestamp, rng: &mut dyn CryptoRng, code: &str) -> Result<(), TetherError> {
+        let offer =
+            Offer::decode(code).map_err(|error| TetherError::Input(format!("not a code: {error}")))?;
+        let RelayRef::Host(relay) = offer.relay.clone() else {
+            return Err(TetherError::Input("the code names no relay that this program knows".to_owned()));
+        };
+        let pairing = Pairing::phone(offer, relay, self.store.keys_in_use()?, now, rng);
+        let _ = self.host.add_attempt(now, pairing, ());
+        Ok(())
+    }
+
+    /// Links the companion, because the user approved it. `grants` are the application's rights as bits.
+    ///
+    /// # Errors
+    ///
+    /// [`TetherError::Input`] if no pairing runs; [`TetherError::Misuse`] if it does not wait for this.
+    pub fn approve(
+        &mut self,
+        now: Timestamp,
+        rng: &mut dyn CryptoRng,
+        account_name: &str,
+        grants: u64,
+    ) -> Result<(), TetherError> {
+        let mut companion = [0; 16];
+        rng.fill_bytes(&mut companion);
+        let offering = Offering {
+            account_name: account_name.to_owned(),
+            companion: CompanionId::from_bytes(companion),
+            serial: self.store.next_serial()?,
+            grants,
+            idle_days: IDLE_DAYS,
+        };
+        let Some(attempt) = self.host.attempts_mut().last() else { return self.pairing().map(drop) };
+        Ok(attempt.pairing.approve(now, rng, &self.role.account, offering)?)
+    }
+}
+
+impl<A> super::role::Sealed for Phone<A> {}
+
+impl<A: PhoneApp> Role for Phone<A> {
+    type Link = Served;
+    type Event = A::Event;
+
+    fn load(
+        tether: &Tether<Self>,
+        now: Timestamp,
+        rng: &mut dyn CryptoRng,
+        rows: &Pairs,
+    ) -> Result<(Endpoint, Served), TetherError> {
+        tether.store.note_keys(DeviceRole::Phone, rows)?;
+        let mut endpoint = Endpoint::load(DeviceRole::Phone, rows, Some(tether.role.log), now, rng)?;
+        endpoint.set_log_head(now, tether.store.newest()?);
+        let mut served = Served::default();
+        for stream in endpoint.streams() {
+            match tether.store.outgoing(&stream.meta)? {
+                Ok(file) => drop(served.files.insert(stream.id, file)),
+                Err(code) => served.stops.push((stream.id, code)),
+            }
+        }
+        Ok((endpoint, served))
+    }
+
+    fn deliver(
+        tether: &mut Tether<Self>,
+        now: Timestamp,
+        link: &mut LinkOf<Tether<Self>>,
+        message: Message,
+    ) -> Result<(), TetherError> {
+        match message {
+            Message::Command { key, body } => {
+                let companion = link.id();
+                let answer = tether.change(|app, txn| app.command(txn, companion, &body))?;
+                let answer = link.endpoint.answer(now, key, &answer, Repeat::Answer)?;
+                link.store(answer);
+            }
+            Message::Opened { id, kind: OpenKind::Get, meta } => match tether.store.outgoing(&meta)? {
+                Ok(file) => drop(link.data.files.insert(id, file)),
+                Err(code) => link.data.stops.push((id, code)),
+            },
+            Message::Opened { id, .. } => link.data.stops.push((id, ErrorCode::REFUSED)),
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn on_event(
+        _: &mut Tether<Self>,
+        now: Timestamp,
+        link: &mut LinkOf<Tether<Self>>,
+        event: Event,
+    ) -> Result<Option<Event>, TetherError> {
+        match event {
+            Event::Sync(wanted) => link.data.wanted = Some(wanted),
+            Event::Stream(StreamEvent::DataWanted { id, offset, max }) => {
+                let read = link.data.files.get_mut(&id).map(|file| file.read(offset, max));
+                match read.unwrap_or(Err(ErrorCode::GONE)) {
+                    // If the stream has just ended the machine refuses its bytes. They can be dropped.
+                    Ok((bytes, fin)) => drop(link.endpoint.stream_supply(now, id, offset, bytes, fin)),
+                    Err(code) => link.data.stops.push((id, code)),
+                }
+            }
+            Event::Stream(StreamEvent::Ended { id, .. }) => drop(link.data.files.remove(&id)),
+            Event::Stream(_) => {}
+            event => return Ok(Some(event)),
+        }
+        Ok(None)
+    }
+
+    fn drained(
+        _: &mut Tether<Self>,
+        now: Timestamp,
+        link: &mut LinkOf<Tether<Self>>,
+    ) -> Result<bool, TetherError> {
+        Ok(stop_streams(now, &mut link.endpoint, &mut link.data.stops))
+    }
+
+    fn committed(tether: &mut Tether<Self>, now: Timestamp) -> Result<bool, TetherError> {
+        let (newest, mut moved) = (tether.store.newest()?, false);
+        for link in tether.host.links_mut() {
+            link.endpoint.set_log_head(now, newest);
+            if let Some(wanted) = link.data.wanted.take() {
+                // A connection that has ended meanwhile wants nothing more, and refuses the answer.
+                let _ = answer(&tether.store, newest, now, &mut link.endpoint, wanted)?;
+                moved = true;
+            }
+        }
+        Ok(moved)
+    }
+}
+
+/// Answers a question of a companion from what is durable. `newest` is the newest revision. The inner error
+/// is that of the machine.
+fn answer(
+    store: &Store,
+    newest: u64,
+    now: Timestamp,
+    endpoint: &mut Endpoint,
+    wanted: SyncEvent,
+) -> Result<Result<(), SendRefused>, TetherError> {
+    Ok(match wanted {
+        SyncEvent::DeltaWanted { collection, after, budget } => {
+            let rows = store.rows_by_rev(&collection, after, ANSWER_ROWS_MAX)?;
+            let (items, last) = fill(&rows, budget);
+            let to = last.map_or(newest.max(after), |last| last.rev);
+            endpoint.provide_delta(now, &collection, to, &items)
+        }
+        SyncEvent::PageWanted { collection, page, budget } => {
+            // A cursor is the revision at the first page, and the id of the last row of the page before.
+            let (rev, after) = match page.as_bytes().split_first_chunk::<8>() {
+                Some((rev, id)) => (u64::from_be_bytes(*rev), RowId::new(page.as_bytes().slice_ref(id))),
+                None => (newest, None),
+            };
+            let rows = store.rows_by_id(&collection, after.as_ref(), ANSWER_ROWS_MAX)?;
+            let (items, last) = fill(&rows, budget);
+            let next = last.map(|last| [&rev.to_be_bytes(), last.id.as_bytes()].concat().into());
+            let next = next.and_then(PageCursor::new).unwrap_or_default();
+            endpoint.provide_page(now, &collection, rev, next, &items)
+        }
+        SyncEvent::DigestWanted { collection } => {
+            endpoint.provide_digest(now, &collection, newest, store.digest(&collection)?)
+        }
+        _ => Ok(()),
+    })
+}
+
+/// Returns the rows that fit into the budget, encoded, and the last of them if more may follow it.
+fn fill(rows: &[Row], budget: usize) -> (Vec<Bytes>, Option<&Row>) {
+    let mut list = RowList::new(budget);
+    let fit = rows.iter().take_while(|row| list.push(row)).count();
+    let has_more = fit < rows.len() || rows.len() == ANSWER_ROWS_MAX;
+    (list.into_items(), rows.get(..fit).and_then(<[Row]>::last).filter(|_| has_more))
+}

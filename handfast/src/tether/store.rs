@@ -1,0 +1,208 @@
+//! The database of a tether: one open transaction for all that one input causes.
+
+use std::fs::File;
+use std::path::{Path, PathBuf};
+
+use handfast_codec::frame::{Collection, Row, RowId};
+use handfast_codec::ids::MailboxId;
+use handfast_session::pairing::{KeysInUse, peer_keys};
+use handfast_session::{Commit, Pairs};
+use rand_core::CryptoRng;
+use rusqlite::{Connection, OptionalExtension as _, params};
+use zeroize::Zeroizing;
+
+use super::TetherError;
+use crate::DeviceRole;
+use crate::sqlite::{self, DeviceKey, SqliteError};
+
+/// The tables of a tether, beside the table of links.
+const TABLES: &str = "
+    CREATE TABLE IF NOT EXISTS handfast_rows(
+        collection BLOB NOT NULL, id BLOB NOT NULL, rev INTEGER NOT NULL, body BLOB NOT NULL,
+        stale INTEGER NOT NULL DEFAULT 0, PRIMARY KEY(collection, id)
+    ) STRICT, WITHOUT ROWID;
+    CREATE INDEX IF NOT EXISTS handfast_rows_changed ON handfast_rows(collection, rev);
+    CREATE INDEX IF NOT EXISTS handfast_rows_head ON handfast_rows(rev);
+    CREATE TABLE IF NOT EXISTS handfast_content(
+        content BLOB PRIMARY KEY, list BLOB NOT NULL, whole INTEGER NOT NULL
+    ) STRICT, WITHOUT ROWID;
+    CREATE TABLE IF NOT EXISTS handfast_wanted(
+        content BLOB NOT NULL, path TEXT NOT NULL, PRIMARY KEY(content, path)
+    ) STRICT, WITHOUT ROWID;
+    CREATE TABLE IF NOT EXISTS handfast_serials(serial INTEGER PRIMARY KEY AUTOINCREMENT) STRICT;
+    CREATE TABLE IF NOT EXISTS handfast_used_keys(key BLOB PRIMARY KEY) STRICT, WITHOUT ROWID;
+    CREATE TABLE IF NOT EXISTS handfast_identity(name TEXT PRIMARY KEY, value BLOB NOT NULL) STRICT, WITHOUT ROWID;
+";
+
+/// The account's own values are wrapped like those of a link that nobody has.
+const ACCOUNT: MailboxId = MailboxId::from_bytes([0; 16]);
+
+/// The directory of one side: database, device key, content.
+#[derive(Debug)]
+pub(super) struct Store {
+    pub(super) conn: Connection,
+    key: DeviceKey,
+    pub(super) dir: PathBuf,
+    /// Locked for as long as this process uses the directory.
+    _lock: File,
+}
+
+impl Store {
+    /// Opens the directory, and creates it if it does not exist.
+    pub(super) fn open(dir: &Path) -> Result<Self, TetherError> {
+        let failed = |error: std::io::Error| sqlite::file::error(dir, &error);
+        std::fs::create_dir_all(dir).map_err(failed)?;
+        let lock = File::create(dir.join("lock")).map_err(failed)?;
+        lock.try_lock().map_err(|_| TetherError::InUse(dir.to_owned()))?;
+        sqlite::file::require_dir(&dir.join("content"))?;
+        let key = DeviceKey::load_or_create(&dir.join("device.key"))?;
+        let conn = sqlite::open(&dir.join("handfast.db"))?;
+        sqlite::create_table(&conn)?;
+        conn.execute_batch(TABLES)?;
+        Ok(Self { conn, key, dir: dir.to_owned(), _lock: lock })
+    }
+
+    /// Returns the connection, with a transaction open.
+    pub(super) fn write(&self) -> Result<&Connection, SqliteError> {
+        if self.conn.is_autocommit() {
+            sqlite::begin_kept(&self.conn)?;
+        }
+        Ok(&self.conn)
+    }
+
+    /// Makes the open transaction durable. Returns whether there was one.
+    pub(super) fn commit(&self) -> Result<bool, SqliteError> {
+        let is_open = !self.conn.is_autocommit();
+        if is_open {
+            self.conn.execute_batch("COMMIT")?;
+        }
+        Ok(is_open)
+    }
+
+    /// Runs `work` within the open transaction, and undoes its writes if it fails.
+    pub(super) fn whole<T>(&self, work: impl FnOnce() -> Result<T, TetherError>) -> Result<T, TetherError> {
+        self.write()?.execute_batch("SAVEPOINT whole")?;
+        let done = work();
+        self.conn.execute_batch(if done.is_ok() {
+            "RELEASE whole"
+        } else {
+            "ROLLBACK TO whole; RELEASE whole"
+        })?;
+        done
+    }
+
+    pub(super) fn roll_back(&self) -> Result<(), SqliteError> {
+        sqlite::roll_back(&self.conn)
+    }
+
+    pub(super) fn apply(&self, commit: &Commit) -> Result<(), TetherError> {
+        Ok(commit.apply(&mut sqlite::Txn::new(self.write()?, &self.key))?)
+    }
+
+    /// Returns the rows of each stored link.
+    pub(super) fn links(&self) -> Result<Vec<(MailboxId, Pairs)>, SqliteError> {
+        let links = sqlite::links(&self.conn)?.into_iter();
+        links.map(|id| Ok((id, sqlite::load_pairs(&self.conn, &self.key, id)?))).collect()
+    }
+
+    /// Returns the peers' keys of all present and former links.
+    pub(super) fn keys_in_use(&self) -> Result<KeysInUse, SqliteError> {
+        let mut query = self.conn.prepare_cached("SELECT key FROM handfast_used_keys")?;
+        Ok(query.query_map([], |row| row.get::<_, [u8; 32]>(0))?.collect::<Result<_, _>>()?)
+    }
+
+    /// Notes the keys of a link's peer for good, because no later link may use them.
+    pub(super) fn note_keys(&self, role: DeviceRole, rows: &Pairs) -> Result<(), TetherError> {
+        for key in peer_keys(role, rows)? {
+            let find = "SELECT 1 FROM handfast_used_keys WHERE key = ?1";
+            if !self.conn.prepare_cached(find)?.exists([key])? {
+                let _ = self.write()?.execute("INSERT INTO handfast_used_keys VALUES(?1)", [key])?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Returns a serial number for a new companion, which no other has had.
+    pub(super) fn next_serial(&self) -> Result<u64, SqliteError> {
+        let insert = "INSERT INTO handfast_serials DEFAULT VALUES RETURNING serial";
+        Ok(self.write()?.query_row(insert, [], |row| row.get::<_, i64>(0))?.cast_unsigned())
+    }
+
+    /// Returns a secret of the account by its name. It is drawn and stored the first time.
+    pub(super) fn identity<const N: usize>(
+        &self,
+        name: &str,
+        rng: &mut dyn CryptoRng,
+    ) -> Result<Zeroizing<[u8; N]>, TetherError> {
+        let find = "SELECT value FROM handfast_identity WHERE name = ?1";
+        let found = self.conn.query_row(find, [name], |row| row.get::<_, Vec<u8>>(0)).optional()?;
+        let mut secret = Zeroizing::new([0; N]);
+        if let Some(stored) = found {
+            let value = self.key.unwrap(ACCOUNT, name.as_bytes(), &stored)?;
+            *secret = value.as_slice().try_into().map_err(|_| SqliteError::Damaged)?;
+        } else {
+            rng.fill_bytes(secret.as_mut_slice());
+            let wrapped = self.key.wrap(ACCOUNT, name.as_bytes(), secret.as_slice())?;
+            let insert = "INSERT INTO handfast_identity VALUES(?1, ?2)";
+            let _ = self.write()?.execute(insert, params![name, wrapped])?;
+        }
+        Ok(secret)
+    }
+}
+
+/// The open transaction, lent to a function of the application. `E` is the application's event.
+///
+/// An error that a function called by the tether returns must be one of the store: the transaction is undone,
+/// and everything is loaded again after a pause.
+#[derive(Debug)]
+pub struct Txn<'a, E> {
+    pub(super) store: &'a Store,
+    events: Vec<E>,
+}
+
+impl<'a, E> Txn<'a, E> {
+    pub(super) fn begin(store: &'a Store) -> Result<Self, SqliteError> {
+        let _ = store.write()?;
+        Ok(Self { store, events: Vec::new() })
+    }
+
+    pub(super) fn into_events(self) -> Vec<E> {
+        self.events
+    }
+
+    /// Returns the connection on which the transaction is open, for the application's own tables. The names of
+    /// the tether's tables begin with `handfast`.
+    #[must_use]
+    pub fn db(&self) -> &Connection {
+        &self.store.conn
+    }
+
+    /// Reports an event to the user once the transaction is durable.
+    pub fn event(&mut self, event: E) {
+        self.events.push(event);
+    }
+
+    /// Returns a row, unless there is none or it was removed.
+    ///
+    /// # Errors
+    ///
+    /// A failure of the store.
+    pub fn row(&self, collection: &Collection, id: &RowId) -> Result<Option<Row>, TetherError> {
+        self.store.row(collection, id)
+    }
+
+    /// Returns at most `max` rows of a collection in the order of their ids, from the first one after `after`
+    /// on. Removed rows are left out.
+    ///
+    /// # Errors
+    ///
+    /// A failure of the store.
+    pub fn rows(
+        &self,
+        collection: &Collection,
+        after: Option<&RowId>,
+        max: usize,
+    ) -> Result<Vec<Row>, TetherError> {
+        self.store.rows_by_id(collection, after, max)
+    }
+}

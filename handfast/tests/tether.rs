@@ -1,0 +1,304 @@
+//! A phone and a companion of `handfast::tether`, each in a directory of its own, over a real relay in one task.
+#![cfg(all(feature = "tokio", feature = "sqlite"))]
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use handfast::codec::frame::{Collection, Row, RowId};
+use handfast::codec::ids::{CommandKey, ContentId, MailboxId};
+use handfast::driver::{Connector, HostDriver};
+use handfast::handshake::pairing::Claims;
+use handfast::session::PairingEvent;
+use handfast::tether::{
+    Companion, CompanionApp, Phone, PhoneApp, PhoneTxn, Role, Tether, TetherError, TetherEvent, Txn,
+};
+use handfast::{ErrorCode, RelayName};
+use reference_relay::server::{Server, ServerConfig};
+
+/// How long anything may take that is waited for.
+const PATIENCE: Duration = Duration::from_mins(1);
+
+fn things() -> Collection {
+    Collection::new(b"things").expect("a name of six bytes")
+}
+
+/// An event of either application, or of its tether.
+#[derive(Debug)]
+enum Happened {
+    Row(u64, String),
+    Gone(u64),
+    Result(String),
+    Tether(TetherEvent),
+}
+
+impl From<TetherEvent> for Happened {
+    fn from(event: TetherEvent) -> Self {
+        Self::Tether(event)
+    }
+}
+
+fn text(body: &Bytes) -> String {
+    String::from_utf8(body.to_vec()).expect("a text")
+}
+
+/// Writes a row for a command: its id is the number of rows so far.
+struct Things;
+
+impl PhoneApp for Things {
+    type Event = Happened;
+
+    fn command(
+        &mut self,
+        txn: &mut PhoneTxn<'_, Happened>,
+        _: MailboxId,
+        body: &Bytes,
+    ) -> Result<Bytes, TetherError> {
+        let id = txn.rows(&things(), None, 1_000)?.len() as u64;
+        let _ = txn.put(&things(), RowId::from_number(id), body.clone())?;
+        Ok("done".into())
+    }
+}
+
+/// Reports what it is told.
+struct Mirror;
+
+impl CompanionApp for Mirror {
+    type Event = Happened;
+
+    fn row(&mut self, txn: &mut Txn<'_, Happened>, _: &Collection, row: &Row) -> Result<(), TetherError> {
+        txn.event(Happened::Row(row.id.number().expect("a number"), text(&row.body)));
+        Ok(())
+    }
+
+    fn gone(&mut self, txn: &mut Txn<'_, Happened>, _: &Collection, id: &RowId) -> Result<(), TetherError> {
+        txn.event(Happened::Gone(id.number().expect("a number")));
+        Ok(())
+    }
+
+    fn result(
+        &mut self,
+        txn: &mut Txn<'_, Happened>,
+        _: CommandKey,
+        body: Option<&Bytes>,
+    ) -> Result<(), TetherError> {
+        txn.event(Happened::Result(text(body.expect("it is kept"))));
+        Ok(())
+    }
+}
+
+/// A side with its sockets.
+struct Side<R: Role> {
+    tether: Tether<R>,
+    driver: HostDriver,
+    events: Vec<Happened>,
+}
+
+impl<R: Role<Event = Happened>> Side<R> {
+    fn start(open: impl FnOnce(&mut HostDriver) -> Result<Tether<R>, TetherError>) -> Self {
+        let connector = Connector::new().expect("certificates");
+        let mut driver = HostDriver::new(connector).expect("randomness");
+        Self { tether: open(&mut driver).expect("it opens"), driver, events: Vec::new() }
+    }
+
+    fn settle(&mut self) {
+        let round = self.driver.settle(&mut self.tether).expect("the store works");
+        assert!(round.failure.is_none(), "{:?}", round.failure);
+        self.events.extend(round.events);
+    }
+
+    /// Removes the first event for which `wanted` returns something.
+    fn take<T>(&mut self, wanted: &impl Fn(&Happened) -> Option<T>) -> Option<T> {
+        let at = self.events.iter().position(|event| wanted(event).is_some())?;
+        wanted(&self.events.remove(at))
+    }
+}
+
+fn phone(dir: &Path) -> Side<Phone<Things>> {
+    Side::start(|driver| Tether::open_phone(dir, Things, driver.now(), driver.rng()))
+}
+
+fn companion(dir: &Path) -> Side<Companion<Mirror>> {
+    Side::start(|driver| Tether::open_companion(dir, Mirror, vec![things()], driver.now(), driver.rng()))
+}
+
+type Pair = (Side<Phone<Things>>, Side<Companion<Mirror>>);
+
+/// Lets both sides work until `found` returns something.
+async fn until<T>(pair: &mut Pair, mut found: impl FnMut(&mut Pair) -> Option<T>) -> T {
+    let work = async {
+        loop {
+            pair.0.settle();
+            pair.1.settle();
+            if let Some(found) = found(pair) {
+                return found;
+            }
+            let (phone, companion) = (&mut pair.0, &mut pair.1);
+            tokio::select! {
+                _ = phone.driver.next(&mut phone.tether) => {}
+                _ = companion.driver.next(&mut companion.tether) => {}
+            }
+        }
+    };
+    let found = tokio::time::timeout(PATIENCE, work).await;
+    found.unwrap_or_else(|late| panic!("{late}: {:?}, {:?}", pair.0.events, pair.1.events))
+}
+
+/// Waits for an event of the phone.
+async fn at_phone<T>(pair: &mut Pair, wanted: impl Fn(&PairingEvent) -> Option<T>) -> T {
+    let wanted = |event: &Happened| match event {
+        Happened::Tether(TetherEvent::Pairing(event)) => wanted(event),
+        _ => None,
+    };
+    until(pair, |(phone, _)| phone.take(&wanted)).await
+}
+
+/// Waits for an event of the companion.
+async fn at_companion<T>(pair: &mut Pair, wanted: impl Fn(&Happened) -> Option<T>) -> T {
+    until(pair, |(_, companion)| companion.take(&wanted)).await
+}
+
+async fn row(pair: &mut Pair, id: u64) -> String {
+    at_companion(pair, |event| match event {
+        Happened::Row(found, text) if *found == id => Some(text.clone()),
+        _ => None,
+    })
+    .await
+}
+
+async fn gone(pair: &mut Pair) -> u64 {
+    at_companion(pair, |event| if let Happened::Gone(id) = event { Some(*id) } else { None }).await
+}
+
+async fn content(pair: &mut Pair) -> Result<u64, String> {
+    at_companion(pair, |event| match event {
+        Happened::Tether(TetherEvent::Content { result, .. }) => Some(result.clone()),
+        _ => None,
+    })
+    .await
+}
+
+async fn link(pair: &mut Pair, relay: RelayName) {
+    let claims = Claims { label: "mirror".to_owned(), origin: String::new(), grants: 1 };
+    let (now, companion) = (pair.1.driver.now(), &mut pair.1);
+    let code = companion.tether.show_code(now, companion.driver.rng(), relay, claims).expect("a code");
+    let (now, phone) = (pair.0.driver.now(), &mut pair.0);
+    phone.tether.scan(now, phone.driver.rng(), &code).expect("a code");
+    let digits = at_companion(pair, |event| match event {
+        Happened::Tether(TetherEvent::Pairing(PairingEvent::CheckCode(digits))) => Some(digits.clone()),
+        _ => None,
+    })
+    .await;
+    at_phone(pair, |event| matches!(event, PairingEvent::CheckCodeWanted).then_some(())).await;
+    let (now, phone) = (pair.0.driver.now(), &mut pair.0);
+    phone.tether.pairing().expect("it runs").enter_check_code(now, &digits).expect("digits");
+    at_phone(pair, |event| matches!(event, PairingEvent::ApprovalWanted { .. }).then_some(())).await;
+    let (now, phone) = (pair.0.driver.now(), &mut pair.0);
+    phone.tether.approve(now, phone.driver.rng(), "account", 1).expect("approved");
+    let number = at_phone(pair, |event| match event {
+        PairingEvent::ShowConfirmation(number) => Some(number.clone()),
+        _ => None,
+    })
+    .await;
+    at_companion(pair, |event| {
+        let event =
+            matches!(event, Happened::Tether(TetherEvent::Pairing(PairingEvent::ConfirmationWanted { .. })));
+        event.then_some(())
+    })
+    .await;
+    let now = pair.1.driver.now();
+    pair.1.tether.pairing().expect("it runs").enter_confirmation(now, &number).expect("a number");
+    until(pair, |(phone, companion)| {
+        (phone.tether.links().count() == 1 && companion.tether.links().count() == 1).then_some(())
+    })
+    .await;
+}
+
+fn put(side: &mut Side<Phone<Things>>, id: u64, body: &'static str) {
+    let put = |txn: &mut PhoneTxn<'_, Happened>| txn.put(&things(), RowId::from_number(id), body.into());
+    let _ = side.tether.change(|_, txn| put(txn)).expect("written");
+}
+
+#[tokio::test]
+async fn rows_commands_and_content_reach_the_other_side_and_outlive_a_restart() {
+    let server = Server::bind(ServerConfig::new("127.0.0.1:0".parse().expect("an address"))).expect("a port");
+    let relay = server.name().clone();
+    let (dir, running) = (tempfile::tempdir().expect("a directory"), tokio::task::LocalSet::new());
+    let _relay =
+        running.spawn_local(async move { server.run(std::future::pending(), Arc::default(), |_| {}).await });
+    let path = |name: &str| dir.path().join(name);
+    let test = async {
+        let mut pair = (phone(&path("phone")), companion(&path("companion")));
+        for (id, body) in [(0, "first"), (1, "second"), (2, "third")] {
+            put(&mut pair.0, id, body);
+        }
+        let remove = |txn: &mut PhoneTxn<'_, Happened>| txn.remove(&things(), RowId::from_number(2));
+        pair.0.tether.change(|_, txn| remove(txn)).expect("removed");
+        link(&mut pair, relay).await;
+        // What was removed before is not reported.
+        assert_eq!(
+            (row(&mut pair, 0).await, row(&mut pair, 1).await),
+            ("first".to_owned(), "second".to_owned())
+        );
+        put(&mut pair.0, 1, "changed");
+        assert_eq!(row(&mut pair, 1).await, "changed");
+        pair.0.tether.change(|_, txn| txn.remove(&things(), RowId::from_number(0))).expect("removed");
+        assert_eq!(gone(&mut pair).await, 0);
+
+        let (now, side) = (pair.1.driver.now(), &mut pair.1);
+        let _ = side.tether.send(now, side.driver.rng(), &"asked for".into()).expect("sent");
+        side.settle();
+        // Both restart before the command has reached the phone: it is durable.
+        drop(pair);
+        let mut pair = (phone(&path("phone")), companion(&path("companion")));
+        assert_eq!(row(&mut pair, 1).await, "asked for");
+        let result =
+            |event: &Happened| if let Happened::Result(text) = event { Some(text.clone()) } else { None };
+        assert_eq!(at_companion(&mut pair, result).await, "done");
+
+        let bytes: Vec<u8> = (0..1_000_000_u32).map(|at| at.to_be_bytes()[2] ^ at.to_be_bytes()[3]).collect();
+        std::fs::write(path("file"), &bytes).expect("written");
+        let file = pair.0.tether.change(|_, txn| txn.import(&path("file"))).expect("imported");
+        let copy = path("copy").to_str().expect("a text").to_owned();
+        pair.1.tether.get(file, &copy).expect("wanted");
+        pair.1.settle();
+        let (phone, old) = pair;
+        drop(old);
+        let mut pair = (phone, companion(&path("companion")));
+        assert_eq!(content(&mut pair).await, Ok(1_000_000));
+        assert_eq!(std::fs::read(&copy).expect("it is there"), bytes);
+        // What is here already is copied without the phone; what nobody has cannot be had.
+        pair.1.tether.get(file, path("again").to_str().expect("a text")).expect("wanted");
+        assert_eq!(content(&mut pair).await, Ok(1_000_000));
+        pair.1.tether.get(ContentId::from_bytes([7; 32]), &copy).expect("wanted");
+        assert_eq!(content(&mut pair).await, Err(ErrorCode::GONE.to_string()));
+    };
+    running.run_until(test).await;
+}
+
+#[tokio::test]
+async fn a_change_that_is_refused_leaves_nothing_and_a_directory_has_one_user() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let mut side = phone(dir.path());
+    put(&mut side, 1, "kept");
+    let long = || Bytes::from(vec![7; 15_001]);
+    for body in [Bytes::new(), long()] {
+        let refused = side.tether.change(|_, txn| {
+            let _ = txn.put(&things(), RowId::from_number(1), "lost".into())?;
+            txn.put(&things(), RowId::from_number(2), body)
+        });
+        assert!(matches!(refused, Err(TetherError::Input(_))), "{refused:?}");
+    }
+    side.settle();
+    let kept = side.tether.change(|_, txn| txn.rows(&things(), None, 10)).expect("rows");
+    assert_eq!(kept.iter().map(|row| text(&row.body)).collect::<Vec<_>>(), ["kept"]);
+    let now = side.driver.now();
+    let second = Tether::open_phone(dir.path(), Things, now, side.driver.rng());
+    assert!(matches!(second, Err(TetherError::InUse(_))), "{second:?}");
+    for code in ["", "HTTPS://NOT.A/CODE"] {
+        let refused = side.tether.scan(now, side.driver.rng(), code);
+        assert!(matches!(refused, Err(TetherError::Input(_))), "{refused:?}");
+    }
+    assert!(side.tether.pairing().is_err(), "none runs");
+}
