@@ -111,6 +111,14 @@ pub(super) const ALL: &[Check] = &[
     check("ping-before-attach", &["RLY-027"], "PING is answered without a seat", |target| {
         target.open()?.lives()
     }),
+    check("error-not-answered", &["ERR-002"], "an ERROR from a client gets no ERROR", |target| {
+        let (phone, _) = Seat::link("live/error-not-answered");
+        for mut socket in [target.open()?, target.attached(&phone)?.0] {
+            socket.send(&RelayFrame::Error { code: C::INTERNAL, retry_ms: 0 })?;
+            socket.is_not_told_of_an_error()?;
+        }
+        Ok(())
+    }),
     check("attach-cut", &["FRM-002"], "an ATTACH that ends early", |target| {
         let (phone, _) = Seat::link("live/attach-cut");
         let mut socket = target.open()?;

@@ -245,6 +245,19 @@ impl Socket {
         }
     }
 
+    /// No ERROR comes: the relay says nothing, or closes the socket.
+    pub(super) fn is_not_told_of_an_error(&mut self) -> Step {
+        loop {
+            match self.next(SILENCE)? {
+                Got::Frame(RelayFrame::Error { code, .. }) => {
+                    return wrong(format!("no ERROR may come, and ERROR({code}) does"));
+                }
+                Got::Frame(_) => {}
+                Got::Closed(_) | Got::Nothing => return Ok(()),
+            }
+        }
+    }
+
     pub(super) fn attached(&mut self) -> Result<Attached, Stop> {
         self.await_frame("ATTACHED", |frame| match frame {
             RelayFrame::Attached(attached) => Some(attached.clone()),

@@ -1,5 +1,7 @@
 //! What a phone or a web program must do, live: pair, chat, come back, and refuse wrong bytes.
 
+use std::time::Duration;
+
 use handfast_codec::error::ErrorCode as C;
 use handfast_codec::relay::{DataKind, RelayFrame};
 use handfast_codec::role::DeviceRole;
@@ -126,6 +128,23 @@ fn other_name(world: &mut World<'_>) -> Step {
     world.connects("RESUME")
 }
 
+/// The relay's answer to an upgrade asks for five seconds of rest, and a reconnect would come sooner by itself.
+fn told_to_stay_away(world: &mut World<'_>) -> Step {
+    const REST: Duration = Duration::from_secs(5);
+    world.pair()?;
+    world.hub.refuses_for = Some(REST);
+    world.hub.cut();
+    world.relay("a socket after the one that was refused", |hub| hub.stayed_away.is_some())?;
+    if let Some(time) = world.hub.stayed_away.filter(|time| *time < REST) {
+        return wrong(format!(
+            "it must stay away for {} s, and comes after {} ms",
+            REST.as_secs(),
+            time.as_millis()
+        ));
+    }
+    world.connects("RESUME")
+}
+
 pub(super) const ALL: &[Check] = &[
     check(PHONE, "pairs", &["HSK-010", "HSK-018", "HSK-080"], "a code, four digits, NN, Linked", |world| {
         world.pair()
@@ -173,6 +192,13 @@ pub(super) const ALL: &[Check] = &[
     check(WEB, "confirm-lost", &["HSK-024"], "the confirm does not arrive", confirm_lost),
     check(PHONE, "relay-of-another-name", &["RLY-006"], "HELLO says another name", other_name),
     check(WEB, "relay-of-another-name", &["RLY-006"], "HELLO says another name", other_name),
+    check(
+        PHONE,
+        "told-to-stay-away",
+        &["TIM-022"],
+        "an upgrade is answered 503, Retry-After: 5",
+        told_to_stay_away,
+    ),
     check(PHONE, "three-wrong-codes", &["HSK-011"], "the user types three wrong check codes", |world| {
         world.scan()?;
         let digits = world.check_code()?;

@@ -2,9 +2,9 @@
 //! end a queue. It carries DATA between both seats of a mailbox, and lies when a case asks it to.
 
 use std::collections::VecDeque;
-use std::io::ErrorKind;
+use std::io::{ErrorKind, Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::Result;
 use bytes::Bytes;
@@ -67,6 +67,12 @@ pub(super) struct Hub {
     pub(super) claims: usize,
     /// How many of its sockets it has given up before it claimed a seat.
     pub(super) unclaimed: usize,
+    /// For how long the next socket of the program is told to stay away.
+    pub(super) refuses_for: Option<Duration>,
+    /// When the last socket was told so.
+    refused_at: Option<Instant>,
+    /// How long the program then stayed away.
+    pub(super) stayed_away: Option<Duration>,
     /// What the program did that no relay bears.
     pub(super) fault: Option<String>,
 }
@@ -90,6 +96,9 @@ impl Hub {
             carried: Vec::new(),
             claims: 0,
             unclaimed: 0,
+            refuses_for: None,
+            refused_at: None,
+            stayed_away: None,
             fault: None,
         })
     }
@@ -109,7 +118,13 @@ impl Hub {
         let mut any = false;
         while let Ok((stream, _)) = self.listener.accept() {
             any = true;
-            if let Some(ws) = upgraded(stream) {
+            if let Some(at) = self.refused_at.take() {
+                self.stayed_away = Some(at.elapsed());
+            }
+            if let Some(time) = self.refuses_for.take() {
+                let _ = refuse(stream, time);
+                self.refused_at = Some(Instant::now());
+            } else if let Some(ws) = upgraded(stream) {
                 let _ = self.admit(Wire::Program(Box::new(ws)));
             }
         }
@@ -294,6 +309,22 @@ impl Hub {
             self.send(other, &RelayFrame::Data { kind, body });
         }
     }
+}
+
+/// Answers an upgrade with status 503, and with how long the relay wants to be left alone.
+fn refuse(mut stream: TcpStream, time: Duration) -> std::io::Result<()> {
+    stream.set_nonblocking(false)?;
+    stream.set_read_timeout(Some(UPGRADE_MAX))?;
+    // The whole request is read, since closing a socket with unread bytes would take the answer back.
+    let (mut head, mut byte) = (Vec::new(), [0]);
+    while !head.ends_with(b"\r\n\r\n") && stream.read(&mut byte)? > 0 {
+        head.extend_from_slice(&byte);
+    }
+    let seconds = time.as_secs();
+    write!(
+        stream,
+        "HTTP/1.1 503 Service Unavailable\r\nRetry-After: {seconds}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+    )
 }
 
 fn upgraded(stream: TcpStream) -> Option<WebSocket<TcpStream>> {
