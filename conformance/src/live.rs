@@ -3,6 +3,7 @@
 
 mod account;
 mod attach;
+mod breaks;
 mod carry;
 mod client;
 mod devices;
@@ -85,14 +86,18 @@ fn device_id(check: &devices::Check) -> (String, &'static str) {
 }
 
 /// Every check as a case.
-#[must_use]
-pub fn cases() -> Vec<Case> {
+///
+/// # Errors
+///
+/// None that can happen: the cases are well formed.
+pub fn cases() -> Result<Vec<Case>> {
     let of_relay = |check: &Check| case(format!("live/{}", check.name), "relay", check.reqs, check.comment);
     let of_device = |check: &devices::Check| {
         let (id, role) = device_id(check);
         case(id, role, check.reqs, check.comment)
     };
-    all().map(of_relay).chain(devices::ALL.iter().map(of_device)).collect()
+    let own = all().map(of_relay).chain(devices::ALL.iter().map(of_device));
+    Ok(own.chain(breaks::cases()?).collect())
 }
 
 /// Asks each program the selected cases of its role, and prints what came of it.
@@ -101,7 +106,7 @@ pub fn cases() -> Vec<Case> {
 ///
 /// An option makes no sense. What a program does is a finding.
 pub fn run(options: &Options) -> Result<bool> {
-    let (cases, skips) = selected(cases(), &options.asking)?;
+    let (cases, skips) = selected(cases()?, &options.asking)?;
     let of_relay: Vec<Case> =
         cases.iter().filter(|case| case.input.get("role") == Some(&json!("relay"))).cloned().collect();
     let relays: Result<Vec<Column>> = options.relays.iter().map(|relay| column(relay, &of_relay)).collect();
@@ -112,14 +117,20 @@ pub fn run(options: &Options) -> Result<bool> {
 
 /// Plays one case of a phone or a web.
 fn play(case: &Case, shim: &mut Shim, _: &Hello, asking: &Asking) -> Result<Finding, Trouble> {
-    let Some(check) = devices::ALL.iter().find(|check| device_id(check).0 == case.id) else {
-        return Err(Trouble::Nonsense("the case is not known".to_owned()));
-    };
+    let unknown = || Trouble::Nonsense("the case is not known".to_owned());
+    let check = devices::ALL.iter().find(|check| device_id(check).0 == case.id);
+    let fault = breaks::find(case).map_err(|error| Trouble::Nonsense(format!("{error:#}")))?;
+    let role =
+        check.map(|check| check.role).or(fault.as_ref().map(|fault| fault.role)).ok_or_else(unknown)?;
     // An answer may have to start the program.
     shim.set_patience(Duration::from_millis(asking.start_ms));
     let patience = Duration::from_millis(asking.patience_ms.saturating_mul(STEP_FACTOR));
-    let ended = World::new(shim, &case.id, check.role, patience).and_then(|mut world| {
-        let ended = (check.body)(&mut world);
+    let ended = World::new(shim, &case.id, role, patience).and_then(|mut world| {
+        let ended = match (check, &fault) {
+            (Some(check), _) => (check.body)(&mut world),
+            (None, Some(fault)) => breaks::play(fault, &mut world),
+            (None, None) => return Err(peer::Stop::Shim(unknown())),
+        };
         // The program does not live on behind the case, unless nobody is there to end it.
         if !matches!(ended, Err(peer::Stop::Shim(_))) {
             world.kill()?;

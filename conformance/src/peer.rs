@@ -17,7 +17,7 @@ use crate::case::{Case, ErrorName, Verdict};
 use crate::runner::{Asking, Finding, Hello, Options, Run, Shim, Trouble, run_cases};
 
 pub(crate) use self::driver::{Step, Stop, hello, wrong};
-pub(crate) use self::faults::Fault;
+pub(crate) use self::faults::{Fault, all as faults};
 
 /// The operation that live cases are under.
 pub(crate) const OP: &str = "session";
@@ -28,7 +28,7 @@ pub(crate) const OP: &str = "session";
 ///
 /// None that can happen: the cases are well formed.
 pub fn cases() -> Result<Vec<Case>> {
-    faults::all()?.iter().map(|fault| Ok(case(fault))).collect()
+    faults()?.iter().map(|fault| Ok(case(fault))).collect()
 }
 
 fn case(fault: &Fault) -> Case {
@@ -59,7 +59,7 @@ pub fn run(options: &Options) -> Result<(Run, bool)> {
 
 /// Plays one fault against a shim.
 fn play(case: &Case, shim: &mut Shim, _: &Hello, _: &Asking) -> Result<Finding, Trouble> {
-    let faults = faults::all().map_err(|error| Trouble::Nonsense(format!("{error:#}")))?;
+    let faults = faults().map_err(|error| Trouble::Nonsense(format!("{error:#}")))?;
     let Some(fault) = faults.iter().find(|fault| fault.id() == case.id) else {
         return Err(Trouble::Nonsense("the fault is not known".to_owned()));
     };

@@ -303,6 +303,18 @@ pub(super) const ALL: &[Check] = &[
         world.ends_with(C::DECRYPT_FAILED)?;
         world.is_not_told("linked")
     }),
+    check(
+        PHONE,
+        "accept-forged",
+        &["CRT-004", "ERR-004"],
+        "LINK_ACCEPT has a signature of nobody",
+        |world| {
+            let _ = up_to_nn(world)?;
+            world.forge_accept()?;
+            world.ends_with(C::HANDSHAKE_FAILED)?;
+            world.is_not_told("linked")
+        },
+    ),
     check(WEB, "certificate-flipped", &["CHN-003", "HSK-106"], "LINK_CERT does not open", |world| {
         world.scan()?;
         world.enter_code()?;

@@ -6,7 +6,8 @@ use std::time::Instant;
 use anyhow::{Result, anyhow};
 use bytes::{Bytes, BytesMut};
 use handfast_codec::Timestamp;
-use handfast_codec::ids::{CommandKey, CompanionId, LogId};
+use handfast_codec::ids::{CommandKey, CompanionId, LogId, Signature};
+use handfast_codec::link::LinkFrame;
 use handfast_codec::qr::Offer;
 use handfast_codec::role::DeviceRole;
 use handfast_handshake::identity::SigningKey;
@@ -143,6 +144,12 @@ impl Other {
         }?)
     }
 
+    /// As the web: accepts with a signature of nobody.
+    pub(super) fn forge_accept(&mut self) -> Result<()> {
+        self.code()?.inject(&LinkFrame::Accept { signature: Signature::from_bytes([1; 64]) });
+        Ok(())
+    }
+
     fn code(&mut self) -> Result<&mut Pairing> {
         match &mut self.machine {
             Some(Machine::Code(pairing)) => Ok(pairing),
@@ -169,6 +176,14 @@ impl Other {
             }
         }
         Ok(())
+    }
+
+    /// Seals this plaintext under the keys of the connection, and sends it. Returns whether there is one.
+    pub(super) fn inject(&mut self, record: BytesMut) -> Result<bool> {
+        match &mut self.machine {
+            Some(Machine::Link(endpoint)) => Ok(endpoint.inject(record)),
+            _ => Err(anyhow!("there is no link")),
+        }
     }
 
     /// A chat that both have.

@@ -3,6 +3,7 @@
 
 use std::time::{Duration, Instant};
 
+use bytes::BytesMut;
 use handfast_codec::error::ErrorCode;
 use handfast_codec::role::DeviceRole;
 use serde_json::{Map, Value, json};
@@ -133,6 +134,27 @@ impl<'a> World<'a> {
     /// Waits until the runner's end is told something that begins so, and gives the rest.
     pub(super) fn seen(&mut self, start: &str) -> Result<String, Stop> {
         self.until(&format!("`{start}` at the runner's end"), |world| taken(&mut world.other.told, start))
+    }
+
+    /// The runner's web accepts with a signature of nobody.
+    pub(super) fn forge_accept(&mut self) -> Step {
+        own(self.other.forge_accept())
+    }
+
+    /// The runner's end seals this plaintext and sends it, whatever the rules say of it.
+    pub(super) fn inject(&mut self, record: BytesMut) -> Step {
+        let sent = own(self.other.inject(record))?;
+        if sent { Ok(()) } else { wrong("the connection has ended before all records were sent") }
+    }
+
+    /// The program ends the connection with this code.
+    pub(super) fn closes_with(&mut self, right: ErrorCode) -> Step {
+        let name = self.seen("closed ")?;
+        match ErrorCode::ALL.iter().find(|code| code.name() == name) {
+            Some(code) if *code == right => Ok(()),
+            Some(found) => Err(Stop::Code { right, found: *found }),
+            None => wrong(format!("`closed {name}` names no error of the specification")),
+        }
     }
 
     /// Waits for something at the relay.

@@ -49,6 +49,20 @@ const TICKS_MAX: usize = 10_000;
 pub(super) const PHONE_ID: [u8; 8] = [1; 8];
 pub(super) const WEB_ID: [u8; 8] = [2; 8];
 
+/// A record of these frames behind its DATA header, not sealed; `None` if they do not fit.
+pub(super) fn record_of(frames: &[Frame]) -> Option<BytesMut> {
+    let mut record = RecordBuilder::new();
+    frames.iter().all(|frame| record.push(frame)).then(|| record.finish())
+}
+
+/// A record of these bytes, filled with zeros to `len`, behind its DATA header, not sealed.
+pub(super) fn plain_record(start: &[u8], len: usize) -> BytesMut {
+    let mut record = BytesMut::from(&RECORD_HEADER[..]);
+    record.extend_from_slice(start);
+    record.resize(len + RECORD_HEADER.len(), 0);
+    record
+}
+
 /// The peer's own side of the link.
 pub(super) enum Side {
     Phone(Box<PhoneLink>),
@@ -306,11 +320,10 @@ impl<'a> Peer<'a> {
 
     /// A record of these frames, sealed under the connection's next number.
     pub(super) fn record(&mut self, frames: &[Frame]) -> Result<BytesMut, Stop> {
-        let mut record = RecordBuilder::new();
-        if !frames.iter().all(|frame| record.push(frame)) {
-            return wrong("the runner's frames do not fit a record");
+        match record_of(frames) {
+            Some(record) => self.sealed(record),
+            None => wrong("the runner's frames do not fit a record"),
         }
-        self.sealed(record.finish())
     }
 
     /// Seals a plaintext that stands behind its DATA header.
@@ -330,10 +343,7 @@ impl<'a> Peer<'a> {
 
     /// Sends these bytes as a record's plaintext, filled with zeros to `len`.
     pub(super) fn send_plain(&mut self, start: &[u8], len: usize) -> Step {
-        let mut record = BytesMut::from(&RECORD_HEADER[..]);
-        record.extend_from_slice(start);
-        record.resize(len + RECORD_HEADER.len(), 0);
-        let record = self.sealed(record)?;
+        let record = self.sealed(plain_record(start, len))?;
         self.give(&record)
     }
 

@@ -11,11 +11,12 @@ mod streams;
 mod sync;
 
 use anyhow::Result;
+use bytes::BytesMut;
 use handfast_codec::error::ErrorCode;
 use handfast_codec::frame::Frame;
 use handfast_codec::role::DeviceRole;
 
-use super::driver::{Peer, Step, Stop};
+use super::driver::{Peer, Step, Stop, plain_record, record_of};
 use crate::runner::Shim;
 
 const PHONE: DeviceRole = DeviceRole::Phone;
@@ -39,14 +40,16 @@ type Body = Box<dyn Fn(&mut Peer<'_>) -> Step>;
 /// One rule that the peer breaks, and what the implementation must do about it.
 pub(crate) struct Fault {
     /// The role of the implementation.
-    role: DeviceRole,
+    pub(crate) role: DeviceRole,
     name: &'static str,
-    pub(super) reqs: &'static [&'static str],
-    pub(super) comment: &'static str,
+    pub(crate) reqs: &'static [&'static str],
+    pub(crate) comment: &'static str,
     /// With which CLOSE the connection must end, if it must.
     code: Option<ErrorCode>,
     begin: Begin,
     body: Body,
+    /// The plaintexts of the records, if records are all that the peer sends.
+    records: Vec<BytesMut>,
 }
 
 impl Fault {
@@ -58,7 +61,7 @@ impl Fault {
         begin: Begin,
         body: impl Fn(&mut Peer<'_>) -> Step + 'static,
     ) -> Self {
-        Self { role, name, reqs, comment, code: None, begin, body: Box::new(body) }
+        Self { role, name, reqs, comment, code: None, begin, body: Box::new(body), records: Vec::new() }
     }
 
     /// Records of these frames, after which the connection must end with the code.
@@ -70,11 +73,16 @@ impl Fault {
         records: Vec<Vec<Frame>>,
         code: ErrorCode,
     ) -> Self {
+        let plain = records.iter().filter_map(|frames| record_of(frames)).collect();
         let body = move |peer: &mut Peer<'_>| {
             records.iter().try_for_each(|frames| peer.send(frames))?;
             peer.ends_with(code)
         };
-        Self { code: Some(code), ..Self::new(role, name, reqs, comment, Begin::Connected, body) }
+        Self {
+            code: Some(code),
+            records: plain,
+            ..Self::new(role, name, reqs, comment, Begin::Connected, body)
+        }
     }
 
     /// Records of these frames, which must not end the connection.
@@ -85,21 +93,40 @@ impl Fault {
         comment: &'static str,
         records: Vec<Vec<Frame>>,
     ) -> Self {
-        Self::new(role, name, reqs, comment, Begin::Connected, move |peer| {
+        let plain = records.iter().filter_map(|frames| record_of(frames)).collect();
+        let body = move |peer: &mut Peer<'_>| {
             records.iter().try_for_each(|frames| peer.send(frames))?;
             peer.lives()
-        })
+        };
+        Self { records: plain, ..Self::new(role, name, reqs, comment, Begin::Connected, body) }
+    }
+
+    /// A record of these bytes, filled with zeros to a length, after which the connection must end with the code.
+    fn plain(
+        role: DeviceRole,
+        name: &'static str,
+        reqs: &'static [&'static str],
+        comment: &'static str,
+        (start, len): (&'static [u8], usize),
+        code: ErrorCode,
+    ) -> Self {
+        let body = move |peer: &mut Peer<'_>| {
+            peer.send_plain(start, len)?;
+            peer.ends_with(code)
+        };
+        let records = vec![plain_record(start, len)];
+        Self { code: Some(code), records, ..Self::new(role, name, reqs, comment, Begin::Connected, body) }
     }
 
     fn ending(self, code: ErrorCode) -> Self {
         Self { code: Some(code), ..self }
     }
 
-    pub(super) fn role(&self) -> &'static str {
+    pub(crate) fn role(&self) -> &'static str {
         if self.role == PHONE { "phone" } else { "web" }
     }
 
-    pub(super) fn name(&self) -> &'static str {
+    pub(crate) fn name(&self) -> &'static str {
         self.name
     }
 
@@ -107,7 +134,12 @@ impl Fault {
         format!("peer/{}/{}", self.role(), self.name)
     }
 
-    pub(super) fn code(&self) -> Option<ErrorCode> {
+    /// The plaintexts of the records, if records are all that the peer sends.
+    pub(crate) fn records(&self) -> &[BytesMut] {
+        &self.records
+    }
+
+    pub(crate) fn code(&self) -> Option<ErrorCode> {
         self.code
     }
 
@@ -130,7 +162,7 @@ impl Fault {
 /// # Errors
 ///
 /// None that can happen: what the codec builds is well formed.
-pub(super) fn all() -> Result<Vec<Fault>> {
+pub(crate) fn all() -> Result<Vec<Fault>> {
     let mut all = records::all();
     all.extend(messages::all());
     all.extend(streams::all());

@@ -31,6 +31,13 @@ impl Pairing {
         }
     }
 
+    /// Sends a frame of the caller under the attempt's keys, whatever the rules say of it: tests simulate a
+    /// hostile peer this way.
+    #[cfg(feature = "hazmat")]
+    pub fn inject(&mut self, frame: &LinkFrame) {
+        self.send_link(frame);
+    }
+
     pub(super) fn context(&self) -> Option<PairingContext> {
         let (own, peer) = (self.attach.own()?, self.attach.peer()?.id);
         let relay = self.attach.relay().clone();

@@ -27,16 +27,10 @@ fn plain(
     name: &'static str,
     reqs: &'static [&'static str],
     comment: &'static str,
-    (start, len): (&'static [u8], usize),
+    plain: (&'static [u8], usize),
     code: C,
 ) -> [Fault; 2] {
-    [PHONE, WEB].map(|role| {
-        Fault::new(role, name, reqs, comment, Begin::Connected, move |peer| {
-            peer.send_plain(start, len)?;
-            peer.ends_with(code)
-        })
-        .ending(code)
-    })
+    [PHONE, WEB].map(|role| Fault::plain(role, name, reqs, comment, plain, code))
 }
 
 /// Bytes in place of a record that have no allowed size.
@@ -134,6 +128,14 @@ pub(super) fn all() -> Vec<Fault> {
         C::TRUNCATED,
     ));
     for role in [PHONE, WEB] {
+        all.push(Fault::frames(
+            role,
+            "pings-65",
+            &["FRM-025"],
+            "PINGs in one record, one more than may wait for their PONGs",
+            vec![vec![PING; 65]],
+            C::LIMIT,
+        ));
         all.push(Fault::new(
             role,
             "frame-unknown-even",

@@ -4,6 +4,7 @@
 use bytes::Bytes;
 use handfast_codec::error::ErrorCode as C;
 use handfast_codec::frame::{Frame, OpenKind};
+use handfast_codec::limits::STREAMS_OPEN_MAX;
 use serde_json::json;
 
 use super::{Begin, Fault, PHONE, WEB};
@@ -50,6 +51,14 @@ fn to_phone() -> Vec<Fault> {
             "stream 2 is opened twice",
             vec![vec![open(2, put), open(2, put)]],
             C::STREAM_ID,
+        ),
+        f(
+            PHONE,
+            "opens-and-reads-no-refusal",
+            &["FRM-025"],
+            "65 streams more than may be open, in one record",
+            vec![(0..STREAMS_OPEN_MAX as u64 + 65).map(|at| open(2 * at, put)).collect()],
+            C::LIMIT,
         ),
         f(
             PHONE,

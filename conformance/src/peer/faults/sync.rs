@@ -131,6 +131,14 @@ fn to_phone() -> Result<Vec<Fault>> {
             many.chunks(8).map(<[Frame]>::to_vec).collect(),
             C::LIMIT,
         ),
+        Fault::frames(
+            PHONE,
+            "since-twice",
+            &["SYN-081"],
+            "SINCE for a collection that is subscribed",
+            vec![vec![since(0)?, since(0)?]],
+            C::FRAME_NOT_ALLOWED,
+        ),
         Fault::new(
             PHONE,
             "leave-is-answered",
